@@ -1,0 +1,158 @@
+"""Sound in and out: the one reader, the one writer, the one resampler, and what makes it unusable.
+
+Everywhere in the package a waveform is a float32 NumPy array [T], mono, nominally in [-1, 1].
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gensr_pref.errors import Unusable
+from gensr_pref.schema import Reason
+
+Wave = npt.NDArray[np.float32]
+
+SILENCE = 1 / 32768  # the largest sample of a clip that is silent in 16 bits
+FRAMES_PER_SECOND = 50  # clips are whole numbers of 20 ms: 320 samples at 16 kHz
+
+
+@dataclass(frozen=True)
+class Sound:
+    """A waveform [T] and its rate in Hz."""
+
+    wave: Wave
+    rate: int
+
+    @property
+    def seconds(self) -> float:
+        """Duration in seconds."""
+        return len(self.wave) / self.rate
+
+    def at(self, rate: int) -> Sound:
+        """The same sound at another rate."""
+        return self if rate == self.rate else Sound(resample(self.wave, self.rate, rate), rate)
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says of itself before it is decoded."""
+
+    rate: int
+    frames: int
+    channels: int
+
+
+def read_header(source: Path | bytes) -> Header:
+    """Rate, length and channel count of a file or of a file's bytes.
+
+    Raises:
+        Unusable: MISSING, UNREADABLE or EMPTY.
+    """
+    import soundfile
+
+    try:
+        info = soundfile.info(_openable(source))
+    except (soundfile.LibsndfileError, TypeError, ValueError) as error:
+        raise Unusable(Reason.UNREADABLE, str(error)) from error
+    if info.frames <= 0:
+        raise Unusable(Reason.EMPTY, "the file holds no samples")
+    return Header(info.samplerate, info.frames, info.channels)
+
+
+def read(source: Path | bytes, start: int = 0, frames: int | None = None) -> Sound:
+    """Decode a file, or a stretch of it, to mono by averaging its channels.
+
+    Args:
+        source: a path, or the bytes of a file in any format libsndfile reads.
+        start: first frame, at the file's own rate.
+        frames: how many; None reads to the end.
+
+    Raises:
+        Unusable: MISSING, UNREADABLE (also when the file ends before its header says, or before
+            `frames`), EMPTY or NOT_FINITE.
+    """
+    import soundfile
+
+    header = read_header(source)
+    wanted = header.frames - start if frames is None else frames
+    try:
+        data, rate = soundfile.read(
+            _openable(source), start=start, frames=wanted, dtype="float32", always_2d=True
+        )
+    except (soundfile.LibsndfileError, RuntimeError, ValueError) as error:
+        raise Unusable(Reason.UNREADABLE, str(error)) from error
+    if len(data) < wanted:
+        raise Unusable(Reason.UNREADABLE, f"{len(data)} of {wanted} frames could be decoded")
+    if not np.isfinite(data).all():
+        raise Unusable(Reason.NOT_FINITE, "the file holds NaN or infinite samples")
+    return Sound(np.ascontiguousarray(data.mean(axis=1, dtype=np.float32)), rate)
+
+
+def flac(wave: Wave, rate: int) -> bytes:
+    """16-bit FLAC bytes of a waveform; samples beyond full scale are clipped."""
+    import soundfile
+
+    buffer = io.BytesIO()
+    soundfile.write(buffer, pcm16(wave), rate, format="FLAC", subtype="PCM_16")
+    return buffer.getvalue()
+
+
+def pcm16(wave: Wave) -> npt.NDArray[np.int16]:
+    """The waveform as 16-bit integers, rounded to nearest and clipped."""
+    return np.asarray(np.clip(np.rint(wave * 32768.0), -32768, 32767), np.int16)
+
+
+def resample(wave: Wave, source_rate: int, target_rate: int) -> Wave:
+    """Band-limited resampling (libsoxr, high quality) [T] -> [round(T * target / source)]."""
+    import soxr
+
+    if source_rate == target_rate:
+        return wave
+    return np.asarray(soxr.resample(wave, source_rate, target_rate, quality="HQ"), np.float32)
+
+
+def column_value(wave: Wave, rate: int) -> dict[str, Any]:
+    """A waveform as a value of an `Audio` column."""
+    return {"bytes": flac(wave, rate), "path": None}
+
+
+def from_column(value: dict[str, Any] | None) -> Sound | None:
+    """The sound in a value of an `Audio` column; None for null."""
+    return None if value is None else read(value["bytes"])
+
+
+def require_sound(wave: Wave) -> None:
+    """Refuse what no model or metric can use.
+
+    Raises:
+        Unusable: EMPTY, NOT_FINITE or SILENT.
+    """
+    if wave.size == 0:
+        raise Unusable(Reason.EMPTY)
+    if not np.isfinite(wave).all():
+        raise Unusable(Reason.NOT_FINITE)
+    if float(np.abs(wave).max()) <= SILENCE:
+        raise Unusable(Reason.SILENT)
+
+
+def whole_frames(samples: int, rate: int) -> int:
+    """`samples` rounded down to a whole number of 20 ms frames.
+
+    At 16 kHz that is a multiple of 320, for which DNSMOS is exact and fast (docs/corpus.md).
+    """
+    frame = rate // FRAMES_PER_SECOND
+    return samples // frame * frame
+
+
+def _openable(source: Path | bytes) -> Any:
+    if isinstance(source, bytes):
+        return io.BytesIO(source)
+    if not source.exists():
+        raise Unusable(Reason.MISSING, str(source))
+    return source

@@ -1,0 +1,411 @@
+"""The run file: the only list of options, checked before anything runs.
+
+`load` reads YAML, applies ``key=value`` overrides, fills defaults and names the field, the value
+and what is allowed in every complaint. `docs/run-file.md` is generated from these models.
+"""
+
+from __future__ import annotations
+
+import typing
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+import pydantic
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from gensr_pref.errors import ConfigError, nearest
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def _ordered(pair: tuple[float, float]) -> tuple[float, float]:
+    if pair[0] > pair[1]:
+        raise ValueError(f"the first number must not be above the second, not {list(pair)}")
+    return pair
+
+
+Range = Annotated[tuple[float, float], AfterValidator(_ordered)]
+Probability = Annotated[float, Field(ge=0, le=1)]
+
+
+class Model(BaseModel):
+    """A section of the run file: immutable, and no field beyond those listed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Columns(Model):
+    """Which columns of a table hold what; null where the table has no such thing."""
+
+    audio: str | None = Field("path", description="the recording: a path, or Audio bytes")
+    clean: str | None = Field(None, description="paired sources: the clean recording")
+    text: str | None = Field(None, description="what is said")
+    speaker: str | None = Field(None, description="who says it")
+    language: str | None = Field(None, description="ISO 639-1 code")
+
+
+class ManifestSource(Model):
+    """A CSV or JSON-lines table with a path per row."""
+
+    kind: Literal["manifest"] = "manifest"
+    path: str = Field(description="the table; its suffix tells CSV, TSV or JSON lines")
+    root: str | None = Field(
+        None,
+        description="what paths are relative to and may not leave; default: the table's folder",
+    )
+    columns: Columns = Field(default_factory=lambda: Columns())
+
+
+class FolderSource(Model):
+    """Every audio file below a folder."""
+
+    kind: Literal["folder"] = "folder"
+    path: str
+    speaker: Literal["none", "parent"] = Field(
+        "none", description="parent: the name of a file's folder is its speaker"
+    )
+
+
+class PairedSource(Model):
+    """Noisy and clean recordings that already exist, matched by name."""
+
+    kind: Literal["paired"] = "paired"
+    noisy: str = Field(description="folder of noisy files")
+    clean: str = Field(description="folder of clean files of the same relative names (any suffix)")
+
+
+class ParquetSource(Model):
+    """Parquet files with an Audio column (or bytes, or paths) and optional text and speaker."""
+
+    kind: Literal["parquet"] = "parquet"
+    path: str = Field(description="a file, a folder or a glob")
+    columns: Columns = Field(default_factory=lambda: Columns(audio="audio"))
+
+
+class HuggingFaceSource(Model):
+    """A dataset read through `datasets`: a Hub name or a local path."""
+
+    kind: Literal["huggingface"] = "huggingface"
+    path: str = Field(description="Hub name or local folder")
+    config: str | None = None
+    split: str = "train"
+    revision: str | None = None
+    columns: Columns = Field(default_factory=lambda: Columns(audio="audio"))
+
+
+Source = Annotated[
+    ManifestSource | FolderSource | PairedSource | ParquetSource | HuggingFaceSource,
+    Field(discriminator="kind"),
+]
+FileSource = Annotated[ManifestSource | FolderSource, Field(discriminator="kind")]
+
+
+class Reverb(Model):
+    """A room: simulated (image source method) or a recorded impulse response."""
+
+    probability: Probability = 0.5
+    rt60_s: Range = Field((0.2, 0.8), description="seconds, drawn uniformly; simulated rooms")
+    distance_m: Range = Field((0.5, 3.0), description="source to microphone; simulated rooms")
+    source: FileSource | None = Field(None, description="impulse responses; absent = simulate")
+
+
+class Clipping(Model):
+    """Amplitude clipped at a share of the clip's peak."""
+
+    probability: Probability = 0.25
+    threshold: Range = Field((0.06, 0.9), description="share of the peak, drawn uniformly")
+
+
+class BandLimit(Model):
+    """Resampled down to one of the rates and back."""
+
+    probability: Probability = 0.5
+    rates_hz: list[Annotated[int, Field(ge=1000)]] = Field([4000, 8000], min_length=1)
+
+
+class Noise(Model):
+    """Noise mixed in at a signal-to-noise ratio over active speech (ITU-T P.56)."""
+
+    probability: Probability = 0.9
+    source: FileSource
+    snr_db: Range = (-5.0, 20.0)
+
+
+class Codec(Model):
+    """Encoded and decoded by libsndfile."""
+
+    probability: Probability = 0.2
+    names: list[Literal["opus", "vorbis", "gsm", "ulaw"]] = Field(
+        ["opus", "gsm"],
+        min_length=1,
+        description="opus about 8 kbit/s, vorbis about 33, gsm 13 (at 8 kHz), ulaw 64 (at 8 kHz)",
+    )
+
+
+class PacketLoss(Model):
+    """20 ms packets replaced by silence, in bursts (Gilbert model)."""
+
+    probability: Probability = 0.2
+    rate: Range = Field((0.02, 0.15), description="share of packets lost")
+    burst: float = Field(2.0, ge=1, description="mean number of packets lost in a row")
+
+
+class Degrade(Model):
+    """What is done to clean speech, in this order; a step that is absent is not done."""
+
+    reverb: Reverb | None = None
+    clipping: Clipping | None = None
+    band_limit: BandLimit | None = None
+    noise: Noise | None = None
+    codec: Codec | None = None
+    packet_loss: PacketLoss | None = None
+
+
+class Validation(Model):
+    """The held-out share."""
+
+    share: Probability = 0.05
+    by: Literal["speaker", "clip"] = Field(
+        "speaker", description="speaker: no speaker is on both sides (unknown speaker: by source)"
+    )
+
+
+class Corpus(Model):
+    """Where clips come from and what is done to them."""
+
+    source: Source
+    sample_rate: int = Field(16000, ge=8000, description="Hz; the rate of the clips")
+    segment_seconds: Range = Field(
+        (1.0, 20.0), description="shorter recordings are left out, longer ones cut in equal pieces"
+    )
+    limit: int | None = Field(None, ge=1, description="clips, drawn by identity; absent = all")
+    degrade: Degrade | None = Field(None, description="absent = the source is noisy already")
+    validation: Validation = Field(default_factory=Validation)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.sample_rate % 50:
+            raise ValueError(f"sample_rate must be a multiple of 50, not {self.sample_rate}")
+        if self.degrade is not None and self.source.kind == "paired":
+            raise ValueError("a paired source is noisy already; remove corpus.degrade")
+        return self
+
+
+class GeneratorUse(Model):
+    """A generator and how many candidates it gives per clip."""
+
+    use: str = Field(description="a name from `gensr-pref generators`, or module:Class")
+    name: str | None = Field(
+        None,
+        pattern=r"^[\w.@+-]+$",
+        description="label in candidate ids; needed where one generator is used twice",
+    )
+    candidates: int = Field(4, ge=1)
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class MetricUse(Model):
+    """A metric of the panel."""
+
+    metric: str = Field(description="a name from `gensr-pref metrics`, or module:Class")
+    vote: bool | list[str] | None = Field(
+        None, description="true or false for all its scores, or a list of scores; null: as usual"
+    )
+    optional: bool = Field(False, description="true: go on without it where weights are missing")
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class Pairing(Model):
+    """The rule that turns scores into pairs."""
+
+    rule: str = Field("unanimous", description="a rule's name, or module:function")
+    pairs_per_clip: int = Field(1, ge=1)
+    margin: dict[str, Annotated[float, Field(ge=0)]] = Field(
+        default_factory=dict, description="per score: chosen must be better by more than this"
+    )
+    tie: dict[str, Literal["allow", "veto"]] = Field(
+        default_factory=dict, description="per score: whether equal scores let a pair stand"
+    )
+    min: dict[str, float] = Field(
+        default_factory=dict, description="per score: floor that chosen must reach"
+    )
+    max: dict[str, float] = Field(
+        default_factory=dict, description="per score: ceiling that chosen must not pass (wer)"
+    )
+    across_generators: bool = Field(False, description="whether a pair may cross generators")
+
+
+class Engine(Model):
+    """How the work is run; changes nothing in the tables."""
+
+    kind: Literal["serial", "ray"] = "ray"
+    workers: Literal["auto"] | Annotated[int, Field(ge=1)] = Field(
+        "auto", description="processes; auto = one per CPU"
+    )
+    address: str | None = Field(None, description="ray: auto for a running cluster; null = local")
+    retries: int = Field(2, ge=0, description="how often a shard whose worker died is tried anew")
+    device: str = Field("cpu", description="torch device of the generators")
+    shard_clips: int = Field(16, ge=1, description="clips per part file; this one shapes the files")
+
+
+class Run(Model):
+    """A whole run file."""
+
+    name: str = "run"
+    seed: int = 0
+    corpus: Corpus
+    generators: list[GeneratorUse] = Field(min_length=1)
+    panel: list[MetricUse] = Field(min_length=1)
+    pairing: Pairing = Field(default_factory=Pairing)
+    engine: Engine = Field(default_factory=Engine)
+
+
+def load(path: Path, overrides: list[str] | None = None) -> Run:
+    """Read a run file.
+
+    Args:
+        path: YAML.
+        overrides: ``key=value`` with dotted keys (``corpus.limit=8``, ``panel.0.vote=false``);
+            values are YAML.
+
+    Raises:
+        ConfigError: the file cannot be read, or a field is wrong; the message names it.
+    """
+    return parse(override(read_yaml(path), overrides or []), Run, str(path))
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML file whose top level is a mapping.
+
+    Raises:
+        ConfigError: it is not there, is not YAML, or holds something else.
+    """
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"{path}: cannot be read ({error}). Give the path of a run file."
+        ) from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not YAML: {error}") from error
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path}: holds {type(data).__name__}, not the fields of a run file")
+    return data
+
+
+def parse(data: dict[str, Any], model: type[M], where: str) -> M:
+    """Check data against a model.
+
+    Raises:
+        ConfigError: one line per wrong field: its dotted name, what is wrong, what is allowed.
+    """
+    try:
+        return model.model_validate(data)
+    except pydantic.ValidationError as error:
+        found = error.errors(include_url=False)
+        lines = dict.fromkeys(_complaint(model, data, item) for item in found)
+        raise ConfigError("\n".join([f"{where}:", *(f"  {line}" for line in lines)])) from error
+
+
+def resolved(run: BaseModel) -> dict[str, Any]:
+    """All fields with their defaults written out, as JSON-able data."""
+    return run.model_dump(mode="json")
+
+
+def override(data: dict[str, Any], assignments: list[str]) -> dict[str, Any]:
+    """Apply ``dotted.key=YAML value`` assignments to nested data; lists are indexed by number.
+
+    Raises:
+        ConfigError: an assignment without ``=``, with bad YAML, or through a value that has no
+            fields.
+    """
+    for assignment in assignments:
+        key, equals, text = assignment.partition("=")
+        if not equals or not key:
+            raise ConfigError(f"override {assignment!r}: write key=value, such as corpus.limit=8")
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise ConfigError(f"override {assignment!r}: the value is not YAML: {error}") from error
+        data = _assigned(data, key.split("."), value, assignment)
+    return data
+
+
+def _assigned(node: Any, keys: list[str], value: Any, assignment: str) -> Any:
+    """A copy of `node` with one leaf replaced."""
+    if not keys:
+        return value
+    head, *rest = keys
+    if isinstance(node, list):
+        if not head.isdigit() or int(head) >= len(node):
+            raise ConfigError(
+                f"override {assignment!r}: {head!r} must be a number from 0 to {len(node) - 1}"
+            )
+        place = int(head)
+        return [*node[:place], _assigned(node[place], rest, value, assignment), *node[place + 1 :]]
+    if node is None:
+        node = {}
+    if not isinstance(node, dict):
+        raise ConfigError(f"override {assignment!r}: nothing below {head!r} can be set")
+    return {**node, head: _assigned(node.get(head), rest, value, assignment)}
+
+
+def _complaint(model: type[BaseModel], data: Any, error: Any) -> str:
+    """One pydantic error as a line: the dotted field, what is wrong, what is allowed."""
+    kind, given, context = error["type"], error.get("input"), error.get("ctx", {})
+    name = _dotted(data, error["loc"], keep_last=kind in ("extra_forbidden", "missing"))
+    if kind == "extra_forbidden":
+        allowed = _model_at(model, error["loc"][:-1]).model_fields
+        return f"{name}: unknown field. {nearest(str(error['loc'][-1]), allowed)}"
+    if kind == "missing":
+        return f"{name}: is required"
+    if kind == "union_tag_not_found":
+        return f"{name}.kind: is required"
+    if kind == "union_tag_invalid":
+        allowed_kinds = context["expected_tags"].replace("'", "").split(", ")
+        return f"{name}.kind: no kind {context['tag']!r}. {nearest(context['tag'], allowed_kinds)}"
+    if kind == "literal_error":
+        return f"{name}: {given!r} is not allowed. Allowed: {context['expected']}"
+    if kind == "value_error":
+        return f"{name or 'run'}: {error['msg'].removeprefix('Value error, ')}"
+    return f"{name}: {error['msg']}, not {given!r}"
+
+
+def _dotted(data: Any, loc: tuple[str | int, ...], keep_last: bool) -> str:
+    """A pydantic location without the tags of unions, which are no fields of the data."""
+    place: list[str] = []
+    for depth, part in enumerate(loc):
+        inside = (isinstance(data, dict) and part in data) or (
+            isinstance(data, list) and isinstance(part, int) and part < len(data)
+        )
+        if inside:
+            data = data[part]
+        if inside or (keep_last and depth == len(loc) - 1):
+            place.append(str(part))
+    return ".".join(place)
+
+
+def _model_at(model: type[BaseModel], loc: tuple[str | int, ...]) -> type[BaseModel]:
+    """The section of the run file that a pydantic location is in."""
+    choices = [model]
+    for part in loc:
+        tagged = [c for c in choices if _tag(c) == part]
+        fields = [c.model_fields[part].annotation for c in choices if part in c.model_fields]
+        if tagged:
+            choices = tagged
+        elif fields:
+            choices = [found for annotation in fields for found in _models_in(annotation)]
+    return choices[0]
+
+
+def _tag(model: type[BaseModel]) -> str | None:
+    field = model.model_fields.get("kind")
+    return field.default if field is not None else None
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    """The models in a type such as ``A | B | None``, ``list[A]`` or ``Annotated[A, ...]``."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [found for part in typing.get_args(annotation) for found in _models_in(part)]

@@ -1,0 +1,84 @@
+"""What can go wrong, as one tree.
+
+    GensrPrefError
+    ├── InputError                  the user's input is wrong; nothing long has started (exit 2)
+    │   ├── ConfigError             a field of a run file
+    │   ├── UnknownPluginError      a generator, metric or rule that does not exist
+    │   ├── SourceError             a corpus that cannot be read as described
+    │   └── RunMismatchError        a run directory that belongs to another run
+    ├── StorageError                a run directory that cannot be written or read
+    ├── RunIncompleteError          some shards are missing; the same command continues (exit 1)
+    └── Unusable                    one clip, candidate or score: a row or null with a reason
+
+A message says what, which value, and what to do.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gensr_pref.schema import Reason
+
+
+class GensrPrefError(Exception):
+    """Base of every error this package raises on purpose."""
+
+
+class InputError(GensrPrefError):
+    """The user's input is wrong; found before any long work."""
+
+
+class ConfigError(InputError):
+    """A field of a run file is unknown, missing or has a value that is not allowed."""
+
+
+class UnknownPluginError(InputError):
+    """No generator, metric or rule of that name."""
+
+
+class SourceError(InputError):
+    """A corpus cannot be read as the run file describes it."""
+
+
+class RunMismatchError(InputError):
+    """The run directory was made from another run file, or another build is using it."""
+
+
+class StorageError(GensrPrefError):
+    """A part file cannot be written (disk full, read-only) or read (corrupt)."""
+
+
+class RunIncompleteError(GensrPrefError):
+    """The build ended with shards missing; running the same command again continues."""
+
+
+class Unusable(GensrPrefError):
+    """One clip, candidate or score cannot be had; it is recorded as data and the rest goes on.
+
+    Args:
+        reason: one of the closed list `gensr_pref.schema.Reason`.
+        detail: free text for a person, such as the message of the exception behind it.
+    """
+
+    def __init__(self, reason: Reason, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else str(reason))
+        self.reason = reason
+        self.detail = detail
+
+    def __reduce__(self) -> tuple[type[Unusable], tuple[Reason, str]]:
+        return type(self), (self.reason, self.detail)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The tail of an error message: what is known, and the nearest to what was asked.
+
+    >>> nearest("dnsmoss", ["pesq", "dnsmos"])
+    "Known: dnsmos, pesq. Did you mean 'dnsmos'?"
+    """
+    known = sorted(known)
+    listed = f"Known: {', '.join(known)}." if known else "None is known."
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"{listed} Did you mean '{close[0]}'?" if close else listed

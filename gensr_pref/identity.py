@@ -1,0 +1,56 @@
+"""Names and seeds that depend on what a thing is, never on where or when it was made."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from pathlib import PurePosixPath
+from typing import Any
+
+import numpy as np
+
+_UNSAFE = re.compile(r"[^\w.]+")
+
+
+def digest(*parts: Any) -> str:
+    """32 hexadecimal digits (BLAKE2b-128) of the parts' canonical JSON."""
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def seed_for(run_seed: int, *identity: str | int) -> int:
+    """A seed in [0, 2^63) for one random choice, from the run's seed and the choice's identity.
+
+    Example: ``seed_for(run.seed, clip_id, generator, index)``.
+    """
+    return int(digest(run_seed, *identity)[:16], 16) >> 1
+
+
+def rng_for(run_seed: int, *identity: str | int) -> np.random.Generator:
+    """A NumPy generator on `seed_for` of the same arguments."""
+    return np.random.default_rng(seed_for(run_seed, *identity))
+
+
+def unit_for(run_seed: int, *identity: str | int) -> float:
+    """A number in [0, 1) on `seed_for` of the same arguments: cheap, for splits and sampling."""
+    return seed_for(run_seed, *identity) / 2**63
+
+
+def clip_id(run_seed: int, source_id: str, start: int, frames: int, treatment: Any) -> str:
+    """A readable and unique name of a clip: the source's stem and a digest of its identity.
+
+    Args:
+        run_seed: the run's seed (the same source degraded by another seed is another clip).
+        source_id: the item's name within its corpus, such as a relative path.
+        start: first frame of the segment, at the source's rate.
+        frames: length of the segment, at the source's rate.
+        treatment: what will be done to it, as JSON-able data (rate and degradation settings).
+    """
+    stem = _UNSAFE.sub("_", PurePosixPath(source_id).stem).strip("_")[:48] or "clip"
+    return f"{stem}-{digest(run_seed, source_id, start, frames, treatment)[:12]}"
+
+
+def candidate_id(clip: str, generator: str, index: int) -> str:
+    """``clip_id/generator/index``."""
+    return f"{clip}/{generator}/{index}"

@@ -1,0 +1,103 @@
+"""From the scores table to the pairs table, under the run file's rule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from gensr_pref.config import Pairing
+from gensr_pref.errors import ConfigError, nearest
+from gensr_pref.pairing.base import Ballot, PairRule, Scores, Vote, margins, spread
+
+
+def cast_votes(panel: Sequence[Vote], pairing: Pairing) -> list[Vote]:
+    """The panel's votes with the run file's margins, ties and bounds.
+
+    Raises:
+        ConfigError: a margin, tie, floor or ceiling for a score that the panel does not give, or
+            a panel in which nothing votes.
+    """
+    known = [vote.score for vote in panel]
+    for section in ("margin", "tie", "min", "max"):
+        for score in getattr(pairing, section):
+            if score not in known:
+                raise ConfigError(
+                    f"pairing.{section}.{score}: the panel gives no such score. "
+                    f"{nearest(score, known)}"
+                )
+    if not any(vote.votes for vote in panel):
+        raise ConfigError("panel: no score votes. Give at least one metric vote: true")
+    return [_cast(vote, pairing) for vote in panel]
+
+
+def ballots(
+    scores: pa.Table, generators: dict[str, str], votes: Sequence[Vote]
+) -> Iterator[tuple[str, list[str], Ballot]]:
+    """Every clip's id, its candidates' ids and its ballot, in the table's order.
+
+    Args:
+        scores: the scores table.
+        generators: candidate id -> generator; rows of other ids (the noisy input) are left out.
+        votes: from `cast_votes`.
+    """
+    ids = [str(value) for value in scores.column("candidate_id").to_pylist()]
+    rows = np.array([k for k, name in enumerate(ids) if name in generators], dtype=np.int64)
+    if not len(rows):
+        return
+    value = matrix(scores, [vote.score for vote in votes])[rows]
+    clips = np.array(scores.column("clip_id").to_pylist(), dtype=object)[rows]
+    label = np.array([generators[ids[k]] for k in rows], dtype=object)
+    groups = np.unique([f"{c}/{g}" for c, g in zip(clips, label, strict=True)], return_inverse=True)
+    spreads = spread(value, groups[1])
+    starts = np.flatnonzero(np.r_[True, clips[1:] != clips[:-1]])
+    for start, end in zip(starts, [*starts[1:], len(rows)], strict=True):
+        here = slice(start, end)
+        ballot = Ballot(value[here], list(label[here]), votes, spreads)
+        yield str(clips[start]), [ids[k] for k in rows[here]], ballot
+
+
+def matrix(scores: pa.Table, names: Sequence[str]) -> Scores:
+    """[R, M] score columns as float64, NaN where null."""
+    columns = [scores.column(name).to_numpy(zero_copy_only=False) for name in names]
+    return np.stack(columns, axis=1).astype(np.float64)
+
+
+def make(
+    scores: pa.Table,
+    generators: dict[str, str],
+    votes: Sequence[Vote],
+    rule: PairRule,
+    pairing: Pairing,
+) -> list[dict[str, Any]]:
+    """All rows of the pairs table, in the order of the clips in the scores table."""
+    rows = []
+    for clip, ids, ballot in ballots(scores, generators, votes):
+        for rank, pair in enumerate(rule(ballot, pairing)):
+            named = zip((vote.score for vote in votes), margins(ballot, pair), strict=True)
+            rows.append(
+                {
+                    "pair_id": f"{clip}/{pairing.rule}/{rank}",
+                    "clip_id": clip,
+                    "chosen_id": ids[pair.chosen],
+                    "rejected_id": ids[pair.rejected],
+                    "rule": pairing.rule,
+                    "margins": dict(named),
+                    "rank": rank,
+                }
+            )
+    return rows
+
+
+def _cast(vote: Vote, pairing: Pairing) -> Vote:
+    tie = pairing.tie.get(vote.score)
+    return replace(
+        vote,
+        margin=pairing.margin.get(vote.score, vote.margin),
+        ties=vote.ties if tie is None else tie == "allow",
+        floor=pairing.min.get(vote.score),
+        ceiling=pairing.max.get(vote.score),
+    )

@@ -1,0 +1,80 @@
+"""The one registry: entry points, and ``module:Class`` for what is not packaged."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Literal
+
+from gensr_pref.errors import ConfigError, UnknownPluginError, nearest
+
+Kind = Literal["generator", "metric", "rule"]
+_GROUPS: dict[Kind, str] = {
+    "generator": "gensr_pref.generators",
+    "metric": "gensr_pref.metrics",
+    "rule": "gensr_pref.rules",
+}
+
+
+def names(kind: Kind) -> list[str]:
+    """The names of all plugins of a kind, sorted."""
+    return sorted(_found(kind))
+
+
+def find(kind: Kind, name: str) -> Any:
+    """The class (or function) registered under a name, or named as ``module:Class``.
+
+    Raises:
+        UnknownPluginError: nothing has that name; the message lists what has, and the nearest.
+    """
+    if ":" in name:
+        return _imported(kind, name)
+    found = _found(kind)
+    if name not in found:
+        raise UnknownPluginError(
+            f"no {kind} {name!r}. {nearest(name, found)} A class of yours is named 'module:Class'."
+        )
+    return found[name].load()
+
+
+def create(kind: Kind, name: str, options: dict[str, Any], field: str) -> Any:
+    """An instance of a plugin, its options checked against its constructor.
+
+    Args:
+        field: where the options stand in the run file, for the error message.
+
+    Raises:
+        UnknownPluginError: nothing has that name.
+        ConfigError: an option that the constructor does not take or refuses.
+    """
+    plugin = find(kind, name)
+    allowed = options_of(plugin)
+    for option in options:
+        if option not in allowed:
+            raise ConfigError(f"{field}.{option}: {kind} {name!r} has no such option. "
+                              f"{nearest(option, allowed)}")  # fmt: skip
+    try:
+        return plugin(**options)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{field}: {kind} {name!r} refuses its options: {error}") from error
+
+
+def options_of(plugin: Any) -> list[str]:
+    """The names of a plugin's options: the keyword arguments of its constructor."""
+    parameters = inspect.signature(plugin).parameters.values()
+    return [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+
+
+def _found(kind: Kind) -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=_GROUPS[kind])}
+
+
+def _imported(kind: Kind, name: str) -> Any:
+    module, _, attribute = name.partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise UnknownPluginError(
+            f"no {kind} {name!r}: {error}. Is the module installed, or its folder on PYTHONPATH?"
+        ) from error

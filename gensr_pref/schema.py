@@ -1,0 +1,150 @@
+"""The tables of a run directory: Arrow schemas, their Hugging Face features, the failure reasons.
+
+Every table is a folder of `part-NNNNN.parquet`. Audio is FLAC bytes in the type that `datasets`
+reads as `Audio`: a nullable ``struct<bytes: binary, path: string>`` plus the schema metadata key
+``huggingface``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+from typing import Any
+
+import pyarrow as pa
+
+SCHEMA_VERSION = 1
+
+
+class Reason(StrEnum):
+    """Why a clip, a candidate or a score is missing. A closed list; details are free text."""
+
+    MISSING = "missing"  # a file that is not there
+    UNREADABLE = "unreadable"  # not audio, truncated, or corrupt
+    EMPTY = "empty"  # zero samples
+    TOO_SHORT = "too_short"  # shorter than the run, the metric or the model can use
+    SILENT = "silent"  # no signal above the 16-bit floor
+    NOT_FINITE = "not_finite"  # NaN or infinity
+    LENGTH_MISMATCH = "length_mismatch"  # noisy and clean, or output and input, differ in length
+    WRONG_RATE = "wrong_rate"  # an output that is not at its generator's rate
+    NO_CLEAN = "no_clean"  # the metric needs a clean reference and there is none
+    NO_TEXT = "no_text"  # the metric needs a transcript and none could be had
+    NO_SPEECH = "no_speech"  # the metric found no utterance to score
+    GENERATOR_ERROR = "generator_error"  # the generator raised
+    METRIC_ERROR = "metric_error"  # the metric raised
+
+
+AUDIO = pa.struct([pa.field("bytes", pa.binary()), pa.field("path", pa.string())])
+LATENT = pa.struct([pa.field("data", pa.binary()), pa.field("shape", pa.list_(pa.int32()))])
+SCORE_FAILURES = pa.list_(pa.struct([("score", pa.string()), ("reason", pa.string())]))
+
+CLIPS = pa.schema(
+    [
+        pa.field("clip_id", pa.string(), nullable=False),
+        pa.field("noisy", AUDIO),
+        pa.field("clean", AUDIO),
+        pa.field("text", pa.string()),
+        pa.field("language", pa.string()),
+        pa.field("speaker", pa.string()),
+        pa.field("split", pa.string(), nullable=False),
+        pa.field("sample_rate", pa.int32(), nullable=False),
+        pa.field("num_samples", pa.int64(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),  # JSON: source id, start, frames, rate
+        pa.field("degradation", pa.string()),  # JSON: what was applied, in order
+    ]
+)
+CANDIDATES = pa.schema(
+    [
+        pa.field("candidate_id", pa.string(), nullable=False),
+        pa.field("clip_id", pa.string(), nullable=False),
+        pa.field("generator", pa.string(), nullable=False),
+        pa.field("revision", pa.string(), nullable=False),
+        pa.field("index", pa.int32(), nullable=False),
+        pa.field("seed", pa.int64(), nullable=False),
+        pa.field("sampling", pa.string(), nullable=False),  # JSON: temperature, steps, ...
+        pa.field("audio", AUDIO),
+        pa.field("sample_rate", pa.int32(), nullable=False),
+        pa.field("num_samples", pa.int64(), nullable=False),
+        pa.field("tokens", pa.list_(pa.list_(pa.int32()))),  # [codebooks][frames]
+        pa.field("latent", LATENT),  # float16, little-endian, row-major
+    ]
+)
+FAILURES = pa.schema(
+    [
+        pa.field("stage", pa.string(), nullable=False),  # corpus | candidates | scores
+        pa.field("clip_id", pa.string(), nullable=False),  # or the source id, before a clip exists
+        pa.field("candidate_id", pa.string()),
+        pa.field("reason", pa.string(), nullable=False),
+        pa.field("detail", pa.string()),
+    ]
+)
+
+
+def scores_schema(scores: Iterable[str]) -> pa.Schema:
+    """The scores table: ids, one nullable float32 column per score, and why a score is null."""
+    columns = [pa.field(name, pa.float32()) for name in scores]
+    return pa.schema(
+        [
+            pa.field("candidate_id", pa.string(), nullable=False),
+            pa.field("clip_id", pa.string(), nullable=False),
+            *columns,
+            pa.field("failures", SCORE_FAILURES),
+        ]
+    )
+
+
+def pairs_schema(scores: Iterable[str]) -> pa.Schema:
+    """The pairs table: ids, the rule, and chosen's margin over rejected on every score.
+
+    A margin is positive where chosen is better, whatever the score's direction, and null where
+    either score is.
+    """
+    margins = pa.struct([pa.field(name, pa.float32()) for name in scores])
+    return pa.schema(
+        [
+            pa.field("pair_id", pa.string(), nullable=False),
+            pa.field("clip_id", pa.string(), nullable=False),
+            pa.field("chosen_id", pa.string(), nullable=False),
+            pa.field("rejected_id", pa.string(), nullable=False),
+            pa.field("rule", pa.string(), nullable=False),
+            pa.field("margins", margins),
+            pa.field("rank", pa.int32(), nullable=False),
+        ]
+    )
+
+
+def with_metadata(schema: pa.Schema, facts: dict[str, Any]) -> pa.Schema:
+    """`schema` with the facts of its run (key ``gensr_pref``) and the Hugging Face features."""
+    own = {"schema_version": SCHEMA_VERSION, **facts}
+    features = {field.name: _feature(field.type) for field in schema}
+    return schema.with_metadata(
+        {
+            "gensr_pref": json.dumps(own, sort_keys=True, ensure_ascii=False),
+            "huggingface": json.dumps({"info": {"features": features}}),
+        }
+    )
+
+
+def facts_of(schema: pa.Schema) -> dict[str, Any]:
+    """The facts that `with_metadata` wrote; empty where there are none."""
+    raw = (schema.metadata or {}).get(b"gensr_pref")
+    return json.loads(raw) if raw else {}
+
+
+def _feature(kind: pa.DataType) -> dict[str, Any]:
+    """One column's entry in the features that `datasets` writes into a Parquet file."""
+    if kind == AUDIO:
+        return {"_type": "Audio"}
+    if pa.types.is_struct(kind):
+        return {field.name: _feature(field.type) for field in kind}
+    if pa.types.is_list(kind):
+        return {"feature": _feature(kind.value_type), "_type": "List"}
+    dtype = {"float": "float32", "double": "float64"}.get(str(kind), str(kind))
+    return {"dtype": dtype, "_type": "Value"}
+
+
+def column(table: pa.Table, name: str) -> Sequence[Any]:
+    """A column as Python values."""
+    values: list[Any] = table.column(name).to_pylist()
+    return values

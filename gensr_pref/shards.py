@@ -1,0 +1,181 @@
+"""Part files: the one Parquet reader and the one Parquet writer.
+
+A part is written under a temporary name and renamed when whole, so a file that is there is
+complete, and the files are the only record of progress. The same rows give the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from gensr_pref.errors import StorageError
+from gensr_pref.schema import facts_of, with_metadata
+
+Table = Literal["clips", "candidates", "scores", "pairs", "failures"]
+_TEMPORARY = ".unfinished-"
+_ROW_GROUP_BYTES = 64 * 2**20  # Hugging Face asks for at most about 100 MB
+
+
+def part(run: Path, table: Table, shard: int, stage: str = "") -> Path:
+    """The path of one part; `stage` tells apart the failures of a shard's stages."""
+    return run / table / f"part-{shard:05d}{f'-{stage}' if stage else ''}.parquet"
+
+
+def parts(run: Path, table: Table) -> list[Path]:
+    """The parts of a table that are there, in order."""
+    return sorted((run / table).glob("part-*.parquet"))
+
+
+def write(path: Path, rows: Sequence[dict[str, Any]], schema: pa.Schema, facts: Any) -> None:
+    """Write rows as one part, atomically.
+
+    Args:
+        facts: JSON-able; schema version, fingerprint and the like, kept in the file's metadata.
+
+    Raises:
+        StorageError: the disk is full or the folder cannot be written. Nothing is left behind.
+    """
+    table = pa.Table.from_pylist(list(rows), schema=with_metadata(schema, facts))
+    per_group = max(1, int(_ROW_GROUP_BYTES * len(rows) / max(1, table.nbytes)))
+    with _atomic(path) as temporary:
+        pq.write_table(
+            table,
+            temporary,
+            compression="zstd",
+            row_group_size=per_group,
+            write_page_index=True,
+            use_content_defined_chunking=True,
+        )
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a small text file, atomically.
+
+    Raises:
+        StorageError: as for `write`.
+    """
+    with _atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def append_json(path: Path, record: dict[str, Any]) -> None:
+    """Append one JSON line. A line cut off by a crash is skipped by `read_json_lines`."""
+    line = json.dumps(record, sort_keys=True) + "\n"
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write("\n" + line if _cut_off(path) else line)
+    except OSError as error:
+        raise _storage_error(path, error) from error
+
+
+def read_json_lines(path: Path) -> list[dict[str, Any]]:
+    """All whole lines of a file that `append_json` wrote; none where there is no file."""
+    if not path.exists():
+        return []
+    records = []
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            records.append(json.loads(line))
+        except json.JSONDecodeError:
+            continue
+    return records
+
+
+def read(path: Path, columns: list[str] | None = None) -> pa.Table:
+    """One part.
+
+    Raises:
+        StorageError: it is missing or corrupt; the message says to delete it and build again.
+    """
+    try:
+        return pq.read_table(path, columns=columns, partitioning=None)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise StorageError(
+            f"{path}: cannot be read ({error}). Delete it and run the same build again."
+        ) from error
+
+
+def read_all(run: Path, table: Table, columns: list[str] | None = None) -> pa.Table:
+    """All parts of a table, in order.
+
+    Raises:
+        StorageError: there is none, or one cannot be read.
+    """
+    found = parts(run, table)
+    if not found:
+        raise StorageError(f"{run / table}: holds no part file. Is {run} a finished run directory?")
+    return pa.concat_tables([read(path, columns).replace_schema_metadata() for path in found])
+
+
+def is_whole(path: Path, fingerprint: str) -> bool:
+    """Whether a part is there, ends as Parquet does, and belongs to this run."""
+    try:
+        schema = pq.read_schema(path)
+    except (OSError, pa.ArrowInvalid):
+        return False
+    return bool(facts_of(schema).get("fingerprint") == fingerprint)
+
+
+def sweep(run: Path, tables: Iterable[Table]) -> None:
+    """Remove what an interrupted write left behind."""
+    for folder in [run, *(run / table for table in tables)]:
+        for leftover in folder.glob(f"{_TEMPORARY}*"):
+            leftover.unlink(missing_ok=True)
+
+
+@contextmanager
+def _atomic(path: Path) -> Iterator[Path]:
+    """A temporary file beside `path` that becomes `path` when the block ends well."""
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        yield temporary
+        _flush(temporary)
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    except OSError as error:
+        raise _storage_error(path, error) from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def _flush(path: Path) -> None:
+    """Wait until a file's bytes are on the disk, so that a rename never outlives them."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _cut_off(path: Path) -> bool:
+    """Whether the last line lacks its end."""
+    size = path.stat().st_size
+    if size == 0:
+        return False
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) != b"\n"
+
+
+def _storage_error(path: Path, error: OSError) -> StorageError:
+    return StorageError(
+        f"{path}: cannot be written: {error.strerror or error}. Make room or choose another --out; "
+        "what is finished is kept, and the same command continues."
+    )
