@@ -25,7 +25,21 @@ def _ordered(pair: tuple[float, float]) -> tuple[float, float]:
     return pair
 
 
+def _positive(pair: tuple[float, float]) -> tuple[float, float]:
+    if pair[0] <= 0:
+        raise ValueError(f"both must be above 0, not {pair[0]:g}")
+    return pair
+
+
+def _share(pair: tuple[float, float]) -> tuple[float, float]:
+    if pair[0] < 0 or pair[1] > 1:
+        raise ValueError(f"both must be from 0 to 1, not {list(pair)}")
+    return pair
+
+
 Range = Annotated[tuple[float, float], AfterValidator(_ordered)]
+PositiveRange = Annotated[Range, AfterValidator(_positive)]
+ShareRange = Annotated[Range, AfterValidator(_share)]
 Probability = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -105,8 +119,12 @@ class Reverb(Model):
     """A room: simulated (image source method) or a recorded impulse response."""
 
     probability: Probability = 0.5
-    rt60_s: Range = Field((0.2, 0.8), description="seconds, drawn uniformly; simulated rooms")
-    distance_m: Range = Field((0.5, 3.0), description="source to microphone; simulated rooms")
+    rt60_s: PositiveRange = Field(
+        (0.2, 0.8), description="seconds, drawn uniformly; simulated rooms"
+    )
+    distance_m: PositiveRange = Field(
+        (0.5, 3.0), description="source to microphone; simulated rooms"
+    )
     source: FileSource | None = Field(None, description="impulse responses; absent = simulate")
 
 
@@ -114,7 +132,7 @@ class Clipping(Model):
     """Amplitude clipped at a share of the clip's peak."""
 
     probability: Probability = 0.25
-    threshold: Range = Field((0.06, 0.9), description="share of the peak, drawn uniformly")
+    threshold: PositiveRange = Field((0.06, 0.9), description="share of the peak, drawn uniformly")
 
 
 class BandLimit(Model):
@@ -147,7 +165,7 @@ class PacketLoss(Model):
     """20 ms packets replaced by silence, in bursts (Gilbert model)."""
 
     probability: Probability = 0.2
-    rate: Range = Field((0.02, 0.15), description="share of packets lost")
+    rate: ShareRange = Field((0.02, 0.15), description="share of packets lost")
     burst: float = Field(2.0, ge=1, description="mean number of packets lost in a row")
 
 
@@ -176,7 +194,7 @@ class Corpus(Model):
 
     source: Source
     sample_rate: int = Field(16000, ge=8000, description="Hz; the rate of the clips")
-    segment_seconds: Range = Field(
+    segment_seconds: PositiveRange = Field(
         (1.0, 20.0), description="shorter recordings are left out, longer ones cut in equal pieces"
     )
     limit: int | None = Field(None, ge=1, description="clips, drawn by identity; absent = all")
@@ -189,6 +207,17 @@ class Corpus(Model):
             raise ValueError(f"sample_rate must be a multiple of 50, not {self.sample_rate}")
         if self.degrade is not None and self.source.kind == "paired":
             raise ValueError("a paired source is noisy already; remove corpus.degrade")
+        columns = getattr(self.source, "columns", None)
+        if self.degrade is not None and columns is not None and columns.clean is not None:
+            raise ValueError(
+                "a source with source.columns.clean is noisy already; remove one of it and degrade"
+            )
+        band_limit = self.degrade.band_limit if self.degrade is not None else None
+        if band_limit is not None and max(band_limit.rates_hz) >= self.sample_rate:
+            raise ValueError(
+                f"degrade.band_limit.rates_hz: {max(band_limit.rates_hz)} is no limit for clips "
+                f"at sample_rate {self.sample_rate}; give lower rates"
+            )
         return self
 
 
@@ -221,6 +250,7 @@ class Pairing(Model):
 
     rule: str = Field("unanimous", description="a rule's name, or module:function")
     pairs_per_clip: int = Field(1, ge=1)
+    votes: list[str] | None = Field(None, description="the scores that vote; null: the panel's")
     margin: dict[str, Annotated[float, Field(ge=0)]] = Field(
         default_factory=dict, description="per score: chosen must be better by more than this"
     )
@@ -259,6 +289,9 @@ class Run(Model):
     panel: list[MetricUse] = Field(min_length=1)
     pairing: Pairing = Field(default_factory=Pairing)
     engine: Engine = Field(default_factory=Engine)
+    provenance: dict[str, Any] | None = Field(
+        None, exclude=True, description="what a build writes into its run.yaml; not read"
+    )
 
 
 def load(path: Path, overrides: list[str] | None = None) -> Run:

@@ -4,6 +4,7 @@
     ├── InputError                  the user's input is wrong; nothing long has started (exit 2)
     │   ├── ConfigError             a field of a run file
     │   ├── UnknownPluginError      a generator, metric or rule that does not exist
+    │   ├── MissingWeightsError     a model whose weights are not on this machine
     │   ├── SourceError             a corpus that cannot be read as described
     │   └── RunMismatchError        a run directory that belongs to another run
     ├── StorageError                a run directory that cannot be written or read
@@ -37,6 +38,10 @@ class ConfigError(InputError):
 
 class UnknownPluginError(InputError):
     """No generator, metric or rule of that name."""
+
+
+class MissingWeightsError(InputError):
+    """The weights of a model are not on this machine; the message says how to get them."""
 
 
 class SourceError(InputError):

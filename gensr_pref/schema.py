@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -33,6 +34,25 @@ class Reason(StrEnum):
     NO_SPEECH = "no_speech"  # the metric found no utterance to score
     GENERATOR_ERROR = "generator_error"  # the generator raised
     METRIC_ERROR = "metric_error"  # the metric raised
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One row of the failures table: what is missing and why.
+
+    Attributes:
+        stage: corpus, candidates or scores.
+        clip_id: or the source id, before a clip exists.
+        reason: one of the closed list.
+        detail: free text for a person.
+        candidate_id: where a candidate or its scores are missing.
+    """
+
+    stage: str
+    clip_id: str
+    reason: Reason
+    detail: str = ""
+    candidate_id: str | None = None
 
 
 AUDIO = pa.struct([pa.field("bytes", pa.binary()), pa.field("path", pa.string())])

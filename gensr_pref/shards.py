@@ -99,9 +99,7 @@ def read(path: Path, columns: list[str] | None = None) -> pa.Table:
     try:
         return pq.read_table(path, columns=columns, partitioning=None)
     except (OSError, pa.ArrowInvalid) as error:
-        raise StorageError(
-            f"{path}: cannot be read ({error}). Delete it and run the same build again."
-        ) from error
+        raise _unreadable(path, error) from error
 
 
 def read_all(run: Path, table: Table, columns: list[str] | None = None) -> pa.Table:
@@ -114,6 +112,18 @@ def read_all(run: Path, table: Table, columns: list[str] | None = None) -> pa.Ta
     if not found:
         raise StorageError(f"{run / table}: holds no part file. Is {run} a finished run directory?")
     return pa.concat_tables([read(path, columns).replace_schema_metadata() for path in found])
+
+
+def rows(path: Path) -> int:
+    """How many rows a part has.
+
+    Raises:
+        StorageError: it is missing or corrupt.
+    """
+    try:
+        return int(pq.read_metadata(path).num_rows)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise _unreadable(path, error) from error
 
 
 def is_whole(path: Path, fingerprint: str) -> bool:
@@ -172,6 +182,10 @@ def _cut_off(path: Path) -> bool:
     with path.open("rb") as file:
         file.seek(-1, os.SEEK_END)
         return file.read(1) != b"\n"
+
+
+def _unreadable(path: Path, error: Exception) -> StorageError:
+    return StorageError(f"{path}: cannot be read: {error}. Delete it and run the same build again.")
 
 
 def _storage_error(path: Path, error: OSError) -> StorageError:

@@ -1,1 +1,1 @@
-
+"""Pairs to what they are worth."""

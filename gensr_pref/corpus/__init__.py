@@ -1,1 +1,1 @@
-
+"""Raw speech to noisy clips with what belongs to them."""

@@ -1,1 +1,1 @@
-
+"""Noisy clips to N restored candidates each."""

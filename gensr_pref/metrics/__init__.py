@@ -1,1 +1,1 @@
-
+"""Candidates to numbers."""

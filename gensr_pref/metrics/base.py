@@ -1,18 +1,22 @@
 """The protocol of a metric: candidates of one clip in, one set of scores per candidate out.
 
-A metric of yours is a class with a `spec`, `load` and `score`; it imports nothing from here. It is
-found by an entry point in the group ``gensr_pref.metrics`` or named as ``module:Class``.
+A metric is a class with a `spec`, `load` and `score`. It is found by an entry point in the group
+``gensr_pref.metrics`` or named as ``module:Class``. One of yours may use the classes below or
+anything with the same attributes; docs/metrics.md has a complete one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
 
 from gensr_pref.audio import Sound
+from gensr_pref.errors import Unusable
+from gensr_pref.schema import Reason
 
 Need = Literal["clean", "text"]
+Answer = Mapping[str, float] | Exception
 
 
 @dataclass(frozen=True)
@@ -22,17 +26,18 @@ class Score:
     Attributes:
         name: the column in the scores table.
         higher_is_better: the direction.
+        unit: what it is measured in; empty where it has none.
         low, high: the range in theory, None where unbounded.
         votes: whether it votes unless the run file says otherwise.
         ties: whether a tie on it lets a pair stand by default.
     """
 
     name: str
-    higher_is_better: bool
-    unit: str
-    low: float | None
-    high: float | None
-    votes: bool
+    higher_is_better: bool = True
+    unit: str = ""
+    low: float | None = None
+    high: float | None = None
+    votes: bool = True
     ties: bool = False
 
 
@@ -52,14 +57,18 @@ class MetricSpec:
     name: str
     scores: tuple[Score, ...]
     sample_rate: int
-    needs: frozenset[Need]
-    model: str
-    licence: str
+    needs: frozenset[Need] = frozenset()
+    model: str = "unknown"
+    licence: str = "unknown"
 
 
 @dataclass(frozen=True)
 class ClipSounds:
-    """One clip as a metric sees it: all its candidates together, everything at the metric's rate.
+    """One clip as a metric sees it, its candidates together.
+
+    So the reference's side is computed once. Below a `Panel`, a metric gets everything at its own
+    rate, no candidate that is empty, silent or not finite, and, where it needs ``clean``, a clean
+    sound as long as every candidate.
 
     Attributes:
         candidates: the sounds to score, each at its true length.
@@ -67,7 +76,6 @@ class ClipSounds:
         noisy: the input, or None (a folder of candidates scored alone).
         text: what is said, or None where unknown.
         language: an ISO 639-1 code, or None.
-        shared: a scratch pad of this clip, for what metrics compute once of the reference.
     """
 
     candidates: Sequence[Sound]
@@ -75,21 +83,53 @@ class ClipSounds:
     noisy: Sound | None = None
     text: str | None = None
     language: str | None = None
-    shared: dict[str, Any] = field(default_factory=dict, compare=False)
+
+    def reference(self) -> Sound:
+        """The clean sound of a metric that needs one.
+
+        Raises:
+            Unusable: NO_CLEAN. Does not happen below a `Panel`, which asks no metric in vain.
+        """
+        if self.clean is None:
+            raise Unusable(Reason.NO_CLEAN)
+        return self.clean
 
 
 class Metric(Protocol):
-    """A class that scores. Its constructor's keyword arguments are its options in a run file."""
+    """A class that scores. Its constructor's keyword arguments are its options in a run file.
 
-    spec: MetricSpec
+    The constructor checks the options and finds the weights, without loading them; where these
+    are missing it raises `MissingWeightsError`.
+    """
+
+    @property
+    def spec(self) -> MetricSpec:
+        """What it is; a plain attribute will do."""
+        ...
 
     def load(self) -> None:
         """Load weights; called once, before the first `score`, in the process that scores."""
+        ...
 
-    def score(self, clip: ClipSounds) -> Sequence[dict[str, float] | Exception]:
+    def score(self, clip: ClipSounds) -> Sequence[Answer]:
         """One entry per candidate, in order: its scores by name, or what went wrong with it.
 
         An entry that is an `Unusable` gives null with its reason; any other exception, in an entry
-        or raised, gives null with METRIC_ERROR. A number that is not finite is METRIC_ERROR too.
+        or raised, gives null with METRIC_ERROR, and so does a number that is not finite. What is
+        said of one candidate must not depend on the others.
         """
         ...
+
+
+def each(
+    candidates: Sequence[Sound], measure: Callable[[Sound], Mapping[str, float]]
+) -> list[Answer]:
+    """Measure candidates one by one; an exception is the answer of the one that raised it."""
+    return [_measured(candidate, measure) for candidate in candidates]
+
+
+def _measured(candidate: Sound, measure: Callable[[Sound], Mapping[str, float]]) -> Answer:
+    try:
+        return measure(candidate)
+    except Exception as error:
+        return error

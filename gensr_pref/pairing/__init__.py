@@ -1,1 +1,1 @@
-
+"""Scores to pairs."""

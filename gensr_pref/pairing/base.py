@@ -77,7 +77,7 @@ class PairRule(Protocol):
 def oriented(ballot: Ballot) -> Scores:
     """[N, M] scores with their sign turned so that larger is better."""
     sign = np.array([1.0 if vote.higher_is_better else -1.0 for vote in ballot.votes])
-    return ballot.scores * sign
+    return np.asarray(ballot.scores * sign)
 
 
 def margins(ballot: Ballot, pair: Pair) -> list[float | None]:

@@ -22,16 +22,17 @@ def cast_votes(panel: Sequence[Vote], pairing: Pairing) -> list[Vote]:
             a panel in which nothing votes.
     """
     known = [vote.score for vote in panel]
-    for section in ("margin", "tie", "min", "max"):
-        for score in getattr(pairing, section):
+    for section in ("margin", "tie", "min", "max", "votes"):
+        for score in getattr(pairing, section) or ():
             if score not in known:
                 raise ConfigError(
                     f"pairing.{section}.{score}: the panel gives no such score. "
                     f"{nearest(score, known)}"
                 )
-    if not any(vote.votes for vote in panel):
+    votes = [_cast(vote, pairing) for vote in panel]
+    if not any(vote.votes for vote in votes):
         raise ConfigError("panel: no score votes. Give at least one metric vote: true")
-    return [_cast(vote, pairing) for vote in panel]
+    return votes
 
 
 def ballots(
@@ -96,6 +97,7 @@ def _cast(vote: Vote, pairing: Pairing) -> Vote:
     tie = pairing.tie.get(vote.score)
     return replace(
         vote,
+        votes=vote.votes if pairing.votes is None else vote.score in pairing.votes,
         margin=pairing.margin.get(vote.score, vote.margin),
         ties=vote.ties if tie is None else tie == "allow",
         floor=pairing.min.get(vote.score),

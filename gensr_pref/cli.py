@@ -1,0 +1,153 @@
+"""The commands: parse, call one function, print; nothing else.
+
+Exit status: 0 done, 1 incomplete (says what is missing), 2 bad input (says which field).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from gensr_pref import __version__
+from gensr_pref.errors import GensrPrefError, InputError
+
+Command = Callable[[argparse.Namespace], None]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status."""
+    options = parser().parse_args(arguments)
+    command: Command = options.command
+    try:
+        command(options)
+    except InputError as error:
+        print(f"gensr-pref: {error}", file=sys.stderr)
+        return 2
+    except GensrPrefError as error:
+        print(f"gensr-pref: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(
+            "gensr-pref: interrupted. What is finished is kept; the same command continues.",
+            file=sys.stderr,
+        )
+        return 1
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    top = argparse.ArgumentParser(
+        prog="gensr-pref",
+        description="Preference datasets for generative speech restoration.",
+    )
+    top.add_argument("--version", action="version", version=f"gensr-pref {__version__}")
+    commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    demo = _add(commands, "demo", _demo, "the whole job on the bundled sample")
+    demo.add_argument("--out", type=Path, default=Path("demo-run"), help="run directory")
+    _add_overrides(demo)
+
+    build = _add(commands, "build", _build, "corpus to pairs; run again to continue")
+    build.add_argument("run", type=Path, metavar="RUN.yaml", help="run file")
+    build.add_argument("--out", type=Path, required=True, help="run directory")
+    _add_overrides(build)
+
+    pair = _add(commands, "pair", _pair, "pairs again from scores, under other rules")
+    pair.add_argument("dir", type=Path, metavar="DIR", help="run directory")
+    _add_overrides(pair, "setting of the pairing section, such as margin.dnsmos_ovrl=0.1")
+
+    audit = _add(commands, "audit", _audit, "how far the scores agree; audit/audit.json")
+    audit.add_argument("dir", type=Path, metavar="DIR", help="run directory")
+
+    _add(commands, "metrics", _metrics, "the metrics there are")
+    _add(commands, "generators", _generators, "the generators there are")
+
+    train = _add(commands, "train", _train, "train a generator; run again to continue")
+    train.add_argument("recipe", type=Path, metavar="TRAIN.yaml", help="recipe (pretrain)")
+    train.add_argument("--out", type=Path, required=True, help="folder of the checkpoint")
+    _add_overrides(train)
+    return top
+
+
+def _add(commands: Any, name: str, command: Command, text: str) -> argparse.ArgumentParser:
+    added: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
+    added.add_argument("--json", action="store_true", help="print JSON")
+    added.set_defaults(command=command)
+    return added
+
+
+def _add_overrides(
+    command: argparse.ArgumentParser, text: str = "override of a field, such as corpus.limit=8"
+) -> None:
+    command.add_argument("overrides", nargs="*", metavar="key=value", help=text)
+
+
+def _demo(options: argparse.Namespace) -> None:
+    from gensr_pref import sample
+
+    options.run = sample.DEMO
+    _build(options)
+
+
+def _build(options: argparse.Namespace) -> None:
+    from gensr_pref import config
+    from gensr_pref.engine.build import build
+
+    run = config.load(options.run, options.overrides)
+    _show(build(run, options.run.resolve().parent, options.out), options.out, options)
+
+
+def _pair(options: argparse.Namespace) -> None:
+    from gensr_pref.engine.pair import pair
+
+    _show(pair(options.dir, options.overrides), options.dir, options)
+
+
+def _show(summary: dict[str, Any], out: Path, options: argparse.Namespace) -> None:
+    """Print what a build or a pairing made, with its audit."""
+    from gensr_pref.engine import text
+    from gensr_pref.engine.audit import audit
+
+    found = audit(out)
+    if options.json:
+        print(json.dumps({"summary": summary, "audit": found}, indent=2))
+    else:
+        print("\n\n".join([text.summary(summary, found), text.means(found), text.next_steps(out)]))
+
+
+def _audit(options: argparse.Namespace) -> None:
+    from gensr_pref.engine import text
+    from gensr_pref.engine.audit import audit
+
+    found = audit(options.dir)
+    if options.json:
+        print(json.dumps(found, indent=2))
+    else:
+        written = f"Written to {options.dir / 'audit' / 'audit.json'}"
+        print("\n\n".join([text.yields(found), text.agreement(found), text.means(found), written]))
+
+
+def _metrics(options: argparse.Namespace) -> None:
+    from gensr_pref.engine import catalogue, text
+
+    found = catalogue.metrics()
+    print(json.dumps(found, indent=2) if options.json else text.table(found))
+
+
+def _generators(options: argparse.Namespace) -> None:
+    from gensr_pref.engine import catalogue, text
+
+    found = catalogue.generators()
+    print(json.dumps(found, indent=2) if options.json else text.table(found))
+
+
+def _train(options: argparse.Namespace) -> None:
+    from gensr_pref.align.pretrain import pretrain
+
+    found = pretrain(options.recipe, options.out, options.overrides)
+    print(json.dumps(found, indent=2))

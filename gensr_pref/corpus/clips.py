@@ -1,0 +1,224 @@
+"""From the corpus section of a run file to clips.
+
+`plan` lists what will be made, from headers alone; `ClipMaker` makes one clip at a time, in any
+process and any order, and always the same one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gensr_pref import audio
+from gensr_pref.audio import Sound, Wave
+from gensr_pref.config import Corpus
+from gensr_pref.corpus.base import STAGE, Item
+from gensr_pref.corpus.codec import fitted
+from gensr_pref.corpus.degrade import HEADROOM, apply, degrade
+from gensr_pref.corpus.library import Library
+from gensr_pref.corpus.segment import Segment, bounds, segments
+from gensr_pref.corpus.sources import described, listed, opened
+from gensr_pref.errors import SourceError, Unusable
+from gensr_pref.identity import clip_id, rng_for, unit_for
+from gensr_pref.schema import Failure, Reason
+
+_ROUNDING = 4  # samples by which resampling may fall short of the header's arithmetic
+
+
+@dataclass(frozen=True)
+class ClipSpec:
+    """A clip to be made; small, so that it travels between processes.
+
+    Attributes:
+        clip_id: from its source, its stretch and its treatment.
+        item: the recording.
+        segment: the stretch of it.
+        split: train or validation.
+    """
+
+    clip_id: str
+    item: Item
+    segment: Segment
+    split: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The clips of a run in the source's order, and the recordings that give none."""
+
+    clips: tuple[ClipSpec, ...]
+    failures: tuple[Failure, ...]
+
+
+def plan(corpus: Corpus, seed: int, base: Path) -> Plan:
+    """What `ClipMaker` will be asked for; reads headers only.
+
+    Args:
+        corpus: the section of the run file.
+        seed: the run's.
+        base: the run file's folder, which relative paths are relative to.
+
+    Raises:
+        InputError: the source, the noise or the impulse responses cannot be read as described;
+            no recording gives a clip; two rows give the same one.
+    """
+    bounds(corpus.segment_seconds, corpus.sample_rate)
+    if corpus.degrade is not None:
+        Library.opened(corpus.degrade, base)
+    items, failures = listed(opened(corpus.source, base))
+    clips: list[ClipSpec] = []
+    for item in items:
+        try:
+            clips += _specs(corpus, seed, item)
+        except Unusable as failed:
+            failures.append(Failure(STAGE, item.source_id, failed.reason, failed.detail))
+    if not clips:
+        raise SourceError(f"corpus.source: no recording gives a clip: {described(failures)}")
+    _refuse_doubles(clips)
+    return Plan(_limited(clips, corpus.limit, seed), tuple(failures))
+
+
+def _specs(corpus: Corpus, seed: int, item: Item) -> list[ClipSpec]:
+    degradation = corpus.degrade.model_dump(mode="json") if corpus.degrade else None
+    treatment = {"rate": corpus.sample_rate, "degrade": degradation}
+    pieces = segments(item.frames, item.rate, corpus.segment_seconds, corpus.sample_rate)
+    specs = []
+    for piece in pieces:
+        name = clip_id(seed, item.source_id, piece.start, piece.frames, treatment)
+        specs.append(ClipSpec(name, item, piece, _split(corpus, seed, item, name)))
+    return specs
+
+
+def _split(corpus: Corpus, seed: int, item: Item, name: str) -> str:
+    group = (item.speaker or item.source_id) if corpus.validation.by == "speaker" else name
+    held_out = unit_for(seed, "split", group) < corpus.validation.share
+    return "validation" if held_out else "train"
+
+
+def _refuse_doubles(clips: Iterable[ClipSpec]) -> None:
+    first: dict[str, Item] = {}
+    for spec in clips:
+        other = first.setdefault(spec.clip_id, spec.item)
+        if other is not spec.item:
+            raise SourceError(
+                f"corpus.source: rows {other.row} and {spec.item.row} are the same recording, "
+                f"{spec.item.source_id!r}, and would give the same clip. Remove one of them."
+            )
+
+
+def _limited(clips: list[ClipSpec], limit: int | None, seed: int) -> tuple[ClipSpec, ...]:
+    """The clips that come first in an order drawn by identity, so that 8 are among the first 24."""
+    if limit is None:
+        return tuple(clips)
+    ranked = sorted(clips, key=lambda spec: unit_for(seed, "limit", spec.clip_id))
+    chosen = {spec.clip_id for spec in ranked[:limit]}
+    return tuple(spec for spec in clips if spec.clip_id in chosen)
+
+
+class ClipMaker:
+    """Makes the clips of a plan.
+
+    Args:
+        corpus, seed, base: as for `plan`.
+
+    Raises:
+        InputError: the noise or the impulse responses cannot be read as described.
+    """
+
+    def __init__(self, corpus: Corpus, seed: int, base: Path) -> None:
+        self._corpus = corpus
+        self._seed = seed
+        self._source = opened(corpus.source, base)
+        self._library = Library.opened(corpus.degrade, base) if corpus.degrade else Library()
+
+    def make(self, spec: ClipSpec) -> dict[str, Any]:
+        """One row of `schema.CLIPS`.
+
+        A recording beyond full scale (floats may be) is scaled, with its clean counterpart, by
+        one factor that ``source`` records as ``gain``.
+
+        Raises:
+            Unusable: the recording cannot be decoded, is not finite or silent, or holds no
+                speech to mix noise into.
+        """
+        rate, settings = self._corpus.sample_rate, self._corpus.degrade
+        noisy, clean, gain = self._recording(spec)
+        steps = None
+        if settings is not None:
+            stream = rng_for(self._seed, spec.clip_id, "degrade")
+            made = degrade(noisy, rate, settings, self._library, stream)
+            noisy, clean, steps = made.noisy, made.clean, made.steps
+            audio.require_sound(noisy)
+        return {
+            "clip_id": spec.clip_id,
+            "noisy": audio.column_value(noisy, rate),
+            "clean": audio.column_value(clean, rate) if clean is not None else None,
+            "text": spec.item.text if spec.segment.whole else None,
+            "language": spec.item.language,
+            "speaker": spec.item.speaker,
+            "split": spec.split,
+            "sample_rate": rate,
+            "num_samples": spec.segment.num_samples,
+            "source": _json(_origin(spec, gain)),
+            "degradation": _json(steps) if steps is not None else None,
+        }
+
+    def _recording(self, spec: ClipSpec) -> tuple[Wave, Wave | None, float]:
+        segment = spec.segment
+        sound, clean_sound = self._source.read(spec.item, segment.start, segment.frames)
+        noisy = self._cut(sound, segment)
+        clean = self._cut(clean_sound, segment) if clean_sound is not None else None
+        peak = max(float(np.abs(wave).max()) for wave in (noisy, clean) if wave is not None)
+        if peak <= 1:
+            return noisy, clean, 1.0
+        gain = HEADROOM / peak
+        factor = np.float32(gain)
+        return noisy * factor, clean * factor if clean is not None else None, gain
+
+    def _cut(self, sound: Sound, segment: Segment) -> Wave:
+        wave = sound.at(self._corpus.sample_rate).wave
+        missing = segment.num_samples - len(wave)
+        if missing > _ROUNDING:
+            raise Unusable(Reason.UNREADABLE, f"ends {missing} samples before its header says")
+        cut = fitted(wave, segment.num_samples)
+        audio.require_sound(cut)
+        return cut
+
+
+def replay(row: dict[str, Any], library: Library) -> Wave:
+    """The noisy waveform [T] of a row of `schema.CLIPS` again, from its clean one and its record.
+
+    In 16 bits it is exactly the one that is stored.
+
+    Args:
+        row: with ``clean`` and ``degradation``.
+        library: opened from the settings that the run was made with.
+
+    Raises:
+        Unusable: NO_CLEAN where the clip was not degraded by this package.
+    """
+    clean = audio.from_column(row["clean"])
+    if clean is None or row["degradation"] is None:
+        raise Unusable(Reason.NO_CLEAN, f"{row['clip_id']} has no record to replay")
+    steps = [step for step in json.loads(row["degradation"]) if step["step"] != "gain"]
+    return apply(clean.wave, clean.rate, steps, library)[0]
+
+
+def _origin(spec: ClipSpec, gain: float) -> dict[str, Any]:
+    segment, item = spec.segment, spec.item
+    origin: dict[str, Any] = {
+        "source_id": item.source_id,
+        "start": segment.start,
+        "frames": segment.frames,
+        "rate": item.rate,
+    }
+    return origin if gain == 1 else {**origin, "gain": gain}
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,309 @@
+"""Sources made of files: a manifest (CSV, TSV or JSON lines), a folder, two matched folders."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from gensr_pref import audio
+from gensr_pref.audio import Header, Sound
+from gensr_pref.config import Columns, FolderSource, ManifestSource, PairedSource
+from gensr_pref.corpus.base import STAGE, Item
+from gensr_pref.errors import ConfigError, SourceError, Unusable, nearest
+from gensr_pref.schema import Failure, Reason
+
+LENGTH_TOLERANCE_S = 0.02  # by which noisy and clean may differ; both are cut to the shorter
+_OTHER_SUFFIXES = {"aif", "aifc", "oga", "opus", "snd", "sph", "nist", "iff", "8svx", "mat", "sf"}
+
+Row = dict[str, Any]
+
+
+class Manifest:
+    """Rows of a table, each naming a file below a root."""
+
+    def __init__(self, config: ManifestSource, base: Path, field: str) -> None:
+        self._table = base / config.path
+        self._root = Root(base / config.root if config.root is not None else self._table.parent)
+        self._columns = config.columns
+        self._field = field
+
+    def items(self) -> Iterator[Item | Failure]:
+        """One per row, in the table's order."""
+        rows = read_rows(self._table, self._field)
+        found = dict.fromkeys(name for _, row in rows for name in row)
+        require_columns(self._columns, found, self._field, str(self._table))
+        for number, row in rows:
+            yield self._item(number, row)
+
+    def read(self, item: Item, start: int, frames: int) -> tuple[Sound, Sound | None]:
+        """A stretch of the row's file, and of its clean file where the table has one."""
+        return self._root.read(item, start, frames)
+
+    def _item(self, number: int, row: Row) -> Item | Failure:
+        columns = self._columns
+        place = self._place(number, row, columns.audio)
+        if place is None:
+            detail = f"row {number} has no value in column {columns.audio!r}"
+            return Failure(STAGE, f"{self._table.name}:{number}", Reason.MISSING, detail)
+        clean = self._place(number, row, columns.clean)
+        if columns.clean is not None and clean is None:
+            detail = f"row {number} has no value in column {columns.clean!r}"
+            return Failure(STAGE, place, Reason.NO_CLEAN, detail)
+        return self._root.item(place, clean, number, **labels(columns, row))
+
+    def _place(self, number: int, row: Row, column: str | None) -> str | None:
+        value = row.get(column) if column is not None else None
+        if value is None or value == "":
+            return None
+        place = self._root.place(str(value))
+        if place is None:
+            raise SourceError(
+                f"{self._table}, row {number}: {column} = {value!r} leaves the folder "
+                f"{self._root.folder}. To allow it, set {self._field}.root to a folder that "
+                "holds all the files."
+            )
+        return place
+
+
+class Folder:
+    """Every audio file below a folder, sorted by its relative path."""
+
+    def __init__(self, config: FolderSource, base: Path, field: str) -> None:
+        self._root = Root(base / config.path)
+        self._speaker = config.speaker
+        self._field = field
+
+    def items(self) -> Iterator[Item | Failure]:
+        """One per file."""
+        for number, place in enumerate(audio_files(self._root.folder, f"{self._field}.path"), 1):
+            yield self._root.item(place, None, number, speaker=self._speaker_of(place))
+
+    def read(self, item: Item, start: int, frames: int) -> tuple[Sound, Sound | None]:
+        """A stretch of the file."""
+        return self._root.read(item, start, frames)
+
+    def _speaker_of(self, place: str) -> str | None:
+        if self._speaker == "none":
+            return None
+        return PurePosixPath(place).parent.name or None
+
+
+class Paired:
+    """Two folders whose files match by relative path without suffix."""
+
+    def __init__(self, config: PairedSource, base: Path, field: str) -> None:
+        self._root = Root(base / config.noisy, base / config.clean)
+        self._field = field
+
+    def items(self) -> Iterator[Item | Failure]:
+        """One per noisy file; then a failure per clean file without a noisy one."""
+        noisy = self._by_stem(self._root.folder, "noisy")
+        clean = self._by_stem(self._root.clean_folder, "clean")
+        for number, (stem, place) in enumerate(noisy.items(), 1):
+            if stem in clean:
+                yield self._root.item(place, clean[stem], number)
+            else:
+                yield Failure(STAGE, place, Reason.MISSING, "no clean file of this name")
+        for stem, place in clean.items():
+            if stem not in noisy:
+                yield Failure(STAGE, place, Reason.MISSING, "no noisy file of this name")
+
+    def read(self, item: Item, start: int, frames: int) -> tuple[Sound, Sound | None]:
+        """A stretch of the noisy file and of the clean file."""
+        return self._root.read(item, start, frames)
+
+    def _by_stem(self, folder: Path, side: str) -> dict[str, str]:
+        stems: dict[str, str] = {}
+        for place in audio_files(folder, f"{self._field}.{side}"):
+            stem = str(PurePosixPath(place).with_suffix(""))
+            if stem in stems:
+                raise SourceError(
+                    f"{folder}: {stems[stem]!r} and {place!r} have the same name without suffix, "
+                    "so that it is not clear which is meant. Keep one of them."
+                )
+            stems[stem] = place
+        return stems
+
+
+class Root:
+    """A folder that relative places are below, and a second one for clean counterparts."""
+
+    def __init__(self, folder: Path, clean_folder: Path | None = None) -> None:
+        self.folder = _normal(folder)
+        self.clean_folder = self.folder if clean_folder is None else _normal(clean_folder)
+
+    def place(self, path: str) -> str | None:
+        """`path` relative to the folder, or None where it leaves it.
+
+        Links are not followed: a link inside the folder may point out of it.
+        """
+        full = _normal(self.folder / path)
+        for folder in (self.folder, self.folder.resolve()):
+            if full.is_relative_to(folder) and full != folder:
+                return full.relative_to(folder).as_posix()
+        return None
+
+    def item(
+        self, place: str, clean_place: str | None, row: int, **described: str | None
+    ) -> Item | Failure:
+        """What the headers of the file and of its clean counterpart tell."""
+        try:
+            header = self._header(self.folder, place)
+            frames = header.frames
+            if clean_place is not None:
+                frames = common_frames(header, self._header(self.clean_folder, clean_place))
+        except Unusable as failed:
+            return Failure(STAGE, printable(place), failed.reason, failed.detail)
+        return Item(place, header.rate, frames, row, place, clean_place, **described)
+
+    def read(self, item: Item, start: int, frames: int) -> tuple[Sound, Sound | None]:
+        """A stretch of an item, and of its clean counterpart."""
+        noisy = audio.read(self.folder / item.place, start, frames)
+        if item.clean_place is None:
+            return noisy, None
+        return noisy, read_at(self.clean_folder / item.clean_place, item.rate, start, frames)
+
+    def _header(self, folder: Path, place: str) -> Header:
+        if printable(place) != place:
+            raise Unusable(Reason.UNREADABLE, "the file's name is not valid UTF-8; rename it")
+        try:
+            return audio.read_header(folder / place)
+        except Unusable as failed:
+            raise Unusable(failed.reason, failed.detail.replace(f"{folder}/", "")) from failed
+
+
+def _normal(path: Path) -> Path:
+    """Absolute and without ``..``, links left as they are."""
+    return Path(os.path.normpath(path.absolute()))
+
+
+def read_at(source: Path | bytes, rate: int, start: int, frames: int) -> Sound:
+    """The stretch of a file that `start` and `frames` at another rate stand for."""
+    header = audio.read_header(source)
+    first = round(start * header.rate / rate)
+    last = min(header.frames, round((start + frames) * header.rate / rate))
+    return audio.read(source, first, last - first)
+
+
+def common_frames(noisy: Header, clean: Header) -> int:
+    """The length of the shorter of the two, in frames of the noisy one.
+
+    Raises:
+        Unusable: LENGTH_MISMATCH where they differ by more than 20 ms.
+    """
+    seconds = noisy.frames / noisy.rate, clean.frames / clean.rate
+    if abs(seconds[0] - seconds[1]) > LENGTH_TOLERANCE_S:
+        raise Unusable(
+            Reason.LENGTH_MISMATCH, f"noisy has {seconds[0]:.3f} s, clean has {seconds[1]:.3f} s"
+        )
+    return min(noisy.frames, int(clean.frames * noisy.rate / clean.rate))
+
+
+def audio_files(folder: Path, field: str) -> list[str]:
+    """Relative paths of the files below a folder that libsndfile reads by suffix, sorted.
+
+    Raises:
+        SourceError: no such folder, or none in it.
+    """
+    if not folder.is_dir():
+        raise SourceError(f"{field}: {folder} is not a folder")
+    suffixes = _suffixes()
+    places = [
+        (Path(parent) / name).relative_to(folder).as_posix()
+        for parent, _, names in os.walk(folder)
+        for name in names
+        if not name.startswith(".") and name.rpartition(".")[2].lower() in suffixes
+    ]
+    if not places:
+        raise SourceError(
+            f"{field}: {folder} holds no audio file (such as .wav, .flac, .ogg, .mp3)"
+        )
+    return sorted(places)
+
+
+def _suffixes() -> set[str]:
+    import soundfile
+
+    return {name.lower() for name in soundfile.available_formats()} - {"raw"} | _OTHER_SUFFIXES
+
+
+def printable(place: str) -> str:
+    """A path as valid UTF-8: bytes that are not are written as ``\\xNN``."""
+    return os.fsencode(place).decode("utf-8", "backslashreplace")
+
+
+def read_rows(path: Path, field: str) -> list[tuple[int, Row]]:
+    """The rows of a manifest, each with its line number.
+
+    Raises:
+        SourceError: it is not there, is not UTF-8 text of its kind, or holds no row.
+        ConfigError: its suffix tells no kind.
+    """
+    readers = {".csv": _csv, ".tsv": _tsv, ".jsonl": _jsonl, ".ndjson": _jsonl, ".json": _jsonl}
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        raise ConfigError(
+            f"{field}.path: {path.name!r} ends in none of {', '.join(readers)}, "
+            "so that it is not clear what kind of table it is"
+        )
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as lines:
+            rows = list(reader(lines))
+    except (OSError, ValueError, csv.Error) as error:
+        raise SourceError(f"{field}.path: {path} cannot be read: {error}") from error
+    if not rows:
+        raise SourceError(f"{field}.path: {path} holds no rows")
+    return rows
+
+
+def _csv(lines: Iterable[str], delimiter: str = ",") -> Iterator[tuple[int, Row]]:
+    reader = csv.DictReader(lines, delimiter=delimiter, restkey="", strict=True)
+    for row in reader:
+        yield reader.line_num, row
+
+
+def _tsv(lines: Iterable[str]) -> Iterator[tuple[int, Row]]:
+    return _csv(lines, "\t")
+
+
+def _jsonl(lines: Iterable[str]) -> Iterator[tuple[int, Row]]:
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"line {number} is not JSON: {error}") from error
+        if not isinstance(row, dict):
+            raise ValueError(f"line {number} holds {type(row).__name__}, not an object")
+        yield number, row
+
+
+def require_columns(columns: Columns, found: Iterable[str], field: str, where: str) -> None:
+    """Refuse a column that the table does not have.
+
+    Raises:
+        ConfigError: names the field, the columns there are and the nearest.
+    """
+    names = list(found)
+    for role, name in columns.model_dump().items():
+        if name is not None and name not in names:
+            raise ConfigError(
+                f"{field}.columns.{role}: {where} has no column {name!r}. {nearest(name, names)}"
+            )
+    if columns.audio is None:
+        raise ConfigError(f"{field}.columns.audio: name the column that holds the recording")
+
+
+def labels(columns: Columns, row: Row) -> dict[str, str | None]:
+    """Text, speaker and language of a row; what is empty is null."""
+    named = {"text": columns.text, "speaker": columns.speaker, "language": columns.language}
+    values = {role: row.get(name) if name is not None else None for role, name in named.items()}
+    return {
+        role: str(value) if value is not None and value != "" else None
+        for role, value in values.items()
+    }

@@ -1,0 +1,109 @@
+"""Recordings that degradation draws from: noise and impulse responses, opened once, read often."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from gensr_pref.audio import Sound
+from gensr_pref.config import Degrade, FolderSource, ManifestSource
+from gensr_pref.corpus.base import Item
+from gensr_pref.corpus.sources import described, listed, opened
+from gensr_pref.errors import SourceError, Unusable
+
+CACHE_BYTES = 256 * 2**20
+_LARGEST_KEPT = 32 * 2**20  # decoded: 8.7 minutes at 16 kHz; longer files are read in stretches
+
+
+class Recordings:
+    """The files of a source under their names, with the latest decoded ones kept in memory.
+
+    Args:
+        config: a manifest or a folder.
+        base: folder that relative paths are relative to.
+        field: the section's dotted name, for messages.
+
+    Raises:
+        SourceError: a file is missing, unreadable or empty; all must be usable, as any may be
+            drawn at any time.
+    """
+
+    def __init__(self, config: FolderSource | ManifestSource, base: Path, field: str) -> None:
+        self._field = field
+        self._source = opened(config, base, field)
+        items, failures = listed(self._source, field)
+        if failures:
+            raise SourceError(f"{field}: these files cannot be used: {described(failures)}")
+        self._items = {item.source_id: item for item in items}
+        self._kept: OrderedDict[str, Sound] = OrderedDict()
+        self._kept_bytes = 0
+        self.names = tuple(sorted(self._items))
+
+    def header(self, name: str) -> Item:
+        """Rate and length of a file.
+
+        Raises:
+            SourceError: the source holds no file of that name.
+        """
+        if name not in self._items:
+            raise SourceError(f"{name!r} is not among the {len(self._items)} files of the source")
+        return self._items[name]
+
+    def whole(self, name: str) -> Sound:
+        """A file, decoded."""
+        if name in self._kept:
+            self._kept.move_to_end(name)
+            return self._kept[name]
+        sound = self._read(name, 0, self.header(name).frames)
+        self._keep(name, sound)
+        return sound
+
+    def looped(self, name: str, start: int, frames: int) -> Sound:
+        """`frames` frames from `start` on, at the file's rate; its end is followed by its start."""
+        item = self.header(name)
+        if item.frames * 4 > _LARGEST_KEPT and start + frames <= item.frames:
+            return self._read(name, start, frames)
+        sound = self.whole(name)
+        index = np.arange(start, start + frames) % len(sound.wave)
+        return Sound(sound.wave[index], sound.rate)
+
+    def _read(self, name: str, start: int, frames: int) -> Sound:
+        try:
+            return self._source.read(self._items[name], start, frames)[0]
+        except Unusable as failed:
+            raise Unusable(failed.reason, f"{self._field}, {name!r}: {failed.detail}") from failed
+
+    def _keep(self, name: str, sound: Sound) -> None:
+        if sound.wave.nbytes > _LARGEST_KEPT:
+            return
+        self._kept[name] = sound
+        self._kept_bytes += sound.wave.nbytes
+        while self._kept_bytes > CACHE_BYTES:
+            _, dropped = self._kept.popitem(last=False)
+            self._kept_bytes -= dropped.wave.nbytes
+
+
+@dataclass(frozen=True)
+class Library:
+    """What `draw` and `apply` need besides the speech; null where the settings need none."""
+
+    noise: Recordings | None = None
+    responses: Recordings | None = None
+
+    @classmethod
+    def opened(cls, config: Degrade, base: Path) -> Library:
+        """The library of a run file's ``corpus.degrade``.
+
+        Raises:
+            InputError: a source cannot be read, or holds a file that cannot be used.
+        """
+        noise = config.noise.source if config.noise else None
+        responses = config.reverb.source if config.reverb else None
+        field = "corpus.degrade"
+        return cls(
+            Recordings(noise, base, f"{field}.noise.source") if noise else None,
+            Recordings(responses, base, f"{field}.reverb.source") if responses else None,
+        )

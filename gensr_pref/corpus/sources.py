@@ -1,0 +1,62 @@
+"""From a source of the run file to its recordings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from gensr_pref import config
+from gensr_pref.corpus.base import Item, Source
+from gensr_pref.corpus.files import Folder, Manifest, Paired
+from gensr_pref.corpus.tables import HuggingFaceRows, ParquetRows
+from gensr_pref.errors import SourceError
+from gensr_pref.schema import Failure
+
+_SHOWN = 3
+
+
+def opened(source: Any, base: Path, field: str = "corpus.source") -> Source:
+    """The source that a section of the run file describes; nothing is read yet.
+
+    Args:
+        source: one of the models of `config.Source`.
+        base: folder that relative paths are relative to.
+        field: the section's dotted name, for messages.
+    """
+    match source:
+        case config.ManifestSource():
+            return Manifest(source, base, field)
+        case config.FolderSource():
+            return Folder(source, base, field)
+        case config.PairedSource():
+            return Paired(source, base, field)
+        case config.ParquetSource():
+            return ParquetRows(source, base, field)
+        case config.HuggingFaceSource():
+            return HuggingFaceRows(source, base, field)
+    raise TypeError(f"{field}: {type(source).__name__} is not a source")
+
+
+def listed(source: Source, field: str = "corpus.source") -> tuple[list[Item], list[Failure]]:
+    """All recordings of a source, and those that cannot be used.
+
+    Raises:
+        SourceError: none can be used; names the first few and why.
+    """
+    items: list[Item] = []
+    failures: list[Failure] = []
+    for found in source.items():
+        if isinstance(found, Item):
+            items.append(found)
+        else:
+            failures.append(found)
+    if not items:
+        raise SourceError(f"{field}: none of its recordings can be used: {described(failures)}")
+    return items, failures
+
+
+def described(failures: list[Failure]) -> str:
+    """The first few failures in one line."""
+    shown = [f"{failed.clip_id} ({failed.reason}: {failed.detail})" for failed in failures[:_SHOWN]]
+    rest = len(failures) - len(shown)
+    return "; ".join([*shown, f"and {rest} more"] if rest else shown)

@@ -1,0 +1,104 @@
+"""A first audit of a run: how many pairs each vote would give, and how far the votes agree.
+
+The chance level stands beside every yield: with several votes and many candidates, shuffled scores
+find "unanimous" pairs too.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gensr_pref import plugins, shards
+from gensr_pref.audit import agreement
+from gensr_pref.config import Pairing, parse
+from gensr_pref.engine import rundir
+from gensr_pref.engine.pair import generators, votes_for
+from gensr_pref.pairing import yields
+from gensr_pref.pairing.base import Ballot, Vote, oriented
+from gensr_pref.pairing.pairs import ballots, matrix
+from gensr_pref.schema import column
+
+
+def audit(out: Path) -> dict[str, Any]:
+    """Compute the audit of a run directory and write ``audit/audit.json``.
+
+    Returns:
+        What was written: ``yield`` (joint, by_chance, alone per score), ``agreement`` (Kendall's
+        tau-b and agreement rate of every two voting scores), ``means`` per score of the noisy
+        input, all candidates, chosen and rejected.
+
+    Raises:
+        InputError: not a run directory.
+        StorageError: it has no scores or pairs yet.
+    """
+    document = rundir.document(out)
+    votes = votes_for(document)
+    clips = [b for _, _, b in ballots(shards.read_all(out, "scores"), generators(out), votes)]
+    found = {
+        "clips": sum(shards.rows(path) for path in shards.parts(out, "clips")),
+        "yield": _yields(clips, votes, parse(document["pairing"], Pairing, "pairing")),
+        "agreement": _agreement(clips, votes),
+        "means": _means(out, votes),
+    }
+    shards.write_text(out / "audit" / "audit.json", json.dumps(found, indent=2) + "\n")
+    return found
+
+
+def _yields(clips: list[Ballot], votes: list[Vote], pairing: Pairing) -> dict[str, Any]:
+    rule = plugins.find("rule", pairing.rule)
+    return {
+        "joint": yields.joint(clips, rule, pairing),
+        "by_chance": yields.by_chance(clips, rule, pairing),
+        "alone": {
+            vote.score: yields.alone(clips, rule, pairing, vote.score)
+            for vote in votes
+            if vote.votes
+        },
+    }
+
+
+def _agreement(clips: list[Ballot], votes: list[Vote]) -> list[dict[str, Any]]:
+    sign = agreement.signs([oriented(ballot) for ballot in clips])
+    voting = [place for place, vote in enumerate(votes) if vote.votes] if len(sign) else []
+    tau, rate = agreement.kendall_tau(sign), agreement.agreement_rate(sign)
+    return [
+        {
+            "scores": [votes[a].score, votes[b].score],
+            "kendall_tau": _number(tau[a, b]),
+            "agreement_rate": _number(rate[a, b]),
+        }
+        for place, a in enumerate(voting)
+        for b in voting[place + 1 :]
+    ]
+
+
+def _means(out: Path, votes: list[Vote]) -> dict[str, dict[str, float | None]]:
+    """Per score, the mean over the noisy inputs, candidates, chosen and rejected."""
+    scores = shards.read_all(out, "scores")
+    pairs = shards.read_all(out, "pairs", ["chosen_id", "rejected_id"])
+    ids = np.array(column(scores, "candidate_id"), dtype=object)
+    noisy = np.array([name.endswith("/noisy/0") for name in ids], dtype=bool)
+    rows = {
+        "noisy": noisy,
+        "candidates": ~noisy,
+        "chosen": np.isin(ids, column(pairs, "chosen_id")),
+        "rejected": np.isin(ids, column(pairs, "rejected_id")),
+    }
+    value = matrix(scores, [vote.score for vote in votes])
+    return {
+        vote.score: {role: _mean(value[mask, k]) for role, mask in rows.items()}
+        for k, vote in enumerate(votes)
+    }
+
+
+def _mean(values: Any) -> float | None:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else None
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

@@ -1,0 +1,162 @@
+"""Everything that is known, and everything that can be refused, before a build starts."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gensr_pref import __version__, plugins
+from gensr_pref.config import GeneratorUse, Run, resolved
+from gensr_pref.corpus.clips import ClipSpec, Plan, plan
+from gensr_pref.errors import ConfigError
+from gensr_pref.generators.base import Generator
+from gensr_pref.identity import digest
+from gensr_pref.metrics.panel import Panel
+from gensr_pref.pairing.base import Vote
+from gensr_pref.pairing.pairs import cast_votes
+from gensr_pref.schema import SCHEMA_VERSION, Failure
+
+RESERVED_LABELS = ("noisy", "clean")
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """A checked run: what to make, and the facts that make two runs the same run.
+
+    Attributes:
+        run: the run file.
+        base: the folder its relative paths start from.
+        clips: all clips to make, in order.
+        failures: what the corpus had to leave out.
+        document: what ``run.yaml`` will hold.
+        fingerprint: of everything in `document` that shapes the tables before pairing.
+    """
+
+    run: Run
+    base: Path
+    clips: tuple[ClipSpec, ...]
+    failures: tuple[Failure, ...]
+    document: dict[str, Any]
+    fingerprint: str
+
+    @property
+    def shards(self) -> int:
+        """How many part files each table has."""
+        return -(-len(self.clips) // self.run.engine.shard_clips)
+
+    def shard(self, index: int) -> tuple[ClipSpec, ...]:
+        """The clips of one part file."""
+        size = self.run.engine.shard_clips
+        return self.clips[index * size : (index + 1) * size]
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the metadata of every part says."""
+        return {
+            "fingerprint": self.fingerprint,
+            "run": self.run.name,
+            **self.document["provenance"],
+        }
+
+
+def draw_up(run: Run, base: Path) -> Blueprint:
+    """Check a run file against the plugins and the corpus it names; load no model.
+
+    Raises:
+        InputError: anything that would fail later and can be known now.
+    """
+    search(base)
+    generators = make_generators(run)
+    panel = Panel(run.panel)
+    _check_references(run, panel)
+    cast_votes(votes_of(panel.facts()["metrics"]), run.pairing)
+    plugins.find("rule", run.pairing.rule)
+    planned: Plan = plan(run.corpus, run.seed, base)
+    document = _document(run, generators, panel)
+    return Blueprint(
+        run, base, planned.clips, planned.failures, document, digest(identity(document))
+    )
+
+
+def search(base: Path) -> None:
+    """Let ``module:Class`` name a module beside the run file."""
+    if str(base) not in sys.path:
+        sys.path.append(str(base))
+
+
+def make_generators(run: Run) -> dict[str, Generator]:
+    """The generators by label, not yet loaded.
+
+    Raises:
+        InputError: unknown, wrong options, a label that is reserved or used twice.
+    """
+    found: dict[str, Generator] = {}
+    for place, use in enumerate(run.generators):
+        generator = plugins.create("generator", use.use, use.options, f"generators.{place}.options")
+        label = label_of(use, generator)
+        if label in RESERVED_LABELS or label in found:
+            why = "is reserved" if label in RESERVED_LABELS else "is used twice"
+            raise ConfigError(f"generators.{place}.name: {label!r} {why}. Give it another name")
+        found[label] = generator
+    return found
+
+
+def label_of(use: GeneratorUse, generator: Generator) -> str:
+    """What a generator's candidates are labelled with."""
+    return use.name or generator.name
+
+
+def votes_of(panel: list[dict[str, Any]]) -> list[Vote]:
+    """The votes that the panel's facts (in ``run.yaml`` and every part) describe."""
+    return [
+        Vote(score["name"], score["higher_is_better"], score["votes"], ties=score["ties"])
+        for metric in panel
+        for score in metric["scores"]
+    ]
+
+
+def identity(document: dict[str, Any]) -> dict[str, Any]:
+    """The part of ``run.yaml`` that shapes clips, candidates and scores."""
+    provenance = {k: v for k, v in document["provenance"].items() if k != "fingerprint"}
+    kept = {k: v for k, v in document.items() if k not in ("name", "pairing", "engine")}
+    shard_clips = document["engine"]["shard_clips"]
+    return {**kept, "engine": {"shard_clips": shard_clips}, "provenance": provenance}
+
+
+def _document(run: Run, generators: dict[str, Generator], panel: Panel) -> dict[str, Any]:
+    provenance = {
+        "gensr_pref": __version__,
+        "schema_version": SCHEMA_VERSION,
+        "generators": [
+            {"name": label, "revision": g.revision, "sample_rate": g.sample_rate}
+            for label, g in generators.items()
+        ],
+        "panel": panel.facts()["metrics"],
+        "left_out": sorted(panel.left_out),
+    }
+    document = {**resolved(run), "provenance": provenance}
+    provenance["fingerprint"] = digest(identity(document))
+    return document
+
+
+def _check_references(run: Run, panel: Panel) -> None:
+    """Refuse a voting metric that needs clean speech where no clip will have any."""
+    source = run.corpus.source
+    columns = getattr(source, "columns", None)
+    has_clean = (
+        run.corpus.degrade is not None
+        or source.kind == "paired"
+        or (columns is not None and columns.clean is not None)
+    )
+    if has_clean:
+        return
+    for member in panel.members:
+        needed = "clean" in member.metric.spec.needs
+        if needed and any(score.votes for score in member.scores):
+            raise ConfigError(
+                f"panel: {member.use.metric!r} votes and needs clean speech, which this "
+                "corpus does not have, so no pair could exist. Set vote: false, add "
+                "corpus.degrade, or use a paired source"
+            )

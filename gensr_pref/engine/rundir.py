@@ -1,0 +1,122 @@
+"""A run directory: whose it is, who is working on it, what is done."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+
+from gensr_pref import shards
+from gensr_pref.engine.blueprint import Blueprint, identity
+from gensr_pref.errors import RunMismatchError, StorageError
+
+_TABLES = get_args(shards.Table)
+_SHOWN = 12
+
+
+@contextmanager
+def opened(out: Path, blueprint: Blueprint) -> Iterator[None]:
+    """Hold a run directory for one build: claim it, or refuse it.
+
+    Raises:
+        RunMismatchError: it belongs to another run (the difference is shown) or is in use.
+        StorageError: it cannot be written.
+    """
+    with locked(out):
+        if (out / "run.yaml").exists():
+            _require_same(out, document(out), blueprint)
+        elif any((out / table).exists() for table in _TABLES):
+            raise RunMismatchError(
+                f"{out}: holds tables but no run.yaml, so it is not known what made them. "
+                "Choose another --out"
+            )
+        shards.sweep(out, _TABLES)
+        record(out, blueprint.document)
+        yield
+
+
+@contextmanager
+def locked(out: Path) -> Iterator[None]:
+    """Keep any other process from working on the directory.
+
+    Raises:
+        RunMismatchError: one already does.
+        StorageError: the directory cannot be written.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        lock = (out / ".lock").open("a")
+    except OSError as error:
+        raise StorageError(
+            f"{out}: cannot be written: {error.strerror}. Choose another --out"
+        ) from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RunMismatchError(
+                f"{out}: another process is working on it. Wait for it, or choose another --out"
+            ) from error
+        yield
+
+
+def document(out: Path) -> dict[str, Any]:
+    """What ``run.yaml`` holds.
+
+    Raises:
+        RunMismatchError: there is none, or it is not one that a build wrote.
+    """
+    try:
+        found = yaml.safe_load((out / "run.yaml").read_text(encoding="utf-8"))
+        identity(found)
+    except (OSError, ValueError, yaml.YAMLError, TypeError, KeyError) as error:
+        raise RunMismatchError(
+            f"{out}: is not a run directory (its run.yaml is missing or damaged). Give the folder "
+            "that a build was told as --out"
+        ) from error
+    return dict(found)
+
+
+def record(out: Path, found: dict[str, Any]) -> None:
+    """Write ``run.yaml``."""
+    text = yaml.safe_dump(found, sort_keys=False, allow_unicode=True, width=100)
+    shards.write_text(out / "run.yaml", text)
+
+
+def _require_same(out: Path, there: dict[str, Any], blueprint: Blueprint) -> None:
+    if there["provenance"].get("fingerprint") == blueprint.fingerprint:
+        return
+    old, new = _flat(identity(there)), _flat(identity(blueprint.document))
+    changed = [
+        f"  {key}: {old.get(key, 'absent')!r} there, {new.get(key, 'absent')!r} now"
+        for key in sorted(old.keys() | new.keys())
+        if old.get(key, _ABSENT) != new.get(key, _ABSENT)
+    ]
+    if len(changed) > _SHOWN:
+        changed = [*changed[:_SHOWN], f"  ... and {len(changed) - _SHOWN} more"]
+    raise RunMismatchError(
+        "\n".join([f"{out}: was made by another run. What differs:", *changed])
+        + "\nChoose another --out, or restore these settings to continue that run"
+    )
+
+
+_ABSENT = object()
+
+
+def _flat(node: Any, prefix: str = "") -> dict[str, Any]:
+    """Nested data as dotted keys."""
+    if isinstance(node, dict) and node:
+        children = [(str(key), value) for key, value in node.items()]
+    elif isinstance(node, list) and node:
+        children = [(str(place), value) for place, value in enumerate(node)]
+    else:
+        return {prefix: node}
+    return {
+        key: value
+        for name, child in children
+        for key, value in _flat(child, f"{prefix}.{name}" if prefix else name).items()
+    }

@@ -1,0 +1,78 @@
+"""``summary.json``: how much of what is in a run directory, and what it cost."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from gensr_pref import shards
+from gensr_pref.engine.work import Lost
+from gensr_pref.schema import column
+
+
+def write_summary(
+    out: Path, expected_shards: int | None = None, lost: Sequence[Lost] = ()
+) -> dict[str, Any]:
+    """Count what the tables hold and write ``summary.json``.
+
+    Args:
+        expected_shards: parts per table when complete; None where only pairs changed.
+        lost: tasks that were given up.
+    """
+    clips = _count(out, "clips")
+    pairs = shards.read_all(out, "pairs", ["clip_id"])
+    with_pair = len(set(column(pairs, "clip_id")))
+    summary = {
+        "clips": clips,
+        "candidates": _count(out, "candidates"),
+        "scored": _count(out, "scores"),
+        "pairs": pairs.num_rows,
+        "clips_with_pair": with_pair,
+        "yield": with_pair / clips if clips else None,
+        "failures": _failures(out),
+        "stages": _stages(out),
+        "shards": len(shards.parts(out, "scores")),
+        "shards_expected": expected_shards or len(shards.parts(out, "clips")),
+        "lost": [{"shard": one.shard, "stage": one.stage, "why": one.why} for one in lost],
+    }
+    shards.write_text(
+        out / "summary.json", json.dumps(summary, indent=2, ensure_ascii=False) + "\n"
+    )
+    return summary
+
+
+def _count(out: Path, table: shards.Table) -> int:
+    return sum(shards.rows(path) for path in shards.parts(out, table))
+
+
+def _failures(out: Path) -> dict[str, dict[str, int]]:
+    """Stage -> reason -> count."""
+    found: dict[str, Counter[str]] = {}
+    for path in shards.parts(out, "failures"):
+        table = shards.read(path, ["stage", "reason"])
+        for stage, reason in zip(column(table, "stage"), column(table, "reason"), strict=True):
+            found.setdefault(stage, Counter())[reason] += 1
+    return {stage: dict(sorted(counts.items())) for stage, counts in sorted(found.items())}
+
+
+def _stages(out: Path) -> dict[str, dict[str, float]]:
+    """Stage -> seconds of work, seconds of audio and their ratio; a redone shard counts once."""
+    latest = {
+        (record["stage"], record["shard"]): record
+        for record in shards.read_json_lines(out / "timings.jsonl")
+    }
+    total: dict[str, Counter[str]] = {}
+    for (stage, _), record in latest.items():
+        total.setdefault(stage, Counter()).update(
+            {key: record[key] for key in ("seconds", "audio_seconds")}
+        )
+    return {stage: _with_ratio(counts) for stage, counts in total.items()}
+
+
+def _with_ratio(total: Counter[str]) -> dict[str, float]:
+    seconds, audio = float(total["seconds"]), float(total["audio_seconds"])
+    ratio = {"real_time_factor": round(seconds / audio, 4)} if audio else {}
+    return {"seconds": round(seconds, 3), "audio_seconds": round(audio, 3), **ratio}

@@ -1,0 +1,107 @@
+"""What a person reads at the end of a command. Plain text from plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+_ROLES = ("noisy", "candidates", "chosen", "rejected")
+
+
+def summary(counts: dict[str, Any], found: dict[str, Any]) -> str:
+    """How much was made, the yield beside its chance level, what failed, what it cost."""
+    rows = [
+        ("clips", f"{counts['clips']}"),
+        ("candidates", f"{counts['candidates']}"),
+        ("pairs", f"{counts['pairs']}"),
+        ("yield", f"{_share(counts['yield'])} of the clips have a pair"),
+        ("by luck", f"{_share(found['yield']['by_chance'])} if the scores were shuffled"),
+    ]
+    for stage, cost in counts["stages"].items():
+        factor = cost.get("real_time_factor")
+        ratio = "" if factor is None else f", {factor:g} s per second of audio"
+        rows.append((stage, f"{cost['seconds']:.1f} s of work{ratio}"))
+    for stage, reasons in counts["failures"].items():
+        listed = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
+        rows.append(("left out", f"{listed} ({stage}; see failures/)"))
+    return "\n".join(f"{name:<12}{value}" for name, value in rows)
+
+
+def means(found: dict[str, Any]) -> str:
+    """Mean scores of the noisy input, all candidates, chosen and rejected."""
+    rows = [
+        {"mean score": score, **{role: _number(of[role]) for role in _ROLES}}
+        for score, of in found["means"].items()
+    ]
+    return table(rows)
+
+
+def yields(found: dict[str, Any]) -> str:
+    """The yield of every vote alone, of all together, and by luck."""
+    rows = [
+        {"who votes": f"{score} alone", "clips with a pair": _share(value)}
+        for score, value in found["yield"]["alone"].items()
+    ]
+    rows += [
+        {"who votes": "all together", "clips with a pair": _share(found["yield"]["joint"])},
+        {"who votes": "all, shuffled", "clips with a pair": _share(found["yield"]["by_chance"])},
+    ]
+    return table(rows)
+
+
+def agreement(found: dict[str, Any]) -> str:
+    """How far every two votes agree on which of two candidates is better."""
+    rows = [
+        {
+            "first": row["scores"][0],
+            "second": row["scores"][1],
+            "Kendall tau": _number(row["kendall_tau"]),
+            "same winner": _share(row["agreement_rate"]),
+        }
+        for row in found["agreement"]
+    ]
+    return table(rows) if rows else "One score votes, so there is nothing to agree with."
+
+
+def next_steps(out: Path) -> str:
+    """Where the dataset is and what to type next."""
+    return "\n".join(
+        [
+            f"The dataset is in {out}: clips, candidates, scores and pairs as Parquet.",
+            "Next:",
+            f"  gensr-pref audit {out}",
+            f"  gensr-pref pair {out} margin.dnsmos_ovrl=0.1",
+            f'  python -c "import datasets; print(datasets.load_dataset('
+            f"'parquet', data_files='{out}/pairs/*.parquet')['train'][0])\"",
+        ]
+    )
+
+
+def table(rows: Sequence[dict[str, Any]]) -> str:
+    """Rows as aligned columns; numbers to the right."""
+    if not rows:
+        return "(none)"
+    cells = [list(rows[0]), *([str(value) for value in row.values()] for row in rows)]
+    width = [max(len(line[k]) for line in cells) for k in range(len(cells[0]))]
+    right = [all(_numeric(line[k]) for line in cells[1:]) for k in range(len(width))]
+    lines = [
+        "  ".join(
+            cell.rjust(w) if r else cell.ljust(w)
+            for cell, w, r in zip(line, width, right, strict=True)
+        ).rstrip()
+        for line in cells
+    ]
+    return "\n".join([lines[0], "  ".join("-" * w for w in width), *lines[1:]])
+
+
+def _numeric(text: str) -> bool:
+    return text.rstrip("%").lstrip("-").replace(".", "", 1).isdigit() or text == "-"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.0f} %"

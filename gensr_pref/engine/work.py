@@ -1,0 +1,326 @@
+"""The work itself: one stage of one shard, the same in one process and on a cluster."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from gensr_pref import audio, schema, shards
+from gensr_pref.audio import Sound
+from gensr_pref.config import GeneratorUse, Run
+from gensr_pref.corpus.clips import ClipMaker, ClipSpec
+from gensr_pref.engine.blueprint import make_generators, search
+from gensr_pref.errors import Unusable
+from gensr_pref.generators.base import Candidate, Generator
+from gensr_pref.identity import candidate_id, seed_for
+from gensr_pref.metrics.base import ClipSounds
+from gensr_pref.metrics.panel import CandidateScores, Panel
+from gensr_pref.schema import Failure, Reason
+
+Stage = Literal["sample", "score"]
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a worker must know, small enough to send anywhere."""
+
+    run: Run
+    base: Path
+    out: Path
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One stage of one shard."""
+
+    stage: Stage
+    shard: int
+    clips: tuple[ClipSpec, ...]
+
+
+@dataclass(frozen=True)
+class Tick:
+    """One clip has passed a stage: its seconds of audio (candidates together) and of work."""
+
+    stage: Stage
+    shard: int
+    audio_seconds: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A task's part file is on disk."""
+
+    stage: Stage
+    shard: int
+
+
+@dataclass(frozen=True)
+class Restarted:
+    """The worker of a task died and the task begins anew."""
+
+    stage: Stage
+    shard: int
+    why: str
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A task is given up; its shard is missing until the same build is run again."""
+
+    stage: Stage
+    shard: int
+    why: str
+
+
+Event = Tick | Finished | Restarted | Lost
+
+
+class Worker:
+    """Does tasks; loads each model when a task first needs it."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.setup = setup
+        self._maker: ClipMaker | None = None
+        self._generators: dict[str, Generator] | None = None
+        self._panel: Panel | None = None
+        search(setup.base)
+        _one_thread()
+
+    def run(self, task: Task) -> Iterator[Tick]:
+        """Do a task, telling of every clip. Its part file is there when the iterator ends."""
+        stage: dict[Stage, Callable[[Task], Iterator[Tick]]]
+        stage = {"sample": self._sample, "score": self._score}
+        return stage[task.stage](task)
+
+    def _sample(self, task: Task) -> Iterator[Tick]:
+        clips: list[Row] = []
+        candidates: list[Row] = []
+        failures: list[Failure] = []
+        for spec in task.clips:
+            began = time.perf_counter()
+            try:
+                clip = self.maker.make(spec)
+            except Unusable as fault:
+                failures.append(Failure("corpus", spec.clip_id, fault.reason, fault.detail))
+                yield Tick("sample", task.shard, 0.0, time.perf_counter() - began)
+                continue
+            rows, faults = self._candidates(clip)
+            clips.append(clip)
+            candidates += rows
+            failures += faults
+            heard = _audio_seconds(rows)
+            yield Tick("sample", task.shard, heard, time.perf_counter() - began)
+        self._write_failures(task, failures)
+        self._write("candidates", task, candidates, schema.CANDIDATES)
+        self._write("clips", task, clips, schema.CLIPS)
+
+    def _candidates(self, clip: Row) -> tuple[list[Row], list[Failure]]:
+        noisy = audio.from_column(clip["noisy"])
+        assert noisy is not None
+        rows: list[Row] = []
+        failures: list[Failure] = []
+        uses = zip(self.setup.run.generators, self.generators.items(), strict=True)
+        for use, (label, generator) in uses:
+            made, faults = sample_clip(clip["clip_id"], noisy, label, generator, use, self._seed)
+            rows += made
+            failures += faults
+        return rows, failures
+
+    def _score(self, task: Task) -> Iterator[Tick]:
+        clips = shards.read(shards.part(self.setup.out, "clips", task.shard)).to_pylist()
+        candidates = shards.read(shards.part(self.setup.out, "candidates", task.shard)).to_pylist()
+        of_clip: dict[str, list[Row]] = {clip["clip_id"]: [] for clip in clips}
+        for row in candidates:
+            of_clip[row["clip_id"]].append(row)
+        scores: list[Row] = []
+        failures: list[Failure] = []
+        for clip in clips:
+            began = time.perf_counter()
+            rows, faults = score_clip(clip, of_clip[clip["clip_id"]], self.panel)
+            scores += rows
+            failures += faults
+            heard = _audio_seconds(of_clip[clip["clip_id"]])
+            yield Tick("score", task.shard, heard, time.perf_counter() - began)
+        self._write_failures(task, failures)
+        self._write(
+            "scores", task, scores, schema.scores_schema(score.name for score in self.panel.scores)
+        )
+
+    def _seed(self, *identity: str | int) -> int:
+        return seed_for(self.setup.run.seed, *identity)
+
+    def _write(self, table: shards.Table, task: Task, rows: list[Row], form: Any) -> None:
+        shards.write(shards.part(self.setup.out, table, task.shard), rows, form, self.setup.facts)
+
+    def _write_failures(self, task: Task, failures: list[Failure]) -> None:
+        """Before the stage's own part, so that a part never stands without its failures."""
+        path = shards.part(self.setup.out, "failures", task.shard, task.stage)
+        write_failures(path, failures, self.setup.facts)
+
+    @property
+    def maker(self) -> ClipMaker:
+        """The corpus, opened."""
+        if self._maker is None:
+            run = self.setup.run
+            self._maker = ClipMaker(run.corpus, run.seed, self.setup.base)
+        return self._maker
+
+    @property
+    def generators(self) -> dict[str, Generator]:
+        """The generators by label, loaded."""
+        if self._generators is None:
+            self._generators = make_generators(self.setup.run)
+            for generator in self._generators.values():
+                generator.load(self.setup.run.engine.device)
+        return self._generators
+
+    @property
+    def panel(self) -> Panel:
+        """The panel, loaded."""
+        if self._panel is None:
+            self._panel = Panel(self.setup.run.panel)
+            self._panel.load()
+        return self._panel
+
+
+def sample_clip(
+    clip: str,
+    noisy: Sound,
+    label: str,
+    generator: Generator,
+    use: GeneratorUse,
+    seed: Callable[..., int],
+) -> tuple[list[Row], list[Failure]]:
+    """All candidates of one clip by one generator, in one batch of equal rows.
+
+    A batch never mixes clips: its rows then need no padding, and what a candidate sounds like
+    cannot depend on which other clips were there.
+    """
+    ids = [candidate_id(clip, label, index) for index in range(use.candidates)]
+    seeds = [seed(clip, label, index) for index in range(use.candidates)]
+    heard = noisy.at(generator.sample_rate).wave
+    batch = np.repeat(heard[None], use.candidates, axis=0)
+    try:
+        found = list(generator.sample(batch, [len(heard)] * use.candidates, seeds))
+        if len(found) != use.candidates:
+            raise RuntimeError(f"{len(found)} candidates came back, not {use.candidates}")
+    except Exception as error:  # a generator may be anyone's code; its failure is data
+        fault = error if isinstance(error, Unusable) else _raised(error)
+        return [], [Failure("candidates", clip, fault.reason, fault.detail, name) for name in ids]
+    rows, failures = [], []
+    for index, (name, candidate) in enumerate(zip(ids, found, strict=True)):
+        try:
+            check_candidate(candidate, len(heard))
+        except Unusable as fault:
+            failures.append(Failure("candidates", clip, fault.reason, fault.detail, name))
+            continue
+        rows.append(_candidate_row(name, clip, label, generator, index, seeds[index], candidate))
+    return rows, failures
+
+
+def check_candidate(candidate: Candidate, samples: int) -> None:
+    """Refuse what is not a restored clip.
+
+    Raises:
+        Unusable: EMPTY, NOT_FINITE, SILENT, or LENGTH_MISMATCH where the output is not as long as
+            the input.
+    """
+    audio.require_sound(candidate.audio)
+    if candidate.audio.shape != (samples,):
+        raise Unusable(
+            Reason.LENGTH_MISMATCH, f"shape {candidate.audio.shape} for an input of {samples}"
+        )
+
+
+def score_clip(clip: Row, candidates: list[Row], panel: Panel) -> tuple[list[Row], list[Failure]]:
+    """The scores of one clip's noisy input (``clip_id/noisy/0``, the baseline) and candidates."""
+    noisy = audio.from_column(clip["noisy"])
+    assert noisy is not None
+    ids = [candidate_id(clip["clip_id"], "noisy", 0), *(row["candidate_id"] for row in candidates)]
+    sounds = [noisy, *(_decoded(row) for row in candidates)]
+    clean = audio.from_column(clip["clean"])
+    scored = panel.score(ClipSounds(sounds, clean, noisy, clip["text"], clip["language"]))
+    rows = [_score_row(name, clip["clip_id"], one) for name, one in zip(ids, scored, strict=True)]
+    failures = [
+        Failure("scores", clip["clip_id"], reason, f"{score}: {one.details.get(score, '')}", name)
+        for name, one in zip(ids, scored, strict=True)
+        for score, reason in one.failures.items()
+    ]
+    return rows, failures
+
+
+def write_failures(path: Path, failures: list[Failure], facts: dict[str, Any]) -> None:
+    """Write the failures of one stage of one shard; no file where there are none."""
+    if failures:
+        rows = [
+            {
+                "stage": f.stage,
+                "clip_id": f.clip_id,
+                "candidate_id": f.candidate_id,
+                "reason": str(f.reason),
+                "detail": f.detail,
+            }
+            for f in failures
+        ]
+        shards.write(path, rows, schema.FAILURES, facts)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _decoded(row: Row) -> Sound:
+    return audio.read(row["audio"]["bytes"])
+
+
+def _raised(error: Exception) -> Unusable:
+    return Unusable(Reason.GENERATOR_ERROR, f"{type(error).__name__}: {error}")
+
+
+def _candidate_row(
+    name: str, clip: str, label: str, generator: Generator, index: int, seed: int, made: Candidate
+) -> Row:
+    return {
+        "candidate_id": name,
+        "clip_id": clip,
+        "generator": label,
+        "revision": generator.revision,
+        "index": index,
+        "seed": seed,
+        "sampling": json.dumps(made.sampling, sort_keys=True),
+        "audio": audio.column_value(made.audio, generator.sample_rate),
+        "sample_rate": generator.sample_rate,
+        "num_samples": len(made.audio),
+        "tokens": None if made.tokens is None else made.tokens.tolist(),
+        "latent": None if made.latent is None else _latent(made.latent),
+    }
+
+
+def _latent(latent: Any) -> Row:
+    return {"data": latent.astype("<f2").tobytes(), "shape": list(latent.shape)}
+
+
+def _score_row(name: str, clip: str, scored: CandidateScores) -> Row:
+    failures = [{"score": score, "reason": str(why)} for score, why in scored.failures.items()]
+    return {"candidate_id": name, "clip_id": clip, **scored.values, "failures": failures or None}
+
+
+def _audio_seconds(rows: list[Row]) -> float:
+    return float(sum(row["num_samples"] / row["sample_rate"] for row in rows))
+
+
+def _one_thread() -> None:
+    """One thread per process: the fastest for these models, and sums add up in one order."""
+    import threadpoolctl
+    import torch
+
+    torch.set_num_threads(1)
+    threadpoolctl.threadpool_limits(1)

@@ -1,0 +1,218 @@
+"""Flow matching on band gains: the network, its training losses, and the solver.
+
+The convention is INTP's (arXiv 2505.04113, section 3.2), which DPO will need:
+y_t = (1 - t) y_0 + t y_1 with y_0 noise, y_1 data and t in [0, 1]; the network v(y_t, t, x) is
+regressed on y_1 - y_0, and a sample is the solution of dy/dt = v from t = 0 to 1.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from gensr_pref.generators.bands import FEATURES, GAIN_BANDS
+
+Solver = Literal["euler", "midpoint"]
+
+
+@dataclass(frozen=True)
+class FlowConfig:
+    """The shape of a `Flow`; written beside its weights."""
+
+    encoder_width: int = 192
+    encoder_dilations: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 1, 2, 4)
+    velocity_width: int = 160
+    velocity_dilations: tuple[int, ...] = (1, 2, 4, 8, 1, 2)
+    features: int = FEATURES
+    channels: int = GAIN_BANDS
+    shared_noise: float = 0.25  # share of y_0's variance that is constant over a clip
+    residual: float = 0.5  # standard deviation of y_1 about its mean given x, for `velocity`
+
+    def as_json(self) -> dict[str, Any]:
+        """JSON-able fields."""
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+
+
+class Condition(NamedTuple):
+    """What the encoder makes of a clip, once for all its candidates.
+
+    Attributes:
+        hidden: [B, encoder_width, F].
+        mean: [B, channels, F] a regression estimate of y_1.
+    """
+
+    hidden: Tensor
+    mean: Tensor
+
+
+class Flow(nn.Module):
+    """An encoder of the noisy clip and a velocity field over its band gains."""
+
+    def __init__(self, config: FlowConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = Encoder(config)
+        self.field = VelocityField(config)
+
+    def condition(self, x: Tensor) -> Condition:
+        """Encode features [B, FEATURES, F]."""
+        encoded: Condition = self.encoder(x)
+        return encoded
+
+    def velocity(self, y_t: Tensor, t: Tensor, condition: Condition) -> Tensor:
+        """v(y_t, t, x): [B, channels, F] at times t [B].
+
+        The network corrects the exact field for data distributed as N(m, s^2) about the encoder's
+        mean m, which it therefore need not learn:
+        v = m + (t s^2 - (1 - t)) / ((1 - t)^2 + t^2 s^2) (y_t - t m) + network.
+        """
+        m, s2, t_ = condition.mean, self.config.residual**2, t[:, None, None]
+        gaussian = (t_ * s2 - (1 - t_)) / ((1 - t_) ** 2 + t_**2 * s2)
+        correction = self.field(y_t, t, condition).float()
+        return m + gaussian * (y_t - t_ * m) + correction
+
+
+class Encoder(nn.Module):
+    """Dilated convolutions over frames, told of the clip's statistics."""
+
+    def __init__(self, config: FlowConfig) -> None:
+        super().__init__()
+        width = config.encoder_width
+        self.enter = nn.Conv1d(config.features, width, 3, padding=1)
+        self.statistics = nn.Linear(2 * config.features, width)
+        self.blocks = nn.ModuleList(Block(width, d) for d in config.encoder_dilations)
+        self.leave = nn.Conv1d(width, config.channels, 1)
+
+    def forward(self, x: Tensor) -> Condition:
+        """[B, FEATURES, F] -> `Condition`."""
+        summary = torch.cat([x.mean(-1), x.std(-1, unbiased=False)], -1)
+        hidden = self.enter(x) + self.statistics(summary)[..., None]
+        for block in self.blocks:
+            hidden = block(hidden)
+        return Condition(hidden, self.leave(normalised(hidden)).float())
+
+
+class VelocityField(nn.Module):
+    """The correction to the Gaussian velocity."""
+
+    def __init__(self, config: FlowConfig) -> None:
+        super().__init__()
+        width = config.velocity_width
+        self.enter = nn.Conv1d(2 * config.channels, width, 3, padding=1)
+        self.hear = nn.Conv1d(config.encoder_width, width, 1)
+        self.time = nn.Sequential(nn.Linear(64, width), nn.GELU(), nn.Linear(width, width))
+        self.blocks = nn.ModuleList(Block(width, d, width) for d in config.velocity_dilations)
+        self.leave = nn.Conv1d(width, config.channels, 1)
+        nn.init.zeros_(self.leave.weight)
+        nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
+
+    def forward(self, y_t: Tensor, t: Tensor, condition: Condition) -> Tensor:
+        """y_t [B, channels, F], t [B] -> [B, channels, F]."""
+        hidden = self.enter(torch.cat([y_t, condition.mean], 1))
+        hidden = hidden + self.hear(normalised(condition.hidden))
+        when = self.time(sinusoids(t))
+        for block in self.blocks:
+            hidden = block(hidden, when)
+        return self.leave(normalised(hidden))  # type: ignore[no-any-return]
+
+
+class Block(nn.Module):
+    """Residual dilated convolution, optionally modulated by a vector."""
+
+    def __init__(self, width: int, dilation: int, told: int = 0) -> None:
+        super().__init__()
+        self.gain = nn.Parameter(torch.ones(width, 1))
+        self.mix = nn.Conv1d(width, width, 3, dilation=dilation, padding=dilation)
+        self.out = nn.Conv1d(width, width, 1)
+        self.modulate = nn.Linear(told, 2 * width) if told else None
+        if self.modulate is not None:
+            nn.init.zeros_(self.modulate.weight)
+
+    def forward(self, hidden: Tensor, told: Tensor | None = None) -> Tensor:
+        """[B, width, F], [B, told] -> [B, width, F]."""
+        inner = normalised(hidden) * self.gain
+        if self.modulate is not None and told is not None:
+            scale, shift = self.modulate(told)[..., None].chunk(2, 1)
+            inner = inner * (1 + scale) + shift
+        return hidden + self.out(functional.gelu(self.mix(inner)))  # type: ignore[no-any-return]
+
+
+def normalised(hidden: Tensor) -> Tensor:
+    """Root-mean-square normalisation of every frame over its channels [B, C, F]."""
+    return hidden * torch.rsqrt(hidden.square().mean(1, keepdim=True) + 1e-6)
+
+
+def sinusoids(t: Tensor) -> Tensor:
+    """[B] in [0, 1] -> [B, 64]."""
+    rates = torch.exp(torch.linspace(0, math.log(200), 32, device=t.device))
+    angles = t[:, None] * rates
+    return torch.cat([angles.sin(), angles.cos()], -1)
+
+
+# --- training ------------------------------------------------------------------------------------
+
+
+def interpolate(y_0: Tensor, y_1: Tensor, t: Tensor) -> Tensor:
+    """y_t = (1 - t) y_0 + t y_1, for [B, C, F] and t [B]."""
+    t_ = t[:, None, None]
+    return (1 - t_) * y_0 + t_ * y_1
+
+
+def flow_matching_error(
+    flow: Flow, y_1: Tensor, y_0: Tensor, t: Tensor, condition: Condition
+) -> Tensor:
+    """e(y_1) = mean over channels and frames of (v(y_t, t, x) - (y_1 - y_0))^2: [B].
+
+    INTP's e, as a mean and without a factor 1/2.
+    """
+    v = flow.velocity(interpolate(y_0, y_1, t), t, condition)
+    return (v - (y_1 - y_0)).square().mean((1, 2))
+
+
+def regression_error(condition: Condition, y_1: Tensor) -> Tensor:
+    """Mean over channels and frames of (m(x) - y_1)^2: [B]."""
+    return (condition.mean - y_1).square().mean((1, 2))
+
+
+# --- sampling ------------------------------------------------------------------------------------
+
+
+def base_noise(
+    shape: tuple[int, int, int], shared: float, generator: torch.Generator | None = None
+) -> Tensor:
+    """y_0 [B, C, F] of unit variance: a share constant over frames and smooth over channels.
+
+    The shared part lets candidates differ as wholes (more or less suppression, another tilt)
+    rather than only frame by frame.
+    """
+    rows, channels, frames = shape
+    per_frame = torch.randn(rows, channels, frames, generator=generator)
+    per_clip = torch.randn(rows, channels, 1, generator=generator)
+    smooth = _smoothing(channels) @ per_clip
+    return math.sqrt(1 - shared) * per_frame + math.sqrt(shared) * smooth
+
+
+def _smoothing(channels: int, width: float = 4.0) -> Tensor:
+    """[C, C]; rows of unit norm, so that smoothed white noise keeps unit variance."""
+    index = torch.arange(channels, dtype=torch.float32)
+    kernel = torch.exp(-0.5 * ((index[:, None] - index) / width) ** 2)
+    return kernel / kernel.norm(dim=1, keepdim=True)
+
+
+def solve(
+    flow: Flow, y_0: Tensor, condition: Condition, steps: int, solver: Solver = "euler"
+) -> Tensor:
+    """y_1 from y_0 [B, C, F] by `steps` equal steps of Euler's or the midpoint rule."""
+    y, h = y_0, 1 / steps
+    for step in range(steps):
+        t = torch.full((len(y),), step * h, device=y.device)
+        v = flow.velocity(y, t, condition)
+        if solver == "midpoint":
+            v = flow.velocity(y + 0.5 * h * v, t + 0.5 * h, condition)
+        y = y + h * v
+    return y

@@ -1,0 +1,119 @@
+"""A generator and metrics that cost nothing, and ones that misbehave; named `cheap:Class`."""
+
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+
+from gensr_pref.generators.base import Candidate
+from gensr_pref.metrics.base import MetricSpec, Score
+
+
+class Hiss:
+    """Adds seeded noise of a seeded level."""
+
+    revision = "1"
+    sample_rate = 16000
+
+    def __init__(self, name: str = "hiss", seconds: float = 0.0) -> None:
+        self.name = name
+        self.seconds = seconds
+
+    def load(self, device):
+        self.device = device
+
+    def sample(self, noisy, lengths, seeds):
+        time.sleep(self.seconds)
+        return [
+            self._one(row, length, s) for row, length, s in zip(noisy, lengths, seeds, strict=True)
+        ]
+
+    def _one(self, row, length, seed):
+        rng = np.random.default_rng(seed)
+        level = float(rng.uniform(0.001, 0.05))
+        audio = row[:length] + rng.normal(0, level, length).astype(np.float32)
+        return Candidate(audio, {"level": level}, latent=np.full((2, 3), level, np.float16))
+
+
+class Misbehaving(Hiss):
+    """Spoils one candidate per clip in a way of choice, or raises for all."""
+
+    def __init__(self, how: str = "nan") -> None:
+        super().__init__("misbehaving")
+        self.how = how
+
+    def sample(self, noisy, lengths, seeds):
+        made = super().sample(noisy, lengths, seeds)
+        if self.how == "raise":
+            raise RuntimeError("the weights have gone sour")
+        if self.how == "fewer":
+            return made[1:]
+        made[1] = Candidate(self._spoiled(made[1].audio))
+        return made
+
+    def _spoiled(self, audio):
+        return {
+            "nan": np.full_like(audio, np.nan),
+            "silence": np.zeros_like(audio),
+            "short": audio[:-320],
+            "empty": audio[:0],
+            "stereo": np.stack([audio, audio]),
+        }[self.how]
+
+
+class Killer(Hiss):
+    """Kills its process on the clip whose number is in a file, as often as the file says."""
+
+    def __init__(self, tally: str = "", times: int = 1) -> None:
+        super().__init__("killer")
+        self.tally = Path(tally)
+        self.times = times
+
+    def sample(self, noisy, lengths, seeds):
+        deaths = len(self.tally.read_text()) if self.tally.exists() else 0
+        if deaths < self.times:
+            with self.tally.open("a") as file:
+                file.write("x")
+            os._exit(1)
+        return super().sample(noisy, lengths, seeds)
+
+
+class Roughness:
+    """Two scores that disagree a little: mean absolute difference, and level."""
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self.seconds = seconds
+        self.spec = MetricSpec(
+            "roughness",
+            (
+                Score("roughness", False, "1", 0, None, True),
+                Score("level", False, "1", 0, None, True),
+                Score("zero_crossings", False, "1", 0, 1, False),
+            ),
+            16000,
+            frozenset(),
+            "cheap",
+            "Apache-2.0",
+        )
+
+    def load(self):
+        pass
+
+    def score(self, clip):
+        time.sleep(self.seconds)
+        return [self._one(sound.wave) for sound in clip.candidates]
+
+    def _one(self, wave):
+        return {
+            "roughness": float(np.abs(np.diff(wave)).mean()),
+            "level": float(np.sqrt((wave**2).mean())),
+            "zero_crossings": float((np.diff(np.sign(wave)) != 0).mean()),
+        }
+
+
+class Sulking(Roughness):
+    """Raises for every clip."""
+
+    def score(self, clip):
+        raise RuntimeError("not today")

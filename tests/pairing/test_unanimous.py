@@ -1,0 +1,155 @@
+"""The unanimous rule on hand-made score tables."""
+
+import numpy as np
+import pytest
+
+from gensr_pref.config import Pairing
+from gensr_pref.pairing.base import Ballot, Pair, Vote, margins, spread
+from gensr_pref.pairing.unanimous import unanimous
+
+NAN = float("nan")
+
+
+def ballot(scores, votes=None, generators=None, spreads=None):
+    values = np.array(scores, dtype=float)
+    votes = votes or [Vote(f"s{k}", True, True) for k in range(values.shape[1])]
+    return Ballot(
+        values,
+        generators or ["g"] * len(values),
+        votes,
+        np.ones(values.shape[1]) if spreads is None else np.array(spreads, dtype=float),
+    )
+
+
+def found(scores, pairing=None, **kwargs):
+    pairs = unanimous(ballot(scores, **kwargs), pairing or Pairing())
+    return [(pair.chosen, pair.rejected) for pair in pairs]
+
+
+def test_winner_on_every_score():
+    assert found([[1, 1], [2, 2]]) == [(1, 0)]
+
+
+def test_split_vote_gives_no_pair():
+    assert found([[1, 2], [2, 1]]) == []
+
+
+def test_lower_is_better_turns_the_vote():
+    votes = [Vote("quality", True, True), Vote("wer", False, True)]
+    assert found([[1, 0.1], [2, 0.5]], votes=votes) == []
+    assert found([[2, 0.1], [1, 0.5]], votes=votes) == [(0, 1)]
+
+
+def test_tie_vetoes_by_default_and_stands_where_allowed():
+    scores = [[2, 0.5], [1, 0.5]]
+    strict = [Vote("quality", True, True), Vote("wer", False, True)]
+    lenient = [Vote("quality", True, True), Vote("wer", False, True, ties=True)]
+    assert found(scores, votes=strict) == []
+    assert found(scores, votes=lenient) == [(0, 1)]
+
+
+def test_ties_alone_make_no_pair():
+    votes = [Vote("wer", False, True, ties=True)]
+    assert found([[0.5], [0.5]], votes=votes) == []
+
+
+def test_allowed_tie_never_excuses_a_loss():
+    votes = [Vote("quality", True, True), Vote("wer", False, True, ties=True)]
+    assert found([[2, 0.6], [1, 0.5]], votes=votes) == []
+
+
+def test_margin_is_exclusive():
+    votes = [Vote("quality", True, True, margin=0.5)]
+    assert found([[1.5], [1.0]], votes=votes) == []
+    assert found([[1.5625], [1.0]], votes=votes) == [(0, 1)]
+
+
+def test_difference_within_the_margin_is_a_tie():
+    votes = [Vote("quality", True, True), Vote("wer", False, True, margin=0.25, ties=True)]
+    assert found([[2, 0.75], [1, 0.5]], votes=votes) == [(0, 1)]
+    assert found([[2, 1.0], [1, 0.5]], votes=votes) == []
+
+
+def test_null_on_a_voting_score_forms_no_pair():
+    assert found([[2, NAN], [1, 1]]) == []
+    assert found([[2, 2], [1, NAN]]) == []
+    assert found([[3, 3], [2, NAN], [1, 1]]) == [(0, 2)]
+
+
+def test_null_on_a_silent_score_does_not_matter():
+    votes = [Vote("quality", True, True), Vote("pesq", True, False)]
+    assert found([[2, NAN], [1, 1]], votes=votes) == [(0, 1)]
+
+
+def test_silent_score_does_not_stop_a_pair():
+    votes = [Vote("quality", True, True), Vote("pesq", True, False)]
+    assert found([[2, 1], [1, 2]], votes=votes) == [(0, 1)]
+
+
+def test_floor_and_ceiling_bind_chosen_only():
+    floor = [Vote("sim", True, True, floor=0.5)]
+    assert found([[0.6], [0.1]], votes=floor) == [(0, 1)]
+    assert found([[0.4], [0.1]], votes=floor) == []
+    ceiling = [Vote("wer", False, True, ceiling=0.2)]
+    assert found([[0.2], [0.9]], votes=ceiling) == [(0, 1)]
+    assert found([[0.3], [0.9]], votes=ceiling) == []
+
+
+def test_null_cannot_keep_a_bound():
+    votes = [Vote("quality", True, True), Vote("sim", True, False, floor=0.5)]
+    assert found([[2, NAN], [1, 0.9]], votes=votes) == []
+
+
+def test_largest_smallest_margin_wins():
+    scores = [[0, 0], [5, 1], [2, 2]]
+    assert found(scores)[0] == (2, 0)
+
+
+def test_margins_are_compared_in_spreads():
+    scores = [[0, 0], [5, 1], [2, 2]]
+    assert found(scores, spreads=[10, 0.1])[0] == (1, 0)
+
+
+def test_tied_score_does_not_weaken_a_pair():
+    votes = [Vote("quality", True, True), Vote("wer", False, True, ties=True)]
+    pairs = unanimous(ballot([[3, 0.5], [1, 0.5]], votes=votes), Pairing())
+    assert pairs == [Pair(0, 1, 2.0)]
+
+
+def test_pairs_per_clip_and_order_of_equal_pairs():
+    scores = [[2, 2], [1, 1], [0, 0]]
+    assert found(scores, Pairing(pairs_per_clip=9)) == [(0, 2), (0, 1), (1, 2)]
+
+
+def test_generators_do_not_meet_unless_told():
+    scores = [[2, 2], [1, 1]]
+    assert found(scores, generators=["a", "b"]) == []
+    assert found(scores, Pairing(across_generators=True), generators=["a", "b"]) == [(0, 1)]
+
+
+def test_margins_are_signed_towards_better_and_null_where_unknown():
+    votes = [Vote("q", True, True), Vote("wer", False, False), Vote("pesq", True, False)]
+    here = ballot([[2, 0.1, NAN], [1, 0.5, 1]], votes=votes)
+    assert margins(here, Pair(0, 1, 1.0)) == [1.0, pytest.approx(0.4), None]
+
+
+def test_one_candidate_and_none():
+    assert found([[1, 1]]) == []
+    assert unanimous(ballot(np.zeros((0, 2))), Pairing()) == []
+
+
+def test_order_of_candidates_changes_names_only():
+    rng = np.random.default_rng(0)
+    scores = rng.normal(size=(8, 3))
+    order = rng.permutation(8)
+    plain = found(scores, Pairing(pairs_per_clip=99))
+    shuffled = found(scores[order], Pairing(pairs_per_clip=99))
+    assert {(order[a], order[b]) for a, b in shuffled} == set(plain)
+
+
+def test_spread_is_within_groups():
+    scores = np.array([[0.0, 1.0], [2.0, NAN], [10.0, 1.0], [14.0, 3.0]])
+    groups = np.array([7, 7, 3, 3])
+    expected_first = np.sqrt((1 + 4) / 2)  # variances 1 and 4
+    expected_second = np.sqrt((0 + 1) / 2)
+    assert spread(scores, groups) == pytest.approx([expected_first, expected_second])

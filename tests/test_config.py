@@ -1,0 +1,105 @@
+"""The run file: every complaint names the field and what is allowed."""
+
+from pathlib import Path
+
+import pytest
+
+from gensr_pref import config
+from gensr_pref.errors import ConfigError
+
+GOOD = {
+    "corpus": {"source": {"kind": "folder", "path": "speech"}},
+    "generators": [{"use": "fm-tiny"}],
+    "panel": [{"metric": "dnsmos"}],
+}
+
+
+def complaint(change):
+    with pytest.raises(ConfigError) as caught:
+        config.parse(config.override(GOOD, change), config.Run, "run.yaml")
+    return str(caught.value)
+
+
+def test_minimal_run_gets_all_defaults():
+    run = config.parse(GOOD, config.Run, "run.yaml")
+    assert run.generators[0].candidates == 4
+    assert run.engine.kind == "ray"
+    assert run.pairing.rule == "unanimous"
+
+
+def test_resolved_run_reads_back_as_itself():
+    run = config.parse(GOOD, config.Run, "run.yaml")
+    assert config.parse(config.resolved(run), config.Run, "again") == run
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (["corpus.degradee={}"], ["corpus.degradee", "unknown field", "Did you mean 'degrade'"]),
+        (["corpus.source.colums={}"], ["corpus.source.colums", "speaker"]),
+        (["corpus.source.kind=foldr"], ["corpus.source.kind", "foldr", "manifest", "'folder'"]),
+        (["corpus.source={path: x}"], ["corpus.source.kind: is required"]),
+        (["corpus.source={kind: folder}"], ["corpus.source.path: is required"]),
+        (["engine.kind=slurm"], ["engine.kind", "'slurm'", "'serial' or 'ray'"]),
+        (["generators.0.candidates=0"], ["generators.0.candidates", "greater than or equal to 1"]),
+        (["corpus.segment_seconds=[5, 2]"], ["corpus.segment_seconds", "[5.0, 2.0]"]),
+        (["corpus.sample_rate=11025"], ["corpus", "multiple of 50", "11025"]),
+        (["corpus.limit=many"], ["corpus.limit", "'many'"]),
+        (["generators=[]"], ["generators", "at least 1"]),
+        (["pairing.margin={wer: -1}"], ["pairing.margin.wer", "-1"]),
+        (
+            ["corpus.degrade={noise: {source: {kind: folder, path: n}, probability: 2}}"],
+            ["corpus.degrade.noise.probability", "less than or equal to 1", "2"],
+        ),
+    ],
+)
+def test_complaint_names_field_and_choices(change, words):
+    message = complaint(change)
+    for word in words:
+        assert word in message
+
+
+def test_all_complaints_come_at_once():
+    message = complaint(["seeed=1", "engine.kind=x", "generators.0.use=null"])
+    assert message.count("\n") == 3
+
+
+def test_paired_source_refuses_degradation():
+    message = complaint(
+        ["corpus.source={kind: paired, noisy: a, clean: b}", "corpus.degrade={reverb: {}}"]
+    )
+    assert "remove corpus.degrade" in message
+
+
+def test_override_reaches_lists_and_makes_sections():
+    changed = config.override(GOOD, ["panel.0.vote=false", "corpus.degrade.reverb.probability=1"])
+    assert changed["panel"][0]["vote"] is False
+    assert changed["corpus"]["degrade"]["reverb"]["probability"] == 1
+    assert "vote" not in GOOD["panel"][0]
+
+
+@pytest.mark.parametrize(
+    ("assignment", "words"),
+    [
+        ("corpus.limit", "key=value"),
+        ("panel.7.vote=true", "from 0 to 0"),
+        ("seed.x=[", "not YAML"),
+        ("corpus.source.path.deeper=1", "can be set"),
+    ],
+)
+def test_bad_override_is_explained(assignment, words):
+    with pytest.raises(ConfigError, match=words):
+        config.override(GOOD, [assignment])
+
+
+@pytest.mark.parametrize("content", ["[1, 2]", "a: [", "", "\x00"])
+def test_file_that_is_no_run_file(tmp_path: Path, content):
+    path = tmp_path / "run.yaml"
+    path.write_text(content)
+    with pytest.raises(ConfigError, match=r"run\.yaml"):
+        config.load(path)
+
+
+def test_missing_file(tmp_path: Path):
+    with pytest.raises(ConfigError, match="cannot be read"):
+        config.load(tmp_path / "absent.yaml")

@@ -1,0 +1,49 @@
+"""The registry: entry points, ``module:Class``, and what it says of mistakes."""
+
+import pytest
+
+from gensr_pref import plugins
+from gensr_pref.errors import ConfigError, UnknownPluginError
+
+
+class Chatty:
+    """A plugin with options."""
+
+    def __init__(self, volume: float = 1.0) -> None:
+        if volume < 0:
+            raise ValueError("volume must not be negative")
+        self.volume = volume
+
+
+def test_built_ins_come_through_entry_points():
+    assert {"dnsmos", "speaker_similarity", "wer", "pesq", "stoi"} <= set(plugins.names("metric"))
+    assert "fm-tiny" in plugins.names("generator")
+    assert callable(plugins.find("rule", "unanimous"))
+
+
+def test_unknown_name_lists_known_and_nearest():
+    with pytest.raises(UnknownPluginError, match=r"no metric 'dnsmoss'.*pesq.*mean 'dnsmos'"):
+        plugins.find("metric", "dnsmoss")
+
+
+def test_class_beside_the_project():
+    made = plugins.create("metric", f"{__name__}:Chatty", {"volume": 2}, "panel.0.options")
+    assert made.volume == 2
+
+
+@pytest.mark.parametrize("name", ["no_such_module:Thing", f"{__name__}:NoSuchThing"])
+def test_class_that_is_not_there(name):
+    with pytest.raises(UnknownPluginError, match="PYTHONPATH"):
+        plugins.find("generator", name)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"volum": 1}, r"panel\.0\.options\.volum: .*no such option.*volume"),
+        ({"volume": -1}, "must not be negative"),
+    ],
+)
+def test_options_are_checked(options, words):
+    with pytest.raises(ConfigError, match=words):
+        plugins.create("metric", f"{__name__}:Chatty", options, "panel.0.options")

@@ -1,0 +1,155 @@
+"""Part files: whole or absent, the same bytes for the same rows, readable by `datasets`."""
+
+import errno
+import os
+from pathlib import Path
+
+import datasets
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from gensr_pref import audio, schema, shards
+from gensr_pref.errors import StorageError
+
+FACTS = {"fingerprint": "f00"}
+
+
+def candidate(index):
+    wave = np.random.default_rng(index).normal(0, 0.1, 1600).astype(np.float32)
+    return {
+        "candidate_id": f"c/g/{index}",
+        "clip_id": "c",
+        "generator": "g",
+        "revision": "1",
+        "index": index,
+        "seed": index,
+        "sampling": "{}",
+        "audio": audio.column_value(wave, 16000),
+        "sample_rate": 16000,
+        "num_samples": 1600,
+        "tokens": [[1, 2], [3, 4]],
+        "latent": {"data": b"\0\0", "shape": [1, 1]},
+    }
+
+
+def written(folder: Path, rows=None) -> Path:
+    path = shards.part(folder, "candidates", 0)
+    rows = [candidate(k) for k in range(5)] if rows is None else rows
+    shards.write(path, rows, schema.CANDIDATES, FACTS)
+    return path
+
+
+def test_same_rows_same_bytes(tmp_path):
+    first, second = written(tmp_path / "a"), written(tmp_path / "b")
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_metadata_tells_version_and_run(tmp_path):
+    facts = schema.facts_of(pq.read_schema(written(tmp_path)))
+    assert facts == {"schema_version": schema.SCHEMA_VERSION, **FACTS}
+
+
+def test_rows_come_back(tmp_path):
+    path = written(tmp_path)
+    assert shards.read(path).to_pylist() == [candidate(k) for k in range(5)]
+    assert shards.rows(path) == 5
+    assert shards.read_all(tmp_path, "candidates", ["index"]).column("index").to_pylist() == [
+        0, 1, 2, 3, 4,
+    ]  # fmt: skip
+
+
+def test_datasets_reads_audio_features(tmp_path):
+    written(tmp_path)
+    loaded = datasets.load_dataset(
+        "parquet",
+        data_files=str(tmp_path / "candidates" / "*.parquet"),
+        split="train",
+        cache_dir=str(tmp_path / "cache"),
+    )
+    assert isinstance(loaded.features["audio"], datasets.Audio)
+    plain = loaded.cast_column("audio", datasets.Audio(decode=False))
+    assert plain[0]["audio"]["bytes"] == candidate(0)["audio"]["bytes"]
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        schema.CLIPS,
+        schema.CANDIDATES,
+        schema.FAILURES,
+        schema.scores_schema(["wer"]),
+        schema.pairs_schema(["wer"]),
+    ],
+)
+def test_features_are_those_datasets_would_write(form):
+    told = schema.with_metadata(form, {})
+    as_read = datasets.Features.from_arrow_schema(told)
+    by_type = {field.name: field.type for field in as_read.arrow_schema}
+    assert by_type == {field.name: field.type for field in form}
+
+
+def test_whole_means_ended_and_of_this_run(tmp_path):
+    path = written(tmp_path)
+    assert shards.is_whole(path, "f00")
+    assert not shards.is_whole(path, "another")
+    assert not shards.is_whole(tmp_path / "absent.parquet", "f00")
+    path.write_bytes(path.read_bytes()[:-7])
+    assert not shards.is_whole(path, "f00")
+
+
+def test_corrupt_part_is_named(tmp_path):
+    path = written(tmp_path)
+    path.write_bytes(b"PAR1 no")
+    with pytest.raises(StorageError, match=r"part-00000\.parquet"):
+        shards.read(path)
+    with pytest.raises(StorageError, match=r"part-00000\.parquet"):
+        shards.rows(path)
+
+
+def test_missing_table_is_named(tmp_path):
+    with pytest.raises(StorageError, match="scores"):
+        shards.read_all(tmp_path, "scores")
+
+
+def test_full_disk_leaves_nothing_and_says_so(tmp_path, monkeypatch):
+    before = written(tmp_path).read_bytes()
+
+    def full(*args, **kwargs):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(pq, "write_table", full)
+    with pytest.raises(StorageError, match="No space left"):
+        written(tmp_path, [candidate(9)])
+    assert shards.part(tmp_path, "candidates", 0).read_bytes() == before
+    assert len(list((tmp_path / "candidates").iterdir())) == 1
+
+
+def test_unwritable_place_is_named(tmp_path):
+    (tmp_path / "candidates").write_text("a file where a folder must be")
+    with pytest.raises(StorageError, match="cannot be written"):
+        written(tmp_path)
+
+
+def test_sweep_removes_leftovers_only(tmp_path):
+    path = written(tmp_path)
+    leftover = tmp_path / "candidates" / ".unfinished-abc"
+    leftover.write_bytes(b"half")
+    shards.sweep(tmp_path, ["candidates"])
+    assert not leftover.exists()
+    assert path.exists()
+
+
+def test_empty_part_keeps_its_columns(tmp_path):
+    path = written(tmp_path, [])
+    assert shards.rows(path) == 0
+    assert shards.read(path).schema.names == schema.CANDIDATES.names
+
+
+def test_json_lines_survive_a_cut_line(tmp_path):
+    path = tmp_path / "timings.jsonl"
+    shards.append_json(path, {"a": 1})
+    with path.open("a") as file:
+        file.write('{"b": ')
+    shards.append_json(path, {"c": 3})
+    assert shards.read_json_lines(path) == [{"a": 1}, {"c": 3}]
