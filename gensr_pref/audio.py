@@ -19,6 +19,7 @@ from gensr_pref.schema import Reason
 Wave = npt.NDArray[np.float32]
 
 SILENCE = 1 / 32768  # the largest sample of a clip that is silent in 16 bits
+_UNKNOWN_LENGTH = 2**62  # libsndfile's count for a FLAC that was written into a pipe
 FRAMES_PER_SECOND = 50  # clips are whole numbers of 20 ms: 320 samples at 16 kHz
 
 
@@ -62,6 +63,8 @@ def read_header(source: Path | bytes) -> Header:
         raise Unusable(Reason.UNREADABLE, str(error)) from error
     if info.frames <= 0:
         raise Unusable(Reason.EMPTY, "the file holds no samples")
+    if info.frames >= _UNKNOWN_LENGTH:
+        raise Unusable(Reason.UNREADABLE, "its header does not say how long it is; encode it anew")
     return Header(info.samplerate, info.frames, info.channels)
 
 

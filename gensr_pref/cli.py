@@ -20,7 +20,7 @@ Command = Callable[[argparse.Namespace], None]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
-    options = parser().parse_args(arguments)
+    options = _parsed(arguments)
     command: Command = options.command
     try:
         command(options)
@@ -37,6 +37,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return 1
     return 0
+
+
+def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The arguments, with ``key=value`` allowed before and after options."""
+    known = parser()
+    options, rest = known.parse_known_args(arguments)
+    strange = [word for word in rest if "=" not in word or word.startswith("-")]
+    if strange or (rest and not hasattr(options, "overrides")):
+        known.error(f"unrecognized arguments: {' '.join(strange or rest)}")
+    if rest:
+        options.overrides = [*options.overrides, *rest]
+    return options
 
 
 def parser() -> argparse.ArgumentParser:
@@ -117,7 +129,11 @@ def _show(summary: dict[str, Any], out: Path, options: argparse.Namespace) -> No
     if options.json:
         print(json.dumps({"summary": summary, "audit": found}, indent=2))
     else:
-        print("\n\n".join([text.summary(summary, found), text.means(found), text.next_steps(out)]))
+        print(
+            "\n\n".join(
+                [text.summary(summary, found), text.means(found), text.next_steps(out, found)]
+            )
+        )
 
 
 def _audit(options: argparse.Namespace) -> None:

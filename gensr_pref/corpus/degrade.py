@@ -27,7 +27,7 @@ from gensr_pref.corpus.codec import fitted, transcode
 from gensr_pref.corpus.library import Library, Recordings
 from gensr_pref.corpus.rooms import Room, aligned, draw_room, reverberate, simulated
 from gensr_pref.corpus.speech_level import active_rms
-from gensr_pref.errors import InputError, Unusable
+from gensr_pref.errors import InputError, Unusable, nearest
 from gensr_pref.schema import Reason
 
 PACKETS_PER_SECOND = 50
@@ -105,7 +105,7 @@ def _carried_out(
     noisy, peak = scaled, 0.0
     for step in steps:
         if step["step"] != "gain":
-            noisy = _APPLIED[step["step"]](noisy, rate, step, library)
+            noisy = _step_of(step["step"])(noisy, rate, step, library)
             peak = max(peak, float(np.abs(noisy).max(initial=0)))
     return noisy, scaled, peak
 
@@ -257,6 +257,12 @@ def _needed(recordings: Recordings | None, name: str) -> Recordings:
             f"that made it (their {name}.source)"
         )
     return recordings
+
+
+def _step_of(name: str) -> Callable[[Wave, int, Step, Library], Wave]:
+    if name not in _APPLIED:
+        raise InputError(f"the record has an unknown step {name!r}. {nearest(name, _APPLIED)}")
+    return _APPLIED[name]
 
 
 _DRAWN: dict[str, Callable[[Any, _Draw], Step]] = {

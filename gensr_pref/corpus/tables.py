@@ -106,7 +106,9 @@ class HuggingFaceRows:
             raise
         except Exception as error:  # `datasets` raises errors of all its back ends
             raise SourceError(
-                f"{self._field}: datasets cannot load {self._config.path!r}: {error}"
+                f"{self._field}: datasets cannot load {self._config.path!r}: "
+                f"{_with_causes(error)}. Loose audio files are read by kind: folder or "
+                "kind: manifest"
             ) from error
 
     def _split_of(self, saved: Any) -> Any:
@@ -130,6 +132,12 @@ class HuggingFaceRows:
             if isinstance(feature, datasets.Audio):
                 rows = rows.cast_column(name, datasets.Audio(decode=False))
         return rows
+
+
+def _with_causes(error: BaseException) -> str:
+    """An error's message and those of the errors behind it, which `datasets` hides."""
+    behind = error.__cause__
+    return f"{error}: {_with_causes(behind)}" if behind is not None else str(error).rstrip(".")
 
 
 def _is_saved(folder: Path) -> bool:

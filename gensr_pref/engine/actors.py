@@ -15,8 +15,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from gensr_pref.config import Engine
-from gensr_pref.engine.work import Event, Finished, Lost, Restarted, Setup, Task, Tick, Worker
-from gensr_pref.errors import StorageError
+from gensr_pref.engine.work import (
+    FATAL,
+    Event,
+    Finished,
+    Lost,
+    Restarted,
+    Setup,
+    Task,
+    Tick,
+    Worker,
+)
 
 _SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -85,7 +94,7 @@ class _Pool:
             self._release(stream, self._actor())
             yield self._after_death(running, str(error).splitlines()[0])
         except self._ray.exceptions.RayTaskError as error:
-            if isinstance(error.cause, StorageError):
+            if isinstance(error.cause, FATAL):
                 raise error.cause from error
             self._release(stream, running.actor)
             yield Lost(task.stage, task.shard, f"{type(error.cause).__name__}: {error.cause}")
@@ -108,7 +117,7 @@ def run(setup: Setup, jobs: Sequence[Sequence[Task]]) -> Iterator[Event]:
     """Do all jobs; a job is the tasks of one shard, in order.
 
     Raises:
-        StorageError: the run directory cannot be written, so nothing more can be done.
+        StorageError, InputError: no shard could be made: a full disk, a model that does not load.
     """
     engine = setup.run.engine
     with _cluster(engine) as cpus:

@@ -14,8 +14,17 @@ from gensr_pref.engine.blueprint import Blueprint, draw_up
 from gensr_pref.engine.pair import write_pairs
 from gensr_pref.engine.progress import Progress
 from gensr_pref.engine.summary import write_summary
-from gensr_pref.engine.work import Event, Finished, Lost, Restarted, Setup, Stage, Task, Tick
-from gensr_pref.engine.work import write_failures as write_failure_part
+from gensr_pref.engine.work import (
+    Event,
+    Finished,
+    Lost,
+    Restarted,
+    Setup,
+    Stage,
+    Task,
+    Tick,
+    write_failures,
+)
 from gensr_pref.errors import RunIncompleteError
 
 _MADE_BY: dict[Stage, tuple[shards.Table, ...]] = {
@@ -43,12 +52,13 @@ def build(run: Run, base: Path, out: Path) -> dict[str, Any]:
     blueprint = draw_up(run, base)
     with rundir.opened(out, blueprint):
         jobs = outstanding(blueprint, out)
-        write_failure_part(
+        write_failures(
             shards.part(out, "failures", 0, "plan"), list(blueprint.failures), blueprint.facts
         )
         setup = Setup(run, base, out, blueprint.facts)
         lost = _watch(_execute(setup, jobs), blueprint, jobs, out)
-        write_pairs(out, blueprint.document)
+        if shards.parts(out, "scores"):
+            write_pairs(out, blueprint.document)
         summary = write_summary(out, blueprint.shards, lost)
     if lost:
         raise RunIncompleteError(_incomplete(lost))

@@ -23,6 +23,7 @@ def pair(out: Path, overrides: list[str]) -> dict[str, Any]:
     Raises:
         InputError: not a run directory, or a setting that is not allowed.
     """
+    rundir.document(out)  # before the lock, which would make a directory of a wrong name
     with rundir.locked(out):
         document = rundir.document(out)
         document["pairing"] = _changed(document["pairing"], overrides)

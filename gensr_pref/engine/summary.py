@@ -23,15 +23,14 @@ def write_summary(
         lost: tasks that were given up.
     """
     clips = _count(out, "clips")
-    pairs = shards.read_all(out, "pairs", ["clip_id"])
-    with_pair = len(set(column(pairs, "clip_id")))
+    paired = [clip for path in shards.parts(out, "pairs") for clip in _clips(path)]
     summary = {
         "clips": clips,
         "candidates": _count(out, "candidates"),
         "scored": _count(out, "scores"),
-        "pairs": pairs.num_rows,
-        "clips_with_pair": with_pair,
-        "yield": with_pair / clips if clips else None,
+        "pairs": len(paired),
+        "clips_with_pair": len(set(paired)),
+        "yield": len(set(paired)) / clips if clips else None,
         "failures": _failures(out),
         "stages": _stages(out),
         "shards": len(shards.parts(out, "scores")),
@@ -42,6 +41,10 @@ def write_summary(
         out / "summary.json", json.dumps(summary, indent=2, ensure_ascii=False) + "\n"
     )
     return summary
+
+
+def _clips(path: Path) -> Sequence[Any]:
+    return column(shards.read(path, ["clip_id"]), "clip_id")
 
 
 def _count(out: Path, table: shards.Table) -> int:

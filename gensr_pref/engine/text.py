@@ -64,16 +64,16 @@ def agreement(found: dict[str, Any]) -> str:
     return table(rows) if rows else "One score votes, so there is nothing to agree with."
 
 
-def next_steps(out: Path) -> str:
+def next_steps(out: Path, found: dict[str, Any]) -> str:
     """Where the dataset is and what to type next."""
+    score = next(iter(found["yield"]["alone"]))
     return "\n".join(
         [
-            f"The dataset is in {out}: clips, candidates, scores and pairs as Parquet.",
-            "Next:",
-            f"  gensr-pref audit {out}",
-            f"  gensr-pref pair {out} margin.dnsmos_ovrl=0.1",
-            f'  python -c "import datasets; print(datasets.load_dataset('
-            f"'parquet', data_files='{out}/pairs/*.parquet')['train'][0])\"",
+            f"The dataset is in {out} (clips, candidates, scores and pairs as Parquet). Next:",
+            f"  gensr-pref audit {out}                      how far the scores agree",
+            f"  gensr-pref pair {out} margin.{score}=0.1     pairs again, under another rule",
+            "  python: datasets.load_dataset("
+            f"'parquet', data_files='{out}/candidates/*.parquet', split='train')",
         ]
     )
 

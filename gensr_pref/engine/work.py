@@ -16,15 +16,17 @@ from gensr_pref.audio import Sound
 from gensr_pref.config import GeneratorUse, Run
 from gensr_pref.corpus.clips import ClipMaker, ClipSpec
 from gensr_pref.engine.blueprint import make_generators, search
-from gensr_pref.errors import Unusable
+from gensr_pref.errors import InputError, StorageError, Unusable
 from gensr_pref.generators.base import Candidate, Generator
 from gensr_pref.identity import candidate_id, seed_for
 from gensr_pref.metrics.base import ClipSounds
 from gensr_pref.metrics.panel import CandidateScores, Panel
+from gensr_pref.metrics.threads import one_thread
 from gensr_pref.schema import Failure, Reason
 
 Stage = Literal["sample", "score"]
 Row = dict[str, Any]
+FATAL = (StorageError, InputError)  # of one shard and of every other one too
 
 
 @dataclass(frozen=True)
@@ -94,13 +96,10 @@ class Worker:
         self._generators: dict[str, Generator] | None = None
         self._panel: Panel | None = None
         search(setup.base)
-        _one_thread()
 
     def run(self, task: Task) -> Iterator[Tick]:
         """Do a task, telling of every clip. Its part file is there when the iterator ends."""
-        stage: dict[Stage, Callable[[Task], Iterator[Tick]]]
-        stage = {"sample": self._sample, "score": self._score}
-        return stage[task.stage](task)
+        yield from self._sample(task) if task.stage == "sample" else self._score(task)
 
     def _sample(self, task: Task) -> Iterator[Tick]:
         clips: list[Row] = []
@@ -130,10 +129,13 @@ class Worker:
         rows: list[Row] = []
         failures: list[Failure] = []
         uses = zip(self.setup.run.generators, self.generators.items(), strict=True)
-        for use, (label, generator) in uses:
-            made, faults = sample_clip(clip["clip_id"], noisy, label, generator, use, self._seed)
-            rows += made
-            failures += faults
+        with one_thread():
+            for use, (label, generator) in uses:
+                made, faults = sample_clip(
+                    clip["clip_id"], noisy, label, generator, use, self._seed
+                )
+                rows += made
+                failures += faults
         return rows, failures
 
     def _score(self, task: Task) -> Iterator[Tick]:
@@ -315,12 +317,3 @@ def _score_row(name: str, clip: str, scored: CandidateScores) -> Row:
 
 def _audio_seconds(rows: list[Row]) -> float:
     return float(sum(row["num_samples"] / row["sample_rate"] for row in rows))
-
-
-def _one_thread() -> None:
-    """One thread per process: the fastest for these models, and sums add up in one order."""
-    import threadpoolctl
-    import torch
-
-    torch.set_num_threads(1)
-    threadpoolctl.threadpool_limits(1)

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gensr_pref.generators.carrier import BINS, Carrier
+from gensr_pref.generators.carrier import BINS, Carrier, power_of
 
 RATE = 16000
 GAIN_BANDS = 40
@@ -40,7 +40,7 @@ def triangles(bands: int) -> Tensor:
 
 def band_db(spectrum: Tensor, bands: int) -> Tensor:
     """Band energies in dB: complex [BINS, F] -> [bands, F]; digital silence is -120 dB."""
-    power = triangles(bands).to(spectrum.device) @ spectrum.abs().square()
+    power = triangles(bands).to(spectrum.device) @ power_of(spectrum)
     return 10 * torch.log10(power.clamp(min=1e-12))
 
 
@@ -52,7 +52,7 @@ def features(carrier: Carrier) -> Tensor:
     which frames were concealed.
     """
     energy = band_db(carrier.spectrum, FEATURE_BANDS)
-    level = 10 * torch.log10(carrier.spectrum.abs().square().mean().clamp(min=1e-12))
+    level = 10 * torch.log10(power_of(carrier.spectrum).mean().clamp(min=1e-12))
     relative = (energy - level).clamp(*FEATURE_DB) / 20
     above = relative - relative.quantile(0.1, dim=-1, keepdim=True)
     missing = (triangles(FEATURE_BANDS) @ carrier.missing)[:, None].expand_as(energy)

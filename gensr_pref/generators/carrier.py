@@ -20,9 +20,11 @@ N_FFT = 512  # 32 ms at 16 kHz
 HOP = 256
 BINS = N_FFT // 2 + 1
 
-# A bin is missing where its mean power is that of 16-bit rounding (2e-8 in this STFT's units,
-# here with 7 dB to spare) or 70 dB below the strongest bin: the stop band of a resampler.
-ROUNDING_POWER = 1e-7
+# A bin is missing where even its loud frames have the power of 16-bit rounding (2e-8 on average in
+# this STFT's units) or lie 70 dB below the strongest bin: the stop band of a resampler. The loudest
+# twentieth is not asked, as a cut in the waveform splashes over all bins.
+LOUD = 0.95
+ROUNDING_POWER = 2e-7
 STOP_BAND = 1e-7
 SHORTEST_GAP = 80  # samples of digital silence that are a hole: 5 ms
 LONGEST_GAP = 3200  # 200 ms; a longer hole is a pause and stays one
@@ -71,6 +73,11 @@ def istft(spectrum: Tensor, length: int) -> Tensor:
     return wave[..., :length]
 
 
+def power_of(spectrum: Tensor) -> Tensor:
+    """Squared magnitude, without the square root of `abs`."""
+    return spectrum.real.square() + spectrum.imag.square()
+
+
 def _window(device: torch.device) -> Tensor:
     return torch.hann_window(N_FFT, device=device).sqrt()
 
@@ -93,7 +100,7 @@ def replicate(spectrum: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         The filled spectrum, and [BINS] 1 where it was filled.
     """
-    power = spectrum.abs().square().mean(-1)
+    power = power_of(spectrum).quantile(LOUD, dim=-1)
     missing = torch.zeros(BINS, device=spectrum.device)
     present = torch.nonzero(power > max(ROUNDING_POWER, STOP_BAND * float(power.max())))
     cutoff = int(present[-1]) + 1 if len(present) else 0

@@ -18,6 +18,7 @@ from torch.nn import functional
 from gensr_pref.generators.bands import FEATURES, GAIN_BANDS
 
 Solver = Literal["euler", "midpoint"]
+TIME = 64  # channels of the embedding of t
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class FlowConfig:
     features: int = FEATURES
     channels: int = GAIN_BANDS
     shared_noise: float = 0.25  # share of y_0's variance that is constant over a clip
-    residual: float = 0.5  # standard deviation of y_1 about its mean given x, for `velocity`
+    residual: float = 0.6  # standard deviation of y_1 about its mean given x, for `velocity`
 
     def as_json(self) -> dict[str, Any]:
         """JSON-able fields."""
@@ -105,8 +106,8 @@ class VelocityField(nn.Module):
         width = config.velocity_width
         self.enter = nn.Conv1d(2 * config.channels, width, 3, padding=1)
         self.hear = nn.Conv1d(config.encoder_width, width, 1)
-        self.time = nn.Sequential(nn.Linear(64, width), nn.GELU(), nn.Linear(width, width))
-        self.blocks = nn.ModuleList(Block(width, d, width) for d in config.velocity_dilations)
+        self.time = nn.Sequential(nn.Linear(TIME, TIME), nn.GELU(), nn.Linear(TIME, TIME), nn.GELU())
+        self.blocks = nn.ModuleList(Block(width, d, TIME) for d in config.velocity_dilations)
         self.leave = nn.Conv1d(width, config.channels, 1)
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
@@ -148,8 +149,8 @@ def normalised(hidden: Tensor) -> Tensor:
 
 
 def sinusoids(t: Tensor) -> Tensor:
-    """[B] in [0, 1] -> [B, 64]."""
-    rates = torch.exp(torch.linspace(0, math.log(200), 32, device=t.device))
+    """[B] in [0, 1] -> [B, TIME]."""
+    rates = torch.exp(torch.linspace(0, math.log(200), TIME // 2, device=t.device))
     angles = t[:, None] * rates
     return torch.cat([angles.sin(), angles.cos()], -1)
 

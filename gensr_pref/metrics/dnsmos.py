@@ -22,7 +22,8 @@ from gensr_pref.audio import Sound, Wave
 from gensr_pref.metrics.base import Answer, ClipSounds, MetricSpec, Score, each
 
 RATE = 16_000
-WINDOW = 144_160  # samples: 9.01 s
+WINDOW_SECONDS = 9.01
+WINDOW = 144_160  # samples
 P808_TAIL = 160  # samples at a window's end that the P.808 features leave out
 
 # Raw outputs to MOS: a x^2 + b x + c, highest power first (speechmos 0.0.1.1, not personalised).
@@ -82,12 +83,16 @@ class Dnsmos:
 
 
 def windows(wave: Wave) -> Iterator[Wave]:
-    """The windows [144160] that are scored, of a waveform [T] of any T >= 1."""
+    """The windows [144160] that are scored, of a waveform [T] of any T >= 1.
+
+    speechmos finds a window's end in floating point, and drops a window whose end is rounded down
+    to 144159 samples: those that start 7 to 23 s into the repeated clip. So do we.
+    """
     while len(wave) < WINDOW:
         wave = np.append(wave, wave)
-    hops = int(len(wave) // RATE - 9.01) + 1
-    for start in range(0, hops * RATE, RATE):
-        window = wave[start : start + WINDOW]
+    hops = int(len(wave) // RATE - WINDOW_SECONDS) + 1
+    for hop in range(hops):
+        window = wave[hop * RATE : int((hop + WINDOW_SECONDS) * RATE)]
         if len(window) == WINDOW:
             yield window
 

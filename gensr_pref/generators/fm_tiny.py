@@ -1,0 +1,163 @@
+"""fm-tiny: a small flow-matching model that restores 16 kHz speech.
+
+It generates gains in dB for 40 bands and 62.5 frames per second over the noisy spectrum, in which
+missing bands and lost packets have been filled first (`carrier`). What it was trained on, what it
+restores and what it cannot: `weights/fm-tiny/README.md`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from gensr_pref.generators.bands import RATE, apply_latent, features
+from gensr_pref.generators.base import Candidate
+from gensr_pref.generators.carrier import Carrier, carrier, istft
+from gensr_pref.generators.checkpoint import load_flow, revision_of
+from gensr_pref.generators.flow import Condition, Flow, Solver, base_noise, solve
+
+SHIPPED = Path(__file__).parent / "weights" / "fm-tiny"
+TEMPERATURE = (0.4, 0.9)
+STEPS = 4
+
+
+class FlowMatchingTiny:
+    """The generator ``fm-tiny``.
+
+    Args:
+        temperature: standard deviation of the noise that a sample starts from. A pair [low, high]
+            draws it for every candidate, uniformly, from the candidate's seed. 0 = no noise: all
+            candidates of a clip are then the same.
+        steps: of the solver, from noise to sample.
+        solver: "euler", or "midpoint" (two evaluations per step).
+        checkpoint: folder with `model.safetensors` and `config.json`; absent = the shipped one.
+
+    Raises:
+        ValueError: an option outside its range.
+    """
+
+    name = "fm-tiny"
+    paradigm = "fm"
+    sample_rate = RATE
+
+    def __init__(
+        self,
+        temperature: float | Sequence[float] = TEMPERATURE,
+        steps: int = STEPS,
+        solver: Solver = "euler",
+        checkpoint: str | None = None,
+    ) -> None:
+        self.temperature = _range(temperature)
+        if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
+            raise ValueError(f"steps must be a whole number from 1 up, not {steps!r}")
+        if solver not in get_args(Solver):
+            raise ValueError(f"solver must be one of {', '.join(get_args(Solver))}, not {solver!r}")
+        self.steps, self.solver = steps, solver
+        self.checkpoint = Path(checkpoint) if checkpoint is not None else SHIPPED
+        self._revision: str | None = None
+        self._flow: Flow | None = None
+
+    @property
+    def revision(self) -> str:
+        """Digest of the checkpoint."""
+        if self._revision is None:
+            self._revision = revision_of(self.checkpoint)
+        return self._revision
+
+    def load(self, device: str = "cpu") -> None:
+        """Read the checkpoint onto a device.
+
+        Raises:
+            InputError: it is missing, or is not a checkpoint of this network.
+        """
+        self._flow = load_flow(self.checkpoint, device)
+
+    @property
+    def policy(self) -> Flow:
+        """The network; `load` it first."""
+        if self._flow is None:
+            raise RuntimeError("fm-tiny is not loaded; call load(device) first")
+        return self._flow
+
+    @torch.inference_mode()
+    def sample(
+        self, noisy: npt.NDArray[np.float32], lengths: Sequence[int], seeds: Sequence[int]
+    ) -> list[Candidate]:
+        """One candidate per row, as long as the row; see `generators.base.Generator`.
+
+        A clip that fills several rows is encoded once. The network sees one row at a time and no
+        padding, because the last bits of a float32 sum depend on the shape of the batch: so a row
+        gives the same bytes in whatever batch it comes.
+        """
+        encoded: dict[bytes, _Clip] = {}
+        candidates = []
+        for row, length, seed in zip(noisy, lengths, seeds, strict=True):
+            wave = np.ascontiguousarray(row[:length], np.float32)
+            key = wave.tobytes()
+            if key not in encoded:
+                encoded = {key: _Clip(wave, self.policy)}  # rows of a clip stand together
+            candidates.append(self._candidate(encoded[key], seed))
+        return candidates
+
+    def _candidate(self, clip: _Clip, seed: int) -> Candidate:
+        generator = torch.Generator().manual_seed(int(seed))
+        low, high = self.temperature
+        temperature = low + (high - low) * float(torch.rand((), generator=generator))
+        flow = self.policy
+        shape = (1, flow.config.channels, clip.frames)
+        y_0 = temperature * base_noise(shape, flow.config.shared_noise, generator)
+        y_0 = y_0.to(clip.condition.mean.device)
+        y_1 = solve(flow, y_0, clip.condition, self.steps, self.solver)[0].cpu().half()
+        sampling: dict[str, Any] = {
+            "temperature": round(temperature, 6),
+            "steps": self.steps,
+            "solver": self.solver,
+        }
+        return Candidate(
+            audio=rendered(y_1, clip.carrier, clip.length),
+            sampling=sampling,
+            latent=np.ascontiguousarray(y_1.T.numpy()),
+        )
+
+
+class _Clip:
+    """What all candidates of a clip share."""
+
+    def __init__(self, wave: npt.NDArray[np.float32], flow: Flow) -> None:
+        device = next(flow.parameters()).device
+        self.length = len(wave)
+        self.carrier: Carrier = carrier(wave)
+        self.condition: Condition = flow.condition(features(self.carrier)[None].to(device))
+
+    @property
+    def frames(self) -> int:
+        return self.carrier.spectrum.shape[-1]
+
+
+def rendered(latent: Tensor, clip: Carrier, length: int) -> npt.NDArray[np.float32]:
+    """The waveform [length] of a latent [GAIN_BANDS, F] over a clip's carrier."""
+    wave = istft(apply_latent(latent.float(), clip), length)
+    return wave.numpy().astype(np.float32, copy=False)
+
+
+def from_latent(
+    noisy: npt.NDArray[np.float32], latent: npt.NDArray[np.float16]
+) -> npt.NDArray[np.float32]:
+    """The audio [T] of a stored latent [F, GAIN_BANDS] for a clip [T]: what `sample` returned."""
+    return rendered(torch.from_numpy(latent).T, carrier(noisy), len(noisy))
+
+
+def _range(temperature: float | Sequence[float]) -> tuple[float, float]:
+    given = [temperature] * 2 if isinstance(temperature, int | float) else list(temperature)
+    numbers = all(isinstance(t, int | float) and not isinstance(t, bool) for t in given)
+    if len(given) != 2 or not numbers or not 0 <= given[0] <= given[1] <= 2:
+        raise ValueError(
+            f"temperature must be a number from 0 to 2 or a pair [low, high], not {temperature!r}"
+        )
+    return float(given[0]), float(given[1])

@@ -1,0 +1,305 @@
+from __future__ import annotations
+
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import soundfile
+from pydantic import ValidationError
+
+from gensr_pref import audio, schema
+from gensr_pref.audio import Wave, pcm16
+from gensr_pref.config import Corpus
+from gensr_pref.corpus.clips import ClipMaker, Plan, plan, replay
+from gensr_pref.corpus.library import Library
+from gensr_pref.errors import SourceError, Unusable
+from gensr_pref.schema import Reason
+
+RATE = 16000
+
+
+def corpus(**fields: Any) -> Corpus:
+    defaults = {"source": {"kind": "folder", "path": "speech"}, "segment_seconds": (1, 3)}
+    return Corpus(**{**defaults, **fields})
+
+
+def rows_of(config: Corpus, base: Path, seed: int = 0) -> list[dict[str, Any]]:
+    maker = ClipMaker(config, seed, base)
+    return [maker.make(spec) for spec in plan(config, seed, base).clips]
+
+
+def noise_of(sample: Path) -> dict[str, Any]:
+    return {"probability": 0.9, "source": {"kind": "folder", "path": str(sample / "noise")}}
+
+
+def everything(sample: Path) -> dict[str, Any]:
+    return {
+        "reverb": {"probability": 0.5},
+        "clipping": {"probability": 0.5},
+        "band_limit": {"probability": 0.5},
+        "noise": {**noise_of(sample), "snr_db": (-10, 10)},
+        "codec": {"probability": 0.5, "names": ["gsm", "vorbis", "ulaw"]},
+        "packet_loss": {"probability": 0.5},
+    }
+
+
+@pytest.fixture(scope="module")
+def prompts(sample: Path) -> Corpus:
+    columns = {"audio": "path", "text": "text", "speaker": "speaker", "language": "language"}
+    source = {"kind": "manifest", "path": str(sample / "speech.csv"), "columns": columns}
+    return corpus(source=source, limit=10, segment_seconds=(1, 4), degrade=everything(sample))
+
+
+def test_real_clips(prompts: Corpus, sample: Path) -> None:
+    rows = rows_of(prompts, sample)
+    table = pa.Table.from_pylist(rows, schema=schema.CLIPS)
+    table.validate(full=True)
+    assert len(rows) == 10
+    for row in rows:
+        assert row["num_samples"] % 320 == 0
+        for name in ("noisy", "clean"):
+            sound = audio.from_column(row[name])
+            assert sound is not None
+            assert (len(sound.wave), sound.rate) == (row["num_samples"], RATE)
+        origin = json.loads(row["source"])
+        assert set(origin) == {"source_id", "start", "frames", "rate"}
+        assert origin["source_id"].startswith("speech/")
+        whole = soundfile.info(sample / origin["source_id"]).frames - origin["frames"] < 320
+        if row["language"] == "en":  # the others come without text
+            assert (row["text"] is not None) == whole
+        assert row["speaker"].startswith("prompt-")
+    assert len({row["clip_id"] for row in rows}) == 10
+
+
+def test_stored_noisy_is_replayed_exactly(prompts: Corpus, sample: Path) -> None:
+    assert prompts.degrade is not None
+    seen = set()
+    for row in rows_of(prompts, sample):
+        noisy = audio.from_column(row["noisy"])
+        assert noisy is not None
+        again = replay(row, Library.opened(prompts.degrade, sample))
+        np.testing.assert_array_equal(pcm16(again), pcm16(noisy.wave))
+        seen |= {step["step"] for step in json.loads(row["degradation"])}
+    assert seen >= {"reverb", "clipping", "band_limit", "noise", "codec", "packet_loss", "gain"}
+
+
+def test_clips_do_not_depend_on_order_or_process(prompts: Corpus, sample: Path) -> None:
+    specs = pickle.loads(pickle.dumps(plan(prompts, 0, sample).clips))
+    forward = rows_of(prompts, sample)
+    backward = [ClipMaker(prompts, 0, sample).make(spec) for spec in reversed(specs)]
+    assert forward == backward[::-1]
+    assert rows_of(prompts, sample, seed=1) != forward
+
+
+def test_a_small_limit_is_among_a_larger_one(prompts: Corpus, sample: Path) -> None:
+    def ids(limit: int | None) -> list[str]:
+        chosen = prompts.model_copy(update={"limit": limit})
+        return [spec.clip_id for spec in plan(chosen, 0, sample).clips]
+
+    few, more, every = ids(8), ids(24), ids(None)
+    assert len(few) == 8
+    assert set(few) < set(more) < set(every)
+    assert few != every[:8]
+    assert more == [name for name in every if name in set(more)]
+    assert ids(10_000) == every
+
+
+def test_no_speaker_is_on_both_sides(write: Any, tmp_path: Path) -> None:
+    for number in range(60):
+        write(f"speech/{number % 20}/{number}.wav", seconds=1.0)
+    source = {"kind": "folder", "path": "speech", "speaker": "parent"}
+    clips = plan(corpus(source=source, validation={"share": 0.3}), 0, tmp_path).clips
+    sides: dict[str, set[str]] = {}
+    for spec in clips:
+        sides.setdefault(spec.item.speaker or "", set()).add(spec.split)
+    assert all(len(side) == 1 for side in sides.values())
+    held_out = [side for side in sides.values() if side == {"validation"}]
+    assert 1 <= len(held_out) <= 12
+    by_clip = corpus(source=source, validation={"share": 0.3, "by": "clip"})
+    splits = [spec.split for spec in plan(by_clip, 0, tmp_path).clips]
+    assert 8 <= splits.count("validation") <= 28
+
+
+def test_text_only_for_the_whole_recording(write: Any, tmp_path: Path) -> None:
+    write("short.wav", seconds=2.0)
+    write("long.wav", seconds=7.0)
+    (tmp_path / "speech.csv").write_text("path,text\nshort.wav,hello\nlong.wav,good bye\n")
+    source = {
+        "kind": "manifest",
+        "path": "speech.csv",
+        "columns": {"audio": "path", "text": "text"},
+    }
+    rows = rows_of(corpus(source=source), tmp_path)
+    assert [row["text"] for row in rows] == ["hello", None, None, None]
+    assert [json.loads(row["source"])["start"] for row in rows] == [0, 0, 37120, 74240]
+
+
+def test_without_degradation_the_recording_is_the_noisy_one(write: Any, tmp_path: Path) -> None:
+    path = write("speech/ä b.wav", rate=RATE, seconds=1.51)
+    (row,) = rows_of(corpus(), tmp_path)
+    recording, _ = soundfile.read(path, dtype="int16")
+    noisy = audio.from_column(row["noisy"])
+    assert noisy is not None
+    np.testing.assert_array_equal(pcm16(noisy.wave), recording[: 75 * 320])
+    assert row["clean"] is None
+    assert row["degradation"] is None
+    assert row["clip_id"].startswith("ä_b-")
+    with pytest.raises(Unusable, match="no_clean"):
+        replay(row, Library())
+
+
+def test_paired_clips(write: Any, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    clean = rng.normal(0, 0.1, 44100 * 2).astype(np.float32)
+    write("clean/a.wav", clean, rate=44100)
+    write("noisy/a.flac", clean[: 44100 * 2 - 500] * 0.5, rate=44100)
+    source = {"kind": "paired", "noisy": "noisy", "clean": "clean"}
+    (row,) = rows_of(corpus(source=source), tmp_path)
+    noisy, target = audio.from_column(row["noisy"]), audio.from_column(row["clean"])
+    assert noisy is not None
+    assert target is not None
+    assert len(noisy.wave) == len(target.wave) == row["num_samples"] == 99 * 320
+    inner = slice(0, -320)
+    np.testing.assert_allclose(noisy.wave[inner], 0.5 * target.wave[inner], atol=1e-3)
+    assert row["degradation"] is None
+
+
+def test_96_khz_stereo_becomes_a_clip(write: Any, tmp_path: Path, speech: Wave) -> None:
+    wide = audio.resample(speech, RATE, 96000)
+    write("speech/wide.wav", np.stack([wide, wide], 1), rate=96000, subtype="FLOAT")
+    row, second = rows_of(corpus(), tmp_path)
+    noisy = audio.from_column(row["noisy"])
+    assert noisy is not None
+    same = speech[: row["num_samples"]]
+    lost = noisy.wave - same  # what the resamplers take away near 8 kHz
+    assert np.square(lost).sum() < 0.01 * np.square(same).sum()
+    assert json.loads(second["source"])["rate"] == 96000
+
+
+def test_beyond_full_scale_is_scaled_and_said(write: Any, tmp_path: Path) -> None:
+    wave = np.random.default_rng(0).normal(0, 1, 2 * RATE).astype(np.float32)
+    write("speech/hot.wav", wave, subtype="FLOAT")
+    (row,) = rows_of(corpus(), tmp_path)
+    gain = json.loads(row["source"])["gain"]
+    assert gain == pytest.approx(0.98 / np.abs(wave).max())
+    noisy = audio.from_column(row["noisy"])
+    assert noisy is not None
+    np.testing.assert_allclose(noisy.wave, wave * gain, atol=1 / 32768)
+
+
+def nan(write: Any) -> None:
+    wave = np.full(2 * RATE, 0.1, np.float32)
+    wave[RATE] = np.nan
+    write("speech/bad.wav", wave, subtype="FLOAT")
+
+
+def silent(write: Any) -> None:
+    write("speech/bad.wav", np.zeros(2 * RATE))
+
+
+def truncated(write: Any) -> None:
+    path = write("speech/bad.flac", seconds=2.0)
+    path.write_bytes(path.read_bytes()[:9000])
+
+
+def vanished(write: Any) -> None:
+    write("speech/bad.wav")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (nan, Reason.NOT_FINITE),
+        (silent, Reason.SILENT),
+        (truncated, Reason.UNREADABLE),
+        (vanished, Reason.MISSING),
+    ],
+)
+def test_what_only_decoding_tells(write: Any, tmp_path: Path, spoil: Any, reason: Reason) -> None:
+    spoil(write)
+    write("speech/good.wav")
+    planned = plan(corpus(), 0, tmp_path)
+    maker = ClipMaker(corpus(), 0, tmp_path)
+    bad, good = planned.clips
+    if spoil is vanished:
+        (tmp_path / "speech/bad.wav").unlink()
+    with pytest.raises(Unusable) as caught:
+        maker.make(bad)
+    assert caught.value.reason is reason
+    assert maker.make(good)["clip_id"] == good.clip_id
+
+
+def test_3_ms_is_a_failure(write: Any, tmp_path: Path) -> None:
+    write("speech/blip.wav", seconds=0.003)
+    write("speech/good.wav")
+    planned = plan(corpus(), 0, tmp_path)
+    assert len(planned.clips) == 1
+    (failure,) = planned.failures
+    assert (failure.clip_id, failure.reason) == ("blip.wav", Reason.TOO_SHORT)
+
+
+def test_only_short_recordings_is_an_error(write: Any, tmp_path: Path) -> None:
+    write("speech/blip.wav", seconds=0.003)
+    with pytest.raises(SourceError, match=r"no recording gives a clip: blip\.wav \(too_short"):
+        plan(corpus(), 0, tmp_path)
+
+
+def test_two_rows_of_one_recording_are_named(write: Any, tmp_path: Path) -> None:
+    write("a.wav")
+    write("b.wav")
+    (tmp_path / "speech.csv").write_text("path\na.wav\nb.wav\n./a.wav\n")
+    with pytest.raises(SourceError, match=r"rows 2 and 4.*'a\.wav'"):
+        plan(corpus(source={"kind": "manifest", "path": "speech.csv"}), 0, tmp_path)
+
+
+def test_degradation_is_checked_before_long_work(write: Any, tmp_path: Path) -> None:
+    write("speech/a.wav")
+    absent = {"noise": {"source": {"kind": "folder", "path": "no noise"}}}
+    with pytest.raises(SourceError, match=r"corpus\.degrade\.noise\.source\.path.*no noise"):
+        plan(corpus(degrade=absent), 0, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"degrade": {"band_limit": {"rates_hz": [4000, 16000]}}}, "16000 is no limit"),
+        ({"degrade": {"reverb": {"rt60_s": (0, 1)}}}, "above 0"),
+        ({"degrade": {"packet_loss": {"rate": (0.5, 2)}}}, "from 0 to 1"),
+        ({"segment_seconds": (0, 1)}, "above 0"),
+        (
+            {
+                "source": {"kind": "manifest", "path": "x.csv", "columns": {"clean": "clean"}},
+                "degrade": {},
+            },
+            "noisy already",
+        ),
+    ],
+)
+def test_settings_that_make_no_sense(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        corpus(**fields)
+
+
+def test_real_corpus(data: Path) -> None:
+    columns = {"audio": "path", "text": "text", "speaker": "speaker"}
+    config = corpus(
+        source={"kind": "manifest", "path": "speech.csv", "columns": columns},
+        segment_seconds=(2, 10),
+        limit=6,
+        degrade={
+            "reverb": {"source": {"kind": "manifest", "path": "rir.csv"}, "probability": 1},
+            "noise": {"source": {"kind": "manifest", "path": "noise.csv"}, "probability": 1},
+        },
+    )
+    assert config.degrade is not None
+    planned: Plan = plan(config, 0, data)
+    assert {failure.reason for failure in planned.failures} == {Reason.TOO_SHORT}
+    library = Library.opened(config.degrade, data)
+    for row in rows_of(config, data):
+        noisy = audio.from_column(row["noisy"])
+        assert noisy is not None
+        np.testing.assert_array_equal(pcm16(replay(row, library)), pcm16(noisy.wave))

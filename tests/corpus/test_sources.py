@@ -1,0 +1,284 @@
+from __future__ import annotations
+
+import csv
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from gensr_pref.config import FolderSource, ManifestSource, PairedSource
+from gensr_pref.corpus.base import Item, Source
+from gensr_pref.corpus.sources import listed, opened
+from gensr_pref.errors import ConfigError, SourceError
+from gensr_pref.schema import Failure, Reason
+
+
+def manifest(folder: Path, rows: list[dict[str, Any]], name: str = "speech.csv") -> Path:
+    path = folder / name
+    with path.open("w", encoding="utf-8", newline="") as file:
+        if path.suffix == ".jsonl":
+            file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        else:
+            delimiter = "\t" if path.suffix == ".tsv" else ","
+            writer = csv.DictWriter(file, list(rows[0]), delimiter=delimiter)
+            writer.writeheader()
+            writer.writerows(rows)
+    return path
+
+
+def from_manifest(path: Path, root: str | None = None, **columns: str) -> Source:
+    chosen = {"audio": "path", **columns}
+    return opened(ManifestSource(path=path.name, root=root, columns=chosen), path.parent)  # type: ignore[arg-type]
+
+
+def only_failure(source: Source) -> Failure:
+    found = [row for row in source.items() if isinstance(row, Failure)]
+    assert len(found) == 1
+    return found[0]
+
+
+@pytest.mark.parametrize("name", ["speech.csv", "speech.tsv", "speech.jsonl"])
+def test_manifest(tmp_path: Path, write: Any, name: str) -> None:
+    write("a/été 1.wav")
+    write("b.flac", rate=44100)
+    rows = [
+        {"path": "a/été 1.wav", "said": "ça, «va»", "who": "x"},
+        {"path": "./b.flac", "said": "", "who": None},
+    ]
+    source = from_manifest(manifest(tmp_path, rows, name), text="said", speaker="who")
+    items, failures = listed(source)
+    assert failures == []
+    first = 2 if name != "speech.jsonl" else 1
+    assert items == [
+        Item("a/été 1.wav", 16000, 24000, first, "a/été 1.wav", None, "ça, «va»", "x"),
+        Item("b.flac", 44100, 66150, first + 1, "b.flac", None, None, None),
+    ]
+    sound, clean = source.read(items[1], 100, 500)
+    whole, _ = soundfile.read(tmp_path / "b.flac", dtype="float32")
+    np.testing.assert_array_equal(sound.wave, whole[100:600])
+    assert clean is None
+    assert pickle.loads(pickle.dumps(items)) == items
+
+
+def test_byte_order_mark_is_tolerated(tmp_path: Path, write: Any) -> None:
+    write("a.wav")
+    (tmp_path / "speech.csv").write_bytes(b"\xef\xbb\xbfpath\r\na.wav\r\n")
+    items, _ = listed(from_manifest(tmp_path / "speech.csv"))
+    assert [item.source_id for item in items] == ["a.wav"]
+
+
+def test_96_khz_stereo_is_averaged(tmp_path: Path, write: Any) -> None:
+    left = np.linspace(-0.5, 0.5, 96000, dtype=np.float32)
+    write("wide.wav", np.stack([left, -0.5 * left], 1), rate=96000, subtype="FLOAT")
+    source = opened(FolderSource(path="."), tmp_path)
+    (item,), _ = listed(source)
+    assert (item.rate, item.frames) == (96000, 96000)
+    sound, _ = source.read(item, 0, item.frames)
+    np.testing.assert_allclose(sound.wave, 0.25 * left, atol=1e-7)
+
+
+def test_missing_column_names_those_there_are_and_the_nearest(tmp_path: Path, write: Any) -> None:
+    write("a.wav")
+    path = manifest(tmp_path, [{"path": "a.wav", "speaker_id": "x"}])
+    with pytest.raises(ConfigError) as caught:
+        listed(from_manifest(path, speaker="speaker"))
+    message = str(caught.value)
+    assert "corpus.source.columns.speaker" in message
+    assert "path, speaker_id" in message
+    assert "Did you mean 'speaker_id'?" in message
+
+
+@pytest.mark.parametrize("where", ["../outside.wav", "a/../../outside.wav", "{absolute}"])
+def test_paths_may_not_leave_the_root(tmp_path: Path, write: Any, where: str) -> None:
+    outside = write("outside.wav")
+    write("corpus/in.wav")
+    value = where.format(absolute=outside)
+    path = manifest(tmp_path / "corpus", [{"path": "in.wav"}, {"path": value}])
+    with pytest.raises(SourceError) as caught:
+        listed(from_manifest(path))
+    assert "row 3" in str(caught.value)
+    assert repr(value) in str(caught.value)
+    assert "corpus.source.root" in str(caught.value)
+
+
+def test_a_wider_root_allows_them(tmp_path: Path, write: Any) -> None:
+    outside = write("outside.wav")
+    write("corpus/in.wav")
+    rows = [{"path": "corpus/in.wav"}, {"path": str(outside)}]
+    items, _ = listed(from_manifest(manifest(tmp_path / "corpus", rows), root=".."))
+    assert [item.source_id for item in items] == ["corpus/in.wav", "outside.wav"]
+
+
+def test_absolute_paths_inside_the_root_become_relative(tmp_path: Path, write: Any) -> None:
+    full = write("a/b.wav")
+    (item,), _ = listed(from_manifest(manifest(tmp_path, [{"path": str(full)}])))
+    assert item.source_id == "a/b.wav"
+
+
+def test_links_in_the_root_are_followed(tmp_path: Path, write: Any) -> None:
+    store = write("store/x.wav")
+    (tmp_path / "corpus").mkdir()
+    (tmp_path / "corpus/x.wav").symlink_to(store)
+    (item,), _ = listed(from_manifest(manifest(tmp_path / "corpus", [{"path": "x.wav"}])))
+    assert item.frames == 24000
+
+
+def damaged(folder: Path, kind: str, write: Any) -> Path:
+    path = folder / "bad one.wav"
+    if kind == "missing":
+        return path
+    if kind == "zero bytes":
+        path.write_bytes(b"")
+    elif kind == "no samples":
+        write(path.name, np.zeros(0))
+    elif kind == "not audio":
+        path.write_text("ceci n'est pas une pipe", encoding="utf-8")
+    elif kind == "a folder":
+        path.mkdir()
+    elif kind == "no length":
+        flac = write("whole.flac").rename(path)
+        content = bytearray(flac.read_bytes())
+        content[21] &= 0xF0  # the 36 bits of STREAMINFO that count the samples
+        content[22:26] = bytes(4)
+        flac.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("missing", Reason.MISSING),
+        ("zero bytes", Reason.UNREADABLE),
+        ("no samples", Reason.EMPTY),
+        ("not audio", Reason.UNREADABLE),
+        ("a folder", Reason.UNREADABLE),
+        ("no length", Reason.UNREADABLE),
+    ],
+)
+def test_bad_files_are_failures_and_the_rest_goes_on(
+    tmp_path: Path, write: Any, kind: str, reason: Reason
+) -> None:
+    write("good.wav")
+    damaged(tmp_path, kind, write)
+    path = manifest(tmp_path, [{"path": "bad one.wav"}, {"path": "good.wav"}, {"path": ""}])
+    items, failures = listed(from_manifest(path))
+    assert [item.source_id for item in items] == ["good.wav"]
+    bad, nameless = failures
+    assert (bad.stage, bad.clip_id, bad.reason) == ("corpus", "bad one.wav", reason)
+    assert str(tmp_path) not in bad.detail
+    assert nameless.reason is Reason.MISSING
+    assert "row 4" in nameless.detail
+
+
+def test_nothing_usable_names_the_first_few(tmp_path: Path) -> None:
+    path = manifest(tmp_path, [{"path": f"{n}.wav"} for n in range(9)])
+    with pytest.raises(SourceError, match=r"0\.wav \(missing.*2\.wav.*and 6 more"):
+        listed(from_manifest(path))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("speech.csv", "path\n", "no rows"),
+        ("speech.csv", "", "no rows"),
+        ("speech.csv", b"path\n\xff\xfe.wav\n", "utf-8"),
+        ("speech.jsonl", '{"path": "a.wav"}\n{"path": \n', "line 2 is not JSON"),
+        ("speech.jsonl", '["a.wav"]\n', "line 1 holds list"),
+        ("speech.json", '[\n {"path": "a.wav"}\n]\n', "line 1 is not JSON"),
+    ],
+)
+def test_manifest_that_is_none(
+    tmp_path: Path, name: str, content: str | bytes, message: str
+) -> None:
+    (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(SourceError, match=message) as caught:
+        listed(from_manifest(tmp_path / name))
+    assert "corpus.source.path" in str(caught.value)
+
+
+def test_manifest_that_is_missing_or_of_no_kind(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"no\.csv"):
+        listed(from_manifest(tmp_path / "no.csv"))
+    with pytest.raises(ConfigError, match=r"speech\.xlsx.*\.csv"):
+        listed(from_manifest(tmp_path / "speech.xlsx"))
+
+
+def test_manifest_with_clean_counterparts(tmp_path: Path, write: Any) -> None:
+    write("n.wav", np.full(16000, 0.5))
+    write("c.wav", np.full(44100, 0.25), rate=44100)
+    source = from_manifest(
+        manifest(tmp_path, [{"path": "n.wav", "ref": "c.wav"}, {"path": "n.wav", "ref": ""}]),
+        clean="ref",
+    )
+    (item,), (failure,) = listed(source)
+    assert failure.reason is Reason.NO_CLEAN
+    noisy, clean = source.read(item, 1600, 8000)
+    assert clean is not None
+    assert (len(noisy.wave), noisy.rate) == (8000, 16000)
+    assert (len(clean.wave), clean.rate) == (22050, 44100)
+
+
+def test_folder_is_recursive_sorted_and_leaves_other_files(tmp_path: Path, write: Any) -> None:
+    for name in ("z.flac", "b/ß ü.wav", "b/a.OGG", "a.mp3", "c/d/e.aiff"):
+        write(name)
+    for other in ("notes.txt", ".hidden.wav", "b/._a.ogg", "take.wav.bak", "raw.raw"):
+        (tmp_path / other).write_text("no audio")
+    source = opened(FolderSource(path=".", speaker="parent"), tmp_path)
+    items, failures = listed(source)
+    assert failures == []
+    names = ["a.mp3", "b/a.OGG", "b/ß ü.wav", "c/d/e.aiff", "z.flac"]
+    assert [item.source_id for item in items] == names
+    assert [item.speaker for item in items] == [None, "b", "b", "d", None]
+    for item in items:
+        assert len(source.read(item, 0, 8000)[0].wave) == 8000
+
+
+@pytest.mark.parametrize("path", ["empty", "absent", "file.wav"])
+def test_folder_without_audio(tmp_path: Path, write: Any, path: str) -> None:
+    (tmp_path / "empty").mkdir()
+    write("file.wav")
+    with pytest.raises(SourceError, match=rf"corpus\.source\.path.*{path}"):
+        listed(opened(FolderSource(path=path), tmp_path))
+
+
+def test_name_that_is_not_utf8(tmp_path: Path, write: Any) -> None:
+    write("good.wav")
+    bad = Path(str(tmp_path).encode().decode() + "/caf\udce9.wav")
+    bad.write_bytes((tmp_path / "good.wav").read_bytes())
+    failure = only_failure(opened(FolderSource(path="."), tmp_path))
+    assert failure.reason is Reason.UNREADABLE
+    assert failure.clip_id == r"caf\xe9.wav"
+
+
+def test_paired_matches_by_name_without_suffix(tmp_path: Path, write: Any) -> None:
+    write("noisy/a/1.wav", np.full(16000, 0.5))
+    write("clean/a/1.flac", np.full(16100, 0.25))
+    write("noisy/2.wav")
+    write("clean/3.wav")
+    write("noisy/4.wav", seconds=1.0)
+    write("clean/4.wav", seconds=1.1)
+    source = opened(PairedSource(noisy="noisy", clean="clean"), tmp_path)
+    (item,), failures = listed(source)
+    assert (item.source_id, item.frames) == ("a/1.wav", 16000)
+    assert [(f.clip_id, f.reason) for f in failures] == [
+        ("2.wav", Reason.MISSING),
+        ("4.wav", Reason.LENGTH_MISMATCH),
+        ("3.wav", Reason.MISSING),
+    ]
+    noisy, clean = source.read(item, 0, item.frames)
+    assert clean is not None
+    assert noisy.wave[0] == 0.5
+    assert clean.wave[0] == 0.25
+    assert len(noisy.wave) == len(clean.wave) == 16000
+
+
+def test_paired_names_must_be_clear(tmp_path: Path, write: Any) -> None:
+    write("noisy/a.wav")
+    write("noisy/a.flac")
+    write("clean/a.wav")
+    with pytest.raises(SourceError, match=r"a\.flac.*a\.wav"):
+        listed(opened(PairedSource(noisy="noisy", clean="clean"), tmp_path))

@@ -1,0 +1,275 @@
+"""A build: the tables, what is refused, what is recorded, and the same bytes however it went."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import yaml
+
+from gensr_pref import shards
+from gensr_pref.engine.audit import audit
+from gensr_pref.engine.build import build
+from gensr_pref.engine.pair import pair
+from gensr_pref.errors import ConfigError, InputError, RunIncompleteError, RunMismatchError
+from gensr_pref.identity import seed_for
+
+from .conftest import rows, tables
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, base):
+    from gensr_pref import config
+
+    out = tmp_path_factory.mktemp("finished") / "run"
+    build(config.load(base / "run.yaml"), base, out)
+    return out
+
+
+@pytest.fixture
+def copy(finished, tmp_path):
+    shutil.copytree(finished, tmp_path / "run")
+    return tmp_path / "run"
+
+
+def test_every_candidate_is_scored_and_has_a_clip(finished):
+    clips = {row["clip_id"] for row in rows(finished, "clips")}
+    candidates = {row["candidate_id"]: row for row in rows(finished, "candidates")}
+    scores = {row["candidate_id"] for row in rows(finished, "scores")}
+    assert len(clips) == 7
+    assert len(candidates) == 21
+    assert scores == set(candidates) | {f"{clip}/noisy/0" for clip in clips}
+    for name, row in candidates.items():
+        assert name == f"{row['clip_id']}/hiss/{row['index']}"
+        assert row["seed"] == seed_for(0, row["clip_id"], "hiss", row["index"])
+        assert json.loads(row["sampling"]).keys() == {"level"}
+        assert row["latent"]["shape"] == [2, 3]
+        assert len(row["latent"]["data"]) == 2 * 3 * 2
+
+
+def test_pairs_name_candidates_of_their_clip(finished):
+    scores = {row["candidate_id"]: row for row in rows(finished, "scores")}
+    pairs = rows(finished, "pairs")
+    assert pairs
+    for row in pairs:
+        chosen, rejected = scores[row["chosen_id"]], scores[row["rejected_id"]]
+        assert chosen["clip_id"] == rejected["clip_id"] == row["clip_id"]
+        for score in ("roughness", "level"):
+            margin = np.float32(np.float64(rejected[score]) - np.float64(chosen[score]))
+            assert row["margins"][score] == pytest.approx(margin, rel=1e-6)
+            assert margin > 0
+
+
+def test_summary_counts_what_the_tables_hold(finished):
+    summary = json.loads((finished / "summary.json").read_text())
+    assert summary["clips"] == 7
+    assert summary["candidates"] == 21
+    assert summary["pairs"] == len(rows(finished, "pairs"))
+    assert summary["yield"] == summary["clips_with_pair"] / 7
+    assert summary["shards"] == summary["shards_expected"] == 4
+    seconds = sum(row["num_samples"] / row["sample_rate"] for row in rows(finished, "candidates"))
+    assert summary["stages"]["sample"]["audio_seconds"] == pytest.approx(seconds, abs=0.01)
+    assert summary["stages"]["score"]["seconds"] > 0
+
+
+def test_run_file_is_resolved_and_names_what_made_it(finished):
+    document = yaml.safe_load((finished / "run.yaml").read_text())
+    assert document["pairing"]["pairs_per_clip"] == 1
+    assert document["provenance"]["generators"][0]["revision"] == "1"
+    assert document["provenance"]["panel"][0]["scores"][0]["name"] == "roughness"
+    assert len(document["provenance"]["fingerprint"]) == 32
+
+
+def test_running_again_changes_nothing(copy, run, base):
+    before = tables(copy)
+    times = {path: (copy / path).stat().st_mtime_ns for path in before if "pairs" not in path}
+    build(run(), base, copy)
+    assert tables(copy) == before
+    assert {path: (copy / path).stat().st_mtime_ns for path in times} == times
+
+
+@pytest.mark.parametrize(
+    "gone",
+    [
+        ["scores/part-00001.parquet"],
+        ["candidates/part-00002.parquet"],
+        ["clips/part-00000.parquet", "scores/part-00003.parquet"],
+        ["pairs/part-00000.parquet", "summary.json", "timings.jsonl"],
+    ],
+)
+def test_what_is_missing_is_made_again(copy, run, base, gone):
+    before = tables(copy)
+    for name in gone:
+        (copy / name).unlink()
+    build(run(), base, copy)
+    assert tables(copy) == before
+
+
+def test_damaged_part_is_made_again(copy, run, base):
+    before = tables(copy)
+    path = copy / "candidates" / "part-00001.parquet"
+    path.write_bytes(path.read_bytes()[:-100])
+    build(run(), base, copy)
+    assert tables(copy) == before
+
+
+def test_order_and_size_of_the_corpus_do_not_change_a_clip(run, base, tmp_path, finished):
+    build(run("corpus.limit=3", "engine.shard_clips=1"), base, tmp_path / "few")
+    everything = {row["clip_id"]: row for row in rows(finished, "clips")}
+    for row in rows(tmp_path / "few", "clips"):
+        assert row == everything[row["clip_id"]]
+    scores = {row["candidate_id"]: row for row in rows(finished, "scores")}
+    for row in rows(tmp_path / "few", "scores"):
+        assert row == scores[row["candidate_id"]]
+
+
+@pytest.mark.slow
+def test_ray_gives_the_same_bytes(run, base, tmp_path, finished):
+    build(run("engine.kind=ray", "engine.workers=2"), base, tmp_path / "ray")
+    assert tables(tmp_path / "ray") == tables(finished)
+
+
+def test_directory_of_another_run_is_refused_with_the_difference(copy, run, base):
+    before = tables(copy)
+    with pytest.raises(RunMismatchError, match=r"seed: 0 there, 5 now") as caught:
+        build(run("seed=5", "generators.0.candidates=2"), base, copy)
+    assert "generators.0.candidates: 3 there, 2 now" in str(caught.value)
+    assert tables(copy) == before
+
+
+def test_engine_and_pairing_may_change_in_a_finished_run(copy, run, base):
+    build(run("pairing.pairs_per_clip=3", "name=other"), base, copy)
+    assert len(rows(copy, "pairs")) > 7
+
+
+def test_tables_of_unknown_origin_are_refused(copy, run, base):
+    (copy / "run.yaml").unlink()
+    with pytest.raises(RunMismatchError, match=r"no run\.yaml"):
+        build(run(), base, copy)
+
+
+def test_directory_in_use_is_refused(copy, run, base):
+    from gensr_pref.engine.rundir import locked
+
+    with locked(copy), pytest.raises(RunMismatchError, match="another process"):
+        build(run(), base, copy)
+
+
+@pytest.mark.parametrize(
+    ("how", "reason", "left"),
+    [
+        ("nan", "not_finite", 2),
+        ("silence", "silent", 2),
+        ("short", "length_mismatch", 2),
+        ("stereo", "length_mismatch", 2),
+        ("empty", "empty", 2),
+        ("raise", "generator_error", 0),
+        ("fewer", "generator_error", 0),
+    ],
+)
+def test_misbehaving_generator_is_recorded_and_the_rest_survives(
+    run, base, tmp_path, how, reason, left
+):
+    bad = f"{{use: 'cheap:Misbehaving', candidates: 3, options: {{how: {how}}}}}"
+    uses = f"[{{use: 'cheap:Hiss'}}, {bad}]"
+    summary = build(run(f"generators={uses}", "corpus.limit=2"), base, tmp_path / "run")
+    assert summary["candidates"] == 2 * (4 + left)
+    assert summary["failures"] == {"candidates": {reason: 2 * (3 - left)}}
+    failed = rows(tmp_path / "run", "failures")
+    assert {row["reason"] for row in failed} == {reason}
+    assert all(row["candidate_id"].split("/")[1] == "misbehaving" for row in failed)
+
+
+def test_metric_that_raises_gives_nulls_and_no_pairs(run, base, tmp_path):
+    summary = build(run("panel=[{metric: 'cheap:Sulking'}]"), base, tmp_path / "run")
+    assert summary["pairs"] == 0
+    assert summary["failures"]["scores"] == {"metric_error": 28 * 3}
+    for row in rows(tmp_path / "run", "scores"):
+        assert row["roughness"] is None
+        assert {one["reason"] for one in row["failures"]} == {"metric_error"}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["generators.0.use=hisss"], "no generator 'hisss'"),
+        (["generators.0.options.loud=1"], r"generators\.0\.options\.loud"),
+        (["generators=[{use: 'cheap:Hiss'}, {use: 'cheap:Hiss'}]"], "'hiss' is used twice"),
+        (["generators.0.name=noisy"], "'noisy' is reserved"),
+        (["panel.0.metric=dnsmoss"], "Did you mean 'dnsmos'"),
+        (["pairing.rule=unanimus"], "Did you mean 'unanimous'"),
+        (["pairing.margin={wer: 1}"], r"pairing\.margin\.wer"),
+        (["panel.0.vote=false"], "no score votes"),
+        (["corpus.source.path=nowhere"], "nowhere"),
+        (["corpus.degrade=null", "panel=[{metric: pesq, vote: true}]"], "needs clean speech"),
+    ],
+)
+def test_bad_input_is_refused_before_any_work(run, base, tmp_path, overrides, words):
+    with pytest.raises(InputError, match=words):
+        build(run(*overrides), base, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_two_labels_for_one_generator(run, base, tmp_path):
+    uses = "[{use: 'cheap:Hiss', name: a}, {use: 'cheap:Hiss', name: b}]"
+    build(run(f"generators={uses}", "corpus.limit=1"), base, tmp_path / "run")
+    assert {row["generator"] for row in rows(tmp_path / "run", "candidates")} == {"a", "b"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("times", "lost"), [(2, 0), (99, 1)])
+def test_worker_that_dies_is_replaced_a_finite_number_of_times(
+    run, base, tmp_path, finished, times, lost
+):
+    tally = tmp_path / "deaths"
+    uses = (
+        "[{use: 'cheap:Killer', name: hiss, candidates: 3, "
+        f"options: {{tally: '{tally}', times: {times}}}}}]"
+    )
+    overrides = [f"generators={uses}", "engine.kind=ray", "engine.workers=1", "corpus.limit=2"]
+    if not lost:
+        summary = build(run(*overrides), base, tmp_path / "run")
+        assert summary["candidates"] == 6
+        return
+    with pytest.raises(RunIncompleteError, match="shard 0"):
+        build(run(*overrides), base, tmp_path / "run")
+    assert len(tally.read_text()) == 3
+
+
+def test_pairs_again_under_another_rule(copy):
+    before = tables(copy)
+    summary = pair(copy, ["pairing.margin.level=1000"])
+    assert summary["pairs"] == 0
+    pair(copy, ["margin.level=0"])
+    after = tables(copy)
+    assert {k: v for k, v in after.items() if "pairs" not in k} == {
+        k: v for k, v in before.items() if "pairs" not in k
+    }
+    assert rows(copy, "pairs")
+
+
+def test_pairing_settings_are_checked(copy):
+    with pytest.raises(ConfigError, match=r"margn.*Did you mean 'margin'"):
+        pair(copy, ["margn.level=1"])
+    with pytest.raises(RunMismatchError, match="not a run directory"):
+        pair(copy / "clips", [])
+    assert not (copy / "clips" / ".lock").exists()
+
+
+def test_audit_states_yields_and_agreement(finished):
+    found = audit(finished)
+    assert json.loads((finished / "audit" / "audit.json").read_text()) == found
+    assert found["clips"] == 7
+    assert 0 <= found["yield"]["by_chance"] <= 1
+    assert found["yield"]["alone"]["level"] >= found["yield"]["joint"]
+    assert found["agreement"][0]["scores"] == ["roughness", "level"]
+    means = found["means"]["level"]
+    assert means["chosen"] < means["rejected"]
+    assert means["noisy"] < means["candidates"]
+
+
+def test_lost_scores_part_is_named(copy):
+    for path in shards.parts(copy, "scores"):
+        path.unlink()
+    with pytest.raises(Exception, match="scores"):
+        audit(copy)

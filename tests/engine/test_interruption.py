@@ -1,0 +1,63 @@
+"""Stopped at any point and run again: the bytes of a run that was never stopped."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from .conftest import tables
+
+COMMAND = [str(Path(sys.executable).parent / "gensr-pref"), "build"]
+SLOW_WORK = ["generators.0.options.seconds=0.15", "panel.0.options.seconds=0.1"]
+
+
+def command(base, out, *overrides):
+    return [*COMMAND, str(base / "run.yaml"), "--out", str(out), *SLOW_WORK, *overrides]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(base, tmp_path_factory):
+    out = tmp_path_factory.mktemp("undisturbed") / "run"
+    subprocess.run(command(base, out), check=True, capture_output=True)
+    return tables(out)
+
+
+def parts(out: Path) -> int:
+    return len(list(out.glob("*/part-*")))
+
+
+def stopped(arguments, out: Path, number: int, seed: int) -> int:
+    """Start a build, wait for some part file and a random moment, send a signal."""
+    process = subprocess.Popen(
+        arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+    )
+    rng = random.Random(seed)
+    enough = parts(out) + rng.randint(1, 4)
+    while process.poll() is None and parts(out) < enough:
+        time.sleep(0.01)
+    time.sleep(rng.uniform(0, 0.3))
+    if process.poll() is None:
+        os.kill(process.pid, number)
+    told = process.communicate(timeout=120)[0].decode()
+    if number == signal.SIGINT and process.returncode != 0:
+        assert "interrupted" in told
+        assert process.returncode == 1
+    return process.returncode
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("kind", ["serial", "ray"])
+def test_bytes_after_interruptions(base, tmp_path, undisturbed, number, kind):
+    out = tmp_path / "run"
+    arguments = command(base, out, f"engine.kind={kind}", "engine.workers=2")
+    stops = sum(stopped(arguments, out, number, seed) != 0 for seed in range(3))
+    assert stops >= 1
+    subprocess.run(arguments, check=True, capture_output=True)
+    assert tables(out) == undisturbed
+    assert not list(out.glob("*/.unfinished-*"))

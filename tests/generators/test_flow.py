@@ -1,0 +1,87 @@
+"""The invariants of the flow: exactness where theory gives the answer."""
+
+import pytest
+import torch
+
+from gensr_pref.generators.bands import FEATURES, GAIN_BANDS
+from gensr_pref.generators.flow import (
+    Condition,
+    Flow,
+    FlowConfig,
+    base_noise,
+    flow_matching_error,
+    interpolate,
+    regression_error,
+    solve,
+)
+
+SMALL = FlowConfig(
+    encoder_width=16, encoder_dilations=(1, 2), velocity_width=16, velocity_dilations=(1,)
+)
+
+
+@pytest.fixture
+def flow() -> Flow:
+    torch.manual_seed(0)
+    return Flow(SMALL).requires_grad_(False)
+
+
+def test_interpolation_runs_from_noise_to_data() -> None:
+    y_0, y_1 = torch.randn(2, 3, 5, 7).unbind()
+    assert torch.equal(interpolate(y_0, y_1, torch.zeros(3)), y_0)
+    assert torch.equal(interpolate(y_0, y_1, torch.ones(3)), y_1)
+
+
+def test_the_error_of_the_true_velocity_is_zero(monkeypatch, flow) -> None:
+    y_0, y_1 = torch.randn(2, 3, GAIN_BANDS, 7).unbind()
+    monkeypatch.setattr(flow, "velocity", lambda y_t, t, condition: y_1 - y_0)
+    x = flow.condition(torch.randn(3, FEATURES, 7))
+    assert flow_matching_error(flow, y_1, y_0, torch.rand(3), x).abs().max() == 0
+
+
+def test_the_error_is_a_mean_without_a_half(monkeypatch, flow) -> None:
+    y_0, y_1 = torch.randn(2, 3, GAIN_BANDS, 7).unbind()
+    monkeypatch.setattr(flow, "velocity", lambda y_t, t, condition: y_1 - y_0 + 2)
+    x = flow.condition(torch.randn(3, FEATURES, 7))
+    error = flow_matching_error(flow, y_1, y_0, torch.rand(3), x)
+    torch.testing.assert_close(error, torch.full((3,), 4.0))
+
+
+def test_an_untrained_field_is_exact_for_gaussian_data(flow) -> None:
+    """With a zero correction, y_0 = noise must be carried to m + s noise."""
+    m = torch.randn(1, GAIN_BANDS, 50)
+    condition = Condition(torch.zeros(1, SMALL.encoder_width, 50), m)
+    y_0 = torch.randn(1, GAIN_BANDS, 50)
+    y_1 = solve(flow, y_0, condition, 200, "midpoint")
+    torch.testing.assert_close(y_1, m + SMALL.residual * y_0, atol=1e-3, rtol=0)
+
+
+def test_midpoint_converges_faster_than_euler(flow) -> None:
+    m = torch.zeros(1, GAIN_BANDS, 4)
+    condition = Condition(torch.zeros(1, SMALL.encoder_width, 4), m)
+    y_0 = torch.ones(1, GAIN_BANDS, 4)
+    error = {
+        solver: float((solve(flow, y_0, condition, 8, solver) - SMALL.residual).abs().max())
+        for solver in ("euler", "midpoint")
+    }
+    assert error["midpoint"] < error["euler"] / 3
+
+
+def test_base_noise_has_unit_variance_and_a_shared_part() -> None:
+    generator = torch.Generator().manual_seed(0)
+    y_0 = base_noise((400, 40, 50), 0.25, generator)
+    assert float(y_0.var()) == pytest.approx(1, abs=0.03)
+    assert float(y_0.mean(-1).var()) == pytest.approx(0.25 + 0.75 / 50, abs=0.03)
+
+
+def test_regression_error_is_the_mean_square() -> None:
+    y_1 = torch.randn(2, GAIN_BANDS, 5)
+    condition = Condition(torch.zeros(2, 16, 5), y_1 + 3)
+    torch.testing.assert_close(regression_error(condition, y_1), torch.full((2,), 9.0))
+
+
+def test_rows_of_a_batch_do_not_hear_each_other(flow) -> None:
+    x, y, t = torch.randn(3, FEATURES, 20), torch.randn(3, GAIN_BANDS, 20), torch.rand(3)
+    together = flow.velocity(y, t, flow.condition(x))
+    alone = flow.velocity(y[1:2], t[1:2], flow.condition(x[1:2]))
+    torch.testing.assert_close(together[1:2], alone, atol=1e-4, rtol=1e-4)

@@ -1,0 +1,45 @@
+"""Real speech for the metrics, short enough that the stock packages stay cheap beside ours."""
+
+from pathlib import Path
+
+import pytest
+from sounds import noisy, read_csv
+
+from gensr_pref import audio
+from gensr_pref.metrics.base import ClipSounds
+from gensr_pref.metrics.threads import one_thread
+
+SAMPLE = Path(audio.__file__).parent / "sample"
+SHARED = Path(__file__).parents[2].parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def single_thread():
+    """As below a panel; and torch and BLAS are slow when more threads than cores want to run."""
+    with one_thread():
+        yield
+
+
+@pytest.fixture(scope="session")
+def shared():
+    if not SHARED.is_dir():
+        pytest.skip(f"{SHARED} is not here: published values and real enhancers go unchecked")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def prompts():
+    """English prompts of the bundled sample: [(sound, text)]."""
+    table = SAMPLE / "speech.csv"
+    if not table.is_file():
+        pytest.skip(f"{table} is not here: real speech is needed")
+    rows = [row for row in read_csv(table) if row["language"] == "en"]
+    return [(audio.read(SAMPLE / row["path"]), row["text"]) for row in rows]
+
+
+@pytest.fixture(scope="session")
+def clip(prompts):
+    """One prompt of 2.7 s and three noisy versions of it."""
+    clean, text = prompts[0]
+    versions = [noisy(clean, level, seed) for seed, level in enumerate((0.003, 0.01, 0.03))]
+    return ClipSounds(versions, clean, noisy(clean, 0.1), text, "en")

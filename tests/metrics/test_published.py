@@ -1,0 +1,49 @@
+"""Values that other projects publish for real files (shared/data/reference_values.csv)."""
+
+import re
+
+import pytest
+from sounds import read_csv
+
+from gensr_pref import audio
+from gensr_pref.metrics.base import ClipSounds
+from gensr_pref.metrics.panel import Panel
+
+OURS = {
+    "pesq_wb": "pesq_wb",
+    "pesq": "pesq_wb",
+    "PESQ": "pesq_wb",
+    "stoi": "stoi",
+    "STOI": "stoi",
+    "dns_overall": "dnsmos_ovrl",
+    "dns_p808": "dnsmos_p808",
+    "DNSMOS_SIG": "dnsmos_sig",
+    "DNSMOS_BAK": "dnsmos_bak",
+    "DNSMOS_OVRL": "dnsmos_ovrl",
+    "DNSMOS_P808_MOS": "dnsmos_p808",
+}
+
+
+def tolerance(stated):
+    """0 for "exact", the number stated, or what a printed figure of 7 digits allows."""
+    if stated.startswith("exact"):
+        return 0
+    number = re.match(r"[\d.]+e-?\d+", stated)
+    return float(number[0]) if number else 1e-5
+
+
+@pytest.mark.corpus
+def test_published_values(shared):
+    rows = [row for row in read_csv(shared / "reference_values.csv") if row["metric"] in OURS]
+    panel = Panel(["dnsmos", "pesq", "stoi"])
+    references = {row["file"]: row["reference_file"] for row in rows if row["reference_file"]}
+    answers = {}
+    for row in rows:
+        files = row["file"], references[row["file"]]
+        if files not in answers:
+            candidate, clean = (audio.read(shared / "reference_values" / f) for f in files)
+            [answers[files]] = panel.score(ClipSounds([candidate], clean))
+        value = answers[files].values[OURS[row["metric"]]]
+        allowed = tolerance(row["tolerance"])
+        assert abs(value - float(row["value"])) <= allowed, row
+    assert len(rows) == 18

@@ -1,0 +1,186 @@
+"""Every value is the stock package's, called plainly on real speech."""
+
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sounds import cut, noisy
+
+from gensr_pref import audio
+from gensr_pref.audio import Sound
+from gensr_pref.errors import Unusable
+from gensr_pref.metrics.base import ClipSounds
+from gensr_pref.metrics.dnsmos import Dnsmos, windows
+from gensr_pref.metrics.pesq import LONGEST, Pesq
+from gensr_pref.metrics.speaker_similarity import SpeakerSimilarity
+from gensr_pref.metrics.stoi import Stoi
+from gensr_pref.schema import Reason
+
+
+@pytest.fixture(scope="module")
+def dnsmos():
+    metric = Dnsmos()
+    metric.load()
+    return metric
+
+
+@pytest.fixture(scope="module")
+def speaker():
+    metric = SpeakerSimilarity()
+    metric.load()
+    return metric
+
+
+def stock_dnsmos(sound):
+    from speechmos import dnsmos
+
+    return dnsmos.run(sound.wave, 16000)
+
+
+def end_to_end(prompts, count):
+    return Sound(np.concatenate([sound.wave for sound, _ in prompts[:count]]), 16000)
+
+
+def test_dnsmos(dnsmos, clip, prompts):
+    """One window after doubling, at an odd length; and two windows of a longer recording."""
+    long = cut(end_to_end(prompts, 4), 10.3)
+    candidates = [cut(clip.candidates[2], 1.23), long]
+    answers = dnsmos.score(replace(clip, candidates=candidates))
+    for candidate, answer in zip(candidates, answers, strict=True):
+        stock = stock_dnsmos(candidate)
+        for name, value in answer.items():
+            expected = stock[name.removeprefix("dnsmos_") + "_mos"]
+            assert value == pytest.approx(expected, abs=1e-5), name
+
+
+@pytest.mark.parametrize("samples", [1, 48, 16000, 72079, 72080, 144159, 144160, 160159, 160160])
+def test_dnsmos_cuts_windows_as_speechmos_does(samples):
+    wave = np.arange(samples, dtype=np.float32)
+    repeated = wave
+    while len(repeated) < 144160:
+        repeated = np.append(repeated, repeated)
+    hops = int(np.floor(len(repeated) / 16000) - 9.01) + 1
+    expected = [repeated[int(i * 16000) : int((i + 9.01) * 16000)] for i in range(hops)]
+    expected = [window for window in expected if len(window) == 144160]
+    found = list(windows(wave))
+    assert len(found) == len(expected) >= 1
+    assert all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))
+
+
+def test_dnsmos_clips_what_is_beyond_full_scale(dnsmos, clip):
+    loud = Sound(cut(clip.clean, 1.2).wave * 8, 16000)
+    clipped = Sound(np.clip(loud.wave, -1, 1), 16000)
+    first, second = dnsmos.score(replace(clip, candidates=[loud, clipped]))
+    assert first == second
+
+
+def test_speaker_similarity(speaker, clip):
+    from resemblyzer import VoiceEncoder, preprocess_wav
+
+    encoder = VoiceEncoder("cpu", verbose=False)
+    reference = encoder.embed_utterance(preprocess_wav(clip.clean.wave))
+    expected = [
+        reference @ encoder.embed_utterance(preprocess_wav(candidate.wave))
+        for candidate in clip.candidates
+    ]
+    found = [answer["speaker_similarity"] for answer in speaker.score(clip)]
+    assert found == pytest.approx(expected, abs=1e-5)
+    assert found == sorted(found, reverse=True)
+
+
+def test_speaker_similarity_of_a_sound_to_itself_is_1(speaker, clip):
+    [answer] = speaker.score(replace(clip, candidates=[clip.clean]))
+    assert answer["speaker_similarity"] == pytest.approx(1, abs=1e-6)
+
+
+def test_speaker_similarity_is_to_the_noisy_clip_without_a_clean_one(speaker, clip):
+    without = replace(clip, clean=None)
+    as_reference = replace(clip, clean=clip.noisy)
+    assert speaker.score(without) == speaker.score(as_reference)
+
+
+def test_speaker_similarity_tells_speakers_apart(speaker, prompts, shared):
+    other = audio.read(sorted((shared / "speech").rglob("*.flac"))[0])
+    clean, same = prompts[0][0], prompts[1][0]
+    same_voice, other_voice = speaker.score(ClipSounds([same, other], clean))
+    assert same_voice["speaker_similarity"] > other_voice["speaker_similarity"] + 0.1
+
+
+def test_speaker_similarity_without_a_voice(speaker, clip):
+    hiss = Sound(np.random.default_rng(0).normal(size=16000).astype(np.float32) * 1e-3, 16000)
+    click = np.zeros(16000, np.float32)
+    click[8000] = 1.0
+    for silent in (hiss, Sound(click, 16000), cut(clip.clean, 0.003)):
+        voiced, unvoiced = speaker.score(replace(clip, candidates=[clip.candidates[0], silent]))
+        assert voiced["speaker_similarity"] > 0.5
+        assert isinstance(unvoiced, Unusable)
+        assert unvoiced.reason is Reason.NO_SPEECH
+    with pytest.raises(Unusable, match="no_speech: no voice was found in the reference"):
+        speaker.score(replace(clip, clean=hiss))
+
+
+def test_pesq_is_exactly_the_packages(clip):
+    from pesq import pesq
+
+    expected = [pesq(16000, clip.clean.wave, c.wave, "wb") for c in clip.candidates]
+    assert [answer["pesq_wb"] for answer in Pesq().score(clip)] == expected
+
+
+def test_pesq_refuses_rather_than_returning_its_error_codes(clip):
+    wave = np.zeros(24000, np.float32)
+    wave[8000:8800] = clip.clean.wave[8000:8800]
+    wordless = Sound(wave, 16000)
+    short = cut(clip.clean, 0.2)
+    long = Sound(np.resize(clip.clean.wave, LONGEST + 1), 16000)
+    reasons = []
+    for sound in (wordless, short, long):
+        [answer] = Pesq().score(replace(clip, candidates=[sound], clean=sound))
+        assert isinstance(answer, Unusable)
+        reasons.append(answer.reason)
+    assert reasons == [Reason.NO_SPEECH, Reason.TOO_SHORT, Reason.METRIC_ERROR]
+
+
+def test_stoi_and_estoi(clip):
+    from pystoi import stoi
+
+    for candidate, answer in zip(clip.candidates, Stoi().score(clip), strict=True):
+        plain = stoi(clip.clean.wave, candidate.wave, 16000)
+        extended = stoi(clip.clean.wave, candidate.wave, 16000, extended=True)
+        assert answer["stoi"] == pytest.approx(plain, abs=1e-9)
+        assert answer["estoi"] == pytest.approx(extended, abs=1e-9)
+
+
+@pytest.mark.parametrize("seconds", [0.003, 0.02, 0.1, 0.3, 0.4, 0.41, 0.42, 0.43, 0.5, 0.6])
+def test_stoi_is_null_exactly_where_pystoi_gives_up(clip, seconds):
+    """pystoi warns and returns 1e-5, or raises on less than one frame."""
+    from pystoi import stoi
+
+    clean, candidate = cut(clip.clean, seconds), cut(clip.candidates[2], seconds)
+    short = replace(clip, candidates=[candidate], clean=clean)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        try:
+            stock = stoi(clean.wave, candidate.wave, 16000)
+        except (ValueError, RuntimeWarning):
+            stock = None
+    if stock is None:
+        with pytest.raises(Unusable, match="too_short: STOI needs 30 frames"):
+            Stoi().score(short)
+    else:
+        [answer] = Stoi().score(short)
+        assert answer["stoi"] == pytest.approx(stock, abs=1e-9)
+
+
+def test_stoi_of_digital_silence_within_a_clip_is_the_same_every_time(clip):
+    """pystoi adds random noise there, and ESTOI moves from call to call."""
+    wave = clip.candidates[0].wave.copy()
+    wave[8000:24000] = 0
+    holed = replace(clip, candidates=[Sound(wave, 16000)])
+    assert Stoi().score(holed) == Stoi().score(holed)
+
+
+def test_more_noise_is_worse(clip, dnsmos):
+    levels = [noisy(cut(clip.clean, 1.2), level) for level in (0.001, 0.1)]
+    quiet, loud = dnsmos.score(replace(clip, candidates=levels))
+    assert all(quiet[name] > loud[name] for name in ("dnsmos_bak", "dnsmos_ovrl", "dnsmos_p808"))
