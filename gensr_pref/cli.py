@@ -20,7 +20,7 @@ Command = Callable[[argparse.Namespace], None]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
-    options = _parsed(arguments)
+    options = parse(arguments)
     command: Command = options.command
     try:
         command(options)
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The arguments, with ``key=value`` allowed before and after options."""
     known = parser()
     options, rest = known.parse_known_args(arguments)

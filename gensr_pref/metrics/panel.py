@@ -162,15 +162,14 @@ class Panel:
     def _refuse_twins(self, spec: MetricSpec, where: str) -> None:
         if any(member.metric.spec.name == spec.name for member in self.members):
             raise ConfigError(f"{where}.metric: {spec.name!r} is in the panel already; remove one")
-        taken = {score.name: member for member in self.members for score in member.scores}
+        owners = {score.name: m.metric.spec.name for m in self.members for score in m.scores}
         for score in spec.scores:
+            claim = f"{where}.metric: {spec.name!r} gives {score.name!r}"
             if score.name in ID_COLUMNS:
-                raise ConfigError(f"{where}.metric: {spec.name!r} calls a score {score.name!r}, "
-                                  "which is another column of the scores table")  # fmt: skip
-            if score.name in taken:
-                owner = taken[score.name].metric.spec.name
-                raise ConfigError(f"{where}.metric: {spec.name!r} gives {score.name!r}, and so "
-                                  f"does {owner!r}; remove one")  # fmt: skip
+                raise ConfigError(f"{claim}, which is another column of the scores table")
+            if score.name in owners:
+                raise ConfigError(f"{claim}, and so does {owners[score.name]!r}; remove one")
+            owners[score.name] = spec.name
 
 
 def _use(metric: MetricUse | str | Metric) -> MetricUse:
@@ -264,7 +263,7 @@ def _number(answer: Answer, score: str) -> float:
     if not isinstance(answer, Mapping):
         raise TypeError(f"an answer is {type(answer).__name__}, not a mapping or an exception")
     if score not in answer:
-        raise ValueError(f"no {score!r} in the answer, which has {', '.join(answer) or 'nothing'}")
+        raise ValueError(f"no {score!r} in what it gave: {', '.join(answer) or 'nothing'}")
     number = float(answer[score])
     if not abs(number) <= LARGEST:
         raise ValueError(f"{score} is {number}")

@@ -158,7 +158,9 @@ def line(name: str, figures: dict[str, Any]) -> str:
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--speech", type=Path, required=True)
     parser.add_argument("--noise", type=Path, required=True)
     parser.add_argument("--rooms", type=Path)
