@@ -4,7 +4,7 @@
 #   make test ARGS='-k unanimous'             options for the program behind a target
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check setup docs lock clean distclean
+.PHONY: help demo test test-all check lint types layers pages setup docs lock clean distclean
 
 # Of the caller's environment, what would lead Python elsewhere than .venv.
 unexport VIRTUAL_ENV CONDA_PREFIX PYTHONPATH PYTHONHOME
@@ -33,12 +33,20 @@ test: $(READY) ## The fast tests
 test-all: $(READY) ## All tests
 	@$(BIN)/python -m pytest $(ARGS)
 
-check: $(READY) ## Lint, formatting, types, import layers, generated pages, links
+check: lint types layers pages ## Lint, formatting, types, import layers, generated pages, links
+
+lint: $(READY)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+
+types: $(READY)
 	$(BIN)/mypy
 	$(BIN)/mypy docs/reference.py
+
+layers: $(READY)
 	$(BIN)/lint-imports --no-logo
+
+pages: $(READY)
 	$(BIN)/python docs/reference.py --check
 
 setup: $(READY) ## Only the environment

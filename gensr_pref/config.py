@@ -197,6 +197,9 @@ class Corpus(Model):
     segment_seconds: PositiveRange = Field(
         (1.0, 20.0), description="shorter recordings are left out, longer ones cut in equal pieces"
     )
+    languages: list[str] | None = Field(
+        None, min_length=1, description="keep these only, as the language column says; null: all"
+    )
     limit: int | None = Field(None, ge=1, description="clips, drawn by identity; absent = all")
     degrade: Degrade | None = Field(None, description="absent = the source is noisy already")
     validation: Validation = Field(default_factory=Validation)

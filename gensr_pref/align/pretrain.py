@@ -45,6 +45,7 @@ from gensr_pref.generators.flow import (
     base_noise,
     flow_matching_error,
     regression_error,
+    scale_error,
 )
 from gensr_pref.identity import rng_for, seed_for
 
@@ -320,19 +321,19 @@ def train_step(training: Training, recipe: Pretrain, batch: list[Example]) -> di
         group["lr"] = learning_rate(recipe, training.step, training.progress(recipe))
     x = torch.stack([example.x for example in batch]).float()
     y_1 = torch.stack([example.y_1 for example in batch]).float()
-    matching, regression = losses(training.flow, recipe, x, y_1, training.step)
-    (matching + recipe.regression * regression).backward()  # type: ignore[no-untyped-call]
+    matching, regression, scale = losses(training.flow, recipe, x, y_1, training.step)
+    (matching + recipe.regression * (regression + 0.1 * scale)).backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(training.flow.parameters(), 1.0)
     training.optimiser.step()
     training.optimiser.zero_grad()
     average(training.averaged, training.flow, min(recipe.ema, training.step / (training.step + 10)))
-    return {"fm": f"{matching.item():.3f}", "regression": f"{regression.item():.3f}"}
+    return {"fm": f"{matching.item():.3f}", "m": f"{regression.item():.3f}", "s": f"{scale.item():.3f}"}
 
 
 def losses(
     flow: Flow, recipe: Pretrain, x: Tensor, y_1: Tensor, step: int
-) -> tuple[Tensor, Tensor]:
-    """Flow-matching and regression errors of a batch; t is stratified over the draws."""
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Flow-matching, regression and scale errors of a batch; t is stratified over the draws."""
     generator = torch.Generator().manual_seed(seed_for(recipe.seed, "draw", step))
     rows = recipe.draws * len(y_1)
     strata = torch.randperm(rows, generator=generator)
@@ -343,7 +344,7 @@ def losses(
         condition = flow.condition(x)
         repeated = type(condition)(*(part.repeat(recipe.draws, 1, 1) for part in condition))
         matching = flow_matching_error(flow, y_1s, y_0, t, repeated).mean()
-    return matching, regression_error(condition, y_1).mean()
+    return matching, regression_error(condition, y_1).mean(), scale_error(condition, y_1).mean()
 
 
 def learning_rate(recipe: Pretrain, step: int, progress: float) -> float:

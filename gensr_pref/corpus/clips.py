@@ -71,6 +71,7 @@ def plan(corpus: Corpus, seed: int, base: Path) -> Plan:
     if corpus.degrade is not None:
         Library.opened(corpus.degrade, base)
     items, failures = listed(opened(corpus.source, base))
+    items = _spoken_in(corpus.languages, items)
     clips: list[ClipSpec] = []
     for item in items:
         try:
@@ -81,6 +82,19 @@ def plan(corpus: Corpus, seed: int, base: Path) -> Plan:
         raise SourceError(f"corpus.source: no recording gives a clip: {described(failures)}")
     _refuse_doubles(clips)
     return Plan(_limited(clips, corpus.limit, seed), tuple(failures))
+
+
+def _spoken_in(languages: list[str] | None, items: list[Item]) -> list[Item]:
+    if languages is None:
+        return items
+    kept = [item for item in items if item.language in languages]
+    if not kept:
+        there = ", ".join(sorted({item.language or "none" for item in items}))
+        raise SourceError(
+            f"corpus.languages: no recording is in {', '.join(languages)}; there is: {there}. "
+            "Is corpus.source.columns.language set?"
+        )
+    return kept
 
 
 def _specs(corpus: Corpus, seed: int, item: Item) -> list[ClipSpec]:

@@ -22,6 +22,7 @@ FEATURE_BANDS = 64
 GAIN_DB = (-30.0, 15.0)  # a lower floor than -20 dB matters; above 0 for what was clipped or lost
 GAIN_CENTRE_DB, GAIN_SCALE_DB = -10.0, 10.0  # so that the latent has about zero mean, unit scale
 FEATURE_DB = (-70.0, 40.0)  # relative to the clip's mean power per frame
+FLOOR = 1e-6  # power that counts as nothing: 17 dB above what 16-bit rounding leaves in an STFT bin
 FEATURES = 3 * FEATURE_BANDS + 1
 
 
@@ -39,9 +40,9 @@ def triangles(bands: int) -> Tensor:
 
 
 def band_db(spectrum: Tensor, bands: int) -> Tensor:
-    """Band energies in dB: complex [BINS, F] -> [bands, F]; digital silence is -120 dB."""
+    """Band energies in dB over `FLOOR`: complex [BINS, F] -> [bands, F]."""
     power = triangles(bands).to(spectrum.device) @ power_of(spectrum)
-    return 10 * torch.log10(power.clamp(min=1e-12))
+    return 10 * torch.log10(power + FLOOR)
 
 
 def features(carrier: Carrier) -> Tensor:
@@ -52,7 +53,7 @@ def features(carrier: Carrier) -> Tensor:
     which frames were concealed.
     """
     energy = band_db(carrier.spectrum, FEATURE_BANDS)
-    level = 10 * torch.log10(power_of(carrier.spectrum).mean().clamp(min=1e-12))
+    level = 10 * torch.log10(power_of(carrier.spectrum).mean() + FLOOR)
     relative = (energy - level).clamp(*FEATURE_DB) / 20
     above = relative - relative.quantile(0.1, dim=-1, keepdim=True)
     missing = (triangles(FEATURE_BANDS) @ carrier.missing)[:, None].expand_as(energy)

@@ -18,6 +18,7 @@ from torch.nn import functional
 from gensr_pref.generators.bands import FEATURES, GAIN_BANDS
 
 Solver = Literal["euler", "midpoint"]
+LOG_SCALE = (math.log(0.05), math.log(2.0))  # 0.5 to 20 dB
 TIME = 64  # channels of the embedding of t
 
 
@@ -32,7 +33,6 @@ class FlowConfig:
     features: int = FEATURES
     channels: int = GAIN_BANDS
     shared_noise: float = 0.25  # share of y_0's variance that is constant over a clip
-    residual: float = 0.6  # standard deviation of y_1 about its mean given x, for `velocity`
 
     def as_json(self) -> dict[str, Any]:
         """JSON-able fields."""
@@ -44,11 +44,13 @@ class Condition(NamedTuple):
 
     Attributes:
         hidden: [B, encoder_width, F].
-        mean: [B, channels, F] a regression estimate of y_1.
+        mean: [B, channels, F] m(x), a regression estimate of y_1.
+        log_scale: [B, channels, F] log s(x), how far y_1 tends to be from it.
     """
 
     hidden: Tensor
     mean: Tensor
+    log_scale: Tensor
 
 
 class Flow(nn.Module):
@@ -68,11 +70,13 @@ class Flow(nn.Module):
     def velocity(self, y_t: Tensor, t: Tensor, condition: Condition) -> Tensor:
         """v(y_t, t, x): [B, channels, F] at times t [B].
 
-        The network corrects the exact field for data distributed as N(m, s^2) about the encoder's
-        mean m, which it therefore need not learn:
+        The network corrects the exact field of data distributed as N(m, s^2), with the encoder's
+        m and s, which it therefore need not learn:
         v = m + (t s^2 - (1 - t)) / ((1 - t)^2 + t^2 s^2) (y_t - t m) + network.
+        s learns from `scale_error` alone.
         """
-        m, s2, t_ = condition.mean, self.config.residual**2, t[:, None, None]
+        m, t_ = condition.mean, t[:, None, None]
+        s2 = (2 * condition.log_scale.detach()).exp()
         gaussian = (t_ * s2 - (1 - t_)) / ((1 - t_) ** 2 + t_**2 * s2)
         correction = self.field(y_t, t, condition).float()
         return m + gaussian * (y_t - t_ * m) + correction
@@ -87,7 +91,7 @@ class Encoder(nn.Module):
         self.enter = nn.Conv1d(config.features, width, 3, padding=1)
         self.statistics = nn.Linear(2 * config.features, width)
         self.blocks = nn.ModuleList(Block(width, d) for d in config.encoder_dilations)
-        self.leave = nn.Conv1d(width, config.channels, 1)
+        self.leave = nn.Conv1d(width, 2 * config.channels, 1)
 
     def forward(self, x: Tensor) -> Condition:
         """[B, FEATURES, F] -> `Condition`."""
@@ -95,7 +99,8 @@ class Encoder(nn.Module):
         hidden = self.enter(x) + self.statistics(summary)[..., None]
         for block in self.blocks:
             hidden = block(hidden)
-        return Condition(hidden, self.leave(normalised(hidden)).float())
+        mean, log_scale = self.leave(normalised(hidden)).float().chunk(2, 1)
+        return Condition(hidden, mean, log_scale.clamp(*LOG_SCALE))
 
 
 class VelocityField(nn.Module):
@@ -178,6 +183,13 @@ def flow_matching_error(
 def regression_error(condition: Condition, y_1: Tensor) -> Tensor:
     """Mean over channels and frames of (m(x) - y_1)^2: [B]."""
     return (condition.mean - y_1).square().mean((1, 2))
+
+
+def scale_error(condition: Condition, y_1: Tensor) -> Tensor:
+    """Mean negative log-likelihood of y_1 under N(m, s^2), up to a constant, for s alone: [B]."""
+    squared = (condition.mean.detach() - y_1).square()
+    log_s = condition.log_scale
+    return (0.5 * squared * (-2 * log_s).exp() + log_s).mean((1, 2))
 
 
 # --- sampling ------------------------------------------------------------------------------------

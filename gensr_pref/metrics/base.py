@@ -1,8 +1,7 @@
 """The protocol of a metric: candidates of one clip in, one set of scores per candidate out.
 
 A metric is a class with a `spec`, `load` and `score`. It is found by an entry point in the group
-``gensr_pref.metrics`` or named as ``module:Class``. One of yours may use the classes below or
-anything with the same attributes; docs/metrics.md has a complete one.
+``gensr_pref.metrics`` or named as ``module:Class``; docs/metrics.md shows a complete one.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ LARGEST = 3.4028234663852886e38  # of the float32 columns that scores are stored
 ID_COLUMNS = ("candidate_id", "clip_id", "failures")  # of the scores table
 
 
-@dataclass
+@dataclass(frozen=True)
 class CandidateScores:
     """What the panel says of one candidate.
 
@@ -183,6 +183,9 @@ def _made(metric: MetricUse | str | Metric, use: MetricUse, where: str) -> Metri
     if not isinstance(metric, MetricUse | str):
         return metric
     made: Metric = plugins.create("metric", use.metric, use.options, f"{where}.options")
+    if not isinstance(getattr(made, "spec", None), MetricSpec):
+        raise ConfigError(f"{where}.metric: {use.metric!r} has no `spec` that is a MetricSpec; "
+                          "docs/metrics.md shows a metric")  # fmt: skip
     return made
 
 

@@ -4,7 +4,7 @@
         [--rooms rir.csv] [--clips 40] [--candidates 4] [--checkpoint DIR] [--out figures.json] \
         [--conditions noise reverb ...] [--sampler T:steps:solver ...]
 
-Clips are 4.5 s (or the whole recording where it is shorter), the same for all conditions. Printed:
+Clips are 4.52 s long, the same ones for all conditions; shorter recordings are left out. Printed:
 the mean over clips of the noisy input, of the mean candidate, and of their difference with a 95 %
 interval (bootstrap over clips); the mean within-clip standard deviation; the real-time factor.
 """
@@ -19,18 +19,31 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from gensr_pref import config
-from gensr_pref.audio import Wave, pcm16, read
+from gensr_pref.audio import Sound, Wave, pcm16, read
 from gensr_pref.corpus import degrade
 from gensr_pref.corpus.library import Library
 from gensr_pref.generators.fm_tiny import FlowMatchingTiny
 from gensr_pref.identity import rng_for, seed_for
+from gensr_pref.metrics.base import ClipSounds
+from gensr_pref.metrics.dnsmos import Dnsmos
+from gensr_pref.metrics.pesq import Pesq
+from gensr_pref.metrics.speaker_similarity import SpeakerSimilarity
+from gensr_pref.metrics.stoi import Stoi
 
 RATE = 16000
-SECONDS = 4.5
-SCORES = ("sig", "bak", "ovrl", "sim", "pesq", "stoi")
+SECONDS = 4.52  # the shortest multiple of 20 ms that DNSMOS scores in one window
+SCORES = (
+    "dnsmos_sig",
+    "dnsmos_bak",
+    "dnsmos_ovrl",
+    "speaker_similarity",
+    "pesq_wb",
+    "stoi",
+)
 
 
 def conditions(noise: config.FileSource, rooms: config.FileSource | None) -> dict[str, Any]:
@@ -63,36 +76,31 @@ def conditions(noise: config.FileSource, rooms: config.FileSource | None) -> dic
     }
 
 
-def scores(wave: Wave, clean: Wave) -> dict[str, float]:
-    """The embedded metrics, straight from their packages."""
-    from pesq import pesq
-    from pystoi import stoi
-    from speechmos import dnsmos
+class Judges:
+    """The embedded metrics."""
 
-    heard = pcm16(wave).astype(np.float32) / 32768
-    mos = dnsmos.run(heard.astype(np.float64), RATE)
-    return {
-        "sig": mos["sig_mos"],
-        "bak": mos["bak_mos"],
-        "ovrl": mos["ovrl_mos"],
-        "sim": float(voice(heard) @ voice(clean)),
-        "pesq": pesq(RATE, clean, heard, "wb"),
-        "stoi": float(stoi(clean, heard, RATE)),
-    }
+    def __init__(self) -> None:
+        self._metrics = [Dnsmos(), SpeakerSimilarity(), Pesq(), Stoi()]
+        for metric in self._metrics:
+            metric.load()
 
-
-def voice(wave: Wave) -> Any:
-    """Resemblyzer's embedding."""
-    from resemblyzer import VoiceEncoder, preprocess_wav
-
-    if not hasattr(voice, "encoder"):
-        voice.encoder = VoiceEncoder("cpu", verbose=False)  # type: ignore[attr-defined]
-    return voice.encoder.embed_utterance(preprocess_wav(wave, RATE))  # type: ignore[attr-defined]
+    def __call__(self, waves: list[Wave], clean: Wave) -> npt.NDArray[np.float64]:
+        """[waves, scores], each wave as it is when stored in 16 bits."""
+        heard = [Sound((pcm16(wave) / 32768).astype(np.float32), RATE) for wave in waves]
+        clip = ClipSounds(heard, clean=Sound(clean, RATE))
+        found: list[dict[str, float]] = [{} for _ in heard]
+        for metric in self._metrics:
+            for row, answer in zip(found, metric.score(clip), strict=True):
+                if isinstance(answer, Exception):
+                    raise answer
+                row.update(answer)
+        return np.array([[row[score] for score in SCORES] for row in found])
 
 
 def clean_clips(table: Path, wanted: int) -> list[tuple[str, Wave]]:
     """`wanted` recordings, one per speaker first, cut from their start."""
     rows = list(csv.DictReader(table.open(encoding="utf-8")))
+    rows = [row for row in rows if float(row["duration_s"]) >= SECONDS]
     rows.sort(key=lambda row: seed_for(0, "fm-tiny benchmark", row["path"]))
     nth: dict[str, int] = {}
     order = []
@@ -102,8 +110,8 @@ def clean_clips(table: Path, wanted: int) -> list[tuple[str, Wave]]:
     order.sort(key=lambda pair: pair[0])
     clips = []
     for _, row in order[:wanted]:
-        wave = read(table.parent / row["path"]).at(RATE).wave[: int(SECONDS * RATE)]
-        clips.append((row["path"], wave[: len(wave) // 320 * 320]))
+        wave = read(table.parent / row["path"]).at(RATE).wave
+        clips.append((row["path"], wave[: int(SECONDS * RATE)]))
     return clips
 
 
@@ -115,10 +123,10 @@ def interval(values: Any) -> tuple[float, float]:
 
 
 def measure(
-    name: str, settings: config.Degrade, base: Path, clips: Any, model: Any, candidates: int
+    name: str, settings: config.Degrade, clips: Any, model: Any, judges: Judges, candidates: int
 ) -> dict[str, Any]:
     """The figures of one condition: per score its noisy mean, restored mean, difference, spread."""
-    library = Library.opened(settings, base)
+    library = Library.opened(settings, Path())
     before, after, seconds, audio_seconds = [], [], 0.0, 0.0
     for path, clean in clips:
         made = degrade.degrade(clean, RATE, settings, library, rng_for(0, path, name))
@@ -128,8 +136,9 @@ def measure(
         found = model.sample(rows, [rows.shape[1]] * candidates, seeds)
         seconds += time.perf_counter() - began
         audio_seconds += candidates * len(clean) / RATE
-        before.append(list(scores(made.noisy, made.clean).values()))
-        after.append([list(scores(c.audio, made.clean).values()) for c in found])
+        judged = judges([made.noisy, *(candidate.audio for candidate in found)], made.clean)
+        before.append(judged[0])
+        after.append(judged[1:])
     noisy, restored = np.array(before), np.array(after)
     return {
         "rtf": seconds / audio_seconds,
@@ -175,6 +184,7 @@ def main() -> None:
     noise = config.ManifestSource(path=str(given.noise.resolve()), root="/")
     rooms = given.rooms and config.ManifestSource(path=str(given.rooms.resolve()), root="/")
     clips = clean_clips(given.speech, given.clips)
+    judges = Judges()
     table: dict[str, Any] = {}
     print(f"| condition | {' | '.join(SCORES)} | RTF |\n|{'---|' * (len(SCORES) + 2)}")
     for sampler in given.sampler:
@@ -184,7 +194,7 @@ def main() -> None:
             if given.conditions and name not in given.conditions:
                 continue
             settings = config.Degrade(**steps)
-            found = measure(name, settings, Path(), clips, model, given.candidates)
+            found = measure(name, settings, clips, model, judges, given.candidates)
             table[f"{name} {sampler}".strip()] = found
             print(line(f"{name} {sampler}".strip(), found), flush=True)
     if given.out:

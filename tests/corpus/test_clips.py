@@ -303,3 +303,14 @@ def test_real_corpus(data: Path) -> None:
         noisy = audio.from_column(row["noisy"])
         assert noisy is not None
         np.testing.assert_array_equal(pcm16(replay(row, library)), pcm16(noisy.wave))
+
+
+def test_languages_are_kept_by_choice(prompts: Corpus, sample: Path) -> None:
+    chosen = prompts.model_copy(update={"languages": ["es", "ru"], "limit": None})
+    languages = {spec.item.language for spec in plan(chosen, 0, sample).clips}
+    assert languages == {"es", "ru"}
+
+
+def test_language_that_is_not_there_is_refused(prompts: Corpus, sample: Path) -> None:
+    with pytest.raises(SourceError, match=r"corpus\.languages: .*ja; there is: en, es"):
+        plan(prompts.model_copy(update={"languages": ["ja"]}), 0, sample)

@@ -1,5 +1,7 @@
 """The invariants of the flow: exactness where theory gives the answer."""
 
+import math
+
 import pytest
 import torch
 
@@ -12,6 +14,7 @@ from gensr_pref.generators.flow import (
     flow_matching_error,
     interpolate,
     regression_error,
+    scale_error,
     solve,
 )
 
@@ -50,18 +53,19 @@ def test_the_error_is_a_mean_without_a_half(monkeypatch, flow) -> None:
 def test_an_untrained_field_is_exact_for_gaussian_data(flow) -> None:
     """With a zero correction, y_0 = noise must be carried to m + s noise."""
     m = torch.randn(1, GAIN_BANDS, 50)
-    condition = Condition(torch.zeros(1, SMALL.encoder_width, 50), m)
+    log_s = torch.randn(1, GAIN_BANDS, 50).clamp(-2, 0.5)
+    condition = Condition(torch.zeros(1, SMALL.encoder_width, 50), m, log_s)
     y_0 = torch.randn(1, GAIN_BANDS, 50)
     y_1 = solve(flow, y_0, condition, 200, "midpoint")
-    torch.testing.assert_close(y_1, m + SMALL.residual * y_0, atol=1e-3, rtol=0)
+    torch.testing.assert_close(y_1, m + log_s.exp() * y_0, atol=2e-3, rtol=0)
 
 
 def test_midpoint_converges_faster_than_euler(flow) -> None:
     m = torch.zeros(1, GAIN_BANDS, 4)
-    condition = Condition(torch.zeros(1, SMALL.encoder_width, 4), m)
+    condition = Condition(torch.zeros(1, SMALL.encoder_width, 4), m, m - 0.5)
     y_0 = torch.ones(1, GAIN_BANDS, 4)
     error = {
-        solver: float((solve(flow, y_0, condition, 8, solver) - SMALL.residual).abs().max())
+        solver: float((solve(flow, y_0, condition, 8, solver) - math.exp(-0.5)).abs().max())
         for solver in ("euler", "midpoint")
     }
     assert error["midpoint"] < error["euler"] / 3
@@ -76,7 +80,7 @@ def test_base_noise_has_unit_variance_and_a_shared_part() -> None:
 
 def test_regression_error_is_the_mean_square() -> None:
     y_1 = torch.randn(2, GAIN_BANDS, 5)
-    condition = Condition(torch.zeros(2, 16, 5), y_1 + 3)
+    condition = Condition(torch.zeros(2, 16, 5), y_1 + 3, y_1)
     torch.testing.assert_close(regression_error(condition, y_1), torch.full((2,), 9.0))
 
 
@@ -85,3 +89,12 @@ def test_rows_of_a_batch_do_not_hear_each_other(flow) -> None:
     together = flow.velocity(y, t, flow.condition(x))
     alone = flow.velocity(y[1:2], t[1:2], flow.condition(x[1:2]))
     torch.testing.assert_close(together[1:2], alone, atol=1e-4, rtol=1e-4)
+
+
+def test_the_scale_that_fits_the_residual_is_the_best() -> None:
+    y_1 = torch.zeros(1, GAIN_BANDS, 5)
+    error = {
+        s: float(scale_error(Condition(y_1, y_1 + 0.5, torch.full_like(y_1, math.log(s))), y_1))
+        for s in (0.3, 0.5, 0.8)
+    }
+    assert min(error, key=error.__getitem__) == 0.5

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from sounds import cut
 
 from gensr_pref import plugins
 from gensr_pref.audio import Sound, resample
@@ -112,6 +113,11 @@ def test_unknown_metric_and_unknown_option():
     use = MetricUse(metric="wer", options={"recogniser": "sphinx"})
     with pytest.raises(ConfigError, match=r"panel\.0\.options: .*no recogniser 'sphinx'"):
         Panel([use])
+
+
+def test_a_plugin_that_is_no_metric_is_refused():
+    with pytest.raises(ConfigError, match=r"panel\.0\.metric: 'pathlib:Path' has no `spec`"):
+        Panel(["pathlib:Path"])
 
 
 def test_the_same_metric_or_score_twice_is_refused():
@@ -363,12 +369,13 @@ def without_dnsmos(panel):
 
 def test_scores_depend_on_nothing_but_the_candidate(panel, clip):
     """Alone, among others, in another order, beside a bad one: the same floats."""
-    short = replace(clip.candidates[0], wave=clip.candidates[0].wave[:-160])
+    clip = replace(clip, candidates=[cut(sound, 1.2) for sound in clip.candidates])
+    clip = replace(clip, clean=cut(clip.clean, 1.2), noisy=cut(clip.noisy, 1.2))
+    short = cut(clip.candidates[0], 1.19)
     silent = Sound(np.zeros(16000, np.float32), 16000)
     together = panel.score(replace(clip, candidates=[*clip.candidates[:2], short]))
-    shuffled = panel.score(
-        replace(clip, candidates=[short, silent, clip.candidates[1], clip.candidates[0]])
-    )
+    others = [short, silent, clip.candidates[1], clip.candidates[0]]
+    shuffled = panel.score(replace(clip, candidates=others))
     alone = panel.score(replace(clip, candidates=[clip.candidates[1]]))
     assert [shuffled[i] for i in (3, 2, 0)] == together
     assert alone == [together[1]]

@@ -32,15 +32,15 @@ def wer():
 
 
 def test_text_does_not_depend_on_what_was_heard_before(recogniser, prompts):
-    """A decoder without `reinit_feat` fails this: its noise estimate and cepstral mean stay."""
-    first, second = (cut(sound, 1.8) for sound, _ in prompts[:2])
-    sounds = [noisy(second, 0.05), first, second]
+    """A decoder without `reinit_feat` fails this: its estimate of the noise stays."""
+    loud = noisy(cut(prompts[1][0], 1.0), 0.2)
+    sounds = [loud, *(noisy(cut(sound, 1.5), 0.02) for sound, _ in prompts[5:7])]
     alone = []
     for sound in sounds:
         fresh = Pocketsphinx()
         fresh.load()
         alone += fresh.transcribe([sound], "en")
-    assert all(alone)
+    assert all(alone[1:])
     assert recogniser.transcribe(sounds, "en") == alone
 
 

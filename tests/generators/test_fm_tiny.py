@@ -1,0 +1,166 @@
+"""The shipped generator on real speech."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gensr_pref import audio, config, plugins
+from gensr_pref.corpus import degrade
+from gensr_pref.corpus.library import Library
+from gensr_pref.generators.fm_tiny import SHIPPED, FlowMatchingTiny, from_latent
+from gensr_pref.identity import rng_for
+
+SAMPLE = Path(config.__file__).parent / "sample"
+
+
+@pytest.fixture(scope="module")
+def model():
+    made = FlowMatchingTiny()
+    made.load("cpu")
+    return made
+
+
+def noisy_clip(number: int = 0, samples: int = 32000, snr_db: float = 5.0):
+    """A prompt of the sample under a noise of the sample: noisy, clean."""
+    path = sorted((SAMPLE / "speech").rglob("*.flac"))[number]
+    clean = np.resize(audio.read(path).at(16000).wave, samples)
+    noise = config.Noise(
+        probability=1,
+        source=config.FolderSource(path=str(SAMPLE / "noise")),
+        snr_db=(snr_db, snr_db),
+    )
+    settings = config.Degrade(noise=noise)
+    library = Library.opened(settings, Path())
+    made = degrade.degrade(clean, 16000, settings, library, rng_for(0, path.name))
+    return made.noisy, made.clean
+
+
+def drawn(model, waves, seeds):
+    rows = np.zeros((len(waves), max(map(len, waves))), np.float32)
+    for row, wave in zip(rows, waves, strict=True):
+        row[: len(wave)] = wave
+    return model.sample(rows, [len(wave) for wave in waves], seeds)
+
+
+def test_it_is_found_by_name() -> None:
+    assert plugins.find("generator", "fm-tiny") is FlowMatchingTiny
+
+
+def test_the_shipped_checkpoint_is_small(model) -> None:
+    assert (SHIPPED / "model.safetensors").stat().st_size < 10_000_000
+    assert sum(p.numel() for p in model.policy.parameters()) < 3_000_000
+    assert (SHIPPED / "README.md").exists()
+    assert len(model.revision) == 12
+
+
+def test_a_seed_gives_its_candidate_again_and_another_seed_another(model) -> None:
+    noisy, _ = noisy_clip()
+    a, b, c = drawn(model, [noisy] * 3, [1, 2, 1])
+    np.testing.assert_array_equal(a.audio, c.audio)
+    assert a.sampling == c.sampling
+    assert not np.array_equal(audio.pcm16(a.audio), audio.pcm16(b.audio))
+    assert a.sampling["temperature"] != b.sampling["temperature"]
+
+
+def test_a_row_does_not_depend_on_its_batch(model) -> None:
+    one, _ = noisy_clip(0, 20000)
+    two, _ = noisy_clip(1, 27777)
+    three, _ = noisy_clip(2, 8000)
+    together = drawn(model, [one, two, two, three, one], [1, 2, 3, 4, 5])
+    for wave, seed, found in zip([one, two, two, three, one], [1, 2, 3, 4, 5], together, strict=True):
+        (alone,) = drawn(model, [wave], [seed])
+        np.testing.assert_array_equal(found.audio, alone.audio)
+        np.testing.assert_array_equal(found.latent, alone.latent)
+
+
+@pytest.mark.parametrize("samples", [1, 2, 48, 255, 256, 320, 5000])
+def test_any_length_comes_out_as_long_and_finite(model, samples: int) -> None:
+    wave = noisy_clip(samples=32000)[0][4000 : 4000 + samples]
+    (found,) = drawn(model, [wave], [0])
+    assert found.audio.shape == (samples,)
+    assert found.audio.dtype == np.float32
+    assert np.isfinite(found.audio).all()
+
+
+@pytest.mark.parametrize("wave", [np.zeros(8000), np.full(8000, 1.0), np.eye(1, 8000)[0]])
+def test_odd_signals_give_finite_audio(model, wave) -> None:
+    (found,) = drawn(model, [wave.astype(np.float32)], [0])
+    assert np.isfinite(found.audio).all()
+    assert np.isfinite(found.latent).all()
+
+
+def test_silence_stays_silent(model) -> None:
+    (found,) = drawn(model, [np.zeros(8000, np.float32)], [0])
+    assert np.abs(found.audio).max() == 0
+
+
+def test_the_latent_reproduces_the_audio(model) -> None:
+    noisy, _ = noisy_clip(samples=20000)
+    (found,) = drawn(model, [noisy], [7])
+    assert found.latent.dtype == np.float16
+    assert found.latent.shape[1] == 40
+    np.testing.assert_array_equal(from_latent(noisy, found.latent), found.audio)
+
+
+def test_the_temperature_is_drawn_within_its_range_and_recorded() -> None:
+    model = FlowMatchingTiny(temperature=[0.3, 0.5], steps=2, solver="midpoint")
+    model.load("cpu")
+    noisy, _ = noisy_clip(samples=8000)
+    found = drawn(model, [noisy] * 8, range(8))
+    drawn_at = [candidate.sampling["temperature"] for candidate in found]
+    assert all(0.3 <= temperature <= 0.5 for temperature in drawn_at)
+    assert np.std(drawn_at) > 0.02
+    assert found[0].sampling["steps"] == 2
+    assert found[0].sampling["solver"] == "midpoint"
+
+
+def test_without_noise_all_candidates_are_one() -> None:
+    model = FlowMatchingTiny(temperature=0)
+    model.load("cpu")
+    noisy, _ = noisy_clip(samples=8000)
+    a, b = drawn(model, [noisy] * 2, [1, 2])
+    np.testing.assert_array_equal(a.audio, b.audio)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"temperature": -1}, "temperature"),
+        ({"temperature": [0.9, 0.4]}, "temperature"),
+        ({"temperature": [0.1, 0.2, 0.3]}, "temperature"),
+        ({"temperature": "hot"}, "temperature"),
+        ({"steps": 0}, "steps"),
+        ({"steps": 2.5}, "steps"),
+        ({"solver": "rk4"}, "euler, midpoint"),
+    ],
+)
+def test_options_out_of_range_are_refused(options, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        FlowMatchingTiny(**options)
+
+
+def test_sampling_before_loading_says_so() -> None:
+    with pytest.raises(RuntimeError, match="load"):
+        drawn(FlowMatchingTiny(), [np.zeros(320, np.float32)], [0])
+
+
+@pytest.mark.slow
+def test_it_beats_the_noisy_input(model) -> None:
+    """PESQ and STOI over ten real prompts under real noise (as far as the sample's is)."""
+    from pesq import pesq
+    from pystoi import stoi
+
+    gains = []
+    for number in range(0, 40, 4):
+        noisy, clean = noisy_clip(number, 48000)
+        (found,) = drawn(model, [noisy], [number])
+        gains.append(
+            (
+                pesq(16000, clean, found.audio, "wb") - pesq(16000, clean, noisy, "wb"),
+                stoi(clean, found.audio, 16000) - stoi(clean, noisy, 16000),
+            )
+        )
+    better_pesq, better_stoi = np.mean(gains, 0)
+    assert better_pesq > 0.1
+    assert better_stoi > 0

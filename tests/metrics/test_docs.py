@@ -1,0 +1,35 @@
+"""The metric that docs/metrics.md shows works as it says."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gensr_pref import plugins
+from gensr_pref.config import MetricUse
+from gensr_pref.errors import ConfigError
+from gensr_pref.metrics.panel import Panel
+
+PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
+
+
+def test_the_example_metric(tmp_path, monkeypatch, clip):
+    [source] = re.findall(r"runs this -->\n```python\n(.*?)```", PAGE.read_text(), re.S)
+    (tmp_path / "mine_of_the_docs.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    use = MetricUse(metric="mine_of_the_docs:Brightness", options={"above_hz": 6000})
+    panel = Panel([use])
+    results = panel.score(replace(clip, candidates=[clip.clean, clip.noisy]))
+    clean, noisy = (result.values["brightness"] for result in results)
+    assert clean < noisy < 0
+    assert panel.votes == ["brightness"]
+    with pytest.raises(ConfigError, match=r"panel\.0\.options\.above: .*mean 'above_hz'"):
+        Panel([use.model_copy(update={"options": {"above": 1}})])
+
+
+def test_every_score_of_every_metric_is_on_the_page():
+    page = PAGE.read_text()
+    for name in plugins.names("metric"):
+        for score in Panel([name]).scores:
+            assert f"| `{score.name}` | `{name}` |" in page
