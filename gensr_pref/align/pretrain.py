@@ -327,7 +327,11 @@ def train_step(training: Training, recipe: Pretrain, batch: list[Example]) -> di
     training.optimiser.step()
     training.optimiser.zero_grad()
     average(training.averaged, training.flow, min(recipe.ema, training.step / (training.step + 10)))
-    return {"fm": f"{matching.item():.3f}", "m": f"{regression.item():.3f}", "s": f"{scale.item():.3f}"}
+    return {
+        "fm": f"{matching.item():.3f}",
+        "m": f"{regression.item():.3f}",
+        "s": f"{scale.item():.3f}",
+    }
 
 
 def losses(

@@ -111,7 +111,9 @@ class VelocityField(nn.Module):
         width = config.velocity_width
         self.enter = nn.Conv1d(2 * config.channels, width, 3, padding=1)
         self.hear = nn.Conv1d(config.encoder_width, width, 1)
-        self.time = nn.Sequential(nn.Linear(TIME, TIME), nn.GELU(), nn.Linear(TIME, TIME), nn.GELU())
+        self.time = nn.Sequential(
+            nn.Linear(TIME, TIME), nn.GELU(), nn.Linear(TIME, TIME), nn.GELU()
+        )
         self.blocks = nn.ModuleList(Block(width, d, TIME) for d in config.velocity_dilations)
         self.leave = nn.Conv1d(width, config.channels, 1)
         nn.init.zeros_(self.leave.weight)

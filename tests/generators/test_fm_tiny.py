@@ -68,7 +68,9 @@ def test_a_row_does_not_depend_on_its_batch(model) -> None:
     two, _ = noisy_clip(1, 27777)
     three, _ = noisy_clip(2, 8000)
     together = drawn(model, [one, two, two, three, one], [1, 2, 3, 4, 5])
-    for wave, seed, found in zip([one, two, two, three, one], [1, 2, 3, 4, 5], together, strict=True):
+    for wave, seed, found in zip(
+        [one, two, two, three, one], [1, 2, 3, 4, 5], together, strict=True
+    ):
         (alone,) = drawn(model, [wave], [seed])
         np.testing.assert_array_equal(found.audio, alone.audio)
         np.testing.assert_array_equal(found.latent, alone.latent)

@@ -1,0 +1,61 @@
+"""A generator, a metric and a rule of one's own. None imports more than it uses."""
+
+import numpy as np
+
+from gensr_pref.generators.base import Candidate
+from gensr_pref.metrics.base import MetricSpec, Score
+from gensr_pref.pairing.base import Pair, oriented
+
+
+class SpectralGate:
+    """Mutes what lies below a threshold of the spectrum; the threshold is drawn by the seed."""
+
+    name = "spectral-gate"
+    revision = "1"
+    sample_rate = 16000
+
+    def load(self, device):
+        """There is nothing to load."""
+
+    def sample(self, noisy, lengths, seeds):
+        """One candidate per row."""
+        rows = zip(noisy, lengths, seeds, strict=True)
+        return [self._gated(row[:length], seed) for row, length, seed in rows]
+
+    def _gated(self, wave, seed):
+        quantile = np.random.default_rng(seed).uniform(0.3, 0.9)
+        spectrum = np.fft.rfft(wave)
+        loud = np.abs(spectrum) >= np.quantile(np.abs(spectrum), quantile)
+        audio = np.fft.irfft(spectrum * loud, len(wave)).astype(np.float32)
+        return Candidate(audio, {"quantile": float(quantile)})
+
+
+class Crest:
+    """Peak over root mean square, in dB."""
+
+    spec = MetricSpec(
+        name="crest",
+        scores=(Score("crest_db", True, unit="dB", low=0.0, votes=True),),
+        sample_rate=16000,
+        model="own",
+        licence="Apache-2.0",
+    )
+
+    def load(self):
+        """There is nothing to load."""
+
+    def score(self, clip):
+        """One dictionary per candidate."""
+        return [{"crest_db": self._crest(sound.wave)} for sound in clip.candidates]
+
+    def _crest(self, wave):
+        return float(20 * np.log10(np.abs(wave).max() / np.sqrt(np.mean(wave**2))))
+
+
+def best_against_worst(ballot, pairing):
+    """The best against the worst of the first vote, if they differ."""
+    first = next(k for k, vote in enumerate(ballot.votes) if vote.votes)
+    value = oriented(ballot)[:, first]
+    best, worst = int(np.nanargmax(value)), int(np.nanargmin(value))
+    gap = float(value[best] - value[worst])
+    return [Pair(best, worst, gap)] if gap > 0 else []
