@@ -25,12 +25,14 @@ class Reason(StrEnum):
     UNREADABLE = "unreadable"  # not audio, truncated, or corrupt
     EMPTY = "empty"  # zero samples
     TOO_SHORT = "too_short"  # shorter than the run, the metric or the model can use
+    TOO_LONG = "too_long"  # longer than the metric or the model can use
     SILENT = "silent"  # no signal above the 16-bit floor
     NOT_FINITE = "not_finite"  # NaN or infinity
     LENGTH_MISMATCH = "length_mismatch"  # noisy and clean, or output and input, differ in length
     WRONG_RATE = "wrong_rate"  # an output that is not at its generator's rate
     NO_CLEAN = "no_clean"  # the metric needs a clean reference and there is none
     NO_TEXT = "no_text"  # the metric needs a transcript and none could be had
+    UNKNOWN_LANGUAGE = "unknown_language"  # a language that the recogniser does not know
     NO_SPEECH = "no_speech"  # the metric found no utterance to score
     GENERATOR_ERROR = "generator_error"  # the generator raised
     METRIC_ERROR = "metric_error"  # the metric raised

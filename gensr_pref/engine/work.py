@@ -21,8 +21,8 @@ from gensr_pref.generators.base import Candidate, Generator
 from gensr_pref.identity import candidate_id, seed_for
 from gensr_pref.metrics.base import ClipSounds
 from gensr_pref.metrics.panel import CandidateScores, Panel
-from gensr_pref.metrics.threads import one_thread
 from gensr_pref.schema import Failure, Reason
+from gensr_pref.threads import one_thread
 
 Stage = Literal["sample", "score"]
 Row = dict[str, Any]

@@ -32,9 +32,11 @@ def load_flow(folder: Path, device: str = "cpu") -> Flow:
     """Read a flow.
 
     Raises:
+        MissingWeightsError: a file is missing.
         ConfigError: a file is not what its name says, or the weights are not those of the
             network that the configuration describes.
     """
+    revision_of(folder)  # refuses a folder without a checkpoint
     flow = Flow(_read_config(folder / CONFIG))
     path = folder / WEIGHTS
     try:

@@ -7,7 +7,8 @@ restores and what it cannot: `weights/fm-tiny/README.md`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, get_args
 
@@ -92,17 +93,18 @@ class FlowMatchingTiny:
         """One candidate per row, as long as the row; see `generators.base.Generator`.
 
         A clip that fills several rows is encoded once. The network sees one row at a time and no
-        padding, because the last bits of a float32 sum depend on the shape of the batch: so a row
-        gives the same bytes in whatever batch it comes.
+        padding, on one thread, because the last bits of a float32 sum depend on the shape of the
+        batch and on how threads share it: so a row gives the same bytes in whatever batch it
+        comes, on however many cores.
         """
-        encoded: dict[bytes, _Clip] = {}
+        clip: _Clip | None = None
         candidates = []
-        for row, length, seed in zip(noisy, lengths, seeds, strict=True):
-            wave = np.ascontiguousarray(row[:length], np.float32)
-            key = wave.tobytes()
-            if key not in encoded:
-                encoded = {key: _Clip(wave, self.policy)}  # rows of a clip stand together
-            candidates.append(self._candidate(encoded[key], seed))
+        with _one_thread():
+            for row, length, seed in zip(noisy, lengths, seeds, strict=True):
+                wave = np.ascontiguousarray(row[:length], np.float32)
+                if clip is None or not np.array_equal(clip.wave, wave):
+                    clip = _Clip(wave, self.policy)  # the rows of a clip stand together
+                candidates.append(self._candidate(clip, seed))
         return candidates
 
     def _candidate(self, clip: _Clip, seed: int) -> Candidate:
@@ -120,7 +122,7 @@ class FlowMatchingTiny:
             "solver": self.solver,
         }
         return Candidate(
-            audio=rendered(y_1, clip.carrier, clip.length),
+            audio=rendered(y_1, clip.carrier, len(clip.wave)),
             sampling=sampling,
             latent=np.ascontiguousarray(y_1.T.numpy()),
         )
@@ -131,7 +133,7 @@ class _Clip:
 
     def __init__(self, wave: npt.NDArray[np.float32], flow: Flow) -> None:
         device = next(flow.parameters()).device
-        self.length = len(wave)
+        self.wave = wave
         self.carrier: Carrier = carrier(wave)
         self.condition: Condition = flow.condition(features(self.carrier)[None].to(device))
 
@@ -151,6 +153,16 @@ def from_latent(
 ) -> npt.NDArray[np.float32]:
     """The audio [T] of a stored latent [F, GAIN_BANDS] for a clip [T]: what `sample` returned."""
     return rendered(torch.from_numpy(latent).T, carrier(noisy), len(noisy))
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _range(temperature: float | Sequence[float]) -> tuple[float, float]:

@@ -24,9 +24,9 @@ from gensr_pref.errors import (
     nearest,
 )
 from gensr_pref.metrics.base import Answer, ClipSounds, Metric, MetricSpec, Score
-from gensr_pref.metrics.threads import one_thread
 from gensr_pref.metrics.views import View, Views
 from gensr_pref.schema import Reason
+from gensr_pref.threads import one_thread
 
 LARGEST = 3.4028234663852886e38  # of the float32 columns that scores are stored in
 ID_COLUMNS = ("candidate_id", "clip_id", "failures")  # of the scores table

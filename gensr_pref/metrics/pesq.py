@@ -45,7 +45,7 @@ def _pesq_wb(reference: Wave, candidate: Sound) -> float:
     from pesq import PesqError, pesq
 
     if len(reference) > LONGEST:
-        raise Unusable(Reason.METRIC_ERROR, "longer than 20 s, which can crash the ITU's code")
+        raise Unusable(Reason.TOO_LONG, "longer than 20 s, which can crash the ITU's code")
     value = pesq(RATE, reference, candidate.wave, "wb", on_error=PesqError.RETURN_VALUES)
     if value == PesqError.BUFFER_TOO_SHORT:
         raise Unusable(Reason.TOO_SHORT, "PESQ needs 0.25 s")

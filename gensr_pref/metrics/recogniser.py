@@ -38,7 +38,7 @@ class Recogniser(Protocol):
             language: an ISO 639-1 code, or None for the recogniser's own choice.
 
         Raises:
-            Unusable: NO_TEXT, the recogniser does not know the language.
+            Unusable: UNKNOWN_LANGUAGE.
         """
         ...
 
@@ -68,7 +68,7 @@ class Pocketsphinx:
     def transcribe(self, sounds: Sequence[Sound], language: str | None) -> list[str]:
         """The text of each sound, in order."""
         if language is not None and language.lower().split("-")[0] != "en":
-            raise Unusable(Reason.NO_TEXT, f"pocketsphinx knows English, not {language!r}")
+            raise Unusable(Reason.UNKNOWN_LANGUAGE, f"pocketsphinx knows English, not {language!r}")
         return [self._text(sound) for sound in sounds]
 
     def _text(self, sound: Sound) -> str:

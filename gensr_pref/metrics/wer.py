@@ -45,8 +45,8 @@ class WordErrorRate:
         """One rate per candidate.
 
         Raises:
-            Unusable: NO_TEXT where there is neither text nor clean, where no word is left of the
-                reference, or where the recogniser does not know the language.
+            Unusable: NO_TEXT where there is neither text nor clean, or where no word is left of the
+                reference; UNKNOWN_LANGUAGE.
         """
         reference = self._reference(clip)
         heard = self._recogniser.transcribe(clip.candidates, clip.language)

@@ -7,7 +7,7 @@ from sounds import noisy, read_csv
 
 from gensr_pref import audio
 from gensr_pref.metrics.base import ClipSounds
-from gensr_pref.metrics.threads import one_thread
+from gensr_pref.threads import one_thread
 
 SAMPLE = Path(audio.__file__).parent / "sample"
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"

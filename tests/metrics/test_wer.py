@@ -58,7 +58,7 @@ def test_hiss_is_no_error(recogniser):
 
 
 def test_an_unknown_language_is_refused(recogniser, clip):
-    with pytest.raises(Unusable, match="no_text: pocketsphinx knows English, not 'fr'"):
+    with pytest.raises(Unusable, match="unknown_language: pocketsphinx knows English, not 'fr'"):
         recogniser.transcribe(clip.candidates, "fr")
 
 

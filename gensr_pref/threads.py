@@ -1,6 +1,6 @@
-"""One thread per process while scoring.
+"""One thread per process while sampling and scoring.
 
-Scores must not depend on how many cores a machine lends, and N processes of one thread score more
+What comes out must not depend on how many cores a machine lends, and N processes of one thread score more
 than one process of N threads.
 """
 
