@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from gensr_pref import __version__
+from gensr_pref import __version__, plugins
 from gensr_pref.errors import GensrPrefError, InputError
 
 Command = Callable[[argparse.Namespace], None]
@@ -23,6 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     options = parse(arguments)
     command: Command = options.command
+    plugins.search(Path.cwd())
     try:
         command(options)
     except InputError as error:
@@ -170,3 +171,7 @@ def _train(options: argparse.Namespace) -> None:
 
     found = pretrain(options.recipe, options.out, options.overrides)
     print(json.dumps(found, indent=2))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import sys
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any, Literal
 
 from gensr_pref.errors import ConfigError, UnknownPluginError, nearest
@@ -66,6 +68,12 @@ def options_of(plugin: Any) -> list[str]:
     return [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
 
 
+def search(folder: Path) -> None:
+    """Let ``module:Class`` name a module in a folder; what is installed comes first."""
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))
+
+
 def _found(kind: Kind) -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=_GROUPS[kind])}
 
@@ -76,5 +84,5 @@ def _imported(kind: Kind, name: str) -> Any:
         return getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise UnknownPluginError(
-            f"no {kind} {name!r}: {error}. Is the module installed, or its folder on PYTHONPATH?"
+            f"no {kind} {name!r}: {error}. Run from its folder, install it, or set PYTHONPATH."
         ) from error

@@ -1,7 +1,7 @@
 """One thread per process while sampling and scoring.
 
-What comes out must not depend on how many cores a machine lends, and N processes of one thread score more
-than one process of N threads.
+What comes out must not depend on how many cores a machine lends, and N processes of one thread do
+more than one process of N threads.
 """
 
 from __future__ import annotations

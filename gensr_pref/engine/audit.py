@@ -14,6 +14,7 @@ import numpy as np
 
 from gensr_pref import plugins, shards
 from gensr_pref.audit import agreement
+from gensr_pref.audit.bootstrap import mean_interval
 from gensr_pref.config import Pairing, parse
 from gensr_pref.engine import rundir
 from gensr_pref.engine.pair import generators, votes_for
@@ -29,7 +30,8 @@ def audit(out: Path) -> dict[str, Any]:
     Returns:
         What was written: ``yield`` (joint, by_chance, alone per score), ``agreement`` (Kendall's
         tau-b and agreement rate of every two voting scores), ``means`` per score of the noisy
-        input, all candidates, chosen and rejected.
+        input, all candidates, chosen and rejected, ``improvement`` per score of a clip's mean
+        candidate over its noisy input (mean over clips, low, high; positive is better).
 
     Raises:
         InputError: not a run directory.
@@ -43,6 +45,7 @@ def audit(out: Path) -> dict[str, Any]:
         "yield": _yields(clips, votes, parse(document["pairing"], Pairing, "pairing")),
         "agreement": _agreement(clips, votes),
         "means": _means(out, votes),
+        "improvement": _improvement(out, votes),
     }
     shards.write_text(out / "audit" / "audit.json", json.dumps(found, indent=2) + "\n")
     return found
@@ -93,6 +96,30 @@ def _means(out: Path, votes: list[Vote]) -> dict[str, dict[str, float | None]]:
         vote.score: {role: _mean(value[mask, k]) for role, mask in rows.items()}
         for k, vote in enumerate(votes)
     }
+
+
+def _improvement(out: Path, votes: list[Vote]) -> dict[str, list[float] | None]:
+    """Per score, how much better a clip's mean candidate is than its noisy input."""
+    scores = shards.read_all(out, "scores")
+    ids, clips = column(scores, "candidate_id"), np.array(column(scores, "clip_id"), dtype=object)
+    noisy = np.array([name.endswith("/noisy/0") for name in ids], dtype=bool)
+    value = matrix(scores, [vote.score for vote in votes])
+    value *= [1.0 if vote.higher_is_better else -1.0 for vote in votes]
+    names, number = np.unique(clips, return_inverse=True)
+    before, after = (_mean_by(value[m], number[m], len(names)) for m in (noisy, ~noisy))
+    intervals = [mean_interval(gain) for gain in (after - before).T]
+    return {
+        vote.score: None if found is None else list(found)
+        for vote, found in zip(votes, intervals, strict=True)
+    }
+
+
+def _mean_by(value: Any, number: Any, groups: int) -> Any:
+    """[groups, M] means of the known rows [R, M] of each group; NaN where none is known."""
+    total, known = np.zeros((groups, value.shape[1])), np.zeros((groups, value.shape[1]))
+    np.add.at(total, number, np.nan_to_num(value))
+    np.add.at(known, number, np.isfinite(value))
+    return np.divide(total, known, out=np.full_like(total, np.nan), where=known > 0)
 
 
 def _mean(values: Any) -> float | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,7 +66,7 @@ def draw_up(run: Run, base: Path) -> Blueprint:
     Raises:
         InputError: anything that would fail later and can be known now.
     """
-    search(base)
+    plugins.search(base)
     generators = make_generators(run)
     panel = Panel(run.panel)
     _check_references(run, panel)
@@ -78,12 +77,6 @@ def draw_up(run: Run, base: Path) -> Blueprint:
     return Blueprint(
         run, base, planned.clips, planned.failures, document, digest(identity(document))
     )
-
-
-def search(base: Path) -> None:
-    """Let ``module:Class`` name a module beside the run file."""
-    if str(base) not in sys.path:
-        sys.path.append(str(base))
 
 
 def make_generators(run: Run) -> dict[str, Generator]:

@@ -31,7 +31,11 @@ def summary(counts: dict[str, Any], found: dict[str, Any]) -> str:
 def means(found: dict[str, Any]) -> str:
     """Mean scores of the noisy input, all candidates, chosen and rejected."""
     rows = [
-        {"mean score": score, **{role: _number(of[role]) for role in _ROLES}}
+        {
+            "mean score": score,
+            **{role: _number(of[role]) for role in _ROLES},
+            "better than noisy by": _interval(found["improvement"][score]),
+        }
         for score, of in found["means"].items()
     ]
     return table(rows)
@@ -101,6 +105,10 @@ def _numeric(text: str) -> bool:
 
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
+
+
+def _interval(value: Sequence[float] | None) -> str:
+    return "-" if value is None else "{:+.3f} [{:+.3f}, {:+.3f}]".format(*value)
 
 
 def _share(value: float | None) -> str:

@@ -11,11 +11,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from gensr_pref import audio, schema, shards
+from gensr_pref import audio, plugins, schema, shards
 from gensr_pref.audio import Sound
 from gensr_pref.config import GeneratorUse, Run
 from gensr_pref.corpus.clips import ClipMaker, ClipSpec
-from gensr_pref.engine.blueprint import make_generators, search
+from gensr_pref.engine.blueprint import make_generators
 from gensr_pref.errors import InputError, StorageError, Unusable
 from gensr_pref.generators.base import Candidate, Generator
 from gensr_pref.identity import candidate_id, seed_for
@@ -95,7 +95,7 @@ class Worker:
         self._maker: ClipMaker | None = None
         self._generators: dict[str, Generator] | None = None
         self._panel: Panel | None = None
-        search(setup.base)
+        plugins.search(setup.base)
 
     def run(self, task: Task) -> Iterator[Tick]:
         """Do a task, telling of every clip. Its part file is there when the iterator ends."""

@@ -266,6 +266,9 @@ def test_audit_states_yields_and_agreement(finished):
     means = found["means"]["level"]
     assert means["chosen"] < means["rejected"]
     assert means["noisy"] < means["candidates"]
+    gain, low, high = found["improvement"]["level"]  # every clip has as many candidates
+    assert gain == pytest.approx(means["noisy"] - means["candidates"], abs=1e-6)
+    assert low < gain < high < 0
 
 
 def test_lost_scores_part_is_named(copy):
