@@ -8,12 +8,21 @@ import pytest
 import yaml
 
 from gensr_pref import shards
+from gensr_pref.config import Pairing
+from gensr_pref.engine import rundir
 from gensr_pref.engine.audit import audit
 from gensr_pref.engine.build import build
-from gensr_pref.engine.pair import pair
-from gensr_pref.errors import ConfigError, InputError, RunIncompleteError, RunMismatchError
+from gensr_pref.engine.pair import generators, pair, votes_for
+from gensr_pref.errors import (
+    ConfigError,
+    InputError,
+    RunIncompleteError,
+    RunMismatchError,
+    StorageError,
+)
 from gensr_pref.identity import seed_for
 
+from ..pairing.test_pairs import pandas_pairs
 from .conftest import rows, tables
 
 
@@ -58,6 +67,13 @@ def test_pairs_name_candidates_of_their_clip(finished):
             margin = np.float32(np.float64(rejected[score]) - np.float64(chosen[score]))
             assert row["margins"][score] == pytest.approx(margin, rel=1e-6)
             assert margin > 0
+
+
+def test_pairs_are_those_pandas_finds(finished):
+    votes = votes_for(rundir.document(finished))
+    found = [(row["chosen_id"], row["rejected_id"]) for row in rows(finished, "pairs")]
+    scores = shards.read_all(finished, "scores")
+    assert sorted(found) == pandas_pairs(scores, generators(finished), Pairing(), votes)
 
 
 def test_summary_counts_what_the_tables_hold(finished):
@@ -214,6 +230,14 @@ def test_two_labels_for_one_generator(run, base, tmp_path):
     uses = "[{use: 'cheap:Hiss', name: a}, {use: 'cheap:Hiss', name: b}]"
     build(run(f"generators={uses}", "corpus.limit=1"), base, tmp_path / "run")
     assert {row["generator"] for row in rows(tmp_path / "run", "candidates")} == {"a", "b"}
+
+
+@pytest.mark.slow
+def test_storage_that_fails_a_worker_ends_the_build(copy, run, base):
+    shutil.rmtree(copy / "scores")
+    (copy / "scores").write_text("a file where a folder must be")
+    with pytest.raises(StorageError, match=r"scores.*cannot be written"):
+        build(run("engine.kind=ray", "engine.workers=1"), base, copy)
 
 
 @pytest.mark.slow

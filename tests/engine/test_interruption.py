@@ -61,3 +61,18 @@ def test_bytes_after_interruptions(base, tmp_path, undisturbed, number, kind):
     subprocess.run(arguments, check=True, capture_output=True)
     assert tables(out) == undisturbed
     assert not list(out.glob("*/.unfinished-*"))
+
+
+@pytest.mark.slow
+def test_storage_that_takes_no_more(base, tmp_path, undisturbed):
+    """Files are limited to 300 KiB, as if the disk were full; then they are not."""
+    out = tmp_path / "run"
+    arguments = command(base, out)
+    limited = ["bash", "-c", 'ulimit -f 300; exec "$@"', "-", *arguments]
+    stopped = subprocess.run(limited, capture_output=True, text=True)
+    assert stopped.returncode == 1, stopped.stderr
+    assert "cannot be written" in stopped.stderr
+    assert "Traceback" not in stopped.stderr
+    assert not list(out.glob("*/.unfinished-*"))
+    subprocess.run(arguments, check=True, capture_output=True)
+    assert tables(out) == undisturbed

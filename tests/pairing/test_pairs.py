@@ -41,19 +41,19 @@ def table(seed: int, clips: int = 40, candidates: int = 6) -> tuple[pa.Table, di
     return pa.Table.from_pylist(rows, schema=form), generators
 
 
-def pandas_pairs(scores: pa.Table, generators: dict[str, str], pairing: Pairing) -> list[tuple]:
+def pandas_pairs(scores, generators, pairing, panel=PANEL) -> list[tuple]:
     """The unanimous rule again, in another way: a self-join of the scores table."""
     frame = scores.to_pandas().drop(columns="failures")
     frame = frame[frame.candidate_id.isin(generators)].assign(
         generator=lambda rows: rows.candidate_id.map(generators), order=range(len(generators))
     )
-    names = [vote.score for vote in PANEL]
+    names = [vote.score for vote in panel]
     within = frame.groupby(["clip_id", "generator"])[names].var(ddof=0)
     spread = np.sqrt(within.mean())
     both = frame.merge(frame, on=["clip_id", "generator"], suffixes=("", "_r"))
     both = both[both.candidate_id != both.candidate_id_r]
     stands, won, margins = True, False, []
-    for vote in PANEL:
+    for vote in panel:
         if not vote.votes:
             continue
         sign = 1 if vote.higher_is_better else -1
