@@ -343,7 +343,7 @@ def losses(
     strata = torch.randperm(rows, generator=generator)
     t = (strata + torch.rand(rows, generator=generator)) / rows
     y_1s = y_1.repeat(recipe.draws, 1, 1)
-    y_0 = base_noise(tuple(y_1s.shape), flow.config.shared_noise, generator)
+    y_0 = base_noise(y_1s.shape, flow.config.shared_noise, generator)
     with torch.autocast("cpu", torch.bfloat16, enabled=recipe.precision == "bfloat16"):
         condition = flow.condition(x)
         repeated = type(condition)(*(part.repeat(recipe.draws, 1, 1) for part in condition))

@@ -6,6 +6,7 @@ import hashlib
 import json
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -78,7 +79,8 @@ def _read_config(path: Path) -> FlowConfig:
             f"{path}: not the settings of a flow. Missing: {_few(known - given)}. "
             f"Unknown: {_few(given - known)}."
         )
-    return FlowConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()})
+    settings: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
+    return FlowConfig(**settings)
 
 
 def _require_same(

@@ -8,6 +8,7 @@ regressed on y_1 - y_0, and a sample is the solution of dy/dt = v from t = 0 to 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -79,7 +80,8 @@ class Flow(nn.Module):
         s2 = (2 * condition.log_scale.detach()).exp()
         gaussian = (t_ * s2 - (1 - t_)) / ((1 - t_) ** 2 + t_**2 * s2)
         correction = self.field(y_t, t, condition).float()
-        return m + gaussian * (y_t - t_ * m) + correction
+        v: Tensor = m + gaussian * (y_t - t_ * m) + correction
+        return v
 
 
 class Encoder(nn.Module):
@@ -198,7 +200,7 @@ def scale_error(condition: Condition, y_1: Tensor) -> Tensor:
 
 
 def base_noise(
-    shape: tuple[int, int, int], shared: float, generator: torch.Generator | None = None
+    shape: Sequence[int], shared: float, generator: torch.Generator | None = None
 ) -> Tensor:
     """y_0 [B, C, F] of unit variance: a share constant over frames and smooth over channels.
 
@@ -209,13 +211,14 @@ def base_noise(
     per_frame = torch.randn(rows, channels, frames, generator=generator)
     per_clip = torch.randn(rows, channels, 1, generator=generator)
     smooth = _smoothing(channels) @ per_clip
-    return math.sqrt(1 - shared) * per_frame + math.sqrt(shared) * smooth
+    y_0: Tensor = math.sqrt(1 - shared) * per_frame + math.sqrt(shared) * smooth
+    return y_0
 
 
 def _smoothing(channels: int, width: float = 4.0) -> Tensor:
     """[C, C]; rows of unit norm, so that smoothed white noise keeps unit variance."""
     index = torch.arange(channels, dtype=torch.float32)
-    kernel = torch.exp(-0.5 * ((index[:, None] - index) / width) ** 2)
+    kernel = torch.exp(-0.5 * ((index[:, None] - index) / width).square())
     return kernel / kernel.norm(dim=1, keepdim=True)
 
 
