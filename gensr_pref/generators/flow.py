@@ -219,7 +219,8 @@ def _smoothing(channels: int, width: float = 4.0) -> Tensor:
     """[C, C]; rows of unit norm, so that smoothed white noise keeps unit variance."""
     index = torch.arange(channels, dtype=torch.float32)
     kernel = torch.exp(-0.5 * ((index[:, None] - index) / width).square())
-    return kernel / kernel.norm(dim=1, keepdim=True)
+    norm: Tensor = kernel.norm(dim=1, keepdim=True)
+    return kernel / norm
 
 
 def solve(

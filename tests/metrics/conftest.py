@@ -3,21 +3,14 @@
 from pathlib import Path
 
 import pytest
-from sounds import noisy, read_csv
 
 from gensr_pref import audio
 from gensr_pref.metrics.base import ClipSounds
-from gensr_pref.threads import one_thread
+
+from .sounds import noisy, read_csv
 
 SAMPLE = Path(audio.__file__).parent / "sample"
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
-
-
-@pytest.fixture(scope="session", autouse=True)
-def single_thread():
-    """As below a panel; and torch and BLAS are slow when more threads than cores want to run."""
-    with one_thread():
-        yield
 
 
 @pytest.fixture(scope="session")

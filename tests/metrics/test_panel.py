@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from sounds import cut
 
 from gensr_pref import plugins
 from gensr_pref.audio import Sound, resample
@@ -22,6 +21,8 @@ from gensr_pref.errors import (
 from gensr_pref.metrics.base import ClipSounds, MetricSpec, Score, each
 from gensr_pref.metrics.panel import Panel
 from gensr_pref.schema import Reason
+
+from .sounds import cut
 
 ALL = ["dnsmos", "speaker_similarity", "wer", "pesq", "stoi"]
 

@@ -3,11 +3,12 @@
 import re
 
 import pytest
-from sounds import read_csv
 
 from gensr_pref import audio
 from gensr_pref.metrics.base import ClipSounds
 from gensr_pref.metrics.panel import Panel
+
+from .sounds import read_csv
 
 OURS = {
     "pesq_wb": "pesq_wb",

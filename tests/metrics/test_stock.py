@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from sounds import cut, noisy
 
 from gensr_pref import audio
 from gensr_pref.audio import Sound
@@ -16,6 +15,8 @@ from gensr_pref.metrics.pesq import LONGEST, Pesq
 from gensr_pref.metrics.speaker_similarity import SpeakerSimilarity
 from gensr_pref.metrics.stoi import Stoi
 from gensr_pref.schema import Reason
+
+from .sounds import cut, noisy
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ from dataclasses import replace
 import jiwer
 import numpy as np
 import pytest
-from sounds import cut, noisy
 
 from gensr_pref.audio import Sound
 from gensr_pref.errors import Unusable
@@ -15,6 +14,8 @@ from gensr_pref.metrics.recogniser import Pocketsphinx, recogniser_named
 from gensr_pref.metrics.text import normalise
 from gensr_pref.metrics.wer import WordErrorRate, word_error_rate
 from gensr_pref.schema import Reason
+
+from .sounds import cut, noisy
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """What each metric costs: seconds of one thread per second of candidate.
 
-python tests/metrics/cost.py [PROMPTS [CANDIDATES]]
+python -m tests.benchmarks.metric_cost [PROMPTS [CANDIDATES]]
 
 The sample's English prompts, each with noisy versions as candidates; loading is not counted.
 """
@@ -13,11 +13,10 @@ import sys
 import time
 from pathlib import Path
 
-from sounds import noisy, read_csv
-
 from gensr_pref import audio, plugins, sample
 from gensr_pref.metrics.base import ClipSounds
 from gensr_pref.metrics.panel import Panel
+from tests.metrics.sounds import noisy, read_csv
 
 
 def clips(prompts, candidates):
