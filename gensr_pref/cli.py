@@ -167,10 +167,13 @@ def _generators(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
-    from gensr_pref.align.pretrain import pretrain
+    from gensr_pref.align.pretrain import load, pretrain
 
-    found = pretrain(options.recipe, options.out, options.overrides)
-    print(json.dumps(found, indent=2))
+    recipe = load(options.recipe, options.overrides)
+    pretrain(recipe, options.recipe.resolve().parent, options.out)
+    told = {"checkpoint": str(options.out), "steps": recipe.steps}
+    use = f"generators: [{{use: fm-tiny, options: {{checkpoint: {options.out}}}}}]"
+    print(json.dumps(told) if options.json else f"{options.out}: trained. In a run file: {use}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Pretraining of `fm-tiny`: clean speech and degradations in, a checkpoint out.
 
-    python -m gensr_pref.align.pretrain pipelines/pretrain_fm_tiny.yaml --out DIR
+    gensr-pref train pipelines/pretrain_fm_tiny.yaml --out DIR
 
 DIR receives `model.safetensors` and `config.json` (what `FlowMatchingTiny(checkpoint=DIR)` loads),
 and `state.pt`, from which the same command continues. Examples are numbered: example n is made
@@ -11,7 +11,6 @@ weights (as long as `minutes`, which looks at the clock, is not set).
 
 from __future__ import annotations
 
-import argparse
 import copy
 import math
 import time
@@ -74,6 +73,7 @@ class Shape(config.Model):
 class Pretrain(config.Model):
     """A recipe file."""
 
+    recipe: Literal["pretrain"] = "pretrain"
     seed: int = 0
     speech: list[Speech] = Field(min_length=1)
     degrade: config.Degrade
@@ -288,6 +288,15 @@ class Training:
         return max(self.step / recipe.steps, by_clock)
 
 
+def load(path: Path, overrides: list[str]) -> Pretrain:
+    """Read a recipe file; ``key=value`` overrides any field.
+
+    Raises:
+        ConfigError: the file cannot be read, or a field is wrong; the message names it.
+    """
+    return config.parse(config.override(config.read_yaml(path), overrides), Pretrain, str(path))
+
+
 def pretrain(recipe: Pretrain, base: Path, out: Path) -> Flow:
     """Train, or go on training, and return the averaged weights.
 
@@ -362,19 +371,3 @@ def average(averaged: Flow, flow: Flow, decay: float) -> None:
     """Exponential moving average of the weights, in place."""
     for kept, new in zip(averaged.parameters(), flow.parameters(), strict=True):
         kept.lerp_(new, 1 - decay)
-
-
-def main() -> None:
-    """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("recipe", type=Path, help="YAML, such as pipelines/pretrain_fm_tiny.yaml")
-    parser.add_argument("--out", type=Path, required=True, help="folder; the same one continues")
-    parser.add_argument("override", nargs="*", help="key=value, such as steps=100")
-    given = parser.parse_intermixed_args()
-    data = config.override(config.read_yaml(given.recipe), given.override)
-    recipe = config.parse(data, Pretrain, str(given.recipe))
-    pretrain(recipe, given.recipe.parent, given.out)
-
-
-if __name__ == "__main__":
-    main()

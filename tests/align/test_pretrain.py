@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+import yaml
 
 from gensr_pref import config
 from gensr_pref.align.pretrain import Examples, Pretrain, Training, learning_rate, pretrain
@@ -123,3 +125,28 @@ def test_the_shipped_recipe_is_valid_and_has_no_absolute_path() -> None:
     path = REPOSITORY / "pipelines" / "pretrain_fm_tiny.yaml"
     config.parse(config.read_yaml(path), Pretrain, str(path))
     assert ": /" not in path.read_text()
+
+
+def test_the_command_trains_and_its_checkpoint_samples(tmp_path, capsys) -> None:
+    from gensr_pref import cli
+    from gensr_pref.generators.fm_tiny import FlowMatchingTiny
+
+    path = tmp_path / "recipe.yaml"
+    path.write_text(yaml.safe_dump(recipe().model_dump(mode="json")), encoding="utf-8")
+    assert cli.main(["train", str(path), "--out", str(tmp_path / "out"), "steps=2"]) == 0
+    assert "trained" in capsys.readouterr().out
+    generator = FlowMatchingTiny(checkpoint=str(tmp_path / "out"))
+    generator.load("cpu")
+    [candidate] = generator.sample(np.full((1, 8000), 0.01, np.float32), [8000], [1])
+    assert candidate.audio.shape == (8000,)
+
+
+def test_the_command_names_a_wrong_field(tmp_path, capsys) -> None:
+    from gensr_pref import cli
+
+    path = tmp_path / "recipe.yaml"
+    path.write_text("recipe: dpo\nspeech: []\n", encoding="utf-8")
+    assert cli.main(["train", str(path), "--out", str(tmp_path / "out")]) == 2
+    told = capsys.readouterr().err
+    assert "recipe: 'dpo' is not allowed. Allowed: 'pretrain'" in told
+    assert "degrade: is required" in told
