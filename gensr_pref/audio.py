@@ -49,7 +49,7 @@ class Header:
     channels: int
 
 
-def read_header(source: Path | bytes) -> Header:
+def read_header(source: Path | str | bytes) -> Header:
     """Rate, length and channel count of a file or of a file's bytes.
 
     Raises:
@@ -68,7 +68,7 @@ def read_header(source: Path | bytes) -> Header:
     return Header(info.samplerate, info.frames, info.channels)
 
 
-def read(source: Path | bytes, start: int = 0, frames: int | None = None) -> Sound:
+def read(source: Path | str | bytes, start: int = 0, frames: int | None = None) -> Sound:
     """Decode a file, or a stretch of it, to mono by averaging its channels.
 
     Args:
@@ -153,9 +153,9 @@ def whole_frames(samples: int, rate: int) -> int:
     return samples // frame * frame
 
 
-def _openable(source: Path | bytes) -> Any:
+def _openable(source: Path | str | bytes) -> Any:
     if isinstance(source, bytes):
         return io.BytesIO(source)
-    if not source.exists():
+    if not Path(source).exists():
         raise Unusable(Reason.MISSING, str(source))
-    return source
+    return str(source)
