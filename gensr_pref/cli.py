@@ -6,15 +6,17 @@ Exit status: 0 done, 1 incomplete (says what is missing), 2 bad input (says whic
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from gensr_pref import __version__, plugins
-from gensr_pref.errors import GensrPrefError, InputError
+from gensr_pref.errors import GensrPrefError, InputError, RunIncompleteError
 
 Command = Callable[[argparse.Namespace], None]
 
@@ -24,6 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parse(arguments)
     command: Command = options.command
     plugins.search(Path.cwd())
+    signal.signal(signal.SIGTERM, _interrupted)
     try:
         command(options)
     except InputError as error:
@@ -41,6 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return 1
     return 0
+
+
+def _interrupted(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -115,7 +122,9 @@ def _build(options: argparse.Namespace) -> None:
     from gensr_pref.engine.build import build
 
     run = config.load(options.run, options.overrides)
-    _show(build(run, options.run.resolve().parent, options.out), options.out, options)
+    with contextlib.redirect_stdout(sys.stderr):  # what plugins print is no result
+        summary = build(run, options.run.resolve().parent, options.out)
+    _show(summary, options.out, options)
 
 
 def _pair(options: argparse.Namespace) -> None:
@@ -125,19 +134,19 @@ def _pair(options: argparse.Namespace) -> None:
 
 
 def _show(summary: dict[str, Any], out: Path, options: argparse.Namespace) -> None:
-    """Print what a build or a pairing made, with its audit."""
+    """Print what was made, with its audit; refuse to call it whole where it is not."""
     from gensr_pref.engine import text
     from gensr_pref.engine.audit import audit
 
-    found = audit(out)
+    found = audit(out) if summary["shards"] else None
     if options.json:
         print(json.dumps({"summary": summary, "audit": found}, indent=2))
-    else:
-        print(
-            "\n\n".join(
-                [text.summary(summary, found), text.means(found), text.next_steps(out, found)]
-            )
-        )
+    elif found:
+        print(text.summary(summary, found), text.means(found), sep="\n\n")
+    if not summary["complete"] or not summary["clips"]:
+        raise RunIncompleteError(text.incomplete(summary))
+    if not options.json and found:
+        print(f"\n{text.next_steps(out, summary, found)}")
 
 
 def _audit(options: argparse.Namespace) -> None:

@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from gensr_pref.errors import ConfigError, nearest
 
 M = TypeVar("M", bound=BaseModel)
+LABEL_PATTERN = r"^[\w.@+-]+$"  # of a generator: part of candidate ids
 
 
 def _ordered(pair: tuple[float, float]) -> tuple[float, float]:
@@ -230,7 +231,7 @@ class GeneratorUse(Model):
     use: str = Field(description="a name from `gensr-pref generators`, or module:Class")
     name: str | None = Field(
         None,
-        pattern=r"^[\w.@+-]+$",
+        pattern=LABEL_PATTERN,
         description="label in candidate ids; needed where one generator is used twice",
     )
     candidates: int = Field(4, ge=1)
@@ -325,6 +326,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
         ) from error
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: not YAML: {error}") from error
+    if data is None:
+        raise ConfigError(f"{path}: is empty")
     if not isinstance(data, dict):
         raise ConfigError(f"{path}: holds {type(data).__name__}, not the fields of a run file")
     return data
@@ -403,6 +406,9 @@ def _complaint(model: type[BaseModel], data: Any, error: Any) -> str:
         return f"{name}.kind: no kind {context['tag']!r}. {nearest(context['tag'], allowed_kinds)}"
     if kind == "literal_error":
         return f"{name}: {given!r} is not allowed. Allowed: {context['expected']}"
+    if kind in ("model_type", "model_attributes_type"):
+        fields = ", ".join(_model_at(model, error["loc"]).model_fields)
+        return f"{name}: write fields, as in {{key: value}}, not {given!r}. Fields: {fields}"
     if kind == "value_error":
         return f"{name or 'run'}: {error['msg'].removeprefix('Value error, ')}"
     return f"{name}: {error['msg']}, not {given!r}"

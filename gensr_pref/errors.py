@@ -6,6 +6,7 @@
     │   ├── UnknownPluginError      a generator, metric or rule that does not exist
     │   ├── MissingWeightsError     a model whose weights are not on this machine
     │   ├── SourceError             a corpus that cannot be read as described
+    │   ├── RuleError               a pair rule that fails or gives what is not pairs
     │   └── RunMismatchError        a run directory that belongs to another run
     ├── StorageError                a run directory that cannot be written or read
     ├── RunIncompleteError          some shards are missing; the same command continues (exit 1)
@@ -50,6 +51,10 @@ class SourceError(InputError):
 
 class RunMismatchError(InputError):
     """The run directory was made from another run file, or another build is using it."""
+
+
+class RuleError(InputError):
+    """A pair rule raised, or gave what is not pairs."""
 
 
 class StorageError(GensrPrefError):

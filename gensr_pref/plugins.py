@@ -9,7 +9,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Literal
 
-from gensr_pref.errors import ConfigError, UnknownPluginError, nearest
+from gensr_pref.errors import ConfigError, GensrPrefError, UnknownPluginError, nearest
 
 Kind = Literal["generator", "metric", "rule"]
 _GROUPS: dict[Kind, str] = {
@@ -24,18 +24,23 @@ def names(kind: Kind) -> list[str]:
     return sorted(_found(kind))
 
 
-def find(kind: Kind, name: str) -> Any:
+def find(kind: Kind, name: str, field: str = "") -> Any:
     """The class (or function) registered under a name, or named as ``module:Class``.
+
+    Args:
+        field: where the name stands in the run file, for the error message.
 
     Raises:
         UnknownPluginError: nothing has that name; the message lists what has, and the nearest.
     """
+    where = f"{field}: " if field else ""
     if ":" in name:
-        return _imported(kind, name)
+        return _imported(kind, name, where)
     found = _found(kind)
     if name not in found:
         raise UnknownPluginError(
-            f"no {kind} {name!r}. {nearest(name, found)} A class of yours is named 'module:Class'."
+            f"{where}no {kind} {name!r}. {nearest(name, found)} "
+            "One of yours is named 'module:name'."
         )
     return found[name].load()
 
@@ -50,7 +55,9 @@ def create(kind: Kind, name: str, options: dict[str, Any], field: str) -> Any:
         UnknownPluginError: nothing has that name.
         ConfigError: an option that the constructor does not take or refuses.
     """
-    plugin = find(kind, name)
+    plugin = find(kind, name, field.removesuffix(".options"))
+    if not callable(plugin):
+        raise ConfigError(f"{field.removesuffix('.options')}: {name!r} is not a class")
     allowed = options_of(plugin)
     for option in options:
         if option not in allowed:
@@ -58,8 +65,13 @@ def create(kind: Kind, name: str, options: dict[str, Any], field: str) -> Any:
                               f"{nearest(option, allowed)}")  # fmt: skip
     try:
         return plugin(**options)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"{field}: {kind} {name!r} refuses its options: {error}") from error
+    except GensrPrefError:
+        raise
+    except Exception as error:  # anyone's code; whatever it raises, it cannot be used
+        raise ConfigError(
+            f"{field}: {kind} {name!r} cannot be made with these options: "
+            f"{type(error).__name__}: {error}"
+        ) from error
 
 
 def options_of(plugin: Any) -> list[str]:
@@ -78,11 +90,16 @@ def _found(kind: Kind) -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=_GROUPS[kind])}
 
 
-def _imported(kind: Kind, name: str) -> Any:
+def _imported(kind: Kind, name: str, where: str) -> Any:
     module, _, attribute = name.partition(":")
     try:
         return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
+    except ModuleNotFoundError as error:
         raise UnknownPluginError(
-            f"no {kind} {name!r}: {error}. Run from its folder, install it, or set PYTHONPATH."
+            f"{where}no {kind} {name!r}: {error}. "
+            "Run from its folder, install it, or set PYTHONPATH."
+        ) from error
+    except Exception as error:  # anyone's code runs when it is imported
+        raise UnknownPluginError(
+            f"{where}{kind} {name!r} cannot be imported: {type(error).__name__}: {error}"
         ) from error

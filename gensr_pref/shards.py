@@ -46,15 +46,18 @@ def write(path: Path, rows: Sequence[dict[str, Any]], schema: pa.Schema, facts: 
     """
     table = pa.Table.from_pylist(list(rows), schema=with_metadata(schema, facts))
     per_group = max(1, int(_ROW_GROUP_BYTES * len(rows) / max(1, table.nbytes)))
-    with _atomic(path) as temporary:
-        pq.write_table(
-            table,
+    with (
+        _atomic(path) as temporary,
+        pq.ParquetWriter(
             temporary,
+            table.schema,
             compression="zstd",
-            row_group_size=per_group,
             write_page_index=True,
             use_content_defined_chunking=True,
-        )
+        ) as writer,
+    ):
+        if rows:  # `datasets` stumbles over a row group of no rows
+            writer.write_table(table, row_group_size=per_group)
 
 
 def write_text(path: Path, text: str) -> None:

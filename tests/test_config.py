@@ -44,6 +44,7 @@ def test_resolved_run_reads_back_as_itself():
         (["generators.0.candidates=0"], ["generators.0.candidates", "greater than or equal to 1"]),
         (["corpus.segment_seconds=[5, 2]"], ["corpus.segment_seconds", "[5.0, 2.0]"]),
         (["corpus.sample_rate=11025"], ["corpus", "multiple of 50", "11025"]),
+        (["generators=[fm-tiny]"], ["generators.0: write fields", "'fm-tiny'", "candidates"]),
         (["corpus.limit=many"], ["corpus.limit", "'many'"]),
         (["generators=[]"], ["generators", "at least 1"]),
         (["pairing.margin={wer: -1}"], ["pairing.margin.wer", "-1"]),

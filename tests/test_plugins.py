@@ -31,9 +31,16 @@ def test_class_beside_the_project():
     assert made.volume == 2
 
 
-@pytest.mark.parametrize("name", ["no_such_module:Thing", f"{__name__}:NoSuchThing"])
-def test_class_that_is_not_there(name):
-    with pytest.raises(UnknownPluginError, match="PYTHONPATH"):
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("no_such_module:Thing", "PYTHONPATH"),
+        (f"{__name__}:NoSuchThing", "no attribute 'NoSuchThing'"),
+        (":Thing", "cannot be imported"),
+    ],
+)
+def test_class_that_is_not_there(name, words):
+    with pytest.raises(UnknownPluginError, match=words):
         plugins.find("generator", name)
 
 

@@ -118,7 +118,7 @@ def test_full_disk_leaves_nothing_and_says_so(tmp_path, monkeypatch):
     def full(*args, **kwargs):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(pq, "write_table", full)
+    monkeypatch.setattr(pq.ParquetWriter, "write_table", full)
     with pytest.raises(StorageError, match="No space left"):
         written(tmp_path, [candidate(9)])
     assert shards.part(tmp_path, "candidates", 0).read_bytes() == before

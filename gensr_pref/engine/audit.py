@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from gensr_pref import plugins, shards
+from gensr_pref import shards
 from gensr_pref.audit import agreement
 from gensr_pref.audit.bootstrap import mean_interval
 from gensr_pref.config import Pairing, parse
 from gensr_pref.engine import rundir
+from gensr_pref.engine.blueprint import find_rule
 from gensr_pref.engine.pair import generators, votes_for
 from gensr_pref.pairing import yields
 from gensr_pref.pairing.base import Ballot, Vote, oriented
@@ -40,9 +41,10 @@ def audit(out: Path) -> dict[str, Any]:
     document = rundir.document(out)
     votes = votes_for(document)
     clips = [b for _, _, b in ballots(shards.read_all(out, "scores"), generators(out), votes)]
+    count = sum(shards.rows(path) for path in shards.parts(out, "clips"))
     found = {
-        "clips": sum(shards.rows(path) for path in shards.parts(out, "clips")),
-        "yield": _yields(clips, votes, parse(document["pairing"], Pairing, "pairing")),
+        "clips": count,
+        "yield": _yields(clips, votes, parse(document["pairing"], Pairing, "pairing"), count),
         "agreement": _agreement(clips, votes),
         "means": _means(out, votes),
         "improvement": _improvement(out, votes),
@@ -51,13 +53,14 @@ def audit(out: Path) -> dict[str, Any]:
     return found
 
 
-def _yields(clips: list[Ballot], votes: list[Vote], pairing: Pairing) -> dict[str, Any]:
-    rule = plugins.find("rule", pairing.rule)
+def _yields(clips: list[Ballot], votes: list[Vote], pairing: Pairing, count: int) -> dict[str, Any]:
+    """Shares of all `count` clips, those without candidates too."""
+    rule = find_rule(pairing.rule)
     return {
-        "joint": yields.joint(clips, rule, pairing),
-        "by_chance": yields.by_chance(clips, rule, pairing),
+        "joint": _share(yields.joint(clips, rule, pairing), count),
+        "by_chance": _share(yields.by_chance(clips, rule, pairing), count),
         "alone": {
-            vote.score: yields.alone(clips, rule, pairing, vote.score)
+            vote.score: _share(yields.alone(clips, rule, pairing, vote.score), count)
             for vote in votes
             if vote.votes
         },
@@ -125,6 +128,10 @@ def _mean_by(value: Any, number: Any, groups: int) -> Any:
 def _mean(values: Any) -> float | None:
     known = values[np.isfinite(values)]
     return float(known.mean()) if len(known) else None
+
+
+def _share(clips: float, count: int) -> float | None:
+    return clips / count if count else None
 
 
 def _number(value: float) -> float | None:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gensr_pref import __version__, plugins
-from gensr_pref.config import GeneratorUse, Run, resolved
+from gensr_pref.config import LABEL_PATTERN, GeneratorUse, Run, resolved
 from gensr_pref.corpus.clips import ClipSpec, Plan, plan
 from gensr_pref.errors import ConfigError
 from gensr_pref.generators.base import Generator
 from gensr_pref.identity import digest
 from gensr_pref.metrics.panel import Panel
-from gensr_pref.pairing.base import Vote
+from gensr_pref.pairing.base import PairRule, Vote
 from gensr_pref.pairing.pairs import cast_votes
 from gensr_pref.schema import SCHEMA_VERSION, Failure
 
 RESERVED_LABELS = ("noisy", "clean")
+LABEL = re.compile(LABEL_PATTERN)
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,8 @@ def draw_up(run: Run, base: Path) -> Blueprint:
     panel = Panel(run.panel)
     _check_references(run, panel)
     cast_votes(votes_of(panel.facts()["metrics"]), run.pairing)
-    plugins.find("rule", run.pairing.rule)
+    find_rule(run.pairing.rule)
+    _check_candidates(run)
     planned: Plan = plan(run.corpus, run.seed, base)
     document = _document(run, generators, panel)
     return Blueprint(
@@ -88,6 +91,7 @@ def make_generators(run: Run) -> dict[str, Generator]:
     found: dict[str, Generator] = {}
     for place, use in enumerate(run.generators):
         generator = plugins.create("generator", use.use, use.options, f"generators.{place}.options")
+        _check_generator(generator, f"generators.{place}")
         label = label_of(use, generator)
         if label in RESERVED_LABELS or label in found:
             why = "is reserved" if label in RESERVED_LABELS else "is used twice"
@@ -96,9 +100,43 @@ def make_generators(run: Run) -> dict[str, Generator]:
     return found
 
 
+def _check_generator(generator: Any, field: str) -> None:
+    """Refuse a class that is no generator, before it is asked to be one."""
+    rate = getattr(generator, "sample_rate", None)
+    wrong = {
+        "name": "text of letters, digits and . _ - @ +"
+        if not LABEL.fullmatch(str(getattr(generator, "name", "")))
+        else "",
+        "revision": "text" if not isinstance(getattr(generator, "revision", None), str) else "",
+        "sample_rate": "a whole number of Hz"
+        if isinstance(rate, bool) or not isinstance(rate, int) or rate < 1
+        else "",
+        "load": "a method" if not callable(getattr(generator, "load", None)) else "",
+        "sample": "a method" if not callable(getattr(generator, "sample", None)) else "",
+    }
+    for attribute, expected in wrong.items():
+        if expected:
+            raise ConfigError(
+                f"{field}: {type(generator).__name__}.{attribute} must be {expected} "
+                f"(see gensr_pref/generators/base.py), not {getattr(generator, attribute, None)!r}"
+            )
+
+
 def label_of(use: GeneratorUse, generator: Generator) -> str:
     """What a generator's candidates are labelled with."""
     return use.name or generator.name
+
+
+def find_rule(name: str) -> PairRule:
+    """The pair rule of that name.
+
+    Raises:
+        InputError: there is none, or it is not a function.
+    """
+    rule: PairRule = plugins.find("rule", name, "pairing.rule")
+    if not callable(rule) or isinstance(rule, type):
+        raise ConfigError(f"pairing.rule: {name!r} is not a function of (ballot, pairing)")
+    return rule
 
 
 def votes_of(panel: list[dict[str, Any]]) -> list[Vote]:
@@ -132,6 +170,16 @@ def _document(run: Run, generators: dict[str, Generator], panel: Panel) -> dict[
     document = {**resolved(run), "provenance": provenance}
     provenance["fingerprint"] = digest(identity(document))
     return document
+
+
+def _check_candidates(run: Run) -> None:
+    """Refuse a run in which no clip has two candidates that may meet."""
+    counts = [use.candidates for use in run.generators]
+    if max(counts) < 2 and not (run.pairing.across_generators and len(counts) > 1):
+        raise ConfigError(
+            "generators: no clip gets two candidates of one generator, so no pair could exist. "
+            "Set candidates: 2 or more, or pairing.across_generators: true with two generators"
+        )
 
 
 def _check_references(run: Run, panel: Panel) -> None:

@@ -25,7 +25,6 @@ from gensr_pref.engine.work import (
     Tick,
     write_failures,
 )
-from gensr_pref.errors import RunIncompleteError
 
 _MADE_BY: dict[Stage, tuple[shards.Table, ...]] = {
     "sample": ("candidates", "clips"),
@@ -42,12 +41,12 @@ def build(run: Run, base: Path, out: Path) -> dict[str, Any]:
         out: the run directory.
 
     Returns:
-        What ``summary.json`` holds.
+        What ``summary.json`` holds. Where its ``complete`` is false, some shards could not be
+        made (``lost``); everything else is there, and the same call tries them again.
 
     Raises:
         InputError: before any work, when something in the run file or corpus is wrong.
         StorageError: the directory cannot be written; what is finished stays.
-        RunIncompleteError: some shards could not be made; everything else is there.
     """
     blueprint = draw_up(run, base)
     with rundir.opened(out, blueprint):
@@ -59,10 +58,7 @@ def build(run: Run, base: Path, out: Path) -> dict[str, Any]:
         lost = _watch(_execute(setup, jobs), blueprint, jobs, out)
         if shards.parts(out, "scores"):
             write_pairs(out, blueprint.document)
-        summary = write_summary(out, blueprint.shards, lost)
-    if lost:
-        raise RunIncompleteError(_incomplete(lost))
-    return summary
+        return write_summary(out, blueprint.document["pairing"], blueprint.shards, lost)
 
 
 def outstanding(blueprint: Blueprint, out: Path) -> list[list[Task]]:
@@ -131,10 +127,3 @@ def _timing(finished: Finished, ticks: Sequence[Tick]) -> dict[str, Any]:
         "seconds": round(sum(tick.seconds for tick in ticks), 3),
         "audio_seconds": round(sum(tick.audio_seconds for tick in ticks), 3),
     }
-
-
-def _incomplete(lost: Sequence[Lost]) -> str:
-    lines = [f"  shard {one.shard} ({one.stage}): {one.why}" for one in lost]
-    return "\n".join(
-        [f"{len(lost)} shards are missing; the same command tries them again:", *lines]
-    )

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from gensr_pref import plugins, schema, shards
+from gensr_pref import schema, shards
 from gensr_pref.config import Pairing, override, parse, resolved
 from gensr_pref.engine import rundir
-from gensr_pref.engine.blueprint import votes_of
+from gensr_pref.engine.blueprint import find_rule, votes_of
 from gensr_pref.engine.summary import write_summary
 from gensr_pref.pairing.base import Vote
 from gensr_pref.pairing.pairs import cast_votes, make
@@ -29,7 +29,7 @@ def pair(out: Path, overrides: list[str]) -> dict[str, Any]:
         document["pairing"] = _changed(document["pairing"], overrides)
         write_pairs(out, document)
         rundir.record(out, document)
-        return write_summary(out)
+        return write_summary(out, document["pairing"])
 
 
 def write_pairs(out: Path, document: dict[str, Any]) -> None:
@@ -40,7 +40,7 @@ def write_pairs(out: Path, document: dict[str, Any]) -> None:
         shards.read_all(out, "scores"),
         generators(out),
         votes,
-        plugins.find("rule", pairing.rule),
+        find_rule(pairing.rule),
         pairing,
     )
     facts = {**document["provenance"], "run": document["name"], "pairing": document["pairing"]}

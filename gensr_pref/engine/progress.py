@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -17,7 +19,7 @@ class Progress:
     def __init__(self, clips: int, done: dict[Stage, int]) -> None:
         from tqdm import tqdm
 
-        self._write = tqdm.write
+        self._write = partial(tqdm.write, file=sys.stderr)
         self._since_start: Counter[tuple[Stage, int]] = Counter()
         self._bars = {
             stage: tqdm(

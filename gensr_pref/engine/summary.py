@@ -14,14 +14,25 @@ from gensr_pref.schema import column
 
 
 def write_summary(
-    out: Path, expected_shards: int | None = None, lost: Sequence[Lost] = ()
+    out: Path,
+    pairing: dict[str, Any],
+    expected_shards: int | None = None,
+    lost: Sequence[Lost] = (),
 ) -> dict[str, Any]:
     """Count what the tables hold and write ``summary.json``.
 
     Args:
+        pairing: the settings that made the pairs.
         expected_shards: parts per table when complete; None where only pairs changed.
         lost: tasks that were given up.
     """
+    before = _before(out)
+    if expected_shards is None:
+        expected_shards = before.get("shards_expected", len(shards.parts(out, "clips")))
+        given_up = before.get("lost", [])
+    else:
+        given_up = [{"shard": one.shard, "stage": one.stage, "why": one.why} for one in lost]
+    done = len(shards.parts(out, "scores"))
     clips = _count(out, "clips")
     paired = [clip for path in shards.parts(out, "pairs") for clip in _clips(path)]
     summary = {
@@ -31,16 +42,26 @@ def write_summary(
         "pairs": len(paired),
         "clips_with_pair": len(set(paired)),
         "yield": len(set(paired)) / clips if clips else None,
+        "pairing": pairing,
         "failures": _failures(out),
         "stages": _stages(out),
-        "shards": len(shards.parts(out, "scores")),
-        "shards_expected": expected_shards or len(shards.parts(out, "clips")),
-        "lost": [{"shard": one.shard, "stage": one.stage, "why": one.why} for one in lost],
+        "shards": done,
+        "shards_expected": expected_shards,
+        "complete": done == expected_shards and not given_up,
+        "lost": given_up,
     }
     shards.write_text(
         out / "summary.json", json.dumps(summary, indent=2, ensure_ascii=False) + "\n"
     )
     return summary
+
+
+def _before(out: Path) -> dict[str, Any]:
+    """The last summary; empty where there is none that can be read."""
+    try:
+        return dict(json.loads((out / "summary.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return {}
 
 
 def _clips(path: Path) -> Sequence[Any]:

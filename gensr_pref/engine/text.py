@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from gensr_pref.config import Pairing, resolved
+
 _ROLES = ("noisy", "candidates", "chosen", "rejected")
 
 
@@ -14,7 +16,7 @@ def summary(counts: dict[str, Any], found: dict[str, Any]) -> str:
     rows = [
         ("clips", f"{counts['clips']}"),
         ("candidates", f"{counts['candidates']}"),
-        ("pairs", f"{counts['pairs']}"),
+        ("pairs", f"{counts['pairs']} ({_rule(counts['pairing'])})"),
         ("yield", f"{_share(counts['yield'])} of the clips have a pair"),
         ("by luck", f"{_share(found['yield']['by_chance'])} if the scores were shuffled"),
     ]
@@ -26,6 +28,23 @@ def summary(counts: dict[str, Any], found: dict[str, Any]) -> str:
         listed = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
         rows.append(("left out", f"{listed} ({stage}; see failures/)"))
     return "\n".join(f"{name:<12}{value}" for name, value in rows)
+
+
+def _rule(pairing: dict[str, Any]) -> str:
+    """The rule and every setting that is not as usual, so that none is forgotten."""
+    usual = resolved(Pairing())
+    changed = [f"{k}={v}" for k, v in pairing.items() if k != "rule" and v != usual[k]]
+    return ", ".join([pairing["rule"], *changed])
+
+
+def incomplete(counts: dict[str, Any]) -> str:
+    """What a run lacks and what to do about it."""
+    if not counts["clips"] and counts["complete"]:
+        return "no clip could be made of any recording; failures/ and summary.json say why"
+    missing = counts["shards_expected"] - counts["shards"]
+    lines = [f"  shard {one['shard']} ({one['stage']}): {one['why']}" for one in counts["lost"]]
+    told = f"incomplete: {missing} of {counts['shards_expected']} shards missing"
+    return "\n".join([f"{told}; the same build tries them again", *lines])
 
 
 def means(found: dict[str, Any]) -> str:
@@ -68,16 +87,17 @@ def agreement(found: dict[str, Any]) -> str:
     return table(rows) if rows else "One score votes, so there is nothing to agree with."
 
 
-def next_steps(out: Path, found: dict[str, Any]) -> str:
+def next_steps(out: Path, counts: dict[str, Any], found: dict[str, Any]) -> str:
     """Where the dataset is and what to type next."""
+    table = "pairs" if counts["pairs"] else "candidates"
     score = next(iter(found["yield"]["alone"]))
     return "\n".join(
         [
             f"The dataset is in {out} (clips, candidates, scores and pairs as Parquet). Next:",
-            f"  gensr-pref audit {out}                      how far the scores agree",
-            f"  gensr-pref pair {out} margin.{score}=0.1     pairs again, under another rule",
-            "  python: datasets.load_dataset("
-            f"'parquet', data_files='{out}/candidates/*.parquet', split='train')",
+            f"  how far the scores agree:       gensr-pref audit {out}",
+            f"  pairs again, under other rules: gensr-pref pair {out} margin.{score}=0.1",
+            "  in Python:                      "
+            f'datasets.load_dataset("parquet", data_files="{out}/{table}/*.parquet")["train"]',
         ]
     )
 

@@ -16,7 +16,7 @@ from gensr_pref.audio import Sound
 from gensr_pref.config import GeneratorUse, Run
 from gensr_pref.corpus.clips import ClipMaker, ClipSpec
 from gensr_pref.engine.blueprint import make_generators
-from gensr_pref.errors import InputError, StorageError, Unusable
+from gensr_pref.errors import GensrPrefError, InputError, StorageError, Unusable
 from gensr_pref.generators.base import Candidate, Generator
 from gensr_pref.identity import candidate_id, seed_for
 from gensr_pref.metrics.base import ClipSounds
@@ -26,6 +26,7 @@ from gensr_pref.threads import one_thread
 
 Stage = Literal["sample", "score"]
 Row = dict[str, Any]
+LARGEST_SHARE_BEYOND = 0.01  # of a candidate's samples, beyond full scale
 FATAL = (StorageError, InputError)  # of one shard and of every other one too
 
 
@@ -181,9 +182,10 @@ class Worker:
     def generators(self) -> dict[str, Generator]:
         """The generators by label, loaded."""
         if self._generators is None:
-            self._generators = make_generators(self.setup.run)
-            for generator in self._generators.values():
-                generator.load(self.setup.run.engine.device)
+            made = make_generators(self.setup.run)
+            for label, generator in made.items():
+                _load(label, generator, self.setup.run.engine.device)
+            self._generators = made
         return self._generators
 
     @property
@@ -193,6 +195,18 @@ class Worker:
             self._panel = Panel(self.setup.run.panel)
             self._panel.load()
         return self._panel
+
+
+def _load(label: str, generator: Generator, device: str) -> None:
+    try:
+        generator.load(device)
+    except GensrPrefError:
+        raise
+    except Exception as error:  # a model that does not load ends the run before it samples
+        raise InputError(
+            f"generator {label!r} cannot be loaded on engine.device = {device!r}: "
+            f"{type(error).__name__}: {error}"
+        ) from error
 
 
 def sample_clip(
@@ -216,17 +230,19 @@ def sample_clip(
         found = list(generator.sample(batch, [len(heard)] * use.candidates, seeds))
         if len(found) != use.candidates:
             raise RuntimeError(f"{len(found)} candidates came back, not {use.candidates}")
-    except Exception as error:  # a generator may be anyone's code; its failure is data
+    except (Exception, SystemExit) as error:  # anyone's code; its failure is data
         fault = error if isinstance(error, Unusable) else _raised(error)
         return [], [Failure("candidates", clip, fault.reason, fault.detail, name) for name in ids]
     rows, failures = [], []
     for index, (name, candidate) in enumerate(zip(ids, found, strict=True)):
         try:
             check_candidate(candidate, len(heard))
-        except Unusable as fault:
+            rows.append(
+                _candidate_row(name, clip, label, generator, index, seeds[index], candidate)
+            )
+        except Exception as error:  # not a candidate, or not what one is made of
+            fault = error if isinstance(error, Unusable) else _raised(error)
             failures.append(Failure("candidates", clip, fault.reason, fault.detail, name))
-            continue
-        rows.append(_candidate_row(name, clip, label, generator, index, seeds[index], candidate))
     return rows, failures
 
 
@@ -234,10 +250,17 @@ def check_candidate(candidate: Candidate, samples: int) -> None:
     """Refuse what is not a restored clip.
 
     Raises:
-        Unusable: EMPTY, NOT_FINITE, SILENT, or LENGTH_MISMATCH where the output is not as long as
-            the input.
+        Unusable: EMPTY, NOT_FINITE, SILENT; LENGTH_MISMATCH where the output is not as long as
+            the input; OUT_OF_RANGE where over 1 % of its samples (our choice) exceed full scale,
+            and so would be clipped; GENERATOR_ERROR where it is no array of floats.
     """
+    kind = getattr(candidate.audio, "dtype", type(candidate.audio).__name__)
+    if not isinstance(candidate.audio, np.ndarray) or candidate.audio.dtype.kind != "f":
+        raise Unusable(Reason.GENERATOR_ERROR, f"audio is {kind}, not float32")
     audio.require_sound(candidate.audio)
+    beyond = float(np.mean(np.abs(candidate.audio) > 1))
+    if beyond > LARGEST_SHARE_BEYOND:
+        raise Unusable(Reason.OUT_OF_RANGE, f"{beyond:.0%} of the samples exceed full scale")
     if candidate.audio.shape != (samples,):
         raise Unusable(
             Reason.LENGTH_MISMATCH, f"shape {candidate.audio.shape} for an input of {samples}"
@@ -283,7 +306,7 @@ def _decoded(row: Row) -> Sound:
     return audio.read(row["audio"]["bytes"])
 
 
-def _raised(error: Exception) -> Unusable:
+def _raised(error: BaseException) -> Unusable:
     return Unusable(Reason.GENERATOR_ERROR, f"{type(error).__name__}: {error}")
 
 

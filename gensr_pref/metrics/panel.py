@@ -11,7 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from numbers import Real
 from typing import Any
+
+import numpy as np
 
 from gensr_pref import plugins
 from gensr_pref.config import MetricUse
@@ -267,7 +270,10 @@ def _number(answer: Answer, score: str) -> float:
         raise TypeError(f"an answer is {type(answer).__name__}, not a mapping or an exception")
     if score not in answer:
         raise ValueError(f"no {score!r} in what it gave: {', '.join(answer) or 'nothing'}")
-    number = float(answer[score])
+    value = answer[score]
+    if isinstance(value, bool | np.bool_) or not isinstance(value, Real | np.number):
+        raise TypeError(f"{score} is {value!r}, not a number")
+    number = float(value)
     if not abs(number) <= LARGEST:
         raise ValueError(f"{score} is {number}")
     return number

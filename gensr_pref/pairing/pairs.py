@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from gensr_pref.config import Pairing
-from gensr_pref.errors import ConfigError, nearest
-from gensr_pref.pairing.base import Ballot, PairRule, Scores, Vote, margins, spread
+from gensr_pref.errors import ConfigError, RuleError, nearest
+from gensr_pref.pairing.base import Ballot, Pair, PairRule, Scores, Vote, margins, spread
 
 
 def cast_votes(panel: Sequence[Vote], pairing: Pairing) -> list[Vote]:
@@ -31,7 +33,18 @@ def cast_votes(panel: Sequence[Vote], pairing: Pairing) -> list[Vote]:
                 )
     votes = [_cast(vote, pairing) for vote in panel]
     if not any(vote.votes for vote in votes):
-        raise ConfigError("panel: no score votes. Give at least one metric vote: true")
+        raise ConfigError(
+            "no score votes. Give at least one metric of the panel vote: true, or name "
+            "scores in pairing.votes"
+        )
+    silent = [vote.score for vote in votes if not vote.votes]
+    for section in ("margin", "tie"):
+        for score in getattr(pairing, section):
+            if score in silent:
+                raise ConfigError(
+                    f"pairing.{section}.{score}: the score does not vote, so this would do "
+                    "nothing. Let it vote (pairing.votes), or use pairing.min or pairing.max"
+                )
     return votes
 
 
@@ -61,6 +74,41 @@ def ballots(
         yield str(clips[start]), [ids[k] for k in rows[here]], ballot
 
 
+def judged(ballot: Ballot, rule: PairRule, pairing: Pairing, clip: str = "") -> list[Pair]:
+    """What a rule makes of a ballot, its candidates with a null on a vote left out.
+
+    Args:
+        clip: its id, for the error message.
+
+    Raises:
+        RuleError: the rule raised, or what it gave is not a list of pairs of different candidates,
+            each once.
+    """
+    voting = [k for k, vote in enumerate(ballot.votes) if vote.votes]
+    rows = np.flatnonzero(np.isfinite(ballot.scores[:, voting]).all(axis=1))
+    known = replace(
+        ballot, scores=ballot.scores[rows], generators=[ballot.generators[int(k)] for k in rows]
+    )
+    try:
+        pairs = [_checked(pair, rows) for pair in rule(known, pairing)]
+    except Exception as error:  # a rule may be anyone's code
+        what = f"{type(error).__name__}: {error}"
+        raise RuleError(
+            f"pairing.rule: {pairing.rule!r} failed on clip {clip!r}: {what}"
+        ) from error
+    if len({(pair.chosen, pair.rejected) for pair in pairs}) < len(pairs):
+        raise RuleError(f"pairing.rule: {pairing.rule!r} gives clip {clip!r} a pair twice")
+    return pairs[: pairing.pairs_per_clip]
+
+
+def _checked(pair: Pair, rows: npt.NDArray[np.int64]) -> Pair:
+    """The pair in rows of the whole ballot."""
+    chosen, rejected = operator.index(pair.chosen), operator.index(pair.rejected)
+    if chosen == rejected or min(chosen, rejected) < 0:
+        raise ValueError(f"chosen {chosen} and rejected {rejected} are not two candidates")
+    return Pair(int(rows[chosen]), int(rows[rejected]), float(pair.strength))
+
+
 def matrix(scores: pa.Table, names: Sequence[str]) -> Scores:
     """[R, M] score columns as float64, NaN where null."""
     columns = [scores.column(name).to_numpy(zero_copy_only=False) for name in names]
@@ -77,7 +125,7 @@ def make(
     """All rows of the pairs table, in the order of the clips in the scores table."""
     rows = []
     for clip, ids, ballot in ballots(scores, generators, votes):
-        for rank, pair in enumerate(rule(ballot, pairing)):
+        for rank, pair in enumerate(judged(ballot, rule, pairing, clip)):
             named = zip((vote.score for vote in votes), margins(ballot, pair), strict=True)
             rows.append(
                 {

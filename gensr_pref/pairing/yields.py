@@ -1,4 +1,4 @@
-"""The share of clips with a pair: under the rule, under one vote alone, and by luck."""
+"""How many clips have a pair: under the rule, under one vote alone, and by luck."""
 
 from __future__ import annotations
 
@@ -10,30 +10,27 @@ import numpy as np
 from gensr_pref.config import Pairing
 from gensr_pref.identity import rng_for
 from gensr_pref.pairing.base import Ballot, PairRule, Scores, Vote
+from gensr_pref.pairing.pairs import judged
 
 
-def joint(ballots: Sequence[Ballot], rule: PairRule, pairing: Pairing) -> float | None:
-    """Share of the clips with at least one pair; None where there is no clip."""
-    if not ballots:
-        return None
-    return float(np.mean([bool(rule(ballot, pairing)) for ballot in ballots]))
+def joint(ballots: Sequence[Ballot], rule: PairRule, pairing: Pairing) -> int:
+    """How many clips have at least one pair."""
+    return sum(bool(judged(ballot, rule, pairing)) for ballot in ballots)
 
 
-def alone(ballots: Sequence[Ballot], rule: PairRule, pairing: Pairing, score: str) -> float | None:
-    """The yield if only one score voted."""
+def alone(ballots: Sequence[Ballot], rule: PairRule, pairing: Pairing, score: str) -> int:
+    """The same if only one score voted."""
     return joint([_only(ballot, score) for ballot in ballots], rule, pairing)
 
 
 def by_chance(
     ballots: Sequence[Ballot], rule: PairRule, pairing: Pairing, rounds: int = 20
-) -> float | None:
-    """The yield if the scores knew nothing of each other.
+) -> float:
+    """The same if the scores knew nothing of each other.
 
     Every score is shuffled among a clip's candidates, apart from the others; nulls move along.
     The mean over `rounds` shuffles, each seeded by its number and the clip's.
     """
-    if not ballots:
-        return None
     shuffled = (
         [_shuffled(ballot, turn, place) for place, ballot in enumerate(ballots)]
         for turn in range(rounds)

@@ -8,6 +8,7 @@ import numpy as np
 
 from gensr_pref.generators.base import Candidate
 from gensr_pref.metrics.base import MetricSpec, Score
+from gensr_pref.pairing.base import Pair
 
 
 class Hiss:
@@ -47,6 +48,11 @@ class Misbehaving(Hiss):
         made = super().sample(noisy, lengths, seeds)
         if self.how == "raise":
             raise RuntimeError("the weights have gone sour")
+        if self.how == "exit":
+            raise SystemExit(7)
+        if self.how == "list":
+            made[1] = Candidate([0.1, 0.2])
+            return made
         if self.how == "fewer":
             return made[1:]
         made[1] = Candidate(self._spoiled(made[1].audio))
@@ -58,8 +64,21 @@ class Misbehaving(Hiss):
             "silence": np.zeros_like(audio),
             "short": audio[:-320],
             "empty": audio[:0],
+            "integers": (audio * 32767).astype(np.int16),
+            "complex": audio.astype(np.complex64),
+            "loud": audio * 100,
             "stereo": np.stack([audio, audio]),
         }[self.how]
+
+
+class Unloadable(Hiss):
+    """Has no weights."""
+
+    def __init__(self):
+        super().__init__("unloadable")
+
+    def load(self, device):
+        raise OSError("no such weights")
 
 
 class Killer(Hiss):
@@ -77,6 +96,29 @@ class Killer(Hiss):
                 file.write("x")
             os._exit(1)
         return super().sample(noisy, lengths, seeds)
+
+
+WORD = "a word"
+
+
+def same_twice(ballot, pairing):
+    return [Pair(0, 0, 1.0)]
+
+
+def out_of_range(ballot, pairing):
+    return [Pair(0, 99, 1.0)]
+
+
+def boom(ballot, pairing):
+    raise RuntimeError("boom")
+
+
+def nothing(ballot, pairing):
+    return None
+
+
+def twice(ballot, pairing):
+    return [Pair(0, 1, 1.0), Pair(0, 1, 1.0)]
 
 
 class Roughness:

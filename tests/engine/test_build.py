@@ -3,11 +3,12 @@
 import json
 import shutil
 
+import datasets
 import numpy as np
 import pytest
 import yaml
 
-from gensr_pref import shards
+from gensr_pref import cli, schema, shards
 from gensr_pref.config import Pairing
 from gensr_pref.engine import rundir
 from gensr_pref.engine.audit import audit
@@ -16,7 +17,7 @@ from gensr_pref.engine.pair import generators, pair, votes_for
 from gensr_pref.errors import (
     ConfigError,
     InputError,
-    RunIncompleteError,
+    RuleError,
     RunMismatchError,
     StorageError,
 )
@@ -178,6 +179,11 @@ def test_directory_in_use_is_refused(copy, run, base):
         ("silence", "silent", 2),
         ("short", "length_mismatch", 2),
         ("stereo", "length_mismatch", 2),
+        ("integers", "generator_error", 2),
+        ("complex", "generator_error", 2),
+        ("list", "generator_error", 2),
+        ("loud", "out_of_range", 2),
+        ("exit", "generator_error", 0),
         ("empty", "empty", 2),
         ("raise", "generator_error", 0),
         ("fewer", "generator_error", 0),
@@ -216,6 +222,12 @@ def test_metric_that_raises_gives_nulls_and_no_pairs(run, base, tmp_path):
         (["pairing.rule=unanimus"], "Did you mean 'unanimous'"),
         (["pairing.margin={wer: 1}"], r"pairing\.margin\.wer"),
         (["panel.0.vote=false"], "no score votes"),
+        (["generators.0.candidates=1"], "no pair could exist"),
+        (["generators.0.use=cheap:Roughness"], r"generators\.0: Roughness\.name must be"),
+        (["generators.0.use=cheap:NoSuch"], r"generators\.0: generator 'cheap:NoSuch' cannot"),
+        (["panel.0.metric=cheap:WORD"], r"panel\.0: 'cheap:WORD' is not a class"),
+        (["pairing.rule=cheap:Hiss"], r"pairing\.rule: 'cheap:Hiss' is not a function"),
+        (["pairing.margin={zero_crossings: 0.1}"], r"zero_crossings: the score does not vote"),
         (["corpus.source.path=nowhere"], "nowhere"),
         (["corpus.degrade=null", "panel=[{metric: pesq, vote: true}]"], "needs clean speech"),
     ],
@@ -255,8 +267,9 @@ def test_worker_that_dies_is_replaced_a_finite_number_of_times(
         summary = build(run(*overrides), base, tmp_path / "run")
         assert summary["candidates"] == 6
         return
-    with pytest.raises(RunIncompleteError, match="shard 0"):
-        build(run(*overrides), base, tmp_path / "run")
+    summary = build(run(*overrides), base, tmp_path / "run")
+    assert not summary["complete"]
+    assert summary["lost"][0]["shard"] == 0
     assert len(tally.read_text()) == 3
 
 
@@ -300,3 +313,53 @@ def test_lost_scores_part_is_named(copy):
         path.unlink()
     with pytest.raises(Exception, match="scores"):
         audit(copy)
+
+
+def test_generator_that_does_not_load_ends_the_run_before_it_samples(run, base, tmp_path):
+    with pytest.raises(InputError, match=r"'unloadable' cannot be loaded on engine\.device"):
+        build(run("generators.0.use=cheap:Unloadable"), base, tmp_path / "run")
+    assert not shards.parts(tmp_path / "run", "candidates")
+
+
+def test_pairing_an_incomplete_run_does_not_call_it_complete(copy):
+    (copy / "scores" / "part-00001.parquet").unlink()
+    summary = pair(copy, [])
+    assert (summary["shards"], summary["shards_expected"]) == (3, 4)
+    assert not summary["complete"]
+    assert cli.main(["pair", str(copy)]) == 1
+
+
+def test_yields_are_of_all_clips(run, base, tmp_path):
+    bad = "{use: 'cheap:Misbehaving', candidates: 3, options: {how: raise}}"
+    build(run(f"generators=[{bad}]", "corpus.limit=2"), base, tmp_path / "none")
+    found = audit(tmp_path / "none")
+    assert found["clips"] == 2
+    assert found["yield"]["joint"] == found["yield"]["by_chance"] == 0
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        ("same_twice", "not two candidates"),
+        ("out_of_range", "IndexError"),
+        ("boom", "RuntimeError: boom"),
+        ("nothing", "TypeError"),
+        ("twice", "a pair twice"),
+    ],
+)
+def test_rule_that_misbehaves_is_named(copy, rule, words):
+    with pytest.raises(RuleError, match=words):
+        pair(copy, [f"rule=cheap:{rule}"])
+
+
+@pytest.mark.parametrize("empty", [0, 1, 3])
+def test_table_with_an_empty_part_opens(copy, tmp_path, empty):
+    rest = len(rows(copy, "candidates")) - shards.rows(shards.part(copy, "candidates", empty))
+    shards.write(shards.part(copy, "candidates", empty), [], schema.CANDIDATES, {})
+    loaded = datasets.load_dataset(
+        "parquet",
+        data_files=str(copy / "candidates" / "*.parquet"),
+        split="train",
+        cache_dir=str(tmp_path / "cache"),
+    )
+    assert len(loaded) == rest
