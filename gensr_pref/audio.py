@@ -156,6 +156,9 @@ def whole_frames(samples: int, rate: int) -> int:
 def _openable(source: Path | str | bytes) -> Any:
     if isinstance(source, bytes):
         return io.BytesIO(source)
-    if not Path(source).exists():
+    path = Path(source)
+    if not path.exists():
         raise Unusable(Reason.MISSING, str(source))
+    if path.is_file() and path.stat().st_size == 0:
+        raise Unusable(Reason.EMPTY, "the file has no bytes")
     return str(source)

@@ -65,7 +65,7 @@ def test_bad_files_have_reasons(tmp_path):
     holes[7] = np.nan
     (tmp_path / "zero.wav").write_bytes(b"")
     assert reason(tmp_path / "absent.wav") is Reason.MISSING
-    assert reason(tmp_path / "zero.wav") is Reason.UNREADABLE
+    assert reason(tmp_path / "zero.wav") is Reason.EMPTY
     assert reason(b"this is a text file") is Reason.UNREADABLE
     assert reason(whole[: len(whole) // 2]) is Reason.UNREADABLE
     assert reason(encoded(np.zeros(0), RATE)) is Reason.EMPTY

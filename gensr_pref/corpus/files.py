@@ -262,6 +262,10 @@ def read_rows(path: Path, field: str) -> list[tuple[int, Row]]:
 
 def _csv(lines: Iterable[str], delimiter: str = ",") -> Iterator[tuple[int, Row]]:
     reader = csv.DictReader(lines, delimiter=delimiter, restkey="", strict=True)
+    names = list(reader.fieldnames or ())
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"column {twice[0]!r} is there twice")
     for row in reader:
         yield reader.line_num, row
 
@@ -303,7 +307,13 @@ def labels(columns: Columns, row: Row) -> dict[str, str | None]:
     """Text, speaker and language of a row; what is empty is null."""
     named = {"text": columns.text, "speaker": columns.speaker, "language": columns.language}
     values = {role: row.get(name) if name is not None else None for role, name in named.items()}
-    return {
-        role: str(value) if value is not None and value != "" else None
-        for role, value in values.items()
-    }
+    return {role: _label(role, value) for role, value in values.items()}
+
+
+def _label(role: str, value: Any) -> str | None:
+    """Text of a cell; null for what is empty or not a number."""
+    if value is None or value == "" or value != value:
+        return None
+    if isinstance(value, list | dict):
+        raise SourceError(f"a row's {role} is {value!r}; give text, a number or null")
+    return str(value)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from gensr_pref.config import FolderSource, ManifestSource, PairedSource
+from gensr_pref.config import Columns, FolderSource, ManifestSource, PairedSource
 from gensr_pref.corpus.base import Item, Source
 from gensr_pref.corpus.sources import listed, opened
 from gensr_pref.errors import ConfigError, SourceError
@@ -152,7 +152,7 @@ def damaged(folder: Path, kind: str, write: Any) -> Path:
     ("kind", "reason"),
     [
         ("missing", Reason.MISSING),
-        ("zero bytes", Reason.UNREADABLE),
+        ("zero bytes", Reason.EMPTY),
         ("no samples", Reason.EMPTY),
         ("not audio", Reason.UNREADABLE),
         ("a folder", Reason.UNREADABLE),
@@ -282,3 +282,21 @@ def test_paired_names_must_be_clear(tmp_path: Path, write: Any) -> None:
     write("clean/a.wav")
     with pytest.raises(SourceError, match=r"a\.flac.*a\.wav"):
         listed(opened(PairedSource(noisy="noisy", clean="clean"), tmp_path))
+
+
+def test_a_column_that_is_there_twice_is_refused(write: Any, tmp_path: Path) -> None:
+    write("a.wav")
+    (tmp_path / "speech.csv").write_text("path,path\na.wav,a.wav\n", encoding="utf-8")
+    with pytest.raises(SourceError, match="column 'path' is there twice"):
+        listed(opened(ManifestSource(path="speech.csv"), tmp_path))
+
+
+@pytest.mark.parametrize(("text", "kept"), [("NaN", None), ("3", "3"), ('"hello"', "hello")])
+def test_a_cell_that_is_not_a_number_is_null(
+    write: Any, tmp_path: Path, text: str, kept: str | None
+) -> None:
+    write("a.wav")
+    (tmp_path / "s.jsonl").write_text(f'{{"path": "a.wav", "text": {text}}}\n', encoding="utf-8")
+    source = ManifestSource(path="s.jsonl", columns=Columns(text="text"))
+    [item], _ = listed(opened(source, tmp_path))
+    assert item.text == kept
