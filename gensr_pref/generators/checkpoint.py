@@ -62,7 +62,7 @@ def revision_of(folder: Path) -> str:
         except OSError as error:
             raise MissingWeightsError(
                 f"no checkpoint in {str(folder)!r} ({name}: {error.strerror}). Give a folder that "
-                f"holds {WEIGHTS} and {CONFIG}, such as one written by gensr_pref.align.pretrain."
+                f"holds {WEIGHTS} and {CONFIG}, such as one written by `gensr-pref train`."
             ) from error
     return contents.hexdigest()
 

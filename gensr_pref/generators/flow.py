@@ -200,19 +200,28 @@ def scale_error(condition: Condition, y_1: Tensor) -> Tensor:
 
 
 def base_noise(
-    shape: Sequence[int], shared: float, generator: torch.Generator | None = None
+    shape: Sequence[int],
+    shared: float,
+    generator: torch.Generator | None = None,
+    temperature: float = 1.0,
+    clip_temperature: float = 1.0,
 ) -> Tensor:
-    """y_0 [B, C, F] of unit variance: a share constant over frames and smooth over channels.
+    """y_0 [B, C, F]: a part of its own in every frame, a part common to all frames of a clip.
 
-    The shared part lets candidates differ as wholes (more or less suppression, another tilt)
-    rather than only frame by frame.
+    The common part, smooth over channels, lets candidates differ as wholes (more or less
+    suppression, another tilt), in ways that a model can learn to prefer.
+
+    Args:
+        shared: share of the variance that is common, in [0, 1].
+        temperature: factor on the first part.
+        clip_temperature: factor on the common part. At 1 and 1 every value has unit variance;
+            training uses that.
     """
     rows, channels, frames = shape
     per_frame = torch.randn(rows, channels, frames, generator=generator)
     per_clip = torch.randn(rows, channels, 1, generator=generator)
-    smooth = _smoothing(channels) @ per_clip
-    y_0: Tensor = math.sqrt(1 - shared) * per_frame + math.sqrt(shared) * smooth
-    return y_0
+    y_0: Tensor = temperature * math.sqrt(1 - shared) * per_frame
+    return y_0 + clip_temperature * math.sqrt(shared) * (_smoothing(channels) @ per_clip)
 
 
 def _smoothing(channels: int, width: float = 4.0) -> Tensor:

@@ -24,7 +24,8 @@ from gensr_pref.generators.checkpoint import load_flow, revision_of
 from gensr_pref.generators.flow import Condition, Flow, Solver, base_noise, solve
 
 SHIPPED = Path(__file__).parent / "weights" / "fm-tiny"
-TEMPERATURE = (0.4, 0.9)
+TEMPERATURE = (0.2, 0.6)
+CLIP_TEMPERATURE = 1.5
 STEPS = 4
 
 
@@ -32,9 +33,10 @@ class FlowMatchingTiny:
     """The generator ``fm-tiny``.
 
     Args:
-        temperature: standard deviation of the noise that a sample starts from. A pair [low, high]
-            draws it for every candidate, uniformly, from the candidate's seed. 0 = no noise: all
-            candidates of a clip are then the same.
+        temperature: of the noise that differs from frame to frame. A pair [low, high] draws it
+            for every candidate, uniformly, from the candidate's seed.
+        clip_temperature: of the noise that is constant over a clip, by which candidates differ as
+            wholes. With both at 0 all candidates of a clip are the same.
         steps: of the solver, from noise to sample.
         solver: "euler", or "midpoint" (two evaluations per step).
         checkpoint: folder with `model.safetensors` and `config.json`; absent = the shipped one.
@@ -50,11 +52,13 @@ class FlowMatchingTiny:
     def __init__(
         self,
         temperature: float | Sequence[float] = TEMPERATURE,
+        clip_temperature: float | Sequence[float] = CLIP_TEMPERATURE,
         steps: int = STEPS,
         solver: Solver = "euler",
         checkpoint: str | None = None,
     ) -> None:
-        self.temperature = _range(temperature)
+        self.temperature = _range("temperature", temperature)
+        self.clip_temperature = _range("clip_temperature", clip_temperature)
         if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
             raise ValueError(f"steps must be a whole number from 1 up, not {steps!r}")
         if solver not in get_args(Solver):
@@ -109,18 +113,21 @@ class FlowMatchingTiny:
 
     def _candidate(self, clip: _Clip, seed: int) -> Candidate:
         generator = torch.Generator().manual_seed(int(seed))
-        low, high = self.temperature
-        temperature = low + (high - low) * float(torch.rand((), generator=generator))
-        flow = self.policy
-        shape = (1, flow.config.channels, clip.frames)
-        y_0 = temperature * base_noise(shape, flow.config.shared_noise, generator)
-        y_0 = y_0.to(clip.condition.mean.device)
-        y_1 = solve(flow, y_0, clip.condition, self.steps, self.solver)[0].cpu().half()
         sampling: dict[str, Any] = {
-            "temperature": round(temperature, 6),
+            "temperature": _drawn(self.temperature, generator),
+            "clip_temperature": _drawn(self.clip_temperature, generator),
             "steps": self.steps,
             "solver": self.solver,
         }
+        flow = self.policy
+        y_0 = base_noise(
+            (1, flow.config.channels, clip.frames),
+            flow.config.shared_noise,
+            generator,
+            sampling["temperature"],
+            sampling["clip_temperature"],
+        ).to(clip.condition.mean.device)
+        y_1 = solve(flow, y_0, clip.condition, self.steps, self.solver)[0].cpu().half()
         return Candidate(
             audio=rendered(y_1, clip.carrier, len(clip.wave)),
             sampling=sampling,
@@ -165,11 +172,16 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _range(temperature: float | Sequence[float]) -> tuple[float, float]:
-    given = [temperature] * 2 if isinstance(temperature, int | float) else list(temperature)
-    numbers = all(isinstance(t, int | float) and not isinstance(t, bool) for t in given)
-    if len(given) != 2 or not numbers or not 0 <= given[0] <= given[1] <= 2:
+def _drawn(bounds: tuple[float, float], generator: torch.Generator) -> float:
+    low, high = bounds
+    return round(low + (high - low) * float(torch.rand((), generator=generator)), 6)
+
+
+def _range(option: str, given: float | Sequence[float]) -> tuple[float, float]:
+    bounds = [given] * 2 if isinstance(given, int | float) else list(given)
+    numbers = all(isinstance(t, int | float) and not isinstance(t, bool) for t in bounds)
+    if len(bounds) != 2 or not numbers or not 0 <= bounds[0] <= bounds[1] <= 5:
         raise ValueError(
-            f"temperature must be a number from 0 to 2 or a pair [low, high], not {temperature!r}"
+            f"{option} must be a number from 0 to 5 or a pair [low, high], not {given!r}"
         )
-    return float(given[0]), float(given[1])
+    return float(bounds[0]), float(bounds[1])

@@ -2,7 +2,7 @@
 
     python tests/benchmarks/fm_tiny.py --speech heldout_speech.csv --noise heldout_noise.csv \
         [--rooms rir.csv] [--clips 40] [--candidates 4] [--checkpoint DIR] [--out figures.json] \
-        [--conditions noise reverb ...] [--sampler T:steps:solver ...]
+        [--conditions noise reverb ...] [--sampler .3-.7:1.5:4 ...]
 
 Clips are 4.52 s long, the same ones for all conditions; shorter recordings are left out. Printed:
 the mean over clips of the noisy input, of the mean candidate, and of their difference with a 95 %
@@ -26,6 +26,8 @@ from gensr_pref import config
 from gensr_pref.audio import Sound, Wave, pcm16, read
 from gensr_pref.corpus import degrade
 from gensr_pref.corpus.library import Library
+from gensr_pref.generators.bands import FLOOR
+from gensr_pref.generators.carrier import power_of, stft
 from gensr_pref.generators.fm_tiny import FlowMatchingTiny
 from gensr_pref.identity import rng_for, seed_for
 from gensr_pref.metrics.base import ClipSounds
@@ -43,6 +45,7 @@ SCORES = (
     "speaker_similarity",
     "pesq_wb",
     "stoi",
+    "lsd_db",
 )
 
 
@@ -94,7 +97,17 @@ class Judges:
                 if isinstance(answer, Exception):
                     raise answer
                 row.update(answer)
+        for row, sound in zip(found, heard, strict=True):
+            row["lsd_db"] = log_spectral_distance(clean, sound.wave)
         return np.array([[row[score] for score in SCORES] for row in found])
+
+
+def log_spectral_distance(clean: Wave, heard: Wave) -> float:
+    """Root mean square over bins, mean over frames, of the difference in dB; lower is better."""
+    a, b = (
+        10 * torch.log10(power_of(stft(torch.from_numpy(wave))) + FLOOR) for wave in (clean, heard)
+    )
+    return float((a - b).square().mean(0).sqrt().mean())
 
 
 def clean_clips(table: Path, wanted: int) -> list[tuple[str, Wave]]:
@@ -177,7 +190,9 @@ def main() -> None:
     parser.add_argument("--candidates", type=int, default=4)
     parser.add_argument("--checkpoint")
     parser.add_argument("--conditions", nargs="*")
-    parser.add_argument("--sampler", nargs="*", default=[""], help="T:steps:solver, T = low-high")
+    parser.add_argument(
+        "--sampler", nargs="*", default=[""], help="temperature:clip temperature:steps"
+    )
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
     torch.set_num_threads(1)
@@ -202,16 +217,21 @@ def main() -> None:
 
 
 def options(sampler: str) -> dict[str, Any]:
-    """``.4-.9:4:euler`` as constructor arguments."""
+    """``.3-.7:1.5:4`` as constructor arguments."""
     if not sampler:
         return {}
-    temperature, steps, solver = sampler.split(":")
-    bounds = [float(bound) for bound in temperature.split("-")]
+    temperature, clip_temperature, steps = sampler.split(":")
     return {
-        "temperature": bounds if len(bounds) == 2 else bounds[0],
+        "temperature": bounds(temperature),
+        "clip_temperature": bounds(clip_temperature),
         "steps": int(steps),
-        "solver": solver,
     }
+
+
+def bounds(text: str) -> list[float]:
+    """``.3-.7`` or ``.5``."""
+    values = [float(value) for value in text.split("-")]
+    return [values[0], values[-1]]
 
 
 if __name__ == "__main__":

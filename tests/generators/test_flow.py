@@ -78,6 +78,15 @@ def test_base_noise_has_unit_variance_and_a_shared_part() -> None:
     assert float(y_0.mean(-1).var()) == pytest.approx(0.25 + 0.75 / 50, abs=0.03)
 
 
+def test_each_temperature_scales_its_own_part() -> None:
+    def drawn(*temperatures: float) -> torch.Tensor:
+        return base_noise((2, 40, 30), 0.25, torch.Generator().manual_seed(0), *temperatures)
+
+    assert drawn(0, 1).std(-1).max() < 1e-6
+    torch.testing.assert_close(drawn(0.5, 0) + drawn(0, 2), drawn(0.5, 2))
+    torch.testing.assert_close(drawn(1, 1), drawn())
+
+
 def test_regression_error_is_the_mean_square() -> None:
     y_1 = torch.randn(2, GAIN_BANDS, 5)
     condition = Condition(torch.zeros(2, 16, 5), y_1 + 3, y_1)
