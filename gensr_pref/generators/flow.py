@@ -209,7 +209,7 @@ def base_noise(
     """y_0 [B, C, F]: a part of its own in every frame, a part common to all frames of a clip.
 
     The common part, smooth over channels, lets candidates differ as wholes (more or less
-    suppression, another tilt), in ways that a model can learn to prefer.
+    suppression, another tilt), which is meant to make preferences between them learnable.
 
     Args:
         shared: share of the variance that is common, in [0, 1].

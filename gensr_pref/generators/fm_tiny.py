@@ -7,8 +7,7 @@ restores and what it cannot: `weights/fm-tiny/README.md`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -22,6 +21,7 @@ from gensr_pref.generators.base import Candidate
 from gensr_pref.generators.carrier import Carrier, carrier, istft
 from gensr_pref.generators.checkpoint import load_flow, revision_of
 from gensr_pref.generators.flow import Condition, Flow, Solver, base_noise, solve
+from gensr_pref.threads import one_thread
 
 SHIPPED = Path(__file__).parent / "weights" / "fm-tiny"
 TEMPERATURE = (0.2, 0.6)
@@ -103,7 +103,7 @@ class FlowMatchingTiny:
         """
         clip: _Clip | None = None
         candidates = []
-        with _one_thread():
+        with one_thread():
             for row, length, seed in zip(noisy, lengths, seeds, strict=True):
                 wave = np.ascontiguousarray(row[:length], np.float32)
                 if clip is None or not np.array_equal(clip.wave, wave):
@@ -160,16 +160,6 @@ def from_latent(
 ) -> npt.NDArray[np.float32]:
     """The audio [T] of a stored latent [F, GAIN_BANDS] for a clip [T]: what `sample` returned."""
     return rendered(torch.from_numpy(latent).T, carrier(noisy), len(noisy))
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _drawn(bounds: tuple[float, float], generator: torch.Generator) -> float:

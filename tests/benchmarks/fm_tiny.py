@@ -4,9 +4,10 @@
         [--rooms rir.csv] [--clips 40] [--candidates 4] [--checkpoint DIR] [--out figures.json] \
         [--conditions noise reverb ...] [--sampler .3-.7:1.5:4 ...]
 
-Clips are 4.52 s long, the same ones for all conditions; shorter recordings are left out. Printed:
-the mean over clips of the noisy input, of the mean candidate, and of their difference with a 95 %
-interval (bootstrap over clips); the mean within-clip standard deviation; the real-time factor.
+Paths in the tables are absolute. Clips are 4.52 s long, the same ones for all conditions; shorter
+recordings are left out. Printed: the mean over clips of the noisy input, of the mean candidate, and
+of their difference with a 95 % interval (bootstrap over clips); the mean within-clip standard
+deviation; the real-time factor.
 """
 
 from __future__ import annotations

@@ -160,7 +160,7 @@ def test_sampling_before_loading_says_so() -> None:
 
 @pytest.mark.slow
 def test_it_beats_the_noisy_input(model) -> None:
-    """PESQ and STOI over eight real prompts under real noise (as far as the sample's is)."""
+    """PESQ and STOI over eight prompts of the sample, whose speakers training did hear."""
     from pesq import pesq
     from pystoi import stoi
 
@@ -175,5 +175,5 @@ def test_it_beats_the_noisy_input(model) -> None:
             )
         )
     better_pesq, better_stoi = np.mean(gains, 0)
-    assert better_pesq > 0.05
+    assert better_pesq > 0.1
     assert better_stoi > 0
