@@ -12,6 +12,7 @@ weights (as long as `minutes`, which looks at the clock, is not set).
 from __future__ import annotations
 
 import copy
+import json
 import math
 import time
 from collections import defaultdict, deque
@@ -34,7 +35,7 @@ from gensr_pref.corpus import degrade, rooms
 from gensr_pref.corpus.base import Item, Source
 from gensr_pref.corpus.library import Library
 from gensr_pref.corpus.sources import listed, opened
-from gensr_pref.errors import Unusable
+from gensr_pref.errors import RunMismatchError, Unusable
 from gensr_pref.generators.bands import RATE, features, latent_of
 from gensr_pref.generators.carrier import carrier, stft
 from gensr_pref.generators.checkpoint import save_flow
@@ -47,6 +48,7 @@ from gensr_pref.generators.flow import (
     scale_error,
 )
 from gensr_pref.identity import rng_for, seed_for
+from gensr_pref.shards import write_text
 
 LEVEL_DB = (-38.0, -16.0)  # root mean square of the clean speech, relative to full scale
 PEAK = 0.9
@@ -305,6 +307,7 @@ def pretrain(recipe: Pretrain, base: Path, out: Path) -> Flow:
         out: receives `state.pt`, `model.safetensors`, `config.json` and `rooms/`.
     """
     out.mkdir(parents=True, exist_ok=True)
+    _claim(out, recipe)
     torch.set_num_threads(recipe.threads)
     training = Training.started(recipe)
     training.resume(out)
@@ -322,6 +325,24 @@ def pretrain(recipe: Pretrain, base: Path, out: Path) -> Flow:
                 training.save(out)
     training.save(out)
     return training.averaged
+
+
+def _claim(out: Path, recipe: Pretrain) -> None:
+    """Refuse to continue a folder under a recipe that would train something else.
+
+    Raises:
+        RunMismatchError: the folder was begun with other settings; how long may change.
+    """
+    settings = recipe.model_dump(mode="json", exclude={"steps", "minutes", "save_every", "threads"})
+    path = out / "recipe.json"
+    before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else settings
+    changed = [key for key in settings if before.get(key) != settings[key]]
+    if changed:
+        raise RunMismatchError(
+            f"{out}: was begun with another {', '.join(changed)}. Choose another --out, or "
+            "restore the recipe to continue"
+        )
+    write_text(path, json.dumps(settings, indent=2))
 
 
 def train_step(training: Training, recipe: Pretrain, batch: list[Example]) -> dict[str, str]:

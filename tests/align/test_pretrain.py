@@ -9,7 +9,7 @@ import yaml
 
 from gensr_pref import config
 from gensr_pref.align.pretrain import Examples, Pretrain, Training, learning_rate, pretrain
-from gensr_pref.errors import ConfigError
+from gensr_pref.errors import ConfigError, RunMismatchError
 from gensr_pref.generators.bands import FEATURES, GAIN_BANDS
 from gensr_pref.generators.checkpoint import load_flow
 
@@ -150,3 +150,9 @@ def test_the_command_names_a_wrong_field(tmp_path, capsys) -> None:
     told = capsys.readouterr().err
     assert "recipe: 'dpo' is not allowed. Allowed: 'pretrain'" in told
     assert "degrade: is required" in told
+
+
+def test_another_recipe_does_not_continue(tmp_path) -> None:
+    pretrain(recipe(steps=1), Path(), tmp_path)
+    with pytest.raises(RunMismatchError, match="another seed"):
+        pretrain(recipe(seed=1), Path(), tmp_path)
