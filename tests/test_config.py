@@ -104,3 +104,10 @@ def test_file_that_is_no_run_file(tmp_path: Path, content):
 def test_missing_file(tmp_path: Path):
     with pytest.raises(ConfigError, match="cannot be read"):
         config.load(tmp_path / "absent.yaml")
+
+
+def test_a_key_that_is_there_twice_is_refused(tmp_path: Path):
+    path = tmp_path / "run.yaml"
+    path.write_text("corpus: {limit: 1}\nseed: 1\nseed: 2\n")
+    with pytest.raises(ConfigError, match="'seed' is there twice"):
+        config.load(path)
