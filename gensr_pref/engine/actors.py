@@ -107,7 +107,7 @@ class _Pool:
         task = running.task
         if running.attempt >= self._retries:
             return Lost(
-                task.stage, task.shard, f"its worker died {running.attempt + 1} times: {why}"
+                task.stage, task.shard, f"its worker died (attempt {running.attempt + 1}): {why}"
             )
         self._waiting.appendleft((running.job, running.attempt + 1))
         return Restarted(task.stage, task.shard, why)
