@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+NOISY = "noisy"  # a label that no generator may have
 _UNSAFE = re.compile(r"[^\w.]+")
 
 
@@ -49,6 +50,16 @@ def clip_id(run_seed: int, source_id: str, start: int, frames: int, treatment: A
     """
     stem = _UNSAFE.sub("_", PurePosixPath(source_id).stem).strip("_")[:48] or "clip"
     return f"{stem}-{digest(run_seed, source_id, start, frames, treatment)[:12]}"
+
+
+def noisy_id(clip: str) -> str:
+    """The id under which a clip's noisy input is scored beside its candidates: the baseline."""
+    return candidate_id(clip, NOISY, 0)
+
+
+def is_noisy(name: str) -> bool:
+    """Whether a candidate id is that of a noisy input."""
+    return name.endswith(f"/{NOISY}/0")
 
 
 def candidate_id(clip: str, generator: str, index: int) -> str:

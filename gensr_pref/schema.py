@@ -30,7 +30,6 @@ class Reason(StrEnum):
     NOT_FINITE = "not_finite"  # NaN or infinity
     LENGTH_MISMATCH = "length_mismatch"  # noisy and clean, or output and input, differ in length
     OUT_OF_RANGE = "out_of_range"  # an output that goes far beyond full scale
-    WRONG_RATE = "wrong_rate"  # an output that is not at its generator's rate
     NO_CLEAN = "no_clean"  # the metric needs a clean reference and there is none
     NO_TEXT = "no_text"  # the metric needs a transcript and none could be had
     UNKNOWN_LANGUAGE = "unknown_language"  # a language that the recogniser does not know

@@ -129,6 +129,15 @@ def rows(path: Path) -> int:
         raise _unreadable(path, error) from error
 
 
+def count(run: Path, table: Table) -> int:
+    """How many rows a table has, over all its parts.
+
+    Raises:
+        StorageError: a part is corrupt.
+    """
+    return sum(rows(path) for path in parts(run, table))
+
+
 def is_whole(path: Path, fingerprint: str) -> bool:
     """Whether a part is there, ends as Parquet does, and belongs to this run."""
     try:

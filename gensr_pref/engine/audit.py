@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
 
 from gensr_pref import shards
 from gensr_pref.audit import agreement
@@ -19,10 +21,13 @@ from gensr_pref.config import Pairing, parse
 from gensr_pref.engine import rundir
 from gensr_pref.engine.blueprint import find_rule
 from gensr_pref.engine.pair import generators, votes_for
+from gensr_pref.identity import is_noisy
 from gensr_pref.pairing import yields
-from gensr_pref.pairing.base import Ballot, Vote, oriented
+from gensr_pref.pairing.base import Ballot, Scores, Vote, oriented
 from gensr_pref.pairing.pairs import ballots, matrix
 from gensr_pref.schema import column
+
+Mask = npt.NDArray[np.bool_]
 
 
 def audit(out: Path) -> dict[str, Any]:
@@ -40,14 +45,17 @@ def audit(out: Path) -> dict[str, Any]:
     """
     document = rundir.document(out)
     votes = votes_for(document)
-    clips = [b for _, _, b in ballots(shards.read_all(out, "scores"), generators(out), votes)]
-    count = sum(shards.rows(path) for path in shards.parts(out, "clips"))
+    scores = shards.read_all(out, "scores")
+    clips = [ballot for _, _, ballot in ballots(scores, generators(out), votes)]
+    count = shards.count(out, "clips")
+    value = matrix(scores, [vote.score for vote in votes])
+    noisy = np.array([is_noisy(name) for name in column(scores, "candidate_id")], dtype=bool)
     found = {
         "clips": count,
         "yield": _yields(clips, votes, parse(document["pairing"], Pairing, "pairing"), count),
         "agreement": _agreement(clips, votes),
-        "means": _means(out, votes),
-        "improvement": _improvement(out, votes),
+        "means": _means(out, scores, value, noisy, votes),
+        "improvement": _improvement(scores, value, noisy, votes),
     }
     shards.write_text(out / "audit" / "audit.json", json.dumps(found, indent=2) + "\n")
     return found
@@ -82,35 +90,33 @@ def _agreement(clips: list[Ballot], votes: list[Vote]) -> list[dict[str, Any]]:
     ]
 
 
-def _means(out: Path, votes: list[Vote]) -> dict[str, dict[str, float | None]]:
+def _means(
+    out: Path, scores: pa.Table, value: Scores, noisy: Mask, votes: list[Vote]
+) -> dict[str, dict[str, float | None]]:
     """Per score, the mean over the noisy inputs, candidates, chosen and rejected."""
-    scores = shards.read_all(out, "scores")
     pairs = shards.read_all(out, "pairs", ["chosen_id", "rejected_id"])
     ids = np.array(column(scores, "candidate_id"), dtype=object)
-    noisy = np.array([name.endswith("/noisy/0") for name in ids], dtype=bool)
     rows = {
         "noisy": noisy,
         "candidates": ~noisy,
         "chosen": np.isin(ids, column(pairs, "chosen_id")),
         "rejected": np.isin(ids, column(pairs, "rejected_id")),
     }
-    value = matrix(scores, [vote.score for vote in votes])
     return {
         vote.score: {role: _mean(value[mask, k]) for role, mask in rows.items()}
         for k, vote in enumerate(votes)
     }
 
 
-def _improvement(out: Path, votes: list[Vote]) -> dict[str, list[float] | None]:
+def _improvement(
+    scores: pa.Table, value: Scores, noisy: Mask, votes: list[Vote]
+) -> dict[str, list[float] | None]:
     """Per score, how much better a clip's mean candidate is than its noisy input."""
-    scores = shards.read_all(out, "scores")
-    ids, clips = column(scores, "candidate_id"), np.array(column(scores, "clip_id"), dtype=object)
-    noisy = np.array([name.endswith("/noisy/0") for name in ids], dtype=bool)
-    value = matrix(scores, [vote.score for vote in votes])
-    value *= [1.0 if vote.higher_is_better else -1.0 for vote in votes]
+    clips = np.array(column(scores, "clip_id"), dtype=object)
     names, number = np.unique(clips, return_inverse=True)
     before, after = (_mean_by(value[m], number[m], len(names)) for m in (noisy, ~noisy))
-    intervals = [mean_interval(gain) for gain in (after - before).T]
+    better = (after - before) * [1.0 if vote.higher_is_better else -1.0 for vote in votes]
+    intervals = [mean_interval(gain) for gain in better.T]
     return {
         vote.score: None if found is None else list(found)
         for vote, found in zip(votes, intervals, strict=True)

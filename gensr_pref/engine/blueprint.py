@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,24 @@ from gensr_pref.config import LABEL_PATTERN, GeneratorUse, Run, resolved
 from gensr_pref.corpus.clips import ClipSpec, Plan, plan
 from gensr_pref.errors import ConfigError
 from gensr_pref.generators.base import Generator
-from gensr_pref.identity import digest
+from gensr_pref.identity import NOISY, digest
 from gensr_pref.metrics.panel import Panel
 from gensr_pref.pairing.base import PairRule, Vote
 from gensr_pref.pairing.pairs import cast_votes
 from gensr_pref.schema import SCHEMA_VERSION, Failure
 
-RESERVED_LABELS = ("noisy", "clean")
-LABEL = re.compile(LABEL_PATTERN)
+RESERVED_LABELS = (NOISY, "clean")
+_GENERATOR: tuple[tuple[str, str, Callable[[Any], bool]], ...] = (
+    (
+        "name",
+        "text of letters, digits and . _ - @ +",
+        lambda value: isinstance(value, str) and re.fullmatch(LABEL_PATTERN, value) is not None,
+    ),
+    ("revision", "text", lambda value: isinstance(value, str)),
+    ("sample_rate", "a whole number of Hz", lambda value: type(value) is int and value > 0),
+    ("load", "a method", callable),
+    ("sample", "a method", callable),
+)
 
 
 @dataclass(frozen=True)
@@ -32,7 +43,6 @@ class Blueprint:
         clips: all clips to make, in order.
         failures: what the corpus had to leave out.
         document: what ``run.yaml`` will hold.
-        fingerprint: of everything in `document` that shapes the tables before pairing.
     """
 
     run: Run
@@ -40,7 +50,11 @@ class Blueprint:
     clips: tuple[ClipSpec, ...]
     failures: tuple[Failure, ...]
     document: dict[str, Any]
-    fingerprint: str
+
+    @property
+    def fingerprint(self) -> str:
+        """Of everything in `document` that shapes the tables before pairing."""
+        return str(self.document["provenance"]["fingerprint"])
 
     @property
     def shards(self) -> int:
@@ -55,11 +69,7 @@ class Blueprint:
     @property
     def facts(self) -> dict[str, Any]:
         """What the metadata of every part says."""
-        return {
-            "fingerprint": self.fingerprint,
-            "run": self.run.name,
-            **self.document["provenance"],
-        }
+        return {"run": self.run.name, **self.document["provenance"]}
 
 
 def draw_up(run: Run, base: Path) -> Blueprint:
@@ -77,9 +87,7 @@ def draw_up(run: Run, base: Path) -> Blueprint:
     _check_candidates(run)
     planned: Plan = plan(run.corpus, run.seed, base)
     document = _document(run, generators, panel)
-    return Blueprint(
-        run, base, planned.clips, planned.failures, document, digest(identity(document))
-    )
+    return Blueprint(run, base, planned.clips, planned.failures, document)
 
 
 def make_generators(run: Run) -> dict[str, Generator]:
@@ -102,23 +110,12 @@ def make_generators(run: Run) -> dict[str, Generator]:
 
 def _check_generator(generator: Any, field: str) -> None:
     """Refuse a class that is no generator, before it is asked to be one."""
-    rate = getattr(generator, "sample_rate", None)
-    wrong = {
-        "name": "text of letters, digits and . _ - @ +"
-        if not LABEL.fullmatch(str(getattr(generator, "name", "")))
-        else "",
-        "revision": "text" if not isinstance(getattr(generator, "revision", None), str) else "",
-        "sample_rate": "a whole number of Hz"
-        if isinstance(rate, bool) or not isinstance(rate, int) or rate < 1
-        else "",
-        "load": "a method" if not callable(getattr(generator, "load", None)) else "",
-        "sample": "a method" if not callable(getattr(generator, "sample", None)) else "",
-    }
-    for attribute, expected in wrong.items():
-        if expected:
+    for attribute, expected, holds in _GENERATOR:
+        value = getattr(generator, attribute, None)
+        if not holds(value):
             raise ConfigError(
                 f"{field}: {type(generator).__name__}.{attribute} must be {expected} "
-                f"(see gensr_pref/generators/base.py), not {getattr(generator, attribute, None)!r}"
+                f"(see gensr_pref/generators/base.py), not {value!r}"
             )
 
 

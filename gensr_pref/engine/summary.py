@@ -33,12 +33,12 @@ def write_summary(
     else:
         given_up = [{"shard": one.shard, "stage": one.stage, "why": one.why} for one in lost]
     done = len(shards.parts(out, "scores"))
-    clips = _count(out, "clips")
+    clips = shards.count(out, "clips")
     paired = [clip for path in shards.parts(out, "pairs") for clip in _clips(path)]
     summary = {
         "clips": clips,
-        "candidates": _count(out, "candidates"),
-        "scored": _count(out, "scores"),
+        "candidates": shards.count(out, "candidates"),
+        "scored": shards.count(out, "scores"),
         "pairs": len(paired),
         "clips_with_pair": len(set(paired)),
         "yield": len(set(paired)) / clips if clips else None,
@@ -66,10 +66,6 @@ def _before(out: Path) -> dict[str, Any]:
 
 def _clips(path: Path) -> Sequence[Any]:
     return column(shards.read(path, ["clip_id"]), "clip_id")
-
-
-def _count(out: Path, table: shards.Table) -> int:
-    return sum(shards.rows(path) for path in shards.parts(out, table))
 
 
 def _failures(out: Path) -> dict[str, dict[str, int]]:

@@ -18,7 +18,7 @@ from gensr_pref.corpus.clips import ClipMaker, ClipSpec
 from gensr_pref.engine.blueprint import make_generators
 from gensr_pref.errors import GensrPrefError, InputError, StorageError, Unusable
 from gensr_pref.generators.base import Candidate, Generator
-from gensr_pref.identity import candidate_id, seed_for
+from gensr_pref.identity import candidate_id, noisy_id, seed_for
 from gensr_pref.metrics.base import ClipSounds
 from gensr_pref.metrics.panel import CandidateScores, Panel
 from gensr_pref.schema import Failure, Reason
@@ -271,7 +271,7 @@ def score_clip(clip: Row, candidates: list[Row], panel: Panel) -> tuple[list[Row
     """The scores of one clip's noisy input (``clip_id/noisy/0``, the baseline) and candidates."""
     noisy = audio.from_column(clip["noisy"])
     assert noisy is not None
-    ids = [candidate_id(clip["clip_id"], "noisy", 0), *(row["candidate_id"] for row in candidates)]
+    ids = [noisy_id(clip["clip_id"]), *(row["candidate_id"] for row in candidates)]
     sounds = [noisy, *(_decoded(row) for row in candidates)]
     clean = audio.from_column(clip["clean"])
     scored = panel.score(ClipSounds(sounds, clean, noisy, clip["text"], clip["language"]))
