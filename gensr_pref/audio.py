@@ -19,6 +19,7 @@ from gensr_pref.schema import Reason
 Wave = npt.NDArray[np.float32]
 
 SILENCE = 1 / 32768  # the largest sample of a clip that is silent in 16 bits
+_BLOCK = 2**20  # frames decoded at once
 _UNKNOWN_LENGTH = 2**62  # libsndfile's count for a FLAC that was written into a pipe
 FRAMES_PER_SECOND = 50  # clips are whole numbers of 20 ms: 320 samples at 16 kHz
 
@@ -84,17 +85,31 @@ def read(source: Path | str | bytes, start: int = 0, frames: int | None = None) 
 
     header = read_header(source)
     wanted = header.frames - start if frames is None else frames
+    mono = np.empty(wanted, np.float32)
     try:
-        data, rate = soundfile.read(
-            _openable(source), start=start, frames=wanted, dtype="float32", always_2d=True
-        )
+        with soundfile.SoundFile(_openable(source)) as file:
+            file.seek(start)
+            done = _decode(file, mono)
     except (soundfile.LibsndfileError, RuntimeError, ValueError) as error:
         raise Unusable(Reason.UNREADABLE, str(error)) from error
-    if len(data) < wanted:
-        raise Unusable(Reason.UNREADABLE, f"{len(data)} of {wanted} frames could be decoded")
-    if not np.isfinite(data).all():
+    if done < wanted:
+        raise Unusable(Reason.UNREADABLE, f"{done} of {wanted} frames could be decoded")
+    if not np.isfinite(mono).all():
         raise Unusable(Reason.NOT_FINITE, "the file holds NaN or infinite samples")
-    return Sound(np.ascontiguousarray(data.mean(axis=1, dtype=np.float32)), rate)
+    return Sound(mono, header.rate)
+
+
+def _decode(file: Any, mono: Wave) -> int:
+    """Fill `mono` from an open file, block by block: an hour of stereo is never held as such."""
+    done = 0
+    while done < len(mono):
+        wanted = min(_BLOCK, len(mono) - done)
+        block = file.read(wanted, dtype="float32", always_2d=True)
+        if len(block) == 0:
+            break
+        mono[done : done + len(block)] = block.mean(axis=1, dtype=np.float32)
+        done += len(block)
+    return done
 
 
 def flac(wave: Wave, rate: int) -> bytes:
@@ -133,6 +148,9 @@ def from_column(value: dict[str, Any] | None) -> Sound | None:
 def require_sound(wave: Wave) -> None:
     """Refuse what no model or metric can use.
 
+    A constant is silent too, however far it is from zero: a filter that removes it leaves rounding
+    errors, which some metrics raise to full level.
+
     Raises:
         Unusable: EMPTY, NOT_FINITE or SILENT.
     """
@@ -140,7 +158,7 @@ def require_sound(wave: Wave) -> None:
         raise Unusable(Reason.EMPTY)
     if not np.isfinite(wave).all():
         raise Unusable(Reason.NOT_FINITE)
-    if float(np.abs(wave).max()) <= SILENCE:
+    if float(wave.max()) - float(wave.min()) <= 2 * SILENCE:
         raise Unusable(Reason.SILENT)
 
 

@@ -87,6 +87,31 @@ def parser() -> argparse.ArgumentParser:
     audit = _add(commands, "audit", _audit, "how far the scores agree; audit/audit.json")
     audit.add_argument("dir", type=Path, metavar="DIR", help="run directory")
 
+    score = _add(commands, "score", _score, "the panel on plain folders of audio")
+    score.add_argument(
+        "systems",
+        nargs="+",
+        metavar="DIR",
+        help="a folder of audio per system (or one file); then METRIC.OPTION=VALUE, if any",
+    )
+    score.set_defaults(overrides=[])
+    score.add_argument("--out", type=Path, required=True, help="a .parquet, .csv or .jsonl to make")
+    score.add_argument("--reference", type=Path, metavar="DIR", help="the same clips, clean")
+    score.add_argument("--noisy", type=Path, metavar="DIR", help="the same clips, unrestored")
+    score.add_argument("--texts", type=Path, metavar="TABLE", help="columns audio, text, language")
+    score.add_argument("--language", help="of all clips; ISO 639-1, such as en")
+    score.add_argument("--panel", help="names with commas, or a YAML file with a `panel`")
+    score.add_argument("--align", action="store_true", help="undo each file's delay and polarity")
+    score.add_argument("--workers", default="auto", help="processes; auto = one per CPU")
+    score.add_argument("--device", default="cpu", help="torch device, such as cuda")
+
+    fetch = _add(commands, "fetch", _fetch, "download weights and check them; no name: list them")
+    fetch.add_argument("names", nargs="*", metavar="NAME", help="checkpoint, such as utmos")
+    fetch.add_argument("--sha256", metavar="HEX", help="digest the file must have; for one name")
+    fetch.add_argument(
+        "--verify", action="store_true", help="hash what is here again; downloads nothing"
+    )
+
     _add(commands, "metrics", _metrics, "the metrics there are")
     _add(commands, "generators", _generators, "the generators there are")
 
@@ -161,11 +186,46 @@ def _audit(options: argparse.Namespace) -> None:
         print("\n\n".join([text.yields(found), text.agreement(found), text.means(found), written]))
 
 
+def _score(options: argparse.Namespace) -> None:
+    from gensr_pref.engine import text
+    from gensr_pref.engine.folders import Folders
+    from gensr_pref.engine.panels import asked_for
+    from gensr_pref.engine.score import engine_for, score
+
+    settings = [word for word in options.systems if "=" in word and not Path(word).exists()]
+    systems = [Path(word) for word in options.systems if word not in settings]
+    settings += options.overrides
+    folders = Folders(
+        tuple(systems), options.reference, options.noisy, options.texts, options.language
+    )
+    uses = asked_for(options.panel, settings, options.reference is not None, options.align)
+    engine = engine_for(options.workers, options.device)
+    with contextlib.redirect_stdout(sys.stderr):  # what plugins print is no result
+        found = score(folders, uses, options.out, engine, print)
+    print(json.dumps(found, indent=2) if options.json else text.scored(found))
+    if found["lost"]:
+        raise RunIncompleteError(text.given_up(found))
+
+
+def _fetch(options: argparse.Namespace) -> None:
+    from gensr_pref import fetch
+    from gensr_pref.engine import text
+
+    if options.verify:
+        found = fetch.verify(options.names)
+    elif options.names:
+        found = fetch.fetch(options.names, options.sha256)
+    else:
+        found = fetch.listing()
+    print(json.dumps(found, indent=2) if options.json else text.listed(found, "name", "notice"))
+
+
 def _metrics(options: argparse.Namespace) -> None:
     from gensr_pref.engine import catalogue, text
 
     found = catalogue.metrics()
-    print(json.dumps(found, indent=2) if options.json else text.table(found))
+    lines = text.listed(found, "metric", "model", "notice", "missing")
+    print(json.dumps(found, indent=2) if options.json else lines)
 
 
 def _generators(options: argparse.Namespace) -> None:

@@ -8,7 +8,8 @@
     │   ├── SourceError             a corpus that cannot be read as described
     │   ├── RuleError               a pair rule that fails or gives what is not pairs
     │   └── RunMismatchError        a run directory that belongs to another run
-    ├── StorageError                a run directory that cannot be written or read
+    ├── FetchError                  weights that cannot be had, or are not those published (exit 1)
+    ├── StorageError                a run directory or cache that cannot be written or read
     ├── RunIncompleteError          some shards are missing; the same command continues (exit 1)
     └── Unusable                    one clip, candidate or score: a row or null with a reason
 
@@ -55,6 +56,10 @@ class RunMismatchError(InputError):
 
 class RuleError(InputError):
     """A pair rule raised, or gave what is not pairs."""
+
+
+class FetchError(GensrPrefError):
+    """A file could not be had from where it is published; nothing was installed."""
 
 
 class StorageError(GensrPrefError):

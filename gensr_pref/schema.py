@@ -8,7 +8,7 @@ reads as `Audio`: a nullable ``struct<bytes: binary, path: string>`` plus the sc
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -103,15 +103,23 @@ FAILURES = pa.schema(
 )
 
 
-def scores_schema(scores: Iterable[str]) -> pa.Schema:
-    """The scores table: ids, one nullable float32 column per score, and why a score is null."""
+def scores_schema(scores: Iterable[str], notes: Mapping[str, str]) -> pa.Schema:
+    """The scores table: ids, one nullable float32 column per score, and why a score is null.
+
+    Args:
+        scores: their names.
+        notes: what is told besides, by name: ``text`` or ``number``. They are the fields of the
+            column `notes`, which is not there where nothing is told.
+    """
     columns = [pa.field(name, pa.float32()) for name in scores]
+    told = [pa.field(n, pa.string() if k == "text" else pa.float32()) for n, k in notes.items()]
     return pa.schema(
         [
             pa.field("candidate_id", pa.string(), nullable=False),
             pa.field("clip_id", pa.string(), nullable=False),
             *columns,
             pa.field("failures", SCORE_FAILURES),
+            *([pa.field("notes", pa.struct(told))] if told else []),
         ]
     )
 

@@ -53,7 +53,7 @@ def test_missing_run_directory_exits_2(tmp_path, capsys):
     assert "not a run directory" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["metrics", "generators"])
+@pytest.mark.parametrize("command", ["metrics", "generators", "fetch"])
 def test_catalogues_print_and_are_json(command, capsys):
     assert cli.main([command]) == 0
     plain = capsys.readouterr().out

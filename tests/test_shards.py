@@ -78,7 +78,7 @@ def test_datasets_reads_audio_features(tmp_path):
         schema.CLIPS,
         schema.CANDIDATES,
         schema.FAILURES,
-        schema.scores_schema(["wer"]),
+        schema.scores_schema(["wer"], {}),
         schema.pairs_schema(["wer"]),
     ],
 )

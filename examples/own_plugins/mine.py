@@ -41,7 +41,7 @@ class Crest:
         licence="Apache-2.0",
     )
 
-    def load(self):
+    def load(self, device):
         """There is nothing to load."""
 
     def score(self, clip):

@@ -101,8 +101,8 @@ class Paired:
 
     def items(self) -> Iterator[Item | Failure]:
         """One per noisy file; then a failure per clean file without a noisy one."""
-        noisy = self._by_stem(self._root.folder, "noisy")
-        clean = self._by_stem(self._root.clean_folder, "clean")
+        noisy = by_stem(self._root.folder, f"{self._field}.noisy")
+        clean = by_stem(self._root.clean_folder, f"{self._field}.clean")
         for number, (stem, place) in enumerate(noisy.items(), 1):
             if stem in clean:
                 yield self._root.item(place, clean[stem], number)
@@ -115,18 +115,6 @@ class Paired:
     def read(self, item: Item, start: int, frames: int) -> tuple[Sound, Sound | None]:
         """A stretch of the noisy file and of the clean file."""
         return self._root.read(item, start, frames)
-
-    def _by_stem(self, folder: Path, side: str) -> dict[str, str]:
-        stems: dict[str, str] = {}
-        for place in audio_files(folder, f"{self._field}.{side}"):
-            stem = str(PurePosixPath(place).with_suffix(""))
-            if stem in stems:
-                raise SourceError(
-                    f"{folder}: {stems[stem]!r} and {place!r} have the same name without suffix, "
-                    "so that it is not clear which is meant. Keep one of them."
-                )
-            stems[stem] = place
-        return stems
 
 
 class Root:
@@ -223,6 +211,24 @@ def audio_files(folder: Path, field: str) -> list[str]:
             f"{field}: {folder} holds no audio file (such as .wav, .flac, .ogg, .mp3)"
         )
     return sorted(places)
+
+
+def by_stem(folder: Path, field: str) -> dict[str, str]:
+    """The files of `audio_files` by their relative path without suffix, sorted.
+
+    Raises:
+        SourceError: as there, or two files differ in nothing but the suffix.
+    """
+    stems: dict[str, str] = {}
+    for place in audio_files(folder, field):
+        stem = str(PurePosixPath(place).with_suffix(""))
+        if stem in stems:
+            raise SourceError(
+                f"{folder}: {stems[stem]!r} and {place!r} have the same name without suffix, "
+                "so that it is not clear which is meant. Keep one of them."
+            )
+        stems[stem] = place
+    return stems
 
 
 def _suffixes() -> set[str]:

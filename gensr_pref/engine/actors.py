@@ -1,7 +1,7 @@
 """The work on Ray actors: shard specs out, progress back; audio never passes through here.
 
-Every actor is a `Worker` and takes any stage; scoring goes before sampling, so that few shards are
-in flight. An actor that dies is replaced and its task tried again, a finite number of times.
+Every actor takes any task; a shard that was begun goes before others, so that few are in flight.
+An actor that dies is replaced and its task tried again, a finite number of times.
 """
 
 from __future__ import annotations
@@ -19,12 +19,11 @@ from gensr_pref.engine.work import (
     FATAL,
     Event,
     Finished,
+    Job,
     Lost,
     Restarted,
-    Setup,
     Task,
-    Tick,
-    Worker,
+    WorkerOf,
 )
 
 _SETTINGS = {
@@ -51,15 +50,17 @@ class _Running:
 class _Pool:
     """Actors, what they are doing, and what is left to do."""
 
-    def __init__(self, setup: Setup, jobs: Sequence[Sequence[Task]], workers: int) -> None:
+    def __init__(
+        self, worker: WorkerOf, setup: Any, jobs: Sequence[Job], count: int, retries: int
+    ) -> None:
         import ray
 
         self._ray = ray
         self._setup = ray.put(setup)
-        self._retries = setup.run.engine.retries
-        self._class = ray.remote(max_restarts=0, max_task_retries=0)(Worker)
+        self._retries = retries
+        self._class = ray.remote(max_restarts=0, max_task_retries=0)(worker)
         self._waiting = deque((deque(job), 0) for job in jobs if job)
-        self._idle = [self._actor() for _ in range(min(workers, len(self._waiting)))]
+        self._idle = [self._actor() for _ in range(min(count, len(self._waiting)))]
         self._busy: dict[Any, _Running] = {}
 
     def run(self) -> Iterator[Event]:
@@ -82,8 +83,8 @@ class _Pool:
         running = self._busy[stream]
         task = running.task
         try:
-            tick: Tick = self._ray.get(next(stream))
-            yield tick
+            told: Event = self._ray.get(next(stream))
+            yield told
         except StopIteration:
             self._release(stream, running.actor)
             running.job.popleft()
@@ -113,16 +114,18 @@ class _Pool:
         return Restarted(task.stage, task.shard, why)
 
 
-def run(setup: Setup, jobs: Sequence[Sequence[Task]]) -> Iterator[Event]:
+def run(worker: WorkerOf, setup: Any, jobs: Sequence[Job], engine: Engine) -> Iterator[Event]:
     """Do all jobs; a job is the tasks of one shard, in order.
+
+    Args:
+        worker: the class that does tasks, made of `setup` in each process.
 
     Raises:
         StorageError, InputError: no shard could be made: a full disk, a model that does not load.
     """
-    engine = setup.run.engine
     with _cluster(engine) as cpus:
-        workers = cpus if engine.workers == "auto" else engine.workers
-        yield from _Pool(setup, jobs, max(1, workers)).run()
+        count = cpus if engine.workers == "auto" else engine.workers
+        yield from _Pool(worker, setup, jobs, max(1, count), engine.retries).run()
 
 
 @contextmanager

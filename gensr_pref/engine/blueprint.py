@@ -67,6 +67,11 @@ class Blueprint:
         return self.clips[index * size : (index + 1) * size]
 
     @property
+    def texts(self) -> tuple[str, ...]:
+        """What is said in the corpus, each sentence once."""
+        return tuple(sorted({spec.item.text for spec in self.clips if spec.item.text}))
+
+    @property
     def facts(self) -> dict[str, Any]:
         """What the metadata of every part says."""
         return {"run": self.run.name, **self.document["provenance"]}

@@ -20,8 +20,9 @@ from gensr_pref.engine.work import (
     Lost,
     Restarted,
     Setup,
+    ShardTask,
+    ShardWorker,
     Stage,
-    Task,
     Tick,
     write_failures,
 )
@@ -54,24 +55,24 @@ def build(run: Run, base: Path, out: Path) -> dict[str, Any]:
         write_failures(
             shards.part(out, "failures", 0, "plan"), list(blueprint.failures), blueprint.facts
         )
-        setup = Setup(run, base, out, blueprint.facts)
+        setup = Setup(run, base, out, blueprint.facts, blueprint.texts)
         lost = _watch(_execute(setup, jobs), blueprint, jobs, out)
         if shards.parts(out, "scores"):
             write_pairs(out, blueprint.document)
-        return write_summary(out, blueprint.document["pairing"], blueprint.shards, lost)
+        return write_summary(out, blueprint.document, blueprint.shards, lost)
 
 
-def outstanding(blueprint: Blueprint, out: Path) -> list[list[Task]]:
+def outstanding(blueprint: Blueprint, out: Path) -> list[list[ShardTask]]:
     """For each shard, the tasks whose part files are not on disk."""
     return [job for shard in range(blueprint.shards) if (job := _job(blueprint, out, shard))]
 
 
-def _job(blueprint: Blueprint, out: Path, shard: int) -> list[Task]:
+def _job(blueprint: Blueprint, out: Path, shard: int) -> list[ShardTask]:
     stages: list[Stage] = ["sample", "score"]
     clips = blueprint.shard(shard)
     for place, stage in enumerate(stages):
         if not all(_whole(blueprint, out, table, shard) for table in _MADE_BY[stage]):
-            return [Task(later, shard, clips) for later in stages[place:]]
+            return [ShardTask(later, shard, clips) for later in stages[place:]]
     return []
 
 
@@ -79,16 +80,16 @@ def _whole(blueprint: Blueprint, out: Path, table: shards.Table, shard: int) -> 
     return shards.is_whole(shards.part(out, table, shard), blueprint.fingerprint)
 
 
-def _execute(setup: Setup, jobs: Sequence[Sequence[Task]]) -> Iterable[Event]:
+def _execute(setup: Setup, jobs: Sequence[Sequence[ShardTask]]) -> Iterable[Event]:
     if not jobs:
         return ()
     if setup.run.engine.kind == "ray":
-        return actors.run(setup, jobs)
-    return serial.run(setup, jobs)
+        return actors.run(ShardWorker, setup, jobs, setup.run.engine)
+    return serial.run(ShardWorker, setup, jobs)
 
 
 def _watch(
-    events: Iterable[Event], blueprint: Blueprint, jobs: Sequence[Sequence[Task]], out: Path
+    events: Iterable[Event], blueprint: Blueprint, jobs: Sequence[Sequence[ShardTask]], out: Path
 ) -> list[Lost]:
     """Follow a build: show its progress, note what each finished task took, keep what is lost."""
     ticks: dict[tuple[Stage, int], list[Tick]] = defaultdict(list)
@@ -108,7 +109,7 @@ def _watch(
     return lost
 
 
-def _done(blueprint: Blueprint, jobs: Sequence[Sequence[Task]]) -> dict[Stage, int]:
+def _done(blueprint: Blueprint, jobs: Sequence[Sequence[ShardTask]]) -> dict[Stage, int]:
     """How many clips have passed each stage already."""
     to_do: dict[Stage, int] = {"sample": 0, "score": 0}
     for task in _all(jobs):
@@ -116,7 +117,7 @@ def _done(blueprint: Blueprint, jobs: Sequence[Sequence[Task]]) -> dict[Stage, i
     return {stage: len(blueprint.clips) - count for stage, count in to_do.items()}
 
 
-def _all(jobs: Sequence[Sequence[Task]]) -> Iterator[Task]:
+def _all(jobs: Sequence[Sequence[ShardTask]]) -> Iterator[ShardTask]:
     return (task for job in jobs for task in job)
 
 

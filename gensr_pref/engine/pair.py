@@ -29,7 +29,7 @@ def pair(out: Path, overrides: list[str]) -> dict[str, Any]:
         document["pairing"] = _changed(document["pairing"], overrides)
         write_pairs(out, document)
         rundir.record(out, document)
-        return write_summary(out, document["pairing"])
+        return write_summary(out, document)
 
 
 def write_pairs(out: Path, document: dict[str, Any]) -> None:

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
-from gensr_pref.engine.work import FATAL, Event, Finished, Lost, Setup, Task, Worker
+from gensr_pref.engine.work import FATAL, Event, Finished, Job, Lost, WorkerOf
 
 
-def run(setup: Setup, jobs: Sequence[Sequence[Task]]) -> Iterator[Event]:
+def run(worker: WorkerOf, setup: Any, jobs: Sequence[Job]) -> Iterator[Event]:
     """Do all jobs; a job is the tasks of one shard, in order.
+
+    Args:
+        worker: the class that does tasks, made of `setup` once.
 
     Raises:
         StorageError, InputError: no shard could be made: a full disk, a model that does not load.
     """
-    worker = Worker(setup)
+    only = worker(setup)
     for job in jobs:
         for task in job:
             try:
-                yield from worker.run(task)
+                yield from only.run(task)
             except FATAL:
                 raise
             except Exception as error:  # one shard's fault must not cost the others

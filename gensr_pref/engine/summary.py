@@ -15,14 +15,14 @@ from gensr_pref.schema import column
 
 def write_summary(
     out: Path,
-    pairing: dict[str, Any],
+    document: dict[str, Any],
     expected_shards: int | None = None,
     lost: Sequence[Lost] = (),
 ) -> dict[str, Any]:
     """Count what the tables hold and write ``summary.json``.
 
     Args:
-        pairing: the settings that made the pairs.
+        document: what ``run.yaml`` holds.
         expected_shards: parts per table when complete; None where only pairs changed.
         lost: tasks that were given up.
     """
@@ -42,18 +42,24 @@ def write_summary(
         "pairs": len(paired),
         "clips_with_pair": len(set(paired)),
         "yield": len(set(paired)) / clips if clips else None,
-        "pairing": pairing,
+        "pairing": document["pairing"],
         "failures": _failures(out),
         "stages": _stages(out),
         "shards": done,
         "shards_expected": expected_shards,
         "complete": done == expected_shards and not given_up,
         "lost": given_up,
+        "notices": _notices(document["provenance"]["panel"]),
     }
     shards.write_text(
         out / "summary.json", json.dumps(summary, indent=2, ensure_ascii=False) + "\n"
     )
     return summary
+
+
+def _notices(panel: Sequence[dict[str, Any]]) -> list[str]:
+    """What the metrics' licences and makers want to be told wherever they are used."""
+    return [f"{metric['metric']}: {metric['notice']}" for metric in panel if metric.get("notice")]
 
 
 def _before(out: Path) -> dict[str, Any]:

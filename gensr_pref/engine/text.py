@@ -27,6 +27,7 @@ def summary(counts: dict[str, Any], found: dict[str, Any]) -> str:
     for stage, reasons in counts["failures"].items():
         listed = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
         rows.append(("left out", f"{listed} ({stage}; see failures/)"))
+    rows += [("note", notice) for notice in counts["notices"]]
     return "\n".join(f"{name:<12}{value}" for name, value in rows)
 
 
@@ -100,6 +101,45 @@ def next_steps(out: Path, counts: dict[str, Any], found: dict[str, Any]) -> str:
             f'datasets.load_dataset("parquet", data_files="{out}/{table}/*.parquet")["train"]',
         ]
     )
+
+
+def scored(found: dict[str, Any]) -> str:
+    """The mean of every score of every system, and why some are null."""
+    rows = [
+        {
+            "score": score,
+            **{system: _number(of["scores"][score]["mean"]) for system, of in systems.items()},
+        }
+        for systems in [found["systems"]]
+        for score in next(iter(systems.values()))["scores"]
+    ]
+    files = ", ".join(f"{of['files']} of {system}" for system, of in found["systems"].items())
+    nulls = [
+        {"null": score, "system": system, "files": count, "reason": reason}
+        for system, of in found["systems"].items()
+        for score, what in of["scores"].items()
+        for reason, count in what["null"].items()
+    ]
+    parts = [f"Files: {files}. Means over those that have the score:", table(rows)]
+    return "\n\n".join([*parts, *([table(nulls)] if nulls else []), f"Written to {found['out']}"])
+
+
+def given_up(found: dict[str, Any]) -> str:
+    """Which clips of `score` ended the process that scored them."""
+    lines = [f"  {one['file']}: {one['why']}" for one in found["lost"]]
+    return "\n".join(["some clips could not be scored; their scores are null:", *lines])
+
+
+def listed(rows: Sequence[dict[str, Any]], name: str, *below: str) -> str:
+    """Rows as a table, with what is too long for a column in lines below it.
+
+    Args:
+        name: the column that says whose line it is.
+        below: the columns that become lines; empty ones do not.
+    """
+    lines = dict.fromkeys(f"{row[name]}: {row[key]}" for key in below for row in rows if row[key])
+    kept = [{key: value for key, value in row.items() if key not in below} for row in rows]
+    return "\n".join([table(kept), *(["", *lines] if lines else [])])
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -19,7 +19,6 @@ from gensr_pref.engine.blueprint import make_generators
 from gensr_pref.errors import GensrPrefError, InputError, StorageError, Unusable
 from gensr_pref.generators.base import Candidate, Generator
 from gensr_pref.identity import candidate_id, noisy_id, seed_for
-from gensr_pref.metrics.base import ClipSounds
 from gensr_pref.metrics.panel import CandidateScores, Panel
 from gensr_pref.schema import Failure, Reason
 from gensr_pref.threads import one_thread
@@ -38,11 +37,29 @@ class Setup:
     base: Path
     out: Path
     facts: dict[str, Any]
+    texts: tuple[str, ...] = ()
+
+
+class Task(Protocol):
+    """One stage of one shard, small enough to send anywhere."""
+
+    @property
+    def stage(self) -> Stage:
+        """Which stage."""
+        ...
+
+    @property
+    def shard(self) -> int:
+        """Which shard."""
+        ...
+
+
+Job = Sequence[Task]
 
 
 @dataclass(frozen=True)
-class Task:
-    """One stage of one shard."""
+class ShardTask:
+    """One stage of one shard of a run."""
 
     stage: Stage
     shard: int
@@ -51,12 +68,19 @@ class Task:
 
 @dataclass(frozen=True)
 class Tick:
-    """One clip has passed a stage: its seconds of audio (candidates together) and of work."""
+    """One clip has passed a stage.
+
+    Attributes:
+        audio_seconds: of its candidates together.
+        seconds: of work.
+        rows: what a task without part files has to say of it.
+    """
 
     stage: Stage
     shard: int
     audio_seconds: float
     seconds: float
+    rows: tuple[Row, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -88,8 +112,19 @@ class Lost:
 Event = Tick | Finished | Restarted | Lost
 
 
-class Worker:
-    """Does tasks; loads each model when a task first needs it."""
+class Worker(Protocol):
+    """Does tasks in one process; loads each model when a task first needs it."""
+
+    def run(self, task: Any) -> Iterator[Tick]:
+        """Do a task, telling of every clip. The task is done when the iterator ends."""
+        ...
+
+
+WorkerOf = Callable[[Any], Worker]
+
+
+class ShardWorker:
+    """Does the tasks of a run; loads each model when a task first needs it."""
 
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
@@ -98,11 +133,11 @@ class Worker:
         self._panel: Panel | None = None
         plugins.search(setup.base)
 
-    def run(self, task: Task) -> Iterator[Tick]:
+    def run(self, task: ShardTask) -> Iterator[Tick]:
         """Do a task, telling of every clip. Its part file is there when the iterator ends."""
         yield from self._sample(task) if task.stage == "sample" else self._score(task)
 
-    def _sample(self, task: Task) -> Iterator[Tick]:
+    def _sample(self, task: ShardTask) -> Iterator[Tick]:
         clips: list[Row] = []
         candidates: list[Row] = []
         failures: list[Failure] = []
@@ -139,7 +174,7 @@ class Worker:
                 failures += faults
         return rows, failures
 
-    def _score(self, task: Task) -> Iterator[Tick]:
+    def _score(self, task: ShardTask) -> Iterator[Tick]:
         clips = shards.read(shards.part(self.setup.out, "clips", task.shard)).to_pylist()
         candidates = shards.read(shards.part(self.setup.out, "candidates", task.shard)).to_pylist()
         of_clip: dict[str, list[Row]] = {clip["clip_id"]: [] for clip in clips}
@@ -155,17 +190,17 @@ class Worker:
             heard = _audio_seconds(of_clip[clip["clip_id"]])
             yield Tick("score", task.shard, heard, time.perf_counter() - began)
         self._write_failures(task, failures)
-        self._write(
-            "scores", task, scores, schema.scores_schema(score.name for score in self.panel.scores)
-        )
+        told = {note.name: note.kind for note in self.panel.notes}
+        form = schema.scores_schema((score.name for score in self.panel.scores), told)
+        self._write("scores", task, scores, form)
 
     def _seed(self, *identity: str | int) -> int:
         return seed_for(self.setup.run.seed, *identity)
 
-    def _write(self, table: shards.Table, task: Task, rows: list[Row], form: Any) -> None:
+    def _write(self, table: shards.Table, task: ShardTask, rows: list[Row], form: Any) -> None:
         shards.write(shards.part(self.setup.out, table, task.shard), rows, form, self.setup.facts)
 
-    def _write_failures(self, task: Task, failures: list[Failure]) -> None:
+    def _write_failures(self, task: ShardTask, failures: list[Failure]) -> None:
         """Before the stage's own part, so that a part never stands without its failures."""
         path = shards.part(self.setup.out, "failures", task.shard, task.stage)
         write_failures(path, failures, self.setup.facts)
@@ -192,8 +227,8 @@ class Worker:
     def panel(self) -> Panel:
         """The panel, loaded."""
         if self._panel is None:
-            self._panel = Panel(self.setup.run.panel)
-            self._panel.load()
+            self._panel = Panel(self.setup.run.panel, self.setup.texts)
+            self._panel.load(self.setup.run.engine.device)
         return self._panel
 
 
@@ -274,7 +309,7 @@ def score_clip(clip: Row, candidates: list[Row], panel: Panel) -> tuple[list[Row
     ids = [noisy_id(clip["clip_id"]), *(row["candidate_id"] for row in candidates)]
     sounds = [noisy, *(_decoded(row) for row in candidates)]
     clean = audio.from_column(clip["clean"])
-    scored = panel.score(ClipSounds(sounds, clean, noisy, clip["text"], clip["language"]))
+    scored = panel.score(sounds, clean, noisy, clip["text"], clip["language"])
     rows = [_score_row(name, clip["clip_id"], one) for name, one in zip(ids, scored, strict=True)]
     failures = [
         Failure("scores", clip["clip_id"], reason, f"{score}: {one.details.get(score, '')}", name)
@@ -335,7 +370,13 @@ def _latent(latent: Any) -> Row:
 
 def _score_row(name: str, clip: str, scored: CandidateScores) -> Row:
     failures = [{"score": score, "reason": str(why)} for score, why in scored.failures.items()]
-    return {"candidate_id": name, "clip_id": clip, **scored.values, "failures": failures or None}
+    return {
+        "candidate_id": name,
+        "clip_id": clip,
+        **scored.values,
+        "failures": failures or None,
+        "notes": scored.notes or None,
+    }
 
 
 def _audio_seconds(rows: list[Row]) -> float:

@@ -15,7 +15,7 @@ from gensr_pref.errors import Unusable
 from gensr_pref.schema import Reason
 
 Need = Literal["clean", "text"]
-Answer = Mapping[str, float] | Exception
+Answer = Mapping[str, float | str | Exception] | Exception
 
 
 @dataclass(frozen=True)
@@ -41,24 +41,48 @@ class Score:
 
 
 @dataclass(frozen=True)
+class Note:
+    """What a metric tells of a candidate besides its scores; stored beside them, never compared.
+
+    Attributes:
+        name: the field in the scores table's column `notes`.
+        kind: text or a number.
+    """
+
+    name: str
+    kind: Literal["text", "number"] = "text"
+
+
+@dataclass(frozen=True)
 class MetricSpec:
     """What a metric is, before anything is loaded.
 
     Attributes:
         name: how a run file names it.
         scores: the columns it fills.
-        sample_rate: the rate in Hz at which it wants every sound; the panel resamples.
+        sample_rate: the rate in Hz at which it wants every sound (the panel resamples), or None
+            for each sound at the rate it has.
         needs: what it cannot do without; a clip lacking it gets null and a reason.
         model: package and version, or checkpoint id and revision.
         licence: of the model's weights or of the package.
+        notes: what it tells besides the scores.
+        notice: what a user must be told wherever it is used, such as a licence that forbids
+            something; empty where there is nothing.
+        longest_seconds: a candidate or clean sound that is longer is TOO_LONG; None for no bound.
+        align: whether the panel is to undo each candidate's delay and polarity against the clean
+            sound before this metric sees it.
     """
 
     name: str
     scores: tuple[Score, ...]
-    sample_rate: int
+    sample_rate: int | None
     needs: frozenset[Need] = frozenset()
     model: str = "unknown"
     licence: str = "unknown"
+    notes: tuple[Note, ...] = ()
+    notice: str = ""
+    longest_seconds: float | None = None
+    align: bool = False
 
 
 @dataclass(frozen=True)
@@ -106,28 +130,46 @@ class Metric(Protocol):
         """What it is; a plain attribute will do."""
         ...
 
-    def load(self) -> None:
-        """Load weights; called once, before the first `score`, in the process that scores."""
+    def load(self, device: str) -> None:
+        """Load weights; called once, before the first `score`, in the process that scores.
+
+        Args:
+            device: a torch device (``cpu``, ``cuda``, ``cuda:1``); of no concern to a metric that
+                can only use the CPU.
+        """
         ...
 
     def score(self, clip: ClipSounds) -> Sequence[Answer]:
-        """One entry per candidate, in order: its scores by name, or what went wrong with it.
+        """One entry per candidate, in order: scores and notes by name, or what went wrong with it.
 
-        An entry that is an `Unusable` gives null with its reason; any other exception, in an entry
-        or raised, gives null with METRIC_ERROR, and so does a number that is not finite. What is
-        said of one candidate must not depend on the others.
+        An `Unusable`, as an entry or in the place of a number, gives null with its reason; any
+        other exception, there or raised, gives null with METRIC_ERROR, and so does a number that
+        is not finite. What is said of one candidate must not depend on the others.
+        """
+        ...
+
+
+class Student(Protocol):
+    """A metric that does better where it knows beforehand what is said in the whole corpus."""
+
+    def study(self, texts: Sequence[str]) -> None:
+        """Take note of the corpus's texts, sorted and each once; called before `load`.
+
+        What it scores must not depend on their order.
         """
         ...
 
 
 def each(
-    candidates: Sequence[Sound], measure: Callable[[Sound], Mapping[str, float]]
+    candidates: Sequence[Sound], measure: Callable[[Sound], Mapping[str, float | str | Exception]]
 ) -> list[Answer]:
     """Measure candidates one by one; an exception is the answer of the one that raised it."""
     return [_measured(candidate, measure) for candidate in candidates]
 
 
-def _measured(candidate: Sound, measure: Callable[[Sound], Mapping[str, float]]) -> Answer:
+def _measured(
+    candidate: Sound, measure: Callable[[Sound], Mapping[str, float | str | Exception]]
+) -> Answer:
     try:
         return measure(candidate)
     except Exception as error:

@@ -3,39 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.metadata import version
-from typing import Protocol
+from typing import Any, Protocol, cast
 
-from gensr_pref.audio import Sound, pcm16
-from gensr_pref.errors import Unusable, nearest
-from gensr_pref.schema import Reason
+from gensr_pref import plugins
+from gensr_pref.audio import Sound
+from gensr_pref.errors import nearest
+
+Heard = str | Exception  # a transcript, or what went wrong with this sound
 
 
 class Recogniser(Protocol):
     """Turns sounds into text; what it hears in one never depends on the others.
 
+    Its constructor's keyword arguments are its options. It may have a `study`, as a metric may
+    (`gensr_pref.metrics.base.Student`).
+
     Attributes:
-        name: how an option names it.
         model: package and version, or checkpoint id and revision.
         licence: of the model's weights.
         sample_rate: the rate in Hz of the sounds it takes.
+        longest_seconds: of a sound that it can take; None for no bound.
     """
 
-    name: str
     model: str
     licence: str
     sample_rate: int
+    longest_seconds: float | None
 
-    def load(self) -> None:
+    def load(self, device: str) -> None:
         """Load weights, in the process that will transcribe."""
         ...
 
-    def transcribe(self, sounds: Sequence[Sound], language: str | None) -> list[str]:
+    def language_of(self, sound: Sound) -> str:
+        """What language it takes a sound to be in, as an ISO 639-1 code."""
+        ...
+
+    def transcribe(
+        self, sounds: Sequence[Sound], language: str, text: str | None = None
+    ) -> list[Heard]:
         """The text of each sound, in order; empty where nothing was heard.
 
         Args:
-            sounds: at `sample_rate`, of any lengths.
-            language: an ISO 639-1 code, or None for the recogniser's own choice.
+            sounds: at `sample_rate`, of any lengths up to `longest_seconds`.
+            language: an ISO 639-1 code.
+            text: what is meant to be said, where that is known. A recogniser that has studied may
+                choose by it what to expect; it must not hear what is not there.
 
         Raises:
             Unusable: UNKNOWN_LANGUAGE.
@@ -43,52 +55,24 @@ class Recogniser(Protocol):
         ...
 
 
-class Pocketsphinx:
-    """CMU Sphinx with its US English models: needs no download, and hears badly.
-
-    An unknown language is taken for English.
-
-    A decoder carries its estimate of the noise, and unless told otherwise its cepstral mean, from
-    one utterance to the next: 28 of 75 clips read otherwise after other clips than alone.
-    `reinit_feat` clears both, in microseconds where a new decoder takes 0.25 s, and ``cmn=batch``
-    takes the mean over the utterance itself.
-    """
-
-    name = "pocketsphinx"
-    model = f"pocketsphinx {version('pocketsphinx')}: en-us"
-    licence = "BSD-2-Clause"
-    sample_rate = 16_000
-
-    def load(self) -> None:
-        """Open the decoder."""
-        from pocketsphinx import Decoder
-
-        self._decoder = Decoder(cmn="batch", loglevel="FATAL")
-
-    def transcribe(self, sounds: Sequence[Sound], language: str | None) -> list[str]:
-        """The text of each sound, in order."""
-        if language is not None and language.lower().split("-")[0] != "en":
-            raise Unusable(Reason.UNKNOWN_LANGUAGE, f"pocketsphinx knows English, not {language!r}")
-        return [self._text(sound) for sound in sounds]
-
-    def _text(self, sound: Sound) -> str:
-        self._decoder.reinit_feat()
-        self._decoder.start_utt()
-        self._decoder.process_raw(pcm16(sound.wave).tobytes(), full_utt=True)
-        self._decoder.end_utt()
-        hypothesis = self._decoder.hyp()
-        return str(hypothesis.hypstr) if hypothesis else ""
+RECOGNISERS = {
+    "pocketsphinx": "gensr_pref.metrics.pocketsphinx:Pocketsphinx",
+    "whisper": "gensr_pref.metrics.whisper:Whisper",
+}
 
 
-RECOGNISERS: dict[str, type[Recogniser]] = {"pocketsphinx": Pocketsphinx}
-
-
-def recogniser_named(name: str) -> Recogniser:
-    """The recogniser of that name, not yet loaded.
+def recogniser_named(name: str, **options: Any) -> Recogniser:
+    """The recogniser of that name, or named as ``module:Class``; not yet loaded.
 
     Raises:
-        ValueError: none has it; the message lists those that exist.
+        ValueError: none has that name; the message lists those that exist.
+        ConfigError: it does not take these options.
+        MissingWeightsError: its weights are not on this machine.
+        UnknownPluginError: no such ``module:Class``.
     """
-    if name not in RECOGNISERS:
-        raise ValueError(f"no recogniser {name!r}. {nearest(name, RECOGNISERS)}")
-    return RECOGNISERS[name]()
+    if name not in RECOGNISERS and ":" not in name:
+        known = nearest(name, RECOGNISERS)
+        raise ValueError(f"no recogniser {name!r}. {known} One of yours is named 'module:Class'.")
+    kind = cast("plugins.Kind", "recogniser")
+    made: Recogniser = plugins.create(kind, RECOGNISERS.get(name, name), options, "recogniser")
+    return made

@@ -1,81 +1,113 @@
 """Speaker similarity: does the candidate still sound like the same person?
 
-The cosine between GE2E embeddings (resemblyzer) of the candidate and of the clean clip, or of the
-noisy one where there is no clean. Its voice activity detector is kept: without it the cosine moves
-by up to 0.065.
-
-    L. Wan et al., "Generalized end-to-end loss for speaker verification", ICASSP 2018.
+The cosine between the speaker embeddings of the candidate and of the clean clip, or of the noisy
+one where there is no clean. Delay and polarity do not matter to it, nor do different lengths.
 """
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from importlib.metadata import version
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
-from gensr_pref.audio import Sound
+from gensr_pref.audio import Sound, require_sound
 from gensr_pref.errors import Unusable
-from gensr_pref.metrics.base import Answer, ClipSounds, MetricSpec, Score, each
+from gensr_pref.metrics import speaker_encoder
+from gensr_pref.metrics.base import Answer, ClipSounds, MetricSpec, Score
+from gensr_pref.metrics.speaker_encoder import Embedding
 from gensr_pref.schema import Reason
 
-Embedding = npt.NDArray[np.float32]
+Against = Literal["clean_or_noisy", "clean", "noisy"]
+REFERENCES: tuple[Against, ...] = ("clean_or_noisy", "clean", "noisy")
+UNIT = 1e-3  # by which the norm of an embedding may differ from 1
 
 
 class SpeakerSimilarity:
-    """Resemblyzer's voice encoder on the CPU."""
+    """The cosine of two speaker embeddings.
 
-    spec = MetricSpec(
-        name="speaker_similarity",
-        scores=(Score("speaker_similarity", unit="cosine", low=0.0, high=1.0),),
-        sample_rate=16_000,
-        model=f"resemblyzer {version('resemblyzer')}: pretrained.pt",
-        licence="Apache-2.0",
-    )
+    Args:
+        encoder: ``resemblyzer``, the path of an ``.onnx`` file, or ``module:Class``
+            (`gensr_pref.metrics.speaker_encoder`).
+        checkpoint: the encoder's weights, where they are not its own.
+        against: what candidates are compared with. Noise lowers the cosine to a noisy clip for
+            every candidate alike; values against clean and against noisy are on different scales.
 
-    def load(self) -> None:
+    Raises:
+        ValueError: an encoder or a reference that there is not.
+        MissingWeightsError: a file that is not there.
+    """
+
+    def __init__(
+        self,
+        encoder: str = "resemblyzer",
+        checkpoint: str | Path | None = None,
+        against: Against = "clean_or_noisy",
+    ) -> None:
+        if against not in REFERENCES:
+            raise ValueError(f"against is {against!r}; it must be one of {', '.join(REFERENCES)}")
+        self._against = against
+        self._encoder = speaker_encoder.make(encoder, checkpoint)
+        score = Score("speaker_similarity", unit="cosine", low=self._encoder.lowest, high=1.0)
+        self.spec = MetricSpec(
+            name="speaker_similarity",
+            scores=(score,),
+            sample_rate=self._encoder.sample_rate,
+            model=self._encoder.model,
+            licence=self._encoder.licence,
+            longest_seconds=self._encoder.longest_seconds,
+        )
+
+    def load(self, device: str) -> None:
         """Load the encoder."""
-        with _known_warnings_silenced():
-            from resemblyzer import VoiceEncoder, preprocess_wav
-
-        self._encoder = VoiceEncoder("cpu", verbose=False)
-        self._preprocess = preprocess_wav
+        self._encoder.load(device)
 
     def score(self, clip: ClipSounds) -> list[Answer]:
         """One cosine per candidate.
 
         Raises:
-            Unusable: NO_CLEAN where there is neither clean nor noisy; NO_SPEECH where the
-                detector finds no voice in the one compared with.
+            Unusable: NO_CLEAN where there is nothing to compare with; or what is wrong with it.
         """
-        against = clip.clean or clip.noisy
-        if against is None:
-            raise Unusable(Reason.NO_CLEAN, "neither a clean nor a noisy clip to compare with")
-        reference = self._embed(against, "the reference")
-        return each(
-            clip.candidates,
-            lambda candidate: {
-                "speaker_similarity": float(reference @ self._embed(candidate, "the candidate"))
-            },
-        )
+        reference = self._reference(clip)
+        return [_cosine(reference, embedded) for embedded in self._embed(clip.candidates)]
 
-    def _embed(self, sound: Sound, which: str) -> Embedding:
-        """A unit vector [256]."""
-        # A lone click can exceed 16 bits once resemblyzer has raised a quiet clip to -30 dBFS.
-        with np.errstate(invalid="ignore"):
-            voiced = self._preprocess(sound.wave)
-        if len(voiced) == 0:
-            raise Unusable(Reason.NO_SPEECH, f"no voice was found in {which}")
-        return np.asarray(self._encoder.embed_utterance(voiced), np.float32)
+    def _reference(self, clip: ClipSounds) -> Embedding:
+        clean = clip.clean if self._against != "noisy" else None
+        noisy = clip.noisy if self._against != "clean" else None
+        sound = clean or noisy
+        if sound is None:
+            missing = self._against.replace("_or_", " nor a ")
+            raise Unusable(Reason.NO_CLEAN, f"no {missing} clip to compare with")
+        [embedded] = self._embed([sound])
+        if isinstance(embedded, Unusable):
+            raise Unusable(embedded.reason, f"{embedded.detail} in the reference".strip())
+        return embedded
+
+    def _embed(self, sounds: Sequence[Sound]) -> list[Embedding | Unusable]:
+        """One unit vector per sound, or why there is none."""
+        faults = [_fault(sound) for sound in sounds]
+        usable = [sound for sound, fault in zip(sounds, faults, strict=True) if fault is None]
+        embedded = self._encoder.embed(usable) if usable else []
+        if len(embedded) != len(usable):
+            raise ValueError(f"{self.spec.model}: {len(embedded)} vectors for {len(usable)} sounds")
+        found = iter(embedded)
+        return [next(found) if fault is None else fault for fault in faults]
 
 
-@contextmanager
-def _known_warnings_silenced() -> Iterator[None]:
-    """What resemblyzer 0.1.4 and webrtcvad 2.0.10 are known to warn of when imported."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Please import `binary_dilation`", DeprecationWarning)
-        warnings.filterwarnings("ignore", "pkg_resources is deprecated", UserWarning)
-        yield
+def _fault(sound: Sound) -> Unusable | None:
+    try:
+        require_sound(sound.wave)
+    except Unusable as error:
+        return error
+    return None
+
+
+def _cosine(reference: Embedding, candidate: Embedding | Unusable) -> Answer:
+    if isinstance(candidate, Unusable):
+        return candidate
+    for vector in (reference, candidate):
+        norm = float(np.linalg.norm(vector))
+        if not abs(norm - 1) <= UNIT:
+            return ValueError(f"the encoder gave a vector of norm {norm}; it must be 1")
+    return {"speaker_similarity": float(reference @ candidate)}

@@ -6,13 +6,17 @@ left out; 30 frames of the rest (0.4 s) are one segment.
 
     STOI:  C. H. Taal et al., IEEE TASLP 19(7), 2011, eq. 1-6.
     ESTOI: J. Jensen and C. H. Taal, IEEE/ACM TASLP 24(11), 2016.
+
+Frames and segments are worked through in blocks: of an hour only the sound at 10 kHz (288 MB, one
+at a time) and the band envelopes (34 MB for each) are held.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,140 +24,241 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from gensr_pref.audio import Sound, Wave
 from gensr_pref.errors import Unusable
-from gensr_pref.metrics.base import Answer, ClipSounds, MetricSpec, Score, each
+from gensr_pref.metrics.base import Answer, ClipSounds, MetricSpec, Score
+from gensr_pref.metrics.reference import clean_signal, counterpart
 from gensr_pref.schema import Reason
 
 Array = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.intp]
 
 RATE = 16_000
 INNER_RATE = 10_000
 FRAME = 256
 HOP = FRAME // 2
+BANDS = 15
 SEGMENT = 30  # frames: N in the papers
 DYNAMIC_RANGE = 40  # dB
 CLIP = 1 + 10 ** (15 / 20)  # 1 + 10^(-beta/20), beta = -15 dB
 EPS = float(np.finfo(float).eps)
 HANN = np.hanning(FRAME + 2)[1:-1]
 
+# pystoi's filter spans 58 samples at 16 kHz on either side; 8 of them give 5 at 10 kHz.
+REACH = 58
+STEP_IN, STEP_OUT = 64, 40
+FRAMES_PER_BLOCK = 512
+SEGMENTS_PER_BLOCK = 128
+
 
 class Stoi:
-    """STOI and ESTOI of 16 kHz sounds."""
+    """STOI and ESTOI of 16 kHz sounds.
 
-    spec = MetricSpec(
-        name="stoi",
-        scores=(
-            Score("stoi", low=-1.0, high=1.0, votes=False),
-            Score("estoi", low=-1.0, high=1.0, votes=False),
-        ),
-        sample_rate=RATE,
-        needs=frozenset({"clean"}),
-        model=f"pystoi {version('pystoi')}",
-        licence="MIT",
-    )
+    Args:
+        align: have delay and polarity undone first (`gensr_pref.metrics.alignment`).
+    """
 
-    def load(self) -> None:
+    def __init__(self, align: bool = False) -> None:
+        self.spec = MetricSpec(
+            name="stoi",
+            scores=(
+                Score("stoi", low=-1.0, high=1.0, votes=False),
+                Score("estoi", low=-1.0, high=1.0, votes=False),
+            ),
+            sample_rate=RATE,
+            needs=frozenset({"clean"}),
+            model=f"pystoi {version('pystoi')}",
+            licence="MIT",
+            align=align,
+        )
+
+    def load(self, device: str) -> None:
         """Nothing to load."""
 
     def score(self, clip: ClipSounds) -> list[Answer]:
         """Both correlations per candidate.
 
         Raises:
-            Unusable: TOO_SHORT, fewer than 30 frames of the clean clip are speech (pystoi warns
-                and returns 1e-5).
+            Unusable: NO_CLEAN; TOO_SHORT, fewer than 30 frames of the clean clip are speech
+                (pystoi warns and returns 1e-5).
         """
-        clean = _CleanSide.of(clip.reference().wave)
-        return each(clip.candidates, lambda candidate: _measure(clean, candidate))
+        clean = clean_signal(clip)
+        signal = _resample(clean)
+        speech = _speech(signal)
+        reference = _envelopes(signal, speech)
+        del signal
+        envelopes = [_attempt(candidate, clean, speech) for candidate in clip.candidates]
+        usable = [envelope for envelope in envelopes if not isinstance(envelope, Exception)]
+        scored = iter(_correlations(reference, usable))
+        return [e if isinstance(e, Exception) else next(scored) for e in envelopes]
+
+
+def _attempt(candidate: Sound, clean: Wave, speech: Indices) -> Array | Exception:
+    """The band envelopes of a candidate, or what is wrong with it."""
+    try:
+        return _envelopes(_resample(counterpart(candidate, clean)), speech)
+    except Exception as error:
+        return error
+
+
+def _resample(wave: Wave) -> Array:
+    """The waveform [T] at 10 kHz [ceil(5 T / 8)]: a matrix product per block of output."""
+    matrix = _resampler()
+    length = -(-len(wave) * STEP_OUT // STEP_IN)
+    rows = -(-length // STEP_OUT)
+    result = np.empty((rows, STEP_OUT))
+    for start in range(0, rows, FRAMES_PER_BLOCK):
+        stop = min(start + FRAMES_PER_BLOCK, rows)
+        inputs = _stretch(wave, start * STEP_IN - REACH, (stop - 1) * STEP_IN - REACH + len(matrix))
+        windows = sliding_window_view(inputs, len(matrix))[::STEP_IN]
+        result[start:stop] = np.ascontiguousarray(windows) @ matrix
+    return result.ravel()[:length]
+
+
+@cache
+def _resampler() -> Array:
+    """What each of 40 samples at 10 kHz takes from those at 16 kHz around it [inputs, 40].
+
+    Read off as pystoi's answer to impulses, far enough from the ends.
+    """
+    from pystoi.utils import resample_oct
+
+    inputs = STEP_IN + 2 * REACH
+    impulses = np.eye(2 * STEP_IN + REACH)
+    answers = np.asarray(resample_oct(impulses, INNER_RATE, RATE))
+    first = STEP_IN - REACH
+    return answers[STEP_OUT : 2 * STEP_OUT, first : first + inputs].T.copy()
+
+
+def _stretch(wave: Wave, start: int, stop: int) -> Array:
+    """wave[start:stop] in double precision, with zeros where it has no samples."""
+    inside = wave[max(start, 0) : stop].astype(np.float64)
+    before = max(-start, 0)
+    return np.pad(inside, (before, stop - start - before - len(inside)))
+
+
+def _frames(signal: Array) -> Array:
+    """Frames [frames, 256], not copied; the last start that fits is left out, as in pystoi."""
+    if len(signal) <= FRAME:
+        raise Unusable(Reason.TOO_SHORT, "STOI needs 30 frames of 12.8 ms")
+    return sliding_window_view(signal, FRAME)[:-1:HOP]
+
+
+def _speech(signal: Array) -> Indices:
+    """Which frames of the clean clip are within 40 dB of its loudest."""
+    frames = _frames(signal)
+    norms = np.concatenate(
+        [np.linalg.norm(frames[block] * HANN, axis=1) for block in _blocks(len(frames))]
+    )
+    level = 20 * np.log10(norms + EPS)
+    return np.flatnonzero(level.max() - DYNAMIC_RANGE - level < 0)
+
+
+def _envelopes(signal: Array, speech: Indices) -> Array:
+    """Band envelopes [frames, 15] of the speech frames put end to end (2011, eq. 1)."""
+    count = len(speech) - 1
+    if count < SEGMENT:
+        raise Unusable(Reason.TOO_SHORT, f"STOI needs 30 frames of speech, found {max(count, 0)}")
+    frames = _frames(signal)
+    return np.concatenate([_block_envelopes(frames, speech, block) for block in _blocks(count)])
+
+
+def _block_envelopes(frames: Array, speech: Indices, block: slice) -> Array:
+    from pystoi.utils import thirdoct
+    from scipy import fft
+
+    joined = _joined(frames, speech, block)
+    spectra = fft.rfft(joined * HANN, 2 * FRAME, overwrite_x=True)
+    power = np.square(spectra.real) + np.square(spectra.imag)
+    matrix, _ = thirdoct(INNER_RATE, 2 * FRAME, BANDS, 150)
+    return np.asarray(np.sqrt(power @ matrix.T))
+
+
+def _joined(frames: Array, speech: Indices, block: slice) -> Array:
+    """Frames [block, 256] of the signal that the speech frames make when overlapped and added.
+
+    The first half of frame i is that of speech frame i plus the second half of the one before it;
+    the second half is its own plus the first half of the one after.
+    """
+    before = min(block.start, 1)
+    windowed = frames[speech[block.start - before : block.stop + 1]] * HANN
+    if not before:
+        windowed = np.concatenate([np.zeros((1, FRAME)), windowed])
+    joined = windowed[1:-1].copy()
+    joined[:, :HOP] += windowed[:-2, HOP:]
+    joined[:, HOP:] += windowed[2:, :HOP]
+    return joined
+
+
+def _blocks(count: int) -> Iterator[slice]:
+    for start in range(0, count, FRAMES_PER_BLOCK):
+        yield slice(start, min(start + FRAMES_PER_BLOCK, count))
+
+
+def _correlations(clean: Array, candidates: Sequence[Array]) -> list[dict[str, float]]:
+    """Both scores of each candidate's envelopes [frames, 15], the means over segments and bands."""
+    count = len(clean) - SEGMENT + 1
+    totals = np.zeros((len(candidates), 2))
+    for start in range(0, count, SEGMENTS_PER_BLOCK):
+        block = slice(start, min(start + SEGMENTS_PER_BLOCK, count) + SEGMENT - 1)
+        reference = _CleanSegments.of(clean[block])
+        for total, envelopes in zip(totals, candidates, strict=True):
+            total += reference.compare(_segments(envelopes[block]))
+    return [
+        {"stoi": float(stoi / (count * BANDS)), "estoi": float(estoi / (count * SEGMENT))}
+        for stoi, estoi in totals
+    ]
 
 
 @dataclass(frozen=True)
-class _CleanSide:
-    """What all candidates share.
+class _CleanSegments:
+    """What all candidates are compared with, in one block.
 
     Attributes:
-        speech: which frames are kept [frames].
-        segments: band envelopes [segments, 15 bands, 30 frames].
-        unit: the same with mean 0 and norm 1 over time (STOI).
-        whitened: the same with mean 0 and norm 1 over time, then over bands (ESTOI).
+        norm: of the band envelopes over time [segments, 15, 1].
+        ceiling: the envelopes, clipped at which a candidate counts [segments, 15, 30].
+        unit: the envelopes with mean 0 and norm 1 over time (STOI).
+        whitened: the same, then with mean 0 and norm 1 over bands (ESTOI).
     """
 
-    speech: npt.NDArray[np.bool_]
-    segments: Array
+    norm: Array
+    ceiling: Array
     unit: Array
     whitened: Array
 
     @classmethod
-    def of(cls, wave: Wave) -> _CleanSide:
-        frames = _frames(_resample(wave))
-        if len(frames) == 0:
-            raise Unusable(Reason.TOO_SHORT, "STOI needs 30 frames of 12.8 ms")
-        level = 20 * np.log10(np.linalg.norm(frames, axis=1) + EPS)
-        speech = level.max() - DYNAMIC_RANGE - level < 0
-        segments = _segments(frames[speech])
-        return cls(speech, segments, _unit(segments), _whitened(segments))
+    def of(cls, envelopes: Array) -> _CleanSegments:
+        segments = _segments(envelopes)
+        unit = _unit(segments, axis=2)
+        return cls(_norm(segments, 2), segments * CLIP, unit, _unit(unit, axis=1))
+
+    def compare(self, segments: Array) -> tuple[float, float]:
+        """The sums of both correlations over the block."""
+        scale = self.norm / (_norm(segments, 2) + EPS)
+        clipped = np.minimum(segments * scale, self.ceiling)
+        whitened = _unit(_unit(segments, axis=2), axis=1)
+        return _product(_unit(clipped, axis=2), self.unit), _product(whitened, self.whitened)
 
 
-def _measure(clean: _CleanSide, candidate: Sound) -> dict[str, float]:
-    segments = _segments(_frames(_resample(candidate.wave))[clean.speech])
-    norms = np.linalg.norm(segments, axis=2, keepdims=True) + EPS
-    scale = np.linalg.norm(clean.segments, axis=2, keepdims=True) / norms
-    clipped = np.minimum(segments * scale, clean.segments * CLIP)
-    count, bands, _ = segments.shape
-    return {
-        "stoi": float(np.sum(_unit(clipped) * clean.unit) / (count * bands)),
-        "estoi": float(np.sum(clean.whitened * _whitened(segments) / SEGMENT) / count),
-    }
+def _segments(envelopes: Array) -> Array:
+    """Every 30 frames in a row [segments, 15, 30]."""
+    return np.ascontiguousarray(sliding_window_view(envelopes, SEGMENT, axis=0))
 
 
-def _resample(wave: Wave) -> Array:
-    from pystoi.utils import resample_oct
+def _unit(segments: Array, axis: int) -> Array:
+    """Mean 0 and norm 1 along an axis (2011, eq. 5; 2016, eq. 3-5); what is constant becomes 0.
 
-    return np.asarray(resample_oct(wave, INNER_RATE, RATE))
-
-
-def _frames(signal: Array) -> Array:
-    """Windowed frames [frames, 256]; the last start that fits is left out, as in pystoi."""
-    if len(signal) <= FRAME:
-        return np.empty((0, FRAME))
-    return np.asarray(sliding_window_view(signal, FRAME)[:-1:HOP] * HANN)
-
-
-def _segments(speech: Array) -> Array:
-    """Band envelopes [segments, 15, 30] of the kept frames [frames, 256] put end to end."""
-    from pystoi.utils import thirdoct
-
-    spectra = np.fft.rfft(_frames(_overlap_add(speech)), n=2 * FRAME)
-    if len(spectra) < SEGMENT:
-        raise Unusable(Reason.TOO_SHORT, f"STOI needs 30 frames of speech, found {len(spectra)}")
-    matrix, _ = thirdoct(INNER_RATE, 2 * FRAME, 15, 150)
-    envelopes = np.sqrt(matrix @ np.square(np.abs(spectra.T)))
-    return np.asarray(sliding_window_view(envelopes, SEGMENT, axis=1).swapaxes(0, 1))
-
-
-def _overlap_add(frames: Array) -> Array:
-    signal = np.zeros((len(frames) + 1) * HOP)
-    signal[:-HOP] += frames[:, :HOP].ravel()
-    signal[HOP:] += frames[:, HOP:].ravel()
-    return signal
-
-
-def _unit(segments: Array) -> Array:
-    """Mean 0 and norm 1 over time (2011, eq. 5)."""
-    centred = segments - segments.mean(axis=2, keepdims=True)
-    return np.asarray(centred / (np.linalg.norm(centred, axis=2, keepdims=True) + EPS))
-
-
-def _whitened(segments: Array) -> Array:
-    """Mean 0 and norm 1 over time, then over bands (2016, eq. 3-5).
-
-    pystoi adds noise of 1e-16 so that no norm is 0, and its result differs from call to call; here
-    the noise is the same every time.
+    pystoi's ESTOI adds noise of 1e-16 instead, so that nothing is constant: in digital silence its
+    result is random, with mean 0, and differs from call to call.
     """
-    rng = np.random.default_rng(0)
-    over_time = _normalised(segments, 2, rng)
-    return _normalised(over_time, 1, rng)
+    centred: Array = segments - segments.mean(axis=axis, keepdims=True)
+    centred /= _norm(centred, axis) + EPS
+    return centred
 
 
-def _normalised(segments: Array, axis: int, rng: Any) -> Array:
-    noisy = segments + EPS * rng.standard_normal(segments.shape)
-    noisy -= noisy.mean(axis=axis, keepdims=True)
-    return np.asarray(noisy / np.sqrt(np.sum(np.square(noisy), axis=axis, keepdims=True)))
+def _norm(segments: Array, axis: int) -> Array:
+    """Of segments [segments, 15, 30] over bands (axis 1) or time (2), that axis kept."""
+    powers = np.einsum("sbt,sbt->sb" if axis == 2 else "sbt,sbt->st", segments, segments)
+    return np.asarray(np.expand_dims(np.sqrt(powers), axis))
+
+
+def _product(a: Array, b: Array) -> float:
+    return float(np.vdot(a, b))

@@ -4,25 +4,49 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from gensr_pref.audio import FRAMES_PER_SECOND, Sound, require_sound
 from gensr_pref.errors import Unusable
-from gensr_pref.metrics.base import ClipSounds, Need
+from gensr_pref.metrics import alignment
+from gensr_pref.metrics.alignment import Alignment
+from gensr_pref.metrics.base import ClipSounds, MetricSpec
 from gensr_pref.schema import Reason
+
+ALIGNED_AT = 16_000  # Hz: the rate at which delays are found
+
+
+Heard = Sound | Unusable  # a sound, or what is wrong with it
+
+
+@dataclass(frozen=True)
+class Given:
+    """A clip as it came, at any rates."""
+
+    candidates: Sequence[Heard]
+    clean: Heard | None
+    noisy: Heard | None
+    text: str | None
+    language: str | None
 
 
 class Views:
     """One clip at each rate that a metric asks for, resampled once."""
 
-    def __init__(self, clip: ClipSounds) -> None:
+    def __init__(self, clip: Given) -> None:
         self._clip = clip
-        self._at: dict[int, View] = {}
+        self._at: dict[int | None, View] = {}
 
-    def at(self, rate: int) -> View:
-        """The clip at a rate in Hz."""
+    def at(self, rate: int | None) -> View:
+        """The clip at a rate in Hz; None leaves each sound at its own."""
         if rate not in self._at:
             self._at[rate] = View.of(self._clip, rate)
         return self._at[rate]
+
+    @cached_property
+    def alignments(self) -> list[Alignment | None]:
+        """Each candidate's delay and polarity against the clean sound; None where there is none."""
+        return self.at(ALIGNED_AT).alignments()
 
 
 @dataclass(frozen=True)
@@ -31,6 +55,14 @@ class Group:
 
     indices: list[int]
     sounds: ClipSounds
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """What of a clip is scored: where it begins in the clean sound, and its length in samples."""
+
+    start: int = 0
+    length: int | None = None
 
 
 @dataclass(frozen=True)
@@ -43,13 +75,13 @@ class View:
         clean, noisy: None where the clip has none.
     """
 
-    clip: ClipSounds
-    candidates: Sequence[Sound | Unusable]
-    clean: Sound | Unusable | None
-    noisy: Sound | Unusable | None
+    clip: Given
+    candidates: Sequence[Heard]
+    clean: Heard | None
+    noisy: Heard | None
 
     @classmethod
-    def of(cls, clip: ClipSounds, rate: int) -> View:
+    def of(cls, clip: Given, rate: int | None) -> View:
         """Resample a clip and look at every sound before and after."""
         return cls(
             clip,
@@ -58,52 +90,79 @@ class View:
             None if clip.noisy is None else _usable(clip.noisy, rate),
         )
 
-    def split(self, needs: frozenset[Need]) -> tuple[dict[int, Unusable], list[Group]]:
-        """Which candidates a metric with these needs cannot be asked about, and the others.
+    def alignments(self) -> list[Alignment | None]:
+        """How each candidate lies against the clean sound."""
+        return [self._alignment(candidate) for candidate in self.candidates]
+
+    def _alignment(self, candidate: Heard) -> Alignment | None:
+        if not isinstance(candidate, Sound) or not isinstance(self.clean, Sound):
+            return None
+        return alignment.find(self.clean.wave, candidate.wave, candidate.rate)
+
+    def split(
+        self, spec: MetricSpec, alignments: Sequence[Alignment | None]
+    ) -> tuple[dict[int, Unusable], list[Group]]:
+        """Which candidates a metric cannot be asked about, and the others, put into groups.
 
         A metric that needs the clean sound gets it as long as the candidates of its group: up to
         20 ms of difference are cut off the longer one's end, more is LENGTH_MISMATCH.
+
+        Args:
+            spec: of the metric.
+            alignments: one per candidate, to be undone; None leaves it where it is.
         """
         refused: dict[int, Unusable] = {}
-        by_length: dict[int | None, list[int]] = {}
+        groups: dict[Stretch, tuple[list[int], list[Sound]]] = {}
         for index, candidate in enumerate(self.candidates):
             try:
-                by_length.setdefault(self._length(candidate, needs), []).append(index)
+                stretch, sound = self._fitted(candidate, spec, alignments[index])
             except Unusable as error:
                 refused[index] = error
-        return refused, [self._group(indices, length) for length, indices in by_length.items()]
+                continue
+            indices, sounds = groups.setdefault(stretch, ([], []))
+            indices.append(index)
+            sounds.append(sound)
+        return refused, [
+            Group(indices, self._seen(stretch, sounds))
+            for stretch, (indices, sounds) in groups.items()
+        ]
 
-    def _length(self, candidate: Sound | Unusable, needs: frozenset[Need]) -> int | None:
-        """The samples of a candidate that are scored; None for all."""
+    def _fitted(
+        self, candidate: Heard, spec: MetricSpec, found: Alignment | None
+    ) -> tuple[Stretch, Sound]:
+        """The candidate as it is scored, and against which stretch of the clean sound."""
         sound = _or_raise(candidate)
-        if "text" in needs and not (self.clip.text or "").strip():
+        if "text" in spec.needs and not (self.clip.text or "").strip():
             raise Unusable(Reason.NO_TEXT)
-        if "clean" not in needs:
-            return None
+        _refuse_long(sound, spec)
+        if "clean" not in spec.needs:
+            return Stretch(), sound
         if self.clean is None:
             raise Unusable(Reason.NO_CLEAN)
         if isinstance(self.clean, Unusable):
             raise Unusable(Reason.NO_CLEAN, f"the clean clip is {self.clean}")
-        return _common_length(sound, self.clean)
+        _refuse_long(self.clean, spec, "the clean clip is ")
+        return _aligned(sound, self.clean, found)
 
-    def _group(self, indices: list[int], length: int | None) -> Group:
-        sounds = [_or_raise(self.candidates[index]) for index in indices]
+    def _seen(self, stretch: Stretch, sounds: list[Sound]) -> ClipSounds:
         clean = self.clean if isinstance(self.clean, Sound) else None
         noisy = self.noisy if isinstance(self.noisy, Sound) else None
-        return Group(
-            indices,
-            replace(
-                self.clip,
-                candidates=[_cut(sound, length) for sound in sounds],
-                clean=clean and _cut(clean, length),
-                noisy=noisy,
-            ),
+        return ClipSounds(
+            sounds,
+            clean and _cut(clean, stretch.start, stretch.length),
+            noisy,
+            self.clip.text,
+            self.clip.language,
         )
 
 
-def _usable(sound: Sound, rate: int) -> Sound | Unusable:
+def _usable(sound: Heard, rate: int | None) -> Heard:
+    if isinstance(sound, Unusable):
+        return sound
     try:
         require_sound(sound.wave)
+        if rate is None:
+            return sound
         resampled = sound.at(rate)
         require_sound(resampled.wave)
     except Unusable as error:
@@ -111,21 +170,35 @@ def _usable(sound: Sound, rate: int) -> Sound | Unusable:
     return resampled
 
 
-def _or_raise(sound: Sound | Unusable) -> Sound:
+def _or_raise(sound: Heard) -> Sound:
     if isinstance(sound, Unusable):
         raise sound
     return sound
 
 
-def _common_length(candidate: Sound, clean: Sound) -> int:
-    lengths = len(candidate.wave), len(clean.wave)
-    if max(lengths) - min(lengths) > clean.rate // FRAMES_PER_SECOND:
+def _refuse_long(sound: Sound, spec: MetricSpec, which: str = "") -> None:
+    if spec.longest_seconds is not None and sound.seconds > spec.longest_seconds:
+        raise Unusable(
+            Reason.TOO_LONG,
+            f"{which}{sound.seconds:.1f} s; {spec.name} takes {spec.longest_seconds:g} s at most",
+        )
+
+
+def _aligned(candidate: Sound, clean: Sound, found: Alignment | None) -> tuple[Stretch, Sound]:
+    """Both without the delay, and the candidate the right way up; a lost end may be missing."""
+    found = found or Alignment()
+    delay = round(found.delay * clean.rate / ALIGNED_AT)
+    lengths = len(candidate.wave) - max(delay, 0), len(clean.wave) - max(-delay, 0)
+    if max(lengths) - min(lengths) > clean.rate // FRAMES_PER_SECOND + abs(delay):
         raise Unusable(
             Reason.LENGTH_MISMATCH,
             f"{candidate.seconds:.3f} s against {clean.seconds:.3f} s of the clean clip",
         )
-    return min(lengths)
+    _, wave = alignment.undo(replace(found, delay=delay), clean.wave, candidate.wave)
+    return Stretch(max(-delay, 0), len(wave)), replace(candidate, wave=wave)
 
 
-def _cut(sound: Sound, length: int | None) -> Sound:
-    return replace(sound, wave=sound.wave[:length])
+def _cut(sound: Sound, start: int, length: int | None) -> Sound:
+    if length is None:
+        return sound
+    return replace(sound, wave=sound.wave[start : start + length])

@@ -1,75 +1,144 @@
-"""Word error rate: does the candidate still say the words?
+"""Word and character error rates: does the candidate still say the words?
 
     WER = (S + D + I) / N
 
-with S substituted, D deleted and I inserted words against N words of the reference text (jiwer).
-It can pass 1. Where the clip has no text, the recogniser's own transcript of the clean clip is it.
+with S substituted, D deleted and I inserted words against N words of the reference text; CER is
+the same of characters (jiwer computes both). Either can pass 1. Where the clip has no text, the
+recogniser's own transcript of the clean clip is the reference.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 
 from gensr_pref.errors import Unusable
-from gensr_pref.metrics.base import ClipSounds, MetricSpec, Score
-from gensr_pref.metrics.recogniser import recogniser_named
-from gensr_pref.metrics.text import normalise
+from gensr_pref.metrics.base import Answer, ClipSounds, MetricSpec, Note, Score
+from gensr_pref.metrics.recogniser import Heard, recogniser_named
+from gensr_pref.metrics.text import UNSPACED, normalise, primary
 from gensr_pref.schema import Reason
+
+Rates = Mapping[str, float | str | Exception]
 
 
 class WordErrorRate:
-    """The share of words that a recogniser gets wrong.
+    """The shares of words and of characters that a recogniser gets wrong.
 
     Args:
-        recogniser: whose transcripts are compared.
+        recogniser: whose transcripts are compared: ``pocketsphinx``, ``whisper``, or one of yours
+            as ``module:Class`` (`gensr_pref.metrics.recogniser.Recogniser`).
+        model: an option of the recogniser: which checkpoint; absent = its default.
+        language: an ISO 639-1 code that holds for all clips; absent = the clip's, and where it has
+            none, what the recogniser takes the clean or else the noisy clip to be in.
 
     Raises:
-        ValueError: no recogniser has that name.
+        ValueError: no recogniser has that name, or `language` is no code.
+        InputError: it has no such model.
+        MissingWeightsError: the model's weights are not on this machine.
     """
 
-    def __init__(self, recogniser: str = "pocketsphinx") -> None:
-        self._recogniser = recogniser_named(recogniser)
+    def __init__(
+        self,
+        recogniser: str = "pocketsphinx",
+        model: str | None = None,
+        language: str | None = None,
+    ) -> None:
+        if language is not None and not re.fullmatch("[a-z]{2,3}", primary(language)):
+            raise ValueError(f"language {language!r} is no code; write one such as 'en'")
+        options = {} if model is None else {"model": model}
+        self._recogniser = recogniser_named(recogniser, **options)
+        self._language = language
         self.spec = MetricSpec(
             name="wer",
-            scores=(Score("wer", False, unit="share of words", low=0.0, ties=True),),
+            scores=(
+                Score("wer", False, unit="share of words", low=0.0, ties=True),
+                Score("cer", False, unit="share of characters", low=0.0, votes=False, ties=True),
+            ),
             sample_rate=self._recogniser.sample_rate,
             model=self._recogniser.model,
             licence=self._recogniser.licence,
+            notes=(Note("transcript"),),
+            longest_seconds=self._recogniser.longest_seconds,
         )
 
-    def load(self) -> None:
-        """Load the recogniser."""
-        self._recogniser.load()
+    def study(self, texts: Sequence[str]) -> None:
+        """Tell the recogniser what is said in the corpus, if it can make use of it."""
+        study = getattr(self._recogniser, "study", None)
+        if study is not None:
+            study(texts)
 
-    def score(self, clip: ClipSounds) -> Sequence[dict[str, float]]:
-        """One rate per candidate.
+    def load(self, device: str) -> None:
+        """Load the recogniser."""
+        self._recogniser.load(device)
+
+    def score(self, clip: ClipSounds) -> list[Answer]:
+        """Both rates per candidate, and its transcript.
+
+        Without a reference the rates are NO_TEXT; in a language written without spaces there are
+        no words to count, and `wer` is.
 
         Raises:
-            Unusable: NO_TEXT where there is neither text nor clean, or where no word is left of the
-                reference; UNKNOWN_LANGUAGE.
+            Unusable: UNKNOWN_LANGUAGE.
         """
-        reference = self._reference(clip)
-        heard = self._recogniser.transcribe(clip.candidates, clip.language)
-        return [{"wer": word_error_rate(reference, normalise(text))} for text in heard]
+        language = self._language_of(clip)
+        heard = self._recogniser.transcribe(clip.candidates, language, clip.text)
+        reference = self._reference(clip, language)
+        return [_answer(reference, transcript, language) for transcript in heard]
 
-    def _reference(self, clip: ClipSounds) -> str:
+    def _language_of(self, clip: ClipSounds) -> str:
+        given = self._language or clip.language
+        if given:
+            return primary(given)
+        sound = clip.clean or clip.noisy
+        if sound is None:
+            raise Unusable(Reason.UNKNOWN_LANGUAGE, "no language is given; set option 'language'")
+        return self._recogniser.language_of(sound)
+
+    def _reference(self, clip: ClipSounds, language: str) -> str | Unusable:
+        """The normalised words to compare with, or why there are none."""
         if clip.text is not None:
-            return _with_words(clip.text, "the clip's text")
+            return _with_words(clip.text, language, "the clip's text")
         if clip.clean is None:
-            raise Unusable(Reason.NO_TEXT, "neither a text nor a clean clip to transcribe")
-        [heard] = self._recogniser.transcribe([clip.clean], clip.language)
-        return _with_words(heard, "the clean clip's transcript")
+            return Unusable(Reason.NO_TEXT, "neither a text nor a clean clip to transcribe")
+        [heard] = self._recogniser.transcribe([clip.clean], language)
+        if isinstance(heard, Exception):
+            return Unusable(Reason.NO_TEXT, f"the clean clip cannot be transcribed: {heard}")
+        return _with_words(heard, language, "the clean clip's transcript")
 
 
 def word_error_rate(reference: str, hypothesis: str) -> float:
-    """(S + D + I) / N of two normalised texts, N >= 1."""
+    """(S + D + I) / N of the words of two normalised texts, N >= 1."""
     import jiwer
 
     return float(jiwer.process_words(reference, hypothesis).wer)
 
 
-def _with_words(text: str, which: str) -> str:
-    words = normalise(text)
-    if not words:
-        raise Unusable(Reason.NO_TEXT, f"{which} holds no word")
-    return words
+def character_error_rate(reference: str, hypothesis: str) -> float:
+    """(S + D + I) / N of the characters of two normalised texts, N >= 1; a space is one."""
+    import jiwer
+
+    return float(jiwer.process_characters(reference, hypothesis).cer)
+
+
+def _with_words(text: str, language: str, which: str) -> str | Unusable:
+    return normalise(text, language) or Unusable(Reason.NO_TEXT, f"{which} holds no word")
+
+
+def _answer(reference: str | Unusable, heard: Heard, language: str) -> Answer:
+    if isinstance(heard, Exception):
+        return heard
+    if isinstance(reference, Unusable):
+        return {"wer": reference, "cer": reference, "transcript": heard}
+    return {**_rates(reference, normalise(heard, language), language), "transcript": heard}
+
+
+def _rates(reference: str, hypothesis: str, language: str) -> Rates:
+    """`wer` and `cer`; where spaces do not part words, they are not compared."""
+    if language not in UNSPACED:
+        return {
+            "wer": word_error_rate(reference, hypothesis),
+            "cer": character_error_rate(reference, hypothesis),
+        }
+    cer = character_error_rate(reference.replace(" ", ""), hypothesis.replace(" ", ""))
+    detail = f"{language!r} is written without spaces: it has a cer and no wer"
+    return {"wer": Unusable(Reason.NO_TEXT, detail), "cer": cer}

@@ -86,7 +86,7 @@ class Judges:
     def __init__(self) -> None:
         self._metrics = [Dnsmos(), SpeakerSimilarity(), Pesq(), Stoi()]
         for metric in self._metrics:
-            metric.load()
+            metric.load("cpu")
 
     def __call__(self, waves: list[Wave], clean: Wave) -> npt.NDArray[np.float64]:
         """[waves, scores], each wave as it is when stored in 16 bits."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from gensr_pref import audio, plugins, sample
 from gensr_pref.metrics.base import ClipSounds
 from gensr_pref.metrics.panel import Panel
-from tests.metrics.sounds import noisy, read_csv
+from tests.metrics.sounds import ask, noisy, read_csv
 
 
 def clips(prompts, candidates):
@@ -36,11 +36,11 @@ def main(prompts=8, candidates=4):
         panel = Panel([name])
         start = time.process_time()
         panel.load()
-        panel.score(measured[0])
+        ask(panel, measured[0])
         first = time.process_time() - start
         start, wall = time.process_time(), time.perf_counter()
         for clip in measured:
-            panel.score(clip)
+            ask(panel, clip)
         spent, wall = time.process_time() - start, time.perf_counter() - wall
         print(f"{name:20s} CPU {spent / seconds:.4f}  wall {wall / seconds:.4f}  "
               f"load and first clip {first:.1f} s")  # fmt: skip

@@ -139,7 +139,7 @@ class Roughness:
             "Apache-2.0",
         )
 
-    def load(self):
+    def load(self, device):
         pass
 
     def score(self, clip):
@@ -159,3 +159,12 @@ class Sulking(Roughness):
 
     def score(self, clip):
         raise RuntimeError("not today")
+
+
+class Fragile(Roughness):
+    """Ends its process where a candidate nearly reaches full scale."""
+
+    def score(self, clip):
+        if any(np.abs(sound.wave).max() > 0.95 for sound in clip.candidates):
+            os._exit(1)
+        return super().score(clip)

@@ -20,3 +20,8 @@ def cut(sound, seconds):
 def read_csv(path):
     with path.open(encoding="utf-8") as file:
         return list(csv.DictReader(file))
+
+
+def ask(panel, clip):
+    """What a panel says of a clip that is given as a metric sees it."""
+    return panel.score(clip.candidates, clip.clean, clip.noisy, clip.text, clip.language)

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from gensr_pref import plugins
 from gensr_pref.config import MetricUse
+from gensr_pref.engine import catalogue
 from gensr_pref.errors import ConfigError
 from gensr_pref.metrics.panel import Panel
+
+from .sounds import ask
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 
@@ -20,7 +22,7 @@ def test_the_example_metric(tmp_path, monkeypatch, clip):
     monkeypatch.syspath_prepend(tmp_path)
     use = MetricUse(metric="mine_of_the_docs:Brightness", options={"above_hz": 6000})
     panel = Panel([use])
-    results = panel.score(replace(clip, candidates=[clip.clean, clip.noisy]))
+    results = ask(panel, replace(clip, candidates=[clip.clean, clip.noisy]))
     clean, noisy = (result.values["brightness"] for result in results)
     assert clean < noisy < 0
     assert panel.votes == ["brightness"]
@@ -30,6 +32,5 @@ def test_the_example_metric(tmp_path, monkeypatch, clip):
 
 def test_every_score_of_every_metric_is_on_the_page():
     page = PAGE.read_text()
-    for name in plugins.names("metric"):
-        for score in Panel([name]).scores:
-            assert f"| `{score.name}` | `{name}` |" in page
+    for row in catalogue.metrics():
+        assert f"| `{row['score']}` | `{row['metric']}` |" in page

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import soundfile
 
 from gensr_pref import plugins
 from gensr_pref.audio import Sound, resample
@@ -18,11 +19,11 @@ from gensr_pref.errors import (
     UnknownPluginError,
     Unusable,
 )
-from gensr_pref.metrics.base import ClipSounds, MetricSpec, Score, each
+from gensr_pref.metrics.base import MetricSpec, Note, Score, each
 from gensr_pref.metrics.panel import Panel
 from gensr_pref.schema import Reason
 
-from .sounds import cut
+from .sounds import ask, cut
 
 ALL = ["dnsmos", "speaker_similarity", "wer", "pesq", "stoi"]
 
@@ -30,12 +31,13 @@ ALL = ["dnsmos", "speaker_similarity", "wer", "pesq", "stoi"]
 class Peak:
     """A hand-made metric: the largest sample; `answer` bends what it says."""
 
-    def __init__(self, name="peak", needs=(), rate=16000, answer=None):
-        self.spec = MetricSpec(name, (Score(name),), rate, frozenset(needs))
+    def __init__(self, name="peak", needs=(), rate=16000, answer=None, **spec):
+        self.spec = MetricSpec(name, (Score(name),), rate, frozenset(needs), **spec)
         self.answer = answer or (lambda sound: {name: float(np.abs(sound.wave).max())})
         self.asked = []
 
-    def load(self):
+    def load(self, device):
+        self.device = device
         self.loads = getattr(self, "loads", 0) + 1
 
     def score(self, clip):
@@ -71,15 +73,32 @@ def reasons(results, score="peak"):
 # What it admits
 
 
+def test_a_metric_at_any_rate_cannot_need_the_clean_sound():
+    with pytest.raises(ConfigError, match=r"panel\.0\.metric: 'odd' needs the clean sound"):
+        Panel([Peak("odd", needs=["clean"], rate=None)])
+
+
+def test_two_metrics_may_not_note_the_same():
+    told = (Note("transcript"),)
+    with pytest.raises(ConfigError, match=r"'b' notes 'transcript', and so does another"):
+        Panel([Peak("a", notes=told), Peak("b", notes=told)])
+
+
+def test_notices_are_of_the_metrics_that_have_one():
+    panel = Panel([Peak("a", notice="Not for sale."), Peak("b")])
+    assert panel.notices == ["a: Not for sale."]
+    assert [facts["notice"] for facts in panel.facts()["metrics"]] == ["Not for sale.", ""]
+
+
 def test_scores_and_default_votes():
     panel = Panel(ALL)
     assert [score.name for score in panel.scores] == [
         "dnsmos_sig", "dnsmos_bak", "dnsmos_ovrl", "dnsmos_p808",
-        "speaker_similarity", "wer", "pesq_wb", "stoi", "estoi",
+        "speaker_similarity", "wer", "cer", "pesq_wb", "stoi", "estoi",
     ]  # fmt: skip
     assert panel.votes == ["dnsmos_sig", "dnsmos_bak", "dnsmos_ovrl", "speaker_similarity", "wer"]
-    assert [score.name for score in panel.scores if not score.higher_is_better] == ["wer"]
-    assert [score.name for score in panel.scores if score.ties] == ["wer"]
+    assert [score.name for score in panel.scores if not score.higher_is_better] == ["wer", "cer"]
+    assert [score.name for score in panel.scores if score.ties] == ["wer", "cer"]
 
 
 @pytest.mark.parametrize(
@@ -183,13 +202,13 @@ def test_metrics_are_loaded_once():
     panel = Panel([metric])
     for _ in range(2):
         panel.load()
-        panel.score(ClipSounds([tone()]))
+        panel.score([tone()])
     assert metric.loads == 1
 
 
 def test_a_metric_that_cannot_be_loaded_is_named():
     metric = Peak()
-    metric.load = lambda: 1 / 0
+    metric.load = lambda device: 1 / 0
     with pytest.raises(InputError, match="metric 'peak' cannot be loaded: ZeroDivisionError"):
         Panel([metric]).load()
 
@@ -200,7 +219,7 @@ def test_a_metric_that_cannot_be_loaded_is_named():
 def test_each_metric_gets_its_rate():
     low, high = Peak("low", rate=8000), Peak("high", rate=48000)
     sound = tone(rate=16000)
-    Panel([low, high]).score(ClipSounds([sound], clean=sound, noisy=sound))
+    Panel([low, high]).score([sound], clean=sound, noisy=sound)
     for metric, rate in ((low, 8000), (high, 48000)):
         [seen] = metric.asked
         expected = resample(sound.wave, 16000, rate)
@@ -221,7 +240,7 @@ def test_each_metric_gets_its_rate():
 )
 def test_an_unusable_candidate_fails_alone_on_every_score(bad, reason):
     first, second = Peak("first"), Peak("second", rate=8000)
-    results = Panel([first, second]).score(ClipSounds([tone(0.5), bad, tone(0.25)]))
+    results = Panel([first, second]).score([tone(0.5), bad, tone(0.25)])
     for score in ("first", "second"):
         assert reasons(results, score) == [None, reason, None]
         assert values(results, score)[1] is None
@@ -232,13 +251,13 @@ def test_an_unusable_candidate_fails_alone_on_every_score(bad, reason):
 def test_needs_are_checked_before_asking():
     clean, text = Peak("c", needs=["clean"]), Peak("t", needs=["text"])
     panel = Panel([clean, text])
-    results = panel.score(ClipSounds([tone()], text=" "))
+    results = panel.score([tone()], text=" ")
     assert results[0].failures == {"c": Reason.NO_CLEAN, "t": Reason.NO_TEXT}
-    results = panel.score(ClipSounds([tone()], clean=tone(0.0)))
+    results = panel.score([tone()], clean=tone(0.0))
     assert results[0].failures["c"] is Reason.NO_CLEAN
     assert results[0].details["c"] == "the clean clip is silent"
     assert clean.asked == text.asked == []
-    results = panel.score(ClipSounds([tone()], clean=tone(), text="a"))
+    results = panel.score([tone()], clean=tone(), text="a")
     assert results[0].failures == {}
 
 
@@ -247,7 +266,7 @@ def test_lengths_are_made_equal_to_the_clean_ones_up_to_20_ms():
     free = Peak("free")
     lengths = [16000, 15680, 16320, 15679, 16321, 15840]
     results = Panel([metric, free]).score(
-        ClipSounds([tone(samples=n) for n in lengths], clean=tone(samples=16000))
+        [tone(samples=n) for n in lengths], clean=tone(samples=16000)
     )
     mismatch = Reason.LENGTH_MISMATCH
     assert reasons(results) == [None, None, None, mismatch, mismatch, None]
@@ -295,7 +314,7 @@ def raising(error):
 )  # fmt: skip
 def test_a_bad_answer_voids_one_candidate(bad, reason, detail):
     results = Panel([Peak(answer=picky(bad)), Peak("other")]).score(
-        ClipSounds([tone(0.5), tone(0.25), tone(0.75)])
+        [tone(0.5), tone(0.25), tone(0.75)]
     )
     assert reasons(results) == [None, reason, None]
     assert values(results)[1] is None
@@ -310,7 +329,7 @@ def test_a_metric_that_raises_for_all_because_of_one_is_asked_about_each():
         def score(self, clip):
             return [picky(raising(RuntimeError("batch")))(sound) for sound in clip.candidates]
 
-    results = Panel([Whole()]).score(ClipSounds([tone(0.5), tone(0.25), tone(0.75)]))
+    results = Panel([Whole()]).score([tone(0.5), tone(0.25), tone(0.75)])
     assert reasons(results) == [None, Reason.METRIC_ERROR, None]
 
 
@@ -324,7 +343,7 @@ def test_a_metric_that_always_raises_fails_for_all_and_others_go_on():
             raise Unusable(Reason.NO_TEXT, "no words")
 
     panel = Panel([Broken("broken"), Refusing("refusing"), Peak()])
-    results = panel.score(ClipSounds([tone(0.5), tone(0.25)]))
+    results = panel.score([tone(0.5), tone(0.25)])
     assert reasons(results, "broken") == [Reason.METRIC_ERROR] * 2
     assert reasons(results, "refusing") == [Reason.NO_TEXT] * 2
     assert reasons(results) == [None, None]
@@ -336,21 +355,19 @@ def test_a_wrong_number_of_answers_is_no_answer(count):
         def score(self, clip):
             return [{"peak": 0.5}] * count
 
-    results = Panel([Miscounting()]).score(ClipSounds([tone(0.5), tone(0.25)]))
+    results = Panel([Miscounting()]).score([tone(0.5), tone(0.25)])
     assert reasons(results) == [Reason.METRIC_ERROR] * 2
     assert results[0].details["peak"] == f"ValueError: {count} answers for 2 candidates"
 
 
 def test_an_interrupt_is_not_data():
     with pytest.raises(KeyboardInterrupt):
-        Panel([Peak(answer=lambda sound: raising(KeyboardInterrupt())())]).score(
-            ClipSounds([tone()])
-        )
+        Panel([Peak(answer=lambda sound: raising(KeyboardInterrupt())())]).score([tone()])
 
 
 def test_a_clip_without_candidates_gives_nothing():
     metric = Peak()
-    assert Panel([metric]).score(ClipSounds([])) == []
+    assert Panel([metric]).score([]) == []
     assert metric.asked == []
 
 
@@ -374,10 +391,10 @@ def test_scores_depend_on_nothing_but_the_candidate(panel, clip):
     clip = replace(clip, clean=cut(clip.clean, 1.2), noisy=cut(clip.noisy, 1.2))
     short = cut(clip.candidates[0], 1.19)
     silent = Sound(np.zeros(16000, np.float32), 16000)
-    together = panel.score(replace(clip, candidates=[*clip.candidates[:2], short]))
+    together = ask(panel, replace(clip, candidates=[*clip.candidates[:2], short]))
     others = [short, silent, clip.candidates[1], clip.candidates[0]]
-    shuffled = panel.score(replace(clip, candidates=others))
-    alone = panel.score(replace(clip, candidates=[clip.candidates[1]]))
+    shuffled = ask(panel, replace(clip, candidates=others))
+    alone = ask(panel, replace(clip, candidates=[clip.candidates[1]]))
     assert [shuffled[i] for i in (3, 2, 0)] == together
     assert alone == [together[1]]
     assert all(not result.failures for result in together)
@@ -393,16 +410,17 @@ def test_scores_do_not_depend_on_threads(clip):
     found = []
     for threads in (1, 2):
         torch.set_num_threads(threads)
-        found.append(panel.score(clip))
+        found.append(ask(panel, clip))
         assert torch.get_num_threads() == threads
     torch.set_num_threads(1)
     assert found[0] == found[1]
 
 
 def test_without_clean_and_text(panel, clip):
-    [result] = without_dnsmos(panel).score(ClipSounds([clip.candidates[0]], noisy=clip.noisy))
+    [result] = without_dnsmos(panel).score([clip.candidates[0]], noisy=clip.noisy)
     assert result.failures == {
         "wer": Reason.NO_TEXT,
+        "cer": Reason.NO_TEXT,
         "pesq_wb": Reason.NO_CLEAN,
         "stoi": Reason.NO_CLEAN,
         "estoi": Reason.NO_CLEAN,
@@ -421,7 +439,7 @@ def test_odd_sounds_are_scored_or_null_never_an_error_of_the_panel(panel, clip, 
         "48 kHz": lambda: clean.at(48000),
     }
     quick = without_dnsmos(panel)
-    [result] = quick.score(ClipSounds([make[kind]()], clean, None, clip.text, "en"))
+    [result] = quick.score([make[kind]()], clean, None, clip.text, "en")
     assert set(result.values) == {score.name for score in quick.scores}
     assert Reason.METRIC_ERROR not in result.failures.values(), result.details
     for score in quick.scores:
@@ -434,4 +452,130 @@ def test_odd_sounds_are_scored_or_null_never_an_error_of_the_panel(panel, clip, 
         assert result.failures["stoi"] is result.failures["pesq_wb"] is Reason.LENGTH_MISMATCH
         assert result.failures["speaker_similarity"] is Reason.NO_SPEECH
     if kind == "dc":
-        assert result.failures["speaker_similarity"] is Reason.NO_SPEECH
+        assert result.failures["speaker_similarity"] is Reason.SILENT
+
+
+# Paths, lengths, notes
+
+
+def test_paths_and_sounds_are_the_same(tmp_path):
+    soundfile.write(tmp_path / "a.wav", tone().wave, 16000, subtype="FLOAT")
+    metric = Peak(needs=["clean"])
+    panel = Panel([metric])
+    for source in (tmp_path / "a.wav", str(tmp_path / "a.wav"), tone()):
+        assert values(panel.score([source], clean=source)) == [float(np.abs(tone().wave).max())]
+
+
+def test_a_file_that_cannot_be_read_is_null_and_counts_as_absent(tmp_path):
+    (tmp_path / "bad.wav").write_text("not audio")
+    panel = Panel([Peak("alone"), Peak("against", needs=["clean"])])
+    paths = [tmp_path / "none.wav", tmp_path / "bad.wav"]
+    results = panel.score([*paths, tone()], clean=paths[0])
+    assert reasons(results, "alone") == [Reason.MISSING, Reason.UNREADABLE, None]
+    assert reasons(results, "against") == [Reason.MISSING, Reason.UNREADABLE, Reason.NO_CLEAN]
+
+
+def test_what_is_too_long_for_a_metric_is_null_for_it_alone():
+    metric = Peak("short", longest_seconds=0.5)
+    against = Peak("against", needs=["clean"], longest_seconds=0.5)
+    panel = Panel([metric, against, Peak("any")])
+    results = panel.score([tone(samples=8000), tone(samples=8001)], clean=tone(samples=8001))
+    assert reasons(results, "short") == [None, Reason.TOO_LONG]
+    assert reasons(results, "against") == [Reason.TOO_LONG] * 2
+    assert results[0].details["against"].startswith("the clean clip is 0.5 s")
+    assert reasons(results, "any") == [None, None]
+
+
+def test_a_metric_without_a_rate_gets_each_sound_as_it_is():
+    metric = Peak(rate=None)
+    Panel([metric]).score([tone(rate=8000), tone(rate=48000)])
+    assert [sound.rate for sound in metric.asked[0].candidates] == [8000, 48000]
+
+
+def test_notes_and_reasons_stand_beside_numbers():
+    def answer(sound):
+        return {"peak": Unusable(Reason.NO_TEXT, "no words"), "heard": "so it is", "other": 3}
+
+    [result] = Panel([Peak(answer=answer, notes=(Note("heard"),))]).score([tone()])
+    assert result.notes == {"heard": "so it is"}
+    assert result.failures == {"peak": Reason.NO_TEXT}
+    assert result.details == {"peak": "no words"}
+
+
+@pytest.mark.parametrize("told", [None, 3, float("nan")])
+def test_a_note_of_another_kind_is_no_note(told):
+    metric = Peak(answer=lambda sound: {"peak": 1.0, "heard": told}, notes=(Note("heard"),))
+    [result] = Panel([metric]).score([tone()])
+    assert result.notes == {}
+    assert result.values == {"peak": 1.0}
+
+
+def test_the_corpus_is_studied_before_loading():
+    class Studious(Peak):
+        def study(self, texts):
+            assert not hasattr(self, "loads")
+            self.texts = texts
+
+    metric = Studious()
+    Panel([metric], texts=["b", "a", "b"]).load("cuda:1")
+    assert metric.texts == ["a", "b"]
+    assert metric.device == "cuda:1"
+
+
+# Alignment
+
+
+def late(sound, delay, polarity=1, longer=0):
+    """The sound `delay` samples later and `longer` samples longer, perhaps upside down."""
+    length = len(sound.wave) + longer
+    padded = np.pad(sound.wave, (max(delay, 0), max(longer, 0)))[max(-delay, 0) :]
+    wave = np.zeros(length, np.float32)
+    wave[: len(padded[:length])] = padded[:length]
+    return Sound(polarity * wave, sound.rate)
+
+
+@pytest.mark.parametrize(
+    ("delay", "polarity", "longer"), [(160, 1, 160), (400, -1, 240), (-80, -1, 0), (0, 1, 0)]
+)
+def test_delay_and_polarity_are_undone_for_metrics_that_want_it(prompts, delay, polarity, longer):
+    clean = prompts[0][0]
+    aligned = Peak("aligned", needs=["clean"], align=True)
+    plain = Peak("plain", needs=["clean"])
+    panel = Panel([aligned, plain])
+    lagging, on_time = panel.score([late(clean, delay, polarity, longer), clean], clean=clean)
+    assert lagging.notes["delay_seconds"] == delay / 16000
+    assert lagging.notes["polarity"] == polarity
+    assert abs(lagging.notes["correlation"]) > 0.99
+    assert on_time.notes["delay_seconds"] == 0
+    for group in aligned.asked:
+        [candidate, *_] = group.candidates
+        assert len(candidate.wave) == len(group.clean.wave) > len(clean.wave) - 500
+        assert np.array_equal(candidate.wave, group.clean.wave)
+    assert np.array_equal(plain.asked[0].clean.wave, clean.wave)
+
+
+def test_alignment_keeps_candidates_apart(prompts):
+    clean = prompts[0][0]
+    noise = np.random.default_rng(0).normal(0, 0.01, len(clean.wave)).astype(np.float32)
+    rough = Sound(clean.wave + noise, clean.rate)
+    candidates = [late(rough, 160), rough, late(rough, 400, -1), late(rough, 160)]
+    together = Panel([MetricUse(metric="si_sdr", options={"align": True})])
+    found = values(together.score(candidates, clean=clean), "si_sdr")
+    alone = [values(together.score([c], clean=clean), "si_sdr")[0] for c in candidates]
+    assert found == alone
+
+
+def test_a_shift_at_another_rate(prompts):
+    clean = prompts[0][0].at(48000)
+    metric = Peak("aligned", needs=["clean"], rate=8000, align=True)
+    [result] = Panel([metric]).score([late(clean, 480, -1)], clean=clean)
+    assert result.notes["delay_seconds"] == 0.01
+    [seen] = metric.asked
+    difference = seen.candidates[0].wave - seen.clean.wave
+    assert np.abs(difference[:-200]).max() < 0.01
+
+
+def test_without_metrics_that_align_nothing_is_noted():
+    panel = Panel([Peak(needs=["clean"])])
+    assert panel.notes == []
+    assert panel.score([tone()], clean=tone())[0].notes == {}

@@ -22,14 +22,14 @@ from .sounds import cut, noisy
 @pytest.fixture(scope="module")
 def dnsmos():
     metric = Dnsmos()
-    metric.load()
+    metric.load("cpu")
     return metric
 
 
 @pytest.fixture(scope="module")
 def speaker():
     metric = SpeakerSimilarity()
-    metric.load()
+    metric.load("cpu")
     return metric
 
 

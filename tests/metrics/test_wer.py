@@ -1,7 +1,5 @@
-"""Recogniser and word error rate."""
+"""Word and character error rates."""
 
-import subprocess
-import sys
 from dataclasses import replace
 
 import jiwer
@@ -10,133 +8,228 @@ import pytest
 
 from gensr_pref.audio import Sound
 from gensr_pref.errors import Unusable
-from gensr_pref.metrics.recogniser import Pocketsphinx, recogniser_named
+from gensr_pref.metrics.base import ClipSounds
+from gensr_pref.metrics.pocketsphinx import Pocketsphinx
 from gensr_pref.metrics.text import normalise
-from gensr_pref.metrics.wer import WordErrorRate, word_error_rate
+from gensr_pref.metrics.wer import WordErrorRate, character_error_rate, word_error_rate
 from gensr_pref.schema import Reason
+from tests.benchmarks.recogniser import corpus_texts, noisy_clips, outcome, rates
 
-from .sounds import cut, noisy
+from .sounds import cut
+
+SILENT = Sound(np.zeros(100, np.float32), 16000)
 
 
-@pytest.fixture(scope="module")
-def recogniser():
-    made = Pocketsphinx()
-    made.load()
-    return made
+class Scripted:
+    """Hears what it is told to, one transcript per sound, and notes what it was asked."""
+
+    model, licence, sample_rate, longest_seconds = "scripted", "none", 16000, 9.0
+
+    def __init__(self, model="yes"):
+        self.heard = [model]
+        self.asked = []
+
+    def load(self, device):
+        self.device = device
+
+    def language_of(self, sound):
+        self.asked.append("language")
+        return "de"
+
+    def transcribe(self, sounds, language, text=None):
+        self.texts = [*getattr(self, "texts", []), text]
+        self.asked.append((len(sounds), language))
+        return (self.heard * len(sounds))[: len(sounds)]
+
+
+def scripted(*heard, **options):
+    metric = WordErrorRate(recogniser=f"{__name__}:Scripted", **options)
+    metric._recogniser.heard = list(heard)
+    return metric
+
+
+def of_text(text, language="en", candidates=1):
+    return ClipSounds([SILENT] * candidates, text=text, language=language)
 
 
 @pytest.fixture(scope="module")
 def wer():
     made = WordErrorRate()
-    made.load()
+    made.load("cpu")
     return made
 
 
-def test_text_does_not_depend_on_what_was_heard_before(recogniser, prompts):
-    """A decoder without `reinit_feat` fails this: its estimate of the noise stays."""
-    loud = noisy(cut(prompts[1][0], 1.0), 0.2)
-    sounds = [loud, *(noisy(cut(sound, 1.5), 0.02) for sound, _ in prompts[5:7])]
-    alone = []
-    for sound in sounds:
-        fresh = Pocketsphinx()
-        fresh.load()
-        alone += fresh.transcribe([sound], "en")
-    assert all(alone[1:])
-    assert recogniser.transcribe(sounds, "en") == alone
-
-
-def test_clean_prompts_are_heard_in_part(recogniser, prompts):
-    sounds, texts = zip(*prompts[:2], strict=True)
-    heard = [normalise(text) for text in recogniser.transcribe(sounds, "en-US")]
-    assert jiwer.wer([normalise(text) for text in texts], heard) < 0.6
-
-
-def test_hiss_is_no_error(recogniser):
-    hiss = np.random.default_rng(0).normal(size=8000).astype(np.float32) * 1e-3
-    [text] = recogniser.transcribe([Sound(hiss, 16000)], "en")
-    assert isinstance(text, str)
-    assert recogniser.transcribe([], "en") == []
-
-
-def test_an_unknown_language_is_refused(recogniser, clip):
-    with pytest.raises(Unusable, match="unknown_language: pocketsphinx knows English, not 'fr'"):
-        recogniser.transcribe(clip.candidates, "fr")
-
-
-def test_an_unknown_recogniser_is_named():
-    with pytest.raises(ValueError, match=r"Known: pocketsphinx\. Did you mean 'pocketsphinx'"):
-        recogniser_named("pocketsphynx")
-
-
-def test_the_decoder_says_nothing():
-    script = (
-        "import numpy as np\n"
-        "from gensr_pref.audio import Sound\n"
-        "from gensr_pref.metrics.recogniser import Pocketsphinx\n"
-        "p = Pocketsphinx(); p.load()\n"
-        "p.transcribe([Sound(np.zeros(1, np.float32), 16000)], 'en')"
-    )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
-    assert (done.stdout, done.stderr) == (b"", b"")
-
-
 @pytest.mark.parametrize(
-    ("reference", "hypothesis", "expected"),
+    ("reference", "hypothesis", "words", "characters"),
     [
-        ("a b c d", "a b c d", 0.0),
-        ("a b c d", "a x c", 0.5),
-        ("a b", "", 1.0),
-        ("a", "x y z", 3.0),
+        ("a b c d", "a b c d", 0.0, 0.0),
+        ("a b c d", "a x c", 0.5, 3 / 7),
+        ("a b", "", 1.0, 1.0),
+        ("a", "x y z", 3.0, 5.0),
+        ("ten mice", "ten mine", 0.5, 1 / 8),
     ],
 )
-def test_word_error_rate(reference, hypothesis, expected):
-    assert word_error_rate(reference, hypothesis) == expected
+def test_the_equations(reference, hypothesis, words, characters):
+    assert word_error_rate(reference, hypothesis) == pytest.approx(words)
+    assert character_error_rate(reference, hypothesis) == pytest.approx(characters)
 
 
-def test_wer_is_jiwers_of_the_transcripts(wer, recogniser, clip):
+def test_rates_are_jiwers_of_the_transcripts(wer, clip):
+    recogniser = Pocketsphinx()
+    recogniser.load("cpu")
     short = replace(clip, candidates=[cut(clip.clean, 1.5), cut(clip.noisy, 0.8)])
     heard = recogniser.transcribe(short.candidates, "en")
-    expected = [jiwer.wer(normalise(clip.text), normalise(text)) for text in heard]
-    assert [answer["wer"] for answer in wer.score(short)] == expected
+    answers = wer.score(short)
+    assert [answer["transcript"] for answer in answers] == heard
+    for answer, text in zip(answers, heard, strict=True):
+        assert answer["wer"] == jiwer.wer(normalise(clip.text), normalise(text))
+        assert answer["cer"] == jiwer.cer(normalise(clip.text), normalise(text))
 
 
-def test_without_text_the_clean_clip_is_transcribed_once(clip):
-    class Counting:
-        name, model, licence, sample_rate = "counting", "", "", 16000
-        heard: list
+@pytest.mark.slow
+def test_what_is_said_of_one_does_not_depend_on_the_others(wer, clip):
+    together = wer.score(clip)
+    alone = [wer.score(replace(clip, candidates=[c]))[0] for c in clip.candidates[::-1]]
+    assert together == alone[::-1]
 
-        def load(self):
-            self.heard = []
 
-        def transcribe(self, sounds, language):
-            self.heard.append(len(sounds))
-            return ["A word, or two!"] * len(sounds)
-
+@pytest.mark.corpus
+@pytest.mark.slow
+def test_studied_it_prefers_the_cleaner_of_two(shared):
     metric = WordErrorRate()
-    metric._recogniser = Counting()
-    metric.load()
-    answers = metric.score(replace(clip, text=None))
+    metric.study(corpus_texts(shared))
+    metric.load("cpu")
+    wer, _ = rates(metric, noisy_clips(shared, 8, (16, 4)))
+    right, _, wrong = outcome(wer, 1)
+    assert wer[:, 0].mean() < 0.25
+    assert right >= 0.5
+    assert wrong <= 0.125
+
+
+def test_each_candidate_has_its_own_rate():
+    answers = scripted("ten mice", "ten", "").score(of_text("Ten mice!", candidates=3))
+    assert [answer["wer"] for answer in answers] == [0.0, 0.5, 1.0]
+    assert [answer["transcript"] for answer in answers] == ["ten mice", "ten", ""]
+
+
+def test_both_sides_are_normalised():
+    [answer] = scripted("I can not see the 2 gray mice.").score(
+        of_text("I can\u2019t see the TWO grey mice")
+    )
+    assert (answer["wer"], answer["cer"]) == (0.0, 0.0)
+    assert answer["transcript"] == "I can not see the 2 gray mice."
+
+
+def test_what_fails_on_one_candidate_is_its_answer():
+    broken = RuntimeError("decoder")
+    first, second = scripted(broken, "yes").score(of_text("yes", candidates=2))
+    assert first is broken
+    assert second["wer"] == 0.0
+
+
+@pytest.mark.parametrize("text", ["", "?!", "...", "um"])
+def test_text_without_words_is_no_text(text):
+    [answer] = scripted("what was heard").score(of_text(text))
+    for score in ("wer", "cer"):
+        assert answer[score].reason is Reason.NO_TEXT
+        assert answer[score].detail == "the clip's text holds no word"
+    assert answer["transcript"] == "what was heard"
+
+
+def test_neither_text_nor_clean_is_no_text():
+    [answer] = scripted("what was heard").score(of_text(None))
+    assert answer["wer"].reason is Reason.NO_TEXT
+    assert answer["transcript"] == "what was heard"
+
+
+def test_without_text_the_clean_clip_is_transcribed_once():
+    metric = scripted("A word, or two!")
+    answers = metric.score(ClipSounds([SILENT] * 3, clean=SILENT, language="en"))
     assert [answer["wer"] for answer in answers] == [0.0] * 3
-    assert metric._recogniser.heard == [1, 3]
+    assert sorted(metric._recogniser.asked) == [(1, "en"), (3, "en")]
+    assert metric._recogniser.texts == [None, None]
+
+
+def test_the_recogniser_is_told_which_text_is_meant():
+    metric = scripted("yes")
+    metric.score(of_text("Yes!"))
+    assert metric._recogniser.texts == ["Yes!"]
 
 
 @pytest.mark.parametrize(
-    ("text", "detail"), [("", "the clip's text holds no word"), ("?!", "the clip's text")]
+    ("heard", "detail"),
+    [
+        ("", "the clean clip's transcript holds no word"),
+        (RuntimeError("decoder"), "the clean clip cannot be transcribed: decoder"),
+    ],
 )
-def test_text_without_words_is_no_text(wer, clip, text, detail):
-    with pytest.raises(Unusable, match=detail) as caught:
-        wer.score(replace(clip, text=text))
-    assert caught.value.reason is Reason.NO_TEXT
+def test_a_clean_clip_that_cannot_be_read_is_no_text(heard, detail):
+    metric = scripted(heard)
+    metric._recogniser.transcribe = lambda sounds, language, text=None: (
+        [heard] if sounds[0] is not SILENT else ["yes"] * len(sounds)
+    )
+    clean = Sound(np.ones(9, np.float32), 16000)
+    [answer] = metric.score(ClipSounds([SILENT], clean=clean, language="en"))
+    assert (answer["wer"].reason, answer["wer"].detail) == (Reason.NO_TEXT, detail)
+    assert answer["transcript"] == "yes"
 
 
-def test_neither_text_nor_clean_is_no_text(wer, clip):
-    with pytest.raises(Unusable, match="neither a text nor a clean clip") as caught:
-        wer.score(replace(clip, text=None, clean=None))
-    assert caught.value.reason is Reason.NO_TEXT
+def test_a_language_without_spaces_has_a_cer_and_no_wer():
+    [answer] = scripted("\u4f60\u597d \u4e16\u754c").score(
+        of_text("\u4f60\u597d\uff0c\u4e16\u8ba1\u3002", "zh-CN")
+    )
+    assert answer["wer"].reason is Reason.NO_TEXT
+    assert "written without spaces" in answer["wer"].detail
+    assert answer["cer"] == 0.25
 
 
-def test_a_clean_clip_in_which_nothing_is_heard_is_no_text(wer, clip):
-    click = np.zeros(4000, np.float32)
-    click[0] = 0.5
-    with pytest.raises(Unusable, match="the clean clip's transcript holds no word"):
-        wer.score(replace(clip, text=None, clean=Sound(click, 16000)))
+@pytest.mark.parametrize(
+    ("option", "given", "expected"),
+    [(None, "en-US", "en"), (None, "FR", "fr"), ("es", "fr", "es"), ("pt_BR", None, "pt")],
+)
+def test_language_is_the_options_or_the_clips(option, given, expected):
+    metric = scripted("yes", language=option)
+    metric.score(of_text("yes", given))
+    assert metric._recogniser.asked == [(1, expected)]
+
+
+def test_an_unknown_language_is_detected_once_on_the_clip():
+    metric = scripted("ja")
+    metric.score(ClipSounds([SILENT] * 3, noisy=SILENT, text="ja"))
+    assert metric._recogniser.asked == ["language", (3, "de")]
+
+
+def test_an_unknown_language_with_nothing_to_hear_it_from():
+    metric = scripted("yes")
+    with pytest.raises(Unusable, match="set option 'language'") as caught:
+        metric.score(of_text("yes", None))
+    assert caught.value.reason is Reason.UNKNOWN_LANGUAGE
+
+
+def test_a_language_that_the_recogniser_lacks(wer, clip):
+    with pytest.raises(Unusable) as caught:
+        wer.score(replace(clip, language="fr"))
+    assert caught.value.reason is Reason.UNKNOWN_LANGUAGE
+
+
+@pytest.mark.parametrize("language", ["english", "", "e1", "-en"])
+def test_a_language_that_is_no_code_is_refused(language):
+    with pytest.raises(ValueError, match=f"language {language!r} is no code"):
+        WordErrorRate(language=language)
+
+
+def test_study_reaches_a_recogniser_that_can(wer):
+    scripted("yes").study(["a text"])  # has no study, and is left alone
+    metric = WordErrorRate()
+    metric.study(["a text"])
+    assert metric._recogniser._studied == {"a text"}
+
+
+def test_the_spec_is_the_recognisers():
+    spec = scripted("yes", model="m").spec
+    assert [(s.name, s.higher_is_better, s.votes, s.ties) for s in spec.scores] == [
+        ("wer", False, True, True),
+        ("cer", False, False, True),
+    ]
+    assert (spec.model, spec.longest_seconds) == ("scripted", 9.0)
+    assert [note.name for note in spec.notes] == ["transcript"]

@@ -37,7 +37,7 @@ def table(seed: int, clips: int = 40, candidates: int = 6) -> tuple[pa.Table, di
                 for vote in PANEL
             }
             rows.append({"candidate_id": name, "clip_id": f"c{clip}", **scores, "failures": None})
-    form = schema.scores_schema([vote.score for vote in PANEL])
+    form = schema.scores_schema([vote.score for vote in PANEL], {})
     return pa.Table.from_pylist(rows, schema=form), generators
 
 

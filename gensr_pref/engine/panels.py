@@ -1,0 +1,87 @@
+"""A panel asked for in few words, and described in full."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from gensr_pref import config, plugins
+from gensr_pref.config import MetricUse
+from gensr_pref.errors import ConfigError, nearest
+from gensr_pref.metrics.panel import Panel
+
+ALONE = ("dnsmos", "utmos")  # the metrics used where none is named; utmos where its weights are
+COMPARING = ("speaker_similarity", "pesq", "stoi", "si_sdr")  # and these where there is a reference
+
+
+def asked_for(
+    panel: str | None, settings: Sequence[str], reference: bool, align: bool = False
+) -> list[MetricUse]:
+    """The panel that was asked for.
+
+    Args:
+        panel: names with commas between, or a YAML file with a run file's ``panel`` section. None:
+            what needs no more than is there.
+        settings: ``METRIC.OPTION=VALUE``, the value being YAML.
+        reference: whether there are clean clips.
+        align: whether every metric that can is to undo delay and polarity.
+
+    Raises:
+        InputError: what is asked for is no panel, or a setting names no metric of it.
+    """
+    uses = [
+        config.parse(row, MetricUse, f"panel.{place}")
+        for place, row in enumerate(_rows(panel, reference))
+    ]
+    if align:
+        uses = [_aligning(use) for use in uses]
+    for setting in settings:
+        uses = _set(uses, setting)
+    return uses
+
+
+def described(panel: Panel) -> Iterator[str]:
+    """The panel that is really used, in lines to read."""
+    for member in panel.members:
+        spec = member.metric.spec
+        yield f"{spec.name}: {spec.model} ({spec.licence})"
+    for name, why in panel.left_out.items():
+        yield f"without {name}: {why}"
+    for notice in panel.notices:
+        yield f"note: {notice}"
+
+
+def _rows(panel: str | None, reference: bool) -> list[Any]:
+    if panel is None:
+        names = [*ALONE, *(COMPARING if reference else ())]
+        return [{"metric": name, "optional": name == "utmos"} for name in names]
+    if not panel.endswith((".yaml", ".yml")):
+        return [{"metric": name.strip()} for name in panel.split(",")]
+    rows = config.read_yaml(Path(panel)).get("panel")
+    if not isinstance(rows, list):
+        raise ConfigError(f"--panel: {panel} has no list called `panel`")
+    return rows
+
+
+def _aligning(use: MetricUse) -> MetricUse:
+    options = plugins.options_of(plugins.find("metric", use.metric, "--panel"))
+    if "align" not in options:
+        return use
+    return use.model_copy(update={"options": {"align": True, **use.options}})
+
+
+def _set(uses: list[MetricUse], setting: str) -> list[MetricUse]:
+    metric = setting.partition("=")[0].rpartition(".")[0]
+    if metric not in [use.metric for use in uses]:
+        raise ConfigError(
+            f"{setting!r}: METRIC.OPTION=VALUE is meant, such as wer.recogniser=whisper. "
+            f"No metric of the panel is {metric!r}. {nearest(metric, [u.metric for u in uses])}"
+        )
+    assignment = setting[len(metric) + 1 :]
+    return [
+        use.model_copy(update={"options": config.override(use.options, [assignment])})
+        if use.metric == metric
+        else use
+        for use in uses
+    ]

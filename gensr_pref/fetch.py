@@ -1,0 +1,205 @@
+"""Getting weights ahead of an offline run: ``gensr-pref fetch NAME…``.
+
+A file comes from where it is published, or from a mirror: with ``GENSR_PREF_MIRROR=PREFIX`` it is
+looked for as ``PREFIX/FILE``, PREFIX being an https address or a local folder, such as the cache
+of another machine or the one that openai-whisper or torch.hub keeps. It goes into a part file, is
+hashed, and only then takes its name. With ``GENSR_PREF_OFFLINE=1`` no connection is opened; a local
+folder still serves.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from gensr_pref import weights
+from gensr_pref.download import download, forget, require_safe, shown, unwritable
+from gensr_pref.errors import FetchError, InputError, MissingWeightsError
+from gensr_pref.weights import CATALOGUE, Checkpoint
+
+
+def listing() -> list[dict[str, Any]]:
+    """One row per checkpoint that can be fetched: what it is, and whether it is here."""
+    return [
+        {
+            "name": one.name,
+            "here": _state(one),
+            "size_mb": "-" if one.size is None else round(one.size / 1e6, 1),
+            "licence": one.licence,
+            "from": one.revision,
+            "host": urlsplit(one.url).hostname,
+            "digest": "published" if one.sha256 else "of the first fetch",
+            "notice": one.notice,
+        }
+        for one in CATALOGUE.values()
+    ]
+
+
+def fetch(names: Sequence[str], sha256: str | None = None) -> list[dict[str, Any]]:
+    """Have these checkpoints in the cache, downloading and hashing those that are not there.
+
+    Args:
+        names: of checkpoints, as in ``gensr-pref fetch``.
+        sha256: that the file must have, in hexadecimal; for one name, and of use where none is
+            published.
+
+    Returns:
+        One row per name: name, path, sha256, what the digest was compared with, licence, notice.
+
+    Raises:
+        InputError: an unknown name, or a digest, mirror or address that cannot be.
+        MissingWeightsError: offline and not here, or here and not what it should be.
+        FetchError: it cannot be had, or is not the file that was published.
+        StorageError: the disk is full or cannot be written.
+    """
+    wanted = [weights.named(name) for name in dict.fromkeys(names)]
+    pinned = _pin(wanted, sha256)
+    sources = {one.name: _source(one) for one in wanted}
+    lacking = [one for one in wanted if not weights.is_here(one)]
+    beyond = [one for one in lacking if isinstance(sources[one.name], str)]
+    if weights.offline() and beyond:
+        raise MissingWeightsError(weights.missing(beyond))
+    return [_fetched(one, sources[one.name], pinned) for one in wanted]
+
+
+def verify(names: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Hash checkpoints in the cache again: those named, else all that are here.
+
+    Raises:
+        MissingWeightsError: one is not there, or not what it should be.
+        InputError: no checkpoint has that name.
+    """
+    wanted = [weights.named(name) for name in names]
+    wanted = wanted or [one for one in CATALOGUE.values() if weights.is_here(one)]
+    if lacking := [one for one in wanted if not weights.is_here(one)]:
+        raise MissingWeightsError(weights.missing(lacking))
+    return [_row(one, weights.checked(one, again=True)) for one in wanted]
+
+
+def _state(checkpoint: Checkpoint) -> str:
+    if not weights.is_here(checkpoint):
+        return "no"
+    same = checkpoint.size in (None, weights.cached(checkpoint).stat().st_size)
+    return "yes" if same else "damaged"
+
+
+def _pin(wanted: Sequence[Checkpoint], sha256: str | None) -> str | None:
+    if sha256 is None:
+        return None
+    digest = sha256.lower()
+    if len(wanted) != 1:
+        raise InputError("--sha256 is the digest of one file: give one name with it")
+    if not re.fullmatch(r"[0-9a-f]{64}", digest):
+        raise InputError(f"--sha256: {sha256!r} is not 64 hexadecimal digits")
+    if wanted[0].sha256 not in (None, digest):
+        raise InputError(f"--sha256: {digest} is not the published one, {wanted[0].sha256}")
+    return digest
+
+
+def _source(checkpoint: Checkpoint) -> str | Path:
+    """The address or the file that a checkpoint comes from."""
+    mirror = os.environ.get(weights.MIRROR, "").strip()
+    if not mirror:
+        return checkpoint.url
+    if "://" not in mirror:
+        return Path(mirror).expanduser() / checkpoint.file
+    try:
+        require_safe(mirror)
+    except InputError as error:
+        raise InputError(f"{weights.MIRROR}: {error}") from None
+    parts = urlsplit(mirror)  # a query, such as a token, stays behind the path
+    return parts._replace(path=f"{parts.path.rstrip('/')}/{checkpoint.file}").geturl()
+
+
+def _fetched(checkpoint: Checkpoint, source: str | Path, pinned: str | None) -> dict[str, Any]:
+    if not weights.is_here(checkpoint):
+        with _alone(weights.cached(checkpoint)):
+            if not weights.is_here(checkpoint):  # nobody else got it while we waited
+                _get(checkpoint, source, pinned)
+    found = weights.checked(checkpoint)
+    if pinned not in (None, found):
+        path = weights.cached(checkpoint)
+        raise MissingWeightsError(
+            f"{path}: its SHA-256 is {found}, not {pinned}. Delete it and "
+            f"{weights.digest_file(path).name}, then fetch again"
+        )
+    return _row(checkpoint, found, pinned)
+
+
+def _get(checkpoint: Checkpoint, source: str | Path, pinned: str | None) -> None:
+    path = weights.cached(checkpoint)
+    part = path.with_name(f"{path.name}.part")
+    if isinstance(source, Path):
+        _copy(source, part)
+    else:
+        download(source, part, checkpoint.size, checkpoint.name)
+    expected = pinned or weights.expected_digest(checkpoint)
+    found = weights.sha256_of(part)
+    if expected not in (None, found):
+        forget(part)
+        where = source if isinstance(source, Path) else shown(source)
+        kept = "" if checkpoint.sha256 or pinned else f" (from {weights.digest_file(path)})"
+        raise FetchError(
+            f"{where}: its SHA-256 is {found}, not {expected}{kept}: damaged on the way, or not "
+            f"the file that was published. What was fetched of {checkpoint.name!r} is deleted."
+        )
+    _install(part, path, found)
+
+
+def _install(part: Path, path: Path, sha256: str) -> None:
+    """Give a file that was found good its name, with its digest beside it."""
+    try:
+        with part.open("rb") as file:
+            os.fsync(file.fileno())  # its bytes are on the disk before its name is
+        part.replace(path)
+        weights.record(path, sha256, path.stat().st_mtime_ns)
+        forget(part)
+    except OSError as error:
+        raise unwritable(path, error) from error
+
+
+def _copy(source: Path, part: Path) -> None:
+    if not source.is_file():
+        raise FetchError(f"{source}: there is no such file in the mirror ({weights.MIRROR})")
+    try:
+        shutil.copyfile(source, part)
+    except OSError as error:
+        raise unwritable(part, error) from error
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """One process at a time fetches a file; the lock falls with the process that holds it."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = path.with_name(f".{path.name}.lock").open("w")
+    except OSError as error:
+        raise unwritable(path, error) from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"{path.name}: another process is fetching it; waiting", file=sys.stderr)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _row(checkpoint: Checkpoint, sha256: str, pinned: str | None = None) -> dict[str, Any]:
+    """What a person is told of a checkpoint that is here."""
+    unpublished = "as given" if pinned else "of the first fetch"
+    return {
+        "name": checkpoint.name,
+        "path": str(weights.cached(checkpoint)),
+        "sha256": sha256,
+        "digest": "as published" if checkpoint.sha256 else unpublished,
+        "licence": checkpoint.licence,
+        "notice": checkpoint.notice,
+    }

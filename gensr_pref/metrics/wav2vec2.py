@@ -1,0 +1,139 @@
+"""What every metric on a wav2vec 2.0 encoder shares: its checkpoint, its input, its arithmetic.
+
+The convolutions in front of wav2vec 2.0, HuBERT and WavLM turn 16 kHz into 50 frames a second: one
+frame sees 400 samples, and frames are 320 apart.
+
+    A. Baevski et al., "wav2vec 2.0", NeurIPS 2020.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gensr_pref.audio import Sound
+from gensr_pref.errors import InputError, Unusable
+from gensr_pref.metrics.base import Answer
+from gensr_pref.schema import Reason
+
+RATE = 16_000
+RECEPTIVE_FIELD = 400  # samples that the first frame is made of
+_DETAIL = 400  # characters of a list of 200 keys that are worth reading
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors by name that a checkpoint file holds, as float32 on the CPU.
+
+    Only plain tensors are unpickled: a file that would run code is refused.
+
+    Raises:
+        InputError: not a file of `torch.save`, one that holds more than tensors, or a damaged one.
+    """
+    try:
+        content: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged pickle can raise anything
+        raise InputError(
+            f"{str(path)!r} cannot be read as a file of plain tensors ({type(error).__name__}); "
+            "it is damaged, of another kind, or holds code, which is never run"
+        ) from error
+    if not isinstance(content, dict) or not all(map(torch.is_tensor, content.values())):
+        raise InputError(f"{str(path)!r} holds {type(content).__name__}, not tensors by name")
+    return {name: tensor.float() for name, tensor in content.items()}
+
+
+def fill(model: nn.Module, tensors: dict[str, Tensor], path: Path, expected: str) -> None:
+    """Give `model`, built on the meta device, its tensors, and make it ready to score.
+
+    The weights of weight-normed layers may have the names of torch before 2.1 (``weight_g``,
+    ``weight_v``) or those since; torch maps the old ones itself.
+
+    Args:
+        model: as built under ``torch.device("meta")``, so that no time goes into random weights.
+        tensors: all that it needs and no more.
+        path: the file they are from.
+        expected: what that file should have been, for the message.
+
+    Raises:
+        InputError: a tensor is missing, of another shape, or one too many.
+    """
+    try:
+        model.load_state_dict(tensors, assign=True)
+    except RuntimeError as error:
+        detail = " ".join(str(error).split())
+        detail = detail if len(detail) <= _DETAIL else f"{detail[:_DETAIL]} …"
+        raise InputError(f"{str(path)!r} is not {expected}: {detail}") from error
+    model.eval().requires_grad_(False)
+
+
+def in_batches(
+    sounds: Sequence[Sound],
+    device: str,
+    measure: Callable[[Tensor], Sequence[Mapping[str, float]]],
+    together: bool | None = None,
+) -> list[Answer]:
+    """What `measure` says of each 16 kHz sound, in order.
+
+    A batch [B, T] holds sounds of one length, so that nothing is padded. On the CPU it holds one
+    sound: several at once cost as much, and the last bits would depend on which.
+
+    Args:
+        sounds: at their true lengths; one that does not fill a frame is TOO_SHORT.
+        device: where `measure` wants its batches.
+        measure: one answer per row of a batch.
+        together: whether sounds of one length share a batch; None: wherever that is faster, which
+            is not on the CPU.
+    """
+    together = device != "cpu" if together is None else together
+    answers: list[Answer] = [_too_short(sound) for sound in sounds]
+    batches: dict[int, list[int]] = {}
+    for place, sound in enumerate(sounds):
+        if len(sound.wave) >= RECEPTIVE_FIELD:
+            batches.setdefault(len(sound.wave) if together else -place, []).append(place)
+    for places in batches.values():
+        waves = torch.tensor(np.stack([sounds[place].wave for place in places]), device=device)
+        with full_precision():
+            measured = measure(waves)
+        for place, answer in zip(places, measured, strict=True):
+            answers[place] = answer
+    return answers
+
+
+def waveform(sound: Sound, device: str) -> Tensor:
+    """A 16 kHz sound as a batch of one [1, T].
+
+    Raises:
+        Unusable: TOO_SHORT, it does not fill one frame.
+    """
+    if len(sound.wave) < RECEPTIVE_FIELD:
+        raise _too_short(sound)
+    return torch.tensor(sound.wave, device=device)[None]
+
+
+def _too_short(sound: Sound) -> Unusable:
+    return Unusable(
+        Reason.TOO_SHORT, f"{len(sound.wave)} samples; one frame takes {RECEPTIVE_FIELD}"
+    )
+
+
+@contextmanager
+def full_precision() -> Iterator[None]:
+    """Inference in float32 throughout, with kernels that repeat, whatever the process has set.
+
+    Left alone, a GPU's convolutions and LSTMs round their input to TF32: 10 bits of mantissa.
+    """
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    exact = torch.backends.cudnn.flags(
+        enabled=True, benchmark=False, deterministic=True, allow_tf32=False
+    )
+    try:
+        with exact, torch.inference_mode():
+            yield
+    finally:
+        torch.set_float32_matmul_precision(before)

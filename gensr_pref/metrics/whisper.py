@@ -1,0 +1,153 @@
+"""Whisper as a recogniser, decoded the same way every time.
+
+Greedy, at temperature 0, without timestamps. The package's `transcribe` decodes again at a higher
+temperature, which draws at random, where a transcript looks bad; here what was heard first stands.
+
+    A. Radford et al., "Robust speech recognition via large-scale weak supervision", ICML 2023; the
+    code is openai-whisper's.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from gensr_pref import weights
+from gensr_pref.audio import Sound
+from gensr_pref.errors import InputError, Unusable
+from gensr_pref.metrics.recogniser import Heard
+from gensr_pref.schema import Reason
+
+# Nothing was said where the network thinks so and is unsure of what it heard all the same: the
+# thresholds of `whisper.transcribe` (openai-whisper 20250625).
+NO_SPEECH = 0.6  # probability
+UNSURE = -1.0  # mean log-probability of the tokens
+
+BATCH = 16  # sounds decoded at once on a GPU
+
+
+class Whisper:
+    """Whisper of one checkpoint.
+
+    A transcript that repeats itself in a loop, or that is made up over noise, is a transcript: the
+    words cannot be made out, and a high error rate says so. A loop ends after half the decoder's
+    context (224 tokens).
+
+    On a CPU sounds are decoded one at a time, because the last bits of the network's outputs
+    depend on how many go together; on a GPU they go together and keep that dependence, which can
+    tip a choice between two words that are equally likely.
+
+    Args:
+        model: the name of a published model, such as ``tiny.en`` or ``large-v3-turbo``, or the path
+            of a file with ``dims`` and ``model_state_dict``.
+
+    Raises:
+        InputError: no model has that name.
+        MissingWeightsError: its file is not there.
+    """
+
+    licence = "MIT"
+    sample_rate = 16_000
+    # The network's window. A longer sound would have to be cut where it is quiet, which is
+    # elsewhere in each candidate, and a word cut in two is an error that none of them made.
+    longest_seconds = 30.0
+
+    def __init__(self, model: str = "large-v3-turbo") -> None:
+        self._path, which = _checkpoint(model)
+        self.model = f"openai-whisper {version('openai-whisper')}: {which}"
+
+    def load(self, device: str) -> None:
+        """Load the checkpoint, which may hold nothing but tensors and plain values.
+
+        Raises:
+            InputError: the file is not a Whisper checkpoint.
+        """
+        self._network = _network(self._path).to(device)
+        self._device = device
+        _open_tokenizer(self._network)
+
+    def language_of(self, sound: Sound) -> str:
+        """The language whose token is the most probable; English for an English-only model."""
+        if not self._network.is_multilingual:
+            return "en"
+        _, probabilities = self._network.detect_language(self._mel(sound))
+        return str(max(probabilities, key=probabilities.get))
+
+    def transcribe(
+        self, sounds: Sequence[Sound], language: str, text: str | None = None
+    ) -> list[Heard]:
+        """The text of each sound, in order; empty where nothing was said. `text` is not used.
+
+        Raises:
+            Unusable: UNKNOWN_LANGUAGE.
+        """
+        if language not in self._languages():
+            raise Unusable(Reason.UNKNOWN_LANGUAGE, f"{self.model} does not know {language!r}")
+        step = 1 if self._device == "cpu" else BATCH
+        starts = range(0, len(sounds), step)
+        return [text for i in starts for text in self._decode(sounds[i : i + step], language)]
+
+    def _languages(self) -> Sequence[str]:
+        if not self._network.is_multilingual:
+            return ("en",)
+        from whisper.tokenizer import LANGUAGES
+
+        return list(LANGUAGES)[: self._network.num_languages]
+
+    def _decode(self, sounds: Sequence[Sound], language: str) -> Iterator[str]:
+        import torch
+        from whisper import DecodingOptions
+
+        options = DecodingOptions(
+            language=language, without_timestamps=True, fp16=self._device != "cpu"
+        )
+        mel = torch.stack([self._mel(sound) for sound in sounds])
+        for result in self._network.decode(mel, options):
+            silent = result.no_speech_prob > NO_SPEECH and result.avg_logprob <= UNSURE
+            yield "" if silent else result.text
+
+    def _mel(self, sound: Sound) -> Any:
+        """The log-mel spectrogram [80 or 128, 3000] of a sound, padded with silence to 30 s."""
+        from whisper import log_mel_spectrogram, pad_or_trim
+
+        mel = log_mel_spectrogram(pad_or_trim(sound.wave), self._network.dims.n_mels)
+        return mel.to(self._device)
+
+
+def _checkpoint(model: str) -> tuple[Path, str]:
+    """A model's file, and in few words which one it is."""
+    if os.sep in model or model.endswith(".pt"):
+        path = weights.find("whisper", model)
+        return path, f"{path.name}, SHA-256 {weights.sha256_of(path)[:12]}"
+    return weights.find(f"whisper-{model}"), weights.identity(f"whisper-{model}")
+
+
+def _network(path: Path) -> Any:
+    """The network in a checkpoint, on the CPU.
+
+    Not `whisper.load_model`, which downloads what it takes for a name.
+    """
+    import torch
+    from whisper.model import ModelDimensions
+    from whisper.model import Whisper as Network
+
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        network = Network(ModelDimensions(**checkpoint["dims"]))
+        network.load_state_dict(checkpoint["model_state_dict"])
+    except Exception as error:  # a pickle that is not one can raise anything
+        raise InputError(f"{str(path)!r} is not a Whisper checkpoint: {error}") from error
+    return network.eval()
+
+
+def _open_tokenizer(network: Any) -> None:
+    """Have the package read its vocabulary, which it keeps; it leaves the file open."""
+    from whisper.tokenizer import get_tokenizer
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        get_tokenizer(network.is_multilingual, num_languages=network.num_languages)

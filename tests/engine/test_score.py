@@ -1,0 +1,283 @@
+"""`gensr-pref score`: plain folders in, one row per file out."""
+
+import csv
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import soundfile
+
+from gensr_pref import audio, cli
+from gensr_pref.config import MetricUse
+from gensr_pref.engine import panels
+from gensr_pref.engine.folders import Folders, matched
+from gensr_pref.engine.score import engine_for, score
+from gensr_pref.errors import ConfigError, InputError, SourceError
+from gensr_pref.metrics.panel import Panel
+
+HERE = Path(__file__).parent
+CHEAP = "cheap:Roughness"
+SLOW = f"{CHEAP}.seconds=0.5"
+SERIAL = engine_for("1", "cpu")
+
+
+def tone(path, seconds=0.5, peak=0.5, rate=16000):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    wave = peak * np.sin(np.arange(int(seconds * rate)) * 0.1)
+    soundfile.write(path, wave, rate)
+    return path
+
+
+@pytest.fixture
+def two(tmp_path, monkeypatch):
+    """Two systems of three clips each, in nested folders and different formats, and their clean."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(HERE)
+    shutil.copy(HERE / "cheap.py", tmp_path)  # where processes of their own look for it
+    for place, name in enumerate(("a", "sub/b", "sub/c")):
+        tone(tmp_path / "one" / f"{name}.wav", peak=0.1 * (place + 1))
+        tone(tmp_path / "two" / f"{name}.flac", peak=0.2 * (place + 1))
+        tone(tmp_path / "clean" / f"{name}.wav", peak=0.9)
+    return tmp_path
+
+
+def run(*words):
+    return cli.main(["score", *map(str, words), "--workers", "1"])
+
+
+def rows(path):
+    return pq.read_table(path).to_pylist()
+
+
+# What belongs together
+
+
+def test_files_are_matched_by_name_whatever_their_suffix(two):
+    clips = matched(Folders((Path("one"), Path("two")), Path("clean")))
+    assert [clip.name for clip in clips] == ["a", "sub/b", "sub/c"]
+    assert clips[1].candidates == (("one", Path("one/sub/b.wav")), ("two", Path("two/sub/b.flac")))
+    assert clips[1].clean == Path("clean/sub/b.wav")
+
+
+def test_a_missing_file_shifts_nothing(two):
+    (two / "one" / "a.wav").unlink()
+    (two / "clean" / "sub" / "b.wav").unlink()
+    clips = matched(Folders((Path("one"), Path("two")), Path("clean")))
+    assert [[label for label, _ in clip.candidates] for clip in clips] == [
+        ["two"], ["one", "two"], ["one", "two"],
+    ]  # fmt: skip
+    assert [clip.clean for clip in clips] == [Path("clean/a.wav"), None, Path("clean/sub/c.wav")]
+
+
+def test_single_files_are_matched_whatever_their_names(two):
+    [clip] = matched(Folders((Path("one/a.wav"),), Path("clean/sub/b.wav")))
+    assert clip.clean == Path("clean/sub/b.wav")
+    assert clip.candidates == (("a.wav", Path("one/a.wav")),)
+
+
+def test_texts_and_languages_come_from_a_table(two):
+    Path("t.csv").write_text("audio,text,language\na.wav,hello,\nsub/c,ciao,it\n")
+    clips = matched(Folders((Path("one"),), texts=Path("t.csv"), language="en"))
+    assert [(clip.text, clip.language) for clip in clips] == [
+        ("hello", "en"), (None, "en"), ("ciao", "it"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("folders", "message"),
+    [
+        ({"systems": (Path("none"),)}, "DIR: none is not a folder"),
+        ({"reference": Path("other")}, "--reference: no file in other has the name"),
+        ({"texts": Path("no.csv")}, "--texts: no audio in no.csv is the name"),
+        ({"texts": Path("bad.csv")}, "it needs `text` and one of audio, path"),
+        ({"systems": (Path("one"), Path("one"))}, "the same folder is given twice"),
+    ],
+)
+def test_what_does_not_fit_together_is_refused(two, folders, message):
+    tone(two / "other" / "z.wav")
+    Path("no.csv").write_text("audio,text\nz.wav,hello\n")
+    Path("bad.csv").write_text("clip,text\na,hello\n")
+    with pytest.raises(SourceError, match=message):
+        matched(Folders(**{"systems": (Path("one"),), **folders}))
+
+
+def test_systems_of_the_same_name_are_called_by_their_paths(two):
+    tone(two / "x" / "one" / "a.wav")
+    clips = matched(Folders((Path("one"), Path("x/one"))))
+    assert [label for label, _ in clips[0].candidates] == ["one", "x/one"]
+
+
+# The panel in few words
+
+
+def test_a_panel_by_names_with_settings():
+    uses = panels.asked_for("pesq,stoi", ["stoi.align=true"], reference=True)
+    assert [(use.metric, use.options) for use in uses] == [("pesq", {}), ("stoi", {"align": True})]
+    aligned = panels.asked_for("dnsmos,stoi", [], reference=True, align=True)
+    assert [use.options for use in aligned] == [{}, {"align": True}]
+
+
+def test_without_a_reference_nothing_that_needs_one_is_asked():
+    alone = [use.metric for use in panels.asked_for(None, [], reference=False)]
+    assert alone == ["dnsmos", "utmos"]
+    assert "pesq" in [use.metric for use in panels.asked_for(None, [], reference=True)]
+
+
+@pytest.mark.parametrize("setting", ["stoi.align", "dnsmoss.x=1", "align=true", "=1"])
+def test_a_setting_of_no_metric_is_refused(setting):
+    with pytest.raises(ConfigError):
+        panels.asked_for("pesq,stoi", [setting], reference=True)
+
+
+def test_a_panel_from_a_file(tmp_path):
+    path = tmp_path / "p.yaml"
+    path.write_text("panel:\n  - {metric: pesq, vote: true}\n")
+    [use] = panels.asked_for(str(path), [], reference=True)
+    assert use == MetricUse(metric="pesq", vote=True)
+    path.write_text("panel: 3\n")
+    with pytest.raises(ConfigError, match="has no list called `panel`"):
+        panels.asked_for(str(path), [], reference=True)
+
+
+# The table
+
+
+def test_one_row_per_file_with_the_panels_values(two, capsys):
+    assert run("one", "two", "--reference", "clean", "--panel", CHEAP, "--out", "s.parquet") == 0
+    found = rows("s.parquet")
+    assert [(row["file"], row["system"]) for row in found] == [
+        ("a", "one"), ("a", "two"), ("sub/b", "one"), ("sub/b", "two"), ("sub/c", "one"),
+        ("sub/c", "two"),
+    ]  # fmt: skip
+    for row in found:
+        [alone] = Panel([CHEAP]).score([row["path"]])
+        assert row["level"] == np.float32(alone.values["level"])
+        assert (row["seconds"], row["sample_rate"]) == (0.5, 16000)
+    shown = capsys.readouterr()
+    assert "one" in shown.out
+    assert "level" in shown.out
+    assert not Path("s.parquet.partial").exists()
+
+
+def test_csv_and_json_lines_hold_the_same(two):
+    for suffix in ("parquet", "csv", "jsonl"):
+        assert run("one", "--panel", f"{CHEAP}", "--out", f"s.{suffix}") == 0
+    with Path("s.csv").open(newline="") as file:
+        table = list(csv.DictReader(file))
+    lines = [json.loads(line) for line in Path("s.jsonl").read_text().splitlines()]
+    for row, cells, line in zip(rows("s.parquet"), table, lines, strict=True):
+        assert row["level"] == np.float32(cells["level"]) == np.float32(line["level"])
+        assert row["file"] == cells["file"] == line["file"]
+
+
+def test_what_cannot_be_scored_is_null_with_a_reason(two):
+    (two / "one" / "a.wav").write_bytes(b"not audio")
+    tone(two / "one" / "sub" / "b.wav", peak=0.0)
+    assert run("one", "--panel", f"{CHEAP},stoi", "--out", "s.parquet") == 0
+    broken, silent, whole = rows("s.parquet")
+    assert {one["reason"] for one in broken["failures"]} == {"unreadable"}
+    assert broken["level"] is broken["stoi"] is broken["seconds"] is None
+    assert {one["reason"] for one in silent["failures"]} == {"silent"}
+    assert [one for one in whole["failures"] if one["score"] == "level"] == []
+    assert {one["reason"] for one in whole["failures"]} == {"no_clean"}
+
+
+def test_the_same_bytes_on_ray(two):
+    arguments = ["one", "two", "--panel", CHEAP]
+    assert run(*arguments, "--out", "serial.parquet") == 0
+    assert cli.main(["score", *arguments, "--out", "ray.parquet", "--workers", "2"]) == 0
+    assert Path("serial.parquet").read_bytes() == Path("ray.parquet").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["one", "--out", "s.txt"], "--out: 's.txt' ends in none of .parquet, .csv, .jsonl"),
+        (["one", "--out", "there.csv"], "--out: there.csv is there already"),
+        (["one", "--out", "s.csv", "--panel", "dnsmoss"], "no metric 'dnsmoss'"),
+        (["one", "--out", "s.csv", "--workers", "some"], "--workers"),
+        (["one", "level.x=1", "--out", "s.csv", "--panel", "stoi"], "METRIC.OPTION=VALUE"),
+    ],
+)
+def test_bad_input_is_refused_before_any_work(two, capsys, arguments, message):
+    Path("there.csv").write_text("")
+    full = arguments if "--workers" in arguments else [*arguments, "--workers", "1"]
+    assert cli.main(["score", *full]) == 2
+    assert message in capsys.readouterr().err
+    assert not list(two.glob("*.partial"))
+
+
+# Interruption
+
+
+def test_what_is_finished_is_not_done_again(two, monkeypatch):
+    uses = [MetricUse(metric=CHEAP)]
+    calls = []
+    original = Panel.score
+
+    def counting(self, candidates, *rest):
+        calls.append(candidates)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return original(self, candidates, *rest)
+
+    monkeypatch.setattr(Panel, "score", counting)
+    folders = Folders((Path("one"), Path("two")))
+    with pytest.raises(KeyboardInterrupt):
+        score(folders, uses, Path("s.csv"), SERIAL)
+    assert Path("s.csv.partial").exists()
+    with pytest.raises(InputError, match="begun with another panel"):
+        score(folders, [MetricUse(metric="stoi")], Path("s.csv"), SERIAL)
+    score(folders, uses, Path("s.csv"), SERIAL)
+    assert len(calls) == 4
+    monkeypatch.undo()
+    os.chdir(two)
+    score(folders, uses, Path("whole.csv"), SERIAL)
+    assert Path("s.csv").read_text() == Path("whole.csv").read_text()
+
+
+def test_a_clip_that_kills_its_process_costs_no_other(two, capsys):
+    tone(two / "one" / "poison.wav", peak=0.99)
+    arguments = ["one", "--panel", "cheap:Fragile", "--out", "s.csv", "--workers", "2"]
+    assert cli.main(["score", *arguments]) == 1
+    with Path("s.csv").open(newline="") as file:
+        found = {row["file"]: row for row in csv.DictReader(file)}
+    assert "level: metric_error" in found["poison"]["failures"]
+    assert all(found[name]["level"] for name in ("a", "sub/b", "sub/c"))
+    assert "poison" in capsys.readouterr().err
+
+
+def test_terminated_in_the_middle_it_continues(two):
+    command = [
+        sys.executable, "-m", "gensr_pref.cli", "score", "one", "--panel", CHEAP, SLOW,
+        "--out", "s.csv", "--workers", "1",
+    ]  # fmt: skip
+    process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(HERE)})
+    partial = Path("s.csv.partial")
+    while not (partial.exists() and len(partial.read_text().splitlines()) >= 2):
+        assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 1
+    before = len(partial.read_text().splitlines())
+    assert 2 <= before < 4
+    assert run("one", SLOW, "--panel", CHEAP, "--out", "s.csv") == 0
+    with Path("s.csv").open(newline="") as file:
+        assert [row["file"] for row in csv.DictReader(file)] == ["a", "sub/b", "sub/c"]
+
+
+def test_an_hour_and_a_tenth_of_a_second_in_one_folder(tmp_path, monkeypatch):
+    """Cheap metrics only; the real panel's memory is measured in docs/metrics.md."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(HERE)
+    tone(tmp_path / "x" / "long.flac", seconds=3600, rate=8000)
+    tone(tmp_path / "x" / "short.wav", seconds=0.1)
+    assert run("x", "--panel", CHEAP, "--out", "s.parquet") == 0
+    assert [row["seconds"] for row in rows("s.parquet")] == [3600.0, 0.1]
+    assert audio.read_header(tmp_path / "x" / "long.flac").rate == 8000

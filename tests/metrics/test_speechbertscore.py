@@ -1,0 +1,245 @@
+"""Features as torchaudio's own bundles give them, and the score by its definition.
+
+Weights are random, in files named and laid out as PyTorch publishes them.
+"""
+
+import subprocess
+import sys
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+import torchaudio
+
+from gensr_pref import audio
+from gensr_pref.audio import Sound
+from gensr_pref.errors import InputError, MissingWeightsError, Unusable
+from gensr_pref.metrics import wav2vec2
+from gensr_pref.metrics.base import ClipSounds
+from gensr_pref.metrics.speechbertscore import ENCODERS, SpeechBertScore, precision
+from gensr_pref.metrics.wav2vec2 import full_precision, waveform
+from gensr_pref.schema import Reason
+
+from .sounds import cut, read_csv
+
+BUNDLES = {
+    "wavlm-large": torchaudio.pipelines.WAVLM_LARGE,
+    "hubert-base": torchaudio.pipelines.HUBERT_BASE,
+}
+# The published files are older than torch's present names of a weight-normed layer's weights.
+OLDER = {
+    "parametrizations.weight.original0": "weight_g",
+    "parametrizations.weight.original1": "weight_v",
+}
+
+
+def published_name(name):
+    for new, old in OLDER.items():
+        name = name.replace(new, old)
+    return name
+
+
+def random_weights(model):
+    torch.manual_seed(0)
+    network = getattr(torchaudio.models, ENCODERS[model].architecture)()
+    return {published_name(name): tensor for name, tensor in network.state_dict().items()}
+
+
+def blank_weights(model):
+    """The published format in a small file: every tensor is one zero, repeated."""
+    with torch.device("meta"):
+        network = getattr(torchaudio.models, ENCODERS[model].architecture)()
+    shapes = {published_name(name): tensor.shape for name, tensor in network.state_dict().items()}
+    return {name: torch.zeros(()).expand(shape) for name, shape in shapes.items()}
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory):
+    """A folder that torch.hub takes for its cache."""
+    folder = tmp_path_factory.mktemp("hub")
+    (folder / "checkpoints").mkdir()
+    before = torch.hub.get_dir()
+    torch.hub.set_dir(str(folder))
+    yield folder / "checkpoints"
+    torch.hub.set_dir(before)
+
+
+def loaded(model, hub, **options):
+    path = hub / BUNDLES[model]._path
+    if not path.exists():
+        torch.save(random_weights(model), path)
+    metric = SpeechBertScore(model, str(path), **options)
+    metric.load("cpu")
+    return metric
+
+
+@pytest.fixture(scope="module")
+def hubert(hub):
+    return loaded("hubert-base", hub)
+
+
+def by_definition(candidate, clean):
+    """Mean over the candidate's frames of the largest cosine with a frame of the clean clip."""
+    best = []
+    for frame in candidate.double().numpy():
+        norms = np.linalg.norm(clean.double().numpy(), axis=1) * np.linalg.norm(frame)
+        best.append((clean.double().numpy() @ frame / norms).max())
+    return np.mean(best)
+
+
+def bundle_features(model, sound, layer):
+    """Of the waveform as it is: the authors' package does not normalise it, the bundle may."""
+    network = BUNDLES[model].get_model()
+    network = getattr(network, "model", network)
+    with torch.inference_mode():
+        layers, _ = network.extract_features(torch.from_numpy(sound.wave)[None], num_layers=layer)
+    return layers[-1][0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("model", "options", "layer"),
+    [("hubert-base", {}, 8), ("hubert-base", {"layer": 12}, 12), ("wavlm-large", {}, 14)],
+)
+def test_features_are_the_bundles_and_the_score_is_by_definition(hub, clip, model, options, layer):
+    metric = loaded(model, hub, **options)
+    noisy = Sound(clip.candidates[2].wave[8000:24000], 16000)  # so that recall is another number
+    clean = cut(clip.clean, 1.5)
+    theirs = [bundle_features(model, sound, layer) for sound in (clean, noisy)]
+    for sound, features in zip((clean, noisy), theirs, strict=True):
+        unit = features / features.norm(dim=1, keepdim=True)
+        with full_precision():
+            [features] = metric._features(waveform(sound, "cpu"))
+        torch.testing.assert_close(features, unit, rtol=0, atol=1e-7)
+    [answer] = metric.score(ClipSounds([noisy], clean))
+    expected = by_definition(theirs[1], theirs[0])
+    assert answer["speechbertscore"] == pytest.approx(expected, abs=1e-6)
+    assert expected < 0.9999
+    assert by_definition(theirs[0], theirs[1]) != pytest.approx(expected, abs=1e-5)  # recall
+
+
+def test_precision_asks_nothing_of_what_is_left_out():
+    both, one = torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([[1.0, 0.0]])
+    assert precision(one, both) == 1
+    assert precision(both, one) == 0.5
+    assert precision(-one, one) == -1
+
+
+@pytest.mark.slow
+def test_the_clean_clip_itself_is_1(hubert, clip):
+    [answer] = hubert.score(replace(clip, candidates=[clip.clean]))
+    assert answer["speechbertscore"] == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.slow
+def test_nothing_depends_on_the_others(hubert, clip):
+    clip = replace(clip, candidates=[*clip.candidates, cut(clip.candidates[0], 1)])
+    alone = [hubert.score(replace(clip, candidates=[one]))[0] for one in clip.candidates]
+    assert hubert.score(clip) == alone
+    backwards = replace(clip, candidates=clip.candidates[::-1])
+    assert hubert.score(backwards) == alone[::-1]
+
+
+@pytest.mark.slow
+def test_rows_of_one_batch_are_as_alone(hubert, clip, monkeypatch):
+    """As on a GPU, where candidates of one length share a batch; here on the CPU."""
+    alone = hubert.score(clip)
+    monkeypatch.setattr(wav2vec2, "in_batches", partial(wav2vec2.in_batches, together=True))
+    for one, other in zip(alone, hubert.score(clip), strict=True):
+        assert one["speechbertscore"] == pytest.approx(other["speechbertscore"], abs=1e-5)
+
+
+def test_the_clean_clip_is_listened_to_once(hubert, clip, monkeypatch):
+    heard = []
+    features = hubert._features
+    monkeypatch.setattr(hubert, "_features", lambda sound: heard.append(sound) or features(sound))
+    hubert.score(clip)
+    assert len(heard) == 1 + len(clip.candidates)
+
+
+@pytest.mark.slow
+def test_too_short_or_without_clean(hubert, clip):
+    short = Sound(clip.clean.wave[:399], 16000)
+    first, second = hubert.score(replace(clip, candidates=[short, clip.candidates[0]]))
+    assert first.reason == Reason.TOO_SHORT
+    assert second == hubert.score(replace(clip, candidates=clip.candidates[:1]))[0]
+    for clean, reason in [(short, Reason.TOO_SHORT), (None, Reason.NO_CLEAN)]:
+        with pytest.raises(Unusable) as caught:
+            hubert.score(replace(clip, clean=clean))
+        assert caught.value.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"model": "wavlm-larg"}, "Did you mean 'wavlm-large'"),
+        ({"layer": 0}, "wavlm-large has layers 1 to 24, not 0"),
+        ({"layer": "14"}, "not '14'"),
+        ({"model": "hubert-base", "layer": 13}, "hubert-base has layers 1 to 12, not 13"),
+    ],
+)
+def test_options_are_checked_first(options, message):
+    with pytest.raises(ValueError, match=message):
+        SpeechBertScore(**options, checkpoint="nowhere.pth")
+
+
+@pytest.mark.parametrize("model", ENCODERS)
+def test_every_layer_is_there(model):
+    weights = blank_weights(model)
+    last = f"encoder.transformer.layers.{ENCODERS[model].layers - 1}.final_layer_norm.weight"
+    assert last in weights
+    assert last.replace(str(ENCODERS[model].layers - 1), str(ENCODERS[model].layers)) not in weights
+
+
+def test_another_models_file_is_refused(tmp_path):
+    path = tmp_path / "hubert.pth"
+    torch.save(blank_weights("hubert-base"), path)
+    SpeechBertScore("hubert-base", str(path)).load("cpu")
+    with pytest.raises(InputError, match=r"hubert\.pth' is not wavlm_large\.pth:"):
+        SpeechBertScore("wavlm-large", str(path)).load("cpu")
+
+
+def test_missing_file_is_said_at_once():
+    with pytest.raises(MissingWeightsError, match=r"nowhere\.pth.*hubert-base"):
+        SpeechBertScore("hubert-base", "nowhere.pth")
+
+
+def test_what_it_says_of_itself(tmp_path):
+    (tmp_path / "weights.pth").touch()
+    spec = SpeechBertScore("wavlm-large", str(tmp_path / "weights.pth"), layer=9, align=True).spec
+    assert spec.model.startswith("wavlm-large layer 9: weights.pth, SHA-256 ")
+    assert spec.align
+    assert spec.needs == {"clean"}
+    assert "CC BY-SA" in spec.notice
+
+
+def test_nothing_heavy_before_load(tmp_path):
+    path = tmp_path / "weights.pth"
+    path.touch()
+    program = (
+        "import sys; from gensr_pref.metrics.speechbertscore import SpeechBertScore; "
+        f"SpeechBertScore(checkpoint={str(path)!r}); print('torch' in sys.modules)"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert told.stdout == "False\n"
+
+
+@pytest.mark.corpus
+@pytest.mark.slow
+def test_published_value(shared):
+    """With the real weights, where they are in the cache."""
+    try:
+        metric = SpeechBertScore()
+    except MissingWeightsError as error:
+        pytest.skip(str(error))
+    metric.load("cpu")
+    rows = read_csv(shared / "reference_values.csv")
+    [row] = [row for row in rows if row["metric"] == "speech_bert"]
+    files = row["file"], row["reference_file"]
+    candidate, clean = (audio.read(shared / "reference_values" / file) for file in files)
+    [answer] = metric.score(ClipSounds([candidate], clean))
+    assert answer["speechbertscore"] == pytest.approx(float(row["value"]), abs=1e-4)
