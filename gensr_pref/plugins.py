@@ -11,11 +11,13 @@ from typing import Any, Literal
 
 from gensr_pref.errors import ConfigError, GensrPrefError, UnknownPluginError, nearest
 
-Kind = Literal["generator", "metric", "rule"]
+Kind = Literal["generator", "metric", "rule", "recogniser", "speaker encoder"]
 _GROUPS: dict[Kind, str] = {
     "generator": "gensr_pref.generators",
     "metric": "gensr_pref.metrics",
     "rule": "gensr_pref.rules",
+    "recogniser": "gensr_pref.recognisers",
+    "speaker encoder": "gensr_pref.speaker_encoders",
 }
 
 

@@ -32,6 +32,7 @@ class Reason(StrEnum):
     OUT_OF_RANGE = "out_of_range"  # an output that goes far beyond full scale
     NO_CLEAN = "no_clean"  # the metric needs a clean reference and there is none
     NO_TEXT = "no_text"  # the metric needs a transcript and none could be had
+    NO_WORDS = "no_words"  # the language is written without spaces between words
     UNKNOWN_LANGUAGE = "unknown_language"  # a language that the recogniser does not know
     NO_SPEECH = "no_speech"  # the metric found no utterance to score
     GENERATOR_ERROR = "generator_error"  # the generator raised

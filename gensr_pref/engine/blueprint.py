@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,7 +69,7 @@ class Blueprint:
     @property
     def texts(self) -> tuple[str, ...]:
         """What is said in the corpus, each sentence once."""
-        return tuple(sorted({spec.item.text for spec in self.clips if spec.item.text}))
+        return _texts(self.clips)
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -91,7 +91,7 @@ def draw_up(run: Run, base: Path) -> Blueprint:
     find_rule(run.pairing.rule)
     _check_candidates(run)
     planned: Plan = plan(run.corpus, run.seed, base)
-    document = _document(run, generators, panel)
+    document = _document(run, generators, panel, _texts(planned.clips))
     return Blueprint(run, base, planned.clips, planned.failures, document)
 
 
@@ -158,7 +158,13 @@ def identity(document: dict[str, Any]) -> dict[str, Any]:
     return {**kept, "engine": {"shard_clips": shard_clips}, "provenance": provenance}
 
 
-def _document(run: Run, generators: dict[str, Generator], panel: Panel) -> dict[str, Any]:
+def _texts(clips: Sequence[ClipSpec]) -> tuple[str, ...]:
+    return tuple(sorted({spec.item.text for spec in clips if spec.item.text}))
+
+
+def _document(
+    run: Run, generators: dict[str, Generator], panel: Panel, texts: Sequence[str]
+) -> dict[str, Any]:
     provenance = {
         "gensr_pref": __version__,
         "schema_version": SCHEMA_VERSION,
@@ -169,6 +175,8 @@ def _document(run: Run, generators: dict[str, Generator], panel: Panel) -> dict[
         "panel": panel.facts()["metrics"],
         "left_out": sorted(panel.left_out),
     }
+    if panel.studies:  # its scores depend on all that is said
+        provenance["texts"] = digest(list(texts))
     document = {**resolved(run), "provenance": provenance}
     provenance["fingerprint"] = digest(identity(document))
     return document

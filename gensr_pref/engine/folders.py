@@ -71,10 +71,7 @@ def matched(folders: Folders) -> list[FolderClip]:
         SourceError: a folder that is not there or holds no audio, a table that cannot be read, or
             a reference, noisy folder or table of which nothing belongs to any candidate.
     """
-    labels = _labels(folders.systems)
-    files = {
-        label: _files(path, "DIR") for label, path in zip(labels, folders.systems, strict=True)
-    }
+    files = {label: _files(path, "DIR") for label, path in labelled(folders.systems).items()}
     names = sorted({name for found in files.values() for name in found})
     clean = _counterparts(folders.reference, "--reference", names)
     noisy = _counterparts(folders.noisy, "--noisy", names)
@@ -92,13 +89,17 @@ def matched(folders: Folders) -> list[FolderClip]:
     ]
 
 
-def _labels(systems: Sequence[Path]) -> list[str]:
-    """Each system's folder name, or its whole path where two have the same name."""
+def labelled(systems: Sequence[Path]) -> dict[str, Path]:
+    """The systems by their folders' names, or by whole paths where two have the same name.
+
+    Raises:
+        SourceError: one is there twice.
+    """
     short = [path.name or str(path.resolve().name) for path in systems]
     labels = short if len(set(short)) == len(short) else [str(path) for path in systems]
     if len(set(labels)) < len(labels):
         raise SourceError("DIR: the same folder is given twice")
-    return labels
+    return dict(zip(labels, systems, strict=True))
 
 
 def _files(path: Path, field: str) -> dict[str, Path]:

@@ -23,6 +23,7 @@ from gensr_pref.engine.folders import (
     FolderTask,
     FolderWorker,
     PanelSetup,
+    labelled,
     matched,
     unscored,
 )
@@ -86,7 +87,8 @@ def score(
     rows = [row for clip in clips for row in done[clip.digest()]]
     writer(out, rows, panel, facts)
     _partial_path(out).unlink()
-    return {"out": str(out), "lost": lost, "systems": summary(rows, panel)}
+    told = summary(rows, panel, labelled(folders.systems))
+    return {"out": str(out), "lost": lost, "systems": told}
 
 
 def engine_for(workers: str, device: str) -> Engine:
@@ -191,17 +193,17 @@ def _csv(out: Path, rows: Sequence[Row], panel: Panel, facts: dict[str, Any]) ->
 _WRITERS = {".parquet": _parquet, ".csv": _csv, ".jsonl": _json_lines}
 
 
-def summary(rows: Sequence[Row], panel: Panel) -> dict[str, Any]:
+def summary(rows: Sequence[Row], panel: Panel, labels: Iterable[str]) -> dict[str, Any]:
     """Per system: how many files, and of each score the mean, its count and the nulls' reasons."""
-    systems: dict[str, list[Row]] = {}
+    systems: dict[str, list[Row]] = {label: [] for label in labels}
     for row in rows:
-        systems.setdefault(row["system"], []).append(row)
+        systems[row["system"]].append(row)
     return {
         system: {
             "files": len(of),
             "scores": {score.name: _summed(score.name, of) for score in panel.scores},
         }
-        for system, of in sorted(systems.items())
+        for system, of in systems.items()
     }
 
 

@@ -39,7 +39,7 @@ from gensr_pref.metrics.dnsmos_kernels import Stage, filtered, stages
 
 STEP = 100  # frames from window to window
 REACH = 4  # rows that the first stage of P.835 looks back and ahead
-BLOCK = 32  # windows whose rows are computed together: 41 s, about 100 MB
+BLOCK = 32  # windows whose rows are computed together: 41 s, 50 MB
 
 
 class CpuNetworks:
@@ -104,7 +104,7 @@ class P835:
         return self._first(spectrum[around])[REACH // 2 : -REACH // 2]
 
     def _spectrum(self, samples: Wave) -> Array:
-        """Powers in tenths of a decibel [frames, 161, 1], at least 1e-12."""
+        """Powers in bels [frames, 161, 1], at least -12."""
         real, imaginary = np.split(filtered(samples, self._filters, HOP), 2, axis=1)
         power = np.maximum(real * real + imaginary * imaginary, np.float32(1e-12))
         return np.asarray(np.log(power) / np.float32(np.log(10)), np.float32)[..., None]

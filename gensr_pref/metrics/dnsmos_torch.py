@@ -8,7 +8,6 @@ by more than the 1e-5 to which they agree with speechmos.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from itertools import islice
 
 import librosa
@@ -30,6 +29,7 @@ from gensr_pref.metrics.dnsmos_graph import (
     Layer,
     Network,
 )
+from gensr_pref.metrics.precision import full_precision
 
 BATCH = 8  # windows; the widest layer of one is 74 MB
 
@@ -52,7 +52,7 @@ class TorchNetworks:
         Args:
             windows: [144160] each, of any number of clips; held a batch at a time.
         """
-        with torch.inference_mode(), full_precision():
+        with full_precision():
             scores = [self._batch(batch) for batch in _batches(windows)]
         return np.concatenate(scores)
 
@@ -71,7 +71,7 @@ class P835(nn.Module):
         self.network = Convolutions(graph.network)
 
     def forward(self, samples: Tensor) -> Tensor:
-        """Powers in tenths of a decibel, at least 1e-12, and the network."""
+        """Powers in bels, at least -12, and the network."""
         frames = samples.unfold(1, FRAME, HOP)
         real, imaginary = (frames @ self.get_buffer("filters")).chunk(2, dim=2)
         power = (real.square() + imaginary.square()).clamp(min=1e-12)
@@ -121,18 +121,6 @@ class Convolutions(nn.Module):
             x = stage(F.max_pool2d(x, 2))
         outputs: Tensor = self.dense(x.amax(dim=(2, 3)))
         return outputs
-
-
-@contextmanager
-def full_precision() -> Iterator[None]:
-    """No TF32, and algorithms that give the same bits every time, inside the block."""
-    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
-    before = matmul.allow_tf32, cudnn.allow_tf32, cudnn.deterministic
-    matmul.allow_tf32, cudnn.allow_tf32, cudnn.deterministic = False, False, True
-    try:
-        yield
-    finally:
-        matmul.allow_tf32, cudnn.allow_tf32, cudnn.deterministic = before
 
 
 def _batches(windows: Iterable[Wave]) -> Iterator[list[Wave]]:

@@ -133,6 +133,11 @@ class Panel:
         specs = [member.metric.spec for member in self.members]
         return [f"{spec.name}: {spec.notice}" for spec in specs if spec.notice]
 
+    @property
+    def studies(self) -> bool:
+        """Whether a metric learns from what is said in the corpus."""
+        return any(hasattr(member.metric, "study") for member in self.members)
+
     def load(self, device: str = "cpu") -> None:
         """Load every metric, once, in the process that will score.
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 from gensr_pref import plugins
 from gensr_pref.audio import Sound
-from gensr_pref.errors import nearest
 
 Heard = str | Exception  # a transcript, or what went wrong with this sound
 
@@ -55,24 +54,13 @@ class Recogniser(Protocol):
         ...
 
 
-RECOGNISERS = {
-    "pocketsphinx": "gensr_pref.metrics.pocketsphinx:Pocketsphinx",
-    "whisper": "gensr_pref.metrics.whisper:Whisper",
-}
-
-
 def recogniser_named(name: str, **options: Any) -> Recogniser:
     """The recogniser of that name, or named as ``module:Class``; not yet loaded.
 
     Raises:
-        ValueError: none has that name; the message lists those that exist.
+        UnknownPluginError: none has that name; the message lists those that exist.
         ConfigError: it does not take these options.
         MissingWeightsError: its weights are not on this machine.
-        UnknownPluginError: no such ``module:Class``.
     """
-    if name not in RECOGNISERS and ":" not in name:
-        known = nearest(name, RECOGNISERS)
-        raise ValueError(f"no recogniser {name!r}. {known} One of yours is named 'module:Class'.")
-    kind = cast("plugins.Kind", "recogniser")
-    made: Recogniser = plugins.create(kind, RECOGNISERS.get(name, name), options, "recogniser")
+    made: Recogniser = plugins.create("recogniser", name, options, "recogniser")
     return made

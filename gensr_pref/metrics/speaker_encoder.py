@@ -6,7 +6,6 @@ Three ways in: ``resemblyzer``, which carries its weights; the path of an ``.onn
 
 from __future__ import annotations
 
-import pkgutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -14,12 +13,11 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from gensr_pref import plugins
 from gensr_pref.audio import Sound
-from gensr_pref.errors import Unusable, nearest
+from gensr_pref.errors import Unusable
 
 Embedding = npt.NDArray[np.float32]
-
-BUILT_IN = {"resemblyzer": "gensr_pref.metrics.resemblyzer_encoder:ResemblyzerEncoder"}
 
 
 class SpeakerEncoder(Protocol):
@@ -63,22 +61,14 @@ def make(encoder: str, checkpoint: str | Path | None = None) -> SpeakerEncoder:
     """The encoder of that name, path or ``module:Class``, not yet loaded.
 
     Raises:
-        ValueError: there is no such encoder, or it takes no checkpoint.
+        UnknownPluginError: none has that name; the message lists those that exist.
+        ConfigError, ValueError: it takes no checkpoint.
         MissingWeightsError: the file is not there.
     """
     if encoder.endswith(".onnx"):
         return _from_file(encoder, checkpoint)
-    name = BUILT_IN.get(encoder, encoder)
-    if ":" not in name:
-        raise ValueError(
-            f"encoder is {encoder!r}. {nearest(encoder, BUILT_IN)} "
-            "Or give the path of an .onnx file, or 'module:Class'."
-        )
-    try:
-        found = pkgutil.resolve_name(name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(f"encoder {encoder!r} cannot be imported: {error}") from error
-    made: SpeakerEncoder = found() if checkpoint is None else found(checkpoint=checkpoint)
+    options = {} if checkpoint is None else {"checkpoint": checkpoint}
+    made: SpeakerEncoder = plugins.create("speaker encoder", encoder, options, "encoder")
     return made
 
 

@@ -122,7 +122,8 @@ class SpeechBertScore:
         Raises:
             Unusable: NO_CLEAN; TOO_SHORT, the clean sound does not fill one frame.
         """
-        from gensr_pref.metrics.wav2vec2 import full_precision, in_batches, waveform
+        from gensr_pref.metrics.precision import full_precision
+        from gensr_pref.metrics.wav2vec2 import in_batches, waveform
 
         with full_precision():
             [clean] = self._features(waveform(clip.reference(), self._device))

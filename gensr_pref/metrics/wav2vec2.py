@@ -8,8 +8,7 @@ frame sees 400 samples, and frames are 320 apart.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from torch import Tensor, nn
 from gensr_pref.audio import Sound
 from gensr_pref.errors import InputError, Unusable
 from gensr_pref.metrics.base import Answer
+from gensr_pref.metrics.precision import full_precision
 from gensr_pref.schema import Reason
 
 RATE = 16_000
@@ -119,21 +119,3 @@ def _too_short(sound: Sound) -> Unusable:
     return Unusable(
         Reason.TOO_SHORT, f"{len(sound.wave)} samples; one frame takes {RECEPTIVE_FIELD}"
     )
-
-
-@contextmanager
-def full_precision() -> Iterator[None]:
-    """Inference in float32 throughout, with kernels that repeat, whatever the process has set.
-
-    Left alone, a GPU's convolutions and LSTMs round their input to TF32: 10 bits of mantissa.
-    """
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("highest")
-    exact = torch.backends.cudnn.flags(
-        enabled=True, benchmark=False, deterministic=True, allow_tf32=False
-    )
-    try:
-        with exact, torch.inference_mode():
-            yield
-    finally:
-        torch.set_float32_matmul_precision(before)

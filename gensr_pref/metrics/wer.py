@@ -74,8 +74,8 @@ class WordErrorRate:
     def score(self, clip: ClipSounds) -> list[Answer]:
         """Both rates per candidate, and its transcript.
 
-        Without a reference the rates are NO_TEXT; in a language written without spaces there are
-        no words to count, and `wer` is.
+        Without a reference the rates are NO_TEXT; in a language written without spaces `wer` is
+        NO_WORDS.
 
         Raises:
             Unusable: UNKNOWN_LANGUAGE.
@@ -141,4 +141,4 @@ def _rates(reference: str, hypothesis: str, language: str) -> Rates:
         }
     cer = character_error_rate(reference.replace(" ", ""), hypothesis.replace(" ", ""))
     detail = f"{language!r} is written without spaces: it has a cer and no wer"
-    return {"wer": Unusable(Reason.NO_TEXT, detail), "cer": cer}
+    return {"wer": Unusable(Reason.NO_WORDS, detail), "cer": cer}

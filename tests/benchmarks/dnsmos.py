@@ -20,9 +20,10 @@ import numpy as np
 
 from gensr_pref import audio, sample
 from gensr_pref.audio import Sound
+from gensr_pref.metrics import dnsmos_cpu, dnsmos_kernels
 from gensr_pref.metrics.base import ClipSounds
 from gensr_pref.metrics.dnsmos import Dnsmos, windows
-from gensr_pref.metrics.dnsmos_graph import FRAMES, p835
+from gensr_pref.metrics.dnsmos_graph import FRAMES, Network, p835
 from tests.metrics.sounds import read_csv
 
 NAMES = ("sig", "bak", "ovrl", "p808")
@@ -77,18 +78,23 @@ def compare(model, metric, measured):
 
 def multiplications(window):
     """Of P.835's convolutions: all, and those by a value that is not zero."""
-    from gensr_pref.metrics import dnsmos_cpu, dnsmos_kernels
-
-    network = dnsmos_cpu.P835()
-    x, dense, needed = network._spectrum(window), 0, 0
-    for stage in p835().network.stages:
-        for at, layer in enumerate(stage):
-            outputs = 9 * len(layer.bias)
-            dense += x.size * outputs
-            needed += np.count_nonzero(x) * outputs
-            pooled = at == len(stage) - 1 and stage is not p835().network.stages[-1]
-            x = dnsmos_kernels._stage((layer,), pooled=pooled)(x)
+    layers = [[Network(((layer,),), ()) for layer in stage] for stage in p835().network.stages]
+    x, dense, needed = dnsmos_cpu.P835()._spectrum(window), 0, 0
+    for stage in layers:
+        x = x if stage is layers[0] else pooled(x)
+        for network in stage:
+            [[layer]] = network.stages
+            dense += x.size * 9 * len(layer.bias)
+            needed += np.count_nonzero(x) * 9 * len(layer.bias)
+            [convolution] = dnsmos_kernels.stages(network)
+            x = convolution(x)
     return dense, needed
+
+
+def pooled(x):
+    """2x2 maxima [T // 2, F // 2, C]."""
+    time, bins = len(x) // 2, x.shape[1] // 2
+    return x[: 2 * time, : 2 * bins].reshape(time, 2, bins, 2, -1).max(axis=(1, 3))
 
 
 def peak(session, window):
@@ -105,22 +111,22 @@ def main(folder=Path(sample.__file__).parent, count=12):
     metric.load("cpu")
     pairs = list(sounds(Path(folder), count))
     compare(model, metric, pairs[0])
-    for kind, measured in zip(("multiple of 320", "any length"), zip(*pairs, strict=True)):
+    kinds = dict(zip(("multiple of 320", "any length"), zip(*pairs, strict=True), strict=True))
+    for kind, measured in kinds.items():
         theirs, ours, largest = compare(model, metric, measured)
         total = sum(sound.seconds for sound in measured)
         print(f"{kind:16s} {len(measured)} sounds, {total:.0f} s: stock {theirs / total:.4f}, "
               f"ours {ours / total:.4f} s per s, ratio {theirs / ours:.2f}, "
               f"largest difference {largest:.1e}")  # fmt: skip
-    window = next(windows(pairs[0][0].wave))
-    floor(metric, model.onnx_sess, window)
+    floor(metric, model.onnx_sess, next(windows(pairs[0][0].wave)))
 
 
 def floor(metric, session, window):
     """One window alone, where nothing is shared."""
     dense, needed = multiplications(window)
     rate = peak(session, window)
-    [ours] = [min(seconds(lambda: metric.score(ClipSounds([Sound(window, 16_000)])))[0]
-              for _ in range(5))]  # fmt: skip
+    clip = ClipSounds([Sound(window, 16_000)])
+    ours = min(seconds(lambda: metric.score(clip))[0] for _ in range(5))
     print(f"a window of {FRAMES} frames: {ours * 1e3:.0f} ms; at the {rate:.0f} GFLOP/s of a "
           f"thread here, P.835's dense convolutions ({2 * dense / 1e9:.1f} GFLOP) take "
           f"{2 * dense / rate / 1e6:.0f} ms, those by nonzero values "

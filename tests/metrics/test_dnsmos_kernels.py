@@ -68,3 +68,10 @@ def test_filters_on_frames():
     frames = np.stack([samples[at : at + 320] for at in range(0, 681, 160)])
     found = dnsmos_kernels.filtered(samples.astype(np.float32), filters.astype(np.float32), 160)
     assert found == pytest.approx(frames @ filters, abs=1e-4)
+
+
+def test_a_kernel_is_compiled_where_there_is_no_folder_to_keep_it():
+    """numba keeps nothing of a function that has no file, and raises if asked to."""
+    names = {}
+    exec("def half(x):\n    return x / 2", names)
+    assert dnsmos_kernels.compiled(names["half"])(3) == 1.5

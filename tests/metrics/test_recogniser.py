@@ -22,7 +22,7 @@ class Parrot:
 
 
 def test_an_unknown_recogniser_is_named():
-    with pytest.raises(ValueError, match=r"'pocketsphynx'\. Known: .*Did you mean 'pocketsphinx'"):
+    with pytest.raises(UnknownPluginError, match=r"Known: .*Did you mean 'pocketsphinx'"):
         recogniser_named("pocketsphynx")
 
 

@@ -18,8 +18,9 @@ from gensr_pref.audio import Sound
 from gensr_pref.errors import InputError, MissingWeightsError, Unusable
 from gensr_pref.metrics import wav2vec2
 from gensr_pref.metrics.base import ClipSounds
+from gensr_pref.metrics.precision import full_precision
 from gensr_pref.metrics.speechbertscore import ENCODERS, SpeechBertScore, precision
-from gensr_pref.metrics.wav2vec2 import full_precision, waveform
+from gensr_pref.metrics.wav2vec2 import waveform
 from gensr_pref.schema import Reason
 
 from .sounds import cut, read_csv

@@ -10,7 +10,7 @@ from torch import nn
 
 from gensr_pref.audio import Sound
 from gensr_pref.errors import InputError, Unusable
-from gensr_pref.metrics.wav2vec2 import fill, full_precision, in_batches, read_tensors, waveform
+from gensr_pref.metrics.wav2vec2 import fill, in_batches, read_tensors, waveform
 from gensr_pref.schema import Reason
 
 
@@ -124,29 +124,3 @@ def test_batches_hold_sounds_of_one_length(together, shapes):
     assert asked == shapes
     assert [answers[k] for k in (0, 2, 3)] == [{"level": 0.0}, {"level": 2.0}, {"level": 3.0}]
     assert answers[1].reason is Reason.TOO_SHORT
-
-
-def precision_settings():
-    return (
-        torch.get_float32_matmul_precision(),
-        torch.backends.cudnn.allow_tf32,
-        torch.backends.cudnn.deterministic,
-        torch.is_inference_mode_enabled(),
-    )
-
-
-def test_full_precision_is_for_its_block_only():
-    before = precision_settings()
-    torch.set_float32_matmul_precision("medium")
-    torch.backends.cudnn.allow_tf32 = True
-    try:
-        outside = precision_settings()
-        with full_precision():
-            assert precision_settings() == ("highest", False, True, True)
-        assert precision_settings() == outside
-        with pytest.raises(KeyError), full_precision():
-            raise KeyError
-        assert precision_settings() == outside
-    finally:
-        torch.set_float32_matmul_precision(before[0])
-        torch.backends.cudnn.allow_tf32 = before[1]

@@ -178,7 +178,7 @@ def test_a_language_without_spaces_has_a_cer_and_no_wer():
     [answer] = scripted("\u4f60\u597d \u4e16\u754c").score(
         of_text("\u4f60\u597d\uff0c\u4e16\u8ba1\u3002", "zh-CN")
     )
-    assert answer["wer"].reason is Reason.NO_TEXT
+    assert answer["wer"].reason is Reason.NO_WORDS
     assert "written without spaces" in answer["wer"].detail
     assert answer["cer"] == 0.25
 
