@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gensr_pref import audio
 from gensr_pref.audio import Sound
 from gensr_pref.errors import Unusable
 from gensr_pref.metrics import pesq as module
@@ -15,7 +14,7 @@ from gensr_pref.metrics.pesq import LONGEST, Pesq
 from gensr_pref.metrics.pesq_utterances import SAFE, utterances
 from gensr_pref.schema import Reason
 
-from .sounds import cut, noisy, read_csv
+from .sounds import cut, noisy
 from .unusable import (
     assert_candidates_do_not_matter_to_each_other,
     assert_refuses_another_length,
@@ -46,19 +45,6 @@ def test_both_bands_are_exactly_the_packages(clip):
             f"pesq_{mode}": pesq(16_000, clip.clean.wave, candidate.wave, mode) for mode in BOTH
         }
         assert answer == expected
-
-
-@pytest.mark.corpus
-def test_published_values_of_narrow_band(shared):
-    """Exactly; they were taken at 16 kHz: at 8 kHz they would be 0.06 to 0.10 higher."""
-    rows = read_csv(shared / "reference_values.csv")
-    rows = [row for row in rows if row["metric"] in ("pesq_nb", "NB_PESQ")]
-    for row in rows:
-        files = row["file"], row["reference_file"]
-        candidate, clean = (audio.read(shared / "reference_values" / file) for file in files)
-        [answer] = Pesq(mode="nb").score(ClipSounds([candidate], clean))
-        assert answer == {"pesq_nb": float(row["value"])}
-    assert len(rows) == 3
 
 
 @pytest.mark.parametrize("mode", BOTH)

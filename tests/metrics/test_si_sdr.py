@@ -3,12 +3,11 @@
 import numpy as np
 import pytest
 
-from gensr_pref import audio
 from gensr_pref.audio import Sound
 from gensr_pref.metrics.base import ClipSounds
 from gensr_pref.metrics.si_sdr import LARGEST, SiSdr, si_sdr
 
-from .sounds import cut, read_csv
+from .sounds import cut
 from .unusable import (
     assert_candidates_do_not_matter_to_each_other,
     assert_refuses_another_length,
@@ -21,19 +20,6 @@ def score(clean, *candidates):
         ClipSounds([Sound(c, 16_000) for c in candidates], Sound(clean, 16_000))
     )
     return [answer["si_sdr"] for answer in answers]
-
-
-@pytest.mark.corpus
-def test_published_values(shared):
-    """ClearerVoice's to 1e-9 dB, VERSA's to the 1e-4 dB that it allows itself."""
-    rows = read_csv(shared / "reference_values.csv")
-    rows = [row for row in rows if row["metric"] in ("SISDR", "si_snr")]
-    for row in rows:
-        files = row["file"], row["reference_file"]
-        candidate, clean = (audio.read(shared / "reference_values" / file).wave for file in files)
-        allowed = 1e-9 if row["metric"] == "SISDR" else 1e-4
-        assert score(clean, candidate) == [pytest.approx(float(row["value"]), abs=allowed)]
-    assert len(rows) == 3
 
 
 @pytest.mark.parametrize("ratio", [-30, 0, 20, 90])
