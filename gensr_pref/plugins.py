@@ -67,6 +67,8 @@ def create(kind: Kind, name: str, options: dict[str, Any], field: str) -> Any:
                               f"{nearest(option, allowed)}")  # fmt: skip
     try:
         return plugin(**options)
+    except (ConfigError, UnknownPluginError) as error:  # of a plugin within the plugin
+        raise type(error)(f"{field}: {error}") from error
     except GensrPrefError:
         raise
     except Exception as error:  # anyone's code; whatever it raises, it cannot be used

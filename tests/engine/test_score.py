@@ -189,6 +189,7 @@ def test_what_cannot_be_scored_is_null_with_a_reason(two):
     assert {one["reason"] for one in whole["failures"]} == {"no_clean"}
 
 
+@pytest.mark.slow
 def test_the_same_bytes_on_ray(two):
     arguments = ["one", "two", "--panel", CHEAP]
     assert run(*arguments, "--out", "serial.parquet") == 0
@@ -243,6 +244,7 @@ def test_what_is_finished_is_not_done_again(two, monkeypatch):
     assert Path("s.csv").read_text() == Path("whole.csv").read_text()
 
 
+@pytest.mark.slow
 def test_a_clip_that_kills_its_process_costs_no_other(two, capsys):
     tone(two / "one" / "poison.wav", peak=0.99)
     arguments = ["one", "--panel", "cheap:Fragile", "--out", "s.csv", "--workers", "2"]

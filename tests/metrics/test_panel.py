@@ -131,7 +131,7 @@ def test_unknown_metric_and_unknown_option():
     with pytest.raises(ConfigError, match=r"panel\.0\.options\.recognizer.*mean 'recogniser'"):
         Panel([use])
     use = MetricUse(metric="wer", options={"recogniser": "sphinx"})
-    with pytest.raises(ConfigError, match=r"panel\.0\.options: .*no recogniser 'sphinx'"):
+    with pytest.raises(UnknownPluginError, match=r"panel\.0\.options: .*no recogniser 'sphinx'"):
         Panel([use])
 
 
