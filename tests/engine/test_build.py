@@ -10,7 +10,7 @@ import yaml
 
 from gensr_pref import cli, schema, shards
 from gensr_pref.config import Pairing
-from gensr_pref.engine import rundir
+from gensr_pref.engine import rundir, text
 from gensr_pref.engine.audit import audit
 from gensr_pref.engine.build import build
 from gensr_pref.engine.pair import generators, pair, votes_for
@@ -363,3 +363,43 @@ def test_table_with_an_empty_part_opens(copy, tmp_path, empty):
         cache_dir=str(tmp_path / "cache"),
     )
     assert len(loaded) == rest
+
+
+# What metrics tell besides numbers, and what they are told
+
+
+@pytest.fixture
+def spoken(base, run):
+    """A run whose corpus has texts, and whose panel makes use of them."""
+    names = sorted(path.name for path in (base / "speech").iterdir())
+    lines = [f"speech/{name},sentence {place % 2}" for place, name in enumerate(names)]
+    (base / "spoken.csv").write_text("\n".join(["path,text", *lines]), encoding="utf-8")
+    source = "{kind: manifest, path: spoken.csv, columns: {audio: path, text: text}}"
+    return lambda *more: run(f"corpus.source={source}", "panel.0.metric=cheap:Talkative", *more)
+
+
+def test_notes_are_kept_beside_the_scores(spoken, base, tmp_path, capsys):
+    summary = build(spoken(), base, tmp_path / "run")
+    for row in rows(tmp_path / "run", "scores"):
+        assert row["notes"]["heard"] == "sentence 0/sentence 1"
+        assert row["notes"]["length"] is None or row["notes"]["length"] > 1000
+    assert summary["notices"] == ["cheap:Talkative: handle with care"]
+    assert "note        cheap:Talkative: handle with care" in text.summary(
+        summary, audit(tmp_path / "run")
+    )
+    loaded = datasets.load_dataset(
+        "parquet",
+        data_files=str(tmp_path / "run" / "scores" / "*.parquet"),
+        split="train",
+        cache_dir=str(tmp_path / "cache"),
+    )
+    assert loaded[0]["notes"]["heard"] == "sentence 0/sentence 1"
+    assert pair(tmp_path / "run", ["margin.level=0.01"])["clips"] == 7
+
+
+def test_other_texts_make_another_run_where_they_are_studied(spoken, base, tmp_path):
+    build(spoken(), base, tmp_path / "run")
+    manifest = base / "spoken.csv"
+    manifest.write_text(manifest.read_text().replace("sentence 1", "sentence 2"))
+    with pytest.raises(RunMismatchError, match=r"provenance\.texts"):
+        build(spoken(), base, tmp_path / "run")
