@@ -6,6 +6,7 @@ import pytest
 
 from gensr_pref import audio
 from gensr_pref.metrics.base import ClipSounds
+from gensr_pref.metrics.dnsmos import Dnsmos
 
 from .sounds import noisy, read_csv
 
@@ -36,3 +37,11 @@ def clip(prompts):
     clean, text = prompts[0]
     versions = [noisy(clean, level, seed) for seed, level in enumerate((0.003, 0.01, 0.03))]
     return ClipSounds(versions, clean, noisy(clean, 0.1), text, "en")
+
+
+@pytest.fixture(scope="session")
+def dnsmos():
+    """The metric, loaded; the first one of a machine is compiled."""
+    metric = Dnsmos()
+    metric.load("cpu")
+    return metric

@@ -9,7 +9,7 @@ from gensr_pref import audio
 from gensr_pref.audio import Sound
 from gensr_pref.metrics import dnsmos_cpu
 from gensr_pref.metrics.base import ClipSounds
-from gensr_pref.metrics.dnsmos import Dnsmos, starts, windows
+from gensr_pref.metrics.dnsmos import starts, windows
 from gensr_pref.metrics.dnsmos_graph import RATE, WINDOW
 
 from .sounds import cut, read_csv
@@ -17,13 +17,6 @@ from .sounds import cut, read_csv
 TOLERANCE = 1e-5
 PERIODIC = [800, 16_160, 51_200]  # lengths whose frames soon come back
 APERIODIC = [1_601, 51_201, 72_079, 250_000]
-
-
-@pytest.fixture(scope="module")
-def dnsmos():
-    metric = Dnsmos()
-    metric.load("cpu")
-    return metric
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,6 @@ from gensr_pref import audio
 from gensr_pref.audio import Sound
 from gensr_pref.errors import Unusable
 from gensr_pref.metrics.base import ClipSounds
-from gensr_pref.metrics.dnsmos import Dnsmos
 from gensr_pref.metrics.panel import Panel
 from gensr_pref.metrics.pesq import LONGEST, Pesq
 from gensr_pref.metrics.speaker_similarity import SpeakerSimilarity
@@ -18,13 +17,6 @@ from gensr_pref.metrics.stoi import Stoi
 from gensr_pref.schema import Reason
 
 from .sounds import cut, noisy, read_csv
-
-
-@pytest.fixture(scope="module")
-def dnsmos():
-    metric = Dnsmos()
-    metric.load("cpu")
-    return metric
 
 
 @pytest.fixture(scope="module")

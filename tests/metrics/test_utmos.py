@@ -4,8 +4,6 @@ The names and shapes below are those of utmos22_strong_step7459_v1.pt (225 tenso
 """
 
 import math
-import subprocess
-import sys
 from dataclasses import replace
 from functools import partial
 
@@ -22,6 +20,7 @@ from gensr_pref.metrics.base import ClipSounds
 from gensr_pref.metrics.utmos import Utmos
 from gensr_pref.schema import Reason
 
+from .fresh import imports_torch
 from .sounds import cut, read_csv
 
 CONVOLUTIONS = [(10, 5), (3, 2), (3, 2), (3, 2), (3, 2), (2, 2), (2, 2)]  # kernel, stride
@@ -259,14 +258,7 @@ def test_missing_file_is_said_at_once():
 def test_nothing_heavy_before_load(tmp_path):
     path = tmp_path / "weights.pt"
     path.touch()
-    program = (
-        "import sys; from gensr_pref.metrics.utmos import Utmos; "
-        f"Utmos({str(path)!r}); print('torch' in sys.modules)"
-    )
-    told = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    )
-    assert told.stdout == "False\n"
+    assert not imports_torch(f"from gensr_pref.metrics.utmos import Utmos; Utmos({str(path)!r})")
 
 
 @pytest.mark.corpus

@@ -1,0 +1,13 @@
+"""What happens in a process that has imported nothing yet."""
+
+import subprocess
+import sys
+
+
+def imports_torch(statements):
+    """Whether torch is imported once the statements have run."""
+    program = f"import sys\n{statements}\nprint('torch' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    return {"True\n": True, "False\n": False}[done.stdout]
