@@ -219,7 +219,8 @@ def test_nothing_heavy_before_load(tmp_path):
     path = tmp_path / "weights.pt"
     path.touch()
     assert not imports_torch(
-        f"from gensr_pref.metrics.speechbertscore import SpeechBertScore; SpeechBertScore(checkpoint={str(path)!r})"
+        "from gensr_pref.metrics.speechbertscore import SpeechBertScore\n"
+        f"SpeechBertScore(checkpoint={str(path)!r})"
     )
 
 
