@@ -58,8 +58,17 @@ class FolderClip:
         """Changes when a file, its size or its time does, or what it is compared with."""
         paths = [path for _, path in self.candidates]
         paths += [path for path in (self.clean, self.noisy) if path is not None]
-        facts = [(str(p), (seen := p.stat()).st_size, seen.st_mtime_ns) for p in paths]
-        return digest([self.name, [s for s, _ in self.candidates], facts, self.text, self.language])
+        systems = [system for system, _ in self.candidates]
+        return digest(self.name, systems, list(map(_stamp, paths)), self.text, self.language)
+
+
+def _stamp(path: Path) -> list[Any]:
+    """A file's path, size and time; a link to nothing has neither of the latter."""
+    try:
+        seen = path.stat()
+    except OSError:
+        return [str(path)]
+    return [str(path), seen.st_size, seen.st_mtime_ns]
 
 
 def matched(folders: Folders) -> list[FolderClip]:

@@ -74,17 +74,19 @@ def score(
         raise ConfigError(f"--out: {out.name!r} ends in none of {', '.join(_WRITERS)}")
     if out.exists():
         raise InputError(f"--out: {out} is there already; remove it or name another")
-    clips = matched(folders)
-    texts = tuple(sorted({clip.text for clip in clips if clip.text}))
+    clips = {clip.digest(): clip for clip in matched(folders)}
+    texts = tuple(sorted({clip.text for clip in clips.values() if clip.text}))
     panel = Panel(uses, texts)
     for line in described(panel):
         tell(line)
     setup = PanelSetup(tuple(uses), texts, engine.device, Path.cwd())
     facts = {"panel": panel.facts(), "texts": digest(list(texts))}
     with _partial(out, digest(facts)) as done:
-        events = _execute(setup, [c for c in clips if c.digest() not in done], engine)
-        lost = _collect(events, clips, out, done, panel)
-    rows = [row for clip in clips for row in done[clip.digest()]]
+        todo = {key: clip for key, clip in clips.items() if key not in done}
+        with _bar(len(clips), len(todo)) as bar:
+            events = _execute(setup, list(todo.values()), engine)
+            lost = _collect(events, todo, out, done, panel, bar)
+    rows = [row for key in clips for row in done[key]]
     writer(out, rows, panel, facts)
     _partial_path(out).unlink()
     told = summary(rows, panel, labelled(folders.systems))
@@ -111,34 +113,36 @@ def _execute(setup: PanelSetup, clips: Sequence[FolderClip], engine: Engine) -> 
     return serial.run(FolderWorker, setup, jobs)
 
 
+def _bar(clips: int, todo: int) -> Any:
+    from tqdm import tqdm
+
+    return tqdm(total=clips, initial=clips - todo, unit="clip", disable=None)
+
+
 def _collect(
     events: Iterable[Event],
-    clips: Sequence[FolderClip],
+    todo: dict[str, FolderClip],
     out: Path,
     done: dict[str, list[Row]],
     panel: Panel,
+    bar: Any,
 ) -> list[dict[str, str]]:
     """Keep what comes back, clip by clip; returns the clips that were given up."""
-    from tqdm import tqdm
-
-    todo = [clip for clip in clips if clip.digest() not in done]
+    keys = list(todo)
     lost = []
-    bar = tqdm(total=len(clips), initial=len(clips) - len(todo), unit="clip", disable=None)
-    with bar:
-        for event in events:
-            clip = todo[event.shard]
-            if isinstance(event, Tick):
-                done[clip.digest()] = list(event.rows)
-                record = {"clip": clip.digest(), "rows": event.rows}
-                shards.append_json(_partial_path(out), record)
-                bar.update(1)
-            elif isinstance(event, Lost):
-                reasons = {score.name: str(Reason.METRIC_ERROR) for score in panel.scores}
-                done[clip.digest()] = unscored(clip, reasons)
-                lost.append({"file": clip.name, "why": event.why})
-                bar.update(1)
-            elif isinstance(event, Restarted):
-                tqdm.write(f"{clip.name} begins anew: {event.why}")
+    for event in events:
+        key = keys[event.shard]
+        if isinstance(event, Tick):
+            done[key] = list(event.rows)
+            shards.append_json(_partial_path(out), {"clip": key, "rows": event.rows})
+            bar.update(1)
+        elif isinstance(event, Lost):
+            reasons = {score.name: str(Reason.METRIC_ERROR) for score in panel.scores}
+            done[key] = unscored(todo[key], reasons)
+            lost.append({"file": todo[key].name, "why": event.why})
+            bar.update(1)
+        elif isinstance(event, Restarted):
+            bar.write(f"{todo[key].name} begins anew: {event.why}")
     return lost
 
 
