@@ -47,11 +47,15 @@ def find(kind: Kind, name: str, field: str = "") -> Any:
     return found[name].load()
 
 
-def create(kind: Kind, name: str, options: dict[str, Any], field: str) -> Any:
+def create(
+    kind: Kind, name: str, options: dict[str, Any], field: str, base: Path | None = None
+) -> Any:
     """An instance of a plugin, its options checked against its constructor.
 
     Args:
         field: where the options stand in the run file, for the error message.
+        base: the run file's folder. An option that the plugin's class lists in `paths`, and that
+            names a file there, is that file.
 
     Raises:
         UnknownPluginError: nothing has that name.
@@ -66,7 +70,7 @@ def create(kind: Kind, name: str, options: dict[str, Any], field: str) -> Any:
             raise ConfigError(f"{field}.{option}: {kind} {name!r} has no such option. "
                               f"{nearest(option, allowed)}")  # fmt: skip
     try:
-        return plugin(**options)
+        return plugin(**_rooted(plugin, options, base))
     except (ConfigError, UnknownPluginError) as error:  # of a plugin within the plugin
         raise type(error)(f"{field}: {error}") from error
     except GensrPrefError:
@@ -82,6 +86,18 @@ def options_of(plugin: Any) -> list[str]:
     """The names of a plugin's options: the keyword arguments of its constructor."""
     parameters = inspect.signature(plugin).parameters.values()
     return [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+
+
+def _rooted(plugin: Any, options: dict[str, Any], base: Path | None) -> dict[str, Any]:
+    """The options, those that name a file below `base` as its whole path."""
+    if base is None:
+        return options
+    named = {k: base / options[k] for k in getattr(plugin, "paths", ()) if _text(options.get(k))}
+    return {**options, **{name: str(path) for name, path in named.items() if path.exists()}}
+
+
+def _text(value: Any) -> bool:
+    return isinstance(value, str) and value != ""
 
 
 def search(folder: Path) -> None:

@@ -54,3 +54,30 @@ def test_class_that_is_not_there(name, words):
 def test_options_are_checked(options, words):
     with pytest.raises(ConfigError, match=words):
         plugins.create("metric", f"{__name__}:Chatty", options, "panel.0.options")
+
+
+class Fileful:
+    paths = ("checkpoint", "other")
+
+    def __init__(self, checkpoint="", other=None, text="a.pt"):
+        self.told = checkpoint, other, text
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"checkpoint": "a.pt", "text": "a.pt"}, ("{base}/a.pt", None, "a.pt")),
+        ({"checkpoint": "b.pt", "other": 3}, ("b.pt", 3, "a.pt")),
+        ({"checkpoint": "/a.pt", "other": ""}, ("/a.pt", "", "a.pt")),
+    ],
+)
+def test_options_that_name_files_are_relative_to_the_run_file(tmp_path, options, told):
+    (tmp_path / "a.pt").touch()
+    made = plugins.create("metric", f"{__name__}:Fileful", options, "panel.0.options", tmp_path)
+    assert made.told == tuple(
+        value.format(base=tmp_path) if isinstance(value, str) else value for value in told
+    )
+    assert (
+        plugins.create("metric", f"{__name__}:Fileful", options, "x").told[0]
+        == options["checkpoint"]
+    )

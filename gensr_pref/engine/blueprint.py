@@ -84,8 +84,8 @@ def draw_up(run: Run, base: Path) -> Blueprint:
         InputError: anything that would fail later and can be known now.
     """
     plugins.search(base)
-    generators = make_generators(run)
-    panel = Panel(run.panel)
+    generators = make_generators(run, base)
+    panel = Panel(run.panel, base=base)
     _check_references(run, panel)
     cast_votes(votes_of(panel.facts()["metrics"]), run.pairing)
     find_rule(run.pairing.rule)
@@ -95,15 +95,19 @@ def draw_up(run: Run, base: Path) -> Blueprint:
     return Blueprint(run, base, planned.clips, planned.failures, document)
 
 
-def make_generators(run: Run) -> dict[str, Generator]:
+def make_generators(run: Run, base: Path) -> dict[str, Generator]:
     """The generators by label, not yet loaded.
+
+    Args:
+        base: the folder that files named in options are relative to.
 
     Raises:
         InputError: unknown, wrong options, a label that is reserved or used twice.
     """
     found: dict[str, Generator] = {}
     for place, use in enumerate(run.generators):
-        generator = plugins.create("generator", use.use, use.options, f"generators.{place}.options")
+        field = f"generators.{place}.options"
+        generator = plugins.create("generator", use.use, use.options, field, base)
         _check_generator(generator, f"generators.{place}")
         label = label_of(use, generator)
         if label in RESERVED_LABELS or label in found:

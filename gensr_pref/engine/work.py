@@ -217,7 +217,7 @@ class ShardWorker:
     def generators(self) -> dict[str, Generator]:
         """The generators by label, loaded."""
         if self._generators is None:
-            made = make_generators(self.setup.run)
+            made = make_generators(self.setup.run, self.setup.base)
             for label, generator in made.items():
                 _load(label, generator, self.setup.run.engine.device)
             self._generators = made
@@ -227,7 +227,7 @@ class ShardWorker:
     def panel(self) -> Panel:
         """The panel, loaded."""
         if self._panel is None:
-            self._panel = Panel(self.setup.run.panel, self.setup.texts)
+            self._panel = Panel(self.setup.run.panel, self.setup.texts, self.setup.base)
             self._panel.load(self.setup.run.engine.device)
         return self._panel
 

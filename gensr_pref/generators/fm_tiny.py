@@ -48,6 +48,7 @@ class FlowMatchingTiny:
     name = "fm-tiny"
     paradigm = "fm"
     sample_rate = RATE
+    paths = ("checkpoint",)
 
     def __init__(
         self,

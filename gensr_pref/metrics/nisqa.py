@@ -78,6 +78,7 @@ class Nisqa:
         MissingWeightsError: it is not there.
     """
 
+    paths = ("checkpoint",)
     spec = MetricSpec(
         name="nisqa",
         scores=(

@@ -89,6 +89,7 @@ class Panel:
     Args:
         metrics: entries of a run file, names, or metrics made already, in any mixture.
         texts: what is said in the corpus, for metrics that learn from it (a language model).
+        base: the folder that files named in options are relative to; absent = the working one.
 
     Attributes:
         members: the metrics, in order.
@@ -105,12 +106,15 @@ class Panel:
     """
 
     def __init__(
-        self, metrics: Sequence[MetricUse | str | Metric], texts: Iterable[str] = ()
+        self,
+        metrics: Sequence[MetricUse | str | Metric],
+        texts: Iterable[str] = (),
+        base: Path | None = None,
     ) -> None:
         self.left_out: dict[str, str] = {}
         self.members: list[Member] = []
         for index, metric in enumerate(metrics):
-            self._admit(metric, f"panel.{index}")
+            self._admit(metric, f"panel.{index}", base)
         if not self.members:
             reasons = "".join(f" {name}: {why}." for name, why in self.left_out.items())
             raise ConfigError(f"panel: there is no metric in it.{reasons}")
@@ -200,10 +204,10 @@ class Panel:
                 _note_alignments(views.alignments, results)
         return results
 
-    def _admit(self, metric: MetricUse | str | Metric, where: str) -> None:
+    def _admit(self, metric: MetricUse | str | Metric, where: str, base: Path | None) -> None:
         use = _use(metric)
         try:
-            made = _made(metric, use, where)
+            made = _made(metric, use, where, base)
         except MissingWeightsError as error:
             if not use.optional:
                 raise
@@ -240,10 +244,12 @@ def _use(metric: MetricUse | str | Metric) -> MetricUse:
     return MetricUse(metric=metric if isinstance(metric, str) else metric.spec.name)
 
 
-def _made(metric: MetricUse | str | Metric, use: MetricUse, where: str) -> Metric:
+def _made(
+    metric: MetricUse | str | Metric, use: MetricUse, where: str, base: Path | None
+) -> Metric:
     if not isinstance(metric, MetricUse | str):
         return metric
-    made: Metric = plugins.create("metric", use.metric, use.options, f"{where}.options")
+    made: Metric = plugins.create("metric", use.metric, use.options, f"{where}.options", base)
     if not isinstance(getattr(made, "spec", None), MetricSpec):
         raise ConfigError(f"{where}.metric: {use.metric!r} has no `spec` that is a MetricSpec; "
                           "docs/metrics.md shows a metric")  # fmt: skip

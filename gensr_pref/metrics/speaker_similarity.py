@@ -39,6 +39,8 @@ class SpeakerSimilarity:
         MissingWeightsError: a file that is not there.
     """
 
+    paths = ("encoder", "checkpoint")
+
     def __init__(
         self,
         encoder: str = "resemblyzer",

@@ -82,6 +82,7 @@ class SpeechBertScore:
         MissingWeightsError: the file is not there.
     """
 
+    paths = ("checkpoint",)
     spec = _spec("wavlm-large", 14, align=False)
 
     def __init__(

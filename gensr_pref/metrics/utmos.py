@@ -34,6 +34,7 @@ class Utmos:
         MissingWeightsError: the file is not there.
     """
 
+    paths = ("checkpoint",)
     spec = MetricSpec(
         name="utmos",
         scores=(Score("utmos", unit="MOS"),),  # about 1 to 5, but nothing keeps it there

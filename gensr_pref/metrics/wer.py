@@ -37,6 +37,8 @@ class WordErrorRate:
         MissingWeightsError: the model's weights are not on this machine.
     """
 
+    paths = ("model",)
+
     def __init__(
         self,
         recogniser: str = "pocketsphinx",
