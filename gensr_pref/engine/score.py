@@ -29,7 +29,7 @@ from gensr_pref.engine.folders import (
 )
 from gensr_pref.engine.panels import described
 from gensr_pref.engine.work import Event, Lost, Restarted, Row, Tick
-from gensr_pref.errors import ConfigError, InputError
+from gensr_pref.errors import ConfigError, InputError, StorageError
 from gensr_pref.identity import digest
 from gensr_pref.metrics.panel import Panel
 from gensr_pref.schema import Reason
@@ -154,8 +154,12 @@ def _partial_path(out: Path) -> Path:
 def _partial(out: Path, panel: str) -> Iterator[dict[str, list[Row]]]:
     """The rows that an earlier call left, by the digest of their clip; held for this process."""
     path = _partial_path(out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as held:
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        held = path.open("a", encoding="utf-8")
+    except OSError as error:
+        raise StorageError(f"--out: {path} cannot be written: {error.strerror}") from error
+    with held:
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -215,6 +215,14 @@ def test_bad_input_is_refused_before_any_work(two, capsys, arguments, message):
     assert not list(two.glob("*.partial"))
 
 
+@pytest.mark.parametrize("out", ["file/s.csv", "s.csv.partial/../s.csv"])
+def test_a_place_that_cannot_be_written_is_said(two, capsys, out):
+    Path("file").write_text("not a folder")
+    Path("s.csv.partial").mkdir()
+    assert run("one", "--panel", CHEAP, "--out", out) == 1
+    assert "cannot be written" in capsys.readouterr().err
+
+
 # Interruption
 
 
