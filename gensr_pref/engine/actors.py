@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -136,13 +138,27 @@ def _cluster(engine: Engine) -> Iterator[int]:
 
     ours = not ray.is_initialized()
     if ours:
-        ray.init(**_settings(engine))
+        with _signals_kept():
+            ray.init(**_settings(engine))
     try:
         resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
         yield int(resources.get("CPU", 1))
     finally:
         if ours:
             ray.shutdown()
+
+
+@contextmanager
+def _signals_kept() -> Iterator[None]:
+    """What this process does on SIGTERM; Ray would end it at once with a trace of its C++."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _settings(engine: Engine) -> dict[str, Any]:
