@@ -23,8 +23,10 @@ def test_candidates_improve_on_speakers_that_training_never_heard(tmp_path):
     rows = (DATA / "speech.csv").read_text(encoding="utf-8").splitlines()
     held_out = [row for row in rows[1:] if seed_for(0, "held-out", row.split(",")[1]) % 3 == 0]
     (tmp_path / "speech.csv").write_text("\n".join([rows[0], *held_out]), encoding="utf-8")
-    source = {"kind": "manifest", "path": "speech.csv", "root": str(DATA)}
-    noise = {"kind": "folder", "path": str(DATA / "noise")}
+    # What is drawn for a clip depends on the paths in the run file: the same ones everywhere.
+    (tmp_path / "data").symlink_to(DATA, target_is_directory=True)
+    source = {"kind": "manifest", "path": "speech.csv", "root": "data"}
+    noise = {"kind": "folder", "path": "data/noise"}
     run = config.Run.model_validate(
         {
             "corpus": {
