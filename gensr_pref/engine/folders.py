@@ -128,6 +128,14 @@ def _counterparts(path: Path | None, field: str, names: Sequence[str]) -> dict[s
     return found
 
 
+def sentences(folders: Folders) -> tuple[str, ...]:
+    """All that the table says, also of clips that are not there: no score may depend on those."""
+    if folders.texts is None:
+        return ()
+    rows = [row for _, row in read_rows(folders.texts, "--texts")]
+    return tuple(sorted({str(row["text"]) for row in rows if row.get("text")}))
+
+
 def _texts(path: Path | None, names: Sequence[str]) -> dict[str, Row]:
     """Text and language by the name of the clip."""
     if path is None:

@@ -25,6 +25,7 @@ from gensr_pref.engine.folders import (
     PanelSetup,
     labelled,
     matched,
+    sentences,
     unscored,
 )
 from gensr_pref.engine.panels import described
@@ -75,7 +76,7 @@ def score(
     if out.exists():
         raise InputError(f"--out: {out} is there already; remove it or name another")
     clips = {clip.digest(): clip for clip in matched(folders)}
-    texts = tuple(sorted({clip.text for clip in clips.values() if clip.text}))
+    texts = sentences(folders)
     panel = Panel(uses, texts)
     for line in described(panel):
         tell(line)

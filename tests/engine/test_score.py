@@ -17,7 +17,7 @@ import soundfile
 from gensr_pref import audio, cli
 from gensr_pref.config import MetricUse
 from gensr_pref.engine import panels
-from gensr_pref.engine.folders import Folders, matched
+from gensr_pref.engine.folders import Folders, matched, sentences
 from gensr_pref.engine.score import engine_for, score
 from gensr_pref.errors import ConfigError, InputError, SourceError
 from gensr_pref.metrics.panel import Panel
@@ -88,6 +88,12 @@ def test_texts_and_languages_come_from_a_table(two):
     assert [(clip.text, clip.language) for clip in clips] == [
         ("hello", "en"), (None, "en"), ("ciao", "it"),
     ]  # fmt: skip
+
+
+def test_the_whole_table_is_studied_whichever_files_are_there(two):
+    Path("t.csv").write_text("audio,text\na.wav,hello\nelsewhere.wav,ciao\nsub/c.wav,hello\n")
+    for system in (Path("one"), Path("one/sub")):
+        assert sentences(Folders((system,), texts=Path("t.csv"))) == ("ciao", "hello")
 
 
 @pytest.mark.parametrize(
