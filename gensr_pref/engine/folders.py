@@ -11,10 +11,10 @@ from typing import Any
 from gensr_pref import audio, plugins
 from gensr_pref.config import MetricUse
 from gensr_pref.corpus.files import by_stem, read_rows
-from gensr_pref.engine.work import Row, Stage, Tick
+from gensr_pref.engine.work import Row, Stage, Tick, scores_of
 from gensr_pref.errors import SourceError, Unusable
 from gensr_pref.identity import digest
-from gensr_pref.metrics.panel import CandidateScores, Panel
+from gensr_pref.metrics.panel import Panel
 
 AUDIO_COLUMNS = ("audio", "path", "file", "name")  # of a table of texts: the first that is there
 
@@ -209,12 +209,6 @@ def score_files(clip: FolderClip, panel: Panel) -> Iterator[Row]:
     scored = panel.score(paths, clip.clean, clip.noisy, clip.text, clip.language)
     for (system, path), one in zip(clip.candidates, scored, strict=True):
         yield {**_facts_of(clip, system, path), **scores_of(one)}
-
-
-def scores_of(scored: CandidateScores) -> Row:
-    """What the panel says of one candidate, as columns of a table."""
-    failures = [{"score": score, "reason": str(why)} for score, why in scored.failures.items()]
-    return {**scored.values, "failures": failures or None, "notes": scored.notes or None}
 
 
 def unscored(clip: FolderClip, failures: Mapping[str, str]) -> list[Row]:

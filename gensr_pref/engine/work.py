@@ -310,7 +310,10 @@ def score_clip(clip: Row, candidates: list[Row], panel: Panel) -> tuple[list[Row
     sounds = [noisy, *(_decoded(row) for row in candidates)]
     clean = audio.from_column(clip["clean"])
     scored = panel.score(sounds, clean, noisy, clip["text"], clip["language"])
-    rows = [_score_row(name, clip["clip_id"], one) for name, one in zip(ids, scored, strict=True)]
+    rows = [
+        {"candidate_id": name, "clip_id": clip["clip_id"], **scores_of(one)}
+        for name, one in zip(ids, scored, strict=True)
+    ]
     failures = [
         Failure("scores", clip["clip_id"], reason, f"{score}: {one.details.get(score, '')}", name)
         for name, one in zip(ids, scored, strict=True)
@@ -368,15 +371,10 @@ def _latent(latent: Any) -> Row:
     return {"data": latent.astype("<f2").tobytes(), "shape": list(latent.shape)}
 
 
-def _score_row(name: str, clip: str, scored: CandidateScores) -> Row:
+def scores_of(scored: CandidateScores) -> Row:
+    """What the panel says of one candidate, as columns of a table."""
     failures = [{"score": score, "reason": str(why)} for score, why in scored.failures.items()]
-    return {
-        "candidate_id": name,
-        "clip_id": clip,
-        **scored.values,
-        "failures": failures or None,
-        "notes": scored.notes or None,
-    }
+    return {**scored.values, "failures": failures or None, "notes": scored.notes or None}
 
 
 def _audio_seconds(rows: list[Row]) -> float:
