@@ -198,13 +198,16 @@ def _score(options: argparse.Namespace) -> None:
     folders = Folders(
         tuple(systems), options.reference, options.noisy, options.texts, options.language
     )
-    uses = asked_for(options.panel, settings, options.reference is not None, options.align)
+    given = options.reference is not None, options.align, options.texts is not None
+    uses = asked_for(options.panel, settings, *given)
     engine = engine_for(options.workers, options.device)
     with contextlib.redirect_stdout(sys.stderr):  # what plugins print is no result
         found = score(folders, uses, options.out, engine, print)
     print(json.dumps(found, indent=2) if options.json else text.scored(found))
     if found["lost"]:
         raise RunIncompleteError(text.given_up(found))
+    if not text.any_score(found):
+        raise RunIncompleteError(f"no file has any score; {found['out']} says why")
 
 
 def _fetch(options: argparse.Namespace) -> None:

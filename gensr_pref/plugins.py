@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import inspect
+import re
 import sys
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Literal
 
 from gensr_pref.errors import ConfigError, GensrPrefError, UnknownPluginError, nearest
+from gensr_pref.identity import digest
 
 Kind = Literal["generator", "metric", "rule", "recogniser", "speaker encoder"]
 _GROUPS: dict[Kind, str] = {
@@ -98,6 +101,15 @@ def _rooted(plugin: Any, options: dict[str, Any], base: Path | None) -> dict[str
 
 def _text(value: Any) -> bool:
     return isinstance(value, str) and value != ""
+
+
+def source_of(name: Any) -> str | None:
+    """Digest of the file that ``module:Class`` is written in; None for what is no such name."""
+    if not isinstance(name, str) or not re.fullmatch(r"[\w.]+:\w+", name):
+        return None
+    spec = importlib.util.find_spec(name.partition(":")[0])
+    path = Path(spec.origin) if spec is not None and spec.origin is not None else None
+    return digest(path.read_text(encoding="utf-8")) if path and path.is_file() else None
 
 
 def search(folder: Path) -> None:

@@ -6,6 +6,7 @@ complete, and the files are the only record of progress. The same rows give the 
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import tempfile
@@ -17,7 +18,7 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from gensr_pref.errors import StorageError
+from gensr_pref.errors import GensrPrefError, StorageError
 from gensr_pref.schema import facts_of, with_metadata
 
 Table = Literal["clips", "candidates", "scores", "pairs", "failures"]
@@ -68,6 +69,39 @@ def write_text(path: Path, text: str) -> None:
     """
     with _atomic(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def held(path: Path, busy: GensrPrefError) -> Iterator[None]:
+    """Keep every other process out of a file, which is made where it is not there.
+
+    Args:
+        busy: raised where another process holds it.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = path.open("a")
+    except OSError as error:
+        raise StorageError(
+            f"{path}: cannot be written: {error.strerror}. Choose another --out"
+        ) from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise busy from error
+        yield
+
+
+def begin_json(path: Path, record: dict[str, Any]) -> None:
+    """Make a file hold one JSON line and no other; it stays the same file, under the same lock."""
+    try:
+        path.write_text(json.dumps(record, sort_keys=True) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise _storage_error(path, error) from error
 
 
 def append_json(path: Path, record: dict[str, Any]) -> None:

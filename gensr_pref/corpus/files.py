@@ -6,6 +6,7 @@ import csv
 import json
 import os
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -221,7 +222,7 @@ def by_stem(folder: Path, field: str) -> dict[str, str]:
     """
     stems: dict[str, str] = {}
     for place in audio_files(folder, field):
-        stem = str(PurePosixPath(place).with_suffix(""))
+        stem = name_of(place)
         if stem in stems:
             raise SourceError(
                 f"{folder}: {stems[stem]!r} and {place!r} have the same name without suffix, "
@@ -231,6 +232,14 @@ def by_stem(folder: Path, field: str) -> dict[str, str]:
     return stems
 
 
+def name_of(place: str) -> str:
+    """A relative path without the suffix of an audio file; another suffix belongs to the name."""
+    path = PurePosixPath(place)
+    known = path.suffix[1:].lower() in _suffixes()
+    return str(path.with_suffix("") if known else path)
+
+
+@cache
 def _suffixes() -> set[str]:
     import soundfile
 
@@ -267,12 +276,18 @@ def read_rows(path: Path, field: str) -> list[tuple[int, Row]]:
 
 
 def _csv(lines: Iterable[str], delimiter: str = ",") -> Iterator[tuple[int, Row]]:
-    reader = csv.DictReader(lines, delimiter=delimiter, restkey="", strict=True)
+    reader = csv.DictReader(lines, delimiter=delimiter, strict=True)
     names = list(reader.fieldnames or ())
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ValueError(f"column {twice[0]!r} is there twice")
     for row in reader:
+        beyond = row.pop(None, [])  # cells without a column
+        if any(beyond):
+            raise ValueError(
+                f"line {reader.line_num} has more cells than the header has columns; a cell that "
+                f"holds a {delimiter!r} needs quotes around it"
+            )
         yield reader.line_num, row
 
 

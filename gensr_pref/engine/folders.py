@@ -5,18 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from gensr_pref import audio, plugins
 from gensr_pref.config import MetricUse
-from gensr_pref.corpus.files import by_stem, read_rows
+from gensr_pref.corpus.files import by_stem, name_of, printable
+from gensr_pref.engine.texts import Said, Texts
 from gensr_pref.engine.work import Row, Stage, Tick, scores_of
 from gensr_pref.errors import SourceError, Unusable
 from gensr_pref.identity import digest
-from gensr_pref.metrics.panel import Panel
+from gensr_pref.metrics.panel import CandidateScores, Panel
 
-AUDIO_COLUMNS = ("audio", "path", "file", "name")  # of a table of texts: the first that is there
+LONGEST_DETAIL = 300  # characters of what went wrong that a table keeps
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ class FolderClip:
     Attributes:
         name: their relative path without suffix.
         candidates: the systems that have it, and their files.
+        clean, noisy: None where there are no such clips at all; where only this one is missing,
+            the path at which nothing is.
     """
 
     name: str
@@ -64,38 +67,60 @@ class FolderClip:
 
 def _stamp(path: Path) -> list[Any]:
     """A file's path, size and time; a link to nothing has neither of the latter."""
+    shown = printable(str(path))
     try:
         seen = path.stat()
     except OSError:
-        return [str(path)]
-    return [str(path), seen.st_size, seen.st_mtime_ns]
+        return [shown]
+    return [shown, seen.st_size, seen.st_mtime_ns]
 
 
-def matched(folders: Folders) -> list[FolderClip]:
+def matched(folders: Folders, texts: Texts | None = None) -> list[FolderClip]:
     """The clips of all systems, sorted by name, each with what belongs to it.
 
     Files belong together by their relative path without suffix, never by their place in a list.
+    Single files are one clip, whatever their names, unless there is a folder or a table to find
+    their names in.
+
+    Args:
+        folders: what is scored.
+        texts: the table in `folders.texts`, where it has been read.
 
     Raises:
-        SourceError: a folder that is not there or holds no audio, a table that cannot be read, or
-            a reference, noisy folder or table of which nothing belongs to any candidate.
+        SourceError: a folder that is not there or holds no audio, or a reference or noisy folder
+            of which nothing belongs to any candidate.
     """
-    files = {label: _files(path, "DIR") for label, path in labelled(folders.systems).items()}
+    texts = Texts.read(folders.texts) if texts is None else texts
+    files = _systems(folders)
     names = sorted({name for found in files.values() for name in found})
     clean = _counterparts(folders.reference, "--reference", names)
     noisy = _counterparts(folders.noisy, "--noisy", names)
-    said = _texts(folders.texts, names)
+    said = {name: texts.of.get(name, Said()) for name in names}
     return [
         FolderClip(
             name,
             tuple((label, found[name]) for label, found in files.items() if name in found),
             clean.get(name),
             noisy.get(name),
-            said.get(name, {}).get("text"),
-            said.get(name, {}).get("language") or folders.language,
+            said[name].text,
+            said[name].language or folders.language,
         )
         for name in names
     ]
+
+
+def lacking(clips: Sequence[FolderClip]) -> list[str]:
+    """Which clips lack a clean or noisy file that others have, in lines for a person."""
+    told = []
+    for option, role in (("--reference", "clean"), ("--noisy", "noisy")):
+        paths = {clip.name: getattr(clip, role) for clip in clips}
+        gone = [name for name, path in paths.items() if path is not None and not path.exists()]
+        if gone:
+            told.append(
+                f"{option}: nothing is there for {len(gone)} of {len(clips)} clips, "
+                f"such as {gone[0]!r}; what needs it is null"
+            )
+    return told
 
 
 def labelled(systems: Sequence[Path]) -> dict[str, Path]:
@@ -104,62 +129,45 @@ def labelled(systems: Sequence[Path]) -> dict[str, Path]:
     Raises:
         SourceError: one is there twice.
     """
-    short = [path.name or str(path.resolve().name) for path in systems]
-    labels = short if len(set(short)) == len(short) else [str(path) for path in systems]
+    short = [printable(path.name or path.resolve().name) for path in systems]
+    labels = short if len(set(short)) == len(short) else [printable(str(path)) for path in systems]
     if len(set(labels)) < len(labels):
         raise SourceError("DIR: the same folder is given twice")
     return dict(zip(labels, systems, strict=True))
 
 
-def _files(path: Path, field: str) -> dict[str, Path]:
-    """A folder's files by name; a single file is a folder of one clip without a name."""
-    if path.is_file():
-        return {"": path}
-    return {name: path / place for name, place in by_stem(path, field).items()}
+def _systems(folders: Folders) -> dict[str, dict[str, Path]]:
+    """Each system's files by name."""
+    beside = (folders.reference, folders.noisy)
+    named = folders.texts is not None or any(path is not None and path.is_dir() for path in beside)
+    return {
+        label: {name_of(printable(path.name)) if named else "": path}
+        if path.is_file()
+        else _files(path, "DIR")
+        for label, path in labelled(folders.systems).items()
+    }
+
+
+def _files(folder: Path, field: str) -> dict[str, Path]:
+    return {printable(name): folder / place for name, place in by_stem(folder, field).items()}
 
 
 def _counterparts(path: Path | None, field: str, names: Sequence[str]) -> dict[str, Path]:
-    found = {} if path is None else _files(path, field)
-    if path is not None and not found.keys() & set(names):
+    """A path per name: where nothing is there for one, where it would be."""
+    if path is None:
+        return {}
+    if path.is_file():
+        if len(names) > 1:
+            raise SourceError(f"{field}: {path} is one file and {len(names)} clips are scored; "
+                              "give the folder of their counterparts")  # fmt: skip
+        return {names[0]: path}
+    found = _files(path, field)
+    if not found.keys() & set(names):
         raise SourceError(
             f"{field}: no file in {path} has the name of a candidate, without suffix. "
             f"{min(found)!r} is there, {names[0]!r} is looked for"
         )
-    return found
-
-
-def sentences(folders: Folders) -> tuple[str, ...]:
-    """All that the table says, also of clips that are not there: no score may depend on those."""
-    if folders.texts is None:
-        return ()
-    rows = [row for _, row in read_rows(folders.texts, "--texts")]
-    return tuple(sorted({str(row["text"]) for row in rows if row.get("text")}))
-
-
-def _texts(path: Path | None, names: Sequence[str]) -> dict[str, Row]:
-    """Text and language by the name of the clip."""
-    if path is None:
-        return {}
-    rows = [row for _, row in read_rows(path, "--texts")]
-    column = next((name for name in AUDIO_COLUMNS if name in rows[0]), None)
-    if column is None or "text" not in rows[0]:
-        raise SourceError(
-            f"--texts: {path} has the columns {', '.join(rows[0])}; it needs `text` and one of "
-            f"{', '.join(AUDIO_COLUMNS)}"
-        )
-    said = {
-        str(PurePosixPath(str(row[column])).with_suffix("")): {
-            role: str(row[role]) for role in ("text", "language") if row.get(role)
-        }
-        for row in rows
-        if row.get(column)
-    }
-    if not said.keys() & set(names):
-        raise SourceError(
-            f"--texts: no {column} in {path} is the name of a candidate. "
-            f"{min(said, default='')!r} is there, {names[0]!r} is looked for"
-        )
-    return said
+    return {name: found.get(name, path / name) for name in names}
 
 
 @dataclass(frozen=True)
@@ -174,10 +182,11 @@ class PanelSetup:
 
 @dataclass(frozen=True)
 class FolderTask:
-    """One clip to score."""
+    """One clip to score, by the whole panel or by one metric of it."""
 
     shard: int
     clip: FolderClip
+    metric: MetricUse | None = None
     stage: Stage = "score"
 
 
@@ -187,20 +196,24 @@ class FolderWorker:
     def __init__(self, setup: PanelSetup) -> None:
         plugins.search(setup.plugins)
         self._setup = setup
-        self._panel: Panel | None = None
+        self._panels: list[tuple[tuple[MetricUse, ...], Panel]] = []
 
     def run(self, task: FolderTask) -> Iterator[Tick]:
         """Score one clip; its rows are in the one tick."""
         began = time.perf_counter()
-        rows = tuple(score_files(task.clip, self._loaded()))
+        uses = self._setup.panel if task.metric is None else (task.metric,)
+        rows = tuple(score_files(task.clip, self._loaded(uses)))
         seconds = sum(row["seconds"] or 0.0 for row in rows)
         yield Tick("score", task.shard, seconds, time.perf_counter() - began, rows)
 
-    def _loaded(self) -> Panel:
-        if self._panel is None:
-            self._panel = Panel(self._setup.panel, self._setup.texts)
-            self._panel.load(self._setup.device)
-        return self._panel
+    def _loaded(self, uses: tuple[MetricUse, ...]) -> Panel:
+        for made_of, panel in self._panels:
+            if made_of == uses:
+                return panel
+        panel = Panel(uses, self._setup.texts)
+        panel.load(self._setup.device)
+        self._panels.append((uses, panel))
+        return panel
 
 
 def score_files(clip: FolderClip, panel: Panel) -> Iterator[Row]:
@@ -208,17 +221,30 @@ def score_files(clip: FolderClip, panel: Panel) -> Iterator[Row]:
     paths = [path for _, path in clip.candidates]
     scored = panel.score(paths, clip.clean, clip.noisy, clip.text, clip.language)
     for (system, path), one in zip(clip.candidates, scored, strict=True):
-        yield {**_facts_of(clip, system, path), **scores_of(one)}
+        yield {**_facts_of(clip, system, path), **scores_of(one), "failures": _failures(one)}
 
 
-def unscored(clip: FolderClip, failures: Mapping[str, str]) -> list[Row]:
-    """The rows of a clip that could not be scored at all; why, for each score."""
-    lines = [{"score": score, "reason": reason} for score, reason in failures.items()]
+def unscored(clip: FolderClip, failures: Mapping[str, str], why: str) -> list[Row]:
+    """The rows of a clip that could not be scored at all; the reason for each score."""
+    lines = [
+        {"score": score, "reason": reason, "detail": why} for score, reason in failures.items()
+    ]
     nulls: dict[str, Any] = dict.fromkeys(failures)
     return [
         {**_facts_of(clip, system, path), **nulls, "failures": lines, "notes": None}
         for system, path in clip.candidates
     ]
+
+
+def _failures(one: CandidateScores) -> list[Row] | None:
+    return [
+        {
+            "score": score,
+            "reason": str(reason),
+            "detail": printable(one.details.get(score, ""))[:LONGEST_DETAIL],
+        }
+        for score, reason in one.failures.items()
+    ] or None
 
 
 def _facts_of(clip: FolderClip, system: str, path: Path) -> Row:
@@ -228,11 +254,10 @@ def _facts_of(clip: FolderClip, system: str, path: Path) -> Row:
         seconds, rate = None, None
     else:
         seconds, rate = header.frames / header.rate, header.rate
-    name = clip.name or path.stem
     return {
-        "file": name,
+        "file": clip.name or printable(path.stem),
         "system": system,
-        "path": str(path),
+        "path": printable(str(path)),
         "seconds": seconds,
         "sample_rate": rate,
     }

@@ -8,15 +8,21 @@ from typing import Any
 
 from gensr_pref import config, plugins
 from gensr_pref.config import MetricUse
+from gensr_pref.engine.folders import Folders
 from gensr_pref.errors import ConfigError, nearest
 from gensr_pref.metrics.panel import Panel
 
 ALONE = ("dnsmos", "utmos")  # the metrics used where none is named; utmos where its weights are
 COMPARING = ("speaker_similarity", "pesq", "stoi", "si_sdr")  # and these where there is a reference
+READING = ("wer",)  # and this where there are texts
 
 
 def asked_for(
-    panel: str | None, settings: Sequence[str], reference: bool, align: bool = False
+    panel: str | None,
+    settings: Sequence[str],
+    reference: bool,
+    align: bool = False,
+    texts: bool = False,
 ) -> list[MetricUse]:
     """The panel that was asked for.
 
@@ -26,13 +32,14 @@ def asked_for(
         settings: ``METRIC.OPTION=VALUE``, the value being YAML.
         reference: whether there are clean clips.
         align: whether every metric that can is to undo delay and polarity.
+        texts: whether it is known what is said.
 
     Raises:
         InputError: what is asked for is no panel, or a setting names no metric of it.
     """
     uses = [
         config.parse(row, MetricUse, f"panel.{place}")
-        for place, row in enumerate(_rows(panel, reference))
+        for place, row in enumerate(_rows(panel, reference, texts))
     ]
     if align:
         uses = [_aligning(use) for use in uses]
@@ -52,9 +59,16 @@ def described(panel: Panel) -> Iterator[str]:
         yield f"note: {notice}"
 
 
-def _rows(panel: str | None, reference: bool) -> list[Any]:
+def unused(panel: Panel, folders: Folders) -> Iterator[str]:
+    """What was given that no metric of the panel asks for, in lines to read."""
+    needs = {need for member in panel.members for need in member.metric.spec.needs}
+    if folders.texts is not None and not panel.studies and "text" not in needs:
+        yield "--texts: no metric of the panel asks for texts; wer does"
+
+
+def _rows(panel: str | None, reference: bool, texts: bool) -> list[Any]:
     if panel is None:
-        names = [*ALONE, *(COMPARING if reference else ())]
+        names = [*ALONE, *(COMPARING if reference else ()), *(READING if texts else ())]
         return [{"metric": name, "optional": name == "utmos"} for name in names]
     if not panel.endswith((".yaml", ".yml")):
         return [{"metric": name.strip()} for name in panel.split(",")]

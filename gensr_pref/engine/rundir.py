@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +11,7 @@ import yaml
 
 from gensr_pref import shards
 from gensr_pref.engine.blueprint import Blueprint, identity
-from gensr_pref.errors import RunMismatchError, StorageError
+from gensr_pref.errors import RunMismatchError
 
 _TABLES = get_args(shards.Table)
 _SHOWN = 12
@@ -47,20 +46,8 @@ def locked(out: Path) -> Iterator[None]:
         RunMismatchError: one already does.
         StorageError: the directory cannot be written.
     """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        lock = (out / ".lock").open("a")
-    except OSError as error:
-        raise StorageError(
-            f"{out}: cannot be written: {error.strerror}. Choose another --out"
-        ) from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise RunMismatchError(
-                f"{out}: another process is working on it. Wait for it, or choose another --out"
-            ) from error
+    busy = f"{out}: another process is working on it. Wait for it, or choose another --out"
+    with shards.held(out / ".lock", RunMismatchError(busy)):
         yield
 
 

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import fcntl
-import io
-import json
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
-from gensr_pref import config, schema, shards
+from gensr_pref import shards
 from gensr_pref.config import Engine, MetricUse
-from gensr_pref.engine import actors, serial
+from gensr_pref.engine import actors, isolation, serial
 from gensr_pref.engine.folders import (
     FolderClip,
     Folders,
@@ -24,24 +16,22 @@ from gensr_pref.engine.folders import (
     FolderWorker,
     PanelSetup,
     labelled,
+    lacking,
     matched,
-    sentences,
     unscored,
 )
-from gensr_pref.engine.panels import described
-from gensr_pref.engine.work import Event, Lost, Restarted, Row, Tick
-from gensr_pref.errors import ConfigError, InputError, StorageError
+from gensr_pref.engine.isolation import Piece
+from gensr_pref.engine.panels import described, unused
+from gensr_pref.engine.score_table import WRITERS, summary
+from gensr_pref.engine.texts import Texts
+from gensr_pref.engine.work import Event, Restarted, Row
+from gensr_pref.errors import ConfigError, InputError
 from gensr_pref.identity import digest
 from gensr_pref.metrics.panel import Panel
 from gensr_pref.schema import Reason
 
-FACTS = [
-    pa.field("file", pa.string(), nullable=False),
-    pa.field("system", pa.string(), nullable=False),
-    pa.field("path", pa.string(), nullable=False),
-    pa.field("seconds", pa.float64()),
-    pa.field("sample_rate", pa.int32()),
-]
+FEW = 8  # clips: the time that Ray takes to start scores more
+RETRIES = 1  # of a task whose process dies, before it is tried in smaller pieces
 
 
 def score(
@@ -60,36 +50,44 @@ def score(
         uses: the panel.
         out: ``.parquet``, ``.csv`` or ``.jsonl``; must not be there yet.
         engine: how the work is run.
-        tell: called with lines for the person who waits: the panel that is used.
+        tell: called with lines for the person who waits: the panel that is used, and what does not
+            fit together.
 
     Returns:
-        Per system: files, mean of each score and how many it is of, nulls by reason; `lost`: clips
-        whose scoring ended the process that did it, null in the table.
+        Per system: files, mean of each score and how many it is of, nulls by reason; `lost`: what
+        ended the process that scored it, null in the table.
 
     Raises:
         InputError: before any work.
         StorageError: the table cannot be written; what is finished stays.
     """
-    writer = _WRITERS.get(out.suffix)
+    writer = WRITERS.get(out.suffix)
     if writer is None:
-        raise ConfigError(f"--out: {out.name!r} ends in none of {', '.join(_WRITERS)}")
+        raise ConfigError(f"--out: {out.name!r} ends in none of {', '.join(WRITERS)}")
     if out.exists():
         raise InputError(f"--out: {out} is there already; remove it or name another")
-    clips = {clip.digest(): clip for clip in matched(folders)}
-    texts = sentences(folders)
-    panel = Panel(uses, texts)
-    for line in described(panel):
+    texts = Texts.read(folders.texts)
+    clips = {clip.digest(): clip for clip in matched(folders, texts)}
+    panel = Panel(uses, texts.sentences)
+    matters = texts.told([clip.name for clip in clips.values()]) + lacking(list(clips.values()))
+    for line in [*described(panel), *matters, *unused(panel, folders)]:
         tell(line)
-    setup = PanelSetup(tuple(uses), texts, engine.device, Path.cwd())
-    facts = {"panel": panel.facts(), "texts": digest(list(texts))}
-    with _partial(out, digest(facts)) as done:
+    setup = PanelSetup(tuple(uses), texts.sentences, engine.device, Path.cwd())
+    facts = {"panel": panel.facts(), "texts": digest(list(texts.sentences))}
+    busy = InputError(f"--out: another process is writing {out}")
+    with shards.held(_partial_path(out), busy):
+        done = _begun(out, facts)
         todo = {key: clip for key, clip in clips.items() if key not in done}
         with _bar(len(clips), len(todo)) as bar:
-            events = _execute(setup, list(todo.values()), engine)
-            lost = _collect(events, todo, out, done, panel, bar)
-    rows = [row for key in clips for row in done[key]]
-    writer(out, rows, panel, facts)
-    _partial_path(out).unlink()
+            pieces = _pieces(list(todo.values()), panel, setup, _fitting(engine, len(todo)), bar)
+            lost = _collect(pieces, todo, out, done, panel, bar)
+        rows = [row for key in clips for row in done[key]]
+        if out.exists():
+            raise InputError(
+                f"--out: {out} has appeared meanwhile. Move it away; the same command continues"
+            )
+        writer(out, rows, panel, facts)
+        _partial_path(out).unlink()
     told = summary(rows, panel, labelled(folders.systems))
     return {"out": str(out), "lost": lost, "systems": told}
 
@@ -101,17 +99,37 @@ def engine_for(workers: str, device: str) -> Engine:
         ConfigError: `workers` is neither ``auto`` nor a number.
     """
     count: Any = int(workers) if workers.isdigit() else workers
+    if count != "auto" and (not isinstance(count, int) or count < 1):
+        raise ConfigError(f"--workers: {workers!r} is neither a number from 1 up nor auto")
     kind = "serial" if count == 1 else "ray"
-    return config.parse({"kind": kind, "workers": count, "device": device}, Engine, "--workers")
+    return Engine(kind=kind, workers=count, device=device, retries=RETRIES)
 
 
-def _execute(setup: PanelSetup, clips: Sequence[FolderClip], engine: Engine) -> Iterable[Event]:
-    jobs = [[FolderTask(place, clip)] for place, clip in enumerate(clips)]
-    if not jobs:
-        return ()
-    if engine.kind == "ray":
-        return actors.run(FolderWorker, setup, jobs, engine)
-    return serial.run(FolderWorker, setup, jobs)
+def _fitting(engine: Engine, clips: int) -> Engine:
+    """No Ray where its start would take longer than the work, unless a number was asked for."""
+    few = engine.workers == "auto" and clips < FEW
+    return engine.model_copy(update={"kind": "serial"}) if few else engine
+
+
+def _pieces(
+    clips: Sequence[FolderClip], panel: Panel, setup: PanelSetup, engine: Engine, bar: Any
+) -> Iterator[Piece]:
+    def execute(tasks: Sequence[FolderTask]) -> Iterator[Event]:
+        jobs = [[task] for task in tasks]
+        if not jobs:
+            return
+        ray = engine.kind == "ray"
+        events = (
+            actors.run(FolderWorker, setup, jobs, engine)
+            if ray
+            else serial.run(FolderWorker, setup, jobs)
+        )
+        for event in events:
+            if isinstance(event, Restarted):
+                bar.write(f"{tasks[event.shard].clip.name} begins anew: {event.why}")
+            yield event
+
+    return isolation.scored(clips, [member.use for member in panel.members], execute)
 
 
 def _bar(clips: int, todo: int) -> Any:
@@ -121,105 +139,81 @@ def _bar(clips: int, todo: int) -> Any:
 
 
 def _collect(
-    events: Iterable[Event],
+    pieces: Iterable[Piece],
     todo: dict[str, FolderClip],
     out: Path,
     done: dict[str, list[Row]],
     panel: Panel,
     bar: Any,
 ) -> list[dict[str, str]]:
-    """Keep what comes back, clip by clip; returns the clips that were given up."""
+    """Keep what comes back, clip by clip; returns what was given up."""
     keys = list(todo)
+    broken: dict[str, list[Row]] = {}
     lost = []
-    for event in events:
-        key = keys[event.shard]
-        if isinstance(event, Tick):
-            done[key] = list(event.rows)
-            shards.append_json(_partial_path(out), {"clip": key, "rows": event.rows})
+    for piece in pieces:
+        key, task = keys[piece.place], piece.task
+        if task.clip == todo[key] and task.metric is None and piece.rows is not None:
+            done[key] = list(piece.rows)
+            shards.append_json(_partial_path(out), {"clip": key, "rows": piece.rows})
             bar.update(1)
-        elif isinstance(event, Lost):
-            reasons = {score.name: str(Reason.METRIC_ERROR) for score in panel.scores}
-            done[key] = unscored(todo[key], reasons)
-            lost.append({"file": todo[key].name, "why": event.why})
-            bar.update(1)
-        elif isinstance(event, Restarted):
-            bar.write(f"{todo[key].name} begins anew: {event.why}")
+            continue
+        if piece.rows is None:
+            lost.append(_told(piece))
+        broken.setdefault(key, []).extend(piece.rows or _nulls(piece, panel))
+    for key, rows in broken.items():
+        done[key] = _joined(todo[key], rows, panel)
+        bar.update(1)
     return lost
+
+
+def _told(piece: Piece) -> dict[str, str]:
+    [(system, _)] = piece.task.clip.candidates
+    metric = piece.task.metric
+    what = {} if metric is None else {"metric": metric.metric}
+    return {"file": piece.task.clip.name, "system": system, **what, "why": piece.why}
+
+
+def _nulls(piece: Piece, panel: Panel) -> list[Row]:
+    """The rows of a piece that was given up."""
+    of = [m for m in panel.members if piece.task.metric in (None, m.use)]
+    reasons = {score.name: str(Reason.METRIC_ERROR) for member in of for score in member.scores}
+    return unscored(piece.task.clip, reasons, piece.why)
+
+
+def _joined(clip: FolderClip, rows: Sequence[Row], panel: Panel) -> list[Row]:
+    """One row per candidate of a clip, of rows that hold some of its scores each."""
+    whole = []
+    for system, _ in clip.candidates:
+        parts = [row for row in rows if row["system"] == system]
+        row: Row = {}
+        for part in parts:
+            row |= part
+        row["failures"] = [one for part in parts for one in part["failures"] or ()] or None
+        row["notes"] = {k: v for part in parts for k, v in (part["notes"] or {}).items()} or None
+        whole.append(row)
+    return whole
 
 
 def _partial_path(out: Path) -> Path:
     return out.with_name(out.name + ".partial")
 
 
-@contextmanager
-def _partial(out: Path, panel: str) -> Iterator[dict[str, list[Row]]]:
-    """The rows that an earlier call left, by the digest of their clip; held for this process."""
+def _begun(out: Path, facts: dict[str, Any]) -> dict[str, list[Row]]:
+    """The rows that an earlier call left, by the digest of their clip.
+
+    Raises:
+        InputError: they are of another panel or other texts.
+    """
     path = _partial_path(out)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        held = path.open("a", encoding="utf-8")
-    except OSError as error:
-        raise StorageError(f"--out: {path} cannot be written: {error.strerror}") from error
-    with held:
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise InputError(f"--out: another process is writing {out}") from error
-        records = shards.read_json_lines(path)
-        if not records:
-            shards.append_json(path, {"panel": panel})
-        elif records[0].get("panel") != panel:
-            raise InputError(
-                f"{path}: was begun with another panel. Remove it, or name another --out"
-            )
-        yield {record["clip"]: record["rows"] for record in records[1:] if "clip" in record}
-
-
-def _parquet(out: Path, rows: Sequence[Row], panel: Panel, facts: dict[str, Any]) -> None:
-    told = {note.name: note.kind for note in panel.notes}
-    scores = schema.scores_schema((score.name for score in panel.scores), told)
-    shards.write(out, rows, pa.schema([*FACTS, *list(scores)[2:]]), facts)
-
-
-def _json_lines(out: Path, rows: Sequence[Row], panel: Panel, facts: dict[str, Any]) -> None:
-    lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in rows]
-    shards.write_text(out, "".join(lines))
-
-
-def _csv(out: Path, rows: Sequence[Row], panel: Panel, facts: dict[str, Any]) -> None:
-    """As flat as it can be: notes are columns, failures are ``score: reason`` in one cell."""
-    notes = [note.name for note in panel.notes]
-    names = [field.name for field in FACTS] + [score.name for score in panel.scores]
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, [*names, *notes, "failures"], extrasaction="ignore")
-    writer.writeheader()
-    for row in rows:
-        failures = "; ".join(f"{one['score']}: {one['reason']}" for one in row["failures"] or ())
-        writer.writerow({**row, **(row["notes"] or {}), "failures": failures})
-    shards.write_text(out, text.getvalue())
-
-
-_WRITERS = {".parquet": _parquet, ".csv": _csv, ".jsonl": _json_lines}
-
-
-def summary(rows: Sequence[Row], panel: Panel, labels: Iterable[str]) -> dict[str, Any]:
-    """Per system: how many files, and of each score the mean, its count and the nulls' reasons."""
-    systems: dict[str, list[Row]] = {label: [] for label in labels}
-    for row in rows:
-        systems[row["system"]].append(row)
-    return {
-        system: {
-            "files": len(of),
-            "scores": {score.name: _summed(score.name, of) for score in panel.scores},
-        }
-        for system, of in systems.items()
-    }
-
-
-def _summed(score: str, rows: Sequence[Row]) -> dict[str, Any]:
-    values = [row[score] for row in rows if row[score] is not None]
-    reasons = Counter(
-        one["reason"] for row in rows for one in row["failures"] or () if one["score"] == score
-    )
-    mean = sum(values) / len(values) if values else None
-    return {"mean": mean, "count": len(values), "null": dict(sorted(reasons.items()))}
+    header = {name: digest(value) for name, value in facts.items()}
+    records = shards.read_json_lines(path)
+    if len(records) <= 1:  # nothing is finished, so nothing is lost
+        shards.begin_json(path, header)
+        return {}
+    changed = [name for name in header if records[0].get(name) != header[name]]
+    if changed:
+        raise InputError(
+            f"{path}: was begun with another {' and other '.join(changed)}. Remove it, or name "
+            "another --out"
+        )
+    return {record["clip"]: record["rows"] for record in records[1:] if "clip" in record}

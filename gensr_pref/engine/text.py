@@ -125,9 +125,18 @@ def scored(found: dict[str, Any]) -> str:
 
 
 def given_up(found: dict[str, Any]) -> str:
-    """Which clips of `score` ended the process that scored them."""
-    lines = [f"  {one['file']}: {one['why']}" for one in found["lost"]]
-    return "\n".join(["some clips could not be scored; their scores are null:", *lines])
+    """What ended the process that scored it."""
+    lines = [
+        f"  {one['file']} of {one['system']}, {one.get('metric', 'all metrics')}: {one['why']}"
+        for one in found["lost"]
+    ]
+    return "\n".join(["some scores could not be had and are null:", *lines])
+
+
+def any_score(found: dict[str, Any]) -> bool:
+    """Whether there is a number in what `score` made."""
+    scores = [score for of in found["systems"].values() for score in of["scores"].values()]
+    return any(score["count"] for score in scores)
 
 
 def listed(rows: Sequence[dict[str, Any]], name: str, *below: str) -> str:

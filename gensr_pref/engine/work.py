@@ -25,7 +25,6 @@ from gensr_pref.threads import one_thread
 
 Stage = Literal["sample", "score"]
 Row = dict[str, Any]
-LARGEST_SHARE_BEYOND = 0.01  # of a candidate's samples, beyond full scale
 FATAL = (StorageError, InputError)  # of one shard and of every other one too
 
 
@@ -293,9 +292,7 @@ def check_candidate(candidate: Candidate, samples: int) -> None:
     if not isinstance(candidate.audio, np.ndarray) or candidate.audio.dtype.kind != "f":
         raise Unusable(Reason.GENERATOR_ERROR, f"audio is {kind}, not float32")
     audio.require_sound(candidate.audio)
-    beyond = float(np.mean(np.abs(candidate.audio) > 1))
-    if beyond > LARGEST_SHARE_BEYOND:
-        raise Unusable(Reason.OUT_OF_RANGE, f"{beyond:.0%} of the samples exceed full scale")
+    audio.within_scale(candidate.audio)
     if candidate.audio.shape != (samples,):
         raise Unusable(
             Reason.LENGTH_MISMATCH, f"shape {candidate.audio.shape} for an input of {samples}"

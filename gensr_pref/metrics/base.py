@@ -7,7 +7,7 @@ A metric is a class with a `spec`, `load` and `score`. It is found by an entry p
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from gensr_pref.audio import Sound
@@ -99,6 +99,9 @@ class ClipSounds:
         noisy: the input, or None (a folder of candidates scored alone).
         text: what is said, or None where unknown.
         language: an ISO 639-1 code, or None.
+        faults: what is wrong with a ``clean`` or ``noisy`` sound that was given and cannot be used.
+            It is None above, and doing without it would put scores on another scale into the same
+            column: a metric that would have used it raises this instead.
     """
 
     candidates: Sequence[Sound]
@@ -106,6 +109,7 @@ class ClipSounds:
     noisy: Sound | None = None
     text: str | None = None
     language: str | None = None
+    faults: Mapping[Literal["clean", "noisy"], Unusable] = field(default_factory=dict)
 
     def reference(self) -> Sound:
         """The clean sound of a metric that needs one.

@@ -10,14 +10,14 @@ does not depend on the other candidates or on their order.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from numbers import Real
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from gensr_pref import audio, plugins
+from gensr_pref import audio
 from gensr_pref.audio import Sound
 from gensr_pref.config import MetricUse
 from gensr_pref.errors import (
@@ -26,17 +26,19 @@ from gensr_pref.errors import (
     InputError,
     MissingWeightsError,
     Unusable,
-    nearest,
 )
 from gensr_pref.metrics.alignment import Alignment
-from gensr_pref.metrics.base import Answer, ClipSounds, Metric, MetricSpec, Note, Score
+from gensr_pref.metrics.base import Answer, ClipSounds, Metric, Note, Score
+from gensr_pref.metrics.membership import Member, member_of, use_of
 from gensr_pref.metrics.views import ALIGNED_AT, Given, Group, Heard, Views
 from gensr_pref.schema import Reason
 from gensr_pref.threads import one_thread
 
 LARGEST = 3.4028234663852886e38  # of the float32 columns that scores are stored in
-ID_COLUMNS = ("candidate_id", "clip_id", "failures", "notes")  # of the scores table
-ALIGNMENT = tuple(Note(name, "number") for name in ("delay_seconds", "polarity", "correlation"))
+ALIGNMENT = tuple(
+    Note(name, "number")
+    for name in ("delay_seconds", "polarity", "correlation", "unmatched_seconds")
+)
 Source = Sound | Path | str
 
 
@@ -66,21 +68,6 @@ class CandidateScores:
         self.failures[score] = reason
         if detail:
             self.details[score] = detail
-
-
-@dataclass(frozen=True)
-class Member:
-    """A metric in a panel: how it was asked for, and what its scores are in this panel.
-
-    Attributes:
-        use: its entry in the run file.
-        metric: the metric.
-        scores: its scores, `votes` being whether each votes in this panel.
-    """
-
-    use: MetricUse
-    metric: Metric
-    scores: tuple[Score, ...]
 
 
 class Panel:
@@ -114,7 +101,13 @@ class Panel:
         self.left_out: dict[str, str] = {}
         self.members: list[Member] = []
         for index, metric in enumerate(metrics):
-            self._admit(metric, f"panel.{index}", base)
+            try:
+                self.members.append(member_of(metric, self.members, f"panel.{index}", base))
+            except MissingWeightsError as error:
+                use = use_of(metric)
+                if not use.optional:
+                    raise
+                self.left_out[use.metric] = str(error)
         if not self.members:
             reasons = "".join(f" {name}: {why}." for name, why in self.left_out.items())
             raise ConfigError(f"panel: there is no metric in it.{reasons}")
@@ -160,7 +153,7 @@ class Panel:
     def facts(self) -> dict[str, Any]:
         """The panel as JSON-able data, for a part's metadata and for run.yaml."""
         return {
-            "metrics": [_facts(member) for member in self.members],
+            "metrics": [member.facts() for member in self.members],
             "votes": self.votes,
             "left_out": dict(self.left_out),
         }
@@ -177,14 +170,23 @@ class Panel:
 
         Args:
             candidates: sounds, or paths of files, at any rates and lengths.
-            clean, noisy: of the same clip. One that is missing, unreadable, empty, silent or not
-                finite counts as absent.
+            clean, noisy: of the same clip; None where there is none. Where one is given that cannot
+                be used (missing, unreadable, empty, silent, not finite), what would have been
+                computed from it is null, and never computed from the other one.
             text: what is said.
             language: an ISO 639-1 code.
 
+        Any of these that exceeds full scale is cut to it, as by a 16-bit file, before any metric
+        hears it; where that is over 1 % of its samples it is OUT_OF_RANGE.
+
         Returns:
             One entry per candidate, in order, each naming every score of the panel.
+
+        Raises:
+            InputError: candidates are no list; or a metric cannot be loaded.
         """
+        if isinstance(candidates, Sound | Path | str):
+            raise InputError(f"candidates is one {type(candidates).__name__}; give a list of them")
         self.load()
         results = [CandidateScores() for _ in candidates]
         views = Views(
@@ -204,76 +206,13 @@ class Panel:
                 _note_alignments(views.alignments, results)
         return results
 
-    def _admit(self, metric: MetricUse | str | Metric, where: str, base: Path | None) -> None:
-        use = _use(metric)
-        try:
-            made = _made(metric, use, where, base)
-        except MissingWeightsError as error:
-            if not use.optional:
-                raise
-            self.left_out[use.metric] = str(error)
-            return
-        self._refuse_twins(made.spec, where)
-        self.members.append(Member(use, made, _voting(made.spec, use.vote, where)))
-
-    def _refuse_twins(self, spec: MetricSpec, where: str) -> None:
-        if spec.sample_rate is None and "clean" in spec.needs:
-            raise ConfigError(f"{where}.metric: {spec.name!r} needs the clean sound, so its spec "
-                              "must name one sample_rate for both")  # fmt: skip
-        if any(member.metric.spec.name == spec.name for member in self.members):
-            raise ConfigError(f"{where}.metric: {spec.name!r} is in the panel already; remove one")
-        owners = {score.name: m.metric.spec.name for m in self.members for score in m.scores}
-        for score in spec.scores:
-            claim = f"{where}.metric: {spec.name!r} gives {score.name!r}"
-            if score.name in ID_COLUMNS:
-                raise ConfigError(f"{claim}, which is another column of the scores table")
-            if score.name in owners:
-                raise ConfigError(f"{claim}, and so does {owners[score.name]!r}; remove one")
-            owners[score.name] = spec.name
-        noted = {note.name for member in self.members for note in member.metric.spec.notes}
-        for note in spec.notes:
-            if note.name in noted:
-                raise ConfigError(f"{where}.metric: {spec.name!r} notes {note.name!r}, and so "
-                                  "does another metric of the panel; remove one")  # fmt: skip
-
-
-def _use(metric: MetricUse | str | Metric) -> MetricUse:
-    """A metric's entry in the run file, or the one it would have there."""
-    if isinstance(metric, MetricUse):
-        return metric
-    return MetricUse(metric=metric if isinstance(metric, str) else metric.spec.name)
-
-
-def _made(
-    metric: MetricUse | str | Metric, use: MetricUse, where: str, base: Path | None
-) -> Metric:
-    if not isinstance(metric, MetricUse | str):
-        return metric
-    made: Metric = plugins.create("metric", use.metric, use.options, f"{where}.options", base)
-    if not isinstance(getattr(made, "spec", None), MetricSpec):
-        raise ConfigError(f"{where}.metric: {use.metric!r} has no `spec` that is a MetricSpec; "
-                          "docs/metrics.md shows a metric")  # fmt: skip
-    return made
-
-
-def _voting(spec: MetricSpec, vote: bool | list[str] | None, where: str) -> tuple[Score, ...]:
-    """A metric's scores with the votes that its entry in the run file gives them."""
-    if vote is None:
-        return tuple(spec.scores)
-    names = [score.name for score in spec.scores]
-    voters = (names if vote else []) if isinstance(vote, bool) else vote
-    for name in voters:
-        if name not in names:
-            raise ConfigError(f"{where}.vote: {spec.name!r} gives no score {name!r}. "
-                              f"{nearest(name, names)}")  # fmt: skip
-    return tuple(replace(score, votes=score.name in voters) for score in spec.scores)
-
 
 def _heard(source: Source) -> Heard:
-    if isinstance(source, Sound):
-        return source
+    """A sound as every metric hears it, or what is wrong with it."""
     try:
-        return audio.read(source)
+        sound = source if isinstance(source, Sound) else audio.read(source)
+        audio.require_sound(sound.wave)
+        return replace(sound, wave=audio.within_scale(sound.wave))
     except Unusable as error:
         return error
 
@@ -290,20 +229,10 @@ def _load(metric: Metric, texts: Sequence[str], device: str) -> None:
     except GensrPrefError:
         raise
     except Exception as error:
-        raise InputError(f"metric {metric.spec.name!r} cannot be loaded: {error!r}") from error
-
-
-def _facts(member: Member) -> dict[str, Any]:
-    spec = member.metric.spec
-    return {
-        "metric": member.use.metric,
-        "options": member.use.options,
-        "model": spec.model,
-        "licence": spec.licence,
-        "notice": spec.notice,
-        "sample_rate": spec.sample_rate,
-        "scores": [asdict(score) for score in member.scores],
-    }
+        raise InputError(
+            f"metric {metric.spec.name!r} ({metric.spec.model}) cannot be loaded: "
+            f"{type(error).__name__}: {error}"
+        ) from error
 
 
 def _answers(
@@ -326,9 +255,9 @@ def _ask(metric: Metric, sounds: ClipSounds) -> list[Answer]:
         answers = list(metric.score(sounds))
     except Unusable as error:
         return [error] * count
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # anyone's code; its failure is data
         if count == 1:
-            return [error]
+            return [error if isinstance(error, Exception) else RuntimeError(f"exit {error}")]
         alone = [replace(sounds, candidates=[candidate]) for candidate in sounds.candidates]
         return [answer for one in alone for answer in _ask(metric, one)]
     if len(answers) != count:
@@ -355,6 +284,7 @@ def _note_alignments(found: Sequence[Alignment | None], results: list[CandidateS
             result.notes["delay_seconds"] = one.delay / ALIGNED_AT
             result.notes["polarity"] = float(one.polarity)
             result.notes["correlation"] = one.correlation
+            result.notes["unmatched_seconds"] = one.unmatched / ALIGNED_AT
 
 
 def _number(answer: Answer, score: str) -> float:

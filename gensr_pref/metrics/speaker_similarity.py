@@ -15,7 +15,7 @@ import numpy as np
 from gensr_pref.audio import Sound, require_sound
 from gensr_pref.errors import Unusable
 from gensr_pref.metrics import speaker_encoder
-from gensr_pref.metrics.base import Answer, ClipSounds, MetricSpec, Score
+from gensr_pref.metrics.base import Answer, ClipSounds, MetricSpec, Note, Score
 from gensr_pref.metrics.speaker_encoder import Embedding
 from gensr_pref.schema import Reason
 
@@ -59,6 +59,7 @@ class SpeakerSimilarity:
             model=self._encoder.model,
             licence=self._encoder.licence,
             longest_seconds=self._encoder.longest_seconds,
+            notes=(Note("speaker_reference"),),
         )
 
     def load(self, device: str) -> None:
@@ -66,21 +67,30 @@ class SpeakerSimilarity:
         self._encoder.load(device)
 
     def score(self, clip: ClipSounds) -> list[Answer]:
-        """One cosine per candidate.
+        """One cosine per candidate; the note tells whether it is with ``clean`` or ``noisy``.
 
         Raises:
             Unusable: NO_CLEAN where there is nothing to compare with; or what is wrong with it.
         """
-        reference = self._reference(clip)
-        return [_cosine(reference, embedded) for embedded in self._embed(clip.candidates)]
+        which, reference = self._reference(clip)
+        return [_answer(reference, embedded, which) for embedded in self._embed(clip.candidates)]
 
-    def _reference(self, clip: ClipSounds) -> Embedding:
-        clean = clip.clean if self._against != "noisy" else None
-        noisy = clip.noisy if self._against != "clean" else None
-        sound = clean or noisy
-        if sound is None:
-            missing = self._against.replace("_or_", " nor a ")
-            raise Unusable(Reason.NO_CLEAN, f"no {missing} clip to compare with")
+    def _reference(self, clip: ClipSounds) -> tuple[str, Embedding]:
+        """The first of its references that was given; where that one is unusable, none."""
+        for which, sound, fault in (
+            ("clean", clip.clean, clip.faults.get("clean")),
+            ("noisy", clip.noisy, clip.faults.get("noisy")),
+        ):
+            if which not in self._against:
+                continue
+            if fault is not None:
+                raise fault
+            if sound is not None:
+                return which, self._embedded(sound)
+        missing = self._against.replace("_or_", " nor a ")
+        raise Unusable(Reason.NO_CLEAN, f"no {missing} clip to compare with")
+
+    def _embedded(self, sound: Sound) -> Embedding:
         [embedded] = self._embed([sound])
         if isinstance(embedded, Unusable):
             raise Unusable(embedded.reason, f"{embedded.detail} in the reference".strip())
@@ -105,11 +115,11 @@ def _fault(sound: Sound) -> Unusable | None:
     return None
 
 
-def _cosine(reference: Embedding, candidate: Embedding | Unusable) -> Answer:
+def _answer(reference: Embedding, candidate: Embedding | Unusable, which: str) -> Answer:
     if isinstance(candidate, Unusable):
         return candidate
     for vector in (reference, candidate):
         norm = float(np.linalg.norm(vector))
         if not abs(norm - 1) <= UNIT:
             return ValueError(f"the encoder gave a vector of norm {norm}; it must be 1")
-    return {"speaker_similarity": float(reference @ candidate)}
+    return {"speaker_similarity": float(reference @ candidate), "speaker_reference": which}

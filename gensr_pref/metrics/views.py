@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Literal
 
 from gensr_pref.audio import FRAMES_PER_SECOND, Sound, require_sound
 from gensr_pref.errors import Unusable
@@ -82,7 +83,7 @@ class View:
 
     @classmethod
     def of(cls, clip: Given, rate: int | None) -> View:
-        """Resample a clip and look at every sound before and after."""
+        """Resample a clip and look at every sound once more."""
         return cls(
             clip,
             [_usable(sound, rate) for sound in clip.candidates],
@@ -140,7 +141,7 @@ class View:
         if self.clean is None:
             raise Unusable(Reason.NO_CLEAN)
         if isinstance(self.clean, Unusable):
-            raise Unusable(Reason.NO_CLEAN, f"the clean clip is {self.clean}")
+            raise self._faults()["clean"]
         _refuse_long(self.clean, spec, "the clean clip is ")
         return _aligned(sound, self.clean, found)
 
@@ -153,16 +154,22 @@ class View:
             noisy,
             self.clip.text,
             self.clip.language,
+            self._faults(),
         )
+
+    def _faults(self) -> dict[Literal["clean", "noisy"], Unusable]:
+        found: dict[Literal["clean", "noisy"], Unusable] = {}
+        if isinstance(self.clean, Unusable):
+            found["clean"] = Unusable(Reason.NO_CLEAN, f"the clean clip is {self.clean}")
+        if isinstance(self.noisy, Unusable):
+            found["noisy"] = Unusable(Reason.NO_CLEAN, f"the noisy clip is {self.noisy}")
+        return found
 
 
 def _usable(sound: Heard, rate: int | None) -> Heard:
-    if isinstance(sound, Unusable):
+    if isinstance(sound, Unusable) or rate is None:
         return sound
     try:
-        require_sound(sound.wave)
-        if rate is None:
-            return sound
         resampled = sound.at(rate)
         require_sound(resampled.wave)
     except Unusable as error:

@@ -186,3 +186,35 @@ class Talkative(Roughness):
         if len(wave) % 3 == 0:
             return {**super()._one(wave), "heard": "/".join(self.texts)}
         return {**super()._one(wave), "heard": "/".join(self.texts), "length": len(wave)}
+
+
+class Lengthy(Roughness):
+    """Counts samples."""
+
+    def __init__(self):
+        super().__init__()
+        self.spec = replace(self.spec, name="lengthy", scores=(Score("length"),))
+
+    def _one(self, wave):
+        return {"length": float(len(wave))}
+
+
+class Locked(Roughness):
+    """Cannot be loaded."""
+
+    def load(self, device):
+        raise OSError("locked")
+
+
+class Referring(Roughness):
+    """Compares with the clean clip, or else with the noisy one."""
+
+    def __init__(self):
+        super().__init__()
+        self.spec = replace(self.spec, name="referring", scores=(Score("referring"),))
+
+    def score(self, clip):
+        if "clean" in clip.faults:
+            raise clip.faults["clean"]
+        against = (clip.clean or clip.noisy).wave.max()
+        return [{"referring": float(sound.wave.max() / against)} for sound in clip.candidates]

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,12 @@ import pyarrow.parquet as pq
 import pytest
 import soundfile
 
-from gensr_pref import audio, cli
+from gensr_pref import audio, cli, plugins
 from gensr_pref.config import MetricUse
 from gensr_pref.engine import panels
-from gensr_pref.engine.folders import Folders, matched, sentences
+from gensr_pref.engine.folders import Folders, matched
 from gensr_pref.engine.score import engine_for, score
+from gensr_pref.engine.texts import Said, Texts
 from gensr_pref.errors import ConfigError, InputError, SourceError
 from gensr_pref.metrics.panel import Panel
 
@@ -73,7 +75,39 @@ def test_a_missing_file_shifts_nothing(two):
     assert [[label for label, _ in clip.candidates] for clip in clips] == [
         ["two"], ["one", "two"], ["one", "two"],
     ]  # fmt: skip
-    assert [clip.clean for clip in clips] == [Path("clean/a.wav"), None, Path("clean/sub/c.wav")]
+    there = [Path("clean/a.wav"), Path("clean/sub/b"), Path("clean/sub/c.wav")]
+    assert [clip.clean for clip in clips] == there
+
+
+def test_a_missing_clean_file_is_not_replaced_by_the_noisy_one(two):
+    (two / "clean" / "sub" / "b.wav").unlink()
+    options = ["--reference", "clean", "--noisy", "two", "--panel", "cheap:Referring"]
+    assert run("one", *options, "--out", "s.parquet") == 0
+    assert [row["referring"] is None for row in rows("s.parquet")] == [False, True, False]
+    [failure] = rows("s.parquet")[1]["failures"]
+    assert (failure["reason"], failure["detail"]) == (
+        "no_clean", "the clean clip is missing: clean/sub/b",
+    )  # fmt: skip
+
+
+def test_a_single_file_is_found_by_name_in_a_folder_and_a_table(two):
+    Path("t.csv").write_text("audio,text\nb.wav,hello\n")
+    [clip] = matched(Folders((Path("one/sub/b.wav"),), Path("clean/sub"), texts=Path("t.csv")))
+    assert (clip.clean, clip.text) == (Path("clean/sub/b.wav"), "hello")
+
+
+def test_one_reference_for_many_clips_is_refused(two):
+    with pytest.raises(SourceError, match="is one file and 3 clips are scored"):
+        matched(Folders((Path("one"),), Path("clean/a.wav")))
+
+
+def test_a_name_that_is_not_utf8_is_written_so_that_it_can_be_read(two):
+    (two / "odd").mkdir()
+    shutil.copy(two / "one" / "a.wav", two / "odd" / os.fsdecode(b"caf\xe9.wav"))
+    assert run("odd", "--panel", CHEAP, "--out", "s.parquet") == 0
+    [row] = rows("s.parquet")
+    assert row["file"] == "caf\\xe9"
+    assert row["level"] is not None
 
 
 def test_single_files_are_matched_whatever_their_names(two):
@@ -92,8 +126,53 @@ def test_texts_and_languages_come_from_a_table(two):
 
 def test_the_whole_table_is_studied_whichever_files_are_there(two):
     Path("t.csv").write_text("audio,text\na.wav,hello\nelsewhere.wav,ciao\nsub/c.wav,hello\n")
-    for system in (Path("one"), Path("one/sub")):
-        assert sentences(Folders((system,), texts=Path("t.csv"))) == ("ciao", "hello")
+    assert Texts.read(Path("t.csv")).sentences == ("ciao", "hello")
+
+
+@pytest.mark.parametrize(
+    ("table", "name", "text"),
+    [
+        ("audio,text\na.1,one\na.2,two\n", "a.2", "two"),
+        ("audio,text\nsub/a.1.wav,one\n", "sub/a.1", "one"),
+        (',name,text\n0,a,"one, two"\n', "a", "one, two"),
+        ("audio,text\na.wav,one,\n", "a", "one"),
+    ],
+)
+def test_only_the_suffix_of_an_audio_file_is_none_of_the_name(tmp_path, table, name, text):
+    (tmp_path / "t.csv").write_text(table)
+    assert Texts.read(tmp_path / "t.csv").of[name] == Said(text)
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ("audio,text\na.wav,one, two\n", "line 2 has more cells than the header"),
+        ("audio,text\na.wav,one\na.flac,two\n", "lines 2 and 3 say different things of 'a'"),
+        ("audio,text\n,one\n", "line 2 has no value in column 'audio'"),
+    ],
+)
+def test_a_table_that_may_mean_two_things_is_refused(tmp_path, table, message):
+    (tmp_path / "t.csv").write_text(table)
+    with pytest.raises(SourceError, match=message):
+        Texts.read(tmp_path / "t.csv")
+
+
+def test_json_lines_need_not_all_have_a_text(tmp_path):
+    path = tmp_path / "t.jsonl"
+    path.write_text('{"audio": "a.wav"}\n{"audio": "b.wav", "text": "two"}\n')
+    assert Texts.read(path).of == {"a": Said(), "b": Said("two")}
+
+
+def test_what_does_not_fit_is_told(two, capsys):
+    Path("t.csv").write_text("audio,text\na.wav,hello\nz.wav,ciao\n")
+    (two / "clean" / "a.wav").unlink()
+    options = ["--texts", "t.csv", "--reference", "clean", "--panel", CHEAP]
+    assert run("one", *options, "--out", "s.csv") == 0
+    told = capsys.readouterr().err
+    assert "2 of 3 files have no text, such as 'sub/b'" in told
+    assert "1 of 2 rows are of no file, such as 'z'" in told
+    assert "nothing is there for 1 of 3 clips, such as 'a'" in told
+    assert "no metric of the panel asks for texts" in told
 
 
 @pytest.mark.parametrize(
@@ -101,17 +180,21 @@ def test_the_whole_table_is_studied_whichever_files_are_there(two):
     [
         ({"systems": (Path("none"),)}, "DIR: none is not a folder"),
         ({"reference": Path("other")}, "--reference: no file in other has the name"),
-        ({"texts": Path("no.csv")}, "--texts: no audio in no.csv is the name"),
         ({"texts": Path("bad.csv")}, "it needs `text` and one of audio, path"),
         ({"systems": (Path("one"), Path("one"))}, "the same folder is given twice"),
     ],
 )
 def test_what_does_not_fit_together_is_refused(two, folders, message):
     tone(two / "other" / "z.wav")
-    Path("no.csv").write_text("audio,text\nz.wav,hello\n")
     Path("bad.csv").write_text("clip,text\na,hello\n")
     with pytest.raises(SourceError, match=message):
         matched(Folders(**{"systems": (Path("one"),), **folders}))
+
+
+def test_a_table_of_other_files_is_refused(two, capsys):
+    Path("no.csv").write_text("audio,text\nz.wav,hello\n")
+    assert run("one", "--texts", "no.csv", "--panel", CHEAP, "--out", "s.csv") == 2
+    assert "no row is of a file that is scored. 'z' is there, 'a' is" in capsys.readouterr().err
 
 
 def test_systems_of_the_same_name_are_called_by_their_paths(two):
@@ -209,7 +292,8 @@ def test_the_same_bytes_on_ray(two):
         (["one", "--out", "s.txt"], "--out: 's.txt' ends in none of .parquet, .csv, .jsonl"),
         (["one", "--out", "there.csv"], "--out: there.csv is there already"),
         (["one", "--out", "s.csv", "--panel", "dnsmoss"], "no metric 'dnsmoss'"),
-        (["one", "--out", "s.csv", "--workers", "some"], "--workers"),
+        (["one", "--out", "s.csv", "--workers", "some"], "--workers: 'some' is neither"),
+        (["one", "--out", "s.csv", "--workers", "0"], "--workers: '0' is neither a number from 1"),
         (["one", "level.x=1", "--out", "s.csv", "--panel", "stoi"], "METRIC.OPTION=VALUE"),
     ],
 )
@@ -235,6 +319,7 @@ def test_a_place_that_cannot_be_written_is_said(two, capsys, out):
 def test_what_is_finished_is_not_done_again(two, monkeypatch):
     uses = [MetricUse(metric=CHEAP)]
     calls = []
+    source_of = plugins.source_of
     original = Panel.score
 
     def counting(self, candidates, *rest):
@@ -250,6 +335,13 @@ def test_what_is_finished_is_not_done_again(two, monkeypatch):
     assert Path("s.csv.partial").exists()
     with pytest.raises(InputError, match="begun with another panel"):
         score(folders, [MetricUse(metric="stoi")], Path("s.csv"), SERIAL)
+    Path("t.csv").write_text("audio,text\na.wav,hello\n")
+    with pytest.raises(InputError, match="begun with another texts"):
+        score(replace(folders, texts=Path("t.csv")), uses, Path("s.csv"), SERIAL)
+    monkeypatch.setattr(plugins, "source_of", lambda name: "edited")
+    with pytest.raises(InputError, match="begun with another panel"):
+        score(folders, uses, Path("s.csv"), SERIAL)
+    monkeypatch.setattr(plugins, "source_of", source_of)
     score(folders, uses, Path("s.csv"), SERIAL)
     assert len(calls) == 4
     monkeypatch.undo()
@@ -261,13 +353,67 @@ def test_what_is_finished_is_not_done_again(two, monkeypatch):
 @pytest.mark.slow
 def test_a_clip_that_kills_its_process_costs_no_other(two, capsys):
     tone(two / "one" / "poison.wav", peak=0.99)
-    arguments = ["one", "--panel", "cheap:Fragile", "--out", "s.csv", "--workers", "2"]
+    tone(two / "two" / "poison.wav", peak=0.5)
+    panel = ["--panel", "cheap:Fragile,cheap:Lengthy"]
+    arguments = ["one", "two", *panel, "--out", "s.csv", "--workers", "2"]
     assert cli.main(["score", *arguments]) == 1
     with Path("s.csv").open(newline="") as file:
-        found = {row["file"]: row for row in csv.DictReader(file)}
-    assert "level: metric_error" in found["poison"]["failures"]
-    assert all(found[name]["level"] for name in ("a", "sub/b", "sub/c"))
-    assert "poison" in capsys.readouterr().err
+        found = {(row["file"], row["system"]): row for row in csv.DictReader(file)}
+    poison = found.pop(("poison", "one"))
+    assert "level: metric_error" in poison["failures"]
+    assert poison["level"] == ""
+    assert poison["length"] == "8000.0"
+    assert len(found) == 7
+    assert all(row["level"] and row["length"] and not row["failures"] for row in found.values())
+    assert "poison of one, cheap:Fragile" in capsys.readouterr().err
+
+
+def test_a_load_that_fails_leaves_nothing_in_the_way(two):
+    assert run("one", "--panel", "cheap:Locked", "--out", "s.csv") == 2
+    assert run("one", "--panel", CHEAP, "--out", "s.csv") == 0
+
+
+def test_what_has_no_score_at_all_is_not_called_done(two, capsys):
+    assert run("one", "--panel", "stoi", "--out", "s.csv") == 1
+    assert "no file has any score" in capsys.readouterr().err
+    assert Path("s.csv").exists()
+
+
+def test_a_table_that_appears_meanwhile_is_not_overwritten(two, monkeypatch):
+    original = Panel.score
+
+    def appearing(self, *given):
+        Path("s.csv").write_text("mine")
+        return original(self, *given)
+
+    monkeypatch.setattr(Panel, "score", appearing)
+    assert run("one", "--panel", CHEAP, "--out", "s.csv") == 2
+    assert Path("s.csv").read_text() == "mine"
+    Path("s.csv").unlink()
+    monkeypatch.undo()
+    os.chdir(two)
+    sys.path.insert(0, str(HERE))
+    assert run("one", "--panel", CHEAP, "--out", "s.csv") == 0
+    sys.path.remove(str(HERE))
+
+
+def test_continued_json_lines_are_those_of_one_go(two, monkeypatch):
+    original = Panel.score
+
+    def stopping(self, candidates, *rest):
+        if "b.wav" in str(candidates):
+            raise KeyboardInterrupt
+        return original(self, candidates, *rest)
+
+    tone(two / "one" / "a.wav", peak=0.0)
+    Path("t.csv").write_text("audio,text\na.wav,hello\n")
+    words = ["one", "--panel", "cheap:Talkative", "--texts", "t.csv", "--out"]
+    with monkeypatch.context() as patch:
+        patch.setattr(Panel, "score", stopping)
+        assert run(*words, "s.jsonl") == 1
+    assert run(*words, "s.jsonl") == 0
+    assert run(*words, "whole.jsonl") == 0
+    assert Path("s.jsonl").read_bytes() == Path("whole.jsonl").read_bytes()
 
 
 @pytest.mark.parametrize("workers", ["1", pytest.param("2", marks=pytest.mark.slow)])

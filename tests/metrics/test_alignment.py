@@ -150,3 +150,14 @@ def test_the_rate_scales_the_search(clip):
     sound = clip.clean.at(8000)
     found = alignment.find(sound.wave, delayed(sound.wave, 1999), 8000)
     assert replace(found, correlation=1.0) == Alignment(1999, 1, 1.0)
+
+
+@pytest.mark.parametrize("delay", [-4005, 4001, 4010, 4016, 4020, 4100])
+def test_a_delay_beyond_the_search_is_not_taken_for_its_end(clean, delay):
+    found = find(clean, delayed(clean, delay))
+    assert (found.delay, found.polarity) == (0, 1)
+
+
+def test_what_a_candidate_has_nothing_for_is_told(clean):
+    assert find(clean, clean[1600:]).unmatched == 1600
+    assert find(clean, np.concatenate([np.zeros(400, np.float32), clean])).unmatched == 0

@@ -1,6 +1,7 @@
 """The panel: what it admits, whom it asks, and what becomes of whatever comes back."""
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from gensr_pref import plugins
+from gensr_pref import audio, plugins
 from gensr_pref.audio import Sound, resample
 from gensr_pref.config import MetricUse
 from gensr_pref.errors import (
@@ -209,7 +210,7 @@ def test_metrics_are_loaded_once():
 def test_a_metric_that_cannot_be_loaded_is_named():
     metric = Peak()
     metric.load = lambda device: 1 / 0
-    with pytest.raises(InputError, match="metric 'peak' cannot be loaded: ZeroDivisionError"):
+    with pytest.raises(InputError, match="metric 'peak' \\(unknown\\) cannot be loaded: ZeroDiv"):
         Panel([metric]).load()
 
 
@@ -579,3 +580,65 @@ def test_without_metrics_that_align_nothing_is_noted():
     panel = Panel([Peak(needs=["clean"])])
     assert panel.notes == []
     assert panel.score([tone()], clean=tone())[0].notes == {}
+
+
+@pytest.mark.parametrize(
+    ("wave", "told"),
+    [
+        (np.zeros((8000, 2), np.float32), "float32, shape (8000, 2)"),
+        (np.zeros((1, 8000), np.float32), "shape (1, 8000)"),
+        (np.zeros(8000, np.int16), "int16"),
+        (np.zeros(8000, np.complex64), "complex64"),
+        ([0.0, 0.1], "type list"),
+    ],
+)
+def test_what_is_no_waveform_is_refused(wave, told):
+    with pytest.raises(InputError, match=re.escape(told)):
+        Sound(wave, 16_000)
+
+
+@pytest.mark.parametrize("rate", [0, -1, None, 16_000.0, True, "16000"])
+def test_what_is_no_rate_is_refused(rate):
+    with pytest.raises(InputError, match="rate"):
+        Sound(np.zeros(8000, np.float32), rate)
+
+
+def test_one_path_in_place_of_a_list_is_refused():
+    with pytest.raises(InputError, match="give a list"):
+        Panel(["dnsmos"]).score("enhanced.wav")
+
+
+class Vandal(Peak):
+    """Writes into what it is given."""
+
+    def score(self, clip):
+        for sound in clip.candidates:
+            sound.wave[:] = 0
+        return super().score(clip)
+
+
+def test_a_metric_cannot_change_what_the_next_one_hears(clip):
+    vandal = Vandal()
+    vandal.spec = replace(vandal.spec, name="vandal", scores=(Score("broken"),))
+    [both] = Panel([vandal, Peak()]).score([clip.clean])
+    assert both.failures == {"broken": Reason.METRIC_ERROR}
+    assert both.values["peak"] == pytest.approx(np.abs(clip.clean.wave).max())
+
+
+def test_every_metric_hears_what_exceeds_full_scale_cut_to_it(clip):
+    wave = clip.clean.wave / np.abs(clip.clean.wave).max()
+    share = float(np.mean(np.abs(wave * 1.02) > 1))
+    assert 0 < share < audio.LARGEST_SHARE_BEYOND
+    loud, cut = Sound(wave * 1.02, 16_000), Sound(np.clip(wave * 1.02, -1, 1), 16_000)
+    panel = Panel(["dnsmos", "speaker_similarity", "pesq", "stoi", "si_sdr", Peak()])
+    one, other = panel.score([loud, cut], clean=clip.clean)
+    assert one.values == other.values
+    [far] = panel.score([Sound(wave * 30, 16_000)], clean=clip.clean)
+    assert set(far.failures.values()) == {Reason.OUT_OF_RANGE}
+
+
+def test_a_metric_that_ends_the_process_politely_is_a_failure(clip):
+    metric = Peak()
+    metric.score = lambda sounds: sys.exit(3)
+    [result] = Panel([metric]).score([clip.clean])
+    assert result.failures == {"peak": Reason.METRIC_ERROR}

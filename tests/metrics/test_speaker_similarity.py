@@ -12,6 +12,7 @@ from gensr_pref.audio import Sound
 from gensr_pref.errors import MissingWeightsError, UnknownPluginError, Unusable
 from gensr_pref.metrics import resemblyzer_encoder, speaker_encoder
 from gensr_pref.metrics.base import ClipSounds
+from gensr_pref.metrics.panel import Panel
 from gensr_pref.metrics.resemblyzer_encoder import voiced
 from gensr_pref.metrics.speaker_similarity import SpeakerSimilarity
 from gensr_pref.schema import Reason
@@ -215,7 +216,7 @@ def test_an_encoder_of_ones_own(clip):
     loud = Sound(clip.clean.wave / np.abs(clip.clean.wave).max(), 16_000)
     quiet = Sound(loud.wave * np.float32(0.1), 16_000)
     answers = metric.score(ClipSounds([loud, quiet], clean=quiet))
-    assert answers == [{"speaker_similarity": 0.0}, {"speaker_similarity": 1.0}]
+    assert [answer["speaker_similarity"] for answer in answers] == [0.0, 1.0]
 
 
 def test_what_is_not_a_unit_vector_gives_no_number(clip):
@@ -276,3 +277,16 @@ def test_noise_lowers_it(metric, clip):
 def test_the_built_in_encoders_can_be_made():
     for name in plugins.names("speaker encoder"):
         assert speaker_encoder.make(name).sample_rate == 16_000
+
+
+def test_a_clean_clip_that_cannot_be_used_is_not_replaced_by_the_noisy_one(clip):
+    quiet = Sound(clip.noisy.wave * np.float32(0.5), 16_000)
+    silent = Sound(np.zeros(16_000, np.float32), 16_000)
+    panel = Panel(["speaker_similarity"])
+    [fault] = panel.score([quiet], clean=silent, noisy=clip.noisy)
+    assert fault.failures == {"speaker_similarity": Reason.NO_CLEAN}
+    assert "the clean clip is silent" in fault.details["speaker_similarity"]
+    [without] = panel.score([quiet], noisy=clip.noisy)
+    assert without.notes == {"speaker_reference": "noisy"}
+    [against] = panel.score([quiet], clean=clip.clean, noisy=silent)
+    assert against.notes == {"speaker_reference": "clean"}

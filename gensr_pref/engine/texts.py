@@ -1,0 +1,100 @@
+"""What is said in the clips of a folder, from a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gensr_pref.corpus.files import name_of, read_rows
+from gensr_pref.errors import SourceError
+
+AUDIO_COLUMNS = ("audio", "path", "file", "name")  # of a table of texts: the first that is there
+
+
+@dataclass(frozen=True)
+class Said:
+    """What is said in one clip, and in which language; None where the table does not tell."""
+
+    text: str | None = None
+    language: str | None = None
+
+
+@dataclass(frozen=True)
+class Texts:
+    """A table of texts.
+
+    Attributes:
+        of: what is said, by the name of the clip: its path without the suffix of an audio file.
+    """
+
+    of: Mapping[str, Said] = field(default_factory=dict)
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """All texts, also of clips that are not there: no score may depend on which are."""
+        return tuple(sorted({said.text for said in self.of.values() if said.text}))
+
+    @classmethod
+    def read(cls, path: Path | None) -> Texts:
+        """The texts of a CSV, TSV or JSON lines file; none where there is no file.
+
+        Raises:
+            SourceError: it cannot be read, lacks a column, or says two things of one clip.
+        """
+        if path is None:
+            return cls()
+        rows = read_rows(path, "--texts")
+        columns = list(dict.fromkeys(name for _, row in rows for name in row))
+        audio = _audio_column(path, columns)
+        found: dict[str, Said] = {}
+        lines: dict[str, int] = {}
+        for line, row in rows:
+            if row.get(audio) in (None, ""):
+                raise SourceError(f"--texts: {path}, line {line} has no value in column {audio!r}")
+            name = name_of(str(row[audio]))
+            said = Said(*(str(row[role]) if row.get(role) else None for role in _ROLES))
+            if found.setdefault(name, said) != said:
+                raise SourceError(
+                    f"--texts: {path}, lines {lines[name]} and {line} say different things of "
+                    f"{name!r}. Keep one of them"
+                )
+            lines.setdefault(name, line)
+        return cls(found)
+
+    def told(self, names: Sequence[str]) -> list[str]:
+        """Which clips have no text, and which texts no clip, in lines for a person.
+
+        Raises:
+            SourceError: nothing in the table is of any clip.
+        """
+        if not self.of:
+            return []
+        if not self.of.keys() & set(names):
+            raise SourceError(
+                "--texts: no row is of a file that is scored. "
+                f"{min(self.of)!r} is there, {names[0]!r} is looked for"
+            )
+        without = [name for name in names if not self.of.get(name, Said()).text]
+        beside = sorted(self.of.keys() - set(names))
+        return [
+            f"--texts: {count} of {whole} {what}, such as {some[0]!r}"
+            for what, some, count, whole in (
+                ("files have no text", without, len(without), len(names)),
+                ("rows are of no file", beside, len(beside), len(self.of)),
+            )
+            if some
+        ]
+
+
+_ROLES = ("text", "language")
+
+
+def _audio_column(path: Path, columns: Sequence[str]) -> str:
+    column = next((name for name in AUDIO_COLUMNS if name in columns), None)
+    if column is None or "text" not in columns:
+        raise SourceError(
+            f"--texts: {path} has the columns {', '.join(columns)}; it needs `text` and one of "
+            f"{', '.join(AUDIO_COLUMNS)}"
+        )
+    return column
