@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import importlib.util
 import inspect
@@ -12,7 +13,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gensr_pref.errors import ConfigError, GensrPrefError, UnknownPluginError, nearest
-from gensr_pref.identity import digest
 
 Kind = Literal["generator", "metric", "rule", "recogniser", "speaker encoder"]
 _GROUPS: dict[Kind, str] = {
@@ -104,12 +104,12 @@ def _text(value: Any) -> bool:
 
 
 def source_of(name: Any) -> str | None:
-    """Digest of the file that ``module:Class`` is written in; None for what is no such name."""
+    """SHA-256 of the file that ``module:Class`` is written in; None for what is no such name."""
     if not isinstance(name, str) or not re.fullmatch(r"[\w.]+:\w+", name):
         return None
     spec = importlib.util.find_spec(name.partition(":")[0])
     path = Path(spec.origin) if spec is not None and spec.origin is not None else None
-    return digest(path.read_text(encoding="utf-8")) if path and path.is_file() else None
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path and path.is_file() else None
 
 
 def search(folder: Path) -> None:
