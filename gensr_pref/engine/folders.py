@@ -15,7 +15,8 @@ from gensr_pref.engine.texts import Said, Texts
 from gensr_pref.engine.work import Row, Stage, Tick, scores_of
 from gensr_pref.errors import SourceError, Unusable
 from gensr_pref.identity import digest
-from gensr_pref.metrics.panel import CandidateScores, Panel
+from gensr_pref.metrics.panel import Panel
+from gensr_pref.metrics.results import CandidateScores
 
 LONGEST_DETAIL = 300  # characters of what went wrong that a table keeps
 

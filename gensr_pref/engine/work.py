@@ -19,7 +19,8 @@ from gensr_pref.engine.blueprint import make_generators
 from gensr_pref.errors import GensrPrefError, InputError, StorageError, Unusable
 from gensr_pref.generators.base import Candidate, Generator
 from gensr_pref.identity import candidate_id, noisy_id, seed_for
-from gensr_pref.metrics.panel import CandidateScores, Panel
+from gensr_pref.metrics.panel import Panel
+from gensr_pref.metrics.results import CandidateScores
 from gensr_pref.schema import Failure, Reason
 from gensr_pref.threads import one_thread
 

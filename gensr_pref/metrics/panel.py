@@ -10,12 +10,9 @@ does not depend on the other candidates or on their order.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from numbers import Real
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from gensr_pref import audio
 from gensr_pref.audio import Sound
@@ -30,44 +27,15 @@ from gensr_pref.errors import (
 from gensr_pref.metrics.alignment import Alignment
 from gensr_pref.metrics.base import Answer, ClipSounds, Metric, Note, Score
 from gensr_pref.metrics.membership import Member, member_of, use_of
+from gensr_pref.metrics.results import CandidateScores
 from gensr_pref.metrics.views import ALIGNED_AT, Given, Group, Heard, Views
-from gensr_pref.schema import Reason
 from gensr_pref.threads import one_thread
 
-LARGEST = 3.4028234663852886e38  # of the float32 columns that scores are stored in
 ALIGNMENT = tuple(
     Note(name, "number")
     for name in ("delay_seconds", "polarity", "correlation", "unmatched_seconds")
 )
 Source = Sound | Path | str
-
-
-@dataclass(frozen=True)
-class CandidateScores:
-    """What the panel says of one candidate.
-
-    Attributes:
-        values: every score of the panel by name; None where it could not be had.
-        failures: why, for each score that is None.
-        details: the same in free text, where there is more to say.
-        notes: what metrics tell besides, by name, such as a transcript.
-    """
-
-    values: dict[str, float | None] = field(default_factory=dict)
-    failures: dict[str, Reason] = field(default_factory=dict)
-    details: dict[str, str] = field(default_factory=dict)
-    notes: dict[str, str | float] = field(default_factory=dict)
-
-    def fail(self, score: str, error: Exception) -> None:
-        """Record that a score could not be had."""
-        if isinstance(error, Unusable):
-            reason, detail = error.reason, error.detail
-        else:
-            reason, detail = Reason.METRIC_ERROR, f"{type(error).__name__}: {error}"
-        self.values[score] = None
-        self.failures[score] = reason
-        if detail:
-            self.details[score] = detail
 
 
 class Panel:
@@ -183,7 +151,7 @@ class Panel:
             One entry per candidate, in order, each naming every score of the panel.
 
         Raises:
-            InputError: candidates are no list; or a metric cannot be loaded.
+            InputError: what is given is no list of sounds and paths; or a metric cannot be loaded.
         """
         if isinstance(candidates, Sound | Path | str):
             raise InputError(f"candidates is one {type(candidates).__name__}; give a list of them")
@@ -201,7 +169,7 @@ class Panel:
                 moved = views.alignments if spec.align else unmoved
                 refused, groups = views.at(spec.sample_rate).split(spec, moved)
                 for index, answer in _answers(member.metric, refused, groups):
-                    _record(member, answer, results[index])
+                    results[index].record(member, answer)
             if self._aligns:
                 _note_alignments(views.alignments, results)
         return results
@@ -209,6 +177,8 @@ class Panel:
 
 def _heard(source: Source) -> Heard:
     """A sound as every metric hears it, or what is wrong with it."""
+    if not isinstance(source, Sound | Path | str):
+        raise InputError(f"{type(source).__name__} is no sound; give a path or Sound(wave, rate)")
     try:
         sound = source if isinstance(source, Sound) else audio.read(source)
         audio.require_sound(sound.wave)
@@ -265,19 +235,6 @@ def _ask(metric: Metric, sounds: ClipSounds) -> list[Answer]:
     return answers
 
 
-def _record(member: Member, answer: Answer, result: CandidateScores) -> None:
-    for score in member.scores:
-        try:
-            result.values[score.name] = _number(answer, score.name)
-        except Exception as error:
-            result.fail(score.name, error)
-    if isinstance(answer, Mapping):
-        for note in member.metric.spec.notes:
-            told = answer.get(note.name)
-            if isinstance(told, str if note.kind == "text" else Real) and told == told:
-                result.notes[note.name] = told if isinstance(told, str) else float(told)
-
-
 def _note_alignments(found: Sequence[Alignment | None], results: list[CandidateScores]) -> None:
     for one, result in zip(found, results, strict=True):
         if one is not None:
@@ -285,21 +242,3 @@ def _note_alignments(found: Sequence[Alignment | None], results: list[CandidateS
             result.notes["polarity"] = float(one.polarity)
             result.notes["correlation"] = one.correlation
             result.notes["unmatched_seconds"] = one.unmatched / ALIGNED_AT
-
-
-def _number(answer: Answer, score: str) -> float:
-    if isinstance(answer, Exception):
-        raise answer
-    if not isinstance(answer, Mapping):
-        raise TypeError(f"an answer is {type(answer).__name__}, not a mapping or an exception")
-    if score not in answer:
-        raise ValueError(f"no {score!r} in what it gave: {', '.join(answer) or 'nothing'}")
-    value = answer[score]
-    if isinstance(value, Exception):
-        raise value
-    if isinstance(value, bool | np.bool_) or not isinstance(value, Real | np.number):
-        raise TypeError(f"{score} is {value!r}, not a number")
-    number = float(value)
-    if not abs(number) <= LARGEST:
-        raise ValueError(f"{score} is {number}")
-    return number

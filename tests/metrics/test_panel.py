@@ -606,6 +606,8 @@ def test_what_is_no_rate_is_refused(rate):
 def test_one_path_in_place_of_a_list_is_refused():
     with pytest.raises(InputError, match="give a list"):
         Panel(["dnsmos"]).score("enhanced.wav")
+    with pytest.raises(InputError, match="ndarray is no sound"):
+        Panel(["dnsmos"]).score([np.zeros(16_000, np.float32)])
 
 
 class Vandal(Peak):
