@@ -2,7 +2,8 @@
 
 Beside ``FILE.part`` lies ``FILE.part.tag``, the validator (ETag or date) under which the server
 gave it. The rest is asked for with ``Range`` and ``If-Range`` (RFC 9110, 13.1.5 and 14.2): if the
-file has changed meanwhile, or the server knows no ranges, it begins anew.
+file has changed meanwhile, or the server knows no ranges, it begins anew. Without a validator the
+pieces may be of two files: it goes on only where the whole will be compared with a digest.
 
 Proxies, NO_PROXY and SSL_CERT_FILE are taken from the environment, as `urllib` does.
 """
@@ -41,7 +42,7 @@ class _Interrupted(Exception):
     """What another try may mend."""
 
 
-def download(url: str, part: Path, size: int | None, title: str) -> None:
+def download(url: str, part: Path, size: int | None, title: str, hashed: bool = False) -> None:
     """Make `part` the whole file at `url`, keeping what is there if the server confirms it.
 
     Args:
@@ -49,6 +50,7 @@ def download(url: str, part: Path, size: int | None, title: str) -> None:
         part: the file to fill.
         size: in bytes, which the file must have; None = what the server says.
         title: of the progress bar.
+        hashed: whether the caller will compare a digest; then it goes on without a validator, too.
 
     Raises:
         InputError: the address is not one that may be used.
@@ -59,14 +61,15 @@ def download(url: str, part: Path, size: int | None, title: str) -> None:
     furthest, fruitless = _length(part), 0
     while True:
         try:
-            return _attempt(url, part, size, title)
+            return _attempt(url, part, size, title, hashed)
         except _Interrupted as error:
             reached = _length(part)
             fruitless = 0 if reached > furthest else fruitless + 1
             furthest = max(furthest, reached)
             if fruitless >= TRIES:
-                rest = f" The same command goes on after {reached} bytes." if reached else ""
-                told = f"{shown(url)}: {error}; {TRIES} tries brought nothing new.{rest}"
+                told = f"{shown(url)}: {error}; {TRIES} tries brought nothing new."
+                if kept := _kept(part, hashed):
+                    told += f" The same command goes on after {kept} bytes."
                 raise FetchError(told) from error
             time.sleep(WAIT_S * 2**fruitless)
 
@@ -108,9 +111,8 @@ def forget(part: Path) -> None:
     _tag_file(part).unlink(missing_ok=True)
 
 
-def _attempt(url: str, part: Path, size: int | None, title: str) -> None:
-    tag = _tag(part)
-    start = _length(part) if tag else 0
+def _attempt(url: str, part: Path, size: int | None, title: str, hashed: bool) -> None:
+    tag, start = _tag(part), _kept(part, hashed)
     try:
         answer = _open(_request(url, start, tag))
     except urllib.error.HTTPError as error:  # of the range: it is all here, or another file
@@ -129,15 +131,16 @@ def _attempt(url: str, part: Path, size: int | None, title: str) -> None:
         _save(answer, part, start, size if whole is None else whole, title)
 
 
-def _request(url: str, start: int, tag: str | None) -> Request:
+def _request(url: str, start: int, tag: str) -> Request:
     parts = urlsplit(url)
     bare = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
     request = Request(bare)
     request.add_header("User-Agent", "gensr-pref")
     request.add_header("Accept-Encoding", "identity")  # bytes as they are counted and hashed
-    if start and tag:
+    if start:
         request.add_header("Range", f"bytes={start}-")
-        request.add_header("If-Range", tag)
+        if tag:
+            request.add_header("If-Range", tag)
     if parts.username is not None:
         login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         secret = base64.b64encode(login.encode()).decode()
@@ -185,12 +188,12 @@ def _open(request: Request) -> http.client.HTTPResponse:
 
 
 def _offered(
-    answer: http.client.HTTPResponse, part: Path, start: int, tag: str | None
+    answer: http.client.HTTPResponse, part: Path, start: int, tag: str
 ) -> tuple[int, int | None]:
     """Where the bytes that come begin, and how many the whole file has, if the server says."""
     if answer.status == HTTPStatus.PARTIAL_CONTENT:
         span = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", answer.headers.get("Content-Range", ""))
-        same = _validator(answer) in (None, tag)
+        same = not tag or _validator(answer) in (None, tag)
         if not start or not span or int(span[1]) != start or not same:
             forget(part)
             raise _Interrupted("the server sent another piece than was asked for")
@@ -261,9 +264,14 @@ def _validator(answer: http.client.HTTPResponse) -> str | None:
     return etag if etag.startswith('"') else answer.headers.get("Last-Modified")
 
 
-def _tag(part: Path) -> str | None:
+def _kept(part: Path, hashed: bool) -> int:
+    """How many bytes that are here need not be fetched again."""
+    return _length(part) if hashed or _tag(part) else 0
+
+
+def _tag(part: Path) -> str:
     file = _tag_file(part)
-    return (file.read_text(encoding="latin-1") or None) if file.is_file() else None
+    return file.read_text(encoding="latin-1") if file.is_file() else ""
 
 
 def _tag_file(part: Path) -> Path:

@@ -14,7 +14,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,22 @@ from urllib.parse import urlsplit
 
 from gensr_pref import weights
 from gensr_pref.download import download, forget, require_safe, shown, unwritable
-from gensr_pref.errors import FetchError, InputError, MissingWeightsError
+from gensr_pref.errors import FetchError, GensrPrefError, InputError, MissingWeightsError
 from gensr_pref.weights import CATALOGUE, Checkpoint
+
+
+class PartlyFetchedError(FetchError):
+    """Some of several checkpoints could not be had; the others are in the cache.
+
+    Args:
+        rows: of those that are there, as `fetch` returns them.
+        failed: why, for each of the others by name.
+    """
+
+    def __init__(self, rows: list[dict[str, Any]], failed: Mapping[str, Exception]) -> None:
+        reasons = "".join(f"\n  {name}: {error}" for name, error in failed.items())
+        super().__init__(f"{len(failed)} of {len(rows) + len(failed)} not fetched:{reasons}")
+        self.rows = rows
 
 
 def listing() -> list[dict[str, Any]]:
@@ -59,6 +73,7 @@ def fetch(names: Sequence[str], sha256: str | None = None) -> list[dict[str, Any
         MissingWeightsError: offline and not here, or here and not what it should be.
         FetchError: it cannot be had, or is not the file that was published.
         StorageError: the disk is full or cannot be written.
+        PartlyFetchedError: of several names, some could not be had, for whatever of these reasons.
     """
     wanted = [weights.named(name) for name in dict.fromkeys(names)]
     pinned = _pin(wanted, sha256)
@@ -67,7 +82,17 @@ def fetch(names: Sequence[str], sha256: str | None = None) -> list[dict[str, Any
     beyond = [one for one in lacking if isinstance(sources[one.name], str)]
     if weights.offline() and beyond:
         raise MissingWeightsError(weights.missing(beyond))
-    return [_fetched(one, sources[one.name], pinned) for one in wanted]
+    rows, failed = [], {}
+    for one in wanted:
+        try:
+            rows.append(_fetched(one, sources[one.name], pinned))
+        except GensrPrefError as error:
+            if len(wanted) == 1:
+                raise
+            failed[one.name] = error
+    if failed:
+        raise PartlyFetchedError(rows, failed)
+    return rows
 
 
 def verify(names: Sequence[str] = ()) -> list[dict[str, Any]]:
@@ -137,11 +162,11 @@ def _fetched(checkpoint: Checkpoint, source: str | Path, pinned: str | None) -> 
 def _get(checkpoint: Checkpoint, source: str | Path, pinned: str | None) -> None:
     path = weights.cached(checkpoint)
     part = path.with_name(f"{path.name}.part")
+    expected = pinned or weights.expected_digest(checkpoint)
     if isinstance(source, Path):
         _copy(source, part)
     else:
-        download(source, part, checkpoint.size, checkpoint.name)
-    expected = pinned or weights.expected_digest(checkpoint)
+        download(source, part, checkpoint.size, checkpoint.name, hashed=expected is not None)
     found = weights.sha256_of(part)
     if expected not in (None, found):
         forget(part)
@@ -149,7 +174,8 @@ def _get(checkpoint: Checkpoint, source: str | Path, pinned: str | None) -> None
         kept = "" if checkpoint.sha256 or pinned else f" (from {weights.digest_file(path)})"
         raise FetchError(
             f"{where}: its SHA-256 is {found}, not {expected}{kept}: damaged on the way, or not "
-            f"the file that was published. What was fetched of {checkpoint.name!r} is deleted."
+            f"the file that was published. What was fetched of {checkpoint.name!r} is deleted, "
+            "and the same command begins anew."
         )
     _install(part, path, found)
 

@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 import random
+import re
 import resource
 import shutil
 import socket
@@ -121,6 +122,26 @@ def test_unknown_names_are_refused_before_any_download(server, thing):
     assert server.asked == []
 
 
+def test_one_that_fails_does_not_keep_the_others(cache, server, thing, plain, monkeypatch):
+    gone = Checkpoint("gone", f"{server.url}/gone.bin", "MIT", "1", 7)
+    spoilt = Checkpoint("spoilt", f"{server.url}/spoilt.bin", "MIT", "1", 7)
+    monkeypatch.setitem(CATALOGUE, "gone", gone)
+    monkeypatch.setitem(CATALOGUE, "spoilt", spoilt)
+    cache.mkdir()
+    (cache / "spoilt.bin").write_bytes(b"other")
+    server.answers = [404]
+    with pytest.raises(fetch.PartlyFetchedError) as caught:
+        fetch.fetch(["gone", "thing", "spoilt", "plain"])
+    assert [row["name"] for row in caught.value.rows] == ["thing", "plain"]
+    first, *reasons = str(caught.value).splitlines()
+    assert first == "2 of 4 not fetched:"
+    assert "  gone: " in reasons[0]
+    assert "404 Not Found" in reasons[0]
+    assert re.match(r"  spoilt: .*spoilt\.bin: has 5 bytes, not 7", reasons[1])
+    assert weights.find("plain").read_bytes() == BODY
+    assert not isinstance(caught.value, InputError)  # which would end with 2, as a bad name does
+
+
 # Cut off and continued.
 
 
@@ -157,6 +178,36 @@ def test_without_a_validator_it_begins_anew(server, plain):
     fetch.fetch(["plain"])
     assert server.spans == [None]
     assert weights.find("plain").read_bytes() == BODY
+
+
+@pytest.mark.parametrize("later", [None, '"two"'])
+def test_without_a_validator_it_goes_on_where_the_digest_is_known(server, thing, later):
+    server.etag = None
+    fetch_cut(server, "thing", 1000)
+    server.etag = later
+    fetch.fetch(["thing"])
+    ((_, headers),) = server.asked
+    assert headers["Range"] == "bytes=1000-"
+    assert "If-Range" not in headers
+    assert weights.find("thing").read_bytes() == BODY
+
+
+def test_pieces_of_two_files_are_forgotten(cache, server, thing):
+    server.etag = None
+    fetch_cut(server, "thing", 1000)
+    server.body = OTHER
+    with pytest.raises(FetchError, match=r"'thing' is deleted, and the same command begins anew"):
+        fetch.fetch(["thing"])
+    assert left(cache) == []
+    server.body = BODY
+    fetch.fetch(["thing"])
+    assert server.spans == ["bytes=1000-", None]
+
+
+def test_what_will_not_be_kept_is_not_promised(server, plain):
+    server.etag, server.cuts = None, [1000] * 9
+    with pytest.raises(FetchError, match=r"cut off after 1000 .* 4 tries brought nothing new\.$"):
+        fetch.fetch(["plain"])
 
 
 @pytest.mark.parametrize("if_range", [True, False])
