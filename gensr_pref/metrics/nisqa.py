@@ -15,9 +15,6 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
-from pathlib import Path
-from pickle import UnpicklingError
-from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,7 +22,8 @@ import numpy.typing as npt
 
 from gensr_pref import weights
 from gensr_pref.audio import Sound
-from gensr_pref.errors import InputError, Unusable
+from gensr_pref.errors import Unusable
+from gensr_pref.metrics import checkpoint
 from gensr_pref.metrics.base import Answer, ClipSounds, MetricSpec, Score, each
 from gensr_pref.schema import Reason
 
@@ -105,13 +103,8 @@ class Nisqa:
         Raises:
             InputError: the file is not a NISQA_DIM checkpoint, or not safe to load.
         """
-        try:
-            self._network = _network(self._checkpoint)
-        except Exception as error:  # whatever a file that is something else makes torch raise
-            raise InputError(
-                f"{self._checkpoint}: not nisqa.tar of NISQA v2.0, or damaged; {_why(error)}. "
-                "Fetch it: gensr-pref fetch nisqa"
-            ) from error
+        expected = "nisqa.tar of NISQA v2.0 (which is had by: gensr-pref fetch nisqa)"
+        self._network = checkpoint.read(self._checkpoint, expected, _network)
 
     def score(self, clip: ClipSounds) -> list[Answer]:
         """Five MOS per candidate, higher is better in all: a noisiness of 4 is little noise."""
@@ -171,17 +164,16 @@ def _mel_filters(rate: int) -> Features:
     return np.asarray(bank, np.float32)
 
 
-def _network(path: Path) -> NisqaNetwork:
+def _network(content: Any) -> NisqaNetwork:
     """The network with a checkpoint's weights; raises anything where it is another's."""
     import torch
 
     from gensr_pref.metrics.nisqa_network import NisqaNetwork
 
-    checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    _require_same(checkpoint["args"])
+    _require_same(content["args"])
     with torch.device("meta"):  # no first weights are drawn: the process's seed stays where it is
         network = NisqaNetwork()
-    network.load_published(checkpoint["model_state_dict"])
+    network.load_published(content["model_state_dict"])
     return network.float().eval().requires_grad_(False)
 
 
@@ -189,9 +181,3 @@ def _require_same(args: Mapping[str, Any]) -> None:
     for name, ours in ARGS.items():
         if args.get(name) != ours:
             raise ValueError(f"its {name} is {args.get(name)!r}, not {ours!r}")
-
-
-def _why(error: Exception) -> str:
-    if isinstance(error, UnpicklingError):  # torch's message advises to load the file all the same
-        return "it holds other things than weights and was not loaded"
-    return shorten(f"{type(error).__name__}: {error}", 300)

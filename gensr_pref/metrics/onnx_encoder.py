@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
 
 from gensr_pref import weights
 from gensr_pref.audio import Sound
-from gensr_pref.errors import Unusable
+from gensr_pref.errors import InputError, Unusable
+from gensr_pref.metrics import checkpoint
 from gensr_pref.metrics.speaker_encoder import Embedding
 
 SHAPES = {1: (-1,), 2: (1, -1), 3: (1, 1, -1)}  # of the waveform, by the rank of the input
@@ -44,16 +46,9 @@ class OnnxEncoder:
         """Open the graph on one thread, on the GPU where onnxruntime was built for one.
 
         Raises:
-            ValueError: it does not take one waveform, or does not give one vector.
+            InputError: it is no ONNX file, does not take one waveform, or does not give one vector.
         """
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        self._session = onnxruntime.InferenceSession(
-            str(self._path), options, providers=_providers(device)
-        )
+        self._session = _session(self._path, device)
         self._input, self._shape = _waveform(self._session.get_inputs(), self._path)
         self._output = _vector(self._session.get_outputs(), self._path)
 
@@ -73,6 +68,19 @@ class OnnxEncoder:
         return np.asarray(vector.ravel() / np.linalg.norm(vector), np.float32)
 
 
+def _session(path: Path, device: str) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=_providers(device))
+    except Exception as error:  # onnxruntime has a dozen classes of its own
+        why = shorten(str(error), checkpoint.DETAIL)
+        raise InputError(f"{str(path)!r} cannot be opened as an ONNX network: {why}") from error
+
+
 def _providers(device: str) -> list[Any]:
     import onnxruntime
 
@@ -88,7 +96,7 @@ def _waveform(inputs: Sequence[Any], path: Path) -> tuple[str, tuple[int, ...]]:
     """The name of the input, and the shape in which it takes a waveform."""
     described = ", ".join(f"{one.name} {one.type} {one.shape}" for one in inputs)
     if len(inputs) != 1 or inputs[0].type != "tensor(float)" or len(inputs[0].shape) not in SHAPES:
-        raise ValueError(
+        raise InputError(
             f"{path} takes {described}; it must take one waveform: tensor(float) [T], [1, T] "
             "or [1, 1, T]"
         )
@@ -102,7 +110,7 @@ def _vector(outputs: Sequence[Any], path: Path) -> str:
         names = [name for name in names if "embed" in name.lower()]
     if len(names) != 1:
         given = ", ".join(one.name for one in outputs)
-        raise ValueError(
+        raise InputError(
             f"{path} gives {given}; one must be the embedding: the only one, or the only one "
             "with 'embed' in its name"
         )

@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +26,7 @@ import numpy.typing as npt
 from gensr_pref import weights
 from gensr_pref.audio import Sound, Wave
 from gensr_pref.errors import Unusable
+from gensr_pref.metrics import checkpoint
 from gensr_pref.metrics.speaker_encoder import Embedding
 from gensr_pref.schema import Reason
 
@@ -70,11 +72,23 @@ class ResemblyzerEncoder:
         self.model = f"resemblyzer {version('resemblyzer')}: {name}"
 
     def load(self, device: str) -> None:
-        """Load the encoder (5 MB) onto a torch device."""
+        """Load the encoder (5 MB) onto a torch device.
+
+        Raises:
+            InputError: the checkpoint is not one of this encoder.
+        """
         with _known_warnings_silenced():
             from resemblyzer import VoiceEncoder
 
-        self._encoder = VoiceEncoder(device, verbose=False, weights_fpath=self._checkpoint)
+        self._encoder = VoiceEncoder(device, verbose=False)
+        if self._checkpoint:
+            checkpoint.read(self._checkpoint, "a checkpoint of resemblyzer's encoder", self._fill)
+
+    def _fill(self, content: Any) -> None:
+        """Take over a checkpoint's weights; the package would leave those that it lacks random."""
+        missing, _ = self._encoder.load_state_dict(content["model_state"], strict=False)
+        if missing:
+            raise ValueError(f"it lacks {', '.join(missing)}")
 
     def embed(self, sounds: Sequence[Sound]) -> list[Embedding | Unusable]:
         """One unit vector [256] per sound, or NO_SPEECH where the detector finds no voice."""

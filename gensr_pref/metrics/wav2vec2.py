@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -18,33 +19,22 @@ from torch import Tensor, nn
 
 from gensr_pref.audio import Sound
 from gensr_pref.errors import InputError, Unusable
+from gensr_pref.metrics import checkpoint
 from gensr_pref.metrics.base import Answer
 from gensr_pref.metrics.precision import full_precision
 from gensr_pref.schema import Reason
 
 RATE = 16_000
 RECEPTIVE_FIELD = 400  # samples that the first frame is made of
-_DETAIL = 400  # characters of a list of 200 keys that are worth reading
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """The tensors by name that a checkpoint file holds, as float32 on the CPU.
 
-    Only plain tensors are unpickled: a file that would run code is refused.
-
     Raises:
         InputError: not a file of `torch.save`, one that holds more than tensors, or a damaged one.
     """
-    try:
-        content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged pickle can raise anything
-        raise InputError(
-            f"{str(path)!r} cannot be read as a file of plain tensors ({type(error).__name__}); "
-            "it is damaged, of another kind, or holds code, which is never run"
-        ) from error
-    if not isinstance(content, dict) or not all(map(torch.is_tensor, content.values())):
-        raise InputError(f"{str(path)!r} holds {type(content).__name__}, not tensors by name")
-    return {name: tensor.float() for name, tensor in content.items()}
+    return checkpoint.read(path, "a file of tensors by name", _floats)
 
 
 def fill(model: nn.Module, tensors: dict[str, Tensor], path: Path, expected: str) -> None:
@@ -65,8 +55,7 @@ def fill(model: nn.Module, tensors: dict[str, Tensor], path: Path, expected: str
     try:
         model.load_state_dict(tensors, assign=True)
     except RuntimeError as error:
-        detail = " ".join(str(error).split())
-        detail = detail if len(detail) <= _DETAIL else f"{detail[:_DETAIL]} …"
+        detail = shorten(str(error), checkpoint.DETAIL)
         raise InputError(f"{str(path)!r} is not {expected}: {detail}") from error
     model.eval().requires_grad_(False)
 
@@ -113,6 +102,12 @@ def waveform(sound: Sound, device: str) -> Tensor:
     if len(sound.wave) < RECEPTIVE_FIELD:
         raise _too_short(sound)
     return torch.tensor(sound.wave, device=device)[None]
+
+
+def _floats(content: Any) -> dict[str, Tensor]:
+    if not isinstance(content, dict) or not all(map(torch.is_tensor, content.values())):
+        raise TypeError(f"it holds {type(content).__name__}, not tensors by name")
+    return {name: tensor.float() for name, tensor in content.items()}
 
 
 def _too_short(sound: Sound) -> Unusable:

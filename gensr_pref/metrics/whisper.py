@@ -18,7 +18,8 @@ from typing import Any
 
 from gensr_pref import weights
 from gensr_pref.audio import Sound
-from gensr_pref.errors import InputError, Unusable
+from gensr_pref.errors import Unusable
+from gensr_pref.metrics import checkpoint
 from gensr_pref.metrics.recogniser import Heard
 from gensr_pref.schema import Reason
 
@@ -66,7 +67,7 @@ class Whisper:
         Raises:
             InputError: the file is not a Whisper checkpoint.
         """
-        self._network = _network(self._path).to(device)
+        self._network = checkpoint.read(self._path, "a Whisper checkpoint", _network).to(device)
         self._device = device
         _open_tokenizer(self._network)
 
@@ -126,21 +127,16 @@ def _checkpoint(model: str) -> tuple[Path, str]:
     return weights.find(f"whisper-{model}"), weights.identity(f"whisper-{model}")
 
 
-def _network(path: Path) -> Any:
+def _network(content: Any) -> Any:
     """The network in a checkpoint, on the CPU.
 
     Not `whisper.load_model`, which downloads what it takes for a name.
     """
-    import torch
     from whisper.model import ModelDimensions
     from whisper.model import Whisper as Network
 
-    try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        network = Network(ModelDimensions(**checkpoint["dims"]))
-        network.load_state_dict(checkpoint["model_state_dict"])
-    except Exception as error:  # a pickle that is not one can raise anything
-        raise InputError(f"{str(path)!r} is not a Whisper checkpoint: {error}") from error
+    network = Network(ModelDimensions(**content["dims"]))
+    network.load_state_dict(content["model_state_dict"])
     return network.eval()
 
 

@@ -324,7 +324,6 @@ def save_as_plain_pickle(checkpoint, path):
 def test_a_pickle_that_would_run_code_is_refused_unrun(tmp_path, save):
     path, mark = tmp_path / "nisqa.tar", tmp_path / "it ran"
     save({**random_checkpoint(), "extra": Malice(mark)}, path)
-    with pytest.raises(InputError, match="other things than weights") as refused:
+    with pytest.raises(InputError, match="more than tensors and plain values"):
         loaded(path)
-    assert "weights_only" not in str(refused.value)
     assert not mark.exists()

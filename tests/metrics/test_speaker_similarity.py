@@ -9,7 +9,7 @@ import pytest
 
 from gensr_pref import plugins
 from gensr_pref.audio import Sound
-from gensr_pref.errors import MissingWeightsError, UnknownPluginError, Unusable
+from gensr_pref.errors import InputError, MissingWeightsError, UnknownPluginError, Unusable
 from gensr_pref.metrics import resemblyzer_encoder, speaker_encoder
 from gensr_pref.metrics.base import ClipSounds
 from gensr_pref.metrics.panel import Panel
@@ -127,7 +127,7 @@ def test_a_checkpoint_that_holds_code_is_not_run(tmp_path):
             return (pytest.fail, ("it ran",))
 
     torch.save({"model_state": Code()}, tmp_path / "code.pt")
-    with pytest.raises(Exception, match="Weights only load failed"):
+    with pytest.raises(InputError, match="more than tensors and plain values"):
         loaded(checkpoint=tmp_path / "code.pt")
 
 
@@ -171,7 +171,7 @@ def test_the_output_of_an_onnx_file_that_is_the_embedding(onnx_file, clip):
     ],
 )
 def test_onnx_files_that_are_no_encoders(onnx_file, options, said):
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(InputError, match=said):
         loaded(onnx_file(**options))
 
 

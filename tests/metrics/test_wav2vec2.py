@@ -32,7 +32,7 @@ def linear_on_meta():
 def test_code_in_a_checkpoint_does_not_run(tmp_path):
     path, folder = tmp_path / "weights.pt", tmp_path / "made"
     torch.save({"weight": torch.zeros(2), "trap": Trap(folder)}, path)
-    with pytest.raises(InputError, match=r"weights\.pt.*never run"):
+    with pytest.raises(InputError, match=r"weights\.pt.*never loaded"):
         read_tensors(path)
     assert not folder.exists()
     with path.open("rb") as file:
@@ -87,7 +87,7 @@ def test_a_long_complaint_is_cut(tmp_path):
     surplus = {f"surplus_{index}": torch.zeros(1) for index in range(200)}
     with pytest.raises(InputError) as caught:
         fill(linear_on_meta(), surplus, tmp_path / "w.pt", "it")
-    assert 400 < len(str(caught.value)) < 600
+    assert 200 < len(str(caught.value)) < 400
 
 
 def test_filled_for_inference(tmp_path):
