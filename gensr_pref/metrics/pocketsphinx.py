@@ -15,6 +15,8 @@ from gensr_pref.metrics import language_model
 from gensr_pref.metrics.recogniser import Heard
 from gensr_pref.schema import Reason
 
+NAMED = 10  # of the words that the dictionary lacks, in a remark
+
 
 class Pocketsphinx:
     """CMU Sphinx, helped by a language model of the corpus's own texts where it has studied them.
@@ -34,6 +36,8 @@ class Pocketsphinx:
             are never heard, so each counts as wrong wherever a reference holds it.
     """
 
+    languages = ("en",)
+
     model = f"pocketsphinx {version('pocketsphinx')}: en-us"
     licence = "BSD-2-Clause"
     sample_rate = 16_000
@@ -51,10 +55,23 @@ class Pocketsphinx:
         """Open the decoder: the corpus's where there is one, else the general one."""
         sentences = [language_model.words(text) for text in self._studied]
         said = {word for sentence in sentences for word in sentence}
+        self._words = len(said)
         pronounced = _pronounced() if said else {}
         self.unknown_words = frozenset(said - pronounced.keys())
         known = {word: pronounced[word] for word in sorted(said - self.unknown_words)}
         self._expecting = _expecting(sentences, known) if known else self._general
+
+    def remarks(self) -> list[str]:
+        """How many of the studied texts' words its dictionary lacks, and the first of them."""
+        if not self.unknown_words:
+            return []
+        first = ", ".join(sorted(self.unknown_words)[:NAMED])
+        rest = ", …" if len(self.unknown_words) > NAMED else ""
+        return [
+            f"pocketsphinx's dictionary lacks {len(self.unknown_words)} of the {self._words} "
+            f"different words of the corpus's texts; each counts as wrong wherever it is said: "
+            f"{first}{rest}"
+        ]
 
     def language_of(self, sound: Sound) -> str:
         """English: it has no other model."""
@@ -68,7 +85,7 @@ class Pocketsphinx:
         Raises:
             Unusable: UNKNOWN_LANGUAGE.
         """
-        if language != "en":
+        if language not in self.languages:
             raise Unusable(Reason.UNKNOWN_LANGUAGE, f"pocketsphinx knows English, not {language!r}")
         decoder = self._expecting if text in self._studied else self._general
         return [_heard(decoder, sound) for sound in sounds]

@@ -14,8 +14,12 @@ Heard = str | Exception  # a transcript, or what went wrong with this sound
 class Recogniser(Protocol):
     """Turns sounds into text; what it hears in one never depends on the others.
 
-    Its constructor's keyword arguments are its options. It may have a `study`, as a metric may
-    (`gensr_pref.metrics.base.Student`).
+    Its constructor's keyword arguments are its options. It may have besides:
+
+    - ``languages``: the ISO 639-1 codes of those that it knows, or None where that is not known
+      before it is loaded. Where there is only one, clips of unknown language are taken to be in it.
+    - ``study(texts)``, as a metric may (`gensr_pref.metrics.base.Student`).
+    - ``remarks()``: sentences on what a user should know of the scores, once it is loaded.
 
     Attributes:
         model: package and version, or checkpoint id and revision.
@@ -52,6 +56,12 @@ class Recogniser(Protocol):
             Unusable: UNKNOWN_LANGUAGE.
         """
         ...
+
+
+def languages_of(recogniser: Recogniser) -> Sequence[str] | None:
+    """The ISO 639-1 codes of the languages that it knows; None where it does not say."""
+    known: Sequence[str] | None = getattr(recogniser, "languages", None)
+    return known
 
 
 def recogniser_named(name: str, **options: Any) -> Recogniser:

@@ -20,6 +20,7 @@ import unicodedata
 import warnings
 from collections.abc import Callable
 from functools import cache
+from locale import locale_alias
 from pathlib import Path
 
 APOSTROPHES = "'\u2019\u02bc\uff07"
@@ -31,9 +32,25 @@ UNSPACED = frozenset({"bo", "km", "lo", "ja", "my", "th", "yue", "zh"})
 _NORMALISERS = "gensr_pref._whisper_normalizers"
 
 
-def primary(language: str) -> str:
-    """The language of a tag: ``en`` of ``en-US`` or ``EN_us``."""
-    return language.replace("_", "-").split("-")[0].lower()
+def language_code(written: str) -> str:
+    """The language of a code or tag: ``en`` of ``en``, ``en-US`` or ``EN_us``.
+
+    Whether there is such a language is for the recogniser to say; names are no codes.
+
+    Raises:
+        ValueError: it has not the form of an ISO 639 code; the message says what to write.
+
+    >>> language_code("pt_BR")
+    'pt'
+    >>> language_code("German")
+    Traceback (most recent call last):
+    ValueError: language 'German' is no ISO 639 code; write one such as 'de'
+    """
+    code = written.strip().replace("_", "-").split("-")[0].lower()
+    if not re.fullmatch("[a-z]{2,3}", code):
+        meant = locale_alias.get(code, "en")[:2]  # it knows some thirty languages by their names
+        raise ValueError(f"language {written!r} is no ISO 639 code; write one such as {meant!r}")
+    return code
 
 
 def normalise(text: str, language: str = "en") -> str:

@@ -9,14 +9,15 @@ recogniser's own transcript of the clean clip is the reference.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
-from gensr_pref.errors import Unusable
+from gensr_pref.errors import InputError, Unusable
 from gensr_pref.metrics.base import Answer, ClipSounds, MetricSpec, Note, Score
-from gensr_pref.metrics.recogniser import Heard, recogniser_named
-from gensr_pref.metrics.text import UNSPACED, normalise, primary
+from gensr_pref.metrics.recogniser import Heard, Recogniser, languages_of, recogniser_named
+from gensr_pref.metrics.text import UNSPACED, language_code, normalise
 from gensr_pref.schema import Reason
+
+NOTHING = "neither a text nor a clean clip to transcribe"
 
 Rates = Mapping[str, float | str | Exception]
 
@@ -29,10 +30,12 @@ class WordErrorRate:
             as ``module:Class`` (`gensr_pref.metrics.recogniser.Recogniser`).
         model: an option of the recogniser: which checkpoint; absent = its default.
         language: an ISO 639-1 code that holds for all clips; absent = the clip's, and where it has
-            none, what the recogniser takes the clean or else the noisy clip to be in.
+            none, the only one that the recogniser knows, or what it takes the clean or else the
+            noisy clip to be in.
 
     Raises:
-        ValueError: no recogniser has that name, or `language` is no code.
+        UnknownPluginError: no recogniser has that name.
+        ValueError: `language` is no code, or one that the recogniser is known not to know.
         InputError: it has no such model.
         MissingWeightsError: the model's weights are not on this machine.
     """
@@ -45,11 +48,10 @@ class WordErrorRate:
         model: str | None = None,
         language: str | None = None,
     ) -> None:
-        if language is not None and not re.fullmatch("[a-z]{2,3}", primary(language)):
-            raise ValueError(f"language {language!r} is no code; write one such as 'en'")
         options = {} if model is None else {"model": model}
+        self._language = None if language is None else language_code(language)
         self._recogniser = recogniser_named(recogniser, **options)
-        self._language = language
+        _require_known(self._language, self._recogniser)
         self.spec = MetricSpec(
             name="wer",
             scores=(
@@ -59,7 +61,7 @@ class WordErrorRate:
             sample_rate=self._recogniser.sample_rate,
             model=self._recogniser.model,
             licence=self._recogniser.licence,
-            notes=(Note("transcript"),),
+            notes=(Note("transcript"), Note("wer_reference")),
             longest_seconds=self._recogniser.longest_seconds,
         )
 
@@ -70,38 +72,56 @@ class WordErrorRate:
             study(texts)
 
     def load(self, device: str) -> None:
-        """Load the recogniser."""
+        """Load the recogniser.
+
+        Raises:
+            InputError: it cannot be loaded, or turns out not to know the language.
+        """
         self._recogniser.load(device)
+        try:
+            _require_known(self._language, self._recogniser)
+        except ValueError as error:
+            raise InputError(f"wer: {error}") from error
+
+    def remarks(self) -> list[str]:
+        """What the recogniser has to say of the scores that it will give, once it is loaded."""
+        remarks = getattr(self._recogniser, "remarks", None)
+        return [] if remarks is None else list(remarks())
 
     def score(self, clip: ClipSounds) -> list[Answer]:
-        """Both rates per candidate, and its transcript.
+        """Both rates per candidate, its transcript, and what that was compared with.
 
-        Without a reference the rates are NO_TEXT; in a language written without spaces `wer` is
+        `wer_reference` is ``text`` for the clip's own, ``clean`` for the transcript of its clean
+        clip. Without either the rates are NO_TEXT; in a language written without spaces `wer` is
         NO_WORDS.
 
         Raises:
-            Unusable: UNKNOWN_LANGUAGE.
+            Unusable: UNKNOWN_LANGUAGE, or NO_TEXT where that would not be known either.
         """
         language = self._language_of(clip)
         heard = self._recogniser.transcribe(clip.candidates, language, clip.text)
         reference = self._reference(clip, language)
-        return [_answer(reference, transcript, language) for transcript in heard]
+        source = "clean" if clip.text is None else "text"
+        return [_answer(reference, source, transcript, language) for transcript in heard]
 
     def _language_of(self, clip: ClipSounds) -> str:
-        given = self._language or clip.language
-        if given:
-            return primary(given)
-        sound = clip.clean or clip.noisy
-        if sound is None:
-            raise Unusable(Reason.UNKNOWN_LANGUAGE, "no language is given; set option 'language'")
-        return self._recogniser.language_of(sound)
+        if given := self._language or clip.language:
+            return _code(given)
+        known = languages_of(self._recogniser)
+        if known is not None and len(known) == 1:
+            return known[0]
+        if sound := clip.clean or clip.noisy:
+            return self._recogniser.language_of(sound)
+        if clip.text is None:
+            raise Unusable(Reason.NO_TEXT, NOTHING)
+        raise Unusable(Reason.UNKNOWN_LANGUAGE, "no language is given; set option 'language'")
 
     def _reference(self, clip: ClipSounds, language: str) -> str | Unusable:
         """The normalised words to compare with, or why there are none."""
         if clip.text is not None:
             return _with_words(clip.text, language, "the clip's text")
         if clip.clean is None:
-            return Unusable(Reason.NO_TEXT, "neither a text nor a clean clip to transcribe")
+            return Unusable(Reason.NO_TEXT, NOTHING)
         [heard] = self._recogniser.transcribe([clip.clean], language)
         if isinstance(heard, Exception):
             return Unusable(Reason.NO_TEXT, f"the clean clip cannot be transcribed: {heard}")
@@ -122,16 +142,30 @@ def character_error_rate(reference: str, hypothesis: str) -> float:
     return float(jiwer.process_characters(reference, hypothesis).cer)
 
 
+def _require_known(language: str | None, recogniser: Recogniser) -> None:
+    known = languages_of(recogniser)
+    if language is not None and known is not None and language not in known:
+        raise ValueError(f"language {language!r}: {recogniser.model} knows {', '.join(known)}")
+
+
+def _code(language: str) -> str:
+    try:
+        return language_code(language)
+    except ValueError as error:
+        raise Unusable(Reason.UNKNOWN_LANGUAGE, str(error)) from error
+
+
 def _with_words(text: str, language: str, which: str) -> str | Unusable:
     return normalise(text, language) or Unusable(Reason.NO_TEXT, f"{which} holds no word")
 
 
-def _answer(reference: str | Unusable, heard: Heard, language: str) -> Answer:
+def _answer(reference: str | Unusable, source: str, heard: Heard, language: str) -> Answer:
     if isinstance(heard, Exception):
         return heard
     if isinstance(reference, Unusable):
         return {"wer": reference, "cer": reference, "transcript": heard}
-    return {**_rates(reference, normalise(heard, language), language), "transcript": heard}
+    rates = _rates(reference, normalise(heard, language), language)
+    return {**rates, "transcript": heard, "wer_reference": source}
 
 
 def _rates(reference: str, hypothesis: str, language: str) -> Rates:

@@ -18,7 +18,7 @@ from typing import Any
 
 from gensr_pref import weights
 from gensr_pref.audio import Sound
-from gensr_pref.errors import Unusable
+from gensr_pref.errors import InputError, Unusable, nearest
 from gensr_pref.metrics import checkpoint
 from gensr_pref.metrics.recogniser import Heard
 from gensr_pref.schema import Reason
@@ -29,6 +29,8 @@ NO_SPEECH = 0.6  # probability
 UNSURE = -1.0  # mean log-probability of the tokens
 
 BATCH = 16  # sounds decoded at once on a GPU
+
+NAMED = "whisper-"  # so begin the names of its checkpoints in `gensr_pref.weights`
 
 
 class Whisper:
@@ -43,11 +45,14 @@ class Whisper:
     tip a choice between two words that are equally likely.
 
     Args:
-        model: the name of a published model, such as ``tiny.en`` or ``large-v3-turbo``, or the path
-            of a file with ``dims`` and ``model_state_dict``.
+        model: the path of a file with ``dims`` and ``model_state_dict``, or the name of a published
+            model, such as ``tiny.en`` or ``large-v3-turbo``.
+
+    Attributes:
+        languages: that it knows; before it is loaded, None for all but the models called ``.en``.
 
     Raises:
-        InputError: no model has that name.
+        InputError: no model has that name, and there is no such file.
         MissingWeightsError: its file is not there.
     """
 
@@ -58,6 +63,8 @@ class Whisper:
     longest_seconds = 30.0
 
     def __init__(self, model: str = "large-v3-turbo") -> None:
+        english = model.endswith(".en") and not _is_file(model)
+        self.languages: tuple[str, ...] | None = ("en",) if english else None
         self._path, which = _checkpoint(model)
         self.model = f"openai-whisper {version('openai-whisper')}: {which}"
 
@@ -69,6 +76,7 @@ class Whisper:
         """
         self._network = checkpoint.read(self._path, "a Whisper checkpoint", _network).to(device)
         self._device = device
+        self.languages = _languages(self._network)
         _open_tokenizer(self._network)
 
     def language_of(self, sound: Sound) -> str:
@@ -86,18 +94,11 @@ class Whisper:
         Raises:
             Unusable: UNKNOWN_LANGUAGE.
         """
-        if language not in self._languages():
+        if language not in (self.languages or ()):
             raise Unusable(Reason.UNKNOWN_LANGUAGE, f"{self.model} does not know {language!r}")
         step = 1 if self._device == "cpu" else BATCH
         starts = range(0, len(sounds), step)
         return [text for i in starts for text in self._decode(sounds[i : i + step], language)]
-
-    def _languages(self) -> Sequence[str]:
-        if not self._network.is_multilingual:
-            return ("en",)
-        from whisper.tokenizer import LANGUAGES
-
-        return list(LANGUAGES)[: self._network.num_languages]
 
     def _decode(self, sounds: Sequence[Sound], language: str) -> Iterator[str]:
         import torch
@@ -121,10 +122,18 @@ class Whisper:
 
 def _checkpoint(model: str) -> tuple[Path, str]:
     """A model's file, and in few words which one it is."""
-    if os.sep in model or model.endswith(".pt"):
+    if _is_file(model):
         path = weights.find("whisper", model)
         return path, f"{path.name}, SHA-256 {weights.sha256_of(path)[:12]}"
-    return weights.find(f"whisper-{model}"), weights.identity(f"whisper-{model}")
+    published = [one.removeprefix(NAMED) for one in weights.CATALOGUE if one.startswith(NAMED)]
+    if model not in published:
+        raise InputError(f"no Whisper model and no file {model!r}. {nearest(model, published)}")
+    return weights.find(NAMED + model), weights.identity(NAMED + model)
+
+
+def _is_file(model: str) -> bool:
+    """Whether a file is meant, be it there or not: one that is there comes before any name."""
+    return os.sep in model or model.endswith(".pt") or Path(model).is_file()
 
 
 def _network(content: Any) -> Any:
@@ -138,6 +147,14 @@ def _network(content: Any) -> Any:
     network = Network(ModelDimensions(**content["dims"]))
     network.load_state_dict(content["model_state_dict"])
     return network.eval()
+
+
+def _languages(network: Any) -> tuple[str, ...]:
+    if not network.is_multilingual:
+        return ("en",)
+    from whisper.tokenizer import LANGUAGES
+
+    return tuple(LANGUAGES)[: network.num_languages]
 
 
 def _open_tokenizer(network: Any) -> None:

@@ -99,6 +99,19 @@ def test_another_text_is_heard_with_the_general_model(text, recogniser, student,
 def test_words_that_the_dictionary_lacks_are_named():
     made = studied(["the fnordling and the zzyzxian", "une maison"])
     assert made.unknown_words == {"fnordling", "zzyzxian", "une"}
+    [remark] = made.remarks()
+    assert "lacks 3 of the 6 different words" in remark
+    assert remark.endswith(": fnordling, une, zzyzxian")
+
+
+def test_of_many_such_words_ten_are_named():
+    [remark] = studied([f"the zz{letter}" for letter in "abcdefghijkl"]).remarks()
+    assert "lacks 12 of the 13" in remark
+    assert remark.endswith(": " + ", ".join(f"zz{letter}" for letter in "abcdefghij") + ", …")
+
+
+def test_where_it_knows_every_word_it_has_no_remark(recogniser):
+    assert recogniser.remarks() == studied(["the cat"]).remarks() == []
 
 
 @pytest.mark.parametrize("texts", [["zzyzxian"], ["?!"], []])

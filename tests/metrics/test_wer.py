@@ -6,8 +6,9 @@ import jiwer
 import numpy as np
 import pytest
 
+from gensr_pref import weights
 from gensr_pref.audio import Sound
-from gensr_pref.errors import Unusable
+from gensr_pref.errors import InputError, Unusable
 from gensr_pref.metrics.base import ClipSounds
 from gensr_pref.metrics.pocketsphinx import Pocketsphinx
 from gensr_pref.metrics.text import normalise
@@ -110,6 +111,7 @@ def test_each_candidate_has_its_own_rate():
     answers = scripted("ten mice", "ten", "").score(of_text("Ten mice!", candidates=3))
     assert [answer["wer"] for answer in answers] == [0.0, 0.5, 1.0]
     assert [answer["transcript"] for answer in answers] == ["ten mice", "ten", ""]
+    assert [answer["wer_reference"] for answer in answers] == ["text"] * 3
 
 
 def test_both_sides_are_normalised():
@@ -139,12 +141,14 @@ def test_text_without_words_is_no_text(text):
 def test_neither_text_nor_clean_is_no_text():
     [answer] = scripted("what was heard").score(of_text(None))
     assert answer["wer"].reason is Reason.NO_TEXT
+    assert "wer_reference" not in answer
     assert answer["transcript"] == "what was heard"
 
 
 def test_without_text_the_clean_clip_is_transcribed_once():
     metric = scripted("A word, or two!")
     answers = metric.score(ClipSounds([SILENT] * 3, clean=SILENT, language="en"))
+    assert [answer["wer_reference"] for answer in answers] == ["clean"] * 3
     assert [answer["wer"] for answer in answers] == [0.0] * 3
     assert sorted(metric._recogniser.asked) == [(1, "en"), (3, "en")]
     assert metric._recogniser.texts == [None, None]
@@ -212,10 +216,60 @@ def test_a_language_that_the_recogniser_lacks(wer, clip):
     assert caught.value.reason is Reason.UNKNOWN_LANGUAGE
 
 
+def test_without_any_hint_it_is_the_only_language_that_is_known():
+    metric = scripted("yes")
+    metric._recogniser.languages = ("sw",)
+    [answer] = metric.score(of_text("yes", None))
+    assert answer["wer"] == 0.0
+    assert metric._recogniser.asked == [(1, "sw")]
+
+
+@pytest.mark.parametrize("languages", [None, ("de", "en")])
+def test_nothing_to_compare_with_is_no_text_whatever_the_language(languages):
+    metric = scripted("yes")
+    metric._recogniser.languages = languages
+    with pytest.raises(Unusable, match="neither a text nor a clean clip") as caught:
+        metric.score(of_text(None, None))
+    assert caught.value.reason is Reason.NO_TEXT
+
+
+def test_a_clip_whose_language_is_no_code():
+    with pytest.raises(Unusable, match=r"'german' is no ISO 639 code.*such as 'de'") as caught:
+        scripted("yes").score(of_text("yes", "german"))
+    assert caught.value.reason is Reason.UNKNOWN_LANGUAGE
+
+
 @pytest.mark.parametrize("language", ["english", "", "e1", "-en"])
 def test_a_language_that_is_no_code_is_refused(language):
-    with pytest.raises(ValueError, match=f"language {language!r} is no code"):
+    with pytest.raises(ValueError, match=f"language {language!r} is no ISO 639 code"):
         WordErrorRate(language=language)
+
+
+@pytest.mark.parametrize(
+    ("options", "code"), [({}, "zh"), ({"recogniser": "whisper", "model": "tiny.en"}, "fr")]
+)
+def test_a_language_that_the_recogniser_is_known_to_lack_is_refused(
+    options, code, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(weights, "find", lambda name, path=None: tmp_path)
+    monkeypatch.setattr(weights, "identity", lambda name, path=None: name)
+    with pytest.raises(ValueError, match=f"language {code!r}: .* knows en$"):
+        WordErrorRate(**options, language=code)
+    WordErrorRate(**options, language="en-GB")
+
+
+def test_a_language_that_it_turns_out_to_lack_is_refused_when_loaded():
+    metric = scripted("yes", language="eng")
+    metric._recogniser.languages = ("de", "en")
+    with pytest.raises(InputError, match="wer: language 'eng': scripted knows de, en"):
+        metric.load("cpu")
+
+
+def test_remarks_are_the_recognisers():
+    metric = scripted("yes")
+    assert metric.remarks() == []
+    metric._recogniser.remarks = lambda: ["mind"]
+    assert metric.remarks() == ["mind"]
 
 
 def test_study_reaches_a_recogniser_that_can(wer):
@@ -232,4 +286,4 @@ def test_the_spec_is_the_recognisers():
         ("cer", False, False, True),
     ]
     assert (spec.model, spec.longest_seconds) == ("scripted", 9.0)
-    assert [note.name for note in spec.notes] == ["transcript"]
+    assert [note.name for note in spec.notes] == ["transcript", "wer_reference"]

@@ -96,6 +96,7 @@ def test_a_loop_ends_and_is_a_transcript(tmp_path):
 
 def test_an_english_only_model_knows_english(random):
     assert random.language_of(TONE) == "en"
+    assert random.languages == ("en",)
     with pytest.raises(Unusable, match="does not know 'fr'") as caught:
         random.transcribe([TONE], "fr")
     assert caught.value.reason is Reason.UNKNOWN_LANGUAGE
@@ -132,8 +133,20 @@ def test_which_file_it_is_stands_in_its_model(random, tmp_path):
 
 
 def test_an_unknown_model_is_named():
-    with pytest.raises(InputError, match=r"'whisper-tinny.en'.*Did you mean 'whisper-tiny.en'"):
+    told = r"no Whisper model and no file 'tinny.en'\. Known: base, .*Did you mean 'tiny.en'"
+    with pytest.raises(InputError, match=told):
         Whisper("tinny.en")
+
+
+@pytest.mark.parametrize("name", ["mine", "mine.bin", "tiny.en"])
+def test_a_file_is_taken_whatever_its_name(tmp_path, monkeypatch, name):
+    save(network(MULTILINGUAL), tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    recogniser = Whisper(name)
+    assert f"{name}, SHA-256 " in recogniser.model
+    assert recogniser.languages is None  # until it is loaded, whatever it is called
+    recogniser.load("cpu")
+    assert len(recogniser.languages) == 99
 
 
 class Code:
