@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.util
-import inspect
 import re
 import sys
 from importlib.metadata import EntryPoint, entry_points
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gensr_pref.errors import ConfigError, GensrPrefError, UnknownPluginError, nearest
+from gensr_pref.options import parameters, require_types
 
 Kind = Literal["generator", "metric", "rule", "recogniser", "speaker encoder"]
 _GROUPS: dict[Kind, str] = {
@@ -62,7 +62,8 @@ def create(
 
     Raises:
         UnknownPluginError: nothing has that name.
-        ConfigError: an option that the constructor does not take or refuses.
+        ConfigError: an option that the constructor does not take, of another type than it states,
+            or that it refuses.
     """
     plugin = find(kind, name, field.removesuffix(".options"))
     if not callable(plugin):
@@ -72,6 +73,7 @@ def create(
         if option not in allowed:
             raise ConfigError(f"{field}.{option}: {kind} {name!r} has no such option. "
                               f"{nearest(option, allowed)}")  # fmt: skip
+    require_types(plugin, options, field)
     try:
         return plugin(**_rooted(plugin, options, base))
     except (ConfigError, UnknownPluginError) as error:  # of a plugin within the plugin
@@ -79,16 +81,15 @@ def create(
     except GensrPrefError:
         raise
     except Exception as error:  # anyone's code; whatever it raises, it cannot be used
+        why = str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
         raise ConfigError(
-            f"{field}: {kind} {name!r} cannot be made with these options: "
-            f"{type(error).__name__}: {error}"
+            f"{field}: {kind} {name!r} cannot be made with these options: {why}"
         ) from error
 
 
 def options_of(plugin: Any) -> list[str]:
     """The names of a plugin's options: the keyword arguments of its constructor."""
-    parameters = inspect.signature(plugin).parameters.values()
-    return [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    return list(parameters(plugin))
 
 
 def _rooted(plugin: Any, options: dict[str, Any], base: Path | None) -> dict[str, Any]:

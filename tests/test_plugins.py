@@ -48,7 +48,8 @@ def test_class_that_is_not_there(name, words):
     ("options", "words"),
     [
         ({"volum": 1}, r"panel\.0\.options\.volum: .*no such option.*volume"),
-        ({"volume": -1}, "must not be negative"),
+        ({"volume": -1}, "cannot be made with these options: volume must not be negative"),
+        ({"volume": "loud"}, r"panel\.0\.options\.volume: write a number, not 'loud'"),
     ],
 )
 def test_options_are_checked(options, words):
