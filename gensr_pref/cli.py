@@ -214,13 +214,20 @@ def _fetch(options: argparse.Namespace) -> None:
     from gensr_pref import fetch
     from gensr_pref.engine import text
 
+    def show(rows: list[dict[str, Any]]) -> None:
+        print(json.dumps(rows, indent=2) if options.json else text.listed(rows, "name", "notice"))
+
     if options.verify:
         found = fetch.verify(options.names)
     elif options.names:
-        found = fetch.fetch(options.names, options.sha256)
+        try:
+            found = fetch.fetch(options.names, options.sha256)
+        except fetch.PartlyFetchedError as error:
+            show(error.rows)
+            raise
     else:
         found = fetch.listing()
-    print(json.dumps(found, indent=2) if options.json else text.listed(found, "name", "notice"))
+    show(found)
 
 
 def _metrics(options: argparse.Namespace) -> None:

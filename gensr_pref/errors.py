@@ -9,6 +9,7 @@
     │   ├── RuleError               a pair rule that fails or gives what is not pairs
     │   └── RunMismatchError        a run directory that belongs to another run
     ├── FetchError                  weights that cannot be had, or are not those published (exit 1)
+    │   └── PartlyFetchedError      of several, some cannot; the others are here
     ├── StorageError                a run directory or cache that cannot be written or read
     ├── RunIncompleteError          some shards are missing; the same command continues (exit 1)
     └── Unusable                    one clip, candidate or score: a row or null with a reason

@@ -57,6 +57,8 @@ def described(panel: Panel) -> Iterator[str]:
         yield f"without {name}: {why}"
     for notice in panel.notices:
         yield f"note: {notice}"
+    for remark in panel.remarks:
+        yield f"note: {remark}"
 
 
 def unused(panel: Panel, folders: Folders) -> Iterator[str]:
@@ -86,7 +88,14 @@ def _aligning(use: MetricUse) -> MetricUse:
 
 
 def _set(uses: list[MetricUse], setting: str) -> list[MetricUse]:
-    metric = setting.partition("=")[0].rpartition(".")[0]
+    named = setting.partition("=")[0]
+    metric = named.rpartition(".")[0]
+    if named in [use.metric for use in uses]:
+        options = plugins.options_of(plugins.find("metric", named, "--panel"))
+        raise ConfigError(
+            f"{setting!r}: {named} is a metric; name an option of it too, as in {named}.OPTION="
+            f"VALUE. Its options: {', '.join(options) or 'none'}"
+        )
     if metric not in [use.metric for use in uses]:
         raise ConfigError(
             f"{setting!r}: METRIC.OPTION=VALUE is meant, such as wer.recogniser=whisper. "

@@ -23,7 +23,7 @@ from gensr_pref.engine.folders import (
 from gensr_pref.engine.isolation import Piece
 from gensr_pref.engine.panels import described, unused
 from gensr_pref.engine.score_table import WRITERS, summary
-from gensr_pref.engine.texts import Texts
+from gensr_pref.engine.texts import Texts, language_of
 from gensr_pref.engine.work import Event, Restarted, Row
 from gensr_pref.errors import ConfigError, InputError
 from gensr_pref.identity import digest
@@ -66,6 +66,8 @@ def score(
         raise ConfigError(f"--out: {out.name!r} ends in none of {', '.join(WRITERS)}")
     if out.exists():
         raise InputError(f"--out: {out} is there already; remove it or name another")
+    if folders.language is not None:
+        language_of(folders.language, "--language: ")
     texts = Texts.read(folders.texts)
     clips = {clip.digest(): clip for clip in matched(folders, texts)}
     panel = Panel(uses, texts.sentences)

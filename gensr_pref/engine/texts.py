@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from gensr_pref.corpus.files import name_of, read_rows
 from gensr_pref.errors import SourceError
+from gensr_pref.metrics.text import language_code
 
 AUDIO_COLUMNS = ("audio", "path", "file", "name")  # of a table of texts: the first that is there
 
@@ -53,7 +55,7 @@ class Texts:
             if row.get(audio) in (None, ""):
                 raise SourceError(f"--texts: {path}, line {line} has no value in column {audio!r}")
             name = name_of(str(row[audio]))
-            said = Said(*(str(row[role]) if row.get(role) else None for role in _ROLES))
+            said = _said(row, f"--texts: {path}, line {line}: ")
             if found.setdefault(name, said) != said:
                 raise SourceError(
                     f"--texts: {path}, lines {lines[name]} and {line} say different things of "
@@ -87,7 +89,23 @@ class Texts:
         ]
 
 
-_ROLES = ("text", "language")
+def language_of(written: str, where: str) -> str:
+    """The code of a language that a user names.
+
+    Raises:
+        SourceError: it is none.
+    """
+    try:
+        return language_code(written)
+    except ValueError as error:
+        raise SourceError(f"{where}{error}") from error
+
+
+def _said(row: Mapping[str, Any], where: str) -> Said:
+    text, language = row.get("text"), row.get("language")
+    return Said(
+        str(text) if text else None, language_of(str(language), where) if language else None
+    )
 
 
 def _audio_column(path: Path, columns: Sequence[str]) -> str:

@@ -164,6 +164,14 @@ class Student(Protocol):
         ...
 
 
+class Remarking(Protocol):
+    """A metric with something to say, once made and told the texts, of the scores it will give."""
+
+    def remarks(self) -> Sequence[str]:
+        """Sentences for a person, such as which words can never be heard; perhaps none."""
+        ...
+
+
 def each(
     candidates: Sequence[Sound], measure: Callable[[Sound], Mapping[str, float | str | Exception]]
 ) -> list[Answer]:

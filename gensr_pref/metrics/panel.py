@@ -10,6 +10,7 @@ does not depend on the other candidates or on their order.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,7 @@ class Panel:
         ConfigError: an option or a vote that does not exist, or a metric or score that is there
             twice.
         MissingWeightsError: weights of a metric that is not optional.
+        InputError: a metric cannot make use of the texts.
     """
 
     def __init__(
@@ -84,8 +86,10 @@ class Panel:
         self._aligns = any(spec.align for spec in specs)
         told = [note for spec in specs for note in spec.notes]
         self.notes: list[Note] = told + (list(ALIGNMENT) if self._aligns else [])
-        self._texts = sorted(set(texts))
         self._loaded = False
+        if said := sorted(set(texts)):
+            for member in self.members:
+                _study(member.metric, said)
 
     @property
     def votes(self) -> list[str]:
@@ -97,6 +101,12 @@ class Panel:
         """What whoever uses this panel must be told, such as a licence that forbids something."""
         specs = [member.metric.spec for member in self.members]
         return [f"{spec.name}: {spec.notice}" for spec in specs if spec.notice]
+
+    @property
+    def remarks(self) -> list[str]:
+        """What metrics have to say of the scores that they will give, such as unknown words."""
+        able = [m.metric for m in self.members if hasattr(m.metric, "remarks")]
+        return [remark for metric in able for remark in metric.remarks()]
 
     @property
     def studies(self) -> bool:
@@ -115,7 +125,7 @@ class Panel:
         if self._loaded:
             return
         for member in self.members:
-            _load(member.metric, self._texts, device)
+            _load(member.metric, device)
         self._loaded = True
 
     def facts(self) -> dict[str, Any]:
@@ -191,11 +201,22 @@ def _optional(source: Source | None) -> Heard | None:
     return None if source is None else _heard(source)
 
 
-def _load(metric: Metric, texts: Sequence[str], device: str) -> None:
-    try:
-        if texts and hasattr(metric, "study"):
+def _study(metric: Metric, texts: Sequence[str]) -> None:
+    if hasattr(metric, "study"):
+        with _named(metric):
             metric.study(texts)
+
+
+def _load(metric: Metric, device: str) -> None:
+    with _named(metric):
         metric.load(device)
+
+
+@contextmanager
+def _named(metric: Metric) -> Iterator[None]:
+    """Whatever it raises, with its name."""
+    try:
+        yield
     except GensrPrefError:
         raise
     except Exception as error:

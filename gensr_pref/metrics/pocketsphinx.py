@@ -32,12 +32,11 @@ class Pocketsphinx:
     takes the mean over the utterance itself.
 
     Attributes:
-        unknown_words: of the texts studied, those that its dictionary lacks; set by `load`. They
-            are never heard, so each counts as wrong wherever a reference holds it.
+        unknown_words: of the texts studied, those that its dictionary lacks. They are never heard,
+            so each counts as wrong wherever a reference holds it.
     """
 
     languages = ("en",)
-
     model = f"pocketsphinx {version('pocketsphinx')}: en-us"
     licence = "BSD-2-Clause"
     sample_rate = 16_000
@@ -45,21 +44,23 @@ class Pocketsphinx:
 
     def __init__(self) -> None:
         self._studied: frozenset[str] = frozenset()
+        self._words = 0
+        self._known: dict[str, str] = {}
         self.unknown_words: frozenset[str] = frozenset()
 
     def study(self, texts: Sequence[str]) -> None:
         """Take the texts as what may be said."""
         self._studied = frozenset(texts)
+        said = {word for text in self._studied for word in language_model.words(text)}
+        pronounced = _pronounced() if said else {}
+        self._words = len(said)
+        self.unknown_words = frozenset(said - pronounced.keys())
+        self._known = {word: pronounced[word] for word in sorted(said - self.unknown_words)}
 
     def load(self, device: str) -> None:
         """Open the decoder: the corpus's where there is one, else the general one."""
         sentences = [language_model.words(text) for text in self._studied]
-        said = {word for sentence in sentences for word in sentence}
-        self._words = len(said)
-        pronounced = _pronounced() if said else {}
-        self.unknown_words = frozenset(said - pronounced.keys())
-        known = {word: pronounced[word] for word in sorted(said - self.unknown_words)}
-        self._expecting = _expecting(sentences, known) if known else self._general
+        self._expecting = _expecting(sentences, self._known) if self._known else self._general
 
     def remarks(self) -> list[str]:
         """How many of the studied texts' words its dictionary lacks, and the first of them."""

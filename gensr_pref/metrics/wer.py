@@ -84,7 +84,7 @@ class WordErrorRate:
             raise InputError(f"wer: {error}") from error
 
     def remarks(self) -> list[str]:
-        """What the recogniser has to say of the scores that it will give, once it is loaded."""
+        """What the recogniser has to say of the scores that it will give, once it has studied."""
         remarks = getattr(self._recogniser, "remarks", None)
         return [] if remarks is None else list(remarks())
 

@@ -114,9 +114,11 @@ class Whisper:
 
     def _mel(self, sound: Sound) -> Any:
         """The log-mel spectrogram [80 or 128, 3000] of a sound, padded with silence to 30 s."""
+        import torch
         from whisper import log_mel_spectrogram, pad_or_trim
 
-        mel = log_mel_spectrogram(pad_or_trim(sound.wave), self._network.dims.n_mels)
+        wave = torch.tensor(sound.wave)  # a copy: what is read-only cannot be a tensor's
+        mel = log_mel_spectrogram(pad_or_trim(wave), self._network.dims.n_mels)
         return mel.to(self._device)
 
 

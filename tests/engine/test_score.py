@@ -149,6 +149,7 @@ def test_only_the_suffix_of_an_audio_file_is_none_of_the_name(tmp_path, table, n
         ("audio,text\na.wav,one, two\n", "line 2 has more cells than the header"),
         ("audio,text\na.wav,one\na.flac,two\n", "lines 2 and 3 say different things of 'a'"),
         ("audio,text\n,one\n", "line 2 has no value in column 'audio'"),
+        ("audio,text,language\na,one,German\n", "line 2: language 'German' is no ISO 639 code"),
     ],
 )
 def test_a_table_that_may_mean_two_things_is_refused(tmp_path, table, message):
@@ -235,6 +236,13 @@ def test_a_panel_from_a_file(tmp_path):
         panels.asked_for(str(path), [], reference=True)
 
 
+def test_words_that_can_never_be_heard_are_told_at_the_start(two, capsys):
+    Path("t.csv").write_text("audio,text\na.wav,hello fnordling\n")
+    words = ["one", "--panel", "wer", "--texts", "t.csv", "--out", "s.csv", "--language", "en"]
+    run(*words)
+    assert "lacks 1 of the 2 different words" in capsys.readouterr().err
+
+
 # The table
 
 
@@ -295,6 +303,8 @@ def test_the_same_bytes_on_ray(two):
         (["one", "--out", "s.csv", "--workers", "some"], "--workers: 'some' is neither"),
         (["one", "--out", "s.csv", "--workers", "0"], "--workers: '0' is neither a number from 1"),
         (["one", "level.x=1", "--out", "s.csv", "--panel", "stoi"], "METRIC.OPTION=VALUE"),
+        (["one", "stoi=true", "--out", "s.csv", "--panel", "stoi"], "Its options: align"),
+        (["one", "--out", "s.csv", "--language", "english"], "--language: language 'english' is"),
     ],
 )
 def test_bad_input_is_refused_before_any_work(two, capsys, arguments, message):

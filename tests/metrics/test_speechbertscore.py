@@ -94,7 +94,7 @@ def bundle_features(model, sound, layer):
     network = BUNDLES[model].get_model()
     network = getattr(network, "model", network)
     with torch.inference_mode():
-        layers, _ = network.extract_features(torch.from_numpy(sound.wave)[None], num_layers=layer)
+        layers, _ = network.extract_features(torch.tensor(sound.wave)[None], num_layers=layer)
     return layers[-1][0]
 
 

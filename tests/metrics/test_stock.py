@@ -157,6 +157,7 @@ def real_clips(shared, part):
 @pytest.mark.slow
 @pytest.mark.corpus
 @pytest.mark.parametrize("part", range(10))
+@pytest.mark.usefixtures("speaker")  # its loading hides what resemblyzer warns of when imported
 def test_a_hundred_real_clips(shared, part):
     """Among others as the package says it alone: similarity to 1e-5, PESQ exactly, STOI to 1e-9."""
     from pesq import pesq
