@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
-import importlib.util
-import re
 import sys
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -102,15 +99,6 @@ def _rooted(plugin: Any, options: dict[str, Any], base: Path | None) -> dict[str
 
 def _text(value: Any) -> bool:
     return isinstance(value, str) and value != ""
-
-
-def source_of(name: Any) -> str | None:
-    """SHA-256 of the file that ``module:Class`` is written in; None for what is no such name."""
-    if not isinstance(name, str) or not re.fullmatch(r"[\w.]+:\w+", name):
-        return None
-    spec = importlib.util.find_spec(name.partition(":")[0])
-    path = Path(spec.origin) if spec is not None and spec.origin is not None else None
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path and path.is_file() else None
 
 
 def search(folder: Path) -> None:

@@ -52,7 +52,8 @@ def described(panel: Panel) -> Iterator[str]:
     """The panel that is really used, in lines to read."""
     for member in panel.members:
         spec = member.metric.spec
-        yield f"{spec.name}: {spec.model} ({spec.licence})"
+        known = [text for text in (spec.model, spec.licence) if text != "unknown"]
+        yield f"{spec.name}: {', '.join(known) or 'its spec names neither a version nor a licence'}"
     for name, why in panel.left_out.items():
         yield f"without {name}: {why}"
     for notice in panel.notices:

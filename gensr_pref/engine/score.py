@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from gensr_pref import shards
 from gensr_pref.config import Engine, MetricUse
-from gensr_pref.engine import actors, isolation, serial
+from gensr_pref.engine import actors, devices, isolation, serial
 from gensr_pref.engine.folders import (
     FolderClip,
     Folders,
@@ -77,7 +78,7 @@ def score(
     setup = PanelSetup(tuple(uses), texts.sentences, engine.device, Path.cwd())
     facts = {"panel": panel.facts(), "texts": digest(list(texts.sentences))}
     busy = InputError(f"--out: another process is writing {out}")
-    with shards.held(_partial_path(out), busy):
+    with shards.held(_partial_path(out), busy), _tidied(out):
         done = _begun(out, facts)
         todo = {key: clip for key, clip in clips.items() if key not in done}
         with _bar(len(clips), len(todo)) as bar:
@@ -98,11 +99,12 @@ def engine_for(workers: str, device: str) -> Engine:
     """How the work is run: in this process where one worker is asked for, else on Ray.
 
     Raises:
-        ConfigError: `workers` is neither ``auto`` nor a number.
+        ConfigError: `workers` is neither ``auto`` nor a number; `device` is not on this machine.
     """
     count: Any = int(workers) if workers.isdigit() else workers
     if count != "auto" and (not isinstance(count, int) or count < 1):
         raise ConfigError(f"--workers: {workers!r} is neither a number from 1 up nor auto")
+    devices.require(device, "--device")
     kind = "serial" if count == 1 else "ray"
     return Engine(kind=kind, workers=count, device=device, retries=RETRIES)
 
@@ -198,6 +200,18 @@ def _joined(clip: FolderClip, rows: Sequence[Row], panel: Panel) -> list[Row]:
 
 def _partial_path(out: Path) -> Path:
     return out.with_name(out.name + ".partial")
+
+
+@contextmanager
+def _tidied(out: Path) -> Iterator[None]:
+    """Leave no partial table in which nothing is finished."""
+    try:
+        yield
+    except BaseException:
+        path = _partial_path(out)
+        if len(shards.read_json_lines(path)) <= 1:
+            path.unlink(missing_ok=True)
+        raise
 
 
 def _begun(out: Path, facts: dict[str, Any]) -> dict[str, list[Row]]:

@@ -75,7 +75,7 @@ class Texts:
         if not self.of.keys() & set(names):
             raise SourceError(
                 "--texts: no row is of a file that is scored. "
-                f"{min(self.of)!r} is there, {names[0]!r} is looked for"
+                f"{min(self.of)!r} is there, {names[0]!r} is looked for (a row may have no text)"
             )
         without = [name for name in names if not self.of.get(name, Said()).text]
         beside = sorted(self.of.keys() - set(names))

@@ -37,6 +37,9 @@ SPECTRAL_FLOOR = 1e-3  # of the mean |G|: below it a bin is not raised any furth
 PEAK_SECONDS = 0.001  # what lies as near to the peak belongs to it
 LEAST_OVER_OTHERS = 3.0  # the peak, over every other of either sign
 LEAST_OVER_OPPOSITE = 2.0  # the peak, over the highest of the other sign
+# Hz that hold 99 % of |G|: a tone, which lies alike at every period, 8; a hum of 40 harmonics 80;
+# of 800 pieces of speech of 0.3 s and more, 345 in the lowest hundredth.
+LEAST_BANDWIDTH = 50.0
 CHUNK = 1 << 16  # samples that are summed in one go
 
 
@@ -65,9 +68,9 @@ def find(clean: Wave, candidate: Wave, rate: int) -> Alignment:
     of a perfect copy to 14 dB in the median (6 to 20 dB over speakers); a tenth, to 28 dB.
 
     Where no peak within 0.25 s can be trusted, because the candidate keeps the words but not the
-    phase, or is too short, or because the highest is the flank of one that lies beyond, the answer
-    is delay 0 and polarity +1. Nothing is raised: waveforms that are empty, constant at zero or not
-    finite give a correlation of 0.
+    phase, or is too short or a mere tone, or because the highest is the flank of one that lies
+    beyond, the answer is delay 0 and polarity +1. Nothing is raised: waveforms that are empty,
+    constant at zero or not finite give a correlation of 0.
 
     Time: two Fourier transforms per 1.5 s. Memory: independent of T.
     """
@@ -76,9 +79,9 @@ def find(clean: Wave, candidate: Wave, rate: int) -> Alignment:
     energy = _inner(clean, clean) * _inner(candidate, candidate)
     if not (np.isfinite(energy) and energy > 0):
         return Alignment()
-    correlation = _whitened_correlation(clean, candidate, search)
+    correlation, bandwidth = _whitened_correlation(clean, candidate, search)
     peak = int(np.argmax(np.abs(correlation)))
-    if not _stands_out(correlation, peak, width):
+    if bandwidth * rate < LEAST_BANDWIDTH or not _stands_out(correlation, peak, width):
         return _at(0, 1, clean, candidate)
     return _at(peak - search, 1 if correlation[peak] > 0 else -1, clean, candidate)
 
@@ -94,8 +97,8 @@ def undo(alignment: Alignment, clean: Wave, candidate: Wave) -> tuple[Wave, Wave
     return clean, candidate if alignment.polarity > 0 else -candidate
 
 
-def _whitened_correlation(clean: Wave, candidate: Wave, search: int) -> Correlation:
-    """r(d) for d from -search to +search."""
+def _whitened_correlation(clean: Wave, candidate: Wave, search: int) -> tuple[Correlation, float]:
+    """r(d) for d from -search to +search; how many Hz hold 99 % of |G|, per Hz of rate."""
     from scipy import fft
 
     size = fft.next_fast_len(BLOCK_PER_LAG * search, real=True)
@@ -108,7 +111,9 @@ def _whitened_correlation(clean: Wave, candidate: Wave, search: int) -> Correlat
     magnitude = np.abs(cross)
     floor = SPECTRAL_FLOOR * magnitude.mean() + np.finfo(float).tiny
     whitened = cross * (magnitude + floor) ** -WHITENING
-    return np.asarray(fft.irfft(whitened, size)[: 2 * search + 1], np.float64)
+    falling = np.cumsum(np.sort(magnitude)[::-1])
+    held = np.searchsorted(falling, 0.99 * falling[-1]) + 1
+    return np.asarray(fft.irfft(whitened, size)[: 2 * search + 1], np.float64), held / size
 
 
 def _stretch(wave: Wave, start: int, stop: int) -> Wave:

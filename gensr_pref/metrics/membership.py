@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
-from gensr_pref import plugins
+from gensr_pref import plugins, source_code
 from gensr_pref.config import MetricUse
 from gensr_pref.errors import ConfigError, nearest
 from gensr_pref.metrics.base import Metric, MetricSpec, Need, Score
@@ -34,7 +34,7 @@ class Member:
         since nothing else tells that it was edited.
         """
         spec = self.metric.spec
-        written = [plugins.source_of(n) for n in (self.use.metric, *self.use.options.values())]
+        written = map(source_code.digest_of, (self.use.metric, *self.use.options.values()))
         sources = [source for source in written if source is not None]
         return {
             "metric": self.use.metric,
@@ -72,6 +72,9 @@ def use_of(metric: MetricUse | str | Metric) -> MetricUse:
     """A metric's entry in the run file, or the one it would have there."""
     if isinstance(metric, MetricUse):
         return metric
+    if not isinstance(metric, str) and not isinstance(getattr(metric, "spec", None), MetricSpec):
+        raise ConfigError(f"panel: {metric!r} is no metric; give a name, an entry of a run file "
+                          "or an object with a spec that is a MetricSpec")  # fmt: skip
     return MetricUse(metric=metric if isinstance(metric, str) else metric.spec.name)
 
 
@@ -79,6 +82,7 @@ def _made(
     metric: MetricUse | str | Metric, use: MetricUse, where: str, base: Path | None
 ) -> Metric:
     if not isinstance(metric, MetricUse | str):
+        _require_sense(metric.spec, f"{where}.metric: {metric.spec.name!r}")
         return metric
     made: Metric = plugins.create("metric", use.metric, use.options, f"{where}.options", base)
     if not isinstance(getattr(made, "spec", None), MetricSpec):

@@ -68,6 +68,9 @@ class Panel:
         texts: Iterable[str] = (),
         base: Path | None = None,
     ) -> None:
+        for name, given in (("metrics", metrics), ("texts", texts)):
+            if isinstance(given, str):
+                raise InputError(f"{name} is the text {given!r}; give a list of them")
         self.left_out: dict[str, str] = {}
         self.members: list[Member] = []
         for index, metric in enumerate(metrics):
@@ -87,7 +90,7 @@ class Panel:
         told = [note for spec in specs for note in spec.notes]
         self.notes: list[Note] = told + (list(ALIGNMENT) if self._aligns else [])
         self._loaded = False
-        if said := sorted(set(texts)):
+        if said := sorted({text for text in texts if text}):
             for member in self.members:
                 _study(member.metric, said)
 
@@ -163,6 +166,8 @@ class Panel:
         Raises:
             InputError: what is given is no list of sounds and paths; or a metric cannot be loaded.
         """
+        if not isinstance(text, str | None) or not isinstance(language, str | None):
+            raise InputError(f"text={text!r}, language={language!r}: give text, or None")
         if isinstance(candidates, Sound | Path | str):
             raise InputError(f"candidates is one {type(candidates).__name__}; give a list of them")
         self.load()
@@ -212,6 +217,15 @@ def _load(metric: Metric, device: str) -> None:
         metric.load(device)
 
 
+def _own(sounds: ClipSounds) -> ClipSounds:
+    """The sounds as copies: `torch.from_numpy` writes into an array that is read-only, too."""
+    kept = [
+        sound and replace(sound, wave=sound.wave.copy()) for sound in (sounds.clean, sounds.noisy)
+    ]
+    candidates = [replace(sound, wave=sound.wave.copy()) for sound in sounds.candidates]
+    return replace(sounds, candidates=candidates, clean=kept[0], noisy=kept[1])
+
+
 @contextmanager
 def _named(metric: Metric) -> Iterator[None]:
     """Whatever it raises, with its name."""
@@ -243,7 +257,7 @@ def _ask(metric: Metric, sounds: ClipSounds) -> list[Answer]:
     """
     count = len(sounds.candidates)
     try:
-        answers = list(metric.score(sounds))
+        answers = list(metric.score(_own(sounds)))
     except Unusable as error:
         return [error] * count
     except (Exception, SystemExit) as error:  # anyone's code; its failure is data

@@ -96,7 +96,8 @@ class WordErrorRate:
         NO_WORDS.
 
         Raises:
-            Unusable: UNKNOWN_LANGUAGE, or NO_TEXT where that would not be known either.
+            Unusable: UNKNOWN_LANGUAGE, or NO_TEXT (NO_CLEAN where a clean clip was given that is of
+                no use) where that would not be known either.
         """
         language = self._language_of(clip)
         heard = self._recogniser.transcribe(clip.candidates, language, clip.text)
@@ -113,7 +114,7 @@ class WordErrorRate:
         if sound := clip.clean or clip.noisy:
             return self._recogniser.language_of(sound)
         if clip.text is None:
-            raise Unusable(Reason.NO_TEXT, NOTHING)
+            raise clip.faults.get("clean") or Unusable(Reason.NO_TEXT, NOTHING)
         raise Unusable(Reason.UNKNOWN_LANGUAGE, "no language is given; set option 'language'")
 
     def _reference(self, clip: ClipSounds, language: str) -> str | Unusable:
@@ -121,7 +122,7 @@ class WordErrorRate:
         if clip.text is not None:
             return _with_words(clip.text, language, "the clip's text")
         if clip.clean is None:
-            return Unusable(Reason.NO_TEXT, NOTHING)
+            return clip.faults.get("clean") or Unusable(Reason.NO_TEXT, NOTHING)
         [heard] = self._recogniser.transcribe([clip.clean], language)
         if isinstance(heard, Exception):
             return Unusable(Reason.NO_TEXT, f"the clean clip cannot be transcribed: {heard}")

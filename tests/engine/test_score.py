@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 import soundfile
 
-from gensr_pref import audio, cli, plugins
+from gensr_pref import audio, cli, source_code
 from gensr_pref.config import MetricUse
 from gensr_pref.engine import panels
 from gensr_pref.engine.folders import Folders, matched
@@ -305,6 +305,8 @@ def test_the_same_bytes_on_ray(two):
         (["one", "level.x=1", "--out", "s.csv", "--panel", "stoi"], "METRIC.OPTION=VALUE"),
         (["one", "stoi=true", "--out", "s.csv", "--panel", "stoi"], "Its options: align"),
         (["one", "--out", "s.csv", "--language", "english"], "--language: language 'english' is"),
+        (["one", "--out", "s.csv", "--device", "cuda:99"], "--device: 'cuda:99' cannot be used"),
+        (["one", "--out", "s.csv", "--device", "gpu"], "--device: 'gpu' cannot be used here"),
     ],
 )
 def test_bad_input_is_refused_before_any_work(two, capsys, arguments, message):
@@ -329,7 +331,7 @@ def test_a_place_that_cannot_be_written_is_said(two, capsys, out):
 def test_what_is_finished_is_not_done_again(two, monkeypatch):
     uses = [MetricUse(metric=CHEAP)]
     calls = []
-    source_of = plugins.source_of
+    digest_of = source_code.digest_of
     original = Panel.score
 
     def counting(self, candidates, *rest):
@@ -348,10 +350,10 @@ def test_what_is_finished_is_not_done_again(two, monkeypatch):
     Path("t.csv").write_text("audio,text\na.wav,hello\n")
     with pytest.raises(InputError, match="begun with another texts"):
         score(replace(folders, texts=Path("t.csv")), uses, Path("s.csv"), SERIAL)
-    monkeypatch.setattr(plugins, "source_of", lambda name: "edited")
+    monkeypatch.setattr(source_code, "digest_of", lambda name: "edited")
     with pytest.raises(InputError, match="begun with another panel"):
         score(folders, uses, Path("s.csv"), SERIAL)
-    monkeypatch.setattr(plugins, "source_of", source_of)
+    monkeypatch.setattr(source_code, "digest_of", digest_of)
     score(folders, uses, Path("s.csv"), SERIAL)
     assert len(calls) == 4
     monkeypatch.undo()
@@ -380,6 +382,7 @@ def test_a_clip_that_kills_its_process_costs_no_other(two, capsys):
 
 def test_a_load_that_fails_leaves_nothing_in_the_way(two):
     assert run("one", "--panel", "cheap:Locked", "--out", "s.csv") == 2
+    assert not Path("s.csv.partial").exists()
     assert run("one", "--panel", CHEAP, "--out", "s.csv") == 0
 
 

@@ -158,6 +158,14 @@ def test_a_delay_beyond_the_search_is_not_taken_for_its_end(clean, delay):
     assert (found.delay, found.polarity) == (0, 1)
 
 
+@pytest.mark.parametrize("hertz", [100, 200, 440, 1000, 3000])
+@pytest.mark.parametrize("delay", [10, 30])
+def test_a_tone_is_left_where_it_is(hertz, delay):
+    tone = (0.5 * np.sin(2 * np.pi * hertz * np.arange(48_000) / 16_000)).astype(np.float32)
+    found = find(tone, np.roll(tone, delay))
+    assert (found.delay, found.polarity) == (0, 1)
+
+
 def test_what_a_candidate_has_nothing_for_is_told(clean):
     assert find(clean, clean[1600:]).unmatched == 1600
     assert find(clean, np.concatenate([np.zeros(400, np.float32), clean])).unmatched == 0

@@ -123,7 +123,7 @@ class Restated:
         self.weights = {name: tensor.double() for name, tensor in weights.items()}
 
     def __call__(self, wave):
-        frames = self.context(self.front(torch.from_numpy(wave).double()))
+        frames = self.context(self.front(torch.tensor(wave).double()))
         given = torch.cat([self.weights["domain_emb"], self.weights["judge_emb"]], 1)
         both = torch.cat([frames, given.expand(len(frames), -1)], 1)
         hidden = torch.cat([self.lstm(both, ""), self.lstm(both.flip(0), "_reverse").flip(0)], 1)

@@ -1,0 +1,74 @@
+"""Digests of code that is not part of a package: nothing else tells that it was edited."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.util
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+
+def digest_of(name: Any) -> str | None:
+    """SHA-256 of the code of ``module:Class``: its file and those that it imports from beside it.
+
+    None for what is no such name. What is imported by other means than a statement is not seen.
+    """
+    if not isinstance(name, str) or not re.fullmatch(r"[\w.]+:\w+", name):
+        return None
+    module = name.partition(":")[0]
+    origin = _origin(module)
+    if origin is None:
+        return None
+    root = origin.parents[module.count(".") + (origin.name == "__init__.py")]
+    contents = hashlib.sha256()
+    for path in sorted(_with_imports(origin, root)):
+        contents.update(path.relative_to(root).as_posix().encode())
+        contents.update(path.read_bytes())
+    return contents.hexdigest()
+
+
+def _origin(module: str) -> Path | None:
+    try:
+        spec = importlib.util.find_spec(module)
+    except (ImportError, ValueError):
+        return None
+    path = Path(spec.origin) if spec is not None and spec.origin is not None else None
+    return path if path is not None and path.is_file() else None
+
+
+def _with_imports(path: Path, root: Path) -> set[Path]:
+    """A file below `root` and, through all of them, the files below it that it imports."""
+    found: set[Path] = set()
+    waiting = [path]
+    while waiting:
+        one = waiting.pop()
+        if one not in found:
+            found.add(one)
+            waiting += [there for name in _imported(one, root) if (there := _file(name))]
+    return found
+
+
+def _imported(path: Path, root: Path) -> Iterator[Path]:
+    """Where the modules that a file imports would lie, without suffix."""
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError):
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (root.joinpath(*alias.name.split(".")) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = path.parents[node.level - 1] if node.level else root
+            base = base.joinpath(*(node.module or "").split("."))
+            yield base
+            yield from (base / alias.name for alias in node.names)
+
+
+def _file(place: Path) -> Path | None:
+    for path in (place.with_name(f"{place.name}.py"), place / "__init__.py"):
+        if path.is_file():
+            return path
+    return None
