@@ -1,32 +1,44 @@
 """The work on Ray actors: shard specs out, progress back; audio never passes through here.
 
 Every actor takes any task; a shard that was begun goes before others, so that few are in flight.
-An actor that dies is replaced and its task tried again, a finite number of times.
+An actor that dies is replaced and its task tried again, a finite number of times. Where it dies
+while a generator is at a clip, it is in the end that clip which is given up, not the shard. A
+generator that is at a clip for longer than the limit, and does not heed the worker's own alarm, is
+ended with its process; its task begins anew without that clip.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import os
 import signal
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gensr_pref.config import Engine
+from gensr_pref.engine.sampling import timed_out
 from gensr_pref.engine.work import (
     FATAL,
+    Began,
     Event,
     Finished,
+    Hopeless,
     Job,
     Lost,
     Restarted,
     Task,
     WorkerOf,
 )
+from gensr_pref.errors import Unusable
+from gensr_pref.schema import Reason
+
+GRACE_SECONDS = 15.0  # beyond the limit: a worker that can stop a generator by itself shall do so
 
 _SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -43,23 +55,37 @@ class _Running:
     actor: Any
     job: deque[Task]
     attempt: int
+    at: Began | None = None
+    since: float = 0.0
 
     @property
     def task(self) -> Task:
         return self.job[0]
+
+    def heard(self, event: Event) -> None:
+        """Keep what the actor is at, by what it tells."""
+        self.at = event if isinstance(event, Began) else None
+        self.since = time.monotonic()
+
+    def without(self, at: Began, why: Unusable) -> deque[Task]:
+        """The job, its first task without the clip that its generator is at."""
+        task: Any = self.task
+        one = Hopeless(at.clip_id, at.generator, why)
+        return deque([replace(task, hopeless=(*task.hopeless, one)), *list(self.job)[1:]])
 
 
 class _Pool:
     """Actors, what they are doing, and what is left to do."""
 
     def __init__(
-        self, worker: WorkerOf, setup: Any, jobs: Sequence[Job], count: int, retries: int
+        self, worker: WorkerOf, setup: Any, jobs: Sequence[Job], count: int, engine: Engine
     ) -> None:
         import ray
 
         self._ray = ray
         self._setup = ray.put(setup)
-        self._retries = retries
+        self._retries = engine.retries
+        self._limit = engine.limit_seconds
         self._class = ray.remote(max_restarts=0, max_task_retries=0)(worker)
         self._waiting = deque((deque(job), 0) for job in jobs if job)
         self._idle = [self._actor() for _ in range(min(count, len(self._waiting)))]
@@ -68,8 +94,10 @@ class _Pool:
     def run(self) -> Iterator[Event]:
         while self._waiting or self._busy:
             self._assign()
-            ready, _ = self._ray.wait(list(self._busy), num_returns=1)
-            yield from self._advance(ready[0])
+            ready, _ = self._ray.wait(list(self._busy), num_returns=1, timeout=self._patience())
+            if ready:
+                yield from self._advance(ready[0])
+            yield from self._end_overdue()
 
     def _actor(self) -> Any:
         return self._class.options(num_cpus=1).remote(self._setup)
@@ -86,6 +114,7 @@ class _Pool:
         task = running.task
         try:
             told: Event = self._ray.get(next(stream))
+            running.heard(told)
             yield told
         except StopIteration:
             self._release(stream, running.actor)
@@ -108,12 +137,40 @@ class _Pool:
 
     def _after_death(self, running: _Running, why: str) -> Event:
         task = running.task
-        if running.attempt >= self._retries:
+        if running.attempt < self._retries:
+            self._waiting.appendleft((running.job, running.attempt + 1))
+            return Restarted(task.stage, task.shard, why)
+        if running.at is None:
             return Lost(
                 task.stage, task.shard, f"its worker died (attempt {running.attempt + 1}): {why}"
             )
-        self._waiting.appendleft((running.job, running.attempt + 1))
-        return Restarted(task.stage, task.shard, why)
+        detail = f"its process ended {running.attempt + 1} times"
+        fault = Unusable(Reason.WORKER_DIED, detail)
+        return self._give_up(running, running.at, fault)
+
+    def _give_up(self, running: _Running, at: Began, why: Unusable) -> Event:
+        """Begin a task anew without the clip that a generator is at."""
+        self._waiting.appendleft((running.without(at, why), 0))
+        told = f"{at.generator} is not asked about {at.clip_id} again ({why})"
+        return Restarted(running.task.stage, running.task.shard, told)
+
+    def _deadline(self, running: _Running) -> float:
+        """When the generator that an actor is at must have answered, on the clock of `since`."""
+        if self._limit is None or running.at is None:
+            return math.inf
+        return running.since + self._limit + GRACE_SECONDS
+
+    def _patience(self) -> float | None:
+        """Seconds until the first deadline; None where there is none."""
+        first = min(map(self._deadline, self._busy.values()))
+        return None if first == math.inf else max(0.0, first - time.monotonic())
+
+    def _end_overdue(self) -> Iterator[Event]:
+        for stream, running in list(self._busy.items()):
+            if running.at is not None and time.monotonic() > self._deadline(running):
+                self._ray.kill(running.actor)
+                self._release(stream, self._actor())
+                yield self._give_up(running, running.at, timed_out(self._limit))
 
 
 def run(worker: WorkerOf, setup: Any, jobs: Sequence[Job], engine: Engine) -> Iterator[Event]:
@@ -127,7 +184,7 @@ def run(worker: WorkerOf, setup: Any, jobs: Sequence[Job], engine: Engine) -> It
     """
     with _cluster(engine) as cpus:
         count = cpus if engine.workers == "auto" else engine.workers
-        yield from _Pool(worker, setup, jobs, max(1, count), engine.retries).run()
+        yield from _Pool(worker, setup, jobs, max(1, count), engine).run()
 
 
 @contextmanager

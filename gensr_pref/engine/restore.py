@@ -1,0 +1,404 @@
+"""Using a generator: a file or a folder of them restored, the best of N where a panel is to judge.
+
+A long file is worked through in overlapping pieces, so that memory does not grow with its length.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from gensr_pref import audio, config, plugins, shards
+from gensr_pref.audio import Sound, Wave
+from gensr_pref.config import GeneratorUse
+from gensr_pref.corpus.files import by_stem
+from gensr_pref.engine import rundir
+from gensr_pref.engine.blueprint import label_of, make_generator
+from gensr_pref.engine.catalogue import metrics
+from gensr_pref.engine.sampling import Asked, Row, sample_clip
+from gensr_pref.engine.work import load_generator
+from gensr_pref.errors import (
+    ConfigError,
+    InputError,
+    MissingWeightsError,
+    StorageError,
+    Unusable,
+    nearest,
+)
+from gensr_pref.generators.base import Origin
+from gensr_pref.identity import digest, seed_for
+from gensr_pref.metrics.panel import Panel
+from gensr_pref.schema import Failure, Reason
+
+PIECE_SECONDS = 20.0  # the longest clip of a corpus, unless told otherwise
+OVERLAP_SECONDS = 0.2  # of two pieces; one fades out while the next fades in
+USUAL_JUDGE = "dnsmos_ovrl"
+LEDGER = "restored.jsonl"  # of a folder of outputs: what was made of what
+_UNFINISHED = ".unfinished-"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked for.
+
+    Attributes:
+        use: the generator; `candidates` are drawn of every piece.
+        by: the score that chooses among them; None where there is nothing to choose.
+        seed: what all that is random comes from, together with the name of the file.
+        device: a torch device.
+    """
+
+    use: GeneratorUse
+    by: str | None = None
+    seed: int = 0
+    device: str = "cpu"
+
+
+@dataclass(frozen=True)
+class _File:
+    """One file: its relative path without suffix and with it, where it is, where it goes."""
+
+    name: str
+    place: str
+    source: Path
+    target: Path
+
+    @property
+    def stamp(self) -> list[int]:
+        seen = self.source.stat()
+        return [seen.st_size, seen.st_mtime_ns]
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """A stretch of a file, at its own rate."""
+
+    start: int
+    frames: int
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A score of the panel that chooses.
+
+    Attributes:
+        panel: the one metric that gives it.
+        score: its name.
+        higher_is_better: its direction.
+    """
+
+    panel: Panel
+    score: str
+    higher_is_better: bool
+
+    def best(self, candidates: Sequence[Sound], noisy: Sound) -> tuple[int, float | None]:
+        """The best candidate and its score; of equal ones the first.
+
+        One that cannot be scored is never the best; where none can be, it is the first, and the
+        score is None.
+        """
+        scored = self.panel.score(candidates, noisy=noisy)
+        values = [one.values[self.score] for one in scored]
+        known = [(value, place) for place, value in enumerate(values) if value is not None]
+        if not known:
+            return 0, None
+        sign = -1 if self.higher_is_better else 1
+        value, place = min(known, key=lambda one: (sign * one[0], one[1]))
+        return place, value
+
+
+def restore(source: Path, out: Path, wanted: Wanted) -> dict[str, Any]:
+    """Restore a file, or every audio file below a folder, or continue.
+
+    Args:
+        source: a file or a folder.
+        out: the file or folder to make. A FLAC file becomes FLAC, any other a WAV file, 16-bit mono
+            at the generator's rate, under its own relative name.
+        wanted: the generator, and how to choose.
+
+    Returns:
+        ``restored``, ``skipped`` (made by an earlier call), ``failed`` (file, reason, detail),
+        ``unjudged`` (pieces whose candidates could not be scored: the first was taken), and
+        ``notices`` of whoever made the judge.
+
+    Raises:
+        InputError: before any work, also where a file is there that this call did not make.
+    """
+    files = _files(source, out)
+    generator = make_generator(wanted.use, "--generator", Path.cwd())
+    judge = _judge(wanted)
+    settings = _settings(wanted, generator)
+    with ExitStack() as held:
+        done: dict[str, Any] = {}
+        if source.is_dir():
+            held.enter_context(rundir.locked(out))
+            done = {line["file"]: line for line in shards.read_json_lines(out / LEDGER)}
+        todo = [file for file in files if not _is_done(file, done, settings)]
+        work = _Work(wanted, _asked(wanted, generator), judge)
+        work.prepare(todo)
+        made, failed = _run(todo, work, out / LEDGER if source.is_dir() else None, settings)
+    return {
+        "out": str(out),
+        "restored": len(made),
+        "skipped": len(files) - len(todo),
+        "failed": failed,
+        "unjudged": sum(_unjudged(piece) for one in made for piece in one) if judge else 0,
+        "notices": judge.panel.notices if judge else [],
+    }
+
+
+def _files(source: Path, out: Path) -> list[_File]:
+    if source.is_file():
+        if out.is_dir():
+            out = out / _renamed(source.name)
+        if out.suffix.lower() not in (".wav", ".flac"):
+            raise ConfigError(f"OUT: {out.name!r} ends in neither .wav nor .flac")
+        return [_File(source.stem, source.name, source, out)]
+    if out.resolve().is_relative_to(source.resolve()):
+        raise InputError(f"OUT: {out} is in {source}, and would be restored too. Name another")
+    places = by_stem(source, "IN")
+    return [
+        _File(name, place, source / place, out / _renamed(place)) for name, place in places.items()
+    ]
+
+
+def _renamed(place: str) -> str:
+    path = PurePosixPath(place)
+    return str(path if path.suffix.lower() in (".wav", ".flac") else path.with_suffix(".wav"))
+
+
+def _judge(wanted: Wanted) -> Judge | None:
+    """Who chooses.
+
+    Raises:
+        InputError: no metric gives that score, or it needs what a noisy file has not.
+    """
+    if wanted.use.candidates == 1:
+        if wanted.by is not None:
+            raise ConfigError("--by: there is nothing to choose from; give --best-of 2 or more")
+        return None
+    by = wanted.by or USUAL_JUDGE
+    rows = {row["score"]: row for row in metrics()}
+    if by not in rows:
+        raise ConfigError(f"--by: no metric gives the score {by!r}. {nearest(by, rows)}")
+    row = rows[by]
+    if row["missing"]:
+        raise MissingWeightsError(f"--by: {row['missing']}")
+    lacking = [need for need in ("clean", "text") if need in row["needs"].split(", ")]
+    if lacking:
+        usable = [score for score, one in rows.items() if one["needs"] == "-"]
+        raise ConfigError(
+            f"--by: {by!r} needs {' and '.join(lacking)}, which a noisy file has not. "
+            f"{nearest(by, usable)}"
+        )
+    return Judge(Panel([row["metric"]]), by, row["better"] == "higher")
+
+
+def _settings(wanted: Wanted, generator: Any) -> str:
+    """Of all that shapes what is made of a file."""
+    use = config.resolved(wanted.use)
+    shape = [PIECE_SECONDS, OVERLAP_SECONDS]
+    return digest(use, wanted.by, wanted.seed, generator.revision, shape)
+
+
+def _asked(wanted: Wanted, generator: Any) -> Asked:
+    label, limit = label_of(wanted.use, generator), config.Engine().limit_seconds
+    return Asked(label, generator, generator.revision, wanted.use.candidates, limit)
+
+
+def _is_done(file: _File, done: dict[str, Any], settings: str) -> bool:
+    """Whether an earlier call made a file.
+
+    Raises:
+        InputError: it is there, and that call did not, or not so.
+    """
+    if not file.target.exists():
+        return False
+    line = done.get(file.name)
+    if line is None:
+        raise InputError(f"OUT: {file.target} is there already; remove it or name another OUT")
+    if line["settings"] != settings or line["stamp"] != file.stamp:
+        raise InputError(
+            f"OUT: {file.target} was made with other settings or of another file; remove it or "
+            "name another OUT"
+        )
+    return True
+
+
+def _run(
+    todo: Sequence[_File], work: _Work, ledger: Path | None, settings: str
+) -> tuple[list[list[Row]], list[dict[str, str]]]:
+    """What was chosen of every piece of every file that was made, and what was not made."""
+    from tqdm import tqdm
+
+    made: list[list[Row]] = []
+    failed: list[dict[str, str]] = []
+    with tqdm(total=sum(map(work.count, todo)), unit="piece", disable=None) as bar:
+        for file in todo:
+            try:
+                made.append(work.restored(file, bar))
+            except Unusable as fault:
+                why = {"reason": str(fault.reason), "detail": fault.detail}
+                failed.append({"file": file.name, **why})
+                continue
+            if ledger is not None:
+                line = {"file": file.name, "settings": settings, "stamp": file.stamp}
+                shards.append_json(ledger, {**line, "pieces": made[-1]})
+    return made, failed
+
+
+class _Work:
+    """A generator and a judge at work, loaded when the first file comes."""
+
+    def __init__(self, wanted: Wanted, asked: Asked, judge: Judge | None) -> None:
+        self._wanted, self._asked, self._judge = wanted, asked, judge
+
+    def prepare(self, todo: Sequence[_File]) -> None:
+        """Check and load, if there is anything to do."""
+        if not todo:
+            return
+        check = getattr(self._asked.generator, "check", None)
+        if callable(check):
+            origins = [origin for file in todo for origin in self._origins(file)]
+            check(origins, self._asked.candidates)
+        plugins.search(Path.cwd())
+        load_generator(self._asked.label, self._asked.generator, self._wanted.device)
+        if self._judge is not None:
+            self._judge.panel.load(self._wanted.device)
+
+    def count(self, file: _File) -> int:
+        """How many pieces a file has; none where it cannot be read."""
+        return len(list(self._origins(file)))
+
+    def restored(self, file: _File, bar: Any) -> list[Row]:
+        """Write a file; returns what was chosen of each piece.
+
+        Raises:
+            Unusable: it cannot be read, or a piece of it cannot be restored.
+        """
+        header = audio.read_header(file.source)
+        rate = _output_rate(self._asked.generator, header.rate)
+        chosen: list[Row] = []
+        with _written(file.target, rate) as joined:
+            for origin in self._origins(file):
+                noisy = audio.read(file.source, origin.start, origin.frames)
+                wave, told = self._piece(origin, noisy, rate)
+                chosen.append(told)
+                ends = [round(at * rate / header.rate) for at in (origin.start, _end(origin))]
+                joined.add(wave, ends[0], ends[1])
+                bar.update(1)
+            if all(told["chosen"] is None for told in chosen):
+                raise Unusable(Reason.SILENT, "the whole file")
+        return chosen
+
+    def _origins(self, file: _File) -> Iterator[Origin]:
+        try:
+            header = audio.read_header(file.source)
+        except Unusable:
+            return
+        for place, piece in enumerate(pieces(header.frames, header.rate)):
+            name = f"{file.name}/{place}"
+            yield Origin(name, file.place, header.rate, piece.start, piece.frames, header.frames)
+
+    def _piece(self, origin: Origin, noisy: Sound, rate: int) -> tuple[Wave, Row]:
+        try:
+            audio.require_sound(noisy.wave)
+        except Unusable:  # nothing to restore: it stays as it is
+            return noisy.at(rate).wave, {"chosen": None, "score": None}
+        rows, failures = sample_clip(origin, noisy, self._asked, self._seed)
+        if not rows:
+            raise _first(failures)
+        sounds = [audio.read(row["audio"]["bytes"]) for row in rows]
+        best, score = self._judge.best(sounds, noisy) if self._judge else (0, None)
+        return sounds[best].at(rate).wave, {"chosen": rows[best]["index"], "score": score}
+
+    def _seed(self, *identity: str | int) -> int:
+        return seed_for(self._wanted.seed, "restore", *identity)
+
+
+def _unjudged(piece: Row) -> bool:
+    return piece["chosen"] is not None and piece["score"] is None
+
+
+def pieces(frames: int, rate: int) -> list[_Piece]:
+    """A file in the fewest equal pieces of at most 20 s that overlap by 0.2 s.
+
+    Args:
+        frames, rate: of the file.
+    """
+    overlap = round(OVERLAP_SECONDS * rate)
+    longest = round(PIECE_SECONDS * rate)
+    if frames <= longest:
+        return [_Piece(0, frames)]
+    count = math.ceil((frames - overlap) / (longest - overlap))
+    step = math.ceil((frames - overlap) / count)
+    return [_Piece(k * step, min(step + overlap, frames - k * step)) for k in range(count)]
+
+
+def _end(origin: Origin) -> int:
+    return origin.start + origin.frames
+
+
+def _first(failures: Sequence[Failure]) -> Unusable:
+    return Unusable(failures[0].reason, failures[0].detail)
+
+
+def _output_rate(generator: Any, source: int) -> int:
+    """Of what is written; a `command` may have another than its input, files have their own."""
+    return int(getattr(generator, "output_rate", None) or generator.sample_rate or source)
+
+
+class _Joined:
+    """Pieces added one by one to an open file, fading into each other where they overlap."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self._held = np.empty(0, np.float32)  # what the next piece may overlap with
+        self._at = 0  # where it begins
+
+    def add(self, wave: Wave, start: int, end: int) -> None:
+        """Add a piece that belongs at [start, end); up to 20 ms are cut off or filled up."""
+        fitted = np.zeros(end - start, np.float32)
+        fitted[: len(wave)] = wave[: len(fitted)]
+        self._write(self._held[: start - self._at])
+        old = self._held[start - self._at :]
+        if len(old):
+            fade = np.linspace(0, 1, len(old) + 2, dtype=np.float32)[1:-1]
+            fitted[: len(old)] = old * (1 - fade) + fitted[: len(old)] * fade
+        self._held, self._at = fitted, start
+
+    def close(self) -> None:
+        """Write what is still held."""
+        self._write(self._held)
+
+    def _write(self, wave: Wave) -> None:
+        if len(wave):
+            self._file.write(audio.pcm16(wave))
+
+
+@contextmanager
+def _written(target: Path, rate: int) -> Iterator[_Joined]:
+    """A file that is there when it is whole, and not before."""
+    import soundfile
+
+    temporary = target.with_name(f"{_UNFINISHED}{target.name}")
+    form = "FLAC" if target.suffix.lower() == ".flac" else "WAV"
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with soundfile.SoundFile(
+            temporary, "w", rate, channels=1, subtype="PCM_16", format=form
+        ) as file:
+            joined = _Joined(file)
+            yield joined
+            joined.close()
+        temporary.replace(target)
+    except (OSError, soundfile.LibsndfileError) as error:
+        raise StorageError(f"{target}: cannot be written: {error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
