@@ -5,14 +5,11 @@ A long file is worked through in overlapping pieces, so that memory does not gro
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
-
-import numpy as np
 
 from gensr_pref import audio, config, plugins, shards
 from gensr_pref.audio import Sound, Wave
@@ -20,27 +17,20 @@ from gensr_pref.config import GeneratorUse
 from gensr_pref.corpus.files import by_stem
 from gensr_pref.engine import rundir
 from gensr_pref.engine.blueprint import label_of, make_generator
-from gensr_pref.engine.catalogue import metrics
+from gensr_pref.engine.judge import Judge, judge_of
+from gensr_pref.engine.pieces import OVERLAP_SECONDS, PIECE_SECONDS, pieces, written
 from gensr_pref.engine.sampling import Asked, Row, sample_clip
 from gensr_pref.engine.work import load_generator
 from gensr_pref.errors import (
     ConfigError,
     InputError,
-    MissingWeightsError,
-    StorageError,
     Unusable,
-    nearest,
 )
 from gensr_pref.generators.base import Origin
 from gensr_pref.identity import digest, seed_for
-from gensr_pref.metrics.panel import Panel
 from gensr_pref.schema import Failure, Reason
 
-PIECE_SECONDS = 20.0  # the longest clip of a corpus, unless told otherwise
-OVERLAP_SECONDS = 0.2  # of two pieces; one fades out while the next fades in
-USUAL_JUDGE = "dnsmos_ovrl"
 LEDGER = "restored.jsonl"  # of a folder of outputs: what was made of what
-_UNFINISHED = ".unfinished-"
 
 
 @dataclass(frozen=True)
@@ -75,44 +65,6 @@ class _File:
         return [seen.st_size, seen.st_mtime_ns]
 
 
-@dataclass(frozen=True)
-class _Piece:
-    """A stretch of a file, at its own rate."""
-
-    start: int
-    frames: int
-
-
-@dataclass(frozen=True)
-class Judge:
-    """A score of the panel that chooses.
-
-    Attributes:
-        panel: the one metric that gives it.
-        score: its name.
-        higher_is_better: its direction.
-    """
-
-    panel: Panel
-    score: str
-    higher_is_better: bool
-
-    def best(self, candidates: Sequence[Sound], noisy: Sound) -> tuple[int, float | None]:
-        """The best candidate and its score; of equal ones the first.
-
-        One that cannot be scored is never the best; where none can be, it is the first, and the
-        score is None.
-        """
-        scored = self.panel.score(candidates, noisy=noisy)
-        values = [one.values[self.score] for one in scored]
-        known = [(value, place) for place, value in enumerate(values) if value is not None]
-        if not known:
-            return 0, None
-        sign = -1 if self.higher_is_better else 1
-        value, place = min(known, key=lambda one: (sign * one[0], one[1]))
-        return place, value
-
-
 def restore(source: Path, out: Path, wanted: Wanted) -> dict[str, Any]:
     """Restore a file, or every audio file below a folder, or continue.
 
@@ -132,7 +84,7 @@ def restore(source: Path, out: Path, wanted: Wanted) -> dict[str, Any]:
     """
     files = _files(source, out)
     generator = make_generator(wanted.use, "--generator", Path.cwd())
-    judge = _judge(wanted)
+    judge = judge_of(wanted.by, wanted.use.candidates)
     settings = _settings(wanted, generator)
     with ExitStack() as held:
         done: dict[str, Any] = {}
@@ -171,33 +123,6 @@ def _files(source: Path, out: Path) -> list[_File]:
 def _renamed(place: str) -> str:
     path = PurePosixPath(place)
     return str(path if path.suffix.lower() in (".wav", ".flac") else path.with_suffix(".wav"))
-
-
-def _judge(wanted: Wanted) -> Judge | None:
-    """Who chooses.
-
-    Raises:
-        InputError: no metric gives that score, or it needs what a noisy file has not.
-    """
-    if wanted.use.candidates == 1:
-        if wanted.by is not None:
-            raise ConfigError("--by: there is nothing to choose from; give --best-of 2 or more")
-        return None
-    by = wanted.by or USUAL_JUDGE
-    rows = {row["score"]: row for row in metrics()}
-    if by not in rows:
-        raise ConfigError(f"--by: no metric gives the score {by!r}. {nearest(by, rows)}")
-    row = rows[by]
-    if row["missing"]:
-        raise MissingWeightsError(f"--by: {row['missing']}")
-    lacking = [need for need in ("clean", "text") if need in row["needs"].split(", ")]
-    if lacking:
-        usable = [score for score, one in rows.items() if one["needs"] == "-"]
-        raise ConfigError(
-            f"--by: {by!r} needs {' and '.join(lacking)}, which a noisy file has not. "
-            f"{nearest(by, usable)}"
-        )
-    return Judge(Panel([row["metric"]]), by, row["better"] == "higher")
 
 
 def _settings(wanted: Wanted, generator: Any) -> str:
@@ -285,7 +210,7 @@ class _Work:
         header = audio.read_header(file.source)
         rate = _output_rate(self._asked.generator, header.rate)
         chosen: list[Row] = []
-        with _written(file.target, rate) as joined:
+        with written(file.target, rate) as joined:
             for origin in self._origins(file):
                 noisy = audio.read(file.source, origin.start, origin.frames)
                 wave, told = self._piece(origin, noisy, rate)
@@ -326,21 +251,6 @@ def _unjudged(piece: Row) -> bool:
     return piece["chosen"] is not None and piece["score"] is None
 
 
-def pieces(frames: int, rate: int) -> list[_Piece]:
-    """A file in the fewest equal pieces of at most 20 s that overlap by 0.2 s.
-
-    Args:
-        frames, rate: of the file.
-    """
-    overlap = round(OVERLAP_SECONDS * rate)
-    longest = round(PIECE_SECONDS * rate)
-    if frames <= longest:
-        return [_Piece(0, frames)]
-    count = math.ceil((frames - overlap) / (longest - overlap))
-    step = math.ceil((frames - overlap) / count)
-    return [_Piece(k * step, min(step + overlap, frames - k * step)) for k in range(count)]
-
-
 def _end(origin: Origin) -> int:
     return origin.start + origin.frames
 
@@ -352,53 +262,3 @@ def _first(failures: Sequence[Failure]) -> Unusable:
 def _output_rate(generator: Any, source: int) -> int:
     """Of what is written; a `command` may have another than its input, files have their own."""
     return int(getattr(generator, "output_rate", None) or generator.sample_rate or source)
-
-
-class _Joined:
-    """Pieces added one by one to an open file, fading into each other where they overlap."""
-
-    def __init__(self, file: Any) -> None:
-        self._file = file
-        self._held = np.empty(0, np.float32)  # what the next piece may overlap with
-        self._at = 0  # where it begins
-
-    def add(self, wave: Wave, start: int, end: int) -> None:
-        """Add a piece that belongs at [start, end); up to 20 ms are cut off or filled up."""
-        fitted = np.zeros(end - start, np.float32)
-        fitted[: len(wave)] = wave[: len(fitted)]
-        self._write(self._held[: start - self._at])
-        old = self._held[start - self._at :]
-        if len(old):
-            fade = np.linspace(0, 1, len(old) + 2, dtype=np.float32)[1:-1]
-            fitted[: len(old)] = old * (1 - fade) + fitted[: len(old)] * fade
-        self._held, self._at = fitted, start
-
-    def close(self) -> None:
-        """Write what is still held."""
-        self._write(self._held)
-
-    def _write(self, wave: Wave) -> None:
-        if len(wave):
-            self._file.write(audio.pcm16(wave))
-
-
-@contextmanager
-def _written(target: Path, rate: int) -> Iterator[_Joined]:
-    """A file that is there when it is whole, and not before."""
-    import soundfile
-
-    temporary = target.with_name(f"{_UNFINISHED}{target.name}")
-    form = "FLAC" if target.suffix.lower() == ".flac" else "WAV"
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with soundfile.SoundFile(
-            temporary, "w", rate, channels=1, subtype="PCM_16", format=form
-        ) as file:
-            joined = _Joined(file)
-            yield joined
-            joined.close()
-        temporary.replace(target)
-    except (OSError, soundfile.LibsndfileError) as error:
-        raise StorageError(f"{target}: cannot be written: {error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -10,12 +10,9 @@ import json
 import os
 import shlex
 import shutil
-import signal
 import string
-import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +23,7 @@ import numpy.typing as npt
 from gensr_pref import audio
 from gensr_pref.errors import Unusable
 from gensr_pref.generators.base import Candidate
+from gensr_pref.generators.process import ending, executed, tail
 from gensr_pref.identity import digest, file_digest
 from gensr_pref.schema import Reason
 
@@ -34,7 +32,6 @@ SEVERAL = ({"manifest"}, {"input_folder", "output_folder"})  # of one that makes
 FIELDS = ("input", "output", "seed", "manifest", "input_folder", "output_folder", "device")
 NOT_INHERITED = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "CONDA_PREFIX")
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-_TAIL_BYTES, _TAIL_LINES = 4096, 5
 
 
 class Command:
@@ -139,14 +136,14 @@ class Command:
         fields = {**fields, "device": self._device}
         arguments = [self._program, *(word.format(**fields) for word in self._template[1:])]
         try:
-            status = _executed(arguments, self._folder, self._environment(), self._limit, work.log)
+            status = executed(arguments, self._folder, self._environment(), self._limit, work.log)
         except OSError as error:
             raise Unusable(Reason.GENERATOR_ERROR, f"it does not start: {error}") from error
         if status is None:
             raise Unusable(Reason.TIMED_OUT, f"no answer within {self._limit:g} s")
         if status != 0:
-            said = work.anonymous(_tail(work.log))
-            raise Unusable(Reason.GENERATOR_ERROR, f"{_ending(status)}: {said}")
+            said = work.anonymous(tail(work.log))
+            raise Unusable(Reason.GENERATOR_ERROR, f"{ending(status)}: {said}")
 
     def _environment(self) -> dict[str, str]:
         inherited = {k: v for k, v in os.environ.items() if k not in NOT_INHERITED}
@@ -244,46 +241,6 @@ def _found(program: str, folder: Path) -> str:
         where = f"{folder / program} is" if "/" in program else f"{program!r} on the PATH is"
         raise ValueError(f"command: {where} no program that can be run")
     return found
-
-
-def _executed(
-    arguments: Sequence[str], folder: Path, env: Mapping[str, str], limit: float, log: Path
-) -> int | None:
-    """Exit status; None where the limit was reached. Whatever happens, nothing goes on running."""
-    with log.open("wb") as errors:
-        process = subprocess.Popen(
-            arguments,
-            cwd=folder,
-            env=env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=errors,
-            start_new_session=True,
-        )
-    try:
-        return process.wait(limit)
-    except subprocess.TimeoutExpired:
-        return None
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)  # what it started may outlive it
-        process.wait()
-
-
-def _ending(status: int) -> str:
-    if status > 0:
-        return f"exit status {status}"
-    with suppress(ValueError):
-        return f"ended by {signal.Signals(-status).name}"
-    return f"ended by signal {-status}"
-
-
-def _tail(log: Path) -> str:
-    """The last lines that a program wrote to its standard error, as one."""
-    with log.open("rb") as errors:
-        errors.seek(max(0, log.stat().st_size - _TAIL_BYTES))
-        lines = errors.read().decode("utf-8", "replace").splitlines()
-    return " / ".join([line.strip() for line in lines if line.strip()][-_TAIL_LINES:])
 
 
 def _output(path: Path, rate: int) -> audio.Wave:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import os
-import string
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -17,10 +16,10 @@ from gensr_pref import audio
 from gensr_pref.audio import Sound
 from gensr_pref.errors import ConfigError, SourceError, Unusable
 from gensr_pref.generators.base import LENGTH_TOLERANCE_S, Candidate, Origin
+from gensr_pref.generators.naming import check_pattern, fields, filled
 from gensr_pref.identity import digest, file_digest
 from gensr_pref.schema import Reason
 
-FIELDS = ("path", "parent", "stem", "clip_id", "system", "index")
 _SHOWN = 3
 Table = dict[str, list[dict[str, str]]]
 
@@ -68,7 +67,7 @@ class Folder:
         self._listed: dict[Path, dict[str, list[Path]]] = {}
         self._table = _read_table(Path(table)) if table is not None else None
         if files is not None:
-            _check_pattern(files, self._systems)
+            check_pattern(files, self._systems)
 
     @property
     def revision(self) -> str:
@@ -192,15 +191,8 @@ class Folder:
         if self._table is not None:
             return self._row(clip, index)["file"]
         assert self._files is not None
-        path = PurePosixPath(clip.recording).with_suffix("")
-        return self._files.format(
-            path=path,
-            parent=path.parent,
-            stem=path.name,
-            clip_id=clip.clip_id,
-            index=index,
-            system=self._systems[index] if index < len(self._systems) else "",
-        )
+        system = self._systems[index] if index < len(self._systems) else ""
+        return filled(self._files, clip, index, system)
 
     def _row(self, clip: Origin, index: int) -> dict[str, str]:
         rows = self._rows(clip)
@@ -227,7 +219,7 @@ class Folder:
         """Whether the files are of this run's clips rather than of recordings."""
         if self._table is not None:
             return clip.clip_id in self._table
-        return "clip_id" in _fields(self._files or "")
+        return "clip_id" in fields(self._files or "")
 
     def _relative(self, file: Path) -> str:
         return file.relative_to(self._root).as_posix()
@@ -238,8 +230,8 @@ class Folder:
                 f"candidates: {candidates}, but options.systems names {len(self._systems)}. "
                 f"Set candidates: {len(self._systems)}"
             )
-        fields = _fields(self._files or "")
-        if self._table is None and candidates > 1 and not {"system", "index"} & set(fields):
+        named = fields(self._files or "")
+        if self._table is None and candidates > 1 and not {"system", "index"} & set(named):
             raise ConfigError(
                 f"candidates: {candidates}, but options.files names one file per clip. Set "
                 "candidates: 1, or add {system} or {index} to the pattern"
@@ -266,21 +258,6 @@ def _systems(given: Any) -> tuple[str, ...]:
     if len(set(names)) < len(names):
         raise ValueError(f"systems names one twice: {', '.join(names)}")
     return names
-
-
-def _fields(pattern: str) -> list[str]:
-    return [field for _, field, _, _ in string.Formatter().parse(pattern) if field is not None]
-
-
-def _check_pattern(pattern: str, systems: Sequence[str]) -> None:
-    fields = _fields(pattern)
-    for field in fields:
-        if field not in FIELDS:
-            raise ValueError(f"files: no field {{{field}}}. Known: {', '.join(FIELDS)}")
-    if not {"path", "stem", "clip_id"} & set(fields):
-        raise ValueError(f"files: {pattern!r} names the same file for every clip; use {{path}}")
-    if ("system" in fields) != bool(systems):
-        raise ValueError("files: {system} in the pattern and a list of systems go together")
 
 
 def _read_table(path: Path) -> Table:

@@ -12,7 +12,9 @@ import soundfile
 from gensr_pref import audio, cli, sample
 from gensr_pref.config import GeneratorUse
 from gensr_pref.engine import restore as module
-from gensr_pref.engine.restore import Judge, Wanted, pieces, restore
+from gensr_pref.engine.judge import Judge
+from gensr_pref.engine.pieces import pieces
+from gensr_pref.engine.restore import Wanted, restore
 from gensr_pref.errors import ConfigError, InputError
 from gensr_pref.identity import seed_for
 from gensr_pref.metrics.base import MetricSpec, Score
@@ -107,7 +109,7 @@ def test_what_comes_out_depends_on_name_and_seed_alone(noisy, tmp_path):
 
 def test_the_best_of_n_is_the_best(noisy, tmp_path, monkeypatch):
     """The judge prefers the softest, which is the one whose seed drew the least hiss."""
-    monkeypatch.setattr(module, "_judge", lambda asked: judge())
+    monkeypatch.setattr(module, "judge_of", lambda by, count: judge())
     restore(noisy, tmp_path / "best", wanted(best_of=6))
     for name, line in ledger(tmp_path / "best").items():
         seeds = [seed_for(0, "restore", f"{name}/0", "hiss", index) for index in range(6)]
@@ -127,7 +129,7 @@ def test_direction_ties_and_nulls(noisy):
 
 
 def test_candidates_that_cannot_be_judged_are_said_to_be(noisy, tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "_judge", lambda asked: judge(bound=0.0))
+    monkeypatch.setattr(module, "judge_of", lambda by, count: judge(bound=0.0))
     found = restore(noisy, tmp_path / "out", wanted(best_of=2))
     assert found["unjudged"] == 3
     assert {line["pieces"][0]["chosen"] for line in ledger(tmp_path / "out").values()} == {0}
@@ -197,7 +199,7 @@ def test_generator_that_fails_writes_nothing(noisy, tmp_path, use, how, reason):
 
 def test_spoiled_candidate_is_not_among_those_to_choose_from(noisy, tmp_path, monkeypatch):
     """Silence would be the softest of all."""
-    monkeypatch.setattr(module, "_judge", lambda asked: judge())
+    monkeypatch.setattr(module, "judge_of", lambda by, count: judge())
     found = restore(noisy, tmp_path / "out", wanted("cheap:Misbehaving", how="silence", best_of=3))
     assert found["restored"] == 3
     for line in ledger(tmp_path / "out").values():
@@ -224,7 +226,7 @@ def test_long_file_is_joined_without_a_seam(noisy, tmp_path, monkeypatch):
     """A generator that changes nothing gives the file back, whatever it was cut into."""
     wave = np.concatenate([audio.read(path).wave for path in PROMPTS])
     soundfile.write(tmp_path / "long.wav", wave, RATE)
-    monkeypatch.setattr(module, "PIECE_SECONDS", 1.0)
+    monkeypatch.setattr("gensr_pref.engine.pieces.PIECE_SECONDS", 1.0)
     restore(tmp_path / "long.wav", tmp_path / "same.wav", wanted("cheap:Echo"))
     made = audio.read(tmp_path / "same.wav").wave
     assert len(made) == len(wave)
@@ -234,7 +236,7 @@ def test_long_file_is_joined_without_a_seam(noisy, tmp_path, monkeypatch):
 def test_silent_stretch_of_a_long_file_stays_as_it_is(noisy, tmp_path, monkeypatch):
     wave = audio.read(PROMPTS[0]).wave[:RATE]
     soundfile.write(tmp_path / "long.wav", np.r_[wave, np.zeros(2 * RATE), wave], RATE)
-    monkeypatch.setattr(module, "PIECE_SECONDS", 1.0)
+    monkeypatch.setattr("gensr_pref.engine.pieces.PIECE_SECONDS", 1.0)
     found = restore(tmp_path / "long.wav", tmp_path / "made.wav", wanted())
     assert found["failed"] == []
     made = audio.read(tmp_path / "made.wav").wave
