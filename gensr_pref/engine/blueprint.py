@@ -148,11 +148,20 @@ def _check_named(run: Run, generators: dict[str, Any], planned: Plan) -> None:
     """Let the generators that know clips by name say early that they know none."""
     origins = [origin_of(spec, run.corpus) for spec in planned.clips]
     for place, (use, generator) in enumerate(zip(run.generators, generators.values(), strict=True)):
-        if callable(getattr(generator, "check", None)):
-            try:
-                generator.check(origins, use.candidates)
-            except InputError as error:
-                raise type(error)(f"generators.{place}: {error}") from error
+        try:
+            check_named(generator, origins, use.candidates)
+        except InputError as error:
+            raise type(error)(f"generators.{place}: {error}") from error
+
+
+def check_named(generator: Any, clips: Sequence[Origin], candidates: int) -> None:
+    """Let a generator that knows clips by name look at them, if it wants to.
+
+    Raises:
+        InputError: it could not succeed.
+    """
+    if hasattr(generator, "candidates_of") and callable(getattr(generator, "check", None)):
+        generator.check(clips, candidates)
 
 
 def origin_of(spec: ClipSpec, corpus: Corpus) -> Origin:

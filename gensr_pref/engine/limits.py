@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 SHORTEST = 1e-3  # seconds: a timer of 0 would never ring
+AGAIN = 5.0  # seconds: Python drops what is raised in a finaliser, so one ring might go unheard
 
 
 class OutOfTime(BaseException):
@@ -29,7 +30,7 @@ def time_limit(seconds: float | None) -> Iterator[None]:
         return
     began = time.monotonic()
     handler = signal.signal(signal.SIGALRM, _ring)
-    before, interval = signal.setitimer(signal.ITIMER_REAL, max(seconds, SHORTEST))
+    before, interval = signal.setitimer(signal.ITIMER_REAL, max(seconds, SHORTEST), AGAIN)
     try:
         yield
     finally:

@@ -16,7 +16,7 @@ from gensr_pref.audio import Sound, Wave
 from gensr_pref.config import GeneratorUse
 from gensr_pref.corpus.files import by_stem
 from gensr_pref.engine import rundir
-from gensr_pref.engine.blueprint import label_of, make_generator
+from gensr_pref.engine.blueprint import check_named, label_of, make_generator
 from gensr_pref.engine.judge import Judge, judge_of
 from gensr_pref.engine.pieces import OVERLAP_SECONDS, PIECE_SECONDS, pieces, written
 from gensr_pref.engine.sampling import Asked, Row, sample_clip
@@ -188,10 +188,8 @@ class _Work:
         """Check and load, if there is anything to do."""
         if not todo:
             return
-        check = getattr(self._asked.generator, "check", None)
-        if callable(check):
-            origins = [origin for file in todo for origin in self._origins(file)]
-            check(origins, self._asked.candidates)
+        origins = [origin for file in todo for origin in self._origins(file)]
+        check_named(self._asked.generator, origins, self._asked.candidates)
         plugins.search(Path.cwd())
         load_generator(self._asked.label, self._asked.generator, self._wanted.device)
         if self._judge is not None:

@@ -98,6 +98,13 @@ def test_the_order_of_files_and_recordings_does_not_matter(base, tmp_path):
     assert tables(tmp_path / "again") == tables(tmp_path / "run")
 
 
+@pytest.mark.slow
+def test_other_processes_find_the_same_files(base, tmp_path):
+    made(base, tmp_path / "run")
+    made(base, tmp_path / "ray", "engine.kind=ray", "engine.workers=2")
+    assert tables(tmp_path / "ray") == tables(tmp_path / "run")
+
+
 def test_missing_file_is_a_failure_and_shifts_nothing(base, tmp_path):
     made(base, tmp_path / "run")
     (base / "made" / "half" / "second" / "voice.flac").unlink()
