@@ -22,7 +22,6 @@ from gensr_pref.threads import one_thread
 
 Row = dict[str, Any]
 Seed = Callable[..., int]
-LARGEST_SHARE_BEYOND = 0.01  # of a candidate's samples, beyond full scale
 ROUNDING = 2 / 32768  # two steps of 16 bits: what the last bits of a float32 sum may move
 
 
@@ -192,17 +191,14 @@ def check_candidate(candidate: Candidate, rate: int, seconds: float) -> None:
 
     Raises:
         Unusable: EMPTY, NOT_FINITE, SILENT; LENGTH_MISMATCH where the output is not as long as
-            the input, by more than 20 ms; OUT_OF_RANGE where over 1 % of its samples (our choice)
-            exceed full scale, and so would be clipped; GENERATOR_ERROR where it is no array of
-            floats.
+            the input, by more than 20 ms; OUT_OF_RANGE where too much of it exceeds full scale,
+            and so would be clipped; GENERATOR_ERROR where it is no array of floats.
     """
     kind = getattr(candidate.audio, "dtype", type(candidate.audio).__name__)
     if not isinstance(candidate.audio, np.ndarray) or candidate.audio.dtype.kind != "f":
         raise Unusable(Reason.GENERATOR_ERROR, f"audio is {kind}, not float32")
     audio.require_sound(candidate.audio)
-    beyond = float(np.mean(np.abs(candidate.audio) > 1))
-    if beyond > LARGEST_SHARE_BEYOND:
-        raise Unusable(Reason.OUT_OF_RANGE, f"{beyond:.0%} of the samples exceed full scale")
+    audio.within_scale(candidate.audio)
     if candidate.audio.ndim != 1:
         raise Unusable(Reason.LENGTH_MISMATCH, f"shape {candidate.audio.shape}, not [T]")
     length = len(candidate.audio) / rate

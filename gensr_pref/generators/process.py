@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -32,7 +33,7 @@ def executed(
     """
     with log.open("wb") as errors:
         process = subprocess.Popen(
-            arguments,
+            [*_leash(), *arguments],
             cwd=folder,
             env=env,
             stdin=subprocess.DEVNULL,
@@ -48,6 +49,12 @@ def executed(
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)  # what it started may outlive it
         process.wait()
+
+
+def _leash() -> list[str]:
+    """What to put before a program so that it is killed when we are, where util-linux has it."""
+    program = shutil.which("setpriv")
+    return [program, "--pdeathsig", "KILL", "--"] if program else []
 
 
 def ending(status: int) -> str:

@@ -2,6 +2,10 @@
 
 import json
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from itertools import pairwise
 from pathlib import Path
 
@@ -299,3 +303,24 @@ def test_fm_tiny_and_dnsmos(noisy, tmp_path):
     for name in contents(tmp_path / "one"):
         first, best = panel.score([tmp_path / "one" / name, tmp_path / "four" / name])
         assert best.values["dnsmos_ovrl"] >= first.values["dnsmos_ovrl"] - 1e-3
+
+
+@pytest.mark.slow
+def test_interrupted_command_continues(noisy, tmp_path):
+    """Ctrl-C after the first file; the same command makes the rest, and all as if undisturbed."""
+    command = [Path(sys.executable).parent / "gensr-pref", "restore", noisy]
+    options = ["--generator", "cheap:Hiss", "--option", "seconds=0.5"]
+    out = tmp_path / "out"
+    process = subprocess.Popen([*command, out, *options], stderr=subprocess.PIPE, text=True)
+    while process.poll() is None and not contents(out):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    told = process.communicate(timeout=60)[1]
+    assert process.returncode == 1, told
+    assert "interrupted" in told
+    assert 1 <= len(contents(out)) < 3
+    done = subprocess.run([*command, out, *options, "--json"], capture_output=True, text=True)
+    assert json.loads(done.stdout)["skipped"] >= 1
+    subprocess.run([*command, tmp_path / "whole", *options], check=True, capture_output=True)
+    assert contents(out) == contents(tmp_path / "whole")
+    assert not list(out.rglob(".unfinished*"))
