@@ -21,11 +21,7 @@ from gensr_pref.engine.judge import Judge, judge_of
 from gensr_pref.engine.pieces import OVERLAP_SECONDS, PIECE_SECONDS, pieces, written
 from gensr_pref.engine.sampling import Asked, Row, sample_clip
 from gensr_pref.engine.work import load_generator
-from gensr_pref.errors import (
-    ConfigError,
-    InputError,
-    Unusable,
-)
+from gensr_pref.errors import ConfigError, InputError, Unusable
 from gensr_pref.generators.base import Origin
 from gensr_pref.identity import digest, seed_for
 from gensr_pref.schema import Failure, Reason
