@@ -15,7 +15,7 @@ import os
 import signal
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -38,6 +38,7 @@ from gensr_pref.engine.work import (
 from gensr_pref.errors import Unusable
 from gensr_pref.schema import Reason
 
+Place = tuple[str, str] | None  # a clip and the generator that is at it; None between clips
 GRACE_SECONDS = 15.0  # beyond the limit: a worker that can stop a generator by itself shall do so
 
 _SETTINGS = {
@@ -54,13 +55,17 @@ class _Running:
 
     actor: Any
     job: deque[Task]
-    attempt: int
+    deaths: Counter[Place]
     at: Began | None = None
     since: float = 0.0
 
     @property
     def task(self) -> Task:
         return self.job[0]
+
+    @property
+    def place(self) -> Place:
+        return (self.at.clip_id, self.at.generator) if self.at else None
 
     def heard(self, event: Event) -> None:
         """Keep what the actor is at, by what it tells."""
@@ -87,7 +92,7 @@ class _Pool:
         self._retries = engine.retries
         self._limit = engine.limit_seconds
         self._class = ray.remote(max_restarts=0, max_task_retries=0)(worker)
-        self._waiting = deque((deque(job), 0) for job in jobs if job)
+        self._waiting = deque((deque(job), Counter[Place]()) for job in jobs if job)
         self._idle = [self._actor() for _ in range(min(count, len(self._waiting)))]
         self._busy: dict[Any, _Running] = {}
 
@@ -104,10 +109,10 @@ class _Pool:
 
     def _assign(self) -> None:
         while self._waiting and self._idle:
-            job, attempt = self._waiting.popleft()
+            job, deaths = self._waiting.popleft()
             actor = self._idle.pop()
             stream = actor.run.options(num_returns="streaming").remote(job[0])
-            self._busy[stream] = _Running(actor, job, attempt)
+            self._busy[stream] = _Running(actor, job, deaths)
 
     def _advance(self, stream: Any) -> Iterator[Event]:
         running = self._busy[stream]
@@ -120,7 +125,7 @@ class _Pool:
             self._release(stream, running.actor)
             running.job.popleft()
             if running.job:
-                self._waiting.appendleft((running.job, 0))
+                self._waiting.appendleft((running.job, Counter()))
             yield Finished(task.stage, task.shard)
         except self._ray.exceptions.RayActorError as error:
             self._release(stream, self._actor())
@@ -137,20 +142,19 @@ class _Pool:
 
     def _after_death(self, running: _Running, why: str) -> Event:
         task = running.task
-        if running.attempt < self._retries:
-            self._waiting.appendleft((running.job, running.attempt + 1))
+        running.deaths[running.place] += 1
+        times = running.deaths[running.place]
+        if times <= self._retries:
+            self._waiting.appendleft((running.job, running.deaths))
             return Restarted(task.stage, task.shard, why)
         if running.at is None:
-            return Lost(
-                task.stage, task.shard, f"its worker died (attempt {running.attempt + 1}): {why}"
-            )
-        detail = f"its process ended {running.attempt + 1} times"
-        fault = Unusable(Reason.WORKER_DIED, detail)
+            return Lost(task.stage, task.shard, f"its worker died (attempt {times}): {why}")
+        fault = Unusable(Reason.WORKER_DIED, f"its process ended {times} times")
         return self._give_up(running, running.at, fault)
 
     def _give_up(self, running: _Running, at: Began, why: Unusable) -> Event:
         """Begin a task anew without the clip that a generator is at."""
-        self._waiting.appendleft((running.without(at, why), 0))
+        self._waiting.appendleft((running.without(at, why), running.deaths))
         told = f"{at.generator} is not asked about {at.clip_id} again ({why})"
         return Restarted(running.task.stage, running.task.shard, told)
 

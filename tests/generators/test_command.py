@@ -104,10 +104,10 @@ def test_batch_that_fails_raises_so_that_it_is_asked_for_again(noisy):
 def test_program_that_hangs_is_ended_with_all_that_it_started(noisy, tmp_path):
     tally = tmp_path / "tally"
     began = time.monotonic()
-    hanging = command("hang", limit_seconds=1.0, env={"TALLY": str(tally)})
+    hanging = command("hang", limit_seconds=2.0, env={"TALLY": str(tally)})
     [fault] = sampled(hanging, noisy, [100])
-    assert (fault.reason, fault.detail) == ("timed_out", "no answer within 1 s")
-    assert time.monotonic() - began < 10
+    assert (fault.reason, fault.detail) == ("timed_out", "no answer within 2 s")
+    assert time.monotonic() - began < 30
     _gone(int(tally.read_text()))
 
 
@@ -117,7 +117,7 @@ def test_interruption_ends_the_program(noisy, tmp_path):
 
     tally = tmp_path / "tally"
     hanging = command("hang", env={"TALLY": str(tally)})
-    with pytest.raises(OutOfTime), time_limit(1.0):
+    with pytest.raises(OutOfTime), time_limit(2.0):
         sampled(hanging, noisy, [100])
     _gone(int(tally.read_text()))
 
