@@ -106,7 +106,8 @@ def _watch(
             elif isinstance(event, Restarted):
                 ticks.pop(key, None)
             elif isinstance(event, Notice):
-                shards.append_json(out / NOTICES, {"text": event.text})
+                line = {"generator": event.generator, "text": event.text}
+                shards.append_json(out / NOTICES, line)
             elif isinstance(event, Lost):
                 lost.append(event)
     return lost

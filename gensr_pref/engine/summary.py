@@ -65,8 +65,9 @@ def _notices(panel: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def _told(out: Path) -> list[str]:
-    """What the generators of a run made necessary to say, each once."""
-    return list(dict.fromkeys(line["text"] for line in shards.read_json_lines(out / NOTICES)))
+    """The last that was said of each generator of a run."""
+    lines = shards.read_json_lines(out / NOTICES)
+    return list({line["generator"]: str(line["text"]) for line in lines}.values())
 
 
 def _before(out: Path) -> dict[str, Any]:

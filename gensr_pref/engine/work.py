@@ -89,6 +89,7 @@ class Notice:
 
     stage: Stage
     shard: int
+    generator: str
     text: str
 
 
@@ -206,7 +207,7 @@ class ShardWorker:
         """On the first clip of a run: whether a generator keeps its word."""
         yield Began("sample", task.shard, origin.clip_id, asked.label)
         if text := not_reproducible(origin, noisy, asked, self._seed):
-            yield Notice("sample", task.shard, text)
+            yield Notice("sample", task.shard, asked.label, text)
 
     def _score(self, task: ShardTask) -> Iterator[Event]:
         clips = shards.read(shards.part(self.setup.out, "clips", task.shard)).to_pylist()

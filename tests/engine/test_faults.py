@@ -144,6 +144,9 @@ def test_generator_that_cannot_be_repeated_is_said_to_be(faulty, base, tmp_path,
     again = faulty("other_every_time")  # everything is there: nobody is asked again
     assert again["notices"] == [notice]
     assert pair(tmp_path / "run", ["margin.level=0.001"])["notices"] == [notice]
+    for path in (tmp_path / "run").glob("*/part-00000*"):
+        path.unlink()
+    assert len(faulty("other_every_time")["notices"]) == 1  # made again, and said once
 
 
 def test_rounding_is_no_lack_of_reproducibility(faulty):
