@@ -148,10 +148,19 @@ def _decode(file: Any, mono: Wave) -> int:
 
 def flac(wave: Wave, rate: int) -> bytes:
     """16-bit FLAC bytes of a waveform; samples beyond full scale are clipped."""
+    return _encoded(wave, rate, "FLAC")
+
+
+def wav(wave: Wave, rate: int) -> bytes:
+    """16-bit WAV bytes of a waveform; samples beyond full scale are clipped."""
+    return _encoded(wave, rate, "WAV")
+
+
+def _encoded(wave: Wave, rate: int, form: str) -> bytes:
     import soundfile
 
     buffer = io.BytesIO()
-    soundfile.write(buffer, pcm16(wave), rate, format="FLAC", subtype="PCM_16")
+    soundfile.write(buffer, pcm16(wave), rate, format=form, subtype="PCM_16")
     return buffer.getvalue()
 
 

@@ -105,6 +105,26 @@ def parser() -> argparse.ArgumentParser:
     score.add_argument("--workers", default="auto", help="processes; auto = one per CPU")
     score.add_argument("--device", default="cpu", help="torch device, such as cuda")
 
+    restore = _add(commands, "restore", _restore, "a file or a folder through a generator")
+    restore.add_argument("source", type=Path, metavar="IN", help="a noisy file or a folder of them")
+    restore.add_argument("out", type=Path, metavar="OUT", help="the file or folder to make")
+    restore.add_argument("--generator", required=True, metavar="NAME", help="or module:Class")
+    restore.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="of the generator, as in a run file; may be given again",
+    )
+    restore.add_argument(
+        "--best-of", type=int, default=1, metavar="N", help="candidates to choose from"
+    )
+    restore.add_argument(
+        "--by", metavar="SCORE", help="the score that chooses; with --best-of, dnsmos_ovrl"
+    )
+    restore.add_argument("--seed", type=int, default=0, help="of all that is random")
+    restore.add_argument("--device", default="cpu", help="torch device, such as cuda")
+
     fetch = _add(commands, "fetch", _fetch, "download weights and check them; no name: list them")
     fetch.add_argument("names", nargs="*", metavar="NAME", help="checkpoint, such as utmos")
     fetch.add_argument("--sha256", metavar="HEX", help="digest the file must have; for one name")
@@ -210,6 +230,28 @@ def _score(options: argparse.Namespace) -> None:
         raise RunIncompleteError(f"no file has any score; {found['out']} says why")
 
 
+def _restore(options: argparse.Namespace) -> None:
+    from gensr_pref import config
+    from gensr_pref.engine import text
+    from gensr_pref.engine.restore import Wanted, restore
+
+    use = config.parse(
+        {
+            "use": options.generator,
+            "candidates": options.best_of,
+            "options": config.override({}, options.option),
+        },
+        config.GeneratorUse,
+        "--best-of" if options.best_of < 1 else "--generator",
+    )
+    wanted = Wanted(use, options.by, options.seed, options.device)
+    with contextlib.redirect_stdout(sys.stderr):  # what plugins print is no result
+        found = restore(options.source, options.out, wanted)
+    print(json.dumps(found, indent=2) if options.json else text.restored(found))
+    if found["failed"]:
+        raise RunIncompleteError(text.not_restored(found))
+
+
 def _fetch(options: argparse.Namespace) -> None:
     from gensr_pref import fetch
     from gensr_pref.engine import text
@@ -242,7 +284,8 @@ def _generators(options: argparse.Namespace) -> None:
     from gensr_pref.engine import catalogue, text
 
     found = catalogue.generators()
-    print(json.dumps(found, indent=2) if options.json else text.table(found))
+    lines = text.listed(found, "generator", "options", "revision", "missing")
+    print(json.dumps(found, indent=2) if options.json else lines)
 
 
 def _train(options: argparse.Namespace) -> None:

@@ -271,7 +271,7 @@ class Pairing(Model):
 
 
 class Engine(Model):
-    """How the work is run; changes nothing in the tables."""
+    """How the work is run; changes nothing in the tables, unless a limit is reached."""
 
     kind: Literal["serial", "ray"] = "ray"
     workers: Literal["auto"] | Annotated[int, Field(ge=1)] = Field(
@@ -280,6 +280,12 @@ class Engine(Model):
     address: str | None = Field(None, description="ray: auto for a running cluster; null = local")
     retries: int = Field(2, ge=0, description="how often a shard whose worker died is tried anew")
     device: str = Field("cpu", description="torch device of the generators")
+    limit_seconds: float | None = Field(
+        3600,
+        gt=0,
+        description="what a generator may take for one clip before it has failed on it; "
+        "null: no limit",
+    )
     shard_clips: int = Field(16, ge=1, description="clips per part file; this one shapes the files")
 
 

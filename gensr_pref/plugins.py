@@ -55,7 +55,8 @@ def create(
     Args:
         field: where the options stand in the run file, for the error message.
         base: the run file's folder. An option that the plugin's class lists in `paths`, and that
-            names a file there, is that file.
+            names a file there, is that file. One that it lists in `folders` is relative to it,
+            and is it where it is not given.
 
     Raises:
         UnknownPluginError: nothing has that name.
@@ -90,11 +91,13 @@ def options_of(plugin: Any) -> list[str]:
 
 
 def _rooted(plugin: Any, options: dict[str, Any], base: Path | None) -> dict[str, Any]:
-    """The options, those that name a file below `base` as its whole path."""
+    """The options, those that name a file or a folder below `base` as its whole path."""
     if base is None:
         return options
     named = {k: base / options[k] for k in getattr(plugin, "paths", ()) if _text(options.get(k))}
-    return {**options, **{name: str(path) for name, path in named.items() if path.exists()}}
+    files = {name: str(path) for name, path in named.items() if path.exists()}
+    folders = {k: str(base / options.get(k, "")) for k in getattr(plugin, "folders", ())}
+    return {**options, **files, **folders}
 
 
 def _text(value: Any) -> bool:

@@ -35,7 +35,12 @@ class Reason(StrEnum):
     NO_WORDS = "no_words"  # the language is written without spaces between words
     UNKNOWN_LANGUAGE = "unknown_language"  # a language that the recogniser does not know
     NO_SPEECH = "no_speech"  # the metric found no utterance to score
-    GENERATOR_ERROR = "generator_error"  # the generator raised
+    GENERATOR_ERROR = "generator_error"  # the generator raised, or its program failed
+    WRONG_RATE = "wrong_rate"  # an output at another sample rate than was agreed
+    DUPLICATE = "duplicate"  # the same samples as an earlier candidate of the clip
+    TIMED_OUT = "timed_out"  # the generator took longer than it was given
+    OUT_OF_MEMORY = "out_of_memory"  # the generator asked for memory that there is not
+    WORKER_DIED = "worker_died"  # the generator ended its process, as often as was tried
     METRIC_ERROR = "metric_error"  # the metric raised
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from gensr_pref import __version__, plugins
-from gensr_pref.config import LABEL_PATTERN, GeneratorUse, Run, resolved
+from gensr_pref.config import LABEL_PATTERN, Corpus, GeneratorUse, Run, resolved
 from gensr_pref.corpus.clips import ClipSpec, Plan, plan
-from gensr_pref.errors import ConfigError
-from gensr_pref.generators.base import Generator
+from gensr_pref.errors import ConfigError, InputError
+from gensr_pref.generators.base import Generator, Origin
 from gensr_pref.identity import NOISY, digest
 from gensr_pref.metrics.panel import Panel
 from gensr_pref.pairing.base import PairRule, Vote
@@ -27,10 +27,10 @@ _GENERATOR: tuple[tuple[str, str, Callable[[Any], bool]], ...] = (
         lambda value: isinstance(value, str) and re.fullmatch(LABEL_PATTERN, value) is not None,
     ),
     ("revision", "text", lambda value: isinstance(value, str)),
-    ("sample_rate", "a whole number of Hz", lambda value: type(value) is int and value > 0),
     ("load", "a method", callable),
-    ("sample", "a method", callable),
 )
+_RATED = ("sample_rate", "a whole number of Hz", lambda value: type(value) is int and value > 0)
+_SAMPLING = ("sample", "a method", callable)
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,7 @@ def draw_up(run: Run, base: Path) -> Blueprint:
     find_rule(run.pairing.rule)
     _check_candidates(run)
     planned: Plan = plan(run.corpus, run.seed, base)
+    _check_named(run, generators, planned)
     document = _document(run, generators, panel, _texts(planned.clips))
     return Blueprint(run, base, planned.clips, planned.failures, document)
 
@@ -106,9 +107,7 @@ def make_generators(run: Run, base: Path) -> dict[str, Generator]:
     """
     found: dict[str, Generator] = {}
     for place, use in enumerate(run.generators):
-        field = f"generators.{place}.options"
-        generator = plugins.create("generator", use.use, use.options, field, base)
-        _check_generator(generator, f"generators.{place}")
+        generator = make_generator(use, f"generators.{place}", base)
         label = label_of(use, generator)
         if label in RESERVED_LABELS or label in found:
             why = "is reserved" if label in RESERVED_LABELS else "is used twice"
@@ -117,15 +116,67 @@ def make_generators(run: Run, base: Path) -> dict[str, Generator]:
     return found
 
 
+def make_generator(use: GeneratorUse, field: str, base: Path) -> Generator:
+    """A generator, not yet loaded.
+
+    Args:
+        field: where it is asked for, for the error message.
+
+    Raises:
+        InputError: unknown, wrong options, or a class that is no generator.
+    """
+    options = f"{field}.options"
+    generator: Generator = plugins.create("generator", use.use, use.options, options, base)
+    _check_generator(generator, field)
+    return generator
+
+
 def _check_generator(generator: Any, field: str) -> None:
     """Refuse a class that is no generator, before it is asked to be one."""
-    for attribute, expected, holds in _GENERATOR:
+    named = callable(getattr(generator, "candidates_of", None))
+    members = _GENERATOR if named else (*_GENERATOR, _RATED, _SAMPLING)
+    for attribute, expected, holds in members:
         value = getattr(generator, attribute, None)
         if not holds(value):
             raise ConfigError(
                 f"{field}: {type(generator).__name__}.{attribute} must be {expected} "
                 f"(see gensr_pref/generators/base.py), not {value!r}"
             )
+
+
+def _check_named(run: Run, generators: dict[str, Any], planned: Plan) -> None:
+    """Let the generators that know clips by name say early that they know none."""
+    origins = [origin_of(spec, run.corpus) for spec in planned.clips]
+    for place, (use, generator) in enumerate(zip(run.generators, generators.values(), strict=True)):
+        try:
+            check_named(generator, origins, use.candidates)
+        except InputError as error:
+            raise type(error)(f"generators.{place}: {error}") from error
+
+
+def check_named(generator: Any, clips: Sequence[Origin], candidates: int) -> None:
+    """Let a generator that knows clips by name look at them, if it wants to.
+
+    Raises:
+        InputError: it could not succeed.
+    """
+    if hasattr(generator, "candidates_of") and callable(getattr(generator, "check", None)):
+        generator.check(clips, candidates)
+
+
+def origin_of(spec: ClipSpec, corpus: Corpus) -> Origin:
+    """Which clip a clip is, as a generator is told."""
+    item, segment = spec.item, spec.segment
+    degraded = corpus.degrade is not None
+    return Origin(
+        spec.clip_id,
+        item.source_id,
+        item.rate,
+        segment.start,
+        segment.frames,
+        item.frames,
+        degraded,
+    )
 
 
 def label_of(use: GeneratorUse, generator: Generator) -> str:

@@ -13,11 +13,12 @@ from gensr_pref.engine import actors, rundir, serial
 from gensr_pref.engine.blueprint import Blueprint, draw_up
 from gensr_pref.engine.pair import write_pairs
 from gensr_pref.engine.progress import Progress
-from gensr_pref.engine.summary import write_summary
+from gensr_pref.engine.summary import NOTICES, write_summary
 from gensr_pref.engine.work import (
     Event,
     Finished,
     Lost,
+    Notice,
     Restarted,
     Setup,
     ShardTask,
@@ -104,7 +105,10 @@ def _watch(
                 shards.append_json(out / "timings.jsonl", _timing(event, ticks.pop(key, [])))
             elif isinstance(event, Restarted):
                 ticks.pop(key, None)
-            else:
+            elif isinstance(event, Notice):
+                line = {"generator": event.generator, "text": event.text}
+                shards.append_json(out / NOTICES, line)
+            elif isinstance(event, Lost):
                 lost.append(event)
     return lost
 

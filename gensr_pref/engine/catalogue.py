@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from pathlib import Path
 from typing import Any
 
 from gensr_pref import plugins
-from gensr_pref.errors import MissingWeightsError
+from gensr_pref.errors import InputError, MissingWeightsError
 from gensr_pref.metrics.base import MetricSpec, Score
 
 
@@ -32,19 +34,69 @@ def _spec(name: str) -> tuple[MetricSpec, str]:
 
 
 def generators() -> list[dict[str, Any]]:
-    """One row per installed generator."""
-    rows = []
-    for name in plugins.names("generator"):
-        generator = plugins.create("generator", name, {}, name)
-        rows.append(
-            {
-                "generator": name,
-                "rate_hz": generator.sample_rate,
-                "revision": generator.revision,
-                "options": ", ".join(plugins.options_of(plugins.find("generator", name))) or "-",
-            }
-        )
-    return rows
+    """One row per installed generator, as it is without options.
+
+    ``here`` is "no" where something is missing, which ``missing`` names; "options" where it can do
+    nothing before it is told what (``needs``).
+    """
+    return [_generator_row(name) for name in plugins.names("generator")]
+
+
+def _generator_row(name: str) -> dict[str, Any]:
+    found, missing = plugins.find("generator", name), ""
+    needs = getattr(found, "needs", None)
+    if needs is None:
+        try:
+            found = plugins.create("generator", name, {}, name)
+        except InputError as error:
+            missing = str(error)
+    count = None if missing or needs else _parameters(found)
+    rate = getattr(found, "sample_rate", None)
+    revision = "" if missing or needs else found.revision
+    return {
+        "generator": name,
+        "paradigm": getattr(found, "paradigm", None) or "-",
+        "rate_hz": rate if isinstance(rate, int) else "-",
+        "parameters": "-" if count is None else count,
+        "needs": needs or "-",
+        "here": "options" if needs else "no" if missing else "yes",
+        "licence": getattr(found, "licence", None) or _licence(found),
+        "revision": revision,
+        "options": ", ".join(plugins.options_of(plugins.find("generator", name))) or "-",
+        "missing": missing,
+    }
+
+
+def _parameters(generator: Any) -> int | None:
+    """How many a generator says it has, or its checkpoint holds; None where neither is known."""
+    told = getattr(generator, "parameters", None)
+    file = _beside(generator, "model.safetensors")
+    if isinstance(told, int) or file is None:
+        return told if isinstance(told, int) else None
+    from safetensors import safe_open
+
+    with safe_open(file, "numpy") as weights:
+        shapes = [weights.get_slice(name).get_shape() for name in weights.keys()]  # noqa: SIM118
+    return int(sum(math.prod(shape) for shape in shapes))
+
+
+def _licence(generator: Any) -> str:
+    """What the head of the card beside a checkpoint says."""
+    card = _beside(generator, "README.md")
+    if card is None:
+        return "-"
+    head = card.read_text(encoding="utf-8").split("---")[1:2]
+    lines = [line for part in head for line in part.splitlines() if line.startswith("license:")]
+    return lines[0].removeprefix("license:").strip() if lines else "-"
+
+
+def _beside(generator: Any, name: str) -> Path | None:
+    """A file of a generator's checkpoint; None where it has no such thing."""
+    checkpoint = getattr(generator, "checkpoint", None)
+    if not isinstance(checkpoint, Path | str):
+        return None
+    file = Path(checkpoint) / name
+    return file if file.is_file() else None
 
 
 def _score_row(spec: MetricSpec, score: Score, missing: str) -> dict[str, Any]:

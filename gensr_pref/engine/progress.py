@@ -8,7 +8,7 @@ from functools import partial
 from types import TracebackType
 from typing import Self
 
-from gensr_pref.engine.work import Event, Lost, Restarted, Stage, Tick
+from gensr_pref.engine.work import Event, Lost, Notice, Restarted, Stage, Tick
 
 _TITLES: dict[Stage, str] = {"sample": "sampling", "score": "scoring "}
 
@@ -40,6 +40,8 @@ class Progress:
         if isinstance(event, Tick):
             self._since_start[key] += 1
             self._bars[event.stage].update(1)
+        elif isinstance(event, Notice):
+            self._write(f"note: {event.text}")
         elif isinstance(event, Restarted | Lost):
             self._bars[event.stage].update(-self._since_start.pop(key, 0))
             verdict = "begins anew" if isinstance(event, Restarted) else "is given up"

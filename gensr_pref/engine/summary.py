@@ -12,6 +12,8 @@ from gensr_pref import shards
 from gensr_pref.engine.work import Lost
 from gensr_pref.schema import column
 
+NOTICES = "notices.jsonl"  # of a run directory
+
 
 def write_summary(
     out: Path,
@@ -49,7 +51,7 @@ def write_summary(
         "shards_expected": expected_shards,
         "complete": done == expected_shards and not given_up,
         "lost": given_up,
-        "notices": _notices(document["provenance"]["panel"]),
+        "notices": [*_notices(document["provenance"]["panel"]), *_told(out)],
     }
     shards.write_text(
         out / "summary.json", json.dumps(summary, indent=2, ensure_ascii=False) + "\n"
@@ -60,6 +62,12 @@ def write_summary(
 def _notices(panel: Sequence[dict[str, Any]]) -> list[str]:
     """What the metrics' licences and makers want to be told wherever they are used."""
     return [f"{metric['metric']}: {metric['notice']}" for metric in panel if metric.get("notice")]
+
+
+def _told(out: Path) -> list[str]:
+    """The last that was said of each generator of a run."""
+    lines = shards.read_json_lines(out / NOTICES)
+    return list({line["generator"]: str(line["text"]) for line in lines}.values())
 
 
 def _before(out: Path) -> dict[str, Any]:

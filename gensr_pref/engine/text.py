@@ -139,6 +139,22 @@ def any_score(found: dict[str, Any]) -> bool:
     return any(score["count"] for score in scores)
 
 
+def restored(found: dict[str, Any]) -> str:
+    """How many files `restore` made, and where."""
+    lines = [f"{found['restored']} restored, {found['skipped']} there already: {found['out']}"]
+    if found["unjudged"]:
+        lines.append(
+            f"{found['unjudged']} pieces could not be scored; their first candidate was taken"
+        )
+    return "\n".join([*lines, *(f"note: {notice}" for notice in found["notices"])])
+
+
+def not_restored(found: dict[str, Any]) -> str:
+    """Which files `restore` could not make, and why."""
+    lines = [f"  {one['file']}: {one['reason']} ({one['detail']})" for one in found["failed"]]
+    return "\n".join(["some files could not be restored:", *lines])
+
+
 def listed(rows: Sequence[dict[str, Any]], name: str, *below: str) -> str:
     """Rows as a table, with what is too long for a column in lines below it.
 

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-import numpy as np
-
 from gensr_pref import audio, plugins, schema, shards
 from gensr_pref.audio import Sound
-from gensr_pref.config import GeneratorUse, Run
+from gensr_pref.config import Run
 from gensr_pref.corpus.clips import ClipMaker, ClipSpec
-from gensr_pref.engine.blueprint import make_generators
+from gensr_pref.engine.blueprint import make_generators, origin_of
+from gensr_pref.engine.sampling import Asked, given_up, not_reproducible, sample_clip
 from gensr_pref.errors import GensrPrefError, InputError, StorageError, Unusable
-from gensr_pref.generators.base import Candidate, Generator
-from gensr_pref.identity import candidate_id, noisy_id, seed_for
+from gensr_pref.generators.base import Origin
+from gensr_pref.identity import noisy_id, seed_for
 from gensr_pref.metrics.panel import Panel
 from gensr_pref.metrics.results import CandidateScores
-from gensr_pref.schema import Failure, Reason
-from gensr_pref.threads import one_thread
+from gensr_pref.schema import Failure
 
 Stage = Literal["sample", "score"]
 Row = dict[str, Any]
@@ -64,6 +61,36 @@ class ShardTask:
     stage: Stage
     shard: int
     clips: tuple[ClipSpec, ...]
+    hopeless: tuple[Hopeless, ...] = ()
+
+
+@dataclass(frozen=True)
+class Hopeless:
+    """A clip that a generator is not asked about again, as its worker had to be ended or died."""
+
+    clip_id: str
+    generator: str
+    why: Unusable
+
+
+@dataclass(frozen=True)
+class Began:
+    """A generator is asked about a clip now: whoever waits knows what it waits for."""
+
+    stage: Stage
+    shard: int
+    clip_id: str
+    generator: str
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What a person must know of a generator."""
+
+    stage: Stage
+    shard: int
+    generator: str
+    text: str
 
 
 @dataclass(frozen=True)
@@ -109,13 +136,13 @@ class Lost:
     why: str
 
 
-Event = Tick | Finished | Restarted | Lost
+Event = Began | Notice | Tick | Finished | Restarted | Lost
 
 
 class Worker(Protocol):
     """Does tasks in one process; loads each model when a task first needs it."""
 
-    def run(self, task: Any) -> Iterator[Tick]:
+    def run(self, task: Any) -> Iterator[Event]:
         """Do a task, telling of every clip. The task is done when the iterator ends."""
         ...
 
@@ -129,52 +156,60 @@ class ShardWorker:
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
         self._maker: ClipMaker | None = None
-        self._generators: dict[str, Generator] | None = None
+        self._generators: list[Asked] | None = None
         self._panel: Panel | None = None
         plugins.search(setup.base)
 
-    def run(self, task: ShardTask) -> Iterator[Tick]:
+    def run(self, task: ShardTask) -> Iterator[Event]:
         """Do a task, telling of every clip. Its part file is there when the iterator ends."""
         yield from self._sample(task) if task.stage == "sample" else self._score(task)
 
-    def _sample(self, task: ShardTask) -> Iterator[Tick]:
-        clips: list[Row] = []
-        candidates: list[Row] = []
-        failures: list[Failure] = []
+    def _sample(self, task: ShardTask) -> Iterator[Event]:
+        made = _Made()
         for spec in task.clips:
             began = time.perf_counter()
+            before = len(made.candidates)
             try:
                 clip = self.maker.make(spec)
             except Unusable as fault:
-                failures.append(Failure("corpus", spec.clip_id, fault.reason, fault.detail))
-                yield Tick("sample", task.shard, 0.0, time.perf_counter() - began)
-                continue
-            rows, faults = self._candidates(clip)
-            clips.append(clip)
-            candidates += rows
-            failures += faults
-            heard = _audio_seconds(rows)
+                made.failures.append(Failure("corpus", spec.clip_id, fault.reason, fault.detail))
+            else:
+                yield from self._candidates(task, spec, clip, made)
+                made.clips.append(clip)
+            heard = _audio_seconds(made.candidates[before:])
             yield Tick("sample", task.shard, heard, time.perf_counter() - began)
-        self._write_failures(task, failures)
-        self._write("candidates", task, candidates, schema.CANDIDATES)
-        self._write("clips", task, clips, schema.CLIPS)
+        self._write_failures(task, made.failures)
+        self._write("candidates", task, made.candidates, schema.CANDIDATES)
+        self._write("clips", task, made.clips, schema.CLIPS)
 
-    def _candidates(self, clip: Row) -> tuple[list[Row], list[Failure]]:
+    def _candidates(
+        self, task: ShardTask, spec: ClipSpec, clip: Row, made: _Made
+    ) -> Iterator[Event]:
         noisy = audio.from_column(clip["noisy"])
         assert noisy is not None
-        rows: list[Row] = []
-        failures: list[Failure] = []
-        uses = zip(self.setup.run.generators, self.generators.items(), strict=True)
-        with one_thread():
-            for use, (label, generator) in uses:
-                made, faults = sample_clip(
-                    clip["clip_id"], noisy, label, generator, use, self._seed
-                )
-                rows += made
-                failures += faults
-        return rows, failures
+        origin = origin_of(spec, self.setup.run.corpus)
+        hopeless = {(one.clip_id, one.generator): one.why for one in task.hopeless}
+        first = task.shard == 0 and not made.clips
+        for asked in self.generators:
+            if why := hopeless.get((origin.clip_id, asked.label)):
+                made.failures += given_up(origin, asked, why)
+                continue
+            yield Began("sample", task.shard, origin.clip_id, asked.label)
+            rows, failures = sample_clip(origin, noisy, asked, self._seed)
+            made.candidates += rows
+            made.failures += failures
+            if first and rows:
+                yield from self._asked_again(task, origin, noisy, asked)
 
-    def _score(self, task: ShardTask) -> Iterator[Tick]:
+    def _asked_again(
+        self, task: ShardTask, origin: Origin, noisy: Sound, asked: Asked
+    ) -> Iterator[Event]:
+        """On the first clip of a run: whether a generator keeps its word."""
+        yield Began("sample", task.shard, origin.clip_id, asked.label)
+        if text := not_reproducible(origin, noisy, asked, self._seed):
+            yield Notice("sample", task.shard, asked.label, text)
+
+    def _score(self, task: ShardTask) -> Iterator[Event]:
         clips = shards.read(shards.part(self.setup.out, "clips", task.shard)).to_pylist()
         candidates = shards.read(shards.part(self.setup.out, "candidates", task.shard)).to_pylist()
         of_clip: dict[str, list[Row]] = {clip["clip_id"]: [] for clip in clips}
@@ -214,14 +249,20 @@ class ShardWorker:
         return self._maker
 
     @property
-    def generators(self) -> dict[str, Generator]:
-        """The generators by label, loaded."""
+    def generators(self) -> list[Asked]:
+        """The generators, loaded, and what is asked of each."""
         if self._generators is None:
-            made = make_generators(self.setup.run, self.setup.base)
-            for label, generator in made.items():
-                _load(label, generator, self.setup.run.engine.device)
-            self._generators = made
+            self._generators = list(self._loaded())
         return self._generators
+
+    def _loaded(self) -> Iterator[Asked]:
+        run = self.setup.run
+        made = make_generators(run, self.setup.base)
+        recorded = {one["name"]: one["revision"] for one in self.setup.facts["generators"]}
+        for use, (label, generator) in zip(run.generators, made.items(), strict=True):
+            load_generator(label, generator, run.engine.device)
+            limit = run.engine.limit_seconds
+            yield Asked(label, generator, recorded[label], use.candidates, limit)
 
     @property
     def panel(self) -> Panel:
@@ -232,72 +273,30 @@ class ShardWorker:
         return self._panel
 
 
-def _load(label: str, generator: Generator, device: str) -> None:
+@dataclass
+class _Made:
+    """What a shard has come to so far."""
+
+    clips: list[Row] = field(default_factory=list)
+    candidates: list[Row] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+
+
+def load_generator(label: str, generator: Any, device: str) -> None:
+    """Load a generator's weights.
+
+    Raises:
+        InputError: they cannot be; ends a run before it samples.
+    """
     try:
         generator.load(device)
     except GensrPrefError:
         raise
-    except Exception as error:  # a model that does not load ends the run before it samples
+    except Exception as error:
         raise InputError(
             f"generator {label!r} cannot be loaded on engine.device = {device!r}: "
             f"{type(error).__name__}: {error}"
         ) from error
-
-
-def sample_clip(
-    clip: str,
-    noisy: Sound,
-    label: str,
-    generator: Generator,
-    use: GeneratorUse,
-    seed: Callable[..., int],
-) -> tuple[list[Row], list[Failure]]:
-    """All candidates of one clip by one generator, in one batch of equal rows.
-
-    A batch never mixes clips: its rows then need no padding, and what a candidate sounds like
-    cannot depend on which other clips were there.
-    """
-    ids = [candidate_id(clip, label, index) for index in range(use.candidates)]
-    seeds = [seed(clip, label, index) for index in range(use.candidates)]
-    heard = noisy.at(generator.sample_rate).wave
-    batch = np.repeat(heard[None], use.candidates, axis=0)
-    try:
-        found = list(generator.sample(batch, [len(heard)] * use.candidates, seeds))
-        if len(found) != use.candidates:
-            raise RuntimeError(f"{len(found)} candidates came back, not {use.candidates}")
-    except (Exception, SystemExit) as error:  # anyone's code; its failure is data
-        fault = error if isinstance(error, Unusable) else _raised(error)
-        return [], [Failure("candidates", clip, fault.reason, fault.detail, name) for name in ids]
-    rows, failures = [], []
-    for index, (name, candidate) in enumerate(zip(ids, found, strict=True)):
-        try:
-            check_candidate(candidate, len(heard))
-            rows.append(
-                _candidate_row(name, clip, label, generator, index, seeds[index], candidate)
-            )
-        except Exception as error:  # not a candidate, or not what one is made of
-            fault = error if isinstance(error, Unusable) else _raised(error)
-            failures.append(Failure("candidates", clip, fault.reason, fault.detail, name))
-    return rows, failures
-
-
-def check_candidate(candidate: Candidate, samples: int) -> None:
-    """Refuse what is not a restored clip.
-
-    Raises:
-        Unusable: EMPTY, NOT_FINITE, SILENT; LENGTH_MISMATCH where the output is not as long as
-            the input; OUT_OF_RANGE where over 1 % of its samples (our choice) exceed full scale,
-            and so would be clipped; GENERATOR_ERROR where it is no array of floats.
-    """
-    kind = getattr(candidate.audio, "dtype", type(candidate.audio).__name__)
-    if not isinstance(candidate.audio, np.ndarray) or candidate.audio.dtype.kind != "f":
-        raise Unusable(Reason.GENERATOR_ERROR, f"audio is {kind}, not float32")
-    audio.require_sound(candidate.audio)
-    audio.within_scale(candidate.audio)
-    if candidate.audio.shape != (samples,):
-        raise Unusable(
-            Reason.LENGTH_MISMATCH, f"shape {candidate.audio.shape} for an input of {samples}"
-        )
 
 
 def score_clip(clip: Row, candidates: list[Row], panel: Panel) -> tuple[list[Row], list[Failure]]:
@@ -340,33 +339,6 @@ def write_failures(path: Path, failures: list[Failure], facts: dict[str, Any]) -
 
 def _decoded(row: Row) -> Sound:
     return audio.read(row["audio"]["bytes"])
-
-
-def _raised(error: BaseException) -> Unusable:
-    return Unusable(Reason.GENERATOR_ERROR, f"{type(error).__name__}: {error}")
-
-
-def _candidate_row(
-    name: str, clip: str, label: str, generator: Generator, index: int, seed: int, made: Candidate
-) -> Row:
-    return {
-        "candidate_id": name,
-        "clip_id": clip,
-        "generator": label,
-        "revision": generator.revision,
-        "index": index,
-        "seed": seed,
-        "sampling": json.dumps(made.sampling, sort_keys=True),
-        "audio": audio.column_value(made.audio, generator.sample_rate),
-        "sample_rate": generator.sample_rate,
-        "num_samples": len(made.audio),
-        "tokens": None if made.tokens is None else made.tokens.tolist(),
-        "latent": None if made.latent is None else _latent(made.latent),
-    }
-
-
-def _latent(latent: Any) -> Row:
-    return {"data": latent.astype("<f2").tobytes(), "shape": list(latent.shape)}
 
 
 def scores_of(scored: CandidateScores) -> Row:

@@ -1,6 +1,8 @@
 """A generator and metrics that cost nothing, and ones that misbehave; named `cheap:Class`."""
 
+import contextlib
 import os
+import signal
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -63,13 +65,23 @@ class Misbehaving(Hiss):
         return {
             "nan": np.full_like(audio, np.nan),
             "silence": np.zeros_like(audio),
-            "short": audio[:-320],
+            "short": audio[:-330],
             "empty": audio[:0],
             "integers": (audio * 32767).astype(np.int16),
             "complex": audio.astype(np.complex64),
             "loud": audio * 100,
             "stereo": np.stack([audio, audio]),
         }[self.how]
+
+
+class Echo(Hiss):
+    """Changes nothing."""
+
+    def __init__(self):
+        super().__init__("echo")
+
+    def _one(self, row, length, seed):
+        return Candidate(row[:length])
 
 
 class Unloadable(Hiss):
@@ -97,6 +109,88 @@ class Killer(Hiss):
                 file.write("x")
             os._exit(1)
         return super().sample(noisy, lengths, seeds)
+
+
+class Faulty(Hiss):
+    """Goes wrong in a way of choice, with one seed's row or with all; `log` counts the calls."""
+
+    def __init__(self, how: str = "", log: str = "", clip: int = 0) -> None:
+        super().__init__("faulty")
+        self.how = how
+        self.log = Path(log) if log else None
+        self.clip = clip
+        self.calls = 0
+
+    def sample(self, noisy, lengths, seeds):
+        self.calls += 1
+        if self.log:
+            with self.log.open("a") as file:
+                file.write(f"{len(seeds)}\n")
+        return getattr(self, f"_{self.how}")(noisy, lengths, seeds)
+
+    def _one_row(self, noisy, lengths, seeds):
+        """Fails for the whole batch where an odd seed is in it."""
+        if any(seed % 2 for seed in seeds):
+            raise RuntimeError("an odd seed")
+        return super().sample(noisy, lengths, seeds)
+
+    def _batch_too_large(self, noisy, lengths, seeds):
+        if len(seeds) > 1:
+            raise OutOfMemoryError("CUDA out of memory")
+        return super().sample(noisy, lengths, seeds)
+
+    def _memory(self, noisy, lengths, seeds):
+        raise MemoryError("1 EiB")
+
+    def _cpu_memory(self, noisy, lengths, seeds):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to ...")
+
+    def _sleeps(self, noisy, lengths, seeds):
+        time.sleep(600)
+
+    def _swallows(self, noisy, lengths, seeds):
+        """Would go on for ever, and catches what it can."""
+        while True:
+            with contextlib.suppress(Exception):
+                time.sleep(600)
+
+    def _deaf(self, noisy, lengths, seeds):
+        """Hangs where no alarm reaches it, as native code would; on clips of one length only."""
+        if lengths[0] == self.clip:
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
+            time.sleep(600)
+        return super().sample(noisy, lengths, seeds)
+
+    def _dies(self, noisy, lengths, seeds):
+        if lengths[0] == self.clip:
+            os._exit(1)
+        return super().sample(noisy, lengths, seeds)
+
+    def _ignores_seed(self, noisy, lengths, seeds):
+        return super().sample(noisy, lengths, [7] * len(seeds))
+
+    def _other_every_time(self, noisy, lengths, seeds):
+        return super().sample(noisy, lengths, [seed + self.calls for seed in seeds])
+
+    def _rounds(self, noisy, lengths, seeds):
+        """Differs from call to call by less than a step of 16 bits."""
+        made = super().sample(noisy, lengths, seeds)
+        return [replace(one, audio=one.audio + np.float32(self.calls * 1e-6)) for one in made]
+
+    def _answers_errors(self, noisy, lengths, seeds):
+        """An error in the place of the second candidate."""
+        made = super().sample(noisy, lengths, seeds)
+        return [made[0], ValueError("no voice in it"), *made[2:]]
+
+    def _other_rate(self, noisy, lengths, seeds):
+        """Candidates at 8 kHz that say so, but for the last, which does not."""
+        made = super().sample(noisy, lengths, seeds)
+        slow = [replace(one, audio=one.audio[::2].copy(), rate=8000) for one in made]
+        return [*slow[:-1], replace(slow[-1], rate=None)]
+
+
+class OutOfMemoryError(RuntimeError):
+    """Named as torch names its own."""
 
 
 WORD = "a word"
@@ -169,6 +263,13 @@ class Fragile(Roughness):
         if any(np.abs(sound.wave).max() > 0.95 for sound in clip.candidates):
             os._exit(1)
         return super().score(clip)
+
+
+class Fatal(Roughness):
+    """Ends its process."""
+
+    def score(self, clip):
+        os._exit(1)
 
 
 class Talkative(Roughness):

@@ -253,24 +253,29 @@ def test_storage_that_fails_a_worker_ends_the_build(copy, run, base):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("times", "lost"), [(2, 0), (99, 1)])
-def test_worker_that_dies_is_replaced_a_finite_number_of_times(
-    run, base, tmp_path, finished, times, lost
-):
+@pytest.mark.parametrize(("times", "died"), [(2, 0), (99, 2)])
+def test_worker_that_dies_is_replaced_a_finite_number_of_times(run, base, tmp_path, times, died):
+    """Two retries a clip; then the clip has no candidates of that generator."""
     tally = tmp_path / "deaths"
     uses = (
         "[{use: 'cheap:Killer', name: hiss, candidates: 3, "
         f"options: {{tally: '{tally}', times: {times}}}}}]"
     )
     overrides = [f"generators={uses}", "engine.kind=ray", "engine.workers=1", "corpus.limit=2"]
-    if not lost:
-        summary = build(run(*overrides), base, tmp_path / "run")
-        assert summary["candidates"] == 6
-        return
     summary = build(run(*overrides), base, tmp_path / "run")
+    assert summary["complete"]
+    assert summary["candidates"] == 6 - 3 * died
+    assert len(tally.read_text()) == max(2, 3 * died)
+    assert summary["failures"] == ({"candidates": {"worker_died": 6}} if died else {})
+
+
+@pytest.mark.slow
+def test_shard_whose_worker_dies_without_a_generator_is_lost(run, base, tmp_path):
+    on_ray = ["engine.kind=ray", "engine.workers=1", "engine.retries=1", "corpus.limit=2"]
+    summary = build(run("panel.0.metric=cheap:Fatal", *on_ray), base, tmp_path / "run")
     assert not summary["complete"]
-    assert summary["lost"][0]["shard"] == 0
-    assert len(tally.read_text()) == 3
+    assert [one["stage"] for one in summary["lost"]] == ["score"]
+    assert "attempt 2" in summary["lost"][0]["why"]
 
 
 def test_pairs_again_under_another_rule(copy):

@@ -1,0 +1,93 @@
+"""A long file in overlapping pieces, and the pieces joined again; a few are in memory at once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gensr_pref import audio
+from gensr_pref.audio import Wave
+from gensr_pref.errors import StorageError
+
+PIECE_SECONDS = 20.0  # the longest clip of a corpus, unless told otherwise
+OVERLAP_SECONDS = 0.2  # of two pieces; one fades out while the next fades in
+_UNFINISHED = ".unfinished-"
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A stretch of a file, at its own rate."""
+
+    start: int
+    frames: int
+
+
+def pieces(frames: int, rate: int) -> list[Piece]:
+    """A file in the fewest equal pieces of at most 20 s that overlap by 0.2 s.
+
+    Args:
+        frames, rate: of the file.
+    """
+    overlap = round(OVERLAP_SECONDS * rate)
+    longest = round(PIECE_SECONDS * rate)
+    if frames <= longest:
+        return [Piece(0, frames)]
+    count = math.ceil((frames - overlap) / (longest - overlap))
+    step = math.ceil((frames - overlap) / count)
+    return [Piece(k * step, min(step + overlap, frames - k * step)) for k in range(count)]
+
+
+class Joined:
+    """Pieces added one by one to an open file, fading into each other where they overlap."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self._held = np.empty(0, np.float32)  # what the next piece may overlap with
+        self._at = 0  # where it begins
+
+    def add(self, wave: Wave, start: int, end: int) -> None:
+        """Add a piece that belongs at [start, end); up to 20 ms are cut off or filled up."""
+        fitted = np.zeros(end - start, np.float32)
+        fitted[: len(wave)] = wave[: len(fitted)]
+        self._write(self._held[: start - self._at])
+        old = self._held[start - self._at :]
+        if len(old):
+            fade = np.linspace(0, 1, len(old) + 2, dtype=np.float32)[1:-1]
+            fitted[: len(old)] = old * (1 - fade) + fitted[: len(old)] * fade
+        self._held, self._at = fitted, start
+
+    def close(self) -> None:
+        """Write what is still held."""
+        self._write(self._held)
+
+    def _write(self, wave: Wave) -> None:
+        if len(wave):
+            self._file.write(audio.pcm16(wave))
+
+
+@contextmanager
+def written(target: Path, rate: int) -> Iterator[Joined]:
+    """A file that is there when it is whole, and not before."""
+    import soundfile
+
+    temporary = target.with_name(f"{_UNFINISHED}{target.name}")
+    form = "FLAC" if target.suffix.lower() == ".flac" else "WAV"
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with soundfile.SoundFile(
+            temporary, "w", rate, channels=1, subtype="PCM_16", format=form
+        ) as file:
+            joined = Joined(file)
+            yield joined
+            joined.close()
+        temporary.replace(target)
+    except (OSError, soundfile.LibsndfileError) as error:
+        raise StorageError(f"{target}: cannot be written: {error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,258 @@
+"""Using a generator: a file or a folder of them restored, the best of N where a panel is to judge.
+
+A long file is worked through in overlapping pieces, so that memory does not grow with its length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from gensr_pref import audio, config, plugins, shards
+from gensr_pref.audio import Sound, Wave
+from gensr_pref.config import GeneratorUse
+from gensr_pref.corpus.files import by_stem
+from gensr_pref.engine import rundir
+from gensr_pref.engine.blueprint import check_named, label_of, make_generator
+from gensr_pref.engine.judge import Judge, judge_of
+from gensr_pref.engine.pieces import OVERLAP_SECONDS, PIECE_SECONDS, pieces, written
+from gensr_pref.engine.sampling import Asked, Row, sample_clip
+from gensr_pref.engine.work import load_generator
+from gensr_pref.errors import ConfigError, InputError, Unusable
+from gensr_pref.generators.base import Origin
+from gensr_pref.identity import digest, seed_for
+from gensr_pref.schema import Failure, Reason
+
+LEDGER = "restored.jsonl"  # of a folder of outputs: what was made of what
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked for.
+
+    Attributes:
+        use: the generator; `candidates` are drawn of every piece.
+        by: the score that chooses among them; None where there is nothing to choose.
+        seed: what all that is random comes from, together with the name of the file.
+        device: a torch device.
+    """
+
+    use: GeneratorUse
+    by: str | None = None
+    seed: int = 0
+    device: str = "cpu"
+
+
+@dataclass(frozen=True)
+class _File:
+    """One file: its relative path without suffix and with it, where it is, where it goes."""
+
+    name: str
+    place: str
+    source: Path
+    target: Path
+
+    @property
+    def stamp(self) -> list[int]:
+        seen = self.source.stat()
+        return [seen.st_size, seen.st_mtime_ns]
+
+
+def restore(source: Path, out: Path, wanted: Wanted) -> dict[str, Any]:
+    """Restore a file, or every audio file below a folder, or continue.
+
+    Args:
+        source: a file or a folder.
+        out: the file or folder to make. A FLAC file becomes FLAC, any other a WAV file, 16-bit mono
+            at the generator's rate, under its own relative name.
+        wanted: the generator, and how to choose.
+
+    Returns:
+        ``restored``, ``skipped`` (made by an earlier call), ``failed`` (file, reason, detail),
+        ``unjudged`` (pieces whose candidates could not be scored: the first was taken), and
+        ``notices`` of whoever made the judge.
+
+    Raises:
+        InputError: before any work, also where a file is there that this call did not make.
+    """
+    files = _files(source, out)
+    generator = make_generator(wanted.use, "--generator", Path.cwd())
+    judge = judge_of(wanted.by, wanted.use.candidates)
+    settings = _settings(wanted, generator)
+    with ExitStack() as held:
+        done: dict[str, Any] = {}
+        if source.is_dir():
+            held.enter_context(rundir.locked(out))
+            done = {line["file"]: line for line in shards.read_json_lines(out / LEDGER)}
+        todo = [file for file in files if not _is_done(file, done, settings)]
+        work = _Work(wanted, _asked(wanted, generator), judge)
+        work.prepare(todo)
+        made, failed = _run(todo, work, out / LEDGER if source.is_dir() else None, settings)
+    return {
+        "out": str(out),
+        "restored": len(made),
+        "skipped": len(files) - len(todo),
+        "failed": failed,
+        "unjudged": sum(_unjudged(piece) for one in made for piece in one) if judge else 0,
+        "notices": judge.panel.notices if judge else [],
+    }
+
+
+def _files(source: Path, out: Path) -> list[_File]:
+    if source.is_file():
+        if out.is_dir():
+            out = out / _renamed(source.name)
+        if out.suffix.lower() not in (".wav", ".flac"):
+            raise ConfigError(f"OUT: {out.name!r} ends in neither .wav nor .flac")
+        return [_File(source.stem, source.name, source, out)]
+    if out.resolve().is_relative_to(source.resolve()):
+        raise InputError(f"OUT: {out} is in {source}, and would be restored too. Name another")
+    places = by_stem(source, "IN")
+    return [
+        _File(name, place, source / place, out / _renamed(place)) for name, place in places.items()
+    ]
+
+
+def _renamed(place: str) -> str:
+    path = PurePosixPath(place)
+    return str(path if path.suffix.lower() in (".wav", ".flac") else path.with_suffix(".wav"))
+
+
+def _settings(wanted: Wanted, generator: Any) -> str:
+    """Of all that shapes what is made of a file."""
+    use = config.resolved(wanted.use)
+    shape = [PIECE_SECONDS, OVERLAP_SECONDS]
+    return digest(use, wanted.by, wanted.seed, generator.revision, shape)
+
+
+def _asked(wanted: Wanted, generator: Any) -> Asked:
+    label, limit = label_of(wanted.use, generator), config.Engine().limit_seconds
+    return Asked(label, generator, generator.revision, wanted.use.candidates, limit)
+
+
+def _is_done(file: _File, done: dict[str, Any], settings: str) -> bool:
+    """Whether an earlier call made a file.
+
+    Raises:
+        InputError: it is there, and that call did not, or not so.
+    """
+    if not file.target.exists():
+        return False
+    line = done.get(file.name)
+    if line is None:
+        raise InputError(f"OUT: {file.target} is there already; remove it or name another OUT")
+    if line["settings"] != settings or line["stamp"] != file.stamp:
+        raise InputError(
+            f"OUT: {file.target} was made with other settings or of another file; remove it or "
+            "name another OUT"
+        )
+    return True
+
+
+def _run(
+    todo: Sequence[_File], work: _Work, ledger: Path | None, settings: str
+) -> tuple[list[list[Row]], list[dict[str, str]]]:
+    """What was chosen of every piece of every file that was made, and what was not made."""
+    from tqdm import tqdm
+
+    made: list[list[Row]] = []
+    failed: list[dict[str, str]] = []
+    with tqdm(total=sum(map(work.count, todo)), unit="piece", disable=None) as bar:
+        for file in todo:
+            try:
+                made.append(work.restored(file, bar))
+            except Unusable as fault:
+                why = {"reason": str(fault.reason), "detail": fault.detail}
+                failed.append({"file": file.name, **why})
+                continue
+            if ledger is not None:
+                line = {"file": file.name, "settings": settings, "stamp": file.stamp}
+                shards.append_json(ledger, {**line, "pieces": made[-1]})
+    return made, failed
+
+
+class _Work:
+    """A generator and a judge at work, loaded when the first file comes."""
+
+    def __init__(self, wanted: Wanted, asked: Asked, judge: Judge | None) -> None:
+        self._wanted, self._asked, self._judge = wanted, asked, judge
+
+    def prepare(self, todo: Sequence[_File]) -> None:
+        """Check and load, if there is anything to do."""
+        if not todo:
+            return
+        origins = [origin for file in todo for origin in self._origins(file)]
+        check_named(self._asked.generator, origins, self._asked.candidates)
+        plugins.search(Path.cwd())
+        load_generator(self._asked.label, self._asked.generator, self._wanted.device)
+        if self._judge is not None:
+            self._judge.panel.load(self._wanted.device)
+
+    def count(self, file: _File) -> int:
+        """How many pieces a file has; none where it cannot be read."""
+        return len(list(self._origins(file)))
+
+    def restored(self, file: _File, bar: Any) -> list[Row]:
+        """Write a file; returns what was chosen of each piece.
+
+        Raises:
+            Unusable: it cannot be read, or a piece of it cannot be restored.
+        """
+        header = audio.read_header(file.source)
+        rate = _output_rate(self._asked.generator, header.rate)
+        chosen: list[Row] = []
+        with written(file.target, rate) as joined:
+            for origin in self._origins(file):
+                noisy = audio.read(file.source, origin.start, origin.frames)
+                wave, told = self._piece(origin, noisy, rate)
+                chosen.append(told)
+                ends = [round(at * rate / header.rate) for at in (origin.start, _end(origin))]
+                joined.add(wave, ends[0], ends[1])
+                bar.update(1)
+            if all(told["chosen"] is None for told in chosen):
+                raise Unusable(Reason.SILENT, "the whole file")
+        return chosen
+
+    def _origins(self, file: _File) -> Iterator[Origin]:
+        try:
+            header = audio.read_header(file.source)
+        except Unusable:
+            return
+        for place, piece in enumerate(pieces(header.frames, header.rate)):
+            name = f"{file.name}/{place}"
+            yield Origin(name, file.place, header.rate, piece.start, piece.frames, header.frames)
+
+    def _piece(self, origin: Origin, noisy: Sound, rate: int) -> tuple[Wave, Row]:
+        try:
+            audio.require_sound(noisy.wave)
+        except Unusable:  # nothing to restore: it stays as it is
+            return noisy.at(rate).wave, {"chosen": None, "score": None}
+        rows, failures = sample_clip(origin, noisy, self._asked, self._seed)
+        if not rows:
+            raise _first(failures)
+        sounds = [audio.read(row["audio"]["bytes"]) for row in rows]
+        best, score = self._judge.best(sounds, noisy) if self._judge else (0, None)
+        return sounds[best].at(rate).wave, {"chosen": rows[best]["index"], "score": score}
+
+    def _seed(self, *identity: str | int) -> int:
+        return seed_for(self._wanted.seed, "restore", *identity)
+
+
+def _unjudged(piece: Row) -> bool:
+    return piece["chosen"] is not None and piece["score"] is None
+
+
+def _end(origin: Origin) -> int:
+    return origin.start + origin.frames
+
+
+def _first(failures: Sequence[Failure]) -> Unusable:
+    return Unusable(failures[0].reason, failures[0].detail)
+
+
+def _output_rate(generator: Any, source: int) -> int:
+    """Of what is written; a `command` may have another than its input, files have their own."""
+    return int(getattr(generator, "output_rate", None) or generator.sample_rate or source)

@@ -1,0 +1,246 @@
+"""The candidates of one clip by one generator, whatever the generator does."""
+
+from __future__ import annotations
+
+import gc
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gensr_pref import audio
+from gensr_pref.audio import Sound
+from gensr_pref.engine.limits import OutOfTime, time_limit
+from gensr_pref.errors import Unusable
+from gensr_pref.generators.base import LENGTH_TOLERANCE_S, Candidate, Origin
+from gensr_pref.identity import candidate_id
+from gensr_pref.schema import Failure, Reason
+from gensr_pref.threads import one_thread
+
+Row = dict[str, Any]
+Seed = Callable[..., int]
+ROUNDING = 2 / 32768  # two steps of 16 bits: what the last bits of a float32 sum may move
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A generator, and what is asked of it.
+
+    Attributes:
+        label: of its candidates.
+        generator: loaded; a `Generator` or a `NamedGenerator`.
+        revision: of its weights, as the run records it.
+        candidates: per clip.
+        limit_seconds: per clip; None = no limit.
+    """
+
+    label: str
+    generator: Any
+    revision: str
+    candidates: int
+    limit_seconds: float | None = None
+
+
+def sample_clip(
+    clip: Origin, noisy: Sound, asked: Asked, seed: Seed
+) -> tuple[list[Row], list[Failure]]:
+    """All candidates of one clip by one generator, in one batch of equal rows.
+
+    A batch never mixes clips: its rows then need no padding, and what a candidate sounds like
+    cannot depend on which other clips were there.
+
+    Args:
+        seed: of (clip_id, label, index).
+
+    Returns:
+        Rows of `schema.CANDIDATES`, and a failure for every candidate that is not among them.
+    """
+    seeds = [seed(clip.clip_id, asked.label, index) for index in range(asked.candidates)]
+    answers = _in_time(clip, noisy, asked, seeds)
+    rows: list[Row] = []
+    failures: list[Failure] = []
+    first: dict[bytes, int] = {}
+    for index, answer in enumerate(answers):
+        try:
+            row = _row(clip, noisy, asked, index, seeds[index], answer)
+            _refuse_duplicate(row, first)
+            rows.append(row)
+        except Exception as error:  # not a candidate, or not what one is made of
+            failures.append(_failure(clip, asked, index, error))
+    return rows, failures
+
+
+def given_up(clip: Origin, asked: Asked, why: Unusable) -> list[Failure]:
+    """The failures of a clip that a generator is not asked about again."""
+    return [_failure(clip, asked, index, why) for index in range(asked.candidates)]
+
+
+def _failure(clip: Origin, asked: Asked, index: int, error: BaseException) -> Failure:
+    fault = as_fault(error)
+    name = candidate_id(clip.clip_id, asked.label, index)
+    return Failure("candidates", clip.clip_id, fault.reason, fault.detail, name)
+
+
+def not_reproducible(clip: Origin, noisy: Sound, asked: Asked, seed: Seed) -> str | None:
+    """What a person must know where the same seed gives other audio; None where it does not.
+
+    Candidate 0 is drawn twice. Differences up to two steps of 16 bits are rounding; a generator
+    that fails is not judged, and neither is one whose candidates are files.
+    """
+    if hasattr(asked.generator, "candidates_of"):
+        return None
+    seeds = [seed(clip.clip_id, asked.label, 0)]
+    waves = [_wave(_in_time(clip, noisy, asked, seeds)[0]) for _ in range(2)]
+    if waves[0] is None or waves[1] is None:
+        return None
+    if waves[0].shape != waves[1].shape:
+        how = f"{waves[0].shape} samples, then {waves[1].shape}"
+    else:
+        apart = float(np.max(np.abs(waves[0] - waves[1]), initial=0.0))
+        if not apart > ROUNDING:
+            return None
+        how = f"up to {apart:.2g} of full scale apart"
+    return (
+        f"generator {asked.label!r} is not reproducible: the same clip and seed gave other audio "
+        f"({how}), so this run cannot be repeated exactly"
+    )
+
+
+def _wave(answer: Any) -> Any:
+    """The audio of an answer; None where it has none."""
+    wave = getattr(answer, "audio", None)
+    return wave if isinstance(wave, np.ndarray) and wave.dtype.kind == "f" else None
+
+
+def _in_time(clip: Origin, noisy: Sound, asked: Asked, seeds: Sequence[int]) -> list[Any]:
+    try:
+        with one_thread(), time_limit(asked.limit_seconds):
+            return _ask(asked.generator, clip, noisy, seeds)
+    except OutOfTime:
+        return [timed_out(asked.limit_seconds)] * len(seeds)
+
+
+def timed_out(seconds: float | None) -> Unusable:
+    """Why a clip has no candidates of a generator that took too long."""
+    return Unusable(Reason.TIMED_OUT, f"no answer within {seconds or 0:g} s")
+
+
+def _ask(generator: Any, clip: Origin, noisy: Sound, seeds: Sequence[int]) -> list[Any]:
+    """One answer per seed, whatever the generator does.
+
+    A batch that fails as a whole is asked for again row by row: only the rows that make it fail
+    shall be lost, and where the batch was too large for memory, a row may not be.
+    """
+    try:
+        answers = list(_called(generator, clip, noisy, seeds))
+        if len(answers) == len(seeds):
+            return answers
+        fault = as_fault(RuntimeError(f"{len(answers)} candidates came back, not {len(seeds)}"))
+    except (Exception, SystemExit) as error:  # anyone's code; its failure is data
+        fault = as_fault(error)
+    whole = hasattr(generator, "candidates_of") or fault.reason is Reason.TIMED_OUT
+    if whole or len(seeds) == 1:
+        return [fault] * len(seeds)
+    _free_memory()
+    return [answer for seed in seeds for answer in _ask(generator, clip, noisy, [seed])]
+
+
+def _called(generator: Any, clip: Origin, noisy: Sound, seeds: Sequence[int]) -> Sequence[Any]:
+    if hasattr(generator, "candidates_of"):
+        named: Sequence[Any] = generator.candidates_of(clip, noisy, seeds)
+        return named
+    heard = noisy.at(generator.sample_rate).wave
+    batch = np.repeat(heard[None], len(seeds), axis=0)
+    made: Sequence[Any] = generator.sample(batch, [len(heard)] * len(seeds), list(seeds))
+    return made
+
+
+def _free_memory() -> None:
+    """Give back what a failed batch held, also on a GPU."""
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def as_fault(error: BaseException) -> Unusable:
+    """An error as one of the closed list of reasons."""
+    if isinstance(error, Unusable):
+        return error
+    reason = Reason.OUT_OF_MEMORY if _out_of_memory(error) else Reason.GENERATOR_ERROR
+    return Unusable(reason, f"{type(error).__name__}: {error}")
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    """Python's, torch's on a GPU (by its name: torch may not be here), torch's on a CPU."""
+    names = {kind.__name__ for kind in type(error).__mro__}
+    return bool(names & {"MemoryError", "OutOfMemoryError"}) or (
+        isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    )
+
+
+def check_candidate(candidate: Candidate, rate: int, seconds: float) -> None:
+    """Refuse what is not a restored clip.
+
+    Args:
+        rate: of its audio.
+        seconds: how long its input is.
+
+    Raises:
+        Unusable: EMPTY, NOT_FINITE, SILENT; LENGTH_MISMATCH where the output is not as long as
+            the input, by more than 20 ms; OUT_OF_RANGE where too much of it exceeds full scale,
+            and so would be clipped; GENERATOR_ERROR where it is no array of floats.
+    """
+    kind = getattr(candidate.audio, "dtype", type(candidate.audio).__name__)
+    if not isinstance(candidate.audio, np.ndarray) or candidate.audio.dtype.kind != "f":
+        raise Unusable(Reason.GENERATOR_ERROR, f"audio is {kind}, not float32")
+    audio.require_sound(candidate.audio)
+    audio.within_scale(candidate.audio)
+    if candidate.audio.ndim != 1:
+        raise Unusable(Reason.LENGTH_MISMATCH, f"shape {candidate.audio.shape}, not [T]")
+    length = len(candidate.audio) / rate
+    if abs(length - seconds) > LENGTH_TOLERANCE_S + 0.5 / rate:
+        raise Unusable(Reason.LENGTH_MISMATCH, f"{length:.3f} s for an input of {seconds:.3f} s")
+
+
+def _row(clip: Origin, noisy: Sound, asked: Asked, index: int, seed: int, answer: Any) -> Row:
+    if isinstance(answer, BaseException):
+        raise answer
+    rate = _rate(answer, asked.generator)
+    check_candidate(answer, rate, noisy.seconds)
+    tokens, latent = getattr(answer, "tokens", None), getattr(answer, "latent", None)
+    return {
+        "candidate_id": candidate_id(clip.clip_id, asked.label, index),
+        "clip_id": clip.clip_id,
+        "generator": asked.label,
+        "revision": asked.revision,
+        "index": index,
+        "seed": seed,
+        "sampling": json.dumps(answer.sampling, sort_keys=True),
+        "audio": audio.column_value(answer.audio, rate),
+        "sample_rate": rate,
+        "num_samples": len(answer.audio),
+        "tokens": None if tokens is None else tokens.tolist(),
+        "latent": None if latent is None else _latent(latent),
+    }
+
+
+def _rate(candidate: Any, generator: Any) -> int:
+    rate = getattr(candidate, "rate", None) or generator.sample_rate
+    if type(rate) is not int or rate <= 0:
+        raise Unusable(Reason.WRONG_RATE, f"its rate is {rate!r}, not a whole number of Hz")
+    return rate
+
+
+def _refuse_duplicate(row: Row, first: dict[bytes, int]) -> None:
+    """Refuse the audio of an earlier candidate: a generator that ignores its seed has only one."""
+    earlier = first.setdefault(row["audio"]["bytes"], row["index"])
+    if earlier != row["index"]:
+        raise Unusable(Reason.DUPLICATE, f"the same samples as candidate {earlier}")
+
+
+def _latent(latent: Any) -> Row:
+    return {"data": latent.astype("<f2").tobytes(), "shape": list(latent.shape)}

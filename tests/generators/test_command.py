@@ -1,0 +1,257 @@
+"""A program of its own: what it is given, what is made of what it leaves, and what it cannot do."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gensr_pref import audio, plugins, sample
+from gensr_pref.errors import ConfigError, Unusable
+from gensr_pref.generators.command import Command
+
+PROGRAM = Path(__file__).with_name("program.py")
+ONE = ["{input}", "{output}", "{seed}"]
+RATE = 16000
+
+
+@pytest.fixture(scope="module")
+def noisy():
+    path = sorted((sample.FOLDER / "speech").glob("*.flac"))[0]
+    return audio.read(path).wave[:RATE]
+
+
+def command(how, *rest, **options):
+    words = [sys.executable, str(PROGRAM), how, *(rest or ONE)]
+    made = Command(words, **options)
+    made.load("cpu")
+    return made
+
+
+def sampled(generator, noisy, seeds=(100, 200, 301)):
+    rows = np.repeat(noisy[None], len(seeds), 0)
+    return generator.sample(rows, [len(noisy)] * len(seeds), list(seeds))
+
+
+def check(candidates, noisy, factors):
+    for candidate, factor in zip(candidates, factors, strict=True):
+        expected = np.trunc(factor * audio.pcm16(noisy)) / 32768
+        np.testing.assert_allclose(candidate.audio, expected, atol=1e-6)
+
+
+def test_a_process_for_every_candidate(noisy):
+    check(sampled(command("told"), noisy), noisy, [0.55, 0.6, 0.6505])
+
+
+@pytest.mark.parametrize(
+    "rest", [("manifest", "{manifest}"), ("folders", "{input_folder}", "{output_folder}")]
+)
+def test_one_process_for_all_candidates(noisy, rest):
+    factors = [0.55, 0.6, 0.6505] if rest[0] == "manifest" else [0.5005, 0.501, 0.5015]
+    check(sampled(command("plain", *rest), noisy), noisy, factors)
+
+
+def test_command_may_be_one_text(noisy):
+    made = Command(f"{sys.executable} '{PROGRAM}' told {{input}} {{output}} {{seed}}")
+    [candidate] = sampled(made, noisy, [100])
+    assert candidate.sampling == {"factor": 0.55}
+
+
+def test_no_shell_reads_the_command(noisy, tmp_path):
+    made = command("told; touch", *ONE, "$(touch x)", "&&", folder=str(tmp_path))
+    assert isinstance(sampled(made, noisy, [100])[0], Unusable)  # too many arguments
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("how", "reason", "detail"),
+    [
+        (
+            "fail",
+            "generator_error",
+            "exit status 3: a first line / the weights have gone sour in out/000.wav",
+        ),
+        ("crash", "generator_error", "ended by SIGABRT: "),
+        ("nothing", "missing", "out/000.wav"),
+        ("garbage", "unreadable", None),
+        ("rate", "wrong_rate", "its output has 8000 Hz, not output_rate = 16000"),
+    ],
+)
+def test_what_goes_wrong_is_named(noisy, how, reason, detail):
+    [fault] = sampled(command(how), noisy, [100])
+    assert (fault.reason, detail or fault.detail) == (reason, fault.detail)
+    assert "/tmp" not in fault.detail
+
+
+def test_a_candidate_that_fails_costs_no_other(noisy):
+    good, also, bad = sampled(command("odd"), noisy)
+    check([good, also], noisy, [0.55, 0.6])
+    assert bad.reason == "generator_error"
+
+
+def test_batch_that_fails_raises_so_that_it_is_asked_for_again(noisy):
+    together = command("odd", "manifest", "{manifest}")
+    with pytest.raises(Unusable, match="exit status 3"):
+        sampled(together, noisy)
+    check(sampled(together, noisy, [200]), noisy, [0.6])
+
+
+def test_program_that_hangs_is_ended_with_all_that_it_started(noisy, tmp_path):
+    tally = tmp_path / "tally"
+    began = time.monotonic()
+    hanging = command("hang", limit_seconds=2.0, env={"TALLY": str(tally)})
+    [fault] = sampled(hanging, noisy, [100])
+    assert (fault.reason, fault.detail) == ("timed_out", "no answer within 2 s")
+    assert time.monotonic() - began < 30
+    _gone(int(tally.read_text()))
+
+
+def test_interruption_ends_the_program(noisy, tmp_path):
+    """An alarm, as the engine's limit sets it, or Ctrl-C."""
+    from gensr_pref.engine.limits import OutOfTime, time_limit
+
+    tally = tmp_path / "tally"
+    hanging = command("hang", env={"TALLY": str(tally)})
+    with pytest.raises(OutOfTime), time_limit(2.0):
+        sampled(hanging, noisy, [100])
+    _gone(int(tally.read_text()))
+
+
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="util-linux's setpriv is not here")
+def test_program_does_not_outlive_a_killed_worker(tmp_path):
+    """As when Ray ends an actor: nothing of ours runs any more that could clean up."""
+    source = f"""
+import sys
+from pathlib import Path
+from gensr_pref.generators.process import executed
+program = "import os, time; open('tally', 'w').write(str(os.getpid())); time.sleep(600)"
+executed([sys.executable, "-c", program], Path("{tmp_path}"), {{}}, 600, Path("{tmp_path}/log"))
+"""
+    worker = subprocess.Popen([sys.executable, "-c", source])
+    tally = tmp_path / "tally"
+    while not tally.exists() or not tally.read_text():
+        assert worker.poll() is None
+        time.sleep(0.05)
+    worker.kill()
+    worker.wait()
+    _gone(int(tally.read_text()))
+
+
+def _gone(group):
+    """Nothing of a process group is left; what was killed may take a moment to be reaped."""
+    for _ in range(100):
+        listed = subprocess.run(
+            ["ps", "-e", "-o", "pgid=,stat="], capture_output=True, text=True, check=True
+        )
+        states = [line.split()[1] for line in listed.stdout.splitlines()
+                  if line.split()[0] == str(group)]  # fmt: skip
+        if all(state.startswith("Z") for state in states):
+            return
+        time.sleep(0.05)
+    pytest.fail(f"process group {group} goes on: {states}")
+
+
+def test_it_runs_in_its_folder_with_its_own_environment(noisy, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", "/somewhere/of/ours")
+    made = command("environment", folder=str(tmp_path), env={"FLAVOUR": "vanilla"})
+    [candidate] = sampled(made, noisy, [100])
+    assert candidate.sampling == {
+        "FLAVOUR": "vanilla",
+        "PYTHONPATH": None,
+        "OMP_NUM_THREADS": "1",
+        "folder": os.path.realpath(tmp_path),
+    }
+
+
+def test_another_rate_out_than_in(noisy):
+    [candidate] = sampled(command("rate", output_rate=8000), noisy, [100])
+    assert candidate.rate == 8000
+    assert len(candidate.audio) == len(noisy)  # as many samples: twice as long, for the engine
+
+
+def test_nothing_is_left_behind(noisy, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    sampled(command("told"), noisy)
+    sampled(command("fail"), noisy)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_revision_follows_the_command_and_its_files(tmp_path):
+    script = tmp_path / "restore.sh"
+    script.write_text("#!/bin/sh\n")
+    script.chmod(0o755)
+
+    def revision(word="-x", **options):
+        words = ["./restore.sh", word, "{input}", "{output}"]
+        return Command(words, folder=str(tmp_path), **options).revision
+
+    before = revision()
+    assert revision() == before
+    assert revision("-y") != before
+    assert revision(sample_rate=8000) != before
+    script.write_text("#!/bin/sh\n# changed\n")
+    assert revision() != before
+    assert revision(revision="v2") == "v2"
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"command": ["no-such-program", *ONE]}, "'no-such-program' on the PATH is no program"),
+        ({"command": ["./nothing", *ONE]}, "nothing is no program that can be run"),
+        ({"command": ["true"]}, r"name \{input\} and \{output\}"),
+        ({"command": ["true", "{input}"]}, "it names input"),
+        ({"command": ["true", *ONE, "{manifest}"]}, "name"),
+        ({"command": ["true", "{manifest}", "{seed}"]}, "a column of seeds"),
+        ({"command": ["true", *ONE, "{sed}"]}, r"no field \{sed\}"),
+        ({"command": ["true", *ONE, "{"]}, "brace|format string|'}'"),
+        ({"command": []}, "a list of words"),
+        ({"command": ["true", *ONE], "limit_seconds": 0}, "above 0"),
+        ({"command": ["true", *ONE], "sample_rate": -1}, "whole number of Hz"),
+    ],
+)
+def test_bad_options_are_refused_before_any_work(tmp_path, options, words):
+    with pytest.raises(ConfigError, match=words):
+        plugins.create("generator", "command", options, "generators.0.options", tmp_path)
+
+
+def test_relative_names_start_from_the_run_file(tmp_path, noisy):
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "restore").write_text(f"#!/bin/sh\nexec {sys.executable} {PROGRAM} $@\n")
+    (tmp_path / "bin" / "restore").chmod(0o755)
+    options = {"command": ["bin/restore", "environment", *ONE]}
+    made = plugins.create("generator", "command", options, "x", tmp_path)
+    [candidate] = sampled(made, noisy, [100])
+    assert candidate.sampling["folder"] == os.path.realpath(tmp_path)
+
+
+def test_failures_of_a_program_are_rows_of_a_run(tmp_path):
+    """Whole: a batch with a bad row is asked for again, and its good rows are kept."""
+    from gensr_pref import config
+    from gensr_pref.engine.build import build
+
+    from ..engine.conftest import rows
+
+    words = [sys.executable, str(PROGRAM), "odd", "manifest", "{manifest}"]
+    (tmp_path / "cheap.py").write_bytes((PROGRAM.parents[1] / "engine" / "cheap.py").read_bytes())
+    data = {
+        "corpus": {"source": {"kind": "folder", "path": str(sample.FOLDER / "speech")}, "limit": 1},
+        "generators": [{"use": "command", "candidates": 6, "options": {"command": words}}],
+        "panel": [{"metric": "cheap:Roughness"}],
+        "engine": {"kind": "serial"},
+    }
+    summary = build(config.parse(data, config.Run, "test"), tmp_path, tmp_path / "run")
+    made = rows(tmp_path / "run", "candidates")
+    failed = rows(tmp_path / "run", "failures")
+    assert 0 < len(made) < 6
+    assert all(row["seed"] % 2 == 0 for row in made)
+    assert len(made) + len(failed) == 6
+    assert {row["reason"] for row in failed} == {"generator_error"}
+    assert {row["detail"].startswith("exit status 3: ") for row in failed} == {True}
+    assert json.loads(made[0]["sampling"]) == {}
+    assert summary["complete"]

@@ -1,0 +1,66 @@
+"""What docs/generators.md has to paste works as pasted."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from gensr_pref import config, sample
+from gensr_pref.engine.build import build
+from gensr_pref.generators import command, naming
+from gensr_pref.plugins import options_of
+from gensr_pref.schema import Reason
+
+from ..engine.conftest import rows
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "generators.md").read_text(encoding="utf-8")
+CHEAP = Path(__file__).parents[1] / "engine" / "cheap.py"
+
+
+def test_the_example_class(tmp_path, monkeypatch):
+    [source] = re.findall(r"runs this -->\n```python\n(.*?)```", PAGE, re.S)
+    use = yaml.safe_load(re.search(r"# mine\.py, beside the run file: (\{.*\})", source)[1])
+    (tmp_path / "mine.py").write_text(source, encoding="utf-8")
+    shutil.copy(CHEAP, tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    data = {
+        "corpus": {"source": {"kind": "folder", "path": str(sample.FOLDER / "speech")}, "limit": 1},
+        "generators": [use],
+        "panel": [{"metric": "cheap:Roughness"}],
+        "engine": {"kind": "serial"},
+    }
+    summary = build(config.parse(data, config.Run, "docs"), tmp_path, tmp_path / "run")
+    assert summary["failures"] == {}
+    assert summary["notices"] == []
+    made = rows(tmp_path / "run", "candidates")
+    assert len(made) == use["candidates"]
+    assert {row["sample_rate"] for row in made} == {44100}
+
+
+@pytest.mark.parametrize("reason", list(Reason))
+def test_every_reason_is_explained(reason):
+    assert f"`{reason}`" in (DOCS / "run-directory.md").read_text(encoding="utf-8")
+
+
+def test_every_option_and_field_is_on_the_page():
+    for name in (*options_of(command.Command), *options_of(_folder())):
+        assert f"| `{name}` |" in PAGE
+    for field in (*naming.FIELDS, *command.FIELDS):
+        assert f"`{{{field}}}`" in PAGE
+
+
+def _folder():
+    from gensr_pref.generators.folder import Folder
+
+    return Folder
+
+
+def test_the_run_file_snippets_are_run_files():
+    snippets = re.findall(r"```yaml\n(.*?)```", PAGE, re.S)
+    assert len(snippets) == 3
+    for snippet in snippets:
+        for use in yaml.safe_load(snippet)["generators"]:
+            config.parse(use, config.GeneratorUse, "docs")

@@ -1,0 +1,117 @@
+"""pipelines/existing_candidates.yaml on what real enhancers made of real recordings."""
+
+import csv
+import json
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gensr_pref import audio, config
+from gensr_pref.engine.build import build
+
+from ..engine.conftest import rows
+
+ROOT = Path(__file__).parents[2]
+PIPELINE = ROOT / "pipelines" / "existing_candidates.yaml"
+DATA = ROOT.parent / "shared" / "data"
+BLIND = ["clc", "clc_deverb", "dccrn_e", "dccrn_e_aug", "nsnet"]
+CDIFFUSE = ["cdiffuse_enhanced", "cdiffuse_raw_enhanced"]
+
+pytestmark = [
+    pytest.mark.corpus,
+    pytest.mark.slow,
+    pytest.mark.skipif(not DATA.is_dir(), reason=f"no real audio at {DATA}"),
+]
+
+
+@pytest.fixture
+def made(tmp_path):
+    """Builds a collection of paired.csv: noisy items, perhaps clean, and their systems' outputs."""
+
+    def of(collection, systems, *overrides, limit=4):
+        with (DATA / "paired.csv").open(newline="", encoding="utf-8") as lines:
+            items = [row for row in csv.DictReader(lines) if row["collection"] == collection]
+        noisy = [row["path"] for row in items if row["role"] == "noisy"]
+        clean = {row["item"]: row["path"] for row in items if row["role"] == "clean"}
+        table = ["path,clean", *(f"{path},{clean.get(Path(path).parent.name)}" for path in noisy)]
+        (tmp_path / "noisy.csv").write_text("\n".join(table), encoding="utf-8")
+        columns = {"audio": "path", "clean": "clean" if clean else None}
+        source = {"kind": "manifest", "path": "noisy.csv", "root": str(DATA), "columns": columns}
+        options = {"path": str(DATA), "files": "{parent}/cand_{system}.flac", "systems": systems}
+        run = config.load(
+            PIPELINE,
+            [
+                f"corpus.source={json.dumps(source)}",
+                f"corpus.limit={limit}",
+                f"generators.0.candidates={len(systems)}",
+                f"generators.0.options={json.dumps(options)}",
+                "engine={kind: serial}",
+                *overrides,
+            ],
+        )
+        return build(run, tmp_path, tmp_path / "run")
+
+    return of
+
+
+def test_a_dataset_of_five_enhancers_without_a_model(made, tmp_path):
+    summary = made("dns2020_blind", BLIND)
+    assert summary["complete"]
+    assert summary["failures"] == {}
+    assert (summary["clips"], summary["candidates"]) == (4, 20)
+    assert summary["pairs"] > 0
+    named = {
+        r["candidate_id"]: json.loads(r["sampling"]) for r in rows(tmp_path / "run", "candidates")
+    }
+    for name, told in named.items():
+        assert told["system"] == BLIND[int(name.split("/")[-1])]
+        assert told["file"].endswith(f"/cand_{told['system']}.flac")
+    winners = Counter(named[row["chosen_id"]]["system"] for row in rows(tmp_path / "run", "pairs"))
+    assert sum(winners.values()) == summary["pairs"]
+
+
+def test_candidates_are_those_of_their_clip(made, tmp_path):
+    """By ear, so to speak: each is more like its own noisy clip than like any other."""
+    made("dns2020_blind", BLIND, "panel=[{metric: dnsmos}]", limit=3)
+    clips = {
+        r["clip_id"]: audio.from_column(r["noisy"]).wave for r in rows(tmp_path / "run", "clips")
+    }
+    for row in rows(tmp_path / "run", "candidates"):
+        wave = audio.from_column(row["audio"]).wave
+        likeness = {name: _likeness(wave, noisy) for name, noisy in clips.items()}
+        assert max(likeness, key=likeness.get) == row["clip_id"]
+
+
+def _likeness(one, other):
+    """The largest cross-correlation within 50 ms, whatever its sign."""
+    length = min(len(one), len(other))
+    spectrum = np.fft.rfft(one[:length], 2 * length) * np.conj(
+        np.fft.rfft(other[:length], 2 * length)
+    )
+    found = np.fft.irfft(spectrum)
+    norm = np.linalg.norm(one[:length]) * np.linalg.norm(other[:length])
+    return float(np.abs(np.r_[found[:800], found[-800:]]).max() / norm)
+
+
+def test_pieces_of_existing_files(made, tmp_path):
+    """10 s items in pieces: each candidate is cut where its clip is."""
+    summary = made(
+        "dns2020_blind", BLIND, "corpus.segment_seconds=[2, 4]", "panel=[{metric: dnsmos}]", limit=2
+    )
+    assert summary["failures"] == {}
+    clips = {r["clip_id"]: r for r in rows(tmp_path / "run", "clips")}
+    for row in rows(tmp_path / "run", "candidates"):
+        clip = clips[row["clip_id"]]
+        assert row["num_samples"] == clip["num_samples"] < 5 * 16000
+        noisy, wave = (audio.from_column(r).wave for r in (clip["noisy"], row["audio"]))
+        assert _likeness(wave, noisy) > 0.3
+
+
+def test_a_diffusion_model_with_clean_references(made):
+    panel = "panel=[{metric: pesq, vote: true}, {metric: stoi, vote: true}]"
+    summary = made("voicebank_demand_cdiffuse", CDIFFUSE, panel, limit=8)
+    assert summary["failures"] == {}
+    assert (summary["clips"], summary["candidates"]) == (8, 16)
+    assert summary["pairs"] > 0

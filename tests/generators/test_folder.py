@@ -1,0 +1,317 @@
+"""Candidates that exist as files: found by name, cut as their clip is, or refused."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import yaml
+
+from gensr_pref import audio, config, sample
+from gensr_pref.engine.build import build
+from gensr_pref.errors import ConfigError, InputError, SourceError
+from gensr_pref.generators.base import Origin
+from gensr_pref.generators.folder import Folder
+
+from ..engine.conftest import rows, tables
+
+PLUGINS = Path(__file__).parents[1] / "engine" / "cheap.py"
+NAMES = ("first/voice", "second/voice", "third")
+SYSTEMS = ("half", "hiss", "less")
+RATE = 16000
+
+
+@pytest.fixture
+def base(tmp_path) -> Path:
+    """Three noisy recordings in two folders, and what three systems made of each."""
+    prompts = sorted((sample.FOLDER / "speech").glob("*.flac"))[:3]
+    for number, (name, prompt) in enumerate(zip(NAMES, prompts, strict=True)):
+        wave = audio.read(prompt).wave
+        noise = np.random.default_rng(number).normal(0, 0.01, len(wave)).astype(np.float32)
+        save(tmp_path / "noisy" / f"{name}.flac", wave + noise)
+        save(tmp_path / "made" / "half" / f"{name}.flac", 0.5 * wave)
+        save(tmp_path / "made" / "hiss" / f"{name}.wav", wave + 2 * noise)
+        save(tmp_path / "made" / "less" / f"{name}.flac", wave + 0.3 * noise)
+    shutil.copy(PLUGINS, tmp_path)
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(RUN), encoding="utf-8")
+    return tmp_path
+
+
+RUN = {
+    "corpus": {"source": {"kind": "folder", "path": "noisy"}},
+    "generators": [
+        {
+            "use": "folder",
+            "candidates": 3,
+            "options": {"files": "made/{system}/{path}.*", "systems": list(SYSTEMS)},
+        }
+    ],
+    "panel": [{"metric": "cheap:Roughness"}],
+    "engine": {"kind": "serial", "shard_clips": 2},
+}
+
+
+def save(path: Path, wave, rate: int = RATE) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, wave, rate)
+
+
+def made(base, out, *overrides):
+    return build(config.load(base / "run.yaml", list(overrides)), base, out)
+
+
+def candidates(out):
+    """The candidates of a run by the recording's name and their index."""
+    source = {r["clip_id"]: json.loads(r["source"])["source_id"] for r in rows(out, "clips")}
+    return {(source[r["clip_id"]], r["index"]): r for r in rows(out, "candidates")}
+
+
+def failures(out):
+    return [(r["reason"], r["detail"]) for r in rows(out, "failures")]
+
+
+def test_every_file_is_the_candidate_of_the_recording_it_is_named_after(base, tmp_path):
+    summary = made(base, tmp_path / "run")
+    assert summary["candidates"] == 9
+    assert summary["failures"] == {}
+    assert summary["pairs"] > 0
+    for (source, index), row in candidates(tmp_path / "run").items():
+        system = SYSTEMS[index]
+        told = json.loads(row["sampling"])
+        assert told["system"] == system
+        assert told["file"].startswith(f"made/{system}/{source.removesuffix('.flac')}.")
+        whole = audio.read(base / told["file"]).wave
+        stored = audio.from_column(row["audio"]).wave
+        assert 0 <= len(whole) - len(stored) < RATE // 50  # clips are whole frames of 20 ms
+        np.testing.assert_allclose(stored, whole[: len(stored)], atol=2**-15)
+
+
+def test_the_order_of_files_and_recordings_does_not_matter(base, tmp_path):
+    made(base, tmp_path / "run")
+    for number, file in enumerate(sorted((base / "made").rglob("*.flac"), reverse=True)):
+        shutil.copy(file, base / f"{number}.flac")
+        file.unlink()
+        shutil.copy(base / f"{number}.flac", file)  # later, and elsewhere in the directory
+    made(base, tmp_path / "again")
+    assert tables(tmp_path / "again") == tables(tmp_path / "run")
+
+
+@pytest.mark.slow
+def test_other_processes_find_the_same_files(base, tmp_path):
+    made(base, tmp_path / "run")
+    made(base, tmp_path / "ray", "engine.kind=ray", "engine.workers=2")
+    assert tables(tmp_path / "ray") == tables(tmp_path / "run")
+
+
+def test_missing_file_is_a_failure_and_shifts_nothing(base, tmp_path):
+    made(base, tmp_path / "run")
+    (base / "made" / "half" / "second" / "voice.flac").unlink()
+    summary = made(base, tmp_path / "less")
+    whole, less = candidates(tmp_path / "run"), candidates(tmp_path / "less")
+    assert summary["failures"] == {"candidates": {"missing": 1}}
+    assert failures(tmp_path / "less") == [("missing", "made/half/second/voice.*")]
+    assert less.keys() == whole.keys() - {("second/voice.flac", 0)}
+    for place, row in less.items():
+        assert row["audio"] == whole[place]["audio"]
+
+
+def test_candidates_keep_their_own_rate(base, tmp_path):
+    file = base / "made" / "less" / "third.flac"
+    wave = audio.read(file).at(44100).wave
+    save(file, wave, 44100)
+    made(base, tmp_path / "run")
+    found = candidates(tmp_path / "run")
+    row, clip = found["third.flac", 2], found["third.flac", 0]
+    assert (row["sample_rate"], clip["sample_rate"]) == (44100, RATE)
+    assert row["num_samples"] / 44100 == pytest.approx(clip["num_samples"] / RATE, abs=1e-4)
+    [score] = [
+        r for r in rows(tmp_path / "run", "scores") if r["candidate_id"] == row["candidate_id"]
+    ]
+    assert score["roughness"] is not None
+
+
+@pytest.mark.parametrize(("samples", "kept"), [(-320, True), (240, True), (-400, False)])
+def test_lengths_may_differ_by_20_ms(base, tmp_path, samples, kept):
+    """Longer ones lose what the clip has not; shorter ones stay as they are."""
+    file = base / "made" / "half" / "third.flac"
+    wave = audio.read(file).wave
+    save(file, wave[:samples] if samples < 0 else np.pad(wave, (0, samples)))
+    made(base, tmp_path / "run")
+    row = candidates(tmp_path / "run").get(("third.flac", 0))
+    if not kept:
+        assert row is None
+        [(reason, detail)] = failures(tmp_path / "run")
+        assert reason == "length_mismatch"
+        assert detail.startswith("made/half/third.flac: ")
+        return
+    length = len(wave) // 320 * 320
+    assert row["num_samples"] == min(length, len(wave) + samples)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(b"no audio at all", "unreadable"), (b"", "empty"), ("silence", "silent"), ("nan", "not_fin")],
+)
+def test_unusable_files_are_failures(base, tmp_path, content, reason):
+    file = base / "made" / "hiss" / "third.wav"
+    frames = soundfile.info(file).frames
+    if isinstance(content, bytes):
+        file.write_bytes(content)
+    elif content == "silence":
+        save(file, np.zeros(frames))
+    else:
+        soundfile.write(file, np.full(frames, np.nan), RATE, subtype="FLOAT")
+    summary = made(base, tmp_path / "run")
+    assert summary["candidates"] == 8
+    [(found, _)] = failures(tmp_path / "run")
+    assert found.startswith(reason)
+
+
+def test_segments_are_cut_out_of_the_files_as_out_of_the_recording(base, tmp_path):
+    summary = made(base, tmp_path / "run", "corpus.segment_seconds=[0.3, 0.6]")
+    assert summary["clips"] > 3
+    assert summary["failures"] == {}
+    for clip in rows(tmp_path / "run", "clips"):
+        source = json.loads(clip["source"])
+        noisy = audio.from_column(clip["noisy"]).wave
+        for row in rows(tmp_path / "run", "candidates"):
+            if row["clip_id"] == clip["clip_id"]:
+                whole = audio.read(base / json.loads(row["sampling"])["file"]).wave
+                stored = audio.from_column(row["audio"]).wave
+                assert len(stored) == len(noisy)
+                there = whole[source["start"] : source["start"] + len(stored)]
+                np.testing.assert_allclose(stored, there, atol=2**-15)
+
+
+def test_segments_of_files_at_another_rate(base, tmp_path):
+    for file in (base / "made").rglob("*.*"):
+        save(file, audio.read(file).at(24000).wave, 24000)
+    made(base, tmp_path / "run", "corpus.segment_seconds=[0.3, 0.6]")
+    clips = {row["clip_id"]: row for row in rows(tmp_path / "run", "clips")}
+    less = [r for r in rows(tmp_path / "run", "candidates") if r["index"] == 2]
+    assert len(less) == len(clips) > 3
+    for row in less:
+        noisy = audio.from_column(clips[row["clip_id"]]["noisy"]).wave
+        stored = audio.from_column(row["audio"]).at(RATE).wave
+        assert np.corrcoef(noisy, stored[: len(noisy)])[0, 1] > 0.9
+
+
+def test_systems_may_be_generators_whose_pairs_cross(base, tmp_path):
+    uses = [
+        {"use": "folder", "name": s, "candidates": 1, "options": {"files": f"made/{s}/{{path}}.*"}}
+        for s in SYSTEMS
+    ]
+    separate = f"generators={json.dumps(uses)}"
+    with pytest.raises(ConfigError, match="across_generators"):
+        made(base, tmp_path / "no", separate)
+    summary = made(base, tmp_path / "run", separate, "pairing.across_generators=true")
+    together = made(base, tmp_path / "one")
+    assert summary["pairs"] == together["pairs"] > 0
+
+    def named(pairs, system_of):
+        return {
+            (p["clip_id"], system_of(p["chosen_id"]), system_of(p["rejected_id"])) for p in pairs
+        }
+
+    crossed = named(rows(tmp_path / "run", "pairs"), lambda i: i.split("/")[1])
+    inside = named(rows(tmp_path / "one", "pairs"), lambda i: SYSTEMS[int(i.split("/")[2])])
+    assert crossed == inside
+
+
+def test_table_names_the_files(base, tmp_path):
+    lines = ["clip,file,system"]
+    for name in NAMES:
+        lines += [
+            f"{name}.flac,made/less/{name}.flac,less",
+            f"{name}.flac,made/half/{name}.flac,half",
+        ]
+    (base / "table.csv").write_text("\n".join(lines), encoding="utf-8")
+    by_table = 'generators=[{use: folder, candidates: 2, options: {table: "table.csv"}}]'
+    summary = made(base, tmp_path / "run", by_table)
+    assert summary["candidates"] == 6
+    for (source, index), row in candidates(tmp_path / "run").items():
+        system = ("less", "half")[index]
+        told = json.loads(row["sampling"])
+        name = source.removesuffix(".flac")
+        assert told == {"file": f"made/{system}/{name}.flac", "system": system}
+    more = made(base, tmp_path / "more", by_table.replace("2", "3"))
+    assert more["failures"] == {"candidates": {"missing": 3}}
+
+
+def test_files_of_the_clips_themselves(base, tmp_path):
+    """The way back for a model that ran elsewhere, on the clips of a run that degrades."""
+    noisy = made(base, tmp_path / "first", "corpus.segment_seconds=[0.3, 0.6]")
+    for clip in rows(tmp_path / "first", "clips"):
+        wave = audio.from_column(clip["noisy"]).wave
+        for index in range(2):
+            save(base / "back" / f"{clip['clip_id']}_{index}.wav", wave * (0.5 + 0.2 * index))
+    back = "{use: folder, candidates: 2, options: {files: 'back/{clip_id}_{index}.wav'}}"
+    summary = made(
+        base, tmp_path / "run", "corpus.segment_seconds=[0.3, 0.6]", f"generators=[{back}]"
+    )
+    assert summary["candidates"] == 2 * noisy["clips"]
+    assert summary["failures"] == {}
+
+
+def test_revision_is_of_names_and_contents(base, tmp_path):
+    def revision():
+        made(base, tmp_path / "run")
+        [found] = {row["revision"] for row in rows(tmp_path / "run", "candidates")}
+        shutil.rmtree(tmp_path / "run")
+        return found
+
+    before = revision()
+    file = base / "made" / "half" / "third.flac"
+    file.touch()
+    assert revision() == before
+    save(file, audio.read(file).wave * 0.9)
+    assert revision() != before
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["generators.0.candidates=2"], r"generators\.0: candidates: 2, but .* names 3"),
+        (["generators.0.options.files=nowhere/{system}/{path}.*"], "nowhere/half/first/voice"),
+        (["generators.0.options.files=../{system}/{path}.wav"], "leaves"),
+        (["generators.0.options.path=nowhere"], "none of the files"),
+        (["generators.0.options.files=made/{sytem}/{path}.*"], r"no field \{sytem\}"),
+        (["generators.0.options.files=made/{system}/x.wav"], "the same file for every clip"),
+        (["generators.0.options.systems=null"], "go together"),
+        (["generators.0.options.systems=[a, a, b]"], "twice"),
+        (["generators.0.options={}"], "give either files"),
+        (["generators.0.options={table: run.yaml}"], "no column 'clip'"),
+        (["generators.0.options={files: 'made/half/{path}.*'}"], "names one file per clip"),
+        (
+            ["corpus.degrade={noise: {source: {kind: folder, path: noisy}}}"],
+            "no file that exists is a restoration",
+        ),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_before_any_work(base, tmp_path, overrides, words):
+    with pytest.raises(InputError, match=words):
+        made(base, tmp_path / "run", *overrides)
+    assert not (tmp_path / "run").exists()
+
+
+def test_two_files_of_one_name_are_refused(base, tmp_path):
+    shutil.copy(base / "made" / "half" / "third.flac", base / "made" / "half" / "third.wav")
+    with pytest.raises(SourceError, match=r"third\.flac' and 'made/half/third\.wav'"):
+        made(base, tmp_path / "run")
+
+
+def test_two_recordings_do_not_share_a_file(base, tmp_path):
+    for system in SYSTEMS:
+        shutil.copy(base / "made/half/third.flac", base / "made" / system / "voice.flac")
+    with pytest.raises(SourceError, match=r"of 'first/voice\.flac' and of 'second/voice\.flac'"):
+        made(base, tmp_path / "run", "generators.0.options.files=made/{system}/{stem}.*")
+
+
+def test_names_from_a_table_do_not_leave_the_folder(base):
+    (base / "table.csv").write_text("clip,file\nthird,../../etc/passwd\n", encoding="utf-8")
+    folder = Folder(str(base), table=str(base / "table.csv"))
+    clip = Origin("third-0", "third.flac", RATE, 0, RATE, RATE)
+    with pytest.raises(SourceError, match="leaves"):
+        folder.check([clip], 1)
