@@ -280,13 +280,37 @@ class Engine(Model):
     address: str | None = Field(None, description="ray: auto for a running cluster; null = local")
     retries: int = Field(2, ge=0, description="how often a shard whose worker died is tried anew")
     device: str = Field("cpu", description="torch device of the generators")
+    generator_gpus: float | None = Field(
+        None,
+        ge=0,
+        description="ray: GPUs of a process that samples, such as 0.25; null: 1, or 0 on cpu",
+    )
+    scorer_device: str | None = Field(
+        None, description="torch device of the metrics; null: that of the generators"
+    )
+    scorer_gpus: float | None = Field(
+        None, ge=0, description="ray: GPUs of a process that scores; null: 1, or 0 on cpu"
+    )
+    scorers: Literal["auto"] | Annotated[int, Field(ge=1)] = Field(
+        "auto",
+        description="ray: processes that score, where the devices differ; else all do both; "
+        "auto = those that CPUs or GPUs are left for",
+    )
+    shards_in_flight: int | None = Field(
+        None, ge=1, description="ray: sampled and not scored yet, at most; null: twice the scorers"
+    )
     limit_seconds: float | None = Field(
         3600,
         gt=0,
-        description="what a generator may take for one clip before it has failed on it; "
-        "null: no limit",
+        description="what a generator, or the panel, may take for one clip before it has failed "
+        "on it; null: no limit",
     )
     shard_clips: int = Field(16, ge=1, description="clips per part file; this one shapes the files")
+
+    @property
+    def scoring_device(self) -> str:
+        """The torch device of the metrics."""
+        return self.scorer_device or self.device
 
 
 class Run(Model):

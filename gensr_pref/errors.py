@@ -11,6 +11,7 @@
     ├── FetchError                  weights that cannot be had, or are not those published (exit 1)
     │   └── PartlyFetchedError      of several, some cannot; the others are here
     ├── StorageError                a run directory or cache that cannot be written or read
+    │   └── CorruptPartError        a part file that is missing or damaged
     ├── RunIncompleteError          some shards are missing; the same command continues (exit 1)
     └── Unusable                    one clip, candidate or score: a row or null with a reason
 
@@ -65,6 +66,10 @@ class FetchError(GensrPrefError):
 
 class StorageError(GensrPrefError):
     """A part file cannot be written (disk full, read-only) or read (corrupt)."""
+
+
+class CorruptPartError(StorageError):
+    """A part file is missing or is not what was written."""
 
 
 class RunIncompleteError(GensrPrefError):

@@ -12,17 +12,20 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from gensr_pref.errors import GensrPrefError, StorageError
+from gensr_pref.errors import CorruptPartError, GensrPrefError, StorageError
+from gensr_pref.identity import file_digest
 from gensr_pref.schema import facts_of, with_metadata
 
 Table = Literal["clips", "candidates", "scores", "pairs", "failures"]
 _TEMPORARY = ".unfinished-"
+_LONGEST_LINE = 2**16  # bytes, of a snapshot
 _ROW_GROUP_BYTES = 64 * 2**20  # Hugging Face asks for at most about 100 MB
 
 
@@ -36,8 +39,25 @@ def parts(run: Path, table: Table) -> list[Path]:
     return sorted((run / table).glob("part-*.parquet"))
 
 
-def write(path: Path, rows: Sequence[dict[str, Any]], schema: pa.Schema, facts: Any) -> None:
-    """Write rows as one part, atomically.
+@dataclass(frozen=True)
+class Stamp:
+    """A part as it was written: what tells later whether it is still the same.
+
+    Attributes:
+        size: bytes.
+        time: of its last change, in ns since 1970.
+        digest: of its content.
+        fingerprint: that its metadata names.
+    """
+
+    size: int
+    time: int
+    digest: str
+    fingerprint: str
+
+
+def write(path: Path, rows: Sequence[dict[str, Any]], schema: pa.Schema, facts: Any) -> Stamp:
+    """Write rows as one part, atomically; every page has a checksum that `read` looks at.
 
     Args:
         facts: JSON-able; schema version, fingerprint and the like, kept in the file's metadata.
@@ -47,18 +67,62 @@ def write(path: Path, rows: Sequence[dict[str, Any]], schema: pa.Schema, facts: 
     """
     table = pa.Table.from_pylist(list(rows), schema=with_metadata(schema, facts))
     per_group = max(1, int(_ROW_GROUP_BYTES * len(rows) / max(1, table.nbytes)))
-    with (
-        _atomic(path) as temporary,
-        pq.ParquetWriter(
+    with _atomic(path) as temporary:
+        with pq.ParquetWriter(
             temporary,
             table.schema,
             compression="zstd",
             write_page_index=True,
+            write_page_checksum=True,
             use_content_defined_chunking=True,
-        ) as writer,
-    ):
-        if rows:  # `datasets` stumbles over a row group of no rows
-            writer.write_table(table, row_group_size=per_group)
+        ) as writer:
+            if rows:  # `datasets` stumbles over a row group of no rows
+                writer.write_table(table, row_group_size=per_group)
+        return stamp(temporary)
+
+
+def stamp(path: Path) -> Stamp:
+    """A file as it is now.
+
+    Raises:
+        StorageError: it cannot be read.
+    """
+    try:
+        seen = path.stat()
+        named = str(facts(path).get("fingerprint", ""))
+        return Stamp(seen.st_size, seen.st_mtime_ns, file_digest(path), named)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def is_intact(path: Path, known: Stamp | None) -> bool:
+    """Whether a part holds what was written: by its time and size, or else by its checksums.
+
+    Args:
+        known: from when it was written; None where that is not known: then it is read through.
+    """
+    if not path.exists():
+        return False
+    seen = path.stat()
+    if known is not None:
+        if (seen.st_size, seen.st_mtime_ns) == (known.size, known.time):
+            return True
+        now = stamp(path)
+        if now.fingerprint == known.fingerprint:
+            return now.digest == known.digest
+    try:  # not known, or written since by a worker that could not tell
+        read(path)
+    except CorruptPartError:
+        return False
+    return True
+
+
+def facts(path: Path) -> dict[str, Any]:
+    """The facts in a part's metadata; none where it is missing or damaged."""
+    try:
+        return facts_of(pq.read_schema(path))
+    except (OSError, ValueError, pa.ArrowInvalid):
+        return {}
 
 
 def write_text(path: Path, text: str) -> None:
@@ -127,6 +191,34 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
     return records
 
 
+def last_json_line(path: Path) -> dict[str, Any] | None:
+    """The last whole line of a file that `append_json` wrote, however long the file is."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - _LONGEST_LINE))
+            lines = file.read().splitlines()
+    except OSError:
+        return None
+    for text in reversed(lines):
+        try:
+            return dict(json.loads(text))
+        except (ValueError, TypeError):
+            continue
+    return None
+
+
+def is_held(path: Path) -> bool:
+    """Whether a process holds a file as `held` does."""
+    try:
+        with path.open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def read(path: Path, columns: list[str] | None = None) -> pa.Table:
     """One part.
 
@@ -134,7 +226,9 @@ def read(path: Path, columns: list[str] | None = None) -> pa.Table:
         StorageError: it is missing or corrupt; the message says to delete it and build again.
     """
     try:
-        return pq.read_table(path, columns=columns, partitioning=None)
+        return pq.read_table(
+            path, columns=columns, partitioning=None, page_checksum_verification=True
+        )
     except (OSError, pa.ArrowInvalid) as error:
         raise _unreadable(path, error) from error
 
@@ -142,13 +236,27 @@ def read(path: Path, columns: list[str] | None = None) -> pa.Table:
 def read_all(run: Path, table: Table, columns: list[str] | None = None) -> pa.Table:
     """All parts of a table, in order.
 
+    Where a run has grown and not been finished, a column that a part lacks is null there.
+
     Raises:
         StorageError: there is none, or one cannot be read.
     """
     found = parts(run, table)
     if not found:
         raise StorageError(f"{run / table}: holds no part file. Is {run} a finished run directory?")
-    return pa.concat_tables([read(path, columns).replace_schema_metadata() for path in found])
+    tables = [_read_known(path, columns).replace_schema_metadata() for path in found]
+    return pa.concat_tables(tables, promote_options="permissive")
+
+
+def _read_known(path: Path, columns: list[str] | None) -> pa.Table:
+    """Those of the columns that a part has."""
+    if columns is None:
+        return read(path)
+    try:
+        there = pq.read_schema(path).names
+    except (OSError, pa.ArrowInvalid) as error:
+        raise _unreadable(path, error) from error
+    return read(path, [name for name in columns if name in there])
 
 
 def rows(path: Path) -> int:
@@ -174,11 +282,7 @@ def count(run: Path, table: Table) -> int:
 
 def is_whole(path: Path, fingerprint: str) -> bool:
     """Whether a part is there, ends as Parquet does, and belongs to this run."""
-    try:
-        schema = pq.read_schema(path)
-    except (OSError, pa.ArrowInvalid):
-        return False
-    return bool(facts_of(schema).get("fingerprint") == fingerprint)
+    return bool(facts(path).get("fingerprint") == fingerprint)
 
 
 def sweep(run: Path, tables: Iterable[Table]) -> None:
@@ -230,8 +334,10 @@ def _cut_off(path: Path) -> bool:
         return file.read(1) != b"\n"
 
 
-def _unreadable(path: Path, error: Exception) -> StorageError:
-    return StorageError(f"{path}: cannot be read: {error}. Delete it and run the same build again.")
+def _unreadable(path: Path, error: Exception) -> CorruptPartError:
+    return CorruptPartError(
+        f"{path}: cannot be read: {error}. Delete it and run the same build again."
+    )
 
 
 def _storage_error(path: Path, error: OSError) -> StorageError:

@@ -1,180 +1,251 @@
 """The work on Ray actors: shard specs out, progress back; audio never passes through here.
 
-Every actor takes any task; a shard that was begun goes before others, so that few are in flight.
-An actor that dies is replaced and its task tried again, a finite number of times. Where it dies
-while a generator is at a clip, it is in the end that clip which is given up, not the shard. A
-generator that is at a clip for longer than the limit, and does not heed the worker's own alarm, is
-ended with its process; its task begins anew without that clip.
+A shard that was begun goes before others, so that few are in flight, and long ones go before short
+ones, so that all processes end together. An actor that dies, or whose node does, is replaced as
+soon as there is room, and its task tried again, a finite number of times. Where it dies at a clip,
+it is in the end that clip which is worked around, not the shard. What is at a clip for longer than
+the limit, and does not heed the worker's own alarm, is ended with its process; its task begins anew
+without it.
 """
 
 from __future__ import annotations
 
-import logging
 import math
-import os
-import signal
-import threading
 import time
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from gensr_pref.config import Engine
+from gensr_pref.engine.cluster import Crew, crews, resources, started
+from gensr_pref.engine.isolation import around
 from gensr_pref.engine.sampling import timed_out
 from gensr_pref.engine.work import (
-    FATAL,
     Began,
     Event,
     Finished,
-    Hopeless,
     Job,
     Lost,
+    Place,
     Restarted,
+    Staffed,
     Task,
     WorkerOf,
+    is_fatal,
 )
-from gensr_pref.errors import Unusable
+from gensr_pref.errors import RunIncompleteError, Unusable
 from gensr_pref.schema import Reason
 
-Place = tuple[str, str] | None  # a clip and the generator that is at it; None between clips
-GRACE_SECONDS = 15.0  # beyond the limit: a worker that can stop a generator by itself shall do so
+GRACE_SECONDS = 15.0  # beyond the limit: a worker that can stop by itself shall do so
+LOOK_SECONDS = 30.0  # how often it is seen whether nodes have come
+BAD_STARTS = 10  # processes in a row that die before they can work
 
-_SETTINGS = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_DEDUP_LOGS": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
-}
+
+@dataclass
+class _Waiting:
+    """The tasks of a shard, and where its workers have died."""
+
+    tasks: deque[Task]
+    deaths: Counter[Place | None]
+
+    @property
+    def task(self) -> Task:
+        return self.tasks[0]
+
+
+@dataclass
+class _Actor:
+    """A process of a crew."""
+
+    crew: int
+    remote: Any
 
 
 @dataclass
 class _Running:
     """A task on an actor."""
 
-    actor: Any
-    job: deque[Task]
-    deaths: Counter[Place]
+    actor: _Actor
+    job: _Waiting
     at: Began | None = None
     since: float = 0.0
 
     @property
-    def task(self) -> Task:
-        return self.job[0]
-
-    @property
-    def place(self) -> Place:
-        return (self.at.clip_id, self.at.generator) if self.at else None
+    def place(self) -> Place | None:
+        return self.at.place if self.at else None
 
     def heard(self, event: Event) -> None:
         """Keep what the actor is at, by what it tells."""
         self.at = event if isinstance(event, Began) else None
         self.since = time.monotonic()
 
-    def without(self, at: Began, why: Unusable) -> deque[Task]:
-        """The job, its first task without the clip that its generator is at."""
-        task: Any = self.task
-        one = Hopeless(at.clip_id, at.generator, why)
-        return deque([replace(task, hopeless=(*task.hopeless, one)), *list(self.job)[1:]])
+    def work_around(self, place: Place, why: Unusable) -> None:
+        """Change the task so that it does not end at that place again."""
+        task: Any = self.job.tasks.popleft()
+        self.job.tasks.appendleft(around(task, place, why))
 
 
 class _Pool:
     """Actors, what they are doing, and what is left to do."""
 
-    def __init__(
-        self, worker: WorkerOf, setup: Any, jobs: Sequence[Job], count: int, engine: Engine
-    ) -> None:
+    def __init__(self, worker: WorkerOf, setup: Any, jobs: Sequence[Job], engine: Engine) -> None:
         import ray
 
         self._ray = ray
         self._setup = ray.put(setup)
-        self._retries = engine.retries
+        self._engine = engine
         self._limit = engine.limit_seconds
         self._class = ray.remote(max_restarts=0, max_task_retries=0)(worker)
-        self._waiting = deque((deque(job), Counter[Place]()) for job in jobs if job)
-        self._idle = [self._actor() for _ in range(min(count, len(self._waiting)))]
+        ordered = sorted((job for job in jobs if job), key=_seconds, reverse=True)
+        self._waiting = deque(_Waiting(deque(job), Counter()) for job in ordered)
+        self._crews: tuple[Crew, ...] = ()
+        self._idle: list[_Actor] = []
+        self._starting: dict[Any, _Actor] = {}
         self._busy: dict[Any, _Running] = {}
+        self._bad_starts = 0
+        self._looked = -math.inf
 
     def run(self) -> Iterator[Event]:
         while self._waiting or self._busy:
+            yield from self._staff()
             self._assign()
-            ready, _ = self._ray.wait(list(self._busy), num_returns=1, timeout=self._patience())
-            if ready:
-                yield from self._advance(ready[0])
+            waited = [*self._busy, *self._starting]
+            ready, _ = self._ray.wait(waited, num_returns=1, timeout=self._patience())
+            for one in ready:
+                if one in self._starting:
+                    self._join(one)
+                else:
+                    yield from self._advance(one)
             yield from self._end_overdue()
 
-    def _actor(self) -> Any:
-        return self._class.options(num_cpus=1).remote(self._setup)
+    def _staff(self) -> Iterator[Event]:
+        """As many actors as there is room and work for; nodes may have come."""
+        if time.monotonic() - self._looked < LOOK_SECONDS:
+            return
+        self._looked = time.monotonic()
+        before, self._crews = self._crews, crews(self._engine, *resources())
+        for place, crew in enumerate(self._crews):
+            wanted = min(crew.count, len(self._waiting) + len(self._busy))
+            for _ in range(wanted - self._staffed(place)):
+                self._start(place)
+        if self._crews != before:
+            yield from (Staffed(one.stages, one.count, one.device) for one in self._crews)
+
+    def _staffed(self, crew: int) -> int:
+        busy = [running.actor for running in self._busy.values()]
+        return sum(one.crew == crew for one in [*self._idle, *self._starting.values(), *busy])
+
+    def _start(self, crew: int) -> None:
+        options = self._class.options(num_cpus=1, num_gpus=self._crews[crew].gpus)
+        remote = options.remote(self._setup)
+        ready: Any = remote
+        self._starting[ready.__ray_ready__.remote()] = _Actor(crew, remote)
+
+    def _join(self, ready: Any) -> None:
+        """An actor can work now, or never will."""
+        actor = self._starting.pop(ready)
+        try:
+            self._ray.get(ready)
+        except self._ray.exceptions.RayError as error:
+            self._bad_starts += 1
+            if self._bad_starts >= BAD_STARTS:
+                raise RunIncompleteError(f"no worker can be started: {_told(error)}") from error
+            self._start(actor.crew)
+        else:
+            self._bad_starts = 0
+            self._idle.append(actor)
 
     def _assign(self) -> None:
-        while self._waiting and self._idle:
-            job, deaths = self._waiting.popleft()
-            actor = self._idle.pop()
-            stream = actor.run.options(num_returns="streaming").remote(job[0])
-            self._busy[stream] = _Running(actor, job, deaths)
+        for actor in list(self._idle):
+            job = self._next(self._crews[actor.crew])
+            if job is not None:
+                self._idle.remove(actor)
+                stream = actor.remote.run.options(num_returns="streaming").remote(job.task)
+                self._busy[stream] = _Running(actor, job, since=time.monotonic())
+
+    def _next(self, crew: Crew) -> _Waiting | None:
+        """What a crew is to do next: score what is sampled; sample while little of that waits."""
+        held = sum(job.task.stage == "score" for job in self._waiting) >= self._most_in_flight()
+        for job in self._waiting:
+            stage = job.task.stage
+            if stage in crew.stages and not (stage == "sample" and held and len(self._crews) > 1):
+                self._waiting.remove(job)
+                return job
+        return None
+
+    def _most_in_flight(self) -> int:
+        return self._engine.shards_in_flight or 2 * self._crews[-1].count
 
     def _advance(self, stream: Any) -> Iterator[Event]:
         running = self._busy[stream]
-        task = running.task
+        task = running.job.task
         try:
             told: Event = self._ray.get(next(stream))
             running.heard(told)
             yield told
         except StopIteration:
-            self._release(stream, running.actor)
-            running.job.popleft()
-            if running.job:
-                self._waiting.appendleft((running.job, Counter()))
+            self._release(stream)
+            running.job.tasks.popleft()
+            if running.job.tasks:
+                self._waiting.appendleft(_Waiting(running.job.tasks, Counter()))
             yield Finished(task.stage, task.shard)
-        except self._ray.exceptions.RayActorError as error:
-            self._release(stream, self._actor())
-            yield self._after_death(running, str(error).splitlines()[0])
         except self._ray.exceptions.RayTaskError as error:
-            if isinstance(error.cause, FATAL):
+            if is_fatal(error.cause):
                 raise error.cause from error
-            self._release(stream, running.actor)
+            self._release(stream)
             yield Lost(task.stage, task.shard, f"{type(error.cause).__name__}: {error.cause}")
+        except self._ray.exceptions.RayError as error:  # its process or its node is gone
+            self._replace(stream)
+            yield self._after_death(running, _told(error))
 
-    def _release(self, stream: Any, actor: Any) -> None:
-        del self._busy[stream]
-        self._idle.append(actor)
+    def _release(self, stream: Any) -> None:
+        self._idle.append(self._busy.pop(stream).actor)
+
+    def _replace(self, stream: Any) -> None:
+        self._start(self._busy.pop(stream).actor.crew)
 
     def _after_death(self, running: _Running, why: str) -> Event:
-        task = running.task
-        running.deaths[running.place] += 1
-        times = running.deaths[running.place]
-        if times <= self._retries:
-            self._waiting.appendleft((running.job, running.deaths))
+        task, place = running.job.task, running.place
+        running.job.deaths[place] += 1
+        times = running.job.deaths[place]
+        narrowed = place is not None and task.stage == "score" and bool(place.asked)
+        if times <= self._engine.retries and not narrowed:
+            self._waiting.appendleft(running.job)
             return Restarted(task.stage, task.shard, why)
-        if running.at is None:
+        if place is None:
             return Lost(task.stage, task.shard, f"its worker died (attempt {times}): {why}")
-        fault = Unusable(Reason.WORKER_DIED, f"its process ended {times} times")
-        return self._give_up(running, running.at, fault)
+        often = f"its process ended {times} time{'s' if times > 1 else ''}"
+        return self._work_around(running, place, Unusable(Reason.WORKER_DIED, often))
 
-    def _give_up(self, running: _Running, at: Began, why: Unusable) -> Event:
-        """Begin a task anew without the clip that a generator is at."""
-        self._waiting.appendleft((running.without(at, why), running.deaths))
-        told = f"{at.generator} is not asked about {at.clip_id} again ({why})"
-        return Restarted(running.task.stage, running.task.shard, told)
+    def _work_around(self, running: _Running, place: Place, why: Unusable) -> Event:
+        """Begin a task anew, with care where its worker was."""
+        running.work_around(place, why)
+        self._waiting.appendleft(running.job)
+        task: Any = running.job.task
+        what = place.asked or "the panel"
+        how = "in smaller pieces" if place in task.wary else "no more"
+        told = f"{what} is asked about {place.candidate_id or place.clip_id} {how} ({why})"
+        return Restarted(task.stage, task.shard, told)
 
     def _deadline(self, running: _Running) -> float:
-        """When the generator that an actor is at must have answered, on the clock of `since`."""
+        """When what an actor is at must be done, on the clock of `since`, which never jumps."""
         if self._limit is None or running.at is None:
             return math.inf
         return running.since + self._limit + GRACE_SECONDS
 
-    def _patience(self) -> float | None:
-        """Seconds until the first deadline; None where there is none."""
-        first = min(map(self._deadline, self._busy.values()))
-        return None if first == math.inf else max(0.0, first - time.monotonic())
+    def _patience(self) -> float:
+        """Seconds until something is to be done unasked."""
+        first = min(map(self._deadline, self._busy.values()), default=math.inf)
+        return max(0.0, min(first, self._looked + LOOK_SECONDS) - time.monotonic())
 
     def _end_overdue(self) -> Iterator[Event]:
         for stream, running in list(self._busy.items()):
-            if running.at is not None and time.monotonic() > self._deadline(running):
-                self._ray.kill(running.actor)
-                self._release(stream, self._actor())
-                yield self._give_up(running, running.at, timed_out(self._limit))
+            place = running.place
+            if place is not None and time.monotonic() > self._deadline(running):
+                self._ray.kill(running.actor.remote)
+                self._replace(stream)
+                yield self._work_around(running, place, timed_out(self._limit))
 
 
 def run(worker: WorkerOf, setup: Any, jobs: Sequence[Job], engine: Engine) -> Iterator[Event]:
@@ -185,47 +256,16 @@ def run(worker: WorkerOf, setup: Any, jobs: Sequence[Job], engine: Engine) -> It
 
     Raises:
         StorageError, InputError: no shard could be made: a full disk, a model that does not load.
+        RunIncompleteError: no process can be started.
     """
-    with _cluster(engine) as cpus:
-        count = cpus if engine.workers == "auto" else engine.workers
-        yield from _Pool(worker, setup, jobs, max(1, count), engine).run()
+    with started(engine):
+        yield from _Pool(worker, setup, jobs, engine).run()
 
 
-@contextmanager
-def _cluster(engine: Engine) -> Iterator[int]:
-    """Ray, started here unless it runs already; yields the number of CPUs."""
-    os.environ.update({key: os.environ.get(key, value) for key, value in _SETTINGS.items()})
-    import ray
-
-    ours = not ray.is_initialized()
-    if ours:
-        with _signals_kept():
-            ray.init(**_settings(engine))
-    try:
-        resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-        yield int(resources.get("CPU", 1))
-    finally:
-        if ours:
-            ray.shutdown()
+def _seconds(job: Job) -> float:
+    """Of the audio of a shard; 0 where it is not known."""
+    return float(getattr(job[0], "audio_seconds", 0.0))
 
 
-@contextmanager
-def _signals_kept() -> Iterator[None]:
-    """What this process does on SIGTERM; Ray would end it at once with a trace of its C++."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.getsignal(signal.SIGTERM)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _settings(engine: Engine) -> dict[str, Any]:
-    common = {"log_to_driver": False, "logging_level": logging.ERROR}
-    if engine.address:
-        return {"address": engine.address, **common}
-    available = len(os.sched_getaffinity(0))
-    cpus = available if engine.workers == "auto" else max(engine.workers, available)
-    return {"num_cpus": cpus, "include_dashboard": False, **common}
+def _told(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -11,6 +11,8 @@ from typing import Any
 from gensr_pref import __version__, plugins
 from gensr_pref.config import LABEL_PATTERN, Corpus, GeneratorUse, Run, resolved
 from gensr_pref.corpus.clips import ClipSpec, Plan, plan
+from gensr_pref.engine import facts
+from gensr_pref.engine.layout import texts_digest, texts_of
 from gensr_pref.errors import ConfigError, InputError
 from gensr_pref.generators.base import Generator, Origin
 from gensr_pref.identity import NOISY, digest
@@ -57,23 +59,13 @@ class Blueprint:
         return str(self.document["provenance"]["fingerprint"])
 
     @property
-    def shards(self) -> int:
-        """How many part files each table has."""
-        return -(-len(self.clips) // self.run.engine.shard_clips)
-
-    def shard(self, index: int) -> tuple[ClipSpec, ...]:
-        """The clips of one part file."""
-        size = self.run.engine.shard_clips
-        return self.clips[index * size : (index + 1) * size]
-
-    @property
     def texts(self) -> tuple[str, ...]:
         """What is said in the corpus, each sentence once."""
-        return _texts(self.clips)
+        return texts_of(self.clips)
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What the metadata of every part says."""
+        """All that made the run, from which `facts.of_part` takes what made a part."""
         return {"run": self.run.name, **self.document["provenance"]}
 
 
@@ -92,7 +84,7 @@ def draw_up(run: Run, base: Path) -> Blueprint:
     _check_candidates(run)
     planned: Plan = plan(run.corpus, run.seed, base)
     _check_named(run, generators, planned)
-    document = _document(run, generators, panel, _texts(planned.clips))
+    document = _document(run, generators, panel, texts_of(planned.clips))
     return Blueprint(run, base, planned.clips, planned.failures, document)
 
 
@@ -207,34 +199,55 @@ def votes_of(panel: list[dict[str, Any]]) -> list[Vote]:
 
 def identity(document: dict[str, Any]) -> dict[str, Any]:
     """The part of ``run.yaml`` that shapes clips, candidates and scores."""
-    provenance = {k: v for k, v in document["provenance"].items() if k != "fingerprint"}
-    kept = {k: v for k, v in document.items() if k not in ("name", "pairing", "engine")}
-    shard_clips = document["engine"]["shard_clips"]
-    return {**kept, "engine": {"shard_clips": shard_clips}, "provenance": provenance}
+    provenance = document["provenance"]
+    generators = [_known(one) for one in provenance["generators"]]
+    panel = [_known(facts.without_votes(one)) for one in provenance["panel"]]
+    kept = {k: v for k, v in provenance.items() if k not in ("fingerprint", "corpus")}
+    return {
+        "seed": document["seed"],
+        "corpus": document["corpus"],
+        "generators": document["generators"],
+        "panel": [{k: v for k, v in use.items() if k != "vote"} for use in document["panel"]],
+        "engine": {"shard_clips": document["engine"]["shard_clips"]},
+        "provenance": {**kept, "generators": generators, "panel": panel},
+    }
 
 
-def _texts(clips: Sequence[ClipSpec]) -> tuple[str, ...]:
-    return tuple(sorted({spec.item.text for spec in clips if spec.item.text}))
+def _known(entry: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in entry.items() if key != "fingerprint"}
 
 
 def _document(
     run: Run, generators: dict[str, Generator], panel: Panel, texts: Sequence[str]
 ) -> dict[str, Any]:
+    written = resolved(run)
+    said = texts_digest(texts) if panel.studies else None  # what is said shapes some scores
     provenance = {
         "gensr_pref": __version__,
         "schema_version": SCHEMA_VERSION,
         "generators": [
-            {"name": label, "revision": g.revision, "sample_rate": g.sample_rate}
-            for label, g in generators.items()
+            facts.of_generator(use, label, g.revision, g.sample_rate)
+            for use, (label, g) in zip(written["generators"], generators.items(), strict=True)
         ],
-        "panel": panel.facts()["metrics"],
+        "panel": [
+            facts.of_metric(member.facts(), said if hasattr(member.metric, "study") else None)
+            for member in panel.members
+        ],
         "left_out": sorted(panel.left_out),
     }
-    if panel.studies:  # its scores depend on all that is said
-        provenance["texts"] = digest(list(texts))
-    document = {**resolved(run), "provenance": provenance}
+    if said is not None:
+        provenance["texts"] = said
+    document = {**written, "provenance": provenance}
+    provenance["corpus"] = _corpus_digest(document)
     provenance["fingerprint"] = digest(identity(document))
     return document
+
+
+def _corpus_digest(document: dict[str, Any]) -> str:
+    """Of all that shapes a clip; which clips there are is not part of it."""
+    corpus = {key: value for key, value in document["corpus"].items() if key != "limit"}
+    versions = [document["provenance"][key] for key in ("gensr_pref", "schema_version")]
+    return digest(versions, document["seed"], corpus, document["engine"]["shard_clips"])
 
 
 def _check_candidates(run: Run) -> None:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from gensr_pref import shards
 from gensr_pref.config import Run
+from gensr_pref.corpus.clips import ClipSpec
 from gensr_pref.engine import actors, rundir, serial
 from gensr_pref.engine.blueprint import Blueprint, draw_up
+from gensr_pref.engine.facts import Made, of_part
+from gensr_pref.engine.layout import Layout
+from gensr_pref.engine.ledger import Stamps, note
 from gensr_pref.engine.pair import write_pairs
-from gensr_pref.engine.progress import Progress
-from gensr_pref.engine.summary import NOTICES, write_summary
+from gensr_pref.engine.progress import STAGES, Progress
+from gensr_pref.engine.so_far import YieldSoFar
+from gensr_pref.engine.summary import NOTICES, failures_by_reason, write_summary
 from gensr_pref.engine.work import (
     Event,
     Finished,
@@ -22,13 +28,14 @@ from gensr_pref.engine.work import (
     Restarted,
     Setup,
     ShardTask,
-    ShardWorker,
+    Staffed,
     Stage,
     Tick,
-    write_failures,
+    Wrote,
 )
+from gensr_pref.engine.worker import ShardWorker, write_failures
 
-_MADE_BY: dict[Stage, tuple[shards.Table, ...]] = {
+_MADE_BY: dict[Stage, tuple[Made, ...]] = {
     "sample": ("candidates", "clips"),
     "score": ("scores",),
 }
@@ -51,34 +58,77 @@ def build(run: Run, base: Path, out: Path) -> dict[str, Any]:
         StorageError: the directory cannot be written; what is finished stays.
     """
     blueprint = draw_up(run, base)
-    with rundir.opened(out, blueprint):
-        jobs = outstanding(blueprint, out)
+    with rundir.opened(out, blueprint) as layout:
+        jobs = outstanding(blueprint, layout, out)
         write_failures(
             shards.part(out, "failures", 0, "plan"), list(blueprint.failures), blueprint.facts
         )
         setup = Setup(run, base, out, blueprint.facts, blueprint.texts)
-        lost = _watch(_execute(setup, jobs), blueprint, jobs, out)
-        if shards.parts(out, "scores"):
-            write_pairs(out, blueprint.document)
-        return write_summary(out, blueprint.document, blueprint.shards, lost)
+        with _progress(blueprint, jobs, out) as progress:
+            lost = _watch(_execute(setup, jobs), progress, out)
+            if shards.parts(out, "scores"):
+                write_pairs(out, blueprint.document)
+            summary = write_summary(out, blueprint.document, len(layout), lost)
+            progress.ended(summary)
+        return summary
 
 
-def outstanding(blueprint: Blueprint, out: Path) -> list[list[ShardTask]]:
-    """For each shard, the tasks whose part files are not on disk."""
-    return [job for shard in range(blueprint.shards) if (job := _job(blueprint, out, shard))]
+def _progress(blueprint: Blueprint, jobs: Sequence[Sequence[ShardTask]], out: Path) -> Progress:
+    clips = len(blueprint.clips)
+    to_do: Counter[Stage] = Counter()
+    for job in jobs:
+        for task in job:
+            to_do[task.stage] += len(task.clips)
+    done = {stage: clips - to_do[stage] for stage in STAGES}
+    failures: Counter[str] = Counter()
+    for reasons in failures_by_reason(out).values():
+        failures.update(reasons)
+    so_far = YieldSoFar(out, blueprint.document)
+    return Progress(out, clips, done, failures, so_far, blueprint.run.engine.device)
 
 
-def _job(blueprint: Blueprint, out: Path, shard: int) -> list[ShardTask]:
+def outstanding(blueprint: Blueprint, layout: Layout, out: Path) -> list[list[ShardTask]]:
+    """For each shard, the tasks whose part files are not on disk, or not as they were written.
+
+    A part that is damaged is removed.
+    """
+    stamps = Stamps(out)
+    checked = (_job(blueprint, stamps, out, shard, clips) for shard, clips in enumerate(layout))
+    return [job for job in checked if job]
+
+
+def _job(
+    blueprint: Blueprint, stamps: Stamps, out: Path, shard: int, clips: tuple[ClipSpec, ...]
+) -> list[ShardTask]:
     stages: list[Stage] = ["sample", "score"]
-    clips = blueprint.shard(shard)
+    damaged = [stage for stage in stages if _removed(out, shard, stage, stamps)]
+    names = [spec.clip_id for spec in clips]
     for place, stage in enumerate(stages):
-        if not all(_whole(blueprint, out, table, shard) for table in _MADE_BY[stage]):
+        wanted = {made: of_part(made, blueprint.facts, names) for made in _MADE_BY[stage]}
+        whole = all(
+            shards.is_whole(shards.part(out, made, shard), one["fingerprint"])
+            for made, one in wanted.items()
+        )
+        if not whole or stage in damaged:
             return [ShardTask(later, shard, clips) for later in stages[place:]]
     return []
 
 
-def _whole(blueprint: Blueprint, out: Path, table: shards.Table, shard: int) -> bool:
-    return shards.is_whole(shards.part(out, table, shard), blueprint.fingerprint)
+def _removed(out: Path, shard: int, stage: Stage, stamps: Stamps) -> bool:
+    """Remove the damaged parts of a stage of a shard; whether there were any.
+
+    Where failures are lost, it is not known any more which rows are rightly absent: nothing that
+    the stage made is kept but clips.
+    """
+    paths = {made: shards.part(out, made, shard) for made in _MADE_BY[stage]}
+    failures = shards.part(out, "failures", shard, stage)
+    damaged = [path for path in paths.values() if path.exists() and not stamps.is_intact(path)]
+    if not stamps.failures_intact(failures):
+        damaged += [failures, paths["candidates" if stage == "sample" else "scores"]]
+    for path in damaged:
+        print(f"{path}: is not what was written, and is made again", file=sys.stderr)
+        path.unlink(missing_ok=True)
+    return bool(damaged)
 
 
 def _execute(setup: Setup, jobs: Sequence[Sequence[ShardTask]]) -> Iterable[Event]:
@@ -89,46 +139,27 @@ def _execute(setup: Setup, jobs: Sequence[Sequence[ShardTask]]) -> Iterable[Even
     return serial.run(ShardWorker, setup, jobs)
 
 
-def _watch(
-    events: Iterable[Event], blueprint: Blueprint, jobs: Sequence[Sequence[ShardTask]], out: Path
-) -> list[Lost]:
+def _watch(events: Iterable[Event], progress: Progress, out: Path) -> list[Lost]:
     """Follow a build: show its progress, note what each finished task took, keep what is lost."""
     ticks: dict[tuple[Stage, int], list[Tick]] = defaultdict(list)
+    wrote: dict[tuple[Stage, int], Wrote] = {}
     lost: list[Lost] = []
-    with Progress(len(blueprint.clips), _done(blueprint, jobs)) as progress:
-        for event in events:
-            progress.show(event)
-            key = (event.stage, event.shard)
-            if isinstance(event, Tick):
-                ticks[key].append(event)
-            elif isinstance(event, Finished):
-                shards.append_json(out / "timings.jsonl", _timing(event, ticks.pop(key, [])))
-            elif isinstance(event, Restarted):
-                ticks.pop(key, None)
-            elif isinstance(event, Notice):
-                line = {"generator": event.generator, "text": event.text}
-                shards.append_json(out / NOTICES, line)
-            elif isinstance(event, Lost):
-                lost.append(event)
+    for event in events:
+        progress.show(event)
+        if isinstance(event, Staffed):
+            continue
+        key = (event.stage, event.shard)
+        if isinstance(event, Tick):
+            ticks[key].append(event)
+        elif isinstance(event, Wrote):
+            wrote[key] = event
+        elif isinstance(event, Finished):
+            note(out, event, ticks.pop(key, []), wrote.pop(key, None))
+        elif isinstance(event, Restarted):
+            ticks.pop(key, None)
+        elif isinstance(event, Notice):
+            line = {"generator": event.generator, "text": event.text}
+            shards.append_json(out / NOTICES, line)
+        elif isinstance(event, Lost):
+            lost.append(event)
     return lost
-
-
-def _done(blueprint: Blueprint, jobs: Sequence[Sequence[ShardTask]]) -> dict[Stage, int]:
-    """How many clips have passed each stage already."""
-    to_do: dict[Stage, int] = {"sample": 0, "score": 0}
-    for task in _all(jobs):
-        to_do[task.stage] += len(task.clips)
-    return {stage: len(blueprint.clips) - count for stage, count in to_do.items()}
-
-
-def _all(jobs: Sequence[Sequence[ShardTask]]) -> Iterator[ShardTask]:
-    return (task for job in jobs for task in job)
-
-
-def _timing(finished: Finished, ticks: Sequence[Tick]) -> dict[str, Any]:
-    return {
-        "stage": finished.stage,
-        "shard": finished.shard,
-        "seconds": round(sum(tick.seconds for tick in ticks), 3),
-        "audio_seconds": round(sum(tick.audio_seconds for tick in ticks), 3),
-    }

@@ -12,7 +12,8 @@ from gensr_pref import audio, plugins
 from gensr_pref.config import MetricUse
 from gensr_pref.corpus.files import by_stem, name_of, printable
 from gensr_pref.engine.texts import Said, Texts
-from gensr_pref.engine.work import Row, Stage, Tick, scores_of
+from gensr_pref.engine.work import Row, Stage, Tick
+from gensr_pref.engine.worker import scores_of
 from gensr_pref.errors import SourceError, Unusable
 from gensr_pref.identity import digest
 from gensr_pref.metrics.panel import Panel

@@ -1,7 +1,9 @@
-"""Finding out what of a clip ends the process that scores it, so that it costs nothing else.
+"""Finding out what of a clip ends the process that works on it, so that it costs nothing else.
 
-A clip whose scoring dies is tried again candidate by candidate, and a candidate that dies again
-metric by metric: what then still dies is given up, and only that.
+Of folders, a clip whose scoring dies is tried again candidate by candidate, and a candidate that
+dies again metric by metric. In a build, whose workers tell what they are at, a shard is scored on
+around the clip: metric by metric, and a metric that dies candidate by candidate. What then still
+dies is given up, and only that.
 """
 
 from __future__ import annotations
@@ -11,8 +13,11 @@ from dataclasses import dataclass, replace
 
 from gensr_pref.config import MetricUse
 from gensr_pref.engine.folders import FolderClip, FolderTask
-from gensr_pref.engine.work import Event, Lost, Row, Tick
+from gensr_pref.engine.work import Event, Hopeless, Lost, Place, Row, ShardTask, Tick
+from gensr_pref.errors import Unusable
+from gensr_pref.schema import Reason
 
+ENOUGH = 3  # candidates of a clip that end a metric's process: then it is asked about none of them
 Execute = Callable[[Sequence[FolderTask]], Iterable[Event]]
 
 
@@ -52,10 +57,10 @@ def scored(
         again: list[tuple[int, FolderTask]] = []
         tasks = [replace(task, shard=number) for number, (_, task) in enumerate(tried)]
         for event in execute(tasks):
-            place, task = tried[event.shard]
             if isinstance(event, Tick):
-                yield Piece(place, task, event.rows)
+                yield Piece(*tried[event.shard], event.rows)
             elif isinstance(event, Lost):
+                place, task = tried[event.shard]
                 smaller = list(_smaller(task, metrics))
                 again += [(place, one) for one in smaller]
                 if not smaller:
@@ -71,3 +76,28 @@ def _smaller(task: FolderTask, metrics: Sequence[MetricUse]) -> Iterator[FolderT
     elif task.metric is None and len(metrics) > 1:
         for metric in metrics:
             yield replace(task, metric=metric)
+
+
+def around(task: ShardTask, place: Place, why: Unusable) -> ShardTask:
+    """A task that is to be done again without what ended its worker, or with more care there.
+
+    Args:
+        place: what the worker was at.
+        why: WORKER_DIED or TIMED_OUT. A metric that takes too long over a clip is not asked about
+            each candidate, which could take as many times as long.
+    """
+    if task.stage == "score" and _may_be_divided(place, why):
+        return replace(task, wary=(*task.wary, place))
+    hopeless = (*task.hopeless, Hopeless(place, why))
+    died = [one for one in hopeless if one.place.candidate_id and _around(one.place, place)]
+    if len(died) >= ENOUGH:
+        hopeless = (*hopeless, Hopeless(replace(place, candidate_id=""), why))
+    return replace(task, hopeless=hopeless)
+
+
+def _may_be_divided(place: Place, why: Unusable) -> bool:
+    return not place.asked or (not place.candidate_id and why.reason is Reason.WORKER_DIED)
+
+
+def _around(one: Place, other: Place) -> bool:
+    return (one.clip_id, one.asked) == (other.clip_id, other.asked)

@@ -20,7 +20,7 @@ from gensr_pref.engine.blueprint import check_named, label_of, make_generator
 from gensr_pref.engine.judge import Judge, judge_of
 from gensr_pref.engine.pieces import OVERLAP_SECONDS, PIECE_SECONDS, pieces, written
 from gensr_pref.engine.sampling import Asked, Row, sample_clip
-from gensr_pref.engine.work import load_generator
+from gensr_pref.engine.worker import load_generator
 from gensr_pref.errors import ConfigError, InputError, Unusable
 from gensr_pref.generators.base import Origin
 from gensr_pref.identity import digest, seed_for
@@ -230,12 +230,12 @@ class _Work:
             audio.require_sound(noisy.wave)
         except Unusable:  # nothing to restore: it stays as it is
             return noisy.at(rate).wave, {"chosen": None, "score": None}
-        rows, failures = sample_clip(origin, noisy, self._asked, self._seed)
-        if not rows:
-            raise _first(failures)
-        sounds = [audio.read(row["audio"]["bytes"]) for row in rows]
+        drawn = sample_clip(origin, noisy, self._asked, self._seed)
+        if not drawn.rows:
+            raise _first(drawn.failures)
+        sounds = [audio.read(row["audio"]["bytes"]) for row in drawn.rows]
         best, score = self._judge.best(sounds, noisy) if self._judge else (0, None)
-        return sounds[best].at(rate).wave, {"chosen": rows[best]["index"], "score": score}
+        return sounds[best].at(rate).wave, {"chosen": drawn.rows[best]["index"], "score": score}
 
     def _seed(self, *identity: str | int) -> int:
         return seed_for(self._wanted.seed, "restore", *identity)

@@ -10,7 +10,10 @@ from typing import Any, get_args
 import yaml
 
 from gensr_pref import shards
+from gensr_pref.engine import facts
 from gensr_pref.engine.blueprint import Blueprint, identity
+from gensr_pref.engine.layout import Layout, clip_ids, laid_out, texts_digest, texts_of
+from gensr_pref.engine.layout import record as record_layout
 from gensr_pref.errors import RunMismatchError
 
 _TABLES = get_args(shards.Table)
@@ -18,8 +21,11 @@ _SHOWN = 12
 
 
 @contextmanager
-def opened(out: Path, blueprint: Blueprint) -> Iterator[None]:
-    """Hold a run directory for one build: claim it, or refuse it.
+def opened(out: Path, blueprint: Blueprint) -> Iterator[Layout]:
+    """Hold a run directory for one build: claim it, let it grow, or refuse it.
+
+    Yields:
+        The clips of every shard.
 
     Raises:
         RunMismatchError: it belongs to another run (the difference is shown) or is in use.
@@ -27,15 +33,17 @@ def opened(out: Path, blueprint: Blueprint) -> Iterator[None]:
     """
     with locked(out):
         if (out / "run.yaml").exists():
-            _require_same(out, document(out), blueprint)
+            _require_growth(out, document(out), blueprint)
         elif any((out / table).exists() for table in _TABLES):
             raise RunMismatchError(
                 f"{out}: holds tables but no run.yaml, so it is not known what made them. "
                 "Choose another --out"
             )
         shards.sweep(out, _TABLES)
+        layout = laid_out(out, blueprint.clips, blueprint.run.engine.shard_clips)
         record(out, blueprint.document)
-        yield
+        record_layout(out, layout)
+        yield layout
 
 
 @contextmanager
@@ -74,9 +82,17 @@ def record(out: Path, found: dict[str, Any]) -> None:
     shards.write_text(out / "run.yaml", text)
 
 
-def _require_same(out: Path, there: dict[str, Any], blueprint: Blueprint) -> None:
-    if there["provenance"].get("fingerprint") == blueprint.fingerprint:
+def _require_growth(out: Path, there: dict[str, Any], blueprint: Blueprint) -> None:
+    """Refuse a run that is not the one that is there, with candidates, metrics or clips added."""
+    old, new = there["provenance"], blueprint.document["provenance"]
+    placed = {name for names in clip_ids(out) for name in names}
+    said = texts_digest(texts_of(blueprint.clips, placed))
+    if facts.outgrown(old, new) and ("texts" not in old or old["texts"] == said):
         return
+    _refuse(out, there, blueprint)
+
+
+def _refuse(out: Path, there: dict[str, Any], blueprint: Blueprint) -> None:
     old, new = _flat(identity(there)), _flat(identity(blueprint.document))
     changed = [
         f"  {key}: {old.get(key, 'absent')!r} there, {new.get(key, 'absent')!r} now"
@@ -87,7 +103,8 @@ def _require_same(out: Path, there: dict[str, Any], blueprint: Blueprint) -> Non
         changed = [*changed[:_SHOWN], f"  ... and {len(changed) - _SHOWN} more"]
     raise RunMismatchError(
         "\n".join([f"{out}: was made by another run. What differs:", *changed])
-        + "\nChoose another --out, or restore these settings to continue that run"
+        + "\nA run may grow by candidates, generators, metrics and clips; nothing else of it may "
+        "change. Choose another --out, or restore these settings to continue that run"
     )
 
 

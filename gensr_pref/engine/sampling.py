@@ -44,38 +44,70 @@ class Asked:
     limit_seconds: float | None = None
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """What there is already of a generator's candidates of a clip: rows, and failures."""
+
+    rows: tuple[Row, ...] = ()
+    failures: tuple[Failure, ...] = ()
+
+    @property
+    def indices(self) -> set[int]:
+        """Of what is there."""
+        return {row["index"] for row in self.rows} | {_index(one) for one in self.failures}
+
+
+NOTHING_DRAWN = Drawn()
+
+
 def sample_clip(
-    clip: Origin, noisy: Sound, asked: Asked, seed: Seed
-) -> tuple[list[Row], list[Failure]]:
-    """All candidates of one clip by one generator, in one batch of equal rows.
+    clip: Origin, noisy: Sound, asked: Asked, seed: Seed, drawn: Drawn = NOTHING_DRAWN
+) -> Drawn:
+    """All candidates of one clip by one generator, what is lacking in one batch of equal rows.
 
     A batch never mixes clips: its rows then need no padding, and what a candidate sounds like
     cannot depend on which other clips were there.
 
     Args:
         seed: of (clip_id, label, index).
+        drawn: what there is already; it is kept.
 
     Returns:
         Rows of `schema.CANDIDATES`, and a failure for every candidate that is not among them.
     """
-    seeds = [seed(clip.clip_id, asked.label, index) for index in range(asked.candidates)]
+    lacking = [index for index in range(asked.candidates) if index not in drawn.indices]
+    if not lacking:
+        return drawn
+    named = hasattr(asked.generator, "candidates_of")  # counts from its first, so is asked for all
+    indices = list(range(asked.candidates)) if named else lacking
+    seeds = [seed(clip.clip_id, asked.label, index) for index in indices]
+    rows, failures = list(drawn.rows), list(drawn.failures)
+    first = {row["audio"]["bytes"]: row["index"] for row in rows}
     answers = _in_time(clip, noisy, asked, seeds)
-    rows: list[Row] = []
-    failures: list[Failure] = []
-    first: dict[bytes, int] = {}
-    for index, answer in enumerate(answers):
+    for index, own, answer in zip(indices, seeds, answers, strict=True):
+        if index not in lacking:
+            continue
         try:
-            row = _row(clip, noisy, asked, index, seeds[index], answer)
+            row = _row(clip, noisy, asked, index, own, answer)
             _refuse_duplicate(row, first)
             rows.append(row)
         except Exception as error:  # not a candidate, or not what one is made of
             failures.append(_failure(clip, asked, index, error))
-    return rows, failures
+    return Drawn(
+        tuple(sorted(rows, key=lambda row: row["index"])), tuple(sorted(failures, key=_index))
+    )
 
 
-def given_up(clip: Origin, asked: Asked, why: Unusable) -> list[Failure]:
-    """The failures of a clip that a generator is not asked about again."""
-    return [_failure(clip, asked, index, why) for index in range(asked.candidates)]
+def given_up(clip: Origin, asked: Asked, why: Unusable, drawn: Drawn = NOTHING_DRAWN) -> Drawn:
+    """What is there of a clip that a generator is not asked about again, the rest failed."""
+    lacking = [index for index in range(asked.candidates) if index not in drawn.indices]
+    failed = [*drawn.failures, *(_failure(clip, asked, index, why) for index in lacking)]
+    return Drawn(drawn.rows, tuple(sorted(failed, key=_index)))
+
+
+def _index(failure: Failure) -> int:
+    """Of the candidate that failed."""
+    return int((failure.candidate_id or "").rpartition("/")[2])
 
 
 def _failure(clip: Origin, asked: Asked, index: int, error: BaseException) -> Failure:

@@ -23,6 +23,7 @@ from gensr_pref.engine.folders import (
 )
 from gensr_pref.engine.isolation import Piece
 from gensr_pref.engine.panels import described, unused
+from gensr_pref.engine.progress import Bar
 from gensr_pref.engine.score_table import WRITERS, summary
 from gensr_pref.engine.texts import Texts, language_of
 from gensr_pref.engine.work import Event, Restarted, Row
@@ -81,7 +82,7 @@ def score(
     with shards.held(_partial_path(out), busy), _tidied(out):
         done = _begun(out, facts)
         todo = {key: clip for key, clip in clips.items() if key not in done}
-        with _bar(len(clips), len(todo)) as bar:
+        with Bar(len(clips), len(clips) - len(todo)) as bar:
             pieces = _pieces(list(todo.values()), panel, setup, _fitting(engine, len(todo)), bar)
             lost = _collect(pieces, todo, out, done, panel, bar)
         rows = [row for key in clips for row in done[key]]
@@ -116,7 +117,7 @@ def _fitting(engine: Engine, clips: int) -> Engine:
 
 
 def _pieces(
-    clips: Sequence[FolderClip], panel: Panel, setup: PanelSetup, engine: Engine, bar: Any
+    clips: Sequence[FolderClip], panel: Panel, setup: PanelSetup, engine: Engine, bar: Bar
 ) -> Iterator[Piece]:
     def execute(tasks: Sequence[FolderTask]) -> Iterator[Event]:
         jobs = [[task] for task in tasks]
@@ -136,19 +137,13 @@ def _pieces(
     return isolation.scored(clips, [member.use for member in panel.members], execute)
 
 
-def _bar(clips: int, todo: int) -> Any:
-    from tqdm import tqdm
-
-    return tqdm(total=clips, initial=clips - todo, unit="clip", disable=None)
-
-
 def _collect(
     pieces: Iterable[Piece],
     todo: dict[str, FolderClip],
     out: Path,
     done: dict[str, list[Row]],
     panel: Panel,
-    bar: Any,
+    bar: Bar,
 ) -> list[dict[str, str]]:
     """Keep what comes back, clip by clip; returns what was given up."""
     keys = list(todo)

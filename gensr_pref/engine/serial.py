@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from gensr_pref.engine.work import FATAL, Event, Finished, Job, Lost, WorkerOf
+from gensr_pref.engine.work import Event, Finished, Job, Lost, WorkerOf, is_fatal
 
 
 def run(worker: WorkerOf, setup: Any, jobs: Sequence[Job]) -> Iterator[Event]:
@@ -22,9 +22,9 @@ def run(worker: WorkerOf, setup: Any, jobs: Sequence[Job]) -> Iterator[Event]:
         for task in job:
             try:
                 yield from only.run(task)
-            except FATAL:
-                raise
             except Exception as error:  # one shard's fault must not cost the others
+                if is_fatal(error):
+                    raise
                 yield Lost(task.stage, task.shard, f"{type(error).__name__}: {error}")
                 break
             yield Finished(task.stage, task.shard)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gensr_pref import shards
+from gensr_pref.engine import facts, layout, ledger
 from gensr_pref.engine.work import Lost
 from gensr_pref.schema import column
 
@@ -30,11 +31,11 @@ def write_summary(
     """
     before = _before(out)
     if expected_shards is None:
-        expected_shards = before.get("shards_expected", len(shards.parts(out, "clips")))
+        expected_shards = before.get("shards_expected", len(layout.clip_ids(out)))
         given_up = before.get("lost", [])
     else:
         given_up = [{"shard": one.shard, "stage": one.stage, "why": one.why} for one in lost]
-    done = len(shards.parts(out, "scores"))
+    done = _finished(out, document)
     clips = shards.count(out, "clips")
     paired = [clip for path in shards.parts(out, "pairs") for clip in _clips(path)]
     summary = {
@@ -45,8 +46,8 @@ def write_summary(
         "clips_with_pair": len(set(paired)),
         "yield": len(set(paired)) / clips if clips else None,
         "pairing": document["pairing"],
-        "failures": _failures(out),
-        "stages": _stages(out),
+        "failures": failures_by_reason(out),
+        "stages": ledger.stages(out),
         "shards": done,
         "shards_expected": expected_shards,
         "complete": done == expected_shards and not given_up,
@@ -57,6 +58,16 @@ def write_summary(
         out / "summary.json", json.dumps(summary, indent=2, ensure_ascii=False) + "\n"
     )
     return summary
+
+
+def _finished(out: Path, document: dict[str, Any]) -> int:
+    """How many shards have all the scores that the run wants, now that it may have grown."""
+    run = {"run": document["name"], **document["provenance"]}
+    wanted = [facts.of_part("scores", run, names) for names in layout.clip_ids(out)]
+    return sum(
+        shards.is_whole(shards.part(out, "scores", shard), one["fingerprint"])
+        for shard, one in enumerate(wanted)
+    )
 
 
 def _notices(panel: Sequence[dict[str, Any]]) -> list[str]:
@@ -82,7 +93,7 @@ def _clips(path: Path) -> Sequence[Any]:
     return column(shards.read(path, ["clip_id"]), "clip_id")
 
 
-def _failures(out: Path) -> dict[str, dict[str, int]]:
+def failures_by_reason(out: Path) -> dict[str, dict[str, int]]:
     """Stage -> reason -> count."""
     found: dict[str, Counter[str]] = {}
     for path in shards.parts(out, "failures"):
@@ -90,23 +101,3 @@ def _failures(out: Path) -> dict[str, dict[str, int]]:
         for stage, reason in zip(column(table, "stage"), column(table, "reason"), strict=True):
             found.setdefault(stage, Counter())[reason] += 1
     return {stage: dict(sorted(counts.items())) for stage, counts in sorted(found.items())}
-
-
-def _stages(out: Path) -> dict[str, dict[str, float]]:
-    """Stage -> seconds of work, seconds of audio and their ratio; a redone shard counts once."""
-    latest = {
-        (record["stage"], record["shard"]): record
-        for record in shards.read_json_lines(out / "timings.jsonl")
-    }
-    total: dict[str, Counter[str]] = {}
-    for (stage, _), record in latest.items():
-        total.setdefault(stage, Counter()).update(
-            {key: record[key] for key in ("seconds", "audio_seconds")}
-        )
-    return {stage: _with_ratio(counts) for stage, counts in total.items()}
-
-
-def _with_ratio(total: Counter[str]) -> dict[str, float]:
-    seconds, audio = float(total["seconds"]), float(total["audio_seconds"])
-    ratio = {"real_time_factor": round(seconds / audio, 4)} if audio else {}
-    return {"seconds": round(seconds, 3), "audio_seconds": round(audio, 3), **ratio}

@@ -249,6 +249,29 @@ class Roughness:
         }
 
 
+class Counting(Roughness):
+    """Writes down how many sounds it is asked about, one line per clip."""
+
+    def __init__(self, log: str = "", how: str = "") -> None:
+        super().__init__()
+        self.log = Path(log)
+        self.how = how
+        self.spec = replace(
+            self.spec, name="counting", scores=(Score("peak", False),), notes=(Note("loud"),)
+        )
+
+    def score(self, clip):
+        with self.log.open("a") as file:
+            file.write(f"{len(clip.candidates)}\n")
+        return [self._one(sound.wave) for sound in clip.candidates]
+
+    def _one(self, wave):
+        peak = float(np.abs(wave).max())
+        if self.how == "picky" and len(wave) % 2:
+            raise ValueError("an odd length")
+        return {"peak": peak, "loud": "yes" if peak > 0.3 else None}
+
+
 class Sulking(Roughness):
     """Raises for every clip."""
 

@@ -155,7 +155,7 @@ def test_rounding_is_no_lack_of_reproducibility(faulty):
 
 def test_being_asked_again_does_not_change_the_tables(faulty, run, base, tmp_path, monkeypatch):
     faulty("one_row")
-    monkeypatch.setattr("gensr_pref.engine.work.not_reproducible", lambda *asked: None)
+    monkeypatch.setattr("gensr_pref.engine.worker.not_reproducible", lambda *asked: None)
     before = tables(tmp_path / "run")
     (tmp_path / "run").rename(tmp_path / "first")
     faulty("one_row")

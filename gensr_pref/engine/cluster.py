@@ -1,0 +1,133 @@
+"""Ray, started here or joined, and which processes are to run on it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from gensr_pref.config import Engine
+from gensr_pref.engine.work import Stage
+
+_SETTINGS = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DEDUP_LOGS": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+}
+
+
+@dataclass(frozen=True)
+class Crew:
+    """Processes that are alike.
+
+    Attributes:
+        stages: that they work at.
+        count: how many there may be.
+        gpus: of each.
+        device: torch device of each.
+    """
+
+    stages: tuple[Stage, ...]
+    count: int
+    gpus: float
+    device: str
+
+
+def crews(engine: Engine, cpus: int, gpus: float) -> tuple[Crew, ...]:
+    """The processes to start: one crew for both stages, or one for each where devices differ.
+
+    Args:
+        cpus, gpus: of the cluster.
+    """
+    sampling = _share(engine.generator_gpus, engine.device)
+    scoring = _share(engine.scorer_gpus, engine.scoring_device)
+    if engine.device == engine.scoring_device and sampling == scoring:
+        count = _count(engine.workers, cpus, gpus, sampling)
+        return (Crew(("sample", "score"), count, sampling, engine.device),)
+    left = cpus if sampling else max(1, cpus - 1)
+    generators = _count(engine.workers, left, gpus, sampling)
+    scorers = _count(engine.scorers, cpus - generators, gpus - generators * sampling, scoring)
+    return (
+        Crew(("sample",), generators, sampling, engine.device),
+        Crew(("score",), scorers, scoring, engine.scoring_device),
+    )
+
+
+def _share(gpus: float | None, device: str) -> float:
+    if gpus is not None:
+        return gpus
+    return 1.0 if device.startswith("cuda") else 0.0
+
+
+def _count(asked: int | str, cpus: int, gpus: float, share: float) -> int:
+    if isinstance(asked, int):
+        return asked
+    fitting = min(cpus, int(gpus / share + 1e-9)) if share else cpus
+    return max(1, fitting)
+
+
+@contextmanager
+def started(engine: Engine) -> Iterator[None]:
+    """Ray, started here unless it runs already, and then ended here."""
+    os.environ.update({key: os.environ.get(key, value) for key, value in _SETTINGS.items()})
+    import ray
+
+    ours = not ray.is_initialized()
+    if ours:
+        with _signals_kept():
+            ray.init(**_settings(engine))
+    try:
+        yield
+    finally:
+        if ours:
+            with undisturbed():
+                ray.shutdown()
+
+
+def resources() -> tuple[int, float]:
+    """CPUs and GPUs of all nodes that are alive."""
+    import ray
+
+    found: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    return int(found.get("CPU", 1)), float(found.get("GPU", 0))
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """A block that a second Ctrl-C does not cut short."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _signals_kept() -> Iterator[None]:
+    """What this process does on SIGTERM; Ray would end it at once with a trace of its C++."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _settings(engine: Engine) -> dict[str, Any]:
+    common = {"log_to_driver": False, "logging_level": logging.ERROR}
+    if engine.address:
+        return {"address": engine.address, **common}
+    available = len(os.sched_getaffinity(0))
+    asked = [count for count in (engine.workers, engine.scorers) if isinstance(count, int)]
+    return {"num_cpus": max(available, sum(asked)), "include_dashboard": False, **common}

@@ -1,0 +1,100 @@
+"""What the metadata of a part says of how it was made, so that a run can grow.
+
+Clips, each generator and each metric have a fingerprint of their own. A part whose own fingerprint
+is as the run wants it is whole; of one whose is not, the rows of every generator and metric whose
+fingerprint is still wanted stay as they are, and only the others are made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+from gensr_pref.identity import digest
+
+Facts = dict[str, Any]
+Made = Literal["clips", "candidates", "scores"]
+_VOTING = ("votes", "vote")  # shape pairs only
+
+
+def of_generator(use: Facts, label: str, revision: str, sample_rate: int | None) -> Facts:
+    """A generator's entry in ``run.yaml`` and in the metadata of candidates.
+
+    Args:
+        use: its entry in the run file. How many candidates it gives is no part of its
+            fingerprint: a candidate does not depend on how many others there are.
+    """
+    known = {"name": label, "revision": revision, "sample_rate": sample_rate}
+    shaping = {key: value for key, value in use.items() if key not in ("candidates", "name")}
+    return {**known, "candidates": use["candidates"], "fingerprint": digest(known, shaping)}
+
+
+def of_metric(facts: Facts, texts: str | None) -> Facts:
+    """A metric's entry in ``run.yaml``.
+
+    Args:
+        facts: what the panel says of it.
+        texts: digest of all that is said in the corpus, where the metric learns from it.
+    """
+    studied = {} if texts is None else {"texts": texts}
+    return {**facts, **studied, "fingerprint": digest(without_votes(facts), studied)}
+
+
+def without_votes(metric: Facts) -> Facts:
+    """A metric's entry without what shapes pairs only."""
+    scores = [{k: v for k, v in one.items() if k not in _VOTING} for one in metric["scores"]]
+    return {**metric, "scores": scores}
+
+
+def of_part(made: Made, run: Facts, clip_ids: Sequence[str]) -> Facts:
+    """The metadata of one part.
+
+    Args:
+        run: ``name`` and the ``provenance`` of ``run.yaml``, as one.
+        clip_ids: of the clips that belong to its shard.
+    """
+    known = {key: run[key] for key in ("gensr_pref", "schema_version", "corpus")}
+    known["clips"] = digest(list(clip_ids))
+    if made != "clips":
+        known["generators"] = run["generators"]
+    if made == "scores":
+        known["panel"] = [without_votes(metric) for metric in run["panel"]]
+    return {"run": run["run"], **known, "fingerprint": digest(known)}
+
+
+def same_clips(there: Facts, wanted: Facts) -> bool:
+    """Whether a part holds the clips that are wanted, made as they are wanted."""
+    return all(there.get(key) == wanted[key] for key in ("corpus", "clips"))
+
+
+def in_common(there: Facts, wanted: Facts, kind: Literal["generators", "panel"]) -> set[str]:
+    """The fingerprints of the generators or metrics of a part that are wanted still."""
+    return _fingerprints(there.get(kind, ())) & _fingerprints(wanted[kind])
+
+
+def outgrown(there: Facts, now: Facts) -> bool:
+    """Whether all that one run is made of is in another, which may have more.
+
+    Args:
+        there, now: the ``provenance`` of ``run.yaml``. Metrics that learn from what is said are
+            compared without it: they are asked again about every clip.
+    """
+    counts = {one["fingerprint"]: one["candidates"] for one in now["generators"]}
+    return (
+        there["corpus"] == now["corpus"]
+        and all(
+            counts.get(one["fingerprint"], 0) >= one["candidates"] for one in there["generators"]
+        )
+        and {_unstudied(one) for one in there["panel"]} <= {_unstudied(o) for o in now["panel"]}
+    )
+
+
+def _unstudied(metric: Facts) -> str:
+    return digest({k: v for k, v in without_votes(metric).items() if k not in _STUDIED})
+
+
+_STUDIED = ("texts", "fingerprint")
+
+
+def _fingerprints(entries: Iterable[Facts]) -> set[str]:
+    return {one["fingerprint"] for one in entries}

@@ -1,0 +1,80 @@
+"""Which clips each part file holds: written down once, so that a run can grow.
+
+A clip stays in the shard that it was first put into. Clips that are added later fill new shards.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from gensr_pref import shards
+from gensr_pref.corpus.clips import ClipSpec
+from gensr_pref.errors import RunMismatchError
+from gensr_pref.identity import digest
+
+LAYOUT = "shards.jsonl"  # of a run directory
+Layout = tuple[tuple[ClipSpec, ...], ...]
+_NAMED = 3
+
+
+def laid_out(out: Path, clips: Sequence[ClipSpec], size: int) -> Layout:
+    """The clips of a run, shard by shard; those that are new to it come last.
+
+    Args:
+        size: clips of a shard.
+
+    Raises:
+        RunMismatchError: a clip of the run directory is in the corpus no more.
+    """
+    known = {spec.clip_id: spec for spec in clips}
+    there = clip_ids(out)
+    _require_all(out, [name for names in there for name in names], known)
+    placed = {name for names in there for name in names}
+    added = [spec for spec in clips if spec.clip_id not in placed]
+    old = [tuple(known[name] for name in names) for names in there]
+    new = [tuple(added[start : start + size]) for start in range(0, len(added), size)]
+    return (*old, *new)
+
+
+def record(out: Path, layout: Layout) -> None:
+    """Write the layout down, where it has changed."""
+    names = [[spec.clip_id for spec in specs] for specs in layout]
+    if names != clip_ids(out):
+        lines = [json.dumps({"shard": k, "clips": one}) + "\n" for k, one in enumerate(names)]
+        shards.write_text(out / LAYOUT, "".join(lines))
+
+
+def clip_ids(out: Path) -> list[list[str]]:
+    """The clips of every shard of a run directory; nothing where that is not known."""
+    lines = shards.read_json_lines(out / LAYOUT)
+    whole = all(line.get("shard") == place for place, line in enumerate(lines))
+    return [line["clips"] for line in lines] if whole else []
+
+
+def texts_of(clips: Sequence[ClipSpec], only: set[str] | None = None) -> tuple[str, ...]:
+    """What is said in clips, each sentence once.
+
+    Args:
+        only: ids; None = all of them.
+    """
+    said = {spec.item.text for spec in clips if only is None or spec.clip_id in only}
+    return tuple(sorted(text for text in said if text))
+
+
+def texts_digest(texts: Sequence[str]) -> str:
+    """Of all that is said in a run."""
+    return digest(list(texts))
+
+
+def _require_all(out: Path, there: Sequence[str], known: dict[str, Any]) -> None:
+    gone = [name for name in there if name not in known]
+    if gone:
+        shown = ", ".join(gone[:_NAMED]) + (", ..." if len(gone) > _NAMED else "")
+        raise RunMismatchError(
+            f"{out}: {len(gone)} of its {len(there)} clips are not in the corpus any more "
+            f"({shown}). A run may grow but not shrink: restore corpus.limit or the recordings, or "
+            "choose another --out"
+        )

@@ -1,0 +1,45 @@
+"""The yield of the shards that are scored, while others are not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from gensr_pref import shards
+from gensr_pref.config import Pairing, parse
+from gensr_pref.engine.blueprint import find_rule
+from gensr_pref.engine.pair import votes_for
+from gensr_pref.errors import GensrPrefError
+from gensr_pref.identity import is_noisy
+from gensr_pref.pairing.pairs import make
+from gensr_pref.schema import column
+
+
+class YieldSoFar:
+    """Clips and pairs, counted shard by shard.
+
+    Attributes:
+        clips: of the shards that were counted.
+        paired: how many of them have a pair.
+        pairs: how many there are.
+    """
+
+    def __init__(self, out: Path, document: dict[str, Any]) -> None:
+        self._out = out
+        self._pairing = parse(document["pairing"], Pairing, "pairing")
+        self._votes = votes_for(document)
+        self._rule = find_rule(self._pairing.rule)
+        self.clips = self.paired = self.pairs = 0
+
+    def add(self, shard: int) -> None:
+        """Count a shard whose scores are there; one that cannot be read is not counted."""
+        try:
+            scores = shards.read(shards.part(self._out, "scores", shard))
+            names = [name for name in column(scores, "candidate_id") if not is_noisy(name)]
+            labels = {name: name.rsplit("/", 2)[1] for name in names}
+            rows = make(scores, labels, self._votes, self._rule, self._pairing)
+        except GensrPrefError:  # it will be told where it matters
+            return
+        self.clips += len(set(column(scores, "clip_id")))
+        self.paired += len({row["clip_id"] for row in rows})
+        self.pairs += len(rows)

@@ -1,0 +1,33 @@
+"""How far a build is, seen from outside: from its run directory alone."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from gensr_pref import shards
+from gensr_pref.engine import rundir
+from gensr_pref.engine.progress import SNAPSHOTS
+from gensr_pref.errors import RunMismatchError
+
+
+def status(out: Path) -> dict[str, Any]:
+    """The last snapshot of a build.
+
+    Returns:
+        The snapshot's fields, with ``state`` (``running``, ``interrupted``, ``finished`` or
+        ``incomplete``) as it is now, and ``age_seconds`` since it was taken.
+
+    Raises:
+        RunMismatchError: not a run directory, or no build has begun to work on it.
+    """
+    name = rundir.document(out)["name"]
+    found = shards.last_json_line(out / SNAPSHOTS)
+    if found is None:
+        raise RunMismatchError(f"{out}: no build has begun to work on it")
+    held = shards.is_held(out / ".lock")
+    if found["state"] == "running" and not held:
+        found["state"] = "interrupted"
+    age = max(0.0, round(time.time() - found["time"], 1))
+    return {"out": str(out), "name": name, **found, "age_seconds": age}
