@@ -38,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C changes nothing any more
         print(
             "gensr-pref: interrupted. What is finished is kept; the same command continues.",
             file=sys.stderr,
@@ -79,6 +80,21 @@ def parser() -> argparse.ArgumentParser:
     build.add_argument("run", type=Path, metavar="RUN.yaml", help="run file")
     build.add_argument("--out", type=Path, required=True, help="run directory")
     _add_overrides(build)
+
+    status = _add(commands, "status", _status, "how far a build is, from another terminal")
+    status.add_argument("dir", type=Path, metavar="DIR", help="run directory")
+    status.add_argument(
+        "--watch", type=float, metavar="SECONDS", help="tell again so often, until the build ends"
+    )
+
+    plan = _add(commands, "plan", _plan, "a pilot, and what an aimed number of pairs needs")
+    plan.add_argument("run", type=Path, metavar="RUN.yaml", help="run file")
+    plan.add_argument("--pairs", type=int, default=80_000, help="the aim")
+    plan.add_argument("--clips", type=int, default=24, help="of the pilot")
+    plan.add_argument(
+        "--out", type=Path, help="keep the pilot here; a build with this --out continues it"
+    )
+    _add_overrides(plan)
 
     pair = _add(commands, "pair", _pair, "pairs again from scores, under other rules")
     pair.add_argument("dir", type=Path, metavar="DIR", help="run directory")
@@ -170,6 +186,29 @@ def _build(options: argparse.Namespace) -> None:
     with contextlib.redirect_stdout(sys.stderr):  # what plugins print is no result
         summary = build(run, options.run.resolve().parent, options.out)
     _show(summary, options.out, options)
+
+
+def _status(options: argparse.Namespace) -> None:
+    from gensr_pref.engine import text
+    from gensr_pref.engine.status import status, watched
+
+    found = [status(options.dir)] if options.watch is None else watched(options.dir, options.watch)
+    for one in found:
+        print(json.dumps(one) if options.json else text.status(one), flush=True)
+
+
+def _plan(options: argparse.Namespace) -> None:
+    import tempfile
+
+    from gensr_pref import config
+    from gensr_pref.engine import text
+    from gensr_pref.engine.plan import plan
+
+    run = config.load(options.run, options.overrides)
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(sys.stderr):
+        out = options.out or Path(folder) / "pilot"
+        found = plan(run, options.run.resolve().parent, out, options.clips, options.pairs)
+    print(json.dumps(found, indent=2) if options.json else text.plan(found))
 
 
 def _pair(options: argparse.Namespace) -> None:

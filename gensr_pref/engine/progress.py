@@ -272,8 +272,8 @@ def line(found: Mapping[str, Any]) -> str:
         + _share(", busy {:.0%}", found["stages"][stage].get("utilisation"))
         for stage in STAGES
     ]
-    speed = sum(one.get("audio_hours_per_hour", 0.0) for one in found["stages"].values())
-    told.append(f"{speed:.2f} h of audio/h")
+    speed = found["stages"]["score"].get("audio_hours_per_hour")
+    told.append(_share("{:.2f} h of audio scored/h", speed))
     told.append("pairs {}".format(found["pairs"]) + _share(" (yield {:.0%})", found["yield"]))
     if found["seconds_left"] is not None and found["state"] == "running":
         told.append(f"{duration(found['seconds_left'])} left")
@@ -281,7 +281,7 @@ def line(found: Mapping[str, Any]) -> str:
         told.append("left out " + ", ".join(f"{n} {why}" for why, n in found["failures"].items()))
     if found["lost"]:
         told.append(f"{found['lost']} shards given up")
-    return "; ".join(told)
+    return "; ".join(text for text in told if text)
 
 
 def _share(form: str, value: float | None) -> str:

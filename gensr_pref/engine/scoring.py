@@ -92,6 +92,7 @@ class Scorer:
         """All metrics at once; metric by metric; one candidate of one metric at a time."""
         whole = Place(clip.clip["clip_id"])
         if whole not in task.wary:
+            self.load(members)  # not at the clip's cost
             yield whole
             try:
                 yield self._asked(clip, members)
@@ -116,6 +117,7 @@ class Scorer:
         if why := task.given_up(place):
             yield _nulls(clip, member, why)
             return
+        self.load([member])
         yield place
         try:
             yield self._asked(clip, [member])
@@ -123,13 +125,14 @@ class Scorer:
             yield _nulls(clip, member, too_long(self._limit))
 
     def _asked(self, clip: Heard, members: Sequence[Member]) -> Results:
-        panel = self._loaded(members)
+        panel = self.load(members)
         text, language = clip.clip["text"], clip.clip["language"]
         with time_limit(self._limit):
             scored = panel.score(list(clip.sounds.values()), clip.clean, clip.noisy, text, language)
         return dict(zip(clip.sounds, scored, strict=True))
 
-    def _loaded(self, members: Sequence[Member]) -> Panel:
+    def load(self, members: Sequence[Member]) -> Panel:
+        """A panel of these metrics, in which each is loaded."""
         names = _names(members)
         if names not in self._panels:
             self._panels[names] = self._make([member.use for member in members])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,3 +32,13 @@ def status(out: Path) -> dict[str, Any]:
         found["state"] = "interrupted"
     age = max(0.0, round(time.time() - found["time"], 1))
     return {"out": str(out), "name": name, **found, "age_seconds": age}
+
+
+def watched(out: Path, seconds: float) -> Iterator[dict[str, Any]]:
+    """The same every so many seconds, until the build does not run any more."""
+    while True:
+        found = status(out)
+        yield found
+        if found["state"] != "running":
+            return
+        time.sleep(seconds)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gensr_pref.config import Pairing, resolved
+from gensr_pref.engine.progress import duration
 
 _ROLES = ("noisy", "candidates", "chosen", "rejected")
 
@@ -28,6 +29,65 @@ def summary(counts: dict[str, Any], found: dict[str, Any]) -> str:
         listed = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
         rows.append(("left out", f"{listed} ({stage}; see failures/)"))
     rows += [("note", notice) for notice in counts["notices"]]
+    return _columns(rows)
+
+
+def status(found: dict[str, Any]) -> str:
+    """How far a build is."""
+    rows = [("state", _state(found))]
+    for stage, one in found["stages"].items():
+        told = f"{one['clips']} of {found['clips']} clips"
+        told += f", {one['workers']} processes on {one['device']}"
+        if "utilisation" in one:
+            told += f", at work {one['utilisation']:.0%} of the time"
+            told += f", {one['audio_hours_per_hour']:g} h of audio/h"
+        rows.append((stage, told))
+    counted = found.get("pairs_of_clips")
+    rows.append(("pairs", f"{found['pairs']}, of {counted} clips scored since the last start"))
+    rows.append(("yield", _share(found["yield"])))
+    if found["seconds_left"] is not None and found["state"] == "running":
+        rows.append(("left", duration(found["seconds_left"])))
+    reasons = ", ".join(f"{count} {reason}" for reason, count in found["failures"].items())
+    rows.append(("left out", reasons or "nothing"))
+    rows.append(("shards", f"{found['restarted']} begun anew, {found['lost']} given up"))
+    return _columns(rows)
+
+
+def _state(found: dict[str, Any]) -> str:
+    asked = "; the same build continues" if found["state"] in ("interrupted", "incomplete") else ""
+    return f"{found['state']} (seen {duration(found['age_seconds'])} ago){asked}"
+
+
+def plan(found: dict[str, Any]) -> str:
+    """What an aimed number of pairs needs."""
+    value, low, high = found["yield"]
+    clips, fewest, most = found["clips"]
+    pilot = found["pilot"]
+    rows = [
+        ("pilot", f"{pilot['pairs']} pairs of {pilot['clips']} clips"),
+        ("yield", f"{value:.1%} of the clips have a pair (95 %: {low:.1%} to {high:.1%})"),
+        ("aim", f"{found['pairs']} pairs"),
+        ("clips", f"{_or_none(clips)} (95 %: {_or_none(fewest)} to {_or_none(most)})"),
+        ("corpus", f"{found['clips_in_corpus']} clips"),
+    ]
+    for crew in found["crews"]:
+        stages = " and ".join(crew["stages"])
+        on = f"{crew['processes']} processes on {crew['device']}"
+        rows.append(("hours", f"{crew['hours']:.2f} h to {stages} with {on}"))
+    rows.append(("slowest", f"{found['bottleneck']}: {_work(found)}"))
+    rows.append(("disk", f"{found['disk_gb']:.2f} GB"))
+    return _columns(rows)
+
+
+def _work(found: dict[str, Any]) -> str:
+    return ", ".join(f"{stage} {hours:.2f} h" for stage, hours in found["work_hours"].items())
+
+
+def _or_none(count: int | None) -> str:
+    return "no number" if count is None else str(count)
+
+
+def _columns(rows: Sequence[tuple[str, str]]) -> str:
     return "\n".join(f"{name:<12}{value}" for name, value in rows)
 
 

@@ -42,7 +42,7 @@ class ShardWorker:
     def _sample(self, task: ShardTask) -> Iterator[Event]:
         wanted, of_clips = self._facts("candidates", task), self._facts("clips", task)
         there = kept.sampled(self.setup.out, task.shard, wanted, of_clips["fingerprint"])
-        made = _Made()
+        made, asked = _Made(), self.generators
         for spec in task.clips:
             began = time.perf_counter()
             before, failed = len(made.candidates), len(made.failures)
@@ -51,7 +51,7 @@ class ShardWorker:
             except Unusable as fault:
                 made.failures.append(Failure("corpus", spec.clip_id, fault.reason, fault.detail))
             else:
-                yield from self._candidates(task, spec, clip, there, made)
+                yield from self._candidates(task, spec, clip, asked, there, made)
                 made.clips.append(clip)
             new = [row for row in made.candidates[before:] if row["candidate_id"] in made.new]
             reasons = tuple(one.reason for one in made.failures[failed:])
@@ -73,13 +73,19 @@ class ShardWorker:
         return self.maker.make(spec) if known is None else known
 
     def _candidates(
-        self, task: ShardTask, spec: ClipSpec, clip: Row, there: Sampled, made: _Made
+        self,
+        task: ShardTask,
+        spec: ClipSpec,
+        clip: Row,
+        generators: Sequence[Asked],
+        there: Sampled,
+        made: _Made,
     ) -> Iterator[Event]:
         noisy = audio.from_column(clip["noisy"])
         assert noisy is not None
         origin = origin_of(spec, self.setup.run.corpus)
         first = task.shard == 0 and not made.clips
-        for asked in self.generators:
+        for asked in generators:
             place = Place(origin.clip_id, asked.label)
             drawn = there.of(origin.clip_id, asked.label)
             if why := task.given_up(place):
@@ -102,6 +108,8 @@ class ShardWorker:
         for row in shards.read(path).to_pylist():
             of_clip[row["clip_id"]].append(row)
         there = kept.scored(self.setup.out, task.shard, wanted, self.panel.members)
+        if not there.metrics:
+            self.scorer.load(self.panel.members)
         scores: list[Row] = []
         failures: list[Failure] = []
         for clip in clips:

@@ -288,6 +288,32 @@ class Fragile(Roughness):
         return super().score(clip)
 
 
+class Poisoned(Roughness):
+    """Ends its process, or never ends, where a sound of a clip of one length is among many.
+
+    Of such a clip it does so for `share` of the sounds, by their content.
+    """
+
+    def __init__(self, clip: int = 0, how: str = "dies", share: float = 1.0) -> None:
+        super().__init__()
+        self.clip, self.how, self.worst = clip, how, share
+        self.spec = replace(self.spec, name="poisoned", scores=(Score("poisoned", False),))
+
+    def score(self, clip):
+        for sound in clip.candidates:
+            bad = len(sound.wave) == self.clip and self._one(sound.wave)["poisoned"] < self.worst
+            if bad and self.how == "dies":
+                os._exit(1)
+            if bad and self.how == "deaf":
+                signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
+            if bad:
+                time.sleep(600)
+        return super().score(clip)
+
+    def _one(self, wave):
+        return {"poisoned": float(int(1e6 * np.abs(wave).mean()) % 100 / 100)}
+
+
 class Fatal(Roughness):
     """Ends its process."""
 

@@ -1,6 +1,7 @@
 """A build: the tables, what is refused, what is recorded, and the same bytes however it went."""
 
 import json
+import os
 import shutil
 
 import datasets
@@ -128,6 +129,47 @@ def test_damaged_part_is_made_again(copy, run, base):
     path.write_bytes(path.read_bytes()[:-100])
     build(run(), base, copy)
     assert tables(copy) == before
+
+
+@pytest.mark.parametrize("table", ["clips", "candidates", "scores"])
+@pytest.mark.parametrize("at", [0.1, 0.5, 0.97])
+def test_part_in_which_a_byte_changed_is_made_again(copy, run, base, table, at, capsys):
+    before = tables(copy)
+    path = shards.part(copy, table, 1)
+    content = bytearray(path.read_bytes())
+    content[int(len(content) * at)] ^= 0x10
+    path.write_bytes(content)
+    build(run(), base, copy)
+    assert tables(copy) == before
+    assert f"{path}: is not what was written" in capsys.readouterr().err
+
+
+def test_part_in_which_a_byte_changed_is_known_without_the_ledger(copy, run, base):
+    """By the checksums of its pages."""
+    before = tables(copy)
+    (copy / "timings.jsonl").unlink()
+    path = shards.part(copy, "candidates", 1)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0x10
+    path.write_bytes(content)
+    build(run(), base, copy)
+    assert tables(copy) == before
+
+
+def test_parts_that_were_only_copied_are_kept(copy, run, base, monkeypatch):
+    for path in copy.glob("*/part-*"):
+        os.utime(path, (1, 1))
+    monkeypatch.setattr("gensr_pref.engine.worker.sample_clip", None)
+    assert build(run(), base, copy)["complete"]
+
+
+def test_lost_failures_are_found_again(run, base, tmp_path):
+    bad = "[{use: 'cheap:Misbehaving', candidates: 3}]"
+    build(run(f"generators={bad}"), base, tmp_path / "run")
+    before = tables(tmp_path / "run")
+    shards.part(tmp_path / "run", "failures", 1, "sample").unlink()
+    build(run(f"generators={bad}"), base, tmp_path / "run")
+    assert tables(tmp_path / "run") == before
 
 
 def test_order_and_size_of_the_corpus_do_not_change_a_clip(run, base, tmp_path, finished):
@@ -267,15 +309,6 @@ def test_worker_that_dies_is_replaced_a_finite_number_of_times(run, base, tmp_pa
     assert summary["candidates"] == 6 - 3 * died
     assert len(tally.read_text()) == max(2, 3 * died)
     assert summary["failures"] == ({"candidates": {"worker_died": 6}} if died else {})
-
-
-@pytest.mark.slow
-def test_shard_whose_worker_dies_without_a_generator_is_lost(run, base, tmp_path):
-    on_ray = ["engine.kind=ray", "engine.workers=1", "engine.retries=1", "corpus.limit=2"]
-    summary = build(run("panel.0.metric=cheap:Fatal", *on_ray), base, tmp_path / "run")
-    assert not summary["complete"]
-    assert [one["stage"] for one in summary["lost"]] == ["score"]
-    assert "attempt 2" in summary["lost"][0]["why"]
 
 
 def test_pairs_again_under_another_rule(copy):

@@ -12,8 +12,12 @@ import pytest
 from gensr_pref import cli
 from gensr_pref.engine import actors, sampling
 from gensr_pref.engine.build import build
+from gensr_pref.engine.isolation import around
 from gensr_pref.engine.limits import OutOfTime, time_limit
 from gensr_pref.engine.pair import pair
+from gensr_pref.engine.work import Place, ShardTask
+from gensr_pref.errors import Unusable
+from gensr_pref.schema import Reason
 
 from .conftest import rows, tables
 
@@ -116,6 +120,104 @@ def test_generator_that_always_ends_its_process_costs_one_clip(faulty, failed, r
     assert failed()[0] == {("faulty", "worker_died"): 3}
     assert set(failed()[1]) == {"its process ended 2 times"}
     assert summary["candidates"] == 3 + 4
+
+
+# Metrics that end their process, or never end
+
+
+@pytest.fixture
+def poisoned(run, base, tmp_path):
+    """Builds two clips, of which a metric cannot stand one; the build's summary and that clip."""
+
+    def made(how, *overrides, share=1.0):
+        clip = _longest(run, base, tmp_path)
+        options = json.dumps({"clip": clip["num_samples"], "how": how, "share": share})
+        panel = f"[{{metric: 'cheap:Roughness'}}, {{metric: 'cheap:Poisoned', options: {options}}}]"
+        wanted = run("corpus.limit=2", f"generators=[{HISS}]", f"panel={panel}", *overrides)
+        return build(wanted, base, tmp_path / "run"), clip
+
+    return made
+
+
+def nulls(tmp_path, clip, score="poisoned"):
+    """Reasons of what is null in a clip's rows; that nothing is in the rows of others."""
+    there = rows(tmp_path / "run", "scores")
+    assert all(row[score] is not None for row in there if row["clip_id"] != clip["clip_id"])
+    assert all(row["roughness"] is not None for row in there)
+    failed = [row["failures"] or [] for row in there if row["clip_id"] == clip["clip_id"]]
+    return [[one["reason"] for one in reasons] for reasons in failed]
+
+
+@pytest.mark.slow
+def test_metric_that_ends_its_process_costs_its_own_scores_of_one_clip(poisoned, tmp_path, capsys):
+    on_ray = ["engine.kind=ray", "engine.workers=1", "engine.retries=1"]
+    summary, clip = poisoned("dies", *on_ray)
+    assert summary["complete"]
+    assert nulls(tmp_path, clip) == [["worker_died"]] * 3
+    assert "poisoned is asked about" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_candidate_that_ends_a_metrics_process_is_the_only_one_lost(poisoned, run, base, tmp_path):
+    """The share is set so that some of the clip's sounds are scored and some are fatal."""
+    harmless, clip = poisoned("dies", share=-1.0)
+    assert harmless["complete"]
+    there = rows(tmp_path / "run", "scores")
+    values = [row["poisoned"] for row in there if row["clip_id"] == clip["clip_id"]]
+    (tmp_path / "run").rename(tmp_path / "harmless")
+    middle = sum(sorted(values)[:2]) / 2
+    on_ray = ["engine.kind=ray", "engine.workers=1", "engine.retries=0"]
+    summary, clip = poisoned("dies", *on_ray, share=middle)
+    assert summary["complete"]
+    fatal = [value < middle for value in values]
+    assert 0 < sum(fatal) < 3
+    assert nulls(tmp_path, clip) == [["worker_died"] if bad else [] for bad in fatal]
+
+
+@pytest.mark.parametrize(
+    "engine",
+    [
+        ["engine.kind=serial"],
+        pytest.param(["engine.kind=ray", "engine.workers=1"], marks=pytest.mark.slow),
+    ],
+)
+def test_metric_that_hangs_is_interrupted(poisoned, tmp_path, capsys, engine):
+    summary, clip = poisoned("sleeps", *engine, "engine.limit_seconds=0.7")
+    assert summary["complete"]
+    assert nulls(tmp_path, clip) == [["timed_out"]] * 3
+    assert "begins anew" not in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_metric_that_heeds_no_alarm_is_ended_with_its_process(poisoned, tmp_path, monkeypatch):
+    monkeypatch.setattr(actors, "GRACE_SECONDS", 1.0)
+    on_ray = ["engine.kind=ray", "engine.workers=1", "engine.limit_seconds=2"]
+    summary, clip = poisoned("deaf", *on_ray)
+    assert summary["complete"]
+    assert nulls(tmp_path, clip) == [["timed_out"]] * 3
+
+
+@pytest.mark.slow
+def test_metric_that_always_dies_ends_in_the_end(run, base, tmp_path):
+    on_ray = ["engine.kind=ray", "engine.workers=1", "engine.retries=0", "corpus.limit=1"]
+    summary = build(run("panel.0.metric=cheap:Fatal", *on_ray), base, tmp_path / "run")
+    assert summary["complete"]
+    assert summary["failures"] == {"scores": {"worker_died": 4 * 3}}
+
+
+def test_what_is_worked_around_narrows_down_and_ends():
+    """Clip, metric, candidate; after three candidates the metric is given up on the clip."""
+    task, died = ShardTask("score", 0, ()), Unusable(Reason.WORKER_DIED)
+    task = around(task, Place("c"), died)
+    task = around(task, Place("c", "m"), died)
+    assert task.wary == (Place("c"), Place("c", "m"))
+    for name in "xyz":
+        assert task.given_up(Place("c", "m")) is None
+        task = around(task, Place("c", "m", name), died)
+    assert task.given_up(Place("c", "m")) is died
+    assert task.given_up(Place("c", "other")) is None
+    slow = around(ShardTask("score", 0, ()), Place("c", "m"), Unusable(Reason.TIMED_OUT))
+    assert slow.given_up(Place("c", "m")) is not None
 
 
 def _longest(run, base, tmp_path):

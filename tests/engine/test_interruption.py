@@ -76,3 +76,74 @@ def test_storage_that_takes_no_more(base, tmp_path, undisturbed):
     assert not list(out.glob("*/.unfinished-*"))
     subprocess.run(arguments, check=True, capture_output=True)
     assert tables(out) == undisturbed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["serial", "ray"])
+def test_interrupted_twice_in_a_row(base, tmp_path, undisturbed, kind):
+    """The second Ctrl-C comes while the first is being heeded."""
+    out = tmp_path / "run"
+    arguments = command(base, out, f"engine.kind={kind}", "engine.workers=2")
+    process = subprocess.Popen(
+        arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+    )
+    while process.poll() is None and parts(out) < 2:
+        time.sleep(0.01)
+    for _ in range(2):
+        os.kill(process.pid, signal.SIGINT)
+        time.sleep(0.3)
+    told = process.communicate(timeout=120)[0].decode()
+    assert process.returncode == 1
+    assert "interrupted" in told
+    assert "Traceback" not in told
+    subprocess.run(arguments, check=True, capture_output=True)
+    assert tables(out) == undisturbed
+
+
+def workers_of(driver: int) -> list[int]:
+    """The processes of Ray actors that a driver has started; of nobody else's."""
+    parents, workers = {}, []
+    for folder in Path("/proc").iterdir():
+        if not folder.name.isdigit():
+            continue
+        try:
+            facts = folder.joinpath("stat").read_text().rpartition(")")[2].split()
+            parents[int(folder.name)] = int(facts[1])
+            if b"ray::ShardWorker" in folder.joinpath("cmdline").read_bytes():
+                workers.append(int(folder.name))
+        except OSError:
+            continue
+
+    def is_ours(pid: int) -> bool:
+        while pid > 1 and pid != driver:
+            pid = parents.get(pid, 0)
+        return pid == driver
+
+    return [pid for pid in workers if is_ours(pid)]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_actors_killed_at_random_moments(base, tmp_path):
+    """Up to 20 times in one run, each between 1 and 3 s after the one before."""
+    slower = ["generators.0.options.seconds=0.5", "engine.shard_clips=1"]
+    subprocess.run(command(base, tmp_path / "calm", *slower), check=True, capture_output=True)
+    out, rng, killed = tmp_path / "run", random.Random(0), 0
+    on_ray = ["engine.kind=ray", "engine.workers=2", "engine.retries=50"]
+    process = subprocess.Popen(
+        command(base, out, *slower, *on_ray),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    while process.poll() is None and killed < 20:
+        time.sleep(rng.uniform(1, 3))
+        alive = workers_of(process.pid)
+        if alive:
+            os.kill(rng.choice(alive), signal.SIGKILL)
+            killed += 1
+    told = process.communicate(timeout=300)[0].decode()
+    assert process.returncode == 0, told
+    assert killed >= 3
+    assert "begins anew" in told
+    assert tables(out) == tables(tmp_path / "calm")

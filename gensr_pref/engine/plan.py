@@ -1,0 +1,120 @@
+"""What a build would take: a few clips are built, and the rest is arithmetic.
+
+The pilot's clips are the first of the run's own (they are drawn by identity), so a pilot that is
+kept can be built on: the same directory and the whole run file continue it.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from gensr_pref import shards
+from gensr_pref.config import Engine, Run
+from gensr_pref.engine import cluster
+from gensr_pref.engine.audit import audit
+from gensr_pref.engine.blueprint import draw_up
+from gensr_pref.engine.build import build
+from gensr_pref.engine.progress import STAGES
+from gensr_pref.errors import InputError, RunIncompleteError
+
+Z = 1.96  # of a 95 % interval
+_TABLES: tuple[shards.Table, ...] = ("clips", "candidates", "scores", "pairs", "failures")
+
+
+def plan(run: Run, base: Path, out: Path, pilot: int, pairs: int) -> dict[str, Any]:
+    """Build a pilot and say what an aimed number of pairs needs.
+
+    Args:
+        base: the folder the run file's relative paths start from.
+        out: the run directory of the pilot.
+        pilot: clips.
+        pairs: the aim.
+
+    Returns:
+        ``yield`` and ``pairs_per_clip``, each [value, low, high] of a 95 % interval; ``clips`` that
+        are needed, likewise; ``clips_in_corpus``; ``work_hours`` of one process per stage;
+        ``crews``, the processes there would be, with the ``hours`` of each; ``hours`` of the
+        slowest of them and ``bottleneck``, its longer stage; ``disk_gb``; ``agreement`` of the
+        scores, as `audit` gives it. Hours and disk are of the clips needed, or else of the corpus.
+
+    Raises:
+        InputError: as `build`; or a pilot of no clips.
+        RunIncompleteError: nothing of the pilot could be made.
+    """
+    if pilot < 1 or pairs < 1:
+        raise InputError("--clips and --pairs: give numbers from 1 up")
+    there = len(draw_up(run, base).clips)
+    corpus = run.corpus.model_copy(update={"limit": min(pilot, there)})
+    summary = build(run.model_copy(update={"corpus": corpus}), base, out)
+    if not summary["complete"] or not summary["clips"]:
+        raise RunIncompleteError(f"the pilot in {out} could not be finished; see its summary.json")
+    clips = summary["clips"]
+    per_clip = summary["pairs"] / clips
+    share = wilson(summary["clips_with_pair"], clips)
+    # With several pairs a clip the count scales with the share of clips that have any.
+    most = per_clip / share[0] if share[0] else float(run.pairing.pairs_per_clip)
+    rates = tuple(most * bound for bound in share)
+    needed = [_clips(pairs, rate) for rate in (rates[0], rates[2], rates[1])]
+    return {
+        "pilot": {"clips": clips, "pairs": summary["pairs"], "out": str(out)},
+        "yield": list(share),
+        "pairs_per_clip": list(rates),
+        "pairs": pairs,
+        "clips": needed,
+        "clips_in_corpus": there,
+        **_cost(summary, run.engine, clips, needed[0] or there),
+        "disk_gb": _bytes(out) / clips * (needed[0] or there) / 1e9,
+        "agreement": audit(out)["agreement"],
+    }
+
+
+def wilson(successes: int, trials: int) -> tuple[float, float, float]:
+    """A share with its 95 % interval: value, low, high.
+
+    Wilson (1927), "Probable inference, the law of succession, and statistical inference", JASA 22.
+    """
+    share = successes / trials
+    scale = 1 + Z**2 / trials
+    middle = (share + Z**2 / (2 * trials)) / scale
+    half = Z / scale * math.sqrt(share * (1 - share) / trials + Z**2 / (4 * trials**2))
+    return share, max(0.0, middle - half), min(1.0, middle + half)
+
+
+def _clips(pairs: int, rate: float) -> int | None:
+    """How many clips so many pairs need; None where no number would do."""
+    return math.ceil(pairs / rate) if rate > 0 else None
+
+
+def _cost(summary: dict[str, Any], engine: Engine, pilot: int, clips: int) -> dict[str, Any]:
+    """Hours of work per stage and hours that pass, with the processes that there will be."""
+    work = {stage: summary["stages"][stage]["seconds"] / pilot * clips / 3600 for stage in STAGES}
+    crews = _crews(engine)
+    hours = [
+        {
+            "stages": list(crew.stages),
+            "device": crew.device,
+            "processes": crew.count,
+            "hours": sum(work[stage] for stage in crew.stages) / crew.count,
+        }
+        for crew in crews
+    ]
+    slowest = max(hours, key=lambda one: one["hours"])
+    return {
+        "work_hours": work,
+        "crews": hours,
+        "hours": slowest["hours"],
+        "bottleneck": max(slowest["stages"], key=lambda stage: work[stage]),
+    }
+
+
+def _crews(engine: Engine) -> tuple[cluster.Crew, ...]:
+    if engine.kind == "serial":
+        return (cluster.Crew(STAGES, 1, 0.0, engine.device),)
+    with cluster.started(engine):
+        return cluster.crews(engine, *cluster.resources())
+
+
+def _bytes(out: Path) -> int:
+    return sum(path.stat().st_size for table in _TABLES for path in shards.parts(out, table))

@@ -1,0 +1,88 @@
+"""Several Ray nodes on one machine: one is killed, one comes later; which processes are started."""
+
+import threading
+import time
+
+import pytest
+
+from gensr_pref.config import Engine
+from gensr_pref.engine import actors
+from gensr_pref.engine.build import build
+from gensr_pref.engine.cluster import Crew, crews
+from gensr_pref.engine.work import Lost, Restarted
+
+from .conftest import tables
+
+SLOW = ["generators.0.options.seconds=0.3", "engine.shard_clips=1"]
+BOTH = ("sample", "score")
+
+
+@pytest.fixture
+def cluster(monkeypatch):
+    """A head and two nodes of one CPU each."""
+    import ray
+    from ray.cluster_utils import Cluster
+
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    monkeypatch.setattr(actors, "LOOK_SECONDS", 1.0)
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    ray.init(address=made.address, log_to_driver=False, logging_level="ERROR")
+    yield made
+    ray.shutdown()
+    made.shutdown()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_node_that_is_killed_and_one_that_comes(cluster, run, base, tmp_path, monkeypatch):
+    build(run(*SLOW), base, tmp_path / "calm")
+    node, out, told = cluster.add_node(num_cpus=1), tmp_path / "run", []
+
+    def disturb():
+        while len(list(out.glob("*/part-*"))) < 4:
+            time.sleep(0.05)
+        cluster.remove_node(node, allow_graceful=False)
+        cluster.add_node(num_cpus=1)
+
+    show = actors._Pool._after_death
+    monkeypatch.setattr(
+        actors._Pool, "_after_death", lambda *given: told.append(show(*given)) or told[-1]
+    )
+    thread = threading.Thread(target=disturb)
+    thread.start()
+    summary = build(run(*SLOW, "engine.kind=ray"), base, out)
+    thread.join()
+    assert summary["complete"]
+    assert not any(isinstance(event, Lost) for event in told)
+    assert all(isinstance(event, Restarted) for event in told)
+    assert tables(out) == tables(tmp_path / "calm")
+
+
+@pytest.mark.parametrize(
+    ("settings", "cpus", "gpus", "expected"),
+    [
+        ({}, 8, 0, [Crew(BOTH, 8, 0, "cpu")]),
+        ({"workers": 3}, 8, 0, [Crew(BOTH, 3, 0, "cpu")]),
+        ({"device": "cuda"}, 16, 2, [Crew(BOTH, 2, 1, "cuda")]),
+        ({"device": "cuda", "generator_gpus": 0.25, "scorer_gpus": 0.25}, 16, 1,
+         [Crew(BOTH, 4, 0.25, "cuda")]),
+        ({"device": "cuda", "scorer_device": "cpu"}, 16, 2,
+         [Crew(("sample",), 2, 1, "cuda"), Crew(("score",), 14, 0, "cpu")]),
+        ({"device": "cuda", "generator_gpus": 0.2, "scorer_gpus": 0.5, "workers": 2}, 16, 1,
+         [Crew(("sample",), 2, 0.2, "cuda"), Crew(("score",), 1, 0.5, "cuda")]),
+        ({"device": "cuda", "scorer_device": "cpu", "workers": 4, "scorers": 2}, 2, 0,
+         [Crew(("sample",), 4, 1, "cuda"), Crew(("score",), 2, 0, "cpu")]),
+    ],
+)  # fmt: skip
+def test_processes_are_those_that_fit(settings, cpus, gpus, expected):
+    assert list(crews(Engine(**settings), cpus, gpus)) == expected
+
+
+@pytest.mark.slow
+def test_crews_of_their_own_give_the_same_bytes(run, base, tmp_path):
+    """Sampling and scoring in different processes, with at most one shard waiting between them."""
+    build(run("engine.shard_clips=1"), base, tmp_path / "serial")
+    apart = ["engine.kind=ray", "engine.scorer_gpus=0", "engine.scorer_device=cpu:0"]
+    few = ["engine.workers=1", "engine.scorers=1", "engine.shards_in_flight=1"]
+    build(run("engine.shard_clips=1", *apart, *few), base, tmp_path / "ray")
+    assert tables(tmp_path / "ray") == tables(tmp_path / "serial")
