@@ -203,7 +203,10 @@ class _Pool:
         self._idle.append(self._busy.pop(stream).actor)
 
     def _replace(self, stream: Any) -> None:
-        self._start(self._busy.pop(stream).actor.crew)
+        """End an actor, which may only be out of reach, and start another."""
+        actor = self._busy.pop(stream).actor
+        self._ray.kill(actor.remote)
+        self._start(actor.crew)
 
     def _after_death(self, running: _Running, why: str) -> Event:
         task, place = running.job.task, running.place
@@ -243,7 +246,6 @@ class _Pool:
         for stream, running in list(self._busy.items()):
             place = running.place
             if place is not None and time.monotonic() > self._deadline(running):
-                self._ray.kill(running.actor.remote)
                 self._replace(stream)
                 yield self._work_around(running, place, timed_out(self._limit))
 

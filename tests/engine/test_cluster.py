@@ -1,7 +1,7 @@
 """Several Ray nodes on one machine: one is killed, one comes later; which processes are started."""
 
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -38,20 +38,20 @@ def test_node_that_is_killed_and_one_that_comes(cluster, run, base, tmp_path, mo
     build(run(*SLOW), base, tmp_path / "calm")
     node, out, told = cluster.add_node(num_cpus=1), tmp_path / "run", []
 
-    def disturb():
-        while len(list(out.glob("*/part-*"))) < 4:
+    after_death = actors._Pool._after_death
+    monkeypatch.setattr(
+        actors._Pool,
+        "_after_death",
+        lambda *given: told.append(after_death(*given)) or told[-1],
+    )
+    with ThreadPoolExecutor(1) as beside:
+        made = beside.submit(build, run(*SLOW, "engine.kind=ray"), base, out)
+        while not made.done() and len(list(out.glob("*/part-*"))) < 4:
             time.sleep(0.05)
+        assert not made.done()
         cluster.remove_node(node, allow_graceful=False)
         cluster.add_node(num_cpus=1)
-
-    show = actors._Pool._after_death
-    monkeypatch.setattr(
-        actors._Pool, "_after_death", lambda *given: told.append(show(*given)) or told[-1]
-    )
-    thread = threading.Thread(target=disturb)
-    thread.start()
-    summary = build(run(*SLOW, "engine.kind=ray"), base, out)
-    thread.join()
+        summary = made.result()
     assert summary["complete"]
     assert not any(isinstance(event, Lost) for event in told)
     assert all(isinstance(event, Restarted) for event in told)
