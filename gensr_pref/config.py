@@ -283,13 +283,13 @@ class Engine(Model):
     generator_gpus: float | None = Field(
         None,
         ge=0,
-        description="ray: GPUs of a process that samples, such as 0.25; null: 1, or 0 on cpu",
+        description="ray: GPUs of a process that samples, such as 0.25; null: 1 on cuda, else 0",
     )
     scorer_device: str | None = Field(
         None, description="torch device of the metrics; null: that of the generators"
     )
     scorer_gpus: float | None = Field(
-        None, ge=0, description="ray: GPUs of a process that scores; null: 1, or 0 on cpu"
+        None, ge=0, description="ray: GPUs of a process that scores; null: 1 on cuda, else 0"
     )
     scorers: Literal["auto"] | Annotated[int, Field(ge=1)] = Field(
         "auto",

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gensr_pref.config import Engine
-from gensr_pref.engine.cluster import Crew, crews, resources, started
+from gensr_pref.engine.cluster import Crew, crews, require, resources, started
 from gensr_pref.engine.isolation import around
 from gensr_pref.engine.sampling import timed_out
 from gensr_pref.engine.work import (
@@ -30,6 +30,7 @@ from gensr_pref.engine.work import (
     Place,
     Restarted,
     Staffed,
+    Stuck,
     Task,
     WorkerOf,
     is_fatal,
@@ -124,13 +125,19 @@ class _Pool:
         if time.monotonic() - self._looked < LOOK_SECONDS:
             return
         self._looked = time.monotonic()
-        before, self._crews = self._crews, crews(self._engine, *resources())
+        cpus, gpus = resources()
+        before, self._crews = self._crews, crews(self._engine, cpus, gpus)
+        require(self._engine, self._crews, gpus)
         for place, crew in enumerate(self._crews):
             wanted = min(crew.count, len(self._waiting) + len(self._busy))
             for _ in range(wanted - self._staffed(place)):
                 self._start(place)
         if self._crews != before:
             yield from (Staffed(one.stages, one.count, one.device) for one in self._crews)
+        elif not self._busy and not self._idle:
+            yield Stuck(
+                f"waiting for room: Ray has {cpus} CPUs and {gpus:g} GPUs, none of them free"
+            )
 
     def _staffed(self, crew: int) -> int:
         busy = [running.actor for running in self._busy.values()]

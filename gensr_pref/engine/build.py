@@ -30,6 +30,7 @@ from gensr_pref.engine.work import (
     ShardTask,
     Staffed,
     Stage,
+    Stuck,
     Tick,
     Wrote,
 )
@@ -146,7 +147,7 @@ def _watch(events: Iterable[Event], progress: Progress, out: Path) -> list[Lost]
     lost: list[Lost] = []
     for event in events:
         progress.show(event)
-        if isinstance(event, Staffed):
+        if isinstance(event, Staffed | Stuck):
             continue
         key = (event.stage, event.shard)
         if isinstance(event, Tick):

@@ -6,13 +6,14 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from gensr_pref.config import Engine
 from gensr_pref.engine.work import Stage
+from gensr_pref.errors import ConfigError
 
 _SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -59,10 +60,25 @@ def crews(engine: Engine, cpus: int, gpus: float) -> tuple[Crew, ...]:
     )
 
 
+def require(engine: Engine, wanted: Sequence[Crew], gpus: float) -> None:
+    """Refuse processes that can never be started on this machine; a cluster may grow.
+
+    Raises:
+        ConfigError: they need more GPUs than there are.
+    """
+    for crew in wanted:
+        if not engine.address and crew.gpus > gpus:
+            field = "generator_gpus" if "sample" in crew.stages else "scorer_gpus"
+            raise ConfigError(
+                f"engine.{field}: a process is to have {crew.gpus:g} GPUs and Ray finds {gpus:g} "
+                "here. Set 0 where Ray is not to count them, or another engine.device"
+            )
+
+
 def _share(gpus: float | None, device: str) -> float:
     if gpus is not None:
         return gpus
-    return 1.0 if device.startswith("cuda") else 0.0
+    return 1.0 if device == "cuda" else 0.0  # a certain one, such as cuda:1, is not Ray's to choose
 
 
 def _count(asked: int | str, cpus: int, gpus: float, share: float) -> int:

@@ -27,6 +27,7 @@ from gensr_pref.engine.work import (
     Restarted,
     Staffed,
     Stage,
+    Stuck,
     Tick,
 )
 
@@ -160,6 +161,8 @@ class Progress:
         """Move the bars, say what went wrong, and now and then how far it is."""
         if isinstance(event, Staffed):
             self._staffed(event)
+        elif isinstance(event, Stuck):
+            self._write(event.why)
         elif isinstance(event, Tick):
             self._ticked(event)
         elif isinstance(event, Notice):

@@ -185,7 +185,14 @@ class Staffed:
     device: str
 
 
-Event = Staffed | Began | Notice | Tick | Wrote | Finished | Restarted | Lost
+@dataclass(frozen=True)
+class Stuck:
+    """Nothing goes on, and why."""
+
+    why: str
+
+
+Event = Staffed | Stuck | Began | Notice | Tick | Wrote | Finished | Restarted | Lost
 
 
 class Worker(Protocol):

@@ -113,6 +113,7 @@ def test_running_again_changes_nothing(copy, run, base):
         ["candidates/part-00002.parquet"],
         ["clips/part-00000.parquet", "scores/part-00003.parquet"],
         ["pairs/part-00000.parquet", "summary.json", "timings.jsonl"],
+        ["shards.jsonl", "progress.jsonl", "scores/part-00000.parquet"],
     ],
 )
 def test_what_is_missing_is_made_again(copy, run, base, gone):

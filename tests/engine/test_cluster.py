@@ -8,8 +8,9 @@ import pytest
 from gensr_pref.config import Engine
 from gensr_pref.engine import actors
 from gensr_pref.engine.build import build
-from gensr_pref.engine.cluster import Crew, crews
+from gensr_pref.engine.cluster import Crew, crews, require
 from gensr_pref.engine.work import Lost, Restarted
+from gensr_pref.errors import ConfigError
 
 from .conftest import tables
 
@@ -86,3 +87,13 @@ def test_crews_of_their_own_give_the_same_bytes(run, base, tmp_path):
     few = ["engine.workers=1", "engine.scorers=1", "engine.shards_in_flight=1"]
     build(run("engine.shard_clips=1", *apart, *few), base, tmp_path / "ray")
     assert tables(tmp_path / "ray") == tables(tmp_path / "serial")
+
+
+def test_gpus_that_are_not_here_are_refused_and_not_waited_for():
+    engine = Engine(device="cuda")
+    with pytest.raises(ConfigError, match=r"engine\.generator_gpus.*1 GPUs and Ray finds 0"):
+        require(engine, crews(engine, 8, 0), 0)
+    waits = Engine(device="cuda", address="auto")
+    require(waits, crews(waits, 8, 0), 0)
+    certain = Engine(device="cuda:1", workers=2)
+    require(certain, crews(certain, 8, 0), 0)

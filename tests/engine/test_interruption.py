@@ -126,7 +126,7 @@ def workers_of(driver: int) -> list[int]:
 @pytest.mark.timeout(600)
 def test_actors_killed_at_random_moments(base, tmp_path):
     """Up to 20 times in one run, each between 1 and 3 s after the one before."""
-    slower = ["generators.0.options.seconds=0.5", "engine.shard_clips=1"]
+    slower = ["generators.0.options.seconds=2", "engine.shard_clips=1"]
     subprocess.run(command(base, tmp_path / "calm", *slower), check=True, capture_output=True)
     out, rng, killed = tmp_path / "run", random.Random(0), 0
     on_ray = ["engine.kind=ray", "engine.workers=2", "engine.retries=50"]
@@ -144,6 +144,6 @@ def test_actors_killed_at_random_moments(base, tmp_path):
             killed += 1
     told = process.communicate(timeout=300)[0].decode()
     assert process.returncode == 0, told
-    assert killed >= 3
+    assert killed >= 8
     assert "begins anew" in told
     assert tables(out) == tables(tmp_path / "calm")
