@@ -146,4 +146,5 @@ def _settings(engine: Engine) -> dict[str, Any]:
         return {"address": engine.address, **common}
     available = len(os.sched_getaffinity(0))
     asked = [count for count in (engine.workers, engine.scorers) if isinstance(count, int)]
-    return {"num_cpus": max(available, sum(asked)), "include_dashboard": False, **common}
+    ours = {"address": "local", "include_dashboard": False}  # not one that happens to run here
+    return {"num_cpus": max(available, sum(asked)), **ours, **common}

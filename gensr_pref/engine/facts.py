@@ -72,7 +72,7 @@ def in_common(there: Facts, wanted: Facts, kind: Literal["generators", "panel"])
     return _fingerprints(there.get(kind, ())) & _fingerprints(wanted[kind])
 
 
-def outgrown(there: Facts, now: Facts) -> bool:
+def is_contained(there: Facts, now: Facts) -> bool:
     """Whether all that one run is made of is in another, which may have more.
 
     Args:

@@ -87,7 +87,7 @@ def _require_growth(out: Path, there: dict[str, Any], blueprint: Blueprint) -> N
     old, new = there["provenance"], blueprint.document["provenance"]
     placed = {name for names in clip_ids(out) for name in names}
     said = texts_digest(texts_of(blueprint.clips, placed or None))  # lost: that it has not grown
-    if facts.outgrown(old, new) and ("texts" not in old or old["texts"] == said):
+    if facts.is_contained(old, new) and ("texts" not in old or old["texts"] == said):
         return
     _refuse(out, there, blueprint)
 
