@@ -136,7 +136,9 @@ def parser() -> argparse.ArgumentParser:
     _add(commands, "generators", _generators, "the generators there are")
 
     train = _add(commands, "train", _train, "train a generator; run again to continue")
-    train.add_argument("recipe", type=Path, metavar="TRAIN.yaml", help="recipe (pretrain)")
+    train.add_argument(
+        "recipe", type=Path, metavar="TRAIN.yaml", help="recipe (pretrain, tokenize)"
+    )
     train.add_argument("--out", type=Path, required=True, help="folder of the checkpoint")
     _add_overrides(train)
     return top
@@ -289,13 +291,23 @@ def _generators(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
-    from gensr_pref.align.pretrain import load, pretrain
+    from gensr_pref.align.recipe import Pretrain, load
 
     recipe = load(options.recipe, options.overrides)
-    pretrain(recipe, options.recipe.resolve().parent, options.out)
-    told = {"checkpoint": str(options.out), "steps": recipe.steps}
-    use = f"generators: [{{use: fm-tiny, options: {{checkpoint: {options.out}}}}}]"
-    print(json.dumps(told) if options.json else f"{options.out}: trained. In a run file: {use}")
+    base, out = options.recipe.resolve().parent, str(options.out)
+    if isinstance(recipe, Pretrain):
+        from gensr_pref.align.pretrain import pretrain
+
+        pretrain(recipe, base, options.out)
+        told: dict[str, Any] = {"checkpoint": out, "steps": recipe.steps}
+        name = f"{recipe.model.paradigm}-tiny"
+        use = f"In a run file: generators: [{{use: {name}, options: {{checkpoint: {out}}}}}]"
+    else:
+        from gensr_pref.align.tokenize import tokenize
+
+        told = {"tokenizer": out, "digest": tokenize(recipe, base, options.out).digest}
+        use = f"In a recipe: model: {{paradigm: ar, tokenizer: {out}}}"
+    print(json.dumps(told) if options.json else f"{out}: trained. {use}")
 
 
 if __name__ == "__main__":
