@@ -13,8 +13,8 @@ from gensr_pref.align.examples import Examples, windows
 from gensr_pref.align.pretrain import Training, learning_rate, pretrain, train_step
 from gensr_pref.align.recipe import Pretrain, Tokenize
 from gensr_pref.errors import ConfigError, RunMismatchError
-from gensr_pref.generators.bands import FEATURES, GAIN_BANDS
 from gensr_pref.generators.autoregressive import Autoregressive
+from gensr_pref.generators.bands import FEATURES, GAIN_BANDS
 from gensr_pref.generators.checkpoint import load
 from gensr_pref.generators.flow import Flow
 from gensr_pref.generators.masked import Masked

@@ -1,6 +1,6 @@
 """How well generators restore: held-out speech, each degradation alone and all together.
 
-    python tests/benchmarks/generators.py fm-tiny ar-tiny mgm-tiny --speech heldout_speech.csv \
+    python -m tests.benchmarks.generators fm-tiny ar-tiny mgm-tiny --speech heldout_speech.csv \
         --noise heldout_noise.csv [--rooms rir.csv] [--clips 40] [--candidates 8] \
         [--conditions noise reverb ...] [--options '{"steps": 4}'] [--out figures.json]
 

@@ -113,10 +113,8 @@ def test_incremental_decoding_equals_teacher_forcing(model, x, monkeypatch) -> N
     found = decoding.tokens(np.random.default_rng(0), Draw(), Draw(), history=1)
     assert found.shape == (4, 10)
     tokens = torch.from_numpy(found).long()[None]
-    forced = torch.cat(
-        [model.clip_logits(tokens[..., 0], heard), frame_logits(model, x[:1], tokens)[0].flatten(0, 1)[None]],
-        dim=1,
-    )[0]  # fmt: skip
+    first = model.clip_logits(tokens[..., 0], heard)[0]
+    forced = torch.cat([first, frame_logits(model, x[:1], tokens)[0].flatten(0, 1)])
     got = torch.from_numpy(np.stack(seen))
     torch.testing.assert_close(got.log_softmax(-1), forced.log_softmax(-1), atol=2e-5, rtol=1e-5)
 
