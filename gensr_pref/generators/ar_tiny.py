@@ -18,8 +18,8 @@ from gensr_pref.generators.tiny import Clip
 from gensr_pref.generators.token_generator import TokenGenerator, Tokens, share
 
 TEMPERATURE = 1.0
-SPREAD = (0.1, 0.5)
-CLIP_TEMPERATURE = 0.5
+SPREAD = (0.1, 0.4)
+CLIP_TEMPERATURE = 1.0
 HISTORY = 0.25
 
 

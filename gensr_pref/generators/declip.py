@@ -19,9 +19,9 @@ ROUNDS = 3  # of predictor and samples in turn
 HIGHEST = 4.0  # times the level
 WORST = 0.7  # share of clipped samples above which a frame says too little
 
-# What a flat top is: three samples or more at the clip's largest magnitude, to 16-bit rounding, with
-# a corner of a hundredth of the level at its edges, which no smooth peak has. Few of them prove
-# nothing, nor does a clip of a few steps of 16 bits.
+# What a flat top is: three samples or more at the clip's largest magnitude, to 16-bit rounding,
+# with a corner of a hundredth of the level at its edges, which no smooth peak has. Few of them
+# prove nothing, nor does a clip of a few steps of 16 bits.
 ROUNDING = 1.5 / 32768
 SHORTEST_TOP = 3
 CORNER = 0.01

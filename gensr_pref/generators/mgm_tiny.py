@@ -18,7 +18,7 @@ from gensr_pref.generators.token_generator import TokenGenerator, Tokens
 from gensr_pref.generators.token_model import Heard
 
 TEMPERATURE = 1.0
-SPREAD = (0.2, 0.6)
+SPREAD = (0.1, 0.4)
 CLIP_TEMPERATURE = 1.0
 STEPS = 8
 

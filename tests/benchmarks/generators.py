@@ -107,9 +107,7 @@ def judged(panel: Panel, waves: list[Wave], clean: Wave) -> Scores:
 
 def log_spectral_distance(clean: Wave, heard: Wave) -> float:
     """Root mean square over bins, mean over frames, of the difference in dB; lower is better."""
-    a, b = (
-        10 * torch.log10(power_of(stft(torch.from_numpy(wave))) + FLOOR) for wave in (clean, heard)
-    )
+    a, b = (10 * torch.log10(power_of(stft(torch.tensor(wave))) + FLOOR) for wave in (clean, heard))
     return float((a - b).square().mean(0).sqrt().mean())
 
 
