@@ -10,9 +10,9 @@ with a_g and b_k learned, and a network adds to it:
     logit_k = base_k + sum over bands of c_k u / s + w_k,
 
 where u, the shift of the mean in units of s, and w come from the network's hidden state. History
-therefore enters, and matters, only as far as it departs from what the encoder expected: a network
-that hears absolute gains learns to repeat the last frame, one that hears z = (y - m) / s learns
-that a frame above expectation is followed by another.
+therefore enters only as far as it departs from what the encoder expected. A network that hears
+absolute gains can do well in training by repeating the last frame; one that hears z = (y - m) / s
+has to learn how a departure goes on.
 """
 
 from __future__ import annotations

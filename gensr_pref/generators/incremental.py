@@ -1,8 +1,8 @@
 """Sampling from the autoregressive model, one column and one group after the other.
 
-The 2000 steps of a clip are each a few small matrix-vector products, for which NumPy has a third
-of PyTorch's overhead. One candidate at a time: a product with one vector gives the same bits
-whoever else is sampled.
+The thousands of steps of a clip are a few small matrix-vector products each, so what counts is the
+overhead of a call: hence NumPy. One candidate at a time, as a product with one vector gives the
+same bits whoever else is sampled.
 """
 
 from __future__ import annotations

@@ -86,7 +86,7 @@ def sampled(
 
     Each step draws all tokens that are hidden and keeps those it is surest of, so many that the
     share still hidden follows the cosine schedule. Sure is the log-probability of the token plus
-    Gumbel noise, which fades out over the steps: without it loud and easy frames are always first.
+    Gumbel noise, which fades out over the steps: the order is one more thing that is drawn.
 
     Args:
         model: the network.

@@ -23,7 +23,7 @@ from gensr_pref.generators.bands import (
     GAIN_SCALE_DB,
 )
 
-ITERATIONS = 40  # of Lloyd's algorithm; the error moves by less than 0.1 % in the last ten
+ITERATIONS = 40  # of Lloyd's algorithm
 
 
 @dataclass(frozen=True)
