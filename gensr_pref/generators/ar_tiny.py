@@ -9,10 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from gensr_pref.generators.autoregressive import Autoregressive
-from gensr_pref.generators.draw import Draw
+from gensr_pref.generators.draw import Plan
 from gensr_pref.generators.incremental import Decoding
 from gensr_pref.generators.tiny import Clip
 from gensr_pref.generators.token_generator import TokenGenerator, Tokens, share
@@ -60,10 +58,8 @@ class AutoregressiveTiny(TokenGenerator[Autoregressive, Decoding]):
         policy = self.policy
         return Decoding(policy, policy.heard(policy.condition(clip.x)))
 
-    def _tokens(
-        self, prepared: Decoding, rng: np.random.Generator, first: Draw, draw: Draw
-    ) -> Tokens:
-        return prepared.tokens(rng, first, draw, self.history)
+    def _tokens(self, prepared: Decoding, plans: Sequence[Plan]) -> list[Tokens]:
+        return [prepared.tokens(plan, self.history) for plan in plans]
 
     def _further(self) -> dict[str, Any]:
         return {"history": self.history}

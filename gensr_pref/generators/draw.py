@@ -50,6 +50,21 @@ class Draw:
         return (np.square(codes).sum(-1) - 2 * aim @ codes.T).argmin(-1)
 
 
+@dataclass(frozen=True)
+class Plan:
+    """How one candidate is drawn.
+
+    Attributes:
+        rng: all that is random about it.
+        first: how its first column is drawn.
+        draw: how the others are.
+    """
+
+    rng: np.random.Generator
+    first: Draw
+    draw: Draw
+
+
 def _nucleus(weights: Array, top_p: float) -> Array:
     """Weights [..., K], zero outside the fewest likeliest that hold `top_p` of them."""
     order = np.argsort(-weights, axis=-1, kind="stable")

@@ -13,6 +13,7 @@ from typing import Any, get_args
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from gensr_pref.generators.base import Candidate
 from gensr_pref.generators.carrier import carrier
@@ -63,7 +64,22 @@ class FlowMatchingTiny(Tiny[Flow, Condition]):
     def _prepared(self, clip: Clip) -> Condition:
         return self.policy.condition(clip.x)
 
-    def _candidate(self, clip: Clip, prepared: Condition, seed: int) -> Candidate:
+    def _candidates(self, clip: Clip, prepared: Condition, seeds: Sequence[int]) -> list[Candidate]:
+        drawn = [self._noise(clip, seed) for seed in seeds]
+        y_0 = torch.cat([noise for _, noise in drawn]).to(prepared.mean.device)
+        repeated = Condition(*(part.expand(len(seeds), -1, -1) for part in prepared))
+        y_1 = solve(self.policy, y_0, repeated, self.steps, self.solver).cpu().half()
+        return [
+            Candidate(
+                audio=rendered(latent, clip.carrier, len(clip.wave)),
+                sampling=sampling,
+                latent=np.ascontiguousarray(latent.T.numpy()),
+            )
+            for (sampling, _), latent in zip(drawn, y_1, strict=True)
+        ]
+
+    def _noise(self, clip: Clip, seed: int) -> tuple[dict[str, Any], Tensor]:
+        """How the candidate of a seed is drawn, and its y_0 [1, C, F]."""
         generator = torch.Generator().manual_seed(seed)
         sampling: dict[str, Any] = {
             "temperature": within(self.temperature, _uniform(generator)),
@@ -71,19 +87,13 @@ class FlowMatchingTiny(Tiny[Flow, Condition]):
             "steps": self.steps,
             "solver": self.solver,
         }
-        flow = self.policy
-        y_0 = base_noise(
-            (1, flow.config.channels, clip.frames),
-            flow.config.shared_noise,
+        config = self.policy.config
+        return sampling, base_noise(
+            (1, config.channels, clip.frames),
+            config.shared_noise,
             generator,
             sampling["temperature"],
             sampling["clip_temperature"],
-        ).to(prepared.mean.device)
-        y_1 = solve(flow, y_0, prepared, self.steps, self.solver)[0].cpu().half()
-        return Candidate(
-            audio=rendered(y_1, clip.carrier, len(clip.wave)),
-            sampling=sampling,
-            latent=np.ascontiguousarray(y_1.T.numpy()),
         )
 
 

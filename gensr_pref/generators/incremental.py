@@ -16,7 +16,7 @@ from scipy.special import erf
 
 from gensr_pref.generators.autoregressive import Autoregressive, CausalBlock
 from gensr_pref.generators.code_head import Z_LIMIT, CodeHead
-from gensr_pref.generators.draw import Array, Draw
+from gensr_pref.generators.draw import Array, Draw, Plan
 from gensr_pref.generators.token_model import CLIP_SCALE, Heard
 
 
@@ -139,20 +139,16 @@ class Decoding:
             torch.full_like(group_mean, 1 / CLIP_SCALE),
         )
 
-    def tokens(
-        self, rng: np.random.Generator, first: Draw, draw: Draw, history: float
-    ) -> npt.NDArray[np.int32]:
+    def tokens(self, plan: Plan, history: float) -> npt.NDArray[np.int32]:
         """Tokens [G, 1 + F] of one candidate.
 
         Args:
-            rng: all that is random.
-            first: how the first column is drawn.
-            draw: how the others are.
+            plan: how it is drawn.
             history: share of frames that those after them hear.
         """
-        uniform = rng.random((1 + self.frames, self.head.groups))
-        known = rng.random(self.frames) < history
-        tokens, departure = self.first.tokens(0, self.pooled, first, uniform[0])
+        uniform = plan.rng.random((1 + self.frames, self.head.groups))
+        known = plan.rng.random(self.frames) < history
+        tokens, departure = self.first.tokens(0, self.pooled, plan.first, uniform[0])
         columns = [tokens]
         state = self.state + (self.whole @ departure + self.whole_bias)
         blocks = [Block(block, self.frames) for block in self.blocks]
@@ -161,7 +157,7 @@ class Decoding:
             hidden = self.enter @ told + state[frame]
             for block in blocks:
                 hidden = block(frame, hidden)
-            tokens, z = self.head.tokens(frame, unit(hidden), draw, uniform[1 + frame])
+            tokens, z = self.head.tokens(frame, unit(hidden), plan.draw, uniform[1 + frame])
             columns.append(tokens)
             told[:-1], told[-1] = (z, 1) if known[frame] else (0, 0)
         return np.array(columns, np.int32).T

@@ -7,6 +7,7 @@ starting with all hidden and uncovering the most confident in each step.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from gensr_pref.generators.code_head import chosen_log_probability
-from gensr_pref.generators.draw import Draw
+from gensr_pref.generators.draw import Plan
 from gensr_pref.generators.encoder import Block, normalised
 from gensr_pref.generators.token_model import Heard, TokenModel, TokenModelConfig
 from gensr_pref.generators.tokenizer import Tokenizer
@@ -80,9 +81,9 @@ def hidden_share(progress: float) -> float:
 
 
 def sampled(
-    model: Masked, heard: Heard, rng: np.random.Generator, first: Draw, draw: Draw, steps: int
-) -> npt.NDArray[np.int32]:
-    """Tokens [G, 1 + F] of one candidate of one clip (B = 1).
+    model: Masked, heard: Heard, plans: Sequence[Plan], steps: int
+) -> list[npt.NDArray[np.int32]]:
+    """Tokens [G, 1 + F] of each of B candidates of one clip, in one batch.
 
     Each step draws all tokens that are hidden and keeps those it is surest of, so many that the
     share still hidden follows the cosine schedule. Sure is the log-probability of the token plus
@@ -90,41 +91,62 @@ def sampled(
 
     Args:
         model: the network.
-        heard: the clip.
-        rng: all that is random.
-        first: how the first column is drawn.
-        draw: how the others are.
+        heard: the clip, B = 1.
+        plans: how each candidate is drawn.
         steps: how many.
     """
     device = heard.state.device
-    tokens = first_column(model, heard, rng, first)
-    groups, frames = model.config.groups, heard.state.shape[1]
+    tokens = torch.cat([first_column(model, heard, plan) for plan in plans])
     codebook = model.tokenizer.codebook.cpu().numpy()
-    visible = torch.zeros(1, groups, frames, dtype=torch.bool, device=device)
+    visible = torch.zeros(tokens[..., 1:].shape, dtype=torch.bool, device=device)
+    whole = Heard(*(part.expand(len(plans), -1, -1) for part in heard))
     for step in range(1, steps + 1):
-        logits = model.logits(tokens, visible, heard)[0].transpose(0, 1).cpu()  # [G, F, K]
-        uniform = rng.random((groups, frames))
-        drawn = [draw(*each) for each in zip(logits.numpy(), codebook, uniform, strict=True)]
-        found = torch.from_numpy(np.stack(drawn))
-        noise = torch.from_numpy(rng.gumbel(size=(groups, frames)))
-        sure = chosen_log_probability(logits, found) + (1 - step / steps) * noise
-        known = visible[0].cpu()
-        sure[known] = math.inf
-        frame_tokens = torch.where(known, tokens[0, :, 1:].cpu(), found)
-        tokens[0, :, 1:] = frame_tokens.to(device)
-        shown = groups * frames - int(hidden_share(step / steps) * groups * frames)
-        kept = torch.zeros(groups * frames, dtype=torch.bool)
-        kept[sure.flatten().topk(shown).indices] = True
-        visible = kept.view(1, groups, frames).to(device)
-    return tokens[0].cpu().numpy().astype(np.int32)
+        logits = model.logits(tokens, visible, whole).transpose(1, 2).cpu()  # [B, G, F, K]
+        uncovered = [
+            _uncovered(*each, codebook, step / steps)
+            for each in zip(logits, tokens[..., 1:].cpu(), visible.cpu(), plans, strict=True)
+        ]
+        tokens[..., 1:] = torch.stack([found for found, _ in uncovered]).to(device)
+        visible = torch.stack([shown for _, shown in uncovered]).to(device)
+    return [row.astype(np.int32) for row in tokens.cpu().numpy()]
 
 
-def first_column(model: Masked, heard: Heard, rng: np.random.Generator, first: Draw) -> Tensor:
+def _uncovered(
+    logits: Tensor,
+    tokens: Tensor,
+    known: Tensor,
+    plan: Plan,
+    codebook: npt.NDArray[np.float32],
+    progress: float,
+) -> tuple[Tensor, Tensor]:
+    """Tokens [G, F] of one candidate after a step, and which of them stay.
+
+    Args:
+        logits: [G, F, K].
+        tokens: [G, F] before it.
+        known: [G, F] whether a token stays as it is.
+        plan: how the others are drawn.
+        codebook: [G, K, D].
+        progress: from 0 to 1, which is the last step.
+    """
+    uniform = plan.rng.random(tuple(tokens.shape))
+    drawn = [plan.draw(*each) for each in zip(logits.numpy(), codebook, uniform, strict=True)]
+    found = torch.from_numpy(np.stack(drawn))
+    noise = torch.from_numpy(plan.rng.gumbel(size=tuple(tokens.shape)))
+    sure = chosen_log_probability(logits, found) + (1 - progress) * noise
+    sure[known] = math.inf
+    shown = sure.numel() - int(hidden_share(progress) * sure.numel())
+    kept = torch.zeros(sure.numel(), dtype=torch.bool)
+    kept[sure.flatten().topk(shown).indices] = True
+    return torch.where(known, tokens, found), kept.view(tokens.shape)
+
+
+def first_column(model: Masked, heard: Heard, plan: Plan) -> Tensor:
     """Tokens [1, G, 1 + F] of which the first column is drawn, group by group; the others are 0."""
     groups, frames = model.config.groups, heard.state.shape[1]
     tokens = torch.zeros(1, groups, 1 + frames, dtype=torch.long, device=heard.state.device)
     levels = model.clip_codebook().cpu().numpy()
-    for group, uniform in enumerate(rng.random(groups)):
+    for group, uniform in enumerate(plan.rng.random(groups)):
         logits = model.clip_logits(tokens[..., 0], heard)[0, group]
-        tokens[0, group, 0] = int(first(logits.cpu().numpy(), levels[group], uniform))
+        tokens[0, group, 0] = int(plan.first(logits.cpu().numpy(), levels[group], uniform))
     return tokens

@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
-from gensr_pref.generators.draw import Draw
+from gensr_pref.generators.draw import Plan
 from gensr_pref.generators.masked import Masked, sampled
 from gensr_pref.generators.tiny import Clip, whole
 from gensr_pref.generators.token_generator import TokenGenerator, Tokens
@@ -58,8 +56,8 @@ class MaskedTiny(TokenGenerator[Masked, Heard]):
     def _prepared(self, clip: Clip) -> Heard:
         return self.policy.heard(self.policy.condition(clip.x))
 
-    def _tokens(self, prepared: Heard, rng: np.random.Generator, first: Draw, draw: Draw) -> Tokens:
-        return sampled(self.policy, prepared, rng, first, draw, self.steps)
+    def _tokens(self, prepared: Heard, plans: Sequence[Plan]) -> list[Tokens]:
+        return sampled(self.policy, prepared, plans, self.steps)
 
     def _further(self) -> dict[str, Any]:
         return {"steps": self.steps}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
@@ -47,7 +47,7 @@ class Clip:
 class Tiny(ABC, Generic[N, Prepared]):
     """A generator of band gains with a checkpoint.
 
-    A subclass says what it makes of a clip once (`_prepared`) and of a seed (`_candidate`).
+    A subclass says what it makes of a clip once (`_prepared`) and of seeds (`_candidates`).
 
     Args:
         checkpoint: folder with `model.safetensors` and `config.json`; absent = the shipped one.
@@ -90,21 +90,21 @@ class Tiny(ABC, Generic[N, Prepared]):
     def sample(self, noisy: Wave, lengths: Sequence[int], seeds: Sequence[int]) -> list[Candidate]:
         """One candidate per row, as long as the row; see `generators.base.Generator`.
 
-        A clip that fills several rows is encoded once. The network sees one row at a time and no
-        padding, on one thread, because the last bits of a float32 sum depend on the shape of the
-        batch and on how threads share it: so a row gives the same bytes in whatever batch it
-        comes, on however many cores.
+        A clip that fills several rows is encoded once, and there is never any padding. On a CPU the
+        network sees one row at a time, on one thread, because the last bits of a float32 sum depend
+        on the shape of the batch and on how threads share it: so a row gives the same bytes in
+        whatever batch it comes, on however many cores. On any other device the rows of a clip are
+        one batch, and a row may differ in rounding from the same row alone.
         """
         device = next(self.policy.parameters()).device
-        clip: Clip | None = None
-        candidates = []
+        candidates: list[Candidate] = []
         with one_thread():
-            for row, length, seed in zip(noisy, lengths, seeds, strict=True):
-                wave = np.ascontiguousarray(row[:length], np.float32)
-                if clip is None or not np.array_equal(clip.wave, wave):
-                    clip = Clip.of(wave, device)  # the rows of a clip stand together
-                    prepared = self._prepared(clip)
-                candidates.append(self._candidate(clip, prepared, int(seed)))
+            for wave, of_clip in _clips(noisy, lengths, seeds):
+                clip = Clip.of(wave, device)
+                prepared = self._prepared(clip)
+                step = 1 if device.type == "cpu" else len(of_clip)
+                for start in range(0, len(of_clip), step):
+                    candidates += self._candidates(clip, prepared, of_clip[start : start + step])
         return candidates
 
     @abstractmethod
@@ -112,8 +112,25 @@ class Tiny(ABC, Generic[N, Prepared]):
         """What all candidates of a clip share."""
 
     @abstractmethod
-    def _candidate(self, clip: Clip, prepared: Prepared, seed: int) -> Candidate:
-        """The candidate of a seed."""
+    def _candidates(self, clip: Clip, prepared: Prepared, seeds: Sequence[int]) -> list[Candidate]:
+        """The candidates of seeds, as one batch."""
+
+
+def _clips(
+    noisy: Wave, lengths: Sequence[int], seeds: Sequence[int]
+) -> Iterator[tuple[Wave, list[int]]]:
+    """Each waveform once for rows of it that stand together, with the seeds of those rows."""
+    waves = [
+        np.ascontiguousarray(row[:length], np.float32)
+        for row, length in zip(noisy, lengths, strict=True)
+    ]
+    start = 0
+    while start < len(waves):
+        stop = start + 1
+        while stop < len(waves) and np.array_equal(waves[start], waves[stop]):
+            stop += 1
+        yield waves[start], [int(seed) for seed in seeds[start:stop]]
+        start = stop
 
 
 def rendered(latent: Tensor, clip: Carrier, length: int) -> Wave:

@@ -13,7 +13,7 @@ import torch
 from gensr_pref.generators.autoregressive import Autoregressive
 from gensr_pref.generators.base import Candidate
 from gensr_pref.generators.carrier import Carrier, carrier
-from gensr_pref.generators.draw import Draw
+from gensr_pref.generators.draw import Draw, Plan
 from gensr_pref.generators.masked import Masked
 from gensr_pref.generators.tiny import Clip, Prepared, Tiny, Wave, bounds, rendered, within
 from gensr_pref.generators.tokenizer import Tokenizer
@@ -53,27 +53,33 @@ class TokenGenerator(Tiny[T, Prepared], Generic[T, Prepared]):
         if self.top_p == 0:
             raise ValueError("top_p must be above 0")
 
-    def _candidate(self, clip: Clip, prepared: Prepared, seed: int) -> Candidate:
+    def _candidates(self, clip: Clip, prepared: Prepared, seeds: Sequence[int]) -> list[Candidate]:
+        plans = [self._plan(seed) for seed in seeds]
+        return [
+            Candidate(
+                audio=_rendered(tokens, self.policy.tokenizer, clip.carrier, len(clip.wave)),
+                sampling={
+                    "temperature": plan.draw.temperature,
+                    "spread": plan.draw.spread,
+                    "clip_temperature": plan.first.temperature,
+                    "top_p": self.top_p,
+                    **self._further(),
+                },
+                tokens=tokens,
+            )
+            for plan, tokens in zip(plans, self._tokens(prepared, plans), strict=True)
+        ]
+
+    def _plan(self, seed: int) -> Plan:
         rng = np.random.default_rng(seed)
-        drawn = {
-            "temperature": within(self.temperature, rng.random()),
-            "spread": within(self.spread, rng.random()),
-            "clip_temperature": within(self.clip_temperature, rng.random()),
-        }
-        draw = Draw(drawn["temperature"], self.top_p, drawn["spread"])
-        first = Draw(drawn["clip_temperature"])
-        tokens = self._tokens(prepared, rng, first, draw)
-        return Candidate(
-            audio=_rendered(tokens, self.policy.tokenizer, clip.carrier, len(clip.wave)),
-            sampling={**drawn, "top_p": self.top_p, **self._further()},
-            tokens=tokens,
-        )
+        temperature = within(self.temperature, rng.random())
+        spread = within(self.spread, rng.random())
+        first = Draw(within(self.clip_temperature, rng.random()))
+        return Plan(rng, first, Draw(temperature, self.top_p, spread))
 
     @abstractmethod
-    def _tokens(
-        self, prepared: Prepared, rng: np.random.Generator, first: Draw, draw: Draw
-    ) -> Tokens:
-        """Tokens [G, 1 + F] of a candidate."""
+    def _tokens(self, prepared: Prepared, plans: Sequence[Plan]) -> list[Tokens]:
+        """Tokens [G, 1 + F] of each candidate."""
 
     @abstractmethod
     def _further(self) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import torch
 
 from gensr_pref.generators.autoregressive import Autoregressive, log_likelihood
 from gensr_pref.generators.bands import FEATURES
-from gensr_pref.generators.draw import Draw
+from gensr_pref.generators.draw import Draw, Plan
 from gensr_pref.generators.incremental import Decoding, gelu, unit
 from gensr_pref.generators.token_model import TokenModelConfig
 from gensr_pref.generators.tokenizer import Tokenizer, TokenizerConfig
@@ -110,7 +110,7 @@ def test_incremental_decoding_equals_teacher_forcing(model, x, monkeypatch) -> N
     drawn = Draw.__call__
     monkeypatch.setattr(Draw, "__call__", watched)
     decoding = Decoding(model, heard)
-    found = decoding.tokens(np.random.default_rng(0), Draw(), Draw(), history=1)
+    found = decoding.tokens(Plan(np.random.default_rng(0), Draw(), Draw()), history=1)
     assert found.shape == (4, 10)
     tokens = torch.from_numpy(found).long()[None]
     first = model.clip_logits(tokens[..., 0], heard)[0]
@@ -123,7 +123,7 @@ def test_a_history_that_is_not_heard_is_hidden_in_both(model, x, monkeypatch) ->
     heard = model.heard(model.condition(x[:1]))
     decoding = Decoding(model, heard)
     tokens = torch.from_numpy(
-        decoding.tokens(np.random.default_rng(0), Draw(), Draw(temperature=0), history=0)
+        decoding.tokens(Plan(np.random.default_rng(0), Draw(), Draw(temperature=0)), history=0)
     ).long()[None]
     z = model.z(tokens[..., 1:], heard)
     logits = model.logits(tokens[..., 0], heard, z, torch.zeros_like(z[..., 0]), z)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from gensr_pref.generators.bands import FEATURES
-from gensr_pref.generators.draw import Draw
+from gensr_pref.generators.draw import Draw, Plan
 from gensr_pref.generators.masked import Masked, hidden_share, log_likelihood, sampled
 from gensr_pref.generators.token_model import TokenModelConfig
 from gensr_pref.generators.tokenizer import Tokenizer, TokenizerConfig
@@ -106,7 +106,7 @@ def test_decoding_uncovers_all_and_changes_nothing_that_is_visible(
     logits = Masked.logits
     monkeypatch.setattr(Masked, "logits", watched)
     heard = model.heard(model.condition(x[:1]))
-    found = sampled(model, heard, np.random.default_rng(0), Draw(), Draw(), steps)
+    [found] = sampled(model, heard, [Plan(np.random.default_rng(0), Draw(), Draw())], steps)
     assert found.shape == (4, 10)
     assert len(seen) == steps
     assert not seen[0][1].any()
@@ -139,7 +139,7 @@ def test_the_surest_come_first(model, x, monkeypatch) -> None:
     logits = Masked.logits
     monkeypatch.setattr(Masked, "logits", watched)
     heard = model.heard(model.condition(x[:1]))
-    sampled(model, heard, Quiet(), Draw(), Draw(temperature=0), 2)
+    sampled(model, heard, [Plan(Quiet(), Draw(), Draw(temperature=0))], 2)
     sure = shown[0][1][0].log_softmax(-1).amax(-1).T
     uncovered = shown[1][0][0]
     assert sure[uncovered].min() >= sure[~uncovered].max()
