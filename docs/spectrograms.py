@@ -63,14 +63,11 @@ def main(run, out, count=10):
     figure, grid = plt.subplots(len(pairs), 3, figsize=(10, 1.35 * len(pairs)), squeeze=False)
     for line, pair in zip(grid, pairs, strict=True):
         clip = pair["clip_id"]
-        sides = ((f"{clip}/noisy/0", clips[clip]["noisy"]),) + tuple(
-            (pair[side], candidates[pair[side]]["audio"]) for side in ("chosen_id", "rejected_id")
-        )
-        names = (
-            f"noisy: {clip.rpartition('-')[0]}",
-            f"chosen: {pair['chosen_id'].split('/')[1]}",
-            "rejected",
-        )
+        chosen, rejected = pair["chosen_id"], pair["rejected_id"]
+        sides = [(name, candidates[name]["audio"]) for name in (chosen, rejected)]
+        sides.insert(0, (f"{clip}/noisy/0", clips[clip]["noisy"]))
+        generator = chosen.split("/")[1]
+        names = (f"noisy: {clip.rpartition('-')[0]}", f"chosen: {generator}", "rejected")
         for axes, (name, value), title in zip(line, sides, names, strict=True):
             score = scores[name]
             told = f"OVRL {score['dnsmos_ovrl']:.2f}  PESQ {score['pesq_wb']:.2f}"
