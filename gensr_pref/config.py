@@ -185,8 +185,10 @@ class Validation(Model):
     """The held-out share."""
 
     share: Probability = 0.05
-    by: Literal["speaker", "clip"] = Field(
-        "speaker", description="speaker: no speaker is on both sides (unknown speaker: by source)"
+    by: Literal["speaker", "source", "clip"] = Field(
+        "speaker",
+        description="speaker: no speaker is on both sides (unknown speaker: by source); source: no "
+        "recording is; clip: pieces of one recording may be",
     )
 
 
@@ -268,6 +270,19 @@ class Pairing(Model):
         default_factory=dict, description="per score: ceiling that chosen must not pass (wer)"
     )
     across_generators: bool = Field(False, description="whether a pair may cross generators")
+    score: str | None = Field(
+        None, description="top_bottom: the score that ranks; null: the only one that votes"
+    )
+    extremes: int = Field(
+        1, ge=1, description="top_bottom: so many of the best meet so many of the worst (Z)"
+    )
+    weights: dict[str, Annotated[float, Field(gt=0)]] = Field(
+        default_factory=dict, description="weighted: per score; empty: 1 for every vote"
+    )
+    units: Literal["spread", "raw"] = Field(
+        "spread", description="weighted: what scores are in when they are summed"
+    )
+    gap: float = Field(0.0, ge=0, description="weighted: by more than this, chosen's sum is larger")
 
 
 class Engine(Model):
