@@ -144,6 +144,19 @@ def read(path: Path, columns: list[str] | None = None) -> pa.Table:
         raise _unreadable(path, error) from error
 
 
+def batches(path: Path, columns: list[str], rows: int = 64) -> Iterator[pa.RecordBatch]:
+    """A part in pieces of so many rows, for columns that are too large to read at once.
+
+    Raises:
+        StorageError: it is missing or corrupt.
+    """
+    try:
+        with pq.ParquetFile(path) as file:
+            yield from file.iter_batches(batch_size=rows, columns=columns)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise _unreadable(path, error) from error
+
+
 def read_all(run: Path, table: Table, columns: list[str] | None = None) -> pa.Table:
     """All parts of a table, in order.
 
