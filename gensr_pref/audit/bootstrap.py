@@ -9,6 +9,7 @@ of clips, not what a generator would draw under other seeds.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -47,8 +48,14 @@ def drawn(sums: Array, rounds: int = ROUNDS, seed: int = 0) -> Array:
     count = len(sums)
     if count == 0:
         return np.zeros((rounds, sums.shape[1]))
-    often = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=rounds)
-    return np.asarray(often @ sums)
+    return np.asarray(_often(count, rounds, seed) @ sums)
+
+
+@lru_cache(maxsize=4)  # the same draws for every statistic of a run; 16 MB each
+def _often(count: int, rounds: int, seed: int) -> Array:
+    """[rounds, count] how often each bundle is drawn."""
+    rng = np.random.default_rng(seed)
+    return rng.multinomial(count, np.full(count, 1 / count), size=rounds).astype(np.float64)
 
 
 def interval(

@@ -62,8 +62,8 @@ def learnability(
 
     Grouped cross-validation in five folds: no clip, and where ten or more speakers are known for
     all pairs no speaker, is in training and test at once. Beside it the same with the sides of
-    every pair swapped by a coin (20 times): what the procedure gives where there is nothing to
-    learn.
+    pairs swapped by a coin per clip (20 times; a clip's pairs may share candidates): what the
+    procedure gives where there is nothing to learn.
 
     Args:
         difference: [P, D] features of chosen minus those of rejected, finite.
@@ -80,9 +80,9 @@ def learnability(
         return {"pairs": len(difference), **dict.fromkeys(nothing)}
     apart = speaker if speaker is not None and _enough(speaker) else None
     fold = folds(clip if apart is None else apart, seed)
-    coins = np.random.default_rng(seed).choice([-1.0, 1.0], size=(len(difference), SHUFFLES))
-    hits = held_out_hits(difference, np.c_[np.ones(len(difference)), coins], fold)
     number = np.unique(clip, return_inverse=True)[1]
+    coins = np.random.default_rng(seed).choice([-1.0, 1.0], size=(number.max() + 1, SHUFFLES))
+    hits = held_out_hits(difference, np.c_[np.ones(len(difference)), coins[number]], fold)
     right = hits[:, :1]
     (found,) = ratio_interval(number, right, np.ones_like(right), int(number.max()) + 1)
     luck = hits[:, 1:].mean(axis=0)

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from gensr_pref.audit.base import Array, Comparisons, Judged, Pairs
+from gensr_pref.audit.base import Array, Comparisons, Judged, Mask, Pairs
 from gensr_pref.audit.bootstrap import ratio_interval
 from gensr_pref.audit.votes import tally
 
@@ -139,9 +140,11 @@ def cosine(first: Array, second: Array) -> float | None:
 
 
 def breakdown(
-    pairs: Pairs, properties: Mapping[str, Sequence[str | None]], clips: int
+    judged: Judged, pairs: Pairs, properties: Mapping[str, Sequence[str | None]]
 ) -> dict[str, list[dict[str, Any]]]:
     """Clips, clips with a pair and yield (with Wilson's interval, 1927) by what a clip is.
+
+    Beside them `gain`: per score the mean margin of those pairs, in spreads.
 
     Args:
         properties: per property, [clips] its value of each clip; None where unknown.
@@ -150,27 +153,32 @@ def breakdown(
         Per property, a row per value, the most frequent first, at most 50 values and the rest
         as ``(others)``.
     """
-    paired = np.zeros(clips, dtype=bool)
-    paired[pairs.clip] = True
-    return {name: _by_value(np.array([v or "(unknown)" for v in values], dtype=str), paired)
-            for name, values in properties.items()}  # fmt: skip
+    return {
+        name: _by_value(judged, pairs, np.array([v or "(unknown)" for v in values], dtype=str))
+        for name, values in properties.items()
+    }
 
 
-def _by_value(values: np.ndarray, paired: np.ndarray) -> list[dict[str, Any]]:
+def _by_value(judged: Judged, pairs: Pairs, values: npt.NDArray[np.str_]) -> list[dict[str, Any]]:
+    if not len(values):
+        return []
     names, number = np.unique(values, return_inverse=True)
     count = np.bincount(number, minlength=len(names))
-    with_pair = np.bincount(number, paired, minlength=len(names))
     order = np.argsort(-count, kind="stable")
-    rows = [_row(str(names[k]), int(count[k]), int(with_pair[k])) for k in order[:_SHOWN]]
-    rest = order[_SHOWN:]
-    if len(rest):
-        rows.append(_row("(others)", int(count[rest].sum()), int(with_pair[rest].sum())))
-    return rows
+    place = np.empty(len(names), dtype=np.int64)
+    place[order] = np.minimum(np.arange(len(names)), _SHOWN)
+    row_of = place[number]
+    labels = [str(names[k]) for k in order[:_SHOWN]] + ["(others)"] * (len(names) > _SHOWN)
+    return [_row(judged, pairs, label, row_of == row) for row, label in enumerate(labels)]
 
 
-def _row(value: str, clips: int, with_pair: int) -> dict[str, Any]:
+def _row(judged: Judged, pairs: Pairs, value: str, member: Mask) -> dict[str, Any]:
+    mine = member[pairs.clip]
+    clips, with_pair = int(member.sum()), len(np.unique(pairs.clip[mine]))
     low, high = wilson(with_pair, clips)
+    gain = _means(pairs.margins[mine] / judged.unit)
     return {
+        "gain": {s: _number(v) for s, v in zip(judged.names, gain, strict=True)},
         "value": value,
         "clips": clips,
         "with_pair": with_pair,

@@ -13,7 +13,7 @@ from gensr_pref.audit.agreement import krippendorff_alpha
 from gensr_pref.audit.base import Array, Comparisons, Judged, Mask, comparisons, ranks, shuffled
 from gensr_pref.audit.bootstrap import interval, totals
 
-Bits = npt.NDArray[np.uint64]
+Bits = npt.NDArray[np.uint32]  # so, at most 32 votes
 SHUFFLED_CLIPS = 40_000  # so many are shuffled in all; more change the third digit
 _ROUNDS = (2, 20)
 
@@ -39,14 +39,16 @@ class Tally:
 
     def stands(self, votes: int) -> Mask:
         """[2, Q] where a pair is unanimous among the votes whose bits are set."""
-        mine = np.uint64(votes)
+        mine = np.uint32(votes)
         return np.asarray(((self.against & mine) == 0) & ((self.won & mine) != 0) & self.keeps)
 
     def share(self, votes: int) -> float | None:
         """Share of the clips with a pair that is unanimous among those votes."""
         if not self.clips:
             return None
-        return len(np.unique(self.clip[self.stands(votes).any(axis=0)])) / self.clips
+        has = np.zeros(int(self.clip.max(initial=-1)) + 1, dtype=bool)
+        has[self.clip[self.stands(votes).any(axis=0)]] = True
+        return int(has.sum()) / self.clips
 
 
 def tally(judged: Judged, compared: Comparisons, raised: float = 0.0) -> Tally:
@@ -56,16 +58,15 @@ def tally(judged: Judged, compared: Comparisons, raised: float = 0.0) -> Tally:
         raised: every margin is raised by so many spreads.
     """
     shape = (2, len(compared.clip))
-    against, won = np.zeros(shape, dtype=np.uint64), np.zeros(shape, dtype=np.uint64)
+    against, won = np.zeros(shape, dtype=np.uint32), np.zeros(shape, dtype=np.uint32)
     for place, score in enumerate(judged.voters):
-        bit = np.uint64(1 << place)
         margin = judged.margin[score] + raised * judged.spreads[score]
         difference = compared.difference[:, score]
         for side, gain in enumerate((difference, -difference)):
             wins, loses = gain > margin, gain < -margin
             stopped = loses if judged.ties[score] else ~wins
-            against[side] |= np.where(stopped, bit, np.uint64(0))
-            won[side] |= np.where(wins, bit, np.uint64(0))
+            against[side] |= stopped.astype(np.uint32) << place
+            won[side] |= wins.astype(np.uint32) << place
     keeps = np.stack([judged.keeps[compared.first], judged.keeps[compared.second]])
     return Tally(compared.clip, against, won, keeps, compared.clips)
 

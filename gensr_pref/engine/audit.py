@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from gensr_pref import shards
-from gensr_pref.audit import bias, candidates, leakage, means, pairs, votes
+from gensr_pref.audit import bias, candidates, means, pairs, votes
 from gensr_pref.audit.agreement import agreement
 from gensr_pref.audit.base import comparisons
 from gensr_pref.audit.bootstrap import mean_interval
@@ -21,6 +21,7 @@ from gensr_pref.engine.evidence import SIDES, Evidence, evidence, noisy_and_cand
 from gensr_pref.engine.pair import candidates as scored
 from gensr_pref.engine.pair import votes_for, wants_clean
 from gensr_pref.engine.sides import Sample, draws_of, learnability_of, look_at, sound_of
+from gensr_pref.engine.splits import leaks
 from gensr_pref.pairing import yields
 
 HEARD_PAIRS = 1000  # whose audio is looked at, if nothing else is asked for
@@ -89,8 +90,8 @@ def _whole(found: Evidence, heard: int) -> dict[str, Any]:
         "sides": _sides(found, drawn),
         "generators": _crossings(found),
         "learnability": learnability_of(found, drawn),
-        "breakdown": pairs.breakdown(found.pairs, found.properties, len(found.clips)),
-        "leakage": leakage.leakage([str(s) for s in found.properties["split"]], found.identities),
+        "breakdown": pairs.breakdown(judged, found.pairs, found.properties),
+        "leakage": leaks(found.clips),
     }
 
 

@@ -84,6 +84,7 @@ def hold_out(found: dict[str, Any]) -> str:
             "margin in spreads": number(row["mean_spreads"]),
         }
         for row in found["hold_out"]
+        if row["pairs"]
     ]
     return table(rows) if rows else ""
 
@@ -144,7 +145,10 @@ def _probe(row: dict[str, Any]) -> str:
     if row["accuracy"] is None:
         return f"{about}: {row['pairs']} pairs are too few to tell."
     luck = f"[{share(row['shuffled_low'])}, {share(row['shuffled_high'])}] with labels shuffled"
-    told = f"{about}: a probe names {share(row['accuracy'])} of unseen pairs' chosen; {luck}"
+    told = (
+        f"{about}: a probe names {share(row['accuracy'])} {_bounds(row, percent=True)} of unseen "
+        f"pairs' chosen; {luck}"
+    )
     if row["accuracy"] <= row["shuffled_high"]:
         return f"{told}. WARNING: no better than luck; training may learn nothing from these pairs."
     return f"{told}."

@@ -93,15 +93,6 @@ class Evidence:
             "split": list(column(self.clips, "split")),
         }
 
-    @cached_property
-    def identities(self) -> dict[str, list[str | None]]:
-        """What clips of different splits must not share."""
-        return {
-            "clip": list(column(self.clips, "clip_id")),
-            "speaker": self.properties["speaker"],
-            "source": _each(self.clips, "source", _source_id),
-        }
-
 
 SIDES = ("chosen", "rejected")
 
@@ -186,7 +177,3 @@ def _each(table: pa.Table, name: str, read: Callable[[str], str]) -> list[str | 
 def _steps(degradation: str) -> str:
     steps = [step["step"] for step in json.loads(degradation) if step["step"] != "gain"]
     return "+".join(steps) or "none"
-
-
-def _source_id(source: str) -> str:
-    return str(json.loads(source)["source_id"])

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from gensr_pref import shards
 from gensr_pref.config import Pairing, override, parse, resolved
 from gensr_pref.engine import rundir
@@ -63,11 +61,14 @@ def candidates(out: Path, votes: Sequence[Vote]) -> Columns:
     return columns(scores, shards.read_all(out, "candidates", ["candidate_id", "generator"]), votes)
 
 
-def clips_with_clean(out: Path) -> pa.Array:
+def clips_with_clean(out: Path) -> list[str]:
     """The ids of the clips that have a clean target; reads no audio."""
-    found = [shards.read(path, ["clip_id", "clean.path"]) for path in shards.parts(out, "clips")]
-    clips = pa.concat_tables([table.replace_schema_metadata() for table in found])
-    return clips.filter(clips.column("clean").is_valid()).column("clip_id").combine_chunks()
+    return [
+        clip
+        for path in shards.parts(out, "clips")
+        for batch in shards.batches(path, ["clip_id", "clean.path"], rows=4096)
+        for clip in batch.filter(batch.column("clean").is_valid()).column("clip_id").to_pylist()
+    ]
 
 
 def votes_for(document: dict[str, Any]) -> list[Vote]:

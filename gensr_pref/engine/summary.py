@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gensr_pref import shards
+from gensr_pref.engine.splits import leak_notices
 from gensr_pref.engine.work import Lost
 from gensr_pref.pairing import golden
 from gensr_pref.schema import column
@@ -57,6 +58,7 @@ def write_summary(
             *_notices(document["provenance"]["panel"]),
             *_told(out),
             *_warnings(document["pairing"]),
+            *leak_notices(out),
         ],
     }
     shards.write_text(

@@ -100,15 +100,17 @@ def test_cosine_of_nothing_is_nothing():
 
 
 def test_breakdown_counts_clips_with_a_pair():
-    made = pairs([[1, 1]] * 3, clip=[0, 0, 2])
-    found = breakdown(made, {"noise": ["a", "a", "b", None]}, 4)["noise"]
+    made = pairs([[1, 1], [3, 1], [5, 1]], clip=[0, 0, 2])
+    found = breakdown(panel(), made, {"noise": ["a", "a", "b", None]})["noise"]
     rows = {row["value"]: (row["clips"], row["with_pair"], row["yield"]) for row in found}
     assert rows == {"a": (2, 1, 0.5), "b": (1, 1, 1.0), "(unknown)": (1, 0, 0.0)}
+    gains = {row["value"]: row["gain"]["s0"] for row in found}
+    assert gains == {"a": 2.0, "b": 5.0, "(unknown)": None}
 
 
 def test_many_values_are_put_together():
     made = pairs([[1, 1]], clip=[0])
-    found = breakdown(made, {"speaker": [f"s{k}" for k in range(60)]}, 60)["speaker"]
+    found = breakdown(panel(60), made, {"speaker": [f"s{k}" for k in range(60)]})["speaker"]
     assert len(found) == 51
     assert (found[-1]["value"], found[-1]["clips"]) == ("(others)", 10)
 

@@ -26,7 +26,10 @@ from gensr_pref import schema, shards
 from gensr_pref.config import Pairing, resolved
 from gensr_pref.engine import rundir
 from gensr_pref.engine.audit import audit
-from gensr_pref.engine.pair import pair
+from gensr_pref.engine.pair import candidates, pair, votes_for
+from gensr_pref.pairing.base import Ballot, Pair
+from gensr_pref.pairing.pairs import paired
+from gensr_pref.pairing.unanimous import unanimous
 
 LOADINGS = {"sig": 0.8, "bak": 0.7, "ovrl": 0.9, "sim": 0.3, "wer": 0.3, "pesq": 0.4, "stoi": 0.3}
 SILENT = ("pesq", "stoi")
@@ -117,6 +120,11 @@ def timed(name: str, work: Callable[[], object]) -> None:
     print(f"{name:<28}{wall:7.1f} s  {cpu:7.1f} s of CPU  peak {peak:5.2f} GB", flush=True)
 
 
+def _clip_by_clip(ballot: Ballot, pairing: Pairing) -> list[Pair]:
+    """The rule as one of a user's own is called."""
+    return unanimous(ballot, pairing)
+
+
 def main() -> None:
     """Make the run and time the commands' functions on it."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -131,6 +139,9 @@ def main() -> None:
         timed("pair, weighted, 3 per clip", lambda: pair(out, [
             "rule=weighted", "score=null", "pairs_per_clip=3"]))  # fmt: skip
         timed("pair, unanimous", lambda: pair(out, ["rule=unanimous", "pairs_per_clip=1"]))
+        found = candidates(out, votes_for(rundir.document(out)))
+        timed("unanimous at once", lambda: paired(found, unanimous, Pairing()))
+        timed("unanimous clip by clip", lambda: paired(found, _clip_by_clip, Pairing()))
         timed("audit", lambda: audit(out, heard=0))
         timed("audit, brief", lambda: audit(out, brief=True))
 
