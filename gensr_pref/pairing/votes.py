@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from gensr_pref.config import Pairing
 from gensr_pref.errors import ConfigError, nearest
@@ -69,9 +70,14 @@ def _refuse_idle(pairing: Pairing) -> None:
     for setting in _IDLE.get(pairing.rule, ()):
         if getattr(pairing, setting) != getattr(usual, setting):
             raise ConfigError(
-                f"pairing.{setting}: the rule {pairing.rule!r} takes no notice of it. Remove it, "
-                "or choose another rule"
+                f"pairing.{setting}: the rule {pairing.rule!r} takes no notice of it. Remove it "
+                f"({setting}={_yaml(getattr(usual, setting))}), or choose another rule"
             )
+
+
+def _yaml(value: Any) -> str:
+    """A usual value as it is written on the command line."""
+    return "null" if value is None else str(value).lower()
 
 
 def _refuse_silent(pairing: Pairing, voting: Sequence[str]) -> None:
