@@ -254,7 +254,10 @@ class MetricUse(Model):
 class Pairing(Model):
     """The rule that turns scores into pairs."""
 
-    rule: str = Field("unanimous", description="a rule's name, or module:function")
+    rule: str = Field(
+        "unanimous",
+        description="unanimous, top_bottom, weighted, golden, or one of yours as module:function",
+    )
     pairs_per_clip: int = Field(1, ge=1)
     votes: list[str] | None = Field(None, description="the scores that vote; null: the panel's")
     margin: dict[str, Annotated[float, Field(ge=0)]] = Field(

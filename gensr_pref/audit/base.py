@@ -133,7 +133,7 @@ def blocks(group: Rows, rows: Rows) -> Iterator[Rows]:
 def ranks(judged: Judged, columns: Rows) -> tuple[Array, Rows]:
     """[K, V] mid-ranks (from 1) within groups, of the rows [K] that have all votes."""
     parts = [(np.zeros((0, len(columns))), np.zeros(0, dtype=np.int64))]
-    for block in blocks(judged.group, _affordable(judged)):
+    for block in blocks(judged.group, _affordable(judged)) if len(columns) else ():
         value = judged.value[block][..., columns]
         below = (value[:, None, :, :] < value[:, :, None, :]).sum(axis=2)
         equal = (value[:, None, :, :] == value[:, :, None, :]).sum(axis=2)

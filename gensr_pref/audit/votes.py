@@ -61,7 +61,8 @@ def tally(judged: Judged, compared: Comparisons, raised: float = 0.0) -> Tally:
     against, won = np.zeros(shape, dtype=np.uint32), np.zeros(shape, dtype=np.uint32)
     for place, score in enumerate(judged.voters):
         margin = judged.margin[score] + raised * judged.spreads[score]
-        difference = compared.difference[:, score]
+        value = judged.value[:, score]  # in full precision: a margin may be met exactly
+        difference = value[compared.first] - value[compared.second]
         for side, gain in enumerate((difference, -difference)):
             wins, loses = gain > margin, gain < -margin
             stopped = loses if judged.ties[score] else ~wins

@@ -19,10 +19,11 @@ from gensr_pref.audit.bootstrap import mean_interval
 from gensr_pref.engine.blueprint import find_rule
 from gensr_pref.engine.evidence import SIDES, Evidence, evidence, noisy_and_candidates
 from gensr_pref.engine.pair import candidates as scored
-from gensr_pref.engine.pair import votes_for, wants_clean
+from gensr_pref.engine.pair import votes_for
 from gensr_pref.engine.sides import Sample, draws_of, learnability_of, look_at, sound_of
 from gensr_pref.engine.splits import leaks
 from gensr_pref.pairing import yields
+from gensr_pref.pairing.base import wants_clean
 
 HEARD_PAIRS = 1000  # whose audio is looked at, if nothing else is asked for
 

@@ -119,10 +119,14 @@ def evidence(out: Path) -> Evidence:
 
 
 def panel_votes(document: dict[str, Any], pairing: Pairing) -> list[Vote]:
-    """How each score would count if the panel had to be unanimous, whatever the run's rule."""
-    if pairing.rule in ("top_bottom", "weighted", "golden"):
-        pairing = Pairing(votes=pairing.votes, min=pairing.min, max=pairing.max)
-    return cast_votes(votes_of(document["provenance"]["panel"]), pairing)
+    """How each score would count if the panel had to be unanimous, whatever the run's rule.
+
+    Where nothing in the panel votes, those that the rule looks at do.
+    """
+    panel = votes_of(document["provenance"]["panel"])
+    if pairing.rule in ("top_bottom", "weighted", "golden") and any(vote.votes for vote in panel):
+        pairing = Pairing(min=pairing.min, max=pairing.max)
+    return cast_votes(panel, pairing)
 
 
 def noisy_and_candidates(found: Evidence) -> tuple[Array, Rows, Mask]:

@@ -11,7 +11,7 @@ from gensr_pref.config import Pairing, override, parse, resolved
 from gensr_pref.engine import rundir
 from gensr_pref.engine.blueprint import find_rule, votes_of
 from gensr_pref.engine.summary import write_summary
-from gensr_pref.pairing.base import PairRule, Pairwise, Stop, Vote
+from gensr_pref.pairing.base import Stop, Vote, wants_clean
 from gensr_pref.pairing.columns import Columns, columns, with_clean
 from gensr_pref.pairing.pairs import cast_votes, paired, table
 
@@ -79,11 +79,6 @@ def votes_for(document: dict[str, Any]) -> list[Vote]:
     """
     pairing = parse(document["pairing"], Pairing, "pairing")
     return cast_votes(votes_of(document["provenance"]["panel"]), pairing)
-
-
-def wants_clean(rule: PairRule) -> bool:
-    """Whether a rule takes the clean target for a candidate."""
-    return isinstance(rule, Pairwise) and rule.clean
 
 
 def _changed(pairing: dict[str, Any], overrides: list[str]) -> dict[str, Any]:

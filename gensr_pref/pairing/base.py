@@ -143,6 +143,11 @@ class Pairwise:
         ]
 
 
+def wants_clean(rule: PairRule) -> bool:
+    """Whether a rule takes the clean target for a candidate."""
+    return isinstance(rule, Pairwise) and rule.clean
+
+
 @dataclass(frozen=True)
 class Found:
     """Pairs of many clips, as columns.

@@ -26,6 +26,7 @@ from gensr_pref.pairing.base import (
     Vote,
     strongest,
     voting,
+    wants_clean,
 )
 from gensr_pref.pairing.columns import Columns, Generators, blocks, columns, with_clean
 from gensr_pref.pairing.votes import cast_votes
@@ -105,7 +106,7 @@ def paired(found: Columns, rule: PairRule, pairing: Pairing) -> Made:
     """
     rows = np.flatnonzero(found.known())
     counted = np.bincount(found.clip, minlength=len(found.clip_ids))
-    if isinstance(rule, Pairwise) and rule.clean:
+    if wants_clean(rule):
         counted -= np.bincount(found.clip[_is_clean(found)], minlength=len(found.clip_ids))
     reason = np.full(len(found.clip_ids), CODE[Stop.NULL])
     reason[counted == 1] = CODE[Stop.ONE_CANDIDATE]
@@ -167,7 +168,7 @@ def make(
         clean: ids of the clips that have a clean target; only `golden` asks for them.
     """
     found = columns(scores, generators, votes)
-    if isinstance(rule, Pairwise) and rule.clean:
+    if wants_clean(rule):
         found = with_clean(found, clean)
     made = table(found, paired(found, rule, pairing), pairing.rule)
     rows: list[dict[str, Any]] = made.to_pylist()

@@ -130,6 +130,11 @@ def test_larger_margins_never_give_more():
     assert found[0] > found[-1]
 
 
+def test_margin_that_is_just_met_is_not_passed():
+    made = judged([np.array([[0.3], [0.2]])], margin=[0.1])  # 0.3 - 0.2 is a little below 0.1
+    assert tally(made, comparisons(made)).share(1) == 0
+
+
 def test_groups_do_not_meet():
     clip = np.array([[2, 2], [1, 1]])
     made = judged([clip], groups=[0, 1])

@@ -98,6 +98,17 @@ def test_golden_pairs_go_all_the_way(copy, capsys):
     assert "the rule golden" in capsys.readouterr().out
 
 
+def test_golden_needs_one_candidate_and_a_clean_target(base):
+    from gensr_pref import config
+    from gensr_pref.engine.blueprint import draw_up
+    from gensr_pref.errors import ConfigError
+
+    one = ["generators.0.candidates=1", "pairing.rule=golden"]
+    assert draw_up(config.load(base / "run.yaml", one), base).clips
+    with pytest.raises(ConfigError, match=r"pairing\.rule: 'golden' needs clean speech"):
+        draw_up(config.load(base / "run.yaml", [*one, "corpus.degrade=null"]), base)
+
+
 def test_clips_without_a_clean_target_have_no_golden_pair(copy):
     path = shards.part(copy, "clips", 0)
     table = shards.read(path).to_pylist()
@@ -105,6 +116,18 @@ def test_clips_without_a_clean_target_have_no_golden_pair(copy):
     shards.write(path, table, shards.read(path).schema, shards.facts(path))
     summary = pair(copy, ["rule=golden"])
     assert (summary["pairs"], summary["without_pair"]) == (6, {"no_clean": 1})
+
+
+@pytest.mark.parametrize("rule", [["rule=golden"], ["rule=top_bottom", "score=level"]])
+def test_a_panel_in_which_nothing_votes(base, tmp_path, rule):
+    from gensr_pref import config
+
+    settings = ["panel.0.vote=false", *(f"pairing.{one}" for one in rule)]
+    build(config.load(base / "run.yaml", settings), base, tmp_path / "run")
+    found = audit(tmp_path / "run")
+    assert found["pairs"] == 7
+    assert found["panel"]["effective_votes"]["votes"] == len(rule) - 1
+    assert cli.main(["audit", str(tmp_path / "run")]) == 0
 
 
 @pytest.mark.parametrize(
