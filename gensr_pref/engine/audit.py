@@ -70,7 +70,7 @@ def _brief(found: Evidence) -> dict[str, Any]:
 def _whole(found: Evidence, heard: int) -> dict[str, Any]:
     judged, compared = found.judged, comparisons(found.judged)
     panel = votes.yields(judged, compared)
-    drawn = look_at(found, heard)
+    drawn = look_at(found, max(heard, 0))
     return {
         "yield": _yield(found, panel),
         "panel": {

@@ -29,6 +29,17 @@ def test_a_large_effect_on_few_pairs_does_not_warn():
     assert not row["warns"]
 
 
+def test_a_clear_effect_that_is_tiny_does_not_warn():
+    rng = np.random.default_rng(2)
+    rejected = rng.normal(size=4000)
+    gap = np.where(rng.random(4000) < 0.55, 0.1, -0.02)
+    (row,) = differences({"level": (rejected + gap, rejected)}, np.arange(4000), 4000)
+    assert 0 < row["low"]
+    assert row["cohens_d"] < 0.2
+    assert row["cliffs_delta"] < 0.147
+    assert not row["warns"]
+
+
 def test_constants_and_unknowns():
     same, gone = np.ones(5), np.full(5, np.nan)
     row, none = differences({"rate": (same, same), "steps": (gone, same)}, np.arange(5), 5)
