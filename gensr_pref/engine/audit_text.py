@@ -90,7 +90,7 @@ def hold_out(found: dict[str, Any]) -> str:
 
 
 def sides(found: dict[str, Any]) -> str:
-    """In what else chosen and rejected differ."""
+    """In what else chosen and rejected differ; what never differs is left out."""
     rows = [
         {
             "property": row["property"],
@@ -103,7 +103,7 @@ def sides(found: dict[str, Any]) -> str:
             "": "!" if row["warns"] else "",
         }
         for row in found["sides"]
-        if row["pairs"]
+        if row["pairs"] and (row["difference"] or row["cliffs_delta"])
     ]
     return table(rows) if rows else ""
 
@@ -116,7 +116,7 @@ def findings(found: dict[str, Any]) -> str:
 
 def _about_votes(found: dict[str, Any]) -> list[str]:
     votes = found["panel"]["effective_votes"]
-    if votes["value"] is None:
+    if votes["votes"] < 2:
         return []
     lines = [f"{votes['votes']} votes count as {votes['value']:.1f} independent ones"]
     if votes["low"] is not None:
