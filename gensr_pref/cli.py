@@ -84,8 +84,12 @@ def parser() -> argparse.ArgumentParser:
     pair.add_argument("dir", type=Path, metavar="DIR", help="run directory")
     _add_overrides(pair, "setting of the pairing section, such as margin.dnsmos_ovrl=0.1")
 
-    audit = _add(commands, "audit", _audit, "how far the scores agree; audit/audit.json")
+    audit = _add(commands, "audit", _audit, "what the pairs are worth; audit/audit.json")
     audit.add_argument("dir", type=Path, metavar="DIR", help="run directory")
+    audit.add_argument("other", type=Path, nargs="?", metavar="OTHER", help="one to compare with")
+    audit.add_argument(
+        "--heard", type=int, default=1000, metavar="PAIRS", help="whose audio is looked at"
+    )
 
     score = _add(commands, "score", _score, "the panel on plain folders of audio")
     score.add_argument(
@@ -177,15 +181,17 @@ def _build(options: argparse.Namespace) -> None:
 def _pair(options: argparse.Namespace) -> None:
     from gensr_pref.engine.pair import pair
 
-    _show(pair(options.dir, options.overrides), options.dir, options)
+    _show(pair(options.dir, options.overrides), options.dir, options, brief=True)
 
 
-def _show(summary: dict[str, Any], out: Path, options: argparse.Namespace) -> None:
+def _show(
+    summary: dict[str, Any], out: Path, options: argparse.Namespace, brief: bool = False
+) -> None:
     """Print what was made, with its audit; refuse to call it whole where it is not."""
     from gensr_pref.engine import text
     from gensr_pref.engine.audit import audit
 
-    found = audit(out) if summary["shards"] else None
+    found = audit(out, brief=brief) if summary["shards"] else None
     if options.json:
         print(json.dumps({"summary": summary, "audit": found}, indent=2))
     elif found:
@@ -197,15 +203,20 @@ def _show(summary: dict[str, Any], out: Path, options: argparse.Namespace) -> No
 
 
 def _audit(options: argparse.Namespace) -> None:
-    from gensr_pref.engine import text
+    from gensr_pref.audit.compare import compared
+    from gensr_pref.engine import audit_text, text
     from gensr_pref.engine.audit import audit
 
-    found = audit(options.dir)
-    if options.json:
-        print(json.dumps(found, indent=2))
+    places = [options.dir, *([options.other] if options.other else [])]
+    found = [audit(place, options.heard) for place in places]
+    if options.other:
+        told = compared(*found)
+        print(json.dumps(told, indent=2) if options.json else audit_text.comparison(told))
+    elif options.json:
+        print(json.dumps(found[0], indent=2))
     else:
         written = f"Written to {options.dir / 'audit' / 'audit.json'}"
-        print("\n\n".join([text.yields(found), text.agreement(found), text.means(found), written]))
+        print("\n\n".join([audit_text.whole(found[0]), text.means(found[0]), written]))
 
 
 def _score(options: argparse.Namespace) -> None:

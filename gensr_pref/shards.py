@@ -45,8 +45,13 @@ def write(path: Path, rows: Sequence[dict[str, Any]], schema: pa.Schema, facts: 
     Raises:
         StorageError: the disk is full or the folder cannot be written. Nothing is left behind.
     """
-    table = pa.Table.from_pylist(list(rows), schema=with_metadata(schema, facts))
-    per_group = max(1, int(_ROW_GROUP_BYTES * len(rows) / max(1, table.nbytes)))
+    write_table(path, pa.Table.from_pylist(list(rows), schema=schema), facts)
+
+
+def write_table(path: Path, table: pa.Table, facts: Any) -> None:
+    """Write a table as one part, atomically; as `write` for what is columns already."""
+    table = table.replace_schema_metadata(with_metadata(table.schema, facts).metadata)
+    per_group = max(1, int(_ROW_GROUP_BYTES * len(table) / max(1, table.nbytes)))
     with (
         _atomic(path) as temporary,
         pq.ParquetWriter(
@@ -57,7 +62,7 @@ def write(path: Path, rows: Sequence[dict[str, Any]], schema: pa.Schema, facts: 
             use_content_defined_chunking=True,
         ) as writer,
     ):
-        if rows:  # `datasets` stumbles over a row group of no rows
+        if len(table):  # `datasets` stumbles over a row group of no rows
             writer.write_table(table, row_group_size=per_group)
 
 
@@ -139,6 +144,19 @@ def read(path: Path, columns: list[str] | None = None) -> pa.Table:
         raise _unreadable(path, error) from error
 
 
+def batches(path: Path, columns: list[str], rows: int = 64) -> Iterator[pa.RecordBatch]:
+    """A part in pieces of so many rows, for columns that are too large to read at once.
+
+    Raises:
+        StorageError: it is missing or corrupt.
+    """
+    try:
+        with pq.ParquetFile(path) as file:
+            yield from file.iter_batches(batch_size=rows, columns=columns)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise _unreadable(path, error) from error
+
+
 def read_all(run: Path, table: Table, columns: list[str] | None = None) -> pa.Table:
     """All parts of a table, in order.
 
@@ -149,6 +167,18 @@ def read_all(run: Path, table: Table, columns: list[str] | None = None) -> pa.Ta
     if not found:
         raise StorageError(f"{run / table}: holds no part file. Is {run} a finished run directory?")
     return pa.concat_tables([read(path, columns).replace_schema_metadata() for path in found])
+
+
+def facts(path: Path) -> dict[str, Any]:
+    """The facts that a part was written with.
+
+    Raises:
+        StorageError: it is missing or corrupt.
+    """
+    try:
+        return facts_of(pq.read_schema(path))
+    except (OSError, pa.ArrowInvalid) as error:
+        raise _unreadable(path, error) from error
 
 
 def rows(path: Path) -> int:
