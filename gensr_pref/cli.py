@@ -100,8 +100,12 @@ def parser() -> argparse.ArgumentParser:
     pair.add_argument("dir", type=Path, metavar="DIR", help="run directory")
     _add_overrides(pair, "setting of the pairing section, such as margin.dnsmos_ovrl=0.1")
 
-    audit = _add(commands, "audit", _audit, "how far the scores agree; audit/audit.json")
+    audit = _add(commands, "audit", _audit, "what the pairs are worth; audit/audit.json")
     audit.add_argument("dir", type=Path, metavar="DIR", help="run directory")
+    audit.add_argument("other", type=Path, nargs="?", metavar="OTHER", help="one to compare with")
+    audit.add_argument(
+        "--heard", type=int, default=1000, metavar="PAIRS", help="whose audio is looked at"
+    )
 
     score = _add(commands, "score", _score, "the panel on plain folders of audio")
     score.add_argument(
@@ -152,7 +156,9 @@ def parser() -> argparse.ArgumentParser:
     _add(commands, "generators", _generators, "the generators there are")
 
     train = _add(commands, "train", _train, "train a generator; run again to continue")
-    train.add_argument("recipe", type=Path, metavar="TRAIN.yaml", help="recipe (pretrain)")
+    train.add_argument(
+        "recipe", type=Path, metavar="TRAIN.yaml", help="recipe (pretrain, tokenize)"
+    )
     train.add_argument("--out", type=Path, required=True, help="folder of the checkpoint")
     _add_overrides(train)
     return top
@@ -214,15 +220,17 @@ def _plan(options: argparse.Namespace) -> None:
 def _pair(options: argparse.Namespace) -> None:
     from gensr_pref.engine.pair import pair
 
-    _show(pair(options.dir, options.overrides), options.dir, options)
+    _show(pair(options.dir, options.overrides), options.dir, options, brief=True)
 
 
-def _show(summary: dict[str, Any], out: Path, options: argparse.Namespace) -> None:
+def _show(
+    summary: dict[str, Any], out: Path, options: argparse.Namespace, brief: bool = False
+) -> None:
     """Print what was made, with its audit; refuse to call it whole where it is not."""
     from gensr_pref.engine import text
     from gensr_pref.engine.audit import audit
 
-    found = audit(out) if summary["shards"] else None
+    found = audit(out, brief=brief) if summary["shards"] else None
     if options.json:
         print(json.dumps({"summary": summary, "audit": found}, indent=2))
     elif found:
@@ -234,15 +242,20 @@ def _show(summary: dict[str, Any], out: Path, options: argparse.Namespace) -> No
 
 
 def _audit(options: argparse.Namespace) -> None:
-    from gensr_pref.engine import text
+    from gensr_pref.audit.compare import compared
+    from gensr_pref.engine import audit_text, text
     from gensr_pref.engine.audit import audit
 
-    found = audit(options.dir)
-    if options.json:
-        print(json.dumps(found, indent=2))
+    places = [options.dir, *([options.other] if options.other else [])]
+    found = [audit(place, options.heard) for place in places]
+    if options.other:
+        told = compared(*found)
+        print(json.dumps(told, indent=2) if options.json else audit_text.comparison(told))
+    elif options.json:
+        print(json.dumps(found[0], indent=2))
     else:
         written = f"Written to {options.dir / 'audit' / 'audit.json'}"
-        print("\n\n".join([text.yields(found), text.agreement(found), text.means(found), written]))
+        print("\n\n".join([audit_text.whole(found[0]), text.means(found[0]), written]))
 
 
 def _score(options: argparse.Namespace) -> None:
@@ -328,13 +341,23 @@ def _generators(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
-    from gensr_pref.align.pretrain import load, pretrain
+    from gensr_pref.align.recipe import Pretrain, load
 
     recipe = load(options.recipe, options.overrides)
-    pretrain(recipe, options.recipe.resolve().parent, options.out)
-    told = {"checkpoint": str(options.out), "steps": recipe.steps}
-    use = f"generators: [{{use: fm-tiny, options: {{checkpoint: {options.out}}}}}]"
-    print(json.dumps(told) if options.json else f"{options.out}: trained. In a run file: {use}")
+    base, out = options.recipe.resolve().parent, str(options.out)
+    if isinstance(recipe, Pretrain):
+        from gensr_pref.align.pretrain import pretrain
+
+        pretrain(recipe, base, options.out)
+        told: dict[str, Any] = {"checkpoint": out, "steps": recipe.steps}
+        name = f"{recipe.model.paradigm}-tiny"
+        use = f"In a run file: generators: [{{use: {name}, options: {{checkpoint: {out}}}}}]"
+    else:
+        from gensr_pref.align.tokenize import tokenize
+
+        told = {"tokenizer": out, "digest": tokenize(recipe, base, options.out).digest}
+        use = f"In a recipe: model: {{paradigm: ar, tokenizer: {out}}}"
+    print(json.dumps(told) if options.json else f"{out}: trained. {use}")
 
 
 if __name__ == "__main__":

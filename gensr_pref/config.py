@@ -185,8 +185,10 @@ class Validation(Model):
     """The held-out share."""
 
     share: Probability = 0.05
-    by: Literal["speaker", "clip"] = Field(
-        "speaker", description="speaker: no speaker is on both sides (unknown speaker: by source)"
+    by: Literal["speaker", "source", "clip"] = Field(
+        "speaker",
+        description="speaker: no speaker is on both sides (unknown speaker: by source); source: no "
+        "recording is; clip: pieces of one recording may be",
     )
 
 
@@ -252,7 +254,10 @@ class MetricUse(Model):
 class Pairing(Model):
     """The rule that turns scores into pairs."""
 
-    rule: str = Field("unanimous", description="a rule's name, or module:function")
+    rule: str = Field(
+        "unanimous",
+        description="unanimous, top_bottom, weighted, golden, or one of yours as module:function",
+    )
     pairs_per_clip: int = Field(1, ge=1)
     votes: list[str] | None = Field(None, description="the scores that vote; null: the panel's")
     margin: dict[str, Annotated[float, Field(ge=0)]] = Field(
@@ -268,6 +273,19 @@ class Pairing(Model):
         default_factory=dict, description="per score: ceiling that chosen must not pass (wer)"
     )
     across_generators: bool = Field(False, description="whether a pair may cross generators")
+    score: str | None = Field(
+        None, description="top_bottom: the score that ranks; null: the only one that votes"
+    )
+    extremes: int = Field(
+        1, ge=1, description="top_bottom: so many of the best meet so many of the worst (Z)"
+    )
+    weights: dict[str, Annotated[float, Field(gt=0)]] = Field(
+        default_factory=dict, description="weighted: per score; empty: 1 for every vote"
+    )
+    units: Literal["spread", "raw"] = Field(
+        "spread", description="weighted: what scores are in when they are summed"
+    )
+    gap: float = Field(0.0, ge=0, description="weighted: by more than this, chosen's sum is larger")
 
 
 class Engine(Model):

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-NOISY = "noisy"  # a label that no generator may have
+NOISY = "noisy"  # labels that no generator may have
+CLEAN = "clean"
 _UNSAFE = re.compile(r"[^\w.]+")
 
 
@@ -70,6 +71,19 @@ def noisy_id(clip: str) -> str:
 def is_noisy(name: str) -> bool:
     """Whether a candidate id is that of a noisy input."""
     return name.endswith(f"/{NOISY}/0")
+
+
+def clean_id(clip: str) -> str:
+    """The id by which a pair names a clip's clean target: the `clean` column of the clips table.
+
+    It is in no other table: the clean target is not scored.
+    """
+    return candidate_id(clip, CLEAN, 0)
+
+
+def is_clean(name: str) -> bool:
+    """Whether an id is that of a clean target."""
+    return name.endswith(f"/{CLEAN}/0")
 
 
 def candidate_id(clip: str, generator: str, index: int) -> str:

@@ -65,8 +65,13 @@ def write(path: Path, rows: Sequence[dict[str, Any]], schema: pa.Schema, facts: 
     Raises:
         StorageError: the disk is full or the folder cannot be written. Nothing is left behind.
     """
-    table = pa.Table.from_pylist(list(rows), schema=with_metadata(schema, facts))
-    per_group = max(1, int(_ROW_GROUP_BYTES * len(rows) / max(1, table.nbytes)))
+    return write_table(path, pa.Table.from_pylist(list(rows), schema=schema), facts)
+
+
+def write_table(path: Path, table: pa.Table, facts: Any) -> Stamp:
+    """Write a table as one part, atomically; as `write` for what is columns already."""
+    table = table.replace_schema_metadata(with_metadata(table.schema, facts).metadata)
+    per_group = max(1, int(_ROW_GROUP_BYTES * len(table) / max(1, table.nbytes)))
     with _atomic(path) as temporary:
         with pq.ParquetWriter(
             temporary,
@@ -76,7 +81,7 @@ def write(path: Path, rows: Sequence[dict[str, Any]], schema: pa.Schema, facts: 
             write_page_checksum=True,
             use_content_defined_chunking=True,
         ) as writer:
-            if rows:  # `datasets` stumbles over a row group of no rows
+            if len(table):  # `datasets` stumbles over a row group of no rows
                 writer.write_table(table, row_group_size=per_group)
         return stamp(temporary)
 
@@ -89,7 +94,7 @@ def stamp(path: Path) -> Stamp:
     """
     try:
         seen = path.stat()
-        named = str(facts(path).get("fingerprint", ""))
+        named = str(facts_if_any(path).get("fingerprint", ""))
         return Stamp(seen.st_size, seen.st_mtime_ns, file_digest(path), named)
     except OSError as error:
         raise _unreadable(path, error) from error
@@ -117,11 +122,11 @@ def is_intact(path: Path, known: Stamp | None) -> bool:
     return True
 
 
-def facts(path: Path) -> dict[str, Any]:
-    """The facts in a part's metadata; none where it is missing or damaged."""
+def facts_if_any(path: Path) -> dict[str, Any]:
+    """The facts that a part was written with; none where it is missing or damaged."""
     try:
-        return facts_of(pq.read_schema(path))
-    except (OSError, ValueError, pa.ArrowInvalid):
+        return facts(path)
+    except (CorruptPartError, ValueError):
         return {}
 
 
@@ -233,6 +238,19 @@ def read(path: Path, columns: list[str] | None = None) -> pa.Table:
         raise _unreadable(path, error) from error
 
 
+def batches(path: Path, columns: list[str], rows: int = 64) -> Iterator[pa.RecordBatch]:
+    """A part in pieces of so many rows, for columns that are too large to read at once.
+
+    Raises:
+        StorageError: it is missing or corrupt.
+    """
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            yield from file.iter_batches(batch_size=rows, columns=columns)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise _unreadable(path, error) from error
+
+
 def read_all(run: Path, table: Table, columns: list[str] | None = None) -> pa.Table:
     """All parts of a table, in order.
 
@@ -245,7 +263,11 @@ def read_all(run: Path, table: Table, columns: list[str] | None = None) -> pa.Ta
     if not found:
         raise StorageError(f"{run / table}: holds no part file. Is {run} a finished run directory?")
     tables = [_read_known(path, columns).replace_schema_metadata() for path in found]
-    return pa.concat_tables(tables, promote_options="permissive")
+    whole = pa.concat_tables(tables, promote_options="permissive")
+    for name in columns or ():
+        if name not in whole.column_names:
+            whole = whole.append_column(name, pa.nulls(len(whole), pa.float32()))
+    return whole if columns is None else whole.select(columns)
 
 
 def _read_known(path: Path, columns: list[str] | None) -> pa.Table:
@@ -257,6 +279,18 @@ def _read_known(path: Path, columns: list[str] | None) -> pa.Table:
     except (OSError, pa.ArrowInvalid) as error:
         raise _unreadable(path, error) from error
     return read(path, [name for name in columns if name in there])
+
+
+def facts(path: Path) -> dict[str, Any]:
+    """The facts that a part was written with.
+
+    Raises:
+        StorageError: it is missing or corrupt.
+    """
+    try:
+        return facts_of(pq.read_schema(path))
+    except (OSError, pa.ArrowInvalid) as error:
+        raise _unreadable(path, error) from error
 
 
 def rows(path: Path) -> int:
@@ -282,7 +316,7 @@ def count(run: Path, table: Table) -> int:
 
 def is_whole(path: Path, fingerprint: str) -> bool:
     """Whether a part is there, ends as Parquet does, and belongs to this run."""
-    return bool(facts(path).get("fingerprint") == fingerprint)
+    return bool(facts_if_any(path).get("fingerprint") == fingerprint)
 
 
 def sweep(run: Path, tables: Iterable[Table]) -> None:

@@ -30,7 +30,8 @@ def test_settings_may_stand_before_and_after_options(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["pair", "d", "--nosuch"], ["audit", "d", "extra"], ["audit", "d", "a=1"], []]
+    "arguments",
+    [["pair", "d", "--nosuch"], ["audit", "d", "e", "extra"], ["audit", "d", "e", "a=1"], []],
 )
 def test_unknown_arguments_are_refused(arguments):
     with pytest.raises(SystemExit) as caught:

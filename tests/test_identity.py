@@ -1,6 +1,17 @@
 """Identity and seeds: of the thing, not of its place."""
 
-from gensr_pref.identity import candidate_id, clip_id, digest, rng_for, seed_for, unit_for
+from gensr_pref.identity import (
+    candidate_id,
+    clean_id,
+    clip_id,
+    digest,
+    is_clean,
+    is_noisy,
+    noisy_id,
+    rng_for,
+    seed_for,
+    unit_for,
+)
 
 
 def test_digest_ignores_key_order_only():
@@ -18,6 +29,14 @@ def test_every_part_of_the_identity_matters():
     seeds = {seed_for(r, c, g, i) for r in (0, 1) for c in "ab" for g in "xy" for i in (0, 1)}
     assert len(seeds) == 16
     assert all(0 <= seed < 2**63 for seed in seeds)
+
+
+def test_clean_and_noisy_are_named_like_candidates_and_told_apart():
+    assert clean_id("a-1") == "a-1/clean/0"
+    assert is_clean(clean_id("a-1"))
+    assert not is_noisy(clean_id("a-1"))
+    assert not is_clean(noisy_id("a-1"))
+    assert not is_clean(candidate_id("a-1", "clean-up", 0))
 
 
 def test_unit_is_spread_over_the_interval():

@@ -1,50 +1,119 @@
-"""How far scores agree on which of two candidates of a clip is better. Pure functions of arrays."""
+"""How far scores agree on which of two candidates of a clip is better."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from itertools import combinations
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[np.float64]
+from gensr_pref.audit.base import Array, Comparisons, Judged, Rows, ranks
+from gensr_pref.audit.bootstrap import BUNDLES, bundles, interval, totals
+
+Triple = tuple[float, float, float] | None
 
 
-def signs(clips: Sequence[Array]) -> Array:
-    """[P, M] the sign of the difference of every two candidates of a clip, all clips together.
+def agreement(judged: Judged, compared: Comparisons) -> list[dict[str, Any]]:
+    """Every two votes: Kendall's tau-b, agreement rate and Krippendorff's alpha, with intervals."""
+    rank, rows = ranks(judged, judged.voters)
+    found = []
+    for (a, first), (b, second) in combinations(enumerate(judged.voters), 2):
+        sums = pair_sums(compared, int(first), int(second), judged.clips)
+        (tau,) = interval(sums, kendall_tau)
+        (rate,) = interval(sums, agreement_rate)
+        alpha = krippendorff_alpha(rank[:, [a, b]], judged.clip[rows], judged.clips)
+        found.append(
+            {
+                "scores": [judged.names[first], judged.names[second]],
+                **_named("kendall_tau", tau, kendall_tau(sums.sum(axis=0))),
+                **_named("agreement_rate", rate, agreement_rate(sums.sum(axis=0))),
+                **_named("krippendorff_alpha", alpha),
+            }
+        )
+    return found
 
-    Args:
-        clips: per clip [N, M], larger is better, NaN where null. N may differ.
+
+def pair_sums(compared: Comparisons, first: int, second: int, clips: int) -> Array:
+    """[B, 4] sums over comparisons that both scores know, by bundle of clips.
+
+    They are: concordant minus discordant, those that differ on the first score, those that differ
+    on the second, those that differ on both.
     """
-    width = clips[0].shape[1] if clips else 0
-    found = [np.zeros((0, width))]
-    for values in clips:
-        first, second = np.triu_indices(len(values), k=1)
-        found.append(np.sign(values[first] - values[second]))
-    return np.concatenate(found)
+    one, two = (np.sign(compared.difference[:, k]) for k in (first, second))
+    known = np.isfinite(one) & np.isfinite(two)
+    one, two = one[known], two[known]
+    values = np.stack([one * two, np.abs(one), np.abs(two), np.abs(one * two)], axis=1)
+    return totals(compared.clip[known], values, clips)
 
 
-def kendall_tau(sign: Array) -> Array:
-    """[M, M] Kendall's tau-b of every two scores over the pairs within clips (Kendall 1945).
+def kendall_tau(sums: Array) -> Array:
+    """[..., 1] Kendall's tau-b over the comparisons within clips (Kendall 1945).
 
     ``tau_b = (C - D) / sqrt((C + D + T_x) (C + D + T_y))`` with C concordant and D discordant
     pairs, T_x those tied on y alone, T_y those tied on x alone; NaN where a score never differs.
 
     Args:
-        sign: [P, M] from `signs`; pairs with a null on either score are left out.
+        sums: [..., 4] from `pair_sums`.
     """
-    known = np.isfinite(sign).astype(float)
-    value = np.nan_to_num(sign)
-    moves = np.abs(value)
-    differs = moves.T @ known  # [x, y]: pairs known on both that differ on x
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray((value.T @ value) / np.sqrt(differs * differs.T))
+        return np.asarray(sums[..., :1] / np.sqrt(sums[..., 1:2] * sums[..., 2:3]))
 
 
-def agreement_rate(sign: Array) -> Array:
-    """[M, M] share of the pairs on which both scores differ where they name the same winner."""
-    value = np.nan_to_num(sign)
-    both = np.abs(value).T @ np.abs(value)
-    same = (both + value.T @ value) / 2
+def agreement_rate(sums: Array) -> Array:
+    """[..., 1] share of the comparisons on which both differ where they name the same winner."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(same / both)
+        return np.asarray((sums[..., 3:4] + sums[..., :1]) / (2 * sums[..., 3:4]))
+
+
+def krippendorff_alpha(rank: Array, clip: Rows, clips: int) -> Triple:
+    """Krippendorff's alpha, ordinal: do the scores give a candidate the same place in its clip?
+
+    ``alpha = 1 - (n - 1) sum o_ck d_ck / sum n_c n_k d_ck`` over the coincidences o of values c
+    and k, ``d_ck = (sum_{g=c..k} n_g - (n_c + n_k) / 2)^2`` (Krippendorff, Content Analysis, 2004,
+    ch. 11; Computing Krippendorff's Alpha-Reliability, 2011). The raters are the scores, the units
+    the candidates, the values their mid-ranks within the clip. 1 is perfect, 0 is chance; he asks
+    for .800, and .667 for tentative conclusions.
+
+    Args:
+        rank: [K, V] mid-ranks from 1.
+        clip: [K] the clip of each.
+    """
+    sums, width = coincidences(rank, clip, clips)
+    return interval(sums, lambda totals: _alpha(totals, width))[0]
+
+
+def coincidences(rank: Array, clip: Rows, clips: int) -> tuple[Array, int]:
+    """[B, W * W] coincidences of values, by bundle of clips, and W."""
+    level = np.rint(2 * rank).astype(np.int64)
+    values = np.unique(level)
+    place, width = np.searchsorted(values, level), len(values)
+    number, count = bundles(clips)[clip], min(clips, BUNDLES)
+    table = np.zeros((count, width, width))
+    for one, two in combinations(place.T, 2):
+        flat = (number * width + one) * width + two
+        table += np.bincount(flat, minlength=table.size).reshape(table.shape)
+    both = (table + table.transpose(0, 2, 1)) / max(rank.shape[1] - 1, 1)
+    return np.asarray(both.reshape(count, width * width)), width
+
+
+def _alpha(sums: Array, width: int) -> Array:
+    """[..., 1] alpha of coincidences [..., W * W]."""
+    table = sums.reshape(*sums.shape[:-1], width, width)
+    count = table.sum(axis=-1)
+    total = count.sum(axis=-1)
+    middle = np.cumsum(count, axis=-1) - count / 2
+    distance = (middle[..., :, None] - middle[..., None, :]) ** 2
+    observed = (table * distance).sum(axis=(-2, -1))
+    expected = (count[..., :, None] * count[..., None, :] * distance).sum(axis=(-2, -1))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        alpha = 1 - (total - 1) * observed / expected
+    return np.asarray(alpha[..., None])
+
+
+def _named(name: str, found: Triple, value: npt.ArrayLike = np.nan) -> dict[str, Any]:
+    """A value with its interval; the value alone where one clip gives no interval."""
+    if found is not None:
+        return {name: found[0], f"{name}_interval": list(found[1:])}
+    alone = float(np.ravel(value)[0])
+    return {name: alone if np.isfinite(alone) else None, f"{name}_interval": None}

@@ -109,7 +109,8 @@ def _specs(corpus: Corpus, seed: int, item: Item) -> list[ClipSpec]:
 
 
 def _split(corpus: Corpus, seed: int, item: Item, name: str) -> str:
-    group = (item.speaker or item.source_id) if corpus.validation.by == "speaker" else name
+    groups = {"speaker": item.speaker or item.source_id, "source": item.source_id, "clip": name}
+    group = groups[corpus.validation.by]
     held_out = unit_for(seed, "split", group) < corpus.validation.share
     return "validation" if held_out else "train"
 

@@ -1,7 +1,6 @@
-"""A first audit of a run: how many pairs each vote would give, and how far the votes agree.
+"""The audit of a run directory: what its pairs are worth, as numbers that a report can show.
 
-The chance level stands beside every yield: with several votes and many candidates, shuffled scores
-find "unanimous" pairs too.
+The statistics are pure functions in `gensr_pref.audit`; here they meet the tables.
 """
 
 from __future__ import annotations
@@ -11,134 +10,145 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
 
 from gensr_pref import shards
-from gensr_pref.audit import agreement
+from gensr_pref.audit import bias, candidates, means, pairs, votes
+from gensr_pref.audit.agreement import agreement
+from gensr_pref.audit.base import comparisons
 from gensr_pref.audit.bootstrap import mean_interval
-from gensr_pref.config import Pairing, parse
-from gensr_pref.engine import rundir
 from gensr_pref.engine.blueprint import find_rule
-from gensr_pref.engine.pair import generators, votes_for
-from gensr_pref.identity import is_noisy
+from gensr_pref.engine.evidence import SIDES, Evidence, evidence, noisy_and_candidates
+from gensr_pref.engine.pair import candidates as scored
+from gensr_pref.engine.pair import votes_for
+from gensr_pref.engine.sides import Sample, draws_of, learnability_of, look_at, sound_of
+from gensr_pref.engine.splits import leaks
 from gensr_pref.pairing import yields
-from gensr_pref.pairing.base import Ballot, Scores, Vote, oriented
-from gensr_pref.pairing.pairs import ballots, matrix
-from gensr_pref.schema import column
+from gensr_pref.pairing.base import wants_clean
 
-Mask = npt.NDArray[np.bool_]
+HEARD_PAIRS = 1000  # whose audio is looked at, if nothing else is asked for
 
 
-def audit(out: Path) -> dict[str, Any]:
+def audit(out: Path, heard: int = HEARD_PAIRS, brief: bool = False) -> dict[str, Any]:
     """Compute the audit of a run directory and write ``audit/audit.json``.
 
+    Args:
+        heard: of so many pairs at most the audio and the generator's own representation are
+            looked at (drawn evenly over the run, kept in ``audit/sides.parquet``); 0 for none.
+        brief: only counts, yield and mean scores, as after `pair`.
+
     Returns:
-        What was written: ``yield`` (joint, by_chance, alone per score), ``agreement`` (Kendall's
-        tau-b and agreement rate of every two voting scores), ``means`` per score of the noisy
-        input, all candidates, chosen and rejected, ``improvement`` per score of a clip's mean
-        candidate over its noisy input (mean over clips, low, high; positive is better).
+        What was written; docs/audit.md says what each part means.
 
     Raises:
         InputError: not a run directory.
         StorageError: it has no scores or pairs yet.
     """
-    document = rundir.document(out)
-    votes = votes_for(document)
-    scores = shards.read_all(out, "scores")
-    clips = [ballot for _, _, ballot in ballots(scores, generators(out), votes)]
-    count = shards.count(out, "clips")
-    value = matrix(scores, [vote.score for vote in votes])
-    noisy = np.array([is_noisy(name) for name in column(scores, "candidate_id")], dtype=bool)
-    found = {
-        "clips": count,
-        "yield": _yields(clips, votes, parse(document["pairing"], Pairing, "pairing"), count),
-        "agreement": _agreement(clips, votes),
-        "means": _means(out, scores, value, noisy, votes),
-        "improvement": _improvement(scores, value, noisy, votes),
-    }
-    shards.write_text(out / "audit" / "audit.json", json.dumps(found, indent=2) + "\n")
-    return found
+    found = evidence(out)
+    told = {**_counts(found), **(_brief(found) if brief else _whole(found, heard)), **_means(found)}
+    shards.write_text(out / "audit" / "audit.json", json.dumps(told, indent=2) + "\n")
+    return told
 
 
-def _yields(clips: list[Ballot], votes: list[Vote], pairing: Pairing, count: int) -> dict[str, Any]:
-    """Shares of all `count` clips, those without candidates too."""
-    rule = find_rule(pairing.rule)
+def _counts(found: Evidence) -> dict[str, Any]:
     return {
-        "joint": _share(yields.joint(clips, rule, pairing), count),
-        "by_chance": _share(yields.by_chance(clips, rule, pairing), count),
-        "alone": {
-            vote.score: _share(yields.alone(clips, rule, pairing, vote.score), count)
-            for vote in votes
-            if vote.votes
+        "run": found.document["name"],
+        "rule": found.pairing.rule,
+        "clips": len(found.clips),
+        "candidates": len(found.candidates),
+        "pairs": len(found.pairs_table),
+        "without_pair": shards.facts(shards.part(found.out, "pairs", 0)).get("stops", {}),
+    }
+
+
+def _brief(found: Evidence) -> dict[str, Any]:
+    judged = found.judged
+    everyone = votes.tally(judged, comparisons(judged))
+    alone = {judged.names[k]: everyone.share(1 << p) for p, k in enumerate(judged.voters)}
+    return {"yield": {**_joint(found), "by_chance": _by_chance(found), "alone": alone}}
+
+
+def _whole(found: Evidence, heard: int) -> dict[str, Any]:
+    judged, compared = found.judged, comparisons(found.judged)
+    panel = votes.yields(judged, compared)
+    drawn = look_at(found, max(heard, 0))
+    return {
+        "yield": _yield(found, panel),
+        "panel": {
+            "effective_votes": votes.effective_votes(judged),
+            "without": panel["without"],
+            "forward": panel["forward"],
+            "vetoes": votes.vetoes(judged, compared),
         },
+        "agreement": agreement(judged, compared),
+        "yield_by_candidates": candidates.yield_by_candidates(judged, compared),
+        "yield_by_margin": votes.yield_by_margin(judged, compared),
+        "candidates_with_all_votes": candidates.group_sizes(judged),
+        "repeats": candidates.repeats(judged, compared),
+        "margins": pairs.margins(judged, found.pairs),
+        "hold_out": pairs.hold_out(found.by_rule, found.pairs),
+        "single_scores": pairs.single_scores(judged, compared),
+        "preference": pairs.preference(found.by_rule, found.pairs, found.generators.tolist()),
+        "sides": _sides(found, drawn),
+        "generators": _crossings(found),
+        "learnability": learnability_of(found, drawn),
+        "breakdown": pairs.breakdown(judged, found.pairs, found.properties),
+        "leakage": leaks(found.clips),
     }
 
 
-def _agreement(clips: list[Ballot], votes: list[Vote]) -> list[dict[str, Any]]:
-    sign = agreement.signs([oriented(ballot) for ballot in clips])
-    voting = [place for place, vote in enumerate(votes) if vote.votes] if len(sign) else []
-    tau, rate = agreement.kendall_tau(sign), agreement.agreement_rate(sign)
-    return [
-        {
-            "scores": [votes[a].score, votes[b].score],
-            "kendall_tau": _number(tau[a, b]),
-            "agreement_rate": _number(rate[a, b]),
-        }
-        for place, a in enumerate(voting)
-        for b in voting[place + 1 :]
-    ]
-
-
-def _means(
-    out: Path, scores: pa.Table, value: Scores, noisy: Mask, votes: list[Vote]
-) -> dict[str, dict[str, float | None]]:
-    """Per score, the mean over the noisy inputs, candidates, chosen and rejected."""
-    pairs = shards.read_all(out, "pairs", ["chosen_id", "rejected_id"])
-    ids = np.array(column(scores, "candidate_id"), dtype=object)
-    rows = {
-        "noisy": noisy,
-        "candidates": ~noisy,
-        "chosen": np.isin(ids, column(pairs, "chosen_id")),
-        "rejected": np.isin(ids, column(pairs, "rejected_id")),
-    }
+def _joint(found: Evidence) -> dict[str, Any]:
+    """The yield of the run's own pairs; a share of all clips, those without candidates too."""
+    has = np.zeros(len(found.clips))
+    has[found.pairs.clip] = 1
+    interval = mean_interval(has)
     return {
-        vote.score: {role: _mean(value[mask, k]) for role, mask in rows.items()}
-        for k, vote in enumerate(votes)
+        "joint": float(has.mean()) if len(has) else None,
+        "joint_interval": list(interval[1:]) if interval else None,
     }
 
 
-def _improvement(
-    scores: pa.Table, value: Scores, noisy: Mask, votes: list[Vote]
-) -> dict[str, list[float] | None]:
-    """Per score, how much better a clip's mean candidate is than its noisy input."""
-    clips = np.array(column(scores, "clip_id"), dtype=object)
-    names, number = np.unique(clips, return_inverse=True)
-    before, after = (_mean_by(value[m], number[m], len(names)) for m in (noisy, ~noisy))
-    better = (after - before) * [1.0 if vote.higher_is_better else -1.0 for vote in votes]
-    intervals = [mean_interval(gain) for gain in better.T]
+def _yield(found: Evidence, panel: dict[str, Any]) -> dict[str, Any]:
+    alone = panel["alone"]
+    bounded = found.pairing.min or found.pairing.max
+    same = found.pairing.rule == "unanimous" and not bounded
     return {
-        vote.score: None if found is None else list(found)
-        for vote, found in zip(votes, intervals, strict=True)
+        **_joint(found),
+        "by_chance": panel["joint"]["by_chance"] if same else _by_chance(found),
+        "alone": {score: leaf["yield"] for score, leaf in alone.items()},
+        "alone_by_chance": {score: leaf["by_chance"] for score, leaf in alone.items()},
     }
 
 
-def _mean_by(value: Any, number: Any, groups: int) -> Any:
-    """[groups, M] means of the known rows [R, M] of each group; NaN where none is known."""
-    total, known = np.zeros((groups, value.shape[1])), np.zeros((groups, value.shape[1]))
-    np.add.at(total, number, np.nan_to_num(value))
-    np.add.at(known, number, np.isfinite(value))
-    return np.divide(total, known, out=np.full_like(total, np.nan), where=known > 0)
+def _by_chance(found: Evidence) -> float | None:
+    """The yield of the run's rule on shuffled scores; None where it looks at no score."""
+    rule = find_rule(found.pairing.rule)
+    if not len(found.clips) or wants_clean(rule):
+        return None
+    shuffled = yields.by_chance(scored(found.out, votes_for(found.document)), rule, found.pairing)
+    return shuffled / len(found.clips)
 
 
-def _mean(values: Any) -> float | None:
-    known = values[np.isfinite(values)]
-    return float(known.mean()) if len(known) else None
+def _sides(found: Evidence, drawn: Sample) -> list[dict[str, Any]]:
+    clip, count = found.pairs.clip, len(found.clips)
+    heard = bias.differences(sound_of(found, drawn), clip[drawn.pairs], count)
+    return [*heard, *bias.differences(draws_of(found), clip, count)]
 
 
-def _share(clips: float, count: int) -> float | None:
-    return clips / count if count else None
+def _crossings(found: Evidence) -> list[dict[str, Any]]:
+    known = (found.pairs.chosen >= 0) & (found.pairs.rejected >= 0)
+    rows = (getattr(found.pairs, side)[known] for side in SIDES)
+    return bias.crossings(*(found.generators[row] for row in rows))
 
 
-def _number(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
+def _means(found: Evidence) -> dict[str, Any]:
+    value, clip, noisy = noisy_and_candidates(found)
+    names = found.judged.names
+    sign = [1.0 if vote.higher_is_better else -1.0 for vote in found.columns.votes]
+    roles = {"noisy": value[noisy], "candidates": value[~noisy]}
+    for side in SIDES:
+        rows = np.unique(getattr(found.pairs, side))
+        roles[side] = found.judged.value[rows[rows >= 0]] * sign
+    return {
+        "means": means.means(roles, names),
+        "improvement": means.improvement(value * sign, clip, len(found.clips), noisy, names),
+    }

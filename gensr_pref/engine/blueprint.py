@@ -17,7 +17,7 @@ from gensr_pref.errors import ConfigError, InputError
 from gensr_pref.generators.base import Generator, Origin
 from gensr_pref.identity import NOISY, digest
 from gensr_pref.metrics.panel import Panel
-from gensr_pref.pairing.base import PairRule, Vote
+from gensr_pref.pairing.base import PairRule, Vote, wants_clean
 from gensr_pref.pairing.pairs import cast_votes
 from gensr_pref.schema import SCHEMA_VERSION, Failure
 
@@ -78,10 +78,11 @@ def draw_up(run: Run, base: Path) -> Blueprint:
     plugins.search(base)
     generators = make_generators(run, base)
     panel = Panel(run.panel, base=base)
-    _check_references(run, panel)
+    clean = wants_clean(find_rule(run.pairing.rule))
+    _check_references(run, panel, clean)
     cast_votes(votes_of(panel.facts()["metrics"]), run.pairing)
-    find_rule(run.pairing.rule)
-    _check_candidates(run)
+    if not clean:
+        _check_candidates(run)
     planned: Plan = plan(run.corpus, run.seed, base)
     _check_named(run, generators, planned)
     document = _document(run, generators, panel, texts_of(planned.clips))
@@ -260,8 +261,8 @@ def _check_candidates(run: Run) -> None:
         )
 
 
-def _check_references(run: Run, panel: Panel) -> None:
-    """Refuse a voting metric that needs clean speech where no clip will have any."""
+def _check_references(run: Run, panel: Panel, golden: bool) -> None:
+    """Refuse what needs clean speech where no clip will have any: a vote, or the rule."""
     source = run.corpus.source
     columns = getattr(source, "columns", None)
     has_clean = (
@@ -271,6 +272,11 @@ def _check_references(run: Run, panel: Panel) -> None:
     )
     if has_clean:
         return
+    if golden:
+        raise ConfigError(
+            f"pairing.rule: {run.pairing.rule!r} needs clean speech, which this corpus does not "
+            "have, so no pair could exist. Add corpus.degrade, or use a paired source"
+        )
     for member in panel.members:
         needed = "clean" in member.metric.spec.needs
         if needed and any(score.votes for score in member.scores):

@@ -62,7 +62,7 @@ def sampled(out: Path, shard: int, wanted: Facts, clips_fingerprint: str) -> Sam
     if shards.is_whole(path, clips_fingerprint):
         clips = {row["clip_id"]: row for row in _rows(path)}
     path = shards.part(out, "candidates", shard)
-    there = shards.facts(path)
+    there = shards.facts_if_any(path)
     labels = _labels(there, wanted)
     if not labels:
         return Sampled(clips)
@@ -92,7 +92,7 @@ def scored(out: Path, shard: int, wanted: Facts, members: Sequence[Member]) -> S
         members: of the panel, in the order of ``wanted["panel"]``.
     """
     path = shards.part(out, "scores", shard)
-    there = shards.facts(path)
+    there = shards.facts_if_any(path)
     labels = _labels(there, wanted)
     valid = facts.in_common(there, wanted, "panel")
     stay = [
@@ -147,7 +147,7 @@ def _within(rows: Sequence[Row], failures: Sequence[Failure], count: int) -> Dra
 def _failures(out: Path, shard: int, stage: str, wanted: Facts) -> list[Failure]:
     """Those of a stage of a shard."""
     path = shards.part(out, "failures", shard, stage)
-    if not facts.same_clips(shards.facts(path), wanted):
+    if not facts.same_clips(shards.facts_if_any(path), wanted):
         return []
     return [
         Failure(

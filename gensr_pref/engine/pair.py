@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from gensr_pref import schema, shards
+from gensr_pref import shards
 from gensr_pref.config import Pairing, override, parse, resolved
 from gensr_pref.engine import rundir
 from gensr_pref.engine.blueprint import find_rule, votes_of
 from gensr_pref.engine.summary import write_summary
-from gensr_pref.pairing.base import Vote
-from gensr_pref.pairing.pairs import cast_votes, make
+from gensr_pref.pairing.base import Stop, Vote, wants_clean
+from gensr_pref.pairing.columns import Columns, columns, with_clean
+from gensr_pref.pairing.pairs import cast_votes, paired, table
 
 
 def pair(out: Path, overrides: list[str]) -> dict[str, Any]:
@@ -33,19 +35,40 @@ def pair(out: Path, overrides: list[str]) -> dict[str, Any]:
 
 
 def write_pairs(out: Path, document: dict[str, Any]) -> None:
-    """Write the pairs table as one part, so that it changes all at once."""
+    """Write the pairs table as one part, so that it changes all at once.
+
+    Its metadata counts, by reason, the clips that have no pair (``stops``).
+    """
     pairing = parse(document["pairing"], Pairing, "pairing")
-    votes = votes_for(document)
-    rows = make(
-        shards.read_all(out, "scores"),
-        generators(out),
-        votes,
-        find_rule(pairing.rule),
-        pairing,
-    )
+    rule = find_rule(pairing.rule)
+    found = candidates(out, votes_for(document))
+    if wants_clean(rule):
+        found = with_clean(found, clips_with_clean(out))
+    made = paired(found, rule, pairing)
+    stops = {str(stop): count for stop, count in made.stops.items()}
+    unscored = shards.count(out, "clips") - len(found.clip_ids)
+    if unscored > 0:
+        stops[str(Stop.NO_CANDIDATE)] = unscored
     facts = {**document["provenance"], "run": document["name"], "pairing": document["pairing"]}
-    form = schema.pairs_schema(vote.score for vote in votes)
-    shards.write(shards.part(out, "pairs", 0), rows, form, facts)
+    pairs = table(found, made, pairing.rule)
+    shards.write_table(shards.part(out, "pairs", 0), pairs, {**facts, "stops": stops})
+
+
+def candidates(out: Path, votes: Sequence[Vote]) -> Columns:
+    """The scored candidates of a run as columns; audio stays on the disk."""
+    names = [vote.score for vote in votes]
+    scores = shards.read_all(out, "scores", ["candidate_id", "clip_id", *names])
+    return columns(scores, shards.read_all(out, "candidates", ["candidate_id", "generator"]), votes)
+
+
+def clips_with_clean(out: Path) -> list[str]:
+    """The ids of the clips that have a clean target; reads no audio."""
+    return [
+        clip
+        for path in shards.parts(out, "clips")
+        for batch in shards.batches(path, ["clip_id", "clean.path"], rows=4096)
+        for clip in batch.filter(batch.column("clean").is_valid()).column("clip_id").to_pylist()
+    ]
 
 
 def votes_for(document: dict[str, Any]) -> list[Vote]:
@@ -56,13 +79,6 @@ def votes_for(document: dict[str, Any]) -> list[Vote]:
     """
     pairing = parse(document["pairing"], Pairing, "pairing")
     return cast_votes(votes_of(document["provenance"]["panel"]), pairing)
-
-
-def generators(out: Path) -> dict[str, str]:
-    """The generator of every candidate, by candidate id."""
-    table = shards.read_all(out, "candidates", ["candidate_id", "generator"])
-    ids, labels = (schema.column(table, name) for name in ("candidate_id", "generator"))
-    return dict(zip(ids, labels, strict=True))
 
 
 def _changed(pairing: dict[str, Any], overrides: list[str]) -> dict[str, Any]:

@@ -10,7 +10,9 @@ from typing import Any
 
 from gensr_pref import shards
 from gensr_pref.engine import facts, layout, ledger
+from gensr_pref.engine.splits import leak_notices
 from gensr_pref.engine.work import Lost
+from gensr_pref.pairing import golden
 from gensr_pref.schema import column
 
 NOTICES = "notices.jsonl"  # of a run directory
@@ -45,6 +47,7 @@ def write_summary(
         "pairs": len(paired),
         "clips_with_pair": len(set(paired)),
         "yield": len(set(paired)) / clips if clips else None,
+        "without_pair": _stops(out),
         "pairing": document["pairing"],
         "failures": failures_by_reason(out),
         "stages": ledger.stages(out),
@@ -52,7 +55,12 @@ def write_summary(
         "shards_expected": expected_shards,
         "complete": done == expected_shards and not given_up,
         "lost": given_up,
-        "notices": [*_notices(document["provenance"]["panel"]), *_told(out)],
+        "notices": [
+            *_notices(document["provenance"]["panel"]),
+            *_told(out),
+            *_warnings(document["pairing"]),
+            *leak_notices(out),
+        ],
     }
     shards.write_text(
         out / "summary.json", json.dumps(summary, indent=2, ensure_ascii=False) + "\n"
@@ -79,6 +87,20 @@ def _told(out: Path) -> list[str]:
     """The last that was said of each generator of a run."""
     lines = shards.read_json_lines(out / NOTICES)
     return list({line["generator"]: str(line["text"]) for line in lines}.values())
+
+
+def _warnings(pairing: dict[str, Any]) -> list[str]:
+    """What is to be known of the rule that made the pairs."""
+    return [f"golden: {golden.NOTICE}"] if pairing["rule"] == "golden" else []
+
+
+def _stops(out: Path) -> dict[str, int]:
+    """Why the clips without a pair have none, and how many."""
+    return {
+        stop: count
+        for path in shards.parts(out, "pairs")
+        for stop, count in shards.facts(path).get("stops", {}).items()
+    }
 
 
 def _before(out: Path) -> dict[str, Any]:

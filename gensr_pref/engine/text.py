@@ -18,9 +18,11 @@ def summary(counts: dict[str, Any], found: dict[str, Any]) -> str:
         ("clips", f"{counts['clips']}"),
         ("candidates", f"{counts['candidates']}"),
         ("pairs", f"{counts['pairs']} ({_rule(counts['pairing'])})"),
-        ("yield", f"{_share(counts['yield'])} of the clips have a pair"),
-        ("by luck", f"{_share(found['yield']['by_chance'])} if the scores were shuffled"),
+        ("yield", f"{share(counts['yield'])} of the clips have a pair"),
+        ("by luck", f"{share(found['yield']['by_chance'])} if the scores were shuffled"),
     ]
+    if counts["without_pair"]:
+        rows.append(("no pair", listed_reasons(counts["without_pair"])))
     for stage, cost in counts["stages"].items():
         factor = cost.get("real_time_factor")
         ratio = "" if factor is None else f", {factor:g} s per second of audio"
@@ -44,7 +46,7 @@ def status(found: dict[str, Any]) -> str:
         rows.append((stage, told))
     counted = found.get("pairs_of_clips")
     rows.append(("pairs", f"{found['pairs']}, of {counted} clips scored since the last start"))
-    rows.append(("yield", _share(found["yield"])))
+    rows.append(("yield", share(found["yield"])))
     if found["seconds_left"] is not None and found["state"] == "running":
         rows.append(("left", duration(found["seconds_left"])))
     reasons = ", ".join(f"{count} {reason}" for reason, count in found["failures"].items())
@@ -91,6 +93,12 @@ def _columns(rows: Sequence[tuple[str, str]]) -> str:
     return "\n".join(f"{name:<12}{value}" for name, value in rows)
 
 
+def listed_reasons(reasons: dict[str, int]) -> str:
+    """Why clips have no pair, the most frequent reason first."""
+    ordered = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{count} {reason}" for reason, count in ordered)
+
+
 def _rule(pairing: dict[str, Any]) -> str:
     """The rule and every setting that is not as usual, so that none is forgotten."""
     usual = resolved(Pairing())
@@ -113,39 +121,12 @@ def means(found: dict[str, Any]) -> str:
     rows = [
         {
             "mean score": score,
-            **{role: _number(of[role]) for role in _ROLES},
-            "better than noisy by": _interval(found["improvement"][score]),
+            **{role: number(of[role]) for role in _ROLES},
+            "better than noisy by": interval(found["improvement"][score]),
         }
         for score, of in found["means"].items()
     ]
     return table(rows)
-
-
-def yields(found: dict[str, Any]) -> str:
-    """The yield of every vote alone, of all together, and by luck."""
-    rows = [
-        {"who votes": f"{score} alone", "clips with a pair": _share(value)}
-        for score, value in found["yield"]["alone"].items()
-    ]
-    rows += [
-        {"who votes": "all together", "clips with a pair": _share(found["yield"]["joint"])},
-        {"who votes": "all, shuffled", "clips with a pair": _share(found["yield"]["by_chance"])},
-    ]
-    return table(rows)
-
-
-def agreement(found: dict[str, Any]) -> str:
-    """How far every two votes agree on which of two candidates is better."""
-    rows = [
-        {
-            "first": row["scores"][0],
-            "second": row["scores"][1],
-            "Kendall tau": _number(row["kendall_tau"]),
-            "same winner": _share(row["agreement_rate"]),
-        }
-        for row in found["agreement"]
-    ]
-    return table(rows) if rows else "One score votes, so there is nothing to agree with."
 
 
 def next_steps(out: Path, counts: dict[str, Any], found: dict[str, Any]) -> str:
@@ -168,7 +149,7 @@ def scored(found: dict[str, Any]) -> str:
     rows = [
         {
             "score": score,
-            **{system: _number(of["scores"][score]["mean"]) for system, of in systems.items()},
+            **{system: number(of["scores"][score]["mean"]) for system, of in systems.items()},
         }
         for systems in [found["systems"]]
         for score in next(iter(systems.values()))["scores"]
@@ -248,13 +229,16 @@ def _numeric(text: str) -> bool:
     return text.rstrip("%").lstrip("-").replace(".", "", 1).isdigit() or text == "-"
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
+    """Three decimals; a dash where there is none."""
     return "-" if value is None else f"{value:.3f}"
 
 
-def _interval(value: Sequence[float] | None) -> str:
+def interval(value: Sequence[float] | None) -> str:
+    """A value with its bounds; a dash where there is none."""
     return "-" if value is None else "{:+.3f} [{:+.3f}, {:+.3f}]".format(*value)
 
 
-def _share(value: float | None) -> str:
+def share(value: float | None) -> str:
+    """Per cent; a dash where there is none."""
     return "-" if value is None else f"{100 * value:.0f} %"

@@ -1,10 +1,11 @@
 """The carrier: the noisy spectrum, with what it lacks borrowed from its neighbours.
 
-A band gain can shape what is there and cannot make what is not. Two kinds of holes are therefore
-filled before the model sees the clip, each by the oldest trick that works: lost packets by
-repeating the last pitch period (ITU-T G.711 Appendix I), missing high bands by translating the
-upper half of the spectrum that is left (spectral band replication). The filling only has to have
-the right texture; its level, band by band and frame by frame, is what the model generates.
+A band gain can shape what is there and cannot make what is not. Three kinds of holes are therefore
+filled before the model sees the clip, each by the oldest trick that works: clipped peaks by
+interpolation (`declip`), lost packets by repeating the last pitch period (ITU-T G.711 Appendix I),
+missing high bands by translating the upper half of the spectrum that is left (spectral band
+replication). The last two only have to have the right texture; their level, band by band and frame
+by frame, is what the model generates.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+
+from gensr_pref.generators.declip import declipped
 
 N_FFT = 512  # 32 ms at 16 kHz
 HOP = 256
@@ -52,7 +55,7 @@ class Carrier:
 
 def carrier(noisy: Wave) -> Carrier:
     """The carrier of a clip [T] at 16 kHz, nominally in [-1, 1]; F = ceil(T / HOP) + 2 frames."""
-    filled, hole = conceal(noisy)
+    filled, hole = conceal(declipped(noisy))
     spectrum = stft(torch.from_numpy(filled))
     spectrum, missing = replicate(spectrum)
     return Carrier(spectrum, missing, _per_frame(hole))

@@ -1,52 +1,85 @@
-"""A flow on disk: `model.safetensors` and `config.json`, read strictly."""
+"""A network on disk: `model.safetensors` and `config.json`, read strictly.
+
+`config.json` names the architecture and holds all fields of its configuration.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from gensr_pref.errors import ConfigError, MissingWeightsError
+from gensr_pref.generators.autoregressive import Autoregressive
 from gensr_pref.generators.flow import Flow, FlowConfig
+from gensr_pref.generators.masked import Masked
+from gensr_pref.generators.token_model import TokenModel, TokenModelConfig
+from gensr_pref.generators.tokenizer import Tokenizer, TokenizerConfig
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
+Network = Flow | Autoregressive | Masked | Tokenizer
+N = TypeVar("N", Flow, Autoregressive, Masked, Tokenizer)
+ARCHITECTURES: dict[type[Network], tuple[str, Any]] = {
+    Flow: ("flow", FlowConfig),
+    Autoregressive: ("autoregressive", TokenModelConfig),
+    Masked: ("masked", TokenModelConfig),
+    Tokenizer: ("tokenizer", TokenizerConfig),
+}
 
 
-def save_flow(flow: Flow, folder: Path) -> None:
-    """Write a flow; each file appears whole or not at all."""
+def save(network: Network, folder: Path) -> None:
+    """Write a network; each file appears whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
     part = folder / f"{WEIGHTS}.part"
-    save_file({name: value.contiguous() for name, value in flow.state_dict().items()}, part)
+    save_file({name: value.contiguous() for name, value in network.state_dict().items()}, part)
     part.replace(folder / WEIGHTS)
+    architecture, _ = ARCHITECTURES[type(network)]
+    settings = {"architecture": architecture, **asdict(network.config)}
     part = folder / f"{CONFIG}.part"
-    part.write_text(json.dumps(flow.config.as_json(), indent=2) + "\n", encoding="utf-8")
+    part.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
     part.replace(folder / CONFIG)
 
 
-def load_flow(folder: Path, device: str = "cpu") -> Flow:
-    """Read a flow.
+def load(folder: Path, kind: type[N], device: str = "cpu") -> N:
+    """Read a network of a kind.
 
     Raises:
         MissingWeightsError: a file is missing.
-        ConfigError: a file is not what its name says, or the weights are not those of the
-            network that the configuration describes.
+        ConfigError: a file is not what its name says, the network is of another kind, or the
+            weights are not those of the network that the configuration describes.
     """
     revision_of(folder)  # refuses a folder without a checkpoint
-    flow = Flow(_read_config(folder / CONFIG))
+    network = kind(_read_config(folder / CONFIG, kind))
     path = folder / WEIGHTS
-    try:
-        weights = load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise ConfigError(f"{path}: cannot be read as safetensors ({error}).") from error
-    _require_same(path, weights, flow.state_dict())
-    flow.load_state_dict(weights)
-    return flow.eval().requires_grad_(False).to(device)
+    weights = _read_weights(path)
+    _require_same(path, weights, network.state_dict())
+    network.load_state_dict(weights)
+    if isinstance(network, TokenModel):
+        _require_codebooks(path, network)
+    return network.eval().requires_grad_(False).to(device)
+
+
+def encoder_weights(folder: Path) -> dict[str, torch.Tensor]:
+    """The weights of the encoder in a checkpoint of any paradigm, by their names in it.
+
+    Raises:
+        MissingWeightsError: a file is missing.
+        ConfigError: the weights cannot be read.
+    """
+    revision_of(folder)
+    weights = _read_weights(folder / WEIGHTS)
+    prefix = "encoder."
+    return {
+        name.removeprefix(prefix): value
+        for name, value in weights.items()
+        if name.startswith(prefix)
+    }
 
 
 def revision_of(folder: Path) -> str:
@@ -67,20 +100,41 @@ def revision_of(folder: Path) -> str:
     return contents.hexdigest()
 
 
-def _read_config(path: Path) -> FlowConfig:
+def _read_weights(path: Path) -> dict[str, torch.Tensor]:
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise ConfigError(f"{path}: cannot be read as safetensors ({error}).") from error
+
+
+def _read_config(path: Path, kind: type[Network]) -> Any:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: cannot be read as JSON ({error}).") from error
-    known = {field.name for field in fields(FlowConfig)}
-    given = set(data) if isinstance(data, dict) else set()
-    if given != known:
+    architecture, configuration = ARCHITECTURES[kind]
+    given = dict(data) if isinstance(data, dict) else {}
+    named = given.pop("architecture", None)
+    if named != architecture:
         raise ConfigError(
-            f"{path}: not the settings of a flow. Missing: {_few(known - given)}. "
-            f"Unknown: {_few(given - known)}."
+            f"{path}: the settings of architecture {named!r}; {architecture!r} is wanted here."
         )
-    settings: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
-    return FlowConfig(**settings)
+    known = {field.name for field in fields(configuration)}
+    if set(given) != known:
+        raise ConfigError(
+            f"{path}: not the settings of {architecture!r}. "
+            f"Missing: {_few(known - given.keys())}. Unknown: {_few(given.keys() - known)}."
+        )
+    return configuration(**{k: tuple(v) if isinstance(v, list) else v for k, v in given.items()})
+
+
+def _require_codebooks(path: Path, network: TokenModel) -> None:
+    found, wanted = network.tokenizer.digest, network.config.tokenizer
+    if found != wanted:
+        raise ConfigError(
+            f"{path}: its codebooks have digest {found}, {CONFIG} names {wanted}: tokens of one "
+            "mean other gains under the other."
+        )
 
 
 def _require_same(

@@ -1,13 +1,16 @@
 """The protocol of a pair rule: the scores of one clip's candidates in, pairs out.
 
 A rule of yours is a function of a `Ballot` and the pairing section of the run file; it is found by
-an entry point in the group ``gensr_pref.rules`` or named as ``module:function``.
+an entry point in the group ``gensr_pref.rules`` or named as ``module:function``. Where it can say
+of every two candidates at once whether they are a pair, a `Pairwise` rule also judges many clips at
+once, which makes whole tables quick.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol
 
 import numpy as np
@@ -16,6 +19,31 @@ import numpy.typing as npt
 from gensr_pref.config import Pairing
 
 Scores = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+Rows = npt.NDArray[np.int64]
+
+
+class Stop(StrEnum):
+    """Why a clip has no pair. A closed list, from the nearest miss to the farthest.
+
+    A clip has many comparisons (every ordered two of its candidates); its reason is that of the
+    one that came nearest to a pair.
+    """
+
+    BOUND = "bound"  # all else holds, but chosen does not keep a floor or ceiling
+    MARGIN = "margin"  # better or equal on every vote, somewhere by no more than its margin
+    TIE = "tie"  # better or equal on every vote, but equal on one that must be won
+    VETO = "veto"  # the votes disagree: whichever is chosen, a vote is against it
+    RULE = "rule"  # a rule of yours gave none, or the rule's own terms are not met
+    GENERATORS = "generators"  # the candidates that are left are of different generators
+    NULL = "null"  # fewer than two candidates are left without a null on a voting score
+    ONE_CANDIDATE = "one_candidate"  # there is only one
+    NO_CANDIDATE = "no_candidate"  # there is none, or none was scored
+    NO_CLEAN = "no_clean"  # golden: the clip has no clean target
+
+
+STANDS = 0  # in `Verdicts.code`; a Stop is its place in the list, from 1
+CODE = {stop: place for place, stop in enumerate(Stop, 1)}
 
 
 @dataclass(frozen=True)
@@ -44,15 +72,18 @@ class Vote:
 class Ballot:
     """One clip: its candidates' scores and how they count.
 
+    A `Pairwise` rule gets many clips of N candidates in one ballot: `scores` and `generators` then
+    have a leading axis.
+
     Attributes:
-        scores: [N, M] raw values, NaN where null.
-        generators: [N] labels, in the order of `scores`.
+        scores: [..., N, M] raw values, NaN where null.
+        generators: [..., N] labels, in the order of `scores`.
         votes: [M], in the order of the columns of `scores`.
         spreads: [M] the run's typical spread of each score within a clip (`spread`).
     """
 
     scores: Scores
-    generators: Sequence[str]
+    generators: Sequence[str] | npt.NDArray[np.str_]
     votes: Sequence[Vote]
     spreads: Scores
 
@@ -72,6 +103,110 @@ class PairRule(Protocol):
     def __call__(self, ballot: Ballot, pairing: Pairing) -> list[Pair]:
         """The pairs; empty where there is none."""
         ...
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """What a rule says of every ordered two candidates (i chosen, j rejected).
+
+    Attributes:
+        code: [..., N, N] `STANDS`, or the `CODE` of what stops the pair.
+        strength: [..., N, N] the best pair has the largest; finite where the pair stands.
+    """
+
+    code: npt.NDArray[np.int8]
+    strength: Scores
+
+
+@dataclass(frozen=True)
+class Pairwise:
+    """A rule that judges every two candidates of a clip by themselves; it is a `PairRule` too.
+
+    Attributes:
+        judge: the verdicts of a ballot with any leading axes.
+        clean: whether the clean target is a candidate of the ballot, as its first, with the
+            label ``clean`` and no scores.
+    """
+
+    judge: Callable[[Ballot, Pairing], Verdicts]
+    clean: bool = field(default=False, kw_only=True)
+
+    def __call__(self, ballot: Ballot, pairing: Pairing) -> list[Pair]:
+        """The pairs of one clip, the strongest first; equal ones in the order of the rows."""
+        if not len(ballot.scores):
+            return []
+        verdicts = self.judge(ballot, pairing)
+        found = strongest(verdicts.code[None], verdicts.strength[None], pairing.pairs_per_clip)
+        return [
+            Pair(int(i), int(j), float(s))
+            for i, j, s in zip(found.chosen, found.rejected, found.strength, strict=True)
+        ]
+
+
+def wants_clean(rule: PairRule) -> bool:
+    """Whether a rule takes the clean target for a candidate."""
+    return isinstance(rule, Pairwise) and rule.clean
+
+
+@dataclass(frozen=True)
+class Found:
+    """Pairs of many clips, as columns.
+
+    Attributes:
+        clip: [P] place of the clip in the block.
+        chosen, rejected: [P] place of the candidate in its clip.
+        strength: [P].
+        rank: [P] from 0 in each clip.
+    """
+
+    clip: Rows
+    chosen: Rows
+    rejected: Rows
+    strength: Scores
+    rank: Rows
+
+
+def strongest(code: npt.NDArray[np.int8], strength: Scores, most: int) -> Found:
+    """At most so many pairs per clip, the strongest first; equal ones in the order of the rows.
+
+    Args:
+        code, strength: [C, N, N] from `Verdicts`.
+    """
+    clips, size = code.shape[0], code.shape[-1]
+    flat = np.where(code == STANDS, strength, -np.inf).reshape(clips, size * size)
+    if most == 1 and flat.size:
+        order = flat.argmax(axis=1)[:, None]
+    else:
+        order = np.argsort(-flat, axis=1, kind="stable")[:, :most]
+    value = np.take_along_axis(flat, order, axis=1)
+    clip, rank = np.nonzero(value > -np.inf)
+    place = order[clip, rank]
+    return Found(clip, place // max(size, 1), place % max(size, 1), value[clip, rank], rank)
+
+
+def may_meet(ballot: Ballot, pairing: Pairing) -> Mask:
+    """[..., N, N] whether i and j may be a pair by what generated them."""
+    label = np.asarray(ballot.generators)
+    return np.asarray(
+        pairing.across_generators | (label[..., :, None] == label[..., None, :]), dtype=bool
+    )
+
+
+def keeps_bounds(ballot: Ballot) -> Mask:
+    """[..., N] whether a candidate keeps every floor and ceiling; a null does not."""
+    keeps = np.ones(ballot.scores.shape[:-1], dtype=bool)
+    for place, vote in enumerate(ballot.votes):
+        column = ballot.scores[..., place]
+        if vote.floor is not None:
+            keeps &= column >= vote.floor
+        if vote.ceiling is not None:
+            keeps &= column <= vote.ceiling
+    return keeps
+
+
+def voting(votes: Sequence[Vote]) -> Rows:
+    """The places of the scores that vote."""
+    return np.array([k for k, vote in enumerate(votes) if vote.votes], dtype=np.int64)
 
 
 def oriented(ballot: Ballot) -> Scores:
@@ -95,16 +230,15 @@ def spread(scores: Scores, groups: npt.NDArray[np.int64]) -> Scores:
         groups: [R] which clip and generator each row belongs to.
     """
     _, number = np.unique(groups, return_inverse=True)
-    count = _sum_by(np.isfinite(scores).astype(float), number)
-    known = np.maximum(count, 1)
-    mean = _sum_by(np.nan_to_num(scores), number) / known
-    deviation = np.nan_to_num((scores - mean[number]) ** 2)
-    variance = _sum_by(deviation, number) / known
-    groups_known = np.maximum((count > 0).sum(axis=0), 1)
-    return np.asarray(np.sqrt(variance.sum(axis=0) / groups_known))
+    return np.array([_spread(column, number) for column in scores.T], dtype=np.float64)
 
 
-def _sum_by(values: Scores, number: npt.NDArray[np.int64]) -> Scores:
-    total = np.zeros((int(number.max(initial=-1)) + 1, values.shape[1]))
-    np.add.at(total, number, values)
-    return total
+def _spread(column: Scores, number: npt.NDArray[np.int64]) -> float:
+    known = np.isfinite(column)
+    value, number = column[known], np.unique(number[known], return_inverse=True)[1]
+    if not len(value):
+        return 0.0
+    count = np.bincount(number)
+    mean = np.bincount(number, value) / count
+    variance = np.bincount(number, (value - mean[number]) ** 2) / count
+    return float(np.sqrt(variance.mean()))

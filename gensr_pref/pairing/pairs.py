@@ -3,75 +3,61 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from gensr_pref.config import Pairing
-from gensr_pref.errors import ConfigError, RuleError, nearest
-from gensr_pref.pairing.base import Ballot, Pair, PairRule, Scores, Vote, margins, spread
+from gensr_pref.errors import RuleError
+from gensr_pref.identity import CLEAN
+from gensr_pref.pairing.base import (
+    CODE,
+    Ballot,
+    Pair,
+    PairRule,
+    Pairwise,
+    Rows,
+    Stop,
+    Vote,
+    strongest,
+    voting,
+    wants_clean,
+)
+from gensr_pref.pairing.columns import Columns, Generators, blocks, columns, with_clean
+from gensr_pref.pairing.votes import cast_votes
+from gensr_pref.schema import pairs_schema
+
+__all__ = ["Made", "ballots", "cast_votes", "judged", "make", "paired"]
 
 
-def cast_votes(panel: Sequence[Vote], pairing: Pairing) -> list[Vote]:
-    """The panel's votes with the run file's margins, ties and bounds.
+@dataclass(frozen=True)
+class Made:
+    """What a rule makes of a run.
 
-    Raises:
-        ConfigError: a margin, tie, floor or ceiling for a score that the panel does not give, or
-            a panel in which nothing votes.
+    Attributes:
+        chosen, rejected: [P] rows of `Columns`, clip by clip, the best pair of a clip first.
+        rank: [P] from 0 in each clip.
+        stops: why the clips without a pair have none, and how many.
     """
-    known = [vote.score for vote in panel]
-    for section in ("margin", "tie", "min", "max", "votes"):
-        for score in getattr(pairing, section) or ():
-            if score not in known:
-                raise ConfigError(
-                    f"pairing.{section}.{score}: the panel gives no such score. "
-                    f"{nearest(score, known)}"
-                )
-    votes = [_cast(vote, pairing) for vote in panel]
-    if not any(vote.votes for vote in votes):
-        raise ConfigError(
-            "no score votes. Give at least one metric of the panel vote: true, or name "
-            "scores in pairing.votes"
-        )
-    silent = [vote.score for vote in votes if not vote.votes]
-    for section in ("margin", "tie"):
-        for score in getattr(pairing, section):
-            if score in silent:
-                raise ConfigError(
-                    f"pairing.{section}.{score}: the score does not vote, so this would do "
-                    "nothing. Let it vote (pairing.votes), or use pairing.min or pairing.max"
-                )
-    return votes
+
+    chosen: Rows
+    rejected: Rows
+    rank: Rows
+    stops: Mapping[Stop, int]
 
 
-def ballots(
-    scores: pa.Table, generators: dict[str, str], votes: Sequence[Vote]
-) -> Iterator[tuple[str, list[str], Ballot]]:
-    """Every clip's id, its candidates' ids and its ballot, in the table's order.
-
-    Args:
-        scores: the scores table.
-        generators: candidate id -> generator; rows of other ids (the noisy input) are left out.
-        votes: from `cast_votes`.
-    """
-    ids = [str(value) for value in scores.column("candidate_id").to_pylist()]
-    rows = np.array([k for k, name in enumerate(ids) if name in generators], dtype=np.int64)
-    if not len(rows):
-        return
-    value = matrix(scores, [vote.score for vote in votes])[rows]
-    clips = np.array(scores.column("clip_id").to_pylist(), dtype=object)[rows]
-    label = np.array([generators[ids[k]] for k in rows], dtype=object)
-    groups = np.unique([f"{c}/{g}" for c, g in zip(clips, label, strict=True)], return_inverse=True)
-    spreads = spread(value, groups[1])
-    starts = np.flatnonzero(np.r_[True, clips[1:] != clips[:-1]])
-    for start, end in zip(starts, [*starts[1:], len(rows)], strict=True):
-        here = slice(start, end)
-        ballot = Ballot(value[here], list(label[here]), votes, spreads)
-        yield str(clips[start]), [ids[k] for k in rows[here]], ballot
+def ballots(found: Columns) -> Iterator[tuple[str, Rows, Ballot]]:
+    """Every clip's id, its candidates' rows and its ballot, in order."""
+    starts = np.flatnonzero(np.r_[True, found.clip[1:] != found.clip[:-1]][: len(found.clip)])
+    names = found.clip_ids.to_pylist()
+    for start, end in zip(starts, [*starts[1:], len(found.clip)], strict=True):
+        rows = np.arange(start, end)
+        yield names[found.clip[start]], rows, found.ballot(rows)
 
 
 def judged(ballot: Ballot, rule: PairRule, pairing: Pairing, clip: str = "") -> list[Pair]:
@@ -84,8 +70,8 @@ def judged(ballot: Ballot, rule: PairRule, pairing: Pairing, clip: str = "") -> 
         RuleError: the rule raised, or what it gave is not a list of pairs of different candidates,
             each once.
     """
-    voting = [k for k, vote in enumerate(ballot.votes) if vote.votes]
-    rows = np.flatnonzero(np.isfinite(ballot.scores[:, voting]).all(axis=1))
+    votes = voting(ballot.votes)
+    rows = np.flatnonzero(np.isfinite(ballot.scores[:, votes]).all(axis=1))
     known = replace(
         ballot, scores=ballot.scores[rows], generators=[ballot.generators[int(k)] for k in rows]
     )
@@ -109,45 +95,110 @@ def _checked(pair: Pair, rows: npt.NDArray[np.int64]) -> Pair:
     return Pair(int(rows[chosen]), int(rows[rejected]), float(pair.strength))
 
 
-def matrix(scores: pa.Table, names: Sequence[str]) -> Scores:
-    """[R, M] score columns as float64, NaN where null."""
-    columns = [scores.column(name).to_numpy(zero_copy_only=False) for name in names]
-    return np.stack(columns, axis=1).astype(np.float64)
+def paired(found: Columns, rule: PairRule, pairing: Pairing) -> Made:
+    """All pairs of a run, and why its other clips have none.
+
+    Candidates with a null on a voting score take no part. `Pairwise` rules judge many clips at
+    once; others are called clip by clip.
+
+    Raises:
+        RuleError: a rule of one's own raised or gave what is no pair.
+    """
+    rows = np.flatnonzero(found.known())
+    counted = np.bincount(found.clip, minlength=len(found.clip_ids))
+    if wants_clean(rule):
+        counted -= np.bincount(found.clip[_is_clean(found)], minlength=len(found.clip_ids))
+    reason = np.full(len(found.clip_ids), CODE[Stop.NULL])
+    reason[counted == 1] = CODE[Stop.ONE_CANDIDATE]
+    if isinstance(rule, Pairwise):
+        chosen, rejected, rank = _judged_at_once(found, rule, pairing, rows, reason)
+    else:
+        chosen, rejected, rank = _judged_one_by_one(found, rule, pairing, rows, reason)
+    order = np.lexsort((rank, found.clip[chosen]))
+    without = np.setdiff1d(np.arange(len(reason)), found.clip[chosen])
+    names, count = np.unique(reason[without], return_counts=True)
+    stops = {list(Stop)[int(code) - 1]: int(n) for code, n in zip(names, count, strict=True)}
+    return Made(chosen[order], rejected[order], rank[order], stops)
+
+
+def _judged_at_once(
+    found: Columns, rule: Pairwise, pairing: Pairing, rows: Rows, reason: Rows
+) -> tuple[Rows, Rows, Rows]:
+    parts = [(rows[:0], rows[:0], rows[:0])]
+    for block in blocks(found.clip, rows):
+        verdicts = rule.judge(found.ballot(block), pairing)
+        best = strongest(verdicts.code, verdicts.strength, pairing.pairs_per_clip)
+        parts.append((block[best.clip, best.chosen], block[best.clip, best.rejected], best.rank))
+        size = block.shape[1]
+        if size > 1:
+            apart = ~np.eye(size, dtype=bool)
+            reason[found.clip[block[:, 0]]] = verdicts.code[:, apart].min(axis=1)
+        if rule.clean:
+            lacking = ~_is_clean(found)[block[:, 0]]
+            reason[found.clip[block[lacking, 0]]] = CODE[Stop.NO_CLEAN]
+    chosen, rejected, rank = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return chosen, rejected, rank
+
+
+def _judged_one_by_one(
+    found: Columns, rule: PairRule, pairing: Pairing, rows: Rows, reason: Rows
+) -> tuple[Rows, Rows, Rows]:
+    known = np.bincount(found.clip[rows], minlength=len(reason))
+    reason[known > 1] = CODE[Stop.RULE]
+    parts = [
+        (here[pair.chosen], here[pair.rejected], rank)
+        for clip, here, ballot in ballots(found)
+        for rank, pair in enumerate(judged(ballot, rule, pairing, clip))
+    ]
+    table = np.array(parts, dtype=np.int64).reshape(-1, 3)
+    return table[:, 0], table[:, 1], table[:, 2]
 
 
 def make(
     scores: pa.Table,
-    generators: dict[str, str],
+    generators: Generators,
     votes: Sequence[Vote],
     rule: PairRule,
     pairing: Pairing,
+    clean: Sequence[str] | pa.Array = (),
 ) -> list[dict[str, Any]]:
-    """All rows of the pairs table, in the order of the clips in the scores table."""
-    rows = []
-    for clip, ids, ballot in ballots(scores, generators, votes):
-        for rank, pair in enumerate(judged(ballot, rule, pairing, clip)):
-            named = zip((vote.score for vote in votes), margins(ballot, pair), strict=True)
-            rows.append(
-                {
-                    "pair_id": f"{clip}/{pairing.rule}/{rank}",
-                    "clip_id": clip,
-                    "chosen_id": ids[pair.chosen],
-                    "rejected_id": ids[pair.rejected],
-                    "rule": pairing.rule,
-                    "margins": dict(named),
-                    "rank": rank,
-                }
-            )
+    """All rows of the pairs table, in the order of the clips in the scores table.
+
+    Args:
+        clean: ids of the clips that have a clean target; only `golden` asks for them.
+    """
+    found = columns(scores, generators, votes)
+    if wants_clean(rule):
+        found = with_clean(found, clean)
+    made = table(found, paired(found, rule, pairing), pairing.rule)
+    rows: list[dict[str, Any]] = made.to_pylist()
     return rows
 
 
-def _cast(vote: Vote, pairing: Pairing) -> Vote:
-    tie = pairing.tie.get(vote.score)
-    return replace(
-        vote,
-        votes=vote.votes if pairing.votes is None else vote.score in pairing.votes,
-        margin=pairing.margin.get(vote.score, vote.margin),
-        ties=vote.ties if tie is None else tie == "allow",
-        floor=pairing.min.get(vote.score),
-        ceiling=pairing.max.get(vote.score),
-    )
+def table(found: Columns, made: Made, rule: str) -> pa.Table:
+    """The pairs table: ids, the rule, margins on every score (null where either is), rank."""
+    clips = found.clip_ids.take(pa.array(found.clip[made.chosen]))
+    ranks = pa.array(made.rank.astype(np.int32))
+    ids = pc.binary_join_element_wise(clips, rule, ranks.cast(pa.string()), "/")
+    columns = {
+        "pair_id": ids,
+        "clip_id": clips,
+        "chosen_id": found.ids.take(pa.array(made.chosen)),
+        "rejected_id": found.ids.take(pa.array(made.rejected)),
+        "rule": pa.repeat(rule, len(made.rank)),
+        "margins": _margins(found, made),
+        "rank": ranks,
+    }
+    form = pairs_schema(vote.score for vote in found.votes)
+    return pa.table([columns[name] for name in form.names], schema=form)
+
+
+def _margins(found: Columns, made: Made) -> pa.StructArray:
+    names = [vote.score for vote in found.votes]
+    sign = np.array([1.0 if vote.higher_is_better else -1.0 for vote in found.votes])
+    margin = ((found.scores[made.chosen] - found.scores[made.rejected]) * sign).astype(np.float32)
+    return pa.StructArray.from_arrays([pa.array(m, from_pandas=True) for m in margin.T], names)
+
+
+def _is_clean(found: Columns) -> npt.NDArray[np.bool_]:
+    return np.asarray(found.generators == CLEAN)

@@ -2,6 +2,13 @@
 
 Multi-metric preference alignment (arXiv 2508.17229): strict Pareto dominance over the panel. The
 paper names no margins, ties, floors or choice among several pairs; those are this project's.
+
+Candidate i beats j on a score when ``oriented(i) - oriented(j) > margin``. It ties when the
+difference is within the margin; a tie stops the pair unless the score's ties are allowed. At least
+one voting score must be won. A null on a voting score stops the pair, and so does a bound (floor or
+ceiling) that chosen does not keep or whose score is null. The smallest margin is taken over the
+scores that are won, in units of each score's spread; the largest smallest margin comes first, equal
+ones in the order of the rows.
 """
 
 from __future__ import annotations
@@ -10,65 +17,67 @@ import numpy as np
 import numpy.typing as npt
 
 from gensr_pref.config import Pairing
-from gensr_pref.pairing.base import Ballot, Pair, Scores, oriented
+from gensr_pref.pairing.base import (
+    CODE,
+    STANDS,
+    Ballot,
+    Mask,
+    Pairwise,
+    Scores,
+    Stop,
+    Verdicts,
+    keeps_bounds,
+    may_meet,
+    oriented,
+    voting,
+)
 
-Mask = npt.NDArray[np.bool_]
+
+def judge(ballot: Ballot, pairing: Pairing) -> Verdicts:
+    """The rule's verdict on every two candidates, with any leading axes."""
+    votes = voting(ballot.votes)
+    value = oriented(ballot)[..., votes]
+    shape = (*value.shape[:-1], value.shape[-2])
+    won, lost, short, near, null = (np.zeros(shape, dtype=bool) for _ in range(5))
+    strength = np.full(shape, np.inf)
+    for place, score in enumerate(votes):
+        vote, spread = ballot.votes[score], float(ballot.spreads[score])
+        difference = value[..., :, None, place] - value[..., None, :, place]
+        wins = difference > vote.margin
+        won |= wins
+        lost |= difference < -vote.margin
+        null |= np.isnan(difference)
+        if not vote.ties:
+            within = np.abs(difference) <= vote.margin
+            short |= within
+            near |= within & (difference != 0)
+        in_spreads = difference / (spread if spread > 0 else 1.0)
+        strength = np.where(wins, np.minimum(strength, in_spreads), strength)
+    stopped = _stopped(won, lost, short, near)
+    stopped[(stopped == STANDS) & ~keeps_bounds(ballot)[..., :, None]] = CODE[Stop.BOUND]
+    stopped[~may_meet(ballot, pairing)] = CODE[Stop.GENERATORS]
+    stopped[null] = CODE[Stop.NULL]
+    return Verdicts(stopped, strength)
 
 
-def unanimous(ballot: Ballot, pairing: Pairing) -> list[Pair]:
-    """All unanimous pairs of a clip, the largest smallest-margin first.
+def _stopped(won: Mask, lost: Mask, short: Mask, near: Mask) -> npt.NDArray[np.int8]:
+    """What the votes say; `short` is within the margin of a score that must be won.
 
-    Candidate i beats j on a score when ``oriented(i) - oriented(j) > margin``. It ties when the
-    difference is within the margin; a tie stops the pair unless the score's ties are allowed. At
-    least one voting score must be won. A null on a voting score stops the pair, and so does a
-    bound (floor or ceiling) that chosen does not keep or whose score is null. The smallest margin
-    is taken over the scores that are won, in units of each score's spread; equal ones are ordered
-    by row.
+    Nothing won and nothing lost is a tie where all are equal; the votes whose ties are allowed are
+    then all that differ, by less than their margin.
     """
-    difference = _differences(ballot)
-    won, stands = _verdicts(ballot, difference)
-    allowed = stands.all(axis=2) & won.any(axis=2) & _eligible(ballot, pairing)
-    strength = _smallest_margin(ballot, difference, won)
-    found = [Pair(int(i), int(j), float(strength[i, j])) for i, j in np.argwhere(allowed)]
-    found.sort(key=lambda pair: (-pair.strength, pair.chosen, pair.rejected))
-    return found[: pairing.pairs_per_clip]
+    code = np.full(won.shape, STANDS, dtype=np.int8)
+    code[short | ~won] = CODE[Stop.TIE]
+    code[near] = CODE[Stop.MARGIN]
+    code[lost] = CODE[Stop.VETO]
+    return code
 
 
-def _voting(ballot: Ballot) -> npt.NDArray[np.int64]:
-    return np.array([k for k, vote in enumerate(ballot.votes) if vote.votes], dtype=np.int64)
+unanimous = Pairwise(judge)
 
 
-def _differences(ballot: Ballot) -> Scores:
-    """[N, N, V] by how much row i is better than row j on each voting score."""
-    value = oriented(ballot)[:, _voting(ballot)]
-    return value[:, None, :] - value[None, :, :]
-
-
-def _verdicts(ballot: Ballot, difference: Scores) -> tuple[Mask, Mask]:
-    """[N, N, V] which scores i wins against j, and which let the pair stand. NaN does neither."""
-    votes = [ballot.votes[k] for k in _voting(ballot)]
-    margin = np.array([vote.margin for vote in votes])
-    ties = np.array([vote.ties for vote in votes], dtype=bool)
-    won = difference > margin
-    tied = np.abs(difference) <= margin
-    return won, won | (tied & ties)
-
-
-def _eligible(ballot: Ballot, pairing: Pairing) -> Mask:
-    """[N, N] whether i keeps the bounds and i and j may meet."""
-    keeps = np.ones(len(ballot.scores), dtype=bool)
-    for column, vote in zip(ballot.scores.T, ballot.votes, strict=True):
-        if vote.floor is not None:
-            keeps &= column >= vote.floor
-        if vote.ceiling is not None:
-            keeps &= column <= vote.ceiling
-    label = np.array(ballot.generators)
-    meet = pairing.across_generators | (label[:, None] == label[None, :])
-    return np.asarray(keeps[:, None] & meet, dtype=bool)
-
-
-def _smallest_margin(ballot: Ballot, difference: Scores, won: Mask) -> Scores:
-    """[N, N] the smallest won margin in spreads; infinite where nothing is won."""
-    spreads = ballot.spreads[_voting(ballot)]
-    in_spreads = difference / np.where(spreads > 0, spreads, 1.0)
-    return np.asarray(np.where(won, in_spreads, np.inf).min(axis=2, initial=np.inf))
+def in_spreads(ballot: Ballot) -> Scores:
+    """[..., N, V] voting scores, larger is better, in units of each score's spread."""
+    votes = voting(ballot.votes)
+    spreads = ballot.spreads[votes]
+    return np.asarray(oriented(ballot)[..., votes] / np.where(spreads > 0, spreads, 1.0))

@@ -124,6 +124,22 @@ def test_no_speaker_is_on_both_sides(write: Any, tmp_path: Path) -> None:
     assert 8 <= splits.count("validation") <= 28
 
 
+def test_pieces_of_a_recording_stay_together_where_told(write: Any, tmp_path: Path) -> None:
+    for number in range(20):
+        write(f"speech/{number}.wav", seconds=4.0)
+    source = {"kind": "folder", "path": "speech"}
+    sides: dict[str, dict[str, set[str]]] = {"source": {}, "clip": {}}
+    for by, found in sides.items():
+        settings = corpus(
+            source=source, segment_seconds=(1, 1), validation={"share": 0.4, "by": by}
+        )
+        for spec in plan(settings, 0, tmp_path).clips:
+            found.setdefault(spec.item.source_id, set()).add(spec.split)
+    assert all(len(side) == 1 for side in sides["source"].values())
+    assert {"validation"} in sides["source"].values()
+    assert any(len(side) == 2 for side in sides["clip"].values())
+
+
 def test_text_only_for_the_whole_recording(write: Any, tmp_path: Path) -> None:
     write("short.wav", seconds=2.0)
     write("long.wav", seconds=7.0)

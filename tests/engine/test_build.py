@@ -14,7 +14,7 @@ from gensr_pref.config import Pairing
 from gensr_pref.engine import rundir, text
 from gensr_pref.engine.audit import audit
 from gensr_pref.engine.build import build
-from gensr_pref.engine.pair import generators, pair, votes_for
+from gensr_pref.engine.pair import pair, votes_for
 from gensr_pref.errors import (
     ConfigError,
     InputError,
@@ -75,7 +75,8 @@ def test_pairs_are_those_pandas_finds(finished):
     votes = votes_for(rundir.document(finished))
     found = [(row["chosen_id"], row["rejected_id"]) for row in rows(finished, "pairs")]
     scores = shards.read_all(finished, "scores")
-    assert sorted(found) == pandas_pairs(scores, generators(finished), Pairing(), votes)
+    generators = {row["candidate_id"]: row["generator"] for row in rows(finished, "candidates")}
+    assert sorted(found) == pandas_pairs(scores, generators, Pairing(), votes)
 
 
 def test_summary_counts_what_the_tables_hold(finished):

@@ -2,14 +2,19 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
 from gensr_pref.errors import ConfigError, MissingWeightsError
-from gensr_pref.generators.checkpoint import load_flow, revision_of, save_flow
+from gensr_pref.generators.autoregressive import Autoregressive
+from gensr_pref.generators.checkpoint import encoder_weights, load, revision_of, save
 from gensr_pref.generators.flow import Flow, FlowConfig
+from gensr_pref.generators.masked import Masked
+from gensr_pref.generators.token_model import TokenModelConfig
+from gensr_pref.generators.tokenizer import Tokenizer, TokenizerConfig
 
 SMALL = FlowConfig(
     encoder_width=8, encoder_dilations=(1,), velocity_width=8, velocity_dilations=(1,)
@@ -19,15 +24,15 @@ SMALL = FlowConfig(
 @pytest.fixture
 def folder(tmp_path):
     torch.manual_seed(0)
-    save_flow(Flow(SMALL), tmp_path)
+    save(Flow(SMALL), tmp_path)
     return tmp_path
 
 
 def test_what_was_saved_is_loaded(folder, tmp_path) -> None:
-    flow = load_flow(folder)
+    flow = load(folder, Flow)
     assert flow.config == SMALL
     again = tmp_path / "again"
-    save_flow(flow, again)
+    save(flow, again)
     assert revision_of(again) == revision_of(folder)
 
 
@@ -43,7 +48,7 @@ def test_an_absent_checkpoint_says_what_is_wanted(tmp_path) -> None:
     with pytest.raises(MissingWeightsError, match=r"model\.safetensors and config\.json"):
         revision_of(tmp_path / "nowhere")
     with pytest.raises(MissingWeightsError, match="nowhere"):
-        load_flow(tmp_path / "nowhere")
+        load(tmp_path / "nowhere", Flow)
 
 
 def test_missing_unknown_and_misshapen_weights_are_named(folder) -> None:
@@ -52,7 +57,7 @@ def test_missing_unknown_and_misshapen_weights_are_named(folder) -> None:
     weights["encoder.leave.bias"] = torch.zeros(3)
     save_file(weights, folder / "model.safetensors")
     with pytest.raises(ConfigError) as caught:
-        load_flow(folder)
+        load(folder, Flow)
     message = str(caught.value)
     assert "Missing: field.hear.bias." in message
     assert "Unknown: stranger." in message
@@ -63,15 +68,63 @@ def test_missing_unknown_and_misshapen_weights_are_named(folder) -> None:
 def test_a_file_of_another_kind_is_refused(folder, content: bytes) -> None:
     (folder / "model.safetensors").write_bytes(content)
     with pytest.raises(ConfigError, match=r"model\.safetensors"):
-        load_flow(folder)
+        load(folder, Flow)
 
 
-@pytest.mark.parametrize("change", [{"wdith": 3}, None])
-def test_settings_of_another_network_are_refused(folder, change) -> None:
+def test_settings_of_another_shape_are_refused(folder) -> None:
     path = folder / "config.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), **change} if change else [1]))
-    with pytest.raises(ConfigError, match=r"config\.json: not the settings of a flow"):
-        load_flow(folder)
+    path.write_text(json.dumps({**json.loads(path.read_text()), "wdith": 3}))
+    with pytest.raises(ConfigError, match=r"config\.json: not the settings of 'flow'.*wdith"):
+        load(folder, Flow)
+
+
+def test_settings_that_are_none_are_refused(folder) -> None:
+    (folder / "config.json").write_text("[1]")
+    with pytest.raises(ConfigError, match=r"config\.json: the settings of architecture None"):
+        load(folder, Flow)
+
+
+def test_a_network_of_another_kind_is_refused(folder) -> None:
+    with pytest.raises(ConfigError, match="architecture 'flow'; 'masked' is wanted here"):
+        load(folder, Masked)
+
+
+TOKENS = TokenModelConfig(
+    encoder_width=8,
+    encoder_dilations=(1,),
+    decoder_width=8,
+    decoder_dilations=(1,),
+    head_width=4,
+    groups=4,
+    codes=3,
+)
+
+
+@pytest.mark.parametrize("kind", [Autoregressive, Masked])
+def test_a_model_of_tokens_brings_its_codebooks(kind, tmp_path) -> None:
+    tokenizer = Tokenizer(TokenizerConfig(4, 3))
+    torch.nn.init.normal_(tokenizer.codebook)
+    model = kind(replace(TOKENS, tokenizer=tokenizer.digest), tokenizer)
+    save(model, tmp_path)
+    assert torch.equal(load(tmp_path, kind).tokenizer.codebook, tokenizer.codebook)
+    weights = load_file(tmp_path / "model.safetensors")
+    weights["tokenizer.codebook"][0, 0, 0] += 1
+    save_file(weights, tmp_path / "model.safetensors")
+    with pytest.raises(ConfigError, match=f"config.json names {tokenizer.digest}"):
+        load(tmp_path, kind)
+
+
+def test_a_tokenizer_is_a_checkpoint(tmp_path) -> None:
+    tokenizer = Tokenizer(TokenizerConfig(4, 3))
+    torch.nn.init.normal_(tokenizer.codebook)
+    save(tokenizer, tmp_path)
+    assert load(tmp_path, Tokenizer).digest == tokenizer.digest
+
+
+def test_the_encoder_can_be_had_alone(folder) -> None:
+    flow = load(folder, Flow)
+    for name, value in flow.encoder.state_dict().items():
+        assert torch.equal(encoder_weights(folder)[name], value)
 
 
 def test_a_copy_elsewhere_is_the_same_revision(folder, tmp_path_factory) -> None:

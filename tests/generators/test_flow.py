@@ -6,15 +6,13 @@ import pytest
 import torch
 
 from gensr_pref.generators.bands import FEATURES, GAIN_BANDS
+from gensr_pref.generators.encoder import Condition, regression_error, scale_error
 from gensr_pref.generators.flow import (
-    Condition,
     Flow,
     FlowConfig,
     base_noise,
     flow_matching_error,
     interpolate,
-    regression_error,
-    scale_error,
     solve,
 )
 

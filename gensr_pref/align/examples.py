@@ -1,0 +1,172 @@
+"""Training examples: clean speech, degraded, as features and latent.
+
+Examples are numbered: example n is made from (seed, n) alone, and step k of a training draws its
+batch from a window of the latest `pool` examples, which moves on by `fresh` examples per step.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict, deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from gensr_pref import config
+from gensr_pref.align.recipe import Pretrain, Speech, Spoken
+from gensr_pref.audio import Wave, pcm16
+from gensr_pref.corpus import degrade, rooms
+from gensr_pref.corpus.base import Item, Source
+from gensr_pref.corpus.library import Library
+from gensr_pref.corpus.sources import listed, opened
+from gensr_pref.errors import Unusable
+from gensr_pref.generators.bands import RATE, features, latent_of
+from gensr_pref.generators.carrier import carrier, stft
+from gensr_pref.identity import rng_for
+
+LEVEL_DB = (-38.0, -16.0)  # root mean square of the clean speech, relative to full scale
+PEAK = 0.9
+PAUSE_S = (0.1, 0.4)  # between short recordings that are joined to fill an example
+
+
+class Voices:
+    """Clean speech in memory, drawn source by weight and recording by length."""
+
+    def __init__(self, speech: list[Speech], base: Path) -> None:
+        self._sources = [
+            Recorded(opened(s.source, base, f"speech.{i}.source"), f"speech.{i}.source")
+            for i, s in enumerate(speech)
+        ]
+        weights = np.array([s.weight for s in speech])
+        self._share = weights / weights.sum()
+
+    def draw(self, rng: np.random.Generator, samples: int) -> Wave:
+        """[samples] of one speaker, at a random level."""
+        source = self._sources[int(rng.choice(len(self._sources), p=self._share))]
+        wave = source.stretch(rng, samples)
+        rms = math.sqrt(float(np.square(wave, dtype=np.float64).mean())) + 1e-9
+        gain = min(10 ** (rng.uniform(*LEVEL_DB) / 20) / rms, PEAK / (np.abs(wave).max() + 1e-9))
+        return wave * np.float32(gain)
+
+
+class Recorded:
+    """The recordings of one source."""
+
+    def __init__(self, source: Source, field: str) -> None:
+        self._source = source
+        self._items, _ = listed(source, field)
+        seconds = np.array([item.frames / item.rate for item in self._items])
+        self._share = seconds / seconds.sum()
+        self._waves: dict[str, npt.NDArray[np.int16]] = {}
+        self._by_speaker: dict[str, list[Item]] = defaultdict(list)
+        for item in self._items:
+            self._by_speaker[item.speaker or item.source_id].append(item)
+
+    def stretch(self, rng: np.random.Generator, samples: int) -> Wave:
+        """[samples] from anywhere in a recording; short ones are joined, speaker by speaker."""
+        item = self._items[int(rng.choice(len(self._items), p=self._share))]
+        pieces = [self._wave(item)]
+        others = self._by_speaker[item.speaker or item.source_id]
+        while sum(map(len, pieces)) < samples:
+            pieces.append(np.zeros(int(rng.uniform(*PAUSE_S) * RATE), np.float32))
+            pieces.append(self._wave(others[int(rng.integers(len(others)))]))
+        joined = np.concatenate(pieces)
+        start = int(rng.integers(len(joined) - samples + 1))
+        return joined[start : start + samples]
+
+    def _wave(self, item: Item) -> Wave:
+        if item.source_id not in self._waves:
+            sound, _ = self._source.read(item, 0, item.frames)
+            self._waves[item.source_id] = pcm16(sound.at(RATE).wave)
+        return self._waves[item.source_id].astype(np.float32) / np.float32(32768)
+
+
+@dataclass(frozen=True)
+class Example:
+    """Features [FEATURES, F] and latent [GAIN_BANDS, F], float16."""
+
+    x: Tensor
+    y_1: Tensor
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Numbered training examples: what `of` returns depends on the recipe and the number only."""
+
+    recipe: Spoken
+    voices: Voices
+    settings: config.Degrade
+    library: Library
+
+    @classmethod
+    def opened(cls, recipe: Spoken, base: Path, out: Path) -> Examples:
+        """Open all sources; simulated rooms are made here, under `out`."""
+        settings = _with_rooms(recipe, out)
+        return cls(recipe, Voices(recipe.speech, base), settings, Library.opened(settings, base))
+
+    def of(self, number: int) -> Example:
+        """Example `number`; a draw that cannot be degraded (silence) is drawn again."""
+        for attempt in range(100):
+            rng = rng_for(self.recipe.seed, "example", number, attempt)
+            clean = self.voices.draw(rng, int(self.recipe.seconds * RATE))
+            try:
+                made = degrade.degrade(clean, RATE, self.settings, self.library, rng)
+            except Unusable:
+                continue
+            return _example(made)
+        raise Unusable(*_no_example(number))
+
+
+def _no_example(number: int) -> tuple[Any, str]:
+    from gensr_pref.schema import Reason
+
+    return Reason.SILENT, f"example {number}: 100 draws of speech and noise, none usable"
+
+
+def _example(made: degrade.Degraded) -> Example:
+    heard = carrier(pcm16(made.noisy).astype(np.float32) / np.float32(32768))
+    target = latent_of(stft(torch.from_numpy(made.clean)), heard)
+    return Example(features(heard).half(), target.half())
+
+
+def _with_rooms(recipe: Spoken, out: Path) -> config.Degrade:
+    """The settings with `recipe.rooms` simulated rooms, made once, as recorded ones."""
+    reverb = recipe.degrade.reverb
+    if reverb is None or reverb.source is not None or recipe.rooms == 0:
+        return recipe.degrade
+    folder = out.resolve() / "rooms"
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in tqdm(range(recipe.rooms), desc="rooms", leave=False):
+        path = folder / f"{number:04d}.wav"
+        if not path.exists():
+            rng = rng_for(recipe.seed, "room", number)
+            rt60_s = float(rng.uniform(*reverb.rt60_s))
+            room = rooms.draw_room(rt60_s, float(rng.uniform(*reverb.distance_m)), RATE, rng)
+            part = path.with_suffix(".part")
+            soundfile.write(part, rooms.simulated(room, rt60_s, RATE), RATE, "FLOAT", format="WAV")
+            part.replace(path)
+    recorded = reverb.model_copy(update={"source": config.FolderSource(path=str(folder))})
+    return recipe.degrade.model_copy(update={"reverb": recorded})
+
+
+def windows(examples: Examples, recipe: Pretrain, first_step: int) -> Iterator[list[Example]]:
+    """The batch of every step from `first_step` on."""
+    start = first_step * recipe.fresh
+    making = tqdm(range(start, start + recipe.pool), desc="examples", leave=False)
+    pool = deque((examples.of(number) for number in making), maxlen=recipe.pool)
+    step = first_step
+    while True:
+        rng = rng_for(recipe.seed, "batch", step)
+        chosen = rng.choice(len(pool), recipe.batch, replace=recipe.batch > len(pool))
+        yield [pool[int(index)] for index in chosen]
+        following = step * recipe.fresh + recipe.pool
+        pool.extend(examples.of(number) for number in range(following, following + recipe.fresh))
+        step += 1

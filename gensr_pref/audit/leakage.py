@@ -1,0 +1,32 @@
+"""Whether training and validation share what they must not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+_SHOWN = 5
+
+
+def leakage(split: Sequence[str], identities: Mapping[str, Sequence[str | None]]) -> dict[str, Any]:
+    """Values that clips of different splits have in common.
+
+    Args:
+        split: [clips] such as train, validation.
+        identities: per kind (clip, speaker, source), [clips] its value; None is nobody's.
+
+    Returns:
+        ``clips``: how many each split has; per kind {shared: how many values are on several sides,
+        examples: up to five of them}.
+    """
+    counts = {name: list(split).count(name) for name in sorted(set(split))}
+    return {"clips": counts, **{kind: _shared(split, of) for kind, of in identities.items()}}
+
+
+def _shared(split: Sequence[str], values: Sequence[str | None]) -> dict[str, Any]:
+    sides: dict[str, set[str]] = {}
+    for side, value in zip(split, values, strict=True):
+        if value is not None:
+            sides.setdefault(value, set()).add(side)
+    both = sorted(value for value, found in sides.items() if len(found) > 1)
+    return {"shared": len(both), "examples": both[:_SHOWN]}

@@ -1,0 +1,63 @@
+"""mgm-tiny: a small masked generative model that restores 16 kHz speech.
+
+It generates tokens of band gains, all frames at once, in a few steps. What it was trained on, what
+it restores and what it cannot: `weights/mgm-tiny/README.md`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from gensr_pref.generators.draw import Plan
+from gensr_pref.generators.masked import Masked, sampled
+from gensr_pref.generators.tiny import Clip, whole
+from gensr_pref.generators.token_generator import TokenGenerator, Tokens
+from gensr_pref.generators.token_model import Heard
+
+TEMPERATURE = 1.0
+SPREAD = (0.1, 0.4)
+CLIP_TEMPERATURE = 1.0
+STEPS = 8
+
+
+class MaskedTiny(TokenGenerator[Masked, Heard]):
+    """The generator ``mgm-tiny``.
+
+    Args:
+        temperature: of the tokens of frames. A pair [low, high] draws it for every candidate,
+            uniformly, from the candidate's seed; so for the next two.
+        spread: how far from the expected gain a token may lead; see `draw`.
+        clip_temperature: of the first column, by which candidates differ as wholes.
+        top_p: probability that the likeliest codes of a frame must hold; the others are left out.
+        steps: from all tokens hidden to none.
+        checkpoint: folder with `model.safetensors` and `config.json`; absent = the shipped one.
+
+    Raises:
+        ValueError: an option outside its range.
+    """
+
+    name = "mgm-tiny"
+    paradigm = "mgm"
+    network = Masked
+
+    def __init__(
+        self,
+        temperature: float | Sequence[float] = TEMPERATURE,
+        spread: float | Sequence[float] = SPREAD,
+        clip_temperature: float | Sequence[float] = CLIP_TEMPERATURE,
+        top_p: float = 1.0,
+        steps: int = STEPS,
+        checkpoint: str | None = None,
+    ) -> None:
+        super().__init__(temperature, spread, clip_temperature, top_p, checkpoint)
+        self.steps = whole("steps", steps)
+
+    def _prepared(self, clip: Clip) -> Heard:
+        return self.policy.heard(self.policy.condition(clip.x))
+
+    def _tokens(self, prepared: Heard, plans: Sequence[Plan]) -> list[Tokens]:
+        return sampled(self.policy, prepared, plans, self.steps)
+
+    def _further(self) -> dict[str, Any]:
+        return {"steps": self.steps}

@@ -1,0 +1,127 @@
+"""The candidates of a run as columns, sorted by clip, and the blocks of clips that rules judge."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from gensr_pref.identity import CLEAN, clean_id
+from gensr_pref.pairing.base import Ballot, Mask, Rows, Scores, Vote, spread, voting
+
+BLOCK = 2**18  # candidate pairs judged at once: a few tens of MB, whatever the run's size
+Generators: TypeAlias = Mapping[str, str] | pa.Table
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Every scored candidate of a run, clip by clip in the order of the scores table.
+
+    Attributes:
+        ids: [R] candidate ids.
+        clip_ids: [C] of the clips that have a candidate.
+        clip: [R] place in `clip_ids`, never falling.
+        generators: [R] labels.
+        scores: [R, M] raw values, NaN where null.
+        votes: [M] how each score counts.
+        spreads: [M] typical spread of each score within a clip and generator.
+    """
+
+    ids: pa.Array
+    clip_ids: pa.Array
+    clip: Rows
+    generators: npt.NDArray[np.str_]
+    scores: Scores
+    votes: Sequence[Vote]
+    spreads: Scores
+
+    def ballot(self, rows: Rows) -> Ballot:
+        """The ballot of rows of any shape [..., N]."""
+        return Ballot(self.scores[rows], self.generators[rows], self.votes, self.spreads)
+
+    def known(self) -> Mask:
+        """[R] whether a candidate has a number on every voting score."""
+        return np.asarray(np.isfinite(self.scores[:, voting(self.votes)]).all(axis=1))
+
+
+def columns(scores: pa.Table, generators: Generators, votes: Sequence[Vote]) -> Columns:
+    """The scores table as columns; rows that are no candidate's (the noisy input) are left out.
+
+    Args:
+        scores: the scores table.
+        generators: candidate id -> generator; or a table with `candidate_id` and `generator`.
+        votes: from `cast_votes`.
+    """
+    known, labels = _labels(generators)
+    ids = _array(scores.column("candidate_id"))
+    place = pc.index_in(ids, value_set=known)
+    rows = np.flatnonzero(pc.is_valid(place).to_numpy(zero_copy_only=False))
+    names = _array(scores.column("clip_id")).take(rows).dictionary_encode()
+    clip = names.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    order = np.argsort(clip, kind="stable")
+    rows, clip = rows[order], clip[order]
+    label = labels[place.to_numpy(zero_copy_only=False)[rows].astype(np.int64)]
+    value = matrix(scores, [vote.score for vote in votes])[rows]
+    _, kind = np.unique(label, return_inverse=True)
+    groups = clip * (int(kind.max(initial=0)) + 1) + kind
+    spreads = spread(value, groups)
+    return Columns(ids.take(rows), names.dictionary, clip, label, value, tuple(votes), spreads)
+
+
+def with_clean(found: Columns, clips: Collection[str] | pa.Array) -> Columns:
+    """The same with a clean target as the first candidate of every clip that has one."""
+    has = pc.is_in(found.clip_ids, value_set=pa.array(clips, pa.string()))
+    number = np.flatnonzero(has.to_numpy(zero_copy_only=False))
+    names = [clean_id(name) for name in found.clip_ids.take(number).to_pylist()]
+    clip = np.r_[number, found.clip]
+    order = np.argsort(clip, kind="stable")
+    nulls = np.full((len(number), found.scores.shape[1]), np.nan)
+    return replace(
+        found,
+        ids=pa.concat_arrays([pa.array(names, pa.string()), found.ids]).take(order),
+        clip=clip[order],
+        generators=np.r_[np.full(len(number), CLEAN), found.generators][order],
+        scores=np.concatenate([nulls, found.scores])[order],
+    )
+
+
+def blocks(clip: Rows, rows: Rows) -> Iterator[Rows]:
+    """[C, N] row numbers: clips with as many candidates as each other, a bounded number at once.
+
+    Args:
+        clip: [R] the clip of each row, never falling.
+        rows: those that take part, rising.
+    """
+    of_rows = clip[rows]
+    starts = np.flatnonzero(np.r_[True, of_rows[1:] != of_rows[:-1]]) if len(rows) else rows
+    counts = np.diff(np.r_[starts, len(rows)])
+    for count in np.unique(counts):
+        first = starts[counts == count]
+        size = max(1, BLOCK // int(count) ** 2)
+        for start in range(0, len(first), size):
+            yield rows[first[start : start + size, None] + np.arange(count)]
+
+
+def matrix(scores: pa.Table, names: Sequence[str]) -> Scores:
+    """[R, M] score columns as float64, NaN where null."""
+    found = [scores.column(name).to_numpy(zero_copy_only=False) for name in names]
+    return np.stack(found, axis=1).astype(np.float64)
+
+
+def _labels(generators: Generators) -> tuple[pa.Array, npt.NDArray[np.str_]]:
+    if isinstance(generators, Mapping):
+        named = pa.array(list(generators), pa.string())
+        return named, np.array(list(generators.values()), dtype=np.str_)
+    named = _array(generators.column("candidate_id"))
+    encoded = _array(generators.column("generator")).dictionary_encode()
+    names = np.array(encoded.dictionary.to_pylist() or [""], dtype=np.str_)
+    return named, names[encoded.indices.to_numpy(zero_copy_only=False)]
+
+
+def _array(column: pa.ChunkedArray) -> pa.Array:
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column

@@ -1,0 +1,90 @@
+"""Rules that put one number on every candidate and pair high ones with low ones.
+
+`top_bottom` is the rule of GSEPF (arXiv 2507.09929): N candidates are ranked by one score (there
+UTMOS) and the best Z are set against the worst Z. The paper finds Z = 1 about as good as 4. Every
+one of the best meets every one of the worst here, the largest difference first; how the paper
+matches them is not said.
+
+`weighted` ranks by a weighted sum of scores, for ablations. With ``units: raw`` and equal weights
+it is the composite reward of arXiv 2606.21458 (there DNSMOS OVRL + (1 - WER) + UTMOS); with
+``units: spread``, the default, every score is first divided by its typical spread within a clip, so
+that none outweighs the others by its scale alone.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gensr_pref.config import Pairing
+from gensr_pref.pairing.base import (
+    CODE,
+    STANDS,
+    Ballot,
+    Mask,
+    Pairwise,
+    Scores,
+    Stop,
+    Verdicts,
+    keeps_bounds,
+    may_meet,
+    oriented,
+    voting,
+)
+
+
+def judge_top_bottom(ballot: Ballot, pairing: Pairing) -> Verdicts:
+    """The verdict of `top_bottom`; the ranking is within those that may meet."""
+    (score,) = voting(ballot.votes)
+    value = oriented(ballot)[..., score]
+    spread = float(ballot.spreads[score])
+    meets = may_meet(ballot, pairing)
+    verdicts = _judged(ballot, value, ballot.votes[score].margin, meets)
+    above, below = (_beaten_by(value, meets, sign) for sign in (1, -1))
+    top, bottom = above < pairing.extremes, below < pairing.extremes
+    outside = ~(top[..., :, None] & bottom[..., None, :])
+    code = np.where(outside & (verdicts.code == STANDS), CODE[Stop.RULE], verdicts.code)
+    return Verdicts(code.astype(np.int8), verdicts.strength / (spread if spread > 0 else 1.0))
+
+
+def judge_weighted(ballot: Ballot, pairing: Pairing) -> Verdicts:
+    """The verdict of `weighted`; the strength is the difference of the sums."""
+    value = weighted_sum(ballot, pairing)
+    return _judged(ballot, value, pairing.gap, may_meet(ballot, pairing))
+
+
+def weighted_sum(ballot: Ballot, pairing: Pairing) -> Scores:
+    """[..., N] ``sum_m w_m s_m / u_m``, s_m larger is better, u_m the spread or 1.
+
+    A score that never differs within a clip has no spread and is left as it is.
+    """
+    votes = voting(ballot.votes)
+    weight = np.array([pairing.weights.get(ballot.votes[k].score, 1.0) for k in votes])
+    if pairing.units == "spread":
+        spreads = ballot.spreads[votes]
+        weight = weight / np.where(spreads > 0, spreads, 1.0)
+    return np.asarray(oriented(ballot)[..., votes] @ weight)
+
+
+def _judged(ballot: Ballot, value: Scores, gap: float, meets: Mask) -> Verdicts:
+    """A pair stands where chosen has more by more than `gap` and keeps its bounds."""
+    difference = value[..., :, None] - value[..., None, :]
+    code = np.full(difference.shape, STANDS, dtype=np.int8)
+    code[np.broadcast_to(~keeps_bounds(ballot)[..., :, None], code.shape)] = CODE[Stop.BOUND]
+    code[difference <= gap] = CODE[Stop.MARGIN]
+    code[difference == 0] = CODE[Stop.TIE]
+    code[difference < 0] = CODE[Stop.VETO]
+    code[~meets] = CODE[Stop.GENERATORS]
+    code[np.isnan(difference)] = CODE[Stop.NULL]
+    return Verdicts(code, difference)
+
+
+def _beaten_by(value: Scores, meets: Mask, sign: int) -> np.ndarray:
+    """[..., N] how many that it may meet stand before a candidate; equal ones by their row."""
+    ahead = sign * (value[..., None, :] - value[..., :, None])
+    row = np.arange(value.shape[-1])
+    first = row[None, :] < row[:, None] if sign > 0 else row[None, :] > row[:, None]
+    return np.asarray((((ahead > 0) | ((ahead == 0) & first)) & meets).sum(axis=-1))
+
+
+top_bottom = Pairwise(judge_top_bottom)
+weighted = Pairwise(judge_weighted)

@@ -1,0 +1,110 @@
+"""How each score counts: the panel's votes under the pairing section of the run file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from gensr_pref.config import Pairing
+from gensr_pref.errors import ConfigError, nearest
+from gensr_pref.pairing.base import Vote
+
+# Of the built-in rules, the settings that each takes no notice of: a setting that would do nothing
+# is refused. A rule of one's own may read any.
+_IDLE: Mapping[str, tuple[str, ...]] = {
+    "unanimous": ("score", "extremes", "weights", "units", "gap"),
+    "top_bottom": ("tie", "weights", "units", "gap"),
+    "weighted": ("margin", "tie", "score", "extremes"),
+    "golden": ("votes", "margin", "tie", "min", "max", "across_generators", "score", "extremes",
+               "weights", "units", "gap"),
+}  # fmt: skip
+
+
+def cast_votes(panel: Sequence[Vote], pairing: Pairing) -> list[Vote]:
+    """The panel's votes with the run file's margins, ties and bounds.
+
+    Under `top_bottom` only the score that ranks votes, under `weighted` those with a weight, under
+    `golden` none.
+
+    Raises:
+        ConfigError: a setting for a score that the panel does not give, or that the rule takes no
+            notice of; a panel in which nothing votes; several votes where one must rank.
+    """
+    _require_known(pairing, [vote.score for vote in panel])
+    _refuse_idle(pairing)
+    votes = [_cast(vote, pairing) for vote in panel]
+    if pairing.rule == "golden":
+        return [replace(vote, votes=False) for vote in votes]
+    voting = [vote.score for vote in votes if vote.votes]
+    if not voting:
+        raise ConfigError(
+            "no score votes. Give at least one metric of the panel vote: true, or name "
+            "scores in pairing.votes"
+        )
+    if pairing.rule == "top_bottom" and len(voting) > 1:
+        raise ConfigError(
+            "pairing.score: top_bottom ranks by one score, and several vote: "
+            f"{', '.join(voting)}. Name one of them"
+        )
+    _refuse_silent(pairing, voting)
+    return votes
+
+
+def _require_known(pairing: Pairing, known: Sequence[str]) -> None:
+    for section in ("margin", "tie", "min", "max", "votes", "weights"):
+        for score in getattr(pairing, section) or ():
+            if score not in known:
+                raise ConfigError(
+                    f"pairing.{section}.{score}: the panel gives no such score. "
+                    f"{nearest(score, known)}"
+                )
+    if pairing.score is not None and pairing.score not in known:
+        raise ConfigError(
+            f"pairing.score: the panel gives no {pairing.score!r}. {nearest(pairing.score, known)}"
+        )
+
+
+def _refuse_idle(pairing: Pairing) -> None:
+    usual = Pairing()
+    for setting in _IDLE.get(pairing.rule, ()):
+        if getattr(pairing, setting) != getattr(usual, setting):
+            raise ConfigError(
+                f"pairing.{setting}: the rule {pairing.rule!r} takes no notice of it. Remove it "
+                f"({setting}={_yaml(getattr(usual, setting))}), or choose another rule"
+            )
+
+
+def _yaml(value: Any) -> str:
+    """A usual value as it is written on the command line."""
+    return "null" if value is None else str(value).lower()
+
+
+def _refuse_silent(pairing: Pairing, voting: Sequence[str]) -> None:
+    for section in ("margin", "tie"):
+        for score in getattr(pairing, section):
+            if score not in voting:
+                raise ConfigError(
+                    f"pairing.{section}.{score}: the score does not vote, so this would do "
+                    "nothing. Let it vote (pairing.votes), or use pairing.min or pairing.max"
+                )
+
+
+def _takes_part(vote: Vote, pairing: Pairing) -> bool:
+    if pairing.rule == "top_bottom" and pairing.score is not None:
+        return vote.score == pairing.score
+    if pairing.rule == "weighted" and pairing.weights:
+        return vote.score in pairing.weights
+    return vote.votes if pairing.votes is None else vote.score in pairing.votes
+
+
+def _cast(vote: Vote, pairing: Pairing) -> Vote:
+    tie = pairing.tie.get(vote.score)
+    return replace(
+        vote,
+        votes=_takes_part(vote, pairing),
+        margin=pairing.margin.get(vote.score, vote.margin),
+        ties=vote.ties if tie is None else tie == "allow",
+        floor=pairing.min.get(vote.score),
+        ceiling=pairing.max.get(vote.score),
+    )

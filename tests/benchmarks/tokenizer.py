@@ -1,0 +1,64 @@
+"""The ceiling of the tokens: how good a clip becomes with the true gains, and with their tokens.
+
+    python -m tests.benchmarks.tokenizer --speech heldout_speech.csv --noise heldout_noise.csv \
+        [--clips 40] [--tokenizer DIR]
+
+Clips and noise are those of the condition "noise" of `tests.benchmarks.generators`. Printed: the
+mean over clips of the noisy input, with the tokens of the clean clip's gains, and with the gains.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from gensr_pref import config
+from gensr_pref.align.token_losses import SHIPPED_TOKENIZER
+from gensr_pref.audio import pcm16
+from gensr_pref.corpus import degrade
+from gensr_pref.corpus.library import Library
+from gensr_pref.generators.bands import latent_of
+from gensr_pref.generators.carrier import carrier, stft
+from gensr_pref.generators.checkpoint import load
+from gensr_pref.generators.tiny import rendered
+from gensr_pref.generators.tokenizer import Tokenizer
+from gensr_pref.identity import rng_for
+from gensr_pref.metrics.panel import Panel
+from tests.benchmarks.generators import RATE, SCORES, clean_clips, conditions, judged
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--speech", type=Path, required=True)
+    parser.add_argument("--noise", type=Path, required=True)
+    parser.add_argument("--clips", type=int, default=40)
+    parser.add_argument("--tokenizer", type=Path, default=SHIPPED_TOKENIZER)
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    tokenizer = load(given.tokenizer, Tokenizer)
+    noise = config.ManifestSource(path=str(given.noise.resolve()), root="/")
+    settings = config.Degrade(**conditions(noise, None)["noise"])
+    library = Library.opened(settings, Path())
+    panel = Panel(["dnsmos", "speaker_similarity", "pesq", "stoi"])
+    found = []
+    for path, clean in clean_clips(given.speech, given.clips):
+        made = degrade.degrade(clean, RATE, settings, library, rng_for(0, path, "noise"))
+        wave = (pcm16(made.noisy) / 32768).astype(np.float32)
+        heard = carrier(wave)
+        gains = latent_of(stft(torch.from_numpy(made.clean)), heard)
+        coded = tokenizer.decode(tokenizer.encode(gains[None]))[0]
+        waves = [wave, *(rendered(latent, heard, len(wave)) for latent in (coded, gains))]
+        found.append(judged(panel, waves, made.clean))
+    print(f"| | {' | '.join(SCORES)} |\n|{'---|' * (len(SCORES) + 1)}")
+    for name, row in zip(("noisy", "tokens", "gains"), np.mean(found, 0), strict=True):
+        print(f"| {name} | {' | '.join(f'{value:.3f}' for value in row)} |")
+
+
+if __name__ == "__main__":
+    main()

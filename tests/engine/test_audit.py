@@ -1,0 +1,195 @@
+"""The audit of whole run directories, and what pairs of every rule become on their way there."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from gensr_pref import cli, shards
+from gensr_pref.engine.audit import audit
+from gensr_pref.engine.build import build
+from gensr_pref.engine.pair import pair
+from gensr_pref.identity import clean_id
+
+from .conftest import rows
+
+
+@pytest.fixture(scope="module")
+def finished(base, tmp_path_factory):
+    from gensr_pref import config
+
+    out = tmp_path_factory.mktemp("audited") / "run"
+    run = config.load(base / "run.yaml", ["generators.0.candidates=5"])
+    build(run, base, out)
+    return out
+
+
+@pytest.fixture
+def copy(finished, tmp_path):
+    return shutil.copytree(finished, tmp_path / "run")
+
+
+def test_everything_is_there_and_is_plain_json(finished):
+    found = audit(finished)
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    assert set(found) >= {
+        "yield", "panel", "agreement", "yield_by_candidates", "yield_by_margin", "repeats",
+        "margins", "hold_out", "single_scores", "preference", "sides", "generators",
+        "learnability", "breakdown", "leakage", "means", "improvement", "without_pair",
+    }  # fmt: skip
+    assert found["yield_by_candidates"][-1]["yield"] == pytest.approx(found["yield"]["joint"])
+    assert found["panel"]["forward"]["level"]["yield"] == found["yield"]["joint"]
+    assert [row["score"] for row in found["hold_out"]] == ["zero_crossings"]
+    assert sum(found["without_pair"].values()) == 7 - found["pairs"]
+
+
+def test_sides_are_those_of_the_audio_on_disk(finished):
+    found = {row["property"]: row for row in audit(finished)["sides"]}
+    pairs, candidates = rows(finished, "pairs"), rows(finished, "candidates")
+    of = {row["candidate_id"]: row for row in candidates}
+    levels = [
+        [json.loads(of[pair[f"{side}_id"]]["sampling"])["level"] for pair in pairs]
+        for side in ("chosen", "rejected")
+    ]
+    assert found["level"]["difference"] == pytest.approx(np.mean(levels[0]) - np.mean(levels[1]))
+    assert found["level"]["cliffs_delta"] == -1  # the quieter hiss wins on both votes
+    assert found["level"]["warns"]
+    assert found["seconds"]["difference"] == 0
+    assert found["level_db"]["pairs"] == len(pairs)
+
+
+def test_what_was_heard_is_kept_and_not_heard_again(copy, monkeypatch):
+    first = audit(copy)
+
+    def deaf(wave, rate):
+        raise AssertionError("the cache was not used")
+
+    monkeypatch.setattr("gensr_pref.engine.sides.sound_properties", deaf)
+    assert audit(copy) == first
+    assert audit(copy, heard=0)["sides"][0]["pairs"] == 0
+
+
+def test_brief_audit_has_the_yield(copy):
+    whole = audit(copy)
+    brief = audit(copy, brief=True)
+    assert "panel" not in brief
+    assert brief["yield"]["alone"] == whole["yield"]["alone"]
+    assert brief["yield"]["by_chance"] == pytest.approx(whole["yield"]["by_chance"], abs=0.2)
+    assert brief["means"] == whole["means"]
+
+
+def test_golden_pairs_go_all_the_way(copy, capsys):
+    summary = pair(copy, ["rule=golden", "pairs_per_clip=5"])
+    made = rows(copy, "pairs")
+    assert len(made) == 35
+    assert {row["chosen_id"] for row in made} == {
+        clean_id(row["clip_id"]) for row in rows(copy, "clips")
+    }
+    assert made[0]["margins"] == {"roughness": None, "level": None, "zero_crossings": None}
+    assert any("collapsed" in notice for notice in summary["notices"])
+    found = audit(copy)
+    assert found["yield"]["joint"] == 1
+    assert found["yield"]["by_chance"] is None
+    assert found["hold_out"][0]["rate"] is None
+    assert found["means"]["level"]["chosen"] is None
+    assert found["means"]["level"]["rejected"] is not None
+    assert cli.main(["audit", str(copy)]) == 0
+    assert "the rule golden" in capsys.readouterr().out
+
+
+def test_golden_needs_one_candidate_and_a_clean_target(base):
+    from gensr_pref import config
+    from gensr_pref.engine.blueprint import draw_up
+    from gensr_pref.errors import ConfigError
+
+    one = ["generators.0.candidates=1", "pairing.rule=golden"]
+    assert draw_up(config.load(base / "run.yaml", one), base).clips
+    with pytest.raises(ConfigError, match=r"pairing\.rule: 'golden' needs clean speech"):
+        draw_up(config.load(base / "run.yaml", [*one, "corpus.degrade=null"]), base)
+
+
+def test_clips_without_a_clean_target_have_no_golden_pair(copy):
+    path = shards.part(copy, "clips", 0)
+    table = shards.read(path).to_pylist()
+    table[1]["clean"] = None
+    shards.write(path, table, shards.read(path).schema, shards.facts(path))
+    summary = pair(copy, ["rule=golden"])
+    assert (summary["pairs"], summary["without_pair"]) == (6, {"no_clean": 1})
+
+
+@pytest.mark.parametrize("rule", [["rule=golden"], ["rule=top_bottom", "score=level"]])
+def test_a_panel_in_which_nothing_votes(base, tmp_path, rule):
+    from gensr_pref import config
+
+    settings = ["panel.0.vote=false", *(f"pairing.{one}" for one in rule)]
+    build(config.load(base / "run.yaml", settings), base, tmp_path / "run")
+    found = audit(tmp_path / "run")
+    assert found["pairs"] == 7
+    assert found["panel"]["effective_votes"]["votes"] == len(rule) - 1
+    assert cli.main(["audit", str(tmp_path / "run")]) == 0
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [["rule=top_bottom", "score=zero_crossings"], ["rule=weighted", "weights={level: 1}"]],
+)
+def test_scores_that_made_the_pairs_are_not_hold_out(copy, settings):
+    pair(copy, settings)
+    used = settings[1].partition("=")[2].strip("{}").partition(":")[0]
+    found = audit(copy)
+    held = [row["score"] for row in found["hold_out"]]
+    assert used not in held
+    assert len(held) == 2
+    assert found["panel"]["effective_votes"]["votes"] == 2  # of the panel, whatever the rule
+    assert json.dumps(found, allow_nan=False)
+
+
+def test_a_score_with_a_floor_is_no_hold_out(copy):
+    pair(copy, ["min.zero_crossings=0"])
+    assert audit(copy)["hold_out"] == []
+
+
+def test_reasons_are_counted_in_the_summary(copy):
+    summary = pair(copy, ["margin.level=1000"])
+    assert summary["without_pair"] == {"margin": 7}
+    (shards.part(copy, "scores", 0)).unlink()
+    summary = pair(copy, [])
+    assert summary["without_pair"].get("no_candidate") == 2
+
+
+def test_split_that_leaks_is_told(copy):
+    path = shards.part(copy, "clips", 0)
+    table = shards.read(path).to_pylist()
+    table[0]["speaker"] = table[1]["speaker"] = "ann"
+    table[1]["split"] = "validation"
+    shards.write(path, table, shards.read(path).schema, shards.facts(path))
+    assert any("1 speaker(s) are in several" in n for n in pair(copy, [])["notices"])
+    assert audit(copy)["leakage"]["speaker"] == {"shared": 1, "examples": ["ann"]}
+
+
+def test_two_runs_side_by_side(finished, copy, capsys):
+    pair(copy, ["margin.level=0.001"])
+    assert cli.main(["audit", str(finished), str(copy)]) == 0
+    out = capsys.readouterr().out
+    assert "A: cheap (unanimous)" in out
+    assert "effective votes" in out
+    assert cli.main(["audit", str(finished), str(copy), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["numbers"]["clips"] == {"a": 7, "b": 7, "difference": 0}
+
+
+def test_two_generators_that_may_meet(base, tmp_path):
+    from gensr_pref import config
+
+    two = "generators=[{use: 'cheap:Hiss'}, {use: 'cheap:Hiss', name: other}]"
+    run = config.load(base / "run.yaml", [two, "pairing.across_generators=true"])
+    build(run, base, tmp_path / "run")
+    found = audit(tmp_path / "run")
+    assert sum(row["pairs"] for row in found["generators"]) % 2 == 0
+    assert set(found["preference"]["vectors"]) <= {"hiss", "other"}
+    assert found["candidates_with_all_votes"] == {"8": 7}
+    apart = pair(tmp_path / "run", ["across_generators=false"])
+    assert apart["complete"]
+    assert audit(tmp_path / "run")["candidates_with_all_votes"] == {"4": 14}
+    assert audit(tmp_path / "run")["generators"] == []

@@ -1,0 +1,35 @@
+"""Noisy clips of the sample, for the tests of all generators."""
+
+from pathlib import Path
+
+import numpy as np
+
+from gensr_pref import audio, config
+from gensr_pref.corpus import degrade
+from gensr_pref.corpus.library import Library
+from gensr_pref.identity import rng_for
+
+SAMPLE = Path(config.__file__).parent / "sample"
+
+
+def noisy_clip(number: int = 0, samples: int = 32000, snr_db: float = 5.0):
+    """A prompt of the sample under a noise of the sample: noisy, clean."""
+    path = sorted((SAMPLE / "speech").rglob("*.flac"))[number]
+    clean = np.resize(audio.read(path).at(16000).wave, samples)
+    noise = config.Noise(
+        probability=1,
+        source=config.FolderSource(path=str(SAMPLE / "noise")),
+        snr_db=(snr_db, snr_db),
+    )
+    settings = config.Degrade(noise=noise)
+    library = Library.opened(settings, Path())
+    made = degrade.degrade(clean, 16000, settings, library, rng_for(0, path.name))
+    return made.noisy, made.clean
+
+
+def drawn(model, waves, seeds):
+    """What a generator makes of clips of different lengths, padded into one batch."""
+    rows = np.zeros((len(waves), max(map(len, waves))), np.float32)
+    for row, wave in zip(rows, waves, strict=True):
+        row[: len(wave)] = wave
+    return model.sample(rows, [len(wave) for wave in waves], seeds)

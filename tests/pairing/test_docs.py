@@ -1,0 +1,47 @@
+"""What docs/pairing.md shows, as it stands there."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from gensr_pref import plugins
+from gensr_pref.config import Pairing
+from gensr_pref.pairing.base import Ballot, Pair, Stop, Vote
+from gensr_pref.pairing.pairs import cast_votes
+
+PAGE = (Path(__file__).parents[2] / "docs" / "pairing.md").read_text(encoding="utf-8")
+PANEL = [
+    Vote("dnsmos_ovrl", True, True),
+    Vote("speaker_similarity", True, True),
+    Vote("wer", False, True, ties=True),
+    Vote("utmos", True, True),
+]
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+
+
+@pytest.mark.parametrize("text", blocks("yaml"))
+def test_settings_are_allowed(text):
+    pairing = Pairing(**yaml.safe_load(text)["pairing"])
+    assert cast_votes(PANEL, pairing)
+    assert plugins.find("rule", pairing.rule)
+
+
+def test_rules_of_ones_own_run():
+    known: dict = {}
+    for text in blocks("python"):
+        exec(text, known)
+    two = [Vote("a", True, True), Vote("b", True, True)]
+    ballot = Ballot(np.array([[1.0, 2.0], [3.0, 4.0]]), ["g", "g"], two, np.ones(2))
+    for rule in ("best_against_worst", "by_mean"):
+        assert known[rule](ballot, Pairing()) == [Pair(1, 0, 2.0)]
+
+
+def test_every_reason_is_explained():
+    for stop in Stop:
+        assert f"`{stop}`" in PAGE
