@@ -7,17 +7,17 @@ clock that never jumps.
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from gensr_pref import shards
+from gensr_pref.engine import bar
+from gensr_pref.engine.bar import Bar, duration
 from gensr_pref.engine.so_far import YieldSoFar
 from gensr_pref.engine.work import (
     Event,
@@ -32,63 +32,9 @@ from gensr_pref.engine.work import (
 )
 
 SNAPSHOTS = "progress.jsonl"  # of a run directory
-LINE_SECONDS = 30.0  # between two plain lines, and between two snapshots
-WINDOW = 20  # snapshots that a rate is taken over: 10 minutes
+WINDOW = 20  # snapshots, one every 30 s, that a rate is taken over: 10 minutes
 STAGES: tuple[Stage, ...] = ("sample", "score")
 _TITLES: dict[Stage, str] = {"sample": "sampling", "score": "scoring "}
-
-
-class Bar:
-    """A count that goes up: a bar on a terminal, elsewhere a plain line every 30 s.
-
-    Args:
-        done: of `total`, before this began.
-        lines: whether it writes lines of its own where there is no terminal.
-    """
-
-    def __init__(
-        self, total: int, done: int, title: str = "", place: int = 0, lines: bool = True
-    ) -> None:
-        from tqdm import tqdm
-
-        self._bar = tqdm(
-            total=total,
-            initial=done,
-            desc=title or None,
-            unit="clip",
-            position=place,
-            disable=None,
-            dynamic_ncols=True,
-        )
-        self.write = partial(tqdm.write, file=sys.stderr)
-        self.silent = bool(self._bar.disable)  # there is no terminal
-        self._lines = lines and self.silent
-        self._total, self._done, self._begun_with = total, done, done
-        self._title = title
-        self._began = self._told = time.monotonic()
-
-    def update(self, count: int) -> None:
-        """So many more are done, or fewer."""
-        self._done += count
-        self._bar.update(count)
-        now = time.monotonic()
-        if self._lines and now - self._told >= LINE_SECONDS:
-            self._told = now
-            rate = (self._done - self._begun_with) / (now - self._began)
-            left = duration((self._total - self._done) / rate) if rate > 0 else "unknown"
-            title = f"{self._title}: " if self._title else ""
-            self.write(f"{title}{self._done} of {self._total} clips, {left} left")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._bar.close()
 
 
 @dataclass
@@ -171,7 +117,7 @@ class Progress:
             self._so_far.add(event.shard)
         elif isinstance(event, Restarted | Lost):
             self._begins_anew(event)
-        if time.monotonic() - self._told >= LINE_SECONDS:
+        if time.monotonic() - self._told >= bar.LINE_SECONDS:
             self._tell("running")
 
     def ended(self, summary: dict[str, Any]) -> None:
@@ -221,8 +167,8 @@ class Progress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for bar in self._bars.values():
-            bar.__exit__(kind, error, trace)
+        for one in self._bars.values():
+            one.__exit__(kind, error, trace)
 
     def _staffed(self, event: Staffed) -> None:
         self._shared = len(event.stages) > 1
@@ -289,18 +235,3 @@ def line(found: Mapping[str, Any]) -> str:
 
 def _share(form: str, value: float | None) -> str:
     return "" if value is None else form.format(value)
-
-
-def duration(seconds: float) -> str:
-    """A time span for a person.
-
-    >>> duration(93784)
-    '1 d 2 h'
-    """
-    minutes = int(seconds // 60)
-    if minutes < 1:
-        return f"{seconds:.0f} s"
-    if minutes < 60:
-        return f"{minutes} min"
-    hours = minutes // 60
-    return f"{hours} h {minutes % 60} min" if hours < 24 else f"{hours // 24} d {hours % 24} h"

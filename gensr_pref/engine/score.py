@@ -10,6 +10,7 @@ from typing import Any
 from gensr_pref import shards
 from gensr_pref.config import Engine, MetricUse
 from gensr_pref.engine import actors, devices, isolation, serial
+from gensr_pref.engine.bar import Bar
 from gensr_pref.engine.folders import (
     FolderClip,
     Folders,
@@ -23,7 +24,6 @@ from gensr_pref.engine.folders import (
 )
 from gensr_pref.engine.isolation import Piece
 from gensr_pref.engine.panels import described, unused
-from gensr_pref.engine.progress import Bar
 from gensr_pref.engine.score_table import WRITERS, summary
 from gensr_pref.engine.texts import Texts, language_of
 from gensr_pref.engine.work import Event, Restarted, Row

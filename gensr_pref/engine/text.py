@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gensr_pref.config import Pairing, resolved
-from gensr_pref.engine.progress import duration
+from gensr_pref.engine.bar import duration
 
 _ROLES = ("noisy", "candidates", "chosen", "rejected")
 

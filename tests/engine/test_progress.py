@@ -5,10 +5,10 @@ import json
 import pytest
 
 from gensr_pref import cli
-from gensr_pref.engine import progress
+from gensr_pref.engine import bar
+from gensr_pref.engine.bar import Bar, duration
 from gensr_pref.engine.build import build
 from gensr_pref.engine.plan import wilson
-from gensr_pref.engine.progress import Bar, duration
 from gensr_pref.engine.rundir import locked
 from gensr_pref.engine.status import status
 from gensr_pref.errors import RunMismatchError
@@ -16,7 +16,7 @@ from gensr_pref.errors import RunMismatchError
 
 @pytest.fixture
 def often(monkeypatch):
-    monkeypatch.setattr(progress, "LINE_SECONDS", 0.0)
+    monkeypatch.setattr(bar, "LINE_SECONDS", 0.0)
 
 
 def snapshots(out):
@@ -81,9 +81,9 @@ def test_looking_does_not_keep_a_build_out(run, base, tmp_path):
 
 
 def test_bar_writes_lines_where_there_is_no_terminal(often, capsys):
-    with Bar(10, 4, "scoring") as bar:
-        bar.update(1)
-        bar.update(1)
+    with Bar(10, 4, "scoring") as counted:
+        counted.update(1)
+        counted.update(1)
     assert capsys.readouterr().err.splitlines()[-1].startswith("scoring: 6 of 10 clips, ")
 
 

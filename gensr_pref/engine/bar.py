@@ -1,0 +1,79 @@
+"""A count that a person watches: a bar on a terminal, elsewhere a plain line now and then."""
+
+from __future__ import annotations
+
+import sys
+import time
+from functools import partial
+from types import TracebackType
+from typing import Self
+
+LINE_SECONDS = 30.0  # between two plain lines
+
+
+class Bar:
+    """A count that goes up: a bar on a terminal, elsewhere a plain line every 30 s.
+
+    Args:
+        done: of `total`, before this began.
+        lines: whether it writes lines of its own where there is no terminal.
+    """
+
+    def __init__(
+        self, total: int, done: int, title: str = "", place: int = 0, lines: bool = True
+    ) -> None:
+        from tqdm import tqdm
+
+        self._bar = tqdm(
+            total=total,
+            initial=done,
+            desc=title or None,
+            unit="clip",
+            position=place,
+            disable=None,
+            dynamic_ncols=True,
+        )
+        self.write = partial(tqdm.write, file=sys.stderr)
+        self.silent = bool(self._bar.disable)  # there is no terminal
+        self._lines = lines and self.silent
+        self._total, self._done, self._begun_with = total, done, done
+        self._title = title
+        self._began = self._told = time.monotonic()
+
+    def update(self, count: int) -> None:
+        """So many more are done, or fewer."""
+        self._done += count
+        self._bar.update(count)
+        now = time.monotonic()
+        if self._lines and now - self._told >= LINE_SECONDS:
+            self._told = now
+            rate = (self._done - self._begun_with) / (now - self._began)
+            left = duration((self._total - self._done) / rate) if rate > 0 else "unknown"
+            title = f"{self._title}: " if self._title else ""
+            self.write(f"{title}{self._done} of {self._total} clips, {left} left")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.close()
+
+
+def duration(seconds: float) -> str:
+    """A time span for a person.
+
+    >>> duration(93784)
+    '1 d 2 h'
+    """
+    minutes = int(seconds // 60)
+    if minutes < 1:
+        return f"{seconds:.0f} s"
+    if minutes < 60:
+        return f"{minutes} min"
+    hours = minutes // 60
+    return f"{hours} h {minutes % 60} min" if hours < 24 else f"{hours // 24} d {hours % 24} h"
