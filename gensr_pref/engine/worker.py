@@ -16,7 +16,7 @@ from gensr_pref.engine.kept import Sampled
 from gensr_pref.engine.sampling import Asked, given_up, not_reproducible, sample_clip
 from gensr_pref.engine.scoring import Scorer, failures_of, heard
 from gensr_pref.engine.work import Began, Event, Notice, Place, Row, Setup, ShardTask, Tick, Wrote
-from gensr_pref.errors import GensrPrefError, InputError, Unusable
+from gensr_pref.errors import CorruptPartError, GensrPrefError, InputError, Unusable
 from gensr_pref.identity import seed_for
 from gensr_pref.metrics.panel import Panel
 from gensr_pref.metrics.results import CandidateScores
@@ -102,10 +102,9 @@ class ShardWorker:
 
     def _score(self, task: ShardTask) -> Iterator[Event]:
         wanted = self._facts("scores", task)
-        clips = shards.read(shards.part(self.setup.out, "clips", task.shard)).to_pylist()
+        clips = self._read("clips", task)
         of_clip: dict[str, list[Row]] = {clip["clip_id"]: [] for clip in clips}
-        path = shards.part(self.setup.out, "candidates", task.shard)
-        for row in shards.read(path).to_pylist():
+        for row in self._read("candidates", task):
             of_clip[row["clip_id"]].append(row)
         there = kept.scored(self.setup.out, task.shard, wanted, self.panel.members)
         if not there.metrics:
@@ -135,6 +134,16 @@ class ShardWorker:
         form = schema.scores_schema((score.name for score in self.panel.scores), notes)
         parts |= self._write("scores", task, scores, form, wanted)
         yield Wrote("score", task.shard, parts, extends=bool(there.of))
+
+    def _read(self, table: shards.Table, task: ShardTask) -> list[Row]:
+        """A part that sampling made; one that is damaged is removed, so that it is made again."""
+        path = shards.part(self.setup.out, table, task.shard)
+        try:
+            rows: list[Row] = shards.read(path).to_pylist()
+        except CorruptPartError:
+            path.unlink(missing_ok=True)
+            raise
+        return rows
 
     def _seed(self, *identity: str | int) -> int:
         return seed_for(self.setup.run.seed, *identity)

@@ -158,6 +158,23 @@ def test_part_in_which_a_byte_changed_is_known_without_the_ledger(copy, run, bas
     assert tables(copy) == before
 
 
+def test_part_that_rots_unseen_costs_one_more_build(copy, run, base):
+    """Size and time as before, so that only reading it tells; the other shards are scored."""
+    before = tables(copy)
+    path = shards.part(copy, "candidates", 1)
+    seen, content = path.stat(), bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0x10
+    path.write_bytes(content)
+    os.utime(path, ns=(seen.st_atime_ns, seen.st_mtime_ns))
+    for part in shards.parts(copy, "scores"):
+        part.unlink()
+    summary = build(run(), base, copy)
+    assert (summary["complete"], summary["shards"]) == (False, 3)
+    assert [one["shard"] for one in summary["lost"]] == [1]
+    assert build(run(), base, copy)["complete"]
+    assert tables(copy) == before
+
+
 def test_parts_that_were_only_copied_are_kept(copy, run, base, monkeypatch):
     for path in copy.glob("*/part-*"):
         os.utime(path, (1, 1))
