@@ -17,7 +17,6 @@ from gensr_pref.generators.bands import (
 )
 from gensr_pref.generators.carrier import carrier, conceal, gaps, istft, stft
 
-
 RATES = (8000, 11025, 16000, 22050, 24000, 44100, 48000, 96000)
 
 
