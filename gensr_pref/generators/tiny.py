@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from gensr_pref.generators.analysis import Analysis
+from gensr_pref.generators.analysis import WIDEBAND, Analysis
 from gensr_pref.generators.bands import apply_latent, features
 from gensr_pref.generators.base import Candidate
 from gensr_pref.generators.carrier import Carrier, carrier, istft
@@ -34,7 +34,7 @@ class Clip:
     x: Tensor
 
     @classmethod
-    def of(cls, wave: Wave, device: str | torch.device, analysis: Analysis) -> Clip:
+    def of(cls, wave: Wave, device: str | torch.device, analysis: Analysis = WIDEBAND) -> Clip:
         """Prepare a waveform [T] at the analysis' rate."""
         heard = carrier(wave, analysis)
         return cls(wave, heard, features(heard)[None].to(device))
