@@ -66,7 +66,7 @@ def snapshot(repository: str, revision: str | None = None, renew: bool = False) 
 
 def _require_id(repository: str) -> None:
     from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
     try:
         validate_repo_id(repository)
