@@ -146,7 +146,12 @@ def parser() -> argparse.ArgumentParser:
     restore.add_argument("--device", default="cpu", help="torch device, such as cuda")
 
     fetch = _add(commands, "fetch", _fetch, "download weights and check them; no name: list them")
-    fetch.add_argument("names", nargs="*", metavar="NAME", help="checkpoint, such as utmos")
+    fetch.add_argument(
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help="checkpoint, such as utmos, or ORG/NAME[@REVISION] on the Hub",
+    )
     fetch.add_argument("--sha256", metavar="HEX", help="digest the file must have; for one name")
     fetch.add_argument(
         "--verify", action="store_true", help="hash what is here again; downloads nothing"

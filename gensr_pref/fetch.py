@@ -5,6 +5,9 @@ looked for as ``PREFIX/FILE``, PREFIX being an https address or a local folder, 
 of another machine or the one that openai-whisper or torch.hub keeps. It goes into a part file, is
 hashed, and only then takes its name. With ``GENSR_PREF_OFFLINE=1`` no connection is opened; a local
 folder still serves.
+
+``org/name`` or ``org/name@REVISION`` is a generator's checkpoint on the Hugging Face Hub; it goes
+into the Hub's own cache (`gensr_pref.hub`), and its mirrors are the Hub's (``HF_ENDPOINT``).
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from gensr_pref import weights
+from gensr_pref import hub, weights
 from gensr_pref.download import download, forget, require_safe, shown, unwritable
 from gensr_pref.errors import FetchError, GensrPrefError, InputError, MissingWeightsError
 from gensr_pref.weights import CATALOGUE, Checkpoint
@@ -61,9 +64,9 @@ def fetch(names: Sequence[str], sha256: str | None = None) -> list[dict[str, Any
     """Have these checkpoints in the cache, downloading and hashing those that are not there.
 
     Args:
-        names: of checkpoints, as in ``gensr-pref fetch``.
+        names: of checkpoints, as in ``gensr-pref fetch``, or ``org/name[@REVISION]`` on the Hub.
         sha256: that the file must have, in hexadecimal; for one name, and of use where none is
-            published.
+            published. One on the Hub is pinned by its commit instead.
 
     Returns:
         One row per name: name, path, sha256, what the digest was compared with, licence, notice.
@@ -75,24 +78,48 @@ def fetch(names: Sequence[str], sha256: str | None = None) -> list[dict[str, Any
         StorageError: the disk is full or cannot be written.
         PartlyFetchedError: of several names, some could not be had, for whatever of these reasons.
     """
-    wanted = [weights.named(name) for name in dict.fromkeys(names)]
-    pinned = _pin(wanted, sha256)
-    sources = {one.name: _source(one) for one in wanted}
-    lacking = [one for one in wanted if not weights.is_here(one)]
+    unique = list(dict.fromkeys(names))
+    wanted = {name: weights.named(name) for name in unique if not _of_hub(name)}
+    if sha256 is not None and len(wanted) < len(unique):
+        raise InputError("--sha256: a checkpoint on the Hub is pinned as org/name@COMMIT")
+    pinned = _pin(list(wanted.values()), sha256)
+    sources = {name: _source(one) for name, one in wanted.items()}
+    lacking = [one for one in wanted.values() if not weights.is_here(one)]
     beyond = [one for one in lacking if isinstance(sources[one.name], str)]
     if weights.offline() and beyond:
         raise MissingWeightsError(weights.missing(beyond))
     rows, failed = [], {}
-    for one in wanted:
+    for name in unique:
         try:
-            rows.append(_fetched(one, sources[one.name], pinned))
+            if name in wanted:
+                rows.append(_fetched(wanted[name], sources[name], pinned))
+            else:
+                rows.append(_from_hub(name))
         except GensrPrefError as error:
-            if len(wanted) == 1:
+            if len(unique) == 1:
                 raise
-            failed[one.name] = error
+            failed[name] = error
     if failed:
         raise PartlyFetchedError(rows, failed)
     return rows
+
+
+def _of_hub(name: str) -> bool:
+    return hub.is_id(name.partition("@")[0])
+
+
+def _from_hub(name: str) -> dict[str, Any]:
+    """What a person is told of a checkpoint of the Hub, now that it is here."""
+    repository, _, revision = name.partition("@")
+    found = hub.snapshot(repository, revision or None, renew=True)
+    return {
+        "name": f"{repository}@{found.commit}",
+        "path": str(found.folder),
+        "sha256": weights.sha256_of(found.folder / hub.FILES[1]),
+        "digest": "by the commit",
+        "licence": "-",
+        "notice": f"licence: see the card of {repository}",
+    }
 
 
 def verify(names: Sequence[str] = ()) -> list[dict[str, Any]]:

@@ -28,7 +28,8 @@ from gensr_pref.corpus.base import Item, Source
 from gensr_pref.corpus.library import Library
 from gensr_pref.corpus.sources import listed, opened
 from gensr_pref.errors import Unusable
-from gensr_pref.generators.bands import RATE, features, latent_of
+from gensr_pref.generators.analysis import Analysis
+from gensr_pref.generators.bands import features, latent_of
 from gensr_pref.generators.carrier import carrier, stft
 from gensr_pref.identity import rng_for
 
@@ -38,11 +39,11 @@ PAUSE_S = (0.1, 0.4)  # between short recordings that are joined to fill an exam
 
 
 class Voices:
-    """Clean speech in memory, drawn source by weight and recording by length."""
+    """Clean speech in memory at a rate (Hz), drawn source by weight and recording by length."""
 
-    def __init__(self, speech: list[Speech], base: Path) -> None:
+    def __init__(self, speech: list[Speech], base: Path, rate: int) -> None:
         self._sources = [
-            Recorded(opened(s.source, base, f"speech.{i}.source"), f"speech.{i}.source")
+            Recorded(opened(s.source, base, f"speech.{i}.source"), f"speech.{i}.source", rate)
             for i, s in enumerate(speech)
         ]
         weights = np.array([s.weight for s in speech])
@@ -58,10 +59,10 @@ class Voices:
 
 
 class Recorded:
-    """The recordings of one source."""
+    """The recordings of one source, at a rate (Hz)."""
 
-    def __init__(self, source: Source, field: str) -> None:
-        self._source = source
+    def __init__(self, source: Source, field: str, rate: int) -> None:
+        self._source, self._rate = source, rate
         self._items, _ = listed(source, field)
         seconds = np.array([item.frames / item.rate for item in self._items])
         self._share = seconds / seconds.sum()
@@ -76,7 +77,7 @@ class Recorded:
         pieces = [self._wave(item)]
         others = self._by_speaker[item.speaker or item.source_id]
         while sum(map(len, pieces)) < samples:
-            pieces.append(np.zeros(int(rng.uniform(*PAUSE_S) * RATE), np.float32))
+            pieces.append(np.zeros(int(rng.uniform(*PAUSE_S) * self._rate), np.float32))
             pieces.append(self._wave(others[int(rng.integers(len(others)))]))
         joined = np.concatenate(pieces)
         start = int(rng.integers(len(joined) - samples + 1))
@@ -85,7 +86,7 @@ class Recorded:
     def _wave(self, item: Item) -> Wave:
         if item.source_id not in self._waves:
             sound, _ = self._source.read(item, 0, item.frames)
-            self._waves[item.source_id] = pcm16(sound.at(RATE).wave)
+            self._waves[item.source_id] = pcm16(sound.at(self._rate).wave)
         return self._waves[item.source_id].astype(np.float32) / np.float32(32768)
 
 
@@ -110,18 +111,20 @@ class Examples:
     def opened(cls, recipe: Spoken, base: Path, out: Path) -> Examples:
         """Open all sources; simulated rooms are made here, under `out`."""
         settings = _with_rooms(recipe, out)
-        return cls(recipe, Voices(recipe.speech, base), settings, Library.opened(settings, base))
+        voices = Voices(recipe.speech, base, recipe.sample_rate)
+        return cls(recipe, voices, settings, Library.opened(settings, base))
 
     def of(self, number: int) -> Example:
         """Example `number`; a draw that cannot be degraded (silence) is drawn again."""
+        rate = self.recipe.sample_rate
         for attempt in range(100):
             rng = rng_for(self.recipe.seed, "example", number, attempt)
-            clean = self.voices.draw(rng, int(self.recipe.seconds * RATE))
+            clean = self.voices.draw(rng, int(self.recipe.seconds * rate))
             try:
-                made = degrade.degrade(clean, RATE, self.settings, self.library, rng)
+                made = degrade.degrade(clean, rate, self.settings, self.library, rng)
             except Unusable:
                 continue
-            return _example(made)
+            return _example(made, Analysis(rate))
         raise Unusable(*_no_example(number))
 
 
@@ -131,9 +134,9 @@ def _no_example(number: int) -> tuple[Any, str]:
     return Reason.SILENT, f"example {number}: 100 draws of speech and noise, none usable"
 
 
-def _example(made: degrade.Degraded) -> Example:
-    heard = carrier(pcm16(made.noisy).astype(np.float32) / np.float32(32768))
-    target = latent_of(stft(torch.from_numpy(made.clean)), heard)
+def _example(made: degrade.Degraded, analysis: Analysis) -> Example:
+    heard = carrier(pcm16(made.noisy).astype(np.float32) / np.float32(32768), analysis)
+    target = latent_of(stft(torch.from_numpy(made.clean), analysis), heard)
     return Example(features(heard).half(), target.half())
 
 
@@ -142,16 +145,16 @@ def _with_rooms(recipe: Spoken, out: Path) -> config.Degrade:
     reverb = recipe.degrade.reverb
     if reverb is None or reverb.source is not None or recipe.rooms == 0:
         return recipe.degrade
-    folder = out.resolve() / "rooms"
+    folder, rate = out.resolve() / "rooms", recipe.sample_rate
     folder.mkdir(parents=True, exist_ok=True)
     for number in tqdm(range(recipe.rooms), desc="rooms", leave=False):
         path = folder / f"{number:04d}.wav"
         if not path.exists():
             rng = rng_for(recipe.seed, "room", number)
             rt60_s = float(rng.uniform(*reverb.rt60_s))
-            room = rooms.draw_room(rt60_s, float(rng.uniform(*reverb.distance_m)), RATE, rng)
+            room = rooms.draw_room(rt60_s, float(rng.uniform(*reverb.distance_m)), rate, rng)
             part = path.with_suffix(".part")
-            soundfile.write(part, rooms.simulated(room, rt60_s, RATE), RATE, "FLOAT", format="WAV")
+            soundfile.write(part, rooms.simulated(room, rt60_s, rate), rate, "FLOAT", format="WAV")
             part.replace(path)
     recorded = reverb.model_copy(update={"source": config.FolderSource(path=str(folder))})
     return recipe.degrade.model_copy(update={"reverb": recorded})

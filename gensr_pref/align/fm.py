@@ -10,8 +10,8 @@ from gensr_pref.generators.encoder import Condition, regression_error, scale_err
 from gensr_pref.generators.flow import Flow, FlowConfig, base_noise, flow_matching_error
 
 
-def fresh(shape: FlowShape) -> Flow:
-    """A network of that shape, with random weights."""
+def fresh(shape: FlowShape, sample_rate: int) -> Flow:
+    """A network of that shape, with random weights, for clips at a rate in Hz."""
     return Flow(
         FlowConfig(
             encoder_width=shape.encoder_width,
@@ -19,6 +19,7 @@ def fresh(shape: FlowShape) -> Flow:
             velocity_width=shape.velocity_width,
             velocity_dilations=shape.velocity_dilations,
             shared_noise=shape.shared_noise,
+            sample_rate=sample_rate,
         )
     )
 

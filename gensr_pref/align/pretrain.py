@@ -90,16 +90,17 @@ def fresh(recipe: Pretrain, base: Path) -> Policy:
     """The network that the recipe describes.
 
     Raises:
-        ConfigError: the encoder it is to begin with has another shape.
+        ConfigError: the encoder it is to begin with has another shape, or the tokenizer another
+            sample rate.
     """
     shape = recipe.model
     model: Policy
     if isinstance(shape, FlowShape):
-        model = fm.fresh(shape)
+        model = fm.fresh(shape, recipe.sample_rate)
     elif isinstance(shape, AutoregressiveShape):
-        model = ar.fresh(shape, tokenizer_of(shape, base))
+        model = ar.fresh(shape, tokenizer_of(shape, recipe.sample_rate, base))
     else:
-        model = mgm.fresh(shape, tokenizer_of(shape, base))
+        model = mgm.fresh(shape, tokenizer_of(shape, recipe.sample_rate, base))
     if shape.encoder_from is not None:
         try:
             model.encoder.load_state_dict(encoder_weights(base / shape.encoder_from))
@@ -145,7 +146,8 @@ def _claim(out: Path, recipe: Pretrain) -> None:
     settings = recipe.model_dump(mode="json", exclude={"steps", "minutes", "save_every", "threads"})
     path = out / "recipe.json"
     before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else settings
-    changed = [key for key in settings if before.get(key) != settings[key]]
+    fallback = {key: field.default for key, field in Pretrain.model_fields.items()}
+    changed = [key for key in settings if before.get(key, fallback[key]) != settings[key]]
     if changed:
         raise RunMismatchError(
             f"{out}: was begun with another {', '.join(changed)}. Choose another --out, or "

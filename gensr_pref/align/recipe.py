@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from gensr_pref import config
+from gensr_pref.generators.analysis import HIGHEST_RATE, LOWEST_RATE
 
 
 class Speech(config.Model):
@@ -70,12 +71,25 @@ class Spoken(config.Model):
 
     seed: int = 0
     speech: list[Speech] = Field(min_length=1)
+    sample_rate: int = Field(
+        16000, ge=LOWEST_RATE, le=HIGHEST_RATE, description="of the model, Hz; speech is resampled"
+    )
     degrade: config.Degrade
     rooms: int = Field(
         300, ge=0, description="simulated rooms to make once and draw from; 0 = a new one each time"
     )
     seconds: float = Field(3.0, gt=0.1, description="length of an example")
     threads: int = Field(1, ge=1)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        band_limit = self.degrade.band_limit
+        if band_limit is not None and max(band_limit.rates_hz) >= self.sample_rate:
+            raise ValueError(
+                f"degrade.band_limit.rates_hz: {max(band_limit.rates_hz)} is no limit at "
+                f"sample_rate {self.sample_rate}; give lower rates"
+            )
+        return self
 
 
 class Pretrain(Spoken):

@@ -8,6 +8,7 @@ from pathlib import Path
 from torch import Tensor
 
 from gensr_pref.align.recipe import TokenShape
+from gensr_pref.errors import ConfigError
 from gensr_pref.generators.checkpoint import load
 from gensr_pref.generators.code_head import chosen_log_probability
 from gensr_pref.generators.encoder import Condition, regression_error, scale_error
@@ -18,10 +19,21 @@ from gensr_pref.generators.tokenizer import Tokenizer
 SHIPPED_TOKENIZER = SHIPPED / "gain-tokens"
 
 
-def tokenizer_of(shape: TokenShape, base: Path) -> Tokenizer:
-    """The tokenizer that a recipe names, by a path relative to `base`, or the shipped one."""
+def tokenizer_of(shape: TokenShape, sample_rate: int, base: Path) -> Tokenizer:
+    """The tokenizer that a recipe names, by a path relative to `base`, or the shipped one.
+
+    Raises:
+        ConfigError: it is of another sample rate (Hz), at which its bands lie elsewhere.
+    """
     named = base / shape.tokenizer if shape.tokenizer is not None else SHIPPED_TOKENIZER
-    return load(named, Tokenizer)
+    tokenizer = load(named, Tokenizer)
+    if tokenizer.config.sample_rate != sample_rate:
+        raise ConfigError(
+            f"model.tokenizer: {named} is for {tokenizer.config.sample_rate} Hz, sample_rate is "
+            f"{sample_rate}. Fit one first: gensr-pref train pipelines/tokenize_gains.yaml "
+            f"--out DIR sample_rate={sample_rate}"
+        )
+    return tokenizer
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ def tokenize(recipe: Tokenize, base: Path, out: Path) -> Tokenizer:
     examples = Examples.opened(recipe, base, out)
     numbers = tqdm(range(recipe.examples), desc="examples")
     latents = torch.stack([examples.of(number).y_1 for number in numbers])
-    tokenizer = fitted(latents, recipe.groups, recipe.codes, seed_for(recipe.seed, "tokenizer"))
+    seed = seed_for(recipe.seed, "tokenizer")
+    tokenizer = fitted(latents, recipe.groups, recipe.codes, seed, recipe.sample_rate)
     save(tokenizer, out)
     return tokenizer

@@ -32,7 +32,9 @@ class AutoregressiveTiny(TokenGenerator[Autoregressive, Decoding]):
         top_p: probability that the likeliest codes of a frame must hold; the others are left out.
         history: share of frames that those after them hear. At 1 the samples are those of the
             model's likelihood, and worse: it repeats its mistakes.
-        checkpoint: folder with `model.safetensors` and `config.json`; absent = the shipped one.
+        checkpoint: folder with `model.safetensors` and `config.json`, or ``org/name`` on the Hub;
+            absent = the shipped one.
+        revision: commit, tag or branch of a checkpoint on the Hub; absent = main.
 
     Raises:
         ValueError: an option outside its range.
@@ -50,8 +52,9 @@ class AutoregressiveTiny(TokenGenerator[Autoregressive, Decoding]):
         top_p: float = 1.0,
         history: float = HISTORY,
         checkpoint: str | None = None,
+        revision: str | None = None,
     ) -> None:
-        super().__init__(temperature, spread, clip_temperature, top_p, checkpoint)
+        super().__init__(temperature, spread, clip_temperature, top_p, checkpoint, revision)
         self.history = share("history", history)
 
     def _prepared(self, clip: Clip) -> Decoding:

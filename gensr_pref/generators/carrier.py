@@ -17,23 +17,20 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from gensr_pref.generators.analysis import WIDEBAND, Analysis
 from gensr_pref.generators.declip import declipped
-
-N_FFT = 512  # 32 ms at 16 kHz
-HOP = 256
-BINS = N_FFT // 2 + 1
 
 # A bin is missing where even its loud frames have the power of 16-bit rounding (2e-8 on average in
 # this STFT's units) or lie 70 dB below the strongest bin: the stop band of a resampler. The loudest
 # twentieth is not asked, as a cut in the waveform splashes over all bins.
 LOUD = 0.95
-ROUNDING_POWER = 2e-7
+ROUNDING_POWER = 2e-7  # at 16 kHz
 STOP_BAND = 1e-7
-SHORTEST_GAP = 80  # samples of digital silence that are a hole: 5 ms
-LONGEST_GAP = 3200  # 200 ms; a longer hole is a pause and stays one
-HISTORY = 960  # samples before a hole in which its pitch is sought
-PITCH_LAGS = (40, 320)  # 400 to 50 Hz at 16 kHz
-CROSSFADE = 80
+SHORTEST_GAP_S = 0.005  # of digital silence that is a hole
+LONGEST_GAP_S = 0.2  # a longer hole is a pause and stays one
+HISTORY_S = 0.06  # before a hole, in which its pitch is sought
+PITCH_LAGS_S = (0.0025, 0.02)  # 400 to 50 Hz
+CROSSFADE_S = 0.005
 
 Wave = npt.NDArray[np.float32]
 
@@ -43,36 +40,42 @@ class Carrier:
     """What gains are applied to.
 
     Attributes:
-        spectrum: complex [BINS, F].
-        missing: [BINS] 1 where the noisy clip had nothing and a translation stands.
+        spectrum: complex [bins, F].
+        missing: [bins] 1 where the noisy clip had nothing and a translation stands.
         concealed: [F] share of each frame's samples that were filled in.
+        analysis: by which the spectrum was taken.
     """
 
     spectrum: Tensor
     missing: Tensor
     concealed: Tensor
+    analysis: Analysis = WIDEBAND
 
 
-def carrier(noisy: Wave) -> Carrier:
-    """The carrier of a clip [T] at 16 kHz, nominally in [-1, 1]; F = ceil(T / HOP) + 2 frames."""
-    filled, hole = conceal(declipped(noisy))
-    spectrum = stft(torch.from_numpy(filled))
-    spectrum, missing = replicate(spectrum)
-    return Carrier(spectrum, missing, _per_frame(hole))
+def carrier(noisy: Wave, analysis: Analysis = WIDEBAND) -> Carrier:
+    """The carrier of a clip [T] at the analysis' rate, nominally in [-1, 1].
+
+    It has F = ceil(T / hop) + 2 frames.
+    """
+    filled, hole = conceal(declipped(noisy, analysis), analysis)
+    spectrum = stft(torch.from_numpy(filled), analysis)
+    spectrum, missing = replicate(spectrum, analysis)
+    return Carrier(spectrum, missing, _per_frame(hole, analysis), analysis)
 
 
-def stft(wave: Tensor) -> Tensor:
-    """[..., T] -> complex [..., BINS, F], square-root Hann window, F = ceil(T / HOP) + 2."""
-    padded = torch.nn.functional.pad(wave, (0, -wave.shape[-1] % HOP + HOP))
-    padded = torch.nn.functional.pad(padded, (N_FFT // 2, N_FFT // 2))
-    return torch.stft(
-        padded, N_FFT, HOP, window=_window(wave.device), center=False, return_complex=True
-    )
+def stft(wave: Tensor, analysis: Analysis = WIDEBAND) -> Tensor:
+    """[..., T] -> complex [..., bins, F], square-root Hann window, F = ceil(T / hop) + 2."""
+    n_fft, hop = analysis.n_fft, analysis.hop
+    padded = torch.nn.functional.pad(wave, (0, -wave.shape[-1] % hop + hop))
+    padded = torch.nn.functional.pad(padded, (hop, hop))
+    window = _window(n_fft, wave.device)
+    return torch.stft(padded, n_fft, hop, window=window, center=False, return_complex=True)
 
 
 def istft(spectrum: Tensor, length: int) -> Tensor:
-    """The inverse of `stft`: complex [..., BINS, F] -> [..., length]."""
-    wave: Tensor = torch.istft(spectrum, N_FFT, HOP, window=_window(spectrum.device))
+    """The inverse of `stft`, at whatever rate: complex [..., bins, F] -> [..., length]."""
+    hop = spectrum.shape[-2] - 1
+    wave: Tensor = torch.istft(spectrum, 2 * hop, hop, window=_window(2 * hop, spectrum.device))
     return wave[..., :length]
 
 
@@ -81,37 +84,39 @@ def power_of(spectrum: Tensor) -> Tensor:
     return spectrum.real.square() + spectrum.imag.square()
 
 
-def _window(device: torch.device) -> Tensor:
-    return torch.hann_window(N_FFT, device=device).sqrt()
+def _window(n_fft: int, device: torch.device) -> Tensor:
+    return torch.hann_window(n_fft, device=device).sqrt()
 
 
-def _per_frame(hole: npt.NDArray[np.bool_]) -> Tensor:
+def _per_frame(hole: npt.NDArray[np.bool_], analysis: Analysis) -> Tensor:
+    hop = analysis.hop
     share = torch.from_numpy(hole.astype(np.float32))
-    padded = torch.nn.functional.pad(share, (N_FFT // 2, -len(hole) % HOP + HOP + N_FFT // 2))
-    return padded.unfold(0, N_FFT, HOP).mean(-1)
+    padded = torch.nn.functional.pad(share, (hop, -len(hole) % hop + 2 * hop))
+    return padded.unfold(0, analysis.n_fft, hop).mean(-1)
 
 
 # --- missing bands -------------------------------------------------------------------------------
 
 
-def replicate(spectrum: Tensor) -> tuple[Tensor, Tensor]:
-    """Fill the missing top of a spectrum [BINS, F] from below.
+def replicate(spectrum: Tensor, analysis: Analysis = WIDEBAND) -> tuple[Tensor, Tensor]:
+    """Fill the missing top of a spectrum [bins, F] from below.
 
     Bin f above the cutoff c becomes bin ``c - c//2 + (f - c) mod c//2``. A shift by an odd number
     of bins turns the phase by pi per hop, which the sign undoes.
 
     Returns:
-        The filled spectrum, and [BINS] 1 where it was filled.
+        The filled spectrum, and [bins] 1 where it was filled.
     """
     power = power_of(spectrum).quantile(LOUD, dim=-1)
-    missing = torch.zeros(BINS, device=spectrum.device)
-    present = torch.nonzero(power > max(ROUNDING_POWER, STOP_BAND * float(power.max())))
+    bins, floor = analysis.bins, analysis.power(ROUNDING_POWER)
+    missing = torch.zeros(bins, device=spectrum.device)
+    present = torch.nonzero(power > max(floor, STOP_BAND * float(power.max())))
     cutoff = int(present[-1]) + 1 if len(present) else 0
     span = cutoff // 2
-    if span < 8 or cutoff >= BINS - 8:
+    if span < 8 or cutoff >= bins - 8:
         return spectrum, missing
     missing[cutoff:] = 1
-    target = torch.arange(cutoff, BINS)
+    target = torch.arange(cutoff, bins)
     source = cutoff - span + (target - cutoff) % span
     turns = (target - source)[:, None] * torch.arange(spectrum.shape[-1])[None]
     sign = (1 - 2 * (turns % 2)).to(spectrum.device)
@@ -121,19 +126,20 @@ def replicate(spectrum: Tensor) -> tuple[Tensor, Tensor]:
 # --- lost packets --------------------------------------------------------------------------------
 
 
-def conceal(wave: Wave) -> tuple[Wave, npt.NDArray[np.bool_]]:
+def conceal(wave: Wave, analysis: Analysis = WIDEBAND) -> tuple[Wave, npt.NDArray[np.bool_]]:
     """Fill short holes of digital silence with the pitch period before them.
 
     Returns:
         The filled waveform [T], and [T] whether a sample was filled in.
     """
+    longest_lag, crossfade = analysis.samples(PITCH_LAGS_S[1]), analysis.samples(CROSSFADE_S)
     hole = np.zeros(len(wave), bool)
     filled = wave.copy()
-    for start, stop in gaps(wave):
-        history = filled[max(0, start - HISTORY) : start]
-        if len(history) < 2 * PITCH_LAGS[1]:
+    for start, stop in gaps(wave, analysis):
+        history = filled[max(0, start - analysis.samples(HISTORY_S)) : start]
+        if len(history) < 2 * longest_lag:
             continue
-        patch = _continued(history, min(stop + CROSSFADE, len(wave)) - start)
+        patch = _continued(history, min(stop + crossfade, len(wave)) - start, analysis)
         over = len(patch) - (stop - start)
         fade = np.linspace(0, 1, over, dtype=np.float32)
         patch[stop - start :] *= 1 - fade
@@ -143,24 +149,26 @@ def conceal(wave: Wave) -> tuple[Wave, npt.NDArray[np.bool_]]:
     return filled, hole
 
 
-def gaps(wave: Wave) -> list[tuple[int, int]]:
+def gaps(wave: Wave, analysis: Analysis = WIDEBAND) -> list[tuple[int, int]]:
     """[start, stop) of the runs of digital silence that are holes rather than pauses."""
+    shortest, longest = analysis.samples(SHORTEST_GAP_S), analysis.samples(LONGEST_GAP_S)
     silent = np.concatenate([[False], np.abs(wave) < 0.5 / 32768, [False]])
     edges = np.flatnonzero(np.diff(silent.astype(np.int8))).reshape(-1, 2)
-    return [(int(a), int(b)) for a, b in edges if SHORTEST_GAP <= b - a <= LONGEST_GAP]
+    return [(int(a), int(b)) for a, b in edges if shortest <= b - a <= longest]
 
 
-def _continued(history: Wave, samples: int) -> Wave:
-    """`history` continued by repeating its last period, fading out over `LONGEST_GAP`."""
-    lag = _pitch_lag(history)
+def _continued(history: Wave, samples: int, analysis: Analysis) -> Wave:
+    """`history` continued by repeating its last period, fading out over `LONGEST_GAP_S`."""
+    lag = _pitch_lag(history, analysis)
     patch = np.resize(history[-lag:], samples)
-    decay = np.linspace(1, 1 - samples / (LONGEST_GAP + CROSSFADE), samples)
+    fading = analysis.samples(LONGEST_GAP_S) + analysis.samples(CROSSFADE_S)
+    decay = np.linspace(1, 1 - samples / fading, samples)
     return (patch * decay).astype(np.float32)
 
 
-def _pitch_lag(history: Wave) -> int:
-    """The lag at which the end of `history` [>= 640] is most like what came before it."""
-    shortest, longest = PITCH_LAGS
+def _pitch_lag(history: Wave, analysis: Analysis) -> int:
+    """The lag at which the end of `history` [>= 40 ms] is most like what came before it."""
+    shortest, longest = (analysis.samples(lag) for lag in PITCH_LAGS_S)
     recent = history[-longest:]
     lags = np.arange(shortest, longest + 1)
     earlier = np.lib.stride_tricks.sliding_window_view(history, longest)[

@@ -1,13 +1,14 @@
 """A network on disk: `model.safetensors` and `config.json`, read strictly.
 
-`config.json` names the architecture and holds all fields of its configuration.
+`config.json` names the architecture and holds all fields of its configuration. `sample_rate` (Hz)
+may be absent and is 16000 then.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,7 +16,9 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from gensr_pref import hub
 from gensr_pref.errors import ConfigError, MissingWeightsError
+from gensr_pref.generators.analysis import WIDEBAND, Analysis
 from gensr_pref.generators.autoregressive import Autoregressive
 from gensr_pref.generators.flow import Flow, FlowConfig
 from gensr_pref.generators.masked import Masked
@@ -31,6 +34,49 @@ ARCHITECTURES: dict[type[Network], tuple[str, Any]] = {
     Masked: ("masked", TokenModelConfig),
     Tokenizer: ("tokenizer", TokenizerConfig),
 }
+
+
+@dataclass(frozen=True)
+class Located:
+    """Where a checkpoint is on this machine.
+
+    Attributes:
+        folder: with `model.safetensors` and `config.json`.
+        origin: ``org/name@COMMIT`` where it is of the Hub, else empty.
+    """
+
+    folder: Path
+    origin: str = ""
+
+    @property
+    def revision(self) -> str:
+        """The digest of its contents, after its origin.
+
+        Raises:
+            MissingWeightsError: a file is missing.
+        """
+        return f"{self.origin} {revision_of(self.folder)}".lstrip()
+
+
+def locate(checkpoint: str | Path, revision: str | None = None) -> Located:
+    """A checkpoint by its folder, or by its id on the Hub where no folder has that name.
+
+    Args:
+        checkpoint: a folder or ``org/name``; see `hub.snapshot` for what is downloaded, and when.
+        revision: of an id: a commit, tag or branch; absent = main.
+
+    Raises:
+        MissingWeightsError: there is none, or it is not here and connections are forbidden.
+        FetchError: the Hub cannot be reached or does not deliver.
+        ValueError: a revision of a folder.
+    """
+    folder, name = Path(checkpoint), str(checkpoint)
+    if not folder.exists() and hub.is_id(name):
+        found = hub.snapshot(name, revision)
+        return Located(found.folder, f"{found.repository}@{found.commit}")
+    if revision is not None:
+        raise ValueError(f"revision is of a checkpoint on the Hub (org/name), not of {name!r}")
+    return Located(folder)
 
 
 def save(network: Network, folder: Path) -> None:
@@ -54,8 +100,7 @@ def load(folder: Path, kind: type[N], device: str = "cpu") -> N:
         ConfigError: a file is not what its name says, the network is of another kind, or the
             weights are not those of the network that the configuration describes.
     """
-    revision_of(folder)  # refuses a folder without a checkpoint
-    network = kind(_read_config(folder / CONFIG, kind))
+    network = kind(_read_config(folder, kind))
     path = folder / WEIGHTS
     weights = _read_weights(path)
     _require_same(path, weights, network.state_dict())
@@ -72,7 +117,7 @@ def encoder_weights(folder: Path) -> dict[str, torch.Tensor]:
         MissingWeightsError: a file is missing.
         ConfigError: the weights cannot be read.
     """
-    revision_of(folder)
+    _require_files(folder)
     weights = _read_weights(folder / WEIGHTS)
     prefix = "encoder."
     return {
@@ -88,16 +133,23 @@ def revision_of(folder: Path) -> str:
     Raises:
         MissingWeightsError: a file is missing.
     """
+    _require_files(folder)
     contents = hashlib.blake2b(digest_size=6)
     for name in (CONFIG, WEIGHTS):
+        contents.update((folder / name).read_bytes())
+    return contents.hexdigest()
+
+
+def _require_files(folder: Path) -> None:
+    for name in (CONFIG, WEIGHTS):
         try:
-            contents.update((folder / name).read_bytes())
+            (folder / name).open("rb").close()
         except OSError as error:
             raise MissingWeightsError(
                 f"no checkpoint in {str(folder)!r} ({name}: {error.strerror}). Give a folder that "
-                f"holds {WEIGHTS} and {CONFIG}, such as one written by `gensr-pref train`."
+                f"holds {WEIGHTS} and {CONFIG}, such as one written by `gensr-pref train`, or the "
+                "id org/name of one on the Hugging Face Hub."
             ) from error
-    return contents.hexdigest()
 
 
 def _read_weights(path: Path) -> dict[str, torch.Tensor]:
@@ -107,13 +159,30 @@ def _read_weights(path: Path) -> dict[str, torch.Tensor]:
         raise ConfigError(f"{path}: cannot be read as safetensors ({error}).") from error
 
 
-def _read_config(path: Path, kind: type[Network]) -> Any:
+def settings_of(folder: Path) -> dict[str, Any]:
+    """What `config.json` says; its `sample_rate` is checked, and there if it was absent.
+
+    Raises:
+        MissingWeightsError: a file is missing.
+        ConfigError: it is not settings, or of a rate that no model here can have.
+    """
+    _require_files(folder)
+    path = folder / CONFIG
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: cannot be read as JSON ({error}).") from error
+    given = {"sample_rate": WIDEBAND.rate, **(data if isinstance(data, dict) else {})}
+    try:
+        Analysis(given["sample_rate"])
+    except ValueError as error:
+        raise ConfigError(f"{path}: {error}.") from error
+    return given
+
+
+def _read_config(folder: Path, kind: type[Network]) -> Any:
     architecture, configuration = ARCHITECTURES[kind]
-    given = dict(data) if isinstance(data, dict) else {}
+    path, given = folder / CONFIG, settings_of(folder)
     named = given.pop("architecture", None)
     if named != architecture:
         raise ConfigError(

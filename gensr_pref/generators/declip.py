@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.linalg import solve_toeplitz
 
-ORDER = 32  # of the predictor: 2 ms at 16 kHz
-FRAME = 512
+from gensr_pref.generators.analysis import WIDEBAND, Analysis
+
+ORDER_S = 0.002  # of the predictor; a frame is that of the STFT
 ROUNDS = 3  # of predictor and samples in turn
 HIGHEST = 4.0  # times the level
 WORST = 0.7  # share of clipped samples above which a frame says too little
@@ -32,13 +33,13 @@ Wave = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
 
-def declipped(wave: Wave) -> Wave:
+def declipped(wave: Wave, analysis: Analysis = WIDEBAND) -> Wave:
     """A clip [T] with its flat tops rebuilt; scaled down where they then pass full scale."""
     lost = clipped(wave)
     if not lost.any():
         return wave
     level = float(np.abs(wave).max())
-    rebuilt = np.where(lost, _interpolated(wave, lost, level), wave)
+    rebuilt = np.where(lost, _interpolated(wave, lost, level, analysis), wave)
     return (rebuilt / max(1.0, float(np.abs(rebuilt).max()))).astype(np.float32)
 
 
@@ -62,39 +63,45 @@ def clipped(wave: Wave) -> Mask:
     return lost
 
 
-def _interpolated(wave: Wave, lost: Mask, level: float) -> npt.NDArray[np.float64]:
+def _interpolated(
+    wave: Wave, lost: Mask, level: float, analysis: Analysis
+) -> npt.NDArray[np.float64]:
     """[T] frame by frame, half overlapping and cross-faded."""
-    hop = FRAME // 2
+    hop, length = analysis.hop, analysis.n_fft
+    order = analysis.samples(ORDER_S)
     pad = (hop, hop - len(wave) % hop + hop)
     heard, missing = np.pad(wave.astype(np.float64), pad), np.pad(lost, pad)
-    window = np.hanning(FRAME + 1)[:-1]
+    window = np.hanning(length + 1)[:-1]
     total = np.zeros(len(heard))
-    for start in range(0, len(heard) - FRAME + 1, hop):
-        frame = slice(start, start + FRAME)
-        total[frame] += window * _rebuilt(heard[frame], missing[frame], level)
+    for start in range(0, len(heard) - length + 1, hop):
+        frame = slice(start, start + length)
+        total[frame] += window * _rebuilt(heard[frame], missing[frame], level, order)
     return total[hop : hop + len(wave)]
 
 
-def _rebuilt(frame: npt.NDArray[np.float64], lost: Mask, level: float) -> npt.NDArray[np.float64]:
-    """A frame [FRAME] with its lost samples between `level` and `HIGHEST` times that."""
+def _rebuilt(
+    frame: npt.NDArray[np.float64], lost: Mask, level: float, order: int
+) -> npt.NDArray[np.float64]:
+    """A frame with its lost samples between `level` and `HIGHEST` times that."""
     at = np.flatnonzero(lost)
-    if len(at) == 0 or len(at) > WORST * FRAME:
+    if len(at) == 0 or len(at) > WORST * len(frame):
         return frame
     made, sign = frame.copy(), np.sign(frame[at])
     known = np.where(lost, 0, frame)
     for _ in range(ROUNDS):
-        predictor = _predictor(made)
+        predictor = _predictor(made, order)
         error = np.correlate(predictor, predictor, mode="full")  # energy's derivative, by lag
         lag = np.abs(at[:, None] - at)
-        matrix = np.where(lag <= ORDER, error[ORDER + np.minimum(lag, ORDER)], 0)
+        matrix = np.where(lag <= order, error[order + np.minimum(lag, order)], 0)
         drive = np.convolve(known, error, mode="same")[at]
         best = np.linalg.solve(matrix + 1e-9 * np.eye(len(at)), -drive)
         made[at] = sign * np.clip(sign * best, level, HIGHEST * level)
     return made
 
 
-def _predictor(frame: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """[1 + ORDER] the filter of the prediction error, by the autocorrelation method."""
-    correlation = np.correlate(frame, frame, "full")[FRAME - 1 : FRAME + ORDER]
+def _predictor(frame: npt.NDArray[np.float64], order: int) -> npt.NDArray[np.float64]:
+    """[1 + order] the filter of the prediction error, by the autocorrelation method."""
+    lags = slice(len(frame) - 1, len(frame) + order)
+    correlation = np.correlate(frame, frame, "full")[lags]
     correlation[0] = correlation[0] * (1 + 1e-6) + 1e-9
     return np.concatenate([[1], solve_toeplitz(correlation[:-1], -correlation[1:])])

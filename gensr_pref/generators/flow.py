@@ -33,6 +33,7 @@ class FlowConfig:
     features: int = FEATURES
     channels: int = GAIN_BANDS
     shared_noise: float = 0.25  # share of y_0's variance that is constant over a clip
+    sample_rate: int = 16000  # Hz
 
 
 class Flow(nn.Module):

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from gensr_pref.generators.analysis import Analysis
 from gensr_pref.generators.base import Candidate
 from gensr_pref.generators.carrier import carrier
 from gensr_pref.generators.encoder import Condition
@@ -36,7 +37,9 @@ class FlowMatchingTiny(Tiny[Flow, Condition]):
             wholes. With both at 0 all candidates of a clip are the same.
         steps: of the solver, from noise to sample.
         solver: "euler", or "midpoint" (two evaluations per step).
-        checkpoint: folder with `model.safetensors` and `config.json`; absent = the shipped one.
+        checkpoint: folder with `model.safetensors` and `config.json`, or ``org/name`` on the Hub;
+            absent = the shipped one.
+        revision: commit, tag or branch of a checkpoint on the Hub; absent = main.
 
     Raises:
         ValueError: an option outside its range.
@@ -53,8 +56,9 @@ class FlowMatchingTiny(Tiny[Flow, Condition]):
         steps: int = STEPS,
         solver: Solver = "euler",
         checkpoint: str | None = None,
+        revision: str | None = None,
     ) -> None:
-        super().__init__(checkpoint)
+        super().__init__(checkpoint, revision)
         self.temperature = bounds("temperature", temperature)
         self.clip_temperature = bounds("clip_temperature", clip_temperature)
         if solver not in get_args(Solver):
@@ -97,9 +101,14 @@ class FlowMatchingTiny(Tiny[Flow, Condition]):
         )
 
 
-def from_latent(noisy: Wave, latent: npt.NDArray[np.float16]) -> Wave:
-    """The audio [T] of a stored latent [F, GAIN_BANDS] for a clip [T]: what `sample` returned."""
-    return rendered(torch.from_numpy(latent).T, carrier(noisy), len(noisy))
+def from_latent(noisy: Wave, latent: npt.NDArray[np.float16], rate: int = 16000) -> Wave:
+    """The audio [T] of a stored latent [F, GAIN_BANDS] for a clip [T]: what `sample` returned.
+
+    Args:
+        noisy: at the model's rate, as `sample` heard it.
+        rate: the model's, in Hz.
+    """
+    return rendered(torch.from_numpy(latent).T, carrier(noisy, Analysis(rate)), len(noisy))
 
 
 def _uniform(generator: torch.Generator) -> float:

@@ -31,7 +31,9 @@ class MaskedTiny(TokenGenerator[Masked, Heard]):
         clip_temperature: of the first column, by which candidates differ as wholes.
         top_p: probability that the likeliest codes of a frame must hold; the others are left out.
         steps: from all tokens hidden to none.
-        checkpoint: folder with `model.safetensors` and `config.json`; absent = the shipped one.
+        checkpoint: folder with `model.safetensors` and `config.json`, or ``org/name`` on the Hub;
+            absent = the shipped one.
+        revision: commit, tag or branch of a checkpoint on the Hub; absent = main.
 
     Raises:
         ValueError: an option outside its range.
@@ -49,8 +51,9 @@ class MaskedTiny(TokenGenerator[Masked, Heard]):
         top_p: float = 1.0,
         steps: int = STEPS,
         checkpoint: str | None = None,
+        revision: str | None = None,
     ) -> None:
-        super().__init__(temperature, spread, clip_temperature, top_p, checkpoint)
+        super().__init__(temperature, spread, clip_temperature, top_p, checkpoint, revision)
         self.steps = whole("steps", steps)
 
     def _prepared(self, clip: Clip) -> Heard:

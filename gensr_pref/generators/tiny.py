@@ -13,10 +13,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from gensr_pref.generators.bands import RATE, apply_latent, features
+from gensr_pref.generators.analysis import WIDEBAND, Analysis
+from gensr_pref.generators.bands import apply_latent, features
 from gensr_pref.generators.base import Candidate
 from gensr_pref.generators.carrier import Carrier, carrier, istft
-from gensr_pref.generators.checkpoint import N, load, revision_of
+from gensr_pref.generators.checkpoint import N, load, locate, settings_of
 from gensr_pref.threads import one_thread
 
 SHIPPED = Path(__file__).parent / "weights"
@@ -33,9 +34,9 @@ class Clip:
     x: Tensor
 
     @classmethod
-    def of(cls, wave: Wave, device: str | torch.device) -> Clip:
-        """Prepare a waveform [T]."""
-        heard = carrier(wave)
+    def of(cls, wave: Wave, device: str | torch.device, analysis: Analysis = WIDEBAND) -> Clip:
+        """Prepare a waveform [T] at the analysis' rate."""
+        heard = carrier(wave, analysis)
         return cls(wave, heard, features(heard)[None].to(device))
 
     @property
@@ -50,26 +51,43 @@ class Tiny(ABC, Generic[N, Prepared]):
     A subclass says what it makes of a clip once (`_prepared`) and of seeds (`_candidates`).
 
     Args:
-        checkpoint: folder with `model.safetensors` and `config.json`; absent = the shipped one.
+        checkpoint: folder with `model.safetensors` and `config.json`, or ``org/name`` on the Hub;
+            absent = the shipped one.
+        revision: commit, tag or branch of a checkpoint on the Hub; absent = main.
+
+    Attributes:
+        checkpoint: the folder; one of the Hub has been downloaded if it was not here.
+        analysis: of the rate that the checkpoint is for.
+
+    Raises:
+        InputError: there is no such checkpoint.
+        FetchError: the Hub cannot be reached or does not deliver.
+        ValueError: a revision without an id on the Hub.
     """
 
     name: ClassVar[str]
     paradigm: ClassVar[str]
     network: ClassVar[Any]  # class of the policy
-    sample_rate = RATE
     paths = ("checkpoint",)
 
-    def __init__(self, checkpoint: str | None) -> None:
-        self.checkpoint = Path(checkpoint) if checkpoint is not None else SHIPPED / self.name
+    def __init__(self, checkpoint: str | None, revision: str | None = None) -> None:
+        self._located = locate(SHIPPED / self.name if checkpoint is None else checkpoint, revision)
+        self.checkpoint = self._located.folder
+        self.analysis = Analysis(settings_of(self.checkpoint)["sample_rate"])
         self._revision: str | None = None
         self._policy: N | None = None
 
     @property
     def revision(self) -> str:
-        """Digest of the checkpoint."""
+        """Digest of the checkpoint; before it, of one on the Hub, ``org/name@COMMIT``."""
         if self._revision is None:
-            self._revision = revision_of(self.checkpoint)
+            self._revision = self._located.revision
         return self._revision
+
+    @property
+    def sample_rate(self) -> int:
+        """Of input and output, in Hz, as the checkpoint says."""
+        return self.analysis.rate
 
     def load(self, device: str = "cpu") -> None:
         """Read the checkpoint onto a device.
@@ -100,7 +118,7 @@ class Tiny(ABC, Generic[N, Prepared]):
         candidates: list[Candidate] = []
         with one_thread():
             for wave, of_clip in _clips(noisy, lengths, seeds):
-                clip = Clip.of(wave, device)
+                clip = Clip.of(wave, device, self.analysis)
                 prepared = self._prepared(clip)
                 step = 1 if device.type == "cpu" else len(of_clip)
                 for start in range(0, len(of_clip), step):

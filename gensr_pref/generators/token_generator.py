@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from gensr_pref.generators.analysis import Analysis
 from gensr_pref.generators.autoregressive import Autoregressive
 from gensr_pref.generators.base import Candidate
 from gensr_pref.generators.carrier import Carrier, carrier
@@ -31,7 +32,9 @@ class TokenGenerator(Tiny[T, Prepared], Generic[T, Prepared]):
         spread: how far from the expected gain a token may lead; see `draw`.
         clip_temperature: of the first column, by which candidates differ as wholes.
         top_p: probability that the likeliest codes of a frame must hold; the others are left out.
-        checkpoint: folder with `model.safetensors` and `config.json`; absent = the shipped one.
+        checkpoint: folder with `model.safetensors` and `config.json`, or ``org/name`` on the Hub;
+            absent = the shipped one.
+        revision: commit, tag or branch of a checkpoint on the Hub; absent = main.
 
     Raises:
         ValueError: an option outside its range.
@@ -44,8 +47,9 @@ class TokenGenerator(Tiny[T, Prepared], Generic[T, Prepared]):
         clip_temperature: float | Sequence[float],
         top_p: float,
         checkpoint: str | None,
+        revision: str | None = None,
     ) -> None:
-        super().__init__(checkpoint)
+        super().__init__(checkpoint, revision)
         self.temperature = bounds("temperature", temperature)
         self.spread = bounds("spread", spread, highest=1)
         self.clip_temperature = bounds("clip_temperature", clip_temperature)
@@ -88,7 +92,8 @@ class TokenGenerator(Tiny[T, Prepared], Generic[T, Prepared]):
 
 def from_tokens(noisy: Wave, tokens: Tokens, tokenizer: Tokenizer) -> Wave:
     """The audio [T] of stored tokens [G, 1 + F] for a clip [T]: what `sample` returned."""
-    return _rendered(tokens, tokenizer, carrier(noisy), len(noisy))
+    heard = carrier(noisy, Analysis(tokenizer.config.sample_rate))
+    return _rendered(tokens, tokenizer, heard, len(noisy))
 
 
 def _rendered(tokens: Tokens, tokenizer: Tokenizer, clip: Carrier, length: int) -> Wave:

@@ -34,6 +34,7 @@ class TokenModelConfig:
     codes: int = 64
     features: int = FEATURES
     tokenizer: str = ""  # digest of the codebooks, which lie among the weights
+    sample_rate: int = 16000  # Hz
 
     @classmethod
     def of(cls, shape: Mapping[str, Any], tokenizer: Tokenizer) -> TokenModelConfig:
@@ -45,6 +46,7 @@ class TokenModelConfig:
                 "groups": tokenizer.groups,
                 "codes": tokenizer.codes,
                 "tokenizer": tokenizer.digest,
+                "sample_rate": tokenizer.config.sample_rate,
             }
         )
 
@@ -75,7 +77,9 @@ class TokenModel(nn.Module):
     def __init__(self, config: TokenModelConfig, tokenizer: Tokenizer | None = None) -> None:
         super().__init__()
         self.config = config
-        self.tokenizer = tokenizer or Tokenizer(TokenizerConfig(config.groups, config.codes))
+        self.tokenizer = tokenizer or Tokenizer(
+            TokenizerConfig(config.groups, config.codes, sample_rate=config.sample_rate)
+        )
         channels, width = self.tokenizer.channels, config.decoder_width
         bands = channels // config.groups
         self.encoder = Encoder(

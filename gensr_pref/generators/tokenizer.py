@@ -33,6 +33,7 @@ class TokenizerConfig:
     groups: int = 8
     codes: int = 64
     channels: int = GAIN_BANDS
+    sample_rate: int = 16000  # whose bands the gains are of, in Hz
 
 
 class Tokenizer(nn.Module):
@@ -99,13 +100,15 @@ def _nearest(points: Tensor, codes: Tensor) -> Tensor:
     return distance.argmin(-1)
 
 
-def fitted(latents: Tensor, groups: int, codes: int, seed: int) -> Tokenizer:
+def fitted(
+    latents: Tensor, groups: int, codes: int, seed: int, sample_rate: int = 16000
+) -> Tokenizer:
     """A tokenizer by k-means (Lloyd's algorithm) on the frames of latents [N, channels, F].
 
     Codes start at different frames drawn from the seed; a code that lost all its points is moved
     to the point that is farthest from its own.
     """
-    made = Tokenizer(TokenizerConfig(groups, codes, latents.shape[1]))
+    made = Tokenizer(TokenizerConfig(groups, codes, latents.shape[1], sample_rate))
     rng = np.random.default_rng(seed)
     grouped = made._grouped(latents.float()).flatten(1, 2)
     for group, points in enumerate(grouped):

@@ -1,5 +1,6 @@
 """Pretraining on the sample: it learns, resumes to the same weights, and refuses a bad recipe."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -240,3 +241,12 @@ def test_another_recipe_does_not_continue(tmp_path) -> None:
     pretrain(recipe(steps=1), Path(), tmp_path)
     with pytest.raises(RunMismatchError, match="another seed"):
         pretrain(recipe(seed=1), Path(), tmp_path)
+
+
+def test_a_folder_begun_before_recipes_had_a_rate_continues(tmp_path) -> None:
+    pretrain(recipe(steps=1), Path(), tmp_path)
+    path = tmp_path / "recipe.json"
+    begun = json.loads(path.read_text())
+    del begun["sample_rate"]
+    path.write_text(json.dumps(begun))
+    pretrain(recipe(steps=2), Path(), tmp_path)

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from gensr_pref.errors import ConfigError, MissingWeightsError
 from gensr_pref.generators.autoregressive import Autoregressive
-from gensr_pref.generators.checkpoint import encoder_weights, load, revision_of, save
+from gensr_pref.generators.checkpoint import encoder_weights, load, revision_of, save, settings_of
 from gensr_pref.generators.flow import Flow, FlowConfig
 from gensr_pref.generators.masked import Masked
 from gensr_pref.generators.token_model import TokenModelConfig
@@ -68,6 +68,25 @@ def test_missing_unknown_and_misshapen_weights_are_named(folder) -> None:
 def test_a_file_of_another_kind_is_refused(folder, content: bytes) -> None:
     (folder / "model.safetensors").write_bytes(content)
     with pytest.raises(ConfigError, match=r"model\.safetensors"):
+        load(folder, Flow)
+
+
+def test_settings_without_a_rate_are_of_16_khz(folder) -> None:
+    path = folder / "config.json"
+    settings = json.loads(path.read_text())
+    assert settings.pop("sample_rate") == 16000
+    path.write_text(json.dumps(settings))
+    assert load(folder, Flow).config == SMALL
+    assert settings_of(folder)["sample_rate"] == 16000
+    path.write_text(json.dumps({**settings, "sample_rate": 48000}))
+    assert load(folder, Flow).config.sample_rate == 48000
+
+
+@pytest.mark.parametrize("rate", [0, 4000, 44100.5, "16k", None])
+def test_a_rate_that_cannot_be_is_refused(folder, rate) -> None:
+    path = folder / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "sample_rate": rate}))
+    with pytest.raises(ConfigError, match=r"config\.json: sample_rate must be a whole number"):
         load(folder, Flow)
 
 

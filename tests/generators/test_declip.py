@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from gensr_pref import audio, config
+from gensr_pref.generators.analysis import Analysis
 from gensr_pref.generators.carrier import carrier
 from gensr_pref.generators.declip import clipped, declipped
 
@@ -24,6 +25,15 @@ def rounded(wave):
 def cut(wave, share: float):
     level = share * np.abs(wave).max()
     return rounded(np.clip(wave, -level, level))
+
+
+@pytest.mark.parametrize("rate", [8000, 24000, 48000])
+def test_other_rates_are_rebuilt_too(rate: int) -> None:
+    clean = rounded(audio.resample(prompt(), 16000, rate))
+    noisy = cut(clean, 0.3)
+    made = declipped(noisy, Analysis(rate))
+    before, after = (np.square(wave - clean).sum() for wave in (noisy, made))
+    assert after < 0.6 * before
 
 
 @pytest.mark.parametrize(("share", "left"), [(0.15, 0.7), (0.3, 0.5), (0.6, 0.3)])
