@@ -84,8 +84,8 @@ def _people(found: Audit) -> Answer:
         return Answer(question, "unknown", "Nobody has listened yet.", "gensr-pref listen DIR")
     text = (
         f"{told['answers']} answers of {told['listeners']} listener(s): {_p(panel['agree'])} "
-        f"prefer the chosen, {_p(panel['tie'])} hear no difference, {_p(panel['against'])} prefer the "
-        f"rejected. INTP's listeners: {_p(PEOPLE_AGREE)} and 15 %."
+        f"prefer the chosen, {_p(panel['tie'])} hear no difference, {_p(panel['against'])} prefer "
+        f"the rejected. INTP's listeners: {_p(PEOPLE_AGREE)} and 15 %."
     )
     low, high = panel["of_decided_interval"] or (0.0, 1.0)
     if low > 0.5:

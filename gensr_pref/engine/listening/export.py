@@ -43,7 +43,7 @@ def export(out: Path, folder: Path, pairs: int) -> dict[str, Any]:
             there = {button: kept[name] for button, name in one.heard.items() if name in kept}
             for button, sound in equally_loud(there).items():
                 (folder / f"{one.code}-{button}.wav").write_bytes(sound)
-            key[one.code] = {"kind": one.kind, "pair_id": one.pair_id, **one.heard}
+            key[one.code] = {"kind": one.kind, "trial": one.key, **one.heard}
     except OSError as error:
         raise StorageError(f"{folder}: cannot be written: {error.strerror}") from error
     config = yaml.safe_dump(_config(list(key)), sort_keys=False, allow_unicode=True)

@@ -100,7 +100,6 @@ class Session:
             "listener": listener,
             "trial": trial.key,
             "kind": trial.kind,
-            "pair_id": trial.pair_id,
             "clip_id": trial.clip_id,
             "chosen_id": trial.sides[0],
             "rejected_id": trial.sides[1],

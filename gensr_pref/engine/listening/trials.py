@@ -30,14 +30,13 @@ class Trial:
         key: what it is kept under, the same for all listeners.
         kind: ``pair``; ``same``: both sounds are the chosen; ``clean``: the clean clip against
             the noisy one.
-        pair_id, clip_id: of the pair.
+        clip_id: of the pair.
         sides: ids of the two sounds, that which should win first.
         swapped: whether the first of `sides` is B for this listener.
     """
 
     key: str
     kind: Kind
-    pair_id: str
     clip_id: str
     sides: tuple[str, str]
     swapped: bool = False
@@ -72,9 +71,8 @@ def trials(found: Evidence, pairs: int) -> list[Trial]:
     rows = found.pairs_table.take(pa.array(drawn, pa.int64())).to_pylist()
     asked = [
         Trial(
-            row["pair_id"],
+            f"{row['chosen_id']} {row['rejected_id']}",
             "pair",
-            row["pair_id"],
             row["clip_id"],
             (row["chosen_id"], row["rejected_id"]),
         )
