@@ -190,7 +190,8 @@ def _learnability(found: Audit) -> str:
 
 
 def _margins(found: Audit) -> str:
-    rows = [(k, v["quantiles"]) for k, v in (found.get("margins") or {}).items() if v["quantiles"]]
+    margins = found.get("margins") or {}
+    rows = [(name, of["quantiles"]) for name, of in margins.items() if of and of["quantiles"]]
     if not rows:
         return ""
 

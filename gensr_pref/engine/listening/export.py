@@ -86,7 +86,7 @@ def _page(code: str) -> dict[str, Any]:
         "name": "Which is better?",
         "content": "Play both. Rate each sound: the higher, the rather you would listen to it.",
         "mustRate": True,
-        "mustPlayback": True,
+        "mustPlayback": "processUpdate",
         "stimuli": {button: f"{place}-{button}.wav" for button in ("a", "b")},
         "response": [{"value": str(n), "label": str(n)} for n in range(1, 6)],
     }
