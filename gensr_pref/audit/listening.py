@@ -94,7 +94,7 @@ def between_listeners(heard: Answers) -> dict[str, Any]:
             others = [k for k in rows[i + 1 :] if heard.listener[k] != heard.listener[first]]
             total += len(others)
             same += sum(heard.answer[k] == heard.answer[first] for k in others)
-    return {"compared": total, "same": same / total if total else None}
+    return {"compared": total, "same": float(same / total) if total else None}
 
 
 def by_margin(heard: Answers) -> dict[str, Any]:
