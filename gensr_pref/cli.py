@@ -256,7 +256,8 @@ def _listen(options: argparse.Namespace) -> None:
             import webbrowser
 
             webbrowser.open(url)
-        serve()
+        with contextlib.suppress(KeyboardInterrupt):  # the way to end it
+            serve()
 
 
 def _score(options: argparse.Namespace) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
 
 from gensr_pref import audio, shards
 from gensr_pref.audit.picks import picks
@@ -84,10 +83,11 @@ def fetched(
     found: dict[str, dict[str, Any]] = {}
     for part in shards.parts(out, table):
         present = pc.is_in(shards.read(part, [key]).column(key), value_set=ids)
-        if pc.any(present).as_py():
-            columns = [name for name in _AUDIO_OF[table] if name != key]
-            rows = ds.dataset(part).to_table([key, *columns], filter=pc.field(key).isin(ids))
-            found |= {row[key]: row for row in rows.to_pylist()}
+        if not pc.any(present).as_py():
+            continue
+        for batch in shards.batches(part, _AUDIO_OF[table]):
+            kept = batch.filter(pc.is_in(batch.column(key), value_set=ids))
+            found |= {row[key]: row for row in kept.to_pylist()}
     return found
 
 
