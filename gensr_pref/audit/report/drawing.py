@@ -70,7 +70,7 @@ def panels(name: str, draw: Callable[[Sequence[Axes]], None], height: float, cou
     with rc_context(_STYLE):
         figure = Figure(figsize=(_WIDTH, height), layout="constrained")
         FigureCanvasSVG(figure)
-        draw(figure.subplots(count, squeeze=False)[:, 0])
+        draw(list(figure.subplots(count, squeeze=False)[:, 0]))
         return _inline(name, _saved(figure))
 
 
