@@ -8,7 +8,8 @@ from __future__ import annotations
 import io
 import os
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cache
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ Wave = npt.NDArray[np.float32]
 
 SILENCE = 1 / 32768  # the largest sample of a clip that is silent in 16 bits
 LARGEST_SHARE_BEYOND = 0.01  # of a sound's samples, beyond full scale; our choice
+_OTHER_SUFFIXES = {"aif", "aifc", "oga", "opus", "snd", "sph", "nist", "iff", "8svx", "mat", "sf"}
 _BLOCK = 2**20  # frames decoded at once
 _UNKNOWN_LENGTH = 2**62  # libsndfile's count for a FLAC that was written into a pipe
 FRAMES_PER_SECOND = 50  # clips are whole numbers of 20 ms: 320 samples at 16 kHz
@@ -215,6 +217,21 @@ def within_scale(wave: Wave) -> Wave:
     if beyond > LARGEST_SHARE_BEYOND:
         raise Unusable(Reason.OUT_OF_RANGE, f"{beyond:.0%} of the samples exceed full scale")
     return np.clip(wave, -1, 1) if beyond else wave
+
+
+def name_of(place: str) -> str:
+    """A relative path without the suffix of an audio file; another suffix belongs to the name."""
+    path = PurePosixPath(place)
+    known = path.suffix[1:].lower() in suffixes()
+    return str(path.with_suffix("") if known else path)
+
+
+@cache
+def suffixes() -> set[str]:
+    """Of the files that libsndfile reads, without the dot, in lower case."""
+    import soundfile
+
+    return {name.lower() for name in soundfile.available_formats()} - {"raw"} | _OTHER_SUFFIXES
 
 
 def whole_frames(samples: int, rate: int) -> int:

@@ -100,11 +100,22 @@ def parser() -> argparse.ArgumentParser:
     pair.add_argument("dir", type=Path, metavar="DIR", help="run directory")
     _add_overrides(pair, "setting of the pairing section, such as margin.dnsmos_ovrl=0.1")
 
-    audit = _add(commands, "audit", _audit, "what the pairs are worth; audit/audit.json")
+    audit = _add(commands, "audit", _audit, "what the pairs are worth; report.html and audit.json")
     audit.add_argument("dir", type=Path, metavar="DIR", help="run directory")
     audit.add_argument("other", type=Path, nargs="?", metavar="OTHER", help="one to compare with")
     audit.add_argument(
         "--heard", type=int, default=1000, metavar="PAIRS", help="whose audio is looked at"
+    )
+    audit.add_argument("--open", action="store_true", help="show the report in the browser")
+
+    listen = _add(commands, "listen", _listen, "judge pairs blind, on a page of this machine")
+    listen.add_argument("dir", type=Path, metavar="DIR", help="run directory")
+    listen.add_argument("--pairs", type=int, default=40, metavar="N", help="how many to judge")
+    listen.add_argument("--listener", metavar="NAME", help="who listens; else the page asks")
+    listen.add_argument("--port", type=int, default=0, help="of 127.0.0.1; 0 takes a free one")
+    listen.add_argument("--no-browser", action="store_true", help="only print the address")
+    listen.add_argument(
+        "--export", type=Path, metavar="FOLDER", help="write a webMUSHRA test instead of serving"
     )
 
     score = _add(commands, "score", _score, "the panel on plain folders of audio")
@@ -250,17 +261,42 @@ def _audit(options: argparse.Namespace) -> None:
     from gensr_pref.audit.compare import compared
     from gensr_pref.engine import audit_text, text
     from gensr_pref.engine.audit import audit
+    from gensr_pref.engine.report import report
 
     places = [options.dir, *([options.other] if options.other else [])]
     found = [audit(place, options.heard) for place in places]
+    pages = [report(place, told) for place, told in zip(places, found, strict=True)]
     if options.other:
         told = compared(*found)
         print(json.dumps(told, indent=2) if options.json else audit_text.comparison(told))
     elif options.json:
         print(json.dumps(found[0], indent=2))
     else:
-        written = f"Written to {options.dir / 'audit' / 'audit.json'}"
+        written = f"Written to {pages[0]}; the numbers to {pages[0].with_name('audit.json')}"
         print("\n\n".join([audit_text.whole(found[0]), text.means(found[0]), written]))
+    if options.open:
+        import webbrowser
+
+        for page in pages:
+            webbrowser.open(page.resolve().as_uri())
+
+
+def _listen(options: argparse.Namespace) -> None:
+    from gensr_pref.engine.listening import export, server
+
+    if options.export:
+        told = export.export(options.dir, options.export, options.pairs)
+        print(json.dumps(told) if options.json else f"{told['config']}: {told['trials']} trials")
+        return
+    address = server.opened(options.dir, options.pairs, options.listener, options.port)
+    with address as (url, serve):
+        print(json.dumps({"url": url}) if options.json else f"Listening page: {url}", flush=True)
+        if not options.no_browser:
+            import webbrowser
+
+            webbrowser.open(url)
+        with contextlib.suppress(KeyboardInterrupt):  # the way to end it
+            serve()
 
 
 def _score(options: argparse.Namespace) -> None:

@@ -37,7 +37,7 @@ def parameters(plugin: Any) -> dict[str, inspect.Parameter]:
     """The keyword arguments of a plugin's constructor (or of a function), by name."""
     try:
         found = inspect.signature(plugin, eval_str=True).parameters
-    except Exception:  # an annotation is anyone's code, and may name what is not imported
+    except Exception:  # an annotation is anyone's code; without it there is nothing to check
         found = inspect.signature(plugin).parameters
     keyword = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     return {name: parameter for name, parameter in found.items() if parameter.kind in keyword}

@@ -72,6 +72,13 @@ def create(
             raise ConfigError(f"{field}.{option}: {kind} {name!r} has no such option. "
                               f"{nearest(option, allowed)}")  # fmt: skip
     require_types(plugin, options, field)
+    lacking = [
+        name
+        for name, one in parameters(plugin).items()
+        if one.default is one.empty and name not in options
+    ]
+    if lacking:
+        raise ConfigError(f"{field}.{lacking[0]}: {kind} {name!r} cannot do without this option")
     try:
         return plugin(**_rooted(plugin, options, base))
     except (ConfigError, UnknownPluginError) as error:  # of a plugin within the plugin

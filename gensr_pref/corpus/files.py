@@ -6,7 +6,6 @@ import csv
 import json
 import os
 from collections.abc import Iterable, Iterator
-from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -18,7 +17,6 @@ from gensr_pref.errors import ConfigError, SourceError, Unusable, nearest
 from gensr_pref.schema import Failure, Reason
 
 LENGTH_TOLERANCE_S = 0.02  # by which noisy and clean may differ; both are cut to the shorter
-_OTHER_SUFFIXES = {"aif", "aifc", "oga", "opus", "snd", "sph", "nist", "iff", "8svx", "mat", "sf"}
 
 Row = dict[str, Any]
 
@@ -200,7 +198,7 @@ def audio_files(folder: Path, field: str) -> list[str]:
     """
     if not folder.is_dir():
         raise SourceError(f"{field}: {folder} is not a folder")
-    suffixes = _suffixes()
+    suffixes = audio.suffixes()
     places = [
         (Path(parent) / name).relative_to(folder).as_posix()
         for parent, _, names in os.walk(folder)
@@ -222,7 +220,7 @@ def by_stem(folder: Path, field: str) -> dict[str, str]:
     """
     stems: dict[str, str] = {}
     for place in audio_files(folder, field):
-        stem = name_of(place)
+        stem = audio.name_of(place)
         if stem in stems:
             raise SourceError(
                 f"{folder}: {stems[stem]!r} and {place!r} have the same name without suffix, "
@@ -230,20 +228,6 @@ def by_stem(folder: Path, field: str) -> dict[str, str]:
             )
         stems[stem] = place
     return stems
-
-
-def name_of(place: str) -> str:
-    """A relative path without the suffix of an audio file; another suffix belongs to the name."""
-    path = PurePosixPath(place)
-    known = path.suffix[1:].lower() in _suffixes()
-    return str(path.with_suffix("") if known else path)
-
-
-@cache
-def _suffixes() -> set[str]:
-    import soundfile
-
-    return {name.lower() for name in soundfile.available_formats()} - {"raw"} | _OTHER_SUFFIXES
 
 
 def printable(place: str) -> str:

@@ -18,6 +18,7 @@ from gensr_pref.audit.base import comparisons
 from gensr_pref.audit.bootstrap import mean_interval
 from gensr_pref.engine.blueprint import find_rule
 from gensr_pref.engine.evidence import SIDES, Evidence, evidence, noisy_and_candidates
+from gensr_pref.engine.listening.votes import audited
 from gensr_pref.engine.pair import candidates as scored
 from gensr_pref.engine.pair import votes_for
 from gensr_pref.engine.sides import Sample, draws_of, learnability_of, look_at, sound_of
@@ -93,6 +94,7 @@ def _whole(found: Evidence, heard: int) -> dict[str, Any]:
         "learnability": learnability_of(found, drawn),
         "breakdown": pairs.breakdown(judged, found.pairs, found.properties),
         "leakage": leaks(found.clips),
+        "listening": audited(found),
     }
 
 

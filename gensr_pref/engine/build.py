@@ -58,6 +58,7 @@ def build(run: Run, base: Path, out: Path) -> dict[str, Any]:
         InputError: before any work, when something in the run file or corpus is wrong.
         StorageError: the directory cannot be written; what is finished stays.
     """
+    out, base = out.absolute(), base.absolute()  # anyone's code may change the working folder
     blueprint = draw_up(run, base)
     with rundir.opened(out, blueprint) as layout:
         jobs = outstanding(blueprint, layout, out)

@@ -10,6 +10,8 @@ from gensr_pref import plugins
 from gensr_pref.errors import InputError, MissingWeightsError
 from gensr_pref.metrics.base import MetricSpec, Score
 
+CODEBOOKS = "tokenizer.codebook"  # in a checkpoint, and fixed
+
 
 def metrics() -> list[dict[str, Any]]:
     """One row per score of every installed metric, as it is without options.
@@ -76,7 +78,8 @@ def _parameters(generator: Any) -> int | None:
     from safetensors import safe_open
 
     with safe_open(file, "numpy") as weights:
-        shapes = [weights.get_slice(name).get_shape() for name in weights.keys()]  # noqa: SIM118
+        trained = [name for name in weights.keys() if name != CODEBOOKS]  # noqa: SIM118
+        shapes = [weights.get_slice(name).get_shape() for name in trained]
     return int(sum(math.prod(shape) for shape in shapes))
 
 

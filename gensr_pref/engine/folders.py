@@ -10,7 +10,7 @@ from typing import Any
 
 from gensr_pref import audio, plugins
 from gensr_pref.config import MetricUse
-from gensr_pref.corpus.files import by_stem, name_of, printable
+from gensr_pref.corpus.files import by_stem, printable
 from gensr_pref.engine.texts import Said, Texts
 from gensr_pref.engine.work import Row, Stage, Tick
 from gensr_pref.engine.worker import scores_of
@@ -143,7 +143,7 @@ def _systems(folders: Folders) -> dict[str, dict[str, Path]]:
     beside = (folders.reference, folders.noisy)
     named = folders.texts is not None or any(path is not None and path.is_dir() for path in beside)
     return {
-        label: {name_of(printable(path.name)) if named else "": path}
+        label: {audio.name_of(printable(path.name)) if named else "": path}
         if path.is_file()
         else _files(path, "DIR")
         for label, path in labelled(folders.systems).items()

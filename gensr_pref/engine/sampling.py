@@ -119,26 +119,39 @@ def _failure(clip: Origin, asked: Asked, index: int, error: BaseException) -> Fa
 def not_reproducible(clip: Origin, noisy: Sound, asked: Asked, seed: Seed) -> str | None:
     """What a person must know where the same seed gives other audio; None where it does not.
 
-    Candidate 0 is drawn twice. Differences up to two steps of 16 bits are rounding; a generator
-    that fails is not judged, and neither is one whose candidates are files.
+    Candidate 0 is drawn twice alone, and the last candidate alone and among all others: it must
+    come from its own seed, not from the batch's. Differences up to two steps of 16 bits are
+    rounding; a generator that fails is not judged, and neither is one whose candidates are files.
     """
     if hasattr(asked.generator, "candidates_of"):
         return None
-    seeds = [seed(clip.clip_id, asked.label, 0)]
-    waves = [_wave(_in_time(clip, noisy, asked, seeds)[0]) for _ in range(2)]
+    seeds = [seed(clip.clip_id, asked.label, index) for index in range(asked.candidates)]
+    alone = [_in_time(clip, noisy, asked, seeds[:1])[0] for _ in range(2)]
+    if how := _apart(*alone):
+        return (
+            f"generator {asked.label!r} is not reproducible: the same clip and seed gave other "
+            f"audio ({how}), so this run cannot be repeated exactly"
+        )
+    if len(seeds) == 1:
+        return None
+    last = [_in_time(clip, noisy, asked, which)[-1] for which in (seeds, seeds[-1:])]
+    if how := _apart(*last):
+        return (
+            f"generator {asked.label!r} draws a candidate from its batch: alone it is another one "
+            f"than among {len(seeds)} ({how}). Draw all that is random about row b from seeds[b]"
+        )
+    return None
+
+
+def _apart(one: Any, other: Any) -> str | None:
+    """How far apart the audio of two answers is; None where by rounding, or where one has none."""
+    waves = _wave(one), _wave(other)
     if waves[0] is None or waves[1] is None:
         return None
     if waves[0].shape != waves[1].shape:
-        how = f"{waves[0].shape} samples, then {waves[1].shape}"
-    else:
-        apart = float(np.max(np.abs(waves[0] - waves[1]), initial=0.0))
-        if not apart > ROUNDING:
-            return None
-        how = f"up to {apart:.2g} of full scale apart"
-    return (
-        f"generator {asked.label!r} is not reproducible: the same clip and seed gave other audio "
-        f"({how}), so this run cannot be repeated exactly"
-    )
+        return f"{waves[0].shape} samples, then {waves[1].shape}"
+    apart = float(np.max(np.abs(waves[0] - waves[1]), initial=0.0))
+    return f"up to {apart:.2g} of full scale apart" if apart > ROUNDING else None
 
 
 def _wave(answer: Any) -> Any:
@@ -243,7 +256,6 @@ def _row(clip: Origin, noisy: Sound, asked: Asked, index: int, seed: int, answer
         raise answer
     rate = _rate(answer, asked.generator)
     check_candidate(answer, rate, noisy.seconds)
-    tokens, latent = getattr(answer, "tokens", None), getattr(answer, "latent", None)
     return {
         "candidate_id": candidate_id(clip.clip_id, asked.label, index),
         "clip_id": clip.clip_id,
@@ -251,17 +263,18 @@ def _row(clip: Origin, noisy: Sound, asked: Asked, index: int, seed: int, answer
         "revision": asked.revision,
         "index": index,
         "seed": seed,
-        "sampling": json.dumps(answer.sampling, sort_keys=True),
+        "sampling": _sampling(answer.sampling),
         "audio": audio.column_value(answer.audio, rate),
         "sample_rate": rate,
         "num_samples": len(answer.audio),
-        "tokens": None if tokens is None else tokens.tolist(),
-        "latent": None if latent is None else _latent(latent),
+        "tokens": _tokens(getattr(answer, "tokens", None)),
+        "latent": _latent(getattr(answer, "latent", None)),
     }
 
 
 def _rate(candidate: Any, generator: Any) -> int:
-    rate = getattr(candidate, "rate", None) or generator.sample_rate
+    given = getattr(candidate, "rate", None)
+    rate = generator.sample_rate if given is None else given
     if type(rate) is not int or rate <= 0:
         raise Unusable(Reason.WRONG_RATE, f"its rate is {rate!r}, not a whole number of Hz")
     return rate
@@ -274,5 +287,32 @@ def _refuse_duplicate(row: Row, first: dict[bytes, int]) -> None:
         raise Unusable(Reason.DUPLICATE, f"the same samples as candidate {earlier}")
 
 
-def _latent(latent: Any) -> Row:
-    return {"data": latent.astype("<f2").tobytes(), "shape": list(latent.shape)}
+def _sampling(told: Any) -> str:
+    if not isinstance(told, dict):
+        raise TypeError(f"sampling is of type {type(told).__name__}, not dict")
+    return json.dumps(told, sort_keys=True, allow_nan=False)
+
+
+def _tokens(tokens: Any) -> list[list[int]] | None:
+    if tokens is None:
+        return None
+    if not isinstance(tokens, np.ndarray) or tokens.dtype.kind not in "iu" or tokens.ndim != 2:
+        raise TypeError(f"tokens are {_shown(tokens)}, not integers [codebooks, frames]")
+    return [[int(token) for token in row] for row in tokens]
+
+
+def _latent(latent: Any) -> Row | None:
+    if latent is None:
+        return None
+    if not isinstance(latent, np.ndarray) or latent.dtype.kind != "f" or latent.ndim != 2:
+        raise TypeError(f"latent is {_shown(latent)}, not an array of floats [frames, channels]")
+    stored = latent.astype("<f2")
+    if not np.isfinite(stored).all():
+        raise Unusable(Reason.NOT_FINITE, "the latent holds NaN or infinity, or passes float16")
+    return {"data": stored.tobytes(), "shape": list(stored.shape)}
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype} {value.shape}"
+    return f"of type {type(value).__name__}"

@@ -202,11 +202,10 @@ def _tidied(out: Path) -> Iterator[None]:
     """Leave no partial table in which nothing is finished."""
     try:
         yield
-    except BaseException:
+    finally:
         path = _partial_path(out)
         if len(shards.read_json_lines(path)) <= 1:
             path.unlink(missing_ok=True)
-        raise
 
 
 def _begun(out: Path, facts: dict[str, Any]) -> dict[str, list[Row]]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gensr_pref.corpus.files import name_of, read_rows
+from gensr_pref import audio
+from gensr_pref.corpus.files import read_rows
 from gensr_pref.errors import SourceError
 from gensr_pref.metrics.text import language_code
 
@@ -48,13 +49,13 @@ class Texts:
             return cls()
         rows = read_rows(path, "--texts")
         columns = list(dict.fromkeys(name for _, row in rows for name in row))
-        audio = _audio_column(path, columns)
+        column = _audio_column(path, columns)
         found: dict[str, Said] = {}
         lines: dict[str, int] = {}
         for line, row in rows:
-            if row.get(audio) in (None, ""):
-                raise SourceError(f"--texts: {path}, line {line} has no value in column {audio!r}")
-            name = name_of(str(row[audio]))
+            if row.get(column) in (None, ""):
+                raise SourceError(f"--texts: {path}, line {line} has no value in column {column!r}")
+            name = audio.name_of(str(row[column]))
             said = _said(row, f"--texts: {path}, line {line}: ")
             if found.setdefault(name, said) != said:
                 raise SourceError(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Callable, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from gensr_pref import audio
@@ -28,7 +28,8 @@ class Folder:
     """The generator ``folder``.
 
     Args:
-        path: the folder that holds the files; absent = the run file's. No name leads out of it.
+        path: the folder that holds the files; absent = the run file's. No name leads out of it;
+            a link may.
         files: the file of a candidate, with fields in braces. Of the recording: `path` (relative
             path without suffix), `parent` (its folder), `stem` (the last part of it). `clip_id`
             where the files are of this run's clips rather than of recordings. `system`, one of
@@ -206,8 +207,7 @@ class Folder:
 
     def _rows(self, clip: Origin) -> list[dict[str, str]]:
         assert self._table is not None
-        bare = str(PurePosixPath(clip.recording).with_suffix(""))
-        names = (clip.clip_id, clip.recording, bare)
+        names = (clip.clip_id, audio.name_of(clip.recording))
         return next((self._table[name] for name in names if name in self._table), [])
 
     def _system(self, clip: Origin, index: int) -> str | None:
@@ -265,12 +265,26 @@ def _read_table(path: Path) -> Table:
     try:
         with path.open(encoding="utf-8-sig", newline="") as lines:
             for row in csv.DictReader(lines, strict=True):
-                rows.setdefault(row["clip"], []).append({**row, "file": row["file"] or ""})
+                of_clip = rows.setdefault(audio.name_of(row["clip"]), [])
+                _refuse_twin(path, row, of_clip)
+                of_clip.append({**row, "file": row["file"] or ""})
     except KeyError as error:
         raise SourceError(f"options.table: {path} has no column {error}") from error
     except (OSError, ValueError, csv.Error) as error:
         raise SourceError(f"options.table: {path} cannot be read: {error}") from error
     return rows
+
+
+def _refuse_twin(path: Path, row: dict[str, str], others: Sequence[dict[str, str]]) -> None:
+    """A second row of a clip is another candidate: by another system, where the table has those."""
+    system = row.get("system")
+    for other in others:
+        if row["file"] == other["file"] or (system and system == other.get("system")):
+            what = f"system {system!r}" if system else f"file {row['file']!r}"
+            raise SourceError(
+                f"options.table: {path} has two rows of clip {row['clip']!r} and {what}. "
+                "Keep one of them"
+            )
 
 
 def _digest_of(root: Path, files: Sequence[Path]) -> str:

@@ -169,6 +169,27 @@ class Faulty(Hiss):
     def _ignores_seed(self, noisy, lengths, seeds):
         return super().sample(noisy, lengths, [7] * len(seeds))
 
+    def _first_seed(self, noisy, lengths, seeds):
+        """Draws the whole batch from one seed."""
+        return super().sample(noisy, lengths, [seeds[0] + place for place in range(len(seeds))])
+
+    def _moves(self, noisy, lengths, seeds):
+        os.chdir("/")
+        return super().sample(noisy, lengths, seeds)
+
+    def _odd_parts(self, noisy, lengths, seeds):
+        """Parts that no table can hold, one per candidate."""
+        made = super().sample(noisy, lengths, seeds)
+        odd = (
+            {"tokens": np.arange(3)},
+            {"tokens": np.zeros((2, 3))},
+            {"latent": np.full((2, 3), np.nan)},
+            {"sampling": {"t": float("nan")}},
+            {"sampling": [1]},
+            {"rate": 0},
+        )
+        return [replace(one, **parts) for one, parts in zip(made, odd, strict=True)]
+
     def _other_every_time(self, noisy, lengths, seeds):
         return super().sample(noisy, lengths, [seed + self.calls for seed in seeds])
 

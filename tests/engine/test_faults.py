@@ -65,7 +65,8 @@ def test_only_the_rows_that_make_a_batch_fail_are_lost(faulty, failed, tmp_path)
 
 def test_batch_that_memory_does_not_hold_is_asked_for_row_by_row(faulty, failed, tmp_path):
     assert faulty("batch_too_large")["candidates"] == 2 * (3 + 2)
-    assert calls(tmp_path) == [3, 1, 1, 1, 1, 1, 3, 1, 1, 1]  # twice more on the first clip
+    clip, check = [3, 1, 1, 1], [1, 1, 3, 1, 1, 1, 1]  # after the first: 0 twice, all, the last
+    assert calls(tmp_path) == [*clip, *check, *clip]
     assert failed() == ({}, [])
 
 
@@ -249,6 +250,25 @@ def test_generator_that_cannot_be_repeated_is_said_to_be(faulty, base, tmp_path,
     for path in (tmp_path / "run").glob("*/part-00000*"):
         path.unlink()
     assert len(faulty("other_every_time")["notices"]) == 1  # made again, and said once
+
+
+def test_generator_that_draws_a_batch_from_one_seed_is_said_to(faulty):
+    [notice] = faulty("first_seed")["notices"]
+    assert notice.startswith("generator 'faulty' draws a candidate from its batch")
+    assert "seeds[b]" in notice
+
+
+def test_parts_that_no_table_can_hold_cost_their_candidate_alone(faulty, failed):
+    summary = faulty("odd_parts", candidates=6)
+    assert summary["complete"]
+    assert summary["candidates"] == 4  # those of the other generator
+    reasons = {"generator_error": 8, "not_finite": 2, "wrong_rate": 2}
+    assert failed()[0] == {("faulty", reason): count for reason, count in reasons.items()}
+
+
+def test_generator_that_changes_the_working_folder_harms_nobody(faulty, base, monkeypatch):
+    monkeypatch.chdir(base)
+    assert faulty("moves")["complete"]
 
 
 def test_rounding_is_no_lack_of_reproducibility(faulty):

@@ -309,6 +309,17 @@ def test_two_recordings_do_not_share_a_file(base, tmp_path):
         made(base, tmp_path / "run", "generators.0.options.files=made/{system}/{stem}.*")
 
 
+@pytest.mark.parametrize(
+    "second",
+    ["third.flac,made/less/third.flac,half", "third,made/half/third.flac,less"],
+)
+def test_table_that_contradicts_itself_is_refused(tmp_path, second):
+    table = tmp_path / "table.csv"
+    table.write_text(f"clip,file,system\nthird.flac,made/half/third.flac,half\n{second}\n")
+    with pytest.raises(SourceError, match="two rows of clip 'third"):
+        Folder(table=str(table))
+
+
 def test_names_from_a_table_do_not_leave_the_folder(base):
     (base / "table.csv").write_text("clip,file\nthird,../../etc/passwd\n", encoding="utf-8")
     folder = Folder(str(base), table=str(base / "table.csv"))

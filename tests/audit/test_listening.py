@@ -1,0 +1,126 @@
+"""Agreement of people with pairs, against scipy and by hand."""
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize_scalar
+
+from gensr_pref.audit import listening
+
+
+def answers(answer, margins=None, clip=None, listener=None, pair=None, smallest=None):
+    count = len(answer)
+    margins = np.ones((count, 1)) if margins is None else np.asarray(margins, dtype=float)
+    clip = np.arange(count) if clip is None else np.asarray(clip)
+    return listening.Answers(
+        clip=clip,
+        listener=["ann"] * count if listener is None else listener,
+        pair=clip if pair is None else np.asarray(pair),
+        answer=np.asarray(answer, dtype=float),
+        margins=margins,
+        smallest=margins[:, 0] if smallest is None else np.asarray(smallest, dtype=float),
+        clips=int(clip.max()) + 1 if count else 0,
+    )
+
+
+def test_shares_of_answers():
+    told = listening.panel(answers([1, 1, 1, 0, -1, 1, 0, 1, 1, -1]))
+    assert (told["agree"], told["tie"], told["against"]) == (0.6, 0.2, 0.2)
+    assert told["of_decided"] == 0.75
+    low, high = told["agree_interval"]
+    assert 0.2 < low < 0.6 < high < 0.95
+
+
+def test_only_ties_decide_nothing():
+    told = listening.panel(answers([0, 0, 0]))
+    assert told["of_decided"] is None
+    assert told["of_decided_interval"] is None
+    assert told["tie"] == 1.0
+
+
+def test_a_score_names_the_preferred_side_or_not():
+    margins = [[1, -1, 0], [1, -1, np.nan], [1, -1, 2], [1, -1, 2], [1, 1, 2]]
+    told = listening.scores(answers([1, 1, -1, 0, 1], margins), ["up", "down", "part"])
+    assert [row["answers"] for row in told] == [4, 4, 2]
+    assert [row["rate"] for row in told] == [0.75, 0.5, 0.5]
+
+
+def test_listeners_are_set_beside_each_other_and_not_beside_themselves():
+    heard = answers(
+        [1, 1, -1, 0, 0],
+        clip=[0, 0, 0, 1, 1],
+        listener=["ann", "bob", "cat", "ann", "ann"],
+    )
+    assert listening.between_listeners(heard) == {"compared": 3, "same": 1 / 3}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_slope_is_that_of_a_general_optimiser(seed):
+    rng = np.random.default_rng(seed)
+    margin = rng.exponential(1.5, 80)
+    credit = rng.choice([0.0, 0.5, 1.0], 80, p=[0.2, 0.2, 0.6])
+    weight = rng.integers(0, 4, 80).astype(float)
+
+    def loss(b):
+        z = b * margin
+        return (weight * (np.logaddexp(0, z) - credit * z)).sum()
+
+    expected = minimize_scalar(loss, bounds=(-20, 20), method="bounded", options={"xatol": 1e-9}).x
+    assert listening.logistic_slope(margin, credit, weight) == pytest.approx(expected, abs=1e-5)
+
+
+def test_where_the_margin_always_tells_the_slope_is_bounded():
+    margin = np.array([0.5, 1.0, 2.0])
+    assert 0 < listening.logistic_slope(margin, np.ones(3)) <= 50
+    assert -50 <= listening.logistic_slope(margin, np.zeros(3)) < 0
+
+
+def test_a_margin_that_people_hear_is_found_again():
+    rng = np.random.default_rng(1)
+    margin = rng.uniform(0, 3, 600)
+    prefers = rng.random(600) < 1 / (1 + np.exp(-1.2 * margin))
+    told = listening.by_margin(answers(np.where(prefers, 1, -1), margin[:, None]))
+    low, high = told["margin_75_interval"]
+    assert low < np.log(3) / 1.2 < high
+    assert low < told["margin_75"] < high
+    rates = [row["rate"] for row in told["bins"]]
+    assert rates[0] < rates[-1]
+    assert sum(row["answers"] for row in told["bins"]) == 600
+
+
+def test_what_people_do_not_hear_has_no_margin():
+    rng = np.random.default_rng(2)
+    told = listening.by_margin(answers(rng.choice([-1, 1], 200), rng.uniform(0, 3, (200, 1))))
+    assert told["margin_75"] is None
+    assert told["slope_interval"][0] < 0
+
+
+def test_few_answers_are_not_fitted():
+    told = listening.by_margin(answers([1, 0, 1], smallest=[1, np.nan, 2]))
+    assert told["slope"] is None
+    assert told["bins"] == []
+
+
+def test_catch_trials_are_counted_by_listener():
+    told = listening.catches(
+        ["ann", "ann", "ann", "bob", "bob"],
+        ["pair", "same", "clean", "same", "same"],
+        np.array([False, True, False, False, True]),
+    )
+    assert told == [
+        {
+            "listener": "ann",
+            "answers": 1,
+            "same": 1,
+            "clean": 1,
+            "same_failed": 0,
+            "clean_failed": 1,
+        },
+        {
+            "listener": "bob",
+            "answers": 0,
+            "same": 2,
+            "clean": 0,
+            "same_failed": 1,
+            "clean_failed": 0,
+        },
+    ]

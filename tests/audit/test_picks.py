@@ -1,0 +1,106 @@
+"""Which pairs are heard, and what the summary of the report says of an audit."""
+
+import copy
+
+import numpy as np
+import pytest
+
+from gensr_pref.audit import picks
+from gensr_pref.audit.base import Pairs
+from gensr_pref.audit.report.lights import answers
+
+from .made import judged
+
+
+@pytest.fixture
+def panel():
+    return judged([np.zeros((2, 3))] * 6, votes=[True, True, False])
+
+
+@pytest.fixture
+def pairs():
+    margins = np.array(
+        [[5, 4, 1], [1, 9, 1], [0.1, 8, 1], [2, 2, -3], [3, 3, -1], [np.nan, 1, 1]], dtype=float
+    )
+    clip = np.arange(6)
+    return Pairs(clip, 2 * clip, 2 * clip + 1, margins)
+
+
+def test_the_smallest_margin_of_the_votes_decides(panel, pairs):
+    found = picks.decisive(panel, pairs)
+    assert found[:5].tolist() == [4, 1, 0.1, 2, 3]
+    assert np.isnan(found[5])
+
+
+def test_every_kind_is_picked_and_no_pair_twice(panel, pairs):
+    found = picks.picks(panel, pairs, each=1)
+    assert found[0] == ("largest margin", 0)
+    assert found[1] == ("smallest margin", 2)
+    assert found[3] == ("most contested", 3)
+    assert found[2][0] == "random"
+    assert found[2][1] in {1, 4, 5}
+    many = picks.picks(panel, pairs, each=9)
+    assert sorted(place for _, place in many) == list(range(6))
+
+
+def test_what_nobody_contests_is_not_called_contested(panel, pairs):
+    agreed = Pairs(pairs.clip, pairs.chosen, pairs.rejected, np.abs(pairs.margins))
+    assert "most contested" not in {kind for kind, _ in picks.picks(panel, agreed, each=2)}
+
+
+def test_no_pair_no_pick(panel):
+    none = np.zeros(0, dtype=np.int64)
+    assert picks.picks(panel, Pairs(none, none, none, np.zeros((0, 3))), each=3) == []
+
+
+GOOD = {
+    "yield": {"joint": 0.8, "by_chance": 0.4, "joint_interval": [0.7, 0.9]},
+    "panel": {"effective_votes": {"votes": 4, "value": 2.9}},
+    "listening": {
+        "answers": 90,
+        "listeners": 2,
+        "panel": {"agree": 0.7, "tie": 0.2, "against": 0.1, "of_decided_interval": [0.8, 0.95]},
+    },
+    "hold_out": [{"score": "h", "pairs": 50, "rate": 0.7, "low": 0.6, "high": 0.8}],
+    "sides": [
+        {"property": "level_db", "pairs": 9, "difference": 1.0, "low": 0.5, "high": 2.0,
+         "warns": False}
+    ],
+    "learnability": [
+        {"generator": "g", "accuracy": 0.7, "shuffled_low": 0.4, "shuffled_high": 0.6}
+    ],
+    "improvement": {"s": [0.5, 0.4, 0.6]},
+    "repeats": {"same": 0.0},
+    "leakage": {"clips": {"train": 9}, "speaker": {"shared": 0, "examples": []}},
+}  # fmt: skip
+CASES = [
+    (0, "look", lambda a: a["yield"].update(by_chance=0.75)),
+    (0, "unknown", lambda a: a["yield"].update(by_chance=None)),
+    (1, "look", lambda a: a["panel"]["effective_votes"].update(value=1.5)),
+    (2, "unknown", lambda a: a.update(listening={"answers": 0})),
+    (2, "bad", lambda a: a["listening"]["panel"].update(of_decided_interval=[0.1, 0.4])),
+    (3, "bad", lambda a: a["hold_out"][0].update(low=0.2, high=0.4)),
+    (3, "look", lambda a: a["hold_out"][0].update(low=0.4)),
+    (3, "unknown", lambda a: a["hold_out"].clear()),
+    (4, "look", lambda a: a["sides"][0].update(warns=True)),
+    (4, "unknown", lambda a: a["sides"][0].update(pairs=0)),
+    (5, "bad", lambda a: a["learnability"][0].update(accuracy=0.5)),
+    (5, "unknown", lambda a: a["learnability"][0].update(accuracy=None)),
+    (6, "look", lambda a: a["improvement"].update(t=[-0.5, -0.6, -0.4])),
+    (7, "look", lambda a: a["repeats"].update(same=0.2)),
+    (8, "bad", lambda a: a["leakage"]["speaker"].update(shared=1)),
+]
+
+
+def test_all_lights_can_be_green():
+    assert [answer.light for answer in answers(GOOD)] == ["good"] * 9
+
+
+@pytest.mark.parametrize(("place", "light", "change"), CASES)
+def test_a_light_turns_by_itself_and_says_what_to_do(place, light, change):
+    found = copy.deepcopy(GOOD)
+    change(found)
+    told = answers(found)
+    assert [answer.light for k, answer in enumerate(told) if k != place] == ["good"] * 8
+    assert told[place].light == light
+    assert told[place].todo or light == "unknown"
