@@ -1,5 +1,6 @@
 """What all tests share."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -14,3 +15,11 @@ def single_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     with one_thread():
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def heeds_interrupts() -> Iterator[None]:
+    """A shell's background jobs are born ignoring Ctrl-C, and so are the commands that tests start."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
