@@ -19,7 +19,7 @@ def single_thread() -> Iterator[None]:
 
 @pytest.fixture(autouse=True, scope="session")
 def heeds_interrupts() -> Iterator[None]:
-    """A shell's background jobs are born ignoring Ctrl-C, and so are the commands that tests start."""
+    """The background jobs of a shell ignore Ctrl-C from birth, and so would what tests start."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
