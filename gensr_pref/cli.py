@@ -17,17 +17,19 @@ from typing import Any
 
 from gensr_pref import __version__, plugins
 from gensr_pref.errors import GensrPrefError, InputError, RunIncompleteError
+from gensr_pref.location import located, require_local
 
 Command = Callable[[argparse.Namespace], None]
+_DIRECTORY = "run directory, or the URL of one"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
-    options = parse(arguments)
-    command: Command = options.command
     plugins.search(Path.cwd())
     signal.signal(signal.SIGTERM, _interrupted)
     try:
+        options = parse(arguments)
+        command: Command = options.command
         command(options)
     except InputError as error:
         print(f"gensr-pref: {error}", file=sys.stderr)
@@ -73,16 +75,16 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     demo = _add(commands, "demo", _demo, "the whole job on the bundled sample")
-    demo.add_argument("--out", type=Path, default=Path("demo-run"), help="run directory")
+    demo.add_argument("--out", type=located, default=Path("demo-run"), help=_DIRECTORY)
     _add_overrides(demo)
 
     build = _add(commands, "build", _build, "corpus to pairs; run again to continue")
     build.add_argument("run", type=Path, metavar="RUN.yaml", help="run file")
-    build.add_argument("--out", type=Path, required=True, help="run directory")
+    build.add_argument("--out", type=located, required=True, help=_DIRECTORY)
     _add_overrides(build)
 
     status = _add(commands, "status", _status, "how far a build is, from another terminal")
-    status.add_argument("dir", type=Path, metavar="DIR", help="run directory")
+    status.add_argument("dir", type=located, metavar="DIR", help=_DIRECTORY)
     status.add_argument(
         "--watch", type=float, metavar="SECONDS", help="tell again so often, until the build ends"
     )
@@ -92,24 +94,24 @@ def parser() -> argparse.ArgumentParser:
     plan.add_argument("--pairs", type=int, default=80_000, help="the aim")
     plan.add_argument("--clips", type=int, default=24, help="of the pilot")
     plan.add_argument(
-        "--out", type=Path, help="keep the pilot here; a build with this --out continues it"
+        "--out", type=located, help="keep the pilot here; a build with this --out continues it"
     )
     _add_overrides(plan)
 
     pair = _add(commands, "pair", _pair, "pairs again from scores, under other rules")
-    pair.add_argument("dir", type=Path, metavar="DIR", help="run directory")
+    pair.add_argument("dir", type=located, metavar="DIR", help=_DIRECTORY)
     _add_overrides(pair, "setting of the pairing section, such as margin.dnsmos_ovrl=0.1")
 
     audit = _add(commands, "audit", _audit, "what the pairs are worth; report.html and audit.json")
-    audit.add_argument("dir", type=Path, metavar="DIR", help="run directory")
-    audit.add_argument("other", type=Path, nargs="?", metavar="OTHER", help="one to compare with")
+    audit.add_argument("dir", type=located, metavar="DIR", help=_DIRECTORY)
+    audit.add_argument("other", type=located, nargs="?", metavar="OTHER", help="one to compare with")
     audit.add_argument(
         "--heard", type=int, default=1000, metavar="PAIRS", help="whose audio is looked at"
     )
     audit.add_argument("--open", action="store_true", help="show the report in the browser")
 
     listen = _add(commands, "listen", _listen, "judge pairs blind, on a page of this machine")
-    listen.add_argument("dir", type=Path, metavar="DIR", help="run directory")
+    listen.add_argument("dir", type=located, metavar="DIR", help=_DIRECTORY)
     listen.add_argument("--pairs", type=int, default=40, metavar="N", help="how many to judge")
     listen.add_argument("--listener", metavar="NAME", help="who listens; else the page asks")
     listen.add_argument("--port", type=int, default=0, help="of 127.0.0.1; 0 takes a free one")
@@ -278,6 +280,7 @@ def _audit(options: argparse.Namespace) -> None:
         import webbrowser
 
         for page in pages:
+            require_local(page, "--open needs one: copy it here and open it")
             webbrowser.open(page.resolve().as_uri())
 
 

@@ -65,7 +65,7 @@ class FetchError(GensrPrefError):
 
 
 class StorageError(GensrPrefError):
-    """A part file cannot be written (disk full, read-only) or read (corrupt)."""
+    """A part file cannot be written (disk full, read-only) or read (corrupt), or its store reached."""
 
 
 class CorruptPartError(StorageError):

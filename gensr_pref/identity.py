@@ -31,6 +31,11 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(content, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
+def bytes_digest(content: bytes) -> str:
+    """The same 32 digits of content that is not in a file."""
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
+
+
 def seed_for(run_seed: int, *identity: str | int) -> int:
     """A seed in [0, 2^63) for one random choice, from the run's seed and the choice's identity.
 

@@ -162,7 +162,7 @@ def with_metadata(schema: pa.Schema, facts: dict[str, Any]) -> pa.Schema:
     )
 
 
-def facts_of(schema: pa.Schema) -> dict[str, Any]:
+def facts_of(schema: Any) -> dict[str, Any]:
     """The facts that `with_metadata` wrote; empty where there are none."""
     raw = (schema.metadata or {}).get(b"gensr_pref")
     return json.loads(raw) if raw else {}

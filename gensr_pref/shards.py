@@ -1,32 +1,67 @@
 """Part files: the one Parquet reader and the one Parquet writer.
 
-A part is written under a temporary name and renamed when whole, so a file that is there is
-complete, and the files are the only record of progress. The same rows give the same bytes.
+A part is written whole or not at all, so a file that is there is complete, and the files are the
+only record of progress. The same rows give the same bytes. A run directory may lie on a disk or at
+a URL (`gensr_pref.location`).
 """
 
 from __future__ import annotations
 
-import fcntl
-import json
-import os
-import tempfile
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from gensr_pref.errors import CorruptPartError, GensrPrefError, StorageError
-from gensr_pref.identity import file_digest
+from gensr_pref import files
+from gensr_pref.errors import CorruptPartError, StorageError
+from gensr_pref.files import exists, held, is_held, read_text, remove, write_text
+from gensr_pref.identity import bytes_digest, file_digest
+from gensr_pref.location import is_remote
+from gensr_pref.records import append_json, begin_json, json_files, last_json_line, read_json_lines
 from gensr_pref.schema import facts_of, with_metadata
+from gensr_pref.store import Entry, Ranges, get
+
+__all__ = [
+    "Stamp",
+    "Table",
+    "append_json",
+    "batches",
+    "begin_json",
+    "count",
+    "exists",
+    "facts",
+    "facts_if_any",
+    "held",
+    "is_held",
+    "is_intact",
+    "is_whole",
+    "json_files",
+    "last_json_line",
+    "listed",
+    "part",
+    "parts",
+    "read",
+    "read_all",
+    "read_json_lines",
+    "read_text",
+    "remove",
+    "rows",
+    "stamp",
+    "sweep",
+    "write",
+    "write_table",
+    "write_text",
+]
 
 Table = Literal["clips", "candidates", "scores", "pairs", "failures"]
-_TEMPORARY = ".unfinished-"
-_LONGEST_LINE = 2**16  # bytes, of a snapshot
+T = TypeVar("T")
+R = TypeVar("R")
 _ROW_GROUP_BYTES = 64 * 2**20  # Hugging Face asks for at most about 100 MB
+_AT_ONCE = 16  # parts that are read from a store at the same time: it is far, not slow
 
 
 def part(run: Path, table: Table, shard: int, stage: str = "") -> Path:
@@ -36,7 +71,17 @@ def part(run: Path, table: Table, shard: int, stage: str = "") -> Path:
 
 def parts(run: Path, table: Table) -> list[Path]:
     """The parts of a table that are there, in order."""
-    return sorted((run / table).glob("part-*.parquet"))
+    return list(listed(run, table))
+
+
+def listed(run: Path, table: Table) -> dict[Path, Entry]:
+    """The parts of a table that are there, in order, and how they look; asks for one listing."""
+    found = files.listed(run / table)
+    return {
+        run / table / name: one
+        for name, one in found.items()
+        if name.startswith("part-") and name.endswith(".parquet")
+    }
 
 
 @dataclass(frozen=True)
@@ -48,12 +93,21 @@ class Stamp:
         time: of its last change, in ns since 1970.
         digest: of its content.
         fingerprint: that its metadata names.
+        tag: that a store gave it; empty on a disk.
+        rows: how many; None where an older version wrote it down.
     """
 
     size: int
     time: int
     digest: str
     fingerprint: str
+    tag: str = ""
+    rows: int | None = None
+
+    @property
+    def entry(self) -> Entry:
+        """What a listing shows of it."""
+        return Entry(self.size, self.time, self.tag)
 
 
 def write(path: Path, rows: Sequence[dict[str, Any]], schema: pa.Schema, facts: Any) -> Stamp:
@@ -72,7 +126,7 @@ def write_table(path: Path, table: pa.Table, facts: Any) -> Stamp:
     """Write a table as one part, atomically; as `write` for what is columns already."""
     table = table.replace_schema_metadata(with_metadata(table.schema, facts).metadata)
     per_group = max(1, int(_ROW_GROUP_BYTES * len(table) / max(1, table.nbytes)))
-    with _atomic(path) as temporary:
+    with files.atomic(path) as temporary:
         with pq.ParquetWriter(
             temporary,
             table.schema,
@@ -83,7 +137,11 @@ def write_table(path: Path, table: pa.Table, facts: Any) -> Stamp:
         ) as writer:
             if len(table):  # `datasets` stumbles over a row group of no rows
                 writer.write_table(table, row_group_size=per_group)
-        return stamp(temporary)
+        made = stamp(temporary)
+    if not is_remote(path):
+        return made
+    there = files.entry(path) or made.entry
+    return replace(made, time=there.time, tag=there.tag)
 
 
 def stamp(path: Path) -> Stamp:
@@ -93,24 +151,27 @@ def stamp(path: Path) -> Stamp:
         StorageError: it cannot be read.
     """
     try:
-        seen = path.stat()
-        named = str(facts_if_any(path).get("fingerprint", ""))
-        return Stamp(seen.st_size, seen.st_mtime_ns, file_digest(path), named)
+        seen = files.entry(path)
+        if seen is None:
+            raise FileNotFoundError("it is not there")
+        digest = bytes_digest(get(path)) if is_remote(path) else file_digest(path)
     except OSError as error:
         raise _unreadable(path, error) from error
+    named, count = _named_and_counted(path)
+    return Stamp(seen.size, seen.time, digest, named, seen.tag, count)
 
 
-def is_intact(path: Path, known: Stamp | None) -> bool:
-    """Whether a part holds what was written: by its time and size, or else by its checksums.
+def is_intact(path: Path, known: Stamp | None, seen: Entry | None) -> bool:
+    """Whether a part holds what was written: by how it looks, or else by its checksums.
 
     Args:
         known: from when it was written; None where that is not known: then it is read through.
+        seen: how it looks now; None where it is not there.
     """
-    if not path.exists():
+    if seen is None:
         return False
-    seen = path.stat()
     if known is not None:
-        if (seen.st_size, seen.st_mtime_ns) == (known.size, known.time):
+        if seen.is_same(known.entry):
             return True
         now = stamp(path)
         if now.fingerprint == known.fingerprint:
@@ -130,122 +191,24 @@ def facts_if_any(path: Path) -> dict[str, Any]:
         return {}
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a small text file, atomically.
-
-    Raises:
-        StorageError: as for `write`.
-    """
-    with _atomic(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-
-
-@contextmanager
-def held(path: Path, busy: GensrPrefError) -> Iterator[None]:
-    """Keep every other process out of a file, which is made where it is not there.
-
-    Args:
-        busy: raised where another process holds it.
-
-    Raises:
-        StorageError: it cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = path.open("a")
-    except OSError as error:
-        raise StorageError(
-            f"{path}: cannot be written: {error.strerror}. Choose another --out"
-        ) from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise busy from error
-        yield
-
-
-def begin_json(path: Path, record: dict[str, Any]) -> None:
-    """Make a file hold one JSON line and no other; it stays the same file, under the same lock."""
-    try:
-        path.write_text(json.dumps(record, sort_keys=True) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise _storage_error(path, error) from error
-
-
-def append_json(path: Path, record: dict[str, Any]) -> None:
-    """Append one JSON line. A line cut off by a crash is skipped by `read_json_lines`."""
-    line = json.dumps(record, sort_keys=True) + "\n"
-    try:
-        with path.open("a", encoding="utf-8") as file:
-            file.write("\n" + line if _cut_off(path) else line)
-    except OSError as error:
-        raise _storage_error(path, error) from error
-
-
-def read_json_lines(path: Path) -> list[dict[str, Any]]:
-    """All whole lines of a file that `append_json` wrote; none where there is no file."""
-    if not path.exists():
-        return []
-    records = []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
-            records.append(json.loads(line))
-        except json.JSONDecodeError:
-            continue
-    return records
-
-
-def last_json_line(path: Path) -> dict[str, Any] | None:
-    """The last whole line of a file that `append_json` wrote, however long the file is."""
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - _LONGEST_LINE))
-            lines = file.read().splitlines()
-    except OSError:
-        return None
-    for text in reversed(lines):
-        try:
-            return dict(json.loads(text))
-        except (ValueError, TypeError):
-            continue
-    return None
-
-
-def is_held(path: Path) -> bool:
-    """Whether a process holds a file as `held` does."""
-    try:
-        with path.open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
-
-
 def read(path: Path, columns: list[str] | None = None) -> pa.Table:
     """One part.
 
     Raises:
-        StorageError: it is missing or corrupt; the message says to delete it and build again.
+        CorruptPartError: it is missing or corrupt; the message says to delete it and build again.
+        StorageError: its store cannot be asked.
     """
-    try:
-        return pq.read_table(
-            path, columns=columns, partitioning=None, page_checksum_verification=True
-        )
-    except (OSError, pa.ArrowInvalid) as error:
-        raise _unreadable(path, error) from error
+    return _opened(path, lambda source: _table(source, columns))
 
 
 def batches(path: Path, columns: list[str], rows: int = 64) -> Iterator[pa.RecordBatch]:
     """A part in pieces of so many rows, for columns that are too large to read at once.
 
     Raises:
-        StorageError: it is missing or corrupt.
+        StorageError: as `read`.
     """
     try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        with pq.ParquetFile(_source(path), page_checksum_verification=True) as file:
             yield from file.iter_batches(batch_size=rows, columns=columns)
     except (OSError, pa.ArrowInvalid) as error:
         raise _unreadable(path, error) from error
@@ -259,10 +222,10 @@ def read_all(run: Path, table: Table, columns: list[str] | None = None) -> pa.Ta
     Raises:
         StorageError: there is none, or one cannot be read.
     """
-    found = parts(run, table)
+    found = listed(run, table)
     if not found:
         raise StorageError(f"{run / table}: holds no part file. Is {run} a finished run directory?")
-    tables = [_read_known(path, columns).replace_schema_metadata() for path in found]
+    tables = _each(run, lambda one: _read_known(*one, columns), found.items())
     whole = pa.concat_tables(tables, promote_options="permissive")
     for name in columns or ():
         if name not in whole.column_names:
@@ -270,48 +233,31 @@ def read_all(run: Path, table: Table, columns: list[str] | None = None) -> pa.Ta
     return whole if columns is None else whole.select(columns)
 
 
-def _read_known(path: Path, columns: list[str] | None) -> pa.Table:
-    """Those of the columns that a part has."""
-    if columns is None:
-        return read(path)
-    try:
-        there = pq.read_schema(path).names
-    except (OSError, pa.ArrowInvalid) as error:
-        raise _unreadable(path, error) from error
-    return read(path, [name for name in columns if name in there])
-
-
 def facts(path: Path) -> dict[str, Any]:
     """The facts that a part was written with.
 
     Raises:
-        StorageError: it is missing or corrupt.
+        StorageError: as `read`.
     """
-    try:
-        return facts_of(pq.read_schema(path))
-    except (OSError, pa.ArrowInvalid) as error:
-        raise _unreadable(path, error) from error
+    return _opened(path, lambda source: facts_of(pq.read_schema(source)))
 
 
 def rows(path: Path) -> int:
     """How many rows a part has.
 
     Raises:
-        StorageError: it is missing or corrupt.
+        StorageError: as `read`.
     """
-    try:
-        return int(pq.read_metadata(path).num_rows)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise _unreadable(path, error) from error
+    return _opened(path, lambda source: int(pq.read_metadata(source).num_rows))
 
 
 def count(run: Path, table: Table) -> int:
     """How many rows a table has, over all its parts.
 
     Raises:
-        StorageError: a part is corrupt.
+        StorageError: as `read`.
     """
-    return sum(rows(path) for path in parts(run, table))
+    return sum(_each(run, rows, parts(run, table)))
 
 
 def is_whole(path: Path, fingerprint: str) -> bool:
@@ -321,61 +267,56 @@ def is_whole(path: Path, fingerprint: str) -> bool:
 
 def sweep(run: Path, tables: Iterable[Table]) -> None:
     """Remove what an interrupted write left behind."""
-    for folder in [run, *(run / table for table in tables)]:
-        for leftover in folder.glob(f"{_TEMPORARY}*"):
-            leftover.unlink(missing_ok=True)
+    files.sweep([run, *(run / table for table in tables)])
 
 
-@contextmanager
-def _atomic(path: Path) -> Iterator[Path]:
-    """A temporary file beside `path` that becomes `path` when the block ends well."""
-    temporary: Path | None = None
+def _named_and_counted(path: Path) -> tuple[str, int | None]:
+    """The fingerprint of a part and its rows; nothing where it is damaged."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=path.parent)
-        os.close(handle)
-        temporary = Path(name)
-        yield temporary
-        _flush(temporary)
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
-    except OSError as error:
-        raise _storage_error(path, error) from error
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
+        found = _opened(path, pq.read_metadata)
+        told = facts_of(found)
+    except (CorruptPartError, ValueError):
+        return "", None
+    return str(told.get("fingerprint", "")), int(found.num_rows)
 
 
-def _flush(path: Path) -> None:
-    """Wait until a file's bytes are on the disk, so that a rename never outlives them."""
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+def _each(run: Path, work: Callable[[T], R], items: Iterable[T]) -> list[R]:
+    """The work on every item, in order; at a store several at a time."""
+    if not is_remote(run):
+        return [work(one) for one in items]
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
+        return list(threads.map(work, items))
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _opened(path: Path, work: Callable[[Any], R], size: int | None = None) -> R:
+    try:
+        return work(_source(path, size))
+    except (OSError, pa.ArrowInvalid) as error:
+        raise _unreadable(path, error) from error
 
 
-def _cut_off(path: Path) -> bool:
-    """Whether the last line lacks its end."""
-    size = path.stat().st_size
-    if size == 0:
-        return False
-    with path.open("rb") as file:
-        file.seek(-1, os.SEEK_END)
-        return file.read(1) != b"\n"
+def _source(path: Path, size: int | None = None) -> Any:
+    """What pyarrow can read from: of a store only the bytes that it asks for are fetched."""
+    return Ranges(path, size) if is_remote(path) else path
+
+
+def _table(source: Any, columns: list[str] | None) -> pa.Table:
+    return pq.read_table(
+        source, columns=columns, partitioning=None, page_checksum_verification=True
+    )
+
+
+def _read_known(path: Path, seen: Entry, columns: list[str] | None) -> pa.Table:
+    """Those of the columns that a part has, without its metadata."""
+
+    def known(source: Any) -> pa.Table:
+        there = None if columns is None else set(pq.read_schema(source).names)
+        return _table(source, there and [name for name in columns or () if name in there])
+
+    return _opened(path, known, seen.size).replace_schema_metadata()
 
 
 def _unreadable(path: Path, error: Exception) -> CorruptPartError:
     return CorruptPartError(
         f"{path}: cannot be read: {error}. Delete it and run the same build again."
-    )
-
-
-def _storage_error(path: Path, error: OSError) -> StorageError:
-    return StorageError(
-        f"{path}: cannot be written: {error.strerror or error}. Make room or choose another --out; "
-        "what is finished is kept, and the same command continues."
     )

@@ -48,7 +48,7 @@ def build(run: Run, base: Path, out: Path) -> dict[str, Any]:
     Args:
         run: the run file.
         base: the folder its relative paths start from.
-        out: the run directory.
+        out: the run directory; at a URL: what `gensr_pref.location.located` makes of it.
 
     Returns:
         What ``summary.json`` holds. Where its ``complete`` is false, some shards could not be
@@ -108,7 +108,7 @@ def _job(
     for place, stage in enumerate(stages):
         wanted = {made: of_part(made, blueprint.facts, names) for made in _MADE_BY[stage]}
         whole = all(
-            shards.is_whole(shards.part(out, made, shard), one["fingerprint"])
+            stamps.is_whole(shards.part(out, made, shard), one["fingerprint"])
             for made, one in wanted.items()
         )
         if not whole or stage in damaged:
@@ -124,12 +124,12 @@ def _removed(out: Path, shard: int, stage: Stage, stamps: Stamps) -> bool:
     """
     paths = {made: shards.part(out, made, shard) for made in _MADE_BY[stage]}
     failures = shards.part(out, "failures", shard, stage)
-    damaged = [path for path in paths.values() if path.exists() and not stamps.is_intact(path)]
+    damaged = [path for path in paths.values() if stamps.exists(path) and not stamps.is_intact(path)]
     if not stamps.failures_intact(failures):
         damaged += [failures, paths["candidates" if stage == "sample" else "scores"]]
     for path in damaged:
         print(f"{path}: is not what was written, and is made again", file=sys.stderr)
-        path.unlink(missing_ok=True)
+        shards.remove(path)
     return bool(damaged)
 
 

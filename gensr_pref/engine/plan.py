@@ -117,4 +117,4 @@ def _crews(engine: Engine) -> tuple[cluster.Crew, ...]:
 
 
 def _bytes(out: Path) -> int:
-    return sum(path.stat().st_size for table in _TABLES for path in shards.parts(out, table))
+    return sum(part.size for table in _TABLES for part in shards.listed(out, table).values())

@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 import yaml
 
-from gensr_pref import shards
+from gensr_pref import files, shards
 from gensr_pref.engine import facts
 from gensr_pref.engine.blueprint import Blueprint, identity
 from gensr_pref.engine.layout import Layout, clip_ids, laid_out, texts_digest, texts_of
@@ -32,9 +32,9 @@ def opened(out: Path, blueprint: Blueprint) -> Iterator[Layout]:
         StorageError: it cannot be written.
     """
     with locked(out):
-        if (out / "run.yaml").exists():
+        if shards.exists(out / "run.yaml"):
             _require_growth(out, document(out), blueprint)
-        elif any((out / table).exists() for table in _TABLES):
+        elif any(files.is_folder(out / table) for table in _TABLES):
             raise RunMismatchError(
                 f"{out}: holds tables but no run.yaml, so it is not known what made them. "
                 "Choose another --out"
@@ -66,7 +66,7 @@ def document(out: Path) -> dict[str, Any]:
         RunMismatchError: there is none, or it is not one that a build wrote.
     """
     try:
-        found = yaml.safe_load((out / "run.yaml").read_text(encoding="utf-8"))
+        found = yaml.safe_load(shards.read_text(out / "run.yaml"))
         identity(found)
     except (OSError, ValueError, yaml.YAMLError, TypeError, KeyError) as error:
         raise RunMismatchError(

@@ -170,7 +170,7 @@ def _side(row: dict[str, Any]) -> Side:
 
 
 def _cached(path: Path, fingerprint: str) -> dict[str, Side]:
-    if not path.exists() or shards.facts(path).get("fingerprint") != fingerprint:
+    if not shards.exists(path) or shards.facts(path).get("fingerprint") != fingerprint:
         return {}
     return {row["candidate_id"]: row for row in shards.read(path).to_pylist()}
 

@@ -37,13 +37,14 @@ def write_summary(
         given_up = before.get("lost", [])
     else:
         given_up = [{"shard": one.shard, "stage": one.stage, "why": one.why} for one in lost]
-    done = _finished(out, document)
-    clips = shards.count(out, "clips")
+    stamps = ledger.Stamps(out)
+    done = _finished(out, document, stamps)
+    clips = stamps.rows("clips")
     paired = [clip for path in shards.parts(out, "pairs") for clip in _clips(path)]
     summary = {
         "clips": clips,
-        "candidates": shards.count(out, "candidates"),
-        "scored": shards.count(out, "scores"),
+        "candidates": stamps.rows("candidates"),
+        "scored": stamps.rows("scores"),
         "pairs": len(paired),
         "clips_with_pair": len(set(paired)),
         "yield": len(set(paired)) / clips if clips else None,
@@ -68,12 +69,12 @@ def write_summary(
     return summary
 
 
-def _finished(out: Path, document: dict[str, Any]) -> int:
+def _finished(out: Path, document: dict[str, Any], stamps: ledger.Stamps) -> int:
     """How many shards have all the scores that the run wants, now that it may have grown."""
     run = {"run": document["name"], **document["provenance"]}
     wanted = [facts.of_part("scores", run, names) for names in layout.clip_ids(out)]
     return sum(
-        shards.is_whole(shards.part(out, "scores", shard), one["fingerprint"])
+        stamps.is_whole(shards.part(out, "scores", shard), one["fingerprint"])
         for shard, one in enumerate(wanted)
     )
 
@@ -106,7 +107,7 @@ def _stops(out: Path) -> dict[str, int]:
 def _before(out: Path) -> dict[str, Any]:
     """The last summary; empty where there is none that can be read."""
     try:
-        return dict(json.loads((out / "summary.json").read_text(encoding="utf-8")))
+        return dict(json.loads(shards.read_text(out / "summary.json")))
     except (OSError, ValueError):
         return {}
 

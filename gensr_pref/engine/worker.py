@@ -141,7 +141,7 @@ class ShardWorker:
         try:
             rows: list[Row] = shards.read(path).to_pylist()
         except CorruptPartError:
-            path.unlink(missing_ok=True)
+            shards.remove(path)
             raise
         return rows
 
@@ -256,7 +256,7 @@ def write_failures(
             for f in failures
         ]
         return shards.write(path, rows, schema.FAILURES, told)
-    path.unlink(missing_ok=True)
+    shards.remove(path)
     return None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from gensr_pref import shards
 from gensr_pref.audit import listening
 from gensr_pref.engine.evidence import Evidence
 from gensr_pref.errors import InputError, StorageError
+from gensr_pref.location import is_remote
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 CHOICES = ("a", "b", "tie")
@@ -41,10 +41,9 @@ def save(out: Path, vote: dict[str, Any]) -> None:
     """
     path = _path(out, vote["listener"])
     try:
-        path.parent.mkdir(exist_ok=True)
-        shards.append_json(path, vote)
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
+        if not is_remote(path):
+            path.parent.mkdir(exist_ok=True)
+        shards.append_json(path, vote, durable=True)
     except OSError as error:
         raise StorageError(f"{path}: cannot be written: {error.strerror}") from error
 
@@ -60,7 +59,8 @@ def answered(out: Path, listener: str) -> list[dict[str, Any]]:
 
 def listeners(out: Path) -> list[str]:
     """Everyone who has answered."""
-    found = (path.stem.removeprefix("votes-") for path in (out / "listening").glob("votes-*.jsonl"))
+    files = [name for name in shards.json_files(out / "listening") if name.startswith("votes-")]
+    found = (name.removeprefix("votes-").removesuffix(".jsonl") for name in files)
     return sorted(name for name in found if NAME.fullmatch(name))
 
 

@@ -1,0 +1,206 @@
+"""Files of a run directory: written whole or not at all, removed, and held by one process.
+
+On a disk that is a temporary file that is renamed, and a lock; on a store an object that is put as
+one, and a lease.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from gensr_pref import lease, records, store
+from gensr_pref.errors import GensrPrefError, StorageError
+from gensr_pref.location import is_remote
+from gensr_pref.store import Entry
+
+_TEMPORARY = ".unfinished-"
+
+
+def exists(path: Path) -> bool:
+    """Whether there is a file.
+
+    Raises:
+        StorageError: its store cannot be asked.
+    """
+    return store.entry(path) is not None if is_remote(path) else path.exists()
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is a folder, or something else of that name; on a store, with files in it.
+
+    Raises:
+        StorageError: its store cannot be asked.
+    """
+    return bool(store.listed(path)) if is_remote(path) else path.exists()
+
+
+def entry(path: Path) -> Entry | None:
+    """How a file looks now; None where there is none.
+
+    Raises:
+        StorageError: its store cannot be asked.
+    """
+    if is_remote(path):
+        return store.entry(path)
+    try:
+        seen = path.stat()
+    except FileNotFoundError:
+        return None
+    return Entry(seen.st_size, seen.st_mtime_ns)
+
+
+def listed(folder: Path) -> dict[str, Entry]:
+    """The files of a folder by name, in order; none where there is no folder.
+
+    Raises:
+        StorageError: its store cannot be asked.
+    """
+    if is_remote(folder):
+        return store.listed(folder)
+    if not folder.is_dir():
+        return {}
+    with os.scandir(folder) as found:
+        files = [(one.name, one.stat()) for one in found if one.is_file()]
+    return {name: Entry(seen.st_size, seen.st_mtime_ns) for name, seen in sorted(files)}
+
+
+def remove(path: Path) -> None:
+    """Remove a file, if it is there.
+
+    Raises:
+        StorageError: its store cannot be asked.
+    """
+    if is_remote(path):
+        store.remove(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def read_text(path: Path) -> str:
+    """A small text file.
+
+    Raises:
+        OSError: it is not there or cannot be read.
+        StorageError: its store cannot be asked.
+    """
+    if is_remote(path):
+        return store.get(path).decode()
+    return path.read_text(encoding="utf-8")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a small text file, atomically.
+
+    Raises:
+        StorageError: the disk is full, or it cannot be written. Nothing is left behind.
+    """
+    if is_remote(path):
+        store.put(path, text.encode())
+        return
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """A temporary file that becomes `path` when the block ends well.
+
+    Raises:
+        StorageError: as `write_text`.
+    """
+    remote = is_remote(path)
+    temporary: Path | None = None
+    try:
+        if not remote:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=None if remote else path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        yield temporary
+        if remote:
+            store.put_file(path, temporary)
+        else:
+            _flush(temporary)
+            temporary.chmod(0o666 & ~_umask())
+            temporary.replace(path)
+    except OSError as error:
+        raise storage_error(path, error) from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def sweep(folders: Iterable[Path]) -> None:
+    """Remove what interrupted writes left in folders; a store has no half objects."""
+    for folder in folders:
+        for leftover in () if is_remote(folder) else folder.glob(f"{_TEMPORARY}*"):
+            leftover.unlink(missing_ok=True)
+
+
+@contextmanager
+def held(path: Path, busy: GensrPrefError) -> Iterator[None]:
+    """Keep every other process out of a file, which is made where it is not there.
+
+    Args:
+        busy: raised where another process holds it.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    if is_remote(path):
+        with lease.held(path, busy):
+            records.forget()
+            yield
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = path.open("a")
+    except OSError as error:
+        raise StorageError(
+            f"{path}: cannot be written: {error.strerror}. Choose another --out"
+        ) from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise busy from error
+        yield
+
+
+def is_held(path: Path) -> bool:
+    """Whether a process holds a file as `held` does."""
+    if is_remote(path):
+        return lease.is_held(path)
+    try:
+        with path.open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def storage_error(path: Path, error: OSError) -> StorageError:
+    """What to tell of a file that cannot be written."""
+    return StorageError(
+        f"{path}: cannot be written: {error.strerror or error}. Make room or choose another --out; "
+        "what is finished is kept, and the same command continues."
+    )
+
+
+def _flush(path: Path) -> None:
+    """Wait until a file's bytes are on the disk, so that a rename never outlives them."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

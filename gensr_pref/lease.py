@@ -1,0 +1,192 @@
+"""One build at a time on a store that has no locks: numbered leases, which must be renewed.
+
+A lease is an object ``.lock/NNNNNN`` that can be created once (the store sees to that) and that its
+holder writes anew every `RENEWED_SECONDS`. The highest number counts. Whoever finds it unchanged
+for `STALE_SECONDS` of its own clock, or its holder's process gone from this machine, creates the
+next number; a holder that sees a higher number than its own stops. No clock of one machine is ever
+compared with another's. (The idea: Gray & Cheriton, "Leases", SOSP 1989.)
+"""
+
+from __future__ import annotations
+
+import _thread
+import json
+import os
+import socket
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from gensr_pref import store
+from gensr_pref.errors import GensrPrefError, StorageError
+
+RENEWED_SECONDS = 15.0
+STALE_SECONDS = 60.0  # four renewals that did not come
+_LOOKED_SECONDS = 1.0  # between two looks at a lease that may be stale
+
+
+@dataclass(frozen=True)
+class Lease:
+    """Who holds a run directory.
+
+    Attributes:
+        owner: a name that is drawn for every holder.
+        host: its machine's name, for a person.
+        machine: of which boot of which machine; empty where that cannot be known.
+        pid: its process there.
+        started: when the process began, as its machine counts.
+        renewed: how often.
+        released: whether it is over.
+    """
+
+    owner: str
+    host: str
+    machine: str
+    pid: int
+    started: str
+    renewed: int = 0
+    released: bool = False
+
+
+@contextmanager
+def held(folder: Path, busy: GensrPrefError) -> Iterator[None]:
+    """Hold the lease of a folder of leases.
+
+    Raises:
+        GensrPrefError: `busy`: another process holds it.
+        StorageError: the store cannot be asked, or the lease was lost to another process while
+            this one could not renew it.
+    """
+    place, mine = _taken(folder, busy)
+    over, lost = threading.Event(), threading.Event()
+    beat = threading.Thread(target=_renew, args=(place, mine, over, lost), daemon=True)
+    beat.start()
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not lost.is_set():
+            raise
+        raise StorageError(
+            f"{folder.parent}: another process took it over while this one could not say that it "
+            "still works on it. What is finished is kept; the other process continues."
+        ) from None
+    finally:
+        over.set()
+        beat.join()
+        with suppress(StorageError):  # then it goes stale
+            if not lost.is_set():
+                store.put(place, _text(replace(mine, released=True)))
+
+
+def is_held(folder: Path) -> bool:
+    """Whether a process holds the lease, as far as one look can tell."""
+    number, there = _newest(folder)
+    seen = store.entry(_place(folder, number))
+    if there is None or seen is None or there.released or _is_gone(there):
+        return False
+    return time.time() - seen.time / 1e9 < STALE_SECONDS or _is_here(there)
+
+
+def _taken(folder: Path, busy: GensrPrefError) -> tuple[Path, Lease]:
+    number, there = _newest(folder)
+    if there is not None and _is_alive(folder, number, there):
+        raise busy
+    pid = os.getpid()
+    mine = Lease(uuid.uuid4().hex, socket.gethostname(), _machine(), pid, _started(pid))
+    place = _place(folder, number + 1)
+    if not store.create(place, _text(mine)):
+        raise busy
+    for older in store.listed(folder):
+        if older < place.name:
+            store.remove(folder / older)
+    return place, mine
+
+
+def _is_alive(folder: Path, number: int, there: Lease) -> bool:
+    """Whether a holder is at work; where it is on another machine that takes some watching."""
+    if there.released or _is_gone(there):
+        return False
+    if _is_here(there):
+        return True
+    print(
+        f"{folder.parent}: process {there.pid} on {there.host} worked on it. Waiting "
+        f"{STALE_SECONDS:.0f} s to see whether it still does",
+        file=sys.stderr,
+    )
+    until = time.monotonic() + STALE_SECONDS
+    while time.monotonic() < until:
+        time.sleep(_LOOKED_SECONDS)
+        now = _newest(folder)
+        if now != (number, there):
+            return now[0] != number or not (now[1] is None or now[1].released)
+    return False
+
+
+def _renew(place: Path, mine: Lease, over: threading.Event, lost: threading.Event) -> None:
+    """Renew a lease until it is over; end the main thread's work where it is another's now."""
+    while not over.wait(RENEWED_SECONDS):
+        with suppress(StorageError):  # tried again; the work itself will meet it too
+            mine = replace(mine, renewed=mine.renewed + 1)
+            store.put(place, _text(mine))
+            if _newest(place.parent)[0] > int(place.name):
+                lost.set()
+                _thread.interrupt_main()
+                return
+
+
+def _newest(folder: Path) -> tuple[int, Lease | None]:
+    """The number and the lease that count; 0 and None where there is none."""
+    names = [name for name in store.listed(folder) if name.isdecimal()]
+    if not names:
+        return 0, None
+    try:
+        found = Lease(**json.loads(store.get(folder / names[-1])))
+    except (FileNotFoundError, ValueError, TypeError):
+        return int(names[-1]), None
+    return int(names[-1]), found
+
+
+def _place(folder: Path, number: int) -> Path:
+    return folder / f"{number:06d}"
+
+
+def _text(lease: Lease) -> bytes:
+    return json.dumps(asdict(lease)).encode()
+
+
+def _is_gone(there: Lease) -> bool:
+    """Whether the holder was a process of this machine that has ended."""
+    return _is_ours(there) and _started(there.pid) != there.started
+
+
+def _is_here(there: Lease) -> bool:
+    """Whether the holder is a process of this machine that runs."""
+    return _is_ours(there) and _started(there.pid) == there.started
+
+
+def _is_ours(there: Lease) -> bool:
+    return bool(there.machine) and there.machine == _machine()
+
+
+def _machine() -> str:
+    """This boot of this machine, and which of its spaces of process ids; empty if not known."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
+    except OSError:
+        return ""
+
+
+def _started(pid: int) -> str:
+    """When a process began, in ticks since the boot; empty where it has ended."""
+    try:
+        told = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    fields = told.rpartition(")")[2].split()  # the name before it may hold anything
+    return "" if fields[0] in "ZX" else fields[19]

@@ -1,0 +1,69 @@
+"""Where a run directory lies: a folder of this machine, or any URL that fsspec knows.
+
+A URL becomes a `upath.UPath`, which has the interface of `pathlib.Path`: names are joined and
+printed as those of folders are. What is read and written there goes through `gensr_pref.store`.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import cast
+from urllib.parse import unquote, urlsplit
+
+from gensr_pref.errors import InputError
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_EXTRAS = ("s3",)  # of this package: pip install 'gensr-pref[s3]'
+
+
+def located(text: str | Path) -> Path:
+    """The place that a command line or a caller names; ``file://`` is a folder of this machine.
+
+    Raises:
+        InputError: a URL of a kind that nothing installed here can reach, or with a password.
+    """
+    if not isinstance(text, str) or not _URL.match(text):
+        return Path(text) if isinstance(text, str) else text
+    parts = urlsplit(text)
+    if parts.scheme == "file":
+        return Path(unquote(parts.path))
+    if parts.password is not None:
+        raise InputError(
+            f"{parts.scheme}://...@{parts.hostname}: a password does not belong into a URL, which "
+            "is printed. Give it the way its store expects, such as the environment or ~/.aws"
+        )
+    _require_reachable(text, parts.scheme)
+    from upath import UPath
+
+    return cast(Path, UPath(text.rstrip("/"), use_listings_cache=False))
+
+
+def is_remote(path: Path) -> bool:
+    """Whether a place is not a folder of this machine."""
+    return not isinstance(path, Path)
+
+
+def require_local(path: Path, advice: str) -> None:
+    """Refuse a place that only a program of this machine could use if it were here.
+
+    Raises:
+        InputError: it is at a URL; ends in the advice.
+    """
+    if is_remote(path):
+        raise InputError(f"{path}: is not a file of this machine. {advice}")
+
+
+def _require_reachable(text: str, scheme: str) -> None:
+    import fsspec
+
+    try:
+        fsspec.get_filesystem_class(scheme)
+    except ImportError as error:
+        what = f"pip install 'gensr-pref[{scheme}]'" if scheme in _EXTRAS else str(error)
+        raise InputError(f"{text}: what reaches {scheme}:// is not installed: {what}") from error
+    except ValueError as error:
+        raise InputError(
+            f"{text}: no kind of store is called {scheme!r}. Give a folder, or a URL that fsspec "
+            "knows, such as s3://bucket/run"
+        ) from error
