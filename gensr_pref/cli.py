@@ -266,6 +266,8 @@ def _audit(options: argparse.Namespace) -> None:
     from gensr_pref.engine.report import report
 
     places = [options.dir, *([options.other] if options.other else [])]
+    for place in places if options.open else ():
+        require_local(place, "--open needs that: copy audit/report.html here and open it")
     found = [audit(place, options.heard) for place in places]
     pages = [report(place, told) for place, told in zip(places, found, strict=True)]
     if options.other:
@@ -280,7 +282,6 @@ def _audit(options: argparse.Namespace) -> None:
         import webbrowser
 
         for page in pages:
-            require_local(page, "--open needs one: copy it here and open it")
             webbrowser.open(page.resolve().as_uri())
 
 

@@ -51,7 +51,7 @@ def require_local(path: Path, advice: str) -> None:
         InputError: it is at a URL; ends in the advice.
     """
     if is_remote(path):
-        raise InputError(f"{path}: is not a file of this machine. {advice}")
+        raise InputError(f"{path}: is not on this machine. {advice}")
 
 
 def _require_reachable(text: str, scheme: str) -> None:

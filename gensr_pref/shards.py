@@ -31,7 +31,7 @@ __all__ = [
     "append_json",
     "batches",
     "begin_json",
-    "count",
+    "counts",
     "exists",
     "facts",
     "facts_if_any",
@@ -248,16 +248,17 @@ def rows(path: Path) -> int:
     Raises:
         StorageError: as `read`.
     """
-    return _opened(path, lambda source: int(pq.read_metadata(source).num_rows))
+    return _count(path)
 
 
-def count(run: Path, table: Table) -> int:
-    """How many rows a table has, over all its parts.
+def counts(run: Path, table: Table) -> dict[Path, int]:
+    """How many rows each part of a table has.
 
     Raises:
         StorageError: as `read`.
     """
-    return sum(_each(run, rows, parts(run, table)))
+    found = listed(run, table)
+    return dict(zip(found, _each(run, lambda one: _count(*one), found.items()), strict=True))
 
 
 def is_whole(path: Path, fingerprint: str) -> bool:
@@ -268,6 +269,11 @@ def is_whole(path: Path, fingerprint: str) -> bool:
 def sweep(run: Path, tables: Iterable[Table]) -> None:
     """Remove what an interrupted write left behind."""
     files.sweep([run, *(run / table for table in tables)])
+
+
+def _count(path: Path, seen: Entry | None = None) -> int:
+    size = seen and seen.size
+    return _opened(path, lambda source: int(pq.read_metadata(source).num_rows), size)
 
 
 def _named_and_counted(path: Path) -> tuple[str, int | None]:

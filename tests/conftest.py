@@ -1,12 +1,17 @@
 """What all tests share."""
 
 import signal
+import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
 
+from gensr_pref.location import located
 from gensr_pref.threads import one_thread
+
+from .s3_server import BUCKET, S3Server
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -23,3 +28,32 @@ def heeds_interrupts() -> Iterator[None]:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3Server]:
+    """An S3 server on this machine, with an empty bucket."""
+    with S3Server() as server:
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in server.environment.items():
+                patch.setenv(name, value)
+            import fsspec
+
+            fsspec.filesystem("s3", use_listings_cache=False).mkdir(BUCKET)
+            yield server
+
+
+@pytest.fixture
+def s3(s3_server, monkeypatch) -> Iterator[S3Server]:
+    """The same, found by this process and those it starts, with nothing counted yet."""
+    for name, value in s3_server.environment.items():
+        monkeypatch.setenv(name, value)
+    s3_server.forget()
+    yield s3_server
+    s3_server.on = None
+
+
+@pytest.fixture
+def bucket(s3) -> Path:
+    """A place on it that no other test uses."""
+    return located(f"s3://{BUCKET}/{uuid.uuid4().hex}")

@@ -8,7 +8,7 @@ from typing import Any
 
 from gensr_pref import shards
 from gensr_pref.config import Pairing, override, parse, resolved
-from gensr_pref.engine import rundir
+from gensr_pref.engine import ledger, rundir
 from gensr_pref.engine.blueprint import find_rule, votes_of
 from gensr_pref.engine.summary import write_summary
 from gensr_pref.pairing.base import Stop, Vote, wants_clean
@@ -46,7 +46,7 @@ def write_pairs(out: Path, document: dict[str, Any]) -> None:
         found = with_clean(found, clips_with_clean(out))
     made = paired(found, rule, pairing)
     stops = {str(stop): count for stop, count in made.stops.items()}
-    unscored = shards.count(out, "clips") - len(found.clip_ids)
+    unscored = ledger.Stamps(out).rows("clips") - len(found.clip_ids)
     if unscored > 0:
         stops[str(Stop.NO_CANDIDATE)] = unscored
     facts = {**document["provenance"], "run": document["name"], "pairing": document["pairing"]}

@@ -134,8 +134,8 @@ def _differences(found: Evidence, sample: Sample, rows: Rows) -> tuple[Array | N
 
 def _drawn(found: Evidence, most: int) -> tuple[Rows, list[Path]]:
     """Rows of the pairs table, rising, and the part files of the candidates they are of."""
-    parts = shards.parts(found.out, "candidates")
-    ends = np.cumsum([shards.rows(path) for path in parts])
+    counts = shards.counts(found.out, "candidates")
+    parts, ends = list(counts), np.cumsum(list(counts.values()))
     chosen, rejected = (_candidate(found, side) for side in SIDES)
     part = np.searchsorted(ends, np.maximum(chosen, 0), side="right")
     count = min(len(parts), MOST_PARTS)
