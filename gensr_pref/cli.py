@@ -104,7 +104,9 @@ def parser() -> argparse.ArgumentParser:
 
     audit = _add(commands, "audit", _audit, "what the pairs are worth; report.html and audit.json")
     audit.add_argument("dir", type=located, metavar="DIR", help=_DIRECTORY)
-    audit.add_argument("other", type=located, nargs="?", metavar="OTHER", help="one to compare with")
+    audit.add_argument(
+        "other", type=located, nargs="?", metavar="OTHER", help="one to compare with"
+    )
     audit.add_argument(
         "--heard", type=int, default=1000, metavar="PAIRS", help="whose audio is looked at"
     )

@@ -65,7 +65,7 @@ class FetchError(GensrPrefError):
 
 
 class StorageError(GensrPrefError):
-    """A part file cannot be written (disk full, read-only) or read (corrupt), or its store reached."""
+    """A part file cannot be written (disk full, read-only) or read (corrupt, out of reach)."""
 
 
 class CorruptPartError(StorageError):

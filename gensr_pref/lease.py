@@ -9,9 +9,9 @@ compared with another's. (The idea: Gray & Cheriton, "Leases", SOSP 1989.)
 
 from __future__ import annotations
 
-import _thread
 import json
 import os
+import signal
 import socket
 import sys
 import threading
@@ -135,8 +135,15 @@ def _renew(place: Path, mine: Lease, over: threading.Event, lost: threading.Even
             store.put(place, _text(mine))
             if _newest(place.parent)[0] > int(place.name):
                 lost.set()
-                _thread.interrupt_main()
+                _interrupt()
                 return
+
+
+def _interrupt() -> None:
+    """End what the main thread does, by a signal that this process heeds."""
+    heeds = callable(signal.getsignal(signal.SIGTERM))  # a job in the background ignores Ctrl-C
+    number = signal.SIGTERM if heeds else signal.SIGINT
+    signal.pthread_kill(threading.main_thread().ident or 0, number)
 
 
 def _newest(folder: Path) -> tuple[int, Lease | None]:

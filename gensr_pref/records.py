@@ -1,9 +1,9 @@
 """JSON lines that are added one at a time: timings, progress, notices, votes.
 
 On a disk that is a file that grows. A store knows no append: there the lines stand in pieces,
-``timings.jsonl/000000-1f3a...``, each of which one process alone writes, and writes anew, whole, with
-every line, until it holds `_PIECE_BYTES`. So a line that was written is never lost, no process
-ever overwrites another's, and reading takes one request for every piece and one for the list.
+``timings.jsonl/000000-1f3a...``, each of which one process alone writes, and writes anew, whole,
+with every line, until it holds `_PIECE_BYTES`. So a line that was written is never lost, no
+process ever overwrites another's, and reading takes a request for every piece and for the list.
 """
 
 from __future__ import annotations

@@ -26,36 +26,11 @@ from gensr_pref.schema import facts_of, with_metadata
 from gensr_pref.store import Entry, Ranges, get
 
 __all__ = [
-    "Stamp",
-    "Table",
-    "append_json",
-    "batches",
-    "begin_json",
-    "counts",
-    "exists",
-    "facts",
-    "facts_if_any",
-    "held",
-    "is_held",
-    "is_intact",
-    "is_whole",
-    "json_files",
-    "last_json_line",
-    "listed",
-    "part",
-    "parts",
-    "read",
-    "read_all",
-    "read_json_lines",
-    "read_text",
-    "remove",
-    "rows",
-    "stamp",
-    "sweep",
-    "write",
-    "write_table",
-    "write_text",
-]
+    "Stamp", "Table", "append_json", "batches", "begin_json", "counts", "exists", "facts",
+    "facts_if_any", "held", "is_held", "is_intact", "is_whole", "json_files", "last_json_line",
+    "listed", "part", "parts", "read", "read_all", "read_json_lines", "read_text", "remove",
+    "rows", "stamp", "sweep", "write", "write_table", "write_text",
+]  # fmt: skip
 
 Table = Literal["clips", "candidates", "scores", "pairs", "failures"]
 T = TypeVar("T")
@@ -272,7 +247,7 @@ def sweep(run: Path, tables: Iterable[Table]) -> None:
 
 
 def _count(path: Path, seen: Entry | None = None) -> int:
-    size = seen and seen.size
+    size = None if seen is None else seen.size
     return _opened(path, lambda source: int(pq.read_metadata(source).num_rows), size)
 
 
@@ -316,8 +291,10 @@ def _read_known(path: Path, seen: Entry, columns: list[str] | None) -> pa.Table:
     """Those of the columns that a part has, without its metadata."""
 
     def known(source: Any) -> pa.Table:
-        there = None if columns is None else set(pq.read_schema(source).names)
-        return _table(source, there and [name for name in columns or () if name in there])
+        if columns is None:
+            return _table(source, None)
+        there = set(pq.read_schema(source).names)
+        return _table(source, [name for name in columns if name in there])
 
     return _opened(path, known, seen.size).replace_schema_metadata()
 

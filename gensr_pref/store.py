@@ -255,8 +255,8 @@ def _asked(path: Path, done: str) -> Iterator[None]:
         raise _storage_error(path, done, error, "Make the bucket, or name another.") from error
     except PermissionError as error:
         advice = (
-            "See that the credentials (of the environment or ~/.aws) are right and may read, write, "
-            "list and delete there."
+            "See that the credentials (of the environment or ~/.aws) are right and may list, read, "
+            "write and delete there."
         )
         raise _storage_error(path, done, error, advice) from error
     except Exception as error:

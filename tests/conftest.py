@@ -33,14 +33,13 @@ def heeds_interrupts() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[S3Server]:
     """An S3 server on this machine, with an empty bucket."""
-    with S3Server() as server:
-        with pytest.MonkeyPatch.context() as patch:
-            for name, value in server.environment.items():
-                patch.setenv(name, value)
-            import fsspec
+    import fsspec
 
-            fsspec.filesystem("s3", use_listings_cache=False).mkdir(BUCKET)
-            yield server
+    with S3Server() as server, pytest.MonkeyPatch.context() as patch:
+        for name, value in server.environment.items():
+            patch.setenv(name, value)
+        fsspec.filesystem("s3", use_listings_cache=False).mkdir(BUCKET)
+        yield server
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""moto's S3 server on this machine, which counts what it is asked and can be stopped for a while."""
+"""moto's S3 server on this machine: it counts what it is asked, and can be stopped for a while."""
 
 from __future__ import annotations
 

@@ -124,7 +124,9 @@ def _removed(out: Path, shard: int, stage: Stage, stamps: Stamps) -> bool:
     """
     paths = {made: shards.part(out, made, shard) for made in _MADE_BY[stage]}
     failures = shards.part(out, "failures", shard, stage)
-    damaged = [path for path in paths.values() if stamps.exists(path) and not stamps.is_intact(path)]
+    damaged = [
+        path for path in paths.values() if stamps.exists(path) and not stamps.is_intact(path)
+    ]
     if not stamps.failures_intact(failures):
         damaged += [failures, paths["candidates" if stage == "sample" else "scores"]]
     for path in damaged:
