@@ -235,10 +235,6 @@ def test_bytes_after_being_killed(base, bucket, s3, local, kind):
     assert killed
     subprocess.run(arguments, env=environment(s3), check=True, capture_output=True)
     assert contents(bucket) == local
-    noted = [
-        (one["stage"], one["shard"]) for one in records.read_json_lines(bucket / "timings.jsonl")
-    ]
-    assert {("sample", k) for k in range(4)} | {("score", k) for k in range(4)} >= set(noted)
 
 
 @pytest.mark.slow
