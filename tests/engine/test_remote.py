@@ -18,6 +18,7 @@ from gensr_pref.engine import rundir
 from gensr_pref.engine.audit import audit
 from gensr_pref.engine.build import build
 from gensr_pref.engine.ledger import Stamps
+from gensr_pref.engine.listening import votes
 from gensr_pref.engine.status import status
 from gensr_pref.errors import RunMismatchError
 from gensr_pref.location import located
@@ -94,6 +95,13 @@ def test_plan_keeps_its_pilot_there(bucket, base, capsys):
     assert told["pilot"] == {"clips": 2, "pairs": told["pilot"]["pairs"], "out": str(bucket)}
     assert told["disk_gb"] > 0
     assert len(shards.parts(bucket, "clips")) == 1
+
+
+def test_answers_of_listeners_are_kept(out):
+    for trial in ("one", "two"):
+        votes.save(out, {"listener": "ann", "trial": trial, "preferred": "chosen"})
+    assert votes.listeners(out) == ["ann"]
+    assert [vote["trial"] for vote in votes.answered(out, "ann")] == ["one", "two"]
 
 
 def test_secrets_are_in_no_file(out, capsys):
@@ -199,6 +207,16 @@ def command(base, out, *overrides):
     return [*COMMAND, str(base / "run.yaml"), "--out", str(out), *SLOW_WORK, *overrides]
 
 
+@pytest.fixture(scope="module")
+def undisturbed(base, tmp_path_factory):
+    """The same on a disk, its parts by name."""
+    from gensr_pref import config
+
+    out = tmp_path_factory.mktemp("undisturbed") / "run"
+    build(config.load(base / "run.yaml", SLOW_WORK), base, out)
+    return tables(out)
+
+
 def environment(s3):
     root = str(Path(cli.__file__).parents[1])
     return {**os.environ, **s3.environment, "PYTHONPATH": root}
@@ -215,7 +233,7 @@ def wait_for(process, s3, count):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["serial", "ray"])
-def test_bytes_after_being_killed(base, bucket, s3, local, kind):
+def test_bytes_after_being_killed(base, bucket, s3, undisturbed, kind):
     """Whatever the moment, no reader sees half an object, and the rest is made as it was."""
     arguments = command(base, bucket, f"engine.kind={kind}", "engine.workers=2")
     rng, killed = random.Random(0), 0
@@ -231,15 +249,15 @@ def test_bytes_after_being_killed(base, bucket, s3, local, kind):
             killed += 1
         process.wait()
         there = contents(bucket)
-        assert there.items() <= local.items()
+        assert there.items() <= undisturbed.items()
     assert killed
     subprocess.run(arguments, env=environment(s3), check=True, capture_output=True)
-    assert contents(bucket) == local
+    assert contents(bucket) == undisturbed
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["serial", "ray"])
-def test_server_that_stops_in_the_middle(base, bucket, s3, local, kind):
+def test_server_that_stops_in_the_middle(base, bucket, s3, undisturbed, kind):
     arguments = command(base, bucket, f"engine.kind={kind}", "engine.workers=2")
     process = subprocess.Popen(
         arguments, env=environment(s3), stderr=subprocess.PIPE, text=True, start_new_session=True
@@ -258,16 +276,16 @@ def test_server_that_stops_in_the_middle(base, bucket, s3, local, kind):
     assert "the same command continues" in told[0]
     assert "Traceback" not in told[0]
     assert not any(value in told[0] for value in KEYS.values())
-    assert len(contents(bucket)) < len(local)
+    assert len(contents(bucket)) < len(undisturbed)
     subprocess.run(arguments, env=environment(s3), check=True, capture_output=True)
-    assert contents(bucket) == local
+    assert contents(bucket) == undisturbed
 
 
 @pytest.mark.slow
-def test_audio_does_not_pass_through_the_driver(base, bucket, s3, local):
+def test_audio_does_not_pass_through_the_driver(base, bucket, s3, undisturbed):
     """On Ray the workers are told the URL: each part goes to the server once, and comes once."""
     arguments = command(base, bucket, "engine.kind=ray", "engine.workers=2")
     subprocess.run(arguments, env=environment(s3), check=True, capture_output=True)
-    assert contents(bucket) == local
+    assert contents(bucket) == undisturbed
     moved = [path for kind, path, _ in s3.asked if kind == "PUT" and "/candidates/" in path]
     assert len(moved) == len(set(moved)) == 4
