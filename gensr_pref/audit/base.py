@@ -146,12 +146,17 @@ def ranks(judged: Judged, columns: Rows) -> tuple[Array, Rows]:
 def shuffled(judged: Judged, seed: int) -> Judged:
     """The same if the scores knew nothing of each other.
 
-    Every score is shuffled within each group, apart from the others; nulls move along.
+    Every score is shuffled within each group, apart from the others. Candidates without all votes
+    keep to themselves, so that as many comparisons are left as there were.
     """
     rng = np.random.default_rng(seed)
+    voted = np.zeros(len(judged.value), dtype=bool)
+    voted[judged.known] = True
+    rows = np.lexsort((voted, judged.group))
+    among = 2 * judged.group + voted
     mixed = np.empty_like(judged.value)
     for place, column in enumerate(judged.value.T):
-        mixed[:, place] = column[np.argsort(judged.group + rng.random(len(column)))]
+        mixed[rows, place] = column[np.argsort(among + rng.random(len(column)))]
     return replace(judged, value=mixed)
 
 

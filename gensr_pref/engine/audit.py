@@ -23,6 +23,7 @@ from gensr_pref.engine.pair import candidates as scored
 from gensr_pref.engine.pair import votes_for
 from gensr_pref.engine.sides import Sample, draws_of, learnability_of, look_at, sound_of
 from gensr_pref.engine.splits import leaks
+from gensr_pref.identity import is_clean
 from gensr_pref.pairing import yields
 from gensr_pref.pairing.base import wants_clean
 
@@ -57,6 +58,7 @@ def _counts(found: Evidence) -> dict[str, Any]:
         "clips": len(found.clips),
         "candidates": len(found.candidates),
         "pairs": len(found.pairs_table),
+        "golden": sum(map(is_clean, found.pairs_table.column("chosen_id").to_pylist())),
         "without_pair": shards.facts(shards.part(found.out, "pairs", 0)).get("stops", {}),
     }
 
@@ -76,6 +78,9 @@ def _whole(found: Evidence, heard: int) -> dict[str, Any]:
         "yield": _yield(found, panel),
         "panel": {
             "effective_votes": votes.effective_votes(judged),
+            "comparisons": panel["joint"]["comparisons"],
+            "comparisons_by_chance": panel["joint"]["comparisons_by_chance"],
+            "scales": _scales(found),
             "without": panel["without"],
             "forward": panel["forward"],
             "vetoes": votes.vetoes(judged, compared),
@@ -95,6 +100,15 @@ def _whole(found: Evidence, heard: int) -> dict[str, Any]:
         "breakdown": pairs.breakdown(judged, found.pairs, found.properties),
         "leakage": leaks(found.clips),
         "listening": audited(found),
+    }
+
+
+def _scales(found: Evidence) -> dict[str, dict[str, float]]:
+    """Per vote, its margin and its spread, in the score's unit."""
+    judged = found.judged
+    return {
+        judged.names[k]: {"margin": float(judged.margin[k]), "spread": float(judged.spreads[k])}
+        for k in judged.voters
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gensr_pref.audit.bias import SMALL_D, SMALL_DELTA
+from gensr_pref.audit.report.lights import GOLDEN
 from gensr_pref.engine.text import interval, listed_reasons, number, share, table
 
 _TOLD = (
@@ -121,6 +122,12 @@ def _about_votes(found: dict[str, Any]) -> list[str]:
     lines = [f"{votes['votes']} votes count as {votes['value']:.1f} independent ones"]
     if votes["low"] is not None:
         lines[0] += f" [{votes['low']:.1f}, {votes['high']:.1f}]"
+    share, luck = found["panel"]["comparisons"], found["panel"]["comparisons_by_chance"]
+    if share is not None and luck is not None:
+        lines.append(
+            f"All votes name one winner in {100 * share:.0f} % of the comparisons; in "
+            f"{100 * luck:.0f} % if the scores were shuffled"
+        )
     worst = found["panel"]["vetoes"][:1]
     if worst and worst[0]["yield_lost"]:
         lost = share(worst[0]["yield_lost"])
@@ -137,7 +144,8 @@ def _about_pairs(found: dict[str, Any]) -> list[str]:
 
 
 def _learnable(found: dict[str, Any]) -> list[str]:
-    return [_probe(row) for row in found["learnability"]]
+    golden = [f"Learnability: {GOLDEN[0].lower()}{GOLDEN[1:]}."] if found["golden"] else []
+    return [*golden, *(_probe(row) for row in found["learnability"])]
 
 
 def _probe(row: dict[str, Any]) -> str:

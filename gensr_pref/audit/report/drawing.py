@@ -25,7 +25,7 @@ _VARIABLES = {
     GOOD: "var(--good)",
     BAD: "var(--bad)",
 }
-_WIDTH = 6.4  # inches
+_WIDTH = 5.2  # inches; on a phone its text is still 8 pixels high
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text: it scales, and can be searched and read aloud
     "svg.hashsalt": "gensr_pref",
