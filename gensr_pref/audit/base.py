@@ -146,17 +146,15 @@ def ranks(judged: Judged, columns: Rows) -> tuple[Array, Rows]:
 def shuffled(judged: Judged, seed: int) -> Judged:
     """The same if the scores knew nothing of each other.
 
-    Every score is shuffled within each group, apart from the others. Candidates without all votes
-    keep to themselves, so that as many comparisons are left as there were.
+    Every score is shuffled within each group among the candidates that have all votes, apart from
+    the others; so as many comparisons are left as there were.
     """
     rng = np.random.default_rng(seed)
-    voted = np.zeros(len(judged.value), dtype=bool)
-    voted[judged.known] = True
-    rows = np.lexsort((voted, judged.group))
-    among = 2 * judged.group + voted
-    mixed = np.empty_like(judged.value)
-    for place, column in enumerate(judged.value.T):
-        mixed[rows, place] = column[np.argsort(among + rng.random(len(column)))]
+    rows = judged.known
+    group = judged.group[rows]
+    mixed = judged.value.copy()
+    for place, column in enumerate(judged.value[rows].T):
+        mixed[rows, place] = column[np.argsort(group + rng.random(len(rows)))]
     return replace(judged, value=mixed)
 
 

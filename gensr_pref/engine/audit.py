@@ -73,13 +73,14 @@ def _brief(found: Evidence) -> dict[str, Any]:
 def _whole(found: Evidence, heard: int) -> dict[str, Any]:
     judged, compared = found.judged, comparisons(found.judged)
     panel = votes.yields(judged, compared)
+    joint = panel["joint"] or {}  # nothing where nothing votes
     drawn = look_at(found, max(heard, 0))
     return {
         "yield": _yield(found, panel),
         "panel": {
             "effective_votes": votes.effective_votes(judged),
-            "comparisons": panel["joint"]["comparisons"],
-            "comparisons_by_chance": panel["joint"]["comparisons_by_chance"],
+            "comparisons": joint.get("comparisons"),
+            "comparisons_by_chance": joint.get("comparisons_by_chance"),
             "scales": _scales(found),
             "without": panel["without"],
             "forward": panel["forward"],
@@ -129,7 +130,7 @@ def _yield(found: Evidence, panel: dict[str, Any]) -> dict[str, Any]:
     same = found.pairing.rule == "unanimous" and not bounded
     return {
         **_joint(found),
-        "by_chance": panel["joint"]["by_chance"] if same else _by_chance(found),
+        "by_chance": (panel["joint"] or {}).get("by_chance") if same else _by_chance(found),
         "alone": {score: leaf["yield"] for score, leaf in alone.items()},
         "alone_by_chance": {score: leaf["by_chance"] for score, leaf in alone.items()},
     }

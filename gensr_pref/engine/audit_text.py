@@ -122,11 +122,11 @@ def _about_votes(found: dict[str, Any]) -> list[str]:
     lines = [f"{votes['votes']} votes count as {votes['value']:.1f} independent ones"]
     if votes["low"] is not None:
         lines[0] += f" [{votes['low']:.1f}, {votes['high']:.1f}]"
-    share, luck = found["panel"]["comparisons"], found["panel"]["comparisons_by_chance"]
-    if share is not None and luck is not None:
+    if found["panel"]["comparisons"] is not None:
         lines.append(
-            f"All votes name one winner in {100 * share:.0f} % of the comparisons; in "
-            f"{100 * luck:.0f} % if the scores were shuffled"
+            f"All votes name one winner in {share(found['panel']['comparisons'])} of the "
+            f"comparisons; {share(found['panel']['comparisons_by_chance'])} if the scores were "
+            "shuffled"
         )
     worst = found["panel"]["vetoes"][:1]
     if worst and worst[0]["yield_lost"]:

@@ -6,7 +6,8 @@ import shutil
 import numpy as np
 import pytest
 
-from gensr_pref import cli, shards
+from gensr_pref import audio, cli, shards
+from gensr_pref.audit.sound import sound_properties
 from gensr_pref.engine.audit import audit
 from gensr_pref.engine.build import build
 from gensr_pref.engine.pair import pair
@@ -94,8 +95,20 @@ def test_golden_pairs_go_all_the_way(copy, capsys):
     assert found["hold_out"][0]["rate"] is None
     assert found["means"]["level"]["chosen"] is None
     assert found["means"]["level"]["rejected"] is not None
+    heard = {row["property"]: row for row in found["sides"]}
+    clean = [soundfile_level(row["clean"]) for row in rows(copy, "clips")]
+    assert heard["level_db"]["pairs"] == 35
+    assert heard["level_db"]["chosen"] == pytest.approx(np.mean(clean))
+    assert (found["golden"], found["learnability"]) == (35, [])
     assert cli.main(["audit", str(copy)]) == 0
-    assert "the rule golden" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "the rule golden" in out
+    assert "the audit runs no model" in out
+
+
+def soundfile_level(sound):
+    read = audio.read(sound["bytes"])
+    return sound_properties(read.wave, read.rate)["level_db"]
 
 
 def test_golden_needs_one_candidate_and_a_clean_target(base):
