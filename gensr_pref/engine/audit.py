@@ -42,12 +42,16 @@ def audit(out: Path, heard: int = HEARD_PAIRS, brief: bool = False) -> dict[str,
         What was written; docs/audit.md says what each part means.
 
     Raises:
-        InputError: not a run directory.
-        StorageError: it has no scores or pairs yet.
+        InputError: not a run directory, or one without scores or pairs yet.
+        StorageError: a table cannot be read.
     """
-    found = evidence(out)
+    return audit_of(evidence(out), heard, brief)
+
+
+def audit_of(found: Evidence, heard: int = HEARD_PAIRS, brief: bool = False) -> dict[str, Any]:
+    """As `audit`, of tables that are read already."""
     told = {**_counts(found), **(_brief(found) if brief else _whole(found, heard)), **_means(found)}
-    shards.write_text(out / "audit" / "audit.json", json.dumps(told, indent=2) + "\n")
+    shards.write_text(found.out / "audit" / "audit.json", json.dumps(told, indent=2) + "\n")
     return told
 
 

@@ -94,7 +94,7 @@ GOOD = {
     ],
     "improvement": {"s": [0.5, 0.4, 0.6]},
     "repeats": {"same": 0.0},
-    "leakage": {"clips": {"train": 9}, "speaker": {"shared": 0, "examples": []}},
+    "leakage": {"clips": {"train": 9, "validation": 1}, "speaker": {"shared": 0, "examples": []}},
 }  # fmt: skip
 CASES = [
     (0, "look", lambda a: a["yield"].update(by_chance=0.75)),
@@ -116,6 +116,7 @@ CASES = [
     (7, "unknown", lambda a: a.update(learnability=[], golden=9)),
     (8, "look", lambda a: a["improvement"].update(t=[-0.5, -0.6, -0.4])),
     (9, "look", lambda a: a["repeats"].update(same=0.2)),
+    (10, "look", lambda a: a["leakage"]["clips"].pop("validation")),
     (10, "bad", lambda a: a["leakage"]["speaker"].update(shared=1)),
 ]
 
@@ -138,7 +139,7 @@ def test_where_luck_finds_pairs_too_the_margins_farthest_from_it_are_named():
     found = copy.deepcopy(GOOD)
     found["yield"].update(joint_interval=[0.97, 1.0], by_chance=0.95)
     todo = answers(found)[0].todo
-    assert "With margins of 0.5 spreads 70\N{NO-BREAK SPACE}% of the clips keep one" in todo
+    assert "With margins of 0.5 spread(s) 70\N{NO-BREAK SPACE}% of the clips keep one" in todo
     assert "gensr-pref pair DIR margin.a=0.100 margin.b=1.10" in todo
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from gensr_pref.audit.report.drawing import BAD, FAINT, GOOD, MAIN, svg
+from gensr_pref.audit.report.drawing import BAD, GOOD, GREY, MAIN, svg
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,7 +54,7 @@ def legend(axes: Axes) -> None:
 def beside_luck(rows: Sequence[dict[str, Any]], key: str, luck: str) -> list[Series]:
     """What was found and what shuffled scores give."""
     return [
-        ("shuffled", [row[luck] for row in rows], FAINT),
+        ("shuffled", [row[luck] for row in rows], GREY),
         ("found", [row[key] for row in rows], MAIN),
     ]
 

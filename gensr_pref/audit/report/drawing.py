@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 INK, FAINT = "#010203", "#040506"
 MAIN, SECOND, GOOD, BAD = "#0708a0", "#0a0ba1", "#0d0ea2", "#1011a3"
+GREY = "#1314a4"
 _VARIABLES = {
+    GREY: "var(--unknown)",
     INK: "var(--ink)",
     FAINT: "var(--faint)",
     MAIN: "var(--main)",

@@ -96,7 +96,7 @@ def _larger_margins(found: Audit) -> str:
         for name, of in scales.items()
     )
     return (
-        f"With margins of {best['spreads']:g} spreads {percent(best['yield'])} of the clips keep "
+        f"With margins of {best['spreads']:g} spread(s) {percent(best['yield'])} of the clips keep "
         f"one, {percent(best['by_chance'])} by luck: gensr-pref pair DIR {settings}"
     )
 
@@ -200,7 +200,7 @@ def _hold_out(found: Audit) -> Answer:
 
 def _rates(rows: Sequence[Audit]) -> str:
     told = [
-        f"{row['score']} (prefers the chosen of {percent(row['rate'])} of {row['pairs']} pairs)"
+        f"{row['score']} (prefers the chosen in {percent(row['rate'])} of {row['pairs']} pairs)"
         if place == 0
         else f"{row['score']} ({percent(row['rate'])})"
         for place, row in enumerate(rows)
@@ -234,11 +234,12 @@ def _learnable(found: Audit) -> Answer:
     if not rows:
         todo = "At least 20 pairs of one generator are needed."
         return Answer(question, "unknown", "Too few pairs for the probe.", todo)
-    text = "; ".join(
-        f"{row['generator']}: a probe names {percent(row['accuracy'])} of unseen pairs' chosen, "
-        f"{percent(row['shuffled_low'])} to {percent(row['shuffled_high'])} with labels shuffled"
+    told = [
+        f"{row['generator']} {percent(row['accuracy'])} ({percent(row['shuffled_low'])} to "
+        f"{percent(row['shuffled_high'])} with labels shuffled)"
         for row in rows
-    )
+    ]
+    text = f"A probe names the chosen of pairs it has not seen: {listed(told)}"
     few = [row["generator"] for row in found["learnability"] if row["accuracy"] is None]
     if few:
         text += f"; too few pairs of {listed(few)}"
@@ -278,6 +279,11 @@ def _leaks(found: Audit) -> Answer:
     told = {k: v for k, v in found["leakage"].items() if k != "clips" and v["shared"]}
     if not told:
         splits = ", ".join(f"{count} {name}" for name, count in found["leakage"]["clips"].items())
+        if len(found["leakage"]["clips"]) < 2:
+            todo = (
+                "Set corpus.validation: what is trained on these pairs needs others to be judged."
+            )
+            return Answer(question, "look", f"There is one split only ({splits}).", todo)
         return Answer(question, "good", f"No split shares a clip, speaker or recording ({splits}).")
     text = "; ".join(f"{v['shared']} {kind}(s) are in several splits" for kind, v in told.items())
     todo = "Set corpus.validation.by to speaker or source and build again."
