@@ -196,9 +196,10 @@ def comparison(told: dict[str, Any]) -> str:
     rows = [
         {
             "": label,
-            "A": number(numbers[path]["a"]),
-            "B": number(numbers[path]["b"]),
-            "B - A": number(numbers[path]["difference"]),
+            **{
+                name: _counted(numbers[path][key])
+                for name, key in (("A", "a"), ("B", "b"), ("B - A", "difference"))
+            },
         }
         for label, path in wanted
     ]
@@ -208,6 +209,10 @@ def comparison(told: dict[str, Any]) -> str:
     ]
     apart = ", ".join(told["apart"]) or "none"
     return "\n\n".join(["\n".join(runs), table(rows), f"Intervals that do not overlap: {apart}"])
+
+
+def _counted(value: float | None) -> str:
+    return str(value) if isinstance(value, int) else number(value)
 
 
 def _bounds(row: dict[str, Any], percent: bool = False) -> str:

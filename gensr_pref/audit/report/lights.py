@@ -125,7 +125,9 @@ def _decides(found: Audit) -> Answer | None:
     )
     costs = max(rows, key=lambda row: row["yield_lost"] or 0)
     if costs["yield_lost"]:
-        text += f" {percent(costs['yield_lost'])} of the clips lack a pair for {costs['score']}."
+        text += (
+            f" {percent(costs['yield_lost'])} of the clips lack a pair because of {costs['score']}."
+        )
     idle = [row["score"] for row in told if row["alone_against"] < IDLE]
     if not idle:
         return Answer(question, "good", text)
@@ -145,15 +147,17 @@ def _thrown_away(found: Audit) -> Answer | None:
         text = f"{lost} of {clips} clips have no pair ({counted})"
     share = found.get("panel", {}).get("comparisons")
     if share is not None:
-        text += f"; in {percent(1 - share)} of the comparisons the votes disagree"
+        text += f"; {percent(1 - share)} of the comparisons are not unanimous"
     rows = found.get("breakdown", {}).get("degradation") or []
     fewest, most = (f(rows, key=lambda r: r["yield"], default=None) for f in (min, max))
     if not fewest or not most or fewest["high"] >= most["low"]:
         even = " No kind of degradation clearly loses more." if lost else ""
         return Answer(question, "good", f"{text}.{even}")
-    told = f"{percent(fewest['yield'])} of {fewest['value']} against {percent(most['yield'])} of "
-    todo = f"The pairs hold fewer clips with {fewest['value']} than the corpus does."
-    return Answer(question, "look", f"{text}. A pair: {told}{most['value']}.", todo)
+    told = (
+        f"{percent(fewest['yield'])} of “{fewest['value']}” have one, {percent(most['yield'])} of "
+    )
+    todo = f"“{fewest['value']}” is a smaller share of the pairs than of the clips."
+    return Answer(question, "look", f"{text}. {told}“{most['value']}”.", todo)
 
 
 def _people(found: Audit) -> Answer:
