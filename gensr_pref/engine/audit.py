@@ -19,13 +19,13 @@ from gensr_pref.audit.bootstrap import mean_interval
 from gensr_pref.engine.blueprint import find_rule
 from gensr_pref.engine.evidence import SIDES, Evidence, evidence, noisy_and_candidates
 from gensr_pref.engine.listening.votes import audited
-from gensr_pref.engine.pair import candidates as scored
 from gensr_pref.engine.pair import votes_for
 from gensr_pref.engine.sides import Sample, draws_of, learnability_of, look_at, sound_of
 from gensr_pref.engine.splits import leaks
 from gensr_pref.identity import is_clean
 from gensr_pref.pairing import yields
 from gensr_pref.pairing.base import wants_clean
+from gensr_pref.pairing.columns import columns
 
 HEARD_PAIRS = 1000  # whose audio is looked at, if nothing else is asked for
 
@@ -145,7 +145,8 @@ def _by_chance(found: Evidence) -> float | None:
     rule = find_rule(found.pairing.rule)
     if not len(found.clips) or wants_clean(rule):
         return None
-    shuffled = yields.by_chance(scored(found.out, votes_for(found.document)), rule, found.pairing)
+    scored = columns(found.scores, found.candidates, votes_for(found.document))
+    shuffled = yields.by_chance(scored, rule, found.pairing)
     return shuffled / len(found.clips)
 
 
