@@ -101,9 +101,13 @@ class Comparisons:
     clips: int
 
 
-def comparisons(judged: Judged) -> Comparisons:
-    """Every comparison; where there are too many, those of a seeded draw of clips."""
-    rows = _affordable(judged)
+def comparisons(judged: Judged, most: int | None = None) -> Comparisons:
+    """Every comparison; where there are too many, those of a seeded draw of clips.
+
+    Args:
+        most: about so many; None is `MOST_COMPARISONS`.
+    """
+    rows = _affordable(judged, most)
     halves = [(rows[:0], rows[:0])]
     for block in blocks(judged.group, rows):
         i, j = np.triu_indices(block.shape[1], k=1)
@@ -158,12 +162,13 @@ def shuffled(judged: Judged, seed: int) -> Judged:
     return replace(judged, value=mixed)
 
 
-def _affordable(judged: Judged) -> Rows:
-    """The known rows, or those of so many clips that `MOST_COMPARISONS` is not passed."""
+def _affordable(judged: Judged, most: int | None = None) -> Rows:
+    """The known rows, or those of so many clips that there are not more comparisons."""
+    most = MOST_COMPARISONS if most is None else most
     rows = judged.known
     count = np.bincount(judged.group[rows]) if len(rows) else np.zeros(0, dtype=np.int64)
     total = int((count * (count - 1) // 2).sum())
-    if total <= MOST_COMPARISONS:
+    if total <= most:
         return rows
-    kept = np.random.default_rng(_SEED).random(judged.clips) < MOST_COMPARISONS / total
+    kept = np.random.default_rng(_SEED).random(judged.clips) < most / total
     return np.asarray(rows[kept[judged.clip[rows]]])

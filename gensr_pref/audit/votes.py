@@ -15,6 +15,7 @@ from gensr_pref.audit.bootstrap import interval, totals
 
 Bits = npt.NDArray[np.uint32]  # so, at most 32 votes
 SHUFFLED_CLIPS = 40_000  # so many are shuffled in all; more change the third digit
+SHUFFLED_COMPARISONS = 1_000_000  # of one shuffle; beyond, clips are drawn
 _ROUNDS = (2, 20)
 
 
@@ -158,7 +159,7 @@ def shuffles(judged: Judged) -> Iterator[tuple[Judged, Comparisons]]:
     least, most = _ROUNDS
     for turn in range(min(most, max(least, SHUFFLED_CLIPS // max(judged.clips, 1)))):
         mixed = shuffled(judged, turn)
-        yield mixed, comparisons(mixed)
+        yield mixed, comparisons(mixed, SHUFFLED_COMPARISONS)
 
 
 def yields(judged: Judged, compared: Comparisons) -> dict[str, Any]:
