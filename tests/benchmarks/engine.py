@@ -9,7 +9,7 @@ list them, and the seconds of a second build that finds everything done. Clips a
 at 8 kHz, so what is left is decoding, encoding, Parquet and order.
 
 The scores are synthetic: a candidate's quality is drawn from its samples, and each of five voting
-scores is that quality and some noise, so that 8 of 9 clips have a unanimous pair. 90 000 clips
+scores is that quality and some noise, so that 9 of 10 clips have a unanimous pair. 90 000 clips
 are thus a build of 80 000 pairs at its full size, but for the audio and the models.
 """
 
@@ -34,7 +34,7 @@ from tests.benchmarks.processes import Processes, load
 RATE, FRAMES = 8000, 320  # 40 ms
 CANDIDATES = 8
 OPINIONS = ("one", "two", "three", "four", "five")
-DISSENT = 2.2  # deviation of an opinion from the quality, whose own is 1: 8 of 9 clips have a pair
+DISSENT = 2.2  # deviation of an opinion from the quality, whose own is 1: 9 of 10 clips have a pair
 HERE = "tests.benchmarks.engine"
 TABLES = ("clips", "candidates", "scores", "pairs", "failures")
 

@@ -109,7 +109,7 @@ def workers_of(driver: int) -> list[int]:
         try:
             facts = folder.joinpath("stat").read_text().rpartition(")")[2].split()
             parents[int(folder.name)] = int(facts[1])
-            if b"ray::ShardWorker" in folder.joinpath("cmdline").read_bytes():
+            if b"ray::Member" in folder.joinpath("cmdline").read_bytes():
                 workers.append(int(folder.name))
         except OSError:
             continue
