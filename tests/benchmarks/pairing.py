@@ -4,7 +4,7 @@
     python -m tests.benchmarks.pairing --run DIR        # of a run that is there
 
 Without `--run` a run directory is made of synthetic rows, through the engine's own writer: nine
-rows a clip (the noisy input and eight candidates), with the scores of `tests.benchmarks.engine`, and no
+rows a clip (the noisy input and eight candidates), with scores as in `tests.benchmarks.engine`, no
 audio. `pair` is all that the command does, from run.yaml to summary.json; the scan reads the same
 columns of the same parts with pyarrow and turns the scores into NumPy arrays. They take turns.
 """
