@@ -2,6 +2,7 @@
 
     python -m tests.benchmarks.engine [--clips 1000 10000 100000] [--kind serial|ray]
     python -m tests.benchmarks.engine --clips 90000 --kind ray --keep DIR     # 80 000 pairs
+    python -m tests.benchmarks.engine --plan        # only what comes before the first shard
 
 Builds of 8 candidates a clip, each in a process of its own: clips per second, CPU per clip of the
 driver and of all else (Ray's own processes included), the driver's memory, files and the time to
@@ -26,10 +27,12 @@ import numpy as np
 import soundfile
 
 from gensr_pref import config, shards
-from gensr_pref.engine.build import build
+from gensr_pref.engine import rundir
+from gensr_pref.engine.blueprint import draw_up
+from gensr_pref.engine.build import build, outstanding
 from gensr_pref.generators.base import Candidate
 from gensr_pref.metrics.base import MetricSpec, Score
-from tests.benchmarks.processes import Processes, load
+from tests.benchmarks.processes import Processes, load, resident_mb
 
 RATE, FRAMES = 8000, 320  # 40 ms
 CANDIDATES = 8
@@ -132,6 +135,25 @@ def one_size(folder, clips, kind, workers):
     print(json.dumps(told), flush=True)
 
 
+def planned(folder, clips):
+    """What a build does, and holds until it ends, before its first shard begins."""
+    recording(folder, clips)
+    run, out = run_file(kind="ray", shard_clips=64), folder / "run"
+    with Processes() as seen:
+        blueprint = draw_up(run, folder)
+        with rundir.opened(out, blueprint) as layout:
+            jobs = outstanding(blueprint, layout, out)
+        held = resident_mb()
+    told = {
+        "clips": clips,
+        "shards": len(jobs),
+        "cpu_seconds": round(seen.cpu_seconds, 1),
+        "mb_before": round(seen.start_mb, 1),
+        "mb_of_plan": round(held - seen.start_mb, 1),
+    }
+    print(json.dumps(told), flush=True)
+
+
 def timed(function, *given):
     """Seconds of a call, and what it gives."""
     began = time.perf_counter()
@@ -149,14 +171,19 @@ def main():
     parser.add_argument(
         "--keep", type=Path, help="keeps the run of one size; may hold a part of it"
     )
+    parser.add_argument("--plan", action="store_true", help="build nothing")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.here and options.plan:
+        planned(options.keep, options.clips[0])
+        return
     if options.here:
         one_size(options.keep, options.clips[0], options.kind, options.workers)
         return
     for clips in options.clips:
         with tempfile.TemporaryDirectory(dir=options.out) as folder:
             asked = ["--clips", clips, "--kind", options.kind, "--workers", options.workers]
+            asked += ["--plan"] if options.plan else []
             command = [
                 sys.executable,
                 "-m",
