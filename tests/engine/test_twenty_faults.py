@@ -13,7 +13,7 @@ from .conftest import rows, tables
 from .test_interruption import command, workers_of
 
 FAULTS = ["driver", "actor", "node"] * 6 + ["driver", "actor"]
-SLOW = ["generators.0.options.seconds=6", "engine.shard_clips=1"]
+SLOW = ["generators.0.options.seconds=6", "panel.0.options.seconds=3", "engine.shard_clips=1"]
 
 
 class Machines:
@@ -41,18 +41,29 @@ def machines(monkeypatch):
 
 
 def strike(kind, driver, machines, rng):
-    """One fault; whether there was something to strike."""
+    """One fault."""
     if kind == "node":
         machines.kill_node(rng)
     elif kind == "driver":
         driver.kill()
         driver.wait()
     else:
-        alive = workers_of(os.getpid())  # all nodes are children of this process
-        if not alive:
-            return False
-        os.kill(rng.choice(alive), signal.SIGKILL)
-    return True
+        os.kill(rng.choice(at_work()), signal.SIGKILL)
+
+
+def at_work():
+    """The actors that are at a task; the nodes are children of this process."""
+    return workers_of(os.getpid(), b"ray::Member.run")
+
+
+def wait_for(driver, rng):
+    """Until an actor is at work, and some seconds more, as long as the driver lives."""
+    while driver.poll() is None and not at_work():
+        time.sleep(0.1)
+    time.sleep(rng.uniform(0, 5))
+    while driver.poll() is None and not at_work():
+        time.sleep(0.1)
+    assert driver.poll() is None
 
 
 @pytest.mark.slow
@@ -61,26 +72,27 @@ def test_twenty_faults_in_one_build(base, tmp_path, machines):
     calm, out, rng = tmp_path / "calm", tmp_path / "run", random.Random(5)
     subprocess.run(command(base, calm, *SLOW), check=True, capture_output=True)
     on_ray = ["engine.kind=ray", f"engine.address={machines.cluster.address}", "engine.retries=50"]
-    log = (tmp_path / "log").open("w+b")
+    log = tmp_path / "log"
 
     def started():
         arguments = command(base, out, *SLOW, *on_ray)
-        return subprocess.Popen(arguments, stdout=log, stderr=log, start_new_session=True)
+        with log.open("ab") as file:
+            return subprocess.Popen(arguments, stdout=file, stderr=file, start_new_session=True)
 
     order, struck = rng.sample(FAULTS, len(FAULTS)), Counter()
     driver = started()
     try:
         while order:
-            time.sleep(rng.uniform(0, 6))
-            assert driver.poll() is None, (tmp_path / "log").read_text()
-            if strike(order[-1], driver, machines, rng):
-                struck[order.pop()] += 1
+            wait_for(driver, rng)
+            strike(order[-1], driver, machines, rng)
+            struck[order.pop()] += 1
             if driver.poll() is not None:
                 driver = started()
-        assert driver.wait(timeout=1200) == 0, (tmp_path / "log").read_text()
+        assert driver.wait(timeout=1200) == 0, log.read_text()
     finally:
         driver.kill()
     assert struck == Counter(FAULTS)
+    assert "begins anew" in log.read_text()
     assert tables(out) == tables(calm)
     made = [row["candidate_id"] for row in rows(out, "candidates")]
     assert len(made) == len(set(made)) == 3 * len(rows(out, "clips"))
