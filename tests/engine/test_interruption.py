@@ -102,15 +102,17 @@ def test_interrupted_twice_in_a_row(base, tmp_path, undisturbed, kind):
 
 @pytest.mark.slow
 def test_second_build_of_a_directory_is_refused_and_harms_nothing(base, tmp_path, undisturbed):
+    """The first is held up meanwhile, so that it cannot be done before the second looks."""
     out = tmp_path / "run"
     first = subprocess.Popen(command(base, out), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     while first.poll() is None and parts(out) < 1:
         time.sleep(0.01)
+    os.kill(first.pid, signal.SIGSTOP)
     second = subprocess.run(command(base, out), capture_output=True, text=True)
-    assert first.poll() is None
+    os.kill(first.pid, signal.SIGCONT)
+    told = first.communicate(timeout=120)[0].decode()
     assert second.returncode == 2
     assert "another process is working on it" in second.stderr
-    told = first.communicate(timeout=120)[0].decode()
     assert first.returncode == 0, told
     assert tables(out) == undisturbed
 

@@ -1,5 +1,6 @@
 """Driver, actors and nodes killed 20 times in one build: the bytes of one that nobody disturbed."""
 
+import contextlib
 import os
 import random
 import signal
@@ -48,7 +49,8 @@ def strike(kind, driver, machines, rng):
         driver.kill()
         driver.wait()
     else:
-        os.kill(rng.choice(at_work()), signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # it may just have been replaced
+            os.kill(rng.choice(at_work() or workers_of(os.getpid())), signal.SIGKILL)
 
 
 def at_work():
