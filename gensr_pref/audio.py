@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
@@ -92,17 +94,28 @@ def read_header(source: Path | str | bytes) -> Header:
     Raises:
         Unusable: MISSING, UNREADABLE or EMPTY.
     """
+    with _opened(source) as file:
+        return _header(file)
+
+
+@contextmanager
+def _opened(source: Path | str | bytes) -> Iterator[Any]:
+    """A file as soundfile reads it; what it cannot make of it is UNREADABLE."""
     import soundfile
 
     try:
-        info = soundfile.info(_openable(source))
-    except (soundfile.LibsndfileError, TypeError, ValueError) as error:
+        with soundfile.SoundFile(_openable(source)) as file:
+            yield file
+    except (RuntimeError, TypeError, ValueError) as error:  # libsndfile's are the first
         raise Unusable(Reason.UNREADABLE, str(error)) from error
-    if info.frames <= 0:
+
+
+def _header(file: Any) -> Header:
+    if file.frames <= 0:
         raise Unusable(Reason.EMPTY, "the file holds no samples")
-    if info.frames >= _UNKNOWN_LENGTH:
+    if file.frames >= _UNKNOWN_LENGTH:
         raise Unusable(Reason.UNREADABLE, "its header does not say how long it is; encode it anew")
-    return Header(info.samplerate, info.frames, info.channels)
+    return Header(file.samplerate, file.frames, file.channels)
 
 
 def read(source: Path | str | bytes, start: int = 0, frames: int | None = None) -> Sound:
@@ -117,17 +130,13 @@ def read(source: Path | str | bytes, start: int = 0, frames: int | None = None) 
         Unusable: MISSING, UNREADABLE (also when the file ends before its header says, or before
             `frames`), EMPTY or NOT_FINITE.
     """
-    import soundfile
-
-    header = read_header(source)
-    wanted = header.frames - start if frames is None else frames
-    mono = np.empty(wanted, np.float32)
-    try:
-        with soundfile.SoundFile(_openable(source)) as file:
+    with _opened(source) as file:
+        header = _header(file)
+        wanted = header.frames - start if frames is None else frames
+        mono = np.empty(wanted, np.float32)
+        if start:
             file.seek(start)
-            done = _decode(file, mono)
-    except (soundfile.LibsndfileError, RuntimeError, ValueError) as error:
-        raise Unusable(Reason.UNREADABLE, str(error)) from error
+        done = _decode(file, mono)
     if done < wanted:
         raise Unusable(Reason.UNREADABLE, f"{done} of {wanted} frames could be decoded")
     if not np.isfinite(mono).all():

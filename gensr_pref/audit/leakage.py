@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 _SHOWN = 5
@@ -24,9 +26,10 @@ def leakage(split: Sequence[str], identities: Mapping[str, Sequence[str | None]]
 
 
 def _shared(split: Sequence[str], values: Sequence[str | None]) -> dict[str, Any]:
-    sides: dict[str, set[str]] = {}
-    for side, value in zip(split, values, strict=True):
-        if value is not None:
-            sides.setdefault(value, set()).add(side)
-    both = sorted(value for value, found in sides.items() if len(found) > 1)
+    sides = [
+        {value for side, value in zip(split, values, strict=True) if side == one}
+        for one in set(split)
+    ]
+    seen = Counter(chain.from_iterable(sides))
+    both = sorted(value for value, count in seen.items() if count > 1 and value is not None)
     return {"shared": len(both), "examples": both[:_SHOWN]}

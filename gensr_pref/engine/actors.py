@@ -1,6 +1,6 @@
 """The work on Ray actors: shard specs out, progress back; audio never passes through here.
 
-A shard that was begun goes before others, so that few are in flight, and long ones go before short
+A shard that is sampled goes before others, so that few are in flight, and long ones go before short
 ones, so that all processes end together. An actor that dies, or whose node does, is replaced as
 soon as there is room, and its task tried again, a finite number of times. Where it dies at a clip,
 it is in the end that clip which is worked around, not the shard. What is at a clip for longer than
@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,9 +30,11 @@ from gensr_pref.engine.work import (
     Place,
     Restarted,
     Staffed,
+    Stage,
     Stuck,
     Task,
     WorkerOf,
+    bundled,
     is_fatal,
 )
 from gensr_pref.errors import RunIncompleteError, Unusable
@@ -41,6 +43,17 @@ from gensr_pref.schema import Reason
 GRACE_SECONDS = 15.0  # beyond the limit: a worker that can stop by itself shall do so
 LOOK_SECONDS = 30.0  # how often it is seen whether nodes have come
 BAD_STARTS = 10  # processes in a row that die before they can work
+
+
+class Member:
+    """A worker in a process of its own, which tells of its work in bundles."""
+
+    def __init__(self, worker: WorkerOf, setup: Any) -> None:
+        self._worker = worker(setup)
+
+    def run(self, task: Task) -> Iterator[list[Event]]:
+        """Do a task."""
+        yield from bundled(self._worker.run(task))
 
 
 @dataclass
@@ -94,12 +107,13 @@ class _Pool:
         import ray
 
         self._ray = ray
-        self._setup = ray.put(setup)
+        self._worker, self._setup = worker, ray.put(setup)
         self._engine = engine
         self._limit = engine.limit_seconds
-        self._class = ray.remote(max_restarts=0, max_task_retries=0)(worker)
-        ordered = sorted((job for job in jobs if job), key=_seconds, reverse=True)
-        self._waiting = deque(_Waiting(deque(job), Counter()) for job in ordered)
+        self._class = ray.remote(max_restarts=0, max_task_retries=0)(Member)
+        self._waiting: Mapping[Stage, deque[_Waiting]] = {"score": deque(), "sample": deque()}
+        for job in sorted(filter(None, jobs), key=_seconds, reverse=True):
+            self._waiting[job[0].stage].append(_Waiting(deque(job), Counter()))
         self._crews: tuple[Crew, ...] = ()
         self._idle: list[_Actor] = []
         self._starting: dict[Any, _Actor] = {}
@@ -108,7 +122,7 @@ class _Pool:
         self._looked = -math.inf
 
     def run(self) -> Iterator[Event]:
-        while self._waiting or self._busy:
+        while self._left():
             yield from self._staff()
             self._assign()
             waited = [*self._busy, *self._starting]
@@ -129,7 +143,7 @@ class _Pool:
         before, self._crews = self._crews, crews(self._engine, cpus, gpus)
         require(self._engine, self._crews, gpus)
         for place, crew in enumerate(self._crews):
-            wanted = min(crew.count, len(self._waiting) + len(self._busy))
+            wanted = min(crew.count, self._left())
             for _ in range(wanted - self._staffed(place)):
                 self._start(place)
         if self._crews != before:
@@ -145,7 +159,7 @@ class _Pool:
 
     def _start(self, crew: int) -> None:
         options = self._class.options(num_cpus=1, num_gpus=self._crews[crew].gpus)
-        remote = options.remote(self._setup)
+        remote = options.remote(self._worker, self._setup)
         ready: Any = remote
         self._starting[ready.__ray_ready__.remote()] = _Actor(crew, remote)
 
@@ -173,13 +187,19 @@ class _Pool:
 
     def _next(self, crew: Crew) -> _Waiting | None:
         """What a crew is to do next: score what is sampled; sample while little of that waits."""
-        held = sum(job.task.stage == "score" for job in self._waiting) >= self._most_in_flight()
-        for job in self._waiting:
-            stage = job.task.stage
-            if stage in crew.stages and not (stage == "sample" and held and len(self._crews) > 1):
-                self._waiting.remove(job)
-                return job
+        if "score" in crew.stages and self._waiting["score"]:
+            return self._waiting["score"].popleft()
+        held = len(self._crews) > 1 and len(self._waiting["score"]) >= self._most_in_flight()
+        if "sample" in crew.stages and self._waiting["sample"] and not held:
+            return self._waiting["sample"].popleft()
         return None
+
+    def _put(self, job: _Waiting) -> None:
+        """Let a job wait, as the first of its stage."""
+        self._waiting[job.task.stage].appendleft(job)
+
+    def _left(self) -> int:
+        return sum(map(len, self._waiting.values())) + len(self._busy)
 
     def _most_in_flight(self) -> int:
         return self._engine.shards_in_flight or 2 * self._crews[-1].count
@@ -188,14 +208,14 @@ class _Pool:
         running = self._busy[stream]
         task = running.job.task
         try:
-            told: Event = self._ray.get(next(stream))
-            running.heard(told)
-            yield told
+            told: list[Event] = self._ray.get(next(stream))
+            running.heard(told[-1])
+            yield from told
         except StopIteration:
             self._release(stream)
             running.job.tasks.popleft()
             if running.job.tasks:
-                self._waiting.appendleft(_Waiting(running.job.tasks, Counter()))
+                self._put(_Waiting(running.job.tasks, Counter()))
             yield Finished(task.stage, task.shard)
         except self._ray.exceptions.RayTaskError as error:
             if is_fatal(error.cause):
@@ -221,7 +241,7 @@ class _Pool:
         times = running.job.deaths[place]
         narrowed = place is not None and task.stage == "score" and bool(place.asked)
         if times <= self._engine.retries and not narrowed:
-            self._waiting.appendleft(running.job)
+            self._put(running.job)
             return Restarted(task.stage, task.shard, why)
         if place is None:
             return Lost(task.stage, task.shard, f"its worker died (attempt {times}): {why}")
@@ -231,7 +251,7 @@ class _Pool:
     def _work_around(self, running: _Running, place: Place, why: Unusable) -> Event:
         """Begin a task anew, with care where its worker was."""
         running.work_around(place, why)
-        self._waiting.appendleft(running.job)
+        self._put(running.job)
         task: Any = running.job.task
         what = place.asked or "the panel"
         how = "in smaller pieces" if place in task.wary else "no more"

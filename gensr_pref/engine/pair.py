@@ -55,10 +55,10 @@ def write_pairs(out: Path, document: dict[str, Any]) -> None:
 
 
 def candidates(out: Path, votes: Sequence[Vote]) -> Columns:
-    """The scored candidates of a run as columns; audio stays on the disk."""
+    """The scored candidates of a run as columns; the parts with audio are not opened."""
     names = [vote.score for vote in votes]
     scores = shards.read_all(out, "scores", ["candidate_id", "clip_id", *names])
-    return columns(scores, shards.read_all(out, "candidates", ["candidate_id", "generator"]), votes)
+    return columns(scores, None, votes)
 
 
 def clips_with_clean(out: Path) -> list[str]:

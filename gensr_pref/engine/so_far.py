@@ -5,14 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from gensr_pref import shards
 from gensr_pref.config import Pairing, parse
 from gensr_pref.engine.blueprint import find_rule
 from gensr_pref.engine.pair import votes_for
 from gensr_pref.errors import GensrPrefError
-from gensr_pref.identity import is_noisy
 from gensr_pref.pairing.base import wants_clean
 from gensr_pref.pairing.columns import columns
 from gensr_pref.pairing.pairs import paired
@@ -41,17 +38,10 @@ class YieldSoFar:
             return
         try:
             scores = shards.read(shards.part(self._out, "scores", shard))
-            found = columns(scores, _generators(scores), self._votes)
+            found = columns(scores, None, self._votes)
             made = paired(found, self._rule, self._pairing)
         except GensrPrefError:  # it will be told where it matters
             return
         self.clips += len(set(column(scores, "clip_id")))
         self.paired += len(set(found.clip[made.chosen].tolist()))
         self.pairs += len(made.chosen)
-
-
-def _generators(scores: pa.Table) -> pa.Table:
-    """The candidates of a part of the scores, with their generators, by their ids."""
-    names = [name for name in column(scores, "candidate_id") if not is_noisy(name)]
-    labels = [name.rsplit("/", 2)[1] for name in names]
-    return pa.table({"candidate_id": pa.array(names, pa.string()), "generator": labels})

@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from gensr_pref import shards
 from gensr_pref.audit.leakage import leakage
 from gensr_pref.schema import column
+
+_SOURCE = r'"source_id": "(?P<id>(?:[^"\\]|\\.)*)"'  # a JSON string, its escapes as they are
 
 
 def leaks(clips: pa.Table) -> dict[str, Any]:
@@ -19,9 +22,15 @@ def leaks(clips: pa.Table) -> dict[str, Any]:
     Args:
         clips: with `clip_id`, `speaker`, `source` and `split`.
     """
-    sources = [json.loads(text)["source_id"] for text in column(clips, "source")]
     identities = {"clip": column(clips, "clip_id"), "speaker": column(clips, "speaker")}
-    return leakage(column(clips, "split"), {**identities, "source": sources})
+    return leakage(column(clips, "split"), {**identities, "source": _sources(clips)})
+
+
+def _sources(clips: pa.Table) -> list[str]:
+    """The recording that each clip is of; to parse all its JSON takes six times as long."""
+    escaped = pc.struct_field(pc.extract_regex(clips.column("source"), _SOURCE), "id")
+    told: list[str] = escaped.to_pylist()
+    return [json.loads(f'"{text}"') if "\\" in text else text for text in told]
 
 
 def leak_notices(out: Path) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -204,6 +204,22 @@ class Worker(Protocol):
 
 
 WorkerOf = Callable[[Any], Worker]
+
+
+def bundled(events: Iterable[Event]) -> Iterator[list[Event]]:
+    """Events together that may be told together: those up to the next that something begins.
+
+    That one must be known before its work, which may end the process; between processes every
+    message costs about 1 ms of CPU.
+    """
+    bundle: list[Event] = []
+    for event in events:
+        bundle.append(event)
+        if isinstance(event, Began):
+            yield bundle
+            bundle = []
+    if bundle:
+        yield bundle
 
 
 def is_fatal(error: BaseException | None) -> bool:

@@ -187,6 +187,8 @@ def strongest(code: npt.NDArray[np.int8], strength: Scores, most: int) -> Found:
 def may_meet(ballot: Ballot, pairing: Pairing) -> Mask:
     """[..., N, N] whether i and j may be a pair by what generated them."""
     label = np.asarray(ballot.generators)
+    if label.size and (label == label.flat[0]).all():  # most runs have one: quicker
+        return np.ones((*label.shape, label.shape[-1]), dtype=bool)
     return np.asarray(
         pairing.across_generators | (label[..., :, None] == label[..., None, :]), dtype=bool
     )
@@ -235,10 +237,11 @@ def spread(scores: Scores, groups: npt.NDArray[np.int64]) -> Scores:
 
 def _spread(column: Scores, number: npt.NDArray[np.int64]) -> float:
     known = np.isfinite(column)
-    value, number = column[known], np.unique(number[known], return_inverse=True)[1]
+    value, number = column[known], number[known]
     if not len(value):
         return 0.0
     count = np.bincount(number)
-    mean = np.bincount(number, value) / count
-    variance = np.bincount(number, (value - mean[number]) ** 2) / count
-    return float(np.sqrt(variance.mean()))
+    some = np.maximum(count, 1)
+    mean = np.bincount(number, value) / some
+    variance = np.bincount(number, (value - mean[number]) ** 2) / some
+    return float(np.sqrt(variance[count > 0].mean()))

@@ -11,11 +11,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from gensr_pref.identity import CLEAN, clean_id
+from gensr_pref.identity import CLEAN, NOISY, clean_id
 from gensr_pref.pairing.base import Ballot, Mask, Rows, Scores, Vote, spread, voting
 
-BLOCK = 2**18  # candidate pairs judged at once: a few tens of MB, whatever the run's size
-Generators: TypeAlias = Mapping[str, str] | pa.Table
+BLOCK = 2**15  # candidate pairs judged at once: what a processor's cache holds is twice as quick
+Generators: TypeAlias = Mapping[str, str] | pa.Table | None
+_LABEL = r"/(?P<label>[^/]*)/[^/]*$"  # of a candidate id
 
 
 @dataclass(frozen=True)
@@ -54,23 +55,55 @@ def columns(scores: pa.Table, generators: Generators, votes: Sequence[Vote]) -> 
 
     Args:
         scores: the scores table.
-        generators: candidate id -> generator; or a table with `candidate_id` and `generator`.
+        generators: candidate id -> generator; or a table with `candidate_id` and `generator`; or
+            None: what the ids say.
         votes: from `cast_votes`.
     """
-    known, labels = _labels(generators)
     ids = _array(scores.column("candidate_id"))
+    rows, labels = _candidates(ids, generators)
+    names, clip = _runs(_array(scores.column("clip_id")).take(rows))
+    value = matrix(scores, [vote.score for vote in votes])[rows]
+    if (clip[1:] < clip[:-1]).any():
+        order = np.argsort(clip, kind="stable")
+        rows, clip, labels, value = rows[order], clip[order], labels.take(order), value[order]
+    kind = labels.indices.to_numpy(zero_copy_only=False)
+    groups = clip * max(len(labels.dictionary), 1) + kind
+    label = np.array(labels.dictionary.to_pylist() or [""], dtype=np.str_)[kind]
+    spreads = spread(value, groups)
+    return Columns(ids.take(rows), names, clip, label, value, tuple(votes), spreads)
+
+
+def _candidates(ids: pa.Array, generators: Generators) -> tuple[Rows, pa.DictionaryArray]:
+    """The rows of candidates, and what generated each."""
+    if generators is None:
+        labels = pc.struct_field(pc.extract_regex(ids, _LABEL), "label").dictionary_encode()
+        told = pc.not_equal(labels.cast(pa.string()), NOISY)
+        rows = np.flatnonzero(pc.fill_null(told, False).to_numpy(zero_copy_only=False))
+        return rows, labels.take(rows)
+    known, labels = _named(generators)
     place = pc.index_in(ids, value_set=known)
     rows = np.flatnonzero(pc.is_valid(place).to_numpy(zero_copy_only=False))
-    names = _array(scores.column("clip_id")).take(rows).dictionary_encode()
-    clip = names.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-    order = np.argsort(clip, kind="stable")
-    rows, clip = rows[order], clip[order]
-    label = labels[place.to_numpy(zero_copy_only=False)[rows].astype(np.int64)]
-    value = matrix(scores, [vote.score for vote in votes])[rows]
-    _, kind = np.unique(label, return_inverse=True)
-    groups = clip * (int(kind.max(initial=0)) + 1) + kind
-    spreads = spread(value, groups)
-    return Columns(ids.take(rows), names.dictionary, clip, label, value, tuple(votes), spreads)
+    return rows, labels.take(place.take(rows))
+
+
+def _named(generators: Mapping[str, str] | pa.Table) -> tuple[pa.Array, pa.DictionaryArray]:
+    if isinstance(generators, Mapping):
+        known = pa.array(list(generators), pa.string())
+        return known, pa.array(list(generators.values()), pa.string()).dictionary_encode()
+    known, labels = (_array(generators.column(name)) for name in ("candidate_id", "generator"))
+    return known, labels.dictionary_encode()
+
+
+def _runs(names: pa.Array) -> tuple[pa.Array, Rows]:
+    """Each name once, in the order of the first, and the place of each row's.
+
+    Rows of a name mostly follow each other, so that only the first of them is looked up.
+    """
+    changes = pc.not_equal(names[1:], names[:-1]).to_numpy(zero_copy_only=False)
+    first = np.r_[np.ones(min(1, len(names)), bool), changes]
+    heads = names.filter(pa.array(first)).dictionary_encode()
+    places = heads.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    return heads.dictionary, places[np.cumsum(first) - 1]
 
 
 def with_clean(found: Columns, clips: Collection[str] | pa.Array) -> Columns:
@@ -111,16 +144,6 @@ def matrix(scores: pa.Table, names: Sequence[str]) -> Scores:
     """[R, M] score columns as float64, NaN where null."""
     found = [scores.column(name).to_numpy(zero_copy_only=False) for name in names]
     return np.stack(found, axis=1).astype(np.float64)
-
-
-def _labels(generators: Generators) -> tuple[pa.Array, npt.NDArray[np.str_]]:
-    if isinstance(generators, Mapping):
-        named = pa.array(list(generators), pa.string())
-        return named, np.array(list(generators.values()), dtype=np.str_)
-    named = _array(generators.column("candidate_id"))
-    encoded = _array(generators.column("generator")).dictionary_encode()
-    names = np.array(encoded.dictionary.to_pylist() or [""], dtype=np.str_)
-    return named, names[encoded.indices.to_numpy(zero_copy_only=False)]
 
 
 def _array(column: pa.ChunkedArray) -> pa.Array:

@@ -1,42 +1,43 @@
-"""What the engine costs beside the arithmetic that it runs.
+"""What the engine costs where generators and metrics cost nothing.
 
-    python -m tests.benchmarks.engine size [--clips 1000 10000] [--kind serial] [--out DIR]
-    python -m tests.benchmarks.engine overhead [--clips 400] [--seconds 0.05]
+    python -m tests.benchmarks.engine [--clips 1000 10000 100000] [--kind serial|ray]
+    python -m tests.benchmarks.engine --clips 90000 --kind ray --keep DIR     # 80 000 pairs
+    python -m tests.benchmarks.engine --plan        # only what comes before the first shard
 
-`size`: builds of generators and metrics that cost next to nothing, 8 candidates a clip, each in a
-process of its own: clips per second, the driver's memory, files and the time to list them. Clips
-are 40 ms of noise at 8 kHz, so what is left is decoding, encoding, Parquet and order.
+Builds of 8 candidates a clip, each in a process of its own: clips per second, CPU per clip of the
+driver and of all else (Ray's own processes included), the driver's memory, files and the time to
+list them, and the seconds of a second build that finds everything done. Clips are 40 ms of noise
+at 8 kHz, so what is left is decoding, encoding, Parquet and order.
 
-`overhead`: a build on Ray with 2 workers beside two plain processes that do the same tasks, one
-half of the shards each, in turns so that a busy machine disturbs both alike. Every candidate costs
-`--seconds` of arithmetic, every clip as much again to score.
+The scores are synthetic: a candidate's quality is drawn from its samples, and each of five voting
+scores is that quality and some noise, so that 9 of 10 clips have a unanimous pair. 90 000 clips
+are thus a build of 80 000 pairs at its full size, but for the audio and the models.
 """
 
 import argparse
 import json
-import multiprocessing
-import resource
 import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import replace
+import zlib
 from pathlib import Path
 
 import numpy as np
 import soundfile
 
 from gensr_pref import config, shards
-from gensr_pref.engine import rundir, serial
+from gensr_pref.engine import rundir
 from gensr_pref.engine.blueprint import draw_up
 from gensr_pref.engine.build import build, outstanding
-from gensr_pref.engine.work import Setup
-from gensr_pref.engine.worker import ShardWorker
 from gensr_pref.generators.base import Candidate
 from gensr_pref.metrics.base import MetricSpec, Score
+from tests.benchmarks.processes import Processes, load, resident_mb
 
 RATE, FRAMES = 8000, 320  # 40 ms
 CANDIDATES = 8
+OPINIONS = ("one", "two", "three", "four", "five")
+DISSENT = 2.2  # deviation of an opinion from the quality, whose own is 1: 9 of 10 clips have a pair
 HERE = "tests.benchmarks.engine"
 TABLES = ("clips", "candidates", "scores", "pairs", "failures")
 
@@ -46,9 +47,6 @@ class Cheap:
 
     name, revision, sample_rate = "cheap", "1", RATE
 
-    def __init__(self, seconds: float = 0.0) -> None:
-        self.seconds = seconds
-
     def load(self, device):
         """Nothing to load."""
 
@@ -56,35 +54,26 @@ class Cheap:
         return [self._one(row[:n], s) for row, n, s in zip(noisy, lengths, seeds, strict=True)]
 
     def _one(self, row, seed):
-        work(self.seconds)
         rng = np.random.default_rng(seed)
         return Candidate(row + rng.uniform(0.001, 0.01) * rng.standard_normal(len(row), np.float32))
 
 
-class Level:
-    """Two numbers that cost nothing."""
+class Opinions:
+    """Five scores that agree somewhat, drawn from the samples of a candidate."""
 
-    def __init__(self, seconds: float = 0.0) -> None:
-        self.seconds = seconds
-        scores = (Score("level", False), Score("peak", False))
-        self.spec = MetricSpec("level", scores, None)
+    spec = MetricSpec("opinions", tuple(Score(name) for name in OPINIONS), None)
 
     def load(self, device):
         """Nothing to load."""
 
     def score(self, clip):
-        work(self.seconds)
-        return [
-            {"level": float(np.square(s.wave).mean()), "peak": float(np.abs(s.wave).max())}
-            for s in clip.candidates
-        ]
+        return [opinions(zlib.crc32(sound.wave.tobytes())) for sound in clip.candidates]
 
 
-def work(seconds):
-    """Arithmetic for about so long on the machine this was written on: a fixed amount of it."""
-    matrix = np.full((64, 64), 0.01)
-    for _ in range(int(seconds * 60_000)):
-        matrix = matrix @ matrix
+def opinions(seed):
+    """A quality, and what five say of it."""
+    quality, *errors = np.random.default_rng(seed).standard_normal(1 + len(OPINIONS))
+    return {n: float(quality + DISSENT * e) for n, e in zip(OPINIONS, errors, strict=True)}
 
 
 def recording(folder, clips):
@@ -96,7 +85,7 @@ def recording(folder, clips):
             file.write(0.1 * rng.standard_normal(FRAMES, np.float32))
 
 
-def run_file(seconds=0.0, **engine):
+def run_file(**engine):
     """A run over that noise."""
     return config.parse(
         {
@@ -105,10 +94,8 @@ def run_file(seconds=0.0, **engine):
                 "sample_rate": RATE,
                 "segment_seconds": [0.04, 0.04],
             },
-            "generators": [
-                {"use": f"{HERE}:Cheap", "candidates": CANDIDATES, "options": {"seconds": seconds}}
-            ],
-            "panel": [{"metric": f"{HERE}:Level", "options": {"seconds": seconds}}],
+            "generators": [{"use": f"{HERE}:Cheap", "candidates": CANDIDATES}],
+            "panel": [{"metric": f"{HERE}:Opinions"}],
             "engine": engine,
         },
         config.Run,
@@ -116,98 +103,97 @@ def run_file(seconds=0.0, **engine):
     )
 
 
-def one_size(folder, clips, kind):
-    """Build so many clips in this process; prints what it took."""
-    recording(folder, clips)
-    out, began = folder / "run", time.perf_counter()
-    summary = build(run_file(kind=kind, workers=2, shard_clips=64), folder, out)
-    seconds = time.perf_counter() - began
-    assert summary["clips"] == clips
-    assert summary["complete"]
-    began = time.perf_counter()
-    files = sum(len(shards.parts(out, table)) for table in TABLES)
-    listing = time.perf_counter() - began
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    size = sum(path.stat().st_size for path in out.glob("*/*.parquet")) / 1e6
+def one_size(folder, clips, kind, workers):
+    """Build so many clips in this process, or what is left of them; prints what it took."""
+    if not (folder / "speech").exists():
+        recording(folder, clips)
+    run, out = run_file(kind=kind, workers=workers, shard_clips=64), folder / "run"
+    made = clips - shards.count(out, "scores") // (1 + CANDIDATES)
+    with Processes() as seen:
+        seconds, summary = timed(build, run, folder, out)
+    assert (summary["clips"], summary["complete"]) == (clips, True)
+    listing, paths = timed(lambda: [path for table in TABLES for path in shards.parts(out, table)])
+    again, _ = timed(build, run, folder, out)
     told = {
         "clips": clips,
+        "made": made,
         "kind": kind,
-        "clips_per_second": round(clips / seconds, 1),
-        "driver_mb": round(peak),
-        "files": files,
+        "workers": workers if kind == "ray" else 1,
+        "pairs": summary["pairs"],
+        "seconds": round(seconds, 1),
+        "clips_per_second": round(made / seconds, 1),
+        "driver_cpu_ms_per_clip": round(1000 * seen.cpu_seconds / made, 2),
+        "others_cpu_ms_per_clip": round(1000 * seen.others_cpu_seconds / made, 2),
+        "driver_start_mb": round(seen.start_mb),
+        "driver_peak_mb": round(seen.peak_mb),
+        "files": len(paths),
         "listing_ms": round(1000 * listing, 1),
-        "mb": round(size, 1),
+        "mb": round(sum(path.stat().st_size for path in paths) / 1e6, 1),
+        "again_seconds": round(again, 1),
+        "load": load(),
     }
     print(json.dumps(told), flush=True)
 
 
-def sizes(options):
-    """Every size in a process of its own, so that its memory is its own."""
-    for clips in options.clips:
-        with tempfile.TemporaryDirectory(dir=options.out) as folder:
-            command = [sys.executable, "-m", HERE, "one", str(clips), options.kind, folder]
-            subprocess.run(command, check=True)
+def planned(folder, clips):
+    """What a build does, and holds until it ends, before its first shard begins."""
+    recording(folder, clips)
+    run, out = run_file(kind="ray", shard_clips=64), folder / "run"
+    with Processes() as seen:
+        blueprint = draw_up(run, folder)
+        with rundir.opened(out, blueprint) as layout:
+            jobs = outstanding(blueprint, layout, out)
+        held = resident_mb()
+    told = {
+        "clips": clips,
+        "shards": len(jobs),
+        "cpu_seconds": round(seen.cpu_seconds, 1),
+        "mb_before": round(seen.start_mb, 1),
+        "mb_of_plan": round(held - seen.start_mb, 1),
+    }
+    print(json.dumps(told), flush=True)
 
 
-def plain_half(setup, jobs):
-    """One of the two plain processes."""
-    for _ in serial.run(ShardWorker, setup, jobs):
-        pass
-
-
-def plain(folder, run):
-    """The same tasks by two processes that share nothing; seconds."""
-    blueprint, out = draw_up(run, folder), folder / "plain"
-    with rundir.opened(out, blueprint) as layout:
-        jobs = outstanding(blueprint, layout, out)
-    setup = Setup(run, folder, out, blueprint.facts)
-    context = multiprocessing.get_context("spawn")
-    halves = [
-        context.Process(target=plain_half, args=(replace(setup), jobs[k::2])) for k in range(2)
-    ]
+def timed(function, *given):
+    """Seconds of a call, and what it gives."""
     began = time.perf_counter()
-    for one in halves:
-        one.start()
-    for one in halves:
-        one.join()
-        assert one.exitcode == 0
-    return time.perf_counter() - began
-
-
-def overhead(options):
-    """Ray beside plain processes."""
-    for turn in range(options.turns):
-        with tempfile.TemporaryDirectory(dir=options.out) as name:
-            folder = Path(name)
-            recording(folder, options.clips[0])
-            run = run_file(options.seconds, kind="ray", workers=2, shard_clips=8)
-            without = plain(folder, run)
-            began = time.perf_counter()
-            build(run, folder, folder / "ray")
-            on_ray = time.perf_counter() - began
-            told = {
-                "turn": turn,
-                "plain_seconds": round(without, 1),
-                "ray_seconds": round(on_ray, 1),
-                "ratio": round(on_ray / without, 3),
-            }
-            print(json.dumps(told), flush=True)
+    made = function(*given)
+    return time.perf_counter() - began, made
 
 
 def main():
-    """Parse and measure."""
-    if sys.argv[1:2] == ["one"]:
-        one_size(Path(sys.argv[4]), int(sys.argv[2]), sys.argv[3])
-        return
+    """Every size in a process of its own, so that its memory is its own."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["size", "overhead"])
-    parser.add_argument("--clips", type=int, nargs="+", default=[1000, 10_000])
+    parser.add_argument("--clips", type=int, nargs="+", default=[1000, 10_000, 100_000])
     parser.add_argument("--kind", choices=["serial", "ray"], default="serial")
-    parser.add_argument("--seconds", type=float, default=0.05)
-    parser.add_argument("--turns", type=int, default=1)
     parser.add_argument("--out", type=Path, help="where the run directories are made")
+    parser.add_argument("--workers", type=int, default=2, help="of Ray")
+    parser.add_argument(
+        "--keep", type=Path, help="keeps the run of one size; may hold a part of it"
+    )
+    parser.add_argument("--plan", action="store_true", help="build nothing")
+    parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    (sizes if options.what == "size" else overhead)(options)
+    if options.here and options.plan:
+        planned(options.keep, options.clips[0])
+        return
+    if options.here:
+        one_size(options.keep, options.clips[0], options.kind, options.workers)
+        return
+    for clips in options.clips:
+        with tempfile.TemporaryDirectory(dir=options.out) as folder:
+            asked = ["--clips", clips, "--kind", options.kind, "--workers", options.workers]
+            asked += ["--plan"] if options.plan else []
+            command = [
+                sys.executable,
+                "-m",
+                HERE,
+                *asked,
+                "--keep",
+                options.keep or folder,
+                "--here",
+            ]
+            subprocess.run([str(word) for word in command], check=True)
 
 
 if __name__ == "__main__":

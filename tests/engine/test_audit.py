@@ -5,6 +5,7 @@ import json
 import shutil
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from gensr_pref import audio, cli, shards
@@ -12,6 +13,7 @@ from gensr_pref.audit.sound import sound_properties
 from gensr_pref.engine.audit import audit
 from gensr_pref.engine.build import build
 from gensr_pref.engine.pair import pair
+from gensr_pref.engine.splits import leaks
 from gensr_pref.identity import clean_id
 
 from .conftest import rows
@@ -245,3 +247,18 @@ def test_two_generators_that_may_meet(base, tmp_path):
     assert apart["complete"]
     assert audit(tmp_path / "run")["candidates_with_all_votes"] == {"4": 14}
     assert audit(tmp_path / "run")["generators"] == []
+
+
+def test_recordings_of_any_name_are_told_apart():
+    """Names with what JSON escapes; one is on both sides."""
+    names = ['a "b".wav', "c\\d.wav", "Ä/é.flac", 'a "b".wav', '{"source_id": "x"}']
+    sources = [json.dumps({"source_id": name, "start": 0}, ensure_ascii=False) for name in names]
+    clips = pa.table(
+        {
+            "clip_id": [str(k) for k in range(5)],
+            "speaker": pa.nulls(5, pa.string()),
+            "source": sources,
+            "split": ["train", "train", "train", "validation", "train"],
+        }
+    )
+    assert leaks(clips)["source"] == {"shared": 1, "examples": ['a "b".wav']}

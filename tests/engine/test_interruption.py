@@ -100,7 +100,24 @@ def test_interrupted_twice_in_a_row(base, tmp_path, undisturbed, kind):
     assert tables(out) == undisturbed
 
 
-def workers_of(driver: int) -> list[int]:
+@pytest.mark.slow
+def test_second_build_of_a_directory_is_refused_and_harms_nothing(base, tmp_path, undisturbed):
+    """The first is held up meanwhile, so that it cannot be done before the second looks."""
+    out = tmp_path / "run"
+    first = subprocess.Popen(command(base, out), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    while first.poll() is None and parts(out) < 1:
+        time.sleep(0.01)
+    os.kill(first.pid, signal.SIGSTOP)
+    second = subprocess.run(command(base, out), capture_output=True, text=True)
+    os.kill(first.pid, signal.SIGCONT)
+    told = first.communicate(timeout=120)[0].decode()
+    assert second.returncode == 2
+    assert "another process is working on it" in second.stderr
+    assert first.returncode == 0, told
+    assert tables(out) == undisturbed
+
+
+def workers_of(driver: int, title: bytes = b"ray::Member") -> list[int]:
     """The processes of Ray actors that a driver has started; of nobody else's."""
     parents, workers = {}, []
     for folder in Path("/proc").iterdir():
@@ -109,7 +126,7 @@ def workers_of(driver: int) -> list[int]:
         try:
             facts = folder.joinpath("stat").read_text().rpartition(")")[2].split()
             parents[int(folder.name)] = int(facts[1])
-            if b"ray::ShardWorker" in folder.joinpath("cmdline").read_bytes():
+            if title in folder.joinpath("cmdline").read_bytes():
                 workers.append(int(folder.name))
         except OSError:
             continue

@@ -11,6 +11,7 @@ from gensr_pref import schema
 from gensr_pref.config import Pairing
 from gensr_pref.errors import ConfigError
 from gensr_pref.pairing.base import Vote
+from gensr_pref.pairing.columns import columns
 from gensr_pref.pairing.pairs import cast_votes, make
 from gensr_pref.pairing.unanimous import unanimous
 
@@ -128,3 +129,28 @@ def test_unknown_score_in_the_rule(section):
 def test_panel_without_votes():
     with pytest.raises(ConfigError, match="no score votes"):
         cast_votes(PANEL, Pairing(votes=[]))
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+def test_ids_say_what_generated_a_candidate(mixed):
+    """With the rows of a clip together, and with all rows in any order."""
+    scores, generators = table(3)
+    if mixed:
+        scores = scores.take(np.random.default_rng(0).permutation(len(scores)))
+    told, said = (columns(scores, which, PANEL) for which in (generators, None))
+    assert said.ids.equals(told.ids)
+    assert said.clip_ids.equals(told.clip_ids)
+    assert [said.clip_ids[k].as_py() for k in said.clip] == [
+        name.split("/")[0] for name in said.ids.to_pylist()
+    ]
+    for name in ("clip", "generators", "scores", "spreads"):
+        assert np.array_equal(getattr(said, name), getattr(told, name), equal_nan=name == "scores")
+
+
+def test_pairs_do_not_depend_on_the_size_of_a_block(monkeypatch):
+    scores, generators = table(4)
+    pairing = Pairing(across_generators=True, pairs_per_clip=3)
+    whole = make(scores, generators, PANEL, unanimous, pairing)
+    monkeypatch.setattr("gensr_pref.pairing.columns.BLOCK", 1)
+    assert make(scores, generators, PANEL, unanimous, pairing) == whole
+    assert whole
