@@ -60,7 +60,9 @@ def _pairs_of_part(
         rows = [place for clip in _ids(clips) for place in places.get(clip, ())]
         if rows:
             mine = pairs.take(pa.array(rows, pa.int64()))
-            yield _joined(mine, _taken(clips, "clip_id", mine.column("clip_id")), sides, scores, form)
+            yield _joined(
+                mine, _taken(clips, "clip_id", mine.column("clip_id")), sides, scores, form
+            )
 
 
 def _joined(
@@ -104,7 +106,9 @@ def candidate_rows(run: Path, scores: Sequence[str], audio: bool = False) -> Ite
         if audio:
             yield from _candidates_with_audio(run, part, found, clips, form)
         else:
-            columns = [name for name in CANDIDATES.names if name in form.names and name != "clip_id"]
+            columns = [
+                name for name in CANDIDATES.names if name in form.names and name != "clip_id"
+            ]
             known = shards.read(run / "candidates" / part.name, columns)
             yield _candidates(found, clips, known, form)
 
@@ -125,9 +129,7 @@ def _candidates_with_audio(
         yield _candidates(found.only(batch.column("candidate_id")), clips, pa.table(batch), form)
 
 
-def _candidates(
-    found: _Scores, clips: pa.Table, known: pa.Table, form: pa.Schema
-) -> pa.Table:
+def _candidates(found: _Scores, clips: pa.Table, known: pa.Table, form: pa.Schema) -> pa.Table:
     table = found.table
     ids, of_clip = table.column("candidate_id"), _taken(clips, "clip_id", table.column("clip_id"))
     rows = _taken(known, "candidate_id", ids)
@@ -228,7 +230,9 @@ def _struct(column: pa.ChunkedArray, kind: pa.StructType) -> pa.Array:
     whole = _whole(column)
     there = {field.name for field in whole.type}
     values = [
-        pc.struct_field(whole, field.name) if field.name in there else pa.nulls(len(whole), field.type)
+        pc.struct_field(whole, field.name)
+        if field.name in there
+        else pa.nulls(len(whole), field.type)
         for field in kind
     ]
     return pa.StructArray.from_arrays(values, fields=list(kind))
