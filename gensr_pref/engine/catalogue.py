@@ -84,7 +84,7 @@ def _parameters(generator: Any) -> int | None:
 
 
 def licence_of(generator: Any) -> str:
-    """What a generator says, else the head of the card beside its checkpoint; - where neither does."""
+    """What a generator says, else the card beside its checkpoint; - where neither does."""
     told = getattr(generator, "licence", None)
     return told if isinstance(told, str) and told else _licence(generator)
 

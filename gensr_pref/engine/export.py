@@ -60,8 +60,8 @@ def export(
         ``non_commercial``: what forbids commercial use.
 
     Raises:
-        InputError: not a run directory; nothing to export; `out` holds something else; or what would
-            be published tells of this machine or its user (every place is named).
+        InputError: not a run directory; nothing to export; `out` holds something else; or what
+            would be published tells of this machine or its user (every place is named).
         StorageError: something cannot be read or written. `out` is as it was.
     """
     document = rundir.document(run)
@@ -148,8 +148,8 @@ def _require_harmless(folder: Path, local: Local, publishing: Publishing) -> Non
         lines.append(f"  ... and {len(found) - _SHOWN} more")
     raise InputError(
         "\n".join(["what would be published tells of this machine or its user:", *lines])
-        + "\nNothing was written. Replace names of speakers and recordings with --anonymise hash (or "
-        "drop); say --allow TEXT for each text that may go out"
+        + "\nNothing was written. Replace names of speakers and recordings with --anonymise hash "
+        "(or drop); say --allow TEXT for each text that may go out"
     )
 
 

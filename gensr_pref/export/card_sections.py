@@ -20,8 +20,8 @@ HOME = "gensr_pref"
 def body(facts: Facts) -> str:
     """The card below its YAML."""
     every = [
-        _title, _warnings, _content, _loading, _sources, _models, _panel, _rule, _agreement, _biases,
-        _consent, _rebuild, _citation,
+        _title, _warnings, _content, _loading, _sources, _models, _panel, _rule, _agreement,
+        _biases, _consent, _rebuild, _citation,
     ]  # fmt: skip
     return "\n\n".join(text for section in every if (text := section(facts))) + "\n"
 
@@ -30,8 +30,8 @@ def _title(facts: Facts) -> str:
     counts = facts.summary
     return (
         f"# {escaped(facts.run['name'])}\n\n"
-        f"{counts['pairs']} preference pairs for generative speech restoration. Each is a noisy clip "
-        "(`prompt`) and two restorations of it, of which one (`chosen`) is better than the other "
+        f"{counts['pairs']} preference pairs for generative speech restoration. Each is a noisy "
+        "clip (`prompt`) and two restorations of it, of which one (`chosen`) is better than the other "
         f"(`rejected`) by the rule below. They are from {counts['clips']} clips with "
         f"{counts['candidates']} restored candidates, judged by models and not by people."
     )
@@ -47,10 +47,10 @@ def _warnings(facts: Facts) -> str:
     if barred:
         named = ", ".join(f"{escaped(p.name)} ({p.kind}, {code(p.licence)})" for p in barred)
         lines.append(f"**Not for commercial use.** A licence that forbids it is of: {named}.")
-    for part in bound:
-        lines.append(
-            f"**Mind the licence of {escaped(part.name)}** ({part.kind}): {escaped(part.notice)}."
-        )
+    lines += [
+        f"**Mind the licence of {escaped(part.name)}** ({part.kind}): {escaped(part.notice)}."
+        for part in bound
+    ]
     if unknown:
         named = ", ".join(escaped(part.name) for part in unknown)
         lines.append(
@@ -72,8 +72,8 @@ def _content(facts: Facts) -> str:
         "`prompt`, `chosen`, `rejected` are sound (16-bit FLAC, mono).",
         "`margins` says by how much chosen is better on every score; `chosen_scores` and "
         "`rejected_scores` the scores themselves.",
-        "`chosen_tokens`, `chosen_latent` (and of rejected) are what the generator's own likelihood "
-        "or error is computed on, where it gives them: latents are little-endian float16.",
+        "`chosen_tokens`, `chosen_latent` (and of rejected) are what the generator's own "
+        "likelihood or error is computed on, where it gives them: latents are little-endian float16.",
         "`degradation` is what was done to clean speech to make the clip, as JSON.",
     ]
     if facts.form == "trl":
@@ -89,7 +89,8 @@ def _loading(facts: Facts) -> str:
     name = facts.repository or "path/to/this/folder"
     if facts.form == "wav-jsonl":
         code_text = "import json\n\npairs = [json.loads(line) for line in open('train.jsonl')]"
-        return f"## How to load it\n\n{block(code_text, 'python')}\n\nPaths in it are relative to this folder."
+        shown = block(code_text, "python")
+        return f"## How to load it\n\n{shown}\n\nPaths in it are relative to this folder."
     lines = ["import datasets", "", f'pairs = datasets.load_dataset("{name}")']
     if len(facts.tables) > 1:
         lines.append(f'scores = datasets.load_dataset("{name}", "{facts.tables[1].name}")')
@@ -153,7 +154,8 @@ def _rule(facts: Facts) -> str:
     told = code(json.dumps(settings)) if settings else "with its usual settings"
     lines = [
         f"## Rule and yield\n\nRule {code(pairing['rule'])}, {told}.",
-        f"{share(found['joint'])} of the clips have a pair{_interval(found.get('joint_interval'))}.",
+        f"{share(found['joint'])} of the clips have a pair"
+        f"{_interval(found.get('joint_interval'))}.",
     ]
     if found.get("by_chance") is not None:
         lines.append(f"With shuffled scores it would be {share(found['by_chance'])}.")
@@ -177,8 +179,8 @@ def _agreement(facts: Facts) -> str:
     votes = facts.audit.get("panel", {}).get("effective_votes") or {}
     if votes.get("value") is not None:
         parts.append(
-            f"{votes['votes']} votes count as {votes['value']:.1f} independent ones (effective number by "
-            "participation ratio)."
+            f"{votes['votes']} votes count as {votes['value']:.1f} independent ones (effective "
+            "number by participation ratio)."
         )
     if facts.has_figure:
         parts.append(f"![Kendall's tau between every two votes]({FIGURE})")
@@ -195,7 +197,10 @@ def _hold_out(facts: Facts) -> list[str]:
     ]  # fmt: skip
     if not rows:
         return []
-    text = "Scores that took no part, and in what share of the pairs they prefer the chosen (one half is chance):"
+    text = (
+        "Scores that took no part, and in what share of the pairs they prefer the chosen (one half "
+        "is chance):"
+    )
     return [text, table(["score", "prefers chosen", "interval"], rows)]
 
 
@@ -209,17 +214,18 @@ def _heard(facts: Facts) -> list[str]:
 
 def _biases(facts: Facts) -> str:
     told = [
-        f"Chosen differs from rejected in {code(row['property'])}: Cohen's d {number(row['cohens_d'])}, "
-        f"Cliff's delta {number(row['cliffs_delta'])}. A model may learn that instead."
+        f"Chosen differs from rejected in {code(row['property'])}: Cohen's d "
+        f"{number(row['cohens_d'])}, Cliff's delta {number(row['cliffs_delta'])}. A model may "
+        "learn that instead."
         for row in facts.audit.get("sides") or ()
         if row["warns"]
     ]
-    for row in facts.audit.get("learnability") or ():
-        if row["accuracy"] is not None:
-            told.append(
-                f"A linear probe names the chosen of unseen pairs of {code(row['generator'])} in "
-                f"{share(row['accuracy'])} of cases; with labels shuffled, in {share(row['shuffled'])}."
-            )
+    told += [
+        f"A linear probe names the chosen of unseen pairs of {code(row['generator'])} in "
+        f"{share(row['accuracy'])} of cases; with labels shuffled, in {share(row['shuffled'])}."
+        for row in facts.audit.get("learnability") or ()
+        if row["accuracy"] is not None
+    ]
     for kind, shared in (facts.audit.get("leakage") or {}).items():
         if kind != "clips" and shared["shared"]:
             told.append(f"{shared['shared']} {escaped(kind)}(s) are in several splits.")
@@ -232,12 +238,12 @@ def _consent(facts: Facts) -> str:
     if facts.anonymised is None:
         return ""
     how = {
-        "hash": "Speakers and recordings are named by pseudonyms under a secret that is not published.",
+        "hash": "Speakers and recordings have pseudonyms under a secret that is not published.",
         "drop": "Speakers and recordings are not named.",
     }[facts.anonymised]
     return (
-        f"## Privacy\n\n{how} Clip ids are pseudonyms too; seeds, and the details of degradations, are left "
-        "out. Voices are not altered, and what is said is in `text`."
+        f"## Privacy\n\n{how} Clip ids are pseudonyms too; seeds, and what was drawn from them, are "
+        "left out. Voices are not altered, and what is said is in `text`."
     )
 
 
@@ -246,8 +252,8 @@ def _rebuild(facts: Facts) -> str:
     version = code(f"gensr_pref {facts.run['provenance'].get('gensr_pref', '')}".strip())
     return (
         f"## How to build it again\n\nMade with {version}; the run's fingerprint is "
-        f"{code(str(facts.run['provenance'].get('fingerprint', '')))}. Put the recordings where `run.yaml` "
-        f"looks for them:\n\n{block(command, 'sh')}"
+        f"{code(str(facts.run['provenance'].get('fingerprint', '')))}. Put the recordings where "
+        f"`run.yaml` looks for them:\n\n{block(command, 'sh')}"
     )
 
 

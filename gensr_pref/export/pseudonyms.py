@@ -25,7 +25,7 @@ How = Literal["drop", "hash"]
 SECRET = "anonymise.key"  # of a run directory
 _BYTES = 32
 _IDS = ("clip_id", "pair_id", "candidate_id", "chosen_id", "rejected_id")
-_SEEDS = ("seed", "chosen_seed", "rejected_seed")
+_DRAWN = ("seed", "sampling")  # of a candidate, or of a pair's sides
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,9 @@ class Pseudonyms:
         """Rows of an export, anonymised.
 
         Ids begin with a pseudonym of their clip, as a clip's own name holds that of its recording.
-        Seeds are dropped and of a degradation only the steps' names stay: both are drawn from the
-        clip's identity and the run's seed, and would confirm a guess of the recording's name.
+        Seeds and what is drawn from them are dropped, and of a degradation only the steps' names
+        stay: all of it follows from the recording's name and the run's seed, and would confirm a
+        guess of the name.
         """
         for name in table.column_names:
             if change := self._change(name):
@@ -66,7 +67,7 @@ class Pseudonyms:
     def _change(self, column: str) -> Callable[[Any], Any] | None:
         if column in _IDS:
             return self._id
-        if column in _SEEDS:
+        if column.removeprefix("chosen_").removeprefix("rejected_") in _DRAWN:
             return lambda _: None
         return {
             "speaker": self.speaker,

@@ -11,8 +11,8 @@ _PATH = re.compile(
     r"(?<![\w/.:])(?:/|~[\w.-]*/|[A-Za-z]:\\|\.\.?/)[^\s\"'<>|,;]*[^\s\"'<>|,;/\\]|^/$"
 )
 _COUNTS = (
-    "clips", "candidates", "scored", "pairs", "clips_with_pair", "yield", "without_pair", "failures",
-    "stages",
+    "clips", "candidates", "scored", "pairs", "clips_with_pair", "yield", "without_pair",
+    "failures", "stages",
 )  # fmt: skip
 
 

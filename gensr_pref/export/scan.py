@@ -27,10 +27,10 @@ SPOKEN = ("text", "transcript")  # words that people said: the name of a user ma
 _SHOWN = 5
 _TEXT = (".md", ".json", ".jsonl", ".yaml", ".yml", ".csv", ".txt", ".svg")
 # Names so common that finding them tells nothing of a person or a machine.
-_COMMON = frozenset(
-    "root user admin ubuntu debian runner nobody guest home test build docker localhost "
-    "localdomain container linux work data main master node worker app vagrant".split()
-)
+_COMMON = """
+root user admin ubuntu debian runner nobody guest home test build docker localhost localdomain
+container linux work data main master node worker app vagrant
+"""
 _TOKENS = {
     "a Hugging Face token": r"\bhf_[A-Za-z0-9]{20,}\b|\bapi_org_[A-Za-z0-9]{20,}\b",
     "a GitHub token": r"\bgh[pousr]_[A-Za-z0-9]{30,}\b|\bgithub_pat_\w{30,}",
@@ -253,7 +253,7 @@ def _user() -> str:
 
 
 def _telling(name: str) -> str:
-    return "" if len(name) < 3 or name.lower() in _COMMON else name
+    return "" if len(name) < 3 or name.lower() in _COMMON.split() else name
 
 
 def _own_tokens() -> tuple[str, ...]:
