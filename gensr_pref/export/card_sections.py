@@ -31,8 +31,8 @@ def _title(facts: Facts) -> str:
     return (
         f"# {escaped(facts.run['name'])}\n\n"
         f"{counts['pairs']} preference pairs for generative speech restoration. Each is a noisy "
-        "clip (`prompt`) and two restorations of it, of which one (`chosen`) is better than the other "
-        f"(`rejected`) by the rule below. They are from {counts['clips']} clips with "
+        "clip (`prompt`) and two restorations of it, of which one (`chosen`) is better than the "
+        f"other (`rejected`) by the rule below. They are from {counts['clips']} clips with "
         f"{counts['candidates']} restored candidates, judged by models and not by people."
     )
 
@@ -73,7 +73,7 @@ def _content(facts: Facts) -> str:
         "`margins` says by how much chosen is better on every score; `chosen_scores` and "
         "`rejected_scores` the scores themselves.",
         "`chosen_tokens`, `chosen_latent` (and of rejected) are what the generator's own "
-        "likelihood or error is computed on, where it gives them: latents are little-endian float16.",
+        "likelihood or error is computed on; latents are little-endian float16.",
         "`degradation` is what was done to clean speech to make the clip, as JSON.",
     ]
     if facts.form == "trl":
@@ -242,8 +242,8 @@ def _consent(facts: Facts) -> str:
         "drop": "Speakers and recordings are not named.",
     }[facts.anonymised]
     return (
-        f"## Privacy\n\n{how} Clip ids are pseudonyms too; seeds, and what was drawn from them, are "
-        "left out. Voices are not altered, and what is said is in `text`."
+        f"## Privacy\n\n{how} Clip ids are pseudonyms too; seeds, and what was drawn from them, "
+        "are left out. Voices are not altered, and what is said is in `text`."
     )
 
 

@@ -2,8 +2,8 @@
 
 TRL 1.16 (`trl/trainer/dpo_trainer.py`): `DPOTrainer` takes ``prompt``, ``chosen`` and ``rejected``
 as text, and turns them with its tokenizer into ``prompt_ids``, ``chosen_ids`` and ``rejected_ids``,
-which its `DataCollatorForPreference` joins to sequences. Both are written here: the ids, and as text
-one word ``<|id|>`` per id, for a tokenizer that has these as tokens.
+which its `DataCollatorForPreference` joins to sequences. Both are written here: the ids, and as
+text one word ``<|id|>`` per id, for a tokenizer that has these as tokens.
 
 The tokens of a candidate, [codebooks][frames], become one sequence frame by frame; the id of code c
 of codebook g is ``g * codes + c``. The prompt is empty: what a generator hears is sound, which is
