@@ -1,17 +1,20 @@
 """A Hub on this machine that takes datasets: what `HfApi` asks when it makes and fills one.
 
-It speaks the protocol as huggingface_hub 2.4 does without Xet: ``repos/create``, ``preupload``, the LFS
-batch API with one PUT per object and a verification, commits as JSON lines, branches, pull requests,
-and ``validate-yaml``. Large files are those that end in .parquet or .png, as the Hub's .gitattributes say.
+It speaks the protocol as huggingface_hub 2.4 does without Xet: ``repos/create``, ``preupload``, the
+LFS batch API with one PUT per object and a verification, commits as JSON lines, branches, pull
+requests, and ``validate-yaml``. Large files are those that end in .parquet or .png, as the Hub's
+.gitattributes say.
 """
 
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import json
 import re
 import threading
+import time
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -51,6 +54,7 @@ class UploadServer:
         refusals: path pattern -> (status, message) with which a request is answered.
         room: bytes of large objects that are taken before ``refused_put`` answers.
         refused_put: status of a PUT for which there is no room.
+        stall: whether PUTs but the first are left waiting; `stalled` is set by the first that is.
     """
 
     def __init__(self) -> None:
@@ -62,6 +66,8 @@ class UploadServer:
         self.refusals: dict[str, tuple[int, str]] = {}
         self.room: float = float("inf")
         self.refused_put = 410  # which the client does not try again
+        self.stall = False
+        self.stalled = threading.Event()
         handler = type("Handler", (_Handler,), {"hub": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
@@ -106,7 +112,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         path = unquote(self.path.partition("?")[0])
         self.hub.asked.append((self.command, path))
-        self._body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self._body = self._received()
         for pattern, (status, message) in self.hub.refusals.items():
             if re.search(pattern, path):
                 self._error(status, message)
@@ -116,6 +122,16 @@ class _Handler(BaseHTTPRequestHandler):
                 method(self, *found.groups())
                 return
         self._error(404, "no such address")
+
+    def _received(self) -> bytes:
+        if self.headers.get("Transfer-Encoding") != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        body = b""
+        while size := int(self.rfile.readline(), 16):
+            body += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return body
 
     @property
     def _token(self) -> str | None:
@@ -200,7 +216,9 @@ class _Handler(BaseHTTPRequestHandler):
         if found is None or not self._may_write(name.partition("/")[0]):
             return
         there = found.branches[revision]
-        self._json({"files": [_mode(one["path"], there) for one in json.loads(self._body)["files"]]})
+        self._json(
+            {"files": [_mode(one["path"], there) for one in json.loads(self._body)["files"]]}
+        )
 
     def batch(self, name: str) -> None:
         if self._repository(name) is None or not self._may_write(name.partition("/")[0]):
@@ -217,6 +235,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._json({"transfer": "basic", "objects": objects})
 
     def store(self, oid: str) -> None:
+        while self.hub.stall and self.hub.stored:
+            self.hub.stalled.set()
+            time.sleep(0.01)
         if self.hub.put + len(self._body) > self.hub.room:
             self._error(self.hub.refused_put, "gone")
             return
@@ -266,6 +287,10 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(status, json.dumps({"error": message}).encode(), headers)
 
     def _send(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+        with contextlib.suppress(OSError):  # the other side has gone
+            self._sent(status, body, headers)
+
+    def _sent(self, status: int, body: bytes, headers: dict[str, str]) -> None:
         self.send_response(status)
         for name, value in {**headers, "Content-Length": str(len(body))}.items():
             self.send_header(name, value)

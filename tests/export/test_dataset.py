@@ -128,9 +128,7 @@ def test_schema_and_metadata_are_those_that_datasets_would_write(exported) -> No
             assert isinstance(features["chosen"], datasets.Audio)
 
 
-@pytest.mark.parametrize(
-    "schema", [pairs_schema(["a", "b"], True), candidates_schema(["a"], True)]
-)
+@pytest.mark.parametrize("schema", [pairs_schema(["a", "b"], True), candidates_schema(["a"], True)])
 def test_features_of_the_card_are_those_of_datasets(schema) -> None:
     known = datasets.Features.from_arrow_schema(with_metadata(schema, {}))
     assert yaml_features(schema) == known._to_yaml_list()
@@ -275,7 +273,7 @@ def test_trl_collates_it(built, tmp_path) -> None:
 
 def test_trl_without_tokens_is_refused(built, monkeypatch) -> None:
     monkeypatch.setattr(shards, "parts", lambda *_: [])
-    with pytest.raises(InputError, match="no candidate of .* has tokens"):
+    with pytest.raises(InputError, match=r"no candidate of .* has tokens"):
         trl.codes_of(built)
 
 
@@ -284,7 +282,7 @@ def test_a_pair_whose_candidate_is_gone_is_told(run_folder, tmp_path) -> None:
         kept = shards.read(part).slice(0, 1)
         facts = shards.facts(part)
         shards.write_table(part, kept, facts)
-    with pytest.raises(CorruptPartError, match="has no candidate '.*', which a pair names"):
+    with pytest.raises(CorruptPartError, match=r"has no candidate '.*', which a pair names"):
         export(run_folder, tmp_path / "out", Wanted())
     assert not (tmp_path / "out").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["run-copy"]
