@@ -11,8 +11,8 @@ _MARKUP = re.compile(r"([\\`*_{}\[\]|~$!>]|^[#+-]|:(?=//)|(?<=www)\.|@(?=\w))")
 def escaped(text: str) -> str:
     """A text that shows as it is: one line, no markup, no HTML, no link."""
     line = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
-    line = re.sub(r"^(\d+)([.)])", r"\1\\\2", line)  # no item of a list
-    return _MARKUP.sub(r"\\\1", line)
+    line = _MARKUP.sub(r"\\\1", line)
+    return re.sub(r"^(\d+)([.)])", r"\1\\\2", line)  # no item of a list
 
 
 def code(text: str) -> str:

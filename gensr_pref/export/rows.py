@@ -20,6 +20,7 @@ from gensr_pref.schema import CANDIDATES, SCORE_FAILURES
 
 CLIPS_AT_ONCE = 8
 _SIDE = ["candidate_id", "generator", "revision", "seed", "sampling", "tokens", "latent", "audio"]
+_NOT_TOLD = ("clip_id", "noisy")  # told from elsewhere, and as `prompt`
 _OF_CLIP = ["text", "language", "speaker", "source", "degradation", "sample_rate", "num_samples"]
 
 
@@ -54,7 +55,9 @@ def _pairs_of_part(
     of_part = pairs.take(pa.array(here, pa.int64()))
     sides = _Sides(run / "candidates" / part.name, of_part)
     scores = _Scores(run / "scores" / part.name, [one.name for one in form.field("margins").type])
-    wanted = ["clip_id", "noisy", "clean", *_OF_CLIP, "split"]
+    golden = pc.any(pc.ends_with(of_part.column("chosen_id"), f"/{CLEAN}/0")).as_py()
+    clean = ["clean"] if golden or "clean" in form.names else []  # else it is left on the disk
+    wanted = ["clip_id", "noisy", *clean, *_OF_CLIP, "split"]
     for batch in shards.batches(part, wanted, CLIPS_AT_ONCE):
         clips = pa.table(batch)
         rows = [place for clip in _ids(clips) for place in places.get(clip, ())]
@@ -73,7 +76,7 @@ def _joined(
     named = {
         "prompt": clips.column("noisy"),
         "prompt_scores": scores.of(pa.array(noisy, pa.string())),
-        **{name: clips.column(name) for name in ("clean", *_OF_CLIP, "split")},
+        **{name: clips.column(name) for name in clips.column_names if name not in _NOT_TOLD},
         **{name: pairs.column(name) for name in ("pair_id", "clip_id", "rule", "rank")},
         "margins": _struct(pairs.column("margins"), form.field("margins").type),
     }
@@ -81,7 +84,8 @@ def _joined(
     for side, rows in zip(SIDES, found, strict=True):
         ids = pairs.column(f"{side}_id")
         cleaned = pc.equal(ids, pa.array([clean_id(clip) for clip in _ids(pairs)], pa.string()))
-        named[side] = pc.if_else(cleaned, clips.column("clean"), rows.column("audio"))
+        sound = rows.column("audio")
+        named[side] = pc.if_else(cleaned, named["clean"], sound) if "clean" in named else sound
         named[f"{side}_id"], named[f"{side}_scores"] = ids, scores.of(ids)
         named[f"{side}_generator"] = pc.if_else(cleaned, CLEAN, rows.column("generator"))
         for name in ("revision", "seed", "sampling", "tokens", "latent"):
