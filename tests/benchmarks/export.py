@@ -7,7 +7,8 @@ sound is 90 kB of random bytes, which no codec makes smaller, as FLAC of speech 
 latents. What is timed is `gensr_pref.export.dataset.write` in a process of its own (pairs and
 candidates' scores, until the bytes are on the disk), and in turn a copy of what it wrote, with
 `shutil.copyfile` and `fsync`: by the clock, and as CPU time of the process, which other work on the
-machine disturbs less. More is read of the run than is written: of four candidates two are in no pair.
+machine disturbs less. More is read of the run than is written: of four candidates two are in no
+pair.
 """
 
 from __future__ import annotations

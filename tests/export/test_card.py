@@ -1,3 +1,4 @@
+import html
 import json
 import re
 from dataclasses import replace
@@ -5,6 +6,7 @@ from dataclasses import replace
 import pytest
 import yaml
 from huggingface_hub import DatasetCard, DatasetCardData, constants, metadata_load
+from markdown_it import MarkdownIt
 
 from gensr_pref.engine.audit import audit
 from gensr_pref.engine.export import Publishing, export
@@ -138,14 +140,14 @@ def test_text_of_others_stays_text(known) -> None:
     head, body = re.match(r"---\n(.*?)\n---\n(.*)", text, re.DOTALL).groups()
     assert yaml.safe_load(head)["pretty_name"] == NASTY
     assert yaml.safe_load(head)["license"] == ["other", "unknown", "cc-by-nc-sa-4.0"]
-    visible = re.sub(r"(`+).*?\1", "", body, flags=re.DOTALL)
-    assert "<script" not in visible
-    assert "<b>" not in visible
-    assert not re.search(r"(?<!\\)\]\(javascript", visible)
-    assert not re.search(r"(?<!\\)\*\*bold", visible)
-    assert [line for line in body.splitlines() if line.startswith("# ")] == [f"# {escaped(NASTY)}"]
-    widths = {line.replace("\\|", "").count("|") for line in body.splitlines() if "`fm" in line}
-    assert len(widths) <= 1
+    page = MarkdownIt("gfm-like", {"linkify": False}).render(body)
+    assert "<script" not in page
+    assert "<strong>bold" not in page
+    assert 'href="javascript' not in page
+    assert page.count("<h1>") == 1
+    assert NASTY.splitlines()[0] in html.unescape(page)
+    columns = {row.count("<td") for row in re.findall(r"<tr>.*?</tr>", page, re.DOTALL)}
+    assert columns <= {0, 3, 4, 5}
 
 
 @pytest.mark.parametrize(
