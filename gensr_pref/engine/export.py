@@ -76,14 +76,24 @@ def export(
         unfinished.mkdir(parents=True)
         facts = _written(run, unfinished, wanted, publishing, (document, found, names))
         _require_harmless(unfinished, Local.here(run, out), publishing)
-        if out.exists():
-            shutil.rmtree(out)
-        unfinished.rename(out)
+        _take_place(unfinished, out)
     except OSError as error:
         raise StorageError(f"{out}: cannot be written: {error.strerror or error}") from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     return _told(out, wanted, facts)
+
+
+def _take_place(new: Path, out: Path) -> None:
+    """Give a finished folder its name; what had it goes when that is done."""
+    if not out.exists():
+        new.rename(out)
+        return
+    old = out.parent / f".replaced-{out.name}"
+    shutil.rmtree(old, ignore_errors=True)
+    out.rename(old)
+    new.rename(out)
+    shutil.rmtree(old)
 
 
 def _written(

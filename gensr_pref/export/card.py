@@ -19,8 +19,18 @@ from gensr_pref.export.sharded import Split
 Format = Literal["parquet", "wav-jsonl", "trl"]
 TAGS = ("audio", "speech", "speech-enhancement", "speech-restoration", "preference", "dpo")
 _LIBRARY = "gensr_pref"
-_SIZES = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"),
-          (10**7, "1M<n<10M"), (10**8, "10M<n<100M"))  # fmt: skip
+_SIZES = (
+    "1K",
+    "10K",
+    "100K",
+    "1M",
+    "10M",
+    "100M",
+    "1B",
+    "10B",
+    "100B",
+    "1T",
+)  # as the Hub has them
 
 
 @dataclass(frozen=True)
@@ -122,7 +132,11 @@ def _tags(facts: Facts) -> list[str]:
 
 
 def _size(rows: int) -> str:
-    return next((name for most, name in _SIZES if rows < most), "n>1T")
+    """The Hub's name of a size."""
+    above = sum(rows >= 1000 * 10**power for power in range(len(_SIZES)))
+    if above == 0:
+        return f"n<{_SIZES[0]}"
+    return f"{_SIZES[above - 1]}<n<{_SIZES[above]}" if above < len(_SIZES) else f"n>{_SIZES[-1]}"
 
 
 def _config(table: Table, default: bool) -> dict[str, Any]:

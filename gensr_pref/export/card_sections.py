@@ -94,8 +94,6 @@ def _loading(facts: Facts) -> str:
     lines = ["import datasets", "", f'pairs = datasets.load_dataset("{name}")']
     if len(facts.tables) > 1:
         lines.append(f'scores = datasets.load_dataset("{name}", "{facts.tables[1].name}")')
-    if facts.form == "parquet":
-        lines += ["", f"# gensr-pref train reads it by name: data: {name}"]
     return f"## How to load it\n\n{block(chr(10).join(lines), 'python')}"
 
 

@@ -6,8 +6,8 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
-_SETTINGS: dict[Any, Any] = {"font.size": 9.0, "axes.titlesize": 10.0}
-_CELL = 0.55  # inches
+_SETTINGS: dict[Any, Any] = {"font.size": 9.0, "figure.titlesize": 10.0}
+_CELL, _LEAST = 0.55, 4.4  # inches
 _GOOD, _BAD, _INK = "#0b6e4f", "#b3261e", "#1a1a1a"
 
 
@@ -25,7 +25,7 @@ def agreement_figure(rows: Sequence[dict[str, Any]]) -> bytes | None:
     from matplotlib.figure import Figure
 
     with rc_context(_SETTINGS), io.BytesIO() as file:
-        size = _CELL * len(names) + 1.8
+        size = max(_CELL * len(names) + 1.8, _LEAST)
         figure = Figure(figsize=(size, size - 0.3), layout="constrained", facecolor="white")
         FigureCanvasAgg(figure)
         _draw(figure.subplots(), names, rows)
@@ -48,7 +48,7 @@ def _draw(axes: Any, names: list[str], rows: Sequence[dict[str, Any]]) -> None:
     axes.set_xticks(range(len(names)), names, rotation=35, ha="right")
     axes.set_yticks(range(len(names)), names)
     axes.set(xlim=(-0.5, len(names) - 1.5), ylim=(len(names) - 0.5, 0.5))
-    axes.set_title("Kendall's tau between votes, within clips")
+    axes.figure.suptitle("Kendall's tau between votes, within clips")
     axes.set_facecolor("white")
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)

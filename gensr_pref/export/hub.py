@@ -200,7 +200,7 @@ def _is_same(path: Path, there: Any) -> bool:
     with path.open("rb") as file:
         while block := file.read(_BLOCK):
             digest.update(block)
-    return digest.hexdigest() == there.blob_id
+    return digest.hexdigest() == str(there.blob_id)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from markdown_it import MarkdownIt
 
 from gensr_pref.engine.audit import audit
 from gensr_pref.engine.export import Publishing, export
-from gensr_pref.export.card import Facts, Table, card
+from gensr_pref.export.card import Facts, Table, _size, card
 from gensr_pref.export.columns import pairs_schema
 from gensr_pref.export.dataset import Wanted
 from gensr_pref.export.figure import agreement_figure
@@ -109,6 +109,14 @@ def test_non_commercial_parts_stand_at_the_top_and_in_the_head(exported) -> None
     assert "https://www.asterisk.org" in rest
     assert "Allison Smith" in rest
     assert "| `hiss` | `1` | 3 | `MIT` |" in rest
+
+
+@pytest.mark.parametrize(
+    ("rows", "name"),
+    [(0, "n<1K"), (999, "n<1K"), (1000, "1K<n<10K"), (80_000, "10K<n<100K"), (10**12, "n>1T")],
+)
+def test_sizes_have_the_names_of_the_hub(rows, name) -> None:
+    assert _size(rows) == name
 
 
 def test_a_speech_licence_that_nobody_stated_is_told() -> None:
