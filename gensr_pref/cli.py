@@ -122,6 +122,48 @@ def parser() -> argparse.ArgumentParser:
         "--export", type=Path, metavar="FOLDER", help="write a webMUSHRA test instead of serving"
     )
 
+    export = _add(commands, "export", _export, "a Hugging Face dataset with a card; to the Hub")
+    export.add_argument("dir", type=Path, metavar="DIR", help="run directory")
+    export.add_argument(
+        "out", type=Path, metavar="OUT", help="folder to make; an export is replaced"
+    )
+    export.add_argument(
+        "--format",
+        choices=["parquet", "wav-jsonl", "trl"],
+        default="parquet",
+        help="parquet; plain files; or token ids under TRL's column names",
+    )
+    export.add_argument(
+        "--candidates",
+        choices=["none", "scores", "audio"],
+        default="scores",
+        help="what the config `candidates` has of all candidates; with parquet",
+    )
+    export.add_argument("--clean", action="store_true", help="the clean clips too")
+    export.add_argument(
+        "--shard-mb", type=int, default=400, metavar="MB", help="about what a Parquet file holds"
+    )
+    export.add_argument(
+        "--anonymise",
+        choices=["drop", "hash"],
+        help="speakers and recordings: no names, or pseudonyms",
+    )
+    export.add_argument(
+        "--secret", type=Path, metavar="FILE", help="key of the pseudonyms; else DIR/anonymise.key"
+    )
+    export.add_argument(
+        "--allow",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="may be published, whatever it looks like; may be given again",
+    )
+    export.add_argument("--push-to-hub", metavar="ORG/NAME", help="and bring it to the Hub")
+    export.add_argument("--public", action="store_true", help="a new repository is public")
+    export.add_argument("--revision", metavar="BRANCH", help="to push to; else main")
+    export.add_argument("--create-pr", action="store_true", help="push as a pull request")
+    export.add_argument("--dry-run", action="store_true", help="push nothing; list what would go")
+
     score = _add(commands, "score", _score, "the panel on plain folders of audio")
     score.add_argument(
         "systems",
@@ -305,6 +347,24 @@ def _listen(options: argparse.Namespace) -> None:
             webbrowser.open(url)
         with contextlib.suppress(KeyboardInterrupt):  # the way to end it
             serve()
+
+
+def _export(options: argparse.Namespace) -> None:
+    from gensr_pref.engine import export_text
+    from gensr_pref.engine.export import Publishing
+    from gensr_pref.engine.publish import publish
+    from gensr_pref.export.dataset import Wanted
+    from gensr_pref.export.hub import Target
+
+    wanted = Wanted(options.format, options.candidates, options.clean, options.shard_mb * 10**6)
+    name, branch, pull_request = options.push_to_hub, options.revision, options.create_pr
+    publishing = Publishing(options.anonymise, options.secret, options.allow, name)
+    target = Target(name, options.public, branch, pull_request) if name else None
+    if target is None and (options.public or branch or pull_request or options.dry_run):
+        raise InputError("--public, --revision, --create-pr and --dry-run go with --push-to-hub")
+    with contextlib.redirect_stdout(sys.stderr):  # what plugins print is no result
+        found = publish(options.dir, options.out, wanted, publishing, target, options.dry_run)
+    print(json.dumps(found, indent=2) if options.json else export_text.exported(found))
 
 
 def _score(options: argparse.Namespace) -> None:

@@ -331,11 +331,29 @@ class Engine(Model):
         return self.scorer_device or self.device
 
 
+class Credit(Model):
+    """A work that went into the clips: what an export owes its makers. Shapes nothing."""
+
+    of: Literal["speech", "noise", "rooms", "other"]
+    name: str = Field(min_length=1, description="as its makers call it")
+    licence: str = Field(
+        min_length=1, description="SPDX identifier where there is one, such as CC-BY-4.0"
+    )
+    by: str | None = Field(None, description="whom the licence wants named")
+    url: str | None = Field(None, pattern=r"^https?://\S+$", description="where it is from")
+    cite: str | None = Field(None, description="the paper to cite")
+
+
 class Run(Model):
     """A whole run file."""
 
     name: str = "run"
     seed: int = 0
+    credits: list[Credit] = Field(
+        default_factory=list,
+        description="the recordings and their licences, for what is published of the run; may be "
+        "added to a finished run by building it again",
+    )
     corpus: Corpus
     generators: list[GeneratorUse] = Field(min_length=1)
     panel: list[MetricUse] = Field(min_length=1)

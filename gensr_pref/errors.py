@@ -10,6 +10,7 @@
     │   └── RunMismatchError        a run directory that belongs to another run
     ├── FetchError                  weights that cannot be had, or are not those published (exit 1)
     │   └── PartlyFetchedError      of several, some cannot; the others are here
+    ├── PublishError                the Hub refuses an upload or breaks off (exit 1)
     ├── StorageError                a run directory or cache that cannot be written or read
     │   └── CorruptPartError        a part file that is missing or damaged
     ├── RunIncompleteError          some shards are missing; the same command continues (exit 1)
@@ -62,6 +63,10 @@ class RuleError(InputError):
 
 class FetchError(GensrPrefError):
     """A file could not be had from where it is published; nothing was installed."""
+
+
+class PublishError(GensrPrefError):
+    """The Hub does not take what is pushed, or cannot be reached; the same command goes on."""
 
 
 class StorageError(GensrPrefError):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -99,17 +100,9 @@ def write(path: Path, rows: Sequence[dict[str, Any]], schema: pa.Schema, facts: 
 
 def write_table(path: Path, table: pa.Table, facts: Any) -> Stamp:
     """Write a table as one part, atomically; as `write` for what is columns already."""
-    table = table.replace_schema_metadata(with_metadata(table.schema, facts).metadata)
     per_group = max(1, int(_ROW_GROUP_BYTES * len(table) / max(1, table.nbytes)))
     with files.atomic(path) as temporary:
-        with pq.ParquetWriter(
-            temporary,
-            table.schema,
-            compression="zstd",
-            write_page_index=True,
-            write_page_checksum=True,
-            use_content_defined_chunking=True,
-        ) as writer:
+        with _writer(temporary, table.schema, facts) as writer:
             if len(table):  # `datasets` stumbles over a row group of no rows
                 writer.write_table(table, row_group_size=per_group)
         made = stamp(temporary)
@@ -117,6 +110,28 @@ def write_table(path: Path, table: pa.Table, facts: Any) -> Stamp:
         return made
     there = files.entry(path) or made.entry
     return replace(made, time=there.time, tag=there.tag)
+
+
+@contextmanager
+def growing(path: Path, schema: pa.Schema, facts: Any) -> Iterator[Callable[[pa.Table], None]]:
+    """A part that is written table by table, each a row group; atomic, as `write`.
+
+    Raises:
+        StorageError: the disk is full or the folder cannot be written.
+    """
+    with files.atomic(path) as temporary, _writer(temporary, schema, facts) as writer:
+        yield writer.write_table
+
+
+def _writer(path: Path, schema: pa.Schema, facts: Any) -> pq.ParquetWriter:
+    return pq.ParquetWriter(
+        path,
+        with_metadata(schema.remove_metadata(), facts),
+        compression="zstd",
+        write_page_index=True,
+        write_page_checksum=True,
+        use_content_defined_chunking=True,
+    )
 
 
 def stamp(path: Path) -> Stamp:

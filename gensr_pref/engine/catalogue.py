@@ -62,7 +62,7 @@ def _generator_row(name: str) -> dict[str, Any]:
         "parameters": "-" if count is None else count,
         "needs": needs or "-",
         "here": "options" if needs else "no" if missing else "yes",
-        "licence": getattr(found, "licence", None) or _licence(found),
+        "licence": licence_of(found),
         "revision": revision,
         "options": ", ".join(plugins.options_of(plugins.find("generator", name))) or "-",
         "missing": missing,
@@ -83,8 +83,13 @@ def _parameters(generator: Any) -> int | None:
     return int(sum(math.prod(shape) for shape in shapes))
 
 
+def licence_of(generator: Any) -> str:
+    """What a generator says, else the card beside its checkpoint; - where neither does."""
+    told = getattr(generator, "licence", None)
+    return told if isinstance(told, str) and told else _licence(generator)
+
+
 def _licence(generator: Any) -> str:
-    """What the head of the card beside a checkpoint says."""
     card = _beside(generator, "README.md")
     if card is None:
         return "-"

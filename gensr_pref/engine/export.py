@@ -1,0 +1,259 @@
+"""A run directory as a dataset: its tables with audio, its facts, and a card."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import yaml
+
+from gensr_pref import plugins, shards
+from gensr_pref.engine import catalogue, rundir
+from gensr_pref.engine.audit import audit
+from gensr_pref.errors import InputError, StorageError
+from gensr_pref.export import dataset, licences, published
+from gensr_pref.export.card import Facts, Table, card
+from gensr_pref.export.card_sections import FIGURE
+from gensr_pref.export.figure import agreement_figure
+from gensr_pref.export.pseudonyms import SECRET, How, Pseudonyms, opened
+from gensr_pref.export.scan import Local, scan
+
+CARD = "README.md"
+_OURS = {CARD, FIGURE, "run.yaml", "audit.json", "summary.json", "data", "candidates", "wav",
+         "train.jsonl", "validation.jsonl"}  # fmt: skip
+_SHOWN = 10
+_LANGUAGE_CODE = (2, 3)  # letters of ISO 639-1 and -3
+
+
+@dataclass(frozen=True)
+class Publishing:
+    """What may be told, and where it will be.
+
+    Attributes:
+        anonymise: drop or hash speakers and recordings; None leaves them.
+        secret: file with the key of the pseudonyms; None = in the run directory.
+        allowed: texts that may go out although they look local or secret.
+        repository: ``org/name`` on the Hub that the card names.
+    """
+
+    anonymise: How | None = None
+    secret: Path | None = None
+    allowed: Sequence[str] = ()
+    repository: str | None = None
+
+
+def export(
+    run: Path, out: Path, wanted: dataset.Wanted, publishing: Publishing = Publishing()
+) -> dict[str, Any]:
+    """Write the dataset folder of a run; an earlier export there is replaced.
+
+    The whole audit is made where it is not there or older than the pairs.
+
+    Returns:
+        ``out``, ``form``, ``tables`` (config, split, rows, files, bytes), ``licences``, and
+        ``non_commercial``: what forbids commercial use.
+
+    Raises:
+        InputError: not a run directory; nothing to export; `out` holds something else; or what
+            would be published tells of this machine or its user (every place is named).
+        StorageError: something cannot be read or written. `out` is as it was.
+    """
+    document = rundir.document(run)
+    _require_ours(out)
+    found = _whole_audit(run)
+    names = None
+    if publishing.anonymise is not None:
+        names = opened(publishing.anonymise, publishing.secret or run / SECRET)
+    unfinished = out.parent / f".unfinished-{out.name}"
+    try:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(parents=True)
+        facts = _written(run, unfinished, wanted, publishing, (document, found, names))
+        _require_harmless(unfinished, Local.here(run, out), publishing)
+        _take_place(unfinished, out)
+    except OSError as error:
+        raise StorageError(f"{out}: cannot be written: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return _told(out, wanted, facts)
+
+
+def _take_place(new: Path, out: Path) -> None:
+    """Give a finished folder its name; what had it goes when that is done."""
+    if not out.exists():
+        new.rename(out)
+        return
+    old = out.parent / f".replaced-{out.name}"
+    shutil.rmtree(old, ignore_errors=True)
+    out.rename(old)
+    new.rename(out)
+    shutil.rmtree(old)
+
+
+def _written(
+    run: Path,
+    out: Path,
+    wanted: dataset.Wanted,
+    publishing: Publishing,
+    known: tuple[dict[str, Any], dict[str, Any], Pseudonyms | None],
+) -> Facts:
+    """Write everything into an empty folder."""
+    document, found, names = known
+    told = published.run_document(document, names)
+    panel = document["provenance"]["panel"]
+    scores = [score["name"] for metric in panel for score in metric["scores"]]
+    made = dataset.write(run, out, wanted, scores, published.metadata(told), names)
+    summary = published.summary(
+        _summary(run), document, _described(run, made.tables), names is not None
+    )
+    reported = published.audit(found, names)
+    figure = agreement_figure(reported.get("agreement") or [])
+    facts = Facts(
+        run=told,
+        audit=reported,
+        summary=summary,
+        parts=licences.parts(document, _licences(run, document)),
+        tables=made.tables,
+        languages=_languages(run),
+        form=wanted.form,
+        repository=publishing.repository,
+        anonymised=publishing.anonymise,
+        codes=made.codes,
+        has_figure=figure is not None,
+    )
+    if figure is not None:
+        (out / FIGURE).write_bytes(figure)
+    shards.write_text(out / "audit.json", json.dumps(reported, indent=2) + "\n")
+    shards.write_text(
+        out / "summary.json", json.dumps(summary, indent=2, ensure_ascii=False) + "\n"
+    )
+    run_text = yaml.safe_dump(told, sort_keys=False, allow_unicode=True, width=100)
+    shards.write_text(out / "run.yaml", run_text)
+    shards.write_text(out / CARD, card(facts))
+    return facts
+
+
+def _require_ours(out: Path) -> None:
+    """Refuse to replace what no export wrote."""
+    if not out.exists():
+        return
+    there = {path.name for path in out.iterdir()} if out.is_dir() else {""}
+    if there and not (CARD in there and "summary.json" in there and there <= _OURS):
+        strange = ", ".join(sorted(there - _OURS)[:3]) or "no export"
+        raise InputError(f"{out}: holds something else ({strange}). Choose another OUT")
+
+
+def _require_harmless(folder: Path, local: Local, publishing: Publishing) -> None:
+    found = scan(folder, local, publishing.allowed)
+    if not found:
+        return
+    lines = [f"  {one}" for one in found[:_SHOWN]]
+    if len(found) > _SHOWN:
+        lines.append(f"  ... and {len(found) - _SHOWN} more")
+    raise InputError(
+        "\n".join(["what would be published tells of this machine or its user:", *lines])
+        + "\nNothing was written. Replace names of speakers and recordings with --anonymise hash "
+        "(or drop); say --allow TEXT for each text that may go out"
+    )
+
+
+def _whole_audit(run: Path) -> dict[str, Any]:
+    """The run's audit; made where it is not there, a short one, or older than the pairs."""
+    path = run / "audit" / "audit.json"
+    newest = max((part.stat().st_mtime for part in shards.parts(run, "pairs")), default=0.0)
+    if path.exists() and path.stat().st_mtime >= newest:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if "panel" in found:
+            return found
+    return audit(run)
+
+
+def _summary(run: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads((run / "summary.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{run}: its summary.json is missing or damaged. Run the same build again"
+        ) from error
+
+
+def _described(run: Path, tables: Sequence[Table]) -> dict[str, Any]:
+    """Rows and bytes of the dataset, and hours of the clips that have pairs."""
+    return {
+        "configs": {
+            table.name: {
+                "splits": {
+                    split.name: {
+                        "rows": split.rows,
+                        "files": len(split.files),
+                        "num_bytes": split.num_bytes,
+                    }
+                    for split in table.splits
+                },
+                "download_size": table.download_size,
+                "dataset_size": table.dataset_size,
+            }
+            for table in tables
+        },
+        "hours": _hours(run),
+    }
+
+
+def _hours(run: Path) -> dict[str, float]:
+    clips = shards.read_all(run, "clips", ["clip_id", "split", "sample_rate", "num_samples"])
+    paired = shards.read_all(run, "pairs", ["clip_id"]).column("clip_id")
+    kept = clips.filter(pc.is_in(clips.column("clip_id"), value_set=pc.unique(paired)))
+    length = kept.column("num_samples").cast(pa.float64())
+    seconds = pc.divide(length, kept.column("sample_rate").cast(pa.float64()))
+    table = pa.table({"split": kept.column("split"), "seconds": seconds})
+    grouped = table.group_by("split").aggregate([("seconds", "sum")]).to_pylist()
+    return {row["split"]: row["seconds_sum"] / 3600 for row in sorted(grouped, key=_by_split)}
+
+
+def _by_split(row: dict[str, Any]) -> str:
+    return str(row["split"])
+
+
+def _languages(run: Path) -> list[str]:
+    found = pc.unique(shards.read_all(run, "clips", ["language"]).column("language")).to_pylist()
+    return sorted(one for one in found if one and one.isalpha() and len(one) in _LANGUAGE_CODE)
+
+
+def _licences(run: Path, document: dict[str, Any]) -> dict[str, str]:
+    """The licence of each generator's weights, by label, where it can be had here."""
+    labels = [one["name"] for one in document["provenance"]["generators"]]
+    known = {}
+    for use, label in zip(document.get("generators", ()), labels, strict=False):
+        try:
+            found = plugins.create("generator", use["use"], use["options"], label, run)
+        except InputError:  # a plugin or checkpoint that is not on this machine
+            continue
+        known[label] = catalogue.licence_of(found)
+    return {label: licence for label, licence in known.items() if licence != "-"}
+
+
+def _told(out: Path, wanted: dataset.Wanted, facts: Facts) -> dict[str, Any]:
+    rows = [
+        {
+            "config": table.name,
+            "split": split.name,
+            "rows": split.rows,
+            "files": len(split.files),
+            "bytes": sum((out / table.folder / file.name).stat().st_size for file in split.files),
+        }
+        for table in facts.tables
+        for split in table.splits
+    ]
+    return {
+        "out": str(out),
+        "form": wanted.form,
+        "tables": rows,
+        "licences": licences.hub_licences(facts.parts),
+        "non_commercial": [one.name for one in facts.parts if one.is_non_commercial],
+    }

@@ -1,0 +1,47 @@
+"""What `gensr-pref export` tells a person."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gensr_pref.engine.text import table
+
+
+def exported(found: dict[str, Any]) -> str:
+    """What was written, under which licences, and what went to the Hub."""
+    rows = [{**row, "bytes": _size(row["bytes"])} for row in found["tables"]]
+    parts = [f"Written to {found['out']}", table(rows), _licences(found)]
+    if "would_push" in found:
+        parts.append(_planned(found["would_push"]))
+    if "push" in found:
+        parts.append(_pushed(found["push"]))
+    elif found["form"] == "parquet":
+        parts.append(f'In Python: datasets.load_dataset("{found["out"]}")')
+    return "\n\n".join(parts)
+
+
+def _licences(found: dict[str, Any]) -> str:
+    told = f"Licences: {', '.join(found['licences'])}"
+    barred = found["non_commercial"]
+    if barred:
+        told += f"; NOT for commercial use, because of {', '.join(barred)}"
+    if "unknown" in found["licences"]:
+        told += ". Name the recordings under `credits` in the run file and build again"
+    return told
+
+
+def _planned(changes: list[dict[str, Any]]) -> str:
+    moved = [change for change in changes if change["state"] in ("new", "changed")]
+    rows = [{**change, "bytes": _size(change["bytes"])} for change in changes]
+    total = _size(sum(change["bytes"] for change in moved))
+    return f"{table(rows)}\n\nNothing was pushed. {len(moved)} file(s), {total}, would travel."
+
+
+def _pushed(push: dict[str, Any]) -> str:
+    seen = "private" if push["private"] else "public"
+    told = f"{push['url']} ({seen}): {push['sent']} file(s) sent, {push['same']} there already."
+    return f"{told} Pull request: {push['pull_request']}" if push["pull_request"] else told
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:.1f} MB" if count >= 10**5 else f"{count / 1e3:.1f} kB"

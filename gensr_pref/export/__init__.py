@@ -1,0 +1,1 @@
+"""From a run directory to a dataset that others find, play and load."""

@@ -1,0 +1,271 @@
+"""An export to the Hugging Face Hub: what would travel, and the upload.
+
+Only files that differ from what is there travel; large ones that arrived before a cut are not sent
+again (the Hub knows them by their SHA-256), so the same call resumes. All of it is one commit where
+there are few files. Files of an earlier export that are no more are deleted by the same commit.
+
+The token is the one `huggingface_hub` finds (``HF_TOKEN``, else what ``hf auth login`` stored). It
+is never shown, and neither are the Hub's own messages: they may hold addresses with signatures.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any, Literal
+
+from gensr_pref import hub, weights
+from gensr_pref.errors import InputError, PublishError
+
+_KIND = "dataset"
+_OURS = ("data/*.parquet", "candidates/*.parquet")  # of an earlier export, where they are no more
+_QUOTA = ("storage", "quota", "exceed", "payment", "billing", "too large")
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where to.
+
+    Attributes:
+        repository: ``org/name``.
+        public: whether a repository that is made is public.
+        revision: a branch, which is made where it is not there; None = main.
+        create_pr: open a pull request instead of committing.
+    """
+
+    repository: str
+    public: bool = False
+    revision: str | None = None
+    create_pr: bool = False
+
+
+@dataclass(frozen=True)
+class Change:
+    """One file.
+
+    Attributes:
+        path: in the repository.
+        state: new, changed, same (does not travel) or gone (is deleted).
+        bytes: of the local file; 0 where it is gone.
+    """
+
+    path: str
+    state: Literal["new", "changed", "same", "gone"]
+    bytes: int
+
+
+def check(target: Target) -> None:
+    """Refuse early what cannot be pushed.
+
+    Raises:
+        InputError: no name that the Hub allows, two options that exclude each other, or connections
+            are forbidden.
+    """
+    from huggingface_hub import constants
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
+
+    try:
+        validate_repo_id(target.repository)
+    except HFValidationError as error:
+        raise InputError(f"--push-to-hub: {error}") from error
+    if not hub.is_id(target.repository):
+        raise InputError(f"--push-to-hub: {target.repository!r} is not ORG/NAME")
+    if target.create_pr and target.revision:
+        raise InputError("--create-pr opens its own branch: leave out --revision")
+    if weights.offline() or constants.HF_HUB_OFFLINE:
+        raise InputError(f"--push-to-hub: connections are forbidden ({weights.OFFLINE} or "
+                         "HF_HUB_OFFLINE is set)")  # fmt: skip
+
+
+def plan(folder: Path, target: Target) -> list[Change]:
+    """Every file that is in the folder or was in an earlier export, and what would happen to it.
+
+    Reads the whole folder where the repository has files of the same names and sizes.
+
+    Raises:
+        PublishError: the Hub cannot be reached, or does not take the token.
+    """
+    with _explained(target):
+        remote = _remote(target)
+    local = sorted(p for p in folder.rglob("*") if p.is_file())
+    changes = [_change(path, path.relative_to(folder).as_posix(), remote) for path in local]
+    names = {change.path for change in changes}
+    gone = [name for name in remote if name not in names and any(fnmatch(name, o) for o in _OURS)]
+    return [*changes, *(Change(name, "gone", 0) for name in sorted(gone))]
+
+
+def push(folder: Path, target: Target) -> dict[str, Any]:
+    """Make the repository where it is not there, and bring what differs.
+
+    Returns:
+        ``repository``, ``url``, ``commit``, ``pull_request``, ``private``, ``sent`` (files) and
+        ``same`` (files that did not travel).
+
+    Raises:
+        InputError: no token, or the repository is public and that was not asked for.
+        PublishError: the Hub refuses or cannot be reached; the same call goes on.
+    """
+    from huggingface_hub import HfApi, get_token
+
+    if not get_token():
+        raise InputError("--push-to-hub: no token. Log in with `hf auth login`, or set HF_TOKEN")
+    api = HfApi(library_name="gensr_pref")
+    with _explained(target):
+        api.create_repo(
+            target.repository, repo_type=_KIND, private=not target.public, exist_ok=True
+        )
+        private = bool(api.repo_info(target.repository, repo_type=_KIND).private)
+    _require_expected(target, private)
+    if target.revision and not target.revision.startswith("refs/"):
+        with _explained(target):
+            api.create_branch(
+                target.repository, branch=target.revision, repo_type=_KIND, exist_ok=True
+            )
+    changes = plan(folder, target)
+    return {
+        "repository": target.repository,
+        "private": private,
+        "same": sum(change.state == "same" for change in changes),
+        **_sent(api, folder, target, changes),
+    }
+
+
+def _sent(api: Any, folder: Path, target: Target, changes: Sequence[Change]) -> dict[str, Any]:
+    moved = [change.path for change in changes if change.state in ("new", "changed")]
+    gone = [change.path for change in changes if change.state == "gone"]
+    url = f"{api.endpoint}/datasets/{target.repository}"
+    if not moved and not gone:
+        return {"url": url, "sent": 0, "commit": None, "pull_request": None}
+    with _explained(target):
+        commit = api.upload_folder(
+            repo_id=target.repository,
+            repo_type=_KIND,
+            folder_path=folder,
+            commit_message="Preference pairs exported by gensr_pref",
+            revision=target.revision,
+            create_pr=target.create_pr,
+            allow_patterns=moved or ["no such file"],
+            delete_patterns=gone or None,
+        )
+    return {
+        "url": url,
+        "sent": len(moved),
+        "commit": commit.oid,
+        "pull_request": commit.pr_url,
+    }
+
+
+def _require_expected(target: Target, private: bool) -> None:
+    if not private and not target.public:
+        raise InputError(
+            f"{target.repository}: is public already, so all that is pushed would be. Say "
+            "--public if that is meant, or choose another name"
+        )
+
+
+def _remote(target: Target) -> dict[str, Any]:
+    """The files of the repository, by path; none where it, or the branch, is not there yet."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
+
+    found = HfApi().list_repo_tree(
+        target.repository, recursive=True, revision=target.revision, repo_type=_KIND
+    )
+    try:
+        return {one.path: one for one in found if hasattr(one, "blob_id")}
+    except (RepositoryNotFoundError, RevisionNotFoundError):
+        return {}
+
+
+def _change(path: Path, name: str, remote: dict[str, Any]) -> Change:
+    size = path.stat().st_size
+    there = remote.get(name)
+    if there is None:
+        return Change(name, "new", size)
+    same = there.size == size and _is_same(path, there)
+    return Change(name, "same" if same else "changed", size)
+
+
+def _is_same(path: Path, there: Any) -> bool:
+    """Whether a file has the digest that the Hub states: SHA-256 of a large one, else git's."""
+    if there.lfs is not None:
+        return weights.sha256_of(path) == str(there.lfs.sha256)
+    digest = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest() == str(there.blob_id)
+
+
+@contextmanager
+def _explained(target: Target) -> Iterator[None]:
+    """What goes wrong with the Hub, in our words."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise
+    except Exception as error:  # of whatever HTTP library this version of the client uses
+        raise PublishError(_why(target, error)) from None
+
+
+def _why(target: Target, error: BaseException) -> str:
+    name, organisation = target.repository, target.repository.partition("/")[0]
+    again = "The same command goes on from there"
+    status, said = _answer(error)
+    if status in (402, 413, 507) or (status == 403 and any(word in said for word in _QUOTA)):
+        return (
+            f"{name}: {organisation} has no room left on the Hub for this, or not for private "
+            f"repositories. Make room, or push it with --public. {again}"
+        )
+    if status == 401:
+        return (
+            f"{name}: the Hub does not take your token. Log in anew with `hf auth login`, or set "
+            "HF_TOKEN to a token with write access"
+        )
+    if status == 403:
+        return (
+            f"{name}: your token may not write there: the name is another's, or the token is for "
+            "reading only. Push to a name of your own, or log in with a token that may write to "
+            f"{organisation}"
+        )
+    if status == 404:
+        return f"{name}: there is no {organisation} on the Hub, or nothing there that you may write"
+    if status in (409, 412):
+        return f"{name}: somebody else changes it at this moment. {again}"
+    if status == 400:
+        return (
+            f"{name}: the Hub refuses what was sent (status 400); is the name or --revision right?"
+        )
+    what = f"status {status}" if status else type(error).__name__
+    return f"{name}: the Hub cannot be reached or broke off ({what}). {again}"
+
+
+def _answer(error: BaseException | None) -> tuple[int | None, str]:
+    """The status and the words (in lower case) of the answer behind an exception."""
+    from huggingface_hub.errors import RepositoryNotFoundError
+
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        response = getattr(error, "response", None)
+        if response is not None:
+            hidden = isinstance(
+                error, RepositoryNotFoundError
+            )  # told as 401 to those without a token
+            status = 404 if hidden else int(response.status_code)
+            return status, f"{error} {_words(response)}".lower()
+        error = error.__cause__ or error.__context__
+    return None, ""
+
+
+def _words(response: Any) -> str:
+    try:
+        return str(response.text)
+    except Exception:  # a body that was not read
+        return ""

@@ -1,0 +1,91 @@
+"""Licences of what went into a dataset, and what they mean for its card."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+UNKNOWN = "unknown"
+_NON_COMMERCIAL = re.compile(r"\bnc\b|non-?\s?commercial", re.IGNORECASE)
+_COMMERCE = re.compile(r"\bcommercial", re.IGNORECASE)
+# What the Hub takes under `license` (docs/hub/repositories-licenses), as far as it may be that of
+# recordings, weights or code; any other is written as `other`.
+_HUB = """
+apache-2.0 mit openrail bsd bsd-2-clause bsd-3-clause bsd-3-clause-clear c-uda cc cc0-1.0 cc-by-2.0
+cc-by-2.5 cc-by-3.0 cc-by-4.0 cc-by-sa-3.0 cc-by-sa-4.0 cc-by-nc-2.0 cc-by-nc-3.0 cc-by-nc-4.0
+cc-by-nd-4.0 cc-by-nc-nd-3.0 cc-by-nc-nd-4.0 cc-by-nc-sa-2.0 cc-by-nc-sa-3.0 cc-by-nc-sa-4.0
+cdla-sharing-1.0 cdla-permissive-1.0 cdla-permissive-2.0 wtfpl ecl-2.0 epl-1.0 epl-2.0 etalab-2.0
+eupl-1.1 eupl-1.2 agpl-3.0 gfdl gpl gpl-2.0 gpl-3.0 lgpl lgpl-2.1 lgpl-3.0 isc mpl-2.0 ms-pl ncsa
+odbl odc-by ofl-1.1 osl-3.0 pddl postgresql unlicense zlib unknown other
+"""
+HUB_LICENCES = frozenset(_HUB.split())
+
+
+@dataclass(frozen=True)
+class Part:
+    """Something that went into the dataset.
+
+    Attributes:
+        kind: speech, noise, rooms, other, generator or metric.
+        name: of the work or model.
+        licence: as its makers call it; `UNKNOWN` where that is not stated.
+        notice: what must be told of it.
+    """
+
+    kind: str
+    name: str
+    licence: str
+    notice: str = ""
+
+    @property
+    def is_non_commercial(self) -> bool:
+        """Whether its licence forbids commercial use."""
+        return _NON_COMMERCIAL.search(f"{self.licence} {self.notice}") is not None
+
+    @property
+    def is_restricted(self) -> bool:
+        """Whether something is said of commercial use."""
+        return self.is_non_commercial or _COMMERCE.search(self.notice) is not None
+
+
+def parts(run: dict[str, Any], generators: dict[str, str]) -> list[Part]:
+    """All that went into the dataset, recordings first.
+
+    Args:
+        run: what ``run.yaml`` holds.
+        generators: the licence of each generator's weights, where it is known.
+    """
+    provenance = run["provenance"]
+    recordings = [Part(c["of"], c["name"], c["licence"]) for c in run.get("credits") or ()]
+    kinds = {part.kind for part in recordings}
+    if "speech" not in kinds:
+        recordings.insert(0, Part("speech", "the speech", UNKNOWN))
+    if "noise" not in kinds and _uses_noise(run):
+        recordings.append(Part("noise", "the noise", UNKNOWN))
+    models = [
+        Part("generator", one["name"], generators.get(one["name"]) or UNKNOWN)
+        for one in provenance["generators"]
+    ]
+    panel = [
+        Part("metric", m["metric"], m.get("licence") or UNKNOWN, m.get("notice") or "")
+        for m in provenance["panel"]
+    ]
+    return [*recordings, *models, *panel]
+
+
+def hub_licences(found: Sequence[Part]) -> list[str]:
+    """What stands under ``license`` in the card: of recordings, and any non-commercial one."""
+    bound = [p for p in found if p.kind not in ("generator", "metric") or p.is_non_commercial]
+    return list(dict.fromkeys(_hub_licence(part.licence) for part in bound))
+
+
+def _hub_licence(licence: str) -> str:
+    name = licence.strip().lower().replace(" ", "-")
+    return name if name in HUB_LICENCES else "other"
+
+
+def _uses_noise(run: dict[str, Any]) -> bool:
+    degrade = run.get("corpus", {}).get("degrade") or {}
+    return bool(degrade.get("noise"))

@@ -1,0 +1,112 @@
+"""Who spoke and which recording it was, dropped or replaced by pseudonyms.
+
+A pseudonym is BLAKE2b of the name, keyed with a secret of 32 random bytes: who lacks the secret
+cannot try out names, as with a plain or publicly salted hash. The secret stays in the run
+directory (or where ``--secret`` says) and is in nothing that is published; with it the same name
+has the same pseudonym in every export.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pyarrow as pa
+
+from gensr_pref.errors import InputError, StorageError
+
+How = Literal["drop", "hash"]
+SECRET = "anonymise.key"  # of a run directory
+_BYTES = 32
+_IDS = ("clip_id", "pair_id", "candidate_id", "chosen_id", "rejected_id")
+_DRAWN = ("seed", "sampling")  # of a candidate, or of a pair's sides
+
+
+@dataclass(frozen=True)
+class Pseudonyms:
+    """What names are replaced by.
+
+    Attributes:
+        how: drop leaves no speaker and no source; hash leaves pseudonyms of both.
+        secret: the key.
+    """
+
+    how: How
+    secret: bytes
+
+    def of(self, kind: str, name: str) -> str:
+        """``kind-`` and 16 hexadecimal digits."""
+        made = hashlib.blake2b(name.encode(), digest_size=8, key=self.secret, person=kind.encode())
+        return f"{kind}-{made.hexdigest()}"
+
+    def speaker(self, name: str) -> str | None:
+        """A speaker's pseudonym; None where they are dropped."""
+        return self.of("speaker", name) if self.how == "hash" else None
+
+    def table(self, table: pa.Table) -> pa.Table:
+        """Rows of an export, anonymised.
+
+        Ids begin with a pseudonym of their clip, as a clip's own name holds that of its recording.
+        Seeds and what is drawn from them are dropped, and of a degradation only the steps' names
+        stay: all of it follows from the recording's name and the run's seed, and would confirm a
+        guess of the name.
+        """
+        for name in table.column_names:
+            if change := self._change(name):
+                values = [None if v is None else change(v) for v in table[name].to_pylist()]
+                place, field = table.schema.get_field_index(name), table.schema.field(name)
+                table = table.set_column(place, field, pa.array(values, field.type))
+        return table
+
+    def _change(self, column: str) -> Callable[[Any], Any] | None:
+        if column in _IDS:
+            return self._id
+        if column.removeprefix("chosen_").removeprefix("rejected_") in _DRAWN:
+            return lambda _: None
+        return {
+            "speaker": self.speaker,
+            "source": self._source,
+            "degradation": _steps,
+        }.get(column)
+
+    def _id(self, name: str) -> str:
+        clip, slash, rest = name.partition("/")
+        return f"{self.of('clip', clip)}{slash}{rest}"
+
+    def _source(self, text: str) -> str | None:
+        if self.how == "drop":
+            return None
+        source = json.loads(text)
+        return json.dumps({**source, "source_id": self.of("source", source["source_id"])})
+
+
+def opened(how: How, secret: Path) -> Pseudonyms:
+    """Pseudonyms under the secret in a file, which is made where it is not there.
+
+    Raises:
+        InputError: the file holds something else.
+        StorageError: it cannot be read or written.
+    """
+    try:
+        if not secret.exists():
+            made = os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(made, "w", encoding="ascii") as file:
+                file.write(secrets.token_hex(_BYTES) + "\n")
+        key = bytes.fromhex(secret.read_text(encoding="ascii"))
+    except OSError as error:
+        raise StorageError(f"{secret}: {error.strerror}. Choose another --secret") from error
+    except ValueError:
+        key = b""
+    if len(key) != _BYTES:
+        raise InputError(f"{secret}: holds no secret of {_BYTES} bytes in hexadecimal")
+    return Pseudonyms(how, key)
+
+
+def _steps(text: str) -> str:
+    return json.dumps([{"step": step["step"]} for step in json.loads(text)])

@@ -1,0 +1,62 @@
+import json
+
+import pytest
+
+from gensr_pref import cli
+
+
+def test_it_tells_what_was_written(built, tmp_path, capsys) -> None:
+    assert cli.main(["export", str(built), str(tmp_path / "out")]) == 0
+    said = capsys.readouterr().out
+    assert "NOT for commercial use, because of babble, pretended:Roughness" in said
+    assert f'datasets.load_dataset("{tmp_path / "out"}")' in said
+
+
+def test_json_is_json(built, tmp_path, capsys) -> None:
+    words = ["export", str(built), str(tmp_path / "out"), "--json", "--candidates", "none"]
+    assert cli.main(words) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [row["config"] for row in told["tables"]] == ["default", "default"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--dry-run"], "go with --push-to-hub"),
+        (["--public"], "go with --push-to-hub"),
+        (["--shard-mb", "0"], "--shard-mb must be at least 1"),
+        (["--format", "trl", "--clean"], "--clean goes with"),
+        (["--push-to-hub", "nameonly"], "not ORG/NAME"),
+        (["--push-to-hub", "us/x", "--format", "wav-jsonl"], "is for this disk"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_first(
+    built, tmp_path, capsys, monkeypatch, words, said
+) -> None:
+    monkeypatch.delenv("GENSR_PREF_OFFLINE", raising=False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    assert cli.main(["export", str(built), str(tmp_path / "out"), *words]) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path, capsys) -> None:
+    assert cli.main(["export", str(tmp_path), str(tmp_path / "out")]) == 2
+    assert "is not a run directory" in capsys.readouterr().err
+
+
+def test_a_dry_run_lists_what_would_go(built, tmp_path, capsys, monkeypatch) -> None:
+    from huggingface_hub import constants
+
+    from tests.upload_server import UploadServer
+
+    with UploadServer() as server:
+        monkeypatch.setattr(constants, "ENDPOINT", server.url)
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.delenv("GENSR_PREF_OFFLINE", raising=False)
+        words = ["export", str(built), str(tmp_path / "out"), "--push-to-hub", "us/x", "--dry-run"]
+        assert cli.main(words) == 0
+        assert all(method == "GET" for method, _ in server.asked)
+    said = capsys.readouterr().out
+    assert "Nothing was pushed" in said
+    assert "README.md" in said

@@ -1,0 +1,125 @@
+import json
+
+import pyarrow as pa
+import pytest
+import yaml
+
+from gensr_pref import shards
+from gensr_pref.engine.export import Publishing, export
+from gensr_pref.errors import InputError
+from gensr_pref.export.dataset import Wanted
+from gensr_pref.export.scan import Local, scan
+
+LOCAL = Local(
+    "karlotta", "zeppelin7", ("/srv/karlotta/runs", "/home/karlotta"), ("hf_" + "q" * 34,)
+)
+HARMLESS = [
+    "https://www.asterisk.org/a/b/c", "speech/en-one.flac", "and/or", "16 kHz", "a/b/c", "1/2",
+    "clip-0a1b/fm-tiny/3", "data/train-*", "module:Class", "CC-BY-SA-3.0", "we work at home",
+    "the user said: root", "dnsmos/p808", "2026/01/02", "C: the answer", "~5 dB", "",
+    "wav/clip-fae8/noisy-0.wav",
+]  # fmt: skip
+HARMFUL = [
+    "/home/anna/speech/a.wav", "file:///tmp/x", "see /mnt/corpora/x.wav", "C:\\Users\\anna\\a.wav",
+    "\\\\server\\share\\a.wav", "~/data/x", "home/anna/speech/a.wav", "srv/karlotta/runs/x",
+    "made by karlotta", "on zeppelin7", "Karlotta's", "hf_" + "a" * 34, "hf_" + "q" * 34,
+    "ghp_" + "a" * 36, "AKIA" + "A" * 16, "https://me:secret@host.org/x", "sk-" + "a" * 30,
+    "-----BEGIN OPENSSH PRIVATE KEY-----", '{"path": "/data/speech/one.wav"}', "root=/opt/speech/x",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", HARMLESS)
+@pytest.mark.parametrize("name", ["README.md", "x.jsonl"])
+def test_what_tells_nothing_passes(text, name, tmp_path) -> None:
+    (tmp_path / name).write_text(text if name == "README.md" else json.dumps({"x": text}))
+    assert scan(tmp_path, LOCAL) == []
+
+
+@pytest.mark.parametrize("text", HARMFUL)
+@pytest.mark.parametrize("where", ["text", "column", "nested", "json", "metadata"])
+def test_what_tells_is_found_wherever_it_is(text, where, tmp_path) -> None:
+    table = pa.table({"id": ["a", "b"], "x": ["harmless", "too"]})
+    value = {"text": None, "column": text, "nested": [{"x": text}], "json": json.dumps([text])}
+    if where == "text":
+        (tmp_path / "README.md").write_text(f"fine\n{text}\n")
+    elif where == "metadata":
+        shards.write_table(tmp_path / "x.parquet", table, {"run": text})
+    else:
+        rows = [{"x": None}, {"x": value[where]}]
+        shards.write_table(tmp_path / "x.parquet", pa.Table.from_pylist(rows), {})
+    found = scan(tmp_path, LOCAL)
+    assert found
+    place = {"text": "README.md, line 2", "metadata": "x.parquet, metadata"}
+    assert str(found[0]).startswith(place.get(where, "x.parquet, column x, row 1"))
+
+
+@pytest.mark.parametrize("text", [text for text in HARMFUL if text[:4] in ("hf_a", "hf_q", "ghp_")])
+def test_a_token_is_not_repeated(text, tmp_path) -> None:
+    (tmp_path / "README.md").write_text(text)
+    assert text[:12] not in " ".join(map(str, scan(tmp_path, LOCAL)))
+
+
+def test_a_path_without_its_first_slash_is_found_where_it_exists(tmp_path) -> None:
+    (tmp_path / "speech").mkdir()
+    (tmp_path / "out").mkdir()
+    text = str(tmp_path / "speech" / "a.wav").lstrip("/")
+    (tmp_path / "out" / "x.json").write_text(json.dumps({"source_id": text}))
+    assert scan(tmp_path / "out", Local("", "", ()))
+
+
+def test_words_that_were_said_may_hold_a_name(tmp_path) -> None:
+    table = pa.table({"text": ["this is karlotta speaking from zeppelin7"], "y": ["fine"]})
+    shards.write_table(tmp_path / "x.parquet", table, {})
+    assert scan(tmp_path, LOCAL) == []
+
+
+def test_sound_is_not_looked_into(tmp_path) -> None:
+    table = pa.table({"a": pa.array([{"bytes": b"/home/anna/x.wav", "path": None}])})
+    shards.write_table(tmp_path / "x.parquet", table, {})
+    assert scan(tmp_path, LOCAL) == []
+
+
+def test_names_of_files_are_looked_at(tmp_path) -> None:
+    (tmp_path / "karlotta.json").write_text("{}")
+    assert scan(tmp_path, LOCAL)
+
+
+def test_what_is_allowed_passes(tmp_path) -> None:
+    (tmp_path / "README.md").write_text("thanks to karlotta")
+    assert scan(tmp_path, LOCAL, ["karlotta"]) == []
+
+
+def test_this_machine_has_folders_and_common_names_are_no_find(monkeypatch) -> None:
+    monkeypatch.setattr("gensr_pref.export.scan._user", lambda: "root")
+    monkeypatch.setattr("socket.gethostname", lambda: "zeppelin7.example.org")
+    here = Local.here()
+    assert (here.user, here.host) == ("", "zeppelin7")
+    assert here.folders
+
+
+def test_an_export_of_a_run_with_local_names_is_refused(run_folder, tmp_path) -> None:
+    """A manifest whose root is / names its recordings by whole paths."""
+    (part, *_) = shards.parts(run_folder, "clips")
+    rows = shards.read(part).to_pylist()
+    facts = shards.facts(part)
+    for row in rows:
+        source = json.loads(row["source"])
+        row["source"] = json.dumps({**source, "source_id": "/home/anna/rec/a.wav"})
+    shards.write(part, rows, shards.read(part).schema.remove_metadata(), facts)
+    with pytest.raises(InputError, match=r"column source, row \d+: .*'/home/anna/rec/a.wav'"):
+        export(run_folder, tmp_path / "out", Wanted())
+    assert not (tmp_path / "out").exists()
+    export(run_folder, tmp_path / "out", Wanted(), Publishing("hash"))
+
+
+def test_local_paths_of_the_run_file_are_cut(run_folder, tmp_path) -> None:
+    document = yaml.safe_load((run_folder / "run.yaml").read_text())
+    document["corpus"]["source"]["path"] = "/home/anna/lists/speech.csv"
+    document["corpus"]["source"]["root"] = "/"
+    document["generators"][0]["options"] = {"program": ["python", "/opt/models/x.py", "--a=/b/c d"]}
+    (run_folder / "run.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
+    export(run_folder, tmp_path / "out", Wanted())
+    told = yaml.safe_load((tmp_path / "out" / "run.yaml").read_text())
+    assert told["corpus"]["source"]["path"] == "speech.csv"
+    assert told["corpus"]["source"]["root"] == ""
+    assert told["generators"][0]["options"]["program"] == ["python", "x.py", "--a=c d"]
