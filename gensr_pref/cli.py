@@ -382,7 +382,7 @@ def _generators(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
-    from gensr_pref.align.recipe import Pretrain, load
+    from gensr_pref.align.recipe import Dpo, Pretrain, load
 
     recipe = load(options.recipe, options.overrides)
     base, out = options.recipe.resolve().parent, str(options.out)
@@ -393,6 +393,11 @@ def _train(options: argparse.Namespace) -> None:
         told: dict[str, Any] = {"checkpoint": out, "steps": recipe.steps}
         name = f"{recipe.model.paradigm}-tiny"
         use = f"In a run file: generators: [{{use: {name}, options: {{checkpoint: {out}}}}}]"
+    elif isinstance(recipe, Dpo):
+        from gensr_pref.align.trainer import align
+
+        told = {"checkpoint": out, **align(recipe, base, options.out)}
+        use = f"In a run file: generators: [{{use: {recipe.generator.use}, options: {{checkpoint: {out}}}}}]"
     else:
         from gensr_pref.align.tokenize import tokenize
 
