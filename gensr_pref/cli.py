@@ -382,7 +382,8 @@ def _generators(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
-    from gensr_pref.align.recipe import Dpo, Pretrain, load
+    from gensr_pref.align.dpo_recipe import Dpo
+    from gensr_pref.align.recipe import Pretrain, load
 
     recipe = load(options.recipe, options.overrides)
     base, out = options.recipe.resolve().parent, str(options.out)
@@ -397,7 +398,8 @@ def _train(options: argparse.Namespace) -> None:
         from gensr_pref.align.trainer import align
 
         told = {"checkpoint": out, **align(recipe, base, options.out)}
-        use = f"In a run file: generators: [{{use: {recipe.generator.use}, options: {{checkpoint: {out}}}}}]"
+        name = recipe.generator.use
+        use = f"In a run file: generators: [{{use: {name}, options: {{checkpoint: {out}}}}}]"
     else:
         from gensr_pref.align.tokenize import tokenize
 

@@ -56,10 +56,10 @@ class Alarms:
             return []
         return self._new(
             {
-                "chance": f"accuracy is {training:.2f} on training pairs and {accuracy:.2f} on {pairs} "
-                f"held-out ones, which is chance ({0.5 + half_width:.2f} would not be): the pairs "
-                "are learnt by heart. More pairs, fewer epochs, train: decoder; or no model can "
-                "learn them (learnability in the audit)"
+                "chance": f"accuracy is {training:.2f} on training pairs and {accuracy:.2f} on "
+                f"{pairs} held-out ones, which is chance ({0.5 + half_width:.2f} would not be): "
+                "the pairs are learnt by heart. More pairs, fewer epochs, train: decoder; or no "
+                "model can learn them (learnability in the audit)"
             }
         )
 

@@ -44,7 +44,12 @@ class Pairs(config.Model):
         "paradigm have none that fit",
     )
     limit: int | None = Field(None, ge=1, description="pairs to train on; drawn by the seed")
-    held_out: int = Field(256, ge=0, description="pairs of the validation split to watch")
+    held_out: int = Field(
+        256,
+        ge=0,
+        description="pairs to watch, of the validation split; where there is none, a tenth of the "
+        "clips is not trained on",
+    )
     labels: Literal["given", "random"] = Field(
         "given", description="random: the control; the sides of a pair are swapped by a coin"
     )
@@ -56,7 +61,7 @@ class Objective(config.Model):
     name: Literal["dpo", "ipo", "sft"] = "dpo"
     beta: float | None = Field(None, gt=0, description="absent: ar 0.1, mgm 10, fm 1000")
     reduction: Literal["sum", "mean"] | None = Field(
-        None, description="of log-likelihoods over tokens; absent: ar sum, mgm mean. fm is a mean"
+        None, description="of log-likelihoods over tokens; absent: ar sum, mgm mean"
     )
     label_smoothing: float = Field(
         0.0, ge=0, lt=0.5, description="of dpo: the share of wrong labels"

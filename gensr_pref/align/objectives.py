@@ -1,8 +1,8 @@
-"""The objectives: what a batch of pairs costs, from how much better or worse each side has become.
+"""The objectives: what pairs cost, from how much better or worse each side has become.
 
-Notation: x a noisy clip, w its chosen and l its rejected side, p the policy and ref the frozen model
-it started from. Every objective reads one number per side, the utility u, which is higher where the
-model likes a side better:
+Notation: x a noisy clip, w its chosen and l its rejected side, p the policy and ref the frozen
+model it started from. Every objective reads one number per side, the utility u, which is higher
+where the model likes a side better:
 
     ar, mgm    u(y) = log p(y | x)                     (arXiv 2505.04113, section 3.2)
     fm         u(y) = -e(y),  e(y) = mean over valid values of (v(y_t, t, x) - (y_1 - y_0))^2
@@ -11,9 +11,9 @@ and its gain over the reference, g(y) = u(y) - u_ref(y), at the same t, noise or
 for policy and reference. What beta multiplies depends on two conventions, which `Objective` of the
 recipe states:
 
-- **sum or mean over tokens.** `log p` of a clip is a sum over its tokens; ``reduction: mean`` divides
-  it by how many were counted, so the same beta then stands for a preference that is that many times
-  weaker (8 groups and 250 frames: 2000 times). INTP's beta of 0.1 (ar) is of sums.
+- **sum or mean over tokens.** `log p` of a clip is a sum over its tokens; ``reduction: mean``
+  divides it by how many were counted, so the same beta then stands for a preference that is that
+  many times weaker (8 groups and 250 frames: 2000 times). INTP's beta of 0.1 (ar) is of sums.
 - **the factor 2 in flow matching.** e here is a mean of squares without a factor 1/2, and beta
   multiplies it as it is: beta = 1000 here is beta = 2000 for whoever writes e with 1/2, and the
   constant T/2 or the like that a derivation by diffusion steps puts before e is inside beta.
@@ -62,8 +62,8 @@ def ipo(gain_w: Tensor, gain_l: Tensor, beta: float) -> Tensor:
 def sft(utility_w: Tensor) -> Tensor:
     """Fine-tuning on the chosen side alone, without a reference: [P].
 
-    L = -u(w): cross-entropy for ``ar`` and ``mgm``, the flow-matching error for ``fm``. The baseline
-    that DPO must beat (arXiv 2508.17229 reports that it does).
+    L = -u(w): cross-entropy for ``ar`` and ``mgm``, the flow-matching error for ``fm``. The
+    baseline that DPO must beat (arXiv 2508.17229 reports that it does).
     """
     return -utility_w
 
@@ -72,14 +72,14 @@ def anchor(utility: Tensor) -> Tensor:
     """What keeps the policy a model of speech: -u of the chosen side, or of the clean target: [P].
 
     To be added with a weight. u is a mean over tokens here whatever the preference uses, so the
-    anchor is a cross-entropy in nats per token (GSEPF's L_CE, arXiv 2507.09929, weight 1 beside DPO),
-    or the flow-matching error.
+    anchor is a cross-entropy in nats per token (GSEPF's L_CE, arXiv 2507.09929, of weight 1 beside
+    DPO), or the flow-matching error.
     """
     return -utility
 
 
 def accuracy(gain_w: Tensor, gain_l: Tensor) -> Tensor:
-    """Whether the policy now prefers the chosen side more than the reference did: [P]; a tie is 1/2."""
+    """Whether the policy prefers the chosen side more than the reference did: [P]; a tie is 1/2."""
     return ((gain_w > gain_l).float() + (gain_w >= gain_l).float()) / 2
 
 

@@ -91,8 +91,8 @@ class Run:
     def __init__(self, path: Path, generators: list[str], with_audio: bool) -> None:
         if not shards.parts(path, "pairs"):
             raise InputError(
-                f"pairs.source.path: {path} has no pairs. Give a run directory whose build is done, "
-                "or run: gensr-pref pair DIR"
+                f"pairs.source.path: {path} has no pairs. Give a run directory whose build is "
+                "done, or run: gensr-pref pair DIR"
             )
         self._path, self._with_audio = path, with_audio
         self._allowed = {*generators, CLEAN}
@@ -109,9 +109,10 @@ class Run:
         if len(self._pairs):
             return
         there = ", ".join(f"{count} of {name}" for name, count in self.found.items()) or "none"
+        wanted = ", ".join(sorted(self._allowed - {CLEAN}))
         raise InputError(
-            f"pairs.source: {self._path} has no pairs of {', '.join(sorted(self._allowed - {CLEAN}))} "
-            f"(there: {there}). Name their generators in pairs.generators, or make pairs of this one"
+            f"pairs.source: {self._path} has no pairs of {wanted} (there: {there}). Name their "
+            "generators in pairs.generators, or make pairs of this one"
         )
 
     def require_revision(self, generator: str, revision: str) -> None:
@@ -127,8 +128,8 @@ class Run:
             raise InputError(
                 f"pairs.source: candidates of {generator} were sampled by revision "
                 f"{', '.join(others)}, the reference is {revision}. DPO assumes that they are one "
-                "model: name its checkpoint as the generator's option, or as `reference`; or accept "
-                "it with reference_differs=allow"
+                "model: name its checkpoint as the generator's option, or as `reference`; or "
+                "accept it with reference_differs=allow"
             )
 
     @property

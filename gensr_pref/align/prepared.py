@@ -33,6 +33,7 @@ class Prepared:
 
     Attributes:
         ids: [pairs] their ids.
+        clips: [clips] theirs.
         split: [pairs] of their clips.
         clip: [pairs] which clip.
         chosen, rejected: [pairs] which target.
@@ -43,6 +44,7 @@ class Prepared:
     """
 
     ids: list[str]
+    clips: list[str]
     split: Array
     clip: Array
     chosen: Array
@@ -93,6 +95,7 @@ class _Index:
     """What is written so far."""
 
     ids: list[str] = field(default_factory=list)
+    clips: list[str] = field(default_factory=list)
     split: list[str] = field(default_factory=list)
     clip: list[int] = field(default_factory=list)
     chosen: list[int] = field(default_factory=list)
@@ -108,6 +111,7 @@ def _write(folder: Path, source: Run, hear: Hear, target: Target, clean: bool) -
         for clip in tqdm(source.clips(), desc="features", unit="clip", leave=False):
             if clean and clip.clean is None:
                 raise InputError(f"anchor.side: clip {clip.clip_id} has no clean target")
+            index.clips.append(clip.clip_id)
             forms["x"] = _append(x, index.x_at, hear(clip).astype(np.float16))
             numbers: dict[str, int] = {}
             for side in _sides(clip, clean):
@@ -120,9 +124,10 @@ def _write(folder: Path, source: Run, hear: Hear, target: Target, clean: bool) -
                 index.chosen.append(numbers[pair.chosen.name])
                 index.rejected.append(numbers[pair.rejected.name])
             index.clean.append(numbers.get(CLEAN, NONE))
-    arrays = {key: np.array(value) for key, value in vars(index).items() if key != "ids"}
-    np.savez(folder / "index.npz", **arrays)
-    (folder / "forms.json").write_text(json.dumps({"ids": index.ids, **forms}), encoding="utf-8")
+    names = {"ids": index.ids, "clips": index.clips}
+    arrays = {key: np.array(value) for key, value in vars(index).items() if key not in names}
+    np.savez(folder / "index.npz", allow_pickle=False, **arrays)
+    (folder / "forms.json").write_text(json.dumps({**names, **forms}), encoding="utf-8")
 
 
 def _sides(clip: PairedClip, clean: bool) -> list[Side]:
@@ -152,4 +157,4 @@ def _read(folder: Path) -> Prepared:
     }
     if not forms["ids"]:
         raise InputError(f"{folder}: no pairs")
-    return Prepared(ids=forms["ids"], **arrays, **maps)
+    return Prepared(ids=forms["ids"], clips=forms["clips"], **arrays, **maps)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -100,8 +99,8 @@ def made(use: Aligned, base: Path, field: str) -> Alignable:
     paradigm = getattr(found, "paradigm", None)
     if paradigm not in MEASURE:
         raise ConfigError(
-            f"{field}.use: {use.use!r} cannot be aligned: its attribute `paradigm` is {paradigm!r}, "
-            "and must be 'ar', 'mgm' or 'fm'. See docs/alignment.md"
+            f"{field}.use: {use.use!r} cannot be aligned: its attribute `paradigm` is "
+            f"{paradigm!r}, and must be 'ar', 'mgm' or 'fm'. See docs/alignment.md"
         )
     missing = [name for name in (*NEEDED, MEASURE[paradigm]) if not hasattr(found, name)]
     if missing:

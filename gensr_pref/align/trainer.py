@@ -35,12 +35,13 @@ from gensr_pref.align.prepared import Array
 from gensr_pref.align.subject import Subject, subject
 from gensr_pref.align.utility import Measured, ReferenceValues, counted
 from gensr_pref.errors import InputError, RunMismatchError
-from gensr_pref.identity import digest, rng_for, seed_for
+from gensr_pref.identity import digest, rng_for, seed_for, unit_for
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
 PRECISION = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+HELD_OUT_SHARE = 0.1  # of the clips, where the data have no validation split
 HELD_OUT = -1  # the pass of held-out pairs, whose draws are always the same
 TRAIN, VALIDATION = "train", "validation"
 
@@ -196,6 +197,12 @@ def _values(recipe: Dpo, found: Subject, cache: Path) -> ReferenceValues:
 def _divided(recipe: Dpo, found: Subject) -> tuple[Array, Array]:
     """Which pairs are trained on, and which are watched."""
     training, held = found.data.of(TRAIN), found.data.of(VALIDATION)
+    if not len(held) and recipe.pairs.held_out:
+        apart = [
+            unit_for(recipe.seed, "held out", clip) < HELD_OUT_SHARE for clip in found.data.clips
+        ]
+        watched = np.isin(found.data.clip[training], np.flatnonzero(apart))
+        training, held = training[~watched], training[watched]
     if recipe.pairs.limit is not None:
         drawn = rng_for(recipe.seed, "limit").permutation(training)
         training = np.sort(drawn[: recipe.pairs.limit])

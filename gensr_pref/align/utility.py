@@ -108,7 +108,7 @@ def _computed(batch: Batch, reference: Measured) -> Tensor:
     """[2, K, P]; the clean target is nothing that the reference is asked about."""
     rows = batch.rows
     asked = 2 * batch.draws * len(batch.pairs)
-    whole = reference(
+    whole: Tensor = reference(
         replace(
             rows,
             clip=rows.clip[:asked],

@@ -19,6 +19,8 @@ from gensr_pref.generators.base import Candidate
 from gensr_pref.generators.carrier import Carrier, carrier, istft, stft
 from gensr_pref.generators.checkpoint import N, load, locate, save, settings_of
 from gensr_pref.generators.encoder import Condition
+from gensr_pref.generators.flow import Flow
+from gensr_pref.generators.token_model import TokenModel
 from gensr_pref.threads import one_thread
 
 SHIPPED = Path(__file__).parent / "weights"
@@ -132,10 +134,11 @@ class Tiny(ABC, Generic[N, Prepared]):
         """[FEATURES, F] of a clip [T]."""
         return features(carrier(noisy, self.analysis))
 
-    def encoded(self, policy: N, x: Tensor, frames: Tensor) -> Tensor:
+    def encoded(self, policy: Flow | TokenModel, x: Tensor, frames: Tensor) -> Tensor:
         """What the encoder makes of x [P, FEATURES, F]: [P, C, F], the parts of a `Condition`."""
         valid = torch.arange(x.shape[-1], device=x.device)[None] < frames[:, None]
-        return torch.cat(policy.condition(x, valid[:, None].to(x.dtype)), 1)
+        condition: Condition = policy.condition(x, valid[:, None].to(x.dtype))
+        return torch.cat(condition, 1)
 
     def save(self, folder: Path) -> None:
         """Write the policy as a checkpoint."""
@@ -170,7 +173,7 @@ def _clips(
 def condition_of(encoded: Tensor, channels: int) -> Condition:
     """The parts of a `Condition` from what `Tiny.encoded` put together: [P, C, F]."""
     width = encoded.shape[1] - 2 * channels
-    return Condition(*encoded.split([width, channels, channels], 1))
+    return Condition(*torch.split(encoded, [width, channels, channels], 1))
 
 
 def true_gains(noisy: Wave, clean: Wave, analysis: Analysis) -> Tensor:
