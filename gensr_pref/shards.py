@@ -274,10 +274,7 @@ def _read_known(path: Path, columns: list[str] | None) -> pa.Table:
     """Those of the columns that a part has."""
     if columns is None:
         return read(path)
-    try:
-        there = pq.read_schema(path).names
-    except (OSError, pa.ArrowInvalid) as error:
-        raise _unreadable(path, error) from error
+    there = columns_of(path)
     return read(path, [name for name in columns if name in there])
 
 
@@ -289,6 +286,18 @@ def facts(path: Path) -> dict[str, Any]:
     """
     try:
         return facts_of(pq.read_schema(path))
+    except (OSError, pa.ArrowInvalid) as error:
+        raise _unreadable(path, error) from error
+
+
+def columns_of(path: Path) -> list[str]:
+    """The names of a part's columns.
+
+    Raises:
+        StorageError: it is missing or corrupt.
+    """
+    try:
+        return list(pq.read_schema(path).names)
     except (OSError, pa.ArrowInvalid) as error:
         raise _unreadable(path, error) from error
 

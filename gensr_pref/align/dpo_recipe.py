@@ -19,7 +19,23 @@ class RunPairs(config.Model):
     path: str = Field(description="the folder that `gensr-pref build` was told as --out")
 
 
-PairSource = RunPairs
+class ExportedPairs(config.Model):
+    """The pairs of an exported folder."""
+
+    kind: Literal["export"]
+    path: str = Field(description="the folder that `gensr-pref export` was told as OUT")
+
+
+class HubPairs(config.Model):
+    """The pairs of a dataset on the Hugging Face Hub, streamed."""
+
+    kind: Literal["huggingface"]
+    path: str = Field(description="org/name")
+    config: str | None = None
+    revision: str | None = Field(None, description="commit, tag or branch; absent = main")
+
+
+PairSource = Annotated[RunPairs | ExportedPairs | HubPairs, Field(discriminator="kind")]
 
 
 class Aligned(config.Model):

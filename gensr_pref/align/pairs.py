@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -85,7 +85,7 @@ class Run:
         with_audio: whether sides need their audio.
 
     Raises:
-        InputError: no run directory, or one without pairs.
+        InputError: no run directory, or one without pairs of these generators.
     """
 
     def __init__(self, path: Path, generators: list[str], with_audio: bool) -> None:
@@ -97,40 +97,9 @@ class Run:
         self._path, self._with_audio = path, with_audio
         self._allowed = {*generators, CLEAN}
         table = shards.read_all(path, "pairs", ["pair_id", "clip_id", "chosen_id", "rejected_id"])
-        self.found = _count(table)
         self._pairs = table.filter(self._wanted(table))
-
-    def require_pairs(self) -> None:
-        """Refuse to go on without any.
-
-        Raises:
-            InputError: no pair is of the generators that are asked for; says which there are.
-        """
-        if len(self._pairs):
-            return
-        there = ", ".join(f"{count} of {name}" for name, count in self.found.items()) or "none"
-        wanted = ", ".join(sorted(self._allowed - {CLEAN}))
-        raise InputError(
-            f"pairs.source: {self._path} has no pairs of {wanted} (there: {there}). Name their "
-            "generators in pairs.generators, or make pairs of this one"
-        )
-
-    def require_revision(self, generator: str, revision: str) -> None:
-        """Refuse pairs of a generator that other weights sampled.
-
-        Raises:
-            InputError: says which.
-        """
-        table = shards.read_all(self._path, "candidates", ["generator", "revision"])
-        of_it = table.filter(pc.equal(table.column("generator"), generator))
-        others = sorted(set(of_it.column("revision").to_pylist()) - {revision})
-        if others:
-            raise InputError(
-                f"pairs.source: candidates of {generator} were sampled by revision "
-                f"{', '.join(others)}, the reference is {revision}. DPO assumes that they are one "
-                "model: name its checkpoint as the generator's option, or as `reference`; or "
-                "accept it with reference_differs=allow"
-            )
+        if not len(self._pairs):
+            raise InputError(_none_of(generators, path, _count(table)))
 
     @property
     def identity(self) -> str:
@@ -182,21 +151,38 @@ class Run:
 _SIDES = ("chosen_id", "rejected_id")
 
 
+class PairTable(Protocol):
+    """Where pairs come from: `Run`, or those of `exported`."""
+
+    @property
+    def identity(self) -> str:
+        """A digest of which pairs these are."""
+        ...
+
+    def clips(self) -> Iterator[PairedClip]:
+        """Every clip that has pairs, in an order of its own."""
+        ...
+
+
 def _side(row: dict[str, Any]) -> Side:
-    tokens, latent = row["tokens"], row["latent"]
-    return Side(
-        row["candidate_id"],
-        row["generator"],
-        row["revision"],
+    tokens, latent = unpacked(row["tokens"], row["latent"])
+    name, generator, revision = row["candidate_id"], row["generator"], row["revision"]
+    return Side(name, generator, revision, tokens, latent, row.get("audio"))
+
+
+def unpacked(
+    tokens: list[list[int]] | None, latent: dict[str, Any] | None
+) -> tuple[npt.NDArray[np.int32] | None, npt.NDArray[np.float16] | None]:
+    """Values of a `tokens` and a `latent` column as arrays, [codebooks, T] and [T, channels]."""
+    return (
         None if tokens is None else np.array(tokens, np.int32),
-        None if latent is None else unpacked(latent),
-        row.get("audio"),
+        None if latent is None else np.frombuffer(latent["data"], "<f2").reshape(latent["shape"]),
     )
 
 
-def unpacked(latent: dict[str, Any]) -> npt.NDArray[np.float16]:
-    """A value of a `latent` column as an array."""
-    return np.frombuffer(latent["data"], "<f2").reshape(latent["shape"])
+def labelled(row: dict[str, Any], allowed: set[str]) -> bool:
+    """Whether both sides of a row of an export are of generators with these labels."""
+    return row["chosen_generator"] in allowed and row["rejected_generator"] in allowed
 
 
 def _generators(ids: pa.ChunkedArray) -> pa.Array:
@@ -211,3 +197,11 @@ def _count(table: pa.Table) -> dict[str, int]:
     for one, other in zip(chosen, rejected, strict=True):
         found[one if one == other else f"{one} over {other}"] += 1
     return dict(sorted(found.items()))
+
+
+def _none_of(generators: list[str], path: Path, found: dict[str, int]) -> str:
+    there = ", ".join(f"{count} of {name}" for name, count in found.items()) or "none"
+    return (
+        f"pairs.source: {path} has no pairs of {', '.join(sorted(generators))} (there: {there}). "
+        "Name their generators in pairs.generators, or make pairs of this one"
+    )

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from gensr_pref.align.pairs import PairedClip, Run, Side
+from gensr_pref.align.pairs import PairedClip, PairTable, Side
 from gensr_pref.errors import InputError
 from gensr_pref.identity import CLEAN
 
@@ -38,6 +38,7 @@ class Prepared:
         clip: [pairs] which clip.
         chosen, rejected: [pairs] which target.
         clean: [clips] which target is the clean one; NONE where there is none.
+        revisions: by generator, the weights that sampled its sides.
         x_at, target_at: [clips, 2], [targets, 2] first row and number of rows.
         x: [rows, C] float16 features of all clips, one after the other.
         targets: [rows, D] of all targets: int32 tokens or float16 latents, time first.
@@ -45,6 +46,7 @@ class Prepared:
 
     ids: list[str]
     clips: list[str]
+    revisions: dict[str, list[str]]
     split: Array
     clip: Array
     chosen: Array
@@ -70,7 +72,7 @@ class Prepared:
         return self.targets[start : start + rows]
 
 
-def prepared(folder: Path, source: Run, hear: Hear, target: Target, clean: bool) -> Prepared:
+def prepared(folder: Path, source: PairTable, hear: Hear, target: Target, clean: bool) -> Prepared:
     """What a folder holds, made from a source where it is not there.
 
     Args:
@@ -96,6 +98,7 @@ class _Index:
 
     ids: list[str] = field(default_factory=list)
     clips: list[str] = field(default_factory=list)
+    revisions: dict[str, set[str]] = field(default_factory=dict)
     split: list[str] = field(default_factory=list)
     clip: list[int] = field(default_factory=list)
     chosen: list[int] = field(default_factory=list)
@@ -105,7 +108,7 @@ class _Index:
     target_at: list[tuple[int, int]] = field(default_factory=list)
 
 
-def _write(folder: Path, source: Run, hear: Hear, target: Target, clean: bool) -> None:
+def _write(folder: Path, source: PairTable, hear: Hear, target: Target, clean: bool) -> None:
     index, forms = _Index(), {}
     with (folder / "x.bin").open("wb") as x, (folder / "targets.bin").open("wb") as targets:
         for clip in tqdm(source.clips(), desc="features", unit="clip", leave=False):
@@ -116,6 +119,7 @@ def _write(folder: Path, source: Run, hear: Hear, target: Target, clean: bool) -
             numbers: dict[str, int] = {}
             for side in _sides(clip, clean):
                 numbers[side.name] = len(index.target_at)
+                index.revisions.setdefault(side.generator, set()).add(side.revision)
                 forms["targets"] = _append(targets, index.target_at, target(clip, side))
             for pair in clip.pairs:
                 index.ids.append(pair.pair_id)
@@ -124,7 +128,13 @@ def _write(folder: Path, source: Run, hear: Hear, target: Target, clean: bool) -
                 index.chosen.append(numbers[pair.chosen.name])
                 index.rejected.append(numbers[pair.rejected.name])
             index.clean.append(numbers.get(CLEAN, NONE))
-    names = {"ids": index.ids, "clips": index.clips}
+    if not index.ids:
+        raise InputError(
+            "pairs.source: has no pairs of the generators that are asked for (pairs.generators; "
+            "absent, the generator itself)"
+        )
+    revisions = {name: sorted(found) for name, found in index.revisions.items()}
+    names = {"ids": index.ids, "clips": index.clips, "revisions": revisions}
     arrays = {key: np.array(value) for key, value in vars(index).items() if key not in names}
     np.savez(folder / "index.npz", allow_pickle=False, **arrays)
     (folder / "forms.json").write_text(json.dumps({**names, **forms}), encoding="utf-8")
@@ -149,12 +159,10 @@ def _append(file: BinaryIO, places: list[tuple[int, int]], rows: Array) -> tuple
 def _read(folder: Path) -> Prepared:
     forms = json.loads((folder / "forms.json").read_text(encoding="utf-8"))
     with np.load(folder / "index.npz") as found:
-        arrays = dict(found)
+        arrays: dict[str, Any] = dict(found)
     maps = {
         name: np.memmap(folder / f"{name}.bin", forms[name][0], "r").reshape(-1, forms[name][1])
         for name in ("x", "targets")
-        if name in forms
     }
-    if not forms["ids"]:
-        raise InputError(f"{folder}: no pairs")
-    return Prepared(ids=forms["ids"], clips=forms["clips"], **arrays, **maps)
+    names: dict[str, Any] = {name: forms[name] for name in ("ids", "clips", "revisions")}
+    return Prepared(**names, **arrays, **maps)

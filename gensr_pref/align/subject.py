@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +10,9 @@ import numpy as np
 import torch
 
 from gensr_pref import plugins
-from gensr_pref.align.dpo_recipe import Aligned, Dpo, RunPairs
-from gensr_pref.align.pairs import PairedClip, Run, Side
+from gensr_pref.align.dpo_recipe import Aligned, Dpo, ExportedPairs, PairSource, RunPairs
+from gensr_pref.align.exported import Exported, Hub
+from gensr_pref.align.pairs import PairedClip, PairTable, Run, Side
 from gensr_pref.align.prepared import Array, Prepared, prepared
 from gensr_pref.errors import ConfigError, InputError
 from gensr_pref.generators.base import Alignable
@@ -53,11 +54,9 @@ def subject(recipe: Dpo, base: Path, cache: Path, device: str) -> Subject:
     """
     generator = made(recipe.generator, base, "generator")
     reference = made(recipe.reference or recipe.generator, base, "reference")
+    wanted = Wanted(reference.name, reference.revision, recipe.reference_differs == "allow")
     labels = recipe.pairs.generators or [generator.name]
     source = opened(recipe.pairs.source, base, labels, recipe.pairs.encode != "never")
-    source.require_pairs()
-    if recipe.reference_differs == "refuse":
-        source.require_revision(reference.name, reference.revision)
     for one in (generator, reference):
         one.load(device)
     encoded = recipe.train == "decoder"
@@ -78,15 +77,57 @@ def subject(recipe: Dpo, base: Path, cache: Path, device: str) -> Subject:
         cache / f"pairs-{identity[:12]}",
         source,
         _hearing(reference, encoded),
-        _targets(generator, recipe.pairs.encode),
+        _targets(generator, recipe.pairs.encode, wanted),
         clean,
     )
+    wanted.require_all(data.revisions)
     return Subject(generator, reference, data, identity, encoded)
 
 
-def opened(source: RunPairs, base: Path, labels: list[str], with_audio: bool) -> Run:
+@dataclass(frozen=True)
+class Wanted:
+    """Which weights the sides of a pair must have been sampled by.
+
+    Attributes:
+        generator: the reference's label; other generators may be of any weights.
+        revision: the reference's.
+        any: whether that does not matter.
+    """
+
+    generator: str
+    revision: str
+    any: bool
+
+    def require_all(self, found: Mapping[str, Iterable[str]]) -> None:
+        """Hold the weights of all sides, by generator, against the reference."""
+        for revision in found.get(self.generator, ()):
+            self.require(self.generator, revision)
+
+    def require(self, generator: str, revision: str) -> None:
+        """Hold those of one side against the reference.
+
+        Raises:
+            InputError: they are others.
+        """
+        if self.any or generator != self.generator or revision == self.revision:
+            return
+        raise InputError(
+            f"pairs.source: candidates of {generator} were sampled by revision {revision!r}, the "
+            f"reference is {self.revision!r}. DPO assumes that they are one model: name its "
+            "checkpoint as the generator's option, or as `reference`; or accept it with "
+            "reference_differs=allow"
+        )
+
+
+def opened(source: PairSource, base: Path, labels: list[str], with_audio: bool) -> PairTable:
     """The pairs that a recipe names, of generators with these labels."""
-    return Run(base / source.path, labels, with_audio)
+    if isinstance(source, RunPairs):
+        return Run(base / source.path, labels, with_audio)
+    if isinstance(source, ExportedPairs):
+        return Exported(base / source.path, labels, with_audio)
+    there = base / source.path
+    name = str(there) if there.is_dir() else source.path
+    return Hub(name, source.config, source.revision, labels)
 
 
 def made(use: Aligned, base: Path, field: str) -> Alignable:
@@ -128,11 +169,14 @@ def _hearing(generator: Alignable, encoded: bool) -> Callable[[PairedClip], Arra
     return hear
 
 
-def _targets(generator: Alignable, encode: str) -> Callable[[PairedClip, Side], Array]:
+def _targets(
+    generator: Alignable, encode: str, wanted: Wanted
+) -> Callable[[PairedClip, Side], Array]:
     """The target of a side [T, D]: what is stored, or what its audio is encoded as."""
     kind = "latent" if generator.paradigm == "fm" else "tokens"
 
     def target(clip: PairedClip, side: Side) -> Array:
+        wanted.require(side.generator, side.revision)
         stored = side.latent if kind == "latent" else side.tokens
         clean = side.generator == CLEAN
         if stored is None and encode == "never" and not clean:
