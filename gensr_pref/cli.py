@@ -173,7 +173,7 @@ def parser() -> argparse.ArgumentParser:
 
     train = _add(commands, "train", _train, "train a generator; run again to continue")
     train.add_argument(
-        "recipe", type=Path, metavar="TRAIN.yaml", help="recipe (pretrain, tokenize)"
+        "recipe", type=Path, metavar="TRAIN.yaml", help="recipe (pretrain, tokenize, dpo, average)"
     )
     train.add_argument("--out", type=Path, required=True, help="folder of the checkpoint")
     _add_overrides(train)
@@ -382,7 +382,7 @@ def _generators(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
-    from gensr_pref.align.dpo_recipe import Dpo
+    from gensr_pref.align.dpo_recipe import Average, Dpo
     from gensr_pref.align.recipe import Pretrain, load
 
     recipe = load(options.recipe, options.overrides)
@@ -400,6 +400,12 @@ def _train(options: argparse.Namespace) -> None:
         told = {"checkpoint": out, **align(recipe, base, options.out)}
         name = recipe.generator.use
         use = f"In a run file: generators: [{{use: {name}, options: {{checkpoint: {out}}}}}]"
+    elif isinstance(recipe, Average):
+        from gensr_pref.align.average import averaged
+
+        averaged(recipe, base, options.out)
+        told = {"checkpoint": out, "averaged": recipe.checkpoints}
+        use = f"It is a checkpoint of {recipe.generator.use}"
     else:
         from gensr_pref.align.tokenize import tokenize
 

@@ -148,3 +148,13 @@ class Dpo(config.Model):
         if self.objective.label_smoothing and self.objective.name != "dpo":
             raise ValueError(f"objective.label_smoothing is of dpo, not of {self.objective.name}")
         return self
+
+
+class Average(config.Model):
+    """A recipe file that averages the weights of checkpoints."""
+
+    recipe: Literal["average"] = "average"
+    generator: Aligned
+    checkpoints: list[str] = Field(
+        min_length=2, description="each goes to the generator's option `checkpoint`"
+    )

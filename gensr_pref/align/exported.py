@@ -68,7 +68,7 @@ class Exported:
                 yield from batch.to_pylist()
 
     def _with_sound(self, file: Path) -> list[str]:
-        """The sides whose audio is needed: both, or that of golden pairs, which is the clean clip."""
+        """The sides whose audio is needed: both, or the clean clip that a golden pair chose."""
         if self._with_audio:
             return ["chosen", "rejected"]
         generators = shards.read(file, ["chosen_generator"]).column("chosen_generator")

@@ -160,7 +160,7 @@ def _read(folder: Path) -> Prepared:
     forms = json.loads((folder / "forms.json").read_text(encoding="utf-8"))
     with np.load(folder / "index.npz") as found:
         arrays: dict[str, Any] = dict(found)
-    maps = {
+    maps: dict[str, Any] = {
         name: np.memmap(folder / f"{name}.bin", forms[name][0], "r").reshape(-1, forms[name][1])
         for name in ("x", "targets")
     }

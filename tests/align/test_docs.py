@@ -38,7 +38,7 @@ def test_the_example_generator_is_aligned(mine) -> None:
     data = {
         "recipe": "dpo",
         "generator": {"use": "mine:Model"},
-        "pairs": {"source": {"path": "run"}},
+        "pairs": {"source": {"kind": "run", "path": "run"}},
         "anchor": {"weight": 1},
         "objective": {"beta": 10},
         "batch": 8,
@@ -59,7 +59,9 @@ def test_the_example_generator_is_aligned(mine) -> None:
     )
     loaded = started(again, mine, mine / "again").subject.generator.policy
     before = alignment.subject.generator.policy
-    apart = [not torch.equal(a, b) for a, b in zip(loaded.parameters(), before.parameters(), strict=True)]
+    apart = [
+        not torch.equal(a, b) for a, b in zip(loaded.parameters(), before.parameters(), strict=True)
+    ]
     assert all(apart)
 
 
