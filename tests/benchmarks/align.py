@@ -116,20 +116,20 @@ def measure(options: argparse.Namespace, folder: Path) -> None:
     spent: dict[str, list[tuple[float, float]]] = {"plainly": []}
     for number in range(options.rounds + 1):
         pairs = batches[number % len(batches)]
-        took = {"plainly": timed(lambda: plain.step(pairs))}
+        took = {"plainly": timed(plain.step, pairs)}
         for name, alignment in alignments.items():
             if name != "first epoch":
                 train_step(alignment, pairs, 0)  # the reference's values are kept now
-            took[name] = timed(lambda: train_step(alignment, pairs, 0))
+            took[name] = timed(train_step, alignment, pairs, 0)
         for name, seconds in took.items():
             if number:  # the first warms up
                 spent.setdefault(name, []).append(seconds)
     told(spent, len(batches[0]))
 
 
-def timed(step: Callable[[], object]) -> tuple[float, float]:
+def timed(step: Callable[..., object], *arguments: object) -> tuple[float, float]:
     cpu, wall = time.process_time(), time.monotonic()
-    step()
+    step(*arguments)
     return time.process_time() - cpu, time.monotonic() - wall
 
 
