@@ -219,7 +219,7 @@ def parser() -> argparse.ArgumentParser:
 
     train = _add(commands, "train", _train, "train a generator; run again to continue")
     train.add_argument(
-        "recipe", type=Path, metavar="TRAIN.yaml", help="recipe (pretrain, tokenize)"
+        "recipe", type=Path, metavar="TRAIN.yaml", help="recipe (pretrain, tokenize, dpo, average)"
     )
     train.add_argument("--out", type=Path, required=True, help="folder of the checkpoint")
     _add_overrides(train)
@@ -450,6 +450,7 @@ def _generators(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
+    from gensr_pref.align.dpo_recipe import Average, Dpo
     from gensr_pref.align.recipe import Pretrain, load
 
     recipe = load(options.recipe, options.overrides)
@@ -461,6 +462,18 @@ def _train(options: argparse.Namespace) -> None:
         told: dict[str, Any] = {"checkpoint": out, "steps": recipe.steps}
         name = f"{recipe.model.paradigm}-tiny"
         use = f"In a run file: generators: [{{use: {name}, options: {{checkpoint: {out}}}}}]"
+    elif isinstance(recipe, Dpo):
+        from gensr_pref.align.trainer import align
+
+        told = {"checkpoint": out, **align(recipe, base, options.out)}
+        name = recipe.generator.use
+        use = f"In a run file: generators: [{{use: {name}, options: {{checkpoint: {out}}}}}]"
+    elif isinstance(recipe, Average):
+        from gensr_pref.align.average import averaged
+
+        averaged(recipe, base, options.out)
+        told = {"checkpoint": out, "averaged": recipe.checkpoints}
+        use = f"It is a checkpoint of {recipe.generator.use}"
     else:
         from gensr_pref.align.tokenize import tokenize
 

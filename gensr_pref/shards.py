@@ -232,6 +232,15 @@ def facts(path: Path) -> dict[str, Any]:
     return _opened(path, lambda source: facts_of(pq.read_schema(source)))
 
 
+def columns_of(path: Path) -> list[str]:
+    """The names of a part's columns.
+
+    Raises:
+        StorageError: it is missing or corrupt.
+    """
+    return _opened(path, lambda source: list(pq.read_schema(source).names))
+
+
 def rows(path: Path) -> int:
     """How many rows a part has.
 

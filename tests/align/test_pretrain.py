@@ -230,10 +230,10 @@ def test_the_command_names_a_wrong_field(tmp_path, capsys) -> None:
     from gensr_pref import cli
 
     path = tmp_path / "recipe.yaml"
-    path.write_text("recipe: dpo\nspeech: []\n", encoding="utf-8")
+    path.write_text("recipe: sft\nspeech: []\n", encoding="utf-8")
     assert cli.main(["train", str(path), "--out", str(tmp_path / "out")]) == 2
     told = capsys.readouterr().err
-    assert "recipe: 'dpo' is not allowed. Allowed: 'pretrain'" in told
+    assert "recipe: 'sft' is not allowed. Allowed: 'pretrain'" in told
     assert "degrade: is required" in told
 
 

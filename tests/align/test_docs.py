@@ -1,0 +1,84 @@
+"""What docs/alignment.md has to paste works as pasted, and its tables are whole."""
+
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from gensr_pref import config
+from gensr_pref.align import recipe as recipes
+from gensr_pref.align.dpo_recipe import Average, Dpo, Objective, Pairs
+from gensr_pref.align.trainer import align, losses, started
+from gensr_pref.engine.build import build
+
+from .conftest import CHEAP, DATA
+
+REPOSITORY = Path(__file__).parents[2]
+PAGE = (REPOSITORY / "docs" / "alignment.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def mine(tmp_path, monkeypatch):
+    """A folder with the example, and a run of it."""
+    [source] = re.findall(r"runs this -->\n```python\n(.*?)```", PAGE, re.S)
+    (tmp_path / "mine.py").write_text(source, encoding="utf-8")
+    shutil.copy(CHEAP, tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    data = {**DATA, "generators": [{"use": "mine:Model", "candidates": 4}]}
+    summary = build(config.parse(data, config.Run, "docs"), tmp_path, tmp_path / "run")
+    assert summary["pairs"]
+    return tmp_path
+
+
+def test_the_example_generator_is_aligned(mine) -> None:
+    data = {
+        "recipe": "dpo",
+        "generator": {"use": "mine:Model"},
+        "pairs": {"source": {"kind": "run", "path": "run"}},
+        "anchor": {"weight": 1},
+        "objective": {"beta": 10},
+        "batch": 8,
+        "epochs": 30,
+        "learning_rate": 0.003,
+    }
+    made = config.parse(data, Dpo, "docs")
+    alignment = started(made, mine, mine / "probe")
+    first = losses(alignment, alignment.batching.of(alignment.training[:8], 0), "first")
+    assert first["preference"].tolist() == pytest.approx([np.log(2)] * 8, abs=1e-9)
+    told = align(made, mine, mine / "out")
+    assert told["training"]["accuracy"] > 0.6
+    assert told["training"]["loss"] < float(first["loss"].mean())
+    again = config.parse(
+        data | {"generator": {"use": "mine:Model", "options": {"checkpoint": str(mine / "out")}}},
+        Dpo,
+        "docs",
+    )
+    loaded = started(again, mine, mine / "again").subject.generator.policy
+    before = alignment.subject.generator.policy
+    apart = [
+        not torch.equal(a, b) for a, b in zip(loaded.parameters(), before.parameters(), strict=True)
+    ]
+    assert all(apart)
+
+
+@pytest.mark.parametrize("name", ["dpo_ar_tiny", "dpo_mgm_tiny", "dpo_fm_tiny"])
+def test_the_shipped_recipes_are_valid_and_have_no_absolute_path(name: str) -> None:
+    path = REPOSITORY / "pipelines" / f"{name}.yaml"
+    assert isinstance(recipes.load(path, []), Dpo)
+    assert ": /" not in path.read_text()
+
+
+def test_the_recipe_that_averages_is_valid() -> None:
+    [text] = [t for t in re.findall(r"```yaml\n(.*?)```", PAGE, re.S) if "average" in t]
+    assert isinstance(config.parse(yaml.safe_load(text), Average, "docs"), Average)
+
+
+def test_every_field_of_the_pairs_and_every_objective_is_on_the_page() -> None:
+    for name in Pairs.model_fields:
+        assert f"`{name}`" in PAGE
+    for name in Objective.model_fields["name"].annotation.__args__:
+        assert f"`{name}`" in PAGE
