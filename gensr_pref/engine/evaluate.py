@@ -1,0 +1,284 @@
+"""Policies side by side on held-out clips: a build without pairs, then statistics of its tables."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gensr_pref import plugins, shards
+from gensr_pref.audit.policies import Measured, compared
+from gensr_pref.config import GeneratorUse, MetricUse, Pairing, Run
+from gensr_pref.engine import catalogue, evaluation_text
+from gensr_pref.engine.blueprint import has_clean, label_of, make_generator
+from gensr_pref.engine.build import build
+from gensr_pref.engine.evaluation import PLACEBO, Evaluation, policy_of
+from gensr_pref.engine.held_out import HeldOut, held_out, panel_of
+from gensr_pref.engine.panels import asked_for
+from gensr_pref.engine.sampling import twin_of
+from gensr_pref.errors import ConfigError, nearest
+from gensr_pref.identity import is_noisy
+from gensr_pref.metrics.panel import Panel
+from gensr_pref.schema import column
+
+RULE = "gensr_pref.pairing.unpaired:unpaired"
+ROLES = ("base", "policy", "control")  # in the order of tables
+COMMON = "common"  # the label whose seeds all policies but the placebo draw
+
+
+def evaluate(wanted: Evaluation, home: Path, out: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Sample, score and compare, or continue; a policy that is added later is all that is done.
+
+    Args:
+        home: the folder that relative paths start from.
+        out: a run directory, as of a build; ``evaluation.json``, ``.md`` and ``.svg`` lie in it.
+
+    Returns:
+        What ``summary.json`` and what ``evaluation.json`` hold.
+
+    Raises:
+        InputError: before any work.
+        StorageError: the directory cannot be written.
+    """
+    plugins.search(home)
+    held = _clips(wanted, home, out)
+    generators = _generators(wanted, home)
+    panel = _panel(wanted, held, home)
+    run = Run(
+        name=wanted.name,
+        seed=wanted.seed if wanted.seed is not None else held.seed,
+        corpus=held.corpus,
+        generators=generators,
+        panel=panel,
+        pairing=Pairing(rule=RULE, across_generators=True),
+        engine=wanted.engine,
+    )
+    summary = build(run, home, out)
+    found = _found(wanted, run, out) if shards.parts(out, "scores") else {}
+    if found:
+        found["from"] = held.told
+        _write(out, found)
+    return summary, found
+
+
+def _clips(wanted: Evaluation, home: Path, out: Path) -> HeldOut:
+    if wanted.clips is not None:
+        held = held_out(home / wanted.clips, home, out, wanted.limit)
+    else:
+        assert wanted.corpus is not None
+        held = HeldOut(wanted.corpus, told="the evaluation file's corpus")
+    limited = held.corpus.model_copy(update={"limit": wanted.limit or held.corpus.limit})
+    return replace(held, corpus=limited)
+
+
+def _generators(wanted: Evaluation, home: Path) -> list[GeneratorUse]:
+    """All that sample: the policies on common seeds, and the base once more on its own.
+
+    Raises:
+        ConfigError: fewer than two policies, a label that is there twice or reserved, a base or
+            control that is none of them.
+    """
+    uses = [_named(use, place, wanted, home) for place, use in enumerate(wanted.generators)]
+    labels = [str(use.name) for use in uses]
+    for label in labels:
+        if labels.count(label) > 1:
+            raise ConfigError(
+                f"generators: {label!r} is there twice. Give each a label of its own; models that "
+                f"were trained alike from different seeds are {label}@1, {label}@2, ..."
+            )
+        if policy_of(label) == PLACEBO:
+            raise ConfigError(f"generators: {label!r} is what the base with other seeds is called")
+    policies = list(dict.fromkeys(map(policy_of, labels)))
+    if len(policies) < 2:
+        raise ConfigError(
+            f"generators: {policies[0]!r} is the only policy, so there is nothing to compare it "
+            "with. Give a base and one more"
+        )
+    for name in [*([wanted.base] if wanted.base else []), *wanted.controls]:
+        if name not in policies:
+            raise ConfigError(f"no policy {name!r}. {nearest(name, policies)}")
+    base = wanted.base or policies[0]
+    if base in wanted.controls:
+        raise ConfigError(f"controls: {base!r} is the base")
+    first = next(use for use in uses if policy_of(str(use.name)) == base)
+    if wanted.placebo and not _knows_clips(first, home):
+        uses.append(first.model_copy(update={"name": PLACEBO, "seeds": None}))
+    return uses
+
+
+def _named(use: GeneratorUse, place: int, wanted: Evaluation, home: Path) -> GeneratorUse:
+    """A generator with its label, its number of samples and the common seeds."""
+    label = label_of(use, make_generator(use, f"generators.{place}", home))
+    count = use.candidates if "candidates" in use.model_fields_set else wanted.samples
+    return use.model_copy(update={"name": label, "candidates": count, "seeds": COMMON})
+
+
+def _knows_clips(use: GeneratorUse, home: Path) -> bool:
+    """Whether a generator looks its candidates up, so that seeds mean nothing to it."""
+    return hasattr(plugins.find("generator", use.use, "generators"), "candidates_of")
+
+
+def _panel(wanted: Evaluation, held: HeldOut, home: Path) -> list[MetricUse]:
+    """The metrics, those that vote being the ones that chose the pairs.
+
+    Raises:
+        InputError: an unknown metric or score, or one that needs what the clips do not have.
+    """
+    clean = has_clean(held.corpus)
+    if wanted.panel is not None:
+        uses = list(wanted.panel)
+    elif held.document is not None and held.document.get("panel"):
+        uses = panel_of(held.document, home)
+    else:
+        columns = getattr(held.corpus.source, "columns", None)
+        uses = asked_for(None, [], clean, texts=columns is not None and columns.text is not None)
+    for name in wanted.hold_out or ():
+        uses = _held_out(uses, name, home)
+    if not clean:
+        _require_no_clean(uses, home)
+    return uses
+
+
+def _held_out(uses: Sequence[MetricUse], name: str, home: Path) -> list[MetricUse]:
+    """The panel with a metric, or one of its scores, without a vote; added if it is not there."""
+    metrics = {use.metric: use for use in uses}
+    if name in metrics:
+        return [use.model_copy(update={"vote": False}) if use.metric == name else use
+                for use in uses]  # fmt: skip
+    for member in Panel(list(uses), base=home).members:
+        voting = [score.name for score in member.scores if score.votes]
+        if name in [score.name for score in member.scores]:
+            left = [score for score in voting if score != name]
+            return [use.model_copy(update={"vote": left}) if use == member.use else use
+                    for use in uses]  # fmt: skip
+    known = {row["metric"]: row["metric"] for row in catalogue.metrics()}
+    known |= {row["score"]: row["metric"] for row in catalogue.metrics()}
+    if name not in known and ":" not in name:
+        raise ConfigError(f"hold_out: no metric or score {name!r}. {nearest(name, known)}")
+    return [*uses, MetricUse(metric=known.get(name, name), vote=False)]
+
+
+def _require_no_clean(uses: Sequence[MetricUse], home: Path) -> None:
+    for member in Panel(list(uses), base=home).members:
+        if "clean" in member.metric.spec.needs:
+            raise ConfigError(
+                f"panel: {member.use.metric!r} needs clean speech, which these clips do not have. "
+                "Leave it out (--panel, --hold-out), or give clips with clean counterparts"
+            )
+
+
+def _found(wanted: Evaluation, run: Run, out: Path) -> dict[str, Any]:
+    """What ``evaluation.json`` holds."""
+    measured, counts = _measured(run, out)
+    policies: dict[str, list[int]] = defaultdict(list)
+    for place, label in enumerate(measured.labels):
+        policies[policy_of(label)].append(place)
+    base = wanted.base or next(iter(policies))
+    roles = {name: _role(name, base, wanted.controls) for name in policies}
+    ordered = {
+        name: policies[name] for name in sorted(policies, key=lambda n: ROLES.index(roles[n]))
+    }
+    told = compared(measured, ordered, base, wanted.over == "speaker", wanted.rounds, run.seed)
+    for name, one in told["policies"].items():
+        labels = [measured.labels[place] for place in ordered[name]]
+        one["role"] = roles[name]
+        one["members"] = labels
+        one |= {key: _summed(of, labels) for key, of in counts.items()}
+    found = {
+        "name": run.name,
+        "base": base,
+        "clips": len(measured.speakers),
+        "speakers": len(set(measured.speakers) - {None}),
+        "samples": max(measured.samples),
+        "over": wanted.over,
+        "rounds": wanted.rounds,
+        "seed": run.seed,
+        **told,
+    }
+    for name in found["policies"]:
+        found["policies"][name]["verdict"] = evaluation_text.verdict(found, name)
+    return found
+
+
+def _role(name: str, base: str, controls: Sequence[str]) -> str:
+    if name == base:
+        return "base"
+    return "control" if name == PLACEBO or name in controls else "policy"
+
+
+def _summed(of: Mapping[str, Counter[str]], labels: Sequence[str]) -> dict[str, int]:
+    whole: Counter[str] = Counter()
+    for label in labels:
+        whole.update(of.get(label, {}))
+    return dict(sorted(whole.items()))
+
+
+def _measured(run: Run, out: Path) -> tuple[Measured, dict[str, dict[str, Counter[str]]]]:
+    """The scores as arrays, and per generator what failed and what is null, by reason."""
+    votes = [score for member in Panel(run.panel).members for score in member.scores]
+    names = [vote.name for vote in votes]
+    clips = shards.read_all(out, "clips", ["clip_id", "speaker"])
+    number = {name: place for place, name in enumerate(column(clips, "clip_id"))}
+    labels = [str(use.name) for use in run.generators]
+    place = {label: k for k, label in enumerate(labels)}
+    samples = [use.candidates for use in run.generators]
+    value = np.full((len(labels), len(number), max(samples), len(names)), np.nan)
+    noisy = np.full((len(number), len(names)), np.nan)
+    table = shards.read_all(out, "scores", ["candidate_id", "clip_id", *names])
+    scores = np.stack([np.asarray(column(table, name), dtype=float) for name in names], axis=1)
+    for row, name in zip(scores, column(table, "candidate_id"), strict=True):
+        clip, label, index = name.rsplit("/", 2)
+        if clip not in number:
+            continue
+        if is_noisy(name):
+            noisy[number[clip]] = row
+        elif label in place and int(index) < samples[place[label]]:
+            value[place[label], number[clip], int(index)] = row
+    counts = _failures(out, value, number, place)
+    measured = Measured(
+        value,
+        samples,
+        noisy,
+        labels,
+        names,
+        np.array([vote.higher_is_better for vote in votes]),
+        np.array([vote.votes for vote in votes]),
+        np.array([vote.ties for vote in votes]),
+        column(clips, "speaker"),
+    )
+    return measured, counts
+
+
+def _failures(
+    out: Path, value: Any, number: Mapping[str, int], place: Mapping[str, int]
+) -> dict[str, dict[str, Counter[str]]]:
+    """Count failures; a double of an earlier sample is none, and gets that one's scores."""
+    failed: dict[str, Counter[str]] = defaultdict(Counter)
+    nulls: dict[str, Counter[str]] = defaultdict(Counter)
+    rows = [row for path in shards.parts(out, "failures") for row in shards.read(path).to_pylist()]
+    for row in rows:
+        clip, label, index = (row["candidate_id"] or "//").rsplit("/", 2)
+        if label not in place or clip not in number:
+            continue
+        twin = twin_of(row)
+        if twin is not None:
+            of_clip = value[place[label], number[clip]]
+            of_clip[int(index)] = of_clip[twin]
+        elif row["stage"] == "candidates":
+            failed[label][row["reason"]] += 1
+        else:
+            nulls[label][f"{row['detail'].partition(': ')[0]}: {row['reason']}"] += 1
+    return {"failures": failed, "nulls": nulls}
+
+
+def _write(out: Path, found: dict[str, Any]) -> None:
+    from gensr_pref.audit.forest import forest
+
+    shards.write_text(out / "evaluation.json", json.dumps(found, indent=2) + "\n")
+    shards.write_text(out / "evaluation.md", evaluation_text.markdown(found))
+    shards.write_text(out / "evaluation.svg", forest(found))
