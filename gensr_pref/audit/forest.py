@@ -50,8 +50,9 @@ def forest(found: dict[str, Any]) -> str:
     rows = math.ceil(len(scores) / _COLUMNS)
     height = rows * (0.95 + 0.27 * len(names)) + 0.45
     with rc_context(_STYLE), io.StringIO() as file:
-        figure = Figure(figsize=(_WIDTH * _COLUMNS, height), layout="constrained")
+        figure = Figure(figsize=(_WIDTH * _COLUMNS, height))
         FigureCanvasSVG(figure)
+        figure.set_layout_engine("constrained", hspace=0.1, wspace=0.06)
         grid = figure.subplots(rows, _COLUMNS, squeeze=False)
         for place, axes in enumerate(grid.flat):
             if place >= len(scores):
@@ -60,9 +61,8 @@ def forest(found: dict[str, Any]) -> str:
             _panel(axes, found, scores[place], names)
             if place % _COLUMNS:
                 axes.set_yticklabels([])
-        figure.suptitle(
-            f"Difference from {found['base']}, 95 % intervals; right is better", fontsize=10
-        )
+        title = f"Difference from {found['base']}, 95 % intervals; right is better"
+        figure.suptitle(title, fontsize=10, x=0.01, ha="left")
         empty = dict.fromkeys(("Creator", "Date", "Format", "Type"))
         figure.savefig(file, format="svg", metadata=empty)
         return file.getvalue()
@@ -90,6 +90,6 @@ def _panel(axes: Axes, found: dict[str, Any], score: dict[str, Any], names: Sequ
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x", color=_FAINT, linewidth=0.6)
     axes.set_axisbelow(True)
-    axes.locator_params(axis="x", nbins=5)
+    axes.locator_params(axis="x", nbins=4)
     if not score["higher_is_better"]:
         axes.invert_xaxis()

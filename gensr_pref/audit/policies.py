@@ -261,6 +261,8 @@ def unanimous(measured: Measured, members: Sequence[int], base: Sequence[int]) -
     Returns:
         ``wins`` and ``losses``, shares of ``comparisons``; both None where nothing was compared.
     """
+    if not measured.votes.any():
+        return {"wins": None, "losses": None, "comparisons": 0}
     clips = measured.complete()[:, measured.votes].all(axis=1)
     value, ties = measured.oriented[:, clips][..., measured.votes], measured.ties[measured.votes]
     wins = losses = compared = 0
@@ -271,7 +273,7 @@ def unanimous(measured: Measured, members: Sequence[int], base: Sequence[int]) -
             compared += len(apart)
             wins += int(_beats(apart, ties).sum())
             losses += int(_beats(-apart, ties).sum())
-    if not compared or not len(ties):
+    if not compared:
         return {"wins": None, "losses": None, "comparisons": 0}
     return {"wins": wins / compared, "losses": losses / compared, "comparisons": compared}
 

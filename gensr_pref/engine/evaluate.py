@@ -11,16 +11,17 @@ from typing import Any
 
 import numpy as np
 
-from gensr_pref import plugins, shards
+from gensr_pref import config, plugins, shards
 from gensr_pref.audit.policies import Measured, compared
 from gensr_pref.config import GeneratorUse, MetricUse, Pairing, Run
-from gensr_pref.engine import catalogue, evaluation_text
+from gensr_pref.engine import catalogue, evaluation_text, rundir
 from gensr_pref.engine.blueprint import has_clean, label_of, make_generator
 from gensr_pref.engine.build import build
 from gensr_pref.engine.evaluation import PLACEBO, Evaluation, policy_of
-from gensr_pref.engine.held_out import HeldOut, held_out, panel_of
+from gensr_pref.engine.held_out import HeldOut, held_out
 from gensr_pref.engine.panels import asked_for
 from gensr_pref.engine.sampling import twin_of
+from gensr_pref.engine.trained import trained, uses_in, votes_in, votes_of_training, with_votes
 from gensr_pref.errors import ConfigError, nearest
 from gensr_pref.identity import is_noisy
 from gensr_pref.metrics.panel import Panel
@@ -48,20 +49,21 @@ def evaluate(wanted: Evaluation, home: Path, out: Path) -> tuple[dict[str, Any],
     plugins.search(home)
     held = _clips(wanted, home, out)
     generators = _generators(wanted, home)
-    panel = _panel(wanted, held, home)
+    panel, votes_from = _panel(wanted, held, home)
     run = Run(
         name=wanted.name,
         seed=wanted.seed if wanted.seed is not None else held.seed,
         corpus=held.corpus,
-        generators=generators,
+        generators=_with_earlier(out, generators),
         panel=panel,
         pairing=Pairing(rule=RULE, across_generators=True),
         engine=wanted.engine,
     )
     summary = build(run, home, out)
-    found = _found(wanted, run, out) if shards.parts(out, "scores") else {}
+    asked = run.model_copy(update={"generators": generators})
+    found = _found(wanted, asked, home, out) if shards.parts(out, "scores") else {}
     if found:
-        found["from"] = held.told
+        found |= {"from": held.told, "votes_from": votes_from}
         _write(out, found)
     return summary, found
 
@@ -118,30 +120,48 @@ def _named(use: GeneratorUse, place: int, wanted: Evaluation, home: Path) -> Gen
     return use.model_copy(update={"name": label, "candidates": count, "seeds": COMMON})
 
 
+def _with_earlier(out: Path, uses: Sequence[GeneratorUse]) -> list[GeneratorUse]:
+    """What an earlier evaluation in the same folder asked for, then what is new.
+
+    What is not asked for any more stays, and in its place, so that nothing is written anew.
+    """
+    if not (out / "run.yaml").exists():
+        return list(uses)
+    there = rundir.document(out)["generators"]
+    earlier = {one["name"]: config.parse(one, GeneratorUse, "run.yaml") for one in there}
+    return list((earlier | {str(use.name): use for use in uses}).values())
+
+
 def _knows_clips(use: GeneratorUse, home: Path) -> bool:
     """Whether a generator looks its candidates up, so that seeds mean nothing to it."""
     return hasattr(plugins.find("generator", use.use, "generators"), "candidates_of")
 
 
-def _panel(wanted: Evaluation, held: HeldOut, home: Path) -> list[MetricUse]:
-    """The metrics, those that vote being the ones that chose the pairs.
+def _panel(wanted: Evaluation, held: HeldOut, home: Path) -> tuple[list[MetricUse], str]:
+    """The metrics, those scores voting that chose the pairs; and how that is known.
 
     Raises:
         InputError: an unknown metric or score, or one that needs what the clips do not have.
     """
     clean = has_clean(held.corpus)
+    document = held.document if held.document and held.document.get("panel") else None
     if wanted.panel is not None:
         uses = list(wanted.panel)
-    elif held.document is not None and held.document.get("panel"):
-        uses = panel_of(held.document, home)
+    elif document is not None:
+        uses = uses_in(document)
     else:
         columns = getattr(held.corpus.source, "columns", None)
         uses = asked_for(None, [], clean, texts=columns is not None and columns.text is not None)
+    votes, places = votes_of_training(trained(use, home) for use in wanted.generators)
+    told = f"the pairs of {', '.join(places)}" if votes else ""
+    if not votes and document is not None:
+        votes, told = votes_in(document, home), "the run of the clips"
+    uses = with_votes(uses, votes, home)
     for name in wanted.hold_out or ():
         uses = _held_out(uses, name, home)
     if not clean:
         _require_no_clean(uses, home)
-    return uses
+    return uses, told or "the panel's own votes"
 
 
 def _held_out(uses: Sequence[MetricUse], name: str, home: Path) -> list[MetricUse]:
@@ -172,14 +192,15 @@ def _require_no_clean(uses: Sequence[MetricUse], home: Path) -> None:
             )
 
 
-def _found(wanted: Evaluation, run: Run, out: Path) -> dict[str, Any]:
+def _found(wanted: Evaluation, run: Run, home: Path, out: Path) -> dict[str, Any]:
     """What ``evaluation.json`` holds."""
     measured, counts = _measured(run, out)
     policies: dict[str, list[int]] = defaultdict(list)
     for place, label in enumerate(measured.labels):
         policies[policy_of(label)].append(place)
     base = wanted.base or next(iter(policies))
-    roles = {name: _role(name, base, wanted.controls) for name in policies}
+    controls = [*wanted.controls, *_randomly_labelled(wanted, home)]
+    roles = {name: _role(name, base, controls) for name in policies}
     ordered = {
         name: policies[name] for name in sorted(policies, key=lambda n: ROLES.index(roles[n]))
     }
@@ -203,6 +224,12 @@ def _found(wanted: Evaluation, run: Run, out: Path) -> dict[str, Any]:
     for name in found["policies"]:
         found["policies"][name]["verdict"] = evaluation_text.verdict(found, name)
     return found
+
+
+def _randomly_labelled(wanted: Evaluation, home: Path) -> list[str]:
+    """The policies whose folders say that a coin chose the sides of their pairs."""
+    return [policy_of(use.name or use.use) for use in wanted.generators
+            if trained(use, home).random_labels]  # fmt: skip
 
 
 def _role(name: str, base: str, controls: Sequence[str]) -> str:

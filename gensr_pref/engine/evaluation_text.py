@@ -134,7 +134,7 @@ def _outcomes(policy: Told, scores: Sequence[Told]) -> str:
 def _control(found: Told, name: str) -> Iterator[str]:
     """Whether the controls did what a policy did."""
     if found["policies"][name]["role"] == "control":
-        yield "It is a control: what it gains, training on the pairs did not give."
+        yield "It is a control: such differences come without training on the pairs."
         return
     moved = _moved(found, name)
     controls = [n for n, one in found["policies"].items() if one["role"] == "control"]

@@ -15,13 +15,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from gensr_pref import config, shards
-from gensr_pref.config import Columns, Corpus, MetricUse, Pairing
+from gensr_pref.config import Columns, Corpus
 from gensr_pref.corpus.files import read_rows
-from gensr_pref.engine.blueprint import votes_of
 from gensr_pref.errors import ConfigError, InputError
 from gensr_pref.identity import unit_for
-from gensr_pref.metrics.panel import Panel
-from gensr_pref.pairing.votes import cast_votes
 from gensr_pref.schema import AUDIO
 
 COPIED = "held-out"  # a folder of the evaluation
@@ -90,35 +87,6 @@ def held_out(clips: Path, home: Path, out: Path, limit: int | None) -> HeldOut:
     else:
         source = {"kind": "folder", "path": _seen(clips, home)}
     return HeldOut(_corpus({"source": source}), told=f"all of {clips}")
-
-
-def panel_of(document: dict[str, Any], base: Path) -> list[MetricUse]:
-    """The panel of a run, those scores voting that chose its pairs.
-
-    Where none did (rule `golden`), all vote that usually do.
-
-    Args:
-        document: a run file, or ``run.yaml``.
-
-    Raises:
-        InputError: it is not what a run file holds, or a metric cannot be had.
-    """
-    uses = [
-        config.parse(row, MetricUse, f"panel.{place}")
-        for place, row in enumerate(document["panel"])
-    ]
-    panel = Panel(uses, base=base)
-    pairing = config.parse(document.get("pairing", {}), Pairing, "pairing")
-    votes = cast_votes(votes_of(panel.facts()["metrics"]), pairing)
-    voting = {vote.score for vote in votes if vote.votes}
-    if not voting:
-        return uses
-    return [
-        member.use.model_copy(
-            update={"vote": [score.name for score in member.scores if score.name in voting]}
-        )
-        for member in panel.members
-    ]
 
 
 def _of_run_file(path: Path, home: Path) -> HeldOut:
