@@ -9,23 +9,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from gensr_pref import config, plugins, shards
-from gensr_pref.audit.policies import Measured, compared
+from gensr_pref.audit.policies import compared
 from gensr_pref.config import GeneratorUse, MetricUse, Pairing, Run
 from gensr_pref.engine import catalogue, evaluation_text, rundir
 from gensr_pref.engine.blueprint import has_clean, label_of, make_generator
 from gensr_pref.engine.build import build
 from gensr_pref.engine.evaluation import PLACEBO, Evaluation, policy_of
 from gensr_pref.engine.held_out import HeldOut, held_out
+from gensr_pref.engine.measured import measured_in
 from gensr_pref.engine.panels import asked_for
-from gensr_pref.engine.sampling import twin_of
 from gensr_pref.engine.trained import trained, uses_in, votes_in, votes_of_training, with_votes
 from gensr_pref.errors import ConfigError, nearest
-from gensr_pref.identity import is_noisy
 from gensr_pref.metrics.panel import Panel
-from gensr_pref.schema import column
 
 RULE = "gensr_pref.pairing.unpaired:unpaired"
 ROLES = ("base", "policy", "control")  # in the order of tables
@@ -87,6 +83,17 @@ def _generators(wanted: Evaluation, home: Path) -> list[GeneratorUse]:
     """
     uses = [_named(use, place, wanted, home) for place, use in enumerate(wanted.generators)]
     labels = [str(use.name) for use in uses]
+    _require_own(labels)
+    policies = list(dict.fromkeys(map(policy_of, labels)))
+    base = wanted.base or policies[0]
+    _require_two(policies, base, wanted)
+    first = next(use for use in uses if policy_of(str(use.name)) == base)
+    if wanted.placebo and not _knows_clips(first, home):
+        uses.append(first.model_copy(update={"name": PLACEBO, "seeds": None}))
+    return uses
+
+
+def _require_own(labels: Sequence[str]) -> None:
     for label in labels:
         if labels.count(label) > 1:
             raise ConfigError(
@@ -95,22 +102,19 @@ def _generators(wanted: Evaluation, home: Path) -> list[GeneratorUse]:
             )
         if policy_of(label) == PLACEBO:
             raise ConfigError(f"generators: {label!r} is what the base with other seeds is called")
-    policies = list(dict.fromkeys(map(policy_of, labels)))
+
+
+def _require_two(policies: Sequence[str], base: str, wanted: Evaluation) -> None:
     if len(policies) < 2:
         raise ConfigError(
             f"generators: {policies[0]!r} is the only policy, so there is nothing to compare it "
             "with. Give a base and one more"
         )
-    for name in [*([wanted.base] if wanted.base else []), *wanted.controls]:
+    for name in (base, *wanted.controls):
         if name not in policies:
             raise ConfigError(f"no policy {name!r}. {nearest(name, policies)}")
-    base = wanted.base or policies[0]
     if base in wanted.controls:
         raise ConfigError(f"controls: {base!r} is the base")
-    first = next(use for use in uses if policy_of(str(use.name)) == base)
-    if wanted.placebo and not _knows_clips(first, home):
-        uses.append(first.model_copy(update={"name": PLACEBO, "seeds": None}))
-    return uses
 
 
 def _named(use: GeneratorUse, place: int, wanted: Evaluation, home: Path) -> GeneratorUse:
@@ -128,8 +132,13 @@ def _with_earlier(out: Path, uses: Sequence[GeneratorUse]) -> list[GeneratorUse]
     if not (out / "run.yaml").exists():
         return list(uses)
     there = rundir.document(out)["generators"]
-    earlier = {one["name"]: config.parse(one, GeneratorUse, "run.yaml") for one in there}
-    return list((earlier | {str(use.name): use for use in uses}).values())
+    whole = {one["name"]: config.parse(one, GeneratorUse, "run.yaml") for one in there}
+    for use in uses:
+        label = str(use.name)
+        before = whole[label].candidates if label in whole else 0
+        most = max(use.candidates, before)
+        whole[label] = use.model_copy(update={"candidates": most})
+    return list(whole.values())
 
 
 def _knows_clips(use: GeneratorUse, home: Path) -> bool:
@@ -194,7 +203,7 @@ def _require_no_clean(uses: Sequence[MetricUse], home: Path) -> None:
 
 def _found(wanted: Evaluation, run: Run, home: Path, out: Path) -> dict[str, Any]:
     """What ``evaluation.json`` holds."""
-    measured, counts = _measured(run, out)
+    measured, counts = measured_in(out, run.generators)
     policies: dict[str, list[int]] = defaultdict(list)
     for place, label in enumerate(measured.labels):
         policies[policy_of(label)].append(place)
@@ -243,64 +252,6 @@ def _summed(of: Mapping[str, Counter[str]], labels: Sequence[str]) -> dict[str, 
     for label in labels:
         whole.update(of.get(label, {}))
     return dict(sorted(whole.items()))
-
-
-def _measured(run: Run, out: Path) -> tuple[Measured, dict[str, dict[str, Counter[str]]]]:
-    """The scores as arrays, and per generator what failed and what is null, by reason."""
-    votes = [score for member in Panel(run.panel).members for score in member.scores]
-    names = [vote.name for vote in votes]
-    clips = shards.read_all(out, "clips", ["clip_id", "speaker"])
-    number = {name: place for place, name in enumerate(column(clips, "clip_id"))}
-    labels = [str(use.name) for use in run.generators]
-    place = {label: k for k, label in enumerate(labels)}
-    samples = [use.candidates for use in run.generators]
-    value = np.full((len(labels), len(number), max(samples), len(names)), np.nan)
-    noisy = np.full((len(number), len(names)), np.nan)
-    table = shards.read_all(out, "scores", ["candidate_id", "clip_id", *names])
-    scores = np.stack([np.asarray(column(table, name), dtype=float) for name in names], axis=1)
-    for row, name in zip(scores, column(table, "candidate_id"), strict=True):
-        clip, label, index = name.rsplit("/", 2)
-        if clip not in number:
-            continue
-        if is_noisy(name):
-            noisy[number[clip]] = row
-        elif label in place and int(index) < samples[place[label]]:
-            value[place[label], number[clip], int(index)] = row
-    counts = _failures(out, value, number, place)
-    measured = Measured(
-        value,
-        samples,
-        noisy,
-        labels,
-        names,
-        np.array([vote.higher_is_better for vote in votes]),
-        np.array([vote.votes for vote in votes]),
-        np.array([vote.ties for vote in votes]),
-        column(clips, "speaker"),
-    )
-    return measured, counts
-
-
-def _failures(
-    out: Path, value: Any, number: Mapping[str, int], place: Mapping[str, int]
-) -> dict[str, dict[str, Counter[str]]]:
-    """Count failures; a double of an earlier sample is none, and gets that one's scores."""
-    failed: dict[str, Counter[str]] = defaultdict(Counter)
-    nulls: dict[str, Counter[str]] = defaultdict(Counter)
-    rows = [row for path in shards.parts(out, "failures") for row in shards.read(path).to_pylist()]
-    for row in rows:
-        clip, label, index = (row["candidate_id"] or "//").rsplit("/", 2)
-        if label not in place or clip not in number:
-            continue
-        twin = twin_of(row)
-        if twin is not None:
-            of_clip = value[place[label], number[clip]]
-            of_clip[int(index)] = of_clip[twin]
-        elif row["stage"] == "candidates":
-            failed[label][row["reason"]] += 1
-        else:
-            nulls[label][f"{row['detail'].partition(': ')[0]}: {row['reason']}"] += 1
-    return {"failures": failed, "nulls": nulls}
 
 
 def _write(out: Path, found: dict[str, Any]) -> None:

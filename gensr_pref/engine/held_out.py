@@ -17,9 +17,9 @@ import pyarrow.compute as pc
 from gensr_pref import config, shards
 from gensr_pref.config import Columns, Corpus
 from gensr_pref.corpus.files import read_rows
-from gensr_pref.errors import ConfigError, InputError
+from gensr_pref.errors import ConfigError, InputError, RunMismatchError
 from gensr_pref.identity import unit_for
-from gensr_pref.schema import AUDIO
+from gensr_pref.schema import AUDIO, column
 
 COPIED = "held-out"  # a folder of the evaluation
 SPLIT = "validation"
@@ -151,14 +151,32 @@ def _of_run(folder: Path, home: Path, out: Path, limit: int | None) -> HeldOut:
     chosen = _first(rows, limit)
     has_clean = bool(pc.any(pc.is_valid(chosen.column("clean").combine_chunks())).as_py())
     rate = rows.column("sample_rate")[0].as_py()
-    path = out / COPIED / "part-00000.parquet"
-    shards.write_table(path, chosen.select(_COPY.names).cast(_COPY), {"from": str(folder)})
+    _copy(chosen, out / COPIED, folder)
     columns = Columns(audio="noisy", clean="clean" if has_clean else None, text="text",
                       speaker="speaker", language="language")  # fmt: skip
-    source = {"kind": "parquet", "path": _seen(path.parent, home), "columns": columns.model_dump()}
+    source = {"kind": "parquet", "path": _seen(out / COPIED, home), "columns": columns.model_dump()}
     corpus = {"source": source, "sample_rate": rate, "segment_seconds": _ANY_LENGTH}
     told = f"{len(chosen)} clips of the {SPLIT} split of {folder}"
     return HeldOut(_corpus(corpus), config.read_yaml(folder / "run.yaml"), told)
+
+
+def _copy(chosen: pa.Table, place: Path, folder: Path) -> None:
+    """Put those clips that are not there yet into a new part.
+
+    Raises:
+        RunMismatchError: other clips are there.
+    """
+    parts = sorted(place.glob("part-*.parquet"))
+    there = [name for path in parts for name in column(shards.read(path, ["clip_id"]), "clip_id")]
+    if there != column(chosen, "clip_id")[: len(there)]:
+        raise RunMismatchError(
+            f"{place.parent}: was made with other clips. Give those again, or more of them, or "
+            "choose another --out"
+        )
+    new = chosen.slice(len(there)).select(_COPY.names).cast(_COPY)
+    if len(new):
+        path = place / f"part-{len(parts):05d}.parquet"
+        shards.write_table(path, new, {"from": str(folder)})
 
 
 def _split(folder: Path) -> Iterator[pa.Table]:
@@ -181,21 +199,17 @@ def _known_once(tables: Iterator[pa.Table]) -> pa.Table:
     parts = [table.select(kept).replace_schema_metadata() for table in tables]
     form = pa.schema([*_COPY, ("sample_rate", pa.int32())])
     whole = pa.concat_tables([part.cast(form) for part in parts] or [form.empty_table()])
-    names = whole.column("clip_id").to_pylist()
+    names = column(whole, "clip_id")
     first = {name: place for place, name in reversed(list(enumerate(names)))}
     return whole.take(pa.array(sorted(first.values()), pa.int64()))
 
 
 def _first(rows: pa.Table, limit: int | None) -> pa.Table:
     """The clips that come first in an order drawn by identity, each naming its recording."""
-    names = rows.column("clip_id").to_pylist()
+    names = column(rows, "clip_id")
     order = sorted(range(len(names)), key=lambda place: unit_for(0, "held-out", names[place]))
     chosen = rows.take(pa.array(order[:limit], pa.int64()))
-    noisy = [
-        {"bytes": value["bytes"], "path": name}
-        for value, name in zip(
-            chosen.column("noisy").to_pylist(), chosen.column("clip_id").to_pylist(), strict=True
-        )
-    ]
+    both = zip(column(chosen, "noisy"), column(chosen, "clip_id"), strict=True)
+    noisy = [{"bytes": value["bytes"], "path": name} for value, name in both]
     place = chosen.schema.get_field_index("noisy")
     return chosen.set_column(place, pa.field("noisy", AUDIO), pa.array(noisy, AUDIO))

@@ -233,6 +233,20 @@ def test_clips_of_a_run_directory_are_its_validation_split(evaluate, run, base, 
     assert build(run_of(tmp_path / "out"), base, tmp_path / "out")["complete"]
 
 
+def test_other_clips_do_not_take_the_place_of_those_that_were_copied(evaluate, run, base, tmp_path):
+    runs = [tmp_path / name for name in ("a", "b")]
+    for seed, out in enumerate(runs):
+        build(run(f"seed={seed}", "corpus.validation.share=1", "corpus.limit=4"), base, out)
+    evaluate(*PAIR, "--limit", "2", clips=runs[0])
+    before = tables(tmp_path / "out")
+    assert "was made with other clips" in evaluate(*PAIR, clips=runs[1], status=2)
+    assert "was made with other clips" in evaluate(*PAIR, "--limit", "1", clips=runs[0], status=2)
+    assert tables(tmp_path / "out") == before
+    assert evaluate(*PAIR, "--limit", "3", clips=runs[0])["clips"] == 3
+    fewer = evaluate(*PAIR, "--samples", "2", "--limit", "3", clips=runs[0])
+    assert fewer["samples"] == 2
+
+
 def test_a_run_without_a_validation_split_is_refused(evaluate, run, base, tmp_path):
     build(run("corpus.validation.share=0", "corpus.limit=2"), base, tmp_path / "run")
     told = evaluate(*PAIR, clips=tmp_path / "run", status=2)
