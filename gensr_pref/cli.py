@@ -434,6 +434,7 @@ def _generators(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
+    from gensr_pref.align.dpo_recipe import Dpo
     from gensr_pref.align.recipe import Pretrain, load
 
     recipe = load(options.recipe, options.overrides)
@@ -444,6 +445,12 @@ def _train(options: argparse.Namespace) -> None:
         pretrain(recipe, base, options.out)
         told: dict[str, Any] = {"checkpoint": out, "steps": recipe.steps}
         name = f"{recipe.model.paradigm}-tiny"
+        use = f"In a run file: generators: [{{use: {name}, options: {{checkpoint: {out}}}}}]"
+    elif isinstance(recipe, Dpo):
+        from gensr_pref.align.trainer import align
+
+        told = {"checkpoint": out, **align(recipe, base, options.out)}
+        name = recipe.generator.use
         use = f"In a run file: generators: [{{use: {name}, options: {{checkpoint: {out}}}}}]"
     else:
         from gensr_pref.align.tokenize import tokenize

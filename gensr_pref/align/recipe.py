@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from gensr_pref import config
+from gensr_pref.align.dpo_recipe import Dpo
 from gensr_pref.generators.analysis import HIGHEST_RATE, LOWEST_RATE
 
 
@@ -119,13 +120,13 @@ class Tokenize(Spoken):
     codes: int = Field(64, ge=2, description="per group")
 
 
-def load(path: Path, overrides: list[str]) -> Pretrain | Tokenize:
+def load(path: Path, overrides: list[str]) -> Pretrain | Tokenize | Dpo:
     """Read a recipe file; ``key=value`` overrides any field.
 
     Raises:
         ConfigError: the file cannot be read, or a field is wrong; the message names it.
     """
     data = config.override(config.read_yaml(path), overrides)
-    if data.get("recipe") == "tokenize":
-        return config.parse(data, Tokenize, str(path))
-    return config.parse(data, Pretrain, str(path))
+    known: dict[Any, type[Pretrain] | type[Tokenize] | type[Dpo]]
+    known = {"tokenize": Tokenize, "dpo": Dpo}
+    return config.parse(data, known.get(data.get("recipe"), Pretrain), str(path))

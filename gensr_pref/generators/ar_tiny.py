@@ -9,11 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from gensr_pref.generators.autoregressive import Autoregressive
+import torch
+from torch import Tensor
+
+from gensr_pref.generators.autoregressive import Autoregressive, log_probability
+from gensr_pref.generators.base import Rows
 from gensr_pref.generators.draw import Plan
 from gensr_pref.generators.incremental import Decoding
 from gensr_pref.generators.tiny import Clip
 from gensr_pref.generators.token_generator import TokenGenerator, Tokens, share
+from gensr_pref.generators.token_model import Heard
 
 TEMPERATURE = 1.0
 SPREAD = (0.1, 0.4)
@@ -63,6 +68,17 @@ class AutoregressiveTiny(TokenGenerator[Autoregressive, Decoding]):
 
     def _tokens(self, prepared: Decoding, plans: Sequence[Plan]) -> list[Tokens]:
         return [prepared.tokens(plan, self.history) for plan in plans]
+
+    def draw(self, shape: Sequence[int], t: float, randomness: torch.Generator) -> Tensor:
+        """Which frames later ones hear [F], the share `history` of them, as in sampling."""
+        return (torch.rand(shape[1] - 1, generator=randomness) < self.history).float()
+
+    def _log_probability(
+        self, policy: Autoregressive, rows: Rows, heard: Heard
+    ) -> tuple[Tensor, Tensor]:
+        assert rows.draw is not None
+        found = log_probability(policy, rows.target, rows.draw, heard)
+        return found, torch.ones_like(found, dtype=torch.bool)
 
     def _further(self) -> dict[str, Any]:
         return {"history": self.history}

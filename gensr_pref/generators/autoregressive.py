@@ -93,7 +93,21 @@ def log_likelihood(model: Autoregressive, tokens: Tensor, x: Tensor) -> Tensor:
         x: [B, FEATURES, F].
     """
     heard = model.heard(model.condition(x))
+    known = torch.ones(len(x), x.shape[-1], device=x.device)
+    return log_probability(model, tokens, known, heard).sum((1, 2))
+
+
+def log_probability(model: Autoregressive, tokens: Tensor, known: Tensor, heard: Heard) -> Tensor:
+    """log p of every token given those before it: [B, G, 1 + F].
+
+    Args:
+        model: the policy.
+        tokens: [B, G, 1 + F].
+        known: [B, F] 1 where later frames hear a frame, 0 where it is hidden from them.
+        heard: the clips.
+    """
     z = model.z(tokens[..., 1:], heard)
-    logits = model.logits(tokens[..., 0], heard, z, torch.ones_like(z[..., 0]), z)
+    logits = model.logits(tokens[..., 0], heard, z, known, z)
     frames = chosen_log_probability(logits, tokens[..., 1:].transpose(1, 2))
-    return frames.sum((1, 2)) + model.clip_log_probability(tokens[..., 0], heard).sum(1)
+    first = model.clip_log_probability(tokens[..., 0], heard)
+    return torch.cat([first[..., None], frames.transpose(1, 2)], -1)

@@ -9,12 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from gensr_pref.audio import Sound, Wave
+
+if TYPE_CHECKING:
+    from torch import Generator as Randomness
+    from torch import Tensor, nn
 
 LENGTH_TOLERANCE_S = 0.02  # by which output and input may differ, as noisy and clean may
 
@@ -126,4 +131,103 @@ class NamedGenerator(Protocol):
             noisy: what it sounds like, at the clips' rate.
             seeds: one per candidate.
         """
+        ...
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A batch of targets whose likelihood or error is asked for: N rows over P clips.
+
+    A clip's chosen and rejected side, and their draws, are rows of one batch, so what is read of a
+    clip alone (`x`) needs to be computed once. Everything is padded with zeros on the right; what
+    a row is worth must not depend on that.
+
+    Attributes:
+        x: [P, C, F] what the policy hears of the clips: what `hear` gave, or `encoded` of it.
+        frames: [P] true F of each clip.
+        clip: [N] which of the P clips a row is of.
+        target: [N, codebooks, T] int64 tokens, or [N, T, channels] float32 latents.
+        lengths: [N] true T of each row.
+        t: [N] in (0, 1): the time of flow matching, the progress of masked decoding.
+        draw: [N, ...] what `draw` gave for the row; None where it gave nothing.
+    """
+
+    x: Tensor
+    frames: Tensor
+    clip: Tensor
+    target: Tensor
+    lengths: Tensor
+    t: Tensor
+    draw: Tensor | None = None
+
+    @property
+    def heard(self) -> Tensor:
+        """[P, 1, F] 1.0 for frames of the clips, 0.0 for padding."""
+        return _within(self.frames, self.x.shape[-1])[:, None].to(self.x.dtype)
+
+    @property
+    def valid(self) -> Tensor:
+        """[N, T] whether an item of a target is one, or padding."""
+        steps = self.target.shape[1 if self.target.is_floating_point() else 2]
+        return _within(self.lengths, steps)
+
+
+def _within(lengths: Tensor, size: int) -> Tensor:
+    import torch
+
+    return torch.arange(size, device=lengths.device)[None] < lengths[:, None]
+
+
+class Alignable(Generator, Protocol):
+    """A generator that `gensr_pref.align` can train on pairs; see docs/alignment.md.
+
+    It has `log_likelihood` where its paradigm is ``ar`` or ``mgm``, `error` where it is ``fm``;
+    the other is not asked for. Both must be differentiable in the policy's parameters, and depend
+    on nothing random but ``rows.t`` and ``rows.draw``, so that chosen and rejected, policy and
+    reference are compared under the same draw.
+
+    Optional members, each with a default:
+
+    - ``draw(shape, t, randomness)``: what is random about a row beside t, for a target of that
+      shape, from a `torch.Generator` on the CPU. Default: for ``fm`` standard normal noise, for
+      ``mgm`` whether each token is hidden, at the cosine schedule's share, for ``ar`` None.
+    - ``encoded(policy, x, frames)``: [P, C, F] -> [P, C', F], the part of the policy that reads
+      `x` alone. With ``train: decoder`` it is kept as it is and its output is stored.
+    - ``window(target, start, frames)``: the part of a target [G, T] or [T, channels] that belongs
+      to so many frames of `x`. Default: the same stretch of T, where T = F.
+
+    Attributes:
+        paradigm: ``ar``, ``mgm`` or ``fm``.
+        policy: what is trained; there after `load`, and handed to every method that uses it.
+    """
+
+    paradigm: str
+    policy: nn.Module
+
+    def hear(self, noisy: Wave) -> Tensor:
+        """[C, F] what the policy is conditioned on, of a clip [T]; no weights take part."""
+        ...
+
+    def encode(self, noisy: Wave, clean: Wave) -> npt.NDArray[Any]:
+        """The target that stands for a clean (or restored) version of a clip.
+
+        Returns:
+            [codebooks, T] int32 tokens or [T, channels] float16 latent, as in a `Candidate`.
+        """
+        ...
+
+    def log_likelihood(self, policy: nn.Module, rows: Rows) -> Tensor:
+        """log p(target | x): [N], a sum over tokens (``mgm``: over those that are hidden)."""
+        ...
+
+    def error(self, policy: nn.Module, rows: Rows) -> Tensor:
+        """The flow-matching error at (t, y_0 = ``rows.draw``): [N], a mean over valid values."""
+        ...
+
+    def draw(self, shape: Sequence[int], t: float, randomness: Randomness) -> Tensor | None:
+        """See above."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write the policy so that the option ``checkpoint: folder`` loads it."""
         ...

@@ -41,12 +41,17 @@ class Encoder(nn.Module):
         self.blocks = nn.ModuleList(Block(width, d) for d in dilations)
         self.leave = nn.Conv1d(width, 2 * channels, 1)
 
-    def forward(self, x: Tensor) -> Condition:
-        """[B, FEATURES, F] -> `Condition`."""
-        summary = torch.cat([x.mean(-1), x.std(-1, unbiased=False)], -1)
+    def forward(self, x: Tensor, valid: Tensor | None = None) -> Condition:
+        """[B, FEATURES, F] -> `Condition`.
+
+        Args:
+            x: features; 0 where they are not valid.
+            valid: [B, 1, F] 1 for frames of the clip, 0 for padding; absent = all are.
+        """
+        summary = torch.cat(_statistics(x, valid), -1)
         hidden = self.enter(x) + self.statistics(summary)[..., None]
         for block in self.blocks:
-            hidden = block(hidden)
+            hidden = block(hidden, valid=valid)
         mean, log_scale = self.leave(normalised(hidden)).float().chunk(2, 1)
         return Condition(hidden, mean, log_scale.clamp(*LOG_SCALE))
 
@@ -63,13 +68,33 @@ class Block(nn.Module):
         if self.modulate is not None:
             nn.init.zeros_(self.modulate.weight)
 
-    def forward(self, hidden: Tensor, told: Tensor | None = None) -> Tensor:
-        """[B, width, F], [B, told] -> [B, width, F]."""
+    def forward(
+        self, hidden: Tensor, told: Tensor | None = None, valid: Tensor | None = None
+    ) -> Tensor:
+        """[B, width, F], [B, told] -> [B, width, F]; frames that are not `valid` are not heard."""
         inner = normalised(hidden) * self.gain
         if self.modulate is not None and told is not None:
             scale, shift = self.modulate(told)[..., None].chunk(2, 1)
             inner = inner * (1 + scale) + shift
+        if valid is not None:
+            inner = inner * valid
         return hidden + self.out(functional.gelu(self.mix(inner)))  # type: ignore[no-any-return]
+
+
+def _statistics(x: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Mean and deviation over the valid frames of x [B, C, F], 0 elsewhere: [B, C] each."""
+    if valid is None:
+        return x.mean(-1), x.std(-1, unbiased=False)
+    mean = averaged(x, valid)
+    apart = (x - mean[..., None]) * valid
+    return mean, averaged(apart.square(), valid).sqrt()
+
+
+def averaged(values: Tensor, valid: Tensor | None) -> Tensor:
+    """The mean over the valid frames of values [B, C, F]: [B, C]."""
+    if valid is None:
+        return values.mean(-1)
+    return (values * valid).sum(-1) / valid.sum(-1)
 
 
 def normalised(hidden: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from gensr_pref.generators.bands import FEATURES, GAIN_BANDS
-from gensr_pref.generators.encoder import Block, Condition, Encoder, normalised
+from gensr_pref.generators.encoder import Block, Condition, Encoder, averaged, normalised
 
 Solver = Literal["euler", "midpoint"]
 TIME = 64  # channels of the embedding of t
@@ -49,13 +49,15 @@ class Flow(nn.Module):
         )
         self.field = VelocityField(config)
 
-    def condition(self, x: Tensor) -> Condition:
-        """Encode features [B, FEATURES, F]."""
-        encoded: Condition = self.encoder(x)
+    def condition(self, x: Tensor, valid: Tensor | None = None) -> Condition:
+        """Encode features [B, FEATURES, F]; see `Encoder.forward` for `valid`."""
+        encoded: Condition = self.encoder(x, valid)
         return encoded
 
-    def velocity(self, y_t: Tensor, t: Tensor, condition: Condition) -> Tensor:
-        """v(y_t, t, x): [B, channels, F] at times t [B].
+    def velocity(
+        self, y_t: Tensor, t: Tensor, condition: Condition, valid: Tensor | None = None
+    ) -> Tensor:
+        """v(y_t, t, x): [B, channels, F] at times t [B]; frames that are not `valid` have no say.
 
         The network corrects the exact field of data distributed as N(m, s^2), with the encoder's
         m and s, which it therefore need not learn:
@@ -65,7 +67,7 @@ class Flow(nn.Module):
         m, t_ = condition.mean, t[:, None, None]
         s2 = (2 * condition.log_scale.detach()).exp()
         gaussian = (t_ * s2 - (1 - t_)) / ((1 - t_) ** 2 + t_**2 * s2)
-        correction = self.field(y_t, t, condition).float()
+        correction = self.field(y_t, t, condition, valid).float()
         v: Tensor = m + gaussian * (y_t - t_ * m) + correction
         return v
 
@@ -86,13 +88,16 @@ class VelocityField(nn.Module):
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
 
-    def forward(self, y_t: Tensor, t: Tensor, condition: Condition) -> Tensor:
-        """y_t [B, channels, F], t [B] -> [B, channels, F]."""
-        hidden = self.enter(torch.cat([y_t, condition.mean], 1))
+    def forward(
+        self, y_t: Tensor, t: Tensor, condition: Condition, valid: Tensor | None = None
+    ) -> Tensor:
+        """y_t [B, channels, F], t [B], valid [B, 1, F] -> [B, channels, F]."""
+        entering = torch.cat([y_t, condition.mean], 1)
+        hidden = self.enter(entering if valid is None else entering * valid)
         hidden = hidden + self.hear(normalised(condition.hidden))
         when = self.time(sinusoids(t))
         for block in self.blocks:
-            hidden = block(hidden, when)
+            hidden = block(hidden, when, valid)
         return self.leave(normalised(hidden))  # type: ignore[no-any-return]
 
 
@@ -113,14 +118,20 @@ def interpolate(y_0: Tensor, y_1: Tensor, t: Tensor) -> Tensor:
 
 
 def flow_matching_error(
-    flow: Flow, y_1: Tensor, y_0: Tensor, t: Tensor, condition: Condition
+    flow: Flow,
+    y_1: Tensor,
+    y_0: Tensor,
+    t: Tensor,
+    condition: Condition,
+    valid: Tensor | None = None,
 ) -> Tensor:
     """e(y_1) = mean over channels and frames of (v(y_t, t, x) - (y_1 - y_0))^2: [B].
 
-    INTP's e, as a mean and without a factor 1/2.
+    INTP's e, as a mean (over the `valid` frames [B, 1, F]) and without a factor 1/2.
     """
-    v = flow.velocity(interpolate(y_0, y_1, t), t, condition)
-    return (v - (y_1 - y_0)).square().mean((1, 2))
+    v = flow.velocity(interpolate(y_0, y_1, t), t, condition, valid)
+    squared = (v - (y_1 - y_0)).square()
+    return averaged(squared, valid).mean(1) if valid is not None else squared.mean((1, 2))
 
 
 # --- sampling ------------------------------------------------------------------------------------

@@ -16,11 +16,21 @@ import torch
 from torch import Tensor
 
 from gensr_pref.generators.analysis import Analysis
-from gensr_pref.generators.base import Candidate
+from gensr_pref.generators.base import Candidate, Rows
 from gensr_pref.generators.carrier import carrier
 from gensr_pref.generators.encoder import Condition
-from gensr_pref.generators.flow import Flow, Solver, base_noise, solve
-from gensr_pref.generators.tiny import Clip, Tiny, Wave, bounds, rendered, whole, within
+from gensr_pref.generators.flow import Flow, Solver, base_noise, flow_matching_error, solve
+from gensr_pref.generators.tiny import (
+    Clip,
+    Tiny,
+    Wave,
+    bounds,
+    condition_of,
+    rendered,
+    true_gains,
+    whole,
+    within,
+)
 
 TEMPERATURE = (0.2, 0.6)
 CLIP_TEMPERATURE = 1.5
@@ -81,6 +91,28 @@ class FlowMatchingTiny(Tiny[Flow, Condition]):
             )
             for (sampling, _), latent in zip(drawn, y_1, strict=True)
         ]
+
+    # --- what alignment asks for; see `generators.base.Alignable`
+
+    def encode(self, noisy: Wave, clean: Wave) -> npt.NDArray[np.float16]:
+        """The latent [F, GAIN_BANDS] of the true gains from a clip [T] to a clean version."""
+        latent = true_gains(noisy, clean, self.analysis)
+        return np.ascontiguousarray(latent.half().T.numpy())
+
+    def draw(self, shape: Sequence[int], t: float, randomness: torch.Generator) -> Tensor:
+        """y_0 [F, GAIN_BANDS] as in pretraining: unit variance, a part common to all frames."""
+        frames, channels = shape
+        shared = self.policy.config.shared_noise
+        return base_noise((1, channels, frames), shared, randomness)[0].T
+
+    def error(self, policy: Flow, rows: Rows) -> Tensor:
+        """The flow-matching error of each row: [N]."""
+        assert rows.draw is not None
+        valid = rows.heard[rows.clip]
+        condition = condition_of(rows.x, policy.config.channels)
+        repeated = Condition(*(part[rows.clip] for part in condition))
+        y_1, y_0 = rows.target.transpose(1, 2), rows.draw.transpose(1, 2)
+        return flow_matching_error(policy, y_1, y_0 * valid, rows.t, repeated, valid)
 
     def _noise(self, clip: Clip, seed: int) -> tuple[dict[str, Any], Tensor]:
         """How the candidate of a seed is drawn, and its y_0 [1, C, F]."""

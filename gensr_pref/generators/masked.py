@@ -32,13 +32,16 @@ class Masked(TokenModel):
         self.enter = nn.Linear(self.tokenizer.channels + config.groups, width)
         self.blocks = nn.ModuleList(Block(width, d) for d in config.decoder_dilations)
 
-    def logits(self, tokens: Tensor, visible: Tensor, heard: Heard) -> Tensor:
+    def logits(
+        self, tokens: Tensor, visible: Tensor, heard: Heard, valid: Tensor | None = None
+    ) -> Tensor:
         """Logits [B, F, G, K] of all tokens of frames, given the visible ones.
 
         Args:
             tokens: [B, G, 1 + F]; the first column is always visible.
             visible: [B, G, F] whether a token of a frame is.
             heard: the clip.
+            valid: [B, 1, F] 1 for frames of the clip, 0 for padding; absent = all are.
         """
         seen = visible.transpose(1, 2).float()
         bands = self.tokenizer.channels // self.config.groups
@@ -47,7 +50,7 @@ class Masked(TokenModel):
         hidden = self.enter(torch.cat([z, seen], -1)) + heard.state + self.whole(departure)
         hidden = hidden.transpose(1, 2)
         for block in self.blocks:
-            hidden = block(hidden)
+            hidden = block(hidden, valid=valid)
         before = self.head.before(normalised(hidden).transpose(1, 2))
         codebook = self.tokenizer.codebook
         base = self.head.base(codebook, heard.mean, heard.inverse_scale)
@@ -66,10 +69,26 @@ def log_likelihood(model: Masked, tokens: Tensor, visible: Tensor, x: Tensor) ->
         x: [B, FEATURES, F].
     """
     heard = model.heard(model.condition(x))
-    found = chosen_log_probability(
-        model.logits(tokens, visible, heard), tokens[..., 1:].transpose(1, 2)
-    )
-    return (found * ~visible.transpose(1, 2)).sum((1, 2))
+    found = log_probability(model, tokens, visible, heard)[..., 1:]
+    return (found * ~visible).sum((1, 2))
+
+
+def log_probability(
+    model: Masked, tokens: Tensor, visible: Tensor, heard: Heard, valid: Tensor | None = None
+) -> Tensor:
+    """log p of every token given the visible ones, of the first column in its order: [B, G, 1 + F].
+
+    Args:
+        model: the policy.
+        tokens: [B, G, 1 + F].
+        visible: [B, G, F] whether a token of a frame is visible.
+        heard: the clips.
+        valid: [B, 1, F] 1 for frames of the clip, 0 for padding; absent = all are.
+    """
+    logits = model.logits(tokens, visible, heard, valid)
+    frames = chosen_log_probability(logits, tokens[..., 1:].transpose(1, 2))
+    first = model.clip_log_probability(tokens[..., 0], heard)
+    return torch.cat([first[..., None], frames.transpose(1, 2)], -1)
 
 
 # --- sampling ------------------------------------------------------------------------------------

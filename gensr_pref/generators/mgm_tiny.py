@@ -9,8 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import torch
+from torch import Tensor
+
+from gensr_pref.generators.base import Rows
 from gensr_pref.generators.draw import Plan
-from gensr_pref.generators.masked import Masked, sampled
+from gensr_pref.generators.masked import Masked, hidden_share, log_probability, sampled
 from gensr_pref.generators.tiny import Clip, whole
 from gensr_pref.generators.token_generator import TokenGenerator, Tokens
 from gensr_pref.generators.token_model import Heard
@@ -61,6 +65,18 @@ class MaskedTiny(TokenGenerator[Masked, Heard]):
 
     def _tokens(self, prepared: Heard, plans: Sequence[Plan]) -> list[Tokens]:
         return sampled(self.policy, prepared, plans, self.steps)
+
+    def draw(self, shape: Sequence[int], t: float, randomness: torch.Generator) -> Tensor:
+        """Whether each token [G, 1 + F] is hidden at progress t; the first column always counts."""
+        groups, columns = shape
+        hidden = torch.rand(groups, columns, generator=randomness) < hidden_share(t)
+        hidden[:, 0] = True
+        return hidden
+
+    def _log_probability(self, policy: Masked, rows: Rows, heard: Heard) -> tuple[Tensor, Tensor]:
+        assert rows.draw is not None
+        visible, valid = ~rows.draw[..., 1:], rows.heard[rows.clip]
+        return log_probability(policy, rows.target, visible, heard, valid), rows.draw
 
     def _further(self) -> dict[str, Any]:
         return {"steps": self.steps}

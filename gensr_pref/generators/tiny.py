@@ -14,10 +14,13 @@ import torch
 from torch import Tensor
 
 from gensr_pref.generators.analysis import WIDEBAND, Analysis
-from gensr_pref.generators.bands import apply_latent, features
+from gensr_pref.generators.bands import apply_latent, features, latent_of
 from gensr_pref.generators.base import Candidate
-from gensr_pref.generators.carrier import Carrier, carrier, istft
-from gensr_pref.generators.checkpoint import N, load, locate, settings_of
+from gensr_pref.generators.carrier import Carrier, carrier, istft, stft
+from gensr_pref.generators.checkpoint import N, load, locate, save, settings_of
+from gensr_pref.generators.encoder import Condition
+from gensr_pref.generators.flow import Flow
+from gensr_pref.generators.token_model import TokenModel
 from gensr_pref.threads import one_thread
 
 SHIPPED = Path(__file__).parent / "weights"
@@ -125,6 +128,22 @@ class Tiny(ABC, Generic[N, Prepared]):
                     candidates += self._candidates(clip, prepared, of_clip[start : start + step])
         return candidates
 
+    # --- what alignment asks for; see `generators.base.Alignable`
+
+    def hear(self, noisy: Wave) -> Tensor:
+        """[FEATURES, F] of a clip [T]."""
+        return features(carrier(noisy, self.analysis))
+
+    def encoded(self, policy: Flow | TokenModel, x: Tensor, frames: Tensor) -> Tensor:
+        """What the encoder makes of x [P, FEATURES, F]: [P, C, F], the parts of a `Condition`."""
+        valid = torch.arange(x.shape[-1], device=x.device)[None] < frames[:, None]
+        condition: Condition = policy.condition(x, valid[:, None].to(x.dtype))
+        return torch.cat(condition, 1)
+
+    def save(self, folder: Path) -> None:
+        """Write the policy as a checkpoint."""
+        save(self.policy, folder)
+
     @abstractmethod
     def _prepared(self, clip: Clip) -> Prepared:
         """What all candidates of a clip share."""
@@ -149,6 +168,23 @@ def _clips(
             stop += 1
         yield waves[start], [int(seed) for seed in seeds[start:stop]]
         start = stop
+
+
+def condition_of(encoded: Tensor, channels: int) -> Condition:
+    """The parts of a `Condition` from what `Tiny.encoded` put together: [P, C, F]."""
+    width = encoded.shape[1] - 2 * channels
+    return Condition(*torch.split(encoded, [width, channels, channels], 1))
+
+
+def true_gains(noisy: Wave, clean: Wave, analysis: Analysis) -> Tensor:
+    """The latent [GAIN_BANDS, F] that leads from a clip [T] to a clean version of it.
+
+    A version of another length is cut, or filled with zeros.
+    """
+    fitted = np.zeros_like(noisy)
+    shared = min(len(noisy), len(clean))
+    fitted[:shared] = clean[:shared]
+    return latent_of(stft(torch.from_numpy(fitted), analysis), carrier(noisy, analysis))
 
 
 def rendered(latent: Tensor, clip: Carrier, length: int) -> Wave:

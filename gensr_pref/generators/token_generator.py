@@ -9,14 +9,26 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from gensr_pref.generators.analysis import Analysis
 from gensr_pref.generators.autoregressive import Autoregressive
-from gensr_pref.generators.base import Candidate
+from gensr_pref.generators.base import Candidate, Rows
 from gensr_pref.generators.carrier import Carrier, carrier
 from gensr_pref.generators.draw import Draw, Plan
 from gensr_pref.generators.masked import Masked
-from gensr_pref.generators.tiny import Clip, Prepared, Tiny, Wave, bounds, rendered, within
+from gensr_pref.generators.tiny import (
+    Clip,
+    Prepared,
+    Tiny,
+    Wave,
+    bounds,
+    condition_of,
+    rendered,
+    true_gains,
+    within,
+)
+from gensr_pref.generators.token_model import Heard
 from gensr_pref.generators.tokenizer import Tokenizer
 
 Tokens = npt.NDArray[np.int32]
@@ -80,6 +92,31 @@ class TokenGenerator(Tiny[T, Prepared], Generic[T, Prepared]):
         spread = within(self.spread, rng.random())
         first = Draw(within(self.clip_temperature, rng.random()))
         return Plan(rng, first, Draw(temperature, self.top_p, spread))
+
+    # --- what alignment asks for; see `generators.base.Alignable`
+
+    def encode(self, noisy: Wave, clean: Wave) -> Tokens:
+        """Tokens [G, 1 + F] of the true gains from a clip [T] to a clean version."""
+        tokenizer = self.policy.tokenizer
+        latent = true_gains(noisy, clean, self.analysis)[None].to(tokenizer.codebook.device)
+        found: Tokens = tokenizer.encode(latent)[0].int().cpu().numpy()
+        return found
+
+    def window(self, target: Tokens, start: int, frames: int) -> Tokens:
+        """Tokens of so many frames; the first column, which is about the clip, stays."""
+        return np.concatenate([target[:, :1], target[:, 1 + start : 1 + start + frames]], 1)
+
+    def log_likelihood(self, policy: T, rows: Rows) -> Tensor:
+        """log p of each row, a sum over its tokens under its draw: [N]."""
+        condition = condition_of(rows.x, policy.tokenizer.channels)
+        of_clips = policy.heard(condition, rows.heard)
+        heard = Heard(*(part[rows.clip] for part in of_clips))
+        found, counted = self._log_probability(policy, rows, heard)
+        return (found * (counted & rows.valid[:, None])).sum((1, 2), dtype=torch.float64)
+
+    @abstractmethod
+    def _log_probability(self, policy: T, rows: Rows, heard: Heard) -> tuple[Tensor, Tensor]:
+        """log p of every token of a batch [N, G, 1 + F], and whether it counts."""
 
     @abstractmethod
     def _tokens(self, prepared: Prepared, plans: Sequence[Plan]) -> list[Tokens]:

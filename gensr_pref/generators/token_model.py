@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from gensr_pref.generators.bands import FEATURES
 from gensr_pref.generators.code_head import Z_LIMIT, CodeHead, chosen_log_probability
-from gensr_pref.generators.encoder import Condition, Encoder, normalised
+from gensr_pref.generators.encoder import Condition, Encoder, averaged, normalised
 from gensr_pref.generators.tokenizer import Tokenizer, TokenizerConfig
 
 CLIP_SCALE = 0.15  # initial s of a group's average gain, in units of the latent: 1.5 dB
@@ -95,22 +95,22 @@ class TokenModel(nn.Module):
         )
         self.clip_log_scale = nn.Parameter(torch.full((config.groups,), CLIP_SCALE).log())
 
-    def condition(self, x: Tensor) -> Condition:
-        """Encode features [B, FEATURES, F]."""
-        encoded: Condition = self.encoder(x)
+    def condition(self, x: Tensor, valid: Tensor | None = None) -> Condition:
+        """Encode features [B, FEATURES, F]; see `Encoder.forward` for `valid`."""
+        encoded: Condition = self.encoder(x, valid)
         return encoded
 
-    def heard(self, condition: Condition) -> Heard:
-        """What the decoder and the heads read of a clip."""
+    def heard(self, condition: Condition, valid: Tensor | None = None) -> Heard:
+        """What the decoder and the heads read of a clip, of its frames that are `valid`."""
         hidden = normalised(condition.hidden)
         mean = condition.mean
         state = self.hear(torch.cat([hidden, mean], 1).transpose(1, 2))
         return Heard(
             state,
-            hidden.mean(-1)[:, None],
+            averaged(hidden, valid)[:, None],
             mean.transpose(1, 2).float(),
             (-condition.log_scale).exp().transpose(1, 2).float(),
-            self.tokenizer.group_mean(mean.float())[:, None],
+            self.tokenizer.group_mean(_level(mean.float(), valid))[:, None],
         )
 
     def z(self, tokens: Tensor, heard: Heard) -> Tensor:
@@ -141,6 +141,11 @@ class TokenModel(nn.Module):
     def clip_log_probability(self, first: Tensor, heard: Heard) -> Tensor:
         """log p of first columns [B, groups]: [B, groups]."""
         return chosen_log_probability(self.clip_logits(first, heard), first)
+
+
+def _level(mean: Tensor, valid: Tensor | None) -> Tensor:
+    """What of m [B, channels, F] to average: all of it, or the average over valid frames."""
+    return mean if valid is None else averaged(mean, valid)[..., None]
 
 
 def residual(gains: Tensor, mean: Tensor, inverse_scale: Tensor) -> Tensor:

@@ -1,0 +1,213 @@
+"""Pairs as training reads them: clip by clip, with both sides' tokens or latents.
+
+Where they come from differs (`RunPairs` and its like in the recipe); what comes out does not. One
+pass, one shard in memory.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from gensr_pref import audio, shards
+from gensr_pref.audio import Sound
+from gensr_pref.errors import InputError
+from gensr_pref.identity import CLEAN, digest, is_clean
+
+
+@dataclass(frozen=True)
+class Side:
+    """The chosen or the rejected version of a clip.
+
+    Attributes:
+        name: its candidate id; sides of one name are one candidate.
+        generator: its label; `identity.CLEAN` for the clean target.
+        revision: of the weights that sampled it.
+        tokens: [codebooks, T] int32, where it has any.
+        latent: [T, channels] float16, where it has any.
+        audio: its Audio column's value.
+    """
+
+    name: str
+    generator: str
+    revision: str
+    tokens: npt.NDArray[np.int32] | None
+    latent: npt.NDArray[np.float16] | None
+    audio: dict[str, Any] | None
+
+    def sound(self) -> Sound:
+        """Its audio."""
+        found = audio.from_column(self.audio)
+        if found is None:
+            raise InputError(f"{self.name}: its audio is not in the table")
+        return found
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two sides of a clip."""
+
+    pair_id: str
+    chosen: Side
+    rejected: Side
+
+
+@dataclass(frozen=True)
+class PairedClip:
+    """A clip and its pairs.
+
+    Attributes:
+        noisy: what both sides restore.
+        clean: the target, where there is one.
+    """
+
+    clip_id: str
+    split: str
+    noisy: Sound
+    clean: Sound | None
+    pairs: tuple[Pair, ...]
+
+
+class Run:
+    """The pairs of a run directory.
+
+    Args:
+        path: the run directory.
+        generators: labels that both sides must be among; the clean target always may be one.
+        with_audio: whether sides need their audio.
+
+    Raises:
+        InputError: no run directory, or one without pairs.
+    """
+
+    def __init__(self, path: Path, generators: list[str], with_audio: bool) -> None:
+        if not shards.parts(path, "pairs"):
+            raise InputError(
+                f"pairs.source.path: {path} has no pairs. Give a run directory whose build is "
+                "done, or run: gensr-pref pair DIR"
+            )
+        self._path, self._with_audio = path, with_audio
+        self._allowed = {*generators, CLEAN}
+        table = shards.read_all(path, "pairs", ["pair_id", "clip_id", "chosen_id", "rejected_id"])
+        self.found = _count(table)
+        self._pairs = table.filter(self._wanted(table))
+
+    def require_pairs(self) -> None:
+        """Refuse to go on without any.
+
+        Raises:
+            InputError: no pair is of the generators that are asked for; says which there are.
+        """
+        if len(self._pairs):
+            return
+        there = ", ".join(f"{count} of {name}" for name, count in self.found.items()) or "none"
+        wanted = ", ".join(sorted(self._allowed - {CLEAN}))
+        raise InputError(
+            f"pairs.source: {self._path} has no pairs of {wanted} (there: {there}). Name their "
+            "generators in pairs.generators, or make pairs of this one"
+        )
+
+    def require_revision(self, generator: str, revision: str) -> None:
+        """Refuse pairs of a generator that other weights sampled.
+
+        Raises:
+            InputError: says which.
+        """
+        table = shards.read_all(self._path, "candidates", ["generator", "revision"])
+        of_it = table.filter(pc.equal(table.column("generator"), generator))
+        others = sorted(set(of_it.column("revision").to_pylist()) - {revision})
+        if others:
+            raise InputError(
+                f"pairs.source: candidates of {generator} were sampled by revision "
+                f"{', '.join(others)}, the reference is {revision}. DPO assumes that they are one "
+                "model: name its checkpoint as the generator's option, or as `reference`; or "
+                "accept it with reference_differs=allow"
+            )
+
+    @property
+    def identity(self) -> str:
+        """A digest of which pairs these are, of which run."""
+        rows = self._pairs.to_pydict()
+        run = [shards.facts(p).get("fingerprint") for p in shards.parts(self._path, "pairs")]
+        return digest(run, rows)
+
+    def clips(self) -> Iterator[PairedClip]:
+        """Every clip that has pairs, in the order of the shards."""
+        by_clip: dict[str, list[dict[str, str]]] = defaultdict(list)
+        for row in self._pairs.to_pylist():
+            by_clip[row["clip_id"]].append(row)
+        for part in shards.parts(self._path, "clips"):
+            names = shards.read(part, ["clip_id"]).column("clip_id").to_pylist()
+            here = {name: by_clip[name] for name in names if name in by_clip}
+            if here:
+                yield from self._of_shard(part, here)
+
+    def _of_shard(self, part: Path, here: dict[str, list[dict[str, str]]]) -> Iterator[PairedClip]:
+        wanted = {row[key] for rows in here.values() for row in rows for key in _SIDES}
+        sides = self._sides(self._path / "candidates" / part.name, wanted)
+        for clip in shards.read(part, ["clip_id", "split", "noisy", "clean"]).to_pylist():
+            rows = here.get(clip["clip_id"], [])
+            pairs = tuple(
+                Pair(row["pair_id"], sides[row["chosen_id"]], sides[row["rejected_id"]])
+                for row in rows
+            )
+            noisy = audio.from_column(clip["noisy"])
+            if pairs and noisy is not None:
+                clean = audio.from_column(clip["clean"])
+                yield PairedClip(clip["clip_id"], clip["split"], noisy, clean, pairs)
+
+    def _sides(self, part: Path, wanted: set[str]) -> dict[str, Side]:
+        columns = ["candidate_id", "generator", "revision", "tokens", "latent"]
+        table = shards.read(part, [*columns, *(["audio"] if self._with_audio else [])])
+        kept = table.filter(pc.is_in(table.column("candidate_id"), pa.array(sorted(wanted))))
+        found = {row["candidate_id"]: _side(row) for row in kept.to_pylist()}
+        for name in filter(is_clean, wanted):
+            found[name] = Side(name, CLEAN, "", None, None, None)
+        return found
+
+    def _wanted(self, table: pa.Table) -> pa.Array:
+        chosen, rejected = (_generators(table.column(key)) for key in _SIDES)
+        allowed = pa.array(sorted(self._allowed))
+        return pc.and_(pc.is_in(chosen, allowed), pc.is_in(rejected, allowed))
+
+
+_SIDES = ("chosen_id", "rejected_id")
+
+
+def _side(row: dict[str, Any]) -> Side:
+    tokens, latent = row["tokens"], row["latent"]
+    return Side(
+        row["candidate_id"],
+        row["generator"],
+        row["revision"],
+        None if tokens is None else np.array(tokens, np.int32),
+        None if latent is None else unpacked(latent),
+        row.get("audio"),
+    )
+
+
+def unpacked(latent: dict[str, Any]) -> npt.NDArray[np.float16]:
+    """A value of a `latent` column as an array."""
+    return np.frombuffer(latent["data"], "<f2").reshape(latent["shape"])
+
+
+def _generators(ids: pa.ChunkedArray) -> pa.Array:
+    """The generators' labels in candidate ids ``clip_id/generator/index``."""
+    return pa.array([name.rsplit("/", 2)[1] for name in ids.to_pylist()], pa.string())
+
+
+def _count(table: pa.Table) -> dict[str, int]:
+    """How many pairs there are of each generator, or of two."""
+    chosen, rejected = (_generators(table.column(key)).to_pylist() for key in _SIDES)
+    found: dict[str, int] = defaultdict(int)
+    for one, other in zip(chosen, rejected, strict=True):
+        found[one if one == other else f"{one} over {other}"] += 1
+    return dict(sorted(found.items()))

@@ -1,0 +1,36 @@
+"""A run of the three models that ship, on real speech, with a metric that costs nothing."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from gensr_pref import config, sample
+from gensr_pref.engine.build import build
+
+CHEAP = Path(__file__).parents[1] / "engine" / "cheap.py"
+GENERATORS = ("fm-tiny", "ar-tiny", "mgm-tiny")
+DATA = {
+    "corpus": {
+        "source": {"kind": "folder", "path": str(sample.FOLDER / "speech")},
+        "segment_seconds": [0.8, 1.6],
+        "limit": 8,
+        "degrade": {"noise": {"source": {"kind": "folder", "path": str(sample.FOLDER / "noise")}}},
+        "validation": {"share": 0.4, "by": "clip"},
+    },
+    "generators": [{"use": use, "candidates": 3} for use in GENERATORS],
+    "panel": [{"metric": "cheap:Roughness"}],
+    "pairing": {"pairs_per_clip": 6},
+    "engine": {"kind": "serial", "shard_clips": 3},
+}
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory) -> Path:
+    """A run directory with pairs of each generator; nobody may write into it."""
+    folder = tmp_path_factory.mktemp("aligned")
+    shutil.copy(CHEAP, folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(folder))
+        build(config.parse(DATA, config.Run, "test"), folder, folder / "run")
+    return folder / "run"
