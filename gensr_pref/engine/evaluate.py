@@ -170,7 +170,7 @@ def _panel(wanted: Evaluation, held: HeldOut, home: Path) -> tuple[list[MetricUs
         uses = _held_out(uses, name, home)
     if not clean:
         _require_no_clean(uses, home)
-    return uses, told or "the panel's own votes"
+    return uses, told or "the panel"
 
 
 def _held_out(uses: Sequence[MetricUse], name: str, home: Path) -> list[MetricUse]:

@@ -8,8 +8,8 @@ from typing import Any
 
 Told = dict[str, Any]
 GROUPS = {
-    True: "Scores that chose the pairs",
-    False: "Hold-out scores: no pair was chosen by them",
+    True: "Scores that vote on pairs",
+    False: "Hold-out scores, by which no pair is chosen",
 }
 _WIDTH = 100
 _GAP = "  "
@@ -115,7 +115,7 @@ def verdict(found: Told, name: str) -> str:
     if one["role"] == "base":
         return ""
     sentences = []
-    for votes, group in ((True, "scores that chose the pairs"), (False, "hold-out scores")):
+    for votes, group in ((True, "voting scores"), (False, "hold-out scores")):
         scores = [score for score in found["scores"] if score["votes"] == votes]
         if scores:
             sentences.append(f"On the {group} it is {_outcomes(one, scores)}.")
@@ -201,8 +201,7 @@ def _losses(found: Told) -> list[str]:
 def markdown(found: Told) -> str:
     """The evaluation as a page: the paper's table, a row per system and a column per score."""
     parts = [f"# {found['name']}", about(found)]
-    if found.get("from"):
-        parts.append(f"Clips: {found['from']}.")
+    parts.append(f"Clips: {found['from']}. Votes: as in {found['votes_from']}.")
     for votes, title in GROUPS.items():
         scores = [one for one in found["scores"] if one["votes"] == votes]
         if scores:

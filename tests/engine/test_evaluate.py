@@ -121,8 +121,8 @@ def test_the_terminal_shows_the_table_and_the_verdicts(project, tmp_path, capsys
     told = capsys.readouterr().out
     assert "7 clips, 4 samples each from the same seeds" in told
     assert "+0.000 [+0.000, +0.000]" in told
-    assert "other against base: On the scores that chose the pairs it is not clearly" in told
-    table = told.partition("Scores that chose the pairs")[2].partition("base: on all")[0]
+    assert "other against base: On the voting scores it is not clearly" in told
+    table = told.partition("Scores that vote on pairs")[2].partition("base: on all")[0]
     assert max(map(len, table.splitlines()[:12])) <= 90
 
 
