@@ -88,7 +88,7 @@ def _generators(wanted: Evaluation, home: Path) -> list[GeneratorUse]:
     base = wanted.base or policies[0]
     _require_two(policies, base, wanted)
     first = next(use for use in uses if policy_of(str(use.name)) == base)
-    if wanted.placebo and not _knows_clips(first, home):
+    if wanted.placebo and not _knows_clips(first):
         uses.append(first.model_copy(update={"name": PLACEBO, "seeds": None}))
     return uses
 
@@ -118,9 +118,13 @@ def _require_two(policies: Sequence[str], base: str, wanted: Evaluation) -> None
 
 
 def _named(use: GeneratorUse, place: int, wanted: Evaluation, home: Path) -> GeneratorUse:
-    """A generator with its label, its number of samples and the common seeds."""
+    """A generator with its label, its number of samples and the common seeds.
+
+    One that looks its outputs up has one, unless its entry in the evaluation file says otherwise.
+    """
     label = label_of(use, make_generator(use, f"generators.{place}", home))
-    count = use.candidates if "candidates" in use.model_fields_set else wanted.samples
+    usual = 1 if _knows_clips(use) else wanted.samples
+    count = use.candidates if "candidates" in use.model_fields_set else usual
     return use.model_copy(update={"name": label, "candidates": count, "seeds": COMMON})
 
 
@@ -141,7 +145,7 @@ def _with_earlier(out: Path, uses: Sequence[GeneratorUse]) -> list[GeneratorUse]
     return list(whole.values())
 
 
-def _knows_clips(use: GeneratorUse, home: Path) -> bool:
+def _knows_clips(use: GeneratorUse) -> bool:
     """Whether a generator looks its candidates up, so that seeds mean nothing to it."""
     return hasattr(plugins.find("generator", use.use, "generators"), "candidates_of")
 

@@ -142,6 +142,8 @@ def _manifest(path: Path, home: Path) -> Corpus:
 
 def _of_run(folder: Path, home: Path, out: Path, limit: int | None) -> HeldOut:
     """The validation split of a run directory or an exported dataset."""
+    if folder.resolve() == out.resolve():
+        raise ConfigError(f"--out: {out} is where the clips come from. Name another folder")
     rows = _known_once(_split(folder))
     if not len(rows):
         raise InputError(

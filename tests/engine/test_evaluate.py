@@ -7,9 +7,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import soundfile
 import yaml
 
-from gensr_pref import cli, config
+from gensr_pref import audio, cli, config
 from gensr_pref.engine.build import build
 from gensr_pref.engine.evaluation import asked, generator_of, policy_of
 from gensr_pref.errors import ConfigError
@@ -239,6 +240,7 @@ def test_other_clips_do_not_take_the_place_of_those_that_were_copied(evaluate, r
         build(run(f"seed={seed}", "corpus.validation.share=1", "corpus.limit=4"), base, out)
     evaluate(*PAIR, "--limit", "2", clips=runs[0])
     before = tables(tmp_path / "out")
+    assert "is where the clips come from" in evaluate(*PAIR, clips=runs[0], out="a", status=2)
     assert "was made with other clips" in evaluate(*PAIR, clips=runs[1], status=2)
     assert "was made with other clips" in evaluate(*PAIR, "--limit", "1", clips=runs[0], status=2)
     assert tables(tmp_path / "out") == before
@@ -294,6 +296,22 @@ def test_clips_of_folders_and_manifests(evaluate, project, tmp_path):
     assert (named["clips"], named["speakers"]) == (2, 2)
     for out in ("out", "named"):
         assert all(row["clean"] for row in rows(tmp_path / out, "clips"))
+
+
+def test_outputs_that_exist_are_compared_too(evaluate, project, tmp_path, monkeypatch):
+    for gain in (1.0, 0.5):
+        for source in sorted((project / "speech").iterdir())[:3]:
+            sound = audio.read(source)
+            path = tmp_path / f"gain{gain}" / f"{source.stem}.wav"
+            path.parent.mkdir(exist_ok=True)
+            soundfile.write(path, sound.wave * np.float32(gain), sound.rate)
+    words = [f"{name}=folder:files={tmp_path}/gain{gain}/{{path}}.wav,path={tmp_path}"
+             for name, gain in (("loud", 1.0), ("soft", 0.5))]  # fmt: skip
+    found = evaluate(*words, clips=tmp_path / "gain1.0", panel="cheap:Roughness")
+    assert list(found["policies"]) == ["loud", "soft"]  # seeds mean nothing: no placebo
+    told = found["policies"]["soft"]
+    assert told["failures"] == {}
+    assert told["scores"]["level"]["mean"] == pytest.approx(found["noisy"]["level"] / 2, rel=1e-3)
 
 
 def test_a_run_file_elsewhere_finds_its_recordings(evaluate, project, tmp_path, monkeypatch):
