@@ -295,12 +295,14 @@ def _show(
 def _audit(options: argparse.Namespace) -> None:
     from gensr_pref.audit.compare import compared
     from gensr_pref.engine import audit_text, text
-    from gensr_pref.engine.audit import audit
-    from gensr_pref.engine.report import report
+    from gensr_pref.engine.audit import audit_of
+    from gensr_pref.engine.evidence import evidence
+    from gensr_pref.engine.report import report_of
 
     places = [options.dir, *([options.other] if options.other else [])]
-    found = [audit(place, options.heard) for place in places]
-    pages = [report(place, told) for place, told in zip(places, found, strict=True)]
+    seen = [evidence(place) for place in places]
+    found = [audit_of(one, options.heard) for one in seen]
+    pages = [report_of(one, told) for one, told in zip(seen, found, strict=True)]
     if options.other:
         told = compared(*found)
         print(json.dumps(told, indent=2) if options.json else audit_text.comparison(told))

@@ -1,7 +1,4 @@
-"""The report and the listening page in Chromium. Skipped, loudly, where there is none.
-
-Needs the package `playwright` and a `chromium` on the path.
-"""
+"""The report and the listening page in the Chromium on the path; skipped, loudly, without one."""
 
 import re
 import shutil

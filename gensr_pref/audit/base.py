@@ -101,9 +101,13 @@ class Comparisons:
     clips: int
 
 
-def comparisons(judged: Judged) -> Comparisons:
-    """Every comparison; where there are too many, those of a seeded draw of clips."""
-    rows = _affordable(judged)
+def comparisons(judged: Judged, most: int | None = None) -> Comparisons:
+    """Every comparison; where there are too many, those of a seeded draw of clips.
+
+    Args:
+        most: about so many; None is `MOST_COMPARISONS`.
+    """
+    rows = _affordable(judged, most)
     halves = [(rows[:0], rows[:0])]
     for block in blocks(judged.group, rows):
         i, j = np.triu_indices(block.shape[1], k=1)
@@ -146,21 +150,25 @@ def ranks(judged: Judged, columns: Rows) -> tuple[Array, Rows]:
 def shuffled(judged: Judged, seed: int) -> Judged:
     """The same if the scores knew nothing of each other.
 
-    Every score is shuffled within each group, apart from the others; nulls move along.
+    Every score is shuffled within each group among the candidates that have all votes, apart from
+    the others; so as many comparisons are left as there were.
     """
     rng = np.random.default_rng(seed)
-    mixed = np.empty_like(judged.value)
-    for place, column in enumerate(judged.value.T):
-        mixed[:, place] = column[np.argsort(judged.group + rng.random(len(column)))]
+    rows = judged.known
+    group = judged.group[rows]
+    mixed = judged.value.copy()
+    for place, column in enumerate(judged.value[rows].T):
+        mixed[rows, place] = column[np.argsort(group + rng.random(len(rows)))]
     return replace(judged, value=mixed)
 
 
-def _affordable(judged: Judged) -> Rows:
-    """The known rows, or those of so many clips that `MOST_COMPARISONS` is not passed."""
+def _affordable(judged: Judged, most: int | None = None) -> Rows:
+    """The known rows, or those of so many clips that there are not more comparisons."""
+    most = MOST_COMPARISONS if most is None else most
     rows = judged.known
     count = np.bincount(judged.group[rows]) if len(rows) else np.zeros(0, dtype=np.int64)
     total = int((count * (count - 1) // 2).sum())
-    if total <= MOST_COMPARISONS:
+    if total <= most:
         return rows
-    kept = np.random.default_rng(_SEED).random(judged.clips) < MOST_COMPARISONS / total
+    kept = np.random.default_rng(_SEED).random(judged.clips) < most / total
     return np.asarray(rows[kept[judged.clip[rows]]])

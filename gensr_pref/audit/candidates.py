@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gensr_pref.audit.base import Array, Comparisons, Judged, Mask, blocks
-from gensr_pref.audit.votes import tally
+from gensr_pref.audit.votes import shuffles, tally
 
 MOST_SUBSETS = 256  # of a clip's candidates; beyond it, as many are drawn
 NEAR = 0.1  # spreads; our choice
@@ -24,27 +24,38 @@ def yield_by_candidates(judged: Judged, compared: Comparisons) -> list[dict[str,
     as not there. With several generators that may not meet, each gives n of its own.
 
     Returns:
-        {n, yield} for n from 2 to the most that a group has.
+        {n, yield, by_chance} for n from 2 to the most that a group has; ``by_chance`` is the mean
+        over `gensr_pref.audit.votes.shuffles`.
     """
+    found = _curve(judged, compared)
+    luck = [_curve(*mixed) for mixed in shuffles(judged)]
+    return [
+        {"n": n, "yield": share, "by_chance": float(np.mean([one[n] for one in luck]))}
+        for n, share in found.items()
+    ]
+
+
+def _curve(judged: Judged, compared: Comparisons) -> dict[int, float]:
+    """n -> the expected yield."""
     everyone = (1 << len(judged.voters)) - 1
     stands: Mask = np.asarray(tally(judged, compared).stands(everyone).any(axis=0))
     groups = np.unique(judged.group[compared.first])
     if not len(groups) or not compared.clips:
-        return []
+        return {}
     place = np.searchsorted(groups, judged.group[compared.first])
     count = np.bincount(place, minlength=len(groups))
     sizes = np.rint((1 + np.sqrt(1 + 8 * count)) / 2).astype(np.int64)
     order = np.argsort(place, kind="stable")  # a group's comparisons are in the order of triu
     starts = np.r_[0, np.cumsum(count)[:-1]]
     clip = judged.clip[compared.first[order[starts]]]
-    found = []
+    found = {}
     for n in range(2, int(sizes.max()) + 1):
         none = np.ones(judged.clips)
         for size in np.unique(sizes):
             rows = np.flatnonzero(sizes == size)
             edges = np.asarray(stands[order[starts[rows][:, None] + np.arange(count[rows[0]])]])
             np.multiply.at(none, clip[rows], 1 - _any_edge(edges, int(size), min(n, int(size))))
-        found.append({"n": n, "yield": float((1 - none).sum() / compared.clips)})
+        found[n] = float((1 - none).sum() / compared.clips)
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from gensr_pref.audit.bootstrap import interval, totals
 
 Bits = npt.NDArray[np.uint32]  # so, at most 32 votes
 SHUFFLED_CLIPS = 40_000  # so many are shuffled in all; more change the third digit
+SHUFFLED_COMPARISONS = 1_000_000  # of one shuffle; beyond, clips are drawn
 _ROUNDS = (2, 20)
 
 
@@ -49,6 +50,11 @@ class Tally:
         has = np.zeros(int(self.clip.max(initial=-1)) + 1, dtype=bool)
         has[self.clip[self.stands(votes).any(axis=0)]] = True
         return int(has.sum()) / self.clips
+
+    def decided(self, votes: int) -> float | None:
+        """Share of the comparisons in which those votes are unanimous."""
+        stands = self.stands(votes)
+        return float((stands[0] | stands[1]).mean()) if stands.shape[1] else None
 
 
 def tally(judged: Judged, compared: Comparisons, raised: float = 0.0) -> Tally:
@@ -144,16 +150,28 @@ def _eigenvalues(sums: Array, width: int) -> Array:
     return np.asarray(np.where(known[..., None], found, np.nan))
 
 
-def yields(judged: Judged, compared: Comparisons) -> dict[str, Any]:
-    """Shares of the clips with a unanimous pair, each beside its chance level.
+def shuffles(judged: Judged) -> Iterator[tuple[Judged, Comparisons]]:
+    """The same candidates if their scores knew nothing of each other, again and again.
 
-    The chance level is the yield when every score is shuffled within each clip, apart from the
-    others: the mean of 20 shuffles, fewer (2 at least) where the run has over 2000 clips.
+    20 seeded shuffles of every score within each group, apart from the others; fewer (2 at least)
+    where the run has over 2000 clips.
+    """
+    least, most = _ROUNDS
+    for turn in range(min(most, max(least, SHUFFLED_CLIPS // max(judged.clips, 1)))):
+        mixed = shuffled(judged, turn)
+        yield mixed, comparisons(mixed, SHUFFLED_COMPARISONS)
+
+
+def yields(judged: Judged, compared: Comparisons) -> dict[str, Any]:
+    """Shares of the clips with a unanimous pair, and of the comparisons that are unanimous.
+
+    Each beside its chance level, the mean over `shuffles`. With many candidates nearly every clip
+    has a pair, by luck too; the share of comparisons still tells the two apart.
 
     Returns:
         ``joint``; ``alone``: only that score votes; ``without``: it does not vote, or None where
         no other does; ``forward``: the votes so far, in the panel's order. Every leaf is
-        {yield, by_chance}.
+        {yield, by_chance, comparisons, comparisons_by_chance}.
     """
     names = [judged.names[k] for k in judged.voters]
     everyone = (1 << len(names)) - 1
@@ -162,25 +180,38 @@ def yields(judged: Judged, compared: Comparisons) -> dict[str, Any]:
         wanted["alone", name] = 1 << place
         wanted["without", name] = everyone & ~(1 << place)
         wanted["forward", name] = (1 << (place + 1)) - 1
-    here = tally(judged, compared)
-    least, most = _ROUNDS
-    rounds = min(most, max(least, SHUFFLED_CLIPS // max(judged.clips, 1)))
-    chance: dict[tuple[str, str], list[float]] = {key: [] for key in wanted}
-    for turn in range(rounds):
-        mixed = shuffled(judged, turn)
-        luck = tally(mixed, comparisons(mixed))
-        for key, votes in wanted.items():
-            chance[key].append(luck.share(votes) or 0.0)
+    here = _shares(tally(judged, compared), wanted.values())
+    luck = [_shares(tally(*mixed), wanted.values()) for mixed in shuffles(judged)]
     leaves = {
-        key: {"yield": here.share(votes), "by_chance": float(np.mean(chance[key]))}
-        if votes
-        else None
+        key: _leaf(here[votes], [one[votes] for one in luck]) if votes else None
         for key, votes in wanted.items()
     }
     return {
         "joint": leaves["joint", ""],
         **{kind: {n: leaves[kind, n] for n in names} for kind in ("alone", "without", "forward")},
     }
+
+
+Shares = tuple[float | None, float | None]
+
+
+def _shares(told: Tally, wanted: Iterable[int]) -> dict[int, Shares]:
+    """Per set of votes, the share of clips with a pair and of comparisons that are one."""
+    return {votes: (told.share(votes), told.decided(votes)) for votes in wanted}
+
+
+def _leaf(here: Shares, luck: Sequence[Shares]) -> dict[str, float | None]:
+    return {
+        "yield": here[0],
+        "by_chance": _mean([share for share, _ in luck]),
+        "comparisons": here[1],
+        "comparisons_by_chance": _mean([decided for _, decided in luck]),
+    }
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
 
 
 def vetoes(judged: Judged, compared: Comparisons) -> list[dict[str, Any]]:
@@ -209,14 +240,28 @@ def vetoes(judged: Judged, compared: Comparisons) -> list[dict[str, Any]]:
                 "yield_lost": len(gained) / here.clips if here.clips and rest else None,
             }
         )
-    return sorted(found, key=lambda row: -(row["yield_lost"] or 0.0))
+    return sorted(found, key=lambda row: (-(row["yield_lost"] or 0), -(row["alone_against"] or 0)))
 
 
 def yield_by_margin(
     judged: Judged, compared: Comparisons, spreads: Sequence[float] = (0, 0.1, 0.25, 0.5, 1, 1.5, 2)
 ) -> list[dict[str, float | None]]:
-    """The yield if every vote's margin were raised by so many of its spreads."""
-    everyone = (1 << len(judged.voters)) - 1
+    """The yield if every vote's margin were raised by so many of its spreads.
+
+    Returns:
+        {spreads, yield, by_chance}; the last is the mean over `shuffles`.
+    """
+    luck = [_by_margin(*mixed, spreads) for mixed in shuffles(judged)]
     return [
-        {"spreads": float(s), "yield": tally(judged, compared, s).share(everyone)} for s in spreads
+        {"spreads": float(s), "yield": share, "by_chance": _mean(by_chance)}
+        for s, share, *by_chance in zip(
+            spreads, _by_margin(judged, compared, spreads), *luck, strict=True
+        )
     ]
+
+
+def _by_margin(
+    judged: Judged, compared: Comparisons, spreads: Sequence[float]
+) -> list[float | None]:
+    everyone = (1 << len(judged.voters)) - 1
+    return [tally(judged, compared, raised).share(everyone) for raised in spreads]

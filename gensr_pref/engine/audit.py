@@ -19,12 +19,13 @@ from gensr_pref.audit.bootstrap import mean_interval
 from gensr_pref.engine.blueprint import find_rule
 from gensr_pref.engine.evidence import SIDES, Evidence, evidence, noisy_and_candidates
 from gensr_pref.engine.listening.votes import audited
-from gensr_pref.engine.pair import candidates as scored
 from gensr_pref.engine.pair import votes_for
 from gensr_pref.engine.sides import Sample, draws_of, learnability_of, look_at, sound_of
 from gensr_pref.engine.splits import leaks
+from gensr_pref.identity import is_clean
 from gensr_pref.pairing import yields
 from gensr_pref.pairing.base import wants_clean
+from gensr_pref.pairing.columns import columns
 
 HEARD_PAIRS = 1000  # whose audio is looked at, if nothing else is asked for
 
@@ -41,12 +42,16 @@ def audit(out: Path, heard: int = HEARD_PAIRS, brief: bool = False) -> dict[str,
         What was written; docs/audit.md says what each part means.
 
     Raises:
-        InputError: not a run directory.
-        StorageError: it has no scores or pairs yet.
+        InputError: not a run directory, or one without scores or pairs yet.
+        StorageError: a table cannot be read.
     """
-    found = evidence(out)
+    return audit_of(evidence(out), heard, brief)
+
+
+def audit_of(found: Evidence, heard: int = HEARD_PAIRS, brief: bool = False) -> dict[str, Any]:
+    """As `audit`, of tables that are read already."""
     told = {**_counts(found), **(_brief(found) if brief else _whole(found, heard)), **_means(found)}
-    shards.write_text(out / "audit" / "audit.json", json.dumps(told, indent=2) + "\n")
+    shards.write_text(found.out / "audit" / "audit.json", json.dumps(told, indent=2) + "\n")
     return told
 
 
@@ -57,6 +62,7 @@ def _counts(found: Evidence) -> dict[str, Any]:
         "clips": len(found.clips),
         "candidates": len(found.candidates),
         "pairs": len(found.pairs_table),
+        "golden": sum(map(is_clean, found.pairs_table.column("chosen_id").to_pylist())),
         "without_pair": shards.facts(shards.part(found.out, "pairs", 0)).get("stops", {}),
     }
 
@@ -71,11 +77,15 @@ def _brief(found: Evidence) -> dict[str, Any]:
 def _whole(found: Evidence, heard: int) -> dict[str, Any]:
     judged, compared = found.judged, comparisons(found.judged)
     panel = votes.yields(judged, compared)
+    joint = panel["joint"] or {}  # nothing where nothing votes
     drawn = look_at(found, max(heard, 0))
     return {
         "yield": _yield(found, panel),
         "panel": {
             "effective_votes": votes.effective_votes(judged),
+            "comparisons": joint.get("comparisons"),
+            "comparisons_by_chance": joint.get("comparisons_by_chance"),
+            "scales": _scales(found),
             "without": panel["without"],
             "forward": panel["forward"],
             "vetoes": votes.vetoes(judged, compared),
@@ -98,6 +108,15 @@ def _whole(found: Evidence, heard: int) -> dict[str, Any]:
     }
 
 
+def _scales(found: Evidence) -> dict[str, dict[str, float]]:
+    """Per vote, its margin and its spread, in the score's unit."""
+    judged = found.judged
+    return {
+        judged.names[k]: {"margin": float(judged.margin[k]), "spread": float(judged.spreads[k])}
+        for k in judged.voters
+    }
+
+
 def _joint(found: Evidence) -> dict[str, Any]:
     """The yield of the run's own pairs; a share of all clips, those without candidates too."""
     has = np.zeros(len(found.clips))
@@ -115,7 +134,7 @@ def _yield(found: Evidence, panel: dict[str, Any]) -> dict[str, Any]:
     same = found.pairing.rule == "unanimous" and not bounded
     return {
         **_joint(found),
-        "by_chance": panel["joint"]["by_chance"] if same else _by_chance(found),
+        "by_chance": (panel["joint"] or {}).get("by_chance") if same else _by_chance(found),
         "alone": {score: leaf["yield"] for score, leaf in alone.items()},
         "alone_by_chance": {score: leaf["by_chance"] for score, leaf in alone.items()},
     }
@@ -126,7 +145,8 @@ def _by_chance(found: Evidence) -> float | None:
     rule = find_rule(found.pairing.rule)
     if not len(found.clips) or wants_clean(rule):
         return None
-    shuffled = yields.by_chance(scored(found.out, votes_for(found.document)), rule, found.pairing)
+    scored = columns(found.scores, found.candidates, votes_for(found.document))
+    shuffled = yields.by_chance(scored, rule, found.pairing)
     return shuffled / len(found.clips)
 
 

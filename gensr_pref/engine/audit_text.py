@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gensr_pref.audit.bias import SMALL_D, SMALL_DELTA
+from gensr_pref.audit.report.lights import GOLDEN
 from gensr_pref.engine.text import interval, listed_reasons, number, share, table
 
 _TOLD = (
@@ -121,6 +122,12 @@ def _about_votes(found: dict[str, Any]) -> list[str]:
     lines = [f"{votes['votes']} votes count as {votes['value']:.1f} independent ones"]
     if votes["low"] is not None:
         lines[0] += f" [{votes['low']:.1f}, {votes['high']:.1f}]"
+    if found["panel"]["comparisons"] is not None:
+        lines.append(
+            f"All votes name one winner in {share(found['panel']['comparisons'])} of the "
+            f"comparisons; {share(found['panel']['comparisons_by_chance'])} if the scores were "
+            "shuffled"
+        )
     worst = found["panel"]["vetoes"][:1]
     if worst and worst[0]["yield_lost"]:
         lost = share(worst[0]["yield_lost"])
@@ -137,7 +144,8 @@ def _about_pairs(found: dict[str, Any]) -> list[str]:
 
 
 def _learnable(found: dict[str, Any]) -> list[str]:
-    return [_probe(row) for row in found["learnability"]]
+    golden = [f"Learnability: {GOLDEN[0].lower()}{GOLDEN[1:]}."] if found["golden"] else []
+    return [*golden, *(_probe(row) for row in found["learnability"])]
 
 
 def _probe(row: dict[str, Any]) -> str:
@@ -188,9 +196,10 @@ def comparison(told: dict[str, Any]) -> str:
     rows = [
         {
             "": label,
-            "A": number(numbers[path]["a"]),
-            "B": number(numbers[path]["b"]),
-            "B - A": number(numbers[path]["difference"]),
+            **{
+                name: _counted(numbers[path][key])
+                for name, key in (("A", "a"), ("B", "b"), ("B - A", "difference"))
+            },
         }
         for label, path in wanted
     ]
@@ -200,6 +209,10 @@ def comparison(told: dict[str, Any]) -> str:
     ]
     apart = ", ".join(told["apart"]) or "none"
     return "\n\n".join(["\n".join(runs), table(rows), f"Intervals that do not overlap: {apart}"])
+
+
+def _counted(value: float | None) -> str:
+    return str(value) if isinstance(value, int) else number(value)
 
 
 def _bounds(row: dict[str, Any], percent: bool = False) -> str:

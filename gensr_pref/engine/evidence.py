@@ -20,6 +20,7 @@ from gensr_pref.config import Pairing, parse
 from gensr_pref.engine import rundir
 from gensr_pref.engine.blueprint import votes_of
 from gensr_pref.engine.pair import votes_for
+from gensr_pref.errors import InputError
 from gensr_pref.pairing.base import Vote, keeps_bounds, oriented
 from gensr_pref.pairing.columns import Columns, columns, matrix
 from gensr_pref.pairing.votes import cast_votes
@@ -101,10 +102,14 @@ def evidence(out: Path) -> Evidence:
     """Read what is on the disk.
 
     Raises:
-        InputError: not a run directory.
-        StorageError: it has no scores or pairs yet.
+        InputError: not a run directory, or one without scores or pairs yet.
+        StorageError: a table cannot be read.
     """
     document = rundir.document(out)
+    if not shards.parts(out, "scores"):
+        raise InputError(f"{out}: nothing is scored yet. The same build goes on where it stopped")
+    if not shards.parts(out, "pairs"):
+        raise InputError(f"{out}: has no pairs yet. Run: gensr-pref pair {out}")
     pairing = parse(document["pairing"], Pairing, "pairing")
     votes = panel_votes(document, pairing)
     names = [vote.score for vote in votes]

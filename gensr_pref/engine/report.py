@@ -35,9 +35,15 @@ def report(out: Path, found: dict[str, Any]) -> Path:
         InputError: the audit is a short one, as after `pair`.
         StorageError: the run directory cannot be read or written.
     """
+    return report_of(evidence(out), found)
+
+
+def report_of(seen: Evidence, found: dict[str, Any]) -> Path:
+    """As `report`, of tables that are read already."""
+    out = seen.out
     if "panel" not in found:
         raise InputError(f"{out}: only a short audit is there. Run: gensr-pref audit {out}")
-    exhibits, left_out = _exhibits(evidence(out))
+    exhibits, left_out = _exhibits(seen)
     notes = []
     if left_out:
         notes.append(f"{left_out} more picked pairs would make the page too large.")

@@ -21,6 +21,7 @@ from gensr_pref.audit.base import Array, Rows
 from gensr_pref.audit.learnability import latent_features, learnability, token_features
 from gensr_pref.audit.sound import sound_properties
 from gensr_pref.engine.evidence import SIDES, Evidence
+from gensr_pref.identity import clean_id, is_clean
 
 MOST_PARTS = 40
 SOUND = ("seconds", "level_db", "bandwidth_hz", "silence")
@@ -41,7 +42,7 @@ class Sample:
     """Some pairs and what is known of their sides.
 
     Attributes:
-        pairs: [K] rows of the pairs table, of which both sides are candidates.
+        pairs: [K] rows of the pairs table, of which both sides were found.
         sides: what was found, by candidate id.
     """
 
@@ -60,6 +61,7 @@ def look_at(found: Evidence, most: int) -> Sample:
     if missing:
         for part in parts:
             known |= dict(_sides(part, missing))
+        known |= dict(_clean_sides(found, missing))
         shards.write(path, list(known.values()), _FORM, {"fingerprint": fingerprint})
     both = [
         a in known and b in known
@@ -98,17 +100,20 @@ def draws_of(found: Evidence) -> dict[str, tuple[Array, Array]]:
 
 
 def learnability_of(found: Evidence, sample: Sample) -> list[dict[str, Any]]:
-    """The probe on each generator's own pairs; what crosses generators has no common features."""
+    """The probe on each generator's own pairs.
+
+    What crosses generators has no common features, and a clean target has none: they would be what
+    the generator's encoder makes of it, and the audit runs no model.
+    """
     pairs = found.pairs
-    chosen, rejected = (
-        found.generators[rows[sample.pairs]] for rows in (pairs.chosen, pairs.rejected)
-    )
+    own = sample.pairs[(pairs.chosen[sample.pairs] >= 0) & (pairs.rejected[sample.pairs] >= 0)]
+    chosen, rejected = (found.generators[rows[own]] for rows in (pairs.chosen, pairs.rejected))
     speakers = found.properties["speaker"]
     names, code = np.unique([name or "" for name in speakers], return_inverse=True)
     code = np.where(names[code] == "", -1, code)
     told = []
     for generator in np.unique(chosen):
-        rows = sample.pairs[(chosen == generator) & (rejected == generator)]
+        rows = own[(chosen == generator) & (rejected == generator)]
         difference, kind = _differences(found, sample, rows)
         if difference is not None:
             clip = pairs.clip[rows]
@@ -137,10 +142,13 @@ def _drawn(found: Evidence, most: int) -> tuple[Rows, list[Path]]:
     parts = shards.parts(found.out, "candidates")
     ends = np.cumsum([shards.rows(path) for path in parts])
     chosen, rejected = (_candidate(found, side) for side in SIDES)
-    part = np.searchsorted(ends, np.maximum(chosen, 0), side="right")
+    clean = pc.fill_null(pc.ends_with(found.pairs_table.column("chosen_id"), clean_id("")), False)
+    part = np.searchsorted(ends, np.maximum(np.maximum(chosen, rejected), 0), side="right")
     count = min(len(parts), MOST_PARTS)
     read = np.unique(np.linspace(0, len(parts) - 1, count).round().astype(np.int64))
-    rows = np.flatnonzero((chosen >= 0) & (rejected >= 0) & np.isin(part, read))
+    rows = np.flatnonzero(
+        ((chosen >= 0) | clean.to_numpy()) & (rejected >= 0) & np.isin(part, read)
+    )
     if len(rows) > most:
         rows = np.sort(np.random.default_rng(0).choice(rows, most, replace=False))
     return rows, [parts[k] for k in np.unique(part[rows])]
@@ -153,6 +161,20 @@ def _sides(part: Path, wanted: set[str]) -> Iterator[tuple[str, Side]]:
         kept = batch.filter(pc.is_in(batch.column("candidate_id"), value_set=value_set))
         for row in kept.to_pylist():
             yield row["candidate_id"], _side(row)
+
+
+def _clean_sides(found: Evidence, wanted: set[str]) -> Iterator[tuple[str, Side]]:
+    """The clean targets that are chosen in pairs of the rule `golden`; they have no features."""
+    clips = [name.removesuffix(clean_id("")) for name in sorted(wanted) if is_clean(name)]
+    value_set = pa.array(clips, pa.string())
+    for part in shards.parts(found.out, "clips") if clips else []:
+        for batch in shards.batches(part, ["clip_id", "clean"]):
+            kept = batch.filter(pc.is_in(batch.column("clip_id"), value_set=value_set))
+            for row in kept.to_pylist():
+                if row["clean"]:
+                    name = clean_id(row["clip_id"])
+                    none = {"latent": None, "tokens": None}
+                    yield name, _side({"candidate_id": name, "audio": row["clean"], **none})
 
 
 def _side(row: dict[str, Any]) -> Side:

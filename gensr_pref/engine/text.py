@@ -132,12 +132,17 @@ def means(found: dict[str, Any]) -> str:
 def next_steps(out: Path, counts: dict[str, Any], found: dict[str, Any]) -> str:
     """Where the dataset is and what to type next."""
     table = "pairs" if counts["pairs"] else "candidates"
-    score = next(iter(found["yield"]["alone"]))
+    score = next(iter(found["yield"]["alone"]), None)
+    setting = f"margin.{score}=0.1" if score else "votes=[SCORE]"
+    judge = (
+        [f"  whether a person agrees:        gensr-pref listen {out}"] if counts["pairs"] else []
+    )
     return "\n".join(
         [
             f"The dataset is in {out} (clips, candidates, scores and pairs as Parquet). Next:",
             f"  how far the scores agree:       gensr-pref audit {out}",
-            f"  pairs again, under other rules: gensr-pref pair {out} margin.{score}=0.1",
+            *judge,
+            f"  pairs again, under other rules: gensr-pref pair {out} {setting}",
             "  in Python:                      "
             f'datasets.load_dataset("parquet", data_files="{out}/{table}/*.parquet")["train"]',
         ]

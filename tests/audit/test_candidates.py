@@ -43,7 +43,15 @@ def test_all_candidates_give_the_yield_itself():
 def test_generators_that_may_not_meet_draw_apart():
     clip = np.array([[1.0], [0.0], [1.0], [1.0]])
     made = judged([clip], groups=[0, 0, 1, 1])
-    assert yield_by_candidates(made, comparisons(made)) == [{"n": 2, "yield": 1.0}]
+    found = yield_by_candidates(made, comparisons(made))
+    assert found == [{"n": 2, "yield": 1.0, "by_chance": 1.0}]
+
+
+def test_luck_beside_the_curve_is_that_of_shuffled_scores():
+    made = judged(list(np.random.default_rng(0).normal(size=(2500, 4, 2))))
+    found = {row["n"]: row for row in yield_by_candidates(made, comparisons(made))}
+    assert found[2]["by_chance"] == pytest.approx(0.5, abs=0.02)  # two coins
+    assert found[4]["by_chance"] == pytest.approx(found[4]["yield"], abs=0.02)
 
 
 def test_subsets_are_all_or_many_and_repeat():

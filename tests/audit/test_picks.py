@@ -55,7 +55,30 @@ def test_no_pair_no_pick(panel):
 
 GOOD = {
     "yield": {"joint": 0.8, "by_chance": 0.4, "joint_interval": [0.7, 0.9]},
-    "panel": {"effective_votes": {"votes": 4, "value": 2.9}},
+    "rule": "unanimous",
+    "clips": 100,
+    "without_pair": {"veto": 20},
+    "panel": {
+        "effective_votes": {"votes": 4, "value": 2.9},
+        "comparisons": 0.3,
+        "comparisons_by_chance": 0.13,
+        "scales": {"a": {"margin": 0.0, "spread": 0.2}, "b": {"margin": 0.1, "spread": 2.0}},
+        "vetoes": [
+            {"score": "a", "alone_against": 0.4, "yield_lost": 0.1},
+            {"score": "b", "alone_against": 0.2, "yield_lost": 0.0},
+        ],
+    },
+    "yield_by_margin": [
+        {"spreads": 0.0, "yield": 0.8, "by_chance": 0.4},
+        {"spreads": 0.5, "yield": 0.7, "by_chance": 0.2},
+        {"spreads": 1.0, "yield": 0.3, "by_chance": 0.1},
+    ],
+    "breakdown": {
+        "degradation": [
+            {"value": "noise", "yield": 0.8, "low": 0.7, "high": 0.9},
+            {"value": "reverb", "yield": 0.75, "low": 0.6, "high": 0.85},
+        ]
+    },
     "listening": {
         "answers": 90,
         "listeners": 2,
@@ -71,29 +94,35 @@ GOOD = {
     ],
     "improvement": {"s": [0.5, 0.4, 0.6]},
     "repeats": {"same": 0.0},
-    "leakage": {"clips": {"train": 9}, "speaker": {"shared": 0, "examples": []}},
+    "leakage": {"clips": {"train": 9, "validation": 1}, "speaker": {"shared": 0, "examples": []}},
 }  # fmt: skip
 CASES = [
     (0, "look", lambda a: a["yield"].update(by_chance=0.75)),
+    (0, "look", lambda a: a["yield"].update(joint_interval=[1.0, 1.0], by_chance=0.99)),
+    (0, "look", lambda a: a["yield"].update(by_chance=0.95)),
     (0, "unknown", lambda a: a["yield"].update(by_chance=None)),
     (1, "look", lambda a: a["panel"]["effective_votes"].update(value=1.5)),
-    (2, "unknown", lambda a: a.update(listening={"answers": 0})),
-    (2, "bad", lambda a: a["listening"]["panel"].update(of_decided_interval=[0.1, 0.4])),
-    (3, "bad", lambda a: a["hold_out"][0].update(low=0.2, high=0.4)),
-    (3, "look", lambda a: a["hold_out"][0].update(low=0.4)),
-    (3, "unknown", lambda a: a["hold_out"].clear()),
-    (4, "look", lambda a: a["sides"][0].update(warns=True)),
-    (4, "unknown", lambda a: a["sides"][0].update(pairs=0)),
-    (5, "bad", lambda a: a["learnability"][0].update(accuracy=0.5)),
-    (5, "unknown", lambda a: a["learnability"][0].update(accuracy=None)),
-    (6, "look", lambda a: a["improvement"].update(t=[-0.5, -0.6, -0.4])),
-    (7, "look", lambda a: a["repeats"].update(same=0.2)),
-    (8, "bad", lambda a: a["leakage"]["speaker"].update(shared=1)),
+    (2, "look", lambda a: a["panel"]["vetoes"][1].update(alone_against=0.01)),
+    (3, "look", lambda a: a["breakdown"]["degradation"][1].update(high=0.5)),
+    (4, "unknown", lambda a: a.update(listening={"answers": 0})),
+    (4, "bad", lambda a: a["listening"]["panel"].update(of_decided_interval=[0.1, 0.4])),
+    (5, "bad", lambda a: a["hold_out"][0].update(low=0.2, high=0.4)),
+    (5, "look", lambda a: a["hold_out"][0].update(low=0.4)),
+    (5, "unknown", lambda a: a["hold_out"].clear()),
+    (6, "look", lambda a: a["sides"][0].update(warns=True)),
+    (6, "unknown", lambda a: a["sides"][0].update(pairs=0)),
+    (7, "bad", lambda a: a["learnability"][0].update(accuracy=0.5)),
+    (7, "unknown", lambda a: a["learnability"][0].update(accuracy=None)),
+    (7, "unknown", lambda a: a.update(learnability=[], golden=9)),
+    (8, "look", lambda a: a["improvement"].update(t=[-0.5, -0.6, -0.4])),
+    (9, "look", lambda a: a["repeats"].update(same=0.2)),
+    (10, "look", lambda a: a["leakage"]["clips"].pop("validation")),
+    (10, "bad", lambda a: a["leakage"]["speaker"].update(shared=1)),
 ]
 
 
 def test_all_lights_can_be_green():
-    assert [answer.light for answer in answers(GOOD)] == ["good"] * 9
+    assert [answer.light for answer in answers(GOOD)] == ["good"] * 11
 
 
 @pytest.mark.parametrize(("place", "light", "change"), CASES)
@@ -101,6 +130,30 @@ def test_a_light_turns_by_itself_and_says_what_to_do(place, light, change):
     found = copy.deepcopy(GOOD)
     change(found)
     told = answers(found)
-    assert [answer.light for k, answer in enumerate(told) if k != place] == ["good"] * 8
+    assert [answer.light for k, answer in enumerate(told) if k != place] == ["good"] * 10
     assert told[place].light == light
     assert told[place].todo or light == "unknown"
+
+
+def test_where_luck_finds_pairs_too_the_margins_farthest_from_it_are_named():
+    found = copy.deepcopy(GOOD)
+    found["yield"].update(joint_interval=[0.97, 1.0], by_chance=0.95)
+    todo = answers(found)[0].todo
+    assert "With margins of 0.5 spread(s) 70\N{NO-BREAK SPACE}% of the clips keep one" in todo
+    assert "gensr-pref pair DIR margin.a=0.100 margin.b=1.10" in todo
+
+
+def test_a_shortcut_is_told_in_words():
+    found = copy.deepcopy(GOOD)
+    found["sides"] = [
+        {"property": "level_db", "pairs": 9, "difference": -1.25, "low": -2.0, "high": -0.5,
+         "warns": True},
+        {"property": "seconds", "pairs": 9, "difference": 0.0, "low": 0.0, "high": 0.0,
+         "warns": False},
+        {"property": "temperature", "pairs": 9, "difference": 0.1, "low": 0.05, "high": 0.2,
+         "warns": True},
+    ]  # fmt: skip
+    assert answers(found)[6].found == (
+        "The chosen is quieter by 1.25 dB [0.500, 2.00] and drawn with more temperature by 0.100 "
+        "[0.050, 0.200]. No clear difference in length."
+    )

@@ -74,9 +74,39 @@ def test_chance_of_two_votes_on_two_candidates_is_a_half():
     made = judged(list(rng.normal(size=(3000, 2, 2))))
     found = yields(made, comparisons(made))
     assert found["joint"]["by_chance"] == pytest.approx(0.5, abs=0.02)
-    assert found["alone"]["s0"] == {"yield": 1.0, "by_chance": 1.0}
+    assert found["joint"]["comparisons_by_chance"] == found["joint"]["by_chance"]  # one each
+    assert set(found["alone"]["s0"].values()) == {1.0}
     assert found["without"]["s1"]["yield"] == 1.0
     assert found["forward"]["s1"]["yield"] == found["joint"]["yield"]
+
+
+@pytest.mark.parametrize("votes", [2, 3, 4])
+def test_a_comparison_is_unanimous_by_luck_as_coins_are(votes):
+    rng = np.random.default_rng(votes)
+    made = judged(list(rng.normal(size=(400, 9, votes))))
+    joint = yields(made, comparisons(made))["joint"]
+    assert joint["comparisons_by_chance"] == pytest.approx(2 * 0.5**votes, abs=0.01)
+    assert joint["comparisons"] == pytest.approx(2 * 0.5**votes, abs=0.03)
+    assert joint["by_chance"] > 0.9  # of the clips: of 36 comparisons luck finds one
+
+
+def test_shuffling_leaves_candidates_without_all_votes_where_they_are():
+    made = judged(random_clips(3, clips=200), margin=(1, 0, 0))
+    mixed = shuffled(made, 5)
+    assert (mixed.known == made.known).all()
+    nulls = [np.isnan(of.value).sum(axis=0).tolist() for of in (made, mixed)]
+    assert nulls[0] == nulls[1]
+    assert len(comparisons(mixed).clip) == len(comparisons(made).clip)
+
+
+def test_nulls_that_fall_together_do_not_lower_the_chance_level():
+    rng = np.random.default_rng(0)
+    value = rng.normal(size=(2000, 4, 3))
+    whole = yields(judged(list(value[:, :2])), comparisons(judged(list(value[:, :2]))))["joint"]
+    value[:, 2:] = np.nan  # two of four candidates have no score at all
+    half = yields(judged(list(value)), comparisons(judged(list(value))))["joint"]
+    assert half["yield"] == whole["yield"]
+    assert half["by_chance"] == pytest.approx(whole["by_chance"], abs=0.01)
 
 
 def test_same_score_twice_is_one_vote_and_unrelated_ones_are_many():
@@ -128,6 +158,17 @@ def test_larger_margins_never_give_more():
     found = [row["yield"] for row in yield_by_margin(judged(clips), comparisons(judged(clips)))]
     assert found == sorted(found, reverse=True)
     assert found[0] > found[-1]
+
+
+def test_luck_falls_faster_than_the_yield_where_scores_agree():
+    rng = np.random.default_rng(0)
+    value = rng.normal(size=(300, 6, 1)) + 0.3 * rng.normal(size=(300, 6, 3))
+    made = judged(list(value))
+    rows = yield_by_margin(made, comparisons(made))
+    assert rows[0]["by_chance"] == yields(made, comparisons(made))["joint"]["by_chance"]
+    assert all(row["yield"] >= row["by_chance"] for row in rows)
+    gap = [row["yield"] - row["by_chance"] for row in rows]
+    assert max(gap) > 3 * gap[0]
 
 
 def test_margin_that_is_just_met_is_not_passed():

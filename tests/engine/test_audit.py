@@ -1,12 +1,14 @@
 """The audit of whole run directories, and what pairs of every rule become on their way there."""
 
+import itertools
 import json
 import shutil
 
 import numpy as np
 import pytest
 
-from gensr_pref import cli, shards
+from gensr_pref import audio, cli, shards
+from gensr_pref.audit.sound import sound_properties
 from gensr_pref.engine.audit import audit
 from gensr_pref.engine.build import build
 from gensr_pref.engine.pair import pair
@@ -94,8 +96,20 @@ def test_golden_pairs_go_all_the_way(copy, capsys):
     assert found["hold_out"][0]["rate"] is None
     assert found["means"]["level"]["chosen"] is None
     assert found["means"]["level"]["rejected"] is not None
+    heard = {row["property"]: row for row in found["sides"]}
+    clean = [soundfile_level(row["clean"]) for row in rows(copy, "clips")]
+    assert heard["level_db"]["pairs"] == 35
+    assert heard["level_db"]["chosen"] == pytest.approx(np.mean(clean))
+    assert (found["golden"], found["learnability"]) == (35, [])
     assert cli.main(["audit", str(copy)]) == 0
-    assert "the rule golden" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "the rule golden" in out
+    assert "the audit runs no model" in out
+
+
+def soundfile_level(sound):
+    read = audio.read(sound["bytes"])
+    return sound_properties(read.wave, read.rate)["level_db"]
 
 
 def test_golden_needs_one_candidate_and_a_clean_target(base):
@@ -148,6 +162,44 @@ def test_scores_that_made_the_pairs_are_not_hold_out(copy, settings):
 def test_a_score_with_a_floor_is_no_hold_out(copy):
     pair(copy, ["min.zero_crossings=0"])
     assert audit(copy)["hold_out"] == []
+
+
+def test_numbers_are_those_of_plain_loops_over_the_tables(copy):
+    for path in shards.parts(copy, "scores"):  # with ties and nulls among real scores
+        table = shards.read(path).to_pylist()
+        for place, row in enumerate(table):
+            row["roughness"] = round(row["roughness"], 2)
+            row["level"] = None if place % 7 == 3 else round(row["level"], 3)
+            row["zero_crossings"] = None if place % 5 == 2 else row["zero_crossings"]
+        shards.write(path, table, shards.read(path).schema, shards.facts(path))
+    pair(copy, ["tie.level=allow"])
+    found = audit(copy)
+    scores = {row["candidate_id"]: row for row in rows(copy, "scores")}
+    signs = []
+    for clip in {row["clip_id"] for row in scores.values()}:
+        of_clip = [
+            (row["roughness"], row["level"])
+            for name, row in scores.items()
+            if row["clip_id"] == clip and "/noisy/" not in name and row["level"] is not None
+        ]
+        for one, other in itertools.combinations(of_clip, 2):
+            signs.append([np.sign(b - a) for a, b in zip(one, other, strict=True)])  # lower wins
+    x, y = np.array(signs).T
+    assert 0 in x * y
+    (row,) = found["agreement"]
+    tau = (x * y).sum() / np.sqrt(np.abs(x).sum() * np.abs(y).sum())
+    assert row["kendall_tau"] == pytest.approx(tau)
+    both = (x != 0) & (y != 0)
+    assert row["agreement_rate"] == pytest.approx((x == y)[both].mean())
+    decided = (x != 0) & ((y == x) | (y == 0))
+    assert found["panel"]["comparisons"] == pytest.approx(decided.mean())
+    crossings = [
+        [scores[one[f"{side}_id"]]["zero_crossings"] for side in ("chosen", "rejected")]
+        for one in rows(copy, "pairs")
+    ]
+    known = [(1 + np.sign(bad - good)) / 2 for good, bad in crossings if None not in (good, bad)]
+    assert found["hold_out"][0]["pairs"] == len(known) < len(crossings)
+    assert found["hold_out"][0]["rate"] == pytest.approx(np.mean(known))
 
 
 def test_reasons_are_counted_in_the_summary(copy):

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 INK, FAINT = "#010203", "#040506"
 MAIN, SECOND, GOOD, BAD = "#0708a0", "#0a0ba1", "#0d0ea2", "#1011a3"
+GREY = "#1314a4"
 _VARIABLES = {
+    GREY: "var(--unknown)",
     INK: "var(--ink)",
     FAINT: "var(--faint)",
     MAIN: "var(--main)",
@@ -25,7 +27,7 @@ _VARIABLES = {
     GOOD: "var(--good)",
     BAD: "var(--bad)",
 }
-_WIDTH = 6.4  # inches
+_WIDTH = 5.2  # inches; on a phone its text is still 8 pixels high
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text: it scales, and can be searched and read aloud
     "svg.hashsalt": "gensr_pref",

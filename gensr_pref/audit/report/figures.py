@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gensr_pref.audit.bias import SMALL_D, SMALL_DELTA
-from gensr_pref.audit.report.drawing import BAD, FAINT, GOOD, INK, MAIN, SECOND, panels, svg
+from gensr_pref.audit.report.charts import bars, beside_luck, curves, heat, intervals, legend, tall
+from gensr_pref.audit.report.drawing import BAD, FAINT, INK, MAIN, SECOND, panels, svg
+from gensr_pref.audit.report.words import named
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Audit = dict[str, Any]
-_ROW = 0.3  # inches per bar
-_FRAME = 0.75  # inches for an axis and its label
 
 
 def figures(found: Audit) -> dict[str, str]:
@@ -31,10 +31,10 @@ def _yield(found: Audit) -> str:
         return ""
 
     def draw(axes: Axes) -> None:
-        _bars(axes, names, [("clips with a pair", values, MAIN), ("shuffled", luck, FAINT)])
+        bars(axes, names, [("clips with a pair", values, MAIN), ("shuffled", luck, FAINT)])
         axes.set(xlabel="share of clips", xlim=(0, 1))
 
-    return svg("yield", draw, _tall(len(names) * 1.5))
+    return svg("yield", draw, tall(len(names) * 1.5))
 
 
 def _curves(found: Audit) -> str:
@@ -43,16 +43,15 @@ def _curves(found: Audit) -> str:
         return ""
 
     def draw(every: Sequence[Axes]) -> None:
-        _curve(every[0], by_count, "n", "candidates per clip and generator")
-        _curve(every[1], by_margin, "spreads", "every margin raised by … spreads")
+        for axes, rows, key, label in (
+            (every[0], by_count, "n", "candidates per clip and generator"),
+            (every[1], by_margin, "spreads", "every margin raised by … spreads"),
+        ):
+            curves(axes, [row[key] for row in rows], beside_luck(rows, "yield", "by_chance"))
+            axes.set(xlabel=label, ylabel="clips with a pair", ylim=(0, 1.05))
+        legend(every[0])
 
     return panels("curves", draw, 4.6, 2)
-
-
-def _curve(axes: Axes, rows: Sequence[dict[str, Any]], key: str, label: str) -> None:
-    at = [row[key] for row in rows]
-    axes.plot(at, [row["yield"] for row in rows], "-o", color=MAIN, markersize=4)
-    axes.set(xlabel=label, ylabel="clips with a pair", ylim=(0, 1.05))
 
 
 def _stops(found: Audit) -> str:
@@ -61,10 +60,10 @@ def _stops(found: Audit) -> str:
         return ""
 
     def draw(axes: Axes) -> None:
-        _bars(axes, [name for name, _ in reasons], [("", [n for _, n in reasons], MAIN)])
+        bars(axes, [name for name, _ in reasons], [("", [n for _, n in reasons], MAIN)])
         axes.set_xlabel("clips")
 
-    return svg("stops", draw, _tall(len(reasons)))
+    return svg("stops", draw, tall(len(reasons)))
 
 
 def _eigenvalues(found: Audit) -> str:
@@ -90,7 +89,7 @@ def _agreement(found: Audit) -> str:
     for row in rows:
         i, j = (names.index(name) for name in row["scores"])
         tau[i][j] = tau[j][i] = row["kendall_tau"]
-    return _heat("agreement", names, names, tau, 1.0)
+    return heat("agreement", names, names, tau, 1.0)
 
 
 def _vetoes(found: Audit) -> str:
@@ -102,14 +101,14 @@ def _vetoes(found: Audit) -> str:
 
     def draw(axes: Axes) -> None:
         names = [row["score"] for row in rows]
-        _bars(
+        bars(
             axes,
             names,
             [("alone against", against, MAIN), ("yield lost by its vote", lost, SECOND)],
         )
         axes.set_xlabel("share of comparisons; share of clips")
 
-    return svg("vetoes", draw, _tall(len(rows) * 1.5))
+    return svg("vetoes", draw, tall(len(rows) * 1.5))
 
 
 def _forward(found: Audit) -> str:
@@ -117,15 +116,20 @@ def _forward(found: Audit) -> str:
     if len(steps) < 2:
         return ""
 
-    def draw(axes: Axes) -> None:
-        at = range(len(steps))
-        for key, label, colour in (("yield", "yield", MAIN), ("by_chance", "shuffled", SECOND)):
-            axes.plot(at, [v[key] for v in steps.values()], "-o", color=colour, label=label)
-        axes.set(ylabel="clips with a pair", ylim=(0, 1.05), xticks=at)
-        axes.set_xticklabels([f"+ {name}" for name in steps], rotation=25, ha="right")
-        axes.legend()
+    rows = list(steps.values())
 
-    return svg("forward", draw, 2.8)
+    def draw(every: Sequence[Axes]) -> None:
+        for axes, key, luck, label in (
+            (every[0], "yield", "by_chance", "clips with a pair"),
+            (every[1], "comparisons", "comparisons_by_chance", "comparisons"),
+        ):
+            curves(axes, range(len(rows)), beside_luck(rows, key, luck))
+            axes.set(ylabel=label, ylim=(0, 1.05), xticks=range(len(rows)), xticklabels=[])
+        names = [f"+ {name}" for name in steps]
+        every[1].set_xticklabels(names, rotation=25, ha="right")
+        legend(every[0])
+
+    return panels("forward", draw, 4.2, 2)
 
 
 def _hold_out(found: Audit) -> str:
@@ -134,11 +138,11 @@ def _hold_out(found: Audit) -> str:
         return ""
 
     def draw(axes: Axes) -> None:
-        _intervals(axes, [row["score"] for row in rows], rows, "rate")
+        intervals(axes, [row["score"] for row in rows], rows, "rate")
         axes.axvline(0.5, color=INK, linewidth=1, linestyle="--")
         axes.set(xlabel="share of pairs whose chosen it prefers (.5 is chance)", xlim=(0, 1))
 
-    return svg("holdout", draw, _tall(len(rows)))
+    return svg("holdout", draw, tall(len(rows)))
 
 
 def _single(found: Audit) -> str:
@@ -148,7 +152,7 @@ def _single(found: Audit) -> str:
     names = list(rows[0]["gain"])
     gain = [[row["gain"][name] for name in names] for row in rows]
     largest = max([abs(v) for row in gain for v in row if v is not None] or [1.0])
-    return _heat("single", [row["by"] for row in rows], names, gain, largest)
+    return heat("single", [row["by"] for row in rows], names, gain, largest)
 
 
 def _sides(found: Audit) -> str:
@@ -158,18 +162,19 @@ def _sides(found: Audit) -> str:
         return ""
 
     def draw(every: Sequence[Axes]) -> None:
-        for axes, key, small in (
-            (every[0], "cohens_d", SMALL_D),
-            (every[1], "cliffs_delta", SMALL_DELTA),
+        for axes, key, label, small in (
+            (every[0], "cohens_d", "Cohen's d", SMALL_D),
+            (every[1], "cliffs_delta", "Cliff's delta", SMALL_DELTA),
         ):
             colours = [BAD if row["warns"] else MAIN for row in rows]
-            axes.barh([row["property"] for row in rows], [r[key] for r in rows], color=colours)
+            names = [named(row["property"]) for row in rows]
+            axes.barh(names, [row[key] for row in rows], color=colours)
             for edge in (-small, small):
                 axes.axvline(edge, color=INK, linewidth=1, linestyle="--")
             axes.invert_yaxis()
-            axes.set_xlabel(f"{key.replace('_', ' ')} (dashed: a small effect begins)")
+            axes.set_xlabel(f"{label} (dashed: a small effect)")
 
-    return panels("sides", draw, 2 * _tall(len(rows)), 2)
+    return panels("sides", draw, 2 * tall(len(rows)), 2)
 
 
 def _learnability(found: Audit) -> str:
@@ -181,12 +186,12 @@ def _learnability(found: Audit) -> str:
         for place, row in enumerate(rows):
             low, high = row["shuffled_low"], row["shuffled_high"]
             axes.barh(place, high - low, left=low, color=FAINT, height=0.6)
-        _intervals(axes, [row["generator"] for row in rows], rows, "accuracy")
+        intervals(axes, [row["generator"] for row in rows], rows, "accuracy")
         axes.set(
             xlabel="named the chosen of unseen pairs (grey: with labels shuffled)", xlim=(0, 1)
         )
 
-    return svg("learnability", draw, _tall(len(rows)))
+    return svg("learnability", draw, tall(len(rows)))
 
 
 def _margins(found: Audit) -> str:
@@ -214,7 +219,7 @@ def _preference(found: Audit) -> str:
     names = list(next(iter(vectors.values()))["vector"])
     value = [[one["vector"][name] for name in names] for one in vectors.values()]
     largest = max([abs(v) for row in value for v in row if v is not None] or [1.0])
-    return _heat("preference", list(vectors), names, value, largest)
+    return heat("preference", list(vectors), names, value, largest)
 
 
 def _heard(found: Audit) -> str:
@@ -232,63 +237,6 @@ def _heard(found: Audit) -> str:
         axes.set_ylim(0, 1.05)
 
     return svg("heard", draw, 2.6)
-
-
-def _bars(
-    axes: Axes, names: Sequence[str], series: Sequence[tuple[str, Sequence[Any], str]]
-) -> None:
-    width = 0.8 / len(series)
-    for place, (label, values, colour) in enumerate(series):
-        at = [k + (place - (len(series) - 1) / 2) * width for k in range(len(names))]
-        axes.barh(at, [v or 0 for v in values], height=width * 0.92, color=colour, label=label)
-    axes.set_yticks(range(len(names)), names)
-    axes.invert_yaxis()
-    axes.grid(visible=False, axis="y")
-    if len(series) > 1:
-        axes.figure.legend(loc="outside upper right", ncols=len(series))
-
-
-def _intervals(axes: Axes, names: Sequence[str], rows: Sequence[dict[str, Any]], key: str) -> None:
-    for place, row in enumerate(rows):
-        if row["low"] is not None:
-            axes.plot([row["low"], row["high"]], [place, place], color=MAIN, linewidth=2)
-        axes.plot([row[key]], [place], "o", color=MAIN)
-    axes.set_yticks(range(len(names)), names)
-    axes.set_ylim(len(names) - 0.5, -0.5)
-
-
-def _heat(
-    name: str,
-    rows: Sequence[str],
-    columns: Sequence[str],
-    value: Sequence[Sequence[float | None]],
-    largest: float,
-) -> str:
-    """Squares whose colour says the sign and whose strength says the size."""
-
-    def draw(axes: Axes) -> None:
-        from matplotlib.patches import Rectangle
-
-        for i, row in enumerate(value):
-            for j, one in enumerate(row):
-                if one is None:
-                    continue
-                strength = min(abs(one) / max(largest, 1e-9), 1.0) * 0.75
-                colour = GOOD if one >= 0 else BAD
-                axes.add_patch(
-                    Rectangle((j - 0.5, i - 0.5), 1, 1, lw=0, color=colour, alpha=strength)
-                )
-                axes.text(j, i, f"{one:.2f}", ha="center", va="center", fontsize=8)
-        axes.set_xticks(range(len(columns)), columns, rotation=35, ha="right")
-        axes.set_yticks(range(len(rows)), rows)
-        axes.set(xlim=(-0.5, len(columns) - 0.5), ylim=(len(rows) - 0.5, -0.5))
-        axes.grid(visible=False)
-
-    return svg(name, draw, 0.34 * len(rows) + 1.1)
-
-
-def _tall(rows: float) -> float:
-    return _ROW * rows + _FRAME
 
 
 _FIGURES: dict[str, Callable[[Audit], str]] = {

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
+
+from gensr_pref.audit.report.words import by_how_much, is_sound, listed, named, number, percent
 
 Audit = dict[str, Any]
 Light = Literal["good", "look", "bad", "unknown"]
 
 SAME_SHARE = 0.01  # of comparisons equal on all scores; our choice
 FEW_VOTES = 0.5  # effective votes over votes; our choice
+BY_LUCK = 0.9  # of the clips, beyond which having a pair says nothing by itself; our choice
+IDLE = 0.05  # of the comparisons that the others decide, a vote stops fewer; our choice
 PEOPLE_AGREE = 0.72  # of answers agree with the pair, 15 % are ties: INTP, arXiv 2505.04113
+GOLDEN = (
+    "The chosen is the clean target: the probe would need what the generator's encoder makes of "
+    "it, and the audit runs no model"
+)
 
 
 @dataclass(frozen=True)
@@ -33,8 +42,10 @@ class Answer:
 def answers(found: Audit) -> list[Answer]:
     """Every question of the page's summary, in the order of the page."""
     asked = [
-        _yield(found),
+        _agreement(found),
         _votes(found),
+        _decides(found),
+        _thrown_away(found),
         _people(found),
         _hold_out(found),
         _sides(found),
@@ -46,23 +57,48 @@ def answers(found: Audit) -> list[Answer]:
     return [answer for answer in asked if answer]
 
 
-def _yield(found: Audit) -> Answer:
-    question = "Are there more pairs than luck would give?"
+def _agreement(found: Audit) -> Answer:
+    question = "Do the scores agree by more than luck?"
     told = found["yield"]
     joint, luck, bounds = told["joint"], told["by_chance"], told["joint_interval"]
     if joint is None or luck is None or bounds is None:
         return Answer(question, "unknown", "The yield cannot be set beside luck here.")
-    text = f"{_p(joint)} of the clips have a pair; {_p(luck)} would if the scores were shuffled."
-    if bounds[0] > luck:
+    text = f"{_compared(found)}{percent(joint)} of the clips have a pair, {percent(luck)} by luck."
+    if bounds[0] > luck and luck < BY_LUCK:
         return Answer(question, "good", text)
     if bounds[1] < luck:
         todo = "The votes contradict each other: look at their agreement, and at what vetoes most."
         return Answer(question, "look", text, todo)
-    todo = (
-        "Having a pair says nothing by itself here. Ask for margins (pair DIR margin.SCORE=…), or "
-        "for fewer candidates, and look at the hold-out judges."
+    todo = "Having a pair says nothing by itself here: so many candidates find one by luck."
+    return Answer(question, "look", text, f"{todo} {_larger_margins(found)}".strip())
+
+
+def _compared(found: Audit) -> str:
+    told = found.get("panel", {})
+    share, luck = told.get("comparisons"), told.get("comparisons_by_chance")
+    if share is None or luck is None:
+        return ""
+    return (
+        f"Of two candidates that may meet, one wins on every vote in {percent(share)} of all "
+        f"cases; in {percent(luck)} if each score is shuffled. "
     )
-    return Answer(question, "look", text, todo)
+
+
+def _larger_margins(found: Audit) -> str:
+    """The margins at which the yield is farthest above luck, as a command."""
+    rows = [row for row in found.get("yield_by_margin") or [] if row["by_chance"] is not None]
+    scales = found.get("panel", {}).get("scales") or {}
+    best = max(rows, key=lambda row: row["yield"] - row["by_chance"], default=None)
+    if not best or not best["spreads"] or not scales or found.get("rule") != "unanimous":
+        return "Ask for larger margins or fewer candidates, and look at the hold-out scores."
+    settings = " ".join(
+        f"margin.{name}={number(of['margin'] + best['spreads'] * of['spread'])}"
+        for name, of in scales.items()
+    )
+    return (
+        f"With margins of {best['spreads']:g} spread(s) {percent(best['yield'])} of the clips keep "
+        f"one, {percent(best['by_chance'])} by luck: gensr-pref pair DIR {settings}"
+    )
 
 
 def _votes(found: Audit) -> Answer | None:
@@ -76,16 +112,66 @@ def _votes(found: Audit) -> Answer | None:
     return Answer("How many judges are there really?", "look", text, todo)
 
 
+def _decides(found: Audit) -> Answer | None:
+    rows = [r for r in found.get("panel", {}).get("vetoes") or [] if r["alone_against"] is not None]
+    if len(rows) < 2:
+        return None
+    question = "Which score decides?"
+    told = sorted(rows, key=lambda row: -row["alone_against"])
+    most, least = told[0], told[-1]
+    text = (
+        f"{most['score']} the most: it alone stops {percent(most['alone_against'])} of what all "
+        f"other votes agree on; {least['score']} the least ({percent(least['alone_against'])})."
+    )
+    costs = max(rows, key=lambda row: row["yield_lost"] or 0)
+    if costs["yield_lost"]:
+        text += (
+            f" {percent(costs['yield_lost'])} of the clips lack a pair because of {costs['score']}."
+        )
+    idle = [row["score"] for row in told if row["alone_against"] < IDLE]
+    if not idle:
+        return Answer(question, "good", text)
+    todo = f"{listed(idle)} hardly ever objects where the others agree: no vote of its own."
+    return Answer(question, "look", text, todo)
+
+
+def _thrown_away(found: Audit) -> Answer | None:
+    lost, clips = sum(found["without_pair"].values()), found["clips"]
+    if not clips:
+        return None
+    question = "What did the filter throw away?"
+    reasons = sorted(found["without_pair"].items(), key=lambda item: -item[1])
+    text = f"Each of the {clips} clips has a pair"
+    if lost:
+        counted = ", ".join(f"{count} {reason}" for reason, count in reasons)
+        text = f"{lost} of {clips} clips have no pair ({counted})"
+    share = found.get("panel", {}).get("comparisons")
+    if share is not None:
+        text += f"; {percent(1 - share)} of the comparisons are not unanimous"
+    rows = found.get("breakdown", {}).get("degradation") or []
+    fewest, most = (f(rows, key=lambda r: r["yield"], default=None) for f in (min, max))
+    if not fewest or not most or fewest["high"] >= most["low"]:
+        even = " No kind of degradation clearly loses more." if lost else ""
+        return Answer(question, "good", f"{text}.{even}")
+    told = (
+        f"{percent(fewest['yield'])} of “{fewest['value']}” have one, {percent(most['yield'])} of "
+    )
+    todo = f"“{fewest['value']}” is a smaller share of the pairs than of the clips."
+    return Answer(question, "look", f"{text}. {told}“{most['value']}”.", todo)
+
+
 def _people(found: Audit) -> Answer:
     question = "Would a person agree?"
     told = found.get("listening") or {}
     panel = told.get("panel") or {}
     if panel.get("agree") is None:
-        return Answer(question, "unknown", "Nobody has listened yet.", "gensr-pref listen DIR")
+        todo = "Judge some pairs blind, some minutes: gensr-pref listen DIR"
+        return Answer(question, "unknown", "Nobody has listened yet.", todo)
     text = (
-        f"{told['answers']} answers of {told['listeners']} listener(s): {_p(panel['agree'])} "
-        f"prefer the chosen, {_p(panel['tie'])} hear no difference, {_p(panel['against'])} prefer "
-        f"the rejected. INTP's listeners: {_p(PEOPLE_AGREE)} and 15 %."
+        f"{told['answers']} answers of {told['listeners']} listener(s): {percent(panel['agree'])} "
+        f"prefer the chosen, {percent(panel['tie'])} hear no difference, "
+        f"{percent(panel['against'])} prefer the rejected. INTP's listeners: "
+        f"{percent(PEOPLE_AGREE)} and 15 %."
     )
     low, high = panel["of_decided_interval"] or (0.0, 1.0)
     if low > 0.5:
@@ -103,12 +189,12 @@ def _hold_out(found: Audit) -> Answer:
         return Answer(question, "unknown", "Every score took part, so none can object.", todo)
     against = [row for row in rows if row["high"] < 0.5]
     with_it = [row for row in rows if row["low"] > 0.5]
-    text = "; ".join(
-        f"{row['score']} prefers the chosen in {_p(row['rate'])} of {row['pairs']} pairs"
-        for row in rows
-    )
+    unsure = [row for row in rows if row not in [*with_it, *against]]
+    said = [("for the chosen", with_it), ("undecided", unsure), ("for the rejected", against)]
+    text = "; ".join(f"{what}: {_rates(those)}" for what, those in said if those)
+    text = f"Scores that took no part are {text}"
     if against:
-        names = ", ".join(row["score"] for row in against)
+        names = listed([row["score"] for row in against])
         return Answer(question, "bad", f"{text}.", f"Listen to the pairs that {names} contests.")
     if with_it:
         return Answer(question, "good", f"{text}.")
@@ -116,33 +202,51 @@ def _hold_out(found: Audit) -> Answer:
     return Answer(question, "look", f"{text}.", todo)
 
 
+def _rates(rows: Sequence[Audit]) -> str:
+    told = [
+        f"{row['score']} (prefers the chosen in {percent(row['rate'])} of {row['pairs']} pairs)"
+        if place == 0
+        else f"{row['score']} ({percent(row['rate'])})"
+        for place, row in enumerate(rows)
+    ]
+    return listed(told)
+
+
 def _sides(found: Audit) -> Answer:
     question = "Is the chosen side better by a shortcut?"
     rows = [row for row in found["sides"] if row["warns"]]
     if not any(row["pairs"] for row in found["sides"]):
         return Answer(question, "unknown", "No audio was looked at.", "gensr-pref audit DIR")
+    even = [
+        named(row["property"])
+        for row in found["sides"]
+        if is_sound(row["property"]) and row["pairs"] and not row["warns"]
+    ]
+    rest = f" No clear difference in {listed(even)}." if even else ""
     if not rows:
-        text = "Length, loudness, bandwidth, silence and what was drawn do not clearly differ."
-        return Answer(question, "good", text)
-    text = "; ".join(
-        f"{row['property']}: {row['difference']:+.3g} [{row['low']:+.3g}, {row['high']:+.3g}]"
-        for row in rows
-    )
+        return Answer(question, "good", rest.strip() or "Nothing clearly differs.")
+    text = f"The chosen is {listed([by_how_much(row) for row in rows])}.{rest}"
     todo = "Is that the point (less noise is quieter), or a shortcut that a model may take?"
-    return Answer(question, "look", f"Chosen minus rejected, {text}.", todo)
+    return Answer(question, "look", text, todo)
 
 
 def _learnable(found: Audit) -> Answer:
     question = "Is there anything to learn?"
     rows = [row for row in found["learnability"] if row["accuracy"] is not None]
+    if not rows and found.get("golden"):
+        return Answer(question, "unknown", f"{GOLDEN}.", "Pairs of two candidates can be probed.")
     if not rows:
         todo = "At least 20 pairs of one generator are needed."
         return Answer(question, "unknown", "Too few pairs for the probe.", todo)
-    text = "; ".join(
-        f"{row['generator']}: a probe names {_p(row['accuracy'])} of unseen pairs' chosen, "
-        f"{_p(row['shuffled_low'])} to {_p(row['shuffled_high'])} with labels shuffled"
+    told = [
+        f"{row['generator']} {percent(row['accuracy'])} ({percent(row['shuffled_low'])} to "
+        f"{percent(row['shuffled_high'])} with labels shuffled)"
         for row in rows
-    )
+    ]
+    text = f"A probe names the chosen of pairs it has not seen: {listed(told)}"
+    few = [row["generator"] for row in found["learnability"] if row["accuracy"] is None]
+    if few:
+        text += f"; too few pairs of {listed(few)}"
     at_luck = [row for row in rows if row["accuracy"] <= row["shuffled_high"]]
     if not at_luck:
         return Answer(question, "good", f"{text}.")
@@ -179,11 +283,12 @@ def _leaks(found: Audit) -> Answer:
     told = {k: v for k, v in found["leakage"].items() if k != "clips" and v["shared"]}
     if not told:
         splits = ", ".join(f"{count} {name}" for name, count in found["leakage"]["clips"].items())
+        if len(found["leakage"]["clips"]) < 2:
+            todo = (
+                "Set corpus.validation: what is trained on these pairs needs others to be judged."
+            )
+            return Answer(question, "look", f"There is one split only ({splits}).", todo)
         return Answer(question, "good", f"No split shares a clip, speaker or recording ({splits}).")
     text = "; ".join(f"{v['shared']} {kind}(s) are in several splits" for kind, v in told.items())
     todo = "Set corpus.validation.by to speaker or source and build again."
     return Answer(question, "bad", f"{text}.", todo)
-
-
-def _p(value: float) -> str:
-    return f"{100 * value:.0f} %"

@@ -10,6 +10,7 @@ from typing import Any
 from gensr_pref.audit.picks import KINDS
 from gensr_pref.audit.report.figures import figures
 from gensr_pref.audit.report.lights import answers
+from gensr_pref.audit.report.words import labelled, number, percent
 
 WORDS = {
     "good": "● fine",
@@ -72,7 +73,14 @@ def page(found: dict[str, Any], exhibits: Sequence[Exhibit], notes: Sequence[str
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": _number, "share": _share, "bounds": _bounds, "uri": _uri}
+    environment.filters |= {
+        "fixed": _fixed,
+        "number": number,
+        "share": percent,
+        "bounds": _bounds,
+        "labelled": labelled,
+        "uri": _uri,
+    }
     return environment.get_template("page.html").render(
         found=found,
         answers=answers(found),
@@ -89,17 +97,13 @@ def _uri(data: bytes) -> str:
     return f"data:{mime};base64,{base64.b64encode(data).decode()}"
 
 
-def _number(value: float | None, digits: int = 3) -> str:
+def _fixed(value: float | None, digits: int = 3) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
 
 
-def _share(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.0f} %"
-
-
-def _bounds(value: Sequence[float] | None, percent: bool = False) -> str:
+def _bounds(value: Sequence[float] | None, as_percent: bool = False) -> str:
     """The last two of a triple, or both of a pair."""
     if value is None or value[-1] is None:
         return ""
     low, high = value[-2:]
-    return f"[{_share(low)}, {_share(high)}]" if percent else f"[{low:+.3f}, {high:+.3f}]"
+    return f"[{percent(low)}, {percent(high)}]" if as_percent else f"[{low:+.3f}, {high:+.3f}]"

@@ -19,6 +19,7 @@ from gensr_pref.identity import clean_id, digest, noisy_id, seed_for
 Kind = Literal["pair", "same", "clean"]
 LEVEL_DB = -26.0  # of the frames that are not silent, dB of full scale: ITU-T P.56's usual level
 PEAK = 0.99
+ANCHOR_HZ = 3500
 CATCH_EVERY = 8  # trials, of which the eighth is a catch; our choice
 
 
@@ -29,7 +30,7 @@ class Trial:
     Attributes:
         key: what it is kept under, the same for all listeners.
         kind: ``pair``; ``same``: both sounds are the chosen; ``clean``: the clean clip against
-            the noisy one.
+            the anchor.
         clip_id: of the pair.
         sides: ids of the two sounds, that which should win first.
         swapped: whether the first of `sides` is B for this listener.
@@ -62,7 +63,9 @@ class Trial:
 def trials(found: Evidence, pairs: int) -> list[Trial]:
     """The questions of a run: at most so many pairs, drawn evenly over the order of their margins.
 
-    Every eighth is a catch trial: identical sounds, and clean against noisy where a clean clip is.
+    Every eighth is a catch trial: identical sounds, and where there is a clean clip, that against
+    an anchor. The anchor is worse than the noisy input, which has a button of its own: a side that
+    sounds just like that button would give the trial away.
     """
     strength = decisive(found.judged, found.pairs)
     order = np.argsort(np.nan_to_num(strength, nan=np.inf), kind="stable")
@@ -105,7 +108,31 @@ def stored(out: Path, asked: list[Trial]) -> dict[str, bytes]:
         for role, label in (("noisy", noisy_id(name)), ("clean", clean_id(name))):
             if clip[role]:
                 sounds[label] = clip[role]["bytes"]
+        if anchor_id(name) in ids:
+            sounds[anchor_id(name)] = anchor(sounds[noisy_id(name)])
     return sounds
+
+
+def anchor(noisy: bytes) -> bytes:
+    """The noisy clip with nothing above `ANCHOR_HZ`, as WAV.
+
+    The cut-off is that of the low-range anchor of ITU-R BS.1534-3, which is made of the
+    clean clip; of the noisy one, it is worse still. A sixth-order Butterworth filter, both ways.
+    """
+    from scipy.signal import butter, sosfiltfilt
+
+    sound = audio.read(noisy)
+    if sound.rate <= 2 * ANCHOR_HZ:
+        return noisy
+    low = butter(6, ANCHOR_HZ, fs=sound.rate, output="sos")
+    padded = min(len(sound.wave) - 1, 1000)
+    wave = sosfiltfilt(low, sound.wave, padlen=max(padded, 0))
+    return audio.wav(wave.astype(np.float32), sound.rate)
+
+
+def anchor_id(clip_id: str) -> str:
+    """The id of a clip's anchor, which is in no table."""
+    return f"{clip_id}/anchor/0"
 
 
 def equally_loud(encoded: dict[str, bytes]) -> dict[str, bytes]:
@@ -134,7 +161,7 @@ def _catches(asked: list[Trial], with_clean: set[str]) -> list[Trial]:
     found = []
     for place, one in enumerate(asked[:: CATCH_EVERY - 1]):
         if place % 2 and one.clip_id in with_clean:
-            sides = (clean_id(one.clip_id), noisy_id(one.clip_id))
+            sides = (clean_id(one.clip_id), anchor_id(one.clip_id))
             found.append(replace(one, key=f"clean:{one.key}", kind="clean", sides=sides))
         else:
             sides = (one.sides[0], one.sides[0])

@@ -15,7 +15,8 @@ from gensr_pref.engine.audit import audit
 from gensr_pref.engine.build import build
 from gensr_pref.engine.evidence import evidence
 from gensr_pref.engine.listening import export, server, votes
-from gensr_pref.engine.listening.trials import for_listener, trials
+from gensr_pref.engine.listening.trials import ANCHOR_HZ, for_listener, stored, trials
+from gensr_pref.engine.pair import pair
 from gensr_pref.errors import InputError
 
 PAIRS = 6
@@ -200,6 +201,36 @@ def test_there_are_catch_trials(out):
     assert same
     assert all(one.sides[0] == one.sides[1] for one in same)
     assert len({one.code for one in asked}) == len(asked)
+
+
+def test_no_side_of_a_catch_trial_is_the_sound_of_the_noisy_button(out):
+    pair(out, ["pairs_per_clip=3"])
+    found = trials(evidence(out), 14)
+    (one,) = [trial for trial in found if trial.kind == "clean"]
+    kept = stored(out, found)
+    heard = {side: audio.read(kept[name]) for side, name in one.heard.items()}
+    clean, anchored = (audio.read(kept[name]) for name in one.sides)
+    noisy = heard["noisy"]
+    assert not any(np.array_equal(noisy.wave, heard[side].wave) for side in ("a", "b"))
+    assert len(anchored.wave) == len(noisy.wave)
+    assert above(noisy) > 1e3 * above(anchored)
+    assert below(anchored) == pytest.approx(below(noisy), rel=0.05)
+    assert not np.array_equal(clean.wave, anchored.wave)
+
+
+def power(sound):
+    hz = np.fft.rfftfreq(len(sound.wave), 1 / sound.rate)
+    return hz, np.abs(np.fft.rfft(sound.wave.astype(np.float64))) ** 2
+
+
+def above(sound):
+    hz, energy = power(sound)
+    return energy[hz > 1.3 * ANCHOR_HZ].sum()
+
+
+def below(sound):
+    hz, energy = power(sound)
+    return energy[hz < 0.7 * ANCHOR_HZ].sum()
 
 
 def test_the_audit_counts_what_was_heard(out):
