@@ -30,7 +30,8 @@ def whole(found: Told, width: int | None = None) -> str:
 def about(found: Told) -> str:
     """What was compared, in a sentence."""
     over = "clips" if found["over"] == "clip" else "speakers and their clips"
-    speakers = f" of {found['speakers']} speakers" if found["speakers"] else ""
+    plural = "" if found["speakers"] == 1 else "s"
+    speakers = f" of {found['speakers']} speaker{plural}" if found["speakers"] else ""
     return (
         f"{found['clips']} clips{speakers}, {found['samples']} samples each from the same seeds. "
         f"Differences from {found['base']}, with 95 % intervals over {over} "
@@ -61,10 +62,11 @@ def _blocks(found: Told, scores: Sequence[Told], width: int) -> list[str]:
 
 
 def _label(found: Told, name: str) -> list[str]:
-    """The lines of a policy in the first column: itself, and what its difference is called."""
+    """A policy's lines in the first column: itself, its difference, the spread of its seeds."""
     one = found["policies"][name]
-    members = f" ({len(one['members'])} seeds)" if len(one["members"]) > 1 else ""
-    return [f"{name}{members}"] if one["role"] == "base" else [f"{name}{members}", ""]
+    members = len(one["members"])
+    title = f"{name} ({members} seeds)" if members > 1 else name
+    return [title] + [""] * (one["role"] != "base") * (1 + (members > 1))
 
 
 def _column(found: Told, score: Told) -> list[str]:
@@ -75,6 +77,8 @@ def _column(found: Told, score: Told) -> list[str]:
         cells.append(number(of["mean"]))
         if policy["role"] != "base":
             cells.append(difference(of.get("difference"), score["higher_is_better"]))
+            if len(policy["members"]) > 1:
+                cells.append(f"seeds ±{number(of.get('spread'))}")
     return cells
 
 

@@ -11,6 +11,7 @@ import soundfile
 import yaml
 
 from gensr_pref import audio, cli, config
+from gensr_pref.engine import evaluation_text
 from gensr_pref.engine.build import build
 from gensr_pref.engine.evaluation import asked, generator_of, policy_of
 from gensr_pref.errors import ConfigError
@@ -136,6 +137,9 @@ def test_seeds_of_one_policy_are_a_group(evaluate):
     assert told["seeds"][0] < 0  # no hiss added
     assert told["difference"][0] == pytest.approx(np.mean(told["seeds"]))
     assert told["spread"] == pytest.approx(np.std(told["seeds"], ddof=1))
+    page = evaluation_text.whole(found, 100)
+    assert "dpo (3 seeds)" in page
+    assert f"seeds ±{told['spread']:.3f}" in page
 
 
 def test_a_generator_of_one_answer_has_no_failures(evaluate):
