@@ -182,6 +182,41 @@ def parser() -> argparse.ArgumentParser:
     score.add_argument("--workers", default="auto", help="processes; auto = one per CPU")
     score.add_argument("--device", default="cpu", help="torch device, such as cuda")
 
+    evaluate = _add(commands, "evaluate", _evaluate, "policies side by side on held-out clips")
+    evaluate.add_argument(
+        "words",
+        nargs="+",
+        metavar="GENERATOR",
+        help="[label=]name[:option=value,...], the base first, such as base=fm-tiny "
+        "dpo@1=fm-tiny:checkpoint=runs/dpo; or an evaluation file (.yaml), then key=value",
+    )
+    evaluate.set_defaults(overrides=[])
+    evaluate.add_argument("--out", type=Path, required=True, help="folder of the evaluation")
+    evaluate.add_argument(
+        "--clips",
+        metavar="PATH",
+        help="run file, manifest, folder with noisy/ and clean/, or the validation split of a run "
+        "directory or exported dataset",
+    )
+    evaluate.add_argument("--limit", type=int, metavar="N", help="clips; absent = all")
+    evaluate.add_argument("--samples", type=int, metavar="N", help="of each clip; default 4")
+    evaluate.add_argument(
+        "--base", metavar="LABEL", help="what is compared with; default the first"
+    )
+    evaluate.add_argument(
+        "--control", action="append", metavar="LABEL", help="a policy that should gain nothing"
+    )
+    evaluate.add_argument("--panel", help="names with commas, or a YAML file with a `panel`")
+    evaluate.add_argument(
+        "--hold-out", metavar="NAMES", help="metrics or scores that did not choose the pairs"
+    )
+    evaluate.add_argument(
+        "--over", choices=["clip", "speaker"], help="what intervals are over; default clip"
+    )
+    evaluate.add_argument("--seed", type=int, help="of all that is random")
+    evaluate.add_argument("--workers", help="processes; default one per CPU")
+    evaluate.add_argument("--device", help="torch device, such as cuda; default cpu")
+
     restore = _add(commands, "restore", _restore, "a file or a folder through a generator")
     restore.add_argument("source", type=Path, metavar="IN", help="a noisy file or a folder of them")
     restore.add_argument("out", type=Path, metavar="OUT", help="the file or folder to make")
@@ -389,6 +424,23 @@ def _score(options: argparse.Namespace) -> None:
         raise RunIncompleteError(text.given_up(found))
     if not text.any_score(found):
         raise RunIncompleteError(f"no file has any score; {found['out']} says why")
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from gensr_pref.engine import evaluation_text, text
+    from gensr_pref.engine.evaluate import evaluate
+    from gensr_pref.engine.evaluation import asked
+
+    wanted, home = asked([*options.words, *options.overrides], vars(options))
+    with contextlib.redirect_stdout(sys.stderr):  # what plugins print is no result
+        summary, found = evaluate(wanted, home, options.out)
+    if options.json:
+        print(json.dumps(found, indent=2))
+    elif found:
+        written = f"Written to {options.out}: evaluation.json, evaluation.md, evaluation.svg"
+        print(evaluation_text.whole(found), written, sep="\n\n")
+    if not summary["complete"] or not found:
+        raise RunIncompleteError(text.incomplete(summary))
 
 
 def _restore(options: argparse.Namespace) -> None:

@@ -238,6 +238,11 @@ class GeneratorUse(Model):
     )
     candidates: int = Field(4, ge=1)
     options: dict[str, Any] = Field(default_factory=dict)
+    seeds: str | None = Field(
+        None,
+        description="seeds as if it had this label: generators that name the same one draw the "
+        "same noise; null: its own label",
+    )
 
 
 class MetricUse(Model):

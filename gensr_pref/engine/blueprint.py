@@ -261,16 +261,19 @@ def _check_candidates(run: Run) -> None:
         )
 
 
-def _check_references(run: Run, panel: Panel, golden: bool) -> None:
-    """Refuse what needs clean speech where no clip will have any: a vote, or the rule."""
-    source = run.corpus.source
-    columns = getattr(source, "columns", None)
-    has_clean = (
-        run.corpus.degrade is not None
-        or source.kind == "paired"
+def has_clean(corpus: Corpus) -> bool:
+    """Whether the clips of a corpus have clean counterparts."""
+    columns = getattr(corpus.source, "columns", None)
+    return (
+        corpus.degrade is not None
+        or corpus.source.kind == "paired"
         or (columns is not None and columns.clean is not None)
     )
-    if has_clean:
+
+
+def _check_references(run: Run, panel: Panel, golden: bool) -> None:
+    """Refuse what needs clean speech where no clip will have any: a vote, or the rule."""
+    if has_clean(run.corpus):
         return
     if golden:
         raise ConfigError(

@@ -22,10 +22,13 @@ def of_generator(use: Facts, label: str, revision: str, sample_rate: int | None)
 
     Args:
         use: its entry in the run file. How many candidates it gives is no part of its
-            fingerprint: a candidate does not depend on how many others there are.
+            fingerprint: a candidate does not depend on how many others there are. Seeds that are
+            those of its own label are none either.
     """
     known = {"name": label, "revision": revision, "sample_rate": sample_rate}
     shaping = {key: value for key, value in use.items() if key not in ("candidates", "name")}
+    if use["seeds"] in (None, label):
+        del shaping["seeds"]
     return {**known, "candidates": use["candidates"], "fingerprint": digest(known, shaping)}
 
 

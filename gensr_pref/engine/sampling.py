@@ -35,6 +35,7 @@ class Asked:
         revision: of its weights, as the run records it.
         candidates: per clip.
         limit_seconds: per clip; None = no limit.
+        seeds: the label that seeds are drawn for; None = its own.
     """
 
     label: str
@@ -42,6 +43,11 @@ class Asked:
     revision: str
     candidates: int
     limit_seconds: float | None = None
+    seeds: str | None = None
+
+    def seed(self, draw: Seed, clip_id: str, index: int) -> int:
+        """Of one candidate."""
+        return draw(clip_id, self.seeds or self.label, index)
 
 
 @dataclass(frozen=True)
@@ -69,7 +75,7 @@ def sample_clip(
     cannot depend on which other clips were there.
 
     Args:
-        seed: of (clip_id, label, index).
+        seed: of (clip_id, label, index), the label as `Asked.seeds` says.
         drawn: what there is already; it is kept.
 
     Returns:
@@ -80,7 +86,7 @@ def sample_clip(
         return drawn
     named = hasattr(asked.generator, "candidates_of")  # counts from its first, so is asked for all
     indices = list(range(asked.candidates)) if named else lacking
-    seeds = [seed(clip.clip_id, asked.label, index) for index in indices]
+    seeds = [asked.seed(seed, clip.clip_id, index) for index in indices]
     rows, failures = list(drawn.rows), list(drawn.failures)
     first = {row["audio"]["bytes"]: row["index"] for row in rows}
     answers = _in_time(clip, noisy, asked, seeds)
@@ -125,7 +131,7 @@ def not_reproducible(clip: Origin, noisy: Sound, asked: Asked, seed: Seed) -> st
     """
     if hasattr(asked.generator, "candidates_of"):
         return None
-    seeds = [seed(clip.clip_id, asked.label, index) for index in range(asked.candidates)]
+    seeds = [asked.seed(seed, clip.clip_id, index) for index in range(asked.candidates)]
     alone = [_in_time(clip, noisy, asked, seeds[:1])[0] for _ in range(2)]
     if how := _apart(*alone):
         return (
@@ -284,7 +290,17 @@ def _refuse_duplicate(row: Row, first: dict[bytes, int]) -> None:
     """Refuse the audio of an earlier candidate: a generator that ignores its seed has only one."""
     earlier = first.setdefault(row["audio"]["bytes"], row["index"])
     if earlier != row["index"]:
-        raise Unusable(Reason.DUPLICATE, f"the same samples as candidate {earlier}")
+        raise Unusable(Reason.DUPLICATE, f"{_SAME_AS} {earlier}")
+
+
+def twin_of(failure: Row) -> int | None:
+    """The index of the candidate that a failed one is the same as; None where it is no double."""
+    if failure["reason"] != Reason.DUPLICATE:
+        return None
+    return int(failure["detail"].removeprefix(_SAME_AS))
+
+
+_SAME_AS = "the same samples as candidate"
 
 
 def _sampling(told: Any) -> str:

@@ -187,7 +187,7 @@ class ShardWorker:
         for use, (label, generator) in zip(run.generators, made.items(), strict=True):
             load_generator(label, generator, run.engine.device)
             limit = run.engine.limit_seconds
-            yield Asked(label, generator, recorded[label], use.candidates, limit)
+            yield Asked(label, generator, recorded[label], use.candidates, limit, use.seeds)
 
     @property
     def scorer(self) -> Scorer:
