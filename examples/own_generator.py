@@ -107,7 +107,6 @@ def main(out: Path) -> None:
     """Pairs, training, and both models on clips of which neither has seen a pair."""
     from gensr_pref.align.dpo_recipe import Dpo
     from gensr_pref.align.trainer import align
-
     from gensr_pref.engine import evaluation_text
     from gensr_pref.engine.build import build
     from gensr_pref.engine.evaluate import evaluate
