@@ -1,0 +1,35 @@
+#!/bin/sh
+# Rounds of pairs and alignment: each round's policy samples the pairs of the next, and is its
+# reference.
+#   pipelines/rounds.sh RUN.yaml TRAIN.yaml OUT ROUNDS [key=value of the run file ...]
+# RUN.yaml has one generator, with the option `checkpoint`, and TRAIN.yaml the same. A round that is
+# done is not done again, so the same command continues.
+set -eu
+
+if [ $# -lt 4 ]; then
+    sed -n '2,6s/^# *//p' "$0" >&2
+    exit 2
+fi
+run=$1 recipe=$2 rounds=$4
+mkdir -p "$3"
+out=$(cd "$3" && pwd)
+shift 4
+
+build() { gensr-pref build "$run" --out "$out/pairs-$round" "seed=$round" "$@"; }
+train() {
+    gensr-pref train "$recipe" --out "$out/policy-$round" "seed=$round" \
+        "pairs.source={kind: run, path: '$out/pairs-$round'}" "$@"
+}
+
+round=1
+while [ "$round" -le "$rounds" ]; do
+    if [ "$round" -eq 1 ]; then
+        build "$@"
+        train
+    else
+        last="$out/policy-$((round - 1))"
+        build "generators.0.options.checkpoint=$last" "$@"
+        train "generator.options.checkpoint=$last"
+    fi
+    round=$((round + 1))
+done
