@@ -271,6 +271,41 @@ def test_trl_collates_it(built, tmp_path) -> None:
     assert batch["input_ids"][0].tolist() == found[0]["chosen_ids"]
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.filterwarnings("default")  # those of trl and transformers
+def test_trl_trains_on_it(built, tmp_path) -> None:
+    """One step of `DPOTrainer` from the columns of text: policy = reference gives ln 2."""
+    trainers = pytest.importorskip("trl", reason="trl is not installed; it is no dependency")
+    from tokenizers import Tokenizer, models
+    from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
+
+    export(built, tmp_path / "out", Wanted("trl"))
+    read = datasets.load_dataset(str(tmp_path / "out"), split="train", cache_dir=str(tmp_path))
+    words = Tokenizer(models.WordLevel({"<eos>": 0, "<pad>": 1}, unk_token="<eos>"))
+    words.add_tokens([f"<|{k}|>" for k in range(32)])
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=words, eos_token="<eos>", pad_token="<pad>", unk_token="<eos>"
+    )
+    for row in read:
+        assert [one - 2 for one in tokenizer(row["chosen"])["input_ids"]] == row["chosen_ids"]
+    shape = GPT2Config(vocab_size=34, n_embd=8, n_layer=1, n_head=1, n_positions=32)
+    GPT2LMHeadModel(shape).save_pretrained(tmp_path / "model")
+    policy, reference = (GPT2LMHeadModel.from_pretrained(tmp_path / "model") for _ in range(2))
+    settings = trainers.DPOConfig(
+        output_dir=str(tmp_path / "dpo"), per_device_train_batch_size=2, max_steps=1, bf16=False,
+        report_to=[], use_cpu=True, save_strategy="no", gradient_checkpointing=False,
+    )  # fmt: skip
+    trainer = trainers.DPOTrainer(
+        model=policy,
+        ref_model=reference,
+        args=settings,
+        train_dataset=read.select_columns(["prompt", "chosen", "rejected"]),
+        processing_class=tokenizer,
+    )
+    assert trainer.train().training_loss == pytest.approx(np.log(2), abs=1e-5)
+
+
 def test_trl_without_tokens_is_refused(built, monkeypatch) -> None:
     monkeypatch.setattr(shards, "parts", lambda *_: [])
     with pytest.raises(InputError, match=r"no candidate of .* has tokens"):
