@@ -112,8 +112,10 @@ class Dpo(config.Model):
     anchor: Anchor = Field(default_factory=Anchor)
     draws: int = Field(2, ge=1, description="of (t, noise), or of masks, per pair and epoch")
     antithetic: bool = Field(True, description="draws in opposite twos: (t, y_0) and (1-t, -y_0)")
-    train: Literal["all", "decoder"] = Field(
-        "all", description="decoder: the encoder stays as it is, and its output is stored"
+    train: Literal["all", "decoder", "biases"] = Field(
+        "all",
+        description="decoder: the encoder stays as it is, and its output is stored; biases: only "
+        "biases and gains, a few thousand numbers, which learn habits and not pairs",
     )
     crop: int | None = Field(
         None, ge=1, description="frames of a random stretch that both sides are cut to"

@@ -34,7 +34,7 @@ from gensr_pref.align.dpo_recipe import BETA, REDUCTION, Dpo
 from gensr_pref.align.prepared import Array
 from gensr_pref.align.subject import Subject, subject
 from gensr_pref.align.utility import Measured, ReferenceValues, counted
-from gensr_pref.errors import InputError, RunMismatchError
+from gensr_pref.errors import ConfigError, InputError, RunMismatchError
 from gensr_pref.identity import digest, rng_for, seed_for, unit_for
 
 if TYPE_CHECKING:
@@ -155,11 +155,16 @@ def started(recipe: Dpo, base: Path, out: Path) -> Alignment:
         accelerator.device,
     )
     precision = PRECISION[recipe.precision]
-    policy = found.generator.policy.requires_grad_(True).eval()
+    policy = found.generator.policy.eval()
+    for name, parameter in policy.named_parameters():
+        parameter.requires_grad_(recipe.train != "biases" or _is_bias(name, parameter))
     measured = Measured(found.generator, policy, not found.encoded, precision)
     reference = found.reference.policy.requires_grad_(False).eval()
+    trained = [parameter for parameter in policy.parameters() if parameter.requires_grad]
+    if not trained:
+        raise ConfigError("train: biases: the policy has no biases. Write train: all")
     optimiser = torch.optim.AdamW(
-        policy.parameters(), recipe.learning_rate, (0.9, 0.99), weight_decay=recipe.weight_decay
+        trained, recipe.learning_rate, (0.9, 0.99), weight_decay=recipe.weight_decay
     )
     wrapped, optimiser = accelerator.prepare(measured, optimiser)
     training, held = _divided(recipe, found)
@@ -176,6 +181,11 @@ def started(recipe: Dpo, base: Path, out: Path) -> Alignment:
         held,
         copy.deepcopy(policy.state_dict()) if recipe.ema else None,
     )
+
+
+def _is_bias(name: str, parameter: Tensor) -> bool:
+    """What BitFit trains (Ben Zaken et al. 2022): biases, and here the gains of norms too."""
+    return parameter.ndim < 2 or name.rpartition(".")[2] == "bias"
 
 
 def _values(recipe: Dpo, found: Subject, cache: Path) -> ReferenceValues:

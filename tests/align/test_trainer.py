@@ -101,6 +101,21 @@ def test_a_crop_is_of_both_sides_and_of_what_is_heard(paradigm, run, tmp_path) -
 
 
 @every_paradigm
+def test_biases_alone_learn_a_preference(paradigm, run, tmp_path) -> None:
+    alignment = begun(paradigm, run, tmp_path, "train=biases", "learning_rate=3e-3", "warm_up=0")
+    policy = alignment.subject.generator.policy
+    before = {name: value.clone() for name, value in policy.state_dict().items()}
+    pairs, seen = alignment.training[:4], []
+    for step in range(6):
+        alignment.step = min(step, alignment.steps - 1)
+        seen.append(train_step(alignment, pairs, 0)["preference"])
+    assert seen[-1] < seen[0]
+    changed = {name for name, value in policy.state_dict().items() if (value != before[name]).any()}
+    assert any(name.endswith(".bias") for name in changed)
+    assert all(before[name].ndim < 2 or name.endswith("bias") for name in changed)
+
+
+@every_paradigm
 def test_a_decoder_alone_is_trained_on_what_the_encoder_said(paradigm, run, tmp_path) -> None:
     whole = begun(paradigm, run, tmp_path)
     part = begun(paradigm, run, tmp_path, "train=decoder")
