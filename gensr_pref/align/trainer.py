@@ -14,6 +14,7 @@ from __future__ import annotations
 import copy
 import json
 import math
+import os
 import sys
 import time
 from collections import defaultdict
@@ -101,7 +102,7 @@ def align(recipe: Dpo, base: Path, out: Path) -> dict[str, Any]:
         InputError: a generator or pairs that cannot be used; nothing was trained.
     """
     out.mkdir(parents=True, exist_ok=True)
-    _claim(out, recipe)
+    _claim(out, recipe, base)
     torch.set_num_threads(recipe.threads)
     alignment = started(recipe, base, out)
     resume(alignment, out)
@@ -381,7 +382,7 @@ def _stopped(alignment: Alignment) -> bool:
     return patience is not None and alignment.since_best >= patience
 
 
-def _claim(out: Path, recipe: Dpo) -> None:
+def _claim(out: Path, recipe: Dpo, base: Path) -> None:
     """Refuse to continue a folder under a recipe that would train something else.
 
     Raises:
@@ -397,6 +398,7 @@ def _claim(out: Path, recipe: Dpo) -> None:
             f"{out}: was begun with another {', '.join(changed)}. Choose another --out, or "
             "restore the recipe to continue"
         )
+    settings["base"] = os.path.relpath(base.resolve(), out.resolve())  # what its paths start from
     shards.write_text(path, json.dumps(settings, indent=2))
 
 

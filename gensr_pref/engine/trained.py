@@ -41,10 +41,9 @@ def trained(use: GeneratorUse, home: Path) -> Trained:
     try:
         recipe = json.loads((folder / RECIPE).read_text(encoding="utf-8"))
         pairs = recipe["pairs"]
-        # The recipe's own folder, which its paths start from, is not known: look where it may be.
-        places = [base / pairs["source"]["path"] for base in (home, folder, folder.parent)]
-        found = [place.resolve() for place in places if (place / "run.yaml").exists()]
-        return Trained(found[0] if found else None, pairs.get("labels") == "random")
+        place = (folder / recipe.get("base", ".") / pairs["source"]["path"]).resolve()
+        there = (place / "run.yaml").exists()
+        return Trained(place if there else None, pairs.get("labels") == "random")
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return Trained()
 

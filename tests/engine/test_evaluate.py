@@ -1,6 +1,7 @@
 """`evaluate`: common seeds, growth, where clips come from, what fails, bad input."""
 
 import json
+import os
 import shutil
 
 import numpy as np
@@ -190,8 +191,8 @@ def test_hold_out_scores_are_told_apart(evaluate):
 def trained_folder(folder, run, labels="given"):
     """What a training of these pairs leaves behind, as far as it is looked at."""
     folder.mkdir()
-    recipe = {"recipe": "dpo", "pairs": {"source": {"kind": "run", "path": str(run)},
-                                         "labels": labels}}  # fmt: skip
+    pairs = {"source": {"kind": "run", "path": run.name}, "labels": labels}
+    recipe = {"recipe": "dpo", "base": os.path.relpath(run.parent, folder), "pairs": pairs}
     (folder / "recipe.json").write_text(json.dumps(recipe))
 
 
