@@ -35,14 +35,14 @@ def test_interpolation_runs_from_noise_to_data() -> None:
 
 def test_the_error_of_the_true_velocity_is_zero(monkeypatch, flow) -> None:
     y_0, y_1 = torch.randn(2, 3, GAIN_BANDS, 7).unbind()
-    monkeypatch.setattr(flow, "velocity", lambda y_t, t, condition: y_1 - y_0)
+    monkeypatch.setattr(flow, "velocity", lambda y_t, t, condition, valid: y_1 - y_0)
     x = flow.condition(torch.randn(3, FEATURES, 7))
     assert flow_matching_error(flow, y_1, y_0, torch.rand(3), x).abs().max() == 0
 
 
 def test_the_error_is_a_mean_without_a_half(monkeypatch, flow) -> None:
     y_0, y_1 = torch.randn(2, 3, GAIN_BANDS, 7).unbind()
-    monkeypatch.setattr(flow, "velocity", lambda y_t, t, condition: y_1 - y_0 + 2)
+    monkeypatch.setattr(flow, "velocity", lambda y_t, t, condition, valid: y_1 - y_0 + 2)
     x = flow.condition(torch.randn(3, FEATURES, 7))
     error = flow_matching_error(flow, y_1, y_0, torch.rand(3), x)
     torch.testing.assert_close(error, torch.full((3,), 4.0))
