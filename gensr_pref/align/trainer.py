@@ -79,7 +79,7 @@ class Alignment:
     @property
     def size(self) -> int:
         """Pairs of a batch."""
-        parts = self.recipe.accumulate * self.accelerator.num_processes
+        parts: int = self.recipe.accumulate * self.accelerator.num_processes
         return min(self.recipe.batch, len(self.training) // parts * parts)
 
     @property
