@@ -80,7 +80,8 @@ class Alignment:
     @property
     def size(self) -> int:
         """Pairs of a batch."""
-        return min(self.recipe.batch, len(self.training))
+        parts: int = self.recipe.accumulate * self.accelerator.num_processes
+        return min(self.recipe.batch, len(self.training) // parts * parts)
 
     @property
     def steps(self) -> int:
@@ -109,7 +110,13 @@ def align(recipe: Dpo, base: Path, out: Path) -> dict[str, Any]:
     log = _Log(out / "log.jsonl", alignment)
     order: list[Array] = []
     epoch = -1
-    bar = tqdm(total=alignment.steps, initial=alignment.step, desc="align", unit="step")
+    bar = tqdm(
+        total=alignment.steps,
+        initial=alignment.step,
+        desc="align",
+        unit="step",
+        disable=not alignment.accelerator.is_main_process,
+    )
     while alignment.step < alignment.steps and not _stopped(alignment):
         if alignment.step // alignment.per_epoch != epoch:
             epoch = alignment.step // alignment.per_epoch
@@ -140,6 +147,12 @@ def started(recipe: Dpo, base: Path, out: Path) -> Alignment:
         cpu=recipe.device == "cpu",
         kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
     )
+    parts = recipe.accumulate * accelerator.num_processes
+    if recipe.batch % parts:
+        raise ConfigError(
+            f"batch: {recipe.batch} pairs do not divide into {parts} parts ({recipe.accumulate} "
+            f"times {accelerator.num_processes} processes)"
+        )
     cache = out / "cache" if recipe.cache is None else base / recipe.cache
     with accelerator.main_process_first():
         found = subject(recipe, base, cache, str(accelerator.device))
@@ -169,6 +182,11 @@ def started(recipe: Dpo, base: Path, out: Path) -> Alignment:
     )
     wrapped, optimiser = accelerator.prepare(measured, optimiser)
     training, held = _divided(recipe, found)
+    if len(training) < parts:
+        raise InputError(
+            f"pairs: {len(training)} are of the split 'train' and not held out; {parts} is the "
+            "least that a step can be made of"
+        )
     return Alignment(
         recipe,
         accelerator,
@@ -218,8 +236,6 @@ def _divided(recipe: Dpo, found: Subject) -> tuple[Array, Array]:
         drawn = rng_for(recipe.seed, "limit").permutation(training)
         training = np.sort(drawn[: recipe.pairs.limit])
     held = np.sort(rng_for(recipe.seed, "held out").permutation(held)[: recipe.pairs.held_out])
-    if not len(training):
-        raise InputError("pairs: none is of the split 'train'")
     return training, held
 
 
@@ -245,8 +261,10 @@ def train_step(alignment: Alignment, pairs: Array, epoch: int) -> dict[str, floa
                 seen["gradient_norm"] = float(norm)
             alignment.optimiser.step()
             alignment.optimiser.zero_grad()
-        for name, value in found.items():
-            seen[name] += float(value.detach().mean()) / recipe.accumulate
+        means = torch.stack([value.detach().mean() for value in found.values()])
+        means = accelerator.reduce(means, "mean")
+        for name, value in zip(found, means.tolist(), strict=True):
+            seen[name] += value / recipe.accumulate
     if recipe.ema:
         _average(alignment)
     seen["seconds"] = time.monotonic() - began

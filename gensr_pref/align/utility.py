@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -95,10 +97,12 @@ class ReferenceValues:
             path = self._folder / f"{name}.npy"
             if not path.exists():
                 self._folder.mkdir(parents=True, exist_ok=True)
-                part = path.with_suffix(".part")
+                part = path.with_suffix(f".part-{os.getpid()}")
                 with part.open("wb") as file:
                     np.save(file, np.full(self._shape, np.nan))
-                part.replace(path)
+                with suppress(FileExistsError):  # another process of this training was first
+                    os.link(part, path)
+                part.unlink()
             self._passes = {name: np.load(path, mmap_mode="r+")}
         return self._passes[name]
 

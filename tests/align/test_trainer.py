@@ -1,6 +1,9 @@
 """Options of the trainer: objectives, crops, stops, averages, alarms, the command."""
 
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -15,6 +18,7 @@ from gensr_pref.align.dpo_recipe import Average, Dpo
 from gensr_pref.align.trainer import align, learning_rate, losses, train_step
 from gensr_pref.errors import ConfigError
 from gensr_pref.generators.pretrained import from_pretrained
+from gensr_pref.generators.tiny import SHIPPED
 from gensr_pref.shards import read_json_lines
 
 from .test_dpo import begun, every_paradigm, gradient, moved, recipe
@@ -262,3 +266,28 @@ def test_bfloat16_is_close_to_float32(run, tmp_path) -> None:
 def test_the_recipe_has_all_its_defaults(run) -> None:
     assert config.resolved(recipe("fm", run))["objective"]["label_smoothing"] == 0
     assert Dpo.model_fields["reference_differs"].default == "refuse"
+
+
+@pytest.mark.slow
+def test_two_processes_train_what_one_does(run, tmp_path) -> None:
+    path = tmp_path / "dpo.yaml"
+    weights = []
+    for processes in (1, 2):
+        out = tmp_path / str(processes)
+        made = recipe("mgm", run, "steps=3", "draws=1", f"cache={tmp_path / 'cache'}")
+        path.write_text(yaml.safe_dump(made.model_dump(mode="json")), encoding="utf-8")
+        launch = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
+        command = [*launch, "-m", "gensr_pref.cli", "train", str(path), "--out", str(out)]
+        done = subprocess.run(
+            [sys.executable, *command],
+            env={**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        policy = from_pretrained(out).policy
+        weights.append(torch.cat([w.flatten() for w in policy.state_dict().values()]))
+    begun_at = from_pretrained(SHIPPED / "mgm-tiny").policy.state_dict().values()
+    start = torch.cat([w.flatten() for w in begun_at])
+    assert (weights[0] - weights[1]).norm() < 0.01 * (weights[0] - start).norm()
