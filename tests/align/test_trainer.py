@@ -15,7 +15,8 @@ from gensr_pref.align import objectives, trainer
 from gensr_pref.align.alarms import Alarms
 from gensr_pref.align.average import averaged
 from gensr_pref.align.dpo_recipe import Average, Dpo
-from gensr_pref.align.trainer import align, learning_rate, losses, train_step
+from gensr_pref.align.step import learning_rate, losses, train_step
+from gensr_pref.align.trainer import align
 from gensr_pref.errors import ConfigError
 from gensr_pref.generators.pretrained import from_pretrained
 from gensr_pref.generators.tiny import SHIPPED
