@@ -97,7 +97,7 @@ def test_a_crop_is_of_both_sides_and_of_what_is_heard(paradigm, run, tmp_path) -
     [start] = [k for k in range(len(x)) if np.array_equal(x[k : k + 20].T, batch.rows.x[0].numpy())]
     for side, place in ((data.chosen, 0), (data.rejected, 1)):
         target = data.target(int(side[number]))
-        row = batch.rows.target[place * 2 * 6].numpy()
+        row = batch.rows.target[place * batch.draws * len(batch.pairs)].numpy()
         whole = row if paradigm == "fm" else row.T[1:]
         np.testing.assert_array_equal(whole, target[extra + start :][:20])
         if extra:
