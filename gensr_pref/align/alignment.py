@@ -72,21 +72,7 @@ class Alignment:
 
 def started(recipe: Dpo, base: Path, out: Path) -> Alignment:
     """Everything that training needs, at step 0."""
-    from accelerate import Accelerator
-    from accelerate.utils import DistributedDataParallelKwargs
-
-    accelerator = Accelerator(
-        mixed_precision="no",
-        gradient_accumulation_steps=recipe.accumulate,
-        cpu=recipe.device == "cpu",
-        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
-    )
-    parts = recipe.accumulate * accelerator.num_processes
-    if recipe.batch % parts:
-        raise ConfigError(
-            f"batch: {recipe.batch} pairs do not divide into {parts} parts ({recipe.accumulate} "
-            f"times {accelerator.num_processes} processes)"
-        )
+    accelerator, parts = _accelerator(recipe)
     cache = out / "cache" if recipe.cache is None else base / recipe.cache
     with accelerator.main_process_first():
         found = subject(recipe, base, cache, str(accelerator.device))
@@ -104,13 +90,9 @@ def started(recipe: Dpo, base: Path, out: Path) -> Alignment:
     )
     precision = PRECISION[recipe.precision]
     policy = found.generator.policy.eval()
-    for name, parameter in policy.named_parameters():
-        parameter.requires_grad_(recipe.train != "biases" or _is_bias(name, parameter))
+    trained = _trained(policy, recipe)
     measured = Measured(found.generator, policy, not found.encoded, precision)
     reference = found.reference.policy.requires_grad_(False).eval()
-    trained = [parameter for parameter in policy.parameters() if parameter.requires_grad]
-    if not trained:
-        raise ConfigError("train: biases: the policy has no biases. Write train: all")
     optimiser = torch.optim.AdamW(
         trained, recipe.learning_rate, (0.9, 0.99), weight_decay=recipe.weight_decay
     )
@@ -134,6 +116,36 @@ def started(recipe: Dpo, base: Path, out: Path) -> Alignment:
         held,
         copy.deepcopy(policy.state_dict()) if recipe.ema else None,
     )
+
+
+def _accelerator(recipe: Dpo) -> tuple[Accelerator, int]:
+    """What runs the processes, and into how many parts they take a batch."""
+    from accelerate import Accelerator
+    from accelerate.utils import DistributedDataParallelKwargs
+
+    accelerator = Accelerator(
+        mixed_precision="no",
+        gradient_accumulation_steps=recipe.accumulate,
+        cpu=recipe.device == "cpu",
+        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
+    )
+    parts = recipe.accumulate * accelerator.num_processes
+    if recipe.batch % parts:
+        raise ConfigError(
+            f"batch: {recipe.batch} pairs do not divide into {parts} parts ({recipe.accumulate} "
+            f"times {accelerator.num_processes} processes)"
+        )
+    return accelerator, parts
+
+
+def _trained(policy: torch.nn.Module, recipe: Dpo) -> list[torch.nn.Parameter]:
+    """The weights that are trained; the others are held still."""
+    for name, parameter in policy.named_parameters():
+        parameter.requires_grad_(recipe.train != "biases" or _is_bias(name, parameter))
+    trained = [parameter for parameter in policy.parameters() if parameter.requires_grad]
+    if not trained:
+        raise ConfigError("train: biases: the policy has no biases. Write train: all")
+    return trained
 
 
 def _is_bias(name: str, parameter: Tensor) -> bool:

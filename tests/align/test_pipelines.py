@@ -16,10 +16,11 @@ PIPELINES = Path(__file__).parents[2] / "pipelines"
 RECIPES = ("unanimous", "gsepf", "speechalign", "single_metric", "cross_paradigm", "rounds")
 TINY = [
     "corpus.limit=6",
+    "corpus.segment_seconds=[1, 1.5]",
     "corpus.validation.share=0.5",
-    "generators.0.candidates=3",
-    "generators.1.candidates=3",
-    "generators.2.candidates=3",
+    "generators.0.candidates=2",
+    "generators.1.candidates=2",
+    "generators.2.candidates=2",
     "panel=[{metric: stoi, vote: true}, {metric: si_sdr, vote: false}]",
     "engine.kind=serial",
 ]
