@@ -20,7 +20,7 @@ DATA = {
     },
     "generators": [{"use": use, "candidates": 3} for use in GENERATORS],
     "panel": [{"metric": "cheap:Roughness"}],
-    "pairing": {"pairs_per_clip": 6},
+    "pairing": {"pairs_per_clip": 9},
     "engine": {"kind": "serial", "shard_clips": 3},
 }
 
