@@ -27,7 +27,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from gensr_pref import shards
+from gensr_pref import interruption, shards
 from gensr_pref.align import objectives
 from gensr_pref.align.alarms import Alarms
 from gensr_pref.align.batches import Batch, Batching
@@ -118,6 +118,7 @@ def align(recipe: Dpo, base: Path, out: Path) -> dict[str, Any]:
         disable=not alignment.accelerator.is_main_process,
     )
     while alignment.step < alignment.steps and not _stopped(alignment):
+        interruption.check()
         if alignment.step // alignment.per_epoch != epoch:
             epoch = alignment.step // alignment.per_epoch
             order = alignment.batching.order(alignment.training, alignment.size, epoch)
