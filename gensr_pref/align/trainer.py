@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+from gensr_pref import interruption
 from gensr_pref.align.alignment import Alignment, started
 from gensr_pref.align.dpo_recipe import Dpo
 from gensr_pref.align.log import Log
@@ -54,6 +55,7 @@ def align(recipe: Dpo, base: Path, out: Path) -> dict[str, Any]:
         disable=not alignment.accelerator.is_main_process,
     )
     while alignment.step < alignment.steps and not _stopped(alignment):
+        interruption.check()
         if alignment.step // alignment.per_epoch != epoch:
             epoch = alignment.step // alignment.per_epoch
             order = alignment.batching.order(alignment.training, alignment.size, epoch)

@@ -69,8 +69,14 @@ class Blueprint:
         return {"run": self.run.name, **self.document["provenance"]}
 
 
-def draw_up(run: Run, base: Path) -> Blueprint:
+def draw_up(
+    run: Run, base: Path, known: Callable[[dict[str, Any]], None] = lambda document: None
+) -> Blueprint:
     """Check a run file against the plugins and the corpus it names; load no model.
+
+    Args:
+        known: is called before any recording is looked at, which may take long, with what
+            ``run.yaml`` will hold but for what is said in the corpus.
 
     Raises:
         InputError: anything that would fail later and can be known now.
@@ -83,6 +89,7 @@ def draw_up(run: Run, base: Path) -> Blueprint:
     cast_votes(votes_of(panel.facts()["metrics"]), run.pairing)
     if not clean:
         _check_candidates(run)
+    known(_document(run, generators, panel, ()))
     planned: Plan = plan(run.corpus, run.seed, base)
     _check_named(run, generators, planned)
     document = _document(run, generators, panel, texts_of(planned.clips))

@@ -56,8 +56,11 @@ def status(found: dict[str, Any]) -> str:
 
 
 def _state(found: dict[str, Any]) -> str:
+    seen = f"seen {duration(found['age_seconds'])} ago"
+    if found["state"] == "starting":
+        return f"starting: the directory is in use, and nothing is told yet (what follows {seen})"
     asked = "; the same build continues" if found["state"] in ("interrupted", "incomplete") else ""
-    return f"{found['state']} (seen {duration(found['age_seconds'])} ago){asked}"
+    return f"{found['state']} ({seen}){asked}"
 
 
 def plan(found: dict[str, Any]) -> str:

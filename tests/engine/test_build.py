@@ -11,7 +11,7 @@ import yaml
 
 from gensr_pref import cli, schema, shards
 from gensr_pref.config import Pairing
-from gensr_pref.engine import rundir, text
+from gensr_pref.engine import blueprint, rundir, text
 from gensr_pref.engine.audit import audit
 from gensr_pref.engine.build import build
 from gensr_pref.engine.pair import pair, votes_for
@@ -212,7 +212,32 @@ def test_directory_of_another_run_is_refused_with_the_difference(copy, run, base
     with pytest.raises(RunMismatchError, match=r"seed: 0 there, 5 now") as caught:
         build(run("seed=5", "generators.0.candidates=2"), base, copy)
     assert "generators.0.candidates: 3 there, 2 now" in str(caught.value)
+    assert "provenance" not in str(caught.value)
     assert tables(copy) == before
+
+
+def test_difference_is_told_in_the_words_of_yaml(copy, run, base):
+    with pytest.raises(RunMismatchError) as caught:
+        build(run("corpus.languages=[en]", "generators.0.options={name: x}"), base, copy)
+    told = str(caught.value)
+    assert 'corpus.languages.0: not set there, "en" now' in told
+    assert "corpus.languages: null there, not set now" in told
+    assert "None" not in told
+
+
+def test_difference_of_versions_alone_is_told(copy, run, base):
+    there = rundir.document(copy)
+    there["provenance"].update(gensr_pref="0.0.1", corpus="of that version")
+    rundir.record(copy, there)
+    with pytest.raises(RunMismatchError, match=r'provenance\.gensr_pref: "0\.0\.1" there'):
+        build(run(), base, copy)
+
+
+def test_another_run_is_refused_before_its_corpus_is_looked_at(copy, run, base, monkeypatch):
+    monkeypatch.setattr(blueprint, "plan", lambda *given: pytest.fail("recordings were read"))
+    for changed in ("seed=5", "corpus.limit=3", "generators.0.candidates=2"):
+        with pytest.raises(RunMismatchError, match="another run"):
+            build(run(changed), base, copy)
 
 
 def test_engine_and_pairing_may_change_in_a_finished_run(copy, run, base):
