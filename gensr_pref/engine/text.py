@@ -8,6 +8,7 @@ from typing import Any
 
 from gensr_pref.config import Pairing, resolved
 from gensr_pref.engine.bar import duration
+from gensr_pref.pairing.base import WHY, Stop
 
 _ROLES = ("noisy", "candidates", "chosen", "rejected")
 
@@ -23,6 +24,8 @@ def summary(counts: dict[str, Any], found: dict[str, Any]) -> str:
     ]
     if counts["without_pair"]:
         rows.append(("no pair", listed_reasons(counts["without_pair"])))
+        if not counts["pairs"]:
+            rows.append(("", _most_often(counts["without_pair"])))
     for stage, cost in counts["stages"].items():
         factor = cost.get("real_time_factor")
         ratio = "" if factor is None else f", {factor:g} s per second of audio"
@@ -97,6 +100,12 @@ def listed_reasons(reasons: dict[str, int]) -> str:
     """Why clips have no pair, the most frequent reason first."""
     ordered = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
     return ", ".join(f"{count} {reason}" for reason, count in ordered)
+
+
+def _most_often(reasons: dict[str, int]) -> str:
+    """What stopped most, where nothing is left."""
+    reason = max(reasons, key=lambda one: reasons[one])
+    return f"No clip has a pair. Most often the reason is {reason}: {WHY[Stop(reason)]}"
 
 
 def _rule(pairing: dict[str, Any]) -> str:
