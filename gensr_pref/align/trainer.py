@@ -37,6 +37,7 @@ from gensr_pref.align.subject import Subject, subject
 from gensr_pref.align.utility import Measured, ReferenceValues, counted
 from gensr_pref.errors import ConfigError, InputError, RunMismatchError
 from gensr_pref.identity import digest, rng_for, seed_for, unit_for
+from gensr_pref.records import finite
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -431,7 +432,9 @@ class _Log:
         self._held: dict[str, float] = {}
         kept = [row for row in shards.read_json_lines(path) if row["step"] <= alignment.step]
         if alignment.accelerator.is_main_process:
-            shards.write_text(path, "".join(json.dumps(row) + "\n" for row in kept))
+            shards.write_text(
+                path, "".join(json.dumps(finite(row), allow_nan=False) + "\n" for row in kept)
+            )
 
     def add(self, means: dict[str, float]) -> None:
         """One step."""
@@ -501,4 +504,4 @@ class _Log:
 
     def _append(self, row: dict[str, Any]) -> None:
         if self._alignment.accelerator.is_main_process:
-            shards.append_json(self._path, row)
+            shards.append_json(self._path, finite(row))

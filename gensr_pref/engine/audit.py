@@ -51,7 +51,9 @@ def audit(out: Path, heard: int = HEARD_PAIRS, brief: bool = False) -> dict[str,
 def audit_of(found: Evidence, heard: int = HEARD_PAIRS, brief: bool = False) -> dict[str, Any]:
     """As `audit`, of tables that are read already."""
     told = {**_counts(found), **(_brief(found) if brief else _whole(found, heard)), **_means(found)}
-    shards.write_text(found.out / "audit" / "audit.json", json.dumps(told, indent=2) + "\n")
+    shards.write_text(
+        found.out / "audit" / "audit.json", json.dumps(told, indent=2, allow_nan=False) + "\n"
+    )
     return told
 
 

@@ -157,6 +157,37 @@ def test_what_is_no_answer_is_refused(out):
         assert ask(port, "/else", "POST", {}, X_Token=known)[0] == 404
 
 
+@pytest.mark.parametrize(
+    "seconds",
+    ["NaN", "Infinity", "1e999", "-5", "1" + 400 * "0", "true", '"<script>"', "[1]", "{}"],
+)
+def test_seconds_that_cannot_be_are_refused(out, seconds):
+    with serving(out) as port:
+        trial = next_of(port)["trial"]
+        status, told = raw_vote(port, trial, seconds)
+        assert (status, "seconds" in told["error"]) == (400, True)
+        assert next_of(port)["done"] == 0
+
+
+@pytest.mark.parametrize(("seconds", "kept"), [("null", None), ("0", 0.0), ("2.26", 2.3)])
+def test_seconds_that_can_be_are_kept(out, seconds, kept):
+    with serving(out) as port:
+        assert raw_vote(port, next_of(port)["trial"], seconds)[0] == 200
+    (line,) = shards.read_json_lines(out / "listening" / "votes-ann.jsonl")
+    assert line["seconds"] == kept
+
+
+def raw_vote(port, trial, seconds):
+    """An answer whose seconds are JSON text of any kind."""
+    body = f'{{"listener": "ann", "trial": "{trial}", "choice": "a", "seconds": {seconds}}}'
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection.request("POST", "/vote", body, {"X-Token": token(port)})
+    answer = connection.getresponse()
+    content = json.loads(answer.read())
+    connection.close()
+    return answer.status, content
+
+
 def test_sounds_of_a_question_are_equally_loud_and_those_of_the_run(out):
     with serving(out) as port:
         told = next_of(port)
