@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from gensr_pref import audio, config, shards
+from gensr_pref import audio, cli, config, shards
 from gensr_pref.audit.sound import sound_properties
 from gensr_pref.engine.audit import audit
 from gensr_pref.engine.build import build
@@ -264,7 +264,7 @@ def below(sound):
     return energy[hz < 0.7 * ANCHOR_HZ].sum()
 
 
-def test_the_audit_counts_what_was_heard(out):
+def test_the_audit_counts_what_was_heard(out, capsys):
     asked = for_listener(trials(evidence(out), PAIRS), "ann")
     with serving(out, listener="Ann") as port:
         for one in asked:
@@ -278,6 +278,11 @@ def test_the_audit_counts_what_was_heard(out):
     assert told["catches"][0]["same_failed"] == 0
     rates = {row["score"]: row["rate"] for row in told["scores"] if row["answers"]}
     assert rates["level"] == 1.0  # it votes, so it always names the chosen
+    assert cli.main(["audit", str(out)]) == 0
+    printed = capsys.readouterr().out
+    assert f"People: {pairs} answers of 1 listener on {pairs} pairs: 100 %" in printed
+    same = sum(one.kind == "same" for one in asked)
+    assert f"Catch trials failed: 0 of {same} with identical sounds, 0 of " in printed
 
 
 def test_the_export_is_what_the_page_would_play(out, tmp_path):
