@@ -16,6 +16,7 @@ from functools import cached_property, lru_cache
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -31,21 +32,28 @@ _COMMON = """
 root user admin ubuntu debian runner nobody guest home test build docker localhost localdomain
 container linux work data main master node worker app vagrant
 """
+# A token may stand next to `_`, as in the name of a file; not inside a word.
 _TOKENS = {
-    "a Hugging Face token": r"\bhf_[A-Za-z0-9]{20,}\b|\bapi_org_[A-Za-z0-9]{20,}\b",
-    "a GitHub token": r"\bgh[pousr]_[A-Za-z0-9]{30,}\b|\bgithub_pat_\w{30,}",
-    "a GitLab token": r"\bglpat-[\w-]{20,}",
-    "an AWS key": r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b",
-    "a Google key": r"\bAIza[\w-]{35}",
-    "a Slack token": r"\bxox[abprs]-[\w-]{10,}",
-    "an API key": r"\bsk-[\w-]{20,}",
-    "a JSON web token": r"\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.",
-    "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----",
-    "a password in an address": r"[a-z][a-z0-9+.-]*://[^/\s:@\"']+:[^/\s@\"']+@",
+    what: rf"(?<![A-Za-z0-9])(?:{text})"
+    for what, text in {
+        "a Hugging Face token": r"(?:hf|api_org)_[A-Za-z0-9]{20,}",
+        "a GitHub token": r"gh[pousr]_[A-Za-z0-9]{30,}|github_pat_\w{30,}",
+        "a GitLab token": r"glpat-[\w-]{20,}",
+        "a PyPI token": r"pypi-[\w-]{20,}",
+        "an npm token": r"npm_[A-Za-z0-9]{20,}",
+        "an AWS key": r"(?:AKIA|ASIA)[0-9A-Z]{16}(?![A-Za-z0-9])",
+        "a Google key": r"AIza[\w-]{35}",
+        "a Slack token": r"xox[abprs]-[\w-]{10,}",
+        "a Stripe key": r"[rs]k_(?:live|test)_[A-Za-z0-9]{10,}",
+        "an API key": r"sk-[\w-]{20,}",
+        "a JSON web token": r"eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.",
+        "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----",
+        "a password in an address": r"[a-z][a-z0-9+.-]*://[^/\s:@\"']+:[^/\s@\"']+@",
+    }.items()
 }
 _PATHS = {
-    # Not of an address (https://…), a fraction (a/b) or an option.
-    "a path": r"(?:(?<=^)|(?<=[\s\"'`=(\[{,;|<>]))(?:/[\w.@+~-][^/\s\"'`<>|,;)\]}]*){2,}",
+    # Not of an address (https://…), a fraction (a/b) or an option; that of a host (host:/a/b) is.
+    "a path": r"(?:(?<=^)|(?<=[\s\"'`=(\[{,;|<>:@]))(?:/[\w.@+~-][^/\s\"'`<>|,;)\]}]*){2,}",
     "a path on Windows": r"(?<![A-Za-z])[A-Za-z]:\\+[\w.]|(?<!\\)\\\\[\w.-]+\\+[\w.$-]+",
     "a file address": r"\bfile:/",
     "a home folder": r"(?:^|[\s\"'`=(/])(?:home|Users)/[\w.-]+/|~[\w.-]*/[\w.]",
@@ -147,7 +155,9 @@ def _finds(text: str, said: bool, local: Local) -> Iterator[str]:
         yield "a token of this machine"
         return
     for what, pattern, everywhere in local.patterns:
-        if not (said and not everywhere) and (match := pattern.search(text)):
+        if said and not everywhere:
+            continue
+        if match := pattern.search(text) or pattern.search(unquote(text)):
             yield f"{what}: {_shown(what, match[0].strip())}"
     if _is_below_root(text):
         yield f"a path of this machine without its first slash: {text[:80]!r}"

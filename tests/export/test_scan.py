@@ -17,7 +17,8 @@ HARMLESS = [
     "https://www.asterisk.org/a/b/c", "speech/en-one.flac", "and/or", "16 kHz", "a/b/c", "1/2",
     "clip-0a1b/fm-tiny/3", "data/train-*", "module:Class", "CC-BY-SA-3.0", "we work at home",
     "the user said: root", "dnsmos/p808", "2026/01/02", "C: the answer", "~5 dB", "",
-    "wav/clip-fae8/noisy-0.wav",
+    "wav/clip-fae8/noisy-0.wav", "http://localhost:8080/a/b", "half_" + "a" * 30, "5%2F7", "3:/4",
+    "risk-" + "a" * 30,
 ]  # fmt: skip
 HARMFUL = [
     "/home/anna/speech/a.wav", "file:///tmp/x", "see /mnt/corpora/x.wav", "C:\\Users\\anna\\a.wav",
@@ -25,6 +26,10 @@ HARMFUL = [
     "made by karlotta", "on zeppelin7", "Karlotta's", "hf_" + "a" * 34, "hf_" + "q" * 34,
     "ghp_" + "a" * 36, "AKIA" + "A" * 16, "https://me:secret@host.org/x", "sk-" + "a" * 30,
     "-----BEGIN OPENSSH PRIVATE KEY-----", '{"path": "/data/speech/one.wav"}', "root=/opt/speech/x",
+    "nas01:/export/labdata/x.wav", "anna@nas01:/export/x.wav", "path:/data2/x/y", "@/data2/x/y",
+    "%2Fhome%2Fjanedoe%2Fx", "my_hf_" + "A" * 34, "hf_" + "A" * 34 + "_1", "_ghp_" + "a" * 36,
+    "sk_live_" + "a" * 24, "rk_test_" + "a" * 24, "pypi-" + "Ag" * 40, "npm_" + "a" * 36,
+    "x_AKIA" + "A" * 16 + "_2",
 ]  # fmt: skip
 
 
