@@ -56,6 +56,7 @@ def audit(found: dict[str, Any], names: Pseudonyms | None) -> dict[str, Any]:
         for row in rows:
             if isinstance(row.get("value"), str):
                 row["value"] = names.speaker(row["value"])
+        rows.sort(key=lambda row: str(row.get("value")))  # no longer in the order of the names
         if names.how == "drop":
             told.get("breakdown", {}).pop("speaker", None)
     return told
