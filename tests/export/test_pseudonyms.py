@@ -92,6 +92,9 @@ def test_hashed_speakers_can_be_told_apart_and_dropped_ones_cannot(run_folder, t
 def test_what_follows_from_the_seed_is_withheld(run_folder, tmp_path, facts) -> None:
     export(run_folder, tmp_path / "out", Wanted(), Publishing("hash"))
     assert "\nseed: null\n" in (tmp_path / "out" / "run.yaml").read_text()
+    card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    assert "It cannot be built again" in card
+    assert "gensr-pref build" not in card
     told = facts(tmp_path / "out", "audit.json")
     assert all(row["value"].startswith("speaker-") for row in told["breakdown"]["speaker"])
 
