@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import yaml
 
-from gensr_pref import plugins, shards
+from gensr_pref import files, plugins, shards
 from gensr_pref.engine import catalogue, rundir
 from gensr_pref.engine.audit import audit
 from gensr_pref.errors import InputError, StorageError
@@ -23,6 +23,7 @@ from gensr_pref.export.card_sections import FIGURE
 from gensr_pref.export.figure import agreement_figure
 from gensr_pref.export.pseudonyms import SECRET, How, Pseudonyms, opened
 from gensr_pref.export.scan import Local, scan
+from gensr_pref.location import is_remote
 
 CARD = "README.md"
 _OURS = {CARD, FIGURE, "run.yaml", "audit.json", "summary.json", "data", "candidates", "wav",
@@ -53,7 +54,7 @@ def export(
 ) -> dict[str, Any]:
     """Write the dataset folder of a run; an earlier export there is replaced.
 
-    The whole audit is made where it is not there or older than the pairs.
+    The whole audit is made where it is not there or older than the pairs or the listeners' answers.
 
     Returns:
         ``out``, ``form``, ``tables`` (config, split, rows, files, bytes), ``licences``, and
@@ -164,14 +165,23 @@ def _require_harmless(folder: Path, local: Local, publishing: Publishing) -> Non
 
 
 def _whole_audit(run: Path) -> dict[str, Any]:
-    """The run's audit; made where it is not there, a short one, or older than the pairs."""
+    """The run's audit; made where it is not there, a short one, or older than pairs or answers."""
     path = run / "audit" / "audit.json"
-    newest = max((part.stat().st_mtime for part in shards.parts(run, "pairs")), default=0.0)
-    if path.exists() and path.stat().st_mtime >= newest:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    there = files.entry(path)
+    if there is not None and there.time >= _last_change(run):
+        found: dict[str, Any] = json.loads(shards.read_text(path))
         if "panel" in found:
             return found
     return audit(run)
+
+
+def _last_change(run: Path) -> int:
+    """When pairs or listeners' answers were written last, in ns since 1970."""
+    heard = run / "listening"
+    pieces = [heard, *(heard / name for name in shards.json_files(heard) if is_remote(heard))]
+    seen = [*shards.listed(run, "pairs").values()]
+    seen += [one for folder in pieces for one in files.listed(folder).values()]
+    return max((one.time for one in seen), default=0)
 
 
 def _summary(run: Path) -> dict[str, Any]:

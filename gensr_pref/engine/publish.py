@@ -40,6 +40,8 @@ def publish(
         hub.check(target)
         if wanted.form == "wav-jsonl":
             raise InputError("--format wav-jsonl is for this disk: the Hub shows and loads Parquet")
+        if not dry_run:
+            hub.require_token()
     told = export(run, out, wanted, publishing)
     if target is None:
         return told

@@ -83,6 +83,18 @@ def check(target: Target) -> None:
                          "HF_HUB_OFFLINE is set)")  # fmt: skip
 
 
+def require_token() -> None:
+    """Refuse early where nothing can be pushed for want of a token.
+
+    Raises:
+        InputError: there is none on this machine.
+    """
+    from huggingface_hub import get_token
+
+    if not get_token():
+        raise InputError("--push-to-hub: no token. Log in with `hf auth login`, or set HF_TOKEN")
+
+
 def plan(folder: Path, target: Target) -> list[Change]:
     """Every file that is in the folder or was in an earlier export, and what would happen to it.
 
@@ -111,10 +123,9 @@ def push(folder: Path, target: Target) -> dict[str, Any]:
         InputError: no token, or the repository is public and that was not asked for.
         PublishError: the Hub refuses or cannot be reached; the same call goes on.
     """
-    from huggingface_hub import HfApi, get_token
+    from huggingface_hub import HfApi
 
-    if not get_token():
-        raise InputError("--push-to-hub: no token. Log in with `hf auth login`, or set HF_TOKEN")
+    require_token()
     api = HfApi(library_name="gensr_pref")
     with _explained(target):
         api.create_repo(

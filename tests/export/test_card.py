@@ -8,7 +8,9 @@ import yaml
 from huggingface_hub import DatasetCard, DatasetCardData, constants, metadata_load
 from markdown_it import MarkdownIt
 
+from gensr_pref import shards
 from gensr_pref.engine.audit import audit
+from gensr_pref.engine.listening import votes
 from gensr_pref.engine.export import Publishing, export
 from gensr_pref.errors import InputError
 from gensr_pref.export import published
@@ -232,3 +234,14 @@ def test_paths_in_names_and_credits_are_refused(run_folder, tmp_path, place) -> 
     (run_folder / "run.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
     with pytest.raises(InputError, match=path):
         export(run_folder, tmp_path / "out", Wanted())
+
+
+def test_answers_since_the_audit_are_told(run_folder, tmp_path) -> None:
+    audit(run_folder)
+    (pair, *_) = shards.read_all(run_folder, "pairs").to_pylist()
+    sides = {key: pair[key] for key in ("pair_id", "clip_id", "chosen_id", "rejected_id")}
+    votes.save(run_folder, {"listener": "anna", "trial": "1", "kind": "pair",
+                            "preferred": "chosen", "choice": "a", **sides})  # fmt: skip
+    export(run_folder, tmp_path / "out", Wanted())
+    text = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    assert "People gave 1 answers" in text

@@ -28,6 +28,7 @@ def test_json_is_json(built, tmp_path, capsys) -> None:
         (["--format", "trl", "--clean"], "--clean goes with"),
         (["--push-to-hub", "nameonly"], "not ORG/NAME"),
         (["--push-to-hub", "us/x", "--format", "wav-jsonl"], "is for this disk"),
+        (["--push-to-hub", "us/x"], "no token"),
     ],
 )
 def test_what_makes_no_sense_is_refused_first(
