@@ -11,6 +11,7 @@
     ├── FetchError                  weights that cannot be had, or are not those published (exit 1)
     │   └── PartlyFetchedError      of several, some cannot; the others are here
     ├── PublishError                the Hub refuses an upload or breaks off (exit 1)
+    │   └── UnreachableError        nothing answers there; nothing was begun
     ├── StorageError                a run directory or cache that cannot be written or read
     │   └── CorruptPartError        a part file that is missing or damaged
     ├── RunIncompleteError          some shards are missing; the same command continues (exit 1)
@@ -67,6 +68,10 @@ class FetchError(GensrPrefError):
 
 class PublishError(GensrPrefError):
     """The Hub does not take what is pushed, or cannot be reached; the same command goes on."""
+
+
+class UnreachableError(PublishError):
+    """The Hub does not answer; nothing was begun."""
 
 
 class StorageError(GensrPrefError):

@@ -19,12 +19,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gensr_pref import hub, weights
-from gensr_pref.errors import InputError, PublishError
+from gensr_pref.errors import InputError, PublishError, UnreachableError
 
 _KIND = "dataset"
 _OURS = ("data/*.parquet", "candidates/*.parquet")  # of an earlier export, where they are no more
 _QUOTA = ("storage", "quota", "exceed", "payment", "billing", "too large")
 _BLOCK = 1 << 20
+_PATIENCE = 10.0  # seconds for the first answer
 
 
 @dataclass(frozen=True)
@@ -50,12 +51,13 @@ class Change:
 
     Attributes:
         path: in the repository.
-        state: new, changed, same (does not travel) or gone (is deleted).
+        state: new, changed, same (does not travel), gone (is deleted), or unknown where the Hub was
+            not asked.
         bytes: of the local file; 0 where it is gone.
     """
 
     path: str
-    state: Literal["new", "changed", "same", "gone"]
+    state: Literal["new", "changed", "same", "gone", "unknown"]
     bytes: int
 
 
@@ -101,15 +103,22 @@ def plan(folder: Path, target: Target) -> list[Change]:
     Reads the whole folder where the repository has files of the same names and sizes.
 
     Raises:
-        PublishError: the Hub cannot be reached, or does not take the token.
+        UnreachableError: nothing answers.
+        PublishError: the Hub does not take the token, or breaks off.
     """
+    _require_answer(target)
     with _explained(target):
         remote = _remote(target)
-    local = sorted(p for p in folder.rglob("*") if p.is_file())
-    changes = [_change(path, path.relative_to(folder).as_posix(), remote) for path in local]
+    changes = [_change(path, name, remote) for name, path in _local(folder).items()]
     names = {change.path for change in changes}
     gone = [name for name in remote if name not in names and any(fnmatch(name, o) for o in _OURS)]
     return [*changes, *(Change(name, "gone", 0) for name in sorted(gone))]
+
+
+def unplanned(folder: Path) -> list[Change]:
+    """Every file of the folder, where it is not known what the repository has."""
+    local = _local(folder)
+    return [Change(name, "unknown", path.stat().st_size) for name, path in local.items()]
 
 
 def push(folder: Path, target: Target) -> dict[str, Any]:
@@ -121,11 +130,13 @@ def push(folder: Path, target: Target) -> dict[str, Any]:
 
     Raises:
         InputError: no token, or the repository is public and that was not asked for.
-        PublishError: the Hub refuses or cannot be reached; the same call goes on.
+        UnreachableError: nothing answers.
+        PublishError: the Hub refuses or breaks off; the same call goes on.
     """
     from huggingface_hub import HfApi
 
     require_token()
+    _require_answer(target)
     api = HfApi(library_name="gensr_pref")
     with _explained(target):
         api.create_repo(
@@ -180,6 +191,26 @@ def _require_expected(target: Target, private: bool) -> None:
         )
 
 
+def _local(folder: Path) -> dict[str, Path]:
+    """The files of a folder by their path in the repository."""
+    found = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path for path in found}
+
+
+def _require_answer(target: Target) -> None:
+    """Ask once, without the client's retries: whatever the Hub answers, it is there."""
+    from huggingface_hub import HfApi
+
+    try:
+        HfApi().repo_info(target.repository, repo_type=_KIND, timeout=_PATIENCE)
+    except Exception as error:  # of whatever HTTP library this version of the client uses
+        if _answer(error)[0] is None:
+            raise UnreachableError(
+                f"{target.repository}: the Hub does not answer ({type(error).__name__}). Nothing "
+                "was begun; try again once it can be reached"
+            ) from None
+
+
 def _remote(target: Target) -> dict[str, Any]:
     """The files of the repository, by path; none where it, or the branch, is not there yet."""
     from huggingface_hub import HfApi
@@ -216,13 +247,19 @@ def _is_same(path: Path, there: Any) -> bool:
 
 @contextmanager
 def _explained(target: Target) -> Iterator[None]:
-    """What goes wrong with the Hub, in our words."""
+    """What goes wrong with the Hub, in our words; the client's on its retries are not shown."""
+    from huggingface_hub.utils import logging
+
+    level = logging.get_verbosity()
+    logging.set_verbosity_error()
     try:
         yield
     except KeyboardInterrupt:
         raise
     except Exception as error:  # of whatever HTTP library this version of the client uses
         raise PublishError(_why(target, error)) from None
+    finally:
+        logging.set_verbosity(level)
 
 
 def _why(target: Target, error: BaseException) -> str:
