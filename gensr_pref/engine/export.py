@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,13 @@ from gensr_pref.export.card import Facts, Table, card
 from gensr_pref.export.card_sections import FIGURE
 from gensr_pref.export.figure import agreement_figure
 from gensr_pref.export.pseudonyms import SECRET, How, Pseudonyms, opened
-from gensr_pref.export.scan import Local, scan
+from gensr_pref.export.scan import Found, Local, scan
 from gensr_pref.location import is_remote
 
 CARD = "README.md"
 _OURS = {CARD, FIGURE, "run.yaml", "audit.json", "summary.json", "data", "candidates", "wav",
          "train.jsonl", "validation.jsonl"}  # fmt: skip
-_SHOWN = 10
+_SHOWN = 3  # finds of a column
 _LANGUAGE_CODE = (2, 3)  # letters of ISO 639-1 and -3
 
 
@@ -151,17 +152,23 @@ def _require_ours(out: Path) -> None:
 
 
 def _require_harmless(folder: Path, local: Local, publishing: Publishing) -> None:
-    found = scan(folder, local, publishing.allowed)
+    found = sorted(scan(folder, local, publishing.allowed), key=_by_column)
     if not found:
         return
-    lines = [f"  {one}" for one in found[:_SHOWN]]
-    if len(found) > _SHOWN:
-        lines.append(f"  ... and {len(found) - _SHOWN} more")
+    columns = groupby(found, key=_by_column)
+    shown = [one for _, finds in columns for one in islice(finds, _SHOWN)]
+    lines = [f"  {one}" for one in shown]
+    if len(found) > len(shown):
+        lines.append(f"  ... and {len(found) - len(shown)} more, {len(found)} in all")
     raise InputError(
         "\n".join(["what would be published tells of this machine or its user:", *lines])
         + "\nNothing was written. Replace names of speakers and recordings with --anonymise hash "
         "(or drop); say --allow TEXT for each text that may go out"
     )
+
+
+def _by_column(found: Found) -> str:
+    return found.column
 
 
 def _whole_audit(run: Path) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import socket
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -23,9 +23,8 @@ import pyarrow.parquet as pq
 
 from gensr_pref import shards
 
-Place = tuple[str, bool, str]  # where in a file, whether a person said it, the text
+Place = tuple[str, str, bool, str]  # column, row or line, whether a person said it, the text
 SPOKEN = ("text", "transcript")  # words that people said: the name of a user may be one of them
-_SHOWN = 5
 _TEXT = (".md", ".json", ".jsonl", ".yaml", ".yml", ".csv", ".txt", ".svg")
 # Names so common that finding them tells nothing of a person or a machine.
 _COMMON = """
@@ -51,12 +50,13 @@ _TOKENS = {
         "a password in an address": r"[a-z][a-z0-9+.-]*://[^/\s:@\"']+:[^/\s@\"']+@",
     }.items()
 }
+_OWN = "a token of this machine"
 _PATHS = {
     # Not of an address (https://…), a fraction (a/b) or an option; that of a host (host:/a/b) is.
     "a path": r"(?:(?<=^)|(?<=[\s\"'`=(\[{,;|<>:@]))(?:/[\w.@+~-][^/\s\"'`<>|,;)\]}]*){2,}",
     "a path on Windows": r"(?<![A-Za-z])[A-Za-z]:\\+[\w.]|(?<!\\)\\\\[\w.-]+\\+[\w.$-]+",
     "a file address": r"\bfile:/",
-    "a home folder": r"(?:^|[\s\"'`=(/])(?:home|Users)/[\w.-]+/|~[\w.-]*/[\w.]",
+    "a home folder": r"(?<![^\s\"'`=(/])(?:home|Users)/[\w.-]+/|~[\w.-]*/[\w.]",
 }
 
 
@@ -65,15 +65,17 @@ class Found:
     """Something that must not go out.
 
     Attributes:
-        place: file, and column and row or line.
+        column: file, and column of a table.
+        at: row or line that it is first in.
         what: in words; a token only by its first letters.
     """
 
-    place: str
+    column: str
+    at: str
     what: str
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.what}"
+        return f"{self.column}{self.at}: {self.what}"
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,9 @@ class Local:
     @cached_property
     def patterns(self) -> list[tuple[str, re.Pattern[str], bool]]:
         """What to look for, in words; the expression; whether it may be in what was said."""
-        made = [(what, re.compile(text), True) for what, text in {**_TOKENS, **_PATHS}.items()]
+        own = {_OWN: "|".join(map(re.escape, self.secrets))} if self.secrets else {}
+        known = {**own, **_TOKENS, **_PATHS}
+        made = [(what, re.compile(text), True) for what, text in known.items()]
         roots = [
             re.escape(path.strip("/")) + r"(?:/|\b)" for path in self.folders if "/" in path[1:]
         ]
@@ -121,7 +125,7 @@ class Local:
 
 
 def scan(folder: Path, local: Local, allowed: Sequence[str] = ()) -> list[Found]:
-    """Everything under a folder that must not be published; at most five finds per file.
+    """Everything under a folder that must not be published; what is in a column often, once.
 
     Args:
         folder: an export.
@@ -136,35 +140,59 @@ def scan(folder: Path, local: Local, allowed: Sequence[str] = ()) -> list[Found]
         if path.is_file():
             name = path.relative_to(folder).as_posix()
             places = _parquet(path) if path.suffix == ".parquet" else _text(path)
-            found += islice(_of_file(name, places, local, allowed), _SHOWN)
+            found += _of_file(name, places, local, allowed)
     return found
 
 
 def _of_file(
     name: str, places: Iterable[Place], local: Local, allowed: Sequence[str]
 ) -> Iterator[Found]:
-    for place, said, text in chain([("", False, name)], places):
-        for known in allowed:
-            text = text.replace(known, "")
-        for what in _finds(text, said, local):
-            yield Found(f"{name}{place}", what)
+    seen: set[tuple[str, str]] = set()
+    for column, at, said, text in chain([("", "", False, name)], places):
+        for what in _finds(text, said, local, allowed):
+            if (column, what) not in seen:
+                seen.add((column, what))
+                yield Found(f"{name}{column}", at, what)
 
 
-def _finds(text: str, said: bool, local: Local) -> Iterator[str]:
-    if any(secret in text for secret in local.secrets):
-        yield "a token of this machine"
-        return
+def _finds(text: str, said: bool, local: Local, allowed: Sequence[str]) -> Iterator[str]:
     for what, pattern, everywhere in local.patterns:
         if said and not everywhere:
             continue
-        if match := pattern.search(text) or pattern.search(unquote(text)):
-            yield f"{what}: {_shown(what, match[0].strip())}"
-    if _is_below_root(text):
+        plain = unquote(text)
+        folders = what == "a path"
+        if match := _search(pattern, text, allowed, folders) or (
+            plain != text and _search(pattern, plain, allowed, folders)
+        ):
+            yield f"{what}: {_shown(what, match.strip())}"
+            if what == _OWN:
+                return
+    begun = max((len(one) for one in allowed if text.startswith(one)), default=0)
+    if _is_below_root(text) and (not begun or _is_below_root(text[begun:])):
         yield f"a path of this machine without its first slash: {text[:80]!r}"
 
 
+def _search(
+    pattern: re.Pattern[str], text: str, allowed: Sequence[str], folders: bool
+) -> str | None:
+    """The first match that may not go out, as it stands in the text.
+
+    Args:
+        folders: whether what begins inside an allowed text is looked at from that text's end on:
+            where `/data` is allowed, `/data/a.wav` is, and `/data/anna/a.wav` is not. Else all of
+            it must be inside.
+    """
+    spans = [found.span() for one in allowed if one for found in re.finditer(re.escape(one), text)]
+    for match in pattern.finditer(text):
+        start, end = match.start(), match.start() + len(match[0].rstrip("/"))
+        known = max((stop for begin, stop in spans if begin <= start < stop), default=start)
+        if known < end and not (folders and known > start and not pattern.search(text[known:end])):
+            return match[0]
+    return None
+
+
 def _shown(what: str, text: str) -> str:
-    hidden = what in _TOKENS
+    hidden = what == _OWN or what in _TOKENS
     return f"{text[:4]}..." if hidden else repr(text[:80])
 
 
@@ -189,14 +217,14 @@ def _parquet(path: Path) -> Iterator[Place]:
     schema = pq.read_schema(path)
     for key, value in (schema.metadata or {}).items():
         for text in _strings(_loaded(value.decode("utf-8", "replace"))):
-            yield f", metadata {key.decode()}", False, text
+            yield f", metadata {key.decode()}", "", False, text
     leaves = [leaf for field in schema for leaf in _string_leaves(field.name, field.type)]
     row = 0
     for batch in shards.batches(path, leaves, rows=1024) if leaves else ():
         for name in batch.schema.names:
             for text, at in _distinct(batch.column(name)):
                 for piece in _strings(_loaded(text)):
-                    yield f", column {name}, row {row + at}", name in SPOKEN, piece
+                    yield f", column {name}", f", row {row + at}", name in SPOKEN, piece
         row += len(batch)
 
 
@@ -227,9 +255,9 @@ def _text(path: Path) -> Iterator[Place]:
     with path.open(encoding="utf-8", errors="replace") as file:
         for number, line in enumerate(file, 1):
             place = f", line {number}"
-            yield place, False, line.rstrip("\n")
+            yield "", place, False, line.rstrip("\n")
             for piece in re.findall(r"[^\s\"'`|]+/[^\s\"'`|]+", line):
-                yield place, False, piece.strip(",;")
+                yield "", place, False, piece.strip(",;")
 
 
 def _loaded(text: str) -> Any:
