@@ -13,7 +13,8 @@
     ├── PublishError                the Hub refuses an upload or breaks off (exit 1)
     │   └── UnreachableError        nothing answers there; nothing was begun
     ├── StorageError                a run directory or cache that cannot be written or read
-    │   └── CorruptPartError        a part file that is missing or damaged
+    │   ├── CorruptPartError        a part file that is missing or damaged
+    │   └── UnwrittenError          a file for which there is no room, or no right to write
     ├── RunIncompleteError          some shards are missing; the same command continues (exit 1)
     └── Unusable                    one clip, candidate or score: a row or null with a reason
 
@@ -76,6 +77,10 @@ class UnreachableError(PublishError):
 
 class StorageError(GensrPrefError):
     """A part file cannot be written (disk full, read-only) or read (corrupt, out of reach)."""
+
+
+class UnwrittenError(StorageError):
+    """A file cannot be written; nothing of it is left."""
 
 
 class CorruptPartError(StorageError):

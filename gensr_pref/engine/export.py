@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby, islice
@@ -17,12 +16,13 @@ import yaml
 from gensr_pref import files, plugins, shards
 from gensr_pref.engine import catalogue, rundir
 from gensr_pref.engine.audit import audit
-from gensr_pref.errors import InputError, StorageError
-from gensr_pref.export import dataset, licences, published
+from gensr_pref.errors import InputError, StorageError, UnwrittenError
+from gensr_pref.export import dataset, licences, published, trl
 from gensr_pref.export.card import Facts, Table, card
 from gensr_pref.export.card_sections import FIGURE
 from gensr_pref.export.figure import agreement_figure
 from gensr_pref.export.pseudonyms import SECRET, How, Pseudonyms, opened
+from gensr_pref.export.replaced import replacing, require_place
 from gensr_pref.export.scan import Found, Local, scan
 from gensr_pref.location import is_remote
 
@@ -62,40 +62,35 @@ def export(
         ``non_commercial``: what forbids commercial use.
 
     Raises:
-        InputError: not a run directory; nothing to export; `out` holds something else; or what
-            would be published tells of this machine or its user (every place is named).
+        InputError: not a run directory; nothing to export; `out` holds something else, cannot be
+            replaced or is being written by another process; or what would be published tells of this machine or its user (every place is named).
         StorageError: something cannot be read or written. `out` is as it was.
     """
     document = rundir.document(run)
+    require_place(out)
     _require_ours(out)
+    if wanted.form == "trl":
+        trl.require_tokens(run)
     found = _whole_audit(run)
     names = None
     if publishing.anonymise is not None:
         names = opened(publishing.anonymise, publishing.secret or run / SECRET)
-    unfinished = out.parent / f".unfinished-{out.name}"
     try:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        unfinished.mkdir(parents=True)
-        facts = _written(run, unfinished, wanted, publishing, (document, found, names))
-        _require_harmless(unfinished, Local.here(run, out), publishing)
-        _take_place(unfinished, out)
-    except OSError as error:
-        raise StorageError(f"{out}: cannot be written: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+        with replacing(out) as unfinished:
+            facts = _written(run, unfinished, wanted, publishing, (document, found, names))
+            _require_harmless(unfinished, Local.here(run, out), publishing)
+    except (OSError, UnwrittenError) as error:
+        raise StorageError(_unwritten(out, error)) from error
     return _told(out, wanted, facts)
 
 
-def _take_place(new: Path, out: Path) -> None:
-    """Give a finished folder its name; what had it goes when that is done."""
-    if not out.exists():
-        new.rename(out)
-        return
-    old = out.parent / f".replaced-{out.name}"
-    shutil.rmtree(old, ignore_errors=True)
-    out.rename(old)
-    new.rename(out)
-    shutil.rmtree(old)
+def _unwritten(out: Path, error: BaseException) -> str:
+    """Nothing is kept of an export that breaks off, other than of a build."""
+    cause = error.__cause__ if isinstance(error, UnwrittenError) else error
+    why = getattr(cause, "strerror", None) or cause
+    return (
+        f"{out}: cannot be written: {why}. Make room or choose another OUT; it is as it was before"
+    )
 
 
 def _written(

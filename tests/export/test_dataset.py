@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import datasets
@@ -304,6 +305,19 @@ def test_trl_trains_on_it(built, tmp_path) -> None:
         processing_class=tokenizer,
     )
     assert trainer.train().training_loss == pytest.approx(np.log(2), abs=1e-5)
+
+
+def test_trl_without_tokens_is_refused_before_the_audit(run_folder, tmp_path) -> None:
+    for part in shards.parts(run_folder, "candidates"):
+        table, known = shards.read(part), shards.facts(part)
+        place = table.schema.get_field_index("tokens")
+        field = table.schema.field("tokens")
+        table = table.set_column(place, field, pa.nulls(len(table), field.type))
+        shards.write_table(part, table, known)
+    shutil.rmtree(run_folder / "audit", ignore_errors=True)
+    with pytest.raises(InputError, match=r"no candidate of .* has tokens"):
+        export(run_folder, tmp_path / "out", Wanted("trl"))
+    assert not (run_folder / "audit").exists()
 
 
 def test_trl_without_tokens_is_refused(built, monkeypatch) -> None:
