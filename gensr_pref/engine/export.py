@@ -24,7 +24,7 @@ from gensr_pref.export.figure import agreement_figure
 from gensr_pref.export.pseudonyms import SECRET, How, Pseudonyms, opened
 from gensr_pref.export.replaced import replacing, require_place
 from gensr_pref.export.scan import Found, Local, scan
-from gensr_pref.location import is_remote
+from gensr_pref.location import is_remote, require_local
 
 CARD = "README.md"
 _OURS = {CARD, FIGURE, "run.yaml", "audit.json", "summary.json", "data", "candidates", "wav",
@@ -63,22 +63,29 @@ def export(
 
     Raises:
         InputError: not a run directory; nothing to export; `out` holds something else, cannot be
-            replaced or is being written by another process; or what would be published tells of this machine or its user (every place is named).
+            replaced or is being written by another process; or what would be published tells of
+            this machine or its user (every column is named).
         StorageError: something cannot be read or written. `out` is as it was.
     """
     document = rundir.document(run)
     require_place(out)
     _require_ours(out)
+    secret = publishing.secret or run / SECRET
+    if publishing.anonymise is not None:
+        require_local(secret, "Say with --secret where its key is, on this machine")
     if wanted.form == "trl":
         trl.require_tokens(run)
     found = _whole_audit(run)
-    names = None
-    if publishing.anonymise is not None:
-        names = opened(publishing.anonymise, publishing.secret or run / SECRET)
+    names = None if publishing.anonymise is None else opened(publishing.anonymise, secret)
+    local = Local.here(out) if is_remote(run) else Local.here(run, out)
     try:
         with replacing(out) as unfinished:
             facts = _written(run, unfinished, wanted, publishing, (document, found, names))
-            _require_harmless(unfinished, Local.here(run, out), publishing)
+            _require_harmless(
+                unfinished,
+                local,
+                publishing,
+            )
     except (OSError, UnwrittenError) as error:
         raise StorageError(_unwritten(out, error)) from error
     return _told(out, wanted, facts)
@@ -188,7 +195,7 @@ def _last_change(run: Path) -> int:
 
 def _summary(run: Path) -> dict[str, Any]:
     try:
-        return dict(json.loads((run / "summary.json").read_text(encoding="utf-8")))
+        return dict(json.loads(shards.read_text(run / "summary.json")))
     except (OSError, ValueError) as error:
         raise InputError(
             f"{run}: its summary.json is missing or damaged. Run the same build again"

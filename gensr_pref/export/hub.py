@@ -251,7 +251,7 @@ def _explained(target: Target) -> Iterator[None]:
     from huggingface_hub.utils import logging
 
     level = logging.get_verbosity()
-    logging.set_verbosity_error()
+    logging.set_verbosity(logging.ERROR)
     try:
         yield
     except KeyboardInterrupt:

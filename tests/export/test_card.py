@@ -10,8 +10,8 @@ from markdown_it import MarkdownIt
 
 from gensr_pref import shards
 from gensr_pref.engine.audit import audit
-from gensr_pref.engine.listening import votes
 from gensr_pref.engine.export import Publishing, export
+from gensr_pref.engine.listening import votes
 from gensr_pref.errors import InputError
 from gensr_pref.export import published
 from gensr_pref.export.card import Facts, Table, _size, card
