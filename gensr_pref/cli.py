@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from gensr_pref import __version__, plugins
+from gensr_pref import __version__, interruption, plugins
 from gensr_pref.errors import GensrPrefError, InputError, RunIncompleteError
 from gensr_pref.location import located, require_local
 
@@ -26,11 +26,12 @@ _DIRECTORY = "run directory, or the URL of one"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     plugins.search(Path.cwd())
-    signal.signal(signal.SIGTERM, _interrupted)
+    command: Command | None = None
     try:
-        options = parse(arguments)
-        command: Command = options.command
-        command(options)
+        with interruption.heeded():
+            options = parse(arguments)
+            command = options.command
+            command(options)
     except InputError as error:
         print(f"gensr-pref: {error}", file=sys.stderr)
         return 2
@@ -41,16 +42,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C changes nothing any more
-        print(
-            "gensr-pref: interrupted. What is finished is kept; the same command continues.",
-            file=sys.stderr,
-        )
+        kept = " What is finished is kept; the same command continues."
+        print(f"gensr-pref: interrupted.{kept if command in _CONTINUED else ''}", file=sys.stderr)
         return 1
     return 0
-
-
-def _interrupted(number: int, frame: object) -> None:
-    raise KeyboardInterrupt
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -335,7 +330,8 @@ def _show(
     if not summary["complete"] or not summary["clips"]:
         raise RunIncompleteError(text.incomplete(summary))
     if not options.json and found:
-        print(f"\n{text.next_steps(out, summary, found)}")
+        said = options.overrides if brief else ()
+        print(f"\n{text.next_steps(out, summary, found, said)}")
 
 
 def _audit(options: argparse.Namespace) -> None:
@@ -532,6 +528,9 @@ def _train(options: argparse.Namespace) -> None:
         told = {"tokenizer": out, "digest": tokenize(recipe, base, options.out).digest}
         use = f"In a recipe: model: {{paradigm: ar, tokenizer: {out}}}"
     print(json.dumps(told) if options.json else f"{out}: trained. {use}")
+
+
+_CONTINUED = (_demo, _build, _plan, _score, _evaluate, _restore, _fetch, _train)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from gensr_pref import store
-from gensr_pref.errors import GensrPrefError, StorageError
+from gensr_pref.errors import GensrPrefError, InputError, StorageError
 
 RENEWED_SECONDS = 15.0
 STALE_SECONDS = 60.0  # four renewals that did not come
@@ -78,7 +78,7 @@ def held(folder: Path, busy: GensrPrefError) -> Iterator[None]:
     finally:
         over.set()
         beat.join()
-        with suppress(StorageError):  # then it goes stale
+        with suppress(StorageError, InputError):  # then it goes stale
             if not lost.is_set():
                 store.put(place, _text(replace(mine, released=True)))
 
@@ -130,7 +130,7 @@ def _is_alive(folder: Path, number: int, there: Lease) -> bool:
 def _renew(place: Path, mine: Lease, over: threading.Event, lost: threading.Event) -> None:
     """Renew a lease until it is over; end the main thread's work where it is another's now."""
     while not over.wait(RENEWED_SECONDS):
-        with suppress(StorageError):  # tried again; the work itself will meet it too
+        with suppress(StorageError, InputError):  # tried again; the work itself will meet it too
             mine = replace(mine, renewed=mine.renewed + 1)
             store.put(place, _text(mine))
             if _newest(place.parent)[0] > int(place.name):

@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from gensr_pref.errors import GensrPrefError, StorageError
+from gensr_pref.errors import GensrPrefError, InputError, StorageError
 
 SMALL_BYTES = 2**20  # an object that is fetched at once, whatever is asked of it
 _TAGS = ("ETag", "etag", "md5Hash", "checksum")  # as the file systems of fsspec call it
@@ -250,9 +250,12 @@ def _asked(path: Path, done: str) -> Iterator[None]:
     except GensrPrefError:
         raise
     except FileNotFoundError as error:
-        if _code(error) != "NoSuchBucket" and done == "read":
+        if _code(error) == "NoSuchBucket":  # met at the first file of the folder that was named
+            said = f"{_said(error)}. Make the bucket, or name another."
+            raise InputError(f"{path.parent}: {said}") from error
+        if done == "read":
             raise
-        raise _storage_error(path, done, error, "Make the bucket, or name another.") from error
+        raise _storage_error(path, done, error, _CUT_OFF) from error
     except PermissionError as error:
         advice = (
             "See that the credentials (of the environment or ~/.aws) are right and may list, read, "
@@ -264,8 +267,11 @@ def _asked(path: Path, done: str) -> Iterator[None]:
 
 
 def _storage_error(path: Path, done: str, error: Exception, advice: str) -> StorageError:
-    said = str(error).strip().rstrip(".") or type(error).__name__
-    return StorageError(f"{path}: cannot be {done}: {said}. {advice}")
+    return StorageError(f"{path}: cannot be {done}: {_said(error)}. {advice}")
+
+
+def _said(error: Exception) -> str:
+    return str(error).strip().rstrip(".") or type(error).__name__
 
 
 def _code(error: BaseException) -> str:

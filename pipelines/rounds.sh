@@ -2,9 +2,9 @@
 # Rounds of pairs and alignment: each round's policy samples the pairs of the next, and is its
 # reference.
 #   pipelines/rounds.sh RUN.yaml TRAIN.yaml OUT ROUNDS [key=value of the run file ...]
-# RUN.yaml has one generator, with the option `checkpoint`, and TRAIN.yaml the same. A round that is
-# done is not done again, so the same command continues.
-set -eu
+# RUN.yaml has one generator, with the option `checkpoint`, and TRAIN.yaml the same. TRAIN holds
+# key=value for every training. What is done is not done again, so the same command continues.
+set -euf
 
 if [ $# -lt 4 ]; then
     sed -n '2,6s/^# *//p' "$0" >&2
@@ -15,10 +15,11 @@ mkdir -p "$3"
 out=$(cd "$3" && pwd)
 shift 4
 
-build() { gensr-pref build "$run" --out "$out/pairs-$round" "seed=$round" "$@"; }
+# The run's seed stays, and with it which clips are held out.
+build() { gensr-pref build "$run" --out "$out/pairs-$round" "$@"; }
 train() {
     gensr-pref train "$recipe" --out "$out/policy-$round" "seed=$round" \
-        "pairs.source={kind: run, path: '$out/pairs-$round'}" "$@"
+        "pairs.source={kind: run, path: '$out/pairs-$round'}" ${TRAIN:-} "$@"
 }
 
 round=1
@@ -28,8 +29,8 @@ while [ "$round" -le "$rounds" ]; do
         train
     else
         last="$out/policy-$((round - 1))"
-        build "generators.0.options.checkpoint=$last" "$@"
-        train "generator.options.checkpoint=$last"
+        build "$@" "generators.0.options.checkpoint='$last'"
+        train "generator.options.checkpoint='$last'"
     fi
     round=$((round + 1))
 done

@@ -30,6 +30,30 @@ def heeds_interrupts() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
+@pytest.fixture
+def handlers_restored() -> Iterator[None]:
+    """A command that was interrupted ignores Ctrl-C from then on; the tests after it must not."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, how in before.items():
+        signal.signal(number, how)
+
+
+class DroppedSignal:
+    """Whose end is where a signal comes: what is raised there, Python prints and drops."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __del__(self) -> None:
+        signal.raise_signal(self.number)
+
+    @classmethod
+    def sent(cls, number: int) -> None:
+        """Let a signal come whose exception is dropped."""
+        cls(number)
+
+
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[S3Server]:
     """An S3 server on this machine, with an empty bucket."""

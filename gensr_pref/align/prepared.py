@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
+from gensr_pref import interruption
 from gensr_pref.align.pairs import PairedClip, PairTable, Side
 from gensr_pref.errors import InputError
 from gensr_pref.identity import CLEAN
@@ -112,6 +113,7 @@ def _write(folder: Path, source: PairTable, hear: Hear, target: Target, clean: b
     index, forms = _Index(), {}
     with (folder / "x.bin").open("wb") as x, (folder / "targets.bin").open("wb") as targets:
         for clip in tqdm(source.clips(), desc="features", unit="clip", leave=False):
+            interruption.check()
             if clean and clip.clean is None:
                 raise InputError(f"anchor.side: clip {clip.clip_id} has no clean target")
             index.clips.append(clip.clip_id)

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from gensr_pref import interruption
 from gensr_pref.align import ar, fm, mgm
 from gensr_pref.align.examples import Example, Examples, windows
 from gensr_pref.align.recipe import AutoregressiveShape, FlowShape, MaskedShape, Pretrain
@@ -124,6 +125,7 @@ def pretrain(recipe: Pretrain, base: Path, out: Path) -> Policy:
     batches = windows(Examples.opened(recipe, base, out), recipe, training.step)
     with tqdm(total=recipe.steps, initial=training.step, desc="pretrain", unit="step") as bar:
         while training.progress(recipe) < 1:
+            interruption.check()
             began = time.monotonic()
             losses = train_step(training, recipe, next(batches))
             training.seconds += time.monotonic() - began

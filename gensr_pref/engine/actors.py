@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gensr_pref import interruption
 from gensr_pref.config import Engine
 from gensr_pref.engine.cluster import Crew, crews, require, resources, started
 from gensr_pref.engine.isolation import around
@@ -42,6 +43,7 @@ from gensr_pref.schema import Reason
 
 GRACE_SECONDS = 15.0  # beyond the limit: a worker that can stop by itself shall do so
 LOOK_SECONDS = 30.0  # how often it is seen whether nodes have come
+HEED_SECONDS = 1.0  # how often it is seen whether this process is to stop
 BAD_STARTS = 10  # processes in a row that die before they can work
 
 
@@ -123,6 +125,7 @@ class _Pool:
 
     def run(self) -> Iterator[Event]:
         while self._left():
+            interruption.check()
             yield from self._staff()
             self._assign()
             waited = [*self._busy, *self._starting]
@@ -267,7 +270,8 @@ class _Pool:
     def _patience(self) -> float:
         """Seconds until something is to be done unasked."""
         first = min(map(self._deadline, self._busy.values()), default=math.inf)
-        return max(0.0, min(first, self._looked + LOOK_SECONDS) - time.monotonic())
+        left = min(first, self._looked + LOOK_SECONDS) - time.monotonic()
+        return min(HEED_SECONDS, max(0.0, left))
 
     def _end_overdue(self) -> Iterator[Event]:
         for stream, running in list(self._busy.items()):

@@ -69,8 +69,14 @@ class Blueprint:
         return {"run": self.run.name, **self.document["provenance"]}
 
 
-def draw_up(run: Run, base: Path) -> Blueprint:
+def draw_up(
+    run: Run, base: Path, known: Callable[[dict[str, Any]], None] = lambda document: None
+) -> Blueprint:
     """Check a run file against the plugins and the corpus it names; load no model.
+
+    Args:
+        known: is called before any recording is looked at, which may take long, with what
+            ``run.yaml`` will hold but for what is said in the corpus.
 
     Raises:
         InputError: anything that would fail later and can be known now.
@@ -83,6 +89,7 @@ def draw_up(run: Run, base: Path) -> Blueprint:
     cast_votes(votes_of(panel.facts()["metrics"]), run.pairing)
     if not clean:
         _check_candidates(run)
+    known(_document(run, generators, panel, ()))
     planned: Plan = plan(run.corpus, run.seed, base)
     _check_named(run, generators, planned)
     document = _document(run, generators, panel, texts_of(planned.clips))
@@ -203,7 +210,7 @@ def identity(document: dict[str, Any]) -> dict[str, Any]:
     provenance = document["provenance"]
     generators = [_known(one) for one in provenance["generators"]]
     panel = [_known(facts.without_votes(one)) for one in provenance["panel"]]
-    kept = {k: v for k, v in provenance.items() if k not in ("fingerprint", "corpus")}
+    kept = {k: v for k, v in provenance.items() if k not in _UNSHAPING}
     return {
         "seed": document["seed"],
         "corpus": document["corpus"],
@@ -212,6 +219,9 @@ def identity(document: dict[str, Any]) -> dict[str, Any]:
         "engine": {"shard_clips": document["engine"]["shard_clips"]},
         "provenance": {**kept, "generators": generators, "panel": panel},
     }
+
+
+_UNSHAPING = ("fingerprint", "corpus", "pairing")  # of the provenance
 
 
 def _known(entry: dict[str, Any]) -> dict[str, Any]:

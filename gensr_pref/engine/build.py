@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gensr_pref import shards
+from gensr_pref import interruption, shards
 from gensr_pref.config import Run
 from gensr_pref.corpus.clips import ClipSpec
 from gensr_pref.engine import actors, rundir, serial
@@ -59,7 +60,7 @@ def build(run: Run, base: Path, out: Path) -> dict[str, Any]:
         StorageError: the directory cannot be written; what is finished stays.
     """
     out, base = out.absolute(), base.absolute()  # anyone's code may change the working folder
-    blueprint = draw_up(run, base)
+    blueprint = draw_up(run, base, partial(rundir.require_settings, out))
     with rundir.opened(out, blueprint) as layout:
         jobs = outstanding(blueprint, layout, out)
         write_failures(
@@ -68,6 +69,7 @@ def build(run: Run, base: Path, out: Path) -> dict[str, Any]:
         setup = Setup(run, base, out, blueprint.facts, blueprint.texts)
         with _progress(blueprint, jobs, out) as progress:
             lost = _watch(_execute(setup, jobs), progress, out)
+            interruption.check()
             if shards.parts(out, "scores"):
                 write_pairs(out, blueprint.document)
             summary = write_summary(out, blueprint.document, len(layout), lost)

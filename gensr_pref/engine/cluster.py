@@ -6,21 +6,25 @@ import logging
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from gensr_pref import interruption
 from gensr_pref.config import Engine
 from gensr_pref.engine.work import Stage
-from gensr_pref.errors import ConfigError
+from gensr_pref.errors import ConfigError, RunIncompleteError
 
 _SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DEDUP_LOGS": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+    "RAY_gcs_server_port_wait_time_s": "150",  # 30 by default, too few where CPUs are busy
 }
+TRIES = 3  # at starting Ray: a node has 30 s to come up, which Ray 2.60 lets nobody change
 
 
 @dataclass(frozen=True)
@@ -96,13 +100,12 @@ def started(engine: Engine) -> Iterator[None]:
 
     ours = not ray.is_initialized()
     if ours:
-        with _signals_kept():
-            ray.init(**_settings(engine))
+        _start(engine)
     try:
         yield
     finally:
         if ours:
-            with undisturbed():
+            with interruption.deferred():
                 ray.shutdown()
 
 
@@ -114,17 +117,38 @@ def resources() -> tuple[int, float]:
     return int(found.get("CPU", 1)), float(found.get("GPU", 0))
 
 
-@contextmanager
-def undisturbed() -> Iterator[None]:
-    """A block that a second Ctrl-C does not cut short."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+def _start(engine: Engine) -> None:
+    """Start Ray, which is slow where the machine is busy, or join the one that runs.
+
+    What a failed try has started is ended by Ray when this process ends.
+
+    Raises:
+        ConfigError: the cluster at `engine.address` cannot be joined.
+        RunIncompleteError: Ray does not start here.
+    """
+    import ray
+
+    began = time.monotonic()
+    for left in reversed(range(1 if engine.address else TRIES)):
+        interruption.check()
+        try:
+            with _signals_kept():
+                ray.init(**_settings(engine))
+            return
+        except Exception as error:  # Ray has no type of its own for this
+            ray.shutdown()
+            said = (str(error).splitlines() or [type(error).__name__])[0]
+            if engine.address:
+                raise ConfigError(
+                    f"engine.address: Ray at {engine.address!r} cannot be joined: {said}"
+                ) from error
+            if not left:
+                passed = f"{time.monotonic() - began:.0f} s"
+                raise RunIncompleteError(
+                    f"Ray did not start within {passed} ({TRIES} tries; the last: {said}). Run the "
+                    "same command again when the machine is less busy, or set engine.kind=serial "
+                    "(one process; of a command that has --workers: --workers 1)"
+                ) from error
 
 
 @contextmanager

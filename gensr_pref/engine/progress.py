@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections import Counter, deque
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -30,6 +31,7 @@ from gensr_pref.engine.work import (
     Stuck,
     Tick,
 )
+from gensr_pref.errors import StorageError
 
 SNAPSHOTS = "progress.jsonl"  # of a run directory
 WINDOW = 20  # snapshots, one every 30 s, that a rate is taken over: 10 minutes
@@ -169,6 +171,9 @@ class Progress:
     ) -> None:
         for one in self._bars.values():
             one.__exit__(kind, error, trace)
+        if kind is not None:
+            with suppress(StorageError):  # which may be what ends the build
+                self._tell("interrupted")
 
     def _staffed(self, event: Staffed) -> None:
         self._shared = len(event.stages) > 1

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from gensr_pref import audio, config, plugins, shards
+from gensr_pref import audio, config, interruption, plugins, shards
 from gensr_pref.audio import Sound, Wave
 from gensr_pref.config import GeneratorUse
 from gensr_pref.corpus.files import by_stem
@@ -206,6 +206,7 @@ class _Work:
         chosen: list[Row] = []
         with written(file.target, rate) as joined:
             for origin in self._origins(file):
+                interruption.check()
                 noisy = audio.read(file.source, origin.start, origin.frames)
                 wave, told = self._piece(origin, noisy, rate)
                 chosen.append(told)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -82,6 +83,26 @@ def record(out: Path, found: dict[str, Any]) -> None:
     shards.write_text(out / "run.yaml", text)
 
 
+def require_settings(out: Path, wanted: dict[str, Any]) -> None:
+    """Refuse a run whose settings alone tell that it is not the one that is there, or shrinks it.
+
+    For this no recording need be looked at; `opened` looks at all the rest.
+
+    Args:
+        wanted: what ``run.yaml`` is to hold, as far as it is known without the corpus.
+
+    Raises:
+        RunMismatchError: it is another run; the difference is shown.
+    """
+    if not shards.exists(out / "run.yaml"):
+        return
+    there = document(out)
+    limit, placed = wanted["corpus"]["limit"], sum(map(len, clip_ids(out)))
+    shrinks = limit is not None and limit < placed
+    if shrinks or not facts.is_contained(there["provenance"], wanted["provenance"]):
+        _refuse(out, there, wanted)
+
+
 def _require_growth(out: Path, there: dict[str, Any], blueprint: Blueprint) -> None:
     """Refuse a run that is not the one that is there, with candidates, metrics or clips added."""
     old, new = there["provenance"], blueprint.document["provenance"]
@@ -89,16 +110,13 @@ def _require_growth(out: Path, there: dict[str, Any], blueprint: Blueprint) -> N
     said = texts_digest(texts_of(blueprint.clips, placed or None))  # lost: that it has not grown
     if facts.is_contained(old, new) and ("texts" not in old or old["texts"] == said):
         return
-    _refuse(out, there, blueprint)
+    _refuse(out, there, blueprint.document)
 
 
-def _refuse(out: Path, there: dict[str, Any], blueprint: Blueprint) -> None:
-    old, new = _flat(identity(there)), _flat(identity(blueprint.document))
-    changed = [
-        f"  {key}: {old.get(key, 'absent')!r} there, {new.get(key, 'absent')!r} now"
-        for key in sorted(old.keys() | new.keys())
-        if old.get(key, _ABSENT) != new.get(key, _ABSENT)
-    ]
+def _refuse(out: Path, there: dict[str, Any], wanted: dict[str, Any]) -> None:
+    old, new = identity(there), identity(wanted)
+    what_follows = old.pop("provenance"), new.pop("provenance")
+    changed = _differences(old, new) or _differences(*what_follows, "provenance")
     if len(changed) > _SHOWN:
         changed = [*changed[:_SHOWN], f"  ... and {len(changed) - _SHOWN} more"]
     raise RunMismatchError(
@@ -108,7 +126,20 @@ def _refuse(out: Path, there: dict[str, Any], blueprint: Blueprint) -> None:
     )
 
 
-_ABSENT = object()
+def _differences(old: Any, new: Any, prefix: str = "") -> list[str]:
+    """A line for each field that is not the same, in the words of YAML."""
+    before, now = _worded(old, prefix), _worded(new, prefix)
+    told = {
+        key: (before.get(key, "not set"), now.get(key, "not set"))
+        for key in sorted(before.keys() | now.keys())
+    }
+    return [f"  {key}: {a} there, {b} now" for key, (a, b) in told.items() if a != b]
+
+
+def _worded(node: Any, prefix: str) -> dict[str, str]:
+    """Fields by dotted key, as JSON, which is YAML too."""
+    found = _flat(node, prefix)
+    return {key: json.dumps(value, ensure_ascii=False) for key, value in found.items()}
 
 
 def _flat(node: Any, prefix: str = "") -> dict[str, Any]:

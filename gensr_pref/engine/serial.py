@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from gensr_pref import interruption
 from gensr_pref.engine.work import Event, Finished, Job, Lost, WorkerOf, is_fatal
 
 
@@ -21,7 +22,9 @@ def run(worker: WorkerOf, setup: Any, jobs: Sequence[Job]) -> Iterator[Event]:
     for job in jobs:
         for task in job:
             try:
-                yield from only.run(task)
+                for event in only.run(task):
+                    interruption.check()
+                    yield event
             except Exception as error:  # one shard's fault must not cost the others
                 if is_fatal(error):
                     raise

@@ -17,8 +17,8 @@ def status(out: Path) -> dict[str, Any]:
     """The last snapshot of a build.
 
     Returns:
-        The snapshot's fields, with ``state`` (``running``, ``interrupted``, ``finished`` or
-        ``incomplete``) as it is now, and ``age_seconds`` since it was taken.
+        The snapshot's fields, with ``state`` (``starting``, ``running``, ``interrupted``,
+        ``finished`` or ``incomplete``) as it is now, and ``age_seconds`` since it was taken.
 
     Raises:
         RunMismatchError: not a run directory, or no build has begun to work on it.
@@ -28,7 +28,9 @@ def status(out: Path) -> dict[str, Any]:
     if found is None:
         raise RunMismatchError(f"{out}: no build has begun to work on it")
     held = shards.is_held(out / ".lock")
-    if found["state"] == "running" and not held:
+    if held and found["state"] != "running":
+        found["state"] = "starting"  # the snapshot is the build's before
+    elif found["state"] == "running" and not held:
         found["state"] = "interrupted"
     age = max(0.0, round(time.time() - found["time"], 1))
     return {"out": str(out), "name": name, **found, "age_seconds": age}
@@ -39,6 +41,6 @@ def watched(out: Path, seconds: float) -> Iterator[dict[str, Any]]:
     while True:
         found = status(out)
         yield found
-        if found["state"] != "running":
+        if found["state"] not in ("starting", "running"):
             return
         time.sleep(seconds)

@@ -12,15 +12,15 @@ CHEAP = Path(__file__).parents[1] / "engine" / "cheap.py"
 GENERATORS = ("fm-tiny", "ar-tiny", "mgm-tiny")
 DATA = {
     "corpus": {
-        "source": {"kind": "folder", "path": str(sample.FOLDER / "speech")},
+        "source": {"kind": "folder", "path": "speech"},
         "segment_seconds": [0.8, 1.6],
         "limit": 8,
-        "degrade": {"noise": {"source": {"kind": "folder", "path": str(sample.FOLDER / "noise")}}},
+        "degrade": {"noise": {"source": {"kind": "folder", "path": "noise"}}},
         "validation": {"share": 0.4, "by": "clip"},
     },
     "generators": [{"use": use, "candidates": 3} for use in GENERATORS],
     "panel": [{"metric": "cheap:Roughness"}],
-    "pairing": {"pairs_per_clip": 6},
+    "pairing": {"pairs_per_clip": 9},
     "engine": {"kind": "serial", "shard_clips": 3},
 }
 
@@ -30,6 +30,8 @@ def run(tmp_path_factory) -> Path:
     """A run directory with pairs of each generator; nobody may write into it."""
     folder = tmp_path_factory.mktemp("aligned")
     shutil.copy(CHEAP, folder)
+    for part in ("speech", "noise"):  # an absolute path would be part of the clips' identity
+        shutil.copytree(sample.FOLDER / part, folder / part)
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(folder))
         build(config.parse(DATA, config.Run, "test"), folder, folder / "run")

@@ -11,8 +11,10 @@ import yaml
 
 from gensr_pref import config
 from gensr_pref.align import recipe as recipes
+from gensr_pref.align.alignment import started
 from gensr_pref.align.dpo_recipe import Average, Dpo, Objective, Pairs
-from gensr_pref.align.trainer import align, losses, started
+from gensr_pref.align.step import losses
+from gensr_pref.align.trainer import align
 from gensr_pref.engine.build import build
 
 from .conftest import CHEAP, DATA

@@ -9,9 +9,11 @@ import torch
 
 from gensr_pref import config
 from gensr_pref.align import trainer
+from gensr_pref.align.alignment import started
 from gensr_pref.align.batches import stratified
 from gensr_pref.align.dpo_recipe import Dpo
-from gensr_pref.align.trainer import align, held_out, losses, started, train_step
+from gensr_pref.align.step import held_out, losses, train_step
+from gensr_pref.align.trainer import align
 from gensr_pref.generators.flow import Flow
 from gensr_pref.generators.masked import Masked
 from gensr_pref.generators.pretrained import from_pretrained

@@ -3,14 +3,15 @@
 import shutil
 
 import numpy as np
-import pyarrow as pa
 import pytest
 import torch
 
 from gensr_pref import audio, shards
 from gensr_pref.align.trainer import align
+from gensr_pref.engine.export import export
 from gensr_pref.engine.pair import pair
 from gensr_pref.errors import ConfigError, InputError, RunMismatchError
+from gensr_pref.export.dataset import Wanted
 from gensr_pref.generators.checkpoint import save
 from gensr_pref.generators.pretrained import from_pretrained
 from gensr_pref.schema import column
@@ -29,32 +30,12 @@ def golden(run, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def exported(run, golden, tmp_path_factory):
-    """Both runs in the columns of docs/export.md."""
-    return {
-        "unanimous": written(run, tmp_path_factory.mktemp("exported")),
-        "golden": written(golden, tmp_path_factory.mktemp("exported")),
-    }
-
-
-def written(run, out):
-    clips = {row["clip_id"]: row for row in shards.read_all(run, "clips").to_pylist()}
-    sides = {row["candidate_id"]: row for row in shards.read_all(run, "candidates").to_pylist()}
-    splits = {"train": [], "validation": []}
-    for row in shards.read_all(run, "pairs").to_pylist():
-        clip = clips[row["clip_id"]]
-        made = {"pair_id": row["pair_id"], "clip_id": row["clip_id"], "prompt": clip["noisy"]}
-        for which in ("chosen", "rejected"):
-            name = row[f"{which}_id"]
-            side = sides.get(name, {"generator": "clean", "audio": clip["clean"]})
-            fields = ("generator", "revision", "tokens", "latent")
-            made |= {f"{which}_id": name, which: side["audio"]}
-            made |= {f"{which}_{field}": side.get(field) for field in fields}
-        splits[clip["split"]].append(made)
-    (out / "data").mkdir()
-    for split, rows in splits.items():
-        table = pa.Table.from_pylist(rows)
-        shards.write_table(out / "data" / f"{split}-00000-of-00001.parquet", table, {})
-    return out
+    """Both runs as `gensr-pref export` writes them."""
+    folder = tmp_path_factory.mktemp("exported")
+    shutil.copytree(run, folder / "run")  # exporting audits a run
+    for name, source in (("unanimous", folder / "run"), ("golden", golden)):
+        export(source, folder / name, Wanted())
+    return {name: folder / name for name in ("unanimous", "golden")}
 
 
 @every_paradigm

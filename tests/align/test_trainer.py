@@ -15,7 +15,8 @@ from gensr_pref.align import objectives, trainer
 from gensr_pref.align.alarms import Alarms
 from gensr_pref.align.average import averaged
 from gensr_pref.align.dpo_recipe import Average, Dpo
-from gensr_pref.align.trainer import align, learning_rate, losses, train_step
+from gensr_pref.align.step import learning_rate, losses, train_step
+from gensr_pref.align.trainer import align
 from gensr_pref.errors import ConfigError
 from gensr_pref.generators.pretrained import from_pretrained
 from gensr_pref.generators.tiny import SHIPPED
@@ -96,7 +97,7 @@ def test_a_crop_is_of_both_sides_and_of_what_is_heard(paradigm, run, tmp_path) -
     [start] = [k for k in range(len(x)) if np.array_equal(x[k : k + 20].T, batch.rows.x[0].numpy())]
     for side, place in ((data.chosen, 0), (data.rejected, 1)):
         target = data.target(int(side[number]))
-        row = batch.rows.target[place * 2 * 6].numpy()
+        row = batch.rows.target[place * batch.draws * len(batch.pairs)].numpy()
         whole = row if paradigm == "fm" else row.T[1:]
         np.testing.assert_array_equal(whole, target[extra + start :][:20])
         if extra:

@@ -22,9 +22,10 @@ import torch
 
 from gensr_pref import audio, config, shards
 from gensr_pref.align import objectives
+from gensr_pref.align.alignment import Alignment, started
 from gensr_pref.align.batches import Batch
 from gensr_pref.align.dpo_recipe import BETA, Dpo
-from gensr_pref.align.trainer import Alignment, started, train_step
+from gensr_pref.align.step import train_step
 from gensr_pref.align.utility import Measured, counted
 
 SETTINGS = {

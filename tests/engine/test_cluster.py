@@ -1,12 +1,15 @@
 """Several Ray nodes on one machine: one is killed, one comes later; which processes are started."""
 
+import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from gensr_pref import cli
 from gensr_pref.config import Engine
 from gensr_pref.engine import actors
+from gensr_pref.engine import cluster as clusters
 from gensr_pref.engine.build import build
 from gensr_pref.engine.cluster import Crew, crews, require
 from gensr_pref.engine.work import Lost, Restarted
@@ -97,3 +100,53 @@ def test_gpus_that_are_not_here_are_refused_and_not_waited_for():
     require(waits, crews(waits, 8, 0), 0)
     certain = Engine(device="cuda:1", workers=2)
     require(certain, crews(certain, 8, 0), 0)
+
+
+@pytest.mark.slow
+def test_ray_that_is_slow_to_start_is_given_more_time(monkeypatch):
+    """The first start runs out of its time, as on a busy machine; the second is a real one."""
+    import ray
+
+    tries, init = [], ray.init
+
+    def slow(**settings):
+        tries.append(settings)
+        if len(tries) == 1:
+            raise Exception("The current node timed out during startup. This could happen\nbecause")
+        return init(**settings)
+
+    monkeypatch.setattr(ray, "init", slow)
+    with clusters.started(Engine(workers=1)):
+        assert clusters.resources()[0] >= 1
+    assert len(tries) == 2
+
+
+def test_ray_that_does_not_start_is_told_in_one_line(run, base, tmp_path, monkeypatch, capsys):
+    import ray
+
+    def slow(**settings):
+        raise Exception("The current node timed out during startup. This could happen\nbecause")
+
+    monkeypatch.setattr(ray, "init", slow)
+    arguments = ["build", str(base / "run.yaml"), "--out", str(tmp_path / "run")]
+    assert cli.main([*arguments, "engine.kind=ray"]) == 1
+    told = capsys.readouterr().err.splitlines()
+    assert told[-1].startswith("gensr-pref: Ray did not start within 0 s (3 tries; the last: The")
+    assert "engine.kind=serial" in told[-1]
+    assert cli.main([*arguments, "engine.kind=ray", "engine.address=10.0.0.1:6379"]) == 2
+    told = capsys.readouterr().err.splitlines()
+    assert told[-1].startswith("gensr-pref: engine.address: Ray at '10.0.0.1:6379' cannot be")
+
+
+def test_time_for_ray_is_more_than_its_own_unless_it_is_set(monkeypatch):
+    import ray
+
+    name, seen = "RAY_gcs_server_port_wait_time_s", []
+    monkeypatch.setattr(ray, "init", lambda **settings: seen.append(os.environ[name]))
+    monkeypatch.delenv(name, raising=False)
+    for given in (None, "7"):
+        if given:
+            monkeypatch.setenv(name, given)
+        with clusters.started(Engine(workers=1)):
+            pass
+    assert seen == ["150", "7"]

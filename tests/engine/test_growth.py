@@ -151,7 +151,7 @@ def test_vote_that_changes_scores_nothing_anew(project):
         ("generators.0.candidates=2", "candidates: 3 there, 2 now"),
         ("generators.0.options.how=memory", "options.how"),
         ("panel=[{metric: 'cheap:Roughness'}]", "panel.1.metric"),
-        ("corpus.limit=3", r"4 of its 7 clips"),
+        ("corpus.limit=3", "limit: null there, 3 now"),
         ("corpus.segment_seconds=[1, 15]", "segment_seconds"),
     ],
 )

@@ -10,6 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from gensr_pref import cli
+from gensr_pref.engine.build import build
+from gensr_pref.engine.progress import Progress
+from gensr_pref.engine.status import status
+from gensr_pref.engine.work import Tick
+
+from ..conftest import DroppedSignal
 from .conftest import tables
 
 COMMAND = [str(Path(sys.executable).parent / "gensr-pref"), "build"]
@@ -98,6 +105,47 @@ def test_interrupted_twice_in_a_row(base, tmp_path, undisturbed, kind):
     assert "Traceback" not in told
     subprocess.run(arguments, check=True, capture_output=True)
     assert tables(out) == undisturbed
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("kind", ["serial", pytest.param("ray", marks=pytest.mark.slow)])
+def test_signal_whose_exception_is_dropped_stops_a_build(
+    base, tmp_path, number, kind, monkeypatch, capsys, handlers_restored
+):
+    out, shown = tmp_path / "run", Progress.show
+
+    def show(self, event):
+        shown(self, event)
+        if isinstance(event, Tick) and not dropped:
+            dropped.append(DroppedSignal.sent(number))
+
+    dropped: list[None] = []
+    monkeypatch.setattr(Progress, "show", show)
+    arguments = [str(base / "run.yaml"), "--out", str(out), f"engine.kind={kind}"]
+    assert cli.main(["build", *arguments, "engine.workers=1", "engine.shard_clips=1"]) == 1
+    assert "interrupted. What is finished is kept" in capsys.readouterr().err
+    assert parts(out) < 14
+    monkeypatch.undo()
+    assert cli.main(["build", *arguments, "engine.shard_clips=1"]) == 0
+
+
+def test_interrupted_build_has_told_how_far_it_came(base, tmp_path, run, monkeypatch):
+    out, shown = tmp_path / "run", Progress.show
+
+    def show(self, event):
+        shown(self, event)
+        if isinstance(event, Tick) and event.stage == "score":
+            raise error
+
+    monkeypatch.setattr(Progress, "show", show)
+    for error in (KeyboardInterrupt(), RuntimeError("any")):
+        with pytest.raises(type(error)):
+            build(run("engine.shard_clips=1"), base, out)
+        found = status(out)
+        assert found["state"] == "interrupted"
+        done = [found["stages"][stage]["clips"] for stage in ("sample", "score")]
+        assert done[0] >= done[1] >= 1
 
 
 @pytest.mark.slow

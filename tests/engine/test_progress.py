@@ -59,6 +59,10 @@ def test_status_is_of_now(run, base, tmp_path, capsys):
     assert not out.exists()
     build(run(), base, out)
     assert status(out)["state"] == "finished"
+    with locked(out):  # by the next build, which has not told anything yet
+        assert status(out)["state"] == "starting"
+        assert cli.main(["status", str(out)]) == 0
+        assert "state       starting" in capsys.readouterr().out
     (out / "progress.jsonl").write_text(json.dumps(snapshots(out)[0]) + "\n{cut off")
     assert status(out)["state"] == "interrupted"
     with locked(out):

@@ -189,9 +189,9 @@ def test_other_run_is_refused(out, run, base):
 def test_wrong_bucket_is_told(run, base, s3, capsys):
     build_it = ["build", str(base / "run.yaml"), "--out", "s3://no-such-bucket/run"]
     for arguments in (build_it, ["status", "s3://no-such-bucket/run"]):
-        assert cli.main(arguments) == 1
+        assert cli.main(arguments) == 2
         told = capsys.readouterr().err
-        assert "s3://no-such-bucket/run" in told
+        assert told.startswith("gensr-pref: s3://no-such-bucket/run: ")
         assert "bucket does not exist" in told
 
 

@@ -1,0 +1,29 @@
+#!/bin/sh
+# SpeechAlign (arXiv 2404.05600): rounds in which the clean target is chosen over samples of the last
+# policy, of ar-tiny; beside them as many rounds of unanimous pairs (arXiv 2508.17229).
+#   pipelines/speechalign.sh RUN.yaml OUT [key=value of the run file ...]
+# ROUNDS is how many, else 3. TRAIN holds key=value for every training, EVALUATE options of the
+# evaluation, of all rounds at once. The same command continues.
+set -euf
+here=$(dirname "$0")
+. "$here/arguments.sh"
+
+wide='{spread: [0.0, 0.8], clip_temperature: [0.5, 1.5]}'
+rounds() { # NAME PAIRING [key=value ...]
+    name=$1 pairing=$2
+    shift 2
+    "$here/rounds.sh" "$run" "$here/dpo_ar_tiny.yaml" "$out/$name" "${ROUNDS:-3}" \
+        "generators=[{use: ar-tiny, candidates: 8, options: $wide}]" "pairing=$pairing" "$@"
+}
+
+rounds golden '{rule: golden, pairs_per_clip: 4}' "$@"
+rounds unanimous '{rule: unanimous, pairs_per_clip: 4}' "$@"
+set -- base=ar-tiny
+round=1
+while [ "$round" -le "${ROUNDS:-3}" ]; do
+    for name in golden unanimous; do
+        set -- "$@" "$name-$round=ar-tiny:checkpoint='$out/$name/policy-$round'"
+    done
+    round=$((round + 1))
+done
+gensr-pref evaluate "$@" --clips "$out/unanimous/pairs-1" --out "$out/evaluation" ${EVALUATE:-}

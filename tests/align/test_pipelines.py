@@ -1,0 +1,90 @@
+"""The recipes in pipelines/: one runs from recordings to an evaluation."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gensr_pref import config
+from gensr_pref.generators.pretrained import from_pretrained
+from gensr_pref.shards import read_json_lines
+
+PIPELINES = Path(__file__).parents[2] / "pipelines"
+RECIPES = ("unanimous", "gsepf", "speechalign", "single_metric", "cross_paradigm", "rounds")
+TINY = [
+    "corpus.limit=6",
+    "corpus.segment_seconds=[1, 1.5]",
+    "corpus.validation.share=0.5",
+    "generators.0.candidates=2",
+    "generators.1.candidates=2",
+    "generators.2.candidates=2",
+    "panel=[{metric: stoi, vote: true}, {metric: si_sdr, vote: false}]",
+    "engine.kind=serial",
+]
+
+
+def test_the_run_of_the_recipes_is_valid() -> None:
+    run = config.load(PIPELINES / "laptop.yaml")
+    assert [use.use for use in run.generators] == ["ar-tiny", "mgm-tiny", "fm-tiny"]
+    assert (PIPELINES / run.corpus.source.path).exists()
+    assert (PIPELINES / run.corpus.degrade.noise.source.path).is_dir()
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_without_arguments_says_how_to_be_called(name: str) -> None:
+    done = called(name)
+    assert done.returncode == 2
+    assert f"pipelines/{name}.sh RUN.yaml" in done.stderr
+    assert f"({name}.sh)" in (PIPELINES / "README.md").read_text(encoding="utf-8")
+
+
+def called(name: str, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["sh", str(PIPELINES / f"{name}.sh"), *words],
+        env={**os.environ, "OMP_NUM_THREADS": "1", **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+def commands(tmp_path) -> str:
+    """A PATH on which `gensr-pref` is this package, whatever is installed."""
+    program = tmp_path / "bin" / "gensr-pref"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m gensr_pref.cli "$@"\n', "utf-8")
+    program.chmod(0o755)
+    return f"{program.parent}{os.pathsep}{os.environ['PATH']}"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_unanimous_runs_from_recordings_to_an_evaluation(tmp_path, commands) -> None:
+    out = tmp_path / "a folder"
+    words = [str(PIPELINES / "laptop.yaml"), str(out), *TINY]
+    settings = {
+        "PATH": commands,
+        "PYTHONPATH": str(PIPELINES.parent),
+        "TRAIN": "steps=2 batch=2",
+        "EVALUATE": "--samples 2 --limit 2 --workers 1",
+        "MODELS": "fm",
+    }
+    done = called("unanimous", *words, **settings)
+    assert done.returncode == 0, done.stderr
+    assert (out / "pairs" / "audit" / "report.html").exists()
+    assert from_pretrained(out / "fm").paradigm == "fm"
+    labels = [
+        json.loads((out / name / "recipe.json").read_text(encoding="utf-8"))["pairs"]["labels"]
+        for name in ("fm", "fm-random")
+    ]
+    assert labels == ["given", "random"]
+    found = json.loads((out / "evaluation-fm" / "evaluation.json").read_text(encoding="utf-8"))
+    assert set(found["policies"]) >= {"base", "dpo", "random", "placebo"}
+    again = called("unanimous", *words, **settings)
+    assert again.returncode == 0, again.stderr
+    steps = [row["step"] for row in read_json_lines(out / "fm" / "log.jsonl") if "loss" in row]
+    assert steps == [2]
