@@ -11,20 +11,18 @@ is never shown, and neither are the Hub's own messages: they may hold addresses 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
-from logging import ERROR
 from pathlib import Path
 from typing import Any, Literal
 
 from gensr_pref import hub, weights
-from gensr_pref.errors import InputError, PublishError, UnreachableError
+from gensr_pref.errors import InputError, UnreachableError
+from gensr_pref.export.hub_answers import answer_of, explained
 
 _KIND = "dataset"
 _OURS = ("data/*.parquet", "candidates/*.parquet")  # of an earlier export, where they are no more
-_QUOTA = ("storage", "quota", "exceed", "payment", "billing", "too large")
 _BLOCK = 1 << 20
 _PATIENCE = 10.0  # seconds for the first answer
 
@@ -108,7 +106,7 @@ def plan(folder: Path, target: Target) -> list[Change]:
         PublishError: the Hub does not take the token, or breaks off.
     """
     _require_answer(target)
-    with _explained(target):
+    with explained(target.repository):
         remote = _remote(target)
     changes = [_change(path, name, remote) for name, path in _local(folder).items()]
     names = {change.path for change in changes}
@@ -139,14 +137,14 @@ def push(folder: Path, target: Target) -> dict[str, Any]:
     require_token()
     _require_answer(target)
     api = HfApi(library_name="gensr_pref")
-    with _explained(target):
+    with explained(target.repository):
         api.create_repo(
             target.repository, repo_type=_KIND, private=not target.public, exist_ok=True
         )
         private = bool(api.repo_info(target.repository, repo_type=_KIND).private)
     _require_expected(target, private)
     if target.revision and not target.revision.startswith("refs/"):
-        with _explained(target):
+        with explained(target.repository):
             api.create_branch(
                 target.repository, branch=target.revision, repo_type=_KIND, exist_ok=True
             )
@@ -165,7 +163,7 @@ def _sent(api: Any, folder: Path, target: Target, changes: Sequence[Change]) -> 
     url = f"{api.endpoint}/datasets/{target.repository}"
     if not moved and not gone:
         return {"url": url, "sent": 0, "commit": None, "pull_request": None}
-    with _explained(target):
+    with explained(target.repository):
         commit = api.upload_folder(
             repo_id=target.repository,
             repo_type=_KIND,
@@ -205,7 +203,7 @@ def _require_answer(target: Target) -> None:
     try:
         HfApi().repo_info(target.repository, repo_type=_KIND, timeout=_PATIENCE)
     except Exception as error:  # of whatever HTTP library this version of the client uses
-        if _answer(error)[0] is None:
+        if answer_of(error)[0] is None:
             raise UnreachableError(
                 f"{target.repository}: the Hub does not answer ({type(error).__name__}). Nothing "
                 "was begun; try again once it can be reached"
@@ -244,77 +242,3 @@ def _is_same(path: Path, there: Any) -> bool:
         while block := file.read(_BLOCK):
             digest.update(block)
     return digest.hexdigest() == str(there.blob_id)
-
-
-@contextmanager
-def _explained(target: Target) -> Iterator[None]:
-    """What goes wrong with the Hub, in our words; the client's on its retries are not shown."""
-    from huggingface_hub.utils import logging
-
-    level = logging.get_verbosity()
-    logging.set_verbosity(ERROR)
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise
-    except Exception as error:  # of whatever HTTP library this version of the client uses
-        raise PublishError(_why(target, error)) from None
-    finally:
-        logging.set_verbosity(level)
-
-
-def _why(target: Target, error: BaseException) -> str:
-    name, organisation = target.repository, target.repository.partition("/")[0]
-    again = "The same command goes on from there"
-    status, said = _answer(error)
-    if status in (402, 413, 507) or (status == 403 and any(word in said for word in _QUOTA)):
-        return (
-            f"{name}: {organisation} has no room left on the Hub for this, or not for private "
-            f"repositories. Make room, or push it with --public. {again}"
-        )
-    if status == 401:
-        return (
-            f"{name}: the Hub does not take your token. Log in anew with `hf auth login`, or set "
-            "HF_TOKEN to a token with write access"
-        )
-    if status == 403:
-        return (
-            f"{name}: your token may not write there: the name is another's, or the token is for "
-            "reading only. Push to a name of your own, or log in with a token that may write to "
-            f"{organisation}"
-        )
-    if status == 404:
-        return f"{name}: there is no {organisation} on the Hub, or nothing there that you may write"
-    if status in (409, 412):
-        return f"{name}: somebody else changes it at this moment. {again}"
-    if status == 400:
-        return (
-            f"{name}: the Hub refuses what was sent (status 400); is the name or --revision right?"
-        )
-    what = f"status {status}" if status else type(error).__name__
-    return f"{name}: the Hub cannot be reached or broke off ({what}). {again}"
-
-
-def _answer(error: BaseException | None) -> tuple[int | None, str]:
-    """The status and the words (in lower case) of the answer behind an exception."""
-    from huggingface_hub.errors import RepositoryNotFoundError
-
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        response = getattr(error, "response", None)
-        if response is not None:
-            hidden = isinstance(
-                error, RepositoryNotFoundError
-            )  # told as 401 to those without a token
-            status = 404 if hidden else int(response.status_code)
-            return status, f"{error} {_words(response)}".lower()
-        error = error.__cause__ or error.__context__
-    return None, ""
-
-
-def _words(response: Any) -> str:
-    try:
-        return str(response.text)
-    except Exception:  # a body that was not read
-        return ""

@@ -31,8 +31,7 @@ _COMMON = """
 root user admin ubuntu debian runner nobody guest home test build docker localhost localdomain
 container linux work data main master node worker app vagrant
 """
-# A token may stand next to `_`, as in the name of a file; not inside a word.
-_TOKENS = {
+_TOKENS = {  # also next to `_`, as in the name of a file
     what: rf"(?<![A-Za-z0-9])(?:{text})"
     for what, text in {
         "a Hugging Face token": r"(?:hf|api_org)_[A-Za-z0-9]{20,}",
