@@ -118,7 +118,7 @@ def parser() -> argparse.ArgumentParser:
     )
 
     export = _add(commands, "export", _export, "a Hugging Face dataset with a card; to the Hub")
-    export.add_argument("dir", type=Path, metavar="DIR", help="run directory")
+    export.add_argument("dir", type=located, metavar="DIR", help=_DIRECTORY)
     export.add_argument(
         "out", type=Path, metavar="OUT", help="folder to make; an export is replaced"
     )

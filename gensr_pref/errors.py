@@ -11,8 +11,10 @@
     ├── FetchError                  weights that cannot be had, or are not those published (exit 1)
     │   └── PartlyFetchedError      of several, some cannot; the others are here
     ├── PublishError                the Hub refuses an upload or breaks off (exit 1)
+    │   └── UnreachableError        nothing answers there; nothing was begun
     ├── StorageError                a run directory or cache that cannot be written or read
-    │   └── CorruptPartError        a part file that is missing or damaged
+    │   ├── CorruptPartError        a part file that is missing or damaged
+    │   └── UnwrittenError          a file for which there is no room, or no right to write
     ├── RunIncompleteError          some shards are missing; the same command continues (exit 1)
     └── Unusable                    one clip, candidate or score: a row or null with a reason
 
@@ -69,8 +71,16 @@ class PublishError(GensrPrefError):
     """The Hub does not take what is pushed, or cannot be reached; the same command goes on."""
 
 
+class UnreachableError(PublishError):
+    """The Hub does not answer; nothing was begun."""
+
+
 class StorageError(GensrPrefError):
     """A part file cannot be written (disk full, read-only) or read (corrupt, out of reach)."""
+
+
+class UnwrittenError(StorageError):
+    """A file cannot be written; nothing of it is left."""
 
 
 class CorruptPartError(StorageError):

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gensr_pref import lease, records, store
-from gensr_pref.errors import GensrPrefError, StorageError
+from gensr_pref.errors import GensrPrefError, StorageError, UnwrittenError
 from gensr_pref.location import is_remote
 from gensr_pref.store import Entry
 
@@ -186,9 +186,9 @@ def is_held(path: Path) -> bool:
     return False
 
 
-def storage_error(path: Path, error: OSError) -> StorageError:
+def storage_error(path: Path, error: OSError) -> UnwrittenError:
     """What to tell of a file that cannot be written."""
-    return StorageError(
+    return UnwrittenError(
         f"{path}: cannot be written: {error.strerror or error}. Make room or choose another --out; "
         "what is finished is kept, and the same command continues."
     )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +13,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import yaml
 
-from gensr_pref import plugins, shards
+from gensr_pref import files, plugins, shards
 from gensr_pref.engine import catalogue, rundir
 from gensr_pref.engine.audit import audit
-from gensr_pref.errors import InputError, StorageError
-from gensr_pref.export import dataset, licences, published
+from gensr_pref.errors import InputError, StorageError, UnwrittenError
+from gensr_pref.export import dataset, licences, published, trl
 from gensr_pref.export.card import Facts, Table, card
 from gensr_pref.export.card_sections import FIGURE
 from gensr_pref.export.figure import agreement_figure
 from gensr_pref.export.pseudonyms import SECRET, How, Pseudonyms, opened
-from gensr_pref.export.scan import Local, scan
+from gensr_pref.export.replaced import replacing, require_place
+from gensr_pref.export.scan import Found, Local, scan
+from gensr_pref.location import is_remote, require_local
 
 CARD = "README.md"
 _OURS = {CARD, FIGURE, "run.yaml", "audit.json", "summary.json", "data", "candidates", "wav",
          "train.jsonl", "validation.jsonl"}  # fmt: skip
-_SHOWN = 10
+_SHOWN = 3  # finds of a column
 _LANGUAGE_CODE = (2, 3)  # letters of ISO 639-1 and -3
 
 
@@ -53,47 +55,49 @@ def export(
 ) -> dict[str, Any]:
     """Write the dataset folder of a run; an earlier export there is replaced.
 
-    The whole audit is made where it is not there or older than the pairs.
+    The whole audit is made where it is not there or older than the pairs or the listeners' answers.
 
     Returns:
         ``out``, ``form``, ``tables`` (config, split, rows, files, bytes), ``licences``, and
         ``non_commercial``: what forbids commercial use.
 
     Raises:
-        InputError: not a run directory; nothing to export; `out` holds something else; or what
-            would be published tells of this machine or its user (every place is named).
+        InputError: not a run directory; nothing to export; `out` holds something else, cannot be
+            replaced or is being written by another process; or what would be published tells of
+            this machine or its user (every column is named).
         StorageError: something cannot be read or written. `out` is as it was.
     """
     document = rundir.document(run)
+    require_place(out)
     _require_ours(out)
-    found = _whole_audit(run)
-    names = None
+    secret = publishing.secret or run / SECRET
     if publishing.anonymise is not None:
-        names = opened(publishing.anonymise, publishing.secret or run / SECRET)
-    unfinished = out.parent / f".unfinished-{out.name}"
+        require_local(secret, "Say with --secret where its key is, on this machine")
+    if wanted.form == "trl":
+        trl.require_tokens(run)
+    found = _whole_audit(run)
+    names = None if publishing.anonymise is None else opened(publishing.anonymise, secret)
+    local = Local.here(out) if is_remote(run) else Local.here(run, out)
     try:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        unfinished.mkdir(parents=True)
-        facts = _written(run, unfinished, wanted, publishing, (document, found, names))
-        _require_harmless(unfinished, Local.here(run, out), publishing)
-        _take_place(unfinished, out)
-    except OSError as error:
-        raise StorageError(f"{out}: cannot be written: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+        with replacing(out) as unfinished:
+            facts = _written(run, unfinished, wanted, publishing, (document, found, names))
+            _require_harmless(
+                unfinished,
+                local,
+                publishing,
+            )
+    except (OSError, UnwrittenError) as error:
+        raise StorageError(_unwritten(out, error)) from error
     return _told(out, wanted, facts)
 
 
-def _take_place(new: Path, out: Path) -> None:
-    """Give a finished folder its name; what had it goes when that is done."""
-    if not out.exists():
-        new.rename(out)
-        return
-    old = out.parent / f".replaced-{out.name}"
-    shutil.rmtree(old, ignore_errors=True)
-    out.rename(old)
-    new.rename(out)
-    shutil.rmtree(old)
+def _unwritten(out: Path, error: BaseException) -> str:
+    """Nothing is kept of an export that breaks off, other than of a build."""
+    cause = error.__cause__ if isinstance(error, UnwrittenError) else error
+    why = getattr(cause, "strerror", None) or cause
+    return (
+        f"{out}: cannot be written: {why}. Make room or choose another OUT; it is as it was before"
+    )
 
 
 def _written(
@@ -151,12 +155,14 @@ def _require_ours(out: Path) -> None:
 
 
 def _require_harmless(folder: Path, local: Local, publishing: Publishing) -> None:
-    found = scan(folder, local, publishing.allowed)
+    found = sorted(scan(folder, local, publishing.allowed), key=_by_column)
     if not found:
         return
-    lines = [f"  {one}" for one in found[:_SHOWN]]
-    if len(found) > _SHOWN:
-        lines.append(f"  ... and {len(found) - _SHOWN} more")
+    columns = groupby(found, key=_by_column)
+    shown = [one for _, finds in columns for one in islice(finds, _SHOWN)]
+    lines = [f"  {one}" for one in shown]
+    if len(found) > len(shown):
+        lines.append(f"  ... and {len(found) - len(shown)} more, {len(found)} in all")
     raise InputError(
         "\n".join(["what would be published tells of this machine or its user:", *lines])
         + "\nNothing was written. Replace names of speakers and recordings with --anonymise hash "
@@ -164,20 +170,33 @@ def _require_harmless(folder: Path, local: Local, publishing: Publishing) -> Non
     )
 
 
+def _by_column(found: Found) -> str:
+    return found.column
+
+
 def _whole_audit(run: Path) -> dict[str, Any]:
-    """The run's audit; made where it is not there, a short one, or older than the pairs."""
+    """The run's audit; made where it is not there, a short one, or older than pairs or answers."""
     path = run / "audit" / "audit.json"
-    newest = max((part.stat().st_mtime for part in shards.parts(run, "pairs")), default=0.0)
-    if path.exists() and path.stat().st_mtime >= newest:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    there = files.entry(path)
+    if there is not None and there.time >= _last_change(run):
+        found: dict[str, Any] = json.loads(shards.read_text(path))
         if "panel" in found:
             return found
     return audit(run)
 
 
+def _last_change(run: Path) -> int:
+    """When pairs or listeners' answers were written last, in ns since 1970."""
+    heard = run / "listening"
+    pieces = [heard, *(heard / name for name in shards.json_files(heard) if is_remote(heard))]
+    seen = [*shards.listed(run, "pairs").values()]
+    seen += [one for folder in pieces for one in files.listed(folder).values()]
+    return max((one.time for one in seen), default=0)
+
+
 def _summary(run: Path) -> dict[str, Any]:
     try:
-        return dict(json.loads((run / "summary.json").read_text(encoding="utf-8")))
+        return dict(json.loads(shards.read_text(run / "summary.json")))
     except (OSError, ValueError) as error:
         raise InputError(
             f"{run}: its summary.json is missing or damaged. Run the same build again"

@@ -13,6 +13,8 @@ def exported(found: dict[str, Any]) -> str:
     parts = [f"Written to {found['out']}", table(rows), _licences(found)]
     if "would_push" in found:
         parts.append(_planned(found["would_push"]))
+    if "notice" in found:
+        parts.append(found["notice"])
     if "push" in found:
         parts.append(_pushed(found["push"]))
     elif found["form"] == "parquet":
@@ -31,10 +33,12 @@ def _licences(found: dict[str, Any]) -> str:
 
 
 def _planned(changes: list[dict[str, Any]]) -> str:
-    moved = [change for change in changes if change["state"] in ("new", "changed")]
+    moved = [change for change in changes if change["state"] in ("new", "changed", "unknown")]
     rows = [{**change, "bytes": _size(change["bytes"])} for change in changes]
     total = _size(sum(change["bytes"] for change in moved))
-    return f"{table(rows)}\n\nNothing was pushed. {len(moved)} file(s), {total}, would travel."
+    at_most = "at most " if any(change["state"] == "unknown" for change in changes) else ""
+    told = f"Nothing was pushed. {at_most}{len(moved)} file(s), {total}, would travel."
+    return f"{table(rows)}\n\n{told}"
 
 
 def _pushed(push: dict[str, Any]) -> str:

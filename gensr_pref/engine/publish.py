@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gensr_pref.engine.export import Publishing, export
-from gensr_pref.errors import InputError
+from gensr_pref.errors import InputError, UnreachableError
 from gensr_pref.export import hub
 from gensr_pref.export.dataset import Wanted
 
@@ -26,7 +26,8 @@ def publish(
         dry_run: list what would go instead of pushing.
 
     Returns:
-        As `export`; with ``push`` (as `hub.push`) or ``would_push`` (as `hub.plan`).
+        As `export`; with ``push`` (as `hub.push`) or ``would_push`` (as `hub.plan`), and ``notice``
+        where the Hub does not answer.
 
     Raises:
         InputError, StorageError: as `export` and `hub.push`.
@@ -40,9 +41,21 @@ def publish(
         hub.check(target)
         if wanted.form == "wav-jsonl":
             raise InputError("--format wav-jsonl is for this disk: the Hub shows and loads Parquet")
+        if not dry_run:
+            hub.require_token()
     told = export(run, out, wanted, publishing)
     if target is None:
         return told
     if dry_run:
-        return {**told, "would_push": [asdict(change) for change in hub.plan(out, target)]}
+        return {**told, **_planned(out, target)}
     return {**told, "push": hub.push(out, target)}
+
+
+def _planned(out: Path, target: hub.Target) -> dict[str, Any]:
+    try:
+        return {"would_push": [asdict(change) for change in hub.plan(out, target)]}
+    except UnreachableError as error:
+        return {
+            "would_push": [asdict(change) for change in hub.unplanned(out)],
+            "notice": f"What is there already is not known: {error}",
+        }

@@ -246,12 +246,20 @@ def _consent(facts: Facts) -> str:
 
 
 def _rebuild(facts: Facts) -> str:
-    command = "gensr-pref build run.yaml --out RUN\ngensr-pref export RUN OUT"
     version = code(f"gensr_pref {facts.run['provenance'].get('gensr_pref', '')}".strip())
+    made = (
+        f"Made with {version}; the run's fingerprint is "
+        f"{code(str(facts.run['provenance'].get('fingerprint', '')))}."
+    )
+    if facts.anonymised is not None:
+        return (
+            f"## How it was built\n\n{made} `run.yaml` has the settings. It cannot be built again "
+            "from them: the seed is withheld, as with it a guess of a recording could be checked."
+        )
+    command = block("gensr-pref build run.yaml --out RUN\ngensr-pref export RUN OUT", "sh")
     return (
-        f"## How to build it again\n\nMade with {version}; the run's fingerprint is "
-        f"{code(str(facts.run['provenance'].get('fingerprint', '')))}. Put the recordings where "
-        f"`run.yaml` looks for them:\n\n{block(command, 'sh')}"
+        f"## How to build it again\n\n{made} Put the recordings where `run.yaml` looks for them:"
+        f"\n\n{command}"
     )
 
 

@@ -18,6 +18,7 @@ from gensr_pref.export.columns import VERSION, candidates_schema, pairs_schema
 from gensr_pref.export.pseudonyms import Pseudonyms
 from gensr_pref.export.rows import candidate_rows, pair_rows
 from gensr_pref.export.sharded import SHARD_BYTES, Sharded, Split
+from gensr_pref.export.shuffled import by_pseudonym
 
 _SPLIT = pa.field("split", pa.string())
 
@@ -72,7 +73,7 @@ def write(
         InputError: the run has no pairs, or none that the form can hold.
         StorageError: a part cannot be read, or the folder not written.
     """
-    rows = _named(pair_rows(run, scores, wanted.clean), names)
+    rows = _named(pair_rows(run, scores, wanted.clean), names, out)
     schema = pairs_schema(scores, wanted.clean)
     codes = None
     folder = "data"
@@ -100,14 +101,15 @@ def _candidates(
     names: Pseudonyms | None,
 ) -> Table:  # fmt: skip
     audio = wanted.candidates == "audio"
-    rows = _named(candidate_rows(run, scores, audio), names)
+    rows = _named(candidate_rows(run, scores, audio), names, out)
     schema = candidates_schema(scores, audio)
     splits = _parquet(out / "candidates", rows, schema, facts, wanted.shard_bytes)
     return Table("candidates", "candidates", schema, tuple(splits))
 
 
-def _named(rows: Iterator[pa.Table], names: Pseudonyms | None) -> Iterator[pa.Table]:
-    return rows if names is None else map(names.table, rows)
+def _named(rows: Iterator[pa.Table], names: Pseudonyms | None, out: Path) -> Iterator[pa.Table]:
+    """The rows under pseudonyms, and in their order: that of the run is that of the names."""
+    return rows if names is None else by_pseudonym(map(names.table, rows), out)
 
 
 def _parquet(

@@ -11,20 +11,20 @@ is never shown, and neither are the Hub's own messages: they may hold addresses 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Literal
 
 from gensr_pref import hub, weights
-from gensr_pref.errors import InputError, PublishError
+from gensr_pref.errors import InputError, UnreachableError
+from gensr_pref.export.hub_answers import answer_of, explained
 
 _KIND = "dataset"
 _OURS = ("data/*.parquet", "candidates/*.parquet")  # of an earlier export, where they are no more
-_QUOTA = ("storage", "quota", "exceed", "payment", "billing", "too large")
 _BLOCK = 1 << 20
+_PATIENCE = 10.0  # seconds for the first answer
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,13 @@ class Change:
 
     Attributes:
         path: in the repository.
-        state: new, changed, same (does not travel) or gone (is deleted).
+        state: new, changed, same (does not travel), gone (is deleted), or unknown where the Hub was
+            not asked.
         bytes: of the local file; 0 where it is gone.
     """
 
     path: str
-    state: Literal["new", "changed", "same", "gone"]
+    state: Literal["new", "changed", "same", "gone", "unknown"]
     bytes: int
 
 
@@ -83,21 +84,40 @@ def check(target: Target) -> None:
                          "HF_HUB_OFFLINE is set)")  # fmt: skip
 
 
+def require_token() -> None:
+    """Refuse early where nothing can be pushed for want of a token.
+
+    Raises:
+        InputError: there is none on this machine.
+    """
+    from huggingface_hub import get_token
+
+    if not get_token():
+        raise InputError("--push-to-hub: no token. Log in with `hf auth login`, or set HF_TOKEN")
+
+
 def plan(folder: Path, target: Target) -> list[Change]:
     """Every file that is in the folder or was in an earlier export, and what would happen to it.
 
     Reads the whole folder where the repository has files of the same names and sizes.
 
     Raises:
-        PublishError: the Hub cannot be reached, or does not take the token.
+        UnreachableError: nothing answers.
+        PublishError: the Hub does not take the token, or breaks off.
     """
-    with _explained(target):
+    _require_answer(target)
+    with explained(target.repository):
         remote = _remote(target)
-    local = sorted(p for p in folder.rglob("*") if p.is_file())
-    changes = [_change(path, path.relative_to(folder).as_posix(), remote) for path in local]
+    changes = [_change(path, name, remote) for name, path in _local(folder).items()]
     names = {change.path for change in changes}
     gone = [name for name in remote if name not in names and any(fnmatch(name, o) for o in _OURS)]
     return [*changes, *(Change(name, "gone", 0) for name in sorted(gone))]
+
+
+def unplanned(folder: Path) -> list[Change]:
+    """Every file of the folder, where it is not known what the repository has."""
+    local = _local(folder)
+    return [Change(name, "unknown", path.stat().st_size) for name, path in local.items()]
 
 
 def push(folder: Path, target: Target) -> dict[str, Any]:
@@ -109,21 +129,22 @@ def push(folder: Path, target: Target) -> dict[str, Any]:
 
     Raises:
         InputError: no token, or the repository is public and that was not asked for.
-        PublishError: the Hub refuses or cannot be reached; the same call goes on.
+        UnreachableError: nothing answers.
+        PublishError: the Hub refuses or breaks off; the same call goes on.
     """
-    from huggingface_hub import HfApi, get_token
+    from huggingface_hub import HfApi
 
-    if not get_token():
-        raise InputError("--push-to-hub: no token. Log in with `hf auth login`, or set HF_TOKEN")
+    require_token()
+    _require_answer(target)
     api = HfApi(library_name="gensr_pref")
-    with _explained(target):
+    with explained(target.repository):
         api.create_repo(
             target.repository, repo_type=_KIND, private=not target.public, exist_ok=True
         )
         private = bool(api.repo_info(target.repository, repo_type=_KIND).private)
     _require_expected(target, private)
     if target.revision and not target.revision.startswith("refs/"):
-        with _explained(target):
+        with explained(target.repository):
             api.create_branch(
                 target.repository, branch=target.revision, repo_type=_KIND, exist_ok=True
             )
@@ -142,7 +163,7 @@ def _sent(api: Any, folder: Path, target: Target, changes: Sequence[Change]) -> 
     url = f"{api.endpoint}/datasets/{target.repository}"
     if not moved and not gone:
         return {"url": url, "sent": 0, "commit": None, "pull_request": None}
-    with _explained(target):
+    with explained(target.repository):
         commit = api.upload_folder(
             repo_id=target.repository,
             repo_type=_KIND,
@@ -167,6 +188,26 @@ def _require_expected(target: Target, private: bool) -> None:
             f"{target.repository}: is public already, so all that is pushed would be. Say "
             "--public if that is meant, or choose another name"
         )
+
+
+def _local(folder: Path) -> dict[str, Path]:
+    """The files of a folder by their path in the repository."""
+    found = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path for path in found}
+
+
+def _require_answer(target: Target) -> None:
+    """Ask once, without the client's retries: whatever the Hub answers, it is there."""
+    from huggingface_hub import HfApi
+
+    try:
+        HfApi().repo_info(target.repository, repo_type=_KIND, timeout=_PATIENCE)
+    except Exception as error:  # of whatever HTTP library this version of the client uses
+        if answer_of(error)[0] is None:
+            raise UnreachableError(
+                f"{target.repository}: the Hub does not answer ({type(error).__name__}). Nothing "
+                "was begun; try again once it can be reached"
+            ) from None
 
 
 def _remote(target: Target) -> dict[str, Any]:
@@ -201,71 +242,3 @@ def _is_same(path: Path, there: Any) -> bool:
         while block := file.read(_BLOCK):
             digest.update(block)
     return digest.hexdigest() == str(there.blob_id)
-
-
-@contextmanager
-def _explained(target: Target) -> Iterator[None]:
-    """What goes wrong with the Hub, in our words."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise
-    except Exception as error:  # of whatever HTTP library this version of the client uses
-        raise PublishError(_why(target, error)) from None
-
-
-def _why(target: Target, error: BaseException) -> str:
-    name, organisation = target.repository, target.repository.partition("/")[0]
-    again = "The same command goes on from there"
-    status, said = _answer(error)
-    if status in (402, 413, 507) or (status == 403 and any(word in said for word in _QUOTA)):
-        return (
-            f"{name}: {organisation} has no room left on the Hub for this, or not for private "
-            f"repositories. Make room, or push it with --public. {again}"
-        )
-    if status == 401:
-        return (
-            f"{name}: the Hub does not take your token. Log in anew with `hf auth login`, or set "
-            "HF_TOKEN to a token with write access"
-        )
-    if status == 403:
-        return (
-            f"{name}: your token may not write there: the name is another's, or the token is for "
-            "reading only. Push to a name of your own, or log in with a token that may write to "
-            f"{organisation}"
-        )
-    if status == 404:
-        return f"{name}: there is no {organisation} on the Hub, or nothing there that you may write"
-    if status in (409, 412):
-        return f"{name}: somebody else changes it at this moment. {again}"
-    if status == 400:
-        return (
-            f"{name}: the Hub refuses what was sent (status 400); is the name or --revision right?"
-        )
-    what = f"status {status}" if status else type(error).__name__
-    return f"{name}: the Hub cannot be reached or broke off ({what}). {again}"
-
-
-def _answer(error: BaseException | None) -> tuple[int | None, str]:
-    """The status and the words (in lower case) of the answer behind an exception."""
-    from huggingface_hub.errors import RepositoryNotFoundError
-
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        response = getattr(error, "response", None)
-        if response is not None:
-            hidden = isinstance(
-                error, RepositoryNotFoundError
-            )  # told as 401 to those without a token
-            status = 404 if hidden else int(response.status_code)
-            return status, f"{error} {_words(response)}".lower()
-        error = error.__cause__ or error.__context__
-    return None, ""
-
-
-def _words(response: Any) -> str:
-    try:
-        return str(response.text)
-    except Exception:  # a body that was not read
-        return ""

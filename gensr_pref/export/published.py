@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from copy import deepcopy
 from typing import Any
 
 from gensr_pref.export.pseudonyms import Pseudonyms
@@ -10,6 +11,7 @@ from gensr_pref.export.pseudonyms import Pseudonyms
 _PATH = re.compile(
     r"(?<![\w/.:])(?:/|~[\w.-]*/|[A-Za-z]:\\|\.\.?/)[^\s\"'<>|,;]*[^\s\"'<>|,;/\\]|^/$"
 )
+_AS_GIVEN = ("name", "credits")
 _COUNTS = (
     "clips", "candidates", "scored", "pairs", "clips_with_pair", "yield", "without_pair",
     "failures", "stages",
@@ -17,7 +19,8 @@ _COUNTS = (
 
 
 def run_document(run: dict[str, Any], names: Pseudonyms | None) -> dict[str, Any]:
-    """What ``run.yaml`` holds, with paths cut to their last part.
+    """What ``run.yaml`` holds, with paths cut to their last part; but in names and credits, which
+    are as they were given (`gensr_pref.export.scan` looks at them).
 
     Args:
         names: where the export is anonymised; the run's seed is withheld then, as with it a guess
@@ -45,7 +48,7 @@ def metadata(run: dict[str, Any]) -> dict[str, Any]:
 
 def audit(found: dict[str, Any], names: Pseudonyms | None) -> dict[str, Any]:
     """What ``audit.json`` holds, without listeners' names and examples of what splits share."""
-    told: dict[str, Any] = _without_paths(found)
+    told = deepcopy(found)
     for shared in told.get("leakage", {}).values():
         shared.pop("examples", None)
     for place, catch in enumerate(told.get("listening", {}).get("catches", ()), 1):
@@ -56,6 +59,7 @@ def audit(found: dict[str, Any], names: Pseudonyms | None) -> dict[str, Any]:
         for row in rows:
             if isinstance(row.get("value"), str):
                 row["value"] = names.speaker(row["value"])
+        rows.sort(key=lambda row: str(row.get("value")))  # no longer in the order of the names
         if names.how == "drop":
             told.get("breakdown", {}).pop("speaker", None)
     return told
@@ -79,9 +83,11 @@ def summary(
 
 
 def _without_paths(node: Any) -> Any:
-    """Nested data with every absolute path cut to its last part."""
+    """Nested data with every absolute path cut to its last part, outside names and credits."""
     if isinstance(node, dict):
-        return {key: _without_paths(value) for key, value in node.items()}
+        return {
+            key: value if key in _AS_GIVEN else _without_paths(value) for key, value in node.items()
+        }
     if isinstance(node, list | tuple):
         return [_without_paths(value) for value in node]
     return _PATH.sub(_last_part, node) if isinstance(node, str) else node

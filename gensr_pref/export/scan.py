@@ -13,42 +13,49 @@ import socket
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gensr_pref import shards
 
-Place = tuple[str, bool, str]  # where in a file, whether a person said it, the text
+Place = tuple[str, str, bool, str]  # column, row or line, whether a person said it, the text
 SPOKEN = ("text", "transcript")  # words that people said: the name of a user may be one of them
-_SHOWN = 5
 _TEXT = (".md", ".json", ".jsonl", ".yaml", ".yml", ".csv", ".txt", ".svg")
 # Names so common that finding them tells nothing of a person or a machine.
 _COMMON = """
 root user admin ubuntu debian runner nobody guest home test build docker localhost localdomain
 container linux work data main master node worker app vagrant
 """
-_TOKENS = {
-    "a Hugging Face token": r"\bhf_[A-Za-z0-9]{20,}\b|\bapi_org_[A-Za-z0-9]{20,}\b",
-    "a GitHub token": r"\bgh[pousr]_[A-Za-z0-9]{30,}\b|\bgithub_pat_\w{30,}",
-    "a GitLab token": r"\bglpat-[\w-]{20,}",
-    "an AWS key": r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b",
-    "a Google key": r"\bAIza[\w-]{35}",
-    "a Slack token": r"\bxox[abprs]-[\w-]{10,}",
-    "an API key": r"\bsk-[\w-]{20,}",
-    "a JSON web token": r"\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.",
-    "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----",
-    "a password in an address": r"[a-z][a-z0-9+.-]*://[^/\s:@\"']+:[^/\s@\"']+@",
+_TOKENS = {  # also next to `_`, as in the name of a file
+    what: rf"(?<![A-Za-z0-9])(?:{text})"
+    for what, text in {
+        "a Hugging Face token": r"(?:hf|api_org)_[A-Za-z0-9]{20,}",
+        "a GitHub token": r"gh[pousr]_[A-Za-z0-9]{30,}|github_pat_\w{30,}",
+        "a GitLab token": r"glpat-[\w-]{20,}",
+        "a PyPI token": r"pypi-[\w-]{20,}",
+        "an npm token": r"npm_[A-Za-z0-9]{20,}",
+        "an AWS key": r"(?:AKIA|ASIA)[0-9A-Z]{16}(?![A-Za-z0-9])",
+        "a Google key": r"AIza[\w-]{35}",
+        "a Slack token": r"xox[abprs]-[\w-]{10,}",
+        "a Stripe key": r"[rs]k_(?:live|test)_[A-Za-z0-9]{10,}",
+        "an API key": r"sk-[\w-]{20,}",
+        "a JSON web token": r"eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.",
+        "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----",
+        "a password in an address": r"[a-z][a-z0-9+.-]*://[^/\s:@\"']+:[^/\s@\"']+@",
+    }.items()
 }
+_OWN = "a token of this machine"
 _PATHS = {
-    # Not of an address (https://…), a fraction (a/b) or an option.
-    "a path": r"(?:(?<=^)|(?<=[\s\"'`=(\[{,;|<>]))(?:/[\w.@+~-][^/\s\"'`<>|,;)\]}]*){2,}",
+    # Not of an address (https://…), a fraction (a/b) or an option; that of a host (host:/a/b) is.
+    "a path": r"(?:(?<=^)|(?<=[\s\"'`=(\[{,;|<>:@]))(?:/[\w.@+~-][^/\s\"'`<>|,;)\]}]*){2,}",
     "a path on Windows": r"(?<![A-Za-z])[A-Za-z]:\\+[\w.]|(?<!\\)\\\\[\w.-]+\\+[\w.$-]+",
     "a file address": r"\bfile:/",
-    "a home folder": r"(?:^|[\s\"'`=(/])(?:home|Users)/[\w.-]+/|~[\w.-]*/[\w.]",
+    "a home folder": r"(?<![^\s\"'`=(/])(?:home|Users)/[\w.-]+/|~[\w.-]*/[\w.]",
 }
 
 
@@ -57,15 +64,17 @@ class Found:
     """Something that must not go out.
 
     Attributes:
-        place: file, and column and row or line.
+        column: file, and column of a table.
+        at: row or line that it is first in.
         what: in words; a token only by its first letters.
     """
 
-    place: str
+    column: str
+    at: str
     what: str
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.what}"
+        return f"{self.column}{self.at}: {self.what}"
 
 
 @dataclass(frozen=True)
@@ -94,7 +103,9 @@ class Local:
     @cached_property
     def patterns(self) -> list[tuple[str, re.Pattern[str], bool]]:
         """What to look for, in words; the expression; whether it may be in what was said."""
-        made = [(what, re.compile(text), True) for what, text in {**_TOKENS, **_PATHS}.items()]
+        own = {_OWN: "|".join(map(re.escape, self.secrets))} if self.secrets else {}
+        known = {**own, **_TOKENS, **_PATHS}
+        made = [(what, re.compile(text), True) for what, text in known.items()]
         roots = [
             re.escape(path.strip("/")) + r"(?:/|\b)" for path in self.folders if "/" in path[1:]
         ]
@@ -113,7 +124,7 @@ class Local:
 
 
 def scan(folder: Path, local: Local, allowed: Sequence[str] = ()) -> list[Found]:
-    """Everything under a folder that must not be published; at most five finds per file.
+    """Everything under a folder that must not be published; what is in a column often, once.
 
     Args:
         folder: an export.
@@ -128,33 +139,59 @@ def scan(folder: Path, local: Local, allowed: Sequence[str] = ()) -> list[Found]
         if path.is_file():
             name = path.relative_to(folder).as_posix()
             places = _parquet(path) if path.suffix == ".parquet" else _text(path)
-            found += islice(_of_file(name, places, local, allowed), _SHOWN)
+            found += _of_file(name, places, local, allowed)
     return found
 
 
 def _of_file(
     name: str, places: Iterable[Place], local: Local, allowed: Sequence[str]
 ) -> Iterator[Found]:
-    for place, said, text in chain([("", False, name)], places):
-        for known in allowed:
-            text = text.replace(known, "")
-        for what in _finds(text, said, local):
-            yield Found(f"{name}{place}", what)
+    seen: set[tuple[str, str]] = set()
+    for column, at, said, text in chain([("", "", False, name)], places):
+        for what in _finds(text, said, local, allowed):
+            if (column, what) not in seen:
+                seen.add((column, what))
+                yield Found(f"{name}{column}", at, what)
 
 
-def _finds(text: str, said: bool, local: Local) -> Iterator[str]:
-    if any(secret in text for secret in local.secrets):
-        yield "a token of this machine"
-        return
+def _finds(text: str, said: bool, local: Local, allowed: Sequence[str]) -> Iterator[str]:
     for what, pattern, everywhere in local.patterns:
-        if not (said and not everywhere) and (match := pattern.search(text)):
-            yield f"{what}: {_shown(what, match[0].strip())}"
-    if _is_below_root(text):
+        if said and not everywhere:
+            continue
+        plain = unquote(text)
+        folders = what == "a path"
+        if match := _search(pattern, text, allowed, folders) or (
+            plain != text and _search(pattern, plain, allowed, folders)
+        ):
+            yield f"{what}: {_shown(what, match.strip())}"
+            if what == _OWN:
+                return
+    begun = max((len(one) for one in allowed if text.startswith(one)), default=0)
+    if _is_below_root(text) and (not begun or _is_below_root(text[begun:])):
         yield f"a path of this machine without its first slash: {text[:80]!r}"
 
 
+def _search(
+    pattern: re.Pattern[str], text: str, allowed: Sequence[str], folders: bool
+) -> str | None:
+    """The first match that may not go out, as it stands in the text.
+
+    Args:
+        folders: whether what begins inside an allowed text is looked at from that text's end on:
+            where `/data` is allowed, `/data/a.wav` is, and `/data/anna/a.wav` is not. Else all of
+            it must be inside.
+    """
+    spans = [found.span() for one in allowed if one for found in re.finditer(re.escape(one), text)]
+    for match in pattern.finditer(text):
+        start, end = match.start(), match.start() + len(match[0].rstrip("/"))
+        known = max((stop for begin, stop in spans if begin <= start < stop), default=start)
+        if known < end and not (folders and known > start and not pattern.search(text[known:end])):
+            return match[0]
+    return None
+
+
 def _shown(what: str, text: str) -> str:
-    hidden = what in _TOKENS
+    hidden = what == _OWN or what in _TOKENS
     return f"{text[:4]}..." if hidden else repr(text[:80])
 
 
@@ -179,14 +216,14 @@ def _parquet(path: Path) -> Iterator[Place]:
     schema = pq.read_schema(path)
     for key, value in (schema.metadata or {}).items():
         for text in _strings(_loaded(value.decode("utf-8", "replace"))):
-            yield f", metadata {key.decode()}", False, text
+            yield f", metadata {key.decode()}", "", False, text
     leaves = [leaf for field in schema for leaf in _string_leaves(field.name, field.type)]
     row = 0
     for batch in shards.batches(path, leaves, rows=1024) if leaves else ():
         for name in batch.schema.names:
             for text, at in _distinct(batch.column(name)):
                 for piece in _strings(_loaded(text)):
-                    yield f", column {name}, row {row + at}", name in SPOKEN, piece
+                    yield f", column {name}", f", row {row + at}", name in SPOKEN, piece
         row += len(batch)
 
 
@@ -217,9 +254,9 @@ def _text(path: Path) -> Iterator[Place]:
     with path.open(encoding="utf-8", errors="replace") as file:
         for number, line in enumerate(file, 1):
             place = f", line {number}"
-            yield place, False, line.rstrip("\n")
+            yield "", place, False, line.rstrip("\n")
             for piece in re.findall(r"[^\s\"'`|]+/[^\s\"'`|]+", line):
-                yield place, False, piece.strip(",;")
+                yield "", place, False, piece.strip(",;")
 
 
 def _loaded(text: str) -> Any:

@@ -58,11 +58,29 @@ def codes_of(run: Path) -> int:
             found = pc.max(pc.list_flatten(pc.list_flatten(batch.column("tokens")))).as_py()
             largest = max(largest, -1 if found is None else found)
     if largest < 0:
-        raise InputError(
-            f"--format trl: no candidate of {run} has tokens, as none of its generators is over "
-            "tokens. Use --format parquet"
-        )
+        raise _without_tokens(run)
     return 1 << int(largest).bit_length()
+
+
+def require_tokens(run: Path) -> None:
+    """Refuse early a run without tokens; reads on to the first.
+
+    Raises:
+        InputError: no candidate has tokens.
+        StorageError: a part cannot be read.
+    """
+    for part in shards.parts(run, "candidates"):
+        for batch in shards.batches(part, ["tokens"], rows=256):
+            if batch.column("tokens").null_count < len(batch):
+                return
+    raise _without_tokens(run)
+
+
+def _without_tokens(run: Path) -> InputError:
+    return InputError(
+        f"--format trl: no candidate of {run} has tokens, as none of its generators is over "
+        "tokens. Use --format parquet"
+    )
 
 
 def trl_rows(tables: Iterator[pa.Table], schema: pa.Schema, codes: int) -> Iterator[pa.Table]:

@@ -12,8 +12,8 @@ from typing import Any, TextIO
 import pyarrow as pa
 
 from gensr_pref import audio
-from gensr_pref.errors import StorageError
 from gensr_pref.export.sharded import Split
+from gensr_pref.files import storage_error
 from gensr_pref.identity import clean_id, noisy_id
 from gensr_pref.schema import AUDIO
 
@@ -47,7 +47,7 @@ def write(out: Path, tables: Iterator[pa.Table]) -> list[Split]:
                     files[split].write(line + "\n")
                     counts[split] = counts.get(split, 0) + 1
     except OSError as error:
-        raise StorageError(f"{out}: cannot be written: {error.strerror or error}") from error
+        raise storage_error(out, error) from error
     return [
         Split(name, (path := out / f"{name}.jsonl",), count, path.stat().st_size)
         for name, count in sorted(counts.items())

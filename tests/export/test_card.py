@@ -8,8 +8,12 @@ import yaml
 from huggingface_hub import DatasetCard, DatasetCardData, constants, metadata_load
 from markdown_it import MarkdownIt
 
+from gensr_pref import shards
 from gensr_pref.engine.audit import audit
 from gensr_pref.engine.export import Publishing, export
+from gensr_pref.engine.listening import votes
+from gensr_pref.errors import InputError
+from gensr_pref.export import published
 from gensr_pref.export.card import Facts, Table, _size, card
 from gensr_pref.export.columns import pairs_schema
 from gensr_pref.export.dataset import Wanted
@@ -204,3 +208,40 @@ def test_the_whole_audit_is_made_where_only_a_short_one_is(run_folder, tmp_path,
     audit(run_folder, brief=True)
     export(run_folder, tmp_path / "out", Wanted(), Publishing())
     assert facts(tmp_path / "out", "audit.json")["agreement"]
+
+
+def test_names_and_credits_are_as_they_were_given(run_folder, tmp_path) -> None:
+    document = yaml.safe_load((run_folder / "run.yaml").read_text())
+    credit = {"of": "speech", "name": "LibriTTS (/train)", "licence": "CC-BY-4.0", "by": "Zen (/a)"}
+    document |= {"name": "</script>", "credits": [credit]}
+    (run_folder / "run.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
+    export(run_folder, tmp_path / "out", Wanted())
+    text = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    assert "| speech | LibriTTS (/train) | `CC-BY-4.0` | Zen (/a) |" in text
+    assert metadata_load(tmp_path / "out" / "README.md")["pretty_name"] == "</script>"
+    told = yaml.safe_load((tmp_path / "out" / "run.yaml").read_text())
+    assert (told["name"], told["credits"]) == ("</script>", [credit])
+    assert published.audit({"run": "</script>"}, None)["run"] == "</script>"
+
+
+@pytest.mark.parametrize("place", ["name", "credits"])
+def test_paths_in_names_and_credits_are_refused(run_folder, tmp_path, place) -> None:
+    document = yaml.safe_load((run_folder / "run.yaml").read_text())
+    path = "/srv/labdata/speech"
+    document[place] = (
+        path if place == "name" else [{"of": "speech", "name": path, "licence": "CC0-1.0"}]
+    )
+    (run_folder / "run.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
+    with pytest.raises(InputError, match=path):
+        export(run_folder, tmp_path / "out", Wanted())
+
+
+def test_answers_since_the_audit_are_told(run_folder, tmp_path) -> None:
+    audit(run_folder)
+    (pair, *_) = shards.read_all(run_folder, "pairs").to_pylist()
+    sides = {key: pair[key] for key in ("pair_id", "clip_id", "chosen_id", "rejected_id")}
+    votes.save(run_folder, {"listener": "anna", "trial": "1", "kind": "pair",
+                            "preferred": "chosen", "choice": "a", **sides})  # fmt: skip
+    export(run_folder, tmp_path / "out", Wanted())
+    text = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    assert "People gave 1 answers" in text

@@ -28,6 +28,7 @@ def test_json_is_json(built, tmp_path, capsys) -> None:
         (["--format", "trl", "--clean"], "--clean goes with"),
         (["--push-to-hub", "nameonly"], "not ORG/NAME"),
         (["--push-to-hub", "us/x", "--format", "wav-jsonl"], "is for this disk"),
+        (["--push-to-hub", "us/x"], "no token"),
     ],
 )
 def test_what_makes_no_sense_is_refused_first(
@@ -60,3 +61,17 @@ def test_a_dry_run_lists_what_would_go(built, tmp_path, capsys, monkeypatch) -> 
     said = capsys.readouterr().out
     assert "Nothing was pushed" in said
     assert "README.md" in said
+
+
+def test_a_dry_run_without_a_network_lists_what_is_here(
+    built, tmp_path, capsys, monkeypatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.delenv("GENSR_PREF_OFFLINE", raising=False)
+    words = ["export", str(built), str(tmp_path / "out"), "--push-to-hub", "us/x", "--dry-run"]
+    assert cli.main(words) == 0
+    told = capsys.readouterr()
+    assert "README.md" in told.out
+    assert "What is there already is not known: us/x: the Hub does not answer" in told.out
+    assert "Retrying" not in told.err

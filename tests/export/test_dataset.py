@@ -1,4 +1,6 @@
 import json
+import shutil
+import uuid
 from pathlib import Path
 
 import datasets
@@ -8,13 +10,14 @@ import pyarrow.parquet as pq
 import pytest
 import soundfile
 
-from gensr_pref import audio, shards
+from gensr_pref import audio, cli, shards, store
 from gensr_pref.engine.export import Publishing, export
 from gensr_pref.engine.pair import pair
 from gensr_pref.errors import CorruptPartError, InputError
 from gensr_pref.export import sharded, trl
 from gensr_pref.export.columns import candidates_schema, pairs_schema, yaml_features
 from gensr_pref.export.dataset import Wanted
+from gensr_pref.location import located
 from gensr_pref.schema import AUDIO, facts_of, with_metadata
 
 
@@ -306,6 +309,19 @@ def test_trl_trains_on_it(built, tmp_path) -> None:
     assert trainer.train().training_loss == pytest.approx(np.log(2), abs=1e-5)
 
 
+def test_trl_without_tokens_is_refused_before_the_audit(run_folder, tmp_path) -> None:
+    for part in shards.parts(run_folder, "candidates"):
+        table, known = shards.read(part), shards.facts(part)
+        place = table.schema.get_field_index("tokens")
+        field = table.schema.field("tokens")
+        table = table.set_column(place, field, pa.nulls(len(table), field.type))
+        shards.write_table(part, table, known)
+    shutil.rmtree(run_folder / "audit", ignore_errors=True)
+    with pytest.raises(InputError, match=r"no candidate of .* has tokens"):
+        export(run_folder, tmp_path / "out", Wanted("trl"))
+    assert not (run_folder / "audit").exists()
+
+
 def test_trl_without_tokens_is_refused(built, monkeypatch) -> None:
     monkeypatch.setattr(shards, "parts", lambda *_: [])
     with pytest.raises(InputError, match=r"no candidate of .* has tokens"):
@@ -341,3 +357,34 @@ def test_no_pairs_are_told(run_folder, tmp_path) -> None:
     pair(run_folder, ["margin.roughness=1000"])
     with pytest.raises(InputError, match="has no pairs to export"):
         export(run_folder, tmp_path / "out", Wanted())
+
+
+def uploaded(run: Path, url: str) -> Path:
+    """A copy of a run directory at a URL."""
+    there = located(url)
+    for path in run.rglob("*"):
+        if path.is_file() and path.name != ".lock":
+            store.put(there / path.relative_to(run).as_posix(), path.read_bytes())
+    return there
+
+
+def test_a_run_in_memory_gives_the_same_bytes(built, exported, tmp_path) -> None:
+    there = uploaded(built, f"memory://{uuid.uuid4().hex}/run")
+    export(there, tmp_path / "out", Wanted(), Publishing(repository="us/small"))
+    assert files(tmp_path / "out") == files(exported)
+
+
+def test_a_run_on_a_server_gives_the_same_bytes(built, exported, tmp_path, bucket) -> None:
+    there = uploaded(built, str(bucket))
+    assert cli.main(["export", str(there), str(tmp_path / "out")]) == 0
+    told, known = files(tmp_path / "out"), files(exported)
+    assert {n: b for n, b in told.items() if n != "README.md"} == {
+        n: b for n, b in known.items() if n != "README.md"
+    }
+
+
+def test_the_key_of_a_run_at_a_url_is_on_this_machine(built, tmp_path) -> None:
+    there = uploaded(built, f"memory://{uuid.uuid4().hex}/run")
+    with pytest.raises(InputError, match=r"is not on this machine\. Say with --secret"):
+        export(there, tmp_path / "out", Wanted(), Publishing("hash"))
+    export(there, tmp_path / "out", Wanted(), Publishing("hash", tmp_path / "key"))

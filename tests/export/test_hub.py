@@ -10,7 +10,7 @@ import pytest
 from huggingface_hub import constants
 
 from gensr_pref import plugins
-from gensr_pref.errors import InputError, PublishError
+from gensr_pref.errors import InputError, PublishError, UnreachableError
 from gensr_pref.export import hub
 from gensr_pref.export.hub import Target
 from tests.upload_server import READ_ONLY, TOKEN, Repository, UploadServer
@@ -222,7 +222,28 @@ def test_a_hub_that_is_not_there_is_told(folder, monkeypatch) -> None:
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setenv("HF_TOKEN", TOKEN)
-    assert "cannot be reached" in refused(folder)
+    with pytest.raises(UnreachableError, match=r"does not answer .*Nothing was begun") as caught:
+        hub.push(folder, SMALL)
+    assert "goes on" not in str(caught.value)
+
+
+def test_where_nothing_answers_it_is_asked_once_and_quietly(folder, monkeypatch, caplog) -> None:
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    waits: list[float] = []
+    monkeypatch.setattr("huggingface_hub.utils._http.time.sleep", waits.append)
+    with pytest.raises(UnreachableError):
+        hub.plan(folder, SMALL)
+    assert waits == []
+    assert caplog.text == ""
+
+
+def test_the_clients_retries_are_not_shown(server, folder, monkeypatch, capfd) -> None:
+    server.refusals["tree/main"] = (503, "busy")
+    monkeypatch.setattr("huggingface_hub.utils._http.time.sleep", lambda _: None)
+    with pytest.raises(PublishError, match="status 503"):
+        hub.plan(folder, SMALL)
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize(

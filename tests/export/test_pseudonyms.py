@@ -8,7 +8,7 @@ import pytest
 from gensr_pref import shards
 from gensr_pref.engine.export import Publishing, export
 from gensr_pref.errors import InputError
-from gensr_pref.export import pseudonyms
+from gensr_pref.export import pseudonyms, published, shuffled
 from gensr_pref.export.dataset import Wanted
 from gensr_pref.export.pseudonyms import Pseudonyms
 
@@ -92,5 +92,46 @@ def test_hashed_speakers_can_be_told_apart_and_dropped_ones_cannot(run_folder, t
 def test_what_follows_from_the_seed_is_withheld(run_folder, tmp_path, facts) -> None:
     export(run_folder, tmp_path / "out", Wanted(), Publishing("hash"))
     assert "\nseed: null\n" in (tmp_path / "out" / "run.yaml").read_text()
+    card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    assert "It cannot be built again" in card
+    assert "gensr-pref build" not in card
     told = facts(tmp_path / "out", "audit.json")
     assert all(row["value"].startswith("speaker-") for row in told["breakdown"]["speaker"])
+
+
+@pytest.mark.parametrize("wanted", [Wanted(candidates="audio"), Wanted("wav-jsonl")])
+def test_rows_are_in_the_order_of_pseudonyms_and_not_of_names(run_folder, tmp_path, wanted) -> None:
+    out = tmp_path / "out"
+    export(run_folder, out, wanted, Publishing("hash"))
+    names = pseudonyms.opened("hash", run_folder / pseudonyms.SECRET)
+    for split in ("train", "validation"):
+        if wanted.form == "wav-jsonl":
+            lines = (out / f"{split}.jsonl").read_text(encoding="utf-8").splitlines()
+            tables = [[json.loads(line) for line in lines]]
+        else:
+            paths = [next((out / name).glob(f"{split}-*")) for name in ("data", "candidates")]
+            tables = [pq.read_table(path).to_pylist() for path in paths]
+        for table in tables:
+            clips = [row["clip_id"] for row in table]
+            assert clips == sorted(clips)
+    known = shards.read_all(run_folder, "clips", ["clip_id"]).column("clip_id").to_pylist()
+    assert sorted(known) == known
+    assert [names.of("clip", one) for one in known] != sorted(names.of("clip", c) for c in known)
+    assert not [path for path in out.rglob("*") if path.name.startswith(".")]
+
+
+def test_more_rows_than_are_sorted_at_once_lose_nothing(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(shuffled, "ROWS_AT_ONCE", 3)
+    clips = [f"clip {k:02d}" for k in range(40) for _ in range(2)]
+    rows = pa.table({"clip_id": [ONE.of("clip", clip) for clip in clips], "place": range(80)})
+    pieces = iter([rows.slice(start, 7) for start in range(0, 80, 7)])
+    read = pa.concat_tables(shuffled.by_pseudonym(pieces, tmp_path)).to_pylist()
+    assert read == sorted(rows.to_pylist(), key=lambda row: row["clip_id"])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_speakers_of_the_audit_are_in_the_order_of_pseudonyms() -> None:
+    rows = [{"value": name} for name in ("anna", "bert", "carla", "dora", "emil", None)]
+    told = published.audit({"breakdown": {"speaker": rows}}, ONE)["breakdown"]["speaker"]
+    values = [row["value"] for row in told if row["value"]]
+    assert values == sorted(ONE.of("speaker", row["value"]) for row in rows if row["value"])

@@ -5,7 +5,7 @@ import pytest
 import yaml
 
 from gensr_pref import shards
-from gensr_pref.engine.export import Publishing, export
+from gensr_pref.engine.export import Publishing, _require_harmless, export
 from gensr_pref.errors import InputError
 from gensr_pref.export.dataset import Wanted
 from gensr_pref.export.scan import Local, scan
@@ -17,7 +17,8 @@ HARMLESS = [
     "https://www.asterisk.org/a/b/c", "speech/en-one.flac", "and/or", "16 kHz", "a/b/c", "1/2",
     "clip-0a1b/fm-tiny/3", "data/train-*", "module:Class", "CC-BY-SA-3.0", "we work at home",
     "the user said: root", "dnsmos/p808", "2026/01/02", "C: the answer", "~5 dB", "",
-    "wav/clip-fae8/noisy-0.wav",
+    "wav/clip-fae8/noisy-0.wav", "http://localhost:8080/a/b", "half_" + "a" * 30, "5%2F7", "3:/4",
+    "risk-" + "a" * 30,
 ]  # fmt: skip
 HARMFUL = [
     "/home/anna/speech/a.wav", "file:///tmp/x", "see /mnt/corpora/x.wav", "C:\\Users\\anna\\a.wav",
@@ -25,6 +26,10 @@ HARMFUL = [
     "made by karlotta", "on zeppelin7", "Karlotta's", "hf_" + "a" * 34, "hf_" + "q" * 34,
     "ghp_" + "a" * 36, "AKIA" + "A" * 16, "https://me:secret@host.org/x", "sk-" + "a" * 30,
     "-----BEGIN OPENSSH PRIVATE KEY-----", '{"path": "/data/speech/one.wav"}', "root=/opt/speech/x",
+    "nas01:/export/labdata/x.wav", "anna@nas01:/export/x.wav", "path:/data2/x/y", "@/data2/x/y",
+    "%2Fhome%2Fjanedoe%2Fx", "my_hf_" + "A" * 34, "hf_" + "A" * 34 + "_1", "_ghp_" + "a" * 36,
+    "sk_live_" + "a" * 24, "rk_test_" + "a" * 24, "pypi-" + "Ag" * 40, "npm_" + "a" * 36,
+    "x_AKIA" + "A" * 16 + "_2",
 ]  # fmt: skip
 
 
@@ -87,6 +92,47 @@ def test_names_of_files_are_looked_at(tmp_path) -> None:
 def test_what_is_allowed_passes(tmp_path) -> None:
     (tmp_path / "README.md").write_text("thanks to karlotta")
     assert scan(tmp_path, LOCAL, ["karlotta"]) == []
+
+
+def test_a_complaint_has_the_words_of_the_text_and_not_what_is_left_of_them(tmp_path) -> None:
+    (tmp_path / "x.json").write_text(json.dumps({"x": "home/janedoe/data"}))
+    found = scan(tmp_path, Local("janedoe", "", ()), ["janedoe"])
+    assert found
+    assert all("janedoe" in str(one) for one in found)
+    assert not any("the user's name" in str(one) for one in found)
+    assert scan(tmp_path, Local("janedoe", "", ()), ["home/janedoe/data"]) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "allowed", "passes"),
+    [
+        ("/data/a.wav", "/data", True),
+        ("/data/a.wav", "/data/a", True),
+        ("/data/anna/a.wav", "/data", False),
+        ("/data/anna/a.wav", "anna", False),
+        ("/data/anna/a.wav", "/data/anna", True),
+        ("/data/a.wav /srv/karl/b.wav", "/data/a.wav", False),
+        ("hf_" + "a" * 34, "hf_", False),
+        ("made by karlotta", "karl", False),
+        ("fine", "", True),
+    ],
+)
+def test_no_more_passes_than_is_allowed(text, allowed, passes, tmp_path) -> None:
+    (tmp_path / "x.jsonl").write_text(json.dumps({"x": text}))
+    assert (scan(tmp_path, LOCAL, [allowed]) == []) is passes
+
+
+def test_every_column_is_named_with_distinct_values_and_a_total(tmp_path) -> None:
+    rows = [{"a": f"/srv/labdata/{k % 7}.wav", "b": "/srv/labdata/b.wav"} for k in range(3000)]
+    shards.write_table(tmp_path / "x.parquet", pa.Table.from_pylist(rows), {})
+    with pytest.raises(InputError) as caught:
+        _require_harmless(tmp_path, LOCAL, Publishing())
+    said = str(caught.value).splitlines()
+    assert [line.strip().partition(": ")[0] for line in said if "x.parquet" in line] == [
+        "x.parquet, column a, row 0", "x.parquet, column a, row 1", "x.parquet, column a, row 2",
+        "x.parquet, column b, row 0",
+    ]  # fmt: skip
+    assert "  ... and 4 more, 8 in all" in said
 
 
 def test_this_machine_has_folders_and_common_names_are_no_find(monkeypatch) -> None:
