@@ -330,7 +330,8 @@ def _show(
     if not summary["complete"] or not summary["clips"]:
         raise RunIncompleteError(text.incomplete(summary))
     if not options.json and found:
-        print(f"\n{text.next_steps(out, summary, found)}")
+        said = options.overrides if brief else ()
+        print(f"\n{text.next_steps(out, summary, found, said)}")
 
 
 def _audit(options: argparse.Namespace) -> None:

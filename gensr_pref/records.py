@@ -9,6 +9,7 @@ process ever overwrites another's, and reading takes a request for every piece a
 from __future__ import annotations
 
 import json
+import math
 import os
 import threading
 import uuid
@@ -29,6 +30,7 @@ def begin_json(path: Path, record: dict[str, Any]) -> None:
     """Make a file of this machine hold one JSON line and no other, under the same lock as before.
 
     Raises:
+        ValueError: the record holds NaN or an infinity.
         StorageError: the disk is full, or it cannot be written.
     """
     try:
@@ -44,6 +46,7 @@ def append_json(path: Path, record: dict[str, Any], durable: bool = False) -> No
         durable: wait until the disk has it; a store always does.
 
     Raises:
+        ValueError: the record holds NaN or an infinity, for which JSON has no word.
         StorageError: the disk is full, or it cannot be written.
     """
     line = _line(record)
@@ -58,6 +61,15 @@ def append_json(path: Path, record: dict[str, Any], durable: bool = False) -> No
                 os.fsync(file.fileno())
     except OSError as error:
         raise _unwritten(path, error) from error
+
+
+def finite(value: Any) -> Any:
+    """Nested data with null for NaN and infinities, as a training that diverged has them."""
+    if isinstance(value, dict):
+        return {key: finite(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def read_json_lines(path: Path) -> list[dict[str, Any]]:
@@ -155,7 +167,7 @@ def _parsed(texts: Iterable[str]) -> Iterable[Any]:
 
 
 def _line(record: dict[str, Any]) -> str:
-    return json.dumps(record, sort_keys=True) + "\n"
+    return json.dumps(record, sort_keys=True, allow_nan=False) + "\n"
 
 
 def _cut_off(path: Path) -> bool:

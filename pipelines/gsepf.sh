@@ -5,16 +5,8 @@
 # The score is SCORE, else utmos where its weights are here, else dnsmos_ovrl. TRAIN holds key=value
 # for every training, EVALUATE options of the evaluation. The same command continues.
 set -euf
-
-if [ $# -lt 2 ]; then
-    sed -n '2,6s/^# *//p' "$0" >&2
-    exit 2
-fi
-run=$1
-mkdir -p "$2"
-out=$(cd "$2" && pwd)
 here=$(dirname "$0")
-shift 2
+. "$here/arguments.sh"
 
 if [ -z "${SCORE:-}" ]; then
     SCORE=utmos

@@ -5,16 +5,9 @@
 # TRAIN holds key=value for every training, EVALUATE options of the evaluation. The model is
 # ar-tiny. What is done is not done again, so the same command continues.
 set -euf
-
-if [ $# -lt 3 ]; then
-    sed -n '2,6s/^# *//p' "$0" >&2
-    exit 2
-fi
-run=$1
-mkdir -p "$2"
-out=$(cd "$2" && pwd)
+least=3
 here=$(dirname "$0")
-shift 2
+. "$here/arguments.sh"
 scores=
 while [ $# -gt 0 ]; do
     case $1 in *=*) break ;; esac

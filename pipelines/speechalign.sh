@@ -5,16 +5,8 @@
 # ROUNDS is how many, else 3. TRAIN holds key=value for every training, EVALUATE options of the
 # evaluation, of all rounds at once. The same command continues.
 set -euf
-
-if [ $# -lt 2 ]; then
-    sed -n '2,6s/^# *//p' "$0" >&2
-    exit 2
-fi
-run=$1
-mkdir -p "$2"
-out=$(cd "$2" && pwd)
 here=$(dirname "$0")
-shift 2
+. "$here/arguments.sh"
 
 wide='{spread: [0.0, 0.8], clip_temperature: [0.5, 1.5]}'
 rounds() { # NAME PAIRING [key=value ...]

@@ -5,16 +5,8 @@
 # TRAIN holds key=value for every training, EVALUATE options of every evaluation, MODELS some of
 # "ar mgm fm". What is done is not done again, so the same command continues.
 set -euf
-
-if [ $# -lt 2 ]; then
-    sed -n '2,6s/^# *//p' "$0" >&2
-    exit 2
-fi
-run=$1
-mkdir -p "$2"
-out=$(cd "$2" && pwd)
 here=$(dirname "$0")
-shift 2
+. "$here/arguments.sh"
 
 train() { # NAME [key=value ...]
     name=$1

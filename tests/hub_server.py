@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Self
+from http.server import BaseHTTPRequestHandler
+
+from tests.loopback import Loopback
 
 
-class HubServer:
+class HubServer(Loopback):
     """Serves repositories.
 
     Attributes:
@@ -26,9 +25,7 @@ class HubServer:
         self.refs: dict[str, dict[str, str]] = {}
         self.asked: list[tuple[str, str]] = []
         self.broken = False
-        handler = type("Handler", (_Handler,), {"hub": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+        super().__init__(_Handler, hub=self)
 
     def push(self, repository: str, files: dict[str, bytes], *names: str) -> str:
         """A new commit, to which `names` (branches, tags) then point."""
@@ -36,24 +33,6 @@ class HubServer:
         self.files.setdefault(repository, {})[commit] = files
         self.refs.setdefault(repository, {}).update(dict.fromkeys(names or ["main"], commit))
         return commit
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from gensr_pref import audio, schema, shards
+from gensr_pref import audio, records, schema, shards
 from gensr_pref.errors import StorageError
 
 FACTS = {"fingerprint": "f00"}
@@ -153,3 +153,15 @@ def test_json_lines_survive_a_cut_line(tmp_path):
         file.write('{"b": ')
     shards.append_json(path, {"c": 3})
     assert shards.read_json_lines(path) == [{"a": 1}, {"c": 3}]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_a_number_that_json_does_not_know_is_not_written(tmp_path, value):
+    path = tmp_path / "log.jsonl"
+    shards.append_json(path, {"a": 1})
+    for write in (shards.append_json, shards.begin_json):
+        with pytest.raises(ValueError, match="JSON"):
+            write(path, {"held_out": {"loss": value}})
+    assert path.read_text() == '{"a": 1}\n'
+    shards.append_json(path, records.finite({"held_out": {"loss": [value, 0.5]}}))
+    assert shards.read_json_lines(path)[1] == {"held_out": {"loss": [None, 0.5]}}

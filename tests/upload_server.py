@@ -16,12 +16,13 @@ import re
 import threading
 import time
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any
 from urllib.parse import unquote
 
 import yaml
+
+from tests.loopback import Loopback
 
 TOKEN = "hf_" + "x" * 34
 READ_ONLY = "hf_" + "r" * 34
@@ -42,7 +43,7 @@ class Repository:
         return hashlib.sha1(repr(sorted(self.branches[branch].items())).encode()).hexdigest()
 
 
-class UploadServer:
+class UploadServer(Loopback):
     """Takes uploads.
 
     Attributes:
@@ -68,27 +69,7 @@ class UploadServer:
         self.refused_put = 410  # which the client does not try again
         self.stall = False
         self.stalled = threading.Event()
-        handler = type("Handler", (_Handler,), {"hub": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().__init__(_Handler, hub=self)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -14,6 +14,7 @@ from tqdm import tqdm
 from gensr_pref import shards
 from gensr_pref.align.alignment import Alignment
 from gensr_pref.align.step import learning_rate
+from gensr_pref.records import finite
 
 
 class Log:
@@ -27,7 +28,9 @@ class Log:
         self._held: dict[str, float] = {}
         kept = [row for row in shards.read_json_lines(path) if row["step"] <= alignment.step]
         if alignment.accelerator.is_main_process:
-            shards.write_text(path, "".join(json.dumps(row) + "\n" for row in kept))
+            shards.write_text(
+                path, "".join(json.dumps(finite(row), allow_nan=False) + "\n" for row in kept)
+            )
 
     def add(self, means: dict[str, float]) -> None:
         """One step."""
@@ -97,4 +100,4 @@ class Log:
 
     def _append(self, row: dict[str, Any]) -> None:
         if self._alignment.accelerator.is_main_process:
-            shards.append_json(self._path, row)
+            shards.append_json(self._path, finite(row))

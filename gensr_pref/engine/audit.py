@@ -36,7 +36,7 @@ def audit(out: Path, heard: int = HEARD_PAIRS, brief: bool = False) -> dict[str,
     Args:
         heard: of so many pairs at most the audio and the generator's own representation are
             looked at (drawn evenly over the run, kept in ``audit/sides.parquet``); 0 for none.
-        brief: only counts, yield and mean scores, as after `pair`.
+        brief: only counts, yield, margins and mean scores, as after `pair`.
 
     Returns:
         What was written; docs/audit.md says what each part means.
@@ -51,7 +51,9 @@ def audit(out: Path, heard: int = HEARD_PAIRS, brief: bool = False) -> dict[str,
 def audit_of(found: Evidence, heard: int = HEARD_PAIRS, brief: bool = False) -> dict[str, Any]:
     """As `audit`, of tables that are read already."""
     told = {**_counts(found), **(_brief(found) if brief else _whole(found, heard)), **_means(found)}
-    shards.write_text(found.out / "audit" / "audit.json", json.dumps(told, indent=2) + "\n")
+    shards.write_text(
+        found.out / "audit" / "audit.json", json.dumps(told, indent=2, allow_nan=False) + "\n"
+    )
     return told
 
 
@@ -71,7 +73,10 @@ def _brief(found: Evidence) -> dict[str, Any]:
     judged = found.judged
     everyone = votes.tally(judged, comparisons(judged))
     alone = {judged.names[k]: everyone.share(1 << p) for p, k in enumerate(judged.voters)}
-    return {"yield": {**_joint(found), "by_chance": _by_chance(found), "alone": alone}}
+    return {
+        "yield": {**_joint(found), "by_chance": _by_chance(found), "alone": alone},
+        "margins": pairs.margins(judged, found.pairs),
+    }
 
 
 def _whole(found: Evidence, heard: int) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from gensr_pref.audit.bias import SMALL_D, SMALL_DELTA
 from gensr_pref.audit.report.lights import GOLDEN
+from gensr_pref.audit.report.words import counted
 from gensr_pref.engine.text import interval, listed_reasons, number, share, table
 
 _TOLD = (
@@ -20,7 +21,7 @@ _TOLD = (
 def whole(found: dict[str, Any]) -> str:
     """Everything that the command prints, but for the mean scores."""
     parts = [yields(found), agreement(found), vetoes(found), hold_out(found), sides(found)]
-    return "\n\n".join([*(part for part in parts if part), findings(found)])
+    return "\n\n".join(part for part in [*parts, people(found), findings(found)] if part)
 
 
 def yields(found: dict[str, Any]) -> str:
@@ -107,6 +108,49 @@ def sides(found: dict[str, Any]) -> str:
         if row["pairs"] and (row["difference"] or row["cliffs_delta"])
     ]
     return table(rows) if rows else ""
+
+
+def people(found: dict[str, Any]) -> str:
+    """What listeners answered, and the catch trials they failed; empty where nobody did."""
+    told = found.get("listening") or {}
+    lines = []
+    if told.get("answers"):
+        lines.append(f"{_heard(told)}: {_preferred(told['panel'])}.")
+    caught = _caught(told.get("catches") or [])
+    return "\n".join([*lines, *([caught] if caught else [])])
+
+
+def _heard(told: dict[str, Any]) -> str:
+    answers, listeners = (counted(told[one], one[:-1]) for one in ("answers", "listeners"))
+    return f"People: {answers} of {listeners} on {counted(told['pairs'], 'pair')}"
+
+
+def _preferred(panel: dict[str, Any]) -> str:
+    said = {
+        "agree": "prefer the chosen",
+        "tie": "hear no difference",
+        "against": "prefer the rejected",
+    }
+    return ", ".join(
+        f"{share(panel[kind])} {_shares(panel[f'{kind}_interval'])}{what}"
+        for kind, what in said.items()
+    )
+
+
+def _shares(bounds: list[float] | None) -> str:
+    """An interval with a space after it; nothing where there is none."""
+    return "[{}, {}] ".format(*map(share, bounds)) if bounds else ""
+
+
+def _caught(catches: list[dict[str, Any]]) -> str:
+    total = {kind: sum(one[kind] for one in catches) for kind in ("same", "clean")}
+    if not any(total.values()):
+        return ""
+    failed = {kind: sum(one[f"{kind}_failed"] for one in catches) for kind in total}
+    return (
+        f"Catch trials failed: {failed['same']} of {total['same']} with identical sounds, "
+        f"{failed['clean']} of {total['clean']} with clean speech."
+    )
 
 
 def findings(found: dict[str, Any]) -> str:

@@ -210,7 +210,7 @@ def identity(document: dict[str, Any]) -> dict[str, Any]:
     provenance = document["provenance"]
     generators = [_known(one) for one in provenance["generators"]]
     panel = [_known(facts.without_votes(one)) for one in provenance["panel"]]
-    kept = {k: v for k, v in provenance.items() if k not in ("fingerprint", "corpus")}
+    kept = {k: v for k, v in provenance.items() if k not in _UNSHAPING}
     return {
         "seed": document["seed"],
         "corpus": document["corpus"],
@@ -219,6 +219,9 @@ def identity(document: dict[str, Any]) -> dict[str, Any]:
         "engine": {"shard_clips": document["engine"]["shard_clips"]},
         "provenance": {**kept, "generators": generators, "panel": panel},
     }
+
+
+_UNSHAPING = ("fingerprint", "corpus", "pairing")  # of the provenance
 
 
 def _known(entry: dict[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -68,7 +69,8 @@ def build(run: Run, base: Path, out: Path) -> dict[str, Any]:
         )
         setup = Setup(run, base, out, blueprint.facts, blueprint.texts)
         with _progress(blueprint, jobs, out) as progress:
-            lost = _watch(_execute(setup, jobs), progress, out)
+            with closing(_execute(setup, jobs)) as events:  # not by whoever collects garbage
+                lost = _watch(events, progress, out)
             interruption.check()
             if shards.parts(out, "scores"):
                 write_pairs(out, blueprint.document)
@@ -137,12 +139,13 @@ def _removed(out: Path, shard: int, stage: Stage, stamps: Stamps) -> bool:
     return bool(damaged)
 
 
-def _execute(setup: Setup, jobs: Sequence[Sequence[ShardTask]]) -> Iterable[Event]:
+def _execute(setup: Setup, jobs: Sequence[Sequence[ShardTask]]) -> Generator[Event, None, None]:
     if not jobs:
-        return ()
+        return
     if setup.run.engine.kind == "ray":
-        return actors.run(ShardWorker, setup, jobs, setup.run.engine)
-    return serial.run(ShardWorker, setup, jobs)
+        yield from actors.run(ShardWorker, setup, jobs, setup.run.engine)
+    else:
+        yield from serial.run(ShardWorker, setup, jobs)
 
 
 def _watch(events: Iterable[Event], progress: Progress, out: Path) -> list[Lost]:

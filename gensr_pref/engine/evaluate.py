@@ -261,6 +261,6 @@ def _summed(of: Mapping[str, Counter[str]], labels: Sequence[str]) -> dict[str, 
 def _write(out: Path, found: dict[str, Any]) -> None:
     from gensr_pref.audit.forest import forest
 
-    shards.write_text(out / "evaluation.json", json.dumps(found, indent=2) + "\n")
+    shards.write_text(out / "evaluation.json", json.dumps(found, indent=2, allow_nan=False) + "\n")
     shards.write_text(out / "evaluation.md", evaluation_text.markdown(found))
     shards.write_text(out / "evaluation.svg", forest(found))

@@ -129,9 +129,10 @@ def _written(
     )
     if figure is not None:
         (out / FIGURE).write_bytes(figure)
-    shards.write_text(out / "audit.json", json.dumps(reported, indent=2) + "\n")
+    shards.write_text(out / "audit.json", json.dumps(reported, indent=2, allow_nan=False) + "\n")
     shards.write_text(
-        out / "summary.json", json.dumps(summary, indent=2, ensure_ascii=False) + "\n"
+        out / "summary.json",
+        json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False) + "\n",
     )
     run_text = yaml.safe_dump(told, sort_keys=False, allow_unicode=True, width=100)
     shards.write_text(out / "run.yaml", run_text)

@@ -14,10 +14,14 @@ from gensr_pref.engine.summary import write_summary
 from gensr_pref.pairing.base import Stop, Vote, wants_clean
 from gensr_pref.pairing.columns import Columns, columns, with_clean
 from gensr_pref.pairing.pairs import cast_votes, paired, table
+from gensr_pref.pairing.votes import without_idle
 
 
 def pair(out: Path, overrides: list[str]) -> dict[str, Any]:
     """Make a run's pairs again under other settings of ``pairing`` (``margin.wer=0.05``).
+
+    They change the section that the run was built with, whatever earlier calls changed. What of
+    that section would do nothing under them is left out.
 
     Returns:
         What ``summary.json`` holds.
@@ -28,7 +32,7 @@ def pair(out: Path, overrides: list[str]) -> dict[str, Any]:
     rundir.document(out)  # before the lock, which would make a directory of a wrong name
     with rundir.locked(out):
         document = rundir.document(out)
-        document["pairing"] = _changed(document["pairing"], overrides)
+        document["pairing"] = _changed(document, overrides)
         write_pairs(out, document)
         rundir.record(out, document)
         return write_summary(out, document)
@@ -81,6 +85,10 @@ def votes_for(document: dict[str, Any]) -> list[Vote]:
     return cast_votes(votes_of(document["provenance"]["panel"]), pairing)
 
 
-def _changed(pairing: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
+def _changed(document: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
+    """The pairing section of the build, which is noted as such, under the settings of one call."""
+    built = document["provenance"].setdefault("pairing", document["pairing"])
     bare = [assignment.removeprefix("pairing.") for assignment in overrides]
-    return resolved(parse(override(pairing, bare), Pairing, "pairing"))
+    asked = parse(override(built, bare), Pairing, "pairing")
+    said = {assignment.partition("=")[0] for assignment in bare}
+    return resolved(without_idle(votes_of(document["provenance"]["panel"]), asked, said))

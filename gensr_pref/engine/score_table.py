@@ -36,7 +36,9 @@ def _parquet(out: Path, rows: Sequence[Row], panel: Panel, facts: dict[str, Any]
 
 def _json_lines(out: Path, rows: Sequence[Row], panel: Panel, facts: dict[str, Any]) -> None:
     names = [field.name for field in FACTS] + [score.name for score in panel.scores]
-    lines = [json.dumps(_ordered(row, names), ensure_ascii=False) + "\n" for row in rows]
+    lines = [
+        json.dumps(_ordered(row, names), ensure_ascii=False, allow_nan=False) + "\n" for row in rows
+    ]
     shards.write_text(out, "".join(lines))
 
 

@@ -64,7 +64,8 @@ def write_summary(
         ],
     }
     shards.write_text(
-        out / "summary.json", json.dumps(summary, indent=2, ensure_ascii=False) + "\n"
+        out / "summary.json",
+        json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False) + "\n",
     )
     return summary
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from gensr_pref.config import Pairing, resolved
 from gensr_pref.engine.bar import duration
+from gensr_pref.pairing.base import WHY, Stop
 
 _ROLES = ("noisy", "candidates", "chosen", "rejected")
 
@@ -23,6 +27,8 @@ def summary(counts: dict[str, Any], found: dict[str, Any]) -> str:
     ]
     if counts["without_pair"]:
         rows.append(("no pair", listed_reasons(counts["without_pair"])))
+        if not counts["pairs"]:
+            rows.append(("", _most_often(counts["without_pair"])))
     for stage, cost in counts["stages"].items():
         factor = cost.get("real_time_factor")
         ratio = "" if factor is None else f", {factor:g} s per second of audio"
@@ -102,6 +108,12 @@ def listed_reasons(reasons: dict[str, int]) -> str:
     return ", ".join(f"{count} {reason}" for reason, count in ordered)
 
 
+def _most_often(reasons: dict[str, int]) -> str:
+    """What stopped most, where nothing is left."""
+    reason = max(reasons, key=lambda one: reasons[one])
+    return f"No clip has a pair. Most often the reason is {reason}: {WHY[Stop(reason)]}"
+
+
 def _rule(pairing: dict[str, Any]) -> str:
     """The rule and every setting that is not as usual, so that none is forgotten."""
     usual = resolved(Pairing())
@@ -132,11 +144,15 @@ def means(found: dict[str, Any]) -> str:
     return table(rows)
 
 
-def next_steps(out: Path, counts: dict[str, Any], found: dict[str, Any]) -> str:
-    """Where the dataset is and what to type next."""
+def next_steps(
+    out: Path, counts: dict[str, Any], found: dict[str, Any], said: Sequence[str] = ()
+) -> str:
+    """Where the dataset is and what to type next.
+
+    Args:
+        said: the settings of the `pair` call that made these pairs.
+    """
     table = "pairs" if counts["pairs"] else "candidates"
-    score = next(iter(found["yield"]["alone"]), None)
-    setting = f"margin.{score}=0.1" if score else "votes=[SCORE]"
     judge = (
         [f"  whether a person agrees:        gensr-pref listen {out}"] if counts["pairs"] else []
     )
@@ -145,11 +161,41 @@ def next_steps(out: Path, counts: dict[str, Any], found: dict[str, Any]) -> str:
             f"The dataset is in {out} (clips, candidates, scores and pairs as Parquet). Next:",
             f"  how far the scores agree:       gensr-pref audit {out}",
             *judge,
-            f"  pairs again, under other rules: gensr-pref pair {out} {setting}",
+            f"  pairs again, under other rules: gensr-pref pair {out} "
+            f"{_other_pairs(counts['pairing'], found, said)}",
             "  in Python:                      "
             f'datasets.load_dataset("parquet", data_files="{out}/{table}/*.parquet")["train"]',
         ]
     )
+
+
+def _other_pairs(pairing: dict[str, Any], found: dict[str, Any], said: Sequence[str]) -> str:
+    """Settings that find pairs in this run, for they are taken from it.
+
+    A margin of half the median of a vote's margins leaves half of the pairs at least; without
+    one, ranking by a score finds a pair wherever candidates differ.
+    """
+    ranks = pairing["score"] if pairing["rule"] == "top_bottom" else None
+    voting = [ranks] if ranks else list(found["yield"]["alone"])
+    for score in voting if pairing["rule"] in _WITH_MARGINS else ():
+        told = found["margins"][score]
+        if told and told["quantiles"][2] > 0:
+            setting = f"margin.{score}"
+            kept = [
+                one for one in said if one.partition("=")[0].removeprefix("pairing.") != setting
+            ]
+            return " ".join(
+                [*map(shlex.quote, kept), f"{setting}={_short(told['quantiles'][2] / 2)}"]
+            )
+    return f"rule=top_bottom score={next(iter(voting or found['means']))}"
+
+
+_WITH_MARGINS = ("unanimous", "top_bottom")
+
+
+def _short(value: float) -> str:
+    """Two digits that count, and no exponent, which YAML might take for text."""
+    return np.format_float_positional(value, precision=2, fractional=False, trim="-")
 
 
 def scored(found: dict[str, Any]) -> str:

@@ -41,7 +41,9 @@ def write(out: Path, tables: Iterator[pa.Table]) -> list[Split]:
                     if split not in files:
                         path = out / f"{split}.jsonl"
                         files[split] = opened.enter_context(path.open("w", encoding="utf-8"))
-                    line = json.dumps(_plain(out, row, table.schema), ensure_ascii=False)
+                    line = json.dumps(
+                        _plain(out, row, table.schema), ensure_ascii=False, allow_nan=False
+                    )
                     files[split].write(line + "\n")
                     counts[split] = counts.get(split, 0) + 1
     except OSError as error:

@@ -8,7 +8,7 @@ once, which makes whole tables quick.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -30,18 +30,30 @@ class Stop(StrEnum):
     one that came nearest to a pair.
     """
 
-    BOUND = "bound"  # all else holds, but chosen does not keep a floor or ceiling
-    MARGIN = "margin"  # better or equal on every vote, somewhere by no more than its margin
-    TIE = "tie"  # better or equal on every vote, but equal on one that must be won
-    VETO = "veto"  # the votes disagree: whichever is chosen, a vote is against it
-    RULE = "rule"  # a rule of yours gave none, or the rule's own terms are not met
-    GENERATORS = "generators"  # the candidates that are left are of different generators
-    NULL = "null"  # fewer than two candidates are left without a null on a voting score
-    ONE_CANDIDATE = "one_candidate"  # there is only one
-    NO_CANDIDATE = "no_candidate"  # there is none, or none was scored
-    NO_CLEAN = "no_clean"  # golden: the clip has no clean target
+    BOUND = "bound"
+    MARGIN = "margin"
+    TIE = "tie"
+    VETO = "veto"
+    RULE = "rule"
+    GENERATORS = "generators"
+    NULL = "null"
+    ONE_CANDIDATE = "one_candidate"
+    NO_CANDIDATE = "no_candidate"
+    NO_CLEAN = "no_clean"
 
 
+WHY: Mapping[Stop, str] = {
+    Stop.BOUND: "all else holds, but chosen does not keep a floor or ceiling",
+    Stop.MARGIN: "better or equal on every vote, somewhere by no more than its margin",
+    Stop.TIE: "better or equal on every vote, but equal on one that must be won",
+    Stop.VETO: "the votes disagree: whichever is chosen, a vote is against it",
+    Stop.RULE: "a rule of yours gave none, or the rule's own terms are not met",
+    Stop.GENERATORS: "the candidates that are left are of different generators",
+    Stop.NULL: "fewer than two candidates are left without a null on a voting score",
+    Stop.ONE_CANDIDATE: "there is only one candidate",
+    Stop.NO_CANDIDATE: "there is no candidate, or none was scored",
+    Stop.NO_CLEAN: "golden: the clip has no clean target",
+}
 STANDS = 0  # in `Verdicts.code`; a Stop is its place in the list, from 1
 CODE = {stop: place for place, stop in enumerate(Stop, 1)}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -39,8 +39,8 @@ def cast_votes(panel: Sequence[Vote], pairing: Pairing) -> list[Vote]:
     voting = [vote.score for vote in votes if vote.votes]
     if not voting:
         raise ConfigError(
-            "no score votes. Give at least one metric of the panel vote: true, or name "
-            "scores in pairing.votes"
+            "pairing.votes: no score votes. Name some, or give at least one metric of the panel "
+            "vote: true"
         )
     if pairing.rule == "top_bottom" and len(voting) > 1:
         raise ConfigError(
@@ -49,6 +49,32 @@ def cast_votes(panel: Sequence[Vote], pairing: Pairing) -> list[Vote]:
         )
     _refuse_silent(pairing, voting)
     return votes
+
+
+def without_idle(panel: Sequence[Vote], pairing: Pairing, said: Collection[str]) -> Pairing:
+    """The section without what would do nothing under its rule, for it was written for another.
+
+    Args:
+        said: dotted settings that stay whatever they do (``margin.wer``, or ``margin`` with all
+            that is in it): `cast_votes` refuses them where they would do nothing.
+    """
+    usual = Pairing()
+    idle = {
+        setting: getattr(usual, setting)
+        for setting in _IDLE.get(pairing.rule, ())
+        if not any(one.split(".")[0] == setting for one in said)
+    }
+    kept = pairing.model_copy(update=idle)
+    voting = {vote.score for vote in panel if _takes_part(vote, kept)}
+    heard = {
+        section: {
+            score: value
+            for score, value in getattr(kept, section).items()
+            if score in voting or section in said or f"{section}.{score}" in said
+        }
+        for section in ("margin", "tie")
+    }
+    return kept.model_copy(update=heard)
 
 
 def _require_known(pairing: Pairing, known: Sequence[str]) -> None:

@@ -8,6 +8,7 @@ import pytest
 from gensr_pref.audit import picks
 from gensr_pref.audit.base import Pairs
 from gensr_pref.audit.report.lights import answers
+from gensr_pref.audit.report.words import counted
 
 from .made import judged
 
@@ -139,8 +140,41 @@ def test_where_luck_finds_pairs_too_the_margins_farthest_from_it_are_named():
     found = copy.deepcopy(GOOD)
     found["yield"].update(joint_interval=[0.97, 1.0], by_chance=0.95)
     todo = answers(found)[0].todo
-    assert "With margins of 0.5 spread(s) 70\N{NO-BREAK SPACE}% of the clips keep one" in todo
+    assert "With margins of 0.5 spreads 70\N{NO-BREAK SPACE}% of the clips keep one" in todo
     assert "gensr-pref pair DIR margin.a=0.100 margin.b=1.10" in todo
+
+
+def test_margins_that_gain_nothing_over_luck_are_not_advised():
+    found = copy.deepcopy(GOOD)
+    found["yield"].update(joint_interval=[0.97, 1.0], by_chance=0.99)
+    for row in found["yield_by_margin"]:
+        row["by_chance"] = row["yield"] - 0.001 * row["spreads"]
+    assert "margin." not in answers(found)[0].todo
+
+
+@pytest.mark.parametrize("rule", ["unanimous", "top_bottom"])
+def test_one_vote_has_nothing_to_agree_with(rule):
+    found = copy.deepcopy(GOOD)
+    found["rule"] = rule
+    if rule == "unanimous":
+        found["panel"]["scales"].pop("b")
+    found["yield"].update(joint=0.67, by_chance=0.67)
+    told = {answer.question: answer for answer in answers(found)}
+    agree = told["Do the scores agree by more than luck?"]
+    assert agree.light == "look"
+    assert agree.found == (
+        "One score votes, so nothing is to agree. 67\N{NO-BREAK SPACE}% of the clips have a pair."
+    )
+    thrown = told["What did the filter throw away?"].found
+    assert "one score votes, so none is lost because votes disagree" in thrown
+    assert "not unanimous" not in thrown
+
+
+@pytest.mark.parametrize(
+    ("count", "told"), [(1, "1 spread"), (1.0, "1 spread"), (0.5, "0.5 spreads"), (0, "0 spreads")]
+)
+def test_things_are_counted_in_words(count, told):
+    assert counted(count, "spread") == told
 
 
 def test_a_shortcut_is_told_in_words():

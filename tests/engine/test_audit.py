@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import shlex
 import shutil
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from gensr_pref import audio, cli, shards
 from gensr_pref.audit.sound import sound_properties
+from gensr_pref.engine import audit_text
 from gensr_pref.engine.audit import audit
 from gensr_pref.engine.build import build
 from gensr_pref.engine.pair import pair
@@ -81,6 +83,36 @@ def test_brief_audit_has_the_yield(copy):
     assert brief["yield"]["alone"] == whole["yield"]["alone"]
     assert brief["yield"]["by_chance"] == pytest.approx(whole["yield"]["by_chance"], abs=0.2)
     assert brief["means"] == whole["means"]
+
+
+def suggested(printed, out):
+    """The settings of the `pair` command that is named as the next step."""
+    command = next(line for line in printed.splitlines() if "pairs again" in line)
+    words = shlex.split(command.partition(": ")[2].strip())
+    assert words[:3] == ["gensr-pref", "pair", str(out)]
+    return words[3:]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        [],
+        ["margin.level=0.0001", "pairs_per_clip=2"],
+        ["rule=top_bottom", "score=zero_crossings"],
+        ["rule=weighted"],
+        ["rule=golden"],
+        ["margin.level=1000"],
+    ],
+)
+def test_the_next_step_that_is_named_finds_pairs(copy, capsys, settings):
+    assert cli.main(["pair", str(copy), *settings]) == 0
+    another = suggested(capsys.readouterr().out, copy)
+    assert another != settings
+    before = shards.rows(shards.part(copy, "pairs", 0))
+    after = pair(copy, another)["pairs"]
+    assert after > 0
+    if any(one.startswith("margin") for one in another):
+        assert before / 2 <= after <= before
 
 
 def test_golden_pairs_go_all_the_way(copy, capsys):
@@ -220,6 +252,31 @@ def test_split_that_leaks_is_told(copy):
     shards.write(path, table, shards.read(path).schema, shards.facts(path))
     assert any("1 speaker(s) are in several" in n for n in pair(copy, [])["notices"])
     assert audit(copy)["leakage"]["speaker"] == {"shared": 1, "examples": ["ann"]}
+
+
+def test_people_are_told_of_with_intervals_and_failed_catch_trials():
+    share = {"agree": 0.706, "tie": 0.118, "against": 0.176}
+    panel = {**share, **{f"{kind}_interval": [0.1, 0.9] for kind in share}}
+    catches = [
+        {"listener": "ann", "answers": 9, "same": 2, "clean": 1, "same_failed": 1,
+         "clean_failed": 0},
+        {"listener": "bob", "answers": 8, "same": 1, "clean": 0, "same_failed": 0,
+         "clean_failed": 0},
+    ]  # fmt: skip
+    heard = {"answers": 17, "listeners": 2, "pairs": 9, "panel": panel, "catches": catches}
+    assert audit_text.people({"listening": heard}) == (
+        "People: 17 answers of 2 listeners on 9 pairs: 71 % [10 %, 90 %] prefer the chosen, "
+        "12 % [10 %, 90 %] hear no difference, 18 % [10 %, 90 %] prefer the rejected.\n"
+        "Catch trials failed: 1 of 3 with identical sounds, 0 of 1 with clean speech."
+    )
+
+
+def test_where_nobody_listened_nothing_is_printed_of_people(copy, capsys):
+    assert cli.main(["audit", str(copy)]) == 0
+    printed = capsys.readouterr().out
+    assert "People:" not in printed
+    assert "Catch trials" not in printed
+    assert "\n\n\n" not in printed
 
 
 def test_two_runs_side_by_side(finished, copy, capsys):

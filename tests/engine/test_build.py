@@ -367,6 +367,51 @@ def test_pairs_again_under_another_rule(copy):
     assert rows(copy, "pairs")
 
 
+def test_every_pair_call_starts_from_the_build(copy):
+    built = rundir.document(copy)["pairing"]
+    pair(copy, ["rule=top_bottom", "score=roughness", "extremes=2", "pairs_per_clip=4"])
+    pair(copy, ["rule=weighted"])
+    assert rundir.document(copy)["pairing"] == {**built, "rule": "weighted"}
+    assert pair(copy, ["min.zero_crossings=2"])["pairs"] == 0
+    before = rows(copy, "pairs")
+    summary = pair(copy, [])
+    assert summary["pairs"] > 0 == len(before)
+    assert rundir.document(copy)["pairing"] == built == summary["pairing"]
+
+
+def test_no_pair_at_all_is_told_with_what_stopped_most(copy, capsys):
+    assert cli.main(["pair", str(copy), "min.zero_crossings=2"]) == 0
+    told = capsys.readouterr().out
+    assert "No clip has a pair. Most often the reason is bound: all else holds, but" in told
+
+
+def test_settings_of_the_build_that_another_rule_does_not_know_are_dropped(run, base, tmp_path):
+    out = tmp_path / "run"
+    settings = ["pairing.margin.level=0.001", "pairing.margin.roughness=0.0001"]
+    build(run(*settings, "pairing.min.level=0.001"), base, out)
+    pair(out, ["rule=top_bottom", "score=level"])
+    pairing = rundir.document(out)["pairing"]
+    assert (pairing["margin"], pairing["min"]) == ({"level": 0.001}, {"level": 0.001})
+    pair(out, ["rule=weighted", "gap=0.1"])
+    assert rundir.document(out)["pairing"]["margin"] == {}
+    with pytest.raises(ConfigError, match=r"pairing\.score: the rule 'weighted' takes no notice"):
+        pair(out, ["rule=weighted", "score=level"])
+    with pytest.raises(ConfigError, match=r"pairing\.margin\.roughness: the score does not vote"):
+        pair(out, ["votes=[level]", "margin.roughness=0.1"])
+    pair(out, [])
+    assert rundir.document(out)["pairing"]["margin"] == {"level": 0.001, "roughness": 0.0001}
+
+
+def test_a_build_goes_on_under_its_own_section_after_pairing_again(run, base, copy):
+    pair(copy, ["rule=weighted"])
+    before = tables(copy)
+    summary = build(run("pairing.min.zero_crossings=2"), base, copy)
+    assert summary["pairing"]["min"] == {"zero_crossings": 2}
+    assert {k for k, v in tables(copy).items() if v != before[k]} == {"pairs/part-00000.parquet"}
+    pair(copy, ["rule=weighted"])
+    assert rundir.document(copy)["pairing"]["min"] == {"zero_crossings": 2}
+
+
 def test_pairing_settings_are_checked(copy):
     with pytest.raises(ConfigError, match=r"margn.*Did you mean 'margin'"):
         pair(copy, ["margn.level=1"])

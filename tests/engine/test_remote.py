@@ -274,6 +274,7 @@ def test_server_that_stops_in_the_middle(base, bucket, s3, undisturbed, kind):
         reader.join()
     finally:
         s3.start()
+        process.stderr.close()
     assert f"gensr-pref: {bucket}" in told[0]
     assert "the same command continues" in told[0]
     assert "Traceback" not in told[0]

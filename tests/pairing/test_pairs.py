@@ -127,7 +127,7 @@ def test_unknown_score_in_the_rule(section):
 
 
 def test_panel_without_votes():
-    with pytest.raises(ConfigError, match="no score votes"):
+    with pytest.raises(ConfigError, match=r"^pairing\.votes: no score votes"):
         cast_votes(PANEL, Pairing(votes=[]))
 
 

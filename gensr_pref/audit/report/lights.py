@@ -6,7 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from gensr_pref.audit.report.words import by_how_much, is_sound, listed, named, number, percent
+from gensr_pref.audit.report.advice import larger_margins
+from gensr_pref.audit.report.words import (
+    by_how_much,
+    counted,
+    is_sound,
+    listed,
+    named,
+    percent,
+)
 
 Audit = dict[str, Any]
 Light = Literal["good", "look", "bad", "unknown"]
@@ -61,6 +69,12 @@ def _agreement(found: Audit) -> Answer:
     question = "Do the scores agree by more than luck?"
     told = found["yield"]
     joint, luck, bounds = told["joint"], told["by_chance"], told["joint_interval"]
+    if _one_votes(found) and joint is not None:
+        text = (
+            f"One score votes, so nothing is to agree. {percent(joint)} of the clips have a pair."
+        )
+        todo = "What it is worth, other judges say: the scores that took no part, and people."
+        return Answer(question, "look", text, todo)
     if joint is None or luck is None or bounds is None:
         return Answer(question, "unknown", "The yield cannot be set beside luck here.")
     text = f"{_compared(found)}{percent(joint)} of the clips have a pair, {percent(luck)} by luck."
@@ -70,7 +84,7 @@ def _agreement(found: Audit) -> Answer:
         todo = "The votes contradict each other: look at their agreement, and at what vetoes most."
         return Answer(question, "look", text, todo)
     todo = "Having a pair says nothing by itself here: so many candidates find one by luck."
-    return Answer(question, "look", text, f"{todo} {_larger_margins(found)}".strip())
+    return Answer(question, "look", text, f"{todo} {larger_margins(found)}".strip())
 
 
 def _compared(found: Audit) -> str:
@@ -84,21 +98,9 @@ def _compared(found: Audit) -> str:
     )
 
 
-def _larger_margins(found: Audit) -> str:
-    """The margins at which the yield is farthest above luck, as a command."""
-    rows = [row for row in found.get("yield_by_margin") or [] if row["by_chance"] is not None]
+def _one_votes(found: Audit) -> bool:
     scales = found.get("panel", {}).get("scales") or {}
-    best = max(rows, key=lambda row: row["yield"] - row["by_chance"], default=None)
-    if not best or not best["spreads"] or not scales or found.get("rule") != "unanimous":
-        return "Ask for larger margins or fewer candidates, and look at the hold-out scores."
-    settings = " ".join(
-        f"margin.{name}={number(of['margin'] + best['spreads'] * of['spread'])}"
-        for name, of in scales.items()
-    )
-    return (
-        f"With margins of {best['spreads']:g} spread(s) {percent(best['yield'])} of the clips keep "
-        f"one, {percent(best['by_chance'])} by luck: gensr-pref pair DIR {settings}"
-    )
+    return len(scales) == 1 or found.get("rule") == "top_bottom"
 
 
 def _votes(found: Audit) -> Answer | None:
@@ -146,7 +148,9 @@ def _thrown_away(found: Audit) -> Answer | None:
         counted = ", ".join(f"{count} {reason}" for reason, count in reasons)
         text = f"{lost} of {clips} clips have no pair ({counted})"
     share = found.get("panel", {}).get("comparisons")
-    if share is not None:
+    if _one_votes(found):
+        text += "; one score votes, so none is lost because votes disagree"
+    elif share is not None:
         text += f"; {percent(1 - share)} of the comparisons are not unanimous"
     rows = found.get("breakdown", {}).get("degradation") or []
     fewest, most = (f(rows, key=lambda r: r["yield"], default=None) for f in (min, max))
@@ -168,7 +172,8 @@ def _people(found: Audit) -> Answer:
         todo = "Judge some pairs blind, some minutes: gensr-pref listen DIR"
         return Answer(question, "unknown", "Nobody has listened yet.", todo)
     text = (
-        f"{told['answers']} answers of {told['listeners']} listener(s): {percent(panel['agree'])} "
+        f"{counted(told['answers'], 'answer')} of {counted(told['listeners'], 'listener')}: "
+        f"{percent(panel['agree'])} "
         f"prefer the chosen, {percent(panel['tie'])} hear no difference, "
         f"{percent(panel['against'])} prefer the rejected. INTP's listeners: "
         f"{percent(PEOPLE_AGREE)} and 15 %."

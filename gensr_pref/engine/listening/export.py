@@ -48,7 +48,7 @@ def export(out: Path, folder: Path, pairs: int) -> dict[str, Any]:
         raise StorageError(f"{folder}: cannot be written: {error.strerror}") from error
     config = yaml.safe_dump(_config(list(key)), sort_keys=False, allow_unicode=True)
     shards.write_text(folder / "webmushra.yaml", config)
-    shards.write_text(folder / "key.json", json.dumps(key, indent=2) + "\n")
+    shards.write_text(folder / "key.json", json.dumps(key, indent=2, allow_nan=False) + "\n")
     return {
         "config": str(folder / "webmushra.yaml"),
         "key": str(folder / "key.json"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -88,14 +89,14 @@ class Session:
         trial = self._trial(listener, str(answer.get("trial", "")))
         if answer.get("choice") not in votes.CHOICES:
             raise Refused(HTTPStatus.BAD_REQUEST, f"choice must be one of {votes.CHOICES}")
+        record = self._record(listener, trial, answer)
         with self.lock:
             if trial.key in {vote["trial"] for vote in votes.answered(self.out, listener)}:
                 raise Refused(HTTPStatus.CONFLICT, "this question has an answer already")
-            votes.save(self.out, self._record(listener, trial, answer))
+            votes.save(self.out, record)
         return self.next(listener)
 
     def _record(self, listener: str, trial: Trial, answer: dict[str, Any]) -> dict[str, Any]:
-        seconds = answer.get("seconds")
         return {
             "listener": listener,
             "trial": trial.key,
@@ -106,7 +107,7 @@ class Session:
             "a": trial.heard["a"],
             "choice": answer["choice"],
             "preferred": trial.preferred(answer["choice"]),
-            "seconds": round(float(seconds), 1) if isinstance(seconds, int | float) else None,
+            "seconds": _seconds(answer),
             "time": round(time.time(), 3),
         }
 
@@ -254,5 +255,16 @@ def _object(body: bytes) -> dict[str, Any]:
     return found
 
 
+def _seconds(answer: dict[str, Any]) -> float | None:
+    """What an answer took; JSON of Python also reads NaN, and takes 1e999 for infinity."""
+    told = answer.get("seconds")
+    if told is None:
+        return None
+    known = isinstance(told, int | float) and not isinstance(told, bool)
+    if not known or not 0 <= told <= sys.float_info.max:
+        raise Refused(HTTPStatus.BAD_REQUEST, "seconds must be a finite number from 0, or null")
+    return round(float(told), 1)
+
+
 def _json(value: dict[str, Any]) -> bytes:
-    return json.dumps(value).encode()
+    return json.dumps(value, allow_nan=False).encode()

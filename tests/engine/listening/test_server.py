@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from gensr_pref import audio, config, shards
+from gensr_pref import audio, cli, config, shards
 from gensr_pref.audit.sound import sound_properties
 from gensr_pref.engine.audit import audit
 from gensr_pref.engine.build import build
@@ -157,6 +157,37 @@ def test_what_is_no_answer_is_refused(out):
         assert ask(port, "/else", "POST", {}, X_Token=known)[0] == 404
 
 
+@pytest.mark.parametrize(
+    "seconds",
+    ["NaN", "Infinity", "1e999", "-5", "1" + 400 * "0", "true", '"<script>"', "[1]", "{}"],
+)
+def test_seconds_that_cannot_be_are_refused(out, seconds):
+    with serving(out) as port:
+        trial = next_of(port)["trial"]
+        status, told = raw_vote(port, trial, seconds)
+        assert (status, "seconds" in told["error"]) == (400, True)
+        assert next_of(port)["done"] == 0
+
+
+@pytest.mark.parametrize(("seconds", "kept"), [("null", None), ("0", 0.0), ("2.26", 2.3)])
+def test_seconds_that_can_be_are_kept(out, seconds, kept):
+    with serving(out) as port:
+        assert raw_vote(port, next_of(port)["trial"], seconds)[0] == 200
+    (line,) = shards.read_json_lines(out / "listening" / "votes-ann.jsonl")
+    assert line["seconds"] == kept
+
+
+def raw_vote(port, trial, seconds):
+    """An answer whose seconds are JSON text of any kind."""
+    body = f'{{"listener": "ann", "trial": "{trial}", "choice": "a", "seconds": {seconds}}}'
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection.request("POST", "/vote", body, {"X-Token": token(port)})
+    answer = connection.getresponse()
+    content = json.loads(answer.read())
+    connection.close()
+    return answer.status, content
+
+
 def test_sounds_of_a_question_are_equally_loud_and_those_of_the_run(out):
     with serving(out) as port:
         told = next_of(port)
@@ -233,7 +264,7 @@ def below(sound):
     return energy[hz < 0.7 * ANCHOR_HZ].sum()
 
 
-def test_the_audit_counts_what_was_heard(out):
+def test_the_audit_counts_what_was_heard(out, capsys):
     asked = for_listener(trials(evidence(out), PAIRS), "ann")
     with serving(out, listener="Ann") as port:
         for one in asked:
@@ -247,6 +278,11 @@ def test_the_audit_counts_what_was_heard(out):
     assert told["catches"][0]["same_failed"] == 0
     rates = {row["score"]: row["rate"] for row in told["scores"] if row["answers"]}
     assert rates["level"] == 1.0  # it votes, so it always names the chosen
+    assert cli.main(["audit", str(out)]) == 0
+    printed = capsys.readouterr().out
+    assert f"People: {pairs} answers of 1 listener on {pairs} pairs: 100 %" in printed
+    same = sum(one.kind == "same" for one in asked)
+    assert f"Catch trials failed: 0 of {same} with identical sounds, 0 of " in printed
 
 
 def test_the_export_is_what_the_page_would_play(out, tmp_path):
