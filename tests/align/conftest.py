@@ -25,13 +25,18 @@ DATA = {
 }
 
 
+def furnish(folder: Path) -> None:
+    """Put what `DATA` names into a folder; an absolute path would be part of clips' identity."""
+    shutil.copy(CHEAP, folder)
+    for part in ("speech", "noise"):
+        shutil.copytree(sample.FOLDER / part, folder / part)
+
+
 @pytest.fixture(scope="session")
 def run(tmp_path_factory) -> Path:
     """A run directory with pairs of each generator; nobody may write into it."""
     folder = tmp_path_factory.mktemp("aligned")
-    shutil.copy(CHEAP, folder)
-    for part in ("speech", "noise"):  # an absolute path would be part of the clips' identity
-        shutil.copytree(sample.FOLDER / part, folder / part)
+    furnish(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(folder))
         build(config.parse(DATA, config.Run, "test"), folder, folder / "run")

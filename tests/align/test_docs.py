@@ -1,7 +1,6 @@
 """What docs/alignment.md has to paste works as pasted, and its tables are whole."""
 
 import re
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,7 @@ from gensr_pref.align.step import losses
 from gensr_pref.align.trainer import align
 from gensr_pref.engine.build import build
 
-from .conftest import CHEAP, DATA
+from .conftest import DATA, furnish
 
 REPOSITORY = Path(__file__).parents[2]
 PAGE = (REPOSITORY / "docs" / "alignment.md").read_text(encoding="utf-8")
@@ -28,7 +27,7 @@ def mine(tmp_path, monkeypatch):
     """A folder with the example, and a run of it."""
     [source] = re.findall(r"runs this -->\n```python\n(.*?)```", PAGE, re.S)
     (tmp_path / "mine.py").write_text(source, encoding="utf-8")
-    shutil.copy(CHEAP, tmp_path)
+    furnish(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     data = {**DATA, "generators": [{"use": "mine:Model", "candidates": 4}]}
     summary = build(config.parse(data, config.Run, "docs"), tmp_path, tmp_path / "run")
