@@ -153,14 +153,19 @@ def next_steps(
         said: the settings of the `pair` call that made these pairs.
     """
     table = "pairs" if counts["pairs"] else "candidates"
-    judge = (
-        [f"  whether a person agrees:        gensr-pref listen {out}"] if counts["pairs"] else []
+    paired = (
+        [
+            f"  whether a person agrees:        gensr-pref listen {out}",
+            f"  a dataset to share:             gensr-pref export {out} {out}-dataset",
+        ]
+        if counts["pairs"]
+        else []
     )
     return "\n".join(
         [
             f"The dataset is in {out} (clips, candidates, scores and pairs as Parquet). Next:",
             f"  how far the scores agree:       gensr-pref audit {out}",
-            *judge,
+            *paired,
             f"  pairs again, under other rules: gensr-pref pair {out} "
             f"{_other_pairs(counts['pairing'], found, said)}",
             "  in Python:                      "
