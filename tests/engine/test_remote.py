@@ -174,7 +174,7 @@ def test_it_grows(out, run, base, tmp_path):
 
 def test_second_build_is_refused(out, run, base, capsys):
     with rundir.locked(out):
-        assert status(out)["state"] == "finished"
+        assert status(out)["state"] == "starting"  # held, and not a line yet
         with pytest.raises(RunMismatchError, match="another process is working on it"):
             build(run(), base, out)
         assert cli.main(["pair", str(out)]) == 2
