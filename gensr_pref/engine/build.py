@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Generator, Iterable, Sequence
-from contextlib import closing
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,9 @@ from typing import Any
 from gensr_pref import interruption, shards
 from gensr_pref.config import Run
 from gensr_pref.corpus.clips import ClipSpec
-from gensr_pref.engine import actors, rundir, serial
+from gensr_pref.engine import rundir
 from gensr_pref.engine.blueprint import Blueprint, draw_up
+from gensr_pref.engine.execution import running
 from gensr_pref.engine.facts import Made, of_part
 from gensr_pref.engine.layout import Layout
 from gensr_pref.engine.ledger import Stamps, note
@@ -69,7 +69,7 @@ def build(run: Run, base: Path, out: Path) -> dict[str, Any]:
         )
         setup = Setup(run, base, out, blueprint.facts, blueprint.texts)
         with _progress(blueprint, jobs, out) as progress:
-            with closing(_execute(setup, jobs)) as events:  # not by whoever collects garbage
+            with running(ShardWorker, setup, jobs, run.engine) as events:
                 lost = _watch(events, progress, out)
             interruption.check()
             if shards.parts(out, "scores"):
@@ -137,15 +137,6 @@ def _removed(out: Path, shard: int, stage: Stage, stamps: Stamps) -> bool:
         print(f"{path}: is not what was written, and is made again", file=sys.stderr)
         shards.remove(path)
     return bool(damaged)
-
-
-def _execute(setup: Setup, jobs: Sequence[Sequence[ShardTask]]) -> Generator[Event, None, None]:
-    if not jobs:
-        return
-    if setup.run.engine.kind == "ray":
-        yield from actors.run(ShardWorker, setup, jobs, setup.run.engine)
-    else:
-        yield from serial.run(ShardWorker, setup, jobs)
 
 
 def _watch(events: Iterable[Event], progress: Progress, out: Path) -> list[Lost]:

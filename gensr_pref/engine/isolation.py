@@ -8,7 +8,7 @@ dies is given up, and only that.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from gensr_pref.config import MetricUse
@@ -40,7 +40,7 @@ class Piece:
 
 def scored(
     clips: Sequence[FolderClip], metrics: Sequence[MetricUse], execute: Execute
-) -> Iterator[Piece]:
+) -> Generator[Piece, None, None]:
     """Score clips, each in as few pieces as it can be scored in.
 
     Args:

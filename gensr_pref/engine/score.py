@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from gensr_pref import shards
 from gensr_pref.config import Engine, MetricUse
-from gensr_pref.engine import actors, devices, isolation, serial
+from gensr_pref.engine import devices, isolation
 from gensr_pref.engine.bar import Bar
+from gensr_pref.engine.execution import running
 from gensr_pref.engine.folders import (
     FolderClip,
     Folders,
@@ -83,8 +84,9 @@ def score(
         done = _begun(out, facts)
         todo = {key: clip for key, clip in clips.items() if key not in done}
         with Bar(len(clips), len(clips) - len(todo)) as bar:
-            pieces = _pieces(list(todo.values()), panel, setup, _fitting(engine, len(todo)), bar)
-            lost = _collect(pieces, todo, out, done, panel, bar)
+            fitting = _fitting(engine, len(todo))
+            with closing(_pieces(list(todo.values()), panel, setup, fitting, bar)) as pieces:
+                lost = _collect(pieces, todo, out, done, panel, bar)
         rows = [row for key in clips for row in done[key]]
         if out.exists():
             raise InputError(
@@ -118,21 +120,13 @@ def _fitting(engine: Engine, clips: int) -> Engine:
 
 def _pieces(
     clips: Sequence[FolderClip], panel: Panel, setup: PanelSetup, engine: Engine, bar: Bar
-) -> Iterator[Piece]:
+) -> Generator[Piece, None, None]:
     def execute(tasks: Sequence[FolderTask]) -> Iterator[Event]:
-        jobs = [[task] for task in tasks]
-        if not jobs:
-            return
-        ray = engine.kind == "ray"
-        events = (
-            actors.run(FolderWorker, setup, jobs, engine)
-            if ray
-            else serial.run(FolderWorker, setup, jobs)
-        )
-        for event in events:
-            if isinstance(event, Restarted):
-                bar.write(f"{tasks[event.shard].clip.name} begins anew: {event.why}")
-            yield event
+        with running(FolderWorker, setup, [[task] for task in tasks], engine) as events:
+            for event in events:
+                if isinstance(event, Restarted):
+                    bar.write(f"{tasks[event.shard].clip.name} begins anew: {event.why}")
+                yield event
 
     return isolation.scored(clips, [member.use for member in panel.members], execute)
 

@@ -77,9 +77,8 @@ def answer_of(error: BaseException | None) -> tuple[int | None, str]:
         seen.add(id(error))
         response = getattr(error, "response", None)
         if response is not None:
-            hidden = isinstance(
-                error, RepositoryNotFoundError
-            )  # told as 401 to those without a token
+            # Told as 401 to those without a token.
+            hidden = isinstance(error, RepositoryNotFoundError)
             status = 404 if hidden else int(response.status_code)
             return status, f"{error} {_words(response)}".lower()
         error = error.__cause__ or error.__context__
@@ -89,5 +88,5 @@ def answer_of(error: BaseException | None) -> tuple[int | None, str]:
 def _words(response: Any) -> str:
     try:
         return str(response.text)
-    except Exception:  # a body that was not read
+    except RuntimeError:  # a body that was streamed and not read
         return ""

@@ -32,7 +32,7 @@ def replacing(out: Path) -> Iterator[Path]:
             _clear(new)
             yield new
             _take_place(new, out, old)
-        except BaseException:
+        except BaseException:  # not `finally`: once it is in place, `new` may be another's
             shutil.rmtree(new, ignore_errors=True)
             raise
 
