@@ -29,7 +29,7 @@ def main(out: Path) -> None:
     print(f"{summary['pairs']} pairs from {summary['clips']} clips")
     recipe = {
         "generator": {"use": "fm-tiny"},
-        "pairs": {"source": {"path": "run"}},
+        "pairs": {"source": {"kind": "run", "path": "run"}},
         "anchor": {"weight": 100, "side": "clean"},
         "learning_rate": 2e-4,
     }

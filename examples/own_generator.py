@@ -121,7 +121,7 @@ def main(out: Path) -> None:
                 "corpus.validation={share: 0.3, by: source}"]  # fmt: skip
     build(config.load(sample.DEMO, settings), sample.FOLDER, out / "run")
     recipe = {"generator": {"use": "own_generator:BandGate"}, "learning_rate": 0.002,
-              "pairs": {"source": {"path": "run"}}}  # fmt: skip
+              "pairs": {"source": {"kind": "run", "path": "run"}}}  # fmt: skip
     print(align(config.parse(recipe, Dpo, "recipe"), out, out / "dpo"))
     wanted = {"clips": "run", "samples": 4, "engine": {"kind": "serial"},
               "generators": [{"use": "own_generator:BandGate", "name": "base"},

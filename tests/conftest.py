@@ -1,6 +1,7 @@
 """What all tests share."""
 
 import signal
+import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,21 +23,27 @@ def single_thread() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(autouse=True)
 def heeds_interrupts() -> Iterator[None]:
-    """The background jobs of a shell ignore Ctrl-C from birth, and so would what tests start."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
+    """The background jobs of a shell ignore Ctrl-C from birth, and so would what tests start.
 
-
-@pytest.fixture
-def handlers_restored() -> Iterator[None]:
-    """A command that was interrupted ignores Ctrl-C from then on; the tests after it must not."""
+    And a command that was interrupted ignores it from then on; the tests after it must not.
+    """
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     for number, how in before.items():
         signal.signal(number, how)
+
+
+@pytest.fixture
+def own_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder to import from; another test's module of the same name is not this one's."""
+    monkeypatch.syspath_prepend(tmp_path)
+    yield tmp_path
+    for name, module in list(sys.modules.items()):
+        if (getattr(module, "__file__", None) or "").startswith(f"{tmp_path}/"):
+            del sys.modules[name]
 
 
 class DroppedSignal:

@@ -14,10 +14,7 @@ from gensr_pref.engine.restore import Wanted, restore
 from .align.test_pretrain import recipe
 from .conftest import DroppedSignal
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-    pytest.mark.usefixtures("handlers_restored"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 BOTH = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 
 

@@ -15,7 +15,7 @@ Paradigm = Literal["ar", "mgm", "fm"]
 class RunPairs(config.Model):
     """The pairs of a run directory."""
 
-    kind: Literal["run"] = "run"
+    kind: Literal["run"]
     path: str = Field(description="the folder that `gensr-pref build` was told as --out")
 
 

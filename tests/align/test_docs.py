@@ -23,16 +23,15 @@ PAGE = (REPOSITORY / "docs" / "alignment.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture
-def mine(tmp_path, monkeypatch):
+def mine(own_modules):
     """A folder with the example, and a run of it."""
     [source] = re.findall(r"runs this -->\n```python\n(.*?)```", PAGE, re.S)
-    (tmp_path / "mine.py").write_text(source, encoding="utf-8")
-    furnish(tmp_path)
-    monkeypatch.syspath_prepend(str(tmp_path))
+    (own_modules / "mine.py").write_text(source, encoding="utf-8")
+    furnish(own_modules)
     data = {**DATA, "generators": [{"use": "mine:Model", "candidates": 4}]}
-    summary = build(config.parse(data, config.Run, "docs"), tmp_path, tmp_path / "run")
+    summary = build(config.parse(data, config.Run, "docs"), own_modules, own_modules / "run")
     assert summary["pairs"]
-    return tmp_path
+    return own_modules
 
 
 @pytest.mark.slow

@@ -111,7 +111,7 @@ def test_interrupted_twice_in_a_row(base, tmp_path, undisturbed, kind):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("kind", ["serial", pytest.param("ray", marks=pytest.mark.slow)])
 def test_signal_whose_exception_is_dropped_stops_a_build(
-    base, tmp_path, number, kind, monkeypatch, capsys, handlers_restored
+    base, tmp_path, number, kind, monkeypatch, capsys
 ):
     out, shown = tmp_path / "run", Progress.show
 

@@ -20,22 +20,21 @@ PAGE = (DOCS / "generators.md").read_text(encoding="utf-8")
 CHEAP = Path(__file__).parents[1] / "engine" / "cheap.py"
 
 
-def test_the_example_class(tmp_path, monkeypatch):
+def test_the_example_class(own_modules):
     [source] = re.findall(r"runs this -->\n```python\n(.*?)```", PAGE, re.S)
     use = yaml.safe_load(re.search(r"# mine\.py, beside the run file: (\{.*\})", source)[1])
-    (tmp_path / "mine.py").write_text(source, encoding="utf-8")
-    shutil.copy(CHEAP, tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)
+    (own_modules / "mine.py").write_text(source, encoding="utf-8")
+    shutil.copy(CHEAP, own_modules)
     data = {
         "corpus": {"source": {"kind": "folder", "path": str(sample.FOLDER / "speech")}, "limit": 1},
         "generators": [use],
         "panel": [{"metric": "cheap:Roughness"}],
         "engine": {"kind": "serial"},
     }
-    summary = build(config.parse(data, config.Run, "docs"), tmp_path, tmp_path / "run")
+    summary = build(config.parse(data, config.Run, "docs"), own_modules, own_modules / "run")
     assert summary["failures"] == {}
     assert summary["notices"] == []
-    made = rows(tmp_path / "run", "candidates")
+    made = rows(own_modules / "run", "candidates")
     assert len(made) == use["candidates"]
     assert {row["sample_rate"] for row in made} == {44100}
 
