@@ -8,3 +8,30 @@ run=$1
 mkdir -p "$2"
 out=$(cd "$2" && pwd)
 shift 2
+
+# Candidates of ar-tiny that differ by something the model can take over: how far they spread.
+wide='{spread: [0.2, 1.0]}'
+
+sampling() { # MODEL: prints the options that sample as its likelihood says. Those that it ships with
+    case $1 in # are careful by hand, which leaves little to learn.
+    fm) echo temperature=1,clip_temperature=1 ;;
+    *) echo spread=1 ;;
+    esac
+}
+
+build() { # NAME [key=value ...]: $pairs becomes OUT/NAME, or RUN where that is a run directory
+    pairs=$out/$1
+    shift
+    if [ -d "$run" ]; then
+        pairs=$(cd "$run" && pwd)
+    else
+        gensr-pref build "$run" --out "$pairs" "$@"
+    fi
+}
+
+pair_anew() { # NAME SETTING ...: the candidates of $pairs under another rule, in OUT/NAME
+    copy=$out/$1
+    shift
+    [ -d "$copy" ] || { cp -r "$pairs" "$copy.part" && mv "$copy.part" "$copy"; }
+    gensr-pref pair "$copy" "$@"
+}

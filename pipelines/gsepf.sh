@@ -3,7 +3,7 @@
 # cross-entropy of the chosen, of ar-tiny; and the same with random labels.
 #   pipelines/gsepf.sh RUN.yaml OUT [key=value of the run file ...]
 # The score is SCORE, else utmos where its weights are here, else dnsmos_ovrl. TRAIN holds key=value
-# for every training, EVALUATE options of the evaluation. The same command continues.
+# for every training, EVALUATE options of the evaluation, CLIPS its clips. The same command continues.
 set -euf
 here=$(dirname "$0")
 . "$here/arguments.sh"
@@ -19,16 +19,16 @@ train() { # NAME [key=value ...]
     name=$1
     shift
     gensr-pref train "$here/dpo_ar_tiny.yaml" --out "$out/$name" "cache='$out/cache'" \
-        "pairs.source.path='$out/pairs'" "anchor={weight: 1, side: chosen}" ${TRAIN:-} "$@"
+        "pairs.source.path='$out/pairs'" ${TRAIN:-} "$@"
 }
 
-wide='{spread: [0.0, 0.8], clip_temperature: [0.5, 1.5]}'
+plain=$(sampling ar)
 gensr-pref build "$run" --out "$out/pairs" \
     "generators=[{use: ar-tiny, candidates: 8, options: $wide}]" \
     "pairing={rule: top_bottom, score: $SCORE, extremes: 1}" "$@"
 gensr-pref audit "$out/pairs"
 train gsepf
 train random pairs.labels=random
-gensr-pref evaluate base=ar-tiny "gsepf=ar-tiny:checkpoint='$out/gsepf'" \
-    "random=ar-tiny:checkpoint='$out/random'" \
-    --clips "$out/pairs" --out "$out/evaluation" ${EVALUATE:-}
+gensr-pref evaluate "base=ar-tiny:$plain" "gsepf=ar-tiny:checkpoint='$out/gsepf',$plain" \
+    "random=ar-tiny:checkpoint='$out/random',$plain" \
+    --clips "${CLIPS:-$out/pairs}" --out "$out/evaluation" ${EVALUATE:-}

@@ -2,8 +2,9 @@
 # Does one score suffice? (the ablation of arXiv 2508.17229): a model aligned with the pairs of the
 # panel, and with as many pairs of each single score, from the same candidates; one evaluation.
 #   pipelines/single_metric.sh RUN.yaml OUT SCORE [SCORE ...] [key=value of the run file ...]
-# TRAIN holds key=value for every training, EVALUATE options of the evaluation. The model is
-# ar-tiny. What is done is not done again, so the same command continues.
+# RUN.yaml may be a run directory. TRAIN holds key=value for every training, EVALUATE options of the
+# evaluation, CLIPS its clips. The model is ar-tiny. What is done is not done again, so the same
+# command continues.
 set -euf
 least=3
 here=$(dirname "$0")
@@ -15,26 +16,23 @@ while [ $# -gt 0 ]; do
     shift
 done
 
-train() { # NAME [key=value ...]; prints how many pairs
-    name=$1
-    shift
+train() { # NAME FOLDER [key=value ...]; prints how many pairs
+    name=$1 folder=$2
+    shift 2
     told=$(gensr-pref train "$here/dpo_ar_tiny.yaml" --json --out "$out/$name" \
-        "cache='$out/cache'" "pairs.source.path='$out/pairs-$name'" ${TRAIN:-} "$@")
+        "cache='$out/cache'" "pairs.source.path='$folder'" ${TRAIN:-} "$@")
     echo "$told" | sed 's/.*"pairs": \([0-9]*\).*/\1/'
 }
 
-wide='{spread: [0.0, 0.8], clip_temperature: [0.5, 1.5]}'
-gensr-pref build "$run" --out "$out/pairs-panel" \
-    "generators=[{use: ar-tiny, candidates: 8, options: $wide}]" "$@"
-pairs=$(train panel)
-echo "panel: $pairs pairs"
-set -- base=ar-tiny "panel=ar-tiny:checkpoint='$out/panel'"
+build pairs-panel "generators=[{use: ar-tiny, candidates: 8, options: $wide}]" "$@"
+plain=$(sampling ar)
+number=$(train panel "$pairs")
+echo "panel: $number pairs"
+set -- "base=ar-tiny:$plain" "panel=ar-tiny:checkpoint='$out/panel',$plain"
 for score in $scores; do
-    copy="$out/pairs-$score"
-    [ -d "$copy" ] || { cp -r "$out/pairs-panel" "$copy.part" && mv "$copy.part" "$copy"; }
-    gensr-pref pair "$copy" "votes=[$score]"
-    count=$(train "$score" "pairs.limit=$pairs")
+    pair_anew "pairs-$score" "votes=[$score]"
+    count=$(train "$score" "$out/pairs-$score" "pairs.limit=$number")
     echo "$score: $count pairs"
-    set -- "$@" "$score=ar-tiny:checkpoint='$out/$score'"
+    set -- "$@" "$score=ar-tiny:checkpoint='$out/$score',$plain"
 done
-gensr-pref evaluate "$@" --clips "$out/pairs-panel" --out "$out/evaluation" ${EVALUATE:-}
+gensr-pref evaluate "$@" --clips "${CLIPS:-$pairs}" --out "$out/evaluation" ${EVALUATE:-}

@@ -3,12 +3,12 @@
 # policy, of ar-tiny; beside them as many rounds of unanimous pairs (arXiv 2508.17229).
 #   pipelines/speechalign.sh RUN.yaml OUT [key=value of the run file ...]
 # ROUNDS is how many, else 3. TRAIN holds key=value for every training, EVALUATE options of the
-# evaluation, of all rounds at once. The same command continues.
+# evaluation, of all rounds at once, CLIPS its clips. The same command continues.
 set -euf
 here=$(dirname "$0")
 . "$here/arguments.sh"
 
-wide='{spread: [0.0, 0.8], clip_temperature: [0.5, 1.5]}'
+plain=$(sampling ar)
 rounds() { # NAME PAIRING [key=value ...]
     name=$1 pairing=$2
     shift 2
@@ -18,12 +18,12 @@ rounds() { # NAME PAIRING [key=value ...]
 
 rounds golden '{rule: golden, pairs_per_clip: 4}' "$@"
 rounds unanimous '{rule: unanimous, pairs_per_clip: 4}' "$@"
-set -- base=ar-tiny
+set -- "base=ar-tiny:$plain"
 round=1
 while [ "$round" -le "${ROUNDS:-3}" ]; do
     for name in golden unanimous; do
-        set -- "$@" "$name-$round=ar-tiny:checkpoint='$out/$name/policy-$round'"
+        set -- "$@" "$name-$round=ar-tiny:checkpoint='$out/$name/policy-$round',$plain"
     done
     round=$((round + 1))
 done
-gensr-pref evaluate "$@" --clips "$out/unanimous/pairs-1" --out "$out/evaluation" ${EVALUATE:-}
+gensr-pref evaluate "$@" --clips "${CLIPS:-$out/unanimous/pairs-1}" --out "$out/evaluation" ${EVALUATE:-}

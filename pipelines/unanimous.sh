@@ -2,8 +2,9 @@
 # Multi-metric preference alignment (arXiv 2508.17229): unanimous pairs and their audit, each model
 # aligned with the pairs of its own candidates, the same with random labels, and what that did.
 #   pipelines/unanimous.sh RUN.yaml OUT [key=value of the run file ...]
-# TRAIN holds key=value for every training, EVALUATE options of every evaluation, MODELS some of
-# "ar mgm fm". What is done is not done again, so the same command continues.
+# RUN.yaml may be a run directory. TRAIN holds key=value for every training, EVALUATE options of
+# every evaluation, CLIPS the clips of those, SEEDS such as "1 2 3", MODELS some of "ar mgm fm".
+# What is done is not done again, so the same command continues.
 set -euf
 here=$(dirname "$0")
 . "$here/arguments.sh"
@@ -11,16 +12,21 @@ here=$(dirname "$0")
 train() { # NAME [key=value ...]
     name=$1
     shift
-    gensr-pref train "$here/dpo_${model}_tiny.yaml" --out "$out/$name" \
-        "pairs.source.path='$out/pairs'" "cache='$out/cache-$model'" ${TRAIN:-} "$@"
+    gensr-pref train "$here/dpo_${model}_tiny.yaml" --out "$out/$name" "seed=$seed" \
+        "pairs.source.path='$pairs'" "cache='$out/cache-$model'" ${TRAIN:-} "$@"
 }
 
-gensr-pref build "$run" --out "$out/pairs" "$@"
-gensr-pref audit "$out/pairs"
+build pairs "$@"
+gensr-pref audit "$pairs"
 for model in ${MODELS:-ar mgm fm}; do
-    train "$model"
-    train "$model-random" pairs.labels=random
-    gensr-pref evaluate "base=$model-tiny" "dpo=$model-tiny:checkpoint='$out/$model'" \
-        "random=$model-tiny:checkpoint='$out/$model-random'" \
-        --clips "$out/pairs" --out "$out/evaluation-$model" ${EVALUATE:-}
+    plain=$(sampling "$model")
+    set -- "base=$model-tiny:$plain"
+    for seed in ${SEEDS:-1}; do
+        train "$model-$seed"
+        train "$model-random-$seed" pairs.labels=random
+        set -- "$@" "dpo@$seed=$model-tiny:checkpoint='$out/$model-$seed',$plain" \
+            "random@$seed=$model-tiny:checkpoint='$out/$model-random-$seed',$plain"
+    done
+    gensr-pref evaluate "$@" "tuned=$model-tiny" --clips "${CLIPS:-$pairs}" \
+        --out "$out/evaluation-$model" ${EVALUATE:-}
 done

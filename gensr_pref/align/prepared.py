@@ -6,6 +6,7 @@ memory is what the operating system keeps of the files (about 100 KB per clip of
 
 from __future__ import annotations
 
+import fcntl
 import json
 import shutil
 from collections.abc import Callable
@@ -84,12 +85,15 @@ def prepared(folder: Path, source: PairTable, hear: Hear, target: Target, clean:
     Raises:
         InputError: no pair is left, or the clean target is wanted and a clip has none.
     """
-    if not folder.exists():
-        part = folder.with_name(folder.name + ".part")
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
-        _write(part, source, hear, target, clean)
-        part.rename(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_name(folder.name + ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # a training beside this one waits for what it needs too
+        if not folder.exists():
+            part = folder.with_name(folder.name + ".part")
+            shutil.rmtree(part, ignore_errors=True)
+            part.mkdir()
+            _write(part, source, hear, target, clean)
+            part.rename(folder)
     return _read(folder)
 
 

@@ -62,10 +62,10 @@ class Flow(nn.Module):
         The network corrects the exact field of data distributed as N(m, s^2), with the encoder's
         m and s, which it therefore need not learn:
         v = m + (t s^2 - (1 - t)) / ((1 - t)^2 + t^2 s^2) (y_t - t m) + network.
-        s learns from `scale_error` alone.
+        In pretraining s learns from `scale_error` alone; alignment moves it, as all the rest.
         """
         m, t_ = condition.mean, t[:, None, None]
-        s2 = (2 * condition.log_scale.detach()).exp()
+        s2 = (2 * condition.log_scale).exp()
         gaussian = (t_ * s2 - (1 - t_)) / ((1 - t_) ** 2 + t_**2 * s2)
         correction = self.field(y_t, t, condition, valid).float()
         v: Tensor = m + gaussian * (y_t - t_ * m) + correction

@@ -1,12 +1,15 @@
 """Where pairs come from, and what is refused before anything is trained."""
 
 import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import torch
 
 from gensr_pref import audio, shards
+from gensr_pref.align import prepared
 from gensr_pref.align.trainer import align
 from gensr_pref.engine.export import export
 from gensr_pref.engine.pair import pair
@@ -175,3 +178,22 @@ def test_a_limit_and_a_split_are_kept(run, tmp_path) -> None:
     data = alignment.subject.data
     for name, numbers in (("train", alignment.training), ("validation", alignment.held_out)):
         assert {splits[data.clips[clip]] for clip in data.clip[numbers]} == {name}
+
+
+def test_trainings_side_by_side_make_what_they_share_once(tmp_path, monkeypatch):
+    made = []
+
+    def write(folder, *_):
+        made.append(folder)
+        time.sleep(0.2)
+        (folder / "whole").touch()
+
+    monkeypatch.setattr(prepared, "_write", write)
+    monkeypatch.setattr(prepared, "_read", lambda folder: (folder / "whole").exists())
+    with ThreadPoolExecutor() as pool:
+        asked = [
+            pool.submit(prepared.prepared, tmp_path / "cache" / "pairs", None, None, None, False)
+            for _ in range(3)
+        ]
+        assert all(one.result() for one in asked)
+    assert len(made) == 1

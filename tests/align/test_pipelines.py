@@ -13,7 +13,15 @@ from gensr_pref.generators.pretrained import from_pretrained
 from gensr_pref.shards import read_json_lines
 
 PIPELINES = Path(__file__).parents[2] / "pipelines"
-RECIPES = ("unanimous", "gsepf", "speechalign", "single_metric", "cross_paradigm", "rounds")
+RECIPES = (
+    "unanimous",
+    "objectives",
+    "single_metric",
+    "cross_paradigm",
+    "gsepf",
+    "speechalign",
+    "rounds",
+)
 TINY = [
     "corpus.limit=6",
     "corpus.segment_seconds=[1, 1.5]",
@@ -76,15 +84,15 @@ def test_unanimous_runs_from_recordings_to_an_evaluation(tmp_path, commands) -> 
     done = called("unanimous", *words, **settings)
     assert done.returncode == 0, done.stderr
     assert (out / "pairs" / "audit" / "report.html").exists()
-    assert from_pretrained(out / "fm").paradigm == "fm"
+    assert from_pretrained(out / "fm-1").paradigm == "fm"
     labels = [
         json.loads((out / name / "recipe.json").read_text(encoding="utf-8"))["pairs"]["labels"]
-        for name in ("fm", "fm-random")
+        for name in ("fm-1", "fm-random-1")
     ]
     assert labels == ["given", "random"]
     found = json.loads((out / "evaluation-fm" / "evaluation.json").read_text(encoding="utf-8"))
-    assert set(found["policies"]) >= {"base", "dpo", "random", "placebo"}
+    assert set(found["policies"]) >= {"base", "dpo", "random", "tuned", "placebo"}
     again = called("unanimous", *words, **settings)
     assert again.returncode == 0, again.stderr
-    steps = [row["step"] for row in read_json_lines(out / "fm" / "log.jsonl") if "loss" in row]
+    steps = [row["step"] for row in read_json_lines(out / "fm-1" / "log.jsonl") if "loss" in row]
     assert steps == [2]

@@ -5,6 +5,8 @@ import math
 import pytest
 import torch
 
+from gensr_pref.align import fm
+from gensr_pref.align.recipe import FlowShape
 from gensr_pref.generators.bands import FEATURES, GAIN_BANDS
 from gensr_pref.generators.encoder import Condition, regression_error, scale_error
 from gensr_pref.generators.flow import (
@@ -67,6 +69,29 @@ def test_midpoint_converges_faster_than_euler(flow) -> None:
         for solver in ("euler", "midpoint")
     }
     assert error["midpoint"] < error["euler"] / 3
+
+
+@pytest.mark.parametrize(("width", "sign"), [(0.2, 1), (5.0, -1)])
+def test_the_error_of_narrow_data_narrows_the_scale(flow, width, sign) -> None:
+    """What alignment needs to make a policy as careful as the chosen sides are."""
+    generator = torch.Generator().manual_seed(0)
+    m, y_0, noise = torch.randn(3, 64, GAIN_BANDS, 50, generator=generator)
+    log_s = torch.full_like(m, math.log(0.5)).requires_grad_()
+    condition = Condition(torch.zeros(64, SMALL.encoder_width, 50), m, log_s)
+    t = torch.rand(64, generator=generator)
+    flow_matching_error(flow, m + width * 0.5 * noise, y_0, t, condition).sum().backward()
+    assert sign * float(log_s.grad.sum()) > 0
+
+
+def test_in_pretraining_the_scale_learns_from_its_own_loss_alone() -> None:
+    flow = Flow(SMALL)
+    x, y_1 = torch.randn(2, FEATURES, 20), torch.randn(2, GAIN_BANDS, 20)
+    parts = fm.losses(flow, FlowShape(), x, y_1, torch.Generator().manual_seed(0))
+    scale = flow.encoder.leave.bias
+    (of_all,) = torch.autograd.grad(parts["fm"], scale, retain_graph=True)
+    (of_its_own,) = torch.autograd.grad(parts["s"], scale)
+    assert not of_all[GAIN_BANDS:].any()
+    assert of_its_own[GAIN_BANDS:].any()
 
 
 def test_base_noise_has_unit_variance_and_a_shared_part() -> None:

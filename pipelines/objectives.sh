@@ -1,0 +1,29 @@
+#!/bin/sh
+# What does the training of pairs need? ar-tiny aligned by DPO with its anchor, by DPO without it,
+# fine-tuned on the chosen sides alone, and by DPO with the clean target as the chosen side.
+#   pipelines/objectives.sh RUN.yaml OUT [key=value of the run file ...]
+# RUN.yaml may be a run directory. TRAIN holds key=value for every training, EVALUATE options of the
+# evaluation, CLIPS its clips. What is done is not done again, so the same command continues.
+set -euf
+here=$(dirname "$0")
+. "$here/arguments.sh"
+
+train() { # NAME FOLDER [key=value ...]
+    name=$1 folder=$2
+    shift 2
+    gensr-pref train "$here/dpo_ar_tiny.yaml" --out "$out/$name" "cache='$out/cache'" \
+        "pairs.source.path='$folder'" ${TRAIN:-} "$@"
+}
+
+build pairs "generators=[{use: ar-tiny, candidates: 8, options: $wide}]" "$@"
+pair_anew pairs-golden rule=golden
+train dpo "$pairs"
+train no-anchor "$pairs" anchor.weight=0
+train fine-tuned "$pairs" objective.name=sft anchor.weight=0
+train golden "$out/pairs-golden"
+plain=$(sampling ar)
+set -- "base=ar-tiny:$plain"
+for name in dpo no-anchor fine-tuned golden; do
+    set -- "$@" "$name=ar-tiny:checkpoint='$out/$name',$plain"
+done
+gensr-pref evaluate "$@" --clips "${CLIPS:-$pairs}" --out "$out/evaluation" ${EVALUATE:-}
