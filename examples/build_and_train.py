@@ -21,6 +21,8 @@ def main(out: Path) -> None:
         "corpus.segment_seconds=[1, 4]",
         "corpus.validation={share: 0.3, by: source}",  # no pair of these clips is trained on
         "generators.0.candidates=6",
+        # Up to how the likelihood samples: of what differs, the model can learn to be more careful.
+        "generators.0.options={temperature: [0.2, 1.0], clip_temperature: 1.0}",
         "panel=[{metric: speaker_similarity}, {metric: pesq, vote: true}, {metric: stoi}]",
         "pairing.pairs_per_clip=3",
         "engine.kind=serial",
@@ -30,14 +32,18 @@ def main(out: Path) -> None:
     recipe = {
         "generator": {"use": "fm-tiny"},
         "pairs": {"source": {"kind": "run", "path": "run"}},
-        "anchor": {"weight": 100, "side": "clean"},
+        "objective": {"beta": 500},
+        "anchor": {"weight": 30, "side": "chosen"},
         "learning_rate": 2e-4,
     }
     align(config.parse(recipe, Dpo, "recipe"), out, out / "dpo")
-    tuned = {"use": "fm-tiny", "name": "dpo", "options": {"checkpoint": "dpo"}}
+    plain = {"temperature": 1.0, "clip_temperature": 1.0}
     wanted = {
         "clips": "run",  # its validation split
-        "generators": [{"use": "fm-tiny", "name": "base"}, tuned],
+        "generators": [
+            {"use": "fm-tiny", "name": "base", "options": plain},
+            {"use": "fm-tiny", "name": "dpo", "options": {"checkpoint": "dpo", **plain}},
+        ],
         "hold_out": ["dnsmos"],
         "engine": {"kind": "serial"},
     }
