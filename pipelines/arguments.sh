@@ -8,6 +8,14 @@ run=$1
 mkdir -p "$2"
 out=$(cd "$2" && pwd)
 shift 2
+if [ -d "$run" ]; then
+    case $* in
+    *=*)
+        echo "$0: $run is a run that is there: no key=value changes it" >&2
+        exit 2
+        ;;
+    esac
+fi
 
 # Candidates of ar-tiny that differ by something the model can take over: how far they spread.
 wide='{spread: [0.2, 1.0]}'

@@ -49,6 +49,12 @@ def test_a_recipe_without_arguments_says_how_to_be_called(name: str) -> None:
     assert f"({name}.sh)" in (PIPELINES / "README.md").read_text(encoding="utf-8")
 
 
+def test_a_run_that_is_there_is_not_changed(tmp_path) -> None:
+    done = called("unanimous", str(tmp_path), str(tmp_path / "out"), "corpus.limit=3")
+    assert done.returncode == 2
+    assert f"{tmp_path} is a run that is there" in done.stderr
+
+
 def called(name: str, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["sh", str(PIPELINES / f"{name}.sh"), *words],
