@@ -7,7 +7,7 @@
 set -euf
 
 if [ $# -lt 4 ]; then
-    sed -n '2,6s/^# *//p' "$0" >&2
+    sed -n '2,/^set /s/^# *//p' "$0" >&2
     exit 2
 fi
 run=$1 recipe=$2 rounds=$4

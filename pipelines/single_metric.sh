@@ -15,6 +15,7 @@ while [ $# -gt 0 ]; do
     scores="$scores $1"
     shift
 done
+[ -n "$scores" ] || refuse "name a score of the panel, such as dnsmos_ovrl"
 
 train() { # NAME FOLDER [key=value ...]; prints how many pairs
     name=$1 folder=$2
@@ -25,12 +26,14 @@ train() { # NAME FOLDER [key=value ...]; prints how many pairs
 }
 
 build pairs-panel "generators=[{use: ar-tiny, candidates: 8, options: $wide}]" "$@"
+for score in $scores; do
+    pair_anew "pairs-$score" "votes=[$score]"
+done
 plain=$(sampling ar)
 number=$(train panel "$pairs")
 echo "panel: $number pairs"
 set -- "base=ar-tiny:$plain" "panel=ar-tiny:checkpoint='$out/panel',$plain"
 for score in $scores; do
-    pair_anew "pairs-$score" "votes=[$score]"
     count=$(train "$score" "$out/pairs-$score" "pairs.limit=$number")
     echo "$score: $count pairs"
     set -- "$@" "$score=ar-tiny:checkpoint='$out/$score',$plain"

@@ -17,7 +17,7 @@ train() { # NAME [key=value ...]
 }
 
 build pairs "$@"
-gensr-pref audit "$pairs"
+[ -d "$run" ] || gensr-pref audit "$pairs"
 for model in ${MODELS:-ar mgm fm}; do
     plain=$(sampling "$model")
     set -- "base=$model-tiny:$plain"
