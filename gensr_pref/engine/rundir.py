@@ -8,15 +8,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, get_args
 
-import yaml
-
 from gensr_pref import files, shards
-from gensr_pref.engine import facts
-from gensr_pref.engine.blueprint import Blueprint, identity
-from gensr_pref.engine.layout import Layout, clip_ids, laid_out, texts_digest, texts_of
+from gensr_pref.engine.blueprint import Blueprint
+from gensr_pref.engine.layout import Layout, laid_out, texts_digest, texts_of
 from gensr_pref.engine.layout import record as record_layout
 from gensr_pref.errors import RunMismatchError
+from gensr_pref.rundir import facts
+from gensr_pref.rundir.document import document, identity, record
+from gensr_pref.rundir.layout import clip_ids
 
+__all__ = ["document", "locked", "opened", "record", "require_settings"]
 _TABLES = get_args(shards.Table)
 _SHOWN = 12
 
@@ -58,29 +59,6 @@ def locked(out: Path) -> Iterator[None]:
     busy = f"{out}: another process is working on it. Wait for it, or choose another --out"
     with shards.held(out / ".lock", RunMismatchError(busy)):
         yield
-
-
-def document(out: Path) -> dict[str, Any]:
-    """What ``run.yaml`` holds.
-
-    Raises:
-        RunMismatchError: there is none, or it is not one that a build wrote.
-    """
-    try:
-        found = yaml.safe_load(shards.read_text(out / "run.yaml"))
-        identity(found)
-    except (OSError, ValueError, yaml.YAMLError, TypeError, KeyError) as error:
-        raise RunMismatchError(
-            f"{out}: is not a run directory (its run.yaml is missing or damaged). Give the folder "
-            "that a build was told as --out"
-        ) from error
-    return dict(found)
-
-
-def record(out: Path, found: dict[str, Any]) -> None:
-    """Write ``run.yaml``."""
-    text = yaml.safe_dump(found, sort_keys=False, allow_unicode=True, width=100)
-    shards.write_text(out / "run.yaml", text)
 
 
 def require_settings(out: Path, wanted: dict[str, Any]) -> None:
