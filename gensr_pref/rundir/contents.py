@@ -112,7 +112,8 @@ class _Check:
             if stamp is not None:
                 parts[path.parent.name][path] = stamp  # type: ignore[index]
         if "pairs" in asked:
-            parts["pairs"] = self._pairs(parts.get("scores"))
+            whole = "scores" in asked and not self.faults
+            parts["pairs"] = self._pairs(parts["scores"] if whole else None)
         for path in there:
             if path not in wanted and path.parent.name != "pairs":
                 self._add(path, Fault.STRANGE)
