@@ -55,6 +55,12 @@ def contents(folder):
     }
 
 
+def test_candidates_that_a_generator_gives_up_leave_the_others(noisy, tmp_path):
+    picky = wanted("cheap:Faulty", best_of=3, by="dnsmos_ovrl", how="own_words")
+    found = restore(noisy / "one.flac", tmp_path / "out.wav", picky)
+    assert (found["restored"], found["failed"]) == (1, [])
+
+
 def ledger(out):
     lines = (out / module.LEDGER).read_text().splitlines()
     return {line["file"]: line for line in map(json.loads, lines)}
