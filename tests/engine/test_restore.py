@@ -55,10 +55,13 @@ def contents(folder):
     }
 
 
-def test_candidates_that_a_generator_gives_up_leave_the_others(noisy, tmp_path):
-    picky = wanted("cheap:Faulty", best_of=3, by="dnsmos_ovrl", how="own_words")
-    found = restore(noisy / "one.flac", tmp_path / "out.wav", picky)
-    assert (found["restored"], found["failed"]) == (1, [])
+def test_file_that_a_generator_gives_up_is_told_in_its_words(noisy, tmp_path):
+    found = restore(
+        noisy / "one.flac", tmp_path / "out.wav", wanted("cheap:Faulty", how="own_words")
+    )
+    [failed] = found["failed"]
+    assert failed["reason"] == "duplicate"
+    assert "it sounds like the one before" in failed["detail"]
 
 
 def ledger(out):
