@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -96,15 +96,7 @@ def candidate_id(clip: str, generator: str, index: int) -> str:
     return f"{clip}/{generator}/{index}"
 
 
-class CandidateParts(NamedTuple):
-    """What a candidate id is made of."""
-
-    clip_id: str
-    generator: str
-    index: int
-
-
-def split_candidate_id(name: str) -> CandidateParts:
+def split_candidate_id(name: str) -> tuple[str, str, int]:
     """Return the clip's id, the generator's label and the index that a candidate id is made of.
 
     Labels hold no slash (`config.LABEL_PATTERN`), so the last two slashes are the borders whatever
@@ -114,9 +106,9 @@ def split_candidate_id(name: str) -> CandidateParts:
         ValueError: it is no candidate id.
 
     >>> split_candidate_id("talk-1a2b/fm-tiny/3")
-    CandidateParts(clip_id='talk-1a2b', generator='fm-tiny', index=3)
+    ('talk-1a2b', 'fm-tiny', 3)
     """
     clip, *rest = name.rsplit("/", 2)
     if len(rest) != 2 or not rest[1].isdecimal():
         raise ValueError(f"{name!r} is no candidate id: clip_id/generator/index")
-    return CandidateParts(clip, rest[0], int(rest[1]))
+    return clip, rest[0], int(rest[1])

@@ -187,7 +187,7 @@ def labelled(row: dict[str, Any], allowed: set[str]) -> bool:
 
 def _generators(ids: pa.ChunkedArray) -> pa.Array:
     """The generators' labels in candidate ids ``clip_id/generator/index``."""
-    return pa.array([split_candidate_id(name).generator for name in ids.to_pylist()], pa.string())
+    return pa.array([split_candidate_id(name)[1] for name in ids.to_pylist()], pa.string())
 
 
 def _count(table: pa.Table) -> dict[str, int]:

@@ -122,7 +122,7 @@ def _labels(there: Facts, wanted: Facts) -> set[str]:
 
 
 def _label(candidate_id: str) -> str:
-    return split_candidate_id(candidate_id).generator
+    return split_candidate_id(candidate_id)[1]
 
 
 def _rows(path: Path) -> list[Row]:

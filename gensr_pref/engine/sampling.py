@@ -88,7 +88,7 @@ def sample_clip(
     indices = list(range(asked.candidates)) if named else lacking
     seeds = [asked.seed(seed, clip.clip_id, index) for index in indices]
     rows, failures = list(drawn.rows), list(drawn.failures)
-    first = {row["audio"]["bytes"]: row["candidate_id"] for row in rows}
+    first: dict[bytes, str] = {row["audio"]["bytes"]: row["candidate_id"] for row in rows}
     answers = _in_time(clip, noisy, asked, seeds)
     for index, own, answer in zip(indices, seeds, answers, strict=True):
         if index not in lacking:
@@ -117,7 +117,7 @@ def given_up(clip: Origin, asked: Asked, why: Unusable, drawn: Drawn = NOTHING_D
 
 def index_of(failure: Failure) -> int:
     """Return the index of the candidate that failed."""
-    return split_candidate_id(failure.candidate_id or "").index
+    return split_candidate_id(failure.candidate_id or "")[2]
 
 
 def _failure(clip: Origin, asked: Asked, index: int, error: BaseException) -> Failure:
@@ -127,7 +127,7 @@ def _failure(clip: Origin, asked: Asked, index: int, error: BaseException) -> Fa
 
 
 def _duplicate(row: Row, earlier: str) -> Failure:
-    detail = f"the same samples as candidate {split_candidate_id(earlier).index}"
+    detail = f"the same samples as candidate {split_candidate_id(earlier)[2]}"
     return Failure(
         "candidates",
         row["clip_id"],

@@ -165,7 +165,7 @@ def _sides(part: Path, wanted: set[str]) -> Iterator[tuple[str, Side]]:
 
 def _clean_sides(found: Evidence, wanted: set[str]) -> Iterator[tuple[str, Side]]:
     """The clean targets that are chosen in pairs of the rule `golden`; they have no features."""
-    clips = [split_candidate_id(name).clip_id for name in sorted(wanted) if is_clean(name)]
+    clips = [split_candidate_id(name)[0] for name in sorted(wanted) if is_clean(name)]
     value_set = pa.array(clips, pa.string())
     for part in shards.parts(found.out, "clips") if clips else []:
         for batch in shards.batches(part, ["clip_id", "clean"]):
