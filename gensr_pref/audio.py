@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -258,10 +259,23 @@ def _openable(source: Path | str | bytes) -> Any:
     path = Path(source)
     if not path.exists():
         raise Unusable(Reason.MISSING, str(source))
-    if path.is_file() and path.stat().st_size == 0:
+    if not path.is_file():  # reading a named pipe would wait for ever, and a device may not end
+        raise Unusable(Reason.UNREADABLE, f"it is {_kind_of(path)}, not a regular file")
+    if path.stat().st_size == 0:
         raise Unusable(Reason.EMPTY, "the file has no bytes")
     name = os.fsencode(path)
     try:
         return name.decode()
     except UnicodeDecodeError:
         return name  # soundfile cannot encode such a name, and takes it as it is
+
+
+def _kind_of(path: Path) -> str:
+    kinds = {
+        stat.S_IFDIR: "a folder",
+        stat.S_IFIFO: "a named pipe",
+        stat.S_IFSOCK: "a socket",
+        stat.S_IFCHR: "a device",
+        stat.S_IFBLK: "a device",
+    }
+    return kinds.get(stat.S_IFMT(path.stat().st_mode), "something else")
