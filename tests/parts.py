@@ -17,7 +17,7 @@ def write_part(
     form: pa.Schema | None = None,
     facts: dict[str, Any] | None = None,
 ) -> None:
-    """Write a part with its ledger line; in the columns and with the facts of before, unless told."""
+    """Write a part and its ledger line, with the columns and facts of before unless told."""
     form = shards.read(path).schema.remove_metadata() if form is None else form
     facts = shards.facts(path) if facts is None else facts
     table = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist(rows, schema=form)

@@ -14,8 +14,9 @@ from gensr_pref.engine.layout import Layout, laid_out, texts_digest, texts_of
 from gensr_pref.engine.layout import record as record_layout
 from gensr_pref.errors import RunMismatchError
 from gensr_pref.rundir import facts
-from gensr_pref.rundir.document import document, identity, record
+from gensr_pref.rundir.document import document, identity, record, version_of
 from gensr_pref.rundir.layout import clip_ids
+from gensr_pref.schema import SCHEMA_VERSION
 
 __all__ = ["document", "locked", "opened", "record", "require_settings"]
 _TABLES = get_args(shards.Table)
@@ -61,6 +62,17 @@ def locked(out: Path) -> Iterator[None]:
         yield
 
 
+def _require_version(out: Path, there: dict[str, Any]) -> None:
+    """Refuse to add to tables of an earlier version: their rows lack columns that new ones have."""
+    if version_of(there) != SCHEMA_VERSION:
+        raise RunMismatchError(
+            f"{out}: its tables are of version {version_of(there)}, made by gensr_pref "
+            f"{there['provenance']['gensr_pref']}; this one writes version {SCHEMA_VERSION}. They "
+            "can still be read (audit, pair, export, train, status), but not continued. Build into "
+            "another folder, or continue with the gensr_pref that made them"
+        )
+
+
 def require_settings(out: Path, wanted: dict[str, Any]) -> None:
     """Refuse a run whose settings alone tell that it is not the one that is there, or shrinks it.
 
@@ -75,6 +87,7 @@ def require_settings(out: Path, wanted: dict[str, Any]) -> None:
     if not shards.exists(out / "run.yaml"):
         return
     there = document(out)
+    _require_version(out, there)
     limit, placed = wanted["corpus"]["limit"], sum(map(len, clip_ids(out)))
     shrinks = limit is not None and limit < placed
     if shrinks or not facts.is_contained(there["provenance"], wanted["provenance"]):
@@ -83,6 +96,7 @@ def require_settings(out: Path, wanted: dict[str, Any]) -> None:
 
 def _require_growth(out: Path, there: dict[str, Any], blueprint: Blueprint) -> None:
     """Refuse a run that is not the one that is there, with candidates, metrics or clips added."""
+    _require_version(out, there)
     old, new = there["provenance"], blueprint.document["provenance"]
     placed = {name for names in clip_ids(out) for name in names}
     said = texts_digest(texts_of(blueprint.clips, placed or None))  # lost: that it has not grown

@@ -15,7 +15,7 @@ from gensr_pref import shards
 from gensr_pref.errors import Fault, InputError, PartFault, PartsError
 from gensr_pref.identity import digest
 from gensr_pref.rundir import facts
-from gensr_pref.rundir.document import document, facts_of
+from gensr_pref.rundir.document import document, facts_of, version_of
 from gensr_pref.rundir.layout import LAYOUT, clip_ids
 from gensr_pref.rundir.ledger import LEDGER, TABLES, Stamps, name_of
 from gensr_pref.schema import SCHEMA_VERSION
@@ -173,7 +173,7 @@ class _Check:
         Only that is taken which the run wants and the ledger could not tell of.
         """
         is_plan = path.stem.endswith(f"-{PLAN}")
-        told = self.document["provenance"]["schema_version"] >= _ALL_NOTED or not is_plan
+        told = version_of(self.document) >= _ALL_NOTED or not is_plan
         later = known.fingerprint != fingerprint if known else not self.stamps.is_known(path)
         if (
             later
@@ -218,7 +218,7 @@ class _Check:
         if path in self.changed:
             self._add(path, Fault.CHANGED)
             return {}
-        if known is None and self.document["provenance"]["schema_version"] >= _ALL_NOTED:
+        if known is None and version_of(self.document) >= _ALL_NOTED:
             self._add(path, Fault.UNRECORDED)
             return {}
         if self._are_outdated(path, scores):
@@ -253,7 +253,7 @@ class _Check:
         provenance = self.document["provenance"]
         if all(one.part.startswith("pairs/") for one in self.faults):
             return f"Make its pairs again: gensr-pref pair {self.out}"
-        if provenance["schema_version"] != SCHEMA_VERSION:
+        if version_of(self.document) != SCHEMA_VERSION:
             return (
                 f"Run the same build again with gensr-pref {provenance['gensr_pref']}, which made "
                 "it and makes again what is missing; or restore the directory from a copy"

@@ -10,10 +10,11 @@ from typing import Any
 
 import yaml
 
-from gensr_pref import shards
+from gensr_pref import __version__, shards
 from gensr_pref.errors import RunMismatchError
 from gensr_pref.identity import bytes_digest, digest
 from gensr_pref.rundir import facts
+from gensr_pref.schema import SCHEMA_VERSION
 
 RUN = "run.yaml"  # of a run directory
 _FIRST_LINE = "# Written by gensr-pref, which refuses it where it was edited: "
@@ -25,18 +26,25 @@ def document(out: Path) -> dict[str, Any]:
     """What ``run.yaml`` holds.
 
     Raises:
-        RunMismatchError: there is none, it is not one that a build wrote, or it was edited since.
+        RunMismatchError: there is none, it is not one that a build wrote, it was edited since, or
+            a later version of this package wrote it.
     """
     try:
         text = shards.read_text(out / RUN)
         found = dict(yaml.safe_load(text))
         identity(found)
-        version = found["provenance"]["schema_version"]
+        version = version_of(found)
     except (OSError, ValueError, yaml.YAMLError, TypeError, KeyError) as error:
         raise RunMismatchError(
             f"{out}: is not a run directory (its run.yaml is missing or damaged). Give the folder "
             "that a build was told as --out"
         ) from error
+    if version > SCHEMA_VERSION:
+        raise RunMismatchError(
+            f"{out}: its tables are of version {version}, made by gensr_pref "
+            f"{found['provenance']['gensr_pref']}; this is {__version__}, which reads versions up "
+            f"to {SCHEMA_VERSION}. Update gensr_pref"
+        )
     has_digest = version >= _FIRST_WITH_DIGEST or text.startswith(_FIRST_LINE)
     if not (_is_as_written(text) if has_digest else _agrees(found)):
         raise RunMismatchError(
@@ -44,6 +52,11 @@ def document(out: Path) -> dict[str, Any]:
             "made the tables. Run the same build again, which writes it anew"
         )
     return found
+
+
+def version_of(found: dict[str, Any]) -> int:
+    """The version of a run's tables."""
+    return int(found["provenance"]["schema_version"])
 
 
 def record(out: Path, found: dict[str, Any]) -> None:

@@ -121,7 +121,7 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path, capsys, command, what):
 
 @pytest.mark.parametrize(("table", "todo"), [("pairs", "gensr-pref pair"), ("scores", "build")])
 def test_what_is_not_there_yet_is_told(copy, capsys, table, todo):
-    unmade(copy, table, "pairs")
+    unmade(copy, *{table, "pairs"})
     for command in (["audit", str(copy)], ["listen", str(copy), "--no-browser"]):
         assert cli.main(command) == 2
         assert todo in capsys.readouterr().err

@@ -20,6 +20,8 @@ from gensr_pref.export.dataset import Wanted
 from gensr_pref.location import located
 from gensr_pref.schema import AUDIO, facts_of, with_metadata
 
+from ..parts import write_part
+
 
 def rows(out: Path, folder: str = "data") -> list[dict]:
     return [

@@ -10,6 +10,8 @@ from gensr_pref.errors import InputError
 from gensr_pref.export.dataset import Wanted
 from gensr_pref.export.scan import Local, scan
 
+from ..parts import write_part
+
 LOCAL = Local(
     "karlotta", "zeppelin7", ("/srv/karlotta/runs", "/home/karlotta"), ("hf_" + "q" * 34,)
 )
