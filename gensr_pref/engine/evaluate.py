@@ -139,10 +139,12 @@ def _with_earlier(out: Path, uses: Sequence[GeneratorUse]) -> list[GeneratorUse]
     if not (out / "run.yaml").exists():
         return list(uses)
     there = rundir.document(out)["generators"]
-    before = [config.parse(one, GeneratorUse, "run.yaml") for one in there]
-    whole = {str(use.name): use for use in before}
+    earlier = [config.parse(one, GeneratorUse, "run.yaml") for one in there]
+    whole = {str(use.name): use for use in earlier}
+    asked = [(use.use, use.options) for use in uses]
     for label in whole.keys() - {str(use.name) for use in uses}:
-        _require_own_kind(out, label, whole[label])
+        if (whole[label].use, whole[label].options) not in asked:
+            _require_own_kind(out, label, whole[label])
     for use in uses:
         label = str(use.name)
         before = whole[label].candidates if label in whole else 0
