@@ -11,6 +11,7 @@ from typing import Any
 from gensr_pref import __version__, plugins
 from gensr_pref.config import LABEL_PATTERN, Corpus, GeneratorUse, Run, resolved
 from gensr_pref.corpus.clips import ClipSpec, Plan, plan
+from gensr_pref.engine.catalogue import licence_of
 from gensr_pref.engine.layout import texts_digest, texts_of
 from gensr_pref.errors import ConfigError, InputError
 from gensr_pref.generators.base import Generator, Origin
@@ -186,15 +187,21 @@ def label_of(use: GeneratorUse, generator: Generator) -> str:
 
 
 def find_rule(name: str) -> PairRule:
-    """The pair rule of that name.
+    """The pair rule that the user's own run file or command line names; its module is imported.
 
     Raises:
-        InputError: there is none, or it is not a function.
+        InputError: there is none, or it is not a function of a ballot and the pairing section.
     """
     rule: PairRule = plugins.find("rule", name, "pairing.rule")
-    if not callable(rule) or isinstance(rule, type):
-        raise ConfigError(f"pairing.rule: {name!r} is not a function of (ballot, pairing)")
     return rule
+
+
+def built_in_rule(name: str) -> PairRule | None:
+    """The rule that a run directory names, if it is one of this package.
+
+    None for any other: that is someone's code, and what a run directory names is never imported.
+    """
+    return find_rule(name) if name in plugins.built_in("rule") else None
 
 
 def votes_of(panel: list[dict[str, Any]]) -> list[Vote]:
@@ -223,6 +230,7 @@ def _document(
             for member in panel.members
         ],
         "left_out": sorted(panel.left_out),
+        "licences": {label: licence_of(one) for label, one in generators.items()},
     }
     if said is not None:
         provenance["texts"] = said

@@ -13,7 +13,7 @@ from gensr_pref import interruption, shards
 from gensr_pref.config import Run
 from gensr_pref.corpus.clips import ClipSpec
 from gensr_pref.engine import rundir
-from gensr_pref.engine.blueprint import Blueprint, draw_up
+from gensr_pref.engine.blueprint import Blueprint, draw_up, find_rule
 from gensr_pref.engine.execution import running
 from gensr_pref.engine.layout import Layout
 from gensr_pref.engine.pair import write_pairs
@@ -72,7 +72,7 @@ def build(run: Run, base: Path, out: Path) -> dict[str, Any]:
                 lost = _watch(events, progress, out)
             interruption.check()
             if shards.parts(out, "scores"):
-                write_pairs(out, blueprint.document)
+                write_pairs(out, blueprint.document, find_rule(run.pairing.rule))
             summary = write_summary(out, blueprint.document, len(layout), lost)
             progress.ended(summary)
         return summary
@@ -95,7 +95,7 @@ def _progress(blueprint: Blueprint, jobs: Sequence[Sequence[ShardTask]], out: Pa
     failures: Counter[str] = Counter()
     for reasons in failures_by_reason(out).values():
         failures.update(reasons)
-    so_far = YieldSoFar(out, blueprint.document)
+    so_far = YieldSoFar(out, blueprint.document, find_rule(blueprint.run.pairing.rule))
     return Progress(out, clips, done, failures, so_far, blueprint.run.engine.device)
 
 

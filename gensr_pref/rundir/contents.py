@@ -25,6 +25,7 @@ MADE_BEFORE_PAIRS: tuple[Table, ...] = tuple(table for table in TABLES if table 
 SCORES = "scores"  # in the metadata of pairs: the digest of the scores that they were made from
 PLAN = "plan"  # the stage of failures that no shard has
 _STAGES: dict[str, facts.Made] = {"sample": "candidates", "score": "scores"}
+_NOT_OF_PAIRS = ("pairing", "licences")  # of the provenance, which pairs do not depend on
 _ALL_NOTED = 2  # schema version from which on the ledger tells of every part
 _SHOWN = 5
 _WORDS = {
@@ -232,7 +233,7 @@ class _Check:
         That is so where `pair` was ended between its writes, and where the run has grown since.
         """
         there, found = shards.facts_if_any(path), self.document
-        old = {key: value for key, value in found["provenance"].items() if key != "pairing"}
+        old = {key: value for key, value in found["provenance"].items() if key not in _NOT_OF_PAIRS}
         wanted = {**old, "run": found["name"], "pairing": found["pairing"]}
         if scores is not None and SCORES in there:
             wanted[SCORES] = digest_of(scores)

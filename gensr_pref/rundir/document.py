@@ -19,7 +19,7 @@ from gensr_pref.schema import SCHEMA_VERSION
 RUN = "run.yaml"  # of a run directory
 _FIRST_LINE = "# Written by gensr-pref, which refuses it where it was edited: "
 _FIRST_WITH_DIGEST = 2  # schema version
-_UNSHAPING = ("fingerprint", "corpus", "pairing")  # of the provenance
+_UNSHAPING = ("fingerprint", "corpus", "pairing", "licences")  # of the provenance
 
 
 def document(out: Path) -> dict[str, Any]:
