@@ -145,7 +145,11 @@ class Root:
                 frames = common_frames(header, self._header(self.clean_folder, clean_place))
         except Unusable as failed:
             return Failure(STAGE, printable(place), failed.reason, failed.detail)
-        return Item(place, header.rate, frames, row, place, clean_place, **described)
+        files = [str(self.folder / place)]
+        if clean_place is not None:
+            files.append(str(self.clean_folder / clean_place))
+        told: dict[str, Any] = {**described, "files": tuple(files)}
+        return Item(place, header.rate, frames, row, place, clean_place, **told)
 
     def read(self, item: Item, start: int, frames: int) -> tuple[Sound, Sound | None]:
         """A stretch of an item, and of its clean counterpart."""

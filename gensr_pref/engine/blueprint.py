@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from gensr_pref.config import LABEL_PATTERN, Corpus, GeneratorUse, Run, resolved
 from gensr_pref.corpus.clips import ClipSpec, Plan, plan
 from gensr_pref.engine.catalogue import licence_of
 from gensr_pref.engine.layout import texts_digest, texts_of
+from gensr_pref.engine.recordings import Library, Recordings, recordings
 from gensr_pref.errors import ConfigError, InputError
 from gensr_pref.generators.base import Generator, Origin
 from gensr_pref.identity import NOISY, digest
@@ -47,6 +48,8 @@ class Blueprint:
         clips: all clips to make, in order.
         failures: what the corpus had to leave out.
         document: what ``run.yaml`` will hold.
+        library: the files of noises and impulse responses, by kind and name.
+        recordings: what recordings hold; nothing before `identified`.
     """
 
     run: Run
@@ -54,6 +57,8 @@ class Blueprint:
     clips: tuple[ClipSpec, ...]
     failures: tuple[Failure, ...]
     document: dict[str, Any]
+    library: Library = field(default_factory=dict)
+    recordings: Recordings = field(default_factory=Recordings)
 
     @property
     def fingerprint(self) -> str:
@@ -95,7 +100,23 @@ def draw_up(
     planned: Plan = plan(run.corpus, run.seed, base)
     _check_named(run, generators, planned)
     document = _document(run, generators, panel, texts_of(planned.clips))
-    return Blueprint(run, base, planned.clips, planned.failures, document)
+    return Blueprint(run, base, planned.clips, planned.failures, document, planned.library)
+
+
+def identified(blueprint: Blueprint, out: Path) -> Blueprint:
+    """A blueprint that knows what its recordings hold.
+
+    Args:
+        out: the run directory, where what was known of them before is kept.
+
+    Raises:
+        SourceError: a recording cannot be read.
+    """
+    clips, found = recordings(out, blueprint.clips, blueprint.library)
+    provenance = {**blueprint.document["provenance"], "library": found.library()}
+    document = {**blueprint.document, "provenance": provenance}
+    provenance["fingerprint"] = digest(identity(document))
+    return replace(blueprint, clips=clips, document=document, recordings=found)
 
 
 def make_generators(run: Run, base: Path) -> dict[str, Generator]:

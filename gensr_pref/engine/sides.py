@@ -55,7 +55,7 @@ def look_at(found: Evidence, most: int) -> Sample:
     rows, parts = _drawn(found, most)
     ids = set(_ids(found, rows, "chosen")) | set(_ids(found, rows, "rejected"))
     path = found.out / "audit" / "sides.parquet"
-    fingerprint = digest(*map(found.contents.digest, ("clips", "candidates")))
+    fingerprint = digest(found.contents.digest("clips"), found.contents.digest("candidates"))
     known = _cached(path, fingerprint)
     missing = ids - known.keys()
     if missing:
