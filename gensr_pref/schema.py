@@ -22,7 +22,8 @@ class Reason(StrEnum):
     """Why a clip, a candidate or a score is missing. A closed list; details are free text."""
 
     MISSING = "missing"  # a file that is not there
-    UNREADABLE = "unreadable"  # not audio, truncated, or corrupt
+    UNREADABLE = "unreadable"  # not audio, damaged, or of a kind that is not read
+    TRUNCATED = "truncated"  # a file that holds less than it declares
     EMPTY = "empty"  # zero samples
     TOO_SHORT = "too_short"  # shorter than the run, the metric or the model can use
     TOO_LONG = "too_long"  # longer than the metric or the model can use

@@ -249,6 +249,8 @@ def read_rows(path: Path, field: str) -> list[tuple[int, Row]]:
             f"{field}.path: {path.name!r} ends in none of {', '.join(readers)}, "
             "so that it is not clear what kind of table it is"
         )
+    if path.exists() and not path.is_file():  # reading a named pipe would wait for ever
+        raise SourceError(f"{field}.path: {path} is not a regular file")
     try:
         with path.open(encoding="utf-8-sig", newline="") as lines:
             rows = list(reader(lines))

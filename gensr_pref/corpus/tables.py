@@ -155,6 +155,9 @@ def _parquet_files(path: Path, field: str) -> tuple[Path, list[str]]:
         folder = Path(os.path.commonpath([name.parent for name in found])) if found else path
     if not found:
         raise SourceError(f"{field}.path: no Parquet file at {path}")
+    for file in found:
+        if file.exists() and not file.is_file():
+            raise SourceError(f"{field}.path: {file} is not a regular file")
     return folder, [file.relative_to(folder).as_posix() for file in found]
 
 

@@ -259,8 +259,11 @@ def _output(path: Path, rate: int) -> audio.Wave:
 
 def _told(output: Path) -> dict[str, Any]:
     """What a program wrote beside its output, as ``OUTPUT.json``: how the candidate was drawn."""
+    path = output.with_name(output.name + ".json")
+    if not path.is_file():  # reading a named pipe would wait for ever
+        return {}
     try:
-        told = json.loads(output.with_name(output.name + ".json").read_text(encoding="utf-8"))
+        told = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return told if isinstance(told, dict) else {}

@@ -262,6 +262,8 @@ def _systems(given: Any) -> tuple[str, ...]:
 
 def _read_table(path: Path) -> Table:
     rows: Table = {}
+    if path.exists() and not path.is_file():
+        raise SourceError(f"options.table: {path} is not a regular file")
     try:
         with path.open(encoding="utf-8-sig", newline="") as lines:
             for row in csv.DictReader(lines, strict=True):
