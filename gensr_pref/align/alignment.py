@@ -106,8 +106,9 @@ def started(recipe: Dpo, base: Path, out: Path) -> Alignment:
         InputError: models or pairs that cannot be used.
     """
     processes = processes_for(recipe)
-    found = material(recipe, base, processes.device)
-    return prepared_for(recipe, found, processes, cache_of(recipe, base, out))
+    cache = cache_of(recipe, base, out)
+    found = material(recipe, base, cache, processes.device)
+    return prepared_for(recipe, found, processes, cache)
 
 
 def cache_of(recipe: Dpo, base: Path, out: Path) -> Path:

@@ -165,7 +165,11 @@ class Batching:
         return np.asarray(cut(target, start, frames))
 
     def _drawn(
-        self, shape: Sequence[int], t: Sequence[float], drawing: Drawing, randomness: torch.Generator
+        self,
+        shape: Sequence[int],
+        t: Sequence[float],
+        drawing: Drawing,
+        randomness: torch.Generator,
     ) -> list[Tensor] | None:
         """What is random beside t, [K] for a pair; opposite draws have opposite noise."""
         found: list[Tensor] = []

@@ -159,7 +159,9 @@ def _probe(rate: int) -> tuple[Any, Any]:
 
 def _same(a: Any, b: Any) -> bool:
     """Whether two arrays are the same, up to the rounding of float16."""
-    one, other = (np.asarray(value.cpu() if isinstance(value, Tensor) else value) for value in (a, b))
+    one, other = (
+        np.asarray(value.cpu() if isinstance(value, Tensor) else value) for value in (a, b)
+    )
     return one.shape == other.shape and np.allclose(
         one.astype(np.float64), other.astype(np.float64), rtol=1e-3, atol=1e-3
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,7 +21,7 @@ import pyarrow.compute as pc
 from gensr_pref import audio, shards
 from gensr_pref.audio import Sound
 from gensr_pref.errors import InputError
-from gensr_pref.identity import CLEAN, digest, is_clean
+from gensr_pref.identity import CLEAN, digest, file_digest, is_clean
 
 
 @dataclass(frozen=True)
@@ -101,12 +102,14 @@ class Run:
         if not len(self._pairs):
             raise InputError(_none_of(generators, path, _count(table)))
 
-    @property
-    def identity(self) -> str:
-        """A digest of which pairs these are, of which run."""
-        rows = self._pairs.to_pydict()
-        run = [shards.facts(p).get("fingerprint") for p in shards.parts(self._path, "pairs")]
-        return digest(run, rows)
+    @cached_property
+    def content(self) -> dict[str, str]:
+        """Digests of the pairs and of the tables that they come from."""
+        found = {
+            table: digest([file_digest(part) for part in shards.parts(self._path, table)])
+            for table in _TABLES
+        }
+        return {"pairs": digest(self._pairs.to_pydict()), **found}
 
     def clips(self) -> Iterator[PairedClip]:
         """Every clip that has pairs, in the order of the shards."""
@@ -149,14 +152,15 @@ class Run:
 
 
 _SIDES = ("chosen_id", "rejected_id")
+_TABLES: tuple[shards.Table, ...] = ("clips", "candidates")  # that pairs come from
 
 
 class PairTable(Protocol):
     """Where pairs come from: `Run`, or those of `exported`."""
 
     @property
-    def identity(self) -> str:
-        """A digest of which pairs these are."""
+    def content(self) -> dict[str, str]:
+        """Digests of the pairs and of all that they come from, by name."""
         ...
 
     def clips(self) -> Iterator[PairedClip]:

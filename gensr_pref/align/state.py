@@ -10,7 +10,7 @@ import torch
 
 from gensr_pref import files
 from gensr_pref.align.claim import STATE
-from gensr_pref.errors import RunMismatchError, StorageError
+from gensr_pref.errors import RunMismatchError, StorageError, UnwrittenError
 
 
 def write_state(out: Path, state: dict[str, Any], claim: str) -> None:
@@ -23,12 +23,15 @@ def write_state(out: Path, state: dict[str, Any], claim: str) -> None:
         StorageError: there is no room, or it cannot be written. An earlier state is as it was.
     """
     path = out / STATE
-    with files.atomic(path) as temporary:
+    with files.atomic(path) as temporary, temporary.open("wb") as file:
         try:
-            torch.save({**state, "claim": claim}, temporary)
+            torch.save({**state, "claim": claim}, file)
         except RuntimeError as error:  # how torch tells that a disk is full
-            raise StorageError(f"{path}: cannot be written ({error}). Make room, and run the same "
-                               "command again") from error  # fmt: skip
+            why = str(error).splitlines()[0]
+            raise UnwrittenError(
+                f"{path}: cannot be written: {why}. Make room; the same command continues from "
+                "what was saved last"
+            ) from error
 
 
 def read_state(out: Path, claim: str, device: Any = "cpu") -> dict[str, Any] | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from gensr_pref.align.contents import FileDigests
 from gensr_pref.align.dpo_recipe import Dpo, ExportedPairs, PairSource, RunPairs
 from gensr_pref.align.exported import Exported, Hub
 from gensr_pref.align.models import Content, loaded, require_one_space
@@ -94,11 +95,12 @@ class PreparedFrom:
         return digest(asdict(self), VERSION)
 
 
-def material(recipe: Dpo, base: Path, device: str) -> Material:
+def material(recipe: Dpo, base: Path, cache: Path, device: str) -> Material:
     """Load the models and open the pairs; nothing is computed yet.
 
     Args:
         base: folder that the recipe's paths are relative to.
+        cache: keeps digests of files.
         device: torch's, for the weights.
 
     Raises:
@@ -115,9 +117,8 @@ def material(recipe: Dpo, base: Path, device: str) -> Material:
     reference, reference_content = loaded(named, base, "reference", device)
     if reference_content != content:
         require_one_space(generator, reference, "reference")
-    source = opened(
-        recipe.pairs.source, base, labels_of(recipe, generator), recipe.pairs.encode != "never"
-    )
+    labels, with_audio = labels_of(recipe, generator), recipe.pairs.encode != "never"
+    source = opened(recipe.pairs.source, base, labels, with_audio, FileDigests(cache))
     return Material(generator, reference, content, reference_content, source)
 
 
@@ -200,15 +201,17 @@ class Wanted:
         )
 
 
-def opened(source: PairSource, base: Path, labels: list[str], with_audio: bool) -> PairTable:
+def opened(
+    source: PairSource, base: Path, labels: list[str], with_audio: bool, known: FileDigests
+) -> PairTable:
     """The pairs that a recipe names, of generators with these labels."""
     if isinstance(source, RunPairs):
         return Run(base / source.path, labels, with_audio)
     if isinstance(source, ExportedPairs):
-        return Exported(base / source.path, labels, with_audio)
+        return Exported(base / source.path, labels, with_audio, known)
     there = base / source.path
     name = str(there) if there.is_dir() else source.path
-    return Hub(name, source.config, source.revision, labels)
+    return Hub(name, source.config, source.revision, labels, known)
 
 
 def _hearing(generator: Alignable, encoded: bool) -> Callable[[PairedClip], Array]:

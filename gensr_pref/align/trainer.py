@@ -58,10 +58,11 @@ def align(recipe: Dpo, base: Path, out: Path) -> dict[str, Any]:
 
 def _begun(recipe: Dpo, base: Path, out: Path, processes: Processes) -> Alignment:
     """The alignment where it stands; the folder is claimed once all has been checked."""
-    found = material(recipe, base, processes.device)
+    cache = cache_of(recipe, base, out)
+    found = material(recipe, base, cache, processes.device)
     claim = Claim.of(recipe, _free(recipe), found.made_from)
     require_same(out, claim)
-    alignment = prepared_for(recipe, found, processes, cache_of(recipe, base, out))
+    alignment = prepared_for(recipe, found, processes, cache)
     alignment.claim = claim.digest
     resume(alignment, out)
     if processes.is_main:
