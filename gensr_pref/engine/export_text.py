@@ -51,10 +51,9 @@ def _pushed(push: dict[str, Any]) -> str:
     if push["kept"]:
         told += f"\nLeft there, as no export wrote them: {', '.join(push['kept'])}."
     if push["gone"]:
-        told += (
-            f"\nDeleted, as this export does not contain them: {len(push['gone'])} file(s), such "
-            f"as {push['gone'][0]}."
-        )
+        gone = push["gone"]
+        told += f"\nDeleted, as this export does not contain them: {len(gone)} file(s), such as "
+        told += f"{gone[0]}."
     if push["earlier_commits"]:
         told += f"\n{_HISTORY}"
     return told
