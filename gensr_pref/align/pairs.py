@@ -21,7 +21,8 @@ import pyarrow.compute as pc
 from gensr_pref import audio, shards
 from gensr_pref.audio import Sound
 from gensr_pref.errors import InputError
-from gensr_pref.identity import CLEAN, digest, file_digest, is_clean
+from gensr_pref.identity import CLEAN, digest, is_clean, split_candidate_id
+from gensr_pref.rundir import contents
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ class Run:
 
     Raises:
         InputError: no run directory, or one without pairs of these generators.
+        PartsError: its parts do not belong together, or some are missing or damaged.
     """
 
     def __init__(self, path: Path, generators: list[str], with_audio: bool) -> None:
@@ -96,6 +98,7 @@ class Run:
                 "done, or run: gensr-pref pair DIR"
             )
         self._path, self._with_audio = path, with_audio
+        self._contents = contents.check(path)
         self._allowed = {*generators, CLEAN}
         table = shards.read_all(path, "pairs", ["pair_id", "clip_id", "chosen_id", "rejected_id"])
         self._pairs = table.filter(self._wanted(table))
@@ -105,10 +108,7 @@ class Run:
     @cached_property
     def content(self) -> dict[str, str]:
         """Digests of the pairs and of the tables that they come from."""
-        found = {
-            table: digest([file_digest(part) for part in shards.parts(self._path, table)])
-            for table in _TABLES
-        }
+        found: dict[str, str] = {table: self._contents.digest(table) for table in _TABLES}
         return {"pairs": digest(self._pairs.to_pydict()), **found}
 
     def clips(self) -> Iterator[PairedClip]:
@@ -191,7 +191,7 @@ def labelled(row: dict[str, Any], allowed: set[str]) -> bool:
 
 def _generators(ids: pa.ChunkedArray) -> pa.Array:
     """The generators' labels in candidate ids ``clip_id/generator/index``."""
-    return pa.array([name.rsplit("/", 2)[1] for name in ids.to_pylist()], pa.string())
+    return pa.array([split_candidate_id(name)[1] for name in ids.to_pylist()], pa.string())
 
 
 def _count(table: pa.Table) -> dict[str, int]:
