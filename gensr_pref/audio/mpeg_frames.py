@@ -110,16 +110,14 @@ def tag_of(data: bytes, frame: Frame) -> Tag | None:
 
 def _xing(data: bytes) -> Tag:
     flags = int.from_bytes(data[:4], "big")
-    at = 4
-    values: list[int | None] = []
-    for bit in (1, 2):
-        values.append(int.from_bytes(data[at : at + 4], "big") if flags & bit else None)
-        at += 4 if flags & bit else 0
-    at += 100 * bool(flags & 4) + 4 * bool(flags & 8)
+    frames = int.from_bytes(data[4:8], "big") if flags & 1 else None
+    at = 4 + 4 * (flags & 1)
+    size = int.from_bytes(data[at : at + 4], "big") if flags & 2 else None
+    at += 4 * bool(flags & 2) + 100 * bool(flags & 4) + 4 * bool(flags & 8)
     if data[at : at + 4] not in (b"LAME", b"Lavf", b"Lavc"):
-        return Tag(*values)
+        return Tag(frames, size)
     both = int.from_bytes(data[at + 21 : at + 24], "big")
-    return Tag(*values, both >> 12, both & 0xFFF)
+    return Tag(frames, size, both >> 12, both & 0xFFF)
 
 
 @dataclass(frozen=True)
