@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gensr_pref import store
+from gensr_pref import files, store
 from gensr_pref.errors import StorageError
 from gensr_pref.location import is_remote
 
@@ -58,7 +58,7 @@ def append_json(path: Path, record: dict[str, Any], durable: bool = False) -> No
             file.write("\n" + line if _cut_off(path) else line)
             if durable:
                 file.flush()
-                os.fsync(file.fileno())
+                files.flush(file.fileno())
     except OSError as error:
         raise _unwritten(path, error) from error
 

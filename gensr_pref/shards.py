@@ -19,8 +19,9 @@ import pyarrow.parquet as pq
 
 from gensr_pref import files
 from gensr_pref.errors import CorruptPartError, StorageError
-from gensr_pref.files import exists, held, is_held, read_text, remove, write_text
+from gensr_pref.files import exists, read_text, remove, write_text
 from gensr_pref.identity import bytes_digest, file_digest
+from gensr_pref.lease import held, in_turn, is_held
 from gensr_pref.location import is_remote
 from gensr_pref.records import append_json, begin_json, json_files, last_json_line, read_json_lines
 from gensr_pref.schema import facts_of, with_metadata
@@ -28,9 +29,9 @@ from gensr_pref.store import Entry, Ranges, get
 
 __all__ = [
     "Stamp", "Table", "append_json", "batches", "begin_json", "counts", "exists", "facts",
-    "facts_if_any", "held", "is_held", "is_intact", "is_whole", "json_files", "last_json_line",
-    "listed", "part", "parts", "read", "read_all", "read_json_lines", "read_text", "remove",
-    "rows", "stamp", "sweep", "write", "write_table", "write_text",
+    "facts_if_any", "held", "in_turn", "is_held", "is_intact", "is_whole", "json_files",
+    "last_json_line", "listed", "part", "parts", "read", "read_all", "read_json_lines", "read_text",
+    "remove", "rows", "stamp", "sweep", "write", "write_table", "write_text",
 ]  # fmt: skip
 
 Table = Literal["clips", "candidates", "scores", "pairs", "failures"]

@@ -6,7 +6,6 @@ memory is what the operating system keeps of the files (about 100 KB per clip of
 
 from __future__ import annotations
 
-import fcntl
 import json
 import shutil
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from gensr_pref import interruption
 from gensr_pref.align.pairs import PairedClip, PairTable, Side
 from gensr_pref.errors import InputError
 from gensr_pref.identity import CLEAN
+from gensr_pref.lease import in_turn
 
 Array = npt.NDArray[Any]
 Hear = Callable[[PairedClip], Array]  # [F, C]
@@ -86,8 +86,8 @@ def prepared(folder: Path, source: PairTable, hear: Hear, target: Target, clean:
         InputError: no pair is left, or the clean target is wanted and a clip has none.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_name(folder.name + ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # a training beside this one waits for what it needs too
+    notice = f"{folder}: another training is preparing it; waiting"
+    with in_turn(folder.with_name(folder.name + ".lock"), notice):
         if not folder.exists():
             part = folder.with_name(folder.name + ".part")
             shutil.rmtree(part, ignore_errors=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -207,7 +207,7 @@ def _require_no_clean(uses: Sequence[MetricUse], home: Path) -> None:
 
 def _found(wanted: Evaluation, run: Run, home: Path, out: Path) -> dict[str, Any]:
     """What ``evaluation.json`` holds."""
-    measured, counts = measured_in(out, run.generators)
+    measured, missing = measured_in(out, run.generators)
     policies: dict[str, list[int]] = defaultdict(list)
     for place, label in enumerate(measured.labels):
         policies[policy_of(label)].append(place)
@@ -222,7 +222,12 @@ def _found(wanted: Evaluation, run: Run, home: Path, out: Path) -> dict[str, Any
         labels = [measured.labels[place] for place in ordered[name]]
         one["role"] = roles[name]
         one["members"] = labels
-        one |= {key: _summed(of, labels) for key, of in counts.items()}
+        one["failures"] = _summed(missing.failures[label] for label in labels)
+        scores = {score for label in labels for score in missing.nulls[label]}
+        one["nulls"] = {
+            score: _summed(missing.nulls[label][score] for label in labels)
+            for score in sorted(scores)
+        }
     found = {
         "name": run.name,
         "base": base,
@@ -251,10 +256,10 @@ def _role(name: str, base: str, controls: Sequence[str]) -> str:
     return "control" if name == PLACEBO or name in controls else "policy"
 
 
-def _summed(of: Mapping[str, Counter[str]], labels: Sequence[str]) -> dict[str, int]:
+def _summed(counts: Iterable[Counter[str]]) -> dict[str, int]:
     whole: Counter[str] = Counter()
-    for label in labels:
-        whole.update(of.get(label, {}))
+    for one in counts:
+        whole.update(one)
     return dict(sorted(whole.items()))
 
 

@@ -21,6 +21,7 @@ from gensr_pref.engine import rundir
 from gensr_pref.engine.blueprint import votes_of
 from gensr_pref.engine.pair import votes_for
 from gensr_pref.errors import InputError
+from gensr_pref.identity import noisy_id
 from gensr_pref.pairing.base import Vote, keeps_bounds, oriented
 from gensr_pref.pairing.columns import Columns, columns, matrix
 from gensr_pref.pairing.votes import cast_votes
@@ -137,7 +138,7 @@ def panel_votes(document: dict[str, Any], pairing: Pairing) -> list[Vote]:
 def noisy_and_candidates(found: Evidence) -> tuple[Array, Rows, Mask]:
     """[K, M] raw scores, [K] clip, [K] whether noisy, of the whole scores table."""
     names = [vote.score for vote in found.columns.votes]
-    noisy = pc.ends_with(found.scores.column("candidate_id"), "/noisy/0")
+    noisy = pc.ends_with(found.scores.column("candidate_id"), noisy_id(""))
     clip = _places(found.scores, "clip_id", found.clips.column("clip_id"))
     known = clip >= 0
     is_noisy = noisy.to_numpy()

@@ -10,12 +10,13 @@ from typing import Any, get_args
 
 import yaml
 
-from gensr_pref import files, shards
+from gensr_pref import __version__, files, shards
 from gensr_pref.engine import facts
 from gensr_pref.engine.blueprint import Blueprint, identity
 from gensr_pref.engine.layout import Layout, clip_ids, laid_out, texts_digest, texts_of
 from gensr_pref.engine.layout import record as record_layout
 from gensr_pref.errors import RunMismatchError
+from gensr_pref.schema import SCHEMA_VERSION
 
 _TABLES = get_args(shards.Table)
 _SHOWN = 12
@@ -74,7 +75,29 @@ def document(out: Path) -> dict[str, Any]:
             f"{out}: is not a run directory (its run.yaml is missing or damaged). Give the folder "
             "that a build was told as --out"
         ) from error
+    if _version(found) > SCHEMA_VERSION:
+        raise RunMismatchError(
+            f"{out}: its tables are of version {_version(found)}, made by gensr_pref "
+            f"{found['provenance']['gensr_pref']}; this is {__version__}, which reads versions up "
+            f"to {SCHEMA_VERSION}. Update gensr_pref"
+        )
     return dict(found)
+
+
+def _version(document: dict[str, Any]) -> int:
+    """The version of a run's tables."""
+    return int(document["provenance"]["schema_version"])
+
+
+def _require_version(out: Path, there: dict[str, Any]) -> None:
+    """Refuse to add to tables of an earlier version: their rows lack columns that new ones have."""
+    if _version(there) != SCHEMA_VERSION:
+        raise RunMismatchError(
+            f"{out}: its tables are of version {_version(there)}, made by gensr_pref "
+            f"{there['provenance']['gensr_pref']}; this one writes version {SCHEMA_VERSION}. They "
+            "can still be read (audit, pair, export, train, status), but not continued. Build into "
+            "another folder, or continue with the gensr_pref that made them"
+        )
 
 
 def record(out: Path, found: dict[str, Any]) -> None:
@@ -97,6 +120,7 @@ def require_settings(out: Path, wanted: dict[str, Any]) -> None:
     if not shards.exists(out / "run.yaml"):
         return
     there = document(out)
+    _require_version(out, there)
     limit, placed = wanted["corpus"]["limit"], sum(map(len, clip_ids(out)))
     shrinks = limit is not None and limit < placed
     if shrinks or not facts.is_contained(there["provenance"], wanted["provenance"]):
@@ -105,6 +129,7 @@ def require_settings(out: Path, wanted: dict[str, Any]) -> None:
 
 def _require_growth(out: Path, there: dict[str, Any], blueprint: Blueprint) -> None:
     """Refuse a run that is not the one that is there, with candidates, metrics or clips added."""
+    _require_version(out, there)
     old, new = there["provenance"], blueprint.document["provenance"]
     placed = {name for names in clip_ids(out) for name in names}
     said = texts_digest(texts_of(blueprint.clips, placed or None))  # lost: that it has not grown

@@ -245,16 +245,7 @@ def write_failures(
 ) -> shards.Stamp | None:
     """Write the failures of one stage of one shard; no file where there are none."""
     if failures:
-        rows = [
-            {
-                "stage": f.stage,
-                "clip_id": f.clip_id,
-                "candidate_id": f.candidate_id,
-                "reason": str(f.reason),
-                "detail": f.detail,
-            }
-            for f in failures
-        ]
+        rows = [{**vars(one), "reason": str(one.reason)} for one in failures]
         return shards.write(path, rows, schema.FAILURES, told)
     shards.remove(path)
     return None

@@ -61,8 +61,10 @@ _JOINED = {
 }
 
 _WITHIN_WORDS = re.compile(
-    "(?<=[^\\W\\d_])[\u00b7\u2027](?=[^\\W\\d_])"  # col·lecció: UAX #29, MidLetter
-    '|(?<=[\u05d0-\u05ea])["\u05f4\u201c\u201d](?=[\u05d0-\u05ea])'  # צה"ל: UAX #29, rules WB7b and WB7c
+    # col·lecció: UAX #29, MidLetter
+    "(?<=[^\\W\\d_])[\u00b7\u2027](?=[^\\W\\d_])"
+    # The mark in Hebrew abbreviations, gershayim or a quotation mark: UAX #29, rules WB7b and WB7c
+    '|(?<=[\u05d0-\u05ea])["\u05f4\u201c\u201d](?=[\u05d0-\u05ea])'
 )
 _MARKS_OF_NOTHING = re.compile("(?<!\\S)\\W+")
 

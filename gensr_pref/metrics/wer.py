@@ -30,9 +30,9 @@ class WordErrorRate:
         recogniser: whose transcripts are compared: ``pocketsphinx``, ``whisper``, or one of yours
             as ``module:Class`` (`gensr_pref.metrics.recogniser.Recogniser`).
         model: an option of the recogniser: which checkpoint; absent = its default.
-        language: an ISO 639 code or BCP 47 tag that holds for all clips; absent = the clip's, and where it has
-            none, the only one that the recogniser knows, or what it takes the clean or else the
-            noisy clip to be in.
+        language: an ISO 639 code or BCP 47 tag that holds for all clips; absent = the clip's, and
+            where it has none, the only one that the recogniser knows, or what it takes the clean or
+            else the noisy clip to be in.
 
     Raises:
         UnknownPluginError: no recogniser has that name.

@@ -4,8 +4,7 @@
 |---|---|
 | null, NaN, nothing but white space and invisible characters | nothing (None) |
 | text | the text without white space and invisible characters around it |
-| a number | its digits: 0 is ``0``, 1984.0 is ``1984``, which is how pandas writes whole numbers of a
-  column with gaps |
+| a number | its digits: 0 is ``0``, and 1984.0, as pandas writes it beside a gap, is ``1984`` |
 | true, false, a list, an object, bytes, a date, an infinite number | refused |
 
 The word ``nan`` or ``null`` in a CSV is a word: only what the kind of table marks as missing is.
@@ -21,6 +20,7 @@ from numbers import Integral, Real
 from typing import Any
 
 from gensr_pref.errors import SourceError
+from gensr_pref.tables.languages import UNDETERMINED, language_code
 
 Row = Mapping[str, Any]
 
@@ -76,6 +76,21 @@ def speaker_in(row: Row, column: str | None, where: str) -> str | None:
     return None if label is None else unicodedata.normalize("NFC", label)
 
 
+def language_in(row: Row, column: str | None, where: str) -> str | None:
+    """Return a language's one code (`language_code`); None where the cell says nothing or ``und``.
+
+    Raises:
+        SourceError: it is no ISO 639 code.
+    """
+    written = text_in(row, column, where)
+    if written is None or written.lower() == UNDETERMINED:
+        return None
+    try:
+        return language_code(written)
+    except ValueError as error:
+        raise SourceError(f"{where}: column {column!r}: {error}") from error
+
+
 def _text(value: str) -> str | None:
     first, last = 0, len(value)
     while first < last and _blank(value[first]):
@@ -84,7 +99,7 @@ def _text(value: str) -> str | None:
         last -= 1
     text = value[first:last]
     if not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text):
-        raise ValueError(f"{ascii(text)}, which holds half of a surrogate pair and is no text")
+        raise ValueError(f"{text!a}, which holds half of a surrogate pair and is no text")
     return text or None
 
 

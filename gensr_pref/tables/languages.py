@@ -37,11 +37,13 @@ _WHOLE = {
 
 # Chinese languages that may follow `zh-` as an extended language subtag (the same registry).
 _CHINESE = frozenset(
-    "cdo cjy cmn cnp cpx csp czh czo gan hak hsn lzh mnp nan wuu yue".split()
+    {"cdo", "cjy", "cmn", "cnp", "cpx", "csp", "czh", "czo", "gan", "hak", "hsn", "lzh", "mnp"}
+    | {"nan", "wuu", "yue"}
 )
 
 # Codes of ISO 639 that name no language: uncoded, several, undetermined, no linguistic content.
-_NO_LANGUAGE = frozenset({"mis", "mul", "und", "zxx"})
+UNDETERMINED = "und"
+_NO_LANGUAGE = frozenset({"mis", "mul", UNDETERMINED, "zxx"})
 
 # Written without spaces between words: those openai-whisper 20250625 treats so (its tokenizer's
 # `split_to_word_tokens`), Khmer, Tibetan and Dzongkha, and the other Chinese languages. Of the

@@ -47,7 +47,7 @@ def _csv(lines: Iterable[str], delimiter: str = ",") -> Iterator[tuple[int, Row]
     reader = csv.DictReader(lines, delimiter=delimiter, strict=True)
     _refuse_twice(list(reader.fieldnames or ()), "column")
     for row in reader:
-        beyond = row.pop(None, [])  # type: ignore[call-overload]  # cells without a column
+        beyond = row.pop(None, [])  # cells without a column
         if any(beyond):
             raise ValueError(
                 f"line {reader.line_num} has more cells than the header has columns; a cell that "

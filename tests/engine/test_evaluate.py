@@ -174,7 +174,21 @@ def test_a_metric_that_fails_gives_no_number(evaluate, project, tmp_path):
     found = evaluate(*PAIR, panel=str(panel))
     told = found["policies"]["other"]
     assert told["scores"]["level"] == {"mean": None}
-    assert told["nulls"] == {f"{score}: metric_error": 28 for score in SCORES}
+    assert told["nulls"] == {score: {"metric_error": 28} for score in SCORES}
+
+
+def test_duplicates_have_the_scores_of_what_they_repeat(evaluate, tmp_path):
+    found = evaluate("base=cheap:Hiss", "same=cheap:Faulty:how=ignores_seed", "--samples", "2")
+    same = found["policies"]["same"]
+    assert same["failures"] == {}
+    first = [row["level"] for row in rows(tmp_path / "out", "scores")
+             if row["candidate_id"].endswith("/same/0")]  # fmt: skip
+    assert same["scores"]["level"]["mean"] == pytest.approx(np.mean(first))
+
+
+def test_duplicates_by_a_generators_own_words_are_failures(evaluate):
+    found = evaluate("base=cheap:Hiss", "picky=cheap:Faulty:how=own_words", "--samples", "2")
+    assert found["policies"]["picky"]["failures"] == {"duplicate": 7}
 
 
 def test_hold_out_scores_are_told_apart(evaluate):

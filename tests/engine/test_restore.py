@@ -55,6 +55,15 @@ def contents(folder):
     }
 
 
+def test_file_that_a_generator_gives_up_is_told_in_its_words(noisy, tmp_path):
+    found = restore(
+        noisy / "one.flac", tmp_path / "out.wav", wanted("cheap:Faulty", how="own_words")
+    )
+    [failed] = found["failed"]
+    assert failed["reason"] == "duplicate"
+    assert "it sounds like the one before" in failed["detail"]
+
+
 def ledger(out):
     lines = (out / module.LEDGER).read_text().splitlines()
     return {line["file"]: line for line in map(json.loads, lines)}
