@@ -18,10 +18,11 @@ from gensr_pref.audio import Sound
 from gensr_pref.config import Columns, HuggingFaceSource, ParquetSource
 from gensr_pref.corpus.base import STAGE, Item
 from gensr_pref.corpus.content import changed_meanwhile
-from gensr_pref.corpus.files import Row, common_frames, labels, read_at, require_columns
+from gensr_pref.corpus.files import common_frames, labels, read_at, require_columns
 from gensr_pref.errors import ConfigError, SourceError, Unusable, nearest
 from gensr_pref.identity import bytes_digest
 from gensr_pref.schema import Failure, Reason
+from gensr_pref.tables.rows import Row
 
 _ROWS_AT_ONCE = 16
 
@@ -207,7 +208,7 @@ def _item(
     held = _held(row, columns, folder)
     files = tuple(str(one) for one in held if isinstance(one, Path))
     inside = tuple(bytes_digest(one) for one in held if isinstance(one, bytes))
-    told = labels(columns, row)
+    told = labels(columns, row, f"{place or table}, row {number}")
     return Item(source_id, header.rate, frames, number, place, files=files, contents=inside, **told)
 
 
