@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from gensr_pref import __version__, plugins
+from gensr_pref import __version__, plugins, source_code
 from gensr_pref.config import LABEL_PATTERN, Corpus, GeneratorUse, Run, resolved
 from gensr_pref.corpus.clips import ClipSpec, Plan, plan
 from gensr_pref.engine.catalogue import licence_of
@@ -96,10 +96,10 @@ def draw_up(
     cast_votes(votes_of(panel.facts()["metrics"]), run.pairing)
     if not clean:
         _check_candidates(run)
-    known(_document(run, generators, panel, ()))
+    known(_document(run, base, generators, panel, ()))
     planned: Plan = plan(run.corpus, run.seed, base)
     _check_named(run, generators, planned)
-    document = _document(run, generators, panel, texts_of(planned.clips))
+    document = _document(run, base, generators, panel, texts_of(planned.clips))
     return Blueprint(run, base, planned.clips, planned.failures, document, planned.library)
 
 
@@ -235,7 +235,7 @@ def votes_of(panel: list[dict[str, Any]]) -> list[Vote]:
 
 
 def _document(
-    run: Run, generators: dict[str, Generator], panel: Panel, texts: Sequence[str]
+    run: Run, base: Path, generators: dict[str, Generator], panel: Panel, texts: Sequence[str]
 ) -> dict[str, Any]:
     written = resolved(run)
     said = texts_digest(texts) if panel.studies else None  # what is said shapes some scores
@@ -243,7 +243,13 @@ def _document(
         "gensr_pref": __version__,
         "schema_version": SCHEMA_VERSION,
         "generators": [
-            facts.of_generator(use, label, g.revision, g.sample_rate)
+            facts.of_generator(
+                use,
+                label,
+                g.revision,
+                g.sample_rate,
+                source_code.identity_of(use["use"], use["options"], g, base),
+            )
             for use, (label, g) in zip(written["generators"], generators.items(), strict=True)
         ],
         "panel": [

@@ -141,7 +141,19 @@ def _differences(old: Any, new: Any, prefix: str = "") -> list[str]:
         key: (before.get(key, "not set"), now.get(key, "not set"))
         for key in sorted(before.keys() | now.keys())
     }
-    return [f"  {key}: {a} there, {b} now" for key, (a, b) in told.items() if a != b]
+    lines = [_line(key, a, b) for key, (a, b) in told.items() if a != b]
+    return list(dict.fromkeys(lines))
+
+
+def _line(key: str, there: str, now: str) -> str:
+    """What differs, in plain words where the field holds a digest."""
+    owner, _, rest = key.partition(".sources")
+    if rest:
+        return f"  {owner}: its code was edited"
+    owner, _, option = key.partition(".files.")
+    if option:
+        return f"  {owner}: the file of its option {option} was replaced"
+    return f"  {key}: {there} there, {now} now"
 
 
 def _worded(node: Any, prefix: str) -> dict[str, str]:

@@ -18,15 +18,18 @@ MADE: tuple[Made, ...] = get_args(Made)
 _VOTING = ("votes", "vote")  # shape pairs only
 
 
-def of_generator(use: Facts, label: str, revision: str, sample_rate: int | None) -> Facts:
+def of_generator(
+    use: Facts, label: str, revision: str, sample_rate: int | None, code: Facts | None = None
+) -> Facts:
     """A generator's entry in ``run.yaml`` and in the metadata of candidates.
 
     Args:
         use: its entry in the run file. How many candidates it gives is no part of its
             fingerprint: a candidate does not depend on how many others there are. Seeds that are
             those of its own label are none either.
+        code: what tells of its code and files, as `source_code.identity_of` does.
     """
-    known = {"name": label, "revision": revision, "sample_rate": sample_rate}
+    known = {"name": label, "revision": revision, "sample_rate": sample_rate, **(code or {})}
     shaping = {key: value for key, value in use.items() if key not in ("candidates", "name")}
     if use["seeds"] in (None, label):
         del shaping["seeds"]

@@ -190,3 +190,12 @@ def test_clips_that_are_added_keep_what_was_there(project, tmp_path):
         "speech",
         "noise",
     }
+
+
+def test_code_of_a_generator_that_was_edited_is_refused(project, tmp_path):
+    path = Path(shutil.copy(project / "cheap.py", project / "edited_voice.py"))
+    voice = "generators.0.use=edited_voice:Hiss"
+    built(project, tmp_path / "run", voice, limit=1)
+    path.write_text(path.read_text() + "\nANOTHER = 1\n")
+    said = refusal(project, tmp_path / "run", voice, limit=1)
+    assert "provenance.generators.0: its code was edited" in said
