@@ -16,6 +16,7 @@ from gensr_pref.engine.blueprint import Blueprint, identity
 from gensr_pref.engine.layout import Layout, clip_ids, laid_out, texts_digest, texts_of
 from gensr_pref.engine.layout import record as record_layout
 from gensr_pref.errors import RunMismatchError
+from gensr_pref.untrusted import documents
 from gensr_pref.schema import SCHEMA_VERSION
 
 _TABLES = get_args(shards.Table)
@@ -68,9 +69,9 @@ def document(out: Path) -> dict[str, Any]:
         RunMismatchError: there is none, or it is not one that a build wrote.
     """
     try:
-        found = yaml.safe_load(shards.read_text(out / "run.yaml"))
+        found = documents.yaml_of(shards.read_text(out / "run.yaml"))
         identity(found)
-    except (OSError, ValueError, yaml.YAMLError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise RunMismatchError(
             f"{out}: is not a run directory (its run.yaml is missing or damaged). Give the folder "
             "that a build was told as --out"

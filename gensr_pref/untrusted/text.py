@@ -1,0 +1,47 @@
+"""Text of others, made fit to be shown: it stays on its line, in its direction and in its cell."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+# Controls, separators of lines, and what changes the direction or the look of other text: general
+# categories Cc, Cf, Cs, Co, Zl and Zp, but for what joins letters in Arabic and Indic scripts.
+_HIDDEN = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
+_JOINERS = "\u200c\u200d"
+_PLAIN = re.compile(r"[\x20-\x7e\u00a0-\u00ac\u00ae-\u02ff]*")  # nothing to do, as is usual
+_FORMULA = re.compile(r"[=+\-@\t\r\n\uff0b\uff0d\uff1d\uff20]")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+
+
+def visible(text: str, lines: bool = False) -> str:
+    r"""The text with everything that is not seen written out, as ``\x1b`` and ``\u202e``.
+
+    A terminal obeys escape sequences, and a right-to-left override turns round what follows it, so
+    that a name could forge the words beside it (CVE-2021-42574).
+
+    Args:
+        lines: whether line feeds and tabs stay, for text that is several lines on purpose.
+    """
+    if _PLAIN.fullmatch(text):
+        return text
+    return "".join(_shown(one, lines) for one in text)
+
+
+def _shown(one: str, lines: bool) -> str:
+    if one in _JOINERS or (lines and one in "\n\t"):
+        return one
+    if unicodedata.category(one) not in _HIDDEN:
+        return one
+    code = ord(one)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 2**16 else f"\\U{code:08x}"
+
+
+def cell(text: str) -> str:
+    """The text of a CSV cell that no spreadsheet takes for a formula, and all of it seen.
+
+    One that begins as a formula does (``=``, ``+``, ``-``, ``@``, a tab or a line end) gets an
+    apostrophe before it, unless it is a number; as OWASP advises ("CSV Injection").
+    """
+    begins = _FORMULA.match(text.lstrip(" ")) is not None and not _NUMBER.fullmatch(text)
+    return f"'{visible(text)}" if begins else visible(text)
