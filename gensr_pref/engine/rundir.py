@@ -16,8 +16,8 @@ from gensr_pref.engine.blueprint import Blueprint, identity
 from gensr_pref.engine.layout import Layout, clip_ids, laid_out, texts_digest, texts_of
 from gensr_pref.engine.layout import record as record_layout
 from gensr_pref.errors import RunMismatchError
-from gensr_pref.untrusted import documents
 from gensr_pref.schema import SCHEMA_VERSION
+from gensr_pref.untrusted import documents
 
 _TABLES = get_args(shards.Table)
 _SHOWN = 12

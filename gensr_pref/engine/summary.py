@@ -14,6 +14,7 @@ from gensr_pref.engine.splits import leak_notices
 from gensr_pref.engine.work import Lost
 from gensr_pref.pairing import golden
 from gensr_pref.schema import column
+from gensr_pref.untrusted import documents
 
 NOTICES = "notices.jsonl"  # of a run directory
 
@@ -108,9 +109,10 @@ def _stops(out: Path) -> dict[str, int]:
 def _before(out: Path) -> dict[str, Any]:
     """The last summary; empty where there is none that can be read."""
     try:
-        return dict(json.loads(shards.read_text(out / "summary.json")))
+        found = documents.json_of(shards.read_text(out / "summary.json"))
     except (OSError, ValueError):
         return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _clips(path: Path) -> Sequence[Any]:

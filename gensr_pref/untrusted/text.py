@@ -34,7 +34,9 @@ def _shown(one: str, lines: bool) -> str:
     if unicodedata.category(one) not in _HIDDEN:
         return one
     code = ord(one)
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 2**16 else f"\\U{code:08x}"
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def cell(text: str) -> str:
