@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
+from collections.abc import Mapping
+from typing import Any
 
 # Controls, separators of lines, and what changes the direction or the look of other text: general
 # categories Cc, Cf, Cs, Co, Zl and Zp, but for what joins letters in Arabic and Indic scripts.
@@ -12,6 +15,10 @@ _JOINERS = "\u200c\u200d"
 _PLAIN = re.compile(r"[\x20-\x7e\u00a0-\u00ac\u00ae-\u02ff]*")  # nothing to do, as is usual
 _FORMULA = re.compile(r"[=+\-@\t\r\n\uff0b\uff0d\uff1d\uff20]")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+
+_PASSWORD = re.compile(r"(\w://)[^\s/@:]*:[^\s/@]+@")  # of an address
+_SECRET_NAME = re.compile(r"TOKEN|SECRET|PASSWORD|API_?KEY", re.IGNORECASE)
+_SHORTEST_SECRET = 8  # characters; shorter ones are words such as "true"
 
 
 def visible(text: str, lines: bool = False) -> str:
@@ -47,3 +54,23 @@ def cell(text: str) -> str:
     """
     begins = _FORMULA.match(text.lstrip(" ")) is not None and not _NUMBER.fullmatch(text)
     return f"'{visible(text)}" if begins else visible(text)
+
+
+def shown(value: Any, lines: bool = False) -> Any:
+    """Nested data with every text in it, keys too, as `visible` gives it."""
+    if isinstance(value, str):
+        return visible(value, lines)
+    if isinstance(value, Mapping):
+        return {shown(key, lines): shown(one, lines) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [shown(one, lines) for one in value]
+    return value
+
+
+def without_secrets(text: str, environment: Mapping[str, str] = os.environ) -> str:
+    """The text without passwords in addresses and without the tokens of the environment."""
+    text = _PASSWORD.sub(r"\1...@", text)
+    for name, secret in environment.items():
+        if _SECRET_NAME.search(name) and len(secret) >= _SHORTEST_SECRET:
+            text = text.replace(secret, "...")
+    return text
