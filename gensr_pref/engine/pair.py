@@ -8,7 +8,7 @@ from typing import Any
 
 from gensr_pref import shards
 from gensr_pref.config import Pairing, override, parse, resolved
-from gensr_pref.engine import ledger, rundir
+from gensr_pref.engine import rundir
 from gensr_pref.engine.blueprint import built_in_rule, find_rule, votes_of
 from gensr_pref.engine.summary import write_summary
 from gensr_pref.errors import InputError
@@ -16,6 +16,9 @@ from gensr_pref.pairing.base import PairRule, Stop, Vote, wants_clean
 from gensr_pref.pairing.columns import Columns, columns, with_clean
 from gensr_pref.pairing.pairs import cast_votes, paired, table
 from gensr_pref.pairing.votes import without_idle
+from gensr_pref.rundir import ledger
+from gensr_pref.rundir.contents import MADE_BEFORE_PAIRS, SCORES, check
+from gensr_pref.rundir.document import facts_of
 
 
 def pair(out: Path, overrides: list[str]) -> dict[str, Any]:
@@ -75,6 +78,7 @@ def write_pairs(out: Path, document: dict[str, Any], rule: PairRule) -> None:
     Args:
         rule: of the pairing section of `document`, loaded.
     """
+    contents = check(out, MADE_BEFORE_PAIRS)
     pairing = parse(document["pairing"], Pairing, "pairing")
     found = candidates(out, votes_for(document))
     if wants_clean(rule):
@@ -84,9 +88,12 @@ def write_pairs(out: Path, document: dict[str, Any], rule: PairRule) -> None:
     unscored = ledger.Stamps(out).rows("clips") - len(found.clip_ids)
     if unscored > 0:
         stops[str(Stop.NO_CANDIDATE)] = unscored
-    facts = {**document["provenance"], "run": document["name"], "pairing": document["pairing"]}
-    pairs = table(found, made, pairing.rule)
-    shards.write_table(shards.part(out, "pairs", 0), pairs, {**facts, "stops": stops})
+    facts = {**facts_of(document), "pairing": document["pairing"], "stops": stops}
+    path = shards.part(out, "pairs", 0)
+    written = shards.write_table(
+        path, table(found, made, pairing.rule), {**facts, SCORES: contents.digest("scores")}
+    )
+    ledger.note_parts(out, {ledger.name_of(path): written})
 
 
 def candidates(out: Path, votes: Sequence[Vote]) -> Columns:

@@ -279,10 +279,8 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
     """Rows as aligned columns; numbers to the right."""
     if not rows:
         return "(none)"
-    cells = [
-        [visible(str(value)) for value in line]
-        for line in [list(rows[0]), *(r.values() for r in rows)]
-    ]
+    told = [list(rows[0]), *(list(row.values()) for row in rows)]
+    cells = [[visible(str(value)) for value in line] for line in told]
     width = [max(len(line[k]) for line in cells) for k in range(len(cells[0]))]
     right = [all(_numeric(line[k]) for line in cells[1:]) for k in range(len(width))]
     lines = [

@@ -92,9 +92,8 @@ class Facts:
 
 def card(facts: Facts) -> str:
     """The whole ``README.md``: YAML for the Hub, then words for people."""
-    head = yaml.safe_dump(
-        shown(metadata(facts), lines=True), sort_keys=False, allow_unicode=True, width=100
-    )
+    told = shown(metadata(facts), lines=True)
+    head = yaml.safe_dump(told, sort_keys=False, allow_unicode=True, width=100)
     return f"---\n{head}---\n\n{sections.body(facts)}"
 
 
