@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from gensr_pref.config import Pairing, resolved
+from gensr_pref.corpus.listing import LeftOut, describe
 from gensr_pref.engine.bar import duration
 from gensr_pref.pairing.base import WHY, Stop
 from gensr_pref.untrusted.text import visible
@@ -254,6 +255,10 @@ def restored(found: dict[str, Any]) -> str:
         lines.append(
             f"{found['unjudged']} pieces could not be scored; their first candidate was taken"
         )
+    lines += [
+        f"{one['file']}: beyond full scale, scaled by {one['gain']:.3f}" for one in found["scaled"]
+    ]
+    lines += describe([LeftOut(**one) for one in found["left_out"]])
     return "\n".join([*lines, *(f"note: {notice}" for notice in found["notices"])])
 
 
