@@ -11,6 +11,7 @@ from typing import Any
 from gensr_pref import __version__, plugins, source_code
 from gensr_pref.config import LABEL_PATTERN, Corpus, GeneratorUse, Run, resolved
 from gensr_pref.corpus.clips import ClipSpec, Plan, plan
+from gensr_pref.corpus.listing import LeftOut
 from gensr_pref.engine.catalogue import licence_of
 from gensr_pref.engine.layout import texts_digest, texts_of
 from gensr_pref.engine.recordings import Library, Recordings, recordings
@@ -50,6 +51,7 @@ class Blueprint:
         document: what ``run.yaml`` will hold.
         library: the files of noises and impulse responses, by kind and name.
         recordings: what recordings hold; nothing before `identified`.
+        left_out: what the corpus's folders hold and is not read.
     """
 
     run: Run
@@ -59,6 +61,7 @@ class Blueprint:
     document: dict[str, Any]
     library: Library = field(default_factory=dict)
     recordings: Recordings = field(default_factory=Recordings)
+    left_out: tuple[LeftOut, ...] = ()
 
     @property
     def fingerprint(self) -> str:
@@ -100,7 +103,15 @@ def draw_up(
     planned: Plan = plan(run.corpus, run.seed, base)
     _check_named(run, generators, planned)
     document = _document(run, base, generators, panel, texts_of(planned.clips))
-    return Blueprint(run, base, planned.clips, planned.failures, document, planned.library)
+    return Blueprint(
+        run,
+        base,
+        planned.clips,
+        planned.failures,
+        document,
+        library=planned.library,
+        left_out=planned.left_out,
+    )
 
 
 def identified(blueprint: Blueprint, out: Path) -> Blueprint:

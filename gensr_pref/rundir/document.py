@@ -15,6 +15,7 @@ from gensr_pref.errors import RunMismatchError
 from gensr_pref.identity import bytes_digest, digest
 from gensr_pref.rundir import facts
 from gensr_pref.schema import SCHEMA_VERSION
+from gensr_pref.untrusted import documents
 
 RUN = "run.yaml"  # of a run directory
 _FIRST_LINE = "# Written by gensr-pref, which refuses it where it was edited: "
@@ -61,10 +62,10 @@ def _read(out: Path) -> tuple[dict[str, Any] | None, bool]:
     """
     try:
         text = shards.read_text(out / RUN)
-        found = dict(yaml.safe_load(text))
+        found = dict(documents.yaml_of(text))
         identity(found)
         version = version_of(found)
-    except (OSError, ValueError, yaml.YAMLError, TypeError, KeyError, AttributeError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None, False
     if version > SCHEMA_VERSION:
         raise RunMismatchError(
