@@ -17,6 +17,7 @@ from gensr_pref.pairing import golden
 from gensr_pref.rundir import facts, layout, ledger
 from gensr_pref.rundir.document import facts_of
 from gensr_pref.schema import column
+from gensr_pref.untrusted import documents
 
 NOTICES = "notices.jsonl"  # of a run directory
 
@@ -117,9 +118,10 @@ def _stops(out: Path) -> dict[str, int]:
 def _before(out: Path) -> dict[str, Any]:
     """The last summary; empty where there is none that can be read."""
     try:
-        return dict(json.loads(shards.read_text(out / "summary.json")))
+        found = documents.json_of(shards.read_text(out / "summary.json"))
     except (OSError, ValueError):
         return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _clips(path: Path) -> Sequence[Any]:
