@@ -12,18 +12,16 @@ into the Hub's own cache (`gensr_pref.hub`), and its mirrors are the Hub's (``HF
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import shutil
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from gensr_pref import hub, weights
+from gensr_pref import files, hub, lease, weights
 from gensr_pref.download import download, forget, require_safe, shown, unwritable
 from gensr_pref.errors import FetchError, GensrPrefError, InputError, MissingWeightsError
 from gensr_pref.weights import CATALOGUE, Checkpoint
@@ -211,7 +209,7 @@ def _install(part: Path, path: Path, sha256: str) -> None:
     """Give a file that was found good its name, with its digest beside it."""
     try:
         with part.open("rb") as file:
-            os.fsync(file.fileno())  # its bytes are on the disk before its name is
+            files.flush(file.fileno())  # its bytes are on the disk before its name is
         part.replace(path)
         weights.record(path, sha256, path.stat().st_mtime_ns)
         forget(part)
@@ -230,18 +228,14 @@ def _copy(source: Path, part: Path) -> None:
 
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    """One process at a time fetches a file; the lock falls with the process that holds it."""
+    """Let one process at a time fetch a file; the others wait."""
+    lock = path.with_name(f".{path.name}.lock")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = path.with_name(f".{path.name}.lock").open("w")
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        lock.touch()
     except OSError as error:
         raise unwritable(path, error) from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"{path.name}: another process is fetching it; waiting", file=sys.stderr)
-            fcntl.flock(lock, fcntl.LOCK_EX)
+    with lease.in_turn(lock, f"{path.name}: another process is fetching it; waiting"):
         yield
 
 

@@ -1,24 +1,27 @@
-"""Files of a run directory: written whole or not at all, removed, and held by one process.
+"""Files of a run directory: listed, read, written whole or not at all, and removed.
 
-On a disk that is a temporary file that is renamed, and a lock; on a store an object that is put as
-one, and a lease.
+On a disk a temporary file is renamed; on a store an object is put as one.
 """
 
 from __future__ import annotations
 
-import fcntl
+import errno
 import os
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from gensr_pref import lease, records, store
-from gensr_pref.errors import GensrPrefError, StorageError, UnwrittenError
+from gensr_pref import store
+from gensr_pref.errors import UnwrittenError
 from gensr_pref.location import is_remote
 from gensr_pref.store import Entry
 
+LARGEST_TEXT = 2**28  # bytes of a text that is read whole; the audit of 90 000 clips has far less
 _TEMPORARY = ".unfinished-"
+# How a file system says that it has no such call, or not for this user.
+_NOT_OFFERED = {errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL, errno.EPERM}
 
 
 def exists(path: Path) -> bool:
@@ -51,7 +54,7 @@ def entry(path: Path) -> Entry | None:
         seen = path.stat()
     except FileNotFoundError:
         return None
-    return Entry(seen.st_size, seen.st_mtime_ns)
+    return _entry(seen)
 
 
 def listed(folder: Path) -> dict[str, Entry]:
@@ -66,7 +69,7 @@ def listed(folder: Path) -> dict[str, Entry]:
         return {}
     with os.scandir(folder) as found:
         files = [(one.name, one.stat()) for one in found if one.is_file()]
-    return {name: Entry(seen.st_size, seen.st_mtime_ns) for name, seen in sorted(files)}
+    return {name: _entry(seen) for name, seen in sorted(files)}
 
 
 def remove(path: Path) -> None:
@@ -85,11 +88,20 @@ def read_text(path: Path) -> str:
     """A small text file.
 
     Raises:
-        OSError: it is not there or cannot be read.
+        OSError: it is not there, cannot be read, is no regular file, or is beyond `LARGEST_TEXT`.
+        UnicodeDecodeError: it is not UTF-8.
         StorageError: its store cannot be asked.
     """
     if is_remote(path):
+        found = store.entry(path)
+        if found is not None and found.size > LARGEST_TEXT:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
         return store.get(path).decode()
+    seen = path.stat()
+    if not stat.S_ISREG(seen.st_mode):  # a pipe would be waited for without end
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    if seen.st_size > LARGEST_TEXT:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
     return path.read_text(encoding="utf-8")
 
 
@@ -104,6 +116,26 @@ def write_text(path: Path, text: str) -> None:
         return
     with atomic(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def create(path: Path, text: str) -> bool:
+    """Write a small text file only where there is none; whether it is ours.
+
+    Of several processes that try at once, on one machine or on several, one succeeds.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    if is_remote(path):
+        return store.create(path, text.encode())
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _create_whole(path, text)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise storage_error(path, error) from error
+    return True
 
 
 @contextmanager
@@ -126,7 +158,8 @@ def atomic(path: Path) -> Iterator[Path]:
             store.put_file(path, temporary)
         else:
             _flush(temporary)
-            temporary.chmod(0o666 & ~_umask())
+            with _if_offered():
+                temporary.chmod(0o666 & ~_umask())
             temporary.replace(path)
     except OSError as error:
         raise storage_error(path, error) from error
@@ -142,50 +175,6 @@ def sweep(folders: Iterable[Path]) -> None:
             leftover.unlink(missing_ok=True)
 
 
-@contextmanager
-def held(path: Path, busy: GensrPrefError) -> Iterator[None]:
-    """Keep every other process out of a file, which is made where it is not there.
-
-    Args:
-        busy: raised where another process holds it.
-
-    Raises:
-        StorageError: it cannot be written.
-    """
-    if is_remote(path):
-        with lease.held(path, busy):
-            records.forget()
-            yield
-        return
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = path.open("a")
-    except OSError as error:
-        raise StorageError(
-            f"{path}: cannot be written: {error.strerror}. Choose another --out"
-        ) from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise busy from error
-        yield
-
-
-def is_held(path: Path) -> bool:
-    """Whether a process holds a file as `held` does."""
-    if is_remote(path):
-        return lease.is_held(path)
-    try:
-        with path.open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
-
-
 def storage_error(path: Path, error: OSError) -> UnwrittenError:
     """What to tell of a file that cannot be written."""
     return UnwrittenError(
@@ -194,10 +183,51 @@ def storage_error(path: Path, error: OSError) -> UnwrittenError:
     )
 
 
+def _entry(seen: os.stat_result) -> Entry:
+    return Entry(seen.st_size, seen.st_mtime_ns, changed=seen.st_ctime_ns)
+
+
+def flush(descriptor: int) -> None:
+    """Wait until the bytes of an open file are on the disk, where its file system can tell.
+
+    Raises:
+        OSError: they cannot be written.
+    """
+    with _if_offered():
+        os.fsync(descriptor)
+
+
 def _flush(path: Path) -> None:
     """Wait until a file's bytes are on the disk, so that a rename never outlives them."""
     with path.open("rb") as file:
-        os.fsync(file.fileno())
+        flush(file.fileno())
+
+
+def _create_whole(path: Path, text: str) -> None:
+    """Make a file that nobody ever sees half written: `link` is atomic, on NFS too."""
+    handle, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        path.hardlink_to(temporary)
+    except OSError as error:
+        if error.errno not in _NOT_OFFERED:
+            raise
+        with path.open("x", encoding="utf-8") as file:  # no links here: seen half for a moment
+            file.write(text)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _if_offered() -> Iterator[None]:
+    """A call that some file systems do not have, and that the work can do without."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NOT_OFFERED:
+            raise
 
 
 def _umask() -> int:

@@ -19,8 +19,9 @@ import pyarrow.parquet as pq
 
 from gensr_pref import files
 from gensr_pref.errors import CorruptPartError, StorageError
-from gensr_pref.files import exists, held, is_held, read_text, remove, write_text
+from gensr_pref.files import exists, read_text, remove, write_text
 from gensr_pref.identity import bytes_digest, file_digest
+from gensr_pref.lease import held, in_turn, is_held
 from gensr_pref.location import is_remote
 from gensr_pref.records import append_json, begin_json, json_files, last_json_line, read_json_lines
 from gensr_pref.schema import facts_of, with_metadata
@@ -28,9 +29,9 @@ from gensr_pref.store import Entry, Ranges, get
 
 __all__ = [
     "Stamp", "Table", "append_json", "batches", "begin_json", "counts", "exists", "facts",
-    "facts_if_any", "held", "is_held", "is_intact", "is_whole", "json_files", "last_json_line",
-    "listed", "part", "parts", "read", "read_all", "read_json_lines", "read_text", "remove",
-    "rows", "stamp", "sweep", "write", "write_table", "write_text",
+    "facts_if_any", "held", "in_turn", "is_held", "is_intact", "is_whole", "json_files",
+    "last_json_line", "listed", "part", "parts", "read", "read_all", "read_json_lines", "read_text",
+    "remove", "rows", "stamp", "sweep", "write", "write_table", "write_text",
 ]  # fmt: skip
 
 Table = Literal["clips", "candidates", "scores", "pairs", "failures"]
@@ -71,6 +72,7 @@ class Stamp:
         fingerprint: that its metadata names.
         tag: that a store gave it; empty on a disk.
         rows: how many; None where an older version wrote it down.
+        changed: as `store.Entry` has it; 0 where an older version wrote it down.
     """
 
     size: int
@@ -79,11 +81,12 @@ class Stamp:
     fingerprint: str
     tag: str = ""
     rows: int | None = None
+    changed: int = 0
 
     @property
     def entry(self) -> Entry:
         """What a listing shows of it."""
-        return Entry(self.size, self.time, self.tag)
+        return Entry(self.size, self.time, self.tag, self.changed)
 
 
 def write(path: Path, rows: Sequence[dict[str, Any]], schema: pa.Schema, facts: Any) -> Stamp:
@@ -106,10 +109,8 @@ def write_table(path: Path, table: pa.Table, facts: Any) -> Stamp:
             if len(table):  # `datasets` stumbles over a row group of no rows
                 writer.write_table(table, row_group_size=per_group)
         made = stamp(temporary)
-    if not is_remote(path):
-        return made
-    there = files.entry(path) or made.entry
-    return replace(made, time=there.time, tag=there.tag)
+    there = files.entry(path) or made.entry  # renaming changes the one time, sending both
+    return replace(made, time=there.time, tag=there.tag, changed=there.changed)
 
 
 @contextmanager
@@ -148,7 +149,7 @@ def stamp(path: Path) -> Stamp:
     except OSError as error:
         raise _unreadable(path, error) from error
     named, count = _named_and_counted(path)
-    return Stamp(seen.size, seen.time, digest, named, seen.tag, count)
+    return Stamp(seen.size, seen.time, digest, named, seen.tag, count, seen.changed)
 
 
 def is_intact(path: Path, known: Stamp | None, seen: Entry | None) -> bool:
@@ -296,7 +297,7 @@ def _each(run: Path, work: Callable[[T], R], items: Iterable[T]) -> list[R]:
 def _opened(path: Path, work: Callable[[Any], R], size: int | None = None) -> R:
     try:
         return work(_source(path, size))
-    except (OSError, pa.ArrowInvalid) as error:
+    except (OSError, ValueError, pa.ArrowException) as error:
         raise _unreadable(path, error) from error
 
 

@@ -17,15 +17,19 @@ from gensr_pref import audio
 from gensr_pref.audio import Sound
 from gensr_pref.config import Columns, HuggingFaceSource, ParquetSource
 from gensr_pref.corpus.base import STAGE, Item
-from gensr_pref.corpus.files import Row, common_frames, labels, read_at, require_columns
+from gensr_pref.corpus.files import common_frames, labels, read_at, require_columns
+from gensr_pref.corpus.listing import LeftOut
 from gensr_pref.errors import ConfigError, SourceError, Unusable, nearest
 from gensr_pref.schema import Failure, Reason
+from gensr_pref.tables.rows import Row
 
 _ROWS_AT_ONCE = 16
 
 
 class ParquetRows:
     """Rows of Parquet files; a row group at a time is in memory."""
+
+    left_out: tuple[LeftOut, ...] = ()
 
     def __init__(self, config: ParquetSource, base: Path, field: str) -> None:
         self._path = base / config.path
@@ -67,6 +71,8 @@ class ParquetRows:
 
 class HuggingFaceRows:
     """Rows of a dataset: a name on the Hub, a folder it can load, or one by `save_to_disk`."""
+
+    left_out: tuple[LeftOut, ...] = ()
 
     def __init__(self, config: HuggingFaceSource, base: Path, field: str) -> None:
         self._config = config
@@ -155,6 +161,9 @@ def _parquet_files(path: Path, field: str) -> tuple[Path, list[str]]:
         folder = Path(os.path.commonpath([name.parent for name in found])) if found else path
     if not found:
         raise SourceError(f"{field}.path: no Parquet file at {path}")
+    for file in found:
+        if file.exists() and not file.is_file():
+            raise SourceError(f"{field}.path: {file} is not a regular file")
     return folder, [file.relative_to(folder).as_posix() for file in found]
 
 
@@ -199,7 +208,14 @@ def _item(
             frames = common_frames(header, clean)
     except Unusable as failed:
         return Failure(STAGE, source_id, failed.reason, failed.detail)
-    return Item(source_id, header.rate, frames, number, place, **labels(columns, row))
+    return Item(
+        source_id,
+        header.rate,
+        frames,
+        number,
+        place,
+        **labels(columns, row, f"{place or table}, row {number}"),
+    )
 
 
 def _row_name(number: int, value: Any) -> str:

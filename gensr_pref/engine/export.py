@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import yaml
 
-from gensr_pref import files, plugins, shards
-from gensr_pref.engine import catalogue, rundir
+from gensr_pref import files, shards
+from gensr_pref.engine import rundir
 from gensr_pref.engine.audit import audit
 from gensr_pref.errors import InputError, StorageError, UnwrittenError
 from gensr_pref.export import dataset, licences, published, trl
@@ -25,6 +25,7 @@ from gensr_pref.export.pseudonyms import SECRET, How, Pseudonyms, opened
 from gensr_pref.export.replaced import replacing, require_place
 from gensr_pref.export.scan import Found, Local, scan
 from gensr_pref.location import is_remote, require_local
+from gensr_pref.untrusted import documents
 
 CARD = "README.md"
 _OURS = {CARD, FIGURE, "run.yaml", "audit.json", "summary.json", "data", "candidates", "wav",
@@ -58,8 +59,9 @@ def export(
     The whole audit is made where it is not there or older than the pairs or the listeners' answers.
 
     Returns:
-        ``out``, ``form``, ``tables`` (config, split, rows, files, bytes), ``licences``, and
-        ``non_commercial``: what forbids commercial use.
+        ``out``, ``form``, ``tables`` (config, split, rows, files, bytes), ``licences``,
+        ``non_commercial``: what forbids commercial use, and ``unrecorded``: the generators of whose
+        licence ``run.yaml`` does not tell.
 
     Raises:
         InputError: not a run directory; nothing to export; `out` holds something else, cannot be
@@ -122,7 +124,7 @@ def _written(
         run=told,
         audit=reported,
         summary=summary,
-        parts=licences.parts(document, _licences(run, document)),
+        parts=licences.parts(document),
         tables=made.tables,
         languages=_languages(run),
         form=wanted.form,
@@ -179,8 +181,8 @@ def _whole_audit(run: Path) -> dict[str, Any]:
     path = run / "audit" / "audit.json"
     there = files.entry(path)
     if there is not None and there.time >= _last_change(run):
-        found: dict[str, Any] = json.loads(shards.read_text(path))
-        if "panel" in found:
+        found = _object(path)
+        if found is not None and "panel" in found:
             return found
     return audit(run)
 
@@ -195,12 +197,19 @@ def _last_change(run: Path) -> int:
 
 
 def _summary(run: Path) -> dict[str, Any]:
+    found = _object(run / "summary.json")
+    if found is None:
+        raise InputError(f"{run}: its summary.json is missing or damaged. Run the same build again")
+    return found
+
+
+def _object(path: Path) -> dict[str, Any] | None:
+    """What a JSON file of the run holds; None where it is missing or damaged."""
     try:
-        return dict(json.loads(shards.read_text(run / "summary.json")))
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"{run}: its summary.json is missing or damaged. Run the same build again"
-        ) from error
+        found = documents.json_of(shards.read_text(path))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _described(run: Path, tables: Sequence[Table]) -> dict[str, Any]:
@@ -245,19 +254,6 @@ def _languages(run: Path) -> list[str]:
     return sorted(one for one in found if one and one.isalpha() and len(one) in _LANGUAGE_CODE)
 
 
-def _licences(run: Path, document: dict[str, Any]) -> dict[str, str]:
-    """The licence of each generator's weights, by label, where it can be had here."""
-    labels = [one["name"] for one in document["provenance"]["generators"]]
-    known = {}
-    for use, label in zip(document.get("generators", ()), labels, strict=False):
-        try:
-            found = plugins.create("generator", use["use"], use["options"], label, run)
-        except InputError:  # a plugin or checkpoint that is not on this machine
-            continue
-        known[label] = catalogue.licence_of(found)
-    return {label: licence for label, licence in known.items() if licence != "-"}
-
-
 def _told(out: Path, wanted: dataset.Wanted, facts: Facts) -> dict[str, Any]:
     rows = [
         {
@@ -276,4 +272,5 @@ def _told(out: Path, wanted: dataset.Wanted, facts: Facts) -> dict[str, Any]:
         "tables": rows,
         "licences": licences.hub_licences(facts.parts),
         "non_commercial": [one.name for one in facts.parts if one.is_non_commercial],
+        "unrecorded": [one.name for one in facts.parts if one.licence == licences.UNRECORDED],
     }

@@ -11,8 +11,10 @@ import numpy as np
 
 from gensr_pref.audit.intervals import FEWEST
 from gensr_pref.config import Pairing, resolved
+from gensr_pref.corpus.listing import LeftOut, describe
 from gensr_pref.engine.bar import duration
 from gensr_pref.pairing.base import WHY, Stop
+from gensr_pref.untrusted.text import visible
 
 _ROLES = ("noisy", "candidates", "chosen", "rejected")
 
@@ -24,7 +26,7 @@ def summary(counts: dict[str, Any], found: dict[str, Any]) -> str:
         ("candidates", f"{counts['candidates']}"),
         ("pairs", f"{counts['pairs']} ({_rule(counts['pairing'])})"),
         ("yield", f"{share(counts['yield'])} of the clips have a pair"),
-        ("by luck", f"{share(found['yield']['by_chance'])} if the scores were shuffled"),
+        ("by luck", by_luck(found["yield"])),
     ]
     if counts["without_pair"]:
         rows.append(("no pair", listed_reasons(counts["without_pair"])))
@@ -39,6 +41,13 @@ def summary(counts: dict[str, Any], found: dict[str, Any]) -> str:
         rows.append(("left out", f"{listed} ({stage}; see failures/)"))
     rows += [("note", notice) for notice in counts["notices"]]
     return _columns(rows)
+
+
+def by_luck(told: dict[str, Any]) -> str:
+    """The yield on shuffled scores; why it is not known where the rule was not run."""
+    if told.get("by_chance_reason") == "rule_not_run":
+        return "not known: only rules of this package are run from a run directory"
+    return f"{share(told['by_chance'])} if the scores were shuffled"
 
 
 def status(found: dict[str, Any]) -> str:
@@ -249,6 +258,10 @@ def restored(found: dict[str, Any]) -> str:
         lines.append(
             f"{found['unjudged']} pieces could not be scored; their first candidate was taken"
         )
+    lines += [
+        f"{one['file']}: beyond full scale, scaled by {one['gain']:.3f}" for one in found["scaled"]
+    ]
+    lines += describe([LeftOut(**one) for one in found["left_out"]])
     return "\n".join([*lines, *(f"note: {notice}" for notice in found["notices"])])
 
 
@@ -274,7 +287,8 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
     """Rows as aligned columns; numbers to the right."""
     if not rows:
         return "(none)"
-    cells = [list(rows[0]), *([str(value) for value in row.values()] for row in rows)]
+    told = [list(rows[0]), *(list(row.values()) for row in rows)]
+    cells = [[visible(str(value)) for value in line] for line in told]
     width = [max(len(line[k]) for line in cells) for k in range(len(cells[0]))]
     right = [all(_numeric(line[k]) for line in cells[1:]) for k in range(len(width))]
     lines = [

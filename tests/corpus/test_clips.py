@@ -207,6 +207,27 @@ def test_beyond_full_scale_is_scaled_and_said(write: Any, tmp_path: Path) -> Non
     np.testing.assert_allclose(noisy.wave, wave * gain, atol=1 / 32768)
 
 
+@pytest.mark.parametrize(
+    ("peak_db", "subtype", "noted"),
+    [(-60, "PCM_24", True), (-60, "FLOAT", True), (-60, "PCM_16", False), (-20, "PCM_24", False)],
+)
+def test_a_recording_that_rounding_to_16_bits_harms_is_noted(
+    write: Any, tmp_path: Path, speech: Wave, peak_db: float, subtype: str, noted: bool
+) -> None:
+    wave = speech / np.abs(speech).max() * np.float32(10 ** (peak_db / 20))
+    path = write("speech/quiet.wav", wave, subtype=subtype)
+    row = rows_of(corpus(), tmp_path)[0]
+    origin, stored = json.loads(row["source"]), audio.from_column(row["noisy"])
+    assert ("rounding_snr_db" in origin) == noted
+    if noted:
+        assert stored is not None
+        exact = soundfile.read(path)[0][: len(stored.wave)]
+        error = exact - stored.wave
+        snr = 10 * np.log10(np.sum(exact**2) / np.sum(error**2))
+        assert origin["rounding_snr_db"] == pytest.approx(snr, abs=0.06)
+        assert snr < 40
+
+
 def nan(write: Any) -> None:
     wave = np.full(2 * RATE, 0.1, np.float32)
     wave[RATE] = np.nan
@@ -217,9 +238,10 @@ def silent(write: Any) -> None:
     write("speech/bad.wav", np.zeros(2 * RATE))
 
 
-def truncated(write: Any) -> None:
+def corrupt(write: Any) -> None:
     path = write("speech/bad.flac", seconds=2.0)
-    path.write_bytes(path.read_bytes()[:9000])
+    content = path.read_bytes()
+    path.write_bytes(content[:9000] + bytes(100) + content[9100:])
 
 
 def vanished(write: Any) -> None:
@@ -231,7 +253,7 @@ def vanished(write: Any) -> None:
     [
         (nan, Reason.NOT_FINITE),
         (silent, Reason.SILENT),
-        (truncated, Reason.UNREADABLE),
+        (corrupt, Reason.UNREADABLE),
         (vanished, Reason.MISSING),
     ],
 )
@@ -247,6 +269,19 @@ def test_what_only_decoding_tells(write: Any, tmp_path: Path, spoil: Any, reason
         maker.make(bad)
     assert caught.value.reason is reason
     assert maker.make(good)["clip_id"] == good.clip_id
+
+
+def test_a_truncated_recording_is_one_failure_and_plans_no_clip(write: Any, tmp_path: Path) -> None:
+    for name in ("cut.flac", "cut.wav"):
+        path = write(f"speech/{name}", seconds=30.0)
+        path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
+    write("speech/good.wav")
+    planned = plan(corpus(), 0, tmp_path)
+    assert [spec.item.source_id for spec in planned.clips] == ["good.wav"]
+    assert [(failed.clip_id, failed.reason) for failed in planned.failures] == [
+        ("cut.flac", Reason.TRUNCATED),
+        ("cut.wav", Reason.TRUNCATED),
+    ]
 
 
 def test_3_ms_is_a_failure(write: Any, tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 import errno
+import fcntl
 import os
 import shutil
 from pathlib import Path
@@ -44,6 +45,21 @@ def test_only_one_at_a_time_writes_it_and_neither_harms_the_other(tmp_path) -> N
             made(tmp_path / "out", "two")
     assert (tmp_path / "out" / "x").read_text() == "one"
     assert names(tmp_path) == ["out"]
+
+
+def test_a_file_system_without_locks(tmp_path, monkeypatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with replacing(tmp_path / "out") as folder:
+        (folder / "x").write_text("one")
+        with pytest.raises(InputError, match="another export is writing it"):
+            made(tmp_path / "out", "two")
+    assert (tmp_path / "out" / "x").read_text() == "one"
+    made(tmp_path / "out", "two")
+    assert names(tmp_path / "out") == ["x"]
+    assert (tmp_path / "out" / "x").read_text() == "two"
 
 
 @pytest.mark.parametrize("renamed", [1, 2])

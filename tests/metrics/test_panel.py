@@ -47,7 +47,13 @@ class Peak:
         return each(clip.candidates, self.answer)
 
 
-class Weightless:
+class Specless:
+    def load(self, device): ...
+
+    def score(self, clip): ...
+
+
+class Weightless(Specless):
     """A metric whose weights are not here."""
 
     def __init__(self, path="nowhere"):
@@ -138,8 +144,10 @@ def test_unknown_metric_and_unknown_option():
 
 
 def test_a_plugin_that_is_no_metric_is_refused():
-    with pytest.raises(ConfigError, match=r"panel\.0\.metric: 'pathlib:Path' has no `spec`"):
+    with pytest.raises(ConfigError, match=r"panel\.0: 'pathlib:Path' is no metric"):
         Panel(["pathlib:Path"])
+    with pytest.raises(ConfigError, match=r"panel\.0\.metric: .*Specless' has no `spec`"):
+        Panel([f"{__name__}:Specless"])
 
 
 def test_the_same_metric_or_score_twice_is_refused():
@@ -658,6 +666,17 @@ def test_every_metric_hears_what_exceeds_full_scale_cut_to_it(clip):
     assert one.values == other.values
     [far] = panel.score([Sound(wave * 30, 16_000)], clean=clip.clean)
     assert set(far.failures.values()) == {Reason.OUT_OF_RANGE}
+
+
+def test_recordings_beyond_full_scale_are_scaled_and_not_refused(clip):
+    wave = clip.clean.wave / np.abs(clip.clean.wave).max()
+    panel = Panel(["speaker_similarity", "stoi", "si_sdr"])
+    usual, loud = (Sound(wave * level, 16_000) for level in (1.0, 3.0))
+    candidate = Sound(wave * 0.5, 16_000)
+    [one] = panel.score([candidate], clean=usual, noisy=usual)
+    [other] = panel.score([candidate], clean=loud, noisy=loud)
+    assert not other.failures
+    assert other.values == pytest.approx(one.values, rel=1e-4)
 
 
 def test_a_metric_that_ends_the_process_politely_is_a_failure(clip):
