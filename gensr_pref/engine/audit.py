@@ -26,6 +26,7 @@ from gensr_pref.identity import is_clean
 from gensr_pref.pairing import yields
 from gensr_pref.pairing.base import PairRule, wants_clean
 from gensr_pref.pairing.columns import columns
+from gensr_pref.rundir.contents import Contents
 
 HEARD_PAIRS = 1000  # whose audio is looked at, if nothing else is asked for
 
@@ -48,6 +49,7 @@ def audit(
 
     Raises:
         InputError: not a run directory, or one without scores or pairs yet.
+        PartsError: its parts do not belong together.
         StorageError: a table cannot be read.
     """
     return audit_of(evidence(out), heard, brief, rule)
@@ -74,8 +76,16 @@ def _counts(found: Evidence) -> dict[str, Any]:
         "candidates": len(found.candidates),
         "pairs": len(found.pairs_table),
         "golden": sum(map(is_clean, found.pairs_table.column("chosen_id").to_pylist())),
+        "shards": len(found.contents.shards),
+        "unfinished_shards": len(found.contents.unfinished),
+        "contents": digests(found.contents),
         "without_pair": shards.facts(shards.part(found.out, "pairs", 0)).get("stops", {}),
     }
+
+
+def digests(contents: Contents) -> dict[str, str]:
+    """What tells the content of each table that an audit reads."""
+    return {table: contents.digest(table) for table in contents.parts}
 
 
 def _brief(found: Evidence, rule: PairRule | None) -> dict[str, Any]:

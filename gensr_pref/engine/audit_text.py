@@ -21,8 +21,26 @@ _TOLD = (
 
 def whole(found: dict[str, Any]) -> str:
     """Everything that the command prints, but for the mean scores."""
-    parts = [yields(found), agreement(found), vetoes(found), hold_out(found), sides(found)]
+    parts = [
+        unfinished(found),
+        yields(found),
+        agreement(found),
+        vetoes(found),
+        hold_out(found),
+        sides(found),
+    ]
     return "\n\n".join(part for part in [*parts, people(found), findings(found)] if part)
+
+
+def unfinished(found: dict[str, Any]) -> str:
+    """That some of the run is not made yet, where that is so."""
+    count = found.get("unfinished_shards")
+    if not count:
+        return ""
+    return (
+        f"{count} of {found['shards']} shards are not finished: the figures are of what is there. "
+        "The same build makes the rest."
+    )
 
 
 def yields(found: dict[str, Any]) -> str:
