@@ -278,9 +278,10 @@ def _demo(options: argparse.Namespace) -> None:
 
 def _build(options: argparse.Namespace) -> None:
     from gensr_pref import config
+
+    run = config.load(options.run, options.overrides)  # refused before the engine is imported
     from gensr_pref.engine.build import build
 
-    run = config.load(options.run, options.overrides)
     with contextlib.redirect_stdout(sys.stderr):  # what plugins print is no result
         summary = build(run, options.run.resolve().parent, options.out)
     _show(summary, options.out, options)
@@ -299,10 +300,11 @@ def _plan(options: argparse.Namespace) -> None:
     import tempfile
 
     from gensr_pref import config
+
+    run = config.load(options.run, options.overrides)
     from gensr_pref.engine import text
     from gensr_pref.engine.plan import plan
 
-    run = config.load(options.run, options.overrides)
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(sys.stderr):
         out = options.out or Path(folder) / "pilot"
         found = plan(run, options.run.resolve().parent, out, options.clips, options.pairs)

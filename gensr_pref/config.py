@@ -47,9 +47,7 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 class Model(BaseModel):
     """A section of the run file: immutable, and no field beyond those listed."""
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
 
 class Columns(Model):
