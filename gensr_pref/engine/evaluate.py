@@ -132,17 +132,39 @@ def _with_earlier(out: Path, uses: Sequence[GeneratorUse]) -> list[GeneratorUse]
     """What an earlier evaluation in the same folder asked for, then what is new.
 
     What is not asked for any more stays, and in its place, so that nothing is written anew.
+
+    Raises:
+        ConfigError: what is not asked for now would run code that is no part of this package.
     """
     if not (out / "run.yaml").exists():
         return list(uses)
     there = rundir.document(out)["generators"]
-    whole = {one["name"]: config.parse(one, GeneratorUse, "run.yaml") for one in there}
+    earlier = [config.parse(one, GeneratorUse, "run.yaml") for one in there]
+    whole = {str(use.name): use for use in earlier}
+    asked = [(use.use, use.options) for use in uses]
+    for label in whole.keys() - {str(use.name) for use in uses}:
+        if (whole[label].use, whole[label].options) not in asked:
+            _require_own_kind(out, label, whole[label])
     for use in uses:
         label = str(use.name)
         before = whole[label].candidates if label in whole else 0
         most = max(use.candidates, before)
         whole[label] = use.model_copy(update={"candidates": most})
     return list(whole.values())
+
+
+def _require_own_kind(out: Path, label: str, use: GeneratorUse) -> None:
+    """Refuse a generator of an earlier evaluation that this call does not name, if it is code.
+
+    What lies in a folder may be a stranger's: `command` runs programs, a class anything.
+    """
+    if use.use not in plugins.built_in("generator") - {"command"} or plugins.names_code(
+        use.options
+    ):
+        raise ConfigError(
+            f"{out}: an earlier evaluation had {label!r} ({use.use}), which is code that is not "
+            "run because a folder names it. Name it again, or choose another --out"
+        )
 
 
 def _knows_clips(use: GeneratorUse) -> bool:
@@ -161,14 +183,14 @@ def _panel(wanted: Evaluation, held: HeldOut, home: Path) -> tuple[list[MetricUs
     if wanted.panel is not None:
         uses = list(wanted.panel)
     elif document is not None:
-        uses = uses_in(document)
+        uses = uses_in(document, held.own)
     else:
         columns = getattr(held.corpus.source, "columns", None)
         uses = asked_for(None, [], clean, texts=columns is not None and columns.text is not None)
     votes, places = votes_of_training(trained(use, home) for use in wanted.generators)
     told = f"the pairs of {', '.join(places)}" if votes else ""
     if not votes and document is not None:
-        votes, told = votes_in(document, home), "the run of the clips"
+        votes, told = votes_in(document, home, held.own), "the run of the clips"
     uses = with_votes(uses, votes, home)
     for name in wanted.hold_out or ():
         uses = _held_out(uses, name, home)

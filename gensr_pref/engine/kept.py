@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from gensr_pref import shards
-from gensr_pref.engine import facts
-from gensr_pref.engine.facts import Facts
 from gensr_pref.engine.sampling import NOTHING_DRAWN, Drawn, index_of
 from gensr_pref.engine.work import Row
 from gensr_pref.errors import CorruptPartError
 from gensr_pref.identity import is_noisy, split_candidate_id
 from gensr_pref.metrics.membership import Member
 from gensr_pref.metrics.results import CandidateScores
+from gensr_pref.rundir import facts
+from gensr_pref.rundir.facts import Facts
 from gensr_pref.schema import Failure, Reason
 
 

@@ -8,16 +8,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, get_args
 
-import yaml
-
-from gensr_pref import __version__, files, shards
-from gensr_pref.engine import facts
-from gensr_pref.engine.blueprint import Blueprint, identity
-from gensr_pref.engine.layout import Layout, clip_ids, laid_out, texts_digest, texts_of
+from gensr_pref import files, shards
+from gensr_pref.engine.blueprint import Blueprint
+from gensr_pref.engine.layout import Layout, laid_out, texts_digest, texts_of
 from gensr_pref.engine.layout import record as record_layout
 from gensr_pref.errors import RunMismatchError
+from gensr_pref.rundir import facts
+from gensr_pref.rundir.document import document, identity, record, version_of
+from gensr_pref.rundir.layout import clip_ids
 from gensr_pref.schema import SCHEMA_VERSION
 
+__all__ = ["document", "locked", "opened", "record", "require_settings"]
 _TABLES = get_args(shards.Table)
 _SHOWN = 12
 
@@ -61,49 +62,15 @@ def locked(out: Path) -> Iterator[None]:
         yield
 
 
-def document(out: Path) -> dict[str, Any]:
-    """What ``run.yaml`` holds.
-
-    Raises:
-        RunMismatchError: there is none, or it is not one that a build wrote.
-    """
-    try:
-        found = yaml.safe_load(shards.read_text(out / "run.yaml"))
-        identity(found)
-    except (OSError, ValueError, yaml.YAMLError, TypeError, KeyError) as error:
-        raise RunMismatchError(
-            f"{out}: is not a run directory (its run.yaml is missing or damaged). Give the folder "
-            "that a build was told as --out"
-        ) from error
-    if _version(found) > SCHEMA_VERSION:
-        raise RunMismatchError(
-            f"{out}: its tables are of version {_version(found)}, made by gensr_pref "
-            f"{found['provenance']['gensr_pref']}; this is {__version__}, which reads versions up "
-            f"to {SCHEMA_VERSION}. Update gensr_pref"
-        )
-    return dict(found)
-
-
-def _version(document: dict[str, Any]) -> int:
-    """The version of a run's tables."""
-    return int(document["provenance"]["schema_version"])
-
-
 def _require_version(out: Path, there: dict[str, Any]) -> None:
     """Refuse to add to tables of an earlier version: their rows lack columns that new ones have."""
-    if _version(there) != SCHEMA_VERSION:
+    if version_of(there) != SCHEMA_VERSION:
         raise RunMismatchError(
-            f"{out}: its tables are of version {_version(there)}, made by gensr_pref "
+            f"{out}: its tables are of version {version_of(there)}, made by gensr_pref "
             f"{there['provenance']['gensr_pref']}; this one writes version {SCHEMA_VERSION}. They "
             "can still be read (audit, pair, export, train, status), but not continued. Build into "
             "another folder, or continue with the gensr_pref that made them"
         )
-
-
-def record(out: Path, found: dict[str, Any]) -> None:
-    """Write ``run.yaml``."""
-    text = yaml.safe_dump(found, sort_keys=False, allow_unicode=True, width=100)
-    shards.write_text(out / "run.yaml", text)
 
 
 def require_settings(out: Path, wanted: dict[str, Any]) -> None:

@@ -335,7 +335,7 @@ def test_metric_that_raises_gives_nulls_and_no_pairs(run, base, tmp_path):
         (["pairing.margin={wer: 1}"], r"pairing\.margin\.wer"),
         (["panel.0.vote=false"], "no score votes"),
         (["generators.0.candidates=1"], "no pair could exist"),
-        (["generators.0.use=cheap:Roughness"], r"generators\.0: Roughness\.name must be"),
+        (["generators.0.use=cheap:Roughness"], r"generators\.0: 'cheap:Roughness' is no generator"),
         (["generators.0.use=cheap:NoSuch"], r"generators\.0: generator 'cheap:NoSuch' cannot"),
         (["panel.0.metric=cheap:WORD"], r"panel\.0: 'cheap:WORD' is not a class"),
         (["pairing.rule=cheap:Hiss"], r"pairing\.rule: 'cheap:Hiss' is not a function"),

@@ -281,7 +281,7 @@ def test_command_line(noisy, tmp_path, capsys):
         (["--option", "loud=1"], r"--generator.options.loud"),
         (["--option", "loud"], "key=value"),
         (["--generator", "nothing"], "no generator 'nothing'"),
-        (["--generator", "cheap:Roughness"], "Roughness.name must be"),
+        (["--generator", "cheap:Roughness"], "is no generator"),
         (["--generator", "cheap:Unloadable"], "cannot be loaded"),
     ],
 )
