@@ -19,13 +19,15 @@
     ├── RunIncompleteError          some shards are missing; the same command continues (exit 1)
     └── Unusable                    one clip, candidate or score: a row or null with a reason
 
-A message says what, which value, and what to do.
+A message says what, which value, and what to do. The parameters that it names are marked
+(`parameter`): a Python caller reads their names, and the command line shows its flags for them.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -34,8 +36,55 @@ if TYPE_CHECKING:
     from gensr_pref.schema import Reason
 
 
+_BEGIN, _END = "\ue000", "\ue001"  # private use: no text that a person writes has them
+_MARKED = re.compile(f"{_BEGIN}([a-z0-9_]+){_END}")
+
+
+def parameter(name: str) -> str:
+    """Mark the name of a parameter in a message.
+
+    >>> str(InputError(f"{parameter('out')}: 'a.txt' is no table"))
+    "out: 'a.txt' is no table"
+    >>> InputError(f"{parameter('out')}: 'a.txt' is no table").shown({"out": "--out"})
+    "--out: 'a.txt' is no table"
+    """
+    return f"{_BEGIN}{name}{_END}"
+
+
+class Message(str):
+    """A text for a person that names parameters; as a string, by their names in Python.
+
+    Args:
+        marked: the text, with the names as `parameter` marks them.
+    """
+
+    marked: str
+
+    def __new__(cls, marked: str) -> Message:
+        """Keep the marked text beside the plain one."""
+        made = super().__new__(cls, _MARKED.sub(r"\1", marked))
+        made.marked = marked
+        return made
+
+    def shown(self, words: Mapping[str, str]) -> str:
+        """Return the text with other words for the parameters, as far as there are any."""
+        return _MARKED.sub(lambda found: words.get(found[1], found[1]), self.marked)
+
+
 class GensrPrefError(Exception):
     """Base of every error this package raises on purpose."""
+
+    def __str__(self) -> str:
+        return Message(super().__str__())
+
+    def shown(self, words: Mapping[str, str]) -> str:
+        """Return the message with other words for the parameters that it names, such as flags."""
+        return Message(super().__str__()).shown(words)
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The parameters that the message names, in order."""
+        return tuple(_MARKED.findall(super().__str__()))
 
 
 class InputError(GensrPrefError):

@@ -152,7 +152,7 @@ def _claim(out: Path, recipe: Pretrain) -> None:
     changed = [key for key in settings if before.get(key, fallback[key]) != settings[key]]
     if changed:
         raise RunMismatchError(
-            f"{out}: was begun with another {', '.join(changed)}. Choose another --out, or "
+            f"{out}: was begun with another {', '.join(changed)}. Choose another folder, or "
             "restore the recipe to continue"
         )
     write_text(path, json.dumps(settings, indent=2))

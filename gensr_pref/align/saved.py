@@ -27,7 +27,7 @@ def claim(out: Path, recipe: Dpo, base: Path) -> None:
     changed = [key for key in settings if before.get(key) != settings[key]]
     if changed:
         raise RunMismatchError(
-            f"{out}: was begun with another {', '.join(changed)}. Choose another --out, or "
+            f"{out}: was begun with another {', '.join(changed)}. Choose another folder, or "
             "restore the recipe to continue"
         )
     settings["base"] = os.path.relpath(base.resolve(), out.resolve())  # what its paths start from

@@ -15,7 +15,7 @@ from typing import Any
 from gensr_pref import interruption
 from gensr_pref.config import Engine
 from gensr_pref.engine.work import Stage
-from gensr_pref.errors import ConfigError, RunIncompleteError
+from gensr_pref.errors import ConfigError, RunIncompleteError, parameter
 
 _SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -146,8 +146,8 @@ def _start(engine: Engine) -> None:
                 passed = f"{time.monotonic() - began:.0f} s"
                 raise RunIncompleteError(
                     f"Ray did not start within {passed} ({TRIES} tries; the last: {said}). Run the "
-                    "same command again when the machine is less busy, or set engine.kind=serial "
-                    "(one process; of a command that has --workers: --workers 1)"
+                    "same command again when the machine is less busy, or ask for one process "
+                    f"({parameter('workers')} 1, or engine.kind=serial in a run file)"
                 ) from error
 
 

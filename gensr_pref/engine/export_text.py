@@ -32,7 +32,7 @@ def _licences(found: dict[str, Any]) -> str:
     if found.get("unrecorded"):
         told += (
             f". Not recorded is the licence of {', '.join(found['unrecorded'])}, as the run was "
-            "built by an earlier version: state it in the card, or build again into a new --out"
+            "built by an earlier version: state it in the card, or build again into a new folder"
         )
     return told
 

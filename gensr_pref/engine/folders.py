@@ -14,7 +14,7 @@ from gensr_pref.corpus.files import by_stem, printable
 from gensr_pref.engine.texts import Said, Texts
 from gensr_pref.engine.work import Row, Stage, Tick
 from gensr_pref.engine.worker import scores_of
-from gensr_pref.errors import SourceError, Unusable
+from gensr_pref.errors import SourceError, Unusable, parameter
 from gensr_pref.identity import digest
 from gensr_pref.metrics.panel import Panel
 from gensr_pref.metrics.results import CandidateScores
@@ -95,8 +95,8 @@ def matched(folders: Folders, texts: Texts | None = None) -> list[FolderClip]:
     texts = Texts.read(folders.texts) if texts is None else texts
     files = _systems(folders)
     names = sorted({name for found in files.values() for name in found})
-    clean = _counterparts(folders.reference, "--reference", names)
-    noisy = _counterparts(folders.noisy, "--noisy", names)
+    clean = _counterparts(folders.reference, parameter("reference"), names)
+    noisy = _counterparts(folders.noisy, parameter("noisy"), names)
     said = {name: texts.of.get(name, Said()) for name in names}
     return [
         FolderClip(
@@ -114,12 +114,12 @@ def matched(folders: Folders, texts: Texts | None = None) -> list[FolderClip]:
 def lacking(clips: Sequence[FolderClip]) -> list[str]:
     """Which clips lack a clean or noisy file that others have, in lines for a person."""
     told = []
-    for option, role in (("--reference", "clean"), ("--noisy", "noisy")):
+    for field, role in (("reference", "clean"), ("noisy", "noisy")):
         paths = {clip.name: getattr(clip, role) for clip in clips}
         gone = [name for name, path in paths.items() if path is not None and not path.exists()]
         if gone:
             told.append(
-                f"{option}: nothing is there for {len(gone)} of {len(clips)} clips, "
+                f"{parameter(field)}: nothing is there for {len(gone)} of {len(clips)} clips, "
                 f"such as {gone[0]!r}; what needs it is null"
             )
     return told
@@ -134,7 +134,7 @@ def labelled(systems: Sequence[Path]) -> dict[str, Path]:
     short = [printable(path.name or path.resolve().name) for path in systems]
     labels = short if len(set(short)) == len(short) else [printable(str(path)) for path in systems]
     if len(set(labels)) < len(labels):
-        raise SourceError("DIR: the same folder is given twice")
+        raise SourceError(f"{parameter('systems')}: the same folder is given twice")
     return dict(zip(labels, systems, strict=True))
 
 
@@ -145,7 +145,7 @@ def _systems(folders: Folders) -> dict[str, dict[str, Path]]:
     return {
         label: {audio.name_of(printable(path.name)) if named else "": path}
         if path.is_file()
-        else _files(path, "DIR")
+        else _files(path, parameter("systems"))
         for label, path in labelled(folders.systems).items()
     }
 

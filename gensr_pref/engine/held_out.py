@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from gensr_pref import config, shards
 from gensr_pref.config import Columns, Corpus
 from gensr_pref.corpus.files import read_rows
-from gensr_pref.errors import ConfigError, InputError, RunMismatchError
+from gensr_pref.errors import ConfigError, InputError, RunMismatchError, parameter
 from gensr_pref.identity import unit_for
 from gensr_pref.schema import AUDIO, column
 
@@ -146,7 +146,9 @@ def _manifest(path: Path, home: Path) -> Corpus:
 def _of_run(folder: Path, home: Path, out: Path, limit: int | None) -> HeldOut:
     """The validation split of a run directory or an exported dataset."""
     if folder.resolve() == out.resolve():
-        raise ConfigError(f"--out: {out} is where the clips come from. Name another folder")
+        raise ConfigError(
+            f"{parameter('out')}: {out} is where the clips come from. Name another folder"
+        )
     rows = _known_once(_split(folder))
     if not len(rows):
         raise InputError(
@@ -176,7 +178,7 @@ def _copy(chosen: pa.Table, place: Path, folder: Path) -> None:
     if there != column(chosen, "clip_id")[: len(there)]:
         raise RunMismatchError(
             f"{place.parent}: was made with other clips. Give those again, or more of them, or "
-            "choose another --out"
+            "choose another folder"
         )
     new = chosen.slice(len(there)).select(_COPY.names).cast(_COPY)
     if len(new):

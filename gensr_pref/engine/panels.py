@@ -9,7 +9,7 @@ from typing import Any
 from gensr_pref import config, plugins
 from gensr_pref.config import MetricUse
 from gensr_pref.engine.folders import Folders
-from gensr_pref.errors import ConfigError, nearest
+from gensr_pref.errors import ConfigError, nearest, parameter
 from gensr_pref.metrics.panel import Panel
 
 ALONE = ("dnsmos", "utmos")  # the metrics used where none is named; utmos where its weights are
@@ -66,7 +66,7 @@ def unused(panel: Panel, folders: Folders) -> Iterator[str]:
     """What was given that no metric of the panel asks for, in lines to read."""
     needs = {need for member in panel.members for need in member.metric.spec.needs}
     if folders.texts is not None and not panel.studies and "text" not in needs:
-        yield "--texts: no metric of the panel asks for texts; wer does"
+        yield f"{parameter('texts')}: no metric of the panel asks for texts; wer does"
 
 
 def _rows(panel: str | None, reference: bool, texts: bool) -> list[Any]:
@@ -77,12 +77,12 @@ def _rows(panel: str | None, reference: bool, texts: bool) -> list[Any]:
         return [{"metric": name.strip()} for name in panel.split(",")]
     rows = config.read_yaml(Path(panel)).get("panel")
     if not isinstance(rows, list):
-        raise ConfigError(f"--panel: {panel} has no list called `panel`")
+        raise ConfigError(f"{parameter('panel')}: {panel} has no list called `panel`")
     return rows
 
 
 def _aligning(use: MetricUse) -> MetricUse:
-    options = plugins.options_of(plugins.find("metric", use.metric, "--panel"))
+    options = plugins.options_of(plugins.find("metric", use.metric, parameter("panel")))
     if "align" not in options:
         return use
     return use.model_copy(update={"options": {"align": True, **use.options}})
@@ -92,7 +92,7 @@ def _set(uses: list[MetricUse], setting: str) -> list[MetricUse]:
     named = setting.partition("=")[0]
     metric = named.rpartition(".")[0]
     if named in [use.metric for use in uses]:
-        options = plugins.options_of(plugins.find("metric", named, "--panel"))
+        options = plugins.options_of(plugins.find("metric", named, parameter("panel")))
         raise ConfigError(
             f"{setting!r}: {named} is a metric; name an option of it too, as in {named}.OPTION="
             f"VALUE. Its options: {', '.join(options) or 'none'}"

@@ -40,7 +40,7 @@ def opened(out: Path, blueprint: Blueprint) -> Iterator[Layout]:
         elif any(files.is_folder(out / table) for table in _TABLES):
             raise RunMismatchError(
                 f"{out}: holds tables but no run.yaml, so it is not known what made them. "
-                "Choose another --out"
+                "Choose another folder"
             )
         shards.sweep(out, _TABLES)
         layout = laid_out(out, blueprint.clips, blueprint.run.engine.shard_clips)
@@ -57,7 +57,7 @@ def locked(out: Path) -> Iterator[None]:
         RunMismatchError: one already does.
         StorageError: the directory cannot be written.
     """
-    busy = f"{out}: another process is working on it. Wait for it, or choose another --out"
+    busy = f"{out}: another process is working on it. Wait for it, or choose another folder"
     with shards.held(out / ".lock", RunMismatchError(busy)):
         yield
 
@@ -114,7 +114,7 @@ def _refuse(out: Path, there: dict[str, Any], wanted: dict[str, Any]) -> None:
     raise RunMismatchError(
         "\n".join([f"{out}: was made by another run. What differs:", *changed])
         + "\nA run may grow by candidates, generators, metrics and clips; nothing else of it may "
-        "change. Choose another --out, or restore these settings to continue that run"
+        "change. Choose another folder, or restore these settings to continue that run"
     )
 
 

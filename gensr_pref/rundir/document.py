@@ -37,7 +37,7 @@ def document(out: Path) -> dict[str, Any]:
     except (OSError, ValueError, yaml.YAMLError, TypeError, KeyError) as error:
         raise RunMismatchError(
             f"{out}: is not a run directory (its run.yaml is missing or damaged). Give the folder "
-            "that a build was told as --out"
+            "that a build wrote"
         ) from error
     if version > SCHEMA_VERSION:
         raise RunMismatchError(
