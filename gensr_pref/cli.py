@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from gensr_pref import __version__, interruption, plugins
-from gensr_pref.errors import GensrPrefError, InputError, RunIncompleteError
+from gensr_pref.errors import GensrPrefError, InputError, RunIncompleteError, quantity
 from gensr_pref.location import located, require_local
 
 Command = Callable[[argparse.Namespace], None]
@@ -280,7 +280,9 @@ def _words(options: argparse.Namespace) -> dict[str, str]:
     A parameter and its argument share their name (`dest`), so this is the only translation.
     """
     return {
-        action.dest: action.option_strings[-1] if action.option_strings else str(action.metavar or action.dest)
+        action.dest: action.option_strings[-1]
+        if action.option_strings
+        else str(action.metavar or action.dest)
         for action in options.parser._actions
     }
 
@@ -408,7 +410,11 @@ def _listen(options: argparse.Namespace) -> None:
 
     if options.export:
         told = export.export(options.dir, options.export, options.pairs)
-        print(json.dumps(told) if options.json else f"{told['config']}: {told['trials']} trials")
+        print(
+            json.dumps(told)
+            if options.json
+            else f"{told['config']}: {quantity(told['trials'], 'trial')}"
+        )
         return
     address = server.opened(options.dir, options.pairs, options.listener, options.port)
     with address as (url, serve):
@@ -451,7 +457,8 @@ def _score(options: argparse.Namespace) -> None:
     folders = Folders(
         tuple(systems), options.reference, options.noisy, options.texts, options.language
     )
-    given = options.reference is not None, options.align, options.texts is not None
+    given = (options.reference is not None, options.align, options.texts is not None,
+             options.noisy is not None)  # fmt: skip
     plugins.search(Path.cwd())  # of a metric that is named here
     uses = asked_for(options.panel, settings, *given)
     engine = engine_for(options.workers, options.device)

@@ -200,6 +200,19 @@ class Unusable(GensrPrefError):
         return type(self), (self.reason, self.detail)
 
 
+def quantity(count: float, noun: str) -> str:
+    """A number of things in words, for every message that counts.
+
+    >>> quantity(1, "process"), quantity(2, "process"), quantity(0, "entry"), quantity(0.5, "clip")
+    ('1 process', '2 processes', '0 entries', '0.5 clips')
+    """
+    if count == 1:
+        return f"1 {noun}"
+    if noun.endswith("y") and noun[-2:-1] not in "aeiou":
+        return f"{count:.12g} {noun[:-1]}ies"
+    return f"{count:.12g} {noun}{'es' if noun.endswith(('s', 'x', 'ch', 'sh')) else 's'}"
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """The tail of an error message: what is known, and the nearest to what was asked.
 

@@ -15,7 +15,7 @@ from gensr_pref.engine.panels import asked_for
 from gensr_pref.engine.plan import plan
 from gensr_pref.engine.restore import Wanted, restore
 from gensr_pref.engine.score import engine_for, score
-from gensr_pref.errors import GensrPrefError, InputError, Message, SourceError, parameter
+from gensr_pref.errors import GensrPrefError, InputError, Message, SourceError, parameter, quantity
 
 SOURCE = Path(gensr_pref.__file__).parent
 FLAG = re.compile(r"(?<![\w-])(?<!var\()--[a-z][a-z-]+")
@@ -133,3 +133,15 @@ def test_every_flag_is_known_by_the_name_of_its_parameter():
         assert "None" not in known.values()
     assert cli._words(cli.parse(["export", "a", "b"]))["repository"] == "--push-to-hub"
     assert plan.__code__.co_varnames[3] in cli._words(cli.parse(["plan", "a"]))
+
+
+@pytest.mark.parametrize(
+    ("count", "noun", "words"),
+    [
+        (0, "clip", "0 clips"), (1, "process", "1 process"), (2, "process", "2 processes"),
+        (3, "entry", "3 entries"), (2, "day", "2 days"), (0.5, "spread", "0.5 spreads"),
+        (12000, "restored candidate", "12000 restored candidates"),
+    ],
+)  # fmt: skip
+def test_things_are_counted_in_words(count, noun, words):
+    assert quantity(count, noun) == words

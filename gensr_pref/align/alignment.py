@@ -17,7 +17,7 @@ from gensr_pref.align.dpo_recipe import Dpo
 from gensr_pref.align.prepared import Array
 from gensr_pref.align.subject import Subject, subject
 from gensr_pref.align.utility import Measured, ReferenceValues
-from gensr_pref.errors import ConfigError, InputError
+from gensr_pref.errors import ConfigError, InputError, quantity
 from gensr_pref.identity import digest, rng_for, unit_for
 
 if TYPE_CHECKING:
@@ -132,8 +132,8 @@ def _accelerator(recipe: Dpo) -> tuple[Accelerator, int]:
     parts = recipe.accumulate * accelerator.num_processes
     if recipe.batch % parts:
         raise ConfigError(
-            f"batch: {recipe.batch} pairs do not divide into {parts} parts ({recipe.accumulate} "
-            f"times {accelerator.num_processes} processes)"
+            f"batch: {quantity(recipe.batch, 'pair')} do not divide into {quantity(parts, 'part')} "
+            f"({recipe.accumulate} times {quantity(accelerator.num_processes, 'process')})"
         )
     return accelerator, parts
 

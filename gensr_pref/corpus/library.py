@@ -12,7 +12,7 @@ from gensr_pref.audio import Sound
 from gensr_pref.config import Degrade, FolderSource, ManifestSource
 from gensr_pref.corpus.base import Item
 from gensr_pref.corpus.sources import described, listed, opened
-from gensr_pref.errors import SourceError, Unusable
+from gensr_pref.errors import SourceError, Unusable, quantity
 
 CACHE_BYTES = 256 * 2**20
 _LARGEST_KEPT = 32 * 2**20  # decoded: 8.7 minutes at 16 kHz; longer files are read in stretches
@@ -49,7 +49,9 @@ class Recordings:
             SourceError: the source holds no file of that name.
         """
         if name not in self._items:
-            raise SourceError(f"{name!r} is not among the {len(self._items)} files of the source")
+            raise SourceError(
+                f"{name!r} is not among the source's {quantity(len(self._items), 'file')}"
+            )
         return self._items[name]
 
     def whole(self, name: str) -> Sound:

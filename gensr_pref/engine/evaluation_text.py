@@ -6,6 +6,8 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from gensr_pref.errors import quantity
+
 Told = dict[str, Any]
 GROUPS = {
     True: "Scores that vote on pairs",
@@ -30,12 +32,14 @@ def whole(found: Told, width: int | None = None) -> str:
 def about(found: Told) -> str:
     """What was compared, in a sentence."""
     over = "clips" if found["over"] == "clip" else "speakers and their clips"
-    plural = "" if found["speakers"] == 1 else "s"
-    speakers = f" of {found['speakers']} speaker{plural}" if found["speakers"] else ""
+    speakers = f" of {quantity(found['speakers'], 'speaker')}" if found["speakers"] else ""
     return (
-        f"{found['clips']} clips{speakers}, {found['samples']} samples each from the same seeds. "
+        f"{quantity(found['clips'], 'clip')}{speakers}, {quantity(found['samples'], 'sample')} "
+        "each from "
+        "the same seeds. "
         f"Differences from {found['base']}, with 95 % intervals over {over} "
-        f"({found['rounds']} resamples). Better: ▲, worse: ▼, where the interval is clear of 0."
+        f"({quantity(found['rounds'], 'resample')}). Better: ▲, worse: ▼, where the interval is "
+        "clear of 0."
     )
 
 
@@ -185,7 +189,7 @@ def _wins(found: Told) -> str:
         if told and told["comparisons"]:
             lines.append(
                 f"{name}: on all votes at once better {told['wins']:.1%}, worse "
-                f"{told['losses']:.1%} of {told['comparisons']} samples"
+                f"{told['losses']:.1%} of {quantity(told['comparisons'], 'sample')}"
             )
     return "\n".join(lines)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gensr_pref.engine.text import table
+from gensr_pref.errors import quantity
 
 
 def exported(found: dict[str, Any]) -> str:
@@ -42,13 +43,14 @@ def _planned(changes: list[dict[str, Any]]) -> str:
     rows = [{**change, "bytes": _size(change["bytes"])} for change in changes]
     total = _size(sum(change["bytes"] for change in moved))
     at_most = "at most " if any(change["state"] == "unknown" for change in changes) else ""
-    told = f"Nothing was pushed. {at_most}{len(moved)} file(s), {total}, would travel."
+    told = f"Nothing was pushed. {at_most}{quantity(len(moved), 'file')}, {total}, would travel."
     return f"{table(rows)}\n\n{told}"
 
 
 def _pushed(push: dict[str, Any]) -> str:
     seen = "private" if push["private"] else "public"
-    told = f"{push['url']} ({seen}): {push['sent']} file(s) sent, {push['same']} there already."
+    sent = quantity(push["sent"], "file")
+    told = f"{push['url']} ({seen}): {sent} sent, {push['same']} there already."
     return f"{told} Pull request: {push['pull_request']}" if push["pull_request"] else told
 
 

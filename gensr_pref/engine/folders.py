@@ -14,7 +14,7 @@ from gensr_pref.corpus.files import by_stem, printable
 from gensr_pref.engine.texts import Said, Texts
 from gensr_pref.engine.work import Row, Stage, Tick
 from gensr_pref.engine.worker import scores_of
-from gensr_pref.errors import SourceError, Unusable, parameter
+from gensr_pref.errors import SourceError, Unusable, parameter, quantity
 from gensr_pref.identity import digest
 from gensr_pref.metrics.panel import Panel
 from gensr_pref.metrics.results import CandidateScores
@@ -119,7 +119,8 @@ def lacking(clips: Sequence[FolderClip]) -> list[str]:
         gone = [name for name, path in paths.items() if path is not None and not path.exists()]
         if gone:
             told.append(
-                f"{parameter(field)}: nothing is there for {len(gone)} of {len(clips)} clips, "
+                f"{parameter(field)}: nothing is there for {len(gone)} of "
+                f"{quantity(len(clips), 'clip')}, "
                 f"such as {gone[0]!r}; what needs it is null"
             )
     return told

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from gensr_pref import config, shards
 from gensr_pref.config import Columns, Corpus
 from gensr_pref.corpus.files import read_rows
-from gensr_pref.errors import ConfigError, InputError, RunMismatchError, parameter
+from gensr_pref.errors import ConfigError, InputError, RunMismatchError, parameter, quantity
 from gensr_pref.identity import unit_for
 from gensr_pref.schema import AUDIO, column
 
@@ -163,7 +163,7 @@ def _of_run(folder: Path, home: Path, out: Path, limit: int | None) -> HeldOut:
                       speaker="speaker", language="language")  # fmt: skip
     source = {"kind": "parquet", "path": _seen(out / COPIED, home), "columns": columns.model_dump()}
     corpus = {"source": source, "sample_rate": rate, "segment_seconds": _ANY_LENGTH}
-    told = f"{len(chosen)} clips of the {SPLIT} split of {folder}"
+    told = f"{quantity(len(chosen), 'clip')} of the {SPLIT} split of {folder}"
     return HeldOut(_corpus(corpus), config.read_yaml(folder / "run.yaml"), told)
 
 

@@ -9,12 +9,12 @@ from typing import Any, Literal
 from gensr_pref.audit.report.advice import larger_margins
 from gensr_pref.audit.report.words import (
     by_how_much,
-    counted,
     is_sound,
     listed,
     named,
     percent,
 )
+from gensr_pref.errors import quantity
 
 Audit = dict[str, Any]
 Light = Literal["good", "look", "bad", "unknown"]
@@ -107,7 +107,7 @@ def _votes(found: Audit) -> Answer | None:
     told = found.get("panel", {}).get("effective_votes")
     if not told or told["votes"] < 2 or told["value"] is None:
         return None
-    text = f"{told['votes']} votes count as {told['value']:.1f} independent ones."
+    text = f"{quantity(told['votes'], 'vote')} count as {told['value']:.1f} independent ones."
     if told["value"] >= FEW_VOTES * told["votes"]:
         return Answer("How many judges are there really?", "good", text)
     todo = "Several votes say the same. Do not read unanimity of all as that many opinions."
@@ -143,10 +143,10 @@ def _thrown_away(found: Audit) -> Answer | None:
         return None
     question = "What did the filter throw away?"
     reasons = sorted(found["without_pair"].items(), key=lambda item: -item[1])
-    text = f"Each of the {clips} clips has a pair"
+    text = f"Each of {quantity(clips, 'clip')} has a pair"
     if lost:
         counted = ", ".join(f"{count} {reason}" for reason, count in reasons)
-        text = f"{lost} of {clips} clips have no pair ({counted})"
+        text = f"Without a pair: {lost} of {quantity(clips, 'clip')} ({counted})"
     share = found.get("panel", {}).get("comparisons")
     if _one_votes(found):
         text += "; one score votes, so none is lost because votes disagree"
@@ -172,7 +172,7 @@ def _people(found: Audit) -> Answer:
         todo = "Judge some pairs blind, some minutes: gensr-pref listen DIR"
         return Answer(question, "unknown", "Nobody has listened yet.", todo)
     text = (
-        f"{counted(told['answers'], 'answer')} of {counted(told['listeners'], 'listener')}: "
+        f"{quantity(told['answers'], 'answer')} of {quantity(told['listeners'], 'listener')}: "
         f"{percent(panel['agree'])} "
         f"prefer the chosen, {percent(panel['tie'])} hear no difference, "
         f"{percent(panel['against'])} prefer the rejected. INTP's listeners: "
@@ -209,7 +209,8 @@ def _hold_out(found: Audit) -> Answer:
 
 def _rates(rows: Sequence[Audit]) -> str:
     told = [
-        f"{row['score']} (prefers the chosen in {percent(row['rate'])} of {row['pairs']} pairs)"
+        f"{row['score']} (prefers the chosen in {percent(row['rate'])} of "
+        f"{quantity(row['pairs'], 'pair')})"
         if place == 0
         else f"{row['score']} ({percent(row['rate'])})"
         for place, row in enumerate(rows)
@@ -294,6 +295,8 @@ def _leaks(found: Audit) -> Answer:
             )
             return Answer(question, "look", f"There is one split only ({splits}).", todo)
         return Answer(question, "good", f"No split shares a clip, speaker or recording ({splits}).")
-    text = "; ".join(f"{v['shared']} {kind}(s) are in several splits" for kind, v in told.items())
+    text = "; ".join(
+        f"in several splits: {quantity(v['shared'], kind)}" for kind, v in told.items()
+    )
     todo = "Set corpus.validation.by to speaker or source and build again."
     return Answer(question, "bad", f"{text}.", todo)
