@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from gensr_pref.engine.text import table
-from gensr_pref.errors import quantity
+from gensr_pref.errors import Message, parameter, quantity
 
 
-def exported(found: dict[str, Any]) -> str:
+def exported(found: dict[str, Any]) -> Message:
     """What was written, under which licences, and what went to the Hub."""
     rows = [{**row, "bytes": _size(row["bytes"])} for row in found["tables"]]
     parts = [f"Written to {found['out']}", table(rows), _licences(found)]
@@ -20,7 +20,7 @@ def exported(found: dict[str, Any]) -> str:
         parts.append(_pushed(found["push"]))
     elif found["form"] == "parquet":
         parts.append(f'In Python: datasets.load_dataset("{found["out"]}")')
-    return "\n\n".join(parts)
+    return Message("\n\n".join(parts))
 
 
 def _licences(found: dict[str, Any]) -> str:
@@ -44,6 +44,9 @@ def _planned(changes: list[dict[str, Any]]) -> str:
     total = _size(sum(change["bytes"] for change in moved))
     at_most = "at most " if any(change["state"] == "unknown" for change in changes) else ""
     told = f"Nothing was pushed. {at_most}{quantity(len(moved), 'file')}, {total}, would travel."
+    if any(change["state"] == "undecided" for change in changes):
+        told += " The undecided were written by no export: say "
+        told += f"{parameter('others')} keep, or {parameter('others')} delete."
     return f"{table(rows)}\n\n{told}"
 
 
@@ -51,7 +54,23 @@ def _pushed(push: dict[str, Any]) -> str:
     seen = "private" if push["private"] else "public"
     sent = quantity(push["sent"], "file")
     told = f"{push['url']} ({seen}): {sent} sent, {push['same']} there already."
-    return f"{told} Pull request: {push['pull_request']}" if push["pull_request"] else told
+    if push["pull_request"]:
+        told += f" Pull request: {push['pull_request']}"
+    if push["kept"]:
+        told += f"\nLeft there, as no export wrote them: {', '.join(push['kept'])}."
+    if push["gone"]:
+        gone = push["gone"]
+        deleted = quantity(len(gone), "file")
+        told += f"\nDeleted, as this export does not contain them: {deleted}, such as {gone[0]}."
+    if push["earlier_commits"]:
+        told += f"\n{_HISTORY}"
+    return told
+
+
+_HISTORY = (
+    "Earlier commits and other branches of the repository still hold what was there before. Where "
+    "that must not be seen, push to a new repository and delete this one."
+)
 
 
 def _size(count: int) -> str:
