@@ -74,11 +74,15 @@ def score(
         code = language_of(folders.language, f"{parameter('language')}: ")
         folders = replace(folders, language=code)
     texts = Texts.read(folders.texts)
-    clips = {clip.digest(): clip for clip in matched(folders, texts)}
+
+    def say(line: str) -> None:
+        tell(Message(line))
+
+    clips = {clip.digest(): clip for clip in matched(folders, texts, say)}
     panel = Panel(uses, texts.sentences)
     matters = texts.told([clip.name for clip in clips.values()]) + lacking(list(clips.values()))
     for line in [*described(panel), *matters, *unused(panel, folders)]:
-        tell(Message(line))
+        say(line)
     setup = PanelSetup(tuple(uses), texts.sentences, engine.device, Path.cwd())
     facts = {"panel": panel.facts(), "texts": digest(list(texts.sentences))}
     busy = InputError(f"{parameter('out')}: another process is writing {out}")
