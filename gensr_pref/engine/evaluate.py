@@ -241,7 +241,7 @@ def _found(wanted: Evaluation, run: Run, home: Path, out: Path) -> dict[str, Any
     ordered = {
         name: policies[name] for name in sorted(policies, key=lambda n: ROLES.index(roles[n]))
     }
-    told = compared(measured, ordered, base, wanted.over == "speaker", wanted.rounds, abs(run.seed))
+    told = compared(measured, ordered, base, wanted.over == "speaker")
     for name, one in told["policies"].items():
         labels = [measured.labels[place] for place in ordered[name]]
         one["role"] = roles[name]
@@ -259,7 +259,6 @@ def _found(wanted: Evaluation, run: Run, home: Path, out: Path) -> dict[str, Any
         "speakers": len(set(measured.speakers) - {None}),
         "samples": max(measured.samples),
         "over": wanted.over,
-        "rounds": wanted.rounds,
         "seed": run.seed,
         **told,
     }

@@ -18,6 +18,7 @@ from gensr_pref import config, shards
 from gensr_pref.config import Columns, Corpus
 from gensr_pref.errors import ConfigError, InputError, RunMismatchError, parameter, quantity
 from gensr_pref.identity import unit_for
+from gensr_pref.rundir.contents import check
 from gensr_pref.schema import AUDIO, column
 from gensr_pref.tables.rows import read_rows
 
@@ -149,6 +150,8 @@ def _of_run(folder: Path, home: Path, out: Path, limit: int | None) -> HeldOut:
         raise ConfigError(
             f"{parameter('out')}: {out} is where the clips come from. Name another folder"
         )
+    if shards.parts(folder, "clips"):
+        check(folder)
     rows = _known_once(_split(folder))
     if not len(rows):
         raise InputError(

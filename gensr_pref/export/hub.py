@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gensr_pref import hub, weights
-from gensr_pref.errors import InputError, PublishError, UnreachableError, parameter
+from gensr_pref.errors import InputError, PublishError, UnreachableError, parameter, quantity
 from gensr_pref.export.belonging import (
     COMMIT,
     Others,
@@ -229,7 +229,8 @@ def _require_gone(target: Target, revision: str | None, gone: Sequence[str]) -> 
     left = [name for name in gone if name in there]
     if left:
         raise PublishError(
-            f"{target.repository}: {len(left)} file(s) that this export does not contain are still "
+            f"{target.repository}: {quantity(len(left), 'file')} that this export does not "
+            "contain are still "
             f"there, such as {left[0]}. The same command goes on from there"
         )
 
