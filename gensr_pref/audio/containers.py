@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gensr_pref.audio.content import Content
 from gensr_pref.errors import Unusable
@@ -27,12 +27,15 @@ class Data:
         length: how many bytes the file says there are; None where it does not know.
         codec: of a WAV, its format tag.
         closing: bytes that must stand behind the sound.
+        told: where the file does not know its length, the place of the field that says so, and the
+            true length in its stead.
     """
 
     start: int
     length: int | None
     codec: int | None = None
     closing: bytes = b""
+    told: tuple[int, bytes] | None = None
 
 
 def data_of(content: Content) -> Data | None:
@@ -73,14 +76,25 @@ def _refuse_second(content: Content, head: bytes, end: int) -> None:
         )
 
 
-def _declared(length: int, bits: int = 32) -> int | None:
-    """A declared length; None for what writers into a pipe write, who do not know it.
+def _sized(
+    content: Content, start: int, length: int, field: int, form: str, beside: int = 0
+) -> Data:
+    """The sound from a byte on, if its length is known, and to the end of the file if it is not.
 
-    0 (GStreamer, FFmpeg), all ones (FFmpeg, SoX), and about 2 GiB (SoX, arecord).
+    Writers into a pipe, who do not know it, write 0 (FFmpeg), all ones (FFmpeg), about 2 GiB (SoX,
+    arecord), or in 64 bits something that no file has.
+
+    Args:
+        length: as the field says it, which counts so many bytes `beside` the sound too.
+        field, form: where that stands, and how.
     """
-    ones = 2**bits - 1
-    unknown = length == 0 or length > ones - 2**12 or abs(length - 2**31) <= 2**12
-    return None if unknown else length
+    wide = form[-1] in "qQ"
+    unknown = length >= 2**62 if wide else length >= 2**32 - 2**12
+    if not (unknown or length <= beside or (not wide and abs(length - 2**31) <= 2**12)):
+        return Data(start, length - beside)
+    true = max(0, content.size - start) + beside
+    fits = wide or true < 2**32
+    return Data(start, None, told=(field, struct.pack(form, true)) if fits else None)
 
 
 def _chunks(
@@ -99,7 +113,7 @@ def _chunks(
 
 def _riff(content: Content) -> Data | None:
     order = ">" if content.at(0, 4) == b"RIFX" else "<"
-    codec = long = None
+    codec = wide = None
     data: Data | None = None
     for name, start, length in _chunks(content, 12, order):
         if (name == b"data" and data is not None) or name == content.at(0, 4):
@@ -109,13 +123,24 @@ def _riff(content: Content) -> Data | None:
         if name == b"fmt ":
             codec = struct.unpack(f"{order}H", content.at(start, 2).ljust(2, b"\0"))[0]
         elif name == b"ds64":
-            long = _declared(struct.unpack("<Q", content.at(start + 8, 8).ljust(8, b"\0"))[0], 64)
-        elif name == b"data":
-            known = _declared(length)
-            data = Data(start, long if length == 0xFFFFFFFF else known, codec)
-            if data.length is None:
-                return data
+            wide = start + 8
+        elif name == b"data" and wide is not None and length == 0xFFFFFFFF:
+            length = struct.unpack("<Q", content.at(wide, 8))[0]
+            data = replace(_sized(content, start, length, wide, "<Q"), codec=codec)
+        elif name == b"data" and (length or not _ends_in_chunks(content, start, order)):
+            data = replace(_sized(content, start, length, start - 4, f"{order}I"), codec=codec)
+        if data is not None and data.length is None:
+            break
     return data
+
+
+def _ends_in_chunks(content: Content, at: int, order: str) -> bool:
+    """Whether nothing but whole chunks follows, so that an empty one before them is empty."""
+    for name, start, length in _chunks(content, at, order):
+        if not name.strip().isalnum():
+            return False
+        at = start + length + length % 2
+    return at >= content.size
 
 
 def _form(content: Content) -> Data | None:
@@ -123,24 +148,24 @@ def _form(content: Content) -> Data | None:
     for name, start, length in _chunks(content, 12, ">"):
         described |= name == b"COMM"
         if name == b"SSND" and described:
-            offset = int.from_bytes(content.at(start, 4), "big")
-            known = _declared(length)
-            return Data(start + 8 + offset, None if known is None else max(0, known - 8 - offset))
+            beside = 8 + int.from_bytes(content.at(start, 4), "big")
+            return _sized(content, start + beside, length, start - 4, ">I", beside)
         if name == b"BODY":
-            return Data(start, _declared(length))
+            return _sized(content, start, length, start - 4, ">I")
     return None
 
 
 def _au(content: Content) -> Data:
     order = ">" if content.at(0, 4) == b".snd" else "<"
     start, length = struct.unpack(f"{order}II", content.at(4, 8).ljust(8, b"\0"))
-    return Data(start, _declared(length))
+    return _sized(content, start, length, 8, f"{order}I")
 
 
 def _caf(content: Content) -> Data | None:
     for name, start, length in _chunks(content, 8, ">", "q", 1):
         if name == b"data":
-            return Data(start + 4, None if length == -1 else max(0, length - 4))
+            length = 2**62 if length == -1 else length
+            return _sized(content, start + 4, length, start - 8, ">q", 4)
         if length < 0:
             break
     return None
@@ -151,8 +176,7 @@ def _w64(content: Content) -> Data | None:
     while len(head := content.at(at, 24)) == 24:
         length = int.from_bytes(head[16:], "little")
         if head[:4] == b"data":
-            known = _declared(length, 64)
-            return Data(at + 24, None if known is None or known <= 24 else known - 24)
+            return _sized(content, at + 24, length, at + 16, "<Q", 24)
         if length < 24:
             break
         at += -(-length // 8) * 8

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from gensr_pref.audio.content import Content, Piece, Spliced
+from gensr_pref.audio.ffmpeg import ffmpeg_track
+from gensr_pref.audio.media import Kind
 from gensr_pref.audio.sound import Wave
 from gensr_pref.audio.track import TOLERANCE_S, Track
 from gensr_pref.errors import Unusable
@@ -20,6 +22,7 @@ from gensr_pref.schema import Reason
 _HEAD = 27  # bytes before the table of segments
 _LARGEST = _HEAD + 255 + 255 * 255  # bytes of a page
 _CODECS = (b"\x01vorbis", b"OpusHead", b"\x7fFLAC", b"Speex   ")
+_BY_FFMPEG = {b"\x7fFLAC": "FLAC in Ogg", b"Speex   ": "Speex"}  # libsndfile 1.2.2 reads neither
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 _FIRST, _LAST = 2, 4  # flags of a page
 
@@ -72,7 +75,13 @@ def ogg_track(content: Content, start: int) -> Track:
     Raises:
         Unusable: TRUNCATED, UNREADABLE or EMPTY.
     """
-    return Track(tuple(_stream(content, logical) for logical in _links(content, start)))
+    links = list(_links(content, start))
+    other = next((link.codec for link in links if link.codec in _BY_FFMPEG), None)
+    if other is None:
+        return Track(tuple(_stream(content, link) for link in links))
+    if len(links) > 1:
+        raise Unusable(Reason.UNREADABLE, f"it holds {len(links)} streams; make a file of each")
+    return ffmpeg_track(content, Kind(_BY_FFMPEG[other], "ogg", lambda _: None))
 
 
 def _links(content: Content, start: int) -> Iterator[_Logical]:
