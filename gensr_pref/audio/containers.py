@@ -10,11 +10,15 @@ import re
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from gensr_pref.audio.content import Content
+from gensr_pref.audio.mpeg_frames import skip_tags
 from gensr_pref.errors import Unusable
 from gensr_pref.schema import Reason
 
+_SLACK = 512  # bytes behind the sound that may be anything: 20 ms of 16 bits at 12.8 kHz
+_MANY_PARTS = re.compile(rb"MATLAB|Extended|Creative|\x00{4}\x01|\x00\x00\x03\xe8")  # with others
 _MOST_CHUNKS = 1000  # looked at in one file; zeros would be chunks without end
 
 
@@ -47,7 +51,7 @@ def data_of(content: Content) -> Data | None:
     head = content.at(0, 64)
     data = next((find(content) for magic, find in _FORMATS if magic.match(head)), None)
     if data is not None and data.length is not None:
-        _refuse_second(content, head, data.start + data.length)
+        _refuse_more(content, head, data.start + data.length)
     return data
 
 
@@ -66,14 +70,34 @@ def require_whole(content: Content, data: Data | None) -> None:
         )
 
 
-def _refuse_second(content: Content, head: bytes, end: int) -> None:
-    """Refuse a second file of the same kind, directly behind the first."""
+def _refuse_more(content: Content, head: bytes, end: int) -> None:
+    """Refuse a file with more sound behind the sound that it declares."""
     behind = content.at(end, 16)
     if any(behind[skip : skip + 4] == head[:4] for skip in (0, 1)) and len(behind) > 8:
         raise Unusable(
-            Reason.UNREADABLE,
-            f"another recording begins at byte {end}; make a file of each",
+            Reason.UNREADABLE, f"another recording begins at byte {end}; make a file of each"
         )
+    if not (_MANY_PARTS.match(head) or _is_other(content, head, end)):
+        raise Unusable(
+            Reason.UNREADABLE,
+            f"{content.size - end} bytes follow the sound that it declares: is that too short?",
+        )
+
+
+def _is_other(content: Content, head: bytes, end: int) -> bool:
+    """Whether what follows the sound is little, nothing, a tag, chunks, or outside of the form."""
+    behind = content.at(end, 2**16)
+    if len(behind) <= _SLACK or not behind.strip(b"\0"):
+        return True
+    if skip_tags(content, end, content.size) > end:
+        return True
+    if head[:4] == b"riff":
+        return int.from_bytes(head[16:24], "little") <= -(-end // 8) * 8
+    order: Literal["big", "little"] = "little" if head[:4] in (b"RIFF", b"RF64") else "big"
+    if head[:4] in (b"RIFF", b"RIFX", b"FORM") and int.from_bytes(head[4:8], order) + 8 <= end + 1:
+        return True
+    name = content.at(end + (end % 2 if head[:4] != b"caff" else 0), 4)
+    return head[:4] in (b"RIFF", b"RIFX", b"RF64", b"FORM", b"caff") and name.strip().isalnum()
 
 
 def _sized(
