@@ -23,7 +23,14 @@ from gensr_pref.files import exists, read_text, remove, write_text
 from gensr_pref.identity import bytes_digest, file_digest
 from gensr_pref.lease import held, in_turn, is_held
 from gensr_pref.location import is_remote
-from gensr_pref.records import append_json, begin_json, json_files, last_json_line, read_json_lines
+from gensr_pref.records import (
+    append_json,
+    begin_json,
+    json_files,
+    last_json_line,
+    read_json_lines,
+    write_json_lines,
+)
 from gensr_pref.schema import facts_of, with_metadata
 from gensr_pref.store import Entry, Ranges, get
 
@@ -31,7 +38,7 @@ __all__ = [
     "Stamp", "Table", "append_json", "batches", "begin_json", "counts", "exists", "facts",
     "facts_if_any", "held", "in_turn", "is_held", "is_intact", "is_whole", "json_files",
     "last_json_line", "listed", "part", "parts", "read", "read_all", "read_json_lines", "read_text",
-    "remove", "rows", "stamp", "sweep", "write", "write_table", "write_text",
+    "remove", "rows", "stamp", "sweep", "write", "write_json_lines", "write_table", "write_text",
 ]  # fmt: skip
 
 Table = Literal["clips", "candidates", "scores", "pairs", "failures"]
@@ -297,7 +304,7 @@ def _each(run: Path, work: Callable[[T], R], items: Iterable[T]) -> list[R]:
 def _opened(path: Path, work: Callable[[Any], R], size: int | None = None) -> R:
     try:
         return work(_source(path, size))
-    except (OSError, pa.ArrowInvalid) as error:
+    except (OSError, ValueError, pa.ArrowException) as error:
         raise _unreadable(path, error) from error
 
 

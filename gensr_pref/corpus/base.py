@@ -5,11 +5,12 @@ A source of its own kind is a class with these two methods and a branch in `sour
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from gensr_pref.audio import Sound
+from gensr_pref.corpus.listing import LeftOut
 from gensr_pref.schema import Failure
 
 STAGE = "corpus"
@@ -28,6 +29,8 @@ class Item:
         place: file that holds it, relative to the source's root; empty in a table of bytes.
         clean_place: likewise for its clean counterpart.
         text, speaker, language: null where the source does not say.
+        files: those that hold it and its clean counterpart, but for what lies in a table.
+        contents: digests of those of the two that lie in a table.
     """
 
     source_id: str
@@ -39,10 +42,19 @@ class Item:
     text: str | None = None
     speaker: str | None = None
     language: str | None = None
+    files: tuple[str, ...] = field(default=(), compare=False)
+    contents: tuple[str, ...] = field(default=(), compare=False)
 
 
 class Source(Protocol):
-    """Recordings, and clean counterparts where there are any."""
+    """Recordings, and clean counterparts where there are any.
+
+    Attributes:
+        left_out: what its folders hold besides; known once `items` has ended.
+    """
+
+    @property
+    def left_out(self) -> Sequence[LeftOut]: ...  # noqa: D102
 
     def items(self) -> Iterator[Item | Failure]:
         """Every recording in a fixed order, or why it cannot be used; reads headers only.

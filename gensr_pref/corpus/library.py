@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
 from gensr_pref.audio import Sound
 from gensr_pref.config import Degrade, FolderSource, ManifestSource
 from gensr_pref.corpus.base import Item
+from gensr_pref.corpus.content import Content, require_same
+from gensr_pref.corpus.listing import LeftOut
 from gensr_pref.corpus.sources import described, listed, opened
 from gensr_pref.errors import SourceError, Unusable
 
@@ -25,19 +29,29 @@ class Recordings:
         config: a manifest or a folder.
         base: folder that relative paths are relative to.
         field: the section's dotted name, for messages.
+        known: by path, what the files must still hold when they are read.
 
     Raises:
         SourceError: a file is missing, unreadable or empty; all must be usable, as any may be
             drawn at any time.
     """
 
-    def __init__(self, config: FolderSource | ManifestSource, base: Path, field: str) -> None:
+    def __init__(
+        self,
+        config: FolderSource | ManifestSource,
+        base: Path,
+        field: str,
+        known: Mapping[str, Content] = MappingProxyType({}),
+    ) -> None:
         self._field = field
+        self._known = known
         self._source = opened(config, base, field)
         items, failures = listed(self._source, field)
         if failures:
             raise SourceError(f"{field}: these files cannot be used: {described(failures)}")
+        self.left_out = tuple(self._source.left_out)
         self._items = {item.source_id: item for item in items}
+        _refuse_twins(items, self._items, field)
         self._kept: OrderedDict[str, Sound] = OrderedDict()
         self._kept_bytes = 0
         self.names = tuple(sorted(self._items))
@@ -51,6 +65,11 @@ class Recordings:
         if name not in self._items:
             raise SourceError(f"{name!r} is not among the {len(self._items)} files of the source")
         return self._items[name]
+
+    @property
+    def files(self) -> dict[str, tuple[str, ...]]:
+        """The files of each recording, by its name."""
+        return {name: item.files for name, item in self._items.items()}
 
     def whole(self, name: str) -> Sound:
         """A file, decoded."""
@@ -71,8 +90,10 @@ class Recordings:
         return Sound(sound.wave[index], sound.rate)
 
     def _read(self, name: str, start: int, frames: int) -> Sound:
+        item = self._items[name]
+        require_same((Path(one), self._known[one]) for one in item.files if one in self._known)
         try:
-            return self._source.read(self._items[name], start, frames)[0]
+            return self._source.read(item, start, frames)[0]
         except Unusable as failed:
             raise Unusable(failed.reason, f"{self._field}, {name!r}: {failed.detail}") from failed
 
@@ -86,6 +107,13 @@ class Recordings:
             self._kept_bytes -= dropped.wave.nbytes
 
 
+def _refuse_twins(items: list[Item], by_name: dict[str, Item], field: str) -> None:
+    """Refuse two files whose names look the same: a record could not say which one was drawn."""
+    for item in items:
+        if by_name[item.source_id].place != item.place:
+            raise SourceError(f"{field}: two files are named {item.source_id!r}; rename one")
+
+
 @dataclass(frozen=True)
 class Library:
     """What `draw` and `apply` need besides the speech; null where the settings need none."""
@@ -93,9 +121,26 @@ class Library:
     noise: Recordings | None = None
     responses: Recordings | None = None
 
+    @property
+    def files(self) -> dict[str, dict[str, tuple[str, ...]]]:
+        """The files of each recording, by what it is for (``noise``, ``reverb``) and its name."""
+        parts = {"noise": self.noise, "reverb": self.responses}
+        return {kind: part.files for kind, part in parts.items() if part is not None}
+
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """What the folders of noise and of responses hold besides."""
+        found = [one.left_out for one in (self.noise, self.responses) if one is not None]
+        return tuple(left for of_one in found for left in of_one)
+
     @classmethod
-    def opened(cls, config: Degrade, base: Path) -> Library:
+    def opened(
+        cls, config: Degrade, base: Path, known: Mapping[str, Content] = MappingProxyType({})
+    ) -> Library:
         """The library of a run file's ``corpus.degrade``.
+
+        Args:
+            known: by path, what its files must still hold when they are read.
 
         Raises:
             InputError: a source cannot be read, or holds a file that cannot be used.
@@ -104,6 +149,6 @@ class Library:
         responses = config.reverb.source if config.reverb else None
         field = "corpus.degrade"
         return cls(
-            Recordings(noise, base, f"{field}.noise.source") if noise else None,
-            Recordings(responses, base, f"{field}.reverb.source") if responses else None,
+            Recordings(noise, base, f"{field}.noise.source", known) if noise else None,
+            Recordings(responses, base, f"{field}.reverb.source", known) if responses else None,
         )

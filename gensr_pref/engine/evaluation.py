@@ -49,9 +49,8 @@ class Evaluation(config.Model):
         description="metrics or scores that did not choose the pairs; null: as the panel votes",
     )
     over: Literal["clip", "speaker"] = Field(
-        "clip", description="what is redrawn for an interval; speaker: then clips of each"
+        "clip", description="what intervals are over; speaker: all clips of one are one cluster"
     )
-    rounds: int = Field(10_000, ge=100, description="of the bootstrap")
     engine: config.Engine = Field(default_factory=config.Engine)
 
     @model_validator(mode="after")

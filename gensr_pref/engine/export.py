@@ -14,8 +14,7 @@ import pyarrow.compute as pc
 import yaml
 
 from gensr_pref import files, shards
-from gensr_pref.engine import rundir
-from gensr_pref.engine.audit import audit
+from gensr_pref.engine.audit import audit, digests
 from gensr_pref.errors import InputError, StorageError, UnwrittenError
 from gensr_pref.export import dataset, licences, published, trl
 from gensr_pref.export.card import Facts, Table, card
@@ -25,6 +24,8 @@ from gensr_pref.export.pseudonyms import SECRET, How, Pseudonyms, opened
 from gensr_pref.export.replaced import replacing, require_place
 from gensr_pref.export.scan import Found, Local, scan
 from gensr_pref.location import is_remote, require_local
+from gensr_pref.rundir.contents import Contents, check
+from gensr_pref.untrusted import documents
 
 CARD = "README.md"
 _OURS = {CARD, FIGURE, "run.yaml", "audit.json", "summary.json", "data", "candidates", "wav",
@@ -63,12 +64,14 @@ def export(
         licence ``run.yaml`` does not tell.
 
     Raises:
+        PartsError: the run's parts do not belong together.
         InputError: not a run directory; nothing to export; `out` holds something else, cannot be
             replaced or is being written by another process; or what would be published tells of
             this machine or its user (every column is named).
         StorageError: something cannot be read or written. `out` is as it was.
     """
-    document = rundir.document(run)
+    contents = check(run)
+    document = contents.document
     require_place(out)
     _require_ours(out)
     secret = publishing.secret or run / SECRET
@@ -76,7 +79,7 @@ def export(
         require_local(secret, "Say with --secret where its key is, on this machine")
     if wanted.form == "trl":
         trl.require_tokens(run)
-    found = _whole_audit(run)
+    found = _whole_audit(contents)
     names = None if publishing.anonymise is None else opened(publishing.anonymise, secret)
     local = Local.here(out) if is_remote(run) else Local.here(run, out)
     try:
@@ -175,15 +178,15 @@ def _by_column(found: Found) -> str:
     return found.column
 
 
-def _whole_audit(run: Path) -> dict[str, Any]:
-    """The run's audit; made where it is not there, a short one, or older than pairs or answers."""
-    path = run / "audit" / "audit.json"
+def _whole_audit(contents: Contents) -> dict[str, Any]:
+    """The run's audit; made where there is none, a short one, or one of other parts or answers."""
+    path = contents.out / "audit" / "audit.json"
     there = files.entry(path)
-    if there is not None and there.time >= _last_change(run):
-        found: dict[str, Any] = json.loads(shards.read_text(path))
-        if "panel" in found:
+    if there is not None and there.time >= _last_change(contents.out):
+        found = _object(path)
+        if found is not None and "panel" in found and found.get("contents") == digests(contents):
             return found
-    return audit(run)
+    return audit(contents.out)
 
 
 def _last_change(run: Path) -> int:
@@ -196,12 +199,19 @@ def _last_change(run: Path) -> int:
 
 
 def _summary(run: Path) -> dict[str, Any]:
+    found = _object(run / "summary.json")
+    if found is None:
+        raise InputError(f"{run}: its summary.json is missing or damaged. Run the same build again")
+    return found
+
+
+def _object(path: Path) -> dict[str, Any] | None:
+    """What a JSON file of the run holds; None where it is missing or damaged."""
     try:
-        return dict(json.loads(shards.read_text(run / "summary.json")))
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"{run}: its summary.json is missing or damaged. Run the same build again"
-        ) from error
+        found = documents.json_of(shards.read_text(path))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _described(run: Path, tables: Sequence[Table]) -> dict[str, Any]:

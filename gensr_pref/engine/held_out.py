@@ -18,6 +18,7 @@ from gensr_pref import config, shards
 from gensr_pref.config import Columns, Corpus
 from gensr_pref.errors import ConfigError, InputError, RunMismatchError
 from gensr_pref.identity import unit_for
+from gensr_pref.rundir.contents import check
 from gensr_pref.schema import AUDIO, column
 from gensr_pref.tables.rows import read_rows
 
@@ -147,6 +148,8 @@ def _of_run(folder: Path, home: Path, out: Path, limit: int | None) -> HeldOut:
     """The validation split of a run directory or an exported dataset."""
     if folder.resolve() == out.resolve():
         raise ConfigError(f"--out: {out} is where the clips come from. Name another folder")
+    if shards.parts(folder, "clips"):
+        check(folder)
     rows = _known_once(_split(folder))
     if not len(rows):
         raise InputError(

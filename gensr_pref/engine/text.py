@@ -9,9 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from gensr_pref.audit.intervals import FEWEST
 from gensr_pref.config import Pairing, resolved
+from gensr_pref.corpus.listing import LeftOut, describe
 from gensr_pref.engine.bar import duration
 from gensr_pref.pairing.base import WHY, Stop
+from gensr_pref.untrusted.text import visible
 
 _ROLES = ("noisy", "candidates", "chosen", "rejected")
 
@@ -144,7 +147,9 @@ def means(found: dict[str, Any]) -> str:
         {
             "mean score": score,
             **{role: number(of[role]) for role in _ROLES},
-            "better than noisy by": interval(found["improvement"][score]),
+            "better than noisy by": interval(
+                found["improvement"][score], found["improvement_clips"][score]
+            ),
         }
         for score, of in found["means"].items()
     ]
@@ -253,6 +258,10 @@ def restored(found: dict[str, Any]) -> str:
         lines.append(
             f"{found['unjudged']} pieces could not be scored; their first candidate was taken"
         )
+    lines += [
+        f"{one['file']}: beyond full scale, scaled by {one['gain']:.3f}" for one in found["scaled"]
+    ]
+    lines += describe([LeftOut(**one) for one in found["left_out"]])
     return "\n".join([*lines, *(f"note: {notice}" for notice in found["notices"])])
 
 
@@ -278,7 +287,8 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
     """Rows as aligned columns; numbers to the right."""
     if not rows:
         return "(none)"
-    cells = [list(rows[0]), *([str(value) for value in row.values()] for row in rows)]
+    told = [list(rows[0]), *(list(row.values()) for row in rows)]
+    cells = [[visible(str(value)) for value in line] for line in told]
     width = [max(len(line[k]) for line in cells) for k in range(len(cells[0]))]
     right = [all(_numeric(line[k]) for line in cells[1:]) for k in range(len(width))]
     lines = [
@@ -300,9 +310,23 @@ def number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
-def interval(value: Sequence[float] | None) -> str:
-    """A value with its bounds; a dash where there is none."""
-    return "-" if value is None else "{:+.3f} [{:+.3f}, {:+.3f}]".format(*value)
+def interval(value: Sequence[float | None] | None, clusters: int) -> str:
+    """A value with its bounds, or why there are none; a dash where there is no value."""
+    if value is None or value[0] is None:
+        return "-"
+    return f"{value[0]:+.3f} {bounds(value[1], value[2], clusters, '{:+.3f}')}"
+
+
+def bounds(low: float | None, high: float | None, clusters: int, form: str = "{:.3f}") -> str:
+    """An interval in brackets, or why there is none.
+
+    Args:
+        clusters: how many it is over.
+        form: of one bound; ``%`` for per cent.
+    """
+    if low is None or high is None:
+        return "[too few]" if clusters < FEWEST else "[all alike]"
+    return f"[{', '.join(share(one) if form == '%' else form.format(one) for one in (low, high))}]"
 
 
 def share(value: float | None) -> str:
