@@ -25,7 +25,6 @@ _DIRECTORY = "run directory, or the URL of one"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
-    plugins.search(Path.cwd())
     command: Command | None = None
     try:
         with interruption.heeded():
@@ -283,7 +282,7 @@ def _build(options: argparse.Namespace) -> None:
     run = config.load(options.run, options.overrides)
     with contextlib.redirect_stdout(sys.stderr):  # what plugins print is no result
         summary = build(run, options.run.resolve().parent, options.out)
-    _show(summary, options.out, options)
+    _show(summary, options.out, options, rule=run.pairing.rule)
 
 
 def _status(options: argparse.Namespace) -> None:
@@ -310,19 +309,32 @@ def _plan(options: argparse.Namespace) -> None:
 
 
 def _pair(options: argparse.Namespace) -> None:
-    from gensr_pref.engine.pair import pair
+    from gensr_pref.engine.pair import names_rule, pair
 
-    _show(pair(options.dir, options.overrides), options.dir, options, brief=True)
+    plugins.search(Path.cwd())  # of a rule that is named here
+    summary = pair(options.dir, options.overrides)
+    rule = summary["pairing"]["rule"] if names_rule(options.overrides) else None
+    _show(summary, options.dir, options, brief=True, rule=rule)
 
 
 def _show(
-    summary: dict[str, Any], out: Path, options: argparse.Namespace, brief: bool = False
+    summary: dict[str, Any],
+    out: Path,
+    options: argparse.Namespace,
+    brief: bool = False,
+    rule: str | None = None,
 ) -> None:
-    """Print what was made, with its audit; refuse to call it whole where it is not."""
+    """Print what was made, with its audit; refuse to call it whole where it is not.
+
+    Args:
+        rule: of the pairs, where the user's own run file or command line names it.
+    """
     from gensr_pref.engine import text
     from gensr_pref.engine.audit import audit
+    from gensr_pref.engine.blueprint import find_rule
 
-    found = audit(out, brief=brief) if summary["shards"] else None
+    loaded = find_rule(rule) if rule else None
+    found = audit(out, brief=brief, rule=loaded) if summary["shards"] else None
     if options.json:
         print(json.dumps({"summary": summary, "audit": found}, indent=2))
     elif found:
@@ -411,6 +423,7 @@ def _score(options: argparse.Namespace) -> None:
         tuple(systems), options.reference, options.noisy, options.texts, options.language
     )
     given = options.reference is not None, options.align, options.texts is not None
+    plugins.search(Path.cwd())  # of a metric that is named here
     uses = asked_for(options.panel, settings, *given)
     engine = engine_for(options.workers, options.device)
     with contextlib.redirect_stdout(sys.stderr):  # what plugins print is no result
@@ -427,6 +440,8 @@ def _evaluate(options: argparse.Namespace) -> None:
     from gensr_pref.engine.evaluate import evaluate
     from gensr_pref.engine.evaluation import asked
 
+    if not options.words[0].endswith((".yaml", ".yml")):
+        plugins.search(Path.cwd())  # of what is named here
     wanted, home = asked([*options.words, *options.overrides], vars(options))
     with contextlib.redirect_stdout(sys.stderr):  # what plugins print is no result
         summary, found = evaluate(wanted, home, options.out)
@@ -444,6 +459,7 @@ def _restore(options: argparse.Namespace) -> None:
     from gensr_pref.engine import text
     from gensr_pref.engine.restore import Wanted, restore
 
+    plugins.search(Path.cwd())  # of a generator that is named here
     use = config.parse(
         {
             "use": options.generator,
@@ -503,6 +519,7 @@ def _train(options: argparse.Namespace) -> None:
 
     recipe = load(options.recipe, options.overrides)
     base, out = options.recipe.resolve().parent, str(options.out)
+    plugins.search(base)  # of a generator that the recipe names
     if isinstance(recipe, Pretrain):
         from gensr_pref.align.pretrain import pretrain
 

@@ -14,6 +14,7 @@
     │   └── UnreachableError        nothing answers there; nothing was begun
     ├── StorageError                a run directory or cache that cannot be written or read
     │   ├── CorruptPartError        a part file that is missing or damaged
+    │   ├── PartsError              a run directory whose parts do not belong together
     │   └── UnwrittenError          a file for which there is no room, or no right to write
     ├── RunIncompleteError          some shards are missing; the same command continues (exit 1)
     └── Unusable                    one clip, candidate or score: a row or null with a reason
@@ -25,6 +26,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -85,6 +88,46 @@ class UnwrittenError(StorageError):
 
 class CorruptPartError(StorageError):
     """A part file is missing or is not what was written."""
+
+
+class Fault(StrEnum):
+    """What is wrong with a part of a run directory."""
+
+    MISSING = "missing"
+    CHANGED = "changed"
+    FOREIGN = "foreign"
+    STRANGE = "strange"
+    OUTDATED = "outdated"
+    UNRECORDED = "unrecorded"
+
+
+@dataclass(frozen=True)
+class PartFault:
+    """A part of a run directory and what is wrong with it.
+
+    Attributes:
+        part: its path in the run directory.
+        fault: what is wrong.
+    """
+
+    part: str
+    fault: Fault
+
+
+class PartsError(StorageError):
+    """Parts of a run directory are missing, changed, doubled or of another run.
+
+    Args:
+        message: for a person.
+        faults: every part that is at fault.
+    """
+
+    def __init__(self, message: str, faults: tuple[PartFault, ...] = ()) -> None:
+        super().__init__(message)
+        self.faults = faults
+
+    def __reduce__(self) -> tuple[type[PartsError], tuple[str, tuple[PartFault, ...]]]:
+        return type(self), (str(self), self.faults)
 
 
 class RunIncompleteError(GensrPrefError):

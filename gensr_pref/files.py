@@ -52,7 +52,7 @@ def entry(path: Path) -> Entry | None:
         seen = path.stat()
     except FileNotFoundError:
         return None
-    return Entry(seen.st_size, seen.st_mtime_ns)
+    return _entry(seen)
 
 
 def listed(folder: Path) -> dict[str, Entry]:
@@ -67,7 +67,7 @@ def listed(folder: Path) -> dict[str, Entry]:
         return {}
     with os.scandir(folder) as found:
         files = [(one.name, one.stat()) for one in found if one.is_file()]
-    return {name: Entry(seen.st_size, seen.st_mtime_ns) for name, seen in sorted(files)}
+    return {name: _entry(seen) for name, seen in sorted(files)}
 
 
 def remove(path: Path) -> None:
@@ -170,6 +170,10 @@ def storage_error(path: Path, error: OSError) -> UnwrittenError:
         f"{path}: cannot be written: {error.strerror or error}. Make room or choose another --out; "
         "what is finished is kept, and the same command continues."
     )
+
+
+def _entry(seen: os.stat_result) -> Entry:
+    return Entry(seen.st_size, seen.st_mtime_ns, changed=seen.st_ctime_ns)
 
 
 def flush(descriptor: int) -> None:

@@ -75,7 +75,7 @@ def noisy_id(clip: str) -> str:
 
 def is_noisy(name: str) -> bool:
     """Whether a candidate id is that of a noisy input."""
-    return name.endswith(f"/{NOISY}/0")
+    return name.endswith(noisy_id(""))
 
 
 def clean_id(clip: str) -> str:
@@ -88,9 +88,27 @@ def clean_id(clip: str) -> str:
 
 def is_clean(name: str) -> bool:
     """Whether an id is that of a clean target."""
-    return name.endswith(f"/{CLEAN}/0")
+    return name.endswith(clean_id(""))
 
 
 def candidate_id(clip: str, generator: str, index: int) -> str:
-    """``clip_id/generator/index``."""
+    """Return ``clip_id/generator/index``; `split_candidate_id` takes it apart."""
     return f"{clip}/{generator}/{index}"
+
+
+def split_candidate_id(name: str) -> tuple[str, str, int]:
+    """Return the clip's id, the generator's label and the index that a candidate id is made of.
+
+    Labels hold no slash (`config.LABEL_PATTERN`), so the last two slashes are the borders whatever
+    the clip is called.
+
+    Raises:
+        ValueError: it is no candidate id.
+
+    >>> split_candidate_id("talk-1a2b/fm-tiny/3")
+    ('talk-1a2b', 'fm-tiny', 3)
+    """
+    clip, *rest = name.rsplit("/", 2)
+    if len(rest) != 2 or not rest[1].isdecimal():
+        raise ValueError(f"{name!r} is no candidate id: clip_id/generator/index")
+    return clip, rest[0], int(rest[1])

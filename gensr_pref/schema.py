@@ -15,14 +15,15 @@ from typing import Any
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 2: failures name their score and what they are a duplicate of
 
 
 class Reason(StrEnum):
     """Why a clip, a candidate or a score is missing. A closed list; details are free text."""
 
     MISSING = "missing"  # a file that is not there
-    UNREADABLE = "unreadable"  # not audio, truncated, or corrupt
+    UNREADABLE = "unreadable"  # not audio, damaged, or of a kind that is not read
+    TRUNCATED = "truncated"  # a file that holds less than it declares
     EMPTY = "empty"  # zero samples
     TOO_SHORT = "too_short"  # shorter than the run, the metric or the model can use
     TOO_LONG = "too_long"  # longer than the metric or the model can use
@@ -54,6 +55,8 @@ class Failure:
         reason: one of the closed list.
         detail: free text for a person.
         candidate_id: where a candidate or its scores are missing.
+        score: the score that is null, where one is.
+        duplicate_of: id of the candidate that has the same samples, where that is the reason.
     """
 
     stage: str
@@ -61,6 +64,8 @@ class Failure:
     reason: Reason
     detail: str = ""
     candidate_id: str | None = None
+    score: str | None = None
+    duplicate_of: str | None = None
 
 
 AUDIO = pa.struct([pa.field("bytes", pa.binary()), pa.field("path", pa.string())])
@@ -103,8 +108,10 @@ FAILURES = pa.schema(
         pa.field("stage", pa.string(), nullable=False),  # corpus | candidates | scores
         pa.field("clip_id", pa.string(), nullable=False),  # or the source id, before a clip exists
         pa.field("candidate_id", pa.string()),
+        pa.field("score", pa.string()),  # the one that is null
         pa.field("reason", pa.string(), nullable=False),
-        pa.field("detail", pa.string()),
+        pa.field("detail", pa.string()),  # for a person; nothing is read out of it
+        pa.field("duplicate_of", pa.string()),  # id of the candidate with the same samples
     ]
 )
 

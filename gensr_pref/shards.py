@@ -72,6 +72,7 @@ class Stamp:
         fingerprint: that its metadata names.
         tag: that a store gave it; empty on a disk.
         rows: how many; None where an older version wrote it down.
+        changed: as `store.Entry` has it; 0 where an older version wrote it down.
     """
 
     size: int
@@ -80,11 +81,12 @@ class Stamp:
     fingerprint: str
     tag: str = ""
     rows: int | None = None
+    changed: int = 0
 
     @property
     def entry(self) -> Entry:
         """What a listing shows of it."""
-        return Entry(self.size, self.time, self.tag)
+        return Entry(self.size, self.time, self.tag, self.changed)
 
 
 def write(path: Path, rows: Sequence[dict[str, Any]], schema: pa.Schema, facts: Any) -> Stamp:
@@ -107,10 +109,8 @@ def write_table(path: Path, table: pa.Table, facts: Any) -> Stamp:
             if len(table):  # `datasets` stumbles over a row group of no rows
                 writer.write_table(table, row_group_size=per_group)
         made = stamp(temporary)
-    if not is_remote(path):
-        return made
-    there = files.entry(path) or made.entry
-    return replace(made, time=there.time, tag=there.tag)
+    there = files.entry(path) or made.entry  # renaming changes the one time, sending both
+    return replace(made, time=there.time, tag=there.tag, changed=there.changed)
 
 
 @contextmanager
@@ -149,7 +149,7 @@ def stamp(path: Path) -> Stamp:
     except OSError as error:
         raise _unreadable(path, error) from error
     named, count = _named_and_counted(path)
-    return Stamp(seen.size, seen.time, digest, named, seen.tag, count)
+    return Stamp(seen.size, seen.time, digest, named, seen.tag, count, seen.changed)
 
 
 def is_intact(path: Path, known: Stamp | None, seen: Entry | None) -> bool:

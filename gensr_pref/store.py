@@ -30,17 +30,20 @@ class Entry:
         size: bytes.
         time: of its last change, in ns since 1970; 0 where the store does not tell.
         tag: that changes with its content (ETag); empty where there is none.
+        changed: when its content, name or rights changed last, in ns since 1970 (ctime). Unlike
+            `time` no program sets it, so a copy that keeps times differs; 0 in a store.
     """
 
     size: int
     time: int
     tag: str = ""
+    changed: int = 0
 
     def is_same(self, other: Entry) -> bool:
-        """Whether nothing was written since: by the tag, or else by the time."""
+        """Whether nothing was written since: by the tag, or else by both times."""
         if self.tag or other.tag:
             return (self.size, self.tag) == (other.size, other.tag)
-        return (self.size, self.time) == (other.size, other.time)
+        return (self.size, self.time, self.changed) == (other.size, other.time, other.changed)
 
 
 def listed(folder: Path) -> dict[str, Entry]:

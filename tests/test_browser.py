@@ -13,6 +13,7 @@ from gensr_pref.engine.report import report
 
 from .engine.conftest import base  # noqa: F401  a fixture
 from .engine.listening.test_server import serving
+from .parts import write_part
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -28,9 +29,8 @@ def finished(base, tmp_path_factory):  # noqa: F811
     out = tmp_path_factory.mktemp("browsed") / "run"
     build(config.load(base / "run.yaml", ["generators.0.candidates=5"]), base, out)
     for path in shards.parts(out, "clips"):
-        table = shards.read(path)
-        rows = [{**r, "text": "<script>document.title = 'x'</script>"} for r in table.to_pylist()]
-        shards.write(path, rows, table.schema, shards.facts(path))
+        rows = shards.read(path).to_pylist()
+        write_part(path, [{**r, "text": "<script>document.title = 'x'</script>"} for r in rows])
     return out
 
 

@@ -1,5 +1,7 @@
 """Identity and seeds: of the thing, not of its place."""
 
+import pytest
+
 from gensr_pref.identity import (
     candidate_id,
     clean_id,
@@ -10,6 +12,7 @@ from gensr_pref.identity import (
     noisy_id,
     rng_for,
     seed_for,
+    split_candidate_id,
     unit_for,
 )
 
@@ -37,6 +40,18 @@ def test_clean_and_noisy_are_named_like_candidates_and_told_apart():
     assert not is_noisy(clean_id("a-1"))
     assert not is_clean(noisy_id("a-1"))
     assert not is_clean(candidate_id("a-1", "clean-up", 0))
+
+
+@pytest.mark.parametrize("clip", ["a-1", "a/b/c", "noisy", ""])
+@pytest.mark.parametrize("generator", ["fm-tiny", "x@1.2+y"])
+def test_candidate_ids_are_taken_apart_as_they_were_put_together(clip, generator):
+    assert split_candidate_id(candidate_id(clip, generator, 12)) == (clip, generator, 12)
+
+
+@pytest.mark.parametrize("name", ["", "a", "a/0", "a/b/c", "a/b/", "a/b/-1"])
+def test_what_is_no_candidate_id_is_refused(name):
+    with pytest.raises(ValueError, match="candidate id"):
+        split_candidate_id(name)
 
 
 def test_unit_is_spread_over_the_interval():

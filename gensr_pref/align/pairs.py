@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from gensr_pref import audio, shards
 from gensr_pref.audio import Sound
 from gensr_pref.errors import InputError
-from gensr_pref.identity import CLEAN, digest, is_clean
+from gensr_pref.identity import CLEAN, digest, is_clean, split_candidate_id
 
 
 @dataclass(frozen=True)
@@ -187,7 +187,7 @@ def labelled(row: dict[str, Any], allowed: set[str]) -> bool:
 
 def _generators(ids: pa.ChunkedArray) -> pa.Array:
     """The generators' labels in candidate ids ``clip_id/generator/index``."""
-    return pa.array([name.rsplit("/", 2)[1] for name in ids.to_pylist()], pa.string())
+    return pa.array([split_candidate_id(name)[1] for name in ids.to_pylist()], pa.string())
 
 
 def _count(table: pa.Table) -> dict[str, int]:

@@ -16,7 +16,7 @@ from gensr_pref.audit import bias, candidates, means, pairs, votes
 from gensr_pref.audit.agreement import agreement
 from gensr_pref.audit.base import comparisons
 from gensr_pref.audit.bootstrap import mean_interval
-from gensr_pref.engine.blueprint import find_rule
+from gensr_pref.engine.blueprint import built_in_rule
 from gensr_pref.engine.evidence import SIDES, Evidence, evidence, noisy_and_candidates
 from gensr_pref.engine.listening.votes import audited
 from gensr_pref.engine.pair import votes_for
@@ -24,19 +24,24 @@ from gensr_pref.engine.sides import Sample, draws_of, learnability_of, look_at, 
 from gensr_pref.engine.splits import leaks
 from gensr_pref.identity import is_clean
 from gensr_pref.pairing import yields
-from gensr_pref.pairing.base import wants_clean
+from gensr_pref.pairing.base import PairRule, wants_clean
 from gensr_pref.pairing.columns import columns
 
 HEARD_PAIRS = 1000  # whose audio is looked at, if nothing else is asked for
 
 
-def audit(out: Path, heard: int = HEARD_PAIRS, brief: bool = False) -> dict[str, Any]:
+def audit(
+    out: Path, heard: int = HEARD_PAIRS, brief: bool = False, rule: PairRule | None = None
+) -> dict[str, Any]:
     """Compute the audit of a run directory and write ``audit/audit.json``.
 
     Args:
         heard: of so many pairs at most the audio and the generator's own representation are
             looked at (drawn evenly over the run, kept in ``audit/sides.parquet``); 0 for none.
         brief: only counts, yield, margins and mean scores, as after `pair`.
+        rule: that of the pairs, where the caller has loaded it because the user named it. Without
+            it a rule of this package is used; any other that ``run.yaml`` names is not imported,
+            and the yield by chance is null.
 
     Returns:
         What was written; docs/audit.md says what each part means.
@@ -45,12 +50,16 @@ def audit(out: Path, heard: int = HEARD_PAIRS, brief: bool = False) -> dict[str,
         InputError: not a run directory, or one without scores or pairs yet.
         StorageError: a table cannot be read.
     """
-    return audit_of(evidence(out), heard, brief)
+    return audit_of(evidence(out), heard, brief, rule)
 
 
-def audit_of(found: Evidence, heard: int = HEARD_PAIRS, brief: bool = False) -> dict[str, Any]:
+def audit_of(
+    found: Evidence, heard: int = HEARD_PAIRS, brief: bool = False, rule: PairRule | None = None
+) -> dict[str, Any]:
     """As `audit`, of tables that are read already."""
-    told = {**_counts(found), **(_brief(found) if brief else _whole(found, heard)), **_means(found)}
+    rule = rule or built_in_rule(found.pairing.rule)
+    parts = _brief(found, rule) if brief else _whole(found, heard, rule)
+    told = {**_counts(found), **parts, **_means(found)}
     shards.write_text(
         found.out / "audit" / "audit.json", json.dumps(told, indent=2, allow_nan=False) + "\n"
     )
@@ -69,23 +78,23 @@ def _counts(found: Evidence) -> dict[str, Any]:
     }
 
 
-def _brief(found: Evidence) -> dict[str, Any]:
+def _brief(found: Evidence, rule: PairRule | None) -> dict[str, Any]:
     judged = found.judged
     everyone = votes.tally(judged, comparisons(judged))
     alone = {judged.names[k]: everyone.share(1 << p) for p, k in enumerate(judged.voters)}
     return {
-        "yield": {**_joint(found), "by_chance": _by_chance(found), "alone": alone},
+        "yield": {**_joint(found), **_by_chance(found, rule), "alone": alone},
         "margins": pairs.margins(judged, found.pairs),
     }
 
 
-def _whole(found: Evidence, heard: int) -> dict[str, Any]:
+def _whole(found: Evidence, heard: int, rule: PairRule | None) -> dict[str, Any]:
     judged, compared = found.judged, comparisons(found.judged)
     panel = votes.yields(judged, compared)
     joint = panel["joint"] or {}  # nothing where nothing votes
     drawn = look_at(found, max(heard, 0))
     return {
-        "yield": _yield(found, panel),
+        "yield": _yield(found, panel, rule),
         "panel": {
             "effective_votes": votes.effective_votes(judged),
             "comparisons": joint.get("comparisons"),
@@ -133,26 +142,32 @@ def _joint(found: Evidence) -> dict[str, Any]:
     }
 
 
-def _yield(found: Evidence, panel: dict[str, Any]) -> dict[str, Any]:
+def _yield(found: Evidence, panel: dict[str, Any], rule: PairRule | None) -> dict[str, Any]:
     alone = panel["alone"]
     bounded = found.pairing.min or found.pairing.max
     same = found.pairing.rule == "unanimous" and not bounded
     return {
         **_joint(found),
-        "by_chance": (panel["joint"] or {}).get("by_chance") if same else _by_chance(found),
+        **(_known((panel["joint"] or {}).get("by_chance")) if same else _by_chance(found, rule)),
         "alone": {score: leaf["yield"] for score, leaf in alone.items()},
         "alone_by_chance": {score: leaf["by_chance"] for score, leaf in alone.items()},
     }
 
 
-def _by_chance(found: Evidence) -> float | None:
-    """The yield of the run's rule on shuffled scores; None where it looks at no score."""
-    rule = find_rule(found.pairing.rule)
+def _by_chance(found: Evidence, rule: PairRule | None) -> dict[str, Any]:
+    """The yield of the run's rule on shuffled scores, or null with the reason."""
+    if rule is None:
+        return _known(None, "rule_not_run")
     if not len(found.clips) or wants_clean(rule):
-        return None
+        return _known(None, "no_scores")
     scored = columns(found.scores, found.candidates, votes_for(found.document))
     shuffled = yields.by_chance(scored, rule, found.pairing)
-    return shuffled / len(found.clips)
+    return _known(shuffled / len(found.clips))
+
+
+def _known(share: float | None, reason: str = "no_scores") -> dict[str, Any]:
+    """A yield by chance; where it is null, why: the rule looks at no score, or was not run."""
+    return {"by_chance": share, "by_chance_reason": reason if share is None else None}
 
 
 def _sides(found: Evidence, drawn: Sample) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from typing import Any
 from gensr_pref import __version__, plugins
 from gensr_pref.config import LABEL_PATTERN, Corpus, GeneratorUse, Run, resolved
 from gensr_pref.corpus.clips import ClipSpec, Plan, plan
-from gensr_pref.engine import facts
+from gensr_pref.engine.catalogue import licence_of
 from gensr_pref.engine.layout import texts_digest, texts_of
 from gensr_pref.errors import ConfigError, InputError
 from gensr_pref.generators.base import Generator, Origin
@@ -19,6 +19,8 @@ from gensr_pref.identity import NOISY, digest
 from gensr_pref.metrics.panel import Panel
 from gensr_pref.pairing.base import PairRule, Vote, wants_clean
 from gensr_pref.pairing.pairs import cast_votes
+from gensr_pref.rundir import facts
+from gensr_pref.rundir.document import facts_of, identity
 from gensr_pref.schema import SCHEMA_VERSION, Failure
 
 RESERVED_LABELS = (NOISY, "clean")
@@ -66,7 +68,7 @@ class Blueprint:
     @property
     def facts(self) -> dict[str, Any]:
         """All that made the run, from which `facts.of_part` takes what made a part."""
-        return {"run": self.run.name, **self.document["provenance"]}
+        return facts_of(self.document)
 
 
 def draw_up(
@@ -185,15 +187,21 @@ def label_of(use: GeneratorUse, generator: Generator) -> str:
 
 
 def find_rule(name: str) -> PairRule:
-    """The pair rule of that name.
+    """The pair rule that the user's own run file or command line names; its module is imported.
 
     Raises:
-        InputError: there is none, or it is not a function.
+        InputError: there is none, or it is not a function of a ballot and the pairing section.
     """
     rule: PairRule = plugins.find("rule", name, "pairing.rule")
-    if not callable(rule) or isinstance(rule, type):
-        raise ConfigError(f"pairing.rule: {name!r} is not a function of (ballot, pairing)")
     return rule
+
+
+def built_in_rule(name: str) -> PairRule | None:
+    """The rule that a run directory names, if it is one of this package.
+
+    None for any other: that is someone's code, and what a run directory names is never imported.
+    """
+    return find_rule(name) if name in plugins.built_in("rule") else None
 
 
 def votes_of(panel: list[dict[str, Any]]) -> list[Vote]:
@@ -203,29 +211,6 @@ def votes_of(panel: list[dict[str, Any]]) -> list[Vote]:
         for metric in panel
         for score in metric["scores"]
     ]
-
-
-def identity(document: dict[str, Any]) -> dict[str, Any]:
-    """The part of ``run.yaml`` that shapes clips, candidates and scores."""
-    provenance = document["provenance"]
-    generators = [_known(one) for one in provenance["generators"]]
-    panel = [_known(facts.without_votes(one)) for one in provenance["panel"]]
-    kept = {k: v for k, v in provenance.items() if k not in _UNSHAPING}
-    return {
-        "seed": document["seed"],
-        "corpus": document["corpus"],
-        "generators": document["generators"],
-        "panel": [{k: v for k, v in use.items() if k != "vote"} for use in document["panel"]],
-        "engine": {"shard_clips": document["engine"]["shard_clips"]},
-        "provenance": {**kept, "generators": generators, "panel": panel},
-    }
-
-
-_UNSHAPING = ("fingerprint", "corpus", "pairing")  # of the provenance
-
-
-def _known(entry: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in entry.items() if key != "fingerprint"}
 
 
 def _document(
@@ -245,6 +230,7 @@ def _document(
             for member in panel.members
         ],
         "left_out": sorted(panel.left_out),
+        "licences": {label: licence_of(one) for label, one in generators.items()},
     }
     if said is not None:
         provenance["texts"] = said

@@ -13,11 +13,9 @@ from gensr_pref import interruption, shards
 from gensr_pref.config import Run
 from gensr_pref.corpus.clips import ClipSpec
 from gensr_pref.engine import rundir
-from gensr_pref.engine.blueprint import Blueprint, draw_up
+from gensr_pref.engine.blueprint import Blueprint, draw_up, find_rule
 from gensr_pref.engine.execution import running
-from gensr_pref.engine.facts import Made, of_part
 from gensr_pref.engine.layout import Layout
-from gensr_pref.engine.ledger import Stamps, note
 from gensr_pref.engine.pair import write_pairs
 from gensr_pref.engine.progress import STAGES, Progress
 from gensr_pref.engine.so_far import YieldSoFar
@@ -37,6 +35,9 @@ from gensr_pref.engine.work import (
     Wrote,
 )
 from gensr_pref.engine.worker import ShardWorker, write_failures
+from gensr_pref.rundir.contents import PLAN
+from gensr_pref.rundir.facts import Made, of_part
+from gensr_pref.rundir.ledger import Stamps, name_of, note, note_parts
 
 _MADE_BY: dict[Stage, tuple[Made, ...]] = {
     "sample": ("candidates", "clips"),
@@ -64,19 +65,24 @@ def build(run: Run, base: Path, out: Path) -> dict[str, Any]:
     blueprint = draw_up(run, base, partial(rundir.require_settings, out))
     with rundir.opened(out, blueprint) as layout:
         jobs = outstanding(blueprint, layout, out)
-        write_failures(
-            shards.part(out, "failures", 0, "plan"), list(blueprint.failures), blueprint.facts
-        )
+        _write_plan_failures(blueprint, out)
         setup = Setup(run, base, out, blueprint.facts, blueprint.texts)
         with _progress(blueprint, jobs, out) as progress:
             with running(ShardWorker, setup, jobs, run.engine) as events:
                 lost = _watch(events, progress, out)
             interruption.check()
             if shards.parts(out, "scores"):
-                write_pairs(out, blueprint.document)
+                write_pairs(out, blueprint.document, find_rule(run.pairing.rule))
             summary = write_summary(out, blueprint.document, len(layout), lost)
             progress.ended(summary)
         return summary
+
+
+def _write_plan_failures(blueprint: Blueprint, out: Path) -> None:
+    """Write down which recordings the corpus had to leave out."""
+    path = shards.part(out, "failures", 0, PLAN)
+    made = write_failures(path, list(blueprint.failures), blueprint.facts)
+    note_parts(out, {name_of(path): made})
 
 
 def _progress(blueprint: Blueprint, jobs: Sequence[Sequence[ShardTask]], out: Path) -> Progress:
@@ -89,7 +95,7 @@ def _progress(blueprint: Blueprint, jobs: Sequence[Sequence[ShardTask]], out: Pa
     failures: Counter[str] = Counter()
     for reasons in failures_by_reason(out).values():
         failures.update(reasons)
-    so_far = YieldSoFar(out, blueprint.document)
+    so_far = YieldSoFar(out, blueprint.document, find_rule(blueprint.run.pairing.rule))
     return Progress(out, clips, done, failures, so_far, blueprint.run.engine.device)
 
 
@@ -154,7 +160,7 @@ def _watch(events: Iterable[Event], progress: Progress, out: Path) -> list[Lost]
         elif isinstance(event, Wrote):
             wrote[key] = event
         elif isinstance(event, Finished):
-            note(out, event, ticks.pop(key, []), wrote.pop(key, None))
+            _note(out, event, ticks.pop(key, []), wrote.pop(key, None))
         elif isinstance(event, Restarted):
             ticks.pop(key, None)
         elif isinstance(event, Notice):
@@ -163,3 +169,12 @@ def _watch(events: Iterable[Event], progress: Progress, out: Path) -> list[Lost]
         elif isinstance(event, Lost):
             lost.append(event)
     return lost
+
+
+def _note(out: Path, finished: Finished, ticks: Sequence[Tick], wrote: Wrote | None) -> None:
+    """Write down what a task took and made."""
+    took = sum(tick.seconds for tick in ticks), sum(tick.audio_seconds for tick in ticks)
+    if wrote is None:
+        note(out, finished.stage, finished.shard, took)
+    else:
+        note(out, finished.stage, finished.shard, took, wrote.parts, wrote.extends)

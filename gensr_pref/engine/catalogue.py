@@ -10,6 +10,7 @@ from gensr_pref import plugins
 from gensr_pref.errors import InputError, MissingWeightsError
 from gensr_pref.metrics.base import MetricSpec, Score
 
+_CARD_CHARACTERS = 20_000  # of a card that are looked at; its first lines name the licence
 CODEBOOKS = "tokenizer.codebook"  # in a checkpoint, and fixed
 
 
@@ -93,7 +94,8 @@ def _licence(generator: Any) -> str:
     card = _beside(generator, "README.md")
     if card is None:
         return "-"
-    head = card.read_text(encoding="utf-8").split("---")[1:2]
+    with card.open(encoding="utf-8", errors="replace") as text:
+        head = text.read(_CARD_CHARACTERS).split("---")[1:2]
     lines = [line for part in head for line in part.splitlines() if line.startswith("license:")]
     return lines[0].removeprefix("license:").strip() if lines else "-"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -132,17 +132,39 @@ def _with_earlier(out: Path, uses: Sequence[GeneratorUse]) -> list[GeneratorUse]
     """What an earlier evaluation in the same folder asked for, then what is new.
 
     What is not asked for any more stays, and in its place, so that nothing is written anew.
+
+    Raises:
+        ConfigError: what is not asked for now would run code that is no part of this package.
     """
     if not (out / "run.yaml").exists():
         return list(uses)
     there = rundir.document(out)["generators"]
-    whole = {one["name"]: config.parse(one, GeneratorUse, "run.yaml") for one in there}
+    earlier = [config.parse(one, GeneratorUse, "run.yaml") for one in there]
+    whole = {str(use.name): use for use in earlier}
+    asked = [(use.use, use.options) for use in uses]
+    for label in whole.keys() - {str(use.name) for use in uses}:
+        if (whole[label].use, whole[label].options) not in asked:
+            _require_own_kind(out, label, whole[label])
     for use in uses:
         label = str(use.name)
         before = whole[label].candidates if label in whole else 0
         most = max(use.candidates, before)
         whole[label] = use.model_copy(update={"candidates": most})
     return list(whole.values())
+
+
+def _require_own_kind(out: Path, label: str, use: GeneratorUse) -> None:
+    """Refuse a generator of an earlier evaluation that this call does not name, if it is code.
+
+    What lies in a folder may be a stranger's: `command` runs programs, a class anything.
+    """
+    if use.use not in plugins.built_in("generator") - {"command"} or plugins.names_code(
+        use.options
+    ):
+        raise ConfigError(
+            f"{out}: an earlier evaluation had {label!r} ({use.use}), which is code that is not "
+            "run because a folder names it. Name it again, or choose another --out"
+        )
 
 
 def _knows_clips(use: GeneratorUse) -> bool:
@@ -161,14 +183,14 @@ def _panel(wanted: Evaluation, held: HeldOut, home: Path) -> tuple[list[MetricUs
     if wanted.panel is not None:
         uses = list(wanted.panel)
     elif document is not None:
-        uses = uses_in(document)
+        uses = uses_in(document, held.own)
     else:
         columns = getattr(held.corpus.source, "columns", None)
         uses = asked_for(None, [], clean, texts=columns is not None and columns.text is not None)
     votes, places = votes_of_training(trained(use, home) for use in wanted.generators)
     told = f"the pairs of {', '.join(places)}" if votes else ""
     if not votes and document is not None:
-        votes, told = votes_in(document, home), "the run of the clips"
+        votes, told = votes_in(document, home, held.own), "the run of the clips"
     uses = with_votes(uses, votes, home)
     for name in wanted.hold_out or ():
         uses = _held_out(uses, name, home)
@@ -207,7 +229,7 @@ def _require_no_clean(uses: Sequence[MetricUse], home: Path) -> None:
 
 def _found(wanted: Evaluation, run: Run, home: Path, out: Path) -> dict[str, Any]:
     """What ``evaluation.json`` holds."""
-    measured, counts = measured_in(out, run.generators)
+    measured, missing = measured_in(out, run.generators)
     policies: dict[str, list[int]] = defaultdict(list)
     for place, label in enumerate(measured.labels):
         policies[policy_of(label)].append(place)
@@ -222,7 +244,12 @@ def _found(wanted: Evaluation, run: Run, home: Path, out: Path) -> dict[str, Any
         labels = [measured.labels[place] for place in ordered[name]]
         one["role"] = roles[name]
         one["members"] = labels
-        one |= {key: _summed(of, labels) for key, of in counts.items()}
+        one["failures"] = _summed(missing.failures[label] for label in labels)
+        scores = {score for label in labels for score in missing.nulls[label]}
+        one["nulls"] = {
+            score: _summed(missing.nulls[label][score] for label in labels)
+            for score in sorted(scores)
+        }
     found = {
         "name": run.name,
         "base": base,
@@ -251,10 +278,10 @@ def _role(name: str, base: str, controls: Sequence[str]) -> str:
     return "control" if name == PLACEBO or name in controls else "policy"
 
 
-def _summed(of: Mapping[str, Counter[str]], labels: Sequence[str]) -> dict[str, int]:
+def _summed(counts: Iterable[Counter[str]]) -> dict[str, int]:
     whole: Counter[str] = Counter()
-    for label in labels:
-        whole.update(of.get(label, {}))
+    for one in counts:
+        whole.update(one)
     return dict(sorted(whole.items()))
 
 

@@ -193,13 +193,22 @@ def _wins(found: Told) -> str:
 def _losses(found: Told) -> list[str]:
     """What failed, and which clips therefore left the comparison."""
     lines = [
-        f"{name}: {count} {what}" for name, one in found["policies"].items()
-        for what, count in [*one["failures"].items(), *one["nulls"].items()]
-    ]  # fmt: skip
+        f"{name}: {count} {what}"
+        for name, one in found["policies"].items()
+        for what, count in _counts(one)
+    ]
     out = [f"{one['score']} {one['left_out']}" for one in found["scores"] if one["left_out"]]
     if out:
         lines.append(f"Clips left out for all, as a policy has no score there: {', '.join(out)}")
     return ["\n".join(lines)] if lines else []
+
+
+def _counts(policy: Told) -> Iterator[tuple[str, int]]:
+    """What is missing of a policy, and how often."""
+    yield from policy["failures"].items()
+    for score, reasons in policy["nulls"].items():
+        for reason, count in reasons.items():
+            yield f"{score}: {reason}", count
 
 
 def markdown(found: Told) -> str:

@@ -17,13 +17,14 @@ import pyarrow.compute as pc
 from gensr_pref import shards
 from gensr_pref.audit.base import Array, Judged, Mask, Pairs, Rows
 from gensr_pref.config import Pairing, parse
-from gensr_pref.engine import rundir
 from gensr_pref.engine.blueprint import votes_of
 from gensr_pref.engine.pair import votes_for
 from gensr_pref.errors import InputError
+from gensr_pref.identity import noisy_id
 from gensr_pref.pairing.base import Vote, keeps_bounds, oriented
 from gensr_pref.pairing.columns import Columns, columns, matrix
 from gensr_pref.pairing.votes import cast_votes
+from gensr_pref.rundir.contents import Contents, check
 from gensr_pref.schema import column
 
 _ABOUT = ("speaker", "language", "split", "source", "degradation")
@@ -34,7 +35,7 @@ class Evidence:
     """The tables of a run as arrays.
 
     Attributes:
-        out: the run directory.
+        contents: the parts of the run directory.
         document: what ``run.yaml`` holds.
         pairing: its pairing section.
         clips: the clips table without audio.
@@ -46,7 +47,7 @@ class Evidence:
         judged: the scored candidates, for the statistics.
     """
 
-    out: Path
+    contents: Contents
     document: dict[str, Any]
     pairing: Pairing
     clips: pa.Table
@@ -56,6 +57,11 @@ class Evidence:
     columns: Columns
     order: Rows
     judged: Judged
+
+    @property
+    def out(self) -> Path:
+        """The run directory."""
+        return self.contents.out
 
     @cached_property
     def ids(self) -> pa.Array:
@@ -103,12 +109,14 @@ def evidence(out: Path) -> Evidence:
 
     Raises:
         InputError: not a run directory, or one without scores or pairs yet.
+        PartsError: its parts do not belong together.
         StorageError: a table cannot be read.
     """
-    document = rundir.document(out)
-    if not shards.parts(out, "scores"):
+    contents = check(out)
+    document = contents.document
+    if not contents.parts["scores"]:
         raise InputError(f"{out}: nothing is scored yet. The same build goes on where it stopped")
-    if not shards.parts(out, "pairs"):
+    if not contents.parts["pairs"]:
         raise InputError(f"{out}: has no pairs yet. Run: gensr-pref pair {out}")
     pairing = parse(document["pairing"], Pairing, "pairing")
     votes = panel_votes(document, pairing)
@@ -120,7 +128,9 @@ def evidence(out: Path) -> Evidence:
     pairs = shards.read_all(out, "pairs", ["clip_id", "chosen_id", "rejected_id"])
     found = columns(scores, candidates, votes)
     order, judged = _judged(found, clips, pairing)
-    return Evidence(out, document, pairing, clips, scores, candidates, pairs, found, order, judged)
+    return Evidence(
+        contents, document, pairing, clips, scores, candidates, pairs, found, order, judged
+    )
 
 
 def panel_votes(document: dict[str, Any], pairing: Pairing) -> list[Vote]:
@@ -137,7 +147,7 @@ def panel_votes(document: dict[str, Any], pairing: Pairing) -> list[Vote]:
 def noisy_and_candidates(found: Evidence) -> tuple[Array, Rows, Mask]:
     """[K, M] raw scores, [K] clip, [K] whether noisy, of the whole scores table."""
     names = [vote.score for vote in found.columns.votes]
-    noisy = pc.ends_with(found.scores.column("candidate_id"), "/noisy/0")
+    noisy = pc.ends_with(found.scores.column("candidate_id"), noisy_id(""))
     clip = _places(found.scores, "clip_id", found.clips.column("clip_id"))
     known = clip >= 0
     is_noisy = noisy.to_numpy()

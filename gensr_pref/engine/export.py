@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import yaml
 
-from gensr_pref import files, plugins, shards
-from gensr_pref.engine import catalogue, rundir
+from gensr_pref import files, shards
+from gensr_pref.engine import rundir
 from gensr_pref.engine.audit import audit
 from gensr_pref.errors import InputError, StorageError, UnwrittenError
 from gensr_pref.export import dataset, licences, published, trl
@@ -58,8 +58,9 @@ def export(
     The whole audit is made where it is not there or older than the pairs or the listeners' answers.
 
     Returns:
-        ``out``, ``form``, ``tables`` (config, split, rows, files, bytes), ``licences``, and
-        ``non_commercial``: what forbids commercial use.
+        ``out``, ``form``, ``tables`` (config, split, rows, files, bytes), ``licences``,
+        ``non_commercial``: what forbids commercial use, and ``unrecorded``: the generators of whose
+        licence ``run.yaml`` does not tell.
 
     Raises:
         InputError: not a run directory; nothing to export; `out` holds something else, cannot be
@@ -122,7 +123,7 @@ def _written(
         run=told,
         audit=reported,
         summary=summary,
-        parts=licences.parts(document, _licences(run, document)),
+        parts=licences.parts(document),
         tables=made.tables,
         languages=_languages(run),
         form=wanted.form,
@@ -245,19 +246,6 @@ def _languages(run: Path) -> list[str]:
     return sorted(one for one in found if one and one.isalpha() and len(one) in _LANGUAGE_CODE)
 
 
-def _licences(run: Path, document: dict[str, Any]) -> dict[str, str]:
-    """The licence of each generator's weights, by label, where it can be had here."""
-    labels = [one["name"] for one in document["provenance"]["generators"]]
-    known = {}
-    for use, label in zip(document.get("generators", ()), labels, strict=False):
-        try:
-            found = plugins.create("generator", use["use"], use["options"], label, run)
-        except InputError:  # a plugin or checkpoint that is not on this machine
-            continue
-        known[label] = catalogue.licence_of(found)
-    return {label: licence for label, licence in known.items() if licence != "-"}
-
-
 def _told(out: Path, wanted: dataset.Wanted, facts: Facts) -> dict[str, Any]:
     rows = [
         {
@@ -276,4 +264,5 @@ def _told(out: Path, wanted: dataset.Wanted, facts: Facts) -> dict[str, Any]:
         "tables": rows,
         "licences": licences.hub_licences(facts.parts),
         "non_commercial": [one.name for one in facts.parts if one.is_non_commercial],
+        "unrecorded": [one.name for one in facts.parts if one.licence == licences.UNRECORDED],
     }

@@ -29,6 +29,11 @@ def _licences(found: dict[str, Any]) -> str:
         told += f"; NOT for commercial use, because of {', '.join(barred)}"
     if "unknown" in found["licences"]:
         told += ". Name the recordings under `credits` in the run file and build again"
+    if found.get("unrecorded"):
+        told += (
+            f". Not recorded is the licence of {', '.join(found['unrecorded'])}, as the run was "
+            "built by an earlier version: state it in the card, or build again into a new --out"
+        )
     return told
 
 

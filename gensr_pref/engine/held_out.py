@@ -47,11 +47,14 @@ class HeldOut:
         corpus: what they are made from, as the corpus section of a run file.
         document: the run file or ``run.yaml`` of the run that they are of, if any.
         told: where they come from, in words.
+        own: whether `document` is a run file that the user named, whose plugins may be loaded; what
+            a build wrote is not, as it may be a stranger's.
     """
 
     corpus: Corpus
     document: dict[str, Any] | None = None
     told: str = ""
+    own: bool = False
 
     @property
     def seed(self) -> int:
@@ -94,7 +97,7 @@ def _of_run_file(path: Path, home: Path) -> HeldOut:
     if not isinstance(data.get("corpus"), dict):
         raise ConfigError(f"clips: {path} has no corpus section")
     corpus = _corpus(_moved(data["corpus"], path.resolve().parent, home))
-    return HeldOut(corpus, data, f"the corpus of {path}")
+    return HeldOut(corpus, data, f"the corpus of {path}", own="provenance" not in data)
 
 
 def _moved(corpus: dict[str, Any], folder: Path, home: Path) -> dict[str, Any]:

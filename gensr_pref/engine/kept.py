@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from gensr_pref import shards
-from gensr_pref.engine import facts
-from gensr_pref.engine.facts import Facts
-from gensr_pref.engine.sampling import NOTHING_DRAWN, Drawn
+from gensr_pref.engine.sampling import NOTHING_DRAWN, Drawn, index_of
 from gensr_pref.engine.work import Row
 from gensr_pref.errors import CorruptPartError
-from gensr_pref.identity import is_noisy
+from gensr_pref.identity import is_noisy, split_candidate_id
 from gensr_pref.metrics.membership import Member
 from gensr_pref.metrics.results import CandidateScores
+from gensr_pref.rundir import facts
+from gensr_pref.rundir.facts import Facts
 from gensr_pref.schema import Failure, Reason
 
 
@@ -122,7 +122,7 @@ def _labels(there: Facts, wanted: Facts) -> set[str]:
 
 
 def _label(candidate_id: str) -> str:
-    return candidate_id.rsplit("/", 2)[1]
+    return split_candidate_id(candidate_id)[1]
 
 
 def _rows(path: Path) -> list[Row]:
@@ -137,7 +137,7 @@ def _rows(path: Path) -> list[Row]:
 def _within(rows: Sequence[Row], failures: Sequence[Failure], count: int) -> Drawn:
     """What is there of the first so many candidates, each once."""
     known = {row["index"] for row in rows}
-    failed = {int((one.candidate_id or "").rpartition("/")[2]): one for one in failures}
+    failed = {index_of(one): one for one in failures}
     return Drawn(
         tuple(row for row in rows if row["index"] < count),
         tuple(one for index, one in sorted(failed.items()) if index < count and index not in known),
@@ -149,21 +149,15 @@ def _failures(out: Path, shard: int, stage: str, wanted: Facts) -> list[Failure]
     path = shards.part(out, "failures", shard, stage)
     if not facts.same_clips(shards.facts_if_any(path), wanted):
         return []
-    return [
-        Failure(
-            row["stage"], row["clip_id"], Reason(row["reason"]), row["detail"], row["candidate_id"]
-        )
-        for row in _rows(path)
-    ]
+    return [Failure(**{**row, "reason": Reason(row["reason"])}) for row in _rows(path)]
 
 
 def _details(out: Path, shard: int, wanted: Facts) -> dict[tuple[str, str], str]:
-    """What is told of failures beside their reason, by candidate and score."""
-    told = {}
-    for one in _failures(out, shard, "score", wanted):
-        score, _, detail = one.detail.partition(": ")
-        told[one.candidate_id or "", score] = detail
-    return told
+    """Return the details of failures by candidate and score."""
+    return {
+        (one.candidate_id or "", one.score or ""): one.detail
+        for one in _failures(out, shard, "score", wanted)
+    }
 
 
 def _result(

@@ -14,8 +14,8 @@ from gensr_pref import shards
 from gensr_pref.corpus.clips import ClipSpec
 from gensr_pref.errors import RunMismatchError
 from gensr_pref.identity import digest
+from gensr_pref.rundir.layout import LAYOUT, clip_ids
 
-LAYOUT = "shards.jsonl"  # of a run directory
 Layout = tuple[tuple[ClipSpec, ...], ...]
 _NAMED = 3
 
@@ -45,13 +45,6 @@ def record(out: Path, layout: Layout) -> None:
     if names != clip_ids(out):
         lines = [json.dumps({"shard": k, "clips": one}) + "\n" for k, one in enumerate(names)]
         shards.write_text(out / LAYOUT, "".join(lines))
-
-
-def clip_ids(out: Path) -> list[list[str]]:
-    """The clips of every shard of a run directory; nothing where that is not known."""
-    lines = shards.read_json_lines(out / LAYOUT)
-    whole = all(line.get("shard") == place for place, line in enumerate(lines))
-    return [line["clips"] for line in lines] if whole else []
 
 
 def texts_of(clips: Sequence[ClipSpec], only: set[str] | None = None) -> tuple[str, ...]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,22 +15,35 @@ from gensr_pref.audit.policies import Array, Measured
 from gensr_pref.config import GeneratorUse
 from gensr_pref.engine import rundir
 from gensr_pref.engine.blueprint import votes_of
-from gensr_pref.engine.sampling import twin_of
-from gensr_pref.identity import is_noisy
+from gensr_pref.identity import is_noisy, split_candidate_id
 from gensr_pref.schema import column
 
-Counts = dict[str, dict[str, Counter[str]]]
+Counts = dict[str, Counter[str]]
+Nulls = dict[str, dict[str, Counter[str]]]
 
 
-def measured_in(out: Path, uses: Sequence[GeneratorUse]) -> tuple[Measured, Counts]:
+@dataclass(frozen=True)
+class Missing:
+    """What is missing in an evaluation's tables.
+
+    Attributes:
+        failures: by generator, how many candidates failed for each reason.
+        nulls: by generator and score, how many are null for each reason.
+    """
+
+    failures: Counts
+    nulls: Nulls
+
+
+def measured_in(out: Path, uses: Sequence[GeneratorUse]) -> tuple[Measured, Missing]:
     """The scores of some generators of a run directory.
 
     Args:
         uses: those, each with its label.
 
     Returns:
-        The scores; and per generator ``failures``, what failed by reason, and ``nulls``, which
-        score is null by reason.
+        The scores, and what is missing in them. A candidate with the samples of an earlier one
+        is not missing: it has that one's scores.
 
     Raises:
         StorageError: there are no scores yet, or they cannot be read.
@@ -41,15 +56,15 @@ def measured_in(out: Path, uses: Sequence[GeneratorUse]) -> tuple[Measured, Coun
     samples = [use.candidates for use in uses]
     value = np.full((len(labels), len(number), max(samples), len(names)), np.nan)
     noisy = np.full((len(number), len(names)), np.nan)
-    for name, row in _scores(out, names):
-        clip, label, index = name.rsplit("/", 2)
+    scores = _scores(out, names)
+    for name, row in scores.items():
+        clip, label, index = split_candidate_id(name)
         if clip not in number:
             continue
         if is_noisy(name):
             noisy[number[clip]] = row
-        elif label in labels and int(index) < samples[labels[label]]:
-            value[labels[label], number[clip], int(index)] = row
-    counts = _failures(out, value, number, labels)
+        elif label in labels and index < samples[labels[label]]:
+            value[labels[label], number[clip], index] = row
     found = Measured(
         value,
         samples,
@@ -61,33 +76,45 @@ def measured_in(out: Path, uses: Sequence[GeneratorUse]) -> tuple[Measured, Coun
         np.array([vote.ties for vote in votes]),
         column(clips, "speaker"),
     )
-    return found, counts
+    return found, _missing(out, found, number, scores)
 
 
-def _scores(out: Path, names: Sequence[str]) -> list[tuple[str, Array]]:
-    """Candidate ids, each with its scores; NaN where null."""
+def _scores(out: Path, names: Sequence[str]) -> dict[str, Array]:
+    """Scores by candidate id; NaN where null."""
     table = shards.read_all(out, "scores", ["candidate_id", *names])
     values = np.stack([np.asarray(column(table, name), dtype=float) for name in names], axis=1)
-    return list(zip(column(table, "candidate_id"), values, strict=True))
+    return dict(zip(column(table, "candidate_id"), values, strict=True))
 
 
-def _failures(
-    out: Path, value: Array, number: Mapping[str, int], labels: Mapping[str, int]
-) -> Counts:
-    """Count failures; a double of an earlier sample is none, and gets that one's scores."""
-    failed: dict[str, Counter[str]] = defaultdict(Counter)
-    nulls: dict[str, Counter[str]] = defaultdict(Counter)
-    rows = [row for path in shards.parts(out, "failures") for row in shards.read(path).to_pylist()]
-    for row in rows:
-        clip, label, index = (row["candidate_id"] or "//").rsplit("/", 2)
-        if label not in labels or clip not in number:
+def _missing(
+    out: Path, measured: Measured, number: Mapping[str, int], scores: Mapping[str, Array]
+) -> Missing:
+    """Count what is missing, and give every duplicate the scores of the candidate it repeats.
+
+    Args:
+        measured: its `value` is filled in where a candidate is a duplicate.
+        number: position of each clip in it.
+        scores: by candidate id.
+    """
+    position = {label: place for place, label in enumerate(measured.labels)}
+    missing = Missing(defaultdict(Counter), defaultdict(lambda: defaultdict(Counter)))
+    for row in _failures(out):
+        clip, label, index = split_candidate_id(row["candidate_id"])
+        if label not in position or clip not in number:
             continue
-        of_clip = value[labels[label], number[clip]]
-        twin = twin_of(row)
-        if twin is not None and int(index) < len(of_clip):
-            of_clip[int(index)] = of_clip[twin]
-        elif row["stage"] == "candidates":
-            failed[label][row["reason"]] += 1
+        if index >= measured.samples[position[label]]:
+            continue
+        earlier = scores.get(row["duplicate_of"])
+        if row["stage"] == "scores":
+            missing.nulls[label][row["score"]][row["reason"]] += 1
+        elif earlier is not None:
+            measured.value[position[label], number[clip], index] = earlier
         else:
-            nulls[label][f"{row['detail'].partition(': ')[0]}: {row['reason']}"] += 1
-    return {"failures": failed, "nulls": nulls}
+            missing.failures[label][row["reason"]] += 1
+    return missing
+
+
+def _failures(out: Path) -> list[dict[str, Any]]:
+    """Rows of the failures table that are about a candidate."""
+    rows = [row for path in shards.parts(out, "failures") for row in shards.read(path).to_pylist()]
+    return [row for row in rows if row["candidate_id"] is not None]

@@ -8,13 +8,17 @@ from typing import Any
 
 from gensr_pref import shards
 from gensr_pref.config import Pairing, override, parse, resolved
-from gensr_pref.engine import ledger, rundir
-from gensr_pref.engine.blueprint import find_rule, votes_of
+from gensr_pref.engine import rundir
+from gensr_pref.engine.blueprint import built_in_rule, find_rule, votes_of
 from gensr_pref.engine.summary import write_summary
-from gensr_pref.pairing.base import Stop, Vote, wants_clean
+from gensr_pref.errors import InputError
+from gensr_pref.pairing.base import PairRule, Stop, Vote, wants_clean
 from gensr_pref.pairing.columns import Columns, columns, with_clean
 from gensr_pref.pairing.pairs import cast_votes, paired, table
 from gensr_pref.pairing.votes import without_idle
+from gensr_pref.rundir import ledger
+from gensr_pref.rundir.contents import MADE_BEFORE_PAIRS, SCORES, check
+from gensr_pref.rundir.document import facts_of
 
 
 def pair(out: Path, overrides: list[str]) -> dict[str, Any]:
@@ -27,24 +31,55 @@ def pair(out: Path, overrides: list[str]) -> dict[str, Any]:
         What ``summary.json`` holds.
 
     Raises:
-        InputError: not a run directory, or a setting that is not allowed.
+        InputError: not a run directory, a setting that is not allowed, or a rule of someone's own
+            that no override names.
     """
     rundir.document(out)  # before the lock, which would make a directory of a wrong name
     with rundir.locked(out):
         document = rundir.document(out)
         document["pairing"] = _changed(document, overrides)
-        write_pairs(out, document)
+        write_pairs(out, document, rule_of(out, document, overrides))
         rundir.record(out, document)
         return write_summary(out, document)
 
 
-def write_pairs(out: Path, document: dict[str, Any]) -> None:
+def rule_of(out: Path, document: dict[str, Any], overrides: Sequence[str]) -> PairRule:
+    """The rule of a run's pairs, loaded only where it is one of this package or the user names it.
+
+    Args:
+        document: what ``run.yaml`` holds, its pairing section under the overrides.
+        overrides: ``key=value`` as `pair` takes them.
+
+    Raises:
+        InputError: only ``run.yaml`` names it, and it is none of this package; or it cannot be had.
+    """
+    name = document["pairing"]["rule"]
+    if names_rule(overrides):
+        return find_rule(name)
+    rule = built_in_rule(name)
+    if rule is None:
+        raise InputError(
+            f"{out}: its run.yaml names the rule {name!r}, which is not part of this package. Code "
+            f"that a run directory names is not run. If it is yours, say so: rule={name}"
+        )
+    return rule
+
+
+def names_rule(overrides: Sequence[str]) -> bool:
+    """Whether the user's own settings of the pairing section name the rule."""
+    return any(one.removeprefix("pairing.").partition("=")[0] == "rule" for one in overrides)
+
+
+def write_pairs(out: Path, document: dict[str, Any], rule: PairRule) -> None:
     """Write the pairs table as one part, so that it changes all at once.
 
     Its metadata counts, by reason, the clips that have no pair (``stops``).
+
+    Args:
+        rule: of the pairing section of `document`, loaded.
     """
+    contents = check(out, MADE_BEFORE_PAIRS)
     pairing = parse(document["pairing"], Pairing, "pairing")
-    rule = find_rule(pairing.rule)
     found = candidates(out, votes_for(document))
     if wants_clean(rule):
         found = with_clean(found, clips_with_clean(out))
@@ -53,9 +88,12 @@ def write_pairs(out: Path, document: dict[str, Any]) -> None:
     unscored = ledger.Stamps(out).rows("clips") - len(found.clip_ids)
     if unscored > 0:
         stops[str(Stop.NO_CANDIDATE)] = unscored
-    facts = {**document["provenance"], "run": document["name"], "pairing": document["pairing"]}
-    pairs = table(found, made, pairing.rule)
-    shards.write_table(shards.part(out, "pairs", 0), pairs, {**facts, "stops": stops})
+    facts = {**facts_of(document), "pairing": document["pairing"], "stops": stops}
+    path = shards.part(out, "pairs", 0)
+    written = shards.write_table(
+        path, table(found, made, pairing.rule), {**facts, SCORES: contents.digest("scores")}
+    )
+    ledger.note_parts(out, {ledger.name_of(path): written})
 
 
 def candidates(out: Path, votes: Sequence[Vote]) -> Columns:

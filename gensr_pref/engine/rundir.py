@@ -8,15 +8,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, get_args
 
-import yaml
-
 from gensr_pref import files, shards
-from gensr_pref.engine import facts
-from gensr_pref.engine.blueprint import Blueprint, identity
-from gensr_pref.engine.layout import Layout, clip_ids, laid_out, texts_digest, texts_of
+from gensr_pref.engine.blueprint import Blueprint
+from gensr_pref.engine.layout import Layout, laid_out, texts_digest, texts_of
 from gensr_pref.engine.layout import record as record_layout
 from gensr_pref.errors import RunMismatchError
+from gensr_pref.rundir import facts
+from gensr_pref.rundir.document import document, identity, record, version_of
+from gensr_pref.rundir.layout import clip_ids
+from gensr_pref.schema import SCHEMA_VERSION
 
+__all__ = ["document", "locked", "opened", "record", "require_settings"]
 _TABLES = get_args(shards.Table)
 _SHOWN = 12
 
@@ -60,27 +62,15 @@ def locked(out: Path) -> Iterator[None]:
         yield
 
 
-def document(out: Path) -> dict[str, Any]:
-    """What ``run.yaml`` holds.
-
-    Raises:
-        RunMismatchError: there is none, or it is not one that a build wrote.
-    """
-    try:
-        found = yaml.safe_load(shards.read_text(out / "run.yaml"))
-        identity(found)
-    except (OSError, ValueError, yaml.YAMLError, TypeError, KeyError) as error:
+def _require_version(out: Path, there: dict[str, Any]) -> None:
+    """Refuse to add to tables of an earlier version: their rows lack columns that new ones have."""
+    if version_of(there) != SCHEMA_VERSION:
         raise RunMismatchError(
-            f"{out}: is not a run directory (its run.yaml is missing or damaged). Give the folder "
-            "that a build was told as --out"
-        ) from error
-    return dict(found)
-
-
-def record(out: Path, found: dict[str, Any]) -> None:
-    """Write ``run.yaml``."""
-    text = yaml.safe_dump(found, sort_keys=False, allow_unicode=True, width=100)
-    shards.write_text(out / "run.yaml", text)
+            f"{out}: its tables are of version {version_of(there)}, made by gensr_pref "
+            f"{there['provenance']['gensr_pref']}; this one writes version {SCHEMA_VERSION}. They "
+            "can still be read (audit, pair, export, train, status), but not continued. Build into "
+            "another folder, or continue with the gensr_pref that made them"
+        )
 
 
 def require_settings(out: Path, wanted: dict[str, Any]) -> None:
@@ -97,6 +87,7 @@ def require_settings(out: Path, wanted: dict[str, Any]) -> None:
     if not shards.exists(out / "run.yaml"):
         return
     there = document(out)
+    _require_version(out, there)
     limit, placed = wanted["corpus"]["limit"], sum(map(len, clip_ids(out)))
     shrinks = limit is not None and limit < placed
     if shrinks or not facts.is_contained(there["provenance"], wanted["provenance"]):
@@ -105,6 +96,7 @@ def require_settings(out: Path, wanted: dict[str, Any]) -> None:
 
 def _require_growth(out: Path, there: dict[str, Any], blueprint: Blueprint) -> None:
     """Refuse a run that is not the one that is there, with candidates, metrics or clips added."""
+    _require_version(out, there)
     old, new = there["provenance"], blueprint.document["provenance"]
     placed = {name for names in clip_ids(out) for name in names}
     said = texts_digest(texts_of(blueprint.clips, placed or None))  # lost: that it has not grown

@@ -16,7 +16,7 @@ from gensr_pref.audio import Sound
 from gensr_pref.engine.limits import OutOfTime, time_limit
 from gensr_pref.errors import Unusable
 from gensr_pref.generators.base import LENGTH_TOLERANCE_S, Candidate, Origin
-from gensr_pref.identity import candidate_id
+from gensr_pref.identity import candidate_id, split_candidate_id
 from gensr_pref.schema import Failure, Reason
 from gensr_pref.threads import one_thread
 
@@ -60,7 +60,7 @@ class Drawn:
     @property
     def indices(self) -> set[int]:
         """Of what is there."""
-        return {row["index"] for row in self.rows} | {_index(one) for one in self.failures}
+        return {row["index"] for row in self.rows} | {index_of(one) for one in self.failures}
 
 
 NOTHING_DRAWN = Drawn()
@@ -88,19 +88,23 @@ def sample_clip(
     indices = list(range(asked.candidates)) if named else lacking
     seeds = [asked.seed(seed, clip.clip_id, index) for index in indices]
     rows, failures = list(drawn.rows), list(drawn.failures)
-    first = {row["audio"]["bytes"]: row["index"] for row in rows}
+    first: dict[bytes, str] = {row["audio"]["bytes"]: row["candidate_id"] for row in rows}
     answers = _in_time(clip, noisy, asked, seeds)
     for index, own, answer in zip(indices, seeds, answers, strict=True):
         if index not in lacking:
             continue
         try:
             row = _row(clip, noisy, asked, index, own, answer)
-            _refuse_duplicate(row, first)
-            rows.append(row)
         except Exception as error:  # not a candidate, or not what one is made of
             failures.append(_failure(clip, asked, index, error))
+            continue
+        earlier = first.setdefault(row["audio"]["bytes"], row["candidate_id"])
+        if earlier == row["candidate_id"]:
+            rows.append(row)
+        else:  # a generator that ignores its seed has only one candidate
+            failures.append(_duplicate(row, earlier))
     return Drawn(
-        tuple(sorted(rows, key=lambda row: row["index"])), tuple(sorted(failures, key=_index))
+        tuple(sorted(rows, key=lambda row: row["index"])), tuple(sorted(failures, key=index_of))
     )
 
 
@@ -108,18 +112,30 @@ def given_up(clip: Origin, asked: Asked, why: Unusable, drawn: Drawn = NOTHING_D
     """What is there of a clip that a generator is not asked about again, the rest failed."""
     lacking = [index for index in range(asked.candidates) if index not in drawn.indices]
     failed = [*drawn.failures, *(_failure(clip, asked, index, why) for index in lacking)]
-    return Drawn(drawn.rows, tuple(sorted(failed, key=_index)))
+    return Drawn(drawn.rows, tuple(sorted(failed, key=index_of)))
 
 
-def _index(failure: Failure) -> int:
-    """Of the candidate that failed."""
-    return int((failure.candidate_id or "").rpartition("/")[2])
+def index_of(failure: Failure) -> int:
+    """Return the index of the candidate that failed."""
+    return split_candidate_id(failure.candidate_id or "")[2]
 
 
 def _failure(clip: Origin, asked: Asked, index: int, error: BaseException) -> Failure:
     fault = as_fault(error)
     name = candidate_id(clip.clip_id, asked.label, index)
     return Failure("candidates", clip.clip_id, fault.reason, fault.detail, name)
+
+
+def _duplicate(row: Row, earlier: str) -> Failure:
+    detail = f"the same samples as candidate {split_candidate_id(earlier)[2]}"
+    return Failure(
+        "candidates",
+        row["clip_id"],
+        Reason.DUPLICATE,
+        detail,
+        candidate_id=row["candidate_id"],
+        duplicate_of=earlier,
+    )
 
 
 def not_reproducible(clip: Origin, noisy: Sound, asked: Asked, seed: Seed) -> str | None:
@@ -284,23 +300,6 @@ def _rate(candidate: Any, generator: Any) -> int:
     if type(rate) is not int or rate <= 0:
         raise Unusable(Reason.WRONG_RATE, f"its rate is {rate!r}, not a whole number of Hz")
     return rate
-
-
-def _refuse_duplicate(row: Row, first: dict[bytes, int]) -> None:
-    """Refuse the audio of an earlier candidate: a generator that ignores its seed has only one."""
-    earlier = first.setdefault(row["audio"]["bytes"], row["index"])
-    if earlier != row["index"]:
-        raise Unusable(Reason.DUPLICATE, f"{_SAME_AS} {earlier}")
-
-
-def twin_of(failure: Row) -> int | None:
-    """The index of the candidate that a failed one is the same as; None where it is no double."""
-    if failure["reason"] != Reason.DUPLICATE:
-        return None
-    return int(failure["detail"].removeprefix(_SAME_AS))
-
-
-_SAME_AS = "the same samples as candidate"
 
 
 def _sampling(told: Any) -> str:

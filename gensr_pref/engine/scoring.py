@@ -166,8 +166,8 @@ def failures_of(clip_id: str, results: Results) -> Iterator[Failure]:
     """A failure for every score that is null."""
     for name, one in results.items():
         for score, reason in one.failures.items():
-            detail = f"{score}: {one.details.get(score, '')}"
-            yield Failure("scores", clip_id, reason, detail, name)
+            detail = one.details.get(score, "")
+            yield Failure("scores", clip_id, reason, detail, candidate_id=name, score=score)
 
 
 def _names(members: Sequence[Member]) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from gensr_pref.audit.base import Array, Rows
 from gensr_pref.audit.learnability import latent_features, learnability, token_features
 from gensr_pref.audit.sound import sound_properties
 from gensr_pref.engine.evidence import SIDES, Evidence
-from gensr_pref.identity import clean_id, is_clean
+from gensr_pref.identity import clean_id, is_clean, split_candidate_id
 
 MOST_PARTS = 40
 SOUND = ("seconds", "level_db", "bandwidth_hz", "silence")
@@ -165,7 +165,7 @@ def _sides(part: Path, wanted: set[str]) -> Iterator[tuple[str, Side]]:
 
 def _clean_sides(found: Evidence, wanted: set[str]) -> Iterator[tuple[str, Side]]:
     """The clean targets that are chosen in pairs of the rule `golden`; they have no features."""
-    clips = [name.removesuffix(clean_id("")) for name in sorted(wanted) if is_clean(name)]
+    clips = [split_candidate_id(name)[0] for name in sorted(wanted) if is_clean(name)]
     value_set = pa.array(clips, pa.string())
     for part in shards.parts(found.out, "clips") if clips else []:
         for batch in shards.batches(part, ["clip_id", "clean"]):

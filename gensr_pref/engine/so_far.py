@@ -7,10 +7,9 @@ from typing import Any
 
 from gensr_pref import shards
 from gensr_pref.config import Pairing, parse
-from gensr_pref.engine.blueprint import find_rule
 from gensr_pref.engine.pair import votes_for
 from gensr_pref.errors import GensrPrefError
-from gensr_pref.pairing.base import wants_clean
+from gensr_pref.pairing.base import PairRule, wants_clean
 from gensr_pref.pairing.columns import columns
 from gensr_pref.pairing.pairs import paired
 from gensr_pref.schema import column
@@ -19,17 +18,22 @@ from gensr_pref.schema import column
 class YieldSoFar:
     """Clips and pairs, counted shard by shard.
 
+    Args:
+        out: the run directory.
+        document: what ``run.yaml`` holds.
+        rule: of its pairing section.
+
     Attributes:
         clips: of the shards that were counted.
         paired: how many of them have a pair.
         pairs: how many there are.
     """
 
-    def __init__(self, out: Path, document: dict[str, Any]) -> None:
+    def __init__(self, out: Path, document: dict[str, Any], rule: PairRule) -> None:
         self._out = out
         self._pairing = parse(document["pairing"], Pairing, "pairing")
         self._votes = votes_for(document)
-        self._rule = find_rule(self._pairing.rule)
+        self._rule = rule
         self.clips = self.paired = self.pairs = 0
 
     def add(self, shard: int) -> None:

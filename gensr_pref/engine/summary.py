@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from gensr_pref import shards
-from gensr_pref.engine import facts, layout, ledger
 from gensr_pref.engine.splits import leak_notices
 from gensr_pref.engine.work import Lost
 from gensr_pref.pairing import golden
+from gensr_pref.rundir import facts, layout, ledger
+from gensr_pref.rundir.document import facts_of
 from gensr_pref.schema import column
 
 NOTICES = "notices.jsonl"  # of a run directory
@@ -72,7 +73,7 @@ def write_summary(
 
 def _finished(out: Path, document: dict[str, Any], stamps: ledger.Stamps) -> int:
     """How many shards have all the scores that the run wants, now that it may have grown."""
-    run = {"run": document["name"], **document["provenance"]}
+    run = facts_of(document)
     wanted = [facts.of_part("scores", run, names) for names in layout.clip_ids(out)]
     return sum(
         stamps.is_whole(shards.part(out, "scores", shard), one["fingerprint"])

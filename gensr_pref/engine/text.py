@@ -23,7 +23,7 @@ def summary(counts: dict[str, Any], found: dict[str, Any]) -> str:
         ("candidates", f"{counts['candidates']}"),
         ("pairs", f"{counts['pairs']} ({_rule(counts['pairing'])})"),
         ("yield", f"{share(counts['yield'])} of the clips have a pair"),
-        ("by luck", f"{share(found['yield']['by_chance'])} if the scores were shuffled"),
+        ("by luck", by_luck(found["yield"])),
     ]
     if counts["without_pair"]:
         rows.append(("no pair", listed_reasons(counts["without_pair"])))
@@ -38,6 +38,13 @@ def summary(counts: dict[str, Any], found: dict[str, Any]) -> str:
         rows.append(("left out", f"{listed} ({stage}; see failures/)"))
     rows += [("note", notice) for notice in counts["notices"]]
     return _columns(rows)
+
+
+def by_luck(told: dict[str, Any]) -> str:
+    """The yield on shuffled scores; why it is not known where the rule was not run."""
+    if told.get("by_chance_reason") == "rule_not_run":
+        return "not known: only rules of this package are run from a run directory"
+    return f"{share(told['by_chance'])} if the scores were shuffled"
 
 
 def status(found: dict[str, Any]) -> str:

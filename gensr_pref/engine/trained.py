@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gensr_pref import config
+from gensr_pref import config, plugins
 from gensr_pref.config import GeneratorUse, MetricUse, Pairing
+from gensr_pref.engine import rundir
 from gensr_pref.engine.blueprint import votes_of
-from gensr_pref.errors import InputError
+from gensr_pref.errors import ConfigError, InputError, RunMismatchError
 from gensr_pref.metrics.panel import Panel
 from gensr_pref.pairing.votes import cast_votes
 
@@ -48,26 +49,50 @@ def trained(use: GeneratorUse, home: Path) -> Trained:
         return Trained()
 
 
-def votes_in(document: dict[str, Any], base: Path) -> set[str]:
+def votes_in(document: dict[str, Any], base: Path, own: bool = False) -> set[str]:
     """The scores that chose the pairs of a run; none where nothing votes (rule `golden`).
 
     Args:
-        document: a run file, or ``run.yaml``.
+        document: a run file, or ``run.yaml``, whose recorded votes count.
         base: the folder that files named in a metric's options are relative to.
+        own: as of `uses_in`.
 
     Raises:
         InputError: it is not what a run file holds, or a metric cannot be had.
     """
-    recorded = document.get("provenance", {}).get("panel")
-    votes = votes_of(recorded or Panel(uses_in(document), base=base).facts()["metrics"])
+    provenance = document.get("provenance")
+    recorded = provenance.get("panel") if isinstance(provenance, dict) else None
+    try:
+        votes = votes_of(recorded or Panel(uses_in(document, own), base=base).facts()["metrics"])
+    except (KeyError, TypeError, AttributeError) as error:
+        raise RunMismatchError("run.yaml: its provenance is not what a build writes") from error
     pairing = config.parse(document.get("pairing", {}), Pairing, "pairing")
     return {vote.score for vote in cast_votes(votes, pairing) if vote.votes}
 
 
-def uses_in(document: dict[str, Any]) -> list[MetricUse]:
-    """The panel section of a run file."""
+def uses_in(document: dict[str, Any], own: bool = False) -> list[MetricUse]:
+    """The panel section of the run, dataset or run file that the clips are of.
+
+    Args:
+        document: a run file, or ``run.yaml``.
+        own: whether it is a run file that the user named, so that it may name any plugin.
+
+    Raises:
+        ConfigError: a metric, or an option of one, names code that is no part of this package. It
+            may be a stranger's, and is not run for being named there.
+    """
     rows = enumerate(document.get("panel") or ())
-    return [config.parse(row, MetricUse, f"panel.{place}") for place, row in rows]
+    uses = [config.parse(row, MetricUse, f"panel.{place}") for place, row in rows]
+    for place, use in enumerate(() if own else uses):
+        known = use.metric in plugins.built_in("metric")
+        if not known or plugins.names_code(use.options):
+            raise ConfigError(
+                f"clips: panel.{place} names {use.metric!r}"
+                f"{f' with {use.options}' if use.options else ''}, which runs code that is no "
+                "part of this package. What the clips come with is not run: if it is yours, name "
+                "it as the panel (--panel, or `panel` of the evaluation file)"
+            )
+    return uses
 
 
 def votes_of_training(found: Iterable[Trained]) -> tuple[set[str], list[str]]:
@@ -76,8 +101,10 @@ def votes_of_training(found: Iterable[Trained]) -> tuple[set[str], list[str]]:
     votes: set[str] = set()
     for place in places:
         try:
-            votes |= votes_in(config.read_yaml(place / "run.yaml"), place)
-        except InputError:  # a dataset without its run's panel
+            document = rundir.document(place)
+            if document["provenance"].get("panel"):  # else a dataset without its run's panel
+                votes |= votes_in(document, place)
+        except InputError:
             continue
     return votes, [str(place) for place in places]
 

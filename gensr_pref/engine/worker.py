@@ -10,7 +10,7 @@ from typing import Any
 
 from gensr_pref import audio, plugins, schema, shards
 from gensr_pref.corpus.clips import ClipMaker, ClipSpec
-from gensr_pref.engine import facts, kept
+from gensr_pref.engine import kept
 from gensr_pref.engine.blueprint import make_generators, origin_of
 from gensr_pref.engine.kept import Sampled
 from gensr_pref.engine.sampling import Asked, given_up, not_reproducible, sample_clip
@@ -20,6 +20,8 @@ from gensr_pref.errors import CorruptPartError, GensrPrefError, InputError, Unus
 from gensr_pref.identity import seed_for
 from gensr_pref.metrics.panel import Panel
 from gensr_pref.metrics.results import CandidateScores
+from gensr_pref.rundir import facts
+from gensr_pref.rundir.ledger import name_of
 from gensr_pref.schema import Failure
 
 Parts = dict[str, shards.Stamp | None]
@@ -156,14 +158,14 @@ class ShardWorker:
         self, table: shards.Table, task: ShardTask, rows: list[Row], form: Any, told: dict[str, Any]
     ) -> Parts:
         path = shards.part(self.setup.out, table, task.shard)
-        return {_name(path): shards.write(path, rows, form, told)}
+        return {name_of(path): shards.write(path, rows, form, told)}
 
     def _write_failures(
         self, task: ShardTask, failures: list[Failure], told: dict[str, Any]
     ) -> Parts:
         """Before the stage's own part, so that a part never stands without its failures."""
         path = shards.part(self.setup.out, "failures", task.shard, task.stage)
-        return {_name(path): write_failures(path, failures, told)}
+        return {name_of(path): write_failures(path, failures, told)}
 
     @property
     def maker(self) -> ClipMaker:
@@ -245,16 +247,7 @@ def write_failures(
 ) -> shards.Stamp | None:
     """Write the failures of one stage of one shard; no file where there are none."""
     if failures:
-        rows = [
-            {
-                "stage": f.stage,
-                "clip_id": f.clip_id,
-                "candidate_id": f.candidate_id,
-                "reason": str(f.reason),
-                "detail": f.detail,
-            }
-            for f in failures
-        ]
+        rows = [{**vars(one), "reason": str(one.reason)} for one in failures]
         return shards.write(path, rows, schema.FAILURES, told)
     shards.remove(path)
     return None
@@ -269,10 +262,6 @@ def scores_of(scored: CandidateScores) -> Row:
 def _rows(clip_id: str, results: dict[str, CandidateScores]) -> Iterator[Row]:
     for name, one in results.items():
         yield {"candidate_id": name, "clip_id": clip_id, **scores_of(one)}
-
-
-def _name(path: Path) -> str:
-    return f"{path.parent.name}/{path.name}"
 
 
 def _audio_seconds(rows: list[Row]) -> float:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 UNKNOWN = "unknown"
+UNRECORDED = "not recorded"  # of a generator, by a run that was built before licences were
 _NON_COMMERCIAL = re.compile(r"\bnc\b|non-?\s?commercial", re.IGNORECASE)
 _COMMERCE = re.compile(r"\bcommercial", re.IGNORECASE)
 # What the Hub takes under `license` (docs/hub/repositories-licenses), as far as it may be that of
@@ -50,14 +51,15 @@ class Part:
         return self.is_non_commercial or _COMMERCE.search(self.notice) is not None
 
 
-def parts(run: dict[str, Any], generators: dict[str, str]) -> list[Part]:
+def parts(run: dict[str, Any]) -> list[Part]:
     """All that went into the dataset, recordings first.
 
     Args:
-        run: what ``run.yaml`` holds.
-        generators: the licence of each generator's weights, where it is known.
+        run: what ``run.yaml`` holds. The licences of the generators are those that the build
+            recorded: nothing that it names is made here to ask it.
     """
     provenance = run["provenance"]
+    generators = provenance.get("licences")
     recordings = [Part(c["of"], c["name"], c["licence"]) for c in run.get("credits") or ()]
     kinds = {part.kind for part in recordings}
     if "speech" not in kinds:
@@ -65,7 +67,7 @@ def parts(run: dict[str, Any], generators: dict[str, str]) -> list[Part]:
     if "noise" not in kinds and _uses_noise(run):
         recordings.append(Part("noise", "the noise", UNKNOWN))
     models = [
-        Part("generator", one["name"], generators.get(one["name"]) or UNKNOWN)
+        Part("generator", one["name"], _recorded(generators, one["name"]))
         for one in provenance["generators"]
     ]
     panel = [
@@ -73,6 +75,14 @@ def parts(run: dict[str, Any], generators: dict[str, str]) -> list[Part]:
         for m in provenance["panel"]
     ]
     return [*recordings, *models, *panel]
+
+
+def _recorded(licences: dict[str, Any] | None, label: str) -> str:
+    """What the build recorded of a generator's licence; ``-`` where it had nothing to tell."""
+    if not isinstance(licences, dict) or label not in licences:
+        return UNRECORDED
+    told = licences[label]
+    return told if isinstance(told, str) and told not in ("", "-") else UNKNOWN
 
 
 def hub_licences(found: Sequence[Part]) -> list[str]:

@@ -55,7 +55,7 @@ def _pairs_of_part(
     of_part = pairs.take(pa.array(here, pa.int64()))
     sides = _Sides(run / "candidates" / part.name, of_part)
     scores = _Scores(run / "scores" / part.name, [one.name for one in form.field("margins").type])
-    golden = pc.any(pc.ends_with(of_part.column("chosen_id"), f"/{CLEAN}/0")).as_py()
+    golden = pc.any(pc.ends_with(of_part.column("chosen_id"), clean_id(""))).as_py()
     clean = ["clean"] if golden or "clean" in form.names else []  # else it is left on the disk
     wanted = ["clip_id", "noisy", *clean, *_OF_CLIP, "split"]
     for batch in shards.batches(part, wanted, CLIPS_AT_ONCE):
@@ -137,7 +137,7 @@ def _candidates(found: _Scores, clips: pa.Table, known: pa.Table, form: pa.Schem
     table = found.table
     ids, of_clip = table.column("candidate_id"), _taken(clips, "clip_id", table.column("clip_id"))
     rows = _taken(known, "candidate_id", ids)
-    noisy = pc.ends_with(ids, f"/{NOISY}/0")
+    noisy = pc.ends_with(ids, noisy_id(""))
     named = {
         "candidate_id": ids,
         "clip_id": table.column("clip_id"),
@@ -168,7 +168,7 @@ class _Sides:
     def of(self, columns: Sequence[pa.ChunkedArray]) -> list[pa.Table]:
         """One row per id of each column, null where it is that of a clean clip; asked once."""
         ids = pc.unique(pa.chunked_array([chunk for one in columns for chunk in one.chunks]))
-        ids = ids.filter(pc.invert(pc.ends_with(ids, f"/{CLEAN}/0")))
+        ids = ids.filter(pc.invert(pc.ends_with(ids, clean_id(""))))
         while len(lacking := ids.filter(pc.invert(self._has(ids)))):
             self._read_on(lacking)
         found = [_taken(self._held, "candidate_id", one) for one in columns]

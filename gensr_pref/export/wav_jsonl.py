@@ -14,7 +14,7 @@ import pyarrow as pa
 from gensr_pref import audio
 from gensr_pref.export.sharded import Split
 from gensr_pref.files import storage_error
-from gensr_pref.identity import clean_id, noisy_id
+from gensr_pref.identity import clean_id, noisy_id, split_candidate_id
 from gensr_pref.schema import AUDIO
 
 SOUNDS = "wav"  # folder
@@ -69,7 +69,7 @@ def _plain(out: Path, row: dict[str, Any], schema: pa.Schema) -> dict[str, Any]:
 
 def _written(out: Path, sound_id: str, flac: bytes) -> str:
     """The path of a sound's file, relative to `out`; the samples are those of the FLAC bytes."""
-    clip, generator, index = sound_id.split("/")
+    clip, generator, index = split_candidate_id(sound_id)
     path = out / SOUNDS / clip / f"{generator}-{index}.wav"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)

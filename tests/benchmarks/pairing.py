@@ -24,8 +24,8 @@ import pyarrow.parquet as pq
 from gensr_pref import schema, shards
 from gensr_pref.engine import layout, rundir
 from gensr_pref.engine.blueprint import draw_up
-from gensr_pref.engine.facts import of_part
 from gensr_pref.engine.pair import pair
+from gensr_pref.rundir.facts import of_part
 from tests.benchmarks.engine import CANDIDATES, DISSENT, OPINIONS, recording, run_file, timed
 from tests.benchmarks.processes import load, resident_mb
 

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from gensr_pref.errors import Unusable
 from gensr_pref.generators.base import Candidate
 from gensr_pref.metrics.base import MetricSpec, Note, Score
 from gensr_pref.pairing.base import Pair
+from gensr_pref.schema import Reason
 
 
 class Hiss:
@@ -168,6 +170,11 @@ class Faulty(Hiss):
 
     def _ignores_seed(self, noisy, lengths, seeds):
         return super().sample(noisy, lengths, [7] * len(seeds))
+
+    def _own_words(self, noisy, lengths, seeds):
+        """Compares its candidates itself: the last is one that it gives up, in words of its own."""
+        made = super().sample(noisy, lengths, seeds)
+        return [*made[:-1], Unusable(Reason.DUPLICATE, "it sounds like the one before: 1")]
 
     def _first_seed(self, noisy, lengths, seeds):
         """Draws the whole batch from one seed."""

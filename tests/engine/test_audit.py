@@ -18,6 +18,7 @@ from gensr_pref.engine.pair import pair
 from gensr_pref.engine.splits import leaks
 from gensr_pref.identity import clean_id
 
+from ..parts import unmade, write_part
 from .conftest import rows
 
 
@@ -161,7 +162,7 @@ def test_clips_without_a_clean_target_have_no_golden_pair(copy):
     path = shards.part(copy, "clips", 0)
     table = shards.read(path).to_pylist()
     table[1]["clean"] = None
-    shards.write(path, table, shards.read(path).schema, shards.facts(path))
+    write_part(path, table)
     summary = pair(copy, ["rule=golden"])
     assert (summary["pairs"], summary["without_pair"]) == (6, {"no_clean": 1})
 
@@ -205,7 +206,7 @@ def test_numbers_are_those_of_plain_loops_over_the_tables(copy):
             row["roughness"] = round(row["roughness"], 2)
             row["level"] = None if place % 7 == 3 else round(row["level"], 3)
             row["zero_crossings"] = None if place % 5 == 2 else row["zero_crossings"]
-        shards.write(path, table, shards.read(path).schema, shards.facts(path))
+        write_part(path, table)
     pair(copy, ["tie.level=allow"])
     found = audit(copy)
     scores = {row["candidate_id"]: row for row in rows(copy, "scores")}
@@ -239,7 +240,7 @@ def test_numbers_are_those_of_plain_loops_over_the_tables(copy):
 def test_reasons_are_counted_in_the_summary(copy):
     summary = pair(copy, ["margin.level=1000"])
     assert summary["without_pair"] == {"margin": 7}
-    (shards.part(copy, "scores", 0)).unlink()
+    unmade(copy, "scores/part-00000.parquet")
     summary = pair(copy, [])
     assert summary["without_pair"].get("no_candidate") == 2
 
@@ -249,7 +250,7 @@ def test_split_that_leaks_is_told(copy):
     table = shards.read(path).to_pylist()
     table[0]["speaker"] = table[1]["speaker"] = "ann"
     table[1]["split"] = "validation"
-    shards.write(path, table, shards.read(path).schema, shards.facts(path))
+    write_part(path, table)
     assert any("1 speaker(s) are in several" in n for n in pair(copy, [])["notices"])
     assert audit(copy)["leakage"]["speaker"] == {"shared": 1, "examples": ["ann"]}
 

@@ -19,6 +19,7 @@ from gensr_pref.errors import ConfigError
 from gensr_pref.schema import AUDIO
 from tests.engine.conftest import RUN, rows, tables
 
+ROUGH = "cheap:Roughness"
 PAIR = ["base=cheap:Hiss", "other=cheap:Hiss:seconds=0"]
 SCORES = ("roughness", "level", "zero_crossings")
 
@@ -98,12 +99,21 @@ def test_a_policy_that_is_added_is_all_that_is_done(evaluate, project, tmp_path)
 
 
 def test_a_policy_that_is_not_asked_for_any_more_stays_on_the_disk(evaluate, tmp_path):
-    before = evaluate(*PAIR)
-    evaluate(*PAIR, "third=cheap:Echo")
+    few = "--limit", "2", "--samples", "1"
+    before = evaluate(*PAIR, *few)
+    evaluate(*PAIR, "third=fm-tiny", *few)
     parts = tables(tmp_path / "out")
-    after = evaluate(*PAIR)
+    after = evaluate(*PAIR, *few)
     assert tables(tmp_path / "out") == parts
     assert after["policies"] == before["policies"]
+
+
+def test_code_that_only_the_folder_names_is_not_run(evaluate, tmp_path):
+    few = "--limit", "2", "--samples", "1"
+    evaluate(*PAIR, "third=cheap:Echo", *few)
+    parts = tables(tmp_path / "out")
+    assert "'third' (cheap:Echo)" in evaluate(*PAIR, *few, status=2)
+    assert tables(tmp_path / "out") == parts
 
 
 def test_what_is_written_is_what_is_told(evaluate, tmp_path):
@@ -174,7 +184,21 @@ def test_a_metric_that_fails_gives_no_number(evaluate, project, tmp_path):
     found = evaluate(*PAIR, panel=str(panel))
     told = found["policies"]["other"]
     assert told["scores"]["level"] == {"mean": None}
-    assert told["nulls"] == {f"{score}: metric_error": 28 for score in SCORES}
+    assert told["nulls"] == {score: {"metric_error": 28} for score in SCORES}
+
+
+def test_duplicates_have_the_scores_of_what_they_repeat(evaluate, tmp_path):
+    found = evaluate("base=cheap:Hiss", "same=cheap:Faulty:how=ignores_seed", "--samples", "2")
+    same = found["policies"]["same"]
+    assert same["failures"] == {}
+    first = [row["level"] for row in rows(tmp_path / "out", "scores")
+             if row["candidate_id"].endswith("/same/0")]  # fmt: skip
+    assert same["scores"]["level"]["mean"] == pytest.approx(np.mean(first))
+
+
+def test_duplicates_by_a_generators_own_words_are_failures(evaluate):
+    found = evaluate("base=cheap:Hiss", "picky=cheap:Faulty:how=own_words", "--samples", "2")
+    assert found["policies"]["picky"]["failures"] == {"duplicate": 7}
 
 
 def test_hold_out_scores_are_told_apart(evaluate):
@@ -228,11 +252,12 @@ def test_clips_of_a_run_directory_are_its_validation_split(evaluate, run, base, 
     build(run("corpus.validation={share: 0.5, by: clip}"), base, out)
     held = [row for row in rows(out, "clips") if row["split"] == "validation"]
     assert 0 < len(held) < 7
-    found = evaluate(*PAIR, clips=out)
+    assert "panel.0 names 'cheap:Roughness'" in evaluate(*PAIR, clips=out, status=2)
+    found = evaluate(*PAIR, clips=out, panel=ROUGH)
     assert found["clips"] == len(held)
     copied = rows(tmp_path / "out", "clips")
     assert sounds(copied) == sounds(held)
-    # Its panel is the run's.
+    # The votes are the run's.
     assert [one["score"] for one in found["scores"]] == list(SCORES)
     assert found["votes_from"] == "the run of the clips"
     shutil.rmtree(out)  # the evaluation has its own copy
@@ -243,14 +268,18 @@ def test_other_clips_do_not_take_the_place_of_those_that_were_copied(evaluate, r
     runs = [tmp_path / name for name in ("a", "b")]
     for seed, out in enumerate(runs):
         build(run(f"seed={seed}", "corpus.validation.share=1", "corpus.limit=4"), base, out)
-    evaluate(*PAIR, "--limit", "2", clips=runs[0])
+    evaluate(*PAIR, "--limit", "2", clips=runs[0], panel=ROUGH)
     before = tables(tmp_path / "out")
-    assert "is where the clips come from" in evaluate(*PAIR, clips=runs[0], out="a", status=2)
-    assert "was made with other clips" in evaluate(*PAIR, clips=runs[1], status=2)
-    assert "was made with other clips" in evaluate(*PAIR, "--limit", "1", clips=runs[0], status=2)
+    assert "is where the clips come from" in evaluate(
+        *PAIR, clips=runs[0], panel=ROUGH, out="a", status=2
+    )
+    assert "was made with other clips" in evaluate(*PAIR, clips=runs[1], panel=ROUGH, status=2)
+    assert "was made with other clips" in evaluate(
+        *PAIR, "--limit", "1", clips=runs[0], panel=ROUGH, status=2
+    )
     assert tables(tmp_path / "out") == before
-    assert evaluate(*PAIR, "--limit", "3", clips=runs[0])["clips"] == 3
-    fewer = evaluate(*PAIR, "--samples", "2", "--limit", "3", clips=runs[0])
+    assert evaluate(*PAIR, "--limit", "3", clips=runs[0], panel=ROUGH)["clips"] == 3
+    fewer = evaluate(*PAIR, "--samples", "2", "--limit", "3", clips=runs[0], panel=ROUGH)
     assert fewer["samples"] == 2
 
 
@@ -279,7 +308,7 @@ def export_of(folder, run):
 def test_clips_of_an_exported_dataset_are_there_once(evaluate, run, base, tmp_path):
     build(run(), base, tmp_path / "run")
     export_of(tmp_path / "export", tmp_path / "run")
-    found = evaluate(*PAIR, clips=tmp_path / "export")
+    found = evaluate(*PAIR, clips=tmp_path / "export", panel=ROUGH)
     assert (found["clips"], found["speakers"]) == (3, 1)
     assert all(row["clean"] for row in rows(tmp_path / "out", "clips"))
 

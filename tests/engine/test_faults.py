@@ -17,6 +17,7 @@ from gensr_pref.engine.limits import OutOfTime, time_limit
 from gensr_pref.engine.pair import pair
 from gensr_pref.engine.work import Place, ShardTask
 from gensr_pref.errors import Unusable
+from gensr_pref.identity import candidate_id
 from gensr_pref.schema import Reason
 
 from .conftest import rows, tables
@@ -234,8 +235,26 @@ def test_candidates_of_a_generator_that_ignores_its_seed_are_one(faulty, failed,
     kept = [r for r in rows(tmp_path / "run", "candidates") if r["generator"] == "faulty"]
     assert [row["index"] for row in kept] == [0, 0]
     assert failed()[0] == {("faulty", "duplicate"): 4}
-    assert set(failed()[1]) == {"the same samples as candidate 0"}
+    for row in rows(tmp_path / "run", "failures"):
+        assert row["duplicate_of"] == candidate_id(row["clip_id"], "faulty", 0)
+        assert row["score"] is None
     assert not any("not reproducible" in notice for notice in summary["notices"])
+
+
+def test_generator_may_call_a_candidate_a_duplicate_in_words_of_its_own(faulty, failed, tmp_path):
+    assert faulty("own_words")["complete"]
+    assert failed()[0] == {("faulty", "duplicate"): 2}
+    assert {row["duplicate_of"] for row in rows(tmp_path / "run", "failures")} == {None}
+
+
+def test_failed_score_is_named_in_a_column(run, base, tmp_path):
+    panel = "panel=[{metric: 'cheap:Sulking'}, {metric: 'cheap:Lengthy'}]"
+    build(run(panel, f"generators=[{HISS}]", "corpus.limit=1"), base, tmp_path / "run")
+    found = rows(tmp_path / "run", "failures")
+    assert Counter(row["score"] for row in found) == dict.fromkeys(
+        ("roughness", "level", "zero_crossings"), 3
+    )
+    assert {row["detail"] for row in found} == {"RuntimeError: not today"}
 
 
 def test_generator_that_cannot_be_repeated_is_said_to_be(faulty, base, tmp_path, capsys):

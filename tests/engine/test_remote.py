@@ -17,11 +17,11 @@ from gensr_pref import cli, shards, store
 from gensr_pref.engine import rundir
 from gensr_pref.engine.audit import audit
 from gensr_pref.engine.build import build
-from gensr_pref.engine.ledger import Stamps
 from gensr_pref.engine.listening import votes
 from gensr_pref.engine.status import status
 from gensr_pref.errors import RunMismatchError
 from gensr_pref.location import located
+from gensr_pref.rundir.ledger import Stamps
 
 from ..s3_server import KEYS
 from .conftest import TABLES, tables

@@ -13,6 +13,8 @@ from gensr_pref.engine.build import build
 from gensr_pref.engine.report import report
 from gensr_pref.errors import InputError
 
+from ..parts import write_part
+
 EVIL = "<script>alert('x')</script> & \"quotes\""
 
 
@@ -21,9 +23,8 @@ def finished(base, tmp_path_factory):
     out = tmp_path_factory.mktemp("reported") / "run"
     build(config.load(base / "run.yaml", ["generators.0.candidates=5"]), base, out)
     for path in shards.parts(out, "clips"):
-        table = shards.read(path)
-        rows = [{**row, "text": EVIL, "speaker": EVIL} for row in table.to_pylist()]
-        shards.write(path, rows, table.schema, shards.facts(path))
+        rows = shards.read(path).to_pylist()
+        write_part(path, [{**row, "text": EVIL, "speaker": EVIL} for row in rows])
     return out
 
 

@@ -55,6 +55,15 @@ def contents(folder):
     }
 
 
+def test_file_that_a_generator_gives_up_is_told_in_its_words(noisy, tmp_path):
+    found = restore(
+        noisy / "one.flac", tmp_path / "out.wav", wanted("cheap:Faulty", how="own_words")
+    )
+    [failed] = found["failed"]
+    assert failed["reason"] == "duplicate"
+    assert "it sounds like the one before" in failed["detail"]
+
+
 def ledger(out):
     lines = (out / module.LEDGER).read_text().splitlines()
     return {line["file"]: line for line in map(json.loads, lines)}
@@ -272,7 +281,7 @@ def test_command_line(noisy, tmp_path, capsys):
         (["--option", "loud=1"], r"--generator.options.loud"),
         (["--option", "loud"], "key=value"),
         (["--generator", "nothing"], "no generator 'nothing'"),
-        (["--generator", "cheap:Roughness"], "Roughness.name must be"),
+        (["--generator", "cheap:Roughness"], "is no generator"),
         (["--generator", "cheap:Unloadable"], "cannot be loaded"),
     ],
 )

@@ -3,13 +3,14 @@
 import json
 import shutil
 
-import pyarrow.parquet as pq
 import pytest
 
 from gensr_pref import cli, config, shards
 from gensr_pref.engine.build import build
 from gensr_pref.engine.listening import server
 from gensr_pref.errors import InputError
+
+from ..parts import unmade, write_part
 
 ODD = "Ёлка <script>alert(1)</script> 🎧 „x“ & 'y'\u2028"
 
@@ -29,9 +30,8 @@ def copy(finished, tmp_path):
 def rewritten(out, table, change):
     """Every row of a table as `change` leaves it; None drops the row."""
     for path in shards.parts(out, table):
-        form = pq.read_schema(path).remove_metadata()
         rows = [change(row) for row in shards.read(path).to_pylist()]
-        shards.write(path, [row for row in rows if row], form, shards.facts(path))
+        write_part(path, [row for row in rows if row])
 
 
 def no_scores(row):
@@ -121,7 +121,7 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path, capsys, command, what):
 
 @pytest.mark.parametrize(("table", "todo"), [("pairs", "gensr-pref pair"), ("scores", "build")])
 def test_what_is_not_there_yet_is_told(copy, capsys, table, todo):
-    shutil.rmtree(copy / table)
+    unmade(copy, *{table, "pairs"})
     for command in (["audit", str(copy)], ["listen", str(copy), "--no-browser"]):
         assert cli.main(command) == 2
         assert todo in capsys.readouterr().err

@@ -125,10 +125,25 @@ def test_sizes_have_the_names_of_the_hub(rows, name) -> None:
 
 def test_a_speech_licence_that_nobody_stated_is_told() -> None:
     run = {"provenance": {"generators": [], "panel": []}, "corpus": {"degrade": {"noise": {}}}}
-    found = parts(run, {})
+    found = parts(run)
     assert found == [Part("speech", "the speech", "unknown")]
     assert hub_licences(found) == ["unknown"]
     assert hub_licences([Part("speech", "x", "Our Own 1.0")]) == ["other"]
+
+
+@pytest.mark.parametrize(
+    ("provenance", "licence"),
+    [
+        ({"licences": {"mine": "mit"}}, "mit"),
+        ({"licences": {"mine": "-"}}, "unknown"),
+        ({"licences": {"mine": {"a": 1}}}, "unknown"),
+        ({"licences": {}}, "not recorded"),
+        ({}, "not recorded"),
+    ],
+)
+def test_licences_of_generators_are_those_that_the_build_recorded(provenance, licence) -> None:
+    run = {"provenance": {"generators": [{"name": "mine"}], "panel": [], **provenance}}
+    assert parts(run)[-1] == Part("generator", "mine", licence)
 
 
 @pytest.fixture
@@ -137,7 +152,7 @@ def known(exported, facts) -> Facts:
     run = yaml.safe_load((exported / "run.yaml").read_text())
     audit, summary = (facts(exported, f"{name}.json") for name in ("audit", "summary"))
     table = Table("default", "data", pairs_schema(["a"]), ())
-    return Facts(run, audit, summary, parts(run, {}), [table])
+    return Facts(run, audit, summary, parts(run), [table])
 
 
 NASTY = "x` | <script>alert(1)</script> **bold** [a](javascript:b) \n---\n# Head: 'a' \"b\" {c} @d"
@@ -147,8 +162,9 @@ def test_text_of_others_stays_text(known) -> None:
     run = {**known.run, "name": NASTY}
     run["credits"] = [{"of": "speech", "name": NASTY, "licence": NASTY, "by": NASTY,
                        "url": "https://x.org/)<b>", "cite": NASTY}]  # fmt: skip
+    run["provenance"] = {**run["provenance"], "licences": {"hiss": NASTY}}
     summary = {**known.summary, "notices": [NASTY]}
-    text = card(replace(known, run=run, summary=summary, parts=parts(run, {"hiss": NASTY})))
+    text = card(replace(known, run=run, summary=summary, parts=parts(run)))
     head, body = re.match(r"---\n(.*?)\n---\n(.*)", text, re.DOTALL).groups()
     assert yaml.safe_load(head)["pretty_name"] == NASTY
     assert yaml.safe_load(head)["license"] == ["other", "unknown", "cc-by-nc-sa-4.0"]

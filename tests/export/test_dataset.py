@@ -20,6 +20,8 @@ from gensr_pref.export.dataset import Wanted
 from gensr_pref.location import located
 from gensr_pref.schema import AUDIO, facts_of, with_metadata
 
+from ..parts import write_part
+
 
 def rows(out: Path, folder: str = "data") -> list[dict]:
     return [
@@ -311,11 +313,11 @@ def test_trl_trains_on_it(built, tmp_path) -> None:
 
 def test_trl_without_tokens_is_refused_before_the_audit(run_folder, tmp_path) -> None:
     for part in shards.parts(run_folder, "candidates"):
-        table, known = shards.read(part), shards.facts(part)
+        table = shards.read(part)
         place = table.schema.get_field_index("tokens")
         field = table.schema.field("tokens")
         table = table.set_column(place, field, pa.nulls(len(table), field.type))
-        shards.write_table(part, table, known)
+        write_part(part, table)
     shutil.rmtree(run_folder / "audit", ignore_errors=True)
     with pytest.raises(InputError, match=r"no candidate of .* has tokens"):
         export(run_folder, tmp_path / "out", Wanted("trl"))
@@ -331,8 +333,7 @@ def test_trl_without_tokens_is_refused(built, monkeypatch) -> None:
 def test_a_pair_whose_candidate_is_gone_is_told(run_folder, tmp_path) -> None:
     for part in shards.parts(run_folder, "candidates"):
         kept = shards.read(part).slice(0, 1)
-        facts = shards.facts(part)
-        shards.write_table(part, kept, facts)
+        write_part(part, kept)
     with pytest.raises(CorruptPartError, match=r"has no candidate '.*', which a pair names"):
         export(run_folder, tmp_path / "out", Wanted())
     assert not (tmp_path / "out").exists()

@@ -47,7 +47,13 @@ class Peak:
         return each(clip.candidates, self.answer)
 
 
-class Weightless:
+class Specless:
+    def load(self, device): ...
+
+    def score(self, clip): ...
+
+
+class Weightless(Specless):
     """A metric whose weights are not here."""
 
     def __init__(self, path="nowhere"):
@@ -138,8 +144,10 @@ def test_unknown_metric_and_unknown_option():
 
 
 def test_a_plugin_that_is_no_metric_is_refused():
-    with pytest.raises(ConfigError, match=r"panel\.0\.metric: 'pathlib:Path' has no `spec`"):
+    with pytest.raises(ConfigError, match=r"panel\.0: 'pathlib:Path' is no metric"):
         Panel(["pathlib:Path"])
+    with pytest.raises(ConfigError, match=r"panel\.0\.metric: .*Specless' has no `spec`"):
+        Panel([f"{__name__}:Specless"])
 
 
 def test_the_same_metric_or_score_twice_is_refused():

@@ -20,6 +20,10 @@ class Parrot:
     def __init__(self, model):
         self.model = model
 
+    def load(self, device): ...
+
+    def transcribe(self, sounds, language, text=None): ...
+
 
 def test_an_unknown_recogniser_is_named():
     with pytest.raises(UnknownPluginError, match=r"Known: .*Did you mean 'pocketsphinx'"):

@@ -8,12 +8,13 @@ fingerprint is still wanted stay as they are, and only the others are made.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from gensr_pref.identity import digest
 
 Facts = dict[str, Any]
 Made = Literal["clips", "candidates", "scores"]
+MADE: tuple[Made, ...] = get_args(Made)
 _VOTING = ("votes", "vote")  # shape pairs only
 
 
@@ -57,12 +58,17 @@ def of_part(made: Made, run: Facts, clip_ids: Sequence[str]) -> Facts:
         clip_ids: of the clips that belong to its shard.
     """
     known = {key: run[key] for key in ("gensr_pref", "schema_version", "corpus")}
-    known["clips"] = digest(list(clip_ids))
+    known["clips"] = clips_digest(clip_ids)
     if made != "clips":
         known["generators"] = run["generators"]
     if made == "scores":
         known["panel"] = [without_votes(metric) for metric in run["panel"]]
     return {"run": run["run"], **known, "fingerprint": digest(known)}
+
+
+def clips_digest(clip_ids: Sequence[str]) -> str:
+    """Of the clips that belong to a shard."""
+    return digest(list(clip_ids))
 
 
 def same_clips(there: Facts, wanted: Facts) -> bool:
@@ -76,19 +82,22 @@ def in_common(there: Facts, wanted: Facts, kind: Literal["generators", "panel"])
 
 
 def is_contained(there: Facts, now: Facts) -> bool:
-    """Whether all that one run is made of is in another, which may have more.
+    """Whether all that one run, or a part of it, is made of is in a run, which may have more.
 
     Args:
-        there, now: the ``provenance`` of ``run.yaml``. Metrics that learn from what is said are
-            compared without it: they are asked again about every clip.
+        there: the ``provenance`` of ``run.yaml``, or the metadata of a part.
+        now: the ``provenance`` of ``run.yaml``. Metrics that learn from what is said are compared
+            without it: they are asked again about every clip.
     """
     counts = {one["fingerprint"]: one["candidates"] for one in now["generators"]}
     return (
-        there["corpus"] == now["corpus"]
+        there.get("corpus") == now["corpus"]
         and all(
-            counts.get(one["fingerprint"], 0) >= one["candidates"] for one in there["generators"]
+            counts.get(one["fingerprint"], 0) >= one["candidates"]
+            for one in there.get("generators", ())
         )
-        and {_unstudied(one) for one in there["panel"]} <= {_unstudied(o) for o in now["panel"]}
+        and {_unstudied(one) for one in there.get("panel", ())}
+        <= {_unstudied(one) for one in now["panel"]}
     )
 
 

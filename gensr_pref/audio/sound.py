@@ -1,0 +1,116 @@
+"""A waveform with its rate, the one resampler, and what makes a sound unusable.
+
+Everywhere in the package a waveform is a float32 NumPy array [T], mono, nominally in [-1, 1].
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from gensr_pref.errors import InputError, Unusable
+from gensr_pref.schema import Reason
+
+Wave = npt.NDArray[np.float32]
+
+SILENCE = 1 / 32768  # the largest sample of a clip that is silent in 16 bits
+LARGEST_SHARE_BEYOND = 0.01  # of a sound's samples, beyond full scale; our choice
+FRAMES_PER_SECOND = 50  # clips are whole numbers of 20 ms: 320 samples at 16 kHz
+
+
+@dataclass(frozen=True)
+class Sound:
+    """A waveform [T], float, nominally in [-1, 1], and its rate in Hz.
+
+    Kept as float32, and read-only: whoever is given a sound cannot change it for the next.
+
+    Raises:
+        InputError: it is no such array (stereo, integers, a list), or the rate is no whole number
+            from 1 up. A guess would give a plausible score of another sound.
+    """
+
+    wave: Wave
+    rate: int
+
+    def __post_init__(self) -> None:
+        wave = self.wave
+        if not isinstance(wave, np.ndarray) or wave.dtype.kind != "f" or wave.ndim != 1:
+            raise InputError(f"a sound's wave is {_described(wave)}; {_WANTED}")
+        if isinstance(self.rate, bool) or not isinstance(self.rate, int | np.integer):
+            raise InputError(f"a sound's rate is {self.rate!r}; give its rate in Hz, such as 16000")
+        if self.rate < 1:
+            raise InputError(f"a sound's rate is {self.rate}; it must be 1 Hz at least")
+        kept = wave.astype(np.float32, copy=False).view()
+        kept.flags.writeable = False
+        object.__setattr__(self, "wave", kept)
+        object.__setattr__(self, "rate", int(self.rate))
+
+    @property
+    def seconds(self) -> float:
+        """Duration in seconds."""
+        return len(self.wave) / self.rate
+
+    def at(self, rate: int) -> Sound:
+        """The same sound at another rate."""
+        return self if rate == self.rate else Sound(resample(self.wave, self.rate, rate), rate)
+
+
+_WANTED = (
+    "give a NumPy array [T] of floats in [-1, 1]: one channel (average them), integers divided by "
+    "their full scale (int16 by 32768)"
+)
+
+
+def _described(wave: object) -> str:
+    if isinstance(wave, np.ndarray):
+        return f"an array of {wave.dtype}, shape {wave.shape}"
+    return f"of type {type(wave).__name__}"
+
+
+def resample(wave: Wave, source_rate: int, target_rate: int) -> Wave:
+    """Band-limited resampling (libsoxr, high quality) [T] -> [round(T * target / source)]."""
+    import soxr
+
+    if source_rate == target_rate:
+        return wave
+    return np.asarray(soxr.resample(wave, source_rate, target_rate, quality="HQ"), np.float32)
+
+
+def require_sound(wave: Wave) -> None:
+    """Refuse what no model or metric can use.
+
+    A constant is silent too, however far it is from zero: a filter that removes it leaves rounding
+    errors, which some metrics raise to full level.
+
+    Raises:
+        Unusable: EMPTY, NOT_FINITE or SILENT.
+    """
+    if wave.size == 0:
+        raise Unusable(Reason.EMPTY)
+    if not np.isfinite(wave).all():
+        raise Unusable(Reason.NOT_FINITE)
+    if float(wave.max()) - float(wave.min()) <= 2 * SILENCE:
+        raise Unusable(Reason.SILENT)
+
+
+def within_scale(wave: Wave) -> Wave:
+    """The waveform as a 16-bit file would hold it: what exceeds full scale is cut to it.
+
+    Raises:
+        Unusable: OUT_OF_RANGE where that is over 1 % of the samples (`LARGEST_SHARE_BEYOND`).
+    """
+    beyond = float(np.mean(np.abs(wave) > 1)) if wave.size else 0.0
+    if beyond > LARGEST_SHARE_BEYOND:
+        raise Unusable(Reason.OUT_OF_RANGE, f"{beyond:.0%} of the samples exceed full scale")
+    return np.clip(wave, -1, 1) if beyond else wave
+
+
+def whole_frames(samples: int, rate: int) -> int:
+    """`samples` rounded down to a whole number of 20 ms frames.
+
+    At 16 kHz that is a multiple of 320, for which DNSMOS is exact and fast (docs/corpus.md).
+    """
+    frame = rate // FRAMES_PER_SECOND
+    return samples // frame * frame

@@ -1,0 +1,39 @@
+"""The one writer: 16-bit FLAC and WAV bytes of a waveform."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gensr_pref.audio.sound import Wave
+
+
+def flac(wave: Wave, rate: int) -> bytes:
+    """16-bit FLAC bytes of a waveform; samples beyond full scale are clipped."""
+    return _encoded(wave, rate, "FLAC")
+
+
+def wav(wave: Wave, rate: int) -> bytes:
+    """16-bit WAV bytes of a waveform; samples beyond full scale are clipped."""
+    return _encoded(wave, rate, "WAV")
+
+
+def _encoded(wave: Wave, rate: int, form: str) -> bytes:
+    import soundfile
+
+    buffer = io.BytesIO()
+    soundfile.write(buffer, pcm16(wave), rate, format=form, subtype="PCM_16")
+    return buffer.getvalue()
+
+
+def pcm16(wave: Wave) -> npt.NDArray[np.int16]:
+    """The waveform as 16-bit integers, rounded to nearest and clipped."""
+    return np.asarray(np.clip(np.rint(wave * 32768.0), -32768, 32767), np.int16)
+
+
+def column_value(wave: Wave, rate: int) -> dict[str, Any]:
+    """A waveform as a value of an `Audio` column."""
+    return {"bytes": flac(wave, rate), "path": None}

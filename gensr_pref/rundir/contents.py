@@ -1,0 +1,274 @@
+"""Whether the parts of a run directory are all there, unchanged, and of one run.
+
+Every reader asks before it publishes a number. It costs a listing of each table, the ledger and
+the layout; the content of a part is read only where it does not look as it was written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gensr_pref import shards
+from gensr_pref.errors import Fault, InputError, PartFault, PartsError
+from gensr_pref.identity import digest
+from gensr_pref.rundir import facts
+from gensr_pref.rundir.document import document, facts_of, version_of
+from gensr_pref.rundir.layout import LAYOUT, clip_ids
+from gensr_pref.rundir.ledger import LEDGER, TABLES, Stamps, name_of
+from gensr_pref.schema import SCHEMA_VERSION
+from gensr_pref.shards import Stamp, Table
+
+MADE_BEFORE_PAIRS: tuple[Table, ...] = tuple(table for table in TABLES if table != "pairs")
+SCORES = "scores"  # in the metadata of pairs: the digest of the scores that they were made from
+PLAN = "plan"  # the stage of failures that no shard has
+_STAGES: dict[str, facts.Made] = {"sample": "candidates", "score": "scores"}
+_NOT_OF_PAIRS = ("pairing", "licences")  # of the provenance, which pairs do not depend on
+_ALL_NOTED = 2  # schema version from which on the ledger tells of every part
+_SHOWN = 5
+_WORDS = {
+    Fault.MISSING: "was written and is not there",
+    Fault.CHANGED: "does not hold what was written",
+    Fault.FOREIGN: "was made by another run",
+    Fault.STRANGE: "is no part of this run. Move it away",
+    Fault.OUTDATED: "was made from other scores, or under other settings, than are there now",
+    Fault.UNRECORDED: "is not in the ledger, as the command that wrote it was interrupted",
+}
+
+
+@dataclass(frozen=True)
+class Contents:
+    """The parts of a run directory, which belong together.
+
+    Attributes:
+        out: the run directory.
+        document: what ``run.yaml`` holds.
+        shards: the clips of every shard.
+        parts: of every table, as they were written.
+        unfinished: shards of which something was not made yet, or not all that the run wants now
+            that it has grown. A run with any is incomplete.
+    """
+
+    out: Path
+    document: dict[str, Any]
+    shards: list[list[str]]
+    parts: dict[Table, dict[Path, Stamp]]
+    unfinished: tuple[int, ...] = ()
+
+    def digest(self, table: Table) -> str:
+        """32 digits that tell the content of all parts of a table; no part is read for it."""
+        return digest_of(self.parts[table])
+
+    def require_complete(self) -> Contents:
+        """These contents.
+
+        Raises:
+            InputError: some shards were not made yet.
+        """
+        if self.unfinished:
+            raise InputError(
+                f"{self.out}: {len(self.unfinished)} of its {len(self.shards)} shards are not "
+                "finished. Run the same build again, which continues it"
+            )
+        return self
+
+
+def check(out: Path, tables: Collection[Table] = TABLES) -> Contents:
+    """The contents of a run directory, where they are whole.
+
+    Args:
+        tables: which of them must be; those that are not made yet are left out.
+
+    Raises:
+        RunMismatchError: it is no run directory, or its ``run.yaml`` was edited.
+        PartsError: parts are missing, changed, doubled or of another run; it says which, and
+            what command makes them again.
+    """
+    return _Check(out, document(out), clip_ids(out), Stamps(out)).of(tables)
+
+
+@dataclass
+class _Check:
+    """A check under way."""
+
+    out: Path
+    document: dict[str, Any]
+    shards: list[list[str]]
+    stamps: Stamps
+    faults: list[PartFault] = field(default_factory=list)
+    unfinished: set[int] = field(default_factory=set)
+
+    def of(self, tables: Collection[Table]) -> Contents:
+        self._require_records()
+        asked = [table for table in TABLES if table in tables]
+        there = [path for path in self.stamps.seen if path.parent.name in asked]
+        known = [path for path in there if self.stamps.of(path) is not None]
+        self.changed = set(self.stamps.changed(known))
+        parts: dict[Table, dict[Path, Stamp]] = {table: {} for table in asked}
+        wanted = dict(self._wanted(asked))
+        for path, fingerprint in wanted.items():
+            stamp = self._part(path, fingerprint)
+            if stamp is not None:
+                parts[path.parent.name][path] = stamp  # type: ignore[index]
+        if "pairs" in asked:
+            whole = "scores" in asked and not self.faults
+            parts["pairs"] = self._pairs(parts["scores"] if whole else None)
+        for path in there:
+            if path not in wanted and path.parent.name != "pairs":
+                self._add(path, Fault.STRANGE)
+        if self.faults:
+            raise PartsError(self._told(), tuple(self.faults))
+        return Contents(self.out, self.document, self.shards, parts, tuple(sorted(self.unfinished)))
+
+    def _require_records(self) -> None:
+        """The layout and the ledger must be there where parts are."""
+        if not self.stamps.seen:
+            return
+        if not self.shards:
+            self.faults.append(PartFault(LAYOUT, Fault.MISSING))
+        elif not self.stamps.written():
+            self.faults.append(PartFault(LEDGER, Fault.MISSING))
+        if self.faults:
+            raise PartsError(self._told(), tuple(self.faults))
+
+    def _wanted(self, tables: list[Table]) -> Iterator[tuple[Path, str]]:
+        """The parts that there should be, but for pairs, and the fingerprint of each."""
+        run = facts_of(self.document)
+        for made in facts.MADE:
+            stages = [one for one, by in _STAGES.items() if by == made and "failures" in tables]
+            if made not in tables and not stages:
+                continue
+            for shard, clips in enumerate(self.shards):
+                fingerprint = facts.of_part(made, run, clips)["fingerprint"]
+                if made in tables:
+                    yield shards.part(self.out, made, shard), fingerprint
+                for stage in stages:
+                    path = shards.part(self.out, "failures", shard, stage)
+                    if self.stamps.of(path) is not None or self.stamps.exists(path):
+                        yield path, fingerprint
+        plan = shards.part(self.out, "failures", 0, PLAN)
+        if "failures" in tables and (self.stamps.of(plan) or self.stamps.exists(plan)):
+            yield plan, run["fingerprint"]
+
+    def _part(self, path: Path, fingerprint: str) -> Stamp | None:
+        """A part as it was written; None where it is at fault or was not made yet."""
+        known = self.stamps.of(path)
+        if not self.stamps.exists(path):
+            if known is None and not self._was_made(path):
+                self.unfinished.add(_shard_of(path))
+            else:
+                self._add(path, Fault.MISSING)
+            return None
+        if known is None or path in self.changed:
+            return self._unnoted(path, known, fingerprint)
+        if known.fingerprint != fingerprint and not self._grows(path, known):
+            self._add(path, Fault.FOREIGN)
+            return None
+        return known
+
+    def _unnoted(self, path: Path, known: Stamp | None, fingerprint: str) -> Stamp | None:
+        """A part that an interrupted build wrote last, without a word to the ledger.
+
+        Only that is taken which the run wants and the ledger could not tell of.
+        """
+        is_plan = path.stem.endswith(f"-{PLAN}")
+        told = version_of(self.document) >= _ALL_NOTED or not is_plan
+        later = known.fingerprint != fingerprint if known else not self.stamps.is_known(path)
+        if (
+            later
+            and shards.is_whole(path, fingerprint)
+            and shards.is_intact(path, None, self.stamps.seen[path])
+        ):
+            if told:
+                self.unfinished.add(_shard_of(path))
+            return shards.stamp(path)
+        self._add(path, Fault.CHANGED)
+        return None
+
+    def _was_made(self, path: Path) -> bool:
+        """Whether what was made from a part was written, so that the part had been there."""
+        scores = shards.part(self.out, "scores", _shard_of(path))
+        return path.parent.name != "failures" and self.stamps.of(scores) is not None
+
+    def _grows(self, path: Path, known: Stamp) -> bool:
+        """Whether a part is as the run had it before it grew."""
+        if path.stem.endswith(f"-{PLAN}"):
+            return True  # which recordings are left out is found anew by each build
+        there = shards.facts_if_any(path)
+        shard = _shard_of(path)
+        clips = facts.clips_digest(self.shards[shard])
+        run = facts_of(self.document)
+        if there.get("clips") != clips or not facts.is_contained(there, run):
+            return False
+        self.unfinished.add(shard)
+        return True
+
+    def _pairs(self, scores: dict[Path, Stamp] | None) -> dict[Path, Stamp]:
+        """The part of the pairs, which must have been made from what is there."""
+        path = shards.part(self.out, "pairs", 0)
+        for other in self.stamps.seen:
+            if other.parent.name == "pairs" and other != path:
+                self._add(other, Fault.STRANGE)
+        known = self.stamps.of(path)
+        if not self.stamps.exists(path):
+            if known is not None:
+                self._add(path, Fault.MISSING)
+            return {}
+        if path in self.changed:
+            self._add(path, Fault.CHANGED)
+            return {}
+        if known is None and version_of(self.document) >= _ALL_NOTED:
+            self._add(path, Fault.UNRECORDED)
+            return {}
+        if self._are_outdated(path, scores):
+            self._add(path, Fault.OUTDATED)
+            return {}
+        return {path: shards.stamp(path) if known is None else known}
+
+    def _are_outdated(self, path: Path, scores: dict[Path, Stamp] | None) -> bool:
+        """Whether pairs were made under other settings than ``run.yaml`` has, or of other scores.
+
+        That is so where `pair` was ended between its writes, and where the run has grown since.
+        """
+        there, found = shards.facts_if_any(path), self.document
+        old = {key: value for key, value in found["provenance"].items() if key not in _NOT_OF_PAIRS}
+        wanted = {**old, "run": found["name"], "pairing": found["pairing"]}
+        if scores is not None and SCORES in there:
+            wanted[SCORES] = digest_of(scores)
+        return any(there.get(key) != value for key, value in wanted.items())
+
+    def _add(self, path: Path, fault: Fault) -> None:
+        self.faults.append(PartFault(name_of(path), fault))
+
+    def _told(self) -> str:
+        lines = [f"  {one.part}: {_WORDS[one.fault]}" for one in self.faults[:_SHOWN]]
+        rest = len(self.faults) - len(lines)
+        more = [f"  ... and {rest} more"] if rest else []
+        return "\n".join(
+            [f"{self.out}: its parts do not belong together:", *lines, *more, self._advice()]
+        )
+
+    def _advice(self) -> str:
+        provenance = self.document["provenance"]
+        if all(one.part.startswith("pairs/") for one in self.faults):
+            return f"Make its pairs again: gensr-pref pair {self.out}"
+        if version_of(self.document) != SCHEMA_VERSION:
+            return (
+                f"Run the same build again with gensr-pref {provenance['gensr_pref']}, which made "
+                "it and makes again what is missing; or restore the directory from a copy"
+            )
+        return (
+            "Run the same build again, which makes again what is missing: "
+            f"gensr-pref build RUN.yaml --out {self.out}"
+        )
+
+
+def digest_of(parts: dict[Path, Stamp]) -> str:
+    """Of the content of parts and where they stand."""
+    return digest([[name_of(path), parts[path].digest] for path in sorted(parts)])
+
+
+def _shard_of(path: Path) -> int:
+    return int(path.stem.split("-")[1])

@@ -1,0 +1,36 @@
+"""Parts of a run directory rewritten as a build would write them, with a line in the ledger."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from gensr_pref import shards
+from gensr_pref.rundir.ledger import LEDGER, name_of, note_parts
+
+
+def write_part(
+    path: Path,
+    rows: list[dict[str, Any]] | pa.Table,
+    form: pa.Schema | None = None,
+    facts: dict[str, Any] | None = None,
+) -> None:
+    """Write a part and its ledger line, with the columns and facts of before unless told."""
+    form = shards.read(path).schema.remove_metadata() if form is None else form
+    facts = shards.facts(path) if facts is None else facts
+    table = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist(rows, schema=form)
+    note_parts(path.parents[1], {name_of(path): shards.write_table(path, table, facts)})
+
+
+def unmade(out: Path, *names: str) -> None:
+    """Remove parts (``scores/part-00000.parquet``) or tables as if they were never made."""
+    for name in names:
+        path = out / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    lines = [json.loads(line) for line in (out / LEDGER).read_text().splitlines()]
+    for line in lines:
+        known = line.get("parts", {})
+        line["parts"] = {k: v for k, v in known.items() if not k.startswith(names)}
+    (out / LEDGER).write_text("".join(json.dumps(line) + "\n" for line in lines))

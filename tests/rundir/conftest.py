@@ -1,0 +1,35 @@
+"""A finished run, and copies of it to spoil."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from gensr_pref import config
+from gensr_pref.engine.build import build
+
+from ..engine.conftest import base, run
+
+__all__ = ["base", "run"]  # pytest finds fixtures by name
+
+
+@pytest.fixture(scope="session")
+def built(base, tmp_path_factory) -> Path:
+    """A run directory of four shards, which no test changes."""
+    out = tmp_path_factory.mktemp("built") / "run"
+    build(config.load(base / "run.yaml"), base, out)
+    return out
+
+
+@pytest.fixture(scope="session")
+def twin(base, tmp_path_factory) -> Path:
+    """A run of the same settings whose seed alone is another."""
+    out = tmp_path_factory.mktemp("twin") / "run"
+    build(config.load(base / "run.yaml", ["seed=1"]), base, out)
+    return out
+
+
+@pytest.fixture
+def out(built, tmp_path) -> Path:
+    """A copy of the run directory that keeps the times of its files."""
+    return Path(shutil.copytree(built, tmp_path / "copy"))

@@ -1,0 +1,220 @@
+"""Whether the parts of a run directory belong together."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from gensr_pref import shards
+from gensr_pref.engine.build import build
+from gensr_pref.engine.pair import pair
+from gensr_pref.errors import Fault, InputError, PartsError, RunMismatchError
+from gensr_pref.rundir import ledger
+from gensr_pref.rundir.contents import check
+
+SHARDED = ("clips", "candidates", "scores")
+
+
+def faults(out) -> dict[str, Fault]:
+    with pytest.raises(PartsError) as raised:
+        check(out)
+    return {one.part: one.fault for one in raised.value.faults}
+
+
+def flip(path, place: int) -> None:
+    """Change one bit and nothing that a listing shows."""
+    seen = path.stat()
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+    os.utime(path, ns=(seen.st_atime_ns, seen.st_mtime_ns))
+
+
+def test_whole_run_passes(out):
+    found = check(out)
+    assert found.unfinished == ()
+    assert {table: len(parts) for table, parts in found.parts.items()} == {
+        "clips": 4,
+        "candidates": 4,
+        "scores": 4,
+        "pairs": 1,
+        "failures": 0,
+    }
+    assert found.require_complete() is found
+
+
+def test_copy_is_the_same_and_read_once(out, monkeypatch):
+    digests = [check(out).digest(table) for table in SHARDED]
+    monkeypatch.setattr(shards, "stamp", None)
+    assert [check(out).digest(table) for table in SHARDED] == digests
+    assert len(set(digests)) == 3
+
+
+def test_copy_that_can_only_be_read(out, built):
+    out.chmod(0o555)
+    try:
+        assert check(out).digest("scores") == check(built).digest("scores")
+    finally:
+        out.chmod(0o755)
+
+
+@pytest.mark.parametrize("table", [*SHARDED, "pairs"])
+def test_part_that_is_missing(out, table):
+    shards.part(out, table, 0).unlink()
+    assert faults(out) == {f"{table}/part-00000.parquet": Fault.MISSING}
+
+
+@pytest.mark.parametrize("table", [*SHARDED, "pairs"])
+@pytest.mark.parametrize("place", [100, -60])
+def test_bit_that_is_flipped_without_a_trace(out, table, place):
+    check(out)
+    flip(shards.part(out, table, 0), place)
+    assert faults(out) == {f"{table}/part-00000.parquet": Fault.CHANGED}
+
+
+@pytest.mark.parametrize("table", SHARDED)
+def test_part_that_is_doubled(out, table):
+    shutil.copy2(shards.part(out, table, 0), shards.part(out, table, 4))
+    shutil.copy2(shards.part(out, table, 0), out / table / "part-00000 (copy).parquet")
+    assert faults(out) == {
+        f"{table}/part-00004.parquet": Fault.STRANGE,
+        f"{table}/part-00000 (copy).parquet": Fault.STRANGE,
+    }
+
+
+def test_parts_that_are_swapped(out):
+    one, other = (shards.part(out, "scores", shard) for shard in (0, 1))
+    one.rename(out / "kept")
+    other.rename(one)
+    (out / "kept").rename(other)
+    assert set(faults(out).values()) == {Fault.CHANGED}
+
+
+def test_part_of_another_run_with_its_ledger(out, twin):
+    shutil.copy2(shards.part(twin, "scores", 0), shards.part(out, "scores", 0))
+    assert faults(out) == {"scores/part-00000.parquet": Fault.CHANGED}
+    shutil.copy2(twin / "timings.jsonl", out)
+    assert Fault.CHANGED in faults(out).values()
+
+
+def test_tables_of_another_run(out, twin):
+    """Whatever their ledger says, they are not what run.yaml describes."""
+    for table in (*SHARDED, "pairs"):
+        shutil.rmtree(out / table)
+        shutil.copytree(twin / table, out / table)
+    shutil.copy2(twin / "timings.jsonl", out)
+    found = faults(out)
+    assert found.pop("pairs/part-00000.parquet") is Fault.OUTDATED
+    assert set(found.values()) == {Fault.FOREIGN}
+
+
+@pytest.mark.parametrize("name", ["shards.jsonl", "timings.jsonl"])
+def test_records_that_are_missing(out, name):
+    (out / name).unlink()
+    assert faults(out) == {name: Fault.MISSING}
+
+
+def test_failures_of_another_run(out):
+    """That nothing failed is known, too."""
+    path = shards.part(out, "failures", 0, "score")
+    path.parent.mkdir()
+    shutil.copy2(shards.part(out, "scores", 0), path)
+    assert list(faults(out)) == ["failures/part-00000-score.parquet"]
+
+
+@pytest.mark.parametrize("words", [("seed: 0", "seed: 1"), ("rule: unanimous", "rule: ranked")])
+def test_settings_that_are_edited(out, words):
+    path = out / "run.yaml"
+    assert words[0] in path.read_text()
+    path.write_text(path.read_text().replace(*words))
+    with pytest.raises(RunMismatchError, match="edited"):
+        check(out)
+
+
+def test_build_that_was_interrupted_is_unfinished(run, base, tmp_path, monkeypatch):
+    write, written = shards.write, []
+
+    def failing(path, *rest):
+        written.append(path)
+        if len(written) == 6:
+            raise KeyboardInterrupt
+        return write(path, *rest)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(shards, "write", failing)
+        with pytest.raises(KeyboardInterrupt):
+            build(run(), base, tmp_path / "run")
+    found = check(tmp_path / "run")
+    assert found.unfinished
+    with pytest.raises(InputError, match="not finished"):
+        found.require_complete()
+    build(run(), base, tmp_path / "run")
+    assert check(tmp_path / "run").unfinished == ()
+
+
+def test_run_that_has_grown_in_part(run, base, out, monkeypatch):
+    """Its parts are as before or as wanted now, and its pairs are of before."""
+    write = shards.write
+
+    def failing(path, *rest):
+        if path.name == "part-00002.parquet":
+            raise KeyboardInterrupt
+        return write(path, *rest)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(shards, "write", failing)
+        with pytest.raises(KeyboardInterrupt):
+            build(run("generators.0.candidates=4"), base, out)
+    assert faults(out) == {"pairs/part-00000.parquet": Fault.OUTDATED}
+    assert check(out, SHARDED).unfinished == (2, 3)
+    pair(out, [])
+    assert check(out).unfinished == (2, 3)
+    build(run("generators.0.candidates=4"), base, out)
+    assert check(out).unfinished == ()
+
+
+@pytest.mark.parametrize("write", ["write_table", "append_json", "write_text"])
+def test_pair_that_was_killed_between_its_writes(out, monkeypatch, write):
+    """Pairs of one rule beside the settings of another are refused until it is run again."""
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    check(out)
+    with monkeypatch.context() as patched:
+        patched.setattr(shards, write, killed)
+        with pytest.raises(KeyboardInterrupt):
+            pair(out, ["margin.roughness=0.001"])
+    if write == "write_table":
+        assert check(out).unfinished == ()
+    else:
+        assert list(faults(out)) == ["pairs/part-00000.parquet"]
+    pair(out, ["margin.roughness=0.001"])
+    assert check(out).document["pairing"]["margin"] == {"roughness": 0.001}
+
+
+def test_scores_that_are_made_anew_leave_pairs_behind(out):
+    other = check(out).digest("scores")
+    path = shards.part(out, "scores", 0)
+    table = shards.read(path)
+    facts = shards.facts(path)
+    lower = table.set_column(
+        table.schema.get_field_index("level"),
+        table.schema.field("level"),
+        table.column("roughness"),
+    )
+    ledger.note_parts(out, {ledger.name_of(path): shards.write_table(path, lower, facts)})
+    assert faults(out) == {"pairs/part-00000.parquet": Fault.OUTDATED}
+    assert check(out, SHARDED).digest("scores") != other
+
+
+def test_reading_imports_no_stage():
+    """Whoever trains or exports can check a run without what made it."""
+    code = (
+        "import sys; import gensr_pref.rundir.contents; print([name for name in sys.modules if "
+        "name.startswith(('gensr_pref.corpus', 'gensr_pref.metrics', 'gensr_pref.pairing', "
+        "'gensr_pref.generators', 'gensr_pref.engine', 'torch'))])"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
