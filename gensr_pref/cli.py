@@ -156,6 +156,11 @@ def parser() -> argparse.ArgumentParser:
     export.add_argument("--public", action="store_true", help="a new repository is public")
     export.add_argument("--revision", metavar="BRANCH", help="to push to; else main")
     export.add_argument("--create-pr", action="store_true", help="push as a pull request")
+    export.add_argument(
+        "--others",
+        choices=["keep", "delete"],
+        help="what becomes of files in the repository that no export wrote",
+    )
     export.add_argument("--dry-run", action="store_true", help="push nothing; list what would go")
 
     score = _add(commands, "score", _score, "the panel on plain folders of audio")
@@ -402,9 +407,12 @@ def _export(options: argparse.Namespace) -> None:
     wanted = Wanted(options.format, options.candidates, options.clean, options.shard_mb * 10**6)
     name, branch, pull_request = options.push_to_hub, options.revision, options.create_pr
     publishing = Publishing(options.anonymise, options.secret, options.allow, name)
-    target = Target(name, options.public, branch, pull_request) if name else None
-    if target is None and (options.public or branch or pull_request or options.dry_run):
-        raise InputError("--public, --revision, --create-pr and --dry-run go with --push-to-hub")
+    target = Target(name, options.public, branch, pull_request, options.others) if name else None
+    given = options.public, branch, pull_request, options.others, options.dry_run
+    if target is None and any(given):
+        raise InputError(
+            "--public, --revision, --create-pr, --others and --dry-run go with --push-to-hub"
+        )
     with contextlib.redirect_stdout(sys.stderr):  # what plugins print is no result
         found = publish(options.dir, options.out, wanted, publishing, target, options.dry_run)
     print(json.dumps(found, indent=2) if options.json else export_text.exported(found))

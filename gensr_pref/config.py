@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from gensr_pref.complaints import complaint
 from gensr_pref.errors import ConfigError
+from gensr_pref.tables.languages import language_code
 
 M = TypeVar("M", bound=BaseModel)
 LABEL_PATTERN = r"^[\w.@+-]+$"  # of a generator: part of candidate ids
@@ -200,8 +201,10 @@ class Corpus(Model):
     segment_seconds: PositiveRange = Field(
         (1.0, 20.0), description="shorter recordings are left out, longer ones cut in equal pieces"
     )
-    languages: list[str] | None = Field(
-        None, min_length=1, description="keep these only, as the language column says; null: all"
+    languages: list[Annotated[str, AfterValidator(language_code)]] | None = Field(
+        None,
+        min_length=1,
+        description="keep these only, as the language column says (ISO 639 codes); null: all",
     )
     limit: int | None = Field(None, ge=1, description="clips, drawn by identity; absent = all")
     degrade: Degrade | None = Field(None, description="absent = the source is noisy already")

@@ -174,6 +174,12 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self._json([_entry(path, body) for path, body in found.branches[revision].items()])
 
+    def commits(self, name: str, revision: str) -> None:
+        found = self._repository(name)
+        if found is not None:
+            told = [one for one in found.commits if one["revision"] in (revision, "main")]
+            self._json([_commit(number, one["title"]) for number, one in enumerate(told)])
+
     def branch(self, name: str, branch: str) -> None:
         found = self._repository(name)
         if found is None or not self._may_write(name.partition("/")[0]):
@@ -244,7 +250,8 @@ class _Handler(BaseHTTPRequestHandler):
         lines = [json.loads(line) for line in self._body.splitlines()]
         for line in lines[1:]:
             self._apply(found.branches[revision], line["key"], line["value"])
-        found.commits.append({"revision": revision, "lines": [line["key"] for line in lines]})
+        keys, title = [line["key"] for line in lines], lines[0]["value"]["summary"]
+        found.commits.append({"revision": revision, "lines": keys, "title": title})
         url = f"{self.hub.url}/datasets/{name}"
         self._json({
             "commitUrl": f"{url}/commit/{found.sha(revision)}",
@@ -287,6 +294,7 @@ _ROUTES = {
     f"GET /api/datasets/{_NAME}": _Handler.info,
     f"GET /api/datasets/{_NAME}/revision/(.+)": _Handler.info,
     f"GET /api/datasets/{_NAME}/tree/([^/]+|refs/pr/\\d+)": _Handler.tree,
+    f"GET /api/datasets/{_NAME}/commits/(.+)": _Handler.commits,
     f"POST /api/datasets/{_NAME}/branch/(.+)": _Handler.branch,
     f"POST /api/datasets/{_NAME}/preupload/(.+)": _Handler.preupload,
     f"POST /api/datasets/{_NAME}/commit/(.+)": _Handler.commit,
@@ -294,6 +302,11 @@ _ROUTES = {
     "PUT /lfs/([0-9a-f]{64})": _Handler.store,
     "POST /lfs/verify": _Handler.verify,
 }
+
+
+def _commit(number: int, title: str) -> dict[str, Any]:
+    told = {"id": f"{number:040d}", "title": title, "message": "", "authors": []}
+    return {**told, "date": "2026-01-01T00:00:00.000Z"}
 
 
 def _mode(path: str, there: Files) -> dict[str, Any]:

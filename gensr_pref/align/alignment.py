@@ -15,10 +15,11 @@ from gensr_pref.align.alarms import Alarms
 from gensr_pref.align.batches import Batching
 from gensr_pref.align.dpo_recipe import Dpo
 from gensr_pref.align.prepared import Array
-from gensr_pref.align.subject import Subject, subject
-from gensr_pref.align.utility import Measured, ReferenceValues
+from gensr_pref.align.reference import ReferenceValues, ValuesFrom
+from gensr_pref.align.subject import Material, Subject, material, subject
+from gensr_pref.align.utility import Measured
 from gensr_pref.errors import ConfigError, InputError
-from gensr_pref.identity import digest, rng_for, unit_for
+from gensr_pref.identity import rng_for, unit_for
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -47,6 +48,7 @@ class Alignment:
     alarms: Alarms = field(default_factory=Alarms)
     best: dict[str, Any] | None = None  # of early stopping: step, accuracy, weights
     since_best: int = 0
+    claim: str = ""  # digest of the claim on the folder that it is saved in
 
     @property
     def paradigm(self) -> str:
@@ -70,47 +72,83 @@ class Alignment:
         return self.recipe.steps or self.recipe.epochs * self.per_epoch
 
 
+@dataclass(frozen=True)
+class Processes:
+    """What runs the training: one process or several, each with a part of every batch.
+
+    Attributes:
+        accelerator: of this process.
+        parts: into how many a batch is divided, over processes and accumulation.
+    """
+
+    accelerator: Accelerator
+    parts: int
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this process is the one that writes."""
+        return bool(self.accelerator.is_main_process)
+
+    @property
+    def device(self) -> str:
+        """Of this process, in torch's words."""
+        return str(self.accelerator.device)
+
+
 def started(recipe: Dpo, base: Path, out: Path) -> Alignment:
-    """Everything that training needs, at step 0."""
-    accelerator, parts = _accelerator(recipe)
-    cache = out / "cache" if recipe.cache is None else base / recipe.cache
+    """Everything that training needs, at step 0, whatever was begun in `out` before.
+
+    Args:
+        base: folder that the recipe's paths are relative to.
+        out: holds the cache, where the recipe names no other.
+
+    Raises:
+        InputError: models or pairs that cannot be used.
+    """
+    processes = processes_for(recipe)
+    cache = cache_of(recipe, base, out)
+    found = material(recipe, base, cache, processes.device)
+    return prepared_for(recipe, found, processes, cache)
+
+
+def cache_of(recipe: Dpo, base: Path, out: Path) -> Path:
+    """The folder of features and reference values."""
+    return out / "cache" if recipe.cache is None else base / recipe.cache
+
+
+def prepared_for(recipe: Dpo, found: Material, processes: Processes, cache: Path) -> Alignment:
+    """The alignment of a recipe with models that are loaded and pairs that are opened.
+
+    Raises:
+        InputError: pairs that do not fit the models, or too few.
+    """
+    accelerator = processes.accelerator
     with accelerator.main_process_first():
-        found = subject(recipe, base, cache, str(accelerator.device))
-    clean = recipe.anchor.weight > 0 and recipe.anchor.side == "clean"
-    batching = Batching(
-        found.data,
-        found.generator,
-        recipe.seed,
-        recipe.draws,
-        recipe.antithetic,
-        recipe.crop,
-        recipe.pairs.labels == "random",
-        clean,
-        accelerator.device,
-    )
+        ready = subject(recipe, found, cache, processes.device)
     precision = PRECISION[recipe.precision]
-    policy = found.generator.policy.eval()
+    policy = ready.generator.policy.eval()
     trained = _trained(policy, recipe)
-    measured = Measured(found.generator, policy, not found.encoded, precision)
-    reference = found.reference.policy.requires_grad_(False).eval()
+    encodes, frozen = not ready.encoded, recipe.train == "decoder"
+    measured = Measured(ready.generator, policy, encodes, precision, frozen)
+    reference = ready.reference.policy.requires_grad_(False).eval()
     optimiser = torch.optim.AdamW(
         trained, recipe.learning_rate, (0.9, 0.99), weight_decay=recipe.weight_decay
     )
     wrapped, optimiser = accelerator.prepare(measured, optimiser)
-    training, held = _divided(recipe, found)
-    if len(training) < parts:
+    training, held = _divided(recipe, ready)
+    if len(training) < processes.parts:
         raise InputError(
-            f"pairs: {len(training)} are of the split 'train' and not held out; {parts} is the "
-            "least that a step can be made of"
+            f"pairs: {len(training)} are of the split 'train' and not held out; {processes.parts} "
+            "is the least that a step can be made of"
         )
     return Alignment(
         recipe,
         accelerator,
-        found,
-        batching,
+        ready,
+        _batching(recipe, ready, accelerator.device),
         wrapped,
-        Measured(found.reference, reference, not found.encoded, precision),
-        _values(recipe, found, cache),
+        Measured(ready.reference, reference, encodes, precision),
+        _values(recipe, found, ready, cache, accelerator.device),
         optimiser,
         training,
         held,
@@ -118,8 +156,26 @@ def started(recipe: Dpo, base: Path, out: Path) -> Alignment:
     )
 
 
-def _accelerator(recipe: Dpo) -> tuple[Accelerator, int]:
-    """What runs the processes, and into how many parts they take a batch."""
+def _batching(recipe: Dpo, ready: Subject, device: torch.device) -> Batching:
+    return Batching(
+        ready.data,
+        ready.generator,
+        recipe.seed,
+        recipe.draws,
+        recipe.antithetic,
+        recipe.crop,
+        recipe.pairs.labels == "random",
+        recipe.anchor.weight > 0 and recipe.anchor.side == "clean",
+        device,
+    )
+
+
+def processes_for(recipe: Dpo) -> Processes:
+    """What runs the training of a recipe.
+
+    Raises:
+        ConfigError: a batch does not divide into the parts that there are.
+    """
     from accelerate import Accelerator
     from accelerate.utils import DistributedDataParallelKwargs
 
@@ -135,7 +191,7 @@ def _accelerator(recipe: Dpo) -> tuple[Accelerator, int]:
             f"batch: {recipe.batch} pairs do not divide into {parts} parts ({recipe.accumulate} "
             f"times {accelerator.num_processes} processes)"
         )
-    return accelerator, parts
+    return Processes(accelerator, parts)
 
 
 def _trained(policy: torch.nn.Module, recipe: Dpo) -> list[torch.nn.Parameter]:
@@ -153,20 +209,18 @@ def _is_bias(name: str, parameter: Tensor) -> bool:
     return parameter.ndim < 2 or name.rpartition(".")[2] == "bias"
 
 
-def _values(recipe: Dpo, found: Subject, cache: Path) -> ReferenceValues:
-    """Kept under everything that they depend on."""
-    key = digest(
-        found.identity,
-        found.reference.revision,
-        (recipe.reference or recipe.generator).options,
-        recipe.seed,
-        recipe.draws,
-        recipe.antithetic,
-        recipe.crop,
-        recipe.precision,
-        recipe.train,
+def _values(
+    recipe: Dpo, found: Material, ready: Subject, cache: Path, device: torch.device
+) -> ReferenceValues:
+    made_from = ValuesFrom(
+        data=ready.identity,
+        draws_of=found.content.digest,
+        reference=found.reference_content.digest,
+        encodes=not ready.encoded,
+        precision=recipe.precision,
+        device=device.type,
     )
-    return ReferenceValues(cache / f"reference-{key[:12]}", len(found.data.ids), recipe.draws)
+    return ReferenceValues(cache, made_from, len(ready.data.ids))
 
 
 def _divided(recipe: Dpo, found: Subject) -> tuple[Array, Array]:

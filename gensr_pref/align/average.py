@@ -6,13 +6,15 @@ than any of them (model soups, arXiv 2203.05482). It costs nothing in sampling.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from gensr_pref.align.claim import Claim, held, record, require_same
 from gensr_pref.align.dpo_recipe import Average
-from gensr_pref.align.subject import made
+from gensr_pref.align.models import Content, loaded, require_one_space
 from gensr_pref.errors import ConfigError
 from gensr_pref.generators.base import Alignable
 
@@ -25,29 +27,48 @@ def averaged(recipe: Average, base: Path, out: Path) -> Alignable:
         out: receives what the generator's `save` writes.
 
     Raises:
-        ConfigError: the checkpoints are of different networks.
+        ConfigError: the checkpoints are of different networks, or their targets mean other sounds.
+        RunMismatchError: `out` holds another training's result.
     """
-    found = [_loaded(recipe, base, number) for number in range(len(recipe.checkpoints))]
-    states = [generator.policy.state_dict() for generator in found]
-    for number, state in enumerate(states):
-        if _shapes(state) != _shapes(states[0]):
-            raise ConfigError(
-                f"checkpoints.{number}: another network than checkpoints.0. Only weights of one "
-                "network can be averaged"
-            )
-    mean = {name: _mean([state[name] for state in states]) for name in states[0]}
-    found[0].policy.load_state_dict(mean)
-    out.mkdir(parents=True, exist_ok=True)
-    found[0].save(out)
-    return found[0]
+    with held(out):
+        models = [_loaded(recipe, base, number) for number in range(len(recipe.checkpoints))]
+        made_from = {
+            f"checkpoints.{number}": content.digest for number, (_, content) in enumerate(models)
+        }
+        claim = Claim.of(recipe, (), made_from)
+        require_same(out, claim)
+        generators = [generator for generator, _ in models]
+        mean = _mean_of(generators)
+        generators[0].policy.load_state_dict(mean)
+        record(out, claim, base)
+        generators[0].save(out)
+    return generators[0]
 
 
-def _loaded(recipe: Average, base: Path, number: int) -> Alignable:
+def _loaded(recipe: Average, base: Path, number: int) -> tuple[Alignable, Content]:
     options = {**recipe.generator.options, "checkpoint": recipe.checkpoints[number]}
     use = recipe.generator.model_copy(update={"options": options})
-    generator = made(use, base, f"checkpoints.{number}")
-    generator.load("cpu")
-    return generator
+    return loaded(use, base, f"checkpoints.{number}", "cpu")
+
+
+def _mean_of(generators: Sequence[Alignable]) -> dict[str, Tensor]:
+    """The mean of the policies' weights, of models between which nothing else differs."""
+    first = generators[0]
+    states = [generator.policy.state_dict() for generator in generators]
+    for number, generator in enumerate(generators):
+        field = f"checkpoints.{number}"
+        if _shapes(states[number]) != _shapes(states[0]):
+            raise ConfigError(
+                f"{field}: another network than checkpoints.0. Only weights of one network can be "
+                "averaged"
+            )
+        if getattr(generator.policy, "config", None) != getattr(first.policy, "config", None):
+            raise ConfigError(
+                f"{field}: its settings (config.json) are not those of checkpoints.0. Only weights "
+                "of one network can be averaged"
+            )
+        require_one_space(first, generator, field)
+    return {name: _mean([state[name] for state in states]) for name in states[0]}
 
 
 def _shapes(state: dict[str, Tensor]) -> dict[str, torch.Size]:

@@ -22,10 +22,32 @@ SORTED = 32  # batches whose pairs are sorted by length together, so that there 
 
 
 @dataclass(frozen=True)
+class Drawing:
+    """All that a batch's random part depends on, beside the pairs and the generator's `draw`.
+
+    Attributes:
+        seed: of the recipe.
+        draws: K.
+        antithetic: whether draws come in opposite twos.
+        crop: frames of a window; None = whole clips.
+        clean: whether the clean target is a third side; draws are as long as the longest side.
+        epoch: the pass.
+    """
+
+    seed: int
+    draws: int
+    antithetic: bool
+    crop: int | None
+    clean: bool
+    epoch: int
+
+
+@dataclass(frozen=True)
 class Batch:
     """P pairs with K draws each.
 
     Attributes:
+        drawing: what its random part depends on.
         pairs: [P] their numbers in `Prepared`.
         flipped: [P] whether chosen and rejected have changed places (random labels).
         sides: S: 2, or 3 where the clean target follows chosen and rejected.
@@ -33,6 +55,7 @@ class Batch:
         rows: N = S * K * P rows, in that order.
     """
 
+    drawing: Drawing
     pairs: Array
     flipped: Tensor
     sides: int
@@ -85,7 +108,8 @@ class Batching:
 
     def of(self, pairs: Array, epoch: int) -> Batch:
         """The batch of these pairs in a pass."""
-        items = [self._item(int(number), epoch) for number in pairs]
+        drawing = self._drawing(epoch)
+        items = [self._item(int(number), drawing) for number in pairs]
         sides = 3 if self.clean else 2
         x = _padded([item.x for item in items]).transpose(1, 2).float()
         targets = [item.targets[s] for s in range(sides) for item in items]
@@ -103,45 +127,53 @@ class Batching:
             draw=self._draw(items, sides),
         )
         flipped = torch.tensor([item.flipped for item in items], device=self.device)
-        return Batch(pairs, flipped, sides, self.draws, rows)
+        return Batch(drawing, pairs, flipped, sides, self.draws, rows)
 
-    def _item(self, number: int, epoch: int) -> _Item:
+    def _drawing(self, epoch: int) -> Drawing:
+        return Drawing(self.seed, self.draws, self.antithetic, self.crop, self.clean, epoch)
+
+    def _item(self, number: int, drawing: Drawing) -> _Item:
         data, name = self.data, self.data.ids[number]
         x = data.features(int(data.clip[number]))
         numbers = [int(data.chosen[number]), int(data.rejected[number])]
         flipped = self.random_labels and unit_for(self.seed, "label", name) < 0.5
         if flipped:
             numbers.reverse()
-        if self.clean:
+        if drawing.clean:
             numbers.append(int(data.clean[data.clip[number]]))
         targets = [data.target(one) for one in numbers]
-        randomness = torch.Generator().manual_seed(seed_for(self.seed, "draw", name, epoch))
-        if self.crop is not None and len(x) > self.crop:
-            start = int(torch.randint(len(x) - self.crop + 1, (), generator=randomness))
-            targets = [self._window(one, start, len(x)) for one in targets]
-            x = x[start : start + self.crop]
-        t = stratified(self.draws, self.antithetic, randomness)
+        randomness = torch.Generator().manual_seed(
+            seed_for(drawing.seed, "draw", name, drawing.epoch)
+        )
+        crop = drawing.crop
+        if crop is not None and len(x) > crop:
+            start = int(torch.randint(len(x) - crop + 1, (), generator=randomness))
+            targets = [self._window(one, start, crop) for one in targets]
+            x = x[start : start + crop]
+        t = stratified(drawing.draws, drawing.antithetic, randomness)
         longest = max(targets, key=len)
         tokens = longest.dtype.kind == "i"
         shape = longest.shape[::-1] if tokens else longest.shape
-        draws = self._drawn(shape, t, randomness)
-        return _Item(x, targets, t, draws, flipped)
+        return _Item(x, targets, t, self._drawn(shape, t, drawing, randomness), flipped)
 
     def _window(self, target: Array, start: int, frames: int) -> Array:
-        assert self.crop is not None
         cut = getattr(self.generator, "window", None)
         if cut is None:
-            return target[start : start + self.crop]
+            return target[start : start + frames]
         if target.dtype.kind == "i":
-            return np.asarray(cut(target.T, start, self.crop)).T
-        return np.asarray(cut(target, start, self.crop))
+            return np.asarray(cut(target.T, start, frames)).T
+        return np.asarray(cut(target, start, frames))
 
     def _drawn(
-        self, shape: Sequence[int], t: Sequence[float], randomness: torch.Generator
+        self,
+        shape: Sequence[int],
+        t: Sequence[float],
+        drawing: Drawing,
+        randomness: torch.Generator,
     ) -> list[Tensor] | None:
         """What is random beside t, [K] for a pair; opposite draws have opposite noise."""
         found: list[Tensor] = []
-        opposite = self.antithetic and self.generator.paradigm == "fm"
+        opposite = drawing.antithetic and self.generator.paradigm == "fm"
         for number, one in enumerate(t):
             if opposite and number % 2:
                 found.append(-found[-1])

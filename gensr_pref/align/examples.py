@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,18 +20,19 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from gensr_pref import config
+from gensr_pref import config, files
+from gensr_pref.align.contents import FileDigests
 from gensr_pref.align.recipe import Pretrain, Speech, Spoken
 from gensr_pref.audio import Wave, pcm16
 from gensr_pref.corpus import degrade, rooms
-from gensr_pref.corpus.base import Item, Source
+from gensr_pref.corpus.base import Item
 from gensr_pref.corpus.library import Library
 from gensr_pref.corpus.sources import listed, opened
 from gensr_pref.errors import Unusable
 from gensr_pref.generators.analysis import Analysis
 from gensr_pref.generators.bands import features, latent_of
 from gensr_pref.generators.carrier import carrier, stft
-from gensr_pref.identity import rng_for
+from gensr_pref.identity import digest, rng_for
 
 LEVEL_DB = (-38.0, -16.0)  # root mean square of the clean speech, relative to full scale
 PEAK = 0.9
@@ -43,11 +44,14 @@ class Voices:
 
     def __init__(self, speech: list[Speech], base: Path, rate: int) -> None:
         self._sources = [
-            Recorded(opened(s.source, base, f"speech.{i}.source"), f"speech.{i}.source", rate)
-            for i, s in enumerate(speech)
+            Recorded(s.source, base, f"speech.{i}.source", rate) for i, s in enumerate(speech)
         ]
         weights = np.array([s.weight for s in speech])
         self._share = weights / weights.sum()
+
+    def digest(self, known: FileDigests) -> str:
+        """Of all recordings, their names and their speakers."""
+        return digest([source.digest(known) for source in self._sources])
 
     def draw(self, rng: np.random.Generator, samples: int) -> Wave:
         """[samples] of one speaker, at a random level."""
@@ -61,15 +65,20 @@ class Voices:
 class Recorded:
     """The recordings of one source, at a rate (Hz)."""
 
-    def __init__(self, source: Source, field: str, rate: int) -> None:
-        self._source, self._rate = source, rate
-        self._items, _ = listed(source, field)
+    def __init__(self, source: FilesSource, base: Path, field: str, rate: int) -> None:
+        self._root, self._rate = _root_of(source, base), rate
+        self._source = opened(source, base, field)
+        self._items, _ = listed(self._source, field)
         seconds = np.array([item.frames / item.rate for item in self._items])
         self._share = seconds / seconds.sum()
         self._waves: dict[str, npt.NDArray[np.int16]] = {}
         self._by_speaker: dict[str, list[Item]] = defaultdict(list)
         for item in self._items:
             self._by_speaker[item.speaker or item.source_id].append(item)
+
+    def digest(self, known: FileDigests) -> str:
+        """Of all recordings, their names and their speakers."""
+        return _digest(self._items, self._root, known)
 
     def stretch(self, rng: np.random.Generator, samples: int) -> Wave:
         """[samples] from anywhere in a recording; short ones are joined, speaker by speaker."""
@@ -90,12 +99,74 @@ class Recorded:
         return self._waves[item.source_id].astype(np.float32) / np.float32(32768)
 
 
+FilesSource = config.ManifestSource | config.FolderSource
+
+
+def _root_of(source: FilesSource, base: Path) -> Path:
+    """The folder that the places of a source's recordings are relative to."""
+    if isinstance(source, config.FolderSource):
+        return base / source.path
+    return base / source.root if source.root is not None else (base / source.path).parent
+
+
+def _digest(items: Sequence[Item], root: Path, known: FileDigests) -> str:
+    contents = known.of_all(root / item.place for item in items)
+    return digest([
+        [item.source_id, item.speaker, content]
+        for item, content in zip(items, contents, strict=True)
+    ])  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Example:
     """Features [FEATURES, F] and latent [GAIN_BANDS, F], float16."""
 
     x: Tensor
     y_1: Tensor
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The recordings that a recipe names, listed and found usable.
+
+    Attributes:
+        recipe, base: the recipe, and the folder that its paths are relative to.
+        voices: clean speech.
+        library: noise and recorded rooms.
+    """
+
+    recipe: Spoken
+    base: Path
+    voices: Voices
+    library: Library
+
+    @classmethod
+    def opened(cls, recipe: Spoken, base: Path) -> Sources:
+        """Open them.
+
+        Raises:
+            InputError: a source cannot be read, or holds a file that cannot be used.
+        """
+        voices = Voices(recipe.speech, base, recipe.sample_rate)
+        return cls(recipe, base, voices, Library.opened(recipe.degrade, base))
+
+    def made_from(self, out: Path) -> dict[str, str]:
+        """Digests of the recordings, by what they are for.
+
+        Args:
+            out: keeps the digests of files.
+        """
+        known, degrade = FileDigests(out), self.recipe.degrade
+        found = {"speech": self.voices.digest(known)}
+        sources = {
+            "noise": (degrade.noise and degrade.noise.source, self.library.noise),
+            "rooms": (degrade.reverb and degrade.reverb.source, self.library.responses),
+        }
+        for name, (source, recordings) in sources.items():
+            if source and recordings:
+                items = [recordings.header(one) for one in recordings.names]
+                found[name] = _digest(items, _root_of(source, self.base), known)
+        return found
 
 
 @dataclass(frozen=True)
@@ -110,9 +181,17 @@ class Examples:
     @classmethod
     def opened(cls, recipe: Spoken, base: Path, out: Path) -> Examples:
         """Open all sources; simulated rooms are made here, under `out`."""
+        return cls.of_sources(Sources.opened(recipe, base), out)
+
+    @classmethod
+    def of_sources(cls, sources: Sources, out: Path) -> Examples:
+        """Examples of sources that are open; simulated rooms are made here, under `out`."""
+        recipe = sources.recipe
         settings = _with_rooms(recipe, out)
-        voices = Voices(recipe.speech, base, recipe.sample_rate)
-        return cls(recipe, voices, settings, Library.opened(settings, base))
+        library = sources.library
+        if settings is not recipe.degrade:
+            library = Library.opened(settings, sources.base)
+        return cls(recipe, sources.voices, settings, library)
 
     def of(self, number: int) -> Example:
         """Example `number`; a draw that cannot be degraded (silence) is drawn again."""
@@ -145,7 +224,9 @@ def _with_rooms(recipe: Spoken, out: Path) -> config.Degrade:
     reverb = recipe.degrade.reverb
     if reverb is None or reverb.source is not None or recipe.rooms == 0:
         return recipe.degrade
-    folder, rate = out.resolve() / "rooms", recipe.sample_rate
+    rate = recipe.sample_rate
+    drawn_from = digest(recipe.seed, rate, reverb.model_dump(mode="json"))
+    folder = out.resolve() / "rooms" / drawn_from[:12]
     folder.mkdir(parents=True, exist_ok=True)
     for number in tqdm(range(recipe.rooms), desc="rooms", leave=False):
         path = folder / f"{number:04d}.wav"
@@ -153,9 +234,9 @@ def _with_rooms(recipe: Spoken, out: Path) -> config.Degrade:
             rng = rng_for(recipe.seed, "room", number)
             rt60_s = float(rng.uniform(*reverb.rt60_s))
             room = rooms.draw_room(rt60_s, float(rng.uniform(*reverb.distance_m)), rate, rng)
-            part = path.with_suffix(".part")
-            soundfile.write(part, rooms.simulated(room, rt60_s, rate), rate, "FLOAT", format="WAV")
-            part.replace(path)
+            with files.atomic(path) as part:
+                wave = rooms.simulated(room, rt60_s, rate)
+                soundfile.write(part, wave, rate, "FLOAT", format="WAV")
     recorded = reverb.model_copy(update={"source": config.FolderSource(path=str(folder))})
     return recipe.degrade.model_copy(update={"reverb": recorded})
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from gensr_pref import audio, shards
+from gensr_pref.align.contents import FileDigests
 from gensr_pref.align.pairs import Pair, PairedClip, Side, labelled, unpacked
 from gensr_pref.errors import InputError
 from gensr_pref.identity import CLEAN, digest
@@ -27,12 +29,15 @@ class Exported:
         path: the folder that `gensr-pref export` was told as OUT, or its `data`.
         generators: labels that both sides must be among; the clean target always may be one.
         with_audio: whether sides need their audio.
+        known: digests of files.
 
     Raises:
         InputError: no such folder, or without the columns of pairs.
     """
 
-    def __init__(self, path: Path, generators: list[str], with_audio: bool) -> None:
+    def __init__(
+        self, path: Path, generators: list[str], with_audio: bool, known: FileDigests
+    ) -> None:
         folder = path / "data" if (path / "data").is_dir() else path
         self._files = {split: sorted(folder.glob(f"{split}-*.parquet")) for split in SPLITS}
         if not self._files["train"]:
@@ -40,20 +45,18 @@ class Exported:
                 f"pairs.source.path: {path} holds no data/train-*.parquet. Give a folder that "
                 "`gensr-pref export` wrote as Parquet"
             )
-        self._path, self._with_audio = path, with_audio
+        self._known, self._with_audio = known, with_audio
         self._allowed = {*generators, CLEAN}
         first = self._files["train"][0]
         self._there = set(shards.columns_of(first))
         _require_columns(self._there, str(first))
 
-    @property
-    def identity(self) -> str:
-        """A digest of which pairs these are: the files' names, sizes and pairs."""
-        found = []
-        for file in (one for files in self._files.values() for one in files):
-            ids = shards.read(file, ["pair_id", "chosen_generator", "rejected_generator"])
-            found.append([file.name, file.stat().st_size, digest(ids.to_pydict())])
-        return digest(found, sorted(self._allowed))
+    @cached_property
+    def content(self) -> dict[str, str]:
+        """A digest of the files, which hold the pairs and all that they come from."""
+        paths = [file for files in self._files.values() for file in files]
+        found = zip([path.name for path in paths], self._known.of_all(paths), strict=True)
+        return {"pairs": digest(list(map(list, found)))}
 
     def clips(self) -> Iterator[PairedClip]:
         """Every clip that has pairs, in the order of the files."""
@@ -78,36 +81,56 @@ class Exported:
 class Hub:
     """The pairs of a dataset on the Hugging Face Hub, read as a stream.
 
+    What is read is the commit that the revision names when this is made, also where a branch moves
+    on in the meantime.
+
     Args:
         name: ``org/name``, or a folder that `datasets` reads as one.
         config: of the dataset; None = its default.
         revision: commit, tag or branch; None = main.
         generators: labels that both sides must be among; the clean target always may be one.
+        known: digests of files.
 
     Raises:
         InputError: `datasets` cannot open it, or it has no columns of pairs.
     """
 
     def __init__(
-        self, name: str, config: str | None, revision: str | None, generators: list[str]
+        self,
+        name: str,
+        config: str | None,
+        revision: str | None,
+        generators: list[str],
+        known: FileDigests,
     ) -> None:
         import datasets
 
         self._allowed = {*generators, CLEAN}
+        self._name, self._config, self._known = name, config, known
+        self._commit = None if Path(name).is_dir() else _commit(name, revision)
         try:
-            self._splits = datasets.load_dataset(name, config, revision=revision, streaming=True)
+            self._splits = datasets.load_dataset(
+                name, config, revision=self._commit, streaming=True
+            )
         except Exception as error:
             raise InputError(
                 f"pairs.source.path: {name!r} cannot be read as a dataset: {error}"
             ) from error
-        self._name, self._config, self._revision = name, config, revision
         for split in self._splits.values():
             _require_columns(set(split.column_names or _NEEDED), name)
 
-    @property
-    def identity(self) -> str:
-        """A digest of the dataset's name and commit (of a folder, its files' names and sizes)."""
-        return digest(self._name, self._config, self._commit(), sorted(self._allowed))
+    @cached_property
+    def content(self) -> dict[str, str]:
+        """A digest of the dataset at its commit; of a folder, of its files."""
+        if self._commit is not None:
+            return {"pairs": digest(self._name, self._config, self._commit)}
+        folder = Path(self._name)
+        paths = sorted(path for path in folder.rglob("*") if path.is_file())
+        names = [path.relative_to(folder).as_posix() for path in paths]
+        contents = self._known.of_all(paths)
+        return {
+            "pairs": digest(self._config, [list(one) for one in zip(names, contents, strict=True)])
+        }
 
     def clips(self) -> Iterator[PairedClip]:
         """Every clip that has pairs, in the order of the stream."""
@@ -122,13 +145,24 @@ class Hub:
                     stream = stream.cast_column(column, datasets.Audio(decode=False))
             yield from grouped(stream, name, self._allowed)
 
-    def _commit(self) -> Any:
-        folder = Path(self._name)
-        if folder.is_dir():
-            return [[p.name, p.stat().st_size] for p in sorted(folder.rglob("*.parquet"))]
-        from huggingface_hub import HfApi
 
-        return HfApi().dataset_info(self._name, revision=self._revision).sha
+def _commit(name: str, revision: str | None) -> str:
+    """The commit that a revision of a dataset on the Hub is now.
+
+    Raises:
+        InputError: there is no such dataset or revision, or the Hub cannot be asked.
+    """
+    from huggingface_hub import HfApi
+
+    try:
+        found = HfApi().dataset_info(name, revision=revision).sha
+    except Exception as error:  # of whatever HTTP library this version of the client uses
+        raise InputError(
+            f"pairs.source.path: {name!r} is no folder, and cannot be found on the Hub "
+            f"({type(error).__name__}). Check name and revision, and log in with `hf auth login` "
+            "where it is private"
+        ) from error
+    return str(found)
 
 
 def grouped(rows: Iterable[dict[str, Any]], split: str, allowed: set[str]) -> Iterator[PairedClip]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,6 +22,7 @@ from gensr_pref import audio, shards
 from gensr_pref.audio import Sound
 from gensr_pref.errors import InputError
 from gensr_pref.identity import CLEAN, digest, is_clean, split_candidate_id
+from gensr_pref.rundir import contents
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,7 @@ class Run:
 
     Raises:
         InputError: no run directory, or one without pairs of these generators.
+        PartsError: its parts do not belong together, or some are missing or damaged.
     """
 
     def __init__(self, path: Path, generators: list[str], with_audio: bool) -> None:
@@ -95,18 +98,18 @@ class Run:
                 "done, or run: gensr-pref pair DIR"
             )
         self._path, self._with_audio = path, with_audio
+        self._contents = contents.check(path)
         self._allowed = {*generators, CLEAN}
         table = shards.read_all(path, "pairs", ["pair_id", "clip_id", "chosen_id", "rejected_id"])
         self._pairs = table.filter(self._wanted(table))
         if not len(self._pairs):
             raise InputError(_none_of(generators, path, _count(table)))
 
-    @property
-    def identity(self) -> str:
-        """A digest of which pairs these are, of which run."""
-        rows = self._pairs.to_pydict()
-        run = [shards.facts(p).get("fingerprint") for p in shards.parts(self._path, "pairs")]
-        return digest(run, rows)
+    @cached_property
+    def content(self) -> dict[str, str]:
+        """Digests of the pairs and of the tables that they come from."""
+        found: dict[str, str] = {table: self._contents.digest(table) for table in _TABLES}
+        return {"pairs": digest(self._pairs.to_pydict()), **found}
 
     def clips(self) -> Iterator[PairedClip]:
         """Every clip that has pairs, in the order of the shards."""
@@ -149,14 +152,15 @@ class Run:
 
 
 _SIDES = ("chosen_id", "rejected_id")
+_TABLES: tuple[shards.Table, ...] = ("clips", "candidates")  # that pairs come from
 
 
 class PairTable(Protocol):
     """Where pairs come from: `Run`, or those of `exported`."""
 
     @property
-    def identity(self) -> str:
-        """A digest of which pairs these are."""
+    def content(self) -> dict[str, str]:
+        """Digests of the pairs and of all that they come from, by name."""
         ...
 
     def clips(self) -> Iterator[PairedClip]:

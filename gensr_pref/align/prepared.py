@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,16 +18,17 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from gensr_pref import interruption
+from gensr_pref import files, interruption
 from gensr_pref.align.pairs import PairedClip, PairTable, Side
-from gensr_pref.errors import InputError
-from gensr_pref.identity import CLEAN
+from gensr_pref.errors import InputError, StorageError
+from gensr_pref.identity import CLEAN, digest, file_digest
 from gensr_pref.lease import in_turn
 
 Array = npt.NDArray[Any]
 Hear = Callable[[PairedClip], Array]  # [F, C]
 Target = Callable[[PairedClip, Side], Array]  # [T, D]
 NONE = -1
+_FILES = ("x.bin", "targets.bin", "index.npz")
 
 
 @dataclass(frozen=True)
@@ -88,13 +90,21 @@ def prepared(folder: Path, source: PairTable, hear: Hear, target: Target, clean:
     folder.parent.mkdir(parents=True, exist_ok=True)
     notice = f"{folder}: another training is preparing it; waiting"
     with in_turn(folder.with_name(folder.name + ".lock"), notice):
-        if not folder.exists():
-            part = folder.with_name(folder.name + ".part")
-            shutil.rmtree(part, ignore_errors=True)
-            part.mkdir()
-            _write(part, source, hear, target, clean)
-            part.rename(folder)
-    return _read(folder)
+        if folder.exists():
+            found = _read(folder)
+            if found is not None:
+                return found
+            print(f"{folder}: is damaged, and is made again", file=sys.stderr)
+            shutil.rmtree(folder)
+        part = folder.with_name(folder.name + ".part")
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir()
+        _write(part, source, hear, target, clean)
+        part.rename(folder)
+        found = _read(folder)
+    if found is None:
+        raise StorageError(f"{folder}: does not hold what was just written. Is its disk faulty?")
+    return found
 
 
 @dataclass
@@ -143,7 +153,8 @@ def _write(folder: Path, source: PairTable, hear: Hear, target: Target, clean: b
     names = {"ids": index.ids, "clips": index.clips, "revisions": revisions}
     arrays = {key: np.array(value) for key, value in vars(index).items() if key not in names}
     np.savez(folder / "index.npz", allow_pickle=False, **arrays)
-    (folder / "forms.json").write_text(json.dumps({**names, **forms}), encoding="utf-8")
+    facts = {**names, **forms, "files": {one: file_digest(folder / one) for one in _FILES}}
+    files.write_text(folder / "forms.json", json.dumps({**facts, "digest": digest(facts)}))
 
 
 def _sides(clip: PairedClip, clean: bool) -> list[Side]:
@@ -162,13 +173,21 @@ def _append(file: BinaryIO, places: list[tuple[int, int]], rows: Array) -> tuple
     return rows.dtype.str, rows.shape[1]
 
 
-def _read(folder: Path) -> Prepared:
-    forms = json.loads((folder / "forms.json").read_text(encoding="utf-8"))
+def _read(folder: Path) -> Prepared | None:
+    """What a folder holds; None where that is not what was written, by its digests."""
+    try:
+        facts = json.loads((folder / "forms.json").read_text(encoding="utf-8"))
+        if facts.pop("digest") != digest(facts):
+            return None
+        if any(file_digest(folder / name) != known for name, known in facts["files"].items()):
+            return None
+    except (OSError, ValueError, KeyError, AttributeError):
+        return None
     with np.load(folder / "index.npz") as found:
         arrays: dict[str, Any] = dict(found)
     maps: dict[str, Any] = {
-        name: np.memmap(folder / f"{name}.bin", forms[name][0], "r").reshape(-1, forms[name][1])
+        name: np.memmap(folder / f"{name}.bin", facts[name][0], "r").reshape(-1, facts[name][1])
         for name in ("x", "targets")
     }
-    names: dict[str, Any] = {name: forms[name] for name in ("ids", "clips", "revisions")}
+    names: dict[str, Any] = {name: facts[name] for name in ("ids", "clips", "revisions")}
     return Prepared(**names, **arrays, **maps)

@@ -11,9 +11,9 @@ weights (as long as `minutes`, which looks at the clock, is not set).
 from __future__ import annotations
 
 import copy
-import json
 import math
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,16 +24,17 @@ from tqdm import tqdm
 
 from gensr_pref import interruption
 from gensr_pref.align import ar, fm, mgm
-from gensr_pref.align.examples import Example, Examples, windows
+from gensr_pref.align.claim import Claim, held, record, require_same
+from gensr_pref.align.examples import Example, Examples, Sources, windows
 from gensr_pref.align.recipe import AutoregressiveShape, FlowShape, MaskedShape, Pretrain
-from gensr_pref.align.token_losses import tokenizer_of
-from gensr_pref.errors import ConfigError, RunMismatchError
+from gensr_pref.align.state import read_state, write_state
+from gensr_pref.align.token_losses import tokenizer_folder, tokenizer_of
+from gensr_pref.errors import ConfigError
 from gensr_pref.generators.autoregressive import Autoregressive
-from gensr_pref.generators.checkpoint import encoder_weights, save
+from gensr_pref.generators.checkpoint import encoder_weights, revision_of, save
 from gensr_pref.generators.flow import Flow
 from gensr_pref.generators.masked import Masked
 from gensr_pref.identity import seed_for
-from gensr_pref.shards import write_text
 
 Policy = Flow | Autoregressive | Masked
 
@@ -47,6 +48,7 @@ class Training:
     optimiser: torch.optim.Optimizer
     step: int = 0
     seconds: float = 0.0
+    claim: str = ""  # digest of the claim on the folder that it is saved in
 
     @classmethod
     def started(cls, recipe: Pretrain, base: Path) -> Training:
@@ -59,7 +61,11 @@ class Training:
         return cls(model, copy.deepcopy(model).requires_grad_(False), optimiser)
 
     def save(self, out: Path) -> None:
-        """Write state and checkpoint, each under a temporary name first."""
+        """Write state and checkpoint.
+
+        Raises:
+            StorageError: they cannot be written.
+        """
         state = {
             "model": self.model.state_dict(),
             "averaged": self.averaged.state_dict(),
@@ -67,15 +73,19 @@ class Training:
             "step": self.step,
             "seconds": self.seconds,
         }
-        torch.save(state, out / "state.part")
-        (out / "state.part").replace(out / "state.pt")
+        write_state(out, state, self.claim)
         save(self.averaged, out)
 
     def resume(self, out: Path) -> None:
-        """Continue from `state.pt` where there is one."""
-        if not (out / "state.pt").exists():
+        """Continue from the state where there is one.
+
+        Raises:
+            StorageError: it is damaged.
+            RunMismatchError: it is the state of another training.
+        """
+        state = read_state(out, self.claim)
+        if state is None:
             return
-        state = torch.load(out / "state.pt", weights_only=True)
         self.model.load_state_dict(state["model"])
         self.averaged.load_state_dict(state["averaged"])
         self.optimiser.load_state_dict(state["optimiser"])
@@ -116,13 +126,38 @@ def pretrain(recipe: Pretrain, base: Path, out: Path) -> Policy:
     Args:
         base: folder that the recipe's paths are relative to.
         out: receives `state.pt`, `model.safetensors`, `config.json` and `rooms/`.
+
+    Raises:
+        InputError: a source or checkpoint that cannot be used, or a folder that was begun from
+            others; nothing was trained.
+        StorageError: the folder cannot be written, or its state is damaged.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    _claim(out, recipe)
     torch.set_num_threads(recipe.threads)
-    training = Training.started(recipe, base)
-    training.resume(out)
-    batches = windows(Examples.opened(recipe, base, out), recipe, training.step)
+    with held(out):
+        training = Training.started(recipe, base)
+        sources = Sources.opened(recipe, base)
+        claim = _claim(recipe, sources, out)
+        require_same(out, claim)
+        training.claim = claim.digest
+        training.resume(out)
+        record(out, claim, base)
+        examples = Examples.of_sources(sources, out)
+        _train(training, recipe, windows(examples, recipe, training.step), out)
+    return training.averaged
+
+
+def _claim(recipe: Pretrain, sources: Sources, out: Path) -> Claim:
+    made_from, base = sources.made_from(out), sources.base
+    if recipe.model.encoder_from is not None:
+        made_from["encoder_from"] = revision_of(base / recipe.model.encoder_from)
+    if not isinstance(recipe.model, FlowShape):
+        made_from["tokenizer"] = revision_of(tokenizer_folder(recipe.model, base))
+    return Claim.of(recipe, {"steps", "minutes", "save_every", "threads"}, made_from)
+
+
+def _train(
+    training: Training, recipe: Pretrain, batches: Iterator[list[Example]], out: Path
+) -> None:
     with tqdm(total=recipe.steps, initial=training.step, desc="pretrain", unit="step") as bar:
         while training.progress(recipe) < 1:
             interruption.check()
@@ -136,26 +171,6 @@ def pretrain(recipe: Pretrain, base: Path, out: Path) -> Policy:
             if training.step % recipe.save_every == 0:
                 training.save(out)
     training.save(out)
-    return training.averaged
-
-
-def _claim(out: Path, recipe: Pretrain) -> None:
-    """Refuse to continue a folder under a recipe that would train something else.
-
-    Raises:
-        RunMismatchError: the folder was begun with other settings; how long may change.
-    """
-    settings = recipe.model_dump(mode="json", exclude={"steps", "minutes", "save_every", "threads"})
-    path = out / "recipe.json"
-    before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else settings
-    fallback = {key: field.default for key, field in Pretrain.model_fields.items()}
-    changed = [key for key in settings if before.get(key, fallback[key]) != settings[key]]
-    if changed:
-        raise RunMismatchError(
-            f"{out}: was begun with another {', '.join(changed)}. Choose another --out, or "
-            "restore the recipe to continue"
-        )
-    write_text(path, json.dumps(settings, indent=2))
 
 
 def train_step(training: Training, recipe: Pretrain, batch: list[Example]) -> dict[str, float]:

@@ -1,41 +1,19 @@
-"""An alignment on disk: its claim on a folder, its state, and the checkpoint it ends with."""
+"""An alignment on disk: its state, and the checkpoint it ends with."""
 
 from __future__ import annotations
 
-import json
-import os
 from pathlib import Path
 
-import torch
-
-from gensr_pref import shards
 from gensr_pref.align.alignment import Alignment
-from gensr_pref.align.dpo_recipe import Dpo
-from gensr_pref.errors import RunMismatchError
-
-
-def claim(out: Path, recipe: Dpo, base: Path) -> None:
-    """Refuse to continue a folder under a recipe that would train something else.
-
-    Raises:
-        RunMismatchError: the folder was begun with other settings; how often it tells may change.
-    """
-    free = {"log_every", "evaluate_every", "save_every", "threads", "cache"}
-    settings = recipe.model_dump(mode="json", exclude=free)
-    path = out / "recipe.json"
-    before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else settings
-    changed = [key for key in settings if before.get(key) != settings[key]]
-    if changed:
-        raise RunMismatchError(
-            f"{out}: was begun with another {', '.join(changed)}. Choose another --out, or "
-            "restore the recipe to continue"
-        )
-    settings["base"] = os.path.relpath(base.resolve(), out.resolve())  # what its paths start from
-    shards.write_text(path, json.dumps(settings, indent=2))
+from gensr_pref.align.state import read_state, write_state
 
 
 def save(alignment: Alignment, out: Path) -> None:
-    """Write the state, under a temporary name first."""
+    """Write the state.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
     if not alignment.accelerator.is_main_process:
         return
     state = {
@@ -47,17 +25,19 @@ def save(alignment: Alignment, out: Path) -> None:
         "best": alignment.best,
         "since_best": alignment.since_best,
     }
-    torch.save(state, out / "state.part")
-    (out / "state.part").replace(out / "state.pt")
+    write_state(out, state, alignment.claim)
 
 
 def resume(alignment: Alignment, out: Path) -> None:
-    """Continue from `state.pt` where there is one."""
-    if not (out / "state.pt").exists():
+    """Continue from the state where there is one.
+
+    Raises:
+        StorageError: it is damaged.
+        RunMismatchError: it is the state of another training.
+    """
+    state = read_state(out, alignment.claim, alignment.accelerator.device)
+    if state is None:
         return
-    state = torch.load(
-        out / "state.pt", weights_only=True, map_location=alignment.accelerator.device
-    )
     alignment.subject.generator.policy.load_state_dict(state["policy"])
     alignment.optimiser.load_state_dict(state["optimiser"])
     alignment.averaged, alignment.step = state["averaged"], state["step"]

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from gensr_pref import plugins
-from gensr_pref.align.dpo_recipe import Aligned, Dpo, ExportedPairs, PairSource, RunPairs
+from gensr_pref.align.contents import FileDigests
+from gensr_pref.align.dpo_recipe import Dpo, ExportedPairs, PairSource, RunPairs
 from gensr_pref.align.exported import Exported, Hub
+from gensr_pref.align.models import Content, loaded, require_one_space
 from gensr_pref.align.pairs import PairedClip, PairTable, Run, Side
 from gensr_pref.align.prepared import Array, Prepared, prepared
 from gensr_pref.errors import ConfigError, InputError
 from gensr_pref.generators.base import Alignable
 from gensr_pref.identity import CLEAN, digest
 
-NEEDED = ("paradigm", "hear", "encode", "save")
-MEASURE = {"ar": "log_likelihood", "mgm": "log_likelihood", "fm": "error"}
+VERSION = 1  # of how features and targets are computed and kept; part of their key
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Subject:
         generator: whose policy is trained.
         reference: the same class, with weights that stay.
         data: the pairs.
-        identity: a digest of the data and of what was made of it.
+        identity: digest of all that the data were computed from.
         encoded: whether what is stored of a clip is the encoder's output.
     """
 
@@ -41,47 +41,129 @@ class Subject:
     encoded: bool
 
 
-def subject(recipe: Dpo, base: Path, cache: Path, device: str) -> Subject:
-    """Check and prepare everything that training needs.
+@dataclass(frozen=True)
+class Material:
+    """What a recipe names: both models with their weights, and where the pairs are.
+
+    Attributes:
+        generator: whose policy is trained.
+        reference: the same class, with weights that stay.
+        content, reference_content: what identifies them, as they begin.
+        source: the pairs.
+    """
+
+    generator: Alignable
+    reference: Alignable
+    content: Content
+    reference_content: Content
+    source: PairTable
+
+    @property
+    def made_from(self) -> dict[str, str]:
+        """Digests of all of it, by name."""
+        return {
+            **self.source.content,
+            "generator": self.content.digest,
+            "reference": self.reference_content.digest,
+        }
+
+
+@dataclass(frozen=True)
+class PreparedFrom:
+    """All that features and targets are computed from; see `prepared`.
+
+    Attributes:
+        pairs: digests of the pairs and of the tables that they come from.
+        labels: whose pairs are taken.
+        generator: digest of the model that hears clips and encodes targets.
+        encode: which sides become targets from their audio.
+        clean: whether the clean target is there.
+        encoded_on: the kind of device that the encoder ran on, whose output is stored; None where
+            features are stored that no weights took part in.
+    """
+
+    pairs: Mapping[str, str]
+    labels: tuple[str, ...]
+    generator: str
+    encode: str
+    clean: bool
+    encoded_on: str | None
+
+    @property
+    def digest(self) -> str:
+        """32 hexadecimal digits."""
+        return digest(asdict(self), VERSION)
+
+
+def material(recipe: Dpo, base: Path, cache: Path, device: str) -> Material:
+    """Load the models and open the pairs; nothing is computed yet.
 
     Args:
         base: folder that the recipe's paths are relative to.
-        cache: where features are kept.
+        cache: keeps digests of files.
         device: torch's, for the weights.
 
     Raises:
-        InputError: a generator that cannot be aligned, no pairs for it, or pairs that do not fit.
+        InputError: a generator that cannot be aligned, a reference that it cannot be compared
+            with, or no pairs for it.
     """
-    generator = made(recipe.generator, base, "generator")
-    reference = made(recipe.reference or recipe.generator, base, "reference")
-    wanted = Wanted(reference.name, reference.revision, recipe.reference_differs == "allow")
-    labels = recipe.pairs.generators or [generator.name]
-    source = opened(recipe.pairs.source, base, labels, recipe.pairs.encode != "never")
-    for one in (generator, reference):
-        one.load(device)
-    encoded = recipe.train == "decoder"
-    if encoded and not hasattr(generator, "encoded"):
+    generator, content = loaded(recipe.generator, base, "generator", device)
+    if recipe.train == "decoder" and not hasattr(generator, "encoded"):
         raise ConfigError(
             f"train: {recipe.generator.use!r} does not say which part of it is the encoder (it has "
             "no member `encoded`). Write train: all"
         )
+    named = recipe.reference or recipe.generator
+    reference, reference_content = loaded(named, base, "reference", device)
+    if reference_content != content:
+        require_one_space(generator, reference, "reference")
+    labels, with_audio = labels_of(recipe, generator), recipe.pairs.encode != "never"
+    source = opened(recipe.pairs.source, base, labels, with_audio, FileDigests(cache))
+    return Material(generator, reference, content, reference_content, source)
+
+
+def labels_of(recipe: Dpo, generator: Alignable) -> list[str]:
+    """Whose pairs a recipe takes."""
+    return recipe.pairs.generators or [generator.name]
+
+
+def subject(recipe: Dpo, found: Material, cache: Path, device: str) -> Subject:
+    """Check and prepare everything that training needs.
+
+    Args:
+        cache: where features are kept.
+        device: torch's, for the weights.
+
+    Raises:
+        InputError: pairs that do not fit the models.
+    """
+    generator, reference = found.generator, found.reference
+    wanted = Wanted(reference.name, reference.revision, recipe.reference_differs == "allow")
+    # What is stored is the output of one encoder: two models share it where they are the same.
+    encoded = recipe.train == "decoder" and _same_weights(found)
     clean = recipe.anchor.weight > 0 and recipe.anchor.side == "clean"
-    identity = digest(
-        source.identity,
-        generator.name,
-        recipe.pairs.encode,
-        clean,
-        reference.revision if encoded else generator.sample_rate,
+    made_from = PreparedFrom(
+        pairs=found.source.content,
+        labels=tuple(sorted(labels_of(recipe, generator))),
+        generator=found.content.digest,
+        encode=recipe.pairs.encode,
+        clean=clean,
+        encoded_on=torch.device(device).type if encoded else None,
     )
     data = prepared(
-        cache / f"pairs-{identity[:12]}",
-        source,
-        _hearing(reference, encoded),
+        cache / f"pairs-{made_from.digest[:16]}",
+        found.source,
+        _hearing(generator, encoded),
         _targets(generator, recipe.pairs.encode, wanted),
         clean,
     )
     wanted.require_all(data.revisions)
-    return Subject(generator, reference, data, identity, encoded)
+    return Subject(generator, reference, data, made_from.digest, encoded)
+
+
+def _same_weights(found: Material) -> bool:
+    ours, other = found.content, found.reference_content
+    return (ours.use, ours.code, ours.weights) == (other.use, other.code, other.weights)
 
 
 @dataclass(frozen=True)
@@ -119,38 +201,17 @@ class Wanted:
         )
 
 
-def opened(source: PairSource, base: Path, labels: list[str], with_audio: bool) -> PairTable:
+def opened(
+    source: PairSource, base: Path, labels: list[str], with_audio: bool, known: FileDigests
+) -> PairTable:
     """The pairs that a recipe names, of generators with these labels."""
     if isinstance(source, RunPairs):
         return Run(base / source.path, labels, with_audio)
     if isinstance(source, ExportedPairs):
-        return Exported(base / source.path, labels, with_audio)
+        return Exported(base / source.path, labels, with_audio, known)
     there = base / source.path
     name = str(there) if there.is_dir() else source.path
-    return Hub(name, source.config, source.revision, labels)
-
-
-def made(use: Aligned, base: Path, field: str) -> Alignable:
-    """The generator of a recipe, with all that alignment asks for.
-
-    Raises:
-        ConfigError: it lacks a member.
-    """
-    found = plugins.create("generator", use.use, use.options, f"{field}.options", base)
-    paradigm = getattr(found, "paradigm", None)
-    if paradigm not in MEASURE:
-        raise ConfigError(
-            f"{field}.use: {use.use!r} cannot be aligned: its attribute `paradigm` is "
-            f"{paradigm!r}, and must be 'ar', 'mgm' or 'fm'. See docs/alignment.md"
-        )
-    missing = [name for name in (*NEEDED, MEASURE[paradigm]) if not hasattr(found, name)]
-    if missing:
-        raise ConfigError(
-            f"{field}.use: {use.use!r} cannot be aligned: it has no member "
-            f"{', '.join(f'`{name}`' for name in missing)}. See docs/alignment.md"
-        )
-    aligned: Alignable = found
-    return aligned
+    return Hub(name, source.config, source.revision, labels, known)
 
 
 def _hearing(generator: Alignable, encoded: bool) -> Callable[[PairedClip], Array]:

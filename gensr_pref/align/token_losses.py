@@ -19,13 +19,18 @@ from gensr_pref.generators.tokenizer import Tokenizer
 SHIPPED_TOKENIZER = SHIPPED / "gain-tokens"
 
 
+def tokenizer_folder(shape: TokenShape, base: Path) -> Path:
+    """The folder of the tokenizer that a recipe names, or of the one that ships."""
+    return base / shape.tokenizer if shape.tokenizer is not None else SHIPPED_TOKENIZER
+
+
 def tokenizer_of(shape: TokenShape, sample_rate: int, base: Path) -> Tokenizer:
     """The tokenizer that a recipe names, by a path relative to `base`, or the shipped one.
 
     Raises:
         ConfigError: it is of another sample rate (Hz), at which its bands lie elsewhere.
     """
-    named = base / shape.tokenizer if shape.tokenizer is not None else SHIPPED_TOKENIZER
+    named = tokenizer_folder(shape, base)
     tokenizer = load(named, Tokenizer)
     if tokenizer.config.sample_rate != sample_rate:
         raise ConfigError(

@@ -10,7 +10,8 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from gensr_pref.align.examples import Examples
+from gensr_pref.align.claim import Claim, held, record, require_same
+from gensr_pref.align.examples import Examples, Sources
 from gensr_pref.align.recipe import Tokenize
 from gensr_pref.generators.checkpoint import save
 from gensr_pref.generators.tokenizer import Tokenizer, fitted
@@ -23,13 +24,24 @@ def tokenize(recipe: Tokenize, base: Path, out: Path) -> Tokenizer:
     Args:
         base: folder that the recipe's paths are relative to.
         out: receives `model.safetensors`, `config.json` and `rooms/`.
+
+    Raises:
+        InputError: a source that cannot be used, or a folder that holds another training's result.
+        StorageError: the folder cannot be written.
     """
-    out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(recipe.threads)
-    examples = Examples.opened(recipe, base, out)
+    with held(out):
+        sources = Sources.opened(recipe, base)
+        claim = Claim.of(recipe, {"threads"}, sources.made_from(out))
+        require_same(out, claim)
+        record(out, claim, base)
+        tokenizer = _fitted(recipe, Examples.of_sources(sources, out))
+        save(tokenizer, out)
+    return tokenizer
+
+
+def _fitted(recipe: Tokenize, examples: Examples) -> Tokenizer:
     numbers = tqdm(range(recipe.examples), desc="examples")
     latents = torch.stack([examples.of(number).y_1 for number in numbers])
     seed = seed_for(recipe.seed, "tokenizer")
-    tokenizer = fitted(latents, recipe.groups, recipe.codes, seed, recipe.sample_rate)
-    save(tokenizer, out)
-    return tokenizer
+    return fitted(latents, recipe.groups, recipe.codes, seed, recipe.sample_rate)

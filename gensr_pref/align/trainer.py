@@ -18,12 +18,20 @@ import torch
 from tqdm import tqdm
 
 from gensr_pref import interruption
-from gensr_pref.align.alignment import Alignment, started
+from gensr_pref.align.alignment import (
+    Alignment,
+    Processes,
+    cache_of,
+    prepared_for,
+    processes_for,
+)
+from gensr_pref.align.claim import Claim, held, record, require_same
 from gensr_pref.align.dpo_recipe import Dpo
 from gensr_pref.align.log import Log
 from gensr_pref.align.prepared import Array
-from gensr_pref.align.saved import claim, publish, resume, save
+from gensr_pref.align.saved import publish, resume, save
 from gensr_pref.align.step import held_out, train_step
+from gensr_pref.align.subject import material
 
 
 def align(recipe: Dpo, base: Path, out: Path) -> dict[str, Any]:
@@ -37,13 +45,39 @@ def align(recipe: Dpo, base: Path, out: Path) -> dict[str, Any]:
         Steps, the last means, held-out accuracy, and the alarms.
 
     Raises:
-        InputError: a generator or pairs that cannot be used; nothing was trained.
+        InputError: a generator or pairs that cannot be used, or a folder that was begun from
+            others; nothing was trained.
+        StorageError: the folder cannot be written, or its state is damaged.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    claim(out, recipe, base)
     torch.set_num_threads(recipe.threads)
-    alignment = started(recipe, base, out)
+    processes = processes_for(recipe)
+    with held(out, processes.is_main):
+        alignment = _begun(recipe, base, out, processes)
+        return _trained(alignment, out)
+
+
+def _begun(recipe: Dpo, base: Path, out: Path, processes: Processes) -> Alignment:
+    """The alignment where it stands; the folder is claimed once all has been checked."""
+    cache = cache_of(recipe, base, out)
+    found = material(recipe, base, cache, processes.device)
+    claim = Claim.of(recipe, _free(recipe), found.made_from)
+    require_same(out, claim)
+    alignment = prepared_for(recipe, found, processes, cache)
+    alignment.claim = claim.digest
     resume(alignment, out)
+    if processes.is_main:
+        record(out, claim, base)
+    return alignment
+
+
+def _free(recipe: Dpo) -> set[str]:
+    """Fields that may change while a training goes on: what it learns does not depend on them."""
+    free = {"log_every", "save_every", "threads", "cache"}
+    return free if recipe.early_stop else {*free, "evaluate_every"}
+
+
+def _trained(alignment: Alignment, out: Path) -> dict[str, Any]:
+    recipe = alignment.recipe
     log = Log(out / "log.jsonl", alignment)
     order: list[Array] = []
     epoch = -1

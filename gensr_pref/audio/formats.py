@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import unicodedata
 from functools import cache
 from pathlib import PurePosixPath
 
@@ -43,8 +44,9 @@ def _libsndfile_suffixes() -> set[str]:
 def name_of(place: str) -> str:
     """A relative path without the suffix of an audio file; another suffix belongs to the name.
 
-    The answer is the same with and without FFmpeg.
+    It is in Unicode's form NFC, so that names which look the same are the same, whether they come
+    from a table or from a disk of macOS. The answer is the same with and without FFmpeg.
     """
-    path = PurePosixPath(place)
+    path = PurePosixPath(unicodedata.normalize("NFC", place))
     known = path.suffix[1:].lower() in _libsndfile_suffixes() | ffmpeg_suffixes()
     return str(path.with_suffix("") if known else path)

@@ -1,29 +1,35 @@
-"""The one reader: rate, length and samples of a recording."""
+"""The one reader: rate, true length and samples of a recording.
+
+A stretch of a recording is the same samples as that stretch of the whole, decoded at once, at any
+start and length, in every format. A file that holds less than it says, or something else, is a
+failure with a reason.
+"""
 
 from __future__ import annotations
 
-import io
-import os
-import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from gensr_pref.audio import kept
+from gensr_pref.audio.content import Content
 from gensr_pref.audio.sound import Sound, Wave
+from gensr_pref.audio.track import Track
 from gensr_pref.errors import Unusable
 from gensr_pref.schema import Reason
-
-_BLOCK = 2**20  # frames decoded at once
-_UNKNOWN_LENGTH = 2**62  # libsndfile's count for a FLAC that was written into a pipe
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says of itself before it is decoded."""
+    """What a recording is, before it is decoded.
+
+    Attributes:
+        rate: Hz.
+        frames: that are there; counted, not believed.
+        channels: how many.
+    """
 
     rate: int
     frames: int
@@ -31,102 +37,53 @@ class Header:
 
 
 def read_header(source: Path | str | bytes) -> Header:
-    """Rate, length and channel count of a file or of a file's bytes.
+    """Rate, true length and channel count of a file or of a file's bytes.
+
+    PCM and FLAC cost a few reads, MP3 and Ogg a look at all their bytes; what gives no other way to
+    know its length is decoded.
 
     Raises:
-        Unusable: MISSING, UNREADABLE or EMPTY.
+        Unusable: MISSING, EMPTY, UNREADABLE (also for a rate outside 4 kHz to 384 kHz) or
+            TRUNCATED.
     """
-    with _opened(source) as file:
-        return _header(file)
-
-
-@contextmanager
-def _opened(source: Path | str | bytes) -> Iterator[Any]:
-    """A file as soundfile reads it; what it cannot make of it is UNREADABLE."""
-    import soundfile
-
-    try:
-        with soundfile.SoundFile(_openable(source)) as file:
-            yield file
-    except (RuntimeError, TypeError, ValueError) as error:  # libsndfile's are the first
-        raise Unusable(Reason.UNREADABLE, str(error)) from error
-
-
-def _header(file: Any) -> Header:
-    if file.frames <= 0:
-        raise Unusable(Reason.EMPTY, "the file holds no samples")
-    if file.frames >= _UNKNOWN_LENGTH:
-        raise Unusable(Reason.UNREADABLE, "its header does not say how long it is; encode it anew")
-    return Header(file.samplerate, file.frames, file.channels)
+    track = kept.track(Content(source))
+    return Header(track.rate, track.frames, track.channels)
 
 
 def read(source: Path | str | bytes, start: int = 0, frames: int | None = None) -> Sound:
     """Decode a file, or a stretch of it, to mono by averaging its channels.
 
     Args:
-        source: a path, or the bytes of a file in any format libsndfile reads.
+        source: a path, or the bytes of a file in any format libsndfile reads; with FFmpeg
+            installed, also MP4, AAC, WMA and WebM.
         start: first frame, at the file's own rate.
         frames: how many; None reads to the end.
 
     Raises:
-        Unusable: MISSING, UNREADABLE (also when the file ends before its header says, or before
-            `frames`), EMPTY or NOT_FINITE.
+        Unusable: as `read_header`; UNREADABLE where the recording ends before `frames`;
+            NOT_FINITE.
     """
-    with _opened(source) as file:
-        header = _header(file)
-        wanted = header.frames - start if frames is None else frames
-        mono = np.empty(wanted, np.float32)
-        if start:
-            file.seek(start)
-        done = _decode(file, mono)
-    if done < wanted:
-        raise Unusable(Reason.UNREADABLE, f"{done} of {wanted} frames could be decoded")
-    if not np.isfinite(mono).all():
+    content = Content(source)
+    track = kept.track(content)
+    wanted = track.frames - start if frames is None else frames
+    if start < 0 or wanted < 0 or start + wanted > track.frames:
+        raise Unusable(
+            Reason.UNREADABLE,
+            f"frames {start} to {start + wanted} are not in it; it has {track.frames}",
+        )
+    wave = _decode(content, track, start, wanted)
+    if not np.isfinite(wave).all():
         raise Unusable(Reason.NOT_FINITE, "the file holds NaN or infinite samples")
-    return Sound(mono, header.rate)
+    return Sound(wave, track.rate)
 
 
-def _decode(file: Any, mono: Wave) -> int:
-    """Fill `mono` from an open file, block by block: an hour of stereo is never held as such."""
-    done = 0
-    while done < len(mono):
-        wanted = min(_BLOCK, len(mono) - done)
-        block = file.read(wanted, dtype="float32", always_2d=True)
-        if len(block) == 0:
-            break
-        mono[done : done + len(block)] = block.mean(axis=1, dtype=np.float32)
-        done += len(block)
-    return done
+def _decode(content: Content, track: Track, start: int, frames: int) -> Wave:
+    if not track.addressable:
+        return kept.stretch(content, track, start, frames)
+    first, blocks = track.blocks(content, start)
+    return kept.Decoder(first, blocks).stretch(start, frames)
 
 
 def from_column(value: dict[str, Any] | None) -> Sound | None:
     """The sound in a value of an `Audio` column; None for null."""
     return None if value is None else read(value["bytes"])
-
-
-def _openable(source: Path | str | bytes) -> Any:
-    if isinstance(source, bytes):
-        return io.BytesIO(source)
-    path = Path(source)
-    if not path.exists():
-        raise Unusable(Reason.MISSING, str(source))
-    if not path.is_file():  # reading a named pipe would wait for ever, and a device may not end
-        raise Unusable(Reason.UNREADABLE, f"it is {_kind_of(path)}, not a regular file")
-    if path.stat().st_size == 0:
-        raise Unusable(Reason.EMPTY, "the file has no bytes")
-    name = os.fsencode(path)
-    try:
-        return name.decode()
-    except UnicodeDecodeError:
-        return name  # soundfile cannot encode such a name, and takes it as it is
-
-
-def _kind_of(path: Path) -> str:
-    kinds = {
-        stat.S_IFDIR: "a folder",
-        stat.S_IFIFO: "a named pipe",
-        stat.S_IFSOCK: "a socket",
-        stat.S_IFCHR: "a device",
-        stat.S_IFBLK: "a device",
-    }
-    return kinds.get(stat.S_IFMT(path.stat().st_mode), "something else")

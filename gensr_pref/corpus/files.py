@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import os
+import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from gensr_pref import audio
 from gensr_pref.audio import Header, Sound
@@ -15,10 +13,11 @@ from gensr_pref.config import Columns, FolderSource, ManifestSource, PairedSourc
 from gensr_pref.corpus.base import STAGE, Item
 from gensr_pref.errors import ConfigError, SourceError, Unusable, nearest
 from gensr_pref.schema import Failure, Reason
+from gensr_pref.tables.cells import language_in, speaker_in, text_in
+from gensr_pref.tables.names import AmbiguousNameError, Names
+from gensr_pref.tables.rows import Row, read_rows
 
 LENGTH_TOLERANCE_S = 0.02  # by which noisy and clean may differ; both are cut to the shorter
-
-Row = dict[str, Any]
 
 
 class Manifest:
@@ -32,7 +31,7 @@ class Manifest:
 
     def items(self) -> Iterator[Item | Failure]:
         """One per row, in the table's order."""
-        rows = read_rows(self._table, self._field)
+        rows = read_rows(self._table, f"{self._field}.path")
         found = dict.fromkeys(name for _, row in rows for name in row)
         require_columns(self._columns, found, self._field, str(self._table))
         for number, row in rows:
@@ -52,20 +51,23 @@ class Manifest:
         if columns.clean is not None and clean is None:
             detail = f"row {number} has no value in column {columns.clean!r}"
             return Failure(STAGE, place, Reason.NO_CLEAN, detail)
-        return self._root.item(place, clean, number, **labels(columns, row))
+        return self._root.item(place, clean, number, **labels(columns, row, self._where(number)))
 
     def _place(self, number: int, row: Row, column: str | None) -> str | None:
-        value = row.get(column) if column is not None else None
-        if value is None or value == "":
+        value = text_in(row, column, self._where(number))
+        if value is None:
             return None
-        place = self._root.place(str(value))
+        place = self._root.place(value)
         if place is None:
             raise SourceError(
-                f"{self._table}, row {number}: {column} = {value!r} leaves the folder "
+                f"{self._where(number)}: {column} = {value!r} leaves the folder "
                 f"{self._root.folder}. To allow it, set {self._field}.root to a folder that "
                 "holds all the files."
             )
-        return place
+        return self._root.find(place)
+
+    def _where(self, number: int) -> str:
+        return f"{self._table}, row {number}"
 
 
 class Folder:
@@ -122,6 +124,7 @@ class Root:
     def __init__(self, folder: Path, clean_folder: Path | None = None) -> None:
         self.folder = _normal(folder)
         self.clean_folder = self.folder if clean_folder is None else _normal(clean_folder)
+        self._names = Names(self.folder)
 
     def place(self, path: str) -> str | None:
         """`path` relative to the folder, or None where it leaves it.
@@ -134,6 +137,17 @@ class Root:
                 return full.relative_to(folder).as_posix()
         return None
 
+    def find(self, place: str) -> str:
+        """The place of the file that `place` means, spelled as it is on the disk.
+
+        Raises:
+            SourceError: several files have names that look the same.
+        """
+        try:
+            return self._names.find(place)
+        except AmbiguousNameError as error:
+            raise SourceError(f"{self.folder}: {error}") from error
+
     def item(
         self, place: str, clean_place: str | None, row: int, **described: str | None
     ) -> Item | Failure:
@@ -145,7 +159,8 @@ class Root:
                 frames = common_frames(header, self._header(self.clean_folder, clean_place))
         except Unusable as failed:
             return Failure(STAGE, printable(place), failed.reason, failed.detail)
-        return Item(place, header.rate, frames, row, place, clean_place, **described)
+        name = unicodedata.normalize("NFC", place)
+        return Item(name, header.rate, frames, row, place, clean_place, **described)
 
     def read(self, item: Item, start: int, frames: int) -> tuple[Sound, Sound | None]:
         """A stretch of an item, and of its clean counterpart."""
@@ -235,65 +250,6 @@ def printable(place: str) -> str:
     return os.fsencode(place).decode("utf-8", "backslashreplace")
 
 
-def read_rows(path: Path, field: str) -> list[tuple[int, Row]]:
-    """The rows of a manifest, each with its line number.
-
-    Raises:
-        SourceError: it is not there, is not UTF-8 text of its kind, or holds no row.
-        ConfigError: its suffix tells no kind.
-    """
-    readers = {".csv": _csv, ".tsv": _tsv, ".jsonl": _jsonl, ".ndjson": _jsonl, ".json": _jsonl}
-    reader = readers.get(path.suffix.lower())
-    if reader is None:
-        raise ConfigError(
-            f"{field}.path: {path.name!r} ends in none of {', '.join(readers)}, "
-            "so that it is not clear what kind of table it is"
-        )
-    if path.exists() and not path.is_file():  # reading a named pipe would wait for ever
-        raise SourceError(f"{field}.path: {path} is not a regular file")
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as lines:
-            rows = list(reader(lines))
-    except (OSError, ValueError, csv.Error) as error:
-        raise SourceError(f"{field}.path: {path} cannot be read: {error}") from error
-    if not rows:
-        raise SourceError(f"{field}.path: {path} holds no rows")
-    return rows
-
-
-def _csv(lines: Iterable[str], delimiter: str = ",") -> Iterator[tuple[int, Row]]:
-    reader = csv.DictReader(lines, delimiter=delimiter, strict=True)
-    names = list(reader.fieldnames or ())
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ValueError(f"column {twice[0]!r} is there twice")
-    for row in reader:
-        beyond = row.pop(None, [])  # cells without a column
-        if any(beyond):
-            raise ValueError(
-                f"line {reader.line_num} has more cells than the header has columns; a cell that "
-                f"holds a {delimiter!r} needs quotes around it"
-            )
-        yield reader.line_num, row
-
-
-def _tsv(lines: Iterable[str]) -> Iterator[tuple[int, Row]]:
-    return _csv(lines, "\t")
-
-
-def _jsonl(lines: Iterable[str]) -> Iterator[tuple[int, Row]]:
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise ValueError(f"line {number} is not JSON: {error}") from error
-        if not isinstance(row, dict):
-            raise ValueError(f"line {number} holds {type(row).__name__}, not an object")
-        yield number, row
-
-
 def require_columns(columns: Columns, found: Iterable[str], field: str, where: str) -> None:
     """Refuse a column that the table does not have.
 
@@ -310,17 +266,19 @@ def require_columns(columns: Columns, found: Iterable[str], field: str, where: s
         raise ConfigError(f"{field}.columns.audio: name the column that holds the recording")
 
 
-def labels(columns: Columns, row: Row) -> dict[str, str | None]:
-    """Text, speaker and language of a row; what is empty is null."""
-    named = {"text": columns.text, "speaker": columns.speaker, "language": columns.language}
-    values = {role: row.get(name) if name is not None else None for role, name in named.items()}
-    return {role: _label(role, value) for role, value in values.items()}
+def labels(columns: Columns, row: Row, where: str) -> dict[str, str | None]:
+    """Return text, speaker and language of a row; null where the row does not say.
 
+    Args:
+        columns: which columns hold them.
+        row: the row's cells.
+        where: the table and the row, for messages.
 
-def _label(role: str, value: Any) -> str | None:
-    """Text of a cell; null for what is empty or not a number."""
-    if value is None or value == "" or value != value:
-        return None
-    if isinstance(value, list | dict):
-        raise SourceError(f"a row's {role} is {value!r}; give text, a number or null")
-    return str(value)
+    Raises:
+        SourceError: a cell is neither text, number nor null, or the language is no ISO 639 code.
+    """
+    return {
+        "text": text_in(row, columns.text, where),
+        "speaker": speaker_in(row, columns.speaker, where),
+        "language": language_in(row, columns.language, where),
+    }

@@ -17,9 +17,10 @@ from gensr_pref import audio
 from gensr_pref.audio import Sound
 from gensr_pref.config import Columns, HuggingFaceSource, ParquetSource
 from gensr_pref.corpus.base import STAGE, Item
-from gensr_pref.corpus.files import Row, common_frames, labels, read_at, require_columns
+from gensr_pref.corpus.files import common_frames, labels, read_at, require_columns
 from gensr_pref.errors import ConfigError, SourceError, Unusable, nearest
 from gensr_pref.schema import Failure, Reason
+from gensr_pref.tables.rows import Row
 
 _ROWS_AT_ONCE = 16
 
@@ -202,7 +203,14 @@ def _item(
             frames = common_frames(header, clean)
     except Unusable as failed:
         return Failure(STAGE, source_id, failed.reason, failed.detail)
-    return Item(source_id, header.rate, frames, number, place, **labels(columns, row))
+    return Item(
+        source_id,
+        header.rate,
+        frames,
+        number,
+        place,
+        **labels(columns, row, f"{place or table}, row {number}"),
+    )
 
 
 def _row_name(number: int, value: Any) -> str:

@@ -43,13 +43,31 @@ def _planned(changes: list[dict[str, Any]]) -> str:
     total = _size(sum(change["bytes"] for change in moved))
     at_most = "at most " if any(change["state"] == "unknown" for change in changes) else ""
     told = f"Nothing was pushed. {at_most}{len(moved)} file(s), {total}, would travel."
+    if any(change["state"] == "undecided" for change in changes):
+        told += " The undecided were written by no export: say --others keep, or --others delete."
     return f"{table(rows)}\n\n{told}"
 
 
 def _pushed(push: dict[str, Any]) -> str:
     seen = "private" if push["private"] else "public"
     told = f"{push['url']} ({seen}): {push['sent']} file(s) sent, {push['same']} there already."
-    return f"{told} Pull request: {push['pull_request']}" if push["pull_request"] else told
+    if push["pull_request"]:
+        told += f" Pull request: {push['pull_request']}"
+    if push["kept"]:
+        told += f"\nLeft there, as no export wrote them: {', '.join(push['kept'])}."
+    if push["gone"]:
+        gone = push["gone"]
+        told += f"\nDeleted, as this export does not contain them: {len(gone)} file(s), such as "
+        told += f"{gone[0]}."
+    if push["earlier_commits"]:
+        told += f"\n{_HISTORY}"
+    return told
+
+
+_HISTORY = (
+    "Earlier commits and other branches of the repository still hold what was there before. Where "
+    "that must not be seen, push to a new repository and delete this one."
+)
 
 
 def _size(count: int) -> str:

@@ -31,7 +31,7 @@ class Folders:
         reference, noisy: the same clips clean, and as they were before restoration.
         texts: a table (CSV, TSV, JSON lines) with a column `audio` (or `path`, `file`, `name`),
             a column `text`, and perhaps `language`.
-        language: of clips for which the table says none; an ISO 639-1 code.
+        language: of clips for which the table says none; a code of `language_code`.
     """
 
     systems: tuple[Path, ...]

@@ -16,10 +16,10 @@ import pyarrow.compute as pc
 
 from gensr_pref import config, shards
 from gensr_pref.config import Columns, Corpus
-from gensr_pref.corpus.files import read_rows
 from gensr_pref.errors import ConfigError, InputError, RunMismatchError
 from gensr_pref.identity import unit_for
 from gensr_pref.schema import AUDIO, column
+from gensr_pref.tables.rows import read_rows
 
 COPIED = "held-out"  # a folder of the evaluation
 SPLIT = "validation"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,8 @@ def score(
     if out.exists():
         raise InputError(f"--out: {out} is there already; remove it or name another")
     if folders.language is not None:
-        language_of(folders.language, "--language: ")
+        code = language_of(folders.language, "--language: ")
+        folders = replace(folders, language=code)
     texts = Texts.read(folders.texts)
     clips = {clip.digest(): clip for clip in matched(folders, texts)}
     panel = Panel(uses, texts.sentences)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from gensr_pref import audio
-from gensr_pref.corpus.files import read_rows
 from gensr_pref.errors import SourceError
-from gensr_pref.metrics.text import language_code
+from gensr_pref.tables.cells import language_in, text_in
+from gensr_pref.tables.languages import language_code
+from gensr_pref.tables.rows import read_rows
 
 AUDIO_COLUMNS = ("audio", "path", "file", "name")  # of a table of texts: the first that is there
 
@@ -53,10 +53,12 @@ class Texts:
         found: dict[str, Said] = {}
         lines: dict[str, int] = {}
         for line, row in rows:
-            if row.get(column) in (None, ""):
-                raise SourceError(f"--texts: {path}, line {line} has no value in column {column!r}")
-            name = audio.name_of(str(row[column]))
-            said = _said(row, f"--texts: {path}, line {line}: ")
+            where = f"--texts: {path}, line {line}"
+            file = text_in(row, column, where)
+            if file is None:
+                raise SourceError(f"{where} has no value in column {column!r}")
+            name = audio.name_of(file)
+            said = Said(text_in(row, "text", where), language_in(row, "language", where))
             if found.setdefault(name, said) != said:
                 raise SourceError(
                     f"--texts: {path}, lines {lines[name]} and {line} say different things of "
@@ -100,13 +102,6 @@ def language_of(written: str, where: str) -> str:
         return language_code(written)
     except ValueError as error:
         raise SourceError(f"{where}{error}") from error
-
-
-def _said(row: Mapping[str, Any], where: str) -> Said:
-    text, language = row.get("text"), row.get("language")
-    return Said(
-        str(text) if text else None, language_of(str(language), where) if language else None
-    )
 
 
 def _audio_column(path: Path, columns: Sequence[str]) -> str:

@@ -2,7 +2,8 @@
 
 Only files that differ from what is there travel; large ones that arrived before a cut are not sent
 again (the Hub knows them by their SHA-256), so the same call resumes. All of it is one commit where
-there are few files. Files of an earlier export that are no more are deleted by the same commit.
+there are few files. What an earlier export of whatever format left there, and this one does not
+contain, is deleted by the same commit. Files that no export wrote are named, and asked about.
 
 The token is the one `huggingface_hub` finds (``HF_TOKEN``, else what ``hf auth login`` stored). It
 is never shown, and neither are the Hub's own messages: they may hold addresses with signatures.
@@ -13,18 +14,26 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatch
+from glob import escape
 from pathlib import Path
 from typing import Any, Literal
 
 from gensr_pref import hub, weights
-from gensr_pref.errors import InputError, UnreachableError
+from gensr_pref.errors import InputError, PublishError, UnreachableError
+from gensr_pref.export.belonging import (
+    COMMIT,
+    Others,
+    earlier,
+    require_decided,
+    strange,
+    titles_of,
+)
 from gensr_pref.export.hub_answers import answer_of, explained
 
 _KIND = "dataset"
-_OURS = ("data/*.parquet", "candidates/*.parquet")  # of an earlier export, where they are no more
 _BLOCK = 1 << 20
 _PATIENCE = 10.0  # seconds for the first answer
+_STATES = ("new", "changed", "same", "gone", "kept", "undecided")
 
 
 @dataclass(frozen=True)
@@ -36,12 +45,15 @@ class Target:
         public: whether a repository that is made is public.
         revision: a branch, which is made where it is not there; None = main.
         create_pr: open a pull request instead of committing.
+        others: what becomes of files there that no export wrote; None = that is not said, and a
+            repository with any is refused.
     """
 
     repository: str
     public: bool = False
     revision: str | None = None
     create_pr: bool = False
+    others: Others | None = None
 
 
 @dataclass(frozen=True)
@@ -50,13 +62,14 @@ class Change:
 
     Attributes:
         path: in the repository.
-        state: new, changed, same (does not travel), gone (is deleted), or unknown where the Hub was
-            not asked.
-        bytes: of the local file; 0 where it is gone.
+        state: new, changed, same (does not travel), gone (is deleted), kept (no export wrote it),
+            undecided (the same, and it is not said what becomes of it), or unknown where the Hub
+            was not asked.
+        bytes: of the local file; 0 of what is only there.
     """
 
     path: str
-    state: Literal["new", "changed", "same", "gone", "unknown"]
+    state: Literal["new", "changed", "same", "gone", "kept", "undecided", "unknown"]
     bytes: int
 
 
@@ -97,7 +110,7 @@ def require_token() -> None:
 
 
 def plan(folder: Path, target: Target) -> list[Change]:
-    """Every file that is in the folder or was in an earlier export, and what would happen to it.
+    """Every file that is in the folder or in the repository, and what would happen to it.
 
     Reads the whole folder where the repository has files of the same names and sizes.
 
@@ -105,13 +118,20 @@ def plan(folder: Path, target: Target) -> list[Change]:
         UnreachableError: nothing answers.
         PublishError: the Hub does not take the token, or breaks off.
     """
+    from huggingface_hub import HfApi
+
     _require_answer(target)
     with explained(target.repository):
-        remote = _remote(target)
+        remote, branch = _remote(target)
+    strangers = strange(remote, titles_of(HfApi(), target.repository, branch) if remote else None)
     changes = [_change(path, name, remote) for name, path in _local(folder).items()]
     names = {change.path for change in changes}
-    gone = [name for name in remote if name not in names and any(fnmatch(name, o) for o in _OURS)]
-    return [*changes, *(Change(name, "gone", 0) for name in sorted(gone))]
+    state: Literal["gone", "kept", "undecided"]
+    state = "gone" if target.others == "delete" else "kept" if target.others else "undecided"
+    gone = dict.fromkeys(earlier(remote, strangers), "gone")
+    told = {**gone, **dict.fromkeys(strangers, state)}
+    left = [Change(name, told[name], 0) for name in sorted(told.keys() - names)]  # type: ignore[arg-type]
+    return [*changes, *left]
 
 
 def unplanned(folder: Path) -> list[Change]:
@@ -124,11 +144,14 @@ def push(folder: Path, target: Target) -> dict[str, Any]:
     """Make the repository where it is not there, and bring what differs.
 
     Returns:
-        ``repository``, ``url``, ``commit``, ``pull_request``, ``private``, ``sent`` (files) and
-        ``same`` (files that did not travel).
+        ``repository``, ``url``, ``commit``, ``pull_request``, ``private``, ``sent`` (files),
+        ``same`` (files that did not travel), ``gone`` (names that were deleted), ``kept``
+        (names that no export wrote, and that stay), and ``earlier_commits``: whether the
+        repository's history holds what was there before.
 
     Raises:
-        InputError: no token, or the repository is public and that was not asked for.
+        InputError: no token, the repository is public and that was not asked for, or it holds
+            files that no export wrote and it is not said what becomes of them.
         UnreachableError: nothing answers.
         PublishError: the Hub refuses or breaks off; the same call goes on.
     """
@@ -143,23 +166,32 @@ def push(folder: Path, target: Target) -> dict[str, Any]:
         )
         private = bool(api.repo_info(target.repository, repo_type=_KIND).private)
     _require_expected(target, private)
-    if target.revision and not target.revision.startswith("refs/"):
-        with explained(target.repository):
-            api.create_branch(
-                target.repository, branch=target.revision, repo_type=_KIND, exist_ok=True
-            )
     changes = plan(folder, target)
+    of = {state: [one.path for one in changes if one.state == state] for state in _STATES}
+    require_decided(target.repository, of["undecided"], target.others)
+    _make_branch(api, target)
     return {
         "repository": target.repository,
         "private": private,
-        "same": sum(change.state == "same" for change in changes),
-        **_sent(api, folder, target, changes),
+        "same": len(of["same"]),
+        "gone": of["gone"],
+        "kept": of["kept"],
+        "earlier_commits": bool(of["changed"] or of["gone"]),
+        **_sent(api, folder, target, [*of["new"], *of["changed"]], of["gone"]),
     }
 
 
-def _sent(api: Any, folder: Path, target: Target, changes: Sequence[Change]) -> dict[str, Any]:
-    moved = [change.path for change in changes if change.state in ("new", "changed")]
-    gone = [change.path for change in changes if change.state == "gone"]
+def _make_branch(api: Any, target: Target) -> None:
+    """The branch that is pushed to; it begins as main is."""
+    if not target.revision or target.revision.startswith("refs/"):
+        return
+    with explained(target.repository):
+        api.create_branch(target.repository, branch=target.revision, repo_type=_KIND, exist_ok=True)
+
+
+def _sent(
+    api: Any, folder: Path, target: Target, moved: Sequence[str], gone: Sequence[str]
+) -> dict[str, Any]:
     url = f"{api.endpoint}/datasets/{target.repository}"
     if not moved and not gone:
         return {"url": url, "sent": 0, "commit": None, "pull_request": None}
@@ -168,18 +200,32 @@ def _sent(api: Any, folder: Path, target: Target, changes: Sequence[Change]) -> 
             repo_id=target.repository,
             repo_type=_KIND,
             folder_path=folder,
-            commit_message="Preference pairs exported by gensr_pref",
+            commit_message=COMMIT,
             revision=target.revision,
             create_pr=target.create_pr,
-            allow_patterns=moved or ["no such file"],
-            delete_patterns=gone or None,
+            allow_patterns=[escape(name) for name in moved] or ["no such file"],
+            delete_patterns=[escape(name) for name in gone] or None,
         )
+    if gone:
+        _require_gone(target, commit.pr_revision or target.revision, gone)
     return {
         "url": url,
         "sent": len(moved),
         "commit": commit.oid,
         "pull_request": commit.pr_url,
     }
+
+
+def _require_gone(target: Target, revision: str | None, gone: Sequence[str]) -> None:
+    """Look whether what should be deleted is; it may be sound that must not be public."""
+    with explained(target.repository):
+        there = _files(target.repository, revision)
+    left = [name for name in gone if name in there]
+    if left:
+        raise PublishError(
+            f"{target.repository}: {len(left)} file(s) that this export does not contain are still "
+            f"there, such as {left[0]}. The same command goes on from there"
+        )
 
 
 def _require_expected(target: Target, private: bool) -> None:
@@ -210,18 +256,28 @@ def _require_answer(target: Target) -> None:
             ) from None
 
 
-def _remote(target: Target) -> dict[str, Any]:
-    """The files of the repository, by path; none where it, or the branch, is not there yet."""
-    from huggingface_hub import HfApi
+def _remote(target: Target) -> tuple[dict[str, Any], str | None]:
+    """The files that a push comes upon, by path, and their branch: main where it is to be made.
+
+    There are none where the repository does not exist yet.
+    """
     from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
-    found = HfApi().list_repo_tree(
-        target.repository, recursive=True, revision=target.revision, repo_type=_KIND
-    )
-    try:
-        return {one.path: one for one in found if hasattr(one, "blob_id")}
-    except (RepositoryNotFoundError, RevisionNotFoundError):
-        return {}
+    for branch in dict.fromkeys((target.revision, None)):
+        try:
+            return _files(target.repository, branch), branch
+        except RevisionNotFoundError:
+            continue
+        except RepositoryNotFoundError:
+            break
+    return {}, None
+
+
+def _files(repository: str, revision: str | None) -> dict[str, Any]:
+    from huggingface_hub import HfApi
+
+    found = HfApi().list_repo_tree(repository, recursive=True, revision=revision, repo_type=_KIND)
+    return {one.path: one for one in found if hasattr(one, "blob_id")}
 
 
 def _change(path: Path, name: str, remote: dict[str, Any]) -> Change:

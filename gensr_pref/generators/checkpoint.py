@@ -14,9 +14,10 @@ from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as serialised
 
-from gensr_pref import hub
+from gensr_pref import files, hub
 from gensr_pref.errors import ConfigError, MissingWeightsError
 from gensr_pref.generators.analysis import WIDEBAND, Analysis
 from gensr_pref.generators.autoregressive import Autoregressive
@@ -80,16 +81,17 @@ def locate(checkpoint: str | Path, revision: str | None = None) -> Located:
 
 
 def save(network: Network, folder: Path) -> None:
-    """Write a network; each file appears whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
-    part = folder / f"{WEIGHTS}.part"
-    save_file({name: value.contiguous() for name, value in network.state_dict().items()}, part)
-    part.replace(folder / WEIGHTS)
+    """Write a network; each file appears whole or not at all, and is on the disk by then.
+
+    Raises:
+        StorageError: there is no room, or it cannot be written.
+    """
+    weights = {name: value.contiguous() for name, value in network.state_dict().items()}
+    with files.atomic(folder / WEIGHTS) as temporary:
+        temporary.write_bytes(serialised(weights))
     architecture, _ = ARCHITECTURES[type(network)]
     settings = {"architecture": architecture, **asdict(network.config)}
-    part = folder / f"{CONFIG}.part"
-    part.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
-    part.replace(folder / CONFIG)
+    files.write_text(folder / CONFIG, json.dumps(settings, indent=2) + "\n")
 
 
 def load(folder: Path, kind: type[N], device: str = "cpu") -> N:

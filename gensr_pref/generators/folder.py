@@ -6,7 +6,6 @@ the same stretch is cut out of the candidate's file.
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,6 +18,9 @@ from gensr_pref.generators.base import LENGTH_TOLERANCE_S, Candidate, Origin
 from gensr_pref.generators.naming import check_pattern, fields, filled
 from gensr_pref.identity import digest, file_digest
 from gensr_pref.schema import Reason
+from gensr_pref.tables.cells import text_in
+from gensr_pref.tables.names import AmbiguousNameError, Names, composed
+from gensr_pref.tables.rows import read_rows
 
 _SHOWN = 3
 Table = dict[str, list[dict[str, str]]]
@@ -35,8 +37,9 @@ class Folder:
             where the files are of this run's clips rather than of recordings. `system`, one of
             `systems`, or `index`, from 0, where a clip has several candidates. A pattern that ends
             in ``.*`` takes a file of any suffix.
-        table: in place of `files`, a CSV with the columns `clip` (a recording, with or without
-            suffix, or a clip_id) and `file`, perhaps `system`; a clip's rows are its candidates.
+        table: in place of `files`, a CSV, TSV or JSON lines file with the columns `clip` (a
+            recording, with or without suffix, or a clip_id) and `file`, perhaps `system`; a clip's
+            rows are its candidates.
         systems: what produced the candidates, in their order.
         revision: of the files; absent = a digest of their names and contents.
 
@@ -66,6 +69,7 @@ class Folder:
         self._files, self._systems = files, _systems(systems)
         self._revision = revision
         self._listed: dict[Path, dict[str, list[Path]]] = {}
+        self._names = Names(self._root)
         self._table = _read_table(Path(table)) if table is not None else None
         if files is not None:
             check_pattern(files, self._systems)
@@ -163,11 +167,13 @@ class Folder:
             raise SourceError(
                 f"options: {place!r} leaves {self._root}. Set path to a folder that holds all files"
             )
-        if not place.endswith(".*"):
+        whole = not place.endswith(".*")
+        full = self._existing(full if whole else full.parent) / ("" if whole else full.name)
+        if whole:
             if not full.is_file():
                 raise Unusable(Reason.MISSING, place)
             return full
-        there = self._beside(full).get(full.name[:-2], [])
+        there = self._beside(full).get(composed(full.name[:-2]), [])
         if len(there) > 1:
             names = " and ".join(repr(self._relative(file)) for file in there[:2])
             raise SourceError(
@@ -178,13 +184,20 @@ class Folder:
             raise Unusable(Reason.MISSING, place)
         return there[0]
 
+    def _existing(self, path: Path) -> Path:
+        """The path, or the only one there is that looks the same."""
+        try:
+            return self._root / self._names.find(path.relative_to(self._root).as_posix())
+        except AmbiguousNameError as error:
+            raise SourceError(f"options: {error}") from error
+
     def _beside(self, file: Path) -> dict[str, list[Path]]:
         """The files of a folder by their names without suffix; a folder is listed once."""
         if file.parent not in self._listed:
             found: dict[str, list[Path]] = {}
             for one in sorted(file.parent.glob("*")) if file.parent.is_dir() else ():
                 if one.is_file():
-                    found.setdefault(one.stem, []).append(one)
+                    found.setdefault(composed(one.stem), []).append(one)
             self._listed[file.parent] = found
         return self._listed[file.parent]
 
@@ -262,18 +275,17 @@ def _systems(given: Any) -> tuple[str, ...]:
 
 def _read_table(path: Path) -> Table:
     rows: Table = {}
-    if path.exists() and not path.is_file():
-        raise SourceError(f"options.table: {path} is not a regular file")
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as lines:
-            for row in csv.DictReader(lines, strict=True):
-                of_clip = rows.setdefault(audio.name_of(row["clip"]), [])
-                _refuse_twin(path, row, of_clip)
-                of_clip.append({**row, "file": row["file"] or ""})
-    except KeyError as error:
-        raise SourceError(f"options.table: {path} has no column {error}") from error
-    except (OSError, ValueError, csv.Error) as error:
-        raise SourceError(f"options.table: {path} cannot be read: {error}") from error
+    for line, row in read_rows(path, "options.table"):
+        where = f"options.table: {path}, line {line}"
+        for column in ("clip", "file"):
+            if column not in row:
+                raise SourceError(f"{where} has no column {column!r}")
+        cells = {column: text_in(row, column, where) or "" for column in row}
+        if not cells["clip"]:
+            raise SourceError(f"{where} has no value in column 'clip'")
+        of_clip = rows.setdefault(audio.name_of(cells["clip"]), [])
+        _refuse_twin(path, cells, of_clip)
+        of_clip.append(cells)
     return rows
 
 

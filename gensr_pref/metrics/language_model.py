@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from gensr_pref.metrics.text import straight
+from gensr_pref.metrics.text import canonical
 
 Gram = tuple[str, ...]
 START, END = "<s>", "</s>"
@@ -40,7 +40,7 @@ def words(text: str) -> list[str]:
     >>> words("Don't say 'TWENTY-ONE'!")
     ["don't", 'say', 'twenty', 'one']
     """
-    return re.findall(r"[^\W\d_]+(?:'[^\W\d_]+)*", straight(text.lower()))
+    return re.findall(r"[^\W\d_]+(?:'[^\W\d_]+)*", canonical(text).lower())
 
 
 def witten_bell(sentences: Sequence[Sequence[str]], order: int) -> list[Level]:

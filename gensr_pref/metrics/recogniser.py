@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from gensr_pref import plugins
 from gensr_pref.audio import Sound
+from gensr_pref.tables.languages import language_code
 
 Heard = str | Exception  # a transcript, or what went wrong with this sound
 
@@ -16,7 +17,7 @@ class Recogniser(Protocol):
 
     Its constructor's keyword arguments are its options. It may have besides:
 
-    - ``languages``: the ISO 639-1 codes of those that it knows, or None where that is not known
+    - ``languages``: the ISO 639 codes of those that it knows, or None where that is not known
       before it is loaded. Where there is only one, clips of unknown language are taken to be in it.
     - ``study(texts)``, as a metric may (`gensr_pref.metrics.base.Student`).
     - ``remarks()``: sentences on what a user should know of the scores, once it is loaded.
@@ -48,7 +49,8 @@ class Recogniser(Protocol):
 
         Args:
             sounds: at `sample_rate`, of any lengths up to `longest_seconds`.
-            language: an ISO 639-1 code.
+            language: as `gensr_pref.tables.languages.language_code` writes it: ISO 639-1 where that
+                has a code, else ISO 639-3.
             text: what is meant to be said, where that is known. A recogniser that has studied may
                 choose by it what to expect; it must not hear what is not there.
 
@@ -59,9 +61,13 @@ class Recogniser(Protocol):
 
 
 def languages_of(recogniser: Recogniser) -> Sequence[str] | None:
-    """The ISO 639-1 codes of the languages that it knows; None where it does not say."""
+    """The codes of the languages that it knows, as clips carry them; None where it does not say.
+
+    Raises:
+        ValueError: it lists what is no ISO 639 code.
+    """
     known: Sequence[str] | None = getattr(recogniser, "languages", None)
-    return known
+    return None if known is None else [language_code(code) for code in known]
 
 
 def recogniser_named(name: str, **options: Any) -> Recogniser:

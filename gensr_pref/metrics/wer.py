@@ -14,8 +14,9 @@ from collections.abc import Mapping, Sequence
 from gensr_pref.errors import InputError, Unusable
 from gensr_pref.metrics.base import Answer, ClipSounds, MetricSpec, Note, Score
 from gensr_pref.metrics.recogniser import Heard, Recogniser, languages_of, recogniser_named
-from gensr_pref.metrics.text import UNSPACED, language_code, normalise
+from gensr_pref.metrics.text import normalise
 from gensr_pref.schema import Reason
+from gensr_pref.tables.languages import UNSPACED, language_code
 
 NOTHING = "neither a text nor a clean clip to transcribe"
 
@@ -29,9 +30,9 @@ class WordErrorRate:
         recogniser: whose transcripts are compared: ``pocketsphinx``, ``whisper``, or one of yours
             as ``module:Class`` (`gensr_pref.metrics.recogniser.Recogniser`).
         model: an option of the recogniser: which checkpoint; absent = its default.
-        language: an ISO 639-1 code that holds for all clips; absent = the clip's, and where it has
-            none, the only one that the recogniser knows, or what it takes the clean or else the
-            noisy clip to be in.
+        language: an ISO 639 code or BCP 47 tag that holds for all clips; absent = the clip's, and
+            where it has none, the only one that the recogniser knows, or what it takes the clean or
+            else the noisy clip to be in.
 
     Raises:
         UnknownPluginError: no recogniser has that name.
@@ -112,7 +113,7 @@ class WordErrorRate:
         if known is not None and len(known) == 1:
             return known[0]
         if sound := clip.clean or clip.noisy:
-            return self._recogniser.language_of(sound)
+            return _code(self._recogniser.language_of(sound))
         if clip.text is None:
             raise clip.faults.get("clean") or Unusable(Reason.NO_TEXT, NOTHING)
         raise Unusable(Reason.UNKNOWN_LANGUAGE, "no language is given; set option 'language'")

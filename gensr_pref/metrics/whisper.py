@@ -22,6 +22,7 @@ from gensr_pref.errors import InputError, Unusable, nearest
 from gensr_pref.metrics import checkpoint
 from gensr_pref.metrics.recogniser import Heard
 from gensr_pref.schema import Reason
+from gensr_pref.tables.languages import language_code
 
 # Nothing was said where the network thinks so and is unsure of what it heard all the same: the
 # thresholds of `whisper.transcribe` (openai-whisper 20250625).
@@ -76,7 +77,8 @@ class Whisper:
         """
         self._network = checkpoint.read(self._path, "a Whisper checkpoint", _network).to(device)
         self._device = device
-        self.languages = _languages(self._network)
+        self._own_codes = _own_codes(self._network)
+        self.languages = tuple(self._own_codes)
         _open_tokenizer(self._network)
 
     def language_of(self, sound: Sound) -> str:
@@ -84,7 +86,7 @@ class Whisper:
         if not self._network.is_multilingual:
             return "en"
         _, probabilities = self._network.detect_language(self._mel(sound))
-        return str(max(probabilities, key=probabilities.get))
+        return language_code(max(probabilities, key=probabilities.get))
 
     def transcribe(
         self, sounds: Sequence[Sound], language: str, text: str | None = None
@@ -98,7 +100,8 @@ class Whisper:
             raise Unusable(Reason.UNKNOWN_LANGUAGE, f"{self.model} does not know {language!r}")
         step = 1 if self._device == "cpu" else BATCH
         starts = range(0, len(sounds), step)
-        return [text for i in starts for text in self._decode(sounds[i : i + step], language)]
+        own = self._own_codes[language]
+        return [text for i in starts for text in self._decode(sounds[i : i + step], own)]
 
     def _decode(self, sounds: Sequence[Sound], language: str) -> Iterator[str]:
         import torch
@@ -151,12 +154,13 @@ def _network(content: Any) -> Any:
     return network.eval()
 
 
-def _languages(network: Any) -> tuple[str, ...]:
+def _own_codes(network: Any) -> dict[str, str]:
+    """By our codes, those of its tokens: Javanese, ``jv``, is ``jw`` there."""
     if not network.is_multilingual:
-        return ("en",)
+        return {"en": "en"}
     from whisper.tokenizer import LANGUAGES
 
-    return tuple(LANGUAGES)[: network.num_languages]
+    return {language_code(own): own for own in tuple(LANGUAGES)[: network.num_languages]}
 
 
 def _open_tokenizer(network: Any) -> None:

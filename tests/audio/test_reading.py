@@ -67,7 +67,7 @@ def test_bad_files_have_reasons(tmp_path):
     assert reason(tmp_path / "absent.wav") is Reason.MISSING
     assert reason(tmp_path / "zero.wav") is Reason.EMPTY
     assert reason(b"this is a text file") is Reason.UNREADABLE
-    assert reason(whole[: len(whole) // 2]) is Reason.UNREADABLE
+    assert reason(whole[: len(whole) // 2]) is Reason.TRUNCATED
     assert reason(encoded(np.zeros(0), RATE)) is Reason.EMPTY
     assert reason(encoded(holes, RATE)) is Reason.NOT_FINITE
     assert reason(encoded(TONE, RATE), start=RATE - 10, frames=20) is Reason.UNREADABLE

@@ -217,9 +217,10 @@ def silent(write: Any) -> None:
     write("speech/bad.wav", np.zeros(2 * RATE))
 
 
-def truncated(write: Any) -> None:
+def corrupt(write: Any) -> None:
     path = write("speech/bad.flac", seconds=2.0)
-    path.write_bytes(path.read_bytes()[:9000])
+    content = path.read_bytes()
+    path.write_bytes(content[:9000] + bytes(100) + content[9100:])
 
 
 def vanished(write: Any) -> None:
@@ -231,7 +232,7 @@ def vanished(write: Any) -> None:
     [
         (nan, Reason.NOT_FINITE),
         (silent, Reason.SILENT),
-        (truncated, Reason.UNREADABLE),
+        (corrupt, Reason.UNREADABLE),
         (vanished, Reason.MISSING),
     ],
 )
@@ -247,6 +248,19 @@ def test_what_only_decoding_tells(write: Any, tmp_path: Path, spoil: Any, reason
         maker.make(bad)
     assert caught.value.reason is reason
     assert maker.make(good)["clip_id"] == good.clip_id
+
+
+def test_a_truncated_recording_is_one_failure_and_plans_no_clip(write: Any, tmp_path: Path) -> None:
+    for name in ("cut.flac", "cut.wav"):
+        path = write(f"speech/{name}", seconds=30.0)
+        path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
+    write("speech/good.wav")
+    planned = plan(corpus(), 0, tmp_path)
+    assert [spec.item.source_id for spec in planned.clips] == ["good.wav"]
+    assert [(failed.clip_id, failed.reason) for failed in planned.failures] == [
+        ("cut.flac", Reason.TRUNCATED),
+        ("cut.wav", Reason.TRUNCATED),
+    ]
 
 
 def test_3_ms_is_a_failure(write: Any, tmp_path: Path) -> None:

@@ -276,7 +276,8 @@ def test_noise_that_turns_out_corrupt_names_the_file(
     speech: Wave, write: Any, tmp_path: Path
 ) -> None:
     path = write("noise/cut.flac", seconds=4.0)
-    path.write_bytes(path.read_bytes()[:2000])
+    content = path.read_bytes()
+    path.write_bytes(content[:2000] + bytes(100) + content[2100:])
     config = Degrade(noise=Noise(probability=1, source=FolderSource(path="noise")))
     with pytest.raises(Unusable, match=r"cut\.flac") as caught:
         degrade(speech, RATE, config, Library.opened(config, tmp_path), rng_for(0, "clip"))

@@ -7,10 +7,11 @@ import pytest
 
 from gensr_pref import audio
 from gensr_pref.config import Columns, FolderSource, ManifestSource, ParquetSource
-from gensr_pref.corpus.files import Folder, Manifest, read_rows
+from gensr_pref.corpus.files import Folder, Manifest
 from gensr_pref.corpus.tables import ParquetRows
 from gensr_pref.errors import SourceError, Unusable
 from gensr_pref.schema import Failure, Reason
+from gensr_pref.tables.rows import read_rows
 
 pytestmark = pytest.mark.timeout(20)
 
@@ -72,7 +73,7 @@ def test_tables_that_are_pipes_are_refused(tmp_path):
     for name in ("rows.csv", "rows.parquet"):
         os.mkfifo(tmp_path / name)
     with pytest.raises(SourceError, match="not a regular file"):
-        read_rows(tmp_path / "rows.csv", "corpus.source")
+        read_rows(tmp_path / "rows.csv", "corpus.source.path")
     config = ParquetSource(kind="parquet", path="rows.parquet", columns=Columns(audio="audio"))
     with pytest.raises(SourceError, match="not a regular file"):
         list(ParquetRows(config, tmp_path, "corpus.source").items())

@@ -77,18 +77,91 @@ def test_nothing_new_makes_no_commit(server, folder) -> None:
     assert len(server.repositories["us/small"].commits) == 1
 
 
-def test_files_of_an_earlier_export_go_and_others_stay(server, folder) -> None:
+OF_AN_EARLIER_FORMAT = {
+    "train.jsonl": b'{"text": "hello"}',
+    "validation.jsonl": b"{}",
+    "wav/anna-1[a]/noisy.wav": b"RIFF",
+    "wav/anna-1[a]/fm-tiny-0.wav": b"RIFF",
+    "candidates/train-00000-of-00001.parquet": b"PAR1",
+    "agreement.png": b"png",
+    "audit.json": b"{}",
+}
+OTHERS = {"notes.txt": b"mine", "data/extra.csv": b"x", "audio/anna.wav": b"RIFF"}
+
+
+def main_of(server) -> dict[str, bytes]:
+    return server.repositories["us/small"].branches["main"]
+
+
+def test_what_an_earlier_export_left_goes_in_the_same_commit(server, folder) -> None:
     hub.push(folder, SMALL)
-    server.repositories["us/small"].branches["main"] |= {
-        "notes.txt": b"mine",
-        "data/extra.csv": b"x",
-    }
+    main_of(server).update(OF_AN_EARLIER_FORMAT)
     (folder / "data" / "train-00001-of-00002.parquet").unlink()
+    planned = states(hub.plan(folder, SMALL))
+    gone = {*OF_AN_EARLIER_FORMAT, "data/train-00001-of-00002.parquet"}
+    assert {name for name, state in planned.items() if state == "gone"} == gone
+    told = hub.push(folder, SMALL)
+    assert set(told["gone"]) == gone
+    assert told["earlier_commits"]
+    assert sorted(main_of(server)) == ["README.md", "data/train-00000-of-00002.parquet"]
+    assert len(server.repositories["us/small"].commits) == 2
+
+
+def test_files_that_no_export_wrote_are_named_and_asked_about(server, folder) -> None:
     hub.push(folder, SMALL)
-    there = server.repositories["us/small"].branches["main"]
-    assert sorted(there) == [
-        "README.md", "data/extra.csv", "data/train-00000-of-00002.parquet", "notes.txt",
-    ]  # fmt: skip
+    main_of(server).update(OTHERS)
+    before = dict(main_of(server))
+    (folder / "README.md").write_text("---\nlicense: mit\n---\n\n# Another\n")
+    planned = states(hub.plan(folder, SMALL))
+    assert {name for name, state in planned.items() if state == "undecided"} == set(OTHERS)
+    with pytest.raises(InputError) as caught:
+        hub.push(folder, SMALL)
+    assert all(name in str(caught.value) for name in OTHERS)
+    assert main_of(server) == before
+    told = hub.push(folder, Target("us/small", others="keep"))
+    assert (told["kept"], told["gone"]) == (sorted(OTHERS), [])
+    assert OTHERS.items() <= main_of(server).items()
+    told = hub.push(folder, Target("us/small", others="delete"))
+    assert (told["kept"], told["gone"]) == ([], sorted(OTHERS))
+    assert not OTHERS.keys() & main_of(server).keys()
+
+
+def test_a_licence_that_was_added_there_stays_unasked(server, folder) -> None:
+    hub.push(folder, SMALL)
+    main_of(server).update({"LICENSE": b"mine", ".gitattributes": b"*.parquet filter=lfs"})
+    (folder / "README.md").write_text("---\nlicense: mit\n---\n\n# Another\n")
+    told = hub.push(folder, SMALL)
+    assert (told["kept"], told["gone"], told["sent"]) == ([], [], 1)
+    assert main_of(server)["LICENSE"] == b"mine"
+
+
+def test_a_dataset_of_another_origin_is_neither_replaced_nor_emptied(server, folder) -> None:
+    """Its files have the names that an export's have."""
+    theirs = {"README.md": b"theirs", "data/train-00000-of-00001.parquet": b"theirs"}
+    server.repositories["us/small"] = Repository(True, {"main": dict(theirs)})
+    with pytest.raises(InputError, match=r"no export wrote: data/train-00000-of-00001\.parquet"):
+        hub.push(folder, SMALL)
+    assert main_of(server) == theirs
+    hub.push(folder, Target("us/small", others="delete"))
+    assert "data/train-00000-of-00001.parquet" not in main_of(server)
+
+
+def test_a_new_branch_begins_without_what_main_has_of_an_earlier_format(server, folder) -> None:
+    hub.push(folder, SMALL)
+    main_of(server).update(OF_AN_EARLIER_FORMAT)
+    target = Target("us/small", revision="v2")
+    assert states(hub.plan(folder, target))["train.jsonl"] == "gone"
+    hub.push(folder, target)
+    assert not OF_AN_EARLIER_FORMAT.keys() & server.repositories["us/small"].branches["v2"].keys()
+    assert OF_AN_EARLIER_FORMAT.items() <= main_of(server).items()
+
+
+def test_what_should_be_gone_and_is_not_is_told(server, folder, monkeypatch) -> None:
+    hub.push(folder, SMALL)
+    main_of(server).update(OF_AN_EARLIER_FORMAT)
+    monkeypatch.setattr(hub, "escape", lambda name: f"nothing like {name}")
+    with pytest.raises(PublishError, match="still there"):
+        hub.push(folder, SMALL)
 
 
 def test_a_plan_writes_nothing(server, folder) -> None:

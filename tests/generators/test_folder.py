@@ -282,7 +282,7 @@ def test_revision_is_of_names_and_contents(base, tmp_path):
         (["generators.0.options.systems=null"], "go together"),
         (["generators.0.options.systems=[a, a, b]"], "twice"),
         (["generators.0.options={}"], "give either files"),
-        (["generators.0.options={table: run.yaml}"], "no column 'clip'"),
+        (["generators.0.options={table: run.yaml}"], "ends in none of"),
         (["generators.0.options={files: 'made/half/{path}.*'}"], "names one file per clip"),
         (
             ["corpus.degrade={noise: {source: {kind: folder, path: noisy}}}"],

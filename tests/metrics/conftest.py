@@ -4,13 +4,14 @@ from pathlib import Path
 
 import pytest
 
+import gensr_pref
 from gensr_pref import audio
 from gensr_pref.metrics.base import ClipSounds
 from gensr_pref.metrics.dnsmos import Dnsmos
 
 from .sounds import noisy, read_csv
 
-SAMPLE = Path(audio.__file__).parent / "sample"
+SAMPLE = Path(gensr_pref.__file__).parent / "sample"
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 
 

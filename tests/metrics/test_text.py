@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from gensr_pref.metrics.text import language_code, normalise, plain
+from gensr_pref.metrics.text import normalise, plain
 
 from .sounds import read_csv
 
@@ -77,26 +77,3 @@ def test_other_languages_keep_their_marks(text, expected):
     assert plain(text) == expected
     assert plain(expected) == expected
     assert normalise(text, "hi") == expected
-
-
-@pytest.mark.parametrize(
-    ("written", "code"), [("en", "en"), (" EN_us", "en"), ("pt-BR", "pt"), ("yue", "yue")]
-)
-def test_codes_of_languages(written, code):
-    assert language_code(written) == code
-
-
-@pytest.mark.parametrize(
-    ("written", "meant"),
-    [
-        ("English", "en"),
-        ("deutsch", "de"),
-        ("klingon", "en"),
-        ("", "en"),
-        ("e", "en"),
-        ("e1", "en"),
-    ],
-)
-def test_what_is_no_code_is_refused_with_one_that_is(written, meant):
-    with pytest.raises(ValueError, match=f"language {written!r} is no ISO 639 code.*'{meant}'$"):
-        language_code(written)

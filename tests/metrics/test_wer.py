@@ -259,9 +259,9 @@ def test_a_language_that_the_recogniser_is_known_to_lack_is_refused(
 
 
 def test_a_language_that_it_turns_out_to_lack_is_refused_when_loaded():
-    metric = scripted("yes", language="eng")
+    metric = scripted("yes", language="fra")
     metric._recogniser.languages = ("de", "en")
-    with pytest.raises(InputError, match="wer: language 'eng': scripted knows de, en"):
+    with pytest.raises(InputError, match="wer: language 'fr': scripted knows de, en"):
         metric.load("cpu")
 
 

@@ -1,0 +1,213 @@
+"""Ogg (Vorbis, Opus, FLAC, Speex): the logical streams of a file, each whole, each by itself.
+
+After RFC 3533. libsndfile reads the first stream of a chain, and leaves out damaged pages; so every
+page's checksum and number is looked at here, and each stream is given to it as a file.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from gensr_pref.audio.content import Content, Piece, Spliced
+from gensr_pref.audio.sound import Wave
+from gensr_pref.audio.track import TOLERANCE_S, Track
+from gensr_pref.errors import Unusable
+from gensr_pref.schema import Reason
+
+_HEAD = 27  # bytes before the table of segments
+_LARGEST = _HEAD + 255 + 255 * 255  # bytes of a page
+_CODECS = (b"\x01vorbis", b"OpusHead", b"\x7fFLAC", b"Speex   ")
+_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+_FIRST, _LAST = 2, 4  # flags of a page
+
+
+@dataclass(frozen=True)
+class _Page:
+    start: int
+    size: int
+    flags: int
+    serial: int
+    number: int
+    granule: int
+    packet: bytes  # the first 64 bytes of its data
+    durations: int  # of the Opus packets that begin in it, in samples at 48 kHz
+
+
+@dataclass
+class _Logical:
+    """The pages of a logical stream."""
+
+    pages: list[_Page] = field(default_factory=list)
+
+    @property
+    def codec(self) -> bytes | None:
+        """How its first packet begins; None where that is no sound."""
+        packet = self.pages[0].packet
+        return next((codec for codec in _CODECS if packet.startswith(codec)), None)
+
+
+@dataclass(frozen=True)
+class OggStream:
+    """A logical stream: its pages, and what libsndfile makes of them."""
+
+    pieces: tuple[Piece, ...]
+    rate: int
+    channels: int
+    frames: int
+    addressable: bool = False
+
+    def blocks(self, content: Content, start: int) -> tuple[int, Iterator[Wave]]:
+        """See `Stream.blocks`; from the first frame on, since no seek is exact."""
+        from gensr_pref.audio.decoding import blocks
+
+        return 0, blocks(Spliced(content, self.pieces))
+
+
+def ogg_track(content: Content, start: int) -> Track:
+    """The streams of sound from a byte on.
+
+    Raises:
+        Unusable: TRUNCATED, UNREADABLE or EMPTY.
+    """
+    return Track(tuple(_stream(content, logical) for logical in _links(content, start)))
+
+
+def _links(content: Content, start: int) -> Iterator[_Logical]:
+    """The stream of sound in each link of the chain."""
+    link: dict[int, _Logical] = {}
+    begun = False  # a page of the link is not its stream's first
+    for page in _pages(content, start):
+        if page.flags & _FIRST and begun:
+            yield _sound(link)
+            link, begun = {}, False
+        if page.flags & _FIRST and page.serial not in link:
+            link[page.serial] = _Logical([page])
+        elif page.serial in link:
+            begun = True
+            link[page.serial].pages.append(page)
+        else:
+            raise Unusable(Reason.UNREADABLE, f"byte {page.start}: a page of no stream before it")
+    yield _sound(link)
+
+
+def _sound(link: dict[int, _Logical]) -> _Logical:
+    streams = [logical for logical in link.values() if logical.codec is not None]
+    if len(streams) != 1:
+        what = f"{len(streams)} streams of sound at once" if streams else "no sound"
+        raise Unusable(Reason.UNREADABLE, f"the Ogg file holds {what}")
+    pages = streams[0].pages
+    for before, page in pairwise(pages):
+        if page.number != (before.number + 1) % 2**32:
+            raise Unusable(
+                Reason.UNREADABLE,
+                f"pages are missing at byte {page.start}: number {page.number} follows "
+                f"{before.number}",
+            )
+    if not pages[-1].flags & _LAST:
+        raise Unusable(Reason.TRUNCATED, "no page of the stream says that it is the last")
+    return streams[0]
+
+
+def _stream(content: Content, logical: _Logical) -> OggStream:
+    from gensr_pref.audio.decoding import opened
+
+    pieces = _joined([Piece(page.start, page.size) for page in logical.pages])
+    with opened(Spliced(content, pieces)) as file:
+        stream = OggStream(pieces, file.samplerate, file.channels, file.frames)
+    most = _most(logical, stream)
+    if most is not None and stream.frames > most + TOLERANCE_S * stream.rate:
+        raise Unusable(
+            Reason.TRUNCATED, f"it says {stream.frames} frames; its packets hold {most} at most"
+        )
+    return stream
+
+
+def _most(logical: _Logical, stream: OggStream) -> int | None:
+    """Frames that the packets can hold; None where that is not known."""
+    first = logical.pages[0].packet
+    if logical.codec == b"OpusHead":
+        return sum(page.durations for page in logical.pages[2:]) * stream.rate // 48_000
+    if logical.codec == b"\x01vorbis" and len(first) > 28:
+        size = sum(page.size for page in logical.pages)
+        return size * (1 << (first[28] >> 4))  # a packet of a byte at least gives a block at most
+    return None
+
+
+def _joined(pieces: list[Piece]) -> tuple[Piece, ...]:
+    """The same bytes in as few pieces as can be."""
+    joined: list[Piece] = []
+    for piece in pieces:
+        if joined and joined[-1].start + joined[-1].length == piece.start:
+            piece = Piece(joined[-1].start, joined.pop().length + piece.length)
+        joined.append(piece)
+    return tuple(joined)
+
+
+def _pages(content: Content, at: int) -> Iterator[_Page]:
+    while at < content.size:
+        data = content.at(at, _LARGEST)
+        if data[:4] != b"OggS":
+            _require_end(content, at)
+            return
+        page = _page(data, at)
+        yield page
+        at += page.size
+
+
+def _page(data: bytes, start: int) -> _Page:
+    segments = data[_HEAD : _HEAD + data[26]] if len(data) > _HEAD else b""
+    body = _HEAD + len(segments)
+    size = body + sum(segments)
+    if len(data) <= _HEAD or len(segments) < data[26] or len(data) < size:
+        raise Unusable(Reason.TRUNCATED, f"its last page, at byte {start}, is not whole")
+    told = int.from_bytes(data[22:26], "little")
+    if _checksum(data[:22] + bytes(4) + data[26:size]) != told:
+        raise Unusable(Reason.UNREADABLE, f"the page at byte {start} is damaged: wrong checksum")
+    serial, number = (int.from_bytes(data[at : at + 4], "little") for at in (14, 18))
+    granule = int.from_bytes(data[6:14], "little", signed=True)
+    packet = data[body : min(size, body + 64)]
+    durations = _opus_samples(data, segments, bool(data[5] & 1))
+    return _Page(start, size, data[5], serial, number, granule, packet, durations)
+
+
+def _checksum(data: bytes) -> int:
+    """CRC-32 of polynomial 0x04C11DB7, from zlib's, which takes the bits in the other order."""
+    mirrored = zlib.crc32(data.translate(_REVERSED), 0xFFFFFFFF) ^ 0xFFFFFFFF
+    return int(f"{mirrored:032b}"[::-1], 2)
+
+
+def _opus_samples(data: bytes, segments: bytes, continued: bool) -> int:
+    """Samples at 48 kHz of the packets that begin in a page, were they Opus (RFC 6716, 3.1)."""
+    at, total, begins = _HEAD + len(segments), 0, not continued
+    for length in segments:
+        if begins and length:
+            total += _opus_packet(data[at : at + 2])
+        begins = length < 255
+        at += length
+    return total
+
+
+def _opus_packet(head: bytes) -> int:
+    config, code = head[0] >> 3, head[0] & 3
+    if config < 12:
+        size = (480, 960, 1920, 2880)[config & 3]
+    elif config < 16:
+        size = (480, 960)[config & 1]
+    else:
+        size = (120, 240, 480, 960)[config & 3]
+    count = (1, 2, 2)[code] if code < 3 else (head[1] & 63 if len(head) > 1 else 0)
+    return size * count
+
+
+def _require_end(content: Content, at: int) -> None:
+    """Refuse what is no page but lies before more pages."""
+    while at < content.size:
+        place = content.at(at, 2**20).find(b"OggS")
+        if place >= 0:
+            raise Unusable(
+                Reason.UNREADABLE, f"it is damaged: no page begins before byte {at + place}"
+            )
+        at += 2**20 - 3

@@ -1,0 +1,129 @@
+"""From the bytes of a file to its streams, by what the bytes are and not by the file's name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from gensr_pref.audio.containers import Data, data_of, require_whole
+from gensr_pref.audio.content import Content, Piece, Spliced
+from gensr_pref.audio.flac import flac_track
+from gensr_pref.audio.mpeg import mpeg_track
+from gensr_pref.audio.mpeg_frames import skip_tags
+from gensr_pref.audio.ogg import ogg_track
+from gensr_pref.audio.sound import Wave
+from gensr_pref.audio.track import TOLERANCE_S, Track, require_rate
+from gensr_pref.errors import Unusable
+from gensr_pref.schema import Reason
+
+_SAMPLE_BYTES = {"PCM_S8": 1, "PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4} | {
+    "FLOAT": 4,
+    "DOUBLE": 8,
+    "ULAW": 1,
+    "ALAW": 1,
+}
+_PACKETS = ("SDS", "PAF")  # their samples are in packets, or in groups of ten
+_MPEG_IN_WAV = (0x50, 0x55)
+
+
+@dataclass(frozen=True)
+class PlainStream:
+    """A file as libsndfile reads it.
+
+    Attributes:
+        data: where its sound lies, if other bytes follow; libsndfile takes these for sound in some
+            formats.
+    """
+
+    rate: int
+    channels: int
+    frames: int
+    addressable: bool
+    data: Data | None = None
+
+    def blocks(self, content: Content, start: int) -> tuple[int, Iterator[Wave]]:
+        """See `Stream.blocks`."""
+        from gensr_pref.audio.decoding import blocks
+
+        first = start if self.addressable else 0
+        return first, blocks(_file(content, self.data), seek=first)
+
+
+def survey(content: Content) -> Track:
+    """The streams of a file.
+
+    Raises:
+        Unusable: UNREADABLE, TRUNCATED or EMPTY.
+    """
+    start = skip_tags(content, 0, content.size)
+    head = content.at(start, 64)
+    if head[:4] == b"OggS":
+        return ogg_track(content, start)
+    if head[:4] == b"fLaC":
+        return flac_track(content, start)
+    data = data_of(content)
+    if data is not None and data.codec in _MPEG_IN_WAV:
+        require_whole(content, data)
+        end = content.size if data.length is None else data.start + data.length
+        return _found(mpeg_track(content, data.start, end))
+    if data is None and (start or head[:1] == b"\xff"):
+        track = mpeg_track(content, start, content.size)
+        if track is not None or start:
+            return _found(track)
+    return _plain(content, data)
+
+
+def _found(track: Track | None) -> Track:
+    if track is None:
+        raise Unusable(Reason.UNREADABLE, "no frame of MPEG audio begins in it")
+    return track
+
+
+def _plain(content: Content, data: Data | None) -> Track:
+    from gensr_pref.audio.decoding import blocks, opened
+
+    inside = data if data is not None and _ends_before(data, content.size) else None
+    try:
+        with opened(_file(content, inside)) as file:
+            rate, channels, declared = file.samplerate, file.channels, file.frames
+            addressable = file.subtype in _SAMPLE_BYTES and file.format not in _PACKETS
+            width = _SAMPLE_BYTES.get(file.subtype, 0) * channels
+    except Unusable:
+        require_whole(content, data)
+        raise
+    require_rate(rate)
+    require_whole(content, data)
+    if data is None or data.length is None:
+        _refuse_second(content)
+    if addressable and data is not None and data.length is not None:
+        declared = min(declared, data.length // width)
+    if addressable and declared * width <= content.size:
+        return Track((PlainStream(rate, channels, declared, True, inside),))
+    frames = sum(map(len, blocks(_file(content, inside))))
+    if frames < declared - TOLERANCE_S * rate:
+        raise Unusable(Reason.TRUNCATED, f"it declares {declared} frames and holds {frames}")
+    return Track((PlainStream(rate, channels, frames, False, inside),))
+
+
+def _ends_before(data: Data, size: int) -> bool:
+    return data.length is not None and (data.start + data.length < size or bool(data.closing))
+
+
+def _file(content: Content, data: Data | None) -> Any:
+    if data is None or data.length is None:
+        return content.openable()
+    return Spliced(content, (Piece(0, data.start + data.length), data.closing))
+
+
+def _refuse_second(content: Content) -> None:
+    """Refuse a file that begins again: its format does not say where the sound ends."""
+    head, at = content.at(0, 12), 1
+    while at < content.size:
+        place = content.at(at, 2**20).find(head)
+        if place >= 0:
+            raise Unusable(
+                Reason.UNREADABLE,
+                f"another recording begins at byte {at + place}; make a file of each",
+            )
+        at += 2**20 - len(head)

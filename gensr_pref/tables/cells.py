@@ -1,0 +1,124 @@
+"""The one reader of cells: what a value in a user's table says, whatever kind of table it is in.
+
+| value | read as |
+|---|---|
+| null, NaN, nothing but white space and invisible characters | nothing (None) |
+| text | the text without white space and invisible characters around it |
+| a number | its digits: 0 is ``0``, and 1984.0, as pandas writes it beside a gap, is ``1984`` |
+| true, false, a list, an object, bytes, a date, an infinite number | refused |
+
+The word ``nan`` or ``null`` in a CSV is a word: only what the kind of table marks as missing is.
+"""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Mapping
+from decimal import Decimal
+from numbers import Integral, Real
+from typing import Any
+
+from gensr_pref.errors import SourceError
+from gensr_pref.tables.languages import UNDETERMINED, language_code
+
+Row = Mapping[str, Any]
+
+_INVISIBLE = ("Cc", "Cf")  # general categories: control and format characters
+
+
+def cell_text(value: object) -> str | None:
+    """Return what a cell says, or None where it says nothing.
+
+    Args:
+        value: of any type that a reader of CSV, JSON, Parquet or Arrow gives, NumPy's included.
+
+    Raises:
+        ValueError: it is neither text nor a number nor nothing; the message says what it is.
+    """
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return _text(str(value))
+    if _is_bool(value):
+        raise ValueError(f"{str(value).lower()}, which is neither text nor a number")
+    if isinstance(value, Integral):
+        return str(int(value))
+    if isinstance(value, Real | Decimal):
+        return _number(value)
+    raise ValueError(f"{_shown(value)}, which is neither text nor a number")
+
+
+def text_in(row: Row, column: str | None, where: str) -> str | None:
+    """Return what the cell of a row says; None where it says nothing, or there is no such column.
+
+    Args:
+        row: the cells of one row by their columns.
+        column: None where no column is meant.
+        where: the table and the row, for the message.
+
+    Raises:
+        SourceError: it holds neither text nor a number; names the place, the column and the value.
+    """
+    if column is None:
+        return None
+    try:
+        return cell_text(row.get(column))
+    except ValueError as error:
+        raise SourceError(
+            f"{where}: column {column!r} holds {error}; give text, a number or null"
+        ) from error
+
+
+def speaker_in(row: Row, column: str | None, where: str) -> str | None:
+    """Return a speaker's label, in Unicode's form NFC: two spellings of a name are one speaker."""
+    label = text_in(row, column, where)
+    return None if label is None else unicodedata.normalize("NFC", label)
+
+
+def language_in(row: Row, column: str | None, where: str) -> str | None:
+    """Return a language's one code (`language_code`); None where the cell says nothing or ``und``.
+
+    Raises:
+        SourceError: it is no ISO 639 code.
+    """
+    written = text_in(row, column, where)
+    if written is None or written.lower() == UNDETERMINED:
+        return None
+    try:
+        return language_code(written)
+    except ValueError as error:
+        raise SourceError(f"{where}: column {column!r}: {error}") from error
+
+
+def _text(value: str) -> str | None:
+    first, last = 0, len(value)
+    while first < last and _blank(value[first]):
+        first += 1
+    while last > first and _blank(value[last - 1]):
+        last -= 1
+    text = value[first:last]
+    if not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text):
+        raise ValueError(f"{text!a}, which holds half of a surrogate pair and is no text")
+    return text or None
+
+
+def _blank(character: str) -> bool:
+    return character.isspace() or unicodedata.category(character) in _INVISIBLE
+
+
+def _is_bool(value: object) -> bool:
+    return isinstance(value, bool) or type(value).__name__ in ("bool_", "bool")  # NumPy's
+
+
+def _number(value: Any) -> str | None:
+    if value != value:  # NaN
+        return None
+    if not math.isfinite(value):
+        raise ValueError(f"{value}, which is no finite number")
+    return str(int(value)) if value == int(value) else str(value)
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

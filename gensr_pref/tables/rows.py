@@ -1,0 +1,86 @@
+"""The one reader of text tables: CSV, TSV and JSON lines, in UTF-8."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from gensr_pref.errors import ConfigError, SourceError
+
+Row = dict[str, Any]
+
+
+def read_rows(path: Path, field: str) -> list[tuple[int, Row]]:
+    """Return the rows of a table, each with its line number.
+
+    Args:
+        path: its suffix tells its kind.
+        field: what names it, such as ``corpus.source.path``, for messages.
+
+    Raises:
+        SourceError: it is not there, is not UTF-8 text of its kind, or holds no row.
+        ConfigError: its suffix tells no kind.
+    """
+    readers = {".csv": _csv, ".tsv": _tsv, ".jsonl": _jsonl, ".ndjson": _jsonl, ".json": _jsonl}
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        raise ConfigError(
+            f"{field}: {path.name!r} ends in none of {', '.join(readers)}, "
+            "so that it is not clear what kind of table it is"
+        )
+    if path.exists() and not path.is_file():  # reading a named pipe would wait for ever
+        raise SourceError(f"{field}: {path} is not a regular file")
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as lines:
+            rows = list(reader(lines))
+    except (OSError, ValueError, csv.Error) as error:
+        raise SourceError(f"{field}: {path} cannot be read: {error}") from error
+    if not rows:
+        raise SourceError(f"{field}: {path} holds no rows")
+    return rows
+
+
+def _csv(lines: Iterable[str], delimiter: str = ",") -> Iterator[tuple[int, Row]]:
+    reader = csv.DictReader(lines, delimiter=delimiter, strict=True)
+    _refuse_twice(list(reader.fieldnames or ()), "column")
+    for row in reader:
+        beyond = row.pop(None, [])  # cells without a column
+        if any(beyond):
+            raise ValueError(
+                f"line {reader.line_num} has more cells than the header has columns; a cell that "
+                f"holds a {delimiter!r} needs quotes around it"
+            )
+        yield reader.line_num, row
+
+
+def _tsv(lines: Iterable[str]) -> Iterator[tuple[int, Row]]:
+    return _csv(lines, "\t")
+
+
+def _jsonl(lines: Iterable[str]) -> Iterator[tuple[int, Row]]:
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line, object_pairs_hook=_object)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"line {number} is not JSON: {error}") from error
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"line {number}: {error}") from error
+        if not isinstance(row, dict):
+            raise ValueError(f"line {number} holds {type(row).__name__}, not an object")
+        yield number, row
+
+
+def _object(pairs: list[tuple[str, Any]]) -> Row:
+    _refuse_twice([name for name, _ in pairs], "key")
+    return dict(pairs)
+
+
+def _refuse_twice(names: list[str], what: str) -> None:
+    if len(set(names)) < len(names):
+        twice = min(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{what} {twice!r} is there twice")

@@ -1,0 +1,81 @@
+"""Whatever a language is called by, one code."""
+
+import pytest
+
+from gensr_pref import config
+from gensr_pref.errors import ConfigError
+from gensr_pref.tables.languages import UNSPACED, language_code
+
+
+@pytest.mark.parametrize(
+    ("code", "written"),
+    [
+        ("en", "en EN eng ENG en-US EN_us en_US.UTF-8 eng-Latn en-GB-oxendict"),
+        ("zh", "zh zho chi cmn cmn_hans_cn zh-CN zh-Hant-TW zh_TW zh-cmn-Hans cmn-Hans-CN"),
+        ("yue", "yue yue_hant_hk zh-yue zh-yue-HK"),
+        ("wuu", "wuu zh-wuu"),
+        ("nan", "nan nan-tw zh-min-nan"),
+        ("ja", "ja jpn ja-JP ja_jp"),
+        ("pt", "pt por pt_BR pt-PT"),
+        ("fr", "fr fra fre fr_fr"),
+        ("de", "de deu ger de-CH-1996 de_DE@euro"),
+        ("es", "es spa es-419 es_419"),
+        ("nl", "nl nld dut"),
+        ("cs", "cs ces cze"),
+        ("el", "el ell gre"),
+        ("fa", "fa fas per pes pes_Arab prs"),
+        ("ar", "ar ara arb arb_Arab ar_eg"),
+        ("no", "no nor nb nob nob_Latn nb_no no-bok"),
+        ("nn", "nn nno no-nyn"),
+        ("he", "he heb iw"),
+        ("id", "id ind in"),
+        ("yi", "yi yid ji"),
+        ("jv", "jv jav jw"),
+        ("ro", "ro ron rum mo mol"),
+        ("tl", "tl tgl fil fil_ph"),
+        ("sw", "sw swa swh"),
+        ("uz", "uz uzb uzn_Latn"),
+        ("ms", "ms msa may zsm"),
+        ("my", "my mya bur"),
+        ("bo", "bo bod tib"),
+        ("sk", "sk slk slo"),
+        ("sl", "sl slv"),
+        ("ckb", "ckb ckb_iq"),
+        ("haw", "haw"),
+        ("ceb", "ceb ceb_ph"),
+    ],
+)
+def test_one_code_for_each_language(code, written):
+    assert {language_code(one) for one in written.split()} == {code}
+    assert language_code(f"\ufeff {written.split()[0]}\u200e ") == code
+    assert language_code(code) == code
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("English", "en"),
+        ("deutsch", "de"),
+        *((code, "en") for code in ("klingon", "", "e", "e1", "xx", "zzz", "qaa", "afa", "x-en")),
+    ],
+)
+def test_what_is_no_code_is_refused_with_one_that_is(written, meant):
+    with pytest.raises(ValueError, match=f"language {written!r} is no ISO 639 code.*'{meant}'$"):
+        language_code(written)
+
+
+@pytest.mark.parametrize("written", ["mul", "und", "zxx", "mis"])
+def test_codes_of_no_language(written):
+    with pytest.raises(ValueError, match="no one language"):
+        language_code(written)
+
+
+def test_languages_written_without_spaces_have_their_code():
+    assert all(language_code(code) == code for code in UNSPACED)
+
+
+def test_a_run_file_takes_any_code_and_refuses_what_is_none():
+    corpus = {"source": {"kind": "folder", "path": "."}, "languages": ["cmn_hans_cn", "por"]}
+    assert config.parse(corpus, config.Corpus, "corpus").languages == ["zh", "pt"]
+    with pytest.raises(ConfigError, match="'xx' is no ISO 639 code"):
+        config.parse({**corpus, "languages": ["xx"]}, config.Corpus, "corpus")

@@ -1,0 +1,43 @@
+"""Text tables become rows with line numbers, or are refused."""
+
+import pytest
+
+from gensr_pref.errors import ConfigError, SourceError
+from gensr_pref.tables.rows import read_rows
+
+
+@pytest.fixture
+def rows_of(tmp_path):
+    def read(name, text):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        return read_rows(tmp_path / name, "--texts")
+
+    return read
+
+
+def test_every_kind(rows_of):
+    wanted = [(2, {"a": "x", "b": "y, z"})]
+    assert rows_of("t.csv", '\ufeffa,b\nx,"y, z"\n') == wanted
+    assert rows_of("t.tsv", "a\tb\nx\ty, z\n") == wanted
+    assert rows_of("t.jsonl", '\n{"a": "x", "b": "y, z"}\n') == wanted
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "what"),
+    [
+        ("t.csv", "a,a\n1,2\n", "column 'a' is there twice"),
+        ("t.csv", "a,b\n1,2,3\n", "line 2 has more cells"),
+        ("t.csv", "a,b\n", "no rows"),
+        ("t.jsonl", '{"a": 1, "a": 2}\n', "line 1: key 'a' is there twice"),
+        ("t.jsonl", "[1]\n", "line 1 holds list"),
+        ("t.jsonl", '{"a": 1}\n{"a": \n', "line 2 is not JSON"),
+    ],
+)
+def test_what_is_no_table(rows_of, name, text, what):
+    with pytest.raises(SourceError, match=what):
+        rows_of(name, text)
+
+
+def test_other_suffixes(tmp_path):
+    with pytest.raises(ConfigError, match=r"--texts: 't\.txt' ends in none of"):
+        read_rows(tmp_path / "t.txt", "--texts")
