@@ -26,6 +26,8 @@ from gensr_pref.identity import is_clean
 from gensr_pref.pairing import yields
 from gensr_pref.pairing.base import PairRule, wants_clean
 from gensr_pref.pairing.columns import columns
+from gensr_pref.rundir import ledger
+from gensr_pref.rundir.machine import mixture_notices
 
 HEARD_PAIRS = 1000  # whose audio is looked at, if nothing else is asked for
 
@@ -75,6 +77,7 @@ def _counts(found: Evidence) -> dict[str, Any]:
         "pairs": len(found.pairs_table),
         "golden": sum(map(is_clean, found.pairs_table.column("chosen_id").to_pylist())),
         "without_pair": shards.facts(shards.part(found.out, "pairs", 0)).get("stops", {}),
+        "notices": mixture_notices(ledger.machines(found.out)),
     }
 
 

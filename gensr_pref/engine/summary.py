@@ -14,6 +14,7 @@ from gensr_pref.engine.work import Lost
 from gensr_pref.pairing import golden
 from gensr_pref.rundir import facts, layout, ledger
 from gensr_pref.rundir.document import facts_of
+from gensr_pref.rundir.machine import mixture_notices
 from gensr_pref.schema import column
 
 NOTICES = "notices.jsonl"  # of a run directory
@@ -40,7 +41,7 @@ def write_summary(
         given_up = [{"shard": one.shard, "stage": one.stage, "why": one.why} for one in lost]
     stamps = ledger.Stamps(out)
     done = _finished(out, document, stamps)
-    clips = stamps.rows("clips")
+    clips, machines = stamps.rows("clips"), ledger.machines(out)
     paired = [clip for path in shards.parts(out, "pairs") for clip in _clips(path)]
     summary = {
         "clips": clips,
@@ -53,6 +54,11 @@ def write_summary(
         "pairing": document["pairing"],
         "failures": failures_by_reason(out),
         "stages": ledger.stages(out),
+        "machines": [
+            {"stage": stage, "shards": count, **one.as_json()}
+            for stage, kinds in machines.items()
+            for one, count in kinds.items()
+        ],
         "shards": done,
         "shards_expected": expected_shards,
         "complete": done == expected_shards and not given_up,
@@ -62,6 +68,7 @@ def write_summary(
             *_told(out),
             *_warnings(document["pairing"]),
             *leak_notices(out),
+            *mixture_notices(machines),
         ],
     }
     shards.write_text(
