@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 import pydantic
-import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from gensr_pref import files
 from gensr_pref.complaints import complaint
 from gensr_pref.errors import ConfigError
 from gensr_pref.tables.languages import language_code
+from gensr_pref.untrusted import documents
 
 M = TypeVar("M", bound=BaseModel)
 LABEL_PATTERN = r"^[\w.@+-]+$"  # of a generator: part of candidate ids
@@ -393,32 +394,20 @@ def read_yaml(path: Path) -> dict[str, Any]:
         ConfigError: it is not there, is not YAML, or holds something else.
     """
     try:
-        data = yaml.load(path.read_text(encoding="utf-8"), _StrictLoader)
+        text = files.read_text(path)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
             f"{path}: cannot be read ({error}). Give the path of a run file."
         ) from error
-    except yaml.YAMLError as error:
+    try:
+        data = documents.yaml_of(text)
+    except ValueError as error:
         raise ConfigError(f"{path}: not YAML: {error}") from error
     if data is None:
         raise ConfigError(f"{path}: is empty")
     if not isinstance(data, dict):
         raise ConfigError(f"{path}: holds {type(data).__name__}, not the fields of a run file")
     return data
-
-
-class _StrictLoader(yaml.SafeLoader):
-    """YAML in which a key that is there twice is an error, not the last one's victory."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """The mapping of a node."""
-        keys = [key.value for key, _ in node.value]
-        twice = sorted({key for key in keys if isinstance(key, str) and keys.count(key) > 1})
-        if twice:
-            raise yaml.constructor.ConstructorError(
-                None, None, f"{twice[0]!r} is there twice", node.start_mark
-            )
-        return super().construct_mapping(node, deep)
 
 
 def parse(data: dict[str, Any], model: type[M], where: str) -> M:
@@ -452,8 +441,8 @@ def override(data: dict[str, Any], assignments: list[str]) -> dict[str, Any]:
         if not equals or not key:
             raise ConfigError(f"override {assignment!r}: write key=value, such as corpus.limit=8")
         try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError as error:
+            value = documents.yaml_of(text)
+        except ValueError as error:
             raise ConfigError(f"override {assignment!r}: the value is not YAML: {error}") from error
         data = _assigned(data, key.split("."), value, assignment)
     return data

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from gensr_pref.errors import UnwrittenError
 from gensr_pref.location import is_remote
 from gensr_pref.store import Entry
 
+LARGEST_TEXT = 2**28  # bytes of a text that is read whole; the audit of 90 000 clips has far less
 _TEMPORARY = ".unfinished-"
 # How a file system says that it has no such call, or not for this user.
 _NOT_OFFERED = {errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL, errno.EPERM}
@@ -86,11 +88,20 @@ def read_text(path: Path) -> str:
     """A small text file.
 
     Raises:
-        OSError: it is not there or cannot be read.
+        OSError: it is not there, cannot be read, is no regular file, or is beyond `LARGEST_TEXT`.
+        UnicodeDecodeError: it is not UTF-8.
         StorageError: its store cannot be asked.
     """
     if is_remote(path):
+        found = store.entry(path)
+        if found is not None and found.size > LARGEST_TEXT:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
         return store.get(path).decode()
+    seen = path.stat()
+    if not stat.S_ISREG(seen.st_mode):  # a pipe would be waited for without end
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    if seen.st_size > LARGEST_TEXT:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
     return path.read_text(encoding="utf-8")
 
 

@@ -21,6 +21,7 @@ from typing import Any
 from gensr_pref import files, store
 from gensr_pref.errors import StorageError
 from gensr_pref.location import is_remote
+from gensr_pref.untrusted import documents
 
 _LONGEST_LINE = 2**16  # bytes, of a snapshot
 _PIECE_BYTES = 2**16
@@ -79,10 +80,10 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
         StorageError: its store cannot be asked.
     """
     if is_remote(path):
-        return list(_parsed(_pieces(path)))
-    if not path.exists():
+        return _records(_pieces(path))
+    if not path.is_file():
         return []
-    return list(_parsed([path.read_text(encoding="utf-8", errors="replace")]))
+    return _records([path.read_text(encoding="utf-8", errors="replace")])
 
 
 def last_json_line(path: Path) -> dict[str, Any] | None:
@@ -91,7 +92,7 @@ def last_json_line(path: Path) -> dict[str, Any] | None:
         texts = _pieces(path, last=True) if is_remote(path) else [_end(path)]
     except OSError:
         return None
-    found = [line for line in _parsed(texts) if isinstance(line, dict)]
+    found = _records(texts)
     return found[-1] if found else None
 
 
@@ -157,12 +158,16 @@ def _end(path: Path) -> str:
         return file.read().decode(errors="replace")
 
 
+def _records(texts: Iterable[str]) -> list[dict[str, Any]]:
+    return [line for line in _parsed(texts) if isinstance(line, dict)]
+
+
 def _parsed(texts: Iterable[str]) -> Iterable[Any]:
     for text in texts:
         for line in text.splitlines():
             try:
-                yield json.loads(line)
-            except json.JSONDecodeError:
+                yield documents.json_of(line)
+            except ValueError:
                 continue
 
 

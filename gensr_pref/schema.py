@@ -15,6 +15,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from gensr_pref.untrusted import documents
+
 SCHEMA_VERSION = 2  # 2: failures name their score and what they are a duplicate of
 
 
@@ -172,7 +174,8 @@ def with_metadata(schema: pa.Schema, facts: dict[str, Any]) -> pa.Schema:
 def facts_of(schema: Any) -> dict[str, Any]:
     """The facts that `with_metadata` wrote; empty where there are none."""
     raw = (schema.metadata or {}).get(b"gensr_pref")
-    return json.loads(raw) if raw else {}
+    found = documents.json_of(raw) if raw else {}
+    return found if isinstance(found, dict) else {}
 
 
 def _feature(kind: pa.DataType) -> dict[str, Any]:

@@ -297,7 +297,7 @@ def _each(run: Path, work: Callable[[T], R], items: Iterable[T]) -> list[R]:
 def _opened(path: Path, work: Callable[[Any], R], size: int | None = None) -> R:
     try:
         return work(_source(path, size))
-    except (OSError, pa.ArrowInvalid) as error:
+    except (OSError, ValueError, pa.ArrowException) as error:
         raise _unreadable(path, error) from error
 
 

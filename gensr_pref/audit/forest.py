@@ -7,6 +7,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from gensr_pref.untrusted.text import shown
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -14,6 +16,7 @@ _INK, _FAINT, _POLICY, _CONTROL = "#1c1e21", "#d5d8dc", "#1f5fa8", "#8a9099"
 _COLUMNS = 3
 _WIDTH = 3.1  # inches of one panel
 _STYLE: dict[Any, Any] = {
+    "text.parse_math": False,  # a name with two dollar signs is a name
     "svg.hashsalt": "gensr_pref",
     "svg.fonttype": "none",
     "font.family": "sans-serif",
@@ -45,6 +48,7 @@ def forest(found: dict[str, Any]) -> str:
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
+    found = shown(found)
     names = [name for name, one in found["policies"].items() if one["role"] != "base"]
     scores = sorted(found["scores"], key=lambda one: not one["votes"])
     rows = math.ceil(len(scores) / _COLUMNS)

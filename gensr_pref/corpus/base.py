@@ -5,11 +5,12 @@ A source of its own kind is a class with these two methods and a branch in `sour
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from gensr_pref.audio import Sound
+from gensr_pref.corpus.listing import LeftOut
 from gensr_pref.schema import Failure
 
 STAGE = "corpus"
@@ -42,7 +43,14 @@ class Item:
 
 
 class Source(Protocol):
-    """Recordings, and clean counterparts where there are any."""
+    """Recordings, and clean counterparts where there are any.
+
+    Attributes:
+        left_out: what its folders hold besides; known once `items` has ended.
+    """
+
+    @property
+    def left_out(self) -> Sequence[LeftOut]: ...  # noqa: D102
 
     def items(self) -> Iterator[Item | Failure]:
         """Every recording in a fixed order, or why it cannot be used; reads headers only.

@@ -7,6 +7,7 @@ process and any order, and always the same one.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,11 +22,14 @@ from gensr_pref.corpus.base import STAGE, Item
 from gensr_pref.corpus.codec import fitted
 from gensr_pref.corpus.degrade import HEADROOM, apply, degrade
 from gensr_pref.corpus.library import Library
+from gensr_pref.corpus.listing import LeftOut
 from gensr_pref.corpus.segment import Segment, bounds, segments
 from gensr_pref.corpus.sources import described, listed, opened
 from gensr_pref.errors import SourceError, Unusable
 from gensr_pref.identity import clip_id, rng_for, unit_for
 from gensr_pref.schema import Failure, Reason
+
+QUIET_SNR_DB = 40.0  # of a recording against its rounding to 16 bits; below it is noted. Our choice
 
 _ROUNDING = 4  # samples by which resampling may fall short of the header's arithmetic
 
@@ -49,10 +53,15 @@ class ClipSpec:
 
 @dataclass(frozen=True)
 class Plan:
-    """The clips of a run in the source's order, and the recordings that give none."""
+    """The clips of a run in the source's order, and the recordings that give none.
+
+    Attributes:
+        left_out: what the folders of recordings, noise and impulse responses hold besides.
+    """
 
     clips: tuple[ClipSpec, ...]
     failures: tuple[Failure, ...]
+    left_out: tuple[LeftOut, ...] = ()
 
 
 def plan(corpus: Corpus, seed: int, base: Path) -> Plan:
@@ -68,9 +77,9 @@ def plan(corpus: Corpus, seed: int, base: Path) -> Plan:
             no recording gives a clip; two rows give the same one.
     """
     bounds(corpus.segment_seconds, corpus.sample_rate)
-    if corpus.degrade is not None:
-        Library.opened(corpus.degrade, base)
-    items, failures = listed(opened(corpus.source, base))
+    library = Library.opened(corpus.degrade, base) if corpus.degrade is not None else Library()
+    source = opened(corpus.source, base)
+    items, failures = listed(source)
     items = _spoken_in(corpus.languages, items)
     clips: list[ClipSpec] = []
     for item in items:
@@ -81,7 +90,8 @@ def plan(corpus: Corpus, seed: int, base: Path) -> Plan:
     if not clips:
         raise SourceError(f"corpus.source: no recording gives a clip: {described(failures)}")
     _refuse_doubles(clips)
-    return Plan(_limited(clips, corpus.limit, seed), tuple(failures))
+    left_out = (*source.left_out, *library.left_out)
+    return Plan(_limited(clips, corpus.limit, seed), tuple(failures), left_out)
 
 
 def _spoken_in(languages: list[str] | None, items: list[Item]) -> list[Item]:
@@ -155,7 +165,9 @@ class ClipMaker:
         """One row of `schema.CLIPS`.
 
         A recording beyond full scale (floats may be) is scaled, with its clean counterpart, by
-        one factor that ``source`` records as ``gain``.
+        one factor that ``source`` records as ``gain``. Where a recording of more than 16 bits is so
+        quiet that the rounding to 16 bits is less than 40 dB below it, ``source`` records by how
+        much, as ``rounding_snr_db``.
 
         Raises:
             Unusable: the recording cannot be decoded, is not finite or silent, or holds no
@@ -163,6 +175,7 @@ class ClipMaker:
         """
         rate, settings = self._corpus.sample_rate, self._corpus.degrade
         noisy, clean, gain = self._recording(spec)
+        rounding = min(rounding_snr_db(wave) for wave in (noisy, clean) if wave is not None)
         steps = None
         if settings is not None:
             stream = rng_for(self._seed, spec.clip_id, "degrade")
@@ -179,7 +192,7 @@ class ClipMaker:
             "split": spec.split,
             "sample_rate": rate,
             "num_samples": spec.segment.num_samples,
-            "source": _json(_origin(spec, gain)),
+            "source": _json(_origin(spec, gain, rounding)),
             "degradation": _json(steps) if steps is not None else None,
         }
 
@@ -224,7 +237,18 @@ def replay(row: dict[str, Any], library: Library) -> Wave:
     return apply(clean.wave, clean.rate, steps, library)[0]
 
 
-def _origin(spec: ClipSpec, gain: float) -> dict[str, Any]:
+def rounding_snr_db(wave: Wave) -> float:
+    """Return how far below a waveform [T] the error lies that storing it in 16 bits makes, in dB.
+
+    10 log10(sum x^2 / sum (x - q)^2), with q the samples rounded to 16 bits; infinite where x is q.
+    """
+    exact = wave.astype(np.float64)
+    error = exact - audio.pcm16(wave) / 32768
+    noise = float(np.sum(error**2))
+    return 10 * math.log10(float(np.sum(exact**2)) / noise) if noise else math.inf
+
+
+def _origin(spec: ClipSpec, gain: float, rounding: float) -> dict[str, Any]:
     segment, item = spec.segment, spec.item
     origin: dict[str, Any] = {
         "source_id": item.source_id,
@@ -232,7 +256,11 @@ def _origin(spec: ClipSpec, gain: float) -> dict[str, Any]:
         "frames": segment.frames,
         "rate": item.rate,
     }
-    return origin if gain == 1 else {**origin, "gain": gain}
+    if gain != 1:
+        origin["gain"] = gain
+    if rounding < QUIET_SNR_DB:
+        origin["rounding_snr_db"] = round(rounding, 1)
+    return origin
 
 
 def _json(value: Any) -> str:

@@ -11,6 +11,7 @@ from gensr_pref import audio
 from gensr_pref.audio import Header, Sound
 from gensr_pref.config import Columns, FolderSource, ManifestSource, PairedSource
 from gensr_pref.corpus.base import STAGE, Item
+from gensr_pref.corpus.listing import LeftOut, list_audio
 from gensr_pref.errors import ConfigError, SourceError, Unusable, nearest
 from gensr_pref.schema import Failure, Reason
 from gensr_pref.tables.cells import language_in, speaker_in, text_in
@@ -22,6 +23,8 @@ LENGTH_TOLERANCE_S = 0.02  # by which noisy and clean may differ; both are cut t
 
 class Manifest:
     """Rows of a table, each naming a file below a root."""
+
+    left_out: tuple[LeftOut, ...] = ()
 
     def __init__(self, config: ManifestSource, base: Path, field: str) -> None:
         self._table = base / config.path
@@ -77,10 +80,13 @@ class Folder:
         self._root = Root(base / config.path)
         self._speaker = config.speaker
         self._field = field
+        self.left_out: tuple[LeftOut, ...] = ()
 
     def items(self) -> Iterator[Item | Failure]:
         """One per file."""
-        for number, place in enumerate(audio_files(self._root.folder, f"{self._field}.path"), 1):
+        found = list_audio(self._root.folder, f"{self._field}.path")
+        self.left_out = found.left_out
+        for number, place in enumerate(found.places, 1):
             yield self._root.item(place, None, number, speaker=self._speaker_of(place))
 
     def read(self, item: Item, start: int, frames: int) -> tuple[Sound, Sound | None]:
@@ -90,7 +96,7 @@ class Folder:
     def _speaker_of(self, place: str) -> str | None:
         if self._speaker == "none":
             return None
-        return PurePosixPath(place).parent.name or None
+        return unicodedata.normalize("NFC", PurePosixPath(place).parent.name) or None
 
 
 class Paired:
@@ -99,11 +105,16 @@ class Paired:
     def __init__(self, config: PairedSource, base: Path, field: str) -> None:
         self._root = Root(base / config.noisy, base / config.clean)
         self._field = field
+        self.left_out: tuple[LeftOut, ...] = ()
 
     def items(self) -> Iterator[Item | Failure]:
         """One per noisy file; then a failure per clean file without a noisy one."""
-        noisy = by_stem(self._root.folder, f"{self._field}.noisy")
-        clean = by_stem(self._root.clean_folder, f"{self._field}.clean")
+        sides = [
+            list_audio(folder, f"{self._field}.{side}")
+            for side, folder in (("noisy", self._root.folder), ("clean", self._root.clean_folder))
+        ]
+        self.left_out = sides[0].left_out + sides[1].left_out
+        noisy, clean = (side.by_name() for side in sides)
         for number, (stem, place) in enumerate(noisy.items(), 1):
             if stem in clean:
                 yield self._root.item(place, clean[stem], number)
@@ -203,46 +214,6 @@ def common_frames(noisy: Header, clean: Header) -> int:
             Reason.LENGTH_MISMATCH, f"noisy has {seconds[0]:.3f} s, clean has {seconds[1]:.3f} s"
         )
     return min(noisy.frames, int(clean.frames * noisy.rate / clean.rate))
-
-
-def audio_files(folder: Path, field: str) -> list[str]:
-    """Relative paths of the files below a folder that libsndfile reads by suffix, sorted.
-
-    Raises:
-        SourceError: no such folder, or none in it.
-    """
-    if not folder.is_dir():
-        raise SourceError(f"{field}: {folder} is not a folder")
-    suffixes = audio.suffixes()
-    places = [
-        (Path(parent) / name).relative_to(folder).as_posix()
-        for parent, _, names in os.walk(folder)
-        for name in names
-        if not name.startswith(".") and name.rpartition(".")[2].lower() in suffixes
-    ]
-    if not places:
-        raise SourceError(
-            f"{field}: {folder} holds no audio file (such as .wav, .flac, .ogg, .mp3)"
-        )
-    return sorted(places)
-
-
-def by_stem(folder: Path, field: str) -> dict[str, str]:
-    """The files of `audio_files` by their relative path without suffix, sorted.
-
-    Raises:
-        SourceError: as there, or two files differ in nothing but the suffix.
-    """
-    stems: dict[str, str] = {}
-    for place in audio_files(folder, field):
-        stem = audio.name_of(place)
-        if stem in stems:
-            raise SourceError(
-                f"{folder}: {stems[stem]!r} and {place!r} have the same name without suffix, "
-                "so that it is not clear which is meant. Keep one of them."
-            )
-        stems[stem] = place
-    return stems
 
 
 def printable(place: str) -> str:

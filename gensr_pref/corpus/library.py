@@ -11,6 +11,7 @@ import numpy as np
 from gensr_pref.audio import Sound
 from gensr_pref.config import Degrade, FolderSource, ManifestSource
 from gensr_pref.corpus.base import Item
+from gensr_pref.corpus.listing import LeftOut
 from gensr_pref.corpus.sources import described, listed, opened
 from gensr_pref.errors import SourceError, Unusable
 
@@ -37,7 +38,9 @@ class Recordings:
         items, failures = listed(self._source, field)
         if failures:
             raise SourceError(f"{field}: these files cannot be used: {described(failures)}")
+        self.left_out = tuple(self._source.left_out)
         self._items = {item.source_id: item for item in items}
+        _refuse_twins(items, self._items, field)
         self._kept: OrderedDict[str, Sound] = OrderedDict()
         self._kept_bytes = 0
         self.names = tuple(sorted(self._items))
@@ -86,12 +89,25 @@ class Recordings:
             self._kept_bytes -= dropped.wave.nbytes
 
 
+def _refuse_twins(items: list[Item], by_name: dict[str, Item], field: str) -> None:
+    """Refuse two files whose names look the same: a record could not say which one was drawn."""
+    for item in items:
+        if by_name[item.source_id].place != item.place:
+            raise SourceError(f"{field}: two files are named {item.source_id!r}; rename one")
+
+
 @dataclass(frozen=True)
 class Library:
     """What `draw` and `apply` need besides the speech; null where the settings need none."""
 
     noise: Recordings | None = None
     responses: Recordings | None = None
+
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """What the folders of noise and of responses hold besides."""
+        found = [one.left_out for one in (self.noise, self.responses) if one is not None]
+        return tuple(left for of_one in found for left in of_one)
 
     @classmethod
     def opened(cls, config: Degrade, base: Path) -> Library:

@@ -18,6 +18,7 @@ from gensr_pref.audio import Sound
 from gensr_pref.config import Columns, HuggingFaceSource, ParquetSource
 from gensr_pref.corpus.base import STAGE, Item
 from gensr_pref.corpus.files import common_frames, labels, read_at, require_columns
+from gensr_pref.corpus.listing import LeftOut
 from gensr_pref.errors import ConfigError, SourceError, Unusable, nearest
 from gensr_pref.schema import Failure, Reason
 from gensr_pref.tables.rows import Row
@@ -27,6 +28,8 @@ _ROWS_AT_ONCE = 16
 
 class ParquetRows:
     """Rows of Parquet files; a row group at a time is in memory."""
+
+    left_out: tuple[LeftOut, ...] = ()
 
     def __init__(self, config: ParquetSource, base: Path, field: str) -> None:
         self._path = base / config.path
@@ -68,6 +71,8 @@ class ParquetRows:
 
 class HuggingFaceRows:
     """Rows of a dataset: a name on the Hub, a folder it can load, or one by `save_to_disk`."""
+
+    left_out: tuple[LeftOut, ...] = ()
 
     def __init__(self, config: HuggingFaceSource, base: Path, field: str) -> None:
         self._config = config

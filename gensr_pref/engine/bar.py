@@ -8,6 +8,8 @@ from functools import partial
 from types import TracebackType
 from typing import Self
 
+from gensr_pref.untrusted.text import visible
+
 LINE_SECONDS = 30.0  # between two plain lines
 
 
@@ -33,12 +35,16 @@ class Bar:
             disable=None,
             dynamic_ncols=True,
         )
-        self.write = partial(tqdm.write, file=sys.stderr)
+        self._print = partial(tqdm.write, file=sys.stderr)
         self.silent = bool(self._bar.disable)  # there is no terminal
         self._lines = lines and self.silent
         self._total, self._done, self._begun_with = total, done, done
         self._title = title
         self._began = self._told = time.monotonic()
+
+    def write(self, text: str) -> None:
+        """A line above the bars."""
+        self._print(visible(text, lines=True))
 
     def update(self, count: int) -> None:
         """So many more are done, or fewer."""

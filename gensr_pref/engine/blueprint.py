@@ -11,6 +11,7 @@ from typing import Any
 from gensr_pref import __version__, plugins
 from gensr_pref.config import LABEL_PATTERN, Corpus, GeneratorUse, Run, resolved
 from gensr_pref.corpus.clips import ClipSpec, Plan, plan
+from gensr_pref.corpus.listing import LeftOut
 from gensr_pref.engine.catalogue import licence_of
 from gensr_pref.engine.layout import texts_digest, texts_of
 from gensr_pref.errors import ConfigError, InputError
@@ -47,6 +48,7 @@ class Blueprint:
         clips: all clips to make, in order.
         failures: what the corpus had to leave out.
         document: what ``run.yaml`` will hold.
+        left_out: what the corpus's folders hold and is not read.
     """
 
     run: Run
@@ -54,6 +56,7 @@ class Blueprint:
     clips: tuple[ClipSpec, ...]
     failures: tuple[Failure, ...]
     document: dict[str, Any]
+    left_out: tuple[LeftOut, ...] = ()
 
     @property
     def fingerprint(self) -> str:
@@ -95,7 +98,7 @@ def draw_up(
     planned: Plan = plan(run.corpus, run.seed, base)
     _check_named(run, generators, planned)
     document = _document(run, generators, panel, texts_of(planned.clips))
-    return Blueprint(run, base, planned.clips, planned.failures, document)
+    return Blueprint(run, base, planned.clips, planned.failures, document, planned.left_out)
 
 
 def make_generators(run: Run, base: Path) -> dict[str, Generator]:

@@ -12,6 +12,7 @@ from typing import Any
 from gensr_pref import interruption, shards
 from gensr_pref.config import Run
 from gensr_pref.corpus.clips import ClipSpec
+from gensr_pref.corpus.listing import describe
 from gensr_pref.engine import rundir
 from gensr_pref.engine.blueprint import Blueprint, draw_up, find_rule
 from gensr_pref.engine.execution import running
@@ -63,6 +64,8 @@ def build(run: Run, base: Path, out: Path) -> dict[str, Any]:
     """
     out, base = out.absolute(), base.absolute()  # anyone's code may change the working folder
     blueprint = draw_up(run, base, partial(rundir.require_settings, out))
+    for line in describe(blueprint.left_out):
+        print(line, file=sys.stderr)
     with rundir.opened(out, blueprint) as layout:
         jobs = outstanding(blueprint, layout, out)
         _write_plan_failures(blueprint, out)
@@ -73,7 +76,7 @@ def build(run: Run, base: Path, out: Path) -> dict[str, Any]:
             interruption.check()
             if shards.parts(out, "scores"):
                 write_pairs(out, blueprint.document, find_rule(run.pairing.rule))
-            summary = write_summary(out, blueprint.document, len(layout), lost)
+            summary = write_summary(out, blueprint.document, len(layout), lost, blueprint.left_out)
             progress.ended(summary)
         return summary
 

@@ -22,6 +22,7 @@ from gensr_pref.engine.panels import asked_for
 from gensr_pref.engine.trained import trained, uses_in, votes_in, votes_of_training, with_votes
 from gensr_pref.errors import ConfigError, nearest
 from gensr_pref.metrics.panel import Panel
+from gensr_pref.untrusted.text import shown
 
 RULE = "gensr_pref.pairing.unpaired:unpaired"
 ROLES = ("base", "policy", "control")  # in the order of tables
@@ -289,5 +290,5 @@ def _write(out: Path, found: dict[str, Any]) -> None:
     from gensr_pref.audit.forest import forest
 
     shards.write_text(out / "evaluation.json", json.dumps(found, indent=2, allow_nan=False) + "\n")
-    shards.write_text(out / "evaluation.md", evaluation_text.markdown(found))
+    shards.write_text(out / "evaluation.md", evaluation_text.markdown(shown(found)))
     shards.write_text(out / "evaluation.svg", forest(found))

@@ -25,6 +25,7 @@ from gensr_pref.export.pseudonyms import SECRET, How, Pseudonyms, opened
 from gensr_pref.export.replaced import replacing, require_place
 from gensr_pref.export.scan import Found, Local, scan
 from gensr_pref.location import is_remote, require_local
+from gensr_pref.untrusted import documents
 
 CARD = "README.md"
 _OURS = {CARD, FIGURE, "run.yaml", "audit.json", "summary.json", "data", "candidates", "wav",
@@ -180,8 +181,8 @@ def _whole_audit(run: Path) -> dict[str, Any]:
     path = run / "audit" / "audit.json"
     there = files.entry(path)
     if there is not None and there.time >= _last_change(run):
-        found: dict[str, Any] = json.loads(shards.read_text(path))
-        if "panel" in found:
+        found = _object(path)
+        if found is not None and "panel" in found:
             return found
     return audit(run)
 
@@ -196,12 +197,19 @@ def _last_change(run: Path) -> int:
 
 
 def _summary(run: Path) -> dict[str, Any]:
+    found = _object(run / "summary.json")
+    if found is None:
+        raise InputError(f"{run}: its summary.json is missing or damaged. Run the same build again")
+    return found
+
+
+def _object(path: Path) -> dict[str, Any] | None:
+    """What a JSON file of the run holds; None where it is missing or damaged."""
     try:
-        return dict(json.loads(shards.read_text(run / "summary.json")))
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"{run}: its summary.json is missing or damaged. Run the same build again"
-        ) from error
+        found = documents.json_of(shards.read_text(path))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _described(run: Path, tables: Sequence[Table]) -> dict[str, Any]:

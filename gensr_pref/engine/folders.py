@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gensr_pref import audio, plugins
 from gensr_pref.config import MetricUse
-from gensr_pref.corpus.files import by_stem, printable
+from gensr_pref.corpus.files import printable
+from gensr_pref.corpus.listing import describe, list_audio
 from gensr_pref.engine.texts import Said, Texts
 from gensr_pref.engine.work import Row, Stage, Tick
 from gensr_pref.engine.worker import scores_of
@@ -77,7 +78,9 @@ def _stamp(path: Path) -> list[Any]:
     return [shown, seen.st_size, seen.st_mtime_ns]
 
 
-def matched(folders: Folders, texts: Texts | None = None) -> list[FolderClip]:
+def matched(
+    folders: Folders, texts: Texts | None = None, tell: Callable[[str], None] = lambda line: None
+) -> list[FolderClip]:
     """The clips of all systems, sorted by name, each with what belongs to it.
 
     Files belong together by their relative path without suffix, never by their place in a list.
@@ -87,16 +90,17 @@ def matched(folders: Folders, texts: Texts | None = None) -> list[FolderClip]:
     Args:
         folders: what is scored.
         texts: the table in `folders.texts`, where it has been read.
+        tell: called with a line per folder that holds files which are left out.
 
     Raises:
         SourceError: a folder that is not there or holds no audio, or a reference or noisy folder
             of which nothing belongs to any candidate.
     """
     texts = Texts.read(folders.texts) if texts is None else texts
-    files = _systems(folders)
+    files = _systems(folders, tell)
     names = sorted({name for found in files.values() for name in found})
-    clean = _counterparts(folders.reference, "--reference", names)
-    noisy = _counterparts(folders.noisy, "--noisy", names)
+    clean = _counterparts(folders.reference, "--reference", names, tell)
+    noisy = _counterparts(folders.noisy, "--noisy", names, tell)
     said = {name: texts.of.get(name, Said()) for name in names}
     return [
         FolderClip(
@@ -138,23 +142,28 @@ def labelled(systems: Sequence[Path]) -> dict[str, Path]:
     return dict(zip(labels, systems, strict=True))
 
 
-def _systems(folders: Folders) -> dict[str, dict[str, Path]]:
+def _systems(folders: Folders, tell: Callable[[str], None]) -> dict[str, dict[str, Path]]:
     """Each system's files by name."""
     beside = (folders.reference, folders.noisy)
     named = folders.texts is not None or any(path is not None and path.is_dir() for path in beside)
     return {
         label: {audio.name_of(printable(path.name)) if named else "": path}
         if path.is_file()
-        else _files(path, "DIR")
+        else _files(path, "DIR", tell)
         for label, path in labelled(folders.systems).items()
     }
 
 
-def _files(folder: Path, field: str) -> dict[str, Path]:
-    return {printable(name): folder / place for name, place in by_stem(folder, field).items()}
+def _files(folder: Path, field: str, tell: Callable[[str], None]) -> dict[str, Path]:
+    listing = list_audio(folder, field)
+    for line in describe(listing.left_out):
+        tell(f"{line} (in {printable(str(folder))})")
+    return {printable(name): folder / place for name, place in listing.by_name().items()}
 
 
-def _counterparts(path: Path | None, field: str, names: Sequence[str]) -> dict[str, Path]:
+def _counterparts(
+    path: Path | None, field: str, names: Sequence[str], tell: Callable[[str], None]
+) -> dict[str, Path]:
     """A path per name: where nothing is there for one, where it would be."""
     if path is None:
         return {}
@@ -163,7 +172,7 @@ def _counterparts(path: Path | None, field: str, names: Sequence[str]) -> dict[s
             raise SourceError(f"{field}: {path} is one file and {len(names)} clips are scored; "
                               "give the folder of their counterparts")  # fmt: skip
         return {names[0]: path}
-    found = _files(path, field)
+    found = _files(path, field, tell)
     if not found.keys() & set(names):
         raise SourceError(
             f"{field}: no file in {path} has the name of a candidate, without suffix. "

@@ -36,8 +36,9 @@ def plan(run: Run, base: Path, out: Path, pilot: int, pairs: int) -> dict[str, A
         ``yield`` and ``pairs_per_clip``, each [value, low, high] of a 95 % interval; ``clips`` that
         are needed, likewise; ``clips_in_corpus``; ``work_hours`` of one process per stage;
         ``crews``, the processes there would be, with the ``hours`` of each; ``hours`` of the
-        slowest of them and ``bottleneck``, its longer stage; ``disk_gb``; ``agreement`` of the
-        scores, as `audit` gives it. Hours and disk are of the clips needed, or else of the corpus.
+        slowest of them and ``bottleneck``, its longer stage; ``left_out``, what the corpus's
+        folders hold and is not read; ``disk_gb``; ``agreement`` of the scores, as `audit` gives it.
+        Hours and disk are of the clips needed, or else of the corpus.
 
     Raises:
         InputError: as `build`; or a pilot of no clips.
@@ -65,6 +66,7 @@ def plan(run: Run, base: Path, out: Path, pilot: int, pairs: int) -> dict[str, A
         "clips": needed,
         "clips_in_corpus": there,
         **_cost(summary, run.engine, clips, needed[0] or there),
+        "left_out": summary["left_out"],
         "disk_gb": _bytes(out) / clips * (needed[0] or there) / 1e9,
         "agreement": audit(out)["agreement"],
     }

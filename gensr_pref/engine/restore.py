@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
+
+import numpy as np
 
 from gensr_pref import audio, config, interruption, plugins, shards
 from gensr_pref.audio import Sound, Wave
 from gensr_pref.config import GeneratorUse
-from gensr_pref.corpus.files import by_stem
+from gensr_pref.corpus.degrade import HEADROOM
+from gensr_pref.corpus.listing import LeftOut, list_audio
 from gensr_pref.engine import rundir
 from gensr_pref.engine.blueprint import check_named, label_of, make_generator
 from gensr_pref.engine.judge import Judge, judge_of
@@ -61,6 +64,18 @@ class _File:
         return [seen.st_size, seen.st_mtime_ns]
 
 
+@dataclass(frozen=True)
+class _Made:
+    """A file that was written: by which gain its source was scaled, what was chosen of each piece.
+
+    Its source is scaled as a build scales it: by one factor, where it exceeds full scale.
+    """
+
+    file: str
+    gain: float
+    pieces: list[Row]
+
+
 def restore(source: Path, out: Path, wanted: Wanted) -> dict[str, Any]:
     """Restore a file, or every audio file below a folder, or continue.
 
@@ -72,13 +87,15 @@ def restore(source: Path, out: Path, wanted: Wanted) -> dict[str, Any]:
 
     Returns:
         ``restored``, ``skipped`` (made by an earlier call), ``failed`` (file, reason, detail),
-        ``unjudged`` (pieces whose candidates could not be scored: the first was taken), and
-        ``notices`` of whoever made the judge.
+        ``scaled`` (file, gain: recordings beyond full scale, which were scaled by that gain before
+        the generator heard them), ``unjudged`` (pieces whose candidates could not be scored: the
+        first was taken), ``left_out`` (what the folder holds besides), and ``notices`` of whoever
+        made the judge.
 
     Raises:
         InputError: before any work, also where a file is there that this call did not make.
     """
-    files = _files(source, out)
+    files, left_out = _files(source, out)
     generator = make_generator(wanted.use, "--generator", Path.cwd())
     judge = judge_of(wanted.by, wanted.use.candidates)
     settings = _settings(wanted, generator)
@@ -96,24 +113,28 @@ def restore(source: Path, out: Path, wanted: Wanted) -> dict[str, Any]:
         "restored": len(made),
         "skipped": len(files) - len(todo),
         "failed": failed,
-        "unjudged": sum(_unjudged(piece) for one in made for piece in one) if judge else 0,
+        "scaled": [{"file": one.file, "gain": one.gain} for one in made if one.gain != 1],
+        "unjudged": sum(map(_unjudged, (p for one in made for p in one.pieces))) if judge else 0,
+        "left_out": [asdict(one) for one in left_out],
         "notices": judge.panel.notices if judge else [],
     }
 
 
-def _files(source: Path, out: Path) -> list[_File]:
+def _files(source: Path, out: Path) -> tuple[list[_File], tuple[LeftOut, ...]]:
     if source.is_file():
         if out.is_dir():
             out = out / _renamed(source.name)
         if out.suffix.lower() not in (".wav", ".flac"):
             raise ConfigError(f"OUT: {out.name!r} ends in neither .wav nor .flac")
-        return [_File(source.stem, source.name, source, out)]
+        return [_File(source.stem, source.name, source, out)], ()
     if out.resolve().is_relative_to(source.resolve()):
         raise InputError(f"OUT: {out} is in {source}, and would be restored too. Name another")
-    places = by_stem(source, "IN")
-    return [
-        _File(name, place, source / place, out / _renamed(place)) for name, place in places.items()
+    listing = list_audio(source, "IN")
+    files = [
+        _File(name, place, source / place, out / _renamed(place))
+        for name, place in listing.by_name().items()
     ]
+    return files, listing.left_out
 
 
 def _renamed(place: str) -> str:
@@ -154,11 +175,11 @@ def _is_done(file: _File, done: dict[str, Any], settings: str) -> bool:
 
 def _run(
     todo: Sequence[_File], work: _Work, ledger: Path | None, settings: str
-) -> tuple[list[list[Row]], list[dict[str, str]]]:
-    """What was chosen of every piece of every file that was made, and what was not made."""
+) -> tuple[list[_Made], list[dict[str, str]]]:
+    """The files that were made, and those that were not."""
     from tqdm import tqdm
 
-    made: list[list[Row]] = []
+    made: list[_Made] = []
     failed: list[dict[str, str]] = []
     with tqdm(total=sum(map(work.count, todo)), unit="piece", disable=None) as bar:
         for file in todo:
@@ -170,7 +191,8 @@ def _run(
                 continue
             if ledger is not None:
                 line = {"file": file.name, "settings": settings, "stamp": file.stamp}
-                shards.append_json(ledger, {**line, "pieces": made[-1]})
+                told = {"gain": made[-1].gain, "pieces": made[-1].pieces}
+                shards.append_json(ledger, {**line, **told})
     return made, failed
 
 
@@ -195,19 +217,20 @@ class _Work:
         """How many pieces a file has; none where it cannot be read."""
         return len(list(self._origins(file)))
 
-    def restored(self, file: _File, bar: Any) -> list[Row]:
-        """Write a file; returns what was chosen of each piece.
+    def restored(self, file: _File, bar: Any) -> _Made:
+        """Write a file.
 
         Raises:
             Unusable: it cannot be read, or a piece of it cannot be restored.
         """
         header = audio.read_header(file.source)
         rate = _output_rate(self._asked.generator, header.rate)
+        gain = self._gain(file)
         chosen: list[Row] = []
         with written(file.target, rate) as joined:
             for origin in self._origins(file):
                 interruption.check()
-                noisy = audio.read(file.source, origin.start, origin.frames)
+                noisy = _scaled(audio.read(file.source, origin.start, origin.frames), gain)
                 wave, told = self._piece(origin, noisy, rate)
                 chosen.append(told)
                 ends = [round(at * rate / header.rate) for at in (origin.start, _end(origin))]
@@ -215,7 +238,18 @@ class _Work:
                 bar.update(1)
             if all(told["chosen"] is None for told in chosen):
                 raise Unusable(Reason.SILENT, "the whole file")
-        return chosen
+        return _Made(file.name, gain, chosen)
+
+    def _gain(self, file: _File) -> float:
+        """The factor that brings a recording beyond full scale below it; else 1.
+
+        A file is decoded twice for this: all its pieces have one gain.
+        """
+        peak = 0.0
+        for origin in self._origins(file):
+            wave = audio.read(file.source, origin.start, origin.frames).wave
+            peak = max(peak, float(np.abs(wave).max(initial=0.0)))
+        return HEADROOM / peak if peak > 1 else 1.0
 
     def _origins(self, file: _File) -> Iterator[Origin]:
         try:
@@ -240,6 +274,10 @@ class _Work:
 
     def _seed(self, *identity: str | int) -> int:
         return seed_for(self._wanted.seed, "restore", *identity)
+
+
+def _scaled(sound: Sound, gain: float) -> Sound:
+    return sound if gain == 1 else replace(sound, wave=sound.wave * np.float32(gain))
 
 
 def _unjudged(piece: Row) -> bool:

@@ -74,7 +74,7 @@ def score(
         code = language_of(folders.language, "--language: ")
         folders = replace(folders, language=code)
     texts = Texts.read(folders.texts)
-    clips = {clip.digest(): clip for clip in matched(folders, texts)}
+    clips = {clip.digest(): clip for clip in matched(folders, texts, tell)}
     panel = Panel(uses, texts.sentences)
     matters = texts.told([clip.name for clip in clips.values()]) + lacking(list(clips.values()))
     for line in [*described(panel), *matters, *unused(panel, folders)]:

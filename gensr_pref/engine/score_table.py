@@ -15,6 +15,7 @@ import pyarrow as pa
 from gensr_pref import schema, shards
 from gensr_pref.engine.work import Row
 from gensr_pref.metrics.panel import Panel
+from gensr_pref.untrusted.text import cell
 
 _FAILURE = ("score", "reason", "detail")
 FAILURES = pa.list_(pa.struct([(name, pa.string()) for name in _FAILURE]))
@@ -50,16 +51,26 @@ def _ordered(row: Row, names: Sequence[str]) -> Row:
 
 
 def _csv(out: Path, rows: Sequence[Row], panel: Panel, facts: dict[str, Any]) -> None:
-    """As flat as it can be: notes are columns, failures are ``score: reason`` in one cell."""
+    """As flat as it can be: notes are columns, failures are ``score: reason`` in one cell.
+
+    Text that a spreadsheet would take for a formula has an apostrophe before it.
+    """
     notes = [note.name for note in panel.notes]
     names = [field.name for field in FACTS] + [score.name for score in panel.scores]
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, [*names, *notes, "failures"], extrasaction="ignore")
-    writer.writeheader()
+    columns = [*names, *notes, "failures"]
+    writer = csv.writer(text)
+    writer.writerow(map(cell, columns))
     for row in rows:
         failures = "; ".join(_in_words(one) for one in row["failures"] or ())
-        writer.writerow({**row, **(row["notes"] or {}), "failures": failures})
+        flat = {**row, **(row["notes"] or {}), "failures": failures}
+        writer.writerow([_flat(flat.get(name)) for name in columns])
     shards.write_text(out, text.getvalue())
+
+
+def _flat(value: Any) -> Any:
+    """A value as it stands in a CSV: no text is a formula, numbers are as they are."""
+    return cell(value) if isinstance(value, str) else value
 
 
 def _in_words(failure: Row) -> str:

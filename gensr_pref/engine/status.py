@@ -27,6 +27,11 @@ def status(out: Path) -> dict[str, Any]:
     found = shards.last_json_line(out / SNAPSHOTS)
     if found is None:
         raise RunMismatchError(f"{out}: no build has begun to work on it")
+    if not isinstance(found.get("state"), str) or not isinstance(found.get("time"), int | float):
+        raise RunMismatchError(
+            f"{out}: the last line of its {SNAPSHOTS} is damaged. Remove that line, or the file: "
+            "the same build writes it anew"
+        )
     held = shards.is_held(out / ".lock")
     if held and found["state"] != "running":
         found["state"] = "starting"  # the snapshot is the build's before

@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from gensr_pref import shards
+from gensr_pref.corpus.listing import LeftOut
 from gensr_pref.engine.splits import leak_notices
 from gensr_pref.engine.work import Lost
 from gensr_pref.pairing import golden
 from gensr_pref.rundir import facts, layout, ledger
 from gensr_pref.rundir.document import facts_of
 from gensr_pref.schema import column
+from gensr_pref.untrusted import documents
 
 NOTICES = "notices.jsonl"  # of a run directory
 
@@ -24,6 +27,7 @@ def write_summary(
     document: dict[str, Any],
     expected_shards: int | None = None,
     lost: Sequence[Lost] = (),
+    left_out: Sequence[LeftOut] = (),
 ) -> dict[str, Any]:
     """Count what the tables hold and write ``summary.json``.
 
@@ -31,13 +35,17 @@ def write_summary(
         document: what ``run.yaml`` holds.
         expected_shards: parts per table when complete; None where only pairs changed.
         lost: tasks that were given up.
+        left_out: what the corpus's folders hold and is not read; where only pairs changed, what the
+            last summary says of it stays.
     """
     before = _before(out)
     if expected_shards is None:
         expected_shards = before.get("shards_expected", len(layout.clip_ids(out)))
         given_up = before.get("lost", [])
+        besides = before.get("left_out", [])
     else:
         given_up = [{"shard": one.shard, "stage": one.stage, "why": one.why} for one in lost]
+        besides = [asdict(one) for one in left_out]
     stamps = ledger.Stamps(out)
     done = _finished(out, document, stamps)
     clips = stamps.rows("clips")
@@ -52,6 +60,7 @@ def write_summary(
         "without_pair": _stops(out),
         "pairing": document["pairing"],
         "failures": failures_by_reason(out),
+        "left_out": besides,
         "stages": ledger.stages(out),
         "shards": done,
         "shards_expected": expected_shards,
@@ -109,9 +118,10 @@ def _stops(out: Path) -> dict[str, int]:
 def _before(out: Path) -> dict[str, Any]:
     """The last summary; empty where there is none that can be read."""
     try:
-        return dict(json.loads(shards.read_text(out / "summary.json")))
+        found = documents.json_of(shards.read_text(out / "summary.json"))
     except (OSError, ValueError):
         return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _clips(path: Path) -> Sequence[Any]:

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 
 from gensr_pref.config import Pairing, resolved
+from gensr_pref.corpus.listing import LeftOut, describe
 from gensr_pref.engine.bar import duration
 from gensr_pref.pairing.base import WHY, Stop
+from gensr_pref.untrusted.text import visible
 
 _ROLES = ("noisy", "candidates", "chosen", "rejected")
 
@@ -253,6 +255,10 @@ def restored(found: dict[str, Any]) -> str:
         lines.append(
             f"{found['unjudged']} pieces could not be scored; their first candidate was taken"
         )
+    lines += [
+        f"{one['file']}: beyond full scale, scaled by {one['gain']:.3f}" for one in found["scaled"]
+    ]
+    lines += describe([LeftOut(**one) for one in found["left_out"]])
     return "\n".join([*lines, *(f"note: {notice}" for notice in found["notices"])])
 
 
@@ -278,7 +284,8 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
     """Rows as aligned columns; numbers to the right."""
     if not rows:
         return "(none)"
-    cells = [list(rows[0]), *([str(value) for value in row.values()] for row in rows)]
+    told = [list(rows[0]), *(list(row.values()) for row in rows)]
+    cells = [[visible(str(value)) for value in line] for line in told]
     width = [max(len(line[k]) for line in cells) for k in range(len(cells[0]))]
     right = [all(_numeric(line[k]) for line in cells[1:]) for k in range(len(width))]
     lines = [

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gensr_pref import config, plugins
+from gensr_pref import config, files, plugins
 from gensr_pref.config import GeneratorUse, MetricUse, Pairing
 from gensr_pref.engine import rundir
 from gensr_pref.engine.blueprint import votes_of
 from gensr_pref.errors import ConfigError, InputError, RunMismatchError
 from gensr_pref.metrics.panel import Panel
 from gensr_pref.pairing.votes import cast_votes
+from gensr_pref.untrusted import documents
 
 RECIPE = "recipe.json"  # of a folder that `gensr-pref train` wrote
 
@@ -40,7 +40,7 @@ def trained(use: GeneratorUse, home: Path) -> Trained:
     """
     folder = home / str(use.options.get("checkpoint", ""))
     try:
-        recipe = json.loads((folder / RECIPE).read_text(encoding="utf-8"))
+        recipe = documents.json_of(files.read_text(folder / RECIPE))
         pairs = recipe["pairs"]
         place = (folder / recipe.get("base", ".") / pairs["source"]["path"]).resolve()
         there = (place / "run.yaml").exists()

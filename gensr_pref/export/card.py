@@ -15,6 +15,7 @@ from gensr_pref.export.columns import yaml_features
 from gensr_pref.export.licences import Part, hub_licences
 from gensr_pref.export.pseudonyms import How
 from gensr_pref.export.sharded import Split
+from gensr_pref.untrusted.text import shown
 
 Format = Literal["parquet", "wav-jsonl", "trl"]
 TAGS = ("audio", "speech", "speech-enhancement", "speech-restoration", "preference", "dpo")
@@ -91,7 +92,8 @@ class Facts:
 
 def card(facts: Facts) -> str:
     """The whole ``README.md``: YAML for the Hub, then words for people."""
-    head = yaml.safe_dump(metadata(facts), sort_keys=False, allow_unicode=True, width=100)
+    told = shown(metadata(facts), lines=True)
+    head = yaml.safe_dump(told, sort_keys=False, allow_unicode=True, width=100)
     return f"---\n{head}---\n\n{sections.body(facts)}"
 
 

@@ -6,7 +6,9 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
-_SETTINGS: dict[Any, Any] = {"font.size": 9.0, "figure.titlesize": 10.0}
+from gensr_pref.untrusted.text import shown
+
+_SETTINGS: dict[Any, Any] = {"text.parse_math": False, "font.size": 9.0, "figure.titlesize": 10.0}
 _CELL, _LEAST = 0.55, 4.4  # inches
 _GOOD, _BAD, _INK = "#0b6e4f", "#b3261e", "#1a1a1a"
 
@@ -17,6 +19,7 @@ def agreement_figure(rows: Sequence[dict[str, Any]]) -> bytes | None:
     Args:
         rows: ``agreement`` of ``audit.json``.
     """
+    rows = shown(rows)
     names = list(dict.fromkeys(name for row in rows for name in row["scores"]))
     if not names:
         return None

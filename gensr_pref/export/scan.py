@@ -7,7 +7,6 @@ all other files that are text. What is found is named by its place; a token is n
 from __future__ import annotations
 
 import getpass
-import json
 import re
 import socket
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,6 +22,7 @@ import pyarrow.parquet as pq
 
 from gensr_pref import shards
 from gensr_pref.location import home
+from gensr_pref.untrusted import documents
 
 Place = tuple[str, str, bool, str]  # column, row or line, whether a person said it, the text
 SPOKEN = ("text", "transcript")  # words that people said: the name of a user may be one of them
@@ -264,7 +264,7 @@ def _loaded(text: str) -> Any:
     """JSON where it is, else the text."""
     if text[:1] in "[{":
         try:
-            return json.loads(text)
+            return documents.json_of(text)
         except ValueError:
             pass
     return text

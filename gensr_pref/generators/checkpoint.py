@@ -2,12 +2,17 @@
 
 `config.json` names the architecture and holds all fields of its configuration. `sample_rate` (Hz)
 may be absent and is 16000 then.
+
+Neither file is believed before it is checked: settings have types and bounds, and are held against
+what the header of the weights states, before memory is taken for a network.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,13 +26,21 @@ from gensr_pref import files, hub
 from gensr_pref.errors import ConfigError, MissingWeightsError
 from gensr_pref.generators.analysis import WIDEBAND, Analysis
 from gensr_pref.generators.autoregressive import Autoregressive
+from gensr_pref.generators.bands import FEATURES, GAIN_BANDS
 from gensr_pref.generators.flow import Flow, FlowConfig
 from gensr_pref.generators.masked import Masked
+from gensr_pref.generators.safetensors_header import stated_tensors
 from gensr_pref.generators.token_model import TokenModel, TokenModelConfig
 from gensr_pref.generators.tokenizer import Tokenizer, TokenizerConfig
+from gensr_pref.untrusted import documents
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
+Shapes = Mapping[str, tuple[int, ...]]
 Network = Flow | Autoregressive | Masked | Tokenizer
+LARGEST = 4096  # width, dilation, number of groups; 20 times those of the networks here
+MOST_CODES = 2**16
+MOST_BLOCKS = 64  # of one kind
+_FIXED = {"features": FEATURES, "channels": GAIN_BANDS}  # what every network here hears and says
 N = TypeVar("N", Flow, Autoregressive, Masked, Tokenizer)
 ARCHITECTURES: dict[type[Network], tuple[str, Any]] = {
     Flow: ("flow", FlowConfig),
@@ -99,17 +112,42 @@ def load(folder: Path, kind: type[N], device: str = "cpu") -> N:
 
     Raises:
         MissingWeightsError: a file is missing.
-        ConfigError: a file is not what its name says, the network is of another kind, or the
-            weights are not those of the network that the configuration describes.
+        ConfigError: as `require_loadable`; or a weight is NaN or infinite.
     """
-    network = kind(_read_config(folder, kind))
+    network = kind(require_loadable(folder, kind))
     path = folder / WEIGHTS
     weights = _read_weights(path)
-    _require_same(path, weights, network.state_dict())
+    if bad := [name for name, one in weights.items() if not torch.isfinite(one).all()]:
+        raise ConfigError(f"{path}: holds NaN or infinite weights: {_few(bad)}.")
     network.load_state_dict(weights)
     if isinstance(network, TokenModel):
         _require_codebooks(path, network)
     return network.eval().requires_grad_(False).to(device)
+
+
+def require_loadable(folder: Path, kind: type[Network]) -> Any:
+    """Refuse a checkpoint that `load` could not read, from its settings and the weights' header.
+
+    No memory is taken for a weight, so this may be asked of anything, before any work.
+
+    Returns:
+        The configuration of the network.
+
+    Raises:
+        MissingWeightsError: a file is missing.
+        ConfigError: a file is not what its name says, a setting has another type or is beyond its
+            bound, the network is of another kind, or the weights are not those of the network
+            that the settings describe.
+    """
+    configuration, path = _read_config(folder, kind), folder / WEIGHTS
+    try:
+        with torch.device("meta"):
+            wanted = kind(configuration).state_dict()
+    except ValueError as error:
+        raise ConfigError(f"{folder / CONFIG}: {error}.") from error
+    found = {name: one.shape for name, one in stated_tensors(path).items()}
+    _require_same(path, found, {name: tuple(one.shape) for name, one in wanted.items()})
+    return configuration
 
 
 def encoder_weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -138,7 +176,9 @@ def revision_of(folder: Path) -> str:
     _require_files(folder)
     contents = hashlib.blake2b(digest_size=6)
     for name in (CONFIG, WEIGHTS):
-        contents.update((folder / name).read_bytes())
+        with (folder / name).open("rb") as file:
+            while block := file.read(2**20):
+                contents.update(block)
     return contents.hexdigest()
 
 
@@ -156,6 +196,7 @@ def _require_files(folder: Path) -> None:
 
 def _read_weights(path: Path) -> dict[str, torch.Tensor]:
     try:
+        stated_tensors(path)
         return load_file(path)
     except (OSError, SafetensorError) as error:
         raise ConfigError(f"{path}: cannot be read as safetensors ({error}).") from error
@@ -171,7 +212,7 @@ def settings_of(folder: Path) -> dict[str, Any]:
     _require_files(folder)
     path = folder / CONFIG
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = documents.json_of(files.read_text(path))
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: cannot be read as JSON ({error}).") from error
     given = {"sample_rate": WIDEBAND.rate, **(data if isinstance(data, dict) else {})}
@@ -196,7 +237,40 @@ def _read_config(folder: Path, kind: type[Network]) -> Any:
             f"{path}: not the settings of {architecture!r}. "
             f"Missing: {_few(known - given.keys())}. Unknown: {_few(given.keys() - known)}."
         )
+    usual = asdict(configuration())
+    for name, value in given.items():
+        if wrong := _wrong(name, value, usual[name]):
+            raise ConfigError(f"{path}: {name} must be {wrong}, not {_short(value)}.")
     return configuration(**{k: tuple(v) if isinstance(v, list) else v for k, v in given.items()})
+
+
+def _wrong(name: str, value: Any, usual: Any) -> str | None:
+    """What a setting must be, where it is not; its type is that of its usual value."""
+    if name in _FIXED:
+        return None if value == _FIXED[name] else str(_FIXED[name])
+    if name == "sample_rate":  # checked with the settings
+        return None
+    if isinstance(usual, str):
+        fits = isinstance(value, str) and len(value) <= 64
+        return None if fits else "text of at most 64 characters"
+    if isinstance(usual, tuple):
+        fits = isinstance(value, list) and len(value) <= MOST_BLOCKS
+        fits = fits and all(_is_size(one, LARGEST) for one in value)
+        return None if fits else f"at most {MOST_BLOCKS} whole numbers from 1 to {LARGEST}"
+    if isinstance(usual, float):
+        fits = type(value) in (int, float) and math.isfinite(value) and 0 <= value <= 1
+        return None if fits else "a number from 0 to 1"
+    most = MOST_CODES if name == "codes" else LARGEST
+    return None if _is_size(value, most) else f"a whole number from 1 to {most}"
+
+
+def _is_size(value: Any, most: int) -> bool:
+    return type(value) is int and 1 <= value <= most
+
+
+def _short(value: Any) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 60 else f"{shown[:57]}..."
 
 
 def _require_codebooks(path: Path, network: TokenModel) -> None:
@@ -208,13 +282,11 @@ def _require_codebooks(path: Path, network: TokenModel) -> None:
         )
 
 
-def _require_same(
-    path: Path, found: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor]
-) -> None:
+def _require_same(path: Path, found: Shapes, wanted: Shapes) -> None:
     reshaped = [
-        f"{name} {list(found[name].shape)} for {list(wanted[name].shape)}"
+        f"{name} {list(found[name])} for {list(wanted[name])}"
         for name in sorted(found.keys() & wanted.keys())
-        if found[name].shape != wanted[name].shape
+        if found[name] != wanted[name]
     ]
     missing, unknown = wanted.keys() - found.keys(), found.keys() - wanted.keys()
     if missing or unknown or reshaped:

@@ -6,7 +6,6 @@ It runs in whatever environment it needs: nothing of ours is imported there. No 
 from __future__ import annotations
 
 import csv
-import json
 import os
 import shlex
 import shutil
@@ -20,12 +19,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gensr_pref import audio
+from gensr_pref import audio, files
 from gensr_pref.errors import Unusable
 from gensr_pref.generators.base import Candidate
 from gensr_pref.generators.process import ending, executed, tail
 from gensr_pref.identity import digest, file_digest
 from gensr_pref.schema import Reason
+from gensr_pref.untrusted import documents
 
 ONE = {"input", "output"}  # fields of a program that makes one candidate
 SEVERAL = ({"manifest"}, {"input_folder", "output_folder"})  # of one that makes all of a clip
@@ -263,7 +263,7 @@ def _told(output: Path) -> dict[str, Any]:
     if not path.is_file():  # reading a named pipe would wait for ever
         return {}
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
+        told = documents.json_of(files.read_text(path))
     except (OSError, ValueError):
         return {}
     return told if isinstance(told, dict) else {}

@@ -17,7 +17,7 @@ from gensr_pref.generators.analysis import WIDEBAND, Analysis
 from gensr_pref.generators.bands import apply_latent, features, latent_of
 from gensr_pref.generators.base import Candidate
 from gensr_pref.generators.carrier import Carrier, carrier, istft, stft
-from gensr_pref.generators.checkpoint import N, load, locate, save, settings_of
+from gensr_pref.generators.checkpoint import N, load, locate, require_loadable, save
 from gensr_pref.generators.encoder import Condition
 from gensr_pref.generators.flow import Flow
 from gensr_pref.generators.token_model import TokenModel
@@ -76,7 +76,7 @@ class Tiny(ABC, Generic[N, Prepared]):
     def __init__(self, checkpoint: str | None, revision: str | None = None) -> None:
         self._located = locate(SHIPPED / self.name if checkpoint is None else checkpoint, revision)
         self.checkpoint = self._located.folder
-        self.analysis = Analysis(settings_of(self.checkpoint)["sample_rate"])
+        self.analysis = Analysis(require_loadable(self.checkpoint, self.network).sample_rate)
         self._revision: str | None = None
         self._policy: N | None = None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from textwrap import shorten
@@ -11,6 +12,9 @@ from gensr_pref.errors import InputError
 
 Made = TypeVar("Made")
 
+LARGEST_FILE = 2**34  # bytes; Whisper large-v3 has 3.1 GB
+_SHARED = 4  # tensors may share values, such as tied embeddings,
+_UNBACKED = 2**31  # and may in any case stand for so many bytes
 DETAIL = 300  # characters of torch's list of 200 keys that are worth reading
 
 
@@ -30,8 +34,10 @@ def read(path: Path, expected: str, make: Callable[[Any], Made]) -> Made:
     """
     import torch
 
+    _require_size(path, expected)
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
+        _require_backed(content, Path(path).stat().st_size)
     except Exception as error:  # a damaged pickle can raise anything
         raise InputError(
             f"{str(path)!r} is not {expected}: it cannot be read ({_kind(error)}). It is damaged, "
@@ -43,6 +49,43 @@ def read(path: Path, expected: str, make: Callable[[Any], Made]) -> Made:
     except Exception as error:
         why = shorten(f"{type(error).__name__}: {error}", DETAIL)
         raise InputError(f"{str(path)!r} is not {expected}, or damaged: {why}") from error
+
+
+def _require_size(path: Path, expected: str) -> None:
+    """Refuse a file that is too large, or a zip whose entries would unpack to more than there is.
+
+    torch stores the entries of its zip as they are.
+    """
+    if not Path(path).is_file():
+        return  # which `torch.load` says better
+    size = Path(path).stat().st_size
+    packed = False
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            packed = any(one.compress_type != zipfile.ZIP_STORED for one in archive.infolist())
+    if size > LARGEST_FILE or packed:
+        why = "its entries are packed" if packed else f"it has {size} bytes of {LARGEST_FILE}"
+        raise InputError(f"{str(path)!r} is not {expected}: {why}")
+
+
+def _require_backed(content: Any, size: int) -> None:
+    """Refuse tensors that stand for far more values than the file can hold.
+
+    A tensor may repeat a stored value without end (stride 0), and take memory when it is copied.
+    """
+    import torch
+
+    held, waiting = 0, [content]
+    while waiting:
+        one = waiting.pop()
+        if torch.is_tensor(one):
+            held += one.numel() * one.element_size()
+        elif isinstance(one, dict):
+            waiting += one.values()
+        elif isinstance(one, list | tuple):
+            waiting += one
+    if held > max(_SHARED * size, _UNBACKED):
+        raise ValueError(f"its tensors stand for {held} bytes, the file has {size}")
 
 
 def _kind(error: Exception) -> str:

@@ -9,14 +9,16 @@ does not depend on the other candidates or on their order.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from gensr_pref import audio
-from gensr_pref.audio import Sound
+from gensr_pref.audio import Sound, Wave
 from gensr_pref.config import MetricUse
 from gensr_pref.errors import (
     ConfigError,
@@ -157,8 +159,9 @@ class Panel:
             text: what is said.
             language: an ISO 639-1 code.
 
-        Any of these that exceeds full scale is cut to it, as by a 16-bit file, before any metric
-        hears it; where that is over 1 % of its samples it is OUT_OF_RANGE.
+        A candidate that exceeds full scale is cut to it, as by a 16-bit file, before any metric
+        hears it; where that is over 1 % of its samples it is OUT_OF_RANGE. A clean or noisy
+        recording that does is scaled by one factor, as when a clip is made of it.
 
         Returns:
             One entry per candidate, in order, each naming every score of the panel.
@@ -190,20 +193,26 @@ class Panel:
         return results
 
 
-def _heard(source: Source) -> Heard:
-    """A sound as every metric hears it, or what is wrong with it."""
+def _heard(source: Source, fit: Callable[[Wave], Wave] = audio.within_scale) -> Heard:
+    """A sound as every metric hears it, or what is wrong with it; `fit` brings it to full scale."""
     if not isinstance(source, Sound | Path | str):
         raise InputError(f"{type(source).__name__} is no sound; give a path or Sound(wave, rate)")
     try:
         sound = source if isinstance(source, Sound) else audio.read(source)
         audio.require_sound(sound.wave)
-        return replace(sound, wave=audio.within_scale(sound.wave))
+        return replace(sound, wave=fit(sound.wave))
     except Unusable as error:
         return error
 
 
 def _optional(source: Source | None) -> Heard | None:
-    return None if source is None else _heard(source)
+    return None if source is None else _heard(source, _scaled)
+
+
+def _scaled(wave: Wave) -> Wave:
+    """A recording's waveform, divided by its peak where that is beyond full scale."""
+    peak = np.abs(wave).max()
+    return wave / peak if peak > 1 else wave
 
 
 def _study(metric: Metric, texts: Sequence[str]) -> None:

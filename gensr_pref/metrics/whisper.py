@@ -149,9 +149,41 @@ def _network(content: Any) -> Any:
     from whisper.model import ModelDimensions
     from whisper.model import Whisper as Network
 
+    _require_dimensions(content["dims"], content["model_state_dict"])
     network = Network(ModelDimensions(**content["dims"]))
     network.load_state_dict(content["model_state_dict"])
     return network.eval()
+
+
+def _require_dimensions(dims: Any, weights: Any) -> None:
+    """Hold the stated sizes against those of the weights, before memory is taken for a network.
+
+    Raises:
+        ValueError: a size is not that of the weights.
+        KeyError: a size or a weight is missing.
+    """
+    heard, said = weights["encoder.conv1.weight"].shape, weights["decoder.token_embedding.weight"]
+    told = {
+        "n_mels": heard[1],
+        "n_audio_ctx": len(weights["encoder.positional_embedding"]),
+        "n_audio_state": heard[0],
+        "n_audio_layer": _blocks("encoder", weights),
+        "n_vocab": len(said),
+        "n_text_ctx": len(weights["decoder.positional_embedding"]),
+        "n_text_state": said.shape[1],
+        "n_text_layer": _blocks("decoder", weights),
+    }
+    for name, size in told.items():
+        if type(dims[name]) is not int or dims[name] != size:
+            raise ValueError(f"dims.{name} is {dims[name]!r}, its weights have {size}")
+    for side in ("audio", "text"):
+        heads = dims[f"n_{side}_head"]
+        if type(heads) is not int or heads < 1 or told[f"n_{side}_state"] % heads:
+            raise ValueError(f"dims.n_{side}_head is {heads!r}")
+
+
+def _blocks(side: str, weights: Any) -> int:
+    return len({name.split(".")[2] for name in weights if name.startswith(f"{side}.blocks.")})
 
 
 def _own_codes(network: Any) -> dict[str, str]:

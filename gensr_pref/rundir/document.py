@@ -15,6 +15,7 @@ from gensr_pref.errors import RunMismatchError
 from gensr_pref.identity import bytes_digest, digest
 from gensr_pref.rundir import facts
 from gensr_pref.schema import SCHEMA_VERSION
+from gensr_pref.untrusted import documents
 
 RUN = "run.yaml"  # of a run directory
 _FIRST_LINE = "# Written by gensr-pref, which refuses it where it was edited: "
@@ -31,10 +32,10 @@ def document(out: Path) -> dict[str, Any]:
     """
     try:
         text = shards.read_text(out / RUN)
-        found = dict(yaml.safe_load(text))
+        found = dict(documents.yaml_of(text))
         identity(found)
         version = version_of(found)
-    except (OSError, ValueError, yaml.YAMLError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise RunMismatchError(
             f"{out}: is not a run directory (its run.yaml is missing or damaged). Give the folder "
             "that a build was told as --out"

@@ -207,6 +207,27 @@ def test_beyond_full_scale_is_scaled_and_said(write: Any, tmp_path: Path) -> Non
     np.testing.assert_allclose(noisy.wave, wave * gain, atol=1 / 32768)
 
 
+@pytest.mark.parametrize(
+    ("peak_db", "subtype", "noted"),
+    [(-60, "PCM_24", True), (-60, "FLOAT", True), (-60, "PCM_16", False), (-20, "PCM_24", False)],
+)
+def test_a_recording_that_rounding_to_16_bits_harms_is_noted(
+    write: Any, tmp_path: Path, speech: Wave, peak_db: float, subtype: str, noted: bool
+) -> None:
+    wave = speech / np.abs(speech).max() * np.float32(10 ** (peak_db / 20))
+    path = write("speech/quiet.wav", wave, subtype=subtype)
+    row = rows_of(corpus(), tmp_path)[0]
+    origin, stored = json.loads(row["source"]), audio.from_column(row["noisy"])
+    assert ("rounding_snr_db" in origin) == noted
+    if noted:
+        assert stored is not None
+        exact = soundfile.read(path)[0][: len(stored.wave)]
+        error = exact - stored.wave
+        snr = 10 * np.log10(np.sum(exact**2) / np.sum(error**2))
+        assert origin["rounding_snr_db"] == pytest.approx(snr, abs=0.06)
+        assert snr < 40
+
+
 def nan(write: Any) -> None:
     wave = np.full(2 * RATE, 0.1, np.float32)
     wave[RATE] = np.nan

@@ -97,7 +97,7 @@ def test_every_file_is_made_under_its_own_name(noisy, tmp_path):
     found = restore(noisy, tmp_path / "out", wanted())
     assert found == {
         "out": str(tmp_path / "out"), "restored": 3, "skipped": 0, "failed": [], "unjudged": 0,
-        "notices": [],
+        "notices": [], "scaled": [], "left_out": [],
     }  # fmt: skip
     assert set(contents(tmp_path / "out")) == {"one.flac", "two.wav", "sub/three.wav"}
     for name, source in (("one.flac", "one.flac"), ("sub/three.wav", "sub/three.ogg")):
@@ -333,3 +333,27 @@ def test_interrupted_command_continues(noisy, tmp_path):
     subprocess.run([*command, tmp_path / "whole", *options], check=True, capture_output=True)
     assert contents(out) == contents(tmp_path / "whole")
     assert not list(out.rglob(".unfinished*"))
+
+
+def test_recordings_beyond_full_scale_are_scaled_as_a_build_scales_them(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    shutil.copy(Path(__file__).parent / "cheap.py", tmp_path)
+    wave = np.concatenate([audio.read(path).wave for path in PROMPTS])
+    wave *= 2.16 / np.abs(wave).max()
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/notes.txt").write_text("none")
+    for name, factor in (("loud", 1.0), ("usual", 0.98 / 2.16)):
+        scaled = (wave * np.float32(factor)).astype(np.float32)
+        soundfile.write(tmp_path / f"in/{name}.wav", scaled, RATE, subtype="FLOAT")
+    found = restore(tmp_path / "in", tmp_path / "out", wanted("cheap:Hiss"))
+    assert (found["restored"], found["failed"]) == (2, [])
+    [scaled] = found["scaled"]
+    assert scaled == {"file": "loud", "gain": pytest.approx(0.98 / 2.16)}
+    assert ledger(tmp_path / "out")["loud"]["gain"] == scaled["gain"]
+    assert ledger(tmp_path / "out")["usual"]["gain"] == 1
+    loud, usual = (audio.read(tmp_path / f"out/{name}.wav").wave for name in ("loud", "usual"))
+    assert np.corrcoef(loud, usual)[0, 1] > 0.9
+    assert np.abs(loud).max() == pytest.approx(np.abs(usual).max(), rel=0.05)
+    [left] = found["left_out"]
+    assert (left["count"], left["example"]) == (1, "notes.txt")

@@ -1,8 +1,10 @@
 """A checkpoint is read as it was written, or not at all."""
 
 import json
+import resource
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,6 +14,7 @@ from gensr_pref.errors import ConfigError, MissingWeightsError
 from gensr_pref.generators.autoregressive import Autoregressive
 from gensr_pref.generators.checkpoint import encoder_weights, load, revision_of, save, settings_of
 from gensr_pref.generators.flow import Flow, FlowConfig
+from gensr_pref.generators.fm_tiny import FlowMatchingTiny
 from gensr_pref.generators.masked import Masked
 from gensr_pref.generators.token_model import TokenModelConfig
 from gensr_pref.generators.tokenizer import Tokenizer, TokenizerConfig
@@ -151,3 +154,95 @@ def test_a_copy_elsewhere_is_the_same_revision(folder, tmp_path_factory) -> None
     for name in ("model.safetensors", "config.json"):
         shutil.copy(folder / name, other / name)
     assert revision_of(other) == revision_of(folder)
+
+
+def changed(folder, **settings) -> None:
+    path = folder / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **settings}))
+
+
+@pytest.fixture
+def little_memory():
+    """No more address space than a GB above what is taken: a width that is believed fails here."""
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (taken + 2**30, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_AS, before)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"encoder_width": 100_000}, "encoder_width must be a whole number from 1 to 4096"),
+        ({"encoder_width": 4096}, r"Of another shape: encoder\.blocks\.0\.gain"),
+        ({"encoder_width": "8"}, "encoder_width must be a whole number"),
+        ({"encoder_width": 8.0}, "encoder_width must be a whole number"),
+        ({"encoder_width": True}, "encoder_width must be a whole number"),
+        ({"velocity_width": -1}, "velocity_width must be a whole number"),
+        ({"encoder_dilations": [1] * 10_000}, "encoder_dilations must be at most 64"),
+        ({"encoder_dilations": [10**9]}, "encoder_dilations must be at most 64"),
+        ({"encoder_dilations": 3}, "encoder_dilations must be at most 64"),
+        ({"encoder_dilations": [[1]]}, "encoder_dilations must be at most 64"),
+        ({"shared_noise": "loud"}, "shared_noise must be a number from 0 to 1"),
+        ({"shared_noise": 1e400}, "JSON"),
+        ({"features": 10**9}, "features must be [0-9]+,"),
+        ({"channels": 20}, "channels must be 40"),
+        ({"architecture": ["flow"]}, "architecture"),
+    ],
+)
+def test_settings_are_not_believed_before_the_weights(folder, settings, words, little_memory):
+    changed(folder, **settings)
+    for refused in (lambda: FlowMatchingTiny(checkpoint=str(folder)), lambda: load(folder, Flow)):
+        with pytest.raises(ConfigError, match=words):
+            refused()
+
+
+def test_codebooks_of_any_size_take_no_memory(tmp_path, little_memory) -> None:
+    save(Tokenizer(TokenizerConfig(4, 3)), tmp_path)
+    changed(tmp_path, codes=65536, groups=40)
+    with pytest.raises(ConfigError, match=r"codebook \[4, 3, 10\] for \[40, 65536, 1\]"):
+        load(tmp_path, Tokenizer)
+    changed(tmp_path, groups=7)
+    with pytest.raises(ConfigError, match="do not divide"):
+        load(tmp_path, Tokenizer)
+
+
+def header_of(text: bytes, values: bytes = b"") -> bytes:
+    return len(text).to_bytes(8, "little") + text + values
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        (2**62).to_bytes(8, "little"),
+        header_of(b"[" * 10_000),
+        header_of(b"[1]"),
+        header_of(b'{"a": {"dtype": "F32", "shape": [1000000000000]}}', b"1234"),
+        header_of(b'{"a": {"dtype": "F32", "shape": [-1], "data_offsets": [0, 4]}}', b"1234"),
+        header_of(b'{"a": {"dtype": "I64", "shape": [1], "data_offsets": [0, 8]}}', b"12345678"),
+        header_of(b'{"a": {"dtype": "F32", "shape": [1]}}'),
+        header_of(b'{"a": 3}'),
+    ],
+)  # fmt: skip
+def test_a_header_that_lies_is_refused_before_any_work(folder, content, little_memory) -> None:
+    (folder / "model.safetensors").write_bytes(content)
+    with pytest.raises(ConfigError, match=r"model\.safetensors: cannot be read as safetensors"):
+        FlowMatchingTiny(checkpoint=str(folder))
+    with pytest.raises(ConfigError, match=r"model\.safetensors"):
+        encoder_weights(folder)
+
+
+def test_a_file_of_nothing_but_holes_is_refused(folder) -> None:
+    with (folder / "model.safetensors").open("r+b") as file:
+        file.truncate(2**40)
+    with pytest.raises(ConfigError, match="are the most"):
+        FlowMatchingTiny(checkpoint=str(folder))
+
+
+def test_weights_that_are_no_numbers_are_refused(folder) -> None:
+    weights = load_file(folder / "model.safetensors")
+    weights["encoder.leave.bias"][3] = torch.nan
+    save_file(weights, folder / "model.safetensors")
+    with pytest.raises(ConfigError, match=r"NaN or infinite weights: encoder\.leave\.bias"):
+        load(folder, Flow)

@@ -1,6 +1,7 @@
 """Files that are no checkpoint, given to every metric that loads one."""
 
 import os
+import zipfile
 
 import pytest
 import torch
@@ -72,7 +73,11 @@ def test_a_file_that_cannot_be_opened_says_why(tmp_path):
 
 def test_what_it_is_made_into_comes_back(tmp_path):
     torch.save({"a": torch.arange(3)}, tmp_path / "it.pt")
-    assert checkpoint.read(tmp_path / "it.pt", "a thing", lambda c: c["a"].tolist()) == [0, 1, 2]
+    assert checkpoint.read(tmp_path / "it.pt", "a thing", lambda c: c["a"].tolist()) == [
+        0,
+        1,
+        2,
+    ]
 
 
 def test_a_long_complaint_is_cut(tmp_path):
@@ -83,3 +88,21 @@ def test_a_long_complaint_is_cut(tmp_path):
     with pytest.raises(InputError, match="not a thing, or damaged: RuntimeError: no key") as told:
         checkpoint.read(tmp_path / "it.pt", "a thing", complain)
     assert len(str(told.value)) < checkpoint.DETAIL + 200
+
+
+def test_packed_and_endless_tensors_are_refused(tmp_path):
+    torch.save({"a": torch.zeros(1).expand(2**40)}, tmp_path / "endless.pt")
+    with pytest.raises(InputError, match=r"endless\.pt' is not a thing"):
+        checkpoint.read(tmp_path / "endless.pt", "a thing", lambda content: content["a"] + 1)
+    with (
+        zipfile.ZipFile(tmp_path / "endless.pt") as plain,
+        zipfile.ZipFile(tmp_path / "packed.pt", "w", zipfile.ZIP_DEFLATED) as packed,
+    ):
+        for name in plain.namelist():
+            packed.writestr(name, plain.read(name))
+    with pytest.raises(InputError, match="its entries are packed"):
+        checkpoint.read(tmp_path / "packed.pt", "a thing", lambda content: content)
+    with (tmp_path / "holes.pt").open("wb") as file:
+        file.truncate(2**40)
+    with pytest.raises(InputError, match="bytes of"):
+        checkpoint.read(tmp_path / "holes.pt", "a thing", lambda content: content)

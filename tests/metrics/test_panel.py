@@ -668,6 +668,17 @@ def test_every_metric_hears_what_exceeds_full_scale_cut_to_it(clip):
     assert set(far.failures.values()) == {Reason.OUT_OF_RANGE}
 
 
+def test_recordings_beyond_full_scale_are_scaled_and_not_refused(clip):
+    wave = clip.clean.wave / np.abs(clip.clean.wave).max()
+    panel = Panel(["speaker_similarity", "stoi", "si_sdr"])
+    usual, loud = (Sound(wave * level, 16_000) for level in (1.0, 3.0))
+    candidate = Sound(wave * 0.5, 16_000)
+    [one] = panel.score([candidate], clean=usual, noisy=usual)
+    [other] = panel.score([candidate], clean=loud, noisy=loud)
+    assert not other.failures
+    assert other.values == pytest.approx(one.values, rel=1e-4)
+
+
 def test_a_metric_that_ends_the_process_politely_is_a_failure(clip):
     metric = Peak()
     metric.score = lambda sounds: sys.exit(3)

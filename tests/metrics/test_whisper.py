@@ -179,3 +179,24 @@ def test_the_constructor_imports_no_torch(random):
         "sys.exit('torch' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("n_audio_state", 100_000),
+        ("n_text_layer", 10_000),
+        ("n_vocab", 10**9),
+        ("n_text_ctx", 10**6),
+        ("n_audio_ctx", "1500"),
+        ("n_text_head", 0),
+        ("n_audio_head", 2.0),
+    ],
+)
+def test_stated_sizes_are_held_against_the_weights(name, value, tmp_path):
+    path = save(network(), tmp_path / "lies.pt")
+    content = torch.load(path, weights_only=True)
+    content["dims"][name] = value
+    torch.save(content, path)
+    with pytest.raises(InputError, match=rf"lies\.pt' is not .*dims\.{name} is"):
+        Whisper(str(path)).load("cpu")

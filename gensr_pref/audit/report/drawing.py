@@ -29,6 +29,7 @@ _VARIABLES = {
 }
 _WIDTH = 5.2  # inches; on a phone its text is still 8 pixels high
 _STYLE: dict[Any, Any] = {
+    "text.parse_math": False,  # a name with two dollar signs is a name
     "svg.fonttype": "none",  # text stays text: it scales, and can be searched and read aloud
     "svg.hashsalt": "gensr_pref",
     "font.size": 9.0,

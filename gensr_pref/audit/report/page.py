@@ -11,6 +11,7 @@ from gensr_pref.audit.picks import KINDS
 from gensr_pref.audit.report.figures import figures
 from gensr_pref.audit.report.lights import answers
 from gensr_pref.audit.report.words import counted, labelled, number, percent
+from gensr_pref.untrusted.text import shown, visible
 
 WORDS = {
     "good": "● fine",
@@ -66,12 +67,14 @@ def page(found: dict[str, Any], exhibits: Sequence[Exhibit], notes: Sequence[str
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
+    found = shown(found)
     environment = Environment(
         loader=PackageLoader("gensr_pref.audit.report", ""),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_finalised,
     )
     environment.filters |= {
         "fixed": _fixed,
@@ -91,6 +94,11 @@ def page(found: dict[str, Any], exhibits: Sequence[Exhibit], notes: Sequence[str
         words=WORDS,
         notes=notes,
     )
+
+
+def _finalised(value: Any) -> Any:
+    """Text of others, all of it seen; what is HTML already stays as it is."""
+    return visible(value) if type(value) is str else value
 
 
 def _uri(data: bytes) -> str:

@@ -8,6 +8,7 @@ can be had is the page, the sounds of the trials (held in memory) and the next q
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import sys
 import threading
@@ -26,6 +27,7 @@ from gensr_pref.engine.evidence import evidence
 from gensr_pref.engine.listening import votes
 from gensr_pref.engine.listening.trials import Trial, equally_loud, for_listener, stored, trials
 from gensr_pref.errors import InputError, StorageError
+from gensr_pref.untrusted.text import visible
 
 HOST = "127.0.0.1"
 LARGEST_BODY = 4096  # bytes of an answer
@@ -140,12 +142,24 @@ def opened(
         raise InputError(f"{out}: no pair to listen to. See its audit for why")
     session = Session(out, asked, stored(out, asked), name)
     try:
-        server = ThreadingHTTPServer((HOST, port), _requests(session))
+        server = _Server((HOST, port), _requests(session))
     except (OSError, OverflowError) as error:
         raise InputError(f"--port {port}: cannot be used: {error}") from error
-    server.daemon_threads = True
     with server:
         yield f"http://{HOST}:{server.server_port}/", server.serve_forever
+
+
+class _Server(ThreadingHTTPServer):
+    """One thread per connection; none outlives the command."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A browser that went away in the middle of an answer is no error; others are a line."""
+        error = sys.exception()
+        if not isinstance(error, ConnectionError | TimeoutError):
+            told = visible(f"{type(error).__name__}: {error}")
+            print(f"listening page: a request failed: {told}", file=sys.stderr)
 
 
 def _requests(session: Session) -> type[BaseHTTPRequestHandler]:
@@ -175,7 +189,10 @@ def _requests(session: Session) -> type[BaseHTTPRequestHandler]:
                 self._send(HTTPStatus.INTERNAL_SERVER_ERROR, _JSON, _json({"error": str(error)}))
 
         def _get(self) -> tuple[str, bytes]:
-            address = urlsplit(self.path)
+            try:
+                address = urlsplit(self.path)
+            except ValueError as error:
+                raise Refused(HTTPStatus.BAD_REQUEST, "no such page") from error
             steps = address.path.strip("/").split("/")
             listener = parse_qs(address.query).get("listener", [""])[0]
             if steps == [""]:
@@ -188,7 +205,7 @@ def _requests(session: Session) -> type[BaseHTTPRequestHandler]:
 
         def _post(self) -> tuple[str, bytes]:
             size = self.headers.get("Content-Length", "")
-            if not size.isdigit() or int(size) > LARGEST_BODY:
+            if re.fullmatch(r"[0-9]{1,6}", size) is None or int(size) > LARGEST_BODY:
                 self.close_connection = True
                 raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "an answer is a few bytes")
             body = self.rfile.read(int(size))
@@ -196,7 +213,7 @@ def _requests(session: Session) -> type[BaseHTTPRequestHandler]:
                 self.headers.get("X-Token", "").encode(), session.token.encode()
             ):
                 raise Refused(HTTPStatus.FORBIDDEN, "the server was restarted: reload the page")
-            if urlsplit(self.path).path != "/vote":
+            if self.path != "/vote":
                 raise Refused(HTTPStatus.NOT_FOUND, "no such page")
             return _JSON, _json(session.vote(_object(body)))
 

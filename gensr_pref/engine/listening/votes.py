@@ -52,9 +52,15 @@ def answered(out: Path, listener: str) -> list[dict[str, Any]]:
     """A listener's answers so far, the first of each trial; a cut-off line is left out."""
     first: dict[str, dict[str, Any]] = {}
     for vote in shards.read_json_lines(_path(out, listener)):
-        if isinstance(vote, dict) and vote.get("preferred") in _WORTH:
+        if _is_vote(vote):
             first.setdefault(vote["trial"], vote)
     return list(first.values())
+
+
+def _is_vote(line: dict[str, Any]) -> bool:
+    """Whether a line of the file has all that `save` writes and that is read again."""
+    texts = ("listener", "trial", "kind", "clip_id", "chosen_id", "rejected_id", "preferred")
+    return all(isinstance(line.get(name), str) for name in texts) and line["preferred"] in _WORTH
 
 
 def listeners(out: Path) -> list[str]:

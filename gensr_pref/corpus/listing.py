@@ -1,0 +1,142 @@
+"""The recordings below a folder, and what else is there: nothing is left out without a word."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from gensr_pref import audio
+from gensr_pref.errors import SourceError
+
+
+class Cause(StrEnum):
+    """Why something in a folder is not read."""
+
+    NEEDS_FFMPEG = "needs_ffmpeg"  # sound that libsndfile does not read
+    NO_SOUND = "no_sound"  # by the end of its name
+    HIDDEN = "hidden"  # its name begins with a dot
+    LINKED_FOLDER = "linked_folder"  # it may lead out of the folder, or back into it
+
+
+_WORDS = {
+    Cause.NEEDS_FFMPEG: ("file that needs FFmpeg", "files that need FFmpeg"),
+    Cause.NO_SOUND: ("file that is no sound", "files that are no sound"),
+    Cause.HIDDEN: ("hidden file", "hidden files"),
+    Cause.LINKED_FOLDER: ("linked folder", "linked folders"),
+}
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """What a folder holds of one kind and is not read.
+
+    Attributes:
+        field: what names the folder, such as ``corpus.source.path``.
+        cause: why it is not read.
+        count: how many there are.
+        example: the relative path of the first, in the order of their names.
+    """
+
+    field: str
+    cause: Cause
+    count: int
+    example: str
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The recordings below a folder.
+
+    Attributes:
+        folder: where they are.
+        places: their relative paths, sorted.
+        left_out: what else is there.
+    """
+
+    folder: Path
+    places: tuple[str, ...]
+    left_out: tuple[LeftOut, ...]
+
+    def by_name(self) -> dict[str, str]:
+        """Return the relative paths by `audio.name_of`, sorted: without suffix, in form NFC.
+
+        Raises:
+            SourceError: two files differ in nothing but the suffix, or in characters that look the
+                same.
+        """
+        names: dict[str, str] = {}
+        for place in self.places:
+            name = audio.name_of(place)
+            if name in names:
+                raise SourceError(
+                    f"{self.folder}: {names[name]!r} and {place!r} have the same name without "
+                    "suffix, so that it is not clear which is meant. Keep one of them."
+                )
+            names[name] = place
+        return names
+
+
+def list_audio(folder: Path, field: str) -> Listing:
+    """Return the files below a folder that end like sound that this machine reads.
+
+    Links to files count as files. Links to folders are not followed.
+
+    Args:
+        folder: where to look, at any depth.
+        field: what names the folder, for messages.
+
+    Raises:
+        SourceError: there is no such folder, or no such file in it.
+    """
+    if not folder.is_dir():
+        raise SourceError(f"{field}: {folder} is not a folder")
+    places: list[str] = []
+    others: dict[Cause, list[str]] = {}
+    for place, cause in _entries(folder):
+        if cause is None:
+            places.append(place)
+        else:
+            others.setdefault(cause, []).append(place)
+    left_out = tuple(
+        LeftOut(field, cause, len(others[cause]), min(others[cause]))
+        for cause in Cause
+        if cause in others
+    )
+    if not places:
+        raise SourceError(
+            f"{field}: {folder} holds no audio file (such as .wav, .flac, .ogg, .mp3)"
+            + "".join(f"; {line}" for line in describe(left_out))
+        )
+    return Listing(folder, tuple(sorted(places)), left_out)
+
+
+def describe(left_out: Sequence[LeftOut]) -> list[str]:
+    """Return one line for a person per folder of which something is left out."""
+    lines: dict[str, list[str]] = {}
+    for one in left_out:
+        words = _WORDS[one.cause][one.count > 1]
+        lines.setdefault(one.field, []).append(f"{one.count} {words}, such as {one.example!r}")
+    return [f"{field}: left out {'; '.join(parts)}" for field, parts in lines.items()]
+
+
+def _entries(folder: Path) -> Iterator[tuple[str, Cause | None]]:
+    """Every file and linked folder, and why it is not read."""
+    for parent, folders, names in os.walk(folder):
+        here = Path(parent)
+        for name in names:
+            yield (here / name).relative_to(folder).as_posix(), _cause(name)
+        for name in folders:
+            if (here / name).is_symlink():
+                yield (here / name).relative_to(folder).as_posix(), Cause.LINKED_FOLDER
+
+
+def _cause(name: str) -> Cause | None:
+    suffix = name.rpartition(".")[2].lower() if "." in name else ""
+    if name.startswith("."):
+        return Cause.HIDDEN
+    if suffix in audio.suffixes():
+        return None
+    return Cause.NEEDS_FFMPEG if suffix in audio.ffmpeg_suffixes() else Cause.NO_SOUND
