@@ -66,7 +66,7 @@ def test_tokens_of_other_weights_with_the_same_tokenizer_are_taken(run, tmp_path
 def test_the_weights_of_pairs_count_under_any_label(label, tmp_path, monkeypatch) -> None:
     furnish(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    other_weights(tmp_path / "other")
+    other_weights(tmp_path / "other", 1e-4)
     use = {"use": "fm-tiny", "name": label, "candidates": 3, "options": {"checkpoint": "other"}}
     corpus = {key: DATA["corpus"][key] for key in ("source", "segment_seconds", "degrade")}
     data = {**DATA, "corpus": {**corpus, "limit": 4}, "generators": [use]}
