@@ -17,9 +17,9 @@ class Meaning:
     """Compares stored tokens with what the generator makes of the same audio.
 
     Encoding a sample gives back most of the tokens that it was made from (.80 in the median of 25
-    samples of the models that ship, .64 at least). Under another tokenizer it gives back no more in their place than half a
-    clip away, where agreement is chance; that is what is refused. What was sampled by the reference
-    itself needs no look.
+    samples of the models that ship, .64 at least). Under another tokenizer it gives back no more
+    in their place than half a clip away, where agreement is chance; that is what is refused. What
+    was sampled by the reference itself needs no look.
 
     Args:
         generator: whose tokenizer the policy is trained with.
