@@ -23,6 +23,7 @@ from gensr_pref.corpus.listing import LeftOut
 from gensr_pref.errors import ConfigError, SourceError, Unusable, nearest
 from gensr_pref.identity import bytes_digest
 from gensr_pref.schema import Failure, Reason
+from gensr_pref.tables.names import AmbiguousNameError, Names
 from gensr_pref.tables.rows import Row
 
 _ROWS_AT_ONCE = 16
@@ -258,4 +259,13 @@ def _recording(row: Row, column: str | None, folder: Path | None) -> bytes | Pat
     full = Path(os.path.normpath(folder.absolute() / path))
     if not full.is_relative_to(folder.absolute()):
         raise Unusable(Reason.MISSING, f"{path!r} is not below the table's folder")
-    return full
+    try:
+        place = _names(folder.absolute()).find(str(full.relative_to(folder.absolute())))
+    except AmbiguousNameError as error:
+        raise Unusable(Reason.MISSING, str(error)) from error
+    return folder.absolute() / place
+
+
+@lru_cache(maxsize=8)
+def _names(folder: Path) -> Names:
+    return Names(folder)

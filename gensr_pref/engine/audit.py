@@ -15,7 +15,7 @@ from gensr_pref import shards
 from gensr_pref.audit import bias, candidates, means, pairs, votes
 from gensr_pref.audit.agreement import agreement
 from gensr_pref.audit.base import comparisons
-from gensr_pref.audit.bootstrap import mean_interval
+from gensr_pref.audit.intervals import count_interval
 from gensr_pref.engine.blueprint import built_in_rule
 from gensr_pref.engine.evidence import SIDES, Evidence, evidence, noisy_and_candidates
 from gensr_pref.engine.listening.votes import audited
@@ -26,7 +26,9 @@ from gensr_pref.identity import is_clean
 from gensr_pref.pairing import yields
 from gensr_pref.pairing.base import PairRule, wants_clean
 from gensr_pref.pairing.columns import columns
+from gensr_pref.rundir import ledger
 from gensr_pref.rundir.contents import Contents
+from gensr_pref.rundir.machine import mixture_notices
 
 HEARD_PAIRS = 1000  # whose audio is looked at, if nothing else is asked for
 
@@ -80,6 +82,7 @@ def _counts(found: Evidence) -> dict[str, Any]:
         "unfinished_shards": len(found.contents.unfinished),
         "contents": digests(found.contents),
         "without_pair": shards.facts(shards.part(found.out, "pairs", 0)).get("stops", {}),
+        "notices": mixture_notices(ledger.machines(found.out)),
     }
 
 
@@ -143,13 +146,8 @@ def _scales(found: Evidence) -> dict[str, dict[str, float]]:
 
 def _joint(found: Evidence) -> dict[str, Any]:
     """The yield of the run's own pairs; a share of all clips, those without candidates too."""
-    has = np.zeros(len(found.clips))
-    has[found.pairs.clip] = 1
-    interval = mean_interval(has)
-    return {
-        "joint": float(has.mean()) if len(has) else None,
-        "joint_interval": list(interval[1:]) if interval else None,
-    }
+    joint = count_interval(len(np.unique(found.pairs.clip)), len(found.clips))
+    return {"joint": joint.value, "joint_interval": joint.bounds}
 
 
 def _yield(found: Evidence, panel: dict[str, Any], rule: PairRule | None) -> dict[str, Any]:
@@ -181,9 +179,9 @@ def _known(share: float | None, reason: str = "no_scores") -> dict[str, Any]:
 
 
 def _sides(found: Evidence, drawn: Sample) -> list[dict[str, Any]]:
-    clip, count = found.pairs.clip, len(found.clips)
-    heard = bias.differences(sound_of(found, drawn), clip[drawn.pairs], count)
-    return [*heard, *bias.differences(draws_of(found), clip, count)]
+    clip = found.pairs.clip
+    heard = bias.differences(sound_of(found, drawn), clip[drawn.pairs])
+    return [*heard, *bias.differences(draws_of(found), clip)]
 
 
 def _crossings(found: Evidence) -> list[dict[str, Any]]:
@@ -200,7 +198,9 @@ def _means(found: Evidence) -> dict[str, Any]:
     for side in SIDES:
         rows = np.unique(getattr(found.pairs, side))
         roles[side] = found.judged.value[rows[rows >= 0]] * sign
+    gains = means.improvement(value * sign, clip, len(found.clips), noisy, names)
     return {
         "means": means.means(roles, names),
-        "improvement": means.improvement(value * sign, clip, len(found.clips), noisy, names),
+        "improvement": {name: gain.triple for name, gain in gains.items()},
+        "improvement_clips": {name: gain.clusters for name, gain in gains.items()},
     }
