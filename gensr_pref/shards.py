@@ -200,8 +200,9 @@ def batches(path: Path, columns: list[str], rows: int = 64) -> Iterator[pa.Recor
     """
     try:
         with pq.ParquetFile(_source(path), page_checksum_verification=True) as file:
+            _require_bytes(file.schema_arrow)
             yield from file.iter_batches(batch_size=rows, columns=columns)
-    except (OSError, pa.ArrowInvalid) as error:
+    except (OSError, ValueError, pa.ArrowException) as error:
         raise _unreadable(path, error) from error
 
 
@@ -307,9 +308,25 @@ def _source(path: Path, size: int | None = None) -> Any:
 
 
 def _table(source: Any, columns: list[str] | None) -> pa.Table:
-    return pq.read_table(
+    found = pq.read_table(
         source, columns=columns, partitioning=None, page_checksum_verification=True
     )
+    _require_bytes(found.schema)
+    return found
+
+
+def _require_bytes(schema: pa.Schema) -> None:
+    """Refuse a recording whose bytes are text: it would be taken for the name of a file.
+
+    Raises:
+        ValueError: names the column.
+    """
+    for field in schema:
+        place = field.type.get_field_index("bytes") if pa.types.is_struct(field.type) else -1
+        if place >= 0 and "binary" not in str(field.type.field(place).type):
+            raise ValueError(
+                f"column {field.name!r} holds {field.type.field(place).type}, no bytes"
+            )
 
 
 def _read_known(path: Path, seen: Entry, columns: list[str] | None) -> pa.Table:
