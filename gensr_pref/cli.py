@@ -34,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             options = parse(arguments)
             command = options.command
             command(options)
+            sys.stdout.flush()  # here, where a reader that is gone is no error
     except InputError as error:
         _say(f"gensr-pref: {error}", file=sys.stderr)
         return 2

@@ -6,10 +6,13 @@ with a harmless module, which then turns into one that leaves a mark where it is
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import re
 import shutil
+import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -22,10 +25,12 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from gensr_pref import cli, config, shards
+from gensr_pref import audio, cli, config, shards
+from gensr_pref.corpus.tables import _recording
 from gensr_pref.engine.build import build
 from gensr_pref.engine.export import export
 from gensr_pref.engine.listening import server
+from gensr_pref.errors import Unusable
 from gensr_pref.export.dataset import Wanted
 from gensr_pref.rundir import document as rundir
 
@@ -33,7 +38,6 @@ from .conftest import RUN
 
 EVIL = "evil:run"
 SYSTEM = "os:system"
-PROMISED = ("corpus.source.kind", "generators.0.use", "panel.0.metric", "pairing.rule")
 HARMLESS = """
 class Run(Hiss):
     licence = "evil:licence"
@@ -121,7 +125,7 @@ COMMANDS = [
     "evaluate a=fm-tiny b=ar-tiny --clips run --out evaluated --workers 1",
     "evaluate a=fm-tiny b=ar-tiny --clips run/run.yaml --out evaluated --workers 1",
     "evaluate a=fm-tiny b=ar-tiny --clips exported --out evaluated --workers 1",
-    "evaluate a=fm-tiny b=ar-tiny --clips run --out run --panel si_sdr --workers 1",
+    "evaluate a=fm-tiny b=ar-tiny --clips exported --out run --panel si_sdr --workers 1",
     "evaluate a=fm-tiny b=fm-tiny:checkpoint=checkpoint --clips run --panel si_sdr --out evaluated",
     "train dpo.yaml --out trained",
     "train dpo.yaml --out trained pairs.source={kind: export, path: exported}",
@@ -337,3 +341,64 @@ def test_tokens_and_passwords_are_not_printed(monkeypatch, capsys, tmp_path):
     assert "corpus.source.path" in told
     assert "hush" not in told
     assert not (tmp_path / "out").exists()
+
+
+def test_a_dataset_cannot_name_a_file_of_this_machine(tmp_path, monkeypatch):
+    private, cache = tmp_path / "private.wav", tmp_path / "cache"
+    named = {"bytes": None, "path": str(private)}
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", str(cache))
+    with pytest.raises(Unusable, match="no file of the dataset"):
+        _recording({"audio": named}, "audio", None)
+    with pytest.raises(Unusable, match="no file of the dataset"):
+        _recording({"audio": {**named, "path": str(cache / ".." / "private.wav")}}, "audio", None)
+    with pytest.raises(Unusable, match="not below the table's folder"):
+        _recording({"audio": named}, "audio", cache)
+    kept = str(cache / "a.wav")
+    assert _recording({"audio": {"bytes": None, "path": kept}}, "audio", None) == Path(kept)
+    with pytest.raises(Unusable, match="no bytes"):
+        audio.from_column({"bytes": str(private), "path": None})
+
+
+def test_no_cell_of_a_csv_is_a_formula(base, tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "=cmd"
+    folder.mkdir()
+    sound = next((base / "speech").iterdir())
+    names = ("=1+1", "-2", "+a", "@b", "\x1b[31mred", "a\u202eb", "plain")
+    for name in names:
+        shutil.copy(sound, folder / f"{name}.flac")
+    out = tmp_path / "scores.csv"
+    monkeypatch.chdir(tmp_path)
+    words = ["score", "=cmd", "--reference", "=cmd", "--panel", "si_sdr", "--workers", "1"]
+    assert cli.main([*words, "--out", str(out)]) in (0, 1)
+    told = capsys.readouterr()
+    assert not re.search("[\x1b\u202e]", told.out + told.err + out.read_text())
+    with out.open(encoding="utf-8", newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    assert len(rows) == len(names)
+    for row in rows:
+        assert not any(re.match("[=+@\t\r]|-(?![0-9.])", value) for value in row.values() if value)
+        assert float(row["seconds"]) > 0
+
+
+def test_a_browser_that_goes_away_is_no_traceback(stranger, capfd):
+    with server.opened(stranger / "run", 4) as (url, serve):
+        threading.Thread(target=serve, daemon=True).start()
+        port = int(url.rstrip("/").rpartition(":")[2])
+        for request in ("GET / HTTP/1.1", "GET //[ HTTP/1.1", "POST /vote HTTP/1.1"):
+            with socket.create_connection(("127.0.0.1", port)) as line:
+                size = "Content-Length: \u00b2" if "POST" in request else "A: b"
+                line.sendall(f"{request}\r\nHost: 127.0.0.1:{port}\r\n{size}\r\n\r\n".encode())
+                line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        with urlopen(url) as page:
+            assert page.status == 200
+    assert "Traceback" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["status run", "audit run", "listen run --no-browser"])
+def test_a_reader_that_has_seen_enough_is_no_traceback(stranger, command, monkeypatch, capfd):
+    into, out = os.pipe()
+    os.close(into)
+    with os.fdopen(out, "w") as closed:
+        monkeypatch.setattr(sys, "stdout", closed)
+        assert cli.main(command.split()) == 0
+    assert "Traceback" not in capfd.readouterr().err
