@@ -64,6 +64,16 @@ def append_json(path: Path, record: dict[str, Any], durable: bool = False) -> No
         raise _unwritten(path, error) from error
 
 
+def write_json_lines(path: Path, records: Iterable[dict[str, Any]]) -> None:
+    """Write a file of JSON lines whole, atomically.
+
+    Raises:
+        ValueError: a record holds NaN or an infinity.
+        StorageError: the disk is full, or it cannot be written.
+    """
+    files.write_text(path, "".join(map(_line, records)))
+
+
 def finite(value: Any) -> Any:
     """Nested data with null for NaN and infinities, as a training that diverged has them."""
     if isinstance(value, dict):
@@ -187,6 +197,6 @@ def _cut_off(path: Path) -> bool:
 
 def _unwritten(path: Path, error: OSError) -> StorageError:
     return StorageError(
-        f"{path}: cannot be written: {error.strerror or error}. Make room or choose another --out; "
-        "what is finished is kept, and the same command continues."
+        f"{path}: cannot be written: {error.strerror or error}. Make room or choose another "
+        "folder; what is finished is kept, and the same command continues."
     )

@@ -23,7 +23,14 @@ from gensr_pref.files import exists, read_text, remove, write_text
 from gensr_pref.identity import bytes_digest, file_digest
 from gensr_pref.lease import held, in_turn, is_held
 from gensr_pref.location import is_remote
-from gensr_pref.records import append_json, begin_json, json_files, last_json_line, read_json_lines
+from gensr_pref.records import (
+    append_json,
+    begin_json,
+    json_files,
+    last_json_line,
+    read_json_lines,
+    write_json_lines,
+)
 from gensr_pref.schema import facts_of, with_metadata
 from gensr_pref.store import Entry, Ranges, get
 
@@ -31,7 +38,7 @@ __all__ = [
     "Stamp", "Table", "append_json", "batches", "begin_json", "counts", "exists", "facts",
     "facts_if_any", "held", "in_turn", "is_held", "is_intact", "is_whole", "json_files",
     "last_json_line", "listed", "part", "parts", "read", "read_all", "read_json_lines", "read_text",
-    "remove", "rows", "stamp", "sweep", "write", "write_table", "write_text",
+    "remove", "rows", "stamp", "sweep", "write", "write_json_lines", "write_table", "write_text",
 ]  # fmt: skip
 
 Table = Literal["clips", "candidates", "scores", "pairs", "failures"]
@@ -308,11 +315,15 @@ def _source(path: Path, size: int | None = None) -> Any:
 
 
 def _table(source: Any, columns: list[str] | None) -> pa.Table:
-    found = pq.read_table(
-        source, columns=columns, partitioning=None, page_checksum_verification=True
-    )
-    _require_bytes(found.schema)
-    return found
+    # Not `pq.read_table`: for a single file it imports pyarrow's dataset layer, and with it pandas.
+    with pq.ParquetFile(source, pre_buffer=True, page_checksum_verification=True) as file:
+        _require_bytes(file.schema_arrow)
+        if columns is None:
+            return file.read()
+        lacking = set(columns) - set(file.schema_arrow.names)
+        if lacking:
+            raise pa.ArrowInvalid(f"it has no column {', '.join(sorted(lacking))}")
+        return file.read(columns).select(columns)
 
 
 def _require_bytes(schema: pa.Schema) -> None:

@@ -1,4 +1,4 @@
-"""Digests of code that is not part of a package: nothing else tells that it was edited."""
+"""Digests of code and files that are not part of a package: nothing else tells of an edit."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import ast
 import hashlib
 import importlib.util
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+from gensr_pref.identity import digest, file_digest
 
 
 def digest_of(name: Any) -> str | None:
@@ -28,6 +30,38 @@ def digest_of(name: Any) -> str | None:
         contents.update(path.relative_to(root).as_posix().encode())
         contents.update(path.read_bytes())
     return contents.hexdigest()
+
+
+def identity_of(
+    name: str, options: Mapping[str, Any], plugin: Any, base: Path | None = None
+) -> dict[str, Any]:
+    """What tells that a plugin is another than before, beside its name, options and revision.
+
+    Args:
+        name, options: as the run file has them.
+        plugin: the class or what it made; those of its options that it lists in `paths` are files.
+        base: the folder that these are relative to.
+
+    Returns:
+        ``sources``, digests of the code of `name` and of options that name code; and ``files``, by
+        option, digests of the files that a plugin of ``module:Class`` is given, as those of this
+        package name their files' content themselves. Neither where there is none.
+    """
+    written = [digest_of(value) for value in (name, *options.values())]
+    sources = [one for one in written if one is not None]
+    listed = getattr(plugin, "paths", ()) if ":" in name else ()
+    named = {one: options[one] for one in listed if isinstance(options.get(one), str)}
+    places = {one: (base or Path()) / value for one, value in named.items() if value}
+    files = {one: _content(path) for one, path in places.items() if path.exists()}
+    return {**({"sources": sources} if sources else {}), **({"files": files} if files else {})}
+
+
+def _content(path: Path) -> str:
+    """Of a file, or of all that is in a folder."""
+    if path.is_file():
+        return file_digest(path)
+    inside = sorted(one for one in path.rglob("*") if one.is_file())
+    return digest([[one.relative_to(path).as_posix(), file_digest(one)] for one in inside])
 
 
 def _origin(module: str) -> Path | None:

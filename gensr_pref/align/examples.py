@@ -95,7 +95,9 @@ class Recorded:
     def _wave(self, item: Item) -> Wave:
         if item.source_id not in self._waves:
             sound, _ = self._source.read(item, 0, item.frames)
-            self._waves[item.source_id] = pcm16(sound.at(self._rate).wave)
+            wave = sound.at(self._rate).wave
+            peak = np.abs(wave).max(initial=1.0)  # beyond full scale: scaled, as clips are
+            self._waves[item.source_id] = pcm16(wave / peak)
         return self._waves[item.source_id].astype(np.float32) / np.float32(32768)
 
 

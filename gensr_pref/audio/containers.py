@@ -9,12 +9,16 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from gensr_pref.audio.content import Content
+from gensr_pref.audio.mpeg_frames import skip_tags
 from gensr_pref.errors import Unusable
 from gensr_pref.schema import Reason
 
+_SLACK = 512  # bytes behind the sound that may be anything: 20 ms of 16 bits at 12.8 kHz
+_MANY_PARTS = re.compile(rb"MATLAB|Extended|Creative|\x00{4}\x01|\x00\x00\x03\xe8")  # with others
 _MOST_CHUNKS = 1000  # looked at in one file; zeros would be chunks without end
 
 
@@ -27,12 +31,15 @@ class Data:
         length: how many bytes the file says there are; None where it does not know.
         codec: of a WAV, its format tag.
         closing: bytes that must stand behind the sound.
+        told: where the file does not know its length, the place of the field that says so, and the
+            true length in its stead.
     """
 
     start: int
     length: int | None
     codec: int | None = None
     closing: bytes = b""
+    told: tuple[int, bytes] | None = None
 
 
 def data_of(content: Content) -> Data | None:
@@ -44,7 +51,7 @@ def data_of(content: Content) -> Data | None:
     head = content.at(0, 64)
     data = next((find(content) for magic, find in _FORMATS if magic.match(head)), None)
     if data is not None and data.length is not None:
-        _refuse_second(content, head, data.start + data.length)
+        _refuse_more(content, head, data.start + data.length)
     return data
 
 
@@ -63,24 +70,55 @@ def require_whole(content: Content, data: Data | None) -> None:
         )
 
 
-def _refuse_second(content: Content, head: bytes, end: int) -> None:
-    """Refuse a second file of the same kind, directly behind the first."""
+def _refuse_more(content: Content, head: bytes, end: int) -> None:
+    """Refuse a file with more sound behind the sound that it declares."""
     behind = content.at(end, 16)
     if any(behind[skip : skip + 4] == head[:4] for skip in (0, 1)) and len(behind) > 8:
         raise Unusable(
+            Reason.UNREADABLE, f"another recording begins at byte {end}; make a file of each"
+        )
+    if not (_MANY_PARTS.match(head) or _is_other(content, head, end)):
+        raise Unusable(
             Reason.UNREADABLE,
-            f"another recording begins at byte {end}; make a file of each",
+            f"{content.size - end} bytes follow the sound that it declares: is that too short?",
         )
 
 
-def _declared(length: int, bits: int = 32) -> int | None:
-    """A declared length; None for what writers into a pipe write, who do not know it.
+def _is_other(content: Content, head: bytes, end: int) -> bool:
+    """Whether what follows the sound is little, nothing, a tag, chunks, or outside of the form."""
+    behind = content.at(end, 2**16)
+    if len(behind) <= _SLACK or not behind.strip(b"\0"):
+        return True
+    if skip_tags(content, end, content.size) > end:
+        return True
+    if head[:4] == b"riff":
+        return int.from_bytes(head[16:24], "little") <= -(-end // 8) * 8
+    order: Literal["big", "little"] = "little" if head[:4] in (b"RIFF", b"RF64") else "big"
+    if head[:4] in (b"RIFF", b"RIFX", b"FORM") and int.from_bytes(head[4:8], order) + 8 <= end + 1:
+        return True
+    name = content.at(end + (end % 2 if head[:4] != b"caff" else 0), 4)
+    return head[:4] in (b"RIFF", b"RIFX", b"RF64", b"FORM", b"caff") and name.strip().isalnum()
 
-    0 (GStreamer, FFmpeg), all ones (FFmpeg, SoX), and about 2 GiB (SoX, arecord).
+
+def _sized(
+    content: Content, start: int, length: int, field: int, form: str, beside: int = 0
+) -> Data:
+    """The sound from a byte on, if its length is known, and to the end of the file if it is not.
+
+    Writers into a pipe, who do not know it, write 0 (FFmpeg), all ones (FFmpeg), about 2 GiB (SoX,
+    arecord), or in 64 bits something that no file has.
+
+    Args:
+        length: as the field says it, which counts so many bytes `beside` the sound too.
+        field, form: where that stands, and how.
     """
-    ones = 2**bits - 1
-    unknown = length == 0 or length > ones - 2**12 or abs(length - 2**31) <= 2**12
-    return None if unknown else length
+    wide = form[-1] in "qQ"
+    unknown = length >= 2**62 if wide else length >= 2**32 - 2**12
+    if not (unknown or length <= beside or (not wide and abs(length - 2**31) <= 2**12)):
+        return Data(start, length - beside)
+    true = max(0, content.size - start) + beside
+    fits = wide or true < 2**32
+    return Data(start, None, told=(field, struct.pack(form, true)) if fits else None)
 
 
 def _chunks(
@@ -99,7 +137,7 @@ def _chunks(
 
 def _riff(content: Content) -> Data | None:
     order = ">" if content.at(0, 4) == b"RIFX" else "<"
-    codec = long = None
+    codec = wide = None
     data: Data | None = None
     for name, start, length in _chunks(content, 12, order):
         if (name == b"data" and data is not None) or name == content.at(0, 4):
@@ -109,13 +147,24 @@ def _riff(content: Content) -> Data | None:
         if name == b"fmt ":
             codec = struct.unpack(f"{order}H", content.at(start, 2).ljust(2, b"\0"))[0]
         elif name == b"ds64":
-            long = _declared(struct.unpack("<Q", content.at(start + 8, 8).ljust(8, b"\0"))[0], 64)
-        elif name == b"data":
-            known = _declared(length)
-            data = Data(start, long if length == 0xFFFFFFFF else known, codec)
-            if data.length is None:
-                return data
+            wide = start + 8
+        elif name == b"data" and wide is not None and length == 0xFFFFFFFF:
+            length = struct.unpack("<Q", content.at(wide, 8))[0]
+            data = replace(_sized(content, start, length, wide, "<Q"), codec=codec)
+        elif name == b"data" and (length or not _ends_in_chunks(content, start, order)):
+            data = replace(_sized(content, start, length, start - 4, f"{order}I"), codec=codec)
+        if data is not None and data.length is None:
+            break
     return data
+
+
+def _ends_in_chunks(content: Content, at: int, order: str) -> bool:
+    """Whether nothing but whole chunks follows, so that an empty one before them is empty."""
+    for name, start, length in _chunks(content, at, order):
+        if not name.strip().isalnum():
+            return False
+        at = start + length + length % 2
+    return at >= content.size
 
 
 def _form(content: Content) -> Data | None:
@@ -123,24 +172,24 @@ def _form(content: Content) -> Data | None:
     for name, start, length in _chunks(content, 12, ">"):
         described |= name == b"COMM"
         if name == b"SSND" and described:
-            offset = int.from_bytes(content.at(start, 4), "big")
-            known = _declared(length)
-            return Data(start + 8 + offset, None if known is None else max(0, known - 8 - offset))
+            beside = 8 + int.from_bytes(content.at(start, 4), "big")
+            return _sized(content, start + beside, length, start - 4, ">I", beside)
         if name == b"BODY":
-            return Data(start, _declared(length))
+            return _sized(content, start, length, start - 4, ">I")
     return None
 
 
 def _au(content: Content) -> Data:
     order = ">" if content.at(0, 4) == b".snd" else "<"
     start, length = struct.unpack(f"{order}II", content.at(4, 8).ljust(8, b"\0"))
-    return Data(start, _declared(length))
+    return _sized(content, start, length, 8, f"{order}I")
 
 
 def _caf(content: Content) -> Data | None:
     for name, start, length in _chunks(content, 8, ">", "q", 1):
         if name == b"data":
-            return Data(start + 4, None if length == -1 else max(0, length - 4))
+            length = 2**62 if length == -1 else length
+            return _sized(content, start + 4, length, start - 8, ">q", 4)
         if length < 0:
             break
     return None
@@ -151,8 +200,7 @@ def _w64(content: Content) -> Data | None:
     while len(head := content.at(at, 24)) == 24:
         length = int.from_bytes(head[16:], "little")
         if head[:4] == b"data":
-            known = _declared(length, 64)
-            return Data(at + 24, None if known is None or known <= 24 else known - 24)
+            return _sized(content, at + 24, length, at + 16, "<Q", 24)
         if length < 24:
             break
         at += -(-length // 8) * 8

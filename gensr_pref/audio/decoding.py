@@ -28,15 +28,14 @@ class _InOrder(soundfile.SoundFile):  # type: ignore[misc]
 
 
 @contextmanager
-def opened(file: Any, in_order: bool = True) -> Iterator[Any]:
+def opened(file: Any) -> Iterator[Any]:
     """A file as soundfile reads it.
 
     Raises:
         Unusable: UNREADABLE, for whatever libsndfile cannot make of it.
     """
-    kind = _InOrder if in_order else soundfile.SoundFile
     try:
-        with kind(file) as sound:
+        with _InOrder(file) as sound:
             yield sound
     except soundfile.LibsndfileError as error:
         raise Unusable(Reason.UNREADABLE, error.error_string) from error
@@ -52,7 +51,7 @@ def blocks(file: Any, drop: int = 0, seek: int = 0) -> Iterator[Wave]:
         drop: so many frames at its start are decoded and left out.
         seek: the frame to seek first; only where seeking is exact.
     """
-    with opened(file, in_order=not seek) as sound:
+    with opened(file) as sound:
         if seek:
             sound.seek(seek)
         length, left = max(1, _BLOCK // sound.channels), sound.frames - seek

@@ -13,7 +13,6 @@ _MP4_SUFFIXES = {"m4a", "m4b", "mp4", "m4v", "mov", "3gp"}
 _FFMPEG_SUFFIXES = _MP4_SUFFIXES | {"aac", "wma", "wmv", "asf", "webm", "mka", "mkv"}
 
 
-@cache
 def suffixes() -> set[str]:
     """Ends of names, lower case and without the dot, that this machine reads.
 

@@ -21,7 +21,7 @@ from gensr_pref.audio.track import Track
 from gensr_pref.errors import Unusable
 from gensr_pref.schema import Reason
 
-_TRACKS = 64
+_TRACKS = 16
 _DECODERS = 4  # a noisy file, its clean one, a noise and a response
 _BEHIND = 2**20  # frames that an open decoder keeps: stretches may overlap
 Value = TypeVar("Value")

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from gensr_pref.audio.content import Content, Piece, Spliced
+from gensr_pref.audio.ffmpeg import ffmpeg_track
+from gensr_pref.audio.media import Kind
 from gensr_pref.audio.sound import Wave
 from gensr_pref.audio.track import TOLERANCE_S, Track
 from gensr_pref.errors import Unusable
@@ -20,7 +22,9 @@ from gensr_pref.schema import Reason
 _HEAD = 27  # bytes before the table of segments
 _LARGEST = _HEAD + 255 + 255 * 255  # bytes of a page
 _CODECS = (b"\x01vorbis", b"OpusHead", b"\x7fFLAC", b"Speex   ")
+_BY_FFMPEG = {b"\x7fFLAC": "FLAC in Ogg", b"Speex   ": "Speex"}  # libsndfile 1.2.2 reads neither
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+_VORBIS_LEAD = 2 * 8192  # frames; two of the longest blocks, of which a frame is the sum
 _FIRST, _LAST = 2, 4  # flags of a page
 
 
@@ -57,13 +61,14 @@ class OggStream:
     rate: int
     channels: int
     frames: int
-    addressable: bool = False
+    addressable: bool
 
     def blocks(self, content: Content, start: int) -> tuple[int, Iterator[Wave]]:
-        """See `Stream.blocks`; from the first frame on, since no seek is exact."""
+        """See `Stream.blocks`; Opus from its first frame on, of which later sound depends."""
         from gensr_pref.audio.decoding import blocks
 
-        return 0, blocks(Spliced(content, self.pieces))
+        first = max(0, start - _VORBIS_LEAD) if self.addressable else 0
+        return first, blocks(Spliced(content, self.pieces), seek=first)
 
 
 def ogg_track(content: Content, start: int) -> Track:
@@ -72,7 +77,13 @@ def ogg_track(content: Content, start: int) -> Track:
     Raises:
         Unusable: TRUNCATED, UNREADABLE or EMPTY.
     """
-    return Track(tuple(_stream(content, logical) for logical in _links(content, start)))
+    links = list(_links(content, start))
+    other = next((link.codec for link in links if link.codec in _BY_FFMPEG), None)
+    if other is None:
+        return Track(tuple(_stream(content, link) for link in links))
+    if len(links) > 1:
+        raise Unusable(Reason.UNREADABLE, f"it holds {len(links)} streams; make a file of each")
+    return ffmpeg_track(content, Kind(_BY_FFMPEG[other], "ogg", lambda _: None))
 
 
 def _links(content: Content, start: int) -> Iterator[_Logical]:
@@ -106,6 +117,9 @@ def _sound(link: dict[int, _Logical]) -> _Logical:
                 f"pages are missing at byte {page.start}: number {page.number} follows "
                 f"{before.number}",
             )
+    ends = [page.granule for page in pages if page.granule >= 0]
+    if any(later < before for before, later in pairwise(ends)):
+        raise Unusable(Reason.UNREADABLE, "its pages end at earlier and earlier times")
     if not pages[-1].flags & _LAST:
         raise Unusable(Reason.TRUNCATED, "no page of the stream says that it is the last")
     return streams[0]
@@ -114,15 +128,30 @@ def _sound(link: dict[int, _Logical]) -> _Logical:
 def _stream(content: Content, logical: _Logical) -> OggStream:
     from gensr_pref.audio.decoding import opened
 
+    if logical.codec == b"OpusHead" and _begins_late(logical.pages):
+        raise Unusable(
+            Reason.UNREADABLE, "it is cut out of a longer Opus stream; encode it from its start"
+        )
     pieces = _joined([Piece(page.start, page.size) for page in logical.pages])
     with opened(Spliced(content, pieces)) as file:
-        stream = OggStream(pieces, file.samplerate, file.channels, file.frames)
+        stream = OggStream(
+            pieces,
+            file.samplerate,
+            file.channels,
+            file.frames,
+            addressable=logical.codec == b"\x01vorbis",
+        )
     most = _most(logical, stream)
     if most is not None and stream.frames > most + TOLERANCE_S * stream.rate:
         raise Unusable(
             Reason.TRUNCATED, f"it says {stream.frames} frames; its packets hold {most} at most"
         )
     return stream
+
+
+def _begins_late(pages: list[_Page]) -> bool:
+    """Whether sound comes before the first page; libsndfile then keeps what is to be skipped."""
+    return len(pages) > 2 and pages[2].granule > pages[2].durations
 
 
 def _most(logical: _Logical, stream: OggStream) -> int | None:

@@ -8,7 +8,9 @@ from typing import Any
 
 from gensr_pref.audio.containers import Data, data_of, require_whole
 from gensr_pref.audio.content import Content, Piece, Spliced
+from gensr_pref.audio.ffmpeg import ffmpeg_track
 from gensr_pref.audio.flac import flac_track
+from gensr_pref.audio.media import kind_of
 from gensr_pref.audio.mpeg import mpeg_track
 from gensr_pref.audio.mpeg_frames import skip_tags
 from gensr_pref.audio.ogg import ogg_track
@@ -32,8 +34,7 @@ class PlainStream:
     """A file as libsndfile reads it.
 
     Attributes:
-        data: where its sound lies, if other bytes follow; libsndfile takes these for sound in some
-            formats.
+        data: where its sound lies, if libsndfile is not told or does not believe where it ends.
     """
 
     rate: int
@@ -62,6 +63,9 @@ def survey(content: Content) -> Track:
         return ogg_track(content, start)
     if head[:4] == b"fLaC":
         return flac_track(content, start)
+    kind = kind_of(content, start)
+    if kind is not None:
+        return ffmpeg_track(content, kind)
     data = data_of(content)
     if data is not None and data.codec in _MPEG_IN_WAV:
         require_whole(content, data)
@@ -83,7 +87,7 @@ def _found(track: Track | None) -> Track:
 def _plain(content: Content, data: Data | None) -> Track:
     from gensr_pref.audio.decoding import blocks, opened
 
-    inside = data if data is not None and _ends_before(data, content.size) else None
+    inside = data if data is not None and _hidden(data, content.size) else None
     try:
         with opened(_file(content, inside)) as file:
             rate, channels, declared = file.samplerate, file.channels, file.frames
@@ -106,14 +110,22 @@ def _plain(content: Content, data: Data | None) -> Track:
     return Track((PlainStream(rate, channels, frames, False, inside),))
 
 
-def _ends_before(data: Data, size: int) -> bool:
-    return data.length is not None and (data.start + data.length < size or bool(data.closing))
+def _hidden(data: Data, size: int) -> bool:
+    """Whether libsndfile would read too much (what follows the sound) or nothing (no length)."""
+    if data.length is None:
+        return data.told is not None
+    return data.start + data.length < size or bool(data.closing)
 
 
 def _file(content: Content, data: Data | None) -> Any:
-    if data is None or data.length is None:
+    if data is None:
         return content.openable()
-    return Spliced(content, (Piece(0, data.start + data.length), data.closing))
+    end = content.size if data.length is None else data.start + data.length
+    if data.told is None:
+        return Spliced(content, (Piece(0, end), data.closing))
+    field, length = data.told
+    behind = field + len(length)
+    return Spliced(content, (Piece(0, field), length, Piece(behind, end - behind), data.closing))
 
 
 def _refuse_second(content: Content) -> None:

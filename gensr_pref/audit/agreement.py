@@ -6,12 +6,11 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from gensr_pref.audit.base import Array, Comparisons, Judged, Rows, ranks
-from gensr_pref.audit.bootstrap import BUNDLES, bundles, interval, totals
+from gensr_pref.audit.intervals import Estimate, bundles, interval, totals
 
-Triple = tuple[float, float, float] | None
+_SIGNED = (-1.0, 1.0)
 
 
 def agreement(judged: Judged, compared: Comparisons) -> list[dict[str, Any]]:
@@ -19,23 +18,24 @@ def agreement(judged: Judged, compared: Comparisons) -> list[dict[str, Any]]:
     rank, rows = ranks(judged, judged.voters)
     found = []
     for (a, first), (b, second) in combinations(enumerate(judged.voters), 2):
-        sums = pair_sums(compared, int(first), int(second), judged.clips)
-        (tau,) = interval(sums, kendall_tau)
-        (rate,) = interval(sums, agreement_rate)
-        alpha = krippendorff_alpha(rank[:, [a, b]], judged.clip[rows], judged.clips)
+        sums, clips = pair_sums(compared, int(first), int(second))
+        compares = float(sums[:, 3].sum())
+        (tau,) = interval(sums, kendall_tau, _SIGNED, compares, clips)
+        (rate,) = interval(sums, agreement_rate, (0.0, 1.0), compares, clips)
+        alpha = krippendorff_alpha(rank[:, [a, b]], judged.clip[rows])
         found.append(
             {
                 "scores": [judged.names[first], judged.names[second]],
-                **_named("kendall_tau", tau, kendall_tau(sums.sum(axis=0))),
-                **_named("agreement_rate", rate, agreement_rate(sums.sum(axis=0))),
+                **_named("kendall_tau", tau),
+                **_named("agreement_rate", rate),
                 **_named("krippendorff_alpha", alpha),
             }
         )
     return found
 
 
-def pair_sums(compared: Comparisons, first: int, second: int, clips: int) -> Array:
-    """[B, 4] sums over comparisons that both scores know, by bundle of clips.
+def pair_sums(compared: Comparisons, first: int, second: int) -> tuple[Array, int]:
+    """[B, 4] sums over comparisons that both scores know, by bundle of clips; and how many clips.
 
     They are: concordant minus discordant, those that differ on the first score, those that differ
     on the second, those that differ on both.
@@ -44,7 +44,8 @@ def pair_sums(compared: Comparisons, first: int, second: int, clips: int) -> Arr
     known = np.isfinite(one) & np.isfinite(two)
     one, two = one[known], two[known]
     values = np.stack([one * two, np.abs(one), np.abs(two), np.abs(one * two)], axis=1)
-    return totals(compared.clip[known], values, clips)
+    clip = compared.clip[known]
+    return totals(clip, values), len(np.unique(clip))
 
 
 def kendall_tau(sums: Array) -> Array:
@@ -66,7 +67,7 @@ def agreement_rate(sums: Array) -> Array:
         return np.asarray((sums[..., 3:4] + sums[..., :1]) / (2 * sums[..., 3:4]))
 
 
-def krippendorff_alpha(rank: Array, clip: Rows, clips: int) -> Triple:
+def krippendorff_alpha(rank: Array, clip: Rows) -> Estimate:
     """Krippendorff's alpha, ordinal: do the scores give a candidate the same place in its clip?
 
     ``alpha = 1 - (n - 1) sum o_ck d_ck / sum n_c n_k d_ck`` over the coincidences o of values c
@@ -79,16 +80,17 @@ def krippendorff_alpha(rank: Array, clip: Rows, clips: int) -> Triple:
         rank: [K, V] mid-ranks from 1.
         clip: [K] the clip of each.
     """
-    sums, width = coincidences(rank, clip, clips)
-    return interval(sums, lambda totals: _alpha(totals, width))[0]
+    sums, width = coincidences(rank, clip)
+    clips = len(np.unique(clip))
+    return interval(sums, lambda totals: _alpha(totals, width), _SIGNED, len(rank), clips)[0]
 
 
-def coincidences(rank: Array, clip: Rows, clips: int) -> tuple[Array, int]:
+def coincidences(rank: Array, clip: Rows) -> tuple[Array, int]:
     """[B, W * W] coincidences of values, by bundle of clips, and W."""
     level = np.rint(2 * rank).astype(np.int64)
     values = np.unique(level)
     place, width = np.searchsorted(values, level), len(values)
-    number, count = bundles(clips)[clip], min(clips, BUNDLES)
+    number, count = bundles(clip)
     table = np.zeros((count, width, width))
     for one, two in combinations(place.T, 2):
         flat = (number * width + one) * width + two
@@ -111,9 +113,6 @@ def _alpha(sums: Array, width: int) -> Array:
     return np.asarray(alpha[..., None])
 
 
-def _named(name: str, found: Triple, value: npt.ArrayLike = np.nan) -> dict[str, Any]:
-    """A value with its interval; the value alone where one clip gives no interval."""
-    if found is not None:
-        return {name: found[0], f"{name}_interval": list(found[1:])}
-    alone = float(np.ravel(value)[0])
-    return {name: alone if np.isfinite(alone) else None, f"{name}_interval": None}
+def _named(name: str, found: Estimate) -> dict[str, Any]:
+    """A value with its interval."""
+    return {name: found.value, f"{name}_interval": found.bounds}

@@ -8,57 +8,90 @@ from typing import Any
 import numpy as np
 
 from gensr_pref.audit.base import Array, Rows
-from gensr_pref.audit.bootstrap import ratio_interval
+from gensr_pref.audit.intervals import Estimate, interval, ratio_interval, totals
+from gensr_pref.audit.verdicts import is_within, side
 
 SMALL_D = 0.2  # Cohen, Statistical Power Analysis for the Behavioral Sciences, 1988, p. 25
 SMALL_DELTA = 0.147  # Romano et al. 2006, Florida Association of Institutional Research
 
 
-def differences(
-    sides: Mapping[str, tuple[Array, Array]], clip: Rows, clips: int
-) -> list[dict[str, Any]]:
+def differences(sides: Mapping[str, tuple[Array, Array]], clip: Rows) -> list[dict[str, Any]]:
     """Chosen minus rejected in each property, with effect sizes.
 
     ``cohens_d`` is the mean difference over the root of the mean of both sides' variances (Cohen
     1988, eq. 2.2.1 with the pooled deviation of equal groups). ``cliffs_delta`` is that of paired
     values: the share of pairs in which chosen has more, minus that in which it has less (Cliff
-    1993, Psychological Bulletin 114, the within-pair d). ``warns`` where either reaches its
-    smallest named size (0.2; 0.147) and the interval of the mean difference leaves out zero.
+    1993, Psychological Bulletin 114, the within-pair d), with ``delta_low`` and ``delta_high``.
+    ``warns`` where either reaches its smallest named size (0.2; 0.147) and its interval over
+    ``clips`` leaves out zero (of d, the mean difference's: ``low``, ``high``); ``harmless`` where
+    the intervals of both lie within these sizes.
 
     Args:
         sides: per property, chosen [P] and rejected [P], NaN where unknown.
         clip: [P] of each pair.
-        clips: numbers of clips are below it.
     """
-    return [_difference(name, a, b, clip, clips) for name, (a, b) in sides.items()]
+    return [_difference(name, a, b, clip) for name, (a, b) in sides.items()]
 
 
-def _difference(
-    name: str, chosen: Array, rejected: Array, clip: Rows, clips: int
-) -> dict[str, Any]:
+def _difference(name: str, chosen: Array, rejected: Array, clip: Rows) -> dict[str, Any]:
     known = np.isfinite(chosen) & np.isfinite(rejected)
-    a, b = chosen[known], rejected[known]
-    row: dict[str, Any] = {"property": name, "pairs": len(a)}
+    a, b, of = chosen[known], rejected[known], clip[known]
+    row: dict[str, Any] = {"property": name, "pairs": len(a), "clips": len(np.unique(of))}
     if not len(a):
-        nothing = ("chosen", "rejected", "difference", "low", "high", "cohens_d", "cliffs_delta")
-        return {**row, **dict.fromkeys(nothing), "warns": False}
+        nothing = (
+            *("chosen", "rejected", "difference", "low", "high", "cohens_d"),
+            *("cliffs_delta", "delta_low", "delta_high"),
+        )
+        return {**row, **dict.fromkeys(nothing), "warns": False, "harmless": False}
     gap = (a - b)[:, None]
-    (found,) = ratio_interval(clip[known], gap, np.ones_like(gap), clips)
-    low, high = (found[1], found[2]) if found else (None, None)
-    d, delta = cohens_d(a, b), cliffs_delta(a, b)
-    large = abs(d or 0.0) >= SMALL_D or abs(delta) >= SMALL_DELTA
-    clear = low is not None and high is not None and not low <= 0 <= high
+    (mean,) = ratio_interval(of, gap, np.ones_like(gap))
+    d, delta = cohens_d(a, b), _delta(a, b, of)
     return {
         **row,
         "chosen": float(a.mean()),
         "rejected": float(b.mean()),
         "difference": float(gap.mean()),
-        "low": low,
-        "high": high,
+        "low": mean.low,
+        "high": mean.high,
         "cohens_d": d,
-        "cliffs_delta": delta,
-        "warns": bool(large and clear),
+        "cliffs_delta": delta.value,
+        "delta_low": delta.low,
+        "delta_high": delta.high,
+        "warns": _is_clear(d, mean, SMALL_D) or _is_clear(delta.value, delta, SMALL_DELTA),
+        "harmless": _is_harmless(d, mean, delta),
     }
+
+
+def _delta(chosen: Array, rejected: Array, clip: Rows) -> Estimate:
+    """Cliff's delta within pairs, over clips."""
+    signs = np.sign(chosen - rejected)
+    both = np.stack([signs, np.ones(len(signs))], axis=1)
+    clips = len(np.unique(clip))
+    return interval(totals(clip, both), _mean, (-1.0, 1.0), len(signs), clips)[0]
+
+
+def _mean(sums: Array) -> Array:
+    return sums[..., :1] / sums[..., 1:]
+
+
+def _is_clear(effect: float | None, found: Estimate, small: float) -> bool:
+    return abs(effect or 0.0) >= small and side(found.low, found.high, found.clusters) != 0
+
+
+def _is_harmless(d: float | None, mean: Estimate, delta: Estimate) -> bool:
+    """Whether both effects are surely below their smallest named sizes.
+
+    The interval of d is that of the mean difference in the same unit. A property that never
+    differs has no interval of its mean; there delta's decides.
+    """
+    if not is_within(delta.low, delta.high, delta.clusters, -SMALL_DELTA, SMALL_DELTA):
+        return False
+    if mean.value == 0 and mean.bounds is None:
+        return True
+    if not d or mean.value is None or mean.low is None or mean.high is None:
+        return d == 0 and mean.value == 0
+    scale = mean.value / d
+    return is_within(mean.low / scale, mean.high / scale, mean.clusters, -SMALL_D, SMALL_D)
 
 
 def cohens_d(chosen: Array, rejected: Array) -> float | None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gensr_pref.audit.base import Array, Comparisons, Judged, Mask, blocks
+from gensr_pref.audit.intervals import share_interval
 from gensr_pref.audit.votes import shuffles, tally
 
 MOST_SUBSETS = 256  # of a clip's candidates; beyond it, as many are drawn
@@ -92,18 +93,21 @@ def repeats(judged: Judged, compared: Comparisons) -> dict[str, Any]:
     """Candidates that are the same by every score, and scores that hardly tell two apart.
 
     Returns:
-        ``same``: the share of comparisons that are equal on all scores both know; ``tied`` and
+        ``same``: the share of comparisons that are equal on all scores both know, with
+        ``same_interval`` over ``clips``; ``tied`` and
         ``near``: per score, the share that is equal, and that differs by less than a tenth of a
         spread (equal ones too).
     """
     size = np.abs(compared.difference)
     known = np.isfinite(size)
     if not len(size):
-        return {"same": None, "tied": {}, "near": {}}
-    same = ((size == 0) | ~known).all(axis=1)
+        return {"same": None, "same_interval": None, "clips": 0, "tied": {}, "near": {}}
+    same = share_interval(compared.clip, ((size == 0) | ~known).all(axis=1).astype(np.float64))
     near = size < NEAR * judged.spreads
     return {
-        "same": float(same.mean()),
+        "same": same.value,
+        "same_interval": same.bounds,
+        "clips": same.clusters,
         "tied": _shares(judged, (size == 0), known),
         "near": _shares(judged, near | (size == 0), known),
     }

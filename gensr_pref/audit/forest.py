@@ -81,7 +81,8 @@ def _panel(axes: Axes, found: dict[str, Any], score: dict[str, Any], names: Sequ
         if not of.get("difference"):
             continue
         value, low, high = of["difference"]
-        axes.plot([low, high], [row, row], color=colour, linewidth=2, solid_capstyle="round")
+        if low is not None:
+            axes.plot([low, high], [row, row], color=colour, linewidth=2, solid_capstyle="round")
         axes.plot([value], [row], "o", color=colour, markersize=5.5)
         if len(of["seeds"]) > 1:
             axes.plot(of["seeds"], [row + 0.3] * len(of["seeds"]), "o", color=colour, markersize=2)

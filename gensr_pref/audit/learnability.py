@@ -16,13 +16,17 @@ import numpy as np
 import numpy.typing as npt
 
 from gensr_pref.audit.base import Array, Rows
-from gensr_pref.audit.bootstrap import ratio_interval
+from gensr_pref.audit.intervals import share_interval
 
 FOLDS = 5
-SHUFFLES = 20
+SHUFFLES = 99  # so that the smallest p value is .01
 LEAST_PAIRS = 20  # fewer tell nothing
 LEAST_SPEAKERS = 10  # to keep speakers apart, and not only clips
 MOST_CODES = 512  # columns of a token histogram, the most frequent codes of the pairs at hand
+_RESULTS = (
+    *("apart", "accuracy", "low", "high"),
+    *("shuffled", "shuffled_low", "shuffled_high", "p_value"),
+)
 _RIDGE = (1e-2, 1e-1, 1.0, 1e1, 1e2)  # times the mean eigenvalue
 
 
@@ -62,7 +66,7 @@ def learnability(
 
     Grouped cross-validation in five folds: no clip, and where ten or more speakers are known for
     all pairs no speaker, is in training and test at once. Beside it the same with the sides of
-    pairs swapped by a coin per clip (20 times; a clip's pairs may share candidates): what the
+    pairs swapped by a coin per clip (99 times; a clip's pairs may share candidates): what the
     procedure gives where there is nothing to learn.
 
     Args:
@@ -71,30 +75,32 @@ def learnability(
         speaker: [P], -1 where unknown.
 
     Returns:
-        ``pairs``; ``apart``: speaker or clip; ``accuracy`` with ``low`` and ``high`` over clips;
-        ``shuffled`` with ``shuffled_low`` and ``shuffled_high`` (5 and 95 % of the shuffles).
-        All but the first are None where there are fewer than 20 pairs.
+        ``pairs`` and ``clips``; ``apart``: speaker or clip; ``accuracy`` with ``low`` and ``high``
+        over clips; ``shuffled`` with ``shuffled_low`` and ``shuffled_high`` (5 and 95 % of the
+        shuffles); ``p_value``, one-sided, of the permutation test: (1 + shuffles that are as
+        accurate) / (1 + shuffles) (Phipson & Smyth 2010). All but the first two are None where
+        there are fewer than 20 pairs, or 5 clips.
     """
-    nothing = ("apart", "accuracy", "low", "high", "shuffled", "shuffled_low", "shuffled_high")
-    if len(difference) < LEAST_PAIRS or len(np.unique(clip)) < FOLDS:
-        return {"pairs": len(difference), **dict.fromkeys(nothing)}
+    counts = {"pairs": len(difference), "clips": len(np.unique(clip))}
+    if len(difference) < LEAST_PAIRS or counts["clips"] < FOLDS:
+        return {**counts, **dict.fromkeys(_RESULTS)}
     apart = speaker if speaker is not None and _enough(speaker) else None
     fold = folds(clip if apart is None else apart, seed)
     number = np.unique(clip, return_inverse=True)[1]
     coins = np.random.default_rng(seed).choice([-1.0, 1.0], size=(number.max() + 1, SHUFFLES))
     hits = held_out_hits(difference, np.c_[np.ones(len(difference)), coins[number]], fold)
-    right = hits[:, :1]
-    (found,) = ratio_interval(number, right, np.ones_like(right), int(number.max()) + 1)
-    luck = hits[:, 1:].mean(axis=0)
+    found = share_interval(number, hits[:, 0])
+    right, luck = hits[:, 0].mean(), hits[:, 1:].mean(axis=0)
     return {
-        "pairs": len(difference),
+        **counts,
         "apart": "clip" if apart is None else "speaker",
-        "accuracy": float(right.mean()),
-        "low": found[1] if found else None,
-        "high": found[2] if found else None,
+        "accuracy": found.value,
+        "low": found.low,
+        "high": found.high,
         "shuffled": float(luck.mean()),
         "shuffled_low": float(np.quantile(luck, 0.05)),
         "shuffled_high": float(np.quantile(luck, 0.95)),
+        "p_value": float(1 + (luck >= right).sum()) / (1 + SHUFFLES),
     }
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from gensr_pref.audit.base import Array, Mask, Rows
-from gensr_pref.audit.bootstrap import mean_interval
+from gensr_pref.audit.intervals import Estimate, mean_interval
 
 
 def means(roles: Mapping[str, Array], names: Sequence[str]) -> dict[str, dict[str, float | None]]:
@@ -25,23 +25,17 @@ def means(roles: Mapping[str, Array], names: Sequence[str]) -> dict[str, dict[st
 
 def improvement(
     value: Array, clip: Rows, clips: int, noisy: Mask, names: Sequence[str]
-) -> dict[str, list[float] | None]:
-    """Per score, how much better a clip's mean candidate is than its noisy input.
+) -> dict[str, Estimate]:
+    """Estimate per score how much better a clip's mean candidate is than its noisy input.
 
     Args:
         value: [R, M] larger is better, NaN where null.
         clip: [R] number of the clip, below `clips`.
         noisy: [R] which rows are noisy inputs.
-
-    Returns:
-        Per score [mean over clips, low, high]; None where fewer than two clips have both.
     """
     before, after = (mean_by(value[m], clip[m], clips) for m in (noisy, ~noisy))
-    intervals = [mean_interval(gain) for gain in (after - before).T]
-    return {
-        name: None if found is None else list(found)
-        for name, found in zip(names, intervals, strict=True)
-    }
+    intervals = map(mean_interval, (after - before).T)
+    return dict(zip(names, intervals, strict=True))
 
 
 def mean_by(value: Array, number: Rows, groups: int) -> Array:

@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gensr_pref.audit.base import Array, Comparisons, Judged, Mask, Pairs
-from gensr_pref.audit.bootstrap import ratio_interval
+from gensr_pref.audit.base import Array, Comparisons, Judged, Mask, Pairs, Rows
+from gensr_pref.audit.intervals import count_interval, ratio_interval, share_interval
 from gensr_pref.audit.votes import tally
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _SHOWN = 50  # values of a property that are told one by one
-_Z = 1.959964  # of a 95 % interval
 
 
 def margins(judged: Judged, pairs: Pairs) -> dict[str, Any]:
@@ -39,23 +38,22 @@ def hold_out(judged: Judged, pairs: Pairs) -> list[dict[str, Any]]:
 
     Returns:
         ``rate``: the share of pairs whose chosen it prefers, a tie counting half; 0.5 is chance.
-        ``low``, ``high``: its interval over clips. ``mean_spreads``: the mean margin in units of
-        the score's spread. ``pairs``: how many have the score on both sides.
+        ``low``, ``high``: its interval over so many ``clips``. ``mean_spreads``: the mean margin
+        in units of the score's spread. ``pairs``: how many have the score on both sides.
     """
     found = []
     for k in np.flatnonzero(~judged.votes).tolist():
         known = np.isfinite(pairs.margins[:, k])
         gain = pairs.margins[known, k]
-        agrees = (np.sign(gain)[:, None] + 1) / 2
-        clip = pairs.clip[known]
-        (rate,) = ratio_interval(clip, agrees, np.ones_like(agrees), judged.clips)
+        rate = share_interval(pairs.clip[known], (np.sign(gain) + 1) / 2)
         found.append(
             {
                 "score": judged.names[k],
                 "pairs": len(gain),
-                "rate": float(agrees.mean()) if len(gain) else None,
-                "low": rate[1] if rate else None,
-                "high": rate[2] if rate else None,
+                "clips": rate.clusters,
+                "rate": rate.value,
+                "low": rate.low,
+                "high": rate.high,
                 "mean_spreads": float(gain.mean() / judged.unit[k]) if len(gain) else None,
             }
         )
@@ -105,7 +103,8 @@ def preference(judged: Judged, pairs: Pairs, generators: Sequence[str]) -> dict[
         generators: [R] of each row of `Judged`.
 
     Returns:
-        ``vectors``: per generator {pairs, vector}; ``cosines``: per two generators {generators,
+        ``vectors``: per generator {pairs, vector, intervals: [low, high] per score over clips};
+        ``cosines``: per two generators {generators,
         all, hold_out}. A pair counts for the generator of its chosen.
     """
     label = np.array([generators[row] if row >= 0 else "clean" for row in pairs.chosen], dtype=str)
@@ -125,10 +124,21 @@ def preference(judged: Judged, pairs: Pairs, generators: Sequence[str]) -> dict[
         name: {
             "pairs": int((label == name).sum()),
             "vector": {s: _number(v) for s, v in zip(judged.names, vector, strict=True)},
+            "intervals": _bounds_of(judged.names, scaled[label == name], pairs.clip[label == name]),
         }
         for name, vector in vectors.items()
     }
     return {"vectors": told, "cosines": cosines}
+
+
+def _bounds_of(names: Sequence[str], rows: Array, clip: Rows) -> dict[str, list[float] | None]:
+    """Per score, the interval of the mean of the known rows [P, M]."""
+    found = {}
+    for name, column in zip(names, rows.T, strict=True):
+        known = np.isfinite(column)
+        value = column[known, None]
+        found[name] = ratio_interval(clip[known], value, np.ones_like(value))[0].bounds
+    return found
 
 
 def cosine(first: Array, second: Array) -> float | None:
@@ -142,7 +152,7 @@ def cosine(first: Array, second: Array) -> float | None:
 def breakdown(
     judged: Judged, pairs: Pairs, properties: Mapping[str, Sequence[str | None]]
 ) -> dict[str, list[dict[str, Any]]]:
-    """Clips, clips with a pair and yield (with Wilson's interval, 1927) by what a clip is.
+    """Clips, clips with a pair and yield (with its exact interval) by what a clip is.
 
     Beside them `gain`: per score the mean margin of those pairs, in spreads.
 
@@ -175,26 +185,17 @@ def _by_value(judged: Judged, pairs: Pairs, values: npt.NDArray[np.str_]) -> lis
 def _row(judged: Judged, pairs: Pairs, value: str, member: Mask) -> dict[str, Any]:
     mine = member[pairs.clip]
     clips, with_pair = int(member.sum()), len(np.unique(pairs.clip[mine]))
-    low, high = wilson(with_pair, clips)
+    share = count_interval(with_pair, clips)
     gain = _means(pairs.margins[mine] / judged.unit)
     return {
         "gain": {s: _number(v) for s, v in zip(judged.names, gain, strict=True)},
         "value": value,
         "clips": clips,
         "with_pair": with_pair,
-        "yield": with_pair / clips,
-        "low": low,
-        "high": high,
+        "yield": share.value,
+        "low": share.low,
+        "high": share.high,
     }
-
-
-def wilson(hits: int, count: int) -> tuple[float, float]:
-    """The 95 % score interval of a proportion (Wilson 1927, JASA 22)."""
-    share, square = hits / count, _Z**2
-    middle = (share + square / (2 * count)) / (1 + square / count)
-    half = _Z / (1 + square / count)
-    half *= np.sqrt(share * (1 - share) / count + square / (4 * count**2))
-    return max(0.0, float(middle - half)), min(1.0, float(middle + half))
 
 
 def _best(clip: np.ndarray, strength: np.ndarray) -> np.ndarray:

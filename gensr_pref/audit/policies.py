@@ -3,11 +3,10 @@
 All statistics are pure functions of `Measured`; nothing here reads a file. A policy may have
 several members, models trained alike from different seeds; its value is their mean.
 
-An interval is the percentile bootstrap (Efron 1979) of the mean difference from the base over
-clips, which are drawn with all that belongs to them. Where a policy has several members, they are
-drawn with replacement too. `by_speaker` draws speakers first and then clips of each, so that the
-interval also covers the choice of speakers (two-stage bootstrap: Davison and Hinkley, Bootstrap
-Methods and their Application, 1997, section 3.8).
+An interval is of the mean difference from the base over clips (`gensr_pref.audit.intervals`).
+Where a policy has several members, what they vary is added (`intervals.two_way`). `by_speaker`
+takes all clips of a speaker as one cluster, so that the interval also covers the choice of
+speakers.
 """
 
 from __future__ import annotations
@@ -19,15 +18,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gensr_pref.audit.bootstrap import drawn, totals
+from gensr_pref.audit.intervals import share_interval, two_way
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
-Interval = list[float]
-
-ROUNDS = 10_000
-LEVEL = 0.95
-_AT_ONCE = 500  # rounds whose draws are in memory together
+Numbers = npt.NDArray[np.int64]
+Interval = list[float | None]
 
 
 @dataclass(frozen=True)
@@ -79,30 +75,29 @@ def compared(
     policies: Mapping[str, Sequence[int]],
     base: str,
     by_speaker: bool = False,
-    rounds: int = ROUNDS,
-    seed: int = 0,
 ) -> dict[str, Any]:
     """Every policy against the base.
 
     Args:
         policies: per policy the places of its members in `measured.labels`.
         base: one of them.
-        by_speaker: draw speakers, then their clips.
-        rounds: of resampling.
-        seed: of the resampling.
+        by_speaker: intervals are over speakers, each with all its clips.
 
     Returns:
-        ``scores``: per score its direction, whether it voted, and how many ``clips`` are compared
-        and how many ``left_out`` because a model failed on them; ``noisy``: mean per score; and
+        ``scores``: per score its direction, whether it voted, how many ``clips`` are compared,
+        how many ``left_out`` because a model failed on them, and the ``clusters`` of its intervals
+        (clips or speakers); ``noisy``: mean per score; and
         ``policies``: per policy and score the ``mean``, and unless it is the base ``difference``
-        (its value and the bounds of its interval, in the score's unit), ``seeds`` (the difference
+        (its value and the bounds of its interval, in the score's unit; the bounds are None for
+        fewer than three clusters, or where all differ alike), ``seeds`` (the difference
         of each member), ``spread`` (their standard deviation), ``wins``, ``ties`` and ``losses``
         (shares of ``comparisons``), ``win_rate`` ([value, low, high], a tie is half a win); and
         ``unanimous``: the same shares where a win is one on every vote.
     """
     complete = measured.complete()
+    cluster = _clusters(measured.speakers, by_speaker)
     found: dict[str, Any] = {
-        "scores": [_described(measured, complete, m) for m in range(len(measured.names))],
+        "scores": [_described(measured, complete, cluster, m) for m in range(len(measured.names))],
         "noisy": {},
         "policies": {name: {"scores": {}} for name in policies},
     }
@@ -110,50 +105,45 @@ def compared(
     for m, score in enumerate(measured.names):
         clips = np.flatnonzero(complete[:, m])
         found["noisy"][score] = _mean(measured.noisy[clips, m])
-        resampled = _Resampled(measured, m, clips, against, by_speaker, rounds, seed)
+        of = _OneScore(measured, m, clips, against, cluster[clips])
         for name, members in policies.items():
-            told = found["policies"][name]["scores"]
-            told[score] = resampled.told(list(members), name == base)
+            found["policies"][name]["scores"][score] = of.told(list(members), name == base)
     for name, members in policies.items():
         if name != base:
             found["policies"][name]["unanimous"] = unanimous(measured, members, against)
     return found
 
 
-def _described(measured: Measured, complete: Mask, m: int) -> dict[str, Any]:
+def _clusters(speakers: Sequence[str | None], by_speaker: bool) -> Numbers:
+    """[C] the number of each clip's cluster: its own, or its speaker's."""
+    if not by_speaker:
+        return np.arange(len(speakers))
+    own = [f"?{place}" if name is None else f"={name}" for place, name in enumerate(speakers)]
+    return np.unique(own, return_inverse=True)[1]
+
+
+def _described(measured: Measured, complete: Mask, cluster: Numbers, m: int) -> dict[str, Any]:
     return {
         "score": measured.names[m],
         "higher_is_better": bool(measured.higher_is_better[m]),
         "votes": bool(measured.votes[m]),
         "clips": int(complete[:, m].sum()),
         "left_out": int((~complete[:, m]).sum()),
+        "clusters": len(np.unique(cluster[complete[:, m]])),
     }
 
 
-class _Resampled:
-    """One score of all models on the clips that all of them have, and as often redrawn."""
+class _OneScore:
+    """One score of all models on the clips that all of them have."""
 
     def __init__(
-        self,
-        measured: Measured,
-        m: int,
-        clips: npt.NDArray[np.int64],
-        base: list[int],
-        by_speaker: bool,
-        rounds: int,
-        seed: int,
+        self, measured: Measured, m: int, clips: Numbers, base: list[int], cluster: Numbers
     ) -> None:
         self.value = measured.of_clips()[..., m][:, clips]
         self.difference = self.value - self.value[base].mean(axis=0)
         # Turned scores of the clips, of which a win is one that is larger.
         self.shares = _shares(measured.oriented[..., m][:, clips], measured.samples, base)
-        self.seed = seed
-        wins = self.shares[0] + self.shares[1] / 2
-        both = np.concatenate([self.difference, wins]).T
-        speakers = [measured.speakers[clip] for clip in clips] if by_speaker else None
-        redrawn = resampled_means(both, speakers, rounds, seed) if len(clips) > 1 else None
-        self.drawn = None if redrawn is None else np.split(redrawn, 2, axis=1)
-        self.wins = wins
+        self.cluster = cluster
 
     def told(self, members: list[int], is_base: bool) -> dict[str, Any]:
         """What is known of a policy on this score."""
@@ -167,70 +157,17 @@ class _Resampled:
         }
         return {
             "mean": mean,
-            "difference": self._interval(self.difference, 0, members),
+            "difference": two_way(self.difference[members], self.cluster).triple,
             "seeds": [float(one) for one in seeds],
             "spread": float(seeds.std(ddof=1)) if len(members) > 1 else None,
             **shares,
-            "win_rate": self._interval(self.wins, 1, members),
+            "win_rate": self._win_rate(members),
         }
 
-    def _interval(self, value: Array, which: int, members: list[int]) -> Interval | None:
-        """[value, low, high] of the mean over members and clips; None for fewer than two clips."""
-        if self.drawn is None:
-            return None
-        draws = over_members(self.drawn[which][:, members], self.seed)
-        tail = (1 - LEVEL) / 2
-        low, high = np.quantile(draws, [tail, 1 - tail])
-        return [float(value[members].mean()), float(low), float(high)]
-
-
-def resampled_means(
-    values: Array, speakers: Sequence[str | None] | None, rounds: int = ROUNDS, seed: int = 0
-) -> Array:
-    """[rounds, K] means over resampled clips of values [C, K], all K on the same clips.
-
-    Args:
-        values: finite.
-        speakers: [C]; None draws clips alone.
-    """
-    with_count = np.concatenate([values, np.ones((len(values), 1))], axis=1)
-    if speakers is None:
-        sums = drawn(totals(np.arange(len(values)), with_count, len(values)), rounds, seed)
-    else:
-        sums = _drawn_by_speaker(with_count, speakers, rounds, seed)
-    return np.asarray(sums[:, :-1] / sums[:, -1:])
-
-
-def _drawn_by_speaker(
-    values: Array, speakers: Sequence[str | None], rounds: int, seed: int
-) -> Array:
-    """[rounds, K] sums: speakers drawn with replacement, and for each as many of its clips.
-
-    A speaker drawn s times with n clips gives s draws of n clips, which together are one draw of
-    s * n.
-    """
-    rng = np.random.default_rng(seed)
-    own = [f"?{place}" if name is None else f"={name}" for place, name in enumerate(speakers)]
-    number = np.unique(own, return_inverse=True)[1]
-    clips = [np.flatnonzero(number == one) for one in range(int(number.max()) + 1)]
-    chosen = rng.multinomial(len(clips), np.full(len(clips), 1 / len(clips)), size=rounds)
-    sums = np.zeros((rounds, values.shape[1]))
-    for often, rows in zip(chosen.T, clips, strict=True):
-        for start in range(0, rounds, _AT_ONCE):
-            part = slice(start, start + _AT_ONCE)
-            times = rng.multinomial(often[part] * len(rows), np.full(len(rows), 1 / len(rows)))
-            sums[part] += times @ values[rows]
-    return sums
-
-
-def over_members(draws: Array, seed: int = 0) -> Array:
-    """[R] means over members of draws [R, K], the K members redrawn in every round."""
-    rounds, members = draws.shape
-    if members == 1:
-        return draws[:, 0]
-    rng = np.random.default_rng([seed, members])
-    often = rng.multinomial(members, np.full(members, 1 / members), size=rounds)
-    return np.asarray((draws * often).sum(axis=1) / members)
+    def _win_rate(self, members: list[int]) -> Interval | None:
+        wins = (self.shares[0] + self.shares[1] / 2)[members]
+        models = np.repeat(np.arange(len(members)), wins.shape[1])
+        return share_interval(np.tile(self.cluster, len(members)), wins.ravel(), models).triple
 
 
 def _shares(value: Array, samples: Sequence[int], base: Sequence[int]) -> Array:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from gensr_pref.audit.agreement import krippendorff_alpha
 from gensr_pref.audit.base import Array, Comparisons, Judged, Mask, comparisons, ranks, shuffled
-from gensr_pref.audit.bootstrap import interval, totals
+from gensr_pref.audit.intervals import Estimate, interval, share_interval, totals
 
 Bits = npt.NDArray[np.uint32]  # so, at most 32 votes
 SHUFFLED_CLIPS = 40_000  # so many are shuffled in all; more change the third digit
@@ -102,21 +102,32 @@ def effective_votes(judged: Judged) -> dict[str, Any]:
     centred = centred[:, differs]
     width = centred.shape[1]
     products = (centred[:, :, None] * centred[:, None, :]).reshape(len(centred), width * width)
-    sums = totals(judged.clip[rows], products, judged.clips)
-    found = interval(sums, lambda t: participation(_eigenvalues(t, width)))[0] if width else None
-    eigen = _eigenvalues(sums.sum(axis=0), width) if width else np.zeros(0)
-    alpha = krippendorff_alpha(rank, judged.clip[rows], judged.clips)
+    clip = judged.clip[rows]
+    found, eigen = _participates(totals(clip, products), width, len(np.unique(clip)))
+    alpha = krippendorff_alpha(rank, clip)
     return {
         "votes": width,
-        "value": None if not width else float(participation(eigen)[..., 0]),
-        "low": found[1] if found else None,
-        "high": found[2] if found else None,
+        "value": found.value,
+        "low": found.low,
+        "high": found.high,
+        "clips": found.clusters,
         "nyholt": nyholt(eigen) if width else None,
         "li_ji": li_ji(eigen) if width else None,
         "eigenvalues": [float(value) for value in eigen[::-1]],
-        "krippendorff_alpha": alpha[0] if alpha else None,
-        "krippendorff_alpha_interval": list(alpha[1:]) if alpha else None,
+        "krippendorff_alpha": alpha.value,
+        "krippendorff_alpha_interval": alpha.bounds,
     }
+
+
+def _participates(sums: Array, width: int, clips: int) -> tuple[Estimate, Array]:
+    """The participation ratio of sums of products [B, V * V], and the eigenvalues, rising."""
+    if not width:
+        return Estimate(None), np.zeros(0)
+    eigen = _eigenvalues(sums.sum(axis=0), width)
+    if width == 1:
+        return Estimate(1.0, clusters=clips), eigen
+    ratio = lambda t: participation(_eigenvalues(t, width))  # noqa: E731
+    return interval(sums, ratio, (1.0, float(width)), clusters=clips)[0], eigen
 
 
 def participation(eigenvalues: Array) -> Array:
@@ -219,7 +230,8 @@ def vetoes(judged: Judged, compared: Comparisons) -> list[dict[str, Any]]:
 
     Returns:
         Per vote, the most obstructive first: ``alone_against``: the share of the comparisons that
-        all other votes decide in which it stops the pair; ``comparisons``: how many they decide;
+        all other votes decide in which it stops the pair, with ``low`` and ``high`` over ``clips``
+        that have such comparisons; ``comparisons``: how many they decide;
         ``yield_lost``: the share of clips that have a pair only if it does not vote.
     """
     here = tally(judged, compared)
@@ -232,11 +244,17 @@ def vetoes(judged: Judged, compared: Comparisons) -> list[dict[str, Any]]:
         decided = here.stands(rest).any(axis=0)
         stopped = decided & ~joint
         gained = np.setdiff1d(here.clip[decided], with_pair)
+        against = share_interval(
+            here.clip[decided], np.asarray(stopped)[decided].astype(np.float64)
+        )
         found.append(
             {
                 "score": judged.names[score],
                 "comparisons": int(decided.sum()),
-                "alone_against": float(stopped.sum() / decided.sum()) if decided.any() else None,
+                "alone_against": against.value,
+                "low": against.low,
+                "high": against.high,
+                "clips": against.clusters,
                 "yield_lost": len(gained) / here.clips if here.clips and rest else None,
             }
         )

@@ -6,7 +6,7 @@ A source of its own kind is a class with these two methods and a branch in `sour
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from gensr_pref.audio import Sound
@@ -29,6 +29,8 @@ class Item:
         place: file that holds it, relative to the source's root; empty in a table of bytes.
         clean_place: likewise for its clean counterpart.
         text, speaker, language: null where the source does not say.
+        files: those that hold it and its clean counterpart, but for what lies in a table.
+        contents: digests of those of the two that lie in a table.
     """
 
     source_id: str
@@ -40,6 +42,8 @@ class Item:
     text: str | None = None
     speaker: str | None = None
     language: str | None = None
+    files: tuple[str, ...] = field(default=(), compare=False)
+    contents: tuple[str, ...] = field(default=(), compare=False)
 
 
 class Source(Protocol):

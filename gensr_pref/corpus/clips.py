@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -20,13 +21,14 @@ from gensr_pref.audio import Sound, Wave
 from gensr_pref.config import Corpus
 from gensr_pref.corpus.base import STAGE, Item
 from gensr_pref.corpus.codec import fitted
+from gensr_pref.corpus.content import Content, require_same
 from gensr_pref.corpus.degrade import HEADROOM, apply, degrade
 from gensr_pref.corpus.library import Library
 from gensr_pref.corpus.listing import LeftOut
 from gensr_pref.corpus.segment import Segment, bounds, segments
 from gensr_pref.corpus.sources import described, listed, opened
 from gensr_pref.errors import SourceError, Unusable
-from gensr_pref.identity import clip_id, rng_for, unit_for
+from gensr_pref.identity import clip_id, digest, rng_for, unit_for
 from gensr_pref.schema import Failure, Reason
 
 QUIET_SNR_DB = 40.0  # of a recording against its rounding to 16 bits; below it is noted. Our choice
@@ -43,12 +45,21 @@ class ClipSpec:
         item: the recording.
         segment: the stretch of it.
         split: train or validation.
+        contents: of the item's files, in their order; empty where they were not looked at.
     """
 
     clip_id: str
     item: Item
     segment: Segment
     split: str
+    contents: tuple[Content, ...] = ()
+
+    @property
+    def content(self) -> str:
+        """A digest of all of its recording that shapes the clip: sound, text, speaker, language."""
+        item = self.item
+        sounds = [*(one.digest for one in self.contents), *item.contents]
+        return digest(sounds, item.text, item.speaker, item.language)
 
 
 @dataclass(frozen=True)
@@ -56,11 +67,13 @@ class Plan:
     """The clips of a run in the source's order, and the recordings that give none.
 
     Attributes:
+        library: the files of each noise and impulse response, as `Library.files` has them.
         left_out: what the folders of recordings, noise and impulse responses hold besides.
     """
 
     clips: tuple[ClipSpec, ...]
     failures: tuple[Failure, ...]
+    library: dict[str, dict[str, tuple[str, ...]]] = field(default_factory=dict)
     left_out: tuple[LeftOut, ...] = ()
 
 
@@ -91,7 +104,8 @@ def plan(corpus: Corpus, seed: int, base: Path) -> Plan:
         raise SourceError(f"corpus.source: no recording gives a clip: {described(failures)}")
     _refuse_doubles(clips)
     left_out = (*source.left_out, *library.left_out)
-    return Plan(_limited(clips, corpus.limit, seed), tuple(failures), left_out)
+    kept = _limited(clips, corpus.limit, seed)
+    return Plan(kept, tuple(failures), library.files, left_out)
 
 
 def _spoken_in(languages: list[str] | None, items: list[Item]) -> list[Item]:
@@ -150,16 +164,23 @@ class ClipMaker:
 
     Args:
         corpus, seed, base: as for `plan`.
+        known: by path, what noises and impulse responses must still hold when they are read.
 
     Raises:
         InputError: the noise or the impulse responses cannot be read as described.
     """
 
-    def __init__(self, corpus: Corpus, seed: int, base: Path) -> None:
+    def __init__(
+        self,
+        corpus: Corpus,
+        seed: int,
+        base: Path,
+        known: Mapping[str, Content] = MappingProxyType({}),
+    ) -> None:
         self._corpus = corpus
         self._seed = seed
         self._source = opened(corpus.source, base)
-        self._library = Library.opened(corpus.degrade, base) if corpus.degrade else Library()
+        self._library = Library.opened(corpus.degrade, base, known) if corpus.degrade else Library()
 
     def make(self, spec: ClipSpec) -> dict[str, Any]:
         """One row of `schema.CLIPS`.
@@ -170,6 +191,7 @@ class ClipMaker:
         much, as ``rounding_snr_db``.
 
         Raises:
+            SourceError: the recording, or a noise, is not what it was when the build began.
             Unusable: the recording cannot be decoded, is not finite or silent, or holds no
                 speech to mix noise into.
         """
@@ -198,7 +220,10 @@ class ClipMaker:
 
     def _recording(self, spec: ClipSpec) -> tuple[Wave, Wave | None, float]:
         segment = spec.segment
+        files = [(Path(f), c) for f, c in zip(spec.item.files, spec.contents, strict=False)]
+        require_same(files)
         sound, clean_sound = self._source.read(spec.item, segment.start, segment.frames)
+        require_same(files)
         noisy = self._cut(sound, segment)
         clean = self._cut(clean_sound, segment) if clean_sound is not None else None
         peak = max(float(np.abs(wave).max()) for wave in (noisy, clean) if wave is not None)

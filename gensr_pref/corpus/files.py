@@ -6,6 +6,7 @@ import os
 import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from gensr_pref import audio
 from gensr_pref.audio import Header, Sound
@@ -170,8 +171,12 @@ class Root:
                 frames = common_frames(header, self._header(self.clean_folder, clean_place))
         except Unusable as failed:
             return Failure(STAGE, printable(place), failed.reason, failed.detail)
+        files = [str(self.folder / place)]
+        if clean_place is not None:
+            files.append(str(self.clean_folder / clean_place))
+        told: dict[str, Any] = {**described, "files": tuple(files)}
         name = unicodedata.normalize("NFC", place)
-        return Item(name, header.rate, frames, row, place, clean_place, **described)
+        return Item(name, header.rate, frames, row, place, clean_place, **told)
 
     def read(self, item: Item, start: int, frames: int) -> tuple[Sound, Sound | None]:
         """A stretch of an item, and of its clean counterpart."""

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
 from gensr_pref.audio import Sound
 from gensr_pref.config import Degrade, FolderSource, ManifestSource
 from gensr_pref.corpus.base import Item
+from gensr_pref.corpus.content import Content, require_same
 from gensr_pref.corpus.listing import LeftOut
 from gensr_pref.corpus.sources import described, listed, opened
-from gensr_pref.errors import SourceError, Unusable
+from gensr_pref.errors import SourceError, Unusable, quantity
 
 CACHE_BYTES = 256 * 2**20
 _LARGEST_KEPT = 32 * 2**20  # decoded: 8.7 minutes at 16 kHz; longer files are read in stretches
@@ -26,14 +29,22 @@ class Recordings:
         config: a manifest or a folder.
         base: folder that relative paths are relative to.
         field: the section's dotted name, for messages.
+        known: by path, what the files must still hold when they are read.
 
     Raises:
         SourceError: a file is missing, unreadable or empty; all must be usable, as any may be
             drawn at any time.
     """
 
-    def __init__(self, config: FolderSource | ManifestSource, base: Path, field: str) -> None:
+    def __init__(
+        self,
+        config: FolderSource | ManifestSource,
+        base: Path,
+        field: str,
+        known: Mapping[str, Content] = MappingProxyType({}),
+    ) -> None:
         self._field = field
+        self._known = known
         self._source = opened(config, base, field)
         items, failures = listed(self._source, field)
         if failures:
@@ -52,8 +63,15 @@ class Recordings:
             SourceError: the source holds no file of that name.
         """
         if name not in self._items:
-            raise SourceError(f"{name!r} is not among the {len(self._items)} files of the source")
+            raise SourceError(
+                f"{name!r} is not among the source's {quantity(len(self._items), 'file')}"
+            )
         return self._items[name]
+
+    @property
+    def files(self) -> dict[str, tuple[str, ...]]:
+        """The files of each recording, by its name."""
+        return {name: item.files for name, item in self._items.items()}
 
     def whole(self, name: str) -> Sound:
         """A file, decoded."""
@@ -74,8 +92,10 @@ class Recordings:
         return Sound(sound.wave[index], sound.rate)
 
     def _read(self, name: str, start: int, frames: int) -> Sound:
+        item = self._items[name]
+        require_same((Path(one), self._known[one]) for one in item.files if one in self._known)
         try:
-            return self._source.read(self._items[name], start, frames)[0]
+            return self._source.read(item, start, frames)[0]
         except Unusable as failed:
             raise Unusable(failed.reason, f"{self._field}, {name!r}: {failed.detail}") from failed
 
@@ -104,14 +124,25 @@ class Library:
     responses: Recordings | None = None
 
     @property
+    def files(self) -> dict[str, dict[str, tuple[str, ...]]]:
+        """The files of each recording, by what it is for (``noise``, ``reverb``) and its name."""
+        parts = {"noise": self.noise, "reverb": self.responses}
+        return {kind: part.files for kind, part in parts.items() if part is not None}
+
+    @property
     def left_out(self) -> tuple[LeftOut, ...]:
         """What the folders of noise and of responses hold besides."""
         found = [one.left_out for one in (self.noise, self.responses) if one is not None]
         return tuple(left for of_one in found for left in of_one)
 
     @classmethod
-    def opened(cls, config: Degrade, base: Path) -> Library:
+    def opened(
+        cls, config: Degrade, base: Path, known: Mapping[str, Content] = MappingProxyType({})
+    ) -> Library:
         """The library of a run file's ``corpus.degrade``.
+
+        Args:
+            known: by path, what its files must still hold when they are read.
 
         Raises:
             InputError: a source cannot be read, or holds a file that cannot be used.
@@ -120,6 +151,6 @@ class Library:
         responses = config.reverb.source if config.reverb else None
         field = "corpus.degrade"
         return cls(
-            Recordings(noise, base, f"{field}.noise.source") if noise else None,
-            Recordings(responses, base, f"{field}.reverb.source") if responses else None,
+            Recordings(noise, base, f"{field}.noise.source", known) if noise else None,
+            Recordings(responses, base, f"{field}.reverb.source", known) if responses else None,
         )

@@ -17,10 +17,13 @@ from gensr_pref import audio
 from gensr_pref.audio import Sound
 from gensr_pref.config import Columns, HuggingFaceSource, ParquetSource
 from gensr_pref.corpus.base import STAGE, Item
+from gensr_pref.corpus.content import changed_meanwhile
 from gensr_pref.corpus.files import common_frames, labels, read_at, require_columns
 from gensr_pref.corpus.listing import LeftOut
 from gensr_pref.errors import ConfigError, SourceError, Unusable, nearest
+from gensr_pref.identity import bytes_digest
 from gensr_pref.schema import Failure, Reason
+from gensr_pref.tables.names import AmbiguousNameError, Names
 from gensr_pref.tables.rows import Row
 
 _ROWS_AT_ONCE = 16
@@ -208,14 +211,11 @@ def _item(
             frames = common_frames(header, clean)
     except Unusable as failed:
         return Failure(STAGE, source_id, failed.reason, failed.detail)
-    return Item(
-        source_id,
-        header.rate,
-        frames,
-        number,
-        place,
-        **labels(columns, row, f"{place or table}, row {number}"),
-    )
+    held = _held(row, columns, folder)
+    files = tuple(str(one) for one in held if isinstance(one, Path))
+    inside = tuple(bytes_digest(one) for one in held if isinstance(one, bytes))
+    told = labels(columns, row, f"{place or table}, row {number}")
+    return Item(source_id, header.rate, frames, number, place, files=files, contents=inside, **told)
 
 
 def _row_name(number: int, value: Any) -> str:
@@ -227,10 +227,18 @@ def _row_name(number: int, value: Any) -> str:
 def _sounds(
     row: Row, columns: Columns, folder: Path | None, item: Item, start: int, frames: int
 ) -> tuple[Sound, Sound | None]:
-    noisy = audio.read(_recording(row, columns.audio, folder), start, frames)
-    if columns.clean is None:
-        return noisy, None
-    return noisy, read_at(_recording(row, columns.clean, folder), item.rate, start, frames)
+    held = _held(row, columns, folder)
+    inside = tuple(bytes_digest(one) for one in held if isinstance(one, bytes))
+    if item.contents and inside != item.contents:
+        raise changed_meanwhile(item.source_id)
+    noisy = audio.read(held[0], start, frames)
+    return noisy, read_at(held[1], item.rate, start, frames) if len(held) > 1 else None
+
+
+def _held(row: Row, columns: Columns, folder: Path | None) -> list[bytes | Path]:
+    """A row's recording, and its clean counterpart where the table has one."""
+    names = [columns.audio] if columns.clean is None else [columns.audio, columns.clean]
+    return [_recording(row, name, folder) for name in names]
 
 
 def _recording(row: Row, column: str | None, folder: Path | None) -> bytes | Path:
@@ -251,7 +259,16 @@ def _recording(row: Row, column: str | None, folder: Path | None) -> bytes | Pat
     full = Path(os.path.normpath(folder.absolute() / path))
     if not full.is_relative_to(folder.absolute()):
         raise Unusable(Reason.MISSING, f"{path!r} is not below the table's folder")
-    return full
+    try:
+        place = _names(folder.absolute()).find(str(full.relative_to(folder.absolute())))
+    except AmbiguousNameError as error:
+        raise Unusable(Reason.MISSING, str(error)) from error
+    return folder.absolute() / place
+
+
+@lru_cache(maxsize=8)
+def _names(folder: Path) -> Names:
+    return Names(folder)
 
 
 def _downloaded(path: str) -> Path:

@@ -15,7 +15,7 @@ from gensr_pref import shards
 from gensr_pref.audit import bias, candidates, means, pairs, votes
 from gensr_pref.audit.agreement import agreement
 from gensr_pref.audit.base import comparisons
-from gensr_pref.audit.bootstrap import mean_interval
+from gensr_pref.audit.intervals import count_interval
 from gensr_pref.engine.blueprint import built_in_rule
 from gensr_pref.engine.evidence import SIDES, Evidence, evidence, noisy_and_candidates
 from gensr_pref.engine.listening.votes import audited
@@ -26,6 +26,7 @@ from gensr_pref.identity import is_clean
 from gensr_pref.pairing import yields
 from gensr_pref.pairing.base import PairRule, wants_clean
 from gensr_pref.pairing.columns import columns
+from gensr_pref.rundir.contents import Contents
 
 HEARD_PAIRS = 1000  # whose audio is looked at, if nothing else is asked for
 
@@ -48,6 +49,7 @@ def audit(
 
     Raises:
         InputError: not a run directory, or one without scores or pairs yet.
+        PartsError: its parts do not belong together.
         StorageError: a table cannot be read.
     """
     return audit_of(evidence(out), heard, brief, rule)
@@ -74,8 +76,16 @@ def _counts(found: Evidence) -> dict[str, Any]:
         "candidates": len(found.candidates),
         "pairs": len(found.pairs_table),
         "golden": sum(map(is_clean, found.pairs_table.column("chosen_id").to_pylist())),
+        "shards": len(found.contents.shards),
+        "unfinished_shards": len(found.contents.unfinished),
+        "contents": digests(found.contents),
         "without_pair": shards.facts(shards.part(found.out, "pairs", 0)).get("stops", {}),
     }
+
+
+def digests(contents: Contents) -> dict[str, str]:
+    """What tells the content of each table that an audit reads."""
+    return {table: contents.digest(table) for table in contents.parts}
 
 
 def _brief(found: Evidence, rule: PairRule | None) -> dict[str, Any]:
@@ -133,13 +143,8 @@ def _scales(found: Evidence) -> dict[str, dict[str, float]]:
 
 def _joint(found: Evidence) -> dict[str, Any]:
     """The yield of the run's own pairs; a share of all clips, those without candidates too."""
-    has = np.zeros(len(found.clips))
-    has[found.pairs.clip] = 1
-    interval = mean_interval(has)
-    return {
-        "joint": float(has.mean()) if len(has) else None,
-        "joint_interval": list(interval[1:]) if interval else None,
-    }
+    joint = count_interval(len(np.unique(found.pairs.clip)), len(found.clips))
+    return {"joint": joint.value, "joint_interval": joint.bounds}
 
 
 def _yield(found: Evidence, panel: dict[str, Any], rule: PairRule | None) -> dict[str, Any]:
@@ -171,9 +176,9 @@ def _known(share: float | None, reason: str = "no_scores") -> dict[str, Any]:
 
 
 def _sides(found: Evidence, drawn: Sample) -> list[dict[str, Any]]:
-    clip, count = found.pairs.clip, len(found.clips)
-    heard = bias.differences(sound_of(found, drawn), clip[drawn.pairs], count)
-    return [*heard, *bias.differences(draws_of(found), clip, count)]
+    clip = found.pairs.clip
+    heard = bias.differences(sound_of(found, drawn), clip[drawn.pairs])
+    return [*heard, *bias.differences(draws_of(found), clip)]
 
 
 def _crossings(found: Evidence) -> list[dict[str, Any]]:
@@ -190,7 +195,9 @@ def _means(found: Evidence) -> dict[str, Any]:
     for side in SIDES:
         rows = np.unique(getattr(found.pairs, side))
         roles[side] = found.judged.value[rows[rows >= 0]] * sign
+    gains = means.improvement(value * sign, clip, len(found.clips), noisy, names)
     return {
         "means": means.means(roles, names),
-        "improvement": means.improvement(value * sign, clip, len(found.clips), noisy, names),
+        "improvement": {name: gain.triple for name, gain in gains.items()},
+        "improvement_clips": {name: gain.clusters for name, gain in gains.items()},
     }

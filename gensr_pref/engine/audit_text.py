@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from gensr_pref.audit.bias import SMALL_D, SMALL_DELTA
-from gensr_pref.audit.report.lights import GOLDEN
-from gensr_pref.audit.report.words import counted
-from gensr_pref.engine.text import interval, listed_reasons, number, share, table
+from gensr_pref.audit.report.lights_of_pairs import GOLDEN, can_be_learnt, is_unlearnable
+from gensr_pref.audit.verdicts import side
+from gensr_pref.engine.text import bounds, interval, listed_reasons, number, share, table
+from gensr_pref.errors import quantity
 
 _TOLD = (
     ("pairs", "pairs"),
@@ -20,8 +21,26 @@ _TOLD = (
 
 def whole(found: dict[str, Any]) -> str:
     """Everything that the command prints, but for the mean scores."""
-    parts = [yields(found), agreement(found), vetoes(found), hold_out(found), sides(found)]
+    parts = [
+        unfinished(found),
+        yields(found),
+        agreement(found),
+        vetoes(found),
+        hold_out(found),
+        sides(found),
+    ]
     return "\n\n".join(part for part in [*parts, people(found), findings(found)] if part)
+
+
+def unfinished(found: dict[str, Any]) -> str:
+    """That some of the run is not made yet, where that is so."""
+    count = found.get("unfinished_shards")
+    if not count:
+        return ""
+    return (
+        f"{count} of {found['shards']} shards are not finished: the figures are of what is there. "
+        "The same build makes the rest."
+    )
 
 
 def yields(found: dict[str, Any]) -> str:
@@ -82,7 +101,7 @@ def hold_out(found: dict[str, Any]) -> str:
             "took no part": row["score"],
             "pairs": str(row["pairs"]),
             "prefers chosen": share(row["rate"]),
-            "95 %": _bounds(row, percent=True),
+            "95 %": bounds(row["low"], row["high"], row["clips"], "%"),
             "margin in spreads": number(row["mean_spreads"]),
         }
         for row in found["hold_out"]
@@ -97,9 +116,9 @@ def sides(found: dict[str, Any]) -> str:
         {
             "property": row["property"],
             "pairs": str(row["pairs"]),
-            "chosen - rejected": interval([row["difference"], row["low"], row["high"]])
-            if row["low"] is not None
-            else number(row["difference"]),
+            "chosen - rejected": interval(
+                [row["difference"], row["low"], row["high"]], row["clips"]
+            ),
             "Cohen's d": number(row["cohens_d"]),
             "Cliff's delta": number(row["cliffs_delta"]),
             "": "!" if row["warns"] else "",
@@ -113,16 +132,23 @@ def sides(found: dict[str, Any]) -> str:
 def people(found: dict[str, Any]) -> str:
     """What listeners answered, and the catch trials they failed; empty where nobody did."""
     told = found.get("listening") or {}
-    lines = []
-    if told.get("answers"):
-        lines.append(f"{_heard(told)}: {_preferred(told['panel'])}.")
-    caught = _caught(told.get("catches") or [])
-    return "\n".join([*lines, *([caught] if caught else [])])
+    caught = told.get("catches") or []
+    lines = [f"{_heard(told)}: {_preferred(told['panel'])}."] if told.get("answers") else []
+    return "\n".join([*lines, *_not_counted(caught), *_caught(caught)])
+
+
+def _not_counted(catches: list[dict[str, Any]]) -> list[str]:
+    out = [one for one in catches if not one["counted"]]
+    return [
+        f"Not counted: {quantity(one['answers'], 'answer')} of {one['listener']}, who failed "
+        f"{one['same_failed'] + one['clean_failed']} of {one['same'] + one['clean']} catch trials."
+        for one in out
+    ]
 
 
 def _heard(told: dict[str, Any]) -> str:
-    answers, listeners = (counted(told[one], one[:-1]) for one in ("answers", "listeners"))
-    return f"People: {answers} of {listeners} on {counted(told['pairs'], 'pair')}"
+    answers, listeners = (quantity(told[one], one[:-1]) for one in ("answers", "listeners"))
+    return f"People: {answers} of {listeners} on {quantity(told['pairs'], 'pair')}"
 
 
 def _preferred(panel: dict[str, Any]) -> str:
@@ -132,25 +158,25 @@ def _preferred(panel: dict[str, Any]) -> str:
         "against": "prefer the rejected",
     }
     return ", ".join(
-        f"{share(panel[kind])} {_shares(panel[f'{kind}_interval'])}{what}"
+        f"{share(panel[kind])} "
+        f"{bounds(*_pair(panel[f'{kind}_interval']), panel['clips'], '%')} {what}"
         for kind, what in said.items()
     )
 
 
-def _shares(bounds: list[float] | None) -> str:
-    """An interval with a space after it; nothing where there is none."""
-    return "[{}, {}] ".format(*map(share, bounds)) if bounds else ""
+def _pair(value: list[float] | None) -> tuple[float | None, float | None]:
+    return (value[0], value[1]) if value else (None, None)
 
 
-def _caught(catches: list[dict[str, Any]]) -> str:
+def _caught(catches: list[dict[str, Any]]) -> list[str]:
     total = {kind: sum(one[kind] for one in catches) for kind in ("same", "clean")}
     if not any(total.values()):
-        return ""
+        return []
     failed = {kind: sum(one[f"{kind}_failed"] for one in catches) for kind in total}
-    return (
+    return [
         f"Catch trials failed: {failed['same']} of {total['same']} with identical sounds, "
         f"{failed['clean']} of {total['clean']} with clean speech."
-    )
+    ]
 
 
 def findings(found: dict[str, Any]) -> str:
@@ -163,7 +189,7 @@ def _about_votes(found: dict[str, Any]) -> list[str]:
     votes = found["panel"]["effective_votes"]
     if votes["votes"] < 2:
         return []
-    lines = [f"{votes['votes']} votes count as {votes['value']:.1f} independent ones"]
+    lines = [f"{quantity(votes['votes'], 'vote')} count as {votes['value']:.1f} independent ones"]
     if votes["low"] is not None:
         lines[0] += f" [{votes['low']:.1f}, {votes['high']:.1f}]"
     if found["panel"]["comparisons"] is not None:
@@ -195,15 +221,17 @@ def _learnable(found: dict[str, Any]) -> list[str]:
 def _probe(row: dict[str, Any]) -> str:
     about = f"Learnability ({row['generator']}, {row['features']})"
     if row["accuracy"] is None:
-        return f"{about}: {row['pairs']} pairs are too few to tell."
+        return f"{about}: {quantity(row['pairs'], 'pair')}: too few to tell."
     luck = f"[{share(row['shuffled_low'])}, {share(row['shuffled_high'])}] with labels shuffled"
     told = (
-        f"{about}: a probe names {share(row['accuracy'])} {_bounds(row, percent=True)} of unseen "
-        f"pairs' chosen; {luck}"
+        f"{about}: a probe names {share(row['accuracy'])} "
+        f"{bounds(row['low'], row['high'], row['clips'], '%')} of unseen pairs' chosen; {luck}"
     )
-    if row["accuracy"] <= row["shuffled_high"]:
+    if can_be_learnt(row):
+        return f"{told}."
+    if is_unlearnable(row):
         return f"{told}. WARNING: no better than luck; training may learn nothing from these pairs."
-    return f"{told}."
+    return f"{told}. Whether that is more than luck is undecided."
 
 
 def _warnings(found: dict[str, Any]) -> list[str]:
@@ -216,10 +244,10 @@ def _warnings(found: dict[str, Any]) -> list[str]:
     lines += [
         f"{row['score']} took no part and prefers the rejected ({share(row['rate'])})"
         for row in found["hold_out"]
-        if row["high"] is not None and row["high"] < 0.5
+        if side(row["low"], row["high"], row["clips"], 0.5) == -1
     ]
     lines += [
-        f"{shared['shared']} {kind}(s) are in several splits, such as {shared['examples'][0]}"
+        f"in several splits: {quantity(shared['shared'], kind)}, such as {shared['examples'][0]}"
         for kind, shared in found["leakage"].items()
         if kind != "clips" and shared["shared"]
     ]
@@ -257,10 +285,3 @@ def comparison(told: dict[str, Any]) -> str:
 
 def _counted(value: float | None) -> str:
     return str(value) if isinstance(value, int) else number(value)
-
-
-def _bounds(row: dict[str, Any], percent: bool = False) -> str:
-    if row["low"] is None:
-        return "-"
-    shown = share if percent else number
-    return f"[{shown(row['low'])}, {shown(row['high'])}]"

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from gensr_pref import __version__, plugins
+from gensr_pref import __version__, plugins, source_code
 from gensr_pref.config import LABEL_PATTERN, Corpus, GeneratorUse, Run, resolved
 from gensr_pref.corpus.clips import ClipSpec, Plan, plan
 from gensr_pref.corpus.listing import LeftOut
 from gensr_pref.engine.catalogue import licence_of
 from gensr_pref.engine.layout import texts_digest, texts_of
+from gensr_pref.engine.recordings import Library, Recordings, recordings
 from gensr_pref.errors import ConfigError, InputError
 from gensr_pref.generators.base import Generator, Origin
 from gensr_pref.identity import NOISY, digest
@@ -48,6 +49,8 @@ class Blueprint:
         clips: all clips to make, in order.
         failures: what the corpus had to leave out.
         document: what ``run.yaml`` will hold.
+        library: the files of noises and impulse responses, by kind and name.
+        recordings: what recordings hold; nothing before `identified`.
         left_out: what the corpus's folders hold and is not read.
     """
 
@@ -56,6 +59,8 @@ class Blueprint:
     clips: tuple[ClipSpec, ...]
     failures: tuple[Failure, ...]
     document: dict[str, Any]
+    library: Library = field(default_factory=dict)
+    recordings: Recordings = field(default_factory=Recordings)
     left_out: tuple[LeftOut, ...] = ()
 
     @property
@@ -94,11 +99,35 @@ def draw_up(
     cast_votes(votes_of(panel.facts()["metrics"]), run.pairing)
     if not clean:
         _check_candidates(run)
-    known(_document(run, generators, panel, ()))
+    known(_document(run, base, generators, panel, ()))
     planned: Plan = plan(run.corpus, run.seed, base)
     _check_named(run, generators, planned)
-    document = _document(run, generators, panel, texts_of(planned.clips))
-    return Blueprint(run, base, planned.clips, planned.failures, document, planned.left_out)
+    document = _document(run, base, generators, panel, texts_of(planned.clips))
+    return Blueprint(
+        run,
+        base,
+        planned.clips,
+        planned.failures,
+        document,
+        library=planned.library,
+        left_out=planned.left_out,
+    )
+
+
+def identified(blueprint: Blueprint, out: Path) -> Blueprint:
+    """A blueprint that knows what its recordings hold.
+
+    Args:
+        out: the run directory, where what was known of them before is kept.
+
+    Raises:
+        SourceError: a recording cannot be read.
+    """
+    clips, found = recordings(out, blueprint.clips, blueprint.library)
+    provenance = {**blueprint.document["provenance"], "library": found.library()}
+    document = {**blueprint.document, "provenance": provenance}
+    provenance["fingerprint"] = digest(identity(document))
+    return replace(blueprint, clips=clips, document=document, recordings=found)
 
 
 def make_generators(run: Run, base: Path) -> dict[str, Generator]:
@@ -217,7 +246,7 @@ def votes_of(panel: list[dict[str, Any]]) -> list[Vote]:
 
 
 def _document(
-    run: Run, generators: dict[str, Generator], panel: Panel, texts: Sequence[str]
+    run: Run, base: Path, generators: dict[str, Generator], panel: Panel, texts: Sequence[str]
 ) -> dict[str, Any]:
     written = resolved(run)
     said = texts_digest(texts) if panel.studies else None  # what is said shapes some scores
@@ -225,7 +254,13 @@ def _document(
         "gensr_pref": __version__,
         "schema_version": SCHEMA_VERSION,
         "generators": [
-            facts.of_generator(use, label, g.revision, g.sample_rate)
+            facts.of_generator(
+                use,
+                label,
+                g.revision,
+                g.sample_rate,
+                source_code.identity_of(use["use"], use["options"], g, base),
+            )
             for use, (label, g) in zip(written["generators"], generators.items(), strict=True)
         ],
         "panel": [

@@ -14,9 +14,9 @@ from gensr_pref.config import Run
 from gensr_pref.corpus.clips import ClipSpec
 from gensr_pref.corpus.listing import describe
 from gensr_pref.engine import rundir
-from gensr_pref.engine.blueprint import Blueprint, draw_up, find_rule
+from gensr_pref.engine.blueprint import Blueprint, draw_up, find_rule, identified
 from gensr_pref.engine.execution import running
-from gensr_pref.engine.layout import Layout
+from gensr_pref.engine.layout import Layout, of_shard
 from gensr_pref.engine.pair import write_pairs
 from gensr_pref.engine.progress import STAGES, Progress
 from gensr_pref.engine.so_far import YieldSoFar
@@ -36,7 +36,7 @@ from gensr_pref.engine.work import (
     Wrote,
 )
 from gensr_pref.engine.worker import ShardWorker, write_failures
-from gensr_pref.rundir.contents import PLAN
+from gensr_pref.rundir.contents import PLAN, refuse_strangers
 from gensr_pref.rundir.facts import Made, of_part
 from gensr_pref.rundir.ledger import Stamps, name_of, note, note_parts
 
@@ -66,10 +66,13 @@ def build(run: Run, base: Path, out: Path) -> dict[str, Any]:
     blueprint = draw_up(run, base, partial(rundir.require_settings, out))
     for line in describe(blueprint.left_out):
         print(line, file=sys.stderr)
+    blueprint = identified(blueprint, out)
     with rundir.opened(out, blueprint) as layout:
         jobs = outstanding(blueprint, layout, out)
         _write_plan_failures(blueprint, out)
-        setup = Setup(run, base, out, blueprint.facts, blueprint.texts)
+        setup = Setup(
+            run, base, out, blueprint.facts, blueprint.texts, blueprint.recordings.by_path
+        )
         with _progress(blueprint, jobs, out) as progress:
             with running(ShardWorker, setup, jobs, run.engine) as events:
                 lost = _watch(events, progress, out)
@@ -106,8 +109,13 @@ def outstanding(blueprint: Blueprint, layout: Layout, out: Path) -> list[list[Sh
     """For each shard, the tasks whose part files are not on disk, or not as they were written.
 
     A part that is damaged is removed.
+
+    Raises:
+        PartsError: parts are there that are of no shard.
     """
     stamps = Stamps(out)
+    refuse_strangers(out, stamps.seen, len(layout))
+    stamps.changed([path for path in stamps.seen if stamps.of(path) is not None])
     checked = (_job(blueprint, stamps, out, shard, clips) for shard, clips in enumerate(layout))
     return [job for job in checked if job]
 
@@ -117,14 +125,16 @@ def _job(
 ) -> list[ShardTask]:
     stages: list[Stage] = ["sample", "score"]
     damaged = [stage for stage in stages if _removed(out, shard, stage, stamps)]
-    names = [spec.clip_id for spec in clips]
+    named = of_shard(clips)
     for place, stage in enumerate(stages):
-        wanted = {made: of_part(made, blueprint.facts, names) for made in _MADE_BY[stage]}
+        wanted = {made: of_part(made, blueprint.facts, *named) for made in _MADE_BY[stage]}
         whole = all(
             stamps.is_whole(shards.part(out, made, shard), one["fingerprint"])
             for made, one in wanted.items()
         )
-        if not whole or stage in damaged:
+        if whole and stage not in damaged:
+            _adopt(out, stamps, [shards.part(out, made, shard) for made in wanted])
+        else:
             return [ShardTask(later, shard, clips) for later in stages[place:]]
     return []
 
@@ -137,6 +147,12 @@ def _removed(out: Path, shard: int, stage: Stage, stamps: Stamps) -> bool:
     """
     paths = {made: shards.part(out, made, shard) for made in _MADE_BY[stage]}
     failures = shards.part(out, "failures", shard, stage)
+    if stamps.is_strange(failures) and all(map(stamps.is_as_noted, paths.values())):
+        print(f"{failures}: was not written by this run, and is removed", file=sys.stderr)
+        shards.remove(failures)
+    for path in paths.values():
+        if stamps.of(path) is not None and not stamps.exists(path):
+            print(f"{path}: is missing, and is made again", file=sys.stderr)
     damaged = [
         path for path in paths.values() if stamps.exists(path) and not stamps.is_intact(path)
     ]
@@ -146,6 +162,12 @@ def _removed(out: Path, shard: int, stage: Stage, stamps: Stamps) -> bool:
         print(f"{path}: is not what was written, and is made again", file=sys.stderr)
         shards.remove(path)
     return bool(damaged)
+
+
+def _adopt(out: Path, stamps: Stamps, paths: Sequence[Path]) -> None:
+    """Note parts that a build wrote which was ended before it could note them."""
+    unnoted = [path for path in paths if not stamps.is_as_noted(path)]
+    note_parts(out, {name_of(path): shards.stamp(path) for path in unnoted})
 
 
 def _watch(events: Iterable[Event], progress: Progress, out: Path) -> list[Lost]:

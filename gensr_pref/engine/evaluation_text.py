@@ -6,11 +6,16 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from gensr_pref.audit.verdicts import FEWEST_TO_JUDGE, needed, side
+from gensr_pref.engine.text import bounds, interval
+from gensr_pref.errors import quantity
+
 Told = dict[str, Any]
 GROUPS = {
     True: "Scores that vote on pairs",
     False: "Hold-out scores, by which no pair is chosen",
 }
+_OVER = {"clip": "clips", "speaker": "speakers"}
 _WIDTH = 100
 _GAP = "  "
 
@@ -29,13 +34,14 @@ def whole(found: Told, width: int | None = None) -> str:
 
 def about(found: Told) -> str:
     """What was compared, in a sentence."""
-    over = "clips" if found["over"] == "clip" else "speakers and their clips"
-    plural = "" if found["speakers"] == 1 else "s"
-    speakers = f" of {found['speakers']} speaker{plural}" if found["speakers"] else ""
+    over = _OVER[found["over"]]
+    speakers = f" of {quantity(found['speakers'], 'speaker')}" if found["speakers"] else ""
     return (
-        f"{found['clips']} clips{speakers}, {found['samples']} samples each from the same seeds. "
-        f"Differences from {found['base']}, with 95 % intervals over {over} "
-        f"({found['rounds']} resamples). Better: ▲, worse: ▼, where the interval is clear of 0."
+        f"{quantity(found['clips'], 'clip')}{speakers}, {quantity(found['samples'], 'sample')} "
+        "each "
+        "from the same seeds. "
+        f"Differences from {found['base']}, with 95 % intervals over {over}. Better: ▲, worse: ▼, "
+        f"where the interval is clear of 0 and of {FEWEST_TO_JUDGE} {over} or more."
     )
 
 
@@ -76,7 +82,7 @@ def _column(found: Told, score: Told) -> list[str]:
         of = policy["scores"][name]
         cells.append(number(of["mean"]))
         if policy["role"] != "base":
-            cells.append(difference(of.get("difference"), score["higher_is_better"]))
+            cells.append(difference(of.get("difference"), score))
             if len(policy["members"]) > 1:
                 cells.append(f"seeds ±{number(of.get('spread'))}")
     return cells
@@ -97,20 +103,22 @@ def number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
-def difference(value: Sequence[float] | None, higher_is_better: bool) -> str:
-    """A difference with its bounds, marked where they are clear of 0."""
-    if value is None:
-        return "-"
+def difference(value: Sequence[float | None] | None, score: Told) -> str:
+    """A difference with its bounds, marked where they bear a verdict."""
     marks = {1: " ▲", -1: " ▼", 0: ""}
-    return "{:+.3f} [{:+.3f}, {:+.3f}]".format(*value) + marks[outcome(value, higher_is_better)]
+    return interval(value, score["clusters"]) + marks[outcome(value, score)]
 
 
-def outcome(value: Sequence[float] | None, higher_is_better: bool) -> int:
-    """1 where a difference's interval lies on the better side of 0, -1 on the worse, else 0."""
+def outcome(value: Sequence[float | None] | None, score: Told) -> int:
+    """1 where a difference's interval lies on the better side of 0, -1 on the worse, else 0.
+
+    Args:
+        score: its row of ``scores``: the direction, and how many clusters the interval is over.
+    """
     if value is None:
         return 0
-    _, low, high = value if higher_is_better else (0.0, -value[2], -value[1])
-    return 1 if low > 0 else -1 if high < 0 else 0
+    clear = side(value[1], value[2], score["clusters"])
+    return clear if score["higher_is_better"] else -clear
 
 
 def verdict(found: Told, name: str) -> str:
@@ -130,9 +138,19 @@ def _outcomes(policy: Told, scores: Sequence[Told]) -> str:
     by: dict[int, list[str]] = {1: [], -1: [], 0: []}
     for score in scores:
         value = policy["scores"][score["score"]].get("difference")
-        by[outcome(value, score["higher_is_better"])].append(score["score"])
-    words = {1: "better in", -1: "worse in", 0: "not clearly different in"}
+        clear = outcome(value, score)
+        by[clear].append(score["score"] if clear else _undecided(value, score))
+    words = {1: "better in", -1: "worse in", 0: "undecided in"}
     return "; ".join(f"{words[key]} {_listed(names)}" for key, names in by.items() if names)
+
+
+def _undecided(value: Sequence[float | None] | None, score: Told) -> str:
+    """A score with how many clusters there are, and about how many would decide."""
+    clusters = score["clusters"]
+    needs = needed(value[0], value[1], value[2], clusters, 0.0) if value else None
+    if clusters < FEWEST_TO_JUDGE:
+        needs = max(needs or 0, FEWEST_TO_JUDGE)
+    return f"{score['score']} (n = {clusters}{f', needs about {needs}' if needs else ''})"
 
 
 def _control(found: Told, name: str) -> Iterator[str]:
@@ -150,14 +168,14 @@ def _control(found: Told, name: str) -> Iterator[str]:
     if told:
         yield f"Of these, {' and '.join(told)}: so much is not the training's."
     if quiet:
-        yield f"{_listed(quiet)} did none of this."
+        yield f"{_listed(quiet)} did none of this clearly."
 
 
 def _moved(found: Told, name: str) -> set[tuple[int, str]]:
     """(side, score) of every difference that is clear of 0."""
     scores = found["policies"][name]["scores"]
     told = {
-        (outcome(scores[one["score"]].get("difference"), one["higher_is_better"]), one["score"])
+        (outcome(scores[one["score"]].get("difference"), one), one["score"])
         for one in found["scores"]
     }
     return {(side, score) for side, score in told if side}
@@ -185,7 +203,7 @@ def _wins(found: Told) -> str:
         if told and told["comparisons"]:
             lines.append(
                 f"{name}: on all votes at once better {told['wins']:.1%}, worse "
-                f"{told['losses']:.1%} of {told['comparisons']} samples"
+                f"{told['losses']:.1%} of {quantity(told['comparisons'], 'sample')}"
             )
     return "\n".join(lines)
 
@@ -247,12 +265,14 @@ def _cell(policy: Told, score: Told) -> str:
     of = policy["scores"][score["score"]]
     if policy["role"] == "base":
         return number(of["mean"])
-    told = difference(of.get("difference"), score["higher_is_better"])
-    clear = outcome(of.get("difference"), score["higher_is_better"])
+    told = difference(of.get("difference"), score)
+    clear = outcome(of.get("difference"), score)
     spread = f"<br>seeds ±{of['spread']:.3f}" if of.get("spread") is not None else ""
     return f"{number(of['mean'])}<br>{f'**{told}**' if clear else told}{spread}"
 
 
 def _win(policy: Told, score: Told) -> str:
     rate = policy["scores"][score["score"]].get("win_rate")
-    return "-" if rate is None else "{:.1%} [{:.1%}, {:.1%}]".format(*rate)
+    if rate is None:
+        return "-"
+    return f"{rate[0]:.1%} {bounds(rate[1], rate[2], score['clusters'], '{:.1%}')}"

@@ -14,9 +14,8 @@ import pyarrow.compute as pc
 import yaml
 
 from gensr_pref import files, shards
-from gensr_pref.engine import rundir
-from gensr_pref.engine.audit import audit
-from gensr_pref.errors import InputError, StorageError, UnwrittenError
+from gensr_pref.engine.audit import audit, digests
+from gensr_pref.errors import InputError, StorageError, UnwrittenError, parameter
 from gensr_pref.export import dataset, licences, published, trl
 from gensr_pref.export.card import Facts, Table, card
 from gensr_pref.export.card_sections import FIGURE
@@ -25,6 +24,7 @@ from gensr_pref.export.pseudonyms import SECRET, How, Pseudonyms, opened
 from gensr_pref.export.replaced import replacing, require_place
 from gensr_pref.export.scan import Found, Local, scan
 from gensr_pref.location import is_remote, require_local
+from gensr_pref.rundir.contents import Contents, check
 from gensr_pref.untrusted import documents
 
 CARD = "README.md"
@@ -64,20 +64,22 @@ def export(
         licence ``run.yaml`` does not tell.
 
     Raises:
+        PartsError: the run's parts do not belong together.
         InputError: not a run directory; nothing to export; `out` holds something else, cannot be
             replaced or is being written by another process; or what would be published tells of
             this machine or its user (every column is named).
         StorageError: something cannot be read or written. `out` is as it was.
     """
-    document = rundir.document(run)
+    contents = check(run)
+    document = contents.document
     require_place(out)
     _require_ours(out)
     secret = publishing.secret or run / SECRET
     if publishing.anonymise is not None:
-        require_local(secret, "Say with --secret where its key is, on this machine")
+        require_local(secret, f"Say with {parameter('secret')} where its key is, on this machine")
     if wanted.form == "trl":
         trl.require_tokens(run)
-    found = _whole_audit(run)
+    found = _whole_audit(contents)
     names = None if publishing.anonymise is None else opened(publishing.anonymise, secret)
     local = Local.here(out) if is_remote(run) else Local.here(run, out)
     try:
@@ -98,7 +100,8 @@ def _unwritten(out: Path, error: BaseException) -> str:
     cause = error.__cause__ if isinstance(error, UnwrittenError) else error
     why = getattr(cause, "strerror", None) or cause
     return (
-        f"{out}: cannot be written: {why}. Make room or choose another OUT; it is as it was before"
+        f"{out}: cannot be written: {why}. Make room or choose another folder; it is as it was "
+        "before"
     )
 
 
@@ -153,7 +156,9 @@ def _require_ours(out: Path) -> None:
     there = {path.name for path in out.iterdir()} if out.is_dir() else {""}
     if there and not (CARD in there and "summary.json" in there and there <= _OURS):
         strange = ", ".join(sorted(there - _OURS)[:3]) or "no export"
-        raise InputError(f"{out}: holds something else ({strange}). Choose another OUT")
+        raise InputError(
+            f"{out}: holds something else ({strange}). Choose another {parameter('out')}"
+        )
 
 
 def _require_harmless(folder: Path, local: Local, publishing: Publishing) -> None:
@@ -167,8 +172,9 @@ def _require_harmless(folder: Path, local: Local, publishing: Publishing) -> Non
         lines.append(f"  ... and {len(found) - len(shown)} more, {len(found)} in all")
     raise InputError(
         "\n".join(["what would be published tells of this machine or its user:", *lines])
-        + "\nNothing was written. Replace names of speakers and recordings with --anonymise hash "
-        "(or drop); say --allow TEXT for each text that may go out"
+        + f"\nNothing was written. Replace names of speakers and recordings with "
+        f"{parameter('anonymise')} hash (or drop); name each text that may go out with "
+        f"{parameter('allowed')}"
     )
 
 
@@ -176,15 +182,15 @@ def _by_column(found: Found) -> str:
     return found.column
 
 
-def _whole_audit(run: Path) -> dict[str, Any]:
-    """The run's audit; made where it is not there, a short one, or older than pairs or answers."""
-    path = run / "audit" / "audit.json"
+def _whole_audit(contents: Contents) -> dict[str, Any]:
+    """The run's audit; made where there is none, a short one, or one of other parts or answers."""
+    path = contents.out / "audit" / "audit.json"
     there = files.entry(path)
-    if there is not None and there.time >= _last_change(run):
+    if there is not None and there.time >= _last_change(contents.out):
         found = _object(path)
-        if found is not None and "panel" in found:
+        if found is not None and "panel" in found and found.get("contents") == digests(contents):
             return found
-    return audit(run)
+    return audit(contents.out)
 
 
 def _last_change(run: Path) -> int:

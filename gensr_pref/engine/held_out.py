@@ -16,8 +16,9 @@ import pyarrow.compute as pc
 
 from gensr_pref import config, shards
 from gensr_pref.config import Columns, Corpus
-from gensr_pref.errors import ConfigError, InputError, RunMismatchError
+from gensr_pref.errors import ConfigError, InputError, RunMismatchError, parameter, quantity
 from gensr_pref.identity import unit_for
+from gensr_pref.rundir.contents import check
 from gensr_pref.schema import AUDIO, column
 from gensr_pref.tables.rows import read_rows
 
@@ -146,7 +147,11 @@ def _manifest(path: Path, home: Path) -> Corpus:
 def _of_run(folder: Path, home: Path, out: Path, limit: int | None) -> HeldOut:
     """The validation split of a run directory or an exported dataset."""
     if folder.resolve() == out.resolve():
-        raise ConfigError(f"--out: {out} is where the clips come from. Name another folder")
+        raise ConfigError(
+            f"{parameter('out')}: {out} is where the clips come from. Name another folder"
+        )
+    if shards.parts(folder, "clips"):
+        check(folder)
     rows = _known_once(_split(folder))
     if not len(rows):
         raise InputError(
@@ -161,7 +166,7 @@ def _of_run(folder: Path, home: Path, out: Path, limit: int | None) -> HeldOut:
                       speaker="speaker", language="language")  # fmt: skip
     source = {"kind": "parquet", "path": _seen(out / COPIED, home), "columns": columns.model_dump()}
     corpus = {"source": source, "sample_rate": rate, "segment_seconds": _ANY_LENGTH}
-    told = f"{len(chosen)} clips of the {SPLIT} split of {folder}"
+    told = f"{quantity(len(chosen), 'clip')} of the {SPLIT} split of {folder}"
     return HeldOut(_corpus(corpus), config.read_yaml(folder / "run.yaml"), told)
 
 
@@ -176,7 +181,7 @@ def _copy(chosen: pa.Table, place: Path, folder: Path) -> None:
     if there != column(chosen, "clip_id")[: len(there)]:
         raise RunMismatchError(
             f"{place.parent}: was made with other clips. Give those again, or more of them, or "
-            "choose another --out"
+            "choose another folder"
         )
     new = chosen.slice(len(there)).select(_COPY.names).cast(_COPY)
     if len(new):

@@ -5,33 +5,39 @@ A clip stays in the shard that it was first put into. Clips that are added later
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from gensr_pref import shards
 from gensr_pref.corpus.clips import ClipSpec
+from gensr_pref.engine.recordings import Recordings, require_same_speech
 from gensr_pref.errors import RunMismatchError
 from gensr_pref.identity import digest
-from gensr_pref.rundir.layout import LAYOUT, clip_ids
+from gensr_pref.rundir.layout import LAYOUT, Shard, shards_of
 
 Layout = tuple[tuple[ClipSpec, ...], ...]
 _NAMED = 3
 
 
-def laid_out(out: Path, clips: Sequence[ClipSpec], size: int) -> Layout:
+def laid_out(out: Path, clips: Sequence[ClipSpec], size: int, found: Recordings) -> Layout:
     """The clips of a run, shard by shard; those that are new to it come last.
 
     Args:
         size: clips of a shard.
+        found: the recordings of the clips.
 
     Raises:
-        RunMismatchError: a clip of the run directory is in the corpus no more.
+        RunMismatchError: a clip of the run directory is in the corpus no more, or its recording
+            is another.
     """
     known = {spec.clip_id: spec for spec in clips}
-    there = clip_ids(out)
+    placed_in = shards_of(out)
+    there = [shard.clips for shard in placed_in]
     _require_all(out, [name for names in there for name in names], known)
+    made_from = [pair for one in placed_in for pair in zip(one.clips, one.contents, strict=False)]
+    changed = [known[name] for name, content in made_from if known[name].content != content]
+    require_same_speech(out, changed, found)
     placed = {name for names in there for name in names}
     added = [spec for spec in clips if spec.clip_id not in placed]
     old = [tuple(known[name] for name in names) for names in there]
@@ -41,10 +47,18 @@ def laid_out(out: Path, clips: Sequence[ClipSpec], size: int) -> Layout:
 
 def record(out: Path, layout: Layout) -> None:
     """Write the layout down, where it has changed."""
-    names = [[spec.clip_id for spec in specs] for specs in layout]
-    if names != clip_ids(out):
-        lines = [json.dumps({"shard": k, "clips": one}) + "\n" for k, one in enumerate(names)]
-        shards.write_text(out / LAYOUT, "".join(lines))
+    now = [Shard(*of_shard(specs)) for specs in layout]
+    if now != shards_of(out):
+        lines = [
+            {"shard": place, "clips": one.clips, "contents": one.contents}
+            for place, one in enumerate(now)
+        ]
+        shards.write_json_lines(out / LAYOUT, lines)
+
+
+def of_shard(specs: Sequence[ClipSpec]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The ids of a shard's clips, and what each is made from."""
+    return tuple(one.clip_id for one in specs), tuple(one.content for one in specs)
 
 
 def texts_of(clips: Sequence[ClipSpec], only: set[str] | None = None) -> tuple[str, ...]:
@@ -69,5 +83,5 @@ def _require_all(out: Path, there: Sequence[str], known: dict[str, Any]) -> None
         raise RunMismatchError(
             f"{out}: {len(gone)} of its {len(there)} clips are not in the corpus any more "
             f"({shown}). A run may grow but not shrink: restore corpus.limit or the recordings, or "
-            "choose another --out"
+            "choose another folder"
         )

@@ -10,16 +10,19 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from gensr_pref import shards
+from gensr_pref.audit.intervals import count_interval, share_interval
 from gensr_pref.config import Engine, Run
 from gensr_pref.engine import cluster
 from gensr_pref.engine.audit import audit
 from gensr_pref.engine.blueprint import draw_up
 from gensr_pref.engine.build import build
 from gensr_pref.engine.progress import STAGES
-from gensr_pref.errors import InputError, RunIncompleteError
+from gensr_pref.errors import InputError, RunIncompleteError, parameter
+from gensr_pref.schema import column
 
-Z = 1.96  # of a 95 % interval
 _TABLES: tuple[shards.Table, ...] = ("clips", "candidates", "scores", "pairs", "failures")
 
 
@@ -45,23 +48,20 @@ def plan(run: Run, base: Path, out: Path, pilot: int, pairs: int) -> dict[str, A
         RunIncompleteError: nothing of the pilot could be made.
     """
     if pilot < 1 or pairs < 1:
-        raise InputError("--clips and --pairs: give numbers from 1 up")
+        raise InputError(f"{parameter('pilot')} and {parameter('pairs')}: give numbers from 1 up")
     there = len(draw_up(run, base).clips)
     corpus = run.corpus.model_copy(update={"limit": min(pilot, there)})
     summary = build(run.model_copy(update={"corpus": corpus}), base, out)
     if not summary["complete"] or not summary["clips"]:
         raise RunIncompleteError(f"the pilot in {out} could not be finished; see its summary.json")
     clips = summary["clips"]
-    per_clip = summary["pairs"] / clips
-    share = wilson(summary["clips_with_pair"], clips)
-    # With several pairs a clip the count scales with the share of clips that have any.
-    most = per_clip / share[0] if share[0] else float(run.pairing.pairs_per_clip)
-    rates = tuple(most * bound for bound in share)
-    needed = [_clips(pairs, rate) for rate in (rates[0], rates[2], rates[1])]
+    share = count_interval(summary["clips_with_pair"], clips).triple
+    rates = _pairs_per_clip(out, clips, run.pairing.pairs_per_clip)
+    needed = [_clips(pairs, rates[place]) for place in (0, 2, 1)]
     return {
         "pilot": {"clips": clips, "pairs": summary["pairs"], "out": str(out)},
-        "yield": list(share),
-        "pairs_per_clip": list(rates),
+        "yield": share,
+        "pairs_per_clip": rates,
         "pairs": pairs,
         "clips": needed,
         "clips_in_corpus": there,
@@ -72,16 +72,18 @@ def plan(run: Run, base: Path, out: Path, pilot: int, pairs: int) -> dict[str, A
     }
 
 
-def wilson(successes: int, trials: int) -> tuple[float, float, float]:
-    """A share with its 95 % interval: value, low, high.
+def _pairs_per_clip(out: Path, clips: int, most: int) -> list[float]:
+    """Pairs per clip with its interval: value, low, high.
 
-    Wilson (1927), "Probable inference, the law of succession, and statistical inference", JASA 22.
+    As the share of the `most` that a clip may have, clips without a pair too.
     """
-    share = successes / trials
-    scale = 1 + Z**2 / trials
-    middle = (share + Z**2 / (2 * trials)) / scale
-    half = Z / scale * math.sqrt(share * (1 - share) / trials + Z**2 / (4 * trials**2))
-    return share, max(0.0, middle - half), min(1.0, middle + half)
+    ids = column(shards.read_all(out, "pairs", ["clip_id"]), "clip_id")
+    counts = np.zeros(clips)
+    found = np.unique(ids, return_counts=True)[1] if ids else counts[:0]
+    counts[: len(found)] = found / max([most, *found])
+    share = share_interval(np.arange(clips), counts)
+    bounds = share.bounds or [0.0, 1.0]  # so few clips tell nothing
+    return [max([most, *found]) * one for one in (share.value or 0.0, *bounds)]
 
 
 def _clips(pairs: int, rate: float) -> int | None:

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any, get_args
 
 from gensr_pref import files, shards
+from gensr_pref.engine import recordings
 from gensr_pref.engine.blueprint import Blueprint
 from gensr_pref.engine.layout import Layout, laid_out, texts_digest, texts_of
 from gensr_pref.engine.layout import record as record_layout
 from gensr_pref.errors import RunMismatchError
 from gensr_pref.rundir import facts
-from gensr_pref.rundir.document import document, identity, record, version_of
+from gensr_pref.rundir.document import document, document_if_intact, identity, record, version_of
+from gensr_pref.rundir.facts import MADE
 from gensr_pref.rundir.layout import clip_ids
 from gensr_pref.schema import SCHEMA_VERSION
 
@@ -35,17 +37,18 @@ def opened(out: Path, blueprint: Blueprint) -> Iterator[Layout]:
         StorageError: it cannot be written.
     """
     with locked(out):
-        if shards.exists(out / "run.yaml"):
-            _require_growth(out, document(out), blueprint)
+        there = document_if_intact(out)
+        if there is not None:
+            _require_growth(out, there, blueprint)
         elif any(files.is_folder(out / table) for table in _TABLES):
-            raise RunMismatchError(
-                f"{out}: holds tables but no run.yaml, so it is not known what made them. "
-                "Choose another --out"
-            )
+            _require_own_parts(out, blueprint)
         shards.sweep(out, _TABLES)
-        layout = laid_out(out, blueprint.clips, blueprint.run.engine.shard_clips)
+        layout = laid_out(
+            out, blueprint.clips, blueprint.run.engine.shard_clips, blueprint.recordings
+        )
         record(out, blueprint.document)
         record_layout(out, layout)
+        recordings.record(out, blueprint.recordings)
         yield layout
 
 
@@ -57,7 +60,7 @@ def locked(out: Path) -> Iterator[None]:
         RunMismatchError: one already does.
         StorageError: the directory cannot be written.
     """
-    busy = f"{out}: another process is working on it. Wait for it, or choose another --out"
+    busy = f"{out}: another process is working on it. Wait for it, or choose another folder"
     with shards.held(out / ".lock", RunMismatchError(busy)):
         yield
 
@@ -84,9 +87,9 @@ def require_settings(out: Path, wanted: dict[str, Any]) -> None:
     Raises:
         RunMismatchError: it is another run; the difference is shown.
     """
-    if not shards.exists(out / "run.yaml"):
+    there = document_if_intact(out)
+    if there is None:
         return
-    there = document(out)
     _require_version(out, there)
     limit, placed = wanted["corpus"]["limit"], sum(map(len, clip_ids(out)))
     shrinks = limit is not None and limit < placed
@@ -98,11 +101,24 @@ def _require_growth(out: Path, there: dict[str, Any], blueprint: Blueprint) -> N
     """Refuse a run that is not the one that is there, with candidates, metrics or clips added."""
     _require_version(out, there)
     old, new = there["provenance"], blueprint.document["provenance"]
+    recordings.require_same_library(out, old, blueprint.recordings)
     placed = {name for names in clip_ids(out) for name in names}
     said = texts_digest(texts_of(blueprint.clips, placed or None))  # lost: that it has not grown
     if facts.is_contained(old, new) and ("texts" not in old or old["texts"] == said):
         return
     _refuse(out, there, blueprint.document)
+
+
+def _require_own_parts(out: Path, blueprint: Blueprint) -> None:
+    """Refuse parts that are not of a run, where no ``run.yaml`` tells whose they are."""
+    now = blueprint.document["provenance"]
+    found = [shards.facts_if_any(path) for table in MADE for path in shards.parts(out, table)]
+    known = [one for one in found if one]
+    if not known or not all(facts.is_contained(one, now) for one in known):
+        raise RunMismatchError(
+            f"{out}: holds tables of another run, or of one that is not known: its run.yaml is "
+            "missing, damaged or was edited. Choose another folder"
+        )
 
 
 def _refuse(out: Path, there: dict[str, Any], wanted: dict[str, Any]) -> None:
@@ -114,7 +130,7 @@ def _refuse(out: Path, there: dict[str, Any], wanted: dict[str, Any]) -> None:
     raise RunMismatchError(
         "\n".join([f"{out}: was made by another run. What differs:", *changed])
         + "\nA run may grow by candidates, generators, metrics and clips; nothing else of it may "
-        "change. Choose another --out, or restore these settings to continue that run"
+        "change. Choose another folder, or restore these settings to continue that run"
     )
 
 
@@ -125,7 +141,19 @@ def _differences(old: Any, new: Any, prefix: str = "") -> list[str]:
         key: (before.get(key, "not set"), now.get(key, "not set"))
         for key in sorted(before.keys() | now.keys())
     }
-    return [f"  {key}: {a} there, {b} now" for key, (a, b) in told.items() if a != b]
+    lines = [_line(key, a, b) for key, (a, b) in told.items() if a != b]
+    return list(dict.fromkeys(lines))
+
+
+def _line(key: str, there: str, now: str) -> str:
+    """What differs, in plain words where the field holds a digest."""
+    owner, _, rest = key.partition(".sources")
+    if rest:
+        return f"  {owner}: its code was edited"
+    owner, _, option = key.partition(".files.")
+    if option:
+        return f"  {owner}: the file of its option {option} was replaced"
+    return f"  {key}: {there} there, {now} now"
 
 
 def _worded(node: Any, prefix: str) -> dict[str, str]:

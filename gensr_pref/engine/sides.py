@@ -21,7 +21,7 @@ from gensr_pref.audit.base import Array, Rows
 from gensr_pref.audit.learnability import latent_features, learnability, token_features
 from gensr_pref.audit.sound import sound_properties
 from gensr_pref.engine.evidence import SIDES, Evidence
-from gensr_pref.identity import clean_id, is_clean, split_candidate_id
+from gensr_pref.identity import clean_id, digest, is_clean, split_candidate_id
 
 MOST_PARTS = 40
 SOUND = ("seconds", "level_db", "bandwidth_hz", "silence")
@@ -55,7 +55,7 @@ def look_at(found: Evidence, most: int) -> Sample:
     rows, parts = _drawn(found, most)
     ids = set(_ids(found, rows, "chosen")) | set(_ids(found, rows, "rejected"))
     path = found.out / "audit" / "sides.parquet"
-    fingerprint = found.document["provenance"]["fingerprint"]
+    fingerprint = digest(found.contents.digest("clips"), found.contents.digest("candidates"))
     known = _cached(path, fingerprint)
     missing = ids - known.keys()
     if missing:

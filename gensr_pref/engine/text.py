@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from gensr_pref.audit.intervals import FEWEST
 from gensr_pref.config import Pairing, resolved
 from gensr_pref.corpus.listing import LeftOut, describe
 from gensr_pref.engine.bar import duration
+from gensr_pref.errors import quantity
 from gensr_pref.pairing.base import WHY, Stop
 from gensr_pref.untrusted.text import visible
 
@@ -53,14 +55,14 @@ def status(found: dict[str, Any]) -> str:
     """How far a build is."""
     rows = [("state", _state(found))]
     for stage, one in found["stages"].items():
-        told = f"{one['clips']} of {found['clips']} clips"
-        told += f", {one['workers']} processes on {one['device']}"
+        told = f"{one['clips']} of {quantity(found['clips'], 'clip')}"
+        told += f", {quantity(one['workers'], 'process')} on {one['device']}"
         if "utilisation" in one:
             told += f", at work {one['utilisation']:.0%} of the time"
             told += f", {one['audio_hours_per_hour']:g} h of audio/h"
         rows.append((stage, told))
-    counted = found.get("pairs_of_clips")
-    rows.append(("pairs", f"{found['pairs']}, of {counted} clips scored since the last start"))
+    told = quantity(found["pairs_of_clips"], "clip")
+    rows.append(("pairs", f"{found['pairs']}, of {told} scored since the last start"))
     rows.append(("yield", share(found["yield"])))
     if found["seconds_left"] is not None and found["state"] == "running":
         rows.append(("left", duration(found["seconds_left"])))
@@ -84,15 +86,15 @@ def plan(found: dict[str, Any]) -> str:
     clips, fewest, most = found["clips"]
     pilot = found["pilot"]
     rows = [
-        ("pilot", f"{pilot['pairs']} pairs of {pilot['clips']} clips"),
+        ("pilot", f"{quantity(pilot['pairs'], 'pair')} of {quantity(pilot['clips'], 'clip')}"),
         ("yield", f"{value:.1%} of the clips have a pair (95 %: {low:.1%} to {high:.1%})"),
-        ("aim", f"{found['pairs']} pairs"),
+        ("aim", quantity(found["pairs"], "pair")),
         ("clips", f"{_or_none(clips)} (95 %: {_or_none(fewest)} to {_or_none(most)})"),
-        ("corpus", f"{found['clips_in_corpus']} clips"),
+        ("corpus", quantity(found["clips_in_corpus"], "clip")),
     ]
     for crew in found["crews"]:
         stages = " and ".join(crew["stages"])
-        on = f"{crew['processes']} processes on {crew['device']}"
+        on = f"{quantity(crew['processes'], 'process')} on {crew['device']}"
         rows.append(("hours", f"{crew['hours']:.2f} h to {stages} with {on}"))
     rows.append(("slowest", f"{found['bottleneck']}: {_work(found)}"))
     rows.append(("disk", f"{found['disk_gb']:.2f} GB"))
@@ -136,7 +138,7 @@ def incomplete(counts: dict[str, Any]) -> str:
         return "no clip could be made of any recording; failures/ and summary.json say why"
     missing = counts["shards_expected"] - counts["shards"]
     lines = [f"  shard {one['shard']} ({one['stage']}): {one['why']}" for one in counts["lost"]]
-    told = f"incomplete: {missing} of {counts['shards_expected']} shards missing"
+    told = f"incomplete: {missing} of {quantity(counts['shards_expected'], 'shard')} missing"
     return "\n".join([f"{told}; the same build tries them again", *lines])
 
 
@@ -146,7 +148,9 @@ def means(found: dict[str, Any]) -> str:
         {
             "mean score": score,
             **{role: number(of[role]) for role in _ROLES},
-            "better than noisy by": interval(found["improvement"][score]),
+            "better than noisy by": interval(
+                found["improvement"][score], found["improvement_clips"][score]
+            ),
         }
         for score, of in found["means"].items()
     ]
@@ -253,7 +257,8 @@ def restored(found: dict[str, Any]) -> str:
     lines = [f"{found['restored']} restored, {found['skipped']} there already: {found['out']}"]
     if found["unjudged"]:
         lines.append(
-            f"{found['unjudged']} pieces could not be scored; their first candidate was taken"
+            "not scored, so that their first candidate was taken: "
+            f"{quantity(found['unjudged'], 'piece')}"
         )
     lines += [
         f"{one['file']}: beyond full scale, scaled by {one['gain']:.3f}" for one in found["scaled"]
@@ -307,9 +312,23 @@ def number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
-def interval(value: Sequence[float] | None) -> str:
-    """A value with its bounds; a dash where there is none."""
-    return "-" if value is None else "{:+.3f} [{:+.3f}, {:+.3f}]".format(*value)
+def interval(value: Sequence[float | None] | None, clusters: int) -> str:
+    """A value with its bounds, or why there are none; a dash where there is no value."""
+    if value is None or value[0] is None:
+        return "-"
+    return f"{value[0]:+.3f} {bounds(value[1], value[2], clusters, '{:+.3f}')}"
+
+
+def bounds(low: float | None, high: float | None, clusters: int, form: str = "{:.3f}") -> str:
+    """An interval in brackets, or why there is none.
+
+    Args:
+        clusters: how many it is over.
+        form: of one bound; ``%`` for per cent.
+    """
+    if low is None or high is None:
+        return "[too few]" if clusters < FEWEST else "[all alike]"
+    return f"[{', '.join(share(one) if form == '%' else form.format(one) for one in (low, high))}]"
 
 
 def share(value: float | None) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from gensr_pref.config import Run
 from gensr_pref.corpus.clips import ClipSpec
+from gensr_pref.corpus.content import Content
 from gensr_pref.errors import CorruptPartError, InputError, StorageError, Unusable
 from gensr_pref.schema import Reason
 from gensr_pref.shards import Stamp
@@ -19,13 +20,20 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Setup:
-    """What a worker must know, small enough to send anywhere."""
+    """What a worker must know, small enough to send anywhere.
+
+    Attributes:
+        facts: all that made the run.
+        texts: what is said in it, each sentence once.
+        library: by path, what noises and impulse responses must hold when they are read.
+    """
 
     run: Run
     base: Path
     out: Path
     facts: dict[str, Any]
     texts: tuple[str, ...] = ()
+    library: Mapping[str, Content] = field(default_factory=dict)
 
 
 class Task(Protocol):

@@ -13,6 +13,7 @@ from gensr_pref.corpus.clips import ClipMaker, ClipSpec
 from gensr_pref.engine import kept
 from gensr_pref.engine.blueprint import make_generators, origin_of
 from gensr_pref.engine.kept import Sampled
+from gensr_pref.engine.layout import of_shard
 from gensr_pref.engine.sampling import Asked, given_up, not_reproducible, sample_clip
 from gensr_pref.engine.scoring import Scorer, failures_of, heard
 from gensr_pref.engine.work import Began, Event, Notice, Place, Row, Setup, ShardTask, Tick, Wrote
@@ -151,8 +152,7 @@ class ShardWorker:
         return seed_for(self.setup.run.seed, *identity)
 
     def _facts(self, made: facts.Made, task: ShardTask) -> dict[str, Any]:
-        names = [spec.clip_id for spec in task.clips]
-        return facts.of_part(made, self.setup.facts, names)
+        return facts.of_part(made, self.setup.facts, *of_shard(task.clips))
 
     def _write(
         self, table: shards.Table, task: ShardTask, rows: list[Row], form: Any, told: dict[str, Any]
@@ -172,7 +172,7 @@ class ShardWorker:
         """The corpus, opened."""
         if self._maker is None:
             run = self.setup.run
-            self._maker = ClipMaker(run.corpus, run.seed, self.setup.base)
+            self._maker = ClipMaker(run.corpus, run.seed, self.setup.base, self.setup.library)
         return self._maker
 
     @property

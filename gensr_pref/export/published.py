@@ -49,6 +49,7 @@ def metadata(run: dict[str, Any]) -> dict[str, Any]:
 def audit(found: dict[str, Any], names: Pseudonyms | None) -> dict[str, Any]:
     """What ``audit.json`` holds, without listeners' names and examples of what splits share."""
     told = deepcopy(found)
+    told.pop("contents", None)  # tells apart the parts of the run directory
     for shared in told.get("leakage", {}).values():
         shared.pop("examples", None)
     for place, catch in enumerate(told.get("listening", {}).get("catches", ()), 1):

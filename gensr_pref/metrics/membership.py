@@ -23,23 +23,25 @@ class Member:
         use: its entry in the run file.
         metric: the metric.
         scores: its scores, `votes` being whether each votes in this panel.
+        base: the folder that files named in its options are relative to.
     """
 
     use: MetricUse
     metric: Metric
     scores: tuple[Score, ...]
+    base: Path | None = None
 
     def facts(self) -> dict[str, Any]:
-        """What it is, as JSON-able data; with a digest of the code that is not part of a package,
-        since nothing else tells that it was edited.
+        """What it is, as JSON-able data; with digests of code and files that are not part of a
+        package, since nothing else tells that they were edited.
         """
         spec = self.metric.spec
-        written = map(source_code.digest_of, (self.use.metric, *self.use.options.values()))
-        sources = [source for source in written if source is not None]
+        use = self.use
+        known = source_code.identity_of(use.metric, use.options, self.metric, self.base)
         return {
             "metric": self.use.metric,
             "options": self.use.options,
-            **({"sources": sources} if sources else {}),
+            **known,
             "model": spec.model,
             "licence": spec.licence,
             "notice": spec.notice,
@@ -65,7 +67,7 @@ def member_of(
     use = use_of(metric)
     made = _made(metric, use, where, base)
     _refuse_twins(made.spec, others, where)
-    return Member(use, made, _voting(made.spec, use.vote, where))
+    return Member(use, made, _voting(made.spec, use.vote, where), base)
 
 
 def use_of(metric: MetricUse | str | Metric) -> MetricUse:

@@ -88,8 +88,8 @@ _HARAKAT = "\u064b-\u0652\u0670"
 # Points and accents are optional in Hebrew (The Unicode Standard, 9.1).
 _NIQQUD = "\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7"
 
-# Lucene's ArabicNormalizer: alef with hamza or madda, dotless ye, te marbuta. Persian ye and kaf
-# are what a Persian keyboard types for the Arabic ones.
+# Lucene's ArabicNormalizer: alef with hamza or madda, dotless ye, te marbuta. CAMeL Tools'
+# `normalize_alef_ar` has alef wasla too. Persian ye and kaf are what a Persian keyboard types.
 _ARABIC = {
     "\u0622": "\u0627", "\u0623": "\u0627", "\u0625": "\u0627", "\u0671": "\u0627",
     "\u0649": "\u064a", "\u06cc": "\u064a", "\u06a9": "\u0643", "\u0629": "\u0647",

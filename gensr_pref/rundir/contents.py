@@ -6,7 +6,7 @@ the layout; the content of a part is read only where it does not look as it was 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from gensr_pref.errors import Fault, InputError, PartFault, PartsError
 from gensr_pref.identity import digest
 from gensr_pref.rundir import facts
 from gensr_pref.rundir.document import document, facts_of, version_of
-from gensr_pref.rundir.layout import LAYOUT, clip_ids
+from gensr_pref.rundir.layout import LAYOUT, Shard, shards_of
 from gensr_pref.rundir.ledger import LEDGER, TABLES, Stamps, name_of
 from gensr_pref.schema import SCHEMA_VERSION
 from gensr_pref.shards import Stamp, Table
@@ -28,6 +28,7 @@ _STAGES: dict[str, facts.Made] = {"sample": "candidates", "score": "scores"}
 _NOT_OF_PAIRS = ("pairing", "licences")  # of the provenance, which pairs do not depend on
 _ALL_NOTED = 2  # schema version from which on the ledger tells of every part
 _SHOWN = 5
+_HOLDS = "its parts do not belong together:"
 _WORDS = {
     Fault.MISSING: "was written and is not there",
     Fault.CHANGED: "does not hold what was written",
@@ -86,7 +87,31 @@ def check(out: Path, tables: Collection[Table] = TABLES) -> Contents:
         PartsError: parts are missing, changed, doubled or of another run; it says which, and
             what command makes them again.
     """
-    return _Check(out, document(out), clip_ids(out), Stamps(out)).of(tables)
+    return _Check(out, document(out), shards_of(out), Stamps(out)).of(tables)
+
+
+def strangers(out: Path, there: Iterable[Path], count: int) -> list[Path]:
+    """Which of the parts that are there are of no shard of a run.
+
+    Args:
+        count: shards of the run.
+    """
+    own = {shards.part(out, "pairs", 0), shards.part(out, "failures", 0, PLAN)}
+    for shard in range(count):
+        own |= {shards.part(out, made, shard) for made in facts.MADE}
+        own |= {shards.part(out, "failures", shard, stage) for stage in _STAGES}
+    return [path for path in there if path not in own]
+
+
+def refuse_strangers(out: Path, there: Iterable[Path], count: int) -> None:
+    """Refuse parts that are of no shard of a run, such as doubles.
+
+    Raises:
+        PartsError: there are any.
+    """
+    faults = tuple(PartFault(name_of(p), Fault.STRANGE) for p in strangers(out, there, count))
+    if faults:
+        raise PartsError("\n".join([f"{out}: {_HOLDS}", *_lines(faults)]), faults)
 
 
 @dataclass
@@ -95,7 +120,7 @@ class _Check:
 
     out: Path
     document: dict[str, Any]
-    shards: list[list[str]]
+    shards: list[Shard]
     stamps: Stamps
     faults: list[PartFault] = field(default_factory=list)
     unfinished: set[int] = field(default_factory=set)
@@ -115,12 +140,12 @@ class _Check:
         if "pairs" in asked:
             whole = "scores" in asked and not self.faults
             parts["pairs"] = self._pairs(parts["scores"] if whole else None)
-        for path in there:
-            if path not in wanted and path.parent.name != "pairs":
-                self._add(path, Fault.STRANGE)
+        for path in strangers(self.out, there, len(self.shards)):
+            self._add(path, Fault.STRANGE)
         if self.faults:
             raise PartsError(self._told(), tuple(self.faults))
-        return Contents(self.out, self.document, self.shards, parts, tuple(sorted(self.unfinished)))
+        clips = [list(one.clips) for one in self.shards]
+        return Contents(self.out, self.document, clips, parts, tuple(sorted(self.unfinished)))
 
     def _require_records(self) -> None:
         """The layout and the ledger must be there where parts are."""
@@ -140,8 +165,8 @@ class _Check:
             stages = [one for one, by in _STAGES.items() if by == made and "failures" in tables]
             if made not in tables and not stages:
                 continue
-            for shard, clips in enumerate(self.shards):
-                fingerprint = facts.of_part(made, run, clips)["fingerprint"]
+            for shard, one in enumerate(self.shards):
+                fingerprint = facts.of_part(made, run, one.clips, one.contents)["fingerprint"]
                 if made in tables:
                     yield shards.part(self.out, made, shard), fingerprint
                 for stage in stages:
@@ -198,7 +223,7 @@ class _Check:
             return True  # which recordings are left out is found anew by each build
         there = shards.facts_if_any(path)
         shard = _shard_of(path)
-        clips = facts.clips_digest(self.shards[shard])
+        clips = facts.clips_digest(self.shards[shard].clips, self.shards[shard].contents)
         run = facts_of(self.document)
         if there.get("clips") != clips or not facts.is_contained(there, run):
             return False
@@ -208,9 +233,6 @@ class _Check:
     def _pairs(self, scores: dict[Path, Stamp] | None) -> dict[Path, Stamp]:
         """The part of the pairs, which must have been made from what is there."""
         path = shards.part(self.out, "pairs", 0)
-        for other in self.stamps.seen:
-            if other.parent.name == "pairs" and other != path:
-                self._add(other, Fault.STRANGE)
         known = self.stamps.of(path)
         if not self.stamps.exists(path):
             if known is not None:
@@ -243,12 +265,7 @@ class _Check:
         self.faults.append(PartFault(name_of(path), fault))
 
     def _told(self) -> str:
-        lines = [f"  {one.part}: {_WORDS[one.fault]}" for one in self.faults[:_SHOWN]]
-        rest = len(self.faults) - len(lines)
-        more = [f"  ... and {rest} more"] if rest else []
-        return "\n".join(
-            [f"{self.out}: its parts do not belong together:", *lines, *more, self._advice()]
-        )
+        return "\n".join([f"{self.out}: {_HOLDS}", *_lines(self.faults), self._advice()])
 
     def _advice(self) -> str:
         provenance = self.document["provenance"]
@@ -263,6 +280,13 @@ class _Check:
             "Run the same build again, which makes again what is missing: "
             f"gensr-pref build RUN.yaml --out {self.out}"
         )
+
+
+def _lines(faults: Sequence[PartFault]) -> list[str]:
+    """The first faults, a line each."""
+    lines = [f"  {one.part}: {_WORDS[one.fault]}" for one in faults[:_SHOWN]]
+    rest = len(faults) - len(lines)
+    return [*lines, f"  ... and {rest} more"] if rest else lines
 
 
 def digest_of(parts: dict[Path, Stamp]) -> str:

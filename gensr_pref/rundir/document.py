@@ -30,16 +30,43 @@ def document(out: Path) -> dict[str, Any]:
         RunMismatchError: there is none, it is not one that a build wrote, it was edited since, or
             a later version of this package wrote it.
     """
+    found, is_edited = _read(out)
+    if found is None:
+        raise RunMismatchError(
+            f"{out}: is not a run directory (its run.yaml is missing or damaged). Give the folder "
+            "that a build wrote"
+        )
+    if is_edited:
+        raise RunMismatchError(
+            f"{out / RUN}: was edited since it was written, so that it does not tell any more what "
+            "made the tables. Run the same build again, which writes it anew"
+        )
+    return found
+
+
+def document_if_intact(out: Path) -> dict[str, Any] | None:
+    """What ``run.yaml`` holds; None where it is missing, damaged or was edited.
+
+    Raises:
+        RunMismatchError: a later version of this package wrote it.
+    """
+    found, is_edited = _read(out)
+    return None if is_edited else found
+
+
+def _read(out: Path) -> tuple[dict[str, Any] | None, bool]:
+    """What ``run.yaml`` holds, None where it is none that was written here; whether it was edited.
+
+    Raises:
+        RunMismatchError: a later version of this package wrote it.
+    """
     try:
         text = shards.read_text(out / RUN)
         found = dict(documents.yaml_of(text))
         identity(found)
         version = version_of(found)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise RunMismatchError(
-            f"{out}: is not a run directory (its run.yaml is missing or damaged). Give the folder "
-            "that a build was told as --out"
-        ) from error
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return None, False
     if version > SCHEMA_VERSION:
         raise RunMismatchError(
             f"{out}: its tables are of version {version}, made by gensr_pref "
@@ -47,12 +74,7 @@ def document(out: Path) -> dict[str, Any]:
             f"to {SCHEMA_VERSION}. Update gensr_pref"
         )
     has_digest = version >= _FIRST_WITH_DIGEST or text.startswith(_FIRST_LINE)
-    if not (_is_as_written(text) if has_digest else _agrees(found)):
-        raise RunMismatchError(
-            f"{out / RUN}: was edited since it was written, so that it does not tell any more what "
-            "made the tables. Run the same build again, which writes it anew"
-        )
-    return found
+    return found, not (_is_as_written(text) if has_digest else _agrees(found))
 
 
 def version_of(found: dict[str, Any]) -> int:

@@ -18,15 +18,18 @@ MADE: tuple[Made, ...] = get_args(Made)
 _VOTING = ("votes", "vote")  # shape pairs only
 
 
-def of_generator(use: Facts, label: str, revision: str, sample_rate: int | None) -> Facts:
+def of_generator(
+    use: Facts, label: str, revision: str, sample_rate: int | None, code: Facts | None = None
+) -> Facts:
     """A generator's entry in ``run.yaml`` and in the metadata of candidates.
 
     Args:
         use: its entry in the run file. How many candidates it gives is no part of its
             fingerprint: a candidate does not depend on how many others there are. Seeds that are
             those of its own label are none either.
+        code: what tells of its code and files, as `source_code.identity_of` does.
     """
-    known = {"name": label, "revision": revision, "sample_rate": sample_rate}
+    known = {"name": label, "revision": revision, "sample_rate": sample_rate, **(code or {})}
     shaping = {key: value for key, value in use.items() if key not in ("candidates", "name")}
     if use["seeds"] in (None, label):
         del shaping["seeds"]
@@ -50,15 +53,18 @@ def without_votes(metric: Facts) -> Facts:
     return {**metric, "scores": scores}
 
 
-def of_part(made: Made, run: Facts, clip_ids: Sequence[str]) -> Facts:
+def of_part(made: Made, run: Facts, clip_ids: Sequence[str], contents: Sequence[str] = ()) -> Facts:
     """The metadata of one part.
 
     Args:
         run: ``name`` and the ``provenance`` of ``run.yaml``, as one.
         clip_ids: of the clips that belong to its shard.
+        contents: what each was made from; nothing in runs of version 1.
     """
     known = {key: run[key] for key in ("gensr_pref", "schema_version", "corpus")}
-    known["clips"] = clips_digest(clip_ids)
+    known["clips"] = clips_digest(clip_ids, contents)
+    if "library" in run:
+        known["library"] = run["library"]
     if made != "clips":
         known["generators"] = run["generators"]
     if made == "scores":
@@ -66,14 +72,14 @@ def of_part(made: Made, run: Facts, clip_ids: Sequence[str]) -> Facts:
     return {"run": run["run"], **known, "fingerprint": digest(known)}
 
 
-def clips_digest(clip_ids: Sequence[str]) -> str:
-    """Of the clips that belong to a shard."""
-    return digest(list(clip_ids))
+def clips_digest(clip_ids: Sequence[str], contents: Sequence[str] = ()) -> str:
+    """Of the clips that belong to a shard, and of what they were made from."""
+    return digest(list(clip_ids), list(contents)) if contents else digest(list(clip_ids))
 
 
 def same_clips(there: Facts, wanted: Facts) -> bool:
     """Whether a part holds the clips that are wanted, made as they are wanted."""
-    return all(there.get(key) == wanted[key] for key in ("corpus", "clips"))
+    return all(there.get(key) == wanted.get(key) for key in ("corpus", "clips", "library"))
 
 
 def in_common(there: Facts, wanted: Facts, kind: Literal["generators", "panel"]) -> set[str]:
@@ -86,12 +92,14 @@ def is_contained(there: Facts, now: Facts) -> bool:
 
     Args:
         there: the ``provenance`` of ``run.yaml``, or the metadata of a part.
-        now: the ``provenance`` of ``run.yaml``. Metrics that learn from what is said are compared
-            without it: they are asked again about every clip.
+        now: the ``provenance`` of ``run.yaml``, perhaps before noises and impulse responses
+            (``library``) were looked at, which are not compared then. Metrics that learn from what
+            is said are compared without it: they are asked again about every clip.
     """
     counts = {one["fingerprint"]: one["candidates"] for one in now["generators"]}
     return (
         there.get("corpus") == now["corpus"]
+        and ("library" not in now or there.get("library") == now["library"])
         and all(
             counts.get(one["fingerprint"], 0) >= one["candidates"]
             for one in there.get("generators", ())

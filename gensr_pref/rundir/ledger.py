@@ -124,7 +124,7 @@ class Stamps:
         when its content was last read for this; how it looks now is then written down, where that
         can be done. So the parts of a copy are read once.
         """
-        unsure = [path for path in paths if not self._looks_the_same(path)]
+        unsure = [path for path in paths if not self.is_as_noted(path)]
         with ThreadPoolExecutor(_AT_ONCE) as threads:
             now = dict(zip(unsure, threads.map(_stamp_if_any, unsure), strict=True))
         known = {path: self.of(path) for path in unsure}
@@ -133,10 +133,24 @@ class Stamps:
         kept = set(same)
         return [path for path in unsure if path not in kept]
 
+    def is_as_noted(self, path: Path) -> bool:
+        """Whether a part looks as the ledger, or a later check of its content, has it."""
+        known, seen = self.of(path), self.seen.get(path)
+        if known is None or seen is None:
+            return False
+        if seen.is_same(known.entry):
+            return True
+        last = self._checked.get(name_of(path))
+        return last is not None and last.digest == known.digest and seen.is_same(last.entry)
+
+    def is_strange(self, path: Path) -> bool:
+        """Whether a part is there of which the ledger knows that there is none."""
+        return self.exists(path) and self.is_known(path) and self.of(path) is None
+
     def is_intact(self, path: Path) -> bool:
         """Whether a part that should be there is, as it was written."""
         seen = self.seen.get(path)
-        if seen is not None and self._looks_the_same(path):
+        if seen is not None and self.is_as_noted(path):
             return True
         return shards.is_intact(path, self.of(path), seen)
 
@@ -169,16 +183,7 @@ class Stamps:
 
     def _unchanged(self, path: Path) -> Stamp | None:
         """How a part was written, where it looks the same still."""
-        return self.of(path) if self._looks_the_same(path) else None
-
-    def _looks_the_same(self, path: Path) -> bool:
-        known, seen = self.of(path), self.seen.get(path)
-        if known is None or seen is None:
-            return False
-        if seen.is_same(known.entry):
-            return True
-        last = self._checked.get(name_of(path))
-        return last is not None and last.digest == known.digest and seen.is_same(last.entry)
+        return self.of(path) if self.is_as_noted(path) else None
 
     @cached_property
     def _checked(self) -> dict[str, Stamp]:

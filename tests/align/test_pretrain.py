@@ -5,12 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 import yaml
 
 from gensr_pref import config
 from gensr_pref.align import recipe as recipes
-from gensr_pref.align.examples import Examples, windows
+from gensr_pref.align.examples import Examples, Recorded, windows
 from gensr_pref.align.pretrain import Training, learning_rate, pretrain, train_step
 from gensr_pref.align.recipe import Pretrain, Tokenize
 from gensr_pref.errors import ConfigError, RunMismatchError
@@ -250,3 +251,13 @@ def test_a_folder_begun_before_recipes_had_a_rate_continues(tmp_path) -> None:
     del begun["sample_rate"]
     path.write_text(json.dumps(begun))
     pretrain(recipe(steps=2), Path(), tmp_path)
+
+
+def test_speech_beyond_full_scale_is_scaled_and_not_cut(tmp_path):
+    wave = 2 * np.sin(np.arange(16000) / 10).astype(np.float32)
+    soundfile.write(tmp_path / "loud.wav", wave, 16000, subtype="FLOAT")
+    source = config.FolderSource(kind="folder", path=".")
+    heard = Recorded(source, tmp_path, "speech.0.source", 16000).stretch(
+        np.random.default_rng(0), 16000
+    )
+    np.testing.assert_allclose(heard, wave / np.abs(wave).max(), atol=1 / 16384)

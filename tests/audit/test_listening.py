@@ -58,14 +58,13 @@ def test_the_slope_is_that_of_a_general_optimiser(seed):
     rng = np.random.default_rng(seed)
     margin = rng.exponential(1.5, 80)
     credit = rng.choice([0.0, 0.5, 1.0], 80, p=[0.2, 0.2, 0.6])
-    weight = rng.integers(0, 4, 80).astype(float)
 
     def loss(b):
         z = b * margin
-        return (weight * (np.logaddexp(0, z) - credit * z)).sum()
+        return (np.logaddexp(0, z) - credit * z).sum()
 
     expected = minimize_scalar(loss, bounds=(-20, 20), method="bounded", options={"xatol": 1e-9}).x
-    assert listening.logistic_slope(margin, credit, weight) == pytest.approx(expected, abs=1e-5)
+    assert listening.logistic_slope(margin, credit) == pytest.approx(expected, abs=1e-5)
 
 
 def test_where_the_margin_always_tells_the_slope_is_bounded():
@@ -114,6 +113,8 @@ def test_catch_trials_are_counted_by_listener():
             "clean": 1,
             "same_failed": 0,
             "clean_failed": 1,
+            "counted": False,
+            "why": "failed_catches",
         },
         {
             "listener": "bob",
@@ -122,5 +123,44 @@ def test_catch_trials_are_counted_by_listener():
             "clean": 0,
             "same_failed": 1,
             "clean_failed": 0,
+            "counted": False,
+            "why": "failed_catches",
         },
     ]
+
+
+@pytest.mark.parametrize(
+    ("failed", "count", "counted"),
+    [(0, 0, True), (0, 1, True), (1, 1, False), (1, 2, False), (1, 3, False), (1, 4, True),
+     (1, 6, True), (2, 6, False), (2, 10, True), (3, 10, False), (6, 6, False)],
+)  # fmt: skip
+def test_who_fails_too_many_catch_trials_is_not_counted(failed, count, counted):
+    """By the likelihoods of failures under 1 in 20 and under 2 in 3, as SciPy has them."""
+    from scipy.stats import binom
+
+    attentive, guesser = (binom.pmf(failed, count, p) for p in (1 / 20, 2 / 3))
+    assert (attentive >= guesser) == counted
+    assert listening.is_attentive(failed, count) == counted
+
+
+def test_answers_without_those_of_some():
+    heard = answers([1, -1, 1], listener=["ann", "bob", "ann"])
+    kept = heard.without({"bob"})
+    assert kept.answer.tolist() == [1, 1]
+    assert kept.clip.tolist() == [0, 2]
+    assert kept.listener == ["ann", "ann"]
+
+
+def test_all_answers_alike_are_not_certain():
+    told = listening.panel(answers([1, 1, 1, 1]))
+    low, high = told["agree_interval"]
+    assert low < 0.5
+    assert high == 1
+    assert told["clips"] == 4
+
+
+def test_the_slope_of_many_answers_on_few_clips_has_no_interval():
+    told = listening.by_margin(answers([1, -1] * 10, smallest=np.arange(20) / 5, clip=[0, 1] * 10))
+    assert told["slope"] is not None
+    assert told["slope_interval"] is None
+    assert told["margin_75"] is None

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest
 
 from gensr_pref.audit.base import Pairs, comparisons
 from gensr_pref.audit.pairs import (
@@ -12,7 +11,6 @@ from gensr_pref.audit.pairs import (
     margins,
     preference,
     single_scores,
-    wilson,
 )
 
 from .made import judged
@@ -87,7 +85,8 @@ def test_single_score_takes_the_largest_margin_of_each_clip():
 def test_preference_vectors_point_the_same_way_or_not():
     made = pairs([[1, 2], [1, 2], [1, -2], [1, -2]])
     found = preference(panel(), made, ["a", "a", "b", "b"])
-    assert found["vectors"]["a"] == {"pairs": 2, "vector": {"s0": 1.0, "s1": 2.0}}
+    assert found["vectors"]["a"]["vector"] == {"s0": 1.0, "s1": 2.0}
+    assert found["vectors"]["a"]["intervals"] == {"s0": None, "s1": None}  # of two clips
     (row,) = found["cosines"]
     assert row["generators"] == ["a", "b"]
     assert row["all"] == pytest.approx(-3 / 5)
@@ -113,9 +112,3 @@ def test_many_values_are_put_together():
     found = breakdown(panel(60), made, {"speaker": [f"s{k}" for k in range(60)]})["speaker"]
     assert len(found) == 51
     assert (found[-1]["value"], found[-1]["clips"]) == ("(others)", 10)
-
-
-@pytest.mark.parametrize(("hits", "count"), [(0, 5), (5, 5), (3, 17), (400, 1000)])
-def test_wilson_is_scipys(hits, count):
-    told = binomtest(hits, count).proportion_ci(method="wilson")
-    assert wilson(hits, count) == pytest.approx((told.low, told.high), abs=1e-6)

@@ -60,13 +60,15 @@ GOOD = {
     "clips": 100,
     "without_pair": {"veto": 20},
     "panel": {
-        "effective_votes": {"votes": 4, "value": 2.9},
+        "effective_votes": {"votes": 4, "value": 2.9, "low": 2.5, "high": 3.2, "clips": 90},
         "comparisons": 0.3,
         "comparisons_by_chance": 0.13,
         "scales": {"a": {"margin": 0.0, "spread": 0.2}, "b": {"margin": 0.1, "spread": 2.0}},
         "vetoes": [
-            {"score": "a", "alone_against": 0.4, "yield_lost": 0.1},
-            {"score": "b", "alone_against": 0.2, "yield_lost": 0.0},
+            {"score": "a", "alone_against": 0.4, "low": 0.3, "high": 0.5, "clips": 90,
+             "yield_lost": 0.1},
+            {"score": "b", "alone_against": 0.2, "low": 0.1, "high": 0.3, "clips": 90,
+             "yield_lost": 0.0},
         ],
     },
     "yield_by_margin": [
@@ -76,50 +78,79 @@ GOOD = {
     ],
     "breakdown": {
         "degradation": [
-            {"value": "noise", "yield": 0.8, "low": 0.7, "high": 0.9},
-            {"value": "reverb", "yield": 0.75, "low": 0.6, "high": 0.85},
+            {"value": "noise", "clips": 500, "yield": 0.8, "low": 0.77, "high": 0.83},
+            {"value": "reverb", "clips": 400, "yield": 0.75, "low": 0.7, "high": 0.8},
         ]
     },
     "listening": {
         "answers": 90,
         "listeners": 2,
-        "panel": {"agree": 0.7, "tie": 0.2, "against": 0.1, "of_decided_interval": [0.8, 0.95]},
+        "not_counted": 0,
+        "catches": [],
+        "panel": {"agree": 0.7, "tie": 0.2, "against": 0.1, "of_decided": 0.9,
+                  "of_decided_interval": [0.8, 0.95], "clips": 80},
     },
-    "hold_out": [{"score": "h", "pairs": 50, "rate": 0.7, "low": 0.6, "high": 0.8}],
+    "hold_out": [{"score": "h", "pairs": 50, "clips": 50, "rate": 0.7, "low": 0.6, "high": 0.8}],
     "sides": [
-        {"property": "level_db", "pairs": 9, "difference": 1.0, "low": 0.5, "high": 2.0,
-         "warns": False}
+        {"property": "level_db", "pairs": 900, "clips": 900, "difference": 0.01, "low": -0.1,
+         "high": 0.1, "cliffs_delta": 0.01, "delta_low": -0.1, "delta_high": 0.1,
+         "warns": False, "harmless": True}
     ],
     "learnability": [
-        {"generator": "g", "accuracy": 0.7, "shuffled_low": 0.4, "shuffled_high": 0.6}
+        {"generator": "g", "clips": 90, "accuracy": 0.7, "low": 0.6, "high": 0.8,
+         "shuffled_low": 0.4, "shuffled_high": 0.6, "p_value": 0.01}
     ],
     "improvement": {"s": [0.5, 0.4, 0.6]},
-    "repeats": {"same": 0.0},
+    "improvement_clips": {"s": 100, "t": 100},
+    "repeats": {"same": 0.0, "same_interval": [0.0, 0.03], "clips": 100},
     "leakage": {"clips": {"train": 9, "validation": 1}, "speaker": {"shared": 0, "examples": []}},
 }  # fmt: skip
 CASES = [
-    (0, "look", lambda a: a["yield"].update(by_chance=0.75)),
+    (0, "unknown", lambda a: a["yield"].update(by_chance=0.75)),
     (0, "look", lambda a: a["yield"].update(joint_interval=[1.0, 1.0], by_chance=0.99)),
     (0, "look", lambda a: a["yield"].update(by_chance=0.95)),
+    (0, "look", lambda a: a["yield"].update(joint=0.3, joint_interval=[0.2, 0.38])),
     (0, "unknown", lambda a: a["yield"].update(by_chance=None)),
-    (1, "look", lambda a: a["panel"]["effective_votes"].update(value=1.5)),
-    (2, "look", lambda a: a["panel"]["vetoes"][1].update(alone_against=0.01)),
-    (3, "look", lambda a: a["breakdown"]["degradation"][1].update(high=0.5)),
+    (1, "look", lambda a: a["panel"]["effective_votes"].update(value=1.5, low=1.2, high=1.9)),
+    (1, "unknown", lambda a: a["panel"]["effective_votes"].update(low=1.9)),
+    (1, "unknown", lambda a: a["panel"]["effective_votes"].update(low=None, high=None, clips=2)),
+    (2, "look", lambda a: a["panel"]["vetoes"][1].update(alone_against=0.01, low=0.0, high=0.04)),
+    (2, "unknown", lambda a: a["panel"]["vetoes"][1].update(low=0.0)),
+    (3, "look", lambda a: a["breakdown"]["degradation"][1].update({"yield": 0.3, "high": 0.5})),
+    (3, "unknown", lambda a: a["breakdown"]["degradation"][1].update(low=0.5)),
+    (3, "unknown", lambda a: a["breakdown"]["degradation"][1].update(clips=7)),
     (4, "unknown", lambda a: a.update(listening={"answers": 0})),
+    (4, "unknown", lambda a: a["listening"]["panel"].update(of_decided_interval=[0.4, 0.95])),
+    (4, "unknown", lambda a: a["listening"]["panel"].update(clips=4)),
     (4, "bad", lambda a: a["listening"]["panel"].update(of_decided_interval=[0.1, 0.4])),
     (5, "bad", lambda a: a["hold_out"][0].update(low=0.2, high=0.4)),
-    (5, "look", lambda a: a["hold_out"][0].update(low=0.4)),
+    (5, "unknown", lambda a: a["hold_out"][0].update(low=0.4)),
+    (5, "unknown", lambda a: a["hold_out"][0].update(clips=7)),
     (5, "unknown", lambda a: a["hold_out"].clear()),
     (6, "look", lambda a: a["sides"][0].update(warns=True)),
+    (6, "unknown", lambda a: a["sides"][0].update(harmless=False)),
     (6, "unknown", lambda a: a["sides"][0].update(pairs=0)),
-    (7, "bad", lambda a: a["learnability"][0].update(accuracy=0.5)),
+    (7, "bad", lambda a: a["learnability"][0].update(p_value=0.4, low=0.45, high=0.54)),
+    (7, "unknown", lambda a: a["learnability"][0].update(p_value=0.4)),
     (7, "unknown", lambda a: a["learnability"][0].update(accuracy=None)),
     (7, "unknown", lambda a: a.update(learnability=[], golden=9)),
     (8, "look", lambda a: a["improvement"].update(t=[-0.5, -0.6, -0.4])),
-    (9, "look", lambda a: a["repeats"].update(same=0.2)),
+    (8, "unknown", lambda a: a["improvement"].update(t=[-0.5, -0.6, 0.4])),
+    (8, "unknown", lambda a: a["improvement_clips"].update(s=3)),
+    (9, "look", lambda a: a["repeats"].update(same=0.2, same_interval=[0.1, 0.3])),
+    (9, "unknown", lambda a: a["repeats"].update(same=0.0, same_interval=[0.0, 0.3])),
     (10, "look", lambda a: a["leakage"]["clips"].pop("validation")),
     (10, "bad", lambda a: a["leakage"]["speaker"].update(shared=1)),
 ]
+
+
+def test_answers_that_do_not_count_are_named_and_give_no_verdict():
+    found = copy.deepcopy(GOOD)
+    out = {"listener": "ann", "answers": 4, "counted": False, "why": "failed_catches"}
+    found["listening"] = {"answers": 0, "listeners": 0, "not_counted": 4, "catches": [out]}
+    told = answers(found)[4]
+    assert told.light == "unknown"
+    assert "ann" in told.found
 
 
 def test_all_lights_can_be_green():
@@ -181,13 +212,13 @@ def test_a_shortcut_is_told_in_words():
     found = copy.deepcopy(GOOD)
     found["sides"] = [
         {"property": "level_db", "pairs": 9, "difference": -1.25, "low": -2.0, "high": -0.5,
-         "warns": True},
+         "warns": True, "harmless": False},
         {"property": "seconds", "pairs": 9, "difference": 0.0, "low": 0.0, "high": 0.0,
-         "warns": False},
+         "warns": False, "harmless": True},
         {"property": "temperature", "pairs": 9, "difference": 0.1, "low": 0.05, "high": 0.2,
-         "warns": True},
+         "warns": True, "harmless": False},
     ]  # fmt: skip
     assert answers(found)[6].found == (
         "The chosen is quieter by 1.25 dB [0.500, 2.00] and drawn with more temperature by 0.100 "
-        "[0.050, 0.200]. No clear difference in length."
+        "[0.050, 0.200]. No difference that matters in length."
     )

@@ -53,10 +53,12 @@ def test_means_by_role():
 def test_improvement_is_per_clip():
     value = np.array([[1.0], [2.0], [4.0], [0.0], [1.0]])
     clip, noisy = np.array([0, 0, 0, 1, 1]), np.array([True, False, False, True, False])
-    gain, low, high = improvement(value, clip, 3, noisy, ["a"])["a"]
-    assert gain == pytest.approx((2 + 1) / 2)
-    assert low <= gain <= high
-    assert improvement(value[:3], clip[:3], 1, noisy[:3], ["a"]) == {"a": None}
+    found = improvement(value, clip, 3, noisy, ["a"])["a"]
+    assert found.value == pytest.approx((2 + 1) / 2)
+    assert (found.clusters, found.bounds) == (2, None)  # two clips have no interval
+    value, clip = np.r_[value, [[0.0], [3.0]]], np.r_[clip, 2, 2]
+    found = improvement(value, clip, 3, np.r_[noisy, True, False], ["a"])["a"]
+    assert found.low < found.value == 2 < found.high
 
 
 def test_numbers_of_an_audit_by_path():

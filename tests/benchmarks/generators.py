@@ -28,7 +28,7 @@ import torch
 
 from gensr_pref import config, plugins
 from gensr_pref.audio import Sound, Wave, pcm16, read
-from gensr_pref.audit.bootstrap import mean_interval
+from gensr_pref.audit.intervals import mean_interval
 from gensr_pref.corpus import degrade
 from gensr_pref.corpus.library import Library
 from gensr_pref.generators.bands import FLOOR
@@ -161,7 +161,7 @@ def summary(found: Measured) -> dict[str, Any]:
         figures[score] = {
             "noisy": found.noisy[:, i].mean(),
             "restored": mean.mean(),
-            "interval": mean_interval(mean - found.noisy[:, i]),
+            "interval": mean_interval(mean - found.noisy[:, i]).triple,
             "best": best[:, i].mean(),
             "spread": spread,
         }

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib.util
+import unicodedata
 import warnings
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,42 @@ def test_rows_of_several_files(tmp_path: Path, path: str) -> None:
     assert items[5].source_id == "b/000000-é 5.flac"
     assert [item.text for item in items[4:6]] == ["t4", None]
     assert [level(source, item) for item in reversed(items)] == list(range(7, -1, -1))
+
+
+def test_cells_of_any_type_are_read_as_in_a_manifest(tmp_path: Path) -> None:
+    cells = {
+        "text": pa.array([0.0, float("nan"), 1984.0]),
+        "speaker": pa.array([7, None, 8], pa.int64()),
+        "language": pa.array(["eng", " ", "cmn_hans_cn"]).dictionary_encode(),
+    }
+    sounds = pa.array([struct(n) for n in range(3)], schema.AUDIO)
+    pq.write_table(pa.table({"audio": sounds, **cells}), tmp_path / "a.parquet")
+    items, _ = listed(source_of(tmp_path, "a.parquet", **{name: name for name in cells}))
+    assert [(item.text, item.speaker, item.language) for item in items] == [
+        ("0", "7", "en"),
+        (None, None, None),
+        ("1984", "8", "zh"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "cells", [pa.array([True]), pa.array([["a"]]), pa.array([{"a": 1}]), pa.array([b"a"])]
+)
+def test_cells_that_are_no_text_are_refused_with_their_row(tmp_path: Path, cells: Any) -> None:
+    sounds = pa.array([struct(0)], schema.AUDIO)
+    pq.write_table(pa.table({"audio": sounds, "said": cells}), tmp_path / "a.parquet")
+    with pytest.raises(SourceError, match=r"a\.parquet, row 0: column 'said' holds"):
+        listed(source_of(tmp_path, "a.parquet", text="said"))
+
+
+def test_paths_are_found_by_names_that_look_the_same(tmp_path: Path) -> None:
+    written, there = (unicodedata.normalize(form, "\u00e9.flac") for form in ("NFC", "NFD"))
+    (tmp_path / there).write_bytes(tone(4))
+    rows = [{"audio": written, "text": "", "type": pa.string()}]
+    parquet(tmp_path / "a.parquet", rows)
+    source = source_of(tmp_path, "a.parquet")
+    [item], _ = listed(source)
+    assert level(source, item) == 4
 
 
 def test_only_one_row_group_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

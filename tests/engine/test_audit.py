@@ -61,7 +61,8 @@ def test_sides_are_those_of_the_audio_on_disk(finished):
     ]
     assert found["level"]["difference"] == pytest.approx(np.mean(levels[0]) - np.mean(levels[1]))
     assert found["level"]["cliffs_delta"] == -1  # the quieter hiss wins on both votes
-    assert found["level"]["warns"]
+    assert not found["level"]["warns"]  # seven clips bear no verdict
+    assert found["level"]["clips"] == len({pair["clip_id"] for pair in pairs})
     assert found["seconds"]["difference"] == 0
     assert found["level_db"]["pairs"] == len(pairs)
 
@@ -251,23 +252,24 @@ def test_split_that_leaks_is_told(copy):
     table[0]["speaker"] = table[1]["speaker"] = "ann"
     table[1]["split"] = "validation"
     write_part(path, table)
-    assert any("1 speaker(s) are in several" in n for n in pair(copy, [])["notices"])
+    assert any("in several splits: 1 speaker" in n for n in pair(copy, [])["notices"])
     assert audit(copy)["leakage"]["speaker"] == {"shared": 1, "examples": ["ann"]}
 
 
 def test_people_are_told_of_with_intervals_and_failed_catch_trials():
     share = {"agree": 0.706, "tie": 0.118, "against": 0.176}
-    panel = {**share, **{f"{kind}_interval": [0.1, 0.9] for kind in share}}
+    panel = {**share, "clips": 9, **{f"{kind}_interval": [0.1, 0.9] for kind in share}}
     catches = [
-        {"listener": "ann", "answers": 9, "same": 2, "clean": 1, "same_failed": 1,
-         "clean_failed": 0},
-        {"listener": "bob", "answers": 8, "same": 1, "clean": 0, "same_failed": 0,
-         "clean_failed": 0},
+        {"listener": "ann", "answers": 9, "same": 2, "clean": 1, "same_failed": 0,
+         "clean_failed": 0, "counted": True, "why": None},
+        {"listener": "bob", "answers": 8, "same": 1, "clean": 0, "same_failed": 1,
+         "clean_failed": 0, "counted": False, "why": "failed_catches"},
     ]  # fmt: skip
     heard = {"answers": 17, "listeners": 2, "pairs": 9, "panel": panel, "catches": catches}
     assert audit_text.people({"listening": heard}) == (
         "People: 17 answers of 2 listeners on 9 pairs: 71 % [10 %, 90 %] prefer the chosen, "
         "12 % [10 %, 90 %] hear no difference, 18 % [10 %, 90 %] prefer the rejected.\n"
+        "Not counted: 8 answers of bob, who failed 1 of 1 catch trials.\n"
         "Catch trials failed: 1 of 3 with identical sounds, 0 of 1 with clean speech."
     )
 

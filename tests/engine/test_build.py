@@ -17,7 +17,10 @@ from gensr_pref.engine.build import build
 from gensr_pref.engine.pair import pair, votes_for
 from gensr_pref.errors import (
     ConfigError,
+    Fault,
     InputError,
+    PartFault,
+    PartsError,
     RuleError,
     RunMismatchError,
     StorageError,
@@ -26,6 +29,7 @@ from gensr_pref.identity import seed_for
 from gensr_pref.schema import SCHEMA_VERSION
 
 from ..pairing.test_pairs import pandas_pairs
+from ..parts import unmade
 from .conftest import rows, tables
 
 
@@ -159,8 +163,8 @@ def test_part_in_which_a_byte_changed_is_known_without_the_ledger(copy, run, bas
     assert tables(copy) == before
 
 
-def test_part_that_rots_unseen_costs_one_more_build(copy, run, base):
-    """Size and time as before, so that only reading it tells; the other shards are scored."""
+def test_part_that_changed_under_its_old_time_is_made_again(copy, run, base):
+    """Size and time of the last change are as before; that it was written is known all the same."""
     before = tables(copy)
     path = shards.part(copy, "candidates", 1)
     seen, content = path.stat(), bytearray(path.read_bytes())
@@ -169,9 +173,6 @@ def test_part_that_rots_unseen_costs_one_more_build(copy, run, base):
     os.utime(path, ns=(seen.st_atime_ns, seen.st_mtime_ns))
     for part in shards.parts(copy, "scores"):
         part.unlink()
-    summary = build(run(), base, copy)
-    assert (summary["complete"], summary["shards"]) == (False, 3)
-    assert [one["shard"] for one in summary["lost"]] == [1]
     assert build(run(), base, copy)["complete"]
     assert tables(copy) == before
 
@@ -271,10 +272,32 @@ def test_engine_and_pairing_may_change_in_a_finished_run(copy, run, base):
     assert len(rows(copy, "pairs")) > 7
 
 
-def test_tables_of_unknown_origin_are_refused(copy, run, base):
-    (copy / "run.yaml").unlink()
-    with pytest.raises(RunMismatchError, match=r"no run\.yaml"):
+@pytest.mark.parametrize("how", ["lost", "edited", "damaged"])
+def test_settings_that_are_lost_are_written_anew_for_their_own_run(copy, run, base, how):
+    before, path = tables(copy), copy / "run.yaml"
+    words = path.read_text()
+    changed = {"edited": words.replace("seed: 0", "seed: 7"), "damaged": "]", "lost": None}[how]
+    path.unlink() if changed is None else path.write_text(changed)
+    with pytest.raises(RunMismatchError, match=r"tables of another run"):
+        build(run("seed=7"), base, copy)
+    build(run(), base, copy)
+    assert tables(copy) == before
+    assert path.read_text() == words
+
+
+def test_doubled_part_is_refused(copy, run, base):
+    shutil.copy2(copy / "scores/part-00001.parquet", copy / "scores/part-00004.parquet")
+    with pytest.raises(PartsError) as refused:
         build(run(), base, copy)
+    assert refused.value.faults == (PartFault("scores/part-00004.parquet", Fault.STRANGE),)
+
+
+def test_failures_that_no_build_wrote_are_removed(copy, run, base):
+    path = shards.part(copy, "failures", 0, "score")
+    path.parent.mkdir()
+    shutil.copy2(shards.part(copy, "scores", 0), path)
+    build(run(), base, copy)
+    assert not path.exists()
 
 
 def test_directory_in_use_is_refused(copy, run, base):
@@ -475,7 +498,7 @@ def test_generator_that_does_not_load_ends_the_run_before_it_samples(run, base, 
 
 
 def test_pairing_an_incomplete_run_does_not_call_it_complete(copy):
-    (copy / "scores" / "part-00001.parquet").unlink()
+    unmade(copy, "scores/part-00001.parquet")
     summary = pair(copy, [])
     assert (summary["shards"], summary["shards_expected"]) == (3, 4)
     assert not summary["complete"]

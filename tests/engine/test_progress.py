@@ -8,7 +8,6 @@ from gensr_pref import cli
 from gensr_pref.engine import bar
 from gensr_pref.engine.bar import Bar, duration
 from gensr_pref.engine.build import build
-from gensr_pref.engine.plan import wilson
 from gensr_pref.engine.rundir import locked
 from gensr_pref.engine.status import status
 from gensr_pref.errors import RunMismatchError
@@ -110,15 +109,6 @@ def test_clocks_that_jump_move_nothing(run, base, tmp_path, often, monkeypatch):
 )
 def test_durations(seconds, told):
     assert duration(seconds) == told
-
-
-def test_wilson_interval():
-    """Against scipy's."""
-    from scipy.stats import binomtest
-
-    for successes, trials in ((0, 5), (3, 24), (24, 24), (500, 1000)):
-        found = binomtest(successes, trials).proportion_ci(method="wilson")
-        assert wilson(successes, trials)[1:] == pytest.approx((found.low, found.high), abs=1e-4)
 
 
 def test_plan_says_what_the_aim_needs(run, base, tmp_path, capsys):

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 
@@ -179,8 +180,8 @@ def test_what_does_not_fit_is_told(two, capsys):
 @pytest.mark.parametrize(
     ("folders", "message"),
     [
-        ({"systems": (Path("none"),)}, "DIR: none is not a folder"),
-        ({"reference": Path("other")}, "--reference: no file in other has the name"),
+        ({"systems": (Path("none"),)}, "systems: none is not a folder"),
+        ({"reference": Path("other")}, "reference: no file in other has the name"),
         ({"texts": Path("bad.csv")}, "it needs `text` and one of audio, path"),
         ({"systems": (Path("one"), Path("one"))}, "the same folder is given twice"),
     ],
@@ -459,3 +460,32 @@ def test_an_hour_and_a_tenth_of_a_second_in_one_folder(tmp_path, monkeypatch):
     assert run("x", "--panel", CHEAP, "--out", "s.parquet") == 0
     assert [row["seconds"] for row in rows("s.parquet")] == [3600.0, 0.1]
     assert audio.read_header(tmp_path / "x" / "long.flac").rate == 8000
+
+
+def test_files_that_are_left_out_are_told_once_per_folder(two):
+    for place in ("one/notes.txt", "one/more.json", "clean/.a.wav"):
+        (two / place).write_text("x")
+    (two / "one/linked").symlink_to(two / "two")
+    told = []
+    clips = matched(Folders((two / "one", two / "two"), reference=two / "clean"), tell=told.append)
+    assert len(clips) == 3
+    assert [line.partition(":")[0] for line in told] == ["DIR", "--reference"]
+    assert all(words in told[0] for words in ("2 ", "more.json", "linked", str(two / "one")))
+
+
+def test_counterparts_are_found_by_names_that_look_the_same(two):
+    composed, apart = (unicodedata.normalize(form, "\u00e9") for form in ("NFC", "NFD"))
+    tone(two / "made" / f"{apart}.wav")
+    tone(two / "clean" / f"{composed}.wav")
+    (two / "t.csv").write_text(f"audio,text,language\n{composed}.wav,yes,eng\n", encoding="utf-8")
+    [clip] = matched(Folders((two / "made",), reference=two / "clean", texts=two / "t.csv"))
+    assert (clip.name, clip.text, clip.language) == (composed, "yes", "en")
+    assert clip.clean.exists()
+
+
+@pytest.mark.parametrize("code", ["eng", "EN_us", "en"])
+def test_a_language_is_one_whatever_code_it_is_called_by(two, code):
+    use = MetricUse(metric=CHEAP)
+    score(Folders((two / "one",), language=code), [use], two / "s.parquet", SERIAL)
+    with pytest.raises(SourceError, match="--language: "):
+        score(Folders((two / "one",), language="xx"), [use], two / "t.parquet", SERIAL)

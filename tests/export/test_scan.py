@@ -9,6 +9,7 @@ from gensr_pref.engine.export import Publishing, _require_harmless, export
 from gensr_pref.errors import InputError
 from gensr_pref.export.dataset import Wanted
 from gensr_pref.export.scan import Local, scan
+from gensr_pref.rundir.document import record
 
 from ..parts import write_part
 
@@ -164,7 +165,7 @@ def test_local_paths_of_the_run_file_are_cut(run_folder, tmp_path) -> None:
     document["corpus"]["source"]["path"] = "/home/anna/lists/speech.csv"
     document["corpus"]["source"]["root"] = "/"
     document["generators"][0]["options"] = {"program": ["python", "/opt/models/x.py", "--a=/b/c d"]}
-    (run_folder / "run.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
+    record(run_folder, document)
     export(run_folder, tmp_path / "out", Wanted())
     told = yaml.safe_load((tmp_path / "out" / "run.yaml").read_text())
     assert told["corpus"]["source"]["path"] == "speech.csv"

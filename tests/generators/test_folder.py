@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,10 @@ import soundfile
 import yaml
 
 from gensr_pref import audio, config, sample
+from gensr_pref.audio import Sound
 from gensr_pref.engine.build import build
 from gensr_pref.errors import ConfigError, InputError, SourceError
-from gensr_pref.generators.base import Origin
+from gensr_pref.generators.base import Candidate, Origin
 from gensr_pref.generators.folder import Folder
 
 from ..engine.conftest import rows, tables
@@ -115,6 +117,33 @@ def test_missing_file_is_a_failure_and_shifts_nothing(base, tmp_path):
     assert less.keys() == whole.keys() - {("second/voice.flac", 0)}
     for place, row in less.items():
         assert row["audio"] == whole[place]["audio"]
+
+
+@pytest.mark.parametrize("pattern", ["made/{path}.*", "made/{path}.flac"])
+@pytest.mark.parametrize("forms", [("NFC", "NFD"), ("NFD", "NFC")])
+def test_files_are_found_by_names_that_look_the_same(tmp_path, pattern, forms):
+    name, other = (unicodedata.normalize(form, "s\u00fc\u00df/\u00e9t\u00e9") for form in forms)
+    save(tmp_path / "made" / f"{other}.flac", np.full(RATE, 0.1))
+    folder = Folder(str(tmp_path), pattern)
+    clip = Origin("clip", f"{name}.wav", RATE, 0, RATE, RATE)
+    folder.check([clip], 1)
+    [found] = folder.candidates_of(clip, Sound(np.zeros(RATE, np.float32), RATE), [0])
+    assert isinstance(found, Candidate)
+
+
+def test_cells_of_a_table_are_read_as_in_a_manifest(tmp_path):
+    save(tmp_path / "1.wav", np.full(RATE, 0.1))
+    lines = [{"clip": 7, "file": " 1.wav ", "system": float("nan")}]
+    table = tmp_path / "t.jsonl"
+    table.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    folder = Folder(str(tmp_path), table=str(table))
+    clip = Origin("clip", "7", RATE, 0, RATE, RATE)
+    folder.check([clip], 1)
+    [found] = folder.candidates_of(clip, Sound(np.zeros(RATE, np.float32), RATE), [0])
+    assert found.sampling == {"file": "1.wav"}
+    table.write_text('{"clip": ["a"], "file": "1.wav"}\n')
+    with pytest.raises(SourceError, match="line 1: column 'clip' holds"):
+        Folder(str(tmp_path), table=str(table))
 
 
 def test_candidates_keep_their_own_rate(base, tmp_path):

@@ -228,10 +228,10 @@ def _heard(found: Audit) -> str:
         return ""
 
     def draw(axes: Axes) -> None:
-        at = [row["margin"] for row in rows]
-        rate = [row["rate"] for row in rows]
-        reach = [[r["rate"] - r["low"] for r in rows], [r["high"] - r["rate"] for r in rows]]
-        axes.errorbar(at, rate, reach, fmt="o", color=MAIN, capsize=3)
+        for row in rows:
+            axes.plot([row["margin"]], [row["rate"]], "o", color=MAIN)
+            if row["low"] is not None:
+                axes.plot([row["margin"]] * 2, [row["low"], row["high"]], color=MAIN, linewidth=1.5)
         axes.axhline(0.5, color=INK, linewidth=1, linestyle="--")
         axes.set(xlabel="smallest margin of the votes, in spreads", ylabel="prefer chosen")
         axes.set_ylim(0, 1.05)

@@ -10,14 +10,15 @@ from typing import Any
 from gensr_pref.audit.picks import KINDS
 from gensr_pref.audit.report.figures import figures
 from gensr_pref.audit.report.lights import answers
-from gensr_pref.audit.report.words import counted, labelled, number, percent
+from gensr_pref.audit.report.words import labelled, number, percent
+from gensr_pref.errors import quantity
 from gensr_pref.untrusted.text import shown, visible
 
 WORDS = {
     "good": "● fine",
     "look": "▲ judge for yourself",
     "bad": "■ warning",
-    "unknown": "○ not known yet",
+    "unknown": "○ undecided",
 }
 MIME = {b"fLaC": "audio/flac", b"RIFF": "audio/wav", b"OggS": "audio/ogg"}
 
@@ -78,7 +79,7 @@ def page(found: dict[str, Any], exhibits: Sequence[Exhibit], notes: Sequence[str
     )
     environment.filters |= {
         "fixed": _fixed,
-        "counted": counted,
+        "quantity": quantity,
         "number": number,
         "share": percent,
         "bounds": _bounds,
@@ -110,9 +111,11 @@ def _fixed(value: float | None, digits: int = 3) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
 
 
-def _bounds(value: Sequence[float] | None, as_percent: bool = False) -> str:
-    """The last two of a triple, or both of a pair."""
-    if value is None or value[-1] is None:
+def _bounds(value: Sequence[float | None] | None, as_percent: bool = False) -> str:
+    """The last two of a triple, or both of a pair; empty where there is no value."""
+    if value is None:
         return ""
-    low, high = value[-2:]
-    return f"[{percent(low)}, {percent(high)}]" if as_percent else f"[{low:+.3f}, {high:+.3f}]"
+    if value[-1] is None:
+        return "too few"
+    shown = [percent(one) if as_percent else f"{one:+.3f}" for one in value[-2:]]
+    return f"[{', '.join(shown)}]"

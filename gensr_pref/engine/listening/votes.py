@@ -71,8 +71,9 @@ def listeners(out: Path) -> list[str]:
 
 
 def audited(found: Evidence) -> dict[str, Any]:
-    """What the answers say of the run's pairs; only the number of answers where there is none.
+    """What the answers say of the run's pairs; only the number of answers where none counts.
 
+    Answers of listeners who failed the catch trials are kept, but do not count.
     Answers about pairs that the run's rule no longer makes count too, as long as both candidates
     are there: a pair is what was heard, whatever made it.
     """
@@ -82,9 +83,12 @@ def audited(found: Evidence) -> dict[str, Any]:
         [vote["kind"] for vote in every],
         np.array([_passed(vote) for vote in every], dtype=bool),
     )
-    heard = _answers(found, [vote for vote in every if vote["kind"] == "pair"])
+    inattentive = {one["listener"] for one in catches if not one["counted"]}
+    given = _answers(found, [vote for vote in every if vote["kind"] == "pair"])
+    heard = given.without(inattentive)
     told = {
         "answers": len(heard.answer),
+        "not_counted": len(given.answer) - len(heard.answer),
         "listeners": len(set(heard.listener)),
         "pairs": len(np.unique(heard.pair)),
         "catches": catches,

@@ -1,0 +1,190 @@
+"""MP4, AAC, WMA and WebM, decoded by FFmpeg where it is installed.
+
+The programs are told what kind of file it is and may open nothing else: no address, no playlist,
+no second file that a stranger's file names.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO, Any
+
+import numpy as np
+
+from gensr_pref.audio import media
+from gensr_pref.audio.content import Content
+from gensr_pref.audio.formats import has_ffmpeg
+from gensr_pref.audio.sound import Wave
+from gensr_pref.audio.track import Track, require_rate
+from gensr_pref.errors import Unusable
+from gensr_pref.schema import Reason
+
+_PATIENCE_S = 60  # without a byte from FFmpeg
+_BLOCK = 2**20  # bytes read from it at once
+_CLOSE_S = 0.1  # by which a file's duration may be longer than its sound: a packet and its delay
+
+
+@dataclass(frozen=True)
+class FfmpegStream:
+    """The sound of a file, as FFmpeg decodes it."""
+
+    demuxer: str
+    rate: int
+    channels: int
+    frames: int
+    addressable: bool = False
+
+    def blocks(self, content: Content, start: int) -> tuple[int, Iterator[Wave]]:
+        """See `Stream.blocks`; from the first frame on, since no seek is exact."""
+        return 0, _mono(_decode(content, self.demuxer), self.channels)
+
+
+def ffmpeg_track(content: Content, kind: media.Kind) -> Track:
+    """The one stream of sound in a file; the whole of it is decoded to know its length.
+
+    Raises:
+        Unusable: UNREADABLE (also where FFmpeg is not installed, or reports damage), TRUNCATED or
+            EMPTY.
+    """
+    if not has_ffmpeg():
+        raise Unusable(
+            Reason.UNREADABLE,
+            f"{kind.name} is read through FFmpeg: install FFmpeg (ffmpeg and ffprobe on PATH)",
+        )
+    kind.require_whole(content)
+    seconds = _duration(content, kind)
+    output = _decode(content, kind.demuxer)
+    rate, channels = _format_of(next(output, b""))
+    require_rate(rate)
+    frames = sum(len(block) for block in _frames(output, channels))
+    if kind.timed and seconds is not None and frames / rate < seconds - _CLOSE_S:
+        raise Unusable(
+            Reason.TRUNCATED, f"it declares {seconds:.2f} s and holds {frames / rate:.2f} s"
+        )
+    return Track((FfmpegStream(kind.demuxer, rate, channels, frames),))
+
+
+def _duration(content: Content, kind: media.Kind) -> float | None:
+    """The seconds that the stream of sound says it has, if it says so."""
+    with _input(content) as (file, name):
+        command = ["ffprobe", *_only(kind.demuxer), "-select_streams", "a", "-of", "json"]
+        command += ["-show_entries", "stream=duration", name]
+        try:
+            done = subprocess.run(
+                command, stdin=subprocess.DEVNULL, capture_output=True, pass_fds=(file,),
+                timeout=_PATIENCE_S, check=False,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired as error:
+            raise Unusable(Reason.UNREADABLE, "ffprobe did not end") from error
+    if done.returncode:
+        raise Unusable(Reason.UNREADABLE, f"FFmpeg cannot open it: {_line(done.stderr)}")
+    streams: list[dict[str, Any]] = json.loads(done.stdout).get("streams", [])
+    if len(streams) != 1:
+        raise Unusable(
+            Reason.UNREADABLE, f"it holds {len(streams)} streams of sound; make a file of one"
+        )
+    told = streams[0].get("duration")
+    return None if told is None else float(told)
+
+
+def _only(demuxer: str) -> list[str]:
+    """Options that let a program read the one file, as what it is."""
+    return ["-v", "error", "-protocol_whitelist", "file,pipe", "-f", demuxer]
+
+
+@contextmanager
+def _input(content: Content) -> Iterator[tuple[int, str]]:
+    """A descriptor of the file, and the name that a program opens it by."""
+    if not isinstance(content.source, bytes):
+        with content.source.open("rb") as file:
+            yield file.fileno(), f"file:/dev/fd/{file.fileno()}"
+        return
+    with tempfile.TemporaryFile() as copy:
+        copy.write(content.source)
+        copy.flush()
+        yield copy.fileno(), f"file:/dev/fd/{copy.fileno()}"
+
+
+def _decode(content: Content, demuxer: str) -> Iterator[bytes]:
+    """The sound as a file of Sun's AU format, 32-bit floats; first its header, then blocks.
+
+    Raises:
+        Unusable: UNREADABLE where FFmpeg reports an error, or gives nothing for a minute.
+    """
+    with _input(content) as (file, name), tempfile.TemporaryFile() as told:
+        command = ["ffmpeg", "-nostdin", "-threads", "1", *_only(demuxer), "-i", name]
+        command += ["-map", "0:a:0", "-c:a", "pcm_f32be", "-f", "au", "pipe:1"]
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=told, pass_fds=(file,)
+        )
+        assert process.stdout is not None
+        try:
+            yield from _read(process.stdout)
+            process.wait(_PATIENCE_S)
+        finally:
+            process.kill()
+            process.stdout.close()
+            process.wait()
+        told.seek(0)
+        complaint = told.read(2**12)
+    if process.returncode or complaint:
+        raise Unusable(Reason.UNREADABLE, f"FFmpeg reports: {_line(complaint)}")
+
+
+def _read(pipe: IO[bytes]) -> Iterator[bytes]:
+    """An AU file's header, and then what follows it."""
+    head = b""
+    while len(head) < 8 or len(head) < int.from_bytes(head[4:8], "big"):
+        more = _some(pipe)
+        head += more
+        if not more:
+            return
+    size = max(24, int.from_bytes(head[4:8], "big"))
+    yield head[:size]
+    if head[size:]:
+        yield head[size:]
+    while more := _some(pipe):
+        yield more
+
+
+def _some(pipe: IO[bytes]) -> bytes:
+    if not select.select([pipe], [], [], _PATIENCE_S)[0]:
+        raise Unusable(Reason.UNREADABLE, f"FFmpeg gave nothing for {_PATIENCE_S} s")
+    return os.read(pipe.fileno(), _BLOCK)
+
+
+def _format_of(head: bytes) -> tuple[int, int]:
+    """Rate and channels that the header of an AU file states."""
+    if head[:4] != b".snd" or len(head) < 24:
+        raise Unusable(Reason.EMPTY, "FFmpeg finds no sound in it")
+    return int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")
+
+
+def _frames(output: Iterator[bytes], channels: int) -> Iterator[Wave]:
+    """Whole frames [T, C] of the bytes behind an AU file's header."""
+    width, rest = 4 * channels, b""
+    for data in output:
+        rest += data
+        whole = len(rest) // width * width
+        if whole:
+            yield np.frombuffer(rest[:whole], ">f4").reshape(-1, channels)
+        rest = rest[whole:]
+
+
+def _mono(output: Iterator[bytes], channels: int) -> Iterator[Wave]:
+    next(output, None)
+    for block in _frames(output, channels):
+        with np.errstate(all="ignore"):
+            yield np.asarray(block.mean(axis=1, dtype=np.float32))
+
+
+def _line(complaint: bytes) -> str:
+    lines = complaint.decode("utf-8", "replace").strip().splitlines()
+    return lines[0] if lines else "nothing"

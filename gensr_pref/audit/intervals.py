@@ -1,0 +1,308 @@
+"""95 % intervals that hold for few clusters: of means, ratios, shares and bounded statistics.
+
+A cluster is what was drawn independently, such as a clip with all its pairs. The standard error is
+the delete-one-cluster jackknife's (Tukey 1958; for clusters MacKinnon, Nielsen & Webb 2023, J.
+Applied Econometrics 38, CV3). From it,
+
+- a mean, ratio or difference has the union of Student's interval with G - 1 degrees of freedom and
+  its correction for skewness (Hall 1992, J. R. Statist. Soc. B 54, eq. 2.5);
+- a share, or another statistic with bounds, has the exact interval of Clopper & Pearson (1934) at
+  the effective sample size, times ``(t_{rows - 1} / t_{G - 1})^2`` (Korn & Graubard 1998, Survey
+  Methodology 24), so that "all of four" does not become "[100 %, 100 %]".
+
+Beyond `BUNDLES` clusters, they are put at random into as many bundles, which are left out one by
+one (random groups: Wolter, Introduction to Variance Estimation, 2007, ch. 2), so that the cost does
+not grow with the run. `python -m tests.benchmarks.coverage` measures how often each is right.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+Numbers = npt.NDArray[np.int64]
+Bounds = tuple[float, float]
+
+BUNDLES = 1000
+LEVEL = 0.95
+FEWEST = 3  # clusters of an interval: two leave one degree of freedom, and 12.7 standard errors
+_SAME = 1e-9  # of the size of values, below which their spread is rounding
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A statistic and its 95 % interval.
+
+    Attributes:
+        value: of the sample; None where it cannot be computed.
+        low, high: bounds; None where there are fewer than three clusters, or where an unbounded
+            statistic is the same for all of them, which tells nothing of its spread.
+        clusters: how many contribute.
+    """
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    clusters: int = 0
+
+    @property
+    def bounds(self) -> list[float] | None:
+        """[low, high], or None."""
+        return None if self.low is None or self.high is None else [self.low, self.high]
+
+    @property
+    def triple(self) -> list[float | None] | None:
+        """[value, low, high], the last two perhaps None; None without a value."""
+        return None if self.value is None else [self.value, self.low, self.high]
+
+
+def mean_interval(values: Array) -> Estimate:
+    """Estimate the mean of one value per cluster.
+
+    Args:
+        values: [clusters], NaN where unknown (left out).
+    """
+    known = values[np.isfinite(values)]
+    return ratio_interval(np.arange(len(known)), known[:, None], np.ones((len(known), 1)))[0]
+
+
+def ratio_interval(cluster: Numbers, above: Array, below: Array) -> list[Estimate]:
+    """Estimate K ratios of sums, such as means over rows of which a cluster has several.
+
+    Args:
+        cluster: [R] number of each row's cluster, from 0.
+        above, below: [R, K] finite.
+    """
+    columns = zip(above.T, below.T, strict=True)
+    return [_rows_interval(cluster, np.stack(pair, axis=1)) for pair in columns]
+
+
+def share_interval(cluster: Numbers, hits: Array, raters: Numbers | None = None) -> Estimate:
+    """Estimate a share of rows.
+
+    Args:
+        cluster: [R] number of each row's cluster, from 0.
+        hits: [R] 1 where a row counts, 0 where not, or between.
+        raters: [R] number of who gave each row, from 0; None where nobody is drawn beside the
+            clusters. What raters vary beyond chance is added to the variance over clusters, as
+            for two-way clusters (Cameron, Gelbach & Miller 2011, J. Business & Economic Statistics
+            29, eq. 2.11), degrees of freedom by Satterthwaite (1946, Biometrics Bulletin 2).
+    """
+    values = np.stack([hits, np.ones(len(hits))], axis=1)
+    over = _rows_interval(cluster, values, (0.0, 1.0))
+    if raters is None or over.value is None or over.bounds is None or len(np.unique(raters)) < 2:
+        return over
+    cells = np.unique(np.stack([cluster, raters]), axis=1, return_inverse=True)[1].ravel()
+    clips, people, alone = (_jackknifed(one, values) for one in (cluster, raters, cells))
+    beyond = max(people.variance - alone.variance, 0.0)
+    if beyond == 0:
+        return over
+    parts = clips.variance**2 / clips.freedom + beyond**2 / people.freedom
+    whole = clips.variance + beyond
+    spread = _Spread(whole, whole**2 / parts, over.clusters)
+    return _bounded(over.value, spread, (0.0, 1.0), len(hits))
+
+
+def count_interval(hits: int, count: int) -> Estimate:
+    """Estimate a share of `count` independent cases; exact (Clopper & Pearson 1934)."""
+    if not count:
+        return Estimate(None)
+    low, high = clopper_pearson(hits / count, count)
+    return Estimate(hits / count, low, high, count)
+
+
+def interval(
+    sums: Array,
+    statistic: Callable[[Array], Array],
+    bounds: Bounds | None = None,
+    rows: float = math.inf,
+    clusters: int | None = None,
+) -> list[Estimate]:
+    """Estimate statistics of totals over clusters.
+
+    Args:
+        sums: [G, K] from `totals`; a cluster of nothing but zeros does not contribute.
+        statistic: [..., K] totals -> [..., S] values, NaN where there is none.
+        bounds: that the statistic cannot leave; None where it may be any number.
+        rows: observations behind the totals, which an effective sample size cannot exceed.
+        clusters: how many there are, where the totals are of bundles.
+    """
+    sums = sums[(sums != 0).any(axis=1)]
+    count = len(sums) if clusters is None else clusters
+    total = sums.sum(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        values = np.atleast_1d(statistic(total))
+        left = statistic(total - sums).reshape(len(sums), -1) if len(sums) >= FEWEST else None
+    if left is None:
+        return [Estimate(_number(value), clusters=count) for value in values]
+    columns = zip(values, left.T, strict=True)
+    return [_estimate(float(value), column, count, bounds, rows) for value, column in columns]
+
+
+def totals(cluster: Numbers, values: npt.NDArray[np.floating], seed: int = 0) -> Array:
+    """[G, K] sums of the rows [R, K] of each cluster, or of each bundle of clusters.
+
+    Args:
+        cluster: [R] number of each row's cluster, from 0.
+        values: [R, K], finite.
+    """
+    number, count = bundles(cluster, seed)
+    found = np.zeros((count, values.shape[1]))
+    for place in range(values.shape[1]):
+        found[:, place] = np.bincount(number, values[:, place], minlength=count)
+    return found
+
+
+def bundles(cluster: Numbers, seed: int = 0) -> tuple[Numbers, int]:
+    """[R] number of each row's bundle, and how many there are; at most `BUNDLES`."""
+    there, number = np.unique(cluster, return_inverse=True)
+    if len(there) <= BUNDLES:
+        return np.asarray(number), len(there)
+    order = np.random.default_rng(seed).permutation(len(there))
+    return np.asarray((order % BUNDLES)[number]), BUNDLES
+
+
+def two_way(values: Array, cluster: Numbers) -> Estimate:
+    """Estimate the mean of values [K, R] of K members on the same rows, drawn like the clusters.
+
+    The variances of members' means and of clusters add (the residual counts in both, so that the
+    sum errs to the wide side); degrees of freedom by Satterthwaite (1946, Biometrics Bulletin 2).
+    With one member, as `ratio_interval`.
+
+    Args:
+        cluster: [R] number of each row's cluster, from 0.
+    """
+    members, mean = len(values), values.mean(axis=0)[:, None]
+    (alone,) = ratio_interval(cluster, mean, np.ones_like(mean))
+    if members < 2 or alone.clusters < FEWEST or alone.value is None:
+        return alone
+    over_clusters = _jackknifed(cluster, np.c_[mean, np.ones_like(mean)]).variance
+    over_members = float(values.mean(axis=1).var(ddof=1)) / members
+    variance = over_clusters + over_members
+    if variance <= (_SAME * float(np.abs(values).max())) ** 2:
+        return Estimate(alone.value, clusters=alone.clusters)
+    parts = over_clusters**2 / (alone.clusters - 1) + over_members**2 / (members - 1)
+    half = quantile(variance**2 / parts) * math.sqrt(variance)
+    return Estimate(alone.value, alone.value - half, alone.value + half, alone.clusters)
+
+
+def clopper_pearson(share: float, count: float) -> Bounds:
+    """Return the exact interval of a proportion, for counts that need not be whole."""
+    from scipy.special import betaincinv
+
+    tail, hits = (1 - LEVEL) / 2, share * count
+    low = float(betaincinv(hits, count - hits + 1, tail)) if hits > 0 else 0.0
+    high = float(betaincinv(hits + 1, count - hits, 1 - tail)) if hits < count else 1.0
+    return low, high
+
+
+@lru_cache(maxsize=4096)
+def quantile(freedom: float) -> float:
+    """Return Student's two-sided quantile of `LEVEL`; the normal one for infinite freedom."""
+    from scipy.special import ndtri, stdtrit
+
+    upper = (1 + LEVEL) / 2
+    return float(ndtri(upper) if math.isinf(freedom) else stdtrit(freedom, upper))
+
+
+def _rows_interval(cluster: Numbers, values: Array, bounds: Bounds | None = None) -> Estimate:
+    """The interval of a ratio of sums of rows [R, 2]."""
+    count = len(np.unique(cluster))
+    return interval(totals(cluster, values), _ratio, bounds, len(values), count)[0]
+
+
+@dataclass(frozen=True)
+class _Spread:
+    """The variance of an estimate, its degrees of freedom, and how many clusters it is from."""
+
+    variance: float
+    freedom: float
+    clusters: int
+
+
+def _jackknifed(cluster: Numbers, values: Array) -> _Spread:
+    """Of the ratio of the sums of values [R, 2], leaving out each cluster."""
+    sums = totals(cluster, values)
+    left = _ratio(sums.sum(axis=0) - sums)[:, 0]
+    return _Spread(_variance(left), len(sums) - 1, len(np.unique(cluster)))
+
+
+def _estimate(
+    value: float, left: Array, clusters: int, bounds: Bounds | None, rows: float
+) -> Estimate:
+    if not np.isfinite(value):
+        return Estimate(None, clusters=clusters)
+    if not np.isfinite(left).all():
+        return Estimate(value, clusters=clusters)
+    variance = _variance(left)
+    if bounds is not None:
+        return _bounded(value, _Spread(variance, len(left) - 1, clusters), bounds, rows)
+    size = max(abs(value), float(np.abs(left).max()))
+    if variance <= (_SAME * size) ** 2:
+        return Estimate(value, clusters=clusters)
+    return Estimate(value, *_skewed(value, left), clusters)
+
+
+def _bounded(value: float, spread: _Spread, bounds: Bounds, rows: float) -> Estimate:
+    low, width = bounds[0], bounds[1] - bounds[0]
+    share = min(max((value - low) / width, 0.0), 1.0)
+    effective = _effective(share, spread.variance / width**2, spread.clusters, rows)
+    freedom = quantile(max(rows, spread.clusters) - 1) / quantile(spread.freedom)
+    lower, upper = clopper_pearson(share, effective * freedom**2)
+    return Estimate(value, low + width * lower, low + width * upper, spread.clusters)
+
+
+def _effective(share: float, variance: float, clusters: int, rows: float) -> float:
+    """The effective sample size of a share, from its variance over clusters (Korn & Graubard 1998).
+
+    ``n / deff`` with ``deff`` the variance over that of as many independent rows, at least 1.
+    Where nothing varies, a cluster counts once.
+    """
+    spread = share * (1 - share)
+    if variance <= _SAME**2 or spread <= _SAME:
+        return float(clusters)
+    if math.isinf(rows):
+        return 1 + spread / variance
+    return rows / max(1.0, variance * (rows - 1) / spread)
+
+
+def _skewed(value: float, left: Array) -> Bounds:
+    """The union of Student's interval and Hall's, which is corrected for skewness.
+
+    With W = (estimate - truth) / s and g the skewness of the pseudo-values, Hall's
+    ``g(W) = W + g W^2 / 3 + g^2 W^3 / 27 + g / (6 n)`` times root n is nearly normal; its inverse
+    is ``W = (3 / g) ((1 + g (y - g / (6 n)))^(1/3) - 1)``.
+    """
+    count = len(left)
+    apart = (count - 1) * (left.mean() - left)  # pseudo-values about their mean
+    second = float((apart**2).mean())
+    skew = float((apart**3).mean()) / second**1.5
+    spread = math.sqrt(second * count / (count - 1))
+    y = quantile(count - 1) / math.sqrt(count)
+    corrected = [_hall(sign * y, skew, count) for sign in (1, -1)]
+    return value - spread * max(y, corrected[0]), value - spread * min(-y, corrected[1])
+
+
+def _hall(y: float, skew: float, count: int) -> float:
+    if abs(skew) < 1e-6:
+        return y
+    return float(3 / skew * (np.cbrt(1 + skew * (y - skew / (6 * count))) - 1))
+
+
+def _variance(left: Array) -> float:
+    """The jackknife's, of the values [G] without each cluster."""
+    return float((len(left) - 1) * left.var())
+
+
+def _ratio(sums: Array) -> Array:
+    return sums[..., :1] / sums[..., 1:]
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

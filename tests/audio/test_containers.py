@@ -1,0 +1,151 @@
+"""Lengths that a header leaves open, or lies about."""
+
+import struct
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from gensr_pref import audio
+from gensr_pref.errors import Unusable
+from gensr_pref.schema import Reason
+from tests.audio.material import encoded, noise
+
+WAVE = noise(4000)
+
+
+def patched(data: bytes, at: int, value: bytes) -> bytes:
+    return data[:at] + value + data[at + len(value) :]
+
+
+def of(form: str, subtype: str = "PCM_16") -> bytes:
+    data = encoded(WAVE, 8000, form, subtype)
+    assert data is not None
+    return data
+
+
+@pytest.mark.parametrize("length", [0, 0xFFFFFFFF, 0xFFFFFFFF - 36, 0x7FFFF000, 0x80000000])
+def test_a_wav_from_a_pipe_is_read_to_its_end(length):
+    data = of("WAV")
+    piped = patched(data, data.index(b"data") + 4, struct.pack("<I", length))
+    np.testing.assert_array_equal(audio.read(piped).wave, audio.read(data).wave)
+
+
+@pytest.mark.parametrize(
+    ("form", "marker", "offset", "value"),
+    [
+        ("AU", b".snd", 8, b"\xff" * 4),
+        ("AU", b".snd", 8, bytes(4)),
+        ("AIFF", b"SSND", 4, b"\xff" * 4),
+        ("AIFF", b"SSND", 4, bytes(4)),
+        ("RF64", b"ds64", 8, b"\xff" * 24),
+        ("RF64", b"ds64", 8, bytes(24)),
+        ("CAF", b"data", 4, b"\xff" * 8),
+        ("W64", b"data\xf3", 16, bytes(8)),
+        ("W64", b"data\xf3", 16, struct.pack("<q", 2**63 - 1)),
+    ],
+)
+def test_what_else_comes_from_a_pipe_is_read_to_its_end(form, marker, offset, value):
+    data = of(form)
+    piped = patched(data, data.index(marker) + offset, value)
+    np.testing.assert_array_equal(audio.read(piped).wave, audio.read(data).wave)
+
+
+def test_an_empty_wav_with_notes_behind_is_empty():
+    empty = of("WAV")[:44]
+    empty = patched(empty, 40, bytes(4)) + b"LIST" + struct.pack("<I", 4) + b"INFO"
+    with pytest.raises(Unusable) as caught:
+        audio.read(empty)
+    assert caught.value.reason is Reason.EMPTY
+
+
+def test_chunks_behind_the_sound_are_not_sound():
+    data = of("WAV")
+    noted = data + b"LIST" + struct.pack("<I", 4) + b"INFO"
+    np.testing.assert_array_equal(audio.read(noted).wave, audio.read(data).wave)
+
+
+def test_a_second_data_chunk_is_refused():
+    data = of("WAV")
+    with pytest.raises(Unusable, match="second recording"):
+        audio.read(data + b"data" + struct.pack("<I", 4) + bytes(4))
+
+
+def flac_of_total(total: int) -> bytes:
+    data = of("FLAC")
+    packed = int.from_bytes(data[18:26], "big") & ~(2**36 - 1) | total
+    return patched(data, 18, packed.to_bytes(8, "big"))
+
+
+@pytest.mark.parametrize("total", [0, 1, 3999])
+def test_a_flac_is_as_long_as_its_frames(total):
+    np.testing.assert_array_equal(
+        audio.read(flac_of_total(total)).wave, audio.read(of("FLAC")).wave
+    )
+
+
+@pytest.mark.parametrize("total", [4001, 2**36 - 1])
+def test_a_flac_that_declares_more_is_truncated_and_nothing_is_allocated(total):
+    tracemalloc.start()
+    try:
+        with pytest.raises(Unusable) as caught:
+            audio.read_header(flac_of_total(total))
+        assert tracemalloc.get_traced_memory()[1] < 30e6
+    finally:
+        tracemalloc.stop()
+    assert caught.value.reason is Reason.TRUNCATED
+
+
+def test_a_flac_with_something_else_behind_it():
+    data = of("FLAC")
+    for behind in (b"TAG" + bytes(125), b"not a frame" * 50):
+        np.testing.assert_array_equal(audio.read(data + behind).wave, audio.read(data).wave)
+
+
+def test_a_flac_damaged_in_the_middle():
+    data = encoded(noise(40_000), 8000, "FLAC", "PCM_16")
+    with pytest.raises(Unusable) as caught:
+        audio.read(patched(data, len(data) // 2, bytes(50)))
+    assert caught.value.reason is Reason.UNREADABLE
+
+
+@pytest.mark.parametrize(
+    ("form", "subtype"),
+    [("WAV", "GSM610"), ("WAV", "G721_32"), ("AU", "G721_32"), ("XI", "DPCM_16")],
+)
+def test_what_cannot_be_sought_is_read_in_pieces(form, subtype):
+    data = encoded(noise(80_000), 8000, form, subtype)
+    whole = audio.read(data).wave
+    pieces = [audio.read(data, start, 8000).wave for start in range(0, 80_000, 8000)]
+    np.testing.assert_array_equal(np.concatenate(pieces), whole[:80_000])
+    np.testing.assert_array_equal(audio.read(data, 100, 100).wave, whole[100:200])
+
+
+def test_a_float_beyond_full_scale_stays_so():
+    data = encoded(noise(400) * 10, 8000, "WAV", "FLOAT")
+    assert np.abs(audio.read(data).wave).max() > 2
+
+
+@pytest.mark.parametrize(
+    ("form", "marker", "offset", "layout"),
+    [
+        ("WAV", b"data", 4, "<I"),
+        ("AIFF", b"SSND", 4, ">I"),
+        ("AU", b".snd", 8, ">I"),
+        ("W64", b"data\xf3", 16, "<Q"),
+        ("CAF", b"data", 4, ">q"),
+        ("AVR", b"2BIT", 26, ">I"),
+    ],
+)
+def test_a_length_that_is_too_short_is_not_believed(form, marker, offset, layout):
+    data = of(form)
+    short = patched(data, data.index(marker) + offset, struct.pack(layout, 1234))
+    with pytest.raises(Unusable) as caught:
+        audio.read(short)
+    assert caught.value.reason is Reason.UNREADABLE
+
+
+def test_something_behind_a_wav_is_not_sound():
+    data = of("WAV")
+    for behind in (b"TAG" + bytes(125), bytes(5000), b"no chunk" * 500):
+        np.testing.assert_array_equal(audio.read(data + behind).wave, audio.read(data).wave)

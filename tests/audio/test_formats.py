@@ -1,0 +1,113 @@
+"""Every format and subtype that libsndfile reads: the whole, any stretch, and what is cut off."""
+
+import numpy as np
+import pytest
+import soundfile
+
+from gensr_pref import audio
+from gensr_pref.errors import Unusable
+from gensr_pref.schema import Reason
+from tests.audio.material import decoded, encoded, kinds, noise
+
+KINDS = kinds()
+NO_LENGTH = {"PAF", "PVF", "IRCAM", "XI"}  # these headers do not say how long the sound is
+WITHOUT_PADDING = {
+    "PCM_16",
+    "PCM_24",
+    "PCM_32",
+    "FLOAT",
+    "DOUBLE",
+    "ULAW",
+    "ALAW",
+    "PCM_U8",
+    "PCM_S8",
+}
+
+
+def reason(data: bytes) -> Reason | None:
+    try:
+        audio.read(data)
+    except Unusable as failed:
+        return failed.reason
+    return None
+
+
+def test_there_are_many_formats():
+    assert len(KINDS) > 90
+    assert {form for form, _ in KINDS} >= {"WAV", "AIFF", "AU", "CAF", "FLAC", "OGG", "MP3", "W64"}
+
+
+@pytest.mark.parametrize(("form", "subtype"), KINDS)
+def test_the_whole_and_any_stretch_are_one_decode(form, subtype):
+    for rate, channels in ((8000, 1), (48000, 2)):
+        data = encoded(noise(12_000, channels), rate, form, subtype)
+        if data is None:
+            continue  # GSM, G.721 and others have one channel, Opus its own rates
+        whole = audio.read(data)
+        header = audio.read_header(data)
+        assert (header.rate, header.channels) == (whole.rate, channels)
+        assert header.frames == len(whole.wave) >= 12_000
+        np.testing.assert_allclose(whole.wave, decoded(data)[: len(whole.wave)], atol=1e-5)
+        for start in (0, 1, 7_777, 3_000, header.frames - 900):  # forwards and back again
+            stretch = audio.read(data, start, 900).wave
+            np.testing.assert_allclose(stretch, whole.wave[start : start + 900], atol=1e-5)
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize(("form", "subtype"), [k for k in KINDS if k[1] in WITHOUT_PADDING])
+def test_no_frame_too_many(form, subtype, channels):
+    data = encoded(noise(1201, channels), 8000, form, subtype)
+    if data is not None and (form, subtype) != ("PAF", "PCM_24"):  # groups of ten
+        frames = audio.read_header(data).frames
+        # libsndfile adds a byte to an odd number of them here, and counts it
+        odd = form == "AIFF" and subtype in ("PCM_S8", "PCM_U8", "ULAW", "ALAW")
+        odd = odd or (form == "VOC" and subtype in ("ULAW", "ALAW"))
+        assert frames == 1201 + (odd and channels == 1)
+        if form not in NO_LENGTH:
+            assert audio.read_header(data + b"behind").frames == frames
+
+
+@pytest.mark.parametrize(("form", "subtype"), [k for k in KINDS if k[0] not in NO_LENGTH])
+def test_what_is_cut_off_is_truncated(form, subtype):
+    data = encoded(noise(8000), 8000, form, subtype)
+    assert data is not None
+    for share in (0.55, 0.9, 0.99):
+        assert reason(data[: int(len(data) * share)]) is Reason.TRUNCATED
+
+
+@pytest.mark.parametrize("rate", [1, 8, 100, 3999, 384_001, 2_000_000])
+def test_no_rate_outside_what_sound_has(rate):
+    data = encoded(noise(800), rate, "WAV", "PCM_16")
+    with pytest.raises(Unusable, match=f"{rate} Hz") as caught:
+        audio.read_header(data)
+    assert caught.value.reason is Reason.UNREADABLE
+
+
+@pytest.mark.parametrize("rate", [4000, 384_000])
+def test_the_lowest_and_the_highest_rate(rate):
+    assert audio.read(encoded(noise(800), rate, "WAV", "PCM_16")).rate == rate
+
+
+@pytest.mark.parametrize("form", ["WAV", "AIFF", "AU", "CAF", "W64", "SVX", "PVF", "FLAC"])
+def test_a_second_recording_behind_the_first_is_not_lost(form):
+    data = encoded(noise(4000), 8000, form, "PCM_16")
+    if form != "FLAC":
+        assert reason(data + data) is Reason.UNREADABLE
+    else:
+        both = audio.read(data + data).wave
+        np.testing.assert_array_equal(both, np.tile(audio.read(data).wave, 2))
+
+
+def test_suffixes():
+    assert audio.suffixes() >= {"wav", "flac", "ogg", "opus", "mp3"}
+    known = {name.lower() for name in soundfile.available_formats()} - {"raw"}
+    assert audio.suffixes() >= known
+
+
+def test_suffixes_of_ffmpeg_count_where_it_is(monkeypatch):
+    monkeypatch.setattr("gensr_pref.audio.formats.shutil.which", lambda _: None)
+    assert not audio.has_ffmpeg()
+    assert not audio.suffixes() & audio.ffmpeg_suffixes()
+    monkeypatch.setattr("gensr_pref.audio.formats.shutil.which", lambda name: f"/usr/bin/{name}")
+    assert audio.suffixes() > audio.ffmpeg_suffixes() > {"m4a", "mp4", "aac", "wma", "webm"}
+    assert audio.name_of("a/b.c.m4a") == "a/b.c"

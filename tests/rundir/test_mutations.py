@@ -1,0 +1,234 @@
+"""Random swaps, deletions, copies and edits of a run directory: no command works on as if nothing
+had happened. A build may make again what is lost, to the same bytes.
+"""
+
+import os
+import random
+import shutil
+from pathlib import Path
+
+import pytest
+import soundfile
+
+from gensr_pref import config, shards
+from gensr_pref.align.pairs import Run as PairsOfRun
+from gensr_pref.engine.audit import audit
+from gensr_pref.engine.build import build
+from gensr_pref.engine.export import export
+from gensr_pref.engine.pair import pair
+from gensr_pref.errors import GensrPrefError, InputError, PartsError, RunMismatchError
+from gensr_pref.export.dataset import Wanted
+from gensr_pref.rundir.contents import check
+
+from ..engine.conftest import tables
+
+TABLES = ("clips", "candidates", "scores", "pairs")
+REFUSALS = (PartsError, RunMismatchError)
+
+
+@pytest.fixture(scope="module")
+def stranger(base, tmp_path_factory) -> Path:
+    """A run of the same settings, made from other recordings of the same names and lengths."""
+    folder = Path(shutil.copytree(base, tmp_path_factory.mktemp("stranger") / "project"))
+    for path in (folder / "speech").iterdir():
+        wave, rate = soundfile.read(path)
+        soundfile.write(path, wave[::-1].copy(), rate)
+    build(config.load(folder / "run.yaml"), folder, folder / "run")
+    return folder / "run"
+
+
+class Mutations:
+    """What may happen to a run directory; each returns what it did, for the message."""
+
+    def __init__(self, rng: random.Random, out: Path, others: list[Path]) -> None:
+        self.rng, self.out, self.others = rng, out, others
+
+    def any(self) -> str:
+        """One of them."""
+        kinds = [
+            self.delete,
+            self.swap,
+            self.copy,
+            self.foreign,
+            self.flip,
+            self.cut,
+            self.settings,
+        ]
+        return self.rng.choice(kinds)()
+
+    def part(self, *tables: str) -> Path:
+        """Any part of some tables."""
+        return self.rng.choice(shards.parts(self.out, self.rng.choice(tables or TABLES)))
+
+    def delete(self) -> str:
+        """A part is deleted."""
+        path = self.part()
+        path.unlink()
+        return f"{path} deleted"
+
+    def swap(self) -> str:
+        """Two parts of a table trade places, with their times."""
+        first = self.part("clips", "candidates", "scores")
+        second = self.rng.choice([p for p in first.parent.iterdir() if p != first])
+        first.rename(self.out / "kept")
+        second.rename(first)
+        (self.out / "kept").rename(second)
+        return f"{first} and {second} swapped"
+
+    def copy(self) -> str:
+        """A part is copied, over another one or beside it."""
+        path = self.part("clips", "candidates", "scores")
+        target = shards.part(self.out, path.parent.name, self.rng.randrange(8))
+        while target == path:
+            target = shards.part(self.out, path.parent.name, self.rng.randrange(8))
+        shutil.copy2(path, target)
+        return f"{path} copied to {target}"
+
+    def foreign(self) -> str:
+        """A part of another run is put in the place of one's own."""
+        path, other = self.part(), self.rng.choice(self.others)
+        seen = path.stat()
+        shutil.copy2(other / path.relative_to(self.out), path)
+        if self.rng.random() < 0.5:
+            os.utime(path, ns=(seen.st_atime_ns, seen.st_mtime_ns))
+        return f"{path} of {other}"
+
+    def flip(self) -> str:
+        """A bit is flipped, and often nothing shows it."""
+        path = self.part()
+        seen, content = path.stat(), bytearray(path.read_bytes())
+        place = self.rng.choice([self.rng.randrange(len(content)), -self.rng.randrange(1, 400)])
+        content[place] ^= 1 << self.rng.randrange(8)
+        path.write_bytes(content)
+        if self.rng.random() < 0.7:
+            os.utime(path, ns=(seen.st_atime_ns, seen.st_mtime_ns))
+        return f"{path}, bit in byte {place}"
+
+    def cut(self) -> str:
+        """A part loses its end, or gets one that it did not have."""
+        path = self.part()
+        content = path.read_bytes()
+        if self.rng.random() < 0.3:
+            path.write_bytes(content + b"PAR1")
+        else:
+            path.write_bytes(content[: self.rng.randrange(len(content))])
+        return f"{path} cut"
+
+    def settings(self) -> str:
+        """``run.yaml`` is edited, lost, or that of another run."""
+        path = self.out / "run.yaml"
+        how = self.rng.choice(["edit", "lose", "other"])
+        if how == "lose":
+            path.unlink()
+        elif how == "other":
+            shutil.copy2(self.rng.choice(self.others) / "run.yaml", path)
+        else:
+            text = path.read_text()
+            places = [place for place, letter in enumerate(text) if letter.isalnum()]
+            place = self.rng.choice(places)
+            path.write_text(text[:place] + ("7" if text[place] != "7" else "8") + text[place + 1 :])
+        return f"run.yaml: {how}"
+
+
+def readers(out, tmp_path):
+    yield "audit", lambda: audit(out, heard=0, brief=True)
+    yield "export", lambda: export(out, tmp_path / "exported", Wanted())
+    yield "train", lambda: PairsOfRun(out, ["hiss"], with_audio=False)
+    yield "pair", lambda: pair(out, [])
+
+
+def is_unnoticed(work) -> bool:
+    try:
+        work()
+    except REFUSALS:
+        return False
+    return True
+
+
+def spoiled(seed, built, twin, stranger, out) -> str:
+    """A copy of a run to which something happened that changes it."""
+    shutil.rmtree(out, ignore_errors=True)
+    shutil.copytree(built, out)
+    check(out)  # so that how each file looks is known
+    return Mutations(random.Random(seed), out, [twin, stranger]).any()
+
+
+def unnoticed_by_readers(out, did, tmp_path) -> list[str]:
+    before = tables(out)
+    ignored = [f"{name}: {did}" for name, work in readers(out, tmp_path) if is_unnoticed(work)]
+    pairs = "pairs/part-00000.parquet"
+    repaired = tables(out)
+    if pairs in did and before != repaired:  # `pair` makes pairs again, whatever was there
+        ignored = [one for one in ignored if not one.startswith("pair:")]
+    return ignored
+
+
+def unnoticed_by_build(out, did, run, base, whole) -> list[str]:
+    try:
+        build(run, base, out)
+    except GensrPrefError:
+        return []
+    return [] if tables(out) == whole else [f"build: {did}"]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_random_change_is_noticed_by_every_reader(seed, built, twin, stranger, tmp_path):
+    out = tmp_path / "run"
+    did = spoiled(seed, built, twin, stranger, out)
+    assert unnoticed_by_readers(out, did, tmp_path) == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_hundred_random_changes_are_noticed_by_every_command(
+    built, twin, stranger, run, base, tmp_path
+):
+    whole, ignored = tables(built), []
+    for seed in range(100, 200):
+        out = tmp_path / "run"
+        did = spoiled(seed, built, twin, stranger, out)
+        if (out.exists() and tables(out) != whole) or "run.yaml" in did:
+            ignored += unnoticed_by_readers(out, did, tmp_path)
+        did = spoiled(seed, built, twin, stranger, out)
+        ignored += unnoticed_by_build(out, did, run(), base, whole)
+    assert ignored == []
+
+
+def changed_recordings(rng: random.Random, folder: Path) -> str:
+    """Recordings of a project are swapped, copied, edited or deleted."""
+    first, second = rng.sample(sorted(folder.glob("speech/*")), 2)
+    how = rng.choice(["swap", "copy", "edit", "delete", "noise"])
+    if how == "swap":
+        first.rename(folder / "kept")
+        second.rename(first)
+        (folder / "kept").rename(second)
+    elif how == "copy":
+        shutil.copy2(first, second)
+    elif how == "delete":
+        first.unlink()
+    else:
+        path = first if how == "edit" else next(folder.glob("noise/*"))
+        seen = path.stat()
+        wave, rate = soundfile.read(path)
+        soundfile.write(path, (wave * rng.uniform(0.2, 0.8))[:: rng.choice([1, -1])], rate)
+        os.utime(path, ns=(seen.st_atime_ns, seen.st_mtime_ns))
+    return f"{how}: {first.name}, {second.name}"
+
+
+@pytest.mark.parametrize(
+    "seeds", [range(4), pytest.param(range(4, 40), marks=[pytest.mark.slow])], ids=["few", "many"]
+)
+def test_random_changes_of_recordings_are_refused(base, tmp_path, seeds):
+    project = Path(shutil.copytree(base, tmp_path / "kept"))
+    build(config.load(project / "run.yaml"), project, tmp_path / "run")
+    whole = tables(tmp_path / "run")
+    for seed in seeds:
+        folder = Path(shutil.copytree(project, tmp_path / f"project {seed}"))
+        did = changed_recordings(random.Random(seed), folder)
+        found = config.load(folder / "run.yaml")
+        try:
+            build(found, folder, tmp_path / "run")
+        except InputError:
+            assert tables(tmp_path / "run") == whole, did
+        else:
+            pytest.fail(f"not noticed: {did}")
