@@ -18,7 +18,7 @@ from typing import Any, TextIO
 
 from gensr_pref import __version__, interruption, plugins
 from gensr_pref.errors import GensrPrefError, InputError, RunIncompleteError, quantity
-from gensr_pref.location import located, require_local
+from gensr_pref.location import home, located, require_local
 from gensr_pref.untrusted.text import visible, without_secrets
 
 Command = Callable[[argparse.Namespace], None]
@@ -34,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with interruption.heeded():
             options = parse(arguments)
             command, words = options.command, _words(options)
+            home()  # libraries ask for one, and some fail where there is none
             command(options)
             sys.stdout.flush()  # here, where a reader that is gone is no error
     except GensrPrefError as error:
