@@ -94,5 +94,5 @@ def _require_all(out: Path, there: Sequence[str], known: dict[str, Any]) -> None
         raise RunMismatchError(
             f"{out}: {len(gone)} of its {len(there)} clips are not in the corpus any more "
             f"({shown}). A run may grow but not shrink: restore corpus.limit or the recordings, or "
-            "choose another --out"
+            "choose another folder"
         )

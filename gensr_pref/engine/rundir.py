@@ -69,7 +69,7 @@ def locked(out: Path) -> Iterator[None]:
         RunMismatchError: one already does.
         StorageError: the directory cannot be written.
     """
-    busy = f"{out}: another process is working on it. Wait for it, or choose another --out"
+    busy = f"{out}: another process is working on it. Wait for it, or choose another folder"
     with shards.held(out / ".lock", RunMismatchError(busy)):
         yield
 
@@ -126,7 +126,7 @@ def _require_own_parts(out: Path, blueprint: Blueprint) -> None:
     if not known or not all(facts.is_contained(one, now) for one in known):
         raise RunMismatchError(
             f"{out}: holds tables of another run, or of one that is not known: its run.yaml is "
-            "missing, damaged or was edited. Choose another --out"
+            "missing, damaged or was edited. Choose another folder"
         )
 
 
@@ -139,7 +139,7 @@ def _refuse(out: Path, there: dict[str, Any], wanted: dict[str, Any]) -> None:
     raise RunMismatchError(
         "\n".join([f"{out}: was made by another run. What differs:", *changed])
         + "\nA run may grow by candidates, generators, metrics and clips; nothing else of it may "
-        "change. Choose another --out, or restore these settings to continue that run"
+        "change. Choose another folder, or restore these settings to continue that run"
     )
 
 

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from gensr_pref import shards
 from gensr_pref.audit.leakage import leakage
 from gensr_pref.engine.layout import Layout, of_shard
+from gensr_pref.errors import quantity
 from gensr_pref.rundir.facts import of_part, same_clips
 from gensr_pref.rundir.ledger import Stamps, name_of, note_parts
 from gensr_pref.schema import CLIPS, column
@@ -78,9 +79,9 @@ def leak_notices(out: Path) -> list[str]:
     if not shards.parts(out, "clips"):
         return []
     found = leaks(shards.read_all(out, "clips", ["clip_id", "speaker", "source", "split"]))
-    told = "split: {shared} {kind}(s) are in several splits, such as {examples[0]}"
     return [
-        told.format(kind=kind, **shared)
+        f"split: in several splits: {quantity(shared['shared'], kind)}, such as "
+        f"{shared['examples'][0]}"
         for kind, shared in found.items()
         if kind != "clips" and shared["shared"]
     ]

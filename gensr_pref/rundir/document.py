@@ -34,7 +34,7 @@ def document(out: Path) -> dict[str, Any]:
     if found is None:
         raise RunMismatchError(
             f"{out}: is not a run directory (its run.yaml is missing or damaged). Give the folder "
-            "that a build was told as --out"
+            "that a build wrote"
         )
     if is_edited:
         raise RunMismatchError(
