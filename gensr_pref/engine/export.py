@@ -60,7 +60,8 @@ def export(
 
     Returns:
         ``out``, ``form``, ``tables`` (config, split, rows, files, bytes), ``licences``,
-        ``non_commercial``: what forbids commercial use, and ``unrecorded``: the generators of whose
+        ``non_commercial``: what forbids commercial use, ``shards`` of the run and how many of them
+        are not finished (``unfinished_shards``), and ``unrecorded``: the generators of whose
         licence ``run.yaml`` does not tell.
 
     Raises:
@@ -92,7 +93,8 @@ def export(
             )
     except (OSError, UnwrittenError) as error:
         raise StorageError(_unwritten(out, error)) from error
-    return _told(out, wanted, facts)
+    shards_of = {"shards": len(contents.shards), "unfinished_shards": len(contents.unfinished)}
+    return {**_told(out, wanted, facts), **shards_of}
 
 
 def _unwritten(out: Path, error: BaseException) -> str:

@@ -12,6 +12,11 @@ def exported(found: dict[str, Any]) -> Message:
     """What was written, under which licences, and what went to the Hub."""
     rows = [{**row, "bytes": _size(row["bytes"])} for row in found["tables"]]
     parts = [f"Written to {found['out']}", table(rows), _licences(found)]
+    if found.get("unfinished_shards"):
+        parts.append(
+            f"{found['unfinished_shards']} of {found['shards']} shards of the run are not finished "
+            "and not in it. The same build makes them; then export again"
+        )
     if "would_push" in found:
         parts.append(_planned(found["would_push"]))
     if "notice" in found:

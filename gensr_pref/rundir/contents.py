@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gensr_pref import shards
-from gensr_pref.errors import Fault, InputError, PartFault, PartsError
+from gensr_pref.errors import Fault, PartFault, PartsError
 from gensr_pref.identity import digest
 from gensr_pref.rundir import facts
 from gensr_pref.rundir.document import document, facts_of, version_of
@@ -62,19 +62,6 @@ class Contents:
     def digest(self, table: Table) -> str:
         """32 digits that tell the content of all parts of a table; no part is read for it."""
         return digest_of(self.parts[table])
-
-    def require_complete(self) -> Contents:
-        """These contents.
-
-        Raises:
-            InputError: some shards were not made yet.
-        """
-        if self.unfinished:
-            raise InputError(
-                f"{self.out}: {len(self.unfinished)} of its {len(self.shards)} shards are not "
-                "finished. Run the same build again, which continues it"
-            )
-        return self
 
 
 def check(out: Path, tables: Collection[Table] = TABLES) -> Contents:
@@ -156,11 +143,11 @@ class _Check:
             stamp = self._part(path, fingerprint)
             if stamp is not None:
                 parts[path.parent.name][path] = stamp  # type: ignore[index]
+        for path in strangers(self.out, there, len(self.shards)):
+            self._add(path, Fault.STRANGE)
         if "pairs" in asked:
             whole = "scores" in asked and not self.faults
             parts["pairs"] = self._pairs(parts["scores"] if whole else None)
-        for path in strangers(self.out, there, len(self.shards)):
-            self._add(path, Fault.STRANGE)
         if self.faults:
             raise PartsError(self._told(), tuple(self.faults))
         clips = [list(one.clips) for one in self.shards]

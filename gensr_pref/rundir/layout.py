@@ -39,7 +39,7 @@ def shards_of(out: Path) -> list[Shard]:
     lines = shards.read_json_lines(out / LAYOUT)
     try:
         found = [
-            Shard(*(tuple(one.get(key, ())) for key in ("clips", "contents", "splits")))
+            Shard(tuple(one["clips"]), *(tuple(one.get(key, ())) for key in ("contents", "splits")))
             for one in lines
         ]
         numbers = [one["shard"] for one in lines]

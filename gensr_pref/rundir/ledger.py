@@ -236,7 +236,12 @@ def _lines_of(parts: Parts) -> dict[str, Any]:
 
 
 def _parts_in(line: dict[str, Any]) -> dict[str, Stamp | None]:
-    return {name: one and Stamp(*one) for name, one in line.get("parts", {}).items()}
+    found: dict[str, Stamp | None] = {}
+    parts = line.get("parts")
+    for name, one in parts.items() if isinstance(parts, dict) else ():
+        with contextlib.suppress(TypeError):  # damaged: then nothing is known of the part
+            found[name] = None if one is None else Stamp(*one)
+    return found
 
 
 def _with_ratio(total: Counter[str]) -> dict[str, float]:
