@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from gensr_pref import __version__, interruption, plugins
-from gensr_pref.errors import GensrPrefError, InputError, RunIncompleteError
-from gensr_pref.location import located, require_local
+from gensr_pref.errors import GensrPrefError, InputError, RunIncompleteError, quantity
+from gensr_pref.location import home, located, require_local
 
 Command = Callable[[argparse.Namespace], None]
 _DIRECTORY = "run directory, or the URL of one"
@@ -26,17 +26,16 @@ _DIRECTORY = "run directory, or the URL of one"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     command: Command | None = None
+    words: dict[str, str] = {}
     try:
         with interruption.heeded():
             options = parse(arguments)
-            command = options.command
+            command, words = options.command, _words(options)
+            home()  # libraries ask for one, and some fail where there is none
             command(options)
-    except InputError as error:
-        print(f"gensr-pref: {error}", file=sys.stderr)
-        return 2
     except GensrPrefError as error:
-        print(f"gensr-pref: {error}", file=sys.stderr)
-        return 1
+        print(f"gensr-pref: {error.shown(words)}", file=sys.stderr)
+        return 2 if isinstance(error, InputError) else 1
     except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
@@ -86,7 +85,7 @@ def parser() -> argparse.ArgumentParser:
     plan = _add(commands, "plan", _plan, "a pilot, and what an aimed number of pairs needs")
     plan.add_argument("run", type=Path, metavar="RUN.yaml", help="run file")
     plan.add_argument("--pairs", type=int, default=80_000, help="the aim")
-    plan.add_argument("--clips", type=int, default=24, help="of the pilot")
+    plan.add_argument("--clips", dest="pilot", type=int, default=24, help="of the pilot")
     plan.add_argument(
         "--out", type=located, help="keep the pilot here; a build with this --out continues it"
     )
@@ -123,6 +122,7 @@ def parser() -> argparse.ArgumentParser:
     )
     export.add_argument(
         "--format",
+        dest="form",
         choices=["parquet", "wav-jsonl", "trl"],
         default="parquet",
         help="parquet; plain files; or token ids under TRL's column names",
@@ -135,7 +135,12 @@ def parser() -> argparse.ArgumentParser:
     )
     export.add_argument("--clean", action="store_true", help="the clean clips too")
     export.add_argument(
-        "--shard-mb", type=int, default=400, metavar="MB", help="about what a Parquet file holds"
+        "--shard-mb",
+        dest="shard_bytes",
+        type=_megabytes,
+        default="400",
+        metavar="MB",
+        help="about what a Parquet file holds",
     )
     export.add_argument(
         "--anonymise",
@@ -147,12 +152,15 @@ def parser() -> argparse.ArgumentParser:
     )
     export.add_argument(
         "--allow",
+        dest="allowed",
         action="append",
         default=[],
         metavar="TEXT",
         help="may be published, whatever it looks like; may be given again",
     )
-    export.add_argument("--push-to-hub", metavar="ORG/NAME", help="and bring it to the Hub")
+    export.add_argument(
+        "--push-to-hub", dest="repository", metavar="ORG/NAME", help="and bring it to the Hub"
+    )
     export.add_argument("--public", action="store_true", help="a new repository is public")
     export.add_argument("--revision", metavar="BRANCH", help="to push to; else main")
     export.add_argument("--create-pr", action="store_true", help="push as a pull request")
@@ -228,7 +236,12 @@ def parser() -> argparse.ArgumentParser:
         help="of the generator, as in a run file; may be given again",
     )
     restore.add_argument(
-        "--best-of", type=int, default=1, metavar="N", help="candidates to choose from"
+        "--best-of",
+        dest="candidates",
+        type=int,
+        default=1,
+        metavar="N",
+        help="candidates to choose from",
     )
     restore.add_argument(
         "--by", metavar="SCORE", help="the score that chooses; with --best-of, dnsmos_ovrl"
@@ -263,8 +276,25 @@ def parser() -> argparse.ArgumentParser:
 def _add(commands: Any, name: str, command: Command, text: str) -> argparse.ArgumentParser:
     added: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
     added.add_argument("--json", action="store_true", help="print JSON")
-    added.set_defaults(command=command)
+    added.set_defaults(command=command, parser=added)
     return added
+
+
+def _words(options: argparse.Namespace) -> dict[str, str]:
+    """The words of a command for the parameters that errors name: its flags and metavars.
+
+    A parameter and its argument share their name (`dest`), so this is the only translation.
+    """
+    return {
+        action.dest: action.option_strings[-1]
+        if action.option_strings
+        else str(action.metavar or action.dest)
+        for action in options.parser._actions
+    }
+
+
+def _megabytes(text: str) -> int:
+    return int(text) * 10**6
 
 
 def _add_overrides(
@@ -282,9 +312,10 @@ def _demo(options: argparse.Namespace) -> None:
 
 def _build(options: argparse.Namespace) -> None:
     from gensr_pref import config
+
+    run = config.load(options.run, options.overrides)  # refused before the engine is imported
     from gensr_pref.engine.build import build
 
-    run = config.load(options.run, options.overrides)
     with contextlib.redirect_stdout(sys.stderr):  # what plugins print is no result
         summary = build(run, options.run.resolve().parent, options.out)
     _show(summary, options.out, options, rule=run.pairing.rule)
@@ -303,13 +334,14 @@ def _plan(options: argparse.Namespace) -> None:
     import tempfile
 
     from gensr_pref import config
+
+    run = config.load(options.run, options.overrides)
     from gensr_pref.engine import text
     from gensr_pref.engine.plan import plan
 
-    run = config.load(options.run, options.overrides)
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(sys.stderr):
         out = options.out or Path(folder) / "pilot"
-        found = plan(run, options.run.resolve().parent, out, options.clips, options.pairs)
+        found = plan(run, options.run.resolve().parent, out, options.pilot, options.pairs)
     print(json.dumps(found, indent=2) if options.json else text.plan(found))
 
 
@@ -384,7 +416,11 @@ def _listen(options: argparse.Namespace) -> None:
 
     if options.export:
         told = export.export(options.dir, options.export, options.pairs)
-        print(json.dumps(told) if options.json else f"{told['config']}: {told['trials']} trials")
+        print(
+            json.dumps(told)
+            if options.json
+            else f"{told['config']}: {quantity(told['trials'], 'trial')}"
+        )
         return
     address = server.opened(options.dir, options.pairs, options.listener, options.port)
     with address as (url, serve):
@@ -404,9 +440,9 @@ def _export(options: argparse.Namespace) -> None:
     from gensr_pref.export.dataset import Wanted
     from gensr_pref.export.hub import Target
 
-    wanted = Wanted(options.format, options.candidates, options.clean, options.shard_mb * 10**6)
-    name, branch, pull_request = options.push_to_hub, options.revision, options.create_pr
-    publishing = Publishing(options.anonymise, options.secret, options.allow, name)
+    wanted = Wanted(options.form, options.candidates, options.clean, options.shard_bytes)
+    name, branch, pull_request = options.repository, options.revision, options.create_pr
+    publishing = Publishing(options.anonymise, options.secret, options.allowed, name)
     target = Target(name, options.public, branch, pull_request, options.others) if name else None
     given = options.public, branch, pull_request, options.others, options.dry_run
     if target is None and any(given):
@@ -415,7 +451,11 @@ def _export(options: argparse.Namespace) -> None:
         )
     with contextlib.redirect_stdout(sys.stderr):  # what plugins print is no result
         found = publish(options.dir, options.out, wanted, publishing, target, options.dry_run)
-    print(json.dumps(found, indent=2) if options.json else export_text.exported(found))
+    print(
+        json.dumps(found, indent=2)
+        if options.json
+        else export_text.exported(found).shown(_words(options))
+    )
 
 
 def _score(options: argparse.Namespace) -> None:
@@ -430,12 +470,14 @@ def _score(options: argparse.Namespace) -> None:
     folders = Folders(
         tuple(systems), options.reference, options.noisy, options.texts, options.language
     )
-    given = options.reference is not None, options.align, options.texts is not None
+    given = (options.reference is not None, options.align, options.texts is not None,
+             options.noisy is not None)  # fmt: skip
     plugins.search(Path.cwd())  # of a metric that is named here
     uses = asked_for(options.panel, settings, *given)
     engine = engine_for(options.workers, options.device)
     with contextlib.redirect_stdout(sys.stderr):  # what plugins print is no result
-        found = score(folders, uses, options.out, engine, print)
+        words = _words(options)
+        found = score(folders, uses, options.out, engine, lambda line: print(line.shown(words)))
     print(json.dumps(found, indent=2) if options.json else text.scored(found))
     if found["lost"]:
         raise RunIncompleteError(text.given_up(found))
@@ -471,11 +513,11 @@ def _restore(options: argparse.Namespace) -> None:
     use = config.parse(
         {
             "use": options.generator,
-            "candidates": options.best_of,
+            "candidates": options.candidates,
             "options": config.override({}, options.option),
         },
         config.GeneratorUse,
-        "--best-of" if options.best_of < 1 else "--generator",
+        "--best-of" if options.candidates < 1 else "--generator",
     )
     wanted = Wanted(use, options.by, options.seed, options.device)
     with contextlib.redirect_stdout(sys.stderr):  # what plugins print is no result

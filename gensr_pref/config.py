@@ -49,7 +49,7 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 class Model(BaseModel):
     """A section of the run file: immutable, and no field beyond those listed."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
 
 class Columns(Model):
@@ -173,7 +173,10 @@ class PacketLoss(Model):
 
 
 class Degrade(Model):
-    """What is done to clean speech, in this order; a step that is absent is not done."""
+    """What is done to clean speech, in this order; a step that is absent is not done.
+
+    Where one step alone is there, its probability is 1 unless it is set.
+    """
 
     reverb: Reverb | None = None
     clipping: Clipping | None = None
@@ -181,6 +184,15 @@ class Degrade(Model):
     noise: Noise | None = None
     codec: Codec | None = None
     packet_loss: PacketLoss | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _always_the_only_step(cls, data: Any) -> Any:
+        """Let a step that is the only one be done to every clip, unless it says otherwise."""
+        steps = [name for name in data if data[name] is not None] if isinstance(data, dict) else []
+        if len(steps) != 1 or not isinstance(data[steps[0]], dict):
+            return data
+        return {steps[0]: {"probability": 1.0, **data[steps[0]]}}
 
 
 class Validation(Model):

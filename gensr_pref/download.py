@@ -26,7 +26,7 @@ from typing import IO, Any
 from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
-from gensr_pref.errors import FetchError, InputError, StorageError
+from gensr_pref.errors import FetchError, InputError, StorageError, quantity
 
 TIMEOUT_S = 30.0  # without a byte
 TRIES = 4  # in a row that bring nothing new
@@ -69,7 +69,7 @@ def download(url: str, part: Path, size: int | None, title: str, hashed: bool = 
             if fruitless >= TRIES:
                 told = f"{shown(url)}: {error}; {TRIES} tries brought nothing new."
                 if kept := _kept(part, hashed):
-                    told += f" The same command goes on after {kept} bytes."
+                    told += f" The same command goes on after {quantity(kept, 'byte')}."
                 raise FetchError(told) from error
             time.sleep(WAIT_S * 2**fruitless)
 

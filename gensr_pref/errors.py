@@ -19,13 +19,15 @@
     ├── RunIncompleteError          some shards are missing; the same command continues (exit 1)
     └── Unusable                    one clip, candidate or score: a row or null with a reason
 
-A message says what, which value, and what to do.
+A message says what, which value, and what to do. The parameters that it names are marked
+(`parameter`): a Python caller reads their names, and the command line shows its flags for them.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -34,8 +36,55 @@ if TYPE_CHECKING:
     from gensr_pref.schema import Reason
 
 
+_BEGIN, _END = "\ue000", "\ue001"  # private use: no text that a person writes has them
+_MARKED = re.compile(f"{_BEGIN}([a-z0-9_]+){_END}")
+
+
+def parameter(name: str) -> str:
+    """Mark the name of a parameter in a message.
+
+    >>> str(InputError(f"{parameter('out')}: 'a.txt' is no table"))
+    "out: 'a.txt' is no table"
+    >>> InputError(f"{parameter('out')}: 'a.txt' is no table").shown({"out": "--out"})
+    "--out: 'a.txt' is no table"
+    """
+    return f"{_BEGIN}{name}{_END}"
+
+
+class Message(str):
+    """A text for a person that names parameters; as a string, by their names in Python.
+
+    Args:
+        marked: the text, with the names as `parameter` marks them.
+    """
+
+    marked: str
+
+    def __new__(cls, marked: str) -> Message:
+        """Keep the marked text beside the plain one."""
+        made = super().__new__(cls, _MARKED.sub(r"\1", marked))
+        made.marked = marked
+        return made
+
+    def shown(self, words: Mapping[str, str]) -> str:
+        """Return the text with other words for the parameters, as far as there are any."""
+        return _MARKED.sub(lambda found: words.get(found[1], found[1]), self.marked)
+
+
 class GensrPrefError(Exception):
     """Base of every error this package raises on purpose."""
+
+    def __str__(self) -> str:
+        return Message(super().__str__())
+
+    def shown(self, words: Mapping[str, str]) -> str:
+        """Return the message with other words for the parameters that it names, such as flags."""
+        return Message(super().__str__()).shown(words)
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The parameters that the message names, in order."""
+        return tuple(_MARKED.findall(super().__str__()))
 
 
 class InputError(GensrPrefError):
@@ -149,6 +198,19 @@ class Unusable(GensrPrefError):
 
     def __reduce__(self) -> tuple[type[Unusable], tuple[Reason, str]]:
         return type(self), (self.reason, self.detail)
+
+
+def quantity(count: float, noun: str) -> str:
+    """A number of things in words, for every message that counts.
+
+    >>> quantity(1, "process"), quantity(2, "process"), quantity(0, "entry"), quantity(0.5, "clip")
+    ('1 process', '2 processes', '0 entries', '0.5 clips')
+    """
+    if count == 1:
+        return f"1 {noun}"
+    if noun.endswith("y") and noun[-2:-1] not in "aeiou":
+        return f"{count:.12g} {noun[:-1]}ies"
+    return f"{count:.12g} {noun}{'es' if noun.endswith(('s', 'x', 'ch', 'sh')) else 's'}"
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -23,7 +23,8 @@ from urllib.parse import urlsplit
 
 from gensr_pref import files, hub, lease, weights
 from gensr_pref.download import download, forget, require_safe, shown, unwritable
-from gensr_pref.errors import FetchError, GensrPrefError, InputError, MissingWeightsError
+from gensr_pref.errors import FetchError, GensrPrefError, InputError, MissingWeightsError, parameter
+from gensr_pref.location import expanded
 from gensr_pref.weights import CATALOGUE, Checkpoint
 
 
@@ -79,7 +80,9 @@ def fetch(names: Sequence[str], sha256: str | None = None) -> list[dict[str, Any
     unique = list(dict.fromkeys(names))
     wanted = {name: weights.named(name) for name in unique if not _of_hub(name)}
     if sha256 is not None and len(wanted) < len(unique):
-        raise InputError("--sha256: a checkpoint on the Hub is pinned as org/name@COMMIT")
+        raise InputError(
+            f"{parameter('sha256')}: a checkpoint on the Hub is pinned as org/name@COMMIT"
+        )
     pinned = _pin(list(wanted.values()), sha256)
     sources = {name: _source(one) for name, one in wanted.items()}
     lacking = [one for one in wanted.values() if not weights.is_here(one)]
@@ -146,11 +149,13 @@ def _pin(wanted: Sequence[Checkpoint], sha256: str | None) -> str | None:
         return None
     digest = sha256.lower()
     if len(wanted) != 1:
-        raise InputError("--sha256 is the digest of one file: give one name with it")
+        raise InputError(f"{parameter('sha256')} is the digest of one file: give one name with it")
     if not re.fullmatch(r"[0-9a-f]{64}", digest):
-        raise InputError(f"--sha256: {sha256!r} is not 64 hexadecimal digits")
+        raise InputError(f"{parameter('sha256')}: {sha256!r} is not 64 hexadecimal digits")
     if wanted[0].sha256 not in (None, digest):
-        raise InputError(f"--sha256: {digest} is not the published one, {wanted[0].sha256}")
+        raise InputError(
+            f"{parameter('sha256')}: {digest} is not the published one, {wanted[0].sha256}"
+        )
     return digest
 
 
@@ -160,7 +165,7 @@ def _source(checkpoint: Checkpoint) -> str | Path:
     if not mirror:
         return checkpoint.url
     if "://" not in mirror:
-        return Path(mirror).expanduser() / checkpoint.file
+        return expanded(mirror) / checkpoint.file
     try:
         require_safe(mirror)
     except InputError as error:

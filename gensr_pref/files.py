@@ -178,8 +178,8 @@ def sweep(folders: Iterable[Path]) -> None:
 def storage_error(path: Path, error: OSError) -> UnwrittenError:
     """What to tell of a file that cannot be written."""
     return UnwrittenError(
-        f"{path}: cannot be written: {error.strerror or error}. Make room or choose another --out; "
-        "what is finished is kept, and the same command continues."
+        f"{path}: cannot be written: {error.strerror or error}. Make room or choose another "
+        "folder; what is finished is kept, and the same command continues."
     )
 
 

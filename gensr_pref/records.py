@@ -197,6 +197,6 @@ def _cut_off(path: Path) -> bool:
 
 def _unwritten(path: Path, error: OSError) -> StorageError:
     return StorageError(
-        f"{path}: cannot be written: {error.strerror or error}. Make room or choose another --out; "
-        "what is finished is kept, and the same command continues."
+        f"{path}: cannot be written: {error.strerror or error}. Make room or choose another "
+        "folder; what is finished is kept, and the same command continues."
     )

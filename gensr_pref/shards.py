@@ -314,9 +314,14 @@ def _source(path: Path, size: int | None = None) -> Any:
 
 
 def _table(source: Any, columns: list[str] | None) -> pa.Table:
-    return pq.read_table(
-        source, columns=columns, partitioning=None, page_checksum_verification=True
-    )
+    # Not `pq.read_table`: for a single file it imports pyarrow's dataset layer, and with it pandas.
+    with pq.ParquetFile(source, pre_buffer=True, page_checksum_verification=True) as file:
+        if columns is None:
+            return file.read()
+        lacking = set(columns) - set(file.schema_arrow.names)
+        if lacking:
+            raise pa.ArrowInvalid(f"it has no column {', '.join(sorted(lacking))}")
+        return file.read(columns).select(columns)
 
 
 def _read_known(path: Path, seen: Entry, columns: list[str] | None) -> pa.Table:

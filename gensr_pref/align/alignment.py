@@ -18,7 +18,7 @@ from gensr_pref.align.prepared import Array
 from gensr_pref.align.reference import ReferenceValues, ValuesFrom
 from gensr_pref.align.subject import Material, Subject, material, subject
 from gensr_pref.align.utility import Measured
-from gensr_pref.errors import ConfigError, InputError
+from gensr_pref.errors import ConfigError, InputError, quantity
 from gensr_pref.identity import rng_for, unit_for
 
 if TYPE_CHECKING:
@@ -188,8 +188,8 @@ def processes_for(recipe: Dpo) -> Processes:
     parts = recipe.accumulate * accelerator.num_processes
     if recipe.batch % parts:
         raise ConfigError(
-            f"batch: {recipe.batch} pairs do not divide into {parts} parts ({recipe.accumulate} "
-            f"times {accelerator.num_processes} processes)"
+            f"batch: {quantity(recipe.batch, 'pair')} do not divide into {quantity(parts, 'part')} "
+            f"({recipe.accumulate} times {quantity(accelerator.num_processes, 'process')})"
         )
     return Processes(accelerator, parts)
 

@@ -16,14 +16,14 @@ class RunPairs(config.Model):
     """The pairs of a run directory."""
 
     kind: Literal["run"]
-    path: str = Field(description="the folder that `gensr-pref build` was told as --out")
+    path: str = Field(description="the folder that `gensr-pref build` wrote")
 
 
 class ExportedPairs(config.Model):
     """The pairs of an exported folder."""
 
     kind: Literal["export"]
-    path: str = Field(description="the folder that `gensr-pref export` was told as OUT")
+    path: str = Field(description="the folder that `gensr-pref export` wrote")
 
 
 class HubPairs(config.Model):

@@ -35,8 +35,8 @@ def tokenizer_of(shape: TokenShape, sample_rate: int, base: Path) -> Tokenizer:
     if tokenizer.config.sample_rate != sample_rate:
         raise ConfigError(
             f"model.tokenizer: {named} is for {tokenizer.config.sample_rate} Hz, sample_rate is "
-            f"{sample_rate}. Fit one first: gensr-pref train pipelines/tokenize_gains.yaml "
-            f"--out DIR sample_rate={sample_rate}"
+            f"{sample_rate}. Fit one for that rate first "
+            f"(pipelines/tokenize_gains.yaml with sample_rate={sample_rate})"
         )
     return tokenizer
 

@@ -97,7 +97,7 @@ def changed_meanwhile(name: str) -> SourceError:
     """What to say of a recording that was replaced while a build worked on it."""
     return SourceError(
         f"{name}: was replaced while the build was running. What was made from it before is kept: "
-        "restore it and run the same build again, or choose another --out"
+        "restore it and run the same build again, or choose another folder"
     )
 
 

@@ -16,7 +16,7 @@ from gensr_pref.corpus.base import Item
 from gensr_pref.corpus.content import Content, require_same
 from gensr_pref.corpus.listing import LeftOut
 from gensr_pref.corpus.sources import described, listed, opened
-from gensr_pref.errors import SourceError, Unusable
+from gensr_pref.errors import SourceError, Unusable, quantity
 
 CACHE_BYTES = 256 * 2**20
 _LARGEST_KEPT = 32 * 2**20  # decoded: 8.7 minutes at 16 kHz; longer files are read in stretches
@@ -63,7 +63,9 @@ class Recordings:
             SourceError: the source holds no file of that name.
         """
         if name not in self._items:
-            raise SourceError(f"{name!r} is not among the {len(self._items)} files of the source")
+            raise SourceError(
+                f"{name!r} is not among the source's {quantity(len(self._items), 'file')}"
+            )
         return self._items[name]
 
     @property

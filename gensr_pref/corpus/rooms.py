@@ -18,7 +18,6 @@ from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.signal import oaconvolve
 
 from gensr_pref.audio import Wave
 from gensr_pref.errors import Unusable
@@ -169,4 +168,6 @@ def aligned(recorded: Wave) -> Wave:
 
 def reverberate(dry: Wave, response: Wave) -> Wave:
     """``dry * response``, cut to the length of `dry` [T]."""
+    from scipy.signal import oaconvolve
+
     return np.asarray(oaconvolve(dry, response)[: len(dry)], np.float32)

@@ -15,7 +15,6 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from scipy.signal import lfilter
 
 from gensr_pref.audio import Wave, require_sound
 from gensr_pref.errors import Unusable
@@ -52,6 +51,8 @@ def decibels(ratio: float) -> float:
 
 def _envelope(signal: npt.NDArray[np.float64], rate: int) -> npt.NDArray[np.float64]:
     pole = math.exp(-1 / (rate * TIME_CONSTANT_S))
+    from scipy.signal import lfilter
+
     once = lfilter([1 - pole], [1, -pole], np.abs(signal))
     return np.asarray(lfilter([1 - pole], [1, -pole], once))
 

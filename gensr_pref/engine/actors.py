@@ -38,7 +38,7 @@ from gensr_pref.engine.work import (
     bundled,
     is_fatal,
 )
-from gensr_pref.errors import RunIncompleteError, Unusable
+from gensr_pref.errors import RunIncompleteError, Unusable, quantity
 from gensr_pref.schema import Reason
 
 GRACE_SECONDS = 15.0  # beyond the limit: a worker that can stop by itself shall do so
@@ -153,7 +153,8 @@ class _Pool:
             yield from (Staffed(one.stages, one.count, one.device) for one in self._crews)
         elif not self._busy and not self._idle:
             yield Stuck(
-                f"waiting for room: Ray has {cpus} CPUs and {gpus:g} GPUs, none of them free"
+                f"waiting for room: Ray has {quantity(cpus, 'CPU')} and {quantity(gpus, 'GPU')}, "
+                "none free"
             )
 
     def _staffed(self, crew: int) -> int:

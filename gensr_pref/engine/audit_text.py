@@ -6,9 +6,9 @@ from typing import Any
 
 from gensr_pref.audit.bias import SMALL_D, SMALL_DELTA
 from gensr_pref.audit.report.lights_of_pairs import GOLDEN, can_be_learnt, is_unlearnable
-from gensr_pref.audit.report.words import counted
 from gensr_pref.audit.verdicts import side
 from gensr_pref.engine.text import bounds, interval, listed_reasons, number, share, table
+from gensr_pref.errors import quantity
 
 _TOLD = (
     ("pairs", "pairs"),
@@ -140,15 +140,15 @@ def people(found: dict[str, Any]) -> str:
 def _not_counted(catches: list[dict[str, Any]]) -> list[str]:
     out = [one for one in catches if not one["counted"]]
     return [
-        f"Not counted: {counted(one['answers'], 'answer')} of {one['listener']}, who failed "
+        f"Not counted: {quantity(one['answers'], 'answer')} of {one['listener']}, who failed "
         f"{one['same_failed'] + one['clean_failed']} of {one['same'] + one['clean']} catch trials."
         for one in out
     ]
 
 
 def _heard(told: dict[str, Any]) -> str:
-    answers, listeners = (counted(told[one], one[:-1]) for one in ("answers", "listeners"))
-    return f"People: {answers} of {listeners} on {counted(told['pairs'], 'pair')}"
+    answers, listeners = (quantity(told[one], one[:-1]) for one in ("answers", "listeners"))
+    return f"People: {answers} of {listeners} on {quantity(told['pairs'], 'pair')}"
 
 
 def _preferred(panel: dict[str, Any]) -> str:
@@ -182,6 +182,7 @@ def _caught(catches: list[dict[str, Any]]) -> list[str]:
 def findings(found: dict[str, Any]) -> str:
     """The audit in a few sentences, the alarming ones last."""
     lines = [*_about_votes(found), *_about_pairs(found), *_learnable(found), *_warnings(found)]
+    lines += found["notices"]
     return "\n".join(lines)
 
 
@@ -189,7 +190,7 @@ def _about_votes(found: dict[str, Any]) -> list[str]:
     votes = found["panel"]["effective_votes"]
     if votes["votes"] < 2:
         return []
-    lines = [f"{votes['votes']} votes count as {votes['value']:.1f} independent ones"]
+    lines = [f"{quantity(votes['votes'], 'vote')} count as {votes['value']:.1f} independent ones"]
     if votes["low"] is not None:
         lines[0] += f" [{votes['low']:.1f}, {votes['high']:.1f}]"
     if found["panel"]["comparisons"] is not None:
@@ -221,7 +222,7 @@ def _learnable(found: dict[str, Any]) -> list[str]:
 def _probe(row: dict[str, Any]) -> str:
     about = f"Learnability ({row['generator']}, {row['features']})"
     if row["accuracy"] is None:
-        return f"{about}: {row['pairs']} pairs are too few to tell."
+        return f"{about}: {quantity(row['pairs'], 'pair')}: too few to tell."
     luck = f"[{share(row['shuffled_low'])}, {share(row['shuffled_high'])}] with labels shuffled"
     told = (
         f"{about}: a probe names {share(row['accuracy'])} "
@@ -247,7 +248,7 @@ def _warnings(found: dict[str, Any]) -> list[str]:
         if side(row["low"], row["high"], row["clips"], 0.5) == -1
     ]
     lines += [
-        f"{shared['shared']} {kind}(s) are in several splits, such as {shared['examples'][0]}"
+        f"in several splits: {quantity(shared['shared'], kind)}, such as {shared['examples'][0]}"
         for kind, shared in found["leakage"].items()
         if kind != "clips" and shared["shared"]
     ]

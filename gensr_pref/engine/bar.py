@@ -8,6 +8,7 @@ from functools import partial
 from types import TracebackType
 from typing import Self
 
+from gensr_pref.errors import quantity
 from gensr_pref.untrusted.text import visible
 
 LINE_SECONDS = 30.0  # between two plain lines
@@ -56,7 +57,7 @@ class Bar:
             rate = (self._done - self._begun_with) / (now - self._began)
             left = duration((self._total - self._done) / rate) if rate > 0 else "unknown"
             title = f"{self._title}: " if self._title else ""
-            self.write(f"{title}{self._done} of {self._total} clips, {left} left")
+            self.write(f"{title}{self._done} of {quantity(self._total, 'clip')}, {left} left")
 
     def __enter__(self) -> Self:
         return self

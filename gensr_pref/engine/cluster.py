@@ -15,7 +15,7 @@ from typing import Any
 from gensr_pref import interruption
 from gensr_pref.config import Engine
 from gensr_pref.engine.work import Stage
-from gensr_pref.errors import ConfigError, RunIncompleteError
+from gensr_pref.errors import ConfigError, RunIncompleteError, parameter, quantity
 
 _SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -24,6 +24,10 @@ _SETTINGS = {
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
     "RAY_gcs_server_port_wait_time_s": "150",  # 30 by default, too few where CPUs are busy
 }
+# A socket's path holds 107 bytes (`sun_path` of unix(7)), of which Ray 2.60 takes 68 for
+# /ray/session_2026-12-01_00-00-00_000000_4194304/sockets/plasma_store
+_LONGEST_FOLDER = 107 - 68
+_SHORT = ("/tmp", "/var/tmp", "/dev/shm")
 TRIES = 3  # at starting Ray: a node has 30 s to come up, which Ray 2.60 lets nobody change
 
 
@@ -74,7 +78,8 @@ def require(engine: Engine, wanted: Sequence[Crew], gpus: float) -> None:
         if not engine.address and crew.gpus > gpus:
             field = "generator_gpus" if "sample" in crew.stages else "scorer_gpus"
             raise ConfigError(
-                f"engine.{field}: a process is to have {crew.gpus:g} GPUs and Ray finds {gpus:g} "
+                f"engine.{field}: a process is to have {quantity(crew.gpus, 'GPU')} and Ray "
+                f"finds {gpus:g} "
                 "here. Set 0 where Ray is not to count them, or another engine.device"
             )
 
@@ -146,8 +151,8 @@ def _start(engine: Engine) -> None:
                 passed = f"{time.monotonic() - began:.0f} s"
                 raise RunIncompleteError(
                     f"Ray did not start within {passed} ({TRIES} tries; the last: {said}). Run the "
-                    "same command again when the machine is less busy, or set engine.kind=serial "
-                    "(one process; of a command that has --workers: --workers 1)"
+                    "same command again when the machine is less busy, or ask for one process "
+                    f"({parameter('workers')} 1, or engine.kind=serial in a run file)"
                 ) from error
 
 
@@ -171,4 +176,23 @@ def _settings(engine: Engine) -> dict[str, Any]:
     available = len(os.sched_getaffinity(0))
     asked = [count for count in (engine.workers, engine.scorers) if isinstance(count, int)]
     ours = {"address": "local", "include_dashboard": False}  # not one that happens to run here
-    return {"num_cpus": max(available, sum(asked)), **ours, **common}
+    return {"num_cpus": max(available, sum(asked)), **ours, **_temporary(), **common}
+
+
+def _temporary() -> dict[str, str]:
+    """Where Ray puts its sockets, if not where it would itself: a path that is not too long.
+
+    Raises:
+        ConfigError: RAY_TMPDIR is too long, or there is no folder that is not.
+    """
+    chosen = os.environ.get("RAY_TMPDIR")
+    usual = chosen or os.environ.get("TMPDIR", _SHORT[0])
+    if len(os.fsencode(usual)) <= _LONGEST_FOLDER:
+        return {}
+    short = [one for one in _SHORT if os.access(one, os.W_OK | os.X_OK)]
+    if chosen or not short:
+        raise ConfigError(
+            f"{'RAY_TMPDIR' if chosen else 'TMPDIR'}: {usual} is too long for the sockets that Ray "
+            f"puts there. Set RAY_TMPDIR to a folder of at most {_LONGEST_FOLDER} bytes"
+        )
+    return {"_temp_dir": f"{short[0]}/ray"}

@@ -20,7 +20,7 @@ from gensr_pref.engine.held_out import HeldOut, held_out
 from gensr_pref.engine.measured import measured_in
 from gensr_pref.engine.panels import asked_for
 from gensr_pref.engine.trained import trained, uses_in, votes_in, votes_of_training, with_votes
-from gensr_pref.errors import ConfigError, nearest
+from gensr_pref.errors import ConfigError, nearest, parameter
 from gensr_pref.metrics.panel import Panel
 from gensr_pref.untrusted.text import shown
 
@@ -164,7 +164,7 @@ def _require_own_kind(out: Path, label: str, use: GeneratorUse) -> None:
     ):
         raise ConfigError(
             f"{out}: an earlier evaluation had {label!r} ({use.use}), which is code that is not "
-            "run because a folder names it. Name it again, or choose another --out"
+            "run because a folder names it. Name it again, or choose another folder"
         )
 
 
@@ -224,7 +224,8 @@ def _require_no_clean(uses: Sequence[MetricUse], home: Path) -> None:
         if "clean" in member.metric.spec.needs:
             raise ConfigError(
                 f"panel: {member.use.metric!r} needs clean speech, which these clips do not have. "
-                "Leave it out (--panel, --hold-out), or give clips with clean counterparts"
+                f"Leave it out ({parameter('panel')}, {parameter('hold_out')}), or give clips with "
+                "clean counterparts"
             )
 
 

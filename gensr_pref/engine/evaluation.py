@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from gensr_pref import config
 from gensr_pref.engine.panels import asked_for
 from gensr_pref.engine.score import engine_for
-from gensr_pref.errors import ConfigError
+from gensr_pref.errors import ConfigError, parameter
 
 PLACEBO = "placebo"  # the base again, with other seeds
 SAMPLES = 4
@@ -78,7 +78,9 @@ def asked(words: Sequence[str], options: Mapping[str, Any]) -> tuple[Evaluation,
             data |= {"corpus": None, "clips": str(Path(given["clips"]).absolute())}
         return config.parse(data, Evaluation, str(path)), path.resolve().parent
     if "clips" not in given:
-        raise ConfigError("--clips: say which held-out clips, or give an evaluation file (.yaml)")
+        raise ConfigError(
+            f"{parameter('clips')}: say which held-out clips, or give an evaluation file (.yaml)"
+        )
     generators = [generator_of(word) for word in words]
     data = {"engine": engine_for("auto", "cpu"), **given, "generators": generators}
     return config.parse(data, Evaluation, "evaluate"), Path.cwd()
@@ -108,7 +110,7 @@ def generator_of(word: str) -> dict[str, Any]:
     found = _LABELLED.fullmatch(word)
     if found is None:
         raise ConfigError(
-            f"GENERATOR {word!r}: write [label=]name[:option=value,...], such as "
+            f"generator {word!r}: write [label=]name[:option=value,...], such as "
             "dpo=fm-tiny:checkpoint=runs/dpo"
         )
     use, *more = found["rest"].split(":")

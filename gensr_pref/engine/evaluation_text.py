@@ -8,6 +8,7 @@ from typing import Any
 
 from gensr_pref.audit.verdicts import FEWEST_TO_JUDGE, needed, side
 from gensr_pref.engine.text import bounds, interval
+from gensr_pref.errors import quantity
 
 Told = dict[str, Any]
 GROUPS = {
@@ -34,10 +35,11 @@ def whole(found: Told, width: int | None = None) -> str:
 def about(found: Told) -> str:
     """What was compared, in a sentence."""
     over = _OVER[found["over"]]
-    plural = "" if found["speakers"] == 1 else "s"
-    speakers = f" of {found['speakers']} speaker{plural}" if found["speakers"] else ""
+    speakers = f" of {quantity(found['speakers'], 'speaker')}" if found["speakers"] else ""
     return (
-        f"{found['clips']} clips{speakers}, {found['samples']} samples each from the same seeds. "
+        f"{quantity(found['clips'], 'clip')}{speakers}, {quantity(found['samples'], 'sample')} "
+        "each "
+        "from the same seeds. "
         f"Differences from {found['base']}, with 95 % intervals over {over}. Better: ▲, worse: ▼, "
         f"where the interval is clear of 0 and of {FEWEST_TO_JUDGE} {over} or more."
     )
@@ -201,7 +203,7 @@ def _wins(found: Told) -> str:
         if told and told["comparisons"]:
             lines.append(
                 f"{name}: on all votes at once better {told['wins']:.1%}, worse "
-                f"{told['losses']:.1%} of {told['comparisons']} samples"
+                f"{told['losses']:.1%} of {quantity(told['comparisons'], 'sample')}"
             )
     return "\n".join(lines)
 

@@ -15,7 +15,7 @@ import yaml
 
 from gensr_pref import files, shards
 from gensr_pref.engine.audit import audit, digests
-from gensr_pref.errors import InputError, StorageError, UnwrittenError
+from gensr_pref.errors import InputError, StorageError, UnwrittenError, parameter
 from gensr_pref.export import dataset, licences, published, trl
 from gensr_pref.export.card import Facts, Table, card
 from gensr_pref.export.card_sections import FIGURE
@@ -76,7 +76,7 @@ def export(
     _require_ours(out)
     secret = publishing.secret or run / SECRET
     if publishing.anonymise is not None:
-        require_local(secret, "Say with --secret where its key is, on this machine")
+        require_local(secret, f"Say with {parameter('secret')} where its key is, on this machine")
     if wanted.form == "trl":
         trl.require_tokens(run)
     found = _whole_audit(contents)
@@ -100,7 +100,8 @@ def _unwritten(out: Path, error: BaseException) -> str:
     cause = error.__cause__ if isinstance(error, UnwrittenError) else error
     why = getattr(cause, "strerror", None) or cause
     return (
-        f"{out}: cannot be written: {why}. Make room or choose another OUT; it is as it was before"
+        f"{out}: cannot be written: {why}. Make room or choose another folder; it is as it was "
+        "before"
     )
 
 
@@ -155,7 +156,9 @@ def _require_ours(out: Path) -> None:
     there = {path.name for path in out.iterdir()} if out.is_dir() else {""}
     if there and not (CARD in there and "summary.json" in there and there <= _OURS):
         strange = ", ".join(sorted(there - _OURS)[:3]) or "no export"
-        raise InputError(f"{out}: holds something else ({strange}). Choose another OUT")
+        raise InputError(
+            f"{out}: holds something else ({strange}). Choose another {parameter('out')}"
+        )
 
 
 def _require_harmless(folder: Path, local: Local, publishing: Publishing) -> None:
@@ -169,8 +172,9 @@ def _require_harmless(folder: Path, local: Local, publishing: Publishing) -> Non
         lines.append(f"  ... and {len(found) - len(shown)} more, {len(found)} in all")
     raise InputError(
         "\n".join(["what would be published tells of this machine or its user:", *lines])
-        + "\nNothing was written. Replace names of speakers and recordings with --anonymise hash "
-        "(or drop); say --allow TEXT for each text that may go out"
+        + f"\nNothing was written. Replace names of speakers and recordings with "
+        f"{parameter('anonymise')} hash (or drop); name each text that may go out with "
+        f"{parameter('allowed')}"
     )
 
 

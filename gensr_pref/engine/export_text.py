@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from gensr_pref.engine.text import table
+from gensr_pref.errors import Message, parameter, quantity
 
 
-def exported(found: dict[str, Any]) -> str:
+def exported(found: dict[str, Any]) -> Message:
     """What was written, under which licences, and what went to the Hub."""
     rows = [{**row, "bytes": _size(row["bytes"])} for row in found["tables"]]
     parts = [f"Written to {found['out']}", table(rows), _licences(found)]
@@ -19,7 +20,7 @@ def exported(found: dict[str, Any]) -> str:
         parts.append(_pushed(found["push"]))
     elif found["form"] == "parquet":
         parts.append(f'In Python: datasets.load_dataset("{found["out"]}")')
-    return "\n\n".join(parts)
+    return Message("\n\n".join(parts))
 
 
 def _licences(found: dict[str, Any]) -> str:
@@ -32,7 +33,7 @@ def _licences(found: dict[str, Any]) -> str:
     if found.get("unrecorded"):
         told += (
             f". Not recorded is the licence of {', '.join(found['unrecorded'])}, as the run was "
-            "built by an earlier version: state it in the card, or build again into a new --out"
+            "built by an earlier version: state it in the card, or build again into a new folder"
         )
     return told
 
@@ -42,23 +43,25 @@ def _planned(changes: list[dict[str, Any]]) -> str:
     rows = [{**change, "bytes": _size(change["bytes"])} for change in changes]
     total = _size(sum(change["bytes"] for change in moved))
     at_most = "at most " if any(change["state"] == "unknown" for change in changes) else ""
-    told = f"Nothing was pushed. {at_most}{len(moved)} file(s), {total}, would travel."
+    told = f"Nothing was pushed. {at_most}{quantity(len(moved), 'file')}, {total}, would travel."
     if any(change["state"] == "undecided" for change in changes):
-        told += " The undecided were written by no export: say --others keep, or --others delete."
+        told += " The undecided were written by no export: say "
+        told += f"{parameter('others')} keep, or {parameter('others')} delete."
     return f"{table(rows)}\n\n{told}"
 
 
 def _pushed(push: dict[str, Any]) -> str:
     seen = "private" if push["private"] else "public"
-    told = f"{push['url']} ({seen}): {push['sent']} file(s) sent, {push['same']} there already."
+    sent = quantity(push["sent"], "file")
+    told = f"{push['url']} ({seen}): {sent} sent, {push['same']} there already."
     if push["pull_request"]:
         told += f" Pull request: {push['pull_request']}"
     if push["kept"]:
         told += f"\nLeft there, as no export wrote them: {', '.join(push['kept'])}."
     if push["gone"]:
         gone = push["gone"]
-        told += f"\nDeleted, as this export does not contain them: {len(gone)} file(s), such as "
-        told += f"{gone[0]}."
+        deleted = quantity(len(gone), "file")
+        told += f"\nDeleted, as this export does not contain them: {deleted}, such as {gone[0]}."
     if push["earlier_commits"]:
         told += f"\n{_HISTORY}"
     return told

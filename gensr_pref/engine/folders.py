@@ -15,7 +15,7 @@ from gensr_pref.corpus.listing import describe, list_audio
 from gensr_pref.engine.texts import Said, Texts
 from gensr_pref.engine.work import Row, Stage, Tick
 from gensr_pref.engine.worker import scores_of
-from gensr_pref.errors import SourceError, Unusable
+from gensr_pref.errors import SourceError, Unusable, parameter, quantity
 from gensr_pref.identity import digest
 from gensr_pref.metrics.panel import Panel
 from gensr_pref.metrics.results import CandidateScores
@@ -99,8 +99,8 @@ def matched(
     texts = Texts.read(folders.texts) if texts is None else texts
     files = _systems(folders, tell)
     names = sorted({name for found in files.values() for name in found})
-    clean = _counterparts(folders.reference, "--reference", names, tell)
-    noisy = _counterparts(folders.noisy, "--noisy", names, tell)
+    clean = _counterparts(folders.reference, parameter("reference"), names, tell)
+    noisy = _counterparts(folders.noisy, parameter("noisy"), names, tell)
     said = {name: texts.of.get(name, Said()) for name in names}
     return [
         FolderClip(
@@ -118,12 +118,13 @@ def matched(
 def lacking(clips: Sequence[FolderClip]) -> list[str]:
     """Which clips lack a clean or noisy file that others have, in lines for a person."""
     told = []
-    for option, role in (("--reference", "clean"), ("--noisy", "noisy")):
+    for field, role in (("reference", "clean"), ("noisy", "noisy")):
         paths = {clip.name: getattr(clip, role) for clip in clips}
         gone = [name for name, path in paths.items() if path is not None and not path.exists()]
         if gone:
             told.append(
-                f"{option}: nothing is there for {len(gone)} of {len(clips)} clips, "
+                f"{parameter(field)}: nothing is there for {len(gone)} of "
+                f"{quantity(len(clips), 'clip')}, "
                 f"such as {gone[0]!r}; what needs it is null"
             )
     return told
@@ -138,7 +139,7 @@ def labelled(systems: Sequence[Path]) -> dict[str, Path]:
     short = [printable(path.name or path.resolve().name) for path in systems]
     labels = short if len(set(short)) == len(short) else [printable(str(path)) for path in systems]
     if len(set(labels)) < len(labels):
-        raise SourceError("DIR: the same folder is given twice")
+        raise SourceError(f"{parameter('systems')}: the same folder is given twice")
     return dict(zip(labels, systems, strict=True))
 
 
@@ -149,7 +150,7 @@ def _systems(folders: Folders, tell: Callable[[str], None]) -> dict[str, dict[st
     return {
         label: {audio.name_of(printable(path.name)) if named else "": path}
         if path.is_file()
-        else _files(path, "DIR", tell)
+        else _files(path, parameter("systems"), tell)
         for label, path in labelled(folders.systems).items()
     }
 

@@ -6,6 +6,7 @@ that it stays whole when the run grows or goes.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +17,16 @@ import pyarrow.compute as pc
 
 from gensr_pref import config, shards
 from gensr_pref.config import Columns, Corpus
-from gensr_pref.errors import ConfigError, InputError, RunMismatchError
+from gensr_pref.engine.splits import units
+from gensr_pref.errors import ConfigError, InputError, RunMismatchError, parameter, quantity
 from gensr_pref.identity import unit_for
 from gensr_pref.rundir.contents import check
-from gensr_pref.schema import AUDIO, column
+from gensr_pref.rundir.document import document, version_of
+from gensr_pref.schema import AUDIO, SCHEMA_VERSION, column
 from gensr_pref.tables.rows import read_rows
 
 COPIED = "held-out"  # a folder of the evaluation
+_COPIED = ["clip_id", "noisy", "clean"]  # what a copy is compared by
 SPLIT = "validation"
 _TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json")
 _NAMES: Mapping[str, Sequence[str]] = {
@@ -37,6 +41,7 @@ _COPY = pa.schema(
     [("noisy", AUDIO), ("clean", AUDIO)]
     + [(name, pa.string()) for name in ("clip_id", "text", "language", "speaker")]
 )
+_BUILD = "gensr-pref build RUN.yaml corpus.validation.share=0.2"
 _ANY_LENGTH = (0.02, 86400.0)  # seconds: the clips stay as they are
 
 
@@ -147,14 +152,16 @@ def _manifest(path: Path, home: Path) -> Corpus:
 def _of_run(folder: Path, home: Path, out: Path, limit: int | None) -> HeldOut:
     """The validation split of a run directory or an exported dataset."""
     if folder.resolve() == out.resolve():
-        raise ConfigError(f"--out: {out} is where the clips come from. Name another folder")
+        raise ConfigError(
+            f"{parameter('out')}: {out} is where the clips come from. Name another folder"
+        )
     if shards.parts(folder, "clips"):
         check(folder)
     rows = _known_once(_split(folder))
     if not len(rows):
         raise InputError(
-            f"clips: {folder} has no clip in its {SPLIT} split. Set corpus.validation in the run, "
-            "or give other clips"
+            f"clips: {folder} has no clip in its {SPLIT} split. Hold some out: {_advice(folder)}. "
+            "Or give other clips"
         )
     chosen = _first(rows, limit)
     has_clean = bool(pc.any(pc.is_valid(chosen.column("clean").combine_chunks())).as_py())
@@ -164,8 +171,24 @@ def _of_run(folder: Path, home: Path, out: Path, limit: int | None) -> HeldOut:
                       speaker="speaker", language="language")  # fmt: skip
     source = {"kind": "parquet", "path": _seen(out / COPIED, home), "columns": columns.model_dump()}
     corpus = {"source": source, "sample_rate": rate, "segment_seconds": _ANY_LENGTH}
-    told = f"{len(chosen)} clips of the {SPLIT} split of {folder}"
+    told = f"{quantity(len(chosen), 'clip')} of the {SPLIT} split of {folder}"
     return HeldOut(_corpus(corpus), config.read_yaml(folder / "run.yaml"), told)
+
+
+def _advice(folder: Path) -> str:
+    """The command that gives a run some held-out clips."""
+    if not shards.parts(folder, "clips"):
+        return f"{_BUILD} --out RUN, with the run that it was exported from, and export that again"
+    clips = shards.read_all(folder, "clips", ["clip_id", "speaker", "source"])
+    by = next((unit for unit, count in units(clips).items() if count > 1), None)
+    if by is None:
+        return f"build it with more clips than its {len(clips)}"
+    if version_of(document(folder)) < SCHEMA_VERSION:
+        return f"{_BUILD} corpus.validation.by={by} --out NEW, as it is of an earlier version"
+    return (
+        f"{_BUILD} corpus.validation.by={by} --out {shlex.quote(str(folder))} (with its run file; "
+        "only labels change, nothing is sampled or scored again)"
+    )
 
 
 def _copy(chosen: pa.Table, place: Path, folder: Path) -> None:
@@ -175,16 +198,27 @@ def _copy(chosen: pa.Table, place: Path, folder: Path) -> None:
         RunMismatchError: other clips are there.
     """
     parts = sorted(place.glob("part-*.parquet"))
-    there = [name for path in parts for name in column(shards.read(path, ["clip_id"]), "clip_id")]
-    if there != column(chosen, "clip_id")[: len(there)]:
+    if not (place.parent / "run.yaml").exists():  # it went no further: a mistake claims nothing
+        for path in parts:
+            path.unlink()
+        parts = []
+    there = [row for path in parts for row in _contents(shards.read(path, _COPIED))]
+    if there != _contents(chosen.slice(0, len(there))):
         raise RunMismatchError(
             f"{place.parent}: was made with other clips. Give those again, or more of them, or "
-            "choose another --out"
+            "choose another folder"
         )
     new = chosen.slice(len(there)).select(_COPY.names).cast(_COPY)
     if len(new):
         path = place / f"part-{len(parts):05d}.parquet"
         shards.write_table(path, new, {"from": str(folder)})
+
+
+def _contents(table: pa.Table) -> list[tuple[Any, ...]]:
+    """The names of clips and their very bytes, by which copies and clips are compared."""
+    sounds = (table.column(name).to_pylist() for name in ("noisy", "clean"))
+    contents = ([one and one["bytes"] for one in each] for each in sounds)
+    return list(zip(column(table, "clip_id"), *contents, strict=True))
 
 
 def _split(folder: Path) -> Iterator[pa.Table]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from gensr_pref.audio import Sound
 from gensr_pref.engine.catalogue import metrics
-from gensr_pref.errors import ConfigError, MissingWeightsError, nearest
+from gensr_pref.errors import ConfigError, MissingWeightsError, nearest, parameter
 from gensr_pref.metrics.panel import Panel
 
 USUAL_JUDGE = "dnsmos_ovrl"
@@ -51,20 +51,25 @@ def judge_of(by: str | None, candidates: int) -> Judge | None:
     """
     if candidates == 1:
         if by is not None:
-            raise ConfigError("--by: there is nothing to choose from; give --best-of 2 or more")
+            raise ConfigError(
+                f"{parameter('by')}: there is nothing to choose from; give "
+                f"{parameter('candidates')} 2 or more"
+            )
         return None
     by = by or USUAL_JUDGE
     rows = {row["score"]: row for row in metrics()}
     if by not in rows:
-        raise ConfigError(f"--by: no metric gives the score {by!r}. {nearest(by, rows)}")
+        raise ConfigError(
+            f"{parameter('by')}: no metric gives the score {by!r}. {nearest(by, rows)}"
+        )
     row = rows[by]
     if row["missing"]:
-        raise MissingWeightsError(f"--by: {row['missing']}")
+        raise MissingWeightsError(f"{parameter('by')}: {row['missing']}")
     lacking = [need for need in ("clean", "text") if need in row["needs"].split(", ")]
     if lacking:
         usable = [score for score, one in rows.items() if one["needs"] == "-"]
         raise ConfigError(
-            f"--by: {by!r} needs {' and '.join(lacking)}, which a noisy file has not. "
+            f"{parameter('by')}: {by!r} needs {' and '.join(lacking)}, which a noisy file has not. "
             f"{nearest(by, usable)}"
         )
     return Judge(Panel([row["metric"]]), by, row["better"] == "higher")

@@ -9,11 +9,13 @@ from typing import Any
 from gensr_pref import config, plugins
 from gensr_pref.config import MetricUse
 from gensr_pref.engine.folders import Folders
-from gensr_pref.errors import ConfigError, nearest
+from gensr_pref.errors import ConfigError, nearest, parameter
+from gensr_pref.metrics.base import Given
 from gensr_pref.metrics.panel import Panel
 
 ALONE = ("dnsmos", "utmos")  # the metrics used where none is named; utmos where its weights are
 COMPARING = ("speaker_similarity", "pesq", "stoi", "si_sdr")  # and these where there is a reference
+UNRESTORED = ("speaker_similarity",)  # and this where there are only the noisy clips
 READING = ("wer",)  # and this where there are texts
 
 
@@ -23,6 +25,7 @@ def asked_for(
     reference: bool,
     align: bool = False,
     texts: bool = False,
+    noisy: bool = False,
 ) -> list[MetricUse]:
     """The panel that was asked for.
 
@@ -33,16 +36,17 @@ def asked_for(
         reference: whether there are clean clips.
         align: whether every metric that can is to undo delay and polarity.
         texts: whether it is known what is said.
+        noisy: whether there are the clips before restoration.
 
     Raises:
         InputError: what is asked for is no panel, or a setting names no metric of it.
     """
     uses = [
         config.parse(row, MetricUse, f"panel.{place}")
-        for place, row in enumerate(_rows(panel, reference, texts))
+        for place, row in enumerate(_rows(panel, reference, texts, noisy))
     ]
     if align:
-        uses = [_aligning(use) for use in uses]
+        uses = _aligning(uses)
     for setting in settings:
         uses = _set(uses, setting)
     return uses
@@ -63,36 +67,70 @@ def described(panel: Panel) -> Iterator[str]:
 
 
 def unused(panel: Panel, folders: Folders) -> Iterator[str]:
-    """What was given that no metric of the panel asks for, in lines to read."""
-    needs = {need for member in panel.members for need in member.metric.spec.needs}
-    if folders.texts is not None and not panel.studies and "text" not in needs:
-        yield "--texts: no metric of the panel asks for texts; wer does"
+    """What was given that no metric of the panel uses, in lines to read."""
+    used = [member.metric.spec.needs | member.metric.spec.uses for member in panel.members]
+    if folders.reference is not None:  # a metric that knows both uses the clean sound
+        used = [uses - {"noisy"} if "clean" in uses else uses for uses in used]
+    for field, given in _GIVEN.items():
+        if getattr(folders, field) is not None and not any(given in uses for uses in used):
+            yield f"{parameter(field)}: not used; {_USERS[field]}"
 
 
-def _rows(panel: str | None, reference: bool, texts: bool) -> list[Any]:
+_GIVEN: dict[str, Given] = {
+    "reference": "clean", "noisy": "noisy", "texts": "text", "language": "language"
+}  # fmt: skip
+_USERS = {
+    "reference": "metrics that compare with clean clips are " + ", ".join(COMPARING),
+    "noisy": "speaker_similarity compares with the noisy clips where no clean ones are given, or "
+    "with the option against=noisy",
+    "texts": "no metric of the panel asks for texts; wer does",
+    "language": "no metric of the panel asks for a language; wer does",
+}
+
+
+def _rows(panel: str | None, reference: bool, texts: bool, noisy: bool) -> list[Any]:
     if panel is None:
-        names = [*ALONE, *(COMPARING if reference else ()), *(READING if texts else ())]
+        compared = COMPARING if reference else UNRESTORED if noisy else ()
+        names = [*ALONE, *compared, *(READING if texts else ())]
         return [{"metric": name, "optional": name == "utmos"} for name in names]
     if not panel.endswith((".yaml", ".yml")):
         return [{"metric": name.strip()} for name in panel.split(",")]
     rows = config.read_yaml(Path(panel)).get("panel")
     if not isinstance(rows, list):
-        raise ConfigError(f"--panel: {panel} has no list called `panel`")
+        raise ConfigError(f"{parameter('panel')}: {panel} has no list called `panel`")
     return rows
 
 
-def _aligning(use: MetricUse) -> MetricUse:
-    options = plugins.options_of(plugins.find("metric", use.metric, "--panel"))
-    if "align" not in options:
-        return use
-    return use.model_copy(update={"options": {"align": True, **use.options}})
+def _aligning(uses: Sequence[MetricUse]) -> list[MetricUse]:
+    """Let every metric align that can.
+
+    Raises:
+        ConfigError: none can.
+    """
+    able = {
+        use.metric
+        for use in uses
+        if "align" in plugins.options_of(plugins.find("metric", use.metric, parameter("panel")))
+    }
+    if not able:
+        raise ConfigError(
+            f"{parameter('align')}: no metric of the panel can. Those that compare with a clean "
+            f"clip can, such as pesq and stoi: give {parameter('reference')}, and perhaps "
+            f"{parameter('panel')}"
+        )
+    return [
+        use.model_copy(update={"options": {"align": True, **use.options}})
+        if use.metric in able
+        else use
+        for use in uses
+    ]
 
 
 def _set(uses: list[MetricUse], setting: str) -> list[MetricUse]:
     named = setting.partition("=")[0]
     metric = named.rpartition(".")[0]
     if named in [use.metric for use in uses]:
-        options = plugins.options_of(plugins.find("metric", named, "--panel"))
+        options = plugins.options_of(plugins.find("metric", named, parameter("panel")))
         raise ConfigError(
             f"{setting!r}: {named} is a metric; name an option of it too, as in {named}.OPTION="
             f"VALUE. Its options: {', '.join(options) or 'none'}"

@@ -20,7 +20,7 @@ from gensr_pref.engine.audit import audit
 from gensr_pref.engine.blueprint import draw_up
 from gensr_pref.engine.build import build
 from gensr_pref.engine.progress import STAGES
-from gensr_pref.errors import InputError, RunIncompleteError
+from gensr_pref.errors import InputError, RunIncompleteError, parameter
 from gensr_pref.schema import column
 
 _TABLES: tuple[shards.Table, ...] = ("clips", "candidates", "scores", "pairs", "failures")
@@ -48,7 +48,7 @@ def plan(run: Run, base: Path, out: Path, pilot: int, pairs: int) -> dict[str, A
         RunIncompleteError: nothing of the pilot could be made.
     """
     if pilot < 1 or pairs < 1:
-        raise InputError("--clips and --pairs: give numbers from 1 up")
+        raise InputError(f"{parameter('pilot')} and {parameter('pairs')}: give numbers from 1 up")
     there = len(draw_up(run, base).clips)
     corpus = run.corpus.model_copy(update={"limit": min(pilot, there)})
     summary = build(run.model_copy(update={"corpus": corpus}), base, out)

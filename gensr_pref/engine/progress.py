@@ -31,7 +31,7 @@ from gensr_pref.engine.work import (
     Stuck,
     Tick,
 )
-from gensr_pref.errors import StorageError
+from gensr_pref.errors import StorageError, quantity
 
 SNAPSHOTS = "progress.jsonl"  # of a run directory
 WINDOW = 20  # snapshots, one every 30 s, that a rate is taken over: 10 minutes
@@ -234,7 +234,7 @@ def line(found: Mapping[str, Any]) -> str:
     if found["failures"]:
         told.append("left out " + ", ".join(f"{n} {why}" for why, n in found["failures"].items()))
     if found["lost"]:
-        told.append(f"{found['lost']} shards given up")
+        told.append(f"{quantity(found['lost'], 'shard')} given up")
     return "; ".join(text for text in told if text)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gensr_pref.engine.export import Publishing, export
-from gensr_pref.errors import InputError, UnreachableError
+from gensr_pref.errors import InputError, UnreachableError, parameter
 from gensr_pref.export import hub
 from gensr_pref.export.dataset import Wanted
 
@@ -34,13 +34,15 @@ def publish(
         PublishError: the Hub refuses or breaks off; the same call goes on.
     """
     if wanted.shard_bytes < 10**6:
-        raise InputError("--shard-mb must be at least 1")
+        raise InputError(f"{parameter('shard_bytes')} must be at least 1 MB")
     if wanted.clean and wanted.form == "trl":
-        raise InputError("--clean goes with --format parquet or wav-jsonl")
+        raise InputError(f"{parameter('clean')} goes with {parameter('form')} parquet or wav-jsonl")
     if target is not None:
         hub.check(target)
         if wanted.form == "wav-jsonl":
-            raise InputError("--format wav-jsonl is for this disk: the Hub shows and loads Parquet")
+            raise InputError(
+                f"{parameter('form')} wav-jsonl is for this disk: the Hub shows and loads Parquet"
+            )
         if not dry_run:
             hub.require_token()
     told = export(run, out, wanted, publishing)

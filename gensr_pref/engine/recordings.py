@@ -118,7 +118,7 @@ def require_same_library(out: Path, there: Mapping[str, Any], found: Recordings)
             raise RunMismatchError(
                 f"{out}: the {kind} recordings of corpus.degrade are not those that it was made "
                 f"with: {_listed(changes)}. Clips that were made and clips to come would not be "
-                "of one corpus. Restore them, or choose another --out"
+                "of one corpus. Restore them, or choose another folder"
             )
 
 
@@ -140,7 +140,7 @@ def require_same_speech(out: Path, changed: Sequence[ClipSpec], found: Recording
     ]
     raise RunMismatchError(
         f"{out}: {len(names)} recordings of its clips are not what they were when the clips were "
-        f"made: {_listed(told)}. Restore them to continue this run, or choose another --out"
+        f"made: {_listed(told)}. Restore them to continue this run, or choose another folder"
     )
 
 

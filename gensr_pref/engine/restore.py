@@ -24,7 +24,7 @@ from gensr_pref.engine.judge import Judge, judge_of
 from gensr_pref.engine.pieces import OVERLAP_SECONDS, PIECE_SECONDS, pieces, written
 from gensr_pref.engine.sampling import Asked, Row, sample_clip
 from gensr_pref.engine.worker import load_generator
-from gensr_pref.errors import ConfigError, InputError, Unusable
+from gensr_pref.errors import ConfigError, InputError, Unusable, parameter
 from gensr_pref.generators.base import Origin
 from gensr_pref.identity import digest, seed_for
 from gensr_pref.schema import Failure, Reason
@@ -96,7 +96,7 @@ def restore(source: Path, out: Path, wanted: Wanted) -> dict[str, Any]:
         InputError: before any work, also where a file is there that this call did not make.
     """
     files, left_out = _files(source, out)
-    generator = make_generator(wanted.use, "--generator", Path.cwd())
+    generator = make_generator(wanted.use, parameter("generator"), Path.cwd())
     judge = judge_of(wanted.by, wanted.use.candidates)
     settings = _settings(wanted, generator)
     with ExitStack() as held:
@@ -125,11 +125,13 @@ def _files(source: Path, out: Path) -> tuple[list[_File], tuple[LeftOut, ...]]:
         if out.is_dir():
             out = out / _renamed(source.name)
         if out.suffix.lower() not in (".wav", ".flac"):
-            raise ConfigError(f"OUT: {out.name!r} ends in neither .wav nor .flac")
+            raise ConfigError(f"{parameter('out')}: {out.name!r} ends in neither .wav nor .flac")
         return [_File(source.stem, source.name, source, out)], ()
     if out.resolve().is_relative_to(source.resolve()):
-        raise InputError(f"OUT: {out} is in {source}, and would be restored too. Name another")
-    listing = list_audio(source, "IN")
+        raise InputError(
+            f"{parameter('out')}: {out} is in {source}, and would be restored too. Name another"
+        )
+    listing = list_audio(source, parameter("source"))
     files = [
         _File(name, place, source / place, out / _renamed(place))
         for name, place in listing.by_name().items()
@@ -164,11 +166,14 @@ def _is_done(file: _File, done: dict[str, Any], settings: str) -> bool:
         return False
     line = done.get(file.name)
     if line is None:
-        raise InputError(f"OUT: {file.target} is there already; remove it or name another OUT")
+        raise InputError(
+            f"{parameter('out')}: {file.target} is there already; remove it or name "
+            f"another {parameter('out')}"
+        )
     if line["settings"] != settings or line["stamp"] != file.stamp:
         raise InputError(
-            f"OUT: {file.target} was made with other settings or of another file; remove it or "
-            "name another OUT"
+            f"{parameter('out')}: {file.target} was made with other settings or of another "
+            f"file; remove it or name another {parameter('out')}"
         )
     return True
 
@@ -247,6 +252,7 @@ class _Work:
         """
         peak = 0.0
         for origin in self._origins(file):
+            interruption.check()
             wave = audio.read(file.source, origin.start, origin.frames).wave
             peak = max(peak, float(np.abs(wave).max(initial=0.0)))
         return HEADROOM / peak if peak > 1 else 1.0

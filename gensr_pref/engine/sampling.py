@@ -14,7 +14,7 @@ import numpy as np
 from gensr_pref import audio
 from gensr_pref.audio import Sound
 from gensr_pref.engine.limits import OutOfTime, time_limit
-from gensr_pref.errors import Unusable
+from gensr_pref.errors import Unusable, quantity
 from gensr_pref.generators.base import LENGTH_TOLERANCE_S, Candidate, Origin
 from gensr_pref.identity import candidate_id, split_candidate_id
 from gensr_pref.schema import Failure, Reason
@@ -205,7 +205,9 @@ def _ask(generator: Any, clip: Origin, noisy: Sound, seeds: Sequence[int]) -> li
         answers = list(_called(generator, clip, noisy, seeds))
         if len(answers) == len(seeds):
             return answers
-        fault = as_fault(RuntimeError(f"{len(answers)} candidates came back, not {len(seeds)}"))
+        fault = as_fault(
+            RuntimeError(f"{quantity(len(answers), 'candidate')} came back, not {len(seeds)}")
+        )
     except (Exception, SystemExit) as error:  # anyone's code; its failure is data
         fault = as_fault(error)
     whole = hasattr(generator, "candidates_of") or fault.reason is Reason.TIMED_OUT

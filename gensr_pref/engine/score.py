@@ -29,7 +29,7 @@ from gensr_pref.engine.panels import described, unused
 from gensr_pref.engine.score_table import WRITERS, summary
 from gensr_pref.engine.texts import Texts, language_of
 from gensr_pref.engine.work import Event, Restarted, Row
-from gensr_pref.errors import ConfigError, InputError
+from gensr_pref.errors import ConfigError, InputError, Message, parameter
 from gensr_pref.identity import digest
 from gensr_pref.metrics.panel import Panel
 from gensr_pref.schema import Reason
@@ -43,7 +43,7 @@ def score(
     uses: Sequence[MetricUse],
     out: Path,
     engine: Engine,
-    tell: Callable[[str], None] = lambda line: None,
+    tell: Callable[[Message], None] = lambda line: None,
 ) -> dict[str, Any]:
     """Score folders of audio into one table, or continue.
 
@@ -67,21 +67,25 @@ def score(
     """
     writer = WRITERS.get(out.suffix)
     if writer is None:
-        raise ConfigError(f"--out: {out.name!r} ends in none of {', '.join(WRITERS)}")
+        raise ConfigError(f"{parameter('out')}: {out.name!r} ends in none of {', '.join(WRITERS)}")
     if out.exists():
-        raise InputError(f"--out: {out} is there already; remove it or name another")
+        raise InputError(f"{parameter('out')}: {out} is there already; remove it or name another")
     if folders.language is not None:
-        code = language_of(folders.language, "--language: ")
+        code = language_of(folders.language, f"{parameter('language')}: ")
         folders = replace(folders, language=code)
     texts = Texts.read(folders.texts)
-    clips = {clip.digest(): clip for clip in matched(folders, texts, tell)}
+
+    def say(line: str) -> None:
+        tell(Message(line))
+
+    clips = {clip.digest(): clip for clip in matched(folders, texts, say)}
     panel = Panel(uses, texts.sentences)
     matters = texts.told([clip.name for clip in clips.values()]) + lacking(list(clips.values()))
     for line in [*described(panel), *matters, *unused(panel, folders)]:
-        tell(line)
+        say(line)
     setup = PanelSetup(tuple(uses), texts.sentences, engine.device, Path.cwd())
     facts = {"panel": panel.facts(), "texts": digest(list(texts.sentences))}
-    busy = InputError(f"--out: another process is writing {out}")
+    busy = InputError(f"{parameter('out')}: another process is writing {out}")
     with shards.held(_partial_path(out), busy), _tidied(out):
         done = _begun(out, facts)
         todo = {key: clip for key, clip in clips.items() if key not in done}
@@ -92,7 +96,8 @@ def score(
         rows = [row for key in clips for row in done[key]]
         if out.exists():
             raise InputError(
-                f"--out: {out} has appeared meanwhile. Move it away; the same command continues"
+                f"{parameter('out')}: {out} has appeared meanwhile. Move it away; the same "
+                "command continues"
             )
         writer(out, rows, panel, facts)
         _partial_path(out).unlink()
@@ -108,8 +113,10 @@ def engine_for(workers: str, device: str) -> Engine:
     """
     count: Any = int(workers) if workers.isdigit() else workers
     if count != "auto" and (not isinstance(count, int) or count < 1):
-        raise ConfigError(f"--workers: {workers!r} is neither a number from 1 up nor auto")
-    devices.require(device, "--device")
+        raise ConfigError(
+            f"{parameter('workers')}: {workers!r} is neither a number from 1 up nor auto"
+        )
+    devices.require(device, parameter("device"))
     kind = "serial" if count == 1 else "ray"
     return Engine(kind=kind, workers=count, device=device, retries=RETRIES)
 
@@ -220,6 +227,6 @@ def _begun(out: Path, facts: dict[str, Any]) -> dict[str, list[Row]]:
     if changed:
         raise InputError(
             f"{path}: was begun with another {' and other '.join(changed)}. Remove it, or name "
-            "another --out"
+            f"another {parameter('out')}"
         )
     return {record["clip"]: record["rows"] for record in records[1:] if "clip" in record}

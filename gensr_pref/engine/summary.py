@@ -9,13 +9,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import pyarrow.compute as pc
+
 from gensr_pref import shards
 from gensr_pref.corpus.listing import LeftOut
 from gensr_pref.engine.splits import leak_notices
 from gensr_pref.engine.work import Lost
+from gensr_pref.errors import quantity
 from gensr_pref.pairing import golden
 from gensr_pref.rundir import facts, layout, ledger
 from gensr_pref.rundir.document import facts_of
+from gensr_pref.rundir.machine import mixture_notices
 from gensr_pref.schema import column
 from gensr_pref.untrusted import documents
 
@@ -48,10 +52,12 @@ def write_summary(
         besides = [asdict(one) for one in left_out]
     stamps = ledger.Stamps(out)
     done = _finished(out, document, stamps)
-    clips = stamps.rows("clips")
+    clips, machines = stamps.rows("clips"), ledger.machines(out)
     paired = [clip for path in shards.parts(out, "pairs") for clip in _clips(path)]
+    undegraded = _undegraded(out)
     summary = {
         "clips": clips,
+        "clips_undegraded": undegraded,
         "candidates": stamps.rows("candidates"),
         "scored": stamps.rows("scores"),
         "pairs": len(paired),
@@ -62,6 +68,11 @@ def write_summary(
         "failures": failures_by_reason(out),
         "left_out": besides,
         "stages": ledger.stages(out),
+        "machines": [
+            {"stage": stage, "shards": count, **one.as_json()}
+            for stage, kinds in machines.items()
+            for one, count in kinds.items()
+        ],
         "shards": done,
         "shards_expected": expected_shards,
         "complete": done == expected_shards and not given_up,
@@ -70,7 +81,9 @@ def write_summary(
             *_notices(document["provenance"]["panel"]),
             *_told(out),
             *_warnings(document["pairing"]),
+            *_as_clean(undegraded, clips),
             *leak_notices(out),
+            *mixture_notices(machines),
         ],
     }
     shards.write_text(
@@ -83,9 +96,7 @@ def write_summary(
 def _finished(out: Path, document: dict[str, Any], stamps: ledger.Stamps) -> int:
     """How many shards have all the scores that the run wants, now that it may have grown."""
     run = facts_of(document)
-    wanted = [
-        facts.of_part("scores", run, one.clips, one.contents) for one in layout.shards_of(out)
-    ]
+    wanted = [facts.of_part("scores", run, *one.of) for one in layout.shards_of(out)]
     return sum(
         stamps.is_whole(shards.part(out, "scores", shard), one["fingerprint"])
         for shard, one in enumerate(wanted)
@@ -106,6 +117,27 @@ def _told(out: Path) -> list[str]:
 def _warnings(pairing: dict[str, Any]) -> list[str]:
     """What is to be known of the rule that made the pairs."""
     return [f"golden: {golden.NOTICE}"] if pairing["rule"] == "golden" else []
+
+
+def _undegraded(out: Path) -> int:
+    """The number of clips that a corpus with degradations left as they were."""
+    if not shards.parts(out, "clips"):
+        return 0
+    steps = shards.read_all(out, "clips", ["degradation"]).column("degradation")
+    return int(pc.sum(pc.equal(steps, _NO_STEP)).as_py() or 0)
+
+
+_NO_STEP = "[]"  # JSON, of a clip whose every step was left to chance and not drawn
+
+
+def _as_clean(undegraded: int, clips: int) -> list[str]:
+    """What is to be known of clips whose noisy input is the clean speech."""
+    if not undegraded:
+        return []
+    return [
+        f"corpus.degrade: no step was drawn for {undegraded} of {quantity(clips, 'clip')}, so the "
+        "noisy input is the clean speech. Set a step's probability to 1 to degrade every clip"
+    ]
 
 
 def _stops(out: Path) -> dict[str, int]:

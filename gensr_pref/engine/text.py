@@ -13,6 +13,7 @@ from gensr_pref.audit.intervals import FEWEST
 from gensr_pref.config import Pairing, resolved
 from gensr_pref.corpus.listing import LeftOut, describe
 from gensr_pref.engine.bar import duration
+from gensr_pref.errors import quantity
 from gensr_pref.pairing.base import WHY, Stop
 from gensr_pref.untrusted.text import visible
 
@@ -54,20 +55,21 @@ def status(found: dict[str, Any]) -> str:
     """How far a build is."""
     rows = [("state", _state(found))]
     for stage, one in found["stages"].items():
-        told = f"{one['clips']} of {found['clips']} clips"
-        told += f", {one['workers']} processes on {one['device']}"
+        told = f"{one['clips']} of {quantity(found['clips'], 'clip')}"
+        told += f", {quantity(one['workers'], 'process')} on {one['device']}"
         if "utilisation" in one:
             told += f", at work {one['utilisation']:.0%} of the time"
             told += f", {one['audio_hours_per_hour']:g} h of audio/h"
         rows.append((stage, told))
-    counted = found.get("pairs_of_clips")
-    rows.append(("pairs", f"{found['pairs']}, of {counted} clips scored since the last start"))
+    told = quantity(found["pairs_of_clips"], "clip")
+    rows.append(("pairs", f"{found['pairs']}, of {told} scored since the last start"))
     rows.append(("yield", share(found["yield"])))
     if found["seconds_left"] is not None and found["state"] == "running":
         rows.append(("left", duration(found["seconds_left"])))
     reasons = ", ".join(f"{count} {reason}" for reason, count in found["failures"].items())
     rows.append(("left out", reasons or "nothing"))
     rows.append(("shards", f"{found['restarted']} begun anew, {found['lost']} given up"))
+    rows += [("note", notice) for notice in found["notices"]]
     return _columns(rows)
 
 
@@ -85,15 +87,15 @@ def plan(found: dict[str, Any]) -> str:
     clips, fewest, most = found["clips"]
     pilot = found["pilot"]
     rows = [
-        ("pilot", f"{pilot['pairs']} pairs of {pilot['clips']} clips"),
+        ("pilot", f"{quantity(pilot['pairs'], 'pair')} of {quantity(pilot['clips'], 'clip')}"),
         ("yield", f"{value:.1%} of the clips have a pair (95 %: {low:.1%} to {high:.1%})"),
-        ("aim", f"{found['pairs']} pairs"),
+        ("aim", quantity(found["pairs"], "pair")),
         ("clips", f"{_or_none(clips)} (95 %: {_or_none(fewest)} to {_or_none(most)})"),
-        ("corpus", f"{found['clips_in_corpus']} clips"),
+        ("corpus", quantity(found["clips_in_corpus"], "clip")),
     ]
     for crew in found["crews"]:
         stages = " and ".join(crew["stages"])
-        on = f"{crew['processes']} processes on {crew['device']}"
+        on = f"{quantity(crew['processes'], 'process')} on {crew['device']}"
         rows.append(("hours", f"{crew['hours']:.2f} h to {stages} with {on}"))
     rows.append(("slowest", f"{found['bottleneck']}: {_work(found)}"))
     rows.append(("disk", f"{found['disk_gb']:.2f} GB"))
@@ -137,7 +139,7 @@ def incomplete(counts: dict[str, Any]) -> str:
         return "no clip could be made of any recording; failures/ and summary.json say why"
     missing = counts["shards_expected"] - counts["shards"]
     lines = [f"  shard {one['shard']} ({one['stage']}): {one['why']}" for one in counts["lost"]]
-    told = f"incomplete: {missing} of {counts['shards_expected']} shards missing"
+    told = f"incomplete: {missing} of {quantity(counts['shards_expected'], 'shard')} missing"
     return "\n".join([f"{told}; the same build tries them again", *lines])
 
 
@@ -256,7 +258,8 @@ def restored(found: dict[str, Any]) -> str:
     lines = [f"{found['restored']} restored, {found['skipped']} there already: {found['out']}"]
     if found["unjudged"]:
         lines.append(
-            f"{found['unjudged']} pieces could not be scored; their first candidate was taken"
+            "not scored, so that their first candidate was taken: "
+            f"{quantity(found['unjudged'], 'piece')}"
         )
     lines += [
         f"{one['file']}: beyond full scale, scaled by {one['gain']:.3f}" for one in found["scaled"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gensr_pref import audio
-from gensr_pref.errors import SourceError
+from gensr_pref.errors import SourceError, parameter
 from gensr_pref.tables.cells import language_in, text_in
 from gensr_pref.tables.languages import language_code
 from gensr_pref.tables.rows import read_rows
@@ -47,13 +47,13 @@ class Texts:
         """
         if path is None:
             return cls()
-        rows = read_rows(path, "--texts")
+        rows = read_rows(path, parameter("texts"))
         columns = list(dict.fromkeys(name for _, row in rows for name in row))
         column = _audio_column(path, columns)
         found: dict[str, Said] = {}
         lines: dict[str, int] = {}
         for line, row in rows:
-            where = f"--texts: {path}, line {line}"
+            where = f"{parameter('texts')}: {path}, line {line}"
             file = text_in(row, column, where)
             if file is None:
                 raise SourceError(f"{where} has no value in column {column!r}")
@@ -61,8 +61,8 @@ class Texts:
             said = Said(text_in(row, "text", where), language_in(row, "language", where))
             if found.setdefault(name, said) != said:
                 raise SourceError(
-                    f"--texts: {path}, lines {lines[name]} and {line} say different things of "
-                    f"{name!r}. Keep one of them"
+                    f"{parameter('texts')}: {path}, lines {lines[name]} and {line} say "
+                    f"different things of {name!r}. Keep one of them"
                 )
             lines.setdefault(name, line)
         return cls(found)
@@ -77,13 +77,13 @@ class Texts:
             return []
         if not self.of.keys() & set(names):
             raise SourceError(
-                "--texts: no row is of a file that is scored. "
+                f"{parameter('texts')}: no row is of a file that is scored. "
                 f"{min(self.of)!r} is there, {names[0]!r} is looked for (a row may have no text)"
             )
         without = [name for name in names if not self.of.get(name, Said()).text]
         beside = sorted(self.of.keys() - set(names))
         return [
-            f"--texts: {count} of {whole} {what}, such as {some[0]!r}"
+            f"{parameter('texts')}: {count} of {whole} {what}, such as {some[0]!r}"
             for what, some, count, whole in (
                 ("files have no text", without, len(without), len(names)),
                 ("rows are of no file", beside, len(beside), len(self.of)),
@@ -108,7 +108,7 @@ def _audio_column(path: Path, columns: Sequence[str]) -> str:
     column = next((name for name in AUDIO_COLUMNS if name in columns), None)
     if column is None or "text" not in columns:
         raise SourceError(
-            f"--texts: {path} has the columns {', '.join(columns)}; it needs `text` and one of "
-            f"{', '.join(AUDIO_COLUMNS)}"
+            f"{parameter('texts')}: {path} has the columns {', '.join(columns)}; it needs "
+            f"`text` and one of {', '.join(AUDIO_COLUMNS)}"
         )
     return column

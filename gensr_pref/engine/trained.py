@@ -11,7 +11,7 @@ from gensr_pref import config, files, plugins
 from gensr_pref.config import GeneratorUse, MetricUse, Pairing
 from gensr_pref.engine import rundir
 from gensr_pref.engine.blueprint import votes_of
-from gensr_pref.errors import ConfigError, InputError, RunMismatchError
+from gensr_pref.errors import ConfigError, InputError, RunMismatchError, parameter
 from gensr_pref.metrics.panel import Panel
 from gensr_pref.pairing.votes import cast_votes
 from gensr_pref.untrusted import documents
@@ -90,7 +90,7 @@ def uses_in(document: dict[str, Any], own: bool = False) -> list[MetricUse]:
                 f"clips: panel.{place} names {use.metric!r}"
                 f"{f' with {use.options}' if use.options else ''}, which runs code that is no "
                 "part of this package. What the clips come with is not run: if it is yours, name "
-                "it as the panel (--panel, or `panel` of the evaluation file)"
+                f"it as the panel ({parameter('panel')}, or `panel` of the evaluation file)"
             )
     return uses
 

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from gensr_pref.config import Pairing, resolved
+from gensr_pref.errors import quantity
 from gensr_pref.export.licences import UNKNOWN
 from gensr_pref.export.markdown import block, code, escaped, link, number, share, table
 
@@ -30,10 +31,13 @@ def _title(facts: Facts) -> str:
     counts = facts.summary
     return (
         f"# {escaped(facts.run['name'])}\n\n"
-        f"{counts['pairs']} preference pairs for generative speech restoration. Each is a noisy "
+        f"{quantity(counts['pairs'], 'preference pair')} for generative speech restoration. Each "
+        "is a noisy "
         "clip (`prompt`) and two restorations of it, of which one (`chosen`) is better than the "
-        f"other (`rejected`) by the rule below. They are from {counts['clips']} clips with "
-        f"{counts['candidates']} restored candidates, judged by models and not by people."
+        "other (`rejected`) by the rule below. They are from "
+        f"{quantity(counts['clips'], 'clip')} with "
+        f"{quantity(counts['candidates'], 'restored candidate')}, judged by models and not by "
+        "people."
     )
 
 
@@ -177,7 +181,8 @@ def _agreement(facts: Facts) -> str:
     votes = facts.audit.get("panel", {}).get("effective_votes") or {}
     if votes.get("value") is not None:
         parts.append(
-            f"{votes['votes']} votes count as {votes['value']:.1f} independent ones (effective "
+            f"{quantity(votes['votes'], 'vote')} count as {votes['value']:.1f} independent ones "
+            "(effective "
             "number by participation ratio)."
         )
     if facts.has_figure:
@@ -207,7 +212,9 @@ def _heard(facts: Facts) -> list[str]:
     if not heard.get("answers"):
         return ["No person has judged these pairs."]
     agree = (heard.get("panel") or {}).get("agree")
-    return [f"People gave {heard['answers']} answers; {share(agree)} prefer the chosen."]
+    return [
+        f"People gave {quantity(heard['answers'], 'answer')}; {share(agree)} prefer the chosen."
+    ]
 
 
 def _biases(facts: Facts) -> str:
@@ -226,7 +233,7 @@ def _biases(facts: Facts) -> str:
     ]
     for kind, shared in (facts.audit.get("leakage") or {}).items():
         if kind != "clips" and shared["shared"]:
-            told.append(f"{shared['shared']} {escaped(kind)}(s) are in several splits.")
+            told.append(f"In several splits: {quantity(shared['shared'], escaped(kind))}.")
     told += [escaped(notice) for notice in facts.summary["notices"]]
     told.append("Preferences are those of the panel; what it cannot hear, the pairs do not know.")
     return "## Known biases and limits\n\n" + "\n".join(f"- {line}" for line in told)

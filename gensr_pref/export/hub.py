@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gensr_pref import hub, weights
-from gensr_pref.errors import InputError, PublishError, UnreachableError
+from gensr_pref.errors import InputError, PublishError, UnreachableError, parameter, quantity
 from gensr_pref.export.belonging import (
     COMMIT,
     Others,
@@ -87,14 +87,18 @@ def check(target: Target) -> None:
     try:
         validate_repo_id(target.repository)
     except HFValidationError as error:
-        raise InputError(f"--push-to-hub: {error}") from error
+        raise InputError(f"{parameter('repository')}: {error}") from error
     if not hub.is_id(target.repository):
-        raise InputError(f"--push-to-hub: {target.repository!r} is not ORG/NAME")
+        raise InputError(f"{parameter('repository')}: {target.repository!r} is not ORG/NAME")
     if target.create_pr and target.revision:
-        raise InputError("--create-pr opens its own branch: leave out --revision")
+        raise InputError(
+            f"{parameter('create_pr')} opens its own branch: leave out {parameter('revision')}"
+        )
     if weights.offline() or constants.HF_HUB_OFFLINE:
-        raise InputError(f"--push-to-hub: connections are forbidden ({weights.OFFLINE} or "
-                         "HF_HUB_OFFLINE is set)")  # fmt: skip
+        raise InputError(
+            f"{parameter('repository')}: connections are forbidden ({weights.OFFLINE} or "
+            "HF_HUB_OFFLINE is set)"
+        )
 
 
 def require_token() -> None:
@@ -106,7 +110,9 @@ def require_token() -> None:
     from huggingface_hub import get_token
 
     if not get_token():
-        raise InputError("--push-to-hub: no token. Log in with `hf auth login`, or set HF_TOKEN")
+        raise InputError(
+            f"{parameter('repository')}: no token. Log in with `hf auth login`, or set HF_TOKEN"
+        )
 
 
 def plan(folder: Path, target: Target) -> list[Change]:
@@ -223,7 +229,8 @@ def _require_gone(target: Target, revision: str | None, gone: Sequence[str]) -> 
     left = [name for name in gone if name in there]
     if left:
         raise PublishError(
-            f"{target.repository}: {len(left)} file(s) that this export does not contain are still "
+            f"{target.repository}: {quantity(len(left), 'file')} that this export does not "
+            "contain are still "
             f"there, such as {left[0]}. The same command goes on from there"
         )
 
@@ -232,7 +239,7 @@ def _require_expected(target: Target, private: bool) -> None:
     if not private and not target.public:
         raise InputError(
             f"{target.repository}: is public already, so all that is pushed would be. Say "
-            "--public if that is meant, or choose another name"
+            f"{parameter('public')} if that is meant, or choose another name"
         )
 
 

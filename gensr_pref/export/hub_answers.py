@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from logging import ERROR
 from typing import Any
 
-from gensr_pref.errors import PublishError
+from gensr_pref.errors import PublishError, parameter
 
 _QUOTA = ("storage", "quota", "exceed", "payment", "billing", "too large")
 
@@ -43,7 +43,7 @@ def _why(name: str, error: BaseException) -> str:
     if status in (402, 413, 507) or (status == 403 and any(word in said for word in _QUOTA)):
         return (
             f"{name}: {organisation} has no room left on the Hub for this, or not for private "
-            f"repositories. Make room, or push it with --public. {again}"
+            f"repositories. Make room, or push it with {parameter('public')}. {again}"
         )
     if status == 401:
         return (
@@ -62,7 +62,8 @@ def _why(name: str, error: BaseException) -> str:
         return f"{name}: somebody else changes it at this moment. {again}"
     if status == 400:
         return (
-            f"{name}: the Hub refuses what was sent (status 400); is the name or --revision right?"
+            f"{name}: the Hub refuses what was sent (status 400); is the name or "
+            f"{parameter('revision')} right?"
         )
     what = f"status {status}" if status else type(error).__name__
     return f"{name}: the Hub cannot be reached or broke off ({what}). {again}"

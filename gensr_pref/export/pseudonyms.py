@@ -2,7 +2,7 @@
 
 A pseudonym is BLAKE2b of the name, keyed with a secret of 32 random bytes: who lacks the secret
 cannot try out names, as with a plain or publicly salted hash. The secret stays in the run
-directory (or where ``--secret`` says) and is in nothing that is published; with it the same name
+directory (or where `secret` says) and is in nothing that is published; with it the same name
 has the same pseudonym in every export.
 """
 
@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-from gensr_pref.errors import InputError, StorageError
+from gensr_pref.errors import InputError, StorageError, parameter
 
 How = Literal["drop", "hash"]
 SECRET = "anonymise.key"  # of a run directory
@@ -100,7 +100,9 @@ def opened(how: How, secret: Path) -> Pseudonyms:
                 file.write(secrets.token_hex(_BYTES) + "\n")
         key = bytes.fromhex(secret.read_text(encoding="ascii"))
     except OSError as error:
-        raise StorageError(f"{secret}: {error.strerror}. Choose another --secret") from error
+        raise StorageError(
+            f"{secret}: {error.strerror}. Choose another {parameter('secret')}"
+        ) from error
     except ValueError:
         key = b""
     if len(key) != _BYTES:

@@ -26,7 +26,7 @@ def replacing(out: Path) -> Iterator[Path]:
         StorageError: its lock cannot be written.
     """
     new, old = _beside(out, "unfinished"), _beside(out, "replaced")
-    busy = InputError(f"{out}: another export is writing it. Wait for it, or choose another OUT")
+    busy = InputError(f"{out}: another export is writing it. Wait for it, or choose another folder")
     with held(new.with_name(f"{new.name}.lock"), busy, discard=True):
         try:
             _repair(out, old)

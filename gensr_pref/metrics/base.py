@@ -15,6 +15,7 @@ from gensr_pref.errors import Unusable
 from gensr_pref.schema import Reason
 
 Need = Literal["clean", "text"]
+Given = Literal["clean", "noisy", "text", "language"]  # what a clip may have beside its candidates
 Answer = Mapping[str, float | str | Exception] | Exception
 
 
@@ -71,6 +72,8 @@ class MetricSpec:
         longest_seconds: a candidate or clean sound that is longer is TOO_LONG; None for no bound.
         align: whether the panel is to undo each candidate's delay and polarity against the clean
             sound before this metric sees it.
+        uses: what it makes use of where it is given, beside what it needs; the noisy sound, where
+            both are named, only in want of the clean one. Who gives what nothing uses is told so.
     """
 
     name: str
@@ -83,6 +86,7 @@ class MetricSpec:
     notice: str = ""
     longest_seconds: float | None = None
     align: bool = False
+    uses: frozenset[Given] = frozenset()
 
 
 @dataclass(frozen=True)

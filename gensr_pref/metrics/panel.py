@@ -26,6 +26,7 @@ from gensr_pref.errors import (
     InputError,
     MissingWeightsError,
     Unusable,
+    quantity,
 )
 from gensr_pref.metrics.alignment import Alignment
 from gensr_pref.metrics.base import Answer, ClipSounds, Metric, Note, Score
@@ -275,7 +276,9 @@ def _ask(metric: Metric, sounds: ClipSounds) -> list[Answer]:
         alone = [replace(sounds, candidates=[candidate]) for candidate in sounds.candidates]
         return [answer for one in alone for answer in _ask(metric, one)]
     if len(answers) != count:
-        return [ValueError(f"{len(answers)} answers for {count} candidates")] * count
+        return [
+            ValueError(f"{quantity(len(answers), 'answer')} for {quantity(count, 'candidate')}")
+        ] * count
     return answers
 
 

@@ -15,12 +15,17 @@ import numpy as np
 from gensr_pref.audio import Sound, require_sound
 from gensr_pref.errors import Unusable
 from gensr_pref.metrics import speaker_encoder
-from gensr_pref.metrics.base import Answer, ClipSounds, MetricSpec, Note, Score
+from gensr_pref.metrics.base import Answer, ClipSounds, Given, MetricSpec, Note, Score
 from gensr_pref.metrics.speaker_encoder import Embedding
 from gensr_pref.schema import Reason
 
 Against = Literal["clean_or_noisy", "clean", "noisy"]
 REFERENCES: tuple[Against, ...] = ("clean_or_noisy", "clean", "noisy")
+_USES: dict[Against, frozenset[Given]] = {
+    "clean_or_noisy": frozenset({"clean", "noisy"}),
+    "clean": frozenset({"clean"}),
+    "noisy": frozenset({"noisy"}),
+}
 UNIT = 1e-3  # by which the norm of an embedding may differ from 1
 
 
@@ -60,6 +65,7 @@ class SpeakerSimilarity:
             licence=self._encoder.licence,
             longest_seconds=self._encoder.longest_seconds,
             notes=(Note("speaker_reference"),),
+            uses=_USES[against],
         )
 
     def load(self, device: str) -> None:

@@ -63,6 +63,7 @@ class WordErrorRate:
             model=self._recogniser.model,
             licence=self._recogniser.licence,
             notes=(Note("transcript"), Note("wer_reference")),
+            uses=frozenset({"clean", "noisy", "text", "language"}),
             longest_seconds=self._recogniser.longest_seconds,
         )
 

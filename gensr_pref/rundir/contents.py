@@ -166,7 +166,7 @@ class _Check:
             if made not in tables and not stages:
                 continue
             for shard, one in enumerate(self.shards):
-                fingerprint = facts.of_part(made, run, one.clips, one.contents)["fingerprint"]
+                fingerprint = facts.of_part(made, run, *one.of)["fingerprint"]
                 if made in tables:
                     yield shards.part(self.out, made, shard), fingerprint
                 for stage in stages:

@@ -252,7 +252,7 @@ def test_split_that_leaks_is_told(copy):
     table[0]["speaker"] = table[1]["speaker"] = "ann"
     table[1]["split"] = "validation"
     write_part(path, table)
-    assert any("1 speaker(s) are in several" in n for n in pair(copy, [])["notices"])
+    assert any("in several splits: 1 speaker" in n for n in pair(copy, [])["notices"])
     assert audit(copy)["leakage"]["speaker"] == {"shared": 1, "examples": ["ann"]}
 
 

@@ -180,8 +180,8 @@ def test_what_does_not_fit_is_told(two, capsys):
 @pytest.mark.parametrize(
     ("folders", "message"),
     [
-        ({"systems": (Path("none"),)}, "DIR: none is not a folder"),
-        ({"reference": Path("other")}, "--reference: no file in other has the name"),
+        ({"systems": (Path("none"),)}, "systems: none is not a folder"),
+        ({"reference": Path("other")}, "reference: no file in other has the name"),
         ({"texts": Path("bad.csv")}, "it needs `text` and one of audio, path"),
         ({"systems": (Path("one"), Path("one"))}, "the same folder is given twice"),
     ],

@@ -260,4 +260,4 @@ def test_answers_since_the_audit_are_told(run_folder, tmp_path) -> None:
                             "preferred": "chosen", "choice": "a", **sides})  # fmt: skip
     export(run_folder, tmp_path / "out", Wanted())
     text = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
-    assert "People gave 1 answers" in text
+    assert "People gave 1 answer;" in text

@@ -386,6 +386,6 @@ def test_a_run_on_a_server_gives_the_same_bytes(built, exported, tmp_path, bucke
 
 def test_the_key_of_a_run_at_a_url_is_on_this_machine(built, tmp_path) -> None:
     there = uploaded(built, f"memory://{uuid.uuid4().hex}/run")
-    with pytest.raises(InputError, match=r"is not on this machine\. Say with --secret"):
+    with pytest.raises(InputError, match=r"is not on this machine\. Say with secret"):
         export(there, tmp_path / "out", Wanted(), Publishing("hash"))
     export(there, tmp_path / "out", Wanted(), Publishing("hash", tmp_path / "key"))

@@ -323,8 +323,8 @@ def test_the_clients_retries_are_not_shown(server, folder, monkeypatch, capfd) -
     ("target", "said"),
     [
         (Target("small"), "not ORG/NAME"),
-        (Target("us/a name"), "--push-to-hub"),
-        (Target("us/small", revision="v2", create_pr=True), "leave out --revision"),
+        (Target("us/a name"), "repository"),
+        (Target("us/small", revision="v2", create_pr=True), "leave out revision"),
     ],
 )
 def test_what_cannot_be_a_target_is_refused_early(target, said, monkeypatch) -> None:

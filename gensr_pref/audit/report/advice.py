@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from gensr_pref.audit.report.words import counted, number, percent
+from gensr_pref.audit.report.words import number, percent
+from gensr_pref.errors import quantity
 
 BEYOND_LUCK = 0.05  # of the clips, by which margins must beat luck to be advised; our choice
 
@@ -25,7 +26,7 @@ def larger_margins(found: dict[str, Any]) -> str:
         for name, of in scales.items()
     )
     return (
-        f"With margins of {counted(best['spreads'], 'spread')} {percent(best['yield'])} of the "
+        f"With margins of {quantity(best['spreads'], 'spread')} {percent(best['yield'])} of the "
         f"clips keep one, {percent(best['by_chance'])} by luck: gensr-pref pair DIR {settings}"
     )
 

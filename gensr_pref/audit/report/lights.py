@@ -14,6 +14,7 @@ from gensr_pref.audit.report.advice import larger_margins
 from gensr_pref.audit.report.answer import Answer, Audit, interval_of, undecided
 from gensr_pref.audit.report.words import listed, percent
 from gensr_pref.audit.verdicts import FEWEST_TO_JUDGE, needed, side
+from gensr_pref.errors import quantity
 
 SAME_SHARE = 0.05  # of comparisons equal on all scores; our choice
 FEW_VOTES = 0.5  # effective votes over votes; our choice
@@ -86,7 +87,7 @@ def _votes(found: Audit) -> Answer | None:
     told = found.get("panel", {}).get("effective_votes")
     if not told or told["votes"] < 2 or told["value"] is None:
         return None
-    text = f"{told['votes']} votes count as {told['value']:.1f} independent ones."
+    text = f"{quantity(told['votes'], 'vote')} count as {told['value']:.1f} independent ones."
     question, few = "How many judges are there really?", FEW_VOTES * told["votes"]
     clear = side(*interval_of(told), told["clips"], few)
     if clear == 1:
@@ -133,10 +134,10 @@ def _thrown_away(found: Audit) -> Answer | None:
         return None
     question = "What did the filter throw away?"
     reasons = sorted(found["without_pair"].items(), key=lambda item: -item[1])
-    text = f"Each of the {clips} clips has a pair"
+    text = f"Each of {quantity(clips, 'clip')} has a pair"
     if lost:
         counted = ", ".join(f"{count} {reason}" for reason, count in reasons)
-        text = f"{lost} of {clips} clips have no pair ({counted})"
+        text = f"Without a pair: {lost} of {quantity(clips, 'clip')} ({counted})"
     share = found.get("panel", {}).get("comparisons")
     if _one_votes(found):
         text += "; one score votes, so none is lost because votes disagree"
@@ -218,6 +219,8 @@ def _leaks(found: Audit) -> Answer:
             )
             return Answer(question, "look", f"There is one split only ({splits}).", todo)
         return Answer(question, "good", f"No split shares a clip, speaker or recording ({splits}).")
-    text = "; ".join(f"{v['shared']} {kind}(s) are in several splits" for kind, v in told.items())
+    text = "; ".join(
+        f"in several splits: {quantity(v['shared'], kind)}" for kind, v in told.items()
+    )
     todo = "Set corpus.validation.by to speaker or source and build again."
     return Answer(question, "bad", f"{text}.", todo)

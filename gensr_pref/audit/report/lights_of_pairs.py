@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from gensr_pref.audit.bias import SMALL_DELTA
 from gensr_pref.audit.report.answer import Answer, Audit, interval_of, undecided
-from gensr_pref.audit.report.words import by_how_much, counted, is_sound, listed, named, percent
+from gensr_pref.audit.report.words import by_how_much, is_sound, listed, named, percent
 from gensr_pref.audit.verdicts import FEWEST_TO_JUDGE, needed, side
+from gensr_pref.errors import quantity
 
 LEARNABLE = 0.55  # accuracy of the probe, below which there is little to learn; our choice
 CLEAR_P = 0.05
@@ -27,7 +28,7 @@ def people(found: Audit) -> Answer:
         todo = "Judge some pairs blind, some minutes: gensr-pref listen DIR"
         return Answer(question, "unknown", _not_counted(told) or "Nobody has listened yet.", todo)
     text = (
-        f"{counted(told['answers'], 'answer')} of {counted(told['listeners'], 'listener')}: "
+        f"{quantity(told['answers'], 'answer')} of {quantity(told['listeners'], 'listener')}: "
         f"{percent(panel['agree'])} "
         f"prefer the chosen, {percent(panel['tie'])} hear no difference, "
         f"{percent(panel['against'])} prefer the rejected. INTP's listeners: "
@@ -48,7 +49,7 @@ def _not_counted(told: Audit) -> str:
     out = [one["listener"] for one in told.get("catches") or [] if not one["counted"]]
     if not out:
         return ""
-    many = counted(told["not_counted"], "answer")
+    many = quantity(told["not_counted"], "answer")
     return f"Not counted: {many} of {listed(out)}, who failed too many catch trials."
 
 
@@ -77,7 +78,8 @@ def hold_out(found: Audit) -> Answer:
 
 def _rates(rows: Sequence[Audit]) -> str:
     told = [
-        f"{row['score']} (prefers the chosen in {percent(row['rate'])} of {row['pairs']} pairs)"
+        f"{row['score']} (prefers the chosen in {percent(row['rate'])} of "
+        f"{quantity(row['pairs'], 'pair')})"
         if place == 0
         else f"{row['score']} ({percent(row['rate'])})"
         for place, row in enumerate(rows)

@@ -10,7 +10,8 @@ from typing import Any
 from gensr_pref.audit.picks import KINDS
 from gensr_pref.audit.report.figures import figures
 from gensr_pref.audit.report.lights import answers
-from gensr_pref.audit.report.words import counted, labelled, number, percent
+from gensr_pref.audit.report.words import labelled, number, percent
+from gensr_pref.errors import quantity
 from gensr_pref.untrusted.text import shown, visible
 
 WORDS = {
@@ -78,7 +79,7 @@ def page(found: dict[str, Any], exhibits: Sequence[Exhibit], notes: Sequence[str
     )
     environment.filters |= {
         "fixed": _fixed,
-        "counted": counted,
+        "quantity": quantity,
         "number": number,
         "share": percent,
         "bounds": _bounds,

@@ -48,11 +48,6 @@ def listed(names: Sequence[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
-def counted(count: float, noun: str) -> str:
-    """A number of things: ``1 listener``, ``0.5 spreads``."""
-    return f"{count:.12g} {noun}{'' if count == 1 else 's'}"
-
-
 def percent(value: float | None) -> str:
     """A share; a dash where there is none."""
     return "-" if value is None else f"{100 * value:.0f}\N{NO-BREAK SPACE}%"

@@ -26,7 +26,7 @@ from urllib.parse import parse_qs, urlsplit
 from gensr_pref.engine.evidence import evidence
 from gensr_pref.engine.listening import votes
 from gensr_pref.engine.listening.trials import Trial, equally_loud, for_listener, stored, trials
-from gensr_pref.errors import InputError, StorageError
+from gensr_pref.errors import InputError, StorageError, parameter
 from gensr_pref.untrusted.text import visible
 
 HOST = "127.0.0.1"
@@ -144,7 +144,7 @@ def opened(
     try:
         server = _Server((HOST, port), _requests(session))
     except (OSError, OverflowError) as error:
-        raise InputError(f"--port {port}: cannot be used: {error}") from error
+        raise InputError(f"{parameter('port')} {port}: cannot be used: {error}") from error
     with server:
         yield f"http://{HOST}:{server.server_port}/", server.serve_forever
 

@@ -1,0 +1,147 @@
+"""Errors: the library names parameters, the command line names its flags, in one place."""
+
+import ast
+import pickle
+import re
+from pathlib import Path
+
+import pytest
+
+import gensr_pref
+from gensr_pref import cli, fetch
+from gensr_pref.config import GeneratorUse
+from gensr_pref.engine.folders import Folders
+from gensr_pref.engine.panels import asked_for
+from gensr_pref.engine.plan import plan
+from gensr_pref.engine.restore import Wanted, restore
+from gensr_pref.engine.score import engine_for, score
+from gensr_pref.errors import GensrPrefError, InputError, Message, SourceError, parameter, quantity
+
+SOURCE = Path(gensr_pref.__file__).parent
+FLAG = re.compile(r"(?<![\w-])(?<!var\()--[a-z][a-z-]+")
+OTHERS = {  # words with two dashes that are no flags of this project's commands
+    "generators/process.py",  # setpriv's
+    "sample/make_sample.py",  # a script of its own
+}
+
+
+def test_a_parameter_has_its_own_name_and_the_words_of_a_caller():
+    error = InputError(f"{parameter('out')}: there already; name another {parameter('out')}")
+    assert str(error) == "out: there already; name another out"
+    assert error.shown({"out": "OUT"}) == "OUT: there already; name another OUT"
+    assert error.shown({"other": "--other"}) == str(error)
+    assert error.parameters == ("out", "out")
+
+
+def test_marks_survive_another_process():
+    error = pickle.loads(pickle.dumps(SourceError(f"{parameter('texts')}: no")))
+    assert error.shown({"texts": "--texts"}) == "--texts: no"
+    line = pickle.loads(pickle.dumps(Message(f"{parameter('noisy')}: no")))
+    assert (str(line), line.shown({"noisy": "--noisy"})) == ("noisy: no", "--noisy: no")
+
+
+def _texts(tree):
+    """The strings of a module that are no docstrings."""
+    docstrings = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+        and node.body
+        and isinstance(node.body[0], ast.Expr)
+    }
+    for node in ast.walk(tree):
+        text = isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if text and id(node) not in docstrings:
+            yield node.lineno, node.value
+
+
+def test_no_flag_is_written_in_a_string_below_the_command_line():
+    found = [
+        f"{path.relative_to(SOURCE)}:{line}: {text}"
+        for path in sorted(SOURCE.rglob("*.py"))
+        if path != SOURCE / "cli.py" and path.relative_to(SOURCE).as_posix() not in OTHERS
+        for line, text in _texts(ast.parse(path.read_text(encoding="utf-8")))
+        if FLAG.search(text) and "gensr-pref " not in text  # a whole command is one to type
+    ]
+    assert found == []
+
+
+@pytest.fixture
+def wav(tmp_path):
+    import numpy as np
+    import soundfile
+
+    rng = np.random.default_rng(0)
+    soundfile.write(tmp_path / "a.wav", rng.normal(0, 0.1, 16000), 16000)
+    return tmp_path / "a.wav"
+
+
+def _refusals(wav, out):
+    """A call, the parameter its error names, the same on the command line, and its flag there."""
+    folders, serial = Folders((wav,)), engine_for("1", "cpu")
+    hiss = GeneratorUse(use="fm-tiny")
+    return {
+        "out": (
+            lambda: score(folders, asked_for("pesq", [], False), out, serial),
+            ["score", str(wav), "--out", str(out)],
+            "--out",
+        ),
+        "reference": (
+            lambda: score(
+                Folders((wav,), reference=wav.parent / "no"), [], out.with_suffix(".csv"), serial
+            ),
+            ["score", str(wav), "--out", f"{out}.csv", "--reference", str(wav.parent / "no")],
+            "--reference",
+        ),
+        "workers": (
+            lambda: engine_for("none", "cpu"),
+            ["score", str(wav), "--out", f"{out}.csv", "--workers", "none"],
+            "--workers",
+        ),
+        "by": (
+            lambda: restore(wav, out.with_suffix(".wav"), Wanted(hiss, by="pesq_wb")),
+            ["restore", str(wav), f"{out}.wav", "--generator", "fm-tiny", "--by", "pesq_wb"],
+            "--best-of",
+        ),
+        "source": (
+            lambda: restore(wav.parent / "no", out, Wanted(hiss)),
+            ["restore", str(wav.parent / "no"), str(out), "--generator", "fm-tiny"],
+            "IN:",
+        ),
+        "sha256": (
+            lambda: fetch.fetch(["utmos"], "no"),
+            ["fetch", "utmos", "--sha256", "no"],
+            "--sha256",
+        ),
+    }
+
+
+@pytest.mark.parametrize("name", ["out", "reference", "workers", "by", "source", "sha256"])
+def test_calls_name_parameters_and_commands_name_flags(name, wav, tmp_path, capsys):
+    call, words, flag = _refusals(wav, tmp_path / "out.table")[name]
+    with pytest.raises(GensrPrefError) as refused:
+        call()
+    assert name in refused.value.parameters
+    assert not FLAG.search(str(refused.value))
+    assert cli.main(words) == 2
+    assert flag in capsys.readouterr().err
+
+
+def test_every_flag_is_known_by_the_name_of_its_parameter():
+    for words in (["export", "a", "b"], ["plan", "a"], ["restore", "a", "b", "--generator", "c"]):
+        known = cli._words(cli.parse(words))
+        assert "None" not in known.values()
+    assert cli._words(cli.parse(["export", "a", "b"]))["repository"] == "--push-to-hub"
+    assert plan.__code__.co_varnames[3] in cli._words(cli.parse(["plan", "a"]))
+
+
+@pytest.mark.parametrize(
+    ("count", "noun", "words"),
+    [
+        (0, "clip", "0 clips"), (1, "process", "1 process"), (2, "process", "2 processes"),
+        (3, "entry", "3 entries"), (2, "day", "2 days"), (0.5, "spread", "0.5 spreads"),
+        (12000, "restored candidate", "12000 restored candidates"),
+    ],
+)  # fmt: skip
+def test_things_are_counted_in_words(count, noun, words):
+    assert quantity(count, noun) == words
