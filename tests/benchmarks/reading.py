@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.reading --minutes 60
 
-In seconds of CPU, for one recording at 16 kHz in each format. Encoding an hour of Opus takes minutes.
+In seconds of CPU, for one recording at 16 kHz in each format. Encoding an hour of Opus takes long.
 """
 
 from __future__ import annotations
