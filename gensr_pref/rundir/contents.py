@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from gensr_pref import shards
-from gensr_pref.errors import Fault, InputError, PartFault, PartsError
+from gensr_pref.errors import Fault, InputError, PartFault, PartsError, typed
 from gensr_pref.identity import digest
 from gensr_pref.rundir import facts
 from gensr_pref.rundir.document import document, facts_of, version_of
@@ -270,7 +270,7 @@ class _Check:
     def _advice(self) -> str:
         provenance = self.document["provenance"]
         if all(one.part.startswith("pairs/") for one in self.faults):
-            return f"Make its pairs again: gensr-pref pair {self.out}"
+            return f"Make its pairs again: {typed('gensr-pref', 'pair', self.out)}"
         if version_of(self.document) != SCHEMA_VERSION:
             return (
                 f"Run the same build again with gensr-pref {provenance['gensr_pref']}, which made "
@@ -278,7 +278,7 @@ class _Check:
             )
         return (
             "Run the same build again, which makes again what is missing: "
-            f"gensr-pref build RUN.yaml --out {self.out}"
+            f"{typed('gensr-pref', 'build', 'RUN.yaml', '--out', self.out)}"
         )
 
 
