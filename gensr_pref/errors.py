@@ -62,7 +62,8 @@ class Message(str):
     marked: str
 
     def __new__(cls, marked: str) -> Message:
-        """Keep the marked text beside the plain one."""
+        """Keep the marked text beside the plain one; a message stays as it is."""
+        marked = getattr(marked, "marked", marked)
         made = super().__new__(cls, _MARKED.sub(r"\1", marked))
         made.marked = marked
         return made

@@ -163,9 +163,8 @@ def test_printed_commands_can_be_pasted(tmp_path):
 
 def test_what_the_hubs_client_lacks_is_shown_and_nothing_else():
     lack = "Using SOCKS proxy, but the 'socksio' package is not installed."
-    try:
-        raise RuntimeError("https://user:secret@host") from ImportError(lack)
-    except RuntimeError as error:
-        assert hub.lacking_package(error) == lack
+    error = RuntimeError("https://user:secret@host")
+    error.__cause__ = ImportError(lack)
+    assert hub.lacking_package(error) == lack
     assert hub.lacking_package(ImportError("https://user:secret@host")) is None
     assert hub.lacking_package(OSError("refused")) is None

@@ -276,10 +276,8 @@ class _Check:
                 f"Run the same build again with gensr-pref {provenance['gensr_pref']}, which made "
                 "it and makes again what is missing; or restore the directory from a copy"
             )
-        return (
-            "Run the same build again, which makes again what is missing: "
-            f"{typed('gensr-pref', 'build', 'RUN.yaml', '--out', self.out)}"
-        )
+        command = typed(*"gensr-pref build RUN.yaml --out".split(), self.out)
+        return f"Run the same build again, which makes again what is missing: {command}"
 
 
 def _lines(faults: Sequence[PartFault]) -> list[str]:

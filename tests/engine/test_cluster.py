@@ -94,7 +94,7 @@ def test_crews_of_their_own_give_the_same_bytes(run, base, tmp_path):
 
 def test_gpus_that_are_not_here_are_refused_and_not_waited_for():
     engine = Engine(device="cuda")
-    with pytest.raises(ConfigError, match=r"engine\.generator_gpus.*1 GPUs and Ray finds 0"):
+    with pytest.raises(ConfigError, match=r"engine\.generator_gpus.*1 GPU and Ray finds 0"):
         require(engine, crews(engine, 8, 0), 0)
     waits = Engine(device="cuda", address="auto")
     require(waits, crews(waits, 8, 0), 0)

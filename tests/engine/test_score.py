@@ -500,7 +500,7 @@ def test_files_that_are_left_out_are_told_once_per_folder(two):
     told = []
     clips = matched(Folders((two / "one", two / "two"), reference=two / "clean"), tell=told.append)
     assert len(clips) == 3
-    assert [line.partition(":")[0] for line in told] == ["DIR", "--reference"]
+    assert [line.partition(":")[0] for line in told] == ["systems", "reference"]
     assert all(words in told[0] for words in ("2 ", "more.json", "linked", str(two / "one")))
 
 
@@ -518,5 +518,5 @@ def test_counterparts_are_found_by_names_that_look_the_same(two):
 def test_a_language_is_one_whatever_code_it_is_called_by(two, code):
     use = MetricUse(metric=CHEAP)
     score(Folders((two / "one",), language=code), [use], two / "s.parquet", SERIAL)
-    with pytest.raises(SourceError, match="--language: "):
+    with pytest.raises(SourceError, match="language: "):
         score(Folders((two / "one",), language="xx"), [use], two / "t.parquet", SERIAL)
