@@ -17,7 +17,7 @@ from typing import Any
 
 from gensr_pref import __version__, interruption, plugins
 from gensr_pref.errors import GensrPrefError, InputError, RunIncompleteError, quantity
-from gensr_pref.location import located, require_local
+from gensr_pref.location import home, located, require_local
 
 Command = Callable[[argparse.Namespace], None]
 _DIRECTORY = "run directory, or the URL of one"
@@ -31,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with interruption.heeded():
             options = parse(arguments)
             command, words = options.command, _words(options)
+            home()  # libraries ask for one, and some fail where there is none
             command(options)
     except GensrPrefError as error:
         print(f"gensr-pref: {error.shown(words)}", file=sys.stderr)

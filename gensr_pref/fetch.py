@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 from gensr_pref import files, hub, lease, weights
 from gensr_pref.download import download, forget, require_safe, shown, unwritable
 from gensr_pref.errors import FetchError, GensrPrefError, InputError, MissingWeightsError, parameter
+from gensr_pref.location import expanded
 from gensr_pref.weights import CATALOGUE, Checkpoint
 
 
@@ -164,7 +165,7 @@ def _source(checkpoint: Checkpoint) -> str | Path:
     if not mirror:
         return checkpoint.url
     if "://" not in mirror:
-        return Path(mirror).expanduser() / checkpoint.file
+        return expanded(mirror) / checkpoint.file
     try:
         require_safe(mirror)
     except InputError as error:

@@ -6,7 +6,11 @@ printed as those of folders are. What is read and written there goes through `ge
 
 from __future__ import annotations
 
+import os
+import pwd
 import re
+import sys
+import tempfile
 from pathlib import Path
 from typing import cast
 from urllib.parse import unquote, urlsplit
@@ -67,3 +71,61 @@ def _require_reachable(text: str, scheme: str) -> None:
             f"{text}: no kind of store is called {scheme!r}. Give a folder, or a URL that fsspec "
             "knows, such as s3://bucket/run"
         ) from error
+
+
+def home() -> Path:
+    """The user's home folder; where there is none, one for caches among the temporary files.
+
+    A container may run under a number that no user has, without HOME or with one that cannot be
+    written. torch, the Hub's client and others ask for a name and a home all the same, and fail or
+    write into a folder that is called ``~``. For them ``HOME`` and ``LOGNAME`` are set then.
+    """
+    entry = _entry()
+    named = os.environ.get("HOME") or (entry.pw_dir if entry is not None else "")
+    if named and Path(named).is_dir() and (entry is not None or os.access(named, os.W_OK)):
+        if entry is None:
+            os.environ.setdefault("LOGNAME", f"uid{os.getuid()}")
+        return Path(named)
+    made = _temporary_home()
+    print(
+        f"There is no home folder here: what is downloaded is kept in {made}. Set HOME to keep it "
+        "elsewhere",
+        file=sys.stderr,
+    )
+    os.environ["HOME"] = str(made)
+    os.environ.setdefault("LOGNAME", f"uid{os.getuid()}")
+    return made
+
+
+def expanded(text: str | Path) -> Path:
+    """A path of this machine, with a ``~`` at its beginning as the home folder.
+
+    Raises:
+        InputError: it is the home of a user that there is not.
+    """
+    home()
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise InputError(f"{text}: there is no such user's home folder here") from error
+
+
+def _entry() -> pwd.struct_passwd | None:
+    """What the machine knows of this process's user."""
+    try:
+        return pwd.getpwuid(os.getuid())
+    except KeyError:
+        return None
+
+
+def _temporary_home() -> Path:
+    """A folder that is the same every time and nobody else's; a new one where that is taken."""
+    usual = Path(tempfile.gettempdir()) / f"gensr_pref-uid{os.getuid()}"
+    try:
+        usual.mkdir(mode=0o700, exist_ok=True)
+        seen = usual.lstat()
+        if usual.is_dir() and not usual.is_symlink() and seen.st_uid == os.getuid():
+            return usual
+    except OSError:
+        pass
+    return Path(tempfile.mkdtemp(prefix="gensr_pref-"))

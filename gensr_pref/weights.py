@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gensr_pref.errors import InputError, MissingWeightsError, nearest
+from gensr_pref.location import expanded, home
 
 CACHE = "GENSR_PREF_CACHE"
 OFFLINE = "GENSR_PREF_OFFLINE"
@@ -138,7 +139,7 @@ def find(name: str, path: str | Path | None = None) -> Path:
         InputError: no checkpoint has that name.
     """
     if path is not None:
-        given = Path(path).expanduser()
+        given = expanded(path)
         if not given.is_file():
             raise MissingWeightsError(f"no file {str(path)!r} with the weights of {name!r}")
         return given
@@ -179,10 +180,10 @@ def named(name: str) -> Checkpoint:
 def cache_folder() -> Path:
     """Where fetched weights are kept; it need not exist yet."""
     if own := os.environ.get(CACHE):
-        return Path(own).expanduser()
+        return expanded(own)
     shared = Path(os.environ.get("XDG_CACHE_HOME", ""))
     # A relative one is to be ignored (XDG Base Directory Specification 0.8).
-    return (shared if shared.is_absolute() else Path.home() / ".cache") / "gensr_pref"
+    return (shared if shared.is_absolute() else home() / ".cache") / "gensr_pref"
 
 
 def cached(checkpoint: Checkpoint) -> Path:

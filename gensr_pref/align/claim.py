@@ -18,6 +18,7 @@ from typing import Any
 from gensr_pref import __version__, config, files, shards
 from gensr_pref.errors import RunMismatchError
 from gensr_pref.identity import digest
+from gensr_pref.location import home
 
 RECIPE, STATE = "recipe.json", "state.pt"
 _RESULTS = (STATE, "model.safetensors")
@@ -69,6 +70,7 @@ def held(out: Path, alone: bool = True) -> Iterator[None]:
         RunMismatchError: another process trains in it.
         StorageError: it cannot be written.
     """
+    home()  # torch's optimisers ask for the user's name, and fail where there is none
     if not alone:
         yield
         return

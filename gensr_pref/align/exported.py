@@ -8,9 +8,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from gensr_pref import audio, shards
+from gensr_pref import audio, config, shards
 from gensr_pref.align.contents import FileDigests
-from gensr_pref.align.pairs import Pair, PairedClip, Side, labelled, unpacked
+from gensr_pref.align.pairs import Pair, PairedClip, Side, labelled, unpacked, uses_in
 from gensr_pref.errors import InputError
 from gensr_pref.hub import lacking_package
 from gensr_pref.identity import CLEAN, digest
@@ -47,6 +47,7 @@ class Exported:
                 "`gensr-pref export` wrote as Parquet"
             )
         self._known, self._with_audio = known, with_audio
+        self._root = folder.parent if folder.name == "data" else folder
         self._allowed = {*generators, CLEAN}
         first = self._files["train"][0]
         self._there = set(shards.columns_of(first))
@@ -58,6 +59,11 @@ class Exported:
         paths = [file for files in self._files.values() for file in files]
         found = zip([path.name for path in paths], self._known.of_all(paths), strict=True)
         return {"pairs": digest(list(map(list, found)))}
+
+    @property
+    def uses(self) -> dict[str, str]:
+        """Which model each label is, where the export's ``run.yaml`` is there."""
+        return _uses(self._root)
 
     def clips(self) -> Iterator[PairedClip]:
         """Every clip that has pairs, in the order of the files."""
@@ -133,6 +139,11 @@ class Hub:
             "pairs": digest(self._config, [list(one) for one in zip(names, contents, strict=True)])
         }
 
+    @property
+    def uses(self) -> dict[str, str]:
+        """Which model each label is, where that can be known: in a folder."""
+        return _uses(Path(self._name)) if self._commit is None else {}
+
     def clips(self) -> Iterator[PairedClip]:
         """Every clip that has pairs, in the order of the stream."""
         import datasets
@@ -202,6 +213,11 @@ def _clean(row: dict[str, Any]) -> audio.Sound | None:
     if value is None and row["chosen_generator"] == CLEAN:
         value = row.get("chosen")
     return audio.from_column(value)
+
+
+def _uses(folder: Path) -> dict[str, str]:
+    path = folder / "run.yaml"
+    return uses_in(config.read_yaml(path)) if path.exists() else {}
 
 
 def _require_columns(there: set[str], where: str) -> None:

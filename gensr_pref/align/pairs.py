@@ -111,6 +111,11 @@ class Run:
         found: dict[str, str] = {table: self._contents.digest(table) for table in _TABLES}
         return {"pairs": digest(self._pairs.to_pydict()), **found}
 
+    @property
+    def uses(self) -> dict[str, str]:
+        """Which model each label of the run is."""
+        return uses_in(self._contents.document)
+
     def clips(self) -> Iterator[PairedClip]:
         """Every clip that has pairs, in the order of the shards."""
         by_clip: dict[str, list[dict[str, str]]] = defaultdict(list)
@@ -163,6 +168,11 @@ class PairTable(Protocol):
         """Digests of the pairs and of all that they come from, by name."""
         ...
 
+    @property
+    def uses(self) -> dict[str, str]:
+        """Which model (`use` of a run file) each label is, as far as that is known."""
+        ...
+
     def clips(self) -> Iterator[PairedClip]:
         """Every clip that has pairs, in an order of its own."""
         ...
@@ -182,6 +192,16 @@ def unpacked(
         None if tokens is None else np.array(tokens, np.int32),
         None if latent is None else np.frombuffer(latent["data"], "<f2").reshape(latent["shape"]),
     )
+
+
+def uses_in(document: dict[str, Any]) -> dict[str, str]:
+    """Which model each label is, by what ``run.yaml`` holds; nothing where it does not say."""
+    try:
+        labels = [str(one["name"]) for one in document["provenance"]["generators"]]
+        uses = [str(one["use"]) for one in document["generators"]]
+    except (KeyError, TypeError):
+        return {}
+    return dict(zip(labels, uses, strict=False))
 
 
 def labelled(row: dict[str, Any], allowed: set[str]) -> bool:

@@ -12,6 +12,7 @@ import torch
 from gensr_pref.align.contents import FileDigests
 from gensr_pref.align.dpo_recipe import Dpo, ExportedPairs, PairSource, RunPairs
 from gensr_pref.align.exported import Exported, Hub
+from gensr_pref.align.meaning import Meaning
 from gensr_pref.align.models import Content, loaded, require_one_space
 from gensr_pref.align.pairs import PairedClip, PairTable, Run, Side
 from gensr_pref.align.prepared import Array, Prepared, prepared
@@ -117,7 +118,9 @@ def material(recipe: Dpo, base: Path, cache: Path, device: str) -> Material:
     reference, reference_content = loaded(named, base, "reference", device)
     if reference_content != content:
         require_one_space(generator, reference, "reference")
-    labels, with_audio = labels_of(recipe, generator), recipe.pairs.encode != "never"
+    labels = labels_of(recipe, generator)
+    doubtful = recipe.reference_differs == "allow" or set(labels) != {reference.name}
+    with_audio = recipe.pairs.encode != "never" or (doubtful and generator.paradigm != "fm")
     source = opened(recipe.pairs.source, base, labels, with_audio, FileDigests(cache))
     return Material(generator, reference, content, reference_content, source)
 
@@ -138,7 +141,7 @@ def subject(recipe: Dpo, found: Material, cache: Path, device: str) -> Subject:
         InputError: pairs that do not fit the models.
     """
     generator, reference = found.generator, found.reference
-    wanted = Wanted(reference.name, reference.revision, recipe.reference_differs == "allow")
+    wanted = Wanted.of(recipe, found)
     # What is stored is the output of one encoder: two models share it where they are the same.
     encoded = recipe.train == "decoder" and _same_weights(found)
     clean = recipe.anchor.weight > 0 and recipe.anchor.side == "clean"
@@ -171,19 +174,36 @@ class Wanted:
     """Which weights the sides of a pair must have been sampled by.
 
     Attributes:
-        generator: the reference's label; other generators may be of any weights.
+        labels: under which the reference's candidates stand; those of other generators may be of
+            any weights.
         revision: the reference's.
         any: whether that does not matter.
     """
 
-    generator: str
+    labels: frozenset[str]
     revision: str
     any: bool
 
+    @classmethod
+    def of(cls, recipe: Dpo, found: Material) -> Wanted:
+        """What a recipe asks for; a run may call the reference's model by other labels."""
+        use = found.reference_content.use
+        named = {label for label, one in found.source.uses.items() if one == use}
+        return cls(
+            frozenset({found.reference.name, *named}),
+            found.reference.revision,
+            recipe.reference_differs == "allow",
+        )
+
     def require_all(self, found: Mapping[str, Iterable[str]]) -> None:
         """Hold the weights of all sides, by generator, against the reference."""
-        for revision in found.get(self.generator, ()):
-            self.require(self.generator, revision)
+        for generator, revisions in found.items():
+            for revision in revisions:
+                self.require(generator, revision)
+
+    def is_known(self, generator: str, revision: str) -> bool:
+        """Whether a side was sampled by the reference itself."""
+        return generator in self.labels and revision == self.revision
 
     def require(self, generator: str, revision: str) -> None:
         """Hold those of one side against the reference.
@@ -191,7 +211,7 @@ class Wanted:
         Raises:
             InputError: they are others.
         """
-        if self.any or generator != self.generator or revision == self.revision:
+        if self.any or generator not in self.labels or revision == self.revision:
             return
         raise InputError(
             f"pairs.source: candidates of {generator} were sampled by revision {revision!r}, the "
@@ -235,6 +255,7 @@ def _targets(
 ) -> Callable[[PairedClip, Side], Array]:
     """The target of a side [T, D]: what is stored, or what its audio is encoded as."""
     kind = "latent" if generator.paradigm == "fm" else "tokens"
+    meaning = Meaning(generator)
 
     def target(clip: PairedClip, side: Side) -> Array:
         wanted.require(side.generator, side.revision)
@@ -253,6 +274,8 @@ def _targets(
                 raise InputError(f"pairs: clip {clip.clip_id} has no clean target")
             noisy = np.array(clip.noisy.at(rate).wave)
             stored = generator.encode(noisy, np.array(sound.at(rate).wave))
+        elif kind == "tokens" and not wanted.is_known(side.generator, side.revision):
+            meaning.look(clip, side, stored)
         if kind == "tokens":
             return np.asarray(stored, np.int32).T
         return np.asarray(stored, np.float16)

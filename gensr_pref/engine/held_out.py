@@ -23,6 +23,7 @@ from gensr_pref.schema import AUDIO, column
 from gensr_pref.tables.rows import read_rows
 
 COPIED = "held-out"  # a folder of the evaluation
+_COPIED = ["clip_id", "noisy", "clean"]  # what a copy is compared by
 SPLIT = "validation"
 _TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json")
 _NAMES: Mapping[str, Sequence[str]] = {
@@ -177,8 +178,12 @@ def _copy(chosen: pa.Table, place: Path, folder: Path) -> None:
         RunMismatchError: other clips are there.
     """
     parts = sorted(place.glob("part-*.parquet"))
-    there = [name for path in parts for name in column(shards.read(path, ["clip_id"]), "clip_id")]
-    if there != column(chosen, "clip_id")[: len(there)]:
+    if not (place.parent / "run.yaml").exists():  # it went no further: a mistake claims nothing
+        for path in parts:
+            path.unlink()
+        parts = []
+    there = [row for path in parts for row in _contents(shards.read(path, _COPIED))]
+    if there != _contents(chosen.slice(0, len(there))):
         raise RunMismatchError(
             f"{place.parent}: was made with other clips. Give those again, or more of them, or "
             "choose another folder"
@@ -187,6 +192,13 @@ def _copy(chosen: pa.Table, place: Path, folder: Path) -> None:
     if len(new):
         path = place / f"part-{len(parts):05d}.parquet"
         shards.write_table(path, new, {"from": str(folder)})
+
+
+def _contents(table: pa.Table) -> list[tuple[Any, ...]]:
+    """The names of clips and their very bytes, by which copies and clips are compared."""
+    sounds = (table.column(name).to_pylist() for name in ("noisy", "clean"))
+    contents = ([one and one["bytes"] for one in each] for each in sounds)
+    return list(zip(column(table, "clip_id"), *contents, strict=True))
 
 
 def _split(folder: Path) -> Iterator[pa.Table]:

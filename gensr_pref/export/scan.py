@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gensr_pref import shards
+from gensr_pref.location import home
 from gensr_pref.untrusted import documents
 
 Place = tuple[str, str, bool, str]  # column, row or line, whether a person said it, the text
@@ -95,7 +96,7 @@ class Local:
     @classmethod
     def here(cls, *folders: Path) -> Local:
         """This machine; with the home and the working folder besides `folders`."""
-        every = {str(path.resolve()) for path in (*folders, Path.home(), Path.cwd())}
+        every = {str(path.resolve()) for path in (*folders, home(), Path.cwd())}
         kept = tuple(sorted(path for path in every if len(path) > 1))
         return cls(_telling(_user()), _telling(socket.gethostname().partition(".")[0]), kept,
                    _own_tokens())  # fmt: skip
