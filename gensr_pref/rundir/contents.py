@@ -276,7 +276,7 @@ class _Check:
                 f"Run the same build again with gensr-pref {provenance['gensr_pref']}, which made "
                 "it and makes again what is missing; or restore the directory from a copy"
             )
-        command = typed(*"gensr-pref build RUN.yaml --out".split(), self.out)
+        command = f"gensr-pref build RUN.yaml --out {typed(self.out)}"
         return f"Run the same build again, which makes again what is missing: {command}"
 
 
