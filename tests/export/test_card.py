@@ -20,6 +20,7 @@ from gensr_pref.export.dataset import Wanted
 from gensr_pref.export.figure import agreement_figure
 from gensr_pref.export.licences import Part, hub_licences, parts
 from gensr_pref.export.markdown import block, code, escaped, link
+from gensr_pref.rundir.document import record
 from tests.upload_server import UploadServer
 
 
@@ -230,7 +231,7 @@ def test_names_and_credits_are_as_they_were_given(run_folder, tmp_path) -> None:
     document = yaml.safe_load((run_folder / "run.yaml").read_text())
     credit = {"of": "speech", "name": "LibriTTS (/train)", "licence": "CC-BY-4.0", "by": "Zen (/a)"}
     document |= {"name": "</script>", "credits": [credit]}
-    (run_folder / "run.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
+    record(run_folder, document)
     export(run_folder, tmp_path / "out", Wanted())
     text = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
     assert "| speech | LibriTTS (/train) | `CC-BY-4.0` | Zen (/a) |" in text
@@ -247,7 +248,7 @@ def test_paths_in_names_and_credits_are_refused(run_folder, tmp_path, place) -> 
     document[place] = (
         path if place == "name" else [{"of": "speech", "name": path, "licence": "CC0-1.0"}]
     )
-    (run_folder / "run.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
+    record(run_folder, document)
     with pytest.raises(InputError, match=path):
         export(run_folder, tmp_path / "out", Wanted())
 
