@@ -293,7 +293,7 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
     if not rows:
         return "(none)"
     told = [list(rows[0]), *(list(row.values()) for row in rows)]
-    cells = [[visible(str(value)) for value in line] for line in told]
+    cells = [[visible(_cell(value)) for value in line] for line in told]
     width = [max(len(line[k]) for line in cells) for k in range(len(cells[0]))]
     right = [all(_numeric(line[k]) for line in cells[1:]) for k in range(len(width))]
     lines = [
@@ -304,6 +304,10 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
         for line in cells
     ]
     return "\n".join([lines[0], "  ".join("-" * w for w in width), *lines[1:]])
+
+
+def _cell(value: Any) -> str:
+    return (", ".join(map(str, value)) or "-") if isinstance(value, list) else str(value)
 
 
 def _numeric(text: str) -> bool:
