@@ -6,7 +6,6 @@ that it stays whole when the run grows or goes.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ import pyarrow.compute as pc
 from gensr_pref import config, shards
 from gensr_pref.config import Columns, Corpus
 from gensr_pref.engine.splits import units
-from gensr_pref.errors import ConfigError, InputError, RunMismatchError, parameter, quantity
+from gensr_pref.errors import ConfigError, InputError, RunMismatchError, parameter, quantity, typed
 from gensr_pref.identity import unit_for
 from gensr_pref.rundir.contents import check
 from gensr_pref.rundir.document import document, version_of
@@ -41,7 +40,6 @@ _COPY = pa.schema(
     [("noisy", AUDIO), ("clean", AUDIO)]
     + [(name, pa.string()) for name in ("clip_id", "text", "language", "speaker")]
 )
-_BUILD = "gensr-pref build RUN.yaml corpus.validation.share=0.2"
 _ANY_LENGTH = (0.02, 86400.0)  # seconds: the clips stay as they are
 
 
@@ -178,17 +176,23 @@ def _of_run(folder: Path, home: Path, out: Path, limit: int | None) -> HeldOut:
 def _advice(folder: Path) -> str:
     """The command that gives a run some held-out clips."""
     if not shards.parts(folder, "clips"):
-        return f"{_BUILD} --out RUN, with the run that it was exported from, and export that again"
+        return f"{_build('RUN')}, with the run that it was exported from, and export that again"
     clips = shards.read_all(folder, "clips", ["clip_id", "speaker", "source"])
     by = next((unit for unit, count in units(clips).items() if count > 1), None)
     if by is None:
         return f"build it with more clips than its {len(clips)}"
+    held_out_by = f"corpus.validation.by={by}"
     if version_of(document(folder)) < SCHEMA_VERSION:
-        return f"{_BUILD} corpus.validation.by={by} --out NEW, as it is of an earlier version"
+        return f"{_build('NEW', held_out_by)}, as it is of an earlier version"
     return (
-        f"{_BUILD} corpus.validation.by={by} --out {shlex.quote(str(folder))} (with its run file; "
-        "only labels change, nothing is sampled or scored again)"
+        f"{_build(typed(folder), held_out_by)} (with its run file; only labels change, nothing is "
+        "sampled or scored again)"
     )
+
+
+def _build(out: str, *settings: str) -> str:
+    shares = " ".join(("corpus.validation.share=0.2", *settings))
+    return f"gensr-pref build RUN.yaml --out {out} {shares}"
 
 
 def _copy(chosen: pa.Table, place: Path, folder: Path) -> None:

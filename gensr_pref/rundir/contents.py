@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gensr_pref import shards
-from gensr_pref.errors import Fault, PartFault, PartsError
+from gensr_pref.errors import Fault, PartFault, PartsError, typed
 from gensr_pref.identity import digest
 from gensr_pref.rundir import facts
 from gensr_pref.rundir.document import document, facts_of, version_of
@@ -276,17 +276,15 @@ class _Check:
     def _advice(self) -> str:
         provenance = self.document["provenance"]
         if all(one.part.startswith("pairs/") for one in self.faults):
-            return f"Make its pairs again: gensr-pref pair {self.out}"
+            return f"Make its pairs again: {typed('gensr-pref', 'pair', self.out)}"
         if version_of(self.document) != SCHEMA_VERSION:
             return (
                 f"Its tables are of version {version_of(self.document)}, made by gensr-pref "
                 f"{provenance['gensr_pref']}; this one writes version {SCHEMA_VERSION}. Restore "
                 "them from a copy, or run the same build again with the version that made them"
             )
-        return (
-            "Run the same build again, which makes again what is missing: "
-            f"gensr-pref build RUN.yaml --out {self.out}"
-        )
+        command = f"gensr-pref build RUN.yaml --out {typed(self.out)}"
+        return f"Run the same build again, which makes again what is missing: {command}"
 
 
 def _lines(faults: Sequence[PartFault]) -> list[str]:
