@@ -26,7 +26,9 @@ from gensr_pref.identity import is_clean
 from gensr_pref.pairing import yields
 from gensr_pref.pairing.base import PairRule, wants_clean
 from gensr_pref.pairing.columns import columns
+from gensr_pref.rundir import ledger
 from gensr_pref.rundir.contents import Contents
+from gensr_pref.rundir.machine import mixture_notices
 
 HEARD_PAIRS = 1000  # whose audio is looked at, if nothing else is asked for
 
@@ -80,6 +82,7 @@ def _counts(found: Evidence) -> dict[str, Any]:
         "unfinished_shards": len(found.contents.unfinished),
         "contents": digests(found.contents),
         "without_pair": shards.facts(shards.part(found.out, "pairs", 0)).get("stops", {}),
+        "notices": mixture_notices(ledger.machines(found.out)),
     }
 
 

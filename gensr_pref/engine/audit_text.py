@@ -182,6 +182,7 @@ def _caught(catches: list[dict[str, Any]]) -> list[str]:
 def findings(found: dict[str, Any]) -> str:
     """The audit in a few sentences, the alarming ones last."""
     lines = [*_about_votes(found), *_about_pairs(found), *_learnable(found), *_warnings(found)]
+    lines += found["notices"]
     return "\n".join(lines)
 
 

@@ -199,7 +199,8 @@ def _watch(events: Iterable[Event], progress: Progress, out: Path) -> list[Lost]
 def _note(out: Path, finished: Finished, ticks: Sequence[Tick], wrote: Wrote | None) -> None:
     """Write down what a task took and made."""
     took = sum(tick.seconds for tick in ticks), sum(tick.audio_seconds for tick in ticks)
+    what = out, finished.stage, finished.shard, took
     if wrote is None:
-        note(out, finished.stage, finished.shard, took)
+        note(*what)
     else:
-        note(out, finished.stage, finished.shard, took, wrote.parts, wrote.extends)
+        note(*what, wrote.parts, wrote.extends, wrote.machine)

@@ -252,6 +252,7 @@ class _Work:
         """
         peak = 0.0
         for origin in self._origins(file):
+            interruption.check()
             wave = audio.read(file.source, origin.start, origin.frames).wave
             peak = max(peak, float(np.abs(wave).max(initial=0.0)))
         return HEADROOM / peak if peak > 1 else 1.0

@@ -11,6 +11,8 @@ from gensr_pref import shards
 from gensr_pref.engine import rundir
 from gensr_pref.engine.progress import SNAPSHOTS
 from gensr_pref.errors import RunMismatchError
+from gensr_pref.rundir import ledger
+from gensr_pref.rundir.machine import mixture_notices
 
 
 def status(out: Path) -> dict[str, Any]:
@@ -18,7 +20,8 @@ def status(out: Path) -> dict[str, Any]:
 
     Returns:
         The snapshot's fields, with ``state`` (``starting``, ``running``, ``interrupted``,
-        ``finished`` or ``incomplete``) as it is now, and ``age_seconds`` since it was taken.
+        ``finished`` or ``incomplete``) as it is now, ``age_seconds`` since it was taken, and
+        ``notices``: where parts of one stage were computed on several kinds of machine.
 
     Raises:
         RunMismatchError: not a run directory, or no build has begun to work on it.
@@ -38,7 +41,8 @@ def status(out: Path) -> dict[str, Any]:
     elif found["state"] == "running" and not held:
         found["state"] = "interrupted"
     age = max(0.0, round(time.time() - found["time"], 1))
-    return {"out": str(out), "name": name, **found, "age_seconds": age}
+    notices = mixture_notices(ledger.machines(out))
+    return {"out": str(out), "name": name, **found, "age_seconds": age, "notices": notices}
 
 
 def watched(out: Path, seconds: float) -> Iterator[dict[str, Any]]:

@@ -19,6 +19,7 @@ from gensr_pref.errors import quantity
 from gensr_pref.pairing import golden
 from gensr_pref.rundir import facts, layout, ledger
 from gensr_pref.rundir.document import facts_of
+from gensr_pref.rundir.machine import mixture_notices
 from gensr_pref.schema import column
 from gensr_pref.untrusted import documents
 
@@ -51,7 +52,7 @@ def write_summary(
         besides = [asdict(one) for one in left_out]
     stamps = ledger.Stamps(out)
     done = _finished(out, document, stamps)
-    clips = stamps.rows("clips")
+    clips, machines = stamps.rows("clips"), ledger.machines(out)
     paired = [clip for path in shards.parts(out, "pairs") for clip in _clips(path)]
     undegraded = _undegraded(out)
     summary = {
@@ -67,6 +68,11 @@ def write_summary(
         "failures": failures_by_reason(out),
         "left_out": besides,
         "stages": ledger.stages(out),
+        "machines": [
+            {"stage": stage, "shards": count, **one.as_json()}
+            for stage, kinds in machines.items()
+            for one, count in kinds.items()
+        ],
         "shards": done,
         "shards_expected": expected_shards,
         "complete": done == expected_shards and not given_up,
@@ -77,6 +83,7 @@ def write_summary(
             *_warnings(document["pairing"]),
             *_as_clean(undegraded, clips),
             *leak_notices(out),
+            *mixture_notices(machines),
         ],
     }
     shards.write_text(

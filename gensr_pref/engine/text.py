@@ -69,6 +69,7 @@ def status(found: dict[str, Any]) -> str:
     reasons = ", ".join(f"{count} {reason}" for reason, count in found["failures"].items())
     rows.append(("left out", reasons or "nothing"))
     rows.append(("shards", f"{found['restarted']} begun anew, {found['lost']} given up"))
+    rows += [("note", notice) for notice in found["notices"]]
     return _columns(rows)
 
 

@@ -11,6 +11,7 @@ from gensr_pref.config import Run
 from gensr_pref.corpus.clips import ClipSpec
 from gensr_pref.corpus.content import Content
 from gensr_pref.errors import CorruptPartError, InputError, StorageError, Unusable
+from gensr_pref.rundir.machine import Machine
 from gensr_pref.schema import Reason
 from gensr_pref.shards import Stamp
 
@@ -146,12 +147,14 @@ class Wrote:
     Attributes:
         parts: by their name in the run directory; None for one that is rightly not there.
         extends: whether they hold rows that were there before, which took no work now.
+        machine: what computed them.
     """
 
     stage: Stage
     shard: int
     parts: dict[str, Stamp | None] = field(default_factory=dict)
     extends: bool = False
+    machine: Machine | None = None
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from gensr_pref.metrics.panel import Panel
 from gensr_pref.metrics.results import CandidateScores
 from gensr_pref.rundir import facts
 from gensr_pref.rundir.ledger import name_of
+from gensr_pref.rundir.machine import Machine, this_machine
 from gensr_pref.schema import Failure
 
 Parts = dict[str, shards.Stamp | None]
@@ -69,7 +70,10 @@ class ShardWorker:
         parts |= self._write("candidates", task, made.candidates, schema.CANDIDATES, wanted)
         if there.clips is None:
             parts |= self._write("clips", task, made.clips, schema.CLIPS, of_clips)
-        yield Wrote("sample", task.shard, parts, extends=bool(there.drawn))
+        yield Wrote("sample", task.shard, parts, bool(there.drawn), self._machine())
+
+    def _machine(self) -> Machine:
+        return this_machine(self.setup.run.engine.device)
 
     def _clip(self, spec: ClipSpec, there: Sampled) -> Row:
         known = (there.clips or {}).get(spec.clip_id)
@@ -136,7 +140,7 @@ class ShardWorker:
         notes = {note.name: note.kind for note in self.panel.notes}
         form = schema.scores_schema((score.name for score in self.panel.scores), notes)
         parts |= self._write("scores", task, scores, form, wanted)
-        yield Wrote("score", task.shard, parts, extends=bool(there.of))
+        yield Wrote("score", task.shard, parts, bool(there.of), self._machine())
 
     def _read(self, table: shards.Table, task: ShardTask) -> list[Row]:
         """A part that sampling made; one that is damaged is removed, so that it is made again."""

@@ -14,7 +14,7 @@ _PATH = re.compile(
 _AS_GIVEN = ("name", "credits")
 _COUNTS = (
     "clips", "candidates", "scored", "pairs", "clips_with_pair", "yield", "without_pair",
-    "failures", "stages",
+    "failures", "stages", "machines",
 )  # fmt: skip
 
 

@@ -21,6 +21,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from gensr_pref.generators.precision import at_least_float32
+
 Z_LIMIT = 4.0  # of a normalised residual
 
 
@@ -79,7 +81,7 @@ class CodeHead(nn.Module):
     def correction(self, codebook: Tensor, before: Tensor, inverse_scale: Tensor) -> Tensor:
         """What the network adds to the base: [B, F, G, K]."""
         inner = functional.gelu(before).view(*before.shape[:2], self.groups, self.hidden)
-        out = torch.einsum("bfgh,gho->bfgo", inner, self.leave).float()
+        out = at_least_float32(torch.einsum("bfgh,gho->bfgo", inner, self.leave))
         free, shift = out[..., : self.codes], out[..., self.codes :]
         return free + _by_code(codebook, shift.flatten(2) * inverse_scale)
 
@@ -90,11 +92,12 @@ def _by_code(codebook: Tensor, values: Tensor) -> Tensor:
     In float32 whatever the rest is in: 1 / s^2 reaches 400, and differences of codes count.
     """
     groups, _, bands = codebook.shape
-    grouped = values.float().view(*values.shape[:2], groups, bands)
+    grouped = at_least_float32(values).view(*values.shape[:2], groups, bands)
     with torch.autocast(values.device.type, enabled=False):
         return torch.einsum("gkd,bfgd->bfgk", codebook, grouped)
 
 
 def chosen_log_probability(logits: Tensor, tokens: Tensor) -> Tensor:
     """Log-probabilities of tokens [...] under logits [..., K]: [...]."""
-    return logits.float().log_softmax(-1).gather(-1, tokens.long()[..., None])[..., 0]
+    log_p = at_least_float32(logits).log_softmax(-1)
+    return log_p.gather(-1, tokens.long()[..., None])[..., 0]

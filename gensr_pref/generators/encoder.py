@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from gensr_pref.generators.precision import at_least_float32
+
 LOG_SCALE = (math.log(0.05), math.log(2.0))  # 0.5 to 20 dB
 
 
@@ -52,7 +54,7 @@ class Encoder(nn.Module):
         hidden = self.enter(x) + self.statistics(summary)[..., None]
         for block in self.blocks:
             hidden = block(hidden, valid=valid)
-        mean, log_scale = self.leave(normalised(hidden)).float().chunk(2, 1)
+        mean, log_scale = at_least_float32(self.leave(normalised(hidden))).chunk(2, 1)
         return Condition(hidden, mean, log_scale.clamp(*LOG_SCALE))
 
 

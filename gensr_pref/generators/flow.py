@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from gensr_pref.generators.bands import FEATURES, GAIN_BANDS
 from gensr_pref.generators.encoder import Block, Condition, Encoder, averaged, normalised
+from gensr_pref.generators.precision import at_least_float32
 
 Solver = Literal["euler", "midpoint"]
 TIME = 64  # channels of the embedding of t
@@ -67,7 +68,7 @@ class Flow(nn.Module):
         m, t_ = condition.mean, t[:, None, None]
         s2 = (2 * condition.log_scale).exp()
         gaussian = (t_ * s2 - (1 - t_)) / ((1 - t_) ** 2 + t_**2 * s2)
-        correction = self.field(y_t, t, condition, valid).float()
+        correction = at_least_float32(self.field(y_t, t, condition, valid))
         v: Tensor = m + gaussian * (y_t - t_ * m) + correction
         return v
 

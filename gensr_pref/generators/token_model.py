@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from gensr_pref.generators.bands import FEATURES
 from gensr_pref.generators.code_head import Z_LIMIT, CodeHead, chosen_log_probability
 from gensr_pref.generators.encoder import Condition, Encoder, averaged, normalised
+from gensr_pref.generators.precision import at_least_float32
 from gensr_pref.generators.tokenizer import Tokenizer, TokenizerConfig
 
 CLIP_SCALE = 0.15  # initial s of a group's average gain, in units of the latent: 1.5 dB
@@ -108,9 +109,9 @@ class TokenModel(nn.Module):
         return Heard(
             state,
             averaged(hidden, valid)[:, None],
-            mean.transpose(1, 2).float(),
-            (-condition.log_scale).exp().transpose(1, 2).float(),
-            self.tokenizer.group_mean(_level(mean.float(), valid))[:, None],
+            at_least_float32(mean.transpose(1, 2)),
+            at_least_float32((-condition.log_scale).exp().transpose(1, 2)),
+            self.tokenizer.group_mean(_level(at_least_float32(mean), valid))[:, None],
         )
 
     def z(self, tokens: Tensor, heard: Heard) -> Tensor:

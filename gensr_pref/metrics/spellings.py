@@ -111,6 +111,9 @@ _SORANI = {"\u064a": "\u06cc", "\u0649": "\u06cc", "\u0643": "\u06a9"}
 # The cedilla stood in for the comma below before Unicode 3.0 had it (The Unicode Standard, 7.1).
 _ROMANIAN = {"\u015f": "\u0219", "\u0163": "\u021b"}
 
+# Digraphs, which Yiddish types as one character or two (The Unicode Standard, 9.1).
+_YIDDISH = {"\u05f0": "\u05d5\u05d5", "\u05f1": "\u05d5\u05d9", "\u05f2": "\u05d9\u05d9"}
+
 # Ligatures: the same as two letters but for the third level of UTS #10, in French alone; `æ` is a
 # letter elsewhere.
 _FRENCH = {"\u0153": "oe", "\u00e6": "ae"}
@@ -131,4 +134,5 @@ _FOLDS: Mapping[str, Fold] = {
     "tr": _turkish,
     "ur": _unpointed(_spelled(_URDU), _HARAKAT),
     "uz": _uzbek,
+    "yi": _spelled(_YIDDISH),
 }

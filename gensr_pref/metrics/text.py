@@ -29,10 +29,11 @@ from pathlib import Path
 from gensr_pref.metrics.spellings import same_spelling
 
 # What is written for an apostrophe: quotation marks, accents and primes by themselves, modifier
-# letters, and the marks of single scripts (Greek koronis and psili, Armenian, Hebrew geresh).
+# letters, the marks of single scripts (Greek koronis and psili, Armenian, Hebrew geresh), and the
+# two bytes of Windows-1252 that were read as Latin-1 (HTML reads them as quotation marks, too).
 APOSTROPHES = (
-    "'`\u00b4\u02b9\u02bb\u02bc\u02bd\u02be\u02bf\u02c8\u02ca\u02cb\u0374\u055a\u05f3\u1fbd\u1fbf"
-    "\u1fef\u1ffd\u2018\u2019\u201b\u2032\u2035\u1ffe\ua78b\ua78c\uff07\uff40"
+    "'`\x91\x92\u00b4\u02b9\u02bb\u02bc\u02bd\u02be\u02bf\u02c8\u02ca\u02cb\u0374\u055a\u05f3\u1fbd\u1fbf"
+    "\u1fef\u1ffd\u2018\u2019\u201b\u2032\u2035\u1ffe\ua78b\ua78c\uff07\uff40\u275b\u275c"
 )
 
 _NORMALISERS = "gensr_pref._whisper_normalizers"
@@ -48,8 +49,8 @@ _IGNORABLE = re.compile(
 )
 
 # What was written with a joiner before the letter had a code point of its own (The Unicode
-# Standard, 12.9, table "Malayalam chillus", and 12.2, "khanda ta"). The joiner tells it from the
-# letter with a vowel killer, so this comes before joiners are dropped.
+# Standard, 12.9, table "Malayalam chillus"; 12.2, "khanda ta"; 12.1, Marathi "eyelash" ra). The
+# joiner tells it from the letter with a vowel killer, so this comes before joiners are dropped.
 _JOINED = {
     "\u0d23\u0d4d\u200d": "\u0d7a",
     "\u0d28\u0d4d\u200d": "\u0d7b",
@@ -58,6 +59,7 @@ _JOINED = {
     "\u0d33\u0d4d\u200d": "\u0d7e",
     "\u0d15\u0d4d\u200d": "\u0d7f",
     "\u09a4\u09cd\u200d": "\u09ce",
+    "\u0930\u094d\u200d": "\u0931\u094d",
 }
 
 _WITHIN_WORDS = re.compile(

@@ -18,6 +18,7 @@ from typing import Any, get_args
 
 from gensr_pref import shards
 from gensr_pref.errors import GensrPrefError, StorageError
+from gensr_pref.rundir.machine import Machine
 from gensr_pref.shards import Stamp
 from gensr_pref.store import Entry
 
@@ -41,6 +42,7 @@ def note(
     took: tuple[float, float] = (0.0, 0.0),
     parts: Parts | None = None,
     extends: bool = False,
+    machine: Machine | None = None,
 ) -> None:
     """Write down what a stage of a shard took and made.
 
@@ -48,6 +50,7 @@ def note(
         took: seconds of work, and of audio.
         parts: those that it wrote.
         extends: whether they hold rows that were there before, which took no work now.
+        machine: what computed them.
     """
     line: dict[str, Any] = {
         "stage": stage,
@@ -58,6 +61,8 @@ def note(
     if parts is not None:
         line["parts"] = _lines_of(parts)
         line["extends"] = extends
+    if machine is not None:
+        line["machine"] = machine.as_json()
     shards.append_json(out / LEDGER, line)
 
 
@@ -80,6 +85,21 @@ def stages(out: Path) -> dict[str, dict[str, float]]:
     for (stage, _), one in total.items():
         summed.setdefault(stage, Counter()).update(one)
     return {stage: _with_ratio(counts) for stage, counts in summed.items()}
+
+
+def machines(out: Path) -> dict[str, dict[Machine, int]]:
+    """Stage -> kind of machine -> shards whose rows, or some of them, were computed on it."""
+    of_shard: dict[tuple[str, int], set[Machine]] = {}
+    for line in shards.read_json_lines(out / LEDGER):
+        if "stage" not in line or "machine" not in line:
+            continue
+        key = (line["stage"], line["shard"])
+        before = of_shard.get(key, set()) if line.get("extends") else set()
+        of_shard[key] = before | {Machine.from_json(line["machine"])}
+    found: dict[str, Counter[Machine]] = {}
+    for (stage, _), kinds in of_shard.items():
+        found.setdefault(stage, Counter()).update(kinds)
+    return {stage: dict(count) for stage, count in found.items()}
 
 
 class Stamps:

@@ -94,10 +94,14 @@ def _codes() -> dict[str, str]:
     codes: dict[str, str] = {}
     for line in files(__package__).joinpath("iso639.txt").read_text(encoding="utf-8").splitlines():
         start, _, thirds = line.partition(": ")
-        if thirds:
+        retired, _, now = line.partition(" > ")
+        if line.startswith("#"):
+            continue
+        if now:
+            codes[retired] = codes[now]
+        elif thirds:
             codes |= {start + third: start + third for third in thirds}
-        elif not line.startswith("#"):
+        else:
             codes |= dict.fromkeys(line.split(), line[:2])
-    for code, same in _SAME.items():
-        codes[code] = _SAME.get(same, same)
-    return codes
+    codes |= {code: code for code in _SAME}
+    return {code: _SAME.get(found, found) for code, found in codes.items()}

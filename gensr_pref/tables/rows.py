@@ -45,7 +45,8 @@ def read_rows(path: Path, field: str) -> list[tuple[int, Row]]:
 
 def _csv(lines: Iterable[str], delimiter: str = ",") -> Iterator[tuple[int, Row]]:
     reader = csv.DictReader(lines, delimiter=delimiter, strict=True)
-    _refuse_twice(list(reader.fieldnames or ()), "column")
+    reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
+    _refuse_twice(list(reader.fieldnames), "column")
     for row in reader:
         beyond = row.pop(None, [])  # cells without a column
         if any(beyond):

@@ -18,6 +18,10 @@ class Absent:
     def __init__(self, size: str = "base") -> None:
         raise MissingWeightsError("the weights of 'absent' are not here. Run `fetch absent`")
 
+    def load(self, device): ...
+
+    def sample(self, noisy, lengths, seeds): ...
+
 
 class Told(Absent):
     """One that says how many parameters it has."""

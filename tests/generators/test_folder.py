@@ -10,7 +10,7 @@ import pytest
 import soundfile
 import yaml
 
-from gensr_pref import audio, config, sample
+from gensr_pref import audio, cli, config, sample
 from gensr_pref.audio import Sound
 from gensr_pref.engine.build import build
 from gensr_pref.errors import ConfigError, InputError, SourceError
@@ -117,6 +117,22 @@ def test_missing_file_is_a_failure_and_shifts_nothing(base, tmp_path):
     assert less.keys() == whole.keys() - {("second/voice.flac", 0)}
     for place, row in less.items():
         assert row["audio"] == whole[place]["audio"]
+
+
+def test_a_build_says_what_the_corpus_leaves_out(base, tmp_path, capsys):
+    (base / "noisy" / "notes.txt").write_text("none")
+    (base / "noisy" / "more").symlink_to(base / "made")
+    summary = made(base, tmp_path / "run")
+    assert summary["left_out"] == [
+        {"field": "corpus.source.path", "cause": cause, "count": 1, "example": example}
+        for cause, example in (("no_sound", "notes.txt"), ("linked_folder", "more"))
+    ]
+    [line] = [one for one in capsys.readouterr().err.splitlines() if "left out" in one]
+    assert "notes.txt" in line
+    assert "more" in line
+    assert cli.main(["pair", str(tmp_path / "run")]) == 0
+    again = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert again["left_out"] == summary["left_out"]
 
 
 @pytest.mark.parametrize("pattern", ["made/{path}.*", "made/{path}.flac"])

@@ -42,6 +42,7 @@ from gensr_pref.tables.languages import UNSPACED, language_code
         ("sl", "sl slv"),
         ("ckb", "ckb ckb_iq"),
         ("haw", "haw"),
+        ("apc", "apc ajp ajp_Arab"),
         ("ceb", "ceb ceb_ph"),
     ],
 )

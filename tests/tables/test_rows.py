@@ -18,6 +18,7 @@ def rows_of(tmp_path):
 def test_every_kind(rows_of):
     wanted = [(2, {"a": "x", "b": "y, z"})]
     assert rows_of("t.csv", '\ufeffa,b\nx,"y, z"\n') == wanted
+    assert rows_of("t.csv", 'a, b\nx,"y, z"\n') == wanted
     assert rows_of("t.tsv", "a\tb\nx\ty, z\n") == wanted
     assert rows_of("t.jsonl", '\n{"a": "x", "b": "y, z"}\n') == wanted
 
