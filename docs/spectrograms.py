@@ -6,7 +6,6 @@
 The pairs are spread evenly over the generators of the run and, within each, over its clips.
 """
 
-import io
 import sys
 from collections import defaultdict
 from pathlib import Path
@@ -15,7 +14,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import soundfile
+
+from gensr_pref import audio
 
 CEILING_DB, RANGE_DB = -40, 70
 
@@ -28,7 +28,8 @@ def rows(run, table, columns=None):
 
 def wave_of(value):
     """Waveform [T] and rate of an audio column's value."""
-    return soundfile.read(io.BytesIO(value["bytes"]))
+    sound = audio.from_column(value)
+    return sound.wave, sound.rate
 
 
 def picked(run, count):

@@ -11,15 +11,18 @@ import json
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from gensr_pref import __version__, interruption, plugins
 from gensr_pref.errors import GensrPrefError, InputError, RunIncompleteError, quantity
 from gensr_pref.location import home, located, require_local
+from gensr_pref.untrusted.text import visible, without_secrets
 
 Command = Callable[[argparse.Namespace], None]
+_TRACEBACK = "GENSR_PREF_TRACEBACK"  # of the environment: raise what is not foreseen
 _DIRECTORY = "run directory, or the URL of one"
 
 
@@ -33,17 +36,53 @@ def main(arguments: Sequence[str] | None = None) -> int:
             command, words = options.command, _words(options)
             home()  # libraries ask for one, and some fail where there is none
             command(options)
+            sys.stdout.flush()  # here, where a reader that is gone is no error
     except GensrPrefError as error:
-        print(f"gensr-pref: {error.shown(words)}", file=sys.stderr)
+        _say(f"gensr-pref: {error.shown(words)}", file=sys.stderr)
         return 2 if isinstance(error, InputError) else 1
     except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _close_output()
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C changes nothing any more
         kept = " What is finished is kept; the same command continues."
-        print(f"gensr-pref: interrupted.{kept if command in _CONTINUED else ''}", file=sys.stderr)
+        _say(f"gensr-pref: interrupted.{kept if command in _CONTINUED else ''}", file=sys.stderr)
+        return 1
+    except Exception as error:
+        if command not in _READING or os.environ.get(_TRACEBACK):
+            raise
+        _say(f"gensr-pref: {_unforeseen(error)}", file=sys.stderr)
         return 1
     return 0
+
+
+def _say(text: str, file: TextIO | None = None, flush: bool = False) -> None:
+    """Print what a person reads: all of it seen, and no password or token of theirs in it."""
+    told = without_secrets(visible(text, lines=True))
+    out = file or sys.stdout
+    encoding = getattr(out, "encoding", None) or "utf-8"
+    print(told.encode(encoding, "backslashreplace").decode(encoding), file=out, flush=flush)
+
+
+def _close_output() -> None:
+    """Write to nowhere from here on, so that nothing is said of it when Python ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):  # no file, as in a test
+            try:
+                stream.flush()
+            except BrokenPipeError:
+                os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
+def _unforeseen(error: Exception) -> str:
+    """A sentence for what no build writes, and no reader foresaw, in a directory."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return (
+        f"cannot be read: {type(error).__name__}: {error} ({Path(last.filename).name}, line "
+        f"{last.lineno}). If a build wrote what is there, the same build again checks and mends "
+        f"it; with {_TRACEBACK}=1 this says more"
+    )
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -327,7 +366,7 @@ def _status(options: argparse.Namespace) -> None:
 
     found = [status(options.dir)] if options.watch is None else watched(options.dir, options.watch)
     for one in found:
-        print(json.dumps(one) if options.json else text.status(one), flush=True)
+        _say(json.dumps(one) if options.json else text.status(one), flush=True)
 
 
 def _plan(options: argparse.Namespace) -> None:
@@ -342,7 +381,7 @@ def _plan(options: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(sys.stderr):
         out = options.out or Path(folder) / "pilot"
         found = plan(run, options.run.resolve().parent, out, options.pilot, options.pairs)
-    print(json.dumps(found, indent=2) if options.json else text.plan(found))
+    _say(json.dumps(found, indent=2) if options.json else text.plan(found))
 
 
 def _pair(options: argparse.Namespace) -> None:
@@ -373,14 +412,14 @@ def _show(
     loaded = find_rule(rule) if rule else None
     found = audit(out, brief=brief, rule=loaded) if summary["shards"] else None
     if options.json:
-        print(json.dumps({"summary": summary, "audit": found}, indent=2))
+        _say(json.dumps({"summary": summary, "audit": found}, indent=2))
     elif found:
-        print(text.summary(summary, found), text.means(found), sep="\n\n")
+        _say(f"{text.summary(summary, found)}\n\n{text.means(found)}")
     if not summary["complete"] or not summary["clips"]:
         raise RunIncompleteError(text.incomplete(summary))
     if not options.json and found:
         said = options.overrides if brief else ()
-        print(f"\n{text.next_steps(out, summary, found, said)}")
+        _say(f"\n{text.next_steps(out, summary, found, said)}")
 
 
 def _audit(options: argparse.Namespace) -> None:
@@ -398,12 +437,12 @@ def _audit(options: argparse.Namespace) -> None:
     pages = [report_of(one, told) for one, told in zip(seen, found, strict=True)]
     if options.other:
         told = compared(*found)
-        print(json.dumps(told, indent=2) if options.json else audit_text.comparison(told))
+        _say(json.dumps(told, indent=2) if options.json else audit_text.comparison(told))
     elif options.json:
-        print(json.dumps(found[0], indent=2))
+        _say(json.dumps(found[0], indent=2))
     else:
         written = f"Written to {pages[0]}; the numbers to {pages[0].with_name('audit.json')}"
-        print("\n\n".join([audit_text.whole(found[0]), text.means(found[0]), written]))
+        _say("\n\n".join([audit_text.whole(found[0]), text.means(found[0]), written]))
     if options.open:
         import webbrowser
 
@@ -416,7 +455,7 @@ def _listen(options: argparse.Namespace) -> None:
 
     if options.export:
         told = export.export(options.dir, options.export, options.pairs)
-        print(
+        _say(
             json.dumps(told)
             if options.json
             else f"{told['config']}: {quantity(told['trials'], 'trial')}"
@@ -424,7 +463,7 @@ def _listen(options: argparse.Namespace) -> None:
         return
     address = server.opened(options.dir, options.pairs, options.listener, options.port)
     with address as (url, serve):
-        print(json.dumps({"url": url}) if options.json else f"Listening page: {url}", flush=True)
+        _say(json.dumps({"url": url}) if options.json else f"Listening page: {url}", flush=True)
         if not options.no_browser:
             import webbrowser
 
@@ -451,7 +490,7 @@ def _export(options: argparse.Namespace) -> None:
         )
     with contextlib.redirect_stdout(sys.stderr):  # what plugins print is no result
         found = publish(options.dir, options.out, wanted, publishing, target, options.dry_run)
-    print(
+    _say(
         json.dumps(found, indent=2)
         if options.json
         else export_text.exported(found).shown(_words(options))
@@ -477,8 +516,8 @@ def _score(options: argparse.Namespace) -> None:
     engine = engine_for(options.workers, options.device)
     with contextlib.redirect_stdout(sys.stderr):  # what plugins print is no result
         words = _words(options)
-        found = score(folders, uses, options.out, engine, lambda line: print(line.shown(words)))
-    print(json.dumps(found, indent=2) if options.json else text.scored(found))
+        found = score(folders, uses, options.out, engine, lambda line: _say(line.shown(words)))
+    _say(json.dumps(found, indent=2) if options.json else text.scored(found))
     if found["lost"]:
         raise RunIncompleteError(text.given_up(found))
     if not text.any_score(found):
@@ -496,10 +535,10 @@ def _evaluate(options: argparse.Namespace) -> None:
     with contextlib.redirect_stdout(sys.stderr):  # what plugins print is no result
         summary, found = evaluate(wanted, home, options.out)
     if options.json:
-        print(json.dumps(found, indent=2))
+        _say(json.dumps(found, indent=2))
     elif found:
         written = f"Written to {options.out}: evaluation.json, evaluation.md, evaluation.svg"
-        print(evaluation_text.whole(found), written, sep="\n\n")
+        _say(f"{evaluation_text.whole(found)}\n\n{written}")
     if not summary["complete"] or not found:
         raise RunIncompleteError(text.incomplete(summary))
 
@@ -522,7 +561,7 @@ def _restore(options: argparse.Namespace) -> None:
     wanted = Wanted(use, options.by, options.seed, options.device)
     with contextlib.redirect_stdout(sys.stderr):  # what plugins print is no result
         found = restore(options.source, options.out, wanted)
-    print(json.dumps(found, indent=2) if options.json else text.restored(found))
+    _say(json.dumps(found, indent=2) if options.json else text.restored(found))
     if found["failed"]:
         raise RunIncompleteError(text.not_restored(found))
 
@@ -532,7 +571,7 @@ def _fetch(options: argparse.Namespace) -> None:
     from gensr_pref.engine import text
 
     def show(rows: list[dict[str, Any]]) -> None:
-        print(json.dumps(rows, indent=2) if options.json else text.listed(rows, "name", "notice"))
+        _say(json.dumps(rows, indent=2) if options.json else text.listed(rows, "name", "notice"))
 
     if options.verify:
         found = fetch.verify(options.names)
@@ -552,7 +591,7 @@ def _metrics(options: argparse.Namespace) -> None:
 
     found = catalogue.metrics()
     lines = text.listed(found, "metric", "model", "notice", "missing")
-    print(json.dumps(found, indent=2) if options.json else lines)
+    _say(json.dumps(found, indent=2) if options.json else lines)
 
 
 def _generators(options: argparse.Namespace) -> None:
@@ -560,7 +599,7 @@ def _generators(options: argparse.Namespace) -> None:
 
     found = catalogue.generators()
     lines = text.listed(found, "generator", "options", "revision", "missing")
-    print(json.dumps(found, indent=2) if options.json else lines)
+    _say(json.dumps(found, indent=2) if options.json else lines)
 
 
 def _train(options: argparse.Namespace) -> None:
@@ -594,9 +633,10 @@ def _train(options: argparse.Namespace) -> None:
 
         told = {"tokenizer": out, "digest": tokenize(recipe, base, options.out).digest}
         use = f"In a recipe: model: {{paradigm: ar, tokenizer: {out}}}"
-    print(json.dumps(told) if options.json else f"{out}: trained. {use}")
+    _say(json.dumps(told) if options.json else f"{out}: trained. {use}")
 
 
+_READING = (_status, _pair, _audit, _listen, _export)  # what a stranger may have made
 _CONTINUED = (_demo, _build, _plan, _score, _evaluate, _restore, _fetch, _train)
 
 

@@ -17,6 +17,7 @@ from gensr_pref.complaints import complaint
 from gensr_pref.errors import ConfigError
 from gensr_pref.tables.languages import language_code
 from gensr_pref.untrusted import documents
+from gensr_pref.untrusted.text import without_secrets
 
 M = TypeVar("M", bound=BaseModel)
 LABEL_PATTERN = r"^[\w.@+-]+$"  # of a generator: part of candidate ids
@@ -396,7 +397,27 @@ def load(path: Path, overrides: list[str] | None = None) -> Run:
     Raises:
         ConfigError: the file cannot be read, or a field is wrong; the message names it.
     """
-    return parse(override(read_yaml(path), overrides or []), Run, str(path))
+    data = override(read_yaml(path), overrides or [])
+    _refuse_passwords(data, str(path))
+    return parse(data, Run, str(path))
+
+
+def _refuse_passwords(node: Any, where: str) -> None:
+    """Refuse an address with a password: a run file is written into run.yaml, as it is.
+
+    Raises:
+        ConfigError: the message does not repeat it.
+    """
+    children = node.items() if isinstance(node, dict) else enumerate(node)
+    for key, value in children:
+        field = f"{where}: {key}" if where.endswith((".yaml", ".yml")) else f"{where}.{key}"
+        if isinstance(value, dict | list):
+            _refuse_passwords(value, field)
+        elif isinstance(value, str) and without_secrets(value, {}) != value:
+            raise ConfigError(
+                f"{field}: a password does not belong into an address here, as it is written into "
+                "run.yaml. Give it the way its store expects, such as the environment"
+            )
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

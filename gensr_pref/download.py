@@ -24,7 +24,13 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import SplitResult, unquote, urlsplit
-from urllib.request import HTTPRedirectHandler, Request, build_opener
+from urllib.request import (
+    HTTPRedirectHandler,
+    Request,
+    build_opener,
+    getproxies,
+    proxy_bypass,
+)
 
 from gensr_pref.errors import FetchError, InputError, StorageError, quantity
 
@@ -183,8 +189,21 @@ def _open(request: Request) -> http.client.HTTPResponse:
                 f"{where}: its certificate is not trusted ({cause.verify_message}). Behind a proxy "
                 "with a certificate of its own, name that in SSL_CERT_FILE."
             ) from error
+        if proxy := _socks(request):
+            raise FetchError(
+                f"{where}: {proxy} names a SOCKS proxy, which downloads do not speak. Set it to an "
+                "HTTP proxy, name the server in NO_PROXY, or copy the file into the cache by hand"
+            ) from error
         raise _Interrupted(_told(cause)) from error
     return opened
+
+
+def _socks(request: Request) -> str | None:
+    """The variable that sends a request through a SOCKS proxy; None where none does."""
+    scheme, host = request.type, urlsplit(request.full_url).hostname or ""
+    proxy = getproxies().get(scheme, "")
+    named = proxy.lower().startswith("socks") and not proxy_bypass(host)
+    return f"{scheme.upper()}_PROXY" if named else None
 
 
 def _offered(

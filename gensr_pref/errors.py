@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -61,7 +62,8 @@ class Message(str):
     marked: str
 
     def __new__(cls, marked: str) -> Message:
-        """Keep the marked text beside the plain one."""
+        """Keep the marked text beside the plain one; a message stays as it is."""
+        marked = getattr(marked, "marked", marked)
         made = super().__new__(cls, _MARKED.sub(r"\1", marked))
         made.marked = marked
         return made
@@ -198,6 +200,15 @@ class Unusable(GensrPrefError):
 
     def __reduce__(self) -> tuple[type[Unusable], tuple[Reason, str]]:
         return type(self), (self.reason, self.detail)
+
+
+def typed(*words: object) -> str:
+    """A command line as it can be pasted into a shell, whatever its words hold.
+
+    >>> typed("gensr-pref", "audit", "my runs/first")
+    "gensr-pref audit 'my runs/first'"
+    """
+    return shlex.join(map(str, words))
 
 
 def quantity(count: float, noun: str) -> str:

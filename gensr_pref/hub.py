@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gensr_pref import weights
-from gensr_pref.errors import FetchError, MissingWeightsError
+from gensr_pref.errors import FetchError, MissingWeightsError, typed
 
 FILES = ("config.json", "model.safetensors")
 _ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
@@ -59,7 +59,7 @@ def snapshot(repository: str, revision: str | None = None, renew: bool = False) 
     if found is None and not online:
         raise MissingWeightsError(
             f"{asked}: no such folder, and no such checkpoint in the Hub's cache on this machine. "
-            f"While connections are allowed, run: gensr-pref fetch {asked}"
+            f"While connections are allowed, run: {typed('gensr-pref', 'fetch', asked)}"
         )
     return found or _downloaded(repository, revision, asked)
 
@@ -108,6 +108,8 @@ def _downloaded(repository: str, revision: str | None, asked: str) -> Snapshot:
             f"{asked}: the repository has no such commit, tag or branch"
         ) from error
     except Exception as error:  # of whatever HTTP library this version of the client uses
+        if package := lacking_package(error):
+            raise FetchError(f"{asked}: the Hub cannot be asked: {package}") from error
         raise FetchError(
             f"{asked}: cannot be had from the Hub ({type(error).__name__}). Try again, or bring "
             f"{' and '.join(FILES)} in a folder"
@@ -117,6 +119,21 @@ def _downloaded(repository: str, revision: str | None, asked: str) -> Snapshot:
             f"{asked}: no checkpoint of a generator: it has no {' and no '.join(lacking)}"
         )
     return found
+
+
+def lacking_package(error: BaseException) -> str | None:
+    """Return what the client says of a package that it lacks, such as for a SOCKS proxy.
+
+    It is the one message of the client that is shown: it says what to install, and no address.
+    """
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        if isinstance(cause, ImportError) and "://" not in str(cause):
+            return str(cause)
+        seen.add(id(cause))
+        cause = cause.__cause__ or cause.__context__
+    return None
 
 
 def _snapshot(repository: str, revision: str | None, local: bool) -> Snapshot:

@@ -207,8 +207,9 @@ def batches(path: Path, columns: list[str], rows: int = 64) -> Iterator[pa.Recor
     """
     try:
         with pq.ParquetFile(_source(path), page_checksum_verification=True) as file:
+            _require_bytes(file.schema_arrow)
             yield from file.iter_batches(batch_size=rows, columns=columns)
-    except (OSError, pa.ArrowInvalid) as error:
+    except (OSError, ValueError, pa.ArrowException) as error:
         raise _unreadable(path, error) from error
 
 
@@ -316,12 +317,27 @@ def _source(path: Path, size: int | None = None) -> Any:
 def _table(source: Any, columns: list[str] | None) -> pa.Table:
     # Not `pq.read_table`: for a single file it imports pyarrow's dataset layer, and with it pandas.
     with pq.ParquetFile(source, pre_buffer=True, page_checksum_verification=True) as file:
+        _require_bytes(file.schema_arrow)
         if columns is None:
             return file.read()
         lacking = set(columns) - set(file.schema_arrow.names)
         if lacking:
             raise pa.ArrowInvalid(f"it has no column {', '.join(sorted(lacking))}")
         return file.read(columns).select(columns)
+
+
+def _require_bytes(schema: pa.Schema) -> None:
+    """Refuse a recording whose bytes are text: it would be taken for the name of a file.
+
+    Raises:
+        ValueError: names the column.
+    """
+    for field in schema:
+        place = field.type.get_field_index("bytes") if pa.types.is_struct(field.type) else -1
+        if place >= 0 and "binary" not in str(field.type.field(place).type):
+            raise ValueError(
+                f"column {field.name!r} holds {field.type.field(place).type}, no bytes"
+            )
 
 
 def _read_known(path: Path, seen: Entry, columns: list[str] | None) -> pa.Table:

@@ -18,9 +18,12 @@ def write_part(
     facts: dict[str, Any] | None = None,
 ) -> None:
     """Write a part and its ledger line, with the columns and facts of before unless told."""
-    form = shards.read(path).schema.remove_metadata() if form is None else form
     facts = shards.facts(path) if facts is None else facts
-    table = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist(rows, schema=form)
+    if isinstance(rows, pa.Table):
+        table = rows
+    else:
+        form = shards.read(path).schema.remove_metadata() if form is None else form
+        table = pa.Table.from_pylist(rows, schema=form)
     note_parts(path.parents[1], {name_of(path): shards.write_table(path, table, facts)})
 
 

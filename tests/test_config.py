@@ -111,3 +111,27 @@ def test_a_key_that_is_there_twice_is_refused(tmp_path: Path):
     path.write_text("corpus: {limit: 1}\nseed: 1\nseed: 2\n")
     with pytest.raises(ConfigError, match="'seed' is there twice"):
         config.load(path)
+
+
+NOISE = {"source": {"kind": "folder", "path": "noise"}}
+
+
+@pytest.mark.parametrize(
+    ("steps", "probability"),
+    [
+        ({"noise": NOISE}, 1.0),
+        ({"noise": NOISE, "codec": None}, 1.0),
+        ({"noise": {**NOISE, "probability": 0.5}}, 0.5),
+        ({"noise": NOISE, "codec": {}}, 0.9),
+    ],
+)
+def test_a_step_that_is_alone_is_always_done_unless_it_says_otherwise(steps, probability):
+    degrade = config.parse(steps, config.Degrade, "test")
+    assert degrade.noise.probability == probability
+    written = degrade.model_dump(mode="json")
+    assert config.parse(written, config.Degrade, "test") == degrade
+
+
+def test_an_unknown_step_that_is_alone_is_named():
+    with pytest.raises(ConfigError, match="nois: unknown field"):
+        config.parse({"nois": NOISE}, config.Degrade, "test")

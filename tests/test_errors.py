@@ -3,19 +3,28 @@
 import ast
 import pickle
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 
 import gensr_pref
-from gensr_pref import cli, fetch
+from gensr_pref import cli, fetch, hub
 from gensr_pref.config import GeneratorUse
 from gensr_pref.engine.folders import Folders
 from gensr_pref.engine.panels import asked_for
 from gensr_pref.engine.plan import plan
 from gensr_pref.engine.restore import Wanted, restore
 from gensr_pref.engine.score import engine_for, score
-from gensr_pref.errors import GensrPrefError, InputError, Message, SourceError, parameter, quantity
+from gensr_pref.errors import (
+    GensrPrefError,
+    InputError,
+    Message,
+    SourceError,
+    parameter,
+    quantity,
+    typed,
+)
 
 SOURCE = Path(gensr_pref.__file__).parent
 FLAG = re.compile(r"(?<![\w-])(?<!var\()--[a-z][a-z-]+")
@@ -145,3 +154,17 @@ def test_every_flag_is_known_by_the_name_of_its_parameter():
 )  # fmt: skip
 def test_things_are_counted_in_words(count, noun, words):
     assert quantity(count, noun) == words
+
+
+def test_printed_commands_can_be_pasted(tmp_path):
+    out = tmp_path / "it's my run"
+    assert shlex.split(typed("gensr-pref", "pair", out)) == ["gensr-pref", "pair", str(out)]
+
+
+def test_what_the_hubs_client_lacks_is_shown_and_nothing_else():
+    lack = "Using SOCKS proxy, but the 'socksio' package is not installed."
+    error = RuntimeError("https://user:secret@host")
+    error.__cause__ = ImportError(lack)
+    assert hub.lacking_package(error) == lack
+    assert hub.lacking_package(ImportError("https://user:secret@host")) is None
+    assert hub.lacking_package(OSError("refused")) is None

@@ -559,3 +559,13 @@ def test_the_listing_names_everything(thing):
     assert [row["name"] for row in fetch.listing()] == list(CATALOGUE)
     fetch.fetch(["thing"])
     assert {row["name"] for row in fetch.listing() if row["here"] == "yes"} == {"thing"}
+
+
+def test_a_socks_proxy_is_named(monkeypatch, tmp_path):
+    monkeypatch.setenv("https_proxy", "socks5://user:secret@127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with pytest.raises(FetchError, match="SOCKS") as refused:
+        download.download("https://gensr-pref.invalid/file", tmp_path / "file.part", None, "file")
+    assert "HTTPS_PROXY" in str(refused.value)
+    assert "secret" not in str(refused.value)

@@ -11,6 +11,7 @@ from gensr_pref import audio, config, shards
 from gensr_pref.align.contents import FileDigests
 from gensr_pref.align.pairs import Pair, PairedClip, Side, labelled, unpacked, uses_in
 from gensr_pref.errors import InputError
+from gensr_pref.hub import lacking_package
 from gensr_pref.identity import CLEAN, digest
 
 ROWS = 16  # in memory at once; each has three sounds
@@ -167,6 +168,10 @@ def _commit(name: str, revision: str | None) -> str:
     try:
         found = HfApi().dataset_info(name, revision=revision).sha
     except Exception as error:  # of whatever HTTP library this version of the client uses
+        if lacking := lacking_package(error):
+            raise InputError(
+                f"pairs.source.path: {name!r}: the Hub cannot be asked: {lacking}"
+            ) from error
         raise InputError(
             f"pairs.source.path: {name!r} is no folder, and cannot be found on the Hub "
             f"({type(error).__name__}). Check name and revision, and log in with `hf auth login` "

@@ -86,4 +86,9 @@ def _decode(content: Content, track: Track, start: int, frames: int) -> Wave:
 
 def from_column(value: dict[str, Any] | None) -> Sound | None:
     """The sound in a value of an `Audio` column; None for null."""
-    return None if value is None else read(value["bytes"])
+    if value is None:
+        return None
+    content = value["bytes"]
+    if not isinstance(content, bytes):  # its `path` may name any file of this machine
+        raise Unusable(Reason.MISSING, "the column holds no bytes of a recording")
+    return read(content)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -18,7 +18,7 @@ import numpy as np
 
 from gensr_pref import audio
 from gensr_pref.audio import Sound, Wave
-from gensr_pref.config import Corpus
+from gensr_pref.config import Corpus, Validation
 from gensr_pref.corpus.base import STAGE, Item
 from gensr_pref.corpus.codec import fitted
 from gensr_pref.corpus.content import Content, require_same
@@ -33,6 +33,7 @@ from gensr_pref.schema import Failure, Reason
 
 QUIET_SNR_DB = 40.0  # of a recording against its rounding to 16 bits; below it is noted. Our choice
 
+TRAIN, VALIDATION = "train", "validation"
 _ROUNDING = 4  # samples by which resampling may fall short of the header's arithmetic
 
 
@@ -104,7 +105,7 @@ def plan(corpus: Corpus, seed: int, base: Path) -> Plan:
         raise SourceError(f"corpus.source: no recording gives a clip: {described(failures)}")
     _refuse_doubles(clips)
     left_out = (*source.left_out, *library.left_out)
-    kept = _limited(clips, corpus.limit, seed)
+    kept = with_splits(_limited(clips, corpus.limit, seed), corpus.validation, seed)
     return Plan(kept, tuple(failures), library.files, left_out)
 
 
@@ -128,15 +129,65 @@ def _specs(corpus: Corpus, seed: int, item: Item) -> list[ClipSpec]:
     specs = []
     for piece in pieces:
         name = clip_id(seed, item.source_id, piece.start, piece.frames, treatment)
-        specs.append(ClipSpec(name, item, piece, _split(corpus, seed, item, name)))
+        specs.append(ClipSpec(name, item, piece, TRAIN))
     return specs
 
 
-def _split(corpus: Corpus, seed: int, item: Item, name: str) -> str:
-    groups = {"speaker": item.speaker or item.source_id, "source": item.source_id, "clip": name}
-    group = groups[corpus.validation.by]
-    held_out = unit_for(seed, "split", group) < corpus.validation.share
-    return "validation" if held_out else "train"
+def with_splits(
+    clips: Sequence[ClipSpec],
+    validation: Validation,
+    seed: int,
+    known: Mapping[str, str] | None = None,
+) -> tuple[ClipSpec, ...]:
+    """Say of every clip whether it is trained on or held out.
+
+    All clips of a unit (speaker, source or clip, by ``validation.by``) are on one side. A unit is
+    held out where a number drawn from its name is below ``validation.share``. Of the two units
+    whose clips come first in the order of ``corpus.limit``, the one with the smaller number is
+    held out and the other is not, so that neither side is empty wherever there are two units and
+    the share is neither 0 nor 1. Both rules look at names only: the split of a clip does not
+    change as ``corpus.limit`` grows.
+
+    Args:
+        known: split by clip id of those that have one, as in a run that grows by recordings; their
+            units keep it.
+    """
+    units = [_unit(spec, validation.by) for spec in clips]
+    drawn = {unit: unit_for(seed, "split", unit) for unit in units}
+    splits = {unit: _side(number < validation.share) for unit, number in drawn.items()}
+    if 0 < validation.share < 1 and len(drawn) > 1:
+        first = _first_two(clips, units, seed)
+        splits |= {unit: _side(unit == min(first, key=drawn.__getitem__)) for unit in first}
+    splits |= _known_units(clips, units, known or {})
+    return tuple(replace(spec, split=splits[unit]) for spec, unit in zip(clips, units, strict=True))
+
+
+def _unit(spec: ClipSpec, by: str) -> str:
+    if by == "clip":
+        return spec.clip_id
+    item = spec.item
+    return (item.speaker or item.source_id) if by == "speaker" else item.source_id
+
+
+def _side(held_out: bool) -> str:
+    return VALIDATION if held_out else TRAIN
+
+
+def _first_two(clips: Sequence[ClipSpec], units: Sequence[str], seed: int) -> list[str]:
+    """The two units whose clips come first in the order of ``corpus.limit``."""
+    place: dict[str, float] = {}
+    for spec, unit in zip(clips, units, strict=True):
+        number = unit_for(seed, "limit", spec.clip_id)
+        place[unit] = min(number, place.get(unit, number))
+    return sorted(place, key=place.__getitem__)[:2]
+
+
+def _known_units(
+    clips: Sequence[ClipSpec], units: Sequence[str], known: Mapping[str, str]
+) -> dict[str, str]:
+    """The split of every unit that has clips whose split is known."""
+    both = zip(clips, units, strict=True)
+    return {unit: known[spec.clip_id] for spec, unit in both if spec.clip_id in known}
 
 
 def _refuse_doubles(clips: Iterable[ClipSpec]) -> None:

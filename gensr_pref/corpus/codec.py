@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gensr_pref.audio import Wave, resample
+from gensr_pref.audio import Wave, read, resample
 
 _BLOCK = 65536  # libsndfile's Vorbis encoder overflows its stack on very long single writes
 
@@ -84,6 +84,4 @@ def _round_trip(wave: Wave, rate: int, codec: Codec) -> Wave:
     ) as file:
         for start in range(0, len(wave), _BLOCK):
             file.write(wave[start : start + _BLOCK])
-    buffer.seek(0)
-    decoded, _ = soundfile.read(buffer, dtype="float32")
-    return np.asarray(decoded, np.float32)
+    return read(buffer.getvalue()).wave

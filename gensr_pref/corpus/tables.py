@@ -255,7 +255,7 @@ def _recording(row: Row, column: str | None, folder: Path | None) -> bytes | Pat
     if not isinstance(path, str) or not path:
         raise Unusable(Reason.MISSING, f"column {column!r} holds no recording")
     if folder is None:
-        return Path(path)
+        return _downloaded(path)
     full = Path(os.path.normpath(folder.absolute() / path))
     if not full.is_relative_to(folder.absolute()):
         raise Unusable(Reason.MISSING, f"{path!r} is not below the table's folder")
@@ -269,3 +269,25 @@ def _recording(row: Row, column: str | None, folder: Path | None) -> bytes | Pat
 @lru_cache(maxsize=8)
 def _names(folder: Path) -> Names:
     return Names(folder)
+
+
+def _downloaded(path: str) -> Path:
+    """A file that `datasets` downloaded or unpacked; a table may name any other of this machine.
+
+    Raises:
+        Unusable: MISSING, it is not in a cache of `datasets` or of the Hub.
+    """
+    import datasets
+    from huggingface_hub import constants
+
+    caches = (
+        datasets.config.HF_DATASETS_CACHE,
+        datasets.config.DOWNLOADED_DATASETS_PATH,
+        constants.HF_HUB_CACHE,
+    )
+    full = Path(os.path.normpath(Path(path).absolute()))
+    if not any(full.is_relative_to(Path(cache).absolute()) for cache in caches):
+        raise Unusable(
+            Reason.MISSING, f"{path!r} is no file of the dataset; its table holds no bytes for it"
+        )
+    return full

@@ -280,7 +280,8 @@ def _document(
 
 def _corpus_digest(document: dict[str, Any]) -> str:
     """Of all that shapes a clip; which clips there are is not part of it."""
-    corpus = {key: value for key, value in document["corpus"].items() if key != "limit"}
+    shaping = facts.without_splits(document["corpus"], SCHEMA_VERSION)
+    corpus = {key: value for key, value in shaping.items() if key != "limit"}
     versions = [document["provenance"][key] for key in ("gensr_pref", "schema_version")]
     return digest(versions, document["seed"], corpus, document["engine"]["shard_clips"])
 

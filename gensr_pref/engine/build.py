@@ -20,6 +20,7 @@ from gensr_pref.engine.layout import Layout, of_shard
 from gensr_pref.engine.pair import write_pairs
 from gensr_pref.engine.progress import STAGES, Progress
 from gensr_pref.engine.so_far import YieldSoFar
+from gensr_pref.engine.splits import relabel
 from gensr_pref.engine.summary import NOTICES, failures_by_reason, write_summary
 from gensr_pref.engine.work import (
     Event,
@@ -113,6 +114,7 @@ def outstanding(blueprint: Blueprint, layout: Layout, out: Path) -> list[list[Sh
     Raises:
         PartsError: parts are there that are of no shard.
     """
+    relabel(out, layout, blueprint.facts)
     stamps = Stamps(out)
     refuse_strangers(out, stamps.seen, len(layout))
     stamps.changed([path for path in stamps.seen if stamps.of(path) is not None])

@@ -117,7 +117,7 @@ def _score_row(spec: MetricSpec, score: Score, missing: str) -> dict[str, Any]:
         "range": f"{_bound(score.low)} .. {_bound(score.high)}",
         "unit": score.unit,
         "votes": "yes" if score.votes else "no",
-        "needs": ", ".join(sorted(spec.needs)) or "-",
+        "needs": sorted(spec.needs),
         "here": "no" if missing else "yes",
         "licence": spec.licence,
         "model": spec.model,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from gensr_pref.engine.text import table
@@ -19,7 +20,7 @@ def exported(found: dict[str, Any]) -> Message:
     if "push" in found:
         parts.append(_pushed(found["push"]))
     elif found["form"] == "parquet":
-        parts.append(f'In Python: datasets.load_dataset("{found["out"]}")')
+        parts.append(f"In Python: datasets.load_dataset({json.dumps(found['out'])})")
     return Message("\n\n".join(parts))
 
 

@@ -15,7 +15,7 @@ from gensr_pref.corpus.listing import describe, list_audio
 from gensr_pref.engine.texts import Said, Texts
 from gensr_pref.engine.work import Row, Stage, Tick
 from gensr_pref.engine.worker import scores_of
-from gensr_pref.errors import SourceError, Unusable, parameter, quantity
+from gensr_pref.errors import Message, SourceError, Unusable, parameter, quantity
 from gensr_pref.identity import digest
 from gensr_pref.metrics.panel import Panel
 from gensr_pref.metrics.results import CandidateScores
@@ -158,7 +158,7 @@ def _systems(folders: Folders, tell: Callable[[str], None]) -> dict[str, dict[st
 def _files(folder: Path, field: str, tell: Callable[[str], None]) -> dict[str, Path]:
     listing = list_audio(folder, field)
     for line in describe(listing.left_out):
-        tell(f"{line} (in {printable(str(folder))})")
+        tell(Message(f"{line} (in {printable(str(folder))})"))
     return {printable(name): folder / place for name, place in listing.by_name().items()}
 
 

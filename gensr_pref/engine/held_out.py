@@ -16,10 +16,12 @@ import pyarrow.compute as pc
 
 from gensr_pref import config, shards
 from gensr_pref.config import Columns, Corpus
-from gensr_pref.errors import ConfigError, InputError, RunMismatchError, parameter, quantity
+from gensr_pref.engine.splits import units
+from gensr_pref.errors import ConfigError, InputError, RunMismatchError, parameter, quantity, typed
 from gensr_pref.identity import unit_for
 from gensr_pref.rundir.contents import check
-from gensr_pref.schema import AUDIO, column
+from gensr_pref.rundir.document import document, version_of
+from gensr_pref.schema import AUDIO, SCHEMA_VERSION, column
 from gensr_pref.tables.rows import read_rows
 
 COPIED = "held-out"  # a folder of the evaluation
@@ -156,8 +158,8 @@ def _of_run(folder: Path, home: Path, out: Path, limit: int | None) -> HeldOut:
     rows = _known_once(_split(folder))
     if not len(rows):
         raise InputError(
-            f"clips: {folder} has no clip in its {SPLIT} split. Set corpus.validation in the run, "
-            "or give other clips"
+            f"clips: {folder} has no clip in its {SPLIT} split. Hold some out: {_advice(folder)}. "
+            "Or give other clips"
         )
     chosen = _first(rows, limit)
     has_clean = bool(pc.any(pc.is_valid(chosen.column("clean").combine_chunks())).as_py())
@@ -169,6 +171,28 @@ def _of_run(folder: Path, home: Path, out: Path, limit: int | None) -> HeldOut:
     corpus = {"source": source, "sample_rate": rate, "segment_seconds": _ANY_LENGTH}
     told = f"{quantity(len(chosen), 'clip')} of the {SPLIT} split of {folder}"
     return HeldOut(_corpus(corpus), config.read_yaml(folder / "run.yaml"), told)
+
+
+def _advice(folder: Path) -> str:
+    """The command that gives a run some held-out clips."""
+    if not shards.parts(folder, "clips"):
+        return f"{_build('RUN')}, with the run that it was exported from, and export that again"
+    clips = shards.read_all(folder, "clips", ["clip_id", "speaker", "source"])
+    by = next((unit for unit, count in units(clips).items() if count > 1), None)
+    if by is None:
+        return f"build it with more clips than its {len(clips)}"
+    held_out_by = f"corpus.validation.by={by}"
+    if version_of(document(folder)) < SCHEMA_VERSION:
+        return f"{_build('NEW', held_out_by)}, as it is of an earlier version"
+    return (
+        f"{_build(typed(folder), held_out_by)} (with its run file; only labels change, nothing is "
+        "sampled or scored again)"
+    )
+
+
+def _build(out: str, *settings: str) -> str:
+    shares = " ".join(("corpus.validation.share=0.2", *settings))
+    return f"gensr-pref build RUN.yaml --out {out} {shares}"
 
 
 def _copy(chosen: pa.Table, place: Path, folder: Path) -> None:

@@ -65,9 +65,9 @@ def judge_of(by: str | None, candidates: int) -> Judge | None:
     row = rows[by]
     if row["missing"]:
         raise MissingWeightsError(f"{parameter('by')}: {row['missing']}")
-    lacking = [need for need in ("clean", "text") if need in row["needs"].split(", ")]
+    lacking = [need for need in ("clean", "text") if need in row["needs"]]
     if lacking:
-        usable = [score for score, one in rows.items() if one["needs"] == "-"]
+        usable = [score for score, one in rows.items() if not one["needs"]]
         raise ConfigError(
             f"{parameter('by')}: {by!r} needs {' and '.join(lacking)}, which a noisy file has not. "
             f"{nearest(by, usable)}"

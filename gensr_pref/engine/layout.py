@@ -50,15 +50,26 @@ def record(out: Path, layout: Layout) -> None:
     now = [Shard(*of_shard(specs)) for specs in layout]
     if now != shards_of(out):
         lines = [
-            {"shard": place, "clips": one.clips, "contents": one.contents}
+            {"shard": place, "clips": one.clips, "contents": one.contents, "splits": one.splits}
             for place, one in enumerate(now)
         ]
         shards.write_json_lines(out / LAYOUT, lines)
 
 
-def of_shard(specs: Sequence[ClipSpec]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The ids of a shard's clips, and what each is made from."""
-    return tuple(one.clip_id for one in specs), tuple(one.content for one in specs)
+def of_shard(specs: Sequence[ClipSpec]) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """The ids of a shard's clips, what each is made from, and its split."""
+    columns = ("clip_id", "content", "split")
+    ids, contents, splits = (tuple(getattr(one, name) for one in specs) for name in columns)
+    return ids, contents, splits
+
+
+def known_splits(out: Path) -> dict[str, str]:
+    """The split of every clip of a run directory, by id; of runs of version 1 nothing."""
+    return {
+        name: split
+        for shard in shards_of(out)
+        for name, split in zip(shard.clips, shard.splits, strict=False)
+    }
 
 
 def texts_of(clips: Sequence[ClipSpec], only: set[str] | None = None) -> tuple[str, ...]:

@@ -87,7 +87,7 @@ def recordings(
         for path in paths
     }
     files = {name: Path(path) for name, path in {**places, **extra}.items()}
-    there = _read(out)
+    there = read(out)
     now = contents(files, there)
     known = tuple(
         replace(spec, contents=tuple(now[name] for name, _ in _named(spec))) for spec in clips
@@ -159,8 +159,8 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:_SHOWN]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def _read(out: Path) -> dict[str, Content]:
-    """What the run directory has; without what is damaged."""
+def read(out: Path) -> dict[str, Content]:
+    """What a run directory has of its recordings, without lines that are damaged."""
     found = {}
     for line in shards.read_json_lines(out / RECORDINGS):
         try:

@@ -15,7 +15,7 @@ from gensr_pref.audit.picks import picks
 from gensr_pref.audit.report.page import Exhibit, Track, page
 from gensr_pref.audit.report.picture import powers, spectrogram
 from gensr_pref.engine.evidence import Evidence, evidence
-from gensr_pref.errors import InputError
+from gensr_pref.errors import InputError, typed
 
 PAIRS_EACH = 3  # of every kind of pick
 MOST_BYTES = 6 * 2**20  # of sound in the page, which base64 makes a third larger
@@ -42,7 +42,9 @@ def report_of(seen: Evidence, found: dict[str, Any]) -> Path:
     """As `report`, of tables that are read already."""
     out = seen.out
     if "panel" not in found:
-        raise InputError(f"{out}: only a short audit is there. Run: gensr-pref audit {out}")
+        raise InputError(
+            f"{out}: only a short audit is there. Run: {typed('gensr-pref', 'audit', out)}"
+        )
     exhibits, left_out = _exhibits(seen)
     notes = []
     if left_out:

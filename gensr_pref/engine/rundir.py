@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, get_args
 
 from gensr_pref import files, shards
+from gensr_pref.corpus.clips import ClipSpec, with_splits
 from gensr_pref.engine import recordings
 from gensr_pref.engine.blueprint import Blueprint
-from gensr_pref.engine.layout import Layout, laid_out, texts_digest, texts_of
+from gensr_pref.engine.layout import Layout, known_splits, laid_out, texts_digest, texts_of
 from gensr_pref.engine.layout import record as record_layout
 from gensr_pref.errors import RunMismatchError
 from gensr_pref.rundir import facts
@@ -43,13 +44,21 @@ def opened(out: Path, blueprint: Blueprint) -> Iterator[Layout]:
         elif any(files.is_folder(out / table) for table in _TABLES):
             _require_own_parts(out, blueprint)
         shards.sweep(out, _TABLES)
-        layout = laid_out(
-            out, blueprint.clips, blueprint.run.engine.shard_clips, blueprint.recordings
-        )
+        clips = _in_splits(out, there, blueprint)
+        layout = laid_out(out, clips, blueprint.run.engine.shard_clips, blueprint.recordings)
+        record_layout(out, layout)  # first, so that new splits are never taken for known ones
         record(out, blueprint.document)
-        record_layout(out, layout)
         recordings.record(out, blueprint.recordings)
         yield layout
+
+
+def _in_splits(out: Path, there: dict[str, Any] | None, blueprint: Blueprint) -> Sequence[ClipSpec]:
+    """The clips in their splits; those that are there keep theirs while the settings do."""
+    corpus = blueprint.run.corpus
+    asked = blueprint.document["corpus"]["validation"]
+    if there is None or there["corpus"]["validation"] != asked:
+        return blueprint.clips
+    return with_splits(blueprint.clips, corpus.validation, blueprint.run.seed, known_splits(out))
 
 
 @contextmanager

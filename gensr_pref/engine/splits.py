@@ -1,4 +1,4 @@
-"""Whether a run's training and validation clips share a clip, a speaker or a recording."""
+"""Which clips are trained on and which are held out: new labels, and what both sides share."""
 
 from __future__ import annotations
 
@@ -11,10 +11,35 @@ import pyarrow.compute as pc
 
 from gensr_pref import shards
 from gensr_pref.audit.leakage import leakage
+from gensr_pref.engine.layout import Layout, of_shard
 from gensr_pref.errors import quantity
-from gensr_pref.schema import column
+from gensr_pref.rundir.facts import of_part, same_clips
+from gensr_pref.rundir.ledger import Stamps, name_of, note_parts
+from gensr_pref.schema import CLIPS, column
 
 _SOURCE = r'"source_id": "(?P<id>(?:[^"\\]|\\.)*)"'  # a JSON string, its escapes as they are
+
+
+def relabel(out: Path, layout: Layout, run: dict[str, Any]) -> None:
+    """Write the splits of a layout into the clips that are there; nothing else of them changes.
+
+    A part that is not as it was written is left to the build, which makes it again.
+
+    Args:
+        run: what `facts.of_part` takes.
+    """
+    stamps = Stamps(out)
+    for shard, specs in enumerate(layout):
+        path, wanted = shards.part(out, "clips", shard), of_part("clips", run, *of_shard(specs))
+        known = stamps.of(path)
+        if known is None or known.fingerprint == wanted["fingerprint"]:
+            continue
+        there = shards.facts_if_any(path)
+        if not there or not same_clips(there, wanted) or not stamps.is_intact(path):
+            continue
+        split = {spec.clip_id: spec.split for spec in specs}
+        rows = [{**row, "split": split[row["clip_id"]]} for row in shards.read(path).to_pylist()]
+        note_parts(out, {name_of(path): shards.write(path, rows, CLIPS, wanted)})
 
 
 def leaks(clips: pa.Table) -> dict[str, Any]:
@@ -25,6 +50,21 @@ def leaks(clips: pa.Table) -> dict[str, Any]:
     """
     identities = {"clip": column(clips, "clip_id"), "speaker": column(clips, "speaker")}
     return leakage(column(clips, "split"), {**identities, "source": _sources(clips)})
+
+
+def units(clips: pa.Table) -> dict[str, int]:
+    """How many speakers (where unknown, recordings), recordings and clips may be held out.
+
+    Args:
+        clips: with `clip_id`, `speaker` and `source`.
+    """
+    sources = _sources(clips)
+    both = zip(column(clips, "speaker"), sources, strict=True)
+    return {
+        "speaker": len({speaker or source for speaker, source in both}),
+        "source": len(set(sources)),
+        "clip": len(clips),
+    }
 
 
 def _sources(clips: pa.Table) -> list[str]:

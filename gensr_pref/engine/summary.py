@@ -96,9 +96,7 @@ def write_summary(
 def _finished(out: Path, document: dict[str, Any], stamps: ledger.Stamps) -> int:
     """How many shards have all the scores that the run wants, now that it may have grown."""
     run = facts_of(document)
-    wanted = [
-        facts.of_part("scores", run, one.clips, one.contents) for one in layout.shards_of(out)
-    ]
+    wanted = [facts.of_part("scores", run, *one.of) for one in layout.shards_of(out)]
     return sum(
         stamps.is_whole(shards.part(out, "scores", shard), one["fingerprint"])
         for shard, one in enumerate(wanted)

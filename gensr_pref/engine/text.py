@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from gensr_pref.audit.intervals import FEWEST
 from gensr_pref.config import Pairing, resolved
 from gensr_pref.corpus.listing import LeftOut, describe
 from gensr_pref.engine.bar import duration
-from gensr_pref.errors import quantity
+from gensr_pref.errors import quantity, typed
 from gensr_pref.pairing.base import WHY, Stop
 from gensr_pref.untrusted.text import visible
 
@@ -166,11 +167,12 @@ def next_steps(
     Args:
         said: the settings of the `pair` call that made these pairs.
     """
-    table = "pairs" if counts["pairs"] else "candidates"
+    files = f"{out}/{'pairs' if counts['pairs'] else 'candidates'}/*.parquet"
     paired = (
         [
-            f"  whether a person agrees:        gensr-pref listen {out}",
-            f"  a dataset to share:             gensr-pref export {out} {out}-dataset",
+            f"  whether a person agrees:        {typed('gensr-pref', 'listen', out)}",
+            "  a dataset to share:             "
+            f"{typed('gensr-pref', 'export', out, f'{out}-dataset')}",
         ]
         if counts["pairs"]
         else []
@@ -178,12 +180,12 @@ def next_steps(
     return "\n".join(
         [
             f"The dataset is in {out} (clips, candidates, scores and pairs as Parquet). Next:",
-            f"  how far the scores agree:       gensr-pref audit {out}",
+            f"  how far the scores agree:       {typed('gensr-pref', 'audit', out)}",
             *paired,
-            f"  pairs again, under other rules: gensr-pref pair {out} "
+            f"  pairs again, under other rules: {typed('gensr-pref', 'pair', out)} "
             f"{_other_pairs(counts['pairing'], found, said)}",
             "  in Python:                      "
-            f'datasets.load_dataset("parquet", data_files="{out}/{table}/*.parquet")["train"]',
+            f'datasets.load_dataset("parquet", data_files={json.dumps(files)})["train"]',
         ]
     )
 
@@ -291,7 +293,7 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
     if not rows:
         return "(none)"
     told = [list(rows[0]), *(list(row.values()) for row in rows)]
-    cells = [[visible(str(value)) for value in line] for line in told]
+    cells = [[visible(_cell(value)) for value in line] for line in told]
     width = [max(len(line[k]) for line in cells) for k in range(len(cells[0]))]
     right = [all(_numeric(line[k]) for line in cells[1:]) for k in range(len(width))]
     lines = [
@@ -302,6 +304,10 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
         for line in cells
     ]
     return "\n".join([lines[0], "  ".join("-" * w for w in width), *lines[1:]])
+
+
+def _cell(value: Any) -> str:
+    return (", ".join(map(str, value)) or "-") if isinstance(value, list) else str(value)
 
 
 def _numeric(text: str) -> bool:

@@ -256,6 +256,10 @@ def _require_answer(target: Target) -> None:
     try:
         HfApi().repo_info(target.repository, repo_type=_KIND, timeout=_PATIENCE)
     except Exception as error:  # of whatever HTTP library this version of the client uses
+        if lacking := hub.lacking_package(error):
+            raise UnreachableError(
+                f"{target.repository}: the Hub cannot be asked: {lacking}"
+            ) from None
         if answer_of(error)[0] is None:
             raise UnreachableError(
                 f"{target.repository}: the Hub does not answer ({type(error).__name__}). Nothing "

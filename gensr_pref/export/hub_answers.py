@@ -11,6 +11,7 @@ from logging import ERROR
 from typing import Any
 
 from gensr_pref.errors import PublishError, parameter
+from gensr_pref.hub import lacking_package
 
 _QUOTA = ("storage", "quota", "exceed", "payment", "billing", "too large")
 
@@ -37,6 +38,8 @@ def explained(repository: str) -> Iterator[None]:
 
 
 def _why(name: str, error: BaseException) -> str:
+    if lacking := lacking_package(error):
+        return f"{name}: the Hub cannot be asked: {lacking}"
     organisation = name.partition("/")[0]
     again = "The same command goes on from there"
     status, said = answer_of(error)

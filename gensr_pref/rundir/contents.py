@@ -6,13 +6,14 @@ the layout; the content of a part is read only where it does not look as it was 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from gensr_pref import shards
-from gensr_pref.errors import Fault, InputError, PartFault, PartsError
+from gensr_pref.errors import Fault, InputError, PartFault, PartsError, typed
 from gensr_pref.identity import digest
 from gensr_pref.rundir import facts
 from gensr_pref.rundir.document import document, facts_of, version_of
@@ -87,7 +88,25 @@ def check(out: Path, tables: Collection[Table] = TABLES) -> Contents:
         PartsError: parts are missing, changed, doubled or of another run; it says which, and
             what command makes them again.
     """
-    return _Check(out, document(out), shards_of(out), Stamps(out)).of(tables)
+    placed = shards_of(out)
+    found = _Check(out, document(out), placed, Stamps(out)).of(tables)
+    if placed and not any(one.contents for one in placed):
+        _tell_of_unknown_recordings(out)
+    return found
+
+
+def _tell_of_unknown_recordings(out: Path) -> None:
+    """Say once that nothing is known of what the recordings of a run of version 1 held."""
+    if str(out) not in _told:
+        _told.add(str(out))
+        print(
+            f"{out}: was made by an earlier version, which did not note what its recordings held. "
+            "Its parts were checked as far as that version noted them",
+            file=sys.stderr,
+        )
+
+
+_told: set[str] = set()  # of which run directories that was said
 
 
 def strangers(out: Path, there: Iterable[Path], count: int) -> list[Path]:
@@ -153,7 +172,7 @@ class _Check:
             return
         if not self.shards:
             self.faults.append(PartFault(LAYOUT, Fault.MISSING))
-        elif not self.stamps.written():
+        elif self.stamps.is_empty:
             self.faults.append(PartFault(LEDGER, Fault.MISSING))
         if self.faults:
             raise PartsError(self._told(), tuple(self.faults))
@@ -166,7 +185,7 @@ class _Check:
             if made not in tables and not stages:
                 continue
             for shard, one in enumerate(self.shards):
-                fingerprint = facts.of_part(made, run, one.clips, one.contents)["fingerprint"]
+                fingerprint = facts.of_part(made, run, *one.of)["fingerprint"]
                 if made in tables:
                     yield shards.part(self.out, made, shard), fingerprint
                 for stage in stages:
@@ -270,16 +289,15 @@ class _Check:
     def _advice(self) -> str:
         provenance = self.document["provenance"]
         if all(one.part.startswith("pairs/") for one in self.faults):
-            return f"Make its pairs again: gensr-pref pair {self.out}"
+            return f"Make its pairs again: {typed('gensr-pref', 'pair', self.out)}"
         if version_of(self.document) != SCHEMA_VERSION:
             return (
-                f"Run the same build again with gensr-pref {provenance['gensr_pref']}, which made "
-                "it and makes again what is missing; or restore the directory from a copy"
+                f"Its tables are of version {version_of(self.document)}, made by gensr-pref "
+                f"{provenance['gensr_pref']}; this one writes version {SCHEMA_VERSION}. Restore "
+                "them from a copy, or run the same build again with the version that made them"
             )
-        return (
-            "Run the same build again, which makes again what is missing: "
-            f"gensr-pref build RUN.yaml --out {self.out}"
-        )
+        command = f"gensr-pref build RUN.yaml --out {typed(self.out)}"
+        return f"Run the same build again, which makes again what is missing: {command}"
 
 
 def _lines(faults: Sequence[PartFault]) -> list[str]:

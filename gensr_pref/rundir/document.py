@@ -96,7 +96,7 @@ def identity(found: dict[str, Any]) -> dict[str, Any]:
     kept = {k: v for k, v in provenance.items() if k not in _UNSHAPING}
     return {
         "seed": found["seed"],
-        "corpus": found["corpus"],
+        "corpus": facts.without_splits(found["corpus"], version_of(found)),
         "generators": found["generators"],
         "panel": [{k: v for k, v in use.items() if k != "vote"} for use in found["panel"]],
         "engine": {"shard_clips": found["engine"]["shard_clips"]},

@@ -15,6 +15,7 @@ from gensr_pref.identity import digest
 Facts = dict[str, Any]
 Made = Literal["clips", "candidates", "scores"]
 MADE: tuple[Made, ...] = get_args(Made)
+_RELABELLED = 2  # schema version from which splits may change
 _VOTING = ("votes", "vote")  # shape pairs only
 
 
@@ -53,18 +54,32 @@ def without_votes(metric: Facts) -> Facts:
     return {**metric, "scores": scores}
 
 
-def of_part(made: Made, run: Facts, clip_ids: Sequence[str], contents: Sequence[str] = ()) -> Facts:
+def without_splits(corpus: Facts, version: int) -> Facts:
+    """The corpus section without what shapes no sound; it counted in tables of version 1."""
+    return {k: v for k, v in corpus.items() if k != "validation" or version < _RELABELLED}
+
+
+def of_part(
+    made: Made,
+    run: Facts,
+    clip_ids: Sequence[str],
+    contents: Sequence[str] = (),
+    splits: Sequence[str] = (),
+) -> Facts:
     """The metadata of one part.
 
     Args:
         run: ``name`` and the ``provenance`` of ``run.yaml``, as one.
         clip_ids: of the clips that belong to its shard.
         contents: what each was made from; nothing in runs of version 1.
+        splits: that they are in, which clips alone tell; nothing in runs of version 1.
     """
     known = {key: run[key] for key in ("gensr_pref", "schema_version", "corpus")}
     known["clips"] = clips_digest(clip_ids, contents)
     if "library" in run:
         known["library"] = run["library"]
+    if made == "clips" and splits:
+        known["splits"] = digest(list(splits))
     if made != "clips":
         known["generators"] = run["generators"]
     if made == "scores":

@@ -133,9 +133,10 @@ class Stamps:
         """How a part was written; None where that is not known, or there is rightly none."""
         return self._known.get(name_of(path))
 
-    def written(self) -> list[Path]:
-        """All parts that were written, whether they are there or not."""
-        return [self._out / name for name, stamp in self._known.items() if stamp is not None]
+    @property
+    def is_empty(self) -> bool:
+        """Whether the ledger tells of no part at all."""
+        return not self._known
 
     def changed(self, paths: Sequence[Path]) -> list[Path]:
         """Which of the parts that are there do not hold what was written.

@@ -22,6 +22,8 @@ import numpy as np
 import soundfile as sf
 from numpy.typing import NDArray
 
+from gensr_pref.audio import read, read_header
+
 Audio = NDArray[np.float64]
 
 RATE = 16_000
@@ -61,10 +63,13 @@ def read_texts(path: Path) -> dict[str, str]:
 
 def read_prompt(prompts: Path, name: str) -> Audio:
     """Return the samples of prompt LANGUAGE/NAME, in [-1, 1]; ValueError if not 16 kHz mono."""
-    audio, rate = sf.read(prompts / f"{name}.flac", dtype="float64", always_2d=True)
-    if rate != RATE or audio.shape[1] != 1:
-        raise ValueError(f"{name}: {rate} Hz, {audio.shape[1]} channels; 16000 Hz mono is needed")
-    return np.asarray(audio[:, 0], dtype=np.float64)
+    path = prompts / f"{name}.flac"
+    header = read_header(path)
+    if header.rate != RATE or header.channels != 1:
+        raise ValueError(
+            f"{name}: {header.rate} Hz, {header.channels} channels; 16000 Hz mono is needed"
+        )
+    return read(path).wave.astype(np.float64)
 
 
 def trim(audio: Audio) -> Audio:

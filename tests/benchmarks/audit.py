@@ -39,10 +39,30 @@ from gensr_pref.engine.pair import candidates, pair, votes_for
 from gensr_pref.pairing.base import Ballot, Pair
 from gensr_pref.pairing.pairs import paired
 from gensr_pref.pairing.unanimous import unanimous
+from gensr_pref.rundir.facts import of_part
+from gensr_pref.rundir.layout import LAYOUT
+from tests.parts import write_part
 
 LOADINGS = {"sig": 0.8, "bak": 0.7, "ovrl": 0.9, "sim": 0.3, "wer": 0.3, "pesq": 0.4, "stoi": 0.3}
 SPEECH = Path(gensr_pref.__file__).parent / "sample" / "speech"
 SILENT = ("pesq", "stoi")
+PANEL = [
+    {
+        "name": name,
+        "higher_is_better": name != "wer",
+        "votes": name not in SILENT,
+        "ties": name == "wer",
+    }
+    for name in LOADINGS
+]
+PROVENANCE = {
+    "gensr_pref": gensr_pref.__version__,
+    "schema_version": schema.SCHEMA_VERSION,
+    "corpus": "0" * 32,
+    "generators": [],
+    "panel": [{"metric": "synthetic", "scores": PANEL}],
+    "fingerprint": "0" * 32,
+}
 AUDIT = "from gensr_pref.cli import main; raise SystemExit(main(['audit', {out!r}]))"
 
 
@@ -62,24 +82,13 @@ def scores(clips: int, candidates: int, seed: int = 0) -> np.ndarray:
 def make_run(out: Path, clips: int, candidates: int, per_shard: int) -> None:
     """A run directory as the head of this file says."""
     value = scores(clips, candidates)
+    shares = []
     for shard, start in enumerate(range(0, clips, per_shard)):
         names = [f"clip-{k:08x}" for k in range(start, min(start + per_shard, clips))]
         here = value[start * candidates : (start + len(names)) * candidates]
         _write(out, shard, names, candidates, here)
-    panel = [
-        {
-            "name": name,
-            "higher_is_better": name != "wer",
-            "votes": name not in SILENT,
-            "ties": name == "wer",
-        }
-        for name in LOADINGS
-    ]
-    provenance = {
-        "generators": [],
-        "panel": [{"metric": "synthetic", "scores": panel}],
-        "fingerprint": "0" * 32,
-    }
+        shares.append({"shard": shard, "clips": names})
+    shards.write_json_lines(out / LAYOUT, shares)
     document = {
         "name": "synthetic",
         "seed": 0,
@@ -89,7 +98,7 @@ def make_run(out: Path, clips: int, candidates: int, per_shard: int) -> None:
         "pairing": resolved(Pairing()),
         "engine": {"shard_clips": per_shard},
     }
-    rundir.record(out, {**document, "provenance": provenance})
+    rundir.record(out, {**document, "provenance": PROVENANCE})
 
 
 @lru_cache
@@ -136,7 +145,9 @@ def _part(out: Path, table: str, shard: int, form: pa.Schema, columns: dict, row
         else pa.array(columns.get(field.name, [None] * rows), field.type)
         for field in form
     ]
-    shards.write_table(shards.part(out, table, shard), pa.table(arrays, schema=form), {})
+    names = list(dict.fromkeys(columns["clip_id"]))
+    facts = of_part(table, {"run": "synthetic", **PROVENANCE}, names)
+    write_part(shards.part(out, table, shard), pa.table(arrays, schema=form), facts=facts)
 
 
 def timed(name: str, work: Callable[[], object]) -> None:

@@ -22,12 +22,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from gensr_pref import schema, shards
-from gensr_pref.engine import layout, rundir
+from gensr_pref.engine import rundir
 from gensr_pref.engine.blueprint import draw_up
 from gensr_pref.engine.pair import pair
 from gensr_pref.rundir.facts import of_part
+from gensr_pref.rundir.layout import LAYOUT
 from tests.benchmarks.engine import CANDIDATES, DISSENT, OPINIONS, recording, run_file, timed
 from tests.benchmarks.processes import load, resident_mb
+from tests.parts import write_part
 
 EACH = CANDIDATES + 1  # rows of a clip
 READ = {
@@ -46,11 +48,11 @@ def synthetic(folder, rows, shard_clips):
     ]
     shares = [names[start : start + shard_clips] for start in range(0, len(names), shard_clips)]
     lines = (json.dumps({"shard": place, "clips": share}) for place, share in enumerate(shares))
-    shards.write_text(out / layout.LAYOUT, "".join(f"{line}\n" for line in lines))
+    shards.write_text(out / LAYOUT, "".join(f"{line}\n" for line in lines))
     for place, share in enumerate(shares):
         for table, made in tables(np.array(share), place).items():
             facts = of_part(table, blueprint.facts, share)
-            shards.write_table(shards.part(out, table, place), made, facts)
+            write_part(shards.part(out, table, place), made, facts=facts)
     return out
 
 

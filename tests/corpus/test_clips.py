@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from gensr_pref import audio, schema
 from gensr_pref.audio import Wave, pcm16
 from gensr_pref.config import Corpus
-from gensr_pref.corpus.clips import ClipMaker, Plan, plan, replay
+from gensr_pref.corpus.clips import ClipMaker, Plan, plan, replay, with_splits
 from gensr_pref.corpus.library import Library
 from gensr_pref.errors import SourceError, Unusable
 from gensr_pref.schema import Reason
@@ -365,3 +365,55 @@ def test_languages_are_kept_by_choice(prompts: Corpus, sample: Path) -> None:
 def test_language_that_is_not_there_is_refused(prompts: Corpus, sample: Path) -> None:
     with pytest.raises(SourceError, match=r"corpus\.languages: .*ja; there is: en, es"):
         plan(prompts.model_copy(update={"languages": ["ja"]}), 0, sample)
+
+
+@pytest.mark.parametrize("by", ["speaker", "source", "clip"])
+@pytest.mark.parametrize("seed", range(5))
+def test_neither_side_is_empty_where_there_are_two_units(
+    write: Any, tmp_path: Path, by: str, seed: int
+) -> None:
+    for number in range(8):
+        write(f"speech/{number % 4}/{number}.wav", seconds=1.0)
+    source = {"kind": "folder", "path": "speech", "speaker": "parent"}
+    for share in (0.001, 0.999):
+        settings = corpus(source=source, validation={"share": share, "by": by})
+        splits = [spec.split for spec in plan(settings, seed, tmp_path).clips]
+        assert set(splits) == {"train", "validation"}
+    for share, side in ((0.0, "train"), (1.0, "validation")):
+        settings = corpus(source=source, validation={"share": share, "by": by})
+        assert {spec.split for spec in plan(settings, seed, tmp_path).clips} == {side}
+
+
+def test_one_unit_is_on_the_side_that_is_drawn(write: Any, tmp_path: Path) -> None:
+    write("speech/a/1.wav", seconds=1.0)
+    write("speech/a/2.wav", seconds=1.0)
+    source = {"kind": "folder", "path": "speech", "speaker": "parent"}
+    settings = corpus(source=source, validation={"share": 0.001})
+    assert {spec.split for spec in plan(settings, 0, tmp_path).clips} == {"train"}
+
+
+def test_the_split_of_a_clip_does_not_depend_on_the_limit(write: Any, tmp_path: Path) -> None:
+    for number in range(24):
+        write(f"speech/{number % 12}/{number}.wav", seconds=1.0)
+    source = {"kind": "folder", "path": "speech", "speaker": "parent"}
+    whole: dict[str, str] = {}
+    for limit in (24, 12, 6):
+        settings = corpus(source=source, limit=limit, validation={"share": 0.2})
+        found = {spec.clip_id: spec.split for spec in plan(settings, 3, tmp_path).clips}
+        whole = whole or found
+        if len({spec.item.speaker for spec in plan(settings, 3, tmp_path).clips}) > 1:
+            assert found.items() <= whole.items()
+
+
+def test_a_known_split_wins_and_its_unit_follows(write: Any, tmp_path: Path) -> None:
+    for number in range(8):
+        write(f"speech/{number % 4}/{number}.wav", seconds=1.0)
+    source = {"kind": "folder", "path": "speech", "speaker": "parent"}
+    settings = corpus(source=source, validation={"share": 0.3})
+    clips = plan(settings, 0, tmp_path).clips
+    one = clips[0]
+    other = "train" if one.split == "validation" else "validation"
+    again = with_splits(clips, settings.validation, 0, {one.clip_id: other})
+    assert {s.split for s in again if s.item.speaker == one.item.speaker} == {other}
+    rest = [s.split for s in again if s.item.speaker != one.item.speaker]
+    assert rest == [s.split for s in clips if s.item.speaker != one.item.speaker]

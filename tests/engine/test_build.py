@@ -579,3 +579,14 @@ def test_other_texts_make_another_run_where_they_are_studied(spoken, base, tmp_p
     manifest.write_text(manifest.read_text().replace("sentence 1", "sentence 2"))
     with pytest.raises(RunMismatchError, match=r"provenance\.texts"):
         build(spoken(), base, tmp_path / "run")
+
+
+def test_clips_that_no_step_was_drawn_for_are_told(run, base, tmp_path):
+    often = build(run("corpus.limit=3"), base, tmp_path / "often")
+    assert often["clips_undegraded"] == 0
+    never = build(
+        run("corpus.limit=3", "corpus.degrade.noise.probability=0"), base, tmp_path / "no"
+    )
+    assert never["clips_undegraded"] == 3
+    assert any("corpus.degrade" in notice for notice in never["notices"])
+    assert not any("corpus.degrade" in notice for notice in often["notices"])

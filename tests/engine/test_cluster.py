@@ -94,7 +94,7 @@ def test_crews_of_their_own_give_the_same_bytes(run, base, tmp_path):
 
 def test_gpus_that_are_not_here_are_refused_and_not_waited_for():
     engine = Engine(device="cuda")
-    with pytest.raises(ConfigError, match=r"engine\.generator_gpus.*1 GPUs and Ray finds 0"):
+    with pytest.raises(ConfigError, match=r"engine\.generator_gpus.*1 GPU and Ray finds 0"):
         require(engine, crews(engine, 8, 0), 0)
     waits = Engine(device="cuda", address="auto")
     require(waits, crews(waits, 8, 0), 0)
@@ -150,3 +150,41 @@ def test_time_for_ray_is_more_than_its_own_unless_it_is_set(monkeypatch):
         with clusters.started(Engine(workers=1)):
             pass
     assert seen == ["150", "7"]
+
+
+LONG = "/tmp/" + "x" * 60
+
+
+def test_rays_sockets_fit_under_a_long_tmpdir(monkeypatch):
+    monkeypatch.delenv("RAY_TMPDIR", raising=False)
+    monkeypatch.setenv("TMPDIR", "/tmp")
+    assert "_temp_dir" not in clusters._settings(Engine(workers=1))
+    monkeypatch.setenv("TMPDIR", LONG)
+    chosen = clusters._settings(Engine(workers=1))["_temp_dir"]
+    socket = "/session_2026-12-01_00-00-00_000000_4194304/sockets/plasma_store"
+    assert len(chosen + socket) <= 107
+    assert "_temp_dir" not in clusters._settings(Engine(address="auto"))  # another's to choose
+
+
+def test_a_folder_for_ray_that_cannot_do_is_refused(monkeypatch):
+    monkeypatch.setenv("RAY_TMPDIR", LONG)
+    with pytest.raises(ConfigError, match="RAY_TMPDIR"):
+        clusters._settings(Engine(workers=1))
+    monkeypatch.delenv("RAY_TMPDIR")
+    monkeypatch.setenv("TMPDIR", LONG)
+    monkeypatch.setattr(clusters, "_SHORT", ("/no/such/folder",))
+    with pytest.raises(ConfigError, match="Set RAY_TMPDIR"):
+        clusters._settings(Engine(workers=1))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_ray_starts_under_a_long_tmpdir(run, base, tmp_path, monkeypatch):
+    folder = tmp_path / ("x" * 60)
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    monkeypatch.delenv("RAY_TMPDIR", raising=False)
+    summary = build(
+        run("corpus.limit=1", "engine.kind=ray", "engine.workers=1"), base, tmp_path / "r"
+    )
+    assert summary["complete"]

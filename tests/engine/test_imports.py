@@ -9,7 +9,8 @@ import pytest
 from gensr_pref import config
 from gensr_pref.engine.build import build
 
-HEAVY = ("scipy", "torch", "torchaudio", "numba", "librosa", "matplotlib", "datasets", "ray",
+HEAVY = ("scipy.signal", "scipy.stats", "scipy.optimize",
+         "torch", "torchaudio", "numba", "librosa", "matplotlib", "datasets", "ray",
          "soundfile", "onnxruntime", "huggingface_hub", "httpx", "jinja2")  # fmt: skip
 ASK = """
 import contextlib, io, json, sys, time

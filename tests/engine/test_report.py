@@ -116,3 +116,14 @@ def test_a_run_without_pairs_has_a_report(finished, tmp_path):
     assert json.loads((out / "audit" / "audit.json").read_text())["pairs"] == 0
     text = (out / "audit" / "report.html").read_text(encoding="utf-8")
     assert "No pair has both sides on the disk." in text
+
+
+def test_axes_that_count_have_whole_numbers():
+    from matplotlib.figure import Figure
+
+    from gensr_pref.audit.report.charts import curves, whole_numbers
+
+    axes = Figure().subplots()
+    curves(axes, [2, 3], [("", [0.1, 0.4], "black")])
+    whole_numbers(axes)
+    assert all(float(tick).is_integer() for tick in axes.get_xticks())

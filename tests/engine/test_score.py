@@ -22,7 +22,7 @@ from gensr_pref.engine import panels
 from gensr_pref.engine.folders import Folders, matched
 from gensr_pref.engine.score import engine_for, score
 from gensr_pref.engine.texts import Said, Texts
-from gensr_pref.errors import ConfigError, InputError, SourceError
+from gensr_pref.errors import ConfigError, InputError, Message, SourceError
 from gensr_pref.metrics.panel import Panel
 
 HERE = Path(__file__).parent
@@ -175,6 +175,37 @@ def test_what_does_not_fit_is_told(two, capsys):
     assert "1 of 2 rows are of no file, such as 'z'" in told
     assert "nothing is there for 1 of 3 clips, such as 'a'" in told
     assert "no metric of the panel asks for texts" in told
+
+
+def test_the_noisy_clips_are_compared_with_where_there_are_no_clean_ones():
+    names = [use.metric for use in panels.asked_for(None, [], reference=False, noisy=True)]
+    assert "speaker_similarity" in names
+    assert "pesq" not in names
+
+
+@pytest.mark.parametrize(
+    ("panel", "given", "unused"),
+    [
+        ("speaker_similarity", {"noisy"}, set()),
+        ("speaker_similarity", {"noisy", "reference"}, {"noisy"}),
+        ("dnsmos", {"noisy", "reference", "language"}, {"noisy", "reference", "language"}),
+        ("pesq", {"noisy", "reference"}, {"noisy"}),
+        ("wer", {"texts", "language", "noisy"}, set()),
+    ],
+)
+def test_what_is_given_and_not_used_is_told(panel, given, unused):
+    folders = Folders(
+        (Path("one"),),
+        **{name: "en" if name == "language" else Path(name) for name in given},
+    )
+    lines = panels.unused(Panel(panels.asked_for(panel, [], reference=True)), folders)
+    assert {str(Message(line)).partition(":")[0] for line in lines} == unused
+
+
+def test_alignment_that_no_metric_can_do_is_refused():
+    with pytest.raises(ConfigError) as refused:
+        panels.asked_for("dnsmos", [], reference=False, align=True)
+    assert refused.value.parameters[0] == "align"
 
 
 @pytest.mark.parametrize(
@@ -469,7 +500,7 @@ def test_files_that_are_left_out_are_told_once_per_folder(two):
     told = []
     clips = matched(Folders((two / "one", two / "two"), reference=two / "clean"), tell=told.append)
     assert len(clips) == 3
-    assert [line.partition(":")[0] for line in told] == ["DIR", "--reference"]
+    assert [line.partition(":")[0] for line in told] == ["systems", "reference"]
     assert all(words in told[0] for words in ("2 ", "more.json", "linked", str(two / "one")))
 
 
@@ -487,5 +518,5 @@ def test_counterparts_are_found_by_names_that_look_the_same(two):
 def test_a_language_is_one_whatever_code_it_is_called_by(two, code):
     use = MetricUse(metric=CHEAP)
     score(Folders((two / "one",), language=code), [use], two / "s.parquet", SERIAL)
-    with pytest.raises(SourceError, match="--language: "):
+    with pytest.raises(SourceError, match="language: "):
         score(Folders((two / "one",), language="xx"), [use], two / "t.parquet", SERIAL)

@@ -1,18 +1,27 @@
 """Whether the parts of a run directory belong together."""
 
+import dataclasses
+import itertools
 import os
 import shutil
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import pytest
+import yaml
 
-from gensr_pref import shards
+from gensr_pref import files, shards
 from gensr_pref.engine.build import build
 from gensr_pref.engine.pair import pair
 from gensr_pref.errors import Fault, InputError, PartsError, RunMismatchError
-from gensr_pref.rundir import ledger
-from gensr_pref.rundir.contents import check
+from gensr_pref.identity import digest
+from gensr_pref.rundir import facts, ledger
+from gensr_pref.rundir.contents import MADE_BEFORE_PAIRS, check
+from gensr_pref.rundir.document import document, facts_of, identity
+from gensr_pref.rundir.layout import clip_ids
+
+from ..engine.conftest import tables
 
 SHARDED = ("clips", "candidates", "scores")
 
@@ -175,6 +184,43 @@ def test_run_that_has_grown_in_part(run, base, out, monkeypatch):
     assert check(out).unfinished == ()
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("grown", [False, True])
+def test_build_that_was_killed_after_any_write(run, base, built, tmp_path, monkeypatch, grown):
+    """Whatever was written last, nothing is at fault but pairs, and the same build ends it."""
+    more = run("generators.0.candidates=4")
+    build(more, base, tmp_path / "whole")
+    whole, atomic, killed = tables(tmp_path / "whole"), files.atomic, 0
+    for last in itertools.count(1):
+        out, count = tmp_path / f"run {last}", itertools.count(1)
+        if grown:
+            shutil.copytree(built, out)
+
+        @contextmanager
+        def dying(path, last=last, count=count):
+            with atomic(path) as temporary:
+                yield temporary
+            if next(count) == last:
+                raise KeyboardInterrupt
+
+        with monkeypatch.context() as patched:
+            patched.setattr(files, "atomic", dying)
+            try:
+                build(more, base, out)
+            except KeyboardInterrupt:
+                killed += 1
+            else:
+                break
+        if (out / "run.yaml").exists():
+            check(out, MADE_BEFORE_PAIRS)
+        build(more, base, out)
+        assert check(out).unfinished == ()
+        assert tables(out) == whole
+        shutil.rmtree(out)
+    assert killed > 10
+
+
 @pytest.mark.parametrize("write", ["write_table", "append_json", "write_text"])
 def test_pair_that_was_killed_between_its_writes(out, monkeypatch, write):
     """Pairs of one rule beside the settings of another are refused until it is run again."""
@@ -199,15 +245,62 @@ def test_scores_that_are_made_anew_leave_pairs_behind(out):
     other = check(out).digest("scores")
     path = shards.part(out, "scores", 0)
     table = shards.read(path)
-    facts = shards.facts(path)
+    before = shards.facts(path)
     lower = table.set_column(
         table.schema.get_field_index("level"),
         table.schema.field("level"),
         table.column("roughness"),
     )
-    ledger.note_parts(out, {ledger.name_of(path): shards.write_table(path, lower, facts)})
+    ledger.note_parts(out, {ledger.name_of(path): shards.write_table(path, lower, before)})
     assert faults(out) == {"pairs/part-00000.parquet": Fault.OUTDATED}
     assert check(out, SHARDED).digest("scores") != other
+
+
+@pytest.fixture
+def old(out, tmp_path):
+    """The same run as version 1 of the tables would have it."""
+    found = dict(document(out))
+    provenance = {k: v for k, v in found["provenance"].items() if k not in ("library", "licences")}
+    found["provenance"] = {**provenance, "schema_version": 1}
+    found["provenance"]["fingerprint"] = digest(identity(found))
+    place = tmp_path / "old"
+    place.mkdir()
+    (place / "run.yaml").write_text(yaml.safe_dump(found, sort_keys=False))
+    lines = [{"shard": k, "clips": names} for k, names in enumerate(clip_ids(out))]
+    shards.write_json_lines(place / "shards.jsonl", lines)
+    noted = {}
+    for table in SHARDED:
+        for shard, names in enumerate(clip_ids(out)):
+            path = shards.part(place, table, shard)
+            made = facts.of_part(table, facts_of(found), names)
+            stamp = shards.write_table(path, shards.read(shards.part(out, table, shard)), made)
+            noted[ledger.name_of(path)] = dataclasses.astuple(stamp)[:6]
+    shards.append_json(place / "timings.jsonl", {"parts": noted})
+    pairs = {**facts_of(found), "pairing": found["pairing"], "stops": {}}
+    shards.write_table(
+        shards.part(place, "pairs", 0), shards.read(shards.part(out, "pairs", 0)), pairs
+    )
+    return place
+
+
+def test_run_of_version_1_is_read(old, capsys):
+    assert check(old).unfinished == ()
+    assert check(old).digest("pairs")
+    assert capsys.readouterr().err.count("did not note what its recordings held") == 1
+    assert pair(old, [])["pairs"] == 7
+
+
+@pytest.mark.parametrize("table", [*SHARDED, "pairs"])
+def test_run_of_version_1_that_was_changed(old, twin, table):
+    shutil.copy2(shards.part(twin, table, 0), shards.part(old, table, 0))
+    assert f"{table}/part-00000.parquet" in faults(old)
+
+
+def test_settings_of_version_1_that_were_edited(old):
+    path = old / "run.yaml"
+    path.write_text(path.read_text().replace("seed: 0", "seed: 1"))
+    with pytest.raises(RunMismatchError, match="edited"):
+        check(old)
 
 
 def test_reading_imports_no_stage():

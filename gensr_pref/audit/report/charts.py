@@ -46,6 +46,13 @@ def curves(axes: Axes, at: Sequence[float], series: Sequence[Series]) -> None:
             axes.plot(at, known, "-o", color=colour, markersize=4, label=label)
 
 
+def whole_numbers(axes: Axes) -> None:
+    """Let the horizontal axis, which counts, have ticks at whole numbers only."""
+    from matplotlib.ticker import MaxNLocator
+
+    axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
+
+
 def legend(axes: Axes) -> None:
     """What the colours of one panel mean, above the whole figure."""
     axes.figure.legend(*axes.get_legend_handles_labels(), loc="outside upper right", ncols=9)

@@ -6,7 +6,16 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gensr_pref.audit.bias import SMALL_D, SMALL_DELTA
-from gensr_pref.audit.report.charts import bars, beside_luck, curves, heat, intervals, legend, tall
+from gensr_pref.audit.report.charts import (
+    bars,
+    beside_luck,
+    curves,
+    heat,
+    intervals,
+    legend,
+    tall,
+    whole_numbers,
+)
 from gensr_pref.audit.report.drawing import BAD, FAINT, INK, MAIN, SECOND, panels, svg
 from gensr_pref.audit.report.words import named
 
@@ -49,6 +58,7 @@ def _curves(found: Audit) -> str:
         ):
             curves(axes, [row[key] for row in rows], beside_luck(rows, "yield", "by_chance"))
             axes.set(xlabel=label, ylabel="clips with a pair", ylim=(0, 1.05))
+        whole_numbers(every[0])  # there are no 2.25 candidates
         legend(every[0])
 
     return panels("curves", draw, 4.6, 2)
@@ -62,6 +72,7 @@ def _stops(found: Audit) -> str:
     def draw(axes: Axes) -> None:
         bars(axes, [name for name, _ in reasons], [("", [n for _, n in reasons], MAIN)])
         axes.set_xlabel("clips")
+        whole_numbers(axes)
 
     return svg("stops", draw, tall(len(reasons)))
 
