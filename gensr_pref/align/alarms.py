@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from gensr_pref.audit.intervals import clopper_pearson
+
 SATURATED = 0.95  # training accuracy
 EARLY = 0.2  # share of the steps before which it is suspicious
 CHOSEN_FALLS = -1.0  # mean reward of the chosen side: the policy likes it e times less
 EXPLODED = 10.0  # mean margin: sigma of it is 1 to four digits
-FEWEST_HELD_OUT = 50  # pairs that an accuracy is judged by
-CHANCE_Z = 1.96
+NEAR_CHANCE = 0.65  # accuracy that a chance alarm must rule out
 
 
 @dataclass
@@ -49,15 +50,23 @@ class Alarms:
             )
         return self._new(found)
 
-    def look_at_held_out(self, accuracy: float, pairs: int, training: float) -> list[str]:
-        """New alarms from a look at held-out pairs, beside the training accuracy since the last."""
-        half_width = CHANCE_Z * (0.25 / max(pairs, 1)) ** 0.5
-        if pairs < FEWEST_HELD_OUT or accuracy > 0.5 + half_width or training < 0.7:
+    def look_at_held_out(self, accuracy: float, clips: int, training: float) -> list[str]:
+        """New alarms from a look at held-out pairs, beside the training accuracy since the last.
+
+        Chance is told where the exact interval of the accuracy holds one half and rules out
+        `NEAR_CHANCE`; with less data nothing is.
+
+        Args:
+            clips: how many the held-out pairs are of; pairs of one clip share candidates and
+                count once.
+        """
+        low, high = clopper_pearson(accuracy, clips) if clips else (0.0, 1.0)
+        if low > 0.5 or high >= NEAR_CHANCE or training < 0.7:
             return []
         return self._new(
             {
-                "chance": f"accuracy is {training:.2f} on training pairs and {accuracy:.2f} on "
-                f"{pairs} held-out ones, which is chance ({0.5 + half_width:.2f} would not be): "
+                "chance": f"accuracy is {training:.2f} on training pairs and {accuracy:.2f} "
+                f"[{low:.2f}, {high:.2f}] on those of {clips} held-out clips, which is chance: "
                 "the pairs are learnt by heart. More pairs, fewer epochs, train: decoder; or no "
                 "model can learn them (learnability in the audit)"
             }

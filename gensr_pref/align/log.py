@@ -65,8 +65,8 @@ class Log:
         self._append({"step": alignment.step, "held_out": found})
         training = float(np.mean(self._since_look or [0.0]))
         self._since_look = []
-        pairs = len(alignment.held_out)
-        self._warn(alignment.alarms.look_at_held_out(found["accuracy"], pairs, training))
+        clips = len(np.unique(alignment.batching.data.clip[alignment.held_out]))
+        self._warn(alignment.alarms.look_at_held_out(found["accuracy"], clips, training))
         if alignment.recipe.early_stop is None:
             return
         if alignment.best is None or found["accuracy"] > alignment.best["accuracy"]:

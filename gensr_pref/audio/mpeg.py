@@ -70,8 +70,13 @@ def mpeg_track(content: Content, start: int, end: int) -> Track | None:
     Raises:
         Unusable: TRUNCATED, UNREADABLE or EMPTY.
     """
-    if first_frame(content, start, end) is None:
+    first = first_frame(content, start, end)
+    if first is None:
         return None
+    if content.at(start, first - start).strip(b"\0"):
+        raise Unusable(
+            Reason.UNREADABLE, f"it is damaged: its first frame begins at byte {first}, not {start}"
+        )
     found = runs(content, start, end)
     return Track(tuple(_stream(run, end) for run in found))
 

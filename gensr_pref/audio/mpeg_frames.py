@@ -161,6 +161,7 @@ def runs(content: Content, start: int, end: int) -> list[Run]:
 def _scan(content: Content, at: int, end: int, found: list[Run]) -> int:
     """Append the runs that begin at `at`; where they end."""
     run: Run | None = None
+    data = _MainData()
     for at, frame, head in _frames(content, at, end):  # noqa: B020 - where the scan has come to
         behind = at + frame.size
         tag = None
@@ -168,6 +169,7 @@ def _scan(content: Content, at: int, end: int, found: list[Run]) -> int:
             tag = tag_of(content.at(at, frame.size), frame)
         if tag is not None or run is None or not run.takes(frame):
             run = Run(frame, tag, array("q", [at if tag is None else behind]))
+            data = _MainData()
             found.append(run)
         if behind > end:
             raise Unusable(
@@ -175,8 +177,43 @@ def _scan(content: Content, at: int, end: int, found: list[Run]) -> int:
             )
         if tag is None:
             run.starts.append(behind)
+            if frame.layer == 3 and not data.follows(head, frame):
+                raise Unusable(Reason.UNREADABLE, f"the frame at byte {at} is damaged")
         at = behind
     return at
+
+
+class _MainData:
+    """Where the data of layer III frames lie: each begins where the one before ended, or later.
+
+    ISO/IEC 11172-3, 2.4.1.7 and 2.4.2.7; 13818-3, 2.4.1.7. What contradicts this is damage, of
+    which every decoder makes something else.
+    """
+
+    def __init__(self) -> None:
+        self._held = 0  # bytes of data in the frames so far
+        self._end = 0  # the bit behind the data of the last one
+
+    def follows(self, head: bytes, frame: Frame) -> bool:
+        """Whether the data of the next frame can be where its side information says."""
+        at = 6 if frame.checked else 4
+        side = int.from_bytes(head[at : at + frame.side], "big")
+        bits = 8 * frame.side
+        long = frame.version == 3
+        back = side >> (bits - 9 if long else bits - 8)
+        length = 0
+        used = (9 + (5, 3)[frame.channels - 1] + 4 * frame.channels) if long else 8 + frame.channels
+        part = 59 if long else 63
+        for _ in range(frame.channels * (2 if long else 1)):
+            length += side >> (bits - used - 12) & 0xFFF
+            if side >> (bits - used - 21) & 0x1FF > 288:  # pairs of the 576 values
+                return False
+            used += part
+        start = 8 * (self._held - back)
+        self._held += frame.size - at - frame.side
+        fits = start >= self._end or start < 0
+        self._end = start + length
+        return fits and self._end <= 8 * self._held
 
 
 def _frames(content: Content, at: int, end: int) -> Iterator[tuple[int, Frame, bytes]]:

@@ -82,7 +82,7 @@ def krippendorff_alpha(rank: Array, clip: Rows) -> Estimate:
     """
     sums, width = coincidences(rank, clip)
     clips = len(np.unique(clip))
-    return interval(sums, lambda totals: _alpha(totals, width), _SIGNED, len(rank), clips)[0]
+    return interval(sums, lambda totals: _alpha(totals, width), _SIGNED, clusters=clips)[0]
 
 
 def coincidences(rank: Array, clip: Rows) -> tuple[Array, int]:

@@ -195,7 +195,7 @@ def _agreement(facts: Facts) -> str:
 def _hold_out(facts: Facts) -> list[str]:
     rows = [
         [code(row["score"]), share(row["rate"]), _interval([row["low"], row["high"]]).strip()
-         if row["low"] is not None else ""]
+         if row["low"] is not None else "too few"]
         for row in facts.audit.get("hold_out") or ()
     ]  # fmt: skip
     if not rows:
@@ -207,13 +207,19 @@ def _hold_out(facts: Facts) -> list[str]:
     return [text, table(["score", "prefers chosen", "interval"], rows)]
 
 
+def _bounds(row: dict[str, Any]) -> list[float] | None:
+    return None if row["low"] is None else [row["low"], row["high"]]
+
+
 def _heard(facts: Facts) -> list[str]:
     heard = facts.audit.get("listening") or {}
     if not heard.get("answers"):
         return ["No person has judged these pairs."]
-    agree = (heard.get("panel") or {}).get("agree")
+    panel = heard.get("panel") or {}
+    bounds = _interval(panel.get("agree_interval"))
     return [
-        f"People gave {quantity(heard['answers'], 'answer')}; {share(agree)} prefer the chosen."
+        f"People gave {quantity(heard['answers'], 'answer')}; {share(panel.get('agree'))}{bounds} "
+        "prefer the chosen."
     ]
 
 
@@ -227,7 +233,8 @@ def _biases(facts: Facts) -> str:
     ]
     told += [
         f"A linear probe names the chosen of unseen pairs of {code(row['generator'])} in "
-        f"{share(row['accuracy'])} of cases; with labels shuffled, in {share(row['shuffled'])}."
+        f"{share(row['accuracy'])}{_interval(_bounds(row))} of cases; with labels shuffled, in "
+        f"{share(row['shuffled'])}."
         for row in facts.audit.get("learnability") or ()
         if row["accuracy"] is not None
     ]

@@ -207,6 +207,7 @@ def test_alarms_are_raised_once_and_for_their_reasons() -> None:
     assert Alarms().look_at_held_out(0.55, 200, 0.6) == []  # not learnt by heart either
     assert Alarms().look_at_held_out(0.60, 200, 0.9) == []  # above chance
     assert Alarms().look_at_held_out(0.55, 40, 0.9) == []  # too few to tell
+    assert Alarms().look_at_held_out(0.55, 0, 0.9) == []
     assert "learnt by heart" in Alarms().look_at_held_out(0.55, 200, 0.9)[0]
 
 

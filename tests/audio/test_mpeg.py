@@ -95,6 +95,16 @@ def test_what_is_missing_is_noticed():
     assert reason(b"".join(frames[:20]) + bytes(500) + b"".join(frames[21:])) is Reason.UNREADABLE
 
 
+def test_a_frame_that_contradicts_the_one_before_is_damage():
+    frames = frames_of(mp3())
+    side = bytearray(frames[30])
+    side[5] |= 0x7F  # longer than all that is there
+    side[6] |= 0xFF
+    assert reason(b"".join(frames[:30]) + bytes(side) + b"".join(frames[31:])) is Reason.UNREADABLE
+    lost_first = bytes(len(frames[0]) - 4)
+    assert reason(frames[0][:4] + lost_first[:-8] + b"".join(frames[1:])) is Reason.UNREADABLE
+
+
 @ffmpeg
 @pytest.mark.parametrize(
     ("end", "options"),

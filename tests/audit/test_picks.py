@@ -8,7 +8,7 @@ import pytest
 from gensr_pref.audit import picks
 from gensr_pref.audit.base import Pairs
 from gensr_pref.audit.report.lights import answers
-from gensr_pref.audit.report.words import counted
+from gensr_pref.errors import quantity
 
 from .made import judged
 
@@ -205,7 +205,7 @@ def test_one_vote_has_nothing_to_agree_with(rule):
     ("count", "told"), [(1, "1 spread"), (1.0, "1 spread"), (0.5, "0.5 spreads"), (0, "0 spreads")]
 )
 def test_things_are_counted_in_words(count, told):
-    assert counted(count, "spread") == told
+    assert quantity(count, "spread") == told
 
 
 def test_a_shortcut_is_told_in_words():

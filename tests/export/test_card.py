@@ -12,6 +12,7 @@ from gensr_pref import shards
 from gensr_pref.engine.audit import audit
 from gensr_pref.engine.export import Publishing, export
 from gensr_pref.engine.listening import votes
+from gensr_pref.engine.pair import pair
 from gensr_pref.errors import InputError
 from gensr_pref.export import published
 from gensr_pref.export.card import Facts, Table, _size, card
@@ -20,6 +21,7 @@ from gensr_pref.export.dataset import Wanted
 from gensr_pref.export.figure import agreement_figure
 from gensr_pref.export.licences import Part, hub_licences, parts
 from gensr_pref.export.markdown import block, code, escaped, link
+from gensr_pref.rundir.document import record
 from tests.upload_server import UploadServer
 
 
@@ -230,7 +232,8 @@ def test_names_and_credits_are_as_they_were_given(run_folder, tmp_path) -> None:
     document = yaml.safe_load((run_folder / "run.yaml").read_text())
     credit = {"of": "speech", "name": "LibriTTS (/train)", "licence": "CC-BY-4.0", "by": "Zen (/a)"}
     document |= {"name": "</script>", "credits": [credit]}
-    (run_folder / "run.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
+    record(run_folder, document)
+    pair(run_folder, [])
     export(run_folder, tmp_path / "out", Wanted())
     text = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
     assert "| speech | LibriTTS (/train) | `CC-BY-4.0` | Zen (/a) |" in text
@@ -247,15 +250,16 @@ def test_paths_in_names_and_credits_are_refused(run_folder, tmp_path, place) -> 
     document[place] = (
         path if place == "name" else [{"of": "speech", "name": path, "licence": "CC0-1.0"}]
     )
-    (run_folder / "run.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
+    record(run_folder, document)
+    pair(run_folder, [])
     with pytest.raises(InputError, match=path):
         export(run_folder, tmp_path / "out", Wanted())
 
 
 def test_answers_since_the_audit_are_told(run_folder, tmp_path) -> None:
     audit(run_folder)
-    (pair, *_) = shards.read_all(run_folder, "pairs").to_pylist()
-    sides = {key: pair[key] for key in ("pair_id", "clip_id", "chosen_id", "rejected_id")}
+    (one, *_) = shards.read_all(run_folder, "pairs").to_pylist()
+    sides = {key: one[key] for key in ("pair_id", "clip_id", "chosen_id", "rejected_id")}
     votes.save(run_folder, {"listener": "anna", "trial": "1", "kind": "pair",
                             "preferred": "chosen", "choice": "a", **sides})  # fmt: skip
     export(run_folder, tmp_path / "out", Wanted())
