@@ -157,9 +157,10 @@ def _with_earlier(out: Path, uses: Sequence[GeneratorUse]) -> list[GeneratorUse]
 def _require_own_kind(out: Path, label: str, use: GeneratorUse) -> None:
     """Refuse a generator of an earlier evaluation that this call does not name, if it is code.
 
-    What lies in a folder may be a stranger's: `command` runs programs, a class anything.
+    What lies there may be a stranger's: `command` runs programs, `folder` reads files of this
+    machine, a class does anything.
     """
-    if use.use not in plugins.built_in("generator") - {"command"} or plugins.names_code(
+    if use.use not in plugins.built_in("generator") - {"command", "folder"} or plugins.names_code(
         use.options
     ):
         raise ConfigError(
