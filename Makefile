@@ -4,7 +4,7 @@
 #   make test ARGS='-k unanimous'             options for the program behind a target
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check lint types layers pages setup docs lock clean distclean
+.PHONY: help demo test test-all processors check lint types layers pages setup docs lock clean distclean
 
 # Of the caller's environment, what would lead Python elsewhere than .venv.
 unexport VIRTUAL_ENV CONDA_PREFIX PYTHONPATH PYTHONHOME
@@ -32,6 +32,9 @@ test: $(READY) ## The fast tests
 
 test-all: $(READY) ## All tests
 	@$(BIN)/python -m pytest $(ARGS)
+
+processors: $(READY) ## The numeric tests under each instruction set of this processor
+	$(BIN)/python -m tests.processors $(ARGS)
 
 check: lint types layers pages ## Lint, formatting, types, import layers, generated pages, links
 

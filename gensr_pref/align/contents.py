@@ -39,7 +39,7 @@ class FileDigests:
         Raises:
             InputError: it cannot be read.
         """
-        place = str(path.resolve())
+        place = str(path.absolute())
         try:
             look = _look(path)
             if place in self._known and self._known[place][0] == look:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from functools import cached_property
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -53,7 +52,7 @@ class Exported:
         self._there = set(shards.columns_of(first))
         _require_columns(self._there, str(first))
 
-    @cached_property
+    @property
     def content(self) -> dict[str, str]:
         """A digest of the files, which hold the pairs and all that they come from."""
         paths = [file for files in self._files.values() for file in files]
@@ -126,7 +125,7 @@ class Hub:
         for split in self._splits.values():
             _require_columns(set(split.column_names or _NEEDED), name)
 
-    @cached_property
+    @property
     def content(self) -> dict[str, str]:
         """A digest of the dataset at its commit; of a folder, of its files."""
         if self._commit is not None:

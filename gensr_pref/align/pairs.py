@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -105,10 +104,11 @@ class Run:
         if not len(self._pairs):
             raise InputError(_none_of(generators, path, _count(table)))
 
-    @cached_property
+    @property
     def content(self) -> dict[str, str]:
-        """Digests of the pairs and of the tables that they come from."""
-        found: dict[str, str] = {table: self._contents.digest(table) for table in _TABLES}
+        """Digests of the pairs and of the tables that they come from, as they are now."""
+        now = contents.check(self._path)
+        found: dict[str, str] = {table: now.digest(table) for table in _TABLES}
         return {"pairs": digest(self._pairs.to_pydict()), **found}
 
     @property
@@ -165,7 +165,7 @@ class PairTable(Protocol):
 
     @property
     def content(self) -> dict[str, str]:
-        """Digests of the pairs and of all that they come from, by name."""
+        """Digests of the pairs and of all that they come from, by name, as they are now."""
         ...
 
     @property
@@ -176,6 +176,37 @@ class PairTable(Protocol):
     def clips(self) -> Iterator[PairedClip]:
         """Every clip that has pairs, in an order of its own."""
         ...
+
+
+@dataclass(frozen=True)
+class Unchanging:
+    """Pairs that are refused where they became others while they were read.
+
+    Attributes:
+        source: where they come from.
+        content: what it was found to be before.
+    """
+
+    source: PairTable
+    content: dict[str, str]
+
+    @property
+    def uses(self) -> dict[str, str]:
+        """Those of the source."""
+        return self.source.uses
+
+    def clips(self) -> Iterator[PairedClip]:
+        """Every clip of the source.
+
+        Raises:
+            InputError: after the last, where the source is not what it was.
+        """
+        yield from self.source.clips()
+        if self.source.content != self.content:
+            raise InputError(
+                "pairs.source: was changed while it was read. Run the same command again once "
+                "nothing writes it any more"
+            )
 
 
 def _side(row: dict[str, Any]) -> Side:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import zlib
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -106,9 +105,13 @@ def _begin(path: Path, pairs: int, kind: np.dtype[Any]) -> None:
     with part.open("wb") as file:
         np.save(file, np.zeros(pairs, kind))
     path.unlink(missing_ok=True)
-    with suppress(FileExistsError):  # another process of this training was first
+    try:
         os.link(part, path)
-    part.unlink()
+    except FileExistsError:  # another process of this training was first
+        pass
+    except OSError:  # a file system without links: then the last one stays
+        part.replace(path)
+    part.unlink(missing_ok=True)
 
 
 def _records(values: Tensor, kind: np.dtype[Any]) -> Array:

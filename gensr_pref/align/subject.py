@@ -14,7 +14,7 @@ from gensr_pref.align.dpo_recipe import Dpo, ExportedPairs, PairSource, RunPairs
 from gensr_pref.align.exported import Exported, Hub
 from gensr_pref.align.meaning import Meaning
 from gensr_pref.align.models import Content, loaded, require_one_space
-from gensr_pref.align.pairs import PairedClip, PairTable, Run, Side
+from gensr_pref.align.pairs import PairedClip, PairTable, Run, Side, Unchanging
 from gensr_pref.align.prepared import Array, Prepared, prepared
 from gensr_pref.errors import ConfigError, InputError
 from gensr_pref.generators.base import Alignable
@@ -50,14 +50,14 @@ class Material:
         generator: whose policy is trained.
         reference: the same class, with weights that stay.
         content, reference_content: what identifies them, as they begin.
-        source: the pairs.
+        source: the pairs, with the content that they had when they were opened.
     """
 
     generator: Alignable
     reference: Alignable
     content: Content
     reference_content: Content
-    source: PairTable
+    source: Unchanging
 
     @property
     def made_from(self) -> dict[str, str]:
@@ -122,7 +122,8 @@ def material(recipe: Dpo, base: Path, cache: Path, device: str) -> Material:
     doubtful = recipe.reference_differs == "allow" or set(labels) != {reference.name}
     with_audio = recipe.pairs.encode != "never" or (doubtful and generator.paradigm != "fm")
     source = opened(recipe.pairs.source, base, labels, with_audio, FileDigests(cache))
-    return Material(generator, reference, content, reference_content, source)
+    pairs = Unchanging(source, source.content)
+    return Material(generator, reference, content, reference_content, pairs)
 
 
 def labels_of(recipe: Dpo, generator: Alignable) -> list[str]:

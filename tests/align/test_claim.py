@@ -11,16 +11,19 @@ import pytest
 import torch
 
 from gensr_pref import config, files
-from gensr_pref.align import trainer
+from gensr_pref.align import exported, trainer
 from gensr_pref.align.average import averaged
 from gensr_pref.align.contents import FileDigests
 from gensr_pref.align.dpo_recipe import Average
+from gensr_pref.align.pairs import Unchanging
 from gensr_pref.align.pretrain import pretrain
 from gensr_pref.align.recipe import Tokenize
 from gensr_pref.align.tokenize import tokenize
 from gensr_pref.align.trainer import align
+from gensr_pref.engine.export import export
 from gensr_pref.engine.pair import pair
 from gensr_pref.errors import InputError, RunMismatchError, StorageError
+from gensr_pref.export.dataset import Wanted
 from gensr_pref.generators.checkpoint import save
 from gensr_pref.generators.pretrained import from_pretrained
 from gensr_pref.generators.tiny import SHIPPED
@@ -82,6 +85,53 @@ def test_other_weights_behind_the_same_path_are_refused(once, tmp_path) -> None:
     other_weights(tmp_path / "start", 0.02)
     with pytest.raises(RunMismatchError, match=r"other content .* generator .* reference"):
         once(*use)
+
+
+def test_an_export_that_was_rebuilt_in_place_is_refused(once, mine, tmp_path) -> None:
+    there = tmp_path / "exported"
+    words = ("pairs.source.kind=export", f"pairs.source.path={there}")
+    export(mine, there, Wanted())
+    once(*words)
+    export(mine, there, Wanted())  # the same bytes
+    assert once(*words)["steps"] == 1
+    pair(mine, ["pairs_per_clip=1"])
+    export(mine, there, Wanted())
+    with pytest.raises(RunMismatchError, match=r"other content .* pairs"):
+        once(*words)
+
+
+def test_a_dataset_at_another_commit_is_refused(once, mine, tmp_path, monkeypatch) -> None:
+    """The commit is asked for once, and what is read is of that commit."""
+    import datasets
+
+    export(mine, tmp_path / "exported", Wanted())
+    commits, opened = iter("aab"), []
+    loaded = datasets.load_dataset
+
+    def load(name, config, revision, streaming):
+        opened.append((name, revision))
+        return loaded(str(tmp_path / "exported"), config, streaming=streaming)
+
+    monkeypatch.setattr(exported, "_commit", lambda name, revision: next(commits))
+    monkeypatch.setattr(datasets, "load_dataset", load)
+    words = ("pairs.source.kind=huggingface", "pairs.source.path=us/pairs")
+    once(*words)
+    once(*words)
+    with pytest.raises(RunMismatchError, match=r"other content .* pairs"):
+        once(*words)
+    assert opened == [("us/pairs", commit) for commit in "aab"]
+
+
+def test_pairs_that_change_while_they_are_read_are_not_kept(mine, tmp_path) -> None:
+    export(mine, tmp_path / "exported", Wanted())
+    known = FileDigests(tmp_path)
+    source = exported.Exported(tmp_path / "exported", ["fm-tiny"], False, known)
+    clips = Unchanging(source, source.content).clips()
+    next(clips)
+    pair(mine, ["pairs_per_clip=1"])
+    export(mine, tmp_path / "exported", Wanted())
+    with pytest.raises((InputError, StorageError), match=r"changed while|cannot be read"):
+        list(clips)
 
 
 def test_a_state_of_another_training_is_refused(once, mine, tmp_path) -> None:

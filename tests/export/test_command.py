@@ -24,6 +24,7 @@ def test_json_is_json(built, tmp_path, capsys) -> None:
     [
         (["--dry-run"], "go with --push-to-hub"),
         (["--public"], "go with --push-to-hub"),
+        (["--others", "keep"], "go with --push-to-hub"),
         (["--shard-mb", "0"], "--shard-mb must be at least 1"),
         (["--format", "trl", "--clean"], "--clean goes with"),
         (["--push-to-hub", "nameonly"], "not ORG/NAME"),
@@ -75,3 +76,39 @@ def test_a_dry_run_without_a_network_lists_what_is_here(
     assert "README.md" in told.out
     assert "What is there already is not known: us/x: the Hub does not answer" in told.out
     assert "Retrying" not in told.err
+
+
+@pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
+def test_an_anonymised_push_leaves_no_name_of_an_earlier_format(
+    run_folder, tmp_path, capsys, monkeypatch
+) -> None:
+    from huggingface_hub import constants
+
+    from gensr_pref.engine.export import export
+    from gensr_pref.export import hub
+    from gensr_pref.export.dataset import Wanted
+    from tests.upload_server import TOKEN, UploadServer
+
+    with UploadServer() as server:
+        monkeypatch.setattr(constants, "ENDPOINT", server.url)
+        monkeypatch.setattr("huggingface_hub.hf_api.constants.ENDPOINT", server.url)
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+        monkeypatch.delenv("GENSR_PREF_OFFLINE", raising=False)
+        monkeypatch.setenv("HF_TOKEN", TOKEN)
+        export(run_folder, tmp_path / "plain", Wanted("wav-jsonl"))
+        hub.push(tmp_path / "plain", hub.Target("us/x"))
+        there = server.repositories["us/x"].branches["main"]
+        assert any(name.startswith("wav/") for name in there)
+        there["notes.txt"] = b"who is who"
+        words = ["export", str(run_folder), str(tmp_path / "out"), "--push-to-hub", "us/x",
+                 "--anonymise", "hash"]  # fmt: skip
+        assert cli.main(words) == 2
+        assert "notes.txt" in capsys.readouterr().err
+        assert cli.main([*words, "--others", "delete"]) == 0
+        said = capsys.readouterr().out
+        local = {p.relative_to(tmp_path / "out").as_posix(): p.read_bytes()
+                 for p in (tmp_path / "out").rglob("*") if p.is_file()}  # fmt: skip
+        assert there == local
+    assert "Deleted, as this export does not contain them" in said
+    assert "Earlier commits" in said

@@ -1,0 +1,77 @@
+"""Pairs of an export as NumPy arrays, without torchcodec and FFmpeg.
+
+`datasets` decodes its Audio columns through these two; here they are read as the bytes they are,
+and decoded by soundfile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from gensr_pref import audio
+from gensr_pref.errors import InputError
+
+
+def load(
+    source: str | Path,
+    config: str | None = None,
+    split: str = "train",
+    revision: str | None = None,
+) -> Iterator[dict[str, Any]]:
+    """Read the rows of an export one after the other, from disk or from the Hub.
+
+    Every Audio column (`prompt`, `chosen`, `rejected`, and `clean` and `audio` where they exist) is
+    ``{"array": [T] float32, "sampling_rate": Hz}``, or None where it is null; every other column is
+    as docs/export.md lists it.
+
+    Args:
+        source: the folder that `gensr-pref export` wrote, or ``org/name`` on the Hub.
+        config: ``default`` (pairs), or ``candidates``.
+        split: ``train`` or ``validation``.
+        revision: commit, tag or branch on the Hub.
+
+    Raises:
+        InputError: `datasets` cannot open it.
+    """
+    import datasets
+
+    try:
+        rows = datasets.load_dataset(
+            str(source), config, split=split, revision=revision, streaming=True
+        )
+    except Exception as error:  # each loader of `datasets` raises its own
+        raise InputError(f"{source}: cannot be read as a dataset: {error}") from error
+    return _decoded(undecoded(rows))
+
+
+def undecoded(rows: Any) -> Any:
+    """Let `datasets` give every Audio column as ``{"bytes", "path"}``, which needs no decoder.
+
+    Args:
+        rows: a ``Dataset`` or ``IterableDataset``.
+    """
+    import datasets
+
+    for name in _audio_columns(rows):
+        rows = rows.cast_column(name, datasets.Audio(decode=False))
+    return rows
+
+
+def _audio_columns(rows: Any) -> list[str]:
+    import datasets
+
+    found = (rows.features or {}).items()
+    return [name for name, feature in found if isinstance(feature, datasets.Audio)]
+
+
+def _decoded(rows: Any) -> Iterator[dict[str, Any]]:
+    names = _audio_columns(rows)
+    for row in rows:
+        yield {**row, **{name: _array(row[name]) for name in names}}
+
+
+def _array(value: dict[str, Any] | None) -> dict[str, Any] | None:
+    sound = audio.from_column(value)
+    return None if sound is None else {"array": sound.wave, "sampling_rate": sound.rate}
