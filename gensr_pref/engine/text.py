@@ -75,8 +75,8 @@ def status(found: dict[str, Any]) -> str:
     rows.append(("shards", f"{found['restarted']} begun anew, {found['lost']} given up"))
     if found["missing"]:
         names = ", ".join(found["missing"][:_SHOWN])
-        told = quantity(len(found["missing"]), "file")
-        rows.append(("missing", f"{told} as they were written, such as {names}"))
+        told = f"of what was written: {quantity(len(found['missing']), 'file')}"
+        rows.append(("missing", f"{told}, such as {names}"))
     rows += [("note", notice) for notice in found["notices"]]
     return _columns(rows)
 
