@@ -263,9 +263,11 @@ def test_bfloat16_is_close_to_float32(run, tmp_path) -> None:
     for precision in ("float32", "bfloat16"):
         alignment = begun("mgm", run, tmp_path, f"precision={precision}")
         batch = alignment.batching.of(alignment.training[:4], 0)
-        assert losses(alignment, batch, "precise")["margin"].abs().max() == 0
         with torch.no_grad():
             found[precision] = alignment.policy(batch.rows)
+        # Beta is 10, and u of policy and reference the same but for how a kernel rounds.
+        rounding = torch.finfo(getattr(torch, precision)).eps * found[precision].abs().max()
+        assert losses(alignment, batch, "precise")["margin"].abs().max() <= 10 * rounding
     torch.testing.assert_close(found["bfloat16"], found["float32"], rtol=0.02, atol=0)
     assert not torch.equal(found["bfloat16"], found["float32"])
 
