@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from gensr_pref.errors import CorruptPartError
 from gensr_pref.untrusted import documents
 
+T = TypeVar("T")
 Step = dict[str, Any]
 
 
@@ -51,7 +52,7 @@ def unescaped(text: str) -> str:
         raise _strange("source", error) from error
 
 
-def _told(column: str, text: str, read: Callable[[Any], Any]) -> Any:
+def _told(column: str, text: str, read: Callable[[Any], T]) -> T:
     try:
         return read(documents.json_of(text))
     except (ValueError, TypeError, KeyError) as error:
