@@ -92,15 +92,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = [one for one in available() if not asked.sets or one.name in asked.sets]
     rows = [_run(one, asked.pytest or ["-m", "not slow", *TESTS]) for one in chosen]
     print(f"\n{'set':<16} {'seconds':>7}  result")
-    for name, seconds, _, said, failed in rows:
+    for name, seconds, _, said, others in rows:
         print(f"{name:<16} {seconds:>7.0f}  {said}")
-        for test in failed:
+        for test in others:
             print(f"{'':<25} {test}")
     return int(any(code for _, _, code, _, _ in rows))
 
 
 def _run(chosen: InstructionSet, options: Sequence[str]) -> tuple[str, float, int, str, list[str]]:
-    """The set, seconds, exit code, pytest's last line and the tests that failed."""
+    """The set, seconds, exit code, pytest's last line and the tests that failed or were skipped."""
     print(f"{chosen.name} ...", file=sys.stderr, flush=True)
     began = time.monotonic()
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options]
@@ -108,8 +108,8 @@ def _run(chosen: InstructionSet, options: Sequence[str]) -> tuple[str, float, in
         command, cwd=ROOT, env=environment(chosen), capture_output=True, text=True, check=False
     )
     lines = done.stdout.strip().splitlines() or done.stderr.strip().splitlines() or [""]
-    failed = re.findall(r"^(?:FAILED|ERROR) (.*)$", done.stdout, re.MULTILINE)
-    return chosen.name, time.monotonic() - began, done.returncode, lines[-1], failed
+    others = re.findall(r"^(?:FAILED|ERROR|SKIPPED) .*$", done.stdout, re.MULTILINE)
+    return chosen.name, time.monotonic() - began, done.returncode, lines[-1], others
 
 
 def _flags() -> frozenset[str]:

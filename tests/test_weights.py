@@ -158,21 +158,21 @@ def test_finding_opens_no_connection(cache, thing, monkeypatch):
     ("own", "shared", "folder"),
     [
         ("/own", "/xdg", "/own"),
-        ("~/own", None, "/home/me/own"),
+        ("~/own", None, "HOME/own"),
         (None, "/xdg", "/xdg/gensr_pref"),
-        (None, "relative", "/home/me/.cache/gensr_pref"),
-        ("", "", "/home/me/.cache/gensr_pref"),
-        (None, None, "/home/me/.cache/gensr_pref"),
+        (None, "relative", "HOME/.cache/gensr_pref"),
+        ("", "", "HOME/.cache/gensr_pref"),
+        (None, None, "HOME/.cache/gensr_pref"),
     ],
 )
-def test_where_the_cache_is(own, shared, folder, monkeypatch):
-    monkeypatch.setenv("HOME", "/home/me")
+def test_where_the_cache_is(own, shared, folder, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
     for name, value in ((weights.CACHE, own), ("XDG_CACHE_HOME", shared)):
         if value is None:
             monkeypatch.delenv(name, raising=False)
         else:
             monkeypatch.setenv(name, value)
-    assert weights.cache_folder() == Path(folder)
+    assert weights.cache_folder() == Path(folder.replace("HOME", str(tmp_path)))
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -90,10 +91,22 @@ def write_pairs(out: Path, document: dict[str, Any], rule: PairRule) -> None:
         stops[str(Stop.NO_CANDIDATE)] = unscored
     facts = {**facts_of(document), "pairing": document["pairing"], "stops": stops}
     path = shards.part(out, "pairs", 0)
+    _report_replaced(out, path)
     written = shards.write_table(
         path, table(found, made, pairing.rule), {**facts, SCORES: contents.digest("scores")}
     )
     ledger.note_parts(out, {ledger.name_of(path): written})
+
+
+def _report_replaced(out: Path, path: Path) -> None:
+    """Say on stderr that the pairs which are about to be replaced are not those that were made."""
+    stamps = ledger.Stamps(out)
+    if stamps.of(path) is None:
+        return
+    if not stamps.exists(path):
+        print(f"{path}: is missing, and is made again", file=sys.stderr)
+    elif stamps.changed([path]):
+        print(f"{path}: is not what was written, and is made again", file=sys.stderr)
 
 
 def candidates(out: Path, votes: Sequence[Vote]) -> Columns:

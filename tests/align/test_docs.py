@@ -49,7 +49,8 @@ def test_the_example_generator_is_aligned(mine) -> None:
     made = config.parse(data, Dpo, "docs")
     alignment = started(made, mine, mine / "probe")
     first = losses(alignment, alignment.batching.of(alignment.training[:8], 0), "first")
-    assert first["preference"].tolist() == pytest.approx([np.log(2)] * 8, abs=1e-9)
+    # Beta is 10, u no more than 10 and to 1e-6 of itself in float32.
+    assert first["preference"].tolist() == pytest.approx([np.log(2)] * 8, abs=1e-4)
     told = align(made, mine, mine / "out")
     assert told["training"]["accuracy"] > 0.6
     assert told["training"]["loss"] < first["loss"].mean().item()

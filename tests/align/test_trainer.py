@@ -22,7 +22,7 @@ from gensr_pref.generators.pretrained import from_pretrained
 from gensr_pref.generators.tiny import SHIPPED
 from gensr_pref.shards import read_json_lines
 
-from .test_dpo import begun, every_paradigm, gradient, moved, recipe
+from .test_dpo import begun, every_paradigm, gradient, in_float64, moved, recipe
 
 
 def test_ipo_is_a_quarter_at_first_and_nothing_at_its_margin() -> None:
@@ -73,6 +73,8 @@ def test_sum_and_mean_differ_by_the_tokens_that_count(paradigm, run, tmp_path) -
             "draws=1",
         )
         moved(alignment)
+        in_float64(alignment)
+        alignment.values._folder = None  # what other tests kept is of float32
         batch = alignment.batching.of(alignment.training[:1], 0)
         one[reduction] = losses(alignment, batch, "test")["reward_chosen"].item()
     rows = batch.rows
@@ -81,7 +83,7 @@ def test_sum_and_mean_differ_by_the_tokens_that_count(paradigm, run, tmp_path) -
         "ar": rows.target[0].numel(),
         "mgm": 0 if paradigm != "mgm" else int(rows.draw[0].sum()),
     }[paradigm]
-    assert one["sum"] == pytest.approx(count * one["mean"], rel=1e-6)
+    assert one["sum"] == pytest.approx(count * one["mean"], rel=1e-9)
 
 
 @every_paradigm
@@ -147,12 +149,14 @@ def test_accumulated_parts_are_the_whole_batch(run, tmp_path) -> None:
     found = []
     for parts in (1, 2):
         alignment = begun("fm", run, tmp_path, f"accumulate={parts}", "batch=4")
+        in_float64(alignment)  # Adam's first step turns with the sign of the least gradient
+        alignment.values._folder = None  # what other tests kept is of float32
         train_step(alignment, alignment.training[:4], 0)
         policy = alignment.subject.generator.policy
         found.append(torch.cat([w.detach().flatten() for w in policy.parameters()]))
     start = torch.cat([w.flatten() for w in alignment.subject.reference.policy.parameters()])
     assert not torch.equal(found[0], start)
-    assert (found[0] - found[1]).norm() < 0.05 * (found[0] - start).norm()
+    assert (found[0] - found[1]).norm() < 1e-6 * (found[0] - start).norm()
 
 
 def test_the_best_held_out_accuracy_is_kept(run, tmp_path, monkeypatch) -> None:
@@ -234,7 +238,8 @@ def test_the_command_aligns_and_says_how_to_use_it(run, tmp_path, capsys) -> Non
     assert cli.main(["train", str(path), "--out", str(tmp_path / "out"), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["checkpoint"] == str(tmp_path / "out")
-    assert told["training"]["preference"] == pytest.approx(np.log(2))
+    # u is a mean square of about 1, to 1e-6 in float32; beta is 1000.
+    assert told["training"]["preference"] == pytest.approx(np.log(2), abs=1e-3)
     assert cli.main(["train", str(path), "--out", str(tmp_path / "out")]) == 0
     assert "{use: fm-tiny, options: {checkpoint: " in capsys.readouterr().out
 
@@ -258,9 +263,11 @@ def test_bfloat16_is_close_to_float32(run, tmp_path) -> None:
     for precision in ("float32", "bfloat16"):
         alignment = begun("mgm", run, tmp_path, f"precision={precision}")
         batch = alignment.batching.of(alignment.training[:4], 0)
-        assert losses(alignment, batch, "precise")["margin"].abs().max() == 0
         with torch.no_grad():
             found[precision] = alignment.policy(batch.rows)
+        # Beta is 10, and u of policy and reference the same but for how a kernel rounds.
+        rounding = torch.finfo(getattr(torch, precision)).eps * found[precision].abs().max()
+        assert losses(alignment, batch, "precise")["margin"].abs().max() <= 10 * rounding
     torch.testing.assert_close(found["bfloat16"], found["float32"], rtol=0.02, atol=0)
     assert not torch.equal(found["bfloat16"], found["float32"])
 

@@ -69,7 +69,7 @@ def test_status_is_of_now(run, base, tmp_path, capsys):
     assert cli.main(["status", str(out)]) == 0
     told = capsys.readouterr().out
     assert "state       interrupted (seen" in told
-    assert "score       0 of 7 clips, 1 processes on cpu" in told
+    assert "score       0 of 7 clips, 1 process on cpu" in told
     assert cli.main(["status", str(out), "--json", "--watch", "9"]) == 0
     [line] = capsys.readouterr().out.splitlines()
     assert json.loads(line)["clips"] == 7

@@ -98,8 +98,9 @@ def test_plan_keeps_its_pilot_there(bucket, base, capsys):
 
 
 def test_answers_of_listeners_are_kept(out):
+    heard = {"kind": "pair", "clip_id": "c", "chosen_id": "c/0", "rejected_id": "c/1"}
     for trial in ("one", "two"):
-        votes.save(out, {"listener": "ann", "trial": trial, "preferred": "chosen"})
+        votes.save(out, {"listener": "ann", "trial": trial, "preferred": "chosen", **heard})
     assert votes.listeners(out) == ["ann"]
     assert [vote["trial"] for vote in votes.answered(out, "ann")] == ["one", "two"]
 

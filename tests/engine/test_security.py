@@ -237,6 +237,7 @@ def test_the_walk_of_the_run_file_meets_every_field_that_takes_a_name(there):
     assert {"name", "corpus.source.path", "generators.0.options"} <= places
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [EVIL, SYSTEM, "command", "=1+1\x1b[2J\u202e"])
 def test_every_text_of_run_yaml_may_be_a_name_of_code(stranger, name, capfd):
     """All texts that leave the document a run's, at once; then each kind of section alone."""

@@ -367,7 +367,8 @@ def test_a_wrong_number_of_answers_is_no_answer(count):
 
     results = Panel([Miscounting()]).score([tone(0.5), tone(0.25)])
     assert reasons(results) == [Reason.METRIC_ERROR] * 2
-    assert results[0].details["peak"] == f"ValueError: {count} answers for 2 candidates"
+    answers = "answer" if count == 1 else "answers"
+    assert results[0].details["peak"] == f"ValueError: {count} {answers} for 2 candidates"
 
 
 def test_an_interrupt_is_not_data():
