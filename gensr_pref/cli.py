@@ -76,11 +76,11 @@ def _close_output() -> None:
 
 
 def _unforeseen(error: Exception) -> str:
-    """A sentence for what no build writes, and no reader foresaw, in a directory."""
+    """A sentence for what no build writes, and no reader foresaw, in what a command reads."""
     last = traceback.extract_tb(error.__traceback__)[-1]
     return (
-        f"cannot be read: {type(error).__name__}: {error} ({Path(last.filename).name}, line "
-        f"{last.lineno}). If a build wrote what is there, the same build again checks and mends "
+        f"not foreseen: {type(error).__name__}: {error} ({Path(last.filename).name}, line "
+        f"{last.lineno}). Where a build wrote what was read, the same build again checks and mends "
         f"it; with {_TRACEBACK}=1 this says more"
     )
 
@@ -385,6 +385,7 @@ def _plan(options: argparse.Namespace) -> None:
 
 
 def _pair(options: argparse.Namespace) -> None:
+    _say(f"{options.dir}: pairs again, from its scores", sys.stderr, flush=True)
     from gensr_pref.engine.pair import names_rule, pair
 
     plugins.search(Path.cwd())  # of a rule that is named here
@@ -636,7 +637,7 @@ def _train(options: argparse.Namespace) -> None:
     _say(json.dumps(told) if options.json else f"{out}: trained. {use}")
 
 
-_READING = (_status, _pair, _audit, _listen, _export)  # what a stranger may have made
+_READING = (_status, _pair, _audit, _listen, _export, _evaluate, _train)  # of strangers perhaps
 _CONTINUED = (_demo, _build, _plan, _score, _evaluate, _restore, _fetch, _train)
 
 

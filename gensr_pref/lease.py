@@ -33,6 +33,7 @@ from typing import IO
 from gensr_pref import files, interruption, records
 from gensr_pref.errors import GensrPrefError, InputError, StorageError
 from gensr_pref.location import is_remote
+from gensr_pref.untrusted import documents
 
 RENEWED_SECONDS = 15.0
 STALE_SECONDS = 60.0  # four renewals that did not come
@@ -262,7 +263,7 @@ def _newest(folder: Path) -> tuple[int, Lease | None]:
     if not names:
         return 0, None
     try:
-        found = Lease(**json.loads(files.read_text(folder / names[-1])))
+        found = Lease(**documents.json_of(files.read_text(folder / names[-1])))
     except (FileNotFoundError, ValueError, TypeError):
         return int(names[-1]), None
     except OSError as error:

@@ -16,6 +16,7 @@ from typing import Any
 import pyarrow as pa
 
 from gensr_pref.untrusted import documents
+from gensr_pref.untrusted.text import without_secrets
 
 SCHEMA_VERSION = 2  # 2: failures name their score and what they are a duplicate of
 
@@ -68,6 +69,11 @@ class Failure:
     candidate_id: str | None = None
     score: str | None = None
     duplicate_of: str | None = None
+
+    def __post_init__(self) -> None:
+        """Leave tokens and passwords out: the words are often those of another's exception."""
+        if self.detail:
+            object.__setattr__(self, "detail", without_secrets(self.detail))
 
 
 AUDIO = pa.struct([pa.field("bytes", pa.binary()), pa.field("path", pa.string())])

@@ -19,6 +19,7 @@ from gensr_pref import __version__, config, files, shards
 from gensr_pref.errors import RunMismatchError
 from gensr_pref.identity import digest
 from gensr_pref.location import home
+from gensr_pref.untrusted import documents
 
 RECIPE, STATE = "recipe.json", "state.pt"
 _RESULTS = (STATE, "model.safetensors")
@@ -143,7 +144,7 @@ def _require_empty(out: Path) -> None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = documents.json_of(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise RunMismatchError(
             f"{path}: cannot be read ({error}), so it is not known what was begun there. Restore "

@@ -10,6 +10,7 @@ from pathlib import Path
 from gensr_pref import files
 from gensr_pref.errors import InputError, StorageError
 from gensr_pref.identity import file_digest
+from gensr_pref.untrusted import documents
 
 _MEMORY = "digests.json"
 # A file that was changed so recently may be changed again within the same tick of its clock.
@@ -77,7 +78,7 @@ def _look(path: Path) -> _Look:
 def _read(path: Path) -> dict[str, tuple[_Look, str]]:
     """What is remembered; nothing where that is damaged."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = documents.json_of(path.read_text(encoding="utf-8"))
         return {str(place): (list(look), str(digest)) for place, (look, digest) in found.items()}
     except (OSError, ValueError, TypeError, AttributeError):
         return {}

@@ -23,6 +23,7 @@ from gensr_pref.align.pairs import PairedClip, PairTable, Side
 from gensr_pref.errors import InputError, StorageError
 from gensr_pref.identity import CLEAN, digest, file_digest
 from gensr_pref.lease import in_turn
+from gensr_pref.untrusted import documents
 
 Array = npt.NDArray[Any]
 Hear = Callable[[PairedClip], Array]  # [F, C]
@@ -176,7 +177,7 @@ def _append(file: BinaryIO, places: list[tuple[int, int]], rows: Array) -> tuple
 def _read(folder: Path) -> Prepared | None:
     """What a folder holds; None where that is not what was written, by its digests."""
     try:
-        facts = json.loads((folder / "forms.json").read_text(encoding="utf-8"))
+        facts = documents.json_of((folder / "forms.json").read_text(encoding="utf-8"))
         if facts.pop("digest") != digest(facts):
             return None
         if any(file_digest(folder / name) != known for name, known in facts["files"].items()):

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from gensr_pref.audio.blocks import Blocks, blocks_of_au, blocks_of_wav
 from gensr_pref.audio.content import Content
 from gensr_pref.audio.mpeg_frames import skip_tags
 from gensr_pref.errors import Unusable
@@ -31,8 +32,9 @@ class Data:
         length: how many bytes the file says there are; None where it does not know.
         codec: of a WAV, its format tag.
         closing: bytes that must stand behind the sound.
-        told: where the file does not know its length, the place of the field that says so, and the
-            true length in its stead.
+        told: where the file does not know its length, or has to be longer, the place of the field
+            that says so, and the true length in its stead.
+        most: frames that the bytes hold, where libsndfile is wrong about that.
     """
 
     start: int
@@ -40,6 +42,7 @@ class Data:
     codec: int | None = None
     closing: bytes = b""
     told: tuple[int, bytes] | None = None
+    most: int | None = None
 
 
 def data_of(content: Content) -> Data | None:
@@ -101,7 +104,13 @@ def _is_other(content: Content, head: bytes, end: int) -> bool:
 
 
 def _sized(
-    content: Content, start: int, length: int, field: int, form: str, beside: int = 0
+    content: Content,
+    start: int,
+    length: int,
+    field: int,
+    form: str,
+    beside: int = 0,
+    blocks: Blocks | None = None,
 ) -> Data:
     """The sound from a byte on, if its length is known, and to the end of the file if it is not.
 
@@ -111,14 +120,18 @@ def _sized(
     Args:
         length: as the field says it, which counts so many bytes `beside` the sound too.
         field, form: where that stands, and how.
+        blocks: in which the codec packs the sound.
     """
     wide = form[-1] in "qQ"
     unknown = length >= 2**62 if wide else length >= 2**32 - 2**12
-    if not (unknown or length <= beside or (not wide and abs(length - 2**31) <= 2**12)):
-        return Data(start, length - beside)
-    true = max(0, content.size - start) + beside
-    fits = wide or true < 2**32
-    return Data(start, None, told=(field, struct.pack(form, true)) if fits else None)
+    known = not (unknown or length <= beside or (not wide and abs(length - 2**31) <= 2**12))
+    true = length - beside if known else max(0, content.size - start)
+    closing = bytes(blocks.lacking(true)) if blocks else b""
+    told = None
+    if (closing or not known) and (wide or true + len(closing) + beside < 2**32):
+        told = field, struct.pack(form, true + len(closing) + beside)
+    most = blocks.frames_in(true) if blocks else None
+    return Data(start, true if known else None, None, closing, told, most)
 
 
 def _chunks(
@@ -137,7 +150,7 @@ def _chunks(
 
 def _riff(content: Content) -> Data | None:
     order = ">" if content.at(0, 4) == b"RIFX" else "<"
-    codec = wide = None
+    codec = wide = blocks = None
     data: Data | None = None
     for name, start, length in _chunks(content, 12, order):
         if (name == b"data" and data is not None) or name == content.at(0, 4):
@@ -146,13 +159,15 @@ def _riff(content: Content) -> Data | None:
             )
         if name == b"fmt ":
             codec = struct.unpack(f"{order}H", content.at(start, 2).ljust(2, b"\0"))[0]
+            blocks = blocks_of_wav(content.at(start, 16), order)
         elif name == b"ds64":
             wide = start + 8
         elif name == b"data" and wide is not None and length == 0xFFFFFFFF:
             length = struct.unpack("<Q", content.at(wide, 8))[0]
-            data = replace(_sized(content, start, length, wide, "<Q"), codec=codec)
+            data = replace(_sized(content, start, length, wide, "<Q", 0, blocks), codec=codec)
         elif name == b"data" and (length or not _ends_in_chunks(content, start, order)):
-            data = replace(_sized(content, start, length, start - 4, f"{order}I"), codec=codec)
+            data = _sized(content, start, length, start - 4, f"{order}I", 0, blocks)
+            data = replace(data, codec=codec)
         if data is not None and data.length is None:
             break
     return data
@@ -181,8 +196,8 @@ def _form(content: Content) -> Data | None:
 
 def _au(content: Content) -> Data:
     order = ">" if content.at(0, 4) == b".snd" else "<"
-    start, length = struct.unpack(f"{order}II", content.at(4, 8).ljust(8, b"\0"))
-    return _sized(content, start, length, 8, f"{order}I")
+    start, length, encoding = struct.unpack(f"{order}III", content.at(4, 12).ljust(12, b"\0"))
+    return _sized(content, start, length, 8, f"{order}I", 0, blocks_of_au(encoding))
 
 
 def _caf(content: Content) -> Data | None:
@@ -196,11 +211,13 @@ def _caf(content: Content) -> Data | None:
 
 
 def _w64(content: Content) -> Data | None:
-    at = 40
+    at, blocks = 40, None
     while len(head := content.at(at, 24)) == 24:
         length = int.from_bytes(head[16:], "little")
-        if head[:4] == b"data":
-            return _sized(content, at + 24, length, at + 16, "<Q", 24)
+        if head[:4] == b"fmt ":
+            blocks = blocks_of_wav(content.at(at + 24, 16))
+        elif head[:4] == b"data":
+            return _sized(content, at + 24, length, at + 16, "<Q", 24, blocks)
         if length < 24:
             break
         at += -(-length // 8) * 8

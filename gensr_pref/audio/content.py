@@ -50,14 +50,13 @@ class Content:
         return os.pread(self._file, length, start)
 
     def openable(self) -> Any:
-        """What soundfile opens."""
+        """What soundfile opens; without its name, which libsndfile takes for what it is.
+
+        A file of anything called `x.gsm`, `x.vox`, `x.au` or `x.snd` would be telephone sound.
+        """
         if isinstance(self.source, bytes):
             return io.BytesIO(self.source)
-        name = os.fsencode(self.source)
-        try:
-            return name.decode()
-        except UnicodeDecodeError:
-            return name  # soundfile cannot encode such a name, and takes it as it is
+        return Spliced(self, (Piece(0, self.size),))
 
 
 def _opened(path: Path) -> tuple[int, os.stat_result]:

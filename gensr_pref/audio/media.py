@@ -50,11 +50,11 @@ def kind_of(content: Content, start: int) -> Kind | None:
         start: the byte behind its ID3 tags.
     """
     head = content.at(start, 16)
-    if head[4:8] in _MP4_BOXES:
+    if head[4:8] in _MP4_BOXES and not start:
         return Kind("MP4", "mov", _mp4_end, timed=True)
-    if head[:4] == _EBML:
+    if head[:4] == _EBML and not start:
         return Kind("Matroska or WebM", "matroska", _matroska_end)
-    if head == _ASF:
+    if head == _ASF and not start:
         return Kind("WMA", "asf", _asf_end)
     if len(head) > 3 and head[0] == 0xFF and head[1] & 0xF6 == 0xF0:
         return Kind("AAC", "aac", lambda content: _adts_end(content, start))

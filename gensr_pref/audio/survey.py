@@ -66,15 +66,21 @@ def survey(content: Content) -> Track:
     kind = kind_of(content, start)
     if kind is not None:
         return ffmpeg_track(content, kind)
-    data = data_of(content)
+    data = data_of(content) if not start else None
     if data is not None and data.codec in _MPEG_IN_WAV:
         require_whole(content, data)
         end = content.size if data.length is None else data.start + data.length
         return _found(mpeg_track(content, data.start, end))
     if data is None and (start or head[:1] == b"\xff"):
         track = mpeg_track(content, start, content.size)
-        if track is not None or start:
-            return _found(track)
+        if track is not None:
+            return track
+        if start:
+            raise Unusable(
+                Reason.UNREADABLE,
+                f"tags fill its first {start} bytes, and no MPEG, FLAC, Ogg or AAC follows; "
+                "remove the tags",
+            )
     return _plain(content, data)
 
 
@@ -105,6 +111,8 @@ def _plain(content: Content, data: Data | None) -> Track:
     if addressable and declared * width <= content.size:
         return Track((PlainStream(rate, channels, declared, True, inside),))
     frames = sum(map(len, blocks(_file(content, inside))))
+    if data is not None and data.most is not None:
+        frames, declared = min(frames, data.most), min(declared, data.most)
     if frames < declared - TOLERANCE_S * rate:
         raise Unusable(Reason.TRUNCATED, f"it declares {declared} frames and holds {frames}")
     return Track((PlainStream(rate, channels, frames, False, inside),))
@@ -112,7 +120,7 @@ def _plain(content: Content, data: Data | None) -> Track:
 
 def _hidden(data: Data, size: int) -> bool:
     """Whether libsndfile would read too much (what follows the sound) or nothing (no length)."""
-    if data.length is None:
+    if data.length is None or data.told is not None:
         return data.told is not None
     return data.start + data.length < size or bool(data.closing)
 

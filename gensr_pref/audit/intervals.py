@@ -18,7 +18,7 @@ not grow with the run. `python -m tests.benchmarks.coverage` measures how often 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -92,7 +92,7 @@ def share_interval(cluster: Numbers, hits: Array, raters: Numbers | None = None)
         raters: [R] number of who gave each row, from 0; None where nobody is drawn beside the
             clusters. What raters vary beyond chance is added to the variance over clusters, as
             for two-way clusters (Cameron, Gelbach & Miller 2011, J. Business & Economic Statistics
-            29, eq. 2.11), degrees of freedom by Satterthwaite (1946, Biometrics Bulletin 2).
+            29, eq. 2.11), under the quantile of `_shared_quantile`.
     """
     values = np.stack([hits, np.ones(len(hits))], axis=1)
     over = _rows_interval(cluster, values, (0.0, 1.0))
@@ -103,9 +103,8 @@ def share_interval(cluster: Numbers, hits: Array, raters: Numbers | None = None)
     beyond = max(people.variance - alone.variance, 0.0)
     if beyond == 0:
         return over
-    parts = clips.variance**2 / clips.freedom + beyond**2 / people.freedom
-    whole = clips.variance + beyond
-    spread = _Spread(whole, whole**2 / parts, over.clusters)
+    parts = [(clips.variance, clips.quantile), (beyond, people.quantile)]
+    spread = _Spread(clips.variance + beyond, _shared_quantile(parts), over.clusters)
     return _bounded(over.value, spread, (0.0, 1.0), len(hits))
 
 
@@ -172,8 +171,8 @@ def two_way(values: Array, cluster: Numbers) -> Estimate:
     """Estimate the mean of values [K, R] of K members on the same rows, drawn like the clusters.
 
     The variances of members' means and of clusters add (the residual counts in both, so that the
-    sum errs to the wide side); degrees of freedom by Satterthwaite (1946, Biometrics Bulletin 2).
-    With one member, as `ratio_interval`.
+    sum errs to the wide side), under the quantile of `_shared_quantile`. With one member, as
+    `ratio_interval`.
 
     Args:
         cluster: [R] number of each row's cluster, from 0.
@@ -187,8 +186,8 @@ def two_way(values: Array, cluster: Numbers) -> Estimate:
     variance = over_clusters + over_members
     if variance <= (_SAME * float(np.abs(values).max())) ** 2:
         return Estimate(alone.value, clusters=alone.clusters)
-    parts = over_clusters**2 / (alone.clusters - 1) + over_members**2 / (members - 1)
-    half = quantile(variance**2 / parts) * math.sqrt(variance)
+    parts = [(over_clusters, quantile(alone.clusters - 1)), (over_members, quantile(members - 1))]
+    half = _shared_quantile(parts) * math.sqrt(variance)
     return Estimate(alone.value, alone.value - half, alone.value + half, alone.clusters)
 
 
@@ -211,6 +210,17 @@ def quantile(freedom: float) -> float:
     return float(ndtri(upper) if math.isinf(freedom) else stdtrit(freedom, upper))
 
 
+def _shared_quantile(parts: Sequence[tuple[float, float]]) -> float:
+    """Student's quantile for a sum of variances, each with a quantile of its own.
+
+    The mean of their quantiles, weighted by the variances (Cochran & Cox, Experimental Designs,
+    1957, section 4.14). It is never too small, where Satterthwaite's degrees of freedom are too
+    many: a variance over two or three members is often far too small by luck.
+    """
+    total = sum(variance for variance, _ in parts)
+    return sum(variance * own for variance, own in parts) / total
+
+
 def _rows_interval(cluster: Numbers, values: Array, bounds: Bounds | None = None) -> Estimate:
     """The interval of a ratio of sums of rows [R, 2]."""
     count = len(np.unique(cluster))
@@ -219,10 +229,10 @@ def _rows_interval(cluster: Numbers, values: Array, bounds: Bounds | None = None
 
 @dataclass(frozen=True)
 class _Spread:
-    """The variance of an estimate, its degrees of freedom, and how many clusters it is from."""
+    """The variance of an estimate, Student's quantile for it, and how many clusters it is from."""
 
     variance: float
-    freedom: float
+    quantile: float
     clusters: int
 
 
@@ -230,7 +240,7 @@ def _jackknifed(cluster: Numbers, values: Array) -> _Spread:
     """Of the ratio of the sums of values [R, 2], leaving out each cluster."""
     sums = totals(cluster, values)
     left = _ratio(sums.sum(axis=0) - sums)[:, 0]
-    return _Spread(_variance(left), len(sums) - 1, len(np.unique(cluster)))
+    return _Spread(_variance(left), quantile(len(sums) - 1), len(np.unique(cluster)))
 
 
 def _estimate(
@@ -242,7 +252,7 @@ def _estimate(
         return Estimate(value, clusters=clusters)
     variance = _variance(left)
     if bounds is not None:
-        return _bounded(value, _Spread(variance, len(left) - 1, clusters), bounds, rows)
+        return _bounded(value, _Spread(variance, quantile(len(left) - 1), clusters), bounds, rows)
     size = max(abs(value), float(np.abs(left).max()))
     if variance <= (_SAME * size) ** 2:
         return Estimate(value, clusters=clusters)
@@ -253,7 +263,7 @@ def _bounded(value: float, spread: _Spread, bounds: Bounds, rows: float) -> Esti
     low, width = bounds[0], bounds[1] - bounds[0]
     share = min(max((value - low) / width, 0.0), 1.0)
     effective = _effective(share, spread.variance / width**2, spread.clusters, rows)
-    freedom = quantile(max(rows, spread.clusters) - 1) / quantile(spread.freedom)
+    freedom = quantile(max(rows, spread.clusters) - 1) / spread.quantile
     lower, upper = clopper_pearson(share, effective * freedom**2)
     return Estimate(value, low + width * lower, low + width * upper, spread.clusters)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -26,6 +25,7 @@ from gensr_pref.pairing.columns import Columns, columns, matrix
 from gensr_pref.pairing.votes import cast_votes
 from gensr_pref.rundir.contents import Contents, check
 from gensr_pref.schema import column
+from gensr_pref.untrusted.columns import steps_of
 
 _ABOUT = ("speaker", "language", "split", "source", "degradation")
 
@@ -194,5 +194,5 @@ def _each(table: pa.Table, name: str, read: Callable[[str], str]) -> list[str | 
 
 
 def _steps(degradation: str) -> str:
-    steps = [step["step"] for step in json.loads(degradation) if step["step"] != "gain"]
+    steps = [step["step"] for step in steps_of(degradation) if step["step"] != "gain"]
     return "+".join(steps) or "none"

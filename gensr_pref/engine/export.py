@@ -25,13 +25,13 @@ from gensr_pref.export.replaced import replacing, require_place
 from gensr_pref.export.scan import Found, Local, scan
 from gensr_pref.location import is_remote, require_local
 from gensr_pref.rundir.contents import Contents, check
+from gensr_pref.tables.languages import language_code
 from gensr_pref.untrusted import documents
 
 CARD = "README.md"
 _OURS = {CARD, FIGURE, "run.yaml", "audit.json", "summary.json", "data", "candidates", "wav",
          "train.jsonl", "validation.jsonl"}  # fmt: skip
 _SHOWN = 3  # finds of a column
-_LANGUAGE_CODE = (2, 3)  # letters of ISO 639-1 and -3
 
 
 @dataclass(frozen=True)
@@ -259,7 +259,15 @@ def _by_split(row: dict[str, Any]) -> str:
 
 def _languages(run: Path) -> list[str]:
     found = pc.unique(shards.read_all(run, "clips", ["language"]).column("language")).to_pylist()
-    return sorted(one for one in found if one and one.isalpha() and len(one) in _LANGUAGE_CODE)
+    return sorted({code for one in found if one and (code := _code(one))})
+
+
+def _code(written: str) -> str | None:
+    """The code of a language; None for what is none, which runs of earlier versions may hold."""
+    try:
+        return language_code(written)
+    except ValueError:
+        return None
 
 
 def _told(out: Path, wanted: dataset.Wanted, facts: Facts) -> dict[str, Any]:

@@ -233,7 +233,8 @@ def score_files(clip: FolderClip, panel: Panel) -> Iterator[Row]:
     paths = [path for _, path in clip.candidates]
     scored = panel.score(paths, clip.clean, clip.noisy, clip.text, clip.language)
     for (system, path), one in zip(clip.candidates, scored, strict=True):
-        yield {**_facts_of(clip, system, path), **scores_of(one), "failures": _failures(one)}
+        facts = _facts_of(clip, system, path) | {f"{of}_gain": by for of, by in one.gains.items()}
+        yield {**facts, **scores_of(one), "failures": _failures(one)}
 
 
 def unscored(clip: FolderClip, failures: Mapping[str, str], why: str) -> list[Row]:
@@ -272,4 +273,6 @@ def _facts_of(clip: FolderClip, system: str, path: Path) -> Row:
         "path": printable(str(path)),
         "seconds": seconds,
         "sample_rate": rate,
+        "clean_gain": None,
+        "noisy_gain": None,
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from gensr_pref.audit.report.page import Exhibit, Track, page
 from gensr_pref.audit.report.picture import powers, spectrogram
 from gensr_pref.engine.evidence import Evidence, evidence
 from gensr_pref.errors import InputError, typed
+from gensr_pref.untrusted.columns import sampling_of
 
 PAIRS_EACH = 3  # of every kind of pick
 MOST_BYTES = 6 * 2**20  # of sound in the page, which base64 makes a third larger
@@ -124,7 +124,7 @@ def _sounds(
 def _about(candidate: dict[str, Any]) -> str:
     drawn = [
         f"{name} {value:.2f}" if isinstance(value, float) else f"{name} {value}"
-        for name, value in json.loads(candidate["sampling"]).items()
+        for name, value in sampling_of(candidate["sampling"]).items()
         if isinstance(value, int | float | str)
     ]
     return ", ".join([f"{candidate['generator']}, no. {candidate['index']}", *drawn])

@@ -25,6 +25,8 @@ FACTS = [
     pa.field("path", pa.string(), nullable=False),
     pa.field("seconds", pa.float64()),
     pa.field("sample_rate", pa.int32()),
+    pa.field("clean_gain", pa.float64()),
+    pa.field("noisy_gain", pa.float64()),
 ]
 
 
@@ -47,7 +49,7 @@ def _ordered(row: Row, names: Sequence[str]) -> Row:
     """A row in one order of keys, be it made now or read from what an earlier call left."""
     failures = [{name: one[name] for name in _FAILURE} for one in row["failures"] or ()]
     notes = dict(sorted((row["notes"] or {}).items()))
-    return {**{k: row[k] for k in names}, "failures": failures or None, "notes": notes or None}
+    return {**{k: row.get(k) for k in names}, "failures": failures or None, "notes": notes or None}
 
 
 def _csv(out: Path, rows: Sequence[Row], panel: Panel, facts: dict[str, Any]) -> None:

@@ -6,7 +6,6 @@ are spread evenly over the run; what was found is kept in ``audit/sides.parquet`
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from gensr_pref.audit.learnability import latent_features, learnability, token_f
 from gensr_pref.audit.sound import sound_properties
 from gensr_pref.engine.evidence import SIDES, Evidence
 from gensr_pref.identity import clean_id, digest, is_clean, split_candidate_id
+from gensr_pref.untrusted.columns import sampling_of
 
 MOST_PARTS = 40
 SOUND = ("seconds", "level_db", "bandwidth_hz", "silence")
@@ -87,7 +87,7 @@ def draws_of(found: Evidence) -> dict[str, tuple[Array, Array]]:
     index = np.asarray(found.candidates.column("index").to_numpy(), dtype=np.float64)
     draws = found.candidates.column("sampling").combine_chunks().dictionary_encode()
     number = draws.indices.to_numpy(zero_copy_only=False)
-    settings = [json.loads(text) for text in draws.dictionary.to_pylist()]
+    settings = [sampling_of(text) for text in draws.dictionary.to_pylist()]
     names = sorted({name for one in settings for name, value in one.items() if _is_number(value)})
     tables = {"index": index} | {
         name: np.array([_number(one.get(name)) for one in settings], dtype=np.float64)[number]

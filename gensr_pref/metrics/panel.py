@@ -176,11 +176,13 @@ class Panel:
             raise InputError(f"candidates is one {type(candidates).__name__}; give a list of them")
         self.load()
         results = [CandidateScores() for _ in candidates]
-        views = Views(
-            Given(
-                [_heard(c) for c in candidates], _optional(clean), _optional(noisy), text, language
-            )
-        )
+        clean_heard, clean_gain = _optional(clean)
+        noisy_heard, noisy_gain = _optional(noisy)
+        gains = {"clean": clean_gain, "noisy": noisy_gain}
+        for result in results:
+            result.gains.update({name: gain for name, gain in gains.items() if gain != 1})
+        heard = [_heard(candidate) for candidate in candidates]
+        views = Views(Given(heard, clean_heard, noisy_heard, text, language))
         unmoved: list[Alignment | None] = [None] * len(results)
         with one_thread():
             for member in self.members:
@@ -206,14 +208,13 @@ def _heard(source: Source, fit: Callable[[Wave], Wave] = audio.within_scale) -> 
         return error
 
 
-def _optional(source: Source | None) -> Heard | None:
-    return None if source is None else _heard(source, _scaled)
-
-
-def _scaled(wave: Wave) -> Wave:
-    """A recording's waveform, divided by its peak where that is beyond full scale."""
-    peak = np.abs(wave).max()
-    return wave / peak if peak > 1 else wave
+def _optional(source: Source | None) -> tuple[Heard | None, float]:
+    """A recording, divided by its peak where that is beyond full scale; and the gain of that."""
+    heard = None if source is None else _heard(source, lambda wave: wave)
+    if not isinstance(heard, Sound):
+        return heard, 1.0
+    peak = max(1.0, float(np.abs(heard.wave).max()))
+    return (replace(heard, wave=heard.wave / peak), 1 / peak) if peak > 1 else (heard, 1.0)
 
 
 def _study(metric: Metric, texts: Sequence[str]) -> None:

@@ -25,12 +25,14 @@ class CandidateScores:
         failures: why, for each score that is None.
         details: the same in free text, where there is more to say.
         notes: what metrics tell besides, by name, such as a transcript.
+        gains: by which ``clean`` and ``noisy`` were scaled, for those that exceeded full scale.
     """
 
     values: dict[str, float | None] = field(default_factory=dict)
     failures: dict[str, Reason] = field(default_factory=dict)
     details: dict[str, str] = field(default_factory=dict)
     notes: dict[str, str | float] = field(default_factory=dict)
+    gains: dict[str, float] = field(default_factory=dict)
 
     def fail(self, score: str, error: Exception) -> None:
         """Record that a score could not be had."""

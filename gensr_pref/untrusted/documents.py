@@ -7,6 +7,7 @@ its values are counted as they would be if each alias were written out.
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from typing import Any
 
@@ -14,6 +15,7 @@ import yaml
 
 LARGEST_YAML = 2**20  # bytes; a run file of a hundred metrics has 30 kB
 MOST_VALUES = 30_000  # aliases written out; a run file of a hundred metrics has 2000
+LONGEST_NUMBER = 300  # digits; what has more is no float any more
 DEEPEST = 64  # values within values
 
 
@@ -40,13 +42,29 @@ def json_of(text: str | bytes) -> Any:
         ValueError: it is not JSON, or nested beyond what Python can follow.
     """
     try:
-        return json.loads(text, parse_constant=_refuse)
+        return _JSON.decode(text if isinstance(text, str) else text.decode("utf-8-sig"))
     except RecursionError as error:
         raise ValueError("values lie within values too deeply") from error
 
 
+def _number(digits: str) -> float:
+    """A number; Python would take 1e999 for infinity."""
+    number = float(digits)
+    return number if math.isfinite(number) else _refuse(digits)
+
+
+def _whole(digits: str) -> int:
+    """A whole number; one that is beyond what a float holds is in no file of a build."""
+    if len(digits) > LONGEST_NUMBER:
+        raise ValueError(f"a number of {len(digits)} digits; {LONGEST_NUMBER} are the most")
+    return int(digits)
+
+
 def _refuse(constant: str) -> Any:
     raise ValueError(f"{constant} is not JSON")
+
+
+_JSON = json.JSONDecoder(parse_constant=_refuse, parse_float=_number, parse_int=_whole)
 
 
 class _Bounded(yaml.SafeLoader):

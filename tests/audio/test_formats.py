@@ -111,3 +111,20 @@ def test_suffixes_of_ffmpeg_count_where_it_is(monkeypatch):
     monkeypatch.setattr("gensr_pref.audio.formats.shutil.which", lambda name: f"/usr/bin/{name}")
     assert audio.suffixes() > audio.ffmpeg_suffixes() > {"m4a", "mp4", "aac", "wma", "webm"}
     assert audio.name_of("a/b.c.m4a") == "a/b.c"
+
+
+@pytest.mark.parametrize("end", ["gsm", "vox", "au", "snd", "raw", "sd2", "mp3"])
+def test_a_name_does_not_make_sound_of_other_bytes(end, tmp_path):
+    path = tmp_path / f"x.{end}"
+    path.write_bytes(np.random.default_rng(0).bytes(5000))
+    with pytest.raises(Unusable) as caught:
+        audio.read(path)
+    assert caught.value.reason is Reason.UNREADABLE
+
+
+@pytest.mark.parametrize("form", ["WAV", "AIFF", "CAF"])
+def test_tags_before_what_has_none_are_named(form):
+    data = encoded(noise(4000), 8000, form, "PCM_16")
+    assert data is not None
+    with pytest.raises(Unusable, match="tags fill its first 138 bytes"):
+        audio.read(b"ID3\x04\0\0\0\0\1\0" + bytes(128) + data)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 
@@ -95,6 +95,7 @@ MEANS = [
     mean_of("heavy tails (t, 3)", 0, lambda rng, n: rng.standard_t(3, n)),
     mean_of("skewed (exponential)", 1, lambda rng, n: rng.exponential(size=n)),
     mean_of("skewed (log-normal, .6)", np.exp(0.18), lambda rng, n: rng.lognormal(0, 0.6, n)),
+    mean_of("far skewed (log-normal, 1)", np.exp(0.5), lambda rng, n: rng.lognormal(0, 1, n)),
     mean_of("bounded (beta, near 1)", 5 / 5.7, lambda rng, n: rng.beta(5, 0.7, n)),
     mean_of("60 % zeros, both signs", 0, _sometimes(0.4, lambda rng, n: rng.normal(size=n))),
     mean_of("60 % zeros, one sign", 0.4, _sometimes(0.4, lambda rng, n: rng.exponential(size=n))),
@@ -116,9 +117,9 @@ def _speakers(rng: np.random.Generator, count: int) -> Draw:
     return two_way(values[None], speaker), percentile(_rows(speaker, values), _ratio)
 
 
-def _seeds(rng: np.random.Generator, count: int, members: int = 3) -> Draw:
-    """Three trainings on the same clips, each with an effect of its own."""
-    values = 0.3 * rng.normal(size=(members, 1)) + rng.normal(size=count)
+def _seeds(rng: np.random.Generator, count: int, members: int = 3, effect: float = 0.3) -> Draw:
+    """Trainings on the same clips, each with an effect of its own."""
+    values = effect * rng.normal(size=(members, 1)) + rng.normal(size=count)
     values = values + rng.normal(size=(members, count))
     often = _often(count) @ values.T / count
     again = rng.multinomial(members, np.full(members, 1 / members), size=RESAMPLES)
@@ -148,7 +149,7 @@ def _clustered(share: float) -> Callable[[np.random.Generator, int], Draw]:
 
 
 def _answers(rng: np.random.Generator, count: int, people: int = 4) -> Draw:
-    """Four listeners on the same clips, both with effects of their own."""
+    """Listeners on the same clips, both with effects of their own."""
     clip, who = (one.ravel() for one in np.indices((count, people)))
     tilt = 0.5 * rng.normal(size=count)[clip] + 0.5 * rng.normal(size=people)[who]
     hits = (tilt + rng.normal(size=len(clip)) > 0).astype(float)
@@ -207,9 +208,11 @@ def kinds() -> tuple[Kind, ...]:
         Kind("ratio of sums, 1 to 6 pairs a clip", 0, _ratio_of_sums),
         Kind("2 to 30 clips a speaker", 0, _speakers),
         Kind("3 trainings on the clips", 0, _seeds),
+        Kind("2 trainings, far apart", 0, partial(_seeds, members=2, effect=1.0)),
         *(Kind(f"share of {one}", one, _share(one)) for one in (0.5, 0.8, 0.95)),
         *(Kind(f"share of {one}, 4 pairs a clip", one, _clustered(one)) for one in (0.5, 0.9)),
         Kind("share, 4 listeners", 0.5, _answers),
+        Kind("share, 2 listeners", 0.5, partial(_answers, people=2)),
         Kind("Kendall's tau", _tau_now(_scored(np.random.default_rng(7), 20_000))[0].value, _tau),
         _of_scores(_alpha_now, "Krippendorff's alpha"),
         _of_scores(_votes_now, "effective votes"),

@@ -295,6 +295,18 @@ def test_one_row_per_file_with_the_panels_values(two, capsys):
     assert not Path("s.parquet.partial").exists()
 
 
+def test_a_reference_beyond_full_scale_is_scaled_and_the_table_says_by_how_much(two):
+    tone = np.sin(np.arange(8000) / 5).astype(np.float32)
+    soundfile.write("clean/a.wav", 2 * tone / np.abs(tone).max(), 16000, subtype="FLOAT")
+    for suffix in ("parquet", "csv", "jsonl"):
+        out = f"s.{suffix}"
+        assert run("one", "--reference", "clean", "--panel", CHEAP, "--out", out) == 0
+    found = {row["file"]: (row["clean_gain"], row["noisy_gain"]) for row in rows("s.parquet")}
+    assert found == {"a": (0.5, None), "sub/b": (None, None), "sub/c": (None, None)}
+    assert "clean_gain" in Path("s.csv").read_text().splitlines()[0]
+    assert json.loads(Path("s.jsonl").read_text().splitlines()[0])["clean_gain"] == 0.5
+
+
 def test_csv_and_json_lines_hold_the_same(two):
     for suffix in ("parquet", "csv", "jsonl"):
         assert run("one", "--panel", f"{CHEAP}", "--out", f"s.{suffix}") == 0

@@ -25,13 +25,14 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from gensr_pref import audio, cli, config, shards
+from gensr_pref import audio, cli, config, schema, shards
 from gensr_pref.corpus.tables import _recording
 from gensr_pref.engine.build import build
 from gensr_pref.engine.export import export
 from gensr_pref.engine.listening import server
 from gensr_pref.errors import Unusable
 from gensr_pref.export.dataset import Wanted
+from gensr_pref.rundir import contents, facts, layout, ledger
 from gensr_pref.rundir import document as rundir
 
 from .conftest import RUN
@@ -314,6 +315,92 @@ def test_a_damaged_file_is_one_sentence(stranger, file, content, capfd):
         assert cli.main(command.split()) in (0, 1, 2), command
         assert "Traceback" not in capfd.readouterr().err
         assert time.process_time() - began < 20
+
+
+def forged(out: Path, data: dict, change) -> None:
+    """Write a run anew, so that all its digests, fingerprints and records agree.
+
+    Args:
+        change: of each table, told the name of it.
+    """
+    rundir.record(out, data)
+    run, written = rundir.facts_of(data), {}
+    for shard, one in enumerate(layout.shards_of(out)):
+        for made in facts.MADE:
+            path = shards.part(out, made, shard)
+            table = change(shards.read(path), made).replace_schema_metadata()
+            written[path] = shards.write_table(path, table, facts.of_part(made, run, *one.of))
+    scores = {path: stamp for path, stamp in written.items() if path.parent.name == "scores"}
+    path = shards.part(out, "pairs", 0)
+    made_from = {contents.SCORES: contents.digest_of(scores)}
+    told = {**run, "pairing": data["pairing"], "stops": {}, **made_from}
+    table = change(shards.read(path), "pairs").replace_schema_metadata()
+    written[path] = shards.write_table(path, table, told)
+    ledger.note_parts(out, {ledger.name_of(path): stamp for path, stamp in written.items()})
+
+
+def filled(table: str, name: str, value):
+    """A change that puts one value into every row of a column."""
+    import pyarrow as pa
+
+    def change(rows, of):
+        if of != table:
+            return rows
+        place = rows.schema.get_field_index(name)
+        field = rows.schema.field(place)
+        return rows.set_column(place, field, pa.array([value] * len(rows), field.type))
+
+    return change
+
+
+READERS = ["audit run", "pair run rule=unanimous", "listen run --export heard",
+           "export run out --candidates audio", "export run out --anonymise hash",
+           "train dpo.yaml --out trained"]  # fmt: skip
+
+
+def test_a_run_that_is_forged_throughout_runs_nothing(stranger, capfd):
+    data = rundir.document(stranger / "run")
+    for at in [at for at in texts_of(config.Run, data) if at[0] in ("corpus", "generators")]:
+        put(data, at, {"recogniser": EVIL} if at[-1] == "options" else EVIL)
+    for one in [*data["provenance"]["generators"], *data["provenance"]["panel"]]:
+        one |= {"revision": EVIL, "model": EVIL, "licence": SYSTEM}
+    forged(stranger / "run", data, lambda rows, _: rows)
+    furnish(stranger)
+    for command in ("status run", *READERS[:-1]):
+        assert cli.main(command.split()) in (0, 1, 2), command
+        assert "not foreseen" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("table", "name", "value"),
+    [
+        ("candidates", "sampling", "[" * 20_000),
+        ("candidates", "sampling", '{"level": ' + "9" * 400 + "}"),
+        ("candidates", "sampling", "[]"),
+        ("candidates", "latent", {"data": b"", "shape": [2**30, 2**30]}),
+        ("candidates", "num_samples", -1),
+        ("clips", "degradation", "[{}]"),
+        ("clips", "source", "{}"),
+        ("clips", "noisy", None),
+        ("pairs", "rejected_id", "nobody"),
+    ],
+)
+def test_a_table_that_no_build_wrote_is_one_sentence(stranger, table, name, value, capfd):
+    furnish(stranger)
+    forged(stranger / "run", rundir.document(stranger / "run"), filled(table, name, value))
+    for command in READERS:
+        assert cli.main(command.split()) in (0, 1, 2), command
+        told = capfd.readouterr()
+        assert "Traceback" not in told.err, command
+        assert told.err.count("gensr-pref: ") <= 1, command
+        shutil.rmtree(stranger / "heard", ignore_errors=True)
+
+
+def test_tokens_do_not_get_into_the_failures(monkeypatch):
+    monkeypatch.setenv("SOME_API_KEY", "abcdefghijkl")
+    raised = "403 of https://me:hush@host/x with abcdefghijkl"
+    told = schema.Failure("scores", "a", schema.Reason.METRIC_ERROR, raised).detail
+    assert told == "403 of https://...@host/x with ..."
 
 
 def test_a_recording_is_its_bytes_and_never_a_file_that_a_table_names(stranger, capfd):

@@ -2,7 +2,9 @@ import html
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
 
+import pyarrow as pa
 import pytest
 import yaml
 from huggingface_hub import DatasetCard, DatasetCardData, constants, metadata_load
@@ -10,7 +12,7 @@ from markdown_it import MarkdownIt
 
 from gensr_pref import shards
 from gensr_pref.engine.audit import audit
-from gensr_pref.engine.export import Publishing, export
+from gensr_pref.engine.export import Publishing, _languages, export
 from gensr_pref.engine.listening import votes
 from gensr_pref.engine.pair import pair
 from gensr_pref.errors import InputError
@@ -265,3 +267,9 @@ def test_answers_since_the_audit_are_told(run_folder, tmp_path) -> None:
     export(run_folder, tmp_path / "out", Wanted())
     text = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
     assert "People gave 1 answer;" in text
+
+
+def test_languages_of_earlier_runs_become_codes(monkeypatch) -> None:
+    written = pa.table({"language": ["eng", "en-US", "cmn_hans_cn", "English", None, "", "und"]})
+    monkeypatch.setattr(shards, "read_all", lambda *_: written)
+    assert _languages(Path()) == ["en", "zh"]
