@@ -184,7 +184,8 @@ def test_clips_that_are_added_keep_what_was_there(project, tmp_path):
     after = tables(tmp_path / "run")
     same = {name for name in before if before[name] == after[name]}
     assert before.keys() - same == {"pairs/part-00000.parquet"}
-    lines = (tmp_path / "run" / "recordings.jsonl").read_text().splitlines()
+    first, *lines = (tmp_path / "run" / "recordings.jsonl").read_text().splitlines()
+    assert json.loads(first).keys() == {"digest"}  # of the lines that follow
     assert len(lines) == 8
     assert {json.loads(line)["recording"].partition("/")[0] for line in lines} == {
         "speech",
