@@ -14,7 +14,7 @@ from torch import Tensor
 from gensr_pref.align.alarms import Alarms
 from gensr_pref.align.batches import Batching
 from gensr_pref.align.dpo_recipe import Dpo
-from gensr_pref.align.prepared import Array
+from gensr_pref.align.prepared import Array, Prepared
 from gensr_pref.align.reference import ReferenceValues, ValuesFrom
 from gensr_pref.align.subject import Material, Subject, material, subject
 from gensr_pref.align.utility import Measured
@@ -227,13 +227,19 @@ def _divided(recipe: Dpo, found: Subject) -> tuple[Array, Array]:
     """Which pairs are trained on, and which are watched."""
     training, held = found.data.of(TRAIN), found.data.of(VALIDATION)
     if not len(held) and recipe.pairs.held_out:
-        apart = [
-            unit_for(recipe.seed, "held out", clip) < HELD_OUT_SHARE for clip in found.data.clips
-        ]
-        watched = np.isin(found.data.clip[training], np.flatnonzero(apart))
+        watched = np.isin(found.data.clip[training], apart(recipe.seed, found.data, training))
         training, held = training[~watched], training[watched]
     if recipe.pairs.limit is not None:
         drawn = rng_for(recipe.seed, "limit").permutation(training)
         training = np.sort(drawn[: recipe.pairs.limit])
     held = np.sort(rng_for(recipe.seed, "held out").permutation(held)[: recipe.pairs.held_out])
     return training, held
+
+
+def apart(seed: int, data: Prepared, pairs: Array) -> Array:
+    """The clips that are watched, a tenth: at least one of several, and never all of them."""
+    clips = np.unique(data.clip[pairs])
+    drawn = np.array([unit_for(seed, "held out", data.clips[clip]) for clip in clips])
+    order = np.argsort(drawn, kind="stable")
+    count = min(max(1, int((drawn < HELD_OUT_SHARE).sum())), len(clips) - 1)
+    return clips[order[: max(count, 0)]]

@@ -7,6 +7,7 @@ batch from a window of the latest `pool` examples, which moves on by `fresh` exa
 from __future__ import annotations
 
 import math
+import sys
 from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,19 +21,20 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from gensr_pref import config, files
+from gensr_pref import config, files, shards
 from gensr_pref.align.contents import FileDigests
 from gensr_pref.align.recipe import Pretrain, Speech, Spoken
 from gensr_pref.audio import Wave, pcm16
 from gensr_pref.corpus import degrade, rooms
 from gensr_pref.corpus.base import Item
 from gensr_pref.corpus.library import Library
-from gensr_pref.corpus.sources import listed, opened
-from gensr_pref.errors import Unusable
+from gensr_pref.corpus.listing import describe
+from gensr_pref.corpus.sources import described, listed, opened
+from gensr_pref.errors import SourceError, Unusable, quantity
 from gensr_pref.generators.analysis import Analysis
 from gensr_pref.generators.bands import features, latent_of
 from gensr_pref.generators.carrier import carrier, stft
-from gensr_pref.identity import digest, rng_for
+from gensr_pref.identity import digest, file_digest, rng_for
 
 LEVEL_DB = (-38.0, -16.0)  # root mean square of the clean speech, relative to full scale
 PEAK = 0.9
@@ -68,7 +70,15 @@ class Recorded:
     def __init__(self, source: FilesSource, base: Path, field: str, rate: int) -> None:
         self._root, self._rate = _root_of(source, base), rate
         self._source = opened(source, base, field)
-        self._items, _ = listed(self._source, field)
+        self._items, failures = listed(self._source, field)
+        lines = describe(self._source.left_out)
+        if failures:
+            told = f"{quantity(len(failures), 'recording')} that cannot be used"
+            lines.append(f"{field}: left out {told}: {described(failures)}")
+        for line in lines:
+            print(line, file=sys.stderr)
+        if not self._items:
+            raise SourceError(f"{field}: holds no recording that can be used")
         seconds = np.array([item.frames / item.rate for item in self._items])
         self._share = seconds / seconds.sum()
         self._waves: dict[str, npt.NDArray[np.int16]] = {}
@@ -230,15 +240,18 @@ def _with_rooms(recipe: Spoken, out: Path) -> config.Degrade:
     drawn_from = digest(recipe.seed, rate, reverb.model_dump(mode="json"))
     folder = out.resolve() / "rooms" / drawn_from[:12]
     folder.mkdir(parents=True, exist_ok=True)
+    ledger = folder.with_suffix(".jsonl")  # the digest of every room, so that none is another
+    made = {line.get("room"): line.get("digest") for line in shards.read_json_lines(ledger)}
     for number in tqdm(range(recipe.rooms), desc="rooms", leave=False):
         path = folder / f"{number:04d}.wav"
-        if not path.exists():
+        if not path.exists() or made.get(path.name) != file_digest(path):
             rng = rng_for(recipe.seed, "room", number)
             rt60_s = float(rng.uniform(*reverb.rt60_s))
             room = rooms.draw_room(rt60_s, float(rng.uniform(*reverb.distance_m)), rate, rng)
             with files.atomic(path) as part:
                 wave = rooms.simulated(room, rt60_s, rate)
                 soundfile.write(part, wave, rate, "FLOAT", format="WAV")
+            shards.append_json(ledger, {"room": path.name, "digest": file_digest(path)})
     recorded = reverb.model_copy(update={"source": config.FolderSource(path=str(folder))})
     return recipe.degrade.model_copy(update={"reverb": recorded})
 

@@ -40,6 +40,7 @@ from gensr_pref.engine.worker import ShardWorker, write_failures
 from gensr_pref.rundir.contents import PLAN, refuse_strangers
 from gensr_pref.rundir.facts import Made, of_part
 from gensr_pref.rundir.ledger import Stamps, name_of, note, note_parts
+from gensr_pref.shards import Stamp
 
 _MADE_BY: dict[Stage, tuple[Made, ...]] = {
     "sample": ("candidates", "clips"),
@@ -135,7 +136,8 @@ def _job(
             for made, one in wanted.items()
         )
         if whole and stage not in damaged:
-            _adopt(out, stamps, [shards.part(out, made, shard) for made in wanted])
+            failures = shards.part(out, "failures", shard, stage)
+            _adopt(out, stamps, [shards.part(out, made, shard) for made in wanted], failures)
         else:
             return [ShardTask(later, shard, clips) for later in stages[place:]]
     return []
@@ -166,10 +168,19 @@ def _removed(out: Path, shard: int, stage: Stage, stamps: Stamps) -> bool:
     return bool(damaged)
 
 
-def _adopt(out: Path, stamps: Stamps, paths: Sequence[Path]) -> None:
-    """Note parts that a build wrote which was ended before it could note them."""
-    unnoted = [path for path in paths if not stamps.is_as_noted(path)]
-    note_parts(out, {name_of(path): shards.stamp(path) for path in unnoted})
+def _adopt(out: Path, stamps: Stamps, paths: Sequence[Path], failures: Path) -> None:
+    """Note parts of a stage that a build wrote which was ended before it could note them.
+
+    Args:
+        failures: the part of failures of that stage, if there is any.
+    """
+    made: dict[str, Stamp | None] = {
+        name_of(path): shards.stamp(path) for path in paths if not stamps.is_as_noted(path)
+    }
+    there = stamps.exists(failures)
+    if not stamps.is_as_noted(failures) if there else made or not stamps.is_known(failures):
+        made[name_of(failures)] = shards.stamp(failures) if there else None
+    note_parts(out, made)
 
 
 def _watch(events: Iterable[Event], progress: Progress, out: Path) -> list[Lost]:

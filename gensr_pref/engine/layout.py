@@ -9,22 +9,24 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from gensr_pref import shards
 from gensr_pref.corpus.clips import ClipSpec
 from gensr_pref.engine.recordings import Recordings, require_same_speech
 from gensr_pref.errors import RunMismatchError
 from gensr_pref.identity import digest
-from gensr_pref.rundir.layout import LAYOUT, Shard, shards_of
+from gensr_pref.rundir.layout import Shard, shards_of, write
 
 Layout = tuple[tuple[ClipSpec, ...], ...]
 _NAMED = 3
 
 
-def laid_out(out: Path, clips: Sequence[ClipSpec], size: int, found: Recordings) -> Layout:
+def laid_out(
+    out: Path, clips: Sequence[ClipSpec], size: int, found: Recordings, placed_in: Sequence[Shard]
+) -> Layout:
     """The clips of a run, shard by shard; those that are new to it come last.
 
     Args:
         size: clips of a shard.
+        placed_in: the shards that are there.
         found: the recordings of the clips.
 
     Raises:
@@ -32,9 +34,8 @@ def laid_out(out: Path, clips: Sequence[ClipSpec], size: int, found: Recordings)
             is another.
     """
     known = {spec.clip_id: spec for spec in clips}
-    placed_in = shards_of(out)
     there = [shard.clips for shard in placed_in]
-    _require_all(out, [name for names in there for name in names], known)
+    _require_all(out, [name for names in there for name in names], known, found)
     made_from = [pair for one in placed_in for pair in zip(one.clips, one.contents, strict=False)]
     changed = [known[name] for name, content in made_from if known[name].content != content]
     require_same_speech(out, changed, found)
@@ -49,11 +50,7 @@ def record(out: Path, layout: Layout) -> None:
     """Write the layout down, where it has changed."""
     now = [Shard(*of_shard(specs)) for specs in layout]
     if now != shards_of(out):
-        lines = [
-            {"shard": place, "clips": one.clips, "contents": one.contents, "splits": one.splits}
-            for place, one in enumerate(now)
-        ]
-        shards.write_json_lines(out / LAYOUT, lines)
+        write(out, now)
 
 
 def of_shard(specs: Sequence[ClipSpec]) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
@@ -63,12 +60,13 @@ def of_shard(specs: Sequence[ClipSpec]) -> tuple[tuple[str, ...], tuple[str, ...
     return ids, contents, splits
 
 
-def known_splits(out: Path) -> dict[str, str]:
-    """The split of every clip of a run directory, by id; of runs of version 1 nothing."""
+def splits_of(placed_in: Sequence[Shard]) -> dict[str, str]:
+    """The split of every clip whose split is known, by id; of runs of version 1 nothing."""
     return {
         name: split
-        for shard in shards_of(out)
+        for shard in placed_in
         for name, split in zip(shard.clips, shard.splits, strict=False)
+        if split
     }
 
 
@@ -87,12 +85,16 @@ def texts_digest(texts: Sequence[str]) -> str:
     return digest(list(texts))
 
 
-def _require_all(out: Path, there: Sequence[str], known: dict[str, Any]) -> None:
+def _require_all(out: Path, there: Sequence[str], known: dict[str, Any], found: Recordings) -> None:
     gone = [name for name in there if name not in known]
-    if gone:
-        shown = ", ".join(gone[:_NAMED]) + (", ..." if len(gone) > _NAMED else "")
-        raise RunMismatchError(
-            f"{out}: {len(gone)} of its {len(there)} clips are not in the corpus any more "
-            f"({shown}). A run may grow but not shrink: restore corpus.limit or the recordings, or "
-            "choose another folder"
-        )
+    if not gone:
+        return
+    shown = ", ".join(gone[:_NAMED]) + (", ..." if len(gone) > _NAMED else "")
+    changes = found.differences("speech")
+    more = "" if len(changes) <= _NAMED else f" and {len(changes) - _NAMED} more"
+    told = f" These recordings are others now: {', '.join(changes[:_NAMED])}{more}."
+    raise RunMismatchError(
+        f"{out}: {len(gone)} of its {len(there)} clips are not in the corpus any more "
+        f"({shown}).{told if changes else ''} A run may grow but not shrink: restore corpus.limit "
+        "or the recordings, or choose another folder"
+    )

@@ -9,7 +9,7 @@ ones are others now.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, astuple, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +99,7 @@ def record(out: Path, found: Recordings) -> None:
     """Write down what the recordings hold, where that is not written yet."""
     if found.there != found.now:
         lines = [{"recording": name, **asdict(one)} for name, one in sorted(found.now.items())]
-        shards.write_json_lines(out / RECORDINGS, lines)
+        shards.write_json_lines(out / RECORDINGS, [{"digest": _digest(found.now)}, *lines])
 
 
 def require_same_library(out: Path, there: Mapping[str, Any], found: Recordings) -> None:
@@ -160,12 +160,20 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def read(out: Path) -> dict[str, Content]:
-    """What a run directory has of its recordings, without lines that are damaged."""
+    """What a run directory has of its recordings; nothing where a line was edited or is lost."""
     found = {}
+    written = None
     for line in shards.read_json_lines(out / RECORDINGS):
         try:
+            if "recording" not in line:
+                written = line["digest"]
+                continue
             name = str(line.pop("recording"))
             found[name] = Content(**line)
         except (TypeError, KeyError, AttributeError):
             continue
-    return found
+    return found if written in (None, _digest(found)) else {}
+
+
+def _digest(known: Mapping[str, Content]) -> str:
+    return digest([[name, *astuple(one)] for name, one in sorted(known.items())])

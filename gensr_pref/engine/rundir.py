@@ -12,13 +12,14 @@ from gensr_pref import files, shards
 from gensr_pref.corpus.clips import ClipSpec, with_splits
 from gensr_pref.engine import recordings
 from gensr_pref.engine.blueprint import Blueprint
-from gensr_pref.engine.layout import Layout, known_splits, laid_out, texts_digest, texts_of
+from gensr_pref.engine.layout import Layout, laid_out, splits_of, texts_digest, texts_of
 from gensr_pref.engine.layout import record as record_layout
+from gensr_pref.engine.placement import placed
 from gensr_pref.errors import RunMismatchError
 from gensr_pref.rundir import facts
 from gensr_pref.rundir.document import document, document_if_intact, identity, record, version_of
 from gensr_pref.rundir.facts import MADE
-from gensr_pref.rundir.layout import clip_ids
+from gensr_pref.rundir.layout import Shard, clip_ids
 from gensr_pref.schema import SCHEMA_VERSION
 
 __all__ = ["document", "locked", "opened", "record", "require_settings"]
@@ -38,27 +39,54 @@ def opened(out: Path, blueprint: Blueprint) -> Iterator[Layout]:
         StorageError: it cannot be written.
     """
     with locked(out):
-        there = document_if_intact(out)
+        there = _own(out, blueprint.document["provenance"])
+        placed_in = placed(out, blueprint.clips)
         if there is not None:
-            _require_growth(out, there, blueprint)
+            _require_growth(out, there, blueprint, placed_in)
         elif any(files.is_folder(out / table) for table in _TABLES):
             _require_own_parts(out, blueprint)
         shards.sweep(out, _TABLES)
-        clips = _in_splits(out, there, blueprint)
-        layout = laid_out(out, clips, blueprint.run.engine.shard_clips, blueprint.recordings)
+        clips = _in_splits(placed_in, there, blueprint)
+        size = blueprint.run.engine.shard_clips
+        layout = laid_out(out, clips, size, blueprint.recordings, placed_in)
         record_layout(out, layout)  # first, so that new splits are never taken for known ones
         record(out, blueprint.document)
         recordings.record(out, blueprint.recordings)
         yield layout
 
 
-def _in_splits(out: Path, there: dict[str, Any] | None, blueprint: Blueprint) -> Sequence[ClipSpec]:
+def _own(out: Path, now: dict[str, Any]) -> dict[str, Any] | None:
+    """What ``run.yaml`` holds; None where it is lost, was edited, or is none of these parts' run.
+
+    Args:
+        now: the ``provenance`` of the run that all parts must be of in the last of these cases.
+    """
+    there = document_if_intact(out)
+    if there is None or version_of(there) != SCHEMA_VERSION:
+        return there
+    if facts.is_contained(there["provenance"], now):
+        return there
+    parts = _facts_of_parts(out)
+    known = [one for one in parts if one]
+    theirs = any(facts.is_contained(one, there["provenance"]) for one in known)
+    ours = bool(known) and all(facts.is_contained(one, now) for one in known)
+    return None if ours and not theirs else there
+
+
+def _facts_of_parts(out: Path) -> list[dict[str, Any]]:
+    return [shards.facts_if_any(path) for table in MADE for path in shards.parts(out, table)]
+
+
+def _in_splits(
+    placed_in: Sequence[Shard], there: dict[str, Any] | None, blueprint: Blueprint
+) -> Sequence[ClipSpec]:
     """The clips in their splits; those that are there keep theirs while the settings do."""
     corpus = blueprint.run.corpus
     asked = blueprint.document["corpus"]["validation"]
     if there is None or there["corpus"]["validation"] != asked:
         return blueprint.clips
-    return with_splits(blueprint.clips, corpus.validation, blueprint.run.seed, known_splits(out))
+    known = splits_of(placed_in)
+    return with_splits(blueprint.clips, corpus.validation, blueprint.run.seed, known)
 
 
 @contextmanager
@@ -96,7 +124,7 @@ def require_settings(out: Path, wanted: dict[str, Any]) -> None:
     Raises:
         RunMismatchError: it is another run; the difference is shown.
     """
-    there = document_if_intact(out)
+    there = _own(out, wanted["provenance"])
     if there is None:
         return
     _require_version(out, there)
@@ -106,13 +134,15 @@ def require_settings(out: Path, wanted: dict[str, Any]) -> None:
         _refuse(out, there, wanted)
 
 
-def _require_growth(out: Path, there: dict[str, Any], blueprint: Blueprint) -> None:
+def _require_growth(
+    out: Path, there: dict[str, Any], blueprint: Blueprint, placed_in: Sequence[Shard]
+) -> None:
     """Refuse a run that is not the one that is there, with candidates, metrics or clips added."""
     _require_version(out, there)
     old, new = there["provenance"], blueprint.document["provenance"]
     recordings.require_same_library(out, old, blueprint.recordings)
-    placed = {name for names in clip_ids(out) for name in names}
-    said = texts_digest(texts_of(blueprint.clips, placed or None))  # lost: that it has not grown
+    names = {name for shard in placed_in for name in shard.clips}
+    said = texts_digest(texts_of(blueprint.clips, names or None))  # lost: that it has not grown
     if facts.is_contained(old, new) and ("texts" not in old or old["texts"] == said):
         return
     _refuse(out, there, blueprint.document)
@@ -121,8 +151,7 @@ def _require_growth(out: Path, there: dict[str, Any], blueprint: Blueprint) -> N
 def _require_own_parts(out: Path, blueprint: Blueprint) -> None:
     """Refuse parts that are not of a run, where no ``run.yaml`` tells whose they are."""
     now = blueprint.document["provenance"]
-    found = [shards.facts_if_any(path) for table in MADE for path in shards.parts(out, table)]
-    known = [one for one in found if one]
+    known = [one for one in _facts_of_parts(out) if one]
     if not known or not all(facts.is_contained(one, now) for one in known):
         raise RunMismatchError(
             f"{out}: holds tables of another run, or of one that is not known: its run.yaml is "

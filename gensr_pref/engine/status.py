@@ -12,6 +12,7 @@ from gensr_pref.engine import rundir
 from gensr_pref.engine.progress import SNAPSHOTS
 from gensr_pref.errors import RunMismatchError
 from gensr_pref.rundir import ledger
+from gensr_pref.rundir.contents import lost
 from gensr_pref.rundir.machine import mixture_notices
 
 
@@ -21,7 +22,9 @@ def status(out: Path) -> dict[str, Any]:
     Returns:
         The snapshot's fields, with ``state`` (``starting``, ``running``, ``interrupted``,
         ``finished`` or ``incomplete``) as it is now, ``age_seconds`` since it was taken, and
-        ``notices``: where parts of one stage were computed on several kinds of machine.
+        ``notices``: where parts of one stage were computed on several kinds of machine; and
+        ``missing``: names of files that were written and are not there, or have another size. A
+        finished build that lacks any is ``incomplete``. What parts hold is not looked at.
 
     Raises:
         RunMismatchError: not a run directory, or no build has begun to work on it.
@@ -40,9 +43,14 @@ def status(out: Path) -> dict[str, Any]:
         found["state"] = "starting"  # the snapshot is the build's before
     elif found["state"] == "running" and not held:
         found["state"] = "interrupted"
+    working = found["state"] in ("starting", "running")
+    missing = [] if working else lost(out)
+    if missing and found["state"] == "finished":
+        found["state"] = "incomplete"
     age = max(0.0, round(time.time() - found["time"], 1))
     notices = mixture_notices(ledger.machines(out))
-    return {"out": str(out), "name": name, **found, "age_seconds": age, "notices": notices}
+    told = {"age_seconds": age, "notices": notices, "missing": missing}
+    return {"out": str(out), "name": name, **found, **told}
 
 
 def watched(out: Path, seconds: float) -> Iterator[dict[str, Any]]:

@@ -52,6 +52,9 @@ def by_luck(told: dict[str, Any]) -> str:
     return f"{share(told['by_chance'])} if the scores were shuffled"
 
 
+_SHOWN = 3  # names of missing files
+
+
 def status(found: dict[str, Any]) -> str:
     """How far a build is."""
     rows = [("state", _state(found))]
@@ -70,6 +73,10 @@ def status(found: dict[str, Any]) -> str:
     reasons = ", ".join(f"{count} {reason}" for reason, count in found["failures"].items())
     rows.append(("left out", reasons or "nothing"))
     rows.append(("shards", f"{found['restarted']} begun anew, {found['lost']} given up"))
+    if found["missing"]:
+        names = ", ".join(found["missing"][:_SHOWN])
+        told = f"of what was written: {quantity(len(found['missing']), 'file')}"
+        rows.append(("missing", f"{told}, such as {names}"))
     rows += [("note", notice) for notice in found["notices"]]
     return _columns(rows)
 

@@ -96,6 +96,17 @@ def _tell_of_unknown_recordings(out: Path) -> None:
 _told: set[str] = set()  # of which run directories that was said
 
 
+def lost(out: Path) -> list[str]:
+    """What of a run directory is plainly not there any more, or has another size than was noted.
+
+    No part is read: one of the same size that holds something else is found by `check`.
+    """
+    stamps = Stamps(out)
+    layout = [] if shards_of(out) or not stamps.seen else [LAYOUT]
+    ledger = [LEDGER] if stamps.seen and stamps.is_empty else []
+    return [*layout, *ledger, *stamps.lost()]
+
+
 def strangers(out: Path, there: Iterable[Path], count: int) -> list[Path]:
     """Which of the parts that are there are of no shard of a run.
 
@@ -158,7 +169,8 @@ class _Check:
         if not self.stamps.seen:
             return
         if not self.shards:
-            self.faults.append(PartFault(LAYOUT, Fault.MISSING))
+            there = shards.exists(self.out / LAYOUT)
+            self.faults.append(PartFault(LAYOUT, Fault.CHANGED if there else Fault.MISSING))
         elif self.stamps.is_empty:
             self.faults.append(PartFault(LEDGER, Fault.MISSING))
         if self.faults:

@@ -1,15 +1,18 @@
 """Which clips each part file of a run directory holds, and what they were made from.
 
 ``shards.jsonl`` has a line for every shard: the ids of its clips, a digest for each of its
-recording's content, text, speaker and language, and the split that it is in.
+recording's content, text, speaker and language, the split that it is in, and a digest of all this.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from gensr_pref import shards
+from gensr_pref.identity import digest
 
 LAYOUT = "shards.jsonl"  # of a run directory
 
@@ -35,19 +38,55 @@ class Shard:
 
 
 def shards_of(out: Path) -> list[Shard]:
-    """The shards of a run directory; nothing where that is not known."""
+    """The shards of a run directory; nothing where that is not known, or a line was edited."""
     lines = shards.read_json_lines(out / LAYOUT)
     try:
-        found = [
-            Shard(tuple(one["clips"]), *(tuple(one.get(key, ())) for key in ("contents", "splits")))
-            for one in lines
-        ]
-        numbers = [one["shard"] for one in lines]
+        found = [_shard_of(line) for line in lines]
+        numbers = [line["shard"] for line in lines]
+        whole = all(
+            line.get("digest") in (None, _digest(place, one))
+            for place, (line, one) in enumerate(zip(lines, found, strict=True))
+        )
     except (TypeError, KeyError, AttributeError):
         return []
-    return found if numbers == list(range(len(found))) else []
+    return found if whole and numbers == list(range(len(found))) else []
+
+
+def write(out: Path, found: Sequence[Shard]) -> None:
+    """Write the shards of a run directory down."""
+    lines = [
+        {
+            "shard": place,
+            "clips": one.clips,
+            "contents": one.contents,
+            "splits": one.splits,
+            "digest": _digest(place, one),
+        }
+        for place, one in enumerate(found)
+    ]
+    shards.write_json_lines(out / LAYOUT, lines)
 
 
 def clip_ids(out: Path) -> list[list[str]]:
     """The clips of every shard of a run directory; nothing where that is not known."""
     return [list(one.clips) for one in shards_of(out)]
+
+
+def _shard_of(line: dict[str, Any]) -> Shard:
+    """A line as it was written.
+
+    Raises:
+        TypeError, KeyError: it is none that was written here.
+    """
+    columns = [line["clips"], *(line.get(key, ()) for key in ("contents", "splits"))]
+    if not all(isinstance(one, list | tuple) and all(map(_is_text, one)) for one in columns):
+        raise TypeError("not lists of words")
+    return Shard(*map(tuple, columns))
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _digest(place: int, one: Shard) -> str:
+    return digest(place, *map(list, one.of))

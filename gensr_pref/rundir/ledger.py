@@ -133,6 +133,12 @@ class Stamps:
         """How a part was written; None where that is not known, or there is rightly none."""
         return self._known.get(name_of(path))
 
+    def lost(self) -> list[str]:
+        """The names of parts that were noted and are not there, or have another size now."""
+        sizes = {name_of(path): entry.size for path, entry in self.seen.items()}
+        known = {name: stamp.size for name, stamp in self._known.items() if stamp is not None}
+        return sorted(name for name, size in known.items() if sizes.get(name) != size)
+
     @property
     def is_empty(self) -> bool:
         """Whether the ledger tells of no part at all."""

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import fields, replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import torch
 
 from gensr_pref import config
 from gensr_pref.align import trainer
-from gensr_pref.align.alignment import started
+from gensr_pref.align.alignment import apart, started
 from gensr_pref.align.batches import Batching, stratified
 from gensr_pref.align.dpo_recipe import Dpo
 from gensr_pref.align.step import held_out, losses, train_step
@@ -339,3 +340,14 @@ def test_held_out_pairs_are_of_other_clips_and_always_drawn_alike(run, tmp_path)
     moved(alignment)
     in_float64(alignment)
     assert held_out(alignment) == pytest.approx(held_out(alignment), rel=1e-9)
+
+
+@pytest.mark.parametrize("clips", [1, 2, 3, 40])
+def test_of_few_clips_one_is_watched_and_never_all(clips) -> None:
+    data = SimpleNamespace(
+        clip=np.repeat(np.arange(clips), 3), clips=[f"clip-{k}" for k in range(clips)]
+    )
+    for seed in range(20):
+        drawn = apart(seed, data, np.arange(3 * clips))
+        assert min(1, clips - 1) <= len(drawn) <= max(0, clips - 1)
+        assert list(drawn) == list(apart(seed, data, np.arange(3 * clips)))

@@ -14,7 +14,7 @@ from gensr_pref.align import recipe as recipes
 from gensr_pref.align.examples import Examples, Recorded, windows
 from gensr_pref.align.pretrain import Training, learning_rate, pretrain, train_step
 from gensr_pref.align.recipe import Pretrain, Tokenize
-from gensr_pref.errors import ConfigError, RunMismatchError
+from gensr_pref.errors import ConfigError, InputError, RunMismatchError
 from gensr_pref.generators.autoregressive import Autoregressive
 from gensr_pref.generators.bands import FEATURES, GAIN_BANDS
 from gensr_pref.generators.checkpoint import load
@@ -261,3 +261,28 @@ def test_speech_beyond_full_scale_is_scaled_and_not_cut(tmp_path):
         np.random.default_rng(0), 16000
     )
     np.testing.assert_allclose(heard, wave / np.abs(wave).max(), atol=1 / 16384)
+
+
+def test_what_is_left_out_of_the_speech_is_said(tmp_path, capsys):
+    soundfile.write(tmp_path / "whole.wav", np.full(16000, 0.1, np.float32), 16000)
+    (tmp_path / "broken.wav").write_bytes(b"RIFF")
+    (tmp_path / "notes.txt").write_text("no sound")
+    source = config.FolderSource(kind="folder", path=".")
+    Recorded(source, tmp_path, "speech.0.source", 16000)
+    said = capsys.readouterr().err
+    assert "broken" in said
+    assert "notes.txt" in said
+    (tmp_path / "whole.wav").unlink()
+    with pytest.raises(InputError, match=r"speech\.0\.source"):
+        Recorded(source, tmp_path, "speech.0.source", 16000)
+
+
+def test_a_simulated_room_that_was_changed_is_made_again(tmp_path) -> None:
+    Examples.opened(recipe(), Path(), tmp_path)
+    one, other = sorted((tmp_path / "rooms").rglob("*.wav"))
+    kept, looks = one.read_bytes(), other.stat()
+    one.write_bytes(other.read_bytes())
+    other.unlink()
+    Examples.opened(recipe(), Path(), tmp_path)
+    assert one.read_bytes() == kept
+    assert other.stat().st_size == looks.st_size

@@ -145,7 +145,7 @@ def test_ledger_that_says_something_else(out, damage):
 def test_layout_that_is_damaged(out, line):
     lines = (out / "shards.jsonl").read_text().splitlines()
     (out / "shards.jsonl").write_text("\n".join([line, *lines[1:]]))
-    assert faults(out) == {"shards.jsonl": Fault.MISSING}
+    assert faults(out) == {"shards.jsonl": Fault.CHANGED}
 
 
 def test_layout_that_lost_its_end(out):
