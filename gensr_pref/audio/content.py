@@ -52,10 +52,13 @@ class Content:
     def openable(self) -> Any:
         """What soundfile opens; without its name, which libsndfile takes for what it is.
 
-        A file of anything called `x.gsm`, `x.vox`, `x.au` or `x.snd` would be telephone sound.
+        A file of anything called `x.gsm`, `x.vox`, `x.au` or `x.snd` would be telephone sound. Only
+        Sound Designer II needs the name, as its header is a second file.
         """
         if isinstance(self.source, bytes):
             return io.BytesIO(self.source)
+        if _has_resource_fork(self.source):
+            return os.fsencode(self.source)
         return Spliced(self, (Piece(0, self.size),))
 
 
@@ -70,6 +73,14 @@ def _opened(path: Path) -> tuple[int, os.stat_result]:
     except (OSError, ValueError) as error:  # ValueError: a name with a null byte
         raise Unusable(Reason.UNREADABLE, f"it cannot be opened: {error}") from error
     return file, os.fstat(file)
+
+
+def _has_resource_fork(path: Path) -> bool:
+    """Whether a Sound Designer II file has its header beside it, where libsndfile looks for it."""
+    if path.suffix.lower() != ".sd2":
+        return False
+    forks = (path.with_name(f"._{path.name}"), path.parent / ".AppleDouble" / path.name)
+    return any(fork.is_file() for fork in forks)
 
 
 def _kind(told: os.stat_result) -> str:

@@ -128,3 +128,15 @@ def test_tags_before_what_has_none_are_named(form):
     assert data is not None
     with pytest.raises(Unusable, match="tags fill its first 138 bytes"):
         audio.read(b"ID3\x04\0\0\0\0\1\0" + bytes(128) + data)
+
+
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24"])
+def test_a_header_in_a_second_file_is_read(subtype, tmp_path):
+    wave = noise(12_000, 2)
+    path = tmp_path / "x.sd2"
+    soundfile.write(path, wave, 48000, format="SD2", subtype=subtype)
+    whole = audio.read(path)
+    np.testing.assert_allclose(
+        whole.wave, soundfile.read(path, dtype="float32")[0].mean(1), atol=1e-5
+    )
+    np.testing.assert_allclose(audio.read(path, 777, 900).wave, whole.wave[777:1677], atol=1e-5)
