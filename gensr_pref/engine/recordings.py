@@ -16,7 +16,7 @@ from typing import Any
 from gensr_pref import shards
 from gensr_pref.corpus.clips import ClipSpec
 from gensr_pref.corpus.content import Content, contents
-from gensr_pref.errors import RunMismatchError
+from gensr_pref.errors import RunMismatchError, quantity
 from gensr_pref.identity import digest
 
 RECORDINGS = "recordings.jsonl"  # of a run directory
@@ -139,8 +139,8 @@ def require_same_speech(out: Path, changed: Sequence[ClipSpec], found: Recording
         for name in names
     ]
     raise RunMismatchError(
-        f"{out}: {len(names)} recordings of its clips are not what they were when the clips were "
-        f"made: {_listed(told)}. Restore them to continue this run, or choose another folder"
+        f"{out}: {quantity(len(names), 'recording')} changed since its clips were made: "
+        f"{_listed(told)}. Restore what changed to continue this run, or choose another folder"
     )
 
 

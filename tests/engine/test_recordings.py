@@ -67,7 +67,7 @@ def test_recording_that_was_replaced_is_refused_and_named(project, out, keep_tim
     other_sound(path, keep_time)
     said = refusal(project, out)
     assert f"{path.name} (sound)" in said
-    assert "1 recordings" in said
+    assert "1 recording changed" in said
     path.write_bytes(kept)
     assert built(project, out)["complete"]
 
