@@ -12,7 +12,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_came: list[int] = []  # signals that `heeded` heeds; a list, as a handler must take no lock
+_came: list[int] = []  # signals that came during a command; a list, as handlers take no locks
+_running: list[bool] = []  # one entry for each `heeded` block that runs
 
 
 @contextmanager
@@ -24,9 +25,11 @@ def heeded() -> Iterator[None]:
     signal.signal(signal.SIGTERM, _stop)
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, _stop)
+    _running.append(True)
     try:
         yield
     finally:
+        _running.pop()
         _came.clear()
 
 
@@ -62,5 +65,6 @@ def deferred() -> Iterator[None]:
 
 
 def _stop(number: int, frame: object) -> None:
-    _came.append(number)
+    if _running:  # a signal that comes later must not stop the next command
+        _came.append(number)
     raise KeyboardInterrupt

@@ -27,13 +27,15 @@ def single_thread() -> Iterator[None]:
 def heeds_interrupts() -> Iterator[None]:
     """The background jobs of a shell ignore Ctrl-C from birth, and so would what tests start.
 
-    And a command that was interrupted ignores it from then on; the tests after it must not.
+    And a command leaves its handlers in place, also one that a fixture of a module ran before; the
+    next test must not meet them.
     """
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    how = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    for number, handler in how.items():
+        signal.signal(number, handler)
     yield
-    for number, how in before.items():
-        signal.signal(number, how)
+    for number, handler in how.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture

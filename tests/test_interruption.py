@@ -30,6 +30,15 @@ def test_signal_is_raised_at_once_and_noted_where_that_is_dropped(number):
     interruption.check()
 
 
+@BOTH
+def test_signal_after_a_command_does_not_stop_the_next_one(number):
+    with interruption.heeded():
+        pass
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(number)
+    interruption.check()
+
+
 def test_ignored_ctrl_c_stays_ignored():
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with interruption.heeded(), interruption.deferred():
