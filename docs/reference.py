@@ -3,8 +3,8 @@
     python docs/reference.py            write
     python docs/reference.py --check    exit 1 where a page is out of date or a link leads nowhere
 
-`run-file.md` comes from the models in gensr_pref/config.py, `cli.md` from the parser in
-gensr_pref/cli.py. Both are the same on every supported Python.
+`run-file.md` comes from the models in gensr_pref/config/run_file.py, `cli.md` from the parser in
+gensr_pref/cli/. Both are the same on every supported Python.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from gensr_pref import cli
-from gensr_pref.config import Model, Run
+from gensr_pref.cli.main import parser
+from gensr_pref.config.run_file import Model, Run
 
 DOCS = Path(__file__).resolve().parent
 Schema = dict[str, Any]
@@ -56,8 +56,7 @@ def run_file() -> str:
 
 def commands() -> str:
     """The reference of the commands: usage, arguments and options of each."""
-    parser = cli.parser()
-    return GENERATED + "\n".join([COMMANDS, *map(_command, _subcommands(parser))])
+    return GENERATED + "\n".join([COMMANDS, *map(_command, _subcommands(parser()))])
 
 
 PAGES: dict[str, Callable[[], str]] = {"run-file.md": run_file, "cli.md": commands}

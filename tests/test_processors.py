@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from .processors import available, environment, main
+from tests.processors import available, environment, main
 
 INVARIANTS = ["tests/align/test_dpo.py", "-k", "padding or formula or ln_2"]
 

@@ -1,1 +1,1 @@
-"""Pairs to a better generator, and clean speech to a first one."""
+"""Trains generators on preference pairs: DPO and other objectives, evaluation during training."""

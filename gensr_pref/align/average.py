@@ -12,9 +12,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from gensr_pref.align.claim import Claim, held, record, require_same
-from gensr_pref.align.dpo_recipe import Average
 from gensr_pref.align.models import Content, loaded, require_one_space
+from gensr_pref.align.recipe import Average
+from gensr_pref.align.training_folder import Claim, held, record, require_same
 from gensr_pref.errors import ConfigError
 from gensr_pref.generators.base import Alignable
 

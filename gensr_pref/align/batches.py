@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gensr_pref.align.prepared import Array, Prepared
+from gensr_pref.align.feature_cache import Array, Prepared
 from gensr_pref.generators.base import Alignable, Rows
-from gensr_pref.generators.masked import hidden_share
+from gensr_pref.generators.tiny.masked import hidden_share
 from gensr_pref.identity import rng_for, seed_for, unit_for
 
 SORTED = 32  # batches whose pairs are sorted by length together, so that there is little padding

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from gensr_pref import shards
-from gensr_pref.align.alignment import Alignment
 from gensr_pref.align.step import learning_rate
-from gensr_pref.records import finite
+from gensr_pref.align.training import Alignment
+from gensr_pref.rundir import part_files
+from gensr_pref.storage.jsonl import finite
 
 
 class Log:
@@ -26,9 +26,9 @@ class Log:
         self._since_look: list[float] = []
         self._last: dict[str, Any] = {}
         self._held: dict[str, float] = {}
-        kept = [row for row in shards.read_json_lines(path) if row["step"] <= alignment.step]
+        kept = [row for row in part_files.read_json_lines(path) if row["step"] <= alignment.step]
         if alignment.accelerator.is_main_process:
-            shards.write_text(
+            part_files.write_text(
                 path, "".join(json.dumps(finite(row), allow_nan=False) + "\n" for row in kept)
             )
 
@@ -100,4 +100,4 @@ class Log:
 
     def _append(self, row: dict[str, Any]) -> None:
         if self._alignment.accelerator.is_main_process:
-            shards.append_json(self._path, finite(row))
+            part_files.append_json(self._path, finite(row))

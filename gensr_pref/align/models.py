@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gensr_pref import plugins, source_code
-from gensr_pref.align.dpo_recipe import Aligned
+from gensr_pref.align.recipe import Aligned
+from gensr_pref.config import code_digest, plugins
 from gensr_pref.errors import ConfigError
 from gensr_pref.generators.base import Alignable
 from gensr_pref.identity import digest, file_digest, rng_for
@@ -95,7 +95,7 @@ def content_of(use: Aligned, base: Path, generator: Alignable) -> Content:
     files = {key: base / value for key, value in named.items() if isinstance(value, str) and value}
     return Content(
         use=use.use,
-        code=source_code.digest_of(use.use) or _version(type(generator)),
+        code=code_digest.digest_of(use.use) or _version(type(generator)),
         options=use.options,
         files={key: file_digest(path) for key, path in files.items() if path.is_file()},
         revision=generator.revision,

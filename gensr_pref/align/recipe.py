@@ -1,132 +1,162 @@
-"""The recipe of a pretraining: which speech and degradations, which network, how long."""
+"""The recipe of an alignment: which pairs, which objective, how long."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from gensr_pref import config
-from gensr_pref.align.dpo_recipe import Average, Dpo
-from gensr_pref.generators.analysis import HIGHEST_RATE, LOWEST_RATE
+from gensr_pref.config import run_file
+
+Name = Annotated[str, Field(pattern=run_file.LABEL_PATTERN)]
+Paradigm = Literal["ar", "mgm", "fm"]
 
 
-class Speech(config.Model):
-    """A source of clean speech and how often it is drawn."""
+class RunPairs(run_file.Model):
+    """The pairs of a run directory."""
 
-    source: config.FileSource
-    weight: float = Field(1.0, gt=0, description="relative to the other sources")
+    kind: Literal["run"]
+    path: str = Field(description="the folder that `gensr-pref build` wrote")
 
 
-class EncoderShape(config.Model):
-    """The size of the encoder, and where its weights begin."""
+class ExportedPairs(run_file.Model):
+    """The pairs of an exported folder."""
 
-    encoder_width: int = 192
-    encoder_dilations: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 1, 2, 4)
-    encoder_from: str | None = Field(
-        None, description="folder of a checkpoint of any paradigm whose encoder to begin with"
+    kind: Literal["export"]
+    path: str = Field(description="the folder that `gensr-pref export` wrote")
+
+
+class HubPairs(run_file.Model):
+    """The pairs of a dataset on the Hugging Face Hub, streamed."""
+
+    kind: Literal["huggingface"]
+    path: str = Field(description="org/name")
+    config: str | None = None
+    revision: str | None = Field(None, description="commit, tag or branch; absent = main")
+
+
+PairSource = Annotated[RunPairs | ExportedPairs | HubPairs, Field(discriminator="kind")]
+
+
+class Aligned(run_file.Model):
+    """The generator to align, or the one that it is held against."""
+
+    use: str = Field(description="a generator's name, or module:Class")
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="such as checkpoint: the policy begins there"
     )
-    regression: float = Field(1.0, ge=0, description="weight of the encoder's own errors")
 
 
-class FlowShape(EncoderShape):
-    """Flow matching; see `FlowConfig`."""
+class Pairs(run_file.Model):
+    """Which pairs are trained on."""
 
-    paradigm: Literal["fm"] = "fm"
-    velocity_width: int = 160
-    velocity_dilations: tuple[int, ...] = (1, 2, 4, 8, 1, 2)
-    shared_noise: config.Probability = 0.25
-    draws: int = Field(2, ge=1, description="(t, y_0) per example and step")
-
-
-class TokenShape(EncoderShape):
-    """What the paradigms on tokens have in common; see `TokenModelConfig`."""
-
-    decoder_width: int = 160
-    head_width: int = 64
-    tokenizer: str | None = Field(None, description="folder of a tokenizer; absent = the shipped")
-    marginal: float = Field(0.5, ge=0, description="weight of the encoder's own log-likelihood")
-    clip: float = Field(0.1, ge=0, description="weight of the first column's log-likelihood")
-
-
-class AutoregressiveShape(TokenShape):
-    """Autoregressive over frames and band groups."""
-
-    paradigm: Literal["ar"] = "ar"
-    decoder_dilations: tuple[int, ...] = (1, 2, 4, 8)
+    source: PairSource
+    generators: list[Name] | None = Field(
+        None, description="labels that both sides must be among; absent = the generator's own name"
+    )
+    encode: Literal["never", "missing", "always"] = Field(
+        "never",
+        description="whether sides become tokens or latents from their audio: those of another "
+        "paradigm have none that fit",
+    )
+    limit: int | None = Field(None, ge=1, description="pairs to train on; drawn by the seed")
+    held_out: int = Field(
+        256,
+        ge=0,
+        description="pairs to watch, of the validation split; where there is none, a tenth of the "
+        "clips is not trained on",
+    )
+    labels: Literal["given", "random"] = Field(
+        "given", description="random: the control; the sides of a pair are swapped by a coin"
+    )
 
 
-class MaskedShape(TokenShape):
-    """Masked generative model."""
+class Objective(run_file.Model):
+    """What is minimised; see docs/alignment.md."""
 
-    paradigm: Literal["mgm"] = "mgm"
-    decoder_dilations: tuple[int, ...] = (1, 2, 4, 8, 1, 2)
+    name: Literal["dpo", "ipo", "sft"] = "dpo"
+    beta: float | None = Field(None, gt=0, description="absent: ar 0.1, mgm 10, fm 1000")
+    reduction: Literal["sum", "mean"] | None = Field(
+        None, description="of log-likelihoods over tokens; absent: ar sum, mgm mean"
+    )
+    label_smoothing: float = Field(
+        0.0, ge=0, lt=0.5, description="of dpo: the share of wrong labels"
+    )
 
 
-Shape = Annotated[FlowShape | AutoregressiveShape | MaskedShape, Field(discriminator="paradigm")]
+class Anchor(run_file.Model):
+    """Cross-entropy or flow-matching error that is added to the objective."""
+
+    weight: float = Field(0.0, ge=0)
+    side: Literal["chosen", "clean"] = "clean"
 
 
-class Spoken(config.Model):
-    """How training examples are made; both recipes have these fields."""
+BETA: dict[str, float] = {"ar": 0.1, "mgm": 10.0, "fm": 1000.0}
+REDUCTION: dict[str, Literal["sum", "mean"]] = {"ar": "sum", "mgm": "mean", "fm": "mean"}
 
+
+class Dpo(run_file.Model):
+    """A recipe file that aligns a generator with pairs."""
+
+    recipe: Literal["dpo"] = "dpo"
     seed: int = 0
-    speech: list[Speech] = Field(min_length=1)
-    sample_rate: int = Field(
-        16000, ge=LOWEST_RATE, le=HIGHEST_RATE, description="of the model, Hz; speech is resampled"
+    generator: Aligned
+    reference: Aligned | None = Field(
+        None, description="the frozen model; absent = the generator as it begins"
     )
-    degrade: config.Degrade
-    rooms: int = Field(
-        300, ge=0, description="simulated rooms to make once and draw from; 0 = a new one each time"
+    reference_differs: Literal["refuse", "allow"] = Field(
+        "refuse", description="whether other weights than the reference may have made the pairs"
     )
-    seconds: float = Field(3.0, gt=0.1, description="length of an example")
-    threads: int = Field(1, ge=1)
+    pairs: Pairs
+    objective: Objective = Field(default_factory=Objective)
+    anchor: Anchor = Field(default_factory=Anchor)
+    draws: int = Field(2, ge=1, description="of (t, noise), or of masks, per pair and epoch")
+    antithetic: bool = Field(True, description="draws in opposite twos: (t, y_0) and (1-t, -y_0)")
+    train: Literal["all", "decoder", "biases"] = Field(
+        "all",
+        description="decoder: the encoder stays as it is, and its output is stored; biases: only "
+        "biases and gains, a few thousand numbers, which learn habits and not pairs",
+    )
+    crop: int | None = Field(
+        None, ge=1, description="frames of a random stretch that both sides are cut to"
+    )
+    batch: int = Field(16, ge=1, description="pairs per step, over all processes")
+    accumulate: int = Field(1, ge=1, description="parts that a batch is taken in")
+    epochs: int = Field(1, ge=1)
+    steps: int | None = Field(None, ge=1, description="in place of epochs")
+    learning_rate: float = Field(1e-4, gt=0)
+    schedule: Literal["cosine", "constant"] = "cosine"
+    warm_up: int = Field(10, ge=0, description="steps")
+    weight_decay: float = Field(0.0, ge=0)
+    clip_norm: float = Field(1.0, gt=0, description="of the gradient")
+    ema: run_file.Probability = Field(0.0, description="decay of averaged weights; 0 = the last")
+    precision: Literal["float32", "bfloat16"] = "float32"
+    device: Literal["auto", "cpu"] = "auto"
+    threads: int = Field(1, ge=1, description="on a CPU")
+    evaluate_every: int = Field(50, ge=1, description="steps between looks at held-out pairs")
+    early_stop: int | None = Field(
+        None, ge=1, description="looks without a better held-out accuracy; the best is kept"
+    )
+    log_every: int = Field(10, ge=1, description="steps")
+    save_every: int = Field(200, ge=1, description="steps")
+    cache: str | None = Field(
+        None, description="folder for features and reference values; absent = OUT/cache"
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        band_limit = self.degrade.band_limit
-        if band_limit is not None and max(band_limit.rates_hz) >= self.sample_rate:
-            raise ValueError(
-                f"degrade.band_limit.rates_hz: {max(band_limit.rates_hz)} is no limit at "
-                f"sample_rate {self.sample_rate}; give lower rates"
-            )
+        if self.batch % self.accumulate:
+            raise ValueError(f"batch: {self.batch} does not divide into {self.accumulate} parts")
+        if self.objective.label_smoothing and self.objective.name != "dpo":
+            raise ValueError(f"objective.label_smoothing is of dpo, not of {self.objective.name}")
         return self
 
 
-class Pretrain(Spoken):
-    """A recipe file that trains a generator."""
+class Average(run_file.Model):
+    """A recipe file that averages the weights of checkpoints."""
 
-    recipe: Literal["pretrain"] = "pretrain"
-    pool: int = Field(1024, ge=1, description="examples kept in memory")
-    fresh: int = Field(4, ge=1, description="examples made anew per step")
-    batch: int = Field(8, ge=1, description="examples per step")
-    steps: int = Field(4000, ge=1)
-    minutes: float | None = Field(None, gt=0, description="end the schedule by the clock instead")
-    learning_rate: float = 1e-3
-    warm_up: int = 200
-    weight_decay: float = 0.01
-    ema: config.Probability = Field(0.999, description="decay of the averaged weights")
-    precision: Literal["float32", "bfloat16"] = "bfloat16"
-    save_every: int = Field(200, ge=1, description="steps")
-    model: Shape = Field(default_factory=FlowShape)
-
-
-class Tokenize(Spoken):
-    """A recipe file that fits a tokenizer."""
-
-    recipe: Literal["tokenize"]
-    examples: int = Field(1000, ge=1, description="how many are made and clustered")
-    groups: int = Field(8, ge=1, description="of neighbouring bands; divides 40")
-    codes: int = Field(64, ge=2, description="per group")
-
-
-def load(path: Path, overrides: list[str]) -> Pretrain | Tokenize | Dpo | Average:
-    """Read a recipe file; ``key=value`` overrides any field.
-
-    Raises:
-        ConfigError: the file cannot be read, or a field is wrong; the message names it.
-    """
-    data = config.override(config.read_yaml(path), overrides)
-    known: dict[Any, type[Pretrain] | type[Tokenize] | type[Dpo] | type[Average]]
-    known = {"tokenize": Tokenize, "dpo": Dpo, "average": Average}
-    return config.parse(data, known.get(data.get("recipe"), Pretrain), str(path))
+    recipe: Literal["average"] = "average"
+    generator: Aligned
+    checkpoints: list[str] = Field(
+        min_length=2, description="each goes to the generator's option `checkpoint`"
+    )

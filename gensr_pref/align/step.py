@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from gensr_pref.align import objectives
-from gensr_pref.align.alignment import Alignment
 from gensr_pref.align.batches import Batch
-from gensr_pref.align.dpo_recipe import BETA, REDUCTION, Dpo
-from gensr_pref.align.prepared import Array
-from gensr_pref.align.utility import counted
+from gensr_pref.align.feature_cache import Array
+from gensr_pref.align.likelihood_gain import counted
+from gensr_pref.align.recipe import BETA, REDUCTION, Dpo
+from gensr_pref.align.training import Alignment
 from gensr_pref.identity import seed_for
 
 HELD_OUT = -1  # the pass of held-out pairs, whose draws are always the same

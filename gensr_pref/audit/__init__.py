@@ -1,1 +1,1 @@
-"""Pairs to what they are worth."""
+"""Measures what the pairs of a run are worth: agreement, yield by chance, bias, learnability."""

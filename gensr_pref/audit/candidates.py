@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from gensr_pref.audit.base import Array, Comparisons, Judged, Mask, blocks
+from gensr_pref.audit.effective_votes import shuffles, tally
 from gensr_pref.audit.intervals import share_interval
-from gensr_pref.audit.votes import shuffles, tally
 
 MOST_SUBSETS = 256  # of a clip's candidates; beyond it, as many are drawn
 NEAR = 0.1  # spreads; our choice
@@ -26,7 +26,7 @@ def yield_by_candidates(judged: Judged, compared: Comparisons) -> list[dict[str,
 
     Returns:
         {n, yield, by_chance} for n from 2 to the most that a group has; ``by_chance`` is the mean
-        over `gensr_pref.audit.votes.shuffles`.
+        over `gensr_pref.audit.effective_votes.shuffles`.
     """
     found = _curve(judged, compared)
     luck = [_curve(*mixed) for mixed in shuffles(judged)]

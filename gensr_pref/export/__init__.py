@@ -1,1 +1,1 @@
-"""From a run directory to a dataset that others find, play and load."""
+"""Exports a run as a Hugging Face dataset with a card, and publishes it on the Hub."""

@@ -14,7 +14,7 @@ from gensr_pref.export import card_sections as sections
 from gensr_pref.export.columns import yaml_features
 from gensr_pref.export.licences import Part, hub_licences
 from gensr_pref.export.pseudonyms import How
-from gensr_pref.export.sharded import Split
+from gensr_pref.export.shard_writer import Split
 from gensr_pref.untrusted.text import shown
 
 Format = Literal["parquet", "wav-jsonl", "trl"]
@@ -66,7 +66,7 @@ class Facts:
     """All that the card is written from.
 
     Attributes:
-        run, audit, summary: as they are published beside it (`gensr_pref.export.published`).
+        run, audit, summary: as they are published beside it (`gensr_pref.export.redacted_facts`).
         parts: what went into it, with licences.
         tables: its configs, the first being the pairs.
         languages: ISO 639-1 codes of the clips, where known.

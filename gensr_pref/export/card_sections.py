@@ -6,7 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from gensr_pref.config import Pairing, resolved
+from gensr_pref.config.run_file import Pairing, resolved
 from gensr_pref.errors import quantity
 from gensr_pref.export.licences import UNKNOWN
 from gensr_pref.export.markdown import block, code, escaped, link, number, share, table

@@ -15,10 +15,10 @@ from gensr_pref.errors import InputError, typed
 from gensr_pref.export import trl, wav_jsonl
 from gensr_pref.export.card import Format, Table
 from gensr_pref.export.columns import VERSION, candidates_schema, pairs_schema
+from gensr_pref.export.pair_rows import candidate_rows, pair_rows
+from gensr_pref.export.pseudonym_order import by_pseudonym
 from gensr_pref.export.pseudonyms import Pseudonyms
-from gensr_pref.export.rows import candidate_rows, pair_rows
-from gensr_pref.export.sharded import SHARD_BYTES, Sharded, Split
-from gensr_pref.export.shuffled import by_pseudonym
+from gensr_pref.export.shard_writer import SHARD_BYTES, Sharded, Split
 
 _SPLIT = pa.field("split", pa.string())
 

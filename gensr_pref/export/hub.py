@@ -18,17 +18,10 @@ from glob import escape
 from pathlib import Path
 from typing import Any, Literal
 
-from gensr_pref import hub, weights
 from gensr_pref.errors import InputError, PublishError, UnreachableError, parameter, quantity
-from gensr_pref.export.belonging import (
-    COMMIT,
-    Others,
-    earlier,
-    require_decided,
-    strange,
-    titles_of,
-)
-from gensr_pref.export.hub_answers import answer_of, explained
+from gensr_pref.export.hub_errors import answer_of, explained
+from gensr_pref.export.hub_files import COMMIT, Others, earlier, require_decided, strange, titles_of
+from gensr_pref.weights import catalogue, hub
 
 _KIND = "dataset"
 _BLOCK = 1 << 20
@@ -94,9 +87,9 @@ def check(target: Target) -> None:
         raise InputError(
             f"{parameter('create_pr')} opens its own branch: leave out {parameter('revision')}"
         )
-    if weights.offline() or constants.HF_HUB_OFFLINE:
+    if catalogue.offline() or constants.HF_HUB_OFFLINE:
         raise InputError(
-            f"{parameter('repository')}: connections are forbidden ({weights.OFFLINE} or "
+            f"{parameter('repository')}: connections are forbidden ({catalogue.OFFLINE} or "
             "HF_HUB_OFFLINE is set)"
         )
 
@@ -303,7 +296,7 @@ def _change(path: Path, name: str, remote: dict[str, Any]) -> Change:
 def _is_same(path: Path, there: Any) -> bool:
     """Whether a file has the digest that the Hub states: SHA-256 of a large one, else git's."""
     if there.lfs is not None:
-        return weights.sha256_of(path) == str(there.lfs.sha256)
+        return catalogue.sha256_of(path) == str(there.lfs.sha256)
     digest = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
     with path.open("rb") as file:
         while block := file.read(_BLOCK):

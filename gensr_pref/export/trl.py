@@ -20,9 +20,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from gensr_pref import shards
 from gensr_pref.errors import InputError, parameter
 from gensr_pref.export.columns import SIDES
+from gensr_pref.rundir import part_files
 from gensr_pref.schema import AUDIO
 
 _KEPT = (
@@ -53,8 +53,8 @@ def codes_of(run: Path) -> int:
         StorageError: a part cannot be read.
     """
     largest = -1
-    for part in shards.parts(run, "candidates"):
-        for batch in shards.batches(part, ["tokens"], rows=256):
+    for part in part_files.parts(run, "candidates"):
+        for batch in part_files.batches(part, ["tokens"], rows=256):
             found = pc.max(pc.list_flatten(pc.list_flatten(batch.column("tokens")))).as_py()
             largest = max(largest, -1 if found is None else found)
     if largest < 0:
@@ -69,8 +69,8 @@ def require_tokens(run: Path) -> None:
         InputError: no candidate has tokens.
         StorageError: a part cannot be read.
     """
-    for part in shards.parts(run, "candidates"):
-        for batch in shards.batches(part, ["tokens"], rows=256):
+    for part in part_files.parts(run, "candidates"):
+        for batch in part_files.batches(part, ["tokens"], rows=256):
             if batch.column("tokens").null_count < len(batch):
                 return
     raise _without_tokens(run)

@@ -12,10 +12,10 @@ from typing import Any, TextIO
 import pyarrow as pa
 
 from gensr_pref import audio
-from gensr_pref.export.sharded import Split
-from gensr_pref.files import storage_error
+from gensr_pref.export.shard_writer import Split
 from gensr_pref.identity import clean_id, noisy_id, split_candidate_id
 from gensr_pref.schema import AUDIO
+from gensr_pref.storage.files import storage_error
 
 SOUNDS = "wav"  # folder
 

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from gensr_pref import config, sample
-from gensr_pref.engine.build import build
+from gensr_pref import sample
+from gensr_pref.build.build import build
+from gensr_pref.config import run_file
 
-CHEAP = Path(__file__).parents[1] / "engine" / "cheap.py"
+CHEAP = Path(__file__).parents[1] / "cheap.py"
 GENERATORS = ("fm-tiny", "ar-tiny", "mgm-tiny")
 DATA = {
     "corpus": {
@@ -39,5 +40,5 @@ def run(tmp_path_factory) -> Path:
     furnish(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(folder))
-        build(config.parse(DATA, config.Run, "test"), folder, folder / "run")
+        build(run_file.parse(DATA, run_file.Run, "test"), folder, folder / "run")
     return folder / "run"

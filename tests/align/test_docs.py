@@ -8,15 +8,14 @@ import pytest
 import torch
 import yaml
 
-from gensr_pref import config
-from gensr_pref.align import recipe as recipes
-from gensr_pref.align.alignment import started
-from gensr_pref.align.dpo_recipe import Average, Dpo, Objective, Pairs
+from gensr_pref.align.pretrain import recipe as recipes
+from gensr_pref.align.recipe import Average, Dpo, Objective, Pairs
 from gensr_pref.align.step import losses
-from gensr_pref.align.trainer import align
-from gensr_pref.engine.build import build
-
-from .conftest import DATA, furnish
+from gensr_pref.align.train import align
+from gensr_pref.align.training import started
+from gensr_pref.build.build import build
+from gensr_pref.config import run_file
+from tests.align.conftest import DATA, furnish
 
 REPOSITORY = Path(__file__).parents[2]
 PAGE = (REPOSITORY / "docs" / "alignment.md").read_text(encoding="utf-8")
@@ -29,7 +28,7 @@ def mine(own_modules):
     (own_modules / "mine.py").write_text(source, encoding="utf-8")
     furnish(own_modules)
     data = {**DATA, "generators": [{"use": "mine:Model", "candidates": 4}]}
-    summary = build(config.parse(data, config.Run, "docs"), own_modules, own_modules / "run")
+    summary = build(run_file.parse(data, run_file.Run, "docs"), own_modules, own_modules / "run")
     assert summary["pairs"]
     return own_modules
 
@@ -46,7 +45,7 @@ def test_the_example_generator_is_aligned(mine) -> None:
         "epochs": 20,
         "learning_rate": 0.003,
     }
-    made = config.parse(data, Dpo, "docs")
+    made = run_file.parse(data, Dpo, "docs")
     alignment = started(made, mine, mine / "probe")
     first = losses(alignment, alignment.batching.of(alignment.training[:8], 0), "first")
     # Beta is 10, u no more than 10 and to 1e-6 of itself in float32.
@@ -54,7 +53,7 @@ def test_the_example_generator_is_aligned(mine) -> None:
     told = align(made, mine, mine / "out")
     assert told["training"]["accuracy"] > 0.6
     assert told["training"]["loss"] < first["loss"].mean().item()
-    again = config.parse(
+    again = run_file.parse(
         data | {"generator": {"use": "mine:Model", "options": {"checkpoint": str(mine / "out")}}},
         Dpo,
         "docs",
@@ -76,7 +75,7 @@ def test_the_shipped_recipes_are_valid_and_have_no_absolute_path(name: str) -> N
 
 def test_the_recipe_that_averages_is_valid() -> None:
     [text] = [t for t in re.findall(r"```yaml\n(.*?)```", PAGE, re.S) if "average" in t]
-    assert isinstance(config.parse(yaml.safe_load(text), Average, "docs"), Average)
+    assert isinstance(run_file.parse(yaml.safe_load(text), Average, "docs"), Average)
 
 
 def test_every_field_of_the_pairs_and_every_objective_is_on_the_page() -> None:

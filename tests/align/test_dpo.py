@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 import torch
 
-from gensr_pref import config
-from gensr_pref.align import trainer
-from gensr_pref.align.alignment import apart, started
+from gensr_pref.align import train
 from gensr_pref.align.batches import Batching, stratified
-from gensr_pref.align.dpo_recipe import Dpo
+from gensr_pref.align.recipe import Dpo
 from gensr_pref.align.step import held_out, losses, train_step
-from gensr_pref.align.trainer import align
-from gensr_pref.generators.flow import Flow
-from gensr_pref.generators.masked import Masked
-from gensr_pref.generators.pretrained import from_pretrained
-from gensr_pref.shards import read_json_lines
+from gensr_pref.align.train import align
+from gensr_pref.align.training import apart, started
+from gensr_pref.config import run_file
+from gensr_pref.generators.tiny.flow import Flow
+from gensr_pref.generators.tiny.masked import Masked
+from gensr_pref.generators.tiny.pretrained import from_pretrained
+from gensr_pref.rundir.part_files import read_json_lines
 
 every_paradigm = pytest.mark.parametrize("paradigm", ["fm", "ar", "mgm"])
 LN_2 = math.log(2)
@@ -36,7 +36,7 @@ def recipe(paradigm: str, run, *overrides: str) -> Dpo:
         "schedule": "constant",
         "log_every": 1,
     }
-    return config.parse(config.override(data, list(overrides)), Dpo, "test")
+    return run_file.parse(run_file.override(data, list(overrides)), Dpo, "test")
 
 
 def begun(paradigm: str, run, tmp_path, *overrides: str):
@@ -224,13 +224,13 @@ def test_an_interrupted_training_ends_with_the_same_weights(
         "pairs.labels=random", f"cache={run.parent / 'cache'}",
     )  # fmt: skip
     align(made, run, tmp_path / "whole")
-    saved = trainer.save
+    saved = train.save
 
     def killed(alignment, out) -> None:
         saved(alignment, out)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(trainer, "save", killed)
+    monkeypatch.setattr(train, "save", killed)
     with pytest.raises(KeyboardInterrupt):
         align(made, run, tmp_path / "parts")
     monkeypatch.undo()

@@ -7,20 +7,19 @@ from pathlib import Path
 import pytest
 import torch
 
-from gensr_pref import config
 from gensr_pref.align.average import averaged
-from gensr_pref.align.dpo_recipe import Aligned, Average
 from gensr_pref.align.models import content_of, loaded, require_one_space, weights_digest
-from gensr_pref.engine.build import build
+from gensr_pref.align.recipe import Aligned, Average
+from gensr_pref.build.build import build
+from gensr_pref.config import run_file
 from gensr_pref.errors import ConfigError, InputError
-from gensr_pref.generators.checkpoint import save
-from gensr_pref.generators.pretrained import from_pretrained
-from gensr_pref.generators.tiny import SHIPPED
-
-from .conftest import DATA, furnish
-from .test_claim import other_weights
-from .test_dpo import every_paradigm
-from .test_reference import begun
+from gensr_pref.generators.tiny.base import SHIPPED
+from gensr_pref.generators.tiny.checkpoint import save
+from gensr_pref.generators.tiny.pretrained import from_pretrained
+from tests.align.conftest import DATA, furnish
+from tests.align.test_dpo import every_paradigm
+from tests.align.test_reference_values import begun
+from tests.align.test_training_folder import other_weights
 
 
 def other_tokenizer(folder: Path, paradigm: str) -> Path:
@@ -70,7 +69,7 @@ def test_the_weights_of_pairs_count_under_any_label(label, tmp_path, monkeypatch
     use = {"use": "fm-tiny", "name": label, "candidates": 3, "options": {"checkpoint": "other"}}
     corpus = {key: DATA["corpus"][key] for key in ("source", "segment_seconds", "degrade")}
     data = {**DATA, "corpus": {**corpus, "limit": 4}, "generators": [use]}
-    build(config.parse(data, config.Run, "test"), tmp_path, tmp_path / "run")
+    build(run_file.parse(data, run_file.Run, "test"), tmp_path, tmp_path / "run")
     of_it = f"pairs.generators=[{label}]"
     with pytest.raises(InputError, match="sampled by revision"):
         begun("fm", tmp_path / "run", tmp_path, of_it)
@@ -80,7 +79,7 @@ def test_the_weights_of_pairs_count_under_any_label(label, tmp_path, monkeypatch
 
 def averaging(paradigm: str, *checkpoints: str) -> Average:
     data = {"generator": {"use": f"{paradigm}-tiny"}, "checkpoints": list(checkpoints)}
-    return config.parse(data, Average, "test")
+    return run_file.parse(data, Average, "test")
 
 
 def test_tokenizers_are_not_averaged(tmp_path) -> None:
@@ -117,14 +116,14 @@ def test_a_model_is_identified_by_its_content(tmp_path) -> None:
 
 
 def test_the_code_of_a_plugin_identifies_it(tmp_path, monkeypatch) -> None:
-    shutil.copy(Path(__file__).parents[1] / "engine" / "cheap.py", tmp_path / "cheaper.py")
+    shutil.copy(Path(__file__).parents[1] / "cheap.py", tmp_path / "cheaper.py")
     monkeypatch.syspath_prepend(str(tmp_path))
-    from gensr_pref import source_code
+    from gensr_pref.config import code_digest
 
-    before = source_code.digest_of("cheaper:Hiss")
+    before = code_digest.digest_of("cheaper:Hiss")
     with (tmp_path / "cheaper.py").open("a") as file:
         file.write("# edited\n")
-    assert source_code.digest_of("cheaper:Hiss") not in (None, before)
+    assert code_digest.digest_of("cheaper:Hiss") not in (None, before)
 
 
 def test_weights_are_told_apart_by_name_type_shape_and_value() -> None:

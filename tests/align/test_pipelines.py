@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from gensr_pref import config
-from gensr_pref.generators.pretrained import from_pretrained
-from gensr_pref.shards import read_json_lines
+from gensr_pref.config import run_file
+from gensr_pref.generators.tiny.pretrained import from_pretrained
+from gensr_pref.rundir.part_files import read_json_lines
 
 PIPELINES = Path(__file__).parents[2] / "pipelines"
 RECIPES = (
@@ -35,7 +35,7 @@ TINY = [
 
 
 def test_the_run_of_the_recipes_is_valid() -> None:
-    run = config.load(PIPELINES / "laptop.yaml")
+    run = run_file.load(PIPELINES / "laptop.yaml")
     assert [use.use for use in run.generators] == ["ar-tiny", "mgm-tiny", "fm-tiny"]
     assert (PIPELINES / run.corpus.source.path).exists()
     assert (PIPELINES / run.corpus.degrade.noise.source.path).is_dir()

@@ -16,8 +16,7 @@ from gensr_pref.audit.agreement import (
     pair_sums,
 )
 from gensr_pref.audit.base import comparisons, ranks
-
-from .made import judged, random_clips
+from tests.audit.made import judged, random_clips
 
 
 def of(clips, statistic):

@@ -8,9 +8,8 @@ import pytest
 
 from gensr_pref.audit.base import comparisons
 from gensr_pref.audit.candidates import MOST_SUBSETS, repeats, subsets, yield_by_candidates
-from gensr_pref.audit.votes import tally
-
-from .made import judged, random_clips
+from gensr_pref.audit.effective_votes import tally
+from tests.audit.made import judged, random_clips
 
 
 def plain(made, n):

@@ -12,8 +12,7 @@ from gensr_pref.audit.pairs import (
     preference,
     single_scores,
 )
-
-from .made import judged
+from tests.audit.made import judged
 
 
 def pairs(margin, clip=None, chosen=None):

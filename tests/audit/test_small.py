@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from gensr_pref.audit.compare import compared, flat
-from gensr_pref.audit.leakage import leakage
 from gensr_pref.audit.means import improvement, means
-from gensr_pref.audit.sound import sound_properties
+from gensr_pref.audit.sound_properties import sound_properties
+from gensr_pref.corpus.leakage import leakage
 
 RATE = 16000
 

@@ -28,7 +28,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from gensr_pref import schema, shards
+from gensr_pref import schema
+from gensr_pref.rundir import part_files
 
 SOUND = 90_000  # bytes
 CANDIDATES = 4
@@ -41,7 +42,7 @@ def make_run(run: Path, gigabytes: float) -> None:
     rng = np.random.default_rng(0)
     parts = max(1, round(gigabytes * 1e9 / (CLIPS * (2 + CANDIDATES) * SOUND)))
     pairs = [row for part in range(parts) for row in _part(run, part, rng)]
-    shards.write(shards.part(run, "pairs", 0), pairs, schema.pairs_schema(SCORES), {})
+    part_files.write(part_files.part(run, "pairs", 0), pairs, schema.pairs_schema(SCORES), {})
 
 
 def _part(run: Path, part: int, rng: np.random.Generator) -> list[dict]:
@@ -68,10 +69,10 @@ def _part(run: Path, part: int, rng: np.random.Generator) -> list[dict]:
         | dict.fromkeys(SCORES, 1.0)
         for row in candidates
     ]
-    shards.write(shards.part(run, "clips", part), clips, schema.CLIPS, {})
-    shards.write(shards.part(run, "candidates", part), candidates, schema.CANDIDATES, {})
+    part_files.write(part_files.part(run, "clips", part), clips, schema.CLIPS, {})
+    part_files.write(part_files.part(run, "candidates", part), candidates, schema.CANDIDATES, {})
     form = schema.scores_schema(SCORES, {})
-    shards.write(shards.part(run, "scores", part), scores, form, {})
+    part_files.write(part_files.part(run, "scores", part), scores, form, {})
     return [
         {
             "pair_id": f"{name}/r/0", "clip_id": name, "chosen_id": f"{name}/g/1",

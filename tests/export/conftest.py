@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from gensr_pref import config, plugins, sample
-from gensr_pref.engine.build import build
-from gensr_pref.engine.export import Publishing, export
+from gensr_pref import sample
+from gensr_pref.build.build import build
+from gensr_pref.config import plugins, run_file
 from gensr_pref.export.dataset import Wanted
+from gensr_pref.export.export_run import Publishing, export
 
 RUN = {
     "name": "small",
@@ -57,7 +58,7 @@ def built(project, tmp_path_factory) -> Path:
     """The run directory; tests that change it take a copy."""
     out = tmp_path_factory.mktemp("runs") / "built"
     plugins.search(project)
-    build(config.load(project / "run.yaml"), project, out)
+    build(run_file.load(project / "run.yaml"), project, out)
     return out
 
 

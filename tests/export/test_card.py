@@ -10,19 +10,19 @@ import yaml
 from huggingface_hub import DatasetCard, DatasetCardData, constants, metadata_load
 from markdown_it import MarkdownIt
 
-from gensr_pref import shards
-from gensr_pref.engine.audit import audit
-from gensr_pref.engine.export import Publishing, _languages, export
-from gensr_pref.engine.listening import votes
-from gensr_pref.engine.pair import pair
+from gensr_pref.audit.listening import answers
+from gensr_pref.audit.run_audit import audit
+from gensr_pref.build.pair import pair
 from gensr_pref.errors import InputError
-from gensr_pref.export import published
+from gensr_pref.export import redacted_facts
 from gensr_pref.export.card import Facts, Table, _size, card
 from gensr_pref.export.columns import pairs_schema
 from gensr_pref.export.dataset import Wanted
+from gensr_pref.export.export_run import Publishing, _languages, export
 from gensr_pref.export.figure import agreement_figure
 from gensr_pref.export.licences import Part, hub_licences, parts
 from gensr_pref.export.markdown import block, code, escaped, link
+from gensr_pref.rundir import part_files
 from gensr_pref.rundir.document import record
 from tests.upload_server import UploadServer
 
@@ -242,7 +242,7 @@ def test_names_and_credits_are_as_they_were_given(run_folder, tmp_path) -> None:
     assert metadata_load(tmp_path / "out" / "README.md")["pretty_name"] == "</script>"
     told = yaml.safe_load((tmp_path / "out" / "run.yaml").read_text())
     assert (told["name"], told["credits"]) == ("</script>", [credit])
-    assert published.audit({"run": "</script>"}, None)["run"] == "</script>"
+    assert redacted_facts.audit({"run": "</script>"}, None)["run"] == "</script>"
 
 
 @pytest.mark.parametrize("place", ["name", "credits"])
@@ -260,9 +260,9 @@ def test_paths_in_names_and_credits_are_refused(run_folder, tmp_path, place) -> 
 
 def test_answers_since_the_audit_are_told(run_folder, tmp_path) -> None:
     audit(run_folder)
-    (one, *_) = shards.read_all(run_folder, "pairs").to_pylist()
+    (one, *_) = part_files.read_all(run_folder, "pairs").to_pylist()
     sides = {key: one[key] for key in ("pair_id", "clip_id", "chosen_id", "rejected_id")}
-    votes.save(run_folder, {"listener": "anna", "trial": "1", "kind": "pair",
+    answers.save(run_folder, {"listener": "anna", "trial": "1", "kind": "pair",
                             "preferred": "chosen", "choice": "a", **sides})  # fmt: skip
     export(run_folder, tmp_path / "out", Wanted())
     text = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
@@ -271,5 +271,5 @@ def test_answers_since_the_audit_are_told(run_folder, tmp_path) -> None:
 
 def test_languages_of_earlier_runs_become_codes(monkeypatch) -> None:
     written = pa.table({"language": ["eng", "en-US", "cmn_hans_cn", "English", None, "", "und"]})
-    monkeypatch.setattr(shards, "read_all", lambda *_: written)
+    monkeypatch.setattr(part_files, "read_all", lambda *_: written)
     assert _languages(Path()) == ["en", "zh"]

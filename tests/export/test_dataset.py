@@ -10,17 +10,19 @@ import pyarrow.parquet as pq
 import pytest
 import soundfile
 
-from gensr_pref import audio, cli, shards, store
-from gensr_pref.engine.export import Publishing, export
-from gensr_pref.engine.pair import pair
+from gensr_pref import audio
+from gensr_pref.build.pair import pair
+from gensr_pref.cli.main import main
 from gensr_pref.errors import CorruptPartError, InputError
-from gensr_pref.export import sharded, trl
+from gensr_pref.export import shard_writer, trl
 from gensr_pref.export.columns import candidates_schema, pairs_schema, yaml_features
 from gensr_pref.export.dataset import Wanted
-from gensr_pref.location import located
+from gensr_pref.export.export_run import Publishing, export
+from gensr_pref.rundir import part_files
 from gensr_pref.schema import AUDIO, facts_of, with_metadata
-
-from ..parts import write_part
+from gensr_pref.storage import objects
+from gensr_pref.storage.location import located
+from tests.parts import write_part
 
 
 def rows(out: Path, folder: str = "data") -> list[dict]:
@@ -31,8 +33,8 @@ def rows(out: Path, folder: str = "data") -> list[dict]:
     ]
 
 
-def table(run: Path, name: shards.Table, key: str) -> dict[str, dict]:
-    return {row[key]: row for row in shards.read_all(run, name).to_pylist()}
+def table(run: Path, name: part_files.Table, key: str) -> dict[str, dict]:
+    return {row[key]: row for row in part_files.read_all(run, name).to_pylist()}
 
 
 def files(out: Path) -> dict[str, bytes]:
@@ -199,9 +201,9 @@ def test_row_groups_and_pages_are_as_the_hub_asks(exported) -> None:
 
 
 def test_shards_and_row_groups_have_about_the_size_that_is_asked(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(sharded, "ROW_GROUP_BYTES", 30_000)
+    monkeypatch.setattr(shard_writer, "ROW_GROUP_BYTES", 30_000)
     schema = pa.schema([pa.field("id", pa.int64()), pa.field("sound", AUDIO)])
-    writer = sharded.Sharded(tmp_path, "train", schema, {}, 100_000)
+    writer = shard_writer.Sharded(tmp_path, "train", schema, {}, 100_000)
     rng = np.random.default_rng(0)
     sounds = [{"bytes": rng.bytes(10_000), "path": None} for _ in range(35)]
     for start in range(0, 35, 7):
@@ -222,7 +224,7 @@ def test_shards_and_row_groups_have_about_the_size_that_is_asked(tmp_path, monke
 
 def test_a_cut_leaves_no_half_file(tmp_path) -> None:
     schema = pa.schema([pa.field("id", pa.int64())])
-    writer = sharded.Sharded(tmp_path, "train", schema, {}, 10)
+    writer = shard_writer.Sharded(tmp_path, "train", schema, {}, 10)
     writer.add(pa.table({"id": [1, 2, 3]}, schema=schema))
     writer._flush()
     writer.abandon(KeyboardInterrupt())
@@ -312,8 +314,8 @@ def test_trl_trains_on_it(built, tmp_path) -> None:
 
 
 def test_trl_without_tokens_is_refused_before_the_audit(run_folder, tmp_path) -> None:
-    for part in shards.parts(run_folder, "candidates"):
-        table = shards.read(part)
+    for part in part_files.parts(run_folder, "candidates"):
+        table = part_files.read(part)
         place = table.schema.get_field_index("tokens")
         field = table.schema.field("tokens")
         table = table.set_column(place, field, pa.nulls(len(table), field.type))
@@ -325,14 +327,14 @@ def test_trl_without_tokens_is_refused_before_the_audit(run_folder, tmp_path) ->
 
 
 def test_trl_without_tokens_is_refused(built, monkeypatch) -> None:
-    monkeypatch.setattr(shards, "parts", lambda *_: [])
+    monkeypatch.setattr(part_files, "parts", lambda *_: [])
     with pytest.raises(InputError, match=r"no candidate of .* has tokens"):
         trl.codes_of(built)
 
 
 def test_a_pair_whose_candidate_is_gone_is_told(run_folder, tmp_path) -> None:
-    for part in shards.parts(run_folder, "candidates"):
-        kept = shards.read(part).slice(0, 1)
+    for part in part_files.parts(run_folder, "candidates"):
+        kept = part_files.read(part).slice(0, 1)
         write_part(part, kept)
     with pytest.raises(CorruptPartError, match=r"has no candidate '.*', which a pair names"):
         export(run_folder, tmp_path / "out", Wanted())
@@ -365,7 +367,7 @@ def uploaded(run: Path, url: str) -> Path:
     there = located(url)
     for path in run.rglob("*"):
         if path.is_file() and path.name != ".lock":
-            store.put(there / path.relative_to(run).as_posix(), path.read_bytes())
+            objects.put(there / path.relative_to(run).as_posix(), path.read_bytes())
     return there
 
 
@@ -377,7 +379,7 @@ def test_a_run_in_memory_gives_the_same_bytes(built, exported, tmp_path) -> None
 
 def test_a_run_on_a_server_gives_the_same_bytes(built, exported, tmp_path, bucket) -> None:
     there = uploaded(built, str(bucket))
-    assert cli.main(["export", str(there), str(tmp_path / "out")]) == 0
+    assert main(["export", str(there), str(tmp_path / "out")]) == 0
     told, known = files(tmp_path / "out"), files(exported)
     assert {n: b for n, b in told.items() if n != "README.md"} == {
         n: b for n, b in known.items() if n != "README.md"

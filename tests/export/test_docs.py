@@ -8,7 +8,7 @@ from pathlib import Path
 import datasets
 import pytest
 
-from gensr_pref.cli import parser
+from gensr_pref.cli.main import parser
 
 PAGE = (Path(__file__).parents[2] / "docs" / "export.md").read_text(encoding="utf-8")
 

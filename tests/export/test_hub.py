@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
-from gensr_pref import plugins
+import gensr_pref
 from gensr_pref.errors import InputError, PublishError, UnreachableError
 from gensr_pref.export import hub
 from gensr_pref.export.hub import Target
@@ -189,7 +189,7 @@ def test_after_a_cut_only_the_rest_travels(server, folder) -> None:
 def test_a_killed_command_is_continued_by_the_same(server, built, tmp_path, how) -> None:
     settings = {"HF_ENDPOINT": server.url, "HF_TOKEN": TOKEN, "HF_HUB_DISABLE_XET": "1",
                 "HF_HOME": str(tmp_path / "hf"), "HF_HUB_OFFLINE": "0",
-                "PYTHONPATH": str(Path(plugins.__file__).parents[1])}  # fmt: skip
+                "PYTHONPATH": str(Path(gensr_pref.__file__).parents[1])}  # fmt: skip
     words = [sys.executable, "-m", "gensr_pref.cli", "export", str(built), str(tmp_path / "out"),
              "--push-to-hub", "us/small", "--shard-mb", "1", "--json"]  # fmt: skip
     server.stall = True

@@ -9,8 +9,7 @@ import pytest
 from gensr_pref import audio
 from gensr_pref.errors import InputError
 from gensr_pref.export.load import load, undecoded
-
-from .test_dataset import table
+from tests.export.test_dataset import table
 
 
 @pytest.fixture(autouse=True)

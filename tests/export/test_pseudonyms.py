@@ -5,12 +5,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from gensr_pref import shards
-from gensr_pref.engine.export import Publishing, export
 from gensr_pref.errors import InputError
-from gensr_pref.export import pseudonyms, published, shuffled
+from gensr_pref.export import pseudonym_order, pseudonyms, redacted_facts
 from gensr_pref.export.dataset import Wanted
+from gensr_pref.export.export_run import Publishing, export
 from gensr_pref.export.pseudonyms import Pseudonyms
+from gensr_pref.rundir import part_files
 
 ONE, OTHER = Pseudonyms("hash", b"1" * 32), Pseudonyms("hash", b"2" * 32)
 
@@ -53,7 +53,7 @@ def test_no_name_of_a_speaker_or_recording_is_in_what_is_published(
     run_folder, tmp_path, how, form
 ) -> None:
     """The names are looked for in all bytes, decompressed where they are Parquet."""
-    clips = shards.read_all(run_folder, "clips").to_pylist()
+    clips = part_files.read_all(run_folder, "clips").to_pylist()
     names = {row["speaker"] for row in clips} | {row["clip_id"] for row in clips}
     names |= {json.loads(row["source"])["source_id"] for row in clips}
     noises = {json.loads(row["degradation"])[0]["file"] for row in clips}
@@ -74,7 +74,7 @@ def test_no_name_of_a_speaker_or_recording_is_in_what_is_published(
 
 
 def test_hashed_speakers_can_be_told_apart_and_dropped_ones_cannot(run_folder, tmp_path) -> None:
-    clips = {row["clip_id"]: row for row in shards.read_all(run_folder, "clips").to_pylist()}
+    clips = {row["clip_id"]: row for row in part_files.read_all(run_folder, "clips").to_pylist()}
     export(run_folder, tmp_path / "hash", Wanted(), Publishing("hash"))
     export(run_folder, tmp_path / "drop", Wanted(), Publishing("drop"))
     hashed = pq.read_table(tmp_path / "hash" / "data").to_pylist()
@@ -114,24 +114,24 @@ def test_rows_are_in_the_order_of_pseudonyms_and_not_of_names(run_folder, tmp_pa
         for table in tables:
             clips = [row["clip_id"] for row in table]
             assert clips == sorted(clips)
-    known = shards.read_all(run_folder, "clips", ["clip_id"]).column("clip_id").to_pylist()
+    known = part_files.read_all(run_folder, "clips", ["clip_id"]).column("clip_id").to_pylist()
     assert sorted(known) == known
     assert [names.of("clip", one) for one in known] != sorted(names.of("clip", c) for c in known)
     assert not [path for path in out.rglob("*") if path.name.startswith(".")]
 
 
 def test_more_rows_than_are_sorted_at_once_lose_nothing(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(shuffled, "ROWS_AT_ONCE", 3)
+    monkeypatch.setattr(pseudonym_order, "ROWS_AT_ONCE", 3)
     clips = [f"clip {k:02d}" for k in range(40) for _ in range(2)]
     rows = pa.table({"clip_id": [ONE.of("clip", clip) for clip in clips], "place": range(80)})
     pieces = iter([rows.slice(start, 7) for start in range(0, 80, 7)])
-    read = pa.concat_tables(shuffled.by_pseudonym(pieces, tmp_path)).to_pylist()
+    read = pa.concat_tables(pseudonym_order.by_pseudonym(pieces, tmp_path)).to_pylist()
     assert read == sorted(rows.to_pylist(), key=lambda row: row["clip_id"])
     assert list(tmp_path.iterdir()) == []
 
 
 def test_speakers_of_the_audit_are_in_the_order_of_pseudonyms() -> None:
     rows = [{"value": name} for name in ("anna", "bert", "carla", "dora", "emil", None)]
-    told = published.audit({"breakdown": {"speaker": rows}}, ONE)["breakdown"]["speaker"]
+    told = redacted_facts.audit({"breakdown": {"speaker": rows}}, ONE)["breakdown"]["speaker"]
     values = [row["value"] for row in told if row["value"]]
     assert values == sorted(ONE.of("speaker", row["value"]) for row in rows if row["value"])

@@ -1,1 +1,1 @@
-"""The audit as one page that needs nothing else: words, figures, tables and sound."""
+"""Writes the audit as one self-contained HTML page with figures, tables and audio."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gensr_pref.audit.report.words import number, percent
+from gensr_pref.audit.report.format import number, percent
 from gensr_pref.errors import quantity
 
 BEYOND_LUCK = 0.05  # of the clips, by which margins must beat luck to be advised; our choice

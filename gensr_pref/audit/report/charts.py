@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from gensr_pref.audit.report.drawing import BAD, GOOD, GREY, MAIN, svg
+from gensr_pref.audit.report.svg import BAD, GOOD, GREY, MAIN, svg
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

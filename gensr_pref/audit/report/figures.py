@@ -16,8 +16,8 @@ from gensr_pref.audit.report.charts import (
     tall,
     whole_numbers,
 )
-from gensr_pref.audit.report.drawing import BAD, FAINT, INK, MAIN, SECOND, panels, svg
-from gensr_pref.audit.report.words import named
+from gensr_pref.audit.report.format import named
+from gensr_pref.audit.report.svg import BAD, FAINT, INK, MAIN, SECOND, panels, svg
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

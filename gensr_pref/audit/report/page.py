@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gensr_pref.audit.picks import KINDS
+from gensr_pref.audit.exhibits import KINDS
+from gensr_pref.audit.report.answers import answers
 from gensr_pref.audit.report.figures import figures
-from gensr_pref.audit.report.lights import answers
-from gensr_pref.audit.report.words import labelled, number, percent
+from gensr_pref.audit.report.format import labelled, number, percent
 from gensr_pref.errors import quantity
 from gensr_pref.untrusted.text import shown, visible
 
@@ -45,7 +45,7 @@ class Exhibit:
     """A pair to hear.
 
     Attributes:
-        kind: one of `gensr_pref.audit.picks.KINDS`.
+        kind: one of `gensr_pref.audit.exhibits.KINDS`.
         clip_id, text: of the clip; the text is None where it is not known.
         margins: by how much chosen is better, per score, in the score's unit; None where unknown.
         tracks: in the order of the page.
@@ -62,7 +62,7 @@ def page(found: dict[str, Any], exhibits: Sequence[Exhibit], notes: Sequence[str
     """The report.
 
     Args:
-        found: what `gensr_pref.engine.audit.audit` gave, the whole of it.
+        found: what `gensr_pref.audit.run_audit.audit` gave, the whole of it.
         exhibits: pairs to hear.
         notes: sentences about what the page leaves out.
     """

@@ -1,0 +1,65 @@
+"""A small run on real speech with plugins that cost nothing."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from gensr_pref import sample
+from gensr_pref.config import run_file
+from gensr_pref.rundir import part_files
+
+TABLES = ("clips", "candidates", "scores", "pairs", "failures")
+
+
+@pytest.fixture(scope="session")
+def base(tmp_path_factory) -> Path:
+    """A folder with a few clips, a noise and the cheap plugins, as a user's project would be."""
+    folder = tmp_path_factory.mktemp("project")
+    (folder / "speech").mkdir()
+    (folder / "noise").mkdir()
+    for path in sorted((sample.FOLDER / "speech").glob("*.flac"))[:7]:
+        shutil.copy(path, folder / "speech")
+    shutil.copy(sorted((sample.FOLDER / "noise").glob("*.flac"))[0], folder / "noise")
+    shutil.copy(Path(__file__).parent / "cheap.py", folder)
+    (folder / "run.yaml").write_text(yaml.safe_dump(RUN), encoding="utf-8")
+    return folder
+
+
+RUN = {
+    "name": "cheap",
+    "corpus": {
+        "source": {"kind": "folder", "path": "speech"},
+        "degrade": {"noise": {"source": {"kind": "folder", "path": "noise"}}},
+    },
+    "generators": [{"use": "cheap:Hiss", "candidates": 3}],
+    "panel": [{"metric": "cheap:Roughness"}],
+    "engine": {"kind": "serial", "shard_clips": 2},
+}
+
+
+@pytest.fixture
+def run(base):
+    """Makes a checked run file from overrides."""
+
+    def made(*overrides: str) -> run_file.Run:
+        return run_file.load(base / "run.yaml", list(overrides))
+
+    return made
+
+
+def tables(out: Path) -> dict[str, bytes]:
+    """Every part file of a run directory, by name."""
+    return {
+        str(path.relative_to(out)): path.read_bytes()
+        for table in TABLES
+        for path in part_files.parts(out, table)
+    }
+
+
+def rows(out: Path, table: part_files.Table) -> list[dict]:
+    """All rows of a table; none where there is no part."""
+    return [
+        row for path in part_files.parts(out, table) for row in part_files.read(path).to_pylist()
+    ]
