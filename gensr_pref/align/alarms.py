@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from gensr_pref.audit.intervals import clopper_pearson
+from gensr_pref.statistics.intervals import clopper_pearson
 
 SATURATED = 0.95  # training accuracy
 EARLY = 0.2  # share of the steps before which it is suspicious

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Any
 
 from gensr_pref.config import plugins
 from gensr_pref.errors import InputError, MissingWeightsError
+from gensr_pref.generators.registry import beside, licence_of
 from gensr_pref.metrics.base import MetricSpec, Score
 
-_CARD_CHARACTERS = 20_000  # of a card that are looked at; its first lines name the licence
 CODEBOOKS = "tokenizer.codebook"  # in a checkpoint, and fixed
 
 
@@ -73,7 +72,7 @@ def _generator_row(name: str) -> dict[str, Any]:
 def _parameters(generator: Any) -> int | None:
     """How many a generator says it has, or its checkpoint holds; None where neither is known."""
     told = getattr(generator, "parameters", None)
-    file = _beside(generator, "model.safetensors")
+    file = beside(generator, "model.safetensors")
     if isinstance(told, int) or file is None:
         return told if isinstance(told, int) else None
     from safetensors import safe_open
@@ -82,31 +81,6 @@ def _parameters(generator: Any) -> int | None:
         trained = [name for name in weights.keys() if name != CODEBOOKS]  # noqa: SIM118
         shapes = [weights.get_slice(name).get_shape() for name in trained]
     return int(sum(math.prod(shape) for shape in shapes))
-
-
-def licence_of(generator: Any) -> str:
-    """What a generator says, else the card beside its checkpoint; - where neither does."""
-    told = getattr(generator, "licence", None)
-    return told if isinstance(told, str) and told else _licence(generator)
-
-
-def _licence(generator: Any) -> str:
-    card = _beside(generator, "README.md")
-    if card is None:
-        return "-"
-    with card.open(encoding="utf-8", errors="replace") as text:
-        head = text.read(_CARD_CHARACTERS).split("---")[1:2]
-    lines = [line for part in head for line in part.splitlines() if line.startswith("license:")]
-    return lines[0].removeprefix("license:").strip() if lines else "-"
-
-
-def _beside(generator: Any, name: str) -> Path | None:
-    """A file of a generator's checkpoint; None where it has no such thing."""
-    checkpoint = getattr(generator, "checkpoint", None)
-    if not isinstance(checkpoint, Path | str):
-        return None
-    file = Path(checkpoint) / name
-    return file if file.is_file() else None
 
 
 def _score_row(spec: MetricSpec, score: Score, missing: str) -> dict[str, Any]:

@@ -24,10 +24,11 @@ from gensr_pref.apply.training_record import (
 from gensr_pref.audit.policy_comparison import compared
 from gensr_pref.build import open_run
 from gensr_pref.build.build import build
-from gensr_pref.build.prepare import has_clean, label_of, make_generator
 from gensr_pref.config import plugins, run_file
 from gensr_pref.config.run_file import GeneratorUse, MetricUse, Pairing, Run
+from gensr_pref.corpus.sources import has_clean
 from gensr_pref.errors import ConfigError, nearest, parameter
+from gensr_pref.generators.registry import label_of, make_generator
 from gensr_pref.metrics.panel import Panel
 from gensr_pref.rundir import part_files
 from gensr_pref.untrusted.text import shown

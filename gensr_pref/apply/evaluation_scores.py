@@ -12,9 +12,9 @@ import numpy as np
 
 from gensr_pref.audit.policy_comparison import Array, Measured
 from gensr_pref.build import open_run
-from gensr_pref.build.prepare import votes_of
 from gensr_pref.config.run_file import GeneratorUse
 from gensr_pref.identity import is_noisy, split_candidate_id
+from gensr_pref.pairing.votes import votes_of
 from gensr_pref.rundir import part_files
 from gensr_pref.schema import column
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from gensr_pref.audit.intervals import count_interval, share_interval
 from gensr_pref.audit.run_audit import audit
 from gensr_pref.build import ray_cluster
 from gensr_pref.build.build import build
@@ -22,6 +21,7 @@ from gensr_pref.config.run_file import Engine, Run
 from gensr_pref.errors import InputError, RunIncompleteError, parameter
 from gensr_pref.rundir import part_files
 from gensr_pref.schema import column
+from gensr_pref.statistics.intervals import count_interval, share_interval
 
 _TABLES: tuple[part_files.Table, ...] = ("clips", "candidates", "scores", "pairs", "failures")
 

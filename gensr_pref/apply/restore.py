@@ -18,7 +18,6 @@ from gensr_pref.apply.best_of import Judge, judge_of
 from gensr_pref.apply.chunks import OVERLAP_SECONDS, PIECE_SECONDS, pieces, written
 from gensr_pref.audio import Sound, Wave
 from gensr_pref.build import open_run
-from gensr_pref.build.prepare import check_named, label_of, make_generator
 from gensr_pref.build.sampling import Asked, Row, sample_clip
 from gensr_pref.build.worker import load_generator
 from gensr_pref.config import plugins, run_file
@@ -27,6 +26,7 @@ from gensr_pref.corpus.degrade import HEADROOM
 from gensr_pref.corpus.listing import LeftOut, list_audio
 from gensr_pref.errors import ConfigError, InputError, Unusable, parameter
 from gensr_pref.generators.base import Origin
+from gensr_pref.generators.registry import check_named, label_of, make_generator
 from gensr_pref.identity import digest, seed_for
 from gensr_pref.rundir import part_files
 from gensr_pref.schema import Failure, Reason

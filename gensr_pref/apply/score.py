@@ -21,10 +21,10 @@ from gensr_pref.apply.audio_folders import (
 )
 from gensr_pref.apply.default_panel import described, unused
 from gensr_pref.apply.score_table import WRITERS, summary
+from gensr_pref.apply.split_failures import Piece, scored
 from gensr_pref.apply.transcripts import Texts, language_of
-from gensr_pref.build import devices, isolation
+from gensr_pref.build import devices
 from gensr_pref.build.executor import running
-from gensr_pref.build.isolation import Piece
 from gensr_pref.build.progress_bar import Bar
 from gensr_pref.build.tasks import Event, Restarted, Row
 from gensr_pref.config.run_file import Engine, MetricUse
@@ -137,7 +137,7 @@ def _pieces(
                     bar.write(f"{tasks[event.shard].clip.name} begins anew: {event.why}")
                 yield event
 
-    return isolation.scored(clips, [member.use for member in panel.members], execute)
+    return scored(clips, [member.use for member in panel.members], execute)
 
 
 def _collect(

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from gensr_pref.build import open_run
-from gensr_pref.build.prepare import votes_of
 from gensr_pref.config import plugins, run_file
 from gensr_pref.config.run_file import GeneratorUse, MetricUse, Pairing
 from gensr_pref.errors import ConfigError, InputError, RunMismatchError, parameter
 from gensr_pref.metrics.panel import Panel
-from gensr_pref.pairing.votes import cast_votes
+from gensr_pref.pairing.votes import cast_votes, votes_of
 from gensr_pref.storage import files
 from gensr_pref.untrusted import documents
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gensr_pref.audit.base import Array, Comparisons, Judged, Rows, ranks
-from gensr_pref.audit.intervals import Estimate, bundles, interval, totals
+from gensr_pref.statistics.intervals import Estimate, bundles, interval, totals
 
 _SIGNED = (-1.0, 1.0)
 

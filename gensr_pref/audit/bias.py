@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from gensr_pref.audit.base import Array, Rows
-from gensr_pref.audit.intervals import Estimate, interval, ratio_interval, totals
-from gensr_pref.audit.verdicts import is_within, side
+from gensr_pref.statistics.intervals import Estimate, interval, ratio_interval, totals
+from gensr_pref.statistics.verdicts import is_within, side
 
 SMALL_D = 0.2  # Cohen, Statistical Power Analysis for the Behavioral Sciences, 1988, p. 25
 SMALL_DELTA = 0.147  # Romano et al. 2006, Florida Association of Institutional Research

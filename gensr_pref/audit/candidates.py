@@ -10,7 +10,7 @@ import numpy as np
 
 from gensr_pref.audit.base import Array, Comparisons, Judged, Mask, blocks
 from gensr_pref.audit.effective_votes import shuffles, tally
-from gensr_pref.audit.intervals import share_interval
+from gensr_pref.statistics.intervals import share_interval
 
 MOST_SUBSETS = 256  # of a clip's candidates; beyond it, as many are drawn
 NEAR = 0.1  # spreads; our choice

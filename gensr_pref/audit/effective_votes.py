@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from gensr_pref.audit.agreement import krippendorff_alpha
 from gensr_pref.audit.base import Array, Comparisons, Judged, Mask, comparisons, ranks, shuffled
-from gensr_pref.audit.intervals import Estimate, interval, share_interval, totals
+from gensr_pref.statistics.intervals import Estimate, interval, share_interval, totals
 
 Bits = npt.NDArray[np.uint32]  # so, at most 32 votes
 SHUFFLED_CLIPS = 40_000  # so many are shuffled in all; more change the third digit

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gensr_pref.audit.base import Array, Rows
-from gensr_pref.audit.intervals import share_interval
+from gensr_pref.statistics.intervals import share_interval
 
 FOLDS = 5
 SHUFFLES = 99  # so that the smallest p value is .01

@@ -14,14 +14,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from gensr_pref.audit.base import Array, Judged, Mask, Pairs, Rows
-from gensr_pref.build.pair import votes_for
-from gensr_pref.build.prepare import votes_of
 from gensr_pref.config.run_file import Pairing, parse
 from gensr_pref.errors import InputError, typed
 from gensr_pref.identity import noisy_id
 from gensr_pref.pairing.base import Vote, keeps_bounds, oriented
 from gensr_pref.pairing.columns import Columns, columns, matrix
-from gensr_pref.pairing.votes import cast_votes
+from gensr_pref.pairing.votes import cast_votes, votes_for, votes_of
 from gensr_pref.rundir import part_files
 from gensr_pref.rundir.integrity import Contents, check
 from gensr_pref.schema import column

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from gensr_pref.audit.base import Array, Mask, Rows
-from gensr_pref.audit.intervals import Estimate, mean_interval
+from gensr_pref.statistics.intervals import Estimate, mean_interval
 
 
 def means(roles: Mapping[str, Array], names: Sequence[str]) -> dict[str, dict[str, float | None]]:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from gensr_pref.audit.base import Array, Comparisons, Judged, Mask, Pairs, Rows
 from gensr_pref.audit.effective_votes import tally
-from gensr_pref.audit.intervals import count_interval, ratio_interval, share_interval
+from gensr_pref.statistics.intervals import count_interval, ratio_interval, share_interval
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _SHOWN = 50  # values of a property that are told one by one

@@ -3,7 +3,7 @@
 All statistics are pure functions of `Measured`; nothing here reads a file. A policy may have
 several members, models trained alike from different seeds; its value is their mean.
 
-An interval is of the mean difference from the base over clips (`gensr_pref.audit.intervals`).
+An interval is of the mean difference from the base over clips (`gensr_pref.statistics.intervals`).
 Where a policy has several members, what they vary is added (`intervals.two_way`). `by_speaker`
 takes all clips of a speaker as one cluster, so that the interval also covers the choice of
 speakers.
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gensr_pref.audit.intervals import share_interval, two_way
+from gensr_pref.statistics.intervals import share_interval, two_way
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]

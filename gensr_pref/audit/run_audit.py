@@ -14,20 +14,20 @@ import numpy as np
 from gensr_pref.audit import bias, candidates, effective_votes, means, pairs
 from gensr_pref.audit.agreement import agreement
 from gensr_pref.audit.base import comparisons
-from gensr_pref.audit.intervals import count_interval
 from gensr_pref.audit.listening.answers import audited
 from gensr_pref.audit.load import SIDES, Evidence, evidence, noisy_and_candidates
 from gensr_pref.audit.pair_audio import Sample, draws_of, learnability_of, look_at, sound_of
-from gensr_pref.build.pair import votes_for
-from gensr_pref.build.prepare import built_in_rule
 from gensr_pref.corpus.splits import leaks
 from gensr_pref.identity import is_clean
 from gensr_pref.pairing import yield_by_chance
 from gensr_pref.pairing.base import PairRule, wants_clean
 from gensr_pref.pairing.columns import columns
+from gensr_pref.pairing.rules import built_in_rule
+from gensr_pref.pairing.votes import votes_for
 from gensr_pref.rundir import ledger, part_files
 from gensr_pref.rundir.integrity import Contents
 from gensr_pref.rundir.machine import mixture_notices
+from gensr_pref.statistics.intervals import count_interval
 
 HEARD_PAIRS = 1000  # whose audio is looked at, if nothing else is asked for
 

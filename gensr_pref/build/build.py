@@ -10,25 +10,39 @@ from pathlib import Path
 from typing import Any
 
 from gensr_pref import process
-from gensr_pref.rundir import part_files
+from gensr_pref.build import open_run
+from gensr_pref.build.executor import running
+from gensr_pref.build.pair import write_pairs
+from gensr_pref.build.prepare import Blueprint, draw_up, identified
+from gensr_pref.build.progress import STAGES, Progress
+from gensr_pref.build.shard_assignment import Layout, of_shard
+from gensr_pref.build.splits import relabel
+from gensr_pref.build.summary import NOTICES, failures_by_reason, write_summary
+from gensr_pref.build.tasks import (
+    Event,
+    Finished,
+    Lost,
+    Notice,
+    Restarted,
+    Setup,
+    ShardTask,
+    Staffed,
+    Stage,
+    Stuck,
+    Tick,
+    Wrote,
+)
+from gensr_pref.build.worker import ShardWorker, write_failures
+from gensr_pref.build.yield_count import YieldSoFar
 from gensr_pref.config.run_file import Run
 from gensr_pref.corpus.clips import ClipSpec
 from gensr_pref.corpus.listing import describe
-from gensr_pref.build import open_run
-from gensr_pref.build.prepare import Blueprint, draw_up, find_rule, identified
-from gensr_pref.build.executor import running
-from gensr_pref.build.shard_assignment import Layout, of_shard
-from gensr_pref.build.pair import write_pairs
-from gensr_pref.build.progress import STAGES, Progress
-from gensr_pref.build.yield_count import YieldSoFar
-from gensr_pref.corpus.splits import relabel
-from gensr_pref.build.summary import NOTICES, failures_by_reason, write_summary
-from gensr_pref.build.tasks import Event, Finished, Lost, Notice, Restarted, Setup, ShardTask, Staffed, Stage, Stuck, Tick, Wrote
-from gensr_pref.build.worker import ShardWorker, write_failures
+from gensr_pref.pairing.rules import find_rule
+from gensr_pref.rundir import part_files
 from gensr_pref.rundir.integrity import PLAN, refuse_strangers
-from gensr_pref.rundir.provenance import Made, of_part
 from gensr_pref.rundir.ledger import Stamps, name_of, note, note_parts
 from gensr_pref.rundir.part_files import Stamp
+from gensr_pref.rundir.provenance import Made, of_part
 
 _MADE_BY: dict[Stage, tuple[Made, ...]] = {
     "sample": ("candidates", "clips"),

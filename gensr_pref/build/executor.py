@@ -6,9 +6,9 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Any
 
-from gensr_pref.config.run_file import Engine
 from gensr_pref.build import ray_pool, serial
 from gensr_pref.build.tasks import Event, Job, WorkerOf
+from gensr_pref.config.run_file import Engine
 
 
 @contextmanager

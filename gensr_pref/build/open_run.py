@@ -8,20 +8,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, get_args
 
-from gensr_pref.storage import files
-from gensr_pref.rundir import part_files
-from gensr_pref.corpus.clips import ClipSpec, with_splits
 from gensr_pref.build import recordings
 from gensr_pref.build.prepare import Blueprint
-from gensr_pref.build.shard_assignment import Layout, laid_out, splits_of, texts_digest, texts_of
+from gensr_pref.build.shard_assignment import Layout, laid_out, texts_digest, texts_of
 from gensr_pref.build.shard_assignment import record as record_layout
 from gensr_pref.build.shard_recovery import placed
+from gensr_pref.corpus.clips import ClipSpec, with_splits
 from gensr_pref.errors import RunMismatchError
-from gensr_pref.rundir import provenance
+from gensr_pref.rundir import part_files, provenance
 from gensr_pref.rundir.document import document, document_if_intact, identity, record, version_of
+from gensr_pref.rundir.layout import Shard, clip_ids, splits_of
 from gensr_pref.rundir.provenance import MADE
-from gensr_pref.rundir.layout import Shard, clip_ids
 from gensr_pref.schema import SCHEMA_VERSION
+from gensr_pref.storage import files
 
 __all__ = ["document", "locked", "opened", "record", "require_settings"]
 _TABLES = get_args(part_files.Table)
@@ -75,7 +74,9 @@ def _own(out: Path, now: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _facts_of_parts(out: Path) -> list[dict[str, Any]]:
-    return [part_files.facts_if_any(path) for table in MADE for path in part_files.parts(out, table)]
+    return [
+        part_files.facts_if_any(path) for table in MADE for path in part_files.parts(out, table)
+    ]
 
 
 def _in_splits(

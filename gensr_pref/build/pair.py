@@ -7,19 +7,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from gensr_pref.rundir import part_files
-from gensr_pref.config.run_file import Pairing, override, parse, resolved
 from gensr_pref.build import open_run
-from gensr_pref.build.prepare import built_in_rule, find_rule, votes_of
 from gensr_pref.build.summary import write_summary
+from gensr_pref.config.run_file import Pairing, override, parse, resolved
 from gensr_pref.errors import InputError
 from gensr_pref.pairing.base import PairRule, Stop, Vote, wants_clean
 from gensr_pref.pairing.columns import Columns, columns, with_clean
-from gensr_pref.pairing.pairs import cast_votes, paired, table
-from gensr_pref.pairing.votes import without_idle
-from gensr_pref.rundir import ledger
-from gensr_pref.rundir.integrity import MADE_BEFORE_PAIRS, SCORES, check
+from gensr_pref.pairing.pairs import paired, table
+from gensr_pref.pairing.rules import built_in_rule, find_rule
+from gensr_pref.pairing.votes import votes_for, votes_of, without_idle
+from gensr_pref.rundir import ledger, part_files
 from gensr_pref.rundir.document import facts_of
+from gensr_pref.rundir.integrity import MADE_BEFORE_PAIRS, SCORES, check
 
 
 def pair(out: Path, overrides: list[str]) -> dict[str, Any]:
@@ -124,16 +123,6 @@ def clips_with_clean(out: Path) -> list[str]:
         for batch in part_files.batches(path, ["clip_id", "clean.path"], rows=4096)
         for clip in batch.filter(batch.column("clean").is_valid()).column("clip_id").to_pylist()
     ]
-
-
-def votes_for(document: dict[str, Any]) -> list[Vote]:
-    """How each score counts in a run, from its ``run.yaml``.
-
-    Raises:
-        ConfigError: the pairing section names a score that the panel does not give.
-    """
-    pairing = parse(document["pairing"], Pairing, "pairing")
-    return cast_votes(votes_of(document["provenance"]["panel"]), pairing)
 
 
 def _changed(document: dict[str, Any], overrides: list[str]) -> dict[str, Any]:

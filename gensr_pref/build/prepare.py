@@ -2,42 +2,31 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from gensr_pref import __version__
-from gensr_pref.config import plugins, code_digest
-from gensr_pref.config.run_file import LABEL_PATTERN, Corpus, GeneratorUse, Run, resolved
+from gensr_pref.build.recordings import Library, Recordings, recordings
+from gensr_pref.build.shard_assignment import texts_digest, texts_of
+from gensr_pref.config import code_digest, plugins
+from gensr_pref.config.run_file import Corpus, Run, resolved
 from gensr_pref.corpus.clips import ClipSpec, Plan, plan
 from gensr_pref.corpus.listing import LeftOut
-from gensr_pref.apply.catalogue import licence_of
-from gensr_pref.build.shard_assignment import texts_digest, texts_of
-from gensr_pref.build.recordings import Library, Recordings, recordings
+from gensr_pref.corpus.sources import has_clean
 from gensr_pref.errors import ConfigError, InputError
 from gensr_pref.generators.base import Generator, Origin
-from gensr_pref.identity import NOISY, digest
+from gensr_pref.generators.registry import check_named, licence_of, make_generators
+from gensr_pref.identity import digest
 from gensr_pref.metrics.panel import Panel
-from gensr_pref.pairing.base import PairRule, Vote, wants_clean
+from gensr_pref.pairing.base import wants_clean
 from gensr_pref.pairing.pairs import cast_votes
+from gensr_pref.pairing.rules import find_rule
+from gensr_pref.pairing.votes import votes_of
 from gensr_pref.rundir import provenance
 from gensr_pref.rundir.document import facts_of, identity
 from gensr_pref.schema import SCHEMA_VERSION, Failure
-
-RESERVED_LABELS = (NOISY, "clean")
-_GENERATOR: tuple[tuple[str, str, Callable[[Any], bool]], ...] = (
-    (
-        "name",
-        "text of letters, digits and . _ - @ +",
-        lambda value: isinstance(value, str) and re.fullmatch(LABEL_PATTERN, value) is not None,
-    ),
-    ("revision", "text", lambda value: isinstance(value, str)),
-    ("load", "a method", callable),
-)
-_RATED = ("sample_rate", "a whole number of Hz", lambda value: type(value) is int and value > 0)
-_SAMPLING = ("sample", "a method", callable)
 
 
 @dataclass(frozen=True)
@@ -131,54 +120,6 @@ def identified(blueprint: Blueprint, out: Path) -> Blueprint:
     return replace(blueprint, clips=clips, document=document, recordings=found)
 
 
-def make_generators(run: Run, base: Path) -> dict[str, Generator]:
-    """The generators by label, not yet loaded.
-
-    Args:
-        base: the folder that files named in options are relative to.
-
-    Raises:
-        InputError: unknown, wrong options, a label that is reserved or used twice.
-    """
-    found: dict[str, Generator] = {}
-    for place, use in enumerate(run.generators):
-        generator = make_generator(use, f"generators.{place}", base)
-        label = label_of(use, generator)
-        if label in RESERVED_LABELS or label in found:
-            why = "is reserved" if label in RESERVED_LABELS else "is used twice"
-            raise ConfigError(f"generators.{place}.name: {label!r} {why}. Give it another name")
-        found[label] = generator
-    return found
-
-
-def make_generator(use: GeneratorUse, field: str, base: Path) -> Generator:
-    """A generator, not yet loaded.
-
-    Args:
-        field: where it is asked for, for the error message.
-
-    Raises:
-        InputError: unknown, wrong options, or a class that is no generator.
-    """
-    options = f"{field}.options"
-    generator: Generator = plugins.create("generator", use.use, use.options, options, base)
-    _check_generator(generator, field)
-    return generator
-
-
-def _check_generator(generator: Any, field: str) -> None:
-    """Refuse a class that is no generator, before it is asked to be one."""
-    named = callable(getattr(generator, "candidates_of", None))
-    members = _GENERATOR if named else (*_GENERATOR, _RATED, _SAMPLING)
-    for attribute, expected, holds in members:
-        value = getattr(generator, attribute, None)
-        if not holds(value):
-            raise ConfigError(
-                f"{field}: {type(generator).__name__}.{attribute} must be {expected} "
-                f"(see gensr_pref/generators/base.py), not {value!r}"
-            )
-
-
 def _check_named(run: Run, generators: dict[str, Any], planned: Plan) -> None:
     """Let the generators that know clips by name say early that they know none."""
     origins = [origin_of(spec, run.corpus) for spec in planned.clips]
@@ -187,16 +128,6 @@ def _check_named(run: Run, generators: dict[str, Any], planned: Plan) -> None:
             check_named(generator, origins, use.candidates)
         except InputError as error:
             raise type(error)(f"generators.{place}: {error}") from error
-
-
-def check_named(generator: Any, clips: Sequence[Origin], candidates: int) -> None:
-    """Let a generator that knows clips by name look at them, if it wants to.
-
-    Raises:
-        InputError: it could not succeed.
-    """
-    if hasattr(generator, "candidates_of") and callable(getattr(generator, "check", None)):
-        generator.check(clips, candidates)
 
 
 def origin_of(spec: ClipSpec, corpus: Corpus) -> Origin:
@@ -212,38 +143,6 @@ def origin_of(spec: ClipSpec, corpus: Corpus) -> Origin:
         item.frames,
         degraded,
     )
-
-
-def label_of(use: GeneratorUse, generator: Generator) -> str:
-    """What a generator's candidates are labelled with."""
-    return use.name or generator.name
-
-
-def find_rule(name: str) -> PairRule:
-    """The pair rule that the user's own run file or command line names; its module is imported.
-
-    Raises:
-        InputError: there is none, or it is not a function of a ballot and the pairing section.
-    """
-    rule: PairRule = plugins.find("rule", name, "pairing.rule")
-    return rule
-
-
-def built_in_rule(name: str) -> PairRule | None:
-    """The rule that a run directory names, if it is one of this package.
-
-    None for any other: that is someone's code, and what a run directory names is never imported.
-    """
-    return find_rule(name) if name in plugins.built_in("rule") else None
-
-
-def votes_of(panel: list[dict[str, Any]]) -> list[Vote]:
-    """The votes that the panel's facts (in ``run.yaml`` and every part) describe."""
-    return [
-        Vote(score["name"], score["higher_is_better"], score["votes"], ties=score["ties"])
-        for metric in panel
-        for score in metric["scores"]
-    ]
 
 
 def _document(
@@ -295,16 +194,6 @@ def _check_candidates(run: Run) -> None:
             "generators: no clip gets two candidates of one generator, so no pair could exist. "
             "Set candidates: 2 or more, or pairing.across_generators: true with two generators"
         )
-
-
-def has_clean(corpus: Corpus) -> bool:
-    """Whether the clips of a corpus have clean counterparts."""
-    columns = getattr(corpus.source, "columns", None)
-    return (
-        corpus.degrade is not None
-        or corpus.source.kind == "paired"
-        or (columns is not None and columns.clean is not None)
-    )
 
 
 def _check_references(run: Run, panel: Panel, golden: bool) -> None:

@@ -16,12 +16,22 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from gensr_pref.rundir import part_files
 from gensr_pref.build import progress_bar
 from gensr_pref.build.progress_bar import Bar, duration
+from gensr_pref.build.tasks import (
+    Event,
+    Finished,
+    Lost,
+    Notice,
+    Restarted,
+    Staffed,
+    Stage,
+    Stuck,
+    Tick,
+)
 from gensr_pref.build.yield_count import YieldSoFar
-from gensr_pref.build.tasks import Event, Finished, Lost, Notice, Restarted, Staffed, Stage, Stuck, Tick
 from gensr_pref.errors import StorageError, quantity
+from gensr_pref.rundir import part_files
 
 SNAPSHOTS = "progress.jsonl"  # of a run directory
 WINDOW = 20  # snapshots, one every 30 s, that a rate is taken over: 10 minutes

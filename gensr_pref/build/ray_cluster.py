@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from gensr_pref import process
-from gensr_pref.config.run_file import Engine
 from gensr_pref.build.tasks import Stage
+from gensr_pref.config.run_file import Engine
 from gensr_pref.errors import ConfigError, RunIncompleteError, parameter, quantity
 
 _SETTINGS = {

@@ -18,11 +18,26 @@ from dataclasses import dataclass
 from typing import Any
 
 from gensr_pref import process
-from gensr_pref.config.run_file import Engine
-from gensr_pref.build.ray_cluster import Crew, crews, require, resources, started
 from gensr_pref.build.isolation import around
+from gensr_pref.build.ray_cluster import Crew, crews, require, resources, started
 from gensr_pref.build.sampling import timed_out
-from gensr_pref.build.tasks import Began, Event, Finished, Job, Lost, Place, Restarted, Staffed, Stage, Stuck, Task, WorkerOf, bundled, is_fatal
+from gensr_pref.build.tasks import (
+    Began,
+    Event,
+    Finished,
+    Job,
+    Lost,
+    Place,
+    Restarted,
+    Staffed,
+    Stage,
+    Stuck,
+    Task,
+    WorkerOf,
+    bundled,
+    is_fatal,
+)
+from gensr_pref.config.run_file import Engine
 from gensr_pref.errors import RunIncompleteError, Unusable, quantity
 from gensr_pref.schema import Reason
 

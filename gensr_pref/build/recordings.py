@@ -1,6 +1,6 @@
 """The recordings that a run is made from, told by their content; kept in ``recordings.jsonl``.
 
-A clip's recording is compared with the digest that ``part_files.jsonl`` has for it, noises and impulse
+A clip's recording is compared with the digest that ``shards.jsonl`` has for it, noises and impulse
 responses with the digest of all of them that ``run.yaml`` has: any of them may be drawn at any
 time. ``recordings.jsonl`` spares reading files again that look as they did, and says by name which
 ones are others now.
@@ -13,11 +13,11 @@ from dataclasses import asdict, astuple, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from gensr_pref.rundir import part_files
 from gensr_pref.corpus.clips import ClipSpec
 from gensr_pref.corpus.content import Content, contents
 from gensr_pref.errors import RunMismatchError, quantity
 from gensr_pref.identity import digest
+from gensr_pref.rundir import part_files
 
 RECORDINGS = "recordings.jsonl"  # of a run directory
 _KINDS = ("speech", "clean")  # the files of an item, in their order

@@ -8,14 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gensr_pref.rundir import part_files
 from gensr_pref.build.sampling import NOTHING_DRAWN, Drawn, index_of
 from gensr_pref.build.tasks import Row
 from gensr_pref.errors import CorruptPartError
 from gensr_pref.identity import is_noisy, split_candidate_id
 from gensr_pref.metrics.members import Member
 from gensr_pref.metrics.results import CandidateScores
-from gensr_pref.rundir import provenance
+from gensr_pref.rundir import part_files, provenance
 from gensr_pref.rundir.provenance import Facts
 from gensr_pref.schema import Failure, Reason
 

@@ -17,8 +17,8 @@ from gensr_pref.build.time_limit import OutOfTime, time_limit
 from gensr_pref.errors import Unusable, quantity
 from gensr_pref.generators.base import LENGTH_TOLERANCE_S, Candidate, Origin
 from gensr_pref.identity import candidate_id, split_candidate_id
-from gensr_pref.schema import Failure, Reason
 from gensr_pref.process import one_thread
+from gensr_pref.schema import Failure, Reason
 
 Row = dict[str, Any]
 Seed = Callable[..., int]

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from gensr_pref import audio
 from gensr_pref.audio import Sound
-from gensr_pref.config.run_file import MetricUse
 from gensr_pref.build.reuse import Scored
-from gensr_pref.build.time_limit import OutOfTime, time_limit
 from gensr_pref.build.tasks import Place, Row, ShardTask
+from gensr_pref.build.time_limit import OutOfTime, time_limit
+from gensr_pref.config.run_file import MetricUse
 from gensr_pref.errors import Unusable
 from gensr_pref.identity import noisy_id
 from gensr_pref.metrics.members import Member

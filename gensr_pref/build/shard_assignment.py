@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from gensr_pref.corpus.clips import ClipSpec
 from gensr_pref.build.recordings import Recordings, require_same_speech
+from gensr_pref.corpus.clips import ClipSpec
 from gensr_pref.errors import RunMismatchError
 from gensr_pref.identity import digest
 from gensr_pref.rundir.layout import Shard, shards_of, write
@@ -58,16 +58,6 @@ def of_shard(specs: Sequence[ClipSpec]) -> tuple[tuple[str, ...], tuple[str, ...
     columns = ("clip_id", "content", "split")
     ids, contents, splits = (tuple(getattr(one, name) for one in specs) for name in columns)
     return ids, contents, splits
-
-
-def splits_of(placed_in: Sequence[Shard]) -> dict[str, str]:
-    """The split of every clip whose split is known, by id; of runs of version 1 nothing."""
-    return {
-        name: split
-        for shard in placed_in
-        for name, split in zip(shard.clips, shard.splits, strict=False)
-        if split
-    }
 
 
 def texts_of(clips: Sequence[ClipSpec], only: set[str] | None = None) -> tuple[str, ...]:

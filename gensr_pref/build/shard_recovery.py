@@ -1,7 +1,7 @@
-"""Which clips each shard of a run directory holds, also where ``part_files.jsonl`` does not tell it.
+"""Which clips each shard of a run directory holds, also where ``shards.jsonl`` does not tell it.
 
 A part has a digest of its shard's clips, and of what each was made from, in its metadata. What
-``part_files.jsonl`` says is believed where parts agree with it. Where it is lost, was edited or is of
+``shards.jsonl`` says is believed where parts agree with it. Where it is lost, was edited or is of
 another run, the rows of the parts tell which clips they hold, and the same digest proves it.
 """
 
@@ -11,11 +11,11 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from gensr_pref.rundir import part_files
 from gensr_pref.corpus.clips import ClipSpec
 from gensr_pref.errors import GensrPrefError
-from gensr_pref.rundir.provenance import MADE, clips_digest
+from gensr_pref.rundir import part_files
 from gensr_pref.rundir.layout import LAYOUT, Shard, shards_of
+from gensr_pref.rundir.provenance import MADE, clips_digest
 from gensr_pref.schema import column
 
 

@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from gensr_pref.rundir import part_files
 from gensr_pref.build import open_run
 from gensr_pref.build.progress import SNAPSHOTS
 from gensr_pref.errors import RunMismatchError
-from gensr_pref.rundir import ledger
+from gensr_pref.rundir import ledger, part_files
 from gensr_pref.rundir.integrity import lost
 from gensr_pref.rundir.machine import mixture_notices
 

@@ -11,13 +11,12 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from gensr_pref.rundir import part_files
+from gensr_pref.build.tasks import Lost
 from gensr_pref.corpus.listing import LeftOut
 from gensr_pref.corpus.splits import leak_notices
-from gensr_pref.build.tasks import Lost
 from gensr_pref.errors import quantity
 from gensr_pref.pairing import golden
-from gensr_pref.rundir import provenance, layout, ledger
+from gensr_pref.rundir import layout, ledger, part_files, provenance
 from gensr_pref.rundir.document import facts_of
 from gensr_pref.rundir.machine import mixture_notices
 from gensr_pref.schema import column

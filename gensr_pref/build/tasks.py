@@ -12,8 +12,8 @@ from gensr_pref.corpus.clips import ClipSpec
 from gensr_pref.corpus.content import Content
 from gensr_pref.errors import CorruptPartError, InputError, StorageError, Unusable
 from gensr_pref.rundir.machine import Machine
-from gensr_pref.schema import Reason
 from gensr_pref.rundir.part_files import Stamp
+from gensr_pref.schema import Reason
 
 Stage = Literal["sample", "score"]
 Row = dict[str, Any]

@@ -9,21 +9,21 @@ from pathlib import Path
 from typing import Any
 
 from gensr_pref import audio, schema
-from gensr_pref.config import plugins
-from gensr_pref.rundir import part_files
-from gensr_pref.corpus.clips import ClipMaker, ClipSpec
 from gensr_pref.build import reuse
-from gensr_pref.build.prepare import make_generators, origin_of
+from gensr_pref.build.prepare import origin_of
 from gensr_pref.build.reuse import Sampled
-from gensr_pref.build.shard_assignment import of_shard
 from gensr_pref.build.sampling import Asked, given_up, not_reproducible, sample_clip
 from gensr_pref.build.scoring import Scorer, failures_of, heard
+from gensr_pref.build.shard_assignment import of_shard
 from gensr_pref.build.tasks import Began, Event, Notice, Place, Row, Setup, ShardTask, Tick, Wrote
+from gensr_pref.config import plugins
+from gensr_pref.corpus.clips import ClipMaker, ClipSpec
 from gensr_pref.errors import CorruptPartError, GensrPrefError, InputError, Unusable
+from gensr_pref.generators.registry import make_generators
 from gensr_pref.identity import seed_for
 from gensr_pref.metrics.panel import Panel
 from gensr_pref.metrics.results import CandidateScores
-from gensr_pref.rundir import provenance
+from gensr_pref.rundir import part_files, provenance
 from gensr_pref.rundir.ledger import name_of
 from gensr_pref.rundir.machine import Machine, this_machine
 from gensr_pref.schema import Failure
@@ -161,7 +161,12 @@ class ShardWorker:
         return provenance.of_part(made, self.setup.facts, *of_shard(task.clips))
 
     def _write(
-        self, table: part_files.Table, task: ShardTask, rows: list[Row], form: Any, told: dict[str, Any]
+        self,
+        table: part_files.Table,
+        task: ShardTask,
+        rows: list[Row],
+        form: Any,
+        told: dict[str, Any],
     ) -> Parts:
         path = part_files.part(self.setup.out, table, task.shard)
         return {name_of(path): part_files.write(path, rows, form, told)}

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from gensr_pref.rundir import part_files
 from gensr_pref.config.run_file import Pairing, parse
-from gensr_pref.build.pair import votes_for
 from gensr_pref.errors import GensrPrefError
 from gensr_pref.pairing.base import PairRule, wants_clean
 from gensr_pref.pairing.columns import columns
 from gensr_pref.pairing.pairs import paired
+from gensr_pref.pairing.votes import votes_for
+from gensr_pref.rundir import part_files
 from gensr_pref.schema import column
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from gensr_pref.audit.bias import SMALL_D, SMALL_DELTA
+from gensr_pref.audit.format import bounds, interval, share
 from gensr_pref.audit.report.pair_answers import GOLDEN, can_be_learnt, is_unlearnable
-from gensr_pref.audit.verdicts import side
-from gensr_pref.cli.text import bounds, interval, listed_reasons, number, share, table
+from gensr_pref.cli.text import listed_reasons, number, table
 from gensr_pref.errors import quantity
+from gensr_pref.statistics.verdicts import side
 
 _TOLD = (
     ("pairs", "pairs"),

@@ -408,8 +408,8 @@ def _show(
         rule: of the pairs, where the user's own run file or command line names it.
     """
     from gensr_pref.audit.run_audit import audit
-    from gensr_pref.build.prepare import find_rule
     from gensr_pref.cli import text
+    from gensr_pref.pairing.rules import find_rule
 
     loaded = find_rule(rule) if rule else None
     found = audit(out, brief=brief, rule=loaded) if summary["shards"] else None

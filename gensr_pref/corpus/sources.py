@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gensr_pref.config import run_file
+from gensr_pref.config.run_file import Corpus
 from gensr_pref.corpus.base import Item, Source
 from gensr_pref.corpus.file_sources import Folder, Manifest, Paired
 from gensr_pref.corpus.table_sources import HuggingFaceRows, ParquetRows
@@ -60,3 +61,13 @@ def described(failures: list[Failure]) -> str:
     shown = [f"{failed.clip_id} ({failed.reason}: {failed.detail})" for failed in failures[:_SHOWN]]
     rest = len(failures) - len(shown)
     return "; ".join([*shown, f"and {rest} more"] if rest else shown)
+
+
+def has_clean(corpus: Corpus) -> bool:
+    """Whether the clips of a corpus have clean counterparts."""
+    columns = getattr(corpus.source, "columns", None)
+    return (
+        corpus.degrade is not None
+        or corpus.source.kind == "paired"
+        or (columns is not None and columns.clean is not None)
+    )

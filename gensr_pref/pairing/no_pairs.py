@@ -14,4 +14,4 @@ def judge(ballot: Ballot, pairing: Pairing) -> Verdicts:
     return Verdicts(np.full(shape, CODE[Stop.RULE], dtype=np.int8), np.zeros(shape))
 
 
-unpaired = Pairwise(judge)
+none = Pairwise(judge)

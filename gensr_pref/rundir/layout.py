@@ -1,6 +1,6 @@
 """Which clips each part file of a run directory holds, and what they were made from.
 
-``part_files.jsonl`` has a line for every shard: the ids of its clips, a digest for each of its
+``shards.jsonl`` has a line for every shard: the ids of its clips, a digest for each of its
 recording's content, text, speaker and language, the split that it is in, and a digest of all this.
 """
 
@@ -90,3 +90,13 @@ def _is_text(value: object) -> bool:
 
 def _digest(place: int, one: Shard) -> str:
     return digest(place, *map(list, one.of))
+
+
+def splits_of(placed_in: Sequence[Shard]) -> dict[str, str]:
+    """The split of every clip whose split is known, by id; of runs of version 1 nothing."""
+    return {
+        name: split
+        for shard in placed_in
+        for name, split in zip(shard.clips, shard.splits, strict=False)
+        if split
+    }

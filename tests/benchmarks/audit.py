@@ -34,11 +34,12 @@ import gensr_pref
 from gensr_pref import audio, schema
 from gensr_pref.audit.run_audit import audit
 from gensr_pref.build import open_run
-from gensr_pref.build.pair import candidates, pair, votes_for
+from gensr_pref.build.pair import candidates, pair
 from gensr_pref.config.run_file import Pairing, resolved
 from gensr_pref.pairing.base import Ballot, Pair
 from gensr_pref.pairing.pairs import paired
 from gensr_pref.pairing.unanimous import unanimous
+from gensr_pref.pairing.votes import votes_for
 from gensr_pref.rundir import part_files
 from gensr_pref.rundir.layout import LAYOUT
 from gensr_pref.rundir.provenance import of_part

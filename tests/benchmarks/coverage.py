@@ -18,7 +18,8 @@ import numpy as np
 from gensr_pref.audit.agreement import kendall_tau, krippendorff_alpha, pair_sums
 from gensr_pref.audit.base import comparisons, ranks
 from gensr_pref.audit.effective_votes import effective_votes
-from gensr_pref.audit.intervals import (
+from gensr_pref.audit.listening.statistics import _slope_interval, logistic_slope
+from gensr_pref.statistics.intervals import (
     Estimate,
     count_interval,
     interval,
@@ -27,7 +28,6 @@ from gensr_pref.audit.intervals import (
     share_interval,
     two_way,
 )
-from gensr_pref.audit.listening.statistics import _slope_interval, logistic_slope
 from tests.audit.made import judged
 
 Bounds = tuple[float, float] | None

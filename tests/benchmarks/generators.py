@@ -27,7 +27,6 @@ import numpy.typing as npt
 import torch
 
 from gensr_pref.audio import Sound, Wave, pcm16, read
-from gensr_pref.audit.intervals import mean_interval
 from gensr_pref.config import plugins, run_file
 from gensr_pref.corpus import degrade
 from gensr_pref.corpus.degradation_sources import Library
@@ -38,6 +37,7 @@ from gensr_pref.metrics.panel import Panel
 from gensr_pref.pairing import yield_by_chance
 from gensr_pref.pairing.base import Ballot, Vote
 from gensr_pref.pairing.unanimous import unanimous
+from gensr_pref.statistics.intervals import mean_interval
 
 RATE = 16000
 SECONDS = 4.52  # the shortest multiple of 20 ms that DNSMOS scores in one window

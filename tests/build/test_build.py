@@ -10,14 +10,13 @@ import pytest
 import yaml
 
 from gensr_pref import schema
-from gensr_pref.cli.main import main
-from gensr_pref.rundir import part_files
-from gensr_pref.config.run_file import Pairing
-from gensr_pref.build import prepare, open_run
-from gensr_pref.cli import text
 from gensr_pref.audit.run_audit import audit
+from gensr_pref.build import open_run, prepare
 from gensr_pref.build.build import build
-from gensr_pref.build.pair import pair, votes_for
+from gensr_pref.build.pair import pair
+from gensr_pref.cli import text
+from gensr_pref.cli.main import main
+from gensr_pref.config.run_file import Pairing
 from gensr_pref.errors import (
     ConfigError,
     Fault,
@@ -29,8 +28,9 @@ from gensr_pref.errors import (
     StorageError,
 )
 from gensr_pref.identity import seed_for
+from gensr_pref.pairing.votes import votes_for
+from gensr_pref.rundir import part_files
 from gensr_pref.schema import SCHEMA_VERSION
-
 from tests.pairing.test_pairs import pandas_pairs
 from tests.parts import unmade
 from tests.small_run import rows, tables
@@ -535,7 +535,9 @@ def test_rule_that_misbehaves_is_named(copy, rule, words):
 
 @pytest.mark.parametrize("empty", [0, 1, 3])
 def test_table_with_an_empty_part_opens(copy, tmp_path, empty):
-    rest = len(rows(copy, "candidates")) - part_files.rows(part_files.part(copy, "candidates", empty))
+    rest = len(rows(copy, "candidates")) - part_files.rows(
+        part_files.part(copy, "candidates", empty)
+    )
     part_files.write(part_files.part(copy, "candidates", empty), [], schema.CANDIDATES, {})
     loaded = datasets.load_dataset(
         "parquet",

@@ -9,17 +9,16 @@ from collections import Counter
 
 import pytest
 
-from gensr_pref.cli.main import main
 from gensr_pref.build import ray_pool, sampling
 from gensr_pref.build.build import build
 from gensr_pref.build.isolation import around
-from gensr_pref.build.time_limit import OutOfTime, time_limit
 from gensr_pref.build.pair import pair
 from gensr_pref.build.tasks import Place, ShardTask
+from gensr_pref.build.time_limit import OutOfTime, time_limit
+from gensr_pref.cli.main import main
 from gensr_pref.errors import Unusable
 from gensr_pref.identity import candidate_id
 from gensr_pref.schema import Reason
-
 from tests.small_run import rows, tables
 
 HISS = "{use: 'cheap:Hiss', candidates: 2}"

@@ -5,12 +5,11 @@ import json
 import pytest
 import yaml
 
-from gensr_pref.config import run_file
-from gensr_pref.rundir import part_files
 from gensr_pref.build.build import build
 from gensr_pref.build.pair import pair
+from gensr_pref.config import run_file
 from gensr_pref.errors import RunMismatchError
-
+from gensr_pref.rundir import part_files
 from tests.small_run import RUN, rows, tables
 
 

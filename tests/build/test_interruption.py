@@ -10,12 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from gensr_pref.cli.main import main
 from gensr_pref.build.build import build
 from gensr_pref.build.progress import Progress
 from gensr_pref.build.status import status
 from gensr_pref.build.tasks import Tick
-
+from gensr_pref.cli.main import main
 from tests.conftest import DroppedSignal
 from tests.small_run import tables
 

@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-from gensr_pref.cli.main import main
 from gensr_pref.build import progress_bar
-from gensr_pref.build.progress_bar import Bar, duration
 from gensr_pref.build.build import build
 from gensr_pref.build.open_run import locked
+from gensr_pref.build.progress_bar import Bar, duration
 from gensr_pref.build.status import status
+from gensr_pref.cli.main import main
 from gensr_pref.errors import RunMismatchError
 
 

@@ -7,15 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from gensr_pref.cli.main import main
-from gensr_pref.config.run_file import Engine
-from gensr_pref.build import ray_pool
 from gensr_pref.build import ray_cluster as clusters
+from gensr_pref.build import ray_pool
 from gensr_pref.build.build import build
 from gensr_pref.build.ray_cluster import Crew, crews, require
 from gensr_pref.build.tasks import Lost, Restarted
+from gensr_pref.cli.main import main
+from gensr_pref.config.run_file import Engine
 from gensr_pref.errors import ConfigError
-
 from tests.small_run import tables
 
 SLOW = ["generators.0.options.seconds=0.3", "engine.shard_clips=1"]

@@ -11,13 +11,12 @@ import pyarrow.parquet as pq
 import pytest
 import soundfile
 
+from gensr_pref.build.build import build
 from gensr_pref.config import run_file
-from gensr_pref.rundir import part_files
 from gensr_pref.corpus import content
 from gensr_pref.corpus.clips import ClipMaker
-from gensr_pref.build.build import build
 from gensr_pref.errors import RunMismatchError, SourceError
-
+from gensr_pref.rundir import part_files
 from tests.small_run import RUN, rows, tables
 
 

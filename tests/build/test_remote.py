@@ -14,21 +14,20 @@ import fsspec
 import pytest
 
 import gensr_pref
-from gensr_pref.cli.main import main
-from gensr_pref.rundir import part_files
-from gensr_pref.storage import objects
-from gensr_pref.build import open_run
-from gensr_pref.audit.run_audit import audit
-from gensr_pref.build.build import build
 from gensr_pref.audit.listening import answers
+from gensr_pref.audit.run_audit import audit
+from gensr_pref.build import open_run
+from gensr_pref.build.build import build
 from gensr_pref.build.status import status
+from gensr_pref.cli.main import main
 from gensr_pref.errors import RunMismatchError
-from gensr_pref.storage.location import located
+from gensr_pref.rundir import part_files
 from gensr_pref.rundir.ledger import Stamps
-
+from gensr_pref.storage import objects
+from gensr_pref.storage.location import located
+from tests.build.test_interruption import COMMAND, SLOW_WORK
 from tests.s3_server import KEYS
 from tests.small_run import TABLES, tables
-from tests.build.test_interruption import COMMAND, SLOW_WORK
 
 
 @pytest.fixture(scope="module")

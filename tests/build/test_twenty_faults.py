@@ -10,8 +10,8 @@ from collections import Counter
 
 import pytest
 
-from tests.small_run import rows, tables
 from tests.build.test_interruption import command, workers_of
+from tests.small_run import rows, tables
 
 FAULTS = ["driver", "actor", "node"] * 6 + ["driver", "actor"]
 SLOW = ["generators.0.options.seconds=6", "panel.0.options.seconds=3", "engine.shard_clips=1"]

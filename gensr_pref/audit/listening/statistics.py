@@ -1,7 +1,7 @@
 """What people heard: how far they agree with the pairs, and which margin they can hear.
 
 An answer is 1 where the listener prefers the chosen, -1 where the rejected, 0 where neither.
-Intervals are over clips (`gensr_pref.audit.intervals`): all answers on a clip are one cluster,
+Intervals are over clips (`gensr_pref.statistics.intervals`): all answers on a clip are one cluster,
 whoever gave them; what two or more listeners vary beyond chance is added. Of one listener, an
 interval covers the choice of clips only. Answers of a listener who fails too many catch trials do
 not count (`is_attentive`).
@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gensr_pref.audit.base import Array, Rows
-from gensr_pref.audit.intervals import FEWEST, quantile, share_interval
+from gensr_pref.statistics.intervals import FEWEST, quantile, share_interval
 
 BINS = 5
 FEWEST_ANSWERS = 10  # for the fit; our choice

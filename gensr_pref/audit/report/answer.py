@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from gensr_pref.audit.verdicts import FEWEST_TO_JUDGE
+from gensr_pref.statistics.verdicts import FEWEST_TO_JUDGE
 
 Audit = dict[str, Any]
 Light = Literal["good", "look", "bad", "unknown"]

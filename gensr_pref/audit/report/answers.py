@@ -1,8 +1,8 @@
 """The audit as a few answers with a traffic light each: what was found, and what to do.
 
 A light that rests on a sample is green, amber or red only where an interval leaves out the
-threshold and eight clips or more bear it (`gensr_pref.audit.verdicts`); else it is grey, with about
-how many clips would decide. What is counted and not estimated, such as leaks, needs no interval.
+threshold and eight clips or more bear it (`gensr_pref.statistics.verdicts`); else it is grey, with
+about how many clips would decide. What is counted and not estimated, such as leaks, needs no interval.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from gensr_pref.audit.report import pair_answers as pairs
 from gensr_pref.audit.report.advice import larger_margins
 from gensr_pref.audit.report.answer import Answer, Audit, interval_of, undecided
 from gensr_pref.audit.report.format import listed, percent
-from gensr_pref.audit.verdicts import FEWEST_TO_JUDGE, needed, side
 from gensr_pref.errors import quantity
+from gensr_pref.statistics.verdicts import FEWEST_TO_JUDGE, needed, side
 
 SAME_SHARE = 0.05  # of comparisons equal on all scores; our choice
 FEW_VOTES = 0.5  # effective votes over votes; our choice

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from gensr_pref.audit.bias import SMALL_DELTA
 from gensr_pref.audit.report.answer import Answer, Audit, interval_of, undecided
 from gensr_pref.audit.report.format import by_how_much, is_sound, listed, named, percent
-from gensr_pref.audit.verdicts import FEWEST_TO_JUDGE, needed, side
 from gensr_pref.errors import quantity
+from gensr_pref.statistics.verdicts import FEWEST_TO_JUDGE, needed, side
 
 LEARNABLE = 0.55  # accuracy of the probe, below which there is little to learn; our choice
 CLEAR_P = 0.05

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from gensr_pref.audit.intervals import (
+from gensr_pref.statistics.intervals import (
     BUNDLES,
     count_interval,
     interval,
@@ -14,7 +14,7 @@ from gensr_pref.audit.intervals import (
     totals,
     two_way,
 )
-from gensr_pref.audit.verdicts import FEWEST_TO_JUDGE, is_within, needed, side
+from gensr_pref.statistics.verdicts import FEWEST_TO_JUDGE, is_within, needed, side
 from tests.benchmarks import coverage
 
 # What the benchmark measures at worst, for data whose few values hide a long tail.
