@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 
 from gensr_pref import sample
-from gensr_pref.align.recipe import Dpo
-from gensr_pref.align.train import align
+from gensr_pref.aligning.recipe import Dpo
+from gensr_pref.aligning.train import align
 from gensr_pref.apply import evaluation_report
 from gensr_pref.apply.evaluate import evaluate
 from gensr_pref.apply.evaluation_file import Evaluation
-from gensr_pref.build.build import build
+from gensr_pref.building.build import build
 from gensr_pref.config import run_file
 
 

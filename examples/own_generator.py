@@ -106,12 +106,12 @@ def _energy(spectrum: Tensor) -> Tensor:
 
 def main(out: Path) -> None:
     """Pairs, training, and both models on clips of which neither has seen a pair."""
-    from gensr_pref.align.recipe import Dpo
-    from gensr_pref.align.train import align
+    from gensr_pref.aligning.recipe import Dpo
+    from gensr_pref.aligning.train import align
     from gensr_pref.apply import evaluation_report
     from gensr_pref.apply.evaluate import evaluate
     from gensr_pref.apply.evaluation_file import Evaluation
-    from gensr_pref.build.build import build
+    from gensr_pref.building.build import build
 
     plugins.search(Path(__file__).parent)
     settings = ["generators=[{use: 'own_generator:BandGate', candidates: 8}]", "engine.kind=serial",

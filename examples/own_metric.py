@@ -11,8 +11,8 @@ import numpy as np
 
 from gensr_pref import sample
 from gensr_pref.audio import Wave
-from gensr_pref.audit.run_audit import audit
-from gensr_pref.build.build import build
+from gensr_pref.auditing.run_audit import audit
+from gensr_pref.building.build import build
 from gensr_pref.config import plugins, run_file
 from gensr_pref.metrics.base import ClipSounds, MetricSpec, Score
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from gensr_pref import sample
-from gensr_pref.build.build import build
+from gensr_pref.building.build import build
 from gensr_pref.config import run_file
 
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from gensr_pref import process, sample
-from gensr_pref.align.pretrain import train
+from gensr_pref.aligning.pretrain import train
 from gensr_pref.apply import catalogue
 from gensr_pref.apply.restore import Wanted, restore
 from gensr_pref.cli.main import main
 from gensr_pref.config.run_file import GeneratorUse
-from tests.align.pretrain.test_train import recipe
+from tests.aligning.pretrain.test_train import recipe
 from tests.conftest import DroppedSignal
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

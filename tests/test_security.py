@@ -26,14 +26,14 @@ import yaml
 from pydantic import BaseModel
 
 from gensr_pref import audio, schema
-from gensr_pref.audit.listening import server
-from gensr_pref.build.build import build
+from gensr_pref.auditing.listening import server
+from gensr_pref.building.build import build
 from gensr_pref.cli.main import _say, main
 from gensr_pref.config import run_file
 from gensr_pref.corpus.table_sources import _recording
 from gensr_pref.errors import Unusable
-from gensr_pref.export.dataset import Wanted
-from gensr_pref.export.export_run import export
+from gensr_pref.exporting.dataset import Wanted
+from gensr_pref.exporting.export_run import export
 from gensr_pref.rundir import document as rundir
 from gensr_pref.rundir import integrity, layout, ledger, part_files, provenance
 from tests.small_run import RUN

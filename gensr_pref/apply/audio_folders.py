@@ -10,8 +10,8 @@ from typing import Any
 
 from gensr_pref import audio
 from gensr_pref.apply.transcripts import Said, Texts
-from gensr_pref.build.tasks import Row, Stage, Tick
-from gensr_pref.build.worker import scores_of
+from gensr_pref.building.tasks import Row, Stage, Tick
+from gensr_pref.building.worker import scores_of
 from gensr_pref.config import plugins
 from gensr_pref.config.run_file import MetricUse
 from gensr_pref.corpus.file_sources import printable

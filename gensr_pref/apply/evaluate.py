@@ -21,9 +21,9 @@ from gensr_pref.apply.training_record import (
     votes_of_training,
     with_votes,
 )
-from gensr_pref.audit.policy_comparison import compared
-from gensr_pref.build import open_run
-from gensr_pref.build.build import build
+from gensr_pref.auditing.policy_comparison import compared
+from gensr_pref.building import open_run
+from gensr_pref.building.build import build
 from gensr_pref.config import plugins, run_file
 from gensr_pref.config.run_file import GeneratorUse, MetricUse, Pairing, Run
 from gensr_pref.corpus.sources import has_clean
@@ -297,7 +297,7 @@ def _summed(counts: Iterable[Counter[str]]) -> dict[str, int]:
 
 
 def _write(out: Path, found: dict[str, Any]) -> None:
-    from gensr_pref.audit.forest_plot import forest
+    from gensr_pref.auditing.forest_plot import forest
 
     part_files.write_text(
         out / "evaluation.json", json.dumps(found, indent=2, allow_nan=False) + "\n"

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from gensr_pref.audit.format import bounds, interval
+from gensr_pref.auditing.format import bounds, interval
 from gensr_pref.errors import quantity
 from gensr_pref.statistics.verdicts import FEWEST_TO_JUDGE, needed, side
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from gensr_pref.audit.policy_comparison import Array, Measured
-from gensr_pref.build import open_run
+from gensr_pref.auditing.policy_comparison import Array, Measured
+from gensr_pref.building import open_run
 from gensr_pref.config.run_file import GeneratorUse
 from gensr_pref.identity import is_noisy, split_candidate_id
 from gensr_pref.pairing.votes import votes_of

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from gensr_pref.audit.run_audit import audit
-from gensr_pref.build import ray_cluster
-from gensr_pref.build.build import build
-from gensr_pref.build.prepare import draw_up
-from gensr_pref.build.progress import STAGES
+from gensr_pref.auditing.run_audit import audit
+from gensr_pref.building import ray_cluster
+from gensr_pref.building.build import build
+from gensr_pref.building.prepare import draw_up
+from gensr_pref.building.progress import STAGES
 from gensr_pref.config.run_file import Engine, Run
 from gensr_pref.errors import InputError, RunIncompleteError, parameter
 from gensr_pref.rundir import part_files

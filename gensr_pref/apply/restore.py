@@ -17,9 +17,9 @@ from gensr_pref import audio, process
 from gensr_pref.apply.best_of import Judge, judge_of
 from gensr_pref.apply.chunks import OVERLAP_SECONDS, PIECE_SECONDS, pieces, written
 from gensr_pref.audio import Sound, Wave
-from gensr_pref.build import open_run
-from gensr_pref.build.sampling import Asked, Row, sample_clip
-from gensr_pref.build.worker import load_generator
+from gensr_pref.building import open_run
+from gensr_pref.building.sampling import Asked, Row, sample_clip
+from gensr_pref.building.worker import load_generator
 from gensr_pref.config import plugins, run_file
 from gensr_pref.config.run_file import GeneratorUse
 from gensr_pref.corpus.degrade import HEADROOM

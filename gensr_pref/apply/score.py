@@ -23,10 +23,10 @@ from gensr_pref.apply.default_panel import described, unused
 from gensr_pref.apply.score_table import WRITERS, summary
 from gensr_pref.apply.split_failures import Piece, scored
 from gensr_pref.apply.transcripts import Texts, language_of
-from gensr_pref.build import devices
-from gensr_pref.build.executor import running
-from gensr_pref.build.progress_bar import Bar
-from gensr_pref.build.tasks import Event, Restarted, Row
+from gensr_pref.building import devices
+from gensr_pref.building.executor import running
+from gensr_pref.building.progress_bar import Bar
+from gensr_pref.building.tasks import Event, Restarted, Row
 from gensr_pref.config.run_file import Engine, MetricUse
 from gensr_pref.errors import ConfigError, InputError, Message, parameter
 from gensr_pref.identity import digest

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from gensr_pref import schema
-from gensr_pref.build.tasks import Row
+from gensr_pref.building.tasks import Row
 from gensr_pref.metrics.panel import Panel
 from gensr_pref.rundir import part_files
 from gensr_pref.untrusted.text import cell

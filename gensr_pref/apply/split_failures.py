@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from gensr_pref.apply.audio_folders import FolderClip, FolderTask
-from gensr_pref.build.tasks import Event, Lost, Row, Tick
+from gensr_pref.building.tasks import Event, Lost, Row, Tick
 from gensr_pref.config.run_file import MetricUse
 
 Execute = Callable[[Sequence[FolderTask]], Iterable[Event]]

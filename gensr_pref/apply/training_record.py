@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gensr_pref.build import open_run
+from gensr_pref.building import open_run
 from gensr_pref.config import plugins, run_file
 from gensr_pref.config.run_file import GeneratorUse, MetricUse, Pairing
 from gensr_pref.errors import ConfigError, InputError, RunMismatchError, parameter

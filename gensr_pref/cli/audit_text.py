@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from gensr_pref.audit.bias import SMALL_D, SMALL_DELTA
-from gensr_pref.audit.format import bounds, interval, share
-from gensr_pref.audit.report.pair_answers import GOLDEN, can_be_learnt, is_unlearnable
+from gensr_pref.auditing.bias import SMALL_D, SMALL_DELTA
+from gensr_pref.auditing.format import bounds, interval, share
+from gensr_pref.auditing.report.pair_answers import GOLDEN, can_be_learnt, is_unlearnable
 from gensr_pref.cli.text import listed_reasons, number, table
 from gensr_pref.errors import quantity
 from gensr_pref.statistics.verdicts import side

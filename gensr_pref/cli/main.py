@@ -354,7 +354,7 @@ def _build(options: argparse.Namespace) -> None:
     from gensr_pref.config import run_file
 
     run = run_file.load(options.run, options.overrides)  # refused before the engine is imported
-    from gensr_pref.build.build import build
+    from gensr_pref.building.build import build
 
     with contextlib.redirect_stdout(sys.stderr):  # what plugins print is no result
         summary = build(run, options.run.resolve().parent, options.out)
@@ -362,7 +362,7 @@ def _build(options: argparse.Namespace) -> None:
 
 
 def _status(options: argparse.Namespace) -> None:
-    from gensr_pref.build.status import status, watched
+    from gensr_pref.building.status import status, watched
     from gensr_pref.cli import text
 
     found = [status(options.dir)] if options.watch is None else watched(options.dir, options.watch)
@@ -387,7 +387,7 @@ def _plan(options: argparse.Namespace) -> None:
 
 def _pair(options: argparse.Namespace) -> None:
     _say(f"{options.dir}: pairs again, from its scores", sys.stderr, flush=True)
-    from gensr_pref.build.pair import names_rule, pair
+    from gensr_pref.building.pair import names_rule, pair
 
     plugins.search(Path.cwd())  # of a rule that is named here
     summary = pair(options.dir, options.overrides)
@@ -407,7 +407,7 @@ def _show(
     Args:
         rule: of the pairs, where the user's own run file or command line names it.
     """
-    from gensr_pref.audit.run_audit import audit
+    from gensr_pref.auditing.run_audit import audit
     from gensr_pref.cli import text
     from gensr_pref.pairing.rules import find_rule
 
@@ -425,10 +425,10 @@ def _show(
 
 
 def _audit(options: argparse.Namespace) -> None:
-    from gensr_pref.audit.compare import compared
-    from gensr_pref.audit.load import evidence
-    from gensr_pref.audit.report.write import report_of
-    from gensr_pref.audit.run_audit import audit_of
+    from gensr_pref.auditing.compare import compared
+    from gensr_pref.auditing.load import evidence
+    from gensr_pref.auditing.report.write import report_of
+    from gensr_pref.auditing.run_audit import audit_of
     from gensr_pref.cli import audit_text, text
 
     places = [options.dir, *([options.other] if options.other else [])]
@@ -453,7 +453,7 @@ def _audit(options: argparse.Namespace) -> None:
 
 
 def _listen(options: argparse.Namespace) -> None:
-    from gensr_pref.audit.listening import server, webmushra
+    from gensr_pref.auditing.listening import server, webmushra
 
     if options.export:
         told = webmushra.export(options.dir, options.export, options.pairs)
@@ -476,10 +476,10 @@ def _listen(options: argparse.Namespace) -> None:
 
 def _export(options: argparse.Namespace) -> None:
     from gensr_pref.cli import export_text
-    from gensr_pref.export.dataset import Wanted
-    from gensr_pref.export.export_run import Publishing
-    from gensr_pref.export.hub import Target
-    from gensr_pref.export.publish import publish
+    from gensr_pref.exporting.dataset import Wanted
+    from gensr_pref.exporting.export_run import Publishing
+    from gensr_pref.exporting.hub import Target
+    from gensr_pref.exporting.publish import publish
 
     wanted = Wanted(options.form, options.candidates, options.clean, options.shard_bytes)
     name, branch, pull_request = options.repository, options.revision, options.create_pr
@@ -608,33 +608,33 @@ def _generators(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
-    from gensr_pref.align.pretrain.recipe import Pretrain, load
-    from gensr_pref.align.recipe import Average, Dpo
+    from gensr_pref.aligning.pretrain.recipe import Pretrain, load
+    from gensr_pref.aligning.recipe import Average, Dpo
 
     recipe = load(options.recipe, options.overrides)
     base, out = options.recipe.resolve().parent, str(options.out)
     plugins.search(base)  # of a generator that the recipe names
     if isinstance(recipe, Pretrain):
-        from gensr_pref.align.pretrain.train import pretrain
+        from gensr_pref.aligning.pretrain.train import pretrain
 
         pretrain(recipe, base, options.out)
         told: dict[str, Any] = {"checkpoint": out, "steps": recipe.steps}
         name = f"{recipe.model.paradigm}-tiny"
         use = f"In a run file: generators: [{{use: {name}, options: {{checkpoint: {out}}}}}]"
     elif isinstance(recipe, Dpo):
-        from gensr_pref.align.train import align
+        from gensr_pref.aligning.train import align
 
         told = {"checkpoint": out, **align(recipe, base, options.out)}
         name = recipe.generator.use
         use = f"In a run file: generators: [{{use: {name}, options: {{checkpoint: {out}}}}}]"
     elif isinstance(recipe, Average):
-        from gensr_pref.align.average import averaged
+        from gensr_pref.aligning.average import averaged
 
         averaged(recipe, base, options.out)
         told = {"checkpoint": out, "averaged": recipe.checkpoints}
         use = f"It is a checkpoint of {recipe.generator.use}"
     else:
-        from gensr_pref.align.pretrain.tokenizer import tokenize
+        from gensr_pref.aligning.pretrain.tokenizer import tokenize
 
         told = {"tokenizer": out, "digest": tokenize(recipe, base, options.out).digest}
         use = f"In a recipe: model: {{paradigm: ar, tokenizer: {out}}}"

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from gensr_pref.audit.format import interval, share
-from gensr_pref.build.progress_bar import duration
+from gensr_pref.auditing.format import interval, share
+from gensr_pref.building.progress_bar import duration
 from gensr_pref.config.run_file import Pairing, resolved
 from gensr_pref.corpus.listing import LeftOut, describe
 from gensr_pref.errors import quantity, typed

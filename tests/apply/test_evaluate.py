@@ -14,7 +14,7 @@ import yaml
 from gensr_pref import audio
 from gensr_pref.apply import evaluation_report
 from gensr_pref.apply.evaluation_file import asked, generator_of, policy_of
-from gensr_pref.build.build import build
+from gensr_pref.building.build import build
 from gensr_pref.cli.main import main
 from gensr_pref.config import run_file
 from gensr_pref.errors import ConfigError

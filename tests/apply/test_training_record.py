@@ -8,15 +8,15 @@ import yaml
 from huggingface_hub import constants
 
 from gensr_pref import audio, sample
-from gensr_pref.align.pretrain.train import pretrain
-from gensr_pref.build.build import build
+from gensr_pref.aligning.pretrain.train import pretrain
+from gensr_pref.building.build import build
 from gensr_pref.cli.main import main
 from gensr_pref.config import run_file
 from gensr_pref.errors import ConfigError, RunMismatchError
 from gensr_pref.generators.tiny.fm_tiny import from_latent
 from gensr_pref.generators.tiny.pretrained import from_pretrained
 from gensr_pref.generators.tiny.token_generator import from_tokens
-from tests.align.pretrain.test_train import recipe
+from tests.aligning.pretrain.test_train import recipe
 from tests.generators.tiny.test_pretrained import ID, cached, contents, written
 from tests.small_run import rows
 
@@ -130,7 +130,7 @@ def test_a_band_limit_above_the_rate_is_refused() -> None:
 
 @pytest.mark.parametrize("rate", [8000, 44100, 48000])
 def test_examples_are_made_at_any_rate(rate, own, tmp_path) -> None:
-    from gensr_pref.align.pretrain.examples import Examples
+    from gensr_pref.aligning.pretrain.examples import Examples
 
     made = Examples.opened(of_rate(own, "fm", seconds=2.0).model_copy(
         update={"sample_rate": rate}), tmp_path, tmp_path)  # fmt: skip

@@ -21,12 +21,12 @@ import numpy as np
 import torch
 
 from gensr_pref import audio
-from gensr_pref.align import objectives
-from gensr_pref.align.batches import Batch
-from gensr_pref.align.likelihood_gain import Measured, counted
-from gensr_pref.align.recipe import BETA, Dpo
-from gensr_pref.align.step import train_step
-from gensr_pref.align.training import Alignment, started
+from gensr_pref.aligning import objectives
+from gensr_pref.aligning.batches import Batch
+from gensr_pref.aligning.likelihood_gain import Measured, counted
+from gensr_pref.aligning.recipe import BETA, Dpo
+from gensr_pref.aligning.step import train_step
+from gensr_pref.aligning.training import Alignment, started
 from gensr_pref.config import run_file
 from gensr_pref.rundir import part_files
 

@@ -32,9 +32,9 @@ import pyarrow as pa
 
 import gensr_pref
 from gensr_pref import audio, schema
-from gensr_pref.audit.run_audit import audit
-from gensr_pref.build import open_run
-from gensr_pref.build.pair import candidates, pair
+from gensr_pref.auditing.run_audit import audit
+from gensr_pref.building import open_run
+from gensr_pref.building.pair import candidates, pair
 from gensr_pref.config.run_file import Pairing, resolved
 from gensr_pref.pairing.base import Ballot, Pair
 from gensr_pref.pairing.pairs import paired

@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from gensr_pref.build import recordings
+from gensr_pref.building import recordings
 from gensr_pref.corpus.content import contents
 from gensr_pref.rundir.integrity import MADE_BEFORE_PAIRS, check
 from tests.benchmarks.pairing import synthetic

@@ -26,9 +26,9 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from gensr_pref.build import open_run
-from gensr_pref.build.build import build, outstanding
-from gensr_pref.build.prepare import draw_up
+from gensr_pref.building import open_run
+from gensr_pref.building.build import build, outstanding
+from gensr_pref.building.prepare import draw_up
 from gensr_pref.config import run_file
 from gensr_pref.generators.base import Candidate
 from gensr_pref.metrics.base import MetricSpec, Score

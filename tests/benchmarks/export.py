@@ -4,7 +4,7 @@
 
 The run is synthetic: clips of 5 s, noisy and clean, four candidates each, one pair per clip; a
 sound is 90 kB of random bytes, which no codec makes smaller, as FLAC of speech at 16 kHz is; no
-latents. What is timed is `gensr_pref.export.dataset.write` in a process of its own (pairs and
+latents. What is timed is `gensr_pref.exporting.dataset.write` in a process of its own (pairs and
 candidates' scores, until the bytes are on the disk), and in turn a copy of what it wrote, with
 `shutil.copyfile` and `fsync`: by the clock, and as CPU time of the process, which other work on the
 machine disturbs less. More is read of the run than is written: of four candidates two are in no
@@ -89,7 +89,7 @@ def _sound(rng: np.random.Generator) -> dict:
 
 def write_once(run: Path, out: Path) -> None:
     """Export and print seconds and the process's peak memory."""
-    from gensr_pref.export.dataset import Wanted, write
+    from gensr_pref.exporting.dataset import Wanted, write
 
     empty = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     start, before = time.perf_counter(), time.process_time()

@@ -20,8 +20,8 @@ import numpy as np
 
 from gensr_pref import audio
 from gensr_pref.audio import Sound
-from gensr_pref.build.build import build
-from gensr_pref.build.prepare import draw_up
+from gensr_pref.building.build import build
+from gensr_pref.building.prepare import draw_up
 from gensr_pref.config import run_file
 from gensr_pref.corpus.clips import ClipMaker
 from gensr_pref.generators.registry import make_generators

@@ -22,9 +22,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from gensr_pref import schema
-from gensr_pref.build import open_run
-from gensr_pref.build.pair import pair
-from gensr_pref.build.prepare import draw_up
+from gensr_pref.building import open_run
+from gensr_pref.building.pair import pair
+from gensr_pref.building.prepare import draw_up
 from gensr_pref.rundir import part_files
 from gensr_pref.rundir.layout import LAYOUT
 from gensr_pref.rundir.provenance import of_part

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gensr_pref.align.pretrain.token_losses import SHIPPED_TOKENIZER
+from gensr_pref.aligning.pretrain.token_losses import SHIPPED_TOKENIZER
 from gensr_pref.audio import pcm16
 from gensr_pref.config import run_file
 from gensr_pref.corpus import degrade

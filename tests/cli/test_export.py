@@ -84,9 +84,9 @@ def test_an_anonymised_push_leaves_no_name_of_an_earlier_format(
 ) -> None:
     from huggingface_hub import constants
 
-    from gensr_pref.export import hub
-    from gensr_pref.export.dataset import Wanted
-    from gensr_pref.export.export_run import export
+    from gensr_pref.exporting import hub
+    from gensr_pref.exporting.dataset import Wanted
+    from gensr_pref.exporting.export_run import export
     from tests.upload_server import TOKEN, UploadServer
 
     with UploadServer() as server:

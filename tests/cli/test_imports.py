@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from gensr_pref.build.build import build
+from gensr_pref.building.build import build
 from gensr_pref.config import run_file
 
 HEAVY = ("scipy.signal", "scipy.stats", "scipy.optimize",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gensr_pref.build.build import build
+from gensr_pref.building.build import build
 from gensr_pref.config import run_file
 from gensr_pref.identity import seed_for
 
@@ -40,7 +40,7 @@ def test_candidates_improve_on_speakers_that_training_never_heard(tmp_path):
             "engine": {"kind": "serial"},
         }
     )
-    from gensr_pref.audit.run_audit import audit
+    from gensr_pref.auditing.run_audit import audit
 
     summary = build(run, tmp_path, tmp_path / "run")
     assert summary["clips"] == 10

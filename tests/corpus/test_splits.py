@@ -6,7 +6,7 @@ import shlex
 import pytest
 import yaml
 
-from gensr_pref.build.build import build
+from gensr_pref.building.build import build
 from gensr_pref.cli.main import main
 from gensr_pref.config import run_file
 from gensr_pref.corpus import splits

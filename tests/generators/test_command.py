@@ -114,7 +114,7 @@ def test_program_that_hangs_is_ended_with_all_that_it_started(noisy, tmp_path):
 
 def test_interruption_ends_the_program(noisy, tmp_path):
     """An alarm, as the engine's limit sets it, or Ctrl-C."""
-    from gensr_pref.build.time_limit import OutOfTime, time_limit
+    from gensr_pref.building.time_limit import OutOfTime, time_limit
 
     tally = tmp_path / "tally"
     hanging = command("hang", env={"TALLY": str(tally)})
@@ -233,7 +233,7 @@ def test_relative_names_start_from_the_run_file(tmp_path, noisy):
 
 def test_failures_of_a_program_are_rows_of_a_run(tmp_path):
     """Whole: a batch with a bad row is asked for again, and its good rows are kept."""
-    from gensr_pref.build.build import build
+    from gensr_pref.building.build import build
     from gensr_pref.config import run_file
     from tests.small_run import rows
 

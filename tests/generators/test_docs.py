@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from gensr_pref import sample
-from gensr_pref.build.build import build
+from gensr_pref.building.build import build
 from gensr_pref.config import run_file
 from gensr_pref.config.plugins import options_of
 from gensr_pref.generators import command, file_patterns

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gensr_pref import audio
-from gensr_pref.build.build import build
+from gensr_pref.building.build import build
 from gensr_pref.config import run_file
 from tests.small_run import rows
 

@@ -12,7 +12,7 @@ import yaml
 
 from gensr_pref import audio, sample
 from gensr_pref.audio import Sound
-from gensr_pref.build.build import build
+from gensr_pref.building.build import build
 from gensr_pref.cli.main import main
 from gensr_pref.config import run_file
 from gensr_pref.errors import ConfigError, InputError, SourceError

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gensr_pref import audio
-from gensr_pref.build.build import build
+from gensr_pref.building.build import build
 from gensr_pref.config import run_file
 from gensr_pref.metrics.panel import Panel
 from tests.small_run import rows

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gensr_pref.build.build import build
+from gensr_pref.building.build import build
 from gensr_pref.config import run_file
 
 

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 import pytest
 import yaml
 
-from gensr_pref.build.build import build
-from gensr_pref.build.pair import pair
+from gensr_pref.building.build import build
+from gensr_pref.building.pair import pair
 from gensr_pref.errors import Fault, PartsError, RunMismatchError
 from gensr_pref.identity import digest
 from gensr_pref.rundir import ledger, part_files, provenance
@@ -335,6 +335,6 @@ def test_reading_imports_no_stage():
     code = (
         "import sys; import gensr_pref.rundir.integrity; print([name for name in sys.modules if "
         "name.startswith(('gensr_pref.corpus', 'gensr_pref.metrics', 'gensr_pref.pairing', "
-        "'gensr_pref.generators', 'gensr_pref.build', 'torch'))])"
+        "'gensr_pref.generators', 'gensr_pref.building', 'torch'))])"
     )
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"

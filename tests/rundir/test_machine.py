@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from gensr_pref.audit.report.write import report
-from gensr_pref.audit.run_audit import audit
-from gensr_pref.build import worker
-from gensr_pref.build.build import build
-from gensr_pref.build.status import status
+from gensr_pref.auditing.report.write import report
+from gensr_pref.auditing.run_audit import audit
+from gensr_pref.building import worker
+from gensr_pref.building.build import build
+from gensr_pref.building.status import status
 from gensr_pref.cli import audit_text, text
 from gensr_pref.rundir import ledger
 from gensr_pref.rundir.machine import Machine, this_machine

@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from gensr_pref.align.run_pairs import Run as PairsOfRun
-from gensr_pref.audit.run_audit import audit
-from gensr_pref.build.build import build
-from gensr_pref.build.pair import pair
+from gensr_pref.aligning.run_pairs import Run as PairsOfRun
+from gensr_pref.auditing.run_audit import audit
+from gensr_pref.building.build import build
+from gensr_pref.building.pair import pair
 from gensr_pref.config import run_file
 from gensr_pref.errors import GensrPrefError, InputError
-from gensr_pref.export.dataset import Wanted
-from gensr_pref.export.export_run import export
+from gensr_pref.exporting.dataset import Wanted
+from gensr_pref.exporting.export_run import export
 from gensr_pref.rundir import part_files
 from gensr_pref.rundir.integrity import check
 from tests.small_run import tables

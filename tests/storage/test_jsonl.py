@@ -5,9 +5,9 @@ import shutil
 
 import pytest
 
-from gensr_pref.build.build import build
-from gensr_pref.build.recordings import read
-from gensr_pref.build.status import status
+from gensr_pref.building.build import build
+from gensr_pref.building.recordings import read
+from gensr_pref.building.status import status
 from gensr_pref.config import run_file
 from gensr_pref.errors import Fault, PartsError
 from gensr_pref.rundir import part_files

@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from gensr_pref.align.pretrain import fm
-from gensr_pref.align.pretrain.recipe import FlowShape
+from gensr_pref.aligning.pretrain import fm
+from gensr_pref.aligning.pretrain.recipe import FlowShape
 from gensr_pref.generators.tiny.bands import FEATURES, GAIN_BANDS
 from gensr_pref.generators.tiny.encoder import Condition, regression_error, scale_error
 from gensr_pref.generators.tiny.flow import (

@@ -40,7 +40,7 @@ def test_the_shipped_checkpoint_is_small_and_documented(model) -> None:
 
 
 def test_both_speak_the_shipped_tokens() -> None:
-    from gensr_pref.align.pretrain.token_losses import SHIPPED_TOKENIZER
+    from gensr_pref.aligning.pretrain.token_losses import SHIPPED_TOKENIZER
     from gensr_pref.generators.tiny.checkpoint import load
     from gensr_pref.generators.tiny.tokenizer import Tokenizer
 

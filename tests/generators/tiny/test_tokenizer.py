@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from gensr_pref.align.pretrain.token_losses import SHIPPED_TOKENIZER
+from gensr_pref.aligning.pretrain.token_losses import SHIPPED_TOKENIZER
 from gensr_pref.generators.tiny.bands import GAIN_BANDS
 from gensr_pref.generators.tiny.checkpoint import load
 from gensr_pref.generators.tiny.tokenizer import Tokenizer, TokenizerConfig, fitted
