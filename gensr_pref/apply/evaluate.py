@@ -33,7 +33,7 @@ from gensr_pref.metrics.panel import Panel
 from gensr_pref.rundir import part_files
 from gensr_pref.untrusted.text import shown
 
-RULE = "gensr_pref.pairing.no_pairs:unpaired"
+RULE = "none"
 ROLES = ("base", "policy", "control")  # in the order of tables
 COMMON = "common"  # the label whose seeds all policies but the placebo draw
 
