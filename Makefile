@@ -4,7 +4,7 @@
 #   make test ARGS='-k unanimous'             options for the program behind a target
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all processors check lint types layers pages setup docs lock clean distclean
+.PHONY: help demo test test-all processors check lint types layers pages setup docs figures lock clean distclean
 
 # Of the caller's environment, what would lead Python elsewhere than .venv.
 unexport VIRTUAL_ENV CONDA_PREFIX PYTHONPATH PYTHONHOME
@@ -45,6 +45,7 @@ lint: $(READY)
 types: $(READY)
 	$(BIN)/mypy
 	$(BIN)/mypy docs/reference.py
+	$(BIN)/mypy --package tests.figures
 
 layers: $(READY)
 	$(BIN)/lint-imports --no-logo
@@ -56,6 +57,9 @@ setup: $(READY) ## Only the environment
 
 docs: $(READY) ## Write the generated pages in docs/ anew
 	$(BIN)/python docs/reference.py
+
+figures: $(READY) ## The shape of the code in figures (ARGS='--root OTHER' for another checkout)
+	@$(BIN)/python -m tests.figures $(ARGS)
 
 # uv writes the limits of `environments` onto every line; what holds for all of them says nothing.
 lock: ## Pin requirements.lock to pyproject.toml (ARGS=--upgrade for newer releases)
