@@ -55,7 +55,7 @@ pages: $(READY)
 
 setup: $(READY) ## Only the environment
 
-docs: $(READY) ## Write the generated pages in docs/ anew
+docs: $(READY) ## Write the generated pages and blocks again
 	$(BIN)/python docs/reference.py
 
 figures: $(READY) ## The shape of the code in figures (ARGS='--root OTHER' for another checkout)
