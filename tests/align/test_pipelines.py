@@ -66,7 +66,10 @@ def test_what_is_no_run_is_refused_before_anything_is_copied(tmp_path, name) -> 
 
 @pytest.mark.parametrize(
     ("variable", "value", "told"),
-    [("MODELS", "ar arr", "arr is none of ar, mgm, fm"), ("CLIPS", "missing", "missing does not exist")],
+    [
+        ("MODELS", "ar arr", "arr is none of ar, mgm, fm"),
+        ("CLIPS", "missing", "missing does not exist"),
+    ],
 )
 def test_a_wrong_variable_is_told_before_anything_is_built(tmp_path, variable, value, told) -> None:
     words = [str(PIPELINES / "laptop.yaml"), str(tmp_path / "out")]
