@@ -55,7 +55,7 @@ pages: $(READY)
 
 setup: $(READY) ## Install the environment in .venv
 
-docs: $(READY) ## Regenerate the generated pages in docs/
+docs: $(READY) ## Regenerate the generated pages in docs/, README and CONTRIBUTING
 	$(BIN)/python docs/reference.py
 
 figures: $(READY) ## Print figures about the structure of the code (ARGS='--root OTHER' for another checkout)

@@ -21,8 +21,8 @@ LONG_FUNCTION, LONG_MODULE = 65, 300  # lines; more is counted
 # tree holds is measured.
 WALKS = {
     "read run.yaml": ("rundir.document", "engine.rundir"),
-    "open a run": ("build.open_run", "engine.rundir"),
-    "read a part file": ("rundir.parts", "shards"),
+    "open a run": ("building.open_run", "build.open_run", "engine.rundir"),
+    "read a part file": ("rundir.part_files", "rundir.parts", "shards"),
     "read the run file": ("config.run_file", "config"),
     "base of a metric": ("metrics.base",),
     "base of a rule": ("pairing.base",),
