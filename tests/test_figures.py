@@ -1,4 +1,4 @@
-"""The figures of a small tree, counted by hand."""
+"""Tests of `tests.figures` on a small tree, counted by hand."""
 
 from __future__ import annotations
 

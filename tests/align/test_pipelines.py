@@ -1,4 +1,4 @@
-"""The recipes in pipelines/: one runs from recordings to an evaluation."""
+"""Tests of the recipes in pipelines/; one runs from recordings to an evaluation."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The figures: what is counted, and how."""
+"""The figures: what each one counts, and how."""
 
 from __future__ import annotations
 
