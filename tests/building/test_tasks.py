@@ -1,4 +1,4 @@
-"""What is told together."""
+"""Tests of events that are reported together."""
 
 from gensr_pref.building.tasks import Began, Place, Tick, bundled
 

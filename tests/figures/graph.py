@@ -1,4 +1,4 @@
-"""Reachability, circles and floors of a graph of imports."""
+"""Reachability, cycles and floors of an import graph."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The source files of a checkout, parsed, and what they import."""
+"""The parsed source files of a checkout, and their imports."""
 
 from __future__ import annotations
 
