@@ -63,7 +63,7 @@ lock: ## Pin requirements.lock to pyproject.toml (ARGS=--upgrade for newer relea
 		--universal --python-version 3.11 --fork-strategy fewest --no-header --no-annotate $(ARGS)
 	{ echo '# Made by `make lock` from pyproject.toml: what runs and what develops gensr_pref.' && \
 	  sed -e '/^#/d' -e "s/python_full_version < '3.15' and //g" \
-		-e "s/ ; (sys_platform == 'darwin') or (sys_platform == 'linux')$$//" requirements.lock; \
+		-e "s/ ; (*sys_platform == 'darwin')* or (*sys_platform == 'linux')*$$//" requirements.lock; \
 	} >requirements.lock.new
 	mv requirements.lock.new requirements.lock
 
