@@ -1,5 +1,6 @@
-"""What all tests share."""
+"""Fixtures and settings of all tests."""
 
+import gc
 import signal
 import sys
 import uuid
@@ -13,6 +14,12 @@ from gensr_pref.location import located
 from gensr_pref.threads import one_thread
 
 from .s3_server import BUCKET, S3Server
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what has been imported, which it would search at every turn."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="session")

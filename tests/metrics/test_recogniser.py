@@ -1,4 +1,4 @@
-"""Recognisers by name."""
+"""Tests of recognisers by name."""
 
 import pytest
 
