@@ -42,7 +42,12 @@ from . import pesq
 
 def score() -> list[Any]: ...
 """,
-    "gensr_pref/build/__init__.py": "",
+    "gensr_pref/build/__init__.py": """\
+'''Tests: ``run`` in tests/test_errors.py.
+
+Tests: ``nothing`` in tests/test_nothing.py.
+'''
+""",
     "gensr_pref/build/run.py": """\
 from gensr_pref.metrics.stoi import score
 
@@ -56,6 +61,7 @@ def _told(): ...
 def long() -> int:
 """
     + "    x = 1\n" * 70,
+    "gensr_pref/build/nothing.py": "",
     "tests/test_errors.py": """\
 def test_words() -> None:
     with raises(Failure, match='no such run'):
@@ -89,7 +95,7 @@ def figures(toy: Path) -> dict[str, Figure]:
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("files", 9),
+        ("files", 10),
         ("lines", sum(text.count("\n") for name, text in TOY.items() if name[0] == "g")),
         ("root_modules", 2),
         ("boxes", 5),

@@ -1,4 +1,4 @@
-"""A run of the three bundled models on real speech, with a metric that takes no time."""
+"""A run of the three shipped models on real speech, with a metric that takes no time."""
 
 import shutil
 from pathlib import Path

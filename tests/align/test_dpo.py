@@ -1,4 +1,4 @@
-"""Tests of DPO on the bundled models: invariants that hold whatever is learnt."""
+"""Tests of DPO on the shipped models: invariants that hold whatever is learnt."""
 
 import math
 from dataclasses import fields, replace

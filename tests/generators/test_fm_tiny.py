@@ -1,4 +1,4 @@
-"""Tests of the bundled generator fm-tiny on real speech."""
+"""Tests of the shipped generator fm-tiny on real speech."""
 
 import numpy as np
 import pytest

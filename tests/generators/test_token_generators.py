@@ -1,4 +1,4 @@
-"""Tests of the bundled ar-tiny and mgm-tiny on real speech."""
+"""Tests of the shipped ar-tiny and mgm-tiny on real speech."""
 
 import numpy as np
 import pytest
