@@ -15,7 +15,6 @@ from gensr_pref.metrics.base import MetricSpec, Note, Score
 from gensr_pref.pairing.base import Pair
 from gensr_pref.schema import Reason
 
-
 IMMEDIATE = "CHEAP_IMMEDIATE"  # an environment variable
 
 

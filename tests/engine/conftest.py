@@ -7,6 +7,11 @@ import pytest
 import yaml
 
 from gensr_pref import config, sample, shards
+from gensr_pref.config import Engine
+from gensr_pref.engine import cluster
+from gensr_pref.engine.build import build
+
+from .cheap import IMMEDIATE
 
 TABLES = ("clips", "candidates", "scores", "pairs", "failures")
 
@@ -47,6 +52,13 @@ def run(base):
     return made
 
 
+@pytest.fixture(scope="module")
+def one_ray():
+    """Ray, started once for the builds of a module, as each of them would start it."""
+    with cluster.started(Engine(kind="ray", workers=2)):
+        yield
+
+
 def tables(out: Path) -> dict[str, bytes]:
     """Every part file of a run directory, by name."""
     return {
@@ -54,6 +66,14 @@ def tables(out: Path) -> dict[str, bytes]:
         for table in TABLES
         for path in shards.parts(out, table)
     }
+
+
+def undisturbed_tables(base: Path, out: Path, *overrides: str) -> dict[str, bytes]:
+    """The part files of a run with the same settings that nothing stops and that never sleeps."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(IMMEDIATE, "1")
+        build(config.load(base / "run.yaml", list(overrides)), base, out)
+    return tables(out)
 
 
 def rows(out: Path, table: shards.Table) -> list[dict]:

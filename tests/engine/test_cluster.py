@@ -16,7 +16,7 @@ from gensr_pref.engine.cluster import Crew, crews, require
 from gensr_pref.engine.work import Lost, Restarted
 from gensr_pref.errors import ConfigError
 
-from .conftest import tables
+from .conftest import tables, undisturbed_tables
 
 SLOW = ["generators.0.options.seconds=0.3", "engine.shard_clips=1"]
 BOTH = ("sample", "score")
@@ -40,7 +40,7 @@ def cluster(monkeypatch):
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_node_that_is_killed_and_one_that_comes(cluster, run, base, tmp_path, monkeypatch):
-    build(run(*SLOW), base, tmp_path / "calm")
+    calm = undisturbed_tables(base, tmp_path / "calm", *SLOW)
     node, out, told = cluster.add_node(num_cpus=1), tmp_path / "run", []
 
     after_death = actors._Pool._after_death
@@ -60,7 +60,7 @@ def test_node_that_is_killed_and_one_that_comes(cluster, run, base, tmp_path, mo
     assert summary["complete"]
     assert not any(isinstance(event, Lost) for event in told)
     assert all(isinstance(event, Restarted) for event in told)
-    assert tables(out) == tables(tmp_path / "calm")
+    assert tables(out) == calm
 
 
 @pytest.mark.parametrize(

@@ -90,6 +90,7 @@ def test_generator_that_hangs_is_interrupted(faulty, failed, how):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_ray")
 def test_worker_on_ray_interrupts_a_generator_by_itself(faulty, failed, capsys):
     """So that its shard need not begin anew."""
     on_ray = ["engine.kind=ray", "engine.workers=1", "engine.limit_seconds=0.5"]
@@ -99,6 +100,7 @@ def test_worker_on_ray_interrupts_a_generator_by_itself(faulty, failed, capsys):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_ray")
 def test_generator_that_heeds_no_alarm_is_ended_with_its_process(
     faulty, failed, run, base, tmp_path, monkeypatch
 ):
@@ -114,6 +116,7 @@ def test_generator_that_heeds_no_alarm_is_ended_with_its_process(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_ray")
 def test_generator_that_always_ends_its_process_costs_one_clip(faulty, failed, run, base, tmp_path):
     clip = _longest(run, base, tmp_path)
     on_ray = ["engine.kind=ray", "engine.workers=1", "engine.retries=1"]
@@ -151,6 +154,7 @@ def nulls(tmp_path, clip, score="poisoned"):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_ray")
 def test_metric_that_ends_its_process_costs_its_own_scores_of_one_clip(poisoned, tmp_path, capsys):
     on_ray = ["engine.kind=ray", "engine.workers=1", "engine.retries=1"]
     summary, clip = poisoned("dies", *on_ray)
@@ -160,6 +164,7 @@ def test_metric_that_ends_its_process_costs_its_own_scores_of_one_clip(poisoned,
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_ray")
 def test_candidate_that_ends_a_metrics_process_is_the_only_one_lost(poisoned, run, base, tmp_path):
     """The share is set so that some of the clip's sounds are scored and some are fatal."""
     harmless, clip = poisoned("dies", share=-1.0)
@@ -191,6 +196,7 @@ def test_metric_that_hangs_is_interrupted(poisoned, tmp_path, capsys, engine):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_ray")
 def test_metric_that_heeds_no_alarm_is_ended_with_its_process(poisoned, tmp_path, monkeypatch):
     monkeypatch.setattr(actors, "GRACE_SECONDS", 1.0)
     on_ray = ["engine.kind=ray", "engine.workers=1", "engine.limit_seconds=2"]
@@ -200,6 +206,7 @@ def test_metric_that_heeds_no_alarm_is_ended_with_its_process(poisoned, tmp_path
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_ray")
 def test_metric_that_always_dies_ends_in_the_end(run, base, tmp_path):
     on_ray = ["engine.kind=ray", "engine.workers=1", "engine.retries=0", "corpus.limit=1"]
     summary = build(run("panel.0.metric=cheap:Fatal", *on_ray), base, tmp_path / "run")

@@ -24,7 +24,7 @@ from gensr_pref.location import located
 from gensr_pref.rundir.ledger import Stamps
 
 from ..s3_server import KEYS
-from .conftest import TABLES, tables
+from .conftest import TABLES, tables, undisturbed_tables
 from .test_interruption import COMMAND, SLOW_WORK
 
 
@@ -211,11 +211,7 @@ def command(base, out, *overrides):
 @pytest.fixture(scope="module")
 def undisturbed(base, tmp_path_factory):
     """The same on a disk, its parts by name."""
-    from gensr_pref import config
-
-    out = tmp_path_factory.mktemp("undisturbed") / "run"
-    build(config.load(base / "run.yaml", SLOW_WORK), base, out)
-    return tables(out)
+    return undisturbed_tables(base, tmp_path_factory.mktemp("undisturbed") / "run", *SLOW_WORK)
 
 
 def environment(s3):
