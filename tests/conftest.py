@@ -30,6 +30,14 @@ def single_thread() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True, scope="session")
+def equal_priority() -> Iterator[None]:
+    """Ray runs its workers at a low priority by default; beside other tests they would starve."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_worker_niceness", "0")
+        yield
+
+
 @pytest.fixture(autouse=True)
 def heeds_interrupts() -> Iterator[None]:
     """The background jobs of a shell ignore Ctrl-C from birth, and so would what tests start.
