@@ -7,8 +7,12 @@ import pytest
 import yaml
 
 from gensr_pref import sample
+from gensr_pref.building import ray_cluster
+from gensr_pref.building.build import build
 from gensr_pref.config import run_file
+from gensr_pref.config.run_file import Engine
 from gensr_pref.rundir import part_files
+from tests.cheap import IMMEDIATE
 
 TABLES = ("clips", "candidates", "scores", "pairs", "failures")
 
@@ -49,6 +53,13 @@ def run(base):
     return made
 
 
+@pytest.fixture(scope="module")
+def one_ray():
+    """Ray, started once for the builds of a module, as each of them would start it."""
+    with ray_cluster.started(Engine(kind="ray", workers=2)):
+        yield
+
+
 def tables(out: Path) -> dict[str, bytes]:
     """Every part file of a run directory, by name."""
     return {
@@ -56,6 +67,14 @@ def tables(out: Path) -> dict[str, bytes]:
         for table in TABLES
         for path in part_files.parts(out, table)
     }
+
+
+def undisturbed_tables(base: Path, out: Path, *overrides: str) -> dict[str, bytes]:
+    """The part files of a run with the same settings that nothing stops and that never sleeps."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(IMMEDIATE, "1")
+        build(run_file.load(base / "run.yaml", list(overrides)), base, out)
+    return tables(out)
 
 
 def rows(out: Path, table: part_files.Table) -> list[dict]:

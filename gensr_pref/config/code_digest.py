@@ -7,6 +7,7 @@ import hashlib
 import importlib.util
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -87,18 +88,25 @@ def _with_imports(path: Path, root: Path) -> set[Path]:
 
 def _imported(path: Path, root: Path) -> Iterator[Path]:
     """Where the modules that a file imports would lie, without suffix."""
+    for level, module, names in _imports(path.read_bytes()):
+        base = path.parents[level - 1] if level else root
+        base = base.joinpath(*module.split("."))
+        yield base
+        yield from (base / name for name in names)
+
+
+@lru_cache(maxsize=256)
+def _imports(code: bytes) -> list[tuple[int, str, list[str]]]:
+    """The level, module and imported names of each import; none where the code is no Python."""
     try:
-        tree = ast.parse(path.read_bytes())
+        nodes = list(ast.walk(ast.parse(code)))
     except (SyntaxError, ValueError):
-        return
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (root.joinpath(*alias.name.split(".")) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = path.parents[node.level - 1] if node.level else root
-            base = base.joinpath(*(node.module or "").split("."))
-            yield base
-            yield from (base / alias.name for alias in node.names)
+        return []
+    whole = [one for node in nodes if isinstance(node, ast.Import) for one in node.names]
+    parts = [node for node in nodes if isinstance(node, ast.ImportFrom)]
+    return [(0, alias.name, []) for alias in whole] + [
+        (node.level, node.module or "", [alias.name for alias in node.names]) for node in parts
+    ]
 
 
 def _file(place: Path) -> Path | None:

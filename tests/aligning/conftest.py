@@ -14,7 +14,7 @@ GENERATORS = ("fm-tiny", "ar-tiny", "mgm-tiny")
 DATA = {
     "corpus": {
         "source": {"kind": "folder", "path": "speech"},
-        "segment_seconds": [0.8, 1.6],
+        "segment_seconds": [0.4, 0.8],
         "limit": 8,
         "degrade": {"noise": {"source": {"kind": "folder", "path": "noise"}}},
         "validation": {"share": 0.4, "by": "clip"},

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 import unicodedata
 from dataclasses import replace
 from pathlib import Path
@@ -487,6 +488,7 @@ def test_terminated_in_the_middle_it_continues(two, workers):
     partial = Path("s.csv.partial")
     while not (partial.exists() and len(partial.read_text().splitlines()) >= 2):
         assert process.poll() is None
+        time.sleep(0.02)
     process.send_signal(signal.SIGTERM)
     assert process.wait(30) == 1
     before = len(partial.read_text().splitlines())

@@ -207,6 +207,7 @@ def test_order_and_size_of_the_corpus_do_not_change_a_clip(run, base, tmp_path, 
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_ray")
 def test_ray_gives_the_same_bytes(run, base, tmp_path, finished):
     build(run("engine.kind=ray", "engine.workers=2"), base, tmp_path / "ray")
     assert tables(tmp_path / "ray") == tables(finished)
@@ -385,6 +386,7 @@ def test_two_labels_for_one_generator(run, base, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_ray")
 def test_storage_that_fails_a_worker_ends_the_build(copy, run, base):
     shutil.rmtree(copy / "scores")
     (copy / "scores").write_text("a file where a folder must be")
@@ -393,6 +395,7 @@ def test_storage_that_fails_a_worker_ends_the_build(copy, run, base):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_ray")
 @pytest.mark.parametrize(("times", "died"), [(2, 0), (99, 2)])
 def test_worker_that_dies_is_replaced_a_finite_number_of_times(run, base, tmp_path, times, died):
     """Two retries a clip; then the clip has no candidates of that generator."""

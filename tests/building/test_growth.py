@@ -1,6 +1,8 @@
 """Tests of growing a finished run: only new work is done, and the bytes equal those of one run."""
 
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 import yaml
@@ -13,45 +15,53 @@ from gensr_pref.rundir import part_files
 from tests.small_run import RUN, rows, tables
 
 
-@pytest.fixture
-def project(base, tmp_path):
+class Project:
     """Builds one directory again and again, with plugins that write down what they are asked."""
 
-    class Project:
-        out = tmp_path / "run"
+    def __init__(self, base, folder):
+        self.base, self.folder, self.out = base, folder, folder / "run"
+        self.generator = {
+            "use": "cheap:Faulty",
+            "candidates": 3,
+            "options": {"how": "one_row", "log": str(folder / "calls")},
+        }
+        self.metric = {
+            "metric": "cheap:Counting",
+            "options": {"log": str(folder / "asked"), "how": "picky"},
+        }
 
-        def __init__(self):
-            self.generator = {
-                "use": "cheap:Faulty",
-                "candidates": 3,
-                "options": {"how": "one_row", "log": str(tmp_path / "calls")},
-            }
-            self.metric = {
-                "metric": "cheap:Counting",
-                "options": {"log": str(tmp_path / "asked"), "how": "picky"},
-            }
+    def file(self, generators, panel, **corpus):
+        document = {**RUN, "generators": generators, "panel": panel}
+        document["corpus"] = {**RUN["corpus"], **corpus}
+        return run_file.parse(document, run_file.Run, "test")
 
-        def file(self, generators, panel, **corpus):
-            document = {**RUN, "generators": generators, "panel": panel}
-            document["corpus"] = {**RUN["corpus"], **corpus}
-            return run_file.parse(document, run_file.Run, "test")
+    def build(self, out, generators, panel, *overrides, **corpus):
+        made = self.file(generators, panel, **corpus).model_dump(mode="json", exclude_none=True)
+        run = run_file.parse(run_file.override(made, list(overrides)), run_file.Run, "test")
+        return build(run, self.base, out)
 
-        def build(self, out, generators, panel, *overrides, **corpus):
-            made = self.file(generators, panel, **corpus).model_dump(mode="json", exclude_none=True)
-            run = run_file.parse(run_file.override(made, list(overrides)), run_file.Run, "test")
-            return build(run, base, out)
+    def taken(self, name):
+        """What was written down since the last look."""
+        path = self.folder / name
+        lines = [int(line) for line in path.read_text().split()] if path.exists() else []
+        path.unlink(missing_ok=True)
+        return lines
 
-        def taken(self, name):
-            """What was written down since the last look."""
-            path = tmp_path / name
-            lines = [int(line) for line in path.read_text().split()] if path.exists() else []
-            path.unlink(missing_ok=True)
-            return lines
+    def more(self, count):
+        return {**self.generator, "candidates": count}
 
-        def more(self, count):
-            return {**self.generator, "candidates": count}
 
-    return Project()
+@pytest.fixture
+def project(base, tmp_path):
+    return Project(base, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def finished(base, tmp_path_factory):
+    """A project with a finished run, which no test changes."""
+    project = Project(base, tmp_path_factory.mktemp("finished"))
+    project.build(project.out, [project.generator], [ROUGH, project.metric])
+    return project
 
 
 ROUGH = {"metric": "cheap:Roughness"}
@@ -155,14 +165,13 @@ def test_vote_that_changes_scores_nothing_anew(project):
         ("corpus.segment_seconds=[1, 15]", "segment_seconds"),
     ],
 )
-def test_run_that_shrinks_or_changes_is_refused(project, override, words):
-    given = [project.generator], [ROUGH, project.metric]
-    project.build(project.out, *given)
-    before = tables(project.out)
+def test_run_that_shrinks_or_changes_is_refused(finished, tmp_path, override, words):
+    out = Path(shutil.copytree(finished.out, tmp_path / "run"))
+    before = tables(out)
     with pytest.raises(RunMismatchError, match=words):
-        project.build(project.out, *given, override)
-    assert tables(project.out) == before
-    assert yaml.safe_load((project.out / "run.yaml").read_text())["corpus"]["limit"] is None
+        finished.build(out, [finished.generator], [ROUGH, finished.metric], override)
+    assert tables(out) == before
+    assert yaml.safe_load((out / "run.yaml").read_text())["corpus"]["limit"] is None
 
 
 def test_texts_of_clips_that_come_are_learnt_for_those_that_were_there(base, tmp_path):

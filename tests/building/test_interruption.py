@@ -16,7 +16,7 @@ from gensr_pref.building.status import status
 from gensr_pref.building.tasks import Tick
 from gensr_pref.cli.main import main
 from tests.conftest import DroppedSignal
-from tests.small_run import tables
+from tests.small_run import tables, undisturbed_tables
 
 COMMAND = [str(Path(sys.executable).parent / "gensr-pref"), "build"]
 SLOW_WORK = ["generators.0.options.seconds=0.15", "panel.0.options.seconds=0.1"]
@@ -28,9 +28,7 @@ def command(base, out, *overrides):
 
 @pytest.fixture(scope="module")
 def undisturbed(base, tmp_path_factory):
-    out = tmp_path_factory.mktemp("undisturbed") / "run"
-    subprocess.run(command(base, out), check=True, capture_output=True)
-    return tables(out)
+    return undisturbed_tables(base, tmp_path_factory.mktemp("undisturbed") / "run", *SLOW_WORK)
 
 
 def parts(out: Path) -> int:
@@ -191,7 +189,7 @@ def workers_of(driver: int, title: bytes = b"ray::Member") -> list[int]:
 def test_actors_killed_at_random_moments(base, tmp_path):
     """Up to 20 times in one run, each between 1 and 3 s after the one before."""
     slower = ["generators.0.options.seconds=2", "engine.shard_clips=1"]
-    subprocess.run(command(base, tmp_path / "calm", *slower), check=True, capture_output=True)
+    calm = undisturbed_tables(base, tmp_path / "calm", *SLOW_WORK, *slower)
     out, rng, killed = tmp_path / "run", random.Random(0), 0
     on_ray = ["engine.kind=ray", "engine.workers=2", "engine.retries=50"]
     process = subprocess.Popen(
@@ -210,4 +208,4 @@ def test_actors_killed_at_random_moments(base, tmp_path):
     assert process.returncode == 0, told
     assert killed >= 8
     assert "begins anew" in told
-    assert tables(out) == tables(tmp_path / "calm")
+    assert tables(out) == calm

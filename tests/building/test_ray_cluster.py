@@ -15,7 +15,7 @@ from gensr_pref.building.tasks import Lost, Restarted
 from gensr_pref.cli.main import main
 from gensr_pref.config.run_file import Engine
 from gensr_pref.errors import ConfigError
-from tests.small_run import tables
+from tests.small_run import tables, undisturbed_tables
 
 SLOW = ["generators.0.options.seconds=0.3", "engine.shard_clips=1"]
 BOTH = ("sample", "score")
@@ -39,7 +39,7 @@ def cluster(monkeypatch):
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_node_that_is_killed_and_one_that_comes(cluster, run, base, tmp_path, monkeypatch):
-    build(run(*SLOW), base, tmp_path / "calm")
+    calm = undisturbed_tables(base, tmp_path / "calm", *SLOW)
     node, out, told = cluster.add_node(num_cpus=1), tmp_path / "run", []
 
     after_death = ray_pool._Pool._after_death
@@ -59,7 +59,7 @@ def test_node_that_is_killed_and_one_that_comes(cluster, run, base, tmp_path, mo
     assert summary["complete"]
     assert not any(isinstance(event, Lost) for event in told)
     assert all(isinstance(event, Restarted) for event in told)
-    assert tables(out) == tables(tmp_path / "calm")
+    assert tables(out) == calm
 
 
 @pytest.mark.parametrize(

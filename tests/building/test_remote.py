@@ -27,7 +27,7 @@ from gensr_pref.storage import objects
 from gensr_pref.storage.location import located
 from tests.building.test_interruption import COMMAND, SLOW_WORK
 from tests.s3_server import KEYS
-from tests.small_run import TABLES, tables
+from tests.small_run import TABLES, tables, undisturbed_tables
 
 
 @pytest.fixture(scope="module")
@@ -213,11 +213,7 @@ def command(base, out, *overrides):
 @pytest.fixture(scope="module")
 def undisturbed(base, tmp_path_factory):
     """The same on a disk, its parts by name."""
-    from gensr_pref.config import run_file
-
-    out = tmp_path_factory.mktemp("undisturbed") / "run"
-    build(run_file.load(base / "run.yaml", SLOW_WORK), base, out)
-    return tables(out)
+    return undisturbed_tables(base, tmp_path_factory.mktemp("undisturbed") / "run", *SLOW_WORK)
 
 
 def environment(s3):

@@ -10,8 +10,8 @@ from collections import Counter
 
 import pytest
 
-from tests.building.test_interruption import command, workers_of
-from tests.small_run import rows, tables
+from tests.building.test_interruption import SLOW_WORK, command, workers_of
+from tests.small_run import rows, tables, undisturbed_tables
 
 FAULTS = ["driver", "actor", "node"] * 6 + ["driver", "actor"]
 SLOW = ["generators.0.options.seconds=6", "panel.0.options.seconds=3", "engine.shard_clips=1"]
@@ -71,8 +71,8 @@ def wait_for(driver, rng):
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_twenty_faults_in_one_build(base, tmp_path, machines):
-    calm, out, rng = tmp_path / "calm", tmp_path / "run", random.Random(5)
-    subprocess.run(command(base, calm, *SLOW), check=True, capture_output=True)
+    calm = undisturbed_tables(base, tmp_path / "calm", *SLOW_WORK, *SLOW)
+    out, rng = tmp_path / "run", random.Random(5)
     on_ray = ["engine.kind=ray", f"engine.address={machines.cluster.address}", "engine.retries=50"]
     log = tmp_path / "log"
 
@@ -95,7 +95,7 @@ def test_twenty_faults_in_one_build(base, tmp_path, machines):
         driver.kill()
     assert struck == Counter(FAULTS)
     assert "begins anew" in log.read_text()
-    assert tables(out) == tables(calm)
+    assert tables(out) == calm
     made = [row["candidate_id"] for row in rows(out, "candidates")]
     assert len(made) == len(set(made)) == 3 * len(rows(out, "clips"))
     assert not list(out.glob("*/.unfinished-*"))

@@ -207,19 +207,19 @@ def test_is_the_published_network(metric, weights, clip):
 
 
 @pytest.mark.slow
-def test_nothing_depends_on_the_others(metric, clip):
-    sounds = [*clip.candidates, cut(clip.candidates[0], 1), cut(clip.candidates[1], 0.5)]
+def test_nothing_depends_on_the_others(metric, brief):
+    sounds = [*brief.candidates, cut(brief.candidates[0], 1), cut(brief.candidates[1], 0.5)]
     alone = [scores(metric, sound)[0] for sound in sounds]
     assert scores(metric, *sounds) == alone
     assert scores(metric, *sounds[::-1]) == alone[::-1]
 
 
 @pytest.mark.slow
-def test_rows_of_one_batch_are_as_alone(metric, clip, monkeypatch):
+def test_rows_of_one_batch_are_as_alone(metric, brief, monkeypatch):
     """As on a GPU, where candidates of one length share a batch; here on the CPU."""
-    alone = metric.score(clip)
+    alone = metric.score(brief)
     monkeypatch.setattr(wav2vec2, "in_batches", partial(wav2vec2.in_batches, together=True))
-    for one, other in zip(alone, metric.score(clip), strict=True):
+    for one, other in zip(alone, metric.score(brief), strict=True):
         assert one["utmos"] == pytest.approx(other["utmos"], abs=1e-5)
 
 
