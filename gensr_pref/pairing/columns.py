@@ -108,20 +108,20 @@ def _unique_names(names: pa.Array) -> tuple[pa.Array, Rows]:
     return heads.dictionary, places[np.cumsum(first) - 1]
 
 
-def add_clean_targets(found: ScoreColumns, clips: Collection[str] | pa.Array) -> ScoreColumns:
+def add_clean_targets(candidates: ScoreColumns, clips: Collection[str] | pa.Array) -> ScoreColumns:
     """The same with a clean target as the first candidate of every clip that has one."""
-    has = pc.is_in(found.clip_ids, value_set=pa.array(clips, pa.string()))
+    has = pc.is_in(candidates.clip_ids, value_set=pa.array(clips, pa.string()))
     number = np.flatnonzero(has.to_numpy(zero_copy_only=False))
-    names = [clean_id(name) for name in found.clip_ids.take(number).to_pylist()]
-    clip = np.r_[number, found.clip]
+    names = [clean_id(name) for name in candidates.clip_ids.take(number).to_pylist()]
+    clip = np.r_[number, candidates.clip]
     order = np.argsort(clip, kind="stable")
-    nulls = np.full((len(number), found.scores.shape[1]), np.nan)
+    nulls = np.full((len(number), candidates.scores.shape[1]), np.nan)
     return replace(
-        found,
-        ids=pa.concat_arrays([pa.array(names, pa.string()), found.ids]).take(order),
+        candidates,
+        ids=pa.concat_arrays([pa.array(names, pa.string()), candidates.ids]).take(order),
         clip=clip[order],
-        generators=np.r_[np.full(len(number), CLEAN), found.generators][order],
-        scores=np.concatenate([nulls, found.scores])[order],
+        generators=np.r_[np.full(len(number), CLEAN), candidates.generators][order],
+        scores=np.concatenate([nulls, candidates.scores])[order],
     )
 
 
@@ -144,8 +144,8 @@ def clip_blocks(clip: Rows, rows: Rows) -> Iterator[Rows]:
 
 def score_matrix(scores: pa.Table, names: Sequence[str]) -> Scores:
     """[R, M] score columns as float64, NaN where null."""
-    found = [scores.column(name).to_numpy(zero_copy_only=False) for name in names]
-    return np.stack(found, axis=1).astype(np.float64)
+    candidates = [scores.column(name).to_numpy(zero_copy_only=False) for name in names]
+    return np.stack(candidates, axis=1).astype(np.float64)
 
 
 def _array(column: pa.ChunkedArray) -> pa.Array:

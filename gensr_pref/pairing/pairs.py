@@ -57,13 +57,15 @@ class RunPairs:
     stops: Mapping[Stop, int]
 
 
-def ballots(found: ScoreColumns) -> Iterator[tuple[str, Rows, Ballot]]:
+def ballots(candidates: ScoreColumns) -> Iterator[tuple[str, Rows, Ballot]]:
     """Every clip's id, its candidates' rows and its ballot, in order."""
-    starts = np.flatnonzero(np.r_[True, found.clip[1:] != found.clip[:-1]][: len(found.clip)])
-    names = found.clip_ids.to_pylist()
-    for start, end in zip(starts, [*starts[1:], len(found.clip)], strict=True):
+    starts = np.flatnonzero(
+        np.r_[True, candidates.clip[1:] != candidates.clip[:-1]][: len(candidates.clip)]
+    )
+    names = candidates.clip_ids.to_pylist()
+    for start, end in zip(starts, [*starts[1:], len(candidates.clip)], strict=True):
         rows = np.arange(start, end)
-        yield names[found.clip[start]], rows, found.ballot(rows)
+        yield names[candidates.clip[start]], rows, candidates.ballot(rows)
 
 
 def pair_clip(ballot: Ballot, rule: PairRule, pairing: Pairing, clip: str = "") -> list[Pair]:
@@ -101,7 +103,7 @@ def _check_pair(pair: Pair, rows: npt.NDArray[np.int64]) -> Pair:
     return Pair(int(rows[chosen]), int(rows[rejected]), float(pair.strength))
 
 
-def pair_clips(found: ScoreColumns, rule: PairRule, pairing: Pairing) -> RunPairs:
+def pair_clips(candidates: ScoreColumns, rule: PairRule, pairing: Pairing) -> RunPairs:
     """All pairs of a run, and why its other clips have none.
 
     Candidates with a null on a voting score take no part. `Pairwise` rules judge many clips at
@@ -110,50 +112,52 @@ def pair_clips(found: ScoreColumns, rule: PairRule, pairing: Pairing) -> RunPair
     Raises:
         RuleError: a rule of one's own raised or gave what is no pair.
     """
-    rows = np.flatnonzero(found.known())
-    counted = np.bincount(found.clip, minlength=len(found.clip_ids))
+    rows = np.flatnonzero(candidates.known())
+    counted = np.bincount(candidates.clip, minlength=len(candidates.clip_ids))
     if wants_clean(rule):
-        counted -= np.bincount(found.clip[_is_clean(found)], minlength=len(found.clip_ids))
-    reason = np.full(len(found.clip_ids), CODE[Stop.NULL])
+        counted -= np.bincount(
+            candidates.clip[_is_clean(candidates)], minlength=len(candidates.clip_ids)
+        )
+    reason = np.full(len(candidates.clip_ids), CODE[Stop.NULL])
     reason[counted == 1] = CODE[Stop.ONE_CANDIDATE]
     if isinstance(rule, Pairwise):
-        chosen, rejected, rank = _pair_in_blocks(found, rule, pairing, rows, reason)
+        chosen, rejected, rank = _pair_in_blocks(candidates, rule, pairing, rows, reason)
     else:
-        chosen, rejected, rank = _pair_one_by_one(found, rule, pairing, rows, reason)
-    order = np.lexsort((rank, found.clip[chosen]))
-    without = np.setdiff1d(np.arange(len(reason)), found.clip[chosen])
+        chosen, rejected, rank = _pair_one_by_one(candidates, rule, pairing, rows, reason)
+    order = np.lexsort((rank, candidates.clip[chosen]))
+    without = np.setdiff1d(np.arange(len(reason)), candidates.clip[chosen])
     names, count = np.unique(reason[without], return_counts=True)
     stops = {list(Stop)[int(code) - 1]: int(n) for code, n in zip(names, count, strict=True)}
     return RunPairs(chosen[order], rejected[order], rank[order], stops)
 
 
 def _pair_in_blocks(
-    found: ScoreColumns, rule: Pairwise, pairing: Pairing, rows: Rows, reason: Rows
+    candidates: ScoreColumns, rule: Pairwise, pairing: Pairing, rows: Rows, reason: Rows
 ) -> tuple[Rows, Rows, Rows]:
     parts = [(rows[:0], rows[:0], rows[:0])]
-    for block in clip_blocks(found.clip, rows):
-        verdicts = rule.judge(found.ballot(block), pairing)
+    for block in clip_blocks(candidates.clip, rows):
+        verdicts = rule.judge(candidates.ballot(block), pairing)
         best = strongest(verdicts.code, verdicts.strength, pairing.pairs_per_clip)
         parts.append((block[best.clip, best.chosen], block[best.clip, best.rejected], best.rank))
         size = block.shape[1]
         if size > 1:
             apart = ~np.eye(size, dtype=bool)
-            reason[found.clip[block[:, 0]]] = verdicts.code[:, apart].min(axis=1)
+            reason[candidates.clip[block[:, 0]]] = verdicts.code[:, apart].min(axis=1)
         if rule.clean:
-            lacking = ~_is_clean(found)[block[:, 0]]
-            reason[found.clip[block[lacking, 0]]] = CODE[Stop.NO_CLEAN]
+            lacking = ~_is_clean(candidates)[block[:, 0]]
+            reason[candidates.clip[block[lacking, 0]]] = CODE[Stop.NO_CLEAN]
     chosen, rejected, rank = (np.concatenate(part) for part in zip(*parts, strict=True))
     return chosen, rejected, rank
 
 
 def _pair_one_by_one(
-    found: ScoreColumns, rule: PairRule, pairing: Pairing, rows: Rows, reason: Rows
+    candidates: ScoreColumns, rule: PairRule, pairing: Pairing, rows: Rows, reason: Rows
 ) -> tuple[Rows, Rows, Rows]:
-    known = np.bincount(found.clip[rows], minlength=len(reason))
+    known = np.bincount(candidates.clip[rows], minlength=len(reason))
     reason[known > 1] = CODE[Stop.RULE]
     parts = [
         (here[pair.chosen], here[pair.rejected], rank)
-        for clip, here, ballot in ballots(found)
+        for clip, here, ballot in ballots(candidates)
         for rank, pair in enumerate(pair_clip(ballot, rule, pairing, clip))
     ]
     pairs_table = np.array(parts, dtype=np.int64).reshape(-1, 3)
@@ -173,38 +177,40 @@ def make_pairs(
     Args:
         clean: ids of the clips that have a clean target; only `golden` asks for them.
     """
-    found = columns(scores, generators, votes)
+    candidates = columns(scores, generators, votes)
     if wants_clean(rule):
-        found = add_clean_targets(found, clean)
-    made = pairs_table(found, pair_clips(found, rule, pairing), pairing.rule)
+        candidates = add_clean_targets(candidates, clean)
+    made = pairs_table(candidates, pair_clips(candidates, rule, pairing), pairing.rule)
     rows: list[dict[str, Any]] = made.to_pylist()
     return rows
 
 
-def pairs_table(found: ScoreColumns, made: RunPairs, rule: str) -> pa.Table:
+def pairs_table(candidates: ScoreColumns, made: RunPairs, rule: str) -> pa.Table:
     """The pairs table: ids, the rule, margins on every score (null where either is), rank."""
-    clips = found.clip_ids.take(pa.array(found.clip[made.chosen]))
+    clips = candidates.clip_ids.take(pa.array(candidates.clip[made.chosen]))
     ranks = pa.array(made.rank.astype(np.int32))
     ids = pc.binary_join_element_wise(clips, rule, ranks.cast(pa.string()), "/")
     columns = {
         "pair_id": ids,
         "clip_id": clips,
-        "chosen_id": found.ids.take(pa.array(made.chosen)),
-        "rejected_id": found.ids.take(pa.array(made.rejected)),
+        "chosen_id": candidates.ids.take(pa.array(made.chosen)),
+        "rejected_id": candidates.ids.take(pa.array(made.rejected)),
         "rule": pa.repeat(rule, len(made.rank)),
-        "margins": _margins(found, made),
+        "margins": _margins(candidates, made),
         "rank": ranks,
     }
-    form = pairs_schema(vote.score for vote in found.votes)
+    form = pairs_schema(vote.score for vote in candidates.votes)
     return pa.table([columns[name] for name in form.names], schema=form)
 
 
-def _margins(found: ScoreColumns, made: RunPairs) -> pa.StructArray:
-    names = [vote.score for vote in found.votes]
-    sign = np.array([1.0 if vote.higher_is_better else -1.0 for vote in found.votes])
-    margin = ((found.scores[made.chosen] - found.scores[made.rejected]) * sign).astype(np.float32)
+def _margins(candidates: ScoreColumns, made: RunPairs) -> pa.StructArray:
+    names = [vote.score for vote in candidates.votes]
+    sign = np.array([1.0 if vote.higher_is_better else -1.0 for vote in candidates.votes])
+    margin = ((candidates.scores[made.chosen] - candidates.scores[made.rejected]) * sign).astype(
+        np.float32
+    )
     return pa.StructArray.from_arrays([pa.array(m, from_pandas=True) for m in margin.T], names)
 
 
-def _is_clean(found: ScoreColumns) -> npt.NDArray[np.bool_]:
-    return np.asarray(found.generators == CLEAN)
+def _is_clean(candidates: ScoreColumns) -> npt.NDArray[np.bool_]:
+    return np.asarray(candidates.generators == CLEAN)

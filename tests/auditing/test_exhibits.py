@@ -150,12 +150,12 @@ def test_answers_that_do_not_count_are_named_and_give_no_verdict():
     out = {"listener": "ann", "answers": 4, "counted": False, "why": "failed_catches"}
     found["listening"] = {"answers": 0, "listeners": 0, "not_counted": 4, "catches": [out]}
     told = answers(found)[4]
-    assert told.light == "unknown"
-    assert "ann" in told.found
+    assert told.verdict == "unknown"
+    assert "ann" in told.finding
 
 
 def test_all_lights_can_be_green():
-    assert [answer.light for answer in answers(GOOD)] == ["good"] * 11
+    assert [answer.verdict for answer in answers(GOOD)] == ["good"] * 11
 
 
 @pytest.mark.parametrize(("place", "light", "change"), CASES)
@@ -163,17 +163,17 @@ def test_a_light_turns_by_itself_and_says_what_to_do(place, light, change):
     found = copy.deepcopy(GOOD)
     change(found)
     told = answers(found)
-    assert [answer.light for k, answer in enumerate(told) if k != place] == ["good"] * 10
-    assert told[place].light == light
-    assert told[place].todo or light == "unknown"
+    assert [answer.verdict for k, answer in enumerate(told) if k != place] == ["good"] * 10
+    assert told[place].verdict == light
+    assert told[place].next_step or light == "unknown"
 
 
 def test_where_luck_finds_pairs_too_the_margins_farthest_from_it_are_named():
     found = copy.deepcopy(GOOD)
     found["yield"].update(joint_interval=[0.97, 1.0], by_chance=0.95)
-    todo = answers(found)[0].todo
-    assert "With margins of 0.5 spreads 70\N{NO-BREAK SPACE}% of the clips keep one" in todo
-    assert "gensr-pref pair DIR margin.a=0.100 margin.b=1.10" in todo
+    next_step = answers(found)[0].next_step
+    assert "With margins of 0.5 spreads 70\N{NO-BREAK SPACE}% of the clips keep one" in next_step
+    assert "gensr-pref pair DIR margin.a=0.100 margin.b=1.10" in next_step
 
 
 def test_margins_that_gain_nothing_over_luck_are_not_advised():
@@ -181,7 +181,7 @@ def test_margins_that_gain_nothing_over_luck_are_not_advised():
     found["yield"].update(joint_interval=[0.97, 1.0], by_chance=0.99)
     for row in found["yield_by_margin"]:
         row["by_chance"] = row["yield"] - 0.001 * row["spreads"]
-    assert "margin." not in answers(found)[0].todo
+    assert "margin." not in answers(found)[0].next_step
 
 
 @pytest.mark.parametrize("rule", ["unanimous", "top_bottom"])
@@ -193,11 +193,11 @@ def test_one_vote_has_nothing_to_agree_with(rule):
     found["yield"].update(joint=0.67, by_chance=0.67)
     told = {answer.question: answer for answer in answers(found)}
     agree = told["Do the scores agree by more than luck?"]
-    assert agree.light == "look"
-    assert agree.found == (
+    assert agree.verdict == "look"
+    assert agree.finding == (
         "One score votes, so nothing is to agree. 67\N{NO-BREAK SPACE}% of the clips have a pair."
     )
-    thrown = told["What did the filter throw away?"].found
+    thrown = told["What did the filter throw away?"].finding
     assert "one score votes, so none is lost because votes disagree" in thrown
     assert "not unanimous" not in thrown
 
@@ -219,7 +219,7 @@ def test_a_shortcut_is_told_in_words():
         {"property": "temperature", "pairs": 9, "difference": 0.1, "low": 0.05, "high": 0.2,
          "warns": True, "harmless": False},
     ]  # fmt: skip
-    assert answers(found)[6].found == (
+    assert answers(found)[6].finding == (
         "The chosen is quieter by 1.25 dB [0.500, 2.00] and drawn with more temperature by 0.100 "
         "[0.050, 0.200]. No difference that matters in length."
     )

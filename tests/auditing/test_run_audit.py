@@ -76,7 +76,7 @@ def test_what_was_heard_is_kept_and_not_heard_again(copy, monkeypatch):
 
     monkeypatch.setattr("gensr_pref.auditing.pair_audio.sound_properties", deaf)
     assert audit(copy) == first
-    assert audit(copy, heard=0)["sides"][0]["pairs"] == 0
+    assert audit(copy, audio_pairs=0)["sides"][0]["pairs"] == 0
 
 
 def test_brief_audit_has_the_yield(copy):

@@ -66,25 +66,25 @@ def _is_vote(line: dict[str, Any]) -> bool:
 def list_listeners(out: Path) -> list[str]:
     """Everyone who has answered."""
     files = [name for name in part_files.json_files(out / "listening") if name.startswith("votes-")]
-    found = (name.removeprefix("votes-").removesuffix(".jsonl") for name in files)
-    return sorted(name for name in found if NAME.fullmatch(name))
+    run = (name.removeprefix("votes-").removesuffix(".jsonl") for name in files)
+    return sorted(name for name in run if NAME.fullmatch(name))
 
 
-def audit_answers(found: Evidence) -> dict[str, Any]:
+def audit_answers(run: Evidence) -> dict[str, Any]:
     """What the answers say of the run's pairs; only the number of answers where none counts.
 
     Answers of listeners who failed the catch trials are kept, but do not count.
     Answers about pairs that the run's rule no longer makes count too, as long as both candidates
     are there: a pair is what was heard, whatever made it.
     """
-    every = [vote for name in list_listeners(found.out) for vote in read_answers(found.out, name)]
+    every = [vote for name in list_listeners(run.out) for vote in read_answers(run.out, name)]
     catches = statistics.catch_trials(
         [vote["listener"] for vote in every],
         [vote["kind"] for vote in every],
         np.array([_passed(vote) for vote in every], dtype=bool),
     )
     inattentive = {one["listener"] for one in catches if not one["counted"]}
-    given = _answers(found, [vote for vote in every if vote["kind"] == "pair"])
+    given = _answers(run, [vote for vote in every if vote["kind"] == "pair"])
     heard = given.without(inattentive)
     told = {
         "answers": len(heard.answer),
@@ -98,17 +98,17 @@ def audit_answers(found: Evidence) -> dict[str, Any]:
     return {
         **told,
         "panel": statistics.panel_agreement(heard),
-        "scores": statistics.score_agreement(heard, found.judged.names),
+        "scores": statistics.score_agreement(heard, run.judged.names),
         "between_listeners": statistics.between_listeners(heard),
         "by_margin": statistics.by_margin(heard),
     }
 
 
-def _answers(found: Evidence, votes: list[dict[str, Any]]) -> statistics.Answers:
-    rows = {side: _rows(found.ids, [vote[side] for vote in votes]) for side in _SIDES}
-    clip = _rows(found.clips.column("clip_id").combine_chunks(), [v["clip_id"] for v in votes])
+def _answers(run: Evidence, votes: list[dict[str, Any]]) -> statistics.Answers:
+    rows = {side: _rows(run.ids, [vote[side] for vote in votes]) for side in _SIDES}
+    clip = _rows(run.clips.column("clip_id").combine_chunks(), [v["clip_id"] for v in votes])
     known = (rows["chosen_id"] >= 0) & (rows["rejected_id"] >= 0) & (clip >= 0)
-    judged, kept = found.judged, np.flatnonzero(known)
+    judged, kept = run.judged, np.flatnonzero(known)
     difference = judged.value[rows["chosen_id"][kept]] - judged.value[rows["rejected_id"][kept]]
     spreads = difference / judged.unit
     names = [f"{vote['chosen_id']} {vote['rejected_id']}" for vote in votes]
@@ -121,7 +121,7 @@ def _answers(found: Evidence, votes: list[dict[str, Any]]) -> statistics.Answers
         smallest=spreads[:, judged.votes].min(axis=1, initial=np.inf)
         if judged.votes.any()
         else np.full(len(kept), np.nan),
-        clips=len(found.clips),
+        clips=len(run.clips),
     )
 
 

@@ -61,7 +61,7 @@ class Session:
     """
 
     out: Path
-    asked: list[Trial]
+    trials: list[Trial]
     sounds: dict[str, bytes]
     listener: str | None = None
     token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
@@ -76,16 +76,16 @@ class Session:
     def next(self, listener: str) -> dict[str, Any]:
         """The listener's first question without an answer, and how many there are."""
         done = {vote["trial"] for vote in answers.read_answers(self.out, listener)}
-        left = [one for one in order_for_listener(self.asked, listener) if one.key not in done]
-        told = {"done": len(self.asked) - len(left), "total": len(self.asked), "trial": None}
+        left = [one for one in order_for_listener(self.trials, listener) if one.key not in done]
+        told = {"done": len(self.trials) - len(left), "total": len(self.trials), "trial": None}
         if not left:
             return told
-        buttons = [button for button, name in left[0].heard.items() if name in self.sounds]
+        buttons = [button for button, name in left[0].buttons.items() if name in self.sounds]
         return {**told, "trial": left[0].code, "buttons": buttons}
 
     def sound(self, listener: str, code: str, button: str) -> bytes:
         """One sound of a question, WAV, as loud as the question's others."""
-        heard = self._trial(listener, code).heard
+        heard = self._trial(listener, code).buttons
         encoded = {key: self.sounds[name] for key, name in heard.items() if name in self.sounds}
         if button not in encoded:
             raise RequestError(HTTPStatus.NOT_FOUND, "no such sound")
@@ -110,9 +110,9 @@ class Session:
             "trial": trial.key,
             "kind": trial.kind,
             "clip_id": trial.clip_id,
-            "chosen_id": trial.sides[0],
-            "rejected_id": trial.sides[1],
-            "a": trial.heard["a"],
+            "chosen_id": trial.sounds[0],
+            "rejected_id": trial.sounds[1],
+            "a": trial.buttons["a"],
             "choice": answer["choice"],
             "preferred": trial.preferred(answer["choice"]),
             "seconds": _seconds(answer),
@@ -120,7 +120,7 @@ class Session:
         }
 
     def _trial(self, listener: str, code: str) -> Trial:
-        for one in order_for_listener(self.asked, listener):
+        for one in order_for_listener(self.trials, listener):
             if one.code == code:
                 return one
         raise RequestError(HTTPStatus.NOT_FOUND, "no such question")
@@ -143,10 +143,10 @@ def open_server(
         StorageError: the run directory cannot be read.
     """
     name = answers.listener_name(listener) if listener else None
-    asked = draw_trials(evidence(out), pairs)
-    if not asked:
+    trials = draw_trials(evidence(out), pairs)
+    if not trials:
         raise InputError(f"{out}: no pair to listen to. See its audit for why")
-    session = Session(out, asked, read_sounds(out, asked), name)
+    session = Session(out, trials, read_sounds(out, trials), name)
     try:
         server = _Server((HOST, port), _handler(session))
     except (OSError, OverflowError) as error:

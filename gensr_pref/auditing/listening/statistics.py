@@ -68,57 +68,57 @@ class Answers:
         )
 
 
-def panel_agreement(heard: Answers) -> dict[str, Any]:
+def panel_agreement(answers: Answers) -> dict[str, Any]:
     """Shares of all answers that prefer the chosen, neither, or the rejected.
 
     ``of_decided`` is the share of answers other than a tie that prefer the chosen: 0.5 is chance.
     ``clips`` is how many have such an answer.
     The yardstick for ``agree`` and ``tie`` is 72 % and 15 % of INTP (arXiv 2505.04113).
     """
-    decided = heard.answer != 0
+    decided = answers.answer != 0
     asked = {
-        "agree": (heard.answer == 1, slice(None)),
-        "tie": (heard.answer == 0, slice(None)),
-        "against": (heard.answer == -1, slice(None)),
-        "of_decided": (heard.answer == 1, decided),
+        "agree": (answers.answer == 1, slice(None)),
+        "tie": (answers.answer == 0, slice(None)),
+        "against": (answers.answer == -1, slice(None)),
+        "of_decided": (answers.answer == 1, decided),
     }
-    told: dict[str, Any] = {"clips": len(np.unique(heard.clip[decided]))}
+    told: dict[str, Any] = {"clips": len(np.unique(answers.clip[decided]))}
     for name, (hits, rows) in asked.items():
-        of = heard.clip[rows], hits[rows].astype(np.float64), heard.people[rows]
+        of = answers.clip[rows], hits[rows].astype(np.float64), answers.people[rows]
         found = share_interval(*of)
         told |= {name: found.value, f"{name}_interval": found.bounds}
     return told
 
 
-def score_agreement(heard: Answers, names: Sequence[str]) -> list[dict[str, Any]]:
+def score_agreement(answers: Answers, names: Sequence[str]) -> list[dict[str, Any]]:
     """Per score, in what share of answers other than a tie it names the side that is preferred.
 
     Answers about pairs on which the score is equal or null are left out.
     """
     found = []
     for place, name in enumerate(names):
-        margin = heard.margins[:, place]
-        rows = np.isfinite(margin) & (margin != 0) & (heard.answer != 0)
-        same = (np.sign(margin[rows]) == heard.answer[rows]).astype(np.float64)
-        rate = share_interval(heard.clip[rows], same, heard.people[rows])
+        margin = answers.margins[:, place]
+        rows = np.isfinite(margin) & (margin != 0) & (answers.answer != 0)
+        same = (np.sign(margin[rows]) == answers.answer[rows]).astype(np.float64)
+        rate = share_interval(answers.clip[rows], same, answers.people[rows])
         bounds = {"rate": rate.value, "low": rate.low, "high": rate.high}
         found.append({"score": name, "answers": len(same), "clips": rate.clusters, **bounds})
     return found
 
 
-def between_listeners(heard: Answers) -> dict[str, Any]:
+def between_listeners(answers: Answers) -> dict[str, Any]:
     """How often two listeners give the same answer on the same pair; None without such pairs."""
     same = total = 0
-    for pair in np.unique(heard.pair):
-        rows = np.flatnonzero(heard.pair == pair).tolist()
+    for pair in np.unique(answers.pair):
+        rows = np.flatnonzero(answers.pair == pair).tolist()
         for i, first in enumerate(rows):
-            others = [k for k in rows[i + 1 :] if heard.listener[k] != heard.listener[first]]
+            others = [k for k in rows[i + 1 :] if answers.listener[k] != answers.listener[first]]
             total += len(others)
-            same += sum(heard.answer[k] == heard.answer[first] for k in others)
+            same += sum(answers.answer[k] == answers.answer[first] for k in others)
     return {"compared": total, "same": float(same / total) if total else None}
 
 
-def by_margin(heard: Answers) -> dict[str, Any]:
+def by_margin(answers: Answers) -> dict[str, Any]:
     """Do people prefer the chosen more often where the smallest margin is larger?
 
     ``bins``: answers in up to five groups of rising margin, the share that prefer the chosen (a
@@ -127,10 +127,10 @@ def by_margin(heard: Answers) -> dict[str, Any]:
     difference in ability), and ``margin_75 = ln 3 / b``, at which three of four prefer the chosen.
     None where b is not clearly above zero, or there are fewer than `MIN_ANSWERS`.
     """
-    known = np.isfinite(heard.smallest)
-    margin, credit = heard.smallest[known], (heard.answer[known] + 1) / 2
-    clip = heard.clip[known]
-    told: dict[str, Any] = {"bins": _bins(margin, credit, clip, heard.people[known])}
+    known = np.isfinite(answers.smallest)
+    margin, credit = answers.smallest[known], (answers.answer[known] + 1) / 2
+    clip = answers.clip[known]
+    told: dict[str, Any] = {"bins": _bins(margin, credit, clip, answers.people[known])}
     told |= dict.fromkeys(("slope", "slope_interval", "margin_75", "margin_75_interval"))
     if len(margin) < MIN_ANSWERS:
         return told

@@ -33,13 +33,13 @@ class Trial:
             the anchor.
         clip_id: of the pair.
         sides: ids of the two sounds, that which should win first.
-        swapped: whether the first of `sides` is B for this listener.
+        swapped: whether the first of `sounds` is B for this listener.
     """
 
     key: str
     kind: Kind
     clip_id: str
-    sides: tuple[str, str]
+    sounds: tuple[str, str]
     swapped: bool = False
 
     @property
@@ -48,9 +48,9 @@ class Trial:
         return digest(self.key)[:16]
 
     @property
-    def heard(self) -> dict[str, str]:
+    def buttons(self) -> dict[str, str]:
         """The id behind each button."""
-        first, second = reversed(self.sides) if self.swapped else self.sides
+        first, second = reversed(self.sounds) if self.swapped else self.sounds
         return {"a": first, "b": second, "noisy": noisy_id(self.clip_id)}
 
     def preferred(self, choice: str) -> str:
@@ -60,18 +60,18 @@ class Trial:
         return "chosen" if (choice == "a") != self.swapped else "rejected"
 
 
-def draw_trials(found: Evidence, pairs: int) -> list[Trial]:
+def draw_trials(run: Evidence, pairs: int) -> list[Trial]:
     """The questions of a run: at most so many pairs, drawn evenly over the order of their margins.
 
     Every eighth is a catch trial: identical sounds, and where there is a clean clip, that against
     an anchor. The anchor is worse than the noisy input, which has a button of its own: a side that
     sounds just like that button would give the trial away.
     """
-    strength = smallest_margins(found.judged, found.pairs)
+    strength = smallest_margins(run.judged, run.pairs)
     order = np.argsort(np.nan_to_num(strength, nan=np.inf), kind="stable")
     count = min(pairs, len(order))
     drawn = order[np.linspace(0, len(order) - 1, count).round().astype(int)] if count else order
-    rows = found.pairs_table.take(pa.array(drawn, pa.int64())).to_pylist()
+    rows = run.pairs_table.take(pa.array(drawn, pa.int64())).to_pylist()
     asked = [
         Trial(
             f"{row['chosen_id']} {row['rejected_id']}",
@@ -81,9 +81,7 @@ def draw_trials(found: Evidence, pairs: int) -> list[Trial]:
         )
         for row in rows
     ]
-    return asked + _catch_trials(
-        asked, _clips_with_clean(found.out, [one.clip_id for one in asked])
-    )
+    return asked + _catch_trials(asked, _clips_with_clean(run.out, [one.clip_id for one in asked]))
 
 
 def order_for_listener(asked: list[Trial], listener: str) -> list[Trial]:
@@ -103,7 +101,7 @@ def read_sounds(out: Path, asked: list[Trial]) -> dict[str, bytes]:
     Raises:
         StorageError: the run directory cannot be read.
     """
-    ids = {name for one in asked for name in one.heard.values()}
+    ids = {name for one in asked for name in one.buttons.values()}
     kept = fetch_rows(out, "candidates", "candidate_id", ids)
     sounds = {name: one["audio"]["bytes"] for name, one in kept.items()}
     for name, clip in fetch_rows(out, "clips", "clip_id", {one.clip_id for one in asked}).items():
@@ -160,18 +158,18 @@ def _gain(sound: audio.Sound) -> float:
 
 
 def _catch_trials(asked: list[Trial], with_clean: set[str]) -> list[Trial]:
-    found = []
+    run = []
     for place, one in enumerate(asked[:: CATCH_EVERY - 1]):
         if place % 2 and one.clip_id in with_clean:
-            sides = (clean_id(one.clip_id), anchor_id(one.clip_id))
-            found.append(replace(one, key=f"clean:{one.key}", kind="clean", sides=sides))
+            sounds = (clean_id(one.clip_id), anchor_id(one.clip_id))
+            run.append(replace(one, key=f"clean:{one.key}", kind="clean", sounds=sounds))
         else:
-            sides = (one.sides[0], one.sides[0])
-            found.append(replace(one, key=f"same:{one.key}", kind="same", sides=sides))
-    return found
+            sounds = (one.sounds[0], one.sounds[0])
+            run.append(replace(one, key=f"same:{one.key}", kind="same", sounds=sounds))
+    return run
 
 
 def _clips_with_clean(out: Path, clips: list[str]) -> set[str]:
     """Which of some clips have a clean version."""
-    found = fetch_rows(out, "clips", "clip_id", clips)
-    return {name for name, clip in found.items() if clip["clean"]}
+    run = fetch_rows(out, "clips", "clip_id", clips)
+    return {name for name, clip in run.items() if clip["clean"]}

@@ -45,10 +45,10 @@ def export_webmushra(out: Path, folder: Path, pairs: int) -> dict[str, Any]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for one in asked:
-            there = {button: kept[name] for button, name in one.heard.items() if name in kept}
+            there = {button: kept[name] for button, name in one.buttons.items() if name in kept}
             for button, sound in equalise_levels(there).items():
                 (folder / f"{one.code}-{button}.wav").write_bytes(sound)
-            key[one.code] = {"kind": one.kind, "trial": one.key, **one.heard}
+            key[one.code] = {"kind": one.kind, "trial": one.key, **one.buttons}
     except OSError as error:
         raise StorageError(f"{folder}: cannot be written: {error.strerror}") from error
     config = yaml.safe_dump(_config(list(key)), sort_keys=False, allow_unicode=True)

@@ -10,16 +10,16 @@ from gensr_pref.errors import quantity
 MIN_GAIN = 0.05  # of the clips, by which margins must beat luck to be advised; our choice
 
 
-def advise_margins(found: dict[str, Any]) -> str:
+def advise_margins(audit: dict[str, Any]) -> str:
     """The margins at which the yield is farthest above luck, as a command.
 
     General advice where they gain nothing, or are not what the rule goes by.
     """
-    rows = [row for row in found.get("yield_by_margin") or [] if row["by_chance"] is not None]
-    scales = found.get("panel", {}).get("scales") or {}
+    rows = [row for row in audit.get("yield_by_margin") or [] if row["by_chance"] is not None]
+    scales = audit.get("panel", {}).get("scales") or {}
     best = max(rows, key=_above_chance, default=None)
     gains = best is not None and _above_chance(best) >= MIN_GAIN
-    if not best or not gains or not best["spreads"] or found.get("rule") != "unanimous":
+    if not best or not gains or not best["spreads"] or audit.get("rule") != "unanimous":
         return "Ask for larger margins or fewer candidates, and look at the hold-out scores."
     settings = " ".join(
         f"margin.{name}={format_number(of['margin'] + best['spreads'] * of['spread'])}"

@@ -23,9 +23,9 @@ class Answer:
     """
 
     question: str
-    light: Verdict
-    found: str
-    todo: str = ""
+    verdict: Verdict
+    finding: str
+    next_step: str = ""
 
 
 def undecided_text(clips: int, needs: int | None = None) -> str:

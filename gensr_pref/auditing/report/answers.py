@@ -28,71 +28,75 @@ FEW_VETOES = 0.05  # of the comparisons that the others decide, a vote stops few
 SIMILAR_YIELDS = 0.2  # by which the yields of kinds of clips may differ; our choice
 
 
-def answers(found: Audit) -> list[Answer]:
+def answers(audit: Audit) -> list[Answer]:
     """Every question of the page's summary, in the order of the page."""
     asked = [
-        _agreement(found),
-        _votes(found),
-        _deciding_score(found),
-        _clips_without_pair(found),
-        pairs.listeners_answer(found),
-        pairs.hold_out_answer(found),
-        pairs.shortcut_answer(found),
-        pairs.learnability_answer(found),
-        _improvement(found),
-        _duplicates(found),
-        _leaks(found),
+        _agreement(audit),
+        _votes(audit),
+        _deciding_score(audit),
+        _clips_without_pair(audit),
+        pairs.listeners_answer(audit),
+        pairs.hold_out_answer(audit),
+        pairs.shortcut_answer(audit),
+        pairs.learnability_answer(audit),
+        _improvement(audit),
+        _duplicates(audit),
+        _leaks(audit),
     ]
     return [answer for answer in asked if answer]
 
 
-def _agreement(found: Audit) -> Answer:
+def _agreement(audit: Audit) -> Answer:
     question = "Do the scores agree by more than luck?"
-    told, clips = found["yield"], found["clips"]
-    joint, luck, bounds = told["joint"], told["by_chance"], interval_of(told, "joint")
-    if _one_votes(found) and joint is not None:
+    told, clips = audit["yield"], audit["clips"]
+    joint, chance, bounds = told["joint"], told["by_chance"], interval_of(told, "joint")
+    if _one_votes(audit) and joint is not None:
         text = (
             f"One score votes, so nothing is to agree. {percent(joint)} of the clips have a pair."
         )
-        todo = "What it is worth, other judges say: the scores that took no part, and people."
-        return Answer(question, "look", text, todo)
-    if joint is None or luck is None:
+        next_step = "What it is worth, other judges say: the scores that took no part, and people."
+        return Answer(question, "look", text, next_step)
+    if joint is None or chance is None:
         return Answer(question, "unknown", "The yield cannot be set beside luck here.")
     text = (
-        f"{_unanimous_share(found)}{percent(joint)} of the clips have a pair, "
-        f"{percent(luck)} by luck."
+        f"{_unanimous_share(audit)}{percent(joint)} of the clips have a pair, "
+        f"{percent(chance)} by luck."
     )
-    clear = side_of_threshold(*bounds, clips, luck)
-    if clear == 1 and luck < HIGH_CHANCE:
+    clear = side_of_threshold(*bounds, clips, chance)
+    if clear == 1 and chance < HIGH_CHANCE:
         return Answer(question, "good", text)
     if clear == -1:
-        todo = "The votes contradict each other: look at their agreement, and at what vetoes most."
-        return Answer(question, "look", text, todo)
-    if luck >= HIGH_CHANCE and clips >= MIN_CLUSTERS_FOR_VERDICT:
-        todo = "Having a pair says nothing by itself here: so many candidates find one by luck."
-        return Answer(question, "look", text, f"{todo} {advise_margins(found)}".strip())
-    todo = undecided_text(clips, clusters_needed(joint, *bounds, clips, luck))
-    return Answer(question, "unknown", text, f"{todo} {advise_margins(found)}".strip())
+        next_step = (
+            "The votes contradict each other: look at their agreement, and at what vetoes most."
+        )
+        return Answer(question, "look", text, next_step)
+    if chance >= HIGH_CHANCE and clips >= MIN_CLUSTERS_FOR_VERDICT:
+        next_step = (
+            "Having a pair says nothing by itself here: so many candidates find one by luck."
+        )
+        return Answer(question, "look", text, f"{next_step} {advise_margins(audit)}".strip())
+    next_step = undecided_text(clips, clusters_needed(joint, *bounds, clips, chance))
+    return Answer(question, "unknown", text, f"{next_step} {advise_margins(audit)}".strip())
 
 
-def _unanimous_share(found: Audit) -> str:
-    told = found.get("panel", {})
-    share, luck = told.get("comparisons"), told.get("comparisons_by_chance")
-    if share is None or luck is None:
+def _unanimous_share(audit: Audit) -> str:
+    told = audit.get("panel", {})
+    share, chance = told.get("comparisons"), told.get("comparisons_by_chance")
+    if share is None or chance is None:
         return ""
     return (
         f"Of two candidates that may meet, one wins on every vote in {percent(share)} of all "
-        f"cases; in {percent(luck)} if each score is shuffled. "
+        f"cases; in {percent(chance)} if each score is shuffled. "
     )
 
 
-def _one_votes(found: Audit) -> bool:
-    scales = found.get("panel", {}).get("scales") or {}
-    return len(scales) == 1 or found.get("rule") == "top_bottom"
+def _one_votes(audit: Audit) -> bool:
+    scales = audit.get("panel", {}).get("scales") or {}
+    return len(scales) == 1 or audit.get("rule") == "top_bottom"
 
 
-def _votes(found: Audit) -> Answer | None:
-    told = found.get("panel", {}).get("effective_votes")
+def _votes(audit: Audit) -> Answer | None:
+    told = audit.get("panel", {}).get("effective_votes")
     if not told or told["votes"] < 2 or told["value"] is None:
         return None
     text = f"{quantity(told['votes'], 'vote')} count as {told['value']:.1f} independent ones."
@@ -101,14 +105,16 @@ def _votes(found: Audit) -> Answer | None:
     if clear == 1:
         return Answer(question, "good", text)
     if clear == -1:
-        todo = "Several votes say the same. Do not read unanimity of all as that many opinions."
-        return Answer(question, "look", text, todo)
+        next_step = (
+            "Several votes say the same. Do not read unanimity of all as that many opinions."
+        )
+        return Answer(question, "look", text, next_step)
     needs = clusters_needed(told["value"], *interval_of(told), told["clips"], few)
     return Answer(question, "unknown", text, undecided_text(told["clips"], needs))
 
 
-def _deciding_score(found: Audit) -> Answer | None:
-    rows = [r for r in found.get("panel", {}).get("vetoes") or [] if r["alone_against"] is not None]
+def _deciding_score(audit: Audit) -> Answer | None:
+    rows = [r for r in audit.get("panel", {}).get("vetoes") or [] if r["alone_against"] is not None]
     if len(rows) < 2:
         return None
     question = "Which score decides?"
@@ -128,8 +134,10 @@ def _deciding_score(found: Audit) -> Answer | None:
     }
     idle = [score for score, one in clear.items() if one == -1]
     if idle:
-        todo = f"{join_words(idle)} hardly ever objects where the others agree: no vote of its own."
-        return Answer(question, "look", text, todo)
+        next_step = (
+            f"{join_words(idle)} hardly ever objects where the others agree: no vote of its own."
+        )
+        return Answer(question, "look", text, next_step)
     open_ = [row for row in told if clear[row["score"]] == 0]
     if not open_:
         return Answer(question, "good", text)
@@ -138,22 +146,22 @@ def _deciding_score(found: Audit) -> Answer | None:
     return Answer(question, "unknown", text, undecided_text(row["clips"], needs))
 
 
-def _clips_without_pair(found: Audit) -> Answer | None:
-    lost, clips = sum(found["without_pair"].values()), found["clips"]
+def _clips_without_pair(audit: Audit) -> Answer | None:
+    lost, clips = sum(audit["without_pair"].values()), audit["clips"]
     if not clips:
         return None
     question = "What did the filter throw away?"
-    reasons = sorted(found["without_pair"].items(), key=lambda item: -item[1])
+    reasons = sorted(audit["without_pair"].items(), key=lambda item: -item[1])
     text = f"Each of {quantity(clips, 'clip')} has a pair"
     if lost:
         counted = ", ".join(f"{count} {reason}" for reason, count in reasons)
         text = f"Without a pair: {lost} of {quantity(clips, 'clip')} ({counted})"
-    share = found.get("panel", {}).get("comparisons")
-    if _one_votes(found):
+    share = audit.get("panel", {}).get("comparisons")
+    if _one_votes(audit):
         text += "; one score votes, so none is lost because votes disagree"
     elif share is not None:
         text += f"; {percent(1 - share)} of the comparisons are not unanimous"
-    rows = found.get("breakdown", {}).get("degradation") or []
+    rows = audit.get("breakdown", {}).get("degradation") or []
     if not lost or len(rows) < 2:
         return Answer(question, "good", f"{text}.")
     return _compare_degradations(question, text, rows)
@@ -170,19 +178,21 @@ def _compare_degradations(question: str, text: str, rows: Sequence[Audit]) -> An
             f"{percent(fewest['yield'])} of “{fewest['value']}” have one, "
             f"{percent(most['yield'])} of “{most['value']}”."
         )
-        todo = f"“{fewest['value']}” is a smaller share of the pairs than of the clips."
-        return Answer(question, "look", f"{text}. {told}", todo)
+        next_step = f"“{fewest['value']}” is a smaller share of the pairs than of the clips."
+        return Answer(question, "look", f"{text}. {told}", next_step)
     apart = max(row["high"] for row in judged) - min(row["low"] for row in judged)
     if apart <= SIMILAR_YIELDS:
         return Answer(question, "good", f"{text}. No kind of degradation loses more.")
     clips = min(row["clips"] for row in judged)
-    todo = f"{undecided_text(clips, round(clips * (apart / SIMILAR_YIELDS) ** 2))} (of each kind)"
-    return Answer(question, "unknown", f"{text}. No kind clearly loses more.", todo)
+    next_step = (
+        f"{undecided_text(clips, round(clips * (apart / SIMILAR_YIELDS) ** 2))} (of each kind)"
+    )
+    return Answer(question, "unknown", f"{text}. No kind clearly loses more.", next_step)
 
 
-def _improvement(found: Audit) -> Answer | None:
-    question, clips = "Are candidates better than the noisy input?", found["improvement_clips"]
-    known = {score: v for score, v in found["improvement"].items() if v is not None}
+def _improvement(audit: Audit) -> Answer | None:
+    question, clips = "Are candidates better than the noisy input?", audit["improvement_clips"]
+    known = {score: v for score, v in audit["improvement"].items() if v is not None}
     if not known:
         return None
     clear = {score: side_of_threshold(v[1], v[2], clips[score]) for score, v in known.items()}
@@ -190,8 +200,8 @@ def _improvement(found: Audit) -> Answer | None:
     better = sum(one == 1 for one in clear.values())
     text = f"The mean candidate is clearly better on {better} of {len(known)} scores"
     if worse:
-        todo = "The generator may harm the speech: listen, and see the table of means."
-        return Answer(question, "look", f"{text}, clearly worse on {', '.join(worse)}.", todo)
+        next_step = "The generator may harm the speech: listen, and see the table of means."
+        return Answer(question, "look", f"{text}, clearly worse on {', '.join(worse)}.", next_step)
     if 2 * better > len(known):
         return Answer(question, "good", f"{text}, clearly worse on none.")
     every = [
@@ -199,12 +209,12 @@ def _improvement(found: Audit) -> Answer | None:
         for score, v in known.items()
         if not clear[score]
     ]
-    todo = undecided_text(max(clips.values()), min(filter(None, every), default=None))
-    return Answer(question, "unknown", f"{text}, clearly worse on none.", todo)
+    next_step = undecided_text(max(clips.values()), min(filter(None, every), default=None))
+    return Answer(question, "unknown", f"{text}, clearly worse on none.", next_step)
 
 
-def _duplicates(found: Audit) -> Answer | None:
-    question, told = "Do candidates differ?", found["repeats"]
+def _duplicates(audit: Audit) -> Answer | None:
+    question, told = "Do candidates differ?", audit["repeats"]
     if told["same"] is None:
         return None
     text = f"{100 * told['same']:.1f} % of comparisons are equal on all scores."
@@ -218,19 +228,19 @@ def _duplicates(found: Audit) -> Answer | None:
     return Answer(question, "unknown", text, undecided_text(clips, needs))
 
 
-def _leaks(found: Audit) -> Answer:
+def _leaks(audit: Audit) -> Answer:
     question = "Are training and validation apart?"
-    told = {k: v for k, v in found["leakage"].items() if k != "clips" and v["shared"]}
+    told = {k: v for k, v in audit["leakage"].items() if k != "clips" and v["shared"]}
     if not told:
-        splits = ", ".join(f"{count} {name}" for name, count in found["leakage"]["clips"].items())
-        if len(found["leakage"]["clips"]) < 2:
-            todo = (
+        splits = ", ".join(f"{count} {name}" for name, count in audit["leakage"]["clips"].items())
+        if len(audit["leakage"]["clips"]) < 2:
+            next_step = (
                 "Set corpus.validation: what is trained on these pairs needs others to be judged."
             )
-            return Answer(question, "look", f"There is one split only ({splits}).", todo)
+            return Answer(question, "look", f"There is one split only ({splits}).", next_step)
         return Answer(question, "good", f"No split shares a clip, speaker or recording ({splits}).")
     text = "; ".join(
         f"in several splits: {quantity(v['shared'], kind)}" for kind, v in told.items()
     )
-    todo = "Set corpus.validation.by to speaker or source and build again."
-    return Answer(question, "bad", f"{text}.", todo)
+    next_step = "Set corpus.validation.by to speaker or source and build again."
+    return Answer(question, "bad", f"{text}.", next_step)

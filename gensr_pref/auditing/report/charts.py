@@ -60,10 +60,10 @@ def add_legend(axes: Axes) -> None:
     axes.figure.legend(*axes.get_legend_handles_labels(), loc="outside upper right", ncols=9)
 
 
-def with_chance_level(rows: Sequence[dict[str, Any]], key: str, luck: str) -> list[Series]:
+def with_chance_level(rows: Sequence[dict[str, Any]], key: str, chance: str) -> list[Series]:
     """What was found and what shuffled scores give."""
     return [
-        ("shuffled", [row[luck] for row in rows], GREY),
+        ("shuffled", [row[chance] for row in rows], GREY),
         ("found", [row[key] for row in rows], MAIN),
     ]
 

@@ -25,29 +25,29 @@ if TYPE_CHECKING:
 Audit = dict[str, Any]
 
 
-def figures(found: Audit) -> dict[str, str]:
+def figures(audit: Audit) -> dict[str, str]:
     """Every figure that the audit has something for, by name, as SVG."""
-    drawn = {name: make(found) for name, make in _FIGURES.items()}
+    drawn = {name: make(audit) for name, make in _FIGURES.items()}
     return {name: text for name, text in drawn.items() if text}
 
 
-def _yield(found: Audit) -> str:
-    told = found["yield"]
+def _yield(audit: Audit) -> str:
+    told = audit["yield"]
     names = [f"{score} alone" for score in told["alone"]] + ["the rule"]
     values = [*told["alone"].values(), told["joint"]]
-    luck = [*told.get("alone_by_chance", {}).values(), told["by_chance"]]
-    if len(luck) != len(values):
+    chance = [*told.get("alone_by_chance", {}).values(), told["by_chance"]]
+    if len(chance) != len(values):
         return ""
 
     def draw(axes: Axes) -> None:
-        plot_bars(axes, names, [("clips with a pair", values, MAIN), ("shuffled", luck, FAINT)])
+        plot_bars(axes, names, [("clips with a pair", values, MAIN), ("shuffled", chance, FAINT)])
         axes.set(xlabel="share of clips", xlim=(0, 1))
 
     return svg("yield", draw, bar_height(len(names) * 1.5))
 
 
-def _curves(found: Audit) -> str:
-    by_count, by_margin = found.get("yield_by_candidates"), found.get("yield_by_margin")
+def _curves(audit: Audit) -> str:
+    by_count, by_margin = audit.get("yield_by_candidates"), audit.get("yield_by_margin")
     if not by_count or not by_margin:
         return ""
 
@@ -66,8 +66,8 @@ def _curves(found: Audit) -> str:
     return panels("curves", draw, 4.6, 2)
 
 
-def _stops(found: Audit) -> str:
-    reasons = sorted(found["without_pair"].items(), key=lambda item: -item[1])
+def _stops(audit: Audit) -> str:
+    reasons = sorted(audit["without_pair"].items(), key=lambda item: -item[1])
     if not reasons:
         return ""
 
@@ -79,8 +79,8 @@ def _stops(found: Audit) -> str:
     return svg("stops", draw, bar_height(len(reasons)))
 
 
-def _eigenvalues(found: Audit) -> str:
-    values = found.get("panel", {}).get("effective_votes", {}).get("eigenvalues") or []
+def _eigenvalues(audit: Audit) -> str:
+    values = audit.get("panel", {}).get("effective_votes", {}).get("eigenvalues") or []
     if len(values) < 2:
         return ""
 
@@ -93,8 +93,8 @@ def _eigenvalues(found: Audit) -> str:
     return svg("eigenvalues", draw, 2.2)
 
 
-def _agreement(found: Audit) -> str:
-    rows = found.get("agreement") or []
+def _agreement(audit: Audit) -> str:
+    rows = audit.get("agreement") or []
     names = list(dict.fromkeys(name for row in rows for name in row["scores"]))
     if not names:
         return ""
@@ -105,8 +105,8 @@ def _agreement(found: Audit) -> str:
     return heat_map("agreement", names, names, tau, 1.0)
 
 
-def _vetoes(found: Audit) -> str:
-    rows = found.get("panel", {}).get("vetoes") or []
+def _vetoes(audit: Audit) -> str:
+    rows = audit.get("panel", {}).get("vetoes") or []
     if len(rows) < 2:
         return ""
     against = [row["alone_against"] or 0.0 for row in rows]
@@ -124,19 +124,19 @@ def _vetoes(found: Audit) -> str:
     return svg("vetoes", draw, bar_height(len(rows) * 1.5))
 
 
-def _forward(found: Audit) -> str:
-    steps = {k: v for k, v in (found.get("panel", {}).get("forward") or {}).items() if v}
+def _forward(audit: Audit) -> str:
+    steps = {k: v for k, v in (audit.get("panel", {}).get("forward") or {}).items() if v}
     if len(steps) < 2:
         return ""
 
     rows = list(steps.values())
 
     def draw(every: Sequence[Axes]) -> None:
-        for axes, key, luck, label in (
+        for axes, key, chance, label in (
             (every[0], "yield", "by_chance", "clips with a pair"),
             (every[1], "comparisons", "comparisons_by_chance", "comparisons"),
         ):
-            plot_curves(axes, range(len(rows)), with_chance_level(rows, key, luck))
+            plot_curves(axes, range(len(rows)), with_chance_level(rows, key, chance))
             axes.set(ylabel=label, ylim=(0, 1.05), xticks=range(len(rows)), xticklabels=[])
         names = [f"+ {name}" for name in steps]
         every[1].set_xticklabels(names, rotation=25, ha="right")
@@ -145,8 +145,8 @@ def _forward(found: Audit) -> str:
     return panels("forward", draw, 4.2, 2)
 
 
-def _hold_out(found: Audit) -> str:
-    rows = [row for row in found.get("hold_out") or [] if row["rate"] is not None]
+def _hold_out(audit: Audit) -> str:
+    rows = [row for row in audit.get("hold_out") or [] if row["rate"] is not None]
     if not rows:
         return ""
 
@@ -158,8 +158,8 @@ def _hold_out(found: Audit) -> str:
     return svg("holdout", draw, bar_height(len(rows)))
 
 
-def _single(found: Audit) -> str:
-    rows = [row for row in found.get("single_scores") or [] if row["pairs"]]
+def _single(audit: Audit) -> str:
+    rows = [row for row in audit.get("single_scores") or [] if row["pairs"]]
     if not rows:
         return ""
     names = list(rows[0]["gain"])
@@ -168,8 +168,8 @@ def _single(found: Audit) -> str:
     return heat_map("single", [row["by"] for row in rows], names, gain, largest)
 
 
-def _sides(found: Audit) -> str:
-    rows = [r for r in found.get("sides") or [] if r["pairs"] and r["cohens_d"] is not None]
+def _sides(audit: Audit) -> str:
+    rows = [r for r in audit.get("sides") or [] if r["pairs"] and r["cohens_d"] is not None]
     rows = [row for row in rows if row["difference"] or row["cliffs_delta"]]
     if not rows:
         return ""
@@ -190,8 +190,8 @@ def _sides(found: Audit) -> str:
     return panels("sides", draw, 2 * bar_height(len(rows)), 2)
 
 
-def _learnability(found: Audit) -> str:
-    rows = [row for row in found.get("learnability") or [] if row["accuracy"] is not None]
+def _learnability(audit: Audit) -> str:
+    rows = [row for row in audit.get("learnability") or [] if row["accuracy"] is not None]
     if not rows:
         return ""
 
@@ -207,8 +207,8 @@ def _learnability(found: Audit) -> str:
     return svg("learnability", draw, bar_height(len(rows)))
 
 
-def _margins(found: Audit) -> str:
-    margins = found.get("margins") or {}
+def _margins(audit: Audit) -> str:
+    margins = audit.get("margins") or {}
     rows = [(name, of["quantiles"]) for name, of in margins.items() if of and of["quantiles"]]
     if not rows:
         return ""
@@ -225,8 +225,8 @@ def _margins(found: Audit) -> str:
     return panels("margins", draw, 0.62 * len(rows) + 0.1, len(rows))
 
 
-def _preference(found: Audit) -> str:
-    vectors = found.get("preference", {}).get("vectors") or {}
+def _preference(audit: Audit) -> str:
+    vectors = audit.get("preference", {}).get("vectors") or {}
     if len(vectors) < 2:
         return ""
     names = list(next(iter(vectors.values()))["vector"])
@@ -235,8 +235,8 @@ def _preference(found: Audit) -> str:
     return heat_map("preference", list(vectors), names, value, largest)
 
 
-def _listening(found: Audit) -> str:
-    rows = (found.get("listening") or {}).get("by_margin", {}).get("bins") or []
+def _listening(audit: Audit) -> str:
+    rows = (audit.get("listening") or {}).get("by_margin", {}).get("bins") or []
     if not rows:
         return ""
 

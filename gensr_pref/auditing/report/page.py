@@ -59,7 +59,7 @@ class Exhibit:
 
 
 def render_page(
-    found: dict[str, Any], exhibits: Sequence[Exhibit], notes: Sequence[str] = ()
+    audit: dict[str, Any], exhibits: Sequence[Exhibit], notes: Sequence[str] = ()
 ) -> str:
     """The report.
 
@@ -70,7 +70,7 @@ def render_page(
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    found = shown(found)
+    audit = shown(audit)
     environment = Environment(
         loader=PackageLoader("gensr_pref.auditing.report", ""),
         autoescape=True,
@@ -89,9 +89,9 @@ def render_page(
         "uri": _uri,
     }
     return environment.get_template("page.html").render(
-        found=found,
-        answers=answers(found),
-        figures=figures(found),
+        audit=audit,
+        answers=answers(audit),
+        figures=figures(audit),
         exhibits=exhibits,
         kinds=KINDS,
         words=VERDICTS,

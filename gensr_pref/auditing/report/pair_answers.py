@@ -29,14 +29,16 @@ GOLDEN = (
 )
 
 
-def listeners_answer(found: Audit) -> Answer:
+def listeners_answer(audit: Audit) -> Answer:
     """Answer from what listeners preferred."""
     question = "Would a person agree?"
-    told = found.get("listening") or {}
+    told = audit.get("listening") or {}
     panel = told.get("panel") or {}
     if panel.get("agree") is None:
-        todo = "Judge some pairs blind, some minutes: gensr-pref listen DIR"
-        return Answer(question, "unknown", _not_counted(told) or "Nobody has listened yet.", todo)
+        next_step = "Judge some pairs blind, some minutes: gensr-pref listen DIR"
+        return Answer(
+            question, "unknown", _not_counted(told) or "Nobody has listened yet.", next_step
+        )
     text = (
         f"{quantity(told['answers'], 'answer')} of {quantity(told['listeners'], 'listener')}: "
         f"{percent(panel['agree'])} "
@@ -50,8 +52,10 @@ def listeners_answer(found: Audit) -> Answer:
         return Answer(question, "good", text)
     if clear == -1:
         return Answer(question, "bad", text, "Do not train on these pairs; change the panel.")
-    todo = undecided_text(clips, clusters_needed(panel["of_decided"], *bounds, clips, 0.5))
-    return Answer(question, "unknown", text, f"{todo} Listen to more pairs: gensr-pref listen DIR")
+    next_step = undecided_text(clips, clusters_needed(panel["of_decided"], *bounds, clips, 0.5))
+    return Answer(
+        question, "unknown", text, f"{next_step} Listen to more pairs: gensr-pref listen DIR"
+    )
 
 
 def _not_counted(told: Audit) -> str:
@@ -63,13 +67,13 @@ def _not_counted(told: Audit) -> str:
     return f"Not counted: {many} of {join_words(out)}, who failed too many catch trials."
 
 
-def hold_out_answer(found: Audit) -> Answer:
+def hold_out_answer(audit: Audit) -> Answer:
     """Answer from the scores that took no part."""
     question = "Would another judge agree?"
-    rows = [row for row in found["hold_out"] if row["rate"] is not None]
+    rows = [row for row in audit["hold_out"] if row["rate"] is not None]
     if not rows:
-        todo = "Add a metric with `vote: false` to the panel, and score again."
-        return Answer(question, "unknown", "Every score took part, so none can object.", todo)
+        next_step = "Add a metric with `vote: false` to the panel, and score again."
+        return Answer(question, "unknown", "Every score took part, so none can object.", next_step)
     by: dict[int, list[Audit]] = {1: [], 0: [], -1: []}
     for row in rows:
         by[side_of_threshold(*interval_of(row), row["clips"], 0.5)].append(row)
@@ -82,8 +86,8 @@ def hold_out_answer(found: Audit) -> Answer:
     if by[1]:
         return Answer(question, "good", text)
     every = [clusters_needed(row["rate"], *interval_of(row), row["clips"], 0.5) for row in rows]
-    todo = undecided_text(rows[0]["clips"], min(filter(None, every), default=None))
-    return Answer(question, "unknown", text, f"{todo} More pairs, or larger margins.")
+    next_step = undecided_text(rows[0]["clips"], min(filter(None, every), default=None))
+    return Answer(question, "unknown", text, f"{next_step} More pairs, or larger margins.")
 
 
 def _rates(rows: Sequence[Audit]) -> str:
@@ -97,10 +101,10 @@ def _rates(rows: Sequence[Audit]) -> str:
     return join_words(told)
 
 
-def shortcut_answer(found: Audit) -> Answer:
+def shortcut_answer(audit: Audit) -> Answer:
     """Answer from what else differs between the sides."""
     question = "Is the chosen side better by a shortcut?"
-    rows = [row for row in found["sides"] if row["pairs"]]
+    rows = [row for row in audit["sides"] if row["pairs"]]
     if not rows:
         return Answer(question, "unknown", "No audio was looked at.", "gensr-pref audit DIR")
     warned = [row for row in rows if row["warns"]]
@@ -109,8 +113,10 @@ def shortcut_answer(found: Audit) -> Answer:
     rest = f" No difference that matters in {even}." if even else ""
     if warned:
         text = f"The chosen is {join_words([describe_difference(row) for row in warned])}.{rest}"
-        todo = "Is that the point (less noise is quieter), or a shortcut that a model may take?"
-        return Answer(question, "look", text, todo)
+        next_step = (
+            "Is that the point (less noise is quieter), or a shortcut that a model may take?"
+        )
+        return Answer(question, "look", text, next_step)
     unsure = [row for row in rows if not row["harmless"]]
     if not unsure:
         return Answer(question, "good", rest.strip() or "Nothing differs that matters.")
@@ -127,22 +133,22 @@ def _for_harmless(row: Audit) -> int | None:
     return clusters_needed(delta, row["delta_low"], row["delta_high"], row["clips"], edge)
 
 
-def learnability_answer(found: Audit) -> Answer:
+def learnability_answer(audit: Audit) -> Answer:
     """Answer from the probe on the generator's own representation."""
     question = "Is there anything to learn?"
-    rows = [row for row in found["learnability"] if row["accuracy"] is not None]
-    if not rows and found.get("golden"):
+    rows = [row for row in audit["learnability"] if row["accuracy"] is not None]
+    if not rows and audit.get("golden"):
         return Answer(question, "unknown", f"{GOLDEN}.", "Pairs of two candidates can be probed.")
     if not rows:
-        todo = "At least 20 pairs of one generator are needed."
-        return Answer(question, "unknown", "Too few pairs for the probe.", todo)
+        next_step = "At least 20 pairs of one generator are needed."
+        return Answer(question, "unknown", "Too few pairs for the probe.", next_step)
     told = [
         f"{row['generator']} {percent(row['accuracy'])} ({percent(row['shuffled_low'])} to "
         f"{percent(row['shuffled_high'])} with labels shuffled)"
         for row in rows
     ]
     text = f"A probe names the chosen of pairs it has not seen: {join_words(told)}"
-    few = [row["generator"] for row in found["learnability"] if row["accuracy"] is None]
+    few = [row["generator"] for row in audit["learnability"] if row["accuracy"] is None]
     if few:
         text += f"; too few pairs of {join_words(few)}"
     learnt = [row for row in rows if is_learnable(row)]
@@ -150,8 +156,8 @@ def learnability_answer(found: Audit) -> Answer:
     if len(learnt) == len(rows):
         return Answer(question, "good", f"{text}.")
     if idle:
-        todo = "Let candidates differ in what a model can own: temperature, steps, guidance."
-        return Answer(question, "bad" if len(idle) == len(rows) else "look", f"{text}.", todo)
+        next_step = "Let candidates differ in what a model can own: temperature, steps, guidance."
+        return Answer(question, "bad" if len(idle) == len(rows) else "look", f"{text}.", next_step)
     row = next(row for row in rows if row not in learnt)
     needs = clusters_needed(row["accuracy"], *interval_of(row), row["clips"], LEARNABLE)
     return Answer(question, "unknown", f"{text}.", undecided_text(row["clips"], needs))
