@@ -61,7 +61,7 @@ class Judged:
         return np.flatnonzero(self.votes)
 
     @property
-    def known(self) -> Rows:
+    def complete_rows(self) -> Rows:
         """The rows that have a value on every voting score."""
         return np.flatnonzero(np.isfinite(self.value[:, self.votes]).all(axis=1))
 
@@ -114,7 +114,9 @@ def comparisons(judged: Judged, limit: int | None = None) -> Comparisons:
     first, second = (np.concatenate(half) for half in zip(*halves, strict=True))
     difference = (judged.value[first] - judged.value[second]).astype(np.float32)
     clips = (
-        round(judged.clips * len(rows) / max(len(judged.known), 1)) if len(rows) else judged.clips
+        round(judged.clips * len(rows) / max(len(judged.complete_rows), 1))
+        if len(rows)
+        else judged.clips
     )
     return Comparisons(judged.clip[first], first, second, difference, clips)
 
@@ -153,7 +155,7 @@ def shuffle_scores(judged: Judged, seed: int) -> Judged:
     So the number of comparisons stays the same.
     """
     rng = np.random.default_rng(seed)
-    rows = judged.known
+    rows = judged.complete_rows
     group = judged.group[rows]
     mixed = judged.value.copy()
     for index, column in enumerate(judged.value[rows].T):
@@ -164,7 +166,7 @@ def shuffle_scores(judged: Judged, seed: int) -> Judged:
 def _rows_within_limit(judged: Judged, limit: int | None = None) -> Rows:
     """Return the known rows, or those of a sample of clips if they give too many comparisons."""
     limit = MAX_COMPARISONS if limit is None else limit
-    rows = judged.known
+    rows = judged.complete_rows
     count = np.bincount(judged.group[rows]) if len(rows) else np.zeros(0, dtype=np.int64)
     total = int((count * (count - 1) // 2).sum())
     if total <= limit:

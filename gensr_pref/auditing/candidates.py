@@ -122,4 +122,7 @@ def _shares(judged: Judged, hits: Mask, known: Mask) -> dict[str, float | None]:
 
 def group_sizes(judged: Judged) -> dict[str, int]:
     """Count groups (a clip's candidates of one generator) by their candidates with all votes."""
-    return {str(block.shape[1]): len(block) for block in groups_by_size(judged.group, judged.known)}
+    return {
+        str(block.shape[1]): len(block)
+        for block in groups_by_size(judged.group, judged.complete_rows)
+    }

@@ -16,7 +16,7 @@ _INK, _FAINT, _POLICY, _CONTROL = "#1c1e21", "#d5d8dc", "#1f5fa8", "#8a9099"
 _COLUMNS = 3
 _WIDTH = 3.1  # inches of one panel
 _STYLE: dict[Any, Any] = {
-    "text.parse_math": False,  # a name with two dollar signs is a name
+    "text.parse_math": False,  # a name may contain two dollar signs
     "svg.hashsalt": "gensr_pref",
     "svg.fonttype": "none",
     "font.family": "sans-serif",

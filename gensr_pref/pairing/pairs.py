@@ -1,4 +1,4 @@
-"""From the scores table to the pairs table, under the run file's rule."""
+"""Makes the pairs table from the scores table, with the rule of the run file."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ __all__ = ["RunPairs", "ballots", "cast_votes", "make_pairs", "pair_clip", "pair
 
 @dataclass(frozen=True)
 class RunPairs:
-    """What a rule makes of a run.
+    """The pairs that a rule makes of a run.
 
     Attributes:
         chosen, rejected: [P] rows of `ScoreColumns`, clip by clip, the best pair of a clip first.
         rank: [P] from 0 in each clip.
-        stops: why the clips without a pair have none, and how many.
+        stops: the number of clips without a pair, by reason.
     """
 
     chosen: Rows
@@ -58,7 +58,7 @@ class RunPairs:
 
 
 def ballots(candidates: ScoreColumns) -> Iterator[tuple[str, Rows, Ballot]]:
-    """Every clip's id, its candidates' rows and its ballot, in order."""
+    """Yield the id, the candidates' rows and the ballot of each clip, in order."""
     starts = np.flatnonzero(
         np.r_[True, candidates.clip[1:] != candidates.clip[:-1]][: len(candidates.clip)]
     )
@@ -69,14 +69,14 @@ def ballots(candidates: ScoreColumns) -> Iterator[tuple[str, Rows, Ballot]]:
 
 
 def pair_clip(ballot: Ballot, rule: PairRule, pairing: Pairing, clip: str = "") -> list[Pair]:
-    """What a rule makes of a ballot, its candidates with a null on a vote left out.
+    """Return the pairs that a rule makes of a ballot without the candidates that lack a vote.
 
     Args:
-        clip: its id, for the error message.
+        clip: clip id for the error message.
 
     Raises:
-        RuleError: the rule raised, or what it gave is not a list of pairs of different candidates,
-            each once.
+        RuleError: the rule raised an exception, or its result is not a list of pairs of different
+            candidates without repetition.
     """
     votes = voting_columns(ballot.votes)
     rows = np.flatnonzero(np.isfinite(ballot.scores[:, votes]).all(axis=1))
@@ -85,7 +85,7 @@ def pair_clip(ballot: Ballot, rule: PairRule, pairing: Pairing, clip: str = "") 
     )
     try:
         pairs = [_check_pair(pair, rows) for pair in rule(known, pairing)]
-    except Exception as error:  # a rule may be anyone's code
+    except Exception as error:  # a rule may be the user's own code
         what = f"{type(error).__name__}: {error}"
         raise RuleError(
             f"pairing.rule: {pairing.rule!r} failed on clip {clip!r}: {what}"
@@ -96,7 +96,7 @@ def pair_clip(ballot: Ballot, rule: PairRule, pairing: Pairing, clip: str = "") 
 
 
 def _check_pair(pair: Pair, rows: npt.NDArray[np.int64]) -> Pair:
-    """The pair in rows of the whole ballot."""
+    """Return the pair with row numbers of the whole ballot."""
     chosen, rejected = operator.index(pair.chosen), operator.index(pair.rejected)
     if chosen == rejected or min(chosen, rejected) < 0:
         raise ValueError(f"chosen {chosen} and rejected {rejected} are not two candidates")
@@ -104,15 +104,15 @@ def _check_pair(pair: Pair, rows: npt.NDArray[np.int64]) -> Pair:
 
 
 def pair_clips(candidates: ScoreColumns, rule: PairRule, pairing: Pairing) -> RunPairs:
-    """All pairs of a run, and why its other clips have none.
+    """Make all pairs of a run, and count the reasons of the clips without a pair.
 
-    Candidates with a null on a voting score take no part. `Pairwise` rules judge many clips at
-    once; others are called clip by clip.
+    Candidates with a null on a voting score are left out. `Pairwise` rules judge many clips at
+    once; others are called for one clip at a time.
 
     Raises:
-        RuleError: a rule of one's own raised or gave what is no pair.
+        RuleError: the user's own rule raised an exception or gave an invalid pair.
     """
-    rows = np.flatnonzero(candidates.known())
+    rows = np.flatnonzero(candidates.has_all_votes())
     counted = np.bincount(candidates.clip, minlength=len(candidates.clip_ids))
     if wants_clean(rule):
         counted -= np.bincount(
@@ -141,8 +141,8 @@ def _pair_in_blocks(
         parts.append((block[best.clip, best.chosen], block[best.clip, best.rejected], best.rank))
         size = block.shape[1]
         if size > 1:
-            apart = ~np.eye(size, dtype=bool)
-            reason[candidates.clip[block[:, 0]]] = verdicts.code[:, apart].min(axis=1)
+            different = ~np.eye(size, dtype=bool)
+            reason[candidates.clip[block[:, 0]]] = verdicts.code[:, different].min(axis=1)
         if rule.clean:
             lacking = ~_is_clean(candidates)[block[:, 0]]
             reason[candidates.clip[block[lacking, 0]]] = CODE[Stop.NO_CLEAN]
@@ -156,8 +156,8 @@ def _pair_one_by_one(
     known = np.bincount(candidates.clip[rows], minlength=len(reason))
     reason[known > 1] = CODE[Stop.RULE]
     parts = [
-        (here[pair.chosen], here[pair.rejected], rank)
-        for clip, here, ballot in ballots(candidates)
+        (clip_rows[pair.chosen], clip_rows[pair.rejected], rank)
+        for clip, clip_rows, ballot in ballots(candidates)
         for rank, pair in enumerate(pair_clip(ballot, rule, pairing, clip))
     ]
     pairs_table = np.array(parts, dtype=np.int64).reshape(-1, 3)
@@ -172,10 +172,10 @@ def make_pairs(
     pairing: Pairing,
     clean: Sequence[str] | pa.Array = (),
 ) -> list[dict[str, Any]]:
-    """All rows of the pairs table, in the order of the clips in the scores table.
+    """Return all rows of the pairs table, in the order of the clips in the scores table.
 
     Args:
-        clean: ids of the clips that have a clean target; only `golden` asks for them.
+        clean: ids of the clips that have a clean target; only `golden` uses them.
     """
     candidates = columns(scores, generators, votes)
     if wants_clean(rule):
@@ -186,7 +186,7 @@ def make_pairs(
 
 
 def pairs_table(candidates: ScoreColumns, made: RunPairs, rule: str) -> pa.Table:
-    """The pairs table: ids, the rule, margins on every score (null where either is), rank."""
+    """Return the pairs table: ids, the rule, margins (null if either score is), rank."""
     clips = candidates.clip_ids.take(pa.array(candidates.clip[made.chosen]))
     ranks = pa.array(made.rank.astype(np.int32))
     ids = pc.binary_join_element_wise(clips, rule, ranks.cast(pa.string()), "/")

@@ -31,9 +31,7 @@ Bounds = tuple[float, float]
 
 BUNDLES = 1000
 LEVEL = 0.95
-MIN_CLUSTERS = (
-    3  # clusters of an interval: two leave one degree of freedom, and 12.7 standard errors
-)
+MIN_CLUSTERS = 3  # two leave one degree of freedom: an interval of 12.7 standard errors
 _SAME = 1e-9  # relative spread below which values differ by rounding only
 
 

@@ -9,7 +9,7 @@ import pytest
 from gensr_pref.auditing.base import comparisons
 from gensr_pref.auditing.candidates import MAX_SUBSETS, repeats, subsets, yield_by_candidates
 from gensr_pref.auditing.effective_votes import tally
-from tests.auditing.made import judged, random_clips
+from tests.auditing.panels import judged, random_clips
 
 
 def plain(made, n):

@@ -16,7 +16,7 @@ from gensr_pref.auditing.effective_votes import (
     vetoes,
     yield_by_margin,
 )
-from tests.auditing.made import judged, random_clips
+from tests.auditing.panels import judged, random_clips
 
 
 def unanimous(clip, votes, margin, ties, within_bounds):
@@ -92,7 +92,7 @@ def test_a_comparison_is_unanimous_by_luck_as_coins_are(votes):
 def test_shuffling_leaves_candidates_without_all_votes_where_they_are():
     made = judged(random_clips(3, clips=200), margin=(1, 0, 0))
     mixed = shuffle_scores(made, 5)
-    assert (mixed.known == made.known).all()
+    assert (mixed.complete_rows == made.complete_rows).all()
     nulls = [np.isnan(of.value).sum(axis=0).tolist() for of in (made, mixed)]
     assert nulls[0] == nulls[1]
     assert len(comparisons(mixed).clip) == len(comparisons(made).clip)

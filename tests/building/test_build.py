@@ -451,7 +451,7 @@ def test_settings_of_the_build_that_another_rule_does_not_know_are_dropped(run, 
     assert (pairing["margin"], pairing["min"]) == ({"level": 0.001}, {"level": 0.001})
     pair(out, ["rule=weighted", "gap=0.1"])
     assert open_run.document(out)["pairing"]["margin"] == {}
-    with pytest.raises(ConfigError, match=r"pairing\.score: the rule 'weighted' takes no notice"):
+    with pytest.raises(ConfigError, match=r"pairing\.score: the rule 'weighted' ignores it"):
         pair(out, ["rule=weighted", "score=level"])
     with pytest.raises(ConfigError, match=r"pairing\.margin\.roughness: the score does not vote"):
         pair(out, ["votes=[level]", "margin.roughness=0.1"])

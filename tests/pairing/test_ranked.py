@@ -199,8 +199,8 @@ def stops(values, labels, pairing, rule=unanimous):
         ({"rule": "weighted", "weights": {"ovlr": 1}}, r"pairing\.weights\.ovlr"),
         ({"rule": "weighted", "margin": {"ovrl": 1}}, r"pairing\.margin.*no notice.*margin=\{\}"),
         ({"score": "ovrl"}, r"pairing\.score.*score=null"),
-        ({"rule": "golden", "votes": ["ovrl"]}, r"pairing\.votes.*takes no notice"),
-        ({"extremes": 2}, r"pairing\.extremes.*'unanimous' takes no notice"),
+        ({"rule": "golden", "votes": ["ovrl"]}, r"pairing\.votes.*ignores it"),
+        ({"extremes": 2}, r"pairing\.extremes.*'unanimous' ignores it"),
         ({"rule": "top_bottom", "score": "ovrl", "margin": {"sim": 1}}, "does not vote"),
     ],
 )

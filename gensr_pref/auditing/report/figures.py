@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from gensr_pref.auditing.bias import SMALL_D, SMALL_DELTA
 from gensr_pref.auditing.report.charts import (
     add_legend,
-    bar_height,
+    bars_height,
     heat_map,
     plot_bars,
     plot_curves,
@@ -26,24 +26,24 @@ Audit = dict[str, Any]
 
 
 def figures(audit: Audit) -> dict[str, str]:
-    """Every figure that the audit has something for, by name, as SVG."""
+    """Return the figures that the audit has data for, by name, as SVG."""
     drawn = {name: make(audit) for name, make in _FIGURES.items()}
     return {name: text for name, text in drawn.items() if text}
 
 
 def _yield(audit: Audit) -> str:
-    told = audit["yield"]
-    names = [f"{score} alone" for score in told["alone"]] + ["the rule"]
-    values = [*told["alone"].values(), told["joint"]]
-    chance = [*told.get("alone_by_chance", {}).values(), told["by_chance"]]
+    yields = audit["yield"]
+    names = [f"{score} alone" for score in yields["alone"]] + ["the rule"]
+    values = [*yields["alone"].values(), yields["joint"]]
+    chance = [*yields.get("alone_by_chance", {}).values(), yields["by_chance"]]
     if len(chance) != len(values):
         return ""
 
     def draw(axes: Axes) -> None:
-        plot_bars(axes, names, [("clips with a pair", values, MAIN), ("shuffled", chance, FAINT)])
-        axes.set(xlabel="share of clips", xlim=(0, 1))
+        plot_bars(axes, names, [("scores", values, MAIN), ("shuffled scores", chance, FAINT)])
+        axes.set(xlabel="share of clips with a pair", xlim=(0, 1))
 
-    return svg("yield", draw, bar_height(len(names) * 1.5))
+    return svg("yield", draw, bars_height(len(names) * 1.5))
 
 
 def _curves(audit: Audit) -> str:
@@ -54,13 +54,13 @@ def _curves(audit: Audit) -> str:
     def draw(every: Sequence[Axes]) -> None:
         for axes, rows, key, label in (
             (every[0], by_count, "n", "candidates per clip and generator"),
-            (every[1], by_margin, "spreads", "every margin raised by … spreads"),
+            (every[1], by_margin, "spreads", "spreads added to every margin"),
         ):
             plot_curves(
                 axes, [row[key] for row in rows], with_chance_level(rows, "yield", "by_chance")
             )
             axes.set(xlabel=label, ylabel="clips with a pair", ylim=(0, 1.05))
-        use_whole_numbers(every[0])  # there are no 2.25 candidates
+        use_whole_numbers(every[0])  # 2.25 candidates make no sense
         add_legend(every[0])
 
     return panels("curves", draw, 4.6, 2)
@@ -76,7 +76,7 @@ def _stops(audit: Audit) -> str:
         axes.set_xlabel("clips")
         use_whole_numbers(axes)
 
-    return svg("stops", draw, bar_height(len(reasons)))
+    return svg("stops", draw, bars_height(len(reasons)))
 
 
 def _eigenvalues(audit: Audit) -> str:
@@ -87,7 +87,7 @@ def _eigenvalues(audit: Audit) -> str:
     def draw(axes: Axes) -> None:
         axes.bar(range(1, len(values) + 1), values, color=MAIN, width=0.6)
         axes.axhline(1, color=INK, linewidth=1, linestyle="--")
-        axes.set(xlabel="direction", ylabel="eigenvalue", xticks=range(1, len(values) + 1))
+        axes.set(xlabel="component", ylabel="eigenvalue", xticks=range(1, len(values) + 1))
         axes.grid(visible=False, axis="x")
 
     return svg("eigenvalues", draw, 2.2)
@@ -117,11 +117,11 @@ def _vetoes(audit: Audit) -> str:
         plot_bars(
             axes,
             names,
-            [("alone against", against, MAIN), ("yield lost by its vote", lost, SECOND)],
+            [("comparisons it alone stops", against, MAIN), ("clips it costs", lost, SECOND)],
         )
-        axes.set_xlabel("share of comparisons; share of clips")
+        axes.set_xlabel("share")
 
-    return svg("vetoes", draw, bar_height(len(rows) * 1.5))
+    return svg("vetoes", draw, bars_height(len(rows) * 1.5))
 
 
 def _forward(audit: Audit) -> str:
@@ -134,7 +134,7 @@ def _forward(audit: Audit) -> str:
     def draw(every: Sequence[Axes]) -> None:
         for axes, key, chance, label in (
             (every[0], "yield", "by_chance", "clips with a pair"),
-            (every[1], "comparisons", "comparisons_by_chance", "comparisons"),
+            (every[1], "comparisons", "comparisons_by_chance", "unanimous comparisons"),
         ):
             plot_curves(axes, range(len(rows)), with_chance_level(rows, key, chance))
             axes.set(ylabel=label, ylim=(0, 1.05), xticks=range(len(rows)), xticklabels=[])
@@ -153,9 +153,9 @@ def _hold_out(audit: Audit) -> str:
     def draw(axes: Axes) -> None:
         plot_intervals(axes, [row["score"] for row in rows], rows, "rate")
         axes.axvline(0.5, color=INK, linewidth=1, linestyle="--")
-        axes.set(xlabel="share of pairs whose chosen it prefers (.5 is chance)", xlim=(0, 1))
+        axes.set(xlabel="share of pairs in which it prefers the chosen (.5 is chance)", xlim=(0, 1))
 
-    return svg("holdout", draw, bar_height(len(rows)))
+    return svg("holdout", draw, bars_height(len(rows)))
 
 
 def _single(audit: Audit) -> str:
@@ -185,9 +185,9 @@ def _sides(audit: Audit) -> str:
             for edge in (-small, small):
                 axes.axvline(edge, color=INK, linewidth=1, linestyle="--")
             axes.invert_yaxis()
-            axes.set_xlabel(f"{label} (dashed: a small effect)")
+            axes.set_xlabel(f"{label} (dashed: small effect)")
 
-    return panels("sides", draw, 2 * bar_height(len(rows)), 2)
+    return panels("sides", draw, 2 * bars_height(len(rows)), 2)
 
 
 def _learnability(audit: Audit) -> str:
@@ -196,15 +196,13 @@ def _learnability(audit: Audit) -> str:
         return ""
 
     def draw(axes: Axes) -> None:
-        for place, row in enumerate(rows):
+        for index, row in enumerate(rows):
             low, high = row["shuffled_low"], row["shuffled_high"]
-            axes.barh(place, high - low, left=low, color=FAINT, height=0.6)
+            axes.barh(index, high - low, left=low, color=FAINT, height=0.6)
         plot_intervals(axes, [row["generator"] for row in rows], rows, "accuracy")
-        axes.set(
-            xlabel="named the chosen of unseen pairs (grey: with labels shuffled)", xlim=(0, 1)
-        )
+        axes.set(xlabel="accuracy on unseen pairs (grey: with shuffled labels)", xlim=(0, 1))
 
-    return svg("learnability", draw, bar_height(len(rows)))
+    return svg("learnability", draw, bars_height(len(rows)))
 
 
 def _margins(audit: Audit) -> str:
@@ -220,6 +218,7 @@ def _margins(audit: Audit) -> str:
             axes.plot([q[2]], [0], "|", color=INK, markersize=12, markeredgewidth=2)
             axes.axvline(0, color=INK, linewidth=1, linestyle="--")
             axes.set(yticks=[0], yticklabels=[name], ylim=(-1, 1))
+            axes.locator_params(axis="x", nbins=5)  # long numbers would overlap
             axes.grid(visible=False, axis="y")
 
     return panels("margins", draw, 0.62 * len(rows) + 0.1, len(rows))
@@ -246,10 +245,10 @@ def _listening(audit: Audit) -> str:
             if row["low"] is not None:
                 axes.plot([row["margin"]] * 2, [row["low"], row["high"]], color=MAIN, linewidth=1.5)
         axes.axhline(0.5, color=INK, linewidth=1, linestyle="--")
-        axes.set(xlabel="smallest margin of the votes, in spreads", ylabel="prefer chosen")
+        axes.set(xlabel="smallest margin of the votes, in spreads", ylabel="prefer the chosen")
         axes.set_ylim(0, 1.05)
 
-    return svg("heard", draw, 2.6)
+    return svg("listening", draw, 2.6)
 
 
 _FIGURES: dict[str, Callable[[Audit], str]] = {

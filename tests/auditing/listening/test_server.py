@@ -225,13 +225,13 @@ def test_sides_differ_between_listeners_and_answers_are_told_by_side(out):
     swapped = np.array([[one.swapped for one in order_for_listener(asked, name)] for name in names])
     assert 0.4 < swapped.mean() < 0.6
     for one in order_for_listener(asked, "ann"):
-        assert one.preferred("tie") == "tie"
+        assert one.preference("tie") == "tie"
         if one.kind == "same":
             continue
         chosen = one.sounds[0]
         button = "a" if one.buttons["a"] == chosen else "b"
-        assert one.preferred(button) == "chosen"
-        assert one.preferred("b" if button == "a" else "a") == "rejected"
+        assert one.preference(button) == "chosen"
+        assert one.preference("b" if button == "a" else "a") == "rejected"
 
 
 def test_there_are_catch_trials(out):
