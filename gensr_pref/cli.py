@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from gensr_pref import __version__, interruption, plugins
-from gensr_pref.errors import GensrPrefError, InputError, RunIncompleteError, quantity
+from gensr_pref.errors import GensrPrefError, InputError, Problem, RunIncompleteError, quantity
 from gensr_pref.location import home, located, require_local
 from gensr_pref.untrusted.text import visible, without_secrets
 
@@ -487,7 +487,8 @@ def _export(options: argparse.Namespace) -> None:
     given = options.public, branch, pull_request, options.others, options.dry_run
     if target is None and any(given):
         raise InputError(
-            "--public, --revision, --create-pr, --others and --dry-run go with --push-to-hub"
+            "--public, --revision, --create-pr, --others and --dry-run go with --push-to-hub",
+            problem=Problem.CONFLICT,
         )
     with contextlib.redirect_stdout(sys.stderr):  # what plugins print is no result
         found = publish(options.dir, options.out, wanted, publishing, target, options.dry_run)
@@ -522,7 +523,11 @@ def _score(options: argparse.Namespace) -> None:
     if found["lost"]:
         raise RunIncompleteError(text.given_up(found))
     if not text.any_score(found):
-        raise RunIncompleteError(f"no file has any score; {found['out']} says why")
+        raise RunIncompleteError(
+            "no file has any score; it says why",
+            path=found["out"],
+            problem=Problem.EMPTY,
+        )
 
 
 def _evaluate(options: argparse.Namespace) -> None:

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gensr_pref import files
-from gensr_pref.errors import CorruptPartError, StorageError
+from gensr_pref.errors import CorruptPartError, Problem, StorageError
 from gensr_pref.files import exists, read_text, remove, write_text
 from gensr_pref.identity import bytes_digest, file_digest
 from gensr_pref.lease import held, in_turn, is_held
@@ -223,7 +223,11 @@ def read_all(run: Path, table: Table, columns: list[str] | None = None) -> pa.Ta
     """
     found = listed(run, table)
     if not found:
-        raise StorageError(f"{run / table}: holds no part file. Is {run} a finished run directory?")
+        raise StorageError(
+            f"holds no part file. Is {run} a finished run directory?",
+            path=run / table,
+            problem=Problem.EMPTY,
+        )
     tables = _each(run, lambda one: _read_known(*one, columns), found.items())
     whole = pa.concat_tables(tables, promote_options="permissive")
     for name in columns or ():
@@ -354,5 +358,7 @@ def _read_known(path: Path, seen: Entry, columns: list[str] | None) -> pa.Table:
 
 def _unreadable(path: Path, error: Exception) -> CorruptPartError:
     return CorruptPartError(
-        f"{path}: cannot be read: {error}. Delete it and run the same build again."
+        f"cannot be read: {error}. Delete it and run the same build again.",
+        path=path,
+        problem=Problem.UNREADABLE,
     )

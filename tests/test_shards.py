@@ -10,7 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from gensr_pref import audio, records, schema, shards
-from gensr_pref.errors import StorageError
+from gensr_pref.errors import StorageError, UnwrittenError
+
+from .refusals import raises
 
 FACTS = {"fingerprint": "f00"}
 
@@ -127,7 +129,7 @@ def test_full_disk_leaves_nothing_and_says_so(tmp_path, monkeypatch):
 
 def test_unwritable_place_is_named(tmp_path):
     (tmp_path / "candidates").write_text("a file where a folder must be")
-    with pytest.raises(StorageError, match="cannot be written"):
+    with raises(UnwrittenError, path="part-00000.parquet", problem="unwritable"):
         written(tmp_path)
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from gensr_pref import __version__, config, files, shards
-from gensr_pref.errors import RunMismatchError
+from gensr_pref.errors import Problem, RunMismatchError
 from gensr_pref.identity import digest
 from gensr_pref.location import home
 from gensr_pref.untrusted import documents
@@ -75,8 +75,12 @@ def held(out: Path, alone: bool = True) -> Iterator[None]:
     if not alone:
         yield
         return
-    busy = f"{out}: another training is working in it. Wait for it, or choose another folder"
-    with shards.held(out / ".lock", RunMismatchError(busy)):
+    busy = RunMismatchError(
+        "another training is working in it. Wait for it, or choose another folder",
+        path=out,
+        problem=Problem.BUSY,
+    )
+    with shards.held(out / ".lock", busy):
         files.sweep([out])
         yield
 
@@ -95,8 +99,10 @@ def require_same(out: Path, claim: Claim) -> None:
     made_from = before.get("made_from")
     if not isinstance(made_from, dict):
         raise RunMismatchError(
-            f"{out}: was begun by an earlier version, which did not note what it was trained on, "
-            "so it cannot be continued. Choose another folder"
+            "was begun by an earlier version, which did not note what it was trained on, "
+            "so it cannot be continued. Choose another folder",
+            path=out,
+            problem=Problem.UNSUPPORTED,
         )
     settings = [key for key, value in claim.settings.items()
                 if before.get(key, claim.defaults.get(key)) != value]  # fmt: skip
@@ -106,8 +112,10 @@ def require_same(out: Path, claim: Claim) -> None:
     told = [f"another {', '.join(settings)}"] if settings else []
     told += [f"other content behind the same names: {', '.join(content)}"] if content else []
     raise RunMismatchError(
-        f"{out}: was begun with {'; with '.join(told)}. Restore it to continue, or choose another "
-        "folder"
+        f"was begun with {'; with '.join(told)}. Restore it to continue, or choose another folder",
+        path=out,
+        value=[*settings, *(line.partition(" ")[0] for line in content)],
+        problem=Problem.CONFLICT if settings else Problem.CHANGED,
     )
 
 
@@ -137,8 +145,11 @@ def _require_empty(out: Path) -> None:
     there = [name for name in _RESULTS if (out / name).exists()]
     if there:
         raise RunMismatchError(
-            f"{out}: holds {' and '.join(there)} but no {RECIPE}, so it is not known what made "
-            "them. Choose another folder"
+            f"holds {' and '.join(there)} but no {RECIPE}, so it is not known what made "
+            "them. Choose another folder",
+            path=out,
+            value=RECIPE,
+            problem=Problem.MISSING,
         )
 
 
@@ -147,9 +158,15 @@ def _read(path: Path) -> dict[str, Any]:
         found = documents.json_of(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise RunMismatchError(
-            f"{path}: cannot be read ({error}), so it is not known what was begun there. Restore "
-            "it, or choose another folder"
+            f"cannot be read ({error}), so it is not known what was begun there. Restore "
+            "it, or choose another folder",
+            path=path,
+            problem=Problem.UNREADABLE,
         ) from error
     if not isinstance(found, dict):
-        raise RunMismatchError(f"{path}: is not a recipe. Restore it, or choose another folder")
+        raise RunMismatchError(
+            "is not a recipe. Restore it, or choose another folder",
+            path=path,
+            problem=Problem.DAMAGED,
+        )
     return found

@@ -29,7 +29,7 @@ from gensr_pref.align.examples import Example, Examples, Sources, windows
 from gensr_pref.align.recipe import AutoregressiveShape, FlowShape, MaskedShape, Pretrain
 from gensr_pref.align.state import read_state, write_state
 from gensr_pref.align.token_losses import tokenizer_folder, tokenizer_of
-from gensr_pref.errors import ConfigError
+from gensr_pref.errors import ConfigError, Problem
 from gensr_pref.generators.autoregressive import Autoregressive
 from gensr_pref.generators.checkpoint import encoder_weights, revision_of, save
 from gensr_pref.generators.flow import Flow
@@ -116,7 +116,11 @@ def fresh(recipe: Pretrain, base: Path) -> Policy:
         try:
             model.encoder.load_state_dict(encoder_weights(base / shape.encoder_from))
         except RuntimeError as error:
-            raise ConfigError(f"model.encoder_from: another shape of encoder. {error}") from error
+            raise ConfigError(
+                f"another shape of encoder. {error}",
+                field="model.encoder_from",
+                problem=Problem.CONFLICT,
+            ) from error
     return model
 
 

@@ -129,4 +129,4 @@ def load(path: Path, overrides: list[str]) -> Pretrain | Tokenize | Dpo | Averag
     data = config.override(config.read_yaml(path), overrides)
     known: dict[Any, type[Pretrain] | type[Tokenize] | type[Dpo] | type[Average]]
     known = {"tokenize": Tokenize, "dpo": Dpo, "average": Average}
-    return config.parse(data, known.get(data.get("recipe"), Pretrain), str(path))
+    return config.parse(data, known.get(data.get("recipe"), Pretrain), path)

@@ -15,7 +15,7 @@ from gensr_pref.corpus.listing import LeftOut
 from gensr_pref.engine.catalogue import licence_of
 from gensr_pref.engine.layout import texts_digest, texts_of
 from gensr_pref.engine.recordings import Library, Recordings, recordings
-from gensr_pref.errors import ConfigError, InputError
+from gensr_pref.errors import ConfigError, InputError, Problem
 from gensr_pref.generators.base import Generator, Origin
 from gensr_pref.identity import NOISY, digest
 from gensr_pref.metrics.panel import Panel
@@ -145,7 +145,12 @@ def make_generators(run: Run, base: Path) -> dict[str, Generator]:
         label = label_of(use, generator)
         if label in RESERVED_LABELS or label in found:
             why = "is reserved" if label in RESERVED_LABELS else "is used twice"
-            raise ConfigError(f"generators.{place}.name: {label!r} {why}. Give it another name")
+            raise ConfigError(
+                f"{label!r} {why}. Give it another name",
+                field=f"generators.{place}.name",
+                value=label,
+                problem=Problem.INVALID,
+            )
         found[label] = generator
     return found
 
@@ -173,8 +178,11 @@ def _check_generator(generator: Any, field: str) -> None:
         value = getattr(generator, attribute, None)
         if not holds(value):
             raise ConfigError(
-                f"{field}: {type(generator).__name__}.{attribute} must be {expected} "
-                f"(see gensr_pref/generators/base.py), not {value!r}"
+                f"{type(generator).__name__}.{attribute} must be {expected} "
+                f"(see gensr_pref/generators/base.py), not {value!r}",
+                field=field,
+                value=value,
+                problem=Problem.INVALID,
             )
 
 
@@ -185,7 +193,7 @@ def _check_named(run: Run, generators: dict[str, Any], planned: Plan) -> None:
         try:
             check_named(generator, origins, use.candidates)
         except InputError as error:
-            raise type(error)(f"generators.{place}: {error}") from error
+            raise error.within(f"generators.{place}") from error
 
 
 def check_named(generator: Any, clips: Sequence[Origin], candidates: int) -> None:
@@ -291,8 +299,10 @@ def _check_candidates(run: Run) -> None:
     counts = [use.candidates for use in run.generators]
     if max(counts) < 2 and not (run.pairing.across_generators and len(counts) > 1):
         raise ConfigError(
-            "generators: no clip gets two candidates of one generator, so no pair could exist. "
-            "Set candidates: 2 or more, or pairing.across_generators: true with two generators"
+            "no clip gets two candidates of one generator, so no pair could exist. "
+            "Set candidates: 2 or more, or pairing.across_generators: true with two generators",
+            field="generators",
+            problem=Problem.EMPTY,
         )
 
 
@@ -312,14 +322,20 @@ def _check_references(run: Run, panel: Panel, golden: bool) -> None:
         return
     if golden:
         raise ConfigError(
-            f"pairing.rule: {run.pairing.rule!r} needs clean speech, which this corpus does not "
-            "have, so no pair could exist. Add corpus.degrade, or use a paired source"
+            f"{run.pairing.rule!r} needs clean speech, which this corpus does not "
+            "have, so no pair could exist. Add corpus.degrade, or use a paired source",
+            field="pairing.rule",
+            value=run.pairing.rule,
+            problem=Problem.CONFLICT,
         )
     for member in panel.members:
         needed = "clean" in member.metric.spec.needs
         if needed and any(score.votes for score in member.scores):
             raise ConfigError(
-                f"panel: {member.use.metric!r} votes and needs clean speech, which this "
+                f"{member.use.metric!r} votes and needs clean speech, which this "
                 "corpus does not have, so no pair could exist. Set vote: false, add "
-                "corpus.degrade, or use a paired source"
+                "corpus.degrade, or use a paired source",
+                field="panel",
+                value=member.use.metric,
+                problem=Problem.CONFLICT,
             )

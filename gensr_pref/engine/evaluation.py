@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from gensr_pref import config
 from gensr_pref.engine.panels import asked_for
 from gensr_pref.engine.score import engine_for
-from gensr_pref.errors import ConfigError, parameter
+from gensr_pref.errors import ConfigError, Problem, parameter
 
 PLACEBO = "placebo"  # the base again, with other seeds
 SAMPLES = 4
@@ -76,14 +76,16 @@ def asked(words: Sequence[str], options: Mapping[str, Any]) -> tuple[Evaluation,
         data = {**config.override(config.read_yaml(path), list(words[1:])), **given}
         if "clips" in given:  # of the command line, so not relative to the file
             data |= {"corpus": None, "clips": str(Path(given["clips"]).absolute())}
-        return config.parse(data, Evaluation, str(path)), path.resolve().parent
+        return config.parse(data, Evaluation, path), path.resolve().parent
     if "clips" not in given:
         raise ConfigError(
-            f"{parameter('clips')}: say which held-out clips, or give an evaluation file (.yaml)"
+            "say which held-out clips, or give an evaluation file (.yaml)",
+            field=parameter("clips"),
+            problem=Problem.MISSING,
         )
     generators = [generator_of(word) for word in words]
     data = {"engine": engine_for("auto", "cpu"), **given, "generators": generators}
-    return config.parse(data, Evaluation, "evaluate"), Path.cwd()
+    return config.parse(data, Evaluation), Path.cwd()
 
 
 def _fields(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -110,8 +112,11 @@ def generator_of(word: str) -> dict[str, Any]:
     found = _LABELLED.fullmatch(word)
     if found is None:
         raise ConfigError(
-            f"generator {word!r}: write [label=]name[:option=value,...], such as "
-            "dpo=fm-tiny:checkpoint=runs/dpo"
+            f"{word!r}: write [label=]name[:option=value,...], such as "
+            "dpo=fm-tiny:checkpoint=runs/dpo",
+            field=parameter("policies"),
+            value=word,
+            problem=Problem.INVALID,
         )
     use, *more = found["rest"].split(":")
     if more and "=" not in more[0]:

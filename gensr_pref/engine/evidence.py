@@ -18,7 +18,7 @@ from gensr_pref.audit.base import Array, Judged, Mask, Pairs, Rows
 from gensr_pref.config import Pairing, parse
 from gensr_pref.engine.blueprint import votes_of
 from gensr_pref.engine.pair import votes_for
-from gensr_pref.errors import InputError, typed
+from gensr_pref.errors import InputError, Problem, typed
 from gensr_pref.identity import noisy_id
 from gensr_pref.pairing.base import Vote, keeps_bounds, oriented
 from gensr_pref.pairing.columns import Columns, columns, matrix
@@ -115,10 +115,20 @@ def evidence(out: Path) -> Evidence:
     contents = check(out)
     document = contents.document
     if not contents.parts["scores"]:
-        raise InputError(f"{out}: nothing is scored yet. The same build goes on where it stopped")
+        raise InputError(
+            "nothing is scored yet. The same build goes on where it stopped",
+            path=out,
+            value="scores",
+            problem=Problem.EMPTY,
+        )
     if not contents.parts["pairs"]:
-        raise InputError(f"{out}: has no pairs yet. Run: {typed('gensr-pref', 'pair', out)}")
-    pairing = parse(document["pairing"], Pairing, "pairing")
+        raise InputError(
+            f"has no pairs yet. Run: {typed('gensr-pref', 'pair', out)}",
+            path=out,
+            value="pairs",
+            problem=Problem.EMPTY,
+        )
+    pairing = parse(document["pairing"], Pairing, field="pairing")
     votes = panel_votes(document, pairing)
     names = [vote.score for vote in votes]
     scores = shards.read_all(out, "scores", ["candidate_id", "clip_id", *names])

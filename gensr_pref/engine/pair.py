@@ -12,7 +12,7 @@ from gensr_pref.config import Pairing, override, parse, resolved
 from gensr_pref.engine import rundir
 from gensr_pref.engine.blueprint import built_in_rule, find_rule, votes_of
 from gensr_pref.engine.summary import write_summary
-from gensr_pref.errors import InputError
+from gensr_pref.errors import InputError, Problem
 from gensr_pref.pairing.base import PairRule, Stop, Vote, wants_clean
 from gensr_pref.pairing.columns import Columns, columns, with_clean
 from gensr_pref.pairing.pairs import cast_votes, paired, table
@@ -60,8 +60,11 @@ def rule_of(out: Path, document: dict[str, Any], overrides: Sequence[str]) -> Pa
     rule = built_in_rule(name)
     if rule is None:
         raise InputError(
-            f"{out}: its run.yaml names the rule {name!r}, which is not part of this package. Code "
-            f"that a run directory names is not run. If it is yours, say so: rule={name}"
+            f"its run.yaml names the rule {name!r}, which is not part of this package. Code "
+            f"that a run directory names is not run. If it is yours, say so: rule={name}",
+            path=out,
+            value=name,
+            problem=Problem.UNSAFE,
         )
     return rule
 
@@ -80,7 +83,7 @@ def write_pairs(out: Path, document: dict[str, Any], rule: PairRule) -> None:
         rule: of the pairing section of `document`, loaded.
     """
     contents = check(out, MADE_BEFORE_PAIRS)
-    pairing = parse(document["pairing"], Pairing, "pairing")
+    pairing = parse(document["pairing"], Pairing, field="pairing")
     found = candidates(out, votes_for(document))
     if wants_clean(rule):
         found = with_clean(found, clips_with_clean(out))
@@ -132,7 +135,7 @@ def votes_for(document: dict[str, Any]) -> list[Vote]:
     Raises:
         ConfigError: the pairing section names a score that the panel does not give.
     """
-    pairing = parse(document["pairing"], Pairing, "pairing")
+    pairing = parse(document["pairing"], Pairing, field="pairing")
     return cast_votes(votes_of(document["provenance"]["panel"]), pairing)
 
 
@@ -140,6 +143,6 @@ def _changed(document: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
     """The pairing section of the build, which is noted as such, under the settings of one call."""
     built = document["provenance"].setdefault("pairing", document["pairing"])
     bare = [assignment.removeprefix("pairing.") for assignment in overrides]
-    asked = parse(override(built, bare), Pairing, "pairing")
+    asked = parse(override(built, bare), Pairing, field="pairing")
     said = {assignment.partition("=")[0] for assignment in bare}
     return resolved(without_idle(votes_of(document["provenance"]["panel"]), asked, said))

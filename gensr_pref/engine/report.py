@@ -14,7 +14,7 @@ from gensr_pref.audit.picks import picks
 from gensr_pref.audit.report.page import Exhibit, Track, page
 from gensr_pref.audit.report.picture import powers, spectrogram
 from gensr_pref.engine.evidence import Evidence, evidence
-from gensr_pref.errors import InputError, typed
+from gensr_pref.errors import InputError, Problem, typed
 from gensr_pref.untrusted.columns import sampling_of
 
 PAIRS_EACH = 3  # of every kind of pick
@@ -43,7 +43,9 @@ def report_of(seen: Evidence, found: dict[str, Any]) -> Path:
     out = seen.out
     if "panel" not in found:
         raise InputError(
-            f"{out}: only a short audit is there. Run: {typed('gensr-pref', 'audit', out)}"
+            f"only a short audit is there. Run: {typed('gensr-pref', 'audit', out)}",
+            path=out,
+            problem=Problem.EMPTY,
         )
     exhibits, left_out = _exhibits(seen)
     notes = []

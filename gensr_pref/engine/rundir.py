@@ -15,7 +15,7 @@ from gensr_pref.engine.blueprint import Blueprint
 from gensr_pref.engine.layout import Layout, laid_out, splits_of, texts_digest, texts_of
 from gensr_pref.engine.layout import record as record_layout
 from gensr_pref.engine.placement import placed
-from gensr_pref.errors import RunMismatchError
+from gensr_pref.errors import Problem, RunMismatchError
 from gensr_pref.rundir import facts
 from gensr_pref.rundir.document import document, document_if_intact, identity, record, version_of
 from gensr_pref.rundir.facts import MADE
@@ -97,8 +97,12 @@ def locked(out: Path) -> Iterator[None]:
         RunMismatchError: one already does.
         StorageError: the directory cannot be written.
     """
-    busy = f"{out}: another process is working on it. Wait for it, or choose another folder"
-    with shards.held(out / ".lock", RunMismatchError(busy)):
+    busy = RunMismatchError(
+        "another process is working on it. Wait for it, or choose another folder",
+        path=out,
+        problem=Problem.BUSY,
+    )
+    with shards.held(out / ".lock", busy):
         yield
 
 
@@ -106,10 +110,13 @@ def _require_version(out: Path, there: dict[str, Any]) -> None:
     """Refuse to add to tables of an earlier version: their rows lack columns that new ones have."""
     if version_of(there) != SCHEMA_VERSION:
         raise RunMismatchError(
-            f"{out}: its tables are of version {version_of(there)}, made by gensr_pref "
+            f"its tables are of version {version_of(there)}, made by gensr_pref "
             f"{there['provenance']['gensr_pref']}; this one writes version {SCHEMA_VERSION}. They "
             "can still be read (audit, pair, export, train, status), but not continued. Build into "
-            "another folder, or continue with the gensr_pref that made them"
+            "another folder, or continue with the gensr_pref that made them",
+            path=out,
+            value=version_of(there),
+            problem=Problem.UNSUPPORTED,
         )
 
 
@@ -154,8 +161,10 @@ def _require_own_parts(out: Path, blueprint: Blueprint) -> None:
     known = [one for one in _facts_of_parts(out) if one]
     if not known or not all(facts.is_contained(one, now) for one in known):
         raise RunMismatchError(
-            f"{out}: holds tables of another run, or of one that is not known: its run.yaml is "
-            "missing, damaged or was edited. Choose another folder"
+            "holds tables of another run, or of one that is not known: its run.yaml is "
+            "missing, damaged or was edited. Choose another folder",
+            path=out,
+            problem=Problem.CHANGED,
         )
 
 
@@ -168,7 +177,9 @@ def _refuse(out: Path, there: dict[str, Any], wanted: dict[str, Any]) -> None:
     raise RunMismatchError(
         "\n".join([f"{out}: was made by another run. What differs:", *changed])
         + "\nA run may grow by candidates, generators, metrics and clips; nothing else of it may "
-        "change. Choose another folder, or restore these settings to continue that run"
+        "change. Choose another folder, or restore these settings to continue that run",
+        value=changed,
+        problem=Problem.CONFLICT,
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from gensr_pref import shards
 from gensr_pref.engine import rundir
 from gensr_pref.engine.progress import SNAPSHOTS
-from gensr_pref.errors import RunMismatchError
+from gensr_pref.errors import Problem, RunMismatchError
 from gensr_pref.rundir import ledger
 from gensr_pref.rundir.contents import lost
 from gensr_pref.rundir.machine import mixture_notices
@@ -32,11 +32,13 @@ def status(out: Path) -> dict[str, Any]:
     name = rundir.document(out)["name"]
     found = shards.last_json_line(out / SNAPSHOTS)
     if found is None:
-        raise RunMismatchError(f"{out}: no build has begun to work on it")
+        raise RunMismatchError("no build has begun to work on it", path=out, problem=Problem.EMPTY)
     if not isinstance(found.get("state"), str) or not isinstance(found.get("time"), int | float):
         raise RunMismatchError(
-            f"{out}: the last line of its {SNAPSHOTS} is damaged. Remove that line, or the file: "
-            "the same build writes it anew"
+            f"the last line of its {SNAPSHOTS} is damaged. Remove that line, or the file: "
+            "the same build writes it anew",
+            path=out,
+            problem=Problem.DAMAGED,
         )
     held = shards.is_held(out / ".lock")
     if held and found["state"] != "running":

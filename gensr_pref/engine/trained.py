@@ -11,7 +11,7 @@ from gensr_pref import config, files, plugins
 from gensr_pref.config import GeneratorUse, MetricUse, Pairing
 from gensr_pref.engine import rundir
 from gensr_pref.engine.blueprint import votes_of
-from gensr_pref.errors import ConfigError, InputError, RunMismatchError, parameter
+from gensr_pref.errors import ConfigError, InputError, Problem, RunMismatchError, parameter
 from gensr_pref.metrics.panel import Panel
 from gensr_pref.pairing.votes import cast_votes
 from gensr_pref.untrusted import documents
@@ -65,8 +65,10 @@ def votes_in(document: dict[str, Any], base: Path, own: bool = False) -> set[str
     try:
         votes = votes_of(recorded or Panel(uses_in(document, own), base=base).facts()["metrics"])
     except (KeyError, TypeError, AttributeError) as error:
-        raise RunMismatchError("run.yaml: its provenance is not what a build writes") from error
-    pairing = config.parse(document.get("pairing", {}), Pairing, "pairing")
+        raise RunMismatchError(
+            "its provenance is not what a build writes", path="run.yaml", problem=Problem.DAMAGED
+        ) from error
+    pairing = config.parse(document.get("pairing", {}), Pairing, field="pairing")
     return {vote.score for vote in cast_votes(votes, pairing) if vote.votes}
 
 
@@ -82,15 +84,18 @@ def uses_in(document: dict[str, Any], own: bool = False) -> list[MetricUse]:
             may be a stranger's, and is not run for being named there.
     """
     rows = enumerate(document.get("panel") or ())
-    uses = [config.parse(row, MetricUse, f"panel.{place}") for place, row in rows]
+    uses = [config.parse(row, MetricUse, field=f"panel.{place}") for place, row in rows]
     for place, use in enumerate(() if own else uses):
         known = use.metric in plugins.built_in("metric")
         if not known or plugins.names_code(use.options):
             raise ConfigError(
-                f"clips: panel.{place} names {use.metric!r}"
+                f"panel.{place} names {use.metric!r}"
                 f"{f' with {use.options}' if use.options else ''}, which runs code that is no "
                 "part of this package. What the clips come with is not run: if it is yours, name "
-                f"it as the panel ({parameter('panel')}, or `panel` of the evaluation file)"
+                f"it as the panel ({parameter('panel')}, or `panel` of the evaluation file)",
+                field="clips",
+                value=use.metric,
+                problem=Problem.UNSAFE,
             )
     return uses
 

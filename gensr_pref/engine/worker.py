@@ -17,7 +17,7 @@ from gensr_pref.engine.layout import of_shard
 from gensr_pref.engine.sampling import Asked, given_up, not_reproducible, sample_clip
 from gensr_pref.engine.scoring import Scorer, failures_of, heard
 from gensr_pref.engine.work import Began, Event, Notice, Place, Row, Setup, ShardTask, Tick, Wrote
-from gensr_pref.errors import CorruptPartError, GensrPrefError, InputError, Unusable
+from gensr_pref.errors import CorruptPartError, GensrPrefError, InputError, Problem, Unusable
 from gensr_pref.identity import seed_for
 from gensr_pref.metrics.panel import Panel
 from gensr_pref.metrics.results import CandidateScores
@@ -242,7 +242,9 @@ def load_generator(label: str, generator: Any, device: str) -> None:
     except Exception as error:
         raise InputError(
             f"generator {label!r} cannot be loaded on engine.device = {device!r}: "
-            f"{type(error).__name__}: {error}"
+            f"{type(error).__name__}: {error}",
+            value=label,
+            problem=Problem.FAILED,
         ) from error
 
 

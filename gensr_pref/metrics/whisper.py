@@ -18,7 +18,7 @@ from typing import Any
 
 from gensr_pref import weights
 from gensr_pref.audio import Sound
-from gensr_pref.errors import InputError, Unusable, nearest
+from gensr_pref.errors import InputError, Unusable
 from gensr_pref.metrics import checkpoint
 from gensr_pref.metrics.recogniser import Heard
 from gensr_pref.schema import Reason
@@ -132,7 +132,7 @@ def _checkpoint(model: str) -> tuple[Path, str]:
         return path, f"{path.name}, SHA-256 {weights.sha256_of(path)[:12]}"
     published = [one.removeprefix(NAMED) for one in weights.CATALOGUE if one.startswith(NAMED)]
     if model not in published:
-        raise InputError(f"no Whisper model and no file {model!r}. {nearest(model, published)}")
+        raise InputError(f"no Whisper model and no file {model!r}.", value=model, known=published)
     return weights.find(NAMED + model), weights.identity(NAMED + model)
 
 

@@ -6,6 +6,8 @@ from gensr_pref import config
 from gensr_pref.errors import ConfigError
 from gensr_pref.tables.languages import UNSPACED, language_code
 
+from ..refusals import raises
+
 
 @pytest.mark.parametrize(
     ("code", "written"),
@@ -78,5 +80,5 @@ def test_languages_written_without_spaces_have_their_code():
 def test_a_run_file_takes_any_code_and_refuses_what_is_none():
     corpus = {"source": {"kind": "folder", "path": "."}, "languages": ["cmn_hans_cn", "por"]}
     assert config.parse(corpus, config.Corpus, "corpus").languages == ["zh", "pt"]
-    with pytest.raises(ConfigError, match="'xx' is no ISO 639 code"):
+    with raises(ConfigError, field="languages.0", value="xx", problem="invalid"):
         config.parse({**corpus, "languages": ["xx"]}, config.Corpus, "corpus")

@@ -11,7 +11,7 @@ import yaml
 from gensr_pref import shards
 from gensr_pref.engine.evidence import evidence
 from gensr_pref.engine.listening.trials import equally_loud, for_listener, stored, trials
-from gensr_pref.errors import InputError, StorageError
+from gensr_pref.errors import InputError, Problem, StorageError
 
 
 def export(out: Path, folder: Path, pairs: int) -> dict[str, Any]:
@@ -31,10 +31,14 @@ def export(out: Path, folder: Path, pairs: int) -> dict[str, Any]:
         StorageError: something cannot be read or written.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{folder}: holds something already. Give a new folder")
+        raise InputError(
+            "holds something already. Give a new folder", path=folder, problem=Problem.EXISTS
+        )
     asked = for_listener(trials(evidence(out), pairs), "export")
     if not asked:
-        raise InputError(f"{out}: no pair to listen to. See its audit for why")
+        raise InputError(
+            "no pair to listen to. See its audit for why", path=out, problem=Problem.EMPTY
+        )
     kept = stored(out, asked)
     key = {}
     try:
@@ -45,7 +49,9 @@ def export(out: Path, folder: Path, pairs: int) -> dict[str, Any]:
                 (folder / f"{one.code}-{button}.wav").write_bytes(sound)
             key[one.code] = {"kind": one.kind, "trial": one.key, **one.heard}
     except OSError as error:
-        raise StorageError(f"{folder}: cannot be written: {error.strerror}") from error
+        raise StorageError(
+            f"cannot be written: {error.strerror}", path=folder, problem=Problem.UNWRITABLE
+        ) from error
     config = yaml.safe_dump(_config(list(key)), sort_keys=False, allow_unicode=True)
     shards.write_text(folder / "webmushra.yaml", config)
     shards.write_text(folder / "key.json", json.dumps(key, indent=2, allow_nan=False) + "\n")

@@ -26,7 +26,7 @@ from urllib.parse import parse_qs, urlsplit
 from gensr_pref.engine.evidence import evidence
 from gensr_pref.engine.listening import votes
 from gensr_pref.engine.listening.trials import Trial, equally_loud, for_listener, stored, trials
-from gensr_pref.errors import InputError, StorageError, parameter
+from gensr_pref.errors import InputError, Problem, StorageError, parameter
 from gensr_pref.untrusted.text import visible
 
 HOST = "127.0.0.1"
@@ -139,12 +139,19 @@ def opened(
     name = votes.checked(listener) if listener else None
     asked = trials(evidence(out), pairs)
     if not asked:
-        raise InputError(f"{out}: no pair to listen to. See its audit for why")
+        raise InputError(
+            "no pair to listen to. See its audit for why", path=out, problem=Problem.EMPTY
+        )
     session = Session(out, asked, stored(out, asked), name)
     try:
         server = _Server((HOST, port), _requests(session))
     except (OSError, OverflowError) as error:
-        raise InputError(f"{parameter('port')} {port}: cannot be used: {error}") from error
+        raise InputError(
+            f"{port} cannot be used: {error}",
+            field=parameter("port"),
+            value=port,
+            problem=Problem.UNSUPPORTED,
+        ) from error
     with server:
         yield f"http://{HOST}:{server.server_port}/", server.serve_forever
 
