@@ -11,6 +11,21 @@ from pydantic import BaseModel
 from gensr_pref.errors import ConfigError, Problem
 
 
+class WrongTogether(ValueError):
+    """A field that does not go with another, for the validators of whole models.
+
+    Args:
+        field: its name, dotted below the model.
+        value: what was given there.
+        message: what is wrong and what to do.
+    """
+
+    def __init__(self, field: str, value: Any, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+        self.value = value
+
+
 def complaint(model: type[BaseModel], data: Any, error: Any, within: str = "") -> ConfigError:
     """Return one pydantic error as a ConfigError: the dotted field, what is wrong, what is allowed.
 
@@ -36,6 +51,10 @@ def complaint(model: type[BaseModel], data: Any, error: Any, within: str = "") -
     if kind == "literal_error":
         allowed = _quoted(context["expected"])
         return ConfigError(f"{given!r} is not allowed.", field=name, value=given, known=allowed)
+    wrong = context.get("error")
+    if isinstance(wrong, WrongTogether):
+        field = wrong.field if name == "run" else f"{name}.{wrong.field}"
+        return ConfigError(str(wrong), field=field, value=wrong.value, problem=Problem.CONFLICT)
     if kind in ("model_type", "model_attributes_type"):
         names = ", ".join(_model_at(model, error["loc"]).model_fields)
         message = f"write fields, as in {{key: value}}, not {given!r}. Fields: {names}"

@@ -13,7 +13,7 @@ import pydantic
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from gensr_pref import files
-from gensr_pref.complaints import complaint
+from gensr_pref.complaints import WrongTogether, complaint
 from gensr_pref.errors import ConfigError, Problem, parameter
 from gensr_pref.tables.languages import language_code
 from gensr_pref.untrusted import documents
@@ -227,19 +227,25 @@ class Corpus(Model):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.sample_rate % 50:
-            raise ValueError(f"sample_rate must be a multiple of 50, not {self.sample_rate}")
+            raise WrongTogether(
+                "sample_rate", self.sample_rate, f"must be a multiple of 50, not {self.sample_rate}"
+            )
         if self.degrade is not None and self.source.kind == "paired":
-            raise ValueError("a paired source is noisy already; remove corpus.degrade")
+            raise WrongTogether("degrade", None, "a paired source is noisy already; remove this")
         columns = getattr(self.source, "columns", None)
         if self.degrade is not None and columns is not None and columns.clean is not None:
-            raise ValueError(
-                "a source with source.columns.clean is noisy already; remove one of it and degrade"
+            raise WrongTogether(
+                "degrade",
+                columns.clean,
+                "a source with source.columns.clean is noisy already; remove one of the two",
             )
         band_limit = self.degrade.band_limit if self.degrade is not None else None
         if band_limit is not None and max(band_limit.rates_hz) >= self.sample_rate:
-            raise ValueError(
-                f"degrade.band_limit.rates_hz: {max(band_limit.rates_hz)} is no limit for clips "
-                f"at sample_rate {self.sample_rate}; give lower rates"
+            raise WrongTogether(
+                "degrade.band_limit.rates_hz",
+                band_limit.rates_hz,
+                f"{max(band_limit.rates_hz)} is no limit for clips at sample_rate "
+                f"{self.sample_rate}; give lower rates",
             )
         return self
 

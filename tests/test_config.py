@@ -1,5 +1,6 @@
 """The run file: every complaint names the field and what is allowed."""
 
+import pickle
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,7 @@ def test_resolved_run_reads_back_as_itself():
         (["corpus.source.kind=foldr"], ["corpus.source.kind", "foldr", "manifest", "'folder'"]),
         (["corpus.source={path: x}"], ["corpus.source.kind: is required"]),
         (["corpus.source={kind: folder}"], ["corpus.source.path: is required"]),
-        (["engine.kind=slurm"], ["engine.kind", "'slurm'", "'serial' or 'ray'"]),
+        (["engine.kind=slurm"], ["engine.kind", "'slurm'", "ray, serial"]),
         (["generators.0.candidates=0"], ["generators.0.candidates", "greater than or equal to 1"]),
         (["corpus.segment_seconds=[5, 2]"], ["corpus.segment_seconds", "[5.0, 2.0]"]),
         (["corpus.sample_rate=11025"], ["corpus", "multiple of 50", "11025"]),
@@ -62,9 +63,46 @@ def test_complaint_names_field_and_choices(change, words):
         assert word in message
 
 
+@pytest.mark.parametrize(
+    ("change", "field", "value", "problem"),
+    [
+        ("corpus.source.colums={}", "corpus.source.colums", "colums", "unknown"),
+        ("corpus.source.kind=foldr", "corpus.source.kind", "foldr", "unknown"),
+        ("corpus.source={path: x}", "corpus.source.kind", None, "missing"),
+        ("corpus.source={kind: folder}", "corpus.source.path", None, "missing"),
+        ("engine.kind=slurm", "engine.kind", "slurm", "unknown"),
+        ("generators.0.candidates=0", "generators.0.candidates", 0, "invalid"),
+        ("corpus.segment_seconds=[5, 2]", "corpus.segment_seconds", [5, 2], "invalid"),
+        ("generators=[fm-tiny]", "generators.0", "fm-tiny", "invalid"),
+        ("generators=[]", "generators", [], "invalid"),
+        ("pairing.margin={wer: -1}", "pairing.margin.wer", -1, "invalid"),
+    ],
+)
+def test_a_complaint_is_of_one_field(change, field, value, problem):
+    with raises(ConfigError, field=field, value=value, problem=problem, path="run.yaml") as caught:
+        config.parse(config.override(GOOD, [change]), config.Run, "run.yaml")
+    [one] = caught.value.errors
+    assert (one.field, one.value, one.problem, one.path) == (field, value, problem, None)
+
+
 def test_all_complaints_come_at_once():
-    message = complaint(["seeed=1", "engine.kind=x", "generators.0.use=null"])
-    assert message.count("\n") == 3
+    with raises(ConfigError, field="engine.kind", value="x", known=("ray", "serial")) as caught:
+        change = ["seeed=1", "engine.kind=x", "generators.0.use=null"]
+        config.parse(config.override(GOOD, change), config.Run, "run.yaml")
+    fields = {one.field for one in caught.value.errors}
+    assert fields == {
+        "seeed",
+        "engine.kind",
+        "generators.0.use",
+    }
+    copy = pickle.loads(pickle.dumps(caught.value))
+    assert [vars(one) for one in copy.errors] == [vars(one) for one in caught.value.errors]
+
+
+def test_fields_of_a_part_are_named_from_the_top():
+    with raises(ConfigError, field="panel.3.vot", value="vot", problem="unknown") as caught:
+        config.parse({"metric": "wer", "vot": 1}, config.MetricUse, field="panel.3")
+    assert str(caught.value).startswith("panel.3.vot: ")
 
 
 def test_paired_source_refuses_degradation():

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from gensr_pref import config
 from gensr_pref.align.dpo_recipe import Average, Dpo
+from gensr_pref.complaints import WrongTogether
 from gensr_pref.generators.analysis import HIGHEST_RATE, LOWEST_RATE
 
 
@@ -86,9 +87,11 @@ class Spoken(config.Model):
     def _consistent(self) -> Self:
         band_limit = self.degrade.band_limit
         if band_limit is not None and max(band_limit.rates_hz) >= self.sample_rate:
-            raise ValueError(
-                f"degrade.band_limit.rates_hz: {max(band_limit.rates_hz)} is no limit at "
-                f"sample_rate {self.sample_rate}; give lower rates"
+            raise WrongTogether(
+                "degrade.band_limit.rates_hz",
+                band_limit.rates_hz,
+                f"{max(band_limit.rates_hz)} is no limit at sample_rate {self.sample_rate}; give "
+                "lower rates",
             )
         return self
 

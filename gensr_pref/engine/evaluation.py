@@ -10,6 +10,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from gensr_pref import config
+from gensr_pref.complaints import WrongTogether
 from gensr_pref.engine.panels import asked_for
 from gensr_pref.engine.score import engine_for
 from gensr_pref.errors import ConfigError, Problem, parameter
@@ -56,7 +57,11 @@ class Evaluation(config.Model):
     @model_validator(mode="after")
     def _one_source(self) -> Self:
         if (self.clips is None) == (self.corpus is None):
-            raise ValueError("give one of clips and corpus: where the held-out clips come from")
+            raise WrongTogether(
+                "clips",
+                self.clips,
+                "give one of clips and corpus, where the held-out clips come from",
+            )
         return self
 
 

@@ -119,6 +119,7 @@ class Folder:
                 f"none of the files is below {self._root}: {shown}",
                 field="options",
                 path=self._root,
+                value=next(iter(missing), None),
                 problem=Problem.EMPTY,
             )
         if self._revision is None:

@@ -22,6 +22,8 @@ from gensr_pref.generators.flow import Flow
 from gensr_pref.generators.masked import Masked
 from gensr_pref.generators.tokenizer import Tokenizer
 
+from ..refusals import raises
+
 SAMPLE = Path(config.__file__).parent / "sample"
 REPOSITORY = Path(__file__).parents[2]
 
@@ -140,7 +142,7 @@ def test_the_encoder_begins_where_the_recipe_says(paradigm, tmp_path) -> None:
     model = Training.started(recipe(paradigm, model=shape), tmp_path).model
     for name, value in trained.encoder.state_dict().items():
         assert torch.equal(model.encoder.state_dict()[name], value)
-    with pytest.raises(ConfigError, match="encoder_from: another shape"):
+    with raises(ConfigError, field="model.encoder_from", problem="conflict"):
         Training.started(recipe(paradigm, model=shape | {"encoder_width": 16}), tmp_path)
 
 
@@ -240,7 +242,7 @@ def test_the_command_names_a_wrong_field(tmp_path, capsys) -> None:
 
 def test_another_recipe_does_not_continue(tmp_path) -> None:
     pretrain(recipe(steps=1), Path(), tmp_path)
-    with pytest.raises(RunMismatchError, match="another seed"):
+    with raises(RunMismatchError, path=tmp_path, value=["seed"], problem="conflict"):
         pretrain(recipe(seed=1), Path(), tmp_path)
 
 

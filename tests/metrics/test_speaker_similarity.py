@@ -17,6 +17,7 @@ from gensr_pref.metrics.resemblyzer_encoder import voiced
 from gensr_pref.metrics.speaker_similarity import SpeakerSimilarity
 from gensr_pref.schema import Reason
 
+from ..refusals import raises
 from . import tiny_onnx
 from .sounds import cut, noisy
 from .unusable import (
@@ -127,7 +128,7 @@ def test_a_checkpoint_that_holds_code_is_not_run(tmp_path):
             return (pytest.fail, ("it ran",))
 
     torch.save({"model_state": Code()}, tmp_path / "code.pt")
-    with pytest.raises(InputError, match="more than tensors and plain values"):
+    with raises(InputError, path="code.pt", problem="unreadable"):
         loaded(checkpoint=tmp_path / "code.pt")
 
 

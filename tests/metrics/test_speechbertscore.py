@@ -21,6 +21,7 @@ from gensr_pref.metrics.speechbertscore import ENCODERS, SpeechBertScore, precis
 from gensr_pref.metrics.wav2vec2 import waveform
 from gensr_pref.schema import Reason
 
+from ..refusals import raises
 from .fresh import imports_torch
 from .sounds import cut, read_csv
 
@@ -202,7 +203,7 @@ def test_another_models_file_is_refused(tmp_path):
 
 
 def test_missing_file_is_said_at_once():
-    with pytest.raises(MissingWeightsError, match=r"nowhere\.pth.*hubert-base"):
+    with raises(MissingWeightsError, value="hubert-base", path="nowhere.pth", problem="missing"):
         SpeechBertScore("hubert-base", "nowhere.pth")
 
 

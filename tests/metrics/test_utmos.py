@@ -20,6 +20,7 @@ from gensr_pref.metrics.base import ClipSounds
 from gensr_pref.metrics.utmos import Utmos
 from gensr_pref.schema import Reason
 
+from ..refusals import raises
 from .fresh import imports_torch
 from .sounds import cut, read_csv
 
@@ -251,7 +252,7 @@ def test_another_checkpoint_is_refused(tmp_path, changes, named):
 
 
 def test_missing_file_is_said_at_once():
-    with pytest.raises(MissingWeightsError, match=r"nowhere\.pt.*utmos"):
+    with raises(MissingWeightsError, value="utmos", path="nowhere.pt", problem="missing"):
         Utmos("nowhere.pt")
 
 
