@@ -9,7 +9,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Literal
 
-from gensr_pref.errors import ConfigError, GensrPrefError, Problem, UnknownPluginError
+from gensr_pref.errors import ConfigError, GensrPrefError, Problem, SourceError, UnknownPluginError
 from gensr_pref.options import parameters, require_types
 
 Kind = Literal["generator", "metric", "rule", "recogniser", "speaker encoder"]
@@ -125,7 +125,7 @@ def create(
         )
     try:
         return plugin(**_rooted(plugin, options, base))
-    except (ConfigError, UnknownPluginError) as error:  # of a plugin within the plugin
+    except (ConfigError, SourceError, UnknownPluginError) as error:  # also of a plugin in it
         raise error.within(field) from error
     except GensrPrefError:
         raise

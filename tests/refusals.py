@@ -21,7 +21,7 @@ def raises(kind: type[GensrPrefError], **facts: Any) -> Iterator[pytest.Exceptio
         yield caught
     error = caught.value
     assert type(error) is kind, repr(error)
-    ends = {name: str(facts.pop(name)) for name in ("path", "place") if name in facts}
+    ends = {name: str(facts.pop(name)) for name in ("path", "place") if facts.get(name)}
     assert {name: getattr(error, name) for name in facts} == facts, str(error)
     for name, end in ends.items():
         full = str(getattr(error, name))

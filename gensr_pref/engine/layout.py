@@ -98,6 +98,6 @@ def _require_all(out: Path, there: Sequence[str], known: dict[str, Any], found: 
         f"({shown}).{told if changes else ''} A run may grow but not shrink: restore corpus.limit "
         "or the recordings, or choose another folder",
         path=out,
-        value=gone,
+        value=len(gone),
         problem=Problem.CHANGED,
     )

@@ -172,13 +172,15 @@ def _refuse(out: Path, there: dict[str, Any], wanted: dict[str, Any]) -> None:
     old, new = identity(there), identity(wanted)
     what_follows = old.pop("provenance"), new.pop("provenance")
     changed = _differences(old, new) or _differences(*what_follows, "provenance")
+    fields = [line.strip().partition(": ")[0] for line in changed]
     if len(changed) > _SHOWN:
         changed = [*changed[:_SHOWN], f"  ... and {len(changed) - _SHOWN} more"]
     raise RunMismatchError(
-        "\n".join([f"{out}: was made by another run. What differs:", *changed])
+        "\n".join(["was made by another run. What differs:", *changed])
         + "\nA run may grow by candidates, generators, metrics and clips; nothing else of it may "
         "change. Choose another folder, or restore these settings to continue that run",
-        value=changed,
+        path=out,
+        value=fields,
         problem=Problem.CONFLICT,
     )
 

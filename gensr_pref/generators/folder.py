@@ -299,8 +299,8 @@ def _systems(given: Any) -> tuple[str, ...]:
 
 def _read_table(path: Path) -> Table:
     rows: Table = {}
-    for line, row in read_rows(path, "options.table"):
-        where = f"options.table: {path}, line {line}"
+    for line, row in read_rows(path, "table"):
+        where = f"table: {path}, line {line}"
         for column in ("clip", "file"):
             if column not in row:
                 raise SourceError(
@@ -333,7 +333,7 @@ def _refuse_twin(path: Path, row: dict[str, str], others: Sequence[dict[str, str
             what = f"system {system!r}" if system else f"file {row['file']!r}"
             raise SourceError(
                 f"{path} has two rows of clip {row['clip']!r} and {what}. Keep one of them",
-                field="options.table",
+                field="table",
                 path=path,
                 value=row["clip"],
                 problem=Problem.DUPLICATE,

@@ -19,6 +19,7 @@ from gensr_pref.engine.splits import leaks
 from gensr_pref.identity import clean_id
 
 from ..parts import unmade, write_part
+from ..refusals import raises
 from .conftest import rows
 
 
@@ -155,7 +156,7 @@ def test_golden_needs_one_candidate_and_a_clean_target(base):
 
     one = ["generators.0.candidates=1", "pairing.rule=golden"]
     assert draw_up(config.load(base / "run.yaml", one), base).clips
-    with pytest.raises(ConfigError, match=r"pairing\.rule: 'golden' needs clean speech"):
+    with raises(ConfigError, field="pairing.rule", value="golden", problem="conflict"):
         draw_up(config.load(base / "run.yaml", [*one, "corpus.degrade=null"]), base)
 
 

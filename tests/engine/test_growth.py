@@ -10,6 +10,7 @@ from gensr_pref.engine.build import build
 from gensr_pref.engine.pair import pair
 from gensr_pref.errors import RunMismatchError
 
+from ..refusals import raises
 from .conftest import RUN, rows, tables
 
 
@@ -146,21 +147,22 @@ def test_vote_that_changes_scores_nothing_anew(project):
 
 
 @pytest.mark.parametrize(
-    ("override", "words"),
+    ("override", "field"),
     [
-        ("generators.0.candidates=2", "candidates: 3 there, 2 now"),
-        ("generators.0.options.how=memory", "options.how"),
+        ("generators.0.candidates=2", "generators.0.candidates"),
+        ("generators.0.options.how=memory", "generators.0.options.how"),
         ("panel=[{metric: 'cheap:Roughness'}]", "panel.1.metric"),
-        ("corpus.limit=3", "limit: null there, 3 now"),
-        ("corpus.segment_seconds=[1, 15]", "segment_seconds"),
+        ("corpus.limit=3", "corpus.limit"),
+        ("corpus.segment_seconds=[1, 15]", "corpus.segment_seconds.0"),
     ],
 )
-def test_run_that_shrinks_or_changes_is_refused(project, override, words):
+def test_run_that_shrinks_or_changes_is_refused(project, override, field):
     given = [project.generator], [ROUGH, project.metric]
     project.build(project.out, *given)
     before = tables(project.out)
-    with pytest.raises(RunMismatchError, match=words):
+    with raises(RunMismatchError, path=project.out, problem="conflict") as caught:
         project.build(project.out, *given, override)
+    assert field in caught.value.value
     assert tables(project.out) == before
     assert yaml.safe_load((project.out / "run.yaml").read_text())["corpus"]["limit"] is None
 
@@ -197,7 +199,7 @@ def test_clips_that_left_the_corpus_are_told(base, tmp_path):
     run = config.parse(document, config.Run, "test")
     build(run, base, tmp_path / "run")
     manifest.write_text("\n".join(["path", *(f"speech/{name}" for name in names[1:])]))
-    with pytest.raises(RunMismatchError, match="1 of its 7 clips are not in the corpus"):
+    with raises(RunMismatchError, path="run", value=1, problem="changed"):
         build(run, base, tmp_path / "run")
     manifest.write_text("\n".join(["path", *(f"speech/{name}" for name in names)]))
     assert build(run, base, tmp_path / "run")["complete"]

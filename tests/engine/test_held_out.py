@@ -8,6 +8,8 @@ from gensr_pref.engine.held_out import _COPY, COPIED, _copy
 from gensr_pref.errors import RunMismatchError
 from gensr_pref.schema import column
 
+from ..refusals import raises
+
 
 def clips(*sounds: bytes) -> pa.Table:
     rows = [
@@ -37,7 +39,7 @@ def test_more_clips_are_added(begun) -> None:
 
 @pytest.mark.parametrize("other", [(b"one", b"new"), (b"one",), (b"new", b"two", b"three")])
 def test_other_sound_under_the_same_names_is_refused(begun, other) -> None:
-    with pytest.raises(RunMismatchError, match="other clips"):
+    with raises(RunMismatchError, path=begun, problem="changed"):
         _copy(clips(*other), begun / COPIED, begun)
     assert copied(begun) == [b"one", b"two"]
 

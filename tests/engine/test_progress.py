@@ -12,6 +12,8 @@ from gensr_pref.engine.rundir import locked
 from gensr_pref.engine.status import status
 from gensr_pref.errors import RunMismatchError
 
+from ..refusals import raises
+
 
 @pytest.fixture
 def often(monkeypatch):
@@ -53,7 +55,7 @@ def test_a_build_that_goes_on_counts_what_is_there(run, base, tmp_path, often):
 
 def test_status_is_of_now(run, base, tmp_path, capsys):
     out = tmp_path / "run"
-    with pytest.raises(RunMismatchError, match="not a run directory"):
+    with raises(RunMismatchError, problem="missing"):
         status(out)
     assert not out.exists()
     build(run(), base, out)

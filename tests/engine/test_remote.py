@@ -23,6 +23,7 @@ from gensr_pref.errors import RunMismatchError
 from gensr_pref.location import located
 from gensr_pref.rundir.ledger import Stamps
 
+from ..refusals import raises
 from ..s3_server import KEYS
 from .conftest import TABLES, tables
 from .test_interruption import COMMAND, SLOW_WORK
@@ -176,14 +177,14 @@ def test_it_grows(out, run, base, tmp_path):
 def test_second_build_is_refused(out, run, base, capsys):
     with rundir.locked(out):
         assert status(out)["state"] == "starting"  # held, and not a line yet
-        with pytest.raises(RunMismatchError, match="another process is working on it"):
+        with raises(RunMismatchError, problem="busy"):
             build(run(), base, out)
         assert cli.main(["pair", str(out)]) == 2
     assert f"{out}: another process" in capsys.readouterr().err
 
 
 def test_other_run_is_refused(out, run, base):
-    with pytest.raises(RunMismatchError, match="was made by another run"):
+    with raises(RunMismatchError, value=["seed"], problem="conflict"):
         build(run("seed=1"), base, out)
 
 

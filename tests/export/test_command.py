@@ -22,14 +22,14 @@ def test_json_is_json(built, tmp_path, capsys) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--dry-run"], "go with --push-to-hub"),
-        (["--public"], "go with --push-to-hub"),
-        (["--others", "keep"], "go with --push-to-hub"),
-        (["--shard-mb", "0"], "--shard-mb must be at least 1"),
-        (["--format", "trl", "--clean"], "--clean goes with"),
-        (["--push-to-hub", "nameonly"], "not ORG/NAME"),
-        (["--push-to-hub", "us/x", "--format", "wav-jsonl"], "is for this disk"),
-        (["--push-to-hub", "us/x"], "no token"),
+        (["--dry-run"], "--dry-run go with --push-to-hub"),
+        (["--public"], "--dry-run go with --push-to-hub"),
+        (["--others", "keep"], "--dry-run go with --push-to-hub"),
+        (["--shard-mb", "0"], "--shard-mb: "),
+        (["--format", "trl", "--clean"], "--clean: "),
+        (["--push-to-hub", "nameonly"], "--push-to-hub: 'nameonly' "),
+        (["--push-to-hub", "us/x", "--format", "wav-jsonl"], "--format: wav-jsonl "),
+        (["--push-to-hub", "us/x"], "--push-to-hub: no token"),
     ],
 )
 def test_what_makes_no_sense_is_refused_first(

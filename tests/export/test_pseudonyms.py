@@ -12,6 +12,8 @@ from gensr_pref.export import pseudonyms, published, shuffled
 from gensr_pref.export.dataset import Wanted
 from gensr_pref.export.pseudonyms import Pseudonyms
 
+from ..refusals import raises
+
 ONE, OTHER = Pseudonyms("hash", b"1" * 32), Pseudonyms("hash", b"2" * 32)
 
 
@@ -35,7 +37,7 @@ def test_the_secret_is_made_once_and_only_its_owner_reads_it(tmp_path) -> None:
 
 def test_a_file_without_a_secret_is_refused(tmp_path) -> None:
     (tmp_path / "key").write_text("password")
-    with pytest.raises(InputError, match="holds no secret"):
+    with raises(InputError, path="key", problem="invalid"):
         pseudonyms.opened("hash", tmp_path / "key")
 
 

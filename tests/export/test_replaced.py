@@ -13,6 +13,8 @@ from gensr_pref.errors import InputError, StorageError
 from gensr_pref.export.dataset import Wanted
 from gensr_pref.export.replaced import replacing
 
+from ..refusals import raises
+
 
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
@@ -41,7 +43,7 @@ def test_what_fails_leaves_the_old_as_it_was(tmp_path) -> None:
 def test_only_one_at_a_time_writes_it_and_neither_harms_the_other(tmp_path) -> None:
     with replacing(tmp_path / "out") as folder:
         (folder / "x").write_text("one")
-        with pytest.raises(InputError, match="another export is writing it"):
+        with raises(InputError, path="out", problem="busy"):
             made(tmp_path / "out", "two")
     assert (tmp_path / "out" / "x").read_text() == "one"
     assert names(tmp_path) == ["out"]
@@ -54,7 +56,7 @@ def test_a_file_system_without_locks(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(fcntl, "flock", refuse)
     with replacing(tmp_path / "out") as folder:
         (folder / "x").write_text("one")
-        with pytest.raises(InputError, match="another export is writing it"):
+        with raises(InputError, path="out", problem="busy"):
             made(tmp_path / "out", "two")
     assert (tmp_path / "out" / "x").read_text() == "one"
     made(tmp_path / "out", "two")
@@ -79,7 +81,7 @@ def test_a_kill_while_it_takes_its_place_is_made_good(tmp_path, renamed) -> None
 def test_the_working_folder_is_refused_at_once(built, tmp_path, monkeypatch, out) -> None:
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    with pytest.raises(InputError, match="is the folder you are in"):
+    with raises(InputError, problem="unsafe"):
         export(built, Path(out), Wanted())
     assert names(tmp_path) == ["here"]
 
@@ -93,7 +95,7 @@ def test_a_full_disk_is_told_as_it_is(built, tmp_path, monkeypatch, form) -> Non
     (tmp_path / "out").mkdir()
     monkeypatch.setattr(files, "_flush", full)
     monkeypatch.setattr("gensr_pref.audio.wav", full)
-    with pytest.raises(StorageError, match="File too large") as caught:
+    with raises(StorageError, path="out", problem="unwritable") as caught:
         export(built, tmp_path / "out", Wanted(form))
     assert "it is as it was before" in str(caught.value)
     assert "is kept" not in str(caught.value)

@@ -160,7 +160,7 @@ def test_cells_of_a_table_are_read_as_in_a_manifest(tmp_path):
     assert found.sampling == {"file": "1.wav"}
     table.write_text('{"clip": ["a"], "file": "1.wav"}\n')
     with raises(
-        SourceError, field="options.table", place="t.jsonl, line 1", value="clip", problem="invalid"
+        SourceError, field="table", place="t.jsonl, line 1", value="clip", problem="invalid"
     ):
         Folder(str(tmp_path), table=str(table))
 
@@ -397,7 +397,7 @@ def test_two_recordings_do_not_share_a_file(base, tmp_path):
 def test_table_that_contradicts_itself_is_refused(tmp_path, second):
     table = tmp_path / "table.csv"
     table.write_text(f"clip,file,system\nthird.flac,made/half/third.flac,half\n{second}\n")
-    with raises(SourceError, field="options.table", path="table.csv", problem="duplicate"):
+    with raises(SourceError, field="table", path="table.csv", problem="duplicate"):
         Folder(table=str(table))
 
 

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -81,8 +82,9 @@ def test_half_precision_becomes_single(tmp_path):
     ],
 )
 def test_another_model(tmp_path, tensors, named):
-    with pytest.raises(InputError, match=rf"w\.pt' is not the layer of the test: .*{named}"):
+    with raises(InputError, path="w.pt", problem="invalid") as caught:
         fill(linear_on_meta(), tensors, tmp_path / "w.pt", "the layer of the test")
+    assert re.search(named, str(caught.value))
 
 
 def test_a_long_complaint_is_cut(tmp_path):

@@ -199,5 +199,6 @@ def test_stated_sizes_are_held_against_the_weights(name, value, tmp_path):
     content = torch.load(path, weights_only=True)
     content["dims"][name] = value
     torch.save(content, path)
-    with pytest.raises(InputError, match=rf"lies\.pt' is not .*dims\.{name} is"):
+    with raises(InputError, path="lies.pt", problem="invalid") as caught:
         Whisper(str(path)).load("cpu")
+    assert f"dims.{name}" in str(caught.value.__cause__)

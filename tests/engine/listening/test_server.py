@@ -19,6 +19,8 @@ from gensr_pref.engine.listening.trials import ANCHOR_HZ, for_listener, stored, 
 from gensr_pref.engine.pair import pair
 from gensr_pref.errors import InputError
 
+from ...refusals import raises
+
 PAIRS = 6
 
 
@@ -294,5 +296,5 @@ def test_the_export_is_what_the_page_would_play(out, tmp_path):
             audio.read(tmp_path / "test" / f"{code}-{button}.wav")
     config_text = (tmp_path / "test" / "webmushra.yaml").read_text()
     assert not any(one["a"] in config_text for one in key.values())
-    with pytest.raises(InputError, match="new folder"):
+    with raises(InputError, path="test", problem="exists"):
         export.export(out, tmp_path / "test", PAIRS)
