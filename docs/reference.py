@@ -1,10 +1,11 @@
-"""Writes the generated pages of docs/, and looks for broken links in all of them.
+"""Write the generated pages and blocks, and look for broken links in all pages.
 
     python docs/reference.py            write
     python docs/reference.py --check    exit 1 where a page is out of date or a link leads nowhere
 
 `run-file.md` comes from the models in gensr_pref/config.py, `cli.md` from the parser in
-gensr_pref/cli.py. Both are the same on every supported Python.
+gensr_pref/cli.py. Both are the same on every supported Python. The blocks of README.md and
+CONTRIBUTING.md that show the packages come from docs/layout.py.
 """
 
 from __future__ import annotations
@@ -14,15 +15,17 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from layout import BLOCKS, LayoutError, page_with_block
 from pydantic import BaseModel
 
 from gensr_pref import cli
 from gensr_pref.config import Model, Run
 
-DOCS = Path(__file__).resolve().parent
+ROOT = Path(__file__).resolve().parents[1]
 Schema = dict[str, Any]
 
 RUN_FILE = """\
@@ -60,7 +63,11 @@ def commands() -> str:
     return GENERATED + "\n".join([COMMANDS, *map(_command, _subcommands(parser))])
 
 
-PAGES: dict[str, Callable[[], str]] = {"run-file.md": run_file, "cli.md": commands}
+PAGES: dict[str, Callable[[], str]] = {
+    "docs/run-file.md": run_file,
+    "docs/cli.md": commands,
+    **{page: partial(page_with_block, ROOT, page) for page in BLOCKS},
+}
 
 
 def _models(base: type[BaseModel]) -> Iterator[type[BaseModel]]:
@@ -232,13 +239,18 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="change nothing; say what is wrong")
     check = parser.parse_args().check
     wrong = []
-    for name, made in PAGES.items():
-        page, text = DOCS / name, made()
+    for name, make in PAGES.items():
+        page = ROOT / name
+        try:
+            text = make()
+        except LayoutError as error:
+            wrong.append(str(error))
+            continue
         if check and (not page.exists() or page.read_text(encoding="utf-8") != text):
-            wrong.append(f"docs/{name}: out of date. Run `make docs`.")
+            wrong.append(f"{name}: out of date. Run `make docs`.")
         elif not check:
             page.write_text(text, encoding="utf-8")
-    wrong += broken_links(DOCS.parent)
+    wrong = [*dict.fromkeys(wrong), *broken_links(ROOT)]
     print("\n".join(wrong), file=sys.stderr, end="\n" if wrong else "")
     return 1 if wrong else 0
 

@@ -1,6 +1,6 @@
-"""From recordings to a trained model in one file: python examples/build_and_train.py OUT.
+"""Build pairs, train and evaluate in one file: python examples/build_and_train.py OUT.
 
-The bundled speech is far too little to make fm-tiny better; this shows the way, not the result.
+The bundled speech is far too little to improve fm-tiny. This example shows the steps, not a result.
 """
 
 import sys
@@ -16,12 +16,12 @@ from gensr_pref.engine.evaluation import Evaluation
 
 
 def main(out: Path) -> None:
-    """Pairs of fm-tiny's candidates, one epoch of DPO on them, and a look at held-out clips."""
+    """Make pairs of fm-tiny's candidates, train one epoch of DPO, evaluate on held-out clips."""
     settings = [
         "corpus.segment_seconds=[1, 4]",
-        "corpus.validation={share: 0.3, by: source}",  # no pair of these clips is trained on
+        "corpus.validation={share: 0.3, by: source}",  # held-out clips for the evaluation
         "generators.0.candidates=6",
-        # Up to how the likelihood samples: of what differs, the model can learn to be more careful.
+        # Varied up to sampling from the likelihood; the model can learn to sample more carefully.
         "generators.0.options={temperature: [0.2, 1.0], clip_temperature: 1.0}",
         "panel=[{metric: speaker_similarity}, {metric: pesq, vote: true}, {metric: stoi}]",
         "pairing.pairs_per_clip=3",

@@ -1,7 +1,8 @@
-"""A generator of one's own, aligned with pairs of its own: python examples/own_generator.py OUT.
+"""Your own generator, aligned with its own pairs: python examples/own_generator.py OUT.
 
-It knows nothing at first: each band of each frame is attenuated by a level drawn at random. From
-pairs of such candidates, of which SI-SDR says which is better, it learns where the noise is.
+At first the generator is untrained: it attenuates each band of each frame by a random level.
+SI-SDR decides which of two candidates is better. From such pairs the generator learns where the
+noise is.
 """
 
 import sys
@@ -17,22 +18,22 @@ from gensr_pref.generators.base import Candidate, Rows
 from gensr_pref.identity import file_digest
 
 BANDS, WINDOW, HOP = 8, 512, 256
-LEVELS = torch.tensor([1.0, 0.5, 0.2, 0.05])  # gains that a token stands for
+LEVELS = torch.tensor([1.0, 0.5, 0.2, 0.05])  # the gain of each token
 WEIGHTS = "band-gate.safetensors"
 
 
 class BandGate:
-    """Tokens [BANDS, F]: which gain each band has in each frame; independent given the clip."""
+    """A generator of tokens [BANDS, F], the gains of bands; independent given the clip."""
 
     name, paradigm, sample_rate = "band-gate", "ar", 16000
-    paths = ("checkpoint",)  # so that it may be relative to the run file
+    paths = ("checkpoint",)  # options that are paths, which may be relative to the run file
 
     def __init__(self, checkpoint: str | None = None) -> None:
         self.weights = Path(checkpoint) / WEIGHTS if checkpoint else None
         self.revision = file_digest(self.weights)[:12] if self.weights else "untrained"
 
     def load(self, device: str) -> None:
-        """A network that gives all levels the same probability, or the trained one."""
+        """Load the trained network, or make one that gives all levels the same probability."""
         self.policy = nn.Sequential(
             nn.Conv1d(2 * BANDS, 64, 1), nn.SiLU(), nn.Conv1d(64, BANDS * len(LEVELS), 1)
         )
@@ -45,7 +46,7 @@ class BandGate:
 
     @torch.inference_mode()
     def sample(self, noisy, lengths, seeds):
-        """One candidate per row; each has its own liking for some levels, which can be learnt."""
+        """Return one candidate per row; each prefers some levels at random, which can be learnt."""
         return [self._one(row[:n], s) for row, n, s in zip(noisy, lengths, seeds, strict=True)]
 
     def _one(self, wave, seed):
@@ -63,35 +64,35 @@ class BandGate:
         )
         return Candidate(audio.numpy(), tokens=tokens.int().numpy())
 
-    # What `gensr-pref train` needs besides: see `Alignable` in generators/base.py.
+    # `gensr-pref train` also needs these methods: see `Alignable` in generators/base.py.
 
     def hear(self, noisy) -> Tensor:
-        """[2 * BANDS, F]: log energy of the bands, and how far above each band's floor it is."""
+        """Return [2 * BANDS, F]: log energy of the bands, absolute and above each band's floor."""
         level = _energy(_stft(noisy)).add(1e-6).log10()
         return torch.cat([level, level - level.quantile(0.2, dim=1, keepdim=True)])
 
     def encode(self, noisy, clean):
-        """Tokens [BANDS, F] of the gains nearest to those that would give the clean energy."""
+        """Return tokens [BANDS, F]: the gains nearest to those that give the clean energy."""
         gain = (_energy(_stft(clean)) / _energy(_stft(noisy)).clamp(min=1e-9)).sqrt()
         return (gain[:, None] - LEVELS[:, None]).abs().argmin(dim=1).int().numpy()
 
     def log_likelihood(self, policy: nn.Module, rows: Rows) -> Tensor:
-        """[N] sum over the tokens of each row, padding left out."""
+        """Return [N]: the sum over the tokens of each row, without padding."""
         log_p = self._logits(policy, rows.x).log_softmax(dim=2)[rows.clip]
         of_target = log_p.gather(2, rows.target[:, :, None])[:, :, 0]
         return (of_target * rows.valid[:, None]).sum(dim=(1, 2))
 
     def save(self, folder: Path) -> None:
-        """What the option `checkpoint` loads."""
+        """Write the file that the option `checkpoint` loads."""
         save_file(self.policy.state_dict(), folder / WEIGHTS)
 
     def _logits(self, policy: nn.Module, x: Tensor) -> Tensor:
-        """[B, 2 * BANDS, F] -> [B, BANDS, LEVELS, F]."""
+        """Map [B, 2 * BANDS, F] to logits [B, BANDS, LEVELS, F]."""
         return policy(x).unflatten(1, (BANDS, len(LEVELS)))
 
 
 def _stft(wave) -> Tensor:
-    """[WINDOW / 2 + 1, F]."""
+    """Return the complex spectrum [WINDOW / 2 + 1, F]."""
     window = torch.hann_window(WINDOW)
     return torch.stft(
         torch.from_numpy(np.array(wave)), WINDOW, HOP, window=window, return_complex=True
@@ -99,12 +100,12 @@ def _stft(wave) -> Tensor:
 
 
 def _energy(spectrum: Tensor) -> Tensor:
-    """[BANDS, F] mean power of each band."""
+    """Return the mean power of each band, [BANDS, F]."""
     return spectrum[:-1].abs().square().unflatten(0, (BANDS, -1)).mean(dim=1)
 
 
 def main(out: Path) -> None:
-    """Pairs, training, and both models on clips of which neither has seen a pair."""
+    """Build pairs, train, and evaluate both models on held-out clips."""
     from gensr_pref.align.dpo_recipe import Dpo
     from gensr_pref.align.trainer import align
     from gensr_pref.engine import evaluation_text

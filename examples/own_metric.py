@@ -1,6 +1,6 @@
-"""A metric of one's own that votes beside others: python examples/own_metric.py OUT.
+"""Your own metric, which votes together with others: python examples/own_metric.py OUT.
 
-In a run file it would be `{metric: "own_metric:LogSpectralDistance"}`, on a command line
+In a run file, write `{metric: "own_metric:LogSpectralDistance"}`; on the command line,
 `gensr-pref evaluate ... --panel dnsmos,own_metric:LogSpectralDistance`.
 """
 
@@ -17,7 +17,7 @@ from gensr_pref.metrics.base import ClipSounds, MetricSpec, Score
 
 
 class LogSpectralDistance:
-    """Root mean square difference of log spectra to the clean clip, in dB (Gray, Markel 1976)."""
+    """Root mean square difference from the clean clip's log spectrum, in dB (Gray, Markel 1976)."""
 
     def __init__(self, window: int = 512) -> None:
         self.window = window
@@ -31,10 +31,10 @@ class LogSpectralDistance:
         )
 
     def load(self, device: str) -> None:
-        """There is nothing to load."""
+        """Do nothing: this metric has no weights."""
 
     def score(self, clip: ClipSounds) -> list[dict[str, float]]:
-        """One dictionary per candidate; the clean side is computed once."""
+        """Return one dictionary per candidate; the clean spectrum is computed once."""
         clean = self._spectrum(clip.reference().wave)
         return [
             {"lsd_db": float(np.sqrt(np.mean((self._spectrum(one.wave) - clean) ** 2)))}
@@ -48,7 +48,7 @@ class LogSpectralDistance:
 
 
 def main(out: Path) -> None:
-    """Build twelve clips of the bundled sample with it, and see how far others agree with it."""
+    """Build twelve clips of the bundled sample, and print the agreement with other metrics."""
     plugins.search(Path(__file__).parent)
     panel = (
         "[{metric: 'own_metric:LogSpectralDistance'}, {metric: speaker_similarity}, {metric: pesq}]"

@@ -1,4 +1,4 @@
-"""Build a run in Python and look at its best pair: python examples/pairs_in_python.py OUT."""
+"""Build a run in Python and write its best pair: python examples/pairs_in_python.py OUT."""
 
 import sys
 from pathlib import Path

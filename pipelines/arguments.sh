@@ -1,5 +1,6 @@
-# Read by the recipes here: RUN.yaml OUT [key=value ...] become $run, $out (made, and absolute) and
-# what is left. Where fewer than $least (else 2) are given, the recipe's head is shown.
+# The recipes source this file. It parses RUN.yaml OUT [key=value ...]: $run and $out (created, and an
+# absolute path) are set, and the other arguments stay in "$@". With fewer than $least arguments
+# (default 2), it prints the comment at the head of the recipe as usage.
 refuse() {
     echo "$0: $1" >&2
     exit 2
@@ -13,9 +14,9 @@ run=$1 out=$2
 shift 2
 if [ -d "$run" ]; then
     case $* in
-    *=*) refuse "$run is a run that is there: no key=value changes it" ;;
+    *=*) refuse "$run is an existing run, which key=value cannot change" ;;
     esac
-    [ -f "$run/summary.json" ] || refuse "$run is not a run whose build is done"
+    [ -f "$run/summary.json" ] || refuse "$run is not a run with a finished build"
 fi
 for model in ${MODELS:-}; do
     case $model in
@@ -23,21 +24,24 @@ for model in ${MODELS:-}; do
     *) refuse "MODELS: $model is none of ar, mgm, fm" ;;
     esac
 done
-[ -e "${CLIPS:-.}" ] || refuse "CLIPS: there is no $CLIPS"
+[ -e "${CLIPS:-.}" ] || refuse "CLIPS: $CLIPS does not exist"
 mkdir -p "$out"
 out=$(cd "$out" && pwd)
 
-# Candidates of ar-tiny that differ by something the model can take over: how far they spread.
+# Options for candidates of ar-tiny. They differ in `spread`, which the model can learn from pairs.
 wide='{spread: [0.2, 1.0]}'
 
-sampling() { # MODEL: prints the options that sample as its likelihood says. Those that it ships with
-    case $1 in # are careful by hand, which leaves little to learn.
+# sampling MODEL: print the options that sample from the model's likelihood. Its default options are
+# tuned to be careful, which leaves little to learn.
+sampling() {
+    case $1 in
     fm) echo temperature=1,clip_temperature=1 ;;
     *) echo spread=1 ;;
     esac
 }
 
-build() { # NAME [key=value ...]: $pairs becomes OUT/NAME, or RUN where that is a run directory
+# build NAME [key=value ...]: build OUT/NAME and set $pairs to it, or to RUN if that is a run directory.
+build() {
     pairs=$out/$1
     shift
     if [ -d "$run" ]; then
@@ -47,10 +51,11 @@ build() { # NAME [key=value ...]: $pairs becomes OUT/NAME, or RUN where that is 
     fi
 }
 
-pair_anew() { # NAME SETTING ...: the candidates of $pairs under another rule, in OUT/NAME
+# pair_again NAME SETTING ...: copy $pairs to OUT/NAME and pair its candidates by other settings.
+pair_again() {
     copy=$out/$1
     shift
-    if ! cmp -s "$pairs/shards.jsonl" "$copy/shards.jsonl"; then # there is none, or the run has grown
+    if ! cmp -s "$pairs/shards.jsonl" "$copy/shards.jsonl"; then # no copy yet, or the run has grown
         rm -rf "$copy" "$copy.part"
         cp -r "$pairs" "$copy.part" && mv "$copy.part" "$copy"
     fi

@@ -1,9 +1,10 @@
 #!/bin/sh
-# GSEPF (arXiv 2507.09929): the best candidate against the worst by one perceptual score, DPO with
-# cross-entropy of the chosen, of ar-tiny; and the same with random labels.
+# GSEPF (arXiv 2507.09929): pair the best candidate with the worst by one perceptual score, and train
+# ar-tiny by DPO plus cross-entropy of the chosen candidate; then the same with random labels.
 #   pipelines/gsepf.sh RUN.yaml OUT [key=value of the run file ...]
-# The score is SCORE, else utmos where its weights are here, else dnsmos_ovrl. TRAIN holds key=value
-# for every training, EVALUATE options of the evaluation, CLIPS its clips. The same command continues.
+# Environment variables: SCORE names the score (default: utmos if its weights are installed, else
+# dnsmos_ovrl), TRAIN has key=value for every training, EVALUATE has options for the evaluation, and
+# CLIPS names the clips to evaluate on. Finished steps are not repeated, so the same command continues.
 set -euf
 here=$(dirname "$0")
 . "$here/arguments.sh"
@@ -15,7 +16,8 @@ if [ -z "${SCORE:-}" ]; then
     fi
 fi
 
-train() { # NAME [key=value ...]
+# train NAME [key=value ...]: train ar-tiny on the pairs.
+train() {
     name=$1
     shift
     gensr-pref train "$here/dpo_ar_tiny.yaml" --out "$out/$name" "cache='$out/cache'" \

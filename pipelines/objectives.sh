@@ -1,14 +1,16 @@
 #!/bin/sh
-# What does the training of pairs need? ar-tiny aligned by DPO with its anchor, by DPO without it,
-# fine-tuned on the chosen sides alone, and by DPO with the clean target as the chosen side.
+# What does training on pairs need? Train ar-tiny by DPO with the anchor, by DPO without it, by
+# fine-tuning on the chosen candidates alone, and by DPO with the clean target as chosen.
 #   pipelines/objectives.sh RUN.yaml OUT [key=value of the run file ...]
-# RUN.yaml may be a run directory. TRAIN holds key=value for every training, EVALUATE options of the
-# evaluation, CLIPS its clips. What is done is not done again, so the same command continues.
+# RUN.yaml may be a run directory. Environment variables: TRAIN has key=value for every training,
+# EVALUATE has options for the evaluation, and CLIPS names the clips to evaluate on. Finished steps are
+# not repeated, so the same command continues.
 set -euf
 here=$(dirname "$0")
 . "$here/arguments.sh"
 
-train() { # NAME FOLDER [key=value ...]
+# train NAME FOLDER [key=value ...]: train on the pairs of the run FOLDER.
+train() {
     name=$1 folder=$2
     shift 2
     gensr-pref train "$here/dpo_ar_tiny.yaml" --out "$out/$name" "cache='$out/cache'" \
@@ -16,7 +18,7 @@ train() { # NAME FOLDER [key=value ...]
 }
 
 build pairs "generators=[{use: ar-tiny, candidates: 8, options: $wide}]" "$@"
-pair_anew pairs-golden rule=golden
+pair_again pairs-golden rule=golden
 train dpo "$pairs"
 train no-anchor "$pairs" anchor.weight=0
 train fine-tuned "$pairs" objective.name=sft anchor.weight=0

@@ -1,9 +1,10 @@
 #!/bin/sh
-# Rounds of pairs and alignment: each round's policy samples the pairs of the next, and is its
-# reference.
+# Rounds of pairing and alignment. The policy of each round samples the candidates of the next round and is
+# its reference model.
 #   pipelines/rounds.sh RUN.yaml TRAIN.yaml OUT ROUNDS [key=value of the run file ...]
-# RUN.yaml has one generator, with the option `checkpoint`, and TRAIN.yaml the same. TRAIN holds
-# key=value for every training. What is done is not done again, so the same command continues.
+# RUN.yaml and TRAIN.yaml name the same generator, which must have the option `checkpoint`. The
+# environment variable TRAIN has key=value for every training. Finished steps are not repeated, so the
+# same command continues.
 set -euf
 
 if [ $# -lt 4 ]; then
@@ -15,7 +16,7 @@ mkdir -p "$3"
 out=$(cd "$3" && pwd)
 shift 4
 
-# The run's seed stays, and with it which clips are held out.
+# The run's seed does not change, so the same clips are held out in every round.
 build() { gensr-pref build "$run" --out "$out/pairs-$round" "$@"; }
 train() {
     gensr-pref train "$recipe" --out "$out/policy-$round" "seed=$round" \

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# A build on all nodes of a Slurm allocation. Submitted again, it continues.
+# Build a run on all nodes of a Slurm allocation. Submit it again to continue.
 #
 #   sbatch --nodes=4 --gpus-per-node=4 pipelines/slurm.sh RUN.yaml /shared/runs/mine [key=value ...]
 #
-# The environment with gensr-pref must be active where sbatch is called, and the run directory on
-# storage that all nodes share.
+# The environment with gensr-pref must be active when you call sbatch, and the run directory must be
+# on storage that all nodes share.
 #SBATCH --job-name=gensr-pref
 #SBATCH --ntasks-per-node=1
 #SBATCH --exclusive
@@ -26,8 +26,8 @@ if ((SLURM_JOB_NUM_NODES > 1)); then
         --exclude="$head" ray start --address="$address:$port" --block &
 fi
 
-# Two minutes before the time is up Slurm sends INT to this script; what runs in the background does
-# not hear that, so it is sent TERM: the build stops and says so.
+# Slurm sends INT to this script two minutes before the time limit. A background process does not
+# receive that signal, so the trap sends TERM to the build, which then stops and reports it.
 RAY_ADDRESS="$address:$port" gensr-pref build "$run" --out "$out" engine.address=auto "$@" &
 build=$!
 trap 'kill -TERM "$build"' INT

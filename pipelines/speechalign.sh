@@ -1,15 +1,17 @@
 #!/bin/sh
-# SpeechAlign (arXiv 2404.05600): rounds in which the clean target is chosen over samples of the last
-# policy, of ar-tiny; beside them as many rounds of unanimous pairs (arXiv 2508.17229).
+# SpeechAlign (arXiv 2404.05600): rounds of ar-tiny in which the clean target is chosen over samples of
+# the last policy; for comparison, as many rounds with unanimous pairs (arXiv 2508.17229).
 #   pipelines/speechalign.sh RUN.yaml OUT [key=value of the run file ...]
-# ROUNDS is how many, else 3. TRAIN holds key=value for every training, EVALUATE options of the
-# evaluation, of all rounds at once, CLIPS its clips. The same command continues.
+# Environment variables: ROUNDS is the number of rounds (default 3), TRAIN has key=value for every
+# training, EVALUATE has options for the evaluation of all rounds, and CLIPS names the clips to evaluate
+# on. Finished steps are not repeated, so the same command continues.
 set -euf
 here=$(dirname "$0")
 . "$here/arguments.sh"
 
 plain=$(sampling ar)
-rounds() { # NAME PAIRING [key=value ...]
+# rounds NAME PAIRING [key=value ...]: run all rounds with one pairing section.
+rounds() {
     name=$1 pairing=$2
     shift 2
     "$here/rounds.sh" "$run" "$here/dpo_ar_tiny.yaml" "$out/$name" "${ROUNDS:-3}" \

@@ -1,15 +1,17 @@
 #!/bin/sh
-# Multi-metric preference alignment (arXiv 2508.17229): unanimous pairs and their audit, each model
-# aligned with the pairs of its own candidates, the same with random labels, and what that did.
+# Multi-metric preference alignment (arXiv 2508.17229): make and audit unanimous pairs, align each model
+# with the pairs of its own candidates, do the same with random labels, and evaluate.
 #   pipelines/unanimous.sh RUN.yaml OUT [key=value of the run file ...]
-# RUN.yaml may be a run directory. TRAIN holds key=value for every training, EVALUATE options of
-# every evaluation, CLIPS the clips of those, SEEDS such as "1 2 3", MODELS some of "ar mgm fm".
-# What is done is not done again, so the same command continues.
+# RUN.yaml may be a run directory. Environment variables: TRAIN has key=value for every training,
+# EVALUATE has options for every evaluation, CLIPS names the clips to evaluate on, SEEDS lists training
+# seeds such as "1 2 3", and MODELS selects from "ar mgm fm". Finished steps are not repeated, so the
+# same command continues.
 set -euf
 here=$(dirname "$0")
 . "$here/arguments.sh"
 
-train() { # NAME [key=value ...]
+# train NAME [key=value ...]: train one model on $pairs.
+train() {
     name=$1
     shift
     gensr-pref train "$here/dpo_${model}_tiny.yaml" --out "$out/$name" "seed=$seed" \

@@ -1,4 +1,4 @@
-"""A web server on this machine that serves one file, and can be told to do it badly."""
+"""A local web server that serves one file and can be made to fail in several ways."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A Hub on this machine: the few answers that `huggingface_hub.snapshot_download` asks for."""
+"""A local Hub server with the endpoints that `huggingface_hub.snapshot_download` uses."""
 
 from __future__ import annotations
 

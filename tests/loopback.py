@@ -1,4 +1,4 @@
-"""A web server on this machine, for as long as a block lasts."""
+"""A local web server that runs for the duration of a `with` block."""
 
 from __future__ import annotations
 

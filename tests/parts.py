@@ -1,4 +1,4 @@
-"""Parts of a run directory rewritten as a build would write them, with a line in the ledger."""
+"""Rewrites parts of a run directory as a build would, with a line in the ledger."""
 
 import json
 import shutil

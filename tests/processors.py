@@ -1,10 +1,11 @@
 """Run the numeric tests as other processors would: ``python -m tests.processors``.
 
-Torch, oneDNN, MKL, NumPy and Numba each choose their kernels by what the processor offers, so the
-last bits of a sum differ between processors. Each can be told to leave newer instructions unused.
-This runs the tests that compare computed numbers once under every set of instructions that this
-processor has, and prints a table. Not varied: onnxruntime, which has no such setting, and OpenBLAS,
-whose variables some machines set because their processor needs them.
+Torch, oneDNN, MKL, NumPy and Numba choose their kernels by the processor's features, so the last
+bits of a sum differ between processors. Each library has a setting that disables newer
+instructions. This program runs the tests that compare computed numbers once under every
+instruction set of this processor, and prints a table. Two libraries are not varied: onnxruntime,
+which has no such setting, and OpenBLAS, whose variables some machines set because their processor
+needs them.
 
     python -m tests.processors                      all sets, all numeric tests
     python -m tests.processors --sets AVX2 -- -k padding        one set, and pytest's own options

@@ -1,4 +1,4 @@
-"""moto's S3 server on this machine: it counts what it is asked, and can be stopped for a while."""
+"""A local S3 server (moto) that counts requests and can be paused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The report and the listening page in the Chromium on the path; skipped, loudly, without one."""
+"""Tests of the report and the listening page in Chromium; reported as skipped without it."""
 
 import re
 import shutil

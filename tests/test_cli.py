@@ -1,4 +1,4 @@
-"""The commands as a person types them."""
+"""Tests of the commands as a user types them."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""The run file: every complaint names the field and what is allowed."""
+"""Tests of the run file: every error names the field and the allowed values."""
 
 import pickle
 from pathlib import Path

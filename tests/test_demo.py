@@ -1,4 +1,4 @@
-"""The demo as a person runs it: one command, then a dataset that `datasets` opens."""
+"""Tests of the demo: one command gives a dataset that `datasets` opens."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Errors: the library names parameters, the command line names its flags, in one place."""
+"""Tests of errors: the library names parameters, and the command line translates them to flags."""
 
 import ast
 import pickle

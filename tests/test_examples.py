@@ -1,4 +1,4 @@
-"""The scripts in examples/ do what they say."""
+"""Tests of the scripts in examples/."""
 
 import importlib.util
 import json

@@ -1,4 +1,4 @@
-"""Fetching weights from a server that behaves, and from many that do not."""
+"""Tests of fetching weights, from a correct server and from faulty ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run on real speech and noise that are not part of the repository."""
+"""Tests of a run on real speech and noise that are not part of the repository."""
 
 import json
 from pathlib import Path

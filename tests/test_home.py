@@ -1,4 +1,4 @@
-"""A user whom the machine does not know, without a home folder, as in a container."""
+"""Tests for a user without a passwd entry and home folder, as in a container."""
 
 import os
 import shutil

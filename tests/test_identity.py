@@ -1,4 +1,4 @@
-"""Identity and seeds: of the thing, not of its place."""
+"""Tests of identity and seeds: they depend on content, not on position."""
 
 import pytest
 

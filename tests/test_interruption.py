@@ -1,4 +1,4 @@
-"""A signal stops a command, also where its exception is dropped; and what is said then."""
+"""Tests of signals: they stop a command, even if its exception is swallowed, with a message."""
 
 import signal
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""One process at a time: by a lock, or by a lease where there are none."""
+"""Tests of exclusive access, by a lock or, where locks are unsupported, by a lease."""
 
 import errno
 import fcntl

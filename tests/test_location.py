@@ -1,4 +1,4 @@
-"""Folders and URLs, as a person names them."""
+"""Tests of folders and URLs as a user writes them."""
 
 import pickle
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Options against the annotations of a constructor."""
+"""Tests of options, checked against the annotations of a constructor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The registry: entry points, ``module:Class``, and what it says of mistakes."""
+"""Tests of the plugin registry: entry points, ``module:Class``, and error messages."""
 
 import sys
 from importlib.metadata import EntryPoint

@@ -1,4 +1,4 @@
-"""What must hold on every processor, under other instruction sets of this one."""
+"""Tests of what must hold on every processor, under other instruction sets of this one."""
 
 import os
 

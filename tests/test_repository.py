@@ -1,4 +1,4 @@
-"""What the repository promises beside its code: a lock that fits and carries no addresses."""
+"""Tests of the lock file: it matches pyproject.toml and contains no addresses."""
 
 from __future__ import annotations
 

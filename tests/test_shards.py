@@ -1,4 +1,4 @@
-"""Part files: whole or absent, the same bytes for the same rows, readable by `datasets`."""
+"""Tests of part files: complete or absent, reproducible, readable by `datasets`."""
 
 import errno
 import os

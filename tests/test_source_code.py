@@ -1,4 +1,4 @@
-"""Digests of code: what an edit changes, and what it does not."""
+"""Tests of code digests: which edits change them and which do not."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Objects under a URL, on a real server and in memory: whole or absent, in part, listed."""
+"""Tests of objects at a URL, on a server and in memory: complete or absent, ranges, listings."""
 
 import json
 import threading

@@ -1,4 +1,4 @@
-"""Where weights are, and that they are what they should be."""
+"""Tests of the location and verification of weights."""
 
 from __future__ import annotations
 

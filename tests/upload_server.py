@@ -1,6 +1,6 @@
-"""A Hub on this machine that takes datasets: what `HfApi` asks when it makes and fills one.
+"""A local Hub server that accepts datasets, with the endpoints that `HfApi` uses.
 
-It speaks the protocol as huggingface_hub 2.4 does without Xet: ``repos/create``, ``preupload``, the
+It implements the protocol of huggingface_hub 2.4 without Xet: ``repos/create``, ``preupload``, the
 LFS batch API with one PUT per object and a verification, commits as JSON lines, branches, pull
 requests, and ``validate-yaml``. Large files are those that end in .parquet or .png, as the Hub's
 .gitattributes say.

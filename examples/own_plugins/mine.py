@@ -1,4 +1,4 @@
-"""A generator, a metric and a rule of one's own. None imports more than it uses."""
+"""Your own generator, metric and pair rule in one file."""
 
 import numpy as np
 
@@ -8,17 +8,17 @@ from gensr_pref.pairing.base import Pair, oriented
 
 
 class SpectralGate:
-    """Mutes what lies below a threshold of the spectrum; the threshold is drawn by the seed."""
+    """A generator that mutes the spectrum below a threshold, which is drawn from the seed."""
 
     name = "spectral-gate"
     revision = "1"
     sample_rate = 16000
 
     def load(self, device):
-        """There is nothing to load."""
+        """Do nothing: there are no weights."""
 
     def sample(self, noisy, lengths, seeds):
-        """One candidate per row."""
+        """Return one candidate per row."""
         rows = zip(noisy, lengths, seeds, strict=True)
         return [self._gated(row[:length], seed) for row, length, seed in rows]
 
@@ -31,7 +31,7 @@ class SpectralGate:
 
 
 class Crest:
-    """Peak over root mean square, in dB."""
+    """A metric: peak over root mean square, in dB."""
 
     spec = MetricSpec(
         name="crest",
@@ -42,10 +42,10 @@ class Crest:
     )
 
     def load(self, device):
-        """There is nothing to load."""
+        """Do nothing: there are no weights."""
 
     def score(self, clip):
-        """One dictionary per candidate."""
+        """Return one dictionary per candidate."""
         return [{"crest_db": self._crest(sound.wave)} for sound in clip.candidates]
 
     def _crest(self, wave):
@@ -53,7 +53,7 @@ class Crest:
 
 
 def best_against_worst(ballot, pairing):
-    """The best against the worst of the first vote, if they differ."""
+    """Pair the best with the worst candidate by the first voting score, if they differ."""
     first = next(k for k, vote in enumerate(ballot.votes) if vote.votes)
     value = oriented(ballot)[:, first]
     best, worst = int(np.nanargmax(value)), int(np.nanargmin(value))

@@ -1,7 +1,7 @@
-"""RNNoise for the generator `command`: python restore.py MANIFEST, in an environment of its own.
+"""RNNoise for the generator `command`: python restore.py MANIFEST, in a separate environment.
 
-It imports nothing of gensr_pref. RNNoise itself always gives the same; what a seed draws here is
-how much of the noisy clip stays in.
+This script does not import gensr_pref. RNNoise is deterministic, so the seed decides how much of
+the noisy clip is mixed with its output.
 """
 
 import csv
@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 from pyrnnoise import rnnoise
 
-DELAY = 960  # samples at 48 kHz by which RNNoise lags: two frames
+DELAY = 960  # RNNoise's delay in samples at 48 kHz: two frames
 
 
 def main(manifest):
-    """Restore every row of a manifest: the columns input, output, seed."""
+    """Restore every row of a manifest with the columns input, output and seed."""
     with Path(manifest).open(newline="") as lines:
         for row in csv.DictReader(lines):
             noisy = read(row["input"])
@@ -27,7 +27,7 @@ def main(manifest):
 
 
 def denoised(noisy):
-    """RNNoise's output [T] for 16-bit values [T], in step with its input."""
+    """Return RNNoise's output [T] for 16-bit values [T], with its delay removed."""
     padded = np.pad(noisy, (0, DELAY + -(len(noisy) + DELAY) % rnnoise.FRAME_SIZE))
     state = rnnoise.create()
     frames = padded.astype(np.int16).reshape(-1, rnnoise.FRAME_SIZE)
@@ -37,13 +37,13 @@ def denoised(noisy):
 
 
 def read(path):
-    """A 16-bit mono WAV file, as numbers from -32768 to 32767."""
+    """Read a 16-bit mono WAV file as numbers from -32768 to 32767."""
     with wave.open(path) as file:
         return np.frombuffer(file.readframes(file.getnframes()), np.int16).astype(np.float64)
 
 
 def write(path, samples):
-    """The same way back, at 48 kHz."""
+    """Write such numbers as a 16-bit mono WAV file at 48 kHz."""
     with wave.open(path, "wb") as file:
         file.setparams((1, 2, rnnoise.SAMPLE_RATE, 0, "NONE", ""))
         file.writeframes(np.clip(np.rint(samples), -32768, 32767).astype(np.int16).tobytes())

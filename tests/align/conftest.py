@@ -1,4 +1,4 @@
-"""A run of the three models that ship, on real speech, with a metric that costs nothing."""
+"""A run of the three shipped models on real speech, with a metric that takes no time."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A training continues only what was begun from the same content, alone in its folder."""
+"""Tests of continued training: it needs the same inputs, and only one process uses a folder."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What docs/alignment.md has to paste works as pasted, and its tables are whole."""
+"""Tests of docs/alignment.md: its snippets run, and its tables are complete."""
 
 import re
 from pathlib import Path

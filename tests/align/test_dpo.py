@@ -1,4 +1,4 @@
-"""DPO on the models that ship: what must hold whatever is learnt."""
+"""Tests of DPO on the shipped models: invariants that hold whatever is learnt."""
 
 import math
 from dataclasses import fields, replace

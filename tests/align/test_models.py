@@ -1,4 +1,4 @@
-"""Models that are compared hear the same, and mean the same by their tokens."""
+"""Tests of policy and reference models: they must have the same inputs and the same tokens."""
 
 import shutil
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Where pairs come from, and what is refused before anything is trained."""
+"""Tests of the sources of training pairs, and of errors before the training starts."""
 
 import shutil
 import time

@@ -1,4 +1,4 @@
-"""The recipes in pipelines/: one runs from recordings to an evaluation."""
+"""Tests of the recipes in pipelines/; one runs from recordings to an evaluation."""
 
 import json
 import os
@@ -53,20 +53,23 @@ def test_a_recipe_without_arguments_says_how_to_be_called(name: str) -> None:
 def test_a_run_that_is_there_is_not_changed(tmp_path) -> None:
     done = called("unanimous", str(tmp_path), str(tmp_path / "out"), "corpus.limit=3")
     assert done.returncode == 2
-    assert f"{tmp_path} is a run that is there" in done.stderr
+    assert f"{tmp_path} is an existing run" in done.stderr
 
 
 @pytest.mark.parametrize("name", ["unanimous", "objectives", "single_metric", "cross_paradigm"])
 def test_what_is_no_run_is_refused_before_anything_is_copied(tmp_path, name) -> None:
     done = called(name, str(PIPELINES), str(tmp_path / "out"), "stoi")
     assert done.returncode == 2
-    assert f"{PIPELINES} is not a run whose build is done" in done.stderr
+    assert f"{PIPELINES} is not a run with a finished build" in done.stderr
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(
     ("variable", "value", "told"),
-    [("MODELS", "ar arr", "arr is none of ar, mgm, fm"), ("CLIPS", "missing", "no missing")],
+    [
+        ("MODELS", "ar arr", "arr is none of ar, mgm, fm"),
+        ("CLIPS", "missing", "missing does not exist"),
+    ],
 )
 def test_a_wrong_variable_is_told_before_anything_is_built(tmp_path, variable, value, told) -> None:
     words = [str(PIPELINES / "laptop.yaml"), str(tmp_path / "out")]

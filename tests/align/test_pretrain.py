@@ -1,4 +1,4 @@
-"""Pretraining on the sample: it learns, resumes to the same weights, and refuses a bad recipe."""
+"""Tests of pretraining on the sample: it learns, resumes to equal weights, refuses bad recipes."""
 
 import json
 from pathlib import Path

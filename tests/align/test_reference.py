@@ -1,4 +1,4 @@
-"""Reference values and features that are kept equal those that are computed afresh."""
+"""Tests of cached reference values and features: they equal newly computed ones."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""Options of the trainer: objectives, crops, stops, averages, alarms, the command."""
+"""Tests of the trainer's options: objectives, crops, stopping, averages, alarms, the command."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Files of sound for the tests: every format, and what can be wrong with one."""
+"""Audio files for the tests, in every format and with every kind of damage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Codecs that pack sound in blocks: a padding byte, and a last block that is cut short."""
+"""Tests of block codecs: padding bytes and truncated last blocks."""
 
 import struct
 

@@ -1,4 +1,4 @@
-"""Lengths that a header leaves open, or lies about."""
+"""Tests of containers whose header states no length or a wrong one."""
 
 import struct
 import tracemalloc

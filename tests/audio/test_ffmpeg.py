@@ -1,4 +1,4 @@
-"""What FFmpeg reads for us, and what it must not do."""
+"""Tests of reading through FFmpeg, and of what FFmpeg must not do."""
 
 import subprocess
 

@@ -1,4 +1,4 @@
-"""Every format and subtype that libsndfile reads: the whole, any stretch, and what is cut off."""
+"""Tests of every libsndfile format and subtype: whole files, segments and truncated files."""
 
 import numpy as np
 import pytest

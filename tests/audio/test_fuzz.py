@@ -1,4 +1,4 @@
-"""A small part of `tests.benchmarks.fuzz_audio`: damage is noticed, or makes no difference."""
+"""A small part of `tests.benchmarks.fuzz_audio`: damage is detected or has no effect."""
 
 import numpy as np
 import pytest

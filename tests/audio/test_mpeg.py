@@ -1,4 +1,4 @@
-"""MP3: as long as its frames, and the same samples at every start."""
+"""Tests of MP3: length by frames, and equal samples from every start position."""
 
 import struct
 

@@ -1,4 +1,4 @@
-"""Ogg: chains, damaged pages, and times that lie."""
+"""Tests of Ogg: chained streams, damaged pages and wrong timestamps."""
 
 import struct
 

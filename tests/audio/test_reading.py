@@ -1,4 +1,4 @@
-"""The one reader, writer and resampler, on what people really have on disk."""
+"""Tests of the audio reader, writer and resampler on files as users have them."""
 
 import io
 

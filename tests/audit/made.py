@@ -1,4 +1,4 @@
-"""Small judged panels for the tests."""
+"""Small panels with scores, for the tests."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Agreement statistics against SciPy, published examples and hand-counted cases."""
+"""Tests of agreement statistics against SciPy, published examples and hand-counted cases."""
 
 import itertools
 

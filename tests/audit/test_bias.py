@@ -1,4 +1,4 @@
-"""Effect sizes against plain counting."""
+"""Tests of effect sizes against plain counting."""
 
 import numpy as np
 import pytest

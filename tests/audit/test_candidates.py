@@ -1,4 +1,4 @@
-"""The yield with fewer candidates, against drawing them."""
+"""Tests of the yield with fewer candidates, against drawing random subsets."""
 
 import itertools
 from math import comb

@@ -1,4 +1,4 @@
-"""Intervals against SciPy's, on degenerate samples, and by how often they hold the truth."""
+"""Tests of intervals: against SciPy, on degenerate samples, and by their coverage."""
 
 import numpy as np
 import pytest

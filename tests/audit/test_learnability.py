@@ -1,4 +1,4 @@
-"""The probe against scikit-learn, and on pairs that can and cannot be learned."""
+"""Tests of the learnability probe: against scikit-learn, on learnable and unlearnable pairs."""
 
 import numpy as np
 import pytest

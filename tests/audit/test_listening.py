@@ -1,4 +1,4 @@
-"""Agreement of people with pairs, against scipy and by hand."""
+"""Tests of the agreement between listeners and pairs, against SciPy and by hand."""
 
 import numpy as np
 import pytest

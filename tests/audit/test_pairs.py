@@ -1,4 +1,4 @@
-"""What is told of pairs, by hand and against statsmodels' and SciPy's formulas where they exist."""
+"""Tests of statistics of pairs, by hand and against formulas of statsmodels and SciPy."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Which pairs are heard, and what the summary of the report says of an audit."""
+"""Tests of the pairs that the report plays, and of the report's summary."""
 
 import copy
 

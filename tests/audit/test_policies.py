@@ -1,4 +1,4 @@
-"""Policies against a base: by SciPy's intervals, and by hand."""
+"""Tests of comparing policies with a base, against SciPy's intervals and by hand."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Leakage, sound, means and the comparison of two audits."""
+"""Tests of leakage, audio statistics, means and the comparison of two audits."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Effective votes, vetoes and yields, against plain loops over clips."""
+"""Tests of effective votes, vetoes and yields, against plain loops over clips."""
 
 import itertools
 

@@ -1,11 +1,12 @@
-"""Pairs per second of the alignment trainer, beside the same loop written plainly.
+"""Speed of the alignment trainer in pairs per second, next to a plain loop.
 
     python -m tests.benchmarks.align RUN --paradigm fm [--rounds 3] [key=value of the recipe ...]
 
-RUN is a run directory with pairs of that model. Plainly: features are computed from the audio in
-every step, chosen and rejected go through the whole network one after the other, and so they do
-again through the reference. The settings take turns, batch by batch of the same pairs, and each is
-told in CPU seconds of this process as well as by the clock, since other processes may be beside it.
+RUN is a run directory with pairs of that model. The plain loop computes features from the audio in
+every step, and passes chosen and rejected through the network one after the other, and again
+through the reference. The settings take turns on the same batches of pairs. Each is reported in
+CPU seconds of this process and in wall-clock time, because other processes may run at the same
+time.
 """
 
 from __future__ import annotations

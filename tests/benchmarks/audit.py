@@ -1,16 +1,17 @@
-"""How long pairing and auditing take on a run as large as the dataset that is aimed at.
+"""Duration of pairing and auditing on a run of the intended dataset size.
 
     python -m tests.benchmarks.audit [--clips 87000] [--candidates 8] [--shard-clips 64]
 
-The run directory is synthetic. Every sound in it is the same two seconds of bundled speech, which
-Parquet stores once per row group; there is neither token nor latent. So it is read more quickly
-than a real one of the size, and the probe of learnability has nothing to do. Of seven scores five
-vote. Every score is ``clip + a * common + sqrt(1 - a^2) * own`` with standard normal terms, one
-`common` per candidate, a = .8 .7 .9 .3 .3 .4 .3; wer is rounded to
-tenths, so that it ties; 1 % of all scores are null.
-Half the clips are noisy only, half also reverberant; 400 speakers. Reading and writing the tables
-is part of the times; making the run is not. The last lines are those of a process that does nothing
-but the audit and the report, so that the peak is theirs.
+The run directory is synthetic. Every sound is the same two seconds of bundled speech, which
+Parquet stores once per row group, and there are no tokens or latents. The run is therefore read
+more quickly than a real one of this size, and the learnability probe has nothing to do. Of seven
+scores five vote. Every score is ``clip + a * common + sqrt(1 - a^2) * own`` with standard normal
+terms, one `common` per candidate, a = .8 .7 .9 .3 .3 .4 .3; wer is rounded to tenths, so that it
+ties; 1 % of all scores are null. Half the clips are noisy only, half also reverberant; there are
+400 speakers.
+
+The times include reading and writing the tables, but not making the run. The last lines come from a
+process that does only the audit and the report, so they show the peak memory of these two.
 """
 
 from __future__ import annotations

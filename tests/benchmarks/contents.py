@@ -1,11 +1,12 @@
-"""What it costs to know that nothing was replaced: parts of a run, and its recordings.
+"""Cost of checking that nothing was replaced: parts of a run, and its recordings.
 
     python -m tests.benchmarks.contents [--parts 10000] [--recordings 90000] [--out DIR]
 
-`parts` makes a run directory of so many parts of clips, candidates and scores together, each with a
-few rows and no sound, and checks it as every reader does: as it was written, as a copy that is seen
-for the first time (all of it is read), and as that copy seen again. `recordings` makes so many
-files of 64 bytes and finds their content for a new run, and again when nothing has changed.
+`parts` makes a run directory with this number of parts of clips, candidates and scores together,
+each with a few rows and no audio. It then checks the directory as every reader does: as it was
+written, as a new copy (all of it is read), and as the same copy again. `recordings` makes this
+number of files of 64 bytes and computes their content digests for a new run, and again when
+nothing has changed.
 """
 
 import argparse

@@ -1,9 +1,10 @@
-"""How often 95 % intervals hold the truth, for few clusters: now, and by the percentile bootstrap.
+"""Coverage of 95 % intervals for few clusters: ours, and the percentile bootstrap.
 
 python -m tests.benchmarks.coverage [--rounds 4000] [--clusters 3 5 8 10 20]
 
-Every row is a kind of data that the audit or an evaluation meets, drawn again and again with a
-truth that is known: coverage now, before in brackets, and w, the median width.
+Every row is a kind of data that occurs in an audit or an evaluation. It is drawn repeatedly with a
+known true value. The row shows our coverage, that of the percentile bootstrap in brackets, and w,
+the median width.
 """
 
 from __future__ import annotations

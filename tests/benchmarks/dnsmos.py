@@ -1,10 +1,10 @@
-"""DNSMOS against speechmos on the same sounds, one thread each, and against what the CPU could do.
+"""DNSMOS against speechmos on the same sounds, one thread each, and against the CPU's limit.
 
 python -m tests.benchmarks.dnsmos [FOLDER [SOUNDS]]
 
-FOLDER holds a speech.csv with a column `path`; absent = the bundled sample, its prompts end to end.
-Each sound is taken at a multiple of 320 samples and at a length that is none. Times are of the
-process's CPU, so that what else runs on the machine matters less.
+FOLDER has a speech.csv with a column `path`; the default is the bundled sample, with its prompts
+concatenated. Each sound is used at a length that is a multiple of 320 samples and at one that is
+not. Times are CPU times of the process, so that other load on the machine matters less.
 """
 
 import os

@@ -1,17 +1,18 @@
-"""What the engine costs where generators and metrics cost nothing.
+"""Overhead of the engine, with generators and metrics that take no time.
 
     python -m tests.benchmarks.engine [--clips 1000 10000 100000] [--kind serial|ray]
     python -m tests.benchmarks.engine --clips 90000 --kind ray --keep DIR     # 80 000 pairs
-    python -m tests.benchmarks.engine --plan        # only what comes before the first shard
+    python -m tests.benchmarks.engine --plan        # only the work before the first shard
 
-Builds of 8 candidates a clip, each in a process of its own: clips per second, CPU per clip of the
-driver and of all else (Ray's own processes included), the driver's memory, files and the time to
-list them, and the seconds of a second build that finds everything done. Clips are 40 ms of noise
-at 8 kHz, so what is left is decoding, encoding, Parquet and order.
+Builds have 8 candidates per clip and run in separate processes. The output is clips per second,
+CPU time per clip of the driver and of everything else (including Ray's own processes), the
+driver's memory, the number of files and the time to list them, and the duration of a second build
+that has nothing to do. Clips are 40 ms of noise at 8 kHz, so the remaining work is decoding,
+encoding, Parquet and ordering.
 
 The scores are synthetic: a candidate's quality is drawn from its samples, and each of five voting
-scores is that quality and some noise, so that 9 of 10 clips have a unanimous pair. 90 000 clips
-are thus a build of 80 000 pairs at its full size, but for the audio and the models.
+scores is that quality plus noise, so that 9 of 10 clips have a unanimous pair. 90 000 clips are
+therefore a build of 80 000 pairs at full size, except for the audio and the models.
 """
 
 import argparse

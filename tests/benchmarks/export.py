@@ -1,14 +1,14 @@
-"""How fast a run is exported, beside a plain copy of the same bytes, and how much memory it takes.
+"""Speed and memory of an export, next to a plain copy of the same bytes.
 
     python -m tests.benchmarks.export [--gigabytes 2] [--folder DIR]
 
-The run is synthetic: clips of 5 s, noisy and clean, four candidates each, one pair per clip; a
-sound is 90 kB of random bytes, which no codec makes smaller, as FLAC of speech at 16 kHz is; no
-latents. What is timed is `gensr_pref.export.dataset.write` in a process of its own (pairs and
-candidates' scores, until the bytes are on the disk), and in turn a copy of what it wrote, with
-`shutil.copyfile` and `fsync`: by the clock, and as CPU time of the process, which other work on the
-machine disturbs less. More is read of the run than is written: of four candidates two are in no
-pair.
+The run is synthetic: clips of 5 s, noisy and clean, with four candidates each and one pair per
+clip. A sound is 90 kB of random bytes, which no codec can compress, the size of a FLAC of speech
+at 16 kHz. There are no latents. The benchmark times `gensr_pref.export.dataset.write` in a
+separate process (pairs and candidates' scores, until the bytes are on the disk), and alternately a
+copy of its output with `shutil.copyfile` and `fsync`. It reports wall-clock time and the CPU time
+of the process, which other load on the machine affects less. The export reads more than it writes:
+of four candidates, two are in no pair.
 """
 
 from __future__ import annotations

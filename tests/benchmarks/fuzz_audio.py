@@ -1,13 +1,13 @@
-"""Damaged and odd files of sound, each read here and by an independent decoder.
+"""Damaged and unusual audio files, each read by gensr_pref and by an independent decoder.
 
     python -m tests.benchmarks.fuzz_audio --files 2000 --seed 0
 
-Every file is made from its own seed: a format, a rate, a number of channels and a length, and then
-what is done to it. It is read by `gensr_pref.audio`, whole and in a stretch, and by FFmpeg where
-that is installed and knows the format; otherwise it is compared with what libsndfile decodes from
-the undamaged file in one call. The files are read in batches, each in a process of its own with a
-time limit, of which the highest memory is measured. A damaged sample of PCM is a sample: what
-counts is whether two decoders of the same bytes hear the same.
+Every file is made from its own seed: a format, a sample rate, a number of channels, a length, and
+the damage. `gensr_pref.audio` reads the whole file and a segment of it. FFmpeg reads it too, if it
+is installed and knows the format; otherwise the result is compared with what libsndfile decodes
+from the undamaged file in one call. The files are read in batches, each in a process with a time
+limit whose peak memory is measured. A damaged PCM sample is still a sample, so the test is whether
+two decoders of the same bytes give the same sound.
 """
 
 from __future__ import annotations

@@ -1,15 +1,16 @@
-"""How well generators restore: held-out speech, each degradation alone and all together.
+"""Quality of generators on held-out speech, for each degradation alone and for all together.
 
     python -m tests.benchmarks.generators fm-tiny ar-tiny mgm-tiny --speech heldout_speech.csv \
         --noise heldout_noise.csv [--rooms rir.csv] [--clips 40] [--candidates 8] \
         [--conditions noise reverb ...] [--options '{"steps": 4}'] [--out figures.json]
 
-Paths in the tables are absolute. Clips are 4.52 s long, the same ones for all conditions and
-generators; shorter recordings are left out. Printed, per score: the mean over clips of the noisy
-input -> of the mean candidate [95 % bootstrap interval over clips of the difference] -> of the
-candidate with the highest DNSMOS OVRL (so its OVRL is optimistic); the mean within-clip standard
-deviation. Then the clips with a unanimous pair over the six scores of the panel, and by chance
-(`gensr_pref.pairing.yields`); the real-time factor per candidate, and the parameters.
+Paths in the tables are absolute. Clips are 4.52 s long and the same for all conditions and
+generators; shorter recordings are left out. The output has, per score, the mean over clips of the
+noisy input -> of the mean candidate [95 % bootstrap interval over clips of the difference] -> of
+the candidate with the highest DNSMOS OVRL (so its OVRL is optimistic), and the mean within-clip
+standard deviation. It also has the share of clips with a unanimous pair over the six scores of the
+panel, the chance level of that share (`gensr_pref.pairing.yields`), the real-time factor per
+candidate, and the number of parameters.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""What each metric costs: seconds of one thread per second of candidate.
+"""Cost of each metric: seconds of one thread per second of candidate audio.
 
 python -m tests.benchmarks.metric_cost [PROMPTS [CANDIDATES]]
 
-The sample's English prompts, each with noisy versions as candidates; loading is not counted.
+The clips are the sample's English prompts, each with noisy versions as candidates. Loading is not
+included.
 """
 
 import os

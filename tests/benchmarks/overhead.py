@@ -1,12 +1,12 @@
-"""A build on Ray beside two plain processes that do the same arithmetic, on real speech.
+"""A build on Ray next to two plain processes with the same computations, on real speech.
 
     python -m tests.benchmarks.overhead DATA [--clips 160] [--candidates 4] [--out DIR]
 
-DATA holds `speech.csv` and `noise/`. The plain side is a loop: it degrades a clip, samples and
-scores it, and writes nothing; its two processes take clip after clip from a common list, the long
-ones first, so that neither waits for the other. It does half of the clips before the build and the
-other half after it, with its models loaded once, so that a machine which slows down or speeds up
-does so for both sides. Told are wall time, CPU seconds of all processes, and the load meanwhile.
+DATA has `speech.csv` and `noise/`. The plain version is a loop that degrades a clip, samples and
+scores it, and writes nothing. Its two processes take clips from a common list, the long ones
+first, so that neither waits for the other. It does half of the clips before the build and the
+other half after it, with its models loaded once, so that a change in the machine's speed affects
+both versions. The output has wall-clock time, CPU seconds of all processes, and the load.
 """
 
 import argparse

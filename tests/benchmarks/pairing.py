@@ -1,13 +1,13 @@
-"""`gensr-pref pair` on large score tables, beside a bare scan of the columns that it reads.
+"""`gensr-pref pair` on large score tables, next to a bare scan of the columns that it reads.
 
     python -m tests.benchmarks.pairing [--rows 10000000] [--shard-clips 1024] [--out DIR]
-    python -m tests.benchmarks.pairing --run DIR        # of a run that is there
+    python -m tests.benchmarks.pairing --run DIR        # an existing run
 
-Without `--run` a run directory is made of synthetic rows, through the engine's own writer: nine
-rows a clip (the noisy input and eight candidates), with scores as in `tests.benchmarks.engine`, no
-audio. `pair` is all that the command does, from run.yaml to summary.json; the scan reads the same
-columns of the same parts with pyarrow and turns the scores into NumPy arrays. They take turns. On a
-machine that is shared, CPU seconds tell more than wall time does.
+Without `--run`, a run directory of synthetic rows is written with the engine's own writer: nine
+rows per clip (the noisy input and eight candidates), with scores as in `tests.benchmarks.engine`
+and no audio. `pair` is the complete command, from run.yaml to summary.json. The scan reads the
+same columns of the same parts with pyarrow and converts the scores to NumPy arrays. The two
+alternate. On a shared machine, CPU seconds are more reliable than wall-clock time.
 """
 
 import argparse

@@ -1,11 +1,12 @@
-"""The panel against the stock packages called one clip at a time, as a plain script would.
+"""The panel next to the original packages called one clip at a time, as in a plain script.
 
     python -m tests.benchmarks.panel [--clips 6] [--candidates 8] [--seconds 2 10]
 
-Both sides score the same clips in one run, in turns, so that a busy machine disturbs both alike.
-Stock: one process, every default of the packages (which lets ONNX Runtime and torch use all cores).
-Panel: one process of one thread, and one such process per core. Models are loaded before the clock
-starts. Speech is that of ../shared/data where it is, else that of the bundled sample.
+Both versions score the same clips in one run and take turns, so that other load on the machine
+affects both. "stock" is one process with every default of the packages (ONNX Runtime and torch
+then use all cores). "panel" is one process with one thread, and one such process per core. Models
+are loaded before the timing starts. The speech is that of ../shared/data if it exists, else that
+of the bundled sample.
 """
 
 import argparse

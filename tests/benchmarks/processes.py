@@ -1,4 +1,4 @@
-"""What this process and all that it has started cost: CPU seconds and memory, from /proc."""
+"""CPU seconds and memory of this process and its descendants, from /proc."""
 
 import os
 import threading

@@ -1,8 +1,9 @@
-"""What it costs to read a long recording: to know its length, all of it in clips, one clip.
+"""Cost of reading a long recording: its length, all of it in clips, and one clip.
 
     python -m tests.benchmarks.reading --minutes 60
 
-In seconds of CPU, for one recording at 16 kHz in each format. Encoding an hour of Opus takes long.
+The output is in seconds of CPU time, for one recording at 16 kHz in each format. Encoding an hour
+of Opus takes long.
 """
 
 from __future__ import annotations

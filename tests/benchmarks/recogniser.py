@@ -1,12 +1,12 @@
-"""Does the word error rate tell the cleaner of two versions, and what does it cost?
+"""Can the word error rate find the cleaner of two versions, and what does it cost?
 
 python -m tests.benchmarks.recogniser SHARED [CLIPS]
 
 SHARED is a folder with ``speech.csv`` (path, text, speaker, duration_s) and ``noise.csv``. Each
-clip is mixed with one noise at several SNRs; of two versions the one with less noise should have
-the lower rate. Pocketsphinx with its general language model, as it comes, against one that has
-studied the corpus's texts; then Whisper, with random weights of tiny.en's size, one sound at a time
-against all at once. Ratios are of CPU time in the same run.
+clip is mixed with one noise at several SNRs. Of two versions, the one with less noise should have
+the lower rate. Pocketsphinx is measured with its general language model and with one built from
+the corpus's texts. Whisper is measured with random weights of tiny.en's size, one sound at a time
+and all at once. Ratios are of CPU time in the same run.
 """
 
 import os

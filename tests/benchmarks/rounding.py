@@ -1,8 +1,8 @@
-"""How far speech lies above the error of storing it in 16 bits, by its peak.
+"""Level of speech above the rounding error of 16 bits, by the peak of the recording.
 
     python -m tests.benchmarks.rounding
 
-Each prompt of the sample is scaled to a peak, as a recording of more than 16 bits might be.
+Each prompt of the sample is scaled to a given peak, as a recording of more than 16 bits might have.
 """
 
 from __future__ import annotations

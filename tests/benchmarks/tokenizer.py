@@ -1,10 +1,11 @@
-"""The ceiling of the tokens: how good a clip becomes with the true gains, and with their tokens.
+"""Upper bound of the tokenizer: quality of a clip with the true gains and with their tokens.
 
     python -m tests.benchmarks.tokenizer --speech heldout_speech.csv --noise heldout_noise.csv \
         [--clips 40] [--tokenizer DIR]
 
-Clips and noise are those of the condition "noise" of `tests.benchmarks.generators`. Printed: the
-mean over clips of the noisy input, with the tokens of the clean clip's gains, and with the gains.
+Clips and noise are those of the condition "noise" of `tests.benchmarks.generators`. The output is
+the mean over clips of the noisy input, with the tokens of the clean clip's gains, and with the
+gains.
 """
 
 from __future__ import annotations

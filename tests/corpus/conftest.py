@@ -1,4 +1,4 @@
-"""Real speech and noise of the bundled sample, and small files made on the spot."""
+"""Real speech and noise of the bundled sample, and small generated files."""
 
 from __future__ import annotations
 

@@ -1,3 +1,5 @@
+"""Tests of planning and making clips: order, limits, splits and replay."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""Tests of codec degradations: length, delay, bandwidth and reproducibility."""
+
 from __future__ import annotations
 
 import numpy as np

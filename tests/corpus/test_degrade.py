@@ -1,3 +1,5 @@
+"""Tests of degradations: their records, replay, and independence of each other."""
+
 from __future__ import annotations
 
 import json

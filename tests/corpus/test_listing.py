@@ -1,4 +1,4 @@
-"""What a folder gives, and what of it is left out: counted by cause, with an example."""
+"""Tests of folder sources: what they list, and what they leave out, counted by cause."""
 
 import sys
 import unicodedata

@@ -1,4 +1,4 @@
-"""Only regular files are opened: a named pipe would be waited for, a device may never end."""
+"""Tests that only regular files are opened: a named pipe would block, a device may never end."""
 
 import os
 import socket

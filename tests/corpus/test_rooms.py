@@ -1,3 +1,5 @@
+"""Tests of simulated rooms: decay, direct path and reproducibility."""
+
 from __future__ import annotations
 
 import time

@@ -1,3 +1,5 @@
+"""Tests of cutting recordings into segments of exact length."""
+
 from __future__ import annotations
 
 import numpy as np

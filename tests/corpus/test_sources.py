@@ -1,3 +1,5 @@
+"""Tests of sources of recordings: manifests, folders and their errors."""
+
 from __future__ import annotations
 
 import csv

@@ -1,3 +1,5 @@
+"""Tests of the active speech level."""
+
 from __future__ import annotations
 
 import math

@@ -1,3 +1,5 @@
+"""Tests of recordings in Parquet tables."""
+
 from __future__ import annotations
 
 import importlib.util

@@ -1,4 +1,4 @@
-"""A generator and metrics that cost nothing, and ones that misbehave; named `cheap:Class`."""
+"""A generator and metrics that take no time, and ones that misbehave; named `cheap:Class`."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""A small run on real speech with plugins that cost nothing."""
+"""A small run on real speech with plugins that take no time."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The audit of whole run directories, and what pairs of every rule become on their way there."""
+"""Tests of the audit of complete run directories, with pairs of every rule."""
 
 import itertools
 import json

@@ -1,4 +1,4 @@
-"""A build: the tables, what is refused, what is recorded, and the same bytes however it went."""
+"""Tests of a build: its tables, its errors, its records, and the same bytes in every mode."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What there is: every generator, what it needs, and what is missing."""
+"""Tests of the catalogue: every generator, what it needs, and what is missing."""
 
 from importlib.metadata import EntryPoint
 

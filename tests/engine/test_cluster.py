@@ -1,4 +1,4 @@
-"""Several Ray nodes on one machine: one is killed, one comes later; which processes are started."""
+"""Tests of several Ray nodes on one machine: killed and late nodes, and the processes started."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""`evaluate`: common seeds, growth, where clips come from, what fails, bad input."""
+"""Tests of `evaluate`: common seeds, growth, sources of clips, failures, bad input."""
 
 import json
 import os

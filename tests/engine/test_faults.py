@@ -1,4 +1,4 @@
-"""Generators that go wrong: each is caught, named and recorded, and the rest survives."""
+"""Tests of failing generators: each failure is caught, named and recorded; the rest continues."""
 
 import contextlib
 import json

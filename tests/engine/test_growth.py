@@ -1,4 +1,4 @@
-"""A finished run that grows: only the new work is done, and the bytes are those of one run."""
+"""Tests of growing a finished run: only new work is done, and the bytes equal those of one run."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Clips that an evaluation copies: by their content, and only for good once it has begun."""
+"""Tests of the clips that an evaluation copies: compared by content, final once it has begun."""
 
 import pyarrow as pa
 import pytest

@@ -1,4 +1,4 @@
-"""What a command imports before its first word: nothing that takes long to import."""
+"""Tests that a command imports no slow package before its first output."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""Stopped at any point and run again: the bytes of a run that was never stopped."""
+"""Tests of interrupted builds: stopped anywhere and continued, they give the same bytes."""
 
 import os
 import random

@@ -1,4 +1,4 @@
-"""On what kinds of machine a run was computed: noted per part, told where they are mixed."""
+"""Tests of the machines that computed a run: recorded per part, reported if they differ."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What a person sees: lines where there is no terminal, JSON in the run directory, a status."""
+"""Tests of progress: lines without a terminal, JSON in the run directory, and the status."""
 
 import json
 

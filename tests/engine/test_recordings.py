@@ -1,4 +1,4 @@
-"""What a run is made from is told by content: names, lengths and times do not tell."""
+"""Tests that inputs of a run are identified by content, not by name, length or time."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Run directories at a URL: what they hold, what is asked of the server, and what may go wrong."""
+"""Tests of run directories at a URL: their content, the server requests, and failures."""
 
 import json
 import os

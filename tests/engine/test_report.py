@@ -1,4 +1,4 @@
-"""The report of a real run: whole, self-contained, and with every text escaped."""
+"""Tests of the report of a real run: complete, self-contained, with every text escaped."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""`restore`: files through a generator, the panel as judge, whatever is there already."""
+"""Tests of `restore`: files through a generator, best of N by the panel, existing output."""
 
 import json
 import shutil

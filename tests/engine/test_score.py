@@ -1,4 +1,4 @@
-"""`gensr-pref score`: plain folders in, one row per file out."""
+"""Tests of `gensr-pref score`: it reads plain folders and writes one row per file."""
 
 import csv
 import json

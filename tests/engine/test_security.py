@@ -1,7 +1,7 @@
-"""docs/security.md, promise by promise: what a stranger's files may not do.
+"""Tests of every promise in docs/security.md about untrusted files.
 
-The stranger's run is a real one, consistent in itself: its generator, metric and rule were built
-with a harmless module, which then turns into one that leaves a mark where it is imported.
+The untrusted run is a real, consistent one. Its generator, metric and rule were built with a
+harmless module, which is then replaced by one that leaves a mark when it is imported.
 """
 
 from __future__ import annotations

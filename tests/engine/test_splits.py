@@ -1,4 +1,4 @@
-"""Held-out clips: there are some, they stay, and their labels change without other work."""
+"""Tests of splits: neither is empty, clips keep theirs, and changing labels needs no other work."""
 
 import re
 import shlex

@@ -1,4 +1,4 @@
-"""What is said in clips, from a table: read as a manifest is, or refused."""
+"""Tests of texts of clips from a table: read like a manifest, or refused."""
 
 import json
 import unicodedata

@@ -1,4 +1,4 @@
-"""Runs that lack almost everything: each command says what is so, and no figure is made up."""
+"""Tests of nearly empty runs: each command reports what is missing and invents no figure."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""Own models in a build: trained at another rate by a recipe, and taken from the Hub by commit."""
+"""Tests of own models in a build: trained at another rate, or loaded from the Hub by commit."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What is told together."""
+"""Tests of events that are reported together."""
 
 from gensr_pref.engine.work import Began, Place, Tick, bundled
 

@@ -1,4 +1,4 @@
-"""A small run with pairs in both splits, whose candidates have tokens or latents."""
+"""A small run with pairs in both splits, and candidates with tokens or latents."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Generators and a metric that cost nothing; named `pretended:Class`."""
+"""Generators and a metric that take no time; named `pretended:Class`."""
 
 import numpy as np
 

@@ -1,3 +1,5 @@
+"""Tests of the dataset card: its numbers, head, licences and escaping."""
+
 import html
 import json
 import re

@@ -1,3 +1,5 @@
+"""Tests of the command `gensr-pref export`."""
+
 import json
 
 import pytest

@@ -1,3 +1,5 @@
+"""Tests of the exported tables against the run."""
+
 import json
 import shutil
 import uuid

@@ -1,4 +1,4 @@
-"""What docs/export.md and a card show, as it stands there."""
+"""Tests of docs/export.md and of a dataset card: their snippets run as pasted."""
 
 import importlib.util
 import re

@@ -1,3 +1,5 @@
+"""Tests of pushing an export to a local Hub server."""
+
 import json
 import os
 import signal

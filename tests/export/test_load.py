@@ -1,4 +1,4 @@
-"""Exports as arrays; torchcodec is never asked."""
+"""Tests of loading exports as arrays, without torchcodec."""
 
 import sys
 

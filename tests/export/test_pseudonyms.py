@@ -1,3 +1,5 @@
+"""Tests of pseudonyms, and of exports without names of speakers and recordings."""
+
 import json
 import stat
 

@@ -1,3 +1,5 @@
+"""Tests of replacing an export as a whole."""
+
 import errno
 import fcntl
 import os

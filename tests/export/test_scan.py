@@ -1,3 +1,5 @@
+"""Tests of the scan for texts that must not be published."""
+
 import json
 
 import pyarrow as pa

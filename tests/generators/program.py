@@ -1,4 +1,4 @@
-"""A program as `command` runs it, in whatever Python: restores, or goes wrong in a way of choice.
+"""A program for the generator `command`: it restores files or fails in a selected way.
 
 program.py HOW INPUT OUTPUT SEED | HOW manifest FILE | HOW folders INPUT_FOLDER OUTPUT_FOLDER
 """

@@ -1,4 +1,4 @@
-"""The autoregressive model: a likelihood that adds up, and sampling that agrees with it."""
+"""Tests of the autoregressive model: its likelihood sums to one and its sampling agrees with it."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Candidates of a clip as one batch, as they are on a GPU, are those that come one by one."""
+"""Tests that candidates sampled as one batch (as on a GPU) equal those sampled one by one."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The spectrum that gains are applied to, and the gains."""
+"""Tests of the spectrum to which gains are applied, and of the gains."""
 
 import numpy as np
 import pytest

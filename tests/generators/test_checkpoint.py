@@ -1,4 +1,4 @@
-"""A checkpoint is read as it was written, or not at all."""
+"""Tests of checkpoints: they are read as written, or refused."""
 
 import json
 import resource

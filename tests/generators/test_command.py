@@ -1,4 +1,4 @@
-"""A program of its own: what it is given, what is made of what it leaves, and what it cannot do."""
+"""Tests of the generator `command`: its input, its output, and its errors."""
 
 import json
 import os

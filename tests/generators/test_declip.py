@@ -1,4 +1,4 @@
-"""Clipped peaks come back; everything else stays as it is, bit for bit."""
+"""Tests of declipping: clipped peaks are interpolated, and all other samples keep their bits."""
 
 from pathlib import Path
 

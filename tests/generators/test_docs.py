@@ -1,4 +1,4 @@
-"""What docs/generators.md has to paste works as pasted."""
+"""Tests of docs/generators.md: its snippets run as pasted."""
 
 import re
 import shutil

@@ -1,4 +1,4 @@
-"""Draws follow the distribution; spread interpolates between its mean and its draws."""
+"""Tests of code sampling: it follows the distribution, and spread interpolates to the mean."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""pipelines/existing_candidates.yaml on what real enhancers made of real recordings."""
+"""Tests of pipelines/existing_candidates.yaml on outputs of real enhancers."""
 
 import csv
 import json

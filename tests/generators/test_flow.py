@@ -1,4 +1,4 @@
-"""The invariants of the flow: exactness where theory gives the answer."""
+"""Tests of the invariants of the flow, exact where theory gives the answer."""
 
 import math
 

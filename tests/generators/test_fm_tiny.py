@@ -1,4 +1,4 @@
-"""The shipped generator on real speech."""
+"""Tests of the shipped generator fm-tiny on real speech."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Candidates that exist as files: found by name, cut as their clip is, or refused."""
+"""Tests of the generator `folder`: files are matched by name, cut like their clip, or refused."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""The masked model: what is hidden is not heard, and decoding uncovers everything."""
+"""Tests of the masked model: masked tokens have no influence, and decoding unmasks all."""
 
 from itertools import pairwise
 

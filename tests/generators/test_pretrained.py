@@ -1,4 +1,4 @@
-"""Checkpoints by folder and by id on the Hub, with the Hub's own client."""
+"""Tests of checkpoints by folder and by Hub id, with the Hub's own client."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The example: a third party's enhancer, in an environment of its own, makes a dataset."""
+"""A test of examples/rnnoise: an external enhancer in its own environment makes a dataset."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""ar-tiny and mgm-tiny, as shipped, on real speech."""
+"""Tests of the shipped ar-tiny and mgm-tiny on real speech."""
 
 import numpy as np
 import pytest

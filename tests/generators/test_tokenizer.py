@@ -1,4 +1,4 @@
-"""Tokens stand for gains; the codebooks are those of k-means."""
+"""Tests of the tokenizer: tokens encode gains, and the codebooks are those of k-means."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Real speech for the metrics, short enough that the stock packages stay cheap beside ours."""
+"""Real speech for the metrics, short enough for the original packages to be quick."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What happens in a process that has imported nothing yet."""
+"""Functions that run in a new process without imported packages."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What the tests do to a sound."""
+"""Changes that the tests apply to a sound."""
 
 import csv
 

@@ -1,4 +1,4 @@
-"""Delays and polarities: of real enhancers, of what is done to real speech, and of neither."""
+"""Tests of delay and polarity on real enhancers, changed real speech, and unrelated sounds."""
 
 from dataclasses import replace
 

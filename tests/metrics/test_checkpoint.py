@@ -1,4 +1,4 @@
-"""Files that are no checkpoint, given to every metric that loads one."""
+"""Tests of invalid checkpoint files, for every metric that loads a checkpoint."""
 
 import os
 import zipfile

@@ -1,4 +1,4 @@
-"""DNSMOS is speechmos's, whatever is shared, repeated or cut into blocks to get there."""
+"""Tests that DNSMOS equals speechmos, although work is shared and done in blocks."""
 
 import tracemalloc
 

@@ -1,4 +1,4 @@
-"""The kernels against torch's dense convolutions, on what they see and on what they do not."""
+"""Tests of the DNSMOS kernels against torch's dense convolutions, on typical and other inputs."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""DNSMOS in torch, on the CPU, is speechmos's too."""
+"""Tests that DNSMOS in torch, on the CPU, equals speechmos."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The metric that docs/metrics.md shows works as it says."""
+"""Tests of docs/metrics.md: the example metric works, and every score is listed."""
 
 import re
 from dataclasses import replace

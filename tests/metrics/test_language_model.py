@@ -1,4 +1,4 @@
-"""The language model of a corpus's texts."""
+"""Tests of the language model of a corpus's texts."""
 
 import itertools
 

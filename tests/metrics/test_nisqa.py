@@ -1,4 +1,4 @@
-"""NISQA: the published values, any checkpoint in the published format, and what it refuses."""
+"""Tests of NISQA: published values, checkpoints in the published format, and errors."""
 
 import os
 import pickle

@@ -1,4 +1,4 @@
-"""The panel: what it admits, whom it asks, and what becomes of whatever comes back."""
+"""Tests of the panel: its input checks, its calls of metrics, and its handling of results."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""PESQ: the package's own values, in both bands, and sounds that its C code cannot hold."""
+"""Tests of PESQ: the package's values in both bands, and sounds that its C code cannot process."""
 
 from dataclasses import replace
 

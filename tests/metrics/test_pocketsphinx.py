@@ -1,4 +1,4 @@
-"""Pocketsphinx, with its general language model and with the corpus's."""
+"""Tests of pocketsphinx with its general language model and with the corpus's."""
 
 import subprocess
 import sys

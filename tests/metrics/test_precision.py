@@ -1,4 +1,4 @@
-"""What a process may have set, and what scores are computed with."""
+"""Tests that scores do not depend on precision settings of the process."""
 
 import pytest
 import torch

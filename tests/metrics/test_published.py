@@ -1,4 +1,5 @@
-"""Values that other projects publish for real files (shared/data/reference_values.csv)."""
+"""Tests against values that other projects publish for real files
+(shared/data/reference_values.csv)."""
 
 import platform
 import re

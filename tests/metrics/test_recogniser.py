@@ -1,4 +1,4 @@
-"""Recognisers by name."""
+"""Tests of recognisers by name."""
 
 from gensr_pref.errors import ConfigError, UnknownPluginError
 from gensr_pref.metrics.pocketsphinx import Pocketsphinx

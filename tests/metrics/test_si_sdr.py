@@ -1,4 +1,4 @@
-"""SI-SDR: published values, its equation, and the ends of its scale."""
+"""Tests of SI-SDR: published values, its equation, and the limits of its scale."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Speaker similarity: resemblyzer's own values, and encoders that others bring."""
+"""Tests of speaker similarity: resemblyzer's values, and external encoders."""
 
 import shutil
 from dataclasses import replace

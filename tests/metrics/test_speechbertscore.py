@@ -1,4 +1,4 @@
-"""Features as torchaudio's own bundles give them, and the score by its definition.
+"""Tests of SpeechBERTScore: features against torchaudio's bundles, the score by its definition.
 
 Weights are random, in files named and laid out as PyTorch publishes them.
 """

@@ -1,5 +1,5 @@
 # ruff: noqa: E501
-"""Spellings of the same words, in the languages that have several; and words that stay apart."""
+"""Tests of equivalent spellings by language, and of words that must stay different."""
 
 import pytest
 

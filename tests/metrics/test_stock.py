@@ -1,4 +1,4 @@
-"""Every value is the stock package's, called plainly on real speech."""
+"""Tests that every value equals the original package's on real speech."""
 
 import warnings
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""STOI and ESTOI against pystoi, over block borders, and where there is none."""
+"""Tests of STOI and ESTOI: against pystoi, over block borders, and without a result."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Texts before they are compared."""
+"""Tests of text normalisation."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The strong learner against a second statement of it, on random weights in the published format.
+"""Tests of UTMOS against a second implementation, with random weights in the published format.
 
 The names and shapes below are those of utmos22_strong_step7459_v1.pt (225 tensors).
 """

@@ -1,4 +1,4 @@
-"""Checkpoint files that are not what they should be, and what a process may have set."""
+"""Tests of wav2vec2 checkpoints: invalid files, and independence of process settings."""
 
 import os
 import pickle

@@ -1,4 +1,4 @@
-"""Word and character error rates."""
+"""Tests of word and character error rates."""
 
 from dataclasses import replace
 

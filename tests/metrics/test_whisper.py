@@ -1,4 +1,4 @@
-"""Whisper, with tiny networks saved as the published ones are."""
+"""Tests of Whisper, with tiny networks saved in the published format."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Sounds out of which no metric that compares may make a number."""
+"""Sounds for which no metric that needs a reference may return a number."""
 
 from dataclasses import replace
 

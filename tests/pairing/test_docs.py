@@ -1,4 +1,4 @@
-"""What docs/pairing.md shows, as it stands there."""
+"""Tests of docs/pairing.md: its settings are valid, its rules run, its reasons are complete."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Pairs of whole tables, recomputed by an independent few lines of pandas."""
+"""Tests of the pairs of whole tables, against an independent implementation in pandas."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""`top_bottom`, `weighted` and `golden`, by hand and against plain per-clip loops."""
+"""Tests of `top_bottom`, `weighted` and `golden`, by hand and against per-clip loops."""
 
 import numpy as np
 import pytest

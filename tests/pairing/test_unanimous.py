@@ -1,4 +1,4 @@
-"""The unanimous rule on hand-made score tables."""
+"""Tests of the unanimous rule on hand-made score tables."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""A finished run, and copies of it to spoil."""
+"""A finished run, and copies of it that tests may damage."""
 
 import shutil
 from pathlib import Path

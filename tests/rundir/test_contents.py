@@ -1,4 +1,4 @@
-"""Whether the parts of a run directory belong together."""
+"""Tests that the parts of a run directory belong together."""
 
 import dataclasses
 import itertools

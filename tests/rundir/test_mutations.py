@@ -1,5 +1,6 @@
-"""Random swaps, deletions, copies and edits of a run directory: no command works on as if nothing
-had happened. A build may make again what is lost, to the same bytes.
+"""Tests of random swaps, deletions, copies and edits in a run directory.
+
+No command may ignore the damage. A build may restore what is lost, with the same bytes.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""The same build restores the records of a run directory: its layout, ledger and run.yaml."""
+"""Tests that the same build restores a run's records: its layout, ledger and run.yaml."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""One reading of a cell, whatever kind of table it comes from."""
+"""Tests that a cell is read in the same way in every kind of table."""
 
 import datetime
 import json

@@ -1,4 +1,4 @@
-"""Whatever a language is called by, one code."""
+"""Tests that every name of a language gives the same code."""
 
 import pytest
 

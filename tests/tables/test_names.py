@@ -1,4 +1,4 @@
-"""Names that look the same find one file; two such files are not mixed up."""
+"""Tests of names that look the same: they match one file, and two such files are refused."""
 
 import unicodedata
 

@@ -1,4 +1,4 @@
-"""Text tables become rows with line numbers, or are refused."""
+"""Tests of reading text tables as rows with line numbers, and of errors."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""JSON in the columns of tables: what no build writes is one error of this package."""
+"""Tests of JSON in table columns: invalid values give one error of this package."""
 
 import pytest
 

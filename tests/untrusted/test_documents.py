@@ -1,4 +1,4 @@
-"""Documents of others: what they can cost is bounded before it is built."""
+"""Tests of untrusted documents: their cost is bounded before they are parsed."""
 
 import json
 import time

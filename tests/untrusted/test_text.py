@@ -1,4 +1,4 @@
-"""Text of others stays on its line, in its direction and in its cell."""
+"""Tests of untrusted text: it stays on its line, in its direction and in its cell."""
 
 import pytest
 

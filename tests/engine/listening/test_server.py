@@ -1,4 +1,4 @@
-"""The listening page's server, asked by real requests."""
+"""Tests of the listening page's server with real requests."""
 
 import http.client
 import json
