@@ -17,7 +17,14 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from gensr_pref import __version__, interruption, plugins
-from gensr_pref.errors import GensrPrefError, InputError, Problem, RunIncompleteError, quantity
+from gensr_pref.errors import (
+    GensrPrefError,
+    InputError,
+    Problem,
+    RunIncompleteError,
+    parameter,
+    quantity,
+)
 from gensr_pref.location import home, located, require_local
 from gensr_pref.untrusted.text import visible, without_secrets
 
@@ -487,8 +494,9 @@ def _export(options: argparse.Namespace) -> None:
     given = options.public, branch, pull_request, options.others, options.dry_run
     if target is None and any(given):
         raise InputError(
-            "--public, --revision, --create-pr, --others and --dry-run go with --push-to-hub",
-            problem=Problem.CONFLICT,
+            "is needed with --public, --revision, --create-pr, --others and --dry-run",
+            field=parameter("repository"),
+            problem=Problem.MISSING,
         )
     with contextlib.redirect_stdout(sys.stderr):  # what plugins print is no result
         found = publish(options.dir, options.out, wanted, publishing, target, options.dry_run)

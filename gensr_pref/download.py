@@ -76,7 +76,9 @@ def download(url: str, part: Path, size: int | None, title: str, hashed: bool = 
                 told = f"{error}; {TRIES} tries brought nothing new."
                 if kept := _kept(part, hashed):
                     told += f" The same command goes on after {quantity(kept, 'byte')}."
-                raise FetchError(told, path=shown(url), problem=Problem.OFFLINE) from error
+                raise FetchError(
+                    told, path=shown(url), value=furthest, problem=Problem.OFFLINE
+                ) from error
             time.sleep(WAIT_S * 2**fruitless)
 
 

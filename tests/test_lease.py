@@ -207,8 +207,10 @@ def test_turn_comes_when_the_other_ends(tmp_path, file_system, capsys):
 
 
 def test_errors_of_the_work_are_not_taken_for_a_lock_that_is_held(tmp_path):
-    with pytest.raises(StorageError, match="of the work"), in_turn(tmp_path / ".lock", "waiting"):
-        raise StorageError("of the work")
+    error = StorageError("of the work")
+    with pytest.raises(StorageError) as caught, in_turn(tmp_path / ".lock", "waiting"):
+        raise error
+    assert caught.value is error
 
 
 def test_file_that_is_discarded_is_held_by_one(tmp_path):

@@ -9,7 +9,7 @@ from gensr_pref import cli
 from gensr_pref.errors import InputError
 from gensr_pref.location import is_remote, located
 
-from .refusals import raises
+from .refusals import raises, refuses
 
 
 def test_folder_is_a_path(tmp_path):
@@ -42,8 +42,7 @@ def test_password_is_refused_and_not_repeated(capsys):
 
 
 def test_unknown_kind_of_store_is_bad_input(capsys):
-    assert cli.main(["status", "s4://bucket/run"]) == 2
-    assert "no kind of store is called 's4'" in capsys.readouterr().err
+    refuses(["status", "s4://bucket/run"], InputError, value="s4", problem="unknown")
 
 
 def test_what_is_not_installed_is_named_with_its_extra(monkeypatch, capsys):
@@ -51,7 +50,7 @@ def test_what_is_not_installed_is_named_with_its_extra(monkeypatch, capsys):
         raise ImportError(f"Install {scheme}fs")
 
     monkeypatch.setattr(fsspec, "get_filesystem_class", missing)
-    assert cli.main(["status", "s3://bucket/run"]) == 2
-    assert "pip install 'gensr-pref[s3]'" in capsys.readouterr().err
-    assert cli.main(["status", "gs://bucket/run"]) == 2
-    assert "Install gsfs" in capsys.readouterr().err
+    refuses(["status", "s3://bucket/run"], InputError, value="s3", problem="missing")
+    assert "gensr-pref[s3]" in capsys.readouterr().err
+    refuses(["status", "gs://bucket/run"], InputError, value="gs", problem="missing")
+    assert "gsfs" in capsys.readouterr().err

@@ -121,8 +121,9 @@ def test_full_disk_leaves_nothing_and_says_so(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(pq.ParquetWriter, "write_table", full)
-    with pytest.raises(StorageError, match="No space left"):
+    with raises(UnwrittenError, path="part-00000.parquet", problem="unwritable") as caught:
         written(tmp_path, [candidate(9)])
+    assert caught.value.__cause__.errno == errno.ENOSPC
     assert shards.part(tmp_path, "candidates", 0).read_bytes() == before
     assert len(list((tmp_path / "candidates").iterdir())) == 1
 

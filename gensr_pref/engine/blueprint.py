@@ -149,7 +149,7 @@ def make_generators(run: Run, base: Path) -> dict[str, Generator]:
                 f"{label!r} {why}. Give it another name",
                 field=f"generators.{place}.name",
                 value=label,
-                problem=Problem.INVALID,
+                problem=Problem.CONFLICT if label in RESERVED_LABELS else Problem.DUPLICATE,
             )
         found[label] = generator
     return found

@@ -158,6 +158,7 @@ def _manifest(path: Path, home: Path) -> Corpus:
             f"{', '.join(names)}",
             field="clips",
             path=path,
+            value=list(names),
             problem=Problem.MISSING,
         )
     return _corpus({"source": {"kind": "manifest", "path": _seen(path, home), "columns": columns}})

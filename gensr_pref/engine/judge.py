@@ -55,7 +55,7 @@ def judge_of(by: str | None, candidates: int) -> Judge | None:
                 f"there is nothing to choose from; give {parameter('candidates')} 2 or more",
                 field=parameter("by"),
                 value=by,
-                problem=Problem.CONFLICT,
+                problem=Problem.EMPTY,
             )
         return None
     by = by or USUAL_JUDGE

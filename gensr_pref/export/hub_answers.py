@@ -39,12 +39,14 @@ def explained(repository: str) -> Iterator[None]:
 
 def _failure(name: str, error: BaseException) -> PublishError:
     status, said = answer_of(error)
-    return PublishError(
-        _why(name, error, status, said),
-        path=name,
-        value=status,
-        problem=Problem.OFFLINE if status is None else Problem.REFUSED,
-    )
+    problem = Problem.OFFLINE if status is None else Problem.REFUSED
+    if _lacks_room(status, said):
+        problem = Problem.UNWRITABLE
+    return PublishError(_why(name, error, status, said), path=name, value=status, problem=problem)
+
+
+def _lacks_room(status: int | None, said: str) -> bool:
+    return status in (402, 413, 507) or (status == 403 and any(word in said for word in _QUOTA))
 
 
 def _why(name: str, error: BaseException, status: int | None, said: str) -> str:
@@ -52,7 +54,7 @@ def _why(name: str, error: BaseException, status: int | None, said: str) -> str:
         return f"the Hub cannot be asked: {lacking}"
     organisation = name.partition("/")[0]
     again = "The same command goes on from there"
-    if status in (402, 413, 507) or (status == 403 and any(word in said for word in _QUOTA)):
+    if _lacks_room(status, said):
         return (
             f"{organisation} has no room left on the Hub for this, or not for private "
             f"repositories. Make room, or push it with {parameter('public')}. {again}"

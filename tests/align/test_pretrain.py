@@ -22,7 +22,7 @@ from gensr_pref.generators.flow import Flow
 from gensr_pref.generators.masked import Masked
 from gensr_pref.generators.tokenizer import Tokenizer
 
-from ..refusals import raises
+from ..refusals import raises, refusal, require_facts
 
 SAMPLE = Path(config.__file__).parent / "sample"
 REPOSITORY = Path(__file__).parents[2]
@@ -230,14 +230,14 @@ def test_the_command_trains_and_its_checkpoint_samples(paradigm, tmp_path, capsy
 
 
 def test_the_command_names_a_wrong_field(tmp_path, capsys) -> None:
-    from gensr_pref import cli
 
     path = tmp_path / "recipe.yaml"
     path.write_text("recipe: sft\nspeech: []\n", encoding="utf-8")
-    assert cli.main(["train", str(path), "--out", str(tmp_path / "out")]) == 2
-    told = capsys.readouterr().err
-    assert "recipe: 'sft' is not allowed. Allowed: 'pretrain'" in told
-    assert "degrade: is required" in told
+    error = refusal("train", path, "--out", tmp_path / "out")
+    require_facts(error, ConfigError, path=path, field="speech", problem="invalid")
+    facts = [(one.field, one.value, one.problem, one.known) for one in error.errors]
+    assert ("recipe", "sft", "unknown", ("pretrain",)) in facts
+    assert "degrade" in {one.field for one in error.errors}
 
 
 def test_another_recipe_does_not_continue(tmp_path) -> None:

@@ -19,11 +19,11 @@ from gensr_pref.engine.audit import audit
 from gensr_pref.engine.build import build
 from gensr_pref.engine.listening import votes
 from gensr_pref.engine.status import status
-from gensr_pref.errors import RunMismatchError
+from gensr_pref.errors import InputError, RunMismatchError
 from gensr_pref.location import located
 from gensr_pref.rundir.ledger import Stamps
 
-from ..refusals import raises
+from ..refusals import raises, refuses
 from ..s3_server import KEYS
 from .conftest import TABLES, tables
 from .test_interruption import COMMAND, SLOW_WORK
@@ -80,8 +80,7 @@ def test_commands_work_on_it(out, base, capsys):
     assert cli.main(["audit", str(out)]) == 0
     assert f"Written to {out}/audit/report.html" in capsys.readouterr().out
     assert b"<html" in store.get(out / "audit" / "report.html")[:200]
-    assert cli.main(["audit", str(out), "--open"]) == 2
-    assert "is not on this machine" in capsys.readouterr().err
+    refuses(["audit", out, "--open"], InputError, path=out, problem="unsupported")
 
 
 def test_audit_says_what_it_says_of_a_disk(out, run, base, tmp_path):
@@ -179,8 +178,7 @@ def test_second_build_is_refused(out, run, base, capsys):
         assert status(out)["state"] == "starting"  # held, and not a line yet
         with raises(RunMismatchError, problem="busy"):
             build(run(), base, out)
-        assert cli.main(["pair", str(out)]) == 2
-    assert f"{out}: another process" in capsys.readouterr().err
+        refuses(["pair", out], RunMismatchError, path=out, problem="busy")
 
 
 def test_other_run_is_refused(out, run, base):
@@ -191,15 +189,12 @@ def test_other_run_is_refused(out, run, base):
 def test_wrong_bucket_is_told(run, base, s3, capsys):
     build_it = ["build", str(base / "run.yaml"), "--out", "s3://no-such-bucket/run"]
     for arguments in (build_it, ["status", "s3://no-such-bucket/run"]):
-        assert cli.main(arguments) == 2
-        told = capsys.readouterr().err
-        assert told.startswith("gensr-pref: s3://no-such-bucket/run: ")
-        assert "bucket does not exist" in told
+        refuses(arguments, InputError, path="s3://no-such-bucket/run", problem="missing")
+        assert capsys.readouterr().err.startswith("gensr-pref: s3://no-such-bucket/run: ")
 
 
 def test_what_is_no_run_directory_is_told(bucket, capsys):
-    assert cli.main(["status", str(bucket)]) == 2
-    assert f"{bucket}: is not a run directory" in capsys.readouterr().err
+    refuses(["status", bucket], RunMismatchError, path=bucket, problem="missing")
 
 
 # Stopped, and run again

@@ -22,10 +22,17 @@ from gensr_pref.engine import panels
 from gensr_pref.engine.folders import Folders, matched
 from gensr_pref.engine.score import engine_for, score
 from gensr_pref.engine.texts import Said, Texts
-from gensr_pref.errors import ConfigError, InputError, Message, SourceError
+from gensr_pref.errors import (
+    ConfigError,
+    InputError,
+    Message,
+    RunIncompleteError,
+    SourceError,
+    StorageError,
+)
 from gensr_pref.metrics.panel import Panel
 
-from ..refusals import raises
+from ..refusals import raises, refusal, refuses
 
 HERE = Path(__file__).parent
 CHEAP = "cheap:Roughness"
@@ -229,8 +236,8 @@ def test_what_does_not_fit_together_is_refused(two, folders, path, problem):
 
 def test_a_table_of_other_files_is_refused(two, capsys):
     Path("no.csv").write_text("audio,text\nz.wav,hello\n")
-    assert run("one", "--texts", "no.csv", "--panel", CHEAP, "--out", "s.csv") == 2
-    assert "no row is of a file that is scored. 'z' is there, 'a' is" in capsys.readouterr().err
+    words = ["score", "one", "--texts", "no.csv", "--panel", CHEAP, "--out", "s.csv"]
+    refuses(words, SourceError, field="texts", problem="unknown")
 
 
 def test_systems_of_the_same_name_are_called_by_their_paths(two):
@@ -342,25 +349,28 @@ def test_the_same_bytes_on_ray(two):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("arguments", "field", "value", "problem"),
     [
-        (["one", "--out", "s.txt"], "--out: 's.txt' ends in none of .parquet, .csv, .jsonl"),
-        (["one", "--out", "there.csv"], "--out: there.csv is there already"),
-        (["one", "--out", "s.csv", "--panel", "dnsmoss"], "no metric 'dnsmoss'"),
-        (["one", "--out", "s.csv", "--workers", "some"], "--workers: 'some' is neither"),
-        (["one", "--out", "s.csv", "--workers", "0"], "--workers: '0' is neither a number from 1"),
-        (["one", "level.x=1", "--out", "s.csv", "--panel", "stoi"], "METRIC.OPTION=VALUE"),
-        (["one", "stoi=true", "--out", "s.csv", "--panel", "stoi"], "Its options: align"),
-        (["one", "--out", "s.csv", "--language", "english"], "--language: language 'english' is"),
-        (["one", "--out", "s.csv", "--device", "cuda:99"], "--device: 'cuda:99' cannot be used"),
-        (["one", "--out", "s.csv", "--device", "gpu"], "--device: 'gpu' cannot be used here"),
+        (["--out", "s.txt"], "out", Path("s.txt"), "unsupported"),
+        (["--out", "there.csv"], "out", Path("there.csv"), "exists"),
+        (["--out", "s.csv", "--panel", "dnsmoss"], "panel.0", "dnsmoss", "unknown"),
+        (["--out", "s.csv", "--workers", "some"], "workers", "some", "invalid"),
+        (["--out", "s.csv", "--workers", "0"], "workers", "0", "invalid"),
+        (["level.x=1", "--out", "s.csv", "--panel", "stoi"], "settings", "level", "unknown"),
+        (["stoi=true", "--out", "s.csv", "--panel", "stoi"], "settings", "stoi=true", "invalid"),
+        (["--out", "s.csv", "--language", "english"], "language", "english", "invalid"),
+        (["--out", "s.csv", "--device", "cuda:99"], "device", "cuda:99", "unsupported"),
+        (["--out", "s.csv", "--device", "gpu"], "device", "gpu", "unsupported"),
     ],
 )
-def test_bad_input_is_refused_before_any_work(two, capsys, arguments, message):
+def test_bad_input_is_refused_before_any_work(two, capsys, arguments, field, value, problem):
     Path("there.csv").write_text("")
     full = arguments if "--workers" in arguments else [*arguments, "--workers", "1"]
-    assert cli.main(["score", *full]) == 2
-    assert message in capsys.readouterr().err
+    error = refusal("score", "one", *full)
+    assert isinstance(error, InputError)
+    assert (error.field, error.value, error.problem) == (field, value, problem), error
+    flag = f"--{field}: " if f"--{field}" in full else ""
+    assert capsys.readouterr().err.startswith(f"gensr-pref: {flag}")
     assert not list(two.glob("*.partial"))
 
 
@@ -368,8 +378,9 @@ def test_bad_input_is_refused_before_any_work(two, capsys, arguments, message):
 def test_a_place_that_cannot_be_written_is_said(two, capsys, out):
     Path("file").write_text("not a folder")
     Path("s.csv.partial").mkdir()
-    assert run("one", "--panel", CHEAP, "--out", out) == 1
-    assert "cannot be written" in capsys.readouterr().err
+    error = refusal("score", "one", "--panel", CHEAP, "--out", out, "--workers", "1")
+    assert isinstance(error, StorageError)
+    assert error.problem == "unwritable"
 
 
 # Interruption
@@ -434,8 +445,8 @@ def test_a_load_that_fails_leaves_nothing_in_the_way(two):
 
 
 def test_what_has_no_score_at_all_is_not_called_done(two, capsys):
-    assert run("one", "--panel", "stoi", "--out", "s.csv") == 1
-    assert "no file has any score" in capsys.readouterr().err
+    words = ["score", "one", "--panel", "stoi", "--out", "s.csv", "--workers", "1"]
+    refuses(words, RunIncompleteError, path="s.csv", problem="empty")
     assert Path("s.csv").exists()
 
 

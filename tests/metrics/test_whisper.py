@@ -134,9 +134,9 @@ def test_which_file_it_is_stands_in_its_model(random, tmp_path):
 
 
 def test_an_unknown_model_is_named():
-    told = r"no Whisper model and no file 'tinny.en'\. Known: base, .*Did you mean 'tiny.en'"
-    with pytest.raises(InputError, match=told):
+    with raises(InputError, value="tinny.en", problem="unknown") as caught:
         Whisper("tinny.en")
+    assert {"base", "tiny.en"} <= set(caught.value.known)
 
 
 @pytest.mark.parametrize("name", ["mine", "mine.bin", "tiny.en"])
