@@ -1,5 +1,6 @@
 """Fixtures and settings of all tests."""
 
+import gc
 import signal
 import sys
 import uuid
@@ -9,10 +10,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from gensr_pref.location import located
-from gensr_pref.threads import one_thread
+from gensr_pref.process import one_thread
+from gensr_pref.storage.location import located
+from tests.s3_server import BUCKET, S3Server
+from tests.small_run import base, one_ray, run  # noqa: F401  fixtures
 
-from .s3_server import BUCKET, S3Server
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what has been imported, which it would search at every turn."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -20,6 +27,14 @@ def single_thread() -> Iterator[None]:
     """As in a build: small models are fastest so, most of all where other tests run beside."""
     torch.set_num_threads(1)
     with one_thread():
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def equal_priority() -> Iterator[None]:
+    """Ray runs its workers at a low priority by default; beside other tests they would starve."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_worker_niceness", "0")
         yield
 
 

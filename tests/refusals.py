@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gensr_pref import cli
+from gensr_pref.cli.main import main
 from gensr_pref.errors import GensrPrefError, InputError
 
 
@@ -44,7 +44,7 @@ def refusal(*words: object) -> GensrPrefError:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(GensrPrefError, "shown", show)
-        status = cli.main([str(word) for word in words])
+        status = main([str(word) for word in words])
     [error] = shown
     assert status == (2 if isinstance(error, InputError) else 1)
     return error

@@ -7,13 +7,12 @@ import numpy as np
 import pytest
 
 from gensr_pref import audio
-from gensr_pref.config import Degrade, FolderSource, ManifestSource, PairedSource
-from gensr_pref.corpus.files import Folder, Manifest, Paired
-from gensr_pref.corpus.library import Library
+from gensr_pref.config.run_file import Degrade, FolderSource, ManifestSource, PairedSource
+from gensr_pref.corpus.degradation_sources import Library
+from gensr_pref.corpus.file_sources import Folder, Manifest, Paired
 from gensr_pref.corpus.listing import Cause, LeftOut, describe, list_audio
 from gensr_pref.errors import SourceError
-
-from ..refusals import raises
+from tests.refusals import raises
 
 TONE = (0.5 * np.sin(np.arange(1600) / 5)).astype(np.float32)
 NFC, NFD = (unicodedata.normalize(form, "\u00e9t\u00e9") for form in ("NFC", "NFD"))

@@ -12,13 +12,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from gensr_pref.config import Columns, FolderSource, ManifestSource, PairedSource
+from gensr_pref.config.run_file import Columns, FolderSource, ManifestSource, PairedSource
 from gensr_pref.corpus.base import Item, Source
 from gensr_pref.corpus.sources import listed, opened
 from gensr_pref.errors import ConfigError, SourceError
 from gensr_pref.schema import Failure, Reason
-
-from ..refusals import raises
+from tests.refusals import raises
 
 
 def manifest(folder: Path, rows: list[dict[str, Any]], name: str = "speech.csv") -> Path:

@@ -1,5 +1,6 @@
 """Real speech for the metrics, short enough for the original packages to be quick."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,9 +8,8 @@ import pytest
 import gensr_pref
 from gensr_pref import audio
 from gensr_pref.metrics.base import ClipSounds
-from gensr_pref.metrics.dnsmos import Dnsmos
-
-from .sounds import noisy, read_csv
+from gensr_pref.metrics.dnsmos.metric import Dnsmos
+from tests.metrics.sounds import cut, noisy, read_csv
 
 SAMPLE = Path(gensr_pref.__file__).parent / "sample"
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
@@ -38,6 +38,13 @@ def clip(prompts):
     clean, text = prompts[0]
     versions = [noisy(clean, level, seed) for seed, level in enumerate((0.003, 0.01, 0.03))]
     return ClipSounds(versions, clean, noisy(clean, 0.1), text, "en")
+
+
+@pytest.fixture(scope="session")
+def brief(clip):
+    """The first 1.2 s of it, for networks that take long."""
+    shorter = [cut(sound, 1.2) for sound in (clip.clean, clip.noisy, *clip.candidates)]
+    return replace(clip, clean=shorter[0], noisy=shorter[1], candidates=shorter[2:])
 
 
 @pytest.fixture(scope="session")

@@ -4,13 +4,12 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from gensr_pref.config import MetricUse
-from gensr_pref.engine import catalogue
+from gensr_pref.apply import catalogue
+from gensr_pref.config.run_file import MetricUse
 from gensr_pref.errors import ConfigError
 from gensr_pref.metrics.panel import Panel
-
-from ..refusals import raises
-from .sounds import ask
+from tests.metrics.sounds import ask
+from tests.refusals import raises
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 

@@ -20,10 +20,9 @@ from gensr_pref.metrics.precision import full_precision
 from gensr_pref.metrics.speechbertscore import ENCODERS, SpeechBertScore, precision
 from gensr_pref.metrics.wav2vec2 import waveform
 from gensr_pref.schema import Reason
-
-from ..refusals import raises
-from .fresh import imports_torch
-from .sounds import cut, read_csv
+from tests.metrics.fresh import imports_torch
+from tests.metrics.sounds import cut, read_csv
+from tests.refusals import raises
 
 BUNDLES = {
     "wavlm-large": torchaudio.pipelines.WAVLM_LARGE,
@@ -135,8 +134,8 @@ def test_the_clean_clip_itself_is_1(hubert, clip):
 
 
 @pytest.mark.slow
-def test_nothing_depends_on_the_others(hubert, clip):
-    clip = replace(clip, candidates=[*clip.candidates, cut(clip.candidates[0], 1)])
+def test_nothing_depends_on_the_others(hubert, brief):
+    clip = replace(brief, candidates=[*brief.candidates, cut(brief.candidates[0], 1)])
     alone = [hubert.score(replace(clip, candidates=[one]))[0] for one in clip.candidates]
     assert hubert.score(clip) == alone
     backwards = replace(clip, candidates=clip.candidates[::-1])
@@ -144,11 +143,11 @@ def test_nothing_depends_on_the_others(hubert, clip):
 
 
 @pytest.mark.slow
-def test_rows_of_one_batch_are_as_alone(hubert, clip, monkeypatch):
+def test_rows_of_one_batch_are_as_alone(hubert, brief, monkeypatch):
     """As on a GPU, where candidates of one length share a batch; here on the CPU."""
-    alone = hubert.score(clip)
+    alone = hubert.score(brief)
     monkeypatch.setattr(wav2vec2, "in_batches", partial(wav2vec2.in_batches, together=True))
-    for one, other in zip(alone, hubert.score(clip), strict=True):
+    for one, other in zip(alone, hubert.score(brief), strict=True):
         assert one["speechbertscore"] == pytest.approx(other["speechbertscore"], abs=1e-5)
 
 
@@ -161,14 +160,14 @@ def test_the_clean_clip_is_listened_to_once(hubert, clip, monkeypatch):
 
 
 @pytest.mark.slow
-def test_too_short_or_without_clean(hubert, clip):
-    short = Sound(clip.clean.wave[:399], 16000)
-    first, second = hubert.score(replace(clip, candidates=[short, clip.candidates[0]]))
+def test_too_short_or_without_clean(hubert, brief):
+    short = Sound(brief.clean.wave[:399], 16000)
+    first, second = hubert.score(replace(brief, candidates=[short, brief.candidates[0]]))
     assert first.reason == Reason.TOO_SHORT
-    assert second == hubert.score(replace(clip, candidates=clip.candidates[:1]))[0]
+    assert second == hubert.score(replace(brief, candidates=brief.candidates[:1]))[0]
     for clean, reason in [(short, Reason.TOO_SHORT), (None, Reason.NO_CLEAN)]:
         with pytest.raises(Unusable) as caught:
-            hubert.score(replace(clip, clean=clean))
+            hubert.score(replace(brief, clean=clean))
         assert caught.value.reason == reason
 
 

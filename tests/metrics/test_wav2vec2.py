@@ -13,8 +13,7 @@ from gensr_pref.audio import Sound
 from gensr_pref.errors import InputError, Unusable
 from gensr_pref.metrics.wav2vec2 import fill, in_batches, read_tensors, waveform
 from gensr_pref.schema import Reason
-
-from ..refusals import raises
+from tests.refusals import raises
 
 
 class Trap:

@@ -8,14 +8,13 @@ import pyarrow as pa
 import pytest
 
 from gensr_pref import schema
-from gensr_pref.config import Pairing
+from gensr_pref.config.run_file import Pairing
 from gensr_pref.errors import ConfigError
 from gensr_pref.pairing.base import Vote
 from gensr_pref.pairing.columns import columns
 from gensr_pref.pairing.pairs import cast_votes, make
 from gensr_pref.pairing.unanimous import unanimous
-
-from ..refusals import raises
+from tests.refusals import raises
 
 PANEL = [
     Vote("ovrl", True, True),

@@ -10,8 +10,7 @@ import pytest
 
 from gensr_pref.errors import SourceError
 from gensr_pref.tables.cells import cell_text, language_in, speaker_in, text_in
-
-from ..refusals import raises
+from tests.refusals import raises
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,10 @@
 
 import pytest
 
-from gensr_pref import config
+from gensr_pref.config import run_file
 from gensr_pref.errors import ConfigError
 from gensr_pref.tables.languages import UNSPACED, language_code
-
-from ..refusals import raises
+from tests.refusals import raises
 
 
 @pytest.mark.parametrize(
@@ -79,6 +78,6 @@ def test_languages_written_without_spaces_have_their_code():
 
 def test_a_run_file_takes_any_code_and_refuses_what_is_none():
     corpus = {"source": {"kind": "folder", "path": "."}, "languages": ["cmn_hans_cn", "por"]}
-    assert config.parse(corpus, config.Corpus, "corpus").languages == ["zh", "pt"]
+    assert run_file.parse(corpus, run_file.Corpus, "corpus").languages == ["zh", "pt"]
     with raises(ConfigError, field="languages.0", value="xx", problem="invalid"):
-        config.parse({**corpus, "languages": ["xx"]}, config.Corpus, "corpus")
+        run_file.parse({**corpus, "languages": ["xx"]}, run_file.Corpus, "corpus")

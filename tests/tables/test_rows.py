@@ -4,8 +4,7 @@ import pytest
 
 from gensr_pref.errors import ConfigError, SourceError
 from gensr_pref.tables.rows import read_rows
-
-from ..refusals import raises
+from tests.refusals import raises
 
 
 @pytest.fixture
