@@ -36,7 +36,7 @@ from gensr_pref.errors import (
 from gensr_pref.metrics.panel import Panel
 from tests.refusals import raises, refusal, refuses
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 CHEAP = "cheap:Roughness"
 SLOW = f"{CHEAP}.seconds=0.5"
 SERIAL = engine_for("1", "cpu")

@@ -4,12 +4,13 @@ import errno
 import fcntl
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from gensr_pref.auditing.run_audit import audit
-from gensr_pref.errors import InputError, Iterator, StorageError
+from gensr_pref.errors import InputError, StorageError
 from gensr_pref.exporting.atomic_folder import replacing
 from gensr_pref.exporting.dataset import Wanted
 from gensr_pref.exporting.export_run import export

@@ -299,4 +299,4 @@ def test_the_export_is_what_the_page_would_play(out, tmp_path):
     config_text = (tmp_path / "test" / "webmushra.yaml").read_text()
     assert not any(one["a"] in config_text for one in key.values())
     with raises(InputError, path="test", problem="exists"):
-        webmushra.webmushra(out, tmp_path / "test", PAIRS)
+        webmushra.export(out, tmp_path / "test", PAIRS)
