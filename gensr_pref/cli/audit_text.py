@@ -7,10 +7,11 @@ from typing import Any
 from gensr_pref.auditing.bias import SMALL_D, SMALL_DELTA
 from gensr_pref.auditing.format import bounds, interval, share
 from gensr_pref.auditing.report.pair_answers import GOLDEN, can_be_learnt, is_unlearnable
-from gensr_pref.cli.text import listed_reasons, number, table
+from gensr_pref.cli.tables import counted_reasons, number, table
 from gensr_pref.errors import quantity
 from gensr_pref.statistics.verdicts import side
 
+_ROLES = ("noisy", "candidates", "chosen", "rejected")
 _TOLD = (
     ("pairs", "pairs"),
     ("yield", "yield.joint"),
@@ -31,6 +32,21 @@ def whole(found: dict[str, Any]) -> str:
         sides(found),
     ]
     return "\n\n".join(part for part in [*parts, people(found), findings(found)] if part)
+
+
+def means(found: dict[str, Any]) -> str:
+    """Return the mean scores of the noisy input, all candidates, chosen and rejected."""
+    rows = [
+        {
+            "mean score": score,
+            **{role: number(of[role]) for role in _ROLES},
+            "better than noisy by": interval(
+                found["improvement"][score], found["improvement_clips"][score]
+            ),
+        }
+        for score, of in found["means"].items()
+    ]
+    return table(rows)
 
 
 def unfinished(found: dict[str, Any]) -> str:
@@ -212,7 +228,7 @@ def _about_votes(found: dict[str, Any]) -> list[str]:
 def _about_pairs(found: dict[str, Any]) -> list[str]:
     if not found["without_pair"]:
         return []
-    return [f"Clips without a pair: {listed_reasons(found['without_pair'])}."]
+    return [f"Clips without a pair: {counted_reasons(found['without_pair'])}."]
 
 
 def _learnable(found: dict[str, Any]) -> list[str]:

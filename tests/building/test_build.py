@@ -14,7 +14,7 @@ from gensr_pref.auditing.run_audit import audit
 from gensr_pref.building import open_run, prepare
 from gensr_pref.building.build import build
 from gensr_pref.building.pair import pair
-from gensr_pref.cli import text
+from gensr_pref.cli import summary_text
 from gensr_pref.cli.main import main
 from gensr_pref.config.run_file import Pairing
 from gensr_pref.errors import (
@@ -570,7 +570,7 @@ def test_notes_are_kept_beside_the_scores(spoken, base, tmp_path, capsys):
         assert row["notes"]["heard"] == "sentence 0/sentence 1"
         assert row["notes"]["length"] is None or row["notes"]["length"] > 1000
     assert summary["notices"] == ["cheap:Talkative: handle with care"]
-    assert "note        cheap:Talkative: handle with care" in text.summary(
+    assert "note        cheap:Talkative: handle with care" in summary_text.text(
         summary, audit(tmp_path / "run")
     )
     loaded = datasets.load_dataset(
