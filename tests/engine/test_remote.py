@@ -13,7 +13,7 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from gensr_pref import cli, shards, store
+from gensr_pref import cli, config, shards, store
 from gensr_pref.engine import rundir
 from gensr_pref.engine.audit import audit
 from gensr_pref.engine.build import build
@@ -23,7 +23,7 @@ from gensr_pref.errors import RunMismatchError
 from gensr_pref.location import located
 from gensr_pref.rundir.ledger import Stamps
 
-from ..s3_server import KEYS
+from ..s3_server import BUCKET, KEYS
 from .conftest import TABLES, tables, undisturbed_tables
 from .test_interruption import COMMAND, SLOW_WORK
 
@@ -31,17 +31,28 @@ from .test_interruption import COMMAND, SLOW_WORK
 @pytest.fixture(scope="module")
 def local(base, tmp_path_factory):
     """The run on a disk, its parts by name."""
-    from gensr_pref import config
-
     out = tmp_path_factory.mktemp("local") / "run"
     build(config.load(base / "run.yaml"), base, out)
     return tables(out)
 
 
+@pytest.fixture(scope="module")
+def uploaded(s3_server, base):
+    """The run on the server, as the build left it; no test changes it."""
+    out = located(f"s3://{BUCKET}/{uuid.uuid4().hex}")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in s3_server.environment.items():
+            patch.setenv(name, value)
+        build(config.load(base / "run.yaml"), base, out)
+    return out
+
+
 @pytest.fixture
-def out(bucket, run, base):
-    """The run on the server."""
-    build(run(), base, bucket)
+def out(uploaded, bucket):
+    """A copy of it that a test may change."""
+    system = fsspec.filesystem("s3", use_listings_cache=False)
+    for name in system.find(uploaded.path):
+        system.copy(name, bucket.path + name.removeprefix(uploaded.path))
     return bucket
 
 
@@ -59,8 +70,8 @@ def everything(out) -> dict[str, bytes]:
     return {name: system.cat_file(name, start=0) for name in system.find(out.path)}
 
 
-def test_same_bytes_as_on_a_disk(out, local):
-    assert contents(out) == local
+def test_same_bytes_as_on_a_disk(uploaded, s3, local):
+    assert contents(uploaded) == local
 
 
 def test_same_bytes_in_memory(local, run, base):
@@ -105,21 +116,23 @@ def test_answers_of_listeners_are_kept(out):
     assert [vote["trial"] for vote in votes.answered(out, "ann")] == ["one", "two"]
 
 
-def test_secrets_are_in_no_file(out, capsys):
-    cli.main(["status", str(out), "--json"])
+def test_secrets_are_in_no_file(uploaded, s3, capsys):
+    cli.main(["status", str(uploaded), "--json"])
     told = "".join(capsys.readouterr())
     for value in KEYS.values():
         assert value not in told
-        assert not [name for name, content in everything(out).items() if value.encode() in content]
+        assert not [
+            name for name, content in everything(uploaded).items() if value.encode() in content
+        ]
 
 
-def test_finished_run_is_not_downloaded_to_be_looked_at(out, s3):
+def test_finished_run_is_not_downloaded_to_be_looked_at(uploaded, s3):
     """A listing for each table and the ledger tell all of it."""
     s3.forget()
-    stamps = Stamps(out)
+    stamps = Stamps(uploaded)
     for table in ("clips", "candidates", "scores"):
         assert stamps.rows(table) > 0
-        for path in shards.parts(out, table):
+        for path in shards.parts(uploaded, table):
             assert stamps.is_intact(path)
     assert not [path for _, path, _ in s3.asked if path.endswith(".parquet")]
     assert s3.counted()["LIST"] <= 1 + 5 + 3 + 1  # of the run, where a folder is missing
@@ -182,9 +195,9 @@ def test_second_build_is_refused(out, run, base, capsys):
     assert f"{out}: another process" in capsys.readouterr().err
 
 
-def test_other_run_is_refused(out, run, base):
+def test_other_run_is_refused(uploaded, s3, run, base):
     with pytest.raises(RunMismatchError, match="was made by another run"):
-        build(run("seed=1"), base, out)
+        build(run("seed=1"), base, uploaded)
 
 
 def test_wrong_bucket_is_told(run, base, s3, capsys):
