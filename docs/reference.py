@@ -3,8 +3,8 @@
     python docs/reference.py            write
     python docs/reference.py --check    exit 1 where a page is out of date or a link leads nowhere
 
-`run-file.md` comes from the models in gensr_pref/config.py, `cli.md` from the parser in
-gensr_pref/cli.py. Both are the same on every supported Python. The blocks of README.md and
+`run-file.md` comes from the models in gensr_pref/config/run_file.py, `cli.md` from the parser in
+gensr_pref/cli/. Both are the same on every supported Python. The blocks of README.md and
 CONTRIBUTING.md that show the packages come from docs/layout.py.
 """
 
@@ -22,8 +22,8 @@ from typing import Any
 from layout import BLOCKS, LayoutError, page_with_block
 from pydantic import BaseModel
 
-from gensr_pref import cli
-from gensr_pref.config import Model, Run
+from gensr_pref.cli.main import parser
+from gensr_pref.config.run_file import Model, Run
 
 ROOT = Path(__file__).resolve().parents[1]
 Schema = dict[str, Any]
@@ -59,8 +59,7 @@ def run_file() -> str:
 
 def commands() -> str:
     """The reference of the commands: usage, arguments and options of each."""
-    parser = cli.parser()
-    return GENERATED + "\n".join([COMMANDS, *map(_command, _subcommands(parser))])
+    return GENERATED + "\n".join([COMMANDS, *map(_command, _subcommands(parser()))])
 
 
 PAGES: dict[str, Callable[[], str]] = {

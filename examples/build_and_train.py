@@ -6,13 +6,14 @@ The bundled speech is far too little to improve fm-tiny. This example shows the 
 import sys
 from pathlib import Path
 
-from gensr_pref import config, sample
-from gensr_pref.align.dpo_recipe import Dpo
-from gensr_pref.align.trainer import align
-from gensr_pref.engine import evaluation_text
-from gensr_pref.engine.build import build
-from gensr_pref.engine.evaluate import evaluate
-from gensr_pref.engine.evaluation import Evaluation
+from gensr_pref import sample
+from gensr_pref.aligning.recipe import Dpo
+from gensr_pref.aligning.train import align
+from gensr_pref.apply import evaluation_report
+from gensr_pref.apply.evaluate import evaluate
+from gensr_pref.apply.evaluation_file import Evaluation
+from gensr_pref.building.build import build
+from gensr_pref.config import run_file
 
 
 def main(out: Path) -> None:
@@ -27,7 +28,7 @@ def main(out: Path) -> None:
         "pairing.pairs_per_clip=3",
         "engine.kind=serial",
     ]
-    summary = build(config.load(sample.DEMO, settings), sample.FOLDER, out / "run")
+    summary = build(run_file.load(sample.DEMO, settings), sample.FOLDER, out / "run")
     print(f"{summary['pairs']} pairs from {summary['clips']} clips")
     recipe = {
         "generator": {"use": "fm-tiny"},
@@ -36,7 +37,7 @@ def main(out: Path) -> None:
         "anchor": {"weight": 30, "side": "chosen"},
         "learning_rate": 2e-4,
     }
-    align(config.parse(recipe, Dpo, "recipe"), out, out / "dpo")
+    align(run_file.parse(recipe, Dpo, "recipe"), out, out / "dpo")
     plain = {"temperature": 1.0, "clip_temperature": 1.0}
     wanted = {
         "clips": "run",  # its validation split
@@ -47,8 +48,8 @@ def main(out: Path) -> None:
         "hold_out": ["dnsmos"],
         "engine": {"kind": "serial"},
     }
-    _, found = evaluate(config.parse(wanted, Evaluation, "wanted"), out, out / "evaluation")
-    print(evaluation_text.whole(found))
+    _, found = evaluate(run_file.parse(wanted, Evaluation, "wanted"), out, out / "evaluation")
+    print(evaluation_report.whole(found))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from gensr_pref import config, plugins, sample
+from gensr_pref import sample
+from gensr_pref.config import plugins, run_file
 from gensr_pref.generators.base import Candidate, Rows
 from gensr_pref.identity import file_digest
 
@@ -106,12 +107,12 @@ def _energy(spectrum: Tensor) -> Tensor:
 
 def main(out: Path) -> None:
     """Build pairs, train, and evaluate both models on held-out clips."""
-    from gensr_pref.align.dpo_recipe import Dpo
-    from gensr_pref.align.trainer import align
-    from gensr_pref.engine import evaluation_text
-    from gensr_pref.engine.build import build
-    from gensr_pref.engine.evaluate import evaluate
-    from gensr_pref.engine.evaluation import Evaluation
+    from gensr_pref.aligning.recipe import Dpo
+    from gensr_pref.aligning.train import align
+    from gensr_pref.apply import evaluation_report
+    from gensr_pref.apply.evaluate import evaluate
+    from gensr_pref.apply.evaluation_file import Evaluation
+    from gensr_pref.building.build import build
 
     plugins.search(Path(__file__).parent)
     settings = ["generators=[{use: 'own_generator:BandGate', candidates: 8}]", "engine.kind=serial",
@@ -120,16 +121,16 @@ def main(out: Path) -> None:
                 "{probability: 1, source: {kind: folder, path: noise}, snr_db: [-2, 8]}}",
                 "pairing.pairs_per_clip=8",
                 "corpus.validation={share: 0.3, by: source}"]  # fmt: skip
-    build(config.load(sample.DEMO, settings), sample.FOLDER, out / "run")
+    build(run_file.load(sample.DEMO, settings), sample.FOLDER, out / "run")
     recipe = {"generator": {"use": "own_generator:BandGate"}, "learning_rate": 0.002,
               "pairs": {"source": {"kind": "run", "path": "run"}}}  # fmt: skip
-    print(align(config.parse(recipe, Dpo, "recipe"), out, out / "dpo"))
+    print(align(run_file.parse(recipe, Dpo, "recipe"), out, out / "dpo"))
     wanted = {"clips": "run", "samples": 4, "engine": {"kind": "serial"},
               "generators": [{"use": "own_generator:BandGate", "name": "base"},
                              {"use": "own_generator:BandGate", "name": "dpo",
                               "options": {"checkpoint": "dpo"}}]}  # fmt: skip
-    _, found = evaluate(config.parse(wanted, Evaluation, "wanted"), out, out / "evaluation")
-    print(evaluation_text.whole(found))
+    _, found = evaluate(run_file.parse(wanted, Evaluation, "wanted"), out, out / "evaluation")
+    print(evaluation_report.whole(found))
 
 
 if __name__ == "__main__":

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from gensr_pref.location import located
-from gensr_pref.threads import one_thread
-
-from .s3_server import BUCKET, S3Server
+from gensr_pref.process import one_thread
+from gensr_pref.storage.location import located
+from tests.s3_server import BUCKET, S3Server
+from tests.small_run import base, one_ray, run  # noqa: F401  fixtures
 
 
 def pytest_collection_finish() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from gensr_pref import shards
+from gensr_pref.rundir import part_files
 from gensr_pref.rundir.ledger import LEDGER, name_of, note_parts
 
 
@@ -18,13 +18,13 @@ def write_part(
     facts: dict[str, Any] | None = None,
 ) -> None:
     """Write a part and its ledger line, with the columns and facts of before unless told."""
-    facts = shards.facts(path) if facts is None else facts
+    facts = part_files.facts(path) if facts is None else facts
     if isinstance(rows, pa.Table):
         table = rows
     else:
-        form = shards.read(path).schema.remove_metadata() if form is None else form
+        form = part_files.read(path).schema.remove_metadata() if form is None else form
         table = pa.Table.from_pylist(rows, schema=form)
-    note_parts(path.parents[1], {name_of(path): shards.write_table(path, table, facts)})
+    note_parts(path.parents[1], {name_of(path): part_files.write_table(path, table, facts)})
 
 
 def unmade(out: Path, *names: str) -> None:

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 import gensr_pref
-from gensr_pref import cli, fetch, hub
-from gensr_pref.config import GeneratorUse
-from gensr_pref.engine.folders import Folders
-from gensr_pref.engine.panels import asked_for
-from gensr_pref.engine.plan import plan
-from gensr_pref.engine.restore import Wanted, restore
-from gensr_pref.engine.score import engine_for, score
+from gensr_pref.apply.audio_folders import Folders
+from gensr_pref.apply.default_panel import asked_for
+from gensr_pref.apply.pilot import plan
+from gensr_pref.apply.restore import Wanted, restore
+from gensr_pref.apply.score import engine_for, score
+from gensr_pref.cli.main import _words, main, parse
+from gensr_pref.config.run_file import GeneratorUse
 from gensr_pref.errors import (
     GensrPrefError,
     InputError,
@@ -25,11 +25,12 @@ from gensr_pref.errors import (
     quantity,
     typed,
 )
+from gensr_pref.weights import fetch, hub
 
 SOURCE = Path(gensr_pref.__file__).parent
 FLAG = re.compile(r"(?<![\w-])(?<!var\()--[a-z][a-z-]+")
 OTHERS = {  # words with two dashes that are no flags of this project's commands
-    "generators/process.py",  # setpriv's
+    "generators/subprocess_run.py",  # setpriv's
     "sample/make_sample.py",  # a script of its own
 }
 
@@ -68,7 +69,7 @@ def test_no_flag_is_written_in_a_string_below_the_command_line():
     found = [
         f"{path.relative_to(SOURCE)}:{line}: {text}"
         for path in sorted(SOURCE.rglob("*.py"))
-        if path != SOURCE / "cli.py" and path.relative_to(SOURCE).as_posix() not in OTHERS
+        if SOURCE / "cli" not in path.parents and path.relative_to(SOURCE).as_posix() not in OTHERS
         for line, text in _texts(ast.parse(path.read_text(encoding="utf-8")))
         if FLAG.search(text) and "gensr-pref " not in text  # a whole command is one to type
     ]
@@ -132,16 +133,16 @@ def test_calls_name_parameters_and_commands_name_flags(name, wav, tmp_path, caps
         call()
     assert name in refused.value.parameters
     assert not FLAG.search(str(refused.value))
-    assert cli.main(words) == 2
+    assert main(words) == 2
     assert flag in capsys.readouterr().err
 
 
 def test_every_flag_is_known_by_the_name_of_its_parameter():
     for words in (["export", "a", "b"], ["plan", "a"], ["restore", "a", "b", "--generator", "c"]):
-        known = cli._words(cli.parse(words))
+        known = _words(parse(words))
         assert "None" not in known.values()
-    assert cli._words(cli.parse(["export", "a", "b"]))["repository"] == "--push-to-hub"
-    assert plan.__code__.co_varnames[3] in cli._words(cli.parse(["plan", "a"]))
+    assert _words(parse(["export", "a", "b"]))["repository"] == "--push-to-hub"
+    assert plan.__code__.co_varnames[3] in _words(parse(["plan", "a"]))
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 import gensr_pref
-from gensr_pref import location
 from gensr_pref.errors import InputError
+from gensr_pref.storage import location
 
 ROOT = Path(gensr_pref.__file__).parents[1]
 SAMPLE = ROOT / "gensr_pref" / "sample"
@@ -38,7 +38,7 @@ def run_as_nobody(
 TELLS = """
 import getpass, os
 from pathlib import Path
-from gensr_pref.location import home
+from gensr_pref.storage.location import home
 found = home()
 print(found, os.path.expanduser("~"), Path.home(), getpass.getuser(), sep="\\n")
 (found / "x").touch()

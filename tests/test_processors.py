@@ -4,9 +4,9 @@ import os
 
 import pytest
 
-from .processors import available, environment, main
+from tests.processors import available, environment, main
 
-INVARIANTS = ["tests/align/test_dpo.py", "-k", "padding or formula or ln_2"]
+INVARIANTS = ["tests/aligning/test_dpo.py", "-k", "padding or formula or ln_2"]
 
 
 def test_sets_leave_newer_instructions_unused() -> None:

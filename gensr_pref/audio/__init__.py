@@ -1,4 +1,4 @@
-"""Sound in and out: the one reader, the one writer, the one resampler, and what makes it unusable.
+"""Reads, writes and resamples audio, and says what makes a recording unusable.
 
 Everywhere in the package a waveform is a float32 NumPy array [T], mono, nominally in [-1, 1].
 """

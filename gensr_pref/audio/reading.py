@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from gensr_pref.audio import kept
+from gensr_pref.audio import stream_cache
 from gensr_pref.audio.content import Content
 from gensr_pref.audio.sound import Sound, Wave
 from gensr_pref.audio.track import Track
@@ -46,7 +46,7 @@ def read_header(source: Path | str | bytes) -> Header:
         Unusable: MISSING, EMPTY, UNREADABLE (also for a rate outside 4 kHz to 384 kHz) or
             TRUNCATED.
     """
-    track = kept.track(Content(source))
+    track = stream_cache.track(Content(source))
     return Header(track.rate, track.frames, track.channels)
 
 
@@ -64,7 +64,7 @@ def read(source: Path | str | bytes, start: int = 0, frames: int | None = None) 
             NOT_FINITE.
     """
     content = Content(source)
-    track = kept.track(content)
+    track = stream_cache.track(content)
     wanted = track.frames - start if frames is None else frames
     if start < 0 or wanted < 0 or start + wanted > track.frames:
         raise Unusable(
@@ -79,9 +79,9 @@ def read(source: Path | str | bytes, start: int = 0, frames: int | None = None) 
 
 def _decode(content: Content, track: Track, start: int, frames: int) -> Wave:
     if not track.addressable:
-        return kept.stretch(content, track, start, frames)
+        return stream_cache.stretch(content, track, start, frames)
     first, blocks = track.blocks(content, start)
-    return kept.Decoder(first, blocks).stretch(start, frames)
+    return stream_cache.Decoder(first, blocks).stretch(start, frames)
 
 
 def from_column(value: dict[str, Any] | None) -> Sound | None:

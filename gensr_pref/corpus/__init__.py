@@ -1,1 +1,1 @@
-"""Raw speech to noisy clips with what belongs to them."""
+"""Reads recordings and makes clips: segments, degradations, splits."""

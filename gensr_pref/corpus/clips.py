@@ -18,14 +18,14 @@ import numpy as np
 
 from gensr_pref import audio
 from gensr_pref.audio import Sound, Wave
-from gensr_pref.config import Corpus, Validation
+from gensr_pref.config.run_file import Corpus, Validation
 from gensr_pref.corpus.base import STAGE, Item
 from gensr_pref.corpus.codec import fitted
 from gensr_pref.corpus.content import Content, require_same
+from gensr_pref.corpus.degradation_sources import Library
 from gensr_pref.corpus.degrade import HEADROOM, apply, degrade
-from gensr_pref.corpus.library import Library
 from gensr_pref.corpus.listing import LeftOut
-from gensr_pref.corpus.segment import Segment, bounds, segments
+from gensr_pref.corpus.segments import Segment, bounds, segments
 from gensr_pref.corpus.sources import described, listed, opened
 from gensr_pref.errors import SourceError, Unusable
 from gensr_pref.identity import clip_id, digest, rng_for, unit_for

@@ -21,10 +21,10 @@ from typing import Any
 
 import numpy as np
 
-from gensr_pref import config
 from gensr_pref.audio import SILENCE, Wave, pcm16, resample
+from gensr_pref.config import run_file
 from gensr_pref.corpus.codec import fitted, transcode
-from gensr_pref.corpus.library import Library, Recordings
+from gensr_pref.corpus.degradation_sources import Library, Recordings
 from gensr_pref.corpus.rooms import Room, aligned, draw_room, reverberate, simulated
 from gensr_pref.corpus.speech_level import active_rms
 from gensr_pref.errors import InputError, Unusable, nearest
@@ -51,7 +51,7 @@ class Degraded:
 
 
 def degrade(
-    clean: Wave, rate: int, settings: config.Degrade, library: Library, rng: np.random.Generator
+    clean: Wave, rate: int, settings: run_file.Degrade, library: Library, rng: np.random.Generator
 ) -> Degraded:
     """Draw a record and apply it, with a gain in front where the result would exceed full scale.
 
@@ -127,7 +127,7 @@ class _Draw:
 
 
 def draw(
-    settings: config.Degrade,
+    settings: run_file.Degrade,
     library: Library,
     rng: np.random.Generator,
     num_samples: int,
@@ -143,7 +143,7 @@ def draw(
     return steps
 
 
-def _draw_reverb(setting: config.Reverb, draw: _Draw) -> Step:
+def _draw_reverb(setting: run_file.Reverb, draw: _Draw) -> Step:
     if setting.source is not None:
         return {"file": draw.one_of(_needed(draw.library.responses, "reverb").names)}
     rt60_s, distance_m = draw.within(setting.rt60_s), draw.within(setting.distance_m)
@@ -172,7 +172,7 @@ def _reverb(wave: Wave, rate: int, step: Step, library: Library) -> Wave:
     return reverberate(wave, simulated(room, step["rt60_s"], rate))
 
 
-def _draw_clipping(setting: config.Clipping, draw: _Draw) -> Step:
+def _draw_clipping(setting: run_file.Clipping, draw: _Draw) -> Step:
     return {"threshold": draw.within(setting.threshold)}
 
 
@@ -181,7 +181,7 @@ def _clipping(wave: Wave, rate: int, step: Step, library: Library) -> Wave:
     return np.clip(wave, -limit, limit)
 
 
-def _draw_band_limit(setting: config.BandLimit, draw: _Draw) -> Step:
+def _draw_band_limit(setting: run_file.BandLimit, draw: _Draw) -> Step:
     return {"rate_hz": draw.one_of(setting.rates_hz)}
 
 
@@ -190,7 +190,7 @@ def _band_limit(wave: Wave, rate: int, step: Step, library: Library) -> Wave:
     return fitted(resample(narrow, step["rate_hz"], rate), len(wave))
 
 
-def _draw_noise(setting: config.Noise, draw: _Draw) -> Step:
+def _draw_noise(setting: run_file.Noise, draw: _Draw) -> Step:
     """A stretch inside the file where it is long enough, else a loop from any point of it."""
     noise = _needed(draw.library.noise, "noise")
     file = draw.one_of(noise.names)
@@ -219,7 +219,7 @@ def _frames_at(rate: int, num_samples: int, clip_rate: int) -> int:
     return -(-num_samples * rate // clip_rate)
 
 
-def _draw_codec(setting: config.Codec, draw: _Draw) -> Step:
+def _draw_codec(setting: run_file.Codec, draw: _Draw) -> Step:
     return {"name": draw.one_of(setting.names)}
 
 
@@ -227,7 +227,7 @@ def _codec(wave: Wave, rate: int, step: Step, library: Library) -> Wave:
     return transcode(wave, rate, step["name"])
 
 
-def _draw_packet_loss(setting: config.PacketLoss, draw: _Draw) -> Step:
+def _draw_packet_loss(setting: run_file.PacketLoss, draw: _Draw) -> Step:
     """Gilbert's model: a chain of two states whose stationary share of losses is the rate."""
     rate = draw.within(setting.rate)
     recover = 1 / setting.burst

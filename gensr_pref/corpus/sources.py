@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from gensr_pref import config
+from gensr_pref.config import run_file
+from gensr_pref.config.run_file import Corpus
 from gensr_pref.corpus.base import Item, Source
-from gensr_pref.corpus.files import Folder, Manifest, Paired
-from gensr_pref.corpus.tables import HuggingFaceRows, ParquetRows
+from gensr_pref.corpus.file_sources import Folder, Manifest, Paired
+from gensr_pref.corpus.table_sources import HuggingFaceRows, ParquetRows
 from gensr_pref.errors import SourceError
 from gensr_pref.schema import Failure
 
@@ -19,20 +20,20 @@ def opened(source: Any, base: Path, field: str = "corpus.source") -> Source:
     """The source that a section of the run file describes; nothing is read yet.
 
     Args:
-        source: one of the models of `config.Source`.
+        source: one of the models of `run_file.Source`.
         base: folder that relative paths are relative to.
         field: the section's dotted name, for messages.
     """
     match source:
-        case config.ManifestSource():
+        case run_file.ManifestSource():
             return Manifest(source, base, field)
-        case config.FolderSource():
+        case run_file.FolderSource():
             return Folder(source, base, field)
-        case config.PairedSource():
+        case run_file.PairedSource():
             return Paired(source, base, field)
-        case config.ParquetSource():
+        case run_file.ParquetSource():
             return ParquetRows(source, base, field)
-        case config.HuggingFaceSource():
+        case run_file.HuggingFaceSource():
             return HuggingFaceRows(source, base, field)
     raise TypeError(f"{field}: {type(source).__name__} is not a source")
 
@@ -60,3 +61,13 @@ def described(failures: list[Failure]) -> str:
     shown = [f"{failed.clip_id} ({failed.reason}: {failed.detail})" for failed in failures[:_SHOWN]]
     rest = len(failures) - len(shown)
     return "; ".join([*shown, f"and {rest} more"] if rest else shown)
+
+
+def has_clean(corpus: Corpus) -> bool:
+    """Whether the clips of a corpus have clean counterparts."""
+    columns = getattr(corpus.source, "columns", None)
+    return (
+        corpus.degrade is not None
+        or corpus.source.kind == "paired"
+        or (columns is not None and columns.clean is not None)
+    )

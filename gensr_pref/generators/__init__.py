@@ -1,1 +1,1 @@
-"""Noisy clips to N restored candidates each."""
+"""Generators: noisy clips in, N restored candidates each out."""

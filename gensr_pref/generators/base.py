@@ -179,7 +179,7 @@ def _within(lengths: Tensor, size: int) -> Tensor:
 
 
 class Alignable(Generator, Protocol):
-    """A generator that `gensr_pref.align` can train on pairs; see docs/alignment.md.
+    """A generator that `gensr_pref.aligning` can train on pairs; see docs/alignment.md.
 
     It has `log_likelihood` where its paradigm is ``ar`` or ``mgm``, `error` where it is ``fm``;
     the other is not asked for. Both must be differentiable in the policy's parameters, and depend

@@ -19,12 +19,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gensr_pref import audio, files
+from gensr_pref import audio
 from gensr_pref.errors import Unusable
 from gensr_pref.generators.base import Candidate
-from gensr_pref.generators.process import ending, executed, tail
+from gensr_pref.generators.subprocess_run import ending, executed, tail
 from gensr_pref.identity import digest, file_digest
 from gensr_pref.schema import Reason
+from gensr_pref.storage import files
 from gensr_pref.untrusted import documents
 
 ONE = {"input", "output"}  # fields of a program that makes one candidate

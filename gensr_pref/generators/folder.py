@@ -15,11 +15,11 @@ from gensr_pref import audio
 from gensr_pref.audio import Sound
 from gensr_pref.errors import ConfigError, SourceError, Unusable
 from gensr_pref.generators.base import LENGTH_TOLERANCE_S, Candidate, Origin
-from gensr_pref.generators.naming import check_pattern, fields, filled
+from gensr_pref.generators.file_patterns import check_pattern, fields, filled
 from gensr_pref.identity import digest, file_digest
 from gensr_pref.schema import Reason
 from gensr_pref.tables.cells import text_in
-from gensr_pref.tables.names import AmbiguousNameError, Names, composed
+from gensr_pref.tables.file_names import AmbiguousNameError, Names, composed
 from gensr_pref.tables.rows import read_rows
 
 _SHOWN = 3

@@ -1,1 +1,1 @@
-"""Candidates to numbers."""
+"""Metrics: candidates in, scores out; a panel asks several of them."""

@@ -19,7 +19,7 @@ import numpy as np
 
 from gensr_pref import audio
 from gensr_pref.audio import Sound, Wave
-from gensr_pref.config import MetricUse
+from gensr_pref.config.run_file import MetricUse
 from gensr_pref.errors import (
     ConfigError,
     GensrPrefError,
@@ -28,12 +28,12 @@ from gensr_pref.errors import (
     Unusable,
     quantity,
 )
-from gensr_pref.metrics.alignment import Alignment
 from gensr_pref.metrics.base import Answer, ClipSounds, Metric, Note, Score
-from gensr_pref.metrics.membership import Member, member_of, use_of
+from gensr_pref.metrics.inputs import ALIGNED_AT, Given, Group, Heard, Views
+from gensr_pref.metrics.members import Member, member_of, use_of
 from gensr_pref.metrics.results import CandidateScores
-from gensr_pref.metrics.views import ALIGNED_AT, Given, Group, Heard, Views
-from gensr_pref.threads import one_thread
+from gensr_pref.metrics.time_alignment import Alignment
+from gensr_pref.process import one_thread
 
 ALIGNMENT = tuple(
     Note(name, "number")

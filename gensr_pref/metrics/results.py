@@ -10,7 +10,7 @@ import numpy as np
 
 from gensr_pref.errors import Unusable
 from gensr_pref.metrics.base import Answer
-from gensr_pref.metrics.membership import Member
+from gensr_pref.metrics.members import Member
 from gensr_pref.schema import Reason
 
 LARGEST = 3.4028234663852886e38  # of the float32 columns that scores are stored in

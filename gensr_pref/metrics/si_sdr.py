@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from gensr_pref.audio import Sound, Wave
 from gensr_pref.metrics.base import Answer, ClipSounds, MetricSpec, Score, each
-from gensr_pref.metrics.reference import clean_signal, counterpart
+from gensr_pref.metrics.clean_reference import clean_signal, counterpart
 
 # A copy of the clean clip would be at infinity. Samples are float32: what is left of it below half
 # a unit in the last place, 2^-24 of its size, is not known, and that is the end of the scale.
@@ -30,7 +30,7 @@ class SiSdr:
     """SI-SDR of 16 kHz sounds, in dB.
 
     Args:
-        align: have delay and polarity undone first (`gensr_pref.metrics.alignment`).
+        align: have delay and polarity undone first (`gensr_pref.metrics.time_alignment`).
     """
 
     def __init__(self, align: bool = False) -> None:

@@ -16,9 +16,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gensr_pref import weights
 from gensr_pref.errors import nearest
 from gensr_pref.metrics.base import Answer, ClipSounds, MetricSpec, Score
+from gensr_pref.weights import catalogue
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -52,7 +52,7 @@ ENCODERS = {
 
 
 def _spec(model: str, layer: int, align: bool, file: str = "") -> MetricSpec:
-    published = weights.named(model)
+    published = catalogue.named(model)
     return MetricSpec(
         name="speechbertscore",
         scores=(Score("speechbertscore", unit="cosine", low=-1.0, high=1.0),),
@@ -96,8 +96,8 @@ class SpeechBertScore:
             raise ValueError(f"no model {model!r} for speechbertscore. {nearest(model, ENCODERS)}")
         self._model, self._encoder = model, ENCODERS[model]
         self._layer = _checked(layer, model, self._encoder)
-        self._path = weights.find(model, checkpoint)
-        self.spec = _spec(model, self._layer, align, weights.identity(model, checkpoint))
+        self._path = catalogue.find(model, checkpoint)
+        self.spec = _spec(model, self._layer, align, catalogue.identity(model, checkpoint))
 
     def load(self, device: str) -> None:
         """Load the encoder, as far as the layer.
@@ -112,7 +112,7 @@ class SpeechBertScore:
 
         with torch.device("meta"):
             network = getattr(torchaudio.models, self._encoder.architecture)()
-        fill(network, read_tensors(self._path), self._path, weights.named(self._model).file)
+        fill(network, read_tensors(self._path), self._path, catalogue.named(self._model).file)
         del network.encoder.transformer.layers[self._layer :]
         self._network = network.to(device)
         self._device = device

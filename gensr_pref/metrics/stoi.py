@@ -25,7 +25,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from gensr_pref.audio import Sound, Wave
 from gensr_pref.errors import Unusable
 from gensr_pref.metrics.base import Answer, ClipSounds, MetricSpec, Score
-from gensr_pref.metrics.reference import clean_signal, counterpart
+from gensr_pref.metrics.clean_reference import clean_signal, counterpart
 from gensr_pref.schema import Reason
 
 Array = npt.NDArray[np.float64]
@@ -53,7 +53,7 @@ class Stoi:
     """STOI and ESTOI of 16 kHz sounds.
 
     Args:
-        align: have delay and polarity undone first (`gensr_pref.metrics.alignment`).
+        align: have delay and polarity undone first (`gensr_pref.metrics.time_alignment`).
     """
 
     def __init__(self, align: bool = False) -> None:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from gensr_pref.audio import Sound
 from gensr_pref.errors import InputError, Unusable
-from gensr_pref.metrics import checkpoint
+from gensr_pref.metrics import torch_checkpoint
 from gensr_pref.metrics.base import Answer
 from gensr_pref.metrics.precision import full_precision
 from gensr_pref.schema import Reason
@@ -34,7 +34,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     Raises:
         InputError: not a file of `torch.save`, one that holds more than tensors, or a damaged one.
     """
-    return checkpoint.read(path, "a file of tensors by name", _floats)
+    return torch_checkpoint.read(path, "a file of tensors by name", _floats)
 
 
 def fill(model: nn.Module, tensors: dict[str, Tensor], path: Path, expected: str) -> None:
@@ -55,7 +55,7 @@ def fill(model: nn.Module, tensors: dict[str, Tensor], path: Path, expected: str
     try:
         model.load_state_dict(tensors, assign=True)
     except RuntimeError as error:
-        detail = shorten(str(error), checkpoint.DETAIL)
+        detail = shorten(str(error), torch_checkpoint.DETAIL)
         raise InputError(f"{str(path)!r} is not {expected}: {detail}") from error
     model.eval().requires_grad_(False)
 

@@ -1,1 +1,1 @@
-"""Scores to pairs."""
+"""Pair rules: scores in, pairs of a chosen and a rejected candidate out."""

@@ -16,7 +16,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from gensr_pref.config import Pairing
+from gensr_pref.config.run_file import Pairing
 
 Scores = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gensr_pref.config import Pairing
+from gensr_pref.config.run_file import Pairing
 from gensr_pref.identity import CLEAN
 from gensr_pref.pairing.base import CODE, STANDS, Ballot, Pairwise, Stop, Verdicts
 

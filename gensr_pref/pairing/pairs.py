@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from gensr_pref.config import Pairing
+from gensr_pref.config.run_file import Pairing
 from gensr_pref.errors import RuleError
 from gensr_pref.identity import CLEAN
 from gensr_pref.pairing.base import (

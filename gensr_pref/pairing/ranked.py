@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gensr_pref.config import Pairing
+from gensr_pref.config.run_file import Pairing
 from gensr_pref.pairing.base import (
     CODE,
     STANDS,

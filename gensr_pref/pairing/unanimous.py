@@ -16,7 +16,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from gensr_pref.config import Pairing
+from gensr_pref.config.run_file import Pairing
 from gensr_pref.pairing.base import (
     CODE,
     STANDS,

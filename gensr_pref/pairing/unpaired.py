@@ -1,17 +1,5 @@
-"""The rule that makes no pairs: for runs whose candidates and scores alone are wanted."""
+"""The old name of the rule `none`, which evaluations of earlier versions have in their run.yaml."""
 
-from __future__ import annotations
+from gensr_pref.pairing.no_pairs import none as unpaired
 
-import numpy as np
-
-from gensr_pref.config import Pairing
-from gensr_pref.pairing.base import CODE, Ballot, Pairwise, Stop, Verdicts, may_meet
-
-
-def judge(ballot: Ballot, pairing: Pairing) -> Verdicts:
-    """No two candidates are a pair."""
-    shape = may_meet(ballot, pairing).shape
-    return Verdicts(np.full(shape, CODE[Stop.RULE], dtype=np.int8), np.zeros(shape))
-
-
-unpaired = Pairwise(judge)
+__all__ = ["unpaired"]

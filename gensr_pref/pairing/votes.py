@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from gensr_pref.config import Pairing
+from gensr_pref.config.run_file import Pairing, parse
 from gensr_pref.errors import ConfigError, nearest
 from gensr_pref.pairing.base import Vote
 
@@ -134,3 +134,22 @@ def _cast(vote: Vote, pairing: Pairing) -> Vote:
         floor=pairing.min.get(vote.score),
         ceiling=pairing.max.get(vote.score),
     )
+
+
+def votes_of(panel: list[dict[str, Any]]) -> list[Vote]:
+    """The votes that the panel's facts (in ``run.yaml`` and every part) describe."""
+    return [
+        Vote(score["name"], score["higher_is_better"], score["votes"], ties=score["ties"])
+        for metric in panel
+        for score in metric["scores"]
+    ]
+
+
+def votes_for(document: dict[str, Any]) -> list[Vote]:
+    """How each score counts in a run, from its ``run.yaml``.
+
+    Raises:
+        ConfigError: the pairing section names a score that the panel does not give.
+    """
+    pairing = parse(document["pairing"], Pairing, "pairing")
+    return cast_votes(votes_of(document["provenance"]["panel"]), pairing)

@@ -1,5 +1,1 @@
-"""What a run directory holds: its settings, its shards, its ledger, and whether all of it is there.
-
-Reading needs no corpus, no generator, no metric and no pair rule: whoever holds a run directory
-can check it, whatever made it.
-"""
+"""A run directory: run.yaml, shards, part files, ledger, and whether they belong together."""

@@ -10,10 +10,10 @@ from typing import Any
 
 import yaml
 
-from gensr_pref import __version__, shards
+from gensr_pref import __version__
 from gensr_pref.errors import RunMismatchError
 from gensr_pref.identity import bytes_digest, digest
-from gensr_pref.rundir import facts
+from gensr_pref.rundir import part_files, provenance
 from gensr_pref.schema import SCHEMA_VERSION
 from gensr_pref.untrusted import documents
 
@@ -61,7 +61,7 @@ def _read(out: Path) -> tuple[dict[str, Any] | None, bool]:
         RunMismatchError: a later version of this package wrote it.
     """
     try:
-        text = shards.read_text(out / RUN)
+        text = part_files.read_text(out / RUN)
         found = dict(documents.yaml_of(text))
         identity(found)
         version = version_of(found)
@@ -85,18 +85,18 @@ def version_of(found: dict[str, Any]) -> int:
 def record(out: Path, found: dict[str, Any]) -> None:
     """Write ``run.yaml``."""
     text = yaml.safe_dump(found, sort_keys=False, allow_unicode=True, width=100)
-    shards.write_text(out / RUN, f"{_FIRST_LINE}{bytes_digest(text.encode())}\n{text}")
+    part_files.write_text(out / RUN, f"{_FIRST_LINE}{bytes_digest(text.encode())}\n{text}")
 
 
 def identity(found: dict[str, Any]) -> dict[str, Any]:
     """The part of ``run.yaml`` that shapes clips, candidates and scores."""
-    provenance = found["provenance"]
-    generators = [_known(one) for one in provenance["generators"]]
-    panel = [_known(facts.without_votes(one)) for one in provenance["panel"]]
-    kept = {k: v for k, v in provenance.items() if k not in _UNSHAPING}
+    made_from = found["provenance"]
+    generators = [_known(one) for one in made_from["generators"]]
+    panel = [_known(provenance.without_votes(one)) for one in made_from["panel"]]
+    kept = {k: v for k, v in made_from.items() if k not in _UNSHAPING}
     return {
         "seed": found["seed"],
-        "corpus": facts.without_splits(found["corpus"], version_of(found)),
+        "corpus": provenance.without_splits(found["corpus"], version_of(found)),
         "generators": found["generators"],
         "panel": [{k: v for k, v in use.items() if k != "vote"} for use in found["panel"]],
         "engine": {"shard_clips": found["engine"]["shard_clips"]},
@@ -105,7 +105,7 @@ def identity(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def facts_of(found: dict[str, Any]) -> dict[str, Any]:
-    """All that made a run, from which `facts.of_part` takes what made a part."""
+    """All that made a run, from which `provenance.of_part` takes what made a part."""
     return {"run": found["name"], **found["provenance"]}
 
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gensr_pref import shards
 from gensr_pref.identity import digest
+from gensr_pref.rundir import part_files
 
 LAYOUT = "shards.jsonl"  # of a run directory
 
@@ -39,7 +39,7 @@ class Shard:
 
 def shards_of(out: Path) -> list[Shard]:
     """The shards of a run directory; nothing where that is not known, or a line was edited."""
-    lines = shards.read_json_lines(out / LAYOUT)
+    lines = part_files.read_json_lines(out / LAYOUT)
     try:
         found = [_shard_of(line) for line in lines]
         numbers = [line["shard"] for line in lines]
@@ -64,7 +64,7 @@ def write(out: Path, found: Sequence[Shard]) -> None:
         }
         for place, one in enumerate(found)
     ]
-    shards.write_json_lines(out / LAYOUT, lines)
+    part_files.write_json_lines(out / LAYOUT, lines)
 
 
 def clip_ids(out: Path) -> list[list[str]]:
@@ -90,3 +90,13 @@ def _is_text(value: object) -> bool:
 
 def _digest(place: int, one: Shard) -> str:
     return digest(place, *map(list, one.of))
+
+
+def splits_of(placed_in: Sequence[Shard]) -> dict[str, str]:
+    """The split of every clip whose split is known, by id; of runs of version 1 nothing."""
+    return {
+        name: split
+        for shard in placed_in
+        for name, split in zip(shard.clips, shard.splits, strict=False)
+        if split
+    }

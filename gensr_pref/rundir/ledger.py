@@ -16,15 +16,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, get_args
 
-from gensr_pref import shards
 from gensr_pref.errors import GensrPrefError, StorageError
+from gensr_pref.rundir import part_files
 from gensr_pref.rundir.machine import Machine
-from gensr_pref.shards import Stamp
-from gensr_pref.store import Entry
+from gensr_pref.rundir.part_files import Stamp
+from gensr_pref.storage.objects import Entry
 
 LEDGER = "timings.jsonl"  # of a run directory
 CHECKED = "checked.jsonl"  # likewise: how parts look whose content was found to be the same
-TABLES: tuple[shards.Table, ...] = get_args(shards.Table)
+TABLES: tuple[part_files.Table, ...] = get_args(part_files.Table)
 Parts = Mapping[str, Stamp | None]  # by name_of; None for one that is rightly not there
 _AT_ONCE = 8  # parts whose content is read at the same time
 _LINE = 100  # parts of a line of CHECKED
@@ -63,19 +63,19 @@ def note(
         line["extends"] = extends
     if machine is not None:
         line["machine"] = machine.as_json()
-    shards.append_json(out / LEDGER, line)
+    part_files.append_json(out / LEDGER, line)
 
 
 def note_parts(out: Path, parts: Parts) -> None:
     """Write down parts that are no work of a shard."""
     if parts:
-        shards.append_json(out / LEDGER, {"parts": _lines_of(parts)})
+        part_files.append_json(out / LEDGER, {"parts": _lines_of(parts)})
 
 
 def stages(out: Path) -> dict[str, dict[str, float]]:
     """Stage -> seconds of work, seconds of audio and their ratio; what was redone counts once."""
     total: dict[tuple[str, int], Counter[str]] = {}
-    for line in shards.read_json_lines(out / LEDGER):
+    for line in part_files.read_json_lines(out / LEDGER):
         if "stage" not in line:
             continue
         key = (line["stage"], line["shard"])
@@ -90,7 +90,7 @@ def stages(out: Path) -> dict[str, dict[str, float]]:
 def machines(out: Path) -> dict[str, dict[Machine, int]]:
     """Stage -> kind of machine -> shards whose rows, or some of them, were computed on it."""
     of_shard: dict[tuple[str, int], set[Machine]] = {}
-    for line in shards.read_json_lines(out / LEDGER):
+    for line in part_files.read_json_lines(out / LEDGER):
         if "stage" not in line or "machine" not in line:
             continue
         key = (line["stage"], line["shard"])
@@ -115,10 +115,10 @@ class Stamps:
     def __init__(self, out: Path) -> None:
         self._out = out
         self._known: dict[str, Stamp | None] = {}
-        for line in shards.read_json_lines(out / LEDGER):
+        for line in part_files.read_json_lines(out / LEDGER):
             self._known.update(_parts_in(line))
         self.seen: dict[Path, Entry] = {
-            path: entry for table in TABLES for path, entry in shards.listed(out, table).items()
+            path: entry for table in TABLES for path, entry in part_files.listed(out, table).items()
         }
 
     def exists(self, path: Path) -> bool:
@@ -179,7 +179,7 @@ class Stamps:
         seen = self.seen.get(path)
         if seen is not None and self.is_as_noted(path):
             return True
-        return shards.is_intact(path, self.of(path), seen)
+        return part_files.is_intact(path, self.of(path), seen)
 
     def failures_intact(self, path: Path) -> bool:
         """The same of failures, of which there is no part where there are none."""
@@ -192,9 +192,9 @@ class Stamps:
         known = self._unchanged(path)
         if known is not None:
             return known.fingerprint == fingerprint
-        return self.exists(path) and shards.is_whole(path, fingerprint)
+        return self.exists(path) and part_files.is_whole(path, fingerprint)
 
-    def rows(self, table: shards.Table) -> int:
+    def rows(self, table: part_files.Table) -> int:
         """How many rows a table has; only a part that is not known is asked.
 
         Raises:
@@ -206,7 +206,7 @@ class Stamps:
     def _rows(self, path: Path) -> int:
         known = self._unchanged(path)
         count = known.rows if known is not None else None
-        return shards.rows(path) if count is None else count
+        return part_files.rows(path) if count is None else count
 
     def _unchanged(self, path: Path) -> Stamp | None:
         """How a part was written, where it looks the same still."""
@@ -216,7 +216,7 @@ class Stamps:
     def _checked(self) -> dict[str, Stamp]:
         """How parts looked when their content was last read."""
         found: dict[str, Stamp] = {}
-        for line in shards.read_json_lines(self._out / CHECKED):
+        for line in part_files.read_json_lines(self._out / CHECKED):
             found |= {name: stamp for name, stamp in _parts_in(line).items() if stamp is not None}
         return found
 
@@ -227,12 +227,12 @@ class Stamps:
         with contextlib.suppress(StorageError):
             for start in range(0, len(known), _LINE):
                 some = dict(known[start : start + _LINE])
-                shards.append_json(self._out / CHECKED, {"parts": _lines_of(some)})
+                part_files.append_json(self._out / CHECKED, {"parts": _lines_of(some)})
 
 
 def _stamp_if_any(path: Path) -> Stamp | None:
     try:
-        return shards.stamp(path)
+        return part_files.stamp(path)
     except GensrPrefError:
         return None
 

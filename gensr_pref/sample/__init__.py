@@ -1,4 +1,4 @@
-"""A small real sample: speech prompts, noise, and the demo's run file (credits: CREDITS.md)."""
+"""A small real sample: speech prompts, noise, and the run file of the demo (CREDITS.md)."""
 
 from pathlib import Path
 

@@ -1,1 +1,1 @@
-"""Tables that a user hands in: their rows, their cells, the codes and names in them."""
+"""Tables that a user provides: rows, cells, file names, language codes."""

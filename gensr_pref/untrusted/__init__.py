@@ -1,1 +1,1 @@
-"""What others wrote, read within bounds and shown as text; docs/security.md has the promises."""
+"""Bounded readers for documents that others wrote, and safe display of their text."""

@@ -21,13 +21,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gensr_pref import audio, config, shards
-from gensr_pref.align import objectives
-from gensr_pref.align.alignment import Alignment, started
-from gensr_pref.align.batches import Batch
-from gensr_pref.align.dpo_recipe import BETA, Dpo
-from gensr_pref.align.step import train_step
-from gensr_pref.align.utility import Measured, counted
+from gensr_pref import audio
+from gensr_pref.aligning import objectives
+from gensr_pref.aligning.batches import Batch
+from gensr_pref.aligning.likelihood_gain import Measured, counted
+from gensr_pref.aligning.recipe import BETA, Dpo
+from gensr_pref.aligning.step import train_step
+from gensr_pref.aligning.training import Alignment, started
+from gensr_pref.config import run_file
+from gensr_pref.rundir import part_files
 
 SETTINGS = {
     "first epoch": [],
@@ -43,7 +45,7 @@ class Plain:
 
     def __init__(self, alignment: Alignment, run: Path) -> None:
         self.alignment, self.generator = alignment, alignment.subject.generator
-        clips = shards.read_all(run, "clips", ["clip_id", "noisy"]).to_pylist()
+        clips = part_files.read_all(run, "clips", ["clip_id", "noisy"]).to_pylist()
         self.noisy = {row["clip_id"]: row["noisy"] for row in clips}
         self.optimiser = torch.optim.AdamW(self.generator.policy.parameters(), 1e-6)
         self.policy = Measured(self.generator, self.generator.policy, True, torch.float32)
@@ -107,8 +109,8 @@ def measure(options: argparse.Namespace, folder: Path) -> None:
             "learning_rate": 1e-6,
             "cache": str(folder),
         }
-        given = config.override(data, [*options.overrides, *overrides])
-        return started(config.parse(given, Dpo, "benchmark"), folder, folder)
+        given = run_file.override(data, [*options.overrides, *overrides])
+        return started(run_file.parse(given, Dpo, "benchmark"), folder, folder)
 
     alignments = {name: made(*overrides) for name, overrides in SETTINGS.items()}
     plain = Plain(made(), options.run)

@@ -32,16 +32,18 @@ import numpy as np
 import pyarrow as pa
 
 import gensr_pref
-from gensr_pref import audio, schema, shards
-from gensr_pref.config import Pairing, resolved
-from gensr_pref.engine import rundir
-from gensr_pref.engine.audit import audit
-from gensr_pref.engine.pair import candidates, pair, votes_for
+from gensr_pref import audio, schema
+from gensr_pref.auditing.run_audit import audit
+from gensr_pref.building import open_run
+from gensr_pref.building.pair import candidates, pair
+from gensr_pref.config.run_file import Pairing, resolved
 from gensr_pref.pairing.base import Ballot, Pair
 from gensr_pref.pairing.pairs import paired
 from gensr_pref.pairing.unanimous import unanimous
-from gensr_pref.rundir.facts import of_part
+from gensr_pref.pairing.votes import votes_for
+from gensr_pref.rundir import part_files
 from gensr_pref.rundir.layout import LAYOUT
+from gensr_pref.rundir.provenance import of_part
 from tests.parts import write_part
 
 LOADINGS = {"sig": 0.8, "bak": 0.7, "ovrl": 0.9, "sim": 0.3, "wer": 0.3, "pesq": 0.4, "stoi": 0.3}
@@ -89,7 +91,7 @@ def make_run(out: Path, clips: int, candidates: int, per_shard: int) -> None:
         here = value[start * candidates : (start + len(names)) * candidates]
         _write(out, shard, names, candidates, here)
         shares.append({"shard": shard, "clips": names})
-    shards.write_json_lines(out / LAYOUT, shares)
+    part_files.write_json_lines(out / LAYOUT, shares)
     document = {
         "name": "synthetic",
         "seed": 0,
@@ -99,7 +101,7 @@ def make_run(out: Path, clips: int, candidates: int, per_shard: int) -> None:
         "pairing": resolved(Pairing()),
         "engine": {"shard_clips": per_shard},
     }
-    rundir.record(out, {**document, "provenance": PROVENANCE})
+    open_run.record(out, {**document, "provenance": PROVENANCE})
 
 
 @lru_cache
@@ -148,7 +150,7 @@ def _part(out: Path, table: str, shard: int, form: pa.Schema, columns: dict, row
     ]
     names = list(dict.fromkeys(columns["clip_id"]))
     facts = of_part(table, {"run": "synthetic", **PROVENANCE}, names)
-    write_part(shards.part(out, table, shard), pa.table(arrays, schema=form), facts=facts)
+    write_part(part_files.part(out, table, shard), pa.table(arrays, schema=form), facts=facts)
 
 
 def timed(name: str, work: Callable[[], object]) -> None:
@@ -193,7 +195,7 @@ def main() -> None:
         timed("pair, weighted, 3 per clip", lambda: pair(out, [
             "rule=weighted", "score=null", "pairs_per_clip=3"]))  # fmt: skip
         timed("pair, unanimous", lambda: pair(out, ["rule=unanimous", "pairs_per_clip=1"]))
-        found = candidates(out, votes_for(rundir.document(out)))
+        found = candidates(out, votes_for(open_run.document(out)))
         timed("unanimous at once", lambda: paired(found, unanimous, Pairing()))
         timed("unanimous clip by clip", lambda: paired(found, _clip_by_clip, Pairing()))
         timed("audit, brief", lambda: audit(out, brief=True))

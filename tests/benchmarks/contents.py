@@ -16,9 +16,9 @@ import tempfile
 import time
 from pathlib import Path
 
+from gensr_pref.building import recordings
 from gensr_pref.corpus.content import contents
-from gensr_pref.engine import recordings
-from gensr_pref.rundir.contents import MADE_BEFORE_PAIRS, check
+from gensr_pref.rundir.integrity import MADE_BEFORE_PAIRS, check
 from tests.benchmarks.pairing import synthetic
 
 TABLES = 3

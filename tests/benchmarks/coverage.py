@@ -16,9 +16,11 @@ from functools import lru_cache, partial
 
 import numpy as np
 
-from gensr_pref.audit.agreement import kendall_tau, krippendorff_alpha, pair_sums
-from gensr_pref.audit.base import comparisons, ranks
-from gensr_pref.audit.intervals import (
+from gensr_pref.auditing.agreement import kendall_tau, krippendorff_alpha, pair_sums
+from gensr_pref.auditing.base import comparisons, ranks
+from gensr_pref.auditing.effective_votes import effective_votes
+from gensr_pref.auditing.listening.statistics import _slope_interval, logistic_slope
+from gensr_pref.statistics.intervals import (
     Estimate,
     count_interval,
     interval,
@@ -27,9 +29,7 @@ from gensr_pref.audit.intervals import (
     share_interval,
     two_way,
 )
-from gensr_pref.audit.listening import _slope_interval, logistic_slope
-from gensr_pref.audit.votes import effective_votes
-from tests.audit.made import judged
+from tests.auditing.made import judged
 
 Bounds = tuple[float, float] | None
 Draw = tuple[Estimate, Bounds]  # now, and by the percentile bootstrap where it was used

@@ -20,10 +20,10 @@ import numpy as np
 
 from gensr_pref import audio, sample
 from gensr_pref.audio import Sound
-from gensr_pref.metrics import dnsmos_cpu, dnsmos_kernels
 from gensr_pref.metrics.base import ClipSounds
-from gensr_pref.metrics.dnsmos import Dnsmos, windows
-from gensr_pref.metrics.dnsmos_graph import FRAMES, Network, p835
+from gensr_pref.metrics.dnsmos import cpu, kernels
+from gensr_pref.metrics.dnsmos.metric import Dnsmos, windows
+from gensr_pref.metrics.dnsmos.networks import FRAMES, Network, p835
 from tests.metrics.sounds import read_csv
 
 NAMES = ("sig", "bak", "ovrl", "p808")
@@ -79,14 +79,14 @@ def compare(model, metric, measured):
 def multiplications(window):
     """Of P.835's convolutions: all, and those by a value that is not zero."""
     layers = [[Network(((layer,),), ()) for layer in stage] for stage in p835().network.stages]
-    x, dense, needed = dnsmos_cpu.P835()._spectrum(window), 0, 0
+    x, dense, needed = cpu.P835()._spectrum(window), 0, 0
     for stage in layers:
         x = x if stage is layers[0] else pooled(x)
         for network in stage:
             [[layer]] = network.stages
             dense += x.size * 9 * len(layer.bias)
             needed += np.count_nonzero(x) * 9 * len(layer.bias)
-            [convolution] = dnsmos_kernels.stages(network)
+            [convolution] = kernels.stages(network)
             x = convolution(x)
     return dense, needed
 

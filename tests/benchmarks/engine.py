@@ -27,12 +27,13 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from gensr_pref import config, shards
-from gensr_pref.engine import rundir
-from gensr_pref.engine.blueprint import draw_up
-from gensr_pref.engine.build import build, outstanding
+from gensr_pref.building import open_run
+from gensr_pref.building.build import build, outstanding
+from gensr_pref.building.prepare import draw_up
+from gensr_pref.config import run_file
 from gensr_pref.generators.base import Candidate
 from gensr_pref.metrics.base import MetricSpec, Score
+from gensr_pref.rundir import part_files
 from tests.benchmarks.processes import Processes, load, resident_mb
 
 RATE, FRAMES = 8000, 320  # 40 ms
@@ -86,9 +87,9 @@ def recording(folder, clips):
             file.write(0.1 * rng.standard_normal(FRAMES, np.float32))
 
 
-def run_file(**engine):
+def run_of(**engine):
     """A run over that noise."""
-    return config.parse(
+    return run_file.parse(
         {
             "corpus": {
                 "source": {"kind": "folder", "path": "speech"},
@@ -99,7 +100,7 @@ def run_file(**engine):
             "panel": [{"metric": f"{HERE}:Opinions"}],
             "engine": engine,
         },
-        config.Run,
+        run_file.Run,
         "benchmark",
     )
 
@@ -108,12 +109,14 @@ def one_size(folder, clips, kind, workers):
     """Build so many clips in this process, or what is left of them; prints what it took."""
     if not (folder / "speech").exists():
         recording(folder, clips)
-    run, out = run_file(kind=kind, workers=workers, shard_clips=64), folder / "run"
-    made = clips - sum(shards.counts(out, "scores").values()) // (1 + CANDIDATES)
+    run, out = run_of(kind=kind, workers=workers, shard_clips=64), folder / "run"
+    made = clips - sum(part_files.counts(out, "scores").values()) // (1 + CANDIDATES)
     with Processes() as seen:
         seconds, summary = timed(build, run, folder, out)
     assert (summary["clips"], summary["complete"]) == (clips, True)
-    listing, paths = timed(lambda: [path for table in TABLES for path in shards.parts(out, table)])
+    listing, paths = timed(
+        lambda: [path for table in TABLES for path in part_files.parts(out, table)]
+    )
     again, _ = timed(build, run, folder, out)
     told = {
         "clips": clips,
@@ -139,10 +142,10 @@ def one_size(folder, clips, kind, workers):
 def planned(folder, clips):
     """What a build does, and holds until it ends, before its first shard begins."""
     recording(folder, clips)
-    run, out = run_file(kind="ray", shard_clips=64), folder / "run"
+    run, out = run_of(kind="ray", shard_clips=64), folder / "run"
     with Processes() as seen:
         blueprint = draw_up(run, folder)
-        with rundir.opened(out, blueprint) as layout:
+        with open_run.opened(out, blueprint) as layout:
             jobs = outstanding(blueprint, layout, out)
         held = resident_mb()
     told = {

@@ -4,7 +4,7 @@
 
 The run is synthetic: clips of 5 s, noisy and clean, with four candidates each and one pair per
 clip. A sound is 90 kB of random bytes, which no codec can compress, the size of a FLAC of speech
-at 16 kHz. There are no latents. The benchmark times `gensr_pref.export.dataset.write` in a
+at 16 kHz. There are no latents. The benchmark times `gensr_pref.exporting.dataset.write` in a
 separate process (pairs and candidates' scores, until the bytes are on the disk), and alternately a
 copy of its output with `shutil.copyfile` and `fsync`. It reports wall-clock time and the CPU time
 of the process, which other load on the machine affects less. The export reads more than it writes:
@@ -28,7 +28,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from gensr_pref import schema, shards
+from gensr_pref import schema
+from gensr_pref.rundir import part_files
 
 SOUND = 90_000  # bytes
 CANDIDATES = 4
@@ -41,7 +42,7 @@ def make_run(run: Path, gigabytes: float) -> None:
     rng = np.random.default_rng(0)
     parts = max(1, round(gigabytes * 1e9 / (CLIPS * (2 + CANDIDATES) * SOUND)))
     pairs = [row for part in range(parts) for row in _part(run, part, rng)]
-    shards.write(shards.part(run, "pairs", 0), pairs, schema.pairs_schema(SCORES), {})
+    part_files.write(part_files.part(run, "pairs", 0), pairs, schema.pairs_schema(SCORES), {})
 
 
 def _part(run: Path, part: int, rng: np.random.Generator) -> list[dict]:
@@ -68,10 +69,10 @@ def _part(run: Path, part: int, rng: np.random.Generator) -> list[dict]:
         | dict.fromkeys(SCORES, 1.0)
         for row in candidates
     ]
-    shards.write(shards.part(run, "clips", part), clips, schema.CLIPS, {})
-    shards.write(shards.part(run, "candidates", part), candidates, schema.CANDIDATES, {})
+    part_files.write(part_files.part(run, "clips", part), clips, schema.CLIPS, {})
+    part_files.write(part_files.part(run, "candidates", part), candidates, schema.CANDIDATES, {})
     form = schema.scores_schema(SCORES, {})
-    shards.write(shards.part(run, "scores", part), scores, form, {})
+    part_files.write(part_files.part(run, "scores", part), scores, form, {})
     return [
         {
             "pair_id": f"{name}/r/0", "clip_id": name, "chosen_id": f"{name}/g/1",
@@ -88,7 +89,7 @@ def _sound(rng: np.random.Generator) -> dict:
 
 def write_once(run: Path, out: Path) -> None:
     """Export and print seconds and the process's peak memory."""
-    from gensr_pref.export.dataset import Wanted, write
+    from gensr_pref.exporting.dataset import Wanted, write
 
     empty = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     start, before = time.perf_counter(), time.process_time()

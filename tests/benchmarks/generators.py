@@ -9,8 +9,8 @@ generators; shorter recordings are left out. The output has, per score, the mean
 noisy input -> of the mean candidate [95 % bootstrap interval over clips of the difference] -> of
 the candidate with the highest DNSMOS OVRL (so its OVRL is optimistic), and the mean within-clip
 standard deviation. It also has the share of clips with a unanimous pair over the six scores of the
-panel, the chance level of that share (`gensr_pref.pairing.yields`), the real-time factor per
-candidate, and the number of parameters.
+panel, the chance level of that share (`gensr_pref.pairing.yield_by_chance`), the real-time factor
+per candidate, and the number of parameters.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from gensr_pref import config, plugins
 from gensr_pref.audio import Sound, Wave, pcm16, read
-from gensr_pref.audit.intervals import mean_interval
+from gensr_pref.config import plugins, run_file
 from gensr_pref.corpus import degrade
-from gensr_pref.corpus.library import Library
-from gensr_pref.generators.bands import FLOOR
-from gensr_pref.generators.carrier import power_of, stft
+from gensr_pref.corpus.degradation_sources import Library
+from gensr_pref.generators.tiny.bands import FLOOR
+from gensr_pref.generators.tiny.carrier import power_of, stft
 from gensr_pref.identity import rng_for, seed_for
 from gensr_pref.metrics.panel import Panel
-from gensr_pref.pairing import yields
+from gensr_pref.pairing import yield_by_chance
 from gensr_pref.pairing.base import Ballot, Vote
 from gensr_pref.pairing.unanimous import unanimous
+from gensr_pref.statistics.intervals import mean_interval
 
 RATE = 16000
 SECONDS = 4.52  # the shortest multiple of 20 ms that DNSMOS scores in one window
@@ -48,31 +48,31 @@ BEST_BY = SCORES.index("dnsmos_ovrl")
 Scores = npt.NDArray[np.float64]
 
 
-def conditions(noise: config.FileSource, rooms: config.FileSource | None) -> dict[str, Any]:
+def conditions(noise: run_file.FileSource, rooms: run_file.FileSource | None) -> dict[str, Any]:
     """Each degradation alone, and combined as a user might meet them."""
-    probe = {"noise": config.Noise(probability=1, source=noise, snr_db=(-2.5, 12.5))}
-    mild = {"noise": config.Noise(probability=1, source=noise, snr_db=(5, 20))}
-    reverb = {"reverb": config.Reverb(probability=1, source=rooms)}
-    clipping = {"clipping": config.Clipping(probability=1, threshold=(0.06, 0.4))}
+    probe = {"noise": run_file.Noise(probability=1, source=noise, snr_db=(-2.5, 12.5))}
+    mild = {"noise": run_file.Noise(probability=1, source=noise, snr_db=(5, 20))}
+    reverb = {"reverb": run_file.Reverb(probability=1, source=rooms)}
+    clipping = {"clipping": run_file.Clipping(probability=1, threshold=(0.06, 0.4))}
     return {
         "noise": probe,
         "reverb": reverb,
         "clipping": clipping,
-        "band 4 kHz": {"band_limit": config.BandLimit(probability=1, rates_hz=[8000])},
-        "band 2 kHz": {"band_limit": config.BandLimit(probability=1, rates_hz=[4000])},
-        "opus": {"codec": config.Codec(probability=1, names=["opus"])},
-        "gsm": {"codec": config.Codec(probability=1, names=["gsm"])},
-        "packet loss": {"packet_loss": config.PacketLoss(probability=1, rate=(0.05, 0.15))},
+        "band 4 kHz": {"band_limit": run_file.BandLimit(probability=1, rates_hz=[8000])},
+        "band 2 kHz": {"band_limit": run_file.BandLimit(probability=1, rates_hz=[4000])},
+        "opus": {"codec": run_file.Codec(probability=1, names=["opus"])},
+        "gsm": {"codec": run_file.Codec(probability=1, names=["gsm"])},
+        "packet loss": {"packet_loss": run_file.PacketLoss(probability=1, rate=(0.05, 0.15))},
         "reverb + noise": {**reverb, **mild},
         "band 4 kHz + noise": {
-            "band_limit": config.BandLimit(probability=1, rates_hz=[8000]),
+            "band_limit": run_file.BandLimit(probability=1, rates_hz=[8000]),
             **mild,
         },
         "all": {
-            "reverb": config.Reverb(probability=0.5, source=rooms),
-            "clipping": config.Clipping(probability=0.25),
-            "band_limit": config.BandLimit(probability=0.5),
-            "noise": config.Noise(probability=0.9, source=noise, snr_db=(-5, 20)),
+            "reverb": run_file.Reverb(probability=0.5, source=rooms),
+            "clipping": run_file.Clipping(probability=0.25),
+            "band_limit": run_file.BandLimit(probability=0.5),
+            "noise": run_file.Noise(probability=0.9, source=noise, snr_db=(-5, 20)),
         },
         "clean": {},
     }
@@ -131,7 +131,7 @@ def clean_clips(table: Path, wanted: int) -> list[tuple[str, Wave]]:
 
 
 def measure(
-    name: str, settings: config.Degrade, clips: Any, model: Any, panel: Panel, candidates: int
+    name: str, settings: run_file.Degrade, clips: Any, model: Any, panel: Panel, candidates: int
 ) -> Measured:
     """Degrade, restore and score all clips under one condition."""
     library = Library.opened(settings, Path())
@@ -179,9 +179,11 @@ def unanimous_share(restored: Scores) -> tuple[float, float]:
     ballots = [
         Ballot(clip[:, : len(VOTES)], ["it"] * len(clip), votes, spreads) for clip in restored
     ]
-    pairing = config.Pairing()
-    real = yields.joint(ballots, unanimous, pairing)
-    return real / len(ballots), yields.by_chance(ballots, unanimous, pairing) / len(ballots)
+    pairing = run_file.Pairing()
+    real = yield_by_chance.joint(ballots, unanimous, pairing)
+    return real / len(ballots), yield_by_chance.by_chance(ballots, unanimous, pairing) / len(
+        ballots
+    )
 
 
 def line(name: str, figures: dict[str, Any]) -> str:
@@ -217,8 +219,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
     torch.set_num_threads(1)
-    noise = config.ManifestSource(path=str(given.noise.resolve()), root="/")
-    rooms = given.rooms and config.ManifestSource(path=str(given.rooms.resolve()), root="/")
+    noise = run_file.ManifestSource(path=str(given.noise.resolve()), root="/")
+    rooms = given.rooms and run_file.ManifestSource(path=str(given.rooms.resolve()), root="/")
     clips = clean_clips(given.speech, given.clips)
     panel = Panel(["dnsmos", "speaker_similarity", "pesq", "stoi"])
     table: dict[str, Any] = {}
@@ -230,7 +232,7 @@ def main() -> None:
             for name, steps in conditions(noise, rooms).items():
                 if given.conditions and name not in given.conditions:
                     continue
-                settings = config.Degrade(**steps)
+                settings = run_file.Degrade(**steps)
                 found = measure(name, settings, clips, model, panel, given.candidates)
                 label = " ".join([generator, name, *([json.dumps(options)] if options else [])])
                 table[label] = summary(found)

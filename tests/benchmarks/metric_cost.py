@@ -14,7 +14,8 @@ import sys
 import time
 from pathlib import Path
 
-from gensr_pref import audio, plugins, sample
+from gensr_pref import audio, sample
+from gensr_pref.config import plugins
 from gensr_pref.metrics.base import ClipSounds
 from gensr_pref.metrics.panel import Panel
 from tests.metrics.sounds import ask, noisy, read_csv

@@ -18,14 +18,16 @@ from pathlib import Path
 
 import numpy as np
 
-from gensr_pref import audio, config
+from gensr_pref import audio
 from gensr_pref.audio import Sound
+from gensr_pref.building.build import build
+from gensr_pref.building.prepare import draw_up
+from gensr_pref.config import run_file
 from gensr_pref.corpus.clips import ClipMaker
-from gensr_pref.engine.blueprint import draw_up, make_generators
-from gensr_pref.engine.build import build
+from gensr_pref.generators.registry import make_generators
 from gensr_pref.identity import seed_for
 from gensr_pref.metrics.panel import Panel
-from gensr_pref.threads import one_thread
+from gensr_pref.process import one_thread
 from tests.benchmarks.processes import Processes, load
 
 WORKERS = 2
@@ -33,9 +35,9 @@ GENERATORS = ("fm-tiny", "mgm-tiny", "ar-tiny")
 PANEL = ("dnsmos", "speaker_similarity", "pesq", "stoi")
 
 
-def run_file(data, clips, candidates):
+def run_of(data, clips, candidates):
     """Three generators and four metrics over degraded speech."""
-    return config.parse(
+    return run_file.parse(
         {
             "corpus": {
                 "source": {
@@ -56,7 +58,7 @@ def run_file(data, clips, candidates):
             "panel": [{"metric": name} for name in PANEL],
             "engine": {"kind": "ray", "workers": WORKERS, "shard_clips": 4},
         },
-        config.Run,
+        run_file.Run,
         "benchmark",
     )
 
@@ -153,7 +155,7 @@ def main():
     options = parser.parse_args()
     data = options.data.resolve()
     with tempfile.TemporaryDirectory(dir=options.out) as folder:
-        run = run_file(data, options.clips, options.candidates)
+        run = run_of(data, options.clips, options.candidates)
         print(json.dumps(compared(run, data, Path(folder) / "run")), flush=True)
 
 

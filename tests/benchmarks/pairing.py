@@ -21,12 +21,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from gensr_pref import schema, shards
-from gensr_pref.engine import rundir
-from gensr_pref.engine.blueprint import draw_up
-from gensr_pref.engine.pair import pair
-from gensr_pref.rundir.facts import of_part
+from gensr_pref import schema
+from gensr_pref.building import open_run
+from gensr_pref.building.pair import pair
+from gensr_pref.building.prepare import draw_up
+from gensr_pref.rundir import part_files
 from gensr_pref.rundir.layout import LAYOUT
+from gensr_pref.rundir.provenance import of_part
 from tests.benchmarks.engine import CANDIDATES, DISSENT, OPINIONS, recording, run_file, timed
 from tests.benchmarks.processes import load, resident_mb
 from tests.parts import write_part
@@ -42,17 +43,17 @@ def synthetic(folder, rows, shard_clips):
     """A finished run of so many rows of scores."""
     recording(folder, 1)
     blueprint, out = draw_up(run_file(kind="serial"), folder), folder / "run"
-    rundir.record(out, blueprint.document)
+    open_run.record(out, blueprint.document)
     names = [
         f"speech/{place:09d}-{place * 2654435761 % 2**48:012x}" for place in range(rows // EACH)
     ]
     shares = [names[start : start + shard_clips] for start in range(0, len(names), shard_clips)]
     lines = (json.dumps({"shard": place, "clips": share}) for place, share in enumerate(shares))
-    shards.write_text(out / LAYOUT, "".join(f"{line}\n" for line in lines))
+    part_files.write_text(out / LAYOUT, "".join(f"{line}\n" for line in lines))
     for place, share in enumerate(shares):
         for table, made in tables(np.array(share), place).items():
             facts = of_part(table, blueprint.facts, share)
-            write_part(shards.part(out, table, place), made, facts=facts)
+            write_part(part_files.part(out, table, place), made, facts=facts)
     return out
 
 
@@ -93,7 +94,7 @@ def scan(out):
     """Read the columns and make arrays of the numbers; how many rows of scores there are."""
     read = {
         table: pa.concat_tables(
-            [pq.read_table(path, columns=names) for path in shards.parts(out, table)]
+            [pq.read_table(path, columns=names) for path in part_files.parts(out, table)]
         )
         for table, names in READ.items()
     }
@@ -117,7 +118,7 @@ def compared(out, turns):
         told = {
             "turn": turn,
             "rows": rows,
-            "parts": len(shards.parts(out, "scores")),
+            "parts": len(part_files.parts(out, "scores")),
             "pairs": summary["pairs"],
             "scan_seconds": round(bare, 2),
             "pair_seconds": round(seconds, 2),

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gensr_pref import audio
-from gensr_pref.audio import kept
+from gensr_pref.audio import stream_cache
 from tests.audio.material import InOrder, noise
 
 RATE, CLIP = 16_000, 160_000
@@ -38,8 +38,8 @@ def seconds(work: Callable[[], object]) -> float:
 
 def forget() -> None:
     """As if nothing had been read yet."""
-    kept._tracks.clear()
-    kept._decoders.clear()
+    stream_cache._tracks.clear()
+    stream_cache._decoders.clear()
 
 
 def main() -> None:
@@ -61,7 +61,7 @@ def _row(path: Path, form: str, subtype: str, clips: int) -> str:
     forget()
     length = seconds(lambda: audio.read_header(path))
     every = seconds(lambda: [audio.read(path, CLIP * clip, CLIP) for clip in range(clips)])
-    kept._decoders.clear()
+    stream_cache._decoders.clear()
     middle = seconds(lambda: audio.read(path, CLIP * (clips // 2), CLIP))
     return f"{length:.3f} | {every:.2f} | {middle:.3f}"
 

@@ -24,7 +24,7 @@ import numpy as np
 from gensr_pref import audio
 from gensr_pref.audio import Sound
 from gensr_pref.metrics.base import ClipSounds
-from gensr_pref.metrics.wer import WordErrorRate
+from gensr_pref.metrics.wer.metric import WordErrorRate
 from tests.metrics.sounds import read_csv
 
 SNRS = (16, 12, 8, 4, 0)  # dB
@@ -95,8 +95,8 @@ def whisper(shared):
     import torch
     from whisper.model import ModelDimensions, Whisper
 
-    from gensr_pref.metrics import whisper as ours
-    from tests.metrics.whisper_files import save
+    from gensr_pref.metrics.wer import whisper as ours
+    from tests.metrics.wer.whisper_files import save
 
     torch.set_num_threads(1)
     torch.manual_seed(0)

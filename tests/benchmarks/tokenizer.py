@@ -16,16 +16,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gensr_pref import config
-from gensr_pref.align.token_losses import SHIPPED_TOKENIZER
+from gensr_pref.aligning.pretrain.token_losses import SHIPPED_TOKENIZER
 from gensr_pref.audio import pcm16
+from gensr_pref.config import run_file
 from gensr_pref.corpus import degrade
-from gensr_pref.corpus.library import Library
-from gensr_pref.generators.bands import latent_of
-from gensr_pref.generators.carrier import carrier, stft
-from gensr_pref.generators.checkpoint import load
-from gensr_pref.generators.tiny import rendered
-from gensr_pref.generators.tokenizer import Tokenizer
+from gensr_pref.corpus.degradation_sources import Library
+from gensr_pref.generators.tiny.bands import latent_of
+from gensr_pref.generators.tiny.base import rendered
+from gensr_pref.generators.tiny.carrier import carrier, stft
+from gensr_pref.generators.tiny.checkpoint import load
+from gensr_pref.generators.tiny.tokenizer import Tokenizer
 from gensr_pref.identity import rng_for
 from gensr_pref.metrics.panel import Panel
 from tests.benchmarks.generators import RATE, SCORES, clean_clips, conditions, judged
@@ -43,8 +43,8 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     tokenizer = load(given.tokenizer, Tokenizer)
-    noise = config.ManifestSource(path=str(given.noise.resolve()), root="/")
-    settings = config.Degrade(**conditions(noise, None)["noise"])
+    noise = run_file.ManifestSource(path=str(given.noise.resolve()), root="/")
+    settings = run_file.Degrade(**conditions(noise, None)["noise"])
     library = Library.opened(settings, Path())
     panel = Panel(["dnsmos", "speaker_similarity", "pesq", "stoi"])
     found = []

@@ -15,9 +15,9 @@ from pydantic import ValidationError
 
 from gensr_pref import audio, schema
 from gensr_pref.audio import Wave, pcm16
-from gensr_pref.config import Corpus
+from gensr_pref.config.run_file import Corpus
 from gensr_pref.corpus.clips import ClipMaker, Plan, plan, replay, with_splits
-from gensr_pref.corpus.library import Library
+from gensr_pref.corpus.degradation_sources import Library
 from gensr_pref.errors import SourceError, Unusable
 from gensr_pref.schema import Reason
 

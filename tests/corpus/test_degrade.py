@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from gensr_pref.audio import Wave, pcm16
-from gensr_pref.config import (
+from gensr_pref.config.run_file import (
     BandLimit,
     Clipping,
     Codec,
@@ -20,8 +20,8 @@ from gensr_pref.config import (
     PacketLoss,
     Reverb,
 )
+from gensr_pref.corpus.degradation_sources import Library
 from gensr_pref.corpus.degrade import Steps, apply, degrade, draw
-from gensr_pref.corpus.library import Library
 from gensr_pref.corpus.speech_level import active_rms, decibels
 from gensr_pref.errors import InputError, SourceError, Unusable
 from gensr_pref.identity import rng_for
@@ -303,7 +303,7 @@ def test_library_forgets_the_oldest(
 ) -> None:
     for name in ("a", "b", "c"):
         write(f"noise/{name}.wav", seconds=1.0)
-    monkeypatch.setattr("gensr_pref.corpus.library.CACHE_BYTES", 2 * RATE * 4)
+    monkeypatch.setattr("gensr_pref.corpus.degradation_sources.CACHE_BYTES", 2 * RATE * 4)
     config = Degrade(noise=Noise(source=FolderSource(path="noise")))
     noise = Library.opened(config, tmp_path).noise
     assert noise is not None
@@ -317,7 +317,7 @@ def test_very_long_noise_is_read_in_stretches(
     write: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write("noise/long.wav", seconds=3.0)
-    monkeypatch.setattr("gensr_pref.corpus.library._LARGEST_KEPT", 1000)
+    monkeypatch.setattr("gensr_pref.corpus.degradation_sources._LARGEST_KEPT", 1000)
     config = Degrade(noise=Noise(source=FolderSource(path="noise")))
     noise = Library.opened(config, tmp_path).noise
     assert noise is not None

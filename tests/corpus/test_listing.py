@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from gensr_pref import audio
-from gensr_pref.config import Degrade, FolderSource, ManifestSource, PairedSource
-from gensr_pref.corpus.files import Folder, Manifest, Paired
-from gensr_pref.corpus.library import Library
+from gensr_pref.config.run_file import Degrade, FolderSource, ManifestSource, PairedSource
+from gensr_pref.corpus.degradation_sources import Library
+from gensr_pref.corpus.file_sources import Folder, Manifest, Paired
 from gensr_pref.corpus.listing import Cause, LeftOut, describe, list_audio
 from gensr_pref.errors import SourceError
 

@@ -6,9 +6,9 @@ import socket
 import pytest
 
 from gensr_pref import audio
-from gensr_pref.config import Columns, FolderSource, ManifestSource, ParquetSource
-from gensr_pref.corpus.files import Folder, Manifest
-from gensr_pref.corpus.tables import ParquetRows
+from gensr_pref.config.run_file import Columns, FolderSource, ManifestSource, ParquetSource
+from gensr_pref.corpus.file_sources import Folder, Manifest
+from gensr_pref.corpus.table_sources import ParquetRows
 from gensr_pref.errors import SourceError, Unusable
 from gensr_pref.schema import Failure, Reason
 from gensr_pref.tables.rows import read_rows

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from gensr_pref.config import Columns, FolderSource, ManifestSource, PairedSource
+from gensr_pref.config.run_file import Columns, FolderSource, ManifestSource, PairedSource
 from gensr_pref.corpus.base import Item, Source
 from gensr_pref.corpus.sources import listed, opened
 from gensr_pref.errors import ConfigError, SourceError

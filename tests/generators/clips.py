@@ -4,24 +4,26 @@ from pathlib import Path
 
 import numpy as np
 
-from gensr_pref import audio, config
+import gensr_pref
+from gensr_pref import audio
+from gensr_pref.config import run_file
 from gensr_pref.corpus import degrade
-from gensr_pref.corpus.library import Library
+from gensr_pref.corpus.degradation_sources import Library
 from gensr_pref.identity import rng_for
 
-SAMPLE = Path(config.__file__).parent / "sample"
+SAMPLE = Path(gensr_pref.__file__).parent / "sample"
 
 
 def noisy_clip(number: int = 0, samples: int = 32000, snr_db: float = 5.0):
     """A prompt of the sample under a noise of the sample: noisy, clean."""
     path = sorted((SAMPLE / "speech").rglob("*.flac"))[number]
     clean = np.resize(audio.read(path).at(16000).wave, samples)
-    noise = config.Noise(
+    noise = run_file.Noise(
         probability=1,
-        source=config.FolderSource(path=str(SAMPLE / "noise")),
+        source=run_file.FolderSource(path=str(SAMPLE / "noise")),
         snr_db=(snr_db, snr_db),
     )
-    settings = config.Degrade(noise=noise)
+    settings = run_file.Degrade(noise=noise)
     library = Library.opened(settings, Path())
     made = degrade.degrade(clean, 16000, settings, library, rng_for(0, path.name))
     return made.noisy, made.clean

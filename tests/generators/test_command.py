@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gensr_pref import audio, plugins, sample
+from gensr_pref import audio, sample
+from gensr_pref.config import plugins
 from gensr_pref.errors import ConfigError, Unusable
 from gensr_pref.generators.command import Command
 
@@ -113,7 +114,7 @@ def test_program_that_hangs_is_ended_with_all_that_it_started(noisy, tmp_path):
 
 def test_interruption_ends_the_program(noisy, tmp_path):
     """An alarm, as the engine's limit sets it, or Ctrl-C."""
-    from gensr_pref.engine.limits import OutOfTime, time_limit
+    from gensr_pref.building.time_limit import OutOfTime, time_limit
 
     tally = tmp_path / "tally"
     hanging = command("hang", env={"TALLY": str(tally)})
@@ -128,7 +129,7 @@ def test_program_does_not_outlive_a_killed_worker(tmp_path):
     source = f"""
 import sys
 from pathlib import Path
-from gensr_pref.generators.process import executed
+from gensr_pref.generators.subprocess_run import executed
 program = "import os, time; open('tally', 'w').write(str(os.getpid())); time.sleep(600)"
 executed([sys.executable, "-c", program], Path("{tmp_path}"), {{}}, 600, Path("{tmp_path}/log"))
 """
@@ -232,20 +233,19 @@ def test_relative_names_start_from_the_run_file(tmp_path, noisy):
 
 def test_failures_of_a_program_are_rows_of_a_run(tmp_path):
     """Whole: a batch with a bad row is asked for again, and its good rows are kept."""
-    from gensr_pref import config
-    from gensr_pref.engine.build import build
-
-    from ..engine.conftest import rows
+    from gensr_pref.building.build import build
+    from gensr_pref.config import run_file
+    from tests.small_run import rows
 
     words = [sys.executable, str(PROGRAM), "odd", "manifest", "{manifest}"]
-    (tmp_path / "cheap.py").write_bytes((PROGRAM.parents[1] / "engine" / "cheap.py").read_bytes())
+    (tmp_path / "cheap.py").write_bytes((PROGRAM.parents[1] / "cheap.py").read_bytes())
     data = {
         "corpus": {"source": {"kind": "folder", "path": str(sample.FOLDER / "speech")}, "limit": 1},
         "generators": [{"use": "command", "candidates": 6, "options": {"command": words}}],
         "panel": [{"metric": "cheap:Roughness"}],
         "engine": {"kind": "serial"},
     }
-    summary = build(config.parse(data, config.Run, "test"), tmp_path, tmp_path / "run")
+    summary = build(run_file.parse(data, run_file.Run, "test"), tmp_path, tmp_path / "run")
     made = rows(tmp_path / "run", "candidates")
     failed = rows(tmp_path / "run", "failures")
     assert 0 < len(made) < 6

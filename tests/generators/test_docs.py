@@ -7,17 +7,17 @@ from pathlib import Path
 import pytest
 import yaml
 
-from gensr_pref import config, sample
-from gensr_pref.engine.build import build
-from gensr_pref.generators import command, naming
-from gensr_pref.plugins import options_of
+from gensr_pref import sample
+from gensr_pref.building.build import build
+from gensr_pref.config import run_file
+from gensr_pref.config.plugins import options_of
+from gensr_pref.generators import command, file_patterns
 from gensr_pref.schema import Reason
-
-from ..engine.conftest import rows
+from tests.small_run import rows
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "generators.md").read_text(encoding="utf-8")
-CHEAP = Path(__file__).parents[1] / "engine" / "cheap.py"
+CHEAP = Path(__file__).parents[1] / "cheap.py"
 
 
 def test_the_example_class(own_modules):
@@ -31,7 +31,7 @@ def test_the_example_class(own_modules):
         "panel": [{"metric": "cheap:Roughness"}],
         "engine": {"kind": "serial"},
     }
-    summary = build(config.parse(data, config.Run, "docs"), own_modules, own_modules / "run")
+    summary = build(run_file.parse(data, run_file.Run, "docs"), own_modules, own_modules / "run")
     assert summary["failures"] == {}
     assert summary["notices"] == []
     made = rows(own_modules / "run", "candidates")
@@ -47,7 +47,7 @@ def test_every_reason_is_explained(reason):
 def test_every_option_and_field_is_on_the_page():
     for name in (*options_of(command.Command), *options_of(_folder())):
         assert f"| `{name}` |" in PAGE
-    for field in (*naming.FIELDS, *command.FIELDS):
+    for field in (*file_patterns.FIELDS, *command.FIELDS):
         assert f"`{{{field}}}`" in PAGE
 
 
@@ -62,4 +62,4 @@ def test_the_run_file_snippets_are_run_files():
     assert len(snippets) == 3
     for snippet in snippets:
         for use in yaml.safe_load(snippet)["generators"]:
-            config.parse(use, config.GeneratorUse, "docs")
+            run_file.parse(use, run_file.GeneratorUse, "docs")

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gensr_pref import audio, config
-from gensr_pref.engine.build import build
-
-from ..engine.conftest import rows
+from gensr_pref import audio
+from gensr_pref.building.build import build
+from gensr_pref.config import run_file
+from tests.small_run import rows
 
 ROOT = Path(__file__).parents[2]
 PIPELINE = ROOT / "pipelines" / "existing_candidates.yaml"
@@ -40,7 +40,7 @@ def made(tmp_path):
         columns = {"audio": "path", "clean": "clean" if clean else None}
         source = {"kind": "manifest", "path": "noisy.csv", "root": str(DATA), "columns": columns}
         options = {"path": str(DATA), "files": "{parent}/cand_{system}.flac", "systems": systems}
-        run = config.load(
+        run = run_file.load(
             PIPELINE,
             [
                 f"corpus.source={json.dumps(source)}",

@@ -10,16 +10,17 @@ import pytest
 import soundfile
 import yaml
 
-from gensr_pref import audio, cli, config, sample
+from gensr_pref import audio, sample
 from gensr_pref.audio import Sound
-from gensr_pref.engine.build import build
+from gensr_pref.building.build import build
+from gensr_pref.cli.main import main
+from gensr_pref.config import run_file
 from gensr_pref.errors import ConfigError, InputError, SourceError
 from gensr_pref.generators.base import Candidate, Origin
 from gensr_pref.generators.folder import Folder
+from tests.small_run import rows, tables
 
-from ..engine.conftest import rows, tables
-
-PLUGINS = Path(__file__).parents[1] / "engine" / "cheap.py"
+PLUGINS = Path(__file__).parents[1] / "cheap.py"
 NAMES = ("first/voice", "second/voice", "third")
 SYSTEMS = ("half", "hiss", "less")
 RATE = 16000
@@ -61,7 +62,7 @@ def save(path: Path, wave, rate: int = RATE) -> None:
 
 
 def made(base, out, *overrides):
-    return build(config.load(base / "run.yaml", list(overrides)), base, out)
+    return build(run_file.load(base / "run.yaml", list(overrides)), base, out)
 
 
 def candidates(out):
@@ -130,7 +131,7 @@ def test_a_build_says_what_the_corpus_leaves_out(base, tmp_path, capsys):
     [line] = [one for one in capsys.readouterr().err.splitlines() if "left out" in one]
     assert "notes.txt" in line
     assert "more" in line
-    assert cli.main(["pair", str(tmp_path / "run")]) == 0
+    assert main(["pair", str(tmp_path / "run")]) == 0
     again = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert again["left_out"] == summary["left_out"]
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from gensr_pref import audio, config
-from gensr_pref.engine.build import build
+from gensr_pref import audio
+from gensr_pref.building.build import build
+from gensr_pref.config import run_file
 from gensr_pref.metrics.panel import Panel
-
-from ..engine.conftest import rows
+from tests.small_run import rows
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "rnnoise"
 PACKAGE = "pyrnnoise==0.4.5"
@@ -43,7 +43,7 @@ def made(program, tmp_path_factory):
     panel = "panel=[{metric: stoi, vote: true}]"
     overrides = [f"generators.0.options.command={words}", "corpus.limit=2", panel]
     out = tmp_path_factory.mktemp("run") / "run"
-    return out, build(config.load(EXAMPLE / "run.yaml", overrides), EXAMPLE, out)
+    return out, build(run_file.load(EXAMPLE / "run.yaml", overrides), EXAMPLE, out)
 
 
 @pytest.mark.slow

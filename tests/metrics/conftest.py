@@ -8,9 +8,8 @@ import pytest
 import gensr_pref
 from gensr_pref import audio
 from gensr_pref.metrics.base import ClipSounds
-from gensr_pref.metrics.dnsmos import Dnsmos
-
-from .sounds import cut, noisy, read_csv
+from gensr_pref.metrics.dnsmos.metric import Dnsmos
+from tests.metrics.sounds import cut, noisy, read_csv
 
 SAMPLE = Path(gensr_pref.__file__).parent / "sample"
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"

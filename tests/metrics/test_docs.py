@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from gensr_pref.config import MetricUse
-from gensr_pref.engine import catalogue
+from gensr_pref.apply import catalogue
+from gensr_pref.config.run_file import MetricUse
 from gensr_pref.errors import ConfigError
 from gensr_pref.metrics.panel import Panel
-
-from .sounds import ask
+from tests.metrics.sounds import ask
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 

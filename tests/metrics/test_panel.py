@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from gensr_pref import audio, plugins
+from gensr_pref import audio
 from gensr_pref.audio import Sound, resample
-from gensr_pref.config import MetricUse
+from gensr_pref.config import plugins
+from gensr_pref.config.run_file import MetricUse
 from gensr_pref.errors import (
     ConfigError,
     InputError,
@@ -24,8 +25,7 @@ from gensr_pref.errors import (
 from gensr_pref.metrics.base import MetricSpec, Note, Score, each
 from gensr_pref.metrics.panel import Panel
 from gensr_pref.schema import Reason
-
-from .sounds import ask, cut
+from tests.metrics.sounds import ask, cut
 
 ALL = ["dnsmos", "speaker_similarity", "wer", "pesq", "stoi"]
 

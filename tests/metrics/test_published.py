@@ -8,9 +8,8 @@ import pytest
 
 from gensr_pref import audio
 from gensr_pref.metrics.panel import Panel
-from gensr_pref.metrics.pesq import Pesq
-
-from .sounds import read_csv
+from gensr_pref.metrics.pesq.metric import Pesq
+from tests.metrics.sounds import read_csv
 
 OURS = {
     "pesq_wb": "pesq_wb",

@@ -6,9 +6,8 @@ import pytest
 from gensr_pref.audio import Sound
 from gensr_pref.metrics.base import ClipSounds
 from gensr_pref.metrics.si_sdr import LARGEST, SiSdr, si_sdr
-
-from .sounds import cut
-from .unusable import (
+from tests.metrics.sounds import cut
+from tests.metrics.unusable import (
     assert_candidates_do_not_matter_to_each_other,
     assert_refuses_another_length,
     assert_refuses_what_holds_no_signal,

@@ -20,9 +20,8 @@ from gensr_pref.metrics.precision import full_precision
 from gensr_pref.metrics.speechbertscore import ENCODERS, SpeechBertScore, precision
 from gensr_pref.metrics.wav2vec2 import waveform
 from gensr_pref.schema import Reason
-
-from .fresh import imports_torch
-from .sounds import cut, read_csv
+from tests.metrics.fresh import imports_torch
+from tests.metrics.sounds import cut, read_csv
 
 BUNDLES = {
     "wavlm-large": torchaudio.pipelines.WAVLM_LARGE,

@@ -11,12 +11,11 @@ from gensr_pref.audio import Sound
 from gensr_pref.errors import Unusable
 from gensr_pref.metrics.base import ClipSounds
 from gensr_pref.metrics.panel import Panel
-from gensr_pref.metrics.pesq import LONGEST, Pesq
-from gensr_pref.metrics.speaker_similarity import SpeakerSimilarity
+from gensr_pref.metrics.pesq.metric import LONGEST, Pesq
+from gensr_pref.metrics.speaker.metric import SpeakerSimilarity
 from gensr_pref.metrics.stoi import Stoi
 from gensr_pref.schema import Reason
-
-from .sounds import cut, noisy, read_csv
+from tests.metrics.sounds import cut, noisy, read_csv
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,8 @@ from gensr_pref.errors import Unusable
 from gensr_pref.metrics import stoi as module
 from gensr_pref.metrics.base import ClipSounds
 from gensr_pref.metrics.stoi import Stoi
-
-from .sounds import cut, noisy
-from .unusable import (
+from tests.metrics.sounds import cut, noisy
+from tests.metrics.unusable import (
     assert_candidates_do_not_matter_to_each_other,
     assert_refuses_another_length,
     assert_refuses_what_holds_no_signal,

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import yaml
 
-from gensr_pref import plugins
-from gensr_pref.config import Pairing
+from gensr_pref.config import plugins
+from gensr_pref.config.run_file import Pairing
 from gensr_pref.pairing.base import WHY, Ballot, Pair, Stop, Vote
 from gensr_pref.pairing.pairs import cast_votes
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from gensr_pref import schema
-from gensr_pref.config import Pairing
+from gensr_pref.config.run_file import Pairing
 from gensr_pref.errors import ConfigError
 from gensr_pref.pairing.base import Vote
 from gensr_pref.pairing.columns import columns

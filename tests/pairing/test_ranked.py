@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gensr_pref.config import Pairing
+from gensr_pref.config.run_file import Pairing
 from gensr_pref.errors import ConfigError
 from gensr_pref.identity import clean_id, is_clean
 from gensr_pref.pairing.base import Ballot, Pairwise, Stop, Vote
@@ -12,8 +12,7 @@ from gensr_pref.pairing.golden import golden
 from gensr_pref.pairing.pairs import cast_votes, make, paired
 from gensr_pref.pairing.ranked import top_bottom, weighted
 from gensr_pref.pairing.unanimous import unanimous
-
-from .test_pairs import PANEL, table
+from tests.pairing.test_pairs import PANEL, table
 
 RULES = {"unanimous": unanimous, "top_bottom": top_bottom, "weighted": weighted}
 TOP = {"rule": "top_bottom", "score": "ovrl"}

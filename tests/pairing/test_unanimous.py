@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gensr_pref.config import Pairing
+from gensr_pref.config.run_file import Pairing
 from gensr_pref.pairing.base import Ballot, Pair, Vote, margins, spread
 from gensr_pref.pairing.unanimous import unanimous
 

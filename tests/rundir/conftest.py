@@ -5,19 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from gensr_pref import config
-from gensr_pref.engine.build import build
-
-from ..engine.conftest import base, run
-
-__all__ = ["base", "run"]  # pytest finds fixtures by name
+from gensr_pref.building.build import build
+from gensr_pref.config import run_file
 
 
 @pytest.fixture(scope="session")
 def built(base, tmp_path_factory) -> Path:
     """A run directory of four shards, which no test changes."""
     out = tmp_path_factory.mktemp("built") / "run"
-    build(config.load(base / "run.yaml"), base, out)
+    build(run_file.load(base / "run.yaml"), base, out)
     return out
 
 
@@ -25,7 +21,7 @@ def built(base, tmp_path_factory) -> Path:
 def twin(base, tmp_path_factory) -> Path:
     """A run of the same settings whose seed alone is another."""
     out = tmp_path_factory.mktemp("twin") / "run"
-    build(config.load(base / "run.yaml", ["seed=1"]), base, out)
+    build(run_file.load(base / "run.yaml", ["seed=1"]), base, out)
     return out
 
 

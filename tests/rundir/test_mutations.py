@@ -13,17 +13,17 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from gensr_pref import config, shards
-from gensr_pref.align.pairs import Run as PairsOfRun
-from gensr_pref.engine.audit import audit
-from gensr_pref.engine.build import build
-from gensr_pref.engine.export import export
-from gensr_pref.engine.pair import pair
+from gensr_pref.aligning.run_pairs import Run as PairsOfRun
+from gensr_pref.auditing.run_audit import audit
+from gensr_pref.building.build import build
+from gensr_pref.building.pair import pair
+from gensr_pref.config import run_file
 from gensr_pref.errors import GensrPrefError, InputError
-from gensr_pref.export.dataset import Wanted
-from gensr_pref.rundir.contents import check
-
-from ..engine.conftest import tables
+from gensr_pref.exporting.dataset import Wanted
+from gensr_pref.exporting.export_run import export
+from gensr_pref.rundir import part_files
+from gensr_pref.rundir.integrity import check
+from tests.small_run import tables
 
 TABLES = ("clips", "candidates", "scores", "pairs")
 
@@ -35,7 +35,7 @@ def stranger(base, tmp_path_factory) -> Path:
     for path in (folder / "speech").iterdir():
         wave, rate = soundfile.read(path)
         soundfile.write(path, wave[::-1].copy(), rate)
-    build(config.load(folder / "run.yaml"), folder, folder / "run")
+    build(run_file.load(folder / "run.yaml"), folder, folder / "run")
     return folder / "run"
 
 
@@ -60,7 +60,7 @@ class Mutations:
 
     def part(self, *tables: str) -> Path:
         """Any part of some tables."""
-        return self.rng.choice(shards.parts(self.out, self.rng.choice(tables or TABLES)))
+        return self.rng.choice(part_files.parts(self.out, self.rng.choice(tables or TABLES)))
 
     def delete(self) -> str:
         """A part is deleted."""
@@ -80,9 +80,9 @@ class Mutations:
     def copy(self) -> str:
         """A part is copied, over another one or beside it."""
         path = self.part("clips", "candidates", "scores")
-        target = shards.part(self.out, path.parent.name, self.rng.randrange(8))
+        target = part_files.part(self.out, path.parent.name, self.rng.randrange(8))
         while target == path:
-            target = shards.part(self.out, path.parent.name, self.rng.randrange(8))
+            target = part_files.part(self.out, path.parent.name, self.rng.randrange(8))
         shutil.copy2(path, target)
         return f"{path} copied to {target}"
 
@@ -228,12 +228,12 @@ def changed_recordings(rng: random.Random, folder: Path) -> str:
 )
 def test_random_changes_of_recordings_are_refused(base, tmp_path, seeds):
     project = Path(shutil.copytree(base, tmp_path / "kept"))
-    build(config.load(project / "run.yaml"), project, tmp_path / "run")
+    build(run_file.load(project / "run.yaml"), project, tmp_path / "run")
     whole = tables(tmp_path / "run")
     for seed in seeds:
         folder = Path(shutil.copytree(project, tmp_path / f"project {seed}"))
         did = changed_recordings(random.Random(seed), folder)
-        found = config.load(folder / "run.yaml")
+        found = run_file.load(folder / "run.yaml")
         try:
             build(found, folder, tmp_path / "run")
         except InputError:

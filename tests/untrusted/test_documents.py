@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from gensr_pref import config
+from gensr_pref.config import run_file
 from gensr_pref.errors import ConfigError
 from gensr_pref.untrusted.documents import DEEPEST, LARGEST_YAML, MOST_VALUES, json_of, yaml_of
 
@@ -42,7 +42,7 @@ def test_what_costs_too_much_or_is_no_plain_data_is_refused_at_once(text, words,
     path = tmp_path / "run.yaml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError, match="not YAML"):
-        config.read_yaml(path)
+        run_file.read_yaml(path)
     assert time.process_time() - began < 20  # 2 s on 2 shared cores; an unbounded one never ends
 
 

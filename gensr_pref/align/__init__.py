@@ -1,1 +1,0 @@
-"""Pairs to a better generator, and clean speech to a first one."""

@@ -1,0 +1,1 @@
+"""Trains generators on preference pairs: DPO and other objectives, evaluation during training."""

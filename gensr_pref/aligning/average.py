@@ -1,0 +1,82 @@
+"""The average of several checkpoints' weights: of seeds, or of rounds that began in one place.
+
+Models that were trained from the same start lie in one basin, and their mean there is often better
+than any of them (model soups, arXiv 2203.05482). It costs nothing in sampling.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from gensr_pref.aligning.models import Content, loaded, require_one_space
+from gensr_pref.aligning.recipe import Average
+from gensr_pref.aligning.training_folder import Claim, held, record, require_same
+from gensr_pref.errors import ConfigError
+from gensr_pref.generators.base import Alignable
+
+
+def averaged(recipe: Average, base: Path, out: Path) -> Alignable:
+    """Write the mean of the checkpoints, and return its generator.
+
+    Args:
+        base: folder that the recipe's paths are relative to.
+        out: receives what the generator's `save` writes.
+
+    Raises:
+        ConfigError: the checkpoints are of different networks, or their targets mean other sounds.
+        RunMismatchError: `out` holds another training's result.
+    """
+    with held(out):
+        models = [_loaded(recipe, base, number) for number in range(len(recipe.checkpoints))]
+        made_from = {
+            f"checkpoints.{number}": content.digest for number, (_, content) in enumerate(models)
+        }
+        claim = Claim.of(recipe, (), made_from)
+        require_same(out, claim)
+        generators = [generator for generator, _ in models]
+        mean = _mean_of(generators)
+        generators[0].policy.load_state_dict(mean)
+        record(out, claim, base)
+        generators[0].save(out)
+    return generators[0]
+
+
+def _loaded(recipe: Average, base: Path, number: int) -> tuple[Alignable, Content]:
+    options = {**recipe.generator.options, "checkpoint": recipe.checkpoints[number]}
+    use = recipe.generator.model_copy(update={"options": options})
+    return loaded(use, base, f"checkpoints.{number}", "cpu")
+
+
+def _mean_of(generators: Sequence[Alignable]) -> dict[str, Tensor]:
+    """The mean of the policies' weights, of models between which nothing else differs."""
+    first = generators[0]
+    states = [generator.policy.state_dict() for generator in generators]
+    for number, generator in enumerate(generators):
+        field = f"checkpoints.{number}"
+        if _shapes(states[number]) != _shapes(states[0]):
+            raise ConfigError(
+                f"{field}: another network than checkpoints.0. Only weights of one network can be "
+                "averaged"
+            )
+        if getattr(generator.policy, "config", None) != getattr(first.policy, "config", None):
+            raise ConfigError(
+                f"{field}: its settings (config.json) are not those of checkpoints.0. Only weights "
+                "of one network can be averaged"
+            )
+        require_one_space(first, generator, field)
+    return {name: _mean([state[name] for state in states]) for name in states[0]}
+
+
+def _shapes(state: dict[str, Tensor]) -> dict[str, torch.Size]:
+    return {name: value.shape for name, value in state.items()}
+
+
+def _mean(values: list[Tensor]) -> Tensor:
+    """The mean in float64; what is no weight (a counter, a mask) is taken from the first."""
+    if not values[0].is_floating_point():
+        return values[0]
+    return torch.stack([value.double() for value in values]).mean(0).to(values[0].dtype)

@@ -1,0 +1,263 @@
+"""Batches of pairs, and what is random about them.
+
+A draw (t, noise or mask) belongs to (seed, pair, pass) and is the same for both sides, for policy
+and reference, in whatever order and beside whatever other pairs the pair comes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gensr_pref.aligning.feature_cache import Array, Prepared
+from gensr_pref.generators.base import Alignable, Rows
+from gensr_pref.generators.tiny.masked import hidden_share
+from gensr_pref.identity import rng_for, seed_for, unit_for
+
+SORTED = 32  # batches whose pairs are sorted by length together, so that there is little padding
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """All that a batch's random part depends on, beside the pairs and the generator's `draw`.
+
+    Attributes:
+        seed: of the recipe.
+        draws: K.
+        antithetic: whether draws come in opposite twos.
+        crop: frames of a window; None = whole clips.
+        clean: whether the clean target is a third side; draws are as long as the longest side.
+        epoch: the pass.
+    """
+
+    seed: int
+    draws: int
+    antithetic: bool
+    crop: int | None
+    clean: bool
+    epoch: int
+
+
+@dataclass(frozen=True)
+class Batch:
+    """P pairs with K draws each.
+
+    Attributes:
+        drawing: what its random part depends on.
+        pairs: [P] their numbers in `Prepared`.
+        flipped: [P] whether chosen and rejected have changed places (random labels).
+        sides: S: 2, or 3 where the clean target follows chosen and rejected.
+        draws: K.
+        rows: N = S * K * P rows, in that order.
+    """
+
+    drawing: Drawing
+    pairs: Array
+    flipped: Tensor
+    sides: int
+    draws: int
+    rows: Rows
+
+    def split(self, values: Tensor) -> Tensor:
+        """Values of rows [N] by side, draw and pair: [S, K, P]."""
+        return values.view(self.sides, self.draws, len(self.pairs))
+
+
+@dataclass(frozen=True)
+class Batching:
+    """How batches are made; what each holds depends on the pairs' ids and the pass alone.
+
+    Attributes:
+        data: the pairs.
+        generator: knows what is random about a row, and what belongs to a window.
+        seed: of the recipe.
+        draws: K.
+        antithetic: whether draws come in opposite twos.
+        crop: frames of a window; None = whole clips.
+        random_labels: whether a coin decides which side is chosen.
+        clean: whether the clean target is a third side.
+        device: where to.
+    """
+
+    data: Prepared
+    generator: Alignable
+    seed: int
+    draws: int
+    antithetic: bool
+    crop: int | None
+    random_labels: bool
+    clean: bool
+    device: torch.device
+
+    def order(self, pairs: Array, size: int, epoch: int) -> list[Array]:
+        """The batches of an epoch: shuffled, each of similar lengths; what is left over waits."""
+        rng = rng_for(self.seed, "order", epoch)
+        shuffled = rng.permutation(pairs)
+        frames = self.data.x_at[self.data.clip, 1]
+        batches: list[Array] = []
+        whole = len(shuffled) - len(shuffled) % size
+        for start in range(0, whole, size * SORTED):
+            block = shuffled[start : min(start + size * SORTED, whole)]
+            block = block[np.argsort(frames[block], kind="stable")]
+            batches += np.split(block, len(block) // size)
+        return [batches[k] for k in rng.permutation(len(batches))]
+
+    def of(self, pairs: Array, epoch: int) -> Batch:
+        """The batch of these pairs in a pass."""
+        drawing = self._drawing(epoch)
+        items = [self._item(int(number), drawing) for number in pairs]
+        sides = 3 if self.clean else 2
+        x = _padded([item.x for item in items]).transpose(1, 2).float()
+        targets = [item.targets[s] for s in range(sides) for item in items]
+        target = _padded(targets)
+        target = target.float() if target.is_floating_point() else target.transpose(1, 2).long()
+        lengths = torch.tensor([len(one) for one in targets]).view(sides, 1, -1)
+        t = torch.tensor([[float(t) for t in item.t] for item in items]).T
+        rows = Rows(
+            x=x.to(self.device),
+            frames=torch.tensor([len(item.x) for item in items], device=self.device),
+            clip=torch.arange(len(items), device=self.device).repeat(sides * self.draws),
+            target=_by_draw(target, sides, self.draws).to(self.device),
+            lengths=lengths.expand(-1, self.draws, -1).flatten().to(self.device),
+            t=t.flatten().repeat(sides).to(self.device),
+            draw=self._draw(items, sides),
+        )
+        flipped = torch.tensor([item.flipped for item in items], device=self.device)
+        return Batch(drawing, pairs, flipped, sides, self.draws, rows)
+
+    def _drawing(self, epoch: int) -> Drawing:
+        return Drawing(self.seed, self.draws, self.antithetic, self.crop, self.clean, epoch)
+
+    def _item(self, number: int, drawing: Drawing) -> _Item:
+        data, name = self.data, self.data.ids[number]
+        x = data.features(int(data.clip[number]))
+        numbers = [int(data.chosen[number]), int(data.rejected[number])]
+        flipped = self.random_labels and unit_for(self.seed, "label", name) < 0.5
+        if flipped:
+            numbers.reverse()
+        if drawing.clean:
+            numbers.append(int(data.clean[data.clip[number]]))
+        targets = [data.target(one) for one in numbers]
+        randomness = torch.Generator().manual_seed(
+            seed_for(drawing.seed, "draw", name, drawing.epoch)
+        )
+        crop = drawing.crop
+        if crop is not None and len(x) > crop:
+            start = int(torch.randint(len(x) - crop + 1, (), generator=randomness))
+            targets = [self._window(one, start, crop) for one in targets]
+            x = x[start : start + crop]
+        t = stratified(drawing.draws, drawing.antithetic, randomness)
+        longest = max(targets, key=len)
+        tokens = longest.dtype.kind == "i"
+        shape = longest.shape[::-1] if tokens else longest.shape
+        return _Item(x, targets, t, self._drawn(shape, t, drawing, randomness), flipped)
+
+    def _window(self, target: Array, start: int, frames: int) -> Array:
+        cut = getattr(self.generator, "window", None)
+        if cut is None:
+            return target[start : start + frames]
+        if target.dtype.kind == "i":
+            return np.asarray(cut(target.T, start, frames)).T
+        return np.asarray(cut(target, start, frames))
+
+    def _drawn(
+        self,
+        shape: Sequence[int],
+        t: Sequence[float],
+        drawing: Drawing,
+        randomness: torch.Generator,
+    ) -> list[Tensor] | None:
+        """What is random beside t, [K] for a pair; opposite draws have opposite noise."""
+        found: list[Tensor] = []
+        opposite = drawing.antithetic and self.generator.paradigm == "fm"
+        for number, one in enumerate(t):
+            if opposite and number % 2:
+                found.append(-found[-1])
+                continue
+            drawn = draw(self.generator, shape, one, randomness)
+            if drawn is None:
+                return None
+            found.append(drawn)
+        return found
+
+    def _draw(self, items: Sequence[_Item], sides: int) -> Tensor | None:
+        """[N, ...] the draws of all rows; those of a pair's sides are the same."""
+        found = [item.draws for item in items]
+        if found[0] is None:
+            return None
+        ordered = [one[k] for k in range(self.draws) for one in found if one is not None]
+        padded = _padded_anywhere(ordered)
+        return padded.repeat(sides, *[1] * (padded.dim() - 1)).to(self.device)
+
+
+@dataclass(frozen=True)
+class _Item:
+    """A pair of a batch: features [F, C], targets [T, D] by side, and its K draws."""
+
+    x: Array
+    targets: list[Array]
+    t: list[float]
+    draws: list[Tensor] | None
+    flipped: bool
+
+
+def stratified(draws: int, antithetic: bool, randomness: torch.Generator) -> list[float]:
+    """K times in (0, 1), one in each of K equal parts of it.
+
+    Antithetic: in twos (t, 1 - t), which are of opposite parts; an odd one out comes last.
+    """
+    uniform = torch.rand(draws, generator=randomness, dtype=torch.float64).clamp(1e-6, 1 - 1e-6)
+    if not antithetic:
+        return [float((k + u) / draws) for k, u in enumerate(uniform)]
+    found: list[float] = []
+    for k in range(draws // 2):
+        t = float((k + uniform[k]) / draws)
+        found += [t, 1 - t]
+    if draws % 2:
+        found.append(float((draws // 2 + uniform[-1]) / draws))
+    return found
+
+
+def draw(
+    generator: Alignable, shape: Sequence[int], t: float, randomness: torch.Generator
+) -> Tensor | None:
+    """What is random about a target of a shape at t: the generator's own draw, or the default."""
+    own = getattr(generator, "draw", None)
+    if own is not None:
+        found: Tensor | None = own(shape, t, randomness)
+        return found
+    if generator.paradigm == "fm":
+        return torch.randn(tuple(shape), generator=randomness)
+    if generator.paradigm == "mgm":
+        hidden = torch.rand(tuple(shape), generator=randomness) < hidden_share(t)
+        hidden.view(-1)[int(torch.randint(hidden.numel(), (), generator=randomness))] = True
+        return hidden
+    return None
+
+
+def _by_draw(target: Tensor, sides: int, draws: int) -> Tensor:
+    """[S * P, ...] -> [S * K * P, ...]."""
+    split = target.view(sides, 1, -1, *target.shape[1:])
+    return split.expand(-1, draws, *[-1] * (split.dim() - 2)).flatten(0, 2)
+
+
+def _padded(rows: Sequence[Array]) -> Tensor:
+    """[R, longest, D] of arrays [T, D], zeros behind."""
+    longest = max(map(len, rows))
+    whole = np.zeros((len(rows), longest, rows[0].shape[1]), rows[0].dtype)
+    for place, row in zip(whole, rows, strict=True):
+        place[: len(row)] = row
+    return torch.from_numpy(whole)
+
+
+def _padded_anywhere(rows: Sequence[Tensor]) -> Tensor:
+    """[R, ...] of tensors of different sizes in any axis, zeros behind."""
+    size = [max(row.shape[axis] for row in rows) for axis in range(rows[0].dim())]
+    whole = rows[0].new_zeros(len(rows), *size)
+    for place, row in zip(whole, rows, strict=True):
+        place[tuple(slice(n) for n in row.shape)] = row
+    return whole

@@ -1,0 +1,57 @@
+"""An alignment on disk: its state, and the checkpoint it ends with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gensr_pref.aligning.resume import read_state, write_state
+from gensr_pref.aligning.training import Alignment
+
+
+def save(alignment: Alignment, out: Path) -> None:
+    """Write the state.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    if not alignment.accelerator.is_main_process:
+        return
+    state = {
+        "policy": alignment.subject.generator.policy.state_dict(),
+        "averaged": alignment.averaged,
+        "optimiser": alignment.optimiser.state_dict(),
+        "step": alignment.step,
+        "alarms": alignment.alarms.raised,
+        "best": alignment.best,
+        "since_best": alignment.since_best,
+    }
+    write_state(out, state, alignment.claim)
+
+
+def resume(alignment: Alignment, out: Path) -> None:
+    """Continue from the state where there is one.
+
+    Raises:
+        StorageError: it is damaged.
+        RunMismatchError: it is the state of another training.
+    """
+    state = read_state(out, alignment.claim, alignment.accelerator.device)
+    if state is None:
+        return
+    alignment.subject.generator.policy.load_state_dict(state["policy"])
+    alignment.optimiser.load_state_dict(state["optimiser"])
+    alignment.averaged, alignment.step = state["averaged"], state["step"]
+    alignment.best, alignment.since_best = state["best"], state["since_best"]
+    alignment.alarms.raised.update(state["alarms"])
+
+
+def publish(alignment: Alignment, out: Path) -> None:
+    """Write the policy as its generator does: the best, the averaged, or the last."""
+    if not alignment.accelerator.is_main_process:
+        return
+    policy = alignment.subject.generator.policy
+    if alignment.best is not None:
+        policy.load_state_dict(alignment.best["weights"])
+    elif alignment.averaged is not None:
+        policy.load_state_dict(alignment.averaged)
+    alignment.subject.generator.save(out)

@@ -1,0 +1,229 @@
+"""Pairs of an exported dataset: a folder that `gensr-pref export` wrote, or one on the Hub."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from gensr_pref import audio
+from gensr_pref.aligning.file_digests import FileDigests
+from gensr_pref.aligning.run_pairs import Pair, PairedClip, Side, labelled, unpacked, uses_in
+from gensr_pref.config import run_file
+from gensr_pref.errors import InputError
+from gensr_pref.identity import CLEAN, digest
+from gensr_pref.rundir import part_files
+from gensr_pref.weights.hub import lacking_package
+
+ROWS = 16  # in memory at once; each has three sounds
+SPLITS = ("train", "validation")
+_OF_SIDE = ("id", "generator", "revision", "tokens", "latent")
+_COLUMNS = ["pair_id", "clip_id", "prompt"]
+_COLUMNS += [f"{side}_{name}" for side in ("chosen", "rejected") for name in _OF_SIDE]
+_NEEDED = {"pair_id", "clip_id", "prompt", "chosen_generator", "rejected_generator"}
+
+
+class Exported:
+    """The pairs of a folder of Parquet files; see docs/export.md for its columns.
+
+    Args:
+        path: the folder that `gensr-pref export` was told as OUT, or its `data`.
+        generators: labels that both sides must be among; the clean target always may be one.
+        with_audio: whether sides need their audio.
+        known: digests of files.
+
+    Raises:
+        InputError: no such folder, or without the columns of pairs.
+    """
+
+    def __init__(
+        self, path: Path, generators: list[str], with_audio: bool, known: FileDigests
+    ) -> None:
+        folder = path / "data" if (path / "data").is_dir() else path
+        self._files = {split: sorted(folder.glob(f"{split}-*.parquet")) for split in SPLITS}
+        if not self._files["train"]:
+            raise InputError(
+                f"pairs.source.path: {path} holds no data/train-*.parquet. Give a folder that "
+                "`gensr-pref export` wrote as Parquet"
+            )
+        self._known, self._with_audio = known, with_audio
+        self._root = folder.parent if folder.name == "data" else folder
+        self._allowed = {*generators, CLEAN}
+        first = self._files["train"][0]
+        self._there = set(part_files.columns_of(first))
+        _require_columns(self._there, str(first))
+
+    @property
+    def content(self) -> dict[str, str]:
+        """A digest of the files, which hold the pairs and all that they come from."""
+        paths = [file for files in self._files.values() for file in files]
+        found = zip([path.name for path in paths], self._known.of_all(paths), strict=True)
+        return {"pairs": digest(list(map(list, found)))}
+
+    @property
+    def uses(self) -> dict[str, str]:
+        """Which model each label is, where the export's ``run.yaml`` is there."""
+        return _uses(self._root)
+
+    def clips(self) -> Iterator[PairedClip]:
+        """Every clip that has pairs, in the order of the files."""
+        for split, files in self._files.items():
+            yield from grouped(self._rows(files), split, self._allowed)
+
+    def _rows(self, files: list[Path]) -> Iterator[dict[str, Any]]:
+        for file in files:
+            columns = [*_COLUMNS, "clean", *self._with_sound(file)]
+            there = [column for column in columns if column in self._there]
+            for batch in part_files.batches(file, there, ROWS):
+                yield from batch.to_pylist()
+
+    def _with_sound(self, file: Path) -> list[str]:
+        """The sides whose audio is needed: both, or the clean clip that a golden pair chose."""
+        if self._with_audio:
+            return ["chosen", "rejected"]
+        generators = part_files.read(file, ["chosen_generator"]).column("chosen_generator")
+        return ["chosen"] if CLEAN in generators.unique().to_pylist() else []
+
+
+class Hub:
+    """The pairs of a dataset on the Hugging Face Hub, read as a stream.
+
+    What is read is the commit that the revision names when this is made, also where a branch moves
+    on in the meantime.
+
+    Args:
+        name: ``org/name``, or a folder that `datasets` reads as one.
+        config: of the dataset; None = its default.
+        revision: commit, tag or branch; None = main.
+        generators: labels that both sides must be among; the clean target always may be one.
+        known: digests of files.
+
+    Raises:
+        InputError: `datasets` cannot open it, or it has no columns of pairs.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        config: str | None,
+        revision: str | None,
+        generators: list[str],
+        known: FileDigests,
+    ) -> None:
+        import datasets
+
+        self._allowed = {*generators, CLEAN}
+        self._name, self._config, self._known = name, config, known
+        self._commit = None if Path(name).is_dir() else _commit(name, revision)
+        try:
+            self._splits = datasets.load_dataset(
+                name, config, revision=self._commit, streaming=True
+            )
+        except Exception as error:
+            raise InputError(
+                f"pairs.source.path: {name!r} cannot be read as a dataset: {error}"
+            ) from error
+        for split in self._splits.values():
+            _require_columns(set(split.column_names or _NEEDED), name)
+
+    @property
+    def content(self) -> dict[str, str]:
+        """A digest of the dataset at its commit; of a folder, of its files."""
+        if self._commit is not None:
+            return {"pairs": digest(self._name, self._config, self._commit)}
+        folder = Path(self._name)
+        paths = sorted(path for path in folder.rglob("*") if path.is_file())
+        names = [path.relative_to(folder).as_posix() for path in paths]
+        contents = self._known.of_all(paths)
+        return {
+            "pairs": digest(self._config, [list(one) for one in zip(names, contents, strict=True)])
+        }
+
+    @property
+    def uses(self) -> dict[str, str]:
+        """Which model each label is, where that can be known: in a folder."""
+        return _uses(Path(self._name)) if self._commit is None else {}
+
+    def clips(self) -> Iterator[PairedClip]:
+        """Every clip that has pairs, in the order of the stream."""
+        import datasets
+
+        for name in SPLITS:
+            if name not in self._splits:
+                continue
+            stream = self._splits[name]
+            for column, feature in (stream.features or {}).items():
+                if isinstance(feature, datasets.Audio):
+                    stream = stream.cast_column(column, datasets.Audio(decode=False))
+            yield from grouped(stream, name, self._allowed)
+
+
+def _commit(name: str, revision: str | None) -> str:
+    """The commit that a revision of a dataset on the Hub is now.
+
+    Raises:
+        InputError: there is no such dataset or revision, or the Hub cannot be asked.
+    """
+    from huggingface_hub import HfApi
+
+    try:
+        found = HfApi().dataset_info(name, revision=revision).sha
+    except Exception as error:  # of whatever HTTP library this version of the client uses
+        if lacking := lacking_package(error):
+            raise InputError(
+                f"pairs.source.path: {name!r}: the Hub cannot be asked: {lacking}"
+            ) from error
+        raise InputError(
+            f"pairs.source.path: {name!r} is no folder, and cannot be found on the Hub "
+            f"({type(error).__name__}). Check name and revision, and log in with `hf auth login` "
+            "where it is private"
+        ) from error
+    return str(found)
+
+
+def grouped(rows: Iterable[dict[str, Any]], split: str, allowed: set[str]) -> Iterator[PairedClip]:
+    """Rows of pairs as clips with their pairs; rows of a clip stand together."""
+    wanted = (row for row in rows if labelled(row, allowed))
+    for name, group in groupby(wanted, key=lambda row: row["clip_id"]):
+        together = list(group)
+        noisy = audio.from_column(together[0]["prompt"])
+        if noisy is None:
+            raise InputError(f"pairs: {name} has no prompt")
+        pairs = tuple(
+            Pair(row["pair_id"], _side(row, "chosen"), _side(row, "rejected")) for row in together
+        )
+        yield PairedClip(name, split, noisy, _clean(together[0]), pairs)
+
+
+def _side(row: dict[str, Any], which: str) -> Side:
+    tokens, latent = unpacked(row.get(f"{which}_tokens"), row.get(f"{which}_latent"))
+    return Side(
+        row.get(f"{which}_id") or f"{row['pair_id']}/{which}",
+        row[f"{which}_generator"],
+        row.get(f"{which}_revision") or "",
+        tokens,
+        latent,
+        row.get(which),
+    )
+
+
+def _clean(row: dict[str, Any]) -> audio.Sound | None:
+    """The clean clip: of its own column, or the chosen side of a golden pair."""
+    value = row.get("clean")
+    if value is None and row["chosen_generator"] == CLEAN:
+        value = row.get("chosen")
+    return audio.from_column(value)
+
+
+def _uses(folder: Path) -> dict[str, str]:
+    path = folder / "run.yaml"
+    return uses_in(run_file.read_yaml(path)) if path.exists() else {}
+
+
+def _require_columns(there: set[str], where: str) -> None:
+    if not there >= _NEEDED:
+        raise InputError(
+            f"{where}: is no dataset of pairs; it lacks {', '.join(sorted(_NEEDED - there))}. "
+            "See docs/export.md"
+        )

@@ -1,0 +1,195 @@
+"""Pairs on disk as training reads them: features and targets in flat files, mapped into memory.
+
+Features of a clip are computed once, however many pairs, epochs and trainings there are; what is in
+memory is what the operating system keeps of the files (about 100 KB per clip of 4 s).
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from gensr_pref import process
+from gensr_pref.aligning.run_pairs import PairedClip, PairTable, Side
+from gensr_pref.errors import InputError, StorageError
+from gensr_pref.identity import CLEAN, digest, file_digest
+from gensr_pref.storage import files
+from gensr_pref.storage.lease import in_turn
+from gensr_pref.untrusted import documents
+
+Array = npt.NDArray[Any]
+Hear = Callable[[PairedClip], Array]  # [F, C]
+Target = Callable[[PairedClip, Side], Array]  # [T, D]
+NONE = -1
+_FILES = ("x.bin", "targets.bin", "index.npz")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Pairs and what they refer to.
+
+    Attributes:
+        ids: [pairs] their ids.
+        clips: [clips] theirs.
+        split: [pairs] of their clips.
+        clip: [pairs] which clip.
+        chosen, rejected: [pairs] which target.
+        clean: [clips] which target is the clean one; NONE where there is none.
+        revisions: by generator, the weights that sampled its sides.
+        x_at, target_at: [clips, 2], [targets, 2] first row and number of rows.
+        x: [rows, C] float16 features of all clips, one after the other.
+        targets: [rows, D] of all targets: int32 tokens or float16 latents, time first.
+    """
+
+    ids: list[str]
+    clips: list[str]
+    revisions: dict[str, list[str]]
+    split: Array
+    clip: Array
+    chosen: Array
+    rejected: Array
+    clean: Array
+    x_at: Array
+    target_at: Array
+    x: Array
+    targets: Array
+
+    def of(self, split: str) -> Array:
+        """Which pairs are of a split."""
+        return np.flatnonzero(self.split == split)
+
+    def features(self, clip: int) -> Array:
+        """[F, C] of a clip."""
+        start, rows = self.x_at[clip]
+        return self.x[start : start + rows]
+
+    def target(self, number: int) -> Array:
+        """[T, D] of a target."""
+        start, rows = self.target_at[number]
+        return self.targets[start : start + rows]
+
+
+def prepared(folder: Path, source: PairTable, hear: Hear, target: Target, clean: bool) -> Prepared:
+    """What a folder holds, made from a source where it is not there.
+
+    Args:
+        hear: features of a clip [F, C].
+        target: tokens or latent of a side [T, D].
+        clean: whether the clean target is wanted beside the pairs.
+
+    Raises:
+        InputError: no pair is left, or the clean target is wanted and a clip has none.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    notice = f"{folder}: another training is preparing it; waiting"
+    with in_turn(folder.with_name(folder.name + ".lock"), notice):
+        if folder.exists():
+            found = _read(folder)
+            if found is not None:
+                return found
+            print(f"{folder}: is damaged, and is made again", file=sys.stderr)
+            shutil.rmtree(folder)
+        part = folder.with_name(folder.name + ".part")
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir()
+        _write(part, source, hear, target, clean)
+        part.rename(folder)
+        found = _read(folder)
+    if found is None:
+        raise StorageError(f"{folder}: does not hold what was just written. Is its disk faulty?")
+    return found
+
+
+@dataclass
+class _Index:
+    """What is written so far."""
+
+    ids: list[str] = field(default_factory=list)
+    clips: list[str] = field(default_factory=list)
+    revisions: dict[str, set[str]] = field(default_factory=dict)
+    split: list[str] = field(default_factory=list)
+    clip: list[int] = field(default_factory=list)
+    chosen: list[int] = field(default_factory=list)
+    rejected: list[int] = field(default_factory=list)
+    clean: list[int] = field(default_factory=list)
+    x_at: list[tuple[int, int]] = field(default_factory=list)
+    target_at: list[tuple[int, int]] = field(default_factory=list)
+
+
+def _write(folder: Path, source: PairTable, hear: Hear, target: Target, clean: bool) -> None:
+    index, forms = _Index(), {}
+    with (folder / "x.bin").open("wb") as x, (folder / "targets.bin").open("wb") as targets:
+        for clip in tqdm(source.clips(), desc="features", unit="clip", leave=False):
+            process.check()
+            if clean and clip.clean is None:
+                raise InputError(f"anchor.side: clip {clip.clip_id} has no clean target")
+            index.clips.append(clip.clip_id)
+            forms["x"] = _append(x, index.x_at, hear(clip).astype(np.float16))
+            numbers: dict[str, int] = {}
+            for side in _sides(clip, clean):
+                numbers[side.name] = len(index.target_at)
+                index.revisions.setdefault(side.generator, set()).add(side.revision)
+                forms["targets"] = _append(targets, index.target_at, target(clip, side))
+            for pair in clip.pairs:
+                index.ids.append(pair.pair_id)
+                index.split.append(clip.split)
+                index.clip.append(len(index.x_at) - 1)
+                index.chosen.append(numbers[pair.chosen.name])
+                index.rejected.append(numbers[pair.rejected.name])
+            index.clean.append(numbers.get(CLEAN, NONE))
+    if not index.ids:
+        raise InputError(
+            "pairs.source: has no pairs of the generators that are asked for (pairs.generators; "
+            "absent, the generator itself)"
+        )
+    revisions = {name: sorted(found) for name, found in index.revisions.items()}
+    names = {"ids": index.ids, "clips": index.clips, "revisions": revisions}
+    arrays = {key: np.array(value) for key, value in vars(index).items() if key not in names}
+    np.savez(folder / "index.npz", allow_pickle=False, **arrays)
+    facts = {**names, **forms, "files": {one: file_digest(folder / one) for one in _FILES}}
+    files.write_text(folder / "forms.json", json.dumps({**facts, "digest": digest(facts)}))
+
+
+def _sides(clip: PairedClip, clean: bool) -> list[Side]:
+    """The sides of a clip's pairs, each once, and the clean target where it is wanted."""
+    found = {side.name: side for pair in clip.pairs for side in (pair.chosen, pair.rejected)}
+    if clean:
+        found[CLEAN] = Side(CLEAN, CLEAN, "", None, None, None)
+    return list(found.values())
+
+
+def _append(file: BinaryIO, places: list[tuple[int, int]], rows: Array) -> tuple[str, int]:
+    """Append rows [R, D]; returns their type and D."""
+    start = sum(places[-1]) if places else 0
+    places.append((start, len(rows)))
+    file.write(np.ascontiguousarray(rows).tobytes())
+    return rows.dtype.str, rows.shape[1]
+
+
+def _read(folder: Path) -> Prepared | None:
+    """What a folder holds; None where that is not what was written, by its digests."""
+    try:
+        facts = documents.json_of((folder / "forms.json").read_text(encoding="utf-8"))
+        if facts.pop("digest") != digest(facts):
+            return None
+        if any(file_digest(folder / name) != known for name, known in facts["files"].items()):
+            return None
+    except (OSError, ValueError, KeyError, AttributeError):
+        return None
+    with np.load(folder / "index.npz") as found:
+        arrays: dict[str, Any] = dict(found)
+    maps: dict[str, Any] = {
+        name: np.memmap(folder / f"{name}.bin", facts[name][0], "r").reshape(-1, facts[name][1])
+        for name in ("x", "targets")
+    }
+    names: dict[str, Any] = {name: facts[name] for name in ("ids", "clips", "revisions")}
+    return Prepared(**names, **arrays, **maps)

@@ -1,0 +1,84 @@
+"""Digests of files that a training reads, taken once and remembered while a file stays as it is."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from gensr_pref.errors import InputError, StorageError
+from gensr_pref.identity import file_digest
+from gensr_pref.storage import files
+from gensr_pref.untrusted import documents
+
+_MEMORY = "digests.json"
+# A file that was changed so recently may be changed again within the same tick of its clock.
+_SETTLED_NS = 2 * 10**9
+_Look = list[int]  # size, times of change of content and of anything, inode
+
+
+class FileDigests:
+    """Digests of files' contents.
+
+    A file is read again where its size, its inode or one of its times is another than when it was
+    read. The time of the last change of anything (`st_ctime`) cannot be set by a program, so that
+    a file which was replaced and given its old time is noticed.
+
+    Args:
+        folder: keeps what is known in `digests.json`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / _MEMORY
+        self._known: dict[str, tuple[_Look, str]] = _read(self._path)
+        self._changed = False
+
+    def of(self, path: Path) -> str:
+        """32 hexadecimal digits of a file's content.
+
+        Raises:
+            InputError: it cannot be read.
+        """
+        place = str(path.absolute())
+        try:
+            look = _look(path)
+            if place in self._known and self._known[place][0] == look:
+                return self._known[place][1]
+            found = file_digest(path)
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
+        if time.time_ns() - max(look[1:3]) > _SETTLED_NS:
+            self._known[place] = (look, found)
+            self._changed = True
+        return found
+
+    def of_all(self, paths: Iterable[Path]) -> list[str]:
+        """Of several files, in order; what is known then is kept for the next time."""
+        found = [self.of(path) for path in paths]
+        self.keep()
+        return found
+
+    def keep(self) -> None:
+        """Write down what is known, where it can be written."""
+        if not self._changed:
+            return
+        try:
+            files.write_text(self._path, json.dumps(self._known))
+        except StorageError:  # a folder that is read-only is read every time
+            return
+        self._changed = False
+
+
+def _look(path: Path) -> _Look:
+    seen = path.stat()
+    return [seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_ino]
+
+
+def _read(path: Path) -> dict[str, tuple[_Look, str]]:
+    """What is remembered; nothing where that is damaged."""
+    try:
+        found = documents.json_of(path.read_text(encoding="utf-8"))
+        return {str(place): (list(look), str(digest)) for place, (look, digest) in found.items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}

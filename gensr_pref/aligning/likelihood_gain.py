@@ -1,0 +1,64 @@
+"""What a policy or the reference thinks of a batch: u of `objectives`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from gensr_pref.aligning.batches import Batch
+from gensr_pref.generators.base import Alignable, Rows
+
+
+class Measured(nn.Module):
+    """A policy by what its generator says of rows: log p, or minus the flow-matching error.
+
+    A module, so that accelerate can wrap it: gradients of several processes meet in its `forward`.
+
+    Args:
+        generator: whose methods are asked.
+        policy: what they are asked of.
+        encodes: whether `x` of a batch is features still, for the policy's encoder.
+        precision: torch's type of the network's inner products.
+        frozen: whether the encoder is not trained.
+    """
+
+    def __init__(
+        self,
+        generator: Alignable,
+        policy: nn.Module,
+        encodes: bool,
+        precision: torch.dtype,
+        frozen: bool = False,
+    ) -> None:
+        super().__init__()
+        self.generator, self.policy = generator, policy
+        self.encodes = encodes and hasattr(generator, "encoded")
+        self.precision, self.frozen = precision, frozen
+
+    def forward(self, rows: Rows) -> Tensor:
+        """log p or -e of each row: [N], float64."""
+        device = rows.x.device.type
+        with torch.autocast(device, self.precision, enabled=self.precision != torch.float32):
+            if self.encodes:
+                rows = replace(rows, x=self._encoded(rows))
+            if self.generator.paradigm == "fm":
+                return -self.generator.error(self.policy, rows).double()
+            return self.generator.log_likelihood(self.policy, rows).double()
+
+    def _encoded(self, rows: Rows) -> Tensor:
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
+            encoded: Tensor = self.generator.encoded(self.policy, rows.x, rows.frames)  # type: ignore[attr-defined]
+        return encoded
+
+
+def counted(batch: Batch, paradigm: str) -> Tensor:
+    """[S, K, P] how many tokens the log-likelihood of each row is a sum over; 1 for errors."""
+    rows = batch.rows
+    if paradigm == "fm":
+        return batch.split(torch.ones_like(rows.t, dtype=torch.float64))
+    if paradigm == "mgm" and rows.draw is not None:
+        valid = rows.valid[:, None] & rows.draw.bool()
+        return batch.split(valid.sum((1, 2)).double().clamp(min=1))
+    return batch.split((rows.lengths * rows.target.shape[1]).double())

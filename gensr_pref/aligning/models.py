@@ -1,0 +1,176 @@
+"""The models of an alignment: made, checked, and identified by what they compute."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gensr_pref.aligning.recipe import Aligned
+from gensr_pref.config import code_digest, plugins
+from gensr_pref.errors import ConfigError
+from gensr_pref.generators.base import Alignable
+from gensr_pref.identity import digest, file_digest, rng_for
+
+NEEDED = ("paradigm", "hear", "encode", "save")
+MEASURE = {"ar": "log_likelihood", "mgm": "log_likelihood", "fm": "error"}
+PROBE_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Content:
+    """All that what a loaded generator computes can depend on; equal contents compute the same.
+
+    Attributes:
+        use: its name, or ``module:Class``.
+        code: version of its package; of ``module:Class`` a digest of its source.
+        options: as the recipe gives them.
+        files: digests of the files that options name.
+        revision, sample_rate: its own.
+        weights: digest of its policy's weights and buffers.
+    """
+
+    use: str
+    code: str
+    options: Mapping[str, Any]
+    files: Mapping[str, str]
+    revision: str
+    sample_rate: int
+    weights: str
+
+    @property
+    def digest(self) -> str:
+        """32 hexadecimal digits."""
+        return digest(asdict(self))
+
+
+def loaded(use: Aligned, base: Path, field: str, device: str) -> tuple[Alignable, Content]:
+    """The generator of a recipe with its weights on a device, and what identifies it.
+
+    Args:
+        base: folder that the recipe's paths are relative to.
+        field: where it stands in the recipe, for messages.
+
+    Raises:
+        InputError: there is no such generator or checkpoint, or it cannot be aligned.
+    """
+    generator = made(use, base, field)
+    generator.load(device)
+    return generator, content_of(use, base, generator)
+
+
+def made(use: Aligned, base: Path, field: str) -> Alignable:
+    """The generator of a recipe, with all that alignment asks for.
+
+    Raises:
+        ConfigError: it lacks a member.
+    """
+    found = plugins.create("generator", use.use, use.options, f"{field}.options", base)
+    paradigm = getattr(found, "paradigm", None)
+    if paradigm not in MEASURE:
+        raise ConfigError(
+            f"{field}.use: {use.use!r} cannot be aligned: its attribute `paradigm` is "
+            f"{paradigm!r}, and must be 'ar', 'mgm' or 'fm'. See docs/alignment.md"
+        )
+    missing = [name for name in (*NEEDED, MEASURE[paradigm]) if not hasattr(found, name)]
+    if missing:
+        raise ConfigError(
+            f"{field}.use: {use.use!r} cannot be aligned: it has no member "
+            f"{', '.join(f'`{name}`' for name in missing)}. See docs/alignment.md"
+        )
+    aligned: Alignable = found
+    return aligned
+
+
+def content_of(use: Aligned, base: Path, generator: Alignable) -> Content:
+    """What identifies a generator that is loaded."""
+    named = {name: use.options.get(name) for name in getattr(type(generator), "paths", ())}
+    files = {key: base / value for key, value in named.items() if isinstance(value, str) and value}
+    return Content(
+        use=use.use,
+        code=code_digest.digest_of(use.use) or _version(type(generator)),
+        options=use.options,
+        files={key: file_digest(path) for key, path in files.items() if path.is_file()},
+        revision=generator.revision,
+        sample_rate=generator.sample_rate,
+        weights=weights_digest(generator.policy.state_dict()),
+    )
+
+
+def weights_digest(state: Mapping[str, Any]) -> str:
+    """32 hexadecimal digits of the names, types, shapes and values of a `state_dict`."""
+    contents = hashlib.blake2b(digest_size=16)
+    for name in sorted(state):
+        value = state[name]
+        if not isinstance(value, Tensor):
+            contents.update(repr((name, value)).encode())
+            continue
+        contents.update(repr((name, str(value.dtype), tuple(value.shape))).encode())
+        flat = value.detach().cpu().contiguous().reshape(-1)
+        contents.update(flat.view(torch.uint8).numpy().tobytes())
+    return contents.hexdigest()
+
+
+def require_one_space(ours: Alignable, other: Alignable, field: str) -> None:
+    """Refuse a model that does not hear clips as another does, or means other targets.
+
+    Both are asked about the same noise: features and targets that differ there belong to another
+    sample rate, tokenizer or analysis, and numbers about them cannot be compared.
+
+    Args:
+        field: where `other` stands in the recipe.
+
+    Raises:
+        ConfigError: they differ; the message says in what.
+    """
+    for name in ("paradigm", "sample_rate"):
+        there, here = getattr(other, name), getattr(ours, name)
+        if there != here:
+            raise ConfigError(f"{field}: its {name} is {there!r}, the generator's is {here!r}. "
+                              "Name a model of the same kind")  # fmt: skip
+    noisy, clean = _probe(ours.sample_rate)
+    if not _same(ours.hear(noisy.copy()), other.hear(noisy.copy())):
+        raise ConfigError(
+            f"{field}: it makes other features of a clip than the generator does, so that one "
+            "cannot be trained on what the other heard. Name a model of the same kind"
+        )
+    if not _same(ours.encode(noisy.copy(), clean.copy()), other.encode(noisy, clean)):
+        raise ConfigError(
+            f"{field}: its tokens or latents mean other sounds than the generator's (another "
+            "tokenizer), so that their likelihoods cannot be compared. Name a model with the same "
+            "tokenizer"
+        )
+
+
+def _probe(rate: int) -> tuple[Any, Any]:
+    """Two waves [T] of noise, the second with the envelope of syllables."""
+    rng = rng_for(0, "probe")
+    noisy, other = rng.normal(0, 0.1, (2, int(PROBE_SECONDS * rate))).astype(np.float32)
+    envelope = np.sin(np.arange(len(noisy)) * (8 * np.pi / len(noisy))) ** 2
+    return noisy, (other * envelope).astype(np.float32)
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Whether two arrays are the same, up to the rounding of float16."""
+    one, other = (
+        np.asarray(value.cpu() if isinstance(value, Tensor) else value) for value in (a, b)
+    )
+    return one.shape == other.shape and np.allclose(
+        one.astype(np.float64), other.astype(np.float64), rtol=1e-3, atol=1e-3
+    )
+
+
+def _version(kind: type) -> str:
+    """Of the package that a class is of; empty where it is of none that is installed."""
+    package = kind.__module__.partition(".")[0]
+    try:
+        return f"{package} {metadata.version(package)}"
+    except metadata.PackageNotFoundError:
+        return ""

@@ -1,0 +1,1 @@
+"""Trains the shipped generators from clean speech, before any preference pairs exist."""

@@ -1,0 +1,76 @@
+"""Pretraining of the autoregressive model.
+
+Teacher forcing on true histories alone gives the best likelihood and the worst samples: in
+sampling the model hears its own mistakes and repeats them. So most of what it hears in training is
+hidden, or replaced by what it would itself have generated.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from gensr_pref.aligning.pretrain.recipe import AutoregressiveShape
+from gensr_pref.aligning.pretrain.token_losses import Batch, totalled
+from gensr_pref.generators.tiny.autoregressive import Autoregressive
+from gensr_pref.generators.tiny.code_head import chosen_log_probability
+from gensr_pref.generators.tiny.token_model import TokenModelConfig, residual
+from gensr_pref.generators.tiny.tokenizer import Tokenizer
+
+
+def fresh(shape: AutoregressiveShape, tokenizer: Tokenizer) -> Autoregressive:
+    """A network of that shape, with random weights."""
+    return Autoregressive(TokenModelConfig.of(shape.model_dump(), tokenizer), tokenizer)
+
+
+def losses(
+    model: Autoregressive,
+    shape: AutoregressiveShape,
+    x: Tensor,
+    y_1: Tensor,
+    generator: torch.Generator,
+) -> dict[str, Tensor]:
+    """The loss of a batch and its parts; see `totalled`.
+
+    An example hides each of its frames from those after it with a probability that is drawn for
+    the example, and replaces each by the model's own (`own_residuals`) with another; likewise for
+    what the groups of a frame hear of the groups below.
+    """
+    batch = Batch.of(model, x, y_1)
+    true = model.z(batch.tokens[..., 1:], batch.heard).detach()
+    known = _shares(true, generator)
+    own = own_residuals(model, batch, true, _shares(true, generator), generator)
+    history = torch.where(_shares(true, generator)[..., None] > 0, own, true)
+    below = torch.where(_shares(true, generator)[..., None] > 0, own, true)
+    logits = model.logits(batch.tokens[..., 0], batch.heard, history, known, below)
+    return totalled(model, shape, batch, -chosen_log_probability(logits, batch.frames).mean())
+
+
+@torch.no_grad()
+def own_residuals(
+    model: Autoregressive, batch: Batch, true: Tensor, known: Tensor, generator: torch.Generator
+) -> Tensor:
+    """Residuals [B, F, channels] of frames drawn from the model, all at once.
+
+    Each frame is drawn given the true frames before it that are `known` (Mihaylova and Martins
+    2019, "Scheduled Sampling for Transformers"), pulled towards the expected gain by an amount
+    that is drawn for the example, as `spread` does in sampling.
+    """
+    logits = model.logits(batch.tokens[..., 0], batch.heard, true, known, true)
+    p = logits.softmax(-1)
+    uniform = torch.rand(p.shape[:-1], generator=generator)[..., None]
+    total = p.cumsum(-1)
+    code = torch.searchsorted(total, uniform * total[..., -1:], right=True)[..., 0]
+    code = code.clamp(max=p.shape[-1] - 1)
+    codebook = model.tokenizer.codebook
+    gains = codebook[torch.arange(len(codebook)), code]
+    mean = torch.einsum("bfgk,gkd->bfgd", p, codebook)
+    spread = torch.rand(len(p), 1, 1, 1, generator=generator)
+    gains = (mean + spread * (gains - mean)).flatten(2)
+    return residual(gains, batch.heard.mean, batch.heard.inverse_scale)
+
+
+def _shares(like: Tensor, generator: torch.Generator) -> Tensor:
+    """[B, F] of 0 and 1, each example with a share of ones of its own, uniform in [0, 1]."""
+    share = torch.rand(len(like), 1, generator=generator)
+    return (torch.rand(like.shape[:2], generator=generator) < share).float()

@@ -1,0 +1,273 @@
+"""Training examples: clean speech, degraded, as features and latent.
+
+Examples are numbered: example n is made from (seed, n) alone, and step k of a training draws its
+batch from a window of the latest `pool` examples, which moves on by `fresh` examples per step.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections import defaultdict, deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from gensr_pref.aligning.file_digests import FileDigests
+from gensr_pref.aligning.pretrain.recipe import Pretrain, Speech, Spoken
+from gensr_pref.audio import Wave, pcm16
+from gensr_pref.config import run_file
+from gensr_pref.corpus import degrade, rooms
+from gensr_pref.corpus.base import Item
+from gensr_pref.corpus.degradation_sources import Library
+from gensr_pref.corpus.listing import describe
+from gensr_pref.corpus.sources import described, listed, opened
+from gensr_pref.errors import SourceError, Unusable, quantity
+from gensr_pref.generators.tiny.analysis import Analysis
+from gensr_pref.generators.tiny.bands import features, latent_of
+from gensr_pref.generators.tiny.carrier import carrier, stft
+from gensr_pref.identity import digest, file_digest, rng_for
+from gensr_pref.rundir import part_files
+from gensr_pref.storage import files
+
+LEVEL_DB = (-38.0, -16.0)  # root mean square of the clean speech, relative to full scale
+PEAK = 0.9
+PAUSE_S = (0.1, 0.4)  # between short recordings that are joined to fill an example
+
+
+class Voices:
+    """Clean speech in memory at a rate (Hz), drawn source by weight and recording by length."""
+
+    def __init__(self, speech: list[Speech], base: Path, rate: int) -> None:
+        self._sources = [
+            Recorded(s.source, base, f"speech.{i}.source", rate) for i, s in enumerate(speech)
+        ]
+        weights = np.array([s.weight for s in speech])
+        self._share = weights / weights.sum()
+
+    def digest(self, known: FileDigests) -> str:
+        """Of all recordings, their names and their speakers."""
+        return digest([source.digest(known) for source in self._sources])
+
+    def draw(self, rng: np.random.Generator, samples: int) -> Wave:
+        """[samples] of one speaker, at a random level."""
+        source = self._sources[int(rng.choice(len(self._sources), p=self._share))]
+        wave = source.stretch(rng, samples)
+        rms = math.sqrt(float(np.square(wave, dtype=np.float64).mean())) + 1e-9
+        gain = min(10 ** (rng.uniform(*LEVEL_DB) / 20) / rms, PEAK / (np.abs(wave).max() + 1e-9))
+        return wave * np.float32(gain)
+
+
+class Recorded:
+    """The recordings of one source, at a rate (Hz)."""
+
+    def __init__(self, source: FilesSource, base: Path, field: str, rate: int) -> None:
+        self._root, self._rate = _root_of(source, base), rate
+        self._source = opened(source, base, field)
+        self._items, failures = listed(self._source, field)
+        lines = describe(self._source.left_out)
+        if failures:
+            told = f"{quantity(len(failures), 'recording')} that cannot be used"
+            lines.append(f"{field}: left out {told}: {described(failures)}")
+        for line in lines:
+            print(line, file=sys.stderr)
+        if not self._items:
+            raise SourceError(f"{field}: holds no recording that can be used")
+        seconds = np.array([item.frames / item.rate for item in self._items])
+        self._share = seconds / seconds.sum()
+        self._waves: dict[str, npt.NDArray[np.int16]] = {}
+        self._by_speaker: dict[str, list[Item]] = defaultdict(list)
+        for item in self._items:
+            self._by_speaker[item.speaker or item.source_id].append(item)
+
+    def digest(self, known: FileDigests) -> str:
+        """Of all recordings, their names and their speakers."""
+        return _digest(self._items, self._root, known)
+
+    def stretch(self, rng: np.random.Generator, samples: int) -> Wave:
+        """[samples] from anywhere in a recording; short ones are joined, speaker by speaker."""
+        item = self._items[int(rng.choice(len(self._items), p=self._share))]
+        pieces = [self._wave(item)]
+        others = self._by_speaker[item.speaker or item.source_id]
+        while sum(map(len, pieces)) < samples:
+            pieces.append(np.zeros(int(rng.uniform(*PAUSE_S) * self._rate), np.float32))
+            pieces.append(self._wave(others[int(rng.integers(len(others)))]))
+        joined = np.concatenate(pieces)
+        start = int(rng.integers(len(joined) - samples + 1))
+        return joined[start : start + samples]
+
+    def _wave(self, item: Item) -> Wave:
+        if item.source_id not in self._waves:
+            sound, _ = self._source.read(item, 0, item.frames)
+            wave = sound.at(self._rate).wave
+            peak = np.abs(wave).max(initial=1.0)  # beyond full scale: scaled, as clips are
+            self._waves[item.source_id] = pcm16(wave / peak)
+        return self._waves[item.source_id].astype(np.float32) / np.float32(32768)
+
+
+FilesSource = run_file.ManifestSource | run_file.FolderSource
+
+
+def _root_of(source: FilesSource, base: Path) -> Path:
+    """The folder that the places of a source's recordings are relative to."""
+    if isinstance(source, run_file.FolderSource):
+        return base / source.path
+    return base / source.root if source.root is not None else (base / source.path).parent
+
+
+def _digest(items: Sequence[Item], root: Path, known: FileDigests) -> str:
+    contents = known.of_all(root / item.place for item in items)
+    return digest([
+        [item.source_id, item.speaker, content]
+        for item, content in zip(items, contents, strict=True)
+    ])  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Example:
+    """Features [FEATURES, F] and latent [GAIN_BANDS, F], float16."""
+
+    x: Tensor
+    y_1: Tensor
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The recordings that a recipe names, listed and found usable.
+
+    Attributes:
+        recipe, base: the recipe, and the folder that its paths are relative to.
+        voices: clean speech.
+        library: noise and recorded rooms.
+    """
+
+    recipe: Spoken
+    base: Path
+    voices: Voices
+    library: Library
+
+    @classmethod
+    def opened(cls, recipe: Spoken, base: Path) -> Sources:
+        """Open them.
+
+        Raises:
+            InputError: a source cannot be read, or holds a file that cannot be used.
+        """
+        voices = Voices(recipe.speech, base, recipe.sample_rate)
+        return cls(recipe, base, voices, Library.opened(recipe.degrade, base))
+
+    def made_from(self, out: Path) -> dict[str, str]:
+        """Digests of the recordings, by what they are for.
+
+        Args:
+            out: keeps the digests of files.
+        """
+        known, degrade = FileDigests(out), self.recipe.degrade
+        found = {"speech": self.voices.digest(known)}
+        sources = {
+            "noise": (degrade.noise and degrade.noise.source, self.library.noise),
+            "rooms": (degrade.reverb and degrade.reverb.source, self.library.responses),
+        }
+        for name, (source, recordings) in sources.items():
+            if source and recordings:
+                items = [recordings.header(one) for one in recordings.names]
+                found[name] = _digest(items, _root_of(source, self.base), known)
+        return found
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Numbered training examples: what `of` returns depends on the recipe and the number only."""
+
+    recipe: Spoken
+    voices: Voices
+    settings: run_file.Degrade
+    library: Library
+
+    @classmethod
+    def opened(cls, recipe: Spoken, base: Path, out: Path) -> Examples:
+        """Open all sources; simulated rooms are made here, under `out`."""
+        return cls.of_sources(Sources.opened(recipe, base), out)
+
+    @classmethod
+    def of_sources(cls, sources: Sources, out: Path) -> Examples:
+        """Examples of sources that are open; simulated rooms are made here, under `out`."""
+        recipe = sources.recipe
+        settings = _with_rooms(recipe, out)
+        library = sources.library
+        if settings is not recipe.degrade:
+            library = Library.opened(settings, sources.base)
+        return cls(recipe, sources.voices, settings, library)
+
+    def of(self, number: int) -> Example:
+        """Example `number`; a draw that cannot be degraded (silence) is drawn again."""
+        rate = self.recipe.sample_rate
+        for attempt in range(100):
+            rng = rng_for(self.recipe.seed, "example", number, attempt)
+            clean = self.voices.draw(rng, int(self.recipe.seconds * rate))
+            try:
+                made = degrade.degrade(clean, rate, self.settings, self.library, rng)
+            except Unusable:
+                continue
+            return _example(made, Analysis(rate))
+        raise Unusable(*_no_example(number))
+
+
+def _no_example(number: int) -> tuple[Any, str]:
+    from gensr_pref.schema import Reason
+
+    return Reason.SILENT, f"example {number}: 100 draws of speech and noise, none usable"
+
+
+def _example(made: degrade.Degraded, analysis: Analysis) -> Example:
+    heard = carrier(pcm16(made.noisy).astype(np.float32) / np.float32(32768), analysis)
+    target = latent_of(stft(torch.from_numpy(made.clean), analysis), heard)
+    return Example(features(heard).half(), target.half())
+
+
+def _with_rooms(recipe: Spoken, out: Path) -> run_file.Degrade:
+    """The settings with `recipe.rooms` simulated rooms, made once, as recorded ones."""
+    reverb = recipe.degrade.reverb
+    if reverb is None or reverb.source is not None or recipe.rooms == 0:
+        return recipe.degrade
+    rate = recipe.sample_rate
+    drawn_from = digest(recipe.seed, rate, reverb.model_dump(mode="json"))
+    folder = out.resolve() / "rooms" / drawn_from[:12]
+    folder.mkdir(parents=True, exist_ok=True)
+    ledger = folder.with_suffix(".jsonl")  # the digest of every room, so that none is another
+    made = {line.get("room"): line.get("digest") for line in part_files.read_json_lines(ledger)}
+    for number in tqdm(range(recipe.rooms), desc="rooms", leave=False):
+        path = folder / f"{number:04d}.wav"
+        if not path.exists() or made.get(path.name) != file_digest(path):
+            rng = rng_for(recipe.seed, "room", number)
+            rt60_s = float(rng.uniform(*reverb.rt60_s))
+            room = rooms.draw_room(rt60_s, float(rng.uniform(*reverb.distance_m)), rate, rng)
+            with files.atomic(path) as part:
+                wave = rooms.simulated(room, rt60_s, rate)
+                soundfile.write(part, wave, rate, "FLOAT", format="WAV")
+            part_files.append_json(ledger, {"room": path.name, "digest": file_digest(path)})
+    recorded = reverb.model_copy(update={"source": run_file.FolderSource(path=str(folder))})
+    return recipe.degrade.model_copy(update={"reverb": recorded})
+
+
+def windows(examples: Examples, recipe: Pretrain, first_step: int) -> Iterator[list[Example]]:
+    """The batch of every step from `first_step` on."""
+    start = first_step * recipe.fresh
+    making = tqdm(range(start, start + recipe.pool), desc="examples", leave=False)
+    pool = deque((examples.of(number) for number in making), maxlen=recipe.pool)
+    step = first_step
+    while True:
+        rng = rng_for(recipe.seed, "batch", step)
+        chosen = rng.choice(len(pool), recipe.batch, replace=recipe.batch > len(pool))
+        yield [pool[int(index)] for index in chosen]
+        following = step * recipe.fresh + recipe.pool
+        pool.extend(examples.of(number) for number in range(following, following + recipe.fresh))
+        step += 1

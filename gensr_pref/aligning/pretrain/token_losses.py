@@ -1,0 +1,88 @@
+"""What pretraining has in common over the two paradigms on tokens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from gensr_pref.aligning.pretrain.recipe import TokenShape
+from gensr_pref.errors import ConfigError
+from gensr_pref.generators.tiny.base import SHIPPED
+from gensr_pref.generators.tiny.checkpoint import load
+from gensr_pref.generators.tiny.code_head import chosen_log_probability
+from gensr_pref.generators.tiny.encoder import Condition, regression_error, scale_error
+from gensr_pref.generators.tiny.token_model import Heard, TokenModel
+from gensr_pref.generators.tiny.tokenizer import Tokenizer
+
+SHIPPED_TOKENIZER = SHIPPED / "gain-tokens"
+
+
+def tokenizer_folder(shape: TokenShape, base: Path) -> Path:
+    """The folder of the tokenizer that a recipe names, or of the one that ships."""
+    return base / shape.tokenizer if shape.tokenizer is not None else SHIPPED_TOKENIZER
+
+
+def tokenizer_of(shape: TokenShape, sample_rate: int, base: Path) -> Tokenizer:
+    """The tokenizer that a recipe names, by a path relative to `base`, or the shipped one.
+
+    Raises:
+        ConfigError: it is of another sample rate (Hz), at which its bands lie elsewhere.
+    """
+    named = tokenizer_folder(shape, base)
+    tokenizer = load(named, Tokenizer)
+    if tokenizer.config.sample_rate != sample_rate:
+        raise ConfigError(
+            f"model.tokenizer: {named} is for {tokenizer.config.sample_rate} Hz, sample_rate is "
+            f"{sample_rate}. Fit one for that rate first "
+            f"(pipelines/tokenize_gains.yaml with sample_rate={sample_rate})"
+        )
+    return tokenizer
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch as both paradigms need it.
+
+    Attributes:
+        tokens: [B, G, 1 + F].
+        y_1: [B, channels, F].
+        condition: of the encoder.
+        heard: what the decoder makes of it.
+    """
+
+    tokens: Tensor
+    y_1: Tensor
+    condition: Condition
+    heard: Heard
+
+    @classmethod
+    def of(cls, model: TokenModel, x: Tensor, y_1: Tensor) -> Batch:
+        """Encode features [B, FEATURES, F] and latent [B, channels, F]."""
+        condition = model.condition(x)
+        return cls(model.tokenizer.encode(y_1), y_1, condition, model.heard(condition))
+
+    @property
+    def frames(self) -> Tensor:
+        """Tokens of frames [B, F, G], as logits have them."""
+        return self.tokens[..., 1:].transpose(1, 2)
+
+
+def totalled(
+    model: TokenModel, shape: TokenShape, batch: Batch, cross_entropy: Tensor
+) -> dict[str, Tensor]:
+    """The loss of a batch and its parts, all of them means over tokens in nats.
+
+    loss = ce + marginal * e + clip * c + regression * (m + s / 10): the decoder's cross-entropy,
+    that of the encoder alone, that of the first column, and the encoder's regression and scale
+    errors. The encoder answers for itself so that the decoder has something to depart from.
+    """
+    codebook, heard = model.tokenizer.codebook, batch.heard
+    marginal = model.head.base(codebook, heard.mean, heard.inverse_scale)
+    e = -chosen_log_probability(marginal, batch.frames).mean()
+    c = -model.clip_log_probability(batch.tokens[..., 0], heard).mean()
+    m = regression_error(batch.condition, batch.y_1).mean()
+    s = scale_error(batch.condition, batch.y_1).mean()
+    loss = cross_entropy + shape.marginal * e + shape.clip * c + shape.regression * (m + 0.1 * s)
+    return {"loss": loss, "ce": cross_entropy, "e": e, "c": c, "m": m}

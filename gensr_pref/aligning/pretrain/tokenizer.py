@@ -1,0 +1,47 @@
+"""Fitting of a tokenizer: clean speech and degradations in, codebooks out.
+
+gensr-pref train pipelines/tokenize_gains.yaml --out DIR
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from gensr_pref.aligning.pretrain.examples import Examples, Sources
+from gensr_pref.aligning.pretrain.recipe import Tokenize
+from gensr_pref.aligning.training_folder import Claim, held, record, require_same
+from gensr_pref.generators.tiny.checkpoint import save
+from gensr_pref.generators.tiny.tokenizer import Tokenizer, fitted
+from gensr_pref.identity import seed_for
+
+
+def tokenize(recipe: Tokenize, base: Path, out: Path) -> Tokenizer:
+    """Make the examples, cluster their gains, and write the codebooks.
+
+    Args:
+        base: folder that the recipe's paths are relative to.
+        out: receives `model.safetensors`, `config.json` and `rooms/`.
+
+    Raises:
+        InputError: a source that cannot be used, or a folder that holds another training's result.
+        StorageError: the folder cannot be written.
+    """
+    torch.set_num_threads(recipe.threads)
+    with held(out):
+        sources = Sources.opened(recipe, base)
+        claim = Claim.of(recipe, {"threads"}, sources.made_from(out))
+        require_same(out, claim)
+        record(out, claim, base)
+        tokenizer = _fitted(recipe, Examples.of_sources(sources, out))
+        save(tokenizer, out)
+    return tokenizer
+
+
+def _fitted(recipe: Tokenize, examples: Examples) -> Tokenizer:
+    numbers = tqdm(range(recipe.examples), desc="examples")
+    latents = torch.stack([examples.of(number).y_1 for number in numbers])
+    seed = seed_for(recipe.seed, "tokenizer")
+    return fitted(latents, recipe.groups, recipe.codes, seed, recipe.sample_rate)

@@ -1,0 +1,221 @@
+"""Pretraining of a generator: clean speech and degradations in, a checkpoint out.
+
+    gensr-pref train pipelines/pretrain_fm_tiny.yaml --out DIR
+
+DIR receives `model.safetensors` and `config.json` (what the generator's option `checkpoint` loads),
+and `state.pt`, from which the same command continues. Everything random is drawn from the recipe's
+seed and the number of the example or of the step, so a run that was interrupted ends with the same
+weights (as long as `minutes`, which looks at the clock, is not set).
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from gensr_pref import process
+from gensr_pref.aligning.pretrain import ar, fm, mgm
+from gensr_pref.aligning.pretrain.examples import Example, Examples, Sources, windows
+from gensr_pref.aligning.pretrain.recipe import (
+    AutoregressiveShape,
+    FlowShape,
+    MaskedShape,
+    Pretrain,
+)
+from gensr_pref.aligning.pretrain.token_losses import tokenizer_folder, tokenizer_of
+from gensr_pref.aligning.resume import read_state, write_state
+from gensr_pref.aligning.training_folder import Claim, held, record, require_same
+from gensr_pref.errors import ConfigError
+from gensr_pref.generators.tiny.autoregressive import Autoregressive
+from gensr_pref.generators.tiny.checkpoint import encoder_weights, revision_of, save
+from gensr_pref.generators.tiny.flow import Flow
+from gensr_pref.generators.tiny.masked import Masked
+from gensr_pref.identity import seed_for
+
+Policy = Flow | Autoregressive | Masked
+
+
+@dataclass
+class Training:
+    """Everything that a resumed run needs."""
+
+    model: Policy
+    averaged: Policy
+    optimiser: torch.optim.Optimizer
+    step: int = 0
+    seconds: float = 0.0
+    claim: str = ""  # digest of the claim on the folder that it is saved in
+
+    @classmethod
+    def started(cls, recipe: Pretrain, base: Path) -> Training:
+        """Fresh weights from the recipe's seed; the encoder's from where the recipe says."""
+        torch.manual_seed(seed_for(recipe.seed, "weights"))
+        model = fresh(recipe, base)
+        optimiser = torch.optim.AdamW(
+            model.parameters(), recipe.learning_rate, (0.9, 0.99), weight_decay=recipe.weight_decay
+        )
+        return cls(model, copy.deepcopy(model).requires_grad_(False), optimiser)
+
+    def save(self, out: Path) -> None:
+        """Write state and checkpoint.
+
+        Raises:
+            StorageError: they cannot be written.
+        """
+        state = {
+            "model": self.model.state_dict(),
+            "averaged": self.averaged.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "step": self.step,
+            "seconds": self.seconds,
+        }
+        write_state(out, state, self.claim)
+        save(self.averaged, out)
+
+    def resume(self, out: Path) -> None:
+        """Continue from the state where there is one.
+
+        Raises:
+            StorageError: it is damaged.
+            RunMismatchError: it is the state of another training.
+        """
+        state = read_state(out, self.claim)
+        if state is None:
+            return
+        self.model.load_state_dict(state["model"])
+        self.averaged.load_state_dict(state["averaged"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.step, self.seconds = state["step"], state["seconds"]
+
+    def progress(self, recipe: Pretrain) -> float:
+        """How much of the schedule is done, by steps or by the clock."""
+        by_clock = self.seconds / (60 * recipe.minutes) if recipe.minutes else 0.0
+        return max(self.step / recipe.steps, by_clock)
+
+
+def fresh(recipe: Pretrain, base: Path) -> Policy:
+    """The network that the recipe describes.
+
+    Raises:
+        ConfigError: the encoder it is to begin with has another shape, or the tokenizer another
+            sample rate.
+    """
+    shape = recipe.model
+    model: Policy
+    if isinstance(shape, FlowShape):
+        model = fm.fresh(shape, recipe.sample_rate)
+    elif isinstance(shape, AutoregressiveShape):
+        model = ar.fresh(shape, tokenizer_of(shape, recipe.sample_rate, base))
+    else:
+        model = mgm.fresh(shape, tokenizer_of(shape, recipe.sample_rate, base))
+    if shape.encoder_from is not None:
+        try:
+            model.encoder.load_state_dict(encoder_weights(base / shape.encoder_from))
+        except RuntimeError as error:
+            raise ConfigError(f"model.encoder_from: another shape of encoder. {error}") from error
+    return model
+
+
+def pretrain(recipe: Pretrain, base: Path, out: Path) -> Policy:
+    """Train, or go on training, and return the averaged weights.
+
+    Args:
+        base: folder that the recipe's paths are relative to.
+        out: receives `state.pt`, `model.safetensors`, `config.json` and `rooms/`.
+
+    Raises:
+        InputError: a source or checkpoint that cannot be used, or a folder that was begun from
+            others; nothing was trained.
+        StorageError: the folder cannot be written, or its state is damaged.
+    """
+    torch.set_num_threads(recipe.threads)
+    with held(out):
+        training = Training.started(recipe, base)
+        sources = Sources.opened(recipe, base)
+        claim = _claim(recipe, sources, out)
+        require_same(out, claim)
+        training.claim = claim.digest
+        training.resume(out)
+        record(out, claim, base)
+        examples = Examples.of_sources(sources, out)
+        _train(training, recipe, windows(examples, recipe, training.step), out)
+    return training.averaged
+
+
+def _claim(recipe: Pretrain, sources: Sources, out: Path) -> Claim:
+    made_from, base = sources.made_from(out), sources.base
+    if recipe.model.encoder_from is not None:
+        made_from["encoder_from"] = revision_of(base / recipe.model.encoder_from)
+    if not isinstance(recipe.model, FlowShape):
+        made_from["tokenizer"] = revision_of(tokenizer_folder(recipe.model, base))
+    return Claim.of(recipe, {"steps", "minutes", "save_every", "threads"}, made_from)
+
+
+def _train(
+    training: Training, recipe: Pretrain, batches: Iterator[list[Example]], out: Path
+) -> None:
+    with tqdm(total=recipe.steps, initial=training.step, desc="pretrain", unit="step") as bar:
+        while training.progress(recipe) < 1:
+            process.check()
+            began = time.monotonic()
+            losses = train_step(training, recipe, next(batches))
+            training.seconds += time.monotonic() - began
+            training.step += 1
+            bar.update()
+            if training.step % 20 == 0:
+                bar.set_postfix({name: f"{value:.3f}" for name, value in losses.items()})
+            if training.step % recipe.save_every == 0:
+                training.save(out)
+    training.save(out)
+
+
+def train_step(training: Training, recipe: Pretrain, batch: list[Example]) -> dict[str, float]:
+    """One step of AdamW on the losses of the paradigm, which it returns."""
+    for group in training.optimiser.param_groups:
+        group["lr"] = learning_rate(recipe, training.step, training.progress(recipe))
+    x = torch.stack([example.x for example in batch]).float()
+    y_1 = torch.stack([example.y_1 for example in batch]).float()
+    generator = torch.Generator().manual_seed(seed_for(recipe.seed, "draw", training.step))
+    with torch.autocast("cpu", torch.bfloat16, enabled=recipe.precision == "bfloat16"):
+        found = losses(training.model, recipe, x, y_1, generator)
+    found["loss"].backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_norm_(training.model.parameters(), 1.0)
+    training.optimiser.step()
+    training.optimiser.zero_grad()
+    decay = min(recipe.ema, training.step / (training.step + 10))
+    average(training.averaged, training.model, decay)
+    return {name: value.item() for name, value in found.items()}
+
+
+def losses(
+    model: Any, recipe: Pretrain, x: Tensor, y_1: Tensor, generator: torch.Generator
+) -> dict[str, Tensor]:
+    """`loss` and its parts, for features [B, FEATURES, F] and latents [B, GAIN_BANDS, F]."""
+    shape = recipe.model
+    if isinstance(shape, FlowShape):
+        return fm.losses(model, shape, x, y_1, generator)
+    if isinstance(shape, MaskedShape):
+        return mgm.losses(model, shape, x, y_1, generator)
+    return ar.losses(model, shape, x, y_1, generator)
+
+
+def learning_rate(recipe: Pretrain, step: int, progress: float) -> float:
+    """Linear warm-up by steps, then half a cosine to one hundredth by progress."""
+    warm = min(1.0, (step + 1) / recipe.warm_up)
+    return recipe.learning_rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
+
+
+@torch.no_grad()
+def average(averaged: Policy, model: Policy, decay: float) -> None:
+    """Exponential moving average of the weights, in place."""
+    for kept, new in zip(averaged.parameters(), model.parameters(), strict=True):
+        kept.lerp_(new, 1 - decay)

@@ -1,0 +1,146 @@
+"""What the reference said of pairs under their draws, kept on disk."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gensr_pref.aligning.batches import Batch, Drawing
+from gensr_pref.aligning.feature_cache import Array
+from gensr_pref.aligning.likelihood_gain import Measured
+from gensr_pref.identity import digest
+
+
+@dataclass(frozen=True)
+class ValuesFrom:
+    """All that the reference's values depend on, beside a pair and its `Drawing`.
+
+    Attributes:
+        data: digest of what features and targets were computed from.
+        draws_of: digest of the generator whose `draw` and `window` are asked.
+        reference: digest of the model that is asked.
+        encodes: whether it encodes features itself, or reads what was stored of its encoder.
+        precision: of its inner products.
+        device: the kind of device that it runs on.
+    """
+
+    data: str
+    draws_of: str
+    reference: str
+    encodes: bool
+    precision: str
+    device: str
+
+    def key(self, drawing: Drawing) -> str:
+        """Of the values of one pass."""
+        return digest(asdict(self), asdict(drawing), torch.__version__)[:16]
+
+
+class ReferenceValues:
+    """What the reference said of a pair's two sides under its draws, kept on disk.
+
+    There is a file per pass, named by all that its values depend on. They are computed batch by
+    batch where they are first needed, in the same shapes as the policy's. A pair's values stand
+    beside their CRC-32: what was not written yet, or was damaged, is computed.
+
+    Args:
+        folder: where they are kept; None = nowhere.
+        made_from: what they depend on.
+        pairs: how many there are.
+    """
+
+    def __init__(self, folder: Path | None, made_from: ValuesFrom, pairs: int) -> None:
+        self._folder, self._made_from, self._pairs = folder, made_from, pairs
+        self._passes: dict[str, Any] = {}
+
+    def of(self, batch: Batch, name: str, reference: Measured) -> Tensor:
+        """log p_ref or -e_ref of chosen and rejected [2, K, P].
+
+        Args:
+            name: of the pass, for a person who looks at the files.
+        """
+        kept = self._kept(f"reference-{self._made_from.key(batch.drawing)}-{name}", batch.draws)
+        if kept is not None:
+            rows = kept[batch.pairs]
+            if all(zlib.crc32(row["values"].tobytes()) == row["crc"] for row in rows):
+                found = torch.from_numpy(rows["values"].copy()).permute(1, 2, 0)
+                return _straight(batch, found.to(batch.rows.t.device))
+        found = _computed(batch, reference)
+        if kept is not None:
+            kept[batch.pairs] = _records(_straight(batch, found), kept.dtype)
+        return found
+
+    def _kept(self, name: str, draws: int) -> Any:
+        if self._folder is None:
+            return None
+        if name not in self._passes:
+            path = self._folder / f"{name}.npy"
+            kind = np.dtype([("values", "<f8", (2, draws)), ("crc", "<u4")])
+            if not _is_table(path, self._pairs, kind):
+                _begin(path, self._pairs, kind)
+            self._passes = {name: np.load(path, mmap_mode="r+")}
+        return self._passes[name]
+
+
+def _is_table(path: Path, pairs: int, kind: np.dtype[Any]) -> bool:
+    """Whether a file holds the values of so many pairs, or room for them."""
+    try:
+        found = np.load(path, mmap_mode="r")
+    except (OSError, ValueError, EOFError):
+        return False
+    return bool(found.shape == (pairs,) and found.dtype == kind)
+
+
+def _begin(path: Path, pairs: int, kind: np.dtype[Any]) -> None:
+    """Make a file without any value: no row has the checksum of its zeros."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(f".part-{os.getpid()}")
+    with part.open("wb") as file:
+        np.save(file, np.zeros(pairs, kind))
+    path.unlink(missing_ok=True)
+    try:
+        os.link(part, path)
+    except FileExistsError:  # another process of this training was first
+        pass
+    except OSError:  # a file system without links: then the last one stays
+        part.replace(path)
+    part.unlink(missing_ok=True)
+
+
+def _records(values: Tensor, kind: np.dtype[Any]) -> Array:
+    """Values [2, K, P] as rows of the file [P]."""
+    whole = np.ascontiguousarray(values.permute(2, 0, 1).cpu().numpy())
+    rows = np.zeros(len(whole), kind)
+    rows["values"] = whole
+    rows["crc"] = [zlib.crc32(one.tobytes()) for one in whole]
+    return rows
+
+
+@torch.no_grad()
+def _computed(batch: Batch, reference: Measured) -> Tensor:
+    """[2, K, P]; the clean target is nothing that the reference is asked about."""
+    rows = batch.rows
+    asked = 2 * batch.draws * len(batch.pairs)
+    whole: Tensor = reference(
+        replace(
+            rows,
+            clip=rows.clip[:asked],
+            target=rows.target[:asked],
+            lengths=rows.lengths[:asked],
+            t=rows.t[:asked],
+            draw=None if rows.draw is None else rows.draw[:asked],
+        )
+    )
+    return whole.view(2, batch.draws, len(batch.pairs))
+
+
+def _straight(batch: Batch, values: Tensor) -> Tensor:
+    """Values [2, K, P] with sides in the order of the table, or back in that of the batch."""
+    return torch.where(batch.flipped, values.flip(0), values)

@@ -1,0 +1,65 @@
+"""The state of a training on disk, from which the same command continues."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gensr_pref.aligning.training_folder import STATE
+from gensr_pref.errors import RunMismatchError, StorageError, UnwrittenError
+from gensr_pref.storage import files
+
+
+def write_state(out: Path, state: dict[str, Any], claim: str) -> None:
+    """Write a state whole or not at all, and wait until it is on the disk.
+
+    Args:
+        claim: digest of the claim whose state it is; `read_state` refuses that of another.
+
+    Raises:
+        StorageError: there is no room, or it cannot be written. An earlier state is as it was.
+    """
+    path = out / STATE
+    with files.atomic(path) as temporary, temporary.open("wb") as file:
+        try:
+            torch.save({**state, "claim": claim}, file)
+        except RuntimeError as error:  # how torch tells that a disk is full
+            why = str(error).splitlines()[0]
+            raise UnwrittenError(
+                f"{path}: cannot be written: {why}. Make room; the same command continues from "
+                "what was saved last"
+            ) from error
+
+
+def read_state(out: Path, claim: str, device: Any = "cpu") -> dict[str, Any] | None:
+    """The state that was written last; None where there is none.
+
+    Raises:
+        StorageError: it is damaged.
+        RunMismatchError: it is the state of another training.
+    """
+    path = out / STATE
+    if not path.exists():
+        return None
+    try:
+        with zipfile.ZipFile(path) as archive:  # torch itself looks at no checksum
+            damaged = archive.testzip()
+        if damaged is not None:
+            raise ValueError(f"the checksum of {damaged} is wrong")
+        state = torch.load(path, weights_only=True, map_location=device)
+        found = state.pop("claim")
+    except Exception as error:  # of whatever a damaged archive makes zipfile, pickle or torch raise
+        why = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise StorageError(
+            f"{path}: is damaged ({why}). Restore it from a copy, or remove it: then the same "
+            "command trains from the beginning"
+        ) from error
+    if found != claim:
+        raise RunMismatchError(
+            f"{path}: is the state of another training than {out / 'recipe.json'}. Remove it to "
+            "train from the beginning, or choose another folder"
+        )
+    return dict(state)

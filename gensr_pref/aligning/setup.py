@@ -1,0 +1,284 @@
+"""What an alignment starts from: the generator, the reference and the pairs, all checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from gensr_pref.aligning.exported_pairs import Exported, Hub
+from gensr_pref.aligning.feature_cache import Array, Prepared, prepared
+from gensr_pref.aligning.file_digests import FileDigests
+from gensr_pref.aligning.models import Content, loaded, require_one_space
+from gensr_pref.aligning.recipe import Dpo, ExportedPairs, PairSource, RunPairs
+from gensr_pref.aligning.run_pairs import PairedClip, PairTable, Run, Side, Unchanging
+from gensr_pref.aligning.token_compatibility import Meaning
+from gensr_pref.errors import ConfigError, InputError
+from gensr_pref.generators.base import Alignable
+from gensr_pref.identity import CLEAN, digest
+
+VERSION = 1  # of how features and targets are computed and kept; part of their key
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A generator to align, what it is held against, and pairs.
+
+    Attributes:
+        generator: whose policy is trained.
+        reference: the same class, with weights that stay.
+        data: the pairs.
+        identity: digest of all that the data were computed from.
+        encoded: whether what is stored of a clip is the encoder's output.
+    """
+
+    generator: Alignable
+    reference: Alignable
+    data: Prepared
+    identity: str
+    encoded: bool
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a recipe names: both models with their weights, and where the pairs are.
+
+    Attributes:
+        generator: whose policy is trained.
+        reference: the same class, with weights that stay.
+        content, reference_content: what identifies them, as they begin.
+        source: the pairs, with the content that they had when they were opened.
+    """
+
+    generator: Alignable
+    reference: Alignable
+    content: Content
+    reference_content: Content
+    source: Unchanging
+
+    @property
+    def made_from(self) -> dict[str, str]:
+        """Digests of all of it, by name."""
+        return {
+            **self.source.content,
+            "generator": self.content.digest,
+            "reference": self.reference_content.digest,
+        }
+
+
+@dataclass(frozen=True)
+class PreparedFrom:
+    """All that features and targets are computed from; see `prepared`.
+
+    Attributes:
+        pairs: digests of the pairs and of the tables that they come from.
+        labels: whose pairs are taken.
+        generator: digest of the model that hears clips and encodes targets.
+        encode: which sides become targets from their audio.
+        clean: whether the clean target is there.
+        encoded_on: the kind of device that the encoder ran on, whose output is stored; None where
+            features are stored that no weights took part in.
+    """
+
+    pairs: Mapping[str, str]
+    labels: tuple[str, ...]
+    generator: str
+    encode: str
+    clean: bool
+    encoded_on: str | None
+
+    @property
+    def digest(self) -> str:
+        """32 hexadecimal digits."""
+        return digest(asdict(self), VERSION)
+
+
+def material(recipe: Dpo, base: Path, cache: Path, device: str) -> Material:
+    """Load the models and open the pairs; nothing is computed yet.
+
+    Args:
+        base: folder that the recipe's paths are relative to.
+        cache: keeps digests of files.
+        device: torch's, for the weights.
+
+    Raises:
+        InputError: a generator that cannot be aligned, a reference that it cannot be compared
+            with, or no pairs for it.
+    """
+    generator, content = loaded(recipe.generator, base, "generator", device)
+    if recipe.train == "decoder" and not hasattr(generator, "encoded"):
+        raise ConfigError(
+            f"train: {recipe.generator.use!r} does not say which part of it is the encoder (it has "
+            "no member `encoded`). Write train: all"
+        )
+    named = recipe.reference or recipe.generator
+    reference, reference_content = loaded(named, base, "reference", device)
+    if reference_content != content:
+        require_one_space(generator, reference, "reference")
+    labels = labels_of(recipe, generator)
+    doubtful = recipe.reference_differs == "allow" or set(labels) != {reference.name}
+    with_audio = recipe.pairs.encode != "never" or (doubtful and generator.paradigm != "fm")
+    source = opened(recipe.pairs.source, base, labels, with_audio, FileDigests(cache))
+    pairs = Unchanging(source, source.content)
+    return Material(generator, reference, content, reference_content, pairs)
+
+
+def labels_of(recipe: Dpo, generator: Alignable) -> list[str]:
+    """Whose pairs a recipe takes."""
+    return recipe.pairs.generators or [generator.name]
+
+
+def subject(recipe: Dpo, found: Material, cache: Path, device: str) -> Subject:
+    """Check and prepare everything that training needs.
+
+    Args:
+        cache: where features are kept.
+        device: torch's, for the weights.
+
+    Raises:
+        InputError: pairs that do not fit the models.
+    """
+    generator, reference = found.generator, found.reference
+    wanted = Wanted.of(recipe, found)
+    # What is stored is the output of one encoder: two models share it where they are the same.
+    encoded = recipe.train == "decoder" and _same_weights(found)
+    clean = recipe.anchor.weight > 0 and recipe.anchor.side == "clean"
+    made_from = PreparedFrom(
+        pairs=found.source.content,
+        labels=tuple(sorted(labels_of(recipe, generator))),
+        generator=found.content.digest,
+        encode=recipe.pairs.encode,
+        clean=clean,
+        encoded_on=torch.device(device).type if encoded else None,
+    )
+    data = prepared(
+        cache / f"pairs-{made_from.digest[:16]}",
+        found.source,
+        _hearing(generator, encoded),
+        _targets(generator, recipe.pairs.encode, wanted),
+        clean,
+    )
+    wanted.require_all(data.revisions)
+    return Subject(generator, reference, data, made_from.digest, encoded)
+
+
+def _same_weights(found: Material) -> bool:
+    ours, other = found.content, found.reference_content
+    return (ours.use, ours.code, ours.weights) == (other.use, other.code, other.weights)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which weights the sides of a pair must have been sampled by.
+
+    Attributes:
+        labels: under which the reference's candidates stand; those of other generators may be of
+            any weights.
+        revision: the reference's.
+        any: whether that does not matter.
+    """
+
+    labels: frozenset[str]
+    revision: str
+    any: bool
+
+    @classmethod
+    def of(cls, recipe: Dpo, found: Material) -> Wanted:
+        """What a recipe asks for; a run may call the reference's model by other labels."""
+        use = found.reference_content.use
+        named = {label for label, one in found.source.uses.items() if one == use}
+        return cls(
+            frozenset({found.reference.name, *named}),
+            found.reference.revision,
+            recipe.reference_differs == "allow",
+        )
+
+    def require_all(self, found: Mapping[str, Iterable[str]]) -> None:
+        """Hold the weights of all sides, by generator, against the reference."""
+        for generator, revisions in found.items():
+            for revision in revisions:
+                self.require(generator, revision)
+
+    def is_known(self, generator: str, revision: str) -> bool:
+        """Whether a side was sampled by the reference itself."""
+        return generator in self.labels and revision == self.revision
+
+    def require(self, generator: str, revision: str) -> None:
+        """Hold those of one side against the reference.
+
+        Raises:
+            InputError: they are others.
+        """
+        if self.any or generator not in self.labels or revision == self.revision:
+            return
+        raise InputError(
+            f"pairs.source: candidates of {generator} were sampled by revision {revision!r}, the "
+            f"reference is {self.revision!r}. DPO assumes that they are one model: name its "
+            "checkpoint as the generator's option, or as `reference`; or accept it with "
+            "reference_differs=allow"
+        )
+
+
+def opened(
+    source: PairSource, base: Path, labels: list[str], with_audio: bool, known: FileDigests
+) -> PairTable:
+    """The pairs that a recipe names, of generators with these labels."""
+    if isinstance(source, RunPairs):
+        return Run(base / source.path, labels, with_audio)
+    if isinstance(source, ExportedPairs):
+        return Exported(base / source.path, labels, with_audio, known)
+    there = base / source.path
+    name = str(there) if there.is_dir() else source.path
+    return Hub(name, source.config, source.revision, labels, known)
+
+
+def _hearing(generator: Alignable, encoded: bool) -> Callable[[PairedClip], Array]:
+    """Features [F, C] of a clip, or what the generator's encoder makes of them."""
+
+    @torch.no_grad()
+    def hear(clip: PairedClip) -> Array:
+        x = generator.hear(np.array(clip.noisy.at(generator.sample_rate).wave))
+        if encoded:
+            device = next(generator.policy.parameters()).device
+            frames = torch.tensor([x.shape[-1]], device=device)
+            x = generator.encoded(generator.policy, x[None].to(device), frames)[0]  # type: ignore[attr-defined]
+        found: Array = x.T.cpu().numpy()
+        return found
+
+    return hear
+
+
+def _targets(
+    generator: Alignable, encode: str, wanted: Wanted
+) -> Callable[[PairedClip, Side], Array]:
+    """The target of a side [T, D]: what is stored, or what its audio is encoded as."""
+    kind = "latent" if generator.paradigm == "fm" else "tokens"
+    meaning = Meaning(generator)
+
+    def target(clip: PairedClip, side: Side) -> Array:
+        wanted.require(side.generator, side.revision)
+        stored = side.latent if kind == "latent" else side.tokens
+        clean = side.generator == CLEAN
+        if stored is None and encode == "never" and not clean:
+            raise InputError(
+                f"pairs: {side.name} has no {kind}, which {generator.paradigm!r} is trained on. "
+                "Train on pairs of a generator that stores them, or make them from the audio: "
+                "pairs.encode=missing"
+            )
+        if stored is None or encode == "always" or clean:
+            rate = generator.sample_rate
+            sound = clip.clean if clean else side.sound()
+            if sound is None:
+                raise InputError(f"pairs: clip {clip.clip_id} has no clean target")
+            noisy = np.array(clip.noisy.at(rate).wave)
+            stored = generator.encode(noisy, np.array(sound.at(rate).wave))
+        elif kind == "tokens" and not wanted.is_known(side.generator, side.revision):
+            meaning.look(clip, side, stored)
+        if kind == "tokens":
+            return np.asarray(stored, np.int32).T
+        return np.asarray(stored, np.float16)
+
+    return target

@@ -1,0 +1,245 @@
+"""A training under way: what it holds, and how it begins."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gensr_pref.aligning.alarms import Alarms
+from gensr_pref.aligning.batches import Batching
+from gensr_pref.aligning.feature_cache import Array, Prepared
+from gensr_pref.aligning.likelihood_gain import Measured
+from gensr_pref.aligning.recipe import Dpo
+from gensr_pref.aligning.reference_values import ReferenceValues, ValuesFrom
+from gensr_pref.aligning.setup import Material, Subject, material, subject
+from gensr_pref.errors import ConfigError, InputError, quantity
+from gensr_pref.identity import rng_for, unit_for
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+PRECISION = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+HELD_OUT_SHARE = 0.1  # of the clips, where the data have no validation split
+TRAIN, VALIDATION = "train", "validation"
+
+
+@dataclass
+class Alignment:
+    """A training under way."""
+
+    recipe: Dpo
+    accelerator: Accelerator
+    subject: Subject
+    batching: Batching
+    policy: Any  # Measured, wrapped for several processes
+    reference: Measured
+    values: ReferenceValues
+    optimiser: torch.optim.Optimizer
+    training: Array
+    held_out: Array
+    averaged: dict[str, Tensor] | None = None
+    step: int = 0
+    alarms: Alarms = field(default_factory=Alarms)
+    best: dict[str, Any] | None = None  # of early stopping: step, accuracy, weights
+    since_best: int = 0
+    claim: str = ""  # digest of the claim on the folder that it is saved in
+
+    @property
+    def paradigm(self) -> str:
+        """Of the generator."""
+        return self.subject.generator.paradigm
+
+    @property
+    def per_epoch(self) -> int:
+        """Steps of an epoch."""
+        return len(self.training) // self.size
+
+    @property
+    def size(self) -> int:
+        """Pairs of a batch."""
+        parts: int = self.recipe.accumulate * self.accelerator.num_processes
+        return min(self.recipe.batch, len(self.training) // parts * parts)
+
+    @property
+    def steps(self) -> int:
+        """How many there will be."""
+        return self.recipe.steps or self.recipe.epochs * self.per_epoch
+
+
+@dataclass(frozen=True)
+class Processes:
+    """What runs the training: one process or several, each with a part of every batch.
+
+    Attributes:
+        accelerator: of this process.
+        parts: into how many a batch is divided, over processes and accumulation.
+    """
+
+    accelerator: Accelerator
+    parts: int
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this process is the one that writes."""
+        return bool(self.accelerator.is_main_process)
+
+    @property
+    def device(self) -> str:
+        """Of this process, in torch's words."""
+        return str(self.accelerator.device)
+
+
+def started(recipe: Dpo, base: Path, out: Path) -> Alignment:
+    """Everything that training needs, at step 0, whatever was begun in `out` before.
+
+    Args:
+        base: folder that the recipe's paths are relative to.
+        out: holds the cache, where the recipe names no other.
+
+    Raises:
+        InputError: models or pairs that cannot be used.
+    """
+    processes = processes_for(recipe)
+    cache = cache_of(recipe, base, out)
+    found = material(recipe, base, cache, processes.device)
+    return prepared_for(recipe, found, processes, cache)
+
+
+def cache_of(recipe: Dpo, base: Path, out: Path) -> Path:
+    """The folder of features and reference values."""
+    return out / "cache" if recipe.cache is None else base / recipe.cache
+
+
+def prepared_for(recipe: Dpo, found: Material, processes: Processes, cache: Path) -> Alignment:
+    """The alignment of a recipe with models that are loaded and pairs that are opened.
+
+    Raises:
+        InputError: pairs that do not fit the models, or too few.
+    """
+    accelerator = processes.accelerator
+    with accelerator.main_process_first():
+        ready = subject(recipe, found, cache, processes.device)
+    precision = PRECISION[recipe.precision]
+    policy = ready.generator.policy.eval()
+    trained = _trained(policy, recipe)
+    encodes, frozen = not ready.encoded, recipe.train == "decoder"
+    measured = Measured(ready.generator, policy, encodes, precision, frozen)
+    reference = ready.reference.policy.requires_grad_(False).eval()
+    optimiser = torch.optim.AdamW(
+        trained, recipe.learning_rate, (0.9, 0.99), weight_decay=recipe.weight_decay
+    )
+    wrapped, optimiser = accelerator.prepare(measured, optimiser)
+    training, held = _divided(recipe, ready)
+    if len(training) < processes.parts:
+        raise InputError(
+            f"pairs: {len(training)} are of the split 'train' and not held out; {processes.parts} "
+            "is the least that a step can be made of"
+        )
+    return Alignment(
+        recipe,
+        accelerator,
+        ready,
+        _batching(recipe, ready, accelerator.device),
+        wrapped,
+        Measured(ready.reference, reference, encodes, precision),
+        _values(recipe, found, ready, cache, accelerator.device),
+        optimiser,
+        training,
+        held,
+        copy.deepcopy(policy.state_dict()) if recipe.ema else None,
+    )
+
+
+def _batching(recipe: Dpo, ready: Subject, device: torch.device) -> Batching:
+    return Batching(
+        ready.data,
+        ready.generator,
+        recipe.seed,
+        recipe.draws,
+        recipe.antithetic,
+        recipe.crop,
+        recipe.pairs.labels == "random",
+        recipe.anchor.weight > 0 and recipe.anchor.side == "clean",
+        device,
+    )
+
+
+def processes_for(recipe: Dpo) -> Processes:
+    """What runs the training of a recipe.
+
+    Raises:
+        ConfigError: a batch does not divide into the parts that there are.
+    """
+    from accelerate import Accelerator
+    from accelerate.utils import DistributedDataParallelKwargs
+
+    accelerator = Accelerator(
+        mixed_precision="no",
+        gradient_accumulation_steps=recipe.accumulate,
+        cpu=recipe.device == "cpu",
+        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
+    )
+    parts = recipe.accumulate * accelerator.num_processes
+    if recipe.batch % parts:
+        raise ConfigError(
+            f"batch: {quantity(recipe.batch, 'pair')} do not divide into {quantity(parts, 'part')} "
+            f"({recipe.accumulate} times {quantity(accelerator.num_processes, 'process')})"
+        )
+    return Processes(accelerator, parts)
+
+
+def _trained(policy: torch.nn.Module, recipe: Dpo) -> list[torch.nn.Parameter]:
+    """The weights that are trained; the others are held still."""
+    for name, parameter in policy.named_parameters():
+        parameter.requires_grad_(recipe.train != "biases" or _is_bias(name, parameter))
+    trained = [parameter for parameter in policy.parameters() if parameter.requires_grad]
+    if not trained:
+        raise ConfigError("train: biases: the policy has no biases. Write train: all")
+    return trained
+
+
+def _is_bias(name: str, parameter: Tensor) -> bool:
+    """What BitFit trains (Ben Zaken et al. 2022): biases, and here the gains of norms too."""
+    return parameter.ndim < 2 or name.rpartition(".")[2] == "bias"
+
+
+def _values(
+    recipe: Dpo, found: Material, ready: Subject, cache: Path, device: torch.device
+) -> ReferenceValues:
+    made_from = ValuesFrom(
+        data=ready.identity,
+        draws_of=found.content.digest,
+        reference=found.reference_content.digest,
+        encodes=not ready.encoded,
+        precision=recipe.precision,
+        device=device.type,
+    )
+    return ReferenceValues(cache, made_from, len(ready.data.ids))
+
+
+def _divided(recipe: Dpo, found: Subject) -> tuple[Array, Array]:
+    """Which pairs are trained on, and which are watched."""
+    training, held = found.data.of(TRAIN), found.data.of(VALIDATION)
+    if not len(held) and recipe.pairs.held_out:
+        watched = np.isin(found.data.clip[training], apart(recipe.seed, found.data, training))
+        training, held = training[~watched], training[watched]
+    if recipe.pairs.limit is not None:
+        drawn = rng_for(recipe.seed, "limit").permutation(training)
+        training = np.sort(drawn[: recipe.pairs.limit])
+    held = np.sort(rng_for(recipe.seed, "held out").permutation(held)[: recipe.pairs.held_out])
+    return training, held
+
+
+def apart(seed: int, data: Prepared, pairs: Array) -> Array:
+    """The clips that are watched, a tenth: at least one of several, and never all of them."""
+    clips = np.unique(data.clip[pairs])
+    drawn = np.array([unit_for(seed, "held out", data.clips[clip]) for clip in clips])
+    order = np.argsort(drawn, kind="stable")
+    count = min(max(1, int((drawn < HELD_OUT_SHARE).sum())), len(clips) - 1)
+    return clips[order[: max(count, 0)]]

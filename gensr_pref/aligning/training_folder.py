@@ -1,0 +1,160 @@
+"""Whose a training folder is: what was begun in it, from which content, and who works in it now.
+
+`recipe.json` holds the recipe and, under ``made_from``, a digest of everything that the recipe
+names: pairs and the parts they come from, weights, recordings, code. Names are not enough: other
+pairs may lie behind the same path. A training continues only what was begun from the same content.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gensr_pref import __version__
+from gensr_pref.config import run_file
+from gensr_pref.errors import RunMismatchError
+from gensr_pref.identity import digest
+from gensr_pref.rundir import part_files
+from gensr_pref.storage import files
+from gensr_pref.storage.location import home
+from gensr_pref.untrusted import documents
+
+RECIPE, STATE = "recipe.json", "state.pt"
+_RESULTS = (STATE, "model.safetensors")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a folder is trained from.
+
+    Attributes:
+        settings: the recipe's fields that what is trained depends on.
+        made_from: digests of what the recipe names, and the version of the code.
+        defaults: of fields that an older recipe may lack.
+    """
+
+    settings: Mapping[str, Any]
+    made_from: Mapping[str, str]
+    defaults: Mapping[str, Any]
+
+    @classmethod
+    def of(
+        cls, recipe: run_file.Model, free: Collection[str], made_from: Mapping[str, str]
+    ) -> Claim:
+        """The claim of a recipe.
+
+        Args:
+            free: fields that may change while a training goes on.
+            made_from: digests of what the recipe names.
+        """
+        fields = type(recipe).model_fields.items()
+        return cls(
+            recipe.model_dump(mode="json", exclude=set(free)),
+            {**made_from, "gensr_pref": __version__},
+            {key: field.default for key, field in fields if not field.is_required()},
+        )
+
+    @property
+    def digest(self) -> str:
+        """Of settings and content."""
+        return digest(dict(self.settings), dict(self.made_from))
+
+
+@contextmanager
+def held(out: Path, alone: bool = True) -> Iterator[None]:
+    """Keep every other training out of a folder, which is made where it is not there.
+
+    Args:
+        alone: whether this process holds it; False in those that work for the one that does.
+
+    Raises:
+        RunMismatchError: another process trains in it.
+        StorageError: it cannot be written.
+    """
+    home()  # torch's optimisers ask for the user's name, and fail where there is none
+    if not alone:
+        yield
+        return
+    busy = f"{out}: another training is working in it. Wait for it, or choose another folder"
+    with part_files.held(out / ".lock", RunMismatchError(busy)):
+        files.sweep([out])
+        yield
+
+
+def require_same(out: Path, claim: Claim) -> None:
+    """Refuse to continue what was begun from something else. Writes nothing.
+
+    Raises:
+        RunMismatchError: the message says what differs, or that it cannot be known.
+    """
+    path = out / RECIPE
+    if not path.exists():
+        _require_empty(out)
+        return
+    before = _read(path)
+    made_from = before.get("made_from")
+    if not isinstance(made_from, dict):
+        raise RunMismatchError(
+            f"{out}: was begun by an earlier version, which did not note what it was trained on, "
+            "so it cannot be continued. Choose another folder"
+        )
+    settings = [key for key, value in claim.settings.items()
+                if before.get(key, claim.defaults.get(key)) != value]  # fmt: skip
+    content = _differences(made_from, claim.made_from)
+    if not settings and not content:
+        return
+    told = [f"another {', '.join(settings)}"] if settings else []
+    told += [f"other content behind the same names: {', '.join(content)}"] if content else []
+    raise RunMismatchError(
+        f"{out}: was begun with {'; with '.join(told)}. Restore it to continue, or choose another "
+        "folder"
+    )
+
+
+def record(out: Path, claim: Claim, base: Path) -> None:
+    """Write the claim down.
+
+    Args:
+        base: folder that the recipe's paths are relative to.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    seen = os.path.relpath(base.resolve(), out.resolve())
+    told = {**claim.settings, "base": seen, "made_from": dict(claim.made_from)}
+    part_files.write_text(out / RECIPE, json.dumps(told, indent=2))
+
+
+def _differences(before: Mapping[str, Any], now: Mapping[str, str]) -> list[str]:
+    return [
+        f"{key} ({before.get(key, 'none')} there, {now.get(key, 'none')} now)"
+        for key in sorted(before.keys() | now.keys())
+        if before.get(key) != now.get(key)
+    ]
+
+
+def _require_empty(out: Path) -> None:
+    there = [name for name in _RESULTS if (out / name).exists()]
+    if there:
+        raise RunMismatchError(
+            f"{out}: holds {' and '.join(there)} but no {RECIPE}, so it is not known what made "
+            "them. Choose another folder"
+        )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found = documents.json_of(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunMismatchError(
+            f"{path}: cannot be read ({error}), so it is not known what was begun there. Restore "
+            "it, or choose another folder"
+        ) from error
+    if not isinstance(found, dict):
+        raise RunMismatchError(f"{path}: is not a recipe. Restore it, or choose another folder")
+    return found

@@ -1,0 +1,1 @@
+"""Applies the panel or a generator to your own files; evaluates policies on held-out clips."""

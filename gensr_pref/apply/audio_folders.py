@@ -1,0 +1,279 @@
+"""Plain folders of audio: which files belong together, and the scoring of those that do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gensr_pref import audio
+from gensr_pref.apply.transcripts import Said, Texts
+from gensr_pref.building.tasks import Row, Stage, Tick
+from gensr_pref.building.worker import scores_of
+from gensr_pref.config import plugins
+from gensr_pref.config.run_file import MetricUse
+from gensr_pref.corpus.file_sources import printable
+from gensr_pref.corpus.listing import describe, list_audio
+from gensr_pref.errors import Message, SourceError, Unusable, parameter, quantity
+from gensr_pref.identity import digest
+from gensr_pref.metrics.panel import Panel
+from gensr_pref.metrics.results import CandidateScores
+
+LONGEST_DETAIL = 300  # characters of what went wrong that a table keeps
+
+
+@dataclass(frozen=True)
+class Folders:
+    """What is scored, and what it is compared with.
+
+    Attributes:
+        systems: folders of candidates, one per system, or single files.
+        reference, noisy: the same clips clean, and as they were before restoration.
+        texts: a table (CSV, TSV, JSON lines) with a column `audio` (or `path`, `file`, `name`),
+            a column `text`, and perhaps `language`.
+        language: of clips for which the table says none; a code of `language_code`.
+    """
+
+    systems: tuple[Path, ...]
+    reference: Path | None = None
+    noisy: Path | None = None
+    texts: Path | None = None
+    language: str | None = None
+
+
+@dataclass(frozen=True)
+class FolderClip:
+    """The files of one clip.
+
+    Attributes:
+        name: their relative path without suffix.
+        candidates: the systems that have it, and their files.
+        clean, noisy: None where there are no such clips at all; where only this one is missing,
+            the path at which nothing is.
+    """
+
+    name: str
+    candidates: tuple[tuple[str, Path], ...]
+    clean: Path | None
+    noisy: Path | None
+    text: str | None
+    language: str | None
+
+    def digest(self) -> str:
+        """Changes when a file, its size or its time does, or what it is compared with."""
+        paths = [path for _, path in self.candidates]
+        paths += [path for path in (self.clean, self.noisy) if path is not None]
+        systems = [system for system, _ in self.candidates]
+        return digest(self.name, systems, list(map(_stamp, paths)), self.text, self.language)
+
+
+def _stamp(path: Path) -> list[Any]:
+    """A file's path, size and time; a link to nothing has neither of the latter."""
+    shown = printable(str(path))
+    try:
+        seen = path.stat()
+    except OSError:
+        return [shown]
+    return [shown, seen.st_size, seen.st_mtime_ns]
+
+
+def matched(
+    folders: Folders, texts: Texts | None = None, tell: Callable[[str], None] = lambda line: None
+) -> list[FolderClip]:
+    """The clips of all systems, sorted by name, each with what belongs to it.
+
+    Files belong together by their relative path without suffix, never by their place in a list.
+    Single files are one clip, whatever their names, unless there is a folder or a table to find
+    their names in.
+
+    Args:
+        folders: what is scored.
+        texts: the table in `folders.texts`, where it has been read.
+        tell: called with a line per folder that holds files which are left out.
+
+    Raises:
+        SourceError: a folder that is not there or holds no audio, or a reference or noisy folder
+            of which nothing belongs to any candidate.
+    """
+    texts = Texts.read(folders.texts) if texts is None else texts
+    files = _systems(folders, tell)
+    names = sorted({name for found in files.values() for name in found})
+    clean = _counterparts(folders.reference, parameter("reference"), names, tell)
+    noisy = _counterparts(folders.noisy, parameter("noisy"), names, tell)
+    said = {name: texts.of.get(name, Said()) for name in names}
+    return [
+        FolderClip(
+            name,
+            tuple((label, found[name]) for label, found in files.items() if name in found),
+            clean.get(name),
+            noisy.get(name),
+            said[name].text,
+            said[name].language or folders.language,
+        )
+        for name in names
+    ]
+
+
+def lacking(clips: Sequence[FolderClip]) -> list[str]:
+    """Which clips lack a clean or noisy file that others have, in lines for a person."""
+    told = []
+    for field, role in (("reference", "clean"), ("noisy", "noisy")):
+        paths = {clip.name: getattr(clip, role) for clip in clips}
+        gone = [name for name, path in paths.items() if path is not None and not path.exists()]
+        if gone:
+            told.append(
+                f"{parameter(field)}: nothing is there for {len(gone)} of "
+                f"{quantity(len(clips), 'clip')}, "
+                f"such as {gone[0]!r}; what needs it is null"
+            )
+    return told
+
+
+def labelled(systems: Sequence[Path]) -> dict[str, Path]:
+    """The systems by their folders' names, or by whole paths where two have the same name.
+
+    Raises:
+        SourceError: one is there twice.
+    """
+    short = [printable(path.name or path.resolve().name) for path in systems]
+    labels = short if len(set(short)) == len(short) else [printable(str(path)) for path in systems]
+    if len(set(labels)) < len(labels):
+        raise SourceError(f"{parameter('systems')}: the same folder is given twice")
+    return dict(zip(labels, systems, strict=True))
+
+
+def _systems(folders: Folders, tell: Callable[[str], None]) -> dict[str, dict[str, Path]]:
+    """Each system's files by name."""
+    beside = (folders.reference, folders.noisy)
+    named = folders.texts is not None or any(path is not None and path.is_dir() for path in beside)
+    return {
+        label: {audio.name_of(printable(path.name)) if named else "": path}
+        if path.is_file()
+        else _files(path, parameter("systems"), tell)
+        for label, path in labelled(folders.systems).items()
+    }
+
+
+def _files(folder: Path, field: str, tell: Callable[[str], None]) -> dict[str, Path]:
+    listing = list_audio(folder, field)
+    for line in describe(listing.left_out):
+        tell(Message(f"{line} (in {printable(str(folder))})"))
+    return {printable(name): folder / place for name, place in listing.by_name().items()}
+
+
+def _counterparts(
+    path: Path | None, field: str, names: Sequence[str], tell: Callable[[str], None]
+) -> dict[str, Path]:
+    """A path per name: where nothing is there for one, where it would be."""
+    if path is None:
+        return {}
+    if path.is_file():
+        if len(names) > 1:
+            raise SourceError(f"{field}: {path} is one file and {len(names)} clips are scored; "
+                              "give the folder of their counterparts")  # fmt: skip
+        return {names[0]: path}
+    found = _files(path, field, tell)
+    if not found.keys() & set(names):
+        raise SourceError(
+            f"{field}: no file in {path} has the name of a candidate, without suffix. "
+            f"{min(found)!r} is there, {names[0]!r} is looked for"
+        )
+    return {name: found.get(name, path / name) for name in names}
+
+
+@dataclass(frozen=True)
+class PanelSetup:
+    """What a process that scores must know, small enough to send anywhere."""
+
+    panel: tuple[MetricUse, ...]
+    texts: tuple[str, ...]
+    device: str
+    plugins: Path
+
+
+@dataclass(frozen=True)
+class FolderTask:
+    """One clip to score, by the whole panel or by one metric of it."""
+
+    shard: int
+    clip: FolderClip
+    metric: MetricUse | None = None
+    stage: Stage = "score"
+
+
+class FolderWorker:
+    """Scores clips of folders; loads the panel when the first one comes."""
+
+    def __init__(self, setup: PanelSetup) -> None:
+        plugins.search(setup.plugins)
+        self._setup = setup
+        self._panels: list[tuple[tuple[MetricUse, ...], Panel]] = []
+
+    def run(self, task: FolderTask) -> Iterator[Tick]:
+        """Score one clip; its rows are in the one tick."""
+        began = time.perf_counter()
+        uses = self._setup.panel if task.metric is None else (task.metric,)
+        rows = tuple(score_files(task.clip, self._loaded(uses)))
+        seconds = sum(row["seconds"] or 0.0 for row in rows)
+        yield Tick("score", task.shard, seconds, time.perf_counter() - began, rows)
+
+    def _loaded(self, uses: tuple[MetricUse, ...]) -> Panel:
+        for made_of, panel in self._panels:
+            if made_of == uses:
+                return panel
+        panel = Panel(uses, self._setup.texts)
+        panel.load(self._setup.device)
+        self._panels.append((uses, panel))
+        return panel
+
+
+def score_files(clip: FolderClip, panel: Panel) -> Iterator[Row]:
+    """One row per candidate of a clip."""
+    paths = [path for _, path in clip.candidates]
+    scored = panel.score(paths, clip.clean, clip.noisy, clip.text, clip.language)
+    for (system, path), one in zip(clip.candidates, scored, strict=True):
+        facts = _facts_of(clip, system, path) | {f"{of}_gain": by for of, by in one.gains.items()}
+        yield {**facts, **scores_of(one), "failures": _failures(one)}
+
+
+def unscored(clip: FolderClip, failures: Mapping[str, str], why: str) -> list[Row]:
+    """The rows of a clip that could not be scored at all; the reason for each score."""
+    lines = [
+        {"score": score, "reason": reason, "detail": why} for score, reason in failures.items()
+    ]
+    nulls: dict[str, Any] = dict.fromkeys(failures)
+    return [
+        {**_facts_of(clip, system, path), **nulls, "failures": lines, "notes": None}
+        for system, path in clip.candidates
+    ]
+
+
+def _failures(one: CandidateScores) -> list[Row] | None:
+    return [
+        {
+            "score": score,
+            "reason": str(reason),
+            "detail": printable(one.details.get(score, ""))[:LONGEST_DETAIL],
+        }
+        for score, reason in one.failures.items()
+    ] or None
+
+
+def _facts_of(clip: FolderClip, system: str, path: Path) -> Row:
+    try:
+        header = audio.read_header(path)
+    except Unusable:
+        seconds, rate = None, None
+    else:
+        seconds, rate = header.frames / header.rate, header.rate
+    return {
+        "file": clip.name or printable(path.stem),
+        "system": system,
+        "path": printable(str(path)),
+        "seconds": seconds,
+        "sample_rate": rate,
+        "clean_gain": None,
+        "noisy_gain": None,
+    }

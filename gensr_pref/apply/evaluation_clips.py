@@ -1,0 +1,262 @@
+"""Where the clips of an evaluation come from: whatever holds noisy clips, as a corpus section.
+
+Clips of a run directory or of an exported dataset are copied into the evaluation's own folder, so
+that it stays whole when the run grows or goes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from gensr_pref.config import run_file
+from gensr_pref.config.run_file import Columns, Corpus
+from gensr_pref.corpus.splits import units
+from gensr_pref.errors import ConfigError, InputError, RunMismatchError, parameter, quantity, typed
+from gensr_pref.identity import unit_for
+from gensr_pref.rundir import part_files
+from gensr_pref.rundir.document import document, version_of
+from gensr_pref.rundir.integrity import check
+from gensr_pref.schema import AUDIO, SCHEMA_VERSION, column
+from gensr_pref.tables.rows import read_rows
+
+COPIED = "held-out"  # a folder of the evaluation
+_COPIED = ["clip_id", "noisy", "clean"]  # what a copy is compared by
+SPLIT = "validation"
+_TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json")
+_NAMES: Mapping[str, Sequence[str]] = {
+    "audio": ("noisy", "audio", "path", "file"),
+    "clean": ("clean", "reference", "target"),
+    "text": ("text",),
+    "speaker": ("speaker",),
+    "language": ("language",),
+}
+_PATHS = ("path", "root", "noisy", "clean")
+_COPY = pa.schema(
+    [("noisy", AUDIO), ("clean", AUDIO)]
+    + [(name, pa.string()) for name in ("clip_id", "text", "language", "speaker")]
+)
+_ANY_LENGTH = (0.02, 86400.0)  # seconds: the clips stay as they are
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Clips to evaluate on.
+
+    Attributes:
+        corpus: what they are made from, as the corpus section of a run file.
+        document: the run file or ``run.yaml`` of the run that they are of, if any.
+        told: where they come from, in words.
+        own: whether `document` is a run file that the user named, whose plugins may be loaded; what
+            a build wrote is not, as it may be a stranger's.
+    """
+
+    corpus: Corpus
+    document: dict[str, Any] | None = None
+    told: str = ""
+    own: bool = False
+
+    @property
+    def seed(self) -> int:
+        """Of the run that they are of, or else 0."""
+        return int((self.document or {}).get("seed", 0))
+
+
+def held_out(clips: Path, home: Path, out: Path, limit: int | None) -> HeldOut:
+    """The clips in a run file, manifest, folder, run directory or exported dataset.
+
+    Args:
+        clips: one of these.
+        home: the folder that paths of the corpus shall start from.
+        out: folder of the evaluation.
+        limit: so many clips of a run or dataset are copied.
+
+    Raises:
+        InputError: it is none of these, or holds no clip of the validation split.
+    """
+    if clips.suffix in (".yaml", ".yml"):
+        return _of_run_file(clips, home)
+    if clips.suffix.lower() in _TABLES:
+        return HeldOut(_manifest(clips, home), told=f"all of {clips}")
+    if (clips / "run.yaml").exists():
+        return _of_run(clips, home, out, limit)
+    if not clips.is_dir():
+        raise ConfigError(
+            f"clips: {clips} is no run file (.yaml), manifest ({', '.join(_TABLES)}) or folder"
+        )
+    sides = {side: _seen(clips / side, home) for side in ("noisy", "clean")}
+    if all((clips / side).is_dir() for side in sides):
+        source: dict[str, Any] = {"kind": "paired", **sides}
+    else:
+        source = {"kind": "folder", "path": _seen(clips, home)}
+    return HeldOut(_corpus({"source": source}), told=f"all of {clips}")
+
+
+def _of_run_file(path: Path, home: Path) -> HeldOut:
+    data = run_file.read_yaml(path)
+    if not isinstance(data.get("corpus"), dict):
+        raise ConfigError(f"clips: {path} has no corpus section")
+    corpus = _corpus(_moved(data["corpus"], path.resolve().parent, home))
+    return HeldOut(corpus, data, f"the corpus of {path}", own="provenance" not in data)
+
+
+def _moved(corpus: dict[str, Any], folder: Path, home: Path) -> dict[str, Any]:
+    """A corpus section whose paths start from another folder."""
+    if folder == home:
+        return corpus
+    moved: dict[str, Any] = {}
+    for key, value in corpus.items():
+        if isinstance(value, dict) and key != "columns":
+            moved[key] = _moved(value, folder, home)
+        elif key in _PATHS and isinstance(value, str) and not _is_name(corpus, folder / value):
+            moved[key] = _seen(folder / value, home)
+        else:
+            moved[key] = value
+    return moved
+
+
+def _is_name(source: dict[str, Any], path: Path) -> bool:
+    """Whether a path is the name of a dataset on the Hub."""
+    return source.get("kind") == "huggingface" and not path.exists()
+
+
+def _seen(path: Path, home: Path) -> str:
+    """A path from a folder that it is below; else the whole path."""
+    path, home = path.absolute(), home.absolute()
+    return str(path.relative_to(home) if path.is_relative_to(home) else path)
+
+
+def _corpus(data: dict[str, Any]) -> Corpus:
+    return run_file.parse(data, Corpus, "corpus")
+
+
+def _manifest(path: Path, home: Path) -> Corpus:
+    names = dict.fromkeys(name for _, row in read_rows(path, "clips") for name in row)
+    columns = {
+        role: next((one for one in known if one in names), None) for role, known in _NAMES.items()
+    }
+    if columns["audio"] is None:
+        raise ConfigError(
+            f"clips: {path} has none of the columns {', '.join(_NAMES['audio'])}. It has: "
+            f"{', '.join(names)}"
+        )
+    return _corpus({"source": {"kind": "manifest", "path": _seen(path, home), "columns": columns}})
+
+
+def _of_run(folder: Path, home: Path, out: Path, limit: int | None) -> HeldOut:
+    """The validation split of a run directory or an exported dataset."""
+    if folder.resolve() == out.resolve():
+        raise ConfigError(
+            f"{parameter('out')}: {out} is where the clips come from. Name another folder"
+        )
+    if part_files.parts(folder, "clips"):
+        check(folder)
+    rows = _known_once(_split(folder))
+    if not len(rows):
+        raise InputError(
+            f"clips: {folder} has no clip in its {SPLIT} split. Hold some out: {_advice(folder)}. "
+            "Or give other clips"
+        )
+    chosen = _first(rows, limit)
+    has_clean = bool(pc.any(pc.is_valid(chosen.column("clean").combine_chunks())).as_py())
+    rate = rows.column("sample_rate")[0].as_py()
+    _copy(chosen, out / COPIED, folder)
+    columns = Columns(audio="noisy", clean="clean" if has_clean else None, text="text",
+                      speaker="speaker", language="language")  # fmt: skip
+    source = {"kind": "parquet", "path": _seen(out / COPIED, home), "columns": columns.model_dump()}
+    corpus = {"source": source, "sample_rate": rate, "segment_seconds": _ANY_LENGTH}
+    told = f"{quantity(len(chosen), 'clip')} of the {SPLIT} split of {folder}"
+    return HeldOut(_corpus(corpus), run_file.read_yaml(folder / "run.yaml"), told)
+
+
+def _advice(folder: Path) -> str:
+    """The command that gives a run some held-out clips."""
+    if not part_files.parts(folder, "clips"):
+        return f"{_build('RUN')}, with the run that it was exported from, and export that again"
+    clips = part_files.read_all(folder, "clips", ["clip_id", "speaker", "source"])
+    by = next((unit for unit, count in units(clips).items() if count > 1), None)
+    if by is None:
+        return f"build it with more clips than its {len(clips)}"
+    held_out_by = f"corpus.validation.by={by}"
+    if version_of(document(folder)) < SCHEMA_VERSION:
+        return f"{_build('NEW', held_out_by)}, as it is of an earlier version"
+    return (
+        f"{_build(typed(folder), held_out_by)} (with its run file; only labels change, nothing is "
+        "sampled or scored again)"
+    )
+
+
+def _build(out: str, *settings: str) -> str:
+    shares = " ".join(("corpus.validation.share=0.2", *settings))
+    return f"gensr-pref build RUN.yaml --out {out} {shares}"
+
+
+def _copy(chosen: pa.Table, place: Path, folder: Path) -> None:
+    """Put those clips that are not there yet into a new part.
+
+    Raises:
+        RunMismatchError: other clips are there.
+    """
+    parts = sorted(place.glob("part-*.parquet"))
+    if not (place.parent / "run.yaml").exists():  # it went no further: a mistake claims nothing
+        for path in parts:
+            path.unlink()
+        parts = []
+    there = [row for path in parts for row in _contents(part_files.read(path, _COPIED))]
+    if there != _contents(chosen.slice(0, len(there))):
+        raise RunMismatchError(
+            f"{place.parent}: was made with other clips. Give those again, or more of them, or "
+            "choose another folder"
+        )
+    new = chosen.slice(len(there)).select(_COPY.names).cast(_COPY)
+    if len(new):
+        path = place / f"part-{len(parts):05d}.parquet"
+        part_files.write_table(path, new, {"from": str(folder)})
+
+
+def _contents(table: pa.Table) -> list[tuple[Any, ...]]:
+    """The names of clips and their very bytes, by which copies and clips are compared."""
+    sounds = (table.column(name).to_pylist() for name in ("noisy", "clean"))
+    contents = ([one and one["bytes"] for one in each] for each in sounds)
+    return list(zip(column(table, "clip_id"), *contents, strict=True))
+
+
+def _split(folder: Path) -> Iterator[pa.Table]:
+    """The rows of the validation split, in the columns of a run's clips."""
+    for part in part_files.parts(folder, "clips"):
+        table = part_files.read(part, [*_COPY.names, "split", "sample_rate"])
+        yield table.filter(pc.equal(table.column("split"), SPLIT))
+    for part in sorted((folder / "data").glob(f"{SPLIT}-*.parquet")):
+        table = part_files.read(part)
+        named = {"prompt": "noisy"}
+        table = table.rename_columns([named.get(name, name) for name in table.column_names])
+        if "clean" not in table.column_names:
+            table = table.append_column("clean", pa.nulls(len(table), AUDIO))
+        yield table.select([*_COPY.names, "sample_rate"])
+
+
+def _known_once(tables: Iterator[pa.Table]) -> pa.Table:
+    """Rows of all tables, each clip once; of a dataset every pair has its clip."""
+    kept = [*_COPY.names, "sample_rate"]
+    parts = [table.select(kept).replace_schema_metadata() for table in tables]
+    form = pa.schema([*_COPY, ("sample_rate", pa.int32())])
+    whole = pa.concat_tables([part.cast(form) for part in parts] or [form.empty_table()])
+    names = column(whole, "clip_id")
+    first = {name: place for place, name in reversed(list(enumerate(names)))}
+    return whole.take(pa.array(sorted(first.values()), pa.int64()))
+
+
+def _first(rows: pa.Table, limit: int | None) -> pa.Table:
+    """The clips that come first in an order drawn by identity, each naming its recording."""
+    names = column(rows, "clip_id")
+    order = sorted(range(len(names)), key=lambda place: unit_for(0, "held-out", names[place]))
+    chosen = rows.take(pa.array(order[:limit], pa.int64()))
+    both = zip(column(chosen, "noisy"), column(chosen, "clip_id"), strict=True)
+    noisy = [{"bytes": value["bytes"], "path": name} for value, name in both]
+    place = chosen.schema.get_field_index("noisy")
+    return chosen.set_column(place, pa.field("noisy", AUDIO), pa.array(noisy, AUDIO))

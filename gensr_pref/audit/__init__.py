@@ -1,1 +1,0 @@
-"""Pairs to what they are worth."""

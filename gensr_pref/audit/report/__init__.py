@@ -1,1 +1,0 @@
-"""The audit as one page that needs nothing else: words, figures, tables and sound."""

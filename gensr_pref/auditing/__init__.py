@@ -1,0 +1,1 @@
+"""Measures what the pairs of a run are worth: agreement, yield by chance, bias, learnability."""

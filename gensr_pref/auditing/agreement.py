@@ -1,0 +1,118 @@
+"""How far scores agree on which of two candidates of a clip is better."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from gensr_pref.auditing.base import Array, Comparisons, Judged, Rows, ranks
+from gensr_pref.statistics.intervals import Estimate, bundles, interval, totals
+
+_SIGNED = (-1.0, 1.0)
+
+
+def agreement(judged: Judged, compared: Comparisons) -> list[dict[str, Any]]:
+    """Every two votes: Kendall's tau-b, agreement rate and Krippendorff's alpha, with intervals."""
+    rank, rows = ranks(judged, judged.voters)
+    found = []
+    for (a, first), (b, second) in combinations(enumerate(judged.voters), 2):
+        sums, clips = pair_sums(compared, int(first), int(second))
+        compares = float(sums[:, 3].sum())
+        (tau,) = interval(sums, kendall_tau, _SIGNED, compares, clips)
+        (rate,) = interval(sums, agreement_rate, (0.0, 1.0), compares, clips)
+        alpha = krippendorff_alpha(rank[:, [a, b]], judged.clip[rows])
+        found.append(
+            {
+                "scores": [judged.names[first], judged.names[second]],
+                **_named("kendall_tau", tau),
+                **_named("agreement_rate", rate),
+                **_named("krippendorff_alpha", alpha),
+            }
+        )
+    return found
+
+
+def pair_sums(compared: Comparisons, first: int, second: int) -> tuple[Array, int]:
+    """[B, 4] sums over comparisons that both scores know, by bundle of clips; and how many clips.
+
+    They are: concordant minus discordant, those that differ on the first score, those that differ
+    on the second, those that differ on both.
+    """
+    one, two = (np.sign(compared.difference[:, k]) for k in (first, second))
+    known = np.isfinite(one) & np.isfinite(two)
+    one, two = one[known], two[known]
+    values = np.stack([one * two, np.abs(one), np.abs(two), np.abs(one * two)], axis=1)
+    clip = compared.clip[known]
+    return totals(clip, values), len(np.unique(clip))
+
+
+def kendall_tau(sums: Array) -> Array:
+    """[..., 1] Kendall's tau-b over the comparisons within clips (Kendall 1945).
+
+    ``tau_b = (C - D) / sqrt((C + D + T_x) (C + D + T_y))`` with C concordant and D discordant
+    pairs, T_x those tied on y alone, T_y those tied on x alone; NaN where a score never differs.
+
+    Args:
+        sums: [..., 4] from `pair_sums`.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(sums[..., :1] / np.sqrt(sums[..., 1:2] * sums[..., 2:3]))
+
+
+def agreement_rate(sums: Array) -> Array:
+    """[..., 1] share of the comparisons on which both differ where they name the same winner."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray((sums[..., 3:4] + sums[..., :1]) / (2 * sums[..., 3:4]))
+
+
+def krippendorff_alpha(rank: Array, clip: Rows) -> Estimate:
+    """Krippendorff's alpha, ordinal: do the scores give a candidate the same place in its clip?
+
+    ``alpha = 1 - (n - 1) sum o_ck d_ck / sum n_c n_k d_ck`` over the coincidences o of values c
+    and k, ``d_ck = (sum_{g=c..k} n_g - (n_c + n_k) / 2)^2`` (Krippendorff, Content Analysis, 2004,
+    ch. 11; Computing Krippendorff's Alpha-Reliability, 2011). The raters are the scores, the units
+    the candidates, the values their mid-ranks within the clip. 1 is perfect, 0 is chance; he asks
+    for .800, and .667 for tentative conclusions.
+
+    Args:
+        rank: [K, V] mid-ranks from 1.
+        clip: [K] the clip of each.
+    """
+    sums, width = coincidences(rank, clip)
+    clips = len(np.unique(clip))
+    return interval(sums, lambda totals: _alpha(totals, width), _SIGNED, clusters=clips)[0]
+
+
+def coincidences(rank: Array, clip: Rows) -> tuple[Array, int]:
+    """[B, W * W] coincidences of values, by bundle of clips, and W."""
+    level = np.rint(2 * rank).astype(np.int64)
+    values = np.unique(level)
+    place, width = np.searchsorted(values, level), len(values)
+    number, count = bundles(clip)
+    table = np.zeros((count, width, width))
+    for one, two in combinations(place.T, 2):
+        flat = (number * width + one) * width + two
+        table += np.bincount(flat, minlength=table.size).reshape(table.shape)
+    both = (table + table.transpose(0, 2, 1)) / max(rank.shape[1] - 1, 1)
+    return np.asarray(both.reshape(count, width * width)), width
+
+
+def _alpha(sums: Array, width: int) -> Array:
+    """[..., 1] alpha of coincidences [..., W * W]."""
+    table = sums.reshape(*sums.shape[:-1], width, width)
+    count = table.sum(axis=-1)
+    total = count.sum(axis=-1)
+    middle = np.cumsum(count, axis=-1) - count / 2
+    distance = (middle[..., :, None] - middle[..., None, :]) ** 2
+    observed = (table * distance).sum(axis=(-2, -1))
+    expected = (count[..., :, None] * count[..., None, :] * distance).sum(axis=(-2, -1))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        alpha = 1 - (total - 1) * observed / expected
+    return np.asarray(alpha[..., None])
+
+
+def _named(name: str, found: Estimate) -> dict[str, Any]:
+    """A value with its interval."""
+    return {name: found.value, f"{name}_interval": found.bounds}

@@ -1,0 +1,130 @@
+"""Whether chosen differs from rejected in what should not matter: length, loudness, place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from gensr_pref.auditing.base import Array, Rows
+from gensr_pref.statistics.intervals import Estimate, interval, ratio_interval, totals
+from gensr_pref.statistics.verdicts import is_within, side
+
+SMALL_D = 0.2  # Cohen, Statistical Power Analysis for the Behavioral Sciences, 1988, p. 25
+SMALL_DELTA = 0.147  # Romano et al. 2006, Florida Association of Institutional Research
+
+
+def differences(sides: Mapping[str, tuple[Array, Array]], clip: Rows) -> list[dict[str, Any]]:
+    """Chosen minus rejected in each property, with effect sizes.
+
+    ``cohens_d`` is the mean difference over the root of the mean of both sides' variances (Cohen
+    1988, eq. 2.2.1 with the pooled deviation of equal groups). ``cliffs_delta`` is that of paired
+    values: the share of pairs in which chosen has more, minus that in which it has less (Cliff
+    1993, Psychological Bulletin 114, the within-pair d), with ``delta_low`` and ``delta_high``.
+    ``warns`` where either reaches its smallest named size (0.2; 0.147) and its interval over
+    ``clips`` leaves out zero (of d, the mean difference's: ``low``, ``high``); ``harmless`` where
+    the intervals of both lie within these sizes.
+
+    Args:
+        sides: per property, chosen [P] and rejected [P], NaN where unknown.
+        clip: [P] of each pair.
+    """
+    return [_difference(name, a, b, clip) for name, (a, b) in sides.items()]
+
+
+def _difference(name: str, chosen: Array, rejected: Array, clip: Rows) -> dict[str, Any]:
+    known = np.isfinite(chosen) & np.isfinite(rejected)
+    a, b, of = chosen[known], rejected[known], clip[known]
+    row: dict[str, Any] = {"property": name, "pairs": len(a), "clips": len(np.unique(of))}
+    if not len(a):
+        nothing = (
+            *("chosen", "rejected", "difference", "low", "high", "cohens_d"),
+            *("cliffs_delta", "delta_low", "delta_high"),
+        )
+        return {**row, **dict.fromkeys(nothing), "warns": False, "harmless": False}
+    gap = (a - b)[:, None]
+    (mean,) = ratio_interval(of, gap, np.ones_like(gap))
+    d, delta = cohens_d(a, b), _delta(a, b, of)
+    return {
+        **row,
+        "chosen": float(a.mean()),
+        "rejected": float(b.mean()),
+        "difference": float(gap.mean()),
+        "low": mean.low,
+        "high": mean.high,
+        "cohens_d": d,
+        "cliffs_delta": delta.value,
+        "delta_low": delta.low,
+        "delta_high": delta.high,
+        "warns": _is_clear(d, mean, SMALL_D) or _is_clear(delta.value, delta, SMALL_DELTA),
+        "harmless": _is_harmless(d, mean, delta),
+    }
+
+
+def _delta(chosen: Array, rejected: Array, clip: Rows) -> Estimate:
+    """Cliff's delta within pairs, over clips."""
+    signs = np.sign(chosen - rejected)
+    both = np.stack([signs, np.ones(len(signs))], axis=1)
+    clips = len(np.unique(clip))
+    return interval(totals(clip, both), _mean, (-1.0, 1.0), len(signs), clips)[0]
+
+
+def _mean(sums: Array) -> Array:
+    return sums[..., :1] / sums[..., 1:]
+
+
+def _is_clear(effect: float | None, found: Estimate, small: float) -> bool:
+    return abs(effect or 0.0) >= small and side(found.low, found.high, found.clusters) != 0
+
+
+def _is_harmless(d: float | None, mean: Estimate, delta: Estimate) -> bool:
+    """Whether both effects are surely below their smallest named sizes.
+
+    The interval of d is that of the mean difference in the same unit. A property that never
+    differs has no interval of its mean; there delta's decides.
+    """
+    if not is_within(delta.low, delta.high, delta.clusters, -SMALL_DELTA, SMALL_DELTA):
+        return False
+    if mean.value == 0 and mean.bounds is None:
+        return True
+    if not d or mean.value is None or mean.low is None or mean.high is None:
+        return d == 0 and mean.value == 0
+    scale = mean.value / d
+    return is_within(mean.low / scale, mean.high / scale, mean.clusters, -SMALL_D, SMALL_D)
+
+
+def cohens_d(chosen: Array, rejected: Array) -> float | None:
+    """``(mean a - mean b) / sqrt((var a + var b) / 2)``; 0 where all are equal, None where only
+    the variances are nothing."""
+    gap = float(chosen.mean() - rejected.mean())
+    if len(chosen) < 2:
+        return None
+    scale = float(np.sqrt((chosen.var(ddof=1) + rejected.var(ddof=1)) / 2))
+    if scale > 0:
+        return gap / scale
+    return 0.0 if gap == 0 else None
+
+
+def cliffs_delta(chosen: Array, rejected: Array) -> float:
+    """The share of pairs in which chosen has more, minus that in which it has less."""
+    return float(np.sign(chosen - rejected).mean())
+
+
+def crossings(chosen: np.ndarray, rejected: np.ndarray) -> list[dict[str, Any]]:
+    """Of the pairs that cross generators: how often each generator's candidate is chosen.
+
+    Args:
+        chosen, rejected: [P] labels.
+
+    Returns:
+        {generator, pairs, chosen: share}; 0.5 where a generator wins as often as it loses.
+    """
+    across = chosen != rejected
+    names = np.unique(np.concatenate([chosen[across], rejected[across]]))
+    found = []
+    for name in names:
+        wins = int((chosen[across] == name).sum())
+        total = wins + int((rejected[across] == name).sum())
+        found.append({"generator": str(name), "pairs": total, "chosen": wins / total})
+    return found

@@ -1,0 +1,31 @@
+"""Intervals and shares as text, for a terminal and for Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gensr_pref.statistics.intervals import FEWEST
+
+
+def interval(value: Sequence[float | None] | None, clusters: int) -> str:
+    """A value with its bounds, or why there are none; a dash where there is no value."""
+    if value is None or value[0] is None:
+        return "-"
+    return f"{value[0]:+.3f} {bounds(value[1], value[2], clusters, '{:+.3f}')}"
+
+
+def bounds(low: float | None, high: float | None, clusters: int, form: str = "{:.3f}") -> str:
+    """An interval in brackets, or why there is none.
+
+    Args:
+        clusters: how many it is over.
+        form: of one bound; ``%`` for per cent.
+    """
+    if low is None or high is None:
+        return "[too few]" if clusters < FEWEST else "[all alike]"
+    return f"[{', '.join(share(one) if form == '%' else form.format(one) for one in (low, high))}]"
+
+
+def share(value: float | None) -> str:
+    """Per cent; a dash where there is none."""
+    return "-" if value is None else f"{100 * value:.0f} %"

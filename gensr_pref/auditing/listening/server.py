@@ -1,0 +1,287 @@
+"""The listening page's server: this machine only, one run, sounds by trial, answers saved at once.
+
+It listens on 127.0.0.1 alone, and refuses requests whose Host or Origin is another, so that no
+other page in the same browser can read or write through it. No address is turned into a path: what
+can be had is the page, the sounds of the trials (held in memory) and the next question.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import resources
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from gensr_pref.auditing.listening import answers
+from gensr_pref.auditing.listening.trials import Trial, equally_loud, for_listener, stored, trials
+from gensr_pref.auditing.load import evidence
+from gensr_pref.errors import InputError, StorageError, parameter
+from gensr_pref.untrusted.text import visible
+
+HOST = "127.0.0.1"
+LARGEST_BODY = 4096  # bytes of an answer
+_JSON = "application/json"
+
+
+class Refused(Exception):
+    """A request that gets no answer but a status and a sentence."""
+
+    def __init__(self, status: HTTPStatus, why: str) -> None:
+        super().__init__(why)
+        self.status = status
+
+
+@dataclass
+class Session:
+    """A run that is being listened to.
+
+    Attributes:
+        out: the run directory.
+        asked: the trials, in no listener's order.
+        sounds: encoded, by id.
+        listener: who listens; None lets the page ask.
+        token: what an answer must carry; another page cannot read it.
+    """
+
+    out: Path
+    asked: list[Trial]
+    sounds: dict[str, bytes]
+    listener: str | None = None
+    token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def page(self) -> bytes:
+        """The page, with the token and the listener's name in it."""
+        text = resources.files(__package__).joinpath("page.html").read_text(encoding="utf-8")
+        known = json.dumps({"token": self.token, "listener": self.listener})
+        return text.replace("{{ session }}", known.replace("<", "\\u003c")).encode()
+
+    def next(self, listener: str) -> dict[str, Any]:
+        """The listener's first question without an answer, and how many there are."""
+        done = {vote["trial"] for vote in answers.answered(self.out, listener)}
+        left = [one for one in for_listener(self.asked, listener) if one.key not in done]
+        told = {"done": len(self.asked) - len(left), "total": len(self.asked), "trial": None}
+        if not left:
+            return told
+        buttons = [button for button, name in left[0].heard.items() if name in self.sounds]
+        return {**told, "trial": left[0].code, "buttons": buttons}
+
+    def sound(self, listener: str, code: str, button: str) -> bytes:
+        """One sound of a question, WAV, as loud as the question's others."""
+        heard = self._trial(listener, code).heard
+        encoded = {key: self.sounds[name] for key, name in heard.items() if name in self.sounds}
+        if button not in encoded:
+            raise Refused(HTTPStatus.NOT_FOUND, "no such sound")
+        return equally_loud(encoded)[button]
+
+    def vote(self, answer: dict[str, Any]) -> dict[str, Any]:
+        """Save an answer and give the next question."""
+        listener = answers.checked(str(answer.get("listener", "")))
+        trial = self._trial(listener, str(answer.get("trial", "")))
+        if answer.get("choice") not in answers.CHOICES:
+            raise Refused(HTTPStatus.BAD_REQUEST, f"choice must be one of {answers.CHOICES}")
+        record = self._record(listener, trial, answer)
+        with self.lock:
+            if trial.key in {vote["trial"] for vote in answers.answered(self.out, listener)}:
+                raise Refused(HTTPStatus.CONFLICT, "this question has an answer already")
+            answers.save(self.out, record)
+        return self.next(listener)
+
+    def _record(self, listener: str, trial: Trial, answer: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "listener": listener,
+            "trial": trial.key,
+            "kind": trial.kind,
+            "clip_id": trial.clip_id,
+            "chosen_id": trial.sides[0],
+            "rejected_id": trial.sides[1],
+            "a": trial.heard["a"],
+            "choice": answer["choice"],
+            "preferred": trial.preferred(answer["choice"]),
+            "seconds": _seconds(answer),
+            "time": round(time.time(), 3),
+        }
+
+    def _trial(self, listener: str, code: str) -> Trial:
+        for one in for_listener(self.asked, listener):
+            if one.code == code:
+                return one
+        raise Refused(HTTPStatus.NOT_FOUND, "no such question")
+
+
+@contextmanager
+def opened(
+    out: Path, pairs: int, listener: str | None = None, port: int = 0
+) -> Iterator[tuple[str, Callable[[], None]]]:
+    """The page's address, and a function that serves it until it is interrupted.
+
+    Args:
+        out: the run directory.
+        pairs: how many to judge at most; catch trials come on top.
+        listener: who listens; None lets the page ask.
+        port: of 127.0.0.1; 0 takes a free one.
+
+    Raises:
+        InputError: the listener's name or the port cannot be used, or there is no pair.
+        StorageError: the run directory cannot be read.
+    """
+    name = answers.checked(listener) if listener else None
+    asked = trials(evidence(out), pairs)
+    if not asked:
+        raise InputError(f"{out}: no pair to listen to. See its audit for why")
+    session = Session(out, asked, stored(out, asked), name)
+    try:
+        server = _Server((HOST, port), _requests(session))
+    except (OSError, OverflowError) as error:
+        raise InputError(f"{parameter('port')} {port}: cannot be used: {error}") from error
+    with server:
+        yield f"http://{HOST}:{server.server_port}/", server.serve_forever
+
+
+class _Server(ThreadingHTTPServer):
+    """One thread per connection; none outlives the command."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A browser that went away in the middle of an answer is no error; others are a line."""
+        error = sys.exception()
+        if not isinstance(error, ConnectionError | TimeoutError):
+            told = visible(f"{type(error).__name__}: {error}")
+            print(f"listening page: a request failed: {told}", file=sys.stderr)
+
+
+def _requests(session: Session) -> type[BaseHTTPRequestHandler]:
+    class Requests(BaseHTTPRequestHandler):
+        """One connection."""
+
+        server_version = "gensr-pref"
+        sys_version = ""
+        timeout = 60
+
+        def do_GET(self) -> None:
+            self._answer(self._get)
+
+        def do_POST(self) -> None:
+            self._answer(self._post)
+
+        def _answer(self, made: Callable[[], tuple[str, bytes]]) -> None:
+            try:
+                require_own(dict(self.headers.items()), self.server.server_port)  # type: ignore[attr-defined]
+                kind, body = made()
+                self._send(HTTPStatus.OK, kind, body)
+            except Refused as refusal:
+                self._send(refusal.status, _JSON, _json({"error": str(refusal)}))
+            except InputError as error:
+                self._send(HTTPStatus.BAD_REQUEST, _JSON, _json({"error": str(error)}))
+            except StorageError as error:
+                self._send(HTTPStatus.INTERNAL_SERVER_ERROR, _JSON, _json({"error": str(error)}))
+
+        def _get(self) -> tuple[str, bytes]:
+            try:
+                address = urlsplit(self.path)
+            except ValueError as error:
+                raise Refused(HTTPStatus.BAD_REQUEST, "no such page") from error
+            steps = address.path.strip("/").split("/")
+            listener = parse_qs(address.query).get("listener", [""])[0]
+            if steps == [""]:
+                return "text/html; charset=utf-8", session.page()
+            if steps == ["next"]:
+                return _JSON, _json(session.next(answers.checked(listener)))
+            if len(steps) == 3 and steps[0] == "sound":
+                return "audio/wav", session.sound(answers.checked(listener), steps[1], steps[2])
+            raise Refused(HTTPStatus.NOT_FOUND, "no such page")
+
+        def _post(self) -> tuple[str, bytes]:
+            size = self.headers.get("Content-Length", "")
+            if re.fullmatch(r"[0-9]{1,6}", size) is None or int(size) > LARGEST_BODY:
+                self.close_connection = True
+                raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "an answer is a few bytes")
+            body = self.rfile.read(int(size))
+            if not secrets.compare_digest(
+                self.headers.get("X-Token", "").encode(), session.token.encode()
+            ):
+                raise Refused(HTTPStatus.FORBIDDEN, "the server was restarted: reload the page")
+            if self.path != "/vote":
+                raise Refused(HTTPStatus.NOT_FOUND, "no such page")
+            return _JSON, _json(session.vote(_object(body)))
+
+        def _send(self, status: HTTPStatus, kind: str, body: bytes) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            for name, value in _HEADERS.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Nothing: a terminal full of requests hides the address."""
+
+    return Requests
+
+
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Content-Security-Policy": "default-src 'none'; connect-src 'self'; media-src 'self' blob:; "
+    "img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+    "frame-ancestors 'none'; form-action 'none'; base-uri 'none'",
+}
+
+
+def require_own(headers: dict[str, str], port: int) -> None:
+    """Refuse what did not come from this server's own page or from the address bar.
+
+    A foreign Host is a name that was made to point here; a foreign Origin is another site's page.
+
+    Raises:
+        Refused: with 403.
+    """
+    given = {name.lower(): value for name, value in headers.items()}
+    own = {f"{HOST}:{port}", f"localhost:{port}"}
+    if given.get("host") not in own:
+        raise Refused(HTTPStatus.FORBIDDEN, "this server answers to its own address only")
+    origin = given.get("origin")
+    if origin is not None and origin not in {f"http://{host}" for host in own}:
+        raise Refused(HTTPStatus.FORBIDDEN, "another site's page may not ask here")
+    if given.get("sec-fetch-site") == "cross-site" and given.get("sec-fetch-mode") != "navigate":
+        raise Refused(HTTPStatus.FORBIDDEN, "another site's page may not ask here")
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise Refused(HTTPStatus.BAD_REQUEST, "an answer is a JSON object") from error
+    if not isinstance(found, dict):
+        raise Refused(HTTPStatus.BAD_REQUEST, "an answer is a JSON object")
+    return found
+
+
+def _seconds(answer: dict[str, Any]) -> float | None:
+    """What an answer took; JSON of Python also reads NaN, and takes 1e999 for infinity."""
+    told = answer.get("seconds")
+    if told is None:
+        return None
+    known = isinstance(told, int | float) and not isinstance(told, bool)
+    if not known or not 0 <= told <= sys.float_info.max:
+        raise Refused(HTTPStatus.BAD_REQUEST, "seconds must be a finite number from 0, or null")
+    return round(float(told), 1)
+
+
+def _json(value: dict[str, Any]) -> bytes:
+    return json.dumps(value, allow_nan=False).encode()

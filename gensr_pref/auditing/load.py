@@ -1,0 +1,196 @@
+"""What an audit needs of a run directory, read once; audio stays on the disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from gensr_pref.auditing.base import Array, Judged, Mask, Pairs, Rows
+from gensr_pref.config.run_file import Pairing, parse
+from gensr_pref.errors import InputError, typed
+from gensr_pref.identity import noisy_id
+from gensr_pref.pairing.base import Vote, keeps_bounds, oriented
+from gensr_pref.pairing.columns import Columns, columns, matrix
+from gensr_pref.pairing.votes import cast_votes, votes_for, votes_of
+from gensr_pref.rundir import part_files
+from gensr_pref.rundir.integrity import Contents, check
+from gensr_pref.schema import column
+from gensr_pref.untrusted.columns import steps_of
+
+_ABOUT = ("speaker", "language", "split", "source", "degradation")
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The tables of a run as arrays.
+
+    Attributes:
+        contents: the parts of the run directory.
+        document: what ``run.yaml`` holds.
+        pairing: its pairing section.
+        clips: the clips table without audio.
+        scores: the scores table.
+        candidates: ids, generators, index and sampling of the candidates table.
+        pairs_table: ids of the pairs.
+        columns: the scored candidates under the panel's votes.
+        order: rows of `columns` in the order of `judged`.
+        judged: the scored candidates, for the statistics.
+    """
+
+    contents: Contents
+    document: dict[str, Any]
+    pairing: Pairing
+    clips: pa.Table
+    scores: pa.Table
+    candidates: pa.Table
+    pairs_table: pa.Table
+    columns: Columns
+    order: Rows
+    judged: Judged
+
+    @property
+    def out(self) -> Path:
+        """The run directory."""
+        return self.contents.out
+
+    @cached_property
+    def ids(self) -> pa.Array:
+        """[R] candidate ids, in the order of `judged`."""
+        return self.columns.ids.take(pa.array(self.order))
+
+    @cached_property
+    def generators(self) -> npt.NDArray[np.str_]:
+        """[R] generators, in the order of `judged`."""
+        return self.columns.generators[self.order]
+
+    @cached_property
+    def pairs(self) -> Pairs:
+        """The pairs, by rows of `judged`."""
+        clip = _places(self.pairs_table, "clip_id", self.clips.column("clip_id"))
+        chosen, rejected = (_places(self.pairs_table, f"{s}_id", self.ids) for s in SIDES)
+        value = self.judged.value
+        both = (chosen >= 0) & (rejected >= 0)
+        margins = np.where(both[:, None], value[chosen] - value[rejected], np.nan)
+        return Pairs(clip, chosen, rejected, margins)
+
+    @cached_property
+    def by_rule(self) -> Judged:
+        """The same candidates, their votes those that the rule of the pairs looked at."""
+        cast = votes_for(self.document)
+        looked_at = [vote.votes or _bounded(vote) for vote in cast]
+        return replace(self.judged, votes=np.array(looked_at, dtype=bool))
+
+    @cached_property
+    def properties(self) -> dict[str, list[str | None]]:
+        """What is known of every clip, one value per clip."""
+        return {
+            "degradation": _each(self.clips, "degradation", _steps),
+            "speaker": list(column(self.clips, "speaker")),
+            "language": list(column(self.clips, "language")),
+            "split": list(column(self.clips, "split")),
+        }
+
+
+SIDES = ("chosen", "rejected")
+
+
+def evidence(out: Path) -> Evidence:
+    """Read what is on the disk.
+
+    Raises:
+        InputError: not a run directory, or one without scores or pairs yet.
+        PartsError: its parts do not belong together.
+        StorageError: a table cannot be read.
+    """
+    contents = check(out)
+    document = contents.document
+    if not contents.parts["scores"]:
+        raise InputError(f"{out}: nothing is scored yet. The same build goes on where it stopped")
+    if not contents.parts["pairs"]:
+        raise InputError(f"{out}: has no pairs yet. Run: {typed('gensr-pref', 'pair', out)}")
+    pairing = parse(document["pairing"], Pairing, "pairing")
+    votes = panel_votes(document, pairing)
+    names = [vote.score for vote in votes]
+    scores = part_files.read_all(out, "scores", ["candidate_id", "clip_id", *names])
+    kept = ["candidate_id", "clip_id", "generator", "index", "sampling"]
+    candidates = part_files.read_all(out, "candidates", kept)
+    clips = part_files.read_all(out, "clips", ["clip_id", *_ABOUT])
+    pairs = part_files.read_all(out, "pairs", ["clip_id", "chosen_id", "rejected_id"])
+    found = columns(scores, candidates, votes)
+    order, judged = _judged(found, clips, pairing)
+    return Evidence(
+        contents, document, pairing, clips, scores, candidates, pairs, found, order, judged
+    )
+
+
+def panel_votes(document: dict[str, Any], pairing: Pairing) -> list[Vote]:
+    """How each score would count if the panel had to be unanimous, whatever the run's rule.
+
+    Where nothing in the panel votes, those that the rule looks at do.
+    """
+    panel = votes_of(document["provenance"]["panel"])
+    if pairing.rule in ("top_bottom", "weighted", "golden") and any(vote.votes for vote in panel):
+        pairing = Pairing(min=pairing.min, max=pairing.max)
+    return cast_votes(panel, pairing)
+
+
+def noisy_and_candidates(found: Evidence) -> tuple[Array, Rows, Mask]:
+    """[K, M] raw scores, [K] clip, [K] whether noisy, of the whole scores table."""
+    names = [vote.score for vote in found.columns.votes]
+    noisy = pc.ends_with(found.scores.column("candidate_id"), noisy_id(""))
+    clip = _places(found.scores, "clip_id", found.clips.column("clip_id"))
+    known = clip >= 0
+    is_noisy = noisy.to_numpy()
+    return matrix(found.scores, names)[known], clip[known], is_noisy[known]
+
+
+def _judged(found: Columns, clips: pa.Table, pairing: Pairing) -> tuple[Rows, Judged]:
+    number = _places(pa.table({"clip_id": found.clip_ids}), "clip_id", clips.column("clip_id"))
+    clip = number[found.clip]
+    names, label = np.unique(found.generators, return_inverse=True)
+    group = clip if pairing.across_generators else clip * max(len(names), 1) + label
+    order = np.argsort(group, kind="stable")
+    order = order[clip[order] >= 0]  # of an incomplete run, a clip's row may be missing
+    ballot = found.ballot(order)
+    votes = found.votes
+    return order, Judged(
+        value=oriented(ballot),
+        clip=clip[order],
+        group=group[order],
+        keeps=keeps_bounds(ballot),
+        clips=len(clips),
+        names=[vote.score for vote in votes],
+        votes=np.array([vote.votes for vote in votes], dtype=bool),
+        margin=np.array([vote.margin for vote in votes]),
+        ties=np.array([vote.ties for vote in votes], dtype=bool),
+        spreads=found.spreads,
+    )
+
+
+def _bounded(vote: Vote) -> bool:
+    return vote.floor is not None or vote.ceiling is not None
+
+
+def _places(table: pa.Table, name: str, among: pa.Array | pa.ChunkedArray) -> Rows:
+    """Where each value of a column stands in a list; -1 where it is not there."""
+    known = among.combine_chunks() if isinstance(among, pa.ChunkedArray) else among
+    place = pc.fill_null(pc.index_in(table.column(name), value_set=known), -1)
+    return np.asarray(place.to_numpy().astype(np.int64))
+
+
+def _each(table: pa.Table, name: str, read: Callable[[str], str]) -> list[str | None]:
+    values: Sequence[str | None] = column(table, name)
+    return [None if value is None else read(value) for value in values]
+
+
+def _steps(degradation: str) -> str:
+    steps = [step["step"] for step in steps_of(degradation) if step["step"] != "gain"]
+    return "+".join(steps) or "none"

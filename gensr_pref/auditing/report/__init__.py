@@ -1,0 +1,1 @@
+"""Writes the audit as one self-contained HTML page with figures, tables and audio."""

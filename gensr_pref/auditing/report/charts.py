@@ -1,0 +1,101 @@
+"""The kinds of chart that the report's figures are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from gensr_pref.auditing.report.svg import BAD, GOOD, GREY, MAIN, svg
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Series = tuple[str, Sequence[Any], str]  # label, values, colour
+_ROW = 0.3  # inches per bar
+_FRAME = 0.75  # inches for an axis and its label
+
+
+def bars(axes: Axes, names: Sequence[str], series: Sequence[Series]) -> None:
+    """A group of bars to the right per name, one bar of each series; None is no bar."""
+    width = 0.8 / len(series)
+    for place, (label, values, colour) in enumerate(series):
+        at = [k + (place - (len(series) - 1) / 2) * width for k in range(len(names))]
+        axes.barh(at, [v or 0 for v in values], height=width * 0.92, color=colour, label=label)
+    axes.set_yticks(range(len(names)), names)
+    axes.invert_yaxis()
+    axes.grid(visible=False, axis="y")
+    if len(series) > 1:
+        legend(axes)
+
+
+def intervals(axes: Axes, names: Sequence[str], rows: Sequence[dict[str, Any]], key: str) -> None:
+    """A point per row at its `key`, on a line from its `low` to its `high`."""
+    for place, row in enumerate(rows):
+        if row["low"] is not None:
+            axes.plot([row["low"], row["high"]], [place, place], color=MAIN, linewidth=2)
+        axes.plot([row[key]], [place], "o", color=MAIN)
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+
+
+def curves(axes: Axes, at: Sequence[float], series: Sequence[Series]) -> None:
+    """Lines through points; a series without any value is left out."""
+    for label, values, colour in series:
+        if any(value is not None for value in values):
+            known = [float("nan") if value is None else value for value in values]
+            axes.plot(at, known, "-o", color=colour, markersize=4, label=label)
+
+
+def whole_numbers(axes: Axes) -> None:
+    """Let the horizontal axis, which counts, have ticks at whole numbers only."""
+    from matplotlib.ticker import MaxNLocator
+
+    axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
+
+
+def legend(axes: Axes) -> None:
+    """What the colours of one panel mean, above the whole figure."""
+    axes.figure.legend(*axes.get_legend_handles_labels(), loc="outside upper right", ncols=9)
+
+
+def beside_luck(rows: Sequence[dict[str, Any]], key: str, luck: str) -> list[Series]:
+    """What was found and what shuffled scores give."""
+    return [
+        ("shuffled", [row[luck] for row in rows], GREY),
+        ("found", [row[key] for row in rows], MAIN),
+    ]
+
+
+def heat(
+    name: str,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    value: Sequence[Sequence[float | None]],
+    largest: float,
+) -> str:
+    """Squares whose colour says the sign and whose strength says the size."""
+
+    def draw(axes: Axes) -> None:
+        from matplotlib.patches import Rectangle
+
+        for i, row in enumerate(value):
+            for j, one in enumerate(row):
+                if one is None:
+                    continue
+                strength = min(abs(one) / max(largest, 1e-9), 1.0) * 0.75
+                colour = GOOD if one >= 0 else BAD
+                axes.add_patch(
+                    Rectangle((j - 0.5, i - 0.5), 1, 1, lw=0, color=colour, alpha=strength)
+                )
+                axes.text(j, i, f"{one:.2f}", ha="center", va="center", fontsize=8)
+        axes.set_xticks(range(len(columns)), columns, rotation=35, ha="right")
+        axes.set_yticks(range(len(rows)), rows)
+        axes.set(xlim=(-0.5, len(columns) - 0.5), ylim=(len(rows) - 0.5, -0.5))
+        axes.grid(visible=False)
+
+    return svg(name, draw, 0.34 * len(rows) + 1.1)
+
+
+def tall(rows: float) -> float:
+    """The height in inches of a figure with so many rows."""
+    return _ROW * rows + _FRAME

@@ -1,0 +1,268 @@
+"""The figures of the report, each from the part of the audit that it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from gensr_pref.auditing.bias import SMALL_D, SMALL_DELTA
+from gensr_pref.auditing.report.charts import (
+    bars,
+    beside_luck,
+    curves,
+    heat,
+    intervals,
+    legend,
+    tall,
+    whole_numbers,
+)
+from gensr_pref.auditing.report.format import named
+from gensr_pref.auditing.report.svg import BAD, FAINT, INK, MAIN, SECOND, panels, svg
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Audit = dict[str, Any]
+
+
+def figures(found: Audit) -> dict[str, str]:
+    """Every figure that the audit has something for, by name, as SVG."""
+    drawn = {name: make(found) for name, make in _FIGURES.items()}
+    return {name: text for name, text in drawn.items() if text}
+
+
+def _yield(found: Audit) -> str:
+    told = found["yield"]
+    names = [f"{score} alone" for score in told["alone"]] + ["the rule"]
+    values = [*told["alone"].values(), told["joint"]]
+    luck = [*told.get("alone_by_chance", {}).values(), told["by_chance"]]
+    if len(luck) != len(values):
+        return ""
+
+    def draw(axes: Axes) -> None:
+        bars(axes, names, [("clips with a pair", values, MAIN), ("shuffled", luck, FAINT)])
+        axes.set(xlabel="share of clips", xlim=(0, 1))
+
+    return svg("yield", draw, tall(len(names) * 1.5))
+
+
+def _curves(found: Audit) -> str:
+    by_count, by_margin = found.get("yield_by_candidates"), found.get("yield_by_margin")
+    if not by_count or not by_margin:
+        return ""
+
+    def draw(every: Sequence[Axes]) -> None:
+        for axes, rows, key, label in (
+            (every[0], by_count, "n", "candidates per clip and generator"),
+            (every[1], by_margin, "spreads", "every margin raised by … spreads"),
+        ):
+            curves(axes, [row[key] for row in rows], beside_luck(rows, "yield", "by_chance"))
+            axes.set(xlabel=label, ylabel="clips with a pair", ylim=(0, 1.05))
+        whole_numbers(every[0])  # there are no 2.25 candidates
+        legend(every[0])
+
+    return panels("curves", draw, 4.6, 2)
+
+
+def _stops(found: Audit) -> str:
+    reasons = sorted(found["without_pair"].items(), key=lambda item: -item[1])
+    if not reasons:
+        return ""
+
+    def draw(axes: Axes) -> None:
+        bars(axes, [name for name, _ in reasons], [("", [n for _, n in reasons], MAIN)])
+        axes.set_xlabel("clips")
+        whole_numbers(axes)
+
+    return svg("stops", draw, tall(len(reasons)))
+
+
+def _eigenvalues(found: Audit) -> str:
+    values = found.get("panel", {}).get("effective_votes", {}).get("eigenvalues") or []
+    if len(values) < 2:
+        return ""
+
+    def draw(axes: Axes) -> None:
+        axes.bar(range(1, len(values) + 1), values, color=MAIN, width=0.6)
+        axes.axhline(1, color=INK, linewidth=1, linestyle="--")
+        axes.set(xlabel="direction", ylabel="eigenvalue", xticks=range(1, len(values) + 1))
+        axes.grid(visible=False, axis="x")
+
+    return svg("eigenvalues", draw, 2.2)
+
+
+def _agreement(found: Audit) -> str:
+    rows = found.get("agreement") or []
+    names = list(dict.fromkeys(name for row in rows for name in row["scores"]))
+    if not names:
+        return ""
+    tau: list[list[float | None]] = [[None] * len(names) for _ in names]
+    for row in rows:
+        i, j = (names.index(name) for name in row["scores"])
+        tau[i][j] = tau[j][i] = row["kendall_tau"]
+    return heat("agreement", names, names, tau, 1.0)
+
+
+def _vetoes(found: Audit) -> str:
+    rows = found.get("panel", {}).get("vetoes") or []
+    if len(rows) < 2:
+        return ""
+    against = [row["alone_against"] or 0.0 for row in rows]
+    lost = [row["yield_lost"] or 0.0 for row in rows]
+
+    def draw(axes: Axes) -> None:
+        names = [row["score"] for row in rows]
+        bars(
+            axes,
+            names,
+            [("alone against", against, MAIN), ("yield lost by its vote", lost, SECOND)],
+        )
+        axes.set_xlabel("share of comparisons; share of clips")
+
+    return svg("vetoes", draw, tall(len(rows) * 1.5))
+
+
+def _forward(found: Audit) -> str:
+    steps = {k: v for k, v in (found.get("panel", {}).get("forward") or {}).items() if v}
+    if len(steps) < 2:
+        return ""
+
+    rows = list(steps.values())
+
+    def draw(every: Sequence[Axes]) -> None:
+        for axes, key, luck, label in (
+            (every[0], "yield", "by_chance", "clips with a pair"),
+            (every[1], "comparisons", "comparisons_by_chance", "comparisons"),
+        ):
+            curves(axes, range(len(rows)), beside_luck(rows, key, luck))
+            axes.set(ylabel=label, ylim=(0, 1.05), xticks=range(len(rows)), xticklabels=[])
+        names = [f"+ {name}" for name in steps]
+        every[1].set_xticklabels(names, rotation=25, ha="right")
+        legend(every[0])
+
+    return panels("forward", draw, 4.2, 2)
+
+
+def _hold_out(found: Audit) -> str:
+    rows = [row for row in found.get("hold_out") or [] if row["rate"] is not None]
+    if not rows:
+        return ""
+
+    def draw(axes: Axes) -> None:
+        intervals(axes, [row["score"] for row in rows], rows, "rate")
+        axes.axvline(0.5, color=INK, linewidth=1, linestyle="--")
+        axes.set(xlabel="share of pairs whose chosen it prefers (.5 is chance)", xlim=(0, 1))
+
+    return svg("holdout", draw, tall(len(rows)))
+
+
+def _single(found: Audit) -> str:
+    rows = [row for row in found.get("single_scores") or [] if row["pairs"]]
+    if not rows:
+        return ""
+    names = list(rows[0]["gain"])
+    gain = [[row["gain"][name] for name in names] for row in rows]
+    largest = max([abs(v) for row in gain for v in row if v is not None] or [1.0])
+    return heat("single", [row["by"] for row in rows], names, gain, largest)
+
+
+def _sides(found: Audit) -> str:
+    rows = [r for r in found.get("sides") or [] if r["pairs"] and r["cohens_d"] is not None]
+    rows = [row for row in rows if row["difference"] or row["cliffs_delta"]]
+    if not rows:
+        return ""
+
+    def draw(every: Sequence[Axes]) -> None:
+        for axes, key, label, small in (
+            (every[0], "cohens_d", "Cohen's d", SMALL_D),
+            (every[1], "cliffs_delta", "Cliff's delta", SMALL_DELTA),
+        ):
+            colours = [BAD if row["warns"] else MAIN for row in rows]
+            names = [named(row["property"]) for row in rows]
+            axes.barh(names, [row[key] for row in rows], color=colours)
+            for edge in (-small, small):
+                axes.axvline(edge, color=INK, linewidth=1, linestyle="--")
+            axes.invert_yaxis()
+            axes.set_xlabel(f"{label} (dashed: a small effect)")
+
+    return panels("sides", draw, 2 * tall(len(rows)), 2)
+
+
+def _learnability(found: Audit) -> str:
+    rows = [row for row in found.get("learnability") or [] if row["accuracy"] is not None]
+    if not rows:
+        return ""
+
+    def draw(axes: Axes) -> None:
+        for place, row in enumerate(rows):
+            low, high = row["shuffled_low"], row["shuffled_high"]
+            axes.barh(place, high - low, left=low, color=FAINT, height=0.6)
+        intervals(axes, [row["generator"] for row in rows], rows, "accuracy")
+        axes.set(
+            xlabel="named the chosen of unseen pairs (grey: with labels shuffled)", xlim=(0, 1)
+        )
+
+    return svg("learnability", draw, tall(len(rows)))
+
+
+def _margins(found: Audit) -> str:
+    margins = found.get("margins") or {}
+    rows = [(name, of["quantiles"]) for name, of in margins.items() if of and of["quantiles"]]
+    if not rows:
+        return ""
+
+    def draw(every: Sequence[Axes]) -> None:
+        for axes, (name, q) in zip(every, rows, strict=True):
+            axes.plot([q[0], q[4]], [0, 0], color=MAIN, linewidth=1)
+            axes.plot([q[1], q[3]], [0, 0], color=MAIN, linewidth=7, solid_capstyle="butt")
+            axes.plot([q[2]], [0], "|", color=INK, markersize=12, markeredgewidth=2)
+            axes.axvline(0, color=INK, linewidth=1, linestyle="--")
+            axes.set(yticks=[0], yticklabels=[name], ylim=(-1, 1))
+            axes.grid(visible=False, axis="y")
+
+    return panels("margins", draw, 0.62 * len(rows) + 0.1, len(rows))
+
+
+def _preference(found: Audit) -> str:
+    vectors = found.get("preference", {}).get("vectors") or {}
+    if len(vectors) < 2:
+        return ""
+    names = list(next(iter(vectors.values()))["vector"])
+    value = [[one["vector"][name] for name in names] for one in vectors.values()]
+    largest = max([abs(v) for row in value for v in row if v is not None] or [1.0])
+    return heat("preference", list(vectors), names, value, largest)
+
+
+def _heard(found: Audit) -> str:
+    rows = (found.get("listening") or {}).get("by_margin", {}).get("bins") or []
+    if not rows:
+        return ""
+
+    def draw(axes: Axes) -> None:
+        for row in rows:
+            axes.plot([row["margin"]], [row["rate"]], "o", color=MAIN)
+            if row["low"] is not None:
+                axes.plot([row["margin"]] * 2, [row["low"], row["high"]], color=MAIN, linewidth=1.5)
+        axes.axhline(0.5, color=INK, linewidth=1, linestyle="--")
+        axes.set(xlabel="smallest margin of the votes, in spreads", ylabel="prefer chosen")
+        axes.set_ylim(0, 1.05)
+
+    return svg("heard", draw, 2.6)
+
+
+_FIGURES: dict[str, Callable[[Audit], str]] = {
+    "yield": _yield,
+    "curves": _curves,
+    "stops": _stops,
+    "eigenvalues": _eigenvalues,
+    "agreement": _agreement,
+    "vetoes": _vetoes,
+    "forward": _forward,
+    "hold_out": _hold_out,
+    "single_scores": _single,
+    "sides": _sides,
+    "learnability": _learnability,
+    "margins": _margins,
+    "preference": _preference,
+    "listening": _heard,
+}

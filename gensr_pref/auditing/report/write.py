@@ -1,0 +1,140 @@
+"""The report of a run directory: its audit, and the sound of picked pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from gensr_pref import audio
+from gensr_pref.auditing.exhibits import picks
+from gensr_pref.auditing.load import Evidence, evidence
+from gensr_pref.auditing.report.page import Exhibit, Track, page
+from gensr_pref.auditing.report.spectrogram import powers, spectrogram
+from gensr_pref.errors import InputError, typed
+from gensr_pref.rundir import part_files
+from gensr_pref.untrusted.columns import sampling_of
+
+PAIRS_EACH = 3  # of every kind of pick
+MOST_BYTES = 6 * 2**20  # of sound in the page, which base64 makes a third larger
+
+
+def report(out: Path, found: dict[str, Any]) -> Path:
+    """Write ``audit/report.html``.
+
+    Args:
+        out: the run directory.
+        found: its audit, the whole of it.
+
+    Returns:
+        The page's path.
+
+    Raises:
+        InputError: the audit is a short one, as after `pair`.
+        StorageError: the run directory cannot be read or written.
+    """
+    return report_of(evidence(out), found)
+
+
+def report_of(seen: Evidence, found: dict[str, Any]) -> Path:
+    """As `report`, of tables that are read already."""
+    out = seen.out
+    if "panel" not in found:
+        raise InputError(
+            f"{out}: only a short audit is there. Run: {typed('gensr-pref', 'audit', out)}"
+        )
+    exhibits, left_out = _exhibits(seen)
+    notes = []
+    if left_out:
+        notes.append(f"{left_out} more picked pairs would make the page too large.")
+    path = out / "audit" / "report.html"
+    part_files.write_text(path, page(found, exhibits, notes))
+    return path
+
+
+def _exhibits(found: Evidence) -> tuple[list[Exhibit], int]:
+    """The picked pairs that fit, and how many do not."""
+    picked = picks(found.judged, found.pairs, PAIRS_EACH)
+    table = found.pairs_table.take(pa.array([place for _, place in picked], pa.int64()))
+    rows = table.to_pylist()
+    ids = {row[f"{side}_id"] for row in rows for side in ("chosen", "rejected")}
+    candidates = fetched(found.out, "candidates", "candidate_id", ids)
+    clips = fetched(found.out, "clips", "clip_id", {row["clip_id"] for row in rows})
+    exhibits: list[Exhibit] = []
+    size = 0
+    for (kind, place), row in zip(picked, rows, strict=True):
+        sounds = _sounds(row, candidates, clips)
+        size += sum(len(value["bytes"]) for value, _ in sounds.values())
+        if size > MOST_BYTES and exhibits:
+            continue
+        margins = found.pairs.margins[place]
+        known = {
+            name: float(value) if value == value else None
+            for name, value in zip(found.judged.names, margins, strict=True)
+        }
+        text = clips[row["clip_id"]]["text"] if row["clip_id"] in clips else None
+        exhibits.append(Exhibit(kind, row["clip_id"], text, known, _tracks(sounds)))
+    return exhibits, len(picked) - len(exhibits)
+
+
+def fetched(
+    out: Path, table: part_files.Table, key: str, wanted: Iterable[str]
+) -> dict[str, dict[str, Any]]:
+    """The rows with these ids, audio included, by id; the rest of the table stays on the disk.
+
+    Raises:
+        StorageError: a part cannot be read.
+    """
+    ids = pa.array(sorted(wanted), pa.string())
+    found: dict[str, dict[str, Any]] = {}
+    for part in part_files.parts(out, table):
+        present = pc.is_in(part_files.read(part, [key]).column(key), value_set=ids)
+        if not pc.any(present).as_py():
+            continue
+        for batch in part_files.batches(part, _AUDIO_OF[table]):
+            kept = batch.filter(pc.is_in(batch.column(key), value_set=ids))
+            found |= {row[key]: row for row in kept.to_pylist()}
+    return found
+
+
+_AUDIO_OF: dict[str, list[str]] = {
+    "candidates": ["candidate_id", "generator", "index", "sampling", "audio"],
+    "clips": ["clip_id", "text", "noisy", "clean"],
+}
+
+
+def _sounds(
+    row: dict[str, Any], candidates: dict[str, Any], clips: dict[str, Any]
+) -> dict[str, tuple[dict[str, Any], str]]:
+    """The sounds there are, by role, each with what is known of it."""
+    clip = clips.get(row["clip_id"], {})
+    sounds = {}
+    for side in ("chosen", "rejected"):
+        one = candidates.get(row[f"{side}_id"])
+        if one:
+            sounds[side] = (one["audio"], _about(one))
+        elif clip.get("clean"):  # of the rule `golden`
+            sounds[side] = (clip["clean"], "the clean target")
+    sounds |= {role: (clip[role], "") for role in ("noisy", "clean") if clip.get(role)}
+    return sounds
+
+
+def _about(candidate: dict[str, Any]) -> str:
+    drawn = [
+        f"{name} {value:.2f}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in sampling_of(candidate["sampling"]).items()
+        if isinstance(value, int | float | str)
+    ]
+    return ", ".join([f"{candidate['generator']}, no. {candidate['index']}", *drawn])
+
+
+def _tracks(sounds: dict[str, tuple[dict[str, Any], str]]) -> list[Track]:
+    read = {role: audio.read(value["bytes"]) for role, (value, _) in sounds.items()}
+    top = max((float(powers(one.wave, one.rate).max()) for one in read.values()), default=None)
+    return [
+        Track(role, value["bytes"], spectrogram(read[role].wave, read[role].rate, top), about)
+        for role, (value, about) in sounds.items()
+    ]

@@ -1,0 +1,221 @@
+"""A build: every shard that is not on disk yet, then the pairs, then the summary."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from gensr_pref import process
+from gensr_pref.building import open_run
+from gensr_pref.building.executor import running
+from gensr_pref.building.pair import write_pairs
+from gensr_pref.building.prepare import Blueprint, draw_up, identified
+from gensr_pref.building.progress import STAGES, Progress
+from gensr_pref.building.shard_assignment import Layout, of_shard
+from gensr_pref.building.splits import relabel
+from gensr_pref.building.summary import NOTICES, failures_by_reason, write_summary
+from gensr_pref.building.tasks import (
+    Event,
+    Finished,
+    Lost,
+    Notice,
+    Restarted,
+    Setup,
+    ShardTask,
+    Staffed,
+    Stage,
+    Stuck,
+    Tick,
+    Wrote,
+)
+from gensr_pref.building.worker import ShardWorker, write_failures
+from gensr_pref.building.yield_count import YieldSoFar
+from gensr_pref.config.run_file import Run
+from gensr_pref.corpus.clips import ClipSpec
+from gensr_pref.corpus.listing import describe
+from gensr_pref.pairing.rules import find_rule
+from gensr_pref.rundir import part_files
+from gensr_pref.rundir.integrity import PLAN, refuse_strangers
+from gensr_pref.rundir.ledger import Stamps, name_of, note, note_parts
+from gensr_pref.rundir.part_files import Stamp
+from gensr_pref.rundir.provenance import Made, of_part
+
+_MADE_BY: dict[Stage, tuple[Made, ...]] = {
+    "sample": ("candidates", "clips"),
+    "score": ("scores",),
+}
+
+
+def build(run: Run, base: Path, out: Path) -> dict[str, Any]:
+    """Make a run directory, or continue one.
+
+    Args:
+        run: the run file.
+        base: the folder its relative paths start from.
+        out: the run directory; at a URL: what `gensr_pref.storage.location.located` makes of it.
+
+    Returns:
+        What ``summary.json`` holds. Where its ``complete`` is false, some shards could not be
+        made (``lost``); everything else is there, and the same call tries them again.
+
+    Raises:
+        InputError: before any work, when something in the run file or corpus is wrong.
+        StorageError: the directory cannot be written; what is finished stays.
+    """
+    out, base = out.absolute(), base.absolute()  # anyone's code may change the working folder
+    blueprint = draw_up(run, base, partial(open_run.require_settings, out))
+    for line in describe(blueprint.left_out):
+        print(line, file=sys.stderr)
+    blueprint = identified(blueprint, out)
+    with open_run.opened(out, blueprint) as layout:
+        jobs = outstanding(blueprint, layout, out)
+        _write_plan_failures(blueprint, out)
+        setup = Setup(
+            run, base, out, blueprint.facts, blueprint.texts, blueprint.recordings.by_path
+        )
+        with _progress(blueprint, jobs, out) as progress:
+            with running(ShardWorker, setup, jobs, run.engine) as events:
+                lost = _watch(events, progress, out)
+            process.check()
+            if part_files.parts(out, "scores"):
+                write_pairs(out, blueprint.document, find_rule(run.pairing.rule))
+            summary = write_summary(out, blueprint.document, len(layout), lost, blueprint.left_out)
+            progress.ended(summary)
+        return summary
+
+
+def _write_plan_failures(blueprint: Blueprint, out: Path) -> None:
+    """Write down which recordings the corpus had to leave out."""
+    path = part_files.part(out, "failures", 0, PLAN)
+    made = write_failures(path, list(blueprint.failures), blueprint.facts)
+    note_parts(out, {name_of(path): made})
+
+
+def _progress(blueprint: Blueprint, jobs: Sequence[Sequence[ShardTask]], out: Path) -> Progress:
+    clips = len(blueprint.clips)
+    to_do: Counter[Stage] = Counter()
+    for job in jobs:
+        for task in job:
+            to_do[task.stage] += len(task.clips)
+    done = {stage: clips - to_do[stage] for stage in STAGES}
+    failures: Counter[str] = Counter()
+    for reasons in failures_by_reason(out).values():
+        failures.update(reasons)
+    so_far = YieldSoFar(out, blueprint.document, find_rule(blueprint.run.pairing.rule))
+    return Progress(out, clips, done, failures, so_far, blueprint.run.engine.device)
+
+
+def outstanding(blueprint: Blueprint, layout: Layout, out: Path) -> list[list[ShardTask]]:
+    """For each shard, the tasks whose part files are not on disk, or not as they were written.
+
+    A part that is damaged is removed.
+
+    Raises:
+        PartsError: parts are there that are of no shard.
+    """
+    relabel(out, layout, blueprint.facts)
+    stamps = Stamps(out)
+    refuse_strangers(out, stamps.seen, len(layout))
+    stamps.changed([path for path in stamps.seen if stamps.of(path) is not None])
+    checked = (_job(blueprint, stamps, out, shard, clips) for shard, clips in enumerate(layout))
+    return [job for job in checked if job]
+
+
+def _job(
+    blueprint: Blueprint, stamps: Stamps, out: Path, shard: int, clips: tuple[ClipSpec, ...]
+) -> list[ShardTask]:
+    stages: list[Stage] = ["sample", "score"]
+    damaged = [stage for stage in stages if _removed(out, shard, stage, stamps)]
+    named = of_shard(clips)
+    for place, stage in enumerate(stages):
+        wanted = {made: of_part(made, blueprint.facts, *named) for made in _MADE_BY[stage]}
+        whole = all(
+            stamps.is_whole(part_files.part(out, made, shard), one["fingerprint"])
+            for made, one in wanted.items()
+        )
+        if whole and stage not in damaged:
+            failures = part_files.part(out, "failures", shard, stage)
+            _adopt(out, stamps, [part_files.part(out, made, shard) for made in wanted], failures)
+        else:
+            return [ShardTask(later, shard, clips) for later in stages[place:]]
+    return []
+
+
+def _removed(out: Path, shard: int, stage: Stage, stamps: Stamps) -> bool:
+    """Remove the damaged parts of a stage of a shard; whether there were any.
+
+    Where failures are lost, it is not known any more which rows are rightly absent: nothing that
+    the stage made is kept but clips.
+    """
+    paths = {made: part_files.part(out, made, shard) for made in _MADE_BY[stage]}
+    failures = part_files.part(out, "failures", shard, stage)
+    if stamps.is_strange(failures) and all(map(stamps.is_as_noted, paths.values())):
+        print(f"{failures}: was not written by this run, and is removed", file=sys.stderr)
+        part_files.remove(failures)
+    for path in paths.values():
+        if stamps.of(path) is not None and not stamps.exists(path):
+            print(f"{path}: is missing, and is made again", file=sys.stderr)
+    damaged = [
+        path for path in paths.values() if stamps.exists(path) and not stamps.is_intact(path)
+    ]
+    if not stamps.failures_intact(failures):
+        damaged += [failures, paths["candidates" if stage == "sample" else "scores"]]
+    for path in damaged:
+        print(f"{path}: is not what was written, and is made again", file=sys.stderr)
+        part_files.remove(path)
+    return bool(damaged)
+
+
+def _adopt(out: Path, stamps: Stamps, paths: Sequence[Path], failures: Path) -> None:
+    """Note parts of a stage that a build wrote which was ended before it could note them.
+
+    Args:
+        failures: the part of failures of that stage, if there is any.
+    """
+    made: dict[str, Stamp | None] = {
+        name_of(path): part_files.stamp(path) for path in paths if not stamps.is_as_noted(path)
+    }
+    there = stamps.exists(failures)
+    if not stamps.is_as_noted(failures) if there else made or not stamps.is_known(failures):
+        made[name_of(failures)] = part_files.stamp(failures) if there else None
+    note_parts(out, made)
+
+
+def _watch(events: Iterable[Event], progress: Progress, out: Path) -> list[Lost]:
+    """Follow a build: show its progress, note what each finished task took, keep what is lost."""
+    ticks: dict[tuple[Stage, int], list[Tick]] = defaultdict(list)
+    wrote: dict[tuple[Stage, int], Wrote] = {}
+    lost: list[Lost] = []
+    for event in events:
+        progress.show(event)
+        if isinstance(event, Staffed | Stuck):
+            continue
+        key = (event.stage, event.shard)
+        if isinstance(event, Tick):
+            ticks[key].append(event)
+        elif isinstance(event, Wrote):
+            wrote[key] = event
+        elif isinstance(event, Finished):
+            _note(out, event, ticks.pop(key, []), wrote.pop(key, None))
+        elif isinstance(event, Restarted):
+            ticks.pop(key, None)
+        elif isinstance(event, Notice):
+            line = {"generator": event.generator, "text": event.text}
+            part_files.append_json(out / NOTICES, line)
+        elif isinstance(event, Lost):
+            lost.append(event)
+    return lost
+
+
+def _note(out: Path, finished: Finished, ticks: Sequence[Tick], wrote: Wrote | None) -> None:
+    """Write down what a task took and made."""
+    took = sum(tick.seconds for tick in ticks), sum(tick.audio_seconds for tick in ticks)
+    what = out, finished.stage, finished.shard, took
+    if wrote is None:
+        note(*what)
+    else:
+        note(*what, wrote.parts, wrote.extends, wrote.machine)

@@ -1,0 +1,35 @@
+"""Doing jobs: in this process, or on Ray."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
+from typing import Any
+
+from gensr_pref.building import ray_pool, serial
+from gensr_pref.building.tasks import Event, Job, WorkerOf
+from gensr_pref.config.run_file import Engine
+
+
+@contextmanager
+def running(
+    worker: WorkerOf, setup: Any, jobs: Sequence[Job], engine: Engine
+) -> Iterator[Iterator[Event]]:
+    """What the workers tell while they do all jobs; they are ended with the block.
+
+    Nothing is started where there are no jobs. Work that is broken off is ended here, and not when
+    the events are collected as garbage, which may be while Python itself ends.
+    """
+    with closing(_events(worker, setup, jobs, engine)) as events:
+        yield events
+
+
+def _events(
+    worker: WorkerOf, setup: Any, jobs: Sequence[Job], engine: Engine
+) -> Generator[Event, None, None]:
+    if not jobs:
+        return
+    if engine.kind == "ray":
+        yield from ray_pool.run(worker, setup, jobs, engine)
+    else:
+        yield from serial.run(worker, setup, jobs)

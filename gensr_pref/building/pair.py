@@ -1,0 +1,134 @@
+"""Pairs from the scores that are on disk; seconds, however the scores were made."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from gensr_pref.building import open_run
+from gensr_pref.building.summary import write_summary
+from gensr_pref.config.run_file import Pairing, override, parse, resolved
+from gensr_pref.errors import InputError
+from gensr_pref.pairing.base import PairRule, Stop, Vote, wants_clean
+from gensr_pref.pairing.columns import Columns, columns, with_clean
+from gensr_pref.pairing.pairs import paired, table
+from gensr_pref.pairing.rules import built_in_rule, find_rule
+from gensr_pref.pairing.votes import votes_for, votes_of, without_idle
+from gensr_pref.rundir import ledger, part_files
+from gensr_pref.rundir.document import facts_of
+from gensr_pref.rundir.integrity import MADE_BEFORE_PAIRS, SCORES, check
+
+
+def pair(out: Path, overrides: list[str]) -> dict[str, Any]:
+    """Make a run's pairs again under other settings of ``pairing`` (``margin.wer=0.05``).
+
+    They change the section that the run was built with, whatever earlier calls changed. What of
+    that section would do nothing under them is left out.
+
+    Returns:
+        What ``summary.json`` holds.
+
+    Raises:
+        InputError: not a run directory, a setting that is not allowed, or a rule of someone's own
+            that no override names.
+    """
+    open_run.document(out)  # before the lock, which would make a directory of a wrong name
+    with open_run.locked(out):
+        document = open_run.document(out)
+        document["pairing"] = _changed(document, overrides)
+        write_pairs(out, document, rule_of(out, document, overrides))
+        open_run.record(out, document)
+        return write_summary(out, document)
+
+
+def rule_of(out: Path, document: dict[str, Any], overrides: Sequence[str]) -> PairRule:
+    """The rule of a run's pairs, loaded only where it is one of this package or the user names it.
+
+    Args:
+        document: what ``run.yaml`` holds, its pairing section under the overrides.
+        overrides: ``key=value`` as `pair` takes them.
+
+    Raises:
+        InputError: only ``run.yaml`` names it, and it is none of this package; or it cannot be had.
+    """
+    name = document["pairing"]["rule"]
+    if names_rule(overrides):
+        return find_rule(name)
+    rule = built_in_rule(name)
+    if rule is None:
+        raise InputError(
+            f"{out}: its run.yaml names the rule {name!r}, which is not part of this package. Code "
+            f"that a run directory names is not run. If it is yours, say so: rule={name}"
+        )
+    return rule
+
+
+def names_rule(overrides: Sequence[str]) -> bool:
+    """Whether the user's own settings of the pairing section name the rule."""
+    return any(one.removeprefix("pairing.").partition("=")[0] == "rule" for one in overrides)
+
+
+def write_pairs(out: Path, document: dict[str, Any], rule: PairRule) -> None:
+    """Write the pairs table as one part, so that it changes all at once.
+
+    Its metadata counts, by reason, the clips that have no pair (``stops``).
+
+    Args:
+        rule: of the pairing section of `document`, loaded.
+    """
+    contents = check(out, MADE_BEFORE_PAIRS)
+    pairing = parse(document["pairing"], Pairing, "pairing")
+    found = candidates(out, votes_for(document))
+    if wants_clean(rule):
+        found = with_clean(found, clips_with_clean(out))
+    made = paired(found, rule, pairing)
+    stops = {str(stop): count for stop, count in made.stops.items()}
+    unscored = ledger.Stamps(out).rows("clips") - len(found.clip_ids)
+    if unscored > 0:
+        stops[str(Stop.NO_CANDIDATE)] = unscored
+    facts = {**facts_of(document), "pairing": document["pairing"], "stops": stops}
+    path = part_files.part(out, "pairs", 0)
+    _report_replaced(out, path)
+    written = part_files.write_table(
+        path, table(found, made, pairing.rule), {**facts, SCORES: contents.digest("scores")}
+    )
+    ledger.note_parts(out, {ledger.name_of(path): written})
+
+
+def _report_replaced(out: Path, path: Path) -> None:
+    """Say on stderr that the pairs which are about to be replaced are not those that were made."""
+    stamps = ledger.Stamps(out)
+    if stamps.of(path) is None:
+        return
+    if not stamps.exists(path):
+        print(f"{path}: is missing, and is made again", file=sys.stderr)
+    elif stamps.changed([path]):
+        print(f"{path}: is not what was written, and is made again", file=sys.stderr)
+
+
+def candidates(out: Path, votes: Sequence[Vote]) -> Columns:
+    """The scored candidates of a run as columns; the parts with audio are not opened."""
+    names = [vote.score for vote in votes]
+    scores = part_files.read_all(out, "scores", ["candidate_id", "clip_id", *names])
+    return columns(scores, None, votes)
+
+
+def clips_with_clean(out: Path) -> list[str]:
+    """The ids of the clips that have a clean target; reads no audio."""
+    return [
+        clip
+        for path in part_files.parts(out, "clips")
+        for batch in part_files.batches(path, ["clip_id", "clean.path"], rows=4096)
+        for clip in batch.filter(batch.column("clean").is_valid()).column("clip_id").to_pylist()
+    ]
+
+
+def _changed(document: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
+    """The pairing section of the build, which is noted as such, under the settings of one call."""
+    built = document["provenance"].setdefault("pairing", document["pairing"])
+    bare = [assignment.removeprefix("pairing.") for assignment in overrides]
+    asked = parse(override(built, bare), Pairing, "pairing")
+    said = {assignment.partition("=")[0] for assignment in bare}
+    return resolved(without_idle(votes_of(document["provenance"]["panel"]), asked, said))

@@ -1,0 +1,335 @@
+"""The candidates of one clip by one generator, whatever the generator does."""
+
+from __future__ import annotations
+
+import gc
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gensr_pref import audio
+from gensr_pref.audio import Sound
+from gensr_pref.building.time_limit import OutOfTime, time_limit
+from gensr_pref.errors import Unusable, quantity
+from gensr_pref.generators.base import LENGTH_TOLERANCE_S, Candidate, Origin
+from gensr_pref.identity import candidate_id, split_candidate_id
+from gensr_pref.process import one_thread
+from gensr_pref.schema import Failure, Reason
+
+Row = dict[str, Any]
+Seed = Callable[..., int]
+ROUNDING = 2 / 32768  # two steps of 16 bits: what the last bits of a float32 sum may move
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A generator, and what is asked of it.
+
+    Attributes:
+        label: of its candidates.
+        generator: loaded; a `Generator` or a `NamedGenerator`.
+        revision: of its weights, as the run records it.
+        candidates: per clip.
+        limit_seconds: per clip; None = no limit.
+        seeds: the label that seeds are drawn for; None = its own.
+    """
+
+    label: str
+    generator: Any
+    revision: str
+    candidates: int
+    limit_seconds: float | None = None
+    seeds: str | None = None
+
+    def seed(self, draw: Seed, clip_id: str, index: int) -> int:
+        """Of one candidate."""
+        return draw(clip_id, self.seeds or self.label, index)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What there is already of a generator's candidates of a clip: rows, and failures."""
+
+    rows: tuple[Row, ...] = ()
+    failures: tuple[Failure, ...] = ()
+
+    @property
+    def indices(self) -> set[int]:
+        """Of what is there."""
+        return {row["index"] for row in self.rows} | {index_of(one) for one in self.failures}
+
+
+NOTHING_DRAWN = Drawn()
+
+
+def sample_clip(
+    clip: Origin, noisy: Sound, asked: Asked, seed: Seed, drawn: Drawn = NOTHING_DRAWN
+) -> Drawn:
+    """All candidates of one clip by one generator, what is lacking in one batch of equal rows.
+
+    A batch never mixes clips: its rows then need no padding, and what a candidate sounds like
+    cannot depend on which other clips were there.
+
+    Args:
+        seed: of (clip_id, label, index), the label as `Asked.seeds` says.
+        drawn: what there is already; it is kept.
+
+    Returns:
+        Rows of `schema.CANDIDATES`, and a failure for every candidate that is not among them.
+    """
+    lacking = [index for index in range(asked.candidates) if index not in drawn.indices]
+    if not lacking:
+        return drawn
+    named = hasattr(asked.generator, "candidates_of")  # counts from its first, so is asked for all
+    indices = list(range(asked.candidates)) if named else lacking
+    seeds = [asked.seed(seed, clip.clip_id, index) for index in indices]
+    rows, failures = list(drawn.rows), list(drawn.failures)
+    first: dict[bytes, str] = {row["audio"]["bytes"]: row["candidate_id"] for row in rows}
+    answers = _in_time(clip, noisy, asked, seeds)
+    for index, own, answer in zip(indices, seeds, answers, strict=True):
+        if index not in lacking:
+            continue
+        try:
+            row = _row(clip, noisy, asked, index, own, answer)
+        except Exception as error:  # not a candidate, or not what one is made of
+            failures.append(_failure(clip, asked, index, error))
+            continue
+        earlier = first.setdefault(row["audio"]["bytes"], row["candidate_id"])
+        if earlier == row["candidate_id"]:
+            rows.append(row)
+        else:  # a generator that ignores its seed has only one candidate
+            failures.append(_duplicate(row, earlier))
+    return Drawn(
+        tuple(sorted(rows, key=lambda row: row["index"])), tuple(sorted(failures, key=index_of))
+    )
+
+
+def given_up(clip: Origin, asked: Asked, why: Unusable, drawn: Drawn = NOTHING_DRAWN) -> Drawn:
+    """What is there of a clip that a generator is not asked about again, the rest failed."""
+    lacking = [index for index in range(asked.candidates) if index not in drawn.indices]
+    failed = [*drawn.failures, *(_failure(clip, asked, index, why) for index in lacking)]
+    return Drawn(drawn.rows, tuple(sorted(failed, key=index_of)))
+
+
+def index_of(failure: Failure) -> int:
+    """Return the index of the candidate that failed."""
+    return split_candidate_id(failure.candidate_id or "")[2]
+
+
+def _failure(clip: Origin, asked: Asked, index: int, error: BaseException) -> Failure:
+    fault = as_fault(error)
+    name = candidate_id(clip.clip_id, asked.label, index)
+    return Failure("candidates", clip.clip_id, fault.reason, fault.detail, name)
+
+
+def _duplicate(row: Row, earlier: str) -> Failure:
+    detail = f"the same samples as candidate {split_candidate_id(earlier)[2]}"
+    return Failure(
+        "candidates",
+        row["clip_id"],
+        Reason.DUPLICATE,
+        detail,
+        candidate_id=row["candidate_id"],
+        duplicate_of=earlier,
+    )
+
+
+def not_reproducible(clip: Origin, noisy: Sound, asked: Asked, seed: Seed) -> str | None:
+    """What a person must know where the same seed gives other audio; None where it does not.
+
+    Candidate 0 is drawn twice alone, and the last candidate alone and among all others: it must
+    come from its own seed, not from the batch's. Differences up to two steps of 16 bits are
+    rounding; a generator that fails is not judged, and neither is one whose candidates are files.
+    """
+    if hasattr(asked.generator, "candidates_of"):
+        return None
+    seeds = [asked.seed(seed, clip.clip_id, index) for index in range(asked.candidates)]
+    alone = [_in_time(clip, noisy, asked, seeds[:1])[0] for _ in range(2)]
+    if how := _apart(*alone):
+        return (
+            f"generator {asked.label!r} is not reproducible: the same clip and seed gave other "
+            f"audio ({how}), so this run cannot be repeated exactly"
+        )
+    if len(seeds) == 1:
+        return None
+    last = [_in_time(clip, noisy, asked, which)[-1] for which in (seeds, seeds[-1:])]
+    if how := _apart(*last):
+        return (
+            f"generator {asked.label!r} draws a candidate from its batch: alone it is another one "
+            f"than among {len(seeds)} ({how}). Draw all that is random about row b from seeds[b]"
+        )
+    return None
+
+
+def _apart(one: Any, other: Any) -> str | None:
+    """How far apart the audio of two answers is; None where by rounding, or where one has none."""
+    waves = _wave(one), _wave(other)
+    if waves[0] is None or waves[1] is None:
+        return None
+    if waves[0].shape != waves[1].shape:
+        return f"{waves[0].shape} samples, then {waves[1].shape}"
+    apart = float(np.max(np.abs(waves[0] - waves[1]), initial=0.0))
+    return f"up to {apart:.2g} of full scale apart" if apart > ROUNDING else None
+
+
+def _wave(answer: Any) -> Any:
+    """The audio of an answer; None where it has none."""
+    wave = getattr(answer, "audio", None)
+    return wave if isinstance(wave, np.ndarray) and wave.dtype.kind == "f" else None
+
+
+def _in_time(clip: Origin, noisy: Sound, asked: Asked, seeds: Sequence[int]) -> list[Any]:
+    try:
+        with one_thread(), time_limit(asked.limit_seconds):
+            return _ask(asked.generator, clip, noisy, seeds)
+    except OutOfTime:
+        return [timed_out(asked.limit_seconds)] * len(seeds)
+
+
+def timed_out(seconds: float | None) -> Unusable:
+    """Why a clip has no candidates of a generator that took too long."""
+    return Unusable(Reason.TIMED_OUT, f"no answer within {seconds or 0:g} s")
+
+
+def _ask(generator: Any, clip: Origin, noisy: Sound, seeds: Sequence[int]) -> list[Any]:
+    """One answer per seed, whatever the generator does.
+
+    A batch that fails as a whole is asked for again row by row: only the rows that make it fail
+    shall be lost, and where the batch was too large for memory, a row may not be.
+    """
+    try:
+        answers = list(_called(generator, clip, noisy, seeds))
+        if len(answers) == len(seeds):
+            return answers
+        fault = as_fault(
+            RuntimeError(f"{quantity(len(answers), 'candidate')} came back, not {len(seeds)}")
+        )
+    except (Exception, SystemExit) as error:  # anyone's code; its failure is data
+        fault = as_fault(error)
+    whole = hasattr(generator, "candidates_of") or fault.reason is Reason.TIMED_OUT
+    if whole or len(seeds) == 1:
+        return [fault] * len(seeds)
+    _free_memory()
+    return [answer for seed in seeds for answer in _ask(generator, clip, noisy, [seed])]
+
+
+def _called(generator: Any, clip: Origin, noisy: Sound, seeds: Sequence[int]) -> Sequence[Any]:
+    if hasattr(generator, "candidates_of"):
+        named: Sequence[Any] = generator.candidates_of(clip, noisy, seeds)
+        return named
+    heard = noisy.at(generator.sample_rate).wave
+    batch = np.repeat(heard[None], len(seeds), axis=0)
+    made: Sequence[Any] = generator.sample(batch, [len(heard)] * len(seeds), list(seeds))
+    return made
+
+
+def _free_memory() -> None:
+    """Give back what a failed batch held, also on a GPU."""
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def as_fault(error: BaseException) -> Unusable:
+    """An error as one of the closed list of reasons."""
+    if isinstance(error, Unusable):
+        return error
+    reason = Reason.OUT_OF_MEMORY if _out_of_memory(error) else Reason.GENERATOR_ERROR
+    return Unusable(reason, f"{type(error).__name__}: {error}")
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    """Python's, torch's on a GPU (by its name: torch may not be here), torch's on a CPU."""
+    names = {kind.__name__ for kind in type(error).__mro__}
+    return bool(names & {"MemoryError", "OutOfMemoryError"}) or (
+        isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    )
+
+
+def check_candidate(candidate: Candidate, rate: int, seconds: float) -> None:
+    """Refuse what is not a restored clip.
+
+    Args:
+        rate: of its audio.
+        seconds: how long its input is.
+
+    Raises:
+        Unusable: EMPTY, NOT_FINITE, SILENT; LENGTH_MISMATCH where the output is not as long as
+            the input, by more than 20 ms; OUT_OF_RANGE where too much of it exceeds full scale,
+            and so would be clipped; GENERATOR_ERROR where it is no array of floats.
+    """
+    kind = getattr(candidate.audio, "dtype", type(candidate.audio).__name__)
+    if not isinstance(candidate.audio, np.ndarray) or candidate.audio.dtype.kind != "f":
+        raise Unusable(Reason.GENERATOR_ERROR, f"audio is {kind}, not float32")
+    audio.require_sound(candidate.audio)
+    audio.within_scale(candidate.audio)
+    if candidate.audio.ndim != 1:
+        raise Unusable(Reason.LENGTH_MISMATCH, f"shape {candidate.audio.shape}, not [T]")
+    length = len(candidate.audio) / rate
+    if abs(length - seconds) > LENGTH_TOLERANCE_S + 0.5 / rate:
+        raise Unusable(Reason.LENGTH_MISMATCH, f"{length:.3f} s for an input of {seconds:.3f} s")
+
+
+def _row(clip: Origin, noisy: Sound, asked: Asked, index: int, seed: int, answer: Any) -> Row:
+    if isinstance(answer, BaseException):
+        raise answer
+    rate = _rate(answer, asked.generator)
+    check_candidate(answer, rate, noisy.seconds)
+    return {
+        "candidate_id": candidate_id(clip.clip_id, asked.label, index),
+        "clip_id": clip.clip_id,
+        "generator": asked.label,
+        "revision": asked.revision,
+        "index": index,
+        "seed": seed,
+        "sampling": _sampling(answer.sampling),
+        "audio": audio.column_value(answer.audio, rate),
+        "sample_rate": rate,
+        "num_samples": len(answer.audio),
+        "tokens": _tokens(getattr(answer, "tokens", None)),
+        "latent": _latent(getattr(answer, "latent", None)),
+    }
+
+
+def _rate(candidate: Any, generator: Any) -> int:
+    given = getattr(candidate, "rate", None)
+    rate = generator.sample_rate if given is None else given
+    if type(rate) is not int or rate <= 0:
+        raise Unusable(Reason.WRONG_RATE, f"its rate is {rate!r}, not a whole number of Hz")
+    return rate
+
+
+def _sampling(told: Any) -> str:
+    if not isinstance(told, dict):
+        raise TypeError(f"sampling is of type {type(told).__name__}, not dict")
+    return json.dumps(told, sort_keys=True, allow_nan=False)
+
+
+def _tokens(tokens: Any) -> list[list[int]] | None:
+    if tokens is None:
+        return None
+    if not isinstance(tokens, np.ndarray) or tokens.dtype.kind not in "iu" or tokens.ndim != 2:
+        raise TypeError(f"tokens are {_shown(tokens)}, not integers [codebooks, frames]")
+    return [[int(token) for token in row] for row in tokens]
+
+
+def _latent(latent: Any) -> Row | None:
+    if latent is None:
+        return None
+    if not isinstance(latent, np.ndarray) or latent.dtype.kind != "f" or latent.ndim != 2:
+        raise TypeError(f"latent is {_shown(latent)}, not an array of floats [frames, channels]")
+    stored = latent.astype("<f2")
+    if not np.isfinite(stored).all():
+        raise Unusable(Reason.NOT_FINITE, "the latent holds NaN or infinity, or passes float16")
+    return {"data": stored.tobytes(), "shape": list(stored.shape)}
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype} {value.shape}"
+    return f"of type {type(value).__name__}"

@@ -1,0 +1,182 @@
+"""The scores of one clip: only those that are lacking, in pieces where the whole would be fatal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gensr_pref import audio
+from gensr_pref.audio import Sound
+from gensr_pref.building.reuse import Scored
+from gensr_pref.building.tasks import Place, Row, ShardTask
+from gensr_pref.building.time_limit import OutOfTime, time_limit
+from gensr_pref.config.run_file import MetricUse
+from gensr_pref.errors import Unusable
+from gensr_pref.identity import noisy_id
+from gensr_pref.metrics.members import Member
+from gensr_pref.metrics.panel import Panel
+from gensr_pref.metrics.results import CandidateScores
+from gensr_pref.schema import Failure, Reason
+
+Results = dict[str, CandidateScores]
+
+
+@dataclass(frozen=True)
+class Heard:
+    """One clip and what is to be scored of it: its noisy input, the baseline, and candidates."""
+
+    clip: Row
+    sounds: dict[str, Sound]
+    clean: Sound | None
+    noisy: Sound
+
+    def only(self, names: Sequence[str]) -> Heard:
+        """The same clip with some of its candidates."""
+        return Heard(self.clip, {name: self.sounds[name] for name in names}, self.clean, self.noisy)
+
+
+def heard(clip: Row, candidates: Sequence[Row]) -> Heard:
+    """A clip and its candidates, decoded."""
+    noisy = audio.from_column(clip["noisy"])
+    assert noisy is not None
+    sounds = {row["candidate_id"]: audio.read(row["audio"]["bytes"]) for row in candidates}
+    clean = audio.from_column(clip["clean"])
+    return Heard(clip, {noisy_id(clip["clip_id"]): noisy, **sounds}, clean, noisy)
+
+
+class Scorer:
+    """Metrics in this process, loaded when they are first asked."""
+
+    def __init__(
+        self,
+        panel: Panel,
+        texts: Sequence[str],
+        base: Path,
+        device: str,
+        limit_seconds: float | None,
+    ) -> None:
+        self.panel = panel
+        self._panels: dict[tuple[str, ...], Panel] = {_names(panel.members): panel}
+        self._make: Callable[[list[MetricUse]], Panel] = lambda uses: Panel(uses, texts, base)
+        self._device = device
+        self._limit = limit_seconds
+
+    def score(
+        self, task: ShardTask, clip: Heard, kept: Scored
+    ) -> Iterator[Place | dict[str, CandidateScores]]:
+        """Tell what is begun, each time before it is, and last the scores of every candidate.
+
+        What ends this process, or takes too long, is thereby known to whoever listens; a task that
+        names it as `wary` is done in smaller pieces, and what it names as `hopeless` is null.
+        """
+        old = [name for name in clip.sounds if name in kept.of]
+        lacking = [m for m in self.panel.members if m.metric.spec.name not in kept.metrics]
+        found = {name: [kept.of[name]] for name in old}
+        for names, members in (
+            ([name for name in clip.sounds if name not in kept.of], self.panel.members),
+            (old, lacking),
+        ):
+            if names and members:
+                for told in self._in_pieces(task, clip.only(names), members):
+                    if isinstance(told, Place):
+                        yield told
+                    else:
+                        for name, one in told.items():
+                            found.setdefault(name, []).append(one)
+        yield {name: self._joined(found[name]) for name in clip.sounds}
+
+    def _in_pieces(
+        self, task: ShardTask, clip: Heard, members: Sequence[Member]
+    ) -> Iterator[Place | Results]:
+        """All metrics at once; metric by metric; one candidate of one metric at a time."""
+        whole = Place(clip.clip["clip_id"])
+        if whole not in task.wary:
+            self.load(members)  # not at the clip's cost
+            yield whole
+            try:
+                yield self._asked(clip, members)
+                return
+            except OutOfTime:
+                pass  # whichever metric it is, the others shall be heard
+        for member in members:
+            yield from self._by_one(task, clip, member)
+
+    def _by_one(self, task: ShardTask, clip: Heard, member: Member) -> Iterator[Place | Results]:
+        place = Place(clip.clip["clip_id"], member.metric.spec.name)
+        if place in task.wary and task.given_up(place) is None and len(clip.sounds) > 1:
+            for name in clip.sounds:
+                one = Place(place.clip_id, place.asked, name)
+                yield from self._tried(task, clip.only([name]), member, one)
+        else:
+            yield from self._tried(task, clip, member, place)
+
+    def _tried(
+        self, task: ShardTask, clip: Heard, member: Member, place: Place
+    ) -> Iterator[Place | Results]:
+        if why := task.given_up(place):
+            yield _nulls(clip, member, why)
+            return
+        self.load([member])
+        yield place
+        try:
+            yield self._asked(clip, [member])
+        except OutOfTime:
+            yield _nulls(clip, member, too_long(self._limit))
+
+    def _asked(self, clip: Heard, members: Sequence[Member]) -> Results:
+        panel = self.load(members)
+        text, language = clip.clip["text"], clip.clip["language"]
+        with time_limit(self._limit):
+            scored = panel.score(list(clip.sounds.values()), clip.clean, clip.noisy, text, language)
+        return dict(zip(clip.sounds, scored, strict=True))
+
+    def load(self, members: Sequence[Member]) -> Panel:
+        """A panel of these metrics, in which each is loaded."""
+        names = _names(members)
+        if names not in self._panels:
+            self._panels[names] = self._make([member.use for member in members])
+        self._panels[names].load(self._device)
+        return self._panels[names]
+
+    def _joined(self, parts: Sequence[CandidateScores]) -> CandidateScores:
+        """What several panels say of a candidate, as the whole one would."""
+        if len(parts) == 1:
+            return parts[0]
+        whole = CandidateScores()
+        order = [score.name for score in self.panel.scores]
+        for score in order:
+            [part] = [part for part in parts if score in part.values]
+            whole.values[score] = part.values[score]
+            if score in part.failures:
+                whole.failures[score] = part.failures[score]
+            if score in part.details:
+                whole.details[score] = part.details[score]
+        for part in parts:
+            whole.notes.update(part.notes)
+        return whole
+
+
+def too_long(seconds: float | None) -> Unusable:
+    """Why a metric that took too long gives no scores."""
+    return Unusable(Reason.TIMED_OUT, f"no answer within {seconds or 0:g} s")
+
+
+def failures_of(clip_id: str, results: Results) -> Iterator[Failure]:
+    """A failure for every score that is null."""
+    for name, one in results.items():
+        for score, reason in one.failures.items():
+            detail = one.details.get(score, "")
+            yield Failure("scores", clip_id, reason, detail, candidate_id=name, score=score)
+
+
+def _names(members: Sequence[Member]) -> tuple[str, ...]:
+    return tuple(member.metric.spec.name for member in members)
+
+
+def _nulls(clip: Heard, member: Member, why: Unusable) -> Results:
+    results = {name: CandidateScores() for name in clip.sounds}
+    for one in results.values():
+        for score in member.scores:
+            one.fail(score.name, why)
+    return results

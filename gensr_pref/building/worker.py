@@ -1,0 +1,289 @@
+"""The work itself: one stage of one shard, the same in one process and on a cluster."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gensr_pref import audio, schema
+from gensr_pref.building import reuse
+from gensr_pref.building.prepare import origin_of
+from gensr_pref.building.reuse import Sampled
+from gensr_pref.building.sampling import Asked, given_up, not_reproducible, sample_clip
+from gensr_pref.building.scoring import Scorer, failures_of, heard
+from gensr_pref.building.shard_assignment import of_shard
+from gensr_pref.building.tasks import (
+    Began,
+    Event,
+    Notice,
+    Place,
+    Row,
+    Setup,
+    ShardTask,
+    Tick,
+    Wrote,
+)
+from gensr_pref.config import plugins
+from gensr_pref.corpus.clips import ClipMaker, ClipSpec
+from gensr_pref.errors import CorruptPartError, GensrPrefError, InputError, Unusable
+from gensr_pref.generators.registry import make_generators
+from gensr_pref.identity import seed_for
+from gensr_pref.metrics.panel import Panel
+from gensr_pref.metrics.results import CandidateScores
+from gensr_pref.rundir import part_files, provenance
+from gensr_pref.rundir.ledger import name_of
+from gensr_pref.rundir.machine import Machine, this_machine
+from gensr_pref.schema import Failure
+
+Parts = dict[str, part_files.Stamp | None]
+
+
+class ShardWorker:
+    """Does the tasks of a run; loads each model when a task first needs it."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.setup = setup
+        self._maker: ClipMaker | None = None
+        self._generators: list[Asked] | None = None
+        self._scorer: Scorer | None = None
+        plugins.search(setup.base)
+
+    def run(self, task: ShardTask) -> Iterator[Event]:
+        """Do a task, telling of every clip. Its part file is there when the iterator ends."""
+        yield from self._sample(task) if task.stage == "sample" else self._score(task)
+
+    def _sample(self, task: ShardTask) -> Iterator[Event]:
+        wanted, of_clips = self._facts("candidates", task), self._facts("clips", task)
+        there = reuse.sampled(self.setup.out, task.shard, wanted, of_clips["fingerprint"])
+        made, asked = _Made(), self.generators
+        for spec in task.clips:
+            began = time.perf_counter()
+            before, failed = len(made.candidates), len(made.failures)
+            try:
+                clip = self._clip(spec, there)
+            except Unusable as fault:
+                made.failures.append(Failure("corpus", spec.clip_id, fault.reason, fault.detail))
+            else:
+                yield from self._candidates(task, spec, clip, asked, there, made)
+                made.clips.append(clip)
+            new = [row for row in made.candidates[before:] if row["candidate_id"] in made.new]
+            reasons = tuple(one.reason for one in made.failures[failed:])
+            yield Tick(
+                "sample",
+                task.shard,
+                _audio_seconds(new),
+                time.perf_counter() - began,
+                failures=reasons,
+            )
+        parts = self._write_failures(task, made.failures, wanted)
+        parts |= self._write("candidates", task, made.candidates, schema.CANDIDATES, wanted)
+        if there.clips is None:
+            parts |= self._write("clips", task, made.clips, schema.CLIPS, of_clips)
+        yield Wrote("sample", task.shard, parts, bool(there.drawn), self._machine())
+
+    def _machine(self) -> Machine:
+        return this_machine(self.setup.run.engine.device)
+
+    def _clip(self, spec: ClipSpec, there: Sampled) -> Row:
+        known = (there.clips or {}).get(spec.clip_id)
+        return self.maker.make(spec) if known is None else known
+
+    def _candidates(
+        self,
+        task: ShardTask,
+        spec: ClipSpec,
+        clip: Row,
+        generators: Sequence[Asked],
+        there: Sampled,
+        made: _Made,
+    ) -> Iterator[Event]:
+        noisy = audio.from_column(clip["noisy"])
+        assert noisy is not None
+        origin = origin_of(spec, self.setup.run.corpus)
+        first = task.shard == 0 and not made.clips
+        for asked in generators:
+            place = Place(origin.clip_id, asked.label)
+            drawn = there.of(origin.clip_id, asked.label)
+            if why := task.given_up(place):
+                made.add(given_up(origin, asked, why, drawn), drawn)
+                continue
+            if len(drawn.indices) < asked.candidates:
+                yield Began("sample", task.shard, place)
+            found = sample_clip(origin, noisy, asked, self._seed, drawn)
+            made.add(found, drawn)
+            if first and found.rows and not drawn.rows:  # whether a generator keeps its word
+                yield Began("sample", task.shard, place)
+                if text := not_reproducible(origin, noisy, asked, self._seed):
+                    yield Notice("sample", task.shard, asked.label, text)
+
+    def _score(self, task: ShardTask) -> Iterator[Event]:
+        wanted = self._facts("scores", task)
+        clips = self._read("clips", task)
+        of_clip: dict[str, list[Row]] = {clip["clip_id"]: [] for clip in clips}
+        for row in self._read("candidates", task):
+            of_clip[row["clip_id"]].append(row)
+        there = reuse.scored(self.setup.out, task.shard, wanted, self.panel.members)
+        if not there.metrics:
+            self.scorer.load(self.panel.members)
+        scores: list[Row] = []
+        failures: list[Failure] = []
+        for clip in clips:
+            began = time.perf_counter()
+            results: dict[str, CandidateScores] = {}
+            for told in self.scorer.score(task, heard(clip, of_clip[clip["clip_id"]]), there):
+                if isinstance(told, Place):
+                    yield Began("score", task.shard, told)
+                else:
+                    results = told
+            scores += _rows(clip["clip_id"], results)
+            failed = list(failures_of(clip["clip_id"], results))
+            failures += failed
+            yield Tick(
+                "score",
+                task.shard,
+                _audio_seconds(of_clip[clip["clip_id"]]),
+                time.perf_counter() - began,
+                failures=tuple(one.reason for one in failed),
+            )
+        parts = self._write_failures(task, failures, wanted)
+        notes = {note.name: note.kind for note in self.panel.notes}
+        form = schema.scores_schema((score.name for score in self.panel.scores), notes)
+        parts |= self._write("scores", task, scores, form, wanted)
+        yield Wrote("score", task.shard, parts, bool(there.of), self._machine())
+
+    def _read(self, table: part_files.Table, task: ShardTask) -> list[Row]:
+        """A part that sampling made; one that is damaged is removed, so that it is made again."""
+        path = part_files.part(self.setup.out, table, task.shard)
+        try:
+            rows: list[Row] = part_files.read(path).to_pylist()
+        except CorruptPartError:
+            part_files.remove(path)
+            raise
+        return rows
+
+    def _seed(self, *identity: str | int) -> int:
+        return seed_for(self.setup.run.seed, *identity)
+
+    def _facts(self, made: provenance.Made, task: ShardTask) -> dict[str, Any]:
+        return provenance.of_part(made, self.setup.facts, *of_shard(task.clips))
+
+    def _write(
+        self,
+        table: part_files.Table,
+        task: ShardTask,
+        rows: list[Row],
+        form: Any,
+        told: dict[str, Any],
+    ) -> Parts:
+        path = part_files.part(self.setup.out, table, task.shard)
+        return {name_of(path): part_files.write(path, rows, form, told)}
+
+    def _write_failures(
+        self, task: ShardTask, failures: list[Failure], told: dict[str, Any]
+    ) -> Parts:
+        """Before the stage's own part, so that a part never stands without its failures."""
+        path = part_files.part(self.setup.out, "failures", task.shard, task.stage)
+        return {name_of(path): write_failures(path, failures, told)}
+
+    @property
+    def maker(self) -> ClipMaker:
+        """The corpus, opened."""
+        if self._maker is None:
+            run = self.setup.run
+            self._maker = ClipMaker(run.corpus, run.seed, self.setup.base, self.setup.library)
+        return self._maker
+
+    @property
+    def generators(self) -> list[Asked]:
+        """The generators, loaded, and what is asked of each."""
+        if self._generators is None:
+            self._generators = list(self._loaded())
+        return self._generators
+
+    def _loaded(self) -> Iterator[Asked]:
+        run = self.setup.run
+        made = make_generators(run, self.setup.base)
+        recorded = {one["name"]: one["revision"] for one in self.setup.facts["generators"]}
+        for use, (label, generator) in zip(run.generators, made.items(), strict=True):
+            load_generator(label, generator, run.engine.device)
+            limit = run.engine.limit_seconds
+            yield Asked(label, generator, recorded[label], use.candidates, limit, use.seeds)
+
+    @property
+    def scorer(self) -> Scorer:
+        """The panel, whose metrics are loaded when they are first asked."""
+        if self._scorer is None:
+            setup, engine = self.setup, self.setup.run.engine
+            panel = Panel(setup.run.panel, setup.texts, setup.base)
+            self._scorer = Scorer(
+                panel, setup.texts, setup.base, engine.scoring_device, engine.limit_seconds
+            )
+        return self._scorer
+
+    @property
+    def panel(self) -> Panel:
+        """The panel."""
+        return self.scorer.panel
+
+
+@dataclass
+class _Made:
+    """What a shard has come to so far; `new` are the candidates that were not there before."""
+
+    clips: list[Row] = field(default_factory=list)
+    candidates: list[Row] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    new: set[str] = field(default_factory=set)
+
+    def add(self, found: Any, before: Any) -> None:
+        """Take over what a generator has drawn for a clip."""
+        self.candidates += found.rows
+        self.failures += found.failures
+        old = {row["candidate_id"] for row in before.rows}
+        self.new |= {row["candidate_id"] for row in found.rows} - old
+
+
+def load_generator(label: str, generator: Any, device: str) -> None:
+    """Load a generator's weights.
+
+    Raises:
+        InputError: they cannot be; ends a run before it samples.
+    """
+    try:
+        generator.load(device)
+    except GensrPrefError:
+        raise
+    except Exception as error:
+        raise InputError(
+            f"generator {label!r} cannot be loaded on engine.device = {device!r}: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+
+
+def write_failures(
+    path: Path, failures: Sequence[Failure], told: dict[str, Any]
+) -> part_files.Stamp | None:
+    """Write the failures of one stage of one shard; no file where there are none."""
+    if failures:
+        rows = [{**vars(one), "reason": str(one.reason)} for one in failures]
+        return part_files.write(path, rows, schema.FAILURES, told)
+    part_files.remove(path)
+    return None
+
+
+def scores_of(scored: CandidateScores) -> Row:
+    """What the panel says of one candidate, as columns of a table."""
+    failures = [{"score": score, "reason": str(why)} for score, why in scored.failures.items()]
+    return {**scored.values, "failures": failures or None, "notes": scored.notes or None}
+
+
+def _rows(clip_id: str, results: dict[str, CandidateScores]) -> Iterator[Row]:
+    for name, one in results.items():
+        yield {"candidate_id": name, "clip_id": clip_id, **scores_of(one)}
+
+
+def _audio_seconds(rows: list[Row]) -> float:
+    return float(sum(row["num_samples"] / row["sample_rate"] for row in rows))

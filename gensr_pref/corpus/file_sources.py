@@ -1,0 +1,260 @@
+"""Sources made of files: a manifest (CSV, TSV or JSON lines), a folder, two matched folders."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from gensr_pref import audio
+from gensr_pref.audio import Header, Sound
+from gensr_pref.config.run_file import Columns, FolderSource, ManifestSource, PairedSource
+from gensr_pref.corpus.base import STAGE, Item
+from gensr_pref.corpus.listing import LeftOut, list_audio
+from gensr_pref.errors import ConfigError, SourceError, Unusable, nearest
+from gensr_pref.schema import Failure, Reason
+from gensr_pref.tables.cells import language_in, speaker_in, text_in
+from gensr_pref.tables.file_names import AmbiguousNameError, Names
+from gensr_pref.tables.rows import Row, read_rows
+
+LENGTH_TOLERANCE_S = 0.02  # by which noisy and clean may differ; both are cut to the shorter
+
+
+class Manifest:
+    """Rows of a table, each naming a file below a root."""
+
+    left_out: tuple[LeftOut, ...] = ()
+
+    def __init__(self, config: ManifestSource, base: Path, field: str) -> None:
+        self._table = base / config.path
+        self._root = Root(base / config.root if config.root is not None else self._table.parent)
+        self._columns = config.columns
+        self._field = field
+
+    def items(self) -> Iterator[Item | Failure]:
+        """One per row, in the table's order."""
+        rows = read_rows(self._table, f"{self._field}.path")
+        found = dict.fromkeys(name for _, row in rows for name in row)
+        require_columns(self._columns, found, self._field, str(self._table))
+        for number, row in rows:
+            yield self._item(number, row)
+
+    def read(self, item: Item, start: int, frames: int) -> tuple[Sound, Sound | None]:
+        """A stretch of the row's file, and of its clean file where the table has one."""
+        return self._root.read(item, start, frames)
+
+    def _item(self, number: int, row: Row) -> Item | Failure:
+        columns = self._columns
+        place = self._place(number, row, columns.audio)
+        if place is None:
+            detail = f"row {number} has no value in column {columns.audio!r}"
+            return Failure(STAGE, f"{self._table.name}:{number}", Reason.MISSING, detail)
+        clean = self._place(number, row, columns.clean)
+        if columns.clean is not None and clean is None:
+            detail = f"row {number} has no value in column {columns.clean!r}"
+            return Failure(STAGE, place, Reason.NO_CLEAN, detail)
+        return self._root.item(place, clean, number, **labels(columns, row, self._where(number)))
+
+    def _place(self, number: int, row: Row, column: str | None) -> str | None:
+        value = text_in(row, column, self._where(number))
+        if value is None:
+            return None
+        place = self._root.place(value)
+        if place is None:
+            raise SourceError(
+                f"{self._where(number)}: {column} = {value!r} leaves the folder "
+                f"{self._root.folder}. To allow it, set {self._field}.root to a folder that "
+                "holds all the files."
+            )
+        return self._root.find(place)
+
+    def _where(self, number: int) -> str:
+        return f"{self._table}, row {number}"
+
+
+class Folder:
+    """Every audio file below a folder, sorted by its relative path."""
+
+    def __init__(self, config: FolderSource, base: Path, field: str) -> None:
+        self._root = Root(base / config.path)
+        self._speaker = config.speaker
+        self._field = field
+        self.left_out: tuple[LeftOut, ...] = ()
+
+    def items(self) -> Iterator[Item | Failure]:
+        """One per file."""
+        found = list_audio(self._root.folder, f"{self._field}.path")
+        self.left_out = found.left_out
+        for number, place in enumerate(found.places, 1):
+            yield self._root.item(place, None, number, speaker=self._speaker_of(place))
+
+    def read(self, item: Item, start: int, frames: int) -> tuple[Sound, Sound | None]:
+        """A stretch of the file."""
+        return self._root.read(item, start, frames)
+
+    def _speaker_of(self, place: str) -> str | None:
+        if self._speaker == "none":
+            return None
+        return unicodedata.normalize("NFC", PurePosixPath(place).parent.name) or None
+
+
+class Paired:
+    """Two folders whose files match by relative path without suffix."""
+
+    def __init__(self, config: PairedSource, base: Path, field: str) -> None:
+        self._root = Root(base / config.noisy, base / config.clean)
+        self._field = field
+        self.left_out: tuple[LeftOut, ...] = ()
+
+    def items(self) -> Iterator[Item | Failure]:
+        """One per noisy file; then a failure per clean file without a noisy one."""
+        sides = [
+            list_audio(folder, f"{self._field}.{side}")
+            for side, folder in (("noisy", self._root.folder), ("clean", self._root.clean_folder))
+        ]
+        self.left_out = sides[0].left_out + sides[1].left_out
+        noisy, clean = (side.by_name() for side in sides)
+        for number, (stem, place) in enumerate(noisy.items(), 1):
+            if stem in clean:
+                yield self._root.item(place, clean[stem], number)
+            else:
+                yield Failure(STAGE, place, Reason.MISSING, "no clean file of this name")
+        for stem, place in clean.items():
+            if stem not in noisy:
+                yield Failure(STAGE, place, Reason.MISSING, "no noisy file of this name")
+
+    def read(self, item: Item, start: int, frames: int) -> tuple[Sound, Sound | None]:
+        """A stretch of the noisy file and of the clean file."""
+        return self._root.read(item, start, frames)
+
+
+class Root:
+    """A folder that relative places are below, and a second one for clean counterparts."""
+
+    def __init__(self, folder: Path, clean_folder: Path | None = None) -> None:
+        self.folder = _normal(folder)
+        self.clean_folder = self.folder if clean_folder is None else _normal(clean_folder)
+        self._names = Names(self.folder)
+
+    def place(self, path: str) -> str | None:
+        """`path` relative to the folder, or None where it leaves it.
+
+        Links are not followed: a link inside the folder may point out of it.
+        """
+        full = _normal(self.folder / path)
+        for folder in (self.folder, self.folder.resolve()):
+            if full.is_relative_to(folder) and full != folder:
+                return full.relative_to(folder).as_posix()
+        return None
+
+    def find(self, place: str) -> str:
+        """The place of the file that `place` means, spelled as it is on the disk.
+
+        Raises:
+            SourceError: several files have names that look the same.
+        """
+        try:
+            return self._names.find(place)
+        except AmbiguousNameError as error:
+            raise SourceError(f"{self.folder}: {error}") from error
+
+    def item(
+        self, place: str, clean_place: str | None, row: int, **described: str | None
+    ) -> Item | Failure:
+        """What the headers of the file and of its clean counterpart tell."""
+        try:
+            header = self._header(self.folder, place)
+            frames = header.frames
+            if clean_place is not None:
+                frames = common_frames(header, self._header(self.clean_folder, clean_place))
+        except Unusable as failed:
+            return Failure(STAGE, printable(place), failed.reason, failed.detail)
+        files = [str(self.folder / place)]
+        if clean_place is not None:
+            files.append(str(self.clean_folder / clean_place))
+        told: dict[str, Any] = {**described, "files": tuple(files)}
+        name = unicodedata.normalize("NFC", place)
+        return Item(name, header.rate, frames, row, place, clean_place, **told)
+
+    def read(self, item: Item, start: int, frames: int) -> tuple[Sound, Sound | None]:
+        """A stretch of an item, and of its clean counterpart."""
+        noisy = audio.read(self.folder / item.place, start, frames)
+        if item.clean_place is None:
+            return noisy, None
+        return noisy, read_at(self.clean_folder / item.clean_place, item.rate, start, frames)
+
+    def _header(self, folder: Path, place: str) -> Header:
+        if printable(place) != place:
+            raise Unusable(Reason.UNREADABLE, "the file's name is not valid UTF-8; rename it")
+        try:
+            return audio.read_header(folder / place)
+        except Unusable as failed:
+            raise Unusable(failed.reason, failed.detail.replace(f"{folder}/", "")) from failed
+
+
+def _normal(path: Path) -> Path:
+    """Absolute and without ``..``, links left as they are."""
+    return Path(os.path.normpath(path.absolute()))
+
+
+def read_at(source: Path | bytes, rate: int, start: int, frames: int) -> Sound:
+    """The stretch of a file that `start` and `frames` at another rate stand for."""
+    header = audio.read_header(source)
+    first = round(start * header.rate / rate)
+    last = min(header.frames, round((start + frames) * header.rate / rate))
+    return audio.read(source, first, last - first)
+
+
+def common_frames(noisy: Header, clean: Header) -> int:
+    """The length of the shorter of the two, in frames of the noisy one.
+
+    Raises:
+        Unusable: LENGTH_MISMATCH where they differ by more than 20 ms.
+    """
+    seconds = noisy.frames / noisy.rate, clean.frames / clean.rate
+    if abs(seconds[0] - seconds[1]) > LENGTH_TOLERANCE_S:
+        raise Unusable(
+            Reason.LENGTH_MISMATCH, f"noisy has {seconds[0]:.3f} s, clean has {seconds[1]:.3f} s"
+        )
+    return min(noisy.frames, int(clean.frames * noisy.rate / clean.rate))
+
+
+def printable(place: str) -> str:
+    """A path as valid UTF-8: bytes that are not are written as ``\\xNN``."""
+    return os.fsencode(place).decode("utf-8", "backslashreplace")
+
+
+def require_columns(columns: Columns, found: Iterable[str], field: str, where: str) -> None:
+    """Refuse a column that the table does not have.
+
+    Raises:
+        ConfigError: names the field, the columns there are and the nearest.
+    """
+    names = list(found)
+    for role, name in columns.model_dump().items():
+        if name is not None and name not in names:
+            raise ConfigError(
+                f"{field}.columns.{role}: {where} has no column {name!r}. {nearest(name, names)}"
+            )
+    if columns.audio is None:
+        raise ConfigError(f"{field}.columns.audio: name the column that holds the recording")
+
+
+def labels(columns: Columns, row: Row, where: str) -> dict[str, str | None]:
+    """Return text, speaker and language of a row; null where the row does not say.
+
+    Args:
+        columns: which columns hold them.
+        row: the row's cells.
+        where: the table and the row, for messages.
+
+    Raises:
+        SourceError: a cell is neither text, number nor null, or the language is no ISO 639 code.
+    """
+    return {
+        "text": text_in(row, columns.text, where),
+        "speaker": speaker_in(row, columns.speaker, where),
+        "language": language_in(row, columns.language, where),
+    }

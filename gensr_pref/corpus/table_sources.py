@@ -1,0 +1,293 @@
+"""Sources made of rows: Parquet files, and datasets that `datasets` can load.
+
+A recording is an `Audio` struct (bytes, path), the bytes of a file, or a path. No decoder of
+`datasets` is used, so neither torchcodec nor FFmpeg is needed.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from gensr_pref import audio
+from gensr_pref.audio import Sound
+from gensr_pref.config.run_file import Columns, HuggingFaceSource, ParquetSource
+from gensr_pref.corpus.base import STAGE, Item
+from gensr_pref.corpus.content import changed_meanwhile
+from gensr_pref.corpus.file_sources import common_frames, labels, read_at, require_columns
+from gensr_pref.corpus.listing import LeftOut
+from gensr_pref.errors import ConfigError, SourceError, Unusable, nearest
+from gensr_pref.identity import bytes_digest
+from gensr_pref.schema import Failure, Reason
+from gensr_pref.tables.file_names import AmbiguousNameError, Names
+from gensr_pref.tables.rows import Row
+
+_ROWS_AT_ONCE = 16
+
+
+class ParquetRows:
+    """Rows of Parquet files; a row group at a time is in memory."""
+
+    left_out: tuple[LeftOut, ...] = ()
+
+    def __init__(self, config: ParquetSource, base: Path, field: str) -> None:
+        self._path = base / config.path
+        self._columns = config.columns
+        self._wanted = list(dict.fromkeys(filter(None, config.columns.model_dump().values())))
+        self._field = field
+        self._folder, self._files = _parquet_files(self._path, field)
+
+    def items(self) -> Iterator[Item | Failure]:
+        """One per row, file by file."""
+        for place in self._files:
+            yield from self._items(place)
+
+    def read(self, item: Item, start: int, frames: int) -> tuple[Sound, Sound | None]:
+        """A stretch of the row's recordings."""
+        row = _row(self._folder / item.place, item.row, tuple(self._recordings()))
+        return _sounds(row, self._columns, self._folder, item, start, frames)
+
+    def _items(self, place: str) -> Iterator[Item | Failure]:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            file = pq.ParquetFile(self._folder / place)
+        except (OSError, pa.ArrowException) as error:
+            raise SourceError(f"{self._field}.path: {place} is not Parquet: {error}") from error
+        with file:
+            require_columns(self._columns, file.schema_arrow.names, self._field, place)
+            number = 0
+            for batch in file.iter_batches(_ROWS_AT_ONCE, columns=self._wanted):
+                for row in batch.to_pylist():
+                    name = str(PurePosixPath(place).with_suffix(""))
+                    yield _item(name, number, row, self._columns, self._folder, place)
+                    number += 1
+
+    def _recordings(self) -> list[str]:
+        return [name for name in (self._columns.audio, self._columns.clean) if name]
+
+
+class HuggingFaceRows:
+    """Rows of a dataset: a name on the Hub, a folder it can load, or one by `save_to_disk`."""
+
+    left_out: tuple[LeftOut, ...] = ()
+
+    def __init__(self, config: HuggingFaceSource, base: Path, field: str) -> None:
+        self._config = config
+        self._base = base
+        self._field = field
+        self._rows: Any = None
+
+    def items(self) -> Iterator[Item | Failure]:
+        """One per row of the split."""
+        for number, row in enumerate(self._dataset()):
+            yield _item(self._config.split, number, row, self._config.columns, None)
+
+    def read(self, item: Item, start: int, frames: int) -> tuple[Sound, Sound | None]:
+        """A stretch of the row's recordings."""
+        row = self._dataset()[item.row]
+        return _sounds(row, self._config.columns, None, item, start, frames)
+
+    def _dataset(self) -> Any:
+        if self._rows is None:
+            self._rows = self._undecoded(self._loaded())
+        return self._rows
+
+    def _loaded(self) -> Any:
+        import datasets
+
+        local = self._base / self._config.path
+        try:
+            if _is_saved(local):
+                return self._split_of(datasets.load_from_disk(str(local)))
+            return datasets.load_dataset(
+                str(local) if local.exists() else self._config.path,
+                self._config.config,
+                split=self._config.split,
+                revision=self._config.revision,
+            )
+        except ConfigError:
+            raise
+        except Exception as error:  # `datasets` raises errors of all its back ends
+            raise SourceError(
+                f"{self._field}: datasets cannot load {self._config.path!r}: "
+                f"{_with_causes(error)}. Loose audio files are read by kind: folder or "
+                "kind: manifest"
+            ) from error
+
+    def _split_of(self, saved: Any) -> Any:
+        if not isinstance(saved, dict):
+            return saved
+        if self._config.split not in saved:
+            raise ConfigError(
+                f"{self._field}.split: no split {self._config.split!r}. "
+                f"{nearest(self._config.split, saved)}"
+            )
+        return saved[self._config.split]
+
+    def _undecoded(self, rows: Any) -> Any:
+        import datasets
+
+        columns = self._config.columns
+        require_columns(columns, rows.column_names, self._field, self._config.path)
+        wanted = list(dict.fromkeys(filter(None, columns.model_dump().values())))
+        rows = rows.select_columns(wanted)
+        for name, feature in rows.features.items():
+            if isinstance(feature, datasets.Audio):
+                rows = rows.cast_column(name, datasets.Audio(decode=False))
+        return rows
+
+
+def _with_causes(error: BaseException) -> str:
+    """An error's message and those of the errors behind it, which `datasets` hides."""
+    behind = error.__cause__
+    return f"{error}: {_with_causes(behind)}" if behind is not None else str(error).rstrip(".")
+
+
+def _is_saved(folder: Path) -> bool:
+    return (folder / "state.json").is_file() or (folder / "dataset_dict.json").is_file()
+
+
+def _parquet_files(path: Path, field: str) -> tuple[Path, list[str]]:
+    """The folder that holds the files, and their places below it."""
+    if path.is_file():
+        return path.parent, [path.name]
+    if path.is_dir():
+        folder, found = path, sorted(path.rglob("*.parquet"))
+    else:
+        found = sorted(Path(name) for name in glob.glob(str(path), recursive=True))  # noqa: PTH207
+        folder = Path(os.path.commonpath([name.parent for name in found])) if found else path
+    if not found:
+        raise SourceError(f"{field}.path: no Parquet file at {path}")
+    for file in found:
+        if file.exists() and not file.is_file():
+            raise SourceError(f"{field}.path: {file} is not a regular file")
+    return folder, [file.relative_to(folder).as_posix() for file in found]
+
+
+@lru_cache(maxsize=1)
+def _row_group(path: Path, group: int, columns: tuple[str, ...]) -> Any:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        return file.read_row_group(group, columns=list(columns))
+
+
+@lru_cache(maxsize=64)
+def _row_groups(path: Path) -> tuple[int, ...]:
+    """The number of rows in each row group."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        groups = range(file.metadata.num_row_groups)
+        return tuple(file.metadata.row_group(group).num_rows for group in groups)
+
+
+def _row(path: Path, number: int, columns: tuple[str, ...]) -> Row:
+    group = 0
+    for rows in _row_groups(path):
+        if number < rows:
+            break
+        number -= rows
+        group += 1
+    found: Row = _row_group(path, group, columns).slice(number, 1).to_pylist()[0]
+    return found
+
+
+def _item(
+    table: str, number: int, row: Row, columns: Columns, folder: Path | None, place: str = ""
+) -> Item | Failure:
+    source_id = f"{table}/{_row_name(number, row.get(columns.audio or ''))}"
+    try:
+        header = audio.read_header(_recording(row, columns.audio, folder))
+        frames = header.frames
+        if columns.clean is not None:
+            clean = audio.read_header(_recording(row, columns.clean, folder))
+            frames = common_frames(header, clean)
+    except Unusable as failed:
+        return Failure(STAGE, source_id, failed.reason, failed.detail)
+    held = _held(row, columns, folder)
+    files = tuple(str(one) for one in held if isinstance(one, Path))
+    inside = tuple(bytes_digest(one) for one in held if isinstance(one, bytes))
+    told = labels(columns, row, f"{place or table}, row {number}")
+    return Item(source_id, header.rate, frames, number, place, files=files, contents=inside, **told)
+
+
+def _row_name(number: int, value: Any) -> str:
+    path = value.get("path") if isinstance(value, dict) else value
+    name = PurePosixPath(path).name if isinstance(path, str) else ""
+    return f"{number:06d}-{name}" if name else f"{number:06d}"
+
+
+def _sounds(
+    row: Row, columns: Columns, folder: Path | None, item: Item, start: int, frames: int
+) -> tuple[Sound, Sound | None]:
+    held = _held(row, columns, folder)
+    inside = tuple(bytes_digest(one) for one in held if isinstance(one, bytes))
+    if item.contents and inside != item.contents:
+        raise changed_meanwhile(item.source_id)
+    noisy = audio.read(held[0], start, frames)
+    return noisy, read_at(held[1], item.rate, start, frames) if len(held) > 1 else None
+
+
+def _held(row: Row, columns: Columns, folder: Path | None) -> list[bytes | Path]:
+    """A row's recording, and its clean counterpart where the table has one."""
+    names = [columns.audio] if columns.clean is None else [columns.audio, columns.clean]
+    return [_recording(row, name, folder) for name in names]
+
+
+def _recording(row: Row, column: str | None, folder: Path | None) -> bytes | Path:
+    """The bytes of a file, or where it is.
+
+    Raises:
+        Unusable: MISSING, also for a path that leaves the folder of the table.
+    """
+    value = row.get(column) if column is not None else None
+    content = value.get("bytes") if isinstance(value, dict) else value
+    path = value.get("path") if isinstance(value, dict) else value
+    if isinstance(content, bytes):
+        return content
+    if not isinstance(path, str) or not path:
+        raise Unusable(Reason.MISSING, f"column {column!r} holds no recording")
+    if folder is None:
+        return _downloaded(path)
+    full = Path(os.path.normpath(folder.absolute() / path))
+    if not full.is_relative_to(folder.absolute()):
+        raise Unusable(Reason.MISSING, f"{path!r} is not below the table's folder")
+    try:
+        place = _names(folder.absolute()).find(str(full.relative_to(folder.absolute())))
+    except AmbiguousNameError as error:
+        raise Unusable(Reason.MISSING, str(error)) from error
+    return folder.absolute() / place
+
+
+@lru_cache(maxsize=8)
+def _names(folder: Path) -> Names:
+    return Names(folder)
+
+
+def _downloaded(path: str) -> Path:
+    """A file that `datasets` downloaded or unpacked; a table may name any other of this machine.
+
+    Raises:
+        Unusable: MISSING, it is not in a cache of `datasets` or of the Hub.
+    """
+    import datasets
+    from huggingface_hub import constants
+
+    caches = (
+        datasets.config.HF_DATASETS_CACHE,
+        datasets.config.DOWNLOADED_DATASETS_PATH,
+        constants.HF_HUB_CACHE,
+    )
+    full = Path(os.path.normpath(Path(path).absolute()))
+    if not any(full.is_relative_to(Path(cache).absolute()) for cache in caches):
+        raise Unusable(
+            Reason.MISSING, f"{path!r} is no file of the dataset; its table holds no bytes for it"
+        )
+    return full

@@ -1,1 +1,0 @@
-"""From a run directory to a dataset that others find, play and load."""

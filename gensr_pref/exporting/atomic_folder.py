@@ -1,0 +1,68 @@
+"""A folder that is made whole beside its place, and takes the place of an earlier one.
+
+Until it is whole it is ``.unfinished-NAME``, which one process at a time holds by the lock
+``.unfinished-NAME.lock`` beside it. The earlier one is ``.replaced-NAME`` while the new one gets
+its name; a command that is killed just then is made good by the next.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from gensr_pref.errors import InputError
+from gensr_pref.storage.lease import held
+
+
+@contextmanager
+def replacing(out: Path) -> Iterator[Path]:
+    """An empty folder that becomes `out` when the block ends well; else `out` stays as it is.
+
+    Raises:
+        InputError: another process is making it.
+        OSError: it cannot be written.
+        StorageError: its lock cannot be written.
+    """
+    new, old = _beside(out, "unfinished"), _beside(out, "replaced")
+    busy = InputError(f"{out}: another export is writing it. Wait for it, or choose another folder")
+    with held(new.with_name(f"{new.name}.lock"), busy, discard=True):
+        try:
+            _repair(out, old)
+            shutil.rmtree(new, ignore_errors=True)
+            new.mkdir()
+            yield new
+            _take_place(new, out, old)
+        finally:  # once it is in place, nothing has this name
+            shutil.rmtree(new, ignore_errors=True)
+
+
+def require_place(out: Path) -> None:
+    """Refuse early a folder that cannot be replaced.
+
+    Raises:
+        InputError: it is the working folder or above it, or where a disk is mounted.
+    """
+    if Path.cwd().is_relative_to(out.resolve()):
+        raise InputError(f"{out}: is the folder you are in, or above it. Name one to make in it")
+    if out.is_mount():
+        raise InputError(f"{out}: a disk is mounted there. Name a folder to make in it")
+
+
+def _beside(out: Path, what: str) -> Path:
+    return out.parent / f".{what}-{out.name}"
+
+
+def _repair(out: Path, old: Path) -> None:
+    """Make good what a command left that was killed while it replaced the folder."""
+    if old.exists() and not out.exists():
+        old.rename(out)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _take_place(new: Path, out: Path, old: Path) -> None:
+    if out.exists():
+        out.rename(old)
+    new.rename(out)
+    shutil.rmtree(old, ignore_errors=True)

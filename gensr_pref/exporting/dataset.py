@@ -1,0 +1,145 @@
+"""The tables of an export: the pairs of a run with their audio, and the candidates' scores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from gensr_pref.errors import InputError, typed
+from gensr_pref.exporting import trl, wav_jsonl
+from gensr_pref.exporting.card import Format, Table
+from gensr_pref.exporting.columns import VERSION, candidates_schema, pairs_schema
+from gensr_pref.exporting.pair_rows import candidate_rows, pair_rows
+from gensr_pref.exporting.pseudonym_order import by_pseudonym
+from gensr_pref.exporting.pseudonyms import Pseudonyms
+from gensr_pref.exporting.shard_writer import SHARD_BYTES, Sharded, Split
+
+_SPLIT = pa.field("split", pa.string())
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to write.
+
+    Attributes:
+        form: parquet, wav-jsonl or trl.
+        candidates: their scores in a second config, with or without audio; only with parquet.
+        clean: whether the clean clip is a column of the pairs.
+        shard_bytes: about what a Parquet file holds at most.
+    """
+
+    form: Format = "parquet"
+    candidates: Literal["none", "scores", "audio"] = "scores"
+    clean: bool = False
+    shard_bytes: int = SHARD_BYTES
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was written.
+
+    Attributes:
+        tables: the pairs, and the candidates where they are wanted.
+        codes: per codebook, under the form trl.
+    """
+
+    tables: tuple[Table, ...]
+    codes: int | None = None
+
+
+def write(
+    run: Path, out: Path, wanted: Wanted, scores: Sequence[str], facts: dict[str, Any],
+    names: Pseudonyms | None = None,
+) -> Written:  # fmt: skip
+    """Write a run's pairs (and candidates) into a folder, a few clips in memory at a time.
+
+    The same run gives the same bytes; sounds are the run's own FLAC bytes (under wav-jsonl, their
+    samples).
+
+    Args:
+        run: the run directory.
+        out: an empty folder.
+        scores: names of the panel's scores.
+        facts: of the run, for the files' metadata.
+        names: anonymises, where given.
+
+    Raises:
+        InputError: the run has no pairs, or none that the form can hold.
+        StorageError: a part cannot be read, or the folder not written.
+    """
+    rows = _named(pair_rows(run, scores, wanted.clean), names, out)
+    schema = pairs_schema(scores, wanted.clean)
+    codes = None
+    folder = "data"
+    facts = {"export": VERSION, **facts}
+    if wanted.form == "wav-jsonl":
+        folder, splits = "", wav_jsonl.write(out, _ahead(rows))
+    else:
+        if wanted.form == "trl":
+            codes = trl.codes_of(run)
+            schema = trl.trl_schema(schema)
+            rows = trl.trl_rows(rows, schema.append(_SPLIT), codes)
+        splits = _parquet(out / folder, rows, schema, facts, wanted.shard_bytes)
+    if not splits:
+        raise InputError(
+            f"{run}: has no pairs to export. Change its rule: {typed('gensr-pref', 'pair', run)} "
+            "..."
+        )
+    tables = [Table("default", folder, schema, tuple(splits))]
+    if wanted.form == "parquet" and wanted.candidates != "none":
+        tables.append(_candidates(run, out, wanted, scores, facts, names))
+    return Written(tuple(tables), codes)
+
+
+def _candidates(
+    run: Path, out: Path, wanted: Wanted, scores: Sequence[str], facts: dict[str, Any],
+    names: Pseudonyms | None,
+) -> Table:  # fmt: skip
+    audio = wanted.candidates == "audio"
+    rows = _named(candidate_rows(run, scores, audio), names, out)
+    schema = candidates_schema(scores, audio)
+    splits = _parquet(out / "candidates", rows, schema, facts, wanted.shard_bytes)
+    return Table("candidates", "candidates", schema, tuple(splits))
+
+
+def _named(rows: Iterator[pa.Table], names: Pseudonyms | None, out: Path) -> Iterator[pa.Table]:
+    """The rows under pseudonyms, and in their order: that of the run is that of the names."""
+    return rows if names is None else by_pseudonym(map(names.table, rows), out)
+
+
+def _parquet(
+    folder: Path,
+    rows: Iterator[pa.Table],
+    schema: pa.Schema,
+    facts: dict[str, Any],
+    shard_bytes: int,
+) -> list[Split]:
+    """The rows as Parquet files, by their column ``split``."""
+    writers: dict[str, Sharded] = {}
+    try:
+        for table in _ahead(rows):
+            for split in sorted(set(table.column("split").to_pylist())):
+                if split not in writers:
+                    writers[split] = Sharded(folder, split, schema, facts, shard_bytes)
+                kept = table.filter(pc.equal(table.column("split"), split))
+                writers[split].add(kept.select(schema.names))
+        return [writers[split].close() for split in sorted(writers)]
+    except BaseException as error:
+        for writer in writers.values():
+            writer.abandon(error)
+        raise
+
+
+def _ahead(rows: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """The same, the next read while one is written."""
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(next, rows, None)
+        while (table := coming.result()) is not None:
+            coming = reader.submit(next, rows, None)
+            yield table

@@ -1,0 +1,96 @@
+"""What the Hub and its client say when something goes wrong, in our words.
+
+Their own are never shown: they may hold addresses with signatures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from logging import ERROR
+from typing import Any
+
+from gensr_pref.errors import PublishError, parameter
+from gensr_pref.weights.hub import lacking_package
+
+_QUOTA = ("storage", "quota", "exceed", "payment", "billing", "too large")
+
+
+@contextmanager
+def explained(repository: str) -> Iterator[None]:
+    """What goes wrong with the Hub, in our words; the client's on its retries are not shown.
+
+    Raises:
+        PublishError: whatever the client raises inside the block.
+    """
+    from huggingface_hub.utils import logging
+
+    level = logging.get_verbosity()
+    logging.set_verbosity(ERROR)
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise
+    except Exception as error:  # of whatever HTTP library this version of the client uses
+        raise PublishError(_why(repository, error)) from None
+    finally:
+        logging.set_verbosity(level)
+
+
+def _why(name: str, error: BaseException) -> str:
+    if lacking := lacking_package(error):
+        return f"{name}: the Hub cannot be asked: {lacking}"
+    organisation = name.partition("/")[0]
+    again = "The same command goes on from there"
+    status, said = answer_of(error)
+    if status in (402, 413, 507) or (status == 403 and any(word in said for word in _QUOTA)):
+        return (
+            f"{name}: {organisation} has no room left on the Hub for this, or not for private "
+            f"repositories. Make room, or push it with {parameter('public')}. {again}"
+        )
+    if status == 401:
+        return (
+            f"{name}: the Hub does not take your token. Log in anew with `hf auth login`, or set "
+            "HF_TOKEN to a token with write access"
+        )
+    if status == 403:
+        return (
+            f"{name}: your token may not write there: the name is another's, or the token is for "
+            "reading only. Push to a name of your own, or log in with a token that may write to "
+            f"{organisation}"
+        )
+    if status == 404:
+        return f"{name}: there is no {organisation} on the Hub, or nothing there that you may write"
+    if status in (409, 412):
+        return f"{name}: somebody else changes it at this moment. {again}"
+    if status == 400:
+        return (
+            f"{name}: the Hub refuses what was sent (status 400); is the name or "
+            f"{parameter('revision')} right?"
+        )
+    what = f"status {status}" if status else type(error).__name__
+    return f"{name}: the Hub cannot be reached or broke off ({what}). {again}"
+
+
+def answer_of(error: BaseException | None) -> tuple[int | None, str]:
+    """The status and the words (in lower case) of the answer behind an exception."""
+    from huggingface_hub.errors import RepositoryNotFoundError
+
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        response = getattr(error, "response", None)
+        if response is not None:
+            # Told as 401 to those without a token.
+            hidden = isinstance(error, RepositoryNotFoundError)
+            status = 404 if hidden else int(response.status_code)
+            return status, f"{error} {_words(response)}".lower()
+        error = error.__cause__ or error.__context__
+    return None, ""
+
+
+def _words(response: Any) -> str:
+    try:
+        return str(response.text)
+    except RuntimeError:  # a body that was streamed and not read
+        return ""

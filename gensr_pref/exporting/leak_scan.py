@@ -1,0 +1,301 @@
+"""What must not be published: paths of this machine, names of user and host, tokens.
+
+All text of an export is looked at: every string in every Parquet file, the files' metadata, and
+all other files that are text. What is found is named by its place; a token is never repeated.
+"""
+
+from __future__ import annotations
+
+import getpass
+import re
+import socket
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from itertools import chain
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from gensr_pref.rundir import part_files
+from gensr_pref.storage.location import home
+from gensr_pref.untrusted import documents
+
+Place = tuple[str, str, bool, str]  # column, row or line, whether a person said it, the text
+SPOKEN = ("text", "transcript")  # words that people said: the name of a user may be one of them
+_TEXT = (".md", ".json", ".jsonl", ".yaml", ".yml", ".csv", ".txt", ".svg")
+# Names so common that finding them tells nothing of a person or a machine.
+_COMMON = """
+root user admin ubuntu debian runner nobody guest home test build docker localhost localdomain
+container linux work data main master node worker app vagrant
+"""
+_TOKENS = {  # also next to `_`, as in the name of a file
+    what: rf"(?<![A-Za-z0-9])(?:{text})"
+    for what, text in {
+        "a Hugging Face token": r"(?:hf|api_org)_[A-Za-z0-9]{20,}",
+        "a GitHub token": r"gh[pousr]_[A-Za-z0-9]{30,}|github_pat_\w{30,}",
+        "a GitLab token": r"glpat-[\w-]{20,}",
+        "a PyPI token": r"pypi-[\w-]{20,}",
+        "an npm token": r"npm_[A-Za-z0-9]{20,}",
+        "an AWS key": r"(?:AKIA|ASIA)[0-9A-Z]{16}(?![A-Za-z0-9])",
+        "a Google key": r"AIza[\w-]{35}",
+        "a Slack token": r"xox[abprs]-[\w-]{10,}",
+        "a Stripe key": r"[rs]k_(?:live|test)_[A-Za-z0-9]{10,}",
+        "an API key": r"sk-[\w-]{20,}",
+        "a JSON web token": r"eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.",
+        "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----",
+        "a password in an address": r"[a-z][a-z0-9+.-]*://[^/\s:@\"']+:[^/\s@\"']+@",
+    }.items()
+}
+_OWN = "a token of this machine"
+_PATHS = {
+    # Not of an address (https://…), a fraction (a/b) or an option; that of a host (host:/a/b) is.
+    "a path": r"(?:(?<=^)|(?<=[\s\"'`=(\[{,;|<>:@]))(?:/[\w.@+~-][^/\s\"'`<>|,;)\]}]*){2,}",
+    "a path on Windows": r"(?<![A-Za-z])[A-Za-z]:\\+[\w.]|(?<!\\)\\\\[\w.-]+\\+[\w.$-]+",
+    "a file address": r"\bfile:/",
+    "a home folder": r"(?<![^\s\"'`=(/])(?:home|Users)/[\w.-]+/|~[\w.-]*/[\w.]",
+}
+
+
+@dataclass(frozen=True)
+class Found:
+    """Something that must not go out.
+
+    Attributes:
+        column: file, and column of a table.
+        at: row or line that it is first in.
+        what: in words; a token only by its first letters.
+    """
+
+    column: str
+    at: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.column}{self.at}: {self.what}"
+
+
+@dataclass(frozen=True)
+class Local:
+    """What tells of this machine and its user.
+
+    Attributes:
+        user, host: names; empty where they are too common to tell anything.
+        folders: absolute paths, such as those of the home and of the run.
+        secrets: tokens that this machine has.
+    """
+
+    user: str
+    host: str
+    folders: tuple[str, ...]
+    secrets: tuple[str, ...] = ()
+
+    @classmethod
+    def here(cls, *folders: Path) -> Local:
+        """This machine; with the home and the working folder besides `folders`."""
+        every = {str(path.resolve()) for path in (*folders, home(), Path.cwd())}
+        kept = tuple(sorted(path for path in every if len(path) > 1))
+        return cls(_telling(_user()), _telling(socket.gethostname().partition(".")[0]), kept,
+                   _own_tokens())  # fmt: skip
+
+    @cached_property
+    def patterns(self) -> list[tuple[str, re.Pattern[str], bool]]:
+        """What to look for, in words; the expression; whether it may be in what was said."""
+        own = {_OWN: "|".join(map(re.escape, self.secrets))} if self.secrets else {}
+        known = {**own, **_TOKENS, **_PATHS}
+        made = [(what, re.compile(text), True) for what, text in known.items()]
+        roots = [
+            re.escape(path.strip("/")) + r"(?:/|\b)" for path in self.folders if "/" in path[1:]
+        ]
+        if roots:
+            made.append(("a folder of this machine", re.compile("|".join(roots)), True))
+        for what, name in (("the user's name", self.user), ("this machine's name", self.host)):
+            if name:
+                made.append(
+                    (
+                        what,
+                        re.compile(rf"(?<![A-Za-z0-9]){re.escape(name)}(?![A-Za-z0-9])", re.I),
+                        False,
+                    )
+                )
+        return made
+
+
+def scan(folder: Path, local: Local, allowed: Sequence[str] = ()) -> list[Found]:
+    """Everything under a folder that must not be published; what is in a column often, once.
+
+    Args:
+        folder: an export.
+        local: what tells of this machine.
+        allowed: texts that may be published whatever they look like.
+
+    Raises:
+        StorageError: a file cannot be read.
+    """
+    found: list[Found] = []
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            name = path.relative_to(folder).as_posix()
+            places = _parquet(path) if path.suffix == ".parquet" else _text(path)
+            found += _of_file(name, places, local, allowed)
+    return found
+
+
+def _of_file(
+    name: str, places: Iterable[Place], local: Local, allowed: Sequence[str]
+) -> Iterator[Found]:
+    seen: set[tuple[str, str]] = set()
+    for column, at, said, text in chain([("", "", False, name)], places):
+        for what in _finds(text, said, local, allowed):
+            if (column, what) not in seen:
+                seen.add((column, what))
+                yield Found(f"{name}{column}", at, what)
+
+
+def _finds(text: str, said: bool, local: Local, allowed: Sequence[str]) -> Iterator[str]:
+    for what, pattern, everywhere in local.patterns:
+        if said and not everywhere:
+            continue
+        plain = unquote(text)
+        folders = what == "a path"
+        if match := _search(pattern, text, allowed, folders) or (
+            plain != text and _search(pattern, plain, allowed, folders)
+        ):
+            yield f"{what}: {_shown(what, match.strip())}"
+            if what == _OWN:
+                return
+    begun = max((len(one) for one in allowed if text.startswith(one)), default=0)
+    if _is_below_root(text) and (not begun or _is_below_root(text[begun:])):
+        yield f"a path of this machine without its first slash: {text[:80]!r}"
+
+
+def _search(
+    pattern: re.Pattern[str], text: str, allowed: Sequence[str], folders: bool
+) -> str | None:
+    """The first match that may not go out, as it stands in the text.
+
+    Args:
+        folders: whether what begins inside an allowed text is looked at from that text's end on:
+            where `/data` is allowed, `/data/a.wav` is, and `/data/anna/a.wav` is not. Else all of
+            it must be inside.
+    """
+    spans = [found.span() for one in allowed if one for found in re.finditer(re.escape(one), text)]
+    for match in pattern.finditer(text):
+        start, end = match.start(), match.start() + len(match[0].rstrip("/"))
+        known = max((stop for begin, stop in spans if begin <= start < stop), default=start)
+        if known < end and not (folders and known > start and not pattern.search(text[known:end])):
+            return match[0]
+    return None
+
+
+def _shown(what: str, text: str) -> str:
+    hidden = what == _OWN or what in _TOKENS
+    return f"{text[:4]}..." if hidden else repr(text[:80])
+
+
+@lru_cache(maxsize=4096)
+def _exists(path: str) -> bool:
+    try:
+        return Path(path).exists()
+    except OSError:
+        return False
+
+
+def _is_below_root(text: str) -> bool:
+    """Whether a value is a path of this machine that only lacks its first slash."""
+    if "/" not in text or len(text) > 1024 or any(c in text for c in '\n"{}<>:') or text[0] in "/.":
+        return False
+    folder = text.rpartition("/")[0]
+    return "/" in folder and _exists("/" + text.partition("/")[0]) and _exists("/" + folder)
+
+
+def _parquet(path: Path) -> Iterator[Place]:
+    """Every string and the metadata."""
+    schema = pq.read_schema(path)
+    for key, value in (schema.metadata or {}).items():
+        for text in _strings(_loaded(value.decode("utf-8", "replace"))):
+            yield f", metadata {key.decode()}", "", False, text
+    leaves = [leaf for field in schema for leaf in _string_leaves(field.name, field.type)]
+    row = 0
+    for batch in part_files.batches(path, leaves, rows=1024) if leaves else ():
+        for name in batch.schema.names:
+            for text, at in _distinct(batch.column(name)):
+                for piece in _strings(_loaded(text)):
+                    yield f", column {name}", f", row {row + at}", name in SPOKEN, piece
+        row += len(batch)
+
+
+def _string_leaves(name: str, kind: pa.DataType) -> Iterator[str]:
+    """Columns of a Parquet file that hold text; sound is left out."""
+    if pa.types.is_string(kind):
+        yield name
+    elif pa.types.is_struct(kind):
+        for field in kind:
+            yield from _string_leaves(f"{name}.{field.name}", field.type)
+    elif pa.types.is_list(kind) and list(_string_leaves("", kind.value_type)):
+        yield name
+
+
+def _distinct(column: pa.Array) -> Iterator[tuple[str, int]]:
+    """Each text of a column once, with the row that it is first in."""
+    seen: set[str] = set()
+    for row, value in enumerate(column.to_pylist()):
+        for text in _strings(value):
+            if text not in seen:
+                seen.add(text)
+                yield text, row
+
+
+def _text(path: Path) -> Iterator[Place]:
+    if path.suffix not in _TEXT:
+        return
+    with path.open(encoding="utf-8", errors="replace") as file:
+        for number, line in enumerate(file, 1):
+            place = f", line {number}"
+            yield "", place, False, line.rstrip("\n")
+            for piece in re.findall(r"[^\s\"'`|]+/[^\s\"'`|]+", line):
+                yield "", place, False, piece.strip(",;")
+
+
+def _loaded(text: str) -> Any:
+    """JSON where it is, else the text."""
+    if text[:1] in "[{":
+        try:
+            return documents.json_of(text)
+        except ValueError:
+            pass
+    return text
+
+
+def _strings(value: Any) -> Iterator[str]:
+    """All texts inside nested data, keys too."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, inside in value.items():
+            yield str(key)
+            yield from _strings(inside)
+    elif isinstance(value, Iterable) and not isinstance(value, bytes):
+        for inside in value:
+            yield from _strings(inside)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # of a container without an entry for the user
+        return ""
+
+
+def _telling(name: str) -> str:
+    return "" if len(name) < 3 or name.lower() in _COMMON.split() else name
+
+
+def _own_tokens() -> tuple[str, ...]:
+    from huggingface_hub import get_token
+
+    token = get_token()
+    return (token,) if token else ()

@@ -1,0 +1,123 @@
+"""Pairs of token models under the column names of TRL's preference trainers.
+
+TRL 1.16 (`trl/trainer/dpo_trainer.py`): `DPOTrainer` takes ``prompt``, ``chosen`` and ``rejected``
+as text, and turns them with its tokenizer into ``prompt_ids``, ``chosen_ids`` and ``rejected_ids``,
+which its `DataCollatorForPreference` joins to sequences. Both are written here: the ids, and as
+text one word ``<|id|>`` per id, for a tokenizer that has these as tokens.
+
+The tokens of a candidate, [codebooks][frames], become one sequence frame by frame; the id of code c
+of codebook g is ``g * codes + c``. The prompt is empty: what a generator hears is sound, which is
+in the column ``noisy``, and its tokens, if it has any, are its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from gensr_pref.errors import InputError, parameter
+from gensr_pref.exporting.columns import SIDES
+from gensr_pref.rundir import part_files
+from gensr_pref.schema import AUDIO
+
+_KEPT = (
+    "text", "language", "speaker", "pair_id", "clip_id", "rule", "rank", "chosen_id", "rejected_id",
+    "chosen_generator", "rejected_generator", "chosen_revision", "rejected_revision",
+    "margins", "sample_rate", "num_samples",
+)  # fmt: skip
+
+
+def trl_schema(pairs: pa.Schema) -> pa.Schema:
+    """The columns of TRL's trainers, the noisy clip, and what tells of the pair."""
+    roles = ("prompt", *SIDES)
+    return pa.schema(
+        [
+            *[pa.field(role, pa.string(), nullable=False) for role in roles],
+            *[pa.field(f"{role}_ids", pa.list_(pa.int32()), nullable=False) for role in roles],
+            pa.field("noisy", AUDIO),
+            *[pairs.field(name) for name in _KEPT],
+        ]
+    )
+
+
+def codes_of(run: Path) -> int:
+    """Codes per codebook: the smallest power of two above every token of the run's candidates.
+
+    Raises:
+        InputError: no candidate has tokens.
+        StorageError: a part cannot be read.
+    """
+    largest = -1
+    for part in part_files.parts(run, "candidates"):
+        for batch in part_files.batches(part, ["tokens"], rows=256):
+            found = pc.max(pc.list_flatten(pc.list_flatten(batch.column("tokens")))).as_py()
+            largest = max(largest, -1 if found is None else found)
+    if largest < 0:
+        raise _without_tokens(run)
+    return 1 << int(largest).bit_length()
+
+
+def require_tokens(run: Path) -> None:
+    """Refuse early a run without tokens; reads on to the first.
+
+    Raises:
+        InputError: no candidate has tokens.
+        StorageError: a part cannot be read.
+    """
+    for part in part_files.parts(run, "candidates"):
+        for batch in part_files.batches(part, ["tokens"], rows=256):
+            if batch.column("tokens").null_count < len(batch):
+                return
+    raise _without_tokens(run)
+
+
+def _without_tokens(run: Path) -> InputError:
+    return InputError(
+        f"{parameter('form')} trl: no candidate of {run} has tokens, as none of its generators is "
+        f"over tokens. Use {parameter('form')} parquet"
+    )
+
+
+def trl_rows(tables: Iterator[pa.Table], schema: pa.Schema, codes: int) -> Iterator[pa.Table]:
+    """The pairs of which both sides have tokens.
+
+    Args:
+        tables: as `rows.pair_rows` gives them.
+        schema: from `trl_schema`, and ``split``.
+        codes: per codebook.
+    """
+    for table in tables:
+        both = pc.and_(*(table.column(f"{side}_tokens").is_valid() for side in SIDES))
+        kept = table.filter(both)
+        if len(kept):
+            yield _renamed(kept, schema, codes)
+
+
+def _renamed(table: pa.Table, schema: pa.Schema, codes: int) -> pa.Table:
+    named = {name: table.column(name) for name in schema.names if name in table.column_names}
+    ids = {"prompt": [np.zeros(0, np.int32)] * len(table)} | {
+        side: [sequence(tokens, codes) for tokens in table.column(f"{side}_tokens").to_pylist()]
+        for side in SIDES
+    }
+    for role, sequences in ids.items():
+        named[f"{role}_ids"] = pa.array(sequences, pa.list_(pa.int32()))
+        named[role] = pa.array([words(one) for one in sequences], pa.string())
+    named["noisy"] = table.column("prompt")
+    return pa.table([named[name] for name in schema.names], schema=schema)
+
+
+def sequence(tokens: list[list[int]], codes: int) -> npt.NDArray[np.int32]:
+    """[codebooks * frames] ids of tokens [codebooks][frames], frame by frame."""
+    array = np.asarray(tokens, np.int32)
+    offsets = codes * np.arange(len(array), dtype=np.int32)[:, None]
+    return np.asarray((array + offsets).T.reshape(-1), np.int32)
+
+
+def words(ids: npt.NDArray[np.int32]) -> str:
+    """A word per id."""
+    return "".join(f"<|{one}|>" for one in ids)

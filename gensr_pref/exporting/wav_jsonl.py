@@ -1,0 +1,85 @@
+"""The plain form: WAV files, and one JSON object per pair that names them."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, TextIO
+
+import pyarrow as pa
+
+from gensr_pref import audio
+from gensr_pref.exporting.shard_writer import Split
+from gensr_pref.identity import clean_id, noisy_id, split_candidate_id
+from gensr_pref.schema import AUDIO
+from gensr_pref.storage.files import storage_error
+
+SOUNDS = "wav"  # folder
+
+
+def write(out: Path, tables: Iterator[pa.Table]) -> list[Split]:
+    """Write ``SPLIT.jsonl`` and ``wav/CLIP/GENERATOR-INDEX.wav``; a sound of several pairs once.
+
+    Args:
+        out: folder.
+        tables: rows with a column ``split``. Columns of audio become paths relative to `out`;
+            latents are left out, as JSON has no bytes.
+
+    Raises:
+        StorageError: the disk is full or the folder cannot be written.
+    """
+    files: dict[str, TextIO] = {}
+    counts: dict[str, int] = {}
+    try:
+        with ExitStack() as opened:
+            for table in tables:
+                for row in table.to_pylist():
+                    split = row.pop("split")
+                    if split not in files:
+                        path = out / f"{split}.jsonl"
+                        files[split] = opened.enter_context(path.open("w", encoding="utf-8"))
+                    line = json.dumps(
+                        _plain(out, row, table.schema), ensure_ascii=False, allow_nan=False
+                    )
+                    files[split].write(line + "\n")
+                    counts[split] = counts.get(split, 0) + 1
+    except OSError as error:
+        raise storage_error(out, error) from error
+    return [
+        Split(name, (path := out / f"{name}.jsonl",), count, path.stat().st_size)
+        for name, count in sorted(counts.items())
+    ]
+
+
+def _plain(out: Path, row: dict[str, Any], schema: pa.Schema) -> dict[str, Any]:
+    """A row with paths for sounds, and without what is no JSON."""
+    ids = {"prompt": noisy_id(row["clip_id"]), "clean": clean_id(row["clip_id"])}
+    plain = {}
+    for name, value in row.items():
+        if schema.field(name).type == AUDIO:
+            sound = ids.get(name) or row[f"{name}_id"]
+            plain[name] = None if value is None else _written(out, sound, value["bytes"])
+        elif not name.endswith("_latent"):
+            plain[name] = _finite(value)
+    return plain
+
+
+def _written(out: Path, sound_id: str, flac: bytes) -> str:
+    """The path of a sound's file, relative to `out`; the samples are those of the FLAC bytes."""
+    clip, generator, index = split_candidate_id(sound_id)
+    path = out / SOUNDS / clip / f"{generator}-{index}.wav"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        sound = audio.read(flac)
+        path.write_bytes(audio.wav(sound.wave, sound.rate))
+    return path.relative_to(out).as_posix()
+
+
+def _finite(value: Any) -> Any:
+    """Numbers that JSON does not know as null."""
+    if isinstance(value, dict):
+        return {key: _finite(inside) for key, inside in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,1 @@
+"""The shipped small models (autoregressive, masked, flow matching) and their checkpoints."""

@@ -1,0 +1,76 @@
+"""Band energies and band gains: what the model reads, and what it generates.
+
+Bands are triangles centred at equal steps of the ERB-rate scale (Glasberg and Moore 1990) up to
+half the sample rate, at least one STFT bin apart. The same triangles average energies into bands
+and spread gains over bins, so unit gains change nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gensr_pref.generators.tiny.analysis import WIDEBAND, Analysis
+from gensr_pref.generators.tiny.carrier import Carrier, power_of
+
+GAIN_BANDS = 40
+FEATURE_BANDS = 64
+GAIN_DB = (-30.0, 15.0)  # a lower floor than -20 dB matters; above 0 for what was clipped or lost
+GAIN_CENTRE_DB, GAIN_SCALE_DB = -10.0, 10.0  # so that the latent has about zero mean, unit scale
+FEATURE_DB = (-70.0, 40.0)  # relative to the clip's mean power per frame
+FLOOR = 1e-6  # power that counts as nothing, at 16 kHz: 17 dB above what 16-bit rounding leaves
+FEATURES = 3 * FEATURE_BANDS + 1
+
+
+@lru_cache
+def triangles(bands: int, analysis: Analysis = WIDEBAND) -> Tensor:
+    """[bands, bins] weights; every bin's weights sum to one."""
+    rate, bins = analysis.rate, analysis.bins
+    top = 21.4 * math.log10(1 + 0.00437 * rate / 2)
+    hertz = (10 ** (np.linspace(0, top, bands) / 21.4) - 1) / 0.00437
+    centre = hertz * (bins - 1) / (rate / 2)
+    for band in range(1, bands):
+        centre[band] = max(centre[band], centre[band - 1] + 1)
+    centre = np.minimum(centre, np.arange(bins - bands, bins))
+    weights = [np.interp(np.arange(bins), centre, row) for row in np.eye(bands)]
+    return torch.tensor(np.stack(weights), dtype=torch.float32)
+
+
+def band_db(spectrum: Tensor, bands: int, analysis: Analysis = WIDEBAND) -> Tensor:
+    """Band energies in dB, `FLOOR` added: complex [bins, F] -> [bands, F]."""
+    power = triangles(bands, analysis).to(spectrum.device) @ power_of(spectrum)
+    return 10 * torch.log10(power + analysis.power(FLOOR))
+
+
+def features(carrier: Carrier) -> Tensor:
+    """What the model is conditioned on: [FEATURES, F].
+
+    Log energies of the carrier in fine bands relative to the clip's level, the same relative to
+    each band's tenth percentile over the clip (its noise floor), which bands were missing, and
+    which frames were concealed.
+    """
+    analysis = carrier.analysis
+    energy = band_db(carrier.spectrum, FEATURE_BANDS, analysis)
+    level = 10 * torch.log10(power_of(carrier.spectrum).mean() + analysis.power(FLOOR))
+    relative = (energy - level).clamp(*FEATURE_DB) / 20
+    above = relative - relative.quantile(0.1, dim=-1, keepdim=True)
+    missing = (triangles(FEATURE_BANDS, analysis) @ carrier.missing)[:, None].expand_as(energy)
+    return torch.cat([relative, above, missing, carrier.concealed[None]])
+
+
+def latent_of(clean: Tensor, carrier: Carrier) -> Tensor:
+    """The target y_1 [GAIN_BANDS, F]: gains from the carrier to a clean spectrum [bins, F]."""
+    of_clean = band_db(clean, GAIN_BANDS, carrier.analysis)
+    gain = of_clean - band_db(carrier.spectrum, GAIN_BANDS, carrier.analysis)
+    return (gain.clamp(*GAIN_DB) - GAIN_CENTRE_DB) / GAIN_SCALE_DB
+
+
+def apply_latent(latent: Tensor, carrier: Carrier) -> Tensor:
+    """The spectrum [bins, F] of the carrier under the gains of a latent [GAIN_BANDS, F]."""
+    gain = (latent * GAIN_SCALE_DB + GAIN_CENTRE_DB).clamp(*GAIN_DB)
+    per_bin = triangles(GAIN_BANDS, carrier.analysis).to(latent.device).T @ gain
+    return carrier.spectrum * 10 ** (per_bin / 20)

@@ -1,0 +1,147 @@
+"""fm-tiny: a small flow-matching model that restores 16 kHz speech.
+
+It generates gains in dB for 40 bands and 62.5 frames per second over the noisy spectrum, in which
+missing bands and lost packets have been filled first (`carrier`). What it was trained on, what it
+restores and what it cannot: `weights/fm-tiny/README.md`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, get_args
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from gensr_pref.generators.base import Candidate, Rows
+from gensr_pref.generators.tiny.analysis import Analysis
+from gensr_pref.generators.tiny.base import (
+    Clip,
+    Tiny,
+    Wave,
+    bounds,
+    condition_of,
+    rendered,
+    true_gains,
+    whole,
+    within,
+)
+from gensr_pref.generators.tiny.carrier import carrier
+from gensr_pref.generators.tiny.encoder import Condition
+from gensr_pref.generators.tiny.flow import Flow, Solver, base_noise, flow_matching_error, solve
+
+TEMPERATURE = (0.2, 0.6)
+CLIP_TEMPERATURE = 1.5
+STEPS = 4
+
+
+class FlowMatchingTiny(Tiny[Flow, Condition]):
+    """The generator ``fm-tiny``.
+
+    Args:
+        temperature: of the noise that differs from frame to frame. A pair [low, high] draws it
+            for every candidate, uniformly, from the candidate's seed.
+        clip_temperature: of the noise that is constant over a clip, by which candidates differ as
+            wholes. With both at 0 all candidates of a clip are the same.
+        steps: of the solver, from noise to sample.
+        solver: "euler", or "midpoint" (two evaluations per step).
+        checkpoint: folder with `model.safetensors` and `config.json`, or ``org/name`` on the Hub;
+            absent = the shipped one.
+        revision: commit, tag or branch of a checkpoint on the Hub; absent = main.
+
+    Raises:
+        ValueError: an option outside its range.
+    """
+
+    name = "fm-tiny"
+    paradigm = "fm"
+    network = Flow
+
+    def __init__(
+        self,
+        temperature: float | Sequence[float] = TEMPERATURE,
+        clip_temperature: float | Sequence[float] = CLIP_TEMPERATURE,
+        steps: int = STEPS,
+        solver: Solver = "euler",
+        checkpoint: str | None = None,
+        revision: str | None = None,
+    ) -> None:
+        super().__init__(checkpoint, revision)
+        self.temperature = bounds("temperature", temperature)
+        self.clip_temperature = bounds("clip_temperature", clip_temperature)
+        if solver not in get_args(Solver):
+            raise ValueError(f"solver must be one of {', '.join(get_args(Solver))}, not {solver!r}")
+        self.steps, self.solver = whole("steps", steps), solver
+
+    def _prepared(self, clip: Clip) -> Condition:
+        return self.policy.condition(clip.x)
+
+    def _candidates(self, clip: Clip, prepared: Condition, seeds: Sequence[int]) -> list[Candidate]:
+        drawn = [self._noise(clip, seed) for seed in seeds]
+        y_0 = torch.cat([noise for _, noise in drawn]).to(prepared.mean.device)
+        repeated = Condition(*(part.expand(len(seeds), -1, -1) for part in prepared))
+        y_1 = solve(self.policy, y_0, repeated, self.steps, self.solver).cpu().half()
+        return [
+            Candidate(
+                audio=rendered(latent, clip.carrier, len(clip.wave)),
+                sampling=sampling,
+                latent=np.ascontiguousarray(latent.T.numpy()),
+            )
+            for (sampling, _), latent in zip(drawn, y_1, strict=True)
+        ]
+
+    # --- what alignment asks for; see `generators.base.Alignable`
+
+    def encode(self, noisy: Wave, clean: Wave) -> npt.NDArray[np.float16]:
+        """The latent [F, GAIN_BANDS] of the true gains from a clip [T] to a clean version."""
+        latent = true_gains(noisy, clean, self.analysis)
+        return np.ascontiguousarray(latent.half().T.numpy())
+
+    def draw(self, shape: Sequence[int], t: float, randomness: torch.Generator) -> Tensor:
+        """y_0 [F, GAIN_BANDS] as in pretraining: unit variance, a part common to all frames."""
+        frames, channels = shape
+        shared = self.policy.config.shared_noise
+        return base_noise((1, channels, frames), shared, randomness)[0].T
+
+    def error(self, policy: Flow, rows: Rows) -> Tensor:
+        """The flow-matching error of each row: [N]."""
+        assert rows.draw is not None
+        valid = rows.heard[rows.clip]
+        condition = condition_of(rows.x, policy.config.channels)
+        repeated = Condition(*(part[rows.clip] for part in condition))
+        y_1, y_0 = rows.target.transpose(1, 2), rows.draw.transpose(1, 2)
+        return flow_matching_error(policy, y_1, y_0 * valid, rows.t, repeated, valid)
+
+    def _noise(self, clip: Clip, seed: int) -> tuple[dict[str, Any], Tensor]:
+        """How the candidate of a seed is drawn, and its y_0 [1, C, F]."""
+        generator = torch.Generator().manual_seed(seed)
+        sampling: dict[str, Any] = {
+            "temperature": within(self.temperature, _uniform(generator)),
+            "clip_temperature": within(self.clip_temperature, _uniform(generator)),
+            "steps": self.steps,
+            "solver": self.solver,
+        }
+        config = self.policy.config
+        return sampling, base_noise(
+            (1, config.channels, clip.frames),
+            config.shared_noise,
+            generator,
+            sampling["temperature"],
+            sampling["clip_temperature"],
+        )
+
+
+def from_latent(noisy: Wave, latent: npt.NDArray[np.float16], rate: int = 16000) -> Wave:
+    """The audio [T] of a stored latent [F, GAIN_BANDS] for a clip [T]: what `sample` returned.
+
+    Args:
+        noisy: at the model's rate, as `sample` heard it.
+        rate: the model's, in Hz.
+    """
+    return rendered(torch.from_numpy(latent).T, carrier(noisy, Analysis(rate)), len(noisy))
+
+
+def _uniform(generator: torch.Generator) -> float:
+    return float(torch.rand((), generator=generator))

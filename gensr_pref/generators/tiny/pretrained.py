@@ -1,0 +1,52 @@
+"""The generator of a checkpoint, whatever its paradigm."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from gensr_pref.errors import ConfigError, nearest
+from gensr_pref.generators.tiny.ar_tiny import AutoregressiveTiny
+from gensr_pref.generators.tiny.checkpoint import CONFIG, locate, settings_of
+from gensr_pref.generators.tiny.fm_tiny import FlowMatchingTiny
+from gensr_pref.generators.tiny.mgm_tiny import MaskedTiny
+
+Pretrained = FlowMatchingTiny | AutoregressiveTiny | MaskedTiny
+_BY_ARCHITECTURE: dict[str, type[Pretrained]] = {
+    "flow": FlowMatchingTiny,
+    "autoregressive": AutoregressiveTiny,
+    "masked": MaskedTiny,
+}
+
+
+def from_pretrained(
+    checkpoint: str | Path, revision: str | None = None, device: str = "cpu", **options: Any
+) -> Pretrained:
+    """The generator of a checkpoint, loaded: flow matching, autoregressive or masked.
+
+    Args:
+        checkpoint: a folder with `model.safetensors` and `config.json`, such as `gensr-pref train`
+            writes, or ``org/name`` on the Hugging Face Hub.
+        revision: commit, tag or branch of one on the Hub; absent = main, as it was when it was
+            first downloaded (``gensr-pref fetch org/name`` looks again).
+        device: of torch.
+        options: of the generator's sampling, such as ``temperature``.
+
+    Raises:
+        MissingWeightsError: there is none, or it is not here and connections are forbidden.
+        FetchError: the Hub cannot be reached or does not deliver.
+        ConfigError: it is of no generator, or its files do not fit each other.
+        ValueError: an option outside its range, or a revision of a folder.
+    """
+    located = locate(checkpoint, revision)
+    architecture = str(settings_of(located.folder).get("architecture"))
+    if architecture not in _BY_ARCHITECTURE:
+        raise ConfigError(
+            f"{located.folder / CONFIG}: architecture {architecture!r} is of no generator. "
+            f"{nearest(architecture, _BY_ARCHITECTURE)}"
+        )
+    commit = located.origin.rpartition("@")[2] or None
+    kind = _BY_ARCHITECTURE[architecture]
+    generator = kind(checkpoint=str(checkpoint), revision=commit, **options)
+    generator.load(device)
+    return generator

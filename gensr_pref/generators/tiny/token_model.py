@@ -1,0 +1,154 @@
+"""What the autoregressive and the masked network share: encoder, tokenizer, and the first column.
+
+y are the gains that a clip's tokens stand for, m and s what the encoder expects of them, and
+z = (y - m) / s the residual, by which the networks hear tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from gensr_pref.generators.tiny.bands import FEATURES
+from gensr_pref.generators.tiny.code_head import Z_LIMIT, CodeHead, chosen_log_probability
+from gensr_pref.generators.tiny.encoder import Condition, Encoder, averaged, normalised
+from gensr_pref.generators.tiny.precision import at_least_float32
+from gensr_pref.generators.tiny.tokenizer import Tokenizer, TokenizerConfig
+
+CLIP_SCALE = 0.15  # initial s of a group's average gain, in units of the latent: 1.5 dB
+
+
+@dataclass(frozen=True)
+class TokenModelConfig:
+    """The shape of a `TokenModel`; written beside its weights."""
+
+    encoder_width: int = 192
+    encoder_dilations: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 1, 2, 4)
+    decoder_width: int = 160
+    decoder_dilations: tuple[int, ...] = (1, 2, 4, 8)
+    head_width: int = 64
+    groups: int = 8
+    codes: int = 64
+    features: int = FEATURES
+    tokenizer: str = ""  # digest of the codebooks, which lie among the weights
+    sample_rate: int = 16000  # Hz
+
+    @classmethod
+    def of(cls, shape: Mapping[str, Any], tokenizer: Tokenizer) -> TokenModelConfig:
+        """The fields that `shape` has of it, for a tokenizer."""
+        known = {field.name for field in fields(cls)}
+        return cls(
+            **{key: value for key, value in shape.items() if key in known}
+            | {
+                "groups": tokenizer.groups,
+                "codes": tokenizer.codes,
+                "tokenizer": tokenizer.digest,
+                "sample_rate": tokenizer.config.sample_rate,
+            }
+        )
+
+
+class Heard(NamedTuple):
+    """A clip as the decoder hears it, frames before channels.
+
+    Attributes:
+        state: [B, F, decoder_width] the encoder's hidden state and mean.
+        pooled: [B, 1, encoder_width] its average over the clip.
+        mean: [B, F, channels] m.
+        inverse_scale: [B, F, channels] 1 / s.
+        group_mean: [B, 1, groups] the average of m over the clip and a group's bands.
+    """
+
+    state: Tensor
+    pooled: Tensor
+    mean: Tensor
+    inverse_scale: Tensor
+    group_mean: Tensor
+
+
+class TokenModel(nn.Module):
+    """Encoder, codebooks and the distribution of the first column."""
+
+    ordered: bool
+
+    def __init__(self, config: TokenModelConfig, tokenizer: Tokenizer | None = None) -> None:
+        super().__init__()
+        self.config = config
+        self.tokenizer = tokenizer or Tokenizer(
+            TokenizerConfig(config.groups, config.codes, sample_rate=config.sample_rate)
+        )
+        channels, width = self.tokenizer.channels, config.decoder_width
+        bands = channels // config.groups
+        self.encoder = Encoder(
+            config.features, channels, config.encoder_width, config.encoder_dilations
+        )
+        self.hear = nn.Linear(config.encoder_width + channels, width)
+        self.whole = nn.Linear(config.groups, width)
+        self.head = CodeHead(
+            config.groups, config.codes, bands, width, config.head_width, self.ordered
+        )
+        self.clip_head = CodeHead(
+            config.groups, config.codes, 1, config.encoder_width, config.head_width, True
+        )
+        self.clip_log_scale = nn.Parameter(torch.full((config.groups,), CLIP_SCALE).log())
+
+    def condition(self, x: Tensor, valid: Tensor | None = None) -> Condition:
+        """Encode features [B, FEATURES, F]; see `Encoder.forward` for `valid`."""
+        encoded: Condition = self.encoder(x, valid)
+        return encoded
+
+    def heard(self, condition: Condition, valid: Tensor | None = None) -> Heard:
+        """What the decoder and the heads read of a clip, of its frames that are `valid`."""
+        hidden = normalised(condition.hidden)
+        mean = condition.mean
+        state = self.hear(torch.cat([hidden, mean], 1).transpose(1, 2))
+        return Heard(
+            state,
+            averaged(hidden, valid)[:, None],
+            at_least_float32(mean.transpose(1, 2)),
+            at_least_float32((-condition.log_scale).exp().transpose(1, 2)),
+            self.tokenizer.group_mean(_level(at_least_float32(mean), valid))[:, None],
+        )
+
+    def z(self, tokens: Tensor, heard: Heard) -> Tensor:
+        """Residuals [B, F, channels] of tokens of frames [B, groups, F]."""
+        gains = self.tokenizer.frames(tokens).transpose(1, 2)
+        return residual(gains, heard.mean, heard.inverse_scale)
+
+    # --- the first column
+
+    def clip_codebook(self) -> Tensor:
+        """[groups, codes, 1]: the levels of an average gain."""
+        return self.tokenizer.levels().expand(self.config.groups, -1)[..., None]
+
+    def departure(self, first: Tensor, heard: Heard) -> Tensor:
+        """How far first columns [B, groups] are from what the encoder expects: [B, 1, groups]."""
+        scale = torch.full_like(heard.group_mean, 1 / CLIP_SCALE)
+        gains = self.tokenizer.levels()[first.long()][:, None]
+        return residual(gains, heard.group_mean, scale)
+
+    def clip_logits(self, first: Tensor, heard: Heard) -> Tensor:
+        """Logits of first columns [B, groups], each group told of those before it: [B, G, K]."""
+        inverse_scale = (-self.clip_log_scale).exp().expand_as(heard.group_mean)
+        codebook = self.clip_codebook()
+        before = self.clip_head.before(heard.pooled, self.departure(first, heard))
+        base = self.clip_head.base(codebook, heard.group_mean, inverse_scale)
+        return (base + self.clip_head.correction(codebook, before, inverse_scale))[:, 0]
+
+    def clip_log_probability(self, first: Tensor, heard: Heard) -> Tensor:
+        """log p of first columns [B, groups]: [B, groups]."""
+        return chosen_log_probability(self.clip_logits(first, heard), first)
+
+
+def _level(mean: Tensor, valid: Tensor | None) -> Tensor:
+    """What of m [B, channels, F] to average: all of it, or the average over valid frames."""
+    return mean if valid is None else averaged(mean, valid)[..., None]
+
+
+def residual(gains: Tensor, mean: Tensor, inverse_scale: Tensor) -> Tensor:
+    """z = (y - m) / s, limited: a frame that went astray must not shout."""
+    return ((gains - mean) * inverse_scale).clamp(-Z_LIMIT, Z_LIMIT)

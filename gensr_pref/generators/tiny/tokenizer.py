@@ -1,0 +1,129 @@
+"""Tokens of band gains: product quantisation of a frame's gains by groups of neighbouring bands.
+
+Group g of a frame is the code of its codebook that is nearest to the gains of its bands. A clip's
+tokens are `[groups, 1 + F]`: one column per frame, and before them one that says how the clip is
+treated as a whole, the average gain of each group over the clip in even steps (`levels`). The
+first column is generated first and what follows is told of it, so candidates can differ in how
+much they suppress, and where.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gensr_pref.generators.tiny.bands import GAIN_BANDS, GAIN_CENTRE_DB, GAIN_DB, GAIN_SCALE_DB
+
+ITERATIONS = 40  # of Lloyd's algorithm
+
+
+@dataclass(frozen=True)
+class TokenizerConfig:
+    """The shape of a `Tokenizer`; written beside its codebooks."""
+
+    groups: int = 8
+    codes: int = 64
+    channels: int = GAIN_BANDS
+    sample_rate: int = 16000  # whose bands the gains are of, in Hz
+
+
+class Tokenizer(nn.Module):
+    """Codebooks [groups, codes, bands of a group], as a buffer: they are not trained further.
+
+    Raises:
+        ValueError: the bands do not divide into the groups.
+    """
+
+    codebook: Tensor
+
+    def __init__(self, config: TokenizerConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.groups, self.codes, self.channels = config.groups, config.codes, config.channels
+        if self.channels % self.groups:
+            raise ValueError(f"{self.channels} bands do not divide into {self.groups} groups")
+        shape = self.groups, self.codes, self.channels // self.groups
+        self.register_buffer("codebook", torch.zeros(shape))
+
+    @property
+    def digest(self) -> str:
+        """12 hexadecimal digits of the codebooks: tokens under one digest mean the same gains."""
+        values = self.codebook.detach().cpu().float().numpy()
+        return hashlib.blake2b(values.tobytes(), digest_size=6).hexdigest()
+
+    def levels(self) -> Tensor:
+        """[codes] what a token of the first column stands for, in units of the latent."""
+        low, high = ((db - GAIN_CENTRE_DB) / GAIN_SCALE_DB for db in GAIN_DB)
+        return torch.linspace(low, high, self.codes, device=self.codebook.device)
+
+    def encode(self, latent: Tensor) -> Tensor:
+        """Gains [B, channels, F] -> tokens [B, groups, 1 + F]."""
+        grouped = self._grouped(latent.float())
+        columns = [_nearest(g, c) for g, c in zip(grouped, self.codebook, strict=True)]
+        frames = torch.stack(columns, 1)
+        mean = self.group_mean(self.frames(frames))
+        first = (mean[..., None] - self.levels()).abs().argmin(-1)
+        return torch.cat([first[..., None], frames], -1)
+
+    def decode(self, tokens: Tensor) -> Tensor:
+        """Tokens [B, groups, 1 + F] -> gains [B, channels, F]; the first column has no sound."""
+        return self.frames(tokens[..., 1:])
+
+    def frames(self, tokens: Tensor) -> Tensor:
+        """Tokens of frames [B, groups, F] -> gains [B, channels, F]."""
+        groups = torch.arange(self.groups, device=tokens.device)[None, :, None]
+        found = self.codebook[groups, tokens.long()]  # [B, groups, F, bands]
+        return found.transpose(2, 3).flatten(1, 2)
+
+    def group_mean(self, latent: Tensor) -> Tensor:
+        """Average over a clip and over the bands of each group: [B, channels, F] -> [B, groups]."""
+        rows, _, frames = latent.shape
+        return latent.reshape(rows, self.groups, -1, frames).mean((2, 3))
+
+    def _grouped(self, latent: Tensor) -> Tensor:
+        rows, _, frames = latent.shape
+        return latent.reshape(rows, self.groups, -1, frames).permute(1, 0, 3, 2)
+
+
+def _nearest(points: Tensor, codes: Tensor) -> Tensor:
+    """Index of the nearest code [K, D] of every point [..., D]; the first of equals."""
+    distance = codes.square().sum(-1) - 2 * points @ codes.T
+    return distance.argmin(-1)
+
+
+def fitted(
+    latents: Tensor, groups: int, codes: int, seed: int, sample_rate: int = 16000
+) -> Tokenizer:
+    """A tokenizer by k-means (Lloyd's algorithm) on the frames of latents [N, channels, F].
+
+    Codes start at different frames drawn from the seed; a code that lost all its points is moved
+    to the point that is farthest from its own.
+    """
+    made = Tokenizer(TokenizerConfig(groups, codes, latents.shape[1], sample_rate))
+    rng = np.random.default_rng(seed)
+    grouped = made._grouped(latents.float()).flatten(1, 2)
+    for group, points in enumerate(grouped):
+        made.codebook[group] = _k_means(points, codes, rng)
+    return made
+
+
+def _k_means(points: Tensor, codes: int, rng: np.random.Generator) -> Tensor:
+    """[P, D] -> [codes, D]."""
+    distinct = torch.unique(points, dim=0)
+    if len(distinct) < codes:
+        raise ValueError(f"{len(distinct)} different frames cannot give {codes} codes")
+    centres: Tensor = distinct[torch.from_numpy(rng.choice(len(distinct), codes, replace=False))]
+    for _ in range(ITERATIONS):
+        nearest = _nearest(points, centres)
+        count = torch.bincount(nearest, minlength=codes)
+        total = torch.zeros_like(centres).index_add_(0, nearest, points)
+        centres = total / count.clamp(min=1)[:, None]
+        empty = torch.nonzero(count == 0)[:, 0]
+        if len(empty):
+            far = (points - centres[nearest]).square().sum(-1).topk(len(empty)).indices
+            centres[empty] = points[far]
+    return centres

@@ -1,0 +1,1 @@
+"""DNSMOS (P.835 and P.808) on the CPU and the GPU, equal to speechmos."""

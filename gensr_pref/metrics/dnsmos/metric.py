@@ -1,0 +1,112 @@
+"""DNSMOS P.835 and P.808: the quality listeners would give, predicted without a reference.
+
+The networks are those that the package `speechmos` carries, and the arithmetic is that of its
+``dnsmos.run``: a clip is doubled until it fills 9.01 s, windows of 9.01 s hop by 1 s, and the
+scores are the means over windows.
+
+    P.835: C. K. A. Reddy et al., "DNSMOS P.835", ICASSP 2022.
+    P.808: C. K. A. Reddy et al., "DNSMOS", ICASSP 2021.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from importlib.metadata import version
+from itertools import accumulate, chain
+
+import numpy as np
+
+from gensr_pref.audio import Wave
+from gensr_pref.metrics.base import ClipSounds, MetricSpec, Score
+from gensr_pref.metrics.dnsmos.networks import RATE, WINDOW, Array
+
+WINDOW_SECONDS = 9.01
+
+# Raw outputs to MOS: a x^2 + b x + c, highest power first (speechmos 0.0.1.1, not personalised).
+SIG = (-0.08397278, 1.22083953, 0.0052439)
+BAK = (-0.13166888, 1.60915514, -0.39604546)
+OVRL = (-0.06766283, 1.11546468, 0.04602535)
+
+RawScores = Callable[[Sequence[Wave]], Sequence[Array]]
+
+
+def _mos(name: str, votes: bool) -> Score:
+    return Score(name, unit="MOS", low=1.0, high=5.0, votes=votes)
+
+
+class Dnsmos:
+    """DNSMOS: on the CPU one candidate after the other, on a GPU their windows in batches."""
+
+    spec = MetricSpec(
+        name="dnsmos",
+        scores=(
+            _mos("dnsmos_sig", votes=True),
+            _mos("dnsmos_bak", votes=True),
+            _mos("dnsmos_ovrl", votes=True),
+            _mos("dnsmos_p808", votes=False),
+        ),
+        sample_rate=RATE,
+        model=f"speechmos {version('speechmos')}: sig_bak_ovr.onnx, model_v8.onnx",
+        licence="MIT",
+    )
+
+    def load(self, device: str) -> None:
+        """Read both networks; what runs them on the CPU is compiled on the first occasion."""
+        self._raw_scores = _on_the_cpu() if device == "cpu" else _in_batches(device)
+
+    def score(self, clip: ClipSounds) -> list[dict[str, float]]:
+        """Four MOS per candidate; samples beyond full scale are clipped."""
+        waves = [np.clip(candidate.wave, -1.0, 1.0) for candidate in clip.candidates]
+        return [_scores(raw) for raw in self._raw_scores(waves)]
+
+
+def _on_the_cpu() -> RawScores:
+    from gensr_pref.metrics.dnsmos.cpu import CpuNetworks
+
+    networks = CpuNetworks()
+    return lambda waves: [networks.raw_scores(wave, starts(len(wave))) for wave in waves]
+
+
+def _in_batches(device: str) -> RawScores:
+    from gensr_pref.metrics.dnsmos.gpu import TorchNetworks
+
+    networks = TorchNetworks(device)
+
+    def raw_scores(waves: Sequence[Wave]) -> Sequence[Array]:
+        ends = accumulate(len(starts(len(wave))) for wave in waves)
+        together = networks.raw_scores(chain.from_iterable(map(windows, waves)))
+        return np.split(together, list(ends)[:-1])
+
+    return raw_scores
+
+
+def _scores(raw: Array) -> dict[str, float]:
+    """Means over windows [windows, 4] of MOS."""
+    sig, bak, ovrl, p808 = raw.astype(np.float64).T
+    return {
+        "dnsmos_sig": float(np.polyval(SIG, sig).mean()),
+        "dnsmos_bak": float(np.polyval(BAK, bak).mean()),
+        "dnsmos_ovrl": float(np.polyval(OVRL, ovrl).mean()),
+        "dnsmos_p808": float(p808.mean()),
+    }
+
+
+def starts(samples: int) -> list[int]:
+    """Where the windows start, in seconds, in a clip of so many samples, repeated or not.
+
+    speechmos finds a window's end in floating point, and drops a window whose end is rounded down
+    to 144159 samples: those that start 7 to 23 s into the repeated clip. So do we.
+    """
+    while samples < WINDOW:
+        samples *= 2
+    hops = int(samples // RATE - WINDOW_SECONDS) + 1
+    ends = [int((hop + WINDOW_SECONDS) * RATE) for hop in range(hops)]
+    return [hop for hop, end in enumerate(ends) if end - hop * RATE == WINDOW]
+
+
+def windows(wave: Wave) -> Iterator[Wave]:
+    """The windows [144160] that are scored, of a waveform [T] of any T >= 1."""
+    hops = starts(len(wave))
+    repeated = wave if len(wave) >= WINDOW else np.resize(wave, hops[-1] * RATE + WINDOW)
+    for hop in hops:
+        yield repeated[hop * RATE :][:WINDOW]

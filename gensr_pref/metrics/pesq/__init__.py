@@ -1,0 +1,1 @@
+"""PESQ, narrow band and wide band."""

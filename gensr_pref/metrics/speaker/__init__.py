@@ -1,0 +1,1 @@
+"""Speaker similarity, and the speaker encoders that it can use."""

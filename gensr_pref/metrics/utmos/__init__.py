@@ -1,0 +1,1 @@
+"""UTMOS22 (strong learner)."""

@@ -1,0 +1,138 @@
+"""What one language spells in several ways and reads as the same.
+
+Each entry names who says so. What tells words apart stays: the marks of Hindi, Vietnamese or
+German, Pashto's and Uyghur's letters that look like Arabic ye, Chinese characters of both kinds
+(which of several traditional ones a simplified one stands for depends on the word).
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+
+Fold = Callable[[str], str]
+
+
+def same_spelling(text: str, language: str) -> str:
+    """Return the text in one case and one of its language's spellings, in Unicode NFKC.
+
+    Args:
+        text: `gensr_pref.metrics.wer.normalise.canonical`.
+        language: a code as `gensr_pref.tables.languages.language_code` returns it.
+    """
+    fold = _FOLDS.get(language, _folded)
+    return unicodedata.normalize("NFKC", fold(text).translate(_EVERYWHERE))
+
+
+# Tatweel only stretches a word (The Unicode Standard, 9.2); Lucene's ArabicNormalizer drops it too.
+_EVERYWHERE = str.maketrans({"\u0640": None})
+
+
+def _folded(text: str) -> str:
+    """Full case folding (CaseFolding.txt): ``ß`` is ``ss``, and a final ``ς`` is ``σ``.
+
+    It makes ``İ`` an i with a dot above. An i has that dot already (SpecialCasing.txt, rules for
+    soft-dotted letters), so it goes.
+    """
+    return re.sub("(?<=[ij])\u0307", "", text.casefold())
+
+
+def _turkish(text: str) -> str:
+    """Case folding with the mappings T of CaseFolding.txt: I is ``ı``, and ``İ`` is i."""
+    return _folded(text.replace("\u0130", "i").replace("I", "\u0131"))
+
+
+def _spelled(letters: Mapping[str, str | None], dropped: str = "") -> Fold:
+    """Case folding, then letters by a table, and some characters dropped."""
+    table = str.maketrans({**letters, **dict.fromkeys(dropped)})
+
+    def fold(text: str) -> str:
+        return _folded(text).translate(table)
+
+    return fold
+
+
+def _unpointed(fold: Fold, points: str) -> Fold:
+    """The same without some combining marks, which may be part of a letter."""
+    pattern = re.compile(f"[{points}]")
+
+    def without(text: str) -> str:
+        return fold(pattern.sub("", text))
+
+    return without
+
+
+def _greek(text: str) -> str:
+    """Without accents and breathings, which capitals do not carry.
+
+    Lucene's GreekLowerCaseFilter; CLDR's transform el-Upper drops them likewise.
+    """
+    letters = unicodedata.normalize("NFD", text)
+    bare = "".join(c for c in letters if unicodedata.category(c) != "Mn")
+    return _folded(unicodedata.normalize("NFC", bare))
+
+
+def _uzbek(text: str) -> str:
+    """With one letter for o and g with the mark that CLDR's exemplar characters count as theirs.
+
+    It is typed as any apostrophe; other languages drop it.
+    """
+    return re.sub("(?<=[og])'", "\u02bb", _folded(text))
+
+
+# Vowel marks are optional in Arabic (The Unicode Standard, 9.2) and dropped by Lucene's
+# ArabicNormalizer, together with the alef above. Persian and Urdu drop them likewise.
+_HARAKAT = "\u064b-\u0652\u0670"
+
+# Points and accents are optional in Hebrew (The Unicode Standard, 9.1).
+_NIQQUD = "\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7"
+
+# Lucene's ArabicNormalizer: alef with hamza or madda, dotless ye, te marbuta. CAMeL Tools'
+# `normalize_alef_ar` has alef wasla too. Persian ye and kaf are what a Persian keyboard types.
+_ARABIC = {
+    "\u0622": "\u0627", "\u0623": "\u0627", "\u0625": "\u0627", "\u0671": "\u0627",
+    "\u0649": "\u064a", "\u06cc": "\u064a", "\u06a9": "\u0643", "\u0629": "\u0647",
+}  # fmt: skip
+
+# Lucene's PersianNormalizer: ye, kaf, and he with or without hamza.
+_PERSIAN = {
+    "\u064a": "\u06cc", "\u0649": "\u06cc", "\u06d2": "\u06cc", "\u0643": "\u06a9",
+    "\u06c0": "\u0647", "\u06c1": "\u0647", "\u06c2": "\u0647", "\u06d5": "\u0647",
+    "\u0654": None,
+}  # fmt: skip
+
+# Urduhack's `normalize_characters`: the Arabic letters that an Arabic keyboard types.
+_URDU = {"\u064a": "\u06cc", "\u0649": "\u06cc", "\u0643": "\u06a9", "\u0647": "\u06c1"}
+
+# KLPT's and AsoSoft's normalisers of Sorani.
+_SORANI = {"\u064a": "\u06cc", "\u0649": "\u06cc", "\u0643": "\u06a9"}
+
+# The cedilla stood in for the comma below before Unicode 3.0 had it (The Unicode Standard, 7.1).
+_ROMANIAN = {"\u015f": "\u0219", "\u0163": "\u021b"}
+
+# Digraphs, which Yiddish types as one character or two (The Unicode Standard, 9.1).
+_YIDDISH = {"\u05f0": "\u05d5\u05d5", "\u05f1": "\u05d5\u05d9", "\u05f2": "\u05d9\u05d9"}
+
+# Ligatures: the same as two letters but for the third level of UTS #10, in French alone; `æ` is a
+# letter elsewhere.
+_FRENCH = {"\u0153": "oe", "\u00e6": "ae"}
+
+# The dots of `ё` are optional (Rules of Russian Spelling and Punctuation, 1956, section 10).
+_RUSSIAN = {"\u0451": "\u0435"}
+
+_FOLDS: Mapping[str, Fold] = {
+    "ar": _unpointed(_spelled(_ARABIC), _HARAKAT),
+    "az": _turkish,
+    "ckb": _unpointed(_spelled(_SORANI), _HARAKAT),
+    "el": _greek,
+    "fa": _unpointed(_spelled(_PERSIAN), _HARAKAT),
+    "fr": _spelled(_FRENCH),
+    "he": _unpointed(_folded, _NIQQUD),
+    "ro": _spelled(_ROMANIAN),
+    "ru": _spelled(_RUSSIAN),
+    "tr": _turkish,
+    "ur": _unpointed(_spelled(_URDU), _HARAKAT),
+    "uz": _uzbek,
+    "yi": _spelled(_YIDDISH),
+}

@@ -1,0 +1,17 @@
+"""The rule that makes no pairs: for runs whose candidates and scores alone are wanted."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gensr_pref.config.run_file import Pairing
+from gensr_pref.pairing.base import CODE, Ballot, Pairwise, Stop, Verdicts, may_meet
+
+
+def judge(ballot: Ballot, pairing: Pairing) -> Verdicts:
+    """No two candidates are a pair."""
+    shape = may_meet(ballot, pairing).shape
+    return Verdicts(np.full(shape, CODE[Stop.RULE], dtype=np.int8), np.zeros(shape))
+
+
+none = Pairwise(judge)

@@ -1,0 +1,1 @@
+"""Pretrained weights: the catalogue, downloads and their checksums, the Hugging Face Hub."""

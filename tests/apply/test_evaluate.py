@@ -1,0 +1,463 @@
+"""Tests of `evaluate`: common seeds, growth, sources of clips, failures, bad input."""
+
+import json
+import os
+import shutil
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import soundfile
+import yaml
+
+from gensr_pref import audio
+from gensr_pref.apply import evaluation_report
+from gensr_pref.apply.evaluation_file import asked, generator_of, policy_of
+from gensr_pref.building.build import build
+from gensr_pref.cli.main import main
+from gensr_pref.config import run_file
+from gensr_pref.errors import ConfigError
+from gensr_pref.schema import AUDIO
+from tests.small_run import RUN, rows, tables
+
+ROUGH = "cheap:Roughness"
+PAIR = ["base=cheap:Hiss", "other=cheap:Hiss:seconds=0"]
+SCORES = ("roughness", "level", "zero_crossings")
+
+
+@pytest.fixture
+def project(base, monkeypatch):
+    """The project's folder, as the one that the command is typed in."""
+    monkeypatch.chdir(base)
+    monkeypatch.syspath_prepend(base)
+    return base
+
+
+@pytest.fixture
+def evaluate(project, tmp_path, capsys):
+    """Runs the command on the run file's clips; returns status, JSON, and standard error."""
+
+    def run(*words, clips="run.yaml", out="out", status=0, panel=None):
+        given = [] if panel is None else ["--panel", panel]
+        told = [*words, "--out", str(tmp_path / out), "--workers", "1", "--json", *given]
+        found = main(["evaluate", *told, *([] if clips is None else ["--clips", str(clips)])])
+        output = capsys.readouterr()
+        assert found == status, output.err
+        return json.loads(output.out) if status == 0 else output.err
+
+    return run
+
+
+def seeds(out, label):
+    return {
+        row["candidate_id"].replace(f"/{label}/", "/"): row["seed"]
+        for row in rows(out, "candidates")
+        if row["generator"] == label
+    }
+
+
+def test_policies_draw_the_same_noise_and_the_placebo_other(evaluate, tmp_path):
+    found = evaluate(*PAIR)
+    out = tmp_path / "out"
+    assert seeds(out, "base") == seeds(out, "other")
+    assert len(seeds(out, "base")) == 7 * 4
+    assert set(seeds(out, "placebo").values()).isdisjoint(seeds(out, "base").values())
+    # The same model under another label differs in nothing; with other seeds it does.
+    for score in SCORES:
+        assert found["policies"]["other"]["scores"][score]["difference"] == [0, None, None]
+    moved = found["policies"]["placebo"]["scores"]["level"]["difference"]
+    assert moved[1] < moved[0] < moved[2]
+    assert [one["role"] for one in found["policies"].values()] == ["base", "policy", "control"]
+    assert found["samples"] == 4
+
+
+def test_the_means_are_those_of_the_tables(evaluate, tmp_path):
+    found = evaluate(*PAIR, "--samples", "2")
+    scores = rows(tmp_path / "out", "scores")
+    for label in ("noisy", "base", "placebo"):
+        known = [row["level"] for row in scores if row["candidate_id"].split("/")[1] == label]
+        assert len(known) == (7 if label == "noisy" else 14)
+        mean = found["noisy"] if label == "noisy" else {
+            name: told["mean"] for name, told in found["policies"][label]["scores"].items()
+        }  # fmt: skip
+        assert mean["level"] == pytest.approx(np.mean(known))
+
+
+def test_a_policy_that_is_added_is_all_that_is_done(evaluate, project, tmp_path):
+    log = tmp_path / "log"
+    panel = tmp_path / "panel.yaml"
+    counting = {"metric": "cheap:Counting", "options": {"log": str(log)}}
+    panel.write_text(yaml.safe_dump({"panel": [{"metric": "cheap:Roughness"}, counting]}))
+    before = evaluate(*PAIR, panel=str(panel))
+    heard = sum(map(int, log.read_text().split()))
+    assert heard == 7 * (3 * 4 + 1)
+    after = evaluate(*PAIR, "third=cheap:Echo", panel=str(panel))
+    assert sum(map(int, log.read_text().split())) == heard + 7  # an echo has one candidate
+    assert set(after["policies"]) == {"base", "other", "third", "placebo"}
+    assert after["policies"]["other"] == before["policies"]["other"]
+    evaluate(*PAIR, "third=cheap:Echo", panel=str(panel))
+    assert sum(map(int, log.read_text().split())) == heard + 7
+
+
+def test_a_policy_that_is_not_asked_for_any_more_stays_on_the_disk(evaluate, tmp_path):
+    few = "--limit", "2", "--samples", "1"
+    before = evaluate(*PAIR, *few)
+    evaluate(*PAIR, "third=fm-tiny", *few)
+    parts = tables(tmp_path / "out")
+    after = evaluate(*PAIR, *few)
+    assert tables(tmp_path / "out") == parts
+    assert after["policies"] == before["policies"]
+
+
+def test_code_that_only_the_folder_names_is_not_run(evaluate, tmp_path):
+    few = "--limit", "2", "--samples", "1"
+    evaluate(*PAIR, "third=cheap:Echo", *few)
+    parts = tables(tmp_path / "out")
+    assert "'third' (cheap:Echo)" in evaluate(*PAIR, *few, status=2)
+    assert tables(tmp_path / "out") == parts
+
+
+def test_what_is_written_is_what_is_told(evaluate, tmp_path):
+    found = evaluate(*PAIR)
+    assert json.loads((tmp_path / "out" / "evaluation.json").read_text()) == found
+    page = (tmp_path / "out" / "evaluation.md").read_text()
+    for name in ("noisy", "base", "other", "placebo", *SCORES):
+        assert name in page
+    assert (tmp_path / "out" / "evaluation.svg").read_text().startswith("<?xml")
+    assert "roughness ↓" in page
+    assert not rows(tmp_path / "out", "pairs")
+
+
+def test_the_terminal_shows_the_table_and_the_verdicts(project, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "90")
+    words = ["evaluate", *PAIR, "--clips", "run.yaml", "--workers", "1"]
+    assert main([*words, "--out", str(tmp_path / "out")]) == 0
+    told = capsys.readouterr().out
+    assert "7 clips, 4 samples each from the same seeds" in told
+    assert "+0.000 [all alike]" in told
+    assert "▲" not in told.partition("Better")[2].partition("\n")[2]  # seven clips bear none
+    assert "other against base: On the voting scores it is undecided in" in told
+    table = told.partition("Scores that vote on pairs")[2].partition("base: on all")[0]
+    assert max(map(len, table.splitlines()[:12])) <= 90
+
+
+def test_seeds_of_one_policy_are_a_group(evaluate):
+    found = evaluate("base=cheap:Hiss", "dpo@1=cheap:Echo", "dpo@2=cheap:Hiss", "dpo@3=cheap:Hiss")
+    dpo = found["policies"]["dpo"]
+    assert dpo["members"] == ["dpo@1", "dpo@2", "dpo@3"]
+    told = dpo["scores"]["level"]
+    assert told["seeds"][1:] == [0, 0]
+    assert told["seeds"][0] < 0  # no hiss added
+    assert told["difference"][0] == pytest.approx(np.mean(told["seeds"]))
+    assert told["spread"] == pytest.approx(np.std(told["seeds"], ddof=1))
+    page = evaluation_report.whole(found, 100)
+    assert "dpo (3 seeds)" in page
+    assert f"seeds ±{told['spread']:.3f}" in page
+
+
+def test_a_generator_of_one_answer_has_no_failures(evaluate):
+    found = evaluate("base=cheap:Hiss", "echo=cheap:Echo")
+    echo = found["policies"]["echo"]
+    assert echo["failures"] == {}
+    assert [one["left_out"] for one in found["scores"]] == [0, 0, 0]
+    for score in SCORES:  # an echo is the noisy clip
+        assert echo["scores"][score]["mean"] == pytest.approx(found["noisy"][score])
+
+
+def test_failures_are_counted_and_their_clips_leave_for_all(evaluate, tmp_path):
+    found = evaluate("base=cheap:Hiss", "bad=cheap:Faulty:how=one_row", "--samples", "2")
+    out = tmp_path / "out"
+    odd = {row["clip_id"] for row in rows(out, "candidates")
+           if row["generator"] == "base" and row["seed"] % 2}  # fmt: skip
+    assert 0 < len(odd) < 7
+    bad = found["policies"]["bad"]
+    assert sum(bad["failures"].values()) >= len(odd)
+    assert set(bad["failures"]) == {"generator_error"}
+    for one in found["scores"]:
+        assert (one["clips"], one["left_out"]) == (7 - len(odd), len(odd))
+    kept = [row["level"] for row in rows(out, "scores")
+            if row["clip_id"] not in odd and "/base/" in row["candidate_id"]]  # fmt: skip
+    assert found["policies"]["base"]["scores"]["level"]["mean"] == pytest.approx(np.mean(kept))
+
+
+def test_a_metric_that_fails_gives_no_number(evaluate, project, tmp_path):
+    panel = tmp_path / "panel.yaml"
+    panel.write_text(yaml.safe_dump({"panel": [{"metric": "cheap:Sulking"}]}))
+    found = evaluate(*PAIR, panel=str(panel))
+    told = found["policies"]["other"]
+    assert told["scores"]["level"] == {"mean": None}
+    assert told["nulls"] == {score: {"metric_error": 28} for score in SCORES}
+
+
+def test_duplicates_have_the_scores_of_what_they_repeat(evaluate, tmp_path):
+    found = evaluate("base=cheap:Hiss", "same=cheap:Faulty:how=ignores_seed", "--samples", "2")
+    same = found["policies"]["same"]
+    assert same["failures"] == {}
+    first = [row["level"] for row in rows(tmp_path / "out", "scores")
+             if row["candidate_id"].endswith("/same/0")]  # fmt: skip
+    assert same["scores"]["level"]["mean"] == pytest.approx(np.mean(first))
+
+
+def test_duplicates_by_a_generators_own_words_are_failures(evaluate):
+    found = evaluate("base=cheap:Hiss", "picky=cheap:Faulty:how=own_words", "--samples", "2")
+    assert found["policies"]["picky"]["failures"] == {"duplicate": 7}
+
+
+def test_hold_out_scores_are_told_apart(evaluate):
+    usual = evaluate(*PAIR)
+    assert [one["votes"] for one in usual["scores"]] == [True, True, False]
+    found = evaluate(*PAIR, "--hold-out", "level,stoi", out="more")
+    votes = {one["score"]: one["votes"] for one in found["scores"]}
+    assert votes == {"roughness": True, "level": False, "zero_crossings": False,
+                     "stoi": False, "estoi": False}  # fmt: skip
+    nothing = evaluate(*PAIR, "--hold-out", "cheap:Roughness", out="more", status=2)
+    assert "no score votes" in nothing
+
+
+def trained_folder(folder, run, labels="given"):
+    """What a training of these pairs leaves behind, as far as it is looked at."""
+    folder.mkdir()
+    pairs = {"source": {"kind": "run", "path": run.name}, "labels": labels}
+    recipe = {"recipe": "dpo", "base": os.path.relpath(run.parent, folder), "pairs": pairs}
+    (folder / "recipe.json").write_text(json.dumps(recipe))
+
+
+def test_the_policys_folder_names_the_votes_and_the_control(evaluate, run, base, tmp_path):
+    build(run("corpus.limit=2", "panel.0.vote=[zero_crossings]"), base, tmp_path / "run")
+    (base / "loader.py").write_text(
+        "from cheap import Hiss\n"
+        "class Loaded(Hiss):\n"
+        "    paths = ('checkpoint',)\n"
+        "    def __init__(self, checkpoint=''):\n"
+        "        super().__init__('loaded')\n"
+    )
+    trained_folder(tmp_path / "dpo", tmp_path / "run")
+    trained_folder(tmp_path / "coin", tmp_path / "run", "random")
+    words = [f"{name}=loader:Loaded:checkpoint={tmp_path / name}" for name in ("dpo", "coin")]
+    found = evaluate("base=cheap:Hiss", *words)
+    assert [one["votes"] for one in found["scores"]] == [False, False, True]
+    assert found["votes_from"] == f"the pairs of {tmp_path / 'run'}"
+    roles = {name: one["role"] for name, one in found["policies"].items()}
+    assert roles == {"base": "base", "dpo": "policy", "coin": "control", "placebo": "control"}
+
+
+def sounds(clips):
+    return {(row["noisy"]["bytes"], row["clean"]["bytes"]) for row in clips}
+
+
+def run_of(out):
+    return run_file.load(out / "run.yaml")
+
+
+def test_clips_of_a_run_directory_are_its_validation_split(evaluate, run, base, tmp_path):
+    out = tmp_path / "run"
+    build(run("corpus.validation={share: 0.5, by: clip}"), base, out)
+    held = [row for row in rows(out, "clips") if row["split"] == "validation"]
+    assert 0 < len(held) < 7
+    assert "panel.0 names 'cheap:Roughness'" in evaluate(*PAIR, clips=out, status=2)
+    found = evaluate(*PAIR, clips=out, panel=ROUGH)
+    assert found["clips"] == len(held)
+    copied = rows(tmp_path / "out", "clips")
+    assert sounds(copied) == sounds(held)
+    # The votes are the run's.
+    assert [one["score"] for one in found["scores"]] == list(SCORES)
+    assert found["votes_from"] == "the run of the clips"
+    shutil.rmtree(out)  # the evaluation has its own copy
+    assert build(run_of(tmp_path / "out"), base, tmp_path / "out")["complete"]
+
+
+def test_other_clips_do_not_take_the_place_of_those_that_were_copied(evaluate, run, base, tmp_path):
+    runs = [tmp_path / name for name in ("a", "b")]
+    for seed, out in enumerate(runs):
+        build(run(f"seed={seed}", "corpus.validation.share=1", "corpus.limit=4"), base, out)
+    evaluate(*PAIR, "--limit", "2", clips=runs[0], panel=ROUGH)
+    before = tables(tmp_path / "out")
+    assert "is where the clips come from" in evaluate(
+        *PAIR, clips=runs[0], panel=ROUGH, out="a", status=2
+    )
+    assert "was made with other clips" in evaluate(*PAIR, clips=runs[1], panel=ROUGH, status=2)
+    assert "was made with other clips" in evaluate(
+        *PAIR, "--limit", "1", clips=runs[0], panel=ROUGH, status=2
+    )
+    assert tables(tmp_path / "out") == before
+    assert evaluate(*PAIR, "--limit", "3", clips=runs[0], panel=ROUGH)["clips"] == 3
+    fewer = evaluate(*PAIR, "--samples", "2", "--limit", "3", clips=runs[0], panel=ROUGH)
+    assert fewer["samples"] == 2
+
+
+def test_a_run_without_a_validation_split_is_refused(evaluate, run, base, tmp_path):
+    build(run("corpus.validation.share=0", "corpus.limit=2"), base, tmp_path / "run")
+    told = evaluate(*PAIR, clips=tmp_path / "run", status=2)
+    assert "has no clip in its validation split" in told
+
+
+def export_of(folder, run):
+    """An exported dataset as docs/export.md says: a row per pair, so that clips repeat."""
+    clips = {row["clip_id"]: row for row in rows(run, "clips")}
+    pairs = [{"prompt": clips[name]["noisy"], "clean": clips[name]["clean"], "text": None,
+              "language": None, "speaker": "s", "clip_id": name, "sample_rate": 16000}
+             for name in sorted(clips)[:3] for _ in range(2)]  # fmt: skip
+    form = pa.schema(
+        [("prompt", AUDIO), ("clean", AUDIO), ("sample_rate", pa.int32())]
+        + [(n, pa.string()) for n in ("text", "language", "speaker", "clip_id")]
+    )
+    (folder / "data").mkdir(parents=True)
+    pq.write_table(pa.Table.from_pylist(pairs, form),
+                   folder / "data" / "validation-00000-of-00001.parquet")  # fmt: skip
+    shutil.copy(run / "run.yaml", folder)
+
+
+def test_clips_of_an_exported_dataset_are_there_once(evaluate, run, base, tmp_path):
+    build(run(), base, tmp_path / "run")
+    export_of(tmp_path / "export", tmp_path / "run")
+    found = evaluate(*PAIR, clips=tmp_path / "export", panel=ROUGH)
+    assert (found["clips"], found["speakers"]) == (3, 1)
+    assert all(row["clean"] for row in rows(tmp_path / "out", "clips"))
+
+
+def test_clips_of_folders_and_manifests(evaluate, project, tmp_path):
+    folder = tmp_path / "pairs"
+    for place, source in enumerate(sorted((project / "speech").iterdir())[:2]):
+        for side in ("noisy", "clean"):
+            (folder / side).mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, folder / side / f"{place}.flac")
+    panel = "cheap:Roughness,cheap:Referring"
+    assert evaluate(*PAIR, clips=folder, panel=panel)["clips"] == 2
+    alone = evaluate(*PAIR, clips=folder / "noisy", panel="cheap:Roughness", out="alone")
+    assert alone["clips"] == 2
+    manifest = folder / "clips.csv"
+    manifest.write_text("noisy,clean,speaker\n" + "".join(
+        f"noisy/{k}.flac,clean/{k}.flac,s{k}\n" for k in range(2)))  # fmt: skip
+    named = evaluate(*PAIR, clips=manifest, panel=panel, out="named")
+    assert (named["clips"], named["speakers"]) == (2, 2)
+    for out in ("out", "named"):
+        assert all(row["clean"] for row in rows(tmp_path / out, "clips"))
+
+
+def test_outputs_that_exist_are_compared_too(evaluate, project, tmp_path, monkeypatch):
+    for gain in (1.0, 0.5):
+        for source in sorted((project / "speech").iterdir())[:3]:
+            sound = audio.read(source)
+            path = tmp_path / f"gain{gain}" / f"{source.stem}.wav"
+            path.parent.mkdir(exist_ok=True)
+            soundfile.write(path, sound.wave * np.float32(gain), sound.rate)
+    words = [f"{name}=folder:files={tmp_path}/gain{gain}/{{path}}.wav,path={tmp_path}"
+             for name, gain in (("loud", 1.0), ("soft", 0.5))]  # fmt: skip
+    found = evaluate(*words, clips=tmp_path / "gain1.0", panel="cheap:Roughness")
+    assert list(found["policies"]) == ["loud", "soft"]  # seeds mean nothing: no placebo
+    told = found["policies"]["soft"]
+    assert told["failures"] == {}
+    assert told["scores"]["level"]["mean"] == pytest.approx(found["noisy"]["level"] / 2, rel=1e-3)
+
+
+def test_a_run_file_elsewhere_finds_its_recordings(evaluate, project, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert evaluate(*PAIR, clips=project / "run.yaml")["clips"] == 7
+
+
+def test_an_evaluation_file_says_the_same(evaluate, project, tmp_path):
+    words = evaluate(*PAIR, "--samples", "2", "--over", "speaker")
+    wanted = {
+        "clips": "run.yaml",
+        "generators": [{"use": "cheap:Hiss", "name": "base"},
+                       {"use": "cheap:Hiss", "name": "other", "options": {"seconds": 0}}],
+        "samples": 3,
+        "over": "speaker",
+        "engine": {"kind": "serial"},
+    }  # fmt: skip
+    path = project / "evaluation.yaml"
+    path.write_text(yaml.safe_dump(wanted))
+    told = evaluate(str(path), "samples=2", clips=None, out="file")
+    assert told == words
+    path.write_text(yaml.safe_dump({**wanted, "corpus": RUN["corpus"]}))
+    assert "give one of clips and corpus" in evaluate(str(path), clips=None, status=2)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["base=cheap:Hiss"], "'base' is the only policy"),
+        (["dpo@1=cheap:Hiss", "dpo@2=cheap:Echo"], "'dpo' is the only policy"),
+        (["a=cheap:Hiss", "a=cheap:Echo"], "'a' is there twice"),
+        (["cheap:Hiss", "cheap:Hiss"], "'hiss' is there twice"),
+        (["a=cheap:Hiss", "placebo=cheap:Echo"], "'placebo' is what the base"),
+        (["a=cheap:Hiss", "noisy=cheap:Echo"], "'noisy' is reserved"),
+        (["a=fm-tiny", "b=fm-tinny"], "no generator 'fm-tinny'"),
+        (["a=cheap:Hiss", "b=cheap:Hiss:level=3"], "generators.1.options.level"),
+        (["a=cheap:Hiss", "b="], "write [label=]name[:option=value,...]"),
+        ([*PAIR, "--base", "bse"], "no policy 'bse'. Known: base, other. Did you mean 'base'?"),
+        ([*PAIR, "--control", "random"], "no policy 'random'"),
+        ([*PAIR, "--control", "base"], "'base' is the base"),
+        ([*PAIR, "--hold-out", "stoy"], "no metric or score 'stoy'"),
+        ([*PAIR, "--samples", "0"], "samples"),
+        ([*PAIR, "--limit", "0"], "limit"),
+    ],
+)
+def test_bad_input_is_refused_before_any_work(evaluate, tmp_path, words, told):
+    assert told in evaluate(*words, status=2)
+    assert not (tmp_path / "out" / "candidates").exists()
+
+
+def test_bad_clips_are_refused(evaluate, project, tmp_path):
+    assert "say which held-out clips" in evaluate(*PAIR, clips=None, status=2)
+    assert "is no run file" in evaluate(*PAIR, clips="nowhere", status=2)
+    told = evaluate(*PAIR, clips="speech", panel="cheap:Roughness,stoi", status=2)
+    assert "'stoi' needs clean speech, which these clips do not have" in told
+    table = tmp_path / "clips.csv"
+    table.write_text("wav\na.wav\n")
+    assert "has none of the columns noisy, audio, path, file. It has: wav" in evaluate(
+        *PAIR, clips=table, status=2
+    )
+    (tmp_path / "recipe.yaml").write_text("recipe: dpo\n")
+    assert "has no corpus section" in evaluate(*PAIR, clips=tmp_path / "recipe.yaml", status=2)
+
+
+def test_another_policy_of_the_same_label_is_refused(evaluate):
+    evaluate(*PAIR)
+    told = evaluate("base=cheap:Hiss", "other=cheap:Echo", status=2)
+    assert "was made by another run" in told
+
+
+@pytest.mark.parametrize(
+    ("word", "use", "name", "options"),
+    [
+        ("fm-tiny", "fm-tiny", None, {}),
+        ("base=fm-tiny", "fm-tiny", "base", {}),
+        ("dpo@2=fm-tiny:checkpoint=runs/a@2", "fm-tiny", "dpo@2", {"checkpoint": "runs/a@2"}),
+        ("mine:Model", "mine:Model", None, {}),
+        ("x=mine:Model:a=1,b=c:d", "mine:Model", "x", {"a": 1, "b": "c:d"}),
+        ("fm-tiny:temperature=[0.2, 0.6],steps=4", "fm-tiny", None,
+         {"temperature": [0.2, 0.6], "steps": 4}),
+    ],
+)  # fmt: skip
+def test_generators_in_one_word(word, use, name, options):
+    expected = {"use": use, "options": options, **({"name": name} if name else {})}
+    assert generator_of(word) == expected
+
+
+@pytest.mark.parametrize("word", ["", "a=", "=a", "a=b=c", ":x=1"])
+def test_words_that_are_no_generator(word):
+    with pytest.raises(ConfigError, match="write"):
+        generator_of(word)
+
+
+def test_members_of_a_policy():
+    assert [policy_of(label) for label in ("dpo@1", "dpo@x", "dpo", "@")] == [
+        "dpo",
+        "dpo",
+        "dpo",
+        "@",
+    ]
+
+
+def test_options_win_over_the_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "sub" / "evaluation.yaml"
+    path.parent.mkdir()
+    path.write_text("clips: a.csv\ngenerators: [{use: x}]\nsamples: 3\nseed: 2\n")
+    options = dict.fromkeys(("clips", "limit", "samples", "base", "over", "seed", "control",
+                             "hold_out", "panel", "workers", "device"))  # fmt: skip
+    wanted, home = asked([str(path)], {**options, "samples": 5, "clips": "b.csv"})
+    assert (wanted.samples, wanted.seed, home) == (5, 2, path.parent)
+    assert wanted.clips == str(tmp_path / "b.csv")

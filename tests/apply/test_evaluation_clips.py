@@ -1,0 +1,48 @@
+"""Tests of the clips that an evaluation copies: compared by content, final once it has begun."""
+
+import pyarrow as pa
+import pytest
+
+from gensr_pref.apply.evaluation_clips import _COPY, COPIED, _copy
+from gensr_pref.errors import RunMismatchError
+from gensr_pref.rundir import part_files
+from gensr_pref.schema import column
+
+
+def clips(*sounds: bytes) -> pa.Table:
+    rows = [
+        {"clip_id": f"clip-{number}", "noisy": {"bytes": sound, "path": f"{number}.flac"}}
+        for number, sound in enumerate(sounds)
+    ]
+    return pa.Table.from_pylist(rows, schema=_COPY)
+
+
+def copied(out) -> list[bytes]:
+    parts = sorted((out / COPIED).glob("*.parquet"))
+    return [one["bytes"] for part in parts for one in column(part_files.read(part), "noisy")]
+
+
+@pytest.fixture
+def begun(tmp_path):
+    """An evaluation that went on after its clips had been copied."""
+    _copy(clips(b"one", b"two"), tmp_path / COPIED, tmp_path)
+    (tmp_path / "run.yaml").touch()
+    return tmp_path
+
+
+def test_more_clips_are_added(begun) -> None:
+    _copy(clips(b"one", b"two", b"three"), begun / COPIED, begun)
+    assert copied(begun) == [b"one", b"two", b"three"]
+
+
+@pytest.mark.parametrize("other", [(b"one", b"new"), (b"one",), (b"new", b"two", b"three")])
+def test_other_sound_under_the_same_names_is_refused(begun, other) -> None:
+    with pytest.raises(RunMismatchError, match="other clips"):
+        _copy(clips(*other), begun / COPIED, begun)
+    assert copied(begun) == [b"one", b"two"]
+
+
+def test_a_mistake_before_an_evaluation_begins_claims_nothing(tmp_path) -> None:
+    _copy(clips(b"one", b"two"), tmp_path / COPIED, tmp_path)
+    _copy(clips(b"other"), tmp_path / COPIED, tmp_path)
+    assert copied(tmp_path) == [b"other"]

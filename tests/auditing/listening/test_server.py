@@ -1,0 +1,301 @@
+"""Tests of the listening page's server with real requests."""
+
+import http.client
+import json
+import shutil
+import threading
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+
+from gensr_pref import audio
+from gensr_pref.auditing.listening import answers, server, webmushra
+from gensr_pref.auditing.listening.trials import ANCHOR_HZ, for_listener, stored, trials
+from gensr_pref.auditing.load import evidence
+from gensr_pref.auditing.run_audit import audit
+from gensr_pref.auditing.sound_properties import sound_properties
+from gensr_pref.building.build import build
+from gensr_pref.building.pair import pair
+from gensr_pref.cli.main import main
+from gensr_pref.config import run_file
+from gensr_pref.errors import InputError
+from gensr_pref.rundir import part_files
+
+PAIRS = 6
+
+
+@pytest.fixture(scope="module")
+def finished(base, tmp_path_factory):
+    out = tmp_path_factory.mktemp("listened") / "run"
+    build(run_file.load(base / "run.yaml", ["generators.0.candidates=5"]), base, out)
+    return out
+
+
+@pytest.fixture
+def out(finished, tmp_path):
+    return shutil.copytree(finished, tmp_path / "run")
+
+
+@contextmanager
+def serving(out, **options):
+    with server.opened(out, PAIRS, **options) as (url, serve):
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        try:
+            yield int(url.rstrip("/").rpartition(":")[2])
+        finally:
+            # serve_forever's own object, behind the function that was given
+            serve.__self__.shutdown()
+            thread.join()
+
+
+def ask(port, path, method="GET", body=None, **headers):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    sent = {name.replace("_", "-"): value for name, value in headers.items()}
+    connection.request(method, path, None if body is None else json.dumps(body), sent)
+    answer = connection.getresponse()
+    content = answer.read()
+    connection.close()
+    return answer.status, content
+
+
+def token(port):
+    page = ask(port, "/")[1].decode()
+    return page.split('"token": "')[1].split('"')[0]
+
+
+def vote(port, trial, choice="a", listener="ann", **headers):
+    body = {"listener": listener, "trial": trial, "choice": choice, "seconds": 1.25}
+    status, content = ask(port, "/vote", "POST", body, **{"X_Token": token(port), **headers})
+    return status, json.loads(content)
+
+
+def next_of(port, listener="ann"):
+    return json.loads(ask(port, f"/next?listener={listener}")[1])
+
+
+def test_a_vote_is_on_the_disk_when_the_page_is_told(out):
+    with serving(out) as port:
+        first = next_of(port)
+        status, told = vote(port, first["trial"], "tie")
+        (line,) = part_files.read_json_lines(out / "listening" / "votes-ann.jsonl")
+    assert status == 200
+    assert (told["done"], told["total"]) == (1, first["total"])
+    assert told["trial"] != first["trial"]
+    assert (line["listener"], line["choice"], line["preferred"]) == ("ann", "tie", "tie")
+    assert line["seconds"] == 1.2
+
+
+def test_a_restart_goes_on_where_it_stopped_and_listeners_are_apart(out):
+    with serving(out) as port:
+        order = [next_of(port)["trial"]]
+        order.append(vote(port, order[0])[1]["trial"])
+        assert vote(port, order[0])[0] == 409  # no second answer
+    with serving(out) as port:
+        assert next_of(port)["trial"] == order[1]
+        assert next_of(port, "bob")["done"] == 0
+    with (out / "listening" / "votes-ann.jsonl").open("a") as file:
+        file.write('{"listener": "ann", "tri')  # a crash while writing
+    with serving(out) as port:
+        assert vote(port, order[1])[1]["done"] == 2
+    assert len(answers.answered(out, "ann")) == 2
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1", "evil.example:80", ""])
+def test_a_foreign_host_is_refused(out, host):
+    with serving(out) as port:
+        for path in ("/", "/next?listener=ann"):
+            assert ask(port, path, Host=host)[0] == 403
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:1"])
+def test_a_foreign_origin_is_refused(out, origin):
+    with serving(out) as port:
+        trial = next_of(port)["trial"]
+        assert vote(port, trial, Origin=origin)[0] == 403
+        assert ask(port, "/next?listener=ann", Origin=origin)[0] == 403
+        assert vote(port, trial, Origin=f"http://127.0.0.1:{port}")[0] == 200
+
+
+def test_a_vote_needs_the_token_of_this_session(out):
+    with serving(out) as port:
+        trial = next_of(port)["trial"]
+        assert vote(port, trial, X_Token="wrong")[0] == 403
+        assert next_of(port)["done"] == 0
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/run.yaml",
+        "/../run.yaml",
+        "/%2e%2e/run.yaml",
+        "/sound/../../run.yaml?listener=ann",
+        "/sound/x/a?listener=ann",
+        "/sound/%2fetc%2fpasswd/a?listener=ann",
+        "//etc/passwd",
+    ],
+)
+def test_no_file_can_be_had(out, path):
+    with serving(out) as port:
+        assert ask(port, path)[0] == 404
+
+
+@pytest.mark.parametrize("name", ["", "../ann", "a/b", "x" * 41, "é", ".hidden"])
+def test_a_listener_is_a_plain_name(out, name):
+    with serving(out) as port:
+        status, told = vote(port, next_of(port)["trial"], listener=name)
+        assert (status, "listener" in told["error"]) == (400, True)
+    assert not (out / "listening").exists()
+
+
+def test_what_is_no_answer_is_refused(out):
+    with serving(out) as port:
+        trial, known = next_of(port)["trial"], token(port)
+        assert vote(port, trial, "c")[0] == 400
+        assert vote(port, "nothing")[0] == 404
+        assert ask(port, "/vote", "POST", [1], X_Token=known)[0] == 400
+        assert ask(port, "/vote", "POST", {"x": "y" * 5000}, X_Token=known)[0] == 413
+        assert ask(port, "/else", "POST", {}, X_Token=known)[0] == 404
+
+
+@pytest.mark.parametrize(
+    "seconds",
+    ["NaN", "Infinity", "1e999", "-5", "1" + 400 * "0", "true", '"<script>"', "[1]", "{}"],
+)
+def test_seconds_that_cannot_be_are_refused(out, seconds):
+    with serving(out) as port:
+        trial = next_of(port)["trial"]
+        status, told = raw_vote(port, trial, seconds)
+        assert (status, "seconds" in told["error"]) == (400, True)
+        assert next_of(port)["done"] == 0
+
+
+@pytest.mark.parametrize(("seconds", "kept"), [("null", None), ("0", 0.0), ("2.26", 2.3)])
+def test_seconds_that_can_be_are_kept(out, seconds, kept):
+    with serving(out) as port:
+        assert raw_vote(port, next_of(port)["trial"], seconds)[0] == 200
+    (line,) = part_files.read_json_lines(out / "listening" / "votes-ann.jsonl")
+    assert line["seconds"] == kept
+
+
+def raw_vote(port, trial, seconds):
+    """An answer whose seconds are JSON text of any kind."""
+    body = f'{{"listener": "ann", "trial": "{trial}", "choice": "a", "seconds": {seconds}}}'
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection.request("POST", "/vote", body, {"X-Token": token(port)})
+    answer = connection.getresponse()
+    content = json.loads(answer.read())
+    connection.close()
+    return answer.status, content
+
+
+def test_sounds_of_a_question_are_equally_loud_and_those_of_the_run(out):
+    with serving(out) as port:
+        told = next_of(port)
+        heard = {
+            button: audio.read(ask(port, f"/sound/{told['trial']}/{button}?listener=ann")[1])
+            for button in told["buttons"]
+        }
+        swapped = ask(port, f"/sound/{told['trial']}/b?listener=ann")[1]
+    assert set(heard) == {"a", "b", "noisy"}
+    levels = [sound_properties(one.wave, one.rate)["level_db"] for one in heard.values()]
+    assert np.ptp(levels) < 0.2
+    asked = {one.code: one for one in for_listener(trials(evidence(out), PAIRS), "ann")}
+    trial = asked[told["trial"]]
+    rows = {
+        row["candidate_id"]: row
+        for part in part_files.parts(out, "candidates")
+        for row in part_files.read(part).to_pylist()
+    }
+    source = audio.read(rows[trial.heard["b"]]["audio"]["bytes"]).wave
+    played = audio.read(swapped).wave
+    assert np.corrcoef(source, played)[0, 1] > 0.999
+
+
+def test_sides_differ_between_listeners_and_answers_are_told_by_side(out):
+    asked = trials(evidence(out), PAIRS)
+    names = [f"listener{k}" for k in range(40)]
+    swapped = np.array([[one.swapped for one in for_listener(asked, name)] for name in names])
+    assert 0.4 < swapped.mean() < 0.6
+    for one in for_listener(asked, "ann"):
+        assert one.preferred("tie") == "tie"
+        if one.kind == "same":
+            continue
+        chosen = one.sides[0]
+        button = "a" if one.heard["a"] == chosen else "b"
+        assert one.preferred(button) == "chosen"
+        assert one.preferred("b" if button == "a" else "a") == "rejected"
+
+
+def test_there_are_catch_trials(out):
+    asked = trials(evidence(out), PAIRS)
+    same = [one for one in asked if one.kind == "same"]
+    assert same
+    assert all(one.sides[0] == one.sides[1] for one in same)
+    assert len({one.code for one in asked}) == len(asked)
+
+
+def test_no_side_of_a_catch_trial_is_the_sound_of_the_noisy_button(out):
+    pair(out, ["pairs_per_clip=3"])
+    found = trials(evidence(out), 14)
+    (one,) = [trial for trial in found if trial.kind == "clean"]
+    kept = stored(out, found)
+    heard = {side: audio.read(kept[name]) for side, name in one.heard.items()}
+    clean, anchored = (audio.read(kept[name]) for name in one.sides)
+    noisy = heard["noisy"]
+    assert not any(np.array_equal(noisy.wave, heard[side].wave) for side in ("a", "b"))
+    assert len(anchored.wave) == len(noisy.wave)
+    assert above(noisy) > 1e3 * above(anchored)
+    assert below(anchored) == pytest.approx(below(noisy), rel=0.05)
+    assert not np.array_equal(clean.wave, anchored.wave)
+
+
+def power(sound):
+    hz = np.fft.rfftfreq(len(sound.wave), 1 / sound.rate)
+    return hz, np.abs(np.fft.rfft(sound.wave.astype(np.float64))) ** 2
+
+
+def above(sound):
+    hz, energy = power(sound)
+    return energy[hz > 1.3 * ANCHOR_HZ].sum()
+
+
+def below(sound):
+    hz, energy = power(sound)
+    return energy[hz < 0.7 * ANCHOR_HZ].sum()
+
+
+def test_the_audit_counts_what_was_heard(out, capsys):
+    asked = for_listener(trials(evidence(out), PAIRS), "ann")
+    with serving(out, listener="Ann") as port:
+        for one in asked:
+            choice = "tie" if one.kind == "same" else ("b" if one.swapped else "a")
+            assert vote(port, one.code, choice)[0] == 200
+        assert next_of(port)["trial"] is None
+    told = audit(out)["listening"]
+    pairs = sum(one.kind == "pair" for one in asked)
+    assert (told["answers"], told["pairs"], told["listeners"]) == (pairs, pairs, 1)
+    assert (told["panel"]["agree"], told["panel"]["tie"]) == (1.0, 0.0)
+    assert told["catches"][0]["same_failed"] == 0
+    rates = {row["score"]: row["rate"] for row in told["scores"] if row["answers"]}
+    assert rates["level"] == 1.0  # it votes, so it always names the chosen
+    assert main(["audit", str(out)]) == 0
+    printed = capsys.readouterr().out
+    assert f"People: {pairs} answers of 1 listener on {pairs} pairs: 100 %" in printed
+    same = sum(one.kind == "same" for one in asked)
+    assert f"Catch trials failed: 0 of {same} with identical sounds, 0 of " in printed
+
+
+def test_the_export_is_what_the_page_would_play(out, tmp_path):
+    told = webmushra.export(out, tmp_path / "test", PAIRS)
+    key = json.loads((tmp_path / "test" / "key.json").read_text())
+    assert len(key) == told["trials"]
+    for code in key:
+        for button in ("a", "b"):
+            audio.read(tmp_path / "test" / f"{code}-{button}.wav")
+    config_text = (tmp_path / "test" / "webmushra.yaml").read_text()
+    assert not any(one["a"] in config_text for one in key.values())
+    with pytest.raises(InputError, match="new folder"):
+        webmushra.export(out, tmp_path / "test", PAIRS)

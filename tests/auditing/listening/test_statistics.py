@@ -1,0 +1,166 @@
+"""Tests of the agreement between listeners and pairs, against SciPy and by hand."""
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize_scalar
+
+from gensr_pref.auditing.listening import statistics
+
+
+def answers(answer, margins=None, clip=None, listener=None, pair=None, smallest=None):
+    count = len(answer)
+    margins = np.ones((count, 1)) if margins is None else np.asarray(margins, dtype=float)
+    clip = np.arange(count) if clip is None else np.asarray(clip)
+    return statistics.Answers(
+        clip=clip,
+        listener=["ann"] * count if listener is None else listener,
+        pair=clip if pair is None else np.asarray(pair),
+        answer=np.asarray(answer, dtype=float),
+        margins=margins,
+        smallest=margins[:, 0] if smallest is None else np.asarray(smallest, dtype=float),
+        clips=int(clip.max()) + 1 if count else 0,
+    )
+
+
+def test_shares_of_answers():
+    told = statistics.panel(answers([1, 1, 1, 0, -1, 1, 0, 1, 1, -1]))
+    assert (told["agree"], told["tie"], told["against"]) == (0.6, 0.2, 0.2)
+    assert told["of_decided"] == 0.75
+    low, high = told["agree_interval"]
+    assert 0.2 < low < 0.6 < high < 0.95
+
+
+def test_only_ties_decide_nothing():
+    told = statistics.panel(answers([0, 0, 0]))
+    assert told["of_decided"] is None
+    assert told["of_decided_interval"] is None
+    assert told["tie"] == 1.0
+
+
+def test_a_score_names_the_preferred_side_or_not():
+    margins = [[1, -1, 0], [1, -1, np.nan], [1, -1, 2], [1, -1, 2], [1, 1, 2]]
+    told = statistics.scores(answers([1, 1, -1, 0, 1], margins), ["up", "down", "part"])
+    assert [row["answers"] for row in told] == [4, 4, 2]
+    assert [row["rate"] for row in told] == [0.75, 0.5, 0.5]
+
+
+def test_listeners_are_set_beside_each_other_and_not_beside_themselves():
+    heard = answers(
+        [1, 1, -1, 0, 0],
+        clip=[0, 0, 0, 1, 1],
+        listener=["ann", "bob", "cat", "ann", "ann"],
+    )
+    assert statistics.between_listeners(heard) == {"compared": 3, "same": 1 / 3}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_slope_is_that_of_a_general_optimiser(seed):
+    rng = np.random.default_rng(seed)
+    margin = rng.exponential(1.5, 80)
+    credit = rng.choice([0.0, 0.5, 1.0], 80, p=[0.2, 0.2, 0.6])
+
+    def loss(b):
+        z = b * margin
+        return (np.logaddexp(0, z) - credit * z).sum()
+
+    expected = minimize_scalar(loss, bounds=(-20, 20), method="bounded", options={"xatol": 1e-9}).x
+    assert statistics.logistic_slope(margin, credit) == pytest.approx(expected, abs=1e-5)
+
+
+def test_where_the_margin_always_tells_the_slope_is_bounded():
+    margin = np.array([0.5, 1.0, 2.0])
+    assert 0 < statistics.logistic_slope(margin, np.ones(3)) <= 50
+    assert -50 <= statistics.logistic_slope(margin, np.zeros(3)) < 0
+
+
+def test_a_margin_that_people_hear_is_found_again():
+    rng = np.random.default_rng(1)
+    margin = rng.uniform(0, 3, 600)
+    prefers = rng.random(600) < 1 / (1 + np.exp(-1.2 * margin))
+    told = statistics.by_margin(answers(np.where(prefers, 1, -1), margin[:, None]))
+    low, high = told["margin_75_interval"]
+    assert low < np.log(3) / 1.2 < high
+    assert low < told["margin_75"] < high
+    rates = [row["rate"] for row in told["bins"]]
+    assert rates[0] < rates[-1]
+    assert sum(row["answers"] for row in told["bins"]) == 600
+
+
+def test_what_people_do_not_hear_has_no_margin():
+    rng = np.random.default_rng(2)
+    told = statistics.by_margin(answers(rng.choice([-1, 1], 200), rng.uniform(0, 3, (200, 1))))
+    assert told["margin_75"] is None
+    assert told["slope_interval"][0] < 0
+
+
+def test_few_answers_are_not_fitted():
+    told = statistics.by_margin(answers([1, 0, 1], smallest=[1, np.nan, 2]))
+    assert told["slope"] is None
+    assert told["bins"] == []
+
+
+def test_catch_trials_are_counted_by_listener():
+    told = statistics.catches(
+        ["ann", "ann", "ann", "bob", "bob"],
+        ["pair", "same", "clean", "same", "same"],
+        np.array([False, True, False, False, True]),
+    )
+    assert told == [
+        {
+            "listener": "ann",
+            "answers": 1,
+            "same": 1,
+            "clean": 1,
+            "same_failed": 0,
+            "clean_failed": 1,
+            "counted": False,
+            "why": "failed_catches",
+        },
+        {
+            "listener": "bob",
+            "answers": 0,
+            "same": 2,
+            "clean": 0,
+            "same_failed": 1,
+            "clean_failed": 0,
+            "counted": False,
+            "why": "failed_catches",
+        },
+    ]
+
+
+@pytest.mark.parametrize(
+    ("failed", "count", "counted"),
+    [(0, 0, True), (0, 1, True), (1, 1, False), (1, 2, False), (1, 3, False), (1, 4, True),
+     (1, 6, True), (2, 6, False), (2, 10, True), (3, 10, False), (6, 6, False)],
+)  # fmt: skip
+def test_who_fails_too_many_catch_trials_is_not_counted(failed, count, counted):
+    """By the likelihoods of failures under 1 in 20 and under 2 in 3, as SciPy has them."""
+    from scipy.stats import binom
+
+    attentive, guesser = (binom.pmf(failed, count, p) for p in (1 / 20, 2 / 3))
+    assert (attentive >= guesser) == counted
+    assert statistics.is_attentive(failed, count) == counted
+
+
+def test_answers_without_those_of_some():
+    heard = answers([1, -1, 1], listener=["ann", "bob", "ann"])
+    kept = heard.without({"bob"})
+    assert kept.answer.tolist() == [1, 1]
+    assert kept.clip.tolist() == [0, 2]
+    assert kept.listener == ["ann", "ann"]
+
+
+def test_all_answers_alike_are_not_certain():
+    told = statistics.panel(answers([1, 1, 1, 1]))
+    low, high = told["agree_interval"]
+    assert low < 0.5
+    assert high == 1
+    assert told["clips"] == 4
+
+
+def test_the_slope_of_many_answers_on_few_clips_has_no_interval():
+    told = statistics.by_margin(answers([1, -1] * 10, smallest=np.arange(20) / 5, clip=[0, 1] * 10))
+    assert told["slope"] is not None
+    assert told["slope_interval"] is None
+    assert told["margin_75"] is None

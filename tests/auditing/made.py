@@ -1,0 +1,45 @@
+"""Small panels with scores, for the tests."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from gensr_pref.auditing.base import Judged
+
+
+def judged(
+    clips: Sequence[np.ndarray],
+    votes: Sequence[bool] | None = None,
+    margin: Sequence[float] | None = None,
+    ties: Sequence[bool] | None = None,
+    keeps: Sequence[bool] | None = None,
+    groups: Sequence[int] | None = None,
+    extra: int = 0,
+) -> Judged:
+    """A panel from per-clip values [N, M]; `extra` clips have no candidates."""
+    value = np.concatenate([np.asarray(clip, dtype=float) for clip in clips])
+    clip = np.repeat(np.arange(len(clips)), [len(one) for one in clips])
+    width = value.shape[1]
+    return Judged(
+        value=value,
+        clip=clip,
+        group=clip if groups is None else np.asarray(groups),
+        keeps=np.ones(len(value), dtype=bool) if keeps is None else np.asarray(keeps),
+        clips=len(clips) + extra,
+        names=[f"s{k}" for k in range(width)],
+        votes=np.ones(width, dtype=bool) if votes is None else np.asarray(votes),
+        margin=np.zeros(width) if margin is None else np.asarray(margin, dtype=float),
+        ties=np.zeros(width, dtype=bool) if ties is None else np.asarray(ties),
+        spreads=np.ones(width),
+    )
+
+
+def random_clips(seed: int, clips: int = 30, candidates: int = 5, scores: int = 3, levels: int = 6):
+    """Values in few levels, so that ties happen, with some nulls."""
+    rng = np.random.default_rng(seed)
+    found = []
+    for _ in range(clips):
+        value = rng.integers(0, levels, (candidates, scores)).astype(float)
+        value[rng.random(value.shape) < 0.03] = np.nan
+        found.append(value)
+    return found

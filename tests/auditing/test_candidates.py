@@ -1,0 +1,76 @@
+"""Tests of the yield with fewer candidates, against drawing random subsets."""
+
+import itertools
+from math import comb
+
+import numpy as np
+import pytest
+
+from gensr_pref.auditing.base import comparisons
+from gensr_pref.auditing.candidates import MOST_SUBSETS, repeats, subsets, yield_by_candidates
+from gensr_pref.auditing.effective_votes import tally
+from tests.auditing.made import judged, random_clips
+
+
+def plain(made, n):
+    """The mean over all subsets of n rows of every clip, by taking them."""
+    total = 0.0
+    for number in range(made.clips):
+        rows = np.flatnonzero((made.clip == number) & np.isfinite(made.value).all(axis=1))
+        hits = []
+        for subset in itertools.combinations(rows, min(n, len(rows))):
+            part = judged([made.value[list(subset)]])
+            hits.append(tally(part, comparisons(part)).share(7))
+        total += np.mean(hits)
+    return total / made.clips
+
+
+@pytest.mark.parametrize("n", [2, 3, 4])
+def test_expected_yield_is_the_mean_over_subsets(n):
+    made = judged(random_clips(0, clips=12))
+    found = {row["n"]: row["yield"] for row in yield_by_candidates(made, comparisons(made))}
+    assert found[n] == pytest.approx(plain(made, n))
+
+
+def test_all_candidates_give_the_yield_itself():
+    made = judged(random_clips(1), extra=5)
+    compared = comparisons(made)
+    found = yield_by_candidates(made, compared)
+    assert found[-1]["yield"] == pytest.approx(tally(made, compared).share(7))
+
+
+def test_generators_that_may_not_meet_draw_apart():
+    clip = np.array([[1.0], [0.0], [1.0], [1.0]])
+    made = judged([clip], groups=[0, 0, 1, 1])
+    found = yield_by_candidates(made, comparisons(made))
+    assert found == [{"n": 2, "yield": 1.0, "by_chance": 1.0}]
+
+
+def test_luck_beside_the_curve_is_that_of_shuffled_scores():
+    made = judged(list(np.random.default_rng(0).normal(size=(2500, 4, 2))))
+    found = {row["n"]: row for row in yield_by_candidates(made, comparisons(made))}
+    assert found[2]["by_chance"] == pytest.approx(0.5, abs=0.02)  # two coins
+    assert found[4]["by_chance"] == pytest.approx(found[4]["yield"], abs=0.02)
+
+
+def test_subsets_are_all_or_many_and_repeat():
+    assert len(subsets(6, 3)) == comb(6, 3)
+    drawn = subsets(20, 5)
+    assert drawn.shape == (MOST_SUBSETS, 20)
+    assert (drawn.sum(axis=1) == 5).all()
+    assert (drawn == subsets(20, 5)).all()
+    assert drawn.mean(axis=0) == pytest.approx(np.full(20, 0.25), abs=0.12)
+
+
+def test_no_comparison_no_curve():
+    made = judged([np.ones((1, 2))])
+    assert yield_by_candidates(made, comparisons(made)) == []
+    assert repeats(made, comparisons(made))["same"] is None
+
+
+def test_repeats_are_counted():
+    clip = np.array([[1.0, 5.0], [1.0, 5.0], [1.05, 6.0]])
+    found = repeats(judged([clip]), comparisons(judged([clip])))
+    assert found["same"] == pytest.approx(1 / 3)
+    assert found["tied"] == {"s0": pytest.approx(1 / 3), "s1": pytest.approx(1 / 3)}
+    assert found["near"] == {"s0": pytest.approx(1.0), "s1": pytest.approx(1 / 3)}

@@ -1,0 +1,187 @@
+"""Tests of comparing policies with a base, against SciPy's intervals and by hand."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from gensr_pref.auditing.policy_comparison import Measured, compared, unanimous
+
+BASE, POLICY = 0, 1
+
+
+def measured(value, higher=None, votes=None, ties=None, samples=None, speakers=None):
+    """Of values [L, C, N, M]; everything votes unless told otherwise."""
+    value = np.asarray(value, dtype=float)
+    models, clips, count, scores = value.shape
+    flags = [np.ones(scores, bool) if flag is None else np.array(flag) for flag in (higher, votes)]
+    return Measured(
+        value,
+        samples or [count] * models,
+        np.zeros((clips, scores)),
+        ["base", *(f"policy@{k}" for k in range(1, models))],
+        [f"s{k}" for k in range(scores)],
+        *flags,
+        np.zeros(scores, bool) if ties is None else np.array(ties),
+        speakers or [None] * clips,
+    )
+
+
+def against_base(of, members=(POLICY,), score="s0", **options):
+    found = compared(of, {"base": [BASE], "policy": list(members)}, "base", **options)
+    return found["policies"]["policy"]["scores"][score]
+
+
+def drawn(models=2, clips=60, samples=4, scores=1, seed=0):
+    rng = np.random.default_rng(seed)
+    of_clip = rng.normal(3, 0.5, (1, clips, 1, scores))
+    better = np.arange(models)[:, None, None, None] * 0.05
+    return of_clip + better + rng.normal(0, 0.2, (models, clips, samples, scores))
+
+
+def test_the_interval_is_students_of_paired_differences():
+    value = drawn()
+    told = against_base(measured(value))
+    base, policy = value[..., 0].mean(axis=2)
+    scipys = stats.ttest_rel(policy, base).confidence_interval()
+    difference, low, high = told["difference"]
+    assert difference == pytest.approx((policy - base).mean())
+    assert [low, high] == pytest.approx([scipys.low, scipys.high], abs=0.002)
+    assert high - low > 0.03  # so that 0.002 means something
+    assert told["mean"] == pytest.approx(policy.mean())
+
+
+def test_pairing_takes_out_what_the_clips_have_in_common():
+    """Clips that differ much and samples that hardly do: a narrow interval."""
+    value = drawn() + np.random.default_rng(1).normal(0, 5, (1, 60, 1, 1))
+    _, low, high = against_base(measured(value))["difference"]
+    assert high - low < 0.15
+
+
+def test_a_larger_run_than_there_are_bundles_has_scipys_interval_too():
+    value = drawn(clips=2500, samples=1)
+    _, low, high = against_base(measured(value))["difference"]
+    difference = value[1, :, 0, 0] - value[0, :, 0, 0]
+    half = 1.96 * difference.std(ddof=1) / np.sqrt(2500)
+    assert (high - low) / 2 == pytest.approx(half, rel=0.1)
+
+
+def test_members_are_averaged_and_their_spread_counts():
+    """Three seeds of a policy: their mean, each one's difference, their spread."""
+    value = drawn(models=4, clips=30)
+    value[3] += 0.4  # one seed apart from the others
+    told = against_base(measured(value), members=(1, 2, 3))
+    per_clip = value[..., 0].mean(axis=2)
+    each = (per_clip[1:] - per_clip[0]).mean(axis=1)
+    assert told["seeds"] == pytest.approx(each)
+    assert told["spread"] == pytest.approx(each.std(ddof=1))
+    difference, low, high = told["difference"]
+    assert difference == pytest.approx(each.mean())
+    assert high - low > 2 * 1.96 * each.std(ddof=1) / np.sqrt(3)
+    one = against_base(measured(value), members=(1,))["difference"]
+    assert high - low > 1.5 * (one[2] - one[1])  # the seeds' spread is in it
+
+
+def test_a_base_of_several_members_is_their_mean():
+    value = drawn(models=3, clips=10)
+    found = compared(measured(value), {"base": [0, 1], "policy": [2]}, "base")
+    mean = value[..., 0].mean(axis=(1, 2))
+    told = found["policies"]["policy"]["scores"]["s0"]
+    assert told["difference"][0] == pytest.approx(mean[2] - (mean[0] + mean[1]) / 2)
+
+
+def of_speakers(speakers):
+    """Widths over clips and over speakers, of a policy that suits some speakers more."""
+    rng = np.random.default_rng(2)
+    value = drawn(clips=len(speakers), seed=3)
+    effect = np.array([0 if name is None else ord(name) - ord("c") for name in speakers])
+    value[1] += (effect + rng.normal(0, 0.1, len(speakers)))[:, None, None]
+    of = measured(value, speakers=speakers)
+    clips, speakers = (against_base(of, by_speaker=by)["difference"] for by in (False, True))
+    return clips[2] - clips[1], None if speakers[1] is None else speakers[2] - speakers[1]
+
+
+def test_over_speakers_their_choice_counts():
+    clips, speakers = of_speakers(list("abcde" * 6))
+    assert speakers > 1.8 * clips
+
+
+def test_clips_of_unknown_speakers_are_speakers_of_their_own():
+    clips, speakers = of_speakers([None] * 30)
+    assert speakers == pytest.approx(clips)
+
+
+def test_one_speaker_has_no_interval_over_speakers():
+    assert of_speakers(["a"] * 30)[1] is None
+
+
+def test_the_clusters_of_an_interval_are_told():
+    of = measured(drawn(clips=6), speakers=["a", "b", "b", None, None, "a"])
+    for by_speaker, clusters in ((False, 6), (True, 4)):
+        found = compared(of, {"base": [0], "policy": [1]}, "base", by_speaker)
+        assert found["scores"][0]["clusters"] == clusters
+
+
+def test_win_rates_by_hand():
+    #                clip 0      clip 1
+    base = [[[3.0], [2.0]], [[1.0], [4.0]]]
+    policy = [[[3.5], [2.0]], [[0.5], [5.0]]]  # win, tie; loss, win
+    told = against_base(measured([base, policy]))
+    assert (told["wins"], told["ties"], told["losses"]) == (0.5, 0.25, 0.25)
+    assert told["win_rate"][0] == 0.625
+    lower = against_base(measured([base, policy], higher=[False]))
+    assert (lower["wins"], lower["losses"]) == (0.25, 0.5)
+    assert lower["difference"] == told["difference"]  # in the score's unit, whatever is better
+
+
+def test_unanimous_win_rates_by_hand():
+    base = [[[1.0, 1.0, 1.0]] * 5]
+    policy = [[[2.0, 2.0, 0.0], [2.0, 1.0, 9.0], [1.0, 1.0, 9.0], [0.0, 1.0, 9.0], [2.0, 0.0, 9.0]]]
+    of = measured([base, policy], votes=[True, True, False], ties=[False, True, True])
+    # better and better; better and a tie that is allowed; equal; worse and a tie; split
+    assert unanimous(of, [1], [0]) == {"wins": 0.4, "losses": 0.2, "comparisons": 5}
+    strict = replace(of, ties=np.array([False, False, False]))
+    assert unanimous(strict, [1], [0]) == {"wins": 0.2, "losses": 0.0, "comparisons": 5}
+    nothing = replace(of, votes=np.array([False, False, False]))
+    assert unanimous(nothing, [1], [0])["wins"] is None
+
+
+def test_a_clip_on_which_one_fails_leaves_for_all():
+    value = drawn(models=3, clips=8, scores=2)
+    value[2, 5, 1, 0] = np.nan  # one sample, of the policy that is not looked at
+    of = measured(value)
+    found = compared(of, {"base": [0], "policy": [1], "other": [2]}, "base")
+    assert [(one["clips"], one["left_out"]) for one in found["scores"]] == [(7, 1), (8, 0)]
+    kept = np.delete(value[..., 0], 5, axis=1).mean(axis=(1, 2))
+    for place, name in enumerate(("base", "policy", "other")):
+        assert found["policies"][name]["scores"]["s0"]["mean"] == pytest.approx(kept[place])
+    assert found["policies"]["policy"]["unanimous"]["comparisons"] == 7 * 4
+
+
+def test_samples_that_were_not_asked_for_are_no_failures():
+    value = drawn(models=2, clips=6)
+    value[1, :, 1:] = np.nan
+    told = against_base(measured(value, samples=[4, 1]))
+    assert told["mean"] == pytest.approx(value[1, :, 0].mean())
+    assert told["wins"] == pytest.approx((value[1, :, 0] > value[0, :, 0]).mean())
+
+
+def test_the_same_model_differs_in_nothing():
+    value = drawn(models=1)
+    told = against_base(measured(np.concatenate([value, value])))
+    assert told["difference"] == [0, None, None]
+    assert told["ties"] == 1
+    rate, low, high = told["win_rate"]
+    assert low < rate == 0.5 < high
+
+
+@pytest.mark.parametrize("clips", [0, 1, 2])
+def test_fewer_than_three_clips_have_no_interval(clips):
+    value = drawn(clips=3)
+    value[0, clips:] = np.nan
+    told = against_base(measured(value))
+    assert (told["mean"] is None) == (clips == 0)
+    if clips:
+        assert told["difference"][0] is not None
+        assert told["difference"][1:] == told["win_rate"][1:] == [None, None]

@@ -1,0 +1,325 @@
+"""Tests of the audit of complete run directories, with pairs of every rule."""
+
+import itertools
+import json
+import shlex
+import shutil
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from gensr_pref import audio
+from gensr_pref.auditing.run_audit import audit
+from gensr_pref.auditing.sound_properties import sound_properties
+from gensr_pref.building.build import build
+from gensr_pref.building.pair import pair
+from gensr_pref.cli import audit_text
+from gensr_pref.cli.main import main
+from gensr_pref.corpus.splits import leaks
+from gensr_pref.identity import clean_id
+from gensr_pref.rundir import part_files
+from tests.parts import unmade, write_part
+from tests.small_run import rows
+
+
+@pytest.fixture(scope="module")
+def finished(base, tmp_path_factory):
+    from gensr_pref.config import run_file
+
+    out = tmp_path_factory.mktemp("audited") / "run"
+    run = run_file.load(base / "run.yaml", ["generators.0.candidates=5"])
+    build(run, base, out)
+    return out
+
+
+@pytest.fixture
+def copy(finished, tmp_path):
+    return shutil.copytree(finished, tmp_path / "run")
+
+
+def test_everything_is_there_and_is_plain_json(finished):
+    found = audit(finished)
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    assert set(found) >= {
+        "yield", "panel", "agreement", "yield_by_candidates", "yield_by_margin", "repeats",
+        "margins", "hold_out", "single_scores", "preference", "sides", "generators",
+        "learnability", "breakdown", "leakage", "means", "improvement", "without_pair",
+    }  # fmt: skip
+    assert found["yield_by_candidates"][-1]["yield"] == pytest.approx(found["yield"]["joint"])
+    assert found["panel"]["forward"]["level"]["yield"] == found["yield"]["joint"]
+    assert [row["score"] for row in found["hold_out"]] == ["zero_crossings"]
+    assert sum(found["without_pair"].values()) == 7 - found["pairs"]
+
+
+def test_sides_are_those_of_the_audio_on_disk(finished):
+    found = {row["property"]: row for row in audit(finished)["sides"]}
+    pairs, candidates = rows(finished, "pairs"), rows(finished, "candidates")
+    of = {row["candidate_id"]: row for row in candidates}
+    levels = [
+        [json.loads(of[pair[f"{side}_id"]]["sampling"])["level"] for pair in pairs]
+        for side in ("chosen", "rejected")
+    ]
+    assert found["level"]["difference"] == pytest.approx(np.mean(levels[0]) - np.mean(levels[1]))
+    assert found["level"]["cliffs_delta"] == -1  # the quieter hiss wins on both votes
+    assert not found["level"]["warns"]  # seven clips bear no verdict
+    assert found["level"]["clips"] == len({pair["clip_id"] for pair in pairs})
+    assert found["seconds"]["difference"] == 0
+    assert found["level_db"]["pairs"] == len(pairs)
+
+
+def test_what_was_heard_is_kept_and_not_heard_again(copy, monkeypatch):
+    first = audit(copy)
+
+    def deaf(wave, rate):
+        raise AssertionError("the cache was not used")
+
+    monkeypatch.setattr("gensr_pref.auditing.pair_audio.sound_properties", deaf)
+    assert audit(copy) == first
+    assert audit(copy, heard=0)["sides"][0]["pairs"] == 0
+
+
+def test_brief_audit_has_the_yield(copy):
+    whole = audit(copy)
+    brief = audit(copy, brief=True)
+    assert "panel" not in brief
+    assert brief["yield"]["alone"] == whole["yield"]["alone"]
+    assert brief["yield"]["by_chance"] == pytest.approx(whole["yield"]["by_chance"], abs=0.2)
+    assert brief["means"] == whole["means"]
+
+
+def suggested(printed, out):
+    """The settings of the `pair` command that is named as the next step."""
+    command = next(line for line in printed.splitlines() if "pairs again" in line)
+    words = shlex.split(command.partition(": ")[2].strip())
+    assert words[:3] == ["gensr-pref", "pair", str(out)]
+    return words[3:]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        [],
+        ["margin.level=0.0001", "pairs_per_clip=2"],
+        ["rule=top_bottom", "score=zero_crossings"],
+        ["rule=weighted"],
+        ["rule=golden"],
+        ["margin.level=1000"],
+    ],
+)
+def test_the_next_step_that_is_named_finds_pairs(copy, capsys, settings):
+    assert main(["pair", str(copy), *settings]) == 0
+    another = suggested(capsys.readouterr().out, copy)
+    assert another != settings
+    before = part_files.rows(part_files.part(copy, "pairs", 0))
+    after = pair(copy, another)["pairs"]
+    assert after > 0
+    if any(one.startswith("margin") for one in another):
+        assert before / 2 <= after <= before
+
+
+def test_golden_pairs_go_all_the_way(copy, capsys):
+    summary = pair(copy, ["rule=golden", "pairs_per_clip=5"])
+    made = rows(copy, "pairs")
+    assert len(made) == 35
+    assert {row["chosen_id"] for row in made} == {
+        clean_id(row["clip_id"]) for row in rows(copy, "clips")
+    }
+    assert made[0]["margins"] == {"roughness": None, "level": None, "zero_crossings": None}
+    assert any("collapsed" in notice for notice in summary["notices"])
+    found = audit(copy)
+    assert found["yield"]["joint"] == 1
+    assert found["yield"]["by_chance"] is None
+    assert found["hold_out"][0]["rate"] is None
+    assert found["means"]["level"]["chosen"] is None
+    assert found["means"]["level"]["rejected"] is not None
+    heard = {row["property"]: row for row in found["sides"]}
+    clean = [soundfile_level(row["clean"]) for row in rows(copy, "clips")]
+    assert heard["level_db"]["pairs"] == 35
+    assert heard["level_db"]["chosen"] == pytest.approx(np.mean(clean))
+    assert (found["golden"], found["learnability"]) == (35, [])
+    assert main(["audit", str(copy)]) == 0
+    out = capsys.readouterr().out
+    assert "the rule golden" in out
+    assert "the audit runs no model" in out
+
+
+def soundfile_level(sound):
+    read = audio.read(sound["bytes"])
+    return sound_properties(read.wave, read.rate)["level_db"]
+
+
+def test_golden_needs_one_candidate_and_a_clean_target(base):
+    from gensr_pref.building.prepare import draw_up
+    from gensr_pref.config import run_file
+    from gensr_pref.errors import ConfigError
+
+    one = ["generators.0.candidates=1", "pairing.rule=golden"]
+    assert draw_up(run_file.load(base / "run.yaml", one), base).clips
+    with pytest.raises(ConfigError, match=r"pairing\.rule: 'golden' needs clean speech"):
+        draw_up(run_file.load(base / "run.yaml", [*one, "corpus.degrade=null"]), base)
+
+
+def test_clips_without_a_clean_target_have_no_golden_pair(copy):
+    path = part_files.part(copy, "clips", 0)
+    table = part_files.read(path).to_pylist()
+    table[1]["clean"] = None
+    write_part(path, table)
+    summary = pair(copy, ["rule=golden"])
+    assert (summary["pairs"], summary["without_pair"]) == (6, {"no_clean": 1})
+
+
+@pytest.mark.parametrize("rule", [["rule=golden"], ["rule=top_bottom", "score=level"]])
+def test_a_panel_in_which_nothing_votes(base, tmp_path, rule):
+    from gensr_pref.config import run_file
+
+    settings = ["panel.0.vote=false", *(f"pairing.{one}" for one in rule)]
+    build(run_file.load(base / "run.yaml", settings), base, tmp_path / "run")
+    found = audit(tmp_path / "run")
+    assert found["pairs"] == 7
+    assert found["panel"]["effective_votes"]["votes"] == len(rule) - 1
+    assert main(["audit", str(tmp_path / "run")]) == 0
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [["rule=top_bottom", "score=zero_crossings"], ["rule=weighted", "weights={level: 1}"]],
+)
+def test_scores_that_made_the_pairs_are_not_hold_out(copy, settings):
+    pair(copy, settings)
+    used = settings[1].partition("=")[2].strip("{}").partition(":")[0]
+    found = audit(copy)
+    held = [row["score"] for row in found["hold_out"]]
+    assert used not in held
+    assert len(held) == 2
+    assert found["panel"]["effective_votes"]["votes"] == 2  # of the panel, whatever the rule
+    assert json.dumps(found, allow_nan=False)
+
+
+def test_a_score_with_a_floor_is_no_hold_out(copy):
+    pair(copy, ["min.zero_crossings=0"])
+    assert audit(copy)["hold_out"] == []
+
+
+def test_numbers_are_those_of_plain_loops_over_the_tables(copy):
+    for path in part_files.parts(copy, "scores"):  # with ties and nulls among real scores
+        table = part_files.read(path).to_pylist()
+        for place, row in enumerate(table):
+            row["roughness"] = round(row["roughness"], 2)
+            row["level"] = None if place % 7 == 3 else round(row["level"], 3)
+            row["zero_crossings"] = None if place % 5 == 2 else row["zero_crossings"]
+        write_part(path, table)
+    pair(copy, ["tie.level=allow"])
+    found = audit(copy)
+    scores = {row["candidate_id"]: row for row in rows(copy, "scores")}
+    signs = []
+    for clip in {row["clip_id"] for row in scores.values()}:
+        of_clip = [
+            (row["roughness"], row["level"])
+            for name, row in scores.items()
+            if row["clip_id"] == clip and "/noisy/" not in name and row["level"] is not None
+        ]
+        for one, other in itertools.combinations(of_clip, 2):
+            signs.append([np.sign(b - a) for a, b in zip(one, other, strict=True)])  # lower wins
+    x, y = np.array(signs).T
+    assert 0 in x * y
+    (row,) = found["agreement"]
+    tau = (x * y).sum() / np.sqrt(np.abs(x).sum() * np.abs(y).sum())
+    assert row["kendall_tau"] == pytest.approx(tau)
+    both = (x != 0) & (y != 0)
+    assert row["agreement_rate"] == pytest.approx((x == y)[both].mean())
+    decided = (x != 0) & ((y == x) | (y == 0))
+    assert found["panel"]["comparisons"] == pytest.approx(decided.mean())
+    crossings = [
+        [scores[one[f"{side}_id"]]["zero_crossings"] for side in ("chosen", "rejected")]
+        for one in rows(copy, "pairs")
+    ]
+    known = [(1 + np.sign(bad - good)) / 2 for good, bad in crossings if None not in (good, bad)]
+    assert found["hold_out"][0]["pairs"] == len(known) < len(crossings)
+    assert found["hold_out"][0]["rate"] == pytest.approx(np.mean(known))
+
+
+def test_reasons_are_counted_in_the_summary(copy):
+    summary = pair(copy, ["margin.level=1000"])
+    assert summary["without_pair"] == {"margin": 7}
+    unmade(copy, "scores/part-00000.parquet")
+    summary = pair(copy, [])
+    assert summary["without_pair"].get("no_candidate") == 2
+
+
+def test_split_that_leaks_is_told(copy):
+    path = part_files.part(copy, "clips", 0)
+    table = part_files.read(path).to_pylist()
+    table[0]["speaker"] = table[1]["speaker"] = "ann"
+    table[1]["split"] = "validation"
+    write_part(path, table)
+    assert any("in several splits: 1 speaker" in n for n in pair(copy, [])["notices"])
+    assert audit(copy)["leakage"]["speaker"] == {"shared": 1, "examples": ["ann"]}
+
+
+def test_people_are_told_of_with_intervals_and_failed_catch_trials():
+    share = {"agree": 0.706, "tie": 0.118, "against": 0.176}
+    panel = {**share, "clips": 9, **{f"{kind}_interval": [0.1, 0.9] for kind in share}}
+    catches = [
+        {"listener": "ann", "answers": 9, "same": 2, "clean": 1, "same_failed": 0,
+         "clean_failed": 0, "counted": True, "why": None},
+        {"listener": "bob", "answers": 8, "same": 1, "clean": 0, "same_failed": 1,
+         "clean_failed": 0, "counted": False, "why": "failed_catches"},
+    ]  # fmt: skip
+    heard = {"answers": 17, "listeners": 2, "pairs": 9, "panel": panel, "catches": catches}
+    assert audit_text.people({"listening": heard}) == (
+        "People: 17 answers of 2 listeners on 9 pairs: 71 % [10 %, 90 %] prefer the chosen, "
+        "12 % [10 %, 90 %] hear no difference, 18 % [10 %, 90 %] prefer the rejected.\n"
+        "Not counted: 8 answers of bob, who failed 1 of 1 catch trials.\n"
+        "Catch trials failed: 1 of 3 with identical sounds, 0 of 1 with clean speech."
+    )
+
+
+def test_where_nobody_listened_nothing_is_printed_of_people(copy, capsys):
+    assert main(["audit", str(copy)]) == 0
+    printed = capsys.readouterr().out
+    assert "People:" not in printed
+    assert "Catch trials" not in printed
+    assert "\n\n\n" not in printed
+
+
+def test_two_runs_side_by_side(finished, copy, capsys):
+    pair(copy, ["margin.level=0.001"])
+    assert main(["audit", str(finished), str(copy)]) == 0
+    out = capsys.readouterr().out
+    assert "A: cheap (unanimous)" in out
+    assert "effective votes" in out
+    assert main(["audit", str(finished), str(copy), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["numbers"]["clips"] == {"a": 7, "b": 7, "difference": 0}
+
+
+def test_two_generators_that_may_meet(base, tmp_path):
+    from gensr_pref.config import run_file
+
+    two = "generators=[{use: 'cheap:Hiss'}, {use: 'cheap:Hiss', name: other}]"
+    run = run_file.load(base / "run.yaml", [two, "pairing.across_generators=true"])
+    build(run, base, tmp_path / "run")
+    found = audit(tmp_path / "run")
+    assert sum(row["pairs"] for row in found["generators"]) % 2 == 0
+    assert set(found["preference"]["vectors"]) <= {"hiss", "other"}
+    assert found["candidates_with_all_votes"] == {"8": 7}
+    apart = pair(tmp_path / "run", ["across_generators=false"])
+    assert apart["complete"]
+    assert audit(tmp_path / "run")["candidates_with_all_votes"] == {"4": 14}
+    assert audit(tmp_path / "run")["generators"] == []
+
+
+def test_recordings_of_any_name_are_told_apart():
+    """Names with what JSON escapes; one is on both sides."""
+    names = ['a "b".wav', "c\\d.wav", "Ä/é.flac", 'a "b".wav', '{"source_id": "x"}']
+    sources = [json.dumps({"source_id": name, "start": 0}, ensure_ascii=False) for name in names]
+    clips = pa.table(
+        {
+            "clip_id": [str(k) for k in range(5)],
+            "speaker": pa.nulls(5, pa.string()),
+            "source": sources,
+            "split": ["train", "train", "train", "validation", "train"],
+        }
+    )
+    assert leaks(clips)["source"] == {"shared": 1, "examples": ['a "b".wav']}

@@ -1,0 +1,308 @@
+"""Tests of run directories at a URL: their content, the server requests, and failures."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import threading
+import time
+import uuid
+from pathlib import Path
+
+import fsspec
+import pytest
+
+import gensr_pref
+from gensr_pref.auditing.listening import answers
+from gensr_pref.auditing.run_audit import audit
+from gensr_pref.building import open_run
+from gensr_pref.building.build import build
+from gensr_pref.building.status import status
+from gensr_pref.cli.main import main
+from gensr_pref.config import run_file
+from gensr_pref.errors import RunMismatchError
+from gensr_pref.rundir import part_files
+from gensr_pref.rundir.ledger import Stamps
+from gensr_pref.storage import objects
+from gensr_pref.storage.location import located
+from tests.building.test_interruption import COMMAND, SLOW_WORK
+from tests.s3_server import BUCKET, KEYS
+from tests.small_run import TABLES, tables, undisturbed_tables
+
+
+@pytest.fixture(scope="module")
+def local(base, tmp_path_factory):
+    """The run on a disk, its parts by name."""
+    out = tmp_path_factory.mktemp("local") / "run"
+    build(run_file.load(base / "run.yaml"), base, out)
+    return tables(out)
+
+
+@pytest.fixture(scope="module")
+def uploaded(s3_server, base):
+    """The run on the server, as the build left it; no test changes it."""
+    out = located(f"s3://{BUCKET}/{uuid.uuid4().hex}")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in s3_server.environment.items():
+            patch.setenv(name, value)
+        build(run_file.load(base / "run.yaml"), base, out)
+    return out
+
+
+@pytest.fixture
+def out(uploaded, bucket):
+    """A copy of it that a test may change."""
+    system = fsspec.filesystem("s3", use_listings_cache=False)
+    for name in system.find(uploaded.path):
+        system.copy(name, bucket.path + name.removeprefix(uploaded.path))
+    return bucket
+
+
+def contents(out) -> dict[str, bytes]:
+    """Every part of a run directory at a URL, by name."""
+    return {
+        f"{table}/{path.name}": objects.get(path)
+        for table in TABLES
+        for path in part_files.parts(out, table)
+    }
+
+
+def everything(out) -> dict[str, bytes]:
+    system = fsspec.filesystem("s3", use_listings_cache=False)
+    return {name: system.cat_file(name, start=0) for name in system.find(out.path)}
+
+
+def test_same_bytes_as_on_a_disk(uploaded, s3, local):
+    assert contents(uploaded) == local
+
+
+def test_same_bytes_in_memory(local, run, base):
+    out = located(f"memory://{uuid.uuid4().hex}/run")
+    build(run(), base, out)
+    assert contents(out) == local
+    assert status(out)["state"] == "finished"
+
+
+def test_commands_work_on_it(out, base, capsys):
+    assert main(["status", str(out)]) == 0
+    assert "finished" in capsys.readouterr().out
+    assert main(["pair", str(out), "margin.roughness=0.001"]) == 0
+    assert open_run.document(out)["pairing"]["margin"] == {"roughness": 0.001}
+    capsys.readouterr()
+    assert main(["audit", str(out)]) == 0
+    assert f"Written to {out}/audit/report.html" in capsys.readouterr().out
+    assert b"<html" in objects.get(out / "audit" / "report.html")[:200]
+    assert main(["audit", str(out), "--open"]) == 2
+    assert "is not on this machine" in capsys.readouterr().err
+
+
+def test_audit_says_what_it_says_of_a_disk(out, run, base, tmp_path):
+    build(run(), base, tmp_path / "run")
+    assert json.dumps(audit(out)) == json.dumps(audit(tmp_path / "run"))
+
+
+def test_plan_keeps_its_pilot_there(bucket, base, capsys):
+    arguments = ["plan", str(base / "run.yaml"), "--out", str(bucket), "--clips", "2", "--json"]
+    assert main(arguments) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["pilot"] == {"clips": 2, "pairs": told["pilot"]["pairs"], "out": str(bucket)}
+    assert told["disk_gb"] > 0
+    assert len(part_files.parts(bucket, "clips")) == 1
+
+
+def test_answers_of_listeners_are_kept(out):
+    heard = {"kind": "pair", "clip_id": "c", "chosen_id": "c/0", "rejected_id": "c/1"}
+    for trial in ("one", "two"):
+        answers.save(out, {"listener": "ann", "trial": trial, "preferred": "chosen", **heard})
+    assert answers.listeners(out) == ["ann"]
+    assert [vote["trial"] for vote in answers.answered(out, "ann")] == ["one", "two"]
+
+
+def test_secrets_are_in_no_file(uploaded, s3, capsys):
+    main(["status", str(uploaded), "--json"])
+    told = "".join(capsys.readouterr())
+    for value in KEYS.values():
+        assert value not in told
+        assert not [
+            name for name, content in everything(uploaded).items() if value.encode() in content
+        ]
+
+
+def test_finished_run_is_not_downloaded_to_be_looked_at(uploaded, s3):
+    """A listing for each table and the ledger tell all of it."""
+    s3.forget()
+    stamps = Stamps(uploaded)
+    for table in ("clips", "candidates", "scores"):
+        assert stamps.rows(table) > 0
+        for path in part_files.parts(uploaded, table):
+            assert stamps.is_intact(path)
+    assert not [path for _, path, _ in s3.asked if path.endswith(".parquet")]
+    assert s3.counted()["LIST"] <= 1 + 5 + 3 + 1  # of the run, where a folder is missing
+
+
+def test_running_again_writes_no_part_but_pairs(out, run, base, s3):
+    before = contents(out)
+    s3.forget()
+    build(run(), base, out)
+    written = [path for kind, path, _ in s3.asked if kind == "PUT" and "/part-" in path]
+    assert [Path(path).parent.name for path in written] == ["pairs"]
+    of_parts = [path for kind, path, _ in s3.asked if "/part-" in path and "/pairs/" not in path]
+    assert len(of_parts) <= 4 * 5 + 1  # four shards
+    assert contents(out) == before
+
+
+@pytest.mark.parametrize("table", ["clips", "candidates", "scores"])
+def test_object_in_which_a_byte_changed_is_made_again(out, run, base, local, table, capsys):
+    path = part_files.part(out, table, 1)
+    content = bytearray(objects.get(path))
+    content[len(content) // 2] ^= 0x10
+    objects.put(path, bytes(content))
+    build(run(), base, out)
+    assert contents(out) == local
+    assert f"{path}: is not what was written" in capsys.readouterr().err
+
+
+def test_what_is_missing_is_made_again(out, run, base, local):
+    objects.remove(part_files.part(out, "scores", 1))
+    objects.remove(part_files.part(out, "candidates", 2))
+    objects.remove(out / "summary.json")
+    build(run(), base, out)
+    assert contents(out) == local
+
+
+def test_what_was_only_copied_is_kept(out, run, base, local, monkeypatch):
+    """Other tags, or a copy to another store: the checksum says that it is the same."""
+    copy = located(f"memory://{uuid.uuid4().hex}/run")
+    system = fsspec.filesystem("memory")
+    for name, content in everything(out).items():
+        system.pipe(copy.path + name.removeprefix(out.path), content)
+    monkeypatch.setattr("gensr_pref.building.worker.sample_clip", None)
+    assert build(run(), base, copy)["complete"]
+    assert contents(copy) == local
+
+
+def test_it_grows(out, run, base, tmp_path):
+    more = run("generators.0.candidates=4")
+    build(more, base, out)
+    build(more, base, tmp_path / "run")
+    assert contents(out) == tables(tmp_path / "run")
+
+
+def test_second_build_is_refused(out, run, base, capsys):
+    with open_run.locked(out):
+        assert status(out)["state"] == "starting"  # held, and not a line yet
+        with pytest.raises(RunMismatchError, match="another process is working on it"):
+            build(run(), base, out)
+        assert main(["pair", str(out)]) == 2
+    assert f"{out}: another process" in capsys.readouterr().err
+
+
+def test_other_run_is_refused(uploaded, s3, run, base):
+    with pytest.raises(RunMismatchError, match="was made by another run"):
+        build(run("seed=1"), base, uploaded)
+
+
+def test_wrong_bucket_is_told(run, base, s3, capsys):
+    build_it = ["build", str(base / "run.yaml"), "--out", "s3://no-such-bucket/run"]
+    for arguments in (build_it, ["status", "s3://no-such-bucket/run"]):
+        assert main(arguments) == 2
+        told = capsys.readouterr().err
+        assert told.startswith("gensr-pref: s3://no-such-bucket/run: ")
+        assert "bucket does not exist" in told
+
+
+def test_what_is_no_run_directory_is_told(bucket, capsys):
+    assert main(["status", str(bucket)]) == 2
+    assert f"{bucket}: is not a run directory" in capsys.readouterr().err
+
+
+# Stopped, and run again
+
+
+def command(base, out, *overrides):
+    return [*COMMAND, str(base / "run.yaml"), "--out", str(out), *SLOW_WORK, *overrides]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(base, tmp_path_factory):
+    """The same on a disk, its parts by name."""
+    return undisturbed_tables(base, tmp_path_factory.mktemp("undisturbed") / "run", *SLOW_WORK)
+
+
+def environment(s3):
+    root = str(Path(gensr_pref.__file__).parents[1])
+    return {**os.environ, **s3.environment, "PYTHONPATH": root}
+
+
+def puts_of_parts(s3) -> int:
+    return sum(kind == "PUT" and "/part-" in path for kind, path, _ in s3.asked)
+
+
+def wait_for(process, s3, count):
+    while process.poll() is None and puts_of_parts(s3) < count:
+        time.sleep(0.02)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(("kind", "kills"), [("serial", 3), ("ray", 1)])
+def test_bytes_after_being_killed(base, bucket, s3, undisturbed, kind, kills):
+    """Whatever the moment, no reader sees half an object, and the rest is made as it was."""
+    arguments = command(base, bucket, f"engine.kind={kind}", "engine.workers=2")
+    rng, killed = random.Random(0), 0
+    for _ in range(kills):
+        s3.forget()
+        process = subprocess.Popen(
+            arguments, env=environment(s3), stdout=subprocess.DEVNULL, start_new_session=True
+        )
+        wait_for(process, s3, rng.randint(1, 4))
+        time.sleep(rng.uniform(0, 0.3))
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            killed += 1
+        process.wait()
+        there = contents(bucket)
+        assert there.items() <= undisturbed.items()
+    assert killed
+    subprocess.run(arguments, env=environment(s3), check=True, capture_output=True)
+    assert contents(bucket) == undisturbed
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("kind", ["serial", "ray"])
+def test_server_that_stops_in_the_middle(base, bucket, s3, undisturbed, kind):
+    arguments = command(base, bucket, f"engine.kind={kind}", "engine.workers=2")
+    process = subprocess.Popen(
+        arguments, env=environment(s3), stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    told = []
+    reader = threading.Thread(target=lambda: told.append(process.stderr.read()))
+    reader.start()
+    wait_for(process, s3, 2)
+    s3.stop()
+    try:
+        assert process.wait(timeout=240) == 1
+        reader.join()
+    finally:
+        s3.start()
+        process.stderr.close()
+    assert f"gensr-pref: {bucket}" in told[0]
+    assert "the same command continues" in told[0]
+    assert "Traceback" not in told[0]
+    assert not any(value in told[0] for value in KEYS.values())
+    assert len(contents(bucket)) < len(undisturbed)
+    subprocess.run(arguments, env=environment(s3), check=True, capture_output=True)
+    assert contents(bucket) == undisturbed
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_audio_does_not_pass_through_the_driver(base, bucket, s3, undisturbed):
+    """On Ray the workers are told the URL: each part goes to the server once, and comes once."""
+    arguments = command(base, bucket, "engine.kind=ray", "engine.workers=2")
+    subprocess.run(arguments, env=environment(s3), check=True, capture_output=True)
+    assert contents(bucket) == undisturbed
+    moved = [path for kind, path, _ in s3.asked if kind == "PUT" and "/candidates/" in path]
+    assert len(moved) == len(set(moved)) == 4

@@ -1,0 +1,116 @@
+"""Tests of the command `gensr-pref export`."""
+
+import json
+
+import pytest
+
+from gensr_pref.cli.main import main
+
+
+def test_it_tells_what_was_written(built, tmp_path, capsys) -> None:
+    assert main(["export", str(built), str(tmp_path / "out")]) == 0
+    said = capsys.readouterr().out
+    assert "NOT for commercial use, because of babble, pretended:Roughness" in said
+    assert f'datasets.load_dataset("{tmp_path / "out"}")' in said
+
+
+def test_json_is_json(built, tmp_path, capsys) -> None:
+    words = ["export", str(built), str(tmp_path / "out"), "--json", "--candidates", "none"]
+    assert main(words) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [row["config"] for row in told["tables"]] == ["default", "default"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--dry-run"], "go with --push-to-hub"),
+        (["--public"], "go with --push-to-hub"),
+        (["--others", "keep"], "go with --push-to-hub"),
+        (["--shard-mb", "0"], "--shard-mb must be at least 1"),
+        (["--format", "trl", "--clean"], "--clean goes with"),
+        (["--push-to-hub", "nameonly"], "not ORG/NAME"),
+        (["--push-to-hub", "us/x", "--format", "wav-jsonl"], "is for this disk"),
+        (["--push-to-hub", "us/x"], "no token"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_first(
+    built, tmp_path, capsys, monkeypatch, words, said
+) -> None:
+    monkeypatch.delenv("GENSR_PREF_OFFLINE", raising=False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    assert main(["export", str(built), str(tmp_path / "out"), *words]) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path, capsys) -> None:
+    assert main(["export", str(tmp_path), str(tmp_path / "out")]) == 2
+    assert "is not a run directory" in capsys.readouterr().err
+
+
+def test_a_dry_run_lists_what_would_go(built, tmp_path, capsys, monkeypatch) -> None:
+    from huggingface_hub import constants
+
+    from tests.upload_server import UploadServer
+
+    with UploadServer() as server:
+        monkeypatch.setattr(constants, "ENDPOINT", server.url)
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.delenv("GENSR_PREF_OFFLINE", raising=False)
+        words = ["export", str(built), str(tmp_path / "out"), "--push-to-hub", "us/x", "--dry-run"]
+        assert main(words) == 0
+        assert all(method == "GET" for method, _ in server.asked)
+    said = capsys.readouterr().out
+    assert "Nothing was pushed" in said
+    assert "README.md" in said
+
+
+def test_a_dry_run_without_a_network_lists_what_is_here(
+    built, tmp_path, capsys, monkeypatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.delenv("GENSR_PREF_OFFLINE", raising=False)
+    words = ["export", str(built), str(tmp_path / "out"), "--push-to-hub", "us/x", "--dry-run"]
+    assert main(words) == 0
+    told = capsys.readouterr()
+    assert "README.md" in told.out
+    assert "What is there already is not known: us/x: the Hub does not answer" in told.out
+    assert "Retrying" not in told.err
+
+
+@pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
+def test_an_anonymised_push_leaves_no_name_of_an_earlier_format(
+    run_folder, tmp_path, capsys, monkeypatch
+) -> None:
+    from huggingface_hub import constants
+
+    from gensr_pref.exporting import hub
+    from gensr_pref.exporting.dataset import Wanted
+    from gensr_pref.exporting.export_run import export
+    from tests.upload_server import TOKEN, UploadServer
+
+    with UploadServer() as server:
+        monkeypatch.setattr(constants, "ENDPOINT", server.url)
+        monkeypatch.setattr("huggingface_hub.hf_api.constants.ENDPOINT", server.url)
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+        monkeypatch.delenv("GENSR_PREF_OFFLINE", raising=False)
+        monkeypatch.setenv("HF_TOKEN", TOKEN)
+        export(run_folder, tmp_path / "plain", Wanted("wav-jsonl"))
+        hub.push(tmp_path / "plain", hub.Target("us/x"))
+        there = server.repositories["us/x"].branches["main"]
+        assert any(name.startswith("wav/") for name in there)
+        there["notes.txt"] = b"who is who"
+        words = ["export", str(run_folder), str(tmp_path / "out"), "--push-to-hub", "us/x",
+                 "--anonymise", "hash"]  # fmt: skip
+        assert main(words) == 2
+        assert "notes.txt" in capsys.readouterr().err
+        assert main([*words, "--others", "delete"]) == 0
+        said = capsys.readouterr().out
+        local = {p.relative_to(tmp_path / "out").as_posix(): p.read_bytes()
+                 for p in (tmp_path / "out").rglob("*") if p.is_file()}  # fmt: skip
+        assert there == local
+    assert "Deleted, as this export does not contain them" in said
+    assert "Earlier commits" in said

@@ -1,0 +1,71 @@
+"""Tests of the commands as a user types them."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gensr_pref.cli.main import main, parse
+
+
+def test_importing_and_asking_for_help_is_light():
+    program = (
+        "import sys, gensr_pref, gensr_pref.cli.main\n"
+        "try: gensr_pref.cli.main.main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'ray', 'datasets', 'librosa', 'pyarrow', 'numpy', 'matplotlib'}\n"
+        "heavy = (heavy | {'jinja2'}) & set(sys.modules)\n"
+        "print('HEAVY', sorted(heavy))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.endswith("HEAVY []\n"), done.stdout + done.stderr
+
+
+def test_settings_may_stand_before_and_after_options(tmp_path):
+    run = tmp_path / "run.yaml"
+    run.write_text("name: x")
+    arguments = ["build", str(run), "seed=1", "--out", str(tmp_path / "o"), "corpus.limit=8"]
+    assert parse(arguments).overrides == ["seed=1", "corpus.limit=8"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["pair", "d", "--nosuch"], ["audit", "d", "e", "extra"], ["audit", "d", "e", "a=1"], []],
+)
+def test_unknown_arguments_are_refused(arguments):
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+
+
+def test_bad_run_file_exits_2_and_names_the_field(tmp_path, capsys):
+    run = tmp_path / "run.yaml"
+    run.write_text("name: x\ncorpus: {source: {kind: folder, path: x}, limt: 3}\n")
+    assert main(["build", str(run), "--out", str(tmp_path / "out")]) == 2
+    told = capsys.readouterr().err
+    assert "corpus.limt: unknown field" in told
+    assert "generators: is required" in told
+    assert not (tmp_path / "out").exists()
+
+
+def test_missing_run_directory_exits_2(tmp_path, capsys):
+    assert main(["audit", str(tmp_path)]) == 2
+    assert "not a run directory" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["metrics", "generators", "fetch"])
+def test_catalogues_print_and_are_json(command, capsys):
+    assert main([command]) == 0
+    plain = capsys.readouterr().out
+    assert main([command, "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    for row in rows:
+        assert str(next(iter(row.values()))) in plain
+
+
+def test_console_script_is_installed():
+    script = Path(sys.executable).parent / "gensr-pref"
+    done = subprocess.run([script, "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("gensr-pref 0.")

@@ -1,0 +1,102 @@
+"""Tests of replacing an export as a whole."""
+
+import errno
+import fcntl
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from gensr_pref.auditing.run_audit import audit
+from gensr_pref.errors import InputError, StorageError
+from gensr_pref.exporting.atomic_folder import replacing
+from gensr_pref.exporting.dataset import Wanted
+from gensr_pref.exporting.export_run import export
+from gensr_pref.storage import files
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def made(out: Path, text: str) -> None:
+    with replacing(out) as folder:
+        (folder / "x").write_text(text)
+
+
+def test_the_new_takes_the_place_of_the_old(tmp_path) -> None:
+    made(tmp_path / "out", "one")
+    made(tmp_path / "out", "two")
+    assert (tmp_path / "out" / "x").read_text() == "two"
+    assert names(tmp_path) == ["out"]
+
+
+def test_what_fails_leaves_the_old_as_it_was(tmp_path) -> None:
+    made(tmp_path / "out", "one")
+    with pytest.raises(ZeroDivisionError), replacing(tmp_path / "out") as folder:
+        (folder / "x").write_text(str(1 / 0))
+    assert (tmp_path / "out" / "x").read_text() == "one"
+    assert names(tmp_path) == ["out"]
+
+
+def test_only_one_at_a_time_writes_it_and_neither_harms_the_other(tmp_path) -> None:
+    with replacing(tmp_path / "out") as folder:
+        (folder / "x").write_text("one")
+        with pytest.raises(InputError, match="another export is writing it"):
+            made(tmp_path / "out", "two")
+    assert (tmp_path / "out" / "x").read_text() == "one"
+    assert names(tmp_path) == ["out"]
+
+
+def test_a_file_system_without_locks(tmp_path, monkeypatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with replacing(tmp_path / "out") as folder:
+        (folder / "x").write_text("one")
+        with pytest.raises(InputError, match="another export is writing it"):
+            made(tmp_path / "out", "two")
+    assert (tmp_path / "out" / "x").read_text() == "one"
+    made(tmp_path / "out", "two")
+    assert names(tmp_path / "out") == ["x"]
+    assert (tmp_path / "out" / "x").read_text() == "two"
+
+
+@pytest.mark.parametrize("renamed", [1, 2])
+def test_a_kill_while_it_takes_its_place_is_made_good(tmp_path, renamed) -> None:
+    """After the first rename there is no OUT; after the second the old is still there."""
+    made(tmp_path / "out", "one")
+    shutil.copytree(tmp_path / "out", tmp_path / ".replaced-out")
+    if renamed == 1:
+        (tmp_path / "out").rename(tmp_path / ".unfinished-out")
+    with pytest.raises(ZeroDivisionError), replacing(tmp_path / "out") as folder:
+        (folder / "y").write_text(str(1 / len(names(folder))))  # nothing of the other is in it
+    assert (tmp_path / "out" / "x").read_text() == "one"
+    assert names(tmp_path) == ["out"]
+
+
+@pytest.mark.parametrize("out", [".", "..", "../here"])
+def test_the_working_folder_is_refused_at_once(built, tmp_path, monkeypatch, out) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with pytest.raises(InputError, match="is the folder you are in"):
+        export(built, Path(out), Wanted())
+    assert names(tmp_path) == ["here"]
+
+
+@pytest.mark.parametrize("form", ["parquet", "wav-jsonl"])
+def test_a_full_disk_is_told_as_it_is(built, tmp_path, monkeypatch, form) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+
+    audit(built)
+    (tmp_path / "out").mkdir()
+    monkeypatch.setattr(files, "_flush", full)
+    monkeypatch.setattr("gensr_pref.audio.wav", full)
+    with pytest.raises(StorageError, match="File too large") as caught:
+        export(built, tmp_path / "out", Wanted(form))
+    assert "it is as it was before" in str(caught.value)
+    assert "is kept" not in str(caught.value)
+    assert names(tmp_path) == ["out"]

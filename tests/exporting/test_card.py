@@ -1,0 +1,277 @@
+"""Tests of the dataset card: its numbers, head, licences and escaping."""
+
+import html
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+import yaml
+from huggingface_hub import DatasetCard, DatasetCardData, constants, metadata_load
+from markdown_it import MarkdownIt
+
+from gensr_pref.auditing.listening import answers
+from gensr_pref.auditing.run_audit import audit
+from gensr_pref.building.pair import pair
+from gensr_pref.errors import InputError
+from gensr_pref.exporting import redacted_facts
+from gensr_pref.exporting.card import Facts, Table, _size, card
+from gensr_pref.exporting.columns import pairs_schema
+from gensr_pref.exporting.dataset import Wanted
+from gensr_pref.exporting.export_run import Publishing, _languages, export
+from gensr_pref.exporting.figure import agreement_figure
+from gensr_pref.exporting.licences import Part, hub_licences, parts
+from gensr_pref.exporting.markdown import block, code, escaped, link
+from gensr_pref.rundir import part_files
+from gensr_pref.rundir.document import record
+from tests.upload_server import UploadServer
+
+
+def numbers(node: object) -> list[float]:
+    """All numbers in nested JSON."""
+    if isinstance(node, dict):
+        return [n for value in node.values() for n in numbers(value)]
+    if isinstance(node, list):
+        return [n for value in node for n in numbers(value)]
+    return [float(node)] if isinstance(node, int | float) and not isinstance(node, bool) else []
+
+
+def shown(text: str) -> list[str]:
+    """The numbers that a reader sees: not those of names, which are in code, links or blocks."""
+    for hidden in (r"```.*?```", r"(`+).*?\1", r"\]\([^)]*\)"):
+        text = re.sub(hidden, " ", text, flags=re.DOTALL)
+    text = text.replace("(16-bit FLAC", "(").replace("float16", "")
+    return re.findall(r"-?\d+(?:\.\d+)?", text)
+
+
+def is_told(number: str, known: list[float]) -> bool:
+    decimals = len(number.partition(".")[2])
+    wanted = float(number)
+    return any(wanted in (round(n, decimals), round(100 * n, decimals)) for n in known)
+
+
+@pytest.mark.parametrize("form", ["parquet", "wav-jsonl"])
+def test_every_number_is_in_the_audit_or_the_summary(built, tmp_path, facts, form) -> None:
+    export(built, tmp_path / "out", Wanted(form))
+    text = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    _, head, body = text.split("---\n", 2)
+    known = [
+        n for name in ("audit", "summary") for n in numbers(facts(tmp_path / "out", f"{name}.json"))
+    ]
+    found = shown(body)
+    assert len(found) > 20
+    assert [number for number in found if not is_told(number, known)] == []
+    assert [n for n in numbers(yaml.safe_load(head)) if n not in known] == []
+
+
+def test_a_number_of_nowhere_would_be_noticed(exported, facts) -> None:
+    known = [n for name in ("audit", "summary") for n in numbers(facts(exported, f"{name}.json"))]
+    assert not is_told("123456.789", known)
+    assert shown("in `12` code, 13 %, [x](http://a/14) and\n```\n15\n```") == ["13"]
+
+
+def test_the_published_audit_is_that_of_the_run(built, exported, facts) -> None:
+    own = json.loads((built / "audit" / "audit.json").read_text())
+    told = facts(exported, "audit.json")
+    for key in ("yield", "agreement", "panel", "means", "pairs", "hold_out"):
+        assert told[key] == own[key]
+
+
+def test_the_head_is_as_the_hub_and_datasets_read_it(exported, monkeypatch) -> None:
+    """How `datasets` reads configs and features of it is in test_dataset."""
+    loaded = DatasetCard.load(exported / "README.md")
+    told = metadata_load(exported / "README.md")
+    assert isinstance(loaded.data, DatasetCardData)
+    assert loaded.data.to_dict() == told
+    assert [one["config_name"] for one in told["configs"]] == ["default", "candidates"]
+    assert told["size_categories"] == ["n<1K"]
+    assert told["language"] == ["en"]
+    with UploadServer() as server:
+        monkeypatch.setattr(constants, "ENDPOINT", server.url)
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        loaded.validate()
+        assert server.asked[-1] == ("POST", "/api/validate-yaml")
+
+
+def test_sizes_are_those_of_the_files(exported) -> None:
+    info, _ = metadata_load(exported / "README.md")["dataset_info"]
+    files = sum(path.stat().st_size for path in (exported / "data").iterdir())
+    assert info["download_size"] == files
+    assert {split["name"] for split in info["splits"]} == {"train", "validation"}
+    assert info["dataset_size"] == sum(split["num_bytes"] for split in info["splits"])
+
+
+def test_non_commercial_parts_stand_at_the_top_and_in_the_head(exported) -> None:
+    text = (exported / "README.md").read_text(encoding="utf-8")
+    told = metadata_load(exported / "README.md")
+    assert told["license"] == ["cc-by-sa-3.0", "cc-by-nc-4.0", "cc-by-nc-sa-4.0"]
+    assert "non-commercial" in told["tags"]
+    top, _, rest = text.partition("## What is in it")
+    assert "**Not for commercial use.**" in top
+    for name in (
+        "babble (noise, `CC-BY-NC-4.0`)",
+        "pretended:Roughness (metric, `CC-BY-NC-SA-4.0`)",
+    ):
+        assert name in top
+    assert "Asterisk core sounds" in rest
+    assert "https://www.asterisk.org" in rest
+    assert "Allison Smith" in rest
+    assert "| `hiss` | `1` | 3 | `MIT` |" in rest
+
+
+@pytest.mark.parametrize(
+    ("rows", "name"),
+    [(0, "n<1K"), (999, "n<1K"), (1000, "1K<n<10K"), (80_000, "10K<n<100K"), (10**12, "n>1T")],
+)
+def test_sizes_have_the_names_of_the_hub(rows, name) -> None:
+    assert _size(rows) == name
+
+
+def test_a_speech_licence_that_nobody_stated_is_told() -> None:
+    run = {"provenance": {"generators": [], "panel": []}, "corpus": {"degrade": {"noise": {}}}}
+    found = parts(run)
+    assert found == [Part("speech", "the speech", "unknown")]
+    assert hub_licences(found) == ["unknown"]
+    assert hub_licences([Part("speech", "x", "Our Own 1.0")]) == ["other"]
+
+
+@pytest.mark.parametrize(
+    ("provenance", "licence"),
+    [
+        ({"licences": {"mine": "mit"}}, "mit"),
+        ({"licences": {"mine": "-"}}, "unknown"),
+        ({"licences": {"mine": {"a": 1}}}, "unknown"),
+        ({"licences": {}}, "not recorded"),
+        ({}, "not recorded"),
+    ],
+)
+def test_licences_of_generators_are_those_that_the_build_recorded(provenance, licence) -> None:
+    run = {"provenance": {"generators": [{"name": "mine"}], "panel": [], **provenance}}
+    assert parts(run)[-1] == Part("generator", "mine", licence)
+
+
+@pytest.fixture
+def known(exported, facts) -> Facts:
+    """Facts to write other cards from."""
+    run = yaml.safe_load((exported / "run.yaml").read_text())
+    audit, summary = (facts(exported, f"{name}.json") for name in ("audit", "summary"))
+    table = Table("default", "data", pairs_schema(["a"]), ())
+    return Facts(run, audit, summary, parts(run), [table])
+
+
+NASTY = "x` | <script>alert(1)</script> **bold** [a](javascript:b) \n---\n# Head: 'a' \"b\" {c} @d"
+
+
+def test_text_of_others_stays_text(known) -> None:
+    run = {**known.run, "name": NASTY}
+    run["credits"] = [{"of": "speech", "name": NASTY, "licence": NASTY, "by": NASTY,
+                       "url": "https://x.org/)<b>", "cite": NASTY}]  # fmt: skip
+    run["provenance"] = {**run["provenance"], "licences": {"hiss": NASTY}}
+    summary = {**known.summary, "notices": [NASTY]}
+    text = card(replace(known, run=run, summary=summary, parts=parts(run)))
+    head, body = re.match(r"---\n(.*?)\n---\n(.*)", text, re.DOTALL).groups()
+    assert yaml.safe_load(head)["pretty_name"] == NASTY
+    assert yaml.safe_load(head)["license"] == ["other", "unknown", "cc-by-nc-sa-4.0"]
+    page = MarkdownIt("gfm-like", {"linkify": False}).render(body)
+    assert "<script" not in page
+    assert "<strong>bold" not in page
+    assert 'href="javascript' not in page
+    assert page.count("<h1>") == 1
+    assert NASTY.splitlines()[0] in html.unescape(page)
+    columns = {row.count("<td") for row in re.findall(r"<tr>.*?</tr>", page, re.DOTALL)}
+    assert columns <= {0, 3, 4, 5}
+
+
+@pytest.mark.parametrize(
+    ("text", "is_"),
+    [
+        ("a_b*c", "a\\_b\\*c"),
+        ("1. first", "1\\. first"),
+        ("- item", "\\- item"),
+        ("v1.2-rc (x)", "v1.2-rc (x)"),
+        ("https://x.org", "https\\://x.org"),
+        ("a\n\nb", "a b"),
+        ("<b>&", "&lt;b\\>&amp;"),
+    ],
+)
+def test_only_what_would_be_markup_is_escaped(text, is_) -> None:
+    assert escaped(text) == is_
+
+
+def test_code_with_backticks_stays_code() -> None:
+    assert code("a`b|c") == "``a`b\\|c``"
+    assert code("`") == "`` ` ``"
+    assert block("```", "sh") == "````sh\n```\n````"
+    assert link("a", "javascript:x") == "a"
+
+
+def test_the_figure_is_a_light_picture_and_the_same_each_time(exported, facts) -> None:
+    from matplotlib.image import imread
+
+    path = exported / "agreement.png"
+    picture = imread(path)
+    assert picture[0, 0, :3].tolist() == [1.0, 1.0, 1.0]
+    assert picture[..., :3].mean() > 0.8
+    assert agreement_figure(facts(exported, "audit.json")["agreement"]) == path.read_bytes()
+    assert agreement_figure([]) is None
+
+
+def test_listeners_and_the_anonymised_are_told_of(known) -> None:
+    heard = {"answers": 12, "panel": {"agree": 0.75}}
+    text = card(replace(known, audit={**known.audit, "listening": heard}, anonymised="hash"))
+    assert "People gave 12 answers; 75 % prefer the chosen." in text
+    assert "pseudonyms under a secret that is not published" in text
+    assert "No person has judged these pairs." in card(known)
+
+
+def test_the_whole_audit_is_made_where_only_a_short_one_is(run_folder, tmp_path, facts) -> None:
+    audit(run_folder, brief=True)
+    export(run_folder, tmp_path / "out", Wanted(), Publishing())
+    assert facts(tmp_path / "out", "audit.json")["agreement"]
+
+
+def test_names_and_credits_are_as_they_were_given(run_folder, tmp_path) -> None:
+    document = yaml.safe_load((run_folder / "run.yaml").read_text())
+    credit = {"of": "speech", "name": "LibriTTS (/train)", "licence": "CC-BY-4.0", "by": "Zen (/a)"}
+    document |= {"name": "</script>", "credits": [credit]}
+    record(run_folder, document)
+    pair(run_folder, [])
+    export(run_folder, tmp_path / "out", Wanted())
+    text = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    assert "| speech | LibriTTS (/train) | `CC-BY-4.0` | Zen (/a) |" in text
+    assert metadata_load(tmp_path / "out" / "README.md")["pretty_name"] == "</script>"
+    told = yaml.safe_load((tmp_path / "out" / "run.yaml").read_text())
+    assert (told["name"], told["credits"]) == ("</script>", [credit])
+    assert redacted_facts.audit({"run": "</script>"}, None)["run"] == "</script>"
+
+
+@pytest.mark.parametrize("place", ["name", "credits"])
+def test_paths_in_names_and_credits_are_refused(run_folder, tmp_path, place) -> None:
+    document = yaml.safe_load((run_folder / "run.yaml").read_text())
+    path = "/srv/labdata/speech"
+    document[place] = (
+        path if place == "name" else [{"of": "speech", "name": path, "licence": "CC0-1.0"}]
+    )
+    record(run_folder, document)
+    pair(run_folder, [])
+    with pytest.raises(InputError, match=path):
+        export(run_folder, tmp_path / "out", Wanted())
+
+
+def test_answers_since_the_audit_are_told(run_folder, tmp_path) -> None:
+    audit(run_folder)
+    (one, *_) = part_files.read_all(run_folder, "pairs").to_pylist()
+    sides = {key: one[key] for key in ("pair_id", "clip_id", "chosen_id", "rejected_id")}
+    answers.save(run_folder, {"listener": "anna", "trial": "1", "kind": "pair",
+                            "preferred": "chosen", "choice": "a", **sides})  # fmt: skip
+    export(run_folder, tmp_path / "out", Wanted())
+    text = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    assert "People gave 1 answer;" in text
+
+
+def test_languages_of_earlier_runs_become_codes(monkeypatch) -> None:
+    written = pa.table({"language": ["eng", "en-US", "cmn_hans_cn", "English", None, "", "und"]})
+    monkeypatch.setattr(part_files, "read_all", lambda *_: written)
+    assert _languages(Path()) == ["en", "zh"]

@@ -1,0 +1,341 @@
+"""Tests of pushing an export to a local Hub server."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from huggingface_hub import constants
+
+import gensr_pref
+from gensr_pref.errors import InputError, PublishError, UnreachableError
+from gensr_pref.exporting import hub
+from gensr_pref.exporting.hub import Target
+from tests.upload_server import READ_ONLY, TOKEN, Repository, UploadServer
+
+SMALL = Target("us/small")
+# huggingface_hub 2.4 sends files by a parameter of httpx that is going to be renamed.
+pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
+
+
+@pytest.fixture
+def server(monkeypatch):
+    """The client speaks to it over LFS: Xet's own server is not one that a test can be."""
+    with UploadServer() as running:
+        monkeypatch.setattr(constants, "ENDPOINT", running.url)
+        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr("huggingface_hub.hf_api.constants.ENDPOINT", running.url)
+        monkeypatch.delenv("GENSR_PREF_OFFLINE", raising=False)
+        monkeypatch.setenv("HF_TOKEN", TOKEN)
+        yield running
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """Two large files and a card."""
+    (tmp_path / "up" / "data").mkdir(parents=True)
+    (tmp_path / "up" / "data" / "train-00000-of-00002.parquet").write_bytes(b"one" * 1000)
+    (tmp_path / "up" / "data" / "train-00001-of-00002.parquet").write_bytes(b"two" * 1500)
+    (tmp_path / "up" / "README.md").write_text("---\nlicense: mit\n---\n\n# Small\n")
+    return tmp_path / "up"
+
+
+def states(changes: list[hub.Change]) -> dict[str, str]:
+    return {change.path: change.state for change in changes}
+
+
+def test_all_files_of_a_real_export_arrive_in_one_private_commit(server, exported) -> None:
+    told = hub.push(exported, SMALL)
+    repository = server.repositories["us/small"]
+    local = {p.relative_to(exported).as_posix(): p for p in exported.rglob("*") if p.is_file()}
+    assert repository.private
+    assert repository.branches["main"] == {name: p.read_bytes() for name, p in local.items()}
+    assert len(repository.commits) == 1
+    assert (told["sent"], told["same"]) == (len(local), 0)
+    assert told["url"] == f"{server.url}/datasets/us/small"
+    assert ("POST", "/api/validate-yaml") in server.asked
+
+
+def test_what_is_there_already_does_not_travel(server, folder) -> None:
+    hub.push(folder, SMALL)
+    before = server.put
+    (folder / "README.md").write_text("---\nlicense: mit\n---\n\n# Small, and better\n")
+    assert states(hub.plan(folder, SMALL))["README.md"] == "changed"
+    told = hub.push(folder, SMALL)
+    assert (told["sent"], told["same"]) == (1, 2)
+    assert server.put == before
+    assert server.repositories["us/small"].commits[-1]["lines"] == ["header", "file"]
+
+
+def test_nothing_new_makes_no_commit(server, folder) -> None:
+    hub.push(folder, SMALL)
+    told = hub.push(folder, SMALL)
+    assert (told["sent"], told["same"], told["commit"]) == (0, 3, None)
+    assert len(server.repositories["us/small"].commits) == 1
+
+
+OF_AN_EARLIER_FORMAT = {
+    "train.jsonl": b'{"text": "hello"}',
+    "validation.jsonl": b"{}",
+    "wav/anna-1[a]/noisy.wav": b"RIFF",
+    "wav/anna-1[a]/fm-tiny-0.wav": b"RIFF",
+    "candidates/train-00000-of-00001.parquet": b"PAR1",
+    "agreement.png": b"png",
+    "audit.json": b"{}",
+}
+OTHERS = {"notes.txt": b"mine", "data/extra.csv": b"x", "audio/anna.wav": b"RIFF"}
+
+
+def main_of(server) -> dict[str, bytes]:
+    return server.repositories["us/small"].branches["main"]
+
+
+def test_what_an_earlier_export_left_goes_in_the_same_commit(server, folder) -> None:
+    hub.push(folder, SMALL)
+    main_of(server).update(OF_AN_EARLIER_FORMAT)
+    (folder / "data" / "train-00001-of-00002.parquet").unlink()
+    planned = states(hub.plan(folder, SMALL))
+    gone = {*OF_AN_EARLIER_FORMAT, "data/train-00001-of-00002.parquet"}
+    assert {name for name, state in planned.items() if state == "gone"} == gone
+    told = hub.push(folder, SMALL)
+    assert set(told["gone"]) == gone
+    assert told["earlier_commits"]
+    assert sorted(main_of(server)) == ["README.md", "data/train-00000-of-00002.parquet"]
+    assert len(server.repositories["us/small"].commits) == 2
+
+
+def test_files_that_no_export_wrote_are_named_and_asked_about(server, folder) -> None:
+    hub.push(folder, SMALL)
+    main_of(server).update(OTHERS)
+    before = dict(main_of(server))
+    (folder / "README.md").write_text("---\nlicense: mit\n---\n\n# Another\n")
+    planned = states(hub.plan(folder, SMALL))
+    assert {name for name, state in planned.items() if state == "undecided"} == set(OTHERS)
+    with pytest.raises(InputError) as caught:
+        hub.push(folder, SMALL)
+    assert all(name in str(caught.value) for name in OTHERS)
+    assert main_of(server) == before
+    told = hub.push(folder, Target("us/small", others="keep"))
+    assert (told["kept"], told["gone"]) == (sorted(OTHERS), [])
+    assert OTHERS.items() <= main_of(server).items()
+    told = hub.push(folder, Target("us/small", others="delete"))
+    assert (told["kept"], told["gone"]) == ([], sorted(OTHERS))
+    assert not OTHERS.keys() & main_of(server).keys()
+
+
+def test_a_licence_that_was_added_there_stays_unasked(server, folder) -> None:
+    hub.push(folder, SMALL)
+    main_of(server).update({"LICENSE": b"mine", ".gitattributes": b"*.parquet filter=lfs"})
+    (folder / "README.md").write_text("---\nlicense: mit\n---\n\n# Another\n")
+    told = hub.push(folder, SMALL)
+    assert (told["kept"], told["gone"], told["sent"]) == ([], [], 1)
+    assert main_of(server)["LICENSE"] == b"mine"
+
+
+def test_a_dataset_of_another_origin_is_neither_replaced_nor_emptied(server, folder) -> None:
+    """Its files have the names that an export's have."""
+    theirs = {"README.md": b"theirs", "data/train-00000-of-00001.parquet": b"theirs"}
+    server.repositories["us/small"] = Repository(True, {"main": dict(theirs)})
+    with pytest.raises(InputError, match=r"no export wrote: data/train-00000-of-00001\.parquet"):
+        hub.push(folder, SMALL)
+    assert main_of(server) == theirs
+    hub.push(folder, Target("us/small", others="delete"))
+    assert "data/train-00000-of-00001.parquet" not in main_of(server)
+
+
+def test_a_new_branch_begins_without_what_main_has_of_an_earlier_format(server, folder) -> None:
+    hub.push(folder, SMALL)
+    main_of(server).update(OF_AN_EARLIER_FORMAT)
+    target = Target("us/small", revision="v2")
+    assert states(hub.plan(folder, target))["train.jsonl"] == "gone"
+    hub.push(folder, target)
+    assert not OF_AN_EARLIER_FORMAT.keys() & server.repositories["us/small"].branches["v2"].keys()
+    assert OF_AN_EARLIER_FORMAT.items() <= main_of(server).items()
+
+
+def test_what_should_be_gone_and_is_not_is_told(server, folder, monkeypatch) -> None:
+    hub.push(folder, SMALL)
+    main_of(server).update(OF_AN_EARLIER_FORMAT)
+    monkeypatch.setattr(hub, "escape", lambda name: f"nothing like {name}")
+    with pytest.raises(PublishError, match="still there"):
+        hub.push(folder, SMALL)
+
+
+def test_a_plan_writes_nothing(server, folder) -> None:
+    assert set(states(hub.plan(folder, SMALL)).values()) == {"new"}
+    assert server.repositories == {}
+    assert {method for method, _ in server.asked} == {"GET"}
+
+
+def test_after_a_cut_only_the_rest_travels(server, folder) -> None:
+    server.room = 4000  # the first large file; the second breaks off
+    with pytest.raises(PublishError, match="The same command goes on"):
+        hub.push(folder, SMALL)
+    assert server.repositories["us/small"].commits == []
+    arrived = server.put
+    assert arrived in (3000, 0)
+    server.room = float("inf")
+    hub.push(folder, SMALL)
+    assert server.put == 3000 + 4500
+    assert len(server.repositories["us/small"].branches["main"]) == 3
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_a_killed_command_is_continued_by_the_same(server, built, tmp_path, how) -> None:
+    settings = {"HF_ENDPOINT": server.url, "HF_TOKEN": TOKEN, "HF_HUB_DISABLE_XET": "1",
+                "HF_HOME": str(tmp_path / "hf"), "HF_HUB_OFFLINE": "0",
+                "PYTHONPATH": str(Path(gensr_pref.__file__).parents[1])}  # fmt: skip
+    words = [sys.executable, "-m", "gensr_pref.cli", "export", str(built), str(tmp_path / "out"),
+             "--push-to-hub", "us/small", "--shard-mb", "1", "--json"]  # fmt: skip
+    server.stall = True
+    environment = {**os.environ, **settings}
+    running = subprocess.Popen(
+        words, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    for _ in range(6000):
+        if server.stalled.is_set() or running.poll() is not None:
+            break
+        time.sleep(0.05)
+    running.send_signal(how)
+    server.stall = False
+    out, said = running.communicate(timeout=120)
+    assert running.returncode != 0
+    assert server.repositories["us/small"].commits == []
+    arrived = dict(server.stored)
+    asked = len(server.asked)
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=True)
+    told = json.loads(done.stdout)["push"]
+    sent = [path for method, path in server.asked[asked:] if method == "PUT"]
+    assert told["same"] == 0
+    assert not {path.rpartition("/")[2] for path in sent} & arrived.keys()
+    assert len(server.repositories["us/small"].commits) == 1
+    assert TOKEN not in done.stdout + done.stderr + (out + said).decode()
+
+
+def test_a_public_repository_is_made_only_where_asked(server, folder) -> None:
+    hub.push(folder, Target("us/open", public=True))
+    assert not server.repositories["us/open"].private
+
+
+def test_a_repository_that_is_public_already_is_not_filled_unasked(server, folder) -> None:
+    server.repositories["us/small"] = Repository(private=False)
+    with pytest.raises(InputError, match="public already"):
+        hub.push(folder, SMALL)
+    assert server.repositories["us/small"].commits == []
+    hub.push(folder, Target("us/small", public=True))
+
+
+def test_a_branch_is_made_and_filled(server, folder) -> None:
+    hub.push(folder, Target("us/small", revision="v2"))
+    branches = server.repositories["us/small"].branches
+    assert (len(branches["v2"]), len(branches["main"])) == (3, 0)
+    assert hub.push(folder, Target("us/small", revision="v2"))["sent"] == 0
+
+
+def test_a_pull_request_is_opened(server, folder) -> None:
+    told = hub.push(folder, Target("us/small", create_pr=True))
+    assert told["pull_request"].endswith("/datasets/us/small/discussions/1")
+    assert server.repositories["us/small"].branches["main"] == {}
+    assert len(server.repositories["us/small"].branches["refs/pr/1"]) == 3
+
+
+def test_without_a_token_it_says_how_to_log_in(server, folder, monkeypatch) -> None:
+    monkeypatch.delenv("HF_TOKEN")
+    with pytest.raises(InputError, match="hf auth login"):
+        hub.push(folder, SMALL)
+    assert server.asked == []
+
+
+def refused(folder: Path, target: Target = SMALL) -> str:
+    with pytest.raises(PublishError) as caught:
+        hub.push(folder, target)
+    assert "hf_" not in str(caught.value)
+    assert "http" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_a_wrong_token_is_told(server, folder, monkeypatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_" + "w" * 34)
+    assert "does not take your token" in refused(folder)
+
+
+def test_a_token_for_reading_is_told(server, folder, monkeypatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", READ_ONLY)
+    assert "your token may not write there" in refused(folder)
+
+
+def test_a_name_of_another_is_told(server, folder) -> None:
+    server.repositories["them/small"] = Repository(private=False)
+    said = refused(folder, Target("them/small", public=True))
+    assert "the name is another's" in said
+    assert server.repositories["them/small"].commits == []
+
+
+@pytest.mark.parametrize("where", ["repos/create", "objects/batch", "commit/main"])
+@pytest.mark.parametrize(
+    "answer", [(402, "Payment required"), (403, "Private repository storage limit reached")]
+)
+def test_no_room_is_told(server, folder, where, answer) -> None:
+    server.refusals[where] = answer
+    assert "has no room left" in refused(folder)
+
+
+def test_a_card_that_the_hub_refuses_is_told(server, folder) -> None:
+    (folder / "README.md").write_text("# No head\n")
+    assert "refuses what was sent" in refused(folder)
+    assert server.repositories["us/small"].commits == []
+
+
+def test_a_hub_that_is_not_there_is_told(folder, monkeypatch) -> None:
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    with pytest.raises(UnreachableError, match=r"does not answer .*Nothing was begun") as caught:
+        hub.push(folder, SMALL)
+    assert "goes on" not in str(caught.value)
+
+
+def test_where_nothing_answers_it_is_asked_once_and_quietly(folder, monkeypatch, caplog) -> None:
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    waits: list[float] = []
+    monkeypatch.setattr("huggingface_hub.utils._http.time.sleep", waits.append)
+    with pytest.raises(UnreachableError):
+        hub.plan(folder, SMALL)
+    assert waits == []
+    assert caplog.text == ""
+
+
+def test_the_clients_retries_are_not_shown(server, folder, monkeypatch, capfd) -> None:
+    server.refusals["tree/main"] = (503, "busy")
+    monkeypatch.setattr("huggingface_hub.utils._http.time.sleep", lambda _: None)
+    with pytest.raises(PublishError, match="status 503"):
+        hub.plan(folder, SMALL)
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        (Target("small"), "not ORG/NAME"),
+        (Target("us/a name"), "repository"),
+        (Target("us/small", revision="v2", create_pr=True), "leave out revision"),
+    ],
+)
+def test_what_cannot_be_a_target_is_refused_early(target, said, monkeypatch) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    with pytest.raises(InputError, match=said):
+        hub.check(target)
+
+
+def test_offline_is_refused_early(monkeypatch) -> None:
+    monkeypatch.setenv("GENSR_PREF_OFFLINE", "1")
+    with pytest.raises(InputError, match="connections are forbidden"):
+        hub.check(SMALL)

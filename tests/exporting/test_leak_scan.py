@@ -1,0 +1,174 @@
+"""Tests of the scan for texts that must not be published."""
+
+import json
+
+import pyarrow as pa
+import pytest
+import yaml
+
+from gensr_pref.errors import InputError
+from gensr_pref.exporting.dataset import Wanted
+from gensr_pref.exporting.export_run import Publishing, _require_harmless, export
+from gensr_pref.exporting.leak_scan import Local, scan
+from gensr_pref.rundir import part_files
+from gensr_pref.rundir.document import record
+from tests.parts import write_part
+
+LOCAL = Local(
+    "karlotta", "zeppelin7", ("/srv/karlotta/runs", "/home/karlotta"), ("hf_" + "q" * 34,)
+)
+HARMLESS = [
+    "https://www.asterisk.org/a/b/c", "speech/en-one.flac", "and/or", "16 kHz", "a/b/c", "1/2",
+    "clip-0a1b/fm-tiny/3", "data/train-*", "module:Class", "CC-BY-SA-3.0", "we work at home",
+    "the user said: root", "dnsmos/p808", "2026/01/02", "C: the answer", "~5 dB", "",
+    "wav/clip-fae8/noisy-0.wav", "http://localhost:8080/a/b", "half_" + "a" * 30, "5%2F7", "3:/4",
+    "risk-" + "a" * 30,
+]  # fmt: skip
+HARMFUL = [
+    "/home/anna/speech/a.wav", "file:///tmp/x", "see /mnt/corpora/x.wav", "C:\\Users\\anna\\a.wav",
+    "\\\\server\\share\\a.wav", "~/data/x", "home/anna/speech/a.wav", "srv/karlotta/runs/x",
+    "made by karlotta", "on zeppelin7", "Karlotta's", "hf_" + "a" * 34, "hf_" + "q" * 34,
+    "ghp_" + "a" * 36, "AKIA" + "A" * 16, "https://me:secret@host.org/x", "sk-" + "a" * 30,
+    "-----BEGIN OPENSSH PRIVATE KEY-----", '{"path": "/data/speech/one.wav"}', "root=/opt/speech/x",
+    "nas01:/export/labdata/x.wav", "anna@nas01:/export/x.wav", "path:/data2/x/y", "@/data2/x/y",
+    "%2Fhome%2Fjanedoe%2Fx", "my_hf_" + "A" * 34, "hf_" + "A" * 34 + "_1", "_ghp_" + "a" * 36,
+    "sk_live_" + "a" * 24, "rk_test_" + "a" * 24, "pypi-" + "Ag" * 40, "npm_" + "a" * 36,
+    "x_AKIA" + "A" * 16 + "_2",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", HARMLESS)
+@pytest.mark.parametrize("name", ["README.md", "x.jsonl"])
+def test_what_tells_nothing_passes(text, name, tmp_path) -> None:
+    (tmp_path / name).write_text(text if name == "README.md" else json.dumps({"x": text}))
+    assert scan(tmp_path, LOCAL) == []
+
+
+@pytest.mark.parametrize("text", HARMFUL)
+@pytest.mark.parametrize("where", ["text", "column", "nested", "json", "metadata"])
+def test_what_tells_is_found_wherever_it_is(text, where, tmp_path) -> None:
+    table = pa.table({"id": ["a", "b"], "x": ["harmless", "too"]})
+    value = {"text": None, "column": text, "nested": [{"x": text}], "json": json.dumps([text])}
+    if where == "text":
+        (tmp_path / "README.md").write_text(f"fine\n{text}\n")
+    elif where == "metadata":
+        part_files.write_table(tmp_path / "x.parquet", table, {"run": text})
+    else:
+        rows = [{"x": None}, {"x": value[where]}]
+        part_files.write_table(tmp_path / "x.parquet", pa.Table.from_pylist(rows), {})
+    found = scan(tmp_path, LOCAL)
+    assert found
+    place = {"text": "README.md, line 2", "metadata": "x.parquet, metadata"}
+    assert str(found[0]).startswith(place.get(where, "x.parquet, column x, row 1"))
+
+
+@pytest.mark.parametrize("text", [text for text in HARMFUL if text[:4] in ("hf_a", "hf_q", "ghp_")])
+def test_a_token_is_not_repeated(text, tmp_path) -> None:
+    (tmp_path / "README.md").write_text(text)
+    assert text[:12] not in " ".join(map(str, scan(tmp_path, LOCAL)))
+
+
+def test_a_path_without_its_first_slash_is_found_where_it_exists(tmp_path) -> None:
+    (tmp_path / "speech").mkdir()
+    (tmp_path / "out").mkdir()
+    text = str(tmp_path / "speech" / "a.wav").lstrip("/")
+    (tmp_path / "out" / "x.json").write_text(json.dumps({"source_id": text}))
+    assert scan(tmp_path / "out", Local("", "", ()))
+
+
+def test_words_that_were_said_may_hold_a_name(tmp_path) -> None:
+    table = pa.table({"text": ["this is karlotta speaking from zeppelin7"], "y": ["fine"]})
+    part_files.write_table(tmp_path / "x.parquet", table, {})
+    assert scan(tmp_path, LOCAL) == []
+
+
+def test_sound_is_not_looked_into(tmp_path) -> None:
+    table = pa.table({"a": pa.array([{"bytes": b"/home/anna/x.wav", "path": None}])})
+    part_files.write_table(tmp_path / "x.parquet", table, {})
+    assert scan(tmp_path, LOCAL) == []
+
+
+def test_names_of_files_are_looked_at(tmp_path) -> None:
+    (tmp_path / "karlotta.json").write_text("{}")
+    assert scan(tmp_path, LOCAL)
+
+
+def test_what_is_allowed_passes(tmp_path) -> None:
+    (tmp_path / "README.md").write_text("thanks to karlotta")
+    assert scan(tmp_path, LOCAL, ["karlotta"]) == []
+
+
+def test_a_complaint_has_the_words_of_the_text_and_not_what_is_left_of_them(tmp_path) -> None:
+    (tmp_path / "x.json").write_text(json.dumps({"x": "home/janedoe/data"}))
+    found = scan(tmp_path, Local("janedoe", "", ()), ["janedoe"])
+    assert found
+    assert all("janedoe" in str(one) for one in found)
+    assert not any("the user's name" in str(one) for one in found)
+    assert scan(tmp_path, Local("janedoe", "", ()), ["home/janedoe/data"]) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "allowed", "passes"),
+    [
+        ("/data/a.wav", "/data", True),
+        ("/data/a.wav", "/data/a", True),
+        ("/data/anna/a.wav", "/data", False),
+        ("/data/anna/a.wav", "anna", False),
+        ("/data/anna/a.wav", "/data/anna", True),
+        ("/data/a.wav /srv/karl/b.wav", "/data/a.wav", False),
+        ("hf_" + "a" * 34, "hf_", False),
+        ("made by karlotta", "karl", False),
+        ("fine", "", True),
+    ],
+)
+def test_no_more_passes_than_is_allowed(text, allowed, passes, tmp_path) -> None:
+    (tmp_path / "x.jsonl").write_text(json.dumps({"x": text}))
+    assert (scan(tmp_path, LOCAL, [allowed]) == []) is passes
+
+
+def test_every_column_is_named_with_distinct_values_and_a_total(tmp_path) -> None:
+    rows = [{"a": f"/srv/labdata/{k % 7}.wav", "b": "/srv/labdata/b.wav"} for k in range(3000)]
+    part_files.write_table(tmp_path / "x.parquet", pa.Table.from_pylist(rows), {})
+    with pytest.raises(InputError) as caught:
+        _require_harmless(tmp_path, LOCAL, Publishing())
+    said = str(caught.value).splitlines()
+    assert [line.strip().partition(": ")[0] for line in said if "x.parquet" in line] == [
+        "x.parquet, column a, row 0", "x.parquet, column a, row 1", "x.parquet, column a, row 2",
+        "x.parquet, column b, row 0",
+    ]  # fmt: skip
+    assert "  ... and 4 more, 8 in all" in said
+
+
+def test_this_machine_has_folders_and_common_names_are_no_find(monkeypatch) -> None:
+    monkeypatch.setattr("gensr_pref.exporting.leak_scan._user", lambda: "root")
+    monkeypatch.setattr("socket.gethostname", lambda: "zeppelin7.example.org")
+    here = Local.here()
+    assert (here.user, here.host) == ("", "zeppelin7")
+    assert here.folders
+
+
+def test_an_export_of_a_run_with_local_names_is_refused(run_folder, tmp_path) -> None:
+    """A manifest whose root is / names its recordings by whole paths."""
+    (part, *_) = part_files.parts(run_folder, "clips")
+    rows = part_files.read(part).to_pylist()
+    for row in rows:
+        source = json.loads(row["source"])
+        row["source"] = json.dumps({**source, "source_id": "/home/anna/rec/a.wav"})
+    write_part(part, rows)
+    with pytest.raises(InputError, match=r"column source, row \d+: .*'/home/anna/rec/a.wav'"):
+        export(run_folder, tmp_path / "out", Wanted())
+    assert not (tmp_path / "out").exists()
+    export(run_folder, tmp_path / "out", Wanted(), Publishing("hash"))
+
+
+def test_local_paths_of_the_run_file_are_cut(run_folder, tmp_path) -> None:
+    document = yaml.safe_load((run_folder / "run.yaml").read_text())
+    document["corpus"]["source"]["path"] = "/home/anna/lists/speech.csv"
+    document["corpus"]["source"]["root"] = "/"
+    document["generators"][0]["options"] = {"program": ["python", "/opt/models/x.py", "--a=/b/c d"]}
+    record(run_folder, document)
+    export(run_folder, tmp_path / "out", Wanted())
+    told = yaml.safe_load((tmp_path / "out" / "run.yaml").read_text())
+    assert told["corpus"]["source"]["path"] == "speech.csv"
+    assert told["corpus"]["source"]["root"] == ""
+    assert told["generators"][0]["options"]["program"] == ["python", "x.py", "--a=c d"]

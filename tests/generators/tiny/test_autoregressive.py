@@ -1,0 +1,138 @@
+"""Tests of the autoregressive model: its likelihood sums to one and its sampling agrees with it."""
+
+import numpy as np
+import pytest
+import torch
+
+from gensr_pref.generators.tiny.autoregressive import Autoregressive, log_likelihood
+from gensr_pref.generators.tiny.bands import FEATURES
+from gensr_pref.generators.tiny.code_sampling import Draw, Plan
+from gensr_pref.generators.tiny.incremental import Decoding, gelu, unit
+from gensr_pref.generators.tiny.token_model import TokenModelConfig
+from gensr_pref.generators.tiny.tokenizer import Tokenizer, TokenizerConfig
+
+CONFIG = TokenModelConfig(
+    encoder_width=12,
+    encoder_dilations=(1,),
+    decoder_width=16,
+    decoder_dilations=(1, 2, 4),
+    head_width=6,
+    groups=4,
+    codes=5,
+)
+
+
+@pytest.fixture
+def model() -> Autoregressive:
+    """Random weights everywhere, also where training starts from zero."""
+    torch.manual_seed(0)
+    tokenizer = Tokenizer(TokenizerConfig(4, 5))
+    made = Autoregressive(CONFIG, tokenizer)
+    for value in (*made.parameters(), tokenizer.codebook):
+        torch.nn.init.normal_(value, std=0.3)
+    return made.requires_grad_(False)
+
+
+@pytest.fixture
+def x() -> torch.Tensor:
+    return torch.randn(2, FEATURES, 9, generator=torch.Generator().manual_seed(1))
+
+
+def tokens_like(x: torch.Tensor) -> torch.Tensor:
+    shape = (len(x), 4, 1 + x.shape[-1])
+    return torch.randint(5, shape, generator=torch.Generator().manual_seed(2))
+
+
+def frame_logits(model, x, tokens) -> torch.Tensor:
+    heard = model.heard(model.condition(x))
+    z = model.z(tokens[..., 1:], heard)
+    return model.logits(tokens[..., 0], heard, z, torch.ones_like(z[..., 0]), z)
+
+
+def test_a_token_moves_only_what_comes_after_it(model, x) -> None:
+    tokens = tokens_like(x)
+    other = tokens.clone()
+    other[:, 2, 1 + 4] = (other[:, 2, 1 + 4] + 1) % 5
+    moved = (frame_logits(model, x, tokens) - frame_logits(model, x, other)).abs().amax((0, 3))
+    assert moved[:4].max() == 0
+    assert moved[4, :3].max() == 0
+    assert moved[4, 3] > 1e-5
+    assert moved[5].min() > 1e-5
+
+
+def test_the_first_column_moves_every_frame(model, x) -> None:
+    tokens = tokens_like(x)
+    other = tokens.clone()
+    other[:, 1, 0] = (other[:, 1, 0] + 2) % 5
+    moved = (frame_logits(model, x, tokens) - frame_logits(model, x, other)).abs().amax((0, 3))
+    assert moved.min() > 1e-6
+
+
+def test_the_likelihoods_of_all_continuations_add_up_to_one(model, x) -> None:
+    """Of a clip of one frame, by all values of the last two tokens given the others."""
+    one = x[:1, :, :1]
+    tokens = torch.zeros(25, 4, 2, dtype=torch.long)
+    tokens[:, 2, 1], tokens[:, 3, 1] = torch.arange(25) // 5, torch.arange(25) % 5
+    total = log_likelihood(model, tokens, one.expand(25, -1, -1))
+    heard = model.heard(model.condition(one))
+    given = model.clip_log_probability(tokens[:1, :, 0], heard).sum()
+    log_p = frame_logits(model, one, tokens[:1]).log_softmax(-1)
+    given = given + log_p[0, 0, 0, 0] + log_p[0, 0, 1, 0]
+    torch.testing.assert_close(total.logsumexp(0), given)
+
+
+def test_a_likelihood_does_not_depend_on_the_batch(model, x) -> None:
+    tokens = tokens_like(x)
+    together = log_likelihood(model, tokens, x)
+    alone = torch.cat([log_likelihood(model, tokens[i : i + 1], x[i : i + 1]) for i in range(2)])
+    torch.testing.assert_close(together, alone)
+    assert together.shape == (2,)
+    assert (together < 0).all()
+
+
+def test_a_gradient_reaches_every_weight(model, x) -> None:
+    model.requires_grad_(True)
+    log_likelihood(model, tokens_like(x), x).sum().backward()
+    for name, value in model.named_parameters():
+        assert value.grad is not None, name
+        assert value.grad.abs().max() > 0, name
+
+
+def test_incremental_decoding_equals_teacher_forcing(model, x, monkeypatch) -> None:
+    """The logits that each token is drawn from are those of the likelihood of what was drawn."""
+    heard = model.heard(model.condition(x[:1]))
+    seen = []
+
+    def watched(self: Draw, logits, codes, uniform):
+        seen.append(logits.copy())
+        return drawn(self, logits, codes, uniform)
+
+    drawn = Draw.__call__
+    monkeypatch.setattr(Draw, "__call__", watched)
+    decoding = Decoding(model, heard)
+    found = decoding.tokens(Plan(np.random.default_rng(0), Draw(), Draw()), history=1)
+    assert found.shape == (4, 10)
+    tokens = torch.from_numpy(found).long()[None]
+    first = model.clip_logits(tokens[..., 0], heard)[0]
+    forced = torch.cat([first, frame_logits(model, x[:1], tokens)[0].flatten(0, 1)])
+    got = torch.from_numpy(np.stack(seen))
+    torch.testing.assert_close(got.log_softmax(-1), forced.log_softmax(-1), atol=2e-5, rtol=1e-5)
+
+
+def test_a_history_that_is_not_heard_is_hidden_in_both(model, x, monkeypatch) -> None:
+    heard = model.heard(model.condition(x[:1]))
+    decoding = Decoding(model, heard)
+    tokens = torch.from_numpy(
+        decoding.tokens(Plan(np.random.default_rng(0), Draw(), Draw(temperature=0)), history=0)
+    ).long()[None]
+    z = model.z(tokens[..., 1:], heard)
+    logits = model.logits(tokens[..., 0], heard, z, torch.zeros_like(z[..., 0]), z)
+    assert torch.equal(logits[0].argmax(-1).T, tokens[0, :, 1:])
+
+
+def test_numpy_and_torch_agree_on_the_small_functions() -> None:
+    v = np.random.default_rng(0).standard_normal(50).astype(np.float32)
+    torch.testing.assert_close(
+        torch.from_numpy(gelu(v)), torch.nn.functional.gelu(torch.from_numpy(v))
+    )
+    assert float(np.square(unit(v)).mean()) == pytest.approx(1, abs=1e-4)

@@ -1,0 +1,140 @@
+"""Tests of the spectrum to which gains are applied, and of the gains."""
+
+import numpy as np
+import pytest
+import torch
+
+from gensr_pref.audio import pcm16, resample
+from gensr_pref.generators.tiny.analysis import WIDEBAND, Analysis
+from gensr_pref.generators.tiny.bands import (
+    FEATURE_BANDS,
+    FEATURES,
+    GAIN_BANDS,
+    apply_latent,
+    features,
+    latent_of,
+    triangles,
+)
+from gensr_pref.generators.tiny.carrier import carrier, conceal, gaps, istft, stft
+
+RATES = (8000, 11025, 16000, 22050, 24000, 44100, 48000, 96000)
+
+
+def voice(samples: int = 16000, seed: int = 0, rate: int = 16000):
+    """A buzz at 125 Hz with formant-like tilt and a little noise: speech enough for DSP."""
+    rng = np.random.default_rng(seed)
+    t = np.arange(samples) / rate
+    buzz = sum(np.sin(2 * np.pi * 125 * h * t) / h for h in range(1, 60))
+    return (0.05 * buzz + 0.005 * rng.standard_normal(samples)).astype(np.float32)
+
+
+def rounded(wave):
+    return (pcm16(wave) / 32768).astype(np.float32)
+
+
+def test_frames_last_32_ms_at_every_rate() -> None:
+    assert (WIDEBAND.n_fft, WIDEBAND.hop, WIDEBAND.bins) == (512, 256, 257)
+    assert WIDEBAND.power(1e-6) == 1e-6
+    assert [Analysis(rate).hop for rate in (8000, 24000, 44100, 48000)] == [128, 384, 704, 768]
+    for rate in RATES:
+        assert Analysis(rate).n_fft == 2 * Analysis(rate).hop
+        assert Analysis(rate).n_fft / rate == pytest.approx(0.032, rel=0.01)
+
+
+@pytest.mark.parametrize("rate", [0, 4000, 16000.0, "16000", True, 200_000])
+def test_a_rate_that_cannot_be_is_refused(rate) -> None:
+    with pytest.raises(ValueError, match="sample_rate must be a whole number from 8000"):
+        Analysis(rate)
+
+
+@pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize("samples", [1, 255, 256, 257, 16000, 16001])
+def test_the_stft_is_inverted_exactly(samples: int, rate: int) -> None:
+    wave, analysis = torch.from_numpy(voice(samples, rate=rate)), Analysis(rate)
+    spectrum = stft(wave, analysis)
+    assert spectrum.shape == (analysis.bins, -(-samples // analysis.hop) + 2)
+    torch.testing.assert_close(istft(spectrum, samples), wave, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize("bands", [GAIN_BANDS, FEATURE_BANDS])
+def test_triangles_share_every_bin_and_use_every_band(bands: int, rate: int) -> None:
+    analysis = Analysis(rate)
+    weights = triangles(bands, analysis)
+    assert weights.shape == (bands, analysis.bins)
+    torch.testing.assert_close(weights.sum(0), torch.ones(analysis.bins))
+    assert (weights.max(1).values > 0.3).all()
+    assert weights[-1, -1] == 1  # the last band is at half the rate
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_every_rate_fills_the_same_holes(rate: int) -> None:
+    """A lost packet of 20 ms and all that is above 3 kHz, in seconds and hertz."""
+    analysis = Analysis(rate)
+    wave = resample(resample(voice(2 * rate, rate=rate), rate, 6000), 6000, rate)
+    lossy = rounded(wave[: 2 * rate])
+    start, stop = rate, rate + analysis.samples(0.02)
+    lossy[start:stop] = 0
+    filled, hole = conceal(lossy, analysis)
+    assert (np.flatnonzero(hole)[[0, -1]] == [start, stop - 1]).all()
+    error = np.square(filled[start:stop] - wave[start:stop]).mean()
+    assert error < 0.2 * np.square(wave[start:stop]).mean()
+    heard = carrier(lossy, analysis)
+    cutoff = float(torch.nonzero(heard.missing)[0]) * rate / analysis.n_fft
+    assert 2800 < cutoff < 3600
+    assert features(heard).shape == (FEATURES, -(-2 * rate // analysis.hop) + 2)
+
+
+def test_a_clean_clip_needs_no_gain() -> None:
+    wave = rounded(voice())
+    heard = carrier(wave)
+    unity = latent_of(stft(torch.from_numpy(wave)), heard)
+    torch.testing.assert_close(istft(apply_latent(unity, heard), len(wave)).numpy(), wave,
+                               atol=1e-5, rtol=0)  # fmt: skip
+
+
+def test_features_ignore_the_level() -> None:
+    quiet, loud = features(carrier(voice() * 0.5)), features(carrier(voice()))
+    assert quiet.shape[0] == FEATURES
+    assert (quiet - loud).abs()[:, 2:-2].max() < 0.1  # 2 dB, where the floor is near
+
+
+def test_a_missing_upper_band_is_filled_and_the_rest_untouched() -> None:
+    narrow = rounded(resample(resample(voice(), 16000, 8000), 8000, 16000))
+    heard = carrier(narrow)
+    cutoff = int(torch.nonzero(heard.missing)[0])
+    assert 120 < cutoff < 136  # 4 kHz is bin 128
+    torch.testing.assert_close(heard.spectrum[:cutoff], stft(torch.from_numpy(narrow))[:cutoff])
+    assert heard.spectrum[cutoff:].abs().mean() > 1e-3
+
+
+def test_a_full_band_has_nothing_missing() -> None:
+    assert carrier(rounded(voice())).missing.sum() == 0
+
+
+def test_a_lost_packet_is_concealed_by_its_neighbour() -> None:
+    wave = voice()
+    lossy = wave.copy()
+    lossy[8000:8320] = 0
+    filled, hole = conceal(lossy)
+    assert hole.sum() == 320
+    assert gaps(lossy) == [(8000, 8320)]
+    error = np.square(filled[8000:8320] - wave[8000:8320]).mean()
+    assert error < 0.2 * np.square(wave[8000:8320]).mean()
+    np.testing.assert_array_equal(filled[:8000], wave[:8000])
+    np.testing.assert_array_equal(filled[8400:], wave[8400:])
+
+
+def test_pauses_are_left_alone() -> None:
+    wave = voice()
+    wave[4000:9000] = 0
+    assert gaps(wave) == []
+
+
+def test_a_gap_at_either_end_is_no_error() -> None:
+    wave = voice()
+    wave[:320] = 0
+    wave[-320:] = 0
+    filled, _ = conceal(wave)
+    assert np.isfinite(filled).all()
+    assert len(filled) == len(wave)

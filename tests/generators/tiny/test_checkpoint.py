@@ -1,0 +1,254 @@
+"""Tests of checkpoints: they are read as written, or refused."""
+
+import json
+import resource
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from gensr_pref.errors import ConfigError, MissingWeightsError
+from gensr_pref.generators.tiny.autoregressive import Autoregressive
+from gensr_pref.generators.tiny.checkpoint import (
+    encoder_weights,
+    load,
+    revision_of,
+    save,
+    settings_of,
+)
+from gensr_pref.generators.tiny.flow import Flow, FlowConfig
+from gensr_pref.generators.tiny.fm_tiny import FlowMatchingTiny
+from gensr_pref.generators.tiny.masked import Masked
+from gensr_pref.generators.tiny.token_model import TokenModelConfig
+from gensr_pref.generators.tiny.tokenizer import Tokenizer, TokenizerConfig
+
+SMALL = FlowConfig(
+    encoder_width=8, encoder_dilations=(1,), velocity_width=8, velocity_dilations=(1,)
+)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    torch.manual_seed(0)
+    save(Flow(SMALL), tmp_path)
+    return tmp_path
+
+
+def test_what_was_saved_is_loaded(folder, tmp_path) -> None:
+    flow = load(folder, Flow)
+    assert flow.config == SMALL
+    again = tmp_path / "again"
+    save(flow, again)
+    assert revision_of(again) == revision_of(folder)
+
+
+def test_the_revision_follows_the_weights(folder) -> None:
+    before = revision_of(folder)
+    weights = load_file(folder / "model.safetensors")
+    weights["encoder.leave.bias"] += 1
+    save_file(weights, folder / "model.safetensors")
+    assert revision_of(folder) != before
+
+
+def test_an_absent_checkpoint_says_what_is_wanted(tmp_path) -> None:
+    with pytest.raises(MissingWeightsError, match=r"model\.safetensors and config\.json"):
+        revision_of(tmp_path / "nowhere")
+    with pytest.raises(MissingWeightsError, match="nowhere"):
+        load(tmp_path / "nowhere", Flow)
+
+
+def test_missing_unknown_and_misshapen_weights_are_named(folder) -> None:
+    weights = load_file(folder / "model.safetensors")
+    weights["stranger"] = weights.pop("field.hear.bias")
+    weights["encoder.leave.bias"] = torch.zeros(3)
+    save_file(weights, folder / "model.safetensors")
+    with pytest.raises(ConfigError) as caught:
+        load(folder, Flow)
+    message = str(caught.value)
+    assert "Missing: field.hear.bias." in message
+    assert "Unknown: stranger." in message
+    assert "encoder.leave.bias [3] for [80]" in message
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"\x08\0\0\0\0\0\0\0{}      "])
+def test_a_file_of_another_kind_is_refused(folder, content: bytes) -> None:
+    (folder / "model.safetensors").write_bytes(content)
+    with pytest.raises(ConfigError, match=r"model\.safetensors"):
+        load(folder, Flow)
+
+
+def test_settings_without_a_rate_are_of_16_khz(folder) -> None:
+    path = folder / "config.json"
+    settings = json.loads(path.read_text())
+    assert settings.pop("sample_rate") == 16000
+    path.write_text(json.dumps(settings))
+    assert load(folder, Flow).config == SMALL
+    assert settings_of(folder)["sample_rate"] == 16000
+    path.write_text(json.dumps({**settings, "sample_rate": 48000}))
+    assert load(folder, Flow).config.sample_rate == 48000
+
+
+@pytest.mark.parametrize("rate", [0, 4000, 44100.5, "16k", None])
+def test_a_rate_that_cannot_be_is_refused(folder, rate) -> None:
+    path = folder / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "sample_rate": rate}))
+    with pytest.raises(ConfigError, match=r"config\.json: sample_rate must be a whole number"):
+        load(folder, Flow)
+
+
+def test_settings_of_another_shape_are_refused(folder) -> None:
+    path = folder / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "wdith": 3}))
+    with pytest.raises(ConfigError, match=r"config\.json: not the settings of 'flow'.*wdith"):
+        load(folder, Flow)
+
+
+def test_settings_that_are_none_are_refused(folder) -> None:
+    (folder / "config.json").write_text("[1]")
+    with pytest.raises(ConfigError, match=r"config\.json: the settings of architecture None"):
+        load(folder, Flow)
+
+
+def test_a_network_of_another_kind_is_refused(folder) -> None:
+    with pytest.raises(ConfigError, match="architecture 'flow'; 'masked' is wanted here"):
+        load(folder, Masked)
+
+
+TOKENS = TokenModelConfig(
+    encoder_width=8,
+    encoder_dilations=(1,),
+    decoder_width=8,
+    decoder_dilations=(1,),
+    head_width=4,
+    groups=4,
+    codes=3,
+)
+
+
+@pytest.mark.parametrize("kind", [Autoregressive, Masked])
+def test_a_model_of_tokens_brings_its_codebooks(kind, tmp_path) -> None:
+    tokenizer = Tokenizer(TokenizerConfig(4, 3))
+    torch.nn.init.normal_(tokenizer.codebook)
+    model = kind(replace(TOKENS, tokenizer=tokenizer.digest), tokenizer)
+    save(model, tmp_path)
+    assert torch.equal(load(tmp_path, kind).tokenizer.codebook, tokenizer.codebook)
+    weights = load_file(tmp_path / "model.safetensors")
+    weights["tokenizer.codebook"][0, 0, 0] += 1
+    save_file(weights, tmp_path / "model.safetensors")
+    with pytest.raises(ConfigError, match=f"config.json names {tokenizer.digest}"):
+        load(tmp_path, kind)
+
+
+def test_a_tokenizer_is_a_checkpoint(tmp_path) -> None:
+    tokenizer = Tokenizer(TokenizerConfig(4, 3))
+    torch.nn.init.normal_(tokenizer.codebook)
+    save(tokenizer, tmp_path)
+    assert load(tmp_path, Tokenizer).digest == tokenizer.digest
+
+
+def test_the_encoder_can_be_had_alone(folder) -> None:
+    flow = load(folder, Flow)
+    for name, value in flow.encoder.state_dict().items():
+        assert torch.equal(encoder_weights(folder)[name], value)
+
+
+def test_a_copy_elsewhere_is_the_same_revision(folder, tmp_path_factory) -> None:
+    other = tmp_path_factory.mktemp("other")
+    for name in ("model.safetensors", "config.json"):
+        shutil.copy(folder / name, other / name)
+    assert revision_of(other) == revision_of(folder)
+
+
+def changed(folder, **settings) -> None:
+    path = folder / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **settings}))
+
+
+@pytest.fixture
+def little_memory():
+    """No more address space than a GB above what is taken: a width that is believed fails here."""
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (taken + 2**30, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_AS, before)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"encoder_width": 100_000}, "encoder_width must be a whole number from 1 to 4096"),
+        ({"encoder_width": 4096}, r"Of another shape: encoder\.blocks\.0\.gain"),
+        ({"encoder_width": "8"}, "encoder_width must be a whole number"),
+        ({"encoder_width": 8.0}, "encoder_width must be a whole number"),
+        ({"encoder_width": True}, "encoder_width must be a whole number"),
+        ({"velocity_width": -1}, "velocity_width must be a whole number"),
+        ({"encoder_dilations": [1] * 10_000}, "encoder_dilations must be at most 64"),
+        ({"encoder_dilations": [10**9]}, "encoder_dilations must be at most 64"),
+        ({"encoder_dilations": 3}, "encoder_dilations must be at most 64"),
+        ({"encoder_dilations": [[1]]}, "encoder_dilations must be at most 64"),
+        ({"shared_noise": "loud"}, "shared_noise must be a number from 0 to 1"),
+        ({"shared_noise": 1e400}, "JSON"),
+        ({"features": 10**9}, "features must be [0-9]+,"),
+        ({"channels": 20}, "channels must be 40"),
+        ({"architecture": ["flow"]}, "architecture"),
+    ],
+)
+def test_settings_are_not_believed_before_the_weights(folder, settings, words, little_memory):
+    changed(folder, **settings)
+    for refused in (lambda: FlowMatchingTiny(checkpoint=str(folder)), lambda: load(folder, Flow)):
+        with pytest.raises(ConfigError, match=words):
+            refused()
+
+
+def test_codebooks_of_any_size_take_no_memory(tmp_path, little_memory) -> None:
+    save(Tokenizer(TokenizerConfig(4, 3)), tmp_path)
+    changed(tmp_path, codes=65536, groups=40)
+    with pytest.raises(ConfigError, match=r"codebook \[4, 3, 10\] for \[40, 65536, 1\]"):
+        load(tmp_path, Tokenizer)
+    changed(tmp_path, groups=7)
+    with pytest.raises(ConfigError, match="do not divide"):
+        load(tmp_path, Tokenizer)
+
+
+def header_of(text: bytes, values: bytes = b"") -> bytes:
+    return len(text).to_bytes(8, "little") + text + values
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        (2**62).to_bytes(8, "little"),
+        header_of(b"[" * 10_000),
+        header_of(b"[1]"),
+        header_of(b'{"a": {"dtype": "F32", "shape": [1000000000000]}}', b"1234"),
+        header_of(b'{"a": {"dtype": "F32", "shape": [-1], "data_offsets": [0, 4]}}', b"1234"),
+        header_of(b'{"a": {"dtype": "I64", "shape": [1], "data_offsets": [0, 8]}}', b"12345678"),
+        header_of(b'{"a": {"dtype": "F32", "shape": [1]}}'),
+        header_of(b'{"a": 3}'),
+    ],
+)  # fmt: skip
+def test_a_header_that_lies_is_refused_before_any_work(folder, content, little_memory) -> None:
+    (folder / "model.safetensors").write_bytes(content)
+    with pytest.raises(ConfigError, match=r"model\.safetensors: cannot be read as safetensors"):
+        FlowMatchingTiny(checkpoint=str(folder))
+    with pytest.raises(ConfigError, match=r"model\.safetensors"):
+        encoder_weights(folder)
+
+
+def test_a_file_of_nothing_but_holes_is_refused(folder) -> None:
+    with (folder / "model.safetensors").open("r+b") as file:
+        file.truncate(2**40)
+    with pytest.raises(ConfigError, match="are the most"):
+        FlowMatchingTiny(checkpoint=str(folder))
+
+
+def test_weights_that_are_no_numbers_are_refused(folder) -> None:
+    weights = load_file(folder / "model.safetensors")
+    weights["encoder.leave.bias"][3] = torch.nan
+    save_file(weights, folder / "model.safetensors")
+    with pytest.raises(ConfigError, match=r"NaN or infinite weights: encoder\.leave\.bias"):
+        load(folder, Flow)

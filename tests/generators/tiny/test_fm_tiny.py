@@ -1,0 +1,168 @@
+"""Tests of the shipped generator fm-tiny on real speech."""
+
+import numpy as np
+import pytest
+
+from gensr_pref import audio
+from gensr_pref.config import plugins
+from gensr_pref.generators.tiny.base import SHIPPED
+from gensr_pref.generators.tiny.fm_tiny import FlowMatchingTiny, from_latent
+from tests.generators.clips import drawn, noisy_clip
+
+
+@pytest.fixture(scope="module")
+def model():
+    made = FlowMatchingTiny()
+    made.load("cpu")
+    return made
+
+
+def test_it_is_found_by_name() -> None:
+    assert plugins.find("generator", "fm-tiny") is FlowMatchingTiny
+
+
+def test_the_shipped_checkpoint_is_small(model) -> None:
+    assert (SHIPPED / "fm-tiny" / "model.safetensors").stat().st_size < 10_000_000
+    assert sum(p.numel() for p in model.policy.parameters()) < 3_000_000
+    assert (SHIPPED / "fm-tiny" / "README.md").exists()
+    assert len(model.revision) == 12
+
+
+def test_a_seed_gives_its_candidate_again_and_another_seed_another(model) -> None:
+    noisy, _ = noisy_clip()
+    a, b, c = drawn(model, [noisy] * 3, [1, 2, 1])
+    np.testing.assert_array_equal(a.audio, c.audio)
+    assert a.sampling == c.sampling
+    assert not np.array_equal(audio.pcm16(a.audio), audio.pcm16(b.audio))
+    assert a.sampling["temperature"] != b.sampling["temperature"]
+
+
+def test_the_samples_are_those_of_the_day_it_was_measured(model) -> None:
+    """The figures of its card hold for what is drawn now; other machines round differently."""
+    noisy, _ = noisy_clip(samples=16000)
+    (found,) = drawn(model, [noisy], [11])
+    assert found.sampling["temperature"] == 0.259617
+    np.testing.assert_allclose(
+        found.latent[::12, 7].astype(float),
+        [-1.240234375, -1.01953125, 0.11737060546875, -0.190185546875, -0.2607421875, 1.0048828125],
+        atol=0.005,
+    )
+    np.testing.assert_allclose(
+        found.audio[1000::3000], [-0.008273, -0.089057, -0.104393, 0.018008, 0.076574], atol=5e-4
+    )
+
+
+def test_a_row_does_not_depend_on_its_batch(model) -> None:
+    one, _ = noisy_clip(0, 20000)
+    two, _ = noisy_clip(1, 27777)
+    three, _ = noisy_clip(2, 8000)
+    together = drawn(model, [one, two, two, three, one], [1, 2, 3, 4, 5])
+    for wave, seed, found in zip(
+        [one, two, two, three, one], [1, 2, 3, 4, 5], together, strict=True
+    ):
+        (alone,) = drawn(model, [wave], [seed])
+        np.testing.assert_array_equal(found.audio, alone.audio)
+        np.testing.assert_array_equal(found.latent, alone.latent)
+
+
+@pytest.mark.parametrize("samples", [1, 2, 48, 255, 256, 320, 5000])
+def test_any_length_comes_out_as_long_and_finite(model, samples: int) -> None:
+    wave = noisy_clip(samples=32000)[0][4000 : 4000 + samples]
+    (found,) = drawn(model, [wave], [0])
+    assert found.audio.shape == (samples,)
+    assert found.audio.dtype == np.float32
+    assert np.isfinite(found.audio).all()
+
+
+@pytest.mark.parametrize("wave", [np.zeros(8000), np.full(8000, 1.0), np.eye(1, 8000)[0]])
+def test_odd_signals_give_finite_audio(model, wave) -> None:
+    (found,) = drawn(model, [wave.astype(np.float32)], [0])
+    assert np.isfinite(found.audio).all()
+    assert np.isfinite(found.latent).all()
+
+
+def test_silence_stays_silent(model) -> None:
+    (found,) = drawn(model, [np.zeros(8000, np.float32)], [0])
+    assert np.abs(found.audio).max() == 0
+
+
+def test_the_latent_reproduces_the_audio(model) -> None:
+    noisy, _ = noisy_clip(samples=20000)
+    (found,) = drawn(model, [noisy], [7])
+    assert found.latent.dtype == np.float16
+    assert found.latent.shape[1] == 40
+    np.testing.assert_array_equal(from_latent(noisy, found.latent), found.audio)
+
+
+def test_the_temperature_is_drawn_within_its_range_and_recorded() -> None:
+    model = FlowMatchingTiny(temperature=[0.3, 0.5], steps=2, solver="midpoint")
+    model.load("cpu")
+    noisy, _ = noisy_clip(samples=8000)
+    found = drawn(model, [noisy] * 8, range(8))
+    drawn_at = [candidate.sampling["temperature"] for candidate in found]
+    assert all(0.3 <= temperature <= 0.5 for temperature in drawn_at)
+    assert np.std(drawn_at) > 0.02
+    assert found[0].sampling["steps"] == 2
+    assert found[0].sampling["solver"] == "midpoint"
+
+
+def test_the_clip_temperature_moves_candidates_as_wholes() -> None:
+    """With noise that is constant over the clip alone, latents differ by nearly a constant."""
+    model = FlowMatchingTiny(temperature=0, clip_temperature=2)
+    model.load("cpu")
+    noisy, _ = noisy_clip(samples=32000)
+    a, b = drawn(model, [noisy] * 2, [1, 2])
+    difference = a.latent.astype(float) - b.latent
+    assert np.abs(difference.mean(0)).mean() > difference.std(0).mean()
+
+
+def test_without_noise_all_candidates_are_one() -> None:
+    model = FlowMatchingTiny(temperature=0, clip_temperature=0)
+    model.load("cpu")
+    noisy, _ = noisy_clip(samples=8000)
+    a, b = drawn(model, [noisy] * 2, [1, 2])
+    np.testing.assert_array_equal(a.audio, b.audio)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"temperature": -1}, "temperature"),
+        ({"temperature": [0.9, 0.4]}, "temperature"),
+        ({"temperature": [0.1, 0.2, 0.3]}, "temperature"),
+        ({"temperature": "hot"}, "temperature"),
+        ({"clip_temperature": -0.1}, "clip_temperature"),
+        ({"steps": 0}, "steps"),
+        ({"steps": 2.5}, "steps"),
+        ({"solver": "rk4"}, "euler, midpoint"),
+    ],
+)
+def test_options_out_of_range_are_refused(options, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        FlowMatchingTiny(**options)
+
+
+def test_sampling_before_loading_says_so() -> None:
+    with pytest.raises(RuntimeError, match="load"):
+        drawn(FlowMatchingTiny(), [np.zeros(320, np.float32)], [0])
+
+
+@pytest.mark.slow
+def test_it_beats_the_noisy_input(model) -> None:
+    """PESQ and STOI over eight prompts of the sample, whose speakers training did hear."""
+    from pesq import pesq
+    from pystoi import stoi
+
+    gains = []
+    for number in range(0, 24, 3):
+        noisy, clean = noisy_clip(number, 48000)
+        (found,) = drawn(model, [noisy], [number])
+        gains.append(
+            (
+                pesq(16000, clean, found.audio, "wb") - pesq(16000, clean, noisy, "wb"),
+                stoi(clean, found.audio, 16000) - stoi(clean, noisy, 16000),
+            )
+        )
+    better_pesq, better_stoi = np.mean(gains, 0)
+    assert better_pesq > 0.1
+    assert better_stoi > 0

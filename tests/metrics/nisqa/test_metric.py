@@ -1,0 +1,328 @@
+"""Tests of NISQA: published values, checkpoints in the published format, and errors."""
+
+import os
+import pickle
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from scipy.signal import resample_poly, upfirdn
+
+from gensr_pref import audio
+from gensr_pref.audio import Sound
+from gensr_pref.errors import InputError, MissingWeightsError, Unusable
+from gensr_pref.metrics.base import ClipSounds
+from gensr_pref.metrics.nisqa.metric import ARGS, Nisqa, mel_decibel, segments
+from gensr_pref.metrics.nisqa.network import NisqaNetwork
+from tests.metrics.sounds import cut, noisy, read_csv
+
+# What other projects call the five scores, after "nisqa_" and before "_pred".
+THEIRS = {
+    "mos": "nisqa",
+    "noi": "nisqa_noisiness",
+    "dis": "nisqa_discontinuity",
+    "col": "nisqa_coloration",
+    "loud": "nisqa_loudness",
+}
+
+
+def published_name(name):
+    """``cnn.conv1.weight`` -> ``cnn.model.conv1.weight``; pools have a number in between."""
+    parts = name.split(".")
+    parts.insert(2 if parts[0] == "pool_layers" else 1, "model")
+    return ".".join(parts)
+
+
+def random_checkpoint(args=ARGS):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        weights = NisqaNetwork().state_dict()
+    return {
+        "args": dict(args),
+        "model_state_dict": {published_name(name): weight for name, weight in weights.items()},
+    }
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """Save an object as a checkpoint; gives its path."""
+
+    def save(checkpoint):
+        path = tmp_path / "nisqa.tar"
+        torch.save(checkpoint, path)
+        return str(path)
+
+    return save
+
+
+@pytest.fixture(scope="module")
+def nisqa(tmp_path_factory):
+    path = tmp_path_factory.mktemp("nisqa") / "nisqa.tar"
+    torch.save(random_checkpoint(), path)
+    return loaded(path)
+
+
+@pytest.fixture(scope="module")
+def real(shared):
+    return loaded(shared / "models" / "nisqa" / "nisqa.tar")
+
+
+def loaded(path):
+    metric = Nisqa(str(path))
+    metric.load("cpu")
+    return metric
+
+
+def answer(metric, sound):
+    [found] = metric.score(ClipSounds([sound]))
+    if isinstance(found, Exception):
+        raise found
+    return found
+
+
+def mos(metric, sound):
+    return np.array(list(answer(metric, sound).values()))
+
+
+def versa_48k(wave):
+    """How versa brings 16 kHz to 48."""
+    return resample_poly(wave, 3, 1)
+
+
+def resampy_48k(wave):
+    """How ClearerVoice does: resampy 0.4's "kaiser_best" from 16 kHz to 48."""
+    taps = np.arange(-150, 151) / 3
+    sinc = 0.917347 * np.sinc(0.917347 * taps) * np.kaiser(301, 12.9846)
+    return upfirdn(sinc, wave, 3)[150 : 150 + 3 * len(wave)]
+
+
+@pytest.mark.corpus
+@pytest.mark.parametrize(
+    ("project", "at_48k", "allowed"),
+    # ClearerVoice states no tolerance; 9e-4 is as near as resampy itself comes.
+    [("versa", versa_48k, 1e-4), ("clearervoice", resampy_48k, 1e-3)],
+)
+def test_values_that_other_projects_publish(real, shared, project, at_48k, allowed):
+    """Both score at 48 kHz what has 16, each through a resampler of its own."""
+    rows = read_csv(shared / "reference_values.csv")
+    rows = [row for row in rows if row["file"].startswith(project)]
+    rows = [row for row in rows if row["metric"].lower().startswith("nisqa")]
+    for row in rows:
+        wave = audio.read(shared / "reference_values" / row["file"]).wave
+        upsampled = Sound(np.asarray(at_48k(wave.astype(float)), np.float32), 48_000)
+        ours = answer(real, upsampled)[THEIRS[row["metric"].split("_")[1]]]
+        assert ours == pytest.approx(float(row["value"]), abs=allowed), row
+    assert len(rows) == {"versa": 5, "clearervoice": 10}[project]
+
+
+@pytest.mark.corpus
+def test_values_of_the_official_predictor(real, shared):
+    """gabrielmittag/NISQA at fe84f0f, on the file as it is: 16 kHz."""
+    expected = {
+        "versa/test2_test.wav": [0.8283831, 1.8785472, 2.5060654, 1.0370530, 1.5954345],
+        "clearervoice/noisy/audio_1.wav": [1.4488730, 1.5890057, 3.2322730, 2.0424488, 2.0358446],
+        "clearervoice/noisy/audio_2.wav": [2.3331745, 1.7143700, 4.2868680, 3.8778615, 3.3911912],
+    }
+    for file, values in expected.items():
+        found = mos(real, audio.read(shared / "reference_values" / file))
+        assert found == pytest.approx(values, abs=1e-5)
+
+
+@pytest.mark.corpus
+def test_more_noise_is_worse_and_is_called_noisiness(real, prompts):
+    clean = prompts[0][0]
+    drop = mos(real, clean) - mos(real, noisy(clean, 0.03))
+    assert drop[0] > 1
+    assert drop[1] > 1
+
+
+@pytest.mark.corpus
+def test_the_published_checkpoint_is_what_the_random_ones_imitate(shared):
+    path = shared / "models" / "nisqa" / "nisqa.tar"
+    published = torch.load(path, "cpu", weights_only=True)["model_state_dict"]
+    ours = random_checkpoint()["model_state_dict"]
+    assert {name: w.shape for name, w in ours.items()} == {
+        name: w.shape for name, w in published.items()
+    }
+
+
+def test_features_are_librosas_without_its_warnings(clip):
+    """Of empty filters below 40 kHz, and of a sound that is shorter than an FFT."""
+    for sound in (clip.clean, cut(clip.clean, 0.2), clip.clean.at(48_000)):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            expected = librosa_decibel(sound)
+        assert mel_decibel(sound) == pytest.approx(expected, abs=1e-4)
+
+
+def librosa_decibel(sound):
+    """The call that the official predictor makes."""
+    import librosa
+
+    magnitudes = librosa.feature.melspectrogram(
+        y=sound.wave,
+        sr=sound.rate,
+        n_fft=4096,
+        hop_length=sound.rate // 100,
+        win_length=sound.rate // 50,
+        pad_mode="reflect",
+        power=1.0,
+        n_mels=48,
+        fmax=20_000,
+    )
+    return librosa.amplitude_to_db(magnitudes, amin=1e-4, top_db=80.0)
+
+
+def test_segments_overlap_and_begin_every_4_frames():
+    features = np.arange(48 * 40, dtype=np.float32).reshape(48, 40)
+    found = segments(features)
+    assert found.shape == (7, 48, 15)  # the last begins at frame 24 and ends at 39
+    assert np.array_equal(found[6], features[:, 24:39])
+
+
+def test_five_scores_without_any_download(nisqa, clip):
+    for found in nisqa.score(clip):
+        assert list(found) == [score.name for score in nisqa.spec.scores]
+        assert all(np.isfinite(value) for value in found.values())
+
+
+def test_a_score_depends_on_its_candidate_alone_bit_for_bit(nisqa, clip):
+    candidates = [*clip.candidates, cut(clip.clean, 1.3), clip.clean.at(48_000)]
+    together = nisqa.score(ClipSounds(candidates, clip.clean))
+    reversed_ = nisqa.score(ClipSounds(candidates[::-1]))
+    assert together == reversed_[::-1]
+    assert together == [answer(nisqa, candidate) for candidate in candidates]
+    assert len({found["nisqa"] for found in together}) == len(candidates)
+
+
+def test_one_bad_candidate_spares_the_others(nisqa, clip):
+    short = cut(clip.clean, 0.1)
+    first, bad, last = nisqa.score(
+        replace(clip, candidates=[clip.candidates[0], short, clip.clean])
+    )
+    assert (first, last) == (answer(nisqa, clip.candidates[0]), answer(nisqa, clip.clean))
+    assert isinstance(bad, Unusable)
+
+
+@pytest.mark.parametrize("rate", [8_000, 11_025, 16_000, 48_000])
+def test_too_short_ends_at_15_frames(nisqa, clip, rate):
+    shortest = 14 * int(rate * 0.01)
+    wave = clip.clean.at(rate).wave
+    assert np.isfinite(mos(nisqa, Sound(wave[:shortest], rate))).all()
+    with pytest.raises(Unusable, match=r"too_short: NISQA needs 0\.14 s"):
+        answer(nisqa, Sound(wave[: shortest - 1], rate))
+
+
+def test_too_long_begins_above_what_the_spec_says(nisqa):
+    """Features stand in for 52 s of sound: 10 ms a frame."""
+    longest = round(nisqa.spec.longest_seconds * 100) + 1
+    assert len(segments(np.zeros((48, longest), np.float32))) == 1300
+    with pytest.raises(Unusable, match="too_long: 1301 segments; NISQA takes 1300"):
+        segments(np.zeros((48, longest + 1), np.float32))
+
+
+@pytest.mark.parametrize("rate", [8_000, 44_100, 48_000])
+def test_the_rate_that_a_sound_has_is_used(nisqa, clip, rate):
+    assert np.isfinite(mos(nisqa, clip.clean.at(rate))).all()
+    assert mos(nisqa, clip.clean.at(rate)) != pytest.approx(mos(nisqa, clip.clean), abs=1e-6)
+
+
+def test_odd_sounds_get_finite_scores(nisqa, clip):
+    direct_current = np.full(16_000, 0.1, np.float32)
+    clipped = np.clip(clip.clean.wave * 100, -1, 1)
+    beyond_full_scale = clip.clean.wave * 10
+    for wave in (direct_current, clipped, beyond_full_scale):
+        assert np.isfinite(mos(nisqa, Sound(wave, 16_000))).all()
+
+
+def test_loading_leaves_the_seed_of_the_process_alone(saved):
+    path = saved(random_checkpoint())
+    before = torch.get_rng_state()
+    loaded(path)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_it_stays_on_the_cpu_whatever_the_device(nisqa, saved, clip):
+    other = Nisqa(saved(random_checkpoint()))
+    other.load("cuda:7")
+    assert other.score(clip) == nisqa.score(clip)
+
+
+def test_missing_weights(tmp_path, monkeypatch):
+    with pytest.raises(MissingWeightsError, match="nowhere"):
+        Nisqa(str(tmp_path / "nowhere.tar"))
+    monkeypatch.setenv("GENSR_PREF_CACHE", str(tmp_path))
+    with pytest.raises(MissingWeightsError, match="gensr-pref fetch nisqa"):
+        Nisqa()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("model", "NISQA"), ("td", "lstm"), ("ms_sr", 16_000), ("pool", None)]
+)
+def test_another_model_is_refused(saved, name, value):
+    """nisqa_tts.tar and nisqa_mos_only.tar say model NISQA."""
+    path = saved(random_checkpoint({**ARGS, name: value}))
+    with pytest.raises(InputError, match=f"{name} is {value!r}, not {ARGS[name]!r}"):
+        loaded(path)
+
+
+def without(name):
+    checkpoint = random_checkpoint()
+    del checkpoint["model_state_dict"][name]
+    return checkpoint
+
+
+def reshaped(name):
+    checkpoint = random_checkpoint()
+    checkpoint["model_state_dict"][name] = torch.zeros(3)
+    return checkpoint
+
+
+@pytest.mark.parametrize(
+    "checkpoint",
+    [
+        without("cnn.model.conv6.weight"),
+        reshaped("pool_layers.4.model.linear3.bias"),
+        {"model_state_dict": {}},
+        {"args": None, "model_state_dict": {}},
+        torch.zeros(3),
+    ],
+    ids=["a weight lacks", "another shape", "no args", "empty args", "a tensor"],
+)
+def test_what_is_not_the_checkpoint_is_refused(saved, checkpoint):
+    with pytest.raises(InputError, match=r"not nisqa\.tar of NISQA v2\.0") as refused:
+        loaded(saved(checkpoint))
+    assert len(str(refused.value)) < 600
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04 cut off"])
+def test_junk_is_refused(tmp_path, content):
+    path = tmp_path / "nisqa.tar"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"not nisqa\.tar of NISQA v2\.0"):
+        loaded(path)
+
+
+class Malice:
+    """Makes a folder where it is unpickled."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.folder),)
+
+
+def save_as_plain_pickle(checkpoint, path):
+    path.write_bytes(pickle.dumps(checkpoint, protocol=2))  # torch warns of a later protocol
+
+
+@pytest.mark.parametrize("save", [torch.save, save_as_plain_pickle])
+def test_a_pickle_that_would_run_code_is_refused_unrun(tmp_path, save):
+    path, mark = tmp_path / "nisqa.tar", tmp_path / "it ran"
+    save({**random_checkpoint(), "extra": Malice(mark)}, path)
+    with pytest.raises(InputError, match="more than tensors and plain values"):
+        loaded(path)
+    assert not mark.exists()

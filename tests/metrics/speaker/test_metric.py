@@ -1,0 +1,291 @@
+"""Tests of speaker similarity: resemblyzer's values, and external encoders."""
+
+import shutil
+from dataclasses import replace
+from importlib.resources import files
+
+import numpy as np
+import pytest
+
+from gensr_pref.audio import Sound
+from gensr_pref.config import plugins
+from gensr_pref.errors import InputError, MissingWeightsError, UnknownPluginError, Unusable
+from gensr_pref.metrics.base import ClipSounds
+from gensr_pref.metrics.panel import Panel
+from gensr_pref.metrics.speaker import encoder, resemblyzer
+from gensr_pref.metrics.speaker.metric import SpeakerSimilarity
+from gensr_pref.metrics.speaker.resemblyzer import voiced
+from gensr_pref.schema import Reason
+from tests.metrics.sounds import cut, noisy
+from tests.metrics.speaker import tiny_onnx
+from tests.metrics.unusable import (
+    assert_candidates_do_not_matter_to_each_other,
+    assert_refuses_what_holds_no_signal,
+)
+
+
+@pytest.fixture(scope="module")
+def metric():
+    return loaded()
+
+
+def loaded(*args, **options):
+    metric = SpeakerSimilarity(*args, **options)
+    metric.load("cpu")
+    return metric
+
+
+def stock(wave):
+    """The package's embedding, on its own ground."""
+    from resemblyzer import VoiceEncoder, preprocess_wav
+
+    return VoiceEncoder("cpu", verbose=False).embed_utterance(preprocess_wav(wave))
+
+
+def joined(prompts, count):
+    return np.concatenate([sound.wave for sound, _ in prompts[:count]])
+
+
+def test_the_voice_that_is_kept_is_resemblyzers(metric, prompts):
+    """To the bit: of speech, of speech so quiet that it is raised, and of what clips when it is."""
+    from resemblyzer import preprocess_wav
+
+    quiet = joined(prompts, 2) * np.float32(0.003)
+    clicking = quiet.copy()
+    clicking[20_000] = 0.9
+    for wave in (joined(prompts, 5), quiet, clicking, prompts[0][0].wave[:480], quiet[:479]):
+        with np.errstate(invalid="ignore"):
+            expected = preprocess_wav(wave)
+        found = voiced(wave)
+        assert found.dtype == expected.dtype
+        assert np.array_equal(found, expected)
+
+
+@pytest.mark.parametrize("seconds", [0.5, 1.6, 2.0, 3.1, 4.7, 8.0])
+def test_the_embedding_is_resemblyzers(metric, prompts, seconds):
+    """Whether the last stretch is filled up with zeros or left out."""
+    wave = joined(prompts, 6)[: round(seconds * 16_000)]
+    [found] = metric._encoder.embed([Sound(wave, 16_000)])
+    assert found == pytest.approx(stock(wave), abs=1e-6)
+
+
+def test_the_embedding_is_resemblyzers_over_several_batches(metric, prompts, monkeypatch):
+    monkeypatch.setattr(resemblyzer, "STRETCHES_PER_BATCH", 3)
+    monkeypatch.setattr(resemblyzer, "VAD_CHUNK", 480 * 7)
+    wave = joined(prompts, 6)
+    [found] = metric._encoder.embed([Sound(wave, 16_000)])
+    assert found == pytest.approx(stock(wave), abs=1e-6)
+
+
+def test_candidates_do_not_matter_to_each_other(metric, clip):
+    assert_candidates_do_not_matter_to_each_other(metric, clip)
+
+
+def test_refuses(metric, clip):
+    assert_refuses_what_holds_no_signal(metric, clip)
+
+
+def test_clipped_short_and_longer_candidates(metric, clip):
+    clipped = Sound(np.clip(clip.clean.wave * 20, -1, 1), 16_000)
+    longer = Sound(np.append(clip.clean.wave, clip.clean.wave), 16_000)
+    brief = cut(clip.clean, 0.1)
+    first, second, third = metric.score(replace(clip, candidates=[clipped, longer, brief]))
+    assert 0.2 < first["speaker_similarity"] < 0.9
+    assert second["speaker_similarity"] > 0.9
+    assert isinstance(third, Unusable)
+    assert third.reason is Reason.NO_SPEECH
+
+
+def test_what_it_is_compared_with(clip):
+    against = {name: loaded(against=name) for name in ("clean_or_noisy", "clean", "noisy")}
+    to_clean, to_noisy = against["clean"].score(clip), against["noisy"].score(clip)
+    assert to_clean != to_noisy
+    assert against["clean_or_noisy"].score(clip) == to_clean
+    assert against["clean_or_noisy"].score(replace(clip, clean=None)) == to_noisy
+    for name, without in (("clean", {"clean": None}), ("noisy", {"noisy": None})):
+        with pytest.raises(Unusable, match=f"no_clean: no {name} clip to compare with"):
+            against[name].score(replace(clip, **without))
+    with pytest.raises(Unusable, match="no_clean: no clean nor a noisy clip"):
+        against["clean_or_noisy"].score(replace(clip, clean=None, noisy=None))
+
+
+def test_weights_of_ones_own_in_resemblyzers_format(metric, clip, tmp_path):
+    published = files("resemblyzer") / "pretrained.pt"
+    shutil.copy(str(published), tmp_path / "mine.pt")
+    own = loaded(checkpoint=tmp_path / "mine.pt")
+    assert own.score(clip) == metric.score(clip)
+    assert "mine.pt, SHA-256" in own.spec.model
+    assert "pretrained.pt" in metric.spec.model
+
+
+def test_a_checkpoint_that_holds_code_is_not_run(tmp_path):
+    import torch
+
+    class Code:
+        def __reduce__(self):
+            return (pytest.fail, ("it ran",))
+
+    torch.save({"model_state": Code()}, tmp_path / "code.pt")
+    with pytest.raises(InputError, match="more than tensors and plain values"):
+        loaded(checkpoint=tmp_path / "code.pt")
+
+
+@pytest.fixture
+def onnx_file(tmp_path):
+    def write(**options):
+        path = tmp_path / "encoder.onnx"
+        path.write_bytes(tiny_onnx.encoder(**options))
+        return str(path)
+
+    return write
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_an_onnx_file(onnx_file, clip, rank):
+    metric = loaded(onnx_file(rank=rank))
+    waves = [sound.wave.astype(float) for sound in (clip.clean, *clip.candidates)]
+    vectors = [(np.abs(w).sum(), np.linalg.norm(w), w.max()) for w in waves]
+    unit = [np.asarray(vector) / np.linalg.norm(vector) for vector in vectors]
+    found = [answer["speaker_similarity"] for answer in metric.score(clip)]
+    assert found == pytest.approx([unit[0] @ other for other in unit[1:]], abs=1e-6)
+    assert "encoder.onnx, SHA-256" in metric.spec.model
+    assert metric.spec.scores[0].low == -1
+    assert_candidates_do_not_matter_to_each_other(metric, clip)
+    assert_refuses_what_holds_no_signal(metric, clip)
+
+
+def test_the_output_of_an_onnx_file_that_is_the_embedding(onnx_file, clip):
+    metric = loaded(onnx_file(outputs=("logits", "embeddings")))
+    assert metric._encoder._output == "embeddings"
+    assert metric.score(clip)[0]["speaker_similarity"] > 0
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"outputs": ("a", "b")}, "gives a, b; one must be the embedding"),
+        ({"outputs": ("embed_a", "embed_b")}, "gives embed_a, embed_b"),
+        ({"rank": 4}, "it must take one waveform"),
+        ({"inputs": ("wave", "mask")}, "takes wave .*, mask .*; it must take one waveform"),
+    ],
+)
+def test_onnx_files_that_are_no_encoders(onnx_file, options, said):
+    with pytest.raises(InputError, match=said):
+        loaded(onnx_file(**options))
+
+
+def test_an_onnx_file_that_gives_one_number(onnx_file, clip):
+    with pytest.raises(ValueError, match="must be one vector"):
+        loaded(onnx_file(size=1)).score(clip)
+
+
+class Loudest:
+    """An encoder of one's own, as its writer would write it."""
+
+    model = "loudest"
+    licence = "MIT"
+    sample_rate = 8000
+    lowest = -1.0
+    longest_seconds = 5.0
+
+    def __init__(self, checkpoint=None):
+        self.checkpoint = checkpoint
+
+    def load(self, device):
+        self.device = device
+
+    def embed(self, sounds):
+        return [np.eye(4, dtype=np.float32)[int(sound.wave.max() > 0.5)] for sound in sounds]
+
+
+class Long(Loudest):
+    def embed(self, sounds):
+        return [np.full(4, np.nan if sound.wave.max() > 0.5 else 1.0) for sound in sounds]
+
+
+class Forgetful(Loudest):
+    def embed(self, sounds):
+        return super().embed(sounds)[:1]
+
+
+def test_an_encoder_of_ones_own(clip):
+    metric = loaded(f"{__name__}:Loudest", checkpoint="somewhere")
+    assert (metric._encoder.device, metric._encoder.checkpoint) == ("cpu", "somewhere")
+    assert (metric.spec.sample_rate, metric.spec.longest_seconds) == (8000, 5.0)
+    loud = Sound(clip.clean.wave / np.abs(clip.clean.wave).max(), 16_000)
+    quiet = Sound(loud.wave * np.float32(0.1), 16_000)
+    answers = metric.score(ClipSounds([loud, quiet], clean=quiet))
+    assert [answer["speaker_similarity"] for answer in answers] == [0.0, 1.0]
+
+
+def test_what_is_not_a_unit_vector_gives_no_number(clip):
+    for answer in loaded(f"{__name__}:Long").score(clip):
+        assert isinstance(answer, ValueError)
+        assert "it must be 1" in str(answer)
+
+
+def test_vectors_are_not_given_to_the_wrong_candidates(clip):
+    with pytest.raises(ValueError, match="1 vectors for 3 sounds"):
+        loaded(f"{__name__}:Forgetful").score(clip)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"encoder": "resemblizer"}, "Did you mean 'resemblyzer'"),
+        ({"encoder": "no_such_module:Encoder"}, "No module named"),
+        ({"encoder": f"{__name__}:Absent"}, "cannot be imported"),
+        ({"against": "text"}, "against is 'text'; it must be one of"),
+    ],
+)
+def test_options_that_there_are_not(options, said):
+    with pytest.raises((ValueError, UnknownPluginError), match=said):
+        SpeakerSimilarity(**options)
+
+
+def test_files_that_are_not_there(tmp_path):
+    with pytest.raises(MissingWeightsError, match=r"absent\.pt"):
+        SpeakerSimilarity(checkpoint=tmp_path / "absent.pt")
+    with pytest.raises(MissingWeightsError, match=r"absent\.onnx"):
+        SpeakerSimilarity(str(tmp_path / "absent.onnx"))
+
+
+def test_an_onnx_file_takes_no_checkpoint(onnx_file):
+    with pytest.raises(ValueError, match="holds its own weights; leave it out"):
+        SpeakerSimilarity(onnx_file(), checkpoint="weights.pt")
+
+
+def test_nothing_heavy_is_imported_to_make_one():
+    import subprocess
+    import sys
+
+    program = (
+        "import sys; from gensr_pref.metrics.speaker.metric import SpeakerSimilarity; "
+        "SpeakerSimilarity(); "
+        "assert not {'torch', 'resemblyzer', 'onnxruntime', 'librosa'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_noise_lowers_it(metric, clip):
+    loud = replace(clip, candidates=[noisy(clip.clean, level) for level in (0.001, 0.02, 0.2)])
+    found = [answer["speaker_similarity"] for answer in metric.score(loud)]
+    assert found == sorted(found, reverse=True)
+
+
+def test_the_built_in_encoders_can_be_made():
+    for name in plugins.names("speaker encoder"):
+        assert encoder.make_encoder(name).sample_rate == 16_000
+
+
+def test_a_clean_clip_that_cannot_be_used_is_not_replaced_by_the_noisy_one(clip):
+    quiet = Sound(clip.noisy.wave * np.float32(0.5), 16_000)
+    silent = Sound(np.zeros(16_000, np.float32), 16_000)
+    panel = Panel(["speaker_similarity"])
+    [fault] = panel.score([quiet], clean=silent, noisy=clip.noisy)
+    assert fault.failures == {"speaker_similarity": Reason.NO_CLEAN}
+    assert "the clean clip is silent" in fault.details["speaker_similarity"]
+    [without] = panel.score([quiet], noisy=clip.noisy)
+    assert without.notes == {"speaker_reference": "noisy"}
+    [against] = panel.score([quiet], clean=clip.clean, noisy=silent)
+    assert against.notes == {"speaker_reference": "clean"}

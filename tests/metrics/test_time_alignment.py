@@ -1,0 +1,170 @@
+"""Tests of delay and polarity on real enhancers, changed real speech, and unrelated sounds."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import signal
+
+from gensr_pref import audio
+from gensr_pref.metrics import time_alignment
+from gensr_pref.metrics.si_sdr import si_sdr
+from gensr_pref.metrics.time_alignment import Alignment
+from tests.metrics.sounds import noisy, read_csv
+
+
+def find(clean, candidate):
+    return time_alignment.find(clean, candidate, 16_000)
+
+
+def delayed(wave, delay):
+    if delay < 0:
+        return wave[-delay:]
+    return np.concatenate([np.zeros(delay, np.float32), wave])
+
+
+@pytest.fixture
+def clean(clip):
+    return clip.clean.wave
+
+
+@pytest.mark.corpus
+@pytest.mark.slow
+def test_real_enhancers(shared):
+    rows = read_csv(shared / "paired.csv")
+    paths = {(row["collection"], row["item"], row["role"]): row["path"] for row in rows}
+    candidates = [row for row in rows if row["role"] == "candidate"]
+    for row in candidates:
+        against = paths[row["collection"], row["item"], row["align_to"]]
+        reference, candidate = (audio.read(shared / path).wave for path in (against, row["path"]))
+        found = find(reference, candidate)
+        correlation = float(row["align_corr"])
+        assert found.delay == int(row["align_lag_samples"]), row["path"]
+        assert found.polarity == np.sign(correlation), row["path"]
+        assert found.correlation == pytest.approx(correlation, abs=0.003), row["path"]
+    assert len(candidates) == 111
+
+
+@pytest.mark.parametrize("delay", [-3999, -400, -1, 0, 1, 160, 400, 3999])
+@pytest.mark.parametrize("polarity", [1, -1])
+def test_a_delay_and_a_polarity(clip, clean, delay, polarity):
+    candidate = delayed(noisy(clip.clean, 0.02).wave * np.float32(polarity), delay)
+    found = find(clean, candidate)
+    assert (found.delay, found.polarity) == (delay, polarity)
+    assert np.sign(found.correlation) == polarity
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda wave: np.clip(wave, -0.05, 0.05),
+        lambda wave: signal.sosfiltfilt(signal.butter(4, 0.2, output="sos"), wave),
+        lambda wave: signal.sosfiltfilt(signal.butter(4, 0.15, "high", output="sos"), wave),
+        lambda wave: wave * np.linspace(0.01, 1, len(wave)),
+    ],
+    ids=["clipped", "low-passed", "high-passed", "faded in"],
+)
+def test_a_delay_is_found_whatever_else_was_done(clean, change):
+    found = find(clean, -delayed(change(clean).astype(np.float32), 230))
+    assert (found.delay, found.polarity) == (230, -1)
+
+
+def test_what_does_not_keep_the_phase_is_left_where_it_is(clean, prompts):
+    rng = np.random.default_rng(0)
+    _, _, spectrum = signal.stft(clean, nperseg=1024)
+    phases = np.exp(2j * np.pi * rng.random(spectrum.shape))
+    _, resynthesis = signal.istft(np.abs(spectrum) * phases, nperseg=1024)
+    other_speech = prompts[1][0].wave
+    noise = rng.normal(size=len(clean))
+    for candidate in (resynthesis, other_speech, noise):
+        found = find(clean, candidate.astype(np.float32))
+        assert (found.delay, found.polarity) == (0, 1)
+        assert abs(found.correlation) < 0.2
+
+
+def test_a_delay_beyond_the_search_is_not_guessed(clean):
+    found = find(clean, delayed(clean, 6000))
+    assert (found.delay, found.polarity) == (0, 1)
+
+
+@pytest.mark.parametrize("value", [0.0, np.nan, np.inf])
+def test_nothing_is_found_in_what_holds_no_signal(clean, value):
+    dead = np.full_like(clean, value)
+    for pair in (
+        (clean, dead),
+        (dead, clean),
+        (dead, dead),
+        (clean, clean[:0]),
+        (clean[:0], clean),
+    ):
+        assert find(*pair) == Alignment()
+
+
+def test_an_offset_has_no_delay(clean):
+    offset = np.full_like(clean, 0.25)
+    for pair in ((clean, offset), (offset, clean), (offset, offset)):
+        assert find(*pair).delay == 0
+
+
+def test_sounds_that_never_meet_have_no_delay():
+    early, late = np.zeros((2, 32_000), np.float32)
+    early[:100], late[-100:] = 0.5, -0.5
+    assert find(early, late) == Alignment()
+
+
+@pytest.mark.parametrize("delay", [-70, 0, 70])
+def test_undo_gives_the_common_stretch(clean, delay):
+    candidate = -delayed(clean, delay)
+    first, second = time_alignment.undo(find(clean, candidate), clean, candidate)
+    assert len(first) == len(clean) - max(-delay, 0)
+    assert np.array_equal(first, second)
+
+
+def test_undo_leaves_alone_what_needs_nothing(clean):
+    first, second = time_alignment.undo(Alignment(), clean, clean[:-5])
+    assert np.array_equal(first, clean[:-5])
+    assert np.array_equal(second, clean[:-5])
+
+
+def test_long_sounds_are_found_as_short_ones_are(prompts):
+    """More than one block, the last one incomplete."""
+    clean = np.concatenate([sound.wave for sound, _ in prompts[:4]])
+    assert len(clean) > 3 * 32_000
+    found = find(clean, delayed(-clean, -123))
+    assert (found.delay, found.polarity) == (-123, -1)
+    assert found.correlation == pytest.approx(-1)
+
+
+def test_half_a_sample_remains(clean):
+    """And costs what the docstring says."""
+    spectrum, turns = np.fft.rfft(clean), np.fft.rfftfreq(len(clean))
+    shifted = np.fft.irfft(spectrum * np.exp(-2j * np.pi * turns * 40.5), len(clean))
+    candidate = shifted.astype(np.float32)
+    found = find(clean, candidate)
+    assert found.delay in (40, 41)
+    assert 3 < si_sdr(*time_alignment.undo(found, clean, candidate)) < 25
+
+
+def test_the_rate_scales_the_search(clip):
+    sound = clip.clean.at(8000)
+    found = time_alignment.find(sound.wave, delayed(sound.wave, 1999), 8000)
+    assert replace(found, correlation=1.0) == Alignment(1999, 1, 1.0)
+
+
+@pytest.mark.parametrize("delay", [-4005, 4001, 4010, 4016, 4020, 4100])
+def test_a_delay_beyond_the_search_is_not_taken_for_its_end(clean, delay):
+    found = find(clean, delayed(clean, delay))
+    assert (found.delay, found.polarity) == (0, 1)
+
+
+@pytest.mark.parametrize("hertz", [100, 200, 440, 1000, 3000])
+@pytest.mark.parametrize("delay", [10, 30])
+def test_a_tone_is_left_where_it_is(hertz, delay):
+    tone = (0.5 * np.sin(2 * np.pi * hertz * np.arange(48_000) / 16_000)).astype(np.float32)
+    found = find(tone, np.roll(tone, delay))
+    assert (found.delay, found.polarity) == (0, 1)
+
+
+def test_what_a_candidate_has_nothing_for_is_told(clean):
+    assert find(clean, clean[1600:]).unmatched == 1600
+    assert find(clean, np.concatenate([np.zeros(400, np.float32), clean])).unmatched == 0

@@ -1,0 +1,108 @@
+"""Tests of invalid checkpoint files, for every metric that loads a checkpoint."""
+
+import os
+import zipfile
+
+import pytest
+import torch
+
+from gensr_pref.errors import InputError
+from gensr_pref.metrics import torch_checkpoint
+from gensr_pref.metrics.nisqa.metric import Nisqa
+from gensr_pref.metrics.speaker.onnx import OnnxEncoder
+from gensr_pref.metrics.speaker.resemblyzer import ResemblyzerEncoder
+from gensr_pref.metrics.speechbertscore import SpeechBertScore
+from gensr_pref.metrics.utmos.metric import Utmos
+from gensr_pref.metrics.wer.whisper import Whisper
+
+LOADERS = {
+    "nisqa": Nisqa,
+    "onnx": OnnxEncoder,
+    "resemblyzer": ResemblyzerEncoder,
+    "speechbertscore": lambda path: SpeechBertScore("hubert-base", path),
+    "utmos": Utmos,
+    "whisper": Whisper,
+}
+
+
+class Code:
+    """Makes a folder where it is unpickled."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.folder),)
+
+
+@pytest.mark.parametrize("name", LOADERS)
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"0", b"<html>404</html>", b"PK\x03\x04 cut off", {}, [1, 2], {"model_state": {}}, Code],
+    ids=["empty", "no stack", "page", "zip", "no entry", "list", "no weight", "code"],
+)
+def test_what_is_no_checkpoint_is_named_and_refused(tmp_path, name, content):
+    path, mark = tmp_path / "broken.pt", tmp_path / "it ran"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    elif content is Code:
+        keys = ("args", "dims", "model_state", "model_state_dict")
+        torch.save(dict.fromkeys(keys, Code(mark)), path)
+    else:
+        torch.save(content, path)
+    with pytest.raises(InputError, match=r"broken\.pt") as refused:
+        LOADERS[name](str(path)).load("cpu")
+    assert "weights_only" not in str(refused.value)
+    assert len(str(refused.value)) < 700
+    assert not mark.exists()
+
+
+def test_code_is_said_to_be_refused(tmp_path):
+    torch.save(Code(tmp_path / "made"), tmp_path / "it.pt")
+    with pytest.raises(InputError, match=r"it\.pt' is not a thing: .* never loaded") as refused:
+        torch_checkpoint.read(tmp_path / "it.pt", "a thing", dict)
+    assert refused.value.__cause__ is None
+    assert refused.value.__suppress_context__  # torch's advice is not in the trace either
+    assert not (tmp_path / "made").exists()
+
+
+def test_a_file_that_cannot_be_opened_says_why(tmp_path):
+    with pytest.raises(InputError, match=r"cannot be read \(Is a directory\)"):
+        torch_checkpoint.read(tmp_path, "a thing", dict)
+
+
+def test_what_it_is_made_into_comes_back(tmp_path):
+    torch.save({"a": torch.arange(3)}, tmp_path / "it.pt")
+    assert torch_checkpoint.read(tmp_path / "it.pt", "a thing", lambda c: c["a"].tolist()) == [
+        0,
+        1,
+        2,
+    ]
+
+
+def test_a_long_complaint_is_cut(tmp_path):
+    def complain(content):
+        raise RuntimeError("no key \n" * 1000)
+
+    torch.save({}, tmp_path / "it.pt")
+    with pytest.raises(InputError, match="not a thing, or damaged: RuntimeError: no key") as told:
+        torch_checkpoint.read(tmp_path / "it.pt", "a thing", complain)
+    assert len(str(told.value)) < torch_checkpoint.DETAIL + 200
+
+
+def test_packed_and_endless_tensors_are_refused(tmp_path):
+    torch.save({"a": torch.zeros(1).expand(2**40)}, tmp_path / "endless.pt")
+    with pytest.raises(InputError, match=r"endless\.pt' is not a thing"):
+        torch_checkpoint.read(tmp_path / "endless.pt", "a thing", lambda content: content["a"] + 1)
+    with (
+        zipfile.ZipFile(tmp_path / "endless.pt") as plain,
+        zipfile.ZipFile(tmp_path / "packed.pt", "w", zipfile.ZIP_DEFLATED) as packed,
+    ):
+        for name in plain.namelist():
+            packed.writestr(name, plain.read(name))
+    with pytest.raises(InputError, match="its entries are packed"):
+        torch_checkpoint.read(tmp_path / "packed.pt", "a thing", lambda content: content)
+    with (tmp_path / "holes.pt").open("wb") as file:
+        file.truncate(2**40)
+    with pytest.raises(InputError, match="bytes of"):
+        torch_checkpoint.read(tmp_path / "holes.pt", "a thing", lambda content: content)

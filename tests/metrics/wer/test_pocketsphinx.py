@@ -1,0 +1,160 @@
+"""Tests of pocketsphinx with its general language model and with the corpus's."""
+
+import subprocess
+import sys
+import time
+
+import jiwer
+import numpy as np
+import pytest
+
+from gensr_pref.audio import Sound
+from gensr_pref.errors import Unusable
+from gensr_pref.metrics.wer import pocketsphinx
+from gensr_pref.metrics.wer.normalise import normalise
+from gensr_pref.metrics.wer.pocketsphinx import Pocketsphinx
+from tests.metrics.sounds import cut, noisy
+
+
+@pytest.fixture(scope="module")
+def recogniser():
+    made = Pocketsphinx()
+    made.load("cpu")
+    return made
+
+
+@pytest.fixture(scope="module")
+def student(prompts):
+    return studied([text for _, text in prompts])
+
+
+def studied(texts):
+    made = Pocketsphinx()
+    made.study(texts)
+    made.load("cpu")
+    return made
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["recogniser", "student"])
+def test_text_does_not_depend_on_what_was_heard_before(kind, request, prompts):
+    """A decoder without `reinit_feat` fails this: its estimate of the noise stays."""
+    texts = [text for _, text in prompts] if kind == "student" else []
+    meant = texts[0] if texts else None
+    loud = noisy(cut(prompts[1][0], 1.0), 0.2)
+    sounds = [loud, *(noisy(cut(sound, 1.5), 0.02) for sound, _ in prompts[5:7])]
+    alone = []
+    for sound in sounds:
+        alone += studied(texts).transcribe([sound], "en", meant)
+    assert all(alone[1:])
+    assert request.getfixturevalue(kind).transcribe(sounds, "en", meant) == alone
+
+
+@pytest.mark.slow
+def test_study_helps(recogniser, student, prompts):
+    references = [normalise(text) for _, text in prompts[:4]]
+    sounds = [noisy(sound, 0.01) for sound, _ in prompts[:4]]
+
+    def error(heard):
+        return jiwer.wer(references, [normalise(text) for text in heard])
+
+    general, corpus = (
+        error(r.transcribe(sounds, "en", prompts[0][1])) for r in (recogniser, student)
+    )
+    assert corpus < 0.7 * general
+
+
+def test_study_makes_no_slow_start():
+    """With the whole dictionary beside a small language model, opening takes seconds."""
+    start = time.process_time()
+    studied(["one two three"])
+    assert time.process_time() - start < 2
+
+
+def test_study_puts_no_words_into_noise(student, prompts):
+    """What it expects must still be said: noise and other sentences are not heard as the text."""
+    (said, _), (_, other) = prompts[0], prompts[3]
+    hiss = noisy(Sound(np.zeros_like(said.wave), said.rate), 0.05)
+    for text in student.transcribe([said, hiss], "en", other):
+        assert jiwer.wer(normalise(other), normalise(text)) > 0.8
+
+
+@pytest.mark.slow
+def test_the_order_of_the_texts_is_of_no_concern(student, prompts):
+    again = studied([text for _, text in reversed(prompts)])
+    sounds = [noisy(cut(sound, 1.5), 0.02) for sound, _ in prompts[:3]]
+    meant = prompts[0][1]
+    heard = student.transcribe(sounds, "en", meant)
+    assert again.transcribe(sounds, "en", meant) == heard
+    assert student.transcribe(sounds, "en") != heard
+
+
+@pytest.mark.parametrize("text", [None, "a sentence that was not studied"])
+def test_another_text_is_heard_with_the_general_model(text, recogniser, student, prompts):
+    sounds = [prompts[0][0]]
+    assert student.transcribe(sounds, "en", text) == recogniser.transcribe(sounds, "en")
+
+
+def test_words_that_the_dictionary_lacks_are_named():
+    made = studied(["the fnordling and the zzyzxian", "une maison"])
+    assert made.unknown_words == {"fnordling", "zzyzxian", "une"}
+    [remark] = made.remarks()
+    assert "lacks 3 of the 6 different words" in remark
+    assert remark.endswith(": fnordling, une, zzyzxian")
+
+
+def test_of_many_such_words_ten_are_named():
+    [remark] = studied([f"the zz{letter}" for letter in "abcdefghijkl"]).remarks()
+    assert "lacks 12 of the 13" in remark
+    assert remark.endswith(": " + ", ".join(f"zz{letter}" for letter in "abcdefghij") + ", …")
+
+
+def test_where_it_knows_every_word_it_has_no_remark(recogniser):
+    assert recogniser.remarks() == studied(["the cat"]).remarks() == []
+
+
+@pytest.mark.parametrize("texts", [["zzyzxian"], ["?!"], []])
+def test_texts_without_a_known_word_leave_the_general_model(texts, recogniser, prompts):
+    sounds = [cut(prompts[0][0], 1.5)]
+    heard = studied(texts).transcribe(sounds, "en", texts[0] if texts else None)
+    assert heard == recogniser.transcribe(sounds, "en")
+
+
+def test_hiss_is_no_error(recogniser):
+    hiss = np.random.default_rng(0).normal(size=8000).astype(np.float32) * 1e-3
+    [text] = recogniser.transcribe([Sound(hiss, 16000)], "en")
+    assert isinstance(text, str)
+    assert recogniser.transcribe([], "en") == []
+
+
+def test_what_fails_on_one_sound_leaves_the_others(recogniser, prompts, monkeypatch):
+    sound = prompts[0][0]
+    [alone] = recogniser.transcribe([sound], "en")
+    text = pocketsphinx._text
+
+    def broken(decoder, heard):
+        if heard.seconds < 1:
+            raise RuntimeError("Failed to start utterance processing")
+        return text(decoder, heard)
+
+    monkeypatch.setattr(pocketsphinx, "_text", broken)
+    error, rest = recogniser.transcribe([cut(sound, 0.5), sound], "en")
+    assert isinstance(error, RuntimeError)
+    assert rest == alone
+
+
+def test_an_unknown_language_is_refused(recogniser, clip):
+    with pytest.raises(Unusable, match="unknown_language: pocketsphinx knows English, not 'fr'"):
+        recogniser.transcribe(clip.candidates, "fr")
+
+
+def test_the_decoder_says_nothing():
+    script = (
+        "import numpy as np\n"
+        "from gensr_pref.audio import Sound\n"
+        "from gensr_pref.metrics.wer.pocketsphinx import Pocketsphinx\n"
+        "p = Pocketsphinx(); p.study(['one zzyzxian']); p.load('cpu')\n"
+        "p.transcribe([Sound(np.zeros(1, np.float32), 16000)], 'en', 'one zzyzxian')"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+    assert (done.stdout, done.stderr) == (b"", b"")

@@ -1,0 +1,340 @@
+"""Tests that the parts of a run directory belong together."""
+
+import dataclasses
+import itertools
+import os
+import shutil
+import subprocess
+import sys
+from contextlib import contextmanager
+
+import pytest
+import yaml
+
+from gensr_pref.building.build import build
+from gensr_pref.building.pair import pair
+from gensr_pref.errors import Fault, PartsError, RunMismatchError
+from gensr_pref.identity import digest
+from gensr_pref.rundir import ledger, part_files, provenance
+from gensr_pref.rundir.document import document, facts_of, identity
+from gensr_pref.rundir.integrity import MADE_BEFORE_PAIRS, check
+from gensr_pref.rundir.layout import clip_ids
+from gensr_pref.storage import files
+from tests.small_run import tables
+
+SHARDED = ("clips", "candidates", "scores")
+
+
+def faults(out) -> dict[str, Fault]:
+    with pytest.raises(PartsError) as raised:
+        check(out)
+    return {one.part: one.fault for one in raised.value.faults}
+
+
+def flip(path, place: int) -> None:
+    """Change one bit and nothing that a listing shows."""
+    seen = path.stat()
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+    os.utime(path, ns=(seen.st_atime_ns, seen.st_mtime_ns))
+
+
+def test_whole_run_passes(out):
+    found = check(out)
+    assert found.unfinished == ()
+    assert {table: len(parts) for table, parts in found.parts.items()} == {
+        "clips": 4,
+        "candidates": 4,
+        "scores": 4,
+        "pairs": 1,
+        "failures": 0,
+    }
+
+
+def test_copy_is_the_same_and_read_once(out, monkeypatch):
+    digests = [check(out).digest(table) for table in SHARDED]
+    monkeypatch.setattr(part_files, "stamp", None)
+    assert [check(out).digest(table) for table in SHARDED] == digests
+    assert len(set(digests)) == 3
+
+
+def test_copy_that_can_only_be_read(out, built):
+    out.chmod(0o555)
+    try:
+        assert check(out).digest("scores") == check(built).digest("scores")
+    finally:
+        out.chmod(0o755)
+
+
+@pytest.mark.parametrize("table", [*SHARDED, "pairs"])
+def test_part_that_is_missing(out, table):
+    part_files.part(out, table, 0).unlink()
+    assert faults(out) == {f"{table}/part-00000.parquet": Fault.MISSING}
+
+
+@pytest.mark.parametrize("table", [*SHARDED, "pairs"])
+@pytest.mark.parametrize("place", [100, -60])
+def test_bit_that_is_flipped_without_a_trace(out, table, place):
+    check(out)
+    flip(part_files.part(out, table, 0), place)
+    assert faults(out) == {f"{table}/part-00000.parquet": Fault.CHANGED}
+
+
+@pytest.mark.parametrize("table", SHARDED)
+def test_part_that_is_doubled(out, table):
+    shutil.copy2(part_files.part(out, table, 0), part_files.part(out, table, 4))
+    shutil.copy2(part_files.part(out, table, 0), out / table / "part-00000 (copy).parquet")
+    assert faults(out) == {
+        f"{table}/part-00004.parquet": Fault.STRANGE,
+        f"{table}/part-00000 (copy).parquet": Fault.STRANGE,
+    }
+
+
+def test_parts_that_are_swapped(out):
+    one, other = (part_files.part(out, "scores", shard) for shard in (0, 1))
+    one.rename(out / "kept")
+    other.rename(one)
+    (out / "kept").rename(other)
+    assert set(faults(out).values()) == {Fault.CHANGED}
+
+
+def test_part_of_another_run_with_its_ledger(out, twin):
+    shutil.copy2(part_files.part(twin, "scores", 0), part_files.part(out, "scores", 0))
+    assert faults(out) == {"scores/part-00000.parquet": Fault.CHANGED}
+    shutil.copy2(twin / "timings.jsonl", out)
+    assert Fault.CHANGED in faults(out).values()
+
+
+def test_tables_of_another_run(out, twin):
+    """Whatever their ledger says, they are not what run.yaml describes."""
+    for table in (*SHARDED, "pairs"):
+        shutil.rmtree(out / table)
+        shutil.copytree(twin / table, out / table)
+    shutil.copy2(twin / "timings.jsonl", out)
+    found = faults(out)
+    assert found.pop("pairs/part-00000.parquet") is Fault.OUTDATED
+    assert set(found.values()) == {Fault.FOREIGN}
+
+
+@pytest.mark.parametrize("name", ["shards.jsonl", "timings.jsonl"])
+def test_records_that_are_missing(out, name):
+    (out / name).unlink()
+    assert faults(out) == {name: Fault.MISSING}
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        '{"parts": {"scores/part-00000.parquet": [1]}}',
+        '{"parts": {"scores/part-00000.parquet": "abc"}}',
+        '{"parts": {"scores/part-00000.parquet": null}}',
+    ],
+)
+def test_ledger_that_says_something_else(out, damage):
+    with (out / "timings.jsonl").open("a") as ledger_of_run:
+        ledger_of_run.write(f"{damage}\n")
+    if "null" not in damage:  # no word of a part at all: what was said before holds
+        assert check(out).unfinished == ()
+    else:
+        assert "scores/part-00000.parquet" in faults(out)
+
+
+@pytest.mark.parametrize("line", ["5", "[]", '{"shard": 0}', '{"shard": 0, "clips": 7}', "{"])
+def test_layout_that_is_damaged(out, line):
+    lines = (out / "shards.jsonl").read_text().splitlines()
+    (out / "shards.jsonl").write_text("\n".join([line, *lines[1:]]))
+    assert faults(out) == {"shards.jsonl": Fault.CHANGED}
+
+
+def test_layout_that_lost_its_end(out):
+    lines = (out / "shards.jsonl").read_text().splitlines()
+    (out / "shards.jsonl").write_text("\n".join(lines[:3]))
+    assert set(faults(out).values()) == {Fault.STRANGE}
+
+
+def test_failures_of_another_run(out):
+    """That nothing failed is known, too."""
+    path = part_files.part(out, "failures", 0, "score")
+    path.parent.mkdir()
+    shutil.copy2(part_files.part(out, "scores", 0), path)
+    assert list(faults(out)) == ["failures/part-00000-score.parquet"]
+
+
+@pytest.mark.parametrize("words", [("seed: 0", "seed: 1"), ("rule: unanimous", "rule: ranked")])
+def test_settings_that_are_edited(out, words):
+    path = out / "run.yaml"
+    assert words[0] in path.read_text()
+    path.write_text(path.read_text().replace(*words))
+    with pytest.raises(RunMismatchError, match="edited"):
+        check(out)
+
+
+def test_build_that_was_interrupted_is_unfinished(run, base, tmp_path, monkeypatch):
+    write, written = part_files.write, []
+
+    def failing(path, *rest):
+        written.append(path)
+        if len(written) == 6:
+            raise KeyboardInterrupt
+        return write(path, *rest)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(part_files, "write", failing)
+        with pytest.raises(KeyboardInterrupt):
+            build(run(), base, tmp_path / "run")
+    assert check(tmp_path / "run").unfinished
+    build(run(), base, tmp_path / "run")
+    assert check(tmp_path / "run").unfinished == ()
+
+
+def test_run_that_has_grown_in_part(run, base, out, monkeypatch):
+    """Its parts are as before or as wanted now, and its pairs are of before."""
+    write = part_files.write
+
+    def failing(path, *rest):
+        if path.name == "part-00002.parquet":
+            raise KeyboardInterrupt
+        return write(path, *rest)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(part_files, "write", failing)
+        with pytest.raises(KeyboardInterrupt):
+            build(run("generators.0.candidates=4"), base, out)
+    assert faults(out) == {"pairs/part-00000.parquet": Fault.OUTDATED}
+    assert check(out, SHARDED).unfinished == (2, 3)
+    pair(out, [])
+    assert check(out).unfinished == (2, 3)
+    build(run("generators.0.candidates=4"), base, out)
+    assert check(out).unfinished == ()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("grown", [False, True])
+def test_build_that_was_killed_after_any_write(run, base, built, tmp_path, monkeypatch, grown):
+    """Whatever was written last, nothing is at fault but pairs, and the same build ends it."""
+    more = run("generators.0.candidates=4")
+    build(more, base, tmp_path / "whole")
+    whole, atomic, killed = tables(tmp_path / "whole"), files.atomic, 0
+    for last in itertools.count(1):
+        out, count = tmp_path / f"run {last}", itertools.count(1)
+        if grown:
+            shutil.copytree(built, out)
+
+        @contextmanager
+        def dying(path, last=last, count=count):
+            with atomic(path) as temporary:
+                yield temporary
+            if next(count) == last:
+                raise KeyboardInterrupt
+
+        with monkeypatch.context() as patched:
+            patched.setattr(files, "atomic", dying)
+            try:
+                build(more, base, out)
+            except KeyboardInterrupt:
+                killed += 1
+            else:
+                break
+        if (out / "run.yaml").exists():
+            check(out, MADE_BEFORE_PAIRS)
+        build(more, base, out)
+        assert check(out).unfinished == ()
+        assert tables(out) == whole
+        shutil.rmtree(out)
+    assert killed > 10
+
+
+@pytest.mark.parametrize("write", ["write_table", "append_json", "write_text"])
+def test_pair_that_was_killed_between_its_writes(out, monkeypatch, write):
+    """Pairs of one rule beside the settings of another are refused until it is run again."""
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    check(out)
+    with monkeypatch.context() as patched:
+        patched.setattr(part_files, write, killed)
+        with pytest.raises(KeyboardInterrupt):
+            pair(out, ["margin.roughness=0.001"])
+    if write == "write_table":
+        assert check(out).unfinished == ()
+    else:
+        assert list(faults(out)) == ["pairs/part-00000.parquet"]
+    pair(out, ["margin.roughness=0.001"])
+    assert check(out).document["pairing"]["margin"] == {"roughness": 0.001}
+
+
+def test_scores_that_are_made_anew_leave_pairs_behind(out):
+    other = check(out).digest("scores")
+    path = part_files.part(out, "scores", 0)
+    table = part_files.read(path)
+    before = part_files.facts(path)
+    lower = table.set_column(
+        table.schema.get_field_index("level"),
+        table.schema.field("level"),
+        table.column("roughness"),
+    )
+    ledger.note_parts(out, {ledger.name_of(path): part_files.write_table(path, lower, before)})
+    assert faults(out) == {"pairs/part-00000.parquet": Fault.OUTDATED}
+    assert check(out, SHARDED).digest("scores") != other
+
+
+@pytest.fixture
+def old(out, tmp_path):
+    """The same run as version 1 of the tables would have it."""
+    found = dict(document(out))
+    made_from = {k: v for k, v in found["provenance"].items() if k not in ("library", "licences")}
+    found["provenance"] = {**made_from, "schema_version": 1}
+    found["provenance"]["fingerprint"] = digest(identity(found))
+    place = tmp_path / "old"
+    place.mkdir()
+    (place / "run.yaml").write_text(yaml.safe_dump(found, sort_keys=False))
+    lines = [{"shard": k, "clips": names} for k, names in enumerate(clip_ids(out))]
+    part_files.write_json_lines(place / "shards.jsonl", lines)
+    noted = {}
+    for table in SHARDED:
+        for shard, names in enumerate(clip_ids(out)):
+            path = part_files.part(place, table, shard)
+            made = provenance.of_part(table, facts_of(found), names)
+            stamp = part_files.write_table(
+                path, part_files.read(part_files.part(out, table, shard)), made
+            )
+            noted[ledger.name_of(path)] = dataclasses.astuple(stamp)[:6]
+    part_files.append_json(place / "timings.jsonl", {"parts": noted})
+    pairs = {**facts_of(found), "pairing": found["pairing"], "stops": {}}
+    part_files.write_table(
+        part_files.part(place, "pairs", 0), part_files.read(part_files.part(out, "pairs", 0)), pairs
+    )
+    return place
+
+
+def test_run_of_version_1_is_read(old, capsys):
+    assert check(old).unfinished == ()
+    assert check(old).digest("pairs")
+    assert capsys.readouterr().err.count("did not note what its recordings held") == 1
+    assert pair(old, [])["pairs"] == 7
+
+
+@pytest.mark.parametrize("table", [*SHARDED, "pairs"])
+def test_run_of_version_1_that_was_changed(old, twin, table):
+    shutil.copy2(part_files.part(twin, table, 0), part_files.part(old, table, 0))
+    assert f"{table}/part-00000.parquet" in faults(old)
+
+
+def test_settings_of_version_1_that_were_edited(old):
+    path = old / "run.yaml"
+    path.write_text(path.read_text().replace("seed: 0", "seed: 1"))
+    with pytest.raises(RunMismatchError, match="edited"):
+        check(old)
+
+
+def test_reading_imports_no_stage():
+    """Whoever trains or exports can check a run without what made it."""
+    code = (
+        "import sys; import gensr_pref.rundir.integrity; print([name for name in sys.modules if "
+        "name.startswith(('gensr_pref.corpus', 'gensr_pref.metrics', 'gensr_pref.pairing', "
+        "'gensr_pref.generators', 'gensr_pref.building', 'torch'))])"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"

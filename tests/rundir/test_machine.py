@@ -1,0 +1,80 @@
+"""Tests of the machines that computed a run: recorded per part, reported if they differ."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+
+from gensr_pref.auditing.report.write import report
+from gensr_pref.auditing.run_audit import audit
+from gensr_pref.building import worker
+from gensr_pref.building.build import build
+from gensr_pref.building.status import status
+from gensr_pref.cli import audit_text, text
+from gensr_pref.rundir import ledger
+from gensr_pref.rundir.machine import Machine, this_machine
+from gensr_pref.rundir.part_files import read_json_lines
+from tests.small_run import tables
+
+STAGES = {"sample", "score"}
+
+
+@pytest.fixture
+def other(monkeypatch) -> Machine:
+    """What this process becomes: another kind of machine."""
+    made = replace(this_machine("cpu"), processor="Another", instructions="NEON", threads=1)
+    monkeypatch.setattr(worker, "this_machine", lambda device: made)
+    return made
+
+
+def test_every_part_tells_what_computed_it(run, base, tmp_path) -> None:
+    summary = build(run(), base, tmp_path)
+    lines = [line for line in read_json_lines(tmp_path / ledger.LEDGER) if "stage" in line]
+    assert {line["stage"] for line in lines} == STAGES
+    for line in lines:
+        here = Machine.from_json(line["machine"])
+        assert here == replace(this_machine("cpu"), threads=1)
+        assert here.instructions == torch.backends.cpu.get_cpu_capability()
+        assert here.torch == torch.__version__.partition("+")[0]
+    assert [row["shards"] for row in summary["machines"]] == [summary["shards"]] * 2
+    assert summary["notices"] == status(tmp_path)["notices"] == audit(tmp_path)["notices"] == []
+
+
+def test_run_that_grows_on_another_machine_says_so(run, base, tmp_path, request) -> None:
+    build(run("corpus.limit=3"), base, tmp_path / "mixed")
+    other = request.getfixturevalue("other")
+    summary = build(run("corpus.limit=6"), base, tmp_path / "mixed")
+    kinds = ledger.machines(tmp_path / "mixed")
+    assert {stage: len(of) for stage, of in kinds.items()} == dict.fromkeys(STAGES, 2)
+    assert all(other in of for of in kinds.values())
+    told = summary["notices"]
+    assert len(told) == 2
+    assert all("2 kinds of machine" in one and str(other) in one for one in told)
+    seen, found = status(tmp_path / "mixed"), audit(tmp_path / "mixed")
+    assert seen["notices"] == found["notices"] == told
+    assert told[0] in text.status(seen)
+    assert told[0] in audit_text.findings(found)
+    page = report(tmp_path / "mixed", found)
+    assert str(other) in page.read_text()
+
+
+def test_rows_that_are_added_to_a_part_may_be_of_another_machine(run, base, tmp_path, request):
+    build(run("corpus.limit=2"), base, tmp_path)
+    request.getfixturevalue("other")
+    run_file = run("corpus.limit=2", "generators.0.candidates=4")
+    build(run_file, base, tmp_path)
+    assert {sum(of.values()) for of in ledger.machines(tmp_path).values()} == {2}  # of one shard
+    assert "2 kinds of machine" in json.loads((tmp_path / "summary.json").read_text())["notices"][0]
+
+
+def test_parts_tell_nothing_of_machines(run, base, tmp_path, request) -> None:
+    build(run("corpus.limit=3"), base, tmp_path / "here")
+    request.getfixturevalue("other")
+    build(run("corpus.limit=3"), base, tmp_path / "there")
+    assert tables(tmp_path / "here") == tables(tmp_path / "there")
+
+
+def test_machines_of_a_later_version_are_read() -> None:
+    here = this_machine("cpu")
+    assert Machine.from_json({**here.as_json(), "microcode": 7}) == here

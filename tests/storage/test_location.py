@@ -1,0 +1,56 @@
+"""Tests of folders and URLs as a user writes them."""
+
+import pickle
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from gensr_pref.cli.main import main
+from gensr_pref.errors import InputError
+from gensr_pref.storage.location import is_remote, located
+
+
+def test_folder_is_a_path(tmp_path):
+    for text in (str(tmp_path), "runs/mine", "file" + str(tmp_path)):
+        assert located(text) == Path(text)
+        assert not is_remote(located(text))
+    assert located(tmp_path) is tmp_path
+
+
+def test_file_url_is_a_folder():
+    assert located("file:///data/my%20runs") == Path("/data/my runs")
+
+
+def test_url_keeps_its_slashes_and_travels():
+    place = located("s3://bucket/runs/mine/")
+    assert is_remote(place)
+    assert str(place) == "s3://bucket/runs/mine"
+    assert str(place / "clips" / "part-00000.parquet") == (
+        "s3://bucket/runs/mine/clips/part-00000.parquet"
+    )
+    assert pickle.loads(pickle.dumps(place / "clips")) == place / "clips"
+
+
+def test_password_is_refused_and_not_repeated(capsys):
+    with pytest.raises(InputError, match="a password does not belong") as caught:
+        located("sftp://me:hunter2@host/runs")
+    assert "hunter2" not in str(caught.value)
+    assert main(["status", "sftp://me:hunter2@host/runs"]) == 2
+    assert "hunter2" not in capsys.readouterr().err
+
+
+def test_unknown_kind_of_store_is_bad_input(capsys):
+    assert main(["status", "s4://bucket/run"]) == 2
+    assert "no kind of store is called 's4'" in capsys.readouterr().err
+
+
+def test_what_is_not_installed_is_named_with_its_extra(monkeypatch, capsys):
+    def missing(scheme):
+        raise ImportError(f"Install {scheme}fs")
+
+    monkeypatch.setattr(fsspec, "get_filesystem_class", missing)
+    assert main(["status", "s3://bucket/run"]) == 2
+    assert "pip install 'gensr-pref[s3]'" in capsys.readouterr().err
+    assert main(["status", "gs://bucket/run"]) == 2
+    assert "Install gsfs" in capsys.readouterr().err

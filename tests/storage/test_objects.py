@@ -1,0 +1,234 @@
+"""Tests of objects at a URL, on a server and in memory: complete or absent, ranges, listings."""
+
+import json
+import threading
+import uuid
+
+import fsspec
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from gensr_pref.errors import CorruptPartError, InputError, StorageError
+from gensr_pref.rundir import part_files
+from gensr_pref.storage import jsonl, objects
+from gensr_pref.storage.location import located
+from tests.rundir.test_part_files import FACTS, candidate
+from tests.s3_server import BUCKET
+
+
+@pytest.fixture(params=["s3", "memory"])
+def place(request):
+    if request.param == "s3":
+        return request.getfixturevalue("bucket")
+    return located(f"memory://{uuid.uuid4().hex}/run")
+
+
+@pytest.fixture
+def part(bucket):
+    """A part of 4 MB, nearly all of it audio."""
+    table = pa.table(
+        {
+            "candidate_id": [f"c/g/{k}" for k in range(64)],
+            "generator": ["g"] * 64,
+            "audio": [np.random.default_rng(k).bytes(1 << 16) for k in range(64)],
+        }
+    )
+    path = part_files.part(bucket, "candidates", 0)
+    part_files.write_table(path, table, FACTS)
+    return path
+
+
+def test_objects_are_written_listed_read_and_removed(place):
+    assert objects.listed(place) == {}
+    assert objects.entry(place / "a") is None
+    objects.put(place / "b", b"second")
+    objects.put(place / "a", b"first")
+    objects.put(place / "folder" / "c", b"third")
+    assert list(objects.listed(place)) == ["a", "b"]
+    assert objects.folders(place) == ["folder"]
+    assert objects.listed(place / "a") == {}
+    assert objects.listed(place)["a"].is_same(objects.entry(place / "a"))
+    assert objects.get(place / "a") == b"first"
+    assert objects.get(place / "a", 1, 3) == b"ir"
+    before = objects.entry(place / "a")
+    objects.put(place / "a", b"other")
+    assert not objects.entry(place / "a").is_same(before)
+    objects.remove(place / "a")
+    objects.remove(place / "a")
+    assert list(objects.listed(place)) == ["b"]
+    with pytest.raises(FileNotFoundError):
+        objects.get(place / "a")
+
+
+def test_listing_does_not_stop_at_a_thousand(bucket, s3):
+    system = fsspec.filesystem("s3")
+    system.pipe({f"{bucket.path}/{k:04d}": b"x" for k in range(1001)})
+    s3.forget()
+    assert len(objects.listed(bucket)) == 1001
+    assert s3.counted() == {"LIST": 2}
+
+
+def test_one_of_many_creates(place):
+    won = []
+
+    def attempt(k):
+        if objects.create(place / "lock", f"{k}".encode()):
+            won.append(f"{k}".encode())
+
+    threads = [threading.Thread(target=attempt, args=(k,)) for k in range(8)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert won == [objects.get(place / "lock")]
+    assert not objects.create(place / "lock", b"late")
+
+
+def test_answer_that_was_lost_does_not_cost_the_lock(bucket):
+    """The client asks again, and is then told that there is an object: its own."""
+    objects.put(bucket / "lock", b"mine")
+    assert objects.create(bucket / "lock", b"mine")
+
+
+def test_part_comes_back_and_is_stamped_as_it_is_listed(place):
+    path = part_files.part(place, "candidates", 0)
+    rows = [candidate(k) for k in range(5)]
+    stamp = part_files.write(path, rows, shards_schema(), FACTS)
+    assert part_files.read(path).to_pylist() == rows
+    assert part_files.facts(path)["fingerprint"] == stamp.fingerprint == "f00"
+    assert part_files.rows(path) == stamp.rows == 5
+    assert part_files.parts(place, "candidates") == [path]
+    assert part_files.listed(place, "candidates")[path].is_same(stamp.entry)
+    assert [b.num_rows for b in part_files.batches(path, ["index"], rows=2)] == [2, 2, 1]
+    assert part_files.read_all(place, "candidates", ["index", "utmos"]).to_pydict() == {
+        "index": [0, 1, 2, 3, 4],
+        "utmos": [None] * 5,
+    }
+
+
+def shards_schema():
+    from gensr_pref import schema
+
+    return schema.CANDIDATES
+
+
+def test_part_has_the_bytes_that_it_has_on_a_disk(place, tmp_path):
+    rows = [candidate(k) for k in range(3)]
+    for folder in (place, tmp_path):
+        part_files.write(part_files.part(folder, "candidates", 0), rows, shards_schema(), FACTS)
+    content = part_files.part(tmp_path, "candidates", 0).read_bytes()
+    assert objects.get(part_files.part(place, "candidates", 0)) == content
+
+
+def test_audio_stays_where_it_is_when_ids_are_read(part, bucket, s3):
+    size = objects.entry(part).size
+    assert size > 4e6
+    s3.forget()
+    ids = part_files.read_all(bucket, "candidates", ["candidate_id", "generator"])
+    assert len(ids) == 64
+    assert sum(s3.bytes) < 0.05 * size
+    assert s3.counted() == {"LIST": 1, "GET": len(s3.asked) - 1}
+    assert len(s3.asked) <= 4
+
+
+def test_ranges_are_those_of_a_file(part):
+    content = objects.get(part)
+    file, rng = objects.Ranges(part), np.random.default_rng(0)
+    for start, length in rng.integers(0, [len(content), 50_000], (20, 2)):
+        file.seek(start)
+        assert file.read(length) == content[start : start + length]
+    file.seek(-10, 2)
+    assert file.read() == content[-10:]
+    assert file.read() == b""
+
+
+@pytest.mark.parametrize("at", [0.3, 0.999])
+def test_byte_that_changed_is_seen(part, bucket, at):
+    stamp = part_files.stamp(part)
+    content = bytearray(objects.get(part))
+    content[int(len(content) * at)] ^= 0x10
+    objects.put(part, bytes(content))
+    seen = objects.entry(part)
+    assert seen.size == stamp.size
+    assert not part_files.is_intact(part, stamp, seen)
+    assert not part_files.is_intact(part, None, seen)
+    with pytest.raises(CorruptPartError, match=f"{part}: cannot be read"):
+        part_files.read(part)
+
+
+def test_missing_part_is_missing(bucket):
+    path = part_files.part(bucket, "scores", 3)
+    assert part_files.facts_if_any(path) == {}
+    with pytest.raises(CorruptPartError, match=f"{path}: cannot be read"):
+        part_files.read(path)
+    with pytest.raises(StorageError, match="holds no part file"):
+        part_files.read_all(bucket, "scores")
+
+
+def test_lines_are_kept_in_bounded_pieces(place, monkeypatch):
+    monkeypatch.setattr(jsonl, "_PIECE_BYTES", 100)
+    path = place / "timings.jsonl"
+    assert jsonl.read_json_lines(path) == []
+    assert jsonl.last_json_line(path) is None
+    lines = [{"k": k, "text": "x" * (k % 7) * 10} for k in range(30)]
+    for one in lines:
+        jsonl.append_json(path, one)
+    jsonl.forget()  # as another process would go on
+    jsonl.append_json(path, {"k": 30})
+    assert jsonl.read_json_lines(path) == [*lines, {"k": 30}]
+    assert jsonl.last_json_line(path) == {"k": 30}
+    pieces = objects.listed(path)
+    assert 10 < len(pieces) < 30
+    assert max(one.size for one in pieces.values()) <= 110
+    assert jsonl.json_files(place) == ["timings.jsonl"]
+
+
+def test_text_of_one_object_is_read_as_lines(place):
+    part_files.write_text(place / "shards.jsonl", '{"a": 1}\n{"a": 2}\n')
+    assert jsonl.read_json_lines(place / "shards.jsonl") == [{"a": 1}, {"a": 2}]
+
+
+def test_bucket_that_is_not_there(s3):
+    place = located("s3://no-such-bucket/run")
+    for asked in (
+        lambda: objects.put(place / "a", b"x"),
+        lambda: objects.get(place / "a"),
+        lambda: objects.listed(place / "a"),
+        lambda: objects.create(place / "a", b"x"),
+    ):
+        with pytest.raises(InputError, match=r"^s3://no-such-bucket/run: .*bucket does not exist"):
+            asked()
+
+
+@pytest.fixture
+def read_only(s3):
+    """A policy of the bucket that lets nobody write, as an administrator would set it."""
+    rule = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": ["s3:PutObject"],
+        "Resource": f"arn:aws:s3:::{BUCKET}/*",
+    }
+    system = fsspec.filesystem("s3")
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [rule]})
+    system.call_s3("put_bucket_policy", Bucket=BUCKET, Policy=policy)
+    yield
+    system.call_s3("delete_bucket_policy", Bucket=BUCKET)
+
+
+def test_missing_permission_is_told(bucket, read_only):
+    with pytest.raises(StorageError, match=r"a: cannot be written: .*the credentials"):
+        objects.put(bucket / "a", b"x")
+
+
+@pytest.mark.slow
+def test_server_that_is_gone_is_no_damage(part, s3):
+    s3.stop()
+    try:
+        with pytest.raises(StorageError, match=f"{part}: cannot be .*continues") as caught:
+            part_files.read(part)
+    finally:
+        s3.start()
+    assert not isinstance(caught.value, CorruptPartError)
+    assert len(part_files.read(part)) == 64

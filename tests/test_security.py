@@ -1,0 +1,499 @@
+"""Tests of every promise in docs/security.md about untrusted files.
+
+The untrusted run is a real, consistent one. Its generator, metric and rule were built with a
+harmless module, which is then replaced by one that leaves a mark when it is imported.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import shutil
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+import typing
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+import yaml
+from pydantic import BaseModel
+
+from gensr_pref import audio, schema
+from gensr_pref.auditing.listening import server
+from gensr_pref.building.build import build
+from gensr_pref.cli.main import _say, main
+from gensr_pref.config import run_file
+from gensr_pref.corpus.table_sources import _recording
+from gensr_pref.errors import Unusable
+from gensr_pref.exporting.dataset import Wanted
+from gensr_pref.exporting.export_run import export
+from gensr_pref.rundir import document as rundir
+from gensr_pref.rundir import integrity, layout, ledger, part_files, provenance
+from tests.small_run import RUN
+
+EVIL = "evil:run"
+SYSTEM = "os:system"
+HARMLESS = """
+class Run(Hiss):
+    licence = "evil:licence"
+
+    def __init__(self, recogniser="", command="", checkpoint=""):
+        super().__init__("evil")
+
+
+class Metric(Roughness):
+    def __init__(self, recogniser="", encoder="", checkpoint=""):
+        super().__init__()
+
+
+def rule(ballot, pairing):
+    return [Pair(0, 1, 1.0)] if len(ballot.scores) > 1 else []
+"""
+OPTIONS = {"recogniser": EVIL, "checkpoint": SYSTEM}
+
+
+@pytest.fixture(scope="module")
+def there(base, tmp_path_factory):
+    """A folder as a stranger gives it, with the run in it, an export, and `evil.py` beside them."""
+    folder = tmp_path_factory.mktemp("stranger")
+    for part in ("speech", "noise"):
+        shutil.copytree(base / part, folder / part)
+    innocent = (base / "cheap.py").read_text(encoding="utf-8") + HARMLESS
+    (folder / "evil.py").write_text(innocent, encoding="utf-8")
+    text = "=1+cmd|' calc'!A0 \x1b]0;x\x07 \u202egnp.exe <script>alert(1)</script> $_{$"
+    data = {
+        **RUN,
+        "name": EVIL,
+        "credits": [{"of": "speech", "name": EVIL, "licence": SYSTEM, "by": text, "cite": text}],
+        "generators": [{"use": "evil:Run", "candidates": 3, "options": OPTIONS}],
+        "panel": [{"metric": "evil:Metric", "options": {**OPTIONS, "encoder": SYSTEM}}],
+        "pairing": {"rule": "evil:rule"},
+    }
+    data["corpus"] = {**data["corpus"], "limit": 4, "validation": {"share": 0.5, "by": "clip"}}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(folder))
+        build(run_file.parse(data, run_file.Run, "test"), folder, folder / "run")
+        sys.modules.pop("evil")
+    (folder / "evil.py").write_text(_marking(folder), encoding="utf-8")
+    export(folder / "run", folder / "exported", Wanted())
+    (folder / "run" / "listening").mkdir()
+    answer = dict.fromkeys(("listener", "trial", "kind", "clip_id", "chosen_id"), EVIL)
+    answer |= {"rejected_id": SYSTEM, "preferred": "chosen", "a": EVIL}
+    odd = ["[]", "{}", "[" * 5000, "NaN", json.dumps({**answer, "trial": 3}), json.dumps(answer)]
+    (folder / "run" / "listening" / "votes-evil.jsonl").write_text("\n".join(odd))
+    return folder
+
+
+def _marking(folder: Path) -> str:
+    return (
+        f"open({str(folder / 'it ran')!r}, 'a').write('x')\ndef __getattr__(name): return print\n"
+    )
+
+
+@pytest.fixture
+def stranger(there, tmp_path, monkeypatch):
+    """A copy of the folder as the working one, and on the path as by PYTHONPATH."""
+    folder = tmp_path / "stranger"
+    shutil.copytree(there, folder)
+    (folder / "evil.py").write_text(_marking(folder), encoding="utf-8")
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "path", [str(folder), *sys.path])
+    monkeypatch.setattr(os, "system", lambda _: (folder / "it ran").touch())
+    yield folder
+    assert not (folder / "it ran").exists(), "code that a stranger's file names has run"
+    assert "evil" not in sys.modules
+
+
+COMMANDS = [
+    "status run",
+    "audit run",
+    "audit run --json",
+    "audit run run",
+    "pair run",
+    "pair run votes=[roughness]",
+    "pair run rule=unanimous",
+    "listen run --export webmushra",
+    "export run out --format parquet --candidates audio --clean",
+    "export run out --format wav-jsonl",
+    "export run out --format trl",
+    "export run out --anonymise hash",
+    "evaluate a=fm-tiny b=ar-tiny --clips run --out evaluated --workers 1",
+    "evaluate a=fm-tiny b=ar-tiny --clips run/run.yaml --out evaluated --workers 1",
+    "evaluate a=fm-tiny b=ar-tiny --clips exported --out evaluated --workers 1",
+    "evaluate a=fm-tiny b=ar-tiny --clips exported --out run --panel si_sdr --workers 1",
+    "evaluate a=fm-tiny b=fm-tiny:checkpoint=checkpoint --clips run --panel si_sdr --out evaluated",
+    "train dpo.yaml --out trained",
+    "train dpo.yaml --out trained pairs.source={kind: export, path: exported}",
+    "metrics",
+    "generators",
+]
+FIRST = [
+    one for one in COMMANDS if one.startswith(("status", "pair run rule", "export run out --f"))
+]
+
+
+def furnish(folder: Path) -> None:
+    """A recipe of the user's own, and a checkpoint of the stranger's that names code."""
+    recipe = {"recipe": "dpo", "generator": {"use": "fm-tiny"},
+              "pairs": {"source": {"kind": "run", "path": "run"}}}  # fmt: skip
+    (folder / "dpo.yaml").write_text(yaml.safe_dump(recipe))
+    (folder / "checkpoint").mkdir(exist_ok=True)
+    named = {"architecture": EVIL, "class": EVIL, "tokenizer": EVIL, "auto_map": {"A": EVIL}}
+    (folder / "checkpoint" / "config.json").write_text(json.dumps(named))
+    (folder / "checkpoint" / "model.safetensors").write_bytes(b"\x02" + 7 * b"\0" + b"{}")
+    source = {"kind": "run", "path": "../run"}
+    told = {"recipe": EVIL, "pairs": {"source": source, "labels": EVIL}, "base": "."}
+    (folder / "checkpoint" / "recipe.json").write_text(json.dumps(told))
+
+
+@pytest.mark.parametrize("commands", [FIRST, pytest.param(COMMANDS, marks=pytest.mark.slow)])
+def test_no_command_but_build_runs_what_a_run_directory_names(stranger, commands, capfd):
+    furnish(stranger)
+    for command in commands:
+        words = re.findall(r"(?:\{[^}]*\}|\S)+", command)
+        status = main(words)
+        told = capfd.readouterr()
+        assert status in (0, 1, 2), command
+        assert "Traceback" not in told.err, command
+        assert not (stranger / "it ran").exists(), command
+    assert main(["status", "run"]) == 0
+    assert main(["audit", "run"]) == 0
+    assert json.loads((stranger / "run/audit/audit.json").read_text())["clips"] == 4
+
+
+def test_the_listening_page_runs_nothing_either(stranger):
+    with server.opened(stranger / "run", 4) as (url, serve):
+        threading.Thread(target=serve, daemon=True).start()
+        with urlopen(url) as page:
+            assert "evil" not in page.read().decode()
+        with urlopen(f"{url}next?listener=me") as following:
+            assert json.load(following)["trial"]
+
+
+def test_a_rule_of_someone_is_run_where_the_user_names_it(stranger, capsys):
+    assert main(["pair", "run"]) == 2
+    assert "rule=evil:rule" in capsys.readouterr().err
+    mine = "def best(ballot, pairing):\n    from gensr_pref.pairing.base import Pair\n"
+    (stranger / "of_mine.py").write_text(mine + "    return [Pair(0, 1, 1.0)]\n")
+    try:
+        assert main(["pair", "run", "rule=of_mine:best", "--json"]) == 0
+        told = json.loads(capsys.readouterr().out)
+    finally:
+        sys.modules.pop("of_mine", None)
+    assert told["audit"]["yield"]["by_chance"] is not None
+    assert main(["audit", "run", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["rule"] == "of_mine:best"
+    assert told["yield"]["by_chance"] is None
+    assert told["yield"]["by_chance_reason"] == "rule_not_run"
+
+
+def texts_of(model: type[BaseModel], data: dict, at: tuple = ()):
+    """The places of every field below a model that may hold a text, or anything."""
+    for name, field in model.model_fields.items():
+        value = data.get(name)
+        yield from _texts_in(field.annotation, value, (*at, name))
+
+
+def _texts_in(annotation, value, at):
+    parts = typing.get_args(annotation)
+    if annotation is str or annotation is typing.Any:
+        yield at
+    elif isinstance(value, list):
+        for place, one in enumerate(value):
+            for part in parts:
+                yield from _texts_in(part, one, (*at, place))
+    elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        if isinstance(value, dict):
+            yield from texts_of(annotation, value, at)
+    else:
+        for part in parts:
+            yield from _texts_in(part, value, at)
+
+
+def leaves(node, at=()):
+    """The places of all texts in nested data."""
+    children = node.items() if isinstance(node, dict) else enumerate(node)
+    for key, value in children:
+        if isinstance(value, dict | list):
+            yield from leaves(value, (*at, key))
+        elif isinstance(value, str):
+            yield (*at, key)
+
+
+def put(node, at, value) -> None:
+    for key in at[:-1]:
+        node = node[key]
+        if node is None or isinstance(node, str):
+            return
+    node[at[-1]] = value
+
+
+def test_the_walk_of_the_run_file_meets_every_field_that_takes_a_name(there):
+    data = rundir.document(there / "run")
+    places = {".".join(map(str, at)) for at in texts_of(run_file.Run, data)}
+    assert {"generators.0.use", "panel.0.metric", "pairing.rule", "credits.0.licence"} <= places
+    assert {"name", "corpus.source.path", "generators.0.options"} <= places
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [EVIL, SYSTEM, "command", "=1+1\x1b[2J\u202e"])
+def test_every_text_of_run_yaml_may_be_a_name_of_code(stranger, name, capfd):
+    """All texts that leave the document a run's, at once; then each kind of section alone."""
+    data = rundir.document(stranger / "run")
+    walked = [at for at in texts_of(run_file.Run, data) if at[-1] != "options"]
+    columns = ("name", "unit")  # of the scores, which are columns of the tables
+    known = [at for at in leaves(data) if not ("scores" in at and at[-1] in columns)]
+    for places in (walked, known, [at for at in known if at[0] == "provenance"]):
+        poisoned = json.loads(json.dumps(data))
+        for at in places:
+            put(poisoned, at, name)
+        rundir.record(stranger / "run", poisoned)
+        for command in ("status run", "audit run", "pair run", "export run out",
+                        "listen run --export heard",
+                        "evaluate a=fm-tiny b=ar-tiny --clips run --out evaluated"):  # fmt: skip
+            assert main(command.split()) in (0, 1, 2), command
+            told = capfd.readouterr()
+            assert "\x1b" not in told.out + told.err
+            assert "\u202e" not in told.out + told.err
+            shutil.rmtree(stranger / "heard", ignore_errors=True)
+
+
+def test_the_working_folder_is_not_searched_for_modules(stranger):
+    """Libraries try to import what is optional, such as pandas `bottleneck`."""
+    mark = f"open({str(stranger / 'it ran')!r}, 'a').write(__name__)\nraise ImportError\n"
+    for name in ("bottleneck", "numexpr", "torchcodec", "brotli", "simplejson", "sitecustomize"):
+        (stranger / f"{name}.py").write_text(mark)
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    command = [Path(sys.executable).with_name("gensr-pref"), "export", "run", "out"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_what_is_shown_and_written_has_nothing_hidden_in_it(stranger):
+    assert main(["audit", "run"]) == 0
+    assert main(["export", "run", "out"]) == 0
+    for path in ("run/audit/report.html", "out/README.md"):
+        text = (stranger / path).read_text(encoding="utf-8")
+        assert not re.search("[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069]", text), path
+        assert "<script>alert" not in text, path
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("run.yaml", "a0: &a0 [x,x,x,x,x,x,x,x,x]\n" + "".join(
+            f"a{k}: &a{k} [{','.join([f'*a{k - 1}'] * 9)}]\n" for k in range(1, 12))),
+        ("run.yaml", "[" * 5000),
+        ("run.yaml", "- 1"),
+        ("run.yaml", "\x00"),
+        ("summary.json", "[1]"),
+        ("summary.json", "[" * 5000),
+        ("audit/audit.json", '{"panel": 3}'),
+        ("audit/audit.json", "NaN"),
+        ("progress.jsonl", '{"state": 3}\n'),
+        ("progress.jsonl", "[" * 5000),
+        ("timings.jsonl", '{"stage": 1}\n{"parts": 3}\n[1]\n{"parts": {"clips/a": [1]}}'),
+        ("shards.jsonl", '{"shard": "x", "clips": 3}\n[]\n"x"'),
+        ("notices.jsonl", "{}\n[]\n"),
+        ("listening/votes-evil.jsonl", "\x00\n{\n"),
+    ],
+)  # fmt: skip
+def test_a_damaged_file_is_one_sentence(stranger, file, content, capfd):
+    path = stranger / "run" / file
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(content)
+    os.utime(path, (time.time() + 5, time.time() + 5))
+    for command in ("status run", "audit run", "pair run rule=unanimous", "export run out"):
+        began = time.process_time()
+        assert main(command.split()) in (0, 1, 2), command
+        assert "Traceback" not in capfd.readouterr().err
+        assert time.process_time() - began < 20
+
+
+def forged(out: Path, data: dict, change) -> None:
+    """Write a run anew, so that all its digests, fingerprints and records agree.
+
+    Args:
+        change: of each table, told the name of it.
+    """
+    rundir.record(out, data)
+    run, written = rundir.facts_of(data), {}
+    for shard, one in enumerate(layout.shards_of(out)):
+        for made in provenance.MADE:
+            path = part_files.part(out, made, shard)
+            table = change(part_files.read(path), made).replace_schema_metadata()
+            written[path] = part_files.write_table(
+                path, table, provenance.of_part(made, run, *one.of)
+            )
+    scores = {path: stamp for path, stamp in written.items() if path.parent.name == "scores"}
+    path = part_files.part(out, "pairs", 0)
+    made_from = {integrity.SCORES: integrity.digest_of(scores)}
+    told = {**run, "pairing": data["pairing"], "stops": {}, **made_from}
+    table = change(part_files.read(path), "pairs").replace_schema_metadata()
+    written[path] = part_files.write_table(path, table, told)
+    ledger.note_parts(out, {ledger.name_of(path): stamp for path, stamp in written.items()})
+
+
+def filled(table: str, name: str, value):
+    """A change that puts one value into every row of a column."""
+    import pyarrow as pa
+
+    def change(rows, of):
+        if of != table:
+            return rows
+        place = rows.schema.get_field_index(name)
+        field = rows.schema.field(place)
+        return rows.set_column(place, field, pa.array([value] * len(rows), field.type))
+
+    return change
+
+
+READERS = ["audit run", "pair run rule=unanimous", "listen run --export heard",
+           "export run out --candidates audio", "export run out --anonymise hash",
+           "train dpo.yaml --out trained"]  # fmt: skip
+
+
+def test_a_run_that_is_forged_throughout_runs_nothing(stranger, capfd):
+    data = rundir.document(stranger / "run")
+    for at in [at for at in texts_of(run_file.Run, data) if at[0] in ("corpus", "generators")]:
+        put(data, at, {"recogniser": EVIL} if at[-1] == "options" else EVIL)
+    for one in [*data["provenance"]["generators"], *data["provenance"]["panel"]]:
+        one |= {"revision": EVIL, "model": EVIL, "licence": SYSTEM}
+    forged(stranger / "run", data, lambda rows, _: rows)
+    furnish(stranger)
+    for command in ("status run", *READERS[:-1]):
+        assert main(command.split()) in (0, 1, 2), command
+        assert "not foreseen" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("table", "name", "value"),
+    [
+        ("candidates", "sampling", "[" * 20_000),
+        ("candidates", "sampling", '{"level": ' + "9" * 400 + "}"),
+        ("candidates", "sampling", "[]"),
+        ("candidates", "latent", {"data": b"", "shape": [2**30, 2**30]}),
+        ("candidates", "num_samples", -1),
+        ("clips", "degradation", "[{}]"),
+        ("clips", "source", "{}"),
+        ("clips", "noisy", None),
+        ("pairs", "rejected_id", "nobody"),
+    ],
+)
+def test_a_table_that_no_build_wrote_is_one_sentence(stranger, table, name, value, capfd):
+    furnish(stranger)
+    forged(stranger / "run", rundir.document(stranger / "run"), filled(table, name, value))
+    for command in READERS:
+        assert main(command.split()) in (0, 1, 2), command
+        told = capfd.readouterr()
+        assert "Traceback" not in told.err, command
+        assert told.err.count("gensr-pref: ") <= 1, command
+        shutil.rmtree(stranger / "heard", ignore_errors=True)
+
+
+def test_tokens_do_not_get_into_the_failures(monkeypatch):
+    monkeypatch.setenv("SOME_API_KEY", "abcdefghijkl")
+    raised = "403 of https://me:hush@host/x with abcdefghijkl"
+    told = schema.Failure("scores", "a", schema.Reason.METRIC_ERROR, raised).detail
+    assert told == "403 of https://...@host/x with ..."
+
+
+def test_a_recording_is_its_bytes_and_never_a_file_that_a_table_names(stranger, capfd):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    secret = stranger / "private.wav"
+    shutil.copy(next((stranger / "speech").iterdir()), secret)
+    for part in part_files.parts(stranger / "run", "candidates"):
+        table = pq.read_table(part)
+        place = table.schema.get_field_index("audio")
+        text = pa.struct([("bytes", pa.string()), ("path", pa.string())])
+        values = pa.array([{"bytes": str(secret), "path": str(secret)}] * len(table), text)
+        pq.write_table(table.set_column(place, "audio", values), part)
+    for command in ("audit run", "listen run --export heard", "export run out --candidates audio"):
+        assert main(command.split()) in (1, 2), command
+        assert "Traceback" not in capfd.readouterr().err
+    assert not list(stranger.glob("heard/*.wav"))
+
+
+def test_tokens_and_passwords_are_not_printed(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("HF_TOKEN", "hf_abcdefghijklmnop")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG")
+    _say("a https://me:pass@host/x hf_abcdefghijklmnop wJalrXUtnFEMI/K7MDENG b")
+    assert capsys.readouterr().out == "a https://...@host/x ... ... b\n"
+    data = {**RUN, "corpus": {"source": {"kind": "huggingface", "path": "https://me:hush@host/x"}}}
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(data))
+    assert main(["build", str(tmp_path / "run.yaml"), "--out", str(tmp_path / "out")]) == 2
+    told = capsys.readouterr().err
+    assert "corpus.source.path" in told
+    assert "hush" not in told
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_dataset_cannot_name_a_file_of_this_machine(tmp_path, monkeypatch):
+    private, cache = tmp_path / "private.wav", tmp_path / "cache"
+    named = {"bytes": None, "path": str(private)}
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", str(cache))
+    with pytest.raises(Unusable, match="no file of the dataset"):
+        _recording({"audio": named}, "audio", None)
+    with pytest.raises(Unusable, match="no file of the dataset"):
+        _recording({"audio": {**named, "path": str(cache / ".." / "private.wav")}}, "audio", None)
+    with pytest.raises(Unusable, match="not below the table's folder"):
+        _recording({"audio": named}, "audio", cache)
+    kept = str(cache / "a.wav")
+    assert _recording({"audio": {"bytes": None, "path": kept}}, "audio", None) == Path(kept)
+    with pytest.raises(Unusable, match="no bytes"):
+        audio.from_column({"bytes": str(private), "path": None})
+
+
+def test_no_cell_of_a_csv_is_a_formula(base, tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "=cmd"
+    folder.mkdir()
+    sound = next((base / "speech").iterdir())
+    names = ("=1+1", "-2", "+a", "@b", "\x1b[31mred", "a\u202eb", "plain")
+    for name in names:
+        shutil.copy(sound, folder / f"{name}.flac")
+    out = tmp_path / "scores.csv"
+    monkeypatch.chdir(tmp_path)
+    words = ["score", "=cmd", "--reference", "=cmd", "--panel", "si_sdr", "--workers", "1"]
+    assert main([*words, "--out", str(out)]) in (0, 1)
+    told = capsys.readouterr()
+    assert not re.search("[\x1b\u202e]", told.out + told.err + out.read_text())
+    with out.open(encoding="utf-8", newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    assert len(rows) == len(names)
+    for row in rows:
+        assert not any(re.match("[=+@\t\r]|-(?![0-9.])", value) for value in row.values() if value)
+        assert float(row["seconds"]) > 0
+
+
+def test_a_browser_that_goes_away_is_no_traceback(stranger, capfd):
+    with server.opened(stranger / "run", 4) as (url, serve):
+        threading.Thread(target=serve, daemon=True).start()
+        port = int(url.rstrip("/").rpartition(":")[2])
+        for request in ("GET / HTTP/1.1", "GET //[ HTTP/1.1", "POST /vote HTTP/1.1"):
+            with socket.create_connection(("127.0.0.1", port)) as line:
+                size = "Content-Length: \u00b2" if "POST" in request else "A: b"
+                line.sendall(f"{request}\r\nHost: 127.0.0.1:{port}\r\n{size}\r\n\r\n".encode())
+                line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        with urlopen(url) as page:
+            assert page.status == 200
+    assert "Traceback" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["status run", "audit run", "listen run --no-browser"])
+def test_a_reader_that_has_seen_enough_is_no_traceback(stranger, command, monkeypatch, capfd):
+    into, out = os.pipe()
+    os.close(into)
+    with os.fdopen(out, "w") as closed:
+        monkeypatch.setattr(sys, "stdout", closed)
+        assert main(command.split()) == 0
+    assert "Traceback" not in capfd.readouterr().err

@@ -1,0 +1,570 @@
+"""Tests of fetching weights, from a correct server and from faulty ones."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import random
+import re
+import resource
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections import namedtuple
+
+import pytest
+
+from gensr_pref.errors import FetchError, InputError, MissingWeightsError, StorageError
+from gensr_pref.weights import catalogue, download, fetch
+from gensr_pref.weights.catalogue import CATALOGUE, Checkpoint
+from tests.file_server import FileServer
+
+BODY = random.Random(0).randbytes(500_000)
+OTHER = random.Random(1).randbytes(500_000)
+DIGEST = hashlib.sha256(BODY).hexdigest()
+SECRET = "hf_sEcReT"
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    for name in list(os.environ):
+        if name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    for name in (catalogue.OFFLINE, catalogue.MIRROR):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(catalogue.CACHE, str(tmp_path / "cache"))
+    monkeypatch.setattr(download, "WAIT_S", 0.0)
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def server():
+    with FileServer(BODY) as running:
+        yield running
+
+
+@pytest.fixture
+def thing(server, monkeypatch):
+    """A checkpoint whose size and digest are published."""
+    one = Checkpoint("thing", f"{server.url}/a/thing.bin", "MIT", "1", len(BODY), DIGEST, "Mind.")
+    monkeypatch.setitem(CATALOGUE, "thing", one)
+    return one
+
+
+@pytest.fixture
+def plain(server, monkeypatch):
+    """A checkpoint of which neither is known."""
+    one = Checkpoint("plain", f"{server.url}/plain.bin", "MIT", "1")
+    monkeypatch.setitem(CATALOGUE, "plain", one)
+    return one
+
+
+def left(cache):
+    """What is in the cache besides locks."""
+    return sorted(path.name for path in cache.iterdir() if not path.name.endswith(".lock"))
+
+
+def fetch_cut(server, name, *cuts):
+    """A fetch that is cut off so many times that it gives up."""
+    server.cuts = [*cuts, *[0] * download.TRIES]
+    with pytest.raises(FetchError):
+        fetch.fetch([name])
+    server.cuts = []
+    server.asked.clear()
+
+
+def test_a_file_comes_whole_with_its_digest(cache, thing):
+    (row,) = fetch.fetch(["thing"])
+    assert row == {
+        "name": "thing",
+        "path": str(cache / "thing.bin"),
+        "sha256": DIGEST,
+        "digest": "as published",
+        "licence": "MIT",
+        "notice": "Mind.",
+    }
+    assert catalogue.find("thing").read_bytes() == BODY
+    assert left(cache) == ["thing.bin", "thing.bin.sha256"]
+
+
+def test_what_is_here_is_not_fetched_again(server, thing):
+    fetch.fetch(["thing", "thing"])
+    fetch.fetch(["thing"])
+    assert len(server.asked) == 1
+
+
+def test_a_file_put_there_by_hand_will_do(cache, server, thing):
+    cache.mkdir()
+    (cache / "thing.bin").write_bytes(BODY)
+    assert fetch.fetch(["thing"])[0]["sha256"] == DIGEST
+    assert server.asked == []
+
+
+def test_a_damaged_file_in_the_cache_is_left_to_the_user(cache, thing):
+    cache.mkdir()
+    (cache / "thing.bin").write_bytes(OTHER)
+    assert {row["here"] for row in fetch.listing() if row["name"] == "thing"} == {"yes"}
+    with pytest.raises(MissingWeightsError, match=r"Delete it, then run: gensr-pref fetch thing"):
+        fetch.fetch(["thing"])
+    (cache / "thing.bin").write_bytes(OTHER[:-1])
+    assert {row["here"] for row in fetch.listing() if row["name"] == "thing"} == {"damaged"}
+
+
+def test_unknown_names_are_refused_before_any_download(server, thing):
+    with pytest.raises(InputError, match="Did you mean 'thing'"):
+        fetch.fetch(["thing", "thin"])
+    assert server.asked == []
+
+
+def test_one_that_fails_does_not_keep_the_others(cache, server, thing, plain, monkeypatch):
+    gone = Checkpoint("gone", f"{server.url}/gone.bin", "MIT", "1", 7)
+    spoilt = Checkpoint("spoilt", f"{server.url}/spoilt.bin", "MIT", "1", 7)
+    monkeypatch.setitem(CATALOGUE, "gone", gone)
+    monkeypatch.setitem(CATALOGUE, "spoilt", spoilt)
+    cache.mkdir()
+    (cache / "spoilt.bin").write_bytes(b"other")
+    server.answers = [404]
+    with pytest.raises(fetch.PartlyFetchedError) as caught:
+        fetch.fetch(["gone", "thing", "spoilt", "plain"])
+    assert [row["name"] for row in caught.value.rows] == ["thing", "plain"]
+    first, *reasons = str(caught.value).splitlines()
+    assert first == "2 of 4 not fetched:"
+    assert "  gone: " in reasons[0]
+    assert "404 Not Found" in reasons[0]
+    assert re.match(r"  spoilt: .*spoilt\.bin: has 5 bytes, not 7", reasons[1])
+    assert catalogue.find("plain").read_bytes() == BODY
+    assert not isinstance(caught.value, InputError)  # which would end with 2, as a bad name does
+
+
+# Cut off and continued.
+
+
+def test_a_cut_line_is_taken_up_where_it_broke(server, thing):
+    server.cuts = [100_000, 0, 0, 50_000, 0, 0, 0]
+    fetch.fetch(["thing"])
+    assert catalogue.find("thing").read_bytes() == BODY
+    assert server.spans == [
+        None,
+        *["bytes=100000-"] * 3,
+        *["bytes=150000-"] * 4,
+    ]
+    assert {headers["If-Range"] for _, headers in server.asked[1:]} == {'"one"'}
+
+
+def test_the_next_command_goes_on(server, thing):
+    fetch_cut(server, "thing", 123_456)
+    fetch.fetch(["thing"])
+    assert server.spans == ["bytes=123456-"]
+    assert catalogue.find("thing").read_bytes() == BODY
+
+
+def test_a_date_will_do_for_going_on(server, thing):
+    server.etag, server.modified = 'W/"weak"', "Wed, 21 Oct 2015 07:28:00 GMT"
+    fetch_cut(server, "thing", 1000)
+    fetch.fetch(["thing"])
+    ((_, headers),) = server.asked
+    assert (headers["Range"], headers["If-Range"]) == ("bytes=1000-", server.modified)
+
+
+def test_without_a_validator_it_begins_anew(server, plain):
+    server.etag = None
+    fetch_cut(server, "plain", 1000)
+    fetch.fetch(["plain"])
+    assert server.spans == [None]
+    assert catalogue.find("plain").read_bytes() == BODY
+
+
+@pytest.mark.parametrize("later", [None, '"two"'])
+def test_without_a_validator_it_goes_on_where_the_digest_is_known(server, thing, later):
+    server.etag = None
+    fetch_cut(server, "thing", 1000)
+    server.etag = later
+    fetch.fetch(["thing"])
+    ((_, headers),) = server.asked
+    assert headers["Range"] == "bytes=1000-"
+    assert "If-Range" not in headers
+    assert catalogue.find("thing").read_bytes() == BODY
+
+
+def test_pieces_of_two_files_are_forgotten(cache, server, thing):
+    server.etag = None
+    fetch_cut(server, "thing", 1000)
+    server.body = OTHER
+    with pytest.raises(FetchError, match=r"'thing' is deleted, and the same command begins anew"):
+        fetch.fetch(["thing"])
+    assert left(cache) == []
+    server.body = BODY
+    fetch.fetch(["thing"])
+    assert server.spans == ["bytes=1000-", None]
+
+
+def test_what_will_not_be_kept_is_not_promised(server, plain):
+    server.etag, server.cuts = None, [1000] * 9
+    with pytest.raises(FetchError, match=r"cut off after 1000 .* 4 tries brought nothing new\.$"):
+        fetch.fetch(["plain"])
+
+
+@pytest.mark.parametrize("if_range", [True, False])
+def test_a_file_that_changed_begins_anew(server, plain, if_range):
+    fetch_cut(server, "plain", 1000)
+    server.body, server.etag, server.if_range = OTHER, '"two"', if_range
+    fetch.fetch(["plain"])
+    assert catalogue.find("plain").read_bytes() == OTHER
+    assert server.spans == (["bytes=1000-"] if if_range else ["bytes=1000-", None])
+
+
+def test_a_server_without_ranges_begins_anew(server, thing):
+    fetch_cut(server, "thing", 1000)
+    server.ranges = False
+    fetch.fetch(["thing"])
+    assert catalogue.find("thing").read_bytes() == BODY
+
+
+def test_a_part_that_is_whole_already_is_taken(cache, server, plain):
+    fetch_cut(server, "plain", 1000)
+    (cache / "plain.bin.part").write_bytes(BODY)
+    fetch.fetch(["plain"])
+    assert server.spans == [f"bytes={len(BODY)}-"]
+
+
+def test_a_part_that_is_too_long_is_dropped(cache, server, plain):
+    fetch_cut(server, "plain", 1000)
+    (cache / "plain.bin.part").write_bytes(BODY + b"more")
+    fetch.fetch(["plain"])
+    assert catalogue.find("plain").read_bytes() == BODY
+
+
+def test_a_line_that_is_always_cut_is_given_up(server, thing):
+    server.cuts = [1000] + [0] * 100
+    told = rf"cut off after 1000 of {len(BODY)} bytes; 4 tries .* goes on after 1000 bytes"
+    with pytest.raises(FetchError, match=told):
+        fetch.fetch(["thing"])
+    assert len(server.asked) == 1 + download.TRIES
+
+
+def test_a_server_that_starts_over_and_is_cut_is_given_up(server, thing):
+    server.ranges = False
+    server.cuts = [1000, 500] * 100
+    with pytest.raises(FetchError, match="cut off after"):
+        fetch.fetch(["thing"])
+    assert len(server.asked) == 1 + download.TRIES
+
+
+def test_a_killed_fetch_is_taken_up(cache, server, monkeypatch):
+    body = random.Random(2).randbytes(CATALOGUE["nisqa"].size)
+    server.body, server.pause = body, 0.1
+    program = "from gensr_pref import fetch; fetch.fetch(['nisqa'])"
+    setting = {**os.environ, catalogue.MIRROR: server.url}
+    part = cache / "nisqa.tar.part"
+    with subprocess.Popen([sys.executable, "-c", program], env=setting) as child:
+        while not (part.is_file() and part.stat().st_size):
+            assert child.poll() is None
+            time.sleep(0.01)
+        child.kill()
+    here = part.stat().st_size
+    server.asked.clear()
+    one = Checkpoint("nisqa", f"{server.url}/nisqa.tar", "MIT", "1", len(body))
+    monkeypatch.setitem(CATALOGUE, "nisqa", one)
+    fetch.fetch(["nisqa"])
+    assert server.spans == [f"bytes={here}-"]
+    assert catalogue.find("nisqa").read_bytes() == body
+
+
+# Not the file, or not at all.
+
+
+def test_another_file_is_refused_and_deleted(cache, server, thing):
+    server.body = OTHER
+    found = hashlib.sha256(OTHER).hexdigest()
+    with pytest.raises(FetchError, match=f"is {found}, not {DIGEST}.*'thing' is deleted"):
+        fetch.fetch(["thing"])
+    assert left(cache) == []
+
+
+def test_another_length_is_refused_at_once(cache, server, thing):
+    server.body = BODY + b"more"
+    with pytest.raises(FetchError, match="has 500004 bytes, and the published file 500000"):
+        fetch.fetch(["thing"])
+    assert left(cache) == []
+    assert len(server.asked) == 1
+
+
+def test_a_login_page_is_not_taken_for_weights(cache, server, plain):
+    server.kind = "text/html; charset=utf-8"
+    with pytest.raises(FetchError, match="is a web page, not weights"):
+        fetch.fetch(["plain"])
+    assert left(cache) == []
+
+
+def test_a_body_without_end_is_refused(cache, server, thing):
+    server.body, server.length = BODY + b"more", 0
+    with pytest.raises(FetchError, match="sends more than the 500000 bytes"):
+        fetch.fetch(["thing"])
+    assert left(cache) == []
+
+
+def test_a_body_of_untold_length_may_be_cut(server, thing):
+    server.length, server.cuts = 0, [1000]
+    fetch.fetch(["thing"])
+    assert server.spans == [None, "bytes=1000-"]
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [(404, "404 Not Found. Copy the file"), (403, "403 Forbidden. Is a login"), (418, "418")],
+)
+def test_a_refusal_is_told_at_once(server, thing, code, words):
+    server.answers = [code] * 9
+    with pytest.raises(FetchError, match=words):
+        fetch.fetch(["thing"])
+    assert len(server.asked) == 1
+
+
+def test_a_busy_server_is_asked_again(server, thing):
+    server.answers = [503, 429, 500]
+    fetch.fetch(["thing"])
+    assert len(server.asked) == 4
+
+
+def test_a_server_that_stays_busy_is_given_up(server, thing):
+    server.answers = [503] * 99
+    with pytest.raises(FetchError, match=r"the server answers 503 Service Unavailable; 4 tries"):
+        fetch.fetch(["thing"])
+    assert len(server.asked) == download.TRIES
+
+
+def test_no_server_at_all(server, thing, monkeypatch):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))  # not listening
+        monkeypatch.setenv(catalogue.MIRROR, f"http://127.0.0.1:{free.getsockname()[1]}")
+        with pytest.raises(FetchError, match="Connection refused; 4 tries"):
+            fetch.fetch(["thing"])
+
+
+def test_a_server_that_never_answers(thing, monkeypatch):
+    monkeypatch.setattr(download, "TIMEOUT_S", 0.05)
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen()
+        monkeypatch.setenv(catalogue.MIRROR, f"http://127.0.0.1:{deaf.getsockname()[1]}")
+        with pytest.raises(FetchError, match=r"no answer within 0\.05 s; 4 tries"):
+            fetch.fetch(["thing"])
+
+
+def test_a_line_that_stalls_again_and_again_gets_there(server, thing, monkeypatch):
+    monkeypatch.setattr(download, "TIMEOUT_S", 0.05)
+    server.pause = 0.3
+    fetch.fetch(["thing"])
+    assert len(server.asked) > download.TRIES
+    assert catalogue.find("thing").read_bytes() == BODY
+
+
+# Where from.
+
+
+def test_a_redirect_is_followed(server, thing):
+    server.redirects = {"/a/thing.bin": "/b/elsewhere"}
+    fetch.fetch(["thing"])
+    assert [path for path, _ in server.asked] == ["/a/thing.bin", "/b/elsewhere"]
+
+
+def test_a_redirect_away_from_https_is_refused(server, thing):
+    server.redirects = {"/a/thing.bin": f"http://files.example/x?sig={SECRET}"}
+    with pytest.raises(FetchError, match=r"leads to http://files\.example/x, which is not") as told:
+        fetch.fetch(["thing"])
+    assert SECRET not in str(told.value)
+
+
+@pytest.mark.parametrize("there", ["http://127.0.0.1/x", "http://h/x", "ftp://h/x", "file:///x"])
+def test_from_https_only_https_follows(there):
+    request = urllib.request.Request("https://host/file")
+    with pytest.raises(FetchError, match="not https"):
+        download._Redirects().redirect_request(request, io.BytesIO(), 302, "", {}, there)
+
+
+@pytest.mark.parametrize(
+    "mirror",
+    [
+        f"http://{SECRET}@files.example/x",
+        "ftp://127.0.0.1/x",
+        "file:///x",
+        "http://127.0.0.2.nip.io",
+    ],
+)
+def test_a_mirror_must_be_https_or_here(server, thing, mirror, monkeypatch):
+    monkeypatch.setenv(catalogue.MIRROR, mirror)
+    with pytest.raises(InputError, match=r"GENSR_PREF_MIRROR: .*(only https|malformed)") as told:
+        fetch.fetch(["thing"])
+    assert SECRET not in str(told.value)
+
+
+@pytest.mark.parametrize("mirror", ["https://", "https://h:x/", "https://h/a b", "https://hö/"])
+def test_a_malformed_mirror_is_refused(thing, mirror, monkeypatch):
+    monkeypatch.setenv(catalogue.MIRROR, mirror)
+    with pytest.raises(InputError, match="malformed"):
+        fetch.fetch(["thing"])
+
+
+def test_secrets_of_a_mirror_are_sent_but_not_told(server, thing, monkeypatch):
+    here = server.url.replace("//", f"//me:{SECRET}%21@")
+    monkeypatch.setenv(catalogue.MIRROR, f"{here}/m/?token={SECRET}")
+    server.redirects = {f"/m/thing.bin?token={SECRET}": "/b"}
+    server.answers = [404]
+    with pytest.raises(FetchError, match="404") as told:
+        fetch.fetch(["thing"])
+    (path, first), (_, second) = server.asked
+    assert path == f"/m/thing.bin?token={SECRET}"
+    assert first["Authorization"] == "Basic bWU6aGZfc0VjUmVUIQ=="  # me:hf_sEcReT!
+    assert "Authorization" not in second
+    assert SECRET not in str(told.value)
+    assert str(told.value).startswith(f"{server.url}/m/thing.bin: the server answers 404")
+
+
+def test_a_proxy_of_the_environment_is_used(server, thing, monkeypatch):
+    monkeypatch.setenv(catalogue.MIRROR, "http://localhost:9")  # nothing listens there
+    monkeypatch.setenv("http_proxy", server.url)
+    fetch.fetch(["thing"])
+    assert [path for path, _ in server.asked] == ["http://localhost:9/thing.bin"]
+
+
+def test_a_folder_may_be_the_mirror(cache, tmp_path, server, thing, monkeypatch):
+    monkeypatch.setenv(catalogue.MIRROR, str(tmp_path))
+    with pytest.raises(FetchError, match=r"thing\.bin: there is no such file in the mirror"):
+        fetch.fetch(["thing"])
+    (tmp_path / "thing.bin").write_bytes(OTHER)
+    with pytest.raises(FetchError, match=f"not {DIGEST}"):
+        fetch.fetch(["thing"])
+    (tmp_path / "thing.bin").write_bytes(BODY)
+    fetch.fetch(["thing"])
+    assert left(cache) == ["thing.bin", "thing.bin.sha256"]
+    assert (tmp_path / "thing.bin").is_file()
+    assert server.asked == []
+
+
+def test_offline_opens_no_connection(cache, tmp_path, thing, plain, monkeypatch):
+    fetch.fetch(["thing"])
+    monkeypatch.setenv(catalogue.OFFLINE, "1")
+    monkeypatch.setattr(socket, "socket", None)
+    assert fetch.fetch(["thing"])[0]["sha256"] == DIGEST
+    told = r"'plain', 'utmos' are not in .*; run: gensr-pref fetch plain utmos"
+    with pytest.raises(MissingWeightsError, match=told):
+        fetch.fetch(["thing", "plain", "utmos"])
+    fetch.listing()
+    monkeypatch.setenv(catalogue.MIRROR, str(tmp_path))
+    (tmp_path / "plain.bin").write_bytes(BODY)
+    fetch.fetch(["plain"])
+
+
+# The disk.
+
+
+def test_a_disk_without_room_is_told_beforehand(server, thing, monkeypatch):
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10, 9, 1))
+    with pytest.raises(StorageError, match="500000 bytes are needed and 1 are free"):
+        fetch.fetch(["thing"])
+
+
+def test_a_disk_that_fills_up_keeps_what_came(server, thing):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, hard))
+    try:
+        with pytest.raises(StorageError, match=r"thing\.bin\.part: cannot be written: File too la"):
+            fetch.fetch(["thing"])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    fetch.fetch(["thing"])
+    assert server.spans[-1] is not None
+    assert catalogue.find("thing").read_bytes() == BODY
+
+
+def test_a_cache_that_cannot_be_made(tmp_path, thing, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv(catalogue.CACHE, str(tmp_path / "file" / "cache"))
+    with pytest.raises(StorageError, match="GENSR_PREF_CACHE"):
+        fetch.fetch(["thing"])
+
+
+def test_two_at_once_are_one_download(server, thing, capsys):
+    server.pause = 0.05
+    rows = []
+    both = [threading.Thread(target=lambda: rows.extend(fetch.fetch(["thing"]))) for _ in range(2)]
+    for one in both:
+        one.start()
+    for one in both:
+        one.join()
+    assert rows[0] == rows[1]
+    assert len(server.asked) == 1
+    assert "another process is fetching it" in capsys.readouterr().err
+
+
+# Digests.
+
+
+def test_without_a_published_digest_the_first_one_is_kept(cache, server, plain):
+    (row,) = fetch.fetch(["plain"])
+    assert (row["sha256"], row["digest"]) == (DIGEST, "of the first fetch")
+    (cache / "plain.bin").unlink()
+    server.body = OTHER
+    with pytest.raises(FetchError, match=rf"not {DIGEST} \(from .*plain\.bin\.sha256\)"):
+        fetch.fetch(["plain"])
+    (cache / "plain.bin.sha256").unlink()
+    fetch.fetch(["plain"])
+
+
+def test_a_digest_can_be_given(cache, server, plain):
+    with pytest.raises(FetchError, match=f"is {DIGEST}, not {'0' * 64}"):
+        fetch.fetch(["plain"], "0" * 64)
+    assert left(cache) == []
+    assert fetch.fetch(["plain"], DIGEST.upper())[0]["digest"] == "as given"
+    with pytest.raises(MissingWeightsError, match=f"is {DIGEST}, not {'0' * 64}"):
+        fetch.fetch(["plain"], "0" * 64)
+
+
+@pytest.mark.parametrize(
+    ("names", "digest", "words"),
+    [
+        (["plain", "thing"], DIGEST, "give one name"),
+        (["plain"], "abc", "'abc' is not 64 hexadecimal digits"),
+        (["thing"], "0" * 64, f"not the published one, {DIGEST}"),
+    ],
+)
+def test_digests_that_cannot_be_are_refused(server, thing, plain, names, digest, words):
+    with pytest.raises(InputError, match=words):
+        fetch.fetch(names, digest)
+    assert server.asked == []
+
+
+def test_verifying_reads_every_byte(cache, thing, plain):
+    fetch.fetch(["thing", "plain"])
+    assert {row["name"] for row in fetch.verify()} == {"plain", "thing"}
+    file = cache / "plain.bin"
+    facts = file.stat()
+    file.write_bytes(OTHER)
+    os.utime(file, ns=(facts.st_atime_ns, facts.st_mtime_ns))  # as a failing disk would
+    assert [row["name"] for row in fetch.verify(["thing"])] == ["thing"]
+    with pytest.raises(MissingWeightsError, match=f"not {DIGEST}"):
+        fetch.verify()
+    with pytest.raises(MissingWeightsError, match="gensr-pref fetch utmos"):
+        fetch.verify(["utmos"])
+
+
+def test_the_listing_names_everything(thing):
+    assert [row["name"] for row in fetch.listing()] == list(CATALOGUE)
+    fetch.fetch(["thing"])
+    assert {row["name"] for row in fetch.listing() if row["here"] == "yes"} == {"thing"}
+
+
+def test_a_socks_proxy_is_named(monkeypatch, tmp_path):
+    monkeypatch.setenv("https_proxy", "socks5://user:secret@127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with pytest.raises(FetchError, match="SOCKS") as refused:
+        download.download("https://gensr-pref.invalid/file", tmp_path / "file.part", None, "file")
+    assert "HTTPS_PROXY" in str(refused.value)
+    assert "secret" not in str(refused.value)
