@@ -425,7 +425,7 @@ def _show(
 
 
 def _audit(options: argparse.Namespace) -> None:
-    from gensr_pref.auditing.compare import compared
+    from gensr_pref.auditing.compare import compare_audits
     from gensr_pref.auditing.load import evidence
     from gensr_pref.auditing.report.write import report_of
     from gensr_pref.auditing.run_audit import audit_of
@@ -438,7 +438,7 @@ def _audit(options: argparse.Namespace) -> None:
     found = [audit_of(one, options.heard) for one in seen]
     pages = [report_of(one, told) for one, told in zip(seen, found, strict=True)]
     if options.other:
-        told = compared(*found)
+        told = compare_audits(*found)
         _say(json.dumps(told, indent=2) if options.json else audit_text.comparison(told))
     elif options.json:
         _say(json.dumps(found[0], indent=2))
@@ -456,14 +456,14 @@ def _listen(options: argparse.Namespace) -> None:
     from gensr_pref.auditing.listening import server, webmushra
 
     if options.export:
-        told = webmushra.export(options.dir, options.export, options.pairs)
+        told = webmushra.export_webmushra(options.dir, options.export, options.pairs)
         _say(
             json.dumps(told)
             if options.json
             else f"{told['config']}: {quantity(told['trials'], 'trial')}"
         )
         return
-    address = server.opened(options.dir, options.pairs, options.listener, options.port)
+    address = server.open_server(options.dir, options.pairs, options.listener, options.port)
     with address as (url, serve):
         _say(json.dumps({"url": url}) if options.json else f"Listening page: {url}", flush=True)
         if not options.no_browser:

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from gensr_pref.auditing.format import interval, share
+from gensr_pref.auditing.format import format_interval, format_share
 from gensr_pref.building.progress_bar import duration
 from gensr_pref.config.run_file import Pairing, resolved
 from gensr_pref.corpus.listing import LeftOut, describe
 from gensr_pref.errors import quantity, typed
-from gensr_pref.pairing.base import WHY, Stop
+from gensr_pref.pairing.base import STOP_REASONS, Stop
 from gensr_pref.untrusted.text import visible
 
 _ROLES = ("noisy", "candidates", "chosen", "rejected")
@@ -27,7 +27,7 @@ def summary(counts: dict[str, Any], found: dict[str, Any]) -> str:
         ("clips", f"{counts['clips']}"),
         ("candidates", f"{counts['candidates']}"),
         ("pairs", f"{counts['pairs']} ({_rule(counts['pairing'])})"),
-        ("yield", f"{share(counts['yield'])} of the clips have a pair"),
+        ("yield", f"{format_share(counts['yield'])} of the clips have a pair"),
         ("by luck", by_luck(found["yield"])),
     ]
     if counts["without_pair"]:
@@ -49,7 +49,7 @@ def by_luck(told: dict[str, Any]) -> str:
     """The yield on shuffled scores; why it is not known where the rule was not run."""
     if told.get("by_chance_reason") == "rule_not_run":
         return "not known: only rules of this package are run from a run directory"
-    return f"{share(told['by_chance'])} if the scores were shuffled"
+    return f"{format_share(told['by_chance'])} if the scores were shuffled"
 
 
 _SHOWN = 3  # names of missing files
@@ -67,7 +67,7 @@ def status(found: dict[str, Any]) -> str:
         rows.append((stage, told))
     told = quantity(found["pairs_of_clips"], "clip")
     rows.append(("pairs", f"{found['pairs']}, of {told} scored since the last start"))
-    rows.append(("yield", share(found["yield"])))
+    rows.append(("yield", format_share(found["yield"])))
     if found["seconds_left"] is not None and found["state"] == "running":
         rows.append(("left", duration(found["seconds_left"])))
     reasons = ", ".join(f"{count} {reason}" for reason, count in found["failures"].items())
@@ -131,7 +131,7 @@ def listed_reasons(reasons: dict[str, int]) -> str:
 def _most_often(reasons: dict[str, int]) -> str:
     """What stopped most, where nothing is left."""
     reason = max(reasons, key=lambda one: reasons[one])
-    return f"No clip has a pair. Most often the reason is {reason}: {WHY[Stop(reason)]}"
+    return f"No clip has a pair. Most often the reason is {reason}: {STOP_REASONS[Stop(reason)]}"
 
 
 def _rule(pairing: dict[str, Any]) -> str:
@@ -157,7 +157,7 @@ def means(found: dict[str, Any]) -> str:
         {
             "mean score": score,
             **{role: number(of[role]) for role in _ROLES},
-            "better than noisy by": interval(
+            "better than noisy by": format_interval(
                 found["improvement"][score], found["improvement_clips"][score]
             ),
         }

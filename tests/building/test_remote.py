@@ -114,9 +114,11 @@ def test_plan_keeps_its_pilot_there(bucket, base, capsys):
 def test_answers_of_listeners_are_kept(out):
     heard = {"kind": "pair", "clip_id": "c", "chosen_id": "c/0", "rejected_id": "c/1"}
     for trial in ("one", "two"):
-        answers.save(out, {"listener": "ann", "trial": trial, "preferred": "chosen", **heard})
-    assert answers.listeners(out) == ["ann"]
-    assert [vote["trial"] for vote in answers.answered(out, "ann")] == ["one", "two"]
+        answers.save_answer(
+            out, {"listener": "ann", "trial": trial, "preferred": "chosen", **heard}
+        )
+    assert answers.list_listeners(out) == ["ann"]
+    assert [vote["trial"] for vote in answers.read_answers(out, "ann")] == ["one", "two"]
 
 
 def test_secrets_are_in_no_file(uploaded, s3, capsys):
