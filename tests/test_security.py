@@ -170,7 +170,7 @@ def test_no_command_but_build_runs_what_a_run_directory_names(stranger, commands
 
 
 def test_the_listening_page_runs_nothing_either(stranger):
-    with server.opened(stranger / "run", 4) as (url, serve):
+    with server.open_server(stranger / "run", 4) as (url, serve):
         threading.Thread(target=serve, daemon=True).start()
         with urlopen(url) as page:
             assert "evil" not in page.read().decode()
@@ -477,7 +477,7 @@ def test_no_cell_of_a_csv_is_a_formula(base, tmp_path, monkeypatch, capsys):
 
 
 def test_a_browser_that_goes_away_is_no_traceback(stranger, capfd):
-    with server.opened(stranger / "run", 4) as (url, serve):
+    with server.open_server(stranger / "run", 4) as (url, serve):
         threading.Thread(target=serve, daemon=True).start()
         port = int(url.rstrip("/").rpartition(":")[2])
         for request in ("GET / HTTP/1.1", "GET //[ HTTP/1.1", "POST /vote HTTP/1.1"):

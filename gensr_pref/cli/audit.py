@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Audit one run, or two to compare them, and print what was found."""
-    from gensr_pref.auditing.compare import compared
+    from gensr_pref.auditing.compare import compare_audits
     from gensr_pref.auditing.load import evidence
     from gensr_pref.auditing.report.write import report_of
     from gensr_pref.auditing.run_audit import audit_of
@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> None:
     audits = [audit_of(one, options.heard) for one in loaded]
     pages = [report_of(one, audit) for one, audit in zip(loaded, audits, strict=True)]
     if options.other:
-        both = compared(*audits)
+        both = compare_audits(*audits)
         show(as_json(both) if options.json else audit_text.comparison(both))
     elif options.json:
         show(as_json(audits[0]))

@@ -31,11 +31,11 @@ def run(options: argparse.Namespace) -> None:
     from gensr_pref.auditing.listening import server, webmushra
 
     if options.export:
-        test = webmushra.export(options.dir, options.export, options.pairs)
+        test = webmushra.export_webmushra(options.dir, options.export, options.pairs)
         line = f"{test['config']}: {quantity(test['trials'], 'trial')}"
         show(json.dumps(test) if options.json else line)
         return
-    address = server.opened(options.dir, options.pairs, options.listener, options.port)
+    address = server.open_server(options.dir, options.pairs, options.listener, options.port)
     with address as (url, serve):
         show(json.dumps({"url": url}) if options.json else f"Listening page: {url}", flush=True)
         if not options.no_browser:

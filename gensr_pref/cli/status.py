@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> None:
 
 def text(report: dict[str, Any]) -> str:
     """Return how far a build is, as labelled lines."""
-    from gensr_pref.auditing.format import share
+    from gensr_pref.auditing.format import format_share
     from gensr_pref.building.progress_bar import duration
 
     rows = [("state", _state(report))]
@@ -49,7 +49,7 @@ def text(report: dict[str, Any]) -> str:
         rows.append((stage, line))
     clips = quantity(report["pairs_of_clips"], "clip")
     rows.append(("pairs", f"{report['pairs']}, of {clips} scored since the last start"))
-    rows.append(("yield", share(report["yield"])))
+    rows.append(("yield", format_share(report["yield"])))
     if report["seconds_left"] is not None and report["state"] == "running":
         rows.append(("left", duration(report["seconds_left"])))
     rows.append(("left out", counted_reasons(report["failures"]) or "nothing"))

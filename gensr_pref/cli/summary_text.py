@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from gensr_pref.auditing.format import share
+from gensr_pref.auditing.format import format_share
 from gensr_pref.auditing.run_audit import audit
 from gensr_pref.cli.audit_text import means
 from gensr_pref.cli.output import as_json, show
 from gensr_pref.cli.tables import counted_reasons, labelled
 from gensr_pref.config.run_file import Pairing, resolved
 from gensr_pref.errors import RunIncompleteError, quantity, typed
-from gensr_pref.pairing.base import WHY, Stop
+from gensr_pref.pairing.base import STOP_REASONS, Stop
 from gensr_pref.pairing.rules import find_rule
 
 _WITH_MARGINS = ("unanimous", "top_bottom")
@@ -60,7 +60,7 @@ def text(summary: dict[str, Any], audited: dict[str, Any]) -> str:
         ("clips", f"{summary['clips']}"),
         ("candidates", f"{summary['candidates']}"),
         ("pairs", f"{summary['pairs']} ({_rule(summary['pairing'])})"),
-        ("yield", f"{share(summary['yield'])} of the clips have a pair"),
+        ("yield", f"{format_share(summary['yield'])} of the clips have a pair"),
         ("by luck", _by_chance(audited["yield"])),
     ]
     if summary["without_pair"]:
@@ -81,12 +81,12 @@ def _by_chance(found: dict[str, Any]) -> str:
     """The yield on shuffled scores; why it is not known where the rule was not run."""
     if found.get("by_chance_reason") == "rule_not_run":
         return "not known: only rules of this package are run from a run directory"
-    return f"{share(found['by_chance'])} if the scores were shuffled"
+    return f"{format_share(found['by_chance'])} if the scores were shuffled"
 
 
 def _most_frequent(reasons: dict[str, int]) -> str:
     reason = max(reasons, key=lambda one: reasons[one])
-    return f"No clip has a pair. Most often the reason is {reason}: {WHY[Stop(reason)]}"
+    return f"No clip has a pair. Most often the reason is {reason}: {STOP_REASONS[Stop(reason)]}"
 
 
 def _rule(pairing: dict[str, Any]) -> str:
@@ -119,7 +119,7 @@ def next_steps(
     paired = (
         [
             f"  whether a person agrees:        {typed('gensr-pref', 'listen', out)}",
-            "  a dataset to share:             "
+            "  a dataset to format_share:             "
             f"{typed('gensr-pref', 'export', out, f'{out}-dataset')}",
         ]
         if summary["pairs"]

@@ -28,7 +28,7 @@ from gensr_pref.errors import (
     StorageError,
 )
 from gensr_pref.identity import seed_for
-from gensr_pref.pairing.votes import votes_for
+from gensr_pref.pairing.votes import votes_of_run
 from gensr_pref.rundir import part_files
 from gensr_pref.schema import SCHEMA_VERSION
 from tests.pairing.test_pairs import pandas_pairs
@@ -80,7 +80,7 @@ def test_pairs_name_candidates_of_their_clip(finished):
 
 
 def test_pairs_are_those_pandas_finds(finished):
-    votes = votes_for(open_run.document(finished))
+    votes = votes_of_run(open_run.document(finished))
     found = [(row["chosen_id"], row["rejected_id"]) for row in rows(finished, "pairs")]
     scores = part_files.read_all(finished, "scores")
     generators = {row["candidate_id"]: row["generator"] for row in rows(finished, "candidates")}
