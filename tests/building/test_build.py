@@ -218,7 +218,7 @@ def test_directory_of_another_run_is_refused_with_the_difference(copy, run, base
     before = tables(copy)
     with raises(
         RunMismatchError,
-        path="run-copy",
+        path=copy,
         value=["generators.0.candidates", "seed"],
         problem="conflict",
     ) as caught:
@@ -243,7 +243,11 @@ def test_difference_of_versions_alone_is_told(copy, run, base):
     open_run.record(copy, there)
     for table in ("clips", "candidates", "scores"):  # parts of this version would make it theirs
         shutil.rmtree(copy / table)
-    with raises(RunMismatchError, value=["provenance.gensr_pref"], problem="conflict"):
+    with raises(
+        RunMismatchError,
+        value=["provenance.gensr_pref", "provenance.library.noise"],
+        problem="conflict",
+    ):
         build(run(), base, copy)
 
 
@@ -613,7 +617,9 @@ def test_other_texts_make_another_run_where_they_are_studied(spoken, base, tmp_p
     build(spoken(), base, tmp_path / "run")
     manifest = base / "spoken.csv"
     manifest.write_text(manifest.read_text().replace("sentence 1", "sentence 2"))
-    with raises(RunMismatchError, value=["provenance.texts"], problem="conflict"):
+    with raises(
+        RunMismatchError, value=["provenance.panel.0.texts", "provenance.texts"], problem="conflict"
+    ):
         build(spoken(), base, tmp_path / "run")
 
 

@@ -163,7 +163,7 @@ def test_vote_that_changes_scores_nothing_anew(project):
         ("generators.0.options.how=memory", "generators.0.options.how"),
         ("panel=[{metric: 'cheap:Roughness'}]", "panel.1.metric"),
         ("corpus.limit=3", "corpus.limit"),
-        ("corpus.segment_seconds=[1, 15]", "corpus.segment_seconds.0"),
+        ("corpus.segment_seconds=[1, 15]", "corpus.segment_seconds.1"),
     ],
 )
 def test_run_that_shrinks_or_changes_is_refused(finished, tmp_path, override, field):
