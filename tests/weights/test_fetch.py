@@ -262,7 +262,7 @@ def test_a_server_that_starts_over_and_is_cut_is_given_up(server, thing):
 def test_a_killed_fetch_is_taken_up(cache, server, monkeypatch):
     body = random.Random(2).randbytes(CATALOGUE["nisqa"].size)
     server.body, server.pause = body, 0.1
-    program = "from gensr_pref import fetch; fetch.fetch(['nisqa'])"
+    program = "from gensr_pref.weights import fetch; fetch.fetch(['nisqa'])"
     setting = {**os.environ, catalogue.MIRROR: server.url}
     part = cache / "nisqa.tar.part"
     with subprocess.Popen([sys.executable, "-c", program], env=setting) as child:
