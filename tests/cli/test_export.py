@@ -24,9 +24,9 @@ def test_json_is_json(built, tmp_path, capsys) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--dry-run"], "go with --push-to-hub"),
-        (["--public"], "go with --push-to-hub"),
-        (["--others", "keep"], "go with --push-to-hub"),
+        (["--dry-run"], "need --push-to-hub"),
+        (["--public"], "need --push-to-hub"),
+        (["--others", "keep"], "need --push-to-hub"),
         (["--shard-mb", "0"], "--shard-mb must be at least 1"),
         (["--format", "trl", "--clean"], "--clean goes with"),
         (["--push-to-hub", "nameonly"], "not ORG/NAME"),
@@ -112,5 +112,5 @@ def test_an_anonymised_push_leaves_no_name_of_an_earlier_format(
         local = {p.relative_to(tmp_path / "out").as_posix(): p.read_bytes()
                  for p in (tmp_path / "out").rglob("*") if p.is_file()}  # fmt: skip
         assert there == local
-    assert "Deleted, as this export does not contain them" in said
+    assert "Deleted, because this export does not contain them" in said
     assert "Earlier commits" in said
