@@ -267,7 +267,7 @@ def test_command_line(noisy, tmp_path, capsys):
     assert main([*arguments, "--option", "name=other", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["restored"] == 3
     assert main([*arguments, "--option", "name=other"]) == 0
-    assert "0 restored, 3 there already" in capsys.readouterr().out
+    assert "0 restored, 3 skipped" in capsys.readouterr().out
     (noisy / "broken.wav").write_bytes(b"no audio")
     assert main([*arguments, "--option", "name=other"]) == 1
     assert "broken: unreadable" in capsys.readouterr().err

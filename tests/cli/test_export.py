@@ -115,5 +115,5 @@ def test_an_anonymised_push_leaves_no_name_of_an_earlier_format(
         local = {p.relative_to(tmp_path / "out").as_posix(): p.read_bytes()
                  for p in (tmp_path / "out").rglob("*") if p.is_file()}  # fmt: skip
         assert there == local
-    assert "Deleted, as this export does not contain them" in said
+    assert "Deleted, because this export does not contain them" in said
     assert "Earlier commits" in said

@@ -289,7 +289,7 @@ def test_the_audit_counts_what_was_heard(out, capsys):
     assert rates["level"] == 1.0  # it votes, so it always names the chosen
     assert main(["audit", str(out)]) == 0
     printed = capsys.readouterr().out
-    assert f"People: {pairs} answers of 1 listener on {pairs} pairs: 100 %" in printed
+    assert f"Listening: {pairs} answers of 1 listener on {pairs} pairs: 100 %" in printed
     same = sum(one.kind == "same" for one in asked)
     assert f"Catch trials failed: 0 of {same} with identical sounds, 0 of " in printed
 
