@@ -66,7 +66,7 @@ PROVENANCE = {
     "panel": [{"metric": "synthetic", "scores": PANEL}],
     "fingerprint": "0" * 32,
 }
-AUDIT = "from gensr_pref.cli import main; raise SystemExit(main(['audit', {out!r}]))"
+AUDIT = "from gensr_pref.cli.main import main; raise SystemExit(main(['audit', {out!r}]))"
 
 
 def scores(clips: int, candidates: int, seed: int = 0) -> np.ndarray:

@@ -14,7 +14,7 @@ from gensr_pref.auditing.exhibits import select_pairs
 from gensr_pref.auditing.load import ROLES, Evidence, evidence
 from gensr_pref.auditing.report.page import AudioTrack, Exhibit, render_page
 from gensr_pref.auditing.report.spectrogram import powers, spectrogram
-from gensr_pref.errors import InputError, quantity, typed
+from gensr_pref.errors import InputError, Problem, quantity, typed
 from gensr_pref.rundir import part_files
 from gensr_pref.untrusted.columns import sampling_of
 
@@ -44,7 +44,9 @@ def report_of(run: Evidence, audit: dict[str, Any]) -> Path:
     out = run.out
     if "panel" not in audit:
         raise InputError(
-            f"{out}: has only the short audit. Run: {typed('gensr-pref', 'audit', out)}"
+            f"has only the short audit. Run: {typed('gensr-pref', 'audit', out)}",
+            path=out,
+            problem=Problem.EMPTY,
         )
     exhibits, left_out = _exhibits(run)
     notes = []
