@@ -39,7 +39,7 @@ def cast_votes(panel: Sequence[Vote], pairing: Pairing) -> list[Vote]:
     voting = [vote.score for vote in votes if vote.votes]
     if not voting:
         raise ConfigError(
-            "no score votes. Name the scores that vote, or set vote: true for a metric of the panel",
+            "no score votes. Name the scores that vote, or set vote: true for a metric",
             field="pairing.votes",
             problem=Problem.EMPTY,
         )

@@ -127,7 +127,7 @@ def test_golden_pairs_are_audited(copy, capsys):
         clean_id(row["clip_id"]) for row in rows(copy, "clips")
     }
     assert pairs[0]["margins"] == {"roughness": None, "level": None, "zero_crossings": None}
-    assert any("collapsed" in notice for notice in summary["notices"])
+    assert any("collapse" in notice for notice in summary["notices"])
     found = audit(copy)
     assert found["yield"]["joint"] == 1
     assert found["yield"]["by_chance"] is None
