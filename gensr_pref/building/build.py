@@ -56,7 +56,7 @@ def build(run: Run, base: Path, out: Path) -> dict[str, Any]:
     Args:
         run: the run file.
         base: the folder its relative paths start from.
-        out: the run directory; at a URL: what `gensr_pref.storage.location.located` makes of it.
+        out: the run directory; for a URL, the result of `storage.location.parse_location`.
 
     Returns:
         What ``summary.json`` holds. Where its ``complete`` is false, some shards could not be
@@ -80,7 +80,7 @@ def build(run: Run, base: Path, out: Path) -> dict[str, Any]:
         with _progress(blueprint, jobs, out) as progress:
             with running(ShardWorker, setup, jobs, run.engine) as events:
                 lost = _watch(events, progress, out)
-            process.check()
+            process.raise_if_interrupted()
             if part_files.parts(out, "scores"):
                 write_pairs(out, blueprint.document, find_rule(run.pairing.rule))
             summary = write_summary(out, blueprint.document, len(layout), lost, blueprint.left_out)
