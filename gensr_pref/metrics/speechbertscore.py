@@ -95,7 +95,7 @@ class SpeechBertScore:
         if model not in ENCODERS:
             raise ValueError(f"no model {model!r} for speechbertscore. {nearest(model, ENCODERS)}")
         self._model, self._encoder = model, ENCODERS[model]
-        self._layer = _checked(layer, model, self._encoder)
+        self._layer = _check_layer(layer, model, self._encoder)
         self._path = catalogue.find(model, checkpoint)
         self.spec = _spec(model, self._layer, align, catalogue.identity(model, checkpoint))
 
@@ -108,11 +108,13 @@ class SpeechBertScore:
         import torch
         import torchaudio
 
-        from gensr_pref.metrics.wav2vec2 import fill, read_tensors
+        from gensr_pref.metrics.wav2vec2 import fill_weights, read_tensors
 
         with torch.device("meta"):
             network = getattr(torchaudio.models, self._encoder.architecture)()
-        fill(network, read_tensors(self._path), self._path, catalogue.named(self._model).file)
+        fill_weights(
+            network, read_tensors(self._path), self._path, catalogue.named(self._model).file
+        )
         del network.encoder.transformer.layers[self._layer :]
         self._network = network.to(device)
         self._device = device
@@ -124,7 +126,7 @@ class SpeechBertScore:
             Unusable: NO_CLEAN; TOO_SHORT, the clean sound does not fill one frame.
         """
         from gensr_pref.metrics.precision import full_precision
-        from gensr_pref.metrics.wav2vec2 import in_batches, waveform
+        from gensr_pref.metrics.wav2vec2 import measure_in_batches, waveform
 
         with full_precision():
             [clean] = self._features(waveform(clip.reference(), self._device))
@@ -132,7 +134,7 @@ class SpeechBertScore:
         def measure(waves: Tensor) -> list[dict[str, float]]:
             return [{"speechbertscore": precision(z, clean)} for z in self._features(waves)]
 
-        return in_batches(clip.candidates, self._device, measure)
+        return measure_in_batches(clip.candidates, self._device, measure)
 
     def _features(self, waves: Tensor) -> Tensor:
         """Unit vectors [B, frames, features] of waveforms [B, T]."""
@@ -152,7 +154,7 @@ def precision(candidate: Tensor, clean: Tensor) -> float:
     return float((candidate @ clean.T).amax(dim=1).mean())
 
 
-def _checked(layer: int | None, model: str, encoder: _Encoder) -> int:
+def _check_layer(layer: int | None, model: str, encoder: _Encoder) -> int:
     if layer is None:
         return encoder.layer
     if not (isinstance(layer, int) and 1 <= layer <= encoder.layers):

@@ -34,10 +34,10 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     Raises:
         InputError: not a file of `torch.save`, one that holds more than tensors, or a damaged one.
     """
-    return torch_checkpoint.read(path, "a file of tensors by name", _floats)
+    return torch_checkpoint.read_checkpoint(path, "a file of tensors by name", _floats)
 
 
-def fill(model: nn.Module, tensors: dict[str, Tensor], path: Path, expected: str) -> None:
+def fill_weights(model: nn.Module, tensors: dict[str, Tensor], path: Path, expected: str) -> None:
     """Give `model`, built on the meta device, its tensors, and make it ready to score.
 
     The weights of weight-normed layers may have the names of torch before 2.1 (``weight_g``,
@@ -60,7 +60,7 @@ def fill(model: nn.Module, tensors: dict[str, Tensor], path: Path, expected: str
     model.eval().requires_grad_(False)
 
 
-def in_batches(
+def measure_in_batches(
     sounds: Sequence[Sound],
     device: str,
     measure: Callable[[Tensor], Sequence[Mapping[str, float]]],

@@ -80,7 +80,7 @@ def test_no_shell_reads_the_command(noisy, tmp_path):
         ("crash", "generator_error", "ended by SIGABRT: "),
         ("nothing", "missing", "out/000.wav"),
         ("garbage", "unreadable", None),
-        ("rate", "wrong_rate", "its output has 8000 Hz, not output_rate = 16000"),
+        ("rate", "wrong_rate", "the output has 8000 Hz, not output_rate = 16000"),
     ],
 )
 def test_what_goes_wrong_is_named(noisy, how, reason, detail):

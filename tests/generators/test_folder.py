@@ -332,7 +332,7 @@ def test_revision_is_of_names_and_contents(base, tmp_path):
         (["generators.0.options={files: 'made/half/{path}.*'}"], "names one file per clip"),
         (
             ["corpus.degrade={noise: {source: {kind: folder, path: noisy}}}"],
-            "no file that exists is a restoration",
+            "no existing file can be a restoration",
         ),
     ],
 )

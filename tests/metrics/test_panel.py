@@ -173,7 +173,7 @@ def test_optional_metrics_without_weights_are_left_out():
     assert [score.name for score in panel.scores] == ["pesq_wb"]
     assert panel.left_out == {name: "no weights at nowhere; run: gensr-pref fetch weightless"}
     assert panel.facts()["left_out"] == panel.left_out
-    with pytest.raises(ConfigError, match=r"there is no metric in it.*no weights at nowhere"):
+    with pytest.raises(ConfigError, match=r"it has no metric.*no weights at nowhere"):
         Panel([MetricUse(metric=name, optional=True)])
 
 
@@ -314,8 +314,8 @@ def raising(error):
         (lambda: {"peak": float("nan")}, Reason.METRIC_ERROR, "ValueError: peak is nan"),
         (lambda: {"peak": -np.inf}, Reason.METRIC_ERROR, "ValueError: peak is -inf"),
         (lambda: {"peak": 1e39}, Reason.METRIC_ERROR, "ValueError: peak is 1e+39"),
-        (lambda: {"peek": 1.0}, Reason.METRIC_ERROR, "ValueError: no 'peak' in what it gave: peek"),
-        (lambda: {}, Reason.METRIC_ERROR, "ValueError: no 'peak' in what it gave: nothing"),
+        (lambda: {"peek": 1}, Reason.METRIC_ERROR, "ValueError: the answer has no 'peak': peek"),
+        (lambda: {}, Reason.METRIC_ERROR, "ValueError: the answer has no 'peak': it is empty"),
         (lambda: {"peak": None}, Reason.METRIC_ERROR, None),
         (lambda: {"peak": "high"}, Reason.METRIC_ERROR, None),
         (lambda: 0.5, Reason.METRIC_ERROR, None),

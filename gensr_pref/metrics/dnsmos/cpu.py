@@ -24,7 +24,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from gensr_pref.audio import Wave
 from gensr_pref.metrics.dnsmos import networks
-from gensr_pref.metrics.dnsmos.kernels import Stage, filtered, stages
+from gensr_pref.metrics.dnsmos.kernels import Stage, apply_filters, make_stages
 from gensr_pref.metrics.dnsmos.networks import (
     BANDS,
     FRAME,
@@ -46,8 +46,8 @@ class CpuNetworks:
     """Both networks on one thread."""
 
     def __init__(self) -> None:
-        self._p835 = P835()
-        self._p808 = P808()
+        self._p835 = CpuP835()
+        self._p808 = CpuP808()
 
     def raw_scores(self, wave: Wave, starts: Sequence[int]) -> Array:
         """The networks' outputs [windows, 4]: signal, background, overall, P.808.
@@ -71,13 +71,13 @@ class CpuNetworks:
         return [np.concatenate(pair) for pair in zip(p835, p808, strict=True)]
 
 
-class P835:
+class CpuP835:
     """Signal, background and overall quality before they are mapped to MOS."""
 
     def __init__(self) -> None:
-        graph = networks.p835()
+        graph = networks.read_p835()
         self._filters = np.concatenate([graph.real, graph.imaginary]).T.copy()
-        self._first, *self._rest = stages(graph.network)
+        self._first, *self._rest = make_stages(graph.network)
         self._dense = graph.network.dense
 
     def __call__(self, samples: Wave, period: int) -> Iterator[Array]:
@@ -105,17 +105,17 @@ class P835:
 
     def _spectrum(self, samples: Wave) -> Array:
         """Powers in bels [frames, 161, 1], at least -12."""
-        real, imaginary = np.split(filtered(samples, self._filters, HOP), 2, axis=1)
+        real, imaginary = np.split(apply_filters(samples, self._filters, HOP), 2, axis=1)
         power = np.maximum(real * real + imaginary * imaginary, np.float32(1e-12))
         return np.asarray(np.log(power) / np.float32(np.log(10)), np.float32)[..., None]
 
 
-class P808:
+class CpuP808:
     """Overall quality of speech, in MOS."""
 
     def __init__(self) -> None:
-        network = networks.p808()
-        self._stages = stages(network)
+        network = networks.read_p808()
+        self._stages = make_stages(network)
         self._dense = network.dense
         self._window = librosa.filters.get_window("hann", MEL_FRAME, fftbins=True)
         self._bands = librosa.filters.mel(sr=RATE, n_fft=MEL_FRAME, n_mels=BANDS).T

@@ -43,8 +43,8 @@ class TorchNetworks:
 
     def __init__(self, device: str) -> None:
         self._device = torch.device(device)
-        self._p835 = P835().to(self._device).eval()
-        self._p808 = P808().to(self._device).eval()
+        self._p835 = TorchP835().to(self._device).eval()
+        self._p808 = TorchP808().to(self._device).eval()
 
     def raw_scores(self, windows: Iterable[Wave]) -> Array:
         """The networks' outputs [windows, 4]: signal, background, overall, P.808.
@@ -61,12 +61,12 @@ class TorchNetworks:
         return torch.cat([self._p835(samples), self._p808(samples)], dim=1).cpu().numpy()
 
 
-class P835(nn.Module):
+class TorchP835(nn.Module):
     """Windows [B, 144160] to signal, background and overall quality [B, 3], not yet MOS."""
 
     def __init__(self) -> None:
         super().__init__()
-        graph = networks.p835()
+        graph = networks.read_p835()
         self.register_buffer("filters", _tensor(np.concatenate([graph.real, graph.imaginary]).T))
         self.network = Convolutions(graph.network)
 
@@ -79,7 +79,7 @@ class P835(nn.Module):
         return scores
 
 
-class P808(nn.Module):
+class TorchP808(nn.Module):
     """Windows [B, 144160] to overall quality [B, 1] in MOS."""
 
     def __init__(self) -> None:
@@ -88,7 +88,7 @@ class P808(nn.Module):
         bands = librosa.filters.mel(sr=RATE, n_fft=MEL_FRAME, n_mels=BANDS)
         self.register_buffer("hann", _tensor(hann))
         self.register_buffer("bands", _tensor(bands.T))
-        self.network = Convolutions(networks.p808())
+        self.network = Convolutions(networks.read_p808())
 
     def forward(self, samples: Tensor) -> Tensor:
         """dB below the loudest band, at least -80; (dB + 40) / 40; and the network."""
@@ -131,14 +131,14 @@ def _batches(windows: Iterable[Wave]) -> Iterator[list[Wave]]:
 
 def _convolution(layer: Layer) -> nn.Module:
     outputs, channels = layer.weight.shape[:2]
-    return _filled(nn.Conv2d(channels, outputs, 3, padding=1), layer.weight, layer.bias)
+    return _with_weights(nn.Conv2d(channels, outputs, 3, padding=1), layer.weight, layer.bias)
 
 
 def _linear(layer: Layer) -> nn.Module:
-    return _filled(nn.Linear(*layer.weight.shape), layer.weight.T, layer.bias)
+    return _with_weights(nn.Linear(*layer.weight.shape), layer.weight.T, layer.bias)
 
 
-def _filled(module: nn.Module, weight: Array, bias: Array) -> nn.Module:
+def _with_weights(module: nn.Module, weight: Array, bias: Array) -> nn.Module:
     module.load_state_dict({"weight": _tensor(weight), "bias": _tensor(bias)})
     return module
 

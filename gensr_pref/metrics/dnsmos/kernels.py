@@ -29,7 +29,7 @@ SUMMED_TOGETHER = 128  # terms, by the matrix product of ONNX Runtime 1.31
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
 
-def compiled(function: Kernel) -> Kernel:
+def compile_kernel(function: Kernel) -> Kernel:
     """Machine code of a function, in which a product and a sum may be one fused step."""
     fused = {"contract", "nsz"}
     try:
@@ -39,8 +39,8 @@ def compiled(function: Kernel) -> Kernel:
     return cast(Kernel, kernel)
 
 
-@compiled
-def filtered(samples: Array, filters: Array, hop: int) -> Array:
+@compile_kernel
+def apply_filters(samples: Array, filters: Array, hop: int) -> Array:
     """Filters [N, O] on frames of N samples, `hop` apart: [(T - N) // hop + 1, O].
 
     The terms are summed in the order of ONNX Runtime: where a filter's output nearly cancels, its
@@ -63,7 +63,7 @@ def filtered(samples: Array, filters: Array, hop: int) -> Array:
     return out
 
 
-@compiled
+@compile_kernel
 def _first(above: Array, row: Array, below: Array, weight: Array, bias: Array, out: Array) -> None:
     """A row of the first layer, whose one input channel is not sparse: 3 x [F + 2] -> [F, O]."""
     for f in range(len(out)):
@@ -78,7 +78,7 @@ def _first(above: Array, row: Array, below: Array, weight: Array, bias: Array, o
             target[o] = max(total + bias[o], np.float32(0))
 
 
-@compiled
+@compile_kernel
 def _scatter(row: Array, weight: Array, sums: Array, nonzero: Any) -> None:
     """Add what a row [F, C] contributes to the sums [(F + 2) * 3 * O] of three rows.
 
@@ -107,7 +107,7 @@ def _scatter(row: Array, weight: Array, sums: Array, nonzero: Any) -> None:
                 target[i] += v0 * w0[i]
 
 
-@compiled
+@compile_kernel
 def _finish(sums: Array, bias: Array, out: Array) -> None:
     """Take the oldest row out of the sums, through the ReLU, and make room for the next."""
     bins, size = out.shape
@@ -124,7 +124,7 @@ def _finish(sums: Array, bias: Array, out: Array) -> None:
             third[o] = 0
 
 
-@compiled
+@compile_kernel
 def _pool(row: Array, t: int, out: Array) -> None:
     """Row t [F, C] into the 2x2 maxima [T // 2, F // 2, C]."""
     if t // 2 >= len(out):
@@ -136,7 +136,7 @@ def _pool(row: Array, t: int, out: Array) -> None:
             target[c] = max(target[c], largest) if t % 2 else largest
 
 
-@compiled
+@compile_kernel
 def _stream(
     x: Any, weights: Any, biases: Any, sums: Any, rows: Any, pooled: bool, out: Array
 ) -> None:
@@ -184,33 +184,39 @@ class Stage:
         """[T, F, C] -> [T, F, O], or half of both where pooled; outside of x there are zeros."""
         time, bins, _ = x.shape
         sizes = [len(bias) for bias in self.biases]
-        sums = tuple(_aligned(np.zeros((bins + 2) * 3 * size, np.float32)) for size in sizes)
-        rows = tuple(_aligned(np.zeros((bins, size), np.float32)) for size in sizes)
+        sums = tuple(
+            _align_to_cache_line(np.zeros((bins + 2) * 3 * size, np.float32)) for size in sizes
+        )
+        rows = tuple(_align_to_cache_line(np.zeros((bins, size), np.float32)) for size in sizes)
         shape = (time // 2, bins // 2) if self.pooled else (time, bins)
         out = np.empty((*shape, sizes[-1]), np.float32)
         _stream(np.ascontiguousarray(x), self.weights, self.biases, sums, rows, self.pooled, out)
         return out
 
 
-def stages(network: Network) -> list[Stage]:
+def make_stages(network: Network) -> list[Stage]:
     """The convolutions of a network, with the pooling after all but the last stage."""
     last = len(network.stages) - 1
-    return [_stage(layers, pooled=at < last) for at, layers in enumerate(network.stages)]
+    return [_make_stage(layers, pooled=at < last) for at, layers in enumerate(network.stages)]
 
 
-def _stage(layers: tuple[Layer, ...], pooled: bool) -> Stage:
-    return Stage(tuple(map(_laid_out, layers)), tuple(layer.bias for layer in layers), pooled)
+def _make_stage(layers: tuple[Layer, ...], pooled: bool) -> Stage:
+    return Stage(
+        tuple(map(_rearrange_weights, layers)), tuple(layer.bias for layer in layers), pooled
+    )
 
 
-def _laid_out(layer: Layer) -> Array:
+def _rearrange_weights(layer: Layer) -> Array:
     """[O, C, 3, 3] -> [9, O] of a first layer, else [C, 9 * O] as `_scatter` adds it."""
     outputs, channels = layer.weight.shape[:2]
     if channels == 1:
-        return _aligned(layer.weight.reshape(outputs, 9).T)
-    return _aligned(layer.weight.transpose(1, 3, 2, 0)[:, ::-1, ::-1].reshape(channels, -1))
+        return _align_to_cache_line(layer.weight.reshape(outputs, 9).T)
+    return _align_to_cache_line(
+        layer.weight.transpose(1, 3, 2, 0)[:, ::-1, ::-1].reshape(channels, -1)
+    )
 
 
-def _aligned(values: Array) -> Array:
+def _align_to_cache_line(values: Array) -> Array:
     """A copy that starts at a cache line."""
     space = np.empty(values.nbytes + CACHE_LINE, np.uint8)
     start = -space.ctypes.data % CACHE_LINE

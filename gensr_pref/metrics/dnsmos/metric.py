@@ -52,7 +52,7 @@ class Dnsmos:
 
     def load(self, device: str) -> None:
         """Read both networks; what runs them on the CPU is compiled on the first occasion."""
-        self._raw_scores = _on_the_cpu() if device == "cpu" else _in_batches(device)
+        self._raw_scores = _cpu_scores() if device == "cpu" else _torch_scores(device)
 
     def score(self, clip: ClipSounds) -> list[dict[str, float]]:
         """Four MOS per candidate; samples beyond full scale are clipped."""
@@ -60,21 +60,21 @@ class Dnsmos:
         return [_scores(raw) for raw in self._raw_scores(waves)]
 
 
-def _on_the_cpu() -> RawScores:
+def _cpu_scores() -> RawScores:
     from gensr_pref.metrics.dnsmos.cpu import CpuNetworks
 
     networks = CpuNetworks()
-    return lambda waves: [networks.raw_scores(wave, starts(len(wave))) for wave in waves]
+    return lambda waves: [networks.raw_scores(wave, window_starts(len(wave))) for wave in waves]
 
 
-def _in_batches(device: str) -> RawScores:
+def _torch_scores(device: str) -> RawScores:
     from gensr_pref.metrics.dnsmos.gpu import TorchNetworks
 
     networks = TorchNetworks(device)
 
     def raw_scores(waves: Sequence[Wave]) -> Sequence[Array]:
-        ends = accumulate(len(starts(len(wave))) for wave in waves)
-        together = networks.raw_scores(chain.from_iterable(map(windows, waves)))
+        ends = accumulate(len(window_starts(len(wave))) for wave in waves)
+        together = networks.raw_scores(chain.from_iterable(map(split_windows, waves)))
         return np.split(together, list(ends)[:-1])
 
     return raw_scores
@@ -91,7 +91,7 @@ def _scores(raw: Array) -> dict[str, float]:
     }
 
 
-def starts(samples: int) -> list[int]:
+def window_starts(samples: int) -> list[int]:
     """Where the windows start, in seconds, in a clip of so many samples, repeated or not.
 
     speechmos finds a window's end in floating point, and drops a window whose end is rounded down
@@ -104,9 +104,9 @@ def starts(samples: int) -> list[int]:
     return [hop for hop, end in enumerate(ends) if end - hop * RATE == WINDOW]
 
 
-def windows(wave: Wave) -> Iterator[Wave]:
+def split_windows(wave: Wave) -> Iterator[Wave]:
     """The windows [144160] that are scored, of a waveform [T] of any T >= 1."""
-    hops = starts(len(wave))
+    hops = window_starts(len(wave))
     repeated = wave if len(wave) >= WINDOW else np.resize(wave, hops[-1] * RATE + WINDOW)
     for hop in hops:
         yield repeated[hop * RATE :][:WINDOW]

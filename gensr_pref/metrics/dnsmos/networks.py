@@ -53,7 +53,7 @@ class Network:
 
 
 @dataclass(frozen=True)
-class P835:
+class P835Weights:
     """The network of signal, background and overall quality, and its spectrum.
 
     Attributes:
@@ -66,19 +66,19 @@ class P835:
     network: Network
 
 
-def p835() -> P835:
+def read_p835() -> P835Weights:
     """The graph of P.835."""
     tensors = _tensors("sig_bak_ovr.onnx")
     convolutions = [_convolution(tensors, f"conv2d{end}") for end in ("", *_numbers(1, 6))]
     dense = [f"mos_estimator_logpow/dense{end}" for end in ("", "_1", "_3")]
-    return P835(
+    return P835Weights(
         tensors["time2freq/stft-real/kernel:0"][..., 0],
         tensors["time2freq/stft-imag/kernel:0"][..., 0],
         _network(convolutions, (4, 1, 1, 1), [_dense(tensors, name) for name in dense]),
     )
 
 
-def p808() -> Network:
+def read_p808() -> Network:
     """The graph of P.808."""
     tensors = _tensors("model_v8.onnx")
     convolutions = [_convolution(tensors, f"conv2d{end}") for end in _numbers(5, 9)]

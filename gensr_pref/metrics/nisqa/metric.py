@@ -104,7 +104,7 @@ class Nisqa:
             InputError: the file is not a NISQA_DIM checkpoint, or not safe to load.
         """
         expected = "nisqa.tar of NISQA v2.0 (which is had by: gensr-pref fetch nisqa)"
-        self._network = torch_checkpoint.read(self._checkpoint, expected, _network)
+        self._network = torch_checkpoint.read_checkpoint(self._checkpoint, expected, _network)
 
     def score(self, clip: ClipSounds) -> list[Answer]:
         """Five MOS per candidate, higher is better in all: a noisiness of 4 is little noise."""
@@ -113,7 +113,7 @@ class Nisqa:
     def _measure(self, candidate: Sound) -> dict[str, float]:
         import torch
 
-        mos = self._network(torch.from_numpy(segments(mel_decibel(candidate))))
+        mos = self._network(torch.from_numpy(split_segments(mel_decibel(candidate))))
         names = (score.name for score in self.spec.scores)
         return dict(zip(names, mos.tolist(), strict=True))
 
@@ -139,7 +139,7 @@ def mel_decibel(sound: Sound) -> Features:
     return np.asarray(librosa.amplitude_to_db(mel, ref=1.0, amin=1e-4, top_db=80.0), np.float32)
 
 
-def segments(features: Features) -> Features:
+def split_segments(features: Features) -> Features:
     """Cut features [48, F] into overlapping segments [N, 48, 15], one every 4 frames.
 
     Raises:

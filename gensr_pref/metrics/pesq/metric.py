@@ -16,8 +16,8 @@ import numpy as np
 from gensr_pref.audio import Sound, Wave
 from gensr_pref.errors import Unusable
 from gensr_pref.metrics.base import Answer, ClipSounds, MetricSpec, Score, each
-from gensr_pref.metrics.clean_reference import clean_signal, counterpart
-from gensr_pref.metrics.pesq.utterances import RATE, SAFE, TABLE, Mode, utterances
+from gensr_pref.metrics.clean_reference import candidate_signal, clean_signal
+from gensr_pref.metrics.pesq.utterances import RATE, SAFE, TABLE, Mode, count_utterances
 from gensr_pref.schema import Reason
 
 HIGHEST: dict[Mode, float] = {"wb": 4.644, "nb": 4.549}  # of the mappings, at a raw score of 4.5
@@ -67,7 +67,7 @@ class Pesq:
         return each(clip.candidates, lambda candidate: self._measure(clean, candidate))
 
     def _measure(self, clean: Wave, candidate: Sound) -> dict[str, float | Exception]:
-        wave = counterpart(candidate, clean)
+        wave = candidate_signal(candidate, clean)
         values = {f"pesq_{mode}": _attempt(clean, wave, mode) for mode in self._modes}
         failures = [value for value in values.values() if isinstance(value, Exception)]
         if len(failures) == len(values):
@@ -119,7 +119,7 @@ def _require_room(clean: Wave, mode: Mode) -> None:
     The last row is never given away: the code begins a row before it knows whether it counts.
     """
     try:
-        count = utterances(clean, mode)
+        count = count_utterances(clean, mode)
     except OSError as error:
         raise Unusable(Reason.TOO_LONG, f"longer than {SAFE / RATE} s, and {error}") from error
     if count >= TABLE:

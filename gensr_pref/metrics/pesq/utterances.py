@@ -51,7 +51,7 @@ class _Signal(ctypes.Structure):
     )
 
 
-def utterances(clean: Wave, mode: Mode) -> int:
+def count_utterances(clean: Wave, mode: Mode) -> int:
     """The most utterances of a clean sound [T] that PESQ may enter into its table.
 
     Args:
@@ -63,14 +63,14 @@ def utterances(clean: Wave, mode: Mode) -> int:
         OSError: the compiled module of `pesq` does not export its C functions.
     """
     code = _code()
-    with _loaded(code, clean) as signal:
+    with _load_signal(code, clean) as signal:
         code.fix_power_level(ctypes.byref(signal), b"", ctypes.c_long(signal.samples))
         _input_filter(code, signal, mode)
         code.DC_block(signal.data, ctypes.c_long(signal.samples))
         code.apply_filters(signal.data, ctypes.c_long(signal.samples))
         code.calc_VAD(ctypes.byref(signal))
         voiced = np.ctypeslib.as_array(signal.vad, (signal.samples // WINDOW,)) > 0
-    return _runs(voiced)
+    return _count_long_runs(voiced)
 
 
 def _code() -> Any:
@@ -85,7 +85,7 @@ def _code() -> Any:
 
 
 @contextmanager
-def _loaded(code: Any, clean: Wave) -> Iterator[_Signal]:
+def _load_signal(code: Any, clean: Wave) -> Iterator[_Signal]:
     """The sound in the C code's own buffers, between its paddings."""
     flag, message = ctypes.c_long(0), ctypes.c_char_p()
     code.select_rate(ctypes.c_long(RATE), ctypes.byref(flag), ctypes.byref(message))
@@ -122,7 +122,7 @@ def _table(code: Any) -> Any:
     return (ctypes.c_double * 52).in_dll(code, "standard_IRS_filter_dB")
 
 
-def _runs(voiced: npt.NDArray[np.bool_]) -> int:
+def _count_long_runs(voiced: npt.NDArray[np.bool_]) -> int:
     """How many runs of True in a mask [windows] are long enough."""
     change = np.flatnonzero(np.diff(np.concatenate(([False], voiced, [False])).astype(np.int8)))
     return int(np.count_nonzero(change[1::2] - change[::2] >= UTTERANCE))

@@ -14,13 +14,13 @@ import numpy as np
 
 from gensr_pref.audio import Sound, require_sound
 from gensr_pref.errors import Unusable
-from gensr_pref.metrics.base import Answer, ClipSounds, Given, MetricSpec, Note, Score
+from gensr_pref.metrics.base import Answer, ClipField, ClipSounds, MetricSpec, Note, Score
 from gensr_pref.metrics.speaker.encoder import Embedding, make_encoder
 from gensr_pref.schema import Reason
 
 Against = Literal["clean_or_noisy", "clean", "noisy"]
 REFERENCES: tuple[Against, ...] = ("clean_or_noisy", "clean", "noisy")
-_USES: dict[Against, frozenset[Given]] = {
+_USES: dict[Against, frozenset[ClipField]] = {
     "clean_or_noisy": frozenset({"clean", "noisy"}),
     "clean": frozenset({"clean"}),
     "noisy": frozenset({"noisy"}),
@@ -91,11 +91,11 @@ class SpeakerSimilarity:
             if fault is not None:
                 raise fault
             if sound is not None:
-                return which, self._embedded(sound)
+                return which, self._embed_reference(sound)
         missing = self._against.replace("_or_", " nor a ")
         raise Unusable(Reason.NO_CLEAN, f"no {missing} clip to compare with")
 
-    def _embedded(self, sound: Sound) -> Embedding:
+    def _embed_reference(self, sound: Sound) -> Embedding:
         [embedded] = self._embed([sound])
         if isinstance(embedded, Unusable):
             raise Unusable(embedded.reason, f"{embedded.detail} in the reference".strip())

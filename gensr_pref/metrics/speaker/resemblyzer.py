@@ -77,12 +77,12 @@ class ResemblyzerEncoder:
         Raises:
             InputError: the checkpoint is not one of this encoder.
         """
-        with _known_warnings_silenced():
+        with _silence_known_warnings():
             from resemblyzer import VoiceEncoder
 
         self._encoder = VoiceEncoder(device, verbose=False)
         if self._checkpoint:
-            torch_checkpoint.read(
+            torch_checkpoint.read_checkpoint(
                 self._checkpoint, "a checkpoint of resemblyzer's encoder", self._fill
             )
 
@@ -97,7 +97,7 @@ class ResemblyzerEncoder:
         return [self._embed(sound) for sound in sounds]
 
     def _embed(self, sound: Sound) -> Embedding | Unusable:
-        voice = voiced(sound.wave)
+        voice = remove_pauses(sound.wave)
         if len(voice) == 0:
             return Unusable(Reason.NO_SPEECH, "no voice was found")
         _, stretches = self._encoder.compute_partial_slices(
@@ -125,7 +125,7 @@ class ResemblyzerEncoder:
         return np.asarray(embedded.cpu().numpy(), np.float32)
 
 
-def voiced(wave: Wave) -> Wave:
+def remove_pauses(wave: Wave) -> Wave:
     """What resemblyzer's ``preprocess_wav`` leaves of a waveform [T] at 16 kHz, to the bit."""
     from resemblyzer.audio import normalize_volume
     from scipy.ndimage import binary_dilation
@@ -170,7 +170,7 @@ def _mel(voice: Wave, first: int, last: int) -> npt.NDArray[np.float32]:
 
 
 @contextmanager
-def _known_warnings_silenced() -> Iterator[None]:
+def _silence_known_warnings() -> Iterator[None]:
     """What resemblyzer 0.1.4 and webrtcvad 2.0.10 are known to warn of when imported."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Please import `binary_dilation`", DeprecationWarning)

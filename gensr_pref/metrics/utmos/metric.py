@@ -56,14 +56,14 @@ class Utmos:
         """
         from gensr_pref.metrics.utmos import network
 
-        self._network = network.load(self._path, device)
+        self._network = network.load_strong_learner(self._path, device)
         self._device = device
 
     def score(self, clip: ClipSounds) -> list[Answer]:
         """One MOS per candidate, each at its true length."""
-        from gensr_pref.metrics.wav2vec2 import in_batches
+        from gensr_pref.metrics.wav2vec2 import measure_in_batches
 
-        return in_batches(clip.candidates, self._device, self._measure)
+        return measure_in_batches(clip.candidates, self._device, self._measure)
 
     def _measure(self, waves: Tensor) -> list[dict[str, float]]:
         return [{"utmos": float(score)} for score in self._network(waves)]

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torchaudio.models import wav2vec2_base
 
-from gensr_pref.metrics.wav2vec2 import fill, read_tensors
+from gensr_pref.metrics.wav2vec2 import fill_weights, read_tensors
 
 EXPECTED = "UTMOS22's strong learner (225 tensors, as in utmos22_strong_step7459_v1.pt)"
 
@@ -63,7 +63,7 @@ class StrongLearner(nn.Module):
         return 2 * scores.mean(dim=1) + 3
 
 
-def load(path: Path, device: str) -> StrongLearner:
+def load_strong_learner(path: Path, device: str) -> StrongLearner:
     """The network with the weights of a file.
 
     Raises:
@@ -74,7 +74,7 @@ def load(path: Path, device: str) -> StrongLearner:
     with torch.device("meta"):
         network = StrongLearner()
     renamed = {_torchaudio_name(name): tensor for name, tensor in tensors.items()}
-    fill(network, renamed, path, EXPECTED)
+    fill_weights(network, renamed, path, EXPECTED)
     return network.to(device)
 
 

@@ -34,7 +34,7 @@ class Level:
     backoff: Mapping[Gram, float]
 
 
-def words(text: str) -> list[str]:
+def split_words(text: str) -> list[str]:
     """The words of an English text as a pronouncing dictionary spells them.
 
     >>> words("Don't say 'TWENTY-ONE'!")

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from gensr_pref.errors import InputError, Unusable
 from gensr_pref.metrics.base import Answer, ClipSounds, MetricSpec, Note, Score
 from gensr_pref.metrics.wer.normalise import normalise
-from gensr_pref.metrics.wer.recogniser import Heard, Recogniser, languages_of, recogniser_named
+from gensr_pref.metrics.wer.recogniser import Recogniser, Transcript, languages_of, make_recogniser
 from gensr_pref.schema import Reason
 from gensr_pref.tables.languages import UNSPACED, language_code
 
@@ -51,7 +51,7 @@ class WordErrorRate:
     ) -> None:
         options = {} if model is None else {"model": model}
         self._language = None if language is None else language_code(language)
-        self._recogniser = recogniser_named(recogniser, **options)
+        self._recogniser = make_recogniser(recogniser, **options)
         _require_known(self._language, self._recogniser)
         self.spec = MetricSpec(
             name="wer",
@@ -162,7 +162,7 @@ def _with_words(text: str, language: str, which: str) -> str | Unusable:
     return normalise(text, language) or Unusable(Reason.NO_TEXT, f"{which} holds no word")
 
 
-def _answer(reference: str | Unusable, source: str, heard: Heard, language: str) -> Answer:
+def _answer(reference: str | Unusable, source: str, heard: Transcript, language: str) -> Answer:
     if isinstance(heard, Exception):
         return heard
     if isinstance(reference, Unusable):

@@ -101,7 +101,7 @@ def plain(text: str, language: str = "") -> str:
         language: whose spellings are made equal; none where it is empty.
     """
     spelled = same_spelling(_WITHIN_WORDS.sub("", canonical(text)), language)
-    words = "".join(map(_kept, spelled)).split()
+    words = "".join(map(_letter_or_space, spelled)).split()
     return " ".join(filter(None, (_MARKS_OF_NOTHING.sub("", word) for word in words)))
 
 
@@ -135,7 +135,7 @@ def _digit(character: str) -> str:
     return str(unicodedata.decimal(character))
 
 
-def _kept(character: str) -> str:
+def _letter_or_space(character: str) -> str:
     category = unicodedata.category(character)
     if character == "'" or category == "Me":
         return ""

@@ -12,7 +12,7 @@ from typing import Any
 from gensr_pref.audio import Sound, pcm16
 from gensr_pref.errors import Unusable
 from gensr_pref.metrics.wer import language_model
-from gensr_pref.metrics.wer.recogniser import Heard
+from gensr_pref.metrics.wer.recogniser import Transcript
 from gensr_pref.schema import Reason
 
 NAMED = 10  # of the words that the dictionary lacks, in a remark
@@ -51,16 +51,16 @@ class Pocketsphinx:
     def study(self, texts: Sequence[str]) -> None:
         """Take the texts as what may be said."""
         self._studied = frozenset(texts)
-        said = {word for text in self._studied for word in language_model.words(text)}
-        pronounced = _pronounced() if said else {}
+        said = {word for text in self._studied for word in language_model.split_words(text)}
+        pronounced = _read_dictionary() if said else {}
         self._words = len(said)
         self.unknown_words = frozenset(said - pronounced.keys())
         self._known = {word: pronounced[word] for word in sorted(said - self.unknown_words)}
 
     def load(self, device: str) -> None:
         """Open the decoder: the corpus's where there is one, else the general one."""
-        sentences = [language_model.words(text) for text in self._studied]
-        self._expecting = _expecting(sentences, self._known) if self._known else self._general
+        sentences = [language_model.split_words(text) for text in self._studied]
+        self._expecting = _corpus_decoder(sentences, self._known) if self._known else self._general
 
     def remarks(self) -> list[str]:
         """How many of the studied texts' words its dictionary lacks, and the first of them."""
@@ -80,7 +80,7 @@ class Pocketsphinx:
 
     def transcribe(
         self, sounds: Sequence[Sound], language: str, text: str | None = None
-    ) -> list[Heard]:
+    ) -> list[Transcript]:
         """The text of each sound, in order.
 
         Raises:
@@ -89,7 +89,7 @@ class Pocketsphinx:
         if language not in self.languages:
             raise Unusable(Reason.UNKNOWN_LANGUAGE, f"pocketsphinx knows English, not {language!r}")
         decoder = self._expecting if text in self._studied else self._general
-        return [_heard(decoder, sound) for sound in sounds]
+        return [_transcribe(decoder, sound) for sound in sounds]
 
     @cached_property
     def _general(self) -> Any:
@@ -102,7 +102,7 @@ def _decoder(**options: str) -> Any:
     return Decoder(cmn="batch", loglevel="FATAL", **options)
 
 
-def _expecting(sentences: Iterable[Sequence[str]], known: dict[str, str]) -> Any:
+def _corpus_decoder(sentences: Iterable[Sequence[str]], known: dict[str, str]) -> Any:
     """A decoder that expects these sentences; of their words, those in the dictionary `known`.
 
     It is given no other word. It would put all 134,000 into a hash table with room for the modelled
@@ -116,7 +116,7 @@ def _expecting(sentences: Iterable[Sequence[str]], known: dict[str, str]) -> Any
         return _decoder(dict=str(dictionary), lm=str(model))
 
 
-def _pronounced() -> dict[str, str]:
+def _read_dictionary() -> dict[str, str]:
     """The lines of its dictionary by word; ``read`` and ``read(2)`` are the same word's."""
     from pocketsphinx import get_model_path
 
@@ -128,7 +128,7 @@ def _pronounced() -> dict[str, str]:
     return lines
 
 
-def _heard(decoder: Any, sound: Sound) -> Heard:
+def _transcribe(decoder: Any, sound: Sound) -> Transcript:
     try:
         return _text(decoder, sound)
     except RuntimeError as error:  # what its C code reports

@@ -9,7 +9,7 @@ from gensr_pref.audio import Sound
 from gensr_pref.config import plugins
 from gensr_pref.tables.languages import language_code
 
-Heard = str | Exception  # a transcript, or what went wrong with this sound
+Transcript = str | Exception  # a transcript, or what went wrong with this sound
 
 
 class Recogniser(Protocol):
@@ -44,7 +44,7 @@ class Recogniser(Protocol):
 
     def transcribe(
         self, sounds: Sequence[Sound], language: str, text: str | None = None
-    ) -> list[Heard]:
+    ) -> list[Transcript]:
         """The text of each sound, in order; empty where nothing was heard.
 
         Args:
@@ -70,7 +70,7 @@ def languages_of(recogniser: Recogniser) -> Sequence[str] | None:
     return None if known is None else [language_code(code) for code in known]
 
 
-def recogniser_named(name: str, **options: Any) -> Recogniser:
+def make_recogniser(name: str, **options: Any) -> Recogniser:
     """The recogniser of that name, or named as ``module:Class``; not yet loaded.
 
     Raises:

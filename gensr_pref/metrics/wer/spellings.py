@@ -21,7 +21,7 @@ def same_spelling(text: str, language: str) -> str:
         text: `gensr_pref.metrics.wer.normalise.canonical`.
         language: a code as `gensr_pref.tables.languages.language_code` returns it.
     """
-    fold = _FOLDS.get(language, _folded)
+    fold = _FOLDS.get(language, _fold_case)
     return unicodedata.normalize("NFKC", fold(text).translate(_EVERYWHERE))
 
 
@@ -29,7 +29,7 @@ def same_spelling(text: str, language: str) -> str:
 _EVERYWHERE = str.maketrans({"\u0640": None})
 
 
-def _folded(text: str) -> str:
+def _fold_case(text: str) -> str:
     """Full case folding (CaseFolding.txt): ``ß`` is ``ss``, and a final ``ς`` is ``σ``.
 
     It makes ``İ`` an i with a dot above. An i has that dot already (SpecialCasing.txt, rules for
@@ -40,20 +40,20 @@ def _folded(text: str) -> str:
 
 def _turkish(text: str) -> str:
     """Case folding with the mappings T of CaseFolding.txt: I is ``ı``, and ``İ`` is i."""
-    return _folded(text.replace("\u0130", "i").replace("I", "\u0131"))
+    return _fold_case(text.replace("\u0130", "i").replace("I", "\u0131"))
 
 
-def _spelled(letters: Mapping[str, str | None], dropped: str = "") -> Fold:
+def _fold_letters(letters: Mapping[str, str | None], dropped: str = "") -> Fold:
     """Case folding, then letters by a table, and some characters dropped."""
     table = str.maketrans({**letters, **dict.fromkeys(dropped)})
 
     def fold(text: str) -> str:
-        return _folded(text).translate(table)
+        return _fold_case(text).translate(table)
 
     return fold
 
 
-def _unpointed(fold: Fold, points: str) -> Fold:
+def _without_marks(fold: Fold, points: str) -> Fold:
     """The same without some combining marks, which may be part of a letter."""
     pattern = re.compile(f"[{points}]")
 
@@ -70,7 +70,7 @@ def _greek(text: str) -> str:
     """
     letters = unicodedata.normalize("NFD", text)
     bare = "".join(c for c in letters if unicodedata.category(c) != "Mn")
-    return _folded(unicodedata.normalize("NFC", bare))
+    return _fold_case(unicodedata.normalize("NFC", bare))
 
 
 def _uzbek(text: str) -> str:
@@ -78,7 +78,7 @@ def _uzbek(text: str) -> str:
 
     It is typed as any apostrophe; other languages drop it.
     """
-    return re.sub("(?<=[og])'", "\u02bb", _folded(text))
+    return re.sub("(?<=[og])'", "\u02bb", _fold_case(text))
 
 
 # Vowel marks are optional in Arabic (The Unicode Standard, 9.2) and dropped by Lucene's
@@ -122,17 +122,17 @@ _FRENCH = {"\u0153": "oe", "\u00e6": "ae"}
 _RUSSIAN = {"\u0451": "\u0435"}
 
 _FOLDS: Mapping[str, Fold] = {
-    "ar": _unpointed(_spelled(_ARABIC), _HARAKAT),
+    "ar": _without_marks(_fold_letters(_ARABIC), _HARAKAT),
     "az": _turkish,
-    "ckb": _unpointed(_spelled(_SORANI), _HARAKAT),
+    "ckb": _without_marks(_fold_letters(_SORANI), _HARAKAT),
     "el": _greek,
-    "fa": _unpointed(_spelled(_PERSIAN), _HARAKAT),
-    "fr": _spelled(_FRENCH),
-    "he": _unpointed(_folded, _NIQQUD),
-    "ro": _spelled(_ROMANIAN),
-    "ru": _spelled(_RUSSIAN),
+    "fa": _without_marks(_fold_letters(_PERSIAN), _HARAKAT),
+    "fr": _fold_letters(_FRENCH),
+    "he": _without_marks(_fold_case, _NIQQUD),
+    "ro": _fold_letters(_ROMANIAN),
+    "ru": _fold_letters(_RUSSIAN),
     "tr": _turkish,
-    "ur": _unpointed(_spelled(_URDU), _HARAKAT),
+    "ur": _without_marks(_fold_letters(_URDU), _HARAKAT),
     "uz": _uzbek,
-    "yi": _spelled(_YIDDISH),
+    "yi": _fold_letters(_YIDDISH),
 }

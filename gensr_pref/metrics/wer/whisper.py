@@ -19,7 +19,7 @@ from typing import Any
 from gensr_pref.audio import Sound
 from gensr_pref.errors import InputError, Unusable, nearest
 from gensr_pref.metrics import torch_checkpoint
-from gensr_pref.metrics.wer.recogniser import Heard
+from gensr_pref.metrics.wer.recogniser import Transcript
 from gensr_pref.schema import Reason
 from gensr_pref.tables.languages import language_code
 from gensr_pref.weights import catalogue
@@ -75,9 +75,9 @@ class Whisper:
         Raises:
             InputError: the file is not a Whisper checkpoint.
         """
-        self._network = torch_checkpoint.read(self._path, "a Whisper checkpoint", _network).to(
-            device
-        )
+        self._network = torch_checkpoint.read_checkpoint(
+            self._path, "a Whisper checkpoint", _network
+        ).to(device)
         self._device = device
         self._own_codes = _own_codes(self._network)
         self.languages = tuple(self._own_codes)
@@ -92,7 +92,7 @@ class Whisper:
 
     def transcribe(
         self, sounds: Sequence[Sound], language: str, text: str | None = None
-    ) -> list[Heard]:
+    ) -> list[Transcript]:
         """The text of each sound, in order; empty where nothing was said. `text` is not used.
 
         Raises:

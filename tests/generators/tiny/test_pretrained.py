@@ -18,7 +18,7 @@ import gensr_pref
 from gensr_pref.config import plugins
 from gensr_pref.errors import ConfigError, FetchError, InputError, MissingWeightsError
 from gensr_pref.generators.tiny.autoregressive import Autoregressive
-from gensr_pref.generators.tiny.checkpoint import revision_of, save
+from gensr_pref.generators.tiny.checkpoint import revision_of, save_network
 from gensr_pref.generators.tiny.flow import Flow, FlowConfig
 from gensr_pref.generators.tiny.fm_tiny import FlowMatchingTiny
 from gensr_pref.generators.tiny.masked import Masked
@@ -41,12 +41,12 @@ def written(folder: Path, paradigm: str = "fm", seed: int = 0, rate: int = 16000
     """A small network with random weights."""
     torch.manual_seed(seed)
     if paradigm == "fm":
-        save(Flow(replace(FLOW, sample_rate=rate)), folder)
+        save_network(Flow(replace(FLOW, sample_rate=rate)), folder)
         return folder
     tokenizer = Tokenizer(TokenizerConfig(8, 64, sample_rate=rate))
     tokenizer.codebook.normal_()
     shape = replace(TOKENS, sample_rate=rate, tokenizer=tokenizer.digest)
-    save({"ar": Autoregressive, "mgm": Masked}[paradigm](shape, tokenizer), folder)
+    save_network({"ar": Autoregressive, "mgm": Masked}[paradigm](shape, tokenizer), folder)
     return folder
 
 
@@ -104,7 +104,7 @@ def test_a_folder_of_any_paradigm_gives_its_generator(paradigm, tmp_path) -> Non
 
 
 def test_a_checkpoint_of_no_generator_is_refused(tmp_path) -> None:
-    save(Tokenizer(TokenizerConfig()), tmp_path / "tokens")
+    save_network(Tokenizer(TokenizerConfig()), tmp_path / "tokens")
     with pytest.raises(ConfigError, match="'tokenizer' is of no generator"):
         from_pretrained(tmp_path / "tokens")
 

@@ -13,7 +13,7 @@ from tests.metrics.sounds import cut
 def batched():
     """The metric as it is on a GPU, but for the device."""
     metric = Dnsmos()
-    metric._raw_scores = metric._in_batches("cpu")
+    metric._raw_scores = metric._torch_scores("cpu")
     return metric
 
 

@@ -14,7 +14,7 @@ from gensr_pref.metrics.base import ClipSounds
 from gensr_pref.metrics.panel import Panel
 from gensr_pref.metrics.speaker import encoder, resemblyzer
 from gensr_pref.metrics.speaker.metric import SpeakerSimilarity
-from gensr_pref.metrics.speaker.resemblyzer import voiced
+from gensr_pref.metrics.speaker.resemblyzer import remove_pauses
 from gensr_pref.schema import Reason
 from tests.metrics.sounds import cut, noisy
 from tests.metrics.speaker import tiny_onnx
@@ -56,7 +56,7 @@ def test_the_voice_that_is_kept_is_resemblyzers(metric, prompts):
     for wave in (joined(prompts, 5), quiet, clicking, prompts[0][0].wave[:480], quiet[:479]):
         with np.errstate(invalid="ignore"):
             expected = preprocess_wav(wave)
-        found = voiced(wave)
+        found = remove_pauses(wave)
         assert found.dtype == expected.dtype
         assert np.array_equal(found, expected)
 
