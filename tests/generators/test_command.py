@@ -129,9 +129,9 @@ def test_program_does_not_outlive_a_killed_worker(tmp_path):
     source = f"""
 import sys
 from pathlib import Path
-from gensr_pref.generators.subprocess_run import executed
+from gensr_pref.generators.subprocess_run import run_program
 program = "import os, time; open('tally', 'w').write(str(os.getpid())); time.sleep(600)"
-executed([sys.executable, "-c", program], Path("{tmp_path}"), {{}}, 600, Path("{tmp_path}/log"))
+run_program([sys.executable, "-c", program], Path("{tmp_path}"), {{}}, 600, Path("{tmp_path}/log"))
 """
     worker = subprocess.Popen([sys.executable, "-c", source])
     tally = tmp_path / "tally"

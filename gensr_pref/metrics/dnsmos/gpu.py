@@ -1,8 +1,8 @@
 """DNSMOS in torch, for batches of windows on a GPU.
 
-The networks and features of `dnsmos_cpu`, dense and window by window. All arithmetic is float32:
-TF32, which torch allows convolutions by default, keeps 10 bits of each factor and would move scores
-by more than the 1e-5 to which they agree with speechmos.
+The networks and features of `gensr_pref.metrics.dnsmos.cpu`, dense and window by window. All
+arithmetic is float32: TF32, which torch uses in convolutions by default, keeps 10 bits of each
+factor and would change scores by more than the 1e-5 to which they agree with speechmos.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class TorchNetworks:
     """Both networks on a device.
 
     Args:
-        device: any torch device; on ``cpu`` it agrees with `CpuNetworks` and is slower.
+        device: torch device; on ``cpu`` the results agree with `CpuNetworks`, but take longer.
     """
 
     def __init__(self, device: str) -> None:
@@ -47,10 +47,10 @@ class TorchNetworks:
         self._p808 = TorchP808().to(self._device).eval()
 
     def raw_scores(self, windows: Iterable[Wave]) -> Array:
-        """The networks' outputs [windows, 4]: signal, background, overall, P.808.
+        """Return the networks' outputs [windows, 4]: signal, background, overall, P.808.
 
         Args:
-            windows: [144160] each, of any number of clips; held a batch at a time.
+            windows: [144160] each, of any number of clips; one batch at a time is in memory.
         """
         with full_precision():
             scores = [self._batch(batch) for batch in _batches(windows)]
@@ -62,7 +62,10 @@ class TorchNetworks:
 
 
 class TorchP835(nn.Module):
-    """Windows [B, 144160] to signal, background and overall quality [B, 3], not yet MOS."""
+    """Network of P.835: windows [B, 144160] to signal, background and overall quality [B, 3].
+
+    The outputs are not yet mapped to MOS.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -71,7 +74,7 @@ class TorchP835(nn.Module):
         self.network = Convolutions(graph.network)
 
     def forward(self, samples: Tensor) -> Tensor:
-        """Powers in bels, at least -12, and the network."""
+        """Compute the power spectrum in bels, at least -12, and apply the network."""
         frames = samples.unfold(1, FRAME, HOP)
         real, imaginary = (frames @ self.get_buffer("filters")).chunk(2, dim=2)
         power = (real.square() + imaginary.square()).clamp(min=1e-12)
@@ -80,7 +83,7 @@ class TorchP835(nn.Module):
 
 
 class TorchP808(nn.Module):
-    """Windows [B, 144160] to overall quality [B, 1] in MOS."""
+    """Network of P.808: windows [B, 144160] to overall quality [B, 1] in MOS."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -91,7 +94,7 @@ class TorchP808(nn.Module):
         self.network = Convolutions(networks.read_p808())
 
     def forward(self, samples: Tensor) -> Tensor:
-        """dB below the loudest band, at least -80; (dB + 40) / 40; and the network."""
+        """Compute dB relative to the loudest band, at least -80; network of (dB + 40) / 40."""
         padded = F.pad(samples[:, : FRAMES * HOP], (HOP, HOP))
         frames = padded.unfold(1, MEL_FRAME, HOP) * self.get_buffer("hann")
         mel = torch.fft.rfft(frames).abs().square() @ self.get_buffer("bands")
@@ -102,7 +105,7 @@ class TorchP808(nn.Module):
 
 
 class Convolutions(nn.Module):
-    """A `Network`: features [B, T, F] to outputs [B, N]."""
+    """A `Network` in torch: features [B, T, F] to outputs [B, N]."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
@@ -114,7 +117,7 @@ class Convolutions(nn.Module):
         self.dense = nn.Sequential(*dense[:-1])
 
     def forward(self, features: Tensor) -> Tensor:
-        """Stages with pooling in between, the maximum over time and frequency, dense layers."""
+        """Apply the stages with pooling between them, the global maximum, and the dense layers."""
         first, *rest = self.stages
         x = first(features[:, None])
         for stage in rest:

@@ -1,8 +1,9 @@
-"""What one language spells in several ways and reads as the same.
+"""Spellings that one language treats as equal.
 
-Each entry names who says so. What tells words apart stays: the marks of Hindi, Vietnamese or
-German, Pashto's and Uyghur's letters that look like Arabic ye, Chinese characters of both kinds
-(which of several traditional ones a simplified one stands for depends on the word).
+Each entry names its source. Distinctions between words are preserved: the marks of Hindi,
+Vietnamese or German; letters of Pashto and Uyghur that look like Arabic ye; simplified and
+traditional Chinese characters (the traditional counterpart of a simplified one depends on the
+word).
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ Fold = Callable[[str], str]
 
 
 def same_spelling(text: str, language: str) -> str:
-    """Return the text in one case and one of its language's spellings, in Unicode NFKC.
+    """Fold case and unify the language's equal spellings; return Unicode NFKC.
 
     Args:
-        text: `gensr_pref.metrics.wer.normalise.canonical`.
+        text: output of `gensr_pref.metrics.wer.normalise.canonical`.
         language: a code as `gensr_pref.tables.languages.language_code` returns it.
     """
     fold = _FOLDS.get(language, _fold_case)
@@ -30,21 +31,21 @@ _EVERYWHERE = str.maketrans({"\u0640": None})
 
 
 def _fold_case(text: str) -> str:
-    """Full case folding (CaseFolding.txt): ``ß`` is ``ss``, and a final ``ς`` is ``σ``.
+    """Apply full case folding (CaseFolding.txt): ``ß`` is ``ss``, and a final ``ς`` is ``σ``.
 
-    It makes ``İ`` an i with a dot above. An i has that dot already (SpecialCasing.txt, rules for
-    soft-dotted letters), so it goes.
+    It turns ``İ`` into an i with a combining dot above. An i has that dot already
+    (SpecialCasing.txt, rules for soft-dotted letters), so that it is removed.
     """
     return re.sub("(?<=[ij])\u0307", "", text.casefold())
 
 
 def _turkish(text: str) -> str:
-    """Case folding with the mappings T of CaseFolding.txt: I is ``ı``, and ``İ`` is i."""
+    """Fold case with the mappings T of CaseFolding.txt: I is ``ı``, and ``İ`` is i."""
     return _fold_case(text.replace("\u0130", "i").replace("I", "\u0131"))
 
 
 def _fold_letters(letters: Mapping[str, str | None], dropped: str = "") -> Fold:
-    """Case folding, then letters by a table, and some characters dropped."""
+    """Return a function that folds case, replaces letters by a table and drops some characters."""
     table = str.maketrans({**letters, **dict.fromkeys(dropped)})
 
     def fold(text: str) -> str:
@@ -54,7 +55,7 @@ def _fold_letters(letters: Mapping[str, str | None], dropped: str = "") -> Fold:
 
 
 def _without_marks(fold: Fold, points: str) -> Fold:
-    """The same without some combining marks, which may be part of a letter."""
+    """Return a function that removes combining marks, which may be part of a letter, and folds."""
     pattern = re.compile(f"[{points}]")
 
     def without(text: str) -> str:
@@ -64,9 +65,9 @@ def _without_marks(fold: Fold, points: str) -> Fold:
 
 
 def _greek(text: str) -> str:
-    """Without accents and breathings, which capitals do not carry.
+    """Remove accents and breathings, which capitals do not have.
 
-    Lucene's GreekLowerCaseFilter; CLDR's transform el-Upper drops them likewise.
+    As Lucene's GreekLowerCaseFilter; CLDR's transform el-Upper drops them as well.
     """
     letters = unicodedata.normalize("NFD", text)
     bare = "".join(c for c in letters if unicodedata.category(c) != "Mn")
@@ -74,9 +75,9 @@ def _greek(text: str) -> str:
 
 
 def _uzbek(text: str) -> str:
-    """With one letter for o and g with the mark that CLDR's exemplar characters count as theirs.
+    """Unify the mark of the letters o' and g', which CLDR's exemplar characters include.
 
-    It is typed as any apostrophe; other languages drop it.
+    It is typed as any apostrophe; in other languages an apostrophe is dropped.
     """
     return re.sub("(?<=[og])'", "\u02bb", _fold_case(text))
 

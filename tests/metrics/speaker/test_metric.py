@@ -70,7 +70,7 @@ def test_the_embedding_is_resemblyzers(metric, prompts, seconds):
 
 
 def test_the_embedding_is_resemblyzers_over_several_batches(metric, prompts, monkeypatch):
-    monkeypatch.setattr(resemblyzer, "STRETCHES_PER_BATCH", 3)
+    monkeypatch.setattr(resemblyzer, "SEGMENTS_PER_BATCH", 3)
     monkeypatch.setattr(resemblyzer, "VAD_CHUNK", 480 * 7)
     wave = joined(prompts, 6)
     [found] = metric._encoder.embed([Sound(wave, 16_000)])
@@ -251,7 +251,7 @@ def test_files_that_are_not_there(tmp_path):
 
 
 def test_an_onnx_file_takes_no_checkpoint(onnx_file):
-    with pytest.raises(ValueError, match="holds its own weights; leave it out"):
+    with pytest.raises(ValueError, match="holds its own weights; remove the option"):
         SpeakerSimilarity(onnx_file(), checkpoint="weights.pt")
 
 
