@@ -10,12 +10,12 @@ from typing import Any
 from gensr_pref.building import open_run
 from gensr_pref.building.summary import write_summary
 from gensr_pref.config.run_file import Pairing, override, parse, resolved
-from gensr_pref.errors import InputError
+from gensr_pref.errors import InputError, Problem
 from gensr_pref.pairing.base import PairRule, Stop, Vote, wants_clean
-from gensr_pref.pairing.columns import Columns, columns, with_clean
-from gensr_pref.pairing.pairs import paired, table
+from gensr_pref.pairing.columns import ScoreColumns, add_clean_targets, columns
+from gensr_pref.pairing.pairs import pair_clips, pairs_table
 from gensr_pref.pairing.rules import built_in_rule, find_rule
-from gensr_pref.pairing.votes import votes_for, votes_of, without_idle
+from gensr_pref.pairing.votes import drop_idle, votes_of_panel, votes_of_run
 from gensr_pref.rundir import ledger, part_files
 from gensr_pref.rundir.document import facts_of
 from gensr_pref.rundir.integrity import MADE_BEFORE_PAIRS, SCORES, check
@@ -59,8 +59,11 @@ def rule_of(out: Path, document: dict[str, Any], overrides: Sequence[str]) -> Pa
     rule = built_in_rule(name)
     if rule is None:
         raise InputError(
-            f"{out}: its run.yaml names the rule {name!r}, which is not part of this package. Code "
-            f"that a run directory names is not run. If it is yours, say so: rule={name}"
+            f"its run.yaml names the rule {name!r}, which is not part of this package. Code "
+            f"that a run directory names is not run. If it is yours, say so: rule={name}",
+            path=out,
+            value=name,
+            problem=Problem.UNSAFE,
         )
     return rule
 
@@ -79,11 +82,11 @@ def write_pairs(out: Path, document: dict[str, Any], rule: PairRule) -> None:
         rule: of the pairing section of `document`, loaded.
     """
     contents = check(out, MADE_BEFORE_PAIRS)
-    pairing = parse(document["pairing"], Pairing, "pairing")
-    found = candidates(out, votes_for(document))
+    pairing = parse(document["pairing"], Pairing, field="pairing")
+    found = candidates(out, votes_of_run(document))
     if wants_clean(rule):
-        found = with_clean(found, clips_with_clean(out))
-    made = paired(found, rule, pairing)
+        found = add_clean_targets(found, clips_with_clean(out))
+    made = pair_clips(found, rule, pairing)
     stops = {str(stop): count for stop, count in made.stops.items()}
     unscored = ledger.Stamps(out).rows("clips") - len(found.clip_ids)
     if unscored > 0:
@@ -92,7 +95,7 @@ def write_pairs(out: Path, document: dict[str, Any], rule: PairRule) -> None:
     path = part_files.part(out, "pairs", 0)
     _report_replaced(out, path)
     written = part_files.write_table(
-        path, table(found, made, pairing.rule), {**facts, SCORES: contents.digest("scores")}
+        path, pairs_table(found, made, pairing.rule), {**facts, SCORES: contents.digest("scores")}
     )
     ledger.note_parts(out, {ledger.name_of(path): written})
 
@@ -108,7 +111,7 @@ def _report_replaced(out: Path, path: Path) -> None:
         print(f"{path}: is not what was written, and is made again", file=sys.stderr)
 
 
-def candidates(out: Path, votes: Sequence[Vote]) -> Columns:
+def candidates(out: Path, votes: Sequence[Vote]) -> ScoreColumns:
     """The scored candidates of a run as columns; the parts with audio are not opened."""
     names = [vote.score for vote in votes]
     scores = part_files.read_all(out, "scores", ["candidate_id", "clip_id", *names])
@@ -129,6 +132,6 @@ def _changed(document: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
     """The pairing section of the build, which is noted as such, under the settings of one call."""
     built = document["provenance"].setdefault("pairing", document["pairing"])
     bare = [assignment.removeprefix("pairing.") for assignment in overrides]
-    asked = parse(override(built, bare), Pairing, "pairing")
+    asked = parse(override(built, bare), Pairing, field="pairing")
     said = {assignment.partition("=")[0] for assignment in bare}
-    return resolved(without_idle(votes_of(document["provenance"]["panel"]), asked, said))
+    return resolved(drop_idle(votes_of_panel(document["provenance"]["panel"]), asked, said))

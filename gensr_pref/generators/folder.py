@@ -13,7 +13,7 @@ from typing import Any
 
 from gensr_pref import audio
 from gensr_pref.audio import Sound
-from gensr_pref.errors import ConfigError, SourceError, Unusable
+from gensr_pref.errors import ConfigError, Problem, SourceError, Unusable
 from gensr_pref.generators.base import LENGTH_TOLERANCE_S, Candidate, Origin
 from gensr_pref.generators.file_patterns import check_pattern, fill_pattern, pattern_fields
 from gensr_pref.identity import digest, file_digest
@@ -106,12 +106,22 @@ class Folder:
                 owner = owners.setdefault(file, _owner(clip, self._by_clip))
                 if owner != _owner(clip, self._by_clip):
                     raise SourceError(
-                        f"options.files: {self._relative(file)} would be a candidate of "
-                        f"{owner!r} and of {clip.recording!r}. Use {{path}}, which tells them apart"
+                        f"{self._relative(file)} would be a candidate of "
+                        f"{owner!r} and of {clip.recording!r}. Use {{path}}, which tells them "
+                        "apart",
+                        field="options.files",
+                        value=[owner, clip.recording],
+                        problem=Problem.DUPLICATE,
                     )
         if not owners:
             shown = "; ".join(missing[:_SHOWN])
-            raise SourceError(f"options: none of the files is below {self._root}: {shown}")
+            raise SourceError(
+                f"none of the files is below {self._root}: {shown}",
+                field="options",
+                path=self._root,
+                value=next(iter(missing), None),
+                problem=Problem.EMPTY,
+            )
         if self._revision is None:
             self._revision = _digest_files(self._root, sorted(owners))
 
@@ -170,7 +180,10 @@ class Folder:
         full = Path(os.path.normpath(self._root / name))
         if not full.is_relative_to(self._root):
             raise SourceError(
-                f"options: {name!r} leaves {self._root}. Set path to a folder that holds all files"
+                f"{name!r} leaves {self._root}. Set path to a folder that holds all files",
+                field="options",
+                value=name,
+                problem=Problem.UNSAFE,
             )
         has_suffix = not name.endswith(".*")
         if has_suffix:
@@ -181,10 +194,13 @@ class Folder:
         full = self._existing(full.parent) / full.name
         matches = self._files_beside(full).get(composed(full.name[:-2]), [])
         if len(matches) > 1:
-            names = " and ".join(repr(self._relative(file)) for file in matches[:2])
+            names = [self._relative(file) for file in matches[:2]]
             raise SourceError(
-                f"options.files: {names} have the same name without suffix, so that it is not "
-                "clear which is meant. Keep one of them, or name the suffix"
+                f"{' and '.join(map(repr, names))} have the same name without suffix, so "
+                "that it is not clear which is meant. Keep one of them, or name the suffix",
+                field="options.files",
+                value=names,
+                problem=Problem.DUPLICATE,
             )
         if not matches:
             raise Unusable(Reason.MISSING, name)
@@ -195,7 +211,7 @@ class Folder:
         try:
             return self._root / self._names.find(path.relative_to(self._root).as_posix())
         except AmbiguousNameError as error:
-            raise SourceError(f"options: {error}") from error
+            raise SourceError(f"{error}", field="options", problem=Problem.DUPLICATE) from error
 
     def _files_beside(self, file: Path) -> dict[str, list[Path]]:
         """Return the files of a folder by name without suffix; each folder is listed once."""
@@ -246,14 +262,20 @@ class Folder:
     def _check_count(self, candidates: int) -> None:
         if self._systems and candidates != len(self._systems):
             raise ConfigError(
-                f"candidates: {candidates}, but options.systems names {len(self._systems)}. "
-                f"Set candidates: {len(self._systems)}"
+                f"{candidates}, but options.systems names {len(self._systems)}. "
+                f"Set candidates: {len(self._systems)}",
+                field="candidates",
+                value=candidates,
+                problem=Problem.CONFLICT,
             )
         named = pattern_fields(self._files or "")
         if self._table is None and candidates > 1 and not {"system", "index"} & set(named):
             raise ConfigError(
-                f"candidates: {candidates}, but options.files names one file per clip. Set "
-                "candidates: 1, or add {system} or {index} to the pattern"
+                f"{candidates}, but options.files names one file per clip. Set "
+                "candidates: 1, or add {system} or {index} to the pattern",
+                field="candidates",
+                value=candidates,
+                problem=Problem.CONFLICT,
             )
 
     def _check_degraded(self, clips: Sequence[Origin]) -> None:
@@ -261,7 +283,9 @@ class Folder:
             if clip.degraded and not self._by_clip(clip):
                 raise ConfigError(
                     "corpus.degrade makes the noisy clips in this run, so no existing file can be "
-                    "a restoration of them. Remove it, or name files by {clip_id}"
+                    "a restoration of them. Remove it, or name files by {clip_id}",
+                    field="corpus.degrade",
+                    problem=Problem.CONFLICT,
                 )
 
 
@@ -281,14 +305,26 @@ def _systems(given: Any) -> tuple[str, ...]:
 
 def _read_table(path: Path) -> Table:
     rows: Table = {}
-    for line, row in read_rows(path, "options.table"):
-        where = f"options.table: {path}, line {line}"
+    for line, row in read_rows(path, "table"):
+        where = f"table: {path}, line {line}"
         for column in ("clip", "file"):
             if column not in row:
-                raise SourceError(f"{where} has no column {column!r}")
+                raise SourceError(
+                    f"has no column {column!r}",
+                    field=where,
+                    path=path,
+                    value=column,
+                    problem=Problem.MISSING,
+                )
         cells = {column: text_in(row, column, where) or "" for column in row}
         if not cells["clip"]:
-            raise SourceError(f"{where} has no value in column 'clip'")
+            raise SourceError(
+                "has no value in column 'clip'",
+                field=where,
+                path=path,
+                value="clip",
+                problem=Problem.EMPTY,
+            )
         of_clip = rows.setdefault(audio.name_of(cells["clip"]), [])
         _refuse_repeated_row(path, cells, of_clip)
         of_clip.append(cells)
@@ -302,8 +338,11 @@ def _refuse_repeated_row(path: Path, row: dict[str, str], others: Sequence[dict[
         if row["file"] == other["file"] or (system and system == other.get("system")):
             what = f"system {system!r}" if system else f"file {row['file']!r}"
             raise SourceError(
-                f"options.table: {path} has two rows of clip {row['clip']!r} and {what}. "
-                "Keep one of them"
+                f"{path} has two rows of clip {row['clip']!r} and {what}. Keep one of them",
+                field="table",
+                path=path,
+                value=row["clip"],
+                problem=Problem.DUPLICATE,
             )
 
 

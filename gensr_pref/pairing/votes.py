@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from gensr_pref.config.run_file import Pairing, parse
-from gensr_pref.errors import ConfigError, nearest
+from gensr_pref.errors import ConfigError, Problem
 from gensr_pref.pairing.base import Vote
 
 # Of the built-in rules, the settings that each takes no notice of: a setting that would do nothing
@@ -39,19 +39,23 @@ def cast_votes(panel: Sequence[Vote], pairing: Pairing) -> list[Vote]:
     voting = [vote.score for vote in votes if vote.votes]
     if not voting:
         raise ConfigError(
-            "pairing.votes: no score votes. Name some, or give at least one metric of the panel "
-            "vote: true"
+            "no score votes. Name some, or give at least one metric of the panel vote: true",
+            field="pairing.votes",
+            problem=Problem.EMPTY,
         )
     if pairing.rule == "top_bottom" and len(voting) > 1:
         raise ConfigError(
-            "pairing.score: top_bottom ranks by one score, and several vote: "
-            f"{', '.join(voting)}. Name one of them"
+            "top_bottom ranks by one score, and several vote: "
+            f"{', '.join(voting)}. Name one of them",
+            field="pairing.score",
+            value=voting,
+            problem=Problem.CONFLICT,
         )
-    _refuse_silent(pairing, voting)
+    _refuse_non_voting(pairing, voting)
     return votes
 
 
-def without_idle(panel: Sequence[Vote], pairing: Pairing, said: Collection[str]) -> Pairing:
+def drop_idle(panel: Sequence[Vote], pairing: Pairing, said: Collection[str]) -> Pairing:
     """The section without what would do nothing under its rule, for it was written for another.
 
     Args:
@@ -82,12 +86,17 @@ def _require_known(pairing: Pairing, known: Sequence[str]) -> None:
         for score in getattr(pairing, section) or ():
             if score not in known:
                 raise ConfigError(
-                    f"pairing.{section}.{score}: the panel gives no such score. "
-                    f"{nearest(score, known)}"
+                    "the panel gives no such score.",
+                    field=f"pairing.{section}.{score}",
+                    value=score,
+                    known=known,
                 )
     if pairing.score is not None and pairing.score not in known:
         raise ConfigError(
-            f"pairing.score: the panel gives no {pairing.score!r}. {nearest(pairing.score, known)}"
+            f"the panel gives no {pairing.score!r}.",
+            field="pairing.score",
+            value=pairing.score,
+            known=known,
         )
 
 
@@ -96,8 +105,11 @@ def _refuse_idle(pairing: Pairing) -> None:
     for setting in _IDLE.get(pairing.rule, ()):
         if getattr(pairing, setting) != getattr(usual, setting):
             raise ConfigError(
-                f"pairing.{setting}: the rule {pairing.rule!r} takes no notice of it. Remove it "
-                f"({setting}={_yaml(getattr(usual, setting))}), or choose another rule"
+                f"the rule {pairing.rule!r} takes no notice of it. Remove it "
+                f"({setting}={_yaml(getattr(usual, setting))}), or choose another rule",
+                field=f"pairing.{setting}",
+                value=getattr(pairing, setting),
+                problem=Problem.UNSUPPORTED,
             )
 
 
@@ -106,13 +118,16 @@ def _yaml(value: Any) -> str:
     return "null" if value is None else str(value).lower()
 
 
-def _refuse_silent(pairing: Pairing, voting: Sequence[str]) -> None:
+def _refuse_non_voting(pairing: Pairing, voting: Sequence[str]) -> None:
     for section in ("margin", "tie"):
         for score in getattr(pairing, section):
             if score not in voting:
                 raise ConfigError(
-                    f"pairing.{section}.{score}: the score does not vote, so this would do "
-                    "nothing. Let it vote (pairing.votes), or use pairing.min or pairing.max"
+                    "the score does not vote, so this would do "
+                    "nothing. Let it vote (pairing.votes), or use pairing.min or pairing.max",
+                    field=f"pairing.{section}.{score}",
+                    value=score,
+                    problem=Problem.CONFLICT,
                 )
 
 
@@ -136,7 +151,7 @@ def _cast(vote: Vote, pairing: Pairing) -> Vote:
     )
 
 
-def votes_of(panel: list[dict[str, Any]]) -> list[Vote]:
+def votes_of_panel(panel: list[dict[str, Any]]) -> list[Vote]:
     """The votes that the panel's facts (in ``run.yaml`` and every part) describe."""
     return [
         Vote(score["name"], score["higher_is_better"], score["votes"], ties=score["ties"])
@@ -145,11 +160,11 @@ def votes_of(panel: list[dict[str, Any]]) -> list[Vote]:
     ]
 
 
-def votes_for(document: dict[str, Any]) -> list[Vote]:
+def votes_of_run(document: dict[str, Any]) -> list[Vote]:
     """How each score counts in a run, from its ``run.yaml``.
 
     Raises:
         ConfigError: the pairing section names a score that the panel does not give.
     """
     pairing = parse(document["pairing"], Pairing, "pairing")
-    return cast_votes(votes_of(document["provenance"]["panel"]), pairing)
+    return cast_votes(votes_of_panel(document["provenance"]["panel"]), pairing)

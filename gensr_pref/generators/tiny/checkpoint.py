@@ -21,7 +21,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors import torch as safetensors_torch
 
-from gensr_pref.errors import ConfigError, MissingWeightsError
+from gensr_pref.errors import ConfigError, MissingWeightsError, Problem
 from gensr_pref.generators.tiny.analysis import WIDEBAND, Analysis
 from gensr_pref.generators.tiny.autoregressive import Autoregressive
 from gensr_pref.generators.tiny.bands import FEATURES, GAIN_BANDS
@@ -122,7 +122,12 @@ def load_network(folder: Path, kind: type[N], device: str = "cpu") -> N:
     path = folder / WEIGHTS
     weights = _read_weights(path)
     if bad := [name for name, one in weights.items() if not torch.isfinite(one).all()]:
-        raise ConfigError(f"{path}: holds NaN or infinite weights: {_abbreviate_list(bad)}.")
+        raise ConfigError(
+            f"holds NaN or infinite weights: {_abbreviate_list(bad)}.",
+            path=path,
+            value=bad,
+            problem=Problem.INVALID,
+        )
     network.load_state_dict(weights)
     if isinstance(network, TokenModel):
         _require_codebooks(path, network)
@@ -148,7 +153,7 @@ def require_loadable(folder: Path, kind: type[Network]) -> Any:
         with torch.device("meta"):
             network = kind(configuration).state_dict()
     except ValueError as error:
-        raise ConfigError(f"{folder / CONFIG}: {error}.") from error
+        raise ConfigError(f"{error}.", path=folder / CONFIG, problem=Problem.INVALID) from error
     stated = {name: one.shape for name, one in read_tensor_headers(path).items()}
     _require_same(path, stated, {name: tuple(one.shape) for name, one in network.items()})
     return configuration
@@ -192,9 +197,11 @@ def _require_files(folder: Path) -> None:
             (folder / name).open("rb").close()
         except OSError as error:
             raise MissingWeightsError(
-                f"no checkpoint in {str(folder)!r} ({name}: {error.strerror}). Give a folder that "
+                f"no checkpoint is there ({name}: {error.strerror}). Give a folder that "
                 f"holds {WEIGHTS} and {CONFIG}, such as one written by `gensr-pref train`, or the "
-                "id org/name of one on the Hugging Face Hub."
+                "id org/name of one on the Hugging Face Hub.",
+                path=folder,
+                problem=Problem.MISSING,
             ) from error
 
 
@@ -203,7 +210,9 @@ def _read_weights(path: Path) -> dict[str, torch.Tensor]:
         read_tensor_headers(path)
         return safetensors_torch.load_file(path)
     except (OSError, SafetensorError) as error:
-        raise ConfigError(f"{path}: cannot be read as safetensors ({error}).") from error
+        raise ConfigError(
+            f"cannot be read as safetensors ({error}).", path=path, problem=Problem.UNREADABLE
+        ) from error
 
 
 def read_settings(folder: Path) -> dict[str, Any]:
@@ -218,12 +227,20 @@ def read_settings(folder: Path) -> dict[str, Any]:
     try:
         data = documents.json_of(files.read_text(path))
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{path}: cannot be read as JSON ({error}).") from error
+        raise ConfigError(
+            f"cannot be read as JSON ({error}).", path=path, problem=Problem.UNREADABLE
+        ) from error
     given = {"sample_rate": WIDEBAND.rate, **(data if isinstance(data, dict) else {})}
     try:
         Analysis(given["sample_rate"])
     except ValueError as error:
-        raise ConfigError(f"{path}: {error}.") from error
+        raise ConfigError(
+            f"{path}: {error}.",
+            field="sample_rate",
+            value=given["sample_rate"],
+            path=path,
+            problem=Problem.INVALID,
+        ) from error
     return given
 
 
@@ -233,19 +250,32 @@ def _read_config(folder: Path, kind: type[Network]) -> Any:
     named = given.pop("architecture", None)
     if named != architecture:
         raise ConfigError(
-            f"{path}: architecture is {named!r}, but {architecture!r} is required here."
+            f"{path} has {named!r}, but {architecture!r} is required here.",
+            field="architecture",
+            path=path,
+            value=named,
+            problem=Problem.CONFLICT,
         )
     known = {field.name for field in fields(configuration)}
     if set(given) != known:
         raise ConfigError(
-            f"{path}: not the settings of {architecture!r}. "
+            f"not the settings of {architecture!r}. "
             f"Missing: {_abbreviate_list(known - given.keys())}. "
-            f"Unknown: {_abbreviate_list(given.keys() - known)}."
+            f"Unknown: {_abbreviate_list(given.keys() - known)}.",
+            path=path,
+            value=(sorted(known - given.keys()), sorted(given.keys() - known)),
+            problem=Problem.INVALID,
         )
     usual = asdict(configuration())
     for name, value in given.items():
         if requirement := _requirement(name, value, usual[name]):
-            raise ConfigError(f"{path}: {name} must be {requirement}, not {_abbreviate(value)}.")
+            raise ConfigError(
+                f"must be {requirement}, not {_abbreviate(value)}, in {path}.",
+                field=name,
+                value=value,
+                path=path,
+                problem=Problem.INVALID,
+            )
     return configuration(**{k: tuple(v) if isinstance(v, list) else v for k, v in given.items()})
 
 
@@ -282,8 +312,12 @@ def _require_codebooks(path: Path, network: TokenModel) -> None:
     digest, named = network.tokenizer.digest, network.config.tokenizer
     if digest != named:
         raise ConfigError(
-            f"{path}: its codebooks have digest {digest}, but {CONFIG} names {named}. Tokens of "
-            "one mean other gains under the other."
+            f"the codebooks in {path} have digest {digest}, but {CONFIG} names {named}. Tokens of "
+            "one mean other gains under the other.",
+            field="tokenizer",
+            path=path,
+            value=digest,
+            problem=Problem.CONFLICT,
         )
 
 
@@ -296,9 +330,12 @@ def _require_same(path: Path, stated: Shapes, expected: Shapes) -> None:
     missing, unknown = expected.keys() - stated.keys(), stated.keys() - expected.keys()
     if missing or unknown or reshaped:
         raise ConfigError(
-            f"{path}: not the weights of the network in {CONFIG}. "
+            f"not the weights of the network in {CONFIG}. "
             f"Missing: {_abbreviate_list(missing)}. Unknown: {_abbreviate_list(unknown)}. "
-            f"Of another shape: {_abbreviate_list(reshaped)}."
+            f"Of another shape: {_abbreviate_list(reshaped)}.",
+            path=path,
+            value=(sorted(missing), sorted(unknown), reshaped),
+            problem=Problem.CONFLICT,
         )
 
 

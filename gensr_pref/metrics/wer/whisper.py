@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from gensr_pref.audio import Sound
-from gensr_pref.errors import InputError, Unusable, nearest
+from gensr_pref.errors import InputError, Unusable
 from gensr_pref.metrics import torch_checkpoint
 from gensr_pref.metrics.wer.recogniser import Transcript
 from gensr_pref.schema import Reason
@@ -135,7 +135,7 @@ def _checkpoint(model: str) -> tuple[Path, str]:
         return path, f"{path.name}, SHA-256 {catalogue.sha256_of(path)[:12]}"
     published = [one.removeprefix(PREFIX) for one in catalogue.CATALOGUE if one.startswith(PREFIX)]
     if model not in published:
-        raise InputError(f"no Whisper model and no file {model!r}. {nearest(model, published)}")
+        raise InputError(f"no Whisper model and no file {model!r}.", value=model, known=published)
     return catalogue.find(PREFIX + model), catalogue.identity(PREFIX + model)
 
 

@@ -15,6 +15,7 @@ from gensr_pref.config import run_file
 from gensr_pref.errors import InputError
 from gensr_pref.rundir import part_files
 from tests.parts import write_part
+from tests.refusals import raises
 
 EVIL = "<script>alert('x')</script> & \"quotes\""
 
@@ -99,12 +100,12 @@ def test_figures_are_in_the_colours_of_the_page(written):
 
 
 def test_a_short_audit_makes_no_report(finished):
-    with pytest.raises(InputError, match="gensr-pref audit"):
+    with raises(InputError, problem="empty"):
         report(finished, audit(finished, brief=True))
 
 
 def test_too_much_sound_is_left_out_and_said(finished, monkeypatch):
-    monkeypatch.setattr("gensr_pref.auditing.report.write.MOST_BYTES", 1)
+    monkeypatch.setattr("gensr_pref.auditing.report.write.MAX_BYTES", 1)
     text = report(finished, audit(finished)).read_text(encoding="utf-8")
     assert text.count("<article") == 1
     assert "more picked pairs would make the page too large" in text
@@ -122,9 +123,9 @@ def test_a_run_without_pairs_has_a_report(finished, tmp_path):
 def test_axes_that_count_have_whole_numbers():
     from matplotlib.figure import Figure
 
-    from gensr_pref.auditing.report.charts import curves, whole_numbers
+    from gensr_pref.auditing.report.charts import plot_curves, use_whole_numbers
 
     axes = Figure().subplots()
-    curves(axes, [2, 3], [("", [0.1, 0.4], "black")])
-    whole_numbers(axes)
+    plot_curves(axes, [2, 3], [("", [0.1, 0.4], "black")])
+    use_whole_numbers(axes)
     assert all(float(tick).is_integer() for tick in axes.get_xticks())

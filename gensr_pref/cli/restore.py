@@ -1,0 +1,92 @@
+"""The command ``restore``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from gensr_pref.cli.arguments import DEVICE, SEED
+from gensr_pref.cli.output import as_json, plugin_prints_on_stderr, show
+from gensr_pref.errors import RunIncompleteError, quantity
+
+HELP = "restore a noisy file, or a folder of them, with a generator"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the files, the generator, and how one of its candidates is chosen."""
+    parser.add_argument(
+        "source", type=Path, metavar="IN", help="noisy file, or folder of noisy files"
+    )
+    parser.add_argument("out", type=Path, metavar="OUT", help="file or folder to write")
+    parser.add_argument(
+        "--generator", required=True, metavar="NAME", help="name of the generator, or module:Class"
+    )
+    parser.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="option of the generator, as in a run file; may be repeated",
+    )
+    parser.add_argument(
+        "--best-of",
+        dest="candidates",
+        type=int,
+        default=1,
+        metavar="N",
+        help="number of candidates to choose from",
+    )
+    parser.add_argument(
+        "--by",
+        metavar="SCORE",
+        help="score that chooses among the candidates; default with --best-of: dnsmos_ovrl",
+    )
+    parser.add_argument("--seed", type=int, default=0, help=SEED)
+    parser.add_argument("--device", default="cpu", help=DEVICE)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Restore the files and print which were made."""
+    from gensr_pref.apply.restore import Wanted, restore
+    from gensr_pref.config import plugins, run_file
+
+    plugins.search(Path.cwd())  # of a generator that is named here
+    use = run_file.parse(
+        {
+            "use": options.generator,
+            "candidates": options.candidates,
+            "options": run_file.override({}, options.option),
+        },
+        run_file.GeneratorUse,
+        "--best-of" if options.candidates < 1 else "--generator",
+    )
+    wanted = Wanted(use, options.by, options.seed, options.device)
+    with plugin_prints_on_stderr():
+        result = restore(options.source, options.out, wanted)
+    show(as_json(result) if options.json else text(result))
+    if result["failed"]:
+        raise RunIncompleteError(_failed(result))
+
+
+def text(result: dict[str, Any]) -> str:
+    """Return how many files were made, and where."""
+    from gensr_pref.corpus.listing import LeftOut, describe
+
+    counts = f"{result['restored']} restored, {result['skipped']} skipped because they exist"
+    lines = [f"{counts}: {result['out']}"]
+    if result["unjudged"]:
+        lines.append(
+            f"{quantity(result['unjudged'], 'piece')} could not be scored: the first candidate "
+            "was used"
+        )
+    lines += [
+        f"{one['file']}: beyond full scale, scaled by {one['gain']:.3f}" for one in result["scaled"]
+    ]
+    lines += describe([LeftOut(**one) for one in result["left_out"]])
+    return "\n".join([*lines, *(f"note: {notice}" for notice in result["notices"])])
+
+
+def _failed(result: dict[str, Any]) -> str:
+    lines = [f"  {one['file']}: {one['reason']} ({one['detail']})" for one in result["failed"]]
+    return "\n".join(["some files could not be restored:", *lines])
