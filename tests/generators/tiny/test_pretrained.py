@@ -173,7 +173,7 @@ def test_a_folder_of_that_name_wins(server, tmp_path) -> None:
     folder = written(tmp_path / "someone" / "restorer")
     assert from_pretrained(ID).revision == revision_of(folder)
     assert server.asked == []
-    with pytest.raises(ValueError, match="revision is of a checkpoint on the Hub"):
+    with pytest.raises(ValueError, match="only a checkpoint on the Hub"):
         from_pretrained(ID, "v1")
 
 
@@ -224,7 +224,7 @@ def test_a_run_file_names_one(home, tmp_path) -> None:
     options = {"checkpoint": ID, "revision": "v1"}
     made = plugins.create("generator", "mgm-tiny", options, "generators.0.options", tmp_path)
     assert made.revision.startswith(f"{ID}@{'a' * 40} ")
-    with pytest.raises(ConfigError, match=r"generators\.0\.options.*revision is of a checkpoint"):
+    with pytest.raises(ConfigError, match=r"generators\.0\.options.*only a checkpoint on the Hub"):
         plugins.create("generator", "mgm-tiny", {"revision": "v1"}, "generators.0.options")
 
 
