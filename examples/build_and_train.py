@@ -28,7 +28,7 @@ def main(out: Path) -> None:
         "pairing.pairs_per_clip=3",
         "engine.kind=serial",
     ]
-    summary = build(run_file.load(sample.DEMO, settings), sample.FOLDER, out / "run")
+    summary = build(run_file.load(sample.DEMO, settings), out / "run", base=sample.FOLDER)
     print(f"{summary['pairs']} pairs from {summary['clips']} clips")
     recipe = {
         "generator": {"use": "fm-tiny"},
@@ -37,7 +37,7 @@ def main(out: Path) -> None:
         "anchor": {"weight": 30, "side": "chosen"},
         "learning_rate": 2e-4,
     }
-    align(run_file.parse(recipe, Dpo, "recipe"), out, out / "dpo")
+    align(run_file.parse(recipe, Dpo, "recipe"), out / "dpo", base=out)
     plain = {"temperature": 1.0, "clip_temperature": 1.0}
     wanted = {
         "clips": "run",  # its validation split
@@ -48,7 +48,7 @@ def main(out: Path) -> None:
         "hold_out": ["dnsmos"],
         "engine": {"kind": "serial"},
     }
-    _, found = evaluate(run_file.parse(wanted, Evaluation, "wanted"), out, out / "evaluation")
+    _, found = evaluate(run_file.parse(wanted, Evaluation, "wanted"), out / "evaluation", base=out)
     print(evaluation_report.whole(found))
 
 

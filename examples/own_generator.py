@@ -121,15 +121,15 @@ def main(out: Path) -> None:
                 "{probability: 1, source: {kind: folder, path: noise}, snr_db: [-2, 8]}}",
                 "pairing.pairs_per_clip=8",
                 "corpus.validation={share: 0.3, by: source}"]  # fmt: skip
-    build(run_file.load(sample.DEMO, settings), sample.FOLDER, out / "run")
+    build(run_file.load(sample.DEMO, settings), out / "run", base=sample.FOLDER)
     recipe = {"generator": {"use": "own_generator:BandGate"}, "learning_rate": 0.002,
               "pairs": {"source": {"kind": "run", "path": "run"}}}  # fmt: skip
-    print(align(run_file.parse(recipe, Dpo, "recipe"), out, out / "dpo"))
+    print(align(run_file.parse(recipe, Dpo, "recipe"), out / "dpo", base=out))
     wanted = {"clips": "run", "samples": 4, "engine": {"kind": "serial"},
               "generators": [{"use": "own_generator:BandGate", "name": "base"},
                              {"use": "own_generator:BandGate", "name": "dpo",
                               "options": {"checkpoint": "dpo"}}]}  # fmt: skip
-    _, found = evaluate(run_file.parse(wanted, Evaluation, "wanted"), out, out / "evaluation")
+    _, found = evaluate(run_file.parse(wanted, Evaluation, "wanted"), out / "evaluation", base=out)
     print(evaluation_report.whole(found))
 
 

@@ -55,7 +55,7 @@ def main(out: Path) -> None:
         "[{metric: 'own_metric:LogSpectralDistance'}, {metric: speaker_similarity}, {metric: pesq}]"
     )
     settings = ["corpus.limit=12", "engine.kind=serial", f"panel={panel}"]
-    summary = build(run_file.load(sample.DEMO, settings), sample.FOLDER, out)
+    summary = build(run_file.load(sample.DEMO, settings), out, base=sample.FOLDER)
     print(f"{summary['pairs']} pairs from {summary['clips']} clips")
     for row in audit(out)["agreement"]:
         print(f"{' and '.join(row['scores'])}: Kendall tau {row['kendall_tau']:+.2f}")

@@ -13,7 +13,7 @@ from gensr_pref.config import run_file
 def main(out: Path) -> None:
     """Build eight clips of the bundled sample and write the best pair as FLAC files."""
     settings = ["corpus.limit=8", "engine.kind=serial"]
-    summary = build(run_file.load(sample.DEMO, settings), sample.FOLDER, out)
+    summary = build(run_file.load(sample.DEMO, settings), out, base=sample.FOLDER)
     print(f"{summary['pairs']} pairs from {summary['clips']} clips")
     pairs = pq.read_table(out / "pairs").to_pylist()
     if not pairs:

@@ -34,14 +34,17 @@ from gensr_pref.rundir import ledger, part_files
 from gensr_pref.rundir.integrity import Contents
 from gensr_pref.rundir.machine import mixture_notices
 from gensr_pref.statistics.intervals import count_interval
+from gensr_pref.storage.location import located
 
 AUDIO_PAIRS = 1000  # whose audio is looked at, if nothing else is asked for
 
 
 def audit(
-    out: Path, heard: int = AUDIO_PAIRS, brief: bool = False, rule: PairRule | None = None
+    out: str | Path, heard: int = AUDIO_PAIRS, brief: bool = False, rule: PairRule | None = None
 ) -> dict[str, Any]:
     """Compute the audit of a run directory and write ``audit/audit.json``.
+
+        audit("runs/first")["yield"]["joint"]
 
     Args:
         heard: of so many pairs at most the audio and the generator's own representation are
@@ -59,7 +62,7 @@ def audit(
         PartsError: its parts do not belong together.
         StorageError: a table cannot be read.
     """
-    return audit_of(evidence(out), heard, brief, rule)
+    return audit_of(evidence(located(out)), heard, brief, rule)
 
 
 def audit_of(

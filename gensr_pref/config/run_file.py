@@ -6,6 +6,7 @@ and what is allowed in every complaint. `docs/run-file.md` is generated from the
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
@@ -386,7 +387,7 @@ class Run(Model):
     )
 
 
-def load(path: Path, overrides: list[str] | None = None) -> Run:
+def load(path: Path, overrides: Sequence[str] = ()) -> Run:
     """Read a run file.
 
     Args:
@@ -397,9 +398,40 @@ def load(path: Path, overrides: list[str] | None = None) -> Run:
     Raises:
         ConfigError: the file cannot be read, or a field is wrong; the message names it.
     """
-    data = override(read_yaml(path), overrides or [])
+    data = override(read_yaml(path), overrides)
     _refuse_passwords(data, str(path))
     return parse(data, Run, str(path))
+
+
+def load_any(
+    source: M | Mapping[str, Any] | str | Path,
+    model: type[M],
+    base: str | Path | None = None,
+    overrides: Sequence[str] = (),
+) -> tuple[M, Path]:
+    """Return what a Python caller gives as a run, recipe or evaluation, and its base folder.
+
+    Args:
+        source: a YAML file, its data, or the model itself.
+        model: what the data are checked against.
+        base: the folder that relative paths start from; None: that of the file, else the working
+            folder.
+        overrides: as in `load`.
+
+    Raises:
+        ConfigError: the file cannot be read, or a field is wrong; the message names it.
+    """
+    if isinstance(source, model) and not overrides:
+        return source, Path(base or "").absolute()
+    if isinstance(source, BaseModel):
+        data, where, folder = resolved(source), type(source).__name__, Path()
+    elif isinstance(source, Mapping):
+        data, where, folder = dict(source), model.__name__, Path()
+    else:
+        data, where, folder = read_yaml(Path(source)), str(source), Path(source).resolve().parent
+    data = override(data, overrides)
+    _refuse_passwords(data, where)
+    return parse(data, model, where), Path(folder if base is None else base).absolute()
 
 
 def _refuse_passwords(node: Any, where: str) -> None:
@@ -462,13 +494,15 @@ def resolved(run: BaseModel) -> dict[str, Any]:
     return run.model_dump(mode="json")
 
 
-def override(data: dict[str, Any], assignments: list[str]) -> dict[str, Any]:
+def override(data: dict[str, Any], assignments: Sequence[str]) -> dict[str, Any]:
     """Apply ``dotted.key=YAML value`` assignments to nested data; lists are indexed by number.
 
     Raises:
         ConfigError: an assignment without ``=``, with bad YAML, or through a value that has no
-            fields.
+            fields; a text in place of a list of them.
     """
+    if isinstance(assignments, str):
+        raise ConfigError(f"overrides: {assignments!r} is a text; give a list of key=value")
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
         if not equals or not key:

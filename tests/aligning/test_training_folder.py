@@ -47,7 +47,7 @@ def once(mine, tmp_path):
 
     def train(*overrides: str, paradigm: str = "fm"):
         words = (*ONE, f"cache={tmp_path / 'cache'}", *overrides)
-        return align(recipe(paradigm, mine, *words), tmp_path, tmp_path / "out")
+        return align(recipe(paradigm, mine, *words), tmp_path / "out", base=tmp_path)
 
     return train
 
@@ -137,7 +137,7 @@ def test_pairs_that_change_while_they_are_read_are_not_kept(mine, tmp_path) -> N
 
 def test_a_state_of_another_training_is_refused(once, mine, tmp_path) -> None:
     once()
-    align(recipe("fm", mine, *ONE, "seed=1"), tmp_path, tmp_path / "other")
+    align(recipe("fm", mine, *ONE, "seed=1"), tmp_path / "other", base=tmp_path)
     shutil.copy(tmp_path / "other" / "state.pt", tmp_path / "out" / "state.pt")
     with pytest.raises(RunMismatchError, match="state of another training"):
         once()
