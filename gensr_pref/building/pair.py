@@ -9,8 +9,8 @@ from typing import Any
 
 from gensr_pref.building import open_run
 from gensr_pref.building.summary import write_summary
-from gensr_pref.config.run_file import Pairing, override, parse, resolved
-from gensr_pref.errors import InputError
+from gensr_pref.config.run_file import Pairing, override, parse, require_list, resolved
+from gensr_pref.errors import InputError, Problem
 from gensr_pref.pairing.base import PairRule, Stop, Vote, wants_clean
 from gensr_pref.pairing.columns import ScoreColumns, add_clean_targets, columns
 from gensr_pref.pairing.pairs import pair_clips, pairs_table
@@ -37,6 +37,7 @@ def pair(out: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
         InputError: not a run directory, a setting that is not allowed, or a rule of someone's own
             that no override names.
     """
+    require_list(overrides)
     out = located(out)
     open_run.document(out)  # before the lock, which would make a directory of a wrong name
     with open_run.locked(out):
@@ -63,8 +64,11 @@ def rule_of(out: Path, document: dict[str, Any], overrides: Sequence[str]) -> Pa
     rule = built_in_rule(name)
     if rule is None:
         raise InputError(
-            f"{out}: its run.yaml names the rule {name!r}, which is not part of this package. Code "
-            f"that a run directory names is not run. If it is yours, say so: rule={name}"
+            f"its run.yaml names the rule {name!r}, which is not part of this package. Code "
+            f"that a run directory names is not run. If it is yours, say so: rule={name}",
+            path=out,
+            value=name,
+            problem=Problem.UNSAFE,
         )
     return rule
 
@@ -83,7 +87,7 @@ def write_pairs(out: Path, document: dict[str, Any], rule: PairRule) -> None:
         rule: of the pairing section of `document`, loaded.
     """
     contents = check(out, MADE_BEFORE_PAIRS)
-    pairing = parse(document["pairing"], Pairing, "pairing")
+    pairing = parse(document["pairing"], Pairing, field="pairing")
     found = candidates(out, votes_of_run(document))
     if wants_clean(rule):
         found = add_clean_targets(found, clips_with_clean(out))
@@ -132,9 +136,7 @@ def clips_with_clean(out: Path) -> list[str]:
 def _changed(document: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
     """The pairing section of the build, which is noted as such, under the settings of one call."""
     built = document["provenance"].setdefault("pairing", document["pairing"])
-    if isinstance(overrides, str):
-        raise InputError(f"overrides: {overrides!r} is a text; give a list of key=value")
     bare = [assignment.removeprefix("pairing.") for assignment in overrides]
-    asked = parse(override(built, bare), Pairing, "pairing")
+    asked = parse(override(built, bare), Pairing, field="pairing")
     said = {assignment.partition("=")[0] for assignment in bare}
     return resolved(drop_idle(votes_of_panel(document["provenance"]["panel"]), asked, said))

@@ -10,7 +10,7 @@ from typing import Any
 from gensr_pref.cli.arguments import add_directory, flags, megabytes
 from gensr_pref.cli.output import as_json, plugin_prints_on_stderr, show
 from gensr_pref.cli.tables import table
-from gensr_pref.errors import InputError, Message, parameter, quantity
+from gensr_pref.errors import InputError, Message, Problem, parameter, quantity
 
 HELP = "write a run as a Hugging Face dataset with a card, and push it to the Hub"
 
@@ -105,7 +105,9 @@ def run(options: argparse.Namespace) -> None:
     given = options.public, branch, pull_request, options.others, options.dry_run
     if target is None and any(given):
         raise InputError(
-            "--public, --revision, --create-pr, --others and --dry-run need --push-to-hub"
+            "is needed with --public, --revision, --create-pr, --others and --dry-run",
+            field=parameter("repository"),
+            problem=Problem.MISSING,
         )
     with plugin_prints_on_stderr():
         result = publish(options.dir, options.out, wanted, publishing, target, options.dry_run)

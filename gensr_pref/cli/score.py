@@ -9,7 +9,7 @@ from typing import Any
 from gensr_pref.cli.arguments import DEVICE, PANEL, flags
 from gensr_pref.cli.output import as_json, plugin_prints_on_stderr, show
 from gensr_pref.cli.tables import number, table
-from gensr_pref.errors import RunIncompleteError
+from gensr_pref.errors import Problem, RunIncompleteError
 
 HELP = "score folders of audio files with a panel of metrics"
 
@@ -73,7 +73,11 @@ def run(options: argparse.Namespace) -> None:
     if result["lost"]:
         raise RunIncompleteError(_lost(result))
     if not _any_score(result):
-        raise RunIncompleteError(f"no file has any score; {result['out']} gives the reasons")
+        raise RunIncompleteError(
+            "no file has any score; that table gives the reasons",
+            path=result["out"],
+            problem=Problem.EMPTY,
+        )
 
 
 def text(result: dict[str, Any]) -> str:

@@ -20,6 +20,7 @@ from gensr_pref.corpus.splits import leaks
 from gensr_pref.identity import clean_id
 from gensr_pref.rundir import part_files
 from tests.parts import unmade, write_part
+from tests.refusals import raises
 from tests.small_run import rows
 
 
@@ -156,7 +157,7 @@ def test_golden_needs_one_candidate_and_a_clean_target(base):
 
     one = ["generators.0.candidates=1", "pairing.rule=golden"]
     assert draw_up(run_file.load(base / "run.yaml", one), base).clips
-    with pytest.raises(ConfigError, match=r"pairing\.rule: 'golden' needs clean speech"):
+    with raises(ConfigError, field="pairing.rule", value="golden", problem="conflict"):
         draw_up(run_file.load(base / "run.yaml", [*one, "corpus.degrade=null"]), base)
 
 

@@ -26,6 +26,7 @@ from gensr_pref.cli.main import main
 from gensr_pref.config import run_file
 from gensr_pref.errors import InputError
 from gensr_pref.rundir import part_files
+from tests.refusals import raises
 
 PAIRS = 6
 
@@ -302,5 +303,5 @@ def test_the_export_is_what_the_page_would_play(out, tmp_path):
             audio.read(tmp_path / "test" / f"{code}-{button}.wav")
     config_text = (tmp_path / "test" / "webmushra.yaml").read_text()
     assert not any(one["a"] in config_text for one in key.values())
-    with pytest.raises(InputError, match="new folder"):
+    with raises(InputError, path="test", problem="exists"):
         webmushra.export_webmushra(out, tmp_path / "test", PAIRS)
