@@ -22,7 +22,7 @@ from gensr_pref.pairing.columns import Columns, columns, matrix
 from gensr_pref.pairing.votes import cast_votes, votes_for, votes_of
 from gensr_pref.rundir import part_files
 from gensr_pref.rundir.integrity import Contents, check
-from gensr_pref.schema import column
+from gensr_pref.schema import SIDES, column
 from gensr_pref.untrusted.columns import steps_of
 
 _ABOUT = ("speaker", "language", "split", "source", "degradation")
@@ -97,9 +97,6 @@ class Evidence:
             "language": list(column(self.clips, "language")),
             "split": list(column(self.clips, "split")),
         }
-
-
-SIDES = ("chosen", "rejected")
 
 
 def evidence(out: Path) -> Evidence:

@@ -18,10 +18,12 @@ import pyarrow.compute as pc
 from gensr_pref import audio
 from gensr_pref.auditing.base import Array, Rows
 from gensr_pref.auditing.learnability import latent_features, learnability, token_features
-from gensr_pref.auditing.load import SIDES, Evidence
+from gensr_pref.auditing.load import Evidence
 from gensr_pref.auditing.sound_properties import sound_properties
 from gensr_pref.identity import clean_id, digest, is_clean, split_candidate_id
 from gensr_pref.rundir import part_files
+from gensr_pref.rundir.rows import Row, find_rows
+from gensr_pref.schema import SIDES
 from gensr_pref.untrusted.columns import sampling_of
 
 MOST_PARTS = 40
@@ -60,9 +62,8 @@ def look_at(found: Evidence, most: int) -> Sample:
     known = _cached(path, fingerprint)
     missing = ids - known.keys()
     if missing:
-        for part in parts:
-            known |= dict(_sides(part, missing))
-        known |= dict(_clean_sides(found, missing))
+        known |= {row["candidate_id"]: _side(row) for row in _candidates(parts, missing)}
+        known |= {row["candidate_id"]: _side(row) for row in _clean_targets(found.out, missing)}
         part_files.write(path, list(known.values()), _FORM, {"fingerprint": fingerprint})
     both = [
         a in known and b in known
@@ -155,27 +156,20 @@ def _drawn(found: Evidence, most: int) -> tuple[Rows, list[Path]]:
     return rows, [parts[k] for k in np.unique(part[rows])]
 
 
-def _sides(part: Path, wanted: set[str]) -> Iterator[tuple[str, Side]]:
-    """What is wanted of one part file, a few rows at a time."""
-    value_set = pa.array(sorted(wanted))
-    for batch in part_files.batches(part, _READ):
-        kept = batch.filter(pc.is_in(batch.column("candidate_id"), value_set=value_set))
-        for row in kept.to_pylist():
-            yield row["candidate_id"], _side(row)
+def _candidates(parts: list[Path], ids: set[str]) -> Iterator[Row]:
+    for table in find_rows(parts, ids, _READ):
+        yield from table.to_pylist()
 
 
-def _clean_sides(found: Evidence, wanted: set[str]) -> Iterator[tuple[str, Side]]:
-    """The clean targets that are chosen in pairs of the rule `golden`; they have no features."""
-    clips = [split_candidate_id(name)[0] for name in sorted(wanted) if is_clean(name)]
-    value_set = pa.array(clips, pa.string())
-    for part in part_files.parts(found.out, "clips") if clips else []:
-        for batch in part_files.batches(part, ["clip_id", "clean"]):
-            kept = batch.filter(pc.is_in(batch.column("clip_id"), value_set=value_set))
-            for row in kept.to_pylist():
-                if row["clean"]:
-                    name = clean_id(row["clip_id"])
-                    none = {"latent": None, "tokens": None}
-                    yield name, _side({"candidate_id": name, "audio": row["clean"], **none})
+def _clean_targets(out: Path, ids: set[str]) -> Iterator[Row]:
+    """The clean targets that are chosen in pairs of the rule `golden`, with no features."""
+    clips = [split_candidate_id(name)[0] for name in ids if is_clean(name)]
+    parts = part_files.parts(out, "clips") if clips else []
+    for table in find_rows(parts, clips, ["clip_id", "clean"]):
+        for row in table.to_pylist():
+            if row["clean"]:
+                name = clean_id(row["clip_id"])
+                yield {"candidate_id": name, "audio": row["clean"], "latent": None, "tokens": None}
 
 
 def _side(row: dict[str, Any]) -> Side:

@@ -15,7 +15,7 @@ from gensr_pref.auditing import bias, candidates, effective_votes, means, pairs
 from gensr_pref.auditing.agreement import agreement
 from gensr_pref.auditing.base import comparisons
 from gensr_pref.auditing.listening.answers import audited
-from gensr_pref.auditing.load import SIDES, Evidence, evidence, noisy_and_candidates
+from gensr_pref.auditing.load import Evidence, evidence, noisy_and_candidates
 from gensr_pref.auditing.pair_audio import Sample, draws_of, learnability_of, look_at, sound_of
 from gensr_pref.corpus.splits import leaks
 from gensr_pref.identity import is_clean
@@ -27,6 +27,7 @@ from gensr_pref.pairing.votes import votes_for
 from gensr_pref.rundir import ledger, part_files
 from gensr_pref.rundir.integrity import Contents
 from gensr_pref.rundir.machine import mixture_notices
+from gensr_pref.schema import SIDES
 from gensr_pref.statistics.intervals import count_interval
 
 HEARD_PAIRS = 1000  # whose audio is looked at, if nothing else is asked for

@@ -7,10 +7,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from gensr_pref.schema import AUDIO, CANDIDATES, LATENT, SCORE_FAILURES
+from gensr_pref.schema import AUDIO, CANDIDATES, LATENT, SCORE_FAILURES, SIDES
 
 VERSION = 1  # of the format of an export
-SIDES = ("chosen", "rejected")
 _TOKENS = CANDIDATES.field("tokens").type
 _OF_SIDE: tuple[tuple[str, pa.DataType], ...] = (
     ("generator", pa.string()),

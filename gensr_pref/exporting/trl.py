@@ -21,9 +21,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from gensr_pref.errors import InputError, parameter
-from gensr_pref.exporting.columns import SIDES
 from gensr_pref.rundir import part_files
-from gensr_pref.schema import AUDIO
+from gensr_pref.schema import AUDIO, SIDES
 
 _KEPT = (
     "text", "language", "speaker", "pair_id", "clip_id", "rule", "rank", "chosen_id", "rejected_id",
