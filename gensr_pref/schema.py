@@ -20,7 +20,7 @@ from gensr_pref.untrusted.text import without_secrets
 
 SCHEMA_VERSION = 2  # 2: failures name their score and what they are a duplicate of
 
-SIDES = ("chosen", "rejected")  # of a pair
+PAIR_ROLES = ("chosen", "rejected")  # of a pair
 
 
 class Reason(StrEnum):

@@ -18,13 +18,13 @@ from gensr_pref import audio
 from gensr_pref.audio import Sound
 from gensr_pref.errors import InputError
 from gensr_pref.identity import CLEAN
-from gensr_pref.schema import SIDES
+from gensr_pref.schema import PAIR_ROLES
 
 # What training reads of a pair besides its sounds: names of `rundir.rows.pairs` and of an export.
 COLUMNS = ["pair_id", "clip_id", "prompt"]
 COLUMNS += [
     f"{side}_{name}"
-    for side in SIDES
+    for side in PAIR_ROLES
     for name in ("id", "generator", "revision", "tokens", "latent")
 ]
 
@@ -142,7 +142,7 @@ def clips_of(rows: Iterable[dict[str, Any]], allowed: set[str]) -> Iterator[Pair
     Raises:
         InputError: a clip has no noisy sound.
     """
-    sides = {f"{side}_generator" for side in SIDES}
+    sides = {f"{side}_generator" for side in PAIR_ROLES}
     wanted = (row for row in rows if {row[name] for name in sides} <= allowed)
     for name, group in groupby(wanted, key=lambda row: row["clip_id"]):
         together = list(group)
@@ -150,7 +150,7 @@ def clips_of(rows: Iterable[dict[str, Any]], allowed: set[str]) -> Iterator[Pair
         if noisy is None:
             raise InputError(f"pairs: {name} has no prompt")
         pairs = tuple(
-            Pair(row["pair_id"], *(_side(row, which) for which in SIDES)) for row in together
+            Pair(row["pair_id"], *(_side(row, which) for which in PAIR_ROLES)) for row in together
         )
         yield PairedClip(name, together[0]["split"], noisy, _clean(together[0]), pairs)
 

@@ -13,7 +13,7 @@ from gensr_pref.aligning.pairs import COLUMNS, PairedClip, clips_of, uses_in
 from gensr_pref.errors import InputError
 from gensr_pref.identity import CLEAN, digest, split_candidate_id
 from gensr_pref.rundir import integrity, part_files, rows
-from gensr_pref.schema import SIDES, column
+from gensr_pref.schema import PAIR_ROLES, column
 
 _TABLES: tuple[part_files.Table, ...] = ("clips", "candidates")  # that pairs come from
 
@@ -61,7 +61,7 @@ class PairsOfRun:
 
     def clips(self) -> Iterator[PairedClip]:
         """Yield every clip that has pairs, in the order of the shards."""
-        columns = [*COLUMNS, "split", "clean", *(SIDES if self._with_audio else ())]
+        columns = [*COLUMNS, "split", "clean", *(PAIR_ROLES if self._with_audio else ())]
         for table in rows.pairs(self._path, columns, table=self._pairs):
             yield from clips_of(table.to_pylist(), self._allowed)
 
@@ -73,7 +73,7 @@ class PairsOfRun:
 
 def _generators(pairs: pa.Table) -> list[pa.Array]:
     """The generators' labels of both sides, out of their candidate ids."""
-    ids = (column(pairs, f"{side}_id") for side in SIDES)
+    ids = (column(pairs, f"{side}_id") for side in PAIR_ROLES)
     return [pa.array([split_candidate_id(name)[1] for name in of], pa.string()) for of in ids]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -23,25 +24,25 @@ from gensr_pref.auditing.sound_properties import sound_properties
 from gensr_pref.identity import clean_id, digest, is_clean, split_candidate_id
 from gensr_pref.rundir import part_files
 from gensr_pref.rundir.rows import Row, find_rows
-from gensr_pref.schema import SIDES
+from gensr_pref.schema import PAIR_ROLES
 from gensr_pref.untrusted.columns import sampling_of
 
-MOST_PARTS = 40
-SOUND = ("seconds", "level_db", "bandwidth_hz", "silence")
-_FORM = pa.schema(
+MAX_PARTS = 40
+SOUND_PROPERTIES = ("seconds", "level_db", "bandwidth_hz", "silence")
+_SCHEMA = pa.schema(
     [
         pa.field("candidate_id", pa.string(), nullable=False),
-        *[pa.field(name, pa.float64()) for name in SOUND],
+        *[pa.field(name, pa.float64()) for name in SOUND_PROPERTIES],
         pa.field("features", pa.list_(pa.float64())),
         pa.field("tokens", pa.list_(pa.list_(pa.int32()))),
     ]
 )
-_READ = ["candidate_id", "audio", "tokens", "latent"]
-Side = dict[str, Any]
+_COLUMNS = ["candidate_id", "audio", "tokens", "latent"]
+Analysis = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Sample:
+class AnalysedPairs:
     """Some pairs and what is known of their sides.
 
     Attributes:
@@ -50,42 +51,42 @@ class Sample:
     """
 
     pairs: Rows
-    sides: Mapping[str, Side]
+    sides: Mapping[str, Analysis]
 
 
-def look_at(found: Evidence, most: int) -> Sample:
+def analyse_pairs(found: Evidence, most: int) -> AnalysedPairs:
     """The properties of both sides of at most so many pairs; from the cache what is there."""
-    rows, parts = _drawn(found, most)
+    rows, parts = _draw_rows(found, most)
     ids = set(_ids(found, rows, "chosen")) | set(_ids(found, rows, "rejected"))
     path = found.out / "audit" / "sides.parquet"
     fingerprint = digest(found.contents.digest("clips"), found.contents.digest("candidates"))
-    known = _cached(path, fingerprint)
+    known = _read_cache(path, fingerprint)
     missing = ids - known.keys()
     if missing:
-        known |= {row["candidate_id"]: _side(row) for row in _candidates(parts, missing)}
-        known |= {row["candidate_id"]: _side(row) for row in _clean_targets(found.out, missing)}
-        part_files.write(path, list(known.values()), _FORM, {"fingerprint": fingerprint})
+        for row in chain(_candidates(parts, missing), _clean_targets(found.out, missing)):
+            known[row["candidate_id"]] = _analyse(row)
+        part_files.write(path, list(known.values()), _SCHEMA, {"fingerprint": fingerprint})
     both = [
         a in known and b in known
         for a, b in zip(_ids(found, rows, "chosen"), _ids(found, rows, "rejected"), strict=True)
     ]
-    return Sample(rows[np.array(both, dtype=bool)], known)
+    return AnalysedPairs(rows[np.array(both, dtype=bool)], known)
 
 
-def sound_of(found: Evidence, sample: Sample) -> dict[str, tuple[Array, Array]]:
+def sound_values(found: Evidence, sample: AnalysedPairs) -> dict[str, tuple[Array, Array]]:
     """Per property of the sound, its values of chosen and rejected."""
     return {
         name: (_values(found, sample, "chosen", name), _values(found, sample, "rejected", name))
-        for name in SOUND
+        for name in SOUND_PROPERTIES
     }
 
 
-def draws_of(found: Evidence) -> dict[str, tuple[Array, Array]]:
+def sampling_values(found: Evidence) -> dict[str, tuple[Array, Array]]:
     """Per number that a candidate was drawn with (index, temperature ...), both sides of all pairs.
 
     NaN where a side is no candidate or was drawn without it.
     """
-    place = {side: _candidate(found, side) for side in SIDES}
+    place = {side: _candidate_rows(found, side) for side in PAIR_ROLES}
     index = np.asarray(found.candidates.column("index").to_numpy(), dtype=np.float64)
     draws = found.candidates.column("sampling").combine_chunks().dictionary_encode()
     number = draws.indices.to_numpy(zero_copy_only=False)
@@ -96,12 +97,12 @@ def draws_of(found: Evidence) -> dict[str, tuple[Array, Array]]:
         for name in names
     }
     return {
-        name: (_taken(values, place["chosen"]), _taken(values, place["rejected"]))
+        name: (_take(values, place["chosen"]), _take(values, place["rejected"]))
         for name, values in tables.items()
     }
 
 
-def learnability_of(found: Evidence, sample: Sample) -> list[dict[str, Any]]:
+def probe_generators(found: Evidence, sample: AnalysedPairs) -> list[dict[str, Any]]:
     """The probe on each generator's own pairs.
 
     What crosses generators has no common features, and a clean target has none: they would be what
@@ -124,9 +125,9 @@ def learnability_of(found: Evidence, sample: Sample) -> list[dict[str, Any]]:
     return told
 
 
-def _differences(found: Evidence, sample: Sample, rows: Rows) -> tuple[Array | None, str]:
+def _differences(found: Evidence, sample: AnalysedPairs, rows: Rows) -> tuple[Array | None, str]:
     """[K, D] features of chosen minus rejected, and what they are of."""
-    sides = [[sample.sides[name] for name in _ids(found, rows, side)] for side in SIDES]
+    sides = [[sample.sides[name] for name in _ids(found, rows, side)] for side in PAIR_ROLES]
     every = [one for side in sides for one in side]
     if every and all(one["features"] is not None for one in every):
         if len({len(one["features"]) for one in every}) > 1:
@@ -139,14 +140,14 @@ def _differences(found: Evidence, sample: Sample, rows: Rows) -> tuple[Array | N
     return None, ""
 
 
-def _drawn(found: Evidence, most: int) -> tuple[Rows, list[Path]]:
+def _draw_rows(found: Evidence, most: int) -> tuple[Rows, list[Path]]:
     """Rows of the pairs table, rising, and the part files of the candidates they are of."""
     counts = part_files.counts(found.out, "candidates")
     parts, ends = list(counts), np.cumsum(list(counts.values()))
-    chosen, rejected = (_candidate(found, side) for side in SIDES)
+    chosen, rejected = (_candidate_rows(found, side) for side in PAIR_ROLES)
     clean = pc.fill_null(pc.ends_with(found.pairs_table.column("chosen_id"), clean_id("")), False)
     part = np.searchsorted(ends, np.maximum(np.maximum(chosen, rejected), 0), side="right")
-    count = min(len(parts), MOST_PARTS)
+    count = min(len(parts), MAX_PARTS)
     read = np.unique(np.linspace(0, len(parts) - 1, count).round().astype(np.int64))
     rows = np.flatnonzero(
         ((chosen >= 0) | clean.to_numpy()) & (rejected >= 0) & np.isin(part, read)
@@ -157,12 +158,12 @@ def _drawn(found: Evidence, most: int) -> tuple[Rows, list[Path]]:
 
 
 def _candidates(parts: list[Path], ids: set[str]) -> Iterator[Row]:
-    for table in find_rows(parts, ids, _READ):
+    for table in find_rows(parts, ids, _COLUMNS):
         yield from table.to_pylist()
 
 
 def _clean_targets(out: Path, ids: set[str]) -> Iterator[Row]:
-    """The clean targets that are chosen in pairs of the rule `golden`, with no features."""
+    """The clean targets that are chosen in pairs of the rule `golden`; they have no features."""
     clips = [split_candidate_id(name)[0] for name in ids if is_clean(name)]
     parts = part_files.parts(out, "clips") if clips else []
     for table in find_rows(parts, clips, ["clip_id", "clean"]):
@@ -172,7 +173,7 @@ def _clean_targets(out: Path, ids: set[str]) -> Iterator[Row]:
                 yield {"candidate_id": name, "audio": row["clean"], "latent": None, "tokens": None}
 
 
-def _side(row: dict[str, Any]) -> Side:
+def _analyse(row: Row) -> Analysis:
     sound = audio.read(row["audio"]["bytes"])
     latent = row["latent"]
     value = None
@@ -186,13 +187,13 @@ def _side(row: dict[str, Any]) -> Side:
     }
 
 
-def _cached(path: Path, fingerprint: str) -> dict[str, Side]:
+def _read_cache(path: Path, fingerprint: str) -> dict[str, Analysis]:
     if not part_files.exists(path) or part_files.facts(path).get("fingerprint") != fingerprint:
         return {}
     return {row["candidate_id"]: row for row in part_files.read(path).to_pylist()}
 
 
-def _values(found: Evidence, sample: Sample, side: str, name: str) -> Array:
+def _values(found: Evidence, sample: AnalysedPairs, side: str, name: str) -> Array:
     ids = _ids(found, sample.pairs, side)
     return np.array([sample.sides[one][name] for one in ids], dtype=np.float64)
 
@@ -202,14 +203,14 @@ def _ids(found: Evidence, rows: Rows, side: str) -> list[str]:
     return ids
 
 
-def _candidate(found: Evidence, side: str) -> Rows:
+def _candidate_rows(found: Evidence, side: str) -> Rows:
     """[P] row of the candidates table; -1 where a side is no candidate."""
     known = found.candidates.column("candidate_id").combine_chunks()
     place = pc.index_in(found.pairs_table.column(f"{side}_id"), value_set=known)
     return np.asarray(pc.fill_null(place, -1).to_numpy().astype(np.int64))
 
 
-def _taken(values: Array, place: Rows) -> Array:
+def _take(values: Array, place: Rows) -> Array:
     if not len(values):
         return np.full(len(place), np.nan)
     return np.asarray(np.where(place >= 0, values[place], np.nan))

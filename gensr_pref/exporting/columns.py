@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from gensr_pref.schema import AUDIO, CANDIDATES, LATENT, SCORE_FAILURES, SIDES
+from gensr_pref.schema import AUDIO, CANDIDATES, LATENT, PAIR_ROLES, SCORE_FAILURES
 
 VERSION = 1  # of the format of an export
 _TOKENS = CANDIDATES.field("tokens").type
@@ -32,7 +32,7 @@ def pairs_schema(scores: Iterable[str], clean: bool = False) -> pa.Schema:
     sides = [
         pa.field(f"{side}_{name}", kind, nullable=name != "generator")
         for name, kind in _OF_SIDE
-        for side in SIDES
+        for side in PAIR_ROLES
     ]
     return pa.schema(
         [
@@ -50,7 +50,7 @@ def pairs_schema(scores: Iterable[str], clean: bool = False) -> pa.Schema:
             pa.field("chosen_id", pa.string(), nullable=False),
             pa.field("rejected_id", pa.string(), nullable=False),
             *sides,
-            *[pa.field(f"{role}_scores", values) for role in ("prompt", *SIDES)],
+            *[pa.field(f"{role}_scores", values) for role in ("prompt", *PAIR_ROLES)],
             pa.field("margins", values),
             pa.field("degradation", pa.string()),
             pa.field("source", pa.string()),

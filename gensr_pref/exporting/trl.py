@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 
 from gensr_pref.errors import InputError, parameter
 from gensr_pref.rundir import part_files
-from gensr_pref.schema import AUDIO, SIDES
+from gensr_pref.schema import AUDIO, PAIR_ROLES
 
 _KEPT = (
     "text", "language", "speaker", "pair_id", "clip_id", "rule", "rank", "chosen_id", "rejected_id",
@@ -33,7 +33,7 @@ _KEPT = (
 
 def trl_schema(pairs: pa.Schema) -> pa.Schema:
     """The columns of TRL's trainers, the noisy clip, and what tells of the pair."""
-    roles = ("prompt", *SIDES)
+    roles = ("prompt", *PAIR_ROLES)
     return pa.schema(
         [
             *[pa.field(role, pa.string(), nullable=False) for role in roles],
@@ -91,7 +91,7 @@ def trl_rows(tables: Iterator[pa.Table], schema: pa.Schema, codes: int) -> Itera
         codes: per codebook.
     """
     for table in tables:
-        both = pc.and_(*(table.column(f"{side}_tokens").is_valid() for side in SIDES))
+        both = pc.and_(*(table.column(f"{side}_tokens").is_valid() for side in PAIR_ROLES))
         kept = table.filter(both)
         if len(kept):
             yield _renamed(kept, schema, codes)
@@ -101,7 +101,7 @@ def _renamed(table: pa.Table, schema: pa.Schema, codes: int) -> pa.Table:
     named = {name: table.column(name) for name in schema.names if name in table.column_names}
     ids = {"prompt": [np.zeros(0, np.int32)] * len(table)} | {
         side: [sequence(tokens, codes) for tokens in table.column(f"{side}_tokens").to_pylist()]
-        for side in SIDES
+        for side in PAIR_ROLES
     }
     for role, sequences in ids.items():
         named[f"{role}_ids"] = pa.array(sequences, pa.list_(pa.int32()))

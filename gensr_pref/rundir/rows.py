@@ -17,22 +17,22 @@ import pyarrow.compute as pc
 from gensr_pref.errors import CorruptPartError
 from gensr_pref.identity import CLEAN, clean_id, noisy_id
 from gensr_pref.rundir import part_files
-from gensr_pref.schema import CANDIDATES, CLIPS, SCORE_FAILURES, SIDES, column, pairs_schema
+from gensr_pref.schema import CANDIDATES, CLIPS, PAIR_ROLES, SCORE_FAILURES, column, pairs_schema
 
 Row = dict[str, Any]
 CLIPS_AT_ONCE = 8
 _OF_PAIR = set(pairs_schema(()).names)
 _OF_CLIP = {{"noisy": "prompt"}.get(name, name): name for name in CLIPS.names if name != "clip_id"}
-_OF_SIDE = {
-    **{side: (side, "audio") for side in SIDES},
+_OF_CANDIDATE = {
+    **{role: (role, "audio") for role in PAIR_ROLES},
     **{
-        f"{side}_{name}": (side, name)
-        for side in SIDES
+        f"{role}_{name}": (role, name)
+        for role in PAIR_ROLES
         for name in ("generator", "revision", "index", "seed", "sampling", "tokens", "latent")
     },
 }
-_SCORES = {f"{role}_scores": role for role in ("prompt", *SIDES)}
-_KNOWN = _OF_PAIR | _OF_CLIP.keys() | _OF_SIDE.keys() | _SCORES.keys()
+_SCORES = {f"{role}_scores": role for role in ("prompt", *PAIR_ROLES)}
+_KNOWN = _OF_PAIR | _OF_CLIP.keys() | _OF_CANDIDATE.keys() | _SCORES.keys()
 
 
 def find_rows(
@@ -187,12 +187,12 @@ class _Part:
             numbers: by clip of this part, the numbers of its rows in that table.
         """
         here = pa.array([one for rows in numbers.values() for one in rows], pa.int64())
-        ids = _ids_of_sides(pairs.take(here))
+        ids = _ids_of_candidates(pairs.take(here))
         of_clip = {_OF_CLIP[name] for name in self._columns if name in _OF_CLIP}
-        if {*SIDES} & {*self._columns} and pc.any(pc.ends_with(ids, clean_id(""))).as_py():
+        if {*PAIR_ROLES} & {*self._columns} and pc.any(pc.ends_with(ids, clean_id(""))).as_py():
             of_clip.add("clean")  # a sound of these pairs; else it is left on the disk
-        of_side = {_OF_SIDE[name][1] for name in self._columns if name in _OF_SIDE}
-        candidates = _Candidates(self._candidates, ids, sorted(of_side))
+        of_candidate = {_OF_CANDIDATE[name][1] for name in self._columns if name in _OF_CANDIDATE}
+        candidates = _Candidates(self._candidates, ids, sorted(of_candidate))
         for batch in part_files.batches(self._clips, ["clip_id", *sorted(of_clip)], CLIPS_AT_ONCE):
             clips = pa.table(batch)
             here = [one for clip in column(clips, "clip_id") for one in numbers.get(clip, ())]
@@ -210,34 +210,34 @@ class _Part:
         values |= {name: clips.column(_OF_CLIP[name]) for name in self._columns if name in _OF_CLIP}
         if self._margins and "margins" in values:
             values["margins"] = _with_fields(values["margins"], self._margins)
-        return values | self._of_scores(pairs) | self._of_sides(pairs, clips, candidates)
+        return values | self._of_scores(pairs) | self._of_candidates(pairs, clips, candidates)
 
     def _of_scores(self, pairs: pa.Table) -> dict[str, pa.Array]:
         if self._scores is None:
             return {}
         noisy = [noisy_id(clip) for clip in column(pairs, "clip_id")]
         ids = {"prompt": pa.array(noisy, pa.string())}
-        ids |= {side: pairs.column(f"{side}_id") for side in SIDES}
+        ids |= {role: pairs.column(f"{role}_id") for role in PAIR_ROLES}
         names = [name for name in self._columns if name in _SCORES]
         return {name: self._scores.structs(ids[_SCORES[name]]) for name in names}
 
-    def _of_sides(
+    def _of_candidates(
         self, pairs: pa.Table, clips: pa.Table, candidates: _Candidates
     ) -> dict[str, pa.ChunkedArray]:
-        ids = [pairs.column(f"{side}_id") for side in SIDES]
-        rows = dict(zip(SIDES, candidates.take(ids), strict=True))
+        ids = [pairs.column(f"{role}_id") for role in PAIR_ROLES]
+        rows = dict(zip(PAIR_ROLES, candidates.take(ids), strict=True))
         clean = pa.array([clean_id(clip) for clip in column(pairs, "clip_id")], pa.string())
-        is_clean = {side: pc.equal(one, clean) for side, one in zip(SIDES, ids, strict=True)}
+        is_clean = {role: pc.equal(one, clean) for role, one in zip(PAIR_ROLES, ids, strict=True)}
         values = {}
         for name in self._columns:
-            if name not in _OF_SIDE:
+            if name not in _OF_CANDIDATE:
                 continue
-            side, field = _OF_SIDE[name]
-            values[name] = rows[side].column(field)
+            role, field = _OF_CANDIDATE[name]
+            values[name] = rows[role].column(field)
             if field == "generator":
-                values[name] = pc.if_else(is_clean[side], CLEAN, values[name])
+                values[name] = pc.if_else(is_clean[role], CLEAN, values[name])
             elif field == "audio" and "clean" in clips.column_names:
-                values[name] = pc.if_else(is_clean[side], clips.column("clean"), values[name])
+                values[name] = pc.if_else(is_clean[role], clips.column("clean"), values[name])
         return values
 
 
@@ -290,9 +290,9 @@ class _Candidates:
         )
 
 
-def _ids_of_sides(pairs: pa.Table) -> pa.Array:
+def _ids_of_candidates(pairs: pa.Table) -> pa.Array:
     """The ids of both sides of some pairs, each once."""
-    columns = [pairs.column(f"{side}_id") for side in SIDES]
+    columns = [pairs.column(f"{role}_id") for role in PAIR_ROLES]
     return pc.unique(pa.chunked_array([chunk for one in columns for chunk in one.chunks]))
 
 

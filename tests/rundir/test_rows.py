@@ -10,7 +10,7 @@ from gensr_pref import schema
 from gensr_pref.errors import CorruptPartError
 from gensr_pref.identity import clean_id, noisy_id
 from gensr_pref.rundir import part_files, rows
-from gensr_pref.schema import SIDES, column
+from gensr_pref.schema import PAIR_ROLES, column
 from tests.small_run import rows as every_row
 
 SCORES = ["loud", "clear"]
@@ -80,8 +80,8 @@ def test_pairs_come_with_what_they_name(run) -> None:
     loud = {row["candidate_id"]: row["loud"] for row in every_row(run, "scores")}
     columns = [*schema.pairs_schema(()).names, "prompt", *schema.CLIPS.names[2:]]
     fields = ("generator", "revision", "index", "seed", "sampling", "tokens", "latent")
-    columns += [*SIDES, *(f"{side}_{name}" for side in SIDES for name in fields)]
-    columns += [f"{role}_scores" for role in ("prompt", *SIDES)]
+    columns += [*PAIR_ROLES, *(f"{side}_{name}" for side in PAIR_ROLES for name in fields)]
+    columns += [f"{role}_scores" for role in ("prompt", *PAIR_ROLES)]
     found = _list(rows.pairs(run, columns, SCORES))
     assert Counter(row["pair_id"] for row in found) == Counter(
         row["pair_id"] for row in every_row(run, "pairs")
@@ -93,7 +93,7 @@ def test_pairs_come_with_what_they_name(run) -> None:
         assert all(row[name] == clip[name] for name in schema.CLIPS.names[2:])
         assert row["margins"] == {"loud": 0.5, "clear": None}
         assert row["prompt_scores"] == {"loud": loud[noisy_id(row["clip_id"])], "clear": None}
-        for side in SIDES:
+        for side in PAIR_ROLES:
             candidate = candidates[row[f"{side}_id"]]
             assert row[side] == candidate["audio"]
             assert all(row[f"{side}_{name}"] == candidate[name] for name in fields)
