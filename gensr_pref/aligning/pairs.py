@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from gensr_pref import audio
 from gensr_pref.audio import Sound
-from gensr_pref.errors import InputError
+from gensr_pref.errors import InputError, Problem
 from gensr_pref.identity import CLEAN
 from gensr_pref.schema import PAIR_ROLES
 
@@ -53,7 +53,9 @@ class Side:
         """Its audio."""
         found = audio.from_column(self.audio)
         if found is None:
-            raise InputError(f"{self.name}: its audio is not in the table")
+            raise InputError(
+                "its audio is not in the table", path=self.name, problem=Problem.MISSING
+            )
         return found
 
 
@@ -126,8 +128,10 @@ class Unchanging:
         yield from self.source.clips()
         if self.source.content != self.content:
             raise InputError(
-                "pairs.source: was changed while it was read. Run the same command again once "
-                "nothing writes it any more"
+                "was changed while it was read. Run the same command again once nothing writes it "
+                "any more",
+                field="pairs.source",
+                problem=Problem.CHANGED,
             )
 
 
@@ -148,7 +152,9 @@ def clips_of(rows: Iterable[dict[str, Any]], allowed: set[str]) -> Iterator[Pair
         together = list(group)
         noisy = audio.from_column(together[0]["prompt"])
         if noisy is None:
-            raise InputError(f"pairs: {name} has no prompt")
+            raise InputError(
+                f"{name} has no prompt", field="pairs", value=name, problem=Problem.MISSING
+            )
         pairs = tuple(
             Pair(row["pair_id"], *(_side(row, which) for which in PAIR_ROLES)) for row in together
         )

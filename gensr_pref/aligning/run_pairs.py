@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from gensr_pref.aligning.pairs import COLUMNS, PairedClip, clips_of, uses_in
-from gensr_pref.errors import InputError
+from gensr_pref.errors import InputError, Problem
 from gensr_pref.identity import CLEAN, digest, split_candidate_id
 from gensr_pref.rundir import integrity, part_files, rows
 from gensr_pref.schema import PAIR_ROLES, column
@@ -34,8 +34,11 @@ class PairsOfRun:
     def __init__(self, path: Path, generators: list[str], with_audio: bool) -> None:
         if not part_files.parts(path, "pairs"):
             raise InputError(
-                f"pairs.source.path: {path} has no pairs. Give a run directory whose build is "
-                "done, or run: gensr-pref pair DIR"
+                f"{path} has no pairs. Give a run directory whose build is "
+                "done, or run: gensr-pref pair DIR",
+                field="pairs.source.path",
+                path=path,
+                problem=Problem.EMPTY,
             )
         self._path, self._with_audio = path, with_audio
         self._contents = integrity.check(path)
@@ -45,7 +48,7 @@ class PairsOfRun:
         )
         self._pairs = table.filter(self._is_wanted(table))
         if not len(self._pairs):
-            raise InputError(_no_pairs(generators, path, _count(table)))
+            raise _no_pairs(generators, path, _count(table))
 
     @property
     def content(self) -> dict[str, str]:
@@ -84,9 +87,13 @@ def _count(pairs: pa.Table) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
-def _no_pairs(generators: list[str], path: Path, counts: dict[str, int]) -> str:
-    there = ", ".join(f"{count} of {name}" for name, count in counts.items()) or "none"
-    return (
-        f"pairs.source: {path} has no pairs of {', '.join(sorted(generators))} (there: {there}). "
-        "Name their generators in pairs.generators, or make pairs of this one"
+def _no_pairs(generators: list[str], path: Path, counts: dict[str, int]) -> InputError:
+    existing = ", ".join(f"{count} of {name}" for name, count in counts.items()) or "none"
+    return InputError(
+        f"{path} has no pairs of {', '.join(sorted(generators))} (there: {existing}). "
+        "Name their generators in pairs.generators, or make pairs of this one",
+        field="pairs.source",
+        path=path,
+        value=sorted(generators),
+        problem=Problem.EMPTY,
     )

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from gensr_pref.errors import CorruptPartError
+from gensr_pref.errors import CorruptPartError, Problem
 from gensr_pref.identity import CLEAN, clean_id, noisy_id
 from gensr_pref.rundir import part_files
 from gensr_pref.schema import CANDIDATES, CLIPS, PAIR_ROLES, SCORE_FAILURES, column, pairs_schema
@@ -112,9 +112,13 @@ def pairs(
         if here:
             yield from _Part(run, part.name, columns, scores).join(whole, here)
     if numbers:
+        clip = next(iter(numbers))
         raise CorruptPartError(
-            f"{run / 'clips'}: has no clip {next(iter(numbers))!r}, which a pair names. Run the "
-            "same build again, then gensr-pref pair"
+            f"has no clip {clip!r}, which a pair names. Run the same build again, then gensr-pref "
+            "pair",
+            path=run / "clips",
+            value=clip,
+            problem=Problem.MISSING,
         )
 
 
@@ -281,8 +285,11 @@ class _Candidates:
         batch = next(self._batches, None)
         if batch is None:
             raise CorruptPartError(
-                f"{self._part}: has no candidate {lacking[0].as_py()!r}, which a pair names. Run "
-                "the same build again, then gensr-pref pair"
+                f"has no candidate {lacking[0].as_py()!r}, which a pair names. Run the same build "
+                "again, then gensr-pref pair",
+                path=self._part,
+                value=lacking[0].as_py(),
+                problem=Problem.MISSING,
             )
         wanted = batch.filter(pc.is_in(batch.column("candidate_id"), value_set=self._ids))
         self._waiting = pa.concat_tables(
