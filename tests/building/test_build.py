@@ -25,7 +25,7 @@ from gensr_pref.errors import (
     PartsError,
     RuleError,
     RunMismatchError,
-    UnwrittenError,
+    StorageError,
 )
 from gensr_pref.identity import seed_for
 from gensr_pref.pairing.votes import votes_of_run
@@ -416,7 +416,7 @@ def test_two_labels_for_one_generator(run, base, tmp_path):
 def test_storage_that_fails_a_worker_ends_the_build(copy, run, base):
     shutil.rmtree(copy / "scores")
     (copy / "scores").write_text("a file where a folder must be")
-    with raises(UnwrittenError, path="scores/part-00000.parquet", problem="unwritable"):
+    with pytest.raises(StorageError, match=r"scores.*cannot be written"):
         build(run("engine.kind=ray", "engine.workers=1"), base, copy)
 
 
