@@ -11,7 +11,7 @@ from pathlib import Path
 from gensr_pref import audio
 from gensr_pref.apply.audio_folders import FolderClip
 from gensr_pref.building.isolation import around
-from gensr_pref.building.scoring import Heard, Results, Scorer
+from gensr_pref.building.scoring import Results, Scorer, ScoringInput
 from gensr_pref.building.tasks import Began, DivisibleTask, Event, Place, Row, Tick, is_fatal
 from gensr_pref.building.worker import scores_of
 from gensr_pref.config import plugins
@@ -94,9 +94,9 @@ class ScoreWorker:
         return Scorer(panel, setup.texts, setup.base, setup.device, setup.limit_seconds)
 
 
-def _sounds(clip: FolderClip) -> Heard:
+def _sounds(clip: FolderClip) -> ScoringInput:
     sounds = dict(clip.candidates)
-    return Heard(clip.name, sounds, clip.clean, clip.noisy, clip.text, clip.language)
+    return ScoringInput(clip.name, sounds, clip.clean, clip.noisy, clip.text, clip.language)
 
 
 def rows_of(clip: FolderClip, results: Mapping[str, CandidateScores]) -> Iterator[Row]:

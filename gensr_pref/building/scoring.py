@@ -22,7 +22,7 @@ Results = dict[str, CandidateScores]
 
 
 @dataclass(frozen=True)
-class Heard:
+class ScoringInput:
     """One clip and what is to be scored of it.
 
     Attributes:
@@ -40,19 +40,19 @@ class Heard:
     text: str | None
     language: str | None
 
-    def only(self, names: Sequence[str]) -> Heard:
+    def only(self, names: Sequence[str]) -> ScoringInput:
         """The same clip with some of its candidates."""
         return replace(self, sounds={name: self.sounds[name] for name in names})
 
 
-def heard(clip: Row, candidates: Sequence[Row]) -> Heard:
+def decode_clip(clip: Row, candidates: Sequence[Row]) -> ScoringInput:
     """Return a clip of a run with its candidates and, as a baseline, its noisy input, decoded."""
     noisy = audio.from_column(clip["noisy"])
     assert noisy is not None
     sounds = {noisy_id(clip["clip_id"]): noisy}
     sounds |= {row["candidate_id"]: audio.read(row["audio"]["bytes"]) for row in candidates}
     clean = audio.from_column(clip["clean"])
-    return Heard(clip["clip_id"], sounds, clean, noisy, clip["text"], clip["language"])
+    return ScoringInput(clip["clip_id"], sounds, clean, noisy, clip["text"], clip["language"])
 
 
 class Scorer:
@@ -73,7 +73,7 @@ class Scorer:
         self._limit = limit_seconds
 
     def score(
-        self, task: DivisibleTask, clip: Heard, kept: Scored = NOTHING_SCORED
+        self, task: DivisibleTask, clip: ScoringInput, kept: Scored = NOTHING_SCORED
     ) -> Iterator[Place | dict[str, CandidateScores]]:
         """Tell what is begun, each time before it is, and last the scores of every candidate.
 
@@ -97,7 +97,7 @@ class Scorer:
         yield {name: self._joined(found[name]) for name in clip.sounds}
 
     def _in_pieces(
-        self, task: DivisibleTask, clip: Heard, members: Sequence[Member]
+        self, task: DivisibleTask, clip: ScoringInput, members: Sequence[Member]
     ) -> Iterator[Place | Results]:
         """All metrics at once; metric by metric; one candidate of one metric at a time."""
         whole = Place(clip.clip_id)
@@ -113,7 +113,7 @@ class Scorer:
             yield from self._by_one(task, clip, member)
 
     def _by_one(
-        self, task: DivisibleTask, clip: Heard, member: Member
+        self, task: DivisibleTask, clip: ScoringInput, member: Member
     ) -> Iterator[Place | Results]:
         place = Place(clip.clip_id, member.metric.spec.name)
         if place in task.wary and task.given_up(place) is None and len(clip.sounds) > 1:
@@ -124,7 +124,7 @@ class Scorer:
             yield from self._tried(task, clip, member, place)
 
     def _tried(
-        self, task: DivisibleTask, clip: Heard, member: Member, place: Place
+        self, task: DivisibleTask, clip: ScoringInput, member: Member, place: Place
     ) -> Iterator[Place | Results]:
         if why := task.given_up(place):
             yield _nulls(clip, member, why)
@@ -136,7 +136,7 @@ class Scorer:
         except OutOfTime:
             yield _nulls(clip, member, too_long(self._limit))
 
-    def _asked(self, clip: Heard, members: Sequence[Member]) -> Results:
+    def _asked(self, clip: ScoringInput, members: Sequence[Member]) -> Results:
         panel = self.load(members)
         sounds = list(clip.sounds.values())
         with time_limit(self._limit):
@@ -187,7 +187,7 @@ def _names(members: Sequence[Member]) -> tuple[str, ...]:
     return tuple(member.metric.spec.name for member in members)
 
 
-def _nulls(clip: Heard, member: Member, why: Unusable) -> Results:
+def _nulls(clip: ScoringInput, member: Member, why: Unusable) -> Results:
     results = {name: CandidateScores() for name in clip.sounds}
     for one in results.values():
         for score in member.scores:
