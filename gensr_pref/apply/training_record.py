@@ -12,7 +12,7 @@ from gensr_pref.config import plugins, run_file
 from gensr_pref.config.run_file import GeneratorUse, MetricUse, Pairing
 from gensr_pref.errors import ConfigError, InputError, RunMismatchError, parameter
 from gensr_pref.metrics.panel import Panel
-from gensr_pref.pairing.votes import cast_votes, votes_of
+from gensr_pref.pairing.votes import cast_votes, votes_of_panel
 from gensr_pref.storage import files
 from gensr_pref.untrusted import documents
 
@@ -63,7 +63,9 @@ def votes_in(document: dict[str, Any], base: Path, own: bool = False) -> set[str
     provenance = document.get("provenance")
     recorded = provenance.get("panel") if isinstance(provenance, dict) else None
     try:
-        votes = votes_of(recorded or Panel(uses_in(document, own), base=base).facts()["metrics"])
+        votes = votes_of_panel(
+            recorded or Panel(uses_in(document, own), base=base).facts()["metrics"]
+        )
     except (KeyError, TypeError, AttributeError) as error:
         raise RunMismatchError("run.yaml: its provenance is not what a build writes") from error
     pairing = run_file.parse(document.get("pairing", {}), Pairing, "pairing")

@@ -47,11 +47,11 @@ def cast_votes(panel: Sequence[Vote], pairing: Pairing) -> list[Vote]:
             "pairing.score: top_bottom ranks by one score, and several vote: "
             f"{', '.join(voting)}. Name one of them"
         )
-    _refuse_silent(pairing, voting)
+    _refuse_non_voting(pairing, voting)
     return votes
 
 
-def without_idle(panel: Sequence[Vote], pairing: Pairing, said: Collection[str]) -> Pairing:
+def drop_idle(panel: Sequence[Vote], pairing: Pairing, said: Collection[str]) -> Pairing:
     """The section without what would do nothing under its rule, for it was written for another.
 
     Args:
@@ -106,7 +106,7 @@ def _yaml(value: Any) -> str:
     return "null" if value is None else str(value).lower()
 
 
-def _refuse_silent(pairing: Pairing, voting: Sequence[str]) -> None:
+def _refuse_non_voting(pairing: Pairing, voting: Sequence[str]) -> None:
     for section in ("margin", "tie"):
         for score in getattr(pairing, section):
             if score not in voting:
@@ -136,7 +136,7 @@ def _cast(vote: Vote, pairing: Pairing) -> Vote:
     )
 
 
-def votes_of(panel: list[dict[str, Any]]) -> list[Vote]:
+def votes_of_panel(panel: list[dict[str, Any]]) -> list[Vote]:
     """The votes that the panel's facts (in ``run.yaml`` and every part) describe."""
     return [
         Vote(score["name"], score["higher_is_better"], score["votes"], ties=score["ties"])
@@ -145,11 +145,11 @@ def votes_of(panel: list[dict[str, Any]]) -> list[Vote]:
     ]
 
 
-def votes_for(document: dict[str, Any]) -> list[Vote]:
+def votes_of_run(document: dict[str, Any]) -> list[Vote]:
     """How each score counts in a run, from its ``run.yaml``.
 
     Raises:
         ConfigError: the pairing section names a score that the panel does not give.
     """
     pairing = parse(document["pairing"], Pairing, "pairing")
-    return cast_votes(votes_of(document["provenance"]["panel"]), pairing)
+    return cast_votes(votes_of_panel(document["provenance"]["panel"]), pairing)
