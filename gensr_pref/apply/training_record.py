@@ -10,7 +10,7 @@ from typing import Any
 from gensr_pref.building import open_run
 from gensr_pref.config import plugins, run_file
 from gensr_pref.config.run_file import GeneratorUse, MetricUse, Pairing
-from gensr_pref.errors import ConfigError, InputError, RunMismatchError, parameter
+from gensr_pref.errors import ConfigError, InputError, Problem, RunMismatchError, parameter
 from gensr_pref.metrics.panel import Panel
 from gensr_pref.pairing.votes import cast_votes, votes_of_panel
 from gensr_pref.storage import files
@@ -67,8 +67,10 @@ def votes_in(document: dict[str, Any], base: Path, own: bool = False) -> set[str
             recorded or Panel(uses_in(document, own), base=base).facts()["metrics"]
         )
     except (KeyError, TypeError, AttributeError) as error:
-        raise RunMismatchError("run.yaml: its provenance is not what a build writes") from error
-    pairing = run_file.parse(document.get("pairing", {}), Pairing, "pairing")
+        raise RunMismatchError(
+            "its provenance is not what a build writes", path="run.yaml", problem=Problem.DAMAGED
+        ) from error
+    pairing = run_file.parse(document.get("pairing", {}), Pairing, field="pairing")
     return {vote.score for vote in cast_votes(votes, pairing) if vote.votes}
 
 
@@ -84,15 +86,18 @@ def uses_in(document: dict[str, Any], own: bool = False) -> list[MetricUse]:
             may be a stranger's, and is not run for being named there.
     """
     rows = enumerate(document.get("panel") or ())
-    uses = [run_file.parse(row, MetricUse, f"panel.{place}") for place, row in rows]
+    uses = [run_file.parse(row, MetricUse, field=f"panel.{place}") for place, row in rows]
     for place, use in enumerate(() if own else uses):
         known = use.metric in plugins.built_in("metric")
         if not known or plugins.names_code(use.options):
             raise ConfigError(
-                f"clips: panel.{place} names {use.metric!r}"
+                f"panel.{place} names {use.metric!r}"
                 f"{f' with {use.options}' if use.options else ''}, which runs code that is no "
                 "part of this package. What the clips come with is not run: if it is yours, name "
-                f"it as the panel ({parameter('panel')}, or `panel` of the evaluation file)"
+                f"it as the panel ({parameter('panel')}, or `panel` of the evaluation file)",
+                field="clips",
+                value=use.metric,
+                problem=Problem.UNSAFE,
             )
     return uses
 

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from gensr_pref import __version__
-from gensr_pref.errors import RunMismatchError
+from gensr_pref.errors import Problem, RunMismatchError
 from gensr_pref.identity import bytes_digest, digest
 from gensr_pref.rundir import part_files, provenance
 from gensr_pref.schema import SCHEMA_VERSION
@@ -33,13 +33,17 @@ def document(out: Path) -> dict[str, Any]:
     found, is_edited = _read(out)
     if found is None:
         raise RunMismatchError(
-            f"{out}: is not a run directory (its run.yaml is missing or damaged). Give the folder "
-            "that a build wrote"
+            "is not a run directory (its run.yaml is missing or damaged). Give the folder "
+            "that a build wrote",
+            path=out,
+            problem=Problem.MISSING,
         )
     if is_edited:
         raise RunMismatchError(
-            f"{out / RUN}: was edited since it was written, so that it does not tell any more what "
-            "made the tables. Run the same build again, which writes it anew"
+            "was edited since it was written, so that it does not tell any more what "
+            "made the tables. Run the same build again, which writes it anew",
+            path=out / RUN,
+            problem=Problem.CHANGED,
         )
     return found
 
@@ -69,9 +73,12 @@ def _read(out: Path) -> tuple[dict[str, Any] | None, bool]:
         return None, False
     if version > SCHEMA_VERSION:
         raise RunMismatchError(
-            f"{out}: its tables are of version {version}, made by gensr_pref "
+            f"its tables are of version {version}, made by gensr_pref "
             f"{found['provenance']['gensr_pref']}; this is {__version__}, which reads versions up "
-            f"to {SCHEMA_VERSION}. Update gensr_pref"
+            f"to {SCHEMA_VERSION}. Update gensr_pref",
+            path=out,
+            value=version,
+            problem=Problem.UNSUPPORTED,
         )
     has_digest = version >= _FIRST_WITH_DIGEST or text.startswith(_FIRST_LINE)
     return found, not (_is_as_written(text) if has_digest else _agrees(found))
