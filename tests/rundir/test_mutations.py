@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from gensr_pref.aligning.run_pairs import Run as PairsOfRun
+from gensr_pref.aligning.run_pairs import PairsOfRun
 from gensr_pref.auditing.run_audit import audit
 from gensr_pref.building.build import build
 from gensr_pref.building.pair import pair
