@@ -228,6 +228,15 @@ def test_what_is_worked_around_narrows_down_and_ends():
     assert slow.given_up(Place("c", "m")) is not None
 
 
+def test_a_clip_with_one_sound_is_given_up_when_it_cannot_be_divided():
+    """A worker that is at a metric again, after it was to divide the sounds, had only one."""
+    task, died = ShardTask("score", 0, ()), Unusable(Reason.WORKER_DIED)
+    for place in (Place("c"), Place("c", "m"), Place("c", "m")):
+        assert task.given_up(Place("c", "m")) is None
+        task = around(task, place, died)
+    assert task.given_up(Place("c", "m")) is died
+
+
 def _longest(run, base, tmp_path):
     """One of the two clips of `faulty`."""
     build(run("corpus.limit=2", f"generators=[{HISS}]"), tmp_path / "plain", base=base)
