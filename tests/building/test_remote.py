@@ -79,7 +79,7 @@ def test_same_bytes_as_on_a_disk(uploaded, s3, local):
 
 
 def test_same_bytes_in_memory(local, run, base):
-    out = located(f"memory://{uuid.uuid4().hex}/run")
+    out = parse_location(f"memory://{uuid.uuid4().hex}/run")
     build(run(), out, base=base)
     assert contents(out) == local
     assert status(out)["state"] == "finished"
