@@ -15,7 +15,7 @@ from gensr_pref.auditing import bias, candidates, effective_votes, means, pairs
 from gensr_pref.auditing.agreement import pairwise_agreement
 from gensr_pref.auditing.base import comparisons
 from gensr_pref.auditing.listening.answers import audit_answers
-from gensr_pref.auditing.load import ROLES, Evidence, evidence, raw_scores
+from gensr_pref.auditing.load import Evidence, evidence, raw_scores
 from gensr_pref.auditing.pair_audio import (
     AnalysedPairs,
     analyse_pairs,
@@ -33,15 +33,22 @@ from gensr_pref.pairing.votes import votes_of_run
 from gensr_pref.rundir import ledger, part_files
 from gensr_pref.rundir.integrity import Contents
 from gensr_pref.rundir.machine import mixture_notices
+from gensr_pref.schema import PAIR_ROLES
 from gensr_pref.statistics.intervals import count_interval
+from gensr_pref.storage.location import parse_location
 
 AUDIO_PAIRS = 1000  # default number of pairs whose audio is analysed
 
 
 def audit(
-    out: Path, audio_pairs: int = AUDIO_PAIRS, brief: bool = False, rule: PairRule | None = None
+    out: str | Path,
+    audio_pairs: int = AUDIO_PAIRS,
+    brief: bool = False,
+    rule: PairRule | None = None,
 ) -> dict[str, Any]:
     """Compute the audit of a run directory and write ``audit/audit.json``.
+
+        audit("runs/first")["yield"]["joint"]
 
     Args:
         audio_pairs: maximum number of pairs whose audio and generator representation are analysed.
@@ -60,7 +67,7 @@ def audit(
         PartsError: its parts do not belong together.
         StorageError: a table cannot be read.
     """
-    return audit_of(evidence(out), audio_pairs, brief, rule)
+    return audit_of(evidence(parse_location(out)), audio_pairs, brief, rule)
 
 
 def audit_of(
@@ -196,7 +203,7 @@ def _shortcuts(run: Evidence, analysed: AnalysedPairs) -> list[dict[str, Any]]:
 
 def _generator_wins(run: Evidence) -> list[dict[str, Any]]:
     known = (run.pairs.chosen >= 0) & (run.pairs.rejected >= 0)
-    rows = (getattr(run.pairs, role)[known] for role in ROLES)
+    rows = (getattr(run.pairs, role)[known] for role in PAIR_ROLES)
     return bias.wins_across_generators(*(run.generators[row] for row in rows))
 
 
@@ -205,7 +212,7 @@ def _means(run: Evidence) -> dict[str, Any]:
     names = run.judged.names
     sign = [1.0 if vote.higher_is_better else -1.0 for vote in run.columns.votes]
     roles = {"noisy": value[noisy], "candidates": value[~noisy]}
-    for role in ROLES:
+    for role in PAIR_ROLES:
         rows = np.unique(getattr(run.pairs, role))
         roles[role] = run.judged.value[rows[rows >= 0]] * sign
     gains = means.improvement(value * sign, clip, len(run.clips), noisy, names)

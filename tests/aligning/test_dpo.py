@@ -181,17 +181,17 @@ def _utility(policy, batch, side: int, k: int, pair: int) -> torch.Tensor:
         v = policy.velocity((1 - t) * y_0 + t * y_1, t, condition).double()
         return -((v - (y_1.double() - y_0.double())) ** 2).sum() / v.numel()
     tokens = rows.target[number : number + 1, :, : 1 + frames]
-    heard = policy.heard(condition)
-    first = policy.clip_logits(tokens[..., 0], heard)[0].double().log_softmax(-1)
+    inputs = policy.decoder_input(condition)
+    first = policy.clip_logits(tokens[..., 0], inputs)[0].double().log_softmax(-1)
     total = first.gather(-1, tokens[0, :, :1]).sum()
     if isinstance(policy, Masked):
         hidden = rows.draw[number, :, 1 : 1 + frames]
-        logits = policy.logits(tokens, ~hidden[None], heard)
+        logits = policy.logits(tokens, ~hidden[None], inputs)
         count = int(hidden.sum()) + 8
     else:
-        z = policy.z(tokens[..., 1:], heard)
+        z = policy.z(tokens[..., 1:], inputs)
         known = rows.draw[number : number + 1, :frames]
-        logits = policy.logits(tokens[..., 0], heard, z, known, z)
+        logits = policy.logits(tokens[..., 0], inputs, z, known, z)
         hidden, count = torch.ones(8, frames, dtype=torch.bool), 1
     log_p = logits[0].double().log_softmax(-1)
     for frame in range(frames):
@@ -223,7 +223,7 @@ def test_an_interrupted_training_ends_with_the_same_weights(
         paradigm, run, "steps=4", "batch=2", "save_every=2", "anchor.weight=1", "ema=0.9",
         "pairs.labels=random", f"cache={run.parent / 'cache'}",
     )  # fmt: skip
-    align(made, run, tmp_path / "whole")
+    align(made, tmp_path / "whole", base=run)
     saved = train.save
 
     def killed(alignment, out) -> None:
@@ -232,10 +232,10 @@ def test_an_interrupted_training_ends_with_the_same_weights(
 
     monkeypatch.setattr(train, "save", killed)
     with pytest.raises(KeyboardInterrupt):
-        align(made, run, tmp_path / "parts")
+        align(made, tmp_path / "parts", base=run)
     monkeypatch.undo()
     assert not (tmp_path / "parts" / "model.safetensors").exists()
-    align(made, run, tmp_path / "parts")
+    align(made, tmp_path / "parts", base=run)
     whole, parts = ((tmp_path / name) / "model.safetensors" for name in ("whole", "parts"))
     assert whole.read_bytes() == parts.read_bytes()
     steps = [
@@ -247,7 +247,7 @@ def test_an_interrupted_training_ends_with_the_same_weights(
 
 @every_paradigm
 def test_the_result_is_a_checkpoint_that_samples(paradigm, run, tmp_path) -> None:
-    told = align(recipe(paradigm, run, "steps=2"), run, tmp_path)
+    told = align(recipe(paradigm, run, "steps=2"), tmp_path, base=run)
     generator = from_pretrained(tmp_path)
     assert generator.paradigm == paradigm
     [candidate] = generator.sample(np.full((1, 8000), 0.01, np.float32), [8000], [1])

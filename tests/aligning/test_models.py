@@ -14,7 +14,7 @@ from gensr_pref.building.build import build
 from gensr_pref.config import run_file
 from gensr_pref.errors import ConfigError, InputError
 from gensr_pref.generators.tiny.base import SHIPPED
-from gensr_pref.generators.tiny.checkpoint import save
+from gensr_pref.generators.tiny.checkpoint import save_network
 from gensr_pref.generators.tiny.pretrained import from_pretrained
 from tests.aligning.conftest import DATA, furnish
 from tests.aligning.test_dpo import every_paradigm
@@ -29,7 +29,7 @@ def other_tokenizer(folder: Path, paradigm: str) -> Path:
     order = torch.randperm(policy.tokenizer.codebook.shape[1], generator=torch.Generator())
     policy.tokenizer.codebook.copy_(policy.tokenizer.codebook[:, order].clone())
     policy.config = replace(policy.config, tokenizer=policy.tokenizer.digest)
-    save(policy, folder)
+    save_network(policy, folder)
     return folder
 
 
@@ -71,7 +71,7 @@ def test_the_weights_of_pairs_count_under_any_label(label, tmp_path, monkeypatch
     use = {"use": "fm-tiny", "name": label, "candidates": 3, "options": {"checkpoint": "other"}}
     corpus = {key: DATA["corpus"][key] for key in ("source", "segment_seconds", "degrade")}
     data = {**DATA, "corpus": {**corpus, "limit": 4}, "generators": [use]}
-    build(run_file.parse(data, run_file.Run, "test"), tmp_path, tmp_path / "run")
+    build(run_file.parse(data, run_file.Run, "test"), tmp_path / "run", base=tmp_path)
     of_it = f"pairs.generators=[{label}]"
     with raises(InputError, field="pairs.source", problem="conflict"):
         begun("fm", tmp_path / "run", tmp_path, of_it)
@@ -96,7 +96,7 @@ def test_networks_with_other_settings_are_not_averaged(tmp_path) -> None:
     other_weights(tmp_path / "0", 0.0)
     policy = from_pretrained(SHIPPED / "fm-tiny").policy
     policy.config = replace(policy.config, shared_noise=policy.config.shared_noise / 2)
-    save(policy, tmp_path / "1")
+    save_network(policy, tmp_path / "1")
     with raises(ConfigError, field="checkpoints.1", value="settings", problem="conflict"):
         averaged(averaging("fm", "0", "1"), tmp_path, tmp_path / "mean")
 

@@ -15,7 +15,7 @@ from gensr_pref.building.pair import pair
 from gensr_pref.errors import ConfigError, InputError, RunMismatchError
 from gensr_pref.exporting.dataset import Wanted
 from gensr_pref.exporting.export_run import export
-from gensr_pref.generators.tiny.checkpoint import save
+from gensr_pref.generators.tiny.checkpoint import save_network
 from gensr_pref.generators.tiny.pretrained import from_pretrained
 from gensr_pref.rundir import part_files
 from gensr_pref.schema import column
@@ -47,9 +47,9 @@ def test_an_exported_folder_gives_the_same_training_as_its_run(
     paradigm, run, exported, tmp_path
 ) -> None:
     common = ("steps=2", "anchor.weight=1", "anchor.side=chosen")
-    align(recipe(paradigm, run, *common), run, tmp_path / "run")
+    align(recipe(paradigm, run, *common), tmp_path / "run", base=run)
     there = ("pairs.source.kind=export", f"pairs.source.path={exported['unanimous']}")
-    align(recipe(paradigm, run, *common, *there), run, tmp_path / "export")
+    align(recipe(paradigm, run, *common, *there), tmp_path / "export", base=run)
     weights = [(tmp_path / n / "model.safetensors").read_bytes() for n in ("run", "export")]
     assert weights[0] == weights[1]
 
@@ -134,7 +134,7 @@ def test_other_weights_than_the_reference_are_refused(run, tmp_path) -> None:
     other = from_pretrained(from_pretrained_folder("fm"))
     with torch.no_grad():
         next(other.policy.parameters()).add_(0.01)
-    save(other.policy, tmp_path / "other")
+    save_network(other.policy, tmp_path / "other")
     use = f"generator.options.checkpoint={tmp_path / 'other'}"
     with raises(InputError, field="pairs.source", problem="conflict"):
         begun("fm", run, tmp_path, use)
@@ -168,9 +168,9 @@ def test_a_folder_without_pairs_is_refused(run, tmp_path) -> None:
 
 
 def test_another_recipe_does_not_continue(run, tmp_path) -> None:
-    align(recipe("fm", run, "steps=1"), run, tmp_path)
+    align(recipe("fm", run, "steps=1"), tmp_path, base=run)
     with raises(RunMismatchError, path=tmp_path, value=["objective"], problem="conflict"):
-        align(recipe("fm", run, "steps=1", "objective.beta=2"), run, tmp_path)
+        align(recipe("fm", run, "steps=1", "objective.beta=2"), tmp_path, base=run)
 
 
 def test_a_limit_and_a_split_are_kept(run, tmp_path) -> None:

@@ -85,7 +85,7 @@ def test_storage_that_takes_no_more(base, tmp_path, undisturbed):
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["serial", "ray"])
 def test_interrupted_twice_in_a_row(base, tmp_path, undisturbed, kind):
-    """The second Ctrl-C comes while the first is being heeded."""
+    """The second Ctrl-C comes while the first one is being handled."""
     out = tmp_path / "run"
     arguments = command(base, out, f"engine.kind={kind}", "engine.workers=2")
     process = subprocess.Popen(
@@ -138,7 +138,7 @@ def test_interrupted_build_has_told_how_far_it_came(base, tmp_path, run, monkeyp
     monkeypatch.setattr(Progress, "show", show)
     for error in (KeyboardInterrupt(), RuntimeError("any")):
         with pytest.raises(type(error)):
-            build(run("engine.shard_clips=1"), base, out)
+            build(run("engine.shard_clips=1"), out, base=base)
         found = status(out)
         assert found["state"] == "interrupted"
         done = [found["stages"][stage]["clips"] for stage in ("sample", "score")]

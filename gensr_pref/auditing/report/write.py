@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from gensr_pref import audio
 from gensr_pref.auditing.exhibits import select_pairs
-from gensr_pref.auditing.load import ROLES, Evidence, evidence
+from gensr_pref.auditing.load import Evidence, evidence
 from gensr_pref.auditing.report.page import AudioTrack, Exhibit, render_page
 from gensr_pref.auditing.report.spectrogram import powers, spectrogram
 from gensr_pref.errors import InputError, Problem, quantity, typed
 from gensr_pref.rundir import part_files
+from gensr_pref.rundir.rows import rows_by_id
+from gensr_pref.schema import PAIR_ROLES
 from gensr_pref.untrusted.columns import sampling_of
 
 PAIRS_PER_KIND = 3
 MAX_BYTES = 6 * 2**20  # of audio; base64 makes it a third larger in the page
+_CANDIDATE_COLUMNS = ["candidate_id", "generator", "index", "sampling", "audio"]
+_CLIP_COLUMNS = ["clip_id", "text", "noisy", "clean"]
 
 
 def report(out: Path, audit: dict[str, Any]) -> Path:
@@ -62,9 +64,10 @@ def _exhibits(run: Evidence) -> tuple[list[Exhibit], int]:
     selected = select_pairs(run.judged, run.pairs, PAIRS_PER_KIND)
     table = run.pairs_table.take(pa.array([index for _, index in selected], pa.int64()))
     rows = table.to_pylist()
-    ids = {row[f"{role}_id"] for row in rows for role in ROLES}
-    candidates = fetch_rows(run.out, "candidates", "candidate_id", ids)
-    clips = fetch_rows(run.out, "clips", "clip_id", {row["clip_id"] for row in rows})
+    ids = {row[f"{role}_id"] for row in rows for role in PAIR_ROLES}
+    candidates = rows_by_id(part_files.parts(run.out, "candidates"), ids, _CANDIDATE_COLUMNS)
+    names = {row["clip_id"] for row in rows}
+    clips = rows_by_id(part_files.parts(run.out, "clips"), names, _CLIP_COLUMNS)
     exhibits: list[Exhibit] = []
     size = 0
     for (kind, index), row in zip(selected, rows, strict=True):
@@ -82,39 +85,13 @@ def _exhibits(run: Evidence) -> tuple[list[Exhibit], int]:
     return exhibits, len(selected) - len(exhibits)
 
 
-def fetch_rows(
-    out: Path, table: part_files.Table, key: str, wanted: Iterable[str]
-) -> dict[str, dict[str, Any]]:
-    """Return the rows with these ids, with audio, by id; the rest of the table is not read.
-
-    Raises:
-        StorageError: a part cannot be read.
-    """
-    ids = pa.array(sorted(wanted), pa.string())
-    rows: dict[str, dict[str, Any]] = {}
-    for part in part_files.parts(out, table):
-        present = pc.is_in(part_files.read(part, [key]).column(key), value_set=ids)
-        if not pc.any(present).as_py():
-            continue
-        for batch in part_files.batches(part, _AUDIO_COLUMNS[table]):
-            matching = batch.filter(pc.is_in(batch.column(key), value_set=ids))
-            rows |= {row[key]: row for row in matching.to_pylist()}
-    return rows
-
-
-_AUDIO_COLUMNS: dict[str, list[str]] = {
-    "candidates": ["candidate_id", "generator", "index", "sampling", "audio"],
-    "clips": ["clip_id", "text", "noisy", "clean"],
-}
-
-
 def _sounds(
     row: dict[str, Any], candidates: dict[str, Any], clips: dict[str, Any]
 ) -> dict[str, tuple[dict[str, Any], str]]:
     """Return the existing sounds by role, each with a description."""
     clip = clips.get(row["clip_id"], {})
     sounds = {}
-    for role in ROLES:
+    for role in PAIR_ROLES:
         candidate = candidates.get(row[f"{role}_id"])
         if candidate:
             sounds[role] = (candidate["audio"], _describe_candidate(candidate))
