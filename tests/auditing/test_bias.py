@@ -21,7 +21,7 @@ def test_a_shift_of_half_a_deviation():
     assert row["warns"]
 
 
-def test_nothing_to_see():
+def test_equal_distributions_do_not_warn():
     rng = np.random.default_rng(1)
     sides = {"level": (rng.normal(size=500), rng.normal(size=500))}
     assert not property_differences(sides, np.arange(500))[0]["warns"]
@@ -29,8 +29,8 @@ def test_nothing_to_see():
 
 @pytest.mark.parametrize("spread", [0.0, 1.0])
 @pytest.mark.parametrize(("clips", "harmless"), [(7, False), (60, False), (3000, True)])
-def test_harmless_is_what_surely_hardly_differs(clips, harmless, spread):
-    """Absence of evidence is none of absence, whether the sides vary or never do."""
+def test_harmless_needs_evidence_of_a_small_difference(clips, harmless, spread):
+    """Absence of evidence is not evidence of absence, whether the values vary or never do."""
     rng = np.random.default_rng(5)
     rejected = rng.normal(size=clips)
     chosen = rejected + spread * rng.normal(size=clips)
@@ -38,7 +38,7 @@ def test_harmless_is_what_surely_hardly_differs(clips, harmless, spread):
     assert (row["warns"], row["harmless"]) == (False, harmless)
 
 
-def test_several_pairs_of_a_clip_are_one_clip():
+def test_pairs_of_one_clip_count_as_one_cluster():
     chosen, rejected = np.ones(60), np.zeros(60)
     (row,) = property_differences({"level": (chosen, rejected)}, np.repeat(np.arange(6), 10))
     assert (row["pairs"], row["clips"], row["warns"]) == (60, 6, False)
@@ -62,11 +62,11 @@ def test_a_clear_effect_that_is_tiny_does_not_warn():
     assert not row["warns"]
 
 
-def test_constants_and_unknowns():
+def test_constant_and_unknown_properties():
     same, gone = np.ones(5), np.full(5, np.nan)
     row, none = property_differences({"rate": (same, same), "steps": (gone, same)}, np.arange(5))
     assert (row["cohens_d"], row["cliffs_delta"], row["warns"]) == (0, 0, False)
-    assert not row["harmless"]  # five pairs bear no verdict
+    assert not row["harmless"]  # five pairs are too few for a verdict
     assert (none["pairs"], none["cohens_d"], none["warns"]) == (0, None, False)
     assert cohens_d(same + 1, same) is None
     assert cohens_d(same[:1], same[:1]) is None
@@ -76,7 +76,7 @@ def test_delta_counts_signs():
     assert cliffs_delta(np.array([2.0, 1, 1, 0]), np.array([1.0, 1, 0, 1])) == pytest.approx(0.25)
 
 
-def test_which_generator_wins_where_two_meet():
+def test_wins_are_counted_in_pairs_of_two_generators():
     chosen, rejected = np.array(["a", "a", "b", "a"]), np.array(["b", "b", "a", "a"])
     assert wins_across_generators(chosen, rejected) == [
         {"generator": "a", "pairs": 3, "chosen": pytest.approx(2 / 3)},

@@ -26,7 +26,7 @@ def test_harmless_needs_an_interval_within_the_bounds():
     assert not is_within(None, None, 500, -0.2, 0.2)
 
 
-def test_the_number_needed_decides_where_the_estimate_stays():
+def test_the_number_of_clusters_needed_decides():
     rng = np.random.default_rng(4)
     values = rng.normal(0.3, 1, 20)
     found = mean_interval(values)
