@@ -71,7 +71,7 @@ class Panel:
         self,
         metrics: Sequence[MetricUse | str | Metric],
         texts: Iterable[str] = (),
-        base: Path | None = None,
+        base: str | Path | None = None,
     ) -> None:
         for name, given in (("metrics", metrics), ("texts", texts)):
             if isinstance(given, str):
@@ -81,11 +81,12 @@ class Panel:
                     value=given,
                     problem=Problem.INVALID,
                 )
+        folder = None if base is None else Path(base)
         self.left_out: dict[str, str] = {}
         self.members: list[Member] = []
         for index, metric in enumerate(metrics):
             try:
-                self.members.append(member_of(metric, self.members, f"panel.{index}", base))
+                self.members.append(member_of(metric, self.members, f"panel.{index}", folder))
             except MissingWeightsError as error:
                 use = use_of(metric)
                 if not use.optional:
