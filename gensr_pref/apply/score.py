@@ -19,7 +19,7 @@ from gensr_pref.building.tasks import Event, Hopeless, Lost, Restarted, Row, Tic
 from gensr_pref.config.run_file import Engine, MetricUse
 from gensr_pref.errors import ConfigError, InputError, Message, Problem, Unusable, parameter
 from gensr_pref.identity import digest
-from gensr_pref.metrics.members import use_of
+from gensr_pref.metrics.members import entry_of
 from gensr_pref.metrics.panel import Panel
 from gensr_pref.metrics.results import CandidateScores
 from gensr_pref.rundir import part_files
@@ -148,7 +148,7 @@ def _folders(
 
 def _uses(metrics: str | Sequence[MetricUse | str] | None, folders: Folders) -> list[MetricUse]:
     if metrics is not None and not isinstance(metrics, str):
-        return [use_of(metric) for metric in metrics]
+        return [entry_of(metric) for metric in metrics]
     return asked_for(
         metrics,
         settings=[],
