@@ -10,10 +10,10 @@ from typing import Any
 from gensr_pref import audio
 from gensr_pref.aligning.file_digests import FileDigests
 from gensr_pref.aligning.run_pairs import Pair, PairedClip, Side, labelled, unpacked, uses_in
-from gensr_pref.config import run_file
 from gensr_pref.errors import InputError
 from gensr_pref.identity import CLEAN, digest
 from gensr_pref.rundir import part_files
+from gensr_pref.rundir.document import read_published_document
 from gensr_pref.weights.hub import lacking_package
 
 ROWS = 16  # in memory at once; each has three sounds
@@ -217,8 +217,8 @@ def _clean(row: dict[str, Any]) -> audio.Sound | None:
 
 
 def _uses(folder: Path) -> dict[str, str]:
-    path = folder / "run.yaml"
-    return uses_in(run_file.read_yaml(path)) if path.exists() else {}
+    document = read_published_document(folder)
+    return {} if document is None else uses_in(document)
 
 
 def _require_columns(there: set[str], where: str) -> None:

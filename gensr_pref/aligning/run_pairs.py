@@ -22,6 +22,7 @@ from gensr_pref.audio import Sound
 from gensr_pref.errors import InputError
 from gensr_pref.identity import CLEAN, digest, is_clean, split_candidate_id
 from gensr_pref.rundir import integrity, part_files
+from gensr_pref.rundir.document import RunDocument
 
 
 @dataclass(frozen=True)
@@ -227,13 +228,10 @@ def unpacked(
     )
 
 
-def uses_in(document: dict[str, Any]) -> dict[str, str]:
-    """Which model each label is, by what ``run.yaml`` holds; nothing where it does not say."""
-    try:
-        labels = [str(one["name"]) for one in document["provenance"]["generators"]]
-        uses = [str(one["use"]) for one in document["generators"]]
-    except (KeyError, TypeError):
-        return {}
+def uses_in(document: RunDocument) -> dict[str, str]:
+    """Return which model each label is."""
+    labels = [one.name for one in document.provenance.generators]
+    uses = [str(one.get("use")) for one in document.generators]
     return dict(zip(labels, uses, strict=False))
 
 

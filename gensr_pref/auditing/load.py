@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +20,7 @@ from gensr_pref.pairing.base import Vote, keeps_bounds, oriented
 from gensr_pref.pairing.columns import Columns, columns, matrix
 from gensr_pref.pairing.votes import cast_votes, votes_for, votes_of
 from gensr_pref.rundir import part_files
+from gensr_pref.rundir.document import RunDocument
 from gensr_pref.rundir.integrity import Contents, check
 from gensr_pref.schema import column
 from gensr_pref.untrusted.columns import steps_of
@@ -46,7 +46,7 @@ class Evidence:
     """
 
     contents: Contents
-    document: dict[str, Any]
+    document: RunDocument
     pairing: Pairing
     clips: pa.Table
     scores: pa.Table
@@ -116,7 +116,7 @@ def evidence(out: Path) -> Evidence:
         raise InputError(f"{out}: nothing is scored yet. The same build goes on where it stopped")
     if not contents.parts["pairs"]:
         raise InputError(f"{out}: has no pairs yet. Run: {typed('gensr-pref', 'pair', out)}")
-    pairing = parse(document["pairing"], Pairing, "pairing")
+    pairing = parse(document.pairing, Pairing, "pairing")
     votes = panel_votes(document, pairing)
     names = [vote.score for vote in votes]
     scores = part_files.read_all(out, "scores", ["candidate_id", "clip_id", *names])
@@ -131,12 +131,12 @@ def evidence(out: Path) -> Evidence:
     )
 
 
-def panel_votes(document: dict[str, Any], pairing: Pairing) -> list[Vote]:
+def panel_votes(document: RunDocument, pairing: Pairing) -> list[Vote]:
     """How each score would count if the panel had to be unanimous, whatever the run's rule.
 
     Where nothing in the panel votes, those that the rule looks at do.
     """
-    panel = votes_of(document["provenance"]["panel"])
+    panel = votes_of(document.provenance.panel)
     if pairing.rule in ("top_bottom", "weighted", "golden") and any(vote.votes for vote in panel):
         pairing = Pairing(min=pairing.min, max=pairing.max)
     return cast_votes(panel, pairing)

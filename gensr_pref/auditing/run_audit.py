@@ -71,7 +71,7 @@ def audit_of(
 
 def _counts(found: Evidence) -> dict[str, Any]:
     return {
-        "run": found.document["name"],
+        "run": found.document.name,
         "rule": found.pairing.rule,
         "clips": len(found.clips),
         "candidates": len(found.candidates),

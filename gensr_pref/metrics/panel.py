@@ -137,7 +137,7 @@ class Panel:
     def facts(self) -> dict[str, Any]:
         """The panel as JSON-able data, for a part's metadata and for run.yaml."""
         return {
-            "metrics": [member.facts() for member in self.members],
+            "metrics": [member.record.as_data() for member in self.members],
             "votes": self.votes,
             "left_out": dict(self.left_out),
         }

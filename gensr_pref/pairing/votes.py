@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from gensr_pref.config.run_file import Pairing, parse
 from gensr_pref.errors import ConfigError, nearest
 from gensr_pref.pairing.base import Vote
+from gensr_pref.rundir.document import MetricRecord, RunDocument
 
 # Of the built-in rules, the settings that each takes no notice of: a setting that would do nothing
 # is refused. A rule of one's own may read any.
@@ -136,20 +137,20 @@ def _cast(vote: Vote, pairing: Pairing) -> Vote:
     )
 
 
-def votes_of(panel: list[dict[str, Any]]) -> list[Vote]:
-    """The votes that the panel's facts (in ``run.yaml`` and every part) describe."""
+def votes_of(panel: Iterable[MetricRecord]) -> list[Vote]:
+    """Return how each score of a panel counts before the pairing section changes it."""
     return [
-        Vote(score["name"], score["higher_is_better"], score["votes"], ties=score["ties"])
+        Vote(score.name, score.higher_is_better, bool(score.votes), ties=score.ties)
         for metric in panel
-        for score in metric["scores"]
+        for score in metric.scores
     ]
 
 
-def votes_for(document: dict[str, Any]) -> list[Vote]:
-    """How each score counts in a run, from its ``run.yaml``.
+def votes_for(document: RunDocument) -> list[Vote]:
+    """Return how each score counts in a run.
 
     Raises:
         ConfigError: the pairing section names a score that the panel does not give.
     """
-    pairing = parse(document["pairing"], Pairing, "pairing")
-    return cast_votes(votes_of(document["provenance"]["panel"]), pairing)
+    pairing = parse(document.pairing, Pairing, "pairing")
+    return cast_votes(votes_of(document.provenance.panel), pairing)
