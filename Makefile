@@ -11,7 +11,7 @@ unexport VIRTUAL_ENV CONDA_PREFIX PYTHONPATH PYTHONHOME
 
 BIN := .venv/bin
 READY := .venv/.ready
-# A process needs up to 2 GB; with ARGS='-n 0' all tests run in one, as a debugger wants.
+# Each process of the tests needs up to 2 GB of memory. ARGS='-n 0' runs them in one, for a debugger.
 PYTEST := $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal
 
 # .ready contains the path of the folder in which .venv was made. A tree that was moved or copied is set

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 
 from gensr_pref.process import one_thread
 from gensr_pref.storage.location import located
@@ -25,6 +24,8 @@ def pytest_collection_finish() -> None:
 @pytest.fixture(autouse=True, scope="session")
 def single_thread() -> Iterator[None]:
     """As in a build: small models are fastest so, most of all where other tests run beside."""
+    import torch  # here, as the process that only distributes the tests needs none of it
+
     torch.set_num_threads(1)
     with one_thread():
         yield

@@ -14,7 +14,8 @@ from gensr_pref.apply.default_panel import asked_for
 from gensr_pref.apply.pilot import plan
 from gensr_pref.apply.restore import Wanted, restore
 from gensr_pref.apply.score import engine_for, score
-from gensr_pref.cli.main import _words, main, parse
+from gensr_pref.cli.arguments import flags
+from gensr_pref.cli.main import main, parse
 from gensr_pref.config.run_file import GeneratorUse
 from gensr_pref.errors import (
     GensrPrefError,
@@ -139,10 +140,10 @@ def test_calls_name_parameters_and_commands_name_flags(name, wav, tmp_path, caps
 
 def test_every_flag_is_known_by_the_name_of_its_parameter():
     for words in (["export", "a", "b"], ["plan", "a"], ["restore", "a", "b", "--generator", "c"]):
-        known = _words(parse(words))
+        known = flags(parse(words))
         assert "None" not in known.values()
-    assert _words(parse(["export", "a", "b"]))["repository"] == "--push-to-hub"
-    assert plan.__code__.co_varnames[3] in _words(parse(["plan", "a"]))
+    assert flags(parse(["export", "a", "b"]))["repository"] == "--push-to-hub"
+    assert plan.__code__.co_varnames[3] in flags(parse(["plan", "a"]))
 
 
 @pytest.mark.parametrize(
@@ -153,7 +154,7 @@ def test_every_flag_is_known_by_the_name_of_its_parameter():
         (12000, "restored candidate", "12000 restored candidates"),
     ],
 )  # fmt: skip
-def test_things_are_counted_in_words(count, noun, words):
+def test_things_are_counted_inflags(count, noun, words):
     assert quantity(count, noun) == words
 
 

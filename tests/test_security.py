@@ -28,7 +28,8 @@ from pydantic import BaseModel
 from gensr_pref import audio, schema
 from gensr_pref.auditing.listening import server
 from gensr_pref.building.build import build
-from gensr_pref.cli.main import _say, main
+from gensr_pref.cli.main import main
+from gensr_pref.cli.output import show
 from gensr_pref.config import run_file
 from gensr_pref.corpus.table_sources import _recording
 from gensr_pref.errors import RunMismatchError, Unusable
@@ -170,7 +171,7 @@ def test_no_command_but_build_runs_what_a_run_directory_names(stranger, commands
 
 
 def test_the_listening_page_runs_nothing_either(stranger):
-    with server.opened(stranger / "run", 4) as (url, serve):
+    with server.open_server(stranger / "run", 4) as (url, serve):
         threading.Thread(target=serve, daemon=True).start()
         with urlopen(url) as page:
             assert "evil" not in page.read().decode()
@@ -459,7 +460,7 @@ def test_a_recording_is_its_bytes_and_never_a_file_that_a_table_names(stranger, 
 def test_tokens_and_passwords_are_not_printed(monkeypatch, capsys, tmp_path):
     monkeypatch.setenv("HF_TOKEN", "hf_abcdefghijklmnop")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG")
-    _say("a https://me:pass@host/x hf_abcdefghijklmnop wJalrXUtnFEMI/K7MDENG b")
+    show("a https://me:pass@host/x hf_abcdefghijklmnop wJalrXUtnFEMI/K7MDENG b")
     assert capsys.readouterr().out == "a https://...@host/x ... ... b\n"
     data = {**RUN, "corpus": {"source": {"kind": "huggingface", "path": "https://me:hush@host/x"}}}
     (tmp_path / "run.yaml").write_text(yaml.safe_dump(data))
@@ -508,7 +509,7 @@ def test_no_cell_of_a_csv_is_a_formula(base, tmp_path, monkeypatch, capsys):
 
 
 def test_a_browser_that_goes_away_is_no_traceback(stranger, capfd):
-    with server.opened(stranger / "run", 4) as (url, serve):
+    with server.open_server(stranger / "run", 4) as (url, serve):
         threading.Thread(target=serve, daemon=True).start()
         port = int(url.rstrip("/").rpartition(":")[2])
         for request in ("GET / HTTP/1.1", "GET //[ HTTP/1.1", "POST /vote HTTP/1.1"):

@@ -21,7 +21,7 @@ from gensr_pref.apply.training_record import (
     votes_of_training,
     with_votes,
 )
-from gensr_pref.auditing.policy_comparison import compared
+from gensr_pref.auditing.policy_comparison import compare_policies
 from gensr_pref.building import open_run
 from gensr_pref.building.build import build
 from gensr_pref.config import plugins, run_file
@@ -251,7 +251,7 @@ def _found(wanted: Evaluation, run: Run, home: Path, out: Path) -> dict[str, Any
     ordered = {
         name: policies[name] for name in sorted(policies, key=lambda n: ROLES.index(roles[n]))
     }
-    told = compared(measured, ordered, base, wanted.over == "speaker")
+    told = compare_policies(measured, ordered, base, wanted.over == "speaker")
     for name, one in told["policies"].items():
         labels = [measured.labels[place] for place in ordered[name]]
         one["role"] = roles[name]
@@ -297,10 +297,10 @@ def _summed(counts: Iterable[Counter[str]]) -> dict[str, int]:
 
 
 def _write(out: Path, found: dict[str, Any]) -> None:
-    from gensr_pref.auditing.forest_plot import forest
+    from gensr_pref.auditing.forest_plot import forest_plot
 
     part_files.write_text(
         out / "evaluation.json", json.dumps(found, indent=2, allow_nan=False) + "\n"
     )
     part_files.write_text(out / "evaluation.md", evaluation_report.markdown(shown(found)))
-    part_files.write_text(out / "evaluation.svg", forest(found))
+    part_files.write_text(out / "evaluation.svg", forest_plot(found))

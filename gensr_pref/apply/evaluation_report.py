@@ -6,9 +6,13 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from gensr_pref.auditing.format import bounds, interval
+from gensr_pref.auditing.format import format_bounds, format_interval
 from gensr_pref.errors import quantity
-from gensr_pref.statistics.verdicts import FEWEST_TO_JUDGE, needed, side
+from gensr_pref.statistics.verdicts import (
+    MIN_CLUSTERS_FOR_VERDICT,
+    clusters_needed,
+    side_of_threshold,
+)
 
 Told = dict[str, Any]
 GROUPS = {
@@ -41,7 +45,7 @@ def about(found: Told) -> str:
         "each "
         "from the same seeds. "
         f"Differences from {found['base']}, with 95 % intervals over {over}. Better: ▲, worse: ▼, "
-        f"where the interval is clear of 0 and of {FEWEST_TO_JUDGE} {over} or more."
+        f"where the interval is clear of 0 and of {MIN_CLUSTERS_FOR_VERDICT} {over} or more."
     )
 
 
@@ -106,7 +110,7 @@ def number(value: float | None) -> str:
 def difference(value: Sequence[float | None] | None, score: Told) -> str:
     """A difference with its bounds, marked where they bear a verdict."""
     marks = {1: " ▲", -1: " ▼", 0: ""}
-    return interval(value, score["clusters"]) + marks[outcome(value, score)]
+    return format_interval(value, score["clusters"]) + marks[outcome(value, score)]
 
 
 def outcome(value: Sequence[float | None] | None, score: Told) -> int:
@@ -117,7 +121,7 @@ def outcome(value: Sequence[float | None] | None, score: Told) -> int:
     """
     if value is None:
         return 0
-    clear = side(value[1], value[2], score["clusters"])
+    clear = side_of_threshold(value[1], value[2], score["clusters"])
     return clear if score["higher_is_better"] else -clear
 
 
@@ -147,9 +151,9 @@ def _outcomes(policy: Told, scores: Sequence[Told]) -> str:
 def _undecided(value: Sequence[float | None] | None, score: Told) -> str:
     """A score with how many clusters there are, and about how many would decide."""
     clusters = score["clusters"]
-    needs = needed(value[0], value[1], value[2], clusters, 0.0) if value else None
-    if clusters < FEWEST_TO_JUDGE:
-        needs = max(needs or 0, FEWEST_TO_JUDGE)
+    needs = clusters_needed(value[0], value[1], value[2], clusters, 0.0) if value else None
+    if clusters < MIN_CLUSTERS_FOR_VERDICT:
+        needs = max(needs or 0, MIN_CLUSTERS_FOR_VERDICT)
     return f"{score['score']} (n = {clusters}{f', needs about {needs}' if needs else ''})"
 
 
@@ -178,12 +182,15 @@ def _moved(found: Told, name: str) -> set[tuple[int, str]]:
         (outcome(scores[one["score"]].get("difference"), one), one["score"])
         for one in found["scores"]
     }
-    return {(side, score) for side, score in told if side}
+    return {(side_of_threshold, score) for side_of_threshold, score in told if side_of_threshold}
 
 
 def _sides(moved: Sequence[tuple[int, str]]) -> str:
     words = {1: "better in", -1: "worse in"}
-    parts = [(word, [score for one, score in moved if one == side]) for side, word in words.items()]
+    parts = [
+        (word, [score for one, score in moved if one == side_of_threshold])
+        for side_of_threshold, word in words.items()
+    ]
     return ", ".join(f"{word} {_listed(names)}" for word, names in parts if names)
 
 
@@ -275,4 +282,4 @@ def _win(policy: Told, score: Told) -> str:
     rate = policy["scores"][score["score"]].get("win_rate")
     if rate is None:
         return "-"
-    return f"{rate[0]:.1%} {bounds(rate[1], rate[2], score['clusters'], '{:.1%}')}"
+    return f"{rate[0]:.1%} {format_bounds(rate[1], rate[2], score['clusters'], '{:.1%}')}"

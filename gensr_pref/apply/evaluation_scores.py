@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from gensr_pref.auditing.policy_comparison import Array, Measured
+from gensr_pref.auditing.policy_comparison import Array, PolicyScores
 from gensr_pref.building import open_run
 from gensr_pref.config.run_file import GeneratorUse
 from gensr_pref.identity import is_noisy, split_candidate_id
-from gensr_pref.pairing.votes import votes_of
+from gensr_pref.pairing.votes import votes_of_panel
 from gensr_pref.rundir import part_files
 from gensr_pref.schema import column
 
@@ -35,7 +35,7 @@ class Missing:
     nulls: Nulls
 
 
-def measured_in(out: Path, uses: Sequence[GeneratorUse]) -> tuple[Measured, Missing]:
+def measured_in(out: Path, uses: Sequence[GeneratorUse]) -> tuple[PolicyScores, Missing]:
     """The scores of some generators of a run directory.
 
     Args:
@@ -48,7 +48,7 @@ def measured_in(out: Path, uses: Sequence[GeneratorUse]) -> tuple[Measured, Miss
     Raises:
         StorageError: there are no scores yet, or they cannot be read.
     """
-    votes = votes_of(open_run.read_document(out).provenance.panel)
+    votes = votes_of_panel(open_run.read_document(out).provenance.panel)
     names = [vote.score for vote in votes]
     clips = part_files.read_all(out, "clips", ["clip_id", "speaker"])
     number = {name: place for place, name in enumerate(column(clips, "clip_id"))}
@@ -65,7 +65,7 @@ def measured_in(out: Path, uses: Sequence[GeneratorUse]) -> tuple[Measured, Miss
             noisy[number[clip]] = row
         elif label in labels and index < samples[labels[label]]:
             value[labels[label], number[clip], index] = row
-    found = Measured(
+    found = PolicyScores(
         value,
         samples,
         noisy,
@@ -87,7 +87,7 @@ def _scores(out: Path, names: Sequence[str]) -> dict[str, Array]:
 
 
 def _missing(
-    out: Path, measured: Measured, number: Mapping[str, int], scores: Mapping[str, Array]
+    out: Path, measured: PolicyScores, number: Mapping[str, int], scores: Mapping[str, Array]
 ) -> Missing:
     """Count what is missing, and give every duplicate the scores of the candidate it repeats.
 

@@ -13,7 +13,7 @@ from gensr_pref.statistics.intervals import Estimate, bundles, interval, totals
 _SIGNED = (-1.0, 1.0)
 
 
-def agreement(judged: Judged, compared: Comparisons) -> list[dict[str, Any]]:
+def pairwise_agreement(judged: Judged, compared: Comparisons) -> list[dict[str, Any]]:
     """Every two votes: Kendall's tau-b, agreement rate and Krippendorff's alpha, with intervals."""
     rank, rows = ranks(judged, judged.voters)
     found = []
@@ -26,9 +26,9 @@ def agreement(judged: Judged, compared: Comparisons) -> list[dict[str, Any]]:
         found.append(
             {
                 "scores": [judged.names[first], judged.names[second]],
-                **_named("kendall_tau", tau),
-                **_named("agreement_rate", rate),
-                **_named("krippendorff_alpha", alpha),
+                **_with_interval("kendall_tau", tau),
+                **_with_interval("agreement_rate", rate),
+                **_with_interval("krippendorff_alpha", alpha),
             }
         )
     return found
@@ -113,6 +113,6 @@ def _alpha(sums: Array, width: int) -> Array:
     return np.asarray(alpha[..., None])
 
 
-def _named(name: str, found: Estimate) -> dict[str, Any]:
+def _with_interval(name: str, found: Estimate) -> dict[str, Any]:
     """A value with its interval."""
     return {name: found.value, f"{name}_interval": found.bounds}

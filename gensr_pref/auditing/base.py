@@ -16,7 +16,7 @@ Array = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
-MOST_COMPARISONS = 4_000_000  # beyond it, clips are drawn: about half a GB at eight scores
+MAX_COMPARISONS = 4_000_000  # beyond it, clips are drawn: about half a GB at eight scores
 _SEED = 0
 
 
@@ -105,11 +105,11 @@ def comparisons(judged: Judged, most: int | None = None) -> Comparisons:
     """Every comparison; where there are too many, those of a seeded draw of clips.
 
     Args:
-        most: about so many; None is `MOST_COMPARISONS`.
+        most: about so many; None is `MAX_COMPARISONS`.
     """
-    rows = _affordable(judged, most)
+    rows = _rows_within_limit(judged, most)
     halves = [(rows[:0], rows[:0])]
-    for block in blocks(judged.group, rows):
+    for block in groups_by_size(judged.group, rows):
         i, j = np.triu_indices(block.shape[1], k=1)
         halves.append((block[:, i].ravel(), block[:, j].ravel()))
     first, second = (np.concatenate(half) for half in zip(*halves, strict=True))
@@ -120,7 +120,7 @@ def comparisons(judged: Judged, most: int | None = None) -> Comparisons:
     return Comparisons(judged.clip[first], first, second, difference, clips)
 
 
-def blocks(group: Rows, rows: Rows) -> Iterator[Rows]:
+def groups_by_size(group: Rows, rows: Rows) -> Iterator[Rows]:
     """[G, N] row numbers: all groups with as many rows as each other.
 
     Args:
@@ -137,7 +137,7 @@ def blocks(group: Rows, rows: Rows) -> Iterator[Rows]:
 def ranks(judged: Judged, columns: Rows) -> tuple[Array, Rows]:
     """[K, V] mid-ranks (from 1) within groups, of the rows [K] that have all votes."""
     parts = [(np.zeros((0, len(columns))), np.zeros(0, dtype=np.int64))]
-    for block in blocks(judged.group, _affordable(judged)) if len(columns) else ():
+    for block in groups_by_size(judged.group, _rows_within_limit(judged)) if len(columns) else ():
         value = judged.value[block][..., columns]
         below = (value[:, None, :, :] < value[:, :, None, :]).sum(axis=2)
         equal = (value[:, None, :, :] == value[:, :, None, :]).sum(axis=2)
@@ -147,7 +147,7 @@ def ranks(judged: Judged, columns: Rows) -> tuple[Array, Rows]:
     return found, rows
 
 
-def shuffled(judged: Judged, seed: int) -> Judged:
+def shuffle_scores(judged: Judged, seed: int) -> Judged:
     """The same if the scores knew nothing of each other.
 
     Every score is shuffled within each group among the candidates that have all votes, apart from
@@ -162,9 +162,9 @@ def shuffled(judged: Judged, seed: int) -> Judged:
     return replace(judged, value=mixed)
 
 
-def _affordable(judged: Judged, most: int | None = None) -> Rows:
+def _rows_within_limit(judged: Judged, most: int | None = None) -> Rows:
     """The known rows, or those of so many clips that there are not more comparisons."""
-    most = MOST_COMPARISONS if most is None else most
+    most = MAX_COMPARISONS if most is None else most
     rows = judged.known
     count = np.bincount(judged.group[rows]) if len(rows) else np.zeros(0, dtype=np.int64)
     total = int((count * (count - 1) // 2).sum())

@@ -9,7 +9,7 @@ import numpy as np
 
 from gensr_pref.auditing.base import Array, Rows
 from gensr_pref.statistics.intervals import Estimate, interval, ratio_interval, totals
-from gensr_pref.statistics.verdicts import is_within, side
+from gensr_pref.statistics.verdicts import is_within, side_of_threshold
 
 SMALL_D = 0.2  # Cohen, Statistical Power Analysis for the Behavioral Sciences, 1988, p. 25
 SMALL_DELTA = 0.147  # Romano et al. 2006, Florida Association of Institutional Research
@@ -75,7 +75,10 @@ def _mean(sums: Array) -> Array:
 
 
 def _is_clear(effect: float | None, found: Estimate, small: float) -> bool:
-    return abs(effect or 0.0) >= small and side(found.low, found.high, found.clusters) != 0
+    return (
+        abs(effect or 0.0) >= small
+        and side_of_threshold(found.low, found.high, found.clusters) != 0
+    )
 
 
 def _is_harmless(d: float | None, mean: Estimate, delta: Estimate) -> bool:
@@ -111,7 +114,7 @@ def cliffs_delta(chosen: Array, rejected: Array) -> float:
     return float(np.sign(chosen - rejected).mean())
 
 
-def crossings(chosen: np.ndarray, rejected: np.ndarray) -> list[dict[str, Any]]:
+def wins_across_generators(chosen: np.ndarray, rejected: np.ndarray) -> list[dict[str, Any]]:
     """Of the pairs that cross generators: how often each generator's candidate is chosen.
 
     Args:

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from gensr_pref.auditing.base import Array, Comparisons, Judged, Mask, blocks
+from gensr_pref.auditing.base import Array, Comparisons, Judged, Mask, groups_by_size
 from gensr_pref.auditing.effective_votes import shuffles, tally
 from gensr_pref.statistics.intervals import share_interval
 
-MOST_SUBSETS = 256  # of a clip's candidates; beyond it, as many are drawn
+MAX_SUBSETS = 256  # of a clip's candidates; beyond it, as many are drawn
 NEAR = 0.1  # spreads; our choice
 _BLOCK = 2**25  # clips x subsets at once, in bytes
 
@@ -78,12 +78,12 @@ def _any_edge(edges: Mask, size: int, n: int) -> Array:
 
 
 def subsets(size: int, n: int, seed: int = 0) -> Mask:
-    """[S, size] all subsets of n, or `MOST_SUBSETS` drawn ones where there are more."""
-    if comb(size, n) <= MOST_SUBSETS:
+    """[S, size] all subsets of n, or `MAX_SUBSETS` drawn ones where there are more."""
+    if comb(size, n) <= MAX_SUBSETS:
         places = np.array(list(combinations(range(size), n)), dtype=np.int64)
     else:
         rng = np.random.default_rng((seed, size, n))
-        places = rng.permuted(np.tile(np.arange(size), (MOST_SUBSETS, 1)), axis=1)[:, :n]
+        places = rng.permuted(np.tile(np.arange(size), (MAX_SUBSETS, 1)), axis=1)[:, :n]
     found = np.zeros((len(places), size), dtype=bool)
     np.put_along_axis(found, places, True, axis=1)
     return found
@@ -123,4 +123,4 @@ def _shares(judged: Judged, held: Mask, known: Mask) -> dict[str, float | None]:
 
 def group_sizes(judged: Judged) -> dict[str, int]:
     """How many groups (a clip's candidates of one generator) have how many with all votes."""
-    return {str(block.shape[1]): len(block) for block in blocks(judged.group, judged.known)}
+    return {str(block.shape[1]): len(block) for block in groups_by_size(judged.group, judged.known)}

@@ -18,7 +18,7 @@ _NAMED_BY = (
 )
 
 
-def compared(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+def compare_audits(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
     """Every number of two audits, by its path.
 
     Returns:
@@ -26,17 +26,17 @@ def compared(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, A
         one has with None for the other; ``apart``: the paths of values whose intervals do not
         overlap (a conservative sign of a difference, as the runs may share clips).
     """
-    a, b = flat(first), flat(second)
+    a, b = flatten(first), flatten(second)
     numbers = {
         path: {"a": a.get(path), "b": b.get(path), "difference": _difference(path, a, b)}
         for path in [*a, *(path for path in b if path not in a)]
     }
     runs = [{key: one.get(key) for key in ("run", "rule")} for one in (first, second)]
-    apart = [path for path in numbers if _apart(path, a, b)]
+    apart = [path for path in numbers if _intervals_disjoint(path, a, b)]
     return {"runs": runs, "numbers": numbers, "apart": apart}
 
 
-def flat(node: Any, prefix: str = "") -> dict[str, float]:
+def flatten(node: Any, prefix: str = "") -> dict[str, float]:
     """The numbers of nested data by dotted path; rows of a list go by what names them."""
     if isinstance(node, bool) or node is None or isinstance(node, str):
         return {}
@@ -46,7 +46,7 @@ def flat(node: Any, prefix: str = "") -> dict[str, float]:
     return {
         path: value
         for name, child in children
-        for path, value in flat(child, f"{prefix}.{name}" if prefix else str(name)).items()
+        for path, value in flatten(child, f"{prefix}.{name}" if prefix else str(name)).items()
     }
 
 
@@ -66,7 +66,7 @@ def _difference(path: str, a: Mapping[str, float], b: Mapping[str, float]) -> fl
     return b[path] - a[path] if path in a and path in b else None
 
 
-def _apart(path: str, a: Mapping[str, float], b: Mapping[str, float]) -> bool:
+def _intervals_disjoint(path: str, a: Mapping[str, float], b: Mapping[str, float]) -> bool:
     one, two = _bounds(path, a), _bounds(path, b)
     return one is not None and two is not None and (one[1] < two[0] or two[1] < one[0])
 

@@ -10,7 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from gensr_pref.auditing.agreement import krippendorff_alpha
-from gensr_pref.auditing.base import Array, Comparisons, Judged, Mask, comparisons, ranks, shuffled
+from gensr_pref.auditing.base import (
+    Array,
+    Comparisons,
+    Judged,
+    Mask,
+    comparisons,
+    ranks,
+    shuffle_scores,
+)
 from gensr_pref.statistics.intervals import Estimate, interval, share_interval, totals
 
 Bits = npt.NDArray[np.uint32]  # so, at most 32 votes
@@ -103,7 +111,7 @@ def effective_votes(judged: Judged) -> dict[str, Any]:
     width = centred.shape[1]
     products = (centred[:, :, None] * centred[:, None, :]).reshape(len(centred), width * width)
     clip = judged.clip[rows]
-    found, eigen = _participates(totals(clip, products), width, len(np.unique(clip)))
+    found, eigen = _ratio_interval(totals(clip, products), width, len(np.unique(clip)))
     alpha = krippendorff_alpha(rank, clip)
     return {
         "votes": width,
@@ -119,18 +127,18 @@ def effective_votes(judged: Judged) -> dict[str, Any]:
     }
 
 
-def _participates(sums: Array, width: int, clips: int) -> tuple[Estimate, Array]:
+def _ratio_interval(sums: Array, width: int, clips: int) -> tuple[Estimate, Array]:
     """The participation ratio of sums of products [B, V * V], and the eigenvalues, rising."""
     if not width:
         return Estimate(None), np.zeros(0)
     eigen = _eigenvalues(sums.sum(axis=0), width)
     if width == 1:
         return Estimate(1.0, clusters=clips), eigen
-    ratio = lambda t: participation(_eigenvalues(t, width))  # noqa: E731
+    ratio = lambda t: participation_ratio(_eigenvalues(t, width))  # noqa: E731
     return interval(sums, ratio, (1.0, float(width)), clusters=clips)[0], eigen
 
 
-def participation(eigenvalues: Array) -> Array:
+def participation_ratio(eigenvalues: Array) -> Array:
     """[..., 1] ``(sum l)^2 / sum l^2`` of eigenvalues [..., V]."""
     total = eigenvalues.sum(axis=-1, keepdims=True)
     return np.asarray(total**2 / (eigenvalues**2).sum(axis=-1, keepdims=True))
@@ -169,11 +177,11 @@ def shuffles(judged: Judged) -> Iterator[tuple[Judged, Comparisons]]:
     """
     least, most = _ROUNDS
     for turn in range(min(most, max(least, SHUFFLED_CLIPS // max(judged.clips, 1)))):
-        mixed = shuffled(judged, turn)
+        mixed = shuffle_scores(judged, turn)
         yield mixed, comparisons(mixed, SHUFFLED_COMPARISONS)
 
 
-def yields(judged: Judged, compared: Comparisons) -> dict[str, Any]:
+def panel_yields(judged: Judged, compared: Comparisons) -> dict[str, Any]:
     """Shares of the clips with a unanimous pair, and of the comparisons that are unanimous.
 
     Each beside its chance level, the mean over `shuffles`. With many candidates nearly every clip
@@ -194,7 +202,7 @@ def yields(judged: Judged, compared: Comparisons) -> dict[str, Any]:
     here = _shares(tally(judged, compared), wanted.values())
     luck = [_shares(tally(*mixed), wanted.values()) for mixed in shuffles(judged)]
     leaves = {
-        key: _leaf(here[votes], [one[votes] for one in luck]) if votes else None
+        key: _beside_chance(here[votes], [one[votes] for one in luck]) if votes else None
         for key, votes in wanted.items()
     }
     return {
@@ -211,7 +219,7 @@ def _shares(told: Tally, wanted: Iterable[int]) -> dict[int, Shares]:
     return {votes: (told.share(votes), told.decided(votes)) for votes in wanted}
 
 
-def _leaf(here: Shares, luck: Sequence[Shares]) -> dict[str, float | None]:
+def _beside_chance(here: Shares, luck: Sequence[Shares]) -> dict[str, float | None]:
     return {
         "yield": here[0],
         "by_chance": _mean([share for share, _ in luck]),

@@ -14,7 +14,7 @@ KINDS = {
 }
 
 
-def decisive(judged: Judged, pairs: Pairs) -> Array:
+def smallest_margins(judged: Judged, pairs: Pairs) -> Array:
     """[P] the smallest margin over the votes, in spreads; NaN where a vote is unknown.
 
     Where no score votes, over all scores that are known.
@@ -26,7 +26,7 @@ def decisive(judged: Judged, pairs: Pairs) -> Array:
     return np.asarray(np.where(np.isfinite(found), found, np.nan))
 
 
-def objection(judged: Judged, pairs: Pairs) -> Array:
+def objections(judged: Judged, pairs: Pairs) -> Array:
     """[P] by how many spreads the scores that took no part prefer the rejected, on average.
 
     NaN where none is known.
@@ -39,18 +39,18 @@ def objection(judged: Judged, pairs: Pairs) -> Array:
     )
 
 
-def picks(judged: Judged, pairs: Pairs, each: int, seed: int = 0) -> list[tuple[str, int]]:
+def select_pairs(judged: Judged, pairs: Pairs, each: int, seed: int = 0) -> list[tuple[str, int]]:
     """At most so many pairs of every kind in `KINDS`, none twice.
 
     Returns:
         (kind, place among the pairs), kind by kind.
     """
-    strength, against = decisive(judged, pairs), objection(judged, pairs)
+    strength, against = smallest_margins(judged, pairs), objections(judged, pairs)
     drawn = np.random.default_rng(seed).permutation(len(pairs.clip))
-    contested = _largest(against)
+    contested = _descending(against)
     order = {
-        "largest margin": _largest(strength),
-        "smallest margin": _largest(-strength),
+        "largest margin": _descending(strength),
+        "smallest margin": _descending(-strength),
         "random": drawn,
         "most contested": contested[against[contested] > 0],
     }
@@ -63,6 +63,6 @@ def picks(judged: Judged, pairs: Pairs, each: int, seed: int = 0) -> list[tuple[
     return sorted(found, key=lambda pick: list(KINDS).index(pick[0]))
 
 
-def _largest(values: Array) -> Rows:
+def _descending(values: Array) -> Rows:
     known = np.flatnonzero(np.isfinite(values))
     return np.asarray(known[np.argsort(-values[known], kind="stable")])

@@ -34,7 +34,7 @@ _STYLE: dict[Any, Any] = {
 }
 
 
-def forest(found: dict[str, Any]) -> str:
+def forest_plot(found: dict[str, Any]) -> str:
     """A small panel per score, as an SVG document on white.
 
     A point is a policy's mean difference, a bar its interval, in the score's own unit; the right is

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gensr_pref.statistics.intervals import FEWEST
+from gensr_pref.statistics.intervals import MIN_CLUSTERS
 
 
-def interval(value: Sequence[float | None] | None, clusters: int) -> str:
+def format_interval(value: Sequence[float | None] | None, clusters: int) -> str:
     """A value with its bounds, or why there are none; a dash where there is no value."""
     if value is None or value[0] is None:
         return "-"
-    return f"{value[0]:+.3f} {bounds(value[1], value[2], clusters, '{:+.3f}')}"
+    return f"{value[0]:+.3f} {format_bounds(value[1], value[2], clusters, '{:+.3f}')}"
 
 
-def bounds(low: float | None, high: float | None, clusters: int, form: str = "{:.3f}") -> str:
+def format_bounds(
+    low: float | None, high: float | None, clusters: int, form: str = "{:.3f}"
+) -> str:
     """An interval in brackets, or why there is none.
 
     Args:
@@ -22,10 +24,11 @@ def bounds(low: float | None, high: float | None, clusters: int, form: str = "{:
         form: of one bound; ``%`` for per cent.
     """
     if low is None or high is None:
-        return "[too few]" if clusters < FEWEST else "[all alike]"
-    return f"[{', '.join(share(one) if form == '%' else form.format(one) for one in (low, high))}]"
+        return "[too few]" if clusters < MIN_CLUSTERS else "[all alike]"
+    texts = [format_share(bound) if form == "%" else form.format(bound) for bound in (low, high)]
+    return f"[{', '.join(texts)}]"
 
 
-def share(value: float | None) -> str:
+def format_share(value: float | None) -> str:
     """Per cent; a dash where there is none."""
     return "-" if value is None else f"{100 * value:.0f} %"

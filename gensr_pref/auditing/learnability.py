@@ -20,9 +20,9 @@ from gensr_pref.statistics.intervals import share_interval
 
 FOLDS = 5
 SHUFFLES = 99  # so that the smallest p value is .01
-LEAST_PAIRS = 20  # fewer tell nothing
-LEAST_SPEAKERS = 10  # to keep speakers apart, and not only clips
-MOST_CODES = 512  # columns of a token histogram, the most frequent codes of the pairs at hand
+MIN_PAIRS = 20  # fewer tell nothing
+MIN_SPEAKERS = 10  # to keep speakers apart, and not only clips
+MAX_CODES = 512  # columns of a token histogram, the most frequent codes of the pairs at hand
 _RESULTS = (
     *("apart", "accuracy", "low", "high"),
     *("shuffled", "shuffled_low", "shuffled_high", "p_value"),
@@ -53,7 +53,7 @@ def token_features(tokens: list[list[list[int]]]) -> Array:
         for key, share in shares.items():
             total[key] = total.get(key, 0.0) + share
         found.append(shares)
-    kept = sorted(total, key=lambda key: (-total[key], key))[:MOST_CODES]
+    kept = sorted(total, key=lambda key: (-total[key], key))[:MAX_CODES]
     return np.array([[side.get(key, 0.0) for key in kept] for side in found]).reshape(
         len(found), len(kept)
     )
@@ -82,10 +82,10 @@ def learnability(
         there are fewer than 20 pairs, or 5 clips.
     """
     counts = {"pairs": len(difference), "clips": len(np.unique(clip))}
-    if len(difference) < LEAST_PAIRS or counts["clips"] < FOLDS:
+    if len(difference) < MIN_PAIRS or counts["clips"] < FOLDS:
         return {**counts, **dict.fromkeys(_RESULTS)}
-    apart = speaker if speaker is not None and _enough(speaker) else None
-    fold = folds(clip if apart is None else apart, seed)
+    apart = speaker if speaker is not None and _enough_speakers(speaker) else None
+    fold = assign_folds(clip if apart is None else apart, seed)
     number = np.unique(clip, return_inverse=True)[1]
     coins = np.random.default_rng(seed).choice([-1.0, 1.0], size=(number.max() + 1, SHUFFLES))
     hits = held_out_hits(difference, np.c_[np.ones(len(difference)), coins[number]], fold)
@@ -104,11 +104,11 @@ def learnability(
     }
 
 
-def _enough(speaker: Rows) -> bool:
-    return bool((speaker >= 0).all()) and len(np.unique(speaker)) >= LEAST_SPEAKERS
+def _enough_speakers(speaker: Rows) -> bool:
+    return bool((speaker >= 0).all()) and len(np.unique(speaker)) >= MIN_SPEAKERS
 
 
-def folds(group: Rows, seed: int = 0) -> Rows:
+def assign_folds(group: Rows, seed: int = 0) -> Rows:
     """[P] one of `FOLDS` folds; rows of a group are in one, folds are about equally large."""
     _, number, count = np.unique(group, return_inverse=True, return_counts=True)
     order = np.random.default_rng(seed).permutation(len(count))
@@ -133,12 +133,12 @@ def held_out_hits(difference: Array, labels: Array, fold: Rows) -> Array:
         train, test = fold != one, fold == one
         scale = np.sqrt((difference[train] ** 2).mean(axis=0))
         x = np.divide(difference, scale, out=np.zeros_like(difference), where=scale > 0)
-        said = x[test] @ ridge(x[train], labels[train])
+        said = x[test] @ ridge_weights(x[train], labels[train])
         hits[test] = (np.sign(said * labels[test]) + 1) / 2
     return hits
 
 
-def ridge(x: Array, y: Array) -> Array:
+def ridge_weights(x: Array, y: Array) -> Array:
     """[D, L] ``argmin |x w - y|^2 + k |w|^2``, k by generalised cross-validation per column.
 
     ``GCV(k) = n |y - y_k|^2 / (n - tr H_k)^2`` (Golub, Heath & Wahba 1979), over five k in units of

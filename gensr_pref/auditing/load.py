@@ -16,9 +16,9 @@ from gensr_pref.auditing.base import Array, Judged, Mask, Pairs, Rows
 from gensr_pref.config.run_file import Pairing, parse
 from gensr_pref.errors import InputError, typed
 from gensr_pref.identity import noisy_id
-from gensr_pref.pairing.base import Vote, keeps_bounds, oriented
-from gensr_pref.pairing.columns import Columns, columns, matrix
-from gensr_pref.pairing.votes import cast_votes, votes_for, votes_of
+from gensr_pref.pairing.base import Vote, oriented, within_bounds
+from gensr_pref.pairing.columns import ScoreColumns, columns, score_matrix
+from gensr_pref.pairing.votes import cast_votes, votes_of_panel, votes_of_run
 from gensr_pref.rundir import part_files
 from gensr_pref.rundir.document import RunDocument
 from gensr_pref.rundir.integrity import Contents, check
@@ -52,7 +52,7 @@ class Evidence:
     scores: pa.Table
     candidates: pa.Table
     pairs_table: pa.Table
-    columns: Columns
+    columns: ScoreColumns
     order: Rows
     judged: Judged
 
@@ -74,8 +74,8 @@ class Evidence:
     @cached_property
     def pairs(self) -> Pairs:
         """The pairs, by rows of `judged`."""
-        clip = _places(self.pairs_table, "clip_id", self.clips.column("clip_id"))
-        chosen, rejected = (_places(self.pairs_table, f"{s}_id", self.ids) for s in SIDES)
+        clip = _indices(self.pairs_table, "clip_id", self.clips.column("clip_id"))
+        chosen, rejected = (_indices(self.pairs_table, f"{s}_id", self.ids) for s in ROLES)
         value = self.judged.value
         both = (chosen >= 0) & (rejected >= 0)
         margins = np.where(both[:, None], value[chosen] - value[rejected], np.nan)
@@ -84,22 +84,22 @@ class Evidence:
     @cached_property
     def by_rule(self) -> Judged:
         """The same candidates, their votes those that the rule of the pairs looked at."""
-        cast = votes_for(self.document)
-        looked_at = [vote.votes or _bounded(vote) for vote in cast]
+        cast = votes_of_run(self.document)
+        looked_at = [vote.votes or _has_bound(vote) for vote in cast]
         return replace(self.judged, votes=np.array(looked_at, dtype=bool))
 
     @cached_property
     def properties(self) -> dict[str, list[str | None]]:
         """What is known of every clip, one value per clip."""
         return {
-            "degradation": _each(self.clips, "degradation", _steps),
+            "degradation": _map_column(self.clips, "degradation", _degradation_name),
             "speaker": list(column(self.clips, "speaker")),
             "language": list(column(self.clips, "language")),
             "split": list(column(self.clips, "split")),
         }
 
 
-SIDES = ("chosen", "rejected")
+ROLES = ("chosen", "rejected")
 
 
 def evidence(out: Path) -> Evidence:
@@ -125,7 +125,7 @@ def evidence(out: Path) -> Evidence:
     clips = part_files.read_all(out, "clips", ["clip_id", *_ABOUT])
     pairs = part_files.read_all(out, "pairs", ["clip_id", "chosen_id", "rejected_id"])
     found = columns(scores, candidates, votes)
-    order, judged = _judged(found, clips, pairing)
+    order, judged = _judged_candidates(found, clips, pairing)
     return Evidence(
         contents, document, pairing, clips, scores, candidates, pairs, found, order, judged
     )
@@ -136,24 +136,26 @@ def panel_votes(document: RunDocument, pairing: Pairing) -> list[Vote]:
 
     Where nothing in the panel votes, those that the rule looks at do.
     """
-    panel = votes_of(document.provenance.panel)
+    panel = votes_of_panel(document.provenance.panel)
     if pairing.rule in ("top_bottom", "weighted", "golden") and any(vote.votes for vote in panel):
         pairing = Pairing(min=pairing.min, max=pairing.max)
     return cast_votes(panel, pairing)
 
 
-def noisy_and_candidates(found: Evidence) -> tuple[Array, Rows, Mask]:
+def raw_scores(found: Evidence) -> tuple[Array, Rows, Mask]:
     """[K, M] raw scores, [K] clip, [K] whether noisy, of the whole scores table."""
     names = [vote.score for vote in found.columns.votes]
     noisy = pc.ends_with(found.scores.column("candidate_id"), noisy_id(""))
-    clip = _places(found.scores, "clip_id", found.clips.column("clip_id"))
+    clip = _indices(found.scores, "clip_id", found.clips.column("clip_id"))
     known = clip >= 0
     is_noisy = noisy.to_numpy()
-    return matrix(found.scores, names)[known], clip[known], is_noisy[known]
+    return score_matrix(found.scores, names)[known], clip[known], is_noisy[known]
 
 
-def _judged(found: Columns, clips: pa.Table, pairing: Pairing) -> tuple[Rows, Judged]:
-    number = _places(pa.table({"clip_id": found.clip_ids}), "clip_id", clips.column("clip_id"))
+def _judged_candidates(
+    found: ScoreColumns, clips: pa.Table, pairing: Pairing
+) -> tuple[Rows, Judged]:
+    number = _indices(pa.table({"clip_id": found.clip_ids}), "clip_id", clips.column("clip_id"))
     clip = number[found.clip]
     names, label = np.unique(found.generators, return_inverse=True)
     group = clip if pairing.across_generators else clip * max(len(names), 1) + label
@@ -165,7 +167,7 @@ def _judged(found: Columns, clips: pa.Table, pairing: Pairing) -> tuple[Rows, Ju
         value=oriented(ballot),
         clip=clip[order],
         group=group[order],
-        keeps=keeps_bounds(ballot),
+        keeps=within_bounds(ballot),
         clips=len(clips),
         names=[vote.score for vote in votes],
         votes=np.array([vote.votes for vote in votes], dtype=bool),
@@ -175,22 +177,22 @@ def _judged(found: Columns, clips: pa.Table, pairing: Pairing) -> tuple[Rows, Ju
     )
 
 
-def _bounded(vote: Vote) -> bool:
+def _has_bound(vote: Vote) -> bool:
     return vote.floor is not None or vote.ceiling is not None
 
 
-def _places(table: pa.Table, name: str, among: pa.Array | pa.ChunkedArray) -> Rows:
+def _indices(table: pa.Table, name: str, among: pa.Array | pa.ChunkedArray) -> Rows:
     """Where each value of a column stands in a list; -1 where it is not there."""
     known = among.combine_chunks() if isinstance(among, pa.ChunkedArray) else among
     place = pc.fill_null(pc.index_in(table.column(name), value_set=known), -1)
     return np.asarray(place.to_numpy().astype(np.int64))
 
 
-def _each(table: pa.Table, name: str, read: Callable[[str], str]) -> list[str | None]:
+def _map_column(table: pa.Table, name: str, read: Callable[[str], str]) -> list[str | None]:
     values: Sequence[str | None] = column(table, name)
     return [None if value is None else read(value) for value in values]
 
 
-def _steps(degradation: str) -> str:
+def _degradation_name(degradation: str) -> str:
     steps = [step["step"] for step in steps_of(degradation) if step["step"] != "gain"]
     return "+".join(steps) or "none"

@@ -10,7 +10,9 @@ from gensr_pref.auditing.base import Array, Mask, Rows
 from gensr_pref.statistics.intervals import Estimate, mean_interval
 
 
-def means(roles: Mapping[str, Array], names: Sequence[str]) -> dict[str, dict[str, float | None]]:
+def mean_by_role(
+    roles: Mapping[str, Array], names: Sequence[str]
+) -> dict[str, dict[str, float | None]]:
     """Per score and role, the mean over the rows that have the score.
 
     Args:

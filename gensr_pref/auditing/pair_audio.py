@@ -18,28 +18,28 @@ import pyarrow.compute as pc
 from gensr_pref import audio
 from gensr_pref.auditing.base import Array, Rows
 from gensr_pref.auditing.learnability import latent_features, learnability, token_features
-from gensr_pref.auditing.load import SIDES, Evidence
+from gensr_pref.auditing.load import ROLES, Evidence
 from gensr_pref.auditing.sound_properties import sound_properties
 from gensr_pref.identity import clean_id, digest, is_clean, split_candidate_id
 from gensr_pref.rundir import part_files
 from gensr_pref.untrusted.columns import sampling_of
 
-MOST_PARTS = 40
-SOUND = ("seconds", "level_db", "bandwidth_hz", "silence")
-_FORM = pa.schema(
+MAX_PARTS = 40
+SOUND_PROPERTIES = ("seconds", "level_db", "bandwidth_hz", "silence")
+_SCHEMA = pa.schema(
     [
         pa.field("candidate_id", pa.string(), nullable=False),
-        *[pa.field(name, pa.float64()) for name in SOUND],
+        *[pa.field(name, pa.float64()) for name in SOUND_PROPERTIES],
         pa.field("features", pa.list_(pa.float64())),
         pa.field("tokens", pa.list_(pa.list_(pa.int32()))),
     ]
 )
-_READ = ["candidate_id", "audio", "tokens", "latent"]
-Side = dict[str, Any]
+_COLUMNS = ["candidate_id", "audio", "tokens", "latent"]
+Analysis = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Sample:
+class AnalysedPairs:
     """Some pairs and what is known of their sides.
 
     Attributes:
@@ -48,43 +48,43 @@ class Sample:
     """
 
     pairs: Rows
-    sides: Mapping[str, Side]
+    sides: Mapping[str, Analysis]
 
 
-def look_at(found: Evidence, most: int) -> Sample:
+def analyse_pairs(found: Evidence, most: int) -> AnalysedPairs:
     """The properties of both sides of at most so many pairs; from the cache what is there."""
-    rows, parts = _drawn(found, most)
+    rows, parts = _draw_rows(found, most)
     ids = set(_ids(found, rows, "chosen")) | set(_ids(found, rows, "rejected"))
     path = found.out / "audit" / "sides.parquet"
     fingerprint = digest(found.contents.digest("clips"), found.contents.digest("candidates"))
-    known = _cached(path, fingerprint)
+    known = _read_cache(path, fingerprint)
     missing = ids - known.keys()
     if missing:
         for part in parts:
-            known |= dict(_sides(part, missing))
-        known |= dict(_clean_sides(found, missing))
-        part_files.write(path, list(known.values()), _FORM, {"fingerprint": fingerprint})
+            known |= dict(_analyse_part(part, missing))
+        known |= dict(_analyse_clean_targets(found, missing))
+        part_files.write(path, list(known.values()), _SCHEMA, {"fingerprint": fingerprint})
     both = [
         a in known and b in known
         for a, b in zip(_ids(found, rows, "chosen"), _ids(found, rows, "rejected"), strict=True)
     ]
-    return Sample(rows[np.array(both, dtype=bool)], known)
+    return AnalysedPairs(rows[np.array(both, dtype=bool)], known)
 
 
-def sound_of(found: Evidence, sample: Sample) -> dict[str, tuple[Array, Array]]:
+def sound_values(found: Evidence, sample: AnalysedPairs) -> dict[str, tuple[Array, Array]]:
     """Per property of the sound, its values of chosen and rejected."""
     return {
         name: (_values(found, sample, "chosen", name), _values(found, sample, "rejected", name))
-        for name in SOUND
+        for name in SOUND_PROPERTIES
     }
 
 
-def draws_of(found: Evidence) -> dict[str, tuple[Array, Array]]:
+def sampling_values(found: Evidence) -> dict[str, tuple[Array, Array]]:
     """Per number that a candidate was drawn with (index, temperature ...), both sides of all pairs.
 
     NaN where a side is no candidate or was drawn without it.
     """
-    place = {side: _candidate(found, side) for side in SIDES}
+    place = {side: _candidate_rows(found, side) for side in ROLES}
     index = np.asarray(found.candidates.column("index").to_numpy(), dtype=np.float64)
     draws = found.candidates.column("sampling").combine_chunks().dictionary_encode()
     number = draws.indices.to_numpy(zero_copy_only=False)
@@ -95,12 +95,12 @@ def draws_of(found: Evidence) -> dict[str, tuple[Array, Array]]:
         for name in names
     }
     return {
-        name: (_taken(values, place["chosen"]), _taken(values, place["rejected"]))
+        name: (_take(values, place["chosen"]), _take(values, place["rejected"]))
         for name, values in tables.items()
     }
 
 
-def learnability_of(found: Evidence, sample: Sample) -> list[dict[str, Any]]:
+def probe_generators(found: Evidence, sample: AnalysedPairs) -> list[dict[str, Any]]:
     """The probe on each generator's own pairs.
 
     What crosses generators has no common features, and a clean target has none: they would be what
@@ -123,9 +123,9 @@ def learnability_of(found: Evidence, sample: Sample) -> list[dict[str, Any]]:
     return told
 
 
-def _differences(found: Evidence, sample: Sample, rows: Rows) -> tuple[Array | None, str]:
+def _differences(found: Evidence, sample: AnalysedPairs, rows: Rows) -> tuple[Array | None, str]:
     """[K, D] features of chosen minus rejected, and what they are of."""
-    sides = [[sample.sides[name] for name in _ids(found, rows, side)] for side in SIDES]
+    sides = [[sample.sides[name] for name in _ids(found, rows, side)] for side in ROLES]
     every = [one for side in sides for one in side]
     if every and all(one["features"] is not None for one in every):
         if len({len(one["features"]) for one in every}) > 1:
@@ -138,14 +138,14 @@ def _differences(found: Evidence, sample: Sample, rows: Rows) -> tuple[Array | N
     return None, ""
 
 
-def _drawn(found: Evidence, most: int) -> tuple[Rows, list[Path]]:
+def _draw_rows(found: Evidence, most: int) -> tuple[Rows, list[Path]]:
     """Rows of the pairs table, rising, and the part files of the candidates they are of."""
     counts = part_files.counts(found.out, "candidates")
     parts, ends = list(counts), np.cumsum(list(counts.values()))
-    chosen, rejected = (_candidate(found, side) for side in SIDES)
+    chosen, rejected = (_candidate_rows(found, side) for side in ROLES)
     clean = pc.fill_null(pc.ends_with(found.pairs_table.column("chosen_id"), clean_id("")), False)
     part = np.searchsorted(ends, np.maximum(np.maximum(chosen, rejected), 0), side="right")
-    count = min(len(parts), MOST_PARTS)
+    count = min(len(parts), MAX_PARTS)
     read = np.unique(np.linspace(0, len(parts) - 1, count).round().astype(np.int64))
     rows = np.flatnonzero(
         ((chosen >= 0) | clean.to_numpy()) & (rejected >= 0) & np.isin(part, read)
@@ -155,16 +155,16 @@ def _drawn(found: Evidence, most: int) -> tuple[Rows, list[Path]]:
     return rows, [parts[k] for k in np.unique(part[rows])]
 
 
-def _sides(part: Path, wanted: set[str]) -> Iterator[tuple[str, Side]]:
+def _analyse_part(part: Path, wanted: set[str]) -> Iterator[tuple[str, Analysis]]:
     """What is wanted of one part file, a few rows at a time."""
     value_set = pa.array(sorted(wanted))
-    for batch in part_files.batches(part, _READ):
+    for batch in part_files.batches(part, _COLUMNS):
         kept = batch.filter(pc.is_in(batch.column("candidate_id"), value_set=value_set))
         for row in kept.to_pylist():
-            yield row["candidate_id"], _side(row)
+            yield row["candidate_id"], _analyse(row)
 
 
-def _clean_sides(found: Evidence, wanted: set[str]) -> Iterator[tuple[str, Side]]:
+def _analyse_clean_targets(found: Evidence, wanted: set[str]) -> Iterator[tuple[str, Analysis]]:
     """The clean targets that are chosen in pairs of the rule `golden`; they have no features."""
     clips = [split_candidate_id(name)[0] for name in sorted(wanted) if is_clean(name)]
     value_set = pa.array(clips, pa.string())
@@ -175,10 +175,10 @@ def _clean_sides(found: Evidence, wanted: set[str]) -> Iterator[tuple[str, Side]
                 if row["clean"]:
                     name = clean_id(row["clip_id"])
                     none = {"latent": None, "tokens": None}
-                    yield name, _side({"candidate_id": name, "audio": row["clean"], **none})
+                    yield name, _analyse({"candidate_id": name, "audio": row["clean"], **none})
 
 
-def _side(row: dict[str, Any]) -> Side:
+def _analyse(row: dict[str, Any]) -> Analysis:
     sound = audio.read(row["audio"]["bytes"])
     latent = row["latent"]
     value = None
@@ -192,13 +192,13 @@ def _side(row: dict[str, Any]) -> Side:
     }
 
 
-def _cached(path: Path, fingerprint: str) -> dict[str, Side]:
+def _read_cache(path: Path, fingerprint: str) -> dict[str, Analysis]:
     if not part_files.exists(path) or part_files.facts(path).get("fingerprint") != fingerprint:
         return {}
     return {row["candidate_id"]: row for row in part_files.read(path).to_pylist()}
 
 
-def _values(found: Evidence, sample: Sample, side: str, name: str) -> Array:
+def _values(found: Evidence, sample: AnalysedPairs, side: str, name: str) -> Array:
     ids = _ids(found, sample.pairs, side)
     return np.array([sample.sides[one][name] for one in ids], dtype=np.float64)
 
@@ -208,14 +208,14 @@ def _ids(found: Evidence, rows: Rows, side: str) -> list[str]:
     return ids
 
 
-def _candidate(found: Evidence, side: str) -> Rows:
+def _candidate_rows(found: Evidence, side: str) -> Rows:
     """[P] row of the candidates table; -1 where a side is no candidate."""
     known = found.candidates.column("candidate_id").combine_chunks()
     place = pc.index_in(found.pairs_table.column(f"{side}_id"), value_set=known)
     return np.asarray(pc.fill_null(place, -1).to_numpy().astype(np.int64))
 
 
-def _taken(values: Array, place: Rows) -> Array:
+def _take(values: Array, place: Rows) -> Array:
     if not len(values):
         return np.full(len(place), np.nan)
     return np.asarray(np.where(place >= 0, values[place], np.nan))

@@ -13,10 +13,10 @@ from gensr_pref.auditing.effective_votes import tally
 from gensr_pref.statistics.intervals import count_interval, ratio_interval, share_interval
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-_SHOWN = 50  # values of a property that are told one by one
+_MAX_VALUES = 50  # values of a property that are told one by one
 
 
-def margins(judged: Judged, pairs: Pairs) -> dict[str, Any]:
+def margin_statistics(judged: Judged, pairs: Pairs) -> dict[str, Any]:
     """Per score, how large the pairs' margins are.
 
     Returns:
@@ -33,7 +33,7 @@ def margins(judged: Judged, pairs: Pairs) -> dict[str, Any]:
     return found
 
 
-def hold_out(judged: Judged, pairs: Pairs) -> list[dict[str, Any]]:
+def hold_out_rates(judged: Judged, pairs: Pairs) -> list[dict[str, Any]]:
     """Would a judge that took no part agree? Per score that does not vote.
 
     Returns:
@@ -176,9 +176,11 @@ def _by_value(judged: Judged, pairs: Pairs, values: npt.NDArray[np.str_]) -> lis
     count = np.bincount(number, minlength=len(names))
     order = np.argsort(-count, kind="stable")
     place = np.empty(len(names), dtype=np.int64)
-    place[order] = np.minimum(np.arange(len(names)), _SHOWN)
+    place[order] = np.minimum(np.arange(len(names)), _MAX_VALUES)
     row_of = place[number]
-    labels = [str(names[k]) for k in order[:_SHOWN]] + ["(others)"] * (len(names) > _SHOWN)
+    labels = [str(names[k]) for k in order[:_MAX_VALUES]] + ["(others)"] * (
+        len(names) > _MAX_VALUES
+    )
     return [_row(judged, pairs, label, row_of == row) for row, label in enumerate(labels)]
 
 

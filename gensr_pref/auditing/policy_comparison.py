@@ -1,6 +1,6 @@
 """Policies side by side on the same clips: means, paired differences with intervals, win rates.
 
-All statistics are pure functions of `Measured`; nothing here reads a file. A policy may have
+All statistics are pure functions of `PolicyScores`; nothing here reads a file. A policy may have
 several members, models trained alike from different seeds; its value is their mean.
 
 An interval is of the mean difference from the base over clips (`gensr_pref.statistics.intervals`).
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gensr_pref.statistics.intervals import share_interval, two_way
+from gensr_pref.statistics.intervals import share_interval, two_way_interval
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -27,7 +27,7 @@ Interval = list[float | None]
 
 
 @dataclass(frozen=True)
-class Measured:
+class PolicyScores:
     """What several models scored on the same clips.
 
     Attributes:
@@ -70,8 +70,8 @@ class Measured:
         return np.asarray(np.isfinite(self.of_clips()).all(axis=0))
 
 
-def compared(
-    measured: Measured,
+def compare_policies(
+    measured: PolicyScores,
     policies: Mapping[str, Sequence[int]],
     base: str,
     by_speaker: bool = False,
@@ -97,7 +97,9 @@ def compared(
     complete = measured.complete()
     cluster = _clusters(measured.speakers, by_speaker)
     found: dict[str, Any] = {
-        "scores": [_described(measured, complete, cluster, m) for m in range(len(measured.names))],
+        "scores": [
+            _describe_score(measured, complete, cluster, m) for m in range(len(measured.names))
+        ],
         "noisy": {},
         "policies": {name: {"scores": {}} for name in policies},
     }
@@ -110,7 +112,7 @@ def compared(
             found["policies"][name]["scores"][score] = of.told(list(members), name == base)
     for name, members in policies.items():
         if name != base:
-            found["policies"][name]["unanimous"] = unanimous(measured, members, against)
+            found["policies"][name]["unanimous"] = unanimous_wins(measured, members, against)
     return found
 
 
@@ -122,7 +124,9 @@ def _clusters(speakers: Sequence[str | None], by_speaker: bool) -> Numbers:
     return np.unique(own, return_inverse=True)[1]
 
 
-def _described(measured: Measured, complete: Mask, cluster: Numbers, m: int) -> dict[str, Any]:
+def _describe_score(
+    measured: PolicyScores, complete: Mask, cluster: Numbers, m: int
+) -> dict[str, Any]:
     return {
         "score": measured.names[m],
         "higher_is_better": bool(measured.higher_is_better[m]),
@@ -137,7 +141,7 @@ class _OneScore:
     """One score of all models on the clips that all of them have."""
 
     def __init__(
-        self, measured: Measured, m: int, clips: Numbers, base: list[int], cluster: Numbers
+        self, measured: PolicyScores, m: int, clips: Numbers, base: list[int], cluster: Numbers
     ) -> None:
         self.value = measured.of_clips()[..., m][:, clips]
         self.difference = self.value - self.value[base].mean(axis=0)
@@ -157,7 +161,7 @@ class _OneScore:
         }
         return {
             "mean": mean,
-            "difference": two_way(self.difference[members], self.cluster).triple,
+            "difference": two_way_interval(self.difference[members], self.cluster).triple,
             "seeds": [float(one) for one in seeds],
             "spread": float(seeds.std(ddof=1)) if len(members) > 1 else None,
             **shares,
@@ -189,7 +193,9 @@ def _shares(value: Array, samples: Sequence[int], base: Sequence[int]) -> Array:
     return shares
 
 
-def unanimous(measured: Measured, members: Sequence[int], base: Sequence[int]) -> dict[str, Any]:
+def unanimous_wins(
+    measured: PolicyScores, members: Sequence[int], base: Sequence[int]
+) -> dict[str, Any]:
     """How often a policy's sample beats the base's on every vote, and how often it is beaten so.
 
     As the rule `unanimous` without margins: a tie stops a win unless the score allows ties, and at
@@ -202,20 +208,24 @@ def unanimous(measured: Measured, members: Sequence[int], base: Sequence[int]) -
         return {"wins": None, "losses": None, "comparisons": 0}
     clips = measured.complete()[:, measured.votes].all(axis=1)
     value, ties = measured.oriented[:, clips][..., measured.votes], measured.ties[measured.votes]
-    wins = losses = compared = 0
+    wins = losses = compare_policies = 0
     for place in members:
         for other in base:
             count = min(measured.samples[place], measured.samples[other])
             apart = (value[place, :, :count] - value[other, :, :count]).reshape(-1, len(ties))
-            compared += len(apart)
-            wins += int(_beats(apart, ties).sum())
-            losses += int(_beats(-apart, ties).sum())
-    if not compared:
+            compare_policies += len(apart)
+            wins += int(_is_unanimous_win(apart, ties).sum())
+            losses += int(_is_unanimous_win(-apart, ties).sum())
+    if not compare_policies:
         return {"wins": None, "losses": None, "comparisons": 0}
-    return {"wins": wins / compared, "losses": losses / compared, "comparisons": compared}
+    return {
+        "wins": wins / compare_policies,
+        "losses": losses / compare_policies,
+        "comparisons": compare_policies,
+    }
 
 
-def _beats(apart: Array, ties: Mask) -> Mask:
+def _is_unanimous_win(apart: Array, ties: Mask) -> Mask:
     """[Q] whether differences [Q, V] are a unanimous win."""
     stands = (apart > 0) | (ties & (apart == 0))
     return np.asarray(stands.all(axis=1) & (apart > 0).any(axis=1))

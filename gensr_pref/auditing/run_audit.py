@@ -12,28 +12,34 @@ from typing import Any
 import numpy as np
 
 from gensr_pref.auditing import bias, candidates, effective_votes, means, pairs
-from gensr_pref.auditing.agreement import agreement
+from gensr_pref.auditing.agreement import pairwise_agreement
 from gensr_pref.auditing.base import comparisons
-from gensr_pref.auditing.listening.answers import audited
-from gensr_pref.auditing.load import SIDES, Evidence, evidence, noisy_and_candidates
-from gensr_pref.auditing.pair_audio import Sample, draws_of, learnability_of, look_at, sound_of
+from gensr_pref.auditing.listening.answers import audit_answers
+from gensr_pref.auditing.load import ROLES, Evidence, evidence, raw_scores
+from gensr_pref.auditing.pair_audio import (
+    AnalysedPairs,
+    analyse_pairs,
+    probe_generators,
+    sampling_values,
+    sound_values,
+)
 from gensr_pref.corpus.splits import leaks
 from gensr_pref.identity import is_clean
 from gensr_pref.pairing import yield_by_chance
 from gensr_pref.pairing.base import PairRule, wants_clean
 from gensr_pref.pairing.columns import columns
 from gensr_pref.pairing.rules import built_in_rule
-from gensr_pref.pairing.votes import votes_for
+from gensr_pref.pairing.votes import votes_of_run
 from gensr_pref.rundir import ledger, part_files
 from gensr_pref.rundir.integrity import Contents
 from gensr_pref.rundir.machine import mixture_notices
 from gensr_pref.statistics.intervals import count_interval
 
-HEARD_PAIRS = 1000  # whose audio is looked at, if nothing else is asked for
+AUDIO_PAIRS = 1000  # whose audio is looked at, if nothing else is asked for
 
 
 def audit(
-    out: Path, heard: int = HEARD_PAIRS, brief: bool = False, rule: PairRule | None = None
+    out: Path, heard: int = AUDIO_PAIRS, brief: bool = False, rule: PairRule | None = None
 ) -> dict[str, Any]:
     """Compute the audit of a run directory and write ``audit/audit.json``.
 
@@ -57,11 +63,11 @@ def audit(
 
 
 def audit_of(
-    found: Evidence, heard: int = HEARD_PAIRS, brief: bool = False, rule: PairRule | None = None
+    found: Evidence, heard: int = AUDIO_PAIRS, brief: bool = False, rule: PairRule | None = None
 ) -> dict[str, Any]:
     """As `audit`, of tables that are read already."""
     rule = rule or built_in_rule(found.pairing.rule)
-    parts = _brief(found, rule) if brief else _whole(found, heard, rule)
+    parts = _short_parts(found, rule) if brief else _full_parts(found, heard, rule)
     told = {**_counts(found), **parts, **_means(found)}
     part_files.write_text(
         found.out / "audit" / "audit.json", json.dumps(told, indent=2, allow_nan=False) + "\n"
@@ -79,32 +85,32 @@ def _counts(found: Evidence) -> dict[str, Any]:
         "golden": sum(map(is_clean, found.pairs_table.column("chosen_id").to_pylist())),
         "shards": len(found.contents.shards),
         "unfinished_shards": len(found.contents.unfinished),
-        "contents": digests(found.contents),
+        "contents": table_digests(found.contents),
         "without_pair": part_files.facts(part_files.part(found.out, "pairs", 0)).get("stops", {}),
         "notices": mixture_notices(ledger.machines(found.out)),
     }
 
 
-def digests(contents: Contents) -> dict[str, str]:
+def table_digests(contents: Contents) -> dict[str, str]:
     """What tells the content of each table that an audit reads."""
     return {table: contents.digest(table) for table in contents.parts}
 
 
-def _brief(found: Evidence, rule: PairRule | None) -> dict[str, Any]:
+def _short_parts(found: Evidence, rule: PairRule | None) -> dict[str, Any]:
     judged = found.judged
     everyone = effective_votes.tally(judged, comparisons(judged))
     alone = {judged.names[k]: everyone.share(1 << p) for p, k in enumerate(judged.voters)}
     return {
-        "yield": {**_joint(found), **_by_chance(found, rule), "alone": alone},
-        "margins": pairs.margins(judged, found.pairs),
+        "yield": {**_joint(found), **_yield_by_chance(found, rule), "alone": alone},
+        "margins": pairs.margin_statistics(judged, found.pairs),
     }
 
 
-def _whole(found: Evidence, heard: int, rule: PairRule | None) -> dict[str, Any]:
+def _full_parts(found: Evidence, heard: int, rule: PairRule | None) -> dict[str, Any]:
     judged, compared = found.judged, comparisons(found.judged)
-    panel = effective_votes.yields(judged, compared)
+    panel = effective_votes.panel_yields(judged, compared)
     joint = panel["joint"] or {}  # nothing where nothing votes
-    drawn = look_at(found, max(heard, 0))
+    drawn = analyse_pairs(found, max(heard, 0))
     return {
         "yield": _yield(found, panel, rule),
         "panel": {
@@ -116,21 +122,21 @@ def _whole(found: Evidence, heard: int, rule: PairRule | None) -> dict[str, Any]
             "forward": panel["forward"],
             "vetoes": effective_votes.vetoes(judged, compared),
         },
-        "agreement": agreement(judged, compared),
+        "agreement": pairwise_agreement(judged, compared),
         "yield_by_candidates": candidates.yield_by_candidates(judged, compared),
         "yield_by_margin": effective_votes.yield_by_margin(judged, compared),
         "candidates_with_all_votes": candidates.group_sizes(judged),
         "repeats": candidates.repeats(judged, compared),
-        "margins": pairs.margins(judged, found.pairs),
-        "hold_out": pairs.hold_out(found.by_rule, found.pairs),
+        "margins": pairs.margin_statistics(judged, found.pairs),
+        "hold_out": pairs.hold_out_rates(found.by_rule, found.pairs),
         "single_scores": pairs.single_scores(judged, compared),
         "preference": pairs.preference(found.by_rule, found.pairs, found.generators.tolist()),
-        "sides": _sides(found, drawn),
-        "generators": _crossings(found),
-        "learnability": learnability_of(found, drawn),
+        "sides": _shortcuts(found, drawn),
+        "generators": _generator_wins(found),
+        "learnability": probe_generators(found, drawn),
         "breakdown": pairs.breakdown(judged, found.pairs, found.properties),
         "leakage": leaks(found.clips),
-        "listening": audited(found),
+        "listening": audit_answers(found),
     }
 
 
@@ -155,51 +161,55 @@ def _yield(found: Evidence, panel: dict[str, Any], rule: PairRule | None) -> dic
     same = found.pairing.rule == "unanimous" and not bounded
     return {
         **_joint(found),
-        **(_known((panel["joint"] or {}).get("by_chance")) if same else _by_chance(found, rule)),
+        **(
+            _chance_level((panel["joint"] or {}).get("by_chance"))
+            if same
+            else _yield_by_chance(found, rule)
+        ),
         "alone": {score: leaf["yield"] for score, leaf in alone.items()},
         "alone_by_chance": {score: leaf["by_chance"] for score, leaf in alone.items()},
     }
 
 
-def _by_chance(found: Evidence, rule: PairRule | None) -> dict[str, Any]:
+def _yield_by_chance(found: Evidence, rule: PairRule | None) -> dict[str, Any]:
     """The yield of the run's rule on shuffled scores, or null with the reason."""
     if rule is None:
-        return _known(None, "rule_not_run")
+        return _chance_level(None, "rule_not_run")
     if not len(found.clips) or wants_clean(rule):
-        return _known(None, "no_scores")
-    scored = columns(found.scores, found.candidates, votes_for(found.document))
-    shuffled = yield_by_chance.by_chance(scored, rule, found.pairing)
-    return _known(shuffled / len(found.clips))
+        return _chance_level(None, "no_scores")
+    scored = columns(found.scores, found.candidates, votes_of_run(found.document))
+    shuffled = yield_by_chance.chance_level(scored, rule, found.pairing)
+    return _chance_level(shuffled / len(found.clips))
 
 
-def _known(share: float | None, reason: str = "no_scores") -> dict[str, Any]:
+def _chance_level(share: float | None, reason: str = "no_scores") -> dict[str, Any]:
     """A yield by chance; where it is null, why: the rule looks at no score, or was not run."""
     return {"by_chance": share, "by_chance_reason": reason if share is None else None}
 
 
-def _sides(found: Evidence, drawn: Sample) -> list[dict[str, Any]]:
+def _shortcuts(found: Evidence, drawn: AnalysedPairs) -> list[dict[str, Any]]:
     clip = found.pairs.clip
-    heard = bias.differences(sound_of(found, drawn), clip[drawn.pairs])
-    return [*heard, *bias.differences(draws_of(found), clip)]
+    heard = bias.differences(sound_values(found, drawn), clip[drawn.pairs])
+    return [*heard, *bias.differences(sampling_values(found), clip)]
 
 
-def _crossings(found: Evidence) -> list[dict[str, Any]]:
+def _generator_wins(found: Evidence) -> list[dict[str, Any]]:
     known = (found.pairs.chosen >= 0) & (found.pairs.rejected >= 0)
-    rows = (getattr(found.pairs, side)[known] for side in SIDES)
-    return bias.crossings(*(found.generators[row] for row in rows))
+    rows = (getattr(found.pairs, side)[known] for side in ROLES)
+    return bias.wins_across_generators(*(found.generators[row] for row in rows))
 
 
 def _means(found: Evidence) -> dict[str, Any]:
-    value, clip, noisy = noisy_and_candidates(found)
+    value, clip, noisy = raw_scores(found)
     names = found.judged.names
     sign = [1.0 if vote.higher_is_better else -1.0 for vote in found.columns.votes]
     roles = {"noisy": value[noisy], "candidates": value[~noisy]}
-    for side in SIDES:
+    for side in ROLES:
         rows = np.unique(getattr(found.pairs, side))
         roles[side] = found.judged.value[rows[rows >= 0]] * sign
     gains = means.improvement(value * sign, clip, len(found.clips), noisy, names)
     return {
-        "means": means.means(roles, names),
+        "means": means.mean_by_role(roles, names),
         "improvement": {name: gain.triple for name, gain in gains.items()},
         "improvement_clips": {name: gain.clusters for name, gain in gains.items()},
     }

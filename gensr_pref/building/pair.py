@@ -12,10 +12,10 @@ from gensr_pref.building.summary import write_summary
 from gensr_pref.config.run_file import Pairing, override, parse, resolved
 from gensr_pref.errors import InputError
 from gensr_pref.pairing.base import PairRule, Stop, Vote, wants_clean
-from gensr_pref.pairing.columns import Columns, columns, with_clean
-from gensr_pref.pairing.pairs import paired, table
+from gensr_pref.pairing.columns import ScoreColumns, add_clean_targets, columns
+from gensr_pref.pairing.pairs import pair_clips, pairs_table
 from gensr_pref.pairing.rules import built_in_rule, find_rule
-from gensr_pref.pairing.votes import votes_for, votes_of, without_idle
+from gensr_pref.pairing.votes import drop_idle, votes_of_panel, votes_of_run
 from gensr_pref.rundir import ledger, part_files
 from gensr_pref.rundir.document import RunDocument
 from gensr_pref.rundir.integrity import MADE_BEFORE_PAIRS, SCORES, check
@@ -79,10 +79,10 @@ def write_pairs(out: Path, document: RunDocument, rule: PairRule) -> None:
     """
     contents = check(out, MADE_BEFORE_PAIRS)
     pairing = parse(document.pairing, Pairing, "pairing")
-    found = candidates(out, votes_for(document))
+    found = candidates(out, votes_of_run(document))
     if wants_clean(rule):
-        found = with_clean(found, clips_with_clean(out))
-    made = paired(found, rule, pairing)
+        found = add_clean_targets(found, clips_with_clean(out))
+    made = pair_clips(found, rule, pairing)
     stops = {str(stop): count for stop, count in made.stops.items()}
     unscored = ledger.Stamps(out).rows("clips") - len(found.clip_ids)
     if unscored > 0:
@@ -91,7 +91,7 @@ def write_pairs(out: Path, document: RunDocument, rule: PairRule) -> None:
     path = part_files.part(out, "pairs", 0)
     _report_replaced(out, path)
     written = part_files.write_table(
-        path, table(found, made, pairing.rule), {**facts, SCORES: contents.digest("scores")}
+        path, pairs_table(found, made, pairing.rule), {**facts, SCORES: contents.digest("scores")}
     )
     ledger.note_parts(out, {ledger.name_of(path): written})
 
@@ -107,7 +107,7 @@ def _report_replaced(out: Path, path: Path) -> None:
         print(f"{path}: is not what was written, and is made again", file=sys.stderr)
 
 
-def candidates(out: Path, votes: Sequence[Vote]) -> Columns:
+def candidates(out: Path, votes: Sequence[Vote]) -> ScoreColumns:
     """The scored candidates of a run as columns; the parts with audio are not opened."""
     names = [vote.score for vote in votes]
     scores = part_files.read_all(out, "scores", ["candidate_id", "clip_id", *names])
@@ -131,5 +131,5 @@ def _with_settings(document: RunDocument, overrides: list[str]) -> RunDocument:
     bare = [assignment.removeprefix("pairing.") for assignment in overrides]
     asked = parse(override(built, bare), Pairing, "pairing")
     named = {assignment.partition("=")[0] for assignment in bare}
-    pairing = resolved(without_idle(votes_of(document.provenance.panel), asked, named))
+    pairing = resolved(drop_idle(votes_of_panel(document.provenance.panel), asked, named))
     return document.with_provenance(pairing=built).model_copy(update={"pairing": pairing})

@@ -23,7 +23,7 @@ from gensr_pref.metrics.panel import Panel
 from gensr_pref.pairing.base import wants_clean
 from gensr_pref.pairing.pairs import cast_votes
 from gensr_pref.pairing.rules import find_rule
-from gensr_pref.pairing.votes import votes_of
+from gensr_pref.pairing.votes import votes_of_panel
 from gensr_pref.rundir import provenance
 from gensr_pref.rundir.document import Provenance, RunDocument, without_splits
 from gensr_pref.schema import SCHEMA_VERSION, Failure
@@ -81,7 +81,7 @@ def draw_up(
     panel = Panel(run.panel, base=base)
     clean = wants_clean(find_rule(run.pairing.rule))
     _check_references(run, panel, clean)
-    cast_votes(votes_of(member.record for member in panel.members), run.pairing)
+    cast_votes(votes_of_panel(member.record for member in panel.members), run.pairing)
     if not clean:
         _check_candidates(run)
     known(_document(run, base, generators, panel, ()))

@@ -8,8 +8,8 @@ from gensr_pref.config.run_file import Pairing, parse
 from gensr_pref.errors import GensrPrefError
 from gensr_pref.pairing.base import PairRule, wants_clean
 from gensr_pref.pairing.columns import columns
-from gensr_pref.pairing.pairs import paired
-from gensr_pref.pairing.votes import votes_for
+from gensr_pref.pairing.pairs import pair_clips
+from gensr_pref.pairing.votes import votes_of_run
 from gensr_pref.rundir import part_files
 from gensr_pref.rundir.document import RunDocument
 from gensr_pref.schema import column
@@ -32,7 +32,7 @@ class YieldSoFar:
     def __init__(self, out: Path, document: RunDocument, rule: PairRule) -> None:
         self._out = out
         self._pairing = parse(document.pairing, Pairing, "pairing")
-        self._votes = votes_for(document)
+        self._votes = votes_of_run(document)
         self._rule = rule
         self.clips = self.paired = self.pairs = 0
 
@@ -43,7 +43,7 @@ class YieldSoFar:
         try:
             scores = part_files.read(part_files.part(self._out, "scores", shard))
             found = columns(scores, None, self._votes)
-            made = paired(found, self._rule, self._pairing)
+            made = pair_clips(found, self._rule, self._pairing)
         except GensrPrefError:  # it will be told where it matters
             return
         self.clips += len(set(column(scores, "clip_id")))

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from gensr_pref.auditing.bias import SMALL_D, SMALL_DELTA
-from gensr_pref.auditing.format import bounds, interval, share
-from gensr_pref.auditing.report.pair_answers import GOLDEN, can_be_learnt, is_unlearnable
-from gensr_pref.cli.text import listed_reasons, number, table
+from gensr_pref.auditing.format import format_bounds, format_interval, format_share
+from gensr_pref.auditing.report.pair_answers import GOLDEN, is_learnable, is_unlearnable
+from gensr_pref.cli.tables import counted_reasons, number, table
 from gensr_pref.errors import quantity
-from gensr_pref.statistics.verdicts import side
+from gensr_pref.statistics.verdicts import side_of_threshold
 
+_ROLES = ("noisy", "candidates", "chosen", "rejected")
 _TOLD = (
     ("pairs", "pairs"),
     ("yield", "yield.joint"),
@@ -33,6 +34,21 @@ def whole(found: dict[str, Any]) -> str:
     return "\n\n".join(part for part in [*parts, people(found), findings(found)] if part)
 
 
+def means(found: dict[str, Any]) -> str:
+    """Return the mean scores of the noisy input, all candidates, chosen and rejected."""
+    rows = [
+        {
+            "mean score": score,
+            **{role: number(of[role]) for role in _ROLES},
+            "better than noisy by": format_interval(
+                found["improvement"][score], found["improvement_clips"][score]
+            ),
+        }
+        for score, of in found["means"].items()
+    ]
+    return table(rows)
+
+
 def unfinished(found: dict[str, Any]) -> str:
     """That some of the run is not made yet, where that is so."""
     count = found.get("unfinished_shards")
@@ -50,8 +66,8 @@ def yields(found: dict[str, Any]) -> str:
     rows = [
         {
             "who votes": f"{score} alone",
-            "clips with a pair": share(value),
-            "shuffled": share(luck.get(score)),
+            "clips with a pair": format_share(value),
+            "shuffled": format_share(luck.get(score)),
         }
         for score, value in found["yield"]["alone"].items()
     ]
@@ -59,8 +75,8 @@ def yields(found: dict[str, Any]) -> str:
     rows.append(
         {
             "who votes": together,
-            "clips with a pair": share(found["yield"]["joint"]),
-            "shuffled": share(found["yield"]["by_chance"]),
+            "clips with a pair": format_share(found["yield"]["joint"]),
+            "shuffled": format_share(found["yield"]["by_chance"]),
         }
     )
     return table(rows)
@@ -73,7 +89,7 @@ def agreement(found: dict[str, Any]) -> str:
             "first": row["scores"][0],
             "second": row["scores"][1],
             "Kendall tau": number(row["kendall_tau"]),
-            "same winner": share(row["agreement_rate"]),
+            "same winner": format_share(row["agreement_rate"]),
             "Krippendorff alpha": number(row["krippendorff_alpha"]),
         }
         for row in found["agreement"]
@@ -86,9 +102,13 @@ def vetoes(found: dict[str, Any]) -> str:
     rows = [
         {
             "vote": row["score"],
-            "alone against": share(row["alone_against"]),
-            "yield without it": share((found["panel"]["without"][row["score"]] or {}).get("yield")),
-            "shuffled": share((found["panel"]["without"][row["score"]] or {}).get("by_chance")),
+            "alone against": format_share(row["alone_against"]),
+            "yield without it": format_share(
+                (found["panel"]["without"][row["score"]] or {}).get("yield")
+            ),
+            "shuffled": format_share(
+                (found["panel"]["without"][row["score"]] or {}).get("by_chance")
+            ),
         }
         for row in found["panel"]["vetoes"]
     ]
@@ -101,8 +121,8 @@ def hold_out(found: dict[str, Any]) -> str:
         {
             "took no part": row["score"],
             "pairs": str(row["pairs"]),
-            "prefers chosen": share(row["rate"]),
-            "95 %": bounds(row["low"], row["high"], row["clips"], "%"),
+            "prefers chosen": format_share(row["rate"]),
+            "95 %": format_bounds(row["low"], row["high"], row["clips"], "%"),
             "margin in spreads": number(row["mean_spreads"]),
         }
         for row in found["hold_out"]
@@ -117,7 +137,7 @@ def sides(found: dict[str, Any]) -> str:
         {
             "property": row["property"],
             "pairs": str(row["pairs"]),
-            "chosen - rejected": interval(
+            "chosen - rejected": format_interval(
                 [row["difference"], row["low"], row["high"]], row["clips"]
             ),
             "Cohen's d": number(row["cohens_d"]),
@@ -159,8 +179,8 @@ def _preferred(panel: dict[str, Any]) -> str:
         "against": "prefer the rejected",
     }
     return ", ".join(
-        f"{share(panel[kind])} "
-        f"{bounds(*_pair(panel[f'{kind}_interval']), panel['clips'], '%')} {what}"
+        f"{format_share(panel[kind])} "
+        f"{format_bounds(*_pair(panel[f'{kind}_interval']), panel['clips'], '%')} {what}"
         for kind, what in said.items()
     )
 
@@ -196,13 +216,13 @@ def _about_votes(found: dict[str, Any]) -> list[str]:
         lines[0] += f" [{votes['low']:.1f}, {votes['high']:.1f}]"
     if found["panel"]["comparisons"] is not None:
         lines.append(
-            f"All votes name one winner in {share(found['panel']['comparisons'])} of the "
-            f"comparisons; {share(found['panel']['comparisons_by_chance'])} if the scores were "
-            "shuffled"
+            f"All votes name one winner in {format_share(found['panel']['comparisons'])} of the "
+            f"comparisons; {format_share(found['panel']['comparisons_by_chance'])} if the scores "
+            "were shuffled"
         )
     worst = found["panel"]["vetoes"][:1]
     if worst and worst[0]["yield_lost"]:
-        lost = share(worst[0]["yield_lost"])
+        lost = format_share(worst[0]["yield_lost"])
         lines.append(
             f"{worst[0]['score']} stops most: {lost} of the clips lack a pair for it alone"
         )
@@ -212,7 +232,7 @@ def _about_votes(found: dict[str, Any]) -> list[str]:
 def _about_pairs(found: dict[str, Any]) -> list[str]:
     if not found["without_pair"]:
         return []
-    return [f"Clips without a pair: {listed_reasons(found['without_pair'])}."]
+    return [f"Clips without a pair: {counted_reasons(found['without_pair'])}."]
 
 
 def _learnable(found: dict[str, Any]) -> list[str]:
@@ -224,12 +244,14 @@ def _probe(row: dict[str, Any]) -> str:
     about = f"Learnability ({row['generator']}, {row['features']})"
     if row["accuracy"] is None:
         return f"{about}: {quantity(row['pairs'], 'pair')}: too few to tell."
-    luck = f"[{share(row['shuffled_low'])}, {share(row['shuffled_high'])}] with labels shuffled"
+    low, high = (format_share(row[key]) for key in ("shuffled_low", "shuffled_high"))
+    chance = f"[{low}, {high}] with labels shuffled"
     told = (
-        f"{about}: a probe names {share(row['accuracy'])} "
-        f"{bounds(row['low'], row['high'], row['clips'], '%')} of unseen pairs' chosen; {luck}"
+        f"{about}: a probe names {format_share(row['accuracy'])} "
+        f"{format_bounds(row['low'], row['high'], row['clips'], '%')} of unseen pairs' chosen; "
+        f"{chance}"
     )
-    if can_be_learnt(row):
+    if is_learnable(row):
         return f"{told}."
     if is_unlearnable(row):
         return f"{told}. WARNING: no better than luck; training may learn nothing from these pairs."
@@ -244,9 +266,9 @@ def _warnings(found: dict[str, Any]) -> list[str]:
         if row["warns"]
     ]
     lines += [
-        f"{row['score']} took no part and prefers the rejected ({share(row['rate'])})"
+        f"{row['score']} took no part and prefers the rejected ({format_share(row['rate'])})"
         for row in found["hold_out"]
-        if side(row["low"], row["high"], row["clips"], 0.5) == -1
+        if side_of_threshold(row["low"], row["high"], row["clips"], 0.5) == -1
     ]
     lines += [
         f"in several splits: {quantity(shared['shared'], kind)}, such as {shared['examples'][0]}"

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import yaml
 
-from gensr_pref.auditing.run_audit import audit, digests
+from gensr_pref.auditing.run_audit import audit, table_digests
 from gensr_pref.errors import InputError, StorageError, UnwrittenError, parameter
 from gensr_pref.exporting import dataset, licences, redacted_facts, trl
 from gensr_pref.exporting.atomic_folder import replacing, require_place
@@ -194,7 +194,11 @@ def _whole_audit(contents: Contents) -> dict[str, Any]:
     there = files.entry(path)
     if there is not None and there.time >= _last_change(contents.out):
         found = _object(path)
-        if found is not None and "panel" in found and found.get("contents") == digests(contents):
+        if (
+            found is not None
+            and "panel" in found
+            and found.get("contents") == table_digests(contents)
+        ):
             return found
     return audit(contents.out)
 

@@ -42,7 +42,7 @@ class Stop(StrEnum):
     NO_CLEAN = "no_clean"
 
 
-WHY: Mapping[Stop, str] = {
+STOP_REASONS: Mapping[Stop, str] = {
     Stop.BOUND: "all else holds, but chosen does not keep a floor or ceiling",
     Stop.MARGIN: "better or equal on every vote, somewhere by no more than its margin",
     Stop.TIE: "better or equal on every vote, but equal on one that must be won",
@@ -161,7 +161,7 @@ def wants_clean(rule: PairRule) -> bool:
 
 
 @dataclass(frozen=True)
-class Found:
+class RankedPairs:
     """Pairs of many clips, as columns.
 
     Attributes:
@@ -178,7 +178,7 @@ class Found:
     rank: Rows
 
 
-def strongest(code: npt.NDArray[np.int8], strength: Scores, most: int) -> Found:
+def strongest(code: npt.NDArray[np.int8], strength: Scores, most: int) -> RankedPairs:
     """At most so many pairs per clip, the strongest first; equal ones in the order of the rows.
 
     Args:
@@ -193,7 +193,7 @@ def strongest(code: npt.NDArray[np.int8], strength: Scores, most: int) -> Found:
     value = np.take_along_axis(flat, order, axis=1)
     clip, rank = np.nonzero(value > -np.inf)
     place = order[clip, rank]
-    return Found(clip, place // max(size, 1), place % max(size, 1), value[clip, rank], rank)
+    return RankedPairs(clip, place // max(size, 1), place % max(size, 1), value[clip, rank], rank)
 
 
 def may_meet(ballot: Ballot, pairing: Pairing) -> Mask:
@@ -206,7 +206,7 @@ def may_meet(ballot: Ballot, pairing: Pairing) -> Mask:
     )
 
 
-def keeps_bounds(ballot: Ballot) -> Mask:
+def within_bounds(ballot: Ballot) -> Mask:
     """[..., N] whether a candidate keeps every floor and ceiling; a null does not."""
     keeps = np.ones(ballot.scores.shape[:-1], dtype=bool)
     for place, vote in enumerate(ballot.votes):
@@ -218,7 +218,7 @@ def keeps_bounds(ballot: Ballot) -> Mask:
     return keeps
 
 
-def voting(votes: Sequence[Vote]) -> Rows:
+def voting_columns(votes: Sequence[Vote]) -> Rows:
     """The places of the scores that vote."""
     return np.array([k for k, vote in enumerate(votes) if vote.votes], dtype=np.int64)
 

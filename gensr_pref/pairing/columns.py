@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from gensr_pref.identity import CLEAN, NOISY, clean_id
-from gensr_pref.pairing.base import Ballot, Mask, Rows, Scores, Vote, spread, voting
+from gensr_pref.pairing.base import Ballot, Mask, Rows, Scores, Vote, spread, voting_columns
 
 BLOCK = 2**15  # candidate pairs judged at once: what a processor's cache holds is twice as quick
 Generators: TypeAlias = Mapping[str, str] | pa.Table | None
@@ -20,7 +20,7 @@ _LABEL = r"/(?P<label>[^/]*)/[^/]*$"  # of a candidate id
 
 
 @dataclass(frozen=True)
-class Columns:
+class ScoreColumns:
     """Every scored candidate of a run, clip by clip in the order of the scores table.
 
     Attributes:
@@ -47,10 +47,10 @@ class Columns:
 
     def known(self) -> Mask:
         """[R] whether a candidate has a number on every voting score."""
-        return np.asarray(np.isfinite(self.scores[:, voting(self.votes)]).all(axis=1))
+        return np.asarray(np.isfinite(self.scores[:, voting_columns(self.votes)]).all(axis=1))
 
 
-def columns(scores: pa.Table, generators: Generators, votes: Sequence[Vote]) -> Columns:
+def columns(scores: pa.Table, generators: Generators, votes: Sequence[Vote]) -> ScoreColumns:
     """The scores table as columns; rows that are no candidate's (the noisy input) are left out.
 
     Args:
@@ -60,9 +60,9 @@ def columns(scores: pa.Table, generators: Generators, votes: Sequence[Vote]) -> 
         votes: from `cast_votes`.
     """
     ids = _array(scores.column("candidate_id"))
-    rows, labels = _candidates(ids, generators)
-    names, clip = _runs(_array(scores.column("clip_id")).take(rows))
-    value = matrix(scores, [vote.score for vote in votes])[rows]
+    rows, labels = _candidate_rows(ids, generators)
+    names, clip = _unique_names(_array(scores.column("clip_id")).take(rows))
+    value = score_matrix(scores, [vote.score for vote in votes])[rows]
     if (clip[1:] < clip[:-1]).any():
         order = np.argsort(clip, kind="stable")
         rows, clip, labels, value = rows[order], clip[order], labels.take(order), value[order]
@@ -70,23 +70,25 @@ def columns(scores: pa.Table, generators: Generators, votes: Sequence[Vote]) -> 
     groups = clip * max(len(labels.dictionary), 1) + kind
     label = np.array(labels.dictionary.to_pylist() or [""], dtype=np.str_)[kind]
     spreads = spread(value, groups)
-    return Columns(ids.take(rows), names, clip, label, value, tuple(votes), spreads)
+    return ScoreColumns(ids.take(rows), names, clip, label, value, tuple(votes), spreads)
 
 
-def _candidates(ids: pa.Array, generators: Generators) -> tuple[Rows, pa.DictionaryArray]:
+def _candidate_rows(ids: pa.Array, generators: Generators) -> tuple[Rows, pa.DictionaryArray]:
     """The rows of candidates, and what generated each."""
     if generators is None:
         labels = pc.struct_field(pc.extract_regex(ids, _LABEL), "label").dictionary_encode()
         told = pc.not_equal(labels.cast(pa.string()), NOISY)
         rows = np.flatnonzero(pc.fill_null(told, False).to_numpy(zero_copy_only=False))
         return rows, labels.take(rows)
-    known, labels = _named(generators)
+    known, labels = _generator_labels(generators)
     place = pc.index_in(ids, value_set=known)
     rows = np.flatnonzero(pc.is_valid(place).to_numpy(zero_copy_only=False))
     return rows, labels.take(place.take(rows))
 
 
-def _named(generators: Mapping[str, str] | pa.Table) -> tuple[pa.Array, pa.DictionaryArray]:
+def _generator_labels(
+    generators: Mapping[str, str] | pa.Table,
+) -> tuple[pa.Array, pa.DictionaryArray]:
     if isinstance(generators, Mapping):
         known = pa.array(list(generators), pa.string())
         return known, pa.array(list(generators.values()), pa.string()).dictionary_encode()
@@ -94,7 +96,7 @@ def _named(generators: Mapping[str, str] | pa.Table) -> tuple[pa.Array, pa.Dicti
     return known, labels.dictionary_encode()
 
 
-def _runs(names: pa.Array) -> tuple[pa.Array, Rows]:
+def _unique_names(names: pa.Array) -> tuple[pa.Array, Rows]:
     """Each name once, in the order of the first, and the place of each row's.
 
     Rows of a name mostly follow each other, so that only the first of them is looked up.
@@ -106,7 +108,7 @@ def _runs(names: pa.Array) -> tuple[pa.Array, Rows]:
     return heads.dictionary, places[np.cumsum(first) - 1]
 
 
-def with_clean(found: Columns, clips: Collection[str] | pa.Array) -> Columns:
+def add_clean_targets(found: ScoreColumns, clips: Collection[str] | pa.Array) -> ScoreColumns:
     """The same with a clean target as the first candidate of every clip that has one."""
     has = pc.is_in(found.clip_ids, value_set=pa.array(clips, pa.string()))
     number = np.flatnonzero(has.to_numpy(zero_copy_only=False))
@@ -123,7 +125,7 @@ def with_clean(found: Columns, clips: Collection[str] | pa.Array) -> Columns:
     )
 
 
-def blocks(clip: Rows, rows: Rows) -> Iterator[Rows]:
+def clip_blocks(clip: Rows, rows: Rows) -> Iterator[Rows]:
     """[C, N] row numbers: clips with as many candidates as each other, a bounded number at once.
 
     Args:
@@ -140,7 +142,7 @@ def blocks(clip: Rows, rows: Rows) -> Iterator[Rows]:
             yield rows[first[start : start + size, None] + np.arange(count)]
 
 
-def matrix(scores: pa.Table, names: Sequence[str]) -> Scores:
+def score_matrix(scores: pa.Table, names: Sequence[str]) -> Scores:
     """[R, M] score columns as float64, NaN where null."""
     found = [scores.column(name).to_numpy(zero_copy_only=False) for name in names]
     return np.stack(found, axis=1).astype(np.float64)

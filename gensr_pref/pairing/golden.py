@@ -23,7 +23,7 @@ NOTICE = (
 )
 
 
-def judge(ballot: Ballot, pairing: Pairing) -> Verdicts:
+def judge_golden(ballot: Ballot, pairing: Pairing) -> Verdicts:
     """Clean against every candidate; all pairs are equally strong."""
     clean = np.asarray(ballot.generators) == CLEAN
     stands = clean[..., :, None] & ~clean[..., None, :]
@@ -31,4 +31,4 @@ def judge(ballot: Ballot, pairing: Pairing) -> Verdicts:
     return Verdicts(code, np.zeros(code.shape))
 
 
-golden = Pairwise(judge, clean=True)
+golden = Pairwise(judge_golden, clean=True)

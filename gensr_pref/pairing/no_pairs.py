@@ -8,10 +8,10 @@ from gensr_pref.config.run_file import Pairing
 from gensr_pref.pairing.base import CODE, Ballot, Pairwise, Stop, Verdicts, may_meet
 
 
-def judge(ballot: Ballot, pairing: Pairing) -> Verdicts:
+def judge_none(ballot: Ballot, pairing: Pairing) -> Verdicts:
     """No two candidates are a pair."""
     shape = may_meet(ballot, pairing).shape
     return Verdicts(np.full(shape, CODE[Stop.RULE], dtype=np.int8), np.zeros(shape))
 
 
-none = Pairwise(judge)
+none = Pairwise(judge_none)

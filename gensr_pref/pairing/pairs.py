@@ -25,22 +25,28 @@ from gensr_pref.pairing.base import (
     Stop,
     Vote,
     strongest,
-    voting,
+    voting_columns,
     wants_clean,
 )
-from gensr_pref.pairing.columns import Columns, Generators, blocks, columns, with_clean
+from gensr_pref.pairing.columns import (
+    Generators,
+    ScoreColumns,
+    add_clean_targets,
+    clip_blocks,
+    columns,
+)
 from gensr_pref.pairing.votes import cast_votes
 from gensr_pref.schema import pairs_schema
 
-__all__ = ["Made", "ballots", "cast_votes", "judged", "make", "paired"]
+__all__ = ["RunPairs", "ballots", "cast_votes", "make_pairs", "pair_clip", "pair_clips"]
 
 
 @dataclass(frozen=True)
-class Made:
+class RunPairs:
     """What a rule makes of a run.
 
     Attributes:
-        chosen, rejected: [P] rows of `Columns`, clip by clip, the best pair of a clip first.
+        chosen, rejected: [P] rows of `ScoreColumns`, clip by clip, the best pair of a clip first.
         rank: [P] from 0 in each clip.
         stops: why the clips without a pair have none, and how many.
     """
@@ -51,7 +57,7 @@ class Made:
     stops: Mapping[Stop, int]
 
 
-def ballots(found: Columns) -> Iterator[tuple[str, Rows, Ballot]]:
+def ballots(found: ScoreColumns) -> Iterator[tuple[str, Rows, Ballot]]:
     """Every clip's id, its candidates' rows and its ballot, in order."""
     starts = np.flatnonzero(np.r_[True, found.clip[1:] != found.clip[:-1]][: len(found.clip)])
     names = found.clip_ids.to_pylist()
@@ -60,7 +66,7 @@ def ballots(found: Columns) -> Iterator[tuple[str, Rows, Ballot]]:
         yield names[found.clip[start]], rows, found.ballot(rows)
 
 
-def judged(ballot: Ballot, rule: PairRule, pairing: Pairing, clip: str = "") -> list[Pair]:
+def pair_clip(ballot: Ballot, rule: PairRule, pairing: Pairing, clip: str = "") -> list[Pair]:
     """What a rule makes of a ballot, its candidates with a null on a vote left out.
 
     Args:
@@ -70,13 +76,13 @@ def judged(ballot: Ballot, rule: PairRule, pairing: Pairing, clip: str = "") -> 
         RuleError: the rule raised, or what it gave is not a list of pairs of different candidates,
             each once.
     """
-    votes = voting(ballot.votes)
+    votes = voting_columns(ballot.votes)
     rows = np.flatnonzero(np.isfinite(ballot.scores[:, votes]).all(axis=1))
     known = replace(
         ballot, scores=ballot.scores[rows], generators=[ballot.generators[int(k)] for k in rows]
     )
     try:
-        pairs = [_checked(pair, rows) for pair in rule(known, pairing)]
+        pairs = [_check_pair(pair, rows) for pair in rule(known, pairing)]
     except Exception as error:  # a rule may be anyone's code
         what = f"{type(error).__name__}: {error}"
         raise RuleError(
@@ -87,7 +93,7 @@ def judged(ballot: Ballot, rule: PairRule, pairing: Pairing, clip: str = "") -> 
     return pairs[: pairing.pairs_per_clip]
 
 
-def _checked(pair: Pair, rows: npt.NDArray[np.int64]) -> Pair:
+def _check_pair(pair: Pair, rows: npt.NDArray[np.int64]) -> Pair:
     """The pair in rows of the whole ballot."""
     chosen, rejected = operator.index(pair.chosen), operator.index(pair.rejected)
     if chosen == rejected or min(chosen, rejected) < 0:
@@ -95,7 +101,7 @@ def _checked(pair: Pair, rows: npt.NDArray[np.int64]) -> Pair:
     return Pair(int(rows[chosen]), int(rows[rejected]), float(pair.strength))
 
 
-def paired(found: Columns, rule: PairRule, pairing: Pairing) -> Made:
+def pair_clips(found: ScoreColumns, rule: PairRule, pairing: Pairing) -> RunPairs:
     """All pairs of a run, and why its other clips have none.
 
     Candidates with a null on a voting score take no part. `Pairwise` rules judge many clips at
@@ -111,21 +117,21 @@ def paired(found: Columns, rule: PairRule, pairing: Pairing) -> Made:
     reason = np.full(len(found.clip_ids), CODE[Stop.NULL])
     reason[counted == 1] = CODE[Stop.ONE_CANDIDATE]
     if isinstance(rule, Pairwise):
-        chosen, rejected, rank = _judged_at_once(found, rule, pairing, rows, reason)
+        chosen, rejected, rank = _pair_in_blocks(found, rule, pairing, rows, reason)
     else:
-        chosen, rejected, rank = _judged_one_by_one(found, rule, pairing, rows, reason)
+        chosen, rejected, rank = _pair_one_by_one(found, rule, pairing, rows, reason)
     order = np.lexsort((rank, found.clip[chosen]))
     without = np.setdiff1d(np.arange(len(reason)), found.clip[chosen])
     names, count = np.unique(reason[without], return_counts=True)
     stops = {list(Stop)[int(code) - 1]: int(n) for code, n in zip(names, count, strict=True)}
-    return Made(chosen[order], rejected[order], rank[order], stops)
+    return RunPairs(chosen[order], rejected[order], rank[order], stops)
 
 
-def _judged_at_once(
-    found: Columns, rule: Pairwise, pairing: Pairing, rows: Rows, reason: Rows
+def _pair_in_blocks(
+    found: ScoreColumns, rule: Pairwise, pairing: Pairing, rows: Rows, reason: Rows
 ) -> tuple[Rows, Rows, Rows]:
     parts = [(rows[:0], rows[:0], rows[:0])]
-    for block in blocks(found.clip, rows):
+    for block in clip_blocks(found.clip, rows):
         verdicts = rule.judge(found.ballot(block), pairing)
         best = strongest(verdicts.code, verdicts.strength, pairing.pairs_per_clip)
         parts.append((block[best.clip, best.chosen], block[best.clip, best.rejected], best.rank))
@@ -140,21 +146,21 @@ def _judged_at_once(
     return chosen, rejected, rank
 
 
-def _judged_one_by_one(
-    found: Columns, rule: PairRule, pairing: Pairing, rows: Rows, reason: Rows
+def _pair_one_by_one(
+    found: ScoreColumns, rule: PairRule, pairing: Pairing, rows: Rows, reason: Rows
 ) -> tuple[Rows, Rows, Rows]:
     known = np.bincount(found.clip[rows], minlength=len(reason))
     reason[known > 1] = CODE[Stop.RULE]
     parts = [
         (here[pair.chosen], here[pair.rejected], rank)
         for clip, here, ballot in ballots(found)
-        for rank, pair in enumerate(judged(ballot, rule, pairing, clip))
+        for rank, pair in enumerate(pair_clip(ballot, rule, pairing, clip))
     ]
-    table = np.array(parts, dtype=np.int64).reshape(-1, 3)
-    return table[:, 0], table[:, 1], table[:, 2]
+    pairs_table = np.array(parts, dtype=np.int64).reshape(-1, 3)
+    return pairs_table[:, 0], pairs_table[:, 1], pairs_table[:, 2]
 
 
-def make(
+def make_pairs(
     scores: pa.Table,
     generators: Generators,
     votes: Sequence[Vote],
@@ -169,13 +175,13 @@ def make(
     """
     found = columns(scores, generators, votes)
     if wants_clean(rule):
-        found = with_clean(found, clean)
-    made = table(found, paired(found, rule, pairing), pairing.rule)
+        found = add_clean_targets(found, clean)
+    made = pairs_table(found, pair_clips(found, rule, pairing), pairing.rule)
     rows: list[dict[str, Any]] = made.to_pylist()
     return rows
 
 
-def table(found: Columns, made: Made, rule: str) -> pa.Table:
+def pairs_table(found: ScoreColumns, made: RunPairs, rule: str) -> pa.Table:
     """The pairs table: ids, the rule, margins on every score (null where either is), rank."""
     clips = found.clip_ids.take(pa.array(found.clip[made.chosen]))
     ranks = pa.array(made.rank.astype(np.int32))
@@ -193,12 +199,12 @@ def table(found: Columns, made: Made, rule: str) -> pa.Table:
     return pa.table([columns[name] for name in form.names], schema=form)
 
 
-def _margins(found: Columns, made: Made) -> pa.StructArray:
+def _margins(found: ScoreColumns, made: RunPairs) -> pa.StructArray:
     names = [vote.score for vote in found.votes]
     sign = np.array([1.0 if vote.higher_is_better else -1.0 for vote in found.votes])
     margin = ((found.scores[made.chosen] - found.scores[made.rejected]) * sign).astype(np.float32)
     return pa.StructArray.from_arrays([pa.array(m, from_pandas=True) for m in margin.T], names)
 
 
-def _is_clean(found: Columns) -> npt.NDArray[np.bool_]:
+def _is_clean(found: ScoreColumns) -> npt.NDArray[np.bool_]:
     return np.asarray(found.generators == CLEAN)

@@ -25,21 +25,21 @@ from gensr_pref.pairing.base import (
     Scores,
     Stop,
     Verdicts,
-    keeps_bounds,
     may_meet,
     oriented,
-    voting,
+    voting_columns,
+    within_bounds,
 )
 
 
 def judge_top_bottom(ballot: Ballot, pairing: Pairing) -> Verdicts:
     """The verdict of `top_bottom`; the ranking is within those that may meet."""
-    (score,) = voting(ballot.votes)
+    (score,) = voting_columns(ballot.votes)
     value = oriented(ballot)[..., score]
     spread = float(ballot.spreads[score])
     meets = may_meet(ballot, pairing)
-    verdicts = _judged(ballot, value, ballot.votes[score].margin, meets)
-    above, below = (_beaten_by(value, meets, sign) for sign in (1, -1))
+    verdicts = _judge_values(ballot, value, ballot.votes[score].margin, meets)
+    above, below = (_count_ahead(value, meets, sign) for sign in (1, -1))
     top, bottom = above < pairing.extremes, below < pairing.extremes
     outside = ~(top[..., :, None] & bottom[..., None, :])
     code = np.where(outside & (verdicts.code == STANDS), CODE[Stop.RULE], verdicts.code)
@@ -49,7 +49,7 @@ def judge_top_bottom(ballot: Ballot, pairing: Pairing) -> Verdicts:
 def judge_weighted(ballot: Ballot, pairing: Pairing) -> Verdicts:
     """The verdict of `weighted`; the strength is the difference of the sums."""
     value = weighted_sum(ballot, pairing)
-    return _judged(ballot, value, pairing.gap, may_meet(ballot, pairing))
+    return _judge_values(ballot, value, pairing.gap, may_meet(ballot, pairing))
 
 
 def weighted_sum(ballot: Ballot, pairing: Pairing) -> Scores:
@@ -57,7 +57,7 @@ def weighted_sum(ballot: Ballot, pairing: Pairing) -> Scores:
 
     A score that never differs within a clip has no spread and is left as it is.
     """
-    votes = voting(ballot.votes)
+    votes = voting_columns(ballot.votes)
     weight = np.array([pairing.weights.get(ballot.votes[k].score, 1.0) for k in votes])
     if pairing.units == "spread":
         spreads = ballot.spreads[votes]
@@ -65,11 +65,11 @@ def weighted_sum(ballot: Ballot, pairing: Pairing) -> Scores:
     return np.asarray(oriented(ballot)[..., votes] @ weight)
 
 
-def _judged(ballot: Ballot, value: Scores, gap: float, meets: Mask) -> Verdicts:
+def _judge_values(ballot: Ballot, value: Scores, gap: float, meets: Mask) -> Verdicts:
     """A pair stands where chosen has more by more than `gap` and keeps its bounds."""
     difference = value[..., :, None] - value[..., None, :]
     code = np.full(difference.shape, STANDS, dtype=np.int8)
-    code[np.broadcast_to(~keeps_bounds(ballot)[..., :, None], code.shape)] = CODE[Stop.BOUND]
+    code[np.broadcast_to(~within_bounds(ballot)[..., :, None], code.shape)] = CODE[Stop.BOUND]
     code[difference <= gap] = CODE[Stop.MARGIN]
     code[difference == 0] = CODE[Stop.TIE]
     code[difference < 0] = CODE[Stop.VETO]
@@ -78,7 +78,7 @@ def _judged(ballot: Ballot, value: Scores, gap: float, meets: Mask) -> Verdicts:
     return Verdicts(code, difference)
 
 
-def _beaten_by(value: Scores, meets: Mask, sign: int) -> np.ndarray:
+def _count_ahead(value: Scores, meets: Mask, sign: int) -> np.ndarray:
     """[..., N] how many that it may meet stand before a candidate; equal ones by their row."""
     ahead = sign * (value[..., None, :] - value[..., :, None])
     row = np.arange(value.shape[-1])

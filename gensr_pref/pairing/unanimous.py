@@ -26,16 +26,16 @@ from gensr_pref.pairing.base import (
     Scores,
     Stop,
     Verdicts,
-    keeps_bounds,
     may_meet,
     oriented,
-    voting,
+    voting_columns,
+    within_bounds,
 )
 
 
-def judge(ballot: Ballot, pairing: Pairing) -> Verdicts:
+def judge_unanimous(ballot: Ballot, pairing: Pairing) -> Verdicts:
     """The rule's verdict on every two candidates, with any leading axes."""
-    votes = voting(ballot.votes)
+    votes = voting_columns(ballot.votes)
     value = oriented(ballot)[..., votes]
     shape = (*value.shape[:-1], value.shape[-2])
     won, lost, short, near, null = (np.zeros(shape, dtype=bool) for _ in range(5))
@@ -53,14 +53,14 @@ def judge(ballot: Ballot, pairing: Pairing) -> Verdicts:
             near |= within & (difference != 0)
         in_spreads = difference / (spread if spread > 0 else 1.0)
         strength = np.where(wins, np.minimum(strength, in_spreads), strength)
-    stopped = _stopped(won, lost, short, near)
-    stopped[(stopped == STANDS) & ~keeps_bounds(ballot)[..., :, None]] = CODE[Stop.BOUND]
+    stopped = _stop_codes(won, lost, short, near)
+    stopped[(stopped == STANDS) & ~within_bounds(ballot)[..., :, None]] = CODE[Stop.BOUND]
     stopped[~may_meet(ballot, pairing)] = CODE[Stop.GENERATORS]
     stopped[null] = CODE[Stop.NULL]
     return Verdicts(stopped, strength)
 
 
-def _stopped(won: Mask, lost: Mask, short: Mask, near: Mask) -> npt.NDArray[np.int8]:
+def _stop_codes(won: Mask, lost: Mask, short: Mask, near: Mask) -> npt.NDArray[np.int8]:
     """What the votes say; `short` is within the margin of a score that must be won.
 
     Nothing won and nothing lost is a tie where all are equal; the votes whose ties are allowed are
@@ -73,11 +73,11 @@ def _stopped(won: Mask, lost: Mask, short: Mask, near: Mask) -> npt.NDArray[np.i
     return code
 
 
-unanimous = Pairwise(judge)
+unanimous = Pairwise(judge_unanimous)
 
 
 def in_spreads(ballot: Ballot) -> Scores:
     """[..., N, V] voting scores, larger is better, in units of each score's spread."""
-    votes = voting(ballot.votes)
+    votes = voting_columns(ballot.votes)
     spreads = ballot.spreads[votes]
     return np.asarray(oriented(ballot)[..., votes] / np.where(spreads > 0, spreads, 1.0))

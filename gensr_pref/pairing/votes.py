@@ -48,11 +48,11 @@ def cast_votes(panel: Sequence[Vote], pairing: Pairing) -> list[Vote]:
             "pairing.score: top_bottom ranks by one score, and several vote: "
             f"{', '.join(voting)}. Name one of them"
         )
-    _refuse_silent(pairing, voting)
+    _refuse_non_voting(pairing, voting)
     return votes
 
 
-def without_idle(panel: Sequence[Vote], pairing: Pairing, said: Collection[str]) -> Pairing:
+def drop_idle(panel: Sequence[Vote], pairing: Pairing, said: Collection[str]) -> Pairing:
     """The section without what would do nothing under its rule, for it was written for another.
 
     Args:
@@ -107,7 +107,7 @@ def _yaml(value: Any) -> str:
     return "null" if value is None else str(value).lower()
 
 
-def _refuse_silent(pairing: Pairing, voting: Sequence[str]) -> None:
+def _refuse_non_voting(pairing: Pairing, voting: Sequence[str]) -> None:
     for section in ("margin", "tie"):
         for score in getattr(pairing, section):
             if score not in voting:
@@ -137,7 +137,7 @@ def _cast(vote: Vote, pairing: Pairing) -> Vote:
     )
 
 
-def votes_of(panel: Iterable[MetricRecord]) -> list[Vote]:
+def votes_of_panel(panel: Iterable[MetricRecord]) -> list[Vote]:
     """Return how each score of a panel counts before the pairing section changes it."""
     return [
         Vote(score.name, score.higher_is_better, bool(score.votes), ties=score.ties)
@@ -146,11 +146,11 @@ def votes_of(panel: Iterable[MetricRecord]) -> list[Vote]:
     ]
 
 
-def votes_for(document: RunDocument) -> list[Vote]:
+def votes_of_run(document: RunDocument) -> list[Vote]:
     """Return how each score counts in a run.
 
     Raises:
         ConfigError: the pairing section names a score that the panel does not give.
     """
     pairing = parse(document.pairing, Pairing, "pairing")
-    return cast_votes(votes_of(document.provenance.panel), pairing)
+    return cast_votes(votes_of_panel(document.provenance.panel), pairing)

@@ -8,19 +8,19 @@ import numpy as np
 
 from gensr_pref.config.run_file import Pairing
 from gensr_pref.pairing.base import PairRule
-from gensr_pref.pairing.columns import Columns
-from gensr_pref.pairing.pairs import paired
+from gensr_pref.pairing.columns import ScoreColumns
+from gensr_pref.pairing.pairs import pair_clips
 
 SHUFFLED_CLIPS = 40_000  # so many are shuffled in all; more change the third digit
 _ROUNDS = (2, 20)
 
 
-def joint(found: Columns, rule: PairRule, pairing: Pairing) -> int:
+def clips_with_pair(found: ScoreColumns, rule: PairRule, pairing: Pairing) -> int:
     """How many clips have at least one pair."""
-    return len(np.unique(found.clip[paired(found, rule, pairing).chosen]))
+    return len(np.unique(found.clip[pair_clips(found, rule, pairing).chosen]))
 
 
-def by_chance(found: Columns, rule: PairRule, pairing: Pairing) -> float:
+def chance_level(found: ScoreColumns, rule: PairRule, pairing: Pairing) -> float:
     """The same if the scores knew nothing of each other.
 
     Every score is shuffled among a clip's candidates of one generator that have all votes, apart
@@ -29,10 +29,14 @@ def by_chance(found: Columns, rule: PairRule, pairing: Pairing) -> float:
     """
     least, most = _ROUNDS
     rounds = min(most, max(least, SHUFFLED_CLIPS // max(len(found.clip_ids), 1)))
-    return float(np.mean([joint(shuffled(found, turn), rule, pairing) for turn in range(rounds)]))
+    return float(
+        np.mean(
+            [clips_with_pair(permute_scores(found, turn), rule, pairing) for turn in range(rounds)]
+        )
+    )
 
 
-def shuffled(found: Columns, seed: int) -> Columns:
+def permute_scores(found: ScoreColumns, seed: int) -> ScoreColumns:
     """Every score permuted within each clip and generator, among those with all votes."""
     rng = np.random.default_rng(seed)
     _, label = np.unique(found.generators, return_inverse=True)

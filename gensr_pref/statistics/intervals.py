@@ -31,7 +31,9 @@ Bounds = tuple[float, float]
 
 BUNDLES = 1000
 LEVEL = 0.95
-FEWEST = 3  # clusters of an interval: two leave one degree of freedom, and 12.7 standard errors
+MIN_CLUSTERS = (
+    3  # clusters of an interval: two leave one degree of freedom, and 12.7 standard errors
+)
 _SAME = 1e-9  # of the size of values, below which their spread is rounding
 
 
@@ -99,13 +101,13 @@ def share_interval(cluster: Numbers, hits: Array, raters: Numbers | None = None)
     if raters is None or over.value is None or over.bounds is None or len(np.unique(raters)) < 2:
         return over
     cells = np.unique(np.stack([cluster, raters]), axis=1, return_inverse=True)[1].ravel()
-    clips, people, alone = (_jackknifed(one, values) for one in (cluster, raters, cells))
+    clips, people, alone = (_jackknife(one, values) for one in (cluster, raters, cells))
     beyond = max(people.variance - alone.variance, 0.0)
     if beyond == 0:
         return over
     parts = [(clips.variance, clips.quantile), (beyond, people.quantile)]
     spread = _Spread(clips.variance + beyond, _shared_quantile(parts), over.clusters)
-    return _bounded(over.value, spread, (0.0, 1.0), len(hits))
+    return _bounded_interval(over.value, spread, (0.0, 1.0), len(hits))
 
 
 def count_interval(hits: int, count: int) -> Estimate:
@@ -137,7 +139,7 @@ def interval(
     total = sums.sum(axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
         values = np.atleast_1d(statistic(total))
-        left = statistic(total - sums).reshape(len(sums), -1) if len(sums) >= FEWEST else None
+        left = statistic(total - sums).reshape(len(sums), -1) if len(sums) >= MIN_CLUSTERS else None
     if left is None:
         return [Estimate(_number(value), clusters=count) for value in values]
     columns = zip(values, left.T, strict=True)
@@ -167,7 +169,7 @@ def bundles(cluster: Numbers, seed: int = 0) -> tuple[Numbers, int]:
     return np.asarray((order % BUNDLES)[number]), BUNDLES
 
 
-def two_way(values: Array, cluster: Numbers) -> Estimate:
+def two_way_interval(values: Array, cluster: Numbers) -> Estimate:
     """Estimate the mean of values [K, R] of K members on the same rows, drawn like the clusters.
 
     The variances of members' means and of clusters add (the residual counts in both, so that the
@@ -179,9 +181,9 @@ def two_way(values: Array, cluster: Numbers) -> Estimate:
     """
     members, mean = len(values), values.mean(axis=0)[:, None]
     (alone,) = ratio_interval(cluster, mean, np.ones_like(mean))
-    if members < 2 or alone.clusters < FEWEST or alone.value is None:
+    if members < 2 or alone.clusters < MIN_CLUSTERS or alone.value is None:
         return alone
-    over_clusters = _jackknifed(cluster, np.c_[mean, np.ones_like(mean)]).variance
+    over_clusters = _jackknife(cluster, np.c_[mean, np.ones_like(mean)]).variance
     over_members = float(values.mean(axis=1).var(ddof=1)) / members
     variance = over_clusters + over_members
     if variance <= (_SAME * float(np.abs(values).max())) ** 2:
@@ -236,7 +238,7 @@ class _Spread:
     clusters: int
 
 
-def _jackknifed(cluster: Numbers, values: Array) -> _Spread:
+def _jackknife(cluster: Numbers, values: Array) -> _Spread:
     """Of the ratio of the sums of values [R, 2], leaving out each cluster."""
     sums = totals(cluster, values)
     left = _ratio(sums.sum(axis=0) - sums)[:, 0]
@@ -252,23 +254,25 @@ def _estimate(
         return Estimate(value, clusters=clusters)
     variance = _variance(left)
     if bounds is not None:
-        return _bounded(value, _Spread(variance, quantile(len(left) - 1), clusters), bounds, rows)
+        return _bounded_interval(
+            value, _Spread(variance, quantile(len(left) - 1), clusters), bounds, rows
+        )
     size = max(abs(value), float(np.abs(left).max()))
     if variance <= (_SAME * size) ** 2:
         return Estimate(value, clusters=clusters)
-    return Estimate(value, *_skewed(value, left), clusters)
+    return Estimate(value, *_student_hall_interval(value, left), clusters)
 
 
-def _bounded(value: float, spread: _Spread, bounds: Bounds, rows: float) -> Estimate:
+def _bounded_interval(value: float, spread: _Spread, bounds: Bounds, rows: float) -> Estimate:
     low, width = bounds[0], bounds[1] - bounds[0]
     share = min(max((value - low) / width, 0.0), 1.0)
-    effective = _effective(share, spread.variance / width**2, spread.clusters, rows)
+    effective = _effective_size(share, spread.variance / width**2, spread.clusters, rows)
     freedom = quantile(max(rows, spread.clusters) - 1) / spread.quantile
     lower, upper = clopper_pearson(share, effective * freedom**2)
     return Estimate(value, low + width * lower, low + width * upper, spread.clusters)
 
 
-def _effective(share: float, variance: float, clusters: int, rows: float) -> float:
+def _effective_size(share: float, variance: float, clusters: int, rows: float) -> float:
     """The effective sample size of a share, from its variance over clusters (Korn & Graubard 1998).
 
     ``n / deff`` with ``deff`` the variance over that of as many independent rows, at least 1.
@@ -282,7 +286,7 @@ def _effective(share: float, variance: float, clusters: int, rows: float) -> flo
     return rows / max(1.0, variance * (rows - 1) / spread)
 
 
-def _skewed(value: float, left: Array) -> Bounds:
+def _student_hall_interval(value: float, left: Array) -> Bounds:
     """The union of Student's interval and Hall's, which is corrected for skewness.
 
     With W = (estimate - truth) / s and g the skewness of the pseudo-values, Hall's

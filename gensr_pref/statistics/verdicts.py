@@ -1,7 +1,7 @@
-"""When an estimate bears a verdict, and how many clusters one would need.
+"""Whether an estimate supports a verdict, and how many clusters one would need.
 
-A verdict needs an interval that leaves out the threshold, and `FEWEST_TO_JUDGE` clusters. Absence
-of evidence is no verdict: that something is harmless needs an interval within harmless bounds.
+A verdict needs an interval that excludes the threshold, and at least `MIN_CLUSTERS_FOR_VERDICT`
+clusters. Absence of evidence is not a verdict: "harmless" needs an interval within harmless bounds.
 """
 
 from __future__ import annotations
@@ -10,25 +10,30 @@ import math
 
 # All of fewer than eight clusters on one side can come about by chance in over one case of a
 # hundred (2 * 0.5^7 = .016; eight: .008). A page makes about ten such judgements.
-FEWEST_TO_JUDGE = 8
-_MOST_NEEDED = 1_000_000  # more is not a number to plan with
+MIN_CLUSTERS_FOR_VERDICT = 8
+_MAX_NEEDED = 1_000_000  # more is not a number to plan with
 
 Bound = float | None
 
 
-def side(low: Bound, high: Bound, clusters: int, threshold: float = 0.0) -> int:
+def side_of_threshold(low: Bound, high: Bound, clusters: int, threshold: float = 0.0) -> int:
     """Return 1 where an interval lies above a threshold, -1 where below, 0 if undecided."""
-    if low is None or high is None or clusters < FEWEST_TO_JUDGE:
+    if low is None or high is None or clusters < MIN_CLUSTERS_FOR_VERDICT:
         return 0
     return 1 if low > threshold else -1 if high < threshold else 0
 
 
 def is_within(low: Bound, high: Bound, clusters: int, least: float, most: float) -> bool:
     """Return whether an interval lies between two harmless bounds."""
-    return side(low, high, clusters, least) == 1 and side(low, high, clusters, most) == -1
+    return (
+        side_of_threshold(low, high, clusters, least) == 1
+        and side_of_threshold(low, high, clusters, most) == -1
+    )
 
 
-def needed(value: Bound, low: Bound, high: Bound, clusters: int, threshold: float) -> int | None:
+def clusters_needed(
+    value: Bound, low: Bound, high: Bound, clusters: int, threshold: float
+) -> int | None:
     """Return about how many clusters would decide, if the estimate stayed as it is.
 
     An interval narrows with the root of the number of clusters, so that
@@ -39,4 +44,4 @@ def needed(value: Bound, low: Bound, high: Bound, clusters: int, threshold: floa
         return None
     reach = value - low if value > threshold else high - value
     count = math.ceil(clusters * (reach / (value - threshold)) ** 2)
-    return max(count, FEWEST_TO_JUDGE) if count <= _MOST_NEEDED else None
+    return max(count, MIN_CLUSTERS_FOR_VERDICT) if count <= _MAX_NEEDED else None

@@ -8,12 +8,12 @@ from scipy.stats import kendalltau
 
 from gensr_pref.auditing.agreement import (
     _alpha,
-    agreement,
     agreement_rate,
     coincidences,
     kendall_tau,
     krippendorff_alpha,
     pair_sums,
+    pairwise_agreement,
 )
 from gensr_pref.auditing.base import comparisons, ranks
 from tests.auditing.made import judged, random_clips
@@ -57,7 +57,7 @@ def test_agreement_rate_counts_shared_winners():
 
 def test_many_clips_in_bundles_give_the_same_value():
     clips = random_clips(1, clips=1500, candidates=3)
-    (first, *_) = agreement(judged(clips), comparisons(judged(clips)))
+    (first, *_) = pairwise_agreement(judged(clips), comparisons(judged(clips)))
     known = [clip[np.isfinite(clip).all(axis=1)] for clip in clips]
     plain = [
         np.sign((one[i] - one[j])[:2])
@@ -137,14 +137,14 @@ def test_ranks_are_scipys_within_clips():
 def test_one_vote_agrees_with_nobody_and_one_clip_has_no_interval():
     clips = random_clips(0, clips=3)
     made = judged(clips, votes=[True, False, False])
-    assert agreement(made, comparisons(made)) == []
-    (row, *_) = agreement(judged(clips[:1]), comparisons(judged(clips[:1])))
+    assert pairwise_agreement(made, comparisons(made)) == []
+    (row, *_) = pairwise_agreement(judged(clips[:1]), comparisons(judged(clips[:1])))
     assert row["kendall_tau"] is not None
     assert row["kendall_tau_interval"] is None
 
 
 def test_no_candidates_at_all():
     made = judged([np.zeros((0, 2))])
-    (row,) = agreement(made, comparisons(made))
+    (row,) = pairwise_agreement(made, comparisons(made))
     assert row["kendall_tau"] is None
     assert row["krippendorff_alpha"] is None

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gensr_pref.auditing.bias import cliffs_delta, cohens_d, crossings, differences
+from gensr_pref.auditing.bias import cliffs_delta, cohens_d, differences, wins_across_generators
 
 
 def test_a_shift_of_half_a_deviation():
@@ -73,7 +73,7 @@ def test_delta_counts_signs():
 
 def test_which_generator_wins_where_two_meet():
     chosen, rejected = np.array(["a", "a", "b", "a"]), np.array(["b", "b", "a", "a"])
-    assert crossings(chosen, rejected) == [
+    assert wins_across_generators(chosen, rejected) == [
         {"generator": "a", "pairs": 3, "chosen": pytest.approx(2 / 3)},
         {"generator": "b", "pairs": 3, "chosen": pytest.approx(1 / 3)},
     ]

@@ -88,7 +88,7 @@ def test_keys_vote_and_a_reload_goes_on(finished, page):
         page.keyboard.press("a")  # nothing was played: no vote
         answer(page, "a")
         answer(page, "t")
-        assert [vote["choice"] for vote in answers.answered(finished, "ann")] == ["a", "tie"]
+        assert [vote["choice"] for vote in answers.read_answers(finished, "ann")] == ["a", "tie"]
         trial = page.get_attribute("body", "data-trial")
         page.reload()
         page.wait_for_selector("#ask:not([hidden])")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gensr_pref.auditing.base import comparisons
-from gensr_pref.auditing.candidates import MOST_SUBSETS, repeats, subsets, yield_by_candidates
+from gensr_pref.auditing.candidates import MAX_SUBSETS, repeats, subsets, yield_by_candidates
 from gensr_pref.auditing.effective_votes import tally
 from tests.auditing.made import judged, random_clips
 
@@ -56,7 +56,7 @@ def test_luck_beside_the_curve_is_that_of_shuffled_scores():
 def test_subsets_are_all_or_many_and_repeat():
     assert len(subsets(6, 3)) == comb(6, 3)
     drawn = subsets(20, 5)
-    assert drawn.shape == (MOST_SUBSETS, 20)
+    assert drawn.shape == (MAX_SUBSETS, 20)
     assert (drawn.sum(axis=1) == 5).all()
     assert (drawn == subsets(20, 5)).all()
     assert drawn.mean(axis=0) == pytest.approx(np.full(20, 0.25), abs=0.12)

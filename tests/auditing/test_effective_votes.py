@@ -5,16 +5,16 @@ import itertools
 import numpy as np
 import pytest
 
-from gensr_pref.auditing.base import comparisons, shuffled
+from gensr_pref.auditing.base import comparisons, shuffle_scores
 from gensr_pref.auditing.effective_votes import (
     effective_votes,
     li_ji,
     nyholt,
-    participation,
+    panel_yields,
+    participation_ratio,
     tally,
     vetoes,
     yield_by_margin,
-    yields,
 )
 from tests.auditing.made import judged, random_clips
 
@@ -57,13 +57,13 @@ def test_shuffling_keeps_every_group_and_breaks_what_scores_share():
     rng = np.random.default_rng(0)
     common = rng.normal(size=(200, 6, 1))
     made = judged(list(np.repeat(common, 3, axis=2)))
-    mixed = shuffled(made, 1)
+    mixed = shuffle_scores(made, 1)
     for number in (0, 77):
         here = made.clip == number
         assert np.sort(mixed.value[here], axis=0) == pytest.approx(
             np.sort(made.value[here], axis=0)
         )
-    found = yields(made, comparisons(made))
+    found = panel_yields(made, comparisons(made))
     assert found["joint"]["yield"] == 1.0
     assert 0.6 < found["joint"]["by_chance"] < 0.98
 
@@ -71,7 +71,7 @@ def test_shuffling_keeps_every_group_and_breaks_what_scores_share():
 def test_chance_of_two_votes_on_two_candidates_is_a_half():
     rng = np.random.default_rng(0)
     made = judged(list(rng.normal(size=(3000, 2, 2))))
-    found = yields(made, comparisons(made))
+    found = panel_yields(made, comparisons(made))
     assert found["joint"]["by_chance"] == pytest.approx(0.5, abs=0.02)
     assert found["joint"]["comparisons_by_chance"] == found["joint"]["by_chance"]  # one each
     assert set(found["alone"]["s0"].values()) == {1.0}
@@ -83,7 +83,7 @@ def test_chance_of_two_votes_on_two_candidates_is_a_half():
 def test_a_comparison_is_unanimous_by_luck_as_coins_are(votes):
     rng = np.random.default_rng(votes)
     made = judged(list(rng.normal(size=(400, 9, votes))))
-    joint = yields(made, comparisons(made))["joint"]
+    joint = panel_yields(made, comparisons(made))["joint"]
     assert joint["comparisons_by_chance"] == pytest.approx(2 * 0.5**votes, abs=0.01)
     assert joint["comparisons"] == pytest.approx(2 * 0.5**votes, abs=0.03)
     assert joint["by_chance"] > 0.9  # of the clips: of 36 comparisons luck finds one
@@ -91,7 +91,7 @@ def test_a_comparison_is_unanimous_by_luck_as_coins_are(votes):
 
 def test_shuffling_leaves_candidates_without_all_votes_where_they_are():
     made = judged(random_clips(3, clips=200), margin=(1, 0, 0))
-    mixed = shuffled(made, 5)
+    mixed = shuffle_scores(made, 5)
     assert (mixed.known == made.known).all()
     nulls = [np.isnan(of.value).sum(axis=0).tolist() for of in (made, mixed)]
     assert nulls[0] == nulls[1]
@@ -101,9 +101,11 @@ def test_shuffling_leaves_candidates_without_all_votes_where_they_are():
 def test_nulls_that_fall_together_do_not_lower_the_chance_level():
     rng = np.random.default_rng(0)
     value = rng.normal(size=(2000, 4, 3))
-    whole = yields(judged(list(value[:, :2])), comparisons(judged(list(value[:, :2]))))["joint"]
+    whole = panel_yields(judged(list(value[:, :2])), comparisons(judged(list(value[:, :2]))))[
+        "joint"
+    ]
     value[:, 2:] = np.nan  # two of four candidates have no score at all
-    half = yields(judged(list(value)), comparisons(judged(list(value))))["joint"]
+    half = panel_yields(judged(list(value)), comparisons(judged(list(value))))["joint"]
     assert half["yield"] == whole["yield"]
     assert half["by_chance"] == pytest.approx(whole["by_chance"], abs=0.01)
 
@@ -140,7 +142,7 @@ def test_constant_vote_is_no_vote():
 @pytest.mark.parametrize(("eigen", "expected"), [([1, 1, 1, 1], 4), ([4, 0, 0, 0], 1)])
 def test_extremes_of_the_three_measures(eigen, expected):
     value = np.array(eigen, dtype=float)
-    assert participation(value)[0] == pytest.approx(expected)
+    assert participation_ratio(value)[0] == pytest.approx(expected)
     assert nyholt(value) == pytest.approx(expected)
     assert li_ji(value) == pytest.approx(expected)
 
@@ -165,7 +167,7 @@ def test_luck_falls_faster_than_the_yield_where_scores_agree():
     value = rng.normal(size=(300, 6, 1)) + 0.3 * rng.normal(size=(300, 6, 3))
     made = judged(list(value))
     rows = yield_by_margin(made, comparisons(made))
-    assert rows[0]["by_chance"] == yields(made, comparisons(made))["joint"]["by_chance"]
+    assert rows[0]["by_chance"] == panel_yields(made, comparisons(made))["joint"]["by_chance"]
     assert all(row["yield"] >= row["by_chance"] for row in rows)
     gap = [row["yield"] - row["by_chance"] for row in rows]
     assert max(gap) > 3 * gap[0]
@@ -185,7 +187,7 @@ def test_groups_do_not_meet():
 def test_too_many_comparisons_are_drawn_by_clip(monkeypatch):
     clips = random_clips(0, clips=2000, candidates=4)
     whole = tally(judged(clips), comparisons(judged(clips))).share(7)
-    monkeypatch.setattr("gensr_pref.auditing.base.MOST_COMPARISONS", 4000)
+    monkeypatch.setattr("gensr_pref.auditing.base.MAX_COMPARISONS", 4000)
     few = comparisons(judged(clips))
     assert len(few.clip) < 6000
     assert tally(judged(clips), few).share(7) == pytest.approx(whole, abs=0.05)

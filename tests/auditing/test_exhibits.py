@@ -27,30 +27,32 @@ def pairs():
 
 
 def test_the_smallest_margin_of_the_votes_decides(panel, pairs):
-    found = exhibits.decisive(panel, pairs)
+    found = exhibits.smallest_margins(panel, pairs)
     assert found[:5].tolist() == [4, 1, 0.1, 2, 3]
     assert np.isnan(found[5])
 
 
 def test_every_kind_is_picked_and_no_pair_twice(panel, pairs):
-    found = exhibits.picks(panel, pairs, each=1)
+    found = exhibits.select_pairs(panel, pairs, each=1)
     assert found[0] == ("largest margin", 0)
     assert found[1] == ("smallest margin", 2)
     assert found[3] == ("most contested", 3)
     assert found[2][0] == "random"
     assert found[2][1] in {1, 4, 5}
-    many = exhibits.picks(panel, pairs, each=9)
+    many = exhibits.select_pairs(panel, pairs, each=9)
     assert sorted(place for _, place in many) == list(range(6))
 
 
 def test_what_nobody_contests_is_not_called_contested(panel, pairs):
     agreed = Pairs(pairs.clip, pairs.chosen, pairs.rejected, np.abs(pairs.margins))
-    assert "most contested" not in {kind for kind, _ in exhibits.picks(panel, agreed, each=2)}
+    assert "most contested" not in {
+        kind for kind, _ in exhibits.select_pairs(panel, agreed, each=2)
+    }
 
 
 def test_no_pair_no_pick(panel):
     none = np.zeros(0, dtype=np.int64)
-    assert exhibits.picks(panel, Pairs(none, none, none, np.zeros((0, 3))), each=3) == []
+    assert exhibits.select_pairs(panel, Pairs(none, none, none, np.zeros((0, 3))), each=3) == []
 
 
 GOOD = {

@@ -6,11 +6,11 @@ from sklearn.linear_model import Ridge
 
 from gensr_pref.auditing.learnability import (
     FOLDS,
-    folds,
+    assign_folds,
     held_out_hits,
     latent_features,
     learnability,
-    ridge,
+    ridge_weights,
     token_features,
 )
 
@@ -19,7 +19,7 @@ def test_ridge_is_scikit_learns_at_the_strength_it_chooses():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(60, 8))
     y = (x @ rng.normal(size=(8, 1))) + rng.normal(size=(60, 2))
-    found = ridge(x, y)
+    found = ridge_weights(x, y)
     mean = float((np.linalg.svd(x, compute_uv=False) ** 2).mean())
     for column in range(2):
         candidates = [
@@ -32,14 +32,14 @@ def test_ridge_is_scikit_learns_at_the_strength_it_chooses():
 def test_ridge_takes_more_strength_for_noise_than_for_signal():
     rng = np.random.default_rng(1)
     x, w = rng.normal(size=(200, 50)), rng.normal(size=(50, 1))
-    signal, noise = ridge(x, x @ w), ridge(x, rng.normal(size=(200, 1)) * 7)
+    signal, noise = ridge_weights(x, x @ w), ridge_weights(x, rng.normal(size=(200, 1)) * 7)
     assert np.abs(signal - w).max() < 0.1
     assert np.linalg.norm(noise) < 0.5 * np.linalg.norm(np.linalg.lstsq(x, x @ w)[0])
 
 
 def test_folds_keep_groups_whole_and_are_even():
     group = np.repeat(np.arange(23), np.arange(1, 24))
-    fold = folds(group)
+    fold = assign_folds(group)
     assert all(len(np.unique(fold[group == one])) == 1 for one in range(23))
     assert np.bincount(fold).min() > len(group) / FOLDS * 0.8
 

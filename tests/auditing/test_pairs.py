@@ -7,8 +7,8 @@ from gensr_pref.auditing.base import Pairs, comparisons
 from gensr_pref.auditing.pairs import (
     breakdown,
     cosine,
-    hold_out,
-    margins,
+    hold_out_rates,
+    margin_statistics,
     preference,
     single_scores,
 )
@@ -33,7 +33,7 @@ def panel(count=4, votes=(True, False)):
 
 def test_judge_that_took_no_part():
     made = pairs([[1, 1], [1, -1], [1, 0], [1, np.nan]])
-    (row,) = hold_out(panel(), made)
+    (row,) = hold_out_rates(panel(), made)
     assert row["score"] == "s1"
     assert row["pairs"] == 3
     assert row["rate"] == pytest.approx(0.5)
@@ -45,8 +45,8 @@ def test_judge_interval_is_over_clips():
     rng = np.random.default_rng(0)
     agrees = np.repeat(rng.random(200) < 0.6, 4)  # four pairs of a clip agree or not together
     gain = np.stack([np.ones(800), np.where(agrees, 1.0, -1.0)], axis=1)
-    together = hold_out(panel(200), pairs(gain, clip=np.repeat(np.arange(200), 4)))[0]
-    apart = hold_out(panel(800), pairs(gain))[0]
+    together = hold_out_rates(panel(200), pairs(gain, clip=np.repeat(np.arange(200), 4)))[0]
+    apart = hold_out_rates(panel(800), pairs(gain))[0]
     assert together["rate"] == apart["rate"] == pytest.approx(agrees.mean())
     width = [row["high"] - row["low"] for row in (together, apart)]
     assert width[0] == pytest.approx(2 * width[1], rel=0.25)
@@ -54,13 +54,13 @@ def test_judge_interval_is_over_clips():
 
 def test_no_pairs():
     empty = pairs(np.zeros((0, 2)))
-    assert hold_out(panel(), empty)[0]["rate"] is None
-    assert margins(panel(), empty) == {"s0": None, "s1": None}
+    assert hold_out_rates(panel(), empty)[0]["rate"] is None
+    assert margin_statistics(panel(), empty) == {"s0": None, "s1": None}
     assert preference(panel(), empty, ["g"] * 4) == {"vectors": {}, "cosines": []}
 
 
 def test_margins_in_units_and_spreads():
-    found = margins(panel(5), pairs([[k, 1] for k in range(5)]))
+    found = margin_statistics(panel(5), pairs([[k, 1] for k in range(5)]))
     assert found["s0"]["quantiles"] == pytest.approx([0.2, 1, 2, 3, 3.8])
     assert found["s0"]["mean_spreads"] == pytest.approx(2)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from gensr_pref.auditing.policy_comparison import Measured, compared, unanimous
+from gensr_pref.auditing.policy_comparison import PolicyScores, compare_policies, unanimous_wins
 
 BASE, POLICY = 0, 1
 
@@ -16,7 +16,7 @@ def measured(value, higher=None, votes=None, ties=None, samples=None, speakers=N
     value = np.asarray(value, dtype=float)
     models, clips, count, scores = value.shape
     flags = [np.ones(scores, bool) if flag is None else np.array(flag) for flag in (higher, votes)]
-    return Measured(
+    return PolicyScores(
         value,
         samples or [count] * models,
         np.zeros((clips, scores)),
@@ -29,7 +29,7 @@ def measured(value, higher=None, votes=None, ties=None, samples=None, speakers=N
 
 
 def against_base(of, members=(POLICY,), score="s0", **options):
-    found = compared(of, {"base": [BASE], "policy": list(members)}, "base", **options)
+    found = compare_policies(of, {"base": [BASE], "policy": list(members)}, "base", **options)
     return found["policies"]["policy"]["scores"][score]
 
 
@@ -85,7 +85,7 @@ def test_members_are_averaged_and_their_spread_counts():
 
 def test_a_base_of_several_members_is_their_mean():
     value = drawn(models=3, clips=10)
-    found = compared(measured(value), {"base": [0, 1], "policy": [2]}, "base")
+    found = compare_policies(measured(value), {"base": [0, 1], "policy": [2]}, "base")
     mean = value[..., 0].mean(axis=(1, 2))
     told = found["policies"]["policy"]["scores"]["s0"]
     assert told["difference"][0] == pytest.approx(mean[2] - (mean[0] + mean[1]) / 2)
@@ -119,7 +119,7 @@ def test_one_speaker_has_no_interval_over_speakers():
 def test_the_clusters_of_an_interval_are_told():
     of = measured(drawn(clips=6), speakers=["a", "b", "b", None, None, "a"])
     for by_speaker, clusters in ((False, 6), (True, 4)):
-        found = compared(of, {"base": [0], "policy": [1]}, "base", by_speaker)
+        found = compare_policies(of, {"base": [0], "policy": [1]}, "base", by_speaker)
         assert found["scores"][0]["clusters"] == clusters
 
 
@@ -140,18 +140,18 @@ def test_unanimous_win_rates_by_hand():
     policy = [[[2.0, 2.0, 0.0], [2.0, 1.0, 9.0], [1.0, 1.0, 9.0], [0.0, 1.0, 9.0], [2.0, 0.0, 9.0]]]
     of = measured([base, policy], votes=[True, True, False], ties=[False, True, True])
     # better and better; better and a tie that is allowed; equal; worse and a tie; split
-    assert unanimous(of, [1], [0]) == {"wins": 0.4, "losses": 0.2, "comparisons": 5}
+    assert unanimous_wins(of, [1], [0]) == {"wins": 0.4, "losses": 0.2, "comparisons": 5}
     strict = replace(of, ties=np.array([False, False, False]))
-    assert unanimous(strict, [1], [0]) == {"wins": 0.2, "losses": 0.0, "comparisons": 5}
+    assert unanimous_wins(strict, [1], [0]) == {"wins": 0.2, "losses": 0.0, "comparisons": 5}
     nothing = replace(of, votes=np.array([False, False, False]))
-    assert unanimous(nothing, [1], [0])["wins"] is None
+    assert unanimous_wins(nothing, [1], [0])["wins"] is None
 
 
 def test_a_clip_on_which_one_fails_leaves_for_all():
     value = drawn(models=3, clips=8, scores=2)
     value[2, 5, 1, 0] = np.nan  # one sample, of the policy that is not looked at
     of = measured(value)
-    found = compared(of, {"base": [0], "policy": [1], "other": [2]}, "base")
+    found = compare_policies(of, {"base": [0], "policy": [1], "other": [2]}, "base")
     assert [(one["clips"], one["left_out"]) for one in found["scores"]] == [(7, 1), (8, 0)]
     kept = np.delete(value[..., 0], 5, axis=1).mean(axis=(1, 2))
     for place, name in enumerate(("base", "policy", "other")):

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from gensr_pref.auditing.compare import compared, flat
-from gensr_pref.auditing.means import improvement, means
+from gensr_pref.auditing.compare import compare_audits, flatten
+from gensr_pref.auditing.means import improvement, mean_by_role
 from gensr_pref.auditing.sound_properties import sound_properties
 from gensr_pref.corpus.leakage import leakage
 
@@ -46,7 +46,7 @@ def test_white_noise_fills_the_band():
 
 def test_means_by_role():
     value = np.array([[1.0, np.nan], [3.0, 4.0]])
-    found = means({"noisy": value[:1], "chosen": value}, ["a", "b"])
+    found = mean_by_role({"noisy": value[:1], "chosen": value}, ["a", "b"])
     assert found == {"a": {"noisy": 1, "chosen": 2}, "b": {"noisy": None, "chosen": 4}}
 
 
@@ -67,7 +67,7 @@ def test_numbers_of_an_audit_by_path():
         "rows": [{"score": "x", "rate": 0.5}, {"scores": ["x", "y"], "tau": 1}],
         "bounds": [0.1, 0.2],
     }
-    assert flat(audit) == {
+    assert flatten(audit) == {
         "a.b": 1,
         "rows.x.rate": 0.5,
         "rows.x/y.tau": 1,
@@ -82,9 +82,9 @@ def test_two_audits_side_by_side():
         of = {"joint": joint, "joint_interval": [joint - 0.1, joint + 0.1]}
         return {"run": "r", "rule": "unanimous", "hold_out": rows, "yield": of}
 
-    told = compared(one(0.6, 0.55, 0.65, 0.5), one(0.4, 0.3, 0.5, 0.55))
+    told = compare_audits(one(0.6, 0.55, 0.65, 0.5), one(0.4, 0.3, 0.5, 0.55))
     assert told["numbers"]["hold_out.pesq.rate"]["difference"] == pytest.approx(-0.2)
     assert told["apart"] == ["hold_out.pesq.rate"]
-    only = compared({"x": 1}, {"y": 2})["numbers"]
+    only = compare_audits({"x": 1}, {"y": 2})["numbers"]
     assert only["x"] == {"a": 1, "b": None, "difference": None}
     assert only["y"] == {"a": None, "b": 2, "difference": None}

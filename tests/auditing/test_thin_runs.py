@@ -54,7 +54,7 @@ def told(out, capsys):
 
 
 def refuses_to_listen(out):
-    with pytest.raises(InputError, match="no pair to listen to"), server.opened(out, 5):
+    with pytest.raises(InputError, match="no pair to listen to"), server.open_server(out, 5):
         pass
 
 
@@ -98,7 +98,7 @@ def test_two_clips_without_a_clean_side(copy, capsys):
     _, found, page = told(copy, capsys)
     assert found["clips"] == 2
     assert 'aria-label="clean"' not in page
-    with server.opened(copy, 5) as (url, _):
+    with server.open_server(copy, 5) as (url, _):
         assert url.startswith("http://127.0.0.1:")
 
 

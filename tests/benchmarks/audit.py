@@ -38,9 +38,9 @@ from gensr_pref.building import open_run
 from gensr_pref.building.pair import candidates, pair
 from gensr_pref.config.run_file import Pairing, resolved
 from gensr_pref.pairing.base import Ballot, Pair
-from gensr_pref.pairing.pairs import paired
+from gensr_pref.pairing.pairs import pair_clips
 from gensr_pref.pairing.unanimous import unanimous
-from gensr_pref.pairing.votes import votes_for
+from gensr_pref.pairing.votes import votes_of_run
 from gensr_pref.rundir import part_files
 from gensr_pref.rundir.document import RunDocument
 from gensr_pref.rundir.layout import LAYOUT
@@ -67,7 +67,7 @@ PROVENANCE = {
     "panel": [{"metric": "synthetic", "scores": PANEL}],
     "fingerprint": "0" * 32,
 }
-AUDIT = "from gensr_pref.cli import main; raise SystemExit(main(['audit', {out!r}]))"
+AUDIT = "from gensr_pref.cli.main import main; raise SystemExit(main(['audit', {out!r}]))"
 
 
 def scores(clips: int, candidates: int, seed: int = 0) -> np.ndarray:
@@ -202,9 +202,9 @@ def main() -> None:
         timed("pair, weighted, 3 per clip", lambda: pair(out, [
             "rule=weighted", "score=null", "pairs_per_clip=3"]))  # fmt: skip
         timed("pair, unanimous", lambda: pair(out, ["rule=unanimous", "pairs_per_clip=1"]))
-        found = candidates(out, votes_for(open_run.read_document(out)))
-        timed("unanimous at once", lambda: paired(found, unanimous, Pairing()))
-        timed("unanimous clip by clip", lambda: paired(found, _clip_by_clip, Pairing()))
+        found = candidates(out, votes_of_run(open_run.read_document(out)))
+        timed("unanimous at once", lambda: pair_clips(found, unanimous, Pairing()))
+        timed("unanimous clip by clip", lambda: pair_clips(found, _clip_by_clip, Pairing()))
         timed("audit, brief", lambda: audit(out, brief=True))
         timed("audit without sound", lambda: audit(out, heard=0))
         shutil.rmtree(out / "audit")

@@ -27,7 +27,7 @@ from gensr_pref.statistics.intervals import (
     mean_interval,
     ratio_interval,
     share_interval,
-    two_way,
+    two_way_interval,
 )
 from tests.auditing.made import judged
 
@@ -115,7 +115,7 @@ def _speakers(rng: np.random.Generator, count: int) -> Draw:
     """Clips within speakers, of whom one may have fifteen times as many as another."""
     speaker = np.repeat(np.arange(count), rng.integers(2, 31, count))
     values = 0.5 * rng.normal(size=count)[speaker] + rng.normal(size=len(speaker))
-    return two_way(values[None], speaker), percentile(_rows(speaker, values), _ratio)
+    return two_way_interval(values[None], speaker), percentile(_rows(speaker, values), _ratio)
 
 
 def _seeds(rng: np.random.Generator, count: int, members: int = 3, effect: float = 0.3) -> Draw:
@@ -125,7 +125,7 @@ def _seeds(rng: np.random.Generator, count: int, members: int = 3, effect: float
     often = _often(count) @ values.T / count
     again = rng.multinomial(members, np.full(members, 1 / members), size=RESAMPLES)
     draws = (often * again).sum(axis=1) / members
-    return two_way(values, np.arange(count)), tuple(np.quantile(draws, [0.025, 0.975]))
+    return two_way_interval(values, np.arange(count)), tuple(np.quantile(draws, [0.025, 0.975]))
 
 
 def _share(share: float) -> Callable[[np.random.Generator, int], Draw]:

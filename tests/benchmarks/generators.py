@@ -180,8 +180,8 @@ def unanimous_share(restored: Scores) -> tuple[float, float]:
         Ballot(clip[:, : len(VOTES)], ["it"] * len(clip), votes, spreads) for clip in restored
     ]
     pairing = run_file.Pairing()
-    real = yield_by_chance.joint(ballots, unanimous, pairing)
-    return real / len(ballots), yield_by_chance.by_chance(ballots, unanimous, pairing) / len(
+    real = yield_by_chance.clips_with_pair(ballots, unanimous, pairing)
+    return real / len(ballots), yield_by_chance.chance_level(ballots, unanimous, pairing) / len(
         ballots
     )
 

@@ -14,7 +14,7 @@ from gensr_pref.auditing.run_audit import audit
 from gensr_pref.building import open_run, prepare
 from gensr_pref.building.build import build
 from gensr_pref.building.pair import pair
-from gensr_pref.cli import text
+from gensr_pref.cli import summary_text
 from gensr_pref.cli.main import main
 from gensr_pref.config.run_file import Pairing
 from gensr_pref.errors import (
@@ -28,7 +28,7 @@ from gensr_pref.errors import (
     StorageError,
 )
 from gensr_pref.identity import seed_for
-from gensr_pref.pairing.votes import votes_for
+from gensr_pref.pairing.votes import votes_of_run
 from gensr_pref.rundir import part_files
 from gensr_pref.schema import SCHEMA_VERSION
 from tests.pairing.test_pairs import pandas_pairs
@@ -80,7 +80,7 @@ def test_pairs_name_candidates_of_their_clip(finished):
 
 
 def test_pairs_are_those_pandas_finds(finished):
-    votes = votes_for(open_run.read_document(finished))
+    votes = votes_of_run(open_run.read_document(finished))
     found = [(row["chosen_id"], row["rejected_id"]) for row in rows(finished, "pairs")]
     scores = part_files.read_all(finished, "scores")
     generators = {row["candidate_id"]: row["generator"] for row in rows(finished, "candidates")}
@@ -569,7 +569,7 @@ def test_notes_are_kept_beside_the_scores(spoken, base, tmp_path, capsys):
         assert row["notes"]["heard"] == "sentence 0/sentence 1"
         assert row["notes"]["length"] is None or row["notes"]["length"] > 1000
     assert summary["notices"] == ["cheap:Talkative: handle with care"]
-    assert "note        cheap:Talkative: handle with care" in text.summary(
+    assert "note        cheap:Talkative: handle with care" in summary_text.text(
         summary, audit(tmp_path / "run")
     )
     loaded = datasets.load_dataset(

@@ -92,7 +92,7 @@ def test_generator_that_hangs_is_interrupted(faulty, failed, how):
 @pytest.mark.usefixtures("one_ray")
 def test_worker_on_ray_interrupts_a_generator_by_itself(faulty, failed, capsys):
     """So that its shard need not begin anew."""
-    on_ray = ["engine.kind=ray", "engine.workers=1", "engine.limit_seconds=2"]
+    on_ray = ["engine.kind=ray", "engine.workers=1", "engine.limit_seconds=3"]
     assert faulty("sleeps", *on_ray)["complete"]
     assert failed()[0] == {("faulty", "timed_out"): 6}
     assert "begins anew" not in capsys.readouterr().err
@@ -104,9 +104,9 @@ def test_generator_that_heeds_no_alarm_is_ended_with_its_process(
     faulty, failed, run, base, tmp_path, monkeypatch
 ):
     """The clip is given up, and the rest of its shard is what a run without it would be."""
-    monkeypatch.setattr(ray_pool, "GRACE_SECONDS", 1.0)
+    monkeypatch.setattr(ray_pool, "GRACE_SECONDS", 2.0)
     clip = _longest(run, base, tmp_path)
-    on_ray = ["engine.kind=ray", "engine.workers=1", "engine.limit_seconds=2"]
+    on_ray = ["engine.kind=ray", "engine.workers=1", "engine.limit_seconds=3"]
     summary = faulty("deaf", *on_ray, clip=clip["num_samples"])
     assert summary["complete"]
     assert failed()[0] == {("faulty", "timed_out"): 3}
@@ -197,8 +197,8 @@ def test_metric_that_hangs_is_interrupted(poisoned, tmp_path, capsys, engine):
 @pytest.mark.slow
 @pytest.mark.usefixtures("one_ray")
 def test_metric_that_heeds_no_alarm_is_ended_with_its_process(poisoned, tmp_path, monkeypatch):
-    monkeypatch.setattr(ray_pool, "GRACE_SECONDS", 1.0)
-    on_ray = ["engine.kind=ray", "engine.workers=1", "engine.limit_seconds=2"]
+    monkeypatch.setattr(ray_pool, "GRACE_SECONDS", 2.0)
+    on_ray = ["engine.kind=ray", "engine.workers=1", "engine.limit_seconds=3"]
     summary, clip = poisoned("deaf", *on_ray)
     assert summary["complete"]
     assert nulls(tmp_path, clip) == [["timed_out"]] * 3

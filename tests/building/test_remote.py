@@ -20,30 +20,42 @@ from gensr_pref.building import open_run
 from gensr_pref.building.build import build
 from gensr_pref.building.status import status
 from gensr_pref.cli.main import main
+from gensr_pref.config import run_file
 from gensr_pref.errors import RunMismatchError
 from gensr_pref.rundir import part_files
 from gensr_pref.rundir.ledger import Stamps
 from gensr_pref.storage import objects
 from gensr_pref.storage.location import located
 from tests.building.test_interruption import COMMAND, SLOW_WORK
-from tests.s3_server import KEYS
+from tests.s3_server import BUCKET, KEYS
 from tests.small_run import TABLES, tables, undisturbed_tables
 
 
 @pytest.fixture(scope="module")
 def local(base, tmp_path_factory):
     """The run on a disk, its parts by name."""
-    from gensr_pref.config import run_file
-
     out = tmp_path_factory.mktemp("local") / "run"
     build(run_file.load(base / "run.yaml"), base, out)
     return tables(out)
 
 
+@pytest.fixture(scope="module")
+def uploaded(s3_server, base):
+    """The run on the server, as the build left it; no test changes it."""
+    out = located(f"s3://{BUCKET}/{uuid.uuid4().hex}")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in s3_server.environment.items():
+            patch.setenv(name, value)
+        build(run_file.load(base / "run.yaml"), base, out)
+    return out
+
+
 @pytest.fixture
-def out(bucket, run, base):
-    """The run on the server."""
-    build(run(), base, bucket)
+def out(uploaded, bucket):
+    """A copy of it that a test may change."""
+    system = fsspec.filesystem("s3", use_listings_cache=False)
+    for name in system.find(uploaded.path):
+        system.copy(name, bucket.path + name.removeprefix(uploaded.path))
     return bucket
 
 
@@ -61,8 +73,8 @@ def everything(out) -> dict[str, bytes]:
     return {name: system.cat_file(name, start=0) for name in system.find(out.path)}
 
 
-def test_same_bytes_as_on_a_disk(out, local):
-    assert contents(out) == local
+def test_same_bytes_as_on_a_disk(uploaded, s3, local):
+    assert contents(uploaded) == local
 
 
 def test_same_bytes_in_memory(local, run, base):
@@ -102,26 +114,30 @@ def test_plan_keeps_its_pilot_there(bucket, base, capsys):
 def test_answers_of_listeners_are_kept(out):
     heard = {"kind": "pair", "clip_id": "c", "chosen_id": "c/0", "rejected_id": "c/1"}
     for trial in ("one", "two"):
-        answers.save(out, {"listener": "ann", "trial": trial, "preferred": "chosen", **heard})
-    assert answers.listeners(out) == ["ann"]
-    assert [vote["trial"] for vote in answers.answered(out, "ann")] == ["one", "two"]
+        answers.save_answer(
+            out, {"listener": "ann", "trial": trial, "preferred": "chosen", **heard}
+        )
+    assert answers.list_listeners(out) == ["ann"]
+    assert [vote["trial"] for vote in answers.read_answers(out, "ann")] == ["one", "two"]
 
 
-def test_secrets_are_in_no_file(out, capsys):
-    main(["status", str(out), "--json"])
+def test_secrets_are_in_no_file(uploaded, s3, capsys):
+    main(["status", str(uploaded), "--json"])
     told = "".join(capsys.readouterr())
     for value in KEYS.values():
         assert value not in told
-        assert not [name for name, content in everything(out).items() if value.encode() in content]
+        assert not [
+            name for name, content in everything(uploaded).items() if value.encode() in content
+        ]
 
 
-def test_finished_run_is_not_downloaded_to_be_looked_at(out, s3):
+def test_finished_run_is_not_downloaded_to_be_looked_at(uploaded, s3):
     """A listing for each table and the ledger tell all of it."""
     s3.forget()
-    stamps = Stamps(out)
+    stamps = Stamps(uploaded)
     for table in ("clips", "candidates", "scores"):
         assert stamps.rows(table) > 0
-        for path in part_files.parts(out, table):
+        for path in part_files.parts(uploaded, table):
             assert stamps.is_intact(path)
     assert not [path for _, path, _ in s3.asked if path.endswith(".parquet")]
     assert s3.counted()["LIST"] <= 1 + 5 + 3 + 1  # of the run, where a folder is missing
@@ -184,9 +200,9 @@ def test_second_build_is_refused(out, run, base, capsys):
     assert f"{out}: another process" in capsys.readouterr().err
 
 
-def test_other_run_is_refused(out, run, base):
+def test_other_run_is_refused(uploaded, s3, run, base):
     with pytest.raises(RunMismatchError, match="was made by another run"):
-        build(run("seed=1"), base, out)
+        build(run("seed=1"), base, uploaded)
 
 
 def test_wrong_bucket_is_told(run, base, s3, capsys):

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gensr_pref.cli.main import main, parse
+from gensr_pref import cli
+from gensr_pref.cli.main import COMMANDS, main, parse
 
 
 def test_importing_and_asking_for_help_is_light():
@@ -69,3 +70,21 @@ def test_console_script_is_installed():
     script = Path(sys.executable).parent / "gensr-pref"
     done = subprocess.run([script, "--version"], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("gensr-pref 0.")
+
+
+def test_every_command_is_a_module_of_its_own_name():
+    modules = {
+        path.stem
+        for path in Path(cli.__file__).parent.glob("*.py")
+        if "def add_arguments(" in path.read_text(encoding="utf-8")
+    }
+    assert set(COMMANDS) == modules - {"main"}
+    assert all(command.__name__ == f"gensr_pref.cli.{name}" for name, command in COMMANDS.items())
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_of_every_command(name, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([name, "--help"])
+    assert ended.value.code == 0
+    assert COMMANDS[name].HELP in " ".join(capsys.readouterr().out.split())

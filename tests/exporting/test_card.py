@@ -275,7 +275,7 @@ def test_answers_since_the_audit_are_told(run_folder, tmp_path) -> None:
     audit(run_folder)
     (one, *_) = part_files.read_all(run_folder, "pairs").to_pylist()
     sides = {key: one[key] for key in ("pair_id", "clip_id", "chosen_id", "rejected_id")}
-    answers.save(run_folder, {"listener": "anna", "trial": "1", "kind": "pair",
+    answers.save_answer(run_folder, {"listener": "anna", "trial": "1", "kind": "pair",
                             "preferred": "chosen", "choice": "a", **sides})  # fmt: skip
     export(run_folder, tmp_path / "out", Wanted())
     text = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")

@@ -9,7 +9,7 @@ import yaml
 
 from gensr_pref.config import plugins
 from gensr_pref.config.run_file import Pairing
-from gensr_pref.pairing.base import WHY, Ballot, Pair, Stop, Vote
+from gensr_pref.pairing.base import STOP_REASONS, Ballot, Pair, Stop, Vote
 from gensr_pref.pairing.pairs import cast_votes
 
 PAGE = (Path(__file__).parents[2] / "docs" / "pairing.md").read_text(encoding="utf-8")
@@ -45,4 +45,4 @@ def test_rules_of_ones_own_run():
 def test_every_reason_is_explained():
     for stop in Stop:
         assert f"`{stop}`" in PAGE
-    assert list(WHY) == list(Stop)
+    assert list(STOP_REASONS) == list(Stop)

@@ -12,7 +12,7 @@ from gensr_pref.config.run_file import Pairing
 from gensr_pref.errors import ConfigError
 from gensr_pref.pairing.base import Vote
 from gensr_pref.pairing.columns import columns
-from gensr_pref.pairing.pairs import cast_votes, make
+from gensr_pref.pairing.pairs import cast_votes, make_pairs
 from gensr_pref.pairing.unanimous import unanimous
 
 PANEL = [
@@ -84,7 +84,7 @@ def pandas_pairs(scores, generators, pairing, panel=PANEL) -> list[tuple]:
 )
 def test_pairs_are_those_pandas_finds(seed, pairing):
     scores, generators = table(seed)
-    rows = make(scores, generators, cast_votes(PANEL, pairing), unanimous, pairing)
+    rows = make_pairs(scores, generators, cast_votes(PANEL, pairing), unanimous, pairing)
     found = sorted((row["chosen_id"], row["rejected_id"]) for row in rows)
     assert found
     assert found == pandas_pairs(scores, generators, pairing)
@@ -92,7 +92,7 @@ def test_pairs_are_those_pandas_finds(seed, pairing):
 
 def test_rows_fit_the_schema_and_are_ranked():
     scores, generators = table(0)
-    rows = make(scores, generators, PANEL, unanimous, Pairing(pairs_per_clip=3))
+    rows = make_pairs(scores, generators, PANEL, unanimous, Pairing(pairs_per_clip=3))
     form = schema.pairs_schema([vote.score for vote in PANEL])
     assert pa.Table.from_pylist(rows, schema=form).num_rows == len(rows)
     for _, clip in itertools.groupby(rows, key=lambda row: row["clip_id"]):
@@ -104,13 +104,13 @@ def test_rows_fit_the_schema_and_are_ranked():
 
 def test_noisy_rows_never_pair():
     scores, generators = table(1)
-    rows = make(scores, generators, PANEL, unanimous, Pairing(pairs_per_clip=99))
+    rows = make_pairs(scores, generators, PANEL, unanimous, Pairing(pairs_per_clip=99))
     assert all("noisy" not in row["chosen_id"] + row["rejected_id"] for row in rows)
 
 
 def test_no_candidates_no_pairs():
     scores, _ = table(0)
-    assert make(scores, {}, PANEL, unanimous, Pairing()) == []
+    assert make_pairs(scores, {}, PANEL, unanimous, Pairing()) == []
 
 
 def test_votes_may_be_named():
@@ -150,7 +150,7 @@ def test_ids_say_what_generated_a_candidate(mixed):
 def test_pairs_do_not_depend_on_the_size_of_a_block(monkeypatch):
     scores, generators = table(4)
     pairing = Pairing(across_generators=True, pairs_per_clip=3)
-    whole = make(scores, generators, PANEL, unanimous, pairing)
+    whole = make_pairs(scores, generators, PANEL, unanimous, pairing)
     monkeypatch.setattr("gensr_pref.pairing.columns.BLOCK", 1)
-    assert make(scores, generators, PANEL, unanimous, pairing) == whole
+    assert make_pairs(scores, generators, PANEL, unanimous, pairing) == whole
     assert whole

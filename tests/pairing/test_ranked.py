@@ -7,9 +7,9 @@ from gensr_pref.config.run_file import Pairing
 from gensr_pref.errors import ConfigError
 from gensr_pref.identity import clean_id, is_clean
 from gensr_pref.pairing.base import Ballot, Pairwise, Stop, Vote
-from gensr_pref.pairing.columns import columns, with_clean
+from gensr_pref.pairing.columns import add_clean_targets, columns
 from gensr_pref.pairing.golden import golden
-from gensr_pref.pairing.pairs import cast_votes, make, paired
+from gensr_pref.pairing.pairs import cast_votes, make_pairs, pair_clips
 from gensr_pref.pairing.ranked import top_bottom, weighted
 from gensr_pref.pairing.unanimous import unanimous
 from tests.pairing.test_pairs import PANEL, table
@@ -74,7 +74,7 @@ def test_gap_is_exclusive():
 
 def per_clip(scores, generators, votes, rule, pairing):
     """The rule called clip by clip, as one of a user's own would be."""
-    return make(scores, generators, votes, lambda ballot, p: rule(ballot, p), pairing)
+    return make_pairs(scores, generators, votes, lambda ballot, p: rule(ballot, p), pairing)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -94,7 +94,7 @@ def test_whole_tables_are_as_clip_by_clip(seed, settings):
     scores, generators = table(seed)
     pairing = Pairing(**settings)
     votes, rule = cast_votes(PANEL, pairing), RULES[pairing.rule]
-    rows = make(scores, generators, votes, rule, pairing)
+    rows = make_pairs(scores, generators, votes, rule, pairing)
     assert rows
     assert rows == per_clip(scores, generators, votes, rule, pairing)
 
@@ -103,7 +103,7 @@ def test_whole_tables_are_as_clip_by_clip(seed, settings):
 def test_top_bottom_is_a_sort(seed):
     scores, generators = table(seed)
     pairing = Pairing(**TOP, across_generators=True)
-    rows = make(scores, generators, cast_votes(PANEL, pairing), top_bottom, pairing)
+    rows = make_pairs(scores, generators, cast_votes(PANEL, pairing), top_bottom, pairing)
     frame = scores.to_pandas()
     frame = frame[frame.candidate_id.isin(generators) & frame.ovrl.notna()]
     for row in rows:
@@ -118,8 +118,8 @@ def test_clips_of_a_table_in_any_order():
     scores, generators = table(0)
     votes = cast_votes(PANEL, Pairing())
     order = np.random.default_rng(0).permutation(scores.num_rows)
-    plain = make(scores, generators, votes, unanimous, Pairing())
-    mixed = make(scores.take(order), generators, votes, unanimous, Pairing())
+    plain = make_pairs(scores, generators, votes, unanimous, Pairing())
+    mixed = make_pairs(scores.take(order), generators, votes, unanimous, Pairing())
     assert sorted(row["pair_id"] for row in mixed) == sorted(row["pair_id"] for row in plain)
 
 
@@ -127,13 +127,15 @@ def test_golden_sets_the_clean_target_against_candidates_in_their_order():
     scores, generators = table(0, clips=3, candidates=2)
     pairing = Pairing(rule="golden", pairs_per_clip=2)
     votes = cast_votes(PANEL, pairing)
-    rows = make(scores, generators, votes, golden, pairing, ["c0", "c2"])
+    rows = make_pairs(scores, generators, votes, golden, pairing, ["c0", "c2"])
     assert [row["clip_id"] for row in rows] == ["c0", "c0", "c2", "c2"]
     assert [row["chosen_id"] for row in rows[:2]] == [clean_id("c0")] * 2
     assert all(is_clean(row["chosen_id"]) for row in rows)
     assert [row["rejected_id"] for row in rows[:2]] == ["c0/a/0", "c0/b/1"]
     assert all(margin is None for margin in rows[0]["margins"].values())
-    made = paired(with_clean(columns(scores, generators, votes), ["c0", "c2"]), golden, pairing)
+    made = pair_clips(
+        add_clean_targets(columns(scores, generators, votes), ["c0", "c2"]), golden, pairing
+    )
     assert made.stops == {Stop.NO_CLEAN: 1}
 
 
@@ -186,7 +188,7 @@ def stops(values, labels, pairing, rule=unanimous):
     scores = pa.Table.from_pylist(rows)
     generators = {row["candidate_id"]: label for row, label in zip(rows, labels, strict=True)}
     found = columns(scores, generators, cast_votes(panel, pairing))
-    return dict(paired(found, rule, pairing).stops)
+    return dict(pair_clips(found, rule, pairing).stops)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ from gensr_pref.auditing.run_audit import audit
 from gensr_pref.building import worker
 from gensr_pref.building.build import build
 from gensr_pref.building.status import status
-from gensr_pref.cli import audit_text, text
+from gensr_pref.cli import audit_text
+from gensr_pref.cli.status import text as status_text
 from gensr_pref.rundir import ledger
 from gensr_pref.rundir.machine import Machine, this_machine
 from gensr_pref.rundir.part_files import read_json_lines
@@ -53,7 +54,7 @@ def test_run_that_grows_on_another_machine_says_so(run, base, tmp_path, request)
     assert all("2 kinds of machine" in one and str(other) in one for one in told)
     seen, found = status(tmp_path / "mixed"), audit(tmp_path / "mixed")
     assert seen["notices"] == found["notices"] == told
-    assert told[0] in text.status(seen)
+    assert told[0] in status_text(seen)
     assert told[0] in audit_text.findings(found)
     page = report(tmp_path / "mixed", found)
     assert str(other) in page.read_text()

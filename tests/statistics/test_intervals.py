@@ -12,9 +12,14 @@ from gensr_pref.statistics.intervals import (
     ratio_interval,
     share_interval,
     totals,
-    two_way,
+    two_way_interval,
 )
-from gensr_pref.statistics.verdicts import FEWEST_TO_JUDGE, is_within, needed, side
+from gensr_pref.statistics.verdicts import (
+    MIN_CLUSTERS_FOR_VERDICT,
+    clusters_needed,
+    is_within,
+    side_of_threshold,
+)
 from tests.benchmarks import coverage
 
 # What the benchmark measures at worst, for data whose few values hide a long tail.
@@ -129,11 +134,11 @@ def test_a_bounded_statistic_stays_within_its_bounds():
 def test_members_add_what_they_vary():
     rng = np.random.default_rng(2)
     clips = rng.normal(size=30)
-    same = two_way(np.stack([clips] * 3), np.arange(30))
-    apart = two_way(clips + np.array([[-1.0], [0.0], [1.0]]), np.arange(30))
+    same = two_way_interval(np.stack([clips] * 3), np.arange(30))
+    apart = two_way_interval(clips + np.array([[-1.0], [0.0], [1.0]]), np.arange(30))
     assert same.value == pytest.approx(apart.value)
     assert apart.high - apart.low > 2 * (same.high - same.low)
-    assert two_way(clips[None], np.arange(30)) == mean_interval(clips)
+    assert two_way_interval(clips[None], np.arange(30)) == mean_interval(clips)
 
 
 def least(kind, rounds):
@@ -170,11 +175,11 @@ def test_intervals_are_not_wide_for_nothing(clusters):
 
 
 def test_a_verdict_needs_a_clear_interval_and_eight_clusters():
-    assert side(0.6, 0.9, FEWEST_TO_JUDGE, 0.5) == 1
-    assert side(0.1, 0.4, FEWEST_TO_JUDGE, 0.5) == -1
-    assert side(0.4, 0.9, 1000, 0.5) == 0
-    assert side(0.6, 0.9, FEWEST_TO_JUDGE - 1, 0.5) == 0
-    assert side(None, None, 1000, 0.5) == 0
+    assert side_of_threshold(0.6, 0.9, MIN_CLUSTERS_FOR_VERDICT, 0.5) == 1
+    assert side_of_threshold(0.1, 0.4, MIN_CLUSTERS_FOR_VERDICT, 0.5) == -1
+    assert side_of_threshold(0.4, 0.9, 1000, 0.5) == 0
+    assert side_of_threshold(0.6, 0.9, MIN_CLUSTERS_FOR_VERDICT - 1, 0.5) == 0
+    assert side_of_threshold(None, None, 1000, 0.5) == 0
 
 
 def test_harmless_needs_an_interval_within_the_bounds():
@@ -188,10 +193,10 @@ def test_the_number_needed_decides_where_the_estimate_stays():
     rng = np.random.default_rng(4)
     values = rng.normal(0.3, 1, 20)
     found = mean_interval(values)
-    count = needed(found.value, found.low, found.high, 20, 0.0)
+    count = clusters_needed(found.value, found.low, found.high, 20, 0.0)
     times = -(-count // 20)
     assert mean_interval(np.tile(values, times)).low > 0
     assert mean_interval(np.tile(values, max(1, times // 3))).low < 0
-    assert needed(0.9, 0.5, 1.0, 3, 0.2) == FEWEST_TO_JUDGE
-    assert needed(0.5, 0.2, 0.8, 9, 0.5) is None
-    assert needed(0.5, None, None, 2, 0.1) is None
+    assert clusters_needed(0.9, 0.5, 1.0, 3, 0.2) == MIN_CLUSTERS_FOR_VERDICT
+    assert clusters_needed(0.5, 0.2, 0.8, 9, 0.5) is None
+    assert clusters_needed(0.5, None, None, 2, 0.1) is None

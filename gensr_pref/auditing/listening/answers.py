@@ -18,10 +18,10 @@ from gensr_pref.storage.location import is_remote
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 CHOICES = ("a", "b", "tie")
-_WORTH = {"chosen": 1.0, "tie": 0.0, "rejected": -1.0}
+_VALUES = {"chosen": 1.0, "tie": 0.0, "rejected": -1.0}
 
 
-def checked(name: str) -> str:
+def listener_name(name: str) -> str:
     """A listener's name in lower case.
 
     Raises:
@@ -33,7 +33,7 @@ def checked(name: str) -> str:
     return lower
 
 
-def save(out: Path, vote: dict[str, Any]) -> None:
+def save_answer(out: Path, vote: dict[str, Any]) -> None:
     """Append an answer to ``listening/votes-<listener>.jsonl`` and wait until the disk has it.
 
     Raises:
@@ -48,7 +48,7 @@ def save(out: Path, vote: dict[str, Any]) -> None:
         raise StorageError(f"{path}: cannot be written: {error.strerror}") from error
 
 
-def answered(out: Path, listener: str) -> list[dict[str, Any]]:
+def read_answers(out: Path, listener: str) -> list[dict[str, Any]]:
     """A listener's answers so far, the first of each trial; a cut-off line is left out."""
     first: dict[str, dict[str, Any]] = {}
     for vote in part_files.read_json_lines(_path(out, listener)):
@@ -58,27 +58,27 @@ def answered(out: Path, listener: str) -> list[dict[str, Any]]:
 
 
 def _is_vote(line: dict[str, Any]) -> bool:
-    """Whether a line of the file has all that `save` writes and that is read again."""
+    """Whether a line of the file has all that `save_answer` writes and that is read again."""
     texts = ("listener", "trial", "kind", "clip_id", "chosen_id", "rejected_id", "preferred")
-    return all(isinstance(line.get(name), str) for name in texts) and line["preferred"] in _WORTH
+    return all(isinstance(line.get(name), str) for name in texts) and line["preferred"] in _VALUES
 
 
-def listeners(out: Path) -> list[str]:
+def list_listeners(out: Path) -> list[str]:
     """Everyone who has answered."""
     files = [name for name in part_files.json_files(out / "listening") if name.startswith("votes-")]
     found = (name.removeprefix("votes-").removesuffix(".jsonl") for name in files)
     return sorted(name for name in found if NAME.fullmatch(name))
 
 
-def audited(found: Evidence) -> dict[str, Any]:
+def audit_answers(found: Evidence) -> dict[str, Any]:
     """What the answers say of the run's pairs; only the number of answers where none counts.
 
     Answers of listeners who failed the catch trials are kept, but do not count.
     Answers about pairs that the run's rule no longer makes count too, as long as both candidates
     are there: a pair is what was heard, whatever made it.
     """
-    every = [vote for name in listeners(found.out) for vote in answered(found.out, name)]
-    catches = statistics.catches(
+    every = [vote for name in list_listeners(found.out) for vote in read_answers(found.out, name)]
+    catches = statistics.catch_trials(
         [vote["listener"] for vote in every],
         [vote["kind"] for vote in every],
         np.array([_passed(vote) for vote in every], dtype=bool),
@@ -97,8 +97,8 @@ def audited(found: Evidence) -> dict[str, Any]:
         return told
     return {
         **told,
-        "panel": statistics.panel(heard),
-        "scores": statistics.scores(heard, found.judged.names),
+        "panel": statistics.panel_agreement(heard),
+        "scores": statistics.score_agreement(heard, found.judged.names),
         "between_listeners": statistics.between_listeners(heard),
         "by_margin": statistics.by_margin(heard),
     }
@@ -116,7 +116,7 @@ def _answers(found: Evidence, votes: list[dict[str, Any]]) -> statistics.Answers
         clip=clip[kept],
         listener=[votes[k]["listener"] for k in kept],
         pair=np.unique(np.array(names, dtype=str)[kept], return_inverse=True)[1],
-        answer=np.array([_WORTH[votes[k]["preferred"]] for k in kept], dtype=np.float64),
+        answer=np.array([_VALUES[votes[k]["preferred"]] for k in kept], dtype=np.float64),
         margins=spreads,
         smallest=spreads[:, judged.votes].min(axis=1, initial=np.inf)
         if judged.votes.any()
@@ -140,4 +140,4 @@ def _passed(vote: dict[str, Any]) -> bool:
 
 
 def _path(out: Path, listener: str) -> Path:
-    return out / "listening" / f"votes-{checked(listener)}.jsonl"
+    return out / "listening" / f"votes-{listener_name(listener)}.jsonl"

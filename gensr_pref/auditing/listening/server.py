@@ -24,17 +24,23 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from gensr_pref.auditing.listening import answers
-from gensr_pref.auditing.listening.trials import Trial, equally_loud, for_listener, stored, trials
+from gensr_pref.auditing.listening.trials import (
+    Trial,
+    draw_trials,
+    equalise_levels,
+    order_for_listener,
+    read_sounds,
+)
 from gensr_pref.auditing.load import evidence
 from gensr_pref.errors import InputError, StorageError, parameter
 from gensr_pref.untrusted.text import visible
 
 HOST = "127.0.0.1"
-LARGEST_BODY = 4096  # bytes of an answer
+MAX_BODY = 4096  # bytes of an answer
 _JSON = "application/json"
 
 
-class Refused(Exception):
+class RequestError(Exception):
     """A request that gets no answer but a status and a sentence."""
 
     def __init__(self, status: HTTPStatus, why: str) -> None:
@@ -69,8 +75,8 @@ class Session:
 
     def next(self, listener: str) -> dict[str, Any]:
         """The listener's first question without an answer, and how many there are."""
-        done = {vote["trial"] for vote in answers.answered(self.out, listener)}
-        left = [one for one in for_listener(self.asked, listener) if one.key not in done]
+        done = {vote["trial"] for vote in answers.read_answers(self.out, listener)}
+        left = [one for one in order_for_listener(self.asked, listener) if one.key not in done]
         told = {"done": len(self.asked) - len(left), "total": len(self.asked), "trial": None}
         if not left:
             return told
@@ -82,20 +88,20 @@ class Session:
         heard = self._trial(listener, code).heard
         encoded = {key: self.sounds[name] for key, name in heard.items() if name in self.sounds}
         if button not in encoded:
-            raise Refused(HTTPStatus.NOT_FOUND, "no such sound")
-        return equally_loud(encoded)[button]
+            raise RequestError(HTTPStatus.NOT_FOUND, "no such sound")
+        return equalise_levels(encoded)[button]
 
     def vote(self, answer: dict[str, Any]) -> dict[str, Any]:
         """Save an answer and give the next question."""
-        listener = answers.checked(str(answer.get("listener", "")))
+        listener = answers.listener_name(str(answer.get("listener", "")))
         trial = self._trial(listener, str(answer.get("trial", "")))
         if answer.get("choice") not in answers.CHOICES:
-            raise Refused(HTTPStatus.BAD_REQUEST, f"choice must be one of {answers.CHOICES}")
+            raise RequestError(HTTPStatus.BAD_REQUEST, f"choice must be one of {answers.CHOICES}")
         record = self._record(listener, trial, answer)
         with self.lock:
-            if trial.key in {vote["trial"] for vote in answers.answered(self.out, listener)}:
-                raise Refused(HTTPStatus.CONFLICT, "this question has an answer already")
-            answers.save(self.out, record)
+            if trial.key in {vote["trial"] for vote in answers.read_answers(self.out, listener)}:
+                raise RequestError(HTTPStatus.CONFLICT, "this question has an answer already")
+            answers.save_answer(self.out, record)
         return self.next(listener)
 
     def _record(self, listener: str, trial: Trial, answer: dict[str, Any]) -> dict[str, Any]:
@@ -114,14 +120,14 @@ class Session:
         }
 
     def _trial(self, listener: str, code: str) -> Trial:
-        for one in for_listener(self.asked, listener):
+        for one in order_for_listener(self.asked, listener):
             if one.code == code:
                 return one
-        raise Refused(HTTPStatus.NOT_FOUND, "no such question")
+        raise RequestError(HTTPStatus.NOT_FOUND, "no such question")
 
 
 @contextmanager
-def opened(
+def open_server(
     out: Path, pairs: int, listener: str | None = None, port: int = 0
 ) -> Iterator[tuple[str, Callable[[], None]]]:
     """The page's address, and a function that serves it until it is interrupted.
@@ -136,13 +142,13 @@ def opened(
         InputError: the listener's name or the port cannot be used, or there is no pair.
         StorageError: the run directory cannot be read.
     """
-    name = answers.checked(listener) if listener else None
-    asked = trials(evidence(out), pairs)
+    name = answers.listener_name(listener) if listener else None
+    asked = draw_trials(evidence(out), pairs)
     if not asked:
         raise InputError(f"{out}: no pair to listen to. See its audit for why")
-    session = Session(out, asked, stored(out, asked), name)
+    session = Session(out, asked, read_sounds(out, asked), name)
     try:
-        server = _Server((HOST, port), _requests(session))
+        server = _Server((HOST, port), _handler(session))
     except (OSError, OverflowError) as error:
         raise InputError(f"{parameter('port')} {port}: cannot be used: {error}") from error
     with server:
@@ -162,7 +168,7 @@ class _Server(ThreadingHTTPServer):
             print(f"listening page: a request failed: {told}", file=sys.stderr)
 
 
-def _requests(session: Session) -> type[BaseHTTPRequestHandler]:
+def _handler(session: Session) -> type[BaseHTTPRequestHandler]:
     class Requests(BaseHTTPRequestHandler):
         """One connection."""
 
@@ -178,10 +184,10 @@ def _requests(session: Session) -> type[BaseHTTPRequestHandler]:
 
         def _answer(self, made: Callable[[], tuple[str, bytes]]) -> None:
             try:
-                require_own(dict(self.headers.items()), self.server.server_port)  # type: ignore[attr-defined]
+                require_own_origin(dict(self.headers.items()), self.server.server_port)  # type: ignore[attr-defined]
                 kind, body = made()
                 self._send(HTTPStatus.OK, kind, body)
-            except Refused as refusal:
+            except RequestError as refusal:
                 self._send(refusal.status, _JSON, _json({"error": str(refusal)}))
             except InputError as error:
                 self._send(HTTPStatus.BAD_REQUEST, _JSON, _json({"error": str(error)}))
@@ -192,29 +198,33 @@ def _requests(session: Session) -> type[BaseHTTPRequestHandler]:
             try:
                 address = urlsplit(self.path)
             except ValueError as error:
-                raise Refused(HTTPStatus.BAD_REQUEST, "no such page") from error
+                raise RequestError(HTTPStatus.BAD_REQUEST, "no such page") from error
             steps = address.path.strip("/").split("/")
             listener = parse_qs(address.query).get("listener", [""])[0]
             if steps == [""]:
                 return "text/html; charset=utf-8", session.page()
             if steps == ["next"]:
-                return _JSON, _json(session.next(answers.checked(listener)))
+                return _JSON, _json(session.next(answers.listener_name(listener)))
             if len(steps) == 3 and steps[0] == "sound":
-                return "audio/wav", session.sound(answers.checked(listener), steps[1], steps[2])
-            raise Refused(HTTPStatus.NOT_FOUND, "no such page")
+                return "audio/wav", session.sound(
+                    answers.listener_name(listener), steps[1], steps[2]
+                )
+            raise RequestError(HTTPStatus.NOT_FOUND, "no such page")
 
         def _post(self) -> tuple[str, bytes]:
             size = self.headers.get("Content-Length", "")
-            if re.fullmatch(r"[0-9]{1,6}", size) is None or int(size) > LARGEST_BODY:
+            if re.fullmatch(r"[0-9]{1,6}", size) is None or int(size) > MAX_BODY:
                 self.close_connection = True
-                raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "an answer is a few bytes")
+                raise RequestError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "an answer is a few bytes")
             body = self.rfile.read(int(size))
             if not secrets.compare_digest(
                 self.headers.get("X-Token", "").encode(), session.token.encode()
             ):
-                raise Refused(HTTPStatus.FORBIDDEN, "the server was restarted: reload the page")
+                raise RequestError(
+                    HTTPStatus.FORBIDDEN, "the server was restarted: reload the page"
+                )
             if self.path != "/vote":
-                raise Refused(HTTPStatus.NOT_FOUND, "no such page")
+                raise RequestError(HTTPStatus.NOT_FOUND, "no such page")
             return _JSON, _json(session.vote(_object(body)))
 
         def _send(self, status: HTTPStatus, kind: str, body: bytes) -> None:
@@ -243,7 +253,7 @@ _HEADERS = {
 }
 
 
-def require_own(headers: dict[str, str], port: int) -> None:
+def require_own_origin(headers: dict[str, str], port: int) -> None:
     """Refuse what did not come from this server's own page or from the address bar.
 
     A foreign Host is a name that was made to point here; a foreign Origin is another site's page.
@@ -254,21 +264,21 @@ def require_own(headers: dict[str, str], port: int) -> None:
     given = {name.lower(): value for name, value in headers.items()}
     own = {f"{HOST}:{port}", f"localhost:{port}"}
     if given.get("host") not in own:
-        raise Refused(HTTPStatus.FORBIDDEN, "this server answers to its own address only")
+        raise RequestError(HTTPStatus.FORBIDDEN, "this server answers to its own address only")
     origin = given.get("origin")
     if origin is not None and origin not in {f"http://{host}" for host in own}:
-        raise Refused(HTTPStatus.FORBIDDEN, "another site's page may not ask here")
+        raise RequestError(HTTPStatus.FORBIDDEN, "another site's page may not ask here")
     if given.get("sec-fetch-site") == "cross-site" and given.get("sec-fetch-mode") != "navigate":
-        raise Refused(HTTPStatus.FORBIDDEN, "another site's page may not ask here")
+        raise RequestError(HTTPStatus.FORBIDDEN, "another site's page may not ask here")
 
 
 def _object(body: bytes) -> dict[str, Any]:
     try:
         found = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise Refused(HTTPStatus.BAD_REQUEST, "an answer is a JSON object") from error
+        raise RequestError(HTTPStatus.BAD_REQUEST, "an answer is a JSON object") from error
     if not isinstance(found, dict):
-        raise Refused(HTTPStatus.BAD_REQUEST, "an answer is a JSON object")
+        raise RequestError(HTTPStatus.BAD_REQUEST, "an answer is a JSON object")
     return found
 
 
@@ -279,7 +289,9 @@ def _seconds(answer: dict[str, Any]) -> float | None:
         return None
     known = isinstance(told, int | float) and not isinstance(told, bool)
     if not known or not 0 <= told <= sys.float_info.max:
-        raise Refused(HTTPStatus.BAD_REQUEST, "seconds must be a finite number from 0, or null")
+        raise RequestError(
+            HTTPStatus.BAD_REQUEST, "seconds must be a finite number from 0, or null"
+        )
     return round(float(told), 1)
 
 

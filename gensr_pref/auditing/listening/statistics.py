@@ -17,14 +17,14 @@ import numpy as np
 import numpy.typing as npt
 
 from gensr_pref.auditing.base import Array, Rows
-from gensr_pref.statistics.intervals import FEWEST, quantile, share_interval
+from gensr_pref.statistics.intervals import MIN_CLUSTERS, quantile, share_interval
 
 BINS = 5
-FEWEST_ANSWERS = 10  # for the fit; our choice
+MIN_ANSWERS = 10  # for the fit; our choice
 LAPSE = 0.05  # of the catch trials, an attentive listener fails; our choice
 GUESS = 2 / 3  # of them fails who presses any of the three buttons
 _STEPS = 50
-_STEEPEST = 50.0  # per spread; where every answer follows the margin the slope has no bound
+_MAX_SLOPE = 50.0  # per spread; where every answer follows the margin the slope has no bound
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Answers:
         )
 
 
-def panel(heard: Answers) -> dict[str, Any]:
+def panel_agreement(heard: Answers) -> dict[str, Any]:
     """Shares of all answers that prefer the chosen, neither, or the rejected.
 
     ``of_decided`` is the share of answers other than a tie that prefer the chosen: 0.5 is chance.
@@ -90,7 +90,7 @@ def panel(heard: Answers) -> dict[str, Any]:
     return told
 
 
-def scores(heard: Answers, names: Sequence[str]) -> list[dict[str, Any]]:
+def score_agreement(heard: Answers, names: Sequence[str]) -> list[dict[str, Any]]:
     """Per score, in what share of answers other than a tie it names the side that is preferred.
 
     Answers about pairs on which the score is equal or null are left out.
@@ -125,14 +125,14 @@ def by_margin(heard: Answers) -> dict[str, Any]:
     tie counts half) with its interval. ``slope`` b of the fit ``P(chosen) = 1 / (1 + exp(-b m))``,
     which is one half at margin 0 as blindness is (Bradley & Terry 1952 with the margin as the
     difference in ability), and ``margin_75 = ln 3 / b``, at which three of four prefer the chosen.
-    None where b is not clearly above zero, or there are fewer than `FEWEST_ANSWERS`.
+    None where b is not clearly above zero, or there are fewer than `MIN_ANSWERS`.
     """
     known = np.isfinite(heard.smallest)
     margin, credit = heard.smallest[known], (heard.answer[known] + 1) / 2
     clip = heard.clip[known]
     told: dict[str, Any] = {"bins": _bins(margin, credit, clip, heard.people[known])}
     told |= dict.fromkeys(("slope", "slope_interval", "margin_75", "margin_75_interval"))
-    if len(margin) < FEWEST_ANSWERS:
+    if len(margin) < MIN_ANSWERS:
         return told
     slope = logistic_slope(margin, credit)
     bounds = _slope_interval(margin, credit, clip, slope)
@@ -157,9 +157,9 @@ def logistic_slope(margin: Array, credit: Array) -> float:
         gradient = float((margin * (credit - likely)).sum())
         curvature = float((margin**2 * likely * (1 - likely)).sum())
         if curvature < 1e-9:
-            return float(np.sign(slope or gradient) * _STEEPEST) if gradient else slope
+            return float(np.sign(slope or gradient) * _MAX_SLOPE) if gradient else slope
         step = float(np.clip(gradient / curvature, -2.0, 2.0))
-        slope = float(np.clip(slope + step, -_STEEPEST, _STEEPEST))
+        slope = float(np.clip(slope + step, -_MAX_SLOPE, _MAX_SLOPE))
         if abs(step) < 1e-10:
             break
     return slope
@@ -177,7 +177,7 @@ def is_attentive(failed: int, count: int) -> bool:
     return bool(attentive >= failed * np.log(GUESS) + passed * np.log(1 - GUESS))
 
 
-def catches(
+def catch_trials(
     listener: Sequence[str], kind: Sequence[str], passed: npt.NDArray[np.bool_]
 ) -> list[dict[str, Any]]:
     """Count per listener the answers and the catch trials given and failed.
@@ -191,10 +191,14 @@ def catches(
         Per listener also ``counted``, and ``why`` not: ``failed_catches`` or None.
     """
     who, what = np.array(listener, dtype=str), np.array(kind, dtype=str)
-    return [_caught(str(name), what[who == name], passed[who == name]) for name in np.unique(who)]
+    return [
+        _catch_row(str(name), what[who == name], passed[who == name]) for name in np.unique(who)
+    ]
 
 
-def _caught(name: str, kind: npt.NDArray[np.str_], passed: npt.NDArray[np.bool_]) -> dict[str, Any]:
+def _catch_row(
+    name: str, kind: npt.NDArray[np.str_], passed: npt.NDArray[np.bool_]
+) -> dict[str, Any]:
     count = {one: int((kind == one).sum()) for one in ("same", "clean")}
     failed = {f"{one}_failed": int(((kind == one) & ~passed).sum()) for one in count}
     counts = is_attentive(sum(failed.values()), sum(count.values()))
@@ -236,7 +240,7 @@ def _slope_interval(margin: Array, credit: Array, clip: Rows, slope: float) -> l
     """
     number = np.unique(clip, return_inverse=True)[1]
     count = int(number.max()) + 1
-    if count < FEWEST or abs(slope) >= _STEEPEST:
+    if count < MIN_CLUSTERS or abs(slope) >= _MAX_SLOPE:
         return None
 
     def likely(b: float) -> Array:
@@ -252,7 +256,7 @@ def _slope_interval(margin: Array, credit: Array, clip: Rows, slope: float) -> l
     def excess(b: float) -> float:
         return float(abs((margin * (credit - likely(b))).sum()) - reach * np.sqrt(variance(b)))
 
-    return [_crossing(excess, slope, -_STEEPEST), _crossing(excess, slope, _STEEPEST)]
+    return [_crossing(excess, slope, -_MAX_SLOPE), _crossing(excess, slope, _MAX_SLOPE)]
 
 
 def _crossing(excess: Callable[[float], float], inside: float, outside: float) -> float:

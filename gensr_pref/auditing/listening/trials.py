@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 
 from gensr_pref import audio
-from gensr_pref.auditing.exhibits import decisive
+from gensr_pref.auditing.exhibits import smallest_margins
 from gensr_pref.auditing.load import Evidence
-from gensr_pref.auditing.report.write import fetched
+from gensr_pref.auditing.report.write import fetch_rows
 from gensr_pref.auditing.sound_properties import sound_properties
 from gensr_pref.identity import clean_id, digest, noisy_id, seed_for
 
@@ -60,14 +60,14 @@ class Trial:
         return "chosen" if (choice == "a") != self.swapped else "rejected"
 
 
-def trials(found: Evidence, pairs: int) -> list[Trial]:
+def draw_trials(found: Evidence, pairs: int) -> list[Trial]:
     """The questions of a run: at most so many pairs, drawn evenly over the order of their margins.
 
     Every eighth is a catch trial: identical sounds, and where there is a clean clip, that against
     an anchor. The anchor is worse than the noisy input, which has a button of its own: a side that
     sounds just like that button would give the trial away.
     """
-    strength = decisive(found.judged, found.pairs)
+    strength = smallest_margins(found.judged, found.pairs)
     order = np.argsort(np.nan_to_num(strength, nan=np.inf), kind="stable")
     count = min(pairs, len(order))
     drawn = order[np.linspace(0, len(order) - 1, count).round().astype(int)] if count else order
@@ -81,10 +81,12 @@ def trials(found: Evidence, pairs: int) -> list[Trial]:
         )
         for row in rows
     ]
-    return asked + _catches(asked, _with_clean(found.out, [one.clip_id for one in asked]))
+    return asked + _catch_trials(
+        asked, _clips_with_clean(found.out, [one.clip_id for one in asked])
+    )
 
 
-def for_listener(asked: list[Trial], listener: str) -> list[Trial]:
+def order_for_listener(asked: list[Trial], listener: str) -> list[Trial]:
     """The same questions in the listener's own order, each with its own side.
 
     Both are drawn from the listener and the trial alone, so a restart asks the same.
@@ -95,25 +97,25 @@ def for_listener(asked: list[Trial], listener: str) -> list[Trial]:
     return sorted(turned, key=lambda one: seed_for(0, "order", listener, one.key))
 
 
-def stored(out: Path, asked: list[Trial]) -> dict[str, bytes]:
+def read_sounds(out: Path, asked: list[Trial]) -> dict[str, bytes]:
     """The encoded sounds of all trials by id, read from the run's tables once.
 
     Raises:
         StorageError: the run directory cannot be read.
     """
     ids = {name for one in asked for name in one.heard.values()}
-    kept = fetched(out, "candidates", "candidate_id", ids)
+    kept = fetch_rows(out, "candidates", "candidate_id", ids)
     sounds = {name: one["audio"]["bytes"] for name, one in kept.items()}
-    for name, clip in fetched(out, "clips", "clip_id", {one.clip_id for one in asked}).items():
+    for name, clip in fetch_rows(out, "clips", "clip_id", {one.clip_id for one in asked}).items():
         for role, label in (("noisy", noisy_id(name)), ("clean", clean_id(name))):
             if clip[role]:
                 sounds[label] = clip[role]["bytes"]
         if anchor_id(name) in ids:
-            sounds[anchor_id(name)] = anchor(sounds[noisy_id(name)])
+            sounds[anchor_id(name)] = low_pass_anchor(sounds[noisy_id(name)])
     return sounds
 
 
-def anchor(noisy: bytes) -> bytes:
+def low_pass_anchor(noisy: bytes) -> bytes:
     """The noisy clip with nothing above `ANCHOR_HZ`, as WAV.
 
     The cut-off is that of the low-range anchor of ITU-R BS.1534-3, which is made of the
@@ -135,7 +137,7 @@ def anchor_id(clip_id: str) -> str:
     return f"{clip_id}/anchor/0"
 
 
-def equally_loud(encoded: dict[str, bytes]) -> dict[str, bytes]:
+def equalise_levels(encoded: dict[str, bytes]) -> dict[str, bytes]:
     """The same sounds as WAV, equally loud.
 
     Each is brought to one root mean square of its frames that are not silent: `LEVEL_DB`, or less
@@ -157,7 +159,7 @@ def _gain(sound: audio.Sound) -> float:
     return float(10 ** ((LEVEL_DB - level) / 20))
 
 
-def _catches(asked: list[Trial], with_clean: set[str]) -> list[Trial]:
+def _catch_trials(asked: list[Trial], with_clean: set[str]) -> list[Trial]:
     found = []
     for place, one in enumerate(asked[:: CATCH_EVERY - 1]):
         if place % 2 and one.clip_id in with_clean:
@@ -169,7 +171,7 @@ def _catches(asked: list[Trial], with_clean: set[str]) -> list[Trial]:
     return found
 
 
-def _with_clean(out: Path, clips: list[str]) -> set[str]:
+def _clips_with_clean(out: Path, clips: list[str]) -> set[str]:
     """Which of some clips have a clean version."""
-    found = fetched(out, "clips", "clip_id", clips)
+    found = fetch_rows(out, "clips", "clip_id", clips)
     return {name for name, clip in found.items() if clip["clean"]}

@@ -8,13 +8,18 @@ from typing import Any
 
 import yaml
 
-from gensr_pref.auditing.listening.trials import equally_loud, for_listener, stored, trials
+from gensr_pref.auditing.listening.trials import (
+    draw_trials,
+    equalise_levels,
+    order_for_listener,
+    read_sounds,
+)
 from gensr_pref.auditing.load import evidence
 from gensr_pref.errors import InputError, StorageError
 from gensr_pref.rundir import part_files
 
 
-def export(out: Path, folder: Path, pairs: int) -> dict[str, Any]:
+def export_webmushra(out: Path, folder: Path, pairs: int) -> dict[str, Any]:
     """Write WAV files, ``webmushra.yaml`` and ``key.json``.
 
     The folder goes into webMUSHRA's ``configs/resources/gensr_pref``. Every listener gets the same
@@ -32,16 +37,16 @@ def export(out: Path, folder: Path, pairs: int) -> dict[str, Any]:
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder}: holds something already. Give a new folder")
-    asked = for_listener(trials(evidence(out), pairs), "export")
+    asked = order_for_listener(draw_trials(evidence(out), pairs), "export")
     if not asked:
         raise InputError(f"{out}: no pair to listen to. See its audit for why")
-    kept = stored(out, asked)
+    kept = read_sounds(out, asked)
     key = {}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for one in asked:
             there = {button: kept[name] for button, name in one.heard.items() if name in kept}
-            for button, sound in equally_loud(there).items():
+            for button, sound in equalise_levels(there).items():
                 (folder / f"{one.code}-{button}.wav").write_bytes(sound)
             key[one.code] = {"kind": one.kind, "trial": one.key, **one.heard}
     except OSError as error:

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from gensr_pref.auditing.report.format import number, percent
+from gensr_pref.auditing.report.format import format_number, percent
 from gensr_pref.errors import quantity
 
-BEYOND_LUCK = 0.05  # of the clips, by which margins must beat luck to be advised; our choice
+MIN_GAIN = 0.05  # of the clips, by which margins must beat luck to be advised; our choice
 
 
-def larger_margins(found: dict[str, Any]) -> str:
+def advise_margins(found: dict[str, Any]) -> str:
     """The margins at which the yield is farthest above luck, as a command.
 
     General advice where they gain nothing, or are not what the rule goes by.
     """
     rows = [row for row in found.get("yield_by_margin") or [] if row["by_chance"] is not None]
     scales = found.get("panel", {}).get("scales") or {}
-    best = max(rows, key=_beyond_luck, default=None)
-    gains = best is not None and _beyond_luck(best) >= BEYOND_LUCK
+    best = max(rows, key=_above_chance, default=None)
+    gains = best is not None and _above_chance(best) >= MIN_GAIN
     if not best or not gains or not best["spreads"] or found.get("rule") != "unanimous":
         return "Ask for larger margins or fewer candidates, and look at the hold-out scores."
     settings = " ".join(
-        f"margin.{name}={number(of['margin'] + best['spreads'] * of['spread'])}"
+        f"margin.{name}={format_number(of['margin'] + best['spreads'] * of['spread'])}"
         for name, of in scales.items()
     )
     return (
@@ -31,5 +31,5 @@ def larger_margins(found: dict[str, Any]) -> str:
     )
 
 
-def _beyond_luck(row: dict[str, Any]) -> float:
+def _above_chance(row: dict[str, Any]) -> float:
     return float(row["yield"] - row["by_chance"])

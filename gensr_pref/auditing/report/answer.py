@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from gensr_pref.statistics.verdicts import FEWEST_TO_JUDGE
+from gensr_pref.statistics.verdicts import MIN_CLUSTERS_FOR_VERDICT
 
 Audit = dict[str, Any]
-Light = Literal["good", "look", "bad", "unknown"]
+Verdict = Literal["good", "look", "bad", "unknown"]
 
 
 @dataclass(frozen=True)
@@ -23,15 +23,15 @@ class Answer:
     """
 
     question: str
-    light: Light
+    light: Verdict
     found: str
     todo: str = ""
 
 
-def undecided(clips: int, needs: int | None = None) -> str:
+def undecided_text(clips: int, needs: int | None = None) -> str:
     """How many clips there are, and about how many would decide."""
-    if clips < FEWEST_TO_JUDGE:
-        needs = max(needs or 0, FEWEST_TO_JUDGE)
+    if clips < MIN_CLUSTERS_FOR_VERDICT:
+        needs = max(needs or 0, MIN_CLUSTERS_FOR_VERDICT)
     return f"Undecided: n = {clips}" + (f", needs about {needs}." if needs else ".")
 
 

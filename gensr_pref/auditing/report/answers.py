@@ -11,17 +11,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gensr_pref.auditing.report import pair_answers as pairs
-from gensr_pref.auditing.report.advice import larger_margins
-from gensr_pref.auditing.report.answer import Answer, Audit, interval_of, undecided
-from gensr_pref.auditing.report.format import listed, percent
+from gensr_pref.auditing.report.advice import advise_margins
+from gensr_pref.auditing.report.answer import Answer, Audit, interval_of, undecided_text
+from gensr_pref.auditing.report.format import join_words, percent
 from gensr_pref.errors import quantity
-from gensr_pref.statistics.verdicts import FEWEST_TO_JUDGE, needed, side
+from gensr_pref.statistics.verdicts import (
+    MIN_CLUSTERS_FOR_VERDICT,
+    clusters_needed,
+    side_of_threshold,
+)
 
 SAME_SHARE = 0.05  # of comparisons equal on all scores; our choice
 FEW_VOTES = 0.5  # effective votes over votes; our choice
-BY_LUCK = 0.9  # of the clips, beyond which having a pair says nothing by itself; our choice
-IDLE = 0.05  # of the comparisons that the others decide, a vote stops fewer; our choice
-EVEN = 0.2  # by which the yields of kinds of clips may differ; our choice
+HIGH_CHANCE = 0.9  # of the clips, beyond which having a pair says nothing by itself; our choice
+FEW_VETOES = 0.05  # of the comparisons that the others decide, a vote stops fewer; our choice
+SIMILAR_YIELDS = 0.2  # by which the yields of kinds of clips may differ; our choice
 
 
 def answers(found: Audit) -> list[Answer]:
@@ -29,14 +33,14 @@ def answers(found: Audit) -> list[Answer]:
     asked = [
         _agreement(found),
         _votes(found),
-        _decides(found),
-        _thrown_away(found),
-        pairs.people(found),
-        pairs.hold_out(found),
-        pairs.sides(found),
-        pairs.learnable(found),
-        _better(found),
-        _repeats(found),
+        _deciding_score(found),
+        _clips_without_pair(found),
+        pairs.listeners_answer(found),
+        pairs.hold_out_answer(found),
+        pairs.shortcut_answer(found),
+        pairs.learnability_answer(found),
+        _improvement(found),
+        _duplicates(found),
         _leaks(found),
     ]
     return [answer for answer in asked if answer]
@@ -54,21 +58,24 @@ def _agreement(found: Audit) -> Answer:
         return Answer(question, "look", text, todo)
     if joint is None or luck is None:
         return Answer(question, "unknown", "The yield cannot be set beside luck here.")
-    text = f"{_compared(found)}{percent(joint)} of the clips have a pair, {percent(luck)} by luck."
-    clear = side(*bounds, clips, luck)
-    if clear == 1 and luck < BY_LUCK:
+    text = (
+        f"{_unanimous_share(found)}{percent(joint)} of the clips have a pair, "
+        f"{percent(luck)} by luck."
+    )
+    clear = side_of_threshold(*bounds, clips, luck)
+    if clear == 1 and luck < HIGH_CHANCE:
         return Answer(question, "good", text)
     if clear == -1:
         todo = "The votes contradict each other: look at their agreement, and at what vetoes most."
         return Answer(question, "look", text, todo)
-    if luck >= BY_LUCK and clips >= FEWEST_TO_JUDGE:
+    if luck >= HIGH_CHANCE and clips >= MIN_CLUSTERS_FOR_VERDICT:
         todo = "Having a pair says nothing by itself here: so many candidates find one by luck."
-        return Answer(question, "look", text, f"{todo} {larger_margins(found)}".strip())
-    todo = undecided(clips, needed(joint, *bounds, clips, luck))
-    return Answer(question, "unknown", text, f"{todo} {larger_margins(found)}".strip())
+        return Answer(question, "look", text, f"{todo} {advise_margins(found)}".strip())
+    todo = undecided_text(clips, clusters_needed(joint, *bounds, clips, luck))
+    return Answer(question, "unknown", text, f"{todo} {advise_margins(found)}".strip())
 
 
-def _compared(found: Audit) -> str:
+def _unanimous_share(found: Audit) -> str:
     told = found.get("panel", {})
     share, luck = told.get("comparisons"), told.get("comparisons_by_chance")
     if share is None or luck is None:
@@ -90,17 +97,17 @@ def _votes(found: Audit) -> Answer | None:
         return None
     text = f"{quantity(told['votes'], 'vote')} count as {told['value']:.1f} independent ones."
     question, few = "How many judges are there really?", FEW_VOTES * told["votes"]
-    clear = side(*interval_of(told), told["clips"], few)
+    clear = side_of_threshold(*interval_of(told), told["clips"], few)
     if clear == 1:
         return Answer(question, "good", text)
     if clear == -1:
         todo = "Several votes say the same. Do not read unanimity of all as that many opinions."
         return Answer(question, "look", text, todo)
-    needs = needed(told["value"], *interval_of(told), told["clips"], few)
-    return Answer(question, "unknown", text, undecided(told["clips"], needs))
+    needs = clusters_needed(told["value"], *interval_of(told), told["clips"], few)
+    return Answer(question, "unknown", text, undecided_text(told["clips"], needs))
 
 
-def _decides(found: Audit) -> Answer | None:
+def _deciding_score(found: Audit) -> Answer | None:
     rows = [r for r in found.get("panel", {}).get("vetoes") or [] if r["alone_against"] is not None]
     if len(rows) < 2:
         return None
@@ -116,20 +123,22 @@ def _decides(found: Audit) -> Answer | None:
         text += (
             f" {percent(costs['yield_lost'])} of the clips lack a pair because of {costs['score']}."
         )
-    clear = {row["score"]: side(*interval_of(row), row["clips"], IDLE) for row in told}
+    clear = {
+        row["score"]: side_of_threshold(*interval_of(row), row["clips"], FEW_VETOES) for row in told
+    }
     idle = [score for score, one in clear.items() if one == -1]
     if idle:
-        todo = f"{listed(idle)} hardly ever objects where the others agree: no vote of its own."
+        todo = f"{join_words(idle)} hardly ever objects where the others agree: no vote of its own."
         return Answer(question, "look", text, todo)
     open_ = [row for row in told if clear[row["score"]] == 0]
     if not open_:
         return Answer(question, "good", text)
     row = min(open_, key=lambda row: row["clips"])
-    needs = needed(row["alone_against"], *interval_of(row), row["clips"], IDLE)
-    return Answer(question, "unknown", text, undecided(row["clips"], needs))
+    needs = clusters_needed(row["alone_against"], *interval_of(row), row["clips"], FEW_VETOES)
+    return Answer(question, "unknown", text, undecided_text(row["clips"], needs))
 
 
-def _thrown_away(found: Audit) -> Answer | None:
+def _clips_without_pair(found: Audit) -> Answer | None:
     lost, clips = sum(found["without_pair"].values()), found["clips"]
     if not clips:
         return None
@@ -147,14 +156,14 @@ def _thrown_away(found: Audit) -> Answer | None:
     rows = found.get("breakdown", {}).get("degradation") or []
     if not lost or len(rows) < 2:
         return Answer(question, "good", f"{text}.")
-    return _even(question, text, rows)
+    return _compare_degradations(question, text, rows)
 
 
-def _even(question: str, text: str, rows: Sequence[Audit]) -> Answer:
+def _compare_degradations(question: str, text: str, rows: Sequence[Audit]) -> Answer:
     """Whether kinds of clips lose alike; kinds of too few clips are left out."""
-    judged = [row for row in rows if row["clips"] >= FEWEST_TO_JUDGE]
+    judged = [row for row in rows if row["clips"] >= MIN_CLUSTERS_FOR_VERDICT]
     if len(judged) < 2:
-        return Answer(question, "unknown", f"{text}.", undecided(rows[0]["clips"]))
+        return Answer(question, "unknown", f"{text}.", undecided_text(rows[0]["clips"]))
     fewest, most = (f(judged, key=lambda row: row["yield"]) for f in (min, max))
     if fewest["high"] < most["low"]:
         told = (
@@ -164,19 +173,19 @@ def _even(question: str, text: str, rows: Sequence[Audit]) -> Answer:
         todo = f"“{fewest['value']}” is a smaller share of the pairs than of the clips."
         return Answer(question, "look", f"{text}. {told}", todo)
     apart = max(row["high"] for row in judged) - min(row["low"] for row in judged)
-    if apart <= EVEN:
+    if apart <= SIMILAR_YIELDS:
         return Answer(question, "good", f"{text}. No kind of degradation loses more.")
     clips = min(row["clips"] for row in judged)
-    todo = f"{undecided(clips, round(clips * (apart / EVEN) ** 2))} (of each kind)"
+    todo = f"{undecided_text(clips, round(clips * (apart / SIMILAR_YIELDS) ** 2))} (of each kind)"
     return Answer(question, "unknown", f"{text}. No kind clearly loses more.", todo)
 
 
-def _better(found: Audit) -> Answer | None:
+def _improvement(found: Audit) -> Answer | None:
     question, clips = "Are candidates better than the noisy input?", found["improvement_clips"]
     known = {score: v for score, v in found["improvement"].items() if v is not None}
     if not known:
         return None
-    clear = {score: side(v[1], v[2], clips[score]) for score, v in known.items()}
+    clear = {score: side_of_threshold(v[1], v[2], clips[score]) for score, v in known.items()}
     worse = [score for score, one in clear.items() if one == -1]
     better = sum(one == 1 for one in clear.values())
     text = f"The mean candidate is clearly better on {better} of {len(known)} scores"
@@ -186,27 +195,27 @@ def _better(found: Audit) -> Answer | None:
     if 2 * better > len(known):
         return Answer(question, "good", f"{text}, clearly worse on none.")
     every = [
-        needed(v[0], v[1], v[2], clips[score], 0.0)
+        clusters_needed(v[0], v[1], v[2], clips[score], 0.0)
         for score, v in known.items()
         if not clear[score]
     ]
-    todo = undecided(max(clips.values()), min(filter(None, every), default=None))
+    todo = undecided_text(max(clips.values()), min(filter(None, every), default=None))
     return Answer(question, "unknown", f"{text}, clearly worse on none.", todo)
 
 
-def _repeats(found: Audit) -> Answer | None:
+def _duplicates(found: Audit) -> Answer | None:
     question, told = "Do candidates differ?", found["repeats"]
     if told["same"] is None:
         return None
     text = f"{100 * told['same']:.1f} % of comparisons are equal on all scores."
     bounds, clips = interval_of(told, "same"), told["clips"]
-    clear = side(*bounds, clips, SAME_SHARE)
+    clear = side_of_threshold(*bounds, clips, SAME_SHARE)
     if clear == -1:
         return Answer(question, "good", text)
     if clear == 1:
         return Answer(question, "look", text, "Does the generator heed its seed?")
-    needs = needed(told["same"], *bounds, clips, SAME_SHARE)
-    return Answer(question, "unknown", text, undecided(clips, needs))
+    needs = clusters_needed(told["same"], *bounds, clips, SAME_SHARE)
+    return Answer(question, "unknown", text, undecided_text(clips, needs))
 
 
 def _leaks(found: Audit) -> Answer:

@@ -15,7 +15,7 @@ _ROW = 0.3  # inches per bar
 _FRAME = 0.75  # inches for an axis and its label
 
 
-def bars(axes: Axes, names: Sequence[str], series: Sequence[Series]) -> None:
+def plot_bars(axes: Axes, names: Sequence[str], series: Sequence[Series]) -> None:
     """A group of bars to the right per name, one bar of each series; None is no bar."""
     width = 0.8 / len(series)
     for place, (label, values, colour) in enumerate(series):
@@ -25,10 +25,12 @@ def bars(axes: Axes, names: Sequence[str], series: Sequence[Series]) -> None:
     axes.invert_yaxis()
     axes.grid(visible=False, axis="y")
     if len(series) > 1:
-        legend(axes)
+        add_legend(axes)
 
 
-def intervals(axes: Axes, names: Sequence[str], rows: Sequence[dict[str, Any]], key: str) -> None:
+def plot_intervals(
+    axes: Axes, names: Sequence[str], rows: Sequence[dict[str, Any]], key: str
+) -> None:
     """A point per row at its `key`, on a line from its `low` to its `high`."""
     for place, row in enumerate(rows):
         if row["low"] is not None:
@@ -38,7 +40,7 @@ def intervals(axes: Axes, names: Sequence[str], rows: Sequence[dict[str, Any]], 
     axes.set_ylim(len(names) - 0.5, -0.5)
 
 
-def curves(axes: Axes, at: Sequence[float], series: Sequence[Series]) -> None:
+def plot_curves(axes: Axes, at: Sequence[float], series: Sequence[Series]) -> None:
     """Lines through points; a series without any value is left out."""
     for label, values, colour in series:
         if any(value is not None for value in values):
@@ -46,19 +48,19 @@ def curves(axes: Axes, at: Sequence[float], series: Sequence[Series]) -> None:
             axes.plot(at, known, "-o", color=colour, markersize=4, label=label)
 
 
-def whole_numbers(axes: Axes) -> None:
+def use_whole_numbers(axes: Axes) -> None:
     """Let the horizontal axis, which counts, have ticks at whole numbers only."""
     from matplotlib.ticker import MaxNLocator
 
     axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
 
 
-def legend(axes: Axes) -> None:
+def add_legend(axes: Axes) -> None:
     """What the colours of one panel mean, above the whole figure."""
     axes.figure.legend(*axes.get_legend_handles_labels(), loc="outside upper right", ncols=9)
 
 
-def beside_luck(rows: Sequence[dict[str, Any]], key: str, luck: str) -> list[Series]:
+def with_chance_level(rows: Sequence[dict[str, Any]], key: str, luck: str) -> list[Series]:
     """What was found and what shuffled scores give."""
     return [
         ("shuffled", [row[luck] for row in rows], GREY),
@@ -66,7 +68,7 @@ def beside_luck(rows: Sequence[dict[str, Any]], key: str, luck: str) -> list[Ser
     ]
 
 
-def heat(
+def heat_map(
     name: str,
     rows: Sequence[str],
     columns: Sequence[str],
@@ -96,6 +98,6 @@ def heat(
     return svg(name, draw, 0.34 * len(rows) + 1.1)
 
 
-def tall(rows: float) -> float:
+def bar_height(rows: float) -> float:
     """The height in inches of a figure with so many rows."""
     return _ROW * rows + _FRAME

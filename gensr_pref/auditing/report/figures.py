@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from gensr_pref.auditing.bias import SMALL_D, SMALL_DELTA
 from gensr_pref.auditing.report.charts import (
-    bars,
-    beside_luck,
-    curves,
-    heat,
-    intervals,
-    legend,
-    tall,
-    whole_numbers,
+    add_legend,
+    bar_height,
+    heat_map,
+    plot_bars,
+    plot_curves,
+    plot_intervals,
+    use_whole_numbers,
+    with_chance_level,
 )
-from gensr_pref.auditing.report.format import named
+from gensr_pref.auditing.report.format import property_name
 from gensr_pref.auditing.report.svg import BAD, FAINT, INK, MAIN, SECOND, panels, svg
 
 if TYPE_CHECKING:
@@ -40,10 +40,10 @@ def _yield(found: Audit) -> str:
         return ""
 
     def draw(axes: Axes) -> None:
-        bars(axes, names, [("clips with a pair", values, MAIN), ("shuffled", luck, FAINT)])
+        plot_bars(axes, names, [("clips with a pair", values, MAIN), ("shuffled", luck, FAINT)])
         axes.set(xlabel="share of clips", xlim=(0, 1))
 
-    return svg("yield", draw, tall(len(names) * 1.5))
+    return svg("yield", draw, bar_height(len(names) * 1.5))
 
 
 def _curves(found: Audit) -> str:
@@ -56,10 +56,12 @@ def _curves(found: Audit) -> str:
             (every[0], by_count, "n", "candidates per clip and generator"),
             (every[1], by_margin, "spreads", "every margin raised by … spreads"),
         ):
-            curves(axes, [row[key] for row in rows], beside_luck(rows, "yield", "by_chance"))
+            plot_curves(
+                axes, [row[key] for row in rows], with_chance_level(rows, "yield", "by_chance")
+            )
             axes.set(xlabel=label, ylabel="clips with a pair", ylim=(0, 1.05))
-        whole_numbers(every[0])  # there are no 2.25 candidates
-        legend(every[0])
+        use_whole_numbers(every[0])  # there are no 2.25 candidates
+        add_legend(every[0])
 
     return panels("curves", draw, 4.6, 2)
 
@@ -70,11 +72,11 @@ def _stops(found: Audit) -> str:
         return ""
 
     def draw(axes: Axes) -> None:
-        bars(axes, [name for name, _ in reasons], [("", [n for _, n in reasons], MAIN)])
+        plot_bars(axes, [name for name, _ in reasons], [("", [n for _, n in reasons], MAIN)])
         axes.set_xlabel("clips")
-        whole_numbers(axes)
+        use_whole_numbers(axes)
 
-    return svg("stops", draw, tall(len(reasons)))
+    return svg("stops", draw, bar_height(len(reasons)))
 
 
 def _eigenvalues(found: Audit) -> str:
@@ -100,7 +102,7 @@ def _agreement(found: Audit) -> str:
     for row in rows:
         i, j = (names.index(name) for name in row["scores"])
         tau[i][j] = tau[j][i] = row["kendall_tau"]
-    return heat("agreement", names, names, tau, 1.0)
+    return heat_map("agreement", names, names, tau, 1.0)
 
 
 def _vetoes(found: Audit) -> str:
@@ -112,14 +114,14 @@ def _vetoes(found: Audit) -> str:
 
     def draw(axes: Axes) -> None:
         names = [row["score"] for row in rows]
-        bars(
+        plot_bars(
             axes,
             names,
             [("alone against", against, MAIN), ("yield lost by its vote", lost, SECOND)],
         )
         axes.set_xlabel("share of comparisons; share of clips")
 
-    return svg("vetoes", draw, tall(len(rows) * 1.5))
+    return svg("vetoes", draw, bar_height(len(rows) * 1.5))
 
 
 def _forward(found: Audit) -> str:
@@ -134,11 +136,11 @@ def _forward(found: Audit) -> str:
             (every[0], "yield", "by_chance", "clips with a pair"),
             (every[1], "comparisons", "comparisons_by_chance", "comparisons"),
         ):
-            curves(axes, range(len(rows)), beside_luck(rows, key, luck))
+            plot_curves(axes, range(len(rows)), with_chance_level(rows, key, luck))
             axes.set(ylabel=label, ylim=(0, 1.05), xticks=range(len(rows)), xticklabels=[])
         names = [f"+ {name}" for name in steps]
         every[1].set_xticklabels(names, rotation=25, ha="right")
-        legend(every[0])
+        add_legend(every[0])
 
     return panels("forward", draw, 4.2, 2)
 
@@ -149,11 +151,11 @@ def _hold_out(found: Audit) -> str:
         return ""
 
     def draw(axes: Axes) -> None:
-        intervals(axes, [row["score"] for row in rows], rows, "rate")
+        plot_intervals(axes, [row["score"] for row in rows], rows, "rate")
         axes.axvline(0.5, color=INK, linewidth=1, linestyle="--")
         axes.set(xlabel="share of pairs whose chosen it prefers (.5 is chance)", xlim=(0, 1))
 
-    return svg("holdout", draw, tall(len(rows)))
+    return svg("holdout", draw, bar_height(len(rows)))
 
 
 def _single(found: Audit) -> str:
@@ -163,7 +165,7 @@ def _single(found: Audit) -> str:
     names = list(rows[0]["gain"])
     gain = [[row["gain"][name] for name in names] for row in rows]
     largest = max([abs(v) for row in gain for v in row if v is not None] or [1.0])
-    return heat("single", [row["by"] for row in rows], names, gain, largest)
+    return heat_map("single", [row["by"] for row in rows], names, gain, largest)
 
 
 def _sides(found: Audit) -> str:
@@ -178,14 +180,14 @@ def _sides(found: Audit) -> str:
             (every[1], "cliffs_delta", "Cliff's delta", SMALL_DELTA),
         ):
             colours = [BAD if row["warns"] else MAIN for row in rows]
-            names = [named(row["property"]) for row in rows]
+            names = [property_name(row["property"]) for row in rows]
             axes.barh(names, [row[key] for row in rows], color=colours)
             for edge in (-small, small):
                 axes.axvline(edge, color=INK, linewidth=1, linestyle="--")
             axes.invert_yaxis()
             axes.set_xlabel(f"{label} (dashed: a small effect)")
 
-    return panels("sides", draw, 2 * tall(len(rows)), 2)
+    return panels("sides", draw, 2 * bar_height(len(rows)), 2)
 
 
 def _learnability(found: Audit) -> str:
@@ -197,12 +199,12 @@ def _learnability(found: Audit) -> str:
         for place, row in enumerate(rows):
             low, high = row["shuffled_low"], row["shuffled_high"]
             axes.barh(place, high - low, left=low, color=FAINT, height=0.6)
-        intervals(axes, [row["generator"] for row in rows], rows, "accuracy")
+        plot_intervals(axes, [row["generator"] for row in rows], rows, "accuracy")
         axes.set(
             xlabel="named the chosen of unseen pairs (grey: with labels shuffled)", xlim=(0, 1)
         )
 
-    return svg("learnability", draw, tall(len(rows)))
+    return svg("learnability", draw, bar_height(len(rows)))
 
 
 def _margins(found: Audit) -> str:
@@ -230,10 +232,10 @@ def _preference(found: Audit) -> str:
     names = list(next(iter(vectors.values()))["vector"])
     value = [[one["vector"][name] for name in names] for one in vectors.values()]
     largest = max([abs(v) for row in value for v in row if v is not None] or [1.0])
-    return heat("preference", list(vectors), names, value, largest)
+    return heat_map("preference", list(vectors), names, value, largest)
 
 
-def _heard(found: Audit) -> str:
+def _listening(found: Audit) -> str:
     rows = (found.get("listening") or {}).get("by_margin", {}).get("bins") or []
     if not rows:
         return ""
@@ -264,5 +266,5 @@ _FIGURES: dict[str, Callable[[Audit], str]] = {
     "learnability": _learnability,
     "margins": _margins,
     "preference": _preference,
-    "listening": _heard,
+    "listening": _listening,
 }

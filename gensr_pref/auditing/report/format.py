@@ -20,18 +20,18 @@ def is_sound(name: str) -> bool:
     return name in _WORDS
 
 
-def named(name: str) -> str:
+def property_name(name: str) -> str:
     """A property's name; what it is not known by is a setting of the sampling."""
     return _WORDS[name][0] if name in _WORDS else name
 
 
-def labelled(name: str) -> str:
+def property_label(name: str) -> str:
     """A property's name with its unit."""
     unit = _WORDS[name][3] if name in _WORDS else ""
-    return f"{named(name)}, {unit}" if unit else named(name)
+    return f"{property_name(name)}, {unit}" if unit else property_name(name)
 
 
-def by_how_much(row: dict[str, Any]) -> str:
+def describe_difference(row: dict[str, Any]) -> str:
     """What the chosen is more or less of, with the bounds; `row` as in the audit's ``sides``."""
     name = row["property"]
     usual = (name, f"drawn with more {name}", f"drawn with less {name}", "")
@@ -39,11 +39,12 @@ def by_how_much(row: dict[str, Any]) -> str:
     low, high = row["low"], row["high"]
     if row["difference"] < 0:
         low, high = -high, -low
-    size = f"{number(abs(row['difference']))} {unit}".strip()
-    return f"{more if row['difference'] > 0 else less} by {size} [{number(low)}, {number(high)}]"
+    size = f"{format_number(abs(row['difference']))} {unit}".strip()
+    kind = more if row["difference"] > 0 else less
+    return f"{kind} by {size} [{format_number(low)}, {format_number(high)}]"
 
 
-def listed(names: Sequence[str]) -> str:
+def join_words(names: Sequence[str]) -> str:
     """Words with commas and a last "and"."""
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
@@ -53,7 +54,7 @@ def percent(value: float | None) -> str:
     return "-" if value is None else f"{100 * value:.0f}\N{NO-BREAK SPACE}%"
 
 
-def number(value: float | None) -> str:
+def format_number(value: float | None) -> str:
     """Three digits that count, and never an exponent; a dash where there is none."""
     if value is None:
         return "-"

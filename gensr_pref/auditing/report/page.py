@@ -10,11 +10,11 @@ from typing import Any
 from gensr_pref.auditing.exhibits import KINDS
 from gensr_pref.auditing.report.answers import answers
 from gensr_pref.auditing.report.figures import figures
-from gensr_pref.auditing.report.format import labelled, number, percent
+from gensr_pref.auditing.report.format import format_number, percent, property_label
 from gensr_pref.errors import quantity
 from gensr_pref.untrusted.text import shown, visible
 
-WORDS = {
+VERDICTS = {
     "good": "● fine",
     "look": "▲ judge for yourself",
     "bad": "■ warning",
@@ -24,7 +24,7 @@ MIME = {b"fLaC": "audio/flac", b"RIFF": "audio/wav", b"OggS": "audio/ogg"}
 
 
 @dataclass(frozen=True)
-class Track:
+class AudioTrack:
     """One sound of a pair.
 
     Attributes:
@@ -55,10 +55,12 @@ class Exhibit:
     clip_id: str
     text: str | None
     margins: dict[str, float | None]
-    tracks: Sequence[Track]
+    tracks: Sequence[AudioTrack]
 
 
-def page(found: dict[str, Any], exhibits: Sequence[Exhibit], notes: Sequence[str] = ()) -> str:
+def render_page(
+    found: dict[str, Any], exhibits: Sequence[Exhibit], notes: Sequence[str] = ()
+) -> str:
     """The report.
 
     Args:
@@ -75,15 +77,15 @@ def page(found: dict[str, Any], exhibits: Sequence[Exhibit], notes: Sequence[str
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=_finalised,
+        finalize=_show,
     )
     environment.filters |= {
         "fixed": _fixed,
         "quantity": quantity,
-        "number": number,
+        "number": format_number,
         "share": percent,
         "bounds": _bounds,
-        "labelled": labelled,
+        "labelled": property_label,
         "uri": _uri,
     }
     return environment.get_template("page.html").render(
@@ -92,12 +94,12 @@ def page(found: dict[str, Any], exhibits: Sequence[Exhibit], notes: Sequence[str
         figures=figures(found),
         exhibits=exhibits,
         kinds=KINDS,
-        words=WORDS,
+        words=VERDICTS,
         notes=notes,
     )
 
 
-def _finalised(value: Any) -> Any:
+def _show(value: Any) -> Any:
     """Text of others, all of it seen; what is HTML already stays as it is."""
     return visible(value) if type(value) is str else value
 

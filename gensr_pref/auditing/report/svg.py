@@ -74,10 +74,10 @@ def panels(name: str, draw: Callable[[Sequence[Axes]], None], height: float, cou
         figure = Figure(figsize=(_WIDTH, height), layout="constrained")
         FigureCanvasSVG(figure)
         draw(list(figure.subplots(count, squeeze=False)[:, 0]))
-        return _inline(name, _saved(figure))
+        return _inline(name, _render(figure))
 
 
-def _saved(figure: Figure) -> str:
+def _render(figure: Figure) -> str:
     with io.StringIO() as file:
         empty = dict.fromkeys(("Creator", "Date", "Format", "Type"))
         figure.savefig(file, format="svg", metadata=empty)

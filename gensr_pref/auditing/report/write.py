@@ -10,16 +10,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from gensr_pref import audio
-from gensr_pref.auditing.exhibits import picks
+from gensr_pref.auditing.exhibits import select_pairs
 from gensr_pref.auditing.load import Evidence, evidence
-from gensr_pref.auditing.report.page import Exhibit, Track, page
+from gensr_pref.auditing.report.page import AudioTrack, Exhibit, render_page
 from gensr_pref.auditing.report.spectrogram import powers, spectrogram
 from gensr_pref.errors import InputError, typed
 from gensr_pref.rundir import part_files
 from gensr_pref.untrusted.columns import sampling_of
 
-PAIRS_EACH = 3  # of every kind of pick
-MOST_BYTES = 6 * 2**20  # of sound in the page, which base64 makes a third larger
+PAIRS_PER_KIND = 3  # of every kind of pick
+MAX_BYTES = 6 * 2**20  # of sound in the page, which base64 makes a third larger
 
 
 def report(out: Path, found: dict[str, Any]) -> Path:
@@ -51,24 +51,24 @@ def report_of(seen: Evidence, found: dict[str, Any]) -> Path:
     if left_out:
         notes.append(f"{left_out} more picked pairs would make the page too large.")
     path = out / "audit" / "report.html"
-    part_files.write_text(path, page(found, exhibits, notes))
+    part_files.write_text(path, render_page(found, exhibits, notes))
     return path
 
 
 def _exhibits(found: Evidence) -> tuple[list[Exhibit], int]:
     """The picked pairs that fit, and how many do not."""
-    picked = picks(found.judged, found.pairs, PAIRS_EACH)
+    picked = select_pairs(found.judged, found.pairs, PAIRS_PER_KIND)
     table = found.pairs_table.take(pa.array([place for _, place in picked], pa.int64()))
     rows = table.to_pylist()
     ids = {row[f"{side}_id"] for row in rows for side in ("chosen", "rejected")}
-    candidates = fetched(found.out, "candidates", "candidate_id", ids)
-    clips = fetched(found.out, "clips", "clip_id", {row["clip_id"] for row in rows})
+    candidates = fetch_rows(found.out, "candidates", "candidate_id", ids)
+    clips = fetch_rows(found.out, "clips", "clip_id", {row["clip_id"] for row in rows})
     exhibits: list[Exhibit] = []
     size = 0
     for (kind, place), row in zip(picked, rows, strict=True):
         sounds = _sounds(row, candidates, clips)
         size += sum(len(value["bytes"]) for value, _ in sounds.values())
-        if size > MOST_BYTES and exhibits:
+        if size > MAX_BYTES and exhibits:
             continue
         margins = found.pairs.margins[place]
         known = {
@@ -80,7 +80,7 @@ def _exhibits(found: Evidence) -> tuple[list[Exhibit], int]:
     return exhibits, len(picked) - len(exhibits)
 
 
-def fetched(
+def fetch_rows(
     out: Path, table: part_files.Table, key: str, wanted: Iterable[str]
 ) -> dict[str, dict[str, Any]]:
     """The rows with these ids, audio included, by id; the rest of the table stays on the disk.
@@ -94,13 +94,13 @@ def fetched(
         present = pc.is_in(part_files.read(part, [key]).column(key), value_set=ids)
         if not pc.any(present).as_py():
             continue
-        for batch in part_files.batches(part, _AUDIO_OF[table]):
+        for batch in part_files.batches(part, _AUDIO_COLUMNS[table]):
             kept = batch.filter(pc.is_in(batch.column(key), value_set=ids))
             found |= {row[key]: row for row in kept.to_pylist()}
     return found
 
 
-_AUDIO_OF: dict[str, list[str]] = {
+_AUDIO_COLUMNS: dict[str, list[str]] = {
     "candidates": ["candidate_id", "generator", "index", "sampling", "audio"],
     "clips": ["clip_id", "text", "noisy", "clean"],
 }
@@ -115,14 +115,14 @@ def _sounds(
     for side in ("chosen", "rejected"):
         one = candidates.get(row[f"{side}_id"])
         if one:
-            sounds[side] = (one["audio"], _about(one))
+            sounds[side] = (one["audio"], _describe_candidate(one))
         elif clip.get("clean"):  # of the rule `golden`
             sounds[side] = (clip["clean"], "the clean target")
     sounds |= {role: (clip[role], "") for role in ("noisy", "clean") if clip.get(role)}
     return sounds
 
 
-def _about(candidate: dict[str, Any]) -> str:
+def _describe_candidate(candidate: dict[str, Any]) -> str:
     drawn = [
         f"{name} {value:.2f}" if isinstance(value, float) else f"{name} {value}"
         for name, value in sampling_of(candidate["sampling"]).items()
@@ -131,10 +131,10 @@ def _about(candidate: dict[str, Any]) -> str:
     return ", ".join([f"{candidate['generator']}, no. {candidate['index']}", *drawn])
 
 
-def _tracks(sounds: dict[str, tuple[dict[str, Any], str]]) -> list[Track]:
+def _tracks(sounds: dict[str, tuple[dict[str, Any], str]]) -> list[AudioTrack]:
     read = {role: audio.read(value["bytes"]) for role, (value, _) in sounds.items()}
     top = max((float(powers(one.wave, one.rate).max()) for one in read.values()), default=None)
     return [
-        Track(role, value["bytes"], spectrogram(read[role].wave, read[role].rate, top), about)
+        AudioTrack(role, value["bytes"], spectrogram(read[role].wave, read[role].rate, top), about)
         for role, (value, about) in sounds.items()
     ]

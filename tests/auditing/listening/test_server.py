@@ -11,7 +11,12 @@ import pytest
 
 from gensr_pref import audio
 from gensr_pref.auditing.listening import answers, server, webmushra
-from gensr_pref.auditing.listening.trials import ANCHOR_HZ, for_listener, stored, trials
+from gensr_pref.auditing.listening.trials import (
+    ANCHOR_HZ,
+    draw_trials,
+    order_for_listener,
+    read_sounds,
+)
 from gensr_pref.auditing.load import evidence
 from gensr_pref.auditing.run_audit import audit
 from gensr_pref.auditing.sound_properties import sound_properties
@@ -39,7 +44,7 @@ def out(finished, tmp_path):
 
 @contextmanager
 def serving(out, **options):
-    with server.opened(out, PAIRS, **options) as (url, serve):
+    with server.open_server(out, PAIRS, **options) as (url, serve):
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         try:
@@ -99,7 +104,7 @@ def test_a_restart_goes_on_where_it_stopped_and_listeners_are_apart(out):
         file.write('{"listener": "ann", "tri')  # a crash while writing
     with serving(out) as port:
         assert vote(port, order[1])[1]["done"] == 2
-    assert len(answers.answered(out, "ann")) == 2
+    assert len(answers.read_answers(out, "ann")) == 2
 
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1", "evil.example:80", ""])
@@ -202,7 +207,7 @@ def test_sounds_of_a_question_are_equally_loud_and_those_of_the_run(out):
     assert set(heard) == {"a", "b", "noisy"}
     levels = [sound_properties(one.wave, one.rate)["level_db"] for one in heard.values()]
     assert np.ptp(levels) < 0.2
-    asked = {one.code: one for one in for_listener(trials(evidence(out), PAIRS), "ann")}
+    asked = {one.code: one for one in order_for_listener(draw_trials(evidence(out), PAIRS), "ann")}
     trial = asked[told["trial"]]
     rows = {
         row["candidate_id"]: row
@@ -215,11 +220,11 @@ def test_sounds_of_a_question_are_equally_loud_and_those_of_the_run(out):
 
 
 def test_sides_differ_between_listeners_and_answers_are_told_by_side(out):
-    asked = trials(evidence(out), PAIRS)
+    asked = draw_trials(evidence(out), PAIRS)
     names = [f"listener{k}" for k in range(40)]
-    swapped = np.array([[one.swapped for one in for_listener(asked, name)] for name in names])
+    swapped = np.array([[one.swapped for one in order_for_listener(asked, name)] for name in names])
     assert 0.4 < swapped.mean() < 0.6
-    for one in for_listener(asked, "ann"):
+    for one in order_for_listener(asked, "ann"):
         assert one.preferred("tie") == "tie"
         if one.kind == "same":
             continue
@@ -230,7 +235,7 @@ def test_sides_differ_between_listeners_and_answers_are_told_by_side(out):
 
 
 def test_there_are_catch_trials(out):
-    asked = trials(evidence(out), PAIRS)
+    asked = draw_trials(evidence(out), PAIRS)
     same = [one for one in asked if one.kind == "same"]
     assert same
     assert all(one.sides[0] == one.sides[1] for one in same)
@@ -239,9 +244,9 @@ def test_there_are_catch_trials(out):
 
 def test_no_side_of_a_catch_trial_is_the_sound_of_the_noisy_button(out):
     pair(out, ["pairs_per_clip=3"])
-    found = trials(evidence(out), 14)
+    found = draw_trials(evidence(out), 14)
     (one,) = [trial for trial in found if trial.kind == "clean"]
-    kept = stored(out, found)
+    kept = read_sounds(out, found)
     heard = {side: audio.read(kept[name]) for side, name in one.heard.items()}
     clean, anchored = (audio.read(kept[name]) for name in one.sides)
     noisy = heard["noisy"]
@@ -268,7 +273,7 @@ def below(sound):
 
 
 def test_the_audit_counts_what_was_heard(out, capsys):
-    asked = for_listener(trials(evidence(out), PAIRS), "ann")
+    asked = order_for_listener(draw_trials(evidence(out), PAIRS), "ann")
     with serving(out, listener="Ann") as port:
         for one in asked:
             choice = "tie" if one.kind == "same" else ("b" if one.swapped else "a")
@@ -289,7 +294,7 @@ def test_the_audit_counts_what_was_heard(out, capsys):
 
 
 def test_the_export_is_what_the_page_would_play(out, tmp_path):
-    told = webmushra.export(out, tmp_path / "test", PAIRS)
+    told = webmushra.export_webmushra(out, tmp_path / "test", PAIRS)
     key = json.loads((tmp_path / "test" / "key.json").read_text())
     assert len(key) == told["trials"]
     for code in key:
@@ -298,4 +303,4 @@ def test_the_export_is_what_the_page_would_play(out, tmp_path):
     config_text = (tmp_path / "test" / "webmushra.yaml").read_text()
     assert not any(one["a"] in config_text for one in key.values())
     with pytest.raises(InputError, match="new folder"):
-        webmushra.export(out, tmp_path / "test", PAIRS)
+        webmushra.export_webmushra(out, tmp_path / "test", PAIRS)

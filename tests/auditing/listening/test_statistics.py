@@ -23,7 +23,7 @@ def answers(answer, margins=None, clip=None, listener=None, pair=None, smallest=
 
 
 def test_shares_of_answers():
-    told = statistics.panel(answers([1, 1, 1, 0, -1, 1, 0, 1, 1, -1]))
+    told = statistics.panel_agreement(answers([1, 1, 1, 0, -1, 1, 0, 1, 1, -1]))
     assert (told["agree"], told["tie"], told["against"]) == (0.6, 0.2, 0.2)
     assert told["of_decided"] == 0.75
     low, high = told["agree_interval"]
@@ -31,7 +31,7 @@ def test_shares_of_answers():
 
 
 def test_only_ties_decide_nothing():
-    told = statistics.panel(answers([0, 0, 0]))
+    told = statistics.panel_agreement(answers([0, 0, 0]))
     assert told["of_decided"] is None
     assert told["of_decided_interval"] is None
     assert told["tie"] == 1.0
@@ -39,7 +39,7 @@ def test_only_ties_decide_nothing():
 
 def test_a_score_names_the_preferred_side_or_not():
     margins = [[1, -1, 0], [1, -1, np.nan], [1, -1, 2], [1, -1, 2], [1, 1, 2]]
-    told = statistics.scores(answers([1, 1, -1, 0, 1], margins), ["up", "down", "part"])
+    told = statistics.score_agreement(answers([1, 1, -1, 0, 1], margins), ["up", "down", "part"])
     assert [row["answers"] for row in told] == [4, 4, 2]
     assert [row["rate"] for row in told] == [0.75, 0.5, 0.5]
 
@@ -100,7 +100,7 @@ def test_few_answers_are_not_fitted():
 
 
 def test_catch_trials_are_counted_by_listener():
-    told = statistics.catches(
+    told = statistics.catch_trials(
         ["ann", "ann", "ann", "bob", "bob"],
         ["pair", "same", "clean", "same", "same"],
         np.array([False, True, False, False, True]),
@@ -152,7 +152,7 @@ def test_answers_without_those_of_some():
 
 
 def test_all_answers_alike_are_not_certain():
-    told = statistics.panel(answers([1, 1, 1, 1]))
+    told = statistics.panel_agreement(answers([1, 1, 1, 1]))
     low, high = told["agree_interval"]
     assert low < 0.5
     assert high == 1

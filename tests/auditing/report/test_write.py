@@ -104,7 +104,7 @@ def test_a_short_audit_makes_no_report(finished):
 
 
 def test_too_much_sound_is_left_out_and_said(finished, monkeypatch):
-    monkeypatch.setattr("gensr_pref.auditing.report.write.MOST_BYTES", 1)
+    monkeypatch.setattr("gensr_pref.auditing.report.write.MAX_BYTES", 1)
     text = report(finished, audit(finished)).read_text(encoding="utf-8")
     assert text.count("<article") == 1
     assert "more picked pairs would make the page too large" in text
@@ -122,9 +122,9 @@ def test_a_run_without_pairs_has_a_report(finished, tmp_path):
 def test_axes_that_count_have_whole_numbers():
     from matplotlib.figure import Figure
 
-    from gensr_pref.auditing.report.charts import curves, whole_numbers
+    from gensr_pref.auditing.report.charts import plot_curves, use_whole_numbers
 
     axes = Figure().subplots()
-    curves(axes, [2, 3], [("", [0.1, 0.4], "black")])
-    whole_numbers(axes)
+    plot_curves(axes, [2, 3], [("", [0.1, 0.4], "black")])
+    use_whole_numbers(axes)
     assert all(float(tick).is_integer() for tick in axes.get_xticks())

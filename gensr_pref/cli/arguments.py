@@ -1,0 +1,47 @@
+"""Arguments that several commands share, and their types."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from gensr_pref.storage.location import located
+
+DIRECTORY = "run directory, or the URL of one"
+OVERRIDE = "override of a field, such as corpus.limit=8"
+PANEL = "names with commas, or a YAML file with a `panel`"
+SEED = "of all that is random"
+DEVICE = "torch device, such as cuda"
+
+
+def add_run_file(parser: argparse.ArgumentParser) -> None:
+    """Add the run file that a command reads."""
+    parser.add_argument("run", type=Path, metavar="RUN.yaml", help="run file")
+
+
+def add_directory(parser: argparse.ArgumentParser) -> None:
+    """Add the run directory that a command reads."""
+    parser.add_argument("dir", type=located, metavar="DIR", help=DIRECTORY)
+
+
+def add_overrides(parser: argparse.ArgumentParser, text: str = OVERRIDE) -> None:
+    """Add ``key=value`` settings, which `gensr_pref.cli.main.parse` also takes after options."""
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help=text)
+
+
+def megabytes(text: str) -> int:
+    """Return the bytes of a number of megabytes."""
+    return int(text) * 10**6
+
+
+def flags(options: argparse.Namespace) -> dict[str, str]:
+    """Return a command's flags and metavars by the names of the parameters that errors name.
+
+    A parameter and its argument share their name (`dest`), so this is the only translation.
+    """
+    return {
+        action.dest: action.option_strings[-1]
+        if action.option_strings
+        else str(action.metavar or action.dest)
+        for action in options.parser._actions
+    }

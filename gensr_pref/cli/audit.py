@@ -1,0 +1,52 @@
+"""The command ``audit``; `gensr_pref.cli.audit_text` words its result."""
+
+from __future__ import annotations
+
+import argparse
+
+from gensr_pref.cli.arguments import add_directory
+from gensr_pref.cli.output import as_json, show
+from gensr_pref.storage.location import located, require_local
+
+HELP = "what the pairs are worth; report.html and audit.json"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the run directory, one to compare with, and how much audio to analyse."""
+    add_directory(parser)
+    parser.add_argument(
+        "other", type=located, nargs="?", metavar="OTHER", help="one to compare with"
+    )
+    parser.add_argument(
+        "--heard", type=int, default=1000, metavar="PAIRS", help="whose audio is looked at"
+    )
+    parser.add_argument("--open", action="store_true", help="show the report in the browser")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Audit one run, or two to compare them, and print what was found."""
+    from gensr_pref.auditing.compare import compare_audits
+    from gensr_pref.auditing.load import evidence
+    from gensr_pref.auditing.report.write import report_of
+    from gensr_pref.auditing.run_audit import audit_of
+    from gensr_pref.cli import audit_text
+
+    runs = [options.dir, *([options.other] if options.other else [])]
+    for run in runs if options.open else ():
+        require_local(run, "--open needs that: copy audit/report.html here and open it")
+    loaded = [evidence(run) for run in runs]
+    audits = [audit_of(one, options.heard) for one in loaded]
+    pages = [report_of(one, audit) for one, audit in zip(loaded, audits, strict=True)]
+    if options.other:
+        both = compare_audits(*audits)
+        show(as_json(both) if options.json else audit_text.comparison(both))
+    elif options.json:
+        show(as_json(audits[0]))
+    else:
+        written = f"Written to {pages[0]}; the numbers to {pages[0].with_name('audit.json')}"
+        show("\n\n".join([audit_text.whole(audits[0]), audit_text.means(audits[0]), written]))
+    if options.open:
+        import webbrowser
+
+        for page in pages:
+            webbrowser.open(page.resolve().as_uri())

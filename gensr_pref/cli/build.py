@@ -1,0 +1,32 @@
+"""The command ``build``."""
+
+from __future__ import annotations
+
+import argparse
+
+from gensr_pref.cli.arguments import DIRECTORY, add_overrides, add_run_file
+from gensr_pref.cli.output import plugin_prints_on_stderr
+from gensr_pref.storage.location import located
+
+HELP = "corpus to pairs; run again to continue"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the run file, the run directory and overrides."""
+    add_run_file(parser)
+    parser.add_argument("--out", type=located, required=True, help=DIRECTORY)
+    add_overrides(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Build the run file and print what was made."""
+    from gensr_pref.config import run_file
+
+    run = run_file.load(options.run, options.overrides)  # refused before the build is imported
+    from gensr_pref.building.build import build
+
+    with plugin_prints_on_stderr():
+        summary = build(run, options.run.resolve().parent, options.out)
+    from gensr_pref.cli.summary_text import show_made
+
+    show_made(summary, options.out, options.json, rule=run.pairing.rule)

@@ -1,0 +1,26 @@
+"""The command ``demo``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from gensr_pref.cli import build
+from gensr_pref.cli.arguments import DIRECTORY, add_overrides
+from gensr_pref.storage.location import located
+
+HELP = "the whole job on the bundled sample"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add where the run goes, and overrides."""
+    parser.add_argument("--out", type=located, default=Path("demo-run"), help=DIRECTORY)
+    add_overrides(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Build the bundled run file and print what was made."""
+    from gensr_pref import sample
+
+    options.run = sample.DEMO
+    build.run(options)

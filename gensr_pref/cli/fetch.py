@@ -1,0 +1,46 @@
+"""The command ``fetch``."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from gensr_pref.cli.output import as_json, show
+from gensr_pref.cli.tables import table_with_lines
+
+HELP = "download weights and check them; no name: list them"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the names of weights and how to check them."""
+    parser.add_argument(
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help="checkpoint, such as utmos, or ORG/NAME[@REVISION] on the Hub",
+    )
+    parser.add_argument("--sha256", metavar="HEX", help="digest the file must have; for one name")
+    parser.add_argument(
+        "--verify", action="store_true", help="hash what is here again; downloads nothing"
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Download, verify or list weights, and print which are on this machine."""
+    from gensr_pref.weights import fetch
+
+    try:
+        if options.verify:
+            rows = fetch.verify(options.names)
+        elif options.names:
+            rows = fetch.fetch(options.names, options.sha256)
+        else:
+            rows = fetch.listing()
+    except fetch.PartlyFetchedError as error:
+        _show(error.rows, options)
+        raise
+    _show(rows, options)
+
+
+def _show(rows: list[dict[str, Any]], options: argparse.Namespace) -> None:
+    show(as_json(rows) if options.json else table_with_lines(rows, "name", "notice"))

@@ -1,0 +1,46 @@
+"""The command ``listen``."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+from pathlib import Path
+
+from gensr_pref.cli.arguments import add_directory
+from gensr_pref.cli.output import show
+from gensr_pref.errors import quantity
+
+HELP = "judge pairs blind, on a page of this machine"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the run directory, how many pairs, who listens, and where the page is."""
+    add_directory(parser)
+    parser.add_argument("--pairs", type=int, default=40, metavar="N", help="how many to judge")
+    parser.add_argument("--listener", metavar="NAME", help="who listens; else the page asks")
+    parser.add_argument("--port", type=int, default=0, help="of 127.0.0.1; 0 takes a free one")
+    parser.add_argument("--no-browser", action="store_true", help="only print the address")
+    parser.add_argument(
+        "--export", type=Path, metavar="FOLDER", help="write a webMUSHRA test instead of serving"
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Serve the listening page until Ctrl-C, or write a webMUSHRA test."""
+    from gensr_pref.auditing.listening import server, webmushra
+
+    if options.export:
+        test = webmushra.export_webmushra(options.dir, options.export, options.pairs)
+        line = f"{test['config']}: {quantity(test['trials'], 'trial')}"
+        show(json.dumps(test) if options.json else line)
+        return
+    address = server.open_server(options.dir, options.pairs, options.listener, options.port)
+    with address as (url, serve):
+        show(json.dumps({"url": url}) if options.json else f"Listening page: {url}", flush=True)
+        if not options.no_browser:
+            import webbrowser
+
+            webbrowser.open(url)
+        with contextlib.suppress(KeyboardInterrupt):  # the way to end it
+            serve()

@@ -1,0 +1,31 @@
+"""The command ``pair``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from gensr_pref.cli.arguments import add_directory, add_overrides
+from gensr_pref.cli.output import show
+
+HELP = "pairs again from scores, under other rules"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the run directory and the settings of the pairing section."""
+    add_directory(parser)
+    add_overrides(parser, "setting of the pairing section, such as margin.dnsmos_ovrl=0.1")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Make the pairs again and print what was made."""
+    show(f"{options.dir}: pairs again, from its scores", sys.stderr, flush=True)
+    from gensr_pref.building.pair import names_rule, pair
+    from gensr_pref.cli.summary_text import show_made
+    from gensr_pref.config import plugins
+
+    plugins.search(Path.cwd())  # of a rule that is named here
+    summary = pair(options.dir, options.overrides)
+    rule = summary["pairing"]["rule"] if names_rule(options.overrides) else None
+    show_made(summary, options.dir, options.json, rule=rule, settings=options.overrides)

@@ -1,0 +1,70 @@
+"""The command ``plan``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from gensr_pref.cli.arguments import add_overrides, add_run_file
+from gensr_pref.cli.output import as_json, plugin_prints_on_stderr, show
+from gensr_pref.cli.tables import labelled
+from gensr_pref.errors import quantity
+from gensr_pref.storage.location import located
+
+HELP = "a pilot, and what an aimed number of pairs needs"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the run file, the number of pairs, and the pilot's size and place."""
+    add_run_file(parser)
+    parser.add_argument("--pairs", type=int, default=80_000, help="the aim")
+    parser.add_argument("--clips", dest="pilot", type=int, default=24, help="of the pilot")
+    parser.add_argument(
+        "--out", type=located, help="keep the pilot here; a build with this --out continues it"
+    )
+    add_overrides(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Build the pilot and print what the number of pairs needs."""
+    import tempfile
+
+    from gensr_pref.config import run_file
+
+    run = run_file.load(options.run, options.overrides)  # refused before the build is imported
+    from gensr_pref.apply.pilot import plan
+
+    with tempfile.TemporaryDirectory() as folder, plugin_prints_on_stderr():
+        out = options.out or Path(folder) / "pilot"
+        needs = plan(run, options.run.resolve().parent, out, options.pilot, options.pairs)
+    show(as_json(needs) if options.json else text(needs))
+
+
+def text(needs: dict[str, Any]) -> str:
+    """Return what a number of pairs needs, as labelled lines."""
+    value, low, high = needs["yield"]
+    clips, fewest, most = needs["clips"]
+    pilot = needs["pilot"]
+    rows = [
+        ("pilot", f"{quantity(pilot['pairs'], 'pair')} of {quantity(pilot['clips'], 'clip')}"),
+        ("yield", f"{value:.1%} of the clips have a pair (95 %: {low:.1%} to {high:.1%})"),
+        ("aim", quantity(needs["pairs"], "pair")),
+        ("clips", f"{_or_none(clips)} (95 %: {_or_none(fewest)} to {_or_none(most)})"),
+        ("corpus", quantity(needs["clips_in_corpus"], "clip")),
+    ]
+    for crew in needs["crews"]:
+        stages = " and ".join(crew["stages"])
+        processes = f"{quantity(crew['processes'], 'process')} on {crew['device']}"
+        rows.append(("hours", f"{crew['hours']:.2f} h to {stages} with {processes}"))
+    rows.append(("slowest", f"{needs['bottleneck']}: {_work(needs)}"))
+    rows.append(("disk", f"{needs['disk_gb']:.2f} GB"))
+    return labelled(rows)
+
+
+def _work(needs: dict[str, Any]) -> str:
+    return ", ".join(f"{stage} {hours:.2f} h" for stage, hours in needs["work_hours"].items())
+
+
+def _or_none(count: int | None) -> str:
+    return "no number" if count is None else str(count)

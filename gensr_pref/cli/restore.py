@@ -1,0 +1,85 @@
+"""The command ``restore``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from gensr_pref.cli.arguments import DEVICE, SEED
+from gensr_pref.cli.output import as_json, plugin_prints_on_stderr, show
+from gensr_pref.errors import RunIncompleteError, quantity
+
+HELP = "a file or a folder through a generator"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the files, the generator, and how one of its candidates is chosen."""
+    parser.add_argument("source", type=Path, metavar="IN", help="a noisy file or a folder of them")
+    parser.add_argument("out", type=Path, metavar="OUT", help="the file or folder to make")
+    parser.add_argument("--generator", required=True, metavar="NAME", help="or module:Class")
+    parser.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="of the generator, as in a run file; may be given again",
+    )
+    parser.add_argument(
+        "--best-of",
+        dest="candidates",
+        type=int,
+        default=1,
+        metavar="N",
+        help="candidates to choose from",
+    )
+    parser.add_argument(
+        "--by", metavar="SCORE", help="the score that chooses; with --best-of, dnsmos_ovrl"
+    )
+    parser.add_argument("--seed", type=int, default=0, help=SEED)
+    parser.add_argument("--device", default="cpu", help=DEVICE)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Restore the files and print which were made."""
+    from gensr_pref.apply.restore import Wanted, restore
+    from gensr_pref.config import plugins, run_file
+
+    plugins.search(Path.cwd())  # of a generator that is named here
+    use = run_file.parse(
+        {
+            "use": options.generator,
+            "candidates": options.candidates,
+            "options": run_file.override({}, options.option),
+        },
+        run_file.GeneratorUse,
+        "--best-of" if options.candidates < 1 else "--generator",
+    )
+    wanted = Wanted(use, options.by, options.seed, options.device)
+    with plugin_prints_on_stderr():
+        result = restore(options.source, options.out, wanted)
+    show(as_json(result) if options.json else text(result))
+    if result["failed"]:
+        raise RunIncompleteError(_failed(result))
+
+
+def text(result: dict[str, Any]) -> str:
+    """Return how many files were made, and where."""
+    from gensr_pref.corpus.listing import LeftOut, describe
+
+    lines = [f"{result['restored']} restored, {result['skipped']} there already: {result['out']}"]
+    if result["unjudged"]:
+        lines.append(
+            "not scored, so that their first candidate was taken: "
+            f"{quantity(result['unjudged'], 'piece')}"
+        )
+    lines += [
+        f"{one['file']}: beyond full scale, scaled by {one['gain']:.3f}" for one in result["scaled"]
+    ]
+    lines += describe([LeftOut(**one) for one in result["left_out"]])
+    return "\n".join([*lines, *(f"note: {notice}" for notice in result["notices"])])
+
+
+def _failed(result: dict[str, Any]) -> str:
+    lines = [f"  {one['file']}: {one['reason']} ({one['detail']})" for one in result["failed"]]
+    return "\n".join(["some files could not be restored:", *lines])

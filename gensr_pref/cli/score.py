@@ -1,0 +1,99 @@
+"""The command ``score``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from gensr_pref.cli.arguments import DEVICE, PANEL, flags
+from gensr_pref.cli.output import as_json, plugin_prints_on_stderr, show
+from gensr_pref.cli.tables import number, table
+from gensr_pref.errors import RunIncompleteError
+
+HELP = "the panel on plain folders of audio"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the folders, what to compare them with, the panel and the engine."""
+    parser.add_argument(
+        "systems",
+        nargs="+",
+        metavar="DIR",
+        help="a folder of audio per system (or one file); then METRIC.OPTION=VALUE, if any",
+    )
+    parser.set_defaults(overrides=[])
+    parser.add_argument(
+        "--out", type=Path, required=True, help="a .parquet, .csv or .jsonl to make"
+    )
+    parser.add_argument("--reference", type=Path, metavar="DIR", help="the same clips, clean")
+    parser.add_argument("--noisy", type=Path, metavar="DIR", help="the same clips, unrestored")
+    parser.add_argument("--texts", type=Path, metavar="TABLE", help="columns audio, text, language")
+    parser.add_argument("--language", help="of all clips; ISO 639-1, such as en")
+    parser.add_argument("--panel", help=PANEL)
+    parser.add_argument("--align", action="store_true", help="undo each file's delay and polarity")
+    parser.add_argument("--workers", default="auto", help="processes; auto = one per CPU")
+    parser.add_argument("--device", default="cpu", help=DEVICE)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Score every file and print the mean of each score of each system."""
+    from gensr_pref.apply.audio_folders import Folders
+    from gensr_pref.apply.default_panel import asked_for
+    from gensr_pref.apply.score import engine_for, score
+    from gensr_pref.config import plugins
+
+    settings = [word for word in options.systems if "=" in word and not Path(word).exists()]
+    systems = [Path(word) for word in options.systems if word not in settings]
+    settings += options.overrides
+    folders = Folders(
+        tuple(systems), options.reference, options.noisy, options.texts, options.language
+    )
+    given = (options.reference is not None, options.align, options.texts is not None,
+             options.noisy is not None)  # fmt: skip
+    plugins.search(Path.cwd())  # of a metric that is named here
+    uses = asked_for(options.panel, settings, *given)
+    engine = engine_for(options.workers, options.device)
+    with plugin_prints_on_stderr():
+        words = flags(options)
+        result = score(folders, uses, options.out, engine, lambda line: show(line.shown(words)))
+    show(as_json(result) if options.json else text(result))
+    if result["lost"]:
+        raise RunIncompleteError(_lost(result))
+    if not _any_score(result):
+        raise RunIncompleteError(f"no file has any score; {result['out']} says why")
+
+
+def text(result: dict[str, Any]) -> str:
+    """Return the mean of every score of every system, and why some are null."""
+    systems = result["systems"]
+    means = [
+        {
+            "score": score,
+            **{system: number(of["scores"][score]["mean"]) for system, of in systems.items()},
+        }
+        for score in next(iter(systems.values()))["scores"]
+    ]
+    nulls = [
+        {"null": score, "system": system, "files": count, "reason": reason}
+        for system, of in systems.items()
+        for score, statistics in of["scores"].items()
+        for reason, count in statistics["null"].items()
+    ]
+    files = ", ".join(f"{of['files']} of {system}" for system, of in systems.items())
+    parts = [f"Files: {files}. Means over those that have the score:", table(means)]
+    return "\n\n".join([*parts, *([table(nulls)] if nulls else []), f"Written to {result['out']}"])
+
+
+def _lost(result: dict[str, Any]) -> str:
+    """Return which scores are null because a process ended, and what ended it."""
+    lines = [
+        f"  {one['file']} of {one['system']}, {one.get('metric', 'all metrics')}: {one['why']}"
+        for one in result["lost"]
+    ]
+    return "\n".join(["some scores could not be had and are null:", *lines])
+
+
+def _any_score(result: dict[str, Any]) -> bool:
+    scores = [score for of in result["systems"].values() for score in of["scores"].values()]
+    return any(score["count"] for score in scores)

@@ -1,0 +1,72 @@
+"""The command ``status``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from gensr_pref.cli.arguments import add_directory
+from gensr_pref.cli.output import show
+from gensr_pref.cli.tables import counted_reasons, labelled
+from gensr_pref.errors import quantity
+
+HELP = "how far a build is, from another terminal"
+_SHOWN = 3  # names of missing files
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the run directory and how often to report."""
+    add_directory(parser)
+    parser.add_argument(
+        "--watch", type=float, metavar="SECONDS", help="tell again so often, until the build ends"
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Print how far the build is; with ``--watch`` until it ends."""
+    from gensr_pref.building.status import status, watched
+
+    reports = (
+        [status(options.dir)] if options.watch is None else watched(options.dir, options.watch)
+    )
+    for report in reports:
+        show(json.dumps(report) if options.json else text(report), flush=True)
+
+
+def text(report: dict[str, Any]) -> str:
+    """Return how far a build is, as labelled lines."""
+    from gensr_pref.auditing.format import format_share
+    from gensr_pref.building.progress_bar import duration
+
+    rows = [("state", _state(report))]
+    for stage, one in report["stages"].items():
+        line = f"{one['clips']} of {quantity(report['clips'], 'clip')}"
+        line += f", {quantity(one['workers'], 'process')} on {one['device']}"
+        if "utilisation" in one:
+            line += f", at work {one['utilisation']:.0%} of the time"
+            line += f", {one['audio_hours_per_hour']:g} h of audio/h"
+        rows.append((stage, line))
+    clips = quantity(report["pairs_of_clips"], "clip")
+    rows.append(("pairs", f"{report['pairs']}, of {clips} scored since the last start"))
+    rows.append(("yield", format_share(report["yield"])))
+    if report["seconds_left"] is not None and report["state"] == "running":
+        rows.append(("left", duration(report["seconds_left"])))
+    rows.append(("left out", counted_reasons(report["failures"]) or "nothing"))
+    rows.append(("shards", f"{report['restarted']} begun anew, {report['lost']} given up"))
+    if report["missing"]:
+        names = ", ".join(report["missing"][:_SHOWN])
+        files = quantity(len(report["missing"]), "file")
+        rows.append(("missing", f"of what was written: {files}, such as {names}"))
+    rows += [("note", notice) for notice in report["notices"]]
+    return labelled(rows)
+
+
+def _state(report: dict[str, Any]) -> str:
+    from gensr_pref.building.progress_bar import duration
+
+    seen = f"seen {duration(report['age_seconds'])} ago"
+    if report["state"] == "starting":
+        return f"starting: the directory is in use, and nothing is told yet (what follows {seen})"
+    stopped = report["state"] in ("interrupted", "incomplete")
+    return f"{report['state']} ({seen}){'; the same build continues' if stopped else ''}"

@@ -1,0 +1,163 @@
+"""What ``build`` and ``pair`` print when they end."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gensr_pref.auditing.format import format_share
+from gensr_pref.auditing.run_audit import audit
+from gensr_pref.cli.audit_text import means
+from gensr_pref.cli.output import as_json, show
+from gensr_pref.cli.tables import counted_reasons, labelled
+from gensr_pref.config.run_file import Pairing, resolved
+from gensr_pref.errors import RunIncompleteError, quantity, typed
+from gensr_pref.pairing.base import STOP_REASONS, Stop
+from gensr_pref.pairing.rules import find_rule
+
+_WITH_MARGINS = ("unanimous", "top_bottom")
+
+
+def show_made(
+    summary: dict[str, Any],
+    out: Path,
+    as_data: bool,
+    rule: str | None = None,
+    settings: Sequence[str] | None = None,
+) -> None:
+    """Print what was made, with its audit.
+
+    Args:
+        summary: as in ``summary.json``.
+        as_data: print JSON instead of text.
+        rule: of the pairs, where the user's own run file or command line names it.
+        settings: of the `pair` call that made these pairs; None after a build, whose audit is not
+            a brief one.
+
+    Raises:
+        RunIncompleteError: some of the run is missing.
+    """
+    loaded = find_rule(rule) if rule else None
+    audited = audit(out, brief=settings is not None, rule=loaded) if summary["shards"] else None
+    if as_data:
+        show(as_json({"summary": summary, "audit": audited}))
+    elif audited:
+        show(f"{text(summary, audited)}\n\n{means(audited)}")
+    if not summary["complete"] or not summary["clips"]:
+        raise RunIncompleteError(incomplete(summary))
+    if not as_data and audited:
+        show(f"\n{next_steps(out, summary, audited, settings or ())}")
+
+
+def text(summary: dict[str, Any], audited: dict[str, Any]) -> str:
+    """Return how much was made, the yield beside its chance level, what failed and what it took."""
+    rows = [
+        ("clips", f"{summary['clips']}"),
+        ("candidates", f"{summary['candidates']}"),
+        ("pairs", f"{summary['pairs']} ({_rule(summary['pairing'])})"),
+        ("yield", f"{format_share(summary['yield'])} of the clips have a pair"),
+        ("by luck", _by_chance(audited["yield"])),
+    ]
+    if summary["without_pair"]:
+        rows.append(("no pair", counted_reasons(summary["without_pair"])))
+        if not summary["pairs"]:
+            rows.append(("", _most_frequent(summary["without_pair"])))
+    for stage, cost in summary["stages"].items():
+        factor = cost.get("real_time_factor")
+        ratio = "" if factor is None else f", {factor:g} s per second of audio"
+        rows.append((stage, f"{cost['seconds']:.1f} s of work{ratio}"))
+    for stage, reasons in summary["failures"].items():
+        rows.append(("left out", f"{counted_reasons(reasons)} ({stage}; see failures/)"))
+    rows += [("note", notice) for notice in summary["notices"]]
+    return labelled(rows)
+
+
+def _by_chance(found: dict[str, Any]) -> str:
+    """The yield on shuffled scores; why it is not known where the rule was not run."""
+    if found.get("by_chance_reason") == "rule_not_run":
+        return "not known: only rules of this package are run from a run directory"
+    return f"{format_share(found['by_chance'])} if the scores were shuffled"
+
+
+def _most_frequent(reasons: dict[str, int]) -> str:
+    reason = max(reasons, key=lambda one: reasons[one])
+    return f"No clip has a pair. Most often the reason is {reason}: {STOP_REASONS[Stop(reason)]}"
+
+
+def _rule(pairing: dict[str, Any]) -> str:
+    """The rule and every setting that is not as usual, so that none is forgotten."""
+    usual = resolved(Pairing())
+    changed = [f"{k}={v}" for k, v in pairing.items() if k != "rule" and v != usual[k]]
+    return ", ".join([pairing["rule"], *changed])
+
+
+def incomplete(summary: dict[str, Any]) -> str:
+    """Return what a run lacks and what to do about it."""
+    if not summary["clips"] and summary["complete"]:
+        return "no clip could be made of any recording; failures/ and summary.json say why"
+    missing = summary["shards_expected"] - summary["shards"]
+    lines = [f"  shard {one['shard']} ({one['stage']}): {one['why']}" for one in summary["lost"]]
+    expected = quantity(summary["shards_expected"], "shard")
+    first = f"incomplete: {missing} of {expected} missing; the same build tries them again"
+    return "\n".join([first, *lines])
+
+
+def next_steps(
+    out: Path, summary: dict[str, Any], audited: dict[str, Any], settings: Sequence[str] = ()
+) -> str:
+    """Return where the dataset is and what to type next.
+
+    Args:
+        settings: of the `pair` call that made these pairs.
+    """
+    files = f"{out}/{'pairs' if summary['pairs'] else 'candidates'}/*.parquet"
+    paired = (
+        [
+            f"  whether a person agrees:        {typed('gensr-pref', 'listen', out)}",
+            "  a dataset to format_share:             "
+            f"{typed('gensr-pref', 'export', out, f'{out}-dataset')}",
+        ]
+        if summary["pairs"]
+        else []
+    )
+    return "\n".join(
+        [
+            f"The dataset is in {out} (clips, candidates, scores and pairs as Parquet). Next:",
+            f"  how far the scores agree:       {typed('gensr-pref', 'audit', out)}",
+            *paired,
+            f"  pairs again, under other rules: {typed('gensr-pref', 'pair', out)} "
+            f"{_other_pairs(summary['pairing'], audited, settings)}",
+            "  in Python:                      "
+            f'datasets.load_dataset("parquet", data_files={json.dumps(files)})["train"]',
+        ]
+    )
+
+
+def _other_pairs(pairing: dict[str, Any], audited: dict[str, Any], settings: Sequence[str]) -> str:
+    """Settings that give pairs in this run, for they are taken from it.
+
+    A margin of half the median of a vote's margins leaves half of the pairs at least; without
+    one, ranking by a score finds a pair wherever candidates differ.
+    """
+    ranks = pairing["score"] if pairing["rule"] == "top_bottom" else None
+    voting = [ranks] if ranks else list(audited["yield"]["alone"])
+    for score in voting if pairing["rule"] in _WITH_MARGINS else ():
+        margins = audited["margins"][score]
+        if margins and margins["quantiles"][2] > 0:
+            name = f"margin.{score}"
+            others = [
+                one for one in settings if one.partition("=")[0].removeprefix("pairing.") != name
+            ]
+            half = f"{name}={_short(margins['quantiles'][2] / 2)}"
+            return " ".join([*map(shlex.quote, others), half])
+    return f"rule=top_bottom score={next(iter(voting or audited['means']))}"
+
+
+def _short(value: float) -> str:
+    """Two digits that count, and no exponent, which YAML might take for text."""
+    return np.format_float_positional(value, precision=2, fractional=False, trim="-")

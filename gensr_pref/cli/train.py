@@ -1,0 +1,66 @@
+"""The command ``train``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from gensr_pref.cli.arguments import add_overrides
+from gensr_pref.cli.output import show
+
+HELP = "train a generator; run again to continue"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the recipe, the folder of the checkpoint and overrides."""
+    parser.add_argument(
+        "recipe", type=Path, metavar="TRAIN.yaml", help="recipe (pretrain, tokenize, dpo, average)"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="folder of the checkpoint")
+    add_overrides(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Carry out the recipe and print how to use what it made."""
+    from gensr_pref.aligning.pretrain.recipe import load
+    from gensr_pref.config import plugins
+
+    recipe = load(options.recipe, options.overrides)
+    base = options.recipe.resolve().parent
+    plugins.search(base)  # of a generator that the recipe names
+    result, use = _trained(recipe, base, options.out)
+    show(json.dumps(result) if options.json else f"{options.out}: trained. {use}")
+
+
+def _trained(recipe: Any, base: Path, out: Path) -> tuple[dict[str, Any], str]:
+    """Return what a recipe made, as data and as a sentence that says how to use it."""
+    from gensr_pref.aligning.pretrain.recipe import Pretrain
+    from gensr_pref.aligning.recipe import Average, Dpo
+
+    if isinstance(recipe, Pretrain):
+        from gensr_pref.aligning.pretrain.train import pretrain
+
+        pretrain(recipe, base, out)
+        result = {"checkpoint": str(out), "steps": recipe.steps}
+        return result, _in_run_file(f"{recipe.model.paradigm}-tiny", out)
+    if isinstance(recipe, Dpo):
+        from gensr_pref.aligning.train import align
+
+        result = {"checkpoint": str(out), **align(recipe, base, out)}
+        return result, _in_run_file(recipe.generator.use, out)
+    if isinstance(recipe, Average):
+        from gensr_pref.aligning.average import averaged
+
+        averaged(recipe, base, out)
+        result = {"checkpoint": str(out), "averaged": recipe.checkpoints}
+        return result, f"It is a checkpoint of {recipe.generator.use}"
+    from gensr_pref.aligning.pretrain.tokenizer import tokenize
+
+    result = {"tokenizer": str(out), "digest": tokenize(recipe, base, out).digest}
+    return result, f"In a recipe: model: {{paradigm: ar, tokenizer: {out}}}"
+
+
+def _in_run_file(generator: str, out: Path) -> str:
+    return f"In a run file: generators: [{{use: {generator}, options: {{checkpoint: {out}}}}}]"
