@@ -19,6 +19,15 @@
     ├── RunIncompleteError          some shards are missing; the same command continues (exit 1)
     └── Unusable                    one clip, candidate or score: a row or null with a reason
 
+An error carries its facts as attributes, so that a caller need not read its message:
+
+    >>> error = ConfigError("no metric 'dnsmoss'.", field="panel.0.metric", value="dnsmoss",
+    ...                     known=["dnsmos", "nisqa"])
+    >>> str(error)
+    "panel.0.metric: no metric 'dnsmoss'. Known: dnsmos, nisqa. Did you mean 'dnsmos'?"
+    >>> error.field, error.value, error.problem
+    ('panel.0.metric', 'dnsmoss', <Problem.UNKNOWN: 'unknown'>)
+
 A message says what, which value, and what to do. The parameters that it names are marked
 (`parameter`): a Python caller reads their names, and the command line shows its flags for them.
 """
@@ -28,10 +37,11 @@ from __future__ import annotations
 import difflib
 import re
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from gensr_pref.schema import Reason
@@ -73,8 +83,75 @@ class Message(str):
         return _MARKED.sub(lambda found: words.get(found[1], found[1]), self.marked)
 
 
+class Problem(StrEnum):
+    """What is wrong, for a program that handles an error."""
+
+    MISSING = "missing"  # a file, a column or a required field
+    UNKNOWN = "unknown"  # a name that nothing has
+    INVALID = "invalid"  # a value of another type or form, or out of range
+    DUPLICATE = "duplicate"  # twice where once is meant
+    CONFLICT = "conflict"  # two settings, or a setting and the data, that exclude each other
+    UNSUPPORTED = "unsupported"  # well formed, and not possible with this model, file or system
+    EMPTY = "empty"  # no recording, pair, candidate or score is left
+    EXISTS = "exists"  # what would be written is there already
+    BUSY = "busy"  # another process works on it
+    CHANGED = "changed"  # not what it was when the work began
+    DAMAGED = "damaged"  # its content is not what was written or published
+    UNREADABLE = "unreadable"  # the system does not let it be read, or not as what it should be
+    UNWRITABLE = "unwritable"  # no room, or no right to write
+    UNSAFE = "unsafe"  # it would run code, leave a folder, or publish what is private
+    OFFLINE = "offline"  # a server that does not answer, or connections that are forbidden
+    REFUSED = "refused"  # a server that answers no
+    FAILED = "failed"  # code of others raised, or a process ended
+
+
 class GensrPrefError(Exception):
-    """Base of every error this package raises on purpose."""
+    """Base of every error this package raises on purpose.
+
+    The message begins with the field, or with the path where there is no field, and ends with
+    what is known, where that is given.
+
+    Args:
+        message: what is wrong and what to do, for a person.
+        field: dotted field of the run file, or parameter of the function (`parameter`). What
+            follows a colon in it, such as "clips.csv, line 3", is the place below that field.
+        value: what was given there; else what is missing, or twice, or differs.
+        known: the names that would have been right; what is wrong is then UNKNOWN.
+        path: file, folder, URL or repository that the error is about.
+        problem: what is wrong, for a program.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        field: str | None = None,
+        value: Any = None,
+        known: Iterable[str] | None = None,
+        path: Path | str | None = None,
+        problem: Problem | None = None,
+    ) -> None:
+        names = None if known is None else sorted(known)
+        where = path if field is None else field
+        begin = "" if where is None else f"{where}: "
+        end = "" if names is None else f" {nearest(str(value), names)}"
+        super().__init__(f"{begin}{getattr(message, 'marked', message)}{end}")
+        plain, _, place = ("" if field is None else str(Message(field))).partition(": ")
+        self.field = plain or None
+        self.place = place or None
+        self.value = value
+        self.known = tuple(names or ())
+        self.path = None if path is None else str(path)
+        self.problem = Problem.UNKNOWN if problem is None and names is not None else problem
+
+    def within(self, field: str) -> Self:
+        """Return the same error, its field being one of the options of another."""
+        made: Self = _copied(type(self), (f"{field}: {self.args[0]}",), self.__dict__)
+        made.field = f"{field}.{self.field}" if self.field else field
+        return made
+
+    def __reduce__(self) -> Any:
+        return _copied, (type(self), self.args, self.__dict__)
 
     def __str__(self) -> str:
         return Message(super().__str__())
@@ -89,12 +166,36 @@ class GensrPrefError(Exception):
         return tuple(_MARKED.findall(super().__str__()))
 
 
+def _copied(kind: type[GensrPrefError], args: tuple[str, ...], facts: dict[str, Any]) -> Any:
+    """An error as another process raised it, whatever its constructor takes."""
+    error = kind.__new__(kind)
+    error.args = args
+    error.__dict__.update(facts)
+    return error
+
+
 class InputError(GensrPrefError):
     """The user's input is wrong; found before any long work."""
 
 
 class ConfigError(InputError):
-    """A field of a run file is unknown, missing or has a value that is not allowed."""
+    """A field of a run file is unknown, missing or has a value that is not allowed.
+
+    Attributes:
+        errors: one for each wrong field, where a whole file was checked; the attributes are those
+            of the first.
+    """
+
+    errors: tuple[ConfigError, ...] = ()
+
+    @classmethod
+    def joined(cls, path: Path | str | None, errors: Sequence[ConfigError]) -> ConfigError:
+        """Return one error for all the wrong fields of a file, each on a line of its own."""
+        begin = "" if path is None else f"{path}:\n  "
+        made = cls(begin + "\n  ".join(str(error) for error in errors))
+        made.__dict__.update(errors[0].__dict__, errors=tuple(errors))
+        made.path = None if path is None else str(path)
+        return made
 
 
 class UnknownPluginError(InputError):
@@ -173,12 +274,11 @@ class PartsError(StorageError):
         faults: every part that is at fault.
     """
 
-    def __init__(self, message: str, faults: tuple[PartFault, ...] = ()) -> None:
-        super().__init__(message)
+    def __init__(
+        self, message: str, faults: tuple[PartFault, ...] = (), path: Path | str | None = None
+    ) -> None:
+        super().__init__(message, path=path)
         self.faults = faults
-
-    def __reduce__(self) -> tuple[type[PartsError], tuple[str, tuple[PartFault, ...]]]:
-        return type(self), (str(self), self.faults)
 
 
 class RunIncompleteError(GensrPrefError):
@@ -197,9 +297,6 @@ class Unusable(GensrPrefError):
         super().__init__(f"{reason}: {detail}" if detail else str(reason))
         self.reason = reason
         self.detail = detail
-
-    def __reduce__(self) -> tuple[type[Unusable], tuple[Reason, str]]:
-        return type(self), (self.reason, self.detail)
 
 
 def typed(*words: object) -> str:

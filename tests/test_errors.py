@@ -18,14 +18,22 @@ from gensr_pref.cli.arguments import flags
 from gensr_pref.cli.main import main, parse
 from gensr_pref.config.run_file import GeneratorUse
 from gensr_pref.errors import (
+    ConfigError,
+    Fault,
     GensrPrefError,
     InputError,
     Message,
+    PartFault,
+    PartsError,
+    Problem,
     SourceError,
+    StorageError,
+    Unusable,
     parameter,
     quantity,
     typed,
 )
+from gensr_pref.schema import Reason
 from gensr_pref.weights import fetch, hub
 
 SOURCE = Path(gensr_pref.__file__).parent
@@ -49,6 +57,52 @@ def test_marks_survive_another_process():
     assert error.shown({"texts": "--texts"}) == "--texts: no"
     line = pickle.loads(pickle.dumps(Message(f"{parameter('noisy')}: no")))
     assert (str(line), line.shown({"noisy": "--noisy"})) == ("noisy: no", "--noisy: no")
+
+
+def test_an_error_begins_with_its_field_and_ends_with_what_is_known():
+    error = ConfigError("no metric 'x'.", field="panel.0", value="x", known=["b", "a"])
+    assert str(error) == "panel.0: no metric 'x'. Known: a, b."
+    assert (error.field, error.value, error.known) == ("panel.0", "x", ("a", "b"))
+    assert error.problem is Problem.UNKNOWN
+    error = StorageError("is gone", path=Path("runs/a"), problem=Problem.MISSING)
+    assert (str(error), error.path, error.field) == ("runs/a: is gone", "runs/a", None)
+    error = InputError("there", field=parameter("out"), path="a", value=1)
+    assert (str(error), error.field, error.path) == ("out: there", "out", "a")
+    assert error.shown({"out": "--out"}) == "--out: there"
+
+
+def test_a_field_may_say_where_below_it():
+    error = SourceError("no 'clip'", field=f"{parameter('texts')}: a.csv, line 3", value="clip")
+    assert (error.field, error.place) == ("texts", "a.csv, line 3")
+    assert error.shown({"texts": "--texts"}) == "--texts: a.csv, line 3: no 'clip'"
+
+
+def test_an_error_within_another_field_keeps_its_facts():
+    error = ConfigError("must be 1", field="level", value=2, problem=Problem.INVALID)
+    outer = error.within("generators.0.options")
+    assert (outer.field, outer.value) == ("generators.0.options.level", 2)
+    assert (type(outer), outer.problem) == (ConfigError, Problem.INVALID)
+    assert str(outer) == "generators.0.options: level: must be 1"
+    assert InputError("no").within("panel.0").field == "panel.0"
+    assert error.field == "level"
+
+
+def _classes(kind):
+    return [kind, *(one for below in kind.__subclasses__() for one in _classes(below))]
+
+
+@pytest.mark.parametrize("kind", _classes(GensrPrefError))
+def test_every_error_survives_another_process(kind):
+    error = {
+        Unusable: lambda: Unusable(Reason.SILENT, "no sound"),
+        PartsError: lambda: PartsError("no", (PartFault("a", Fault.MISSING),), "runs/a"),
+        fetch.PartlyFetchedError: lambda: fetch.PartlyFetchedError([], {"a": InputError("no")}),
+    }.get(kind, lambda: kind("no.", field="a", value=[1], known=["b"], path="c"))()
+    copy = pickle.loads(pickle.dumps(error))
+    assert type(copy) is kind
+    assert copy.shown({"a": "-a"}) == error.shown({"a": "-a"})
+    facts = {name: value for name, value in vars(error).items() if name != "failed"}
+    assert {name: vars(copy)[name] for name in facts} == facts
 
 
 def _texts(tree):

@@ -12,6 +12,7 @@ import yaml
 import gensr_pref
 from gensr_pref.errors import InputError
 from gensr_pref.storage import location
+from tests.refusals import raises
 
 ROOT = Path(gensr_pref.__file__).parents[1]
 SAMPLE = ROOT / "gensr_pref" / "sample"
@@ -71,7 +72,7 @@ def test_a_known_user_is_at_home(monkeypatch, tmp_path) -> None:
     assert location.home() == tmp_path
     assert os.environ["HOME"] == str(tmp_path)
     assert location.expanded("~/x") == tmp_path / "x"
-    with pytest.raises(InputError, match="no such user"):
+    with raises(InputError, path="~nobody-of-that-name/x", problem="missing"):
         location.expanded("~nobody-of-that-name/x")
 
 

@@ -403,7 +403,7 @@ def test_a_run_that_is_forged_throughout_runs_nothing(stranger, capfd):
     furnish(stranger)
     for command in ("status run", *READERS[:-1]):
         assert main(command.split()) in (0, 1, 2), command
-        assert "not foreseen" not in capfd.readouterr().err
+        assert "unexpected error" not in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from torch import Tensor
 from gensr_pref.aligning.models import Content, loaded, require_one_space
 from gensr_pref.aligning.recipe import Average
 from gensr_pref.aligning.training_folder import Claim, held, record, require_same
-from gensr_pref.errors import ConfigError
+from gensr_pref.errors import ConfigError, Problem
 from gensr_pref.generators.base import Alignable
 
 
@@ -59,13 +59,18 @@ def _mean_of(generators: Sequence[Alignable]) -> dict[str, Tensor]:
         field = f"checkpoints.{number}"
         if _shapes(states[number]) != _shapes(states[0]):
             raise ConfigError(
-                f"{field}: another network than checkpoints.0. Only weights of one network can be "
-                "averaged"
+                "another network than checkpoints.0. Only weights of one network can be averaged",
+                field=field,
+                value="shapes",
+                problem=Problem.CONFLICT,
             )
         if getattr(generator.policy, "config", None) != getattr(first.policy, "config", None):
             raise ConfigError(
-                f"{field}: its settings (config.json) are not those of checkpoints.0. Only weights "
-                "of one network can be averaged"
+                "its settings (config.json) are not those of checkpoints.0. Only weights "
+                "of one network can be averaged",
+                field=field,
+                value="settings",
+                problem=Problem.CONFLICT,
             )
         require_one_space(first, generator, field)
     return {name: _mean([state[name] for state in states]) for name in states[0]}

@@ -10,7 +10,7 @@ from typing import Any
 from gensr_pref import audio
 from gensr_pref.aligning.file_digests import FileDigests
 from gensr_pref.aligning.run_pairs import Pair, PairedClip, Side, labelled, unpacked, uses_in
-from gensr_pref.errors import InputError
+from gensr_pref.errors import InputError, Problem
 from gensr_pref.identity import CLEAN, digest
 from gensr_pref.rundir import part_files
 from gensr_pref.rundir.document import read_published_document
@@ -44,8 +44,11 @@ class Exported:
         self._files = {split: sorted(folder.glob(f"{split}-*.parquet")) for split in SPLITS}
         if not self._files["train"]:
             raise InputError(
-                f"pairs.source.path: {path} holds no data/train-*.parquet. Give a folder that "
-                "`gensr-pref export` wrote as Parquet"
+                f"{path} holds no data/train-*.parquet. Give a folder that "
+                "`gensr-pref export` wrote as Parquet",
+                field="pairs.source.path",
+                path=path,
+                problem=Problem.MISSING,
             )
         self._known, self._with_audio = known, with_audio
         self._root = folder.parent if folder.name == "data" else folder
@@ -122,7 +125,10 @@ class Hub:
             )
         except Exception as error:
             raise InputError(
-                f"pairs.source.path: {name!r} cannot be read as a dataset: {error}"
+                f"{name!r} cannot be read as a dataset: {error}",
+                field="pairs.source.path",
+                value=name,
+                problem=Problem.UNREADABLE,
             ) from error
         for split in self._splits.values():
             _require_columns(set(split.column_names or _NEEDED), name)
@@ -172,12 +178,18 @@ def _commit(name: str, revision: str | None) -> str:
     except Exception as error:  # of whatever HTTP library this version of the client uses
         if lacking := lacking_package(error):
             raise InputError(
-                f"pairs.source.path: {name!r}: the Hub cannot be asked: {lacking}"
+                f"{name!r}: the Hub cannot be asked: {lacking}",
+                field="pairs.source.path",
+                value=name,
+                problem=Problem.OFFLINE,
             ) from error
         raise InputError(
-            f"pairs.source.path: {name!r} is no folder, and cannot be found on the Hub "
+            f"{name!r} is no folder, and cannot be found on the Hub "
             f"({type(error).__name__}). Check name and revision, and log in with `hf auth login` "
-            "where it is private"
+            "where it is private",
+            field="pairs.source.path",
+            value=name,
+            problem=Problem.MISSING,
         ) from error
     return str(found)
 
@@ -189,7 +201,9 @@ def grouped(rows: Iterable[dict[str, Any]], split: str, allowed: set[str]) -> It
         together = list(group)
         noisy = audio.from_column(together[0]["prompt"])
         if noisy is None:
-            raise InputError(f"pairs: {name} has no prompt")
+            raise InputError(
+                f"{name} has no prompt", field="pairs", value=name, problem=Problem.MISSING
+            )
         pairs = tuple(
             Pair(row["pair_id"], _side(row, "chosen"), _side(row, "rejected")) for row in together
         )
@@ -224,6 +238,9 @@ def _uses(folder: Path) -> dict[str, str]:
 def _require_columns(there: set[str], where: str) -> None:
     if not there >= _NEEDED:
         raise InputError(
-            f"{where}: is no dataset of pairs; it lacks {', '.join(sorted(_NEEDED - there))}. "
-            "See docs/export.md"
+            f"is no dataset of pairs; it lacks {', '.join(sorted(_NEEDED - there))}. "
+            "See docs/export.md",
+            path=where,
+            known=_NEEDED,
+            problem=Problem.INVALID,
         )

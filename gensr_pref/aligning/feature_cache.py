@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from gensr_pref import process
 from gensr_pref.aligning.run_pairs import PairedClip, PairTable, Side
-from gensr_pref.errors import InputError, StorageError
+from gensr_pref.errors import InputError, Problem, StorageError
 from gensr_pref.identity import CLEAN, digest, file_digest
 from gensr_pref.storage import files
 from gensr_pref.storage.lease import in_turn
@@ -105,7 +105,11 @@ def prepared(folder: Path, source: PairTable, hear: Hear, target: Target, clean:
         part.rename(folder)
         found = _read(folder)
     if found is None:
-        raise StorageError(f"{folder}: does not hold what was just written. Is its disk faulty?")
+        raise StorageError(
+            "does not hold what was just written. Is its disk faulty?",
+            path=folder,
+            problem=Problem.DAMAGED,
+        )
     return found
 
 
@@ -131,7 +135,12 @@ def _write(folder: Path, source: PairTable, hear: Hear, target: Target, clean: b
         for clip in tqdm(source.clips(), desc="features", unit="clip", leave=False):
             process.check()
             if clean and clip.clean is None:
-                raise InputError(f"anchor.side: clip {clip.clip_id} has no clean target")
+                raise InputError(
+                    f"clip {clip.clip_id} has no clean target",
+                    field="anchor.side",
+                    value=clip.clip_id,
+                    problem=Problem.MISSING,
+                )
             index.clips.append(clip.clip_id)
             forms["x"] = _append(x, index.x_at, hear(clip).astype(np.float16))
             numbers: dict[str, int] = {}
@@ -148,8 +157,10 @@ def _write(folder: Path, source: PairTable, hear: Hear, target: Target, clean: b
             index.clean.append(numbers.get(CLEAN, NONE))
     if not index.ids:
         raise InputError(
-            "pairs.source: has no pairs of the generators that are asked for (pairs.generators; "
-            "absent, the generator itself)"
+            "has no pairs of the generators that are asked for (pairs.generators; "
+            "absent, the generator itself)",
+            field="pairs.source",
+            problem=Problem.EMPTY,
         )
     revisions = {name: sorted(found) for name, found in index.revisions.items()}
     names = {"ids": index.ids, "clips": index.clips, "revisions": revisions}

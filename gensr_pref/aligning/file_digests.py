@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from gensr_pref.errors import InputError, StorageError
+from gensr_pref.errors import InputError, Problem, StorageError
 from gensr_pref.identity import file_digest
 from gensr_pref.storage import files
 from gensr_pref.untrusted import documents
@@ -47,7 +47,9 @@ class FileDigests:
                 return self._known[place][1]
             found = file_digest(path)
         except OSError as error:
-            raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
+            raise InputError(
+                f"cannot be read: {error.strerror or error}", path=path, problem=Problem.UNREADABLE
+            ) from error
         if time.time_ns() - max(look[1:3]) > _SETTLED_NS:
             self._known[place] = (look, found)
             self._changed = True

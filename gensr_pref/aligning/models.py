@@ -15,7 +15,7 @@ from torch import Tensor
 
 from gensr_pref.aligning.recipe import Aligned
 from gensr_pref.config import code_digest, plugins
-from gensr_pref.errors import ConfigError
+from gensr_pref.errors import ConfigError, Problem
 from gensr_pref.generators.base import Alignable
 from gensr_pref.identity import digest, file_digest, rng_for
 
@@ -76,14 +76,20 @@ def made(use: Aligned, base: Path, field: str) -> Alignable:
     paradigm = getattr(found, "paradigm", None)
     if paradigm not in MEASURE:
         raise ConfigError(
-            f"{field}.use: {use.use!r} cannot be aligned: its attribute `paradigm` is "
-            f"{paradigm!r}, and must be 'ar', 'mgm' or 'fm'. See docs/alignment.md"
+            f"{use.use!r} cannot be aligned: its attribute `paradigm` is "
+            f"{paradigm!r}, and must be 'ar', 'mgm' or 'fm'. See docs/alignment.md",
+            field=f"{field}.use",
+            value=use.use,
+            problem=Problem.UNSUPPORTED,
         )
     missing = [name for name in (*NEEDED, MEASURE[paradigm]) if not hasattr(found, name)]
     if missing:
         raise ConfigError(
-            f"{field}.use: {use.use!r} cannot be aligned: it has no member "
-            f"{', '.join(f'`{name}`' for name in missing)}. See docs/alignment.md"
+            f"{use.use!r} cannot be aligned: it has no member "
+            f"{', '.join(f'`{name}`' for name in missing)}. See docs/alignment.md",
+            field=f"{field}.use",
+            value=use.use,
+            problem=Problem.UNSUPPORTED,
         )
     aligned: Alignable = found
     return aligned
@@ -133,19 +139,30 @@ def require_one_space(ours: Alignable, other: Alignable, field: str) -> None:
     for name in ("paradigm", "sample_rate"):
         there, here = getattr(other, name), getattr(ours, name)
         if there != here:
-            raise ConfigError(f"{field}: its {name} is {there!r}, the generator's is {here!r}. "
-                              "Name a model of the same kind")  # fmt: skip
+            raise ConfigError(
+                f"its {name} is {there!r}, the generator's is {here!r}. "
+                "Name a model of the same kind",
+                field=field,
+                value=there,
+                problem=Problem.CONFLICT,
+            )
     noisy, clean = _probe(ours.sample_rate)
     if not _same(ours.hear(noisy.copy()), other.hear(noisy.copy())):
         raise ConfigError(
-            f"{field}: it makes other features of a clip than the generator does, so that one "
-            "cannot be trained on what the other heard. Name a model of the same kind"
+            "it makes other features of a clip than the generator does, so that one "
+            "cannot be trained on what the other heard. Name a model of the same kind",
+            field=field,
+            value="features",
+            problem=Problem.CONFLICT,
         )
     if not _same(ours.encode(noisy.copy(), clean.copy()), other.encode(noisy, clean)):
         raise ConfigError(
-            f"{field}: its tokens or latents mean other sounds than the generator's (another "
+            "its tokens or latents mean other sounds than the generator's (another "
             "tokenizer), so that their likelihoods cannot be compared. Name a model with the same "
-            "tokenizer"
+            "tokenizer",
+            field=field,
+            value="tokens or latents",
+            problem=Problem.CONFLICT,
         )
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from gensr_pref.config import run_file
+from gensr_pref.config.messages import WrongTogether
 
 Name = Annotated[str, Field(pattern=run_file.LABEL_PATTERN)]
 Paradigm = Literal["ar", "mgm", "fm"]
@@ -146,9 +147,15 @@ class Dpo(run_file.Model):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.batch % self.accumulate:
-            raise ValueError(f"batch: {self.batch} does not divide into {self.accumulate} parts")
+            raise WrongTogether(
+                "batch", self.batch, f"{self.batch} does not divide into {self.accumulate} parts"
+            )
         if self.objective.label_smoothing and self.objective.name != "dpo":
-            raise ValueError(f"objective.label_smoothing is of dpo, not of {self.objective.name}")
+            raise WrongTogether(
+                "objective.label_smoothing",
+                self.objective.label_smoothing,
+                f"is of dpo, not of {self.objective.name}",
+            )
         return self
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from gensr_pref.aligning.training_folder import STATE
-from gensr_pref.errors import RunMismatchError, StorageError, UnwrittenError
+from gensr_pref.errors import Problem, RunMismatchError, StorageError, UnwrittenError
 from gensr_pref.storage import files
 
 
@@ -29,8 +29,10 @@ def write_state(out: Path, state: dict[str, Any], claim: str) -> None:
         except RuntimeError as error:  # how torch tells that a disk is full
             why = str(error).splitlines()[0]
             raise UnwrittenError(
-                f"{path}: cannot be written: {why}. Make room; the same command continues from "
-                "what was saved last"
+                f"cannot be written: {why}. Make room; the same command continues from "
+                "what was saved last",
+                path=path,
+                problem=Problem.UNWRITABLE,
             ) from error
 
 
@@ -54,12 +56,16 @@ def read_state(out: Path, claim: str, device: Any = "cpu") -> dict[str, Any] | N
     except Exception as error:  # of whatever a damaged archive makes zipfile, pickle or torch raise
         why = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise StorageError(
-            f"{path}: is damaged ({why}). Restore it from a copy, or remove it: then the same "
-            "command trains from the beginning"
+            f"is damaged ({why}). Restore it from a copy, or remove it: then the same "
+            "command trains from the beginning",
+            path=path,
+            problem=Problem.DAMAGED,
         ) from error
     if found != claim:
         raise RunMismatchError(
-            f"{path}: is the state of another training than {out / 'recipe.json'}. Remove it to "
-            "train from the beginning, or choose another folder"
+            f"is the state of another training than {out / 'recipe.json'}. Remove it to "
+            "train from the beginning, or choose another folder",
+            path=path,
+            problem=Problem.CHANGED,
         )
     return dict(state)

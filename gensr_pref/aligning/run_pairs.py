@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from gensr_pref import audio
 from gensr_pref.audio import Sound
-from gensr_pref.errors import InputError
+from gensr_pref.errors import InputError, Problem
 from gensr_pref.identity import CLEAN, digest, is_clean, split_candidate_id
 from gensr_pref.rundir import integrity, part_files
 from gensr_pref.rundir.document import RunDocument
@@ -49,7 +49,11 @@ class Side:
         """Its audio."""
         found = audio.from_column(self.audio)
         if found is None:
-            raise InputError(f"{self.name}: its audio is not in the table")
+            raise InputError(
+                "its audio is not in the table",
+                path=self.name,
+                problem=Problem.MISSING,
+            )
         return found
 
 
@@ -94,8 +98,11 @@ class Run:
     def __init__(self, path: Path, generators: list[str], with_audio: bool) -> None:
         if not part_files.parts(path, "pairs"):
             raise InputError(
-                f"pairs.source.path: {path} has no pairs. Give a run directory whose build is "
-                "done, or run: gensr-pref pair DIR"
+                f"{path} has no pairs. Give a run directory whose build is "
+                "done, or run: gensr-pref pair DIR",
+                field="pairs.source.path",
+                path=path,
+                problem=Problem.EMPTY,
             )
         self._path, self._with_audio = path, with_audio
         self._contents = integrity.check(path)
@@ -105,7 +112,7 @@ class Run:
         )
         self._pairs = table.filter(self._wanted(table))
         if not len(self._pairs):
-            raise InputError(_none_of(generators, path, _count(table)))
+            raise _none_of(generators, path, _count(table))
 
     @property
     def content(self) -> dict[str, str]:
@@ -207,8 +214,10 @@ class Unchanging:
         yield from self.source.clips()
         if self.source.content != self.content:
             raise InputError(
-                "pairs.source: was changed while it was read. Run the same command again once "
-                "nothing writes it any more"
+                "was changed while it was read. Run the same command again once "
+                "nothing writes it any more",
+                field="pairs.source",
+                problem=Problem.CHANGED,
             )
 
 
@@ -254,9 +263,13 @@ def _count(table: pa.Table) -> dict[str, int]:
     return dict(sorted(found.items()))
 
 
-def _none_of(generators: list[str], path: Path, found: dict[str, int]) -> str:
+def _none_of(generators: list[str], path: Path, found: dict[str, int]) -> InputError:
     there = ", ".join(f"{count} of {name}" for name, count in found.items()) or "none"
-    return (
-        f"pairs.source: {path} has no pairs of {', '.join(sorted(generators))} (there: {there}). "
-        "Name their generators in pairs.generators, or make pairs of this one"
+    return InputError(
+        f"{path} has no pairs of {', '.join(sorted(generators))} (there: {there}). "
+        "Name their generators in pairs.generators, or make pairs of this one",
+        field="pairs.source",
+        path=path,
+        value=sorted(generators),
+        problem=Problem.EMPTY,
     )

@@ -16,7 +16,7 @@ from gensr_pref.aligning.models import Content, loaded, require_one_space
 from gensr_pref.aligning.recipe import Dpo, ExportedPairs, PairSource, RunPairs
 from gensr_pref.aligning.run_pairs import PairedClip, PairTable, Run, Side, Unchanging
 from gensr_pref.aligning.token_compatibility import Meaning
-from gensr_pref.errors import ConfigError, InputError
+from gensr_pref.errors import ConfigError, InputError, Problem
 from gensr_pref.generators.base import Alignable
 from gensr_pref.identity import CLEAN, digest
 
@@ -111,8 +111,11 @@ def material(recipe: Dpo, base: Path, cache: Path, device: str) -> Material:
     generator, content = loaded(recipe.generator, base, "generator", device)
     if recipe.train == "decoder" and not hasattr(generator, "encoded"):
         raise ConfigError(
-            f"train: {recipe.generator.use!r} does not say which part of it is the encoder (it has "
-            "no member `encoded`). Write train: all"
+            f"{recipe.generator.use!r} does not say which part of it is the encoder (it has "
+            "no member `encoded`). Write train: all",
+            field="train",
+            value=recipe.generator.use,
+            problem=Problem.UNSUPPORTED,
         )
     named = recipe.reference or recipe.generator
     reference, reference_content = loaded(named, base, "reference", device)
@@ -215,10 +218,13 @@ class Wanted:
         if self.any or generator not in self.labels or revision == self.revision:
             return
         raise InputError(
-            f"pairs.source: candidates of {generator} were sampled by revision {revision!r}, the "
+            f"candidates of {generator} were sampled by revision {revision!r}, the "
             f"reference is {self.revision!r}. DPO assumes that they are one model: name its "
             "checkpoint as the generator's option, or as `reference`; or accept it with "
-            "reference_differs=allow"
+            "reference_differs=allow",
+            field="pairs.source",
+            value=revision,
+            problem=Problem.CONFLICT,
         )
 
 
@@ -264,15 +270,23 @@ def _targets(
         clean = side.generator == CLEAN
         if stored is None and encode == "never" and not clean:
             raise InputError(
-                f"pairs: {side.name} has no {kind}, which {generator.paradigm!r} is trained on. "
+                f"{side.name} has no {kind}, which {generator.paradigm!r} is trained on. "
                 "Train on pairs of a generator that stores them, or make them from the audio: "
-                "pairs.encode=missing"
+                "pairs.encode=missing",
+                field="pairs",
+                value=kind,
+                problem=Problem.MISSING,
             )
         if stored is None or encode == "always" or clean:
             rate = generator.sample_rate
             sound = clip.clean if clean else side.sound()
             if sound is None:
-                raise InputError(f"pairs: clip {clip.clip_id} has no clean target")
+                raise InputError(
+                    f"clip {clip.clip_id} has no clean target",
+                    field="pairs",
+                    value=clip.clip_id,
+                    problem=Problem.MISSING,
+                )
             noisy = np.array(clip.noisy.at(rate).wave)
             stored = generator.encode(noisy, np.array(sound.at(rate).wave))
         elif kind == "tokens" and not wanted.is_known(side.generator, side.revision):

@@ -6,7 +6,7 @@ import numpy as np
 
 from gensr_pref.aligning.feature_cache import Array
 from gensr_pref.aligning.run_pairs import PairedClip, Side
-from gensr_pref.errors import InputError
+from gensr_pref.errors import InputError, Problem
 from gensr_pref.generators.base import Alignable
 
 SIDES = 8  # that are looked at
@@ -41,18 +41,21 @@ class Meaning:
         noisy, sampled = (np.array(one.at(rate).wave) for one in (clip.noisy, side.sound()))
         ours = self._generator.encode(noisy, sampled)
         if ours.shape[0] != stored.shape[0]:
-            raise InputError(_told(side, f"{stored.shape[0]} codebooks in place of {len(ours)}"))
+            raise _foreign(side, f"{stored.shape[0]} codebooks in place of {len(ours)}")
         length = min(ours.shape[1], stored.shape[1])
         ours, theirs = ours[:, :length], stored[:, :length]
         by_chance = float((np.roll(ours, length // 2, axis=1) == theirs).mean())
         self._gains.append(float((ours == theirs).mean()) - by_chance)
         if len(self._gains) == SIDES and np.mean(self._gains) < LEAST:
-            raise InputError(_told(side, "they stand for other sounds"))
+            raise _foreign(side, "they stand for other sounds")
 
 
-def _told(side: Side, why: str) -> str:
-    return (
-        f"pairs: the tokens of {side.generator} are not those of the generator's tokenizer: {why}. "
+def _foreign(side: Side, why: str) -> InputError:
+    return InputError(
+        f"the tokens of {side.generator} are not those of the generator's tokenizer: {why}. "
         "Train on pairs of a model with the same tokenizer, or make tokens from the audio: "
-        "pairs.encode=always"
+        "pairs.encode=always",
+        field="pairs",
+        value=side.generator,
+        problem=Problem.CONFLICT,
     )

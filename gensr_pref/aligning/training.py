@@ -18,7 +18,7 @@ from gensr_pref.aligning.likelihood_gain import Measured
 from gensr_pref.aligning.recipe import Dpo
 from gensr_pref.aligning.reference_values import ReferenceValues, ValuesFrom
 from gensr_pref.aligning.setup import Material, Subject, material, subject
-from gensr_pref.errors import ConfigError, InputError, quantity
+from gensr_pref.errors import ConfigError, InputError, Problem, quantity
 from gensr_pref.identity import rng_for, unit_for
 
 if TYPE_CHECKING:
@@ -138,8 +138,11 @@ def prepared_for(recipe: Dpo, found: Material, processes: Processes, cache: Path
     training, held = _divided(recipe, ready)
     if len(training) < processes.parts:
         raise InputError(
-            f"pairs: {len(training)} are of the split 'train' and not held out; {processes.parts} "
-            "is the least that a step can be made of"
+            f"{len(training)} are of the split 'train' and not held out; {processes.parts} "
+            "is the least that a step can be made of",
+            field="pairs",
+            value=len(training),
+            problem=Problem.EMPTY,
         )
     return Alignment(
         recipe,
@@ -188,8 +191,11 @@ def processes_for(recipe: Dpo) -> Processes:
     parts = recipe.accumulate * accelerator.num_processes
     if recipe.batch % parts:
         raise ConfigError(
-            f"batch: {quantity(recipe.batch, 'pair')} do not divide into {quantity(parts, 'part')} "
-            f"({recipe.accumulate} times {quantity(accelerator.num_processes, 'process')})"
+            f"{quantity(recipe.batch, 'pair')} do not divide into {quantity(parts, 'part')} "
+            f"({recipe.accumulate} times {quantity(accelerator.num_processes, 'process')})",
+            field="batch",
+            value=recipe.batch,
+            problem=Problem.INVALID,
         )
     return Processes(accelerator, parts)
 
@@ -200,7 +206,12 @@ def _trained(policy: torch.nn.Module, recipe: Dpo) -> list[torch.nn.Parameter]:
         parameter.requires_grad_(recipe.train != "biases" or _is_bias(name, parameter))
     trained = [parameter for parameter in policy.parameters() if parameter.requires_grad]
     if not trained:
-        raise ConfigError("train: biases: the policy has no biases. Write train: all")
+        raise ConfigError(
+            "train: biases: the policy has no biases. Write train: all",
+            value="biases",
+            field="train",
+            problem=Problem.UNSUPPORTED,
+        )
     return trained
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from gensr_pref import __version__
 from gensr_pref.config import run_file
-from gensr_pref.errors import RunMismatchError
+from gensr_pref.errors import Problem, RunMismatchError
 from gensr_pref.identity import digest
 from gensr_pref.rundir import part_files
 from gensr_pref.storage import files
@@ -80,8 +80,12 @@ def held(out: Path, alone: bool = True) -> Iterator[None]:
     if not alone:
         yield
         return
-    busy = f"{out}: another training is working in it. Wait for it, or choose another folder"
-    with part_files.held(out / ".lock", RunMismatchError(busy)):
+    busy = RunMismatchError(
+        "another training is working in it. Wait for it, or choose another folder",
+        path=out,
+        problem=Problem.BUSY,
+    )
+    with part_files.held(out / ".lock", busy):
         files.sweep([out])
         yield
 
@@ -100,8 +104,10 @@ def require_same(out: Path, claim: Claim) -> None:
     made_from = before.get("made_from")
     if not isinstance(made_from, dict):
         raise RunMismatchError(
-            f"{out}: was begun by an earlier version, which did not note what it was trained on, "
-            "so it cannot be continued. Choose another folder"
+            "was begun by an earlier version, which did not note what it was trained on, "
+            "so it cannot be continued. Choose another folder",
+            path=out,
+            problem=Problem.UNSUPPORTED,
         )
     settings = [key for key, value in claim.settings.items()
                 if before.get(key, claim.defaults.get(key)) != value]  # fmt: skip
@@ -111,8 +117,10 @@ def require_same(out: Path, claim: Claim) -> None:
     told = [f"another {', '.join(settings)}"] if settings else []
     told += [f"other content behind the same names: {', '.join(content)}"] if content else []
     raise RunMismatchError(
-        f"{out}: was begun with {'; with '.join(told)}. Restore it to continue, or choose another "
-        "folder"
+        f"was begun with {'; with '.join(told)}. Restore it to continue, or choose another folder",
+        path=out,
+        value=[*settings, *(line.partition(" ")[0] for line in content)],
+        problem=Problem.CONFLICT if settings else Problem.CHANGED,
     )
 
 
@@ -142,8 +150,11 @@ def _require_empty(out: Path) -> None:
     there = [name for name in _RESULTS if (out / name).exists()]
     if there:
         raise RunMismatchError(
-            f"{out}: holds {' and '.join(there)} but no {RECIPE}, so it is not known what made "
-            "them. Choose another folder"
+            f"holds {' and '.join(there)} but no {RECIPE}, so it is not known what made "
+            "them. Choose another folder",
+            path=out,
+            value=RECIPE,
+            problem=Problem.MISSING,
         )
 
 
@@ -152,9 +163,15 @@ def _read(path: Path) -> dict[str, Any]:
         found = documents.json_of(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise RunMismatchError(
-            f"{path}: cannot be read ({error}), so it is not known what was begun there. Restore "
-            "it, or choose another folder"
+            f"cannot be read ({error}), so it is not known what was begun there. Restore "
+            "it, or choose another folder",
+            path=path,
+            problem=Problem.UNREADABLE,
         ) from error
     if not isinstance(found, dict):
-        raise RunMismatchError(f"{path}: is not a recipe. Restore it, or choose another folder")
+        raise RunMismatchError(
+            "is not a recipe. Restore it, or choose another folder",
+            path=path,
+            problem=Problem.DAMAGED,
+        )
     return found

@@ -16,7 +16,7 @@ from gensr_pref.config import plugins
 from gensr_pref.config.run_file import MetricUse
 from gensr_pref.corpus.file_sources import printable
 from gensr_pref.corpus.listing import describe, list_audio
-from gensr_pref.errors import Message, SourceError, Unusable, parameter, quantity
+from gensr_pref.errors import Message, Problem, SourceError, Unusable, parameter, quantity
 from gensr_pref.identity import digest
 from gensr_pref.metrics.panel import Panel
 from gensr_pref.metrics.results import CandidateScores
@@ -140,7 +140,9 @@ def labelled(systems: Sequence[Path]) -> dict[str, Path]:
     short = [printable(path.name or path.resolve().name) for path in systems]
     labels = short if len(set(short)) == len(short) else [printable(str(path)) for path in systems]
     if len(set(labels)) < len(labels):
-        raise SourceError(f"{parameter('systems')}: the same folder is given twice")
+        raise SourceError(
+            "the same folder is given twice", field=parameter("systems"), problem=Problem.DUPLICATE
+        )
     return dict(zip(labels, systems, strict=True))
 
 
@@ -171,14 +173,22 @@ def _counterparts(
         return {}
     if path.is_file():
         if len(names) > 1:
-            raise SourceError(f"{field}: {path} is one file and {len(names)} clips are scored; "
-                              "give the folder of their counterparts")  # fmt: skip
+            raise SourceError(
+                f"{path} is one file and {len(names)} clips are scored; "
+                "give the folder of their counterparts",
+                field=field,
+                path=path,
+                problem=Problem.CONFLICT,
+            )
         return {names[0]: path}
     found = _files(path, field, tell)
     if not found.keys() & set(names):
         raise SourceError(
-            f"{field}: no file in {path} has the name of a candidate, without suffix. "
-            f"{min(found)!r} is there, {names[0]!r} is looked for"
+            f"no file in {path} has the name of a candidate, without suffix. "
+            f"{min(found)!r} is there, {names[0]!r} is looked for",
+            field=field,
+            path=path,
+            problem=Problem.UNKNOWN,
         )
     return {name: found.get(name, path / name) for name in names}
 

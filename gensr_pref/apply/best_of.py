@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from gensr_pref.apply.catalogue import metrics
 from gensr_pref.audio import Sound
-from gensr_pref.errors import ConfigError, MissingWeightsError, nearest, parameter
+from gensr_pref.errors import ConfigError, MissingWeightsError, Problem, parameter
 from gensr_pref.metrics.panel import Panel
 
 USUAL_JUDGE = "dnsmos_ovrl"
@@ -52,24 +52,31 @@ def judge_of(by: str | None, candidates: int) -> Judge | None:
     if candidates == 1:
         if by is not None:
             raise ConfigError(
-                f"{parameter('by')}: there is nothing to choose from; give "
-                f"{parameter('candidates')} 2 or more"
+                f"there is nothing to choose from; give {parameter('candidates')} 2 or more",
+                field=parameter("by"),
+                value=by,
+                problem=Problem.EMPTY,
             )
         return None
     by = by or USUAL_JUDGE
     rows = {row["score"]: row for row in metrics()}
     if by not in rows:
         raise ConfigError(
-            f"{parameter('by')}: no metric gives the score {by!r}. {nearest(by, rows)}"
+            f"no metric gives the score {by!r}.", field=parameter("by"), value=by, known=rows
         )
     row = rows[by]
     if row["missing"]:
-        raise MissingWeightsError(f"{parameter('by')}: {row['missing']}")
+        raise MissingWeightsError(
+            f"{row['missing']}", field=parameter("by"), value=by, problem=Problem.MISSING
+        )
     lacking = [need for need in ("clean", "text") if need in row["needs"]]
     if lacking:
         usable = [score for score, one in rows.items() if not one["needs"]]
         raise ConfigError(
-            f"{parameter('by')}: {by!r} needs {' and '.join(lacking)}, which a noisy file has not. "
-            f"{nearest(by, usable)}"
+            f"{by!r} needs {' and '.join(lacking)}, which a noisy file has not.",
+            field=parameter("by"),
+            value=by,
+            known=usable,
+            problem=Problem.CONFLICT,
         )
     return Judge(Panel([row["metric"]]), by, row["better"] == "higher")

@@ -13,7 +13,7 @@ import numpy as np
 
 from gensr_pref import audio
 from gensr_pref.audio import Wave
-from gensr_pref.errors import StorageError
+from gensr_pref.errors import Problem, StorageError
 
 PIECE_SECONDS = 20.0  # the longest clip of a corpus, unless told otherwise
 OVERLAP_SECONDS = 0.2  # of two pieces; one fades out while the next fades in
@@ -88,6 +88,8 @@ def written(target: Path, rate: int) -> Iterator[Joined]:
             joined.close()
         temporary.replace(target)
     except (OSError, soundfile.LibsndfileError) as error:
-        raise StorageError(f"{target}: cannot be written: {error}") from error
+        raise StorageError(
+            f"cannot be written: {error}", path=target, problem=Problem.UNWRITABLE
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)

@@ -9,7 +9,7 @@ from typing import Any
 from gensr_pref.apply.audio_folders import Folders
 from gensr_pref.config import plugins, run_file
 from gensr_pref.config.run_file import MetricUse
-from gensr_pref.errors import ConfigError, nearest, parameter
+from gensr_pref.errors import ConfigError, Problem, parameter
 from gensr_pref.metrics.base import Given
 from gensr_pref.metrics.panel import Panel
 
@@ -42,7 +42,7 @@ def asked_for(
         InputError: what is asked for is no panel, or a setting names no metric of it.
     """
     uses = [
-        run_file.parse(row, MetricUse, f"panel.{place}")
+        run_file.parse(row, MetricUse, field=f"panel.{place}")
         for place, row in enumerate(_rows(panel, reference, texts, noisy))
     ]
     if align:
@@ -97,7 +97,12 @@ def _rows(panel: str | None, reference: bool, texts: bool, noisy: bool) -> list[
         return [{"metric": name.strip()} for name in panel.split(",")]
     rows = run_file.read_yaml(Path(panel)).get("panel")
     if not isinstance(rows, list):
-        raise ConfigError(f"{parameter('panel')}: {panel} has no list called `panel`")
+        raise ConfigError(
+            f"{panel} has no list called `panel`",
+            field=parameter("panel"),
+            path=panel,
+            problem=Problem.MISSING,
+        )
     return rows
 
 
@@ -114,9 +119,11 @@ def _aligning(uses: Sequence[MetricUse]) -> list[MetricUse]:
     }
     if not able:
         raise ConfigError(
-            f"{parameter('align')}: no metric of the panel can. Those that compare with a clean "
+            f"no metric of the panel can. Those that compare with a clean "
             f"clip can, such as pesq and stoi: give {parameter('reference')}, and perhaps "
-            f"{parameter('panel')}"
+            f"{parameter('panel')}",
+            field=parameter("align"),
+            problem=Problem.EMPTY,
         )
     return [
         use.model_copy(update={"options": {"align": True, **use.options}})
@@ -132,13 +139,19 @@ def _set(uses: list[MetricUse], setting: str) -> list[MetricUse]:
     if named in [use.metric for use in uses]:
         options = plugins.options_of(plugins.find("metric", named, parameter("panel")))
         raise ConfigError(
-            f"{setting!r}: {named} is a metric; name an option of it too, as in {named}.OPTION="
-            f"VALUE. Its options: {', '.join(options) or 'none'}"
+            f"{named} is a metric; name an option of it too, as in {named}.OPTION="
+            f"VALUE. Its options: {', '.join(options) or 'none'}",
+            field=parameter("settings"),
+            value=setting,
+            problem=Problem.INVALID,
         )
     if metric not in [use.metric for use in uses]:
         raise ConfigError(
-            f"{setting!r}: METRIC.OPTION=VALUE is meant, such as wer.recogniser=whisper. "
-            f"No metric of the panel is {metric!r}. {nearest(metric, [u.metric for u in uses])}"
+            f"METRIC.OPTION=VALUE is meant, such as wer.recogniser=whisper. "
+            f"No metric of the panel is {metric!r}.",
+            field=parameter("settings"),
+            value=metric,
+            known=[u.metric for u in uses],
         )
     assignment = setting[len(metric) + 1 :]
     return [

@@ -27,7 +27,7 @@ from gensr_pref.building.build import build
 from gensr_pref.config import plugins, run_file
 from gensr_pref.config.run_file import GeneratorUse, MetricUse, Pairing, Run
 from gensr_pref.corpus.sources import has_clean
-from gensr_pref.errors import ConfigError, nearest, parameter
+from gensr_pref.errors import ConfigError, Problem, parameter
 from gensr_pref.generators.registry import label_of, make_generator
 from gensr_pref.metrics.panel import Panel
 from gensr_pref.rundir import part_files
@@ -107,24 +107,37 @@ def _require_own(labels: Sequence[str]) -> None:
     for label in labels:
         if labels.count(label) > 1:
             raise ConfigError(
-                f"generators: {label!r} is there twice. Give each a label of its own; models that "
-                f"were trained alike from different seeds are {label}@1, {label}@2, ..."
+                f"{label!r} is there twice. Give each a label of its own; models that "
+                f"were trained alike from different seeds are {label}@1, {label}@2, ...",
+                field="generators",
+                value=label,
+                problem=Problem.DUPLICATE,
             )
         if policy_of(label) == PLACEBO:
-            raise ConfigError(f"generators: {label!r} is what the base with other seeds is called")
+            raise ConfigError(
+                f"{label!r} is what the base with other seeds is called",
+                field="generators",
+                value=label,
+                problem=Problem.CONFLICT,
+            )
 
 
 def _require_two(policies: Sequence[str], base: str, wanted: Evaluation) -> None:
     if len(policies) < 2:
         raise ConfigError(
-            f"generators: {policies[0]!r} is the only policy, so there is nothing to compare it "
-            "with. Give a base and one more"
+            f"{policies[0]!r} is the only policy, so there is nothing to compare it "
+            "with. Give a base and one more",
+            field="generators",
+            value=policies,
+            problem=Problem.EMPTY,
         )
-    for name in (base, *wanted.controls):
+    for field, name in (("base", base), *(("controls", name) for name in wanted.controls)):
         if name not in policies:
-            raise ConfigError(f"no policy {name!r}. {nearest(name, policies)}")
+            raise ConfigError(f"no policy {name!r}.", field=field, value=name, known=policies)
     if base in wanted.controls:
-        raise ConfigError(f"controls: {base!r} is the base")
+        raise ConfigError(
+            f"{base!r} is the base", field="controls", value=base, problem=Problem.CONFLICT
+        )
 
 
 def _named(use: GeneratorUse, place: int, wanted: Evaluation, home: Path) -> GeneratorUse:
@@ -173,8 +186,11 @@ def _require_own_kind(out: Path, label: str, use: GeneratorUse) -> None:
         use.options
     ):
         raise ConfigError(
-            f"{out}: an earlier evaluation had {label!r} ({use.use}), which is code that is not "
-            "run because a folder names it. Name it again, or choose another folder"
+            f"an earlier evaluation had {label!r} ({use.use}), which is code that is not "
+            "run because a folder names it. Name it again, or choose another folder",
+            path=out,
+            value=label,
+            problem=Problem.UNSAFE,
         )
 
 
@@ -225,7 +241,9 @@ def _held_out(uses: Sequence[MetricUse], name: str, home: Path) -> list[MetricUs
     known = {row["metric"]: row["metric"] for row in catalogue.metrics()}
     known |= {row["score"]: row["metric"] for row in catalogue.metrics()}
     if name not in known and ":" not in name:
-        raise ConfigError(f"hold_out: no metric or score {name!r}. {nearest(name, known)}")
+        raise ConfigError(
+            f"no metric or score {name!r}.", field="hold_out", value=name, known=known
+        )
     return [*uses, MetricUse(metric=known.get(name, name), vote=False)]
 
 
@@ -233,9 +251,12 @@ def _require_no_clean(uses: Sequence[MetricUse], home: Path) -> None:
     for member in Panel(list(uses), base=home).members:
         if "clean" in member.metric.spec.needs:
             raise ConfigError(
-                f"panel: {member.use.metric!r} needs clean speech, which these clips do not have. "
+                f"{member.use.metric!r} needs clean speech, which these clips do not have. "
                 f"Leave it out ({parameter('panel')}, {parameter('hold_out')}), or give clips with "
-                "clean counterparts"
+                "clean counterparts",
+                field="panel",
+                value=member.use.metric,
+                problem=Problem.CONFLICT,
             )
 
 

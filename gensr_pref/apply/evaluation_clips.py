@@ -17,7 +17,15 @@ import pyarrow.compute as pc
 from gensr_pref.config import run_file
 from gensr_pref.config.run_file import Columns, Corpus
 from gensr_pref.corpus.splits import units
-from gensr_pref.errors import ConfigError, InputError, RunMismatchError, parameter, quantity, typed
+from gensr_pref.errors import (
+    ConfigError,
+    InputError,
+    Problem,
+    RunMismatchError,
+    parameter,
+    quantity,
+    typed,
+)
 from gensr_pref.identity import unit_for
 from gensr_pref.rundir import part_files
 from gensr_pref.rundir.document import read_document
@@ -87,7 +95,10 @@ def held_out(clips: Path, home: Path, out: Path, limit: int | None) -> HeldOut:
         return _of_run(clips, home, out, limit)
     if not clips.is_dir():
         raise ConfigError(
-            f"clips: {clips} is no run file (.yaml), manifest ({', '.join(_TABLES)}) or folder"
+            f"{clips} is no run file (.yaml), manifest ({', '.join(_TABLES)}) or folder",
+            field="clips",
+            value=clips,
+            problem=Problem.UNSUPPORTED,
         )
     sides = {side: _seen(clips / side, home) for side in ("noisy", "clean")}
     if all((clips / side).is_dir() for side in sides):
@@ -100,7 +111,9 @@ def held_out(clips: Path, home: Path, out: Path, limit: int | None) -> HeldOut:
 def _of_run_file(path: Path, home: Path) -> HeldOut:
     data = run_file.read_yaml(path)
     if not isinstance(data.get("corpus"), dict):
-        raise ConfigError(f"clips: {path} has no corpus section")
+        raise ConfigError(
+            f"{path} has no corpus section", field="clips", path=path, problem=Problem.MISSING
+        )
     corpus = _corpus(_moved(data["corpus"], path.resolve().parent, home))
     return HeldOut(corpus, data, f"the corpus of {path}", own="provenance" not in data)
 
@@ -132,7 +145,7 @@ def _seen(path: Path, home: Path) -> str:
 
 
 def _corpus(data: dict[str, Any]) -> Corpus:
-    return run_file.parse(data, Corpus, "corpus")
+    return run_file.parse(data, Corpus, field="corpus")
 
 
 def _manifest(path: Path, home: Path) -> Corpus:
@@ -142,8 +155,12 @@ def _manifest(path: Path, home: Path) -> Corpus:
     }
     if columns["audio"] is None:
         raise ConfigError(
-            f"clips: {path} has none of the columns {', '.join(_NAMES['audio'])}. It has: "
-            f"{', '.join(names)}"
+            f"{path} has none of the columns {', '.join(_NAMES['audio'])}. It has: "
+            f"{', '.join(names)}",
+            field="clips",
+            path=path,
+            value=list(names),
+            problem=Problem.MISSING,
         )
     return _corpus({"source": {"kind": "manifest", "path": _seen(path, home), "columns": columns}})
 
@@ -152,15 +169,21 @@ def _of_run(folder: Path, home: Path, out: Path, limit: int | None) -> HeldOut:
     """The validation split of a run directory or an exported dataset."""
     if folder.resolve() == out.resolve():
         raise ConfigError(
-            f"{parameter('out')}: {out} is where the clips come from. Name another folder"
+            f"{out} is where the clips come from. Name another folder",
+            field=parameter("out"),
+            value=out,
+            problem=Problem.CONFLICT,
         )
     if part_files.parts(folder, "clips"):
         check(folder)
     rows = _known_once(_split(folder))
     if not len(rows):
         raise InputError(
-            f"clips: {folder} has no clip in its {SPLIT} split. Hold some out: {_advice(folder)}. "
-            "Or give other clips"
+            f"{folder} has no clip in its {SPLIT} split. Hold some out: {_advice(folder)}. "
+            "Or give other clips",
+            field="clips",
+            path=folder,
+            problem=Problem.EMPTY,
         )
     chosen = _first(rows, limit)
     has_clean = bool(pc.any(pc.is_valid(chosen.column("clean").combine_chunks())).as_py())
@@ -210,8 +233,10 @@ def _copy(chosen: pa.Table, place: Path, folder: Path) -> None:
     there = [row for path in parts for row in _contents(part_files.read(path, _COPIED))]
     if there != _contents(chosen.slice(0, len(there))):
         raise RunMismatchError(
-            f"{place.parent}: was made with other clips. Give those again, or more of them, or "
-            "choose another folder"
+            "was made with other clips. Give those again, or more of them, or "
+            "choose another folder",
+            path=place.parent,
+            problem=Problem.CHANGED,
         )
     new = chosen.slice(len(there)).select(_COPY.names).cast(_COPY)
     if len(new):

@@ -12,7 +12,8 @@ from pydantic import Field, model_validator
 from gensr_pref.apply.default_panel import asked_for
 from gensr_pref.apply.score import engine_for
 from gensr_pref.config import run_file
-from gensr_pref.errors import ConfigError, parameter
+from gensr_pref.config.messages import WrongTogether
+from gensr_pref.errors import ConfigError, Problem, parameter
 
 PLACEBO = "placebo"  # the base again, with other seeds
 SAMPLES = 4
@@ -56,7 +57,11 @@ class Evaluation(run_file.Model):
     @model_validator(mode="after")
     def _one_source(self) -> Self:
         if (self.clips is None) == (self.corpus is None):
-            raise ValueError("give one of clips and corpus: where the held-out clips come from")
+            raise WrongTogether(
+                "clips",
+                self.clips,
+                "give one of clips and corpus, where the held-out clips come from",
+            )
         return self
 
 
@@ -76,14 +81,16 @@ def asked(words: Sequence[str], options: Mapping[str, Any]) -> tuple[Evaluation,
         data = {**run_file.override(run_file.read_yaml(path), list(words[1:])), **given}
         if "clips" in given:  # of the command line, so not relative to the file
             data |= {"corpus": None, "clips": str(Path(given["clips"]).absolute())}
-        return run_file.parse(data, Evaluation, str(path)), path.resolve().parent
+        return run_file.parse(data, Evaluation, path), path.resolve().parent
     if "clips" not in given:
         raise ConfigError(
-            f"{parameter('clips')}: say which held-out clips, or give an evaluation file (.yaml)"
+            "say which held-out clips, or give an evaluation file (.yaml)",
+            field=parameter("clips"),
+            problem=Problem.MISSING,
         )
     generators = [generator_of(word) for word in words]
     data = {"engine": engine_for("auto", "cpu"), **given, "generators": generators}
-    return run_file.parse(data, Evaluation, "evaluate"), Path.cwd()
+    return run_file.parse(data, Evaluation), Path.cwd()
 
 
 def _fields(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -110,8 +117,11 @@ def generator_of(word: str) -> dict[str, Any]:
     found = _LABELLED.fullmatch(word)
     if found is None:
         raise ConfigError(
-            f"generator {word!r}: write [label=]name[:option=value,...], such as "
-            "dpo=fm-tiny:checkpoint=runs/dpo"
+            f"{word!r}: write [label=]name[:option=value,...], such as "
+            "dpo=fm-tiny:checkpoint=runs/dpo",
+            field=parameter("policies"),
+            value=word,
+            problem=Problem.INVALID,
         )
     use, *more = found["rest"].split(":")
     if more and "=" not in more[0]:

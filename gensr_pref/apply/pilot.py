@@ -18,7 +18,7 @@ from gensr_pref.building.build import build
 from gensr_pref.building.prepare import draw_up
 from gensr_pref.building.progress import STAGES
 from gensr_pref.config.run_file import Engine, Run
-from gensr_pref.errors import InputError, RunIncompleteError, parameter
+from gensr_pref.errors import InputError, Problem, RunIncompleteError, parameter
 from gensr_pref.rundir import part_files
 from gensr_pref.schema import column
 from gensr_pref.statistics.intervals import count_interval, share_interval
@@ -48,12 +48,21 @@ def plan(run: Run, base: Path, out: Path, pilot: int, pairs: int) -> dict[str, A
         RunIncompleteError: nothing of the pilot could be made.
     """
     if pilot < 1 or pairs < 1:
-        raise InputError(f"{parameter('pilot')} and {parameter('pairs')}: give numbers from 1 up")
+        raise InputError(
+            f"give numbers from 1 up for it and for {parameter('pairs')}",
+            field=parameter("pilot"),
+            value=(pilot, pairs),
+            problem=Problem.INVALID,
+        )
     there = len(draw_up(run, base).clips)
     corpus = run.corpus.model_copy(update={"limit": min(pilot, there)})
     summary = build(run.model_copy(update={"corpus": corpus}), base, out)
     if not summary["complete"] or not summary["clips"]:
-        raise RunIncompleteError(f"the pilot in {out} could not be finished; see its summary.json")
+        raise RunIncompleteError(
+            "the pilot there could not be finished; see its summary.json",
+            path=out,
+            problem=Problem.FAILED,
+        )
     clips = summary["clips"]
     share = count_interval(summary["clips_with_pair"], clips).triple
     rates = _pairs_per_clip(out, clips, run.pairing.pairs_per_clip)

@@ -24,7 +24,7 @@ from gensr_pref.config import plugins, run_file
 from gensr_pref.config.run_file import GeneratorUse
 from gensr_pref.corpus.degrade import HEADROOM
 from gensr_pref.corpus.listing import LeftOut, list_audio
-from gensr_pref.errors import ConfigError, InputError, Unusable, parameter
+from gensr_pref.errors import ConfigError, InputError, Problem, Unusable, parameter
 from gensr_pref.generators.base import Origin
 from gensr_pref.generators.registry import check_named, label_of, make_generator
 from gensr_pref.identity import digest, seed_for
@@ -127,11 +127,19 @@ def _files(source: Path, out: Path) -> tuple[list[_File], tuple[LeftOut, ...]]:
         if out.is_dir():
             out = out / _renamed(source.name)
         if out.suffix.lower() not in (".wav", ".flac"):
-            raise ConfigError(f"{parameter('out')}: {out.name!r} ends in neither .wav nor .flac")
+            raise ConfigError(
+                f"{out.name!r} ends in neither .wav nor .flac",
+                field=parameter("out"),
+                value=out,
+                problem=Problem.UNSUPPORTED,
+            )
         return [_File(source.stem, source.name, source, out)], ()
     if out.resolve().is_relative_to(source.resolve()):
         raise InputError(
-            f"{parameter('out')}: {out} is in {source}, and would be restored too. Name another"
+            f"{out} is in {source}, and would be restored too. Name another",
+            field=parameter("out"),
+            value=out,
+            problem=Problem.CONFLICT,
         )
     listing = list_audio(source, parameter("source"))
     files = [
@@ -169,13 +177,18 @@ def _is_done(file: _File, done: dict[str, Any], settings: str) -> bool:
     line = done.get(file.name)
     if line is None:
         raise InputError(
-            f"{parameter('out')}: {file.target} is there already; remove it or name "
-            f"another {parameter('out')}"
+            f"{file.target} is there already; remove it or name another {parameter('out')}",
+            field=parameter("out"),
+            value=file.target,
+            problem=Problem.EXISTS,
         )
     if line["settings"] != settings or line["stamp"] != file.stamp:
         raise InputError(
-            f"{parameter('out')}: {file.target} was made with other settings or of another "
-            f"file; remove it or name another {parameter('out')}"
+            f"{file.target} was made with other settings or of another "
+            f"file; remove it or name another {parameter('out')}",
+            field=parameter("out"),
+            value=file.target,
+            problem=Problem.CHANGED,
         )
     return True
 

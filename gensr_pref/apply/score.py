@@ -28,7 +28,7 @@ from gensr_pref.building.executor import running
 from gensr_pref.building.progress_bar import Bar
 from gensr_pref.building.tasks import Event, Restarted, Row
 from gensr_pref.config.run_file import Engine, MetricUse
-from gensr_pref.errors import ConfigError, InputError, Message, parameter
+from gensr_pref.errors import ConfigError, InputError, Message, Problem, parameter
 from gensr_pref.identity import digest
 from gensr_pref.metrics.panel import Panel
 from gensr_pref.rundir import part_files
@@ -67,11 +67,21 @@ def score(
     """
     writer = WRITERS.get(out.suffix)
     if writer is None:
-        raise ConfigError(f"{parameter('out')}: {out.name!r} ends in none of {', '.join(WRITERS)}")
+        raise ConfigError(
+            f"{out.name!r} ends in none of {', '.join(WRITERS)}",
+            field=parameter("out"),
+            value=out,
+            problem=Problem.UNSUPPORTED,
+        )
     if out.exists():
-        raise InputError(f"{parameter('out')}: {out} is there already; remove it or name another")
+        raise InputError(
+            f"{out} is there already; remove it or name another",
+            field=parameter("out"),
+            value=out,
+            problem=Problem.EXISTS,
+        )
     if folders.language is not None:
-        code = language_of(folders.language, f"{parameter('language')}: ")
+        code = language_of(folders.language, parameter("language"))
         folders = replace(folders, language=code)
     texts = Texts.read(folders.texts)
 
@@ -85,7 +95,9 @@ def score(
         say(line)
     setup = PanelSetup(tuple(uses), texts.sentences, engine.device, Path.cwd())
     facts = {"panel": panel.facts(), "texts": digest(list(texts.sentences))}
-    busy = InputError(f"{parameter('out')}: another process is writing {out}")
+    busy = InputError(
+        f"another process is writing {out}", field=parameter("out"), value=out, problem=Problem.BUSY
+    )
     with part_files.held(_partial_path(out), busy), _tidied(out):
         done = _begun(out, facts)
         todo = {key: clip for key, clip in clips.items() if key not in done}
@@ -96,8 +108,10 @@ def score(
         rows = [row for key in clips for row in done[key]]
         if out.exists():
             raise InputError(
-                f"{parameter('out')}: {out} has appeared meanwhile. Move it away; the same "
-                "command continues"
+                f"{out} has appeared meanwhile. Move it away; the same command continues",
+                field=parameter("out"),
+                value=out,
+                problem=Problem.EXISTS,
             )
         writer(out, rows, panel, facts)
         _partial_path(out).unlink()
@@ -114,7 +128,10 @@ def engine_for(workers: str, device: str) -> Engine:
     count: Any = int(workers) if workers.isdigit() else workers
     if count != "auto" and (not isinstance(count, int) or count < 1):
         raise ConfigError(
-            f"{parameter('workers')}: {workers!r} is neither a number from 1 up nor auto"
+            f"{workers!r} is neither a number from 1 up nor auto",
+            field=parameter("workers"),
+            value=workers,
+            problem=Problem.INVALID,
         )
     devices.require(device, parameter("device"))
     kind = "serial" if count == 1 else "ray"
@@ -226,7 +243,10 @@ def _begun(out: Path, facts: dict[str, Any]) -> dict[str, list[Row]]:
     changed = [name for name in header if records[0].get(name) != header[name]]
     if changed:
         raise InputError(
-            f"{path}: was begun with another {' and other '.join(changed)}. Remove it, or name "
-            f"another {parameter('out')}"
+            f"was begun with another {' and other '.join(changed)}. Remove it, or name "
+            f"another {parameter('out')}",
+            path=path,
+            value=changed,
+            problem=Problem.CHANGED,
         )
     return {record["clip"]: record["rows"] for record in records[1:] if "clip" in record}

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from gensr_pref.building import open_run
 from gensr_pref.config import plugins, run_file
 from gensr_pref.config.run_file import GeneratorUse, MetricUse, Pairing
-from gensr_pref.errors import ConfigError, InputError, RunMismatchError, parameter
+from gensr_pref.errors import ConfigError, InputError, Problem, RunMismatchError, parameter
 from gensr_pref.metrics.panel import Panel
 from gensr_pref.pairing.votes import cast_votes, votes_of_panel
 from gensr_pref.rundir.document import MetricRecord, Section
@@ -76,11 +76,13 @@ def _records(recorded: Any) -> list[MetricRecord]:
     try:
         return [MetricRecord.model_validate(one) for one in recorded]
     except (ValidationError, TypeError) as error:
-        raise RunMismatchError("run.yaml: its provenance is not what a build writes") from error
+        raise RunMismatchError(
+            "its provenance is not what a build writes", path="run.yaml", problem=Problem.DAMAGED
+        ) from error
 
 
 def _votes(panel: Iterable[MetricRecord], section: Section) -> set[str]:
-    pairing = run_file.parse(section, Pairing, "pairing")
+    pairing = run_file.parse(section, Pairing, field="pairing")
     return {vote.score for vote in cast_votes(votes_of_panel(panel), pairing) if vote.votes}
 
 
@@ -96,15 +98,18 @@ def uses_in(document: Section, own: bool = False) -> list[MetricUse]:
             may be a stranger's, and is not run for being named there.
     """
     rows = enumerate(document.get("panel") or ())
-    uses = [run_file.parse(row, MetricUse, f"panel.{place}") for place, row in rows]
+    uses = [run_file.parse(row, MetricUse, field=f"panel.{place}") for place, row in rows]
     for place, use in enumerate(() if own else uses):
         known = use.metric in plugins.built_in("metric")
         if not known or plugins.names_code(use.options):
             raise ConfigError(
-                f"clips: panel.{place} names {use.metric!r}"
+                f"panel.{place} names {use.metric!r}"
                 f"{f' with {use.options}' if use.options else ''}, which runs code that is no "
                 "part of this package. What the clips come with is not run: if it is yours, name "
-                f"it as the panel ({parameter('panel')}, or `panel` of the evaluation file)"
+                f"it as the panel ({parameter('panel')}, or `panel` of the evaluation file)",
+                field="clips",
+                value=use.metric,
+                problem=Problem.UNSAFE,
             )
     return uses
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gensr_pref import audio
-from gensr_pref.errors import SourceError, parameter
+from gensr_pref.errors import Problem, SourceError, parameter
 from gensr_pref.tables.cells import language_in, text_in
 from gensr_pref.tables.languages import language_code
 from gensr_pref.tables.rows import read_rows
@@ -56,13 +56,23 @@ class Texts:
             where = f"{parameter('texts')}: {path}, line {line}"
             file = text_in(row, column, where)
             if file is None:
-                raise SourceError(f"{where} has no value in column {column!r}")
+                raise SourceError(
+                    f"has no value in column {column!r}",
+                    field=where,
+                    path=path,
+                    value=column,
+                    problem=Problem.EMPTY,
+                )
             name = audio.name_of(file)
             said = Said(text_in(row, "text", where), language_in(row, "language", where))
             if found.setdefault(name, said) != said:
                 raise SourceError(
-                    f"{parameter('texts')}: {path}, lines {lines[name]} and {line} say "
-                    f"different things of {name!r}. Keep one of them"
+                    f"{path}, lines {lines[name]} and {line} say "
+                    f"different things of {name!r}. Keep one of them",
+                    field=parameter("texts"),
+                    path=path,
+                    value=name,
+                    problem=Problem.DUPLICATE,
                 )
             lines.setdefault(name, line)
         return cls(found)
@@ -77,8 +87,10 @@ class Texts:
             return []
         if not self.of.keys() & set(names):
             raise SourceError(
-                f"{parameter('texts')}: no row is of a file that is scored. "
-                f"{min(self.of)!r} is there, {names[0]!r} is looked for (a row may have no text)"
+                f"no row is of a file that is scored. "
+                f"{min(self.of)!r} is there, {names[0]!r} is looked for (a row may have no text)",
+                field=parameter("texts"),
+                problem=Problem.UNKNOWN,
             )
         without = [name for name in names if not self.of.get(name, Said()).text]
         beside = sorted(self.of.keys() - set(names))
@@ -92,7 +104,7 @@ class Texts:
         ]
 
 
-def language_of(written: str, where: str) -> str:
+def language_of(written: str, field: str) -> str:
     """The code of a language that a user names.
 
     Raises:
@@ -101,14 +113,19 @@ def language_of(written: str, where: str) -> str:
     try:
         return language_code(written)
     except ValueError as error:
-        raise SourceError(f"{where}{error}") from error
+        raise SourceError(
+            f"{error}", field=field, value=written, problem=Problem.INVALID
+        ) from error
 
 
 def _audio_column(path: Path, columns: Sequence[str]) -> str:
     column = next((name for name in AUDIO_COLUMNS if name in columns), None)
     if column is None or "text" not in columns:
         raise SourceError(
-            f"{parameter('texts')}: {path} has the columns {', '.join(columns)}; it needs "
-            f"`text` and one of {', '.join(AUDIO_COLUMNS)}"
+            f"{path} has the columns {', '.join(columns)}; it needs "
+            f"`text` and one of {', '.join(AUDIO_COLUMNS)}",
+            field=parameter("texts"),
+            path=path,
+            problem=Problem.MISSING,
         )
     return column

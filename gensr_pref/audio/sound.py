@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from gensr_pref.errors import InputError, Unusable
+from gensr_pref.errors import InputError, Problem, Unusable, parameter
 from gensr_pref.schema import Reason
 
 Wave = npt.NDArray[np.float32]
@@ -37,11 +37,26 @@ class Sound:
     def __post_init__(self) -> None:
         wave = self.wave
         if not isinstance(wave, np.ndarray) or wave.dtype.kind != "f" or wave.ndim != 1:
-            raise InputError(f"a sound's wave is {_described(wave)}; {_WANTED}")
+            raise InputError(
+                f"a sound's wave is {_described(wave)}; {_WANTED}",
+                field=parameter("wave"),
+                value=wave,
+                problem=Problem.INVALID,
+            )
         if isinstance(self.rate, bool) or not isinstance(self.rate, int | np.integer):
-            raise InputError(f"a sound's rate is {self.rate!r}; give its rate in Hz, such as 16000")
+            raise InputError(
+                f"a sound's rate is {self.rate!r}; give its rate in Hz, such as 16000",
+                field=parameter("rate"),
+                value=self.rate,
+                problem=Problem.INVALID,
+            )
         if self.rate < 1:
-            raise InputError(f"a sound's rate is {self.rate}; it must be 1 Hz at least")
+            raise InputError(
+                f"a sound's rate is {self.rate}; it must be 1 Hz at least",
+                field=parameter("rate"),
+                value=self.rate,
+                problem=Problem.INVALID,
+            )
         kept = wave.astype(np.float32, copy=False).view()
         kept.flags.writeable = False
         object.__setattr__(self, "wave", kept)

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from gensr_pref.auditing.base import Array, Judged, Mask, Pairs, Rows
 from gensr_pref.config.run_file import Pairing, parse
-from gensr_pref.errors import InputError, typed
+from gensr_pref.errors import InputError, Problem, typed
 from gensr_pref.identity import noisy_id
 from gensr_pref.pairing.base import Vote, oriented, within_bounds
 from gensr_pref.pairing.columns import ScoreColumns, columns, score_matrix
@@ -113,10 +113,20 @@ def evidence(out: Path) -> Evidence:
     contents = check(out)
     document = contents.document
     if not contents.parts["scores"]:
-        raise InputError(f"{out}: nothing is scored yet. The same build goes on where it stopped")
+        raise InputError(
+            "nothing is scored yet. The same build goes on where it stopped",
+            path=out,
+            value="scores",
+            problem=Problem.EMPTY,
+        )
     if not contents.parts["pairs"]:
-        raise InputError(f"{out}: has no pairs yet. Run: {typed('gensr-pref', 'pair', out)}")
-    pairing = parse(document.pairing, Pairing, "pairing")
+        raise InputError(
+            f"has no pairs yet. Run: {typed('gensr-pref', 'pair', out)}",
+            path=out,
+            value="pairs",
+            problem=Problem.EMPTY,
+        )
+    pairing = parse(document.pairing, Pairing, field="pairing")
     votes = panel_votes(document, pairing)
     names = [vote.score for vote in votes]
     scores = part_files.read_all(out, "scores", ["candidate_id", "clip_id", *names])

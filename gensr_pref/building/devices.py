@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gensr_pref.errors import ConfigError
+from gensr_pref.errors import ConfigError, Problem
 
 
 def require(device: str, field: str) -> None:
@@ -23,4 +23,9 @@ def require(device: str, field: str) -> None:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         told = str(error).splitlines()[0]
-        raise ConfigError(f"{field}: {device!r} cannot be used here: {told}") from error
+        raise ConfigError(
+            f"{device!r} cannot be used here: {told}",
+            field=field,
+            value=device,
+            problem=Problem.UNSUPPORTED,
+        ) from error

@@ -14,7 +14,7 @@ from gensr_pref.building.shard_assignment import Layout, laid_out, texts_digest,
 from gensr_pref.building.shard_assignment import record as record_layout
 from gensr_pref.building.shard_recovery import placed
 from gensr_pref.corpus.clips import ClipSpec, with_splits
-from gensr_pref.errors import RunMismatchError
+from gensr_pref.errors import Problem, RunMismatchError
 from gensr_pref.rundir import part_files, provenance
 from gensr_pref.rundir.document import (
     Provenance,
@@ -103,8 +103,12 @@ def locked(out: Path) -> Iterator[None]:
         RunMismatchError: one already does.
         StorageError: the directory cannot be written.
     """
-    busy = f"{out}: another process is working on it. Wait for it, or choose another folder"
-    with part_files.held(out / ".lock", RunMismatchError(busy)):
+    busy = RunMismatchError(
+        "another process is working on it. Wait for it, or choose another folder",
+        path=out,
+        problem=Problem.BUSY,
+    )
+    with part_files.held(out / ".lock", busy):
         yield
 
 
@@ -112,10 +116,13 @@ def _require_version(out: Path, there: RunDocument) -> None:
     """Refuse to add to tables of an earlier version: their rows lack columns that new ones have."""
     if there.version != SCHEMA_VERSION:
         raise RunMismatchError(
-            f"{out}: its tables are of version {there.version}, made by gensr_pref "
+            f"its tables are of version {there.version}, made by gensr_pref "
             f"{there.provenance.gensr_pref}; this one writes version {SCHEMA_VERSION}. They "
             "can still be read (audit, pair, export, train, status), but not continued. Build into "
-            "another folder, or continue with the gensr_pref that made them"
+            "another folder, or continue with the gensr_pref that made them",
+            path=out,
+            value=there.version,
+            problem=Problem.UNSUPPORTED,
         )
 
 
@@ -160,8 +167,10 @@ def _require_own_parts(out: Path, blueprint: Blueprint) -> None:
     known = _known_parts(out)
     if not known or not all(provenance.is_contained(one, now) for one in known):
         raise RunMismatchError(
-            f"{out}: holds tables of another run, or of one that is not known: its run.yaml is "
-            "missing, damaged or was edited. Choose another folder"
+            "holds tables of another run, or of one that is not known: its run.yaml is "
+            "missing, damaged or was edited. Choose another folder",
+            path=out,
+            problem=Problem.CHANGED,
         )
 
 
@@ -169,12 +178,16 @@ def _refuse(out: Path, there: RunDocument, wanted: RunDocument) -> None:
     old, new = there.identity(), wanted.identity()
     what_follows = old.pop("provenance"), new.pop("provenance")
     changed = _differences(old, new) or _differences(*what_follows, "provenance")
+    fields = [line.strip().partition(": ")[0] for line in changed]
     if len(changed) > _SHOWN:
         changed = [*changed[:_SHOWN], f"  ... and {len(changed) - _SHOWN} more"]
     raise RunMismatchError(
-        "\n".join([f"{out}: was made by another run. What differs:", *changed])
+        "\n".join(["was made by another run. What differs:", *changed])
         + "\nA run may grow by candidates, generators, metrics and clips; nothing else of it may "
-        "change. Choose another folder, or restore these settings to continue that run"
+        "change. Choose another folder, or restore these settings to continue that run",
+        path=out,
+        value=fields,
+        problem=Problem.CONFLICT,
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from gensr_pref.building import open_run
 from gensr_pref.building.summary import write_summary
 from gensr_pref.config.run_file import Pairing, override, parse, resolved
-from gensr_pref.errors import InputError
+from gensr_pref.errors import InputError, Problem
 from gensr_pref.pairing.base import PairRule, Stop, Vote, wants_clean
 from gensr_pref.pairing.columns import ScoreColumns, add_clean_targets, columns
 from gensr_pref.pairing.pairs import pair_clips, pairs_table
@@ -58,8 +58,11 @@ def rule_of(out: Path, document: RunDocument, overrides: Sequence[str]) -> PairR
     rule = built_in_rule(name)
     if rule is None:
         raise InputError(
-            f"{out}: its run.yaml names the rule {name!r}, which is not part of this package. Code "
-            f"that a run directory names is not run. If it is yours, say so: rule={name}"
+            f"its run.yaml names the rule {name!r}, which is not part of this package. Code "
+            f"that a run directory names is not run. If it is yours, say so: rule={name}",
+            path=out,
+            value=name,
+            problem=Problem.UNSAFE,
         )
     return rule
 
@@ -78,7 +81,7 @@ def write_pairs(out: Path, document: RunDocument, rule: PairRule) -> None:
         rule: of the pairing section of `document`, loaded.
     """
     contents = check(out, MADE_BEFORE_PAIRS)
-    pairing = parse(document.pairing, Pairing, "pairing")
+    pairing = parse(document.pairing, Pairing, field="pairing")
     found = candidates(out, votes_of_run(document))
     if wants_clean(rule):
         found = add_clean_targets(found, clips_with_clean(out))
@@ -129,7 +132,7 @@ def _with_settings(document: RunDocument, overrides: list[str]) -> RunDocument:
     before = document.provenance.pairing
     built = document.pairing if before is None else before
     bare = [assignment.removeprefix("pairing.") for assignment in overrides]
-    asked = parse(override(built, bare), Pairing, "pairing")
+    asked = parse(override(built, bare), Pairing, field="pairing")
     named = {assignment.partition("=")[0] for assignment in bare}
     pairing = resolved(drop_idle(votes_of_panel(document.provenance.panel), asked, named))
     return document.with_provenance(pairing=built).model_copy(update={"pairing": pairing})

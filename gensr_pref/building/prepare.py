@@ -15,7 +15,7 @@ from gensr_pref.config.run_file import Corpus, Run, resolved
 from gensr_pref.corpus.clips import ClipSpec, Plan, plan
 from gensr_pref.corpus.listing import LeftOut
 from gensr_pref.corpus.sources import has_clean
-from gensr_pref.errors import ConfigError, InputError
+from gensr_pref.errors import ConfigError, InputError, Problem
 from gensr_pref.generators.base import Generator, Origin
 from gensr_pref.generators.registry import check_named, licence_of, make_generators
 from gensr_pref.identity import digest
@@ -120,7 +120,7 @@ def _check_named(run: Run, generators: dict[str, Any], planned: Plan) -> None:
         try:
             check_named(generator, origins, use.candidates)
         except InputError as error:
-            raise type(error)(f"generators.{place}: {error}") from error
+            raise error.within(f"generators.{place}") from error
 
 
 def origin_of(spec: ClipSpec, corpus: Corpus) -> Origin:
@@ -186,8 +186,10 @@ def _check_candidates(run: Run) -> None:
     counts = [use.candidates for use in run.generators]
     if max(counts) < 2 and not (run.pairing.across_generators and len(counts) > 1):
         raise ConfigError(
-            "generators: no clip gets two candidates of one generator, so no pair could exist. "
-            "Set candidates: 2 or more, or pairing.across_generators: true with two generators"
+            "no clip gets two candidates of one generator, so no pair could exist. "
+            "Set candidates: 2 or more, or pairing.across_generators: true with two generators",
+            field="generators",
+            problem=Problem.EMPTY,
         )
 
 
@@ -197,14 +199,20 @@ def _check_references(run: Run, panel: Panel, golden: bool) -> None:
         return
     if golden:
         raise ConfigError(
-            f"pairing.rule: {run.pairing.rule!r} needs clean speech, which this corpus does not "
-            "have, so no pair could exist. Add corpus.degrade, or use a paired source"
+            f"{run.pairing.rule!r} needs clean speech, which this corpus does not "
+            "have, so no pair could exist. Add corpus.degrade, or use a paired source",
+            field="pairing.rule",
+            value=run.pairing.rule,
+            problem=Problem.CONFLICT,
         )
     for member in panel.members:
         needed = "clean" in member.metric.spec.needs
         if needed and any(score.votes for score in member.scores):
             raise ConfigError(
-                f"panel: {member.use.metric!r} votes and needs clean speech, which this "
+                f"{member.use.metric!r} votes and needs clean speech, which this "
                 "corpus does not have, so no pair could exist. Set vote: false, add "
-                "corpus.degrade, or use a paired source"
+                "corpus.degrade, or use a paired source",
+                field="panel",
+                value=member.use.metric,
+                problem=Problem.CONFLICT,
             )

@@ -15,7 +15,7 @@ from typing import Any
 from gensr_pref import process
 from gensr_pref.building.tasks import Stage
 from gensr_pref.config.run_file import Engine
-from gensr_pref.errors import ConfigError, RunIncompleteError, parameter, quantity
+from gensr_pref.errors import ConfigError, Problem, RunIncompleteError, parameter, quantity
 
 _SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -78,9 +78,12 @@ def require(engine: Engine, wanted: Sequence[Crew], gpus: float) -> None:
         if not engine.address and crew.gpus > gpus:
             field = "generator_gpus" if "sample" in crew.stages else "scorer_gpus"
             raise ConfigError(
-                f"engine.{field}: a process is to have {quantity(crew.gpus, 'GPU')} and Ray "
+                f"a process is to have {quantity(crew.gpus, 'GPU')} and Ray "
                 f"finds {gpus:g} "
-                "here. Set 0 where Ray is not to count them, or another engine.device"
+                "here. Set 0 where Ray is not to count them, or another engine.device",
+                field=f"engine.{field}",
+                value=crew.gpus,
+                problem=Problem.CONFLICT,
             )
 
 
@@ -145,14 +148,18 @@ def _start(engine: Engine) -> None:
             said = (str(error).splitlines() or [type(error).__name__])[0]
             if engine.address:
                 raise ConfigError(
-                    f"engine.address: Ray at {engine.address!r} cannot be joined: {said}"
+                    f"Ray at {engine.address!r} cannot be joined: {said}",
+                    field="engine.address",
+                    value=engine.address,
+                    problem=Problem.OFFLINE,
                 ) from error
             if not left:
                 passed = f"{time.monotonic() - began:.0f} s"
                 raise RunIncompleteError(
                     f"Ray did not start within {passed} ({TRIES} tries; the last: {said}). Run the "
                     "same command again when the machine is less busy, or ask for one process "
-                    f"({parameter('workers')} 1, or engine.kind=serial in a run file)"
+                    f"({parameter('workers')} 1, or engine.kind=serial in a run file)",
+                    problem=Problem.FAILED,
                 ) from error
 
 
@@ -192,7 +199,10 @@ def _temporary() -> dict[str, str]:
     short = [one for one in _SHORT if os.access(one, os.W_OK | os.X_OK)]
     if chosen or not short:
         raise ConfigError(
-            f"{'RAY_TMPDIR' if chosen else 'TMPDIR'}: {usual} is too long for the sockets that Ray "
-            f"puts there. Set RAY_TMPDIR to a folder of at most {_LONGEST_FOLDER} bytes"
+            f"{usual} is too long for the sockets that Ray "
+            f"puts there. Set RAY_TMPDIR to a folder of at most {_LONGEST_FOLDER} bytes",
+            field="RAY_TMPDIR" if chosen else "TMPDIR",
+            value=usual,
+            problem=Problem.INVALID,
         )
     return {"_temp_dir": f"{short[0]}/ray"}

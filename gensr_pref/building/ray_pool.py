@@ -38,7 +38,7 @@ from gensr_pref.building.tasks import (
     is_fatal,
 )
 from gensr_pref.config.run_file import Engine
-from gensr_pref.errors import RunIncompleteError, Unusable, quantity
+from gensr_pref.errors import Problem, RunIncompleteError, Unusable, quantity
 from gensr_pref.schema import Reason
 
 GRACE_SECONDS = 15.0  # beyond the limit: a worker that can stop by itself shall do so
@@ -175,7 +175,9 @@ class _Pool:
         except self._ray.exceptions.RayError as error:
             self._bad_starts += 1
             if self._bad_starts >= BAD_STARTS:
-                raise RunIncompleteError(f"no worker can be started: {_told(error)}") from error
+                raise RunIncompleteError(
+                    f"no worker can be started: {_told(error)}", problem=Problem.FAILED
+                ) from error
             self._start(actor.crew)
         else:
             self._bad_starts = 0

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from gensr_pref.corpus.clips import ClipSpec
 from gensr_pref.corpus.content import Content, contents
-from gensr_pref.errors import RunMismatchError, quantity
+from gensr_pref.errors import Problem, RunMismatchError, quantity
 from gensr_pref.identity import digest
 from gensr_pref.rundir import part_files
 from gensr_pref.rundir.document import Provenance
@@ -116,9 +116,12 @@ def require_same_library(out: Path, there: Provenance, found: Recordings) -> Non
         if now.get(kind) != before.get(kind):
             changes = found.differences(kind) or ["which ones is not known"]
             raise RunMismatchError(
-                f"{out}: the {kind} recordings of corpus.degrade are not those that it was made "
+                f"the {kind} recordings of corpus.degrade are not those that it was made "
                 f"with: {_listed(changes)}. Clips that were made and clips to come would not be "
-                "of one corpus. Restore them, or choose another folder"
+                "of one corpus. Restore them, or choose another folder",
+                path=out,
+                value=kind,
+                problem=Problem.CHANGED,
             )
 
 
@@ -139,8 +142,11 @@ def require_same_speech(out: Path, changed: Sequence[ClipSpec], found: Recording
         for name in names
     ]
     raise RunMismatchError(
-        f"{out}: {quantity(len(names), 'recording')} changed since its clips were made: "
-        f"{_listed(told)}. Restore what changed to continue this run, or choose another folder"
+        f"{quantity(len(names), 'recording')} changed since its clips were made: "
+        f"{_listed(told)}. Restore what changed to continue this run, or choose another folder",
+        path=out,
+        value=list(names),
+        problem=Problem.CHANGED,
     )
 
 

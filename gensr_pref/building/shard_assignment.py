@@ -11,7 +11,7 @@ from typing import Any
 
 from gensr_pref.building.recordings import Recordings, require_same_speech
 from gensr_pref.corpus.clips import ClipSpec
-from gensr_pref.errors import RunMismatchError
+from gensr_pref.errors import Problem, RunMismatchError
 from gensr_pref.identity import digest
 from gensr_pref.rundir.layout import Shard, shards_of, write
 
@@ -84,7 +84,10 @@ def _require_all(out: Path, there: Sequence[str], known: dict[str, Any], found: 
     more = "" if len(changes) <= _NAMED else f" and {len(changes) - _NAMED} more"
     told = f" These recordings are others now: {', '.join(changes[:_NAMED])}{more}."
     raise RunMismatchError(
-        f"{out}: {len(gone)} of its {len(there)} clips are not in the corpus any more "
+        f"{len(gone)} of its {len(there)} clips are not in the corpus any more "
         f"({shown}).{told if changes else ''} A run may grow but not shrink: restore corpus.limit "
-        "or the recordings, or choose another folder"
+        "or the recordings, or choose another folder",
+        path=out,
+        value=len(gone),
+        problem=Problem.CHANGED,
     )

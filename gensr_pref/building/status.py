@@ -9,7 +9,7 @@ from typing import Any
 
 from gensr_pref.building import open_run
 from gensr_pref.building.progress import SNAPSHOTS
-from gensr_pref.errors import RunMismatchError
+from gensr_pref.errors import Problem, RunMismatchError
 from gensr_pref.rundir import ledger, part_files
 from gensr_pref.rundir.integrity import lost
 from gensr_pref.rundir.machine import mixture_notices
@@ -31,11 +31,13 @@ def status(out: Path) -> dict[str, Any]:
     name = open_run.read_document(out).name
     found = part_files.last_json_line(out / SNAPSHOTS)
     if found is None:
-        raise RunMismatchError(f"{out}: no build has begun to work on it")
+        raise RunMismatchError("no build has begun to work on it", path=out, problem=Problem.EMPTY)
     if not isinstance(found.get("state"), str) or not isinstance(found.get("time"), int | float):
         raise RunMismatchError(
-            f"{out}: the last line of its {SNAPSHOTS} is damaged. Remove that line, or the file: "
-            "the same build writes it anew"
+            f"the last line of its {SNAPSHOTS} is damaged. Remove that line, or the file: "
+            "the same build writes it anew",
+            path=out,
+            problem=Problem.DAMAGED,
         )
     held = part_files.is_held(out / ".lock")
     if held and found["state"] != "running":

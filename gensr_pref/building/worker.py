@@ -28,7 +28,7 @@ from gensr_pref.building.tasks import (
 )
 from gensr_pref.config import plugins
 from gensr_pref.corpus.clips import ClipMaker, ClipSpec
-from gensr_pref.errors import CorruptPartError, GensrPrefError, InputError, Unusable
+from gensr_pref.errors import CorruptPartError, GensrPrefError, InputError, Problem, Unusable
 from gensr_pref.generators.registry import make_generators
 from gensr_pref.identity import seed_for
 from gensr_pref.metrics.panel import Panel
@@ -260,7 +260,9 @@ def load_generator(label: str, generator: Any, device: str) -> None:
     except Exception as error:
         raise InputError(
             f"generator {label!r} cannot be loaded on engine.device = {device!r}: "
-            f"{type(error).__name__}: {error}"
+            f"{type(error).__name__}: {error}",
+            value=label,
+            problem=Problem.FAILED,
         ) from error
 
 

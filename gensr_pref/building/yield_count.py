@@ -31,7 +31,7 @@ class YieldSoFar:
 
     def __init__(self, out: Path, document: RunDocument, rule: PairRule) -> None:
         self._out = out
-        self._pairing = parse(document.pairing, Pairing, "pairing")
+        self._pairing = parse(document.pairing, Pairing, field="pairing")
         self._votes = votes_of_run(document)
         self._rule = rule
         self.clips = self.paired = self.pairs = 0

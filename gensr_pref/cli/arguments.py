@@ -7,10 +7,10 @@ from pathlib import Path
 
 from gensr_pref.storage.location import located
 
-DIRECTORY = "run directory, or the URL of one"
-OVERRIDE = "override of a field, such as corpus.limit=8"
-PANEL = "names with commas, or a YAML file with a `panel`"
-SEED = "of all that is random"
+DIRECTORY = "run directory, or its URL"
+OVERRIDE = "field to override, such as corpus.limit=8"
+PANEL = "names of metrics separated by commas, or a YAML file with a `panel`"
+SEED = "random seed"
 DEVICE = "torch device, such as cuda"
 
 

@@ -8,19 +8,27 @@ from gensr_pref.cli.arguments import add_directory
 from gensr_pref.cli.output import as_json, show
 from gensr_pref.storage.location import located, require_local
 
-HELP = "what the pairs are worth; report.html and audit.json"
+HELP = "measure how good the pairs are; writes report.html and audit.json"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the run directory, one to compare with, and how much audio to analyse."""
     add_directory(parser)
     parser.add_argument(
-        "other", type=located, nargs="?", metavar="OTHER", help="one to compare with"
+        "other",
+        type=located,
+        nargs="?",
+        metavar="OTHER",
+        help="second run directory, to compare the first with",
     )
     parser.add_argument(
-        "--heard", type=int, default=1000, metavar="PAIRS", help="whose audio is looked at"
+        "--heard",
+        type=int,
+        default=1000,
+        metavar="N",
+        help="number of pairs whose audio is analysed",
     )
-    parser.add_argument("--open", action="store_true", help="show the report in the browser")
+    parser.add_argument("--open", action="store_true", help="open the report in the browser")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -33,7 +41,9 @@ def run(options: argparse.Namespace) -> None:
 
     runs = [options.dir, *([options.other] if options.other else [])]
     for run in runs if options.open else ():
-        require_local(run, "--open needs that: copy audit/report.html here and open it")
+        require_local(
+            run, "--open needs a local folder: copy audit/report.html to this machine and open it"
+        )
     loaded = [evidence(run) for run in runs]
     audits = [audit_of(one, options.heard) for one in loaded]
     pages = [report_of(one, audit) for one, audit in zip(loaded, audits, strict=True)]
@@ -43,7 +53,7 @@ def run(options: argparse.Namespace) -> None:
     elif options.json:
         show(as_json(audits[0]))
     else:
-        written = f"Written to {pages[0]}; the numbers to {pages[0].with_name('audit.json')}"
+        written = f"Written to {pages[0]}; the figures to {pages[0].with_name('audit.json')}"
         show("\n\n".join([audit_text.whole(audits[0]), audit_text.means(audits[0]), written]))
     if options.open:
         import webbrowser

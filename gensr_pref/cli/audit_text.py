@@ -12,78 +12,78 @@ from gensr_pref.errors import quantity
 from gensr_pref.statistics.verdicts import side_of_threshold
 
 _ROLES = ("noisy", "candidates", "chosen", "rejected")
-_TOLD = (
+_COMPARED = (
     ("pairs", "pairs"),
     ("yield", "yield.joint"),
-    ("yield by luck", "yield.by_chance"),
+    ("yield by chance", "yield.by_chance"),
     ("effective votes", "panel.effective_votes.value"),
     ("Krippendorff's alpha", "panel.effective_votes.krippendorff_alpha"),
 )
 
 
-def whole(found: dict[str, Any]) -> str:
-    """Everything that the command prints, but for the mean scores."""
+def whole(audit: dict[str, Any]) -> str:
+    """Return everything that the command prints except the mean scores."""
     parts = [
-        unfinished(found),
-        yields(found),
-        agreement(found),
-        vetoes(found),
-        hold_out(found),
-        sides(found),
+        unfinished(audit),
+        yields(audit),
+        agreement(audit),
+        vetoes(audit),
+        hold_out(audit),
+        differences(audit),
     ]
-    return "\n\n".join(part for part in [*parts, people(found), findings(found)] if part)
+    return "\n\n".join(part for part in [*parts, listening(audit), findings(audit)] if part)
 
 
-def means(found: dict[str, Any]) -> str:
+def means(audit: dict[str, Any]) -> str:
     """Return the mean scores of the noisy input, all candidates, chosen and rejected."""
     rows = [
         {
             "mean score": score,
             **{role: number(of[role]) for role in _ROLES},
-            "better than noisy by": format_interval(
-                found["improvement"][score], found["improvement_clips"][score]
+            "gain over noisy": format_interval(
+                audit["improvement"][score], audit["improvement_clips"][score]
             ),
         }
-        for score, of in found["means"].items()
+        for score, of in audit["means"].items()
     ]
     return table(rows)
 
 
-def unfinished(found: dict[str, Any]) -> str:
-    """That some of the run is not made yet, where that is so."""
-    count = found.get("unfinished_shards")
+def unfinished(audit: dict[str, Any]) -> str:
+    """Return that some shards are not finished; empty where all are."""
+    count = audit.get("unfinished_shards")
     if not count:
         return ""
     return (
-        f"{count} of {found['shards']} shards are not finished: the figures are of what is there. "
-        "The same build makes the rest."
+        f"{count} of {audit['shards']} shards are not finished, and the figures do not include "
+        "them. The same build makes them."
     )
 
 
-def yields(found: dict[str, Any]) -> str:
-    """The yield of every vote alone and of all together, each beside its chance level."""
-    luck = found["yield"].get("alone_by_chance", {})
+def yields(audit: dict[str, Any]) -> str:
+    """Return the yield of every vote alone and of all together, each beside its chance level."""
+    by_chance = audit["yield"].get("alone_by_chance", {})
     rows = [
         {
-            "who votes": f"{score} alone",
+            "votes": f"{score} alone",
             "clips with a pair": format_share(value),
-            "shuffled": format_share(luck.get(score)),
+            "by chance": format_share(by_chance.get(score)),
         }
-        for score, value in found["yield"]["alone"].items()
+        for score, value in audit["yield"]["alone"].items()
     ]
-    together = "all together" if found["rule"] == "unanimous" else f"the rule {found['rule']}"
+    together = "all together" if audit["rule"] == "unanimous" else f"the rule {audit['rule']}"
     rows.append(
         {
-            "who votes": together,
-            "clips with a pair": format_share(found["yield"]["joint"]),
-            "shuffled": format_share(found["yield"]["by_chance"]),
+            "votes": together,
+            "clips with a pair": format_share(audit["yield"]["joint"]),
+            "by chance": format_share(audit["yield"]["by_chance"]),
         }
     )
     return table(rows)
 
 
-def agreement(found: dict[str, Any]) -> str:
-    """How far every two votes agree on which of two candidates is better."""
+def agreement(audit: dict[str, Any]) -> str:
+    """Return how far every two votes agree on which of two candidates is better."""
     rows = [
         {
             "first": row["scores"][0],
@@ -92,47 +92,47 @@ def agreement(found: dict[str, Any]) -> str:
             "same winner": format_share(row["agreement_rate"]),
             "Krippendorff alpha": number(row["krippendorff_alpha"]),
         }
-        for row in found["agreement"]
+        for row in audit["agreement"]
     ]
-    return table(rows) if rows else "One score votes, so there is nothing to agree with."
+    return table(rows) if rows else "Only one score votes, so there is no agreement to measure."
 
 
-def vetoes(found: dict[str, Any]) -> str:
-    """Which vote stops most pairs, and what leaving it out would give."""
+def vetoes(audit: dict[str, Any]) -> str:
+    """Return which vote stops most pairs, and the yield without it."""
     rows = [
         {
             "vote": row["score"],
-            "alone against": format_share(row["alone_against"]),
+            "stops alone": format_share(row["alone_against"]),
             "yield without it": format_share(
-                (found["panel"]["without"][row["score"]] or {}).get("yield")
+                (audit["panel"]["without"][row["score"]] or {}).get("yield")
             ),
-            "shuffled": format_share(
-                (found["panel"]["without"][row["score"]] or {}).get("by_chance")
+            "by chance": format_share(
+                (audit["panel"]["without"][row["score"]] or {}).get("by_chance")
             ),
         }
-        for row in found["panel"]["vetoes"]
+        for row in audit["panel"]["vetoes"]
     ]
     return table(rows) if len(rows) > 1 else ""
 
 
-def hold_out(found: dict[str, Any]) -> str:
-    """Whether judges that took no part prefer the chosen."""
+def hold_out(audit: dict[str, Any]) -> str:
+    """Return how often scores that do not vote prefer the chosen."""
     rows = [
         {
-            "took no part": row["score"],
+            "score without a vote": row["score"],
             "pairs": str(row["pairs"]),
             "prefers chosen": format_share(row["rate"]),
             "95 %": format_bounds(row["low"], row["high"], row["clips"], "%"),
             "margin in spreads": number(row["mean_spreads"]),
         }
-        for row in found["hold_out"]
+        for row in audit["hold_out"]
         if row["pairs"]
     ]
     return table(rows) if rows else ""
 
 
-def sides(found: dict[str, Any]) -> str:
-    """In what else chosen and rejected differ; what never differs is left out."""
+def differences(audit: dict[str, Any]) -> str:
+    """Return in which properties chosen and rejected differ; equal ones are left out."""
     rows = [
         {
             "property": row["property"],
@@ -144,18 +144,22 @@ def sides(found: dict[str, Any]) -> str:
             "Cliff's delta": number(row["cliffs_delta"]),
             "": "!" if row["warns"] else "",
         }
-        for row in found["sides"]
+        for row in audit["sides"]
         if row["pairs"] and (row["difference"] or row["cliffs_delta"])
     ]
     return table(rows) if rows else ""
 
 
-def people(found: dict[str, Any]) -> str:
-    """What listeners answered, and the catch trials they failed; empty where nobody did."""
-    told = found.get("listening") or {}
-    caught = told.get("catches") or []
-    lines = [f"{_heard(told)}: {_preferred(told['panel'])}."] if told.get("answers") else []
-    return "\n".join([*lines, *_not_counted(caught), *_caught(caught)])
+def listening(audit: dict[str, Any]) -> str:
+    """Return what listeners answered and which catch trials they failed; empty without answers."""
+    answers = audit.get("listening") or {}
+    catches = answers.get("catches") or []
+    lines = (
+        [f"{_answers(answers)}: {_preferences(answers['panel'])}."]
+        if answers.get("answers")
+        else []
+    )
+    return "\n".join([*lines, *_not_counted(catches), *_failed_catches(catches)])
 
 
 def _not_counted(catches: list[dict[str, Any]]) -> list[str]:
@@ -167,13 +171,13 @@ def _not_counted(catches: list[dict[str, Any]]) -> list[str]:
     ]
 
 
-def _heard(told: dict[str, Any]) -> str:
-    answers, listeners = (quantity(told[one], one[:-1]) for one in ("answers", "listeners"))
-    return f"People: {answers} of {listeners} on {quantity(told['pairs'], 'pair')}"
+def _answers(listening: dict[str, Any]) -> str:
+    answers, listeners = (quantity(listening[one], one[:-1]) for one in ("answers", "listeners"))
+    return f"Listening: {answers} of {listeners} on {quantity(listening['pairs'], 'pair')}"
 
 
-def _preferred(panel: dict[str, Any]) -> str:
-    said = {
+def _preferences(panel: dict[str, Any]) -> str:
+    preferences = {
         "agree": "prefer the chosen",
         "tie": "hear no difference",
         "against": "prefer the rejected",
@@ -181,7 +185,7 @@ def _preferred(panel: dict[str, Any]) -> str:
     return ", ".join(
         f"{format_share(panel[kind])} "
         f"{format_bounds(*_pair(panel[f'{kind}_interval']), panel['clips'], '%')} {what}"
-        for kind, what in said.items()
+        for kind, what in preferences.items()
     )
 
 
@@ -189,7 +193,7 @@ def _pair(value: list[float] | None) -> tuple[float | None, float | None]:
     return (value[0], value[1]) if value else (None, None)
 
 
-def _caught(catches: list[dict[str, Any]]) -> list[str]:
+def _failed_catches(catches: list[dict[str, Any]]) -> list[str]:
     total = {kind: sum(one[kind] for one in catches) for kind in ("same", "clean")}
     if not any(total.values()):
         return []
@@ -200,88 +204,92 @@ def _caught(catches: list[dict[str, Any]]) -> list[str]:
     ]
 
 
-def findings(found: dict[str, Any]) -> str:
-    """The audit in a few sentences, the alarming ones last."""
-    lines = [*_about_votes(found), *_about_pairs(found), *_learnable(found), *_warnings(found)]
-    lines += found["notices"]
+def findings(audit: dict[str, Any]) -> str:
+    """Return the audit in a few sentences, the warnings last."""
+    lines = [*_about_votes(audit), *_about_pairs(audit), *_learnable(audit), *_warnings(audit)]
+    lines += audit["notices"]
     return "\n".join(lines)
 
 
-def _about_votes(found: dict[str, Any]) -> list[str]:
-    votes = found["panel"]["effective_votes"]
+def _about_votes(audit: dict[str, Any]) -> list[str]:
+    votes = audit["panel"]["effective_votes"]
     if votes["votes"] < 2:
         return []
-    lines = [f"{quantity(votes['votes'], 'vote')} count as {votes['value']:.1f} independent ones"]
+    lines = [f"{quantity(votes['votes'], 'vote')} are worth {votes['value']:.1f} independent ones"]
     if votes["low"] is not None:
         lines[0] += f" [{votes['low']:.1f}, {votes['high']:.1f}]"
-    if found["panel"]["comparisons"] is not None:
-        lines.append(
-            f"All votes name one winner in {format_share(found['panel']['comparisons'])} of the "
-            f"comparisons; {format_share(found['panel']['comparisons_by_chance'])} if the scores "
-            "were shuffled"
+    if audit["panel"]["comparisons"] is not None:
+        share, by_chance = (
+            format_share(audit["panel"][key]) for key in ("comparisons", "comparisons_by_chance")
         )
-    worst = found["panel"]["vetoes"][:1]
+        lines.append(
+            f"All votes name the same winner in {share} of the comparisons; in {by_chance} if the "
+            "scores were shuffled"
+        )
+    worst = audit["panel"]["vetoes"][:1]
     if worst and worst[0]["yield_lost"]:
         lost = format_share(worst[0]["yield_lost"])
         lines.append(
-            f"{worst[0]['score']} stops most: {lost} of the clips lack a pair for it alone"
+            f"{worst[0]['score']} stops most pairs: because of it alone, {lost} of the clips have "
+            "no pair"
         )
     return [f"{line}." for line in lines]
 
 
-def _about_pairs(found: dict[str, Any]) -> list[str]:
-    if not found["without_pair"]:
+def _about_pairs(audit: dict[str, Any]) -> list[str]:
+    if not audit["without_pair"]:
         return []
-    return [f"Clips without a pair: {counted_reasons(found['without_pair'])}."]
+    return [f"Clips without a pair: {counted_reasons(audit['without_pair'])}."]
 
 
-def _learnable(found: dict[str, Any]) -> list[str]:
-    golden = [f"Learnability: {GOLDEN[0].lower()}{GOLDEN[1:]}."] if found["golden"] else []
-    return [*golden, *(_probe(row) for row in found["learnability"])]
+def _learnable(audit: dict[str, Any]) -> list[str]:
+    golden = [f"Learnability: {GOLDEN[0].lower()}{GOLDEN[1:]}."] if audit["golden"] else []
+    return [*golden, *(_probe(row) for row in audit["learnability"])]
 
 
 def _probe(row: dict[str, Any]) -> str:
     about = f"Learnability ({row['generator']}, {row['features']})"
     if row["accuracy"] is None:
-        return f"{about}: {quantity(row['pairs'], 'pair')}: too few to tell."
+        return f"{about}: {quantity(row['pairs'], 'pair')}: too few for a probe."
     low, high = (format_share(row[key]) for key in ("shuffled_low", "shuffled_high"))
     chance = f"[{low}, {high}] with labels shuffled"
-    told = (
-        f"{about}: a probe names {format_share(row['accuracy'])} "
-        f"{format_bounds(row['low'], row['high'], row['clips'], '%')} of unseen pairs' chosen; "
-        f"{chance}"
+    result = (
+        f"{about}: a probe identifies {format_share(row['accuracy'])} "
+        f"{format_bounds(row['low'], row['high'], row['clips'], '%')} of the chosen in unseen "
+        f"pairs; {chance}"
     )
     if is_learnable(row):
-        return f"{told}."
+        return f"{result}."
     if is_unlearnable(row):
-        return f"{told}. WARNING: no better than luck; training may learn nothing from these pairs."
-    return f"{told}. Whether that is more than luck is undecided."
+        warning = "WARNING: no better than chance; training may learn nothing from these pairs."
+        return f"{result}. {warning}"
+    return f"{result}. Whether this is better than chance is undecided."
 
 
-def _warnings(found: dict[str, Any]) -> list[str]:
+def _warnings(audit: dict[str, Any]) -> list[str]:
     lines = [
         f"chosen differs from rejected in {row['property']} (d {number(row['cohens_d'])}, delta "
         f"{number(row['cliffs_delta'])}; small effects begin at {SMALL_D} and {SMALL_DELTA})"
-        for row in found["sides"]
+        for row in audit["sides"]
         if row["warns"]
     ]
     lines += [
-        f"{row['score']} took no part and prefers the rejected ({format_share(row['rate'])})"
-        for row in found["hold_out"]
+        f"{row['score']} does not vote and prefers the rejected ({format_share(row['rate'])})"
+        for row in audit["hold_out"]
         if side_of_threshold(row["low"], row["high"], row["clips"], 0.5) == -1
     ]
     lines += [
         f"in several splits: {quantity(shared['shared'], kind)}, such as {shared['examples'][0]}"
-        for kind, shared in found["leakage"].items()
+        for kind, shared in audit["leakage"].items()
         if kind != "clips" and shared["shared"]
     ]
     return [f"WARNING: {line}." for line in lines]
 
 
-def comparison(told: dict[str, Any]) -> str:
-    """What two audits say of the same things."""
-    numbers = told["numbers"]
-    wanted = [(label, path) for label, path in _TOLD if path in numbers]
+def comparison(compared: dict[str, Any]) -> str:
+    """Return the figures of two audits beside each other."""
+    numbers = compared["numbers"]
+    wanted = [(label, path) for label, path in _COMPARED if path in numbers]
     wanted += [
         (path.replace("means.", "mean ").replace(".", " of "), path)
         for path in numbers
@@ -301,9 +309,9 @@ def comparison(told: dict[str, Any]) -> str:
     ]
     runs = [
         f"{name}: {run['run']} ({run['rule']})"
-        for name, run in zip("AB", told["runs"], strict=True)
+        for name, run in zip("AB", compared["runs"], strict=True)
     ]
-    apart = ", ".join(told["apart"]) or "none"
+    apart = ", ".join(compared["apart"]) or "none"
     return "\n\n".join(["\n".join(runs), table(rows), f"Intervals that do not overlap: {apart}"])
 
 

@@ -8,7 +8,7 @@ from gensr_pref.cli.arguments import DIRECTORY, add_overrides, add_run_file
 from gensr_pref.cli.output import plugin_prints_on_stderr
 from gensr_pref.storage.location import located
 
-HELP = "corpus to pairs; run again to continue"
+HELP = "build pairs from a corpus; run it again to continue"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

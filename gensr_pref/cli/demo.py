@@ -9,7 +9,7 @@ from gensr_pref.cli import build
 from gensr_pref.cli.arguments import DIRECTORY, add_overrides
 from gensr_pref.storage.location import located
 
-HELP = "the whole job on the bundled sample"
+HELP = "build a small dataset from the bundled sample"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

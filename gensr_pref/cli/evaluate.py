@@ -9,7 +9,7 @@ from gensr_pref.cli.arguments import DEVICE, PANEL, SEED
 from gensr_pref.cli.output import as_json, plugin_prints_on_stderr, show
 from gensr_pref.errors import RunIncompleteError
 
-HELP = "policies side by side on held-out clips"
+HELP = "compare policies (generators) on held-out clips"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "words",
         nargs="+",
         metavar="GENERATOR",
-        help="[label=]name[:option=value,...], the base first, such as base=fm-tiny "
+        help="generator as [label=]name[:option=value,...], the base first, such as base=fm-tiny "
         "dpo@1=fm-tiny:checkpoint=runs/dpo; or an evaluation file (.yaml), then key=value",
     )
     parser.set_defaults(overrides=[])
@@ -26,24 +26,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--clips",
         metavar="PATH",
-        help="run file, manifest, folder with noisy/ and clean/, or the validation split of a run "
-        "directory or exported dataset",
+        help="held-out clips: run file, manifest, folder with noisy/ and clean/, or the validation "
+        "split of a run directory or exported dataset",
     )
-    parser.add_argument("--limit", type=int, metavar="N", help="clips; absent = all")
-    parser.add_argument("--samples", type=int, metavar="N", help="of each clip; default 4")
-    parser.add_argument("--base", metavar="LABEL", help="what is compared with; default the first")
+    parser.add_argument("--limit", type=int, metavar="N", help="number of clips; default all")
     parser.add_argument(
-        "--control", action="append", metavar="LABEL", help="a policy that should gain nothing"
+        "--samples", type=int, metavar="N", help="number of samples per clip; default 4"
+    )
+    parser.add_argument(
+        "--base",
+        metavar="LABEL",
+        help="label of the policy to compare with; default the first",
+    )
+    parser.add_argument(
+        "--control",
+        action="append",
+        metavar="LABEL",
+        help="label of a policy that should not beat the base; may be repeated",
     )
     parser.add_argument("--panel", help=PANEL)
     parser.add_argument(
-        "--hold-out", metavar="NAMES", help="metrics or scores that did not choose the pairs"
+        "--hold-out",
+        metavar="NAMES",
+        help="metrics or scores that did not choose the pairs, separated by commas",
     )
     parser.add_argument(
-        "--over", choices=["clip", "speaker"], help="what intervals are over; default clip"
+        "--over",
+        choices=["clip", "speaker"],
+        help="unit that the bootstrap resamples; default clip",
     )
     parser.add_argument("--seed", type=int, help=SEED)
-    parser.add_argument("--workers", help="processes; default one per CPU")
+    parser.add_argument("--workers", help="number of processes; default one per CPU")
     parser.add_argument("--device", help=f"{DEVICE}; default cpu")
 
 

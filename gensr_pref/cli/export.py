@@ -10,16 +10,16 @@ from typing import Any
 from gensr_pref.cli.arguments import add_directory, flags, megabytes
 from gensr_pref.cli.output import as_json, plugin_prints_on_stderr, show
 from gensr_pref.cli.tables import table
-from gensr_pref.errors import InputError, Message, parameter, quantity
+from gensr_pref.errors import InputError, Message, Problem, parameter, quantity
 
-HELP = "a Hugging Face dataset with a card; to the Hub"
+HELP = "write a run as a Hugging Face dataset with a card, and push it to the Hub"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the run, the folder to make, what goes into it, and where it is published."""
     add_directory(parser)
     parser.add_argument(
-        "out", type=Path, metavar="OUT", help="folder to make; an export is replaced"
+        "out", type=Path, metavar="OUT", help="folder to write; an earlier export in it is replaced"
     )
     _add_contents(parser)
     _add_hub(parser)
@@ -31,30 +31,33 @@ def _add_contents(parser: argparse.ArgumentParser) -> None:
         dest="form",
         choices=["parquet", "wav-jsonl", "trl"],
         default="parquet",
-        help="parquet; plain files; or token ids under TRL's column names",
+        help="parquet; plain files (wav-jsonl); or token ids under TRL's column names (trl)",
     )
     parser.add_argument(
         "--candidates",
         choices=["none", "scores", "audio"],
         default="scores",
-        help="what the config `candidates` has of all candidates; with parquet",
+        help="content of the config `candidates`: none, scores, or scores and audio; parquet only",
     )
-    parser.add_argument("--clean", action="store_true", help="the clean clips too")
+    parser.add_argument("--clean", action="store_true", help="include the clean clips")
     parser.add_argument(
         "--shard-mb",
         dest="shard_bytes",
         type=megabytes,
         default="400",
         metavar="MB",
-        help="about what a Parquet file holds",
+        help="approximate size of a Parquet file",
     )
     parser.add_argument(
         "--anonymise",
         choices=["drop", "hash"],
-        help="speakers and recordings: no names, or pseudonyms",
+        help="drop the names of speakers and recordings, or replace them with pseudonyms",
     )
     parser.add_argument(
-        "--secret", type=Path, metavar="FILE", help="key of the pseudonyms; else DIR/anonymise.key"
+        "--secret",
+        type=Path,
+        metavar="FILE",
+        help="file with the key of the pseudonyms; default DIR/anonymise.key",
     )
     parser.add_argument(
         "--allow",
@@ -62,23 +65,30 @@ def _add_contents(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="TEXT",
-        help="may be published, whatever it looks like; may be given again",
+        help="text that the check for secrets accepts; may be repeated",
     )
 
 
 def _add_hub(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--push-to-hub", dest="repository", metavar="ORG/NAME", help="and bring it to the Hub"
+        "--push-to-hub",
+        dest="repository",
+        metavar="ORG/NAME",
+        help="repository on the Hub to push the export to",
     )
-    parser.add_argument("--public", action="store_true", help="a new repository is public")
-    parser.add_argument("--revision", metavar="BRANCH", help="to push to; else main")
+    parser.add_argument(
+        "--public", action="store_true", help="make the repository public, if it is new"
+    )
+    parser.add_argument("--revision", metavar="BRANCH", help="branch to push to; default main")
     parser.add_argument("--create-pr", action="store_true", help="push as a pull request")
     parser.add_argument(
         "--others",
         choices=["keep", "delete"],
-        help="what becomes of files in the repository that no export wrote",
+        help="keep or delete files in the repository that no export wrote",
     )
-    parser.add_argument("--dry-run", action="store_true", help="push nothing; list what would go")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="list what would be pushed, and push nothing"
+    )
 
 
 def run(options: argparse.Namespace) -> None:
@@ -95,7 +105,9 @@ def run(options: argparse.Namespace) -> None:
     given = options.public, branch, pull_request, options.others, options.dry_run
     if target is None and any(given):
         raise InputError(
-            "--public, --revision, --create-pr, --others and --dry-run go with --push-to-hub"
+            "is needed with --public, --revision, --create-pr, --others and --dry-run",
+            field=parameter("repository"),
+            problem=Problem.MISSING,
         )
     with plugin_prints_on_stderr():
         result = publish(options.dir, options.out, wanted, publishing, target, options.dry_run)
@@ -103,13 +115,13 @@ def run(options: argparse.Namespace) -> None:
 
 
 def text(result: dict[str, Any]) -> Message:
-    """What was written, under which licences, and what went to the Hub."""
+    """Return what was written, under which licences, and what was pushed to the Hub."""
     rows = [{**row, "bytes": _size(row["bytes"])} for row in result["tables"]]
     parts = [f"Written to {result['out']}", table(rows), _licences(result)]
     if result.get("unfinished_shards"):
         parts.append(
             f"{result['unfinished_shards']} of {result['shards']} shards of the run are not "
-            "finished and not in it. The same build makes them; then export again"
+            "finished, and the dataset does not include them. Run the same build, then export again"
         )
     if "would_push" in result:
         parts.append(_planned(result["would_push"]))
@@ -123,52 +135,54 @@ def text(result: dict[str, Any]) -> Message:
 
 
 def _licences(result: dict[str, Any]) -> str:
-    told = f"Licences: {', '.join(result['licences'])}"
+    line = f"Licences: {', '.join(result['licences'])}"
     barred = result["non_commercial"]
     if barred:
-        told += f"; NOT for commercial use, because of {', '.join(barred)}"
+        line += f"; NOT for commercial use, because of {', '.join(barred)}"
     if "unknown" in result["licences"]:
-        told += ". Name the recordings under `credits` in the run file and build again"
+        line += ". Name the recordings under `credits` in the run file and build again"
     if result.get("unrecorded"):
-        told += (
-            f". Not recorded is the licence of {', '.join(result['unrecorded'])}, as the run was "
-            "built by an earlier version: state it in the card, or build again into a new folder"
+        line += (
+            f". The licence of {', '.join(result['unrecorded'])} is not recorded, because an "
+            "earlier version built the run: state it in the card, or build again into a new folder"
         )
-    return told
+    return line
 
 
 def _planned(changes: list[dict[str, Any]]) -> str:
     moved = [change for change in changes if change["state"] in ("new", "changed", "unknown")]
     rows = [{**change, "bytes": _size(change["bytes"])} for change in changes]
     total = _size(sum(change["bytes"] for change in moved))
-    at_most = "at most " if any(change["state"] == "unknown" for change in changes) else ""
-    told = f"Nothing was pushed. {at_most}{quantity(len(moved), 'file')}, {total}, would travel."
+    at_most = "At most " if any(change["state"] == "unknown" for change in changes) else ""
+    line = f"Nothing was pushed. {at_most}{quantity(len(moved), 'file')}, {total}, would be pushed."
     if any(change["state"] == "undecided" for change in changes):
-        told += " The undecided were written by no export: say "
-        told += f"{parameter('others')} keep, or {parameter('others')} delete."
-    return f"{table(rows)}\n\n{told}"
+        line += " No export wrote the undecided files: give "
+        line += f"{parameter('others')} keep or {parameter('others')} delete."
+    return f"{table(rows)}\n\n{line}"
 
 
 def _pushed(push: dict[str, Any]) -> str:
     seen = "private" if push["private"] else "public"
     sent = quantity(push["sent"], "file")
-    told = f"{push['url']} ({seen}): {sent} sent, {push['same']} there already."
+    line = f"{push['url']} ({seen}): {sent} sent, {push['same']} unchanged."
     if push["pull_request"]:
-        told += f" Pull request: {push['pull_request']}"
+        line += f" Pull request: {push['pull_request']}"
     if push["kept"]:
-        told += f"\nLeft there, as no export wrote them: {', '.join(push['kept'])}."
+        line += f"\nKept, because no export wrote them: {', '.join(push['kept'])}."
     if push["gone"]:
         gone = push["gone"]
-        deleted = quantity(len(gone), "file")
-        told += f"\nDeleted, as this export does not contain them: {deleted}, such as {gone[0]}."
+        number = quantity(len(gone), "file")
+        line += (
+            f"\nDeleted, because this export does not contain them: {number}, such as {gone[0]}."
+        )
     if push["earlier_commits"]:
-        told += f"\n{_HISTORY}"
-    return told
+        line += f"\n{_HISTORY}"
+    return line
 
 
 _HISTORY = (
-    "Earlier commits and other branches of the repository still hold what was there before. Where "
-    "that must not be seen, push to a new repository and delete this one."
+    "Earlier commits and other branches of the repository still contain the deleted and replaced "
+    "files. If nobody may see these, push to a new repository and delete this one."
 )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from gensr_pref.cli.output import as_json, show
 from gensr_pref.cli.tables import table_with_lines
 
-HELP = "download weights and check them; no name: list them"
+HELP = "download model weights and verify them; without a name, list them"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,11 +17,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "names",
         nargs="*",
         metavar="NAME",
-        help="checkpoint, such as utmos, or ORG/NAME[@REVISION] on the Hub",
+        help="name of a checkpoint, such as utmos, or ORG/NAME[@REVISION] on the Hub",
     )
-    parser.add_argument("--sha256", metavar="HEX", help="digest the file must have; for one name")
     parser.add_argument(
-        "--verify", action="store_true", help="hash what is here again; downloads nothing"
+        "--sha256", metavar="HEX", help="digest that the file must have; for a single name"
+    )
+    parser.add_argument(
+        "--verify",
+        action="store_true",
+        help="verify the files on this machine by their digests; downloads nothing",
     )
 
 

@@ -7,7 +7,7 @@ import argparse
 from gensr_pref.cli.output import as_json, show
 from gensr_pref.cli.tables import table_with_lines
 
-HELP = "the generators there are"
+HELP = "list the available generators"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

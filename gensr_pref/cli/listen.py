@@ -11,18 +11,27 @@ from gensr_pref.cli.arguments import add_directory
 from gensr_pref.cli.output import show
 from gensr_pref.errors import quantity
 
-HELP = "judge pairs blind, on a page of this machine"
+HELP = "judge pairs blind, on a page that this machine serves"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the run directory, how many pairs, who listens, and where the page is."""
     add_directory(parser)
-    parser.add_argument("--pairs", type=int, default=40, metavar="N", help="how many to judge")
-    parser.add_argument("--listener", metavar="NAME", help="who listens; else the page asks")
-    parser.add_argument("--port", type=int, default=0, help="of 127.0.0.1; 0 takes a free one")
-    parser.add_argument("--no-browser", action="store_true", help="only print the address")
     parser.add_argument(
-        "--export", type=Path, metavar="FOLDER", help="write a webMUSHRA test instead of serving"
+        "--pairs", type=int, default=40, metavar="N", help="number of pairs to judge"
+    )
+    parser.add_argument(
+        "--listener", metavar="NAME", help="name of the listener; without it, the page asks"
+    )
+    parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one")
+    parser.add_argument(
+        "--no-browser", action="store_true", help="print the address without opening a browser"
+    )
+    parser.add_argument(
+        "--export",
+        type=Path,
+        metavar="FOLDER",
+        help="folder for a webMUSHRA test, written instead of serving the page",
     )
 
 

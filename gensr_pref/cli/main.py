@@ -79,13 +79,13 @@ _READING: tuple[Command, ...] = (
     export,
     evaluate,
     train,
-)  # what strangers may have made
+)  # files that a stranger may have made
 _RESUMABLE: tuple[Command, ...] = (demo, build, plan, score, evaluate, restore, fetch, train)
-_TRACEBACK = "GENSR_PREF_TRACEBACK"  # environment variable: raise what is not foreseen
+_TRACEBACK = "GENSR_PREF_TRACEBACK"  # environment variable: raise unexpected errors
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit status."""
+    """Run one command and return the exit status."""
     command: Command | None = None
     words: dict[str, str] = {}
     try:
@@ -102,9 +102,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         output.close()
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C changes nothing any more
-        kept = " What is finished is kept; the same command continues."
+        resume = " Finished work is kept; the same command continues it."
         output.show(
-            f"gensr-pref: interrupted.{kept if command in _RESUMABLE else ''}", file=sys.stderr
+            f"gensr-pref: interrupted.{resume if command in _RESUMABLE else ''}", file=sys.stderr
         )
         return 1
     except Exception as error:
@@ -116,12 +116,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _unforeseen(error: Exception) -> str:
-    """A sentence for what no build writes, and no reader foresaw, in what a command reads."""
+    """A sentence about an error that no reader expected in the files that a command reads."""
     last = traceback.extract_tb(error.__traceback__)[-1]
     return (
-        f"not foreseen: {type(error).__name__}: {error} ({Path(last.filename).name}, line "
-        f"{last.lineno}). Where a build wrote what was read, the same build again checks and mends "
-        f"it; with {_TRACEBACK}=1 this says more"
+        f"unexpected error: {type(error).__name__}: {error} ({Path(last.filename).name}, line "
+        f"{last.lineno}). If a build wrote these files, run the same build again: it checks and "
+        f"repairs them. Set {_TRACEBACK}=1 for the traceback"
     )
 
 
@@ -141,13 +141,14 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
     top = argparse.ArgumentParser(
         prog="gensr-pref",
-        description="Preference datasets for generative speech restoration.",
+        description="Build preference datasets for generative speech restoration, and align models "
+        "with them.",
     )
     top.add_argument("--version", action="version", version=f"gensr-pref {__version__}")
     commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for name, command in COMMANDS.items():
         added = commands.add_parser(name, help=command.HELP, description=command.HELP)
-        added.add_argument("--json", action="store_true", help="print JSON")
+        added.add_argument("--json", action="store_true", help="print the result as JSON")
         added.set_defaults(command=command, parser=added)
         command.add_arguments(added)
     return top

@@ -7,7 +7,7 @@ import argparse
 from gensr_pref.cli.output import as_json, show
 from gensr_pref.cli.tables import table_with_lines
 
-HELP = "the metrics there are"
+HELP = "list the available metrics"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from gensr_pref.cli.arguments import add_directory, add_overrides
 from gensr_pref.cli.output import show
 
-HELP = "pairs again from scores, under other rules"
+HELP = "make the pairs again from the scores, under other rules"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Make the pairs again and print what was made."""
-    show(f"{options.dir}: pairs again, from its scores", sys.stderr, flush=True)
+    show(f"{options.dir}: making the pairs again from the scores", sys.stderr, flush=True)
     from gensr_pref.building.pair import names_rule, pair
     from gensr_pref.cli.summary_text import show_made
     from gensr_pref.config import plugins

@@ -12,16 +12,28 @@ from gensr_pref.cli.tables import labelled
 from gensr_pref.errors import quantity
 from gensr_pref.storage.location import located
 
-HELP = "a pilot, and what an aimed number of pairs needs"
+HELP = "build a small pilot run and estimate what N pairs will need"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the run file, the number of pairs, and the pilot's size and place."""
     add_run_file(parser)
-    parser.add_argument("--pairs", type=int, default=80_000, help="the aim")
-    parser.add_argument("--clips", dest="pilot", type=int, default=24, help="of the pilot")
     parser.add_argument(
-        "--out", type=located, help="keep the pilot here; a build with this --out continues it"
+        "--pairs", type=int, default=80_000, metavar="N", help="number of pairs to plan for"
+    )
+    parser.add_argument(
+        "--clips",
+        dest="pilot",
+        type=int,
+        default=24,
+        metavar="N",
+        help="number of clips in the pilot run",
+    )
+    parser.add_argument(
+        "--out",
+        type=located,
+        metavar="DIR",
+        help="run directory to keep the pilot run in; a build with the same --out continues it",
     )
     add_overrides(parser)
 
@@ -67,4 +79,4 @@ def _work(needs: dict[str, Any]) -> str:
 
 
 def _or_none(count: int | None) -> str:
-    return "no number" if count is None else str(count)
+    return "no number is enough" if count is None else str(count)

@@ -10,20 +10,24 @@ from gensr_pref.cli.arguments import DEVICE, SEED
 from gensr_pref.cli.output import as_json, plugin_prints_on_stderr, show
 from gensr_pref.errors import RunIncompleteError, quantity
 
-HELP = "a file or a folder through a generator"
+HELP = "restore a noisy file, or a folder of them, with a generator"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the files, the generator, and how one of its candidates is chosen."""
-    parser.add_argument("source", type=Path, metavar="IN", help="a noisy file or a folder of them")
-    parser.add_argument("out", type=Path, metavar="OUT", help="the file or folder to make")
-    parser.add_argument("--generator", required=True, metavar="NAME", help="or module:Class")
+    parser.add_argument(
+        "source", type=Path, metavar="IN", help="noisy file, or folder of noisy files"
+    )
+    parser.add_argument("out", type=Path, metavar="OUT", help="file or folder to write")
+    parser.add_argument(
+        "--generator", required=True, metavar="NAME", help="name of the generator, or module:Class"
+    )
     parser.add_argument(
         "--option",
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="of the generator, as in a run file; may be given again",
+        help="option of the generator, as in a run file; may be repeated",
     )
     parser.add_argument(
         "--best-of",
@@ -31,10 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=1,
         metavar="N",
-        help="candidates to choose from",
+        help="number of candidates to choose from",
     )
     parser.add_argument(
-        "--by", metavar="SCORE", help="the score that chooses; with --best-of, dnsmos_ovrl"
+        "--by",
+        metavar="SCORE",
+        help="score that chooses among the candidates; default with --best-of: dnsmos_ovrl",
     )
     parser.add_argument("--seed", type=int, default=0, help=SEED)
     parser.add_argument("--device", default="cpu", help=DEVICE)
@@ -67,11 +73,12 @@ def text(result: dict[str, Any]) -> str:
     """Return how many files were made, and where."""
     from gensr_pref.corpus.listing import LeftOut, describe
 
-    lines = [f"{result['restored']} restored, {result['skipped']} there already: {result['out']}"]
+    counts = f"{result['restored']} restored, {result['skipped']} skipped because they exist"
+    lines = [f"{counts}: {result['out']}"]
     if result["unjudged"]:
         lines.append(
-            "not scored, so that their first candidate was taken: "
-            f"{quantity(result['unjudged'], 'piece')}"
+            f"{quantity(result['unjudged'], 'piece')} could not be scored: the first candidate "
+            "was used"
         )
     lines += [
         f"{one['file']}: beyond full scale, scaled by {one['gain']:.3f}" for one in result["scaled"]

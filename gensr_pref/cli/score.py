@@ -9,9 +9,9 @@ from typing import Any
 from gensr_pref.cli.arguments import DEVICE, PANEL, flags
 from gensr_pref.cli.output import as_json, plugin_prints_on_stderr, show
 from gensr_pref.cli.tables import number, table
-from gensr_pref.errors import RunIncompleteError
+from gensr_pref.errors import Problem, RunIncompleteError
 
-HELP = "the panel on plain folders of audio"
+HELP = "score folders of audio files with a panel of metrics"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,19 +20,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "systems",
         nargs="+",
         metavar="DIR",
-        help="a folder of audio per system (or one file); then METRIC.OPTION=VALUE, if any",
+        help="folder of audio files of a system, or a single file; then METRIC.OPTION=VALUE for "
+        "options of metrics",
     )
     parser.set_defaults(overrides=[])
     parser.add_argument(
-        "--out", type=Path, required=True, help="a .parquet, .csv or .jsonl to make"
+        "--out", type=Path, required=True, help="table to write: .parquet, .csv or .jsonl"
     )
-    parser.add_argument("--reference", type=Path, metavar="DIR", help="the same clips, clean")
-    parser.add_argument("--noisy", type=Path, metavar="DIR", help="the same clips, unrestored")
-    parser.add_argument("--texts", type=Path, metavar="TABLE", help="columns audio, text, language")
-    parser.add_argument("--language", help="of all clips; ISO 639-1, such as en")
+    parser.add_argument(
+        "--reference", type=Path, metavar="DIR", help="folder with the same clips, clean"
+    )
+    parser.add_argument(
+        "--noisy", type=Path, metavar="DIR", help="folder with the same clips, before restoration"
+    )
+    parser.add_argument(
+        "--texts",
+        type=Path,
+        metavar="TABLE",
+        help="table with the columns audio, text and language",
+    )
+    parser.add_argument("--language", help="language of all clips; ISO 639-1, such as en")
     parser.add_argument("--panel", help=PANEL)
-    parser.add_argument("--align", action="store_true", help="undo each file's delay and polarity")
-    parser.add_argument("--workers", default="auto", help="processes; auto = one per CPU")
+    parser.add_argument(
+        "--align", action="store_true", help="undo the delay and polarity of each file"
+    )
+    parser.add_argument("--workers", default="auto", help="number of processes; auto = one per CPU")
     parser.add_argument("--device", default="cpu", help=DEVICE)
 
 
@@ -61,7 +73,11 @@ def run(options: argparse.Namespace) -> None:
     if result["lost"]:
         raise RunIncompleteError(_lost(result))
     if not _any_score(result):
-        raise RunIncompleteError(f"no file has any score; {result['out']} says why")
+        raise RunIncompleteError(
+            "no file has any score; that table gives the reasons",
+            path=result["out"],
+            problem=Problem.EMPTY,
+        )
 
 
 def text(result: dict[str, Any]) -> str:
@@ -81,7 +97,7 @@ def text(result: dict[str, Any]) -> str:
         for reason, count in statistics["null"].items()
     ]
     files = ", ".join(f"{of['files']} of {system}" for system, of in systems.items())
-    parts = [f"Files: {files}. Means over those that have the score:", table(means)]
+    parts = [f"Files: {files}. Means over the files that have the score:", table(means)]
     return "\n\n".join([*parts, *([table(nulls)] if nulls else []), f"Written to {result['out']}"])
 
 
@@ -91,7 +107,7 @@ def _lost(result: dict[str, Any]) -> str:
         f"  {one['file']} of {one['system']}, {one.get('metric', 'all metrics')}: {one['why']}"
         for one in result["lost"]
     ]
-    return "\n".join(["some scores could not be had and are null:", *lines])
+    return "\n".join(["some scores could not be computed and are null:", *lines])
 
 
 def _any_score(result: dict[str, Any]) -> bool:

@@ -11,7 +11,7 @@ from gensr_pref.cli.output import show
 from gensr_pref.cli.tables import counted_reasons, labelled
 from gensr_pref.errors import quantity
 
-HELP = "how far a build is, from another terminal"
+HELP = "show the progress of a build, also from another terminal"
 _SHOWN = 3  # names of missing files
 
 
@@ -19,7 +19,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the run directory and how often to report."""
     add_directory(parser)
     parser.add_argument(
-        "--watch", type=float, metavar="SECONDS", help="tell again so often, until the build ends"
+        "--watch",
+        type=float,
+        metavar="SECONDS",
+        help="interval between reports, which end with the build",
     )
 
 
@@ -44,20 +47,20 @@ def text(report: dict[str, Any]) -> str:
         line = f"{one['clips']} of {quantity(report['clips'], 'clip')}"
         line += f", {quantity(one['workers'], 'process')} on {one['device']}"
         if "utilisation" in one:
-            line += f", at work {one['utilisation']:.0%} of the time"
+            line += f", busy {one['utilisation']:.0%} of the time"
             line += f", {one['audio_hours_per_hour']:g} h of audio/h"
         rows.append((stage, line))
     clips = quantity(report["pairs_of_clips"], "clip")
     rows.append(("pairs", f"{report['pairs']}, of {clips} scored since the last start"))
     rows.append(("yield", format_share(report["yield"])))
     if report["seconds_left"] is not None and report["state"] == "running":
-        rows.append(("left", duration(report["seconds_left"])))
+        rows.append(("time left", duration(report["seconds_left"])))
     rows.append(("left out", counted_reasons(report["failures"]) or "nothing"))
-    rows.append(("shards", f"{report['restarted']} begun anew, {report['lost']} given up"))
+    rows.append(("shards", f"{report['restarted']} restarted, {report['lost']} given up"))
     if report["missing"]:
         names = ", ".join(report["missing"][:_SHOWN])
         files = quantity(len(report["missing"]), "file")
-        rows.append(("missing", f"of what was written: {files}, such as {names}"))
+        rows.append(("missing", f"{files} of those written, such as {names}"))
     rows += [("note", notice) for notice in report["notices"]]
     return labelled(rows)
 
@@ -65,8 +68,8 @@ def text(report: dict[str, Any]) -> str:
 def _state(report: dict[str, Any]) -> str:
     from gensr_pref.building.progress_bar import duration
 
-    seen = f"seen {duration(report['age_seconds'])} ago"
+    seen = f"{duration(report['age_seconds'])} ago"
     if report["state"] == "starting":
-        return f"starting: the directory is in use, and nothing is told yet (what follows {seen})"
+        return f"starting: a build has begun and has no report yet (the last report: {seen})"
     stopped = report["state"] in ("interrupted", "incomplete")
-    return f"{report['state']} ({seen}){'; the same build continues' if stopped else ''}"
+    return f"{report['state']} ({seen}){'; the same build continues it' if stopped else ''}"

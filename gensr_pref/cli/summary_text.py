@@ -61,7 +61,7 @@ def text(summary: dict[str, Any], audited: dict[str, Any]) -> str:
         ("candidates", f"{summary['candidates']}"),
         ("pairs", f"{summary['pairs']} ({_rule(summary['pairing'])})"),
         ("yield", f"{format_share(summary['yield'])} of the clips have a pair"),
-        ("by luck", _by_chance(audited["yield"])),
+        ("by chance", _by_chance(audited["yield"])),
     ]
     if summary["without_pair"]:
         rows.append(("no pair", counted_reasons(summary["without_pair"])))
@@ -77,16 +77,16 @@ def text(summary: dict[str, Any], audited: dict[str, Any]) -> str:
     return labelled(rows)
 
 
-def _by_chance(found: dict[str, Any]) -> str:
+def _by_chance(yields: dict[str, Any]) -> str:
     """The yield on shuffled scores; why it is not known where the rule was not run."""
-    if found.get("by_chance_reason") == "rule_not_run":
-        return "not known: only rules of this package are run from a run directory"
-    return f"{format_share(found['by_chance'])} if the scores were shuffled"
+    if yields.get("by_chance_reason") == "rule_not_run":
+        return "unknown: an audit runs only the rules of this package"
+    return f"{format_share(yields['by_chance'])} if the scores were shuffled"
 
 
 def _most_frequent(reasons: dict[str, int]) -> str:
     reason = max(reasons, key=lambda one: reasons[one])
-    return f"No clip has a pair. Most often the reason is {reason}: {STOP_REASONS[Stop(reason)]}"
+    return f"No clip has a pair. The most frequent reason is {reason}: {STOP_REASONS[Stop(reason)]}"
 
 
 def _rule(pairing: dict[str, Any]) -> str:
@@ -99,11 +99,13 @@ def _rule(pairing: dict[str, Any]) -> str:
 def incomplete(summary: dict[str, Any]) -> str:
     """Return what a run lacks and what to do about it."""
     if not summary["clips"] and summary["complete"]:
-        return "no clip could be made of any recording; failures/ and summary.json say why"
+        return (
+            "no clip could be made from any recording; failures/ and summary.json give the reasons"
+        )
     missing = summary["shards_expected"] - summary["shards"]
     lines = [f"  shard {one['shard']} ({one['stage']}): {one['why']}" for one in summary["lost"]]
     expected = quantity(summary["shards_expected"], "shard")
-    first = f"incomplete: {missing} of {expected} missing; the same build tries them again"
+    first = f"incomplete: {missing} of {expected} missing; the same build will try them again"
     return "\n".join([first, *lines])
 
 
@@ -118,8 +120,8 @@ def next_steps(
     files = f"{out}/{'pairs' if summary['pairs'] else 'candidates'}/*.parquet"
     paired = (
         [
-            f"  whether a person agrees:        {typed('gensr-pref', 'listen', out)}",
-            "  a dataset to format_share:             "
+            f"  judge pairs by ear:             {typed('gensr-pref', 'listen', out)}",
+            "  export a dataset to share:      "
             f"{typed('gensr-pref', 'export', out, f'{out}-dataset')}",
         ]
         if summary["pairs"]
@@ -128,11 +130,11 @@ def next_steps(
     return "\n".join(
         [
             f"The dataset is in {out} (clips, candidates, scores and pairs as Parquet). Next:",
-            f"  how far the scores agree:       {typed('gensr-pref', 'audit', out)}",
+            f"  audit the pairs:                {typed('gensr-pref', 'audit', out)}",
             *paired,
-            f"  pairs again, under other rules: {typed('gensr-pref', 'pair', out)} "
+            f"  make the pairs by other rules:  {typed('gensr-pref', 'pair', out)} "
             f"{_other_pairs(summary['pairing'], audited, settings)}",
-            "  in Python:                      "
+            "  load them in Python:            "
             f'datasets.load_dataset("parquet", data_files={json.dumps(files)})["train"]',
         ]
     )

@@ -10,16 +10,16 @@ from typing import Any
 from gensr_pref.cli.arguments import add_overrides
 from gensr_pref.cli.output import show
 
-HELP = "train a generator; run again to continue"
+HELP = "train a generator; run it again to continue"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the recipe, the folder of the checkpoint and overrides."""
     parser.add_argument(
-        "recipe", type=Path, metavar="TRAIN.yaml", help="recipe (pretrain, tokenize, dpo, average)"
+        "recipe", type=Path, metavar="TRAIN.yaml", help="recipe: pretrain, tokenize, dpo or average"
     )
     parser.add_argument("--out", type=Path, required=True, help="folder of the checkpoint")
-    add_overrides(parser)
+    add_overrides(parser, "field to override, such as steps=100")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -31,7 +31,7 @@ def run(options: argparse.Namespace) -> None:
     base = options.recipe.resolve().parent
     plugins.search(base)  # of a generator that the recipe names
     result, use = _trained(recipe, base, options.out)
-    show(json.dumps(result) if options.json else f"{options.out}: trained. {use}")
+    show(json.dumps(result) if options.json else f"{options.out}: finished. {use}")
 
 
 def _trained(recipe: Any, base: Path, out: Path) -> tuple[dict[str, Any], str]:
@@ -55,7 +55,7 @@ def _trained(recipe: Any, base: Path, out: Path) -> tuple[dict[str, Any], str]:
 
         averaged(recipe, base, out)
         result = {"checkpoint": str(out), "averaged": recipe.checkpoints}
-        return result, f"It is a checkpoint of {recipe.generator.use}"
+        return result, f"The checkpoint is for the generator {recipe.generator.use}"
     from gensr_pref.aligning.pretrain.tokenizer import tokenize
 
     result = {"tokenizer": str(out), "digest": tokenize(recipe, base, out).digest}

@@ -1,43 +1,73 @@
-"""What is wrong with a run file, in words: pydantic's errors as lines that a person can act on."""
+"""What is wrong with a run file: pydantic's errors as ours, which a person can act on."""
 
 from __future__ import annotations
 
+import re
 import typing
 from typing import Any
 
 from pydantic import BaseModel
 
-from gensr_pref.errors import nearest
+from gensr_pref.errors import ConfigError, Problem
 
 
-def complaint(model: type[BaseModel], data: Any, error: Any) -> str:
-    """One pydantic error as a line: the dotted field, what is wrong, what is allowed.
+class WrongTogether(ValueError):
+    """A field that does not go with another, for the validators of whole models.
+
+    Args:
+        field: its name, dotted below the model.
+        value: what was given there.
+        message: what is wrong and what to do.
+    """
+
+    def __init__(self, field: str, value: Any, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+        self.value = value
+
+
+def complaint(model: type[BaseModel], data: Any, error: Any, within: str = "") -> ConfigError:
+    """Return one pydantic error as a ConfigError: the dotted field, what is wrong, what is allowed.
 
     Args:
         model: that the data were checked against.
         data: what was checked.
         error: one of `pydantic.ValidationError.errors`.
+        within: the field that holds all of the data.
     """
     kind, given, context = error["type"], error.get("input"), error.get("ctx", {})
     name = _dotted(data, error["loc"], keep_last=kind in ("extra_forbidden", "missing"))
+    name = ".".join(filter(None, [within, name])) or "run"
     if kind == "extra_forbidden":
-        allowed = _model_at(model, error["loc"][:-1]).model_fields
-        return f"{name}: unknown field. {nearest(str(error['loc'][-1]), allowed)}"
+        fields = _model_at(model, error["loc"][:-1]).model_fields
+        return ConfigError("unknown field.", field=name, value=error["loc"][-1], known=fields)
     if kind == "missing":
-        return f"{name}: is required"
+        return ConfigError("is required", field=name, problem=Problem.MISSING)
     if kind == "union_tag_not_found":
-        return f"{name}.kind: is required"
+        return ConfigError("is required", field=f"{name}.kind", problem=Problem.MISSING)
     if kind == "union_tag_invalid":
-        allowed_kinds = context["expected_tags"].replace("'", "").split(", ")
-        return f"{name}.kind: no kind {context['tag']!r}. {nearest(context['tag'], allowed_kinds)}"
+        tag, tags = context["tag"], _quoted(context["expected_tags"])
+        return ConfigError(f"no kind {tag!r}.", field=f"{name}.kind", value=tag, known=tags)
     if kind == "literal_error":
-        return f"{name}: {given!r} is not allowed. Allowed: {context['expected']}"
+        allowed = _quoted(context["expected"])
+        return ConfigError(f"{given!r} is not allowed.", field=name, value=given, known=allowed)
+    wrong = context.get("error")
+    if isinstance(wrong, WrongTogether):
+        field = wrong.field if name == "run" else f"{name}.{wrong.field}"
+        return ConfigError(str(wrong), field=field, value=wrong.value, problem=Problem.CONFLICT)
     if kind in ("model_type", "model_attributes_type"):
-        fields = ", ".join(_model_at(model, error["loc"]).model_fields)
-        return f"{name}: write fields, as in {{key: value}}, not {given!r}. Fields: {fields}"
-    if kind == "value_error":
-        return f"{name or 'run'}: {error['msg'].removeprefix('Value error, ')}"
-    return f"{name}: {error['msg']}, not {given!r}"
+        names = ", ".join(_model_at(model, error["loc"]).model_fields)
+        message = f"write fields, as in {{key: value}}, not {given!r}. Fields: {names}"
+    elif kind == "value_error":
+        message = error["msg"].removeprefix("Value error, ")
+    else:
+        message = f"{error['msg']}, not {given!r}"
+    return ConfigError(message, field=name, value=given, problem=Problem.INVALID)
+
+
+def _quoted(text: str) -> list[str]:
+    """The names in a text such as "'a', 'b' or 'c'"."""
+    return re.findall(r"'([^']*)'", text)
 
 
 def _dotted(data: Any, loc: tuple[str | int, ...], keep_last: bool) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from gensr_pref.errors import ConfigError
+from gensr_pref.errors import ConfigError, Problem
 
 # By type: the values that have it, and what a person is to write. Text wants quotes where YAML
 # takes it for something else, such as `no` for false.
@@ -57,7 +57,12 @@ def require_types(plugin: Any, options: Mapping[str, Any], field: str) -> None:
     for name, value in options.items():
         annotation = stated[name].annotation
         if value is not stated[name].default and not _fits(value, annotation):
-            raise ConfigError(f"{field}.{name}: write {_meant(annotation)}, not {_shown(value)}")
+            raise ConfigError(
+                f"write {_meant(annotation)}, not {_shown(value)}",
+                field=f"{field}.{name}",
+                value=value,
+                problem=Problem.INVALID,
+            )
 
 
 def _fits(value: Any, annotation: Any) -> bool:

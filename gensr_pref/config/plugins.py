@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gensr_pref.config.plugin_options import parameters, require_types
-from gensr_pref.errors import ConfigError, GensrPrefError, UnknownPluginError, nearest
+from gensr_pref.errors import ConfigError, GensrPrefError, Problem, SourceError, UnknownPluginError
 
 Kind = Literal["generator", "metric", "rule", "recogniser", "speaker encoder"]
 _GROUPS: dict[Kind, str] = {
@@ -68,18 +68,19 @@ def find(kind: Kind, name: str, field: str = "") -> Any:
         UnknownPluginError: nothing has that name; the message lists what has, and the nearest.
         ConfigError: what has that name is not what this kind of plugin is.
     """
-    where = f"{field}: " if field else ""
-    found = _imported(kind, name, where) if ":" in name else _registered(kind, name, where)
-    _require_kind(kind, name, found, where)
+    found = _imported(kind, name, field) if ":" in name else _registered(kind, name, field)
+    _require_kind(kind, name, found, field)
     return found
 
 
-def _registered(kind: Kind, name: str, where: str) -> Any:
+def _registered(kind: Kind, name: str, field: str | None) -> Any:
     found = _found(kind)
     if name not in found:
         raise UnknownPluginError(
-            f"{where}no {kind} {name!r}. {nearest(name, found)} "
-            "One of yours is named 'module:name'."
+            f"no {kind} {name!r}. One of yours is named 'module:name'.",
+            field=field,
+            value=name,
+            known=found,
         )
     return found[name].load()
 
@@ -104,8 +105,12 @@ def create(
     allowed = options_of(plugin)
     for option in options:
         if option not in allowed:
-            raise ConfigError(f"{field}.{option}: {kind} {name!r} has no such option. "
-                              f"{nearest(option, allowed)}")  # fmt: skip
+            raise ConfigError(
+                f"{kind} {name!r} has no such option.",
+                field=f"{field}.{option}",
+                value=option,
+                known=allowed,
+            )
     require_types(plugin, options, field)
     lacking = [
         name
@@ -113,17 +118,24 @@ def create(
         if one.default is one.empty and name not in options
     ]
     if lacking:
-        raise ConfigError(f"{field}.{lacking[0]}: {kind} {name!r} cannot do without this option")
+        raise ConfigError(
+            f"{kind} {name!r} cannot do without this option",
+            field=f"{field}.{lacking[0]}",
+            problem=Problem.MISSING,
+        )
     try:
         return plugin(**_rooted(plugin, options, base))
-    except (ConfigError, UnknownPluginError) as error:  # of a plugin within the plugin
-        raise type(error)(f"{field}: {error}") from error
+    except (ConfigError, SourceError, UnknownPluginError) as error:  # also of a plugin in it
+        raise error.within(field) from error
     except GensrPrefError:
         raise
     except Exception as error:  # anyone's code; whatever it raises, it cannot be used
         why = str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
         raise ConfigError(
-            f"{field}: {kind} {name!r} cannot be made with these options: {why}"
+            f"{kind} {name!r} cannot be made with these options: {why}",
+            field=field,
+            value=name,
+            problem=Problem.FAILED,
         ) from error
 
 
@@ -158,7 +170,7 @@ def search(folder: Path) -> None:
 _searched: dict[str, None] = {}  # the folders of the user's own modules, in order
 
 
-def _require_kind(kind: Kind, name: str, found: Any, where: str) -> None:
+def _require_kind(kind: Kind, name: str, found: Any, field: str | None) -> None:
     """Refuse what is no plugin of this kind, before it is called or made.
 
     Raises:
@@ -167,15 +179,25 @@ def _require_kind(kind: Kind, name: str, found: Any, where: str) -> None:
     """
     if kind == "rule":
         if not _is_rule(found):
-            raise ConfigError(f"{where}{name!r} is not a function of (ballot, pairing)")
+            raise ConfigError(
+                f"{name!r} is not a function of (ballot, pairing)",
+                field=field,
+                value=name,
+                problem=Problem.INVALID,
+            )
         return
     if not isinstance(found, type):
-        raise ConfigError(f"{where}{name!r} is not a class")
+        raise ConfigError(
+            f"{name!r} is not a class", field=field, value=name, problem=Problem.INVALID
+        )
     for names in _METHODS[kind]:
         if not any(callable(getattr(found, one, None)) for one in names):
             raise ConfigError(
-                f"{where}{name!r} is no {kind}: its class has no method "
-                f"{' or '.join(f'`{one}`' for one in names)}"
+                f"{name!r} is no {kind}: its class has no method "
+                f"{' or '.join(f'`{one}`' for one in names)}",
+                field=field,
+                value=names,
+                problem=Problem.MISSING,
             )
 
 
@@ -199,17 +221,22 @@ def _found(kind: Kind) -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=_GROUPS[kind])}
 
 
-def _imported(kind: Kind, name: str, where: str) -> Any:
+def _imported(kind: Kind, name: str, field: str | None) -> Any:
     module, _, attribute = name.partition(":")
     sys.path += [folder for folder in _searched if folder not in sys.path]
     try:
         return getattr(importlib.import_module(module), attribute)
     except ModuleNotFoundError as error:
         raise UnknownPluginError(
-            f"{where}no {kind} {name!r}: {error}. "
-            "Run from its folder, install it, or set PYTHONPATH."
+            f"no {kind} {name!r}: {error}. Run from its folder, install it, or set PYTHONPATH.",
+            field=field,
+            value=name,
+            problem=Problem.UNKNOWN,
         ) from error
     except Exception as error:  # anyone's code runs when it is imported
         raise UnknownPluginError(
-            f"{where}{kind} {name!r} cannot be imported: {type(error).__name__}: {error}"
+            f"{kind} {name!r} cannot be imported: {type(error).__name__}: {error}",
+            field=field,
+            value=name,
+            problem=Problem.FAILED,
         ) from error

@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 import pydantic
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from gensr_pref.config.messages import complaint
-from gensr_pref.errors import ConfigError
+from gensr_pref.config.messages import WrongTogether, complaint
+from gensr_pref.errors import ConfigError, Problem, parameter
 from gensr_pref.storage import files
 from gensr_pref.tables.languages import language_code
 from gensr_pref.untrusted import documents
@@ -227,19 +227,25 @@ class Corpus(Model):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.sample_rate % 50:
-            raise ValueError(f"sample_rate must be a multiple of 50, not {self.sample_rate}")
+            raise WrongTogether(
+                "sample_rate", self.sample_rate, f"must be a multiple of 50, not {self.sample_rate}"
+            )
         if self.degrade is not None and self.source.kind == "paired":
-            raise ValueError("a paired source is noisy already; remove corpus.degrade")
+            raise WrongTogether("degrade", None, "a paired source is noisy already; remove this")
         columns = getattr(self.source, "columns", None)
         if self.degrade is not None and columns is not None and columns.clean is not None:
-            raise ValueError(
-                "a source with source.columns.clean is noisy already; remove one of it and degrade"
+            raise WrongTogether(
+                "degrade",
+                columns.clean,
+                "a source with source.columns.clean is noisy already; remove one of the two",
             )
         band_limit = self.degrade.band_limit if self.degrade is not None else None
         if band_limit is not None and max(band_limit.rates_hz) >= self.sample_rate:
-            raise ValueError(
-                f"degrade.band_limit.rates_hz: {max(band_limit.rates_hz)} is no limit for clips "
-                f"at sample_rate {self.sample_rate}; give lower rates"
+            raise WrongTogether(
+                "degrade.band_limit.rates_hz",
+                band_limit.rates_hz,
+                f"{max(band_limit.rates_hz)} is no limit for clips at sample_rate "
+                f"{self.sample_rate}; give lower rates",
             )
         return self
 
@@ -398,11 +404,11 @@ def load(path: Path, overrides: list[str] | None = None) -> Run:
         ConfigError: the file cannot be read, or a field is wrong; the message names it.
     """
     data = override(read_yaml(path), overrides or [])
-    _refuse_passwords(data, str(path))
-    return parse(data, Run, str(path))
+    _refuse_passwords(data, path)
+    return parse(data, Run, path)
 
 
-def _refuse_passwords(node: Any, where: str) -> None:
+def _refuse_passwords(node: Any, path: Path, within: str = "") -> None:
     """Refuse an address with a password: a run file is written into run.yaml, as it is.
 
     Raises:
@@ -410,13 +416,16 @@ def _refuse_passwords(node: Any, where: str) -> None:
     """
     children = node.items() if isinstance(node, dict) else enumerate(node)
     for key, value in children:
-        field = f"{where}: {key}" if where.endswith((".yaml", ".yml")) else f"{where}.{key}"
+        field = f"{within}.{key}" if within else str(key)
         if isinstance(value, dict | list):
-            _refuse_passwords(value, field)
+            _refuse_passwords(value, path, field)
         elif isinstance(value, str) and without_secrets(value, {}) != value:
             raise ConfigError(
-                f"{field}: a password does not belong into an address here, as it is written into "
-                "run.yaml. Give it the way its store expects, such as the environment"
+                f"a password does not belong into an address here, as {path} is written into "
+                "run.yaml. Give it the way its store expects, such as the environment",
+                field=field,
+                path=path,
+                problem=Problem.UNSAFE,
             )
 
 
@@ -430,21 +439,34 @@ def read_yaml(path: Path) -> dict[str, Any]:
         text = files.read_text(path)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
-            f"{path}: cannot be read ({error}). Give the path of a run file."
+            f"cannot be read ({error}). Give the path of a run file.",
+            path=path,
+            problem=Problem.UNREADABLE,
         ) from error
     try:
         data = documents.yaml_of(text)
     except ValueError as error:
-        raise ConfigError(f"{path}: not YAML: {error}") from error
+        raise ConfigError(f"not YAML: {error}", path=path, problem=Problem.INVALID) from error
     if data is None:
-        raise ConfigError(f"{path}: is empty")
+        raise ConfigError("is empty", path=path, problem=Problem.EMPTY)
     if not isinstance(data, dict):
-        raise ConfigError(f"{path}: holds {type(data).__name__}, not the fields of a run file")
+        raise ConfigError(
+            f"holds {type(data).__name__}, not the fields of a run file",
+            path=path,
+            value=type(data).__name__,
+            problem=Problem.INVALID,
+        )
     return data
 
 
-def parse(data: dict[str, Any], model: type[M], where: str) -> M:
+def parse(
+    data: dict[str, Any], model: type[M], path: Path | str | None = None, field: str = ""
+) -> M:
     """Check data against a model.
+
+    Args:
+        path: the file that they are from, for the error message.
+        field: where they stand in it; absent = they are the whole.
 
     Raises:
         ConfigError: one line per wrong field: its dotted name, what is wrong, what is allowed.
@@ -453,8 +475,8 @@ def parse(data: dict[str, Any], model: type[M], where: str) -> M:
         return model.model_validate(data)
     except pydantic.ValidationError as error:
         found = error.errors(include_url=False)
-        lines = dict.fromkeys(complaint(model, data, item) for item in found)
-        raise ConfigError("\n".join([f"{where}:", *(f"  {line}" for line in lines)])) from error
+        each = {str(one): one for one in (complaint(model, data, item, field) for item in found)}
+        raise ConfigError.joined(path, list(each.values())) from error
 
 
 def resolved(run: BaseModel) -> dict[str, Any]:
@@ -472,11 +494,21 @@ def override(data: dict[str, Any], assignments: list[str]) -> dict[str, Any]:
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
         if not equals or not key:
-            raise ConfigError(f"override {assignment!r}: write key=value, such as corpus.limit=8")
+            raise ConfigError(
+                f"{assignment!r}: write key=value, such as corpus.limit=8",
+                value=assignment,
+                field=parameter("overrides"),
+                problem=Problem.MISSING,
+            )
         try:
             value = documents.yaml_of(text)
         except ValueError as error:
-            raise ConfigError(f"override {assignment!r}: the value is not YAML: {error}") from error
+            raise ConfigError(
+                f"{assignment!r}: the value is not YAML: {error}",
+                value=assignment,
+                field=parameter("overrides"),
+                problem=Problem.UNREADABLE,
+            ) from error
         data = _assigned(data, key.split("."), value, assignment)
     return data
 
@@ -489,12 +521,20 @@ def _assigned(node: Any, keys: list[str], value: Any, assignment: str) -> Any:
     if isinstance(node, list):
         if not head.isdigit() or int(head) >= len(node):
             raise ConfigError(
-                f"override {assignment!r}: {head!r} must be a number from 0 to {len(node) - 1}"
+                f"{assignment!r}: {head!r} must be a number from 0 to {len(node) - 1}",
+                value=assignment,
+                field=parameter("overrides"),
+                problem=Problem.UNKNOWN,
             )
         place = int(head)
         return [*node[:place], _assigned(node[place], rest, value, assignment), *node[place + 1 :]]
     if node is None:
         node = {}
     if not isinstance(node, dict):
-        raise ConfigError(f"override {assignment!r}: nothing below {head!r} can be set")
+        raise ConfigError(
+            f"{assignment!r}: nothing below {head!r} can be set",
+            value=assignment,
+            field=parameter("overrides"),
+            problem=Problem.CONFLICT,
+        )
     return {**node, head: _assigned(node.get(head), rest, value, assignment)}

@@ -26,8 +26,8 @@ from gensr_pref.corpus.degradation_sources import Library
 from gensr_pref.corpus.degrade import HEADROOM, apply, degrade
 from gensr_pref.corpus.listing import LeftOut
 from gensr_pref.corpus.segments import Segment, bounds, segments
-from gensr_pref.corpus.sources import described, listed, opened
-from gensr_pref.errors import SourceError, Unusable
+from gensr_pref.corpus.sources import described, listed, opened, reasons_of
+from gensr_pref.errors import Problem, SourceError, Unusable
 from gensr_pref.identity import clip_id, digest, rng_for, unit_for
 from gensr_pref.schema import Failure, Reason
 from gensr_pref.untrusted.columns import steps_of
@@ -103,7 +103,12 @@ def plan(corpus: Corpus, seed: int, base: Path) -> Plan:
         except Unusable as failed:
             failures.append(Failure(STAGE, item.source_id, failed.reason, failed.detail))
     if not clips:
-        raise SourceError(f"corpus.source: no recording gives a clip: {described(failures)}")
+        raise SourceError(
+            f"no recording gives a clip: {described(failures)}",
+            field="corpus.source",
+            value=reasons_of(failures),
+            problem=Problem.EMPTY,
+        )
     _refuse_doubles(clips)
     left_out = (*source.left_out, *library.left_out)
     kept = with_splits(_limited(clips, corpus.limit, seed), corpus.validation, seed)
@@ -117,8 +122,11 @@ def _spoken_in(languages: list[str] | None, items: list[Item]) -> list[Item]:
     if not kept:
         there = ", ".join(sorted({item.language or "none" for item in items}))
         raise SourceError(
-            f"corpus.languages: no recording is in {', '.join(languages)}; there is: {there}. "
-            "Is corpus.source.columns.language set?"
+            f"no recording is in {', '.join(languages)}; there is: {there}. "
+            "Is corpus.source.columns.language set?",
+            field="corpus.languages",
+            value=languages,
+            problem=Problem.EMPTY,
         )
     return kept
 
@@ -197,8 +205,11 @@ def _refuse_doubles(clips: Iterable[ClipSpec]) -> None:
         other = first.setdefault(spec.clip_id, spec.item)
         if other is not spec.item:
             raise SourceError(
-                f"corpus.source: rows {other.row} and {spec.item.row} are the same recording, "
-                f"{spec.item.source_id!r}, and would give the same clip. Remove one of them."
+                f"rows {other.row} and {spec.item.row} are the same recording, "
+                f"{spec.item.source_id!r}, and would give the same clip. Remove one of them.",
+                field="corpus.source",
+                value=spec.item.source_id,
+                problem=Problem.DUPLICATE,
             )
 
 

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from gensr_pref.errors import SourceError
+from gensr_pref.errors import Problem, SourceError
 from gensr_pref.identity import file_digest
 
 _AT_ONCE = 8  # files that are read at the same time; hashing leaves Python's lock
@@ -76,9 +76,15 @@ def content(path: Path) -> Content:
         made = Content(*before, file_digest(path))
         same = made.looks_like(path)
     except OSError as error:
-        raise SourceError(f"{path}: cannot be read: {error.strerror or error}") from error
+        raise SourceError(
+            f"cannot be read: {error.strerror or error}", path=path, problem=Problem.UNREADABLE
+        ) from error
     if not same:
-        raise SourceError(f"{path}: is being written. Wait until it is done, and run this again")
+        raise SourceError(
+            "is being written. Wait until it is done, and run this again",
+            path=path,
+            problem=Problem.BUSY,
+        )
     return made
 
 
@@ -96,8 +102,10 @@ def require_same(files: Iterable[tuple[Path, Content]]) -> None:
 def changed_meanwhile(name: str) -> SourceError:
     """What to say of a recording that was replaced while a build worked on it."""
     return SourceError(
-        f"{name}: was replaced while the build was running. What was made from it before is kept: "
-        "restore it and run the same build again, or choose another folder"
+        "was replaced while the build was running. What was made from it before is kept: "
+        "restore it and run the same build again, or choose another folder",
+        path=name,
+        problem=Problem.CHANGED,
     )
 
 

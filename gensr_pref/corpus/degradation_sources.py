@@ -15,8 +15,8 @@ from gensr_pref.config.run_file import Degrade, FolderSource, ManifestSource
 from gensr_pref.corpus.base import Item
 from gensr_pref.corpus.content import Content, require_same
 from gensr_pref.corpus.listing import LeftOut
-from gensr_pref.corpus.sources import described, listed, opened
-from gensr_pref.errors import SourceError, Unusable, quantity
+from gensr_pref.corpus.sources import described, listed, opened, reasons_of
+from gensr_pref.errors import Problem, SourceError, Unusable, quantity
 
 CACHE_BYTES = 256 * 2**20
 _LARGEST_KEPT = 32 * 2**20  # decoded: 8.7 minutes at 16 kHz; longer files are read in stretches
@@ -48,7 +48,12 @@ class Recordings:
         self._source = opened(config, base, field)
         items, failures = listed(self._source, field)
         if failures:
-            raise SourceError(f"{field}: these files cannot be used: {described(failures)}")
+            raise SourceError(
+                f"these files cannot be used: {described(failures)}",
+                field=field,
+                value=reasons_of(failures),
+                problem=Problem.UNREADABLE,
+            )
         self.left_out = tuple(self._source.left_out)
         self._items = {item.source_id: item for item in items}
         _refuse_twins(items, self._items, field)
@@ -64,7 +69,9 @@ class Recordings:
         """
         if name not in self._items:
             raise SourceError(
-                f"{name!r} is not among the source's {quantity(len(self._items), 'file')}"
+                f"{name!r} is not among the source's {quantity(len(self._items), 'file')}",
+                value=name,
+                problem=Problem.MISSING,
             )
         return self._items[name]
 
@@ -113,7 +120,12 @@ def _refuse_twins(items: list[Item], by_name: dict[str, Item], field: str) -> No
     """Refuse two files whose names look the same: a record could not say which one was drawn."""
     for item in items:
         if by_name[item.source_id].place != item.place:
-            raise SourceError(f"{field}: two files are named {item.source_id!r}; rename one")
+            raise SourceError(
+                f"two files are named {item.source_id!r}; rename one",
+                field=field,
+                value=item.source_id,
+                problem=Problem.DUPLICATE,
+            )
 
 
 @dataclass(frozen=True)

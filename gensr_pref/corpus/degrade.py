@@ -27,7 +27,7 @@ from gensr_pref.corpus.codec import fitted, transcode
 from gensr_pref.corpus.degradation_sources import Library, Recordings
 from gensr_pref.corpus.rooms import Room, aligned, draw_room, reverberate, simulated
 from gensr_pref.corpus.speech_level import active_rms
-from gensr_pref.errors import InputError, Unusable, nearest
+from gensr_pref.errors import InputError, Problem, Unusable
 from gensr_pref.schema import Reason
 
 PACKETS_PER_SECOND = 50
@@ -254,14 +254,16 @@ def _needed(recordings: Recordings | None, name: str) -> Recordings:
     if recordings is None:
         raise InputError(
             f"the record has a step {name!r} with files; open the library from the settings "
-            f"that made it (their {name}.source)"
+            f"that made it (their {name}.source)",
+            value=name,
+            problem=Problem.MISSING,
         )
     return recordings
 
 
 def _step_of(name: str) -> Callable[[Wave, int, Step, Library], Wave]:
     if name not in _APPLIED:
-        raise InputError(f"the record has an unknown step {name!r}. {nearest(name, _APPLIED)}")
+        raise InputError(f"the record has an unknown step {name!r}.", value=name, known=_APPLIED)
     return _APPLIED[name]
 
 

@@ -13,7 +13,7 @@ from gensr_pref.audio import Header, Sound
 from gensr_pref.config.run_file import Columns, FolderSource, ManifestSource, PairedSource
 from gensr_pref.corpus.base import STAGE, Item
 from gensr_pref.corpus.listing import LeftOut, list_audio
-from gensr_pref.errors import ConfigError, SourceError, Unusable, nearest
+from gensr_pref.errors import ConfigError, Problem, SourceError, Unusable
 from gensr_pref.schema import Failure, Reason
 from gensr_pref.tables.cells import language_in, speaker_in, text_in
 from gensr_pref.tables.file_names import AmbiguousNameError, Names
@@ -64,14 +64,17 @@ class Manifest:
         place = self._root.place(value)
         if place is None:
             raise SourceError(
-                f"{self._where(number)}: {column} = {value!r} leaves the folder "
+                f"{column} = {value!r} leaves the folder "
                 f"{self._root.folder}. To allow it, set {self._field}.root to a folder that "
-                "holds all the files."
+                "holds all the files.",
+                field=self._where(number),
+                value=value,
+                problem=Problem.UNSAFE,
             )
         return self._root.find(place)
 
     def _where(self, number: int) -> str:
-        return f"{self._table}, row {number}"
+        return f"{self._field}.path: {self._table}, row {number}"
 
 
 class Folder:
@@ -158,7 +161,7 @@ class Root:
         try:
             return self._names.find(place)
         except AmbiguousNameError as error:
-            raise SourceError(f"{self.folder}: {error}") from error
+            raise SourceError(f"{error}", path=self.folder, problem=Problem.DUPLICATE) from error
 
     def item(
         self, place: str, clean_place: str | None, row: int, **described: str | None
@@ -236,10 +239,17 @@ def require_columns(columns: Columns, found: Iterable[str], field: str, where: s
     for role, name in columns.model_dump().items():
         if name is not None and name not in names:
             raise ConfigError(
-                f"{field}.columns.{role}: {where} has no column {name!r}. {nearest(name, names)}"
+                f"{where} has no column {name!r}.",
+                field=f"{field}.columns.{role}",
+                value=name,
+                known=names,
             )
     if columns.audio is None:
-        raise ConfigError(f"{field}.columns.audio: name the column that holds the recording")
+        raise ConfigError(
+            "name the column that holds the recording",
+            field=f"{field}.columns.audio",
+            problem=Problem.MISSING,
+        )
 
 
 def labels(columns: Columns, row: Row, where: str) -> dict[str, str | None]:
@@ -248,7 +258,7 @@ def labels(columns: Columns, row: Row, where: str) -> dict[str, str | None]:
     Args:
         columns: which columns hold them.
         row: the row's cells.
-        where: the table and the row, for messages.
+        where: the field, its table and the row, for messages, as `errors.GensrPrefError.field`.
 
     Raises:
         SourceError: a cell is neither text, number nor null, or the language is no ISO 639 code.

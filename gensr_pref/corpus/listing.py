@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from gensr_pref import audio
-from gensr_pref.errors import SourceError
+from gensr_pref.errors import Problem, SourceError
 
 
 class Cause(StrEnum):
@@ -72,8 +72,11 @@ class Listing:
             name = audio.name_of(place)
             if name in names:
                 raise SourceError(
-                    f"{self.folder}: {names[name]!r} and {place!r} have the same name without "
-                    "suffix, so that it is not clear which is meant. Keep one of them."
+                    f"{names[name]!r} and {place!r} have the same name without "
+                    "suffix, so that it is not clear which is meant. Keep one of them.",
+                    path=self.folder,
+                    value=name,
+                    problem=Problem.DUPLICATE,
                 )
             names[name] = place
         return names
@@ -92,7 +95,9 @@ def list_audio(folder: Path, field: str) -> Listing:
         SourceError: there is no such folder, or no such file in it.
     """
     if not folder.is_dir():
-        raise SourceError(f"{field}: {folder} is not a folder")
+        raise SourceError(
+            f"{folder} is not a folder", field=field, path=folder, problem=Problem.MISSING
+        )
     places: list[str] = []
     others: dict[Cause, list[str]] = {}
     for place, cause in _entries(folder):
@@ -107,8 +112,12 @@ def list_audio(folder: Path, field: str) -> Listing:
     )
     if not places:
         raise SourceError(
-            f"{field}: {folder} holds no audio file (such as .wav, .flac, .ogg, .mp3)"
-            + "".join(f"; {line}" for line in describe(left_out))
+            f"{folder} holds no audio file (such as .wav, .flac, .ogg, .mp3)"
+            + "".join(f"; {line}" for line in describe(left_out)),
+            field=field,
+            path=folder,
+            value=[(one.example, str(one.cause)) for one in left_out],
+            problem=Problem.EMPTY,
         )
     return Listing(folder, tuple(sorted(places)), left_out)
 

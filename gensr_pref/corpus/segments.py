@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gensr_pref.audio import FRAMES_PER_SECOND, whole_frames
-from gensr_pref.errors import ConfigError, Unusable
+from gensr_pref.errors import ConfigError, Problem, Unusable
 from gensr_pref.schema import Reason
 
 
@@ -41,8 +41,10 @@ def bounds(segment_seconds: tuple[float, float], rate: int) -> tuple[int, int]:
     longest = whole_frames(round(segment_seconds[1] * rate), rate)
     if longest < shortest:
         raise ConfigError(
-            f"corpus.segment_seconds: no multiple of {1 / FRAMES_PER_SECOND:g} s lies in "
-            f"{list(segment_seconds)}; widen it"
+            f"no multiple of {1 / FRAMES_PER_SECOND:g} s lies in {list(segment_seconds)}; widen it",
+            field="corpus.segment_seconds",
+            value=segment_seconds,
+            problem=Problem.INVALID,
         )
     return shortest, longest
 

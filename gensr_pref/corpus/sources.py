@@ -10,7 +10,7 @@ from gensr_pref.config.run_file import Corpus
 from gensr_pref.corpus.base import Item, Source
 from gensr_pref.corpus.file_sources import Folder, Manifest, Paired
 from gensr_pref.corpus.table_sources import HuggingFaceRows, ParquetRows
-from gensr_pref.errors import SourceError
+from gensr_pref.errors import Problem, SourceError
 from gensr_pref.schema import Failure
 
 _SHOWN = 3
@@ -52,8 +52,18 @@ def listed(source: Source, field: str = "corpus.source") -> tuple[list[Item], li
         else:
             failures.append(found)
     if not items:
-        raise SourceError(f"{field}: none of its recordings can be used: {described(failures)}")
+        raise SourceError(
+            f"none of its recordings can be used: {described(failures)}",
+            field=field,
+            value=reasons_of(failures),
+            problem=Problem.EMPTY,
+        )
     return items, failures
+
+
+def reasons_of(failures: list[Failure]) -> list[tuple[str, str]]:
+    """Each failed recording and the reason, as errors carry them."""
+    return [(failed.clip_id, str(failed.reason)) for failed in failures]
 
 
 def described(failures: list[Failure]) -> str:

@@ -20,7 +20,7 @@ from gensr_pref.corpus.base import STAGE, Item
 from gensr_pref.corpus.content import changed_meanwhile
 from gensr_pref.corpus.file_sources import common_frames, labels, read_at, require_columns
 from gensr_pref.corpus.listing import LeftOut
-from gensr_pref.errors import ConfigError, SourceError, Unusable, nearest
+from gensr_pref.errors import ConfigError, Problem, SourceError, Unusable
 from gensr_pref.identity import bytes_digest
 from gensr_pref.schema import Failure, Reason
 from gensr_pref.tables.file_names import AmbiguousNameError, Names
@@ -58,14 +58,20 @@ class ParquetRows:
         try:
             file = pq.ParquetFile(self._folder / place)
         except (OSError, pa.ArrowException) as error:
-            raise SourceError(f"{self._field}.path: {place} is not Parquet: {error}") from error
+            raise SourceError(
+                f"{place} is not Parquet: {error}",
+                field=f"{self._field}.path",
+                path=place,
+                problem=Problem.UNREADABLE,
+            ) from error
         with file:
             require_columns(self._columns, file.schema_arrow.names, self._field, place)
             number = 0
             for batch in file.iter_batches(_ROWS_AT_ONCE, columns=self._wanted):
                 for row in batch.to_pylist():
                     name = str(PurePosixPath(place).with_suffix(""))
-                    yield _item(name, number, row, self._columns, self._folder, place)
+                    where = f"{self._field}.path: {place}, row {number}"
+                    yield _item(name, number, row, self._columns, self._folder, where, place)
                     number += 1
 
     def _recordings(self) -> list[str]:
@@ -86,7 +92,8 @@ class HuggingFaceRows:
     def items(self) -> Iterator[Item | Failure]:
         """One per row of the split."""
         for number, row in enumerate(self._dataset()):
-            yield _item(self._config.split, number, row, self._config.columns, None)
+            where = f"{self._field}.path: {self._config.split}, row {number}"
+            yield _item(self._config.split, number, row, self._config.columns, None, where)
 
     def read(self, item: Item, start: int, frames: int) -> tuple[Sound, Sound | None]:
         """A stretch of the row's recordings."""
@@ -115,9 +122,12 @@ class HuggingFaceRows:
             raise
         except Exception as error:  # `datasets` raises errors of all its back ends
             raise SourceError(
-                f"{self._field}: datasets cannot load {self._config.path!r}: "
+                f"datasets cannot load {self._config.path!r}: "
                 f"{_with_causes(error)}. Loose audio files are read by kind: folder or "
-                "kind: manifest"
+                "kind: manifest",
+                field=self._field,
+                value=self._config.path,
+                problem=Problem.UNREADABLE,
             ) from error
 
     def _split_of(self, saved: Any) -> Any:
@@ -125,8 +135,10 @@ class HuggingFaceRows:
             return saved
         if self._config.split not in saved:
             raise ConfigError(
-                f"{self._field}.split: no split {self._config.split!r}. "
-                f"{nearest(self._config.split, saved)}"
+                f"no split {self._config.split!r}.",
+                field=f"{self._field}.split",
+                value=self._config.split,
+                known=saved,
             )
         return saved[self._config.split]
 
@@ -163,10 +175,17 @@ def _parquet_files(path: Path, field: str) -> tuple[Path, list[str]]:
         found = sorted(Path(name) for name in glob.glob(str(path), recursive=True))  # noqa: PTH207
         folder = Path(os.path.commonpath([name.parent for name in found])) if found else path
     if not found:
-        raise SourceError(f"{field}.path: no Parquet file at {path}")
+        raise SourceError(
+            f"no Parquet file at {path}", field=f"{field}.path", path=path, problem=Problem.MISSING
+        )
     for file in found:
         if file.exists() and not file.is_file():
-            raise SourceError(f"{field}.path: {file} is not a regular file")
+            raise SourceError(
+                f"{file} is not a regular file",
+                field=f"{field}.path",
+                path=file,
+                problem=Problem.INVALID,
+            )
     return folder, [file.relative_to(folder).as_posix() for file in found]
 
 
@@ -200,7 +219,13 @@ def _row(path: Path, number: int, columns: tuple[str, ...]) -> Row:
 
 
 def _item(
-    table: str, number: int, row: Row, columns: Columns, folder: Path | None, place: str = ""
+    table: str,
+    number: int,
+    row: Row,
+    columns: Columns,
+    folder: Path | None,
+    where: str,
+    place: str = "",
 ) -> Item | Failure:
     source_id = f"{table}/{_row_name(number, row.get(columns.audio or ''))}"
     try:
@@ -214,7 +239,7 @@ def _item(
     held = _held(row, columns, folder)
     files = tuple(str(one) for one in held if isinstance(one, Path))
     inside = tuple(bytes_digest(one) for one in held if isinstance(one, bytes))
-    told = labels(columns, row, f"{place or table}, row {number}")
+    told = labels(columns, row, where)
     return Item(source_id, header.rate, frames, number, place, files=files, contents=inside, **told)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from gensr_pref.errors import InputError
+from gensr_pref.errors import InputError, Problem
 from gensr_pref.storage.lease import held
 
 
@@ -26,7 +26,11 @@ def replacing(out: Path) -> Iterator[Path]:
         StorageError: its lock cannot be written.
     """
     new, old = _beside(out, "unfinished"), _beside(out, "replaced")
-    busy = InputError(f"{out}: another export is writing it. Wait for it, or choose another folder")
+    busy = InputError(
+        "another export is writing it. Wait for it, or choose another folder",
+        path=out,
+        problem=Problem.BUSY,
+    )
     with held(new.with_name(f"{new.name}.lock"), busy, discard=True):
         try:
             _repair(out, old)
@@ -45,9 +49,15 @@ def require_place(out: Path) -> None:
         InputError: it is the working folder or above it, or where a disk is mounted.
     """
     if Path.cwd().is_relative_to(out.resolve()):
-        raise InputError(f"{out}: is the folder you are in, or above it. Name one to make in it")
+        raise InputError(
+            "is the folder you are in, or above it. Name one to make in it",
+            path=out,
+            problem=Problem.UNSAFE,
+        )
     if out.is_mount():
-        raise InputError(f"{out}: a disk is mounted there. Name a folder to make in it")
+        raise InputError(
+            "a disk is mounted there. Name a folder to make in it", path=out, problem=Problem.UNSAFE
+        )
 
 
 def _beside(out: Path, what: str) -> Path:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from gensr_pref.errors import InputError, typed
+from gensr_pref.errors import InputError, Problem, typed
 from gensr_pref.exporting import trl, wav_jsonl
 from gensr_pref.exporting.card import Format, Table
 from gensr_pref.exporting.columns import VERSION, candidates_schema, pairs_schema
@@ -88,8 +88,10 @@ def write(
         splits = _parquet(out / folder, rows, schema, facts, wanted.shard_bytes)
     if not splits:
         raise InputError(
-            f"{run}: has no pairs to export. Change its rule: {typed('gensr-pref', 'pair', run)} "
-            "..."
+            f"has no pairs to export. Change its rule: {typed('gensr-pref', 'pair', run)} ...",
+            path=run,
+            value="pairs",
+            problem=Problem.EMPTY,
         )
     tables = [Table("default", folder, schema, tuple(splits))]
     if wanted.form == "parquet" and wanted.candidates != "none":

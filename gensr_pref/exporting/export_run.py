@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import yaml
 
 from gensr_pref.auditing.run_audit import audit, table_digests
-from gensr_pref.errors import InputError, StorageError, UnwrittenError, parameter
+from gensr_pref.errors import InputError, Problem, StorageError, UnwrittenError, parameter
 from gensr_pref.exporting import dataset, licences, redacted_facts, trl
 from gensr_pref.exporting.atomic_folder import replacing, require_place
 from gensr_pref.exporting.card import Facts, Table, card
@@ -94,18 +94,19 @@ def export(
                 publishing,
             )
     except (OSError, UnwrittenError) as error:
-        raise StorageError(_unwritten(out, error)) from error
+        raise _unwritten(out, error) from error
     shards_of = {"shards": len(contents.shards), "unfinished_shards": len(contents.unfinished)}
     return {**_told(out, wanted, facts), **shards_of}
 
 
-def _unwritten(out: Path, error: BaseException) -> str:
+def _unwritten(out: Path, error: BaseException) -> StorageError:
     """Nothing is kept of an export that breaks off, other than of a build."""
     cause = error.__cause__ if isinstance(error, UnwrittenError) else error
     why = getattr(cause, "strerror", None) or cause
-    return (
-        f"{out}: cannot be written: {why}. Make room or choose another folder; it is as it was "
-        "before"
+    return StorageError(
+        f"cannot be written: {why}. Make room or choose another folder; it is as it was before",
+        path=out,
+        problem=Problem.UNWRITABLE,
     )
 
 
@@ -163,7 +164,10 @@ def _require_ours(out: Path) -> None:
     if there and not (CARD in there and "summary.json" in there and there <= _OURS):
         strange = ", ".join(sorted(there - _OURS)[:3]) or "no export"
         raise InputError(
-            f"{out}: holds something else ({strange}). Choose another {parameter('out')}"
+            f"holds something else ({strange}). Choose another {parameter('out')}",
+            path=out,
+            value=strange,
+            problem=Problem.EXISTS,
         )
 
 
@@ -180,7 +184,9 @@ def _require_harmless(folder: Path, local: Local, publishing: Publishing) -> Non
         "\n".join(["what would be published tells of this machine or its user:", *lines])
         + f"\nNothing was written. Replace names of speakers and recordings with "
         f"{parameter('anonymise')} hash (or drop); name each text that may go out with "
-        f"{parameter('allowed')}"
+        f"{parameter('allowed')}",
+        value=tuple(lines),
+        problem=Problem.UNSAFE,
     )
 
 
@@ -215,7 +221,11 @@ def _last_change(run: Path) -> int:
 def _summary(run: Path) -> dict[str, Any]:
     found = _object(run / "summary.json")
     if found is None:
-        raise InputError(f"{run}: its summary.json is missing or damaged. Run the same build again")
+        raise InputError(
+            "its summary.json is missing or damaged. Run the same build again",
+            path=run,
+            problem=Problem.MISSING,
+        )
     return found
 
 

@@ -18,7 +18,14 @@ from glob import escape
 from pathlib import Path
 from typing import Any, Literal
 
-from gensr_pref.errors import InputError, PublishError, UnreachableError, parameter, quantity
+from gensr_pref.errors import (
+    InputError,
+    Problem,
+    PublishError,
+    UnreachableError,
+    parameter,
+    quantity,
+)
 from gensr_pref.exporting.hub_errors import answer_of, explained
 from gensr_pref.exporting.hub_files import (
     COMMIT,
@@ -87,17 +94,30 @@ def check(target: Target) -> None:
     try:
         validate_repo_id(target.repository)
     except HFValidationError as error:
-        raise InputError(f"{parameter('repository')}: {error}") from error
+        raise InputError(
+            f"{error}",
+            field=parameter("repository"),
+            value=target.repository,
+            problem=Problem.INVALID,
+        ) from error
     if not hub.is_id(target.repository):
-        raise InputError(f"{parameter('repository')}: {target.repository!r} is not ORG/NAME")
+        raise InputError(
+            f"{target.repository!r} is not ORG/NAME",
+            field=parameter("repository"),
+            value=target.repository,
+            problem=Problem.INVALID,
+        )
     if target.create_pr and target.revision:
         raise InputError(
-            f"{parameter('create_pr')} opens its own branch: leave out {parameter('revision')}"
+            f"opens its own branch: leave out {parameter('revision')}",
+            field=parameter("create_pr"),
+            problem=Problem.CONFLICT,
         )
     if catalogue.offline() or constants.HF_HUB_OFFLINE:
         raise InputError(
-            f"{parameter('repository')}: connections are forbidden ({catalogue.OFFLINE} or "
-            "HF_HUB_OFFLINE is set)"
+            f"connections are forbidden ({catalogue.OFFLINE} or HF_HUB_OFFLINE is set)",
+            field=parameter("repository"),
+            problem=Problem.OFFLINE,
         )
 
 
@@ -111,7 +131,9 @@ def require_token() -> None:
 
     if not get_token():
         raise InputError(
-            f"{parameter('repository')}: no token. Log in with `hf auth login`, or set HF_TOKEN"
+            "no token. Log in with `hf auth login`, or set HF_TOKEN",
+            field=parameter("repository"),
+            problem=Problem.REFUSED,
         )
 
 
@@ -229,17 +251,22 @@ def _require_gone(target: Target, revision: str | None, gone: Sequence[str]) -> 
     left = [name for name in gone if name in there]
     if left:
         raise PublishError(
-            f"{target.repository}: {quantity(len(left), 'file')} that this export does not "
+            f"{quantity(len(left), 'file')} that this export does not "
             "contain are still "
-            f"there, such as {left[0]}. The same command goes on from there"
+            f"there, such as {left[0]}. The same command goes on from there",
+            path=target.repository,
+            value=left,
+            problem=Problem.EXISTS,
         )
 
 
 def _require_expected(target: Target, private: bool) -> None:
     if not private and not target.public:
         raise InputError(
-            f"{target.repository}: is public already, so all that is pushed would be. Say "
-            f"{parameter('public')} if that is meant, or choose another name"
+            f"is public already, so all that is pushed would be. Say "
+            f"{parameter('public')} if that is meant, or choose another name",
+            path=target.repository,
+            problem=Problem.UNSAFE,
         )
 
 
@@ -258,12 +285,16 @@ def _require_answer(target: Target) -> None:
     except Exception as error:  # of whatever HTTP library this version of the client uses
         if lacking := hub.lacking_package(error):
             raise UnreachableError(
-                f"{target.repository}: the Hub cannot be asked: {lacking}"
+                f"the Hub cannot be asked: {lacking}",
+                path=target.repository,
+                problem=Problem.OFFLINE,
             ) from None
         if answer_of(error)[0] is None:
             raise UnreachableError(
-                f"{target.repository}: the Hub does not answer ({type(error).__name__}). Nothing "
-                "was begun; try again once it can be reached"
+                f"the Hub does not answer ({type(error).__name__}). Nothing "
+                "was begun; try again once it can be reached",
+                path=target.repository,
+                problem=Problem.OFFLINE,
             ) from None
 
 

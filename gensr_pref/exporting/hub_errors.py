@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from logging import ERROR
 from typing import Any
 
-from gensr_pref.errors import PublishError, parameter
+from gensr_pref.errors import Problem, PublishError, parameter
 from gensr_pref.weights.hub import lacking_package
 
 _QUOTA = ("storage", "quota", "exceed", "payment", "billing", "too large")
@@ -32,44 +32,55 @@ def explained(repository: str) -> Iterator[None]:
     except KeyboardInterrupt:
         raise
     except Exception as error:  # of whatever HTTP library this version of the client uses
-        raise PublishError(_why(repository, error)) from None
+        raise _failure(repository, error) from None
     finally:
         logging.set_verbosity(level)
 
 
-def _why(name: str, error: BaseException) -> str:
+def _failure(name: str, error: BaseException) -> PublishError:
+    status, said = answer_of(error)
+    problem = Problem.OFFLINE if status is None else Problem.REFUSED
+    if _lacks_room(status, said):
+        problem = Problem.UNWRITABLE
+    return PublishError(_why(name, error, status, said), path=name, value=status, problem=problem)
+
+
+def _lacks_room(status: int | None, said: str) -> bool:
+    return status in (402, 413, 507) or (status == 403 and any(word in said for word in _QUOTA))
+
+
+def _why(name: str, error: BaseException, status: int | None, said: str) -> str:
     if lacking := lacking_package(error):
-        return f"{name}: the Hub cannot be asked: {lacking}"
+        return f"the Hub cannot be asked: {lacking}"
     organisation = name.partition("/")[0]
     again = "The same command goes on from there"
-    status, said = answer_of(error)
-    if status in (402, 413, 507) or (status == 403 and any(word in said for word in _QUOTA)):
+    if _lacks_room(status, said):
         return (
-            f"{name}: {organisation} has no room left on the Hub for this, or not for private "
+            f"{organisation} has no room left on the Hub for this, or not for private "
             f"repositories. Make room, or push it with {parameter('public')}. {again}"
         )
     if status == 401:
         return (
-            f"{name}: the Hub does not take your token. Log in anew with `hf auth login`, or set "
+            "the Hub does not take your token. Log in anew with `hf auth login`, or set "
             "HF_TOKEN to a token with write access"
         )
     if status == 403:
         return (
-            f"{name}: your token may not write there: the name is another's, or the token is for "
+            "your token may not write there: the name is another's, or the token is for "
             "reading only. Push to a name of your own, or log in with a token that may write to "
             f"{organisation}"
         )
     if status == 404:
-        return f"{name}: there is no {organisation} on the Hub, or nothing there that you may write"
+        return f"there is no {organisation} on the Hub, or nothing there that you may write"
     if status in (409, 412):
-        return f"{name}: somebody else changes it at this moment. {again}"
+        return f"somebody else changes it at this moment. {again}"
     if status == 400:
         return (
-            f"{name}: the Hub refuses what was sent (status 400); is the name or "
+            f"the Hub refuses what was sent (status 400); is the name or "
             f"{parameter('revision')} right?"
         )
     what = f"status {status}" if status else type(error).__name__
-    return f"{name}: the Hub cannot be reached or broke off ({what}). {again}"
+    return f"the Hub cannot be reached or broke off ({what}). {again}"
 
 
 def answer_of(error: BaseException | None) -> tuple[int | None, str]:

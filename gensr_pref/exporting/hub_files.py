@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Sequence
 from typing import Any, Literal
 
-from gensr_pref.errors import InputError, parameter, quantity
+from gensr_pref.errors import InputError, Problem, parameter, quantity
 
 COMMIT = "Preference pairs exported by gensr_pref"  # the title of every commit of an export
 Others = Literal["keep", "delete"]
@@ -50,11 +50,14 @@ def require_decided(repository: str, strangers: Sequence[str], others: Others | 
     shown = ", ".join(strangers[:_SHOWN])
     rest = len(strangers) - _SHOWN
     raise InputError(
-        f"{repository}: holds {quantity(len(strangers), 'file')} that no export wrote: {shown}"
+        f"holds {quantity(len(strangers), 'file')} that no export wrote: {shown}"
         f"{f' and {rest} more' if rest > 0 else ''}. They would stay beside the dataset, whatever "
         "they tell. Say what shall become of them with "
         f"{parameter('others')}: 'keep' leaves them there, 'delete' "
-        "removes them with the push; or choose another name. Nothing was pushed"
+        "removes them with the push; or choose another name. Nothing was pushed",
+        path=repository,
+        value=strangers,
+        problem=Problem.EXISTS,
     )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gensr_pref import audio
-from gensr_pref.errors import InputError
+from gensr_pref.errors import InputError, Problem
 
 
 def load(
@@ -42,7 +42,9 @@ def load(
             str(source), config, split=split, revision=revision, streaming=True
         )
     except Exception as error:  # each loader of `datasets` raises its own
-        raise InputError(f"{source}: cannot be read as a dataset: {error}") from error
+        raise InputError(
+            f"cannot be read as a dataset: {error}", path=source, problem=Problem.UNREADABLE
+        ) from error
     return _decoded(undecoded(rows))
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from gensr_pref.errors import CorruptPartError
+from gensr_pref.errors import CorruptPartError, Problem
 from gensr_pref.exporting.columns import SIDES, candidates_schema, pairs_schema
 from gensr_pref.identity import CLEAN, NOISY, clean_id, noisy_id
 from gensr_pref.rundir import part_files
@@ -186,8 +186,11 @@ class _Sides:
         batch = next(self._batches, None)
         if batch is None:
             raise CorruptPartError(
-                f"{self._part}: has no candidate {lacking[0].as_py()!r}, which a pair names. Run "
-                "the same build again, then gensr-pref pair"
+                f"has no candidate {lacking[0].as_py()!r}, which a pair names. Run "
+                "the same build again, then gensr-pref pair",
+                path=self._part,
+                value=lacking[0].as_py(),
+                problem=Problem.MISSING,
             )
         kept = batch.filter(pc.is_in(batch.column("candidate_id"), value_set=self._wanted))
         self._held = pa.concat_tables([self._held, pa.table(kept).cast(self._held.schema)])

@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-from gensr_pref.errors import InputError, StorageError, parameter
+from gensr_pref.errors import InputError, Problem, StorageError, parameter
 from gensr_pref.untrusted.columns import source_of, steps_of
 
 How = Literal["drop", "hash"]
@@ -102,12 +102,18 @@ def opened(how: How, secret: Path) -> Pseudonyms:
         key = bytes.fromhex(secret.read_text(encoding="ascii"))
     except OSError as error:
         raise StorageError(
-            f"{secret}: {error.strerror}. Choose another {parameter('secret')}"
+            f"{error.strerror}. Choose another {parameter('secret')}",
+            path=secret,
+            problem=Problem.UNWRITABLE,
         ) from error
     except ValueError:
         key = b""
     if len(key) != _BYTES:
-        raise InputError(f"{secret}: holds no secret of {_BYTES} bytes in hexadecimal")
+        raise InputError(
+            f"holds no secret of {_BYTES} bytes in hexadecimal",
+            path=secret,
+            problem=Problem.INVALID,
+        )
     return Pseudonyms(how, key)
 
 

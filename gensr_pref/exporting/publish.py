@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from gensr_pref.errors import InputError, UnreachableError, parameter
+from gensr_pref.errors import InputError, Problem, UnreachableError, parameter
 from gensr_pref.exporting import hub
 from gensr_pref.exporting.dataset import Wanted
 from gensr_pref.exporting.export_run import Publishing, export
@@ -34,14 +34,27 @@ def publish(
         PublishError: the Hub refuses or breaks off; the same call goes on.
     """
     if wanted.shard_bytes < 10**6:
-        raise InputError(f"{parameter('shard_bytes')} must be at least 1 MB")
+        raise InputError(
+            "must be at least 1 MB",
+            field=parameter("shard_bytes"),
+            value=wanted.shard_bytes,
+            problem=Problem.INVALID,
+        )
     if wanted.clean and wanted.form == "trl":
-        raise InputError(f"{parameter('clean')} goes with {parameter('form')} parquet or wav-jsonl")
+        raise InputError(
+            f"goes with {parameter('form')} parquet or wav-jsonl",
+            field=parameter("clean"),
+            value=wanted.form,
+            problem=Problem.CONFLICT,
+        )
     if target is not None:
         hub.check(target)
         if wanted.form == "wav-jsonl":
             raise InputError(
-                f"{parameter('form')} wav-jsonl is for this disk: the Hub shows and loads Parquet"
+                "wav-jsonl is for this disk: the Hub shows and loads Parquet",
+                field=parameter("form"),
+                value="wav-jsonl",
+                problem=Problem.CONFLICT,
             )
         if not dry_run:
             hub.require_token()

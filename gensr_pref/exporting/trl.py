@@ -20,7 +20,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from gensr_pref.errors import InputError, parameter
+from gensr_pref.errors import InputError, Problem, parameter
 from gensr_pref.exporting.columns import SIDES
 from gensr_pref.rundir import part_files
 from gensr_pref.schema import AUDIO
@@ -78,8 +78,12 @@ def require_tokens(run: Path) -> None:
 
 def _without_tokens(run: Path) -> InputError:
     return InputError(
-        f"{parameter('form')} trl: no candidate of {run} has tokens, as none of its generators is "
-        f"over tokens. Use {parameter('form')} parquet"
+        f"trl: no candidate of {run} has tokens, as none of its generators is "
+        f"over tokens. Use {parameter('form')} parquet",
+        field=parameter("form"),
+        path=run,
+        value="trl",
+        problem=Problem.UNSUPPORTED,
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from gensr_pref import audio
 from gensr_pref.audio import Sound
-from gensr_pref.errors import ConfigError, SourceError, Unusable
+from gensr_pref.errors import ConfigError, Problem, SourceError, Unusable
 from gensr_pref.generators.base import LENGTH_TOLERANCE_S, Candidate, Origin
 from gensr_pref.generators.file_patterns import check_pattern, fields, filled
 from gensr_pref.identity import digest, file_digest
@@ -106,12 +106,22 @@ class Folder:
                 owner = owners.setdefault(file, _owner(clip, self._by_clip))
                 if owner != _owner(clip, self._by_clip):
                     raise SourceError(
-                        f"options.files: {self._relative(file)} would be a candidate of "
-                        f"{owner!r} and of {clip.recording!r}. Use {{path}}, which tells them apart"
+                        f"{self._relative(file)} would be a candidate of "
+                        f"{owner!r} and of {clip.recording!r}. Use {{path}}, which tells them "
+                        "apart",
+                        field="options.files",
+                        value=[owner, clip.recording],
+                        problem=Problem.DUPLICATE,
                     )
         if not owners:
             shown = "; ".join(missing[:_SHOWN])
-            raise SourceError(f"options: none of the files is below {self._root}: {shown}")
+            raise SourceError(
+                f"none of the files is below {self._root}: {shown}",
+                field="options",
+                path=self._root,
+                value=next(iter(missing), None),
+                problem=Problem.EMPTY,
+            )
         if self._revision is None:
             self._revision = _digest_of(self._root, sorted(owners))
 
@@ -165,7 +175,10 @@ class Folder:
         full = Path(os.path.normpath(self._root / place))
         if not full.is_relative_to(self._root):
             raise SourceError(
-                f"options: {place!r} leaves {self._root}. Set path to a folder that holds all files"
+                f"{place!r} leaves {self._root}. Set path to a folder that holds all files",
+                field="options",
+                value=place,
+                problem=Problem.UNSAFE,
             )
         whole = not place.endswith(".*")
         full = self._existing(full if whole else full.parent) / ("" if whole else full.name)
@@ -175,10 +188,13 @@ class Folder:
             return full
         there = self._beside(full).get(composed(full.name[:-2]), [])
         if len(there) > 1:
-            names = " and ".join(repr(self._relative(file)) for file in there[:2])
+            names = [self._relative(file) for file in there[:2]]
             raise SourceError(
-                f"options.files: {names} have the same name without suffix, so that it is not "
-                "clear which is meant. Keep one of them, or name the suffix"
+                f"{' and '.join(map(repr, names))} have the same name without suffix, so "
+                "that it is not clear which is meant. Keep one of them, or name the suffix",
+                field="options.files",
+                value=names,
+                problem=Problem.DUPLICATE,
             )
         if not there:
             raise Unusable(Reason.MISSING, place)
@@ -189,7 +205,7 @@ class Folder:
         try:
             return self._root / self._names.find(path.relative_to(self._root).as_posix())
         except AmbiguousNameError as error:
-            raise SourceError(f"options: {error}") from error
+            raise SourceError(f"{error}", field="options", problem=Problem.DUPLICATE) from error
 
     def _beside(self, file: Path) -> dict[str, list[Path]]:
         """The files of a folder by their names without suffix; a folder is listed once."""
@@ -240,14 +256,20 @@ class Folder:
     def _check_count(self, candidates: int) -> None:
         if self._systems and candidates != len(self._systems):
             raise ConfigError(
-                f"candidates: {candidates}, but options.systems names {len(self._systems)}. "
-                f"Set candidates: {len(self._systems)}"
+                f"{candidates}, but options.systems names {len(self._systems)}. "
+                f"Set candidates: {len(self._systems)}",
+                field="candidates",
+                value=candidates,
+                problem=Problem.CONFLICT,
             )
         named = fields(self._files or "")
         if self._table is None and candidates > 1 and not {"system", "index"} & set(named):
             raise ConfigError(
-                f"candidates: {candidates}, but options.files names one file per clip. Set "
-                "candidates: 1, or add {system} or {index} to the pattern"
+                f"{candidates}, but options.files names one file per clip. Set "
+                "candidates: 1, or add {system} or {index} to the pattern",
+                field="candidates",
+                value=candidates,
+                problem=Problem.CONFLICT,
             )
 
     def _check_degraded(self, clips: Sequence[Origin]) -> None:
@@ -255,7 +277,9 @@ class Folder:
             if clip.degraded and not self._by_clip(clip):
                 raise ConfigError(
                     "corpus.degrade makes the noisy clips in this run, so no file that exists is "
-                    "a restoration of them. Remove it, or name files by {clip_id}"
+                    "a restoration of them. Remove it, or name files by {clip_id}",
+                    field="corpus.degrade",
+                    problem=Problem.CONFLICT,
                 )
 
 
@@ -275,14 +299,26 @@ def _systems(given: Any) -> tuple[str, ...]:
 
 def _read_table(path: Path) -> Table:
     rows: Table = {}
-    for line, row in read_rows(path, "options.table"):
-        where = f"options.table: {path}, line {line}"
+    for line, row in read_rows(path, "table"):
+        where = f"table: {path}, line {line}"
         for column in ("clip", "file"):
             if column not in row:
-                raise SourceError(f"{where} has no column {column!r}")
+                raise SourceError(
+                    f"has no column {column!r}",
+                    field=where,
+                    path=path,
+                    value=column,
+                    problem=Problem.MISSING,
+                )
         cells = {column: text_in(row, column, where) or "" for column in row}
         if not cells["clip"]:
-            raise SourceError(f"{where} has no value in column 'clip'")
+            raise SourceError(
+                "has no value in column 'clip'",
+                field=where,
+                path=path,
+                value="clip",
+                problem=Problem.EMPTY,
+            )
         of_clip = rows.setdefault(audio.name_of(cells["clip"]), [])
         _refuse_twin(path, cells, of_clip)
         of_clip.append(cells)
@@ -296,8 +332,11 @@ def _refuse_twin(path: Path, row: dict[str, str], others: Sequence[dict[str, str
         if row["file"] == other["file"] or (system and system == other.get("system")):
             what = f"system {system!r}" if system else f"file {row['file']!r}"
             raise SourceError(
-                f"options.table: {path} has two rows of clip {row['clip']!r} and {what}. "
-                "Keep one of them"
+                f"{path} has two rows of clip {row['clip']!r} and {what}. Keep one of them",
+                field="table",
+                path=path,
+                value=row["clip"],
+                problem=Problem.DUPLICATE,
             )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from gensr_pref.config import plugins
 from gensr_pref.config.run_file import LABEL_PATTERN, GeneratorUse, Run
-from gensr_pref.errors import ConfigError
+from gensr_pref.errors import ConfigError, Problem
 from gensr_pref.generators.base import Generator, Origin
 from gensr_pref.identity import NOISY
 
@@ -48,7 +48,12 @@ def make_generators(run: Run, base: Path) -> dict[str, Generator]:
         label = label_of(use, generator)
         if label in RESERVED_LABELS or label in found:
             why = "is reserved" if label in RESERVED_LABELS else "is used twice"
-            raise ConfigError(f"generators.{place}.name: {label!r} {why}. Give it another name")
+            raise ConfigError(
+                f"{label!r} {why}. Give it another name",
+                field=f"generators.{place}.name",
+                value=label,
+                problem=Problem.CONFLICT if label in RESERVED_LABELS else Problem.DUPLICATE,
+            )
         found[label] = generator
     return found
 
@@ -76,8 +81,11 @@ def _check_generator(generator: Any, field: str) -> None:
         value = getattr(generator, attribute, None)
         if not holds(value):
             raise ConfigError(
-                f"{field}: {type(generator).__name__}.{attribute} must be {expected} "
-                f"(see gensr_pref/generators/base.py), not {value!r}"
+                f"{type(generator).__name__}.{attribute} must be {expected} "
+                f"(see gensr_pref/generators/base.py), not {value!r}",
+                field=field,
+                value=value,
+                problem=Problem.INVALID,
             )
 
 

@@ -9,7 +9,7 @@ from typing import get_args
 
 from gensr_pref.config import code_digest, plugins
 from gensr_pref.config.run_file import MetricUse, parse
-from gensr_pref.errors import ConfigError, nearest
+from gensr_pref.errors import ConfigError, Problem
 from gensr_pref.metrics.base import Metric, MetricSpec, Need, Score
 from gensr_pref.rundir.document import MetricRecord
 
@@ -51,7 +51,7 @@ class Member:
             "sample_rate": spec.sample_rate,
             "scores": [asdict(score) for score in self.scores],
         }
-        return parse(known, MetricRecord, f"panel: the spec of {use.metric!r}")
+        return parse(known, MetricRecord, field=f"spec of {use.metric!r}")
 
 
 def member_of(
@@ -79,8 +79,13 @@ def use_of(metric: MetricUse | str | Metric) -> MetricUse:
     if isinstance(metric, MetricUse):
         return metric
     if not isinstance(metric, str) and not isinstance(getattr(metric, "spec", None), MetricSpec):
-        raise ConfigError(f"panel: {metric!r} is no metric; give a name, an entry of a run file "
-                          "or an object with a spec that is a MetricSpec")  # fmt: skip
+        raise ConfigError(
+            f"{metric!r} is no metric; give a name, an entry of a run file "
+            "or an object with a spec that is a MetricSpec",
+            field="panel",
+            value=metric,
+            problem=Problem.INVALID,
+        )
     return MetricUse(metric=metric if isinstance(metric, str) else metric.spec.name)
 
 
@@ -92,8 +97,12 @@ def _made(
         return metric
     made: Metric = plugins.create("metric", use.metric, use.options, f"{where}.options", base)
     if not isinstance(getattr(made, "spec", None), MetricSpec):
-        raise ConfigError(f"{where}.metric: {use.metric!r} has no `spec` that is a MetricSpec; "
-                          "docs/metrics.md shows a metric")  # fmt: skip
+        raise ConfigError(
+            f"{use.metric!r} has no `spec` that is a MetricSpec; docs/metrics.md shows a metric",
+            field=f"{where}.metric",
+            value=use.metric,
+            problem=Problem.INVALID,
+        )
     _require_sense(made.spec, f"{where}.metric: {use.metric!r}")
     return made
 
@@ -101,35 +110,68 @@ def _made(
 def _require_sense(spec: MetricSpec, where: str) -> None:
     """Refuse a spec that would make a panel do something else than its author meant."""
     if isinstance(spec.needs, str) or set(spec.needs) - set(get_args(Need)):
-        raise ConfigError(f"{where}: its spec needs {spec.needs!r}; it may be a set of "
-                          f"{' and '.join(map(repr, get_args(Need)))}")  # fmt: skip
+        raise ConfigError(
+            f"its spec needs {spec.needs!r}; it may be a set of "
+            f"{' and '.join(map(repr, get_args(Need)))}",
+            field=where,
+            value=spec.needs,
+            problem=Problem.INVALID,
+        )
     if not spec.scores:
-        raise ConfigError(f"{where}: its spec names no score")
+        raise ConfigError("its spec names no score", field=where, problem=Problem.EMPTY)
     for score in spec.scores:
         if score.low is not None and score.high is not None and score.low >= score.high:
-            raise ConfigError(f"{where}: {score.name!r} goes from {score.low} to {score.high}; "
-                              "low must be below high")  # fmt: skip
+            raise ConfigError(
+                f"{score.name!r} goes from {score.low} to {score.high}; low must be below high",
+                field=where,
+                value=score.name,
+                problem=Problem.INVALID,
+            )
 
 
 def _refuse_twins(spec: MetricSpec, others: Sequence[Member], where: str) -> None:
     if spec.sample_rate is None and "clean" in spec.needs:
-        raise ConfigError(f"{where}.metric: {spec.name!r} needs the clean sound, so its spec "
-                          "must name one sample_rate for both")  # fmt: skip
+        raise ConfigError(
+            f"{spec.name!r} needs the clean sound, so its spec must name one sample_rate for both",
+            field=f"{where}.metric",
+            value=spec.name,
+            problem=Problem.MISSING,
+        )
     if any(member.metric.spec.name == spec.name for member in others):
-        raise ConfigError(f"{where}.metric: {spec.name!r} is in the panel already; remove one")
+        raise ConfigError(
+            f"{spec.name!r} is in the panel already; remove one",
+            field=f"{where}.metric",
+            value=spec.name,
+            problem=Problem.DUPLICATE,
+        )
     owners = {score.name: m.metric.spec.name for m in others for score in m.scores}
     for score in spec.scores:
-        claim = f"{where}.metric: {spec.name!r} gives {score.name!r}"
+        claim = f"{spec.name!r} gives {score.name!r}"
         if score.name in ID_COLUMNS:
-            raise ConfigError(f"{claim}, which is another column of the scores table")
+            raise ConfigError(
+                f"{claim}, which is another column of the scores table",
+                field=f"{where}.metric",
+                value=score.name,
+                problem=Problem.CONFLICT,
+            )
         if score.name in owners:
-            raise ConfigError(f"{claim}, and so does {owners[score.name]!r}; remove one")
+            raise ConfigError(
+                f"{claim}, and so does {owners[score.name]!r}; remove one",
+                field=f"{where}.metric",
+                value=score.name,
+                problem=Problem.DUPLICATE,
+            )
         owners[score.name] = spec.name
     noted = {note.name for member in others for note in member.metric.spec.notes}
     for note in spec.notes:
         if note.name in noted:
-            raise ConfigError(f"{where}.metric: {spec.name!r} notes {note.name!r}, and so "
-                              "does another metric of the panel; remove one")  # fmt: skip
+            raise ConfigError(
+                f"{spec.name!r} notes {note.name!r}, and so "
+                "does another metric of the panel; remove one",
+                field=f"{where}.metric",
+                value=note.name,
+                problem=Problem.DUPLICATE,
+            )
 
 
 def _voting(spec: MetricSpec, vote: bool | list[str] | None, where: str) -> tuple[Score, ...]:
@@ -140,6 +182,10 @@ def _voting(spec: MetricSpec, vote: bool | list[str] | None, where: str) -> tupl
     voters = (names if vote else []) if isinstance(vote, bool) else vote
     for name in voters:
         if name not in names:
-            raise ConfigError(f"{where}.vote: {spec.name!r} gives no score {name!r}. "
-                              f"{nearest(name, names)}")  # fmt: skip
+            raise ConfigError(
+                f"{spec.name!r} gives no score {name!r}.",
+                field=f"{where}.vote",
+                value=name,
+                known=names,
+            )
     return tuple(replace(score, votes=score.name in voters) for score in spec.scores)

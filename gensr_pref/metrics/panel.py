@@ -25,7 +25,9 @@ from gensr_pref.errors import (
     GensrPrefError,
     InputError,
     MissingWeightsError,
+    Problem,
     Unusable,
+    parameter,
     quantity,
 )
 from gensr_pref.metrics.base import Answer, ClipSounds, Metric, Note, Score
@@ -73,7 +75,12 @@ class Panel:
     ) -> None:
         for name, given in (("metrics", metrics), ("texts", texts)):
             if isinstance(given, str):
-                raise InputError(f"{name} is the text {given!r}; give a list of them")
+                raise InputError(
+                    f"is the text {given!r}; give a list of them",
+                    field=parameter(name),
+                    value=given,
+                    problem=Problem.INVALID,
+                )
         self.left_out: dict[str, str] = {}
         self.members: list[Member] = []
         for index, metric in enumerate(metrics):
@@ -86,7 +93,12 @@ class Panel:
                 self.left_out[use.metric] = str(error)
         if not self.members:
             reasons = "".join(f" {name}: {why}." for name, why in self.left_out.items())
-            raise ConfigError(f"panel: there is no metric in it.{reasons}")
+            raise ConfigError(
+                f"there is no metric in it.{reasons}",
+                field="panel",
+                value=dict(self.left_out),
+                problem=Problem.EMPTY,
+            )
         self.scores: list[Score] = [score for member in self.members for score in member.scores]
         specs = [member.metric.spec for member in self.members]
         self._aligns = any(spec.align for spec in specs)
@@ -171,9 +183,19 @@ class Panel:
             InputError: what is given is no list of sounds and paths; or a metric cannot be loaded.
         """
         if not isinstance(text, str | None) or not isinstance(language, str | None):
-            raise InputError(f"text={text!r}, language={language!r}: give text, or None")
+            raise InputError(
+                f"is {text!r}, language is {language!r}; give text, or None",
+                field=parameter("text"),
+                value=text,
+                problem=Problem.INVALID,
+            )
         if isinstance(candidates, Sound | Path | str):
-            raise InputError(f"candidates is one {type(candidates).__name__}; give a list of them")
+            raise InputError(
+                f"is one {type(candidates).__name__}; give a list of them",
+                value=type(candidates).__name__,
+                field=parameter("candidates"),
+                problem=Problem.INVALID,
+            )
         self.load()
         results = [CandidateScores() for _ in candidates]
         clean_heard, clean_gain = _optional(clean)
@@ -199,7 +221,11 @@ class Panel:
 def _heard(source: Source, fit: Callable[[Wave], Wave] = audio.within_scale) -> Heard:
     """A sound as every metric hears it, or what is wrong with it; `fit` brings it to full scale."""
     if not isinstance(source, Sound | Path | str):
-        raise InputError(f"{type(source).__name__} is no sound; give a path or Sound(wave, rate)")
+        raise InputError(
+            f"{type(source).__name__} is no sound; give a path or Sound(wave, rate)",
+            value=type(source).__name__,
+            problem=Problem.INVALID,
+        )
     try:
         sound = source if isinstance(source, Sound) else audio.read(source)
         audio.require_sound(sound.wave)
@@ -247,7 +273,9 @@ def _named(metric: Metric) -> Iterator[None]:
     except Exception as error:
         raise InputError(
             f"metric {metric.spec.name!r} ({metric.spec.model}) cannot be loaded: "
-            f"{type(error).__name__}: {error}"
+            f"{type(error).__name__}: {error}",
+            value=metric.spec.name,
+            problem=Problem.FAILED,
         ) from error
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from textwrap import shorten
 from typing import Any, TypeVar
 
-from gensr_pref.errors import InputError
+from gensr_pref.errors import InputError, Problem
 
 Made = TypeVar("Made")
 
@@ -40,15 +40,22 @@ def read(path: Path, expected: str, make: Callable[[Any], Made]) -> Made:
         _require_backed(content, Path(path).stat().st_size)
     except Exception as error:  # a damaged pickle can raise anything
         raise InputError(
-            f"{str(path)!r} is not {expected}: it cannot be read ({_kind(error)}). It is damaged, "
+            f"is not {expected}: it cannot be read ({_kind(error)}). It is damaged, "
             "of another kind, or holds more than tensors and plain values; that could be code and "
-            "is never loaded"
+            "is never loaded",
+            path=path,
+            value=_kind(error),
+            problem=Problem.UNREADABLE,
         ) from None
     try:
         return make(content)
     except Exception as error:
         why = shorten(f"{type(error).__name__}: {error}", DETAIL)
-        raise InputError(f"{str(path)!r} is not {expected}, or damaged: {why}") from error
+        raise InputError(
+            f"is not {expected}, or damaged: {why}",
+            path=path,
+            problem=Problem.INVALID,
+        ) from error
 
 
 def _require_size(path: Path, expected: str) -> None:
@@ -65,7 +72,12 @@ def _require_size(path: Path, expected: str) -> None:
             packed = any(one.compress_type != zipfile.ZIP_STORED for one in archive.infolist())
     if size > LARGEST_FILE or packed:
         why = "its entries are packed" if packed else f"it has {size} bytes of {LARGEST_FILE}"
-        raise InputError(f"{str(path)!r} is not {expected}: {why}")
+        raise InputError(
+            f"is not {expected}: {why}",
+            path=path,
+            value="packed" if packed else size,
+            problem=Problem.UNSUPPORTED,
+        )
 
 
 def _require_backed(content: Any, size: int) -> None:

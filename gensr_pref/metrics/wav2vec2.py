@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from gensr_pref.audio import Sound
-from gensr_pref.errors import InputError, Unusable
+from gensr_pref.errors import InputError, Problem, Unusable
 from gensr_pref.metrics import torch_checkpoint
 from gensr_pref.metrics.base import Answer
 from gensr_pref.metrics.precision import full_precision
@@ -56,7 +56,9 @@ def fill(model: nn.Module, tensors: dict[str, Tensor], path: Path, expected: str
         model.load_state_dict(tensors, assign=True)
     except RuntimeError as error:
         detail = shorten(str(error), torch_checkpoint.DETAIL)
-        raise InputError(f"{str(path)!r} is not {expected}: {detail}") from error
+        raise InputError(
+            f"is not {expected}: {detail}", path=path, problem=Problem.INVALID
+        ) from error
     model.eval().requires_grad_(False)
 
 

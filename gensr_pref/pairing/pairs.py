@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from gensr_pref.config.run_file import Pairing
-from gensr_pref.errors import RuleError
+from gensr_pref.errors import Problem, RuleError
 from gensr_pref.identity import CLEAN
 from gensr_pref.pairing.base import (
     CODE,
@@ -86,10 +86,18 @@ def pair_clip(ballot: Ballot, rule: PairRule, pairing: Pairing, clip: str = "") 
     except Exception as error:  # a rule may be anyone's code
         what = f"{type(error).__name__}: {error}"
         raise RuleError(
-            f"pairing.rule: {pairing.rule!r} failed on clip {clip!r}: {what}"
+            f"{pairing.rule!r} failed on clip {clip!r}: {what}",
+            field="pairing.rule",
+            value=clip,
+            problem=Problem.FAILED,
         ) from error
     if len({(pair.chosen, pair.rejected) for pair in pairs}) < len(pairs):
-        raise RuleError(f"pairing.rule: {pairing.rule!r} gives clip {clip!r} a pair twice")
+        raise RuleError(
+            f"{pairing.rule!r} gives clip {clip!r} a pair twice",
+            field="pairing.rule",
+            value=clip,
+            problem=Problem.DUPLICATE,
+        )
     return pairs[: pairing.pairs_per_clip]
 
 

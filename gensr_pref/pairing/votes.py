@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from gensr_pref.config.run_file import Pairing, parse
-from gensr_pref.errors import ConfigError, nearest
+from gensr_pref.errors import ConfigError, Problem
 from gensr_pref.pairing.base import Vote
 from gensr_pref.rundir.document import MetricRecord, RunDocument
 
@@ -40,13 +40,17 @@ def cast_votes(panel: Sequence[Vote], pairing: Pairing) -> list[Vote]:
     voting = [vote.score for vote in votes if vote.votes]
     if not voting:
         raise ConfigError(
-            "pairing.votes: no score votes. Name some, or give at least one metric of the panel "
-            "vote: true"
+            "no score votes. Name some, or give at least one metric of the panel vote: true",
+            field="pairing.votes",
+            problem=Problem.EMPTY,
         )
     if pairing.rule == "top_bottom" and len(voting) > 1:
         raise ConfigError(
-            "pairing.score: top_bottom ranks by one score, and several vote: "
-            f"{', '.join(voting)}. Name one of them"
+            "top_bottom ranks by one score, and several vote: "
+            f"{', '.join(voting)}. Name one of them",
+            field="pairing.score",
+            value=voting,
+            problem=Problem.CONFLICT,
         )
     _refuse_non_voting(pairing, voting)
     return votes
@@ -83,12 +87,17 @@ def _require_known(pairing: Pairing, known: Sequence[str]) -> None:
         for score in getattr(pairing, section) or ():
             if score not in known:
                 raise ConfigError(
-                    f"pairing.{section}.{score}: the panel gives no such score. "
-                    f"{nearest(score, known)}"
+                    "the panel gives no such score.",
+                    field=f"pairing.{section}.{score}",
+                    value=score,
+                    known=known,
                 )
     if pairing.score is not None and pairing.score not in known:
         raise ConfigError(
-            f"pairing.score: the panel gives no {pairing.score!r}. {nearest(pairing.score, known)}"
+            f"the panel gives no {pairing.score!r}.",
+            field="pairing.score",
+            value=pairing.score,
+            known=known,
         )
 
 
@@ -97,8 +106,11 @@ def _refuse_idle(pairing: Pairing) -> None:
     for setting in _IDLE.get(pairing.rule, ()):
         if getattr(pairing, setting) != getattr(usual, setting):
             raise ConfigError(
-                f"pairing.{setting}: the rule {pairing.rule!r} takes no notice of it. Remove it "
-                f"({setting}={_yaml(getattr(usual, setting))}), or choose another rule"
+                f"the rule {pairing.rule!r} takes no notice of it. Remove it "
+                f"({setting}={_yaml(getattr(usual, setting))}), or choose another rule",
+                field=f"pairing.{setting}",
+                value=getattr(pairing, setting),
+                problem=Problem.UNSUPPORTED,
             )
 
 
@@ -112,8 +124,11 @@ def _refuse_non_voting(pairing: Pairing, voting: Sequence[str]) -> None:
         for score in getattr(pairing, section):
             if score not in voting:
                 raise ConfigError(
-                    f"pairing.{section}.{score}: the score does not vote, so this would do "
-                    "nothing. Let it vote (pairing.votes), or use pairing.min or pairing.max"
+                    "the score does not vote, so this would do "
+                    "nothing. Let it vote (pairing.votes), or use pairing.min or pairing.max",
+                    field=f"pairing.{section}.{score}",
+                    value=score,
+                    problem=Problem.CONFLICT,
                 )
 
 
@@ -152,5 +167,5 @@ def votes_of_run(document: RunDocument) -> list[Vote]:
     Raises:
         ConfigError: the pairing section names a score that the panel does not give.
     """
-    pairing = parse(document.pairing, Pairing, "pairing")
+    pairing = parse(document.pairing, Pairing, field="pairing")
     return cast_votes(votes_of_panel(document.provenance.panel), pairing)

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from gensr_pref import __version__
 from gensr_pref.config.run_file import read_yaml
-from gensr_pref.errors import RunMismatchError
+from gensr_pref.errors import Problem, RunMismatchError
 from gensr_pref.identity import bytes_digest, digest
 from gensr_pref.rundir import part_files
 from gensr_pref.schema import SCHEMA_VERSION
@@ -227,13 +227,17 @@ def read_document(out: Path) -> RunDocument:
     document, is_edited = _read(out)
     if document is None:
         raise RunMismatchError(
-            f"{out}: is not a run directory (its run.yaml is missing or damaged). Give the folder "
-            "that a build wrote"
+            "is not a run directory (its run.yaml is missing or damaged). Give the folder "
+            "that a build wrote",
+            path=out,
+            problem=Problem.MISSING,
         )
     if is_edited:
         raise RunMismatchError(
-            f"{out / RUN}: was edited since it was written, so that it does not tell any more what "
-            "made the tables. Run the same build again, which writes it anew"
+            "was edited since it was written, so that it does not tell any more what "
+            "made the tables. Run the same build again, which writes it anew",
+            path=out / RUN,
+            problem=Problem.CHANGED,
         )
     return document
 
@@ -302,9 +306,12 @@ def _refuse_later(out: Path, data: Any) -> None:
     version = int(made_from["schema_version"])
     if version > SCHEMA_VERSION:
         raise RunMismatchError(
-            f"{out}: its tables are of version {version}, made by gensr_pref "
+            f"its tables are of version {version}, made by gensr_pref "
             f"{made_from['gensr_pref']}; this is {__version__}, which reads versions up to "
-            f"{SCHEMA_VERSION}. Update gensr_pref"
+            f"{SCHEMA_VERSION}. Update gensr_pref",
+            path=out,
+            value=version,
+            problem=Problem.UNSUPPORTED,
         )
 
 

@@ -126,7 +126,7 @@ def refuse_strangers(out: Path, there: Iterable[Path], count: int) -> None:
     """
     faults = tuple(PartFault(name_of(p), Fault.STRANGE) for p in strangers(out, there, count))
     if faults:
-        raise PartsError("\n".join([f"{out}: {_HOLDS}", *_lines(faults)]), faults)
+        raise PartsError("\n".join([_HOLDS, *_lines(faults)]), faults, out)
 
 
 @dataclass
@@ -158,7 +158,7 @@ class _Check:
             whole = "scores" in asked and not self.faults
             parts["pairs"] = self._pairs(parts["scores"] if whole else None)
         if self.faults:
-            raise PartsError(self._told(), tuple(self.faults))
+            raise PartsError(self._told(), tuple(self.faults), self.out)
         clips = [list(one.clips) for one in self.shards]
         return Contents(self.out, self.document, clips, parts, tuple(sorted(self.unfinished)))
 
@@ -172,7 +172,7 @@ class _Check:
         elif self.stamps.is_empty:
             self.faults.append(PartFault(LEDGER, Fault.MISSING))
         if self.faults:
-            raise PartsError(self._told(), tuple(self.faults))
+            raise PartsError(self._told(), tuple(self.faults), self.out)
 
     def _wanted(self, tables: list[Table]) -> Iterator[tuple[Path, str]]:
         """The parts that there should be, but for pairs, and the fingerprint of each."""
@@ -279,7 +279,7 @@ class _Check:
         self.faults.append(PartFault(name_of(path), fault))
 
     def _told(self) -> str:
-        return "\n".join([f"{self.out}: {_HOLDS}", *_lines(self.faults), self._advice()])
+        return "\n".join([_HOLDS, *_lines(self.faults), self._advice()])
 
     def _advice(self) -> str:
         if all(one.part.startswith("pairs/") for one in self.faults):

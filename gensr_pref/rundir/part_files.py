@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from gensr_pref.errors import CorruptPartError, StorageError
+from gensr_pref.errors import CorruptPartError, Problem, StorageError
 from gensr_pref.identity import bytes_digest, file_digest
 from gensr_pref.schema import facts_of, with_metadata
 from gensr_pref.storage import files
@@ -223,7 +223,11 @@ def read_all(run: Path, table: Table, columns: list[str] | None = None) -> pa.Ta
     """
     found = listed(run, table)
     if not found:
-        raise StorageError(f"{run / table}: holds no part file. Is {run} a finished run directory?")
+        raise StorageError(
+            f"holds no part file. Is {run} a finished run directory?",
+            path=run / table,
+            problem=Problem.EMPTY,
+        )
     tables = _each(run, lambda one: _read_known(*one, columns), found.items())
     whole = pa.concat_tables(tables, promote_options="permissive")
     for name in columns or ():
@@ -354,5 +358,7 @@ def _read_known(path: Path, seen: Entry, columns: list[str] | None) -> pa.Table:
 
 def _unreadable(path: Path, error: Exception) -> CorruptPartError:
     return CorruptPartError(
-        f"{path}: cannot be read: {error}. Delete it and run the same build again."
+        f"cannot be read: {error}. Delete it and run the same build again.",
+        path=path,
+        problem=Problem.UNREADABLE,
     )

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from gensr_pref.errors import UnwrittenError
+from gensr_pref.errors import Problem, UnwrittenError
 from gensr_pref.storage import objects
 from gensr_pref.storage.location import is_remote
 from gensr_pref.storage.objects import Entry
@@ -178,8 +178,10 @@ def sweep(folders: Iterable[Path]) -> None:
 def storage_error(path: Path, error: OSError) -> UnwrittenError:
     """What to tell of a file that cannot be written."""
     return UnwrittenError(
-        f"{path}: cannot be written: {error.strerror or error}. Make room or choose another "
-        "folder; what is finished is kept, and the same command continues."
+        f"cannot be written: {error.strerror or error}. Make room or choose another "
+        "folder; what is finished is kept, and the same command continues.",
+        path=path,
+        problem=Problem.UNWRITABLE,
     )
 
 

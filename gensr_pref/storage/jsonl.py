@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gensr_pref.errors import StorageError
+from gensr_pref.errors import Problem, StorageError
 from gensr_pref.storage import files, objects
 from gensr_pref.storage.location import is_remote
 from gensr_pref.untrusted import documents
@@ -197,6 +197,8 @@ def _cut_off(path: Path) -> bool:
 
 def _unwritten(path: Path, error: OSError) -> StorageError:
     return StorageError(
-        f"{path}: cannot be written: {error.strerror or error}. Make room or choose another "
-        "folder; what is finished is kept, and the same command continues."
+        f"cannot be written: {error.strerror or error}. Make room or choose another "
+        "folder; what is finished is kept, and the same command continues.",
+        path=path,
+        problem=Problem.UNWRITABLE,
     )

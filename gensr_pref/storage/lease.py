@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import IO
 
 from gensr_pref import process
-from gensr_pref.errors import GensrPrefError, InputError, StorageError
+from gensr_pref.errors import GensrPrefError, InputError, Problem, StorageError
 from gensr_pref.storage import files, jsonl
 from gensr_pref.storage.location import is_remote
 from gensr_pref.untrusted import documents
@@ -105,7 +105,7 @@ def in_turn(path: Path, notice: str) -> Iterator[None]:
     Raises:
         StorageError: as `held`.
     """
-    busy = GensrPrefError(notice)
+    busy = GensrPrefError(notice, problem=Problem.BUSY)
     while True:
         with ExitStack() as stack:
             try:
@@ -157,7 +157,9 @@ def _is_locked_by_us(path: Path, lock: IO[bytes], busy: GensrPrefError) -> bool:
     except OSError as error:
         if error.errno in _NO_LOCKS:
             return False
-        raise StorageError(f"{path}: cannot be locked: {error.strerror}") from error
+        raise StorageError(
+            f"cannot be locked: {error.strerror}", path=path, problem=Problem.UNWRITABLE
+        ) from error
     return True
 
 
@@ -184,8 +186,10 @@ def _leased(folder: Path, busy: GensrPrefError) -> Iterator[None]:
         if not lost.is_set():
             raise
         raise StorageError(
-            f"{folder.parent}: another process took it over while this one could not say that it "
-            "still works on it. What is finished is kept; the other process continues."
+            "another process took it over while this one could not say that it "
+            "still works on it. What is finished is kept; the other process continues.",
+            path=folder.parent,
+            problem=Problem.CHANGED,
         ) from None
     finally:
         over.set()
@@ -268,7 +272,9 @@ def _newest(folder: Path) -> tuple[int, Lease | None]:
     except (FileNotFoundError, ValueError, TypeError):
         return int(names[-1]), None
     except OSError as error:
-        raise StorageError(f"{folder}: cannot be read: {error.strerror or error}") from error
+        raise StorageError(
+            f"cannot be read: {error.strerror or error}", path=folder, problem=Problem.UNREADABLE
+        ) from error
     return int(names[-1]), found
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import cast
 from urllib.parse import unquote, urlsplit
 
-from gensr_pref.errors import InputError
+from gensr_pref.errors import InputError, Problem
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _EXTRAS = ("s3",)  # of this package: pip install 'gensr-pref[s3]'
@@ -35,8 +35,10 @@ def located(text: str | Path) -> Path:
         return Path(unquote(parts.path))
     if parts.password is not None:
         raise InputError(
-            f"{parts.scheme}://...@{parts.hostname}: a password does not belong into a URL, which "
-            "is printed. Give it the way its store expects, such as the environment or ~/.aws"
+            "a password does not belong into a URL, which "
+            "is printed. Give it the way its store expects, such as the environment or ~/.aws",
+            path=f"{parts.scheme}://...@{parts.hostname}",
+            problem=Problem.UNSAFE,
         )
     _require_reachable(text, parts.scheme)
     from upath import UPath
@@ -56,7 +58,9 @@ def require_local(path: Path, advice: str) -> None:
         InputError: it is at a URL; ends in the advice.
     """
     if is_remote(path):
-        raise InputError(f"{path}: is not on this machine. {advice}")
+        raise InputError(
+            f"is not on this machine. {advice}", path=path, problem=Problem.UNSUPPORTED
+        )
 
 
 def _require_reachable(text: str, scheme: str) -> None:
@@ -66,11 +70,19 @@ def _require_reachable(text: str, scheme: str) -> None:
         fsspec.get_filesystem_class(scheme)
     except ImportError as error:
         what = f"pip install 'gensr-pref[{scheme}]'" if scheme in _EXTRAS else str(error)
-        raise InputError(f"{text}: what reaches {scheme}:// is not installed: {what}") from error
+        raise InputError(
+            f"what reaches {scheme}:// is not installed: {what}",
+            path=text,
+            value=scheme,
+            problem=Problem.MISSING,
+        ) from error
     except ValueError as error:
         raise InputError(
-            f"{text}: no kind of store is called {scheme!r}. Give a folder, or a URL that fsspec "
-            "knows, such as s3://bucket/run"
+            f"no kind of store is called {scheme!r}. Give a folder, or a URL that fsspec "
+            "knows, such as s3://bucket/run",
+            path=text,
+            value=scheme,
+            problem=Problem.UNKNOWN,
         ) from error
 
 
@@ -108,7 +120,9 @@ def expanded(text: str | Path) -> Path:
     try:
         return Path(text).expanduser()
     except RuntimeError as error:
-        raise InputError(f"{text}: there is no such user's home folder here") from error
+        raise InputError(
+            "there is no such user's home folder here", path=text, problem=Problem.MISSING
+        ) from error
 
 
 def _entry() -> pwd.struct_passwd | None:

@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from gensr_pref.errors import GensrPrefError, InputError, StorageError
+from gensr_pref.errors import GensrPrefError, InputError, Problem, StorageError
 
 SMALL_BYTES = 2**20  # an object that is fetched at once, whatever is asked of it
 _TAGS = ("ETag", "etag", "md5Hash", "checksum")  # as the file systems of fsspec call it
@@ -255,7 +255,7 @@ def _asked(path: Path, done: str) -> Iterator[None]:
     except FileNotFoundError as error:
         if _code(error) == "NoSuchBucket":  # met at the first file of the folder that was named
             said = f"{_said(error)}. Make the bucket, or name another."
-            raise InputError(f"{path.parent}: {said}") from error
+            raise InputError(f"{said}", path=path.parent, problem=Problem.MISSING) from error
         if done == "read":
             raise
         raise _storage_error(path, done, error, _CUT_OFF) from error
@@ -270,7 +270,12 @@ def _asked(path: Path, done: str) -> Iterator[None]:
 
 
 def _storage_error(path: Path, done: str, error: Exception, advice: str) -> StorageError:
-    return StorageError(f"{path}: cannot be {done}: {_said(error)}. {advice}")
+    return StorageError(
+        f"cannot be {done}: {_said(error)}. {advice}",
+        path=path,
+        value=type(error).__name__,
+        problem=Problem.UNREADABLE if done in ("read", "listed") else Problem.UNWRITABLE,
+    )
 
 
 def _said(error: Exception) -> str:

@@ -19,7 +19,7 @@ from decimal import Decimal
 from numbers import Integral, Real
 from typing import Any
 
-from gensr_pref.errors import SourceError
+from gensr_pref.errors import Problem, SourceError
 from gensr_pref.tables.languages import UNDETERMINED, language_code
 
 Row = Mapping[str, Any]
@@ -55,7 +55,7 @@ def text_in(row: Row, column: str | None, where: str) -> str | None:
     Args:
         row: the cells of one row by their columns.
         column: None where no column is meant.
-        where: the table and the row, for the message.
+        where: the field, its table and the row, for the message.
 
     Raises:
         SourceError: it holds neither text nor a number; names the place, the column and the value.
@@ -66,7 +66,10 @@ def text_in(row: Row, column: str | None, where: str) -> str | None:
         return cell_text(row.get(column))
     except ValueError as error:
         raise SourceError(
-            f"{where}: column {column!r} holds {error}; give text, a number or null"
+            f"column {column!r} holds {error}; give text, a number or null",
+            field=where,
+            value=column,
+            problem=Problem.INVALID,
         ) from error
 
 
@@ -88,7 +91,9 @@ def language_in(row: Row, column: str | None, where: str) -> str | None:
     try:
         return language_code(written)
     except ValueError as error:
-        raise SourceError(f"{where}: column {column!r}: {error}") from error
+        raise SourceError(
+            f"column {column!r}: {error}", field=where, value=column, problem=Problem.INVALID
+        ) from error
 
 
 def _text(value: str) -> str | None:

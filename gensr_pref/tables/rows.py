@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from gensr_pref.errors import ConfigError, SourceError
+from gensr_pref.errors import ConfigError, Problem, SourceError
 
 Row = dict[str, Any]
 
@@ -28,18 +28,25 @@ def read_rows(path: Path, field: str) -> list[tuple[int, Row]]:
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise ConfigError(
-            f"{field}: {path.name!r} ends in none of {', '.join(readers)}, "
-            "so that it is not clear what kind of table it is"
+            f"{path.name!r} ends in none of {', '.join(readers)}, "
+            "so that it is not clear what kind of table it is",
+            field=field,
+            value=path.name,
+            problem=Problem.UNSUPPORTED,
         )
     if path.exists() and not path.is_file():  # reading a named pipe would wait for ever
-        raise SourceError(f"{field}: {path} is not a regular file")
+        raise SourceError(
+            f"{path} is not a regular file", field=field, path=path, problem=Problem.INVALID
+        )
     try:
         with path.open(encoding="utf-8-sig", newline="") as lines:
             rows = list(reader(lines))
     except (OSError, ValueError, csv.Error) as error:
-        raise SourceError(f"{field}: {path} cannot be read: {error}") from error
+        raise SourceError(
+            f"{path} cannot be read: {error}", field=field, path=path, problem=Problem.UNREADABLE
+        ) from error
     if not rows:
-        raise SourceError(f"{field}: {path} holds no rows")
+        raise SourceError(f"{path} holds no rows", field=field, path=path, problem=Problem.EMPTY)
     return rows
 
 

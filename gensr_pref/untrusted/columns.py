@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from gensr_pref.errors import CorruptPartError
+from gensr_pref.errors import CorruptPartError, Problem
 from gensr_pref.untrusted import documents
 
 T = TypeVar("T")
@@ -62,7 +62,9 @@ def _told(column: str, text: str, read: Callable[[Any], T]) -> T:
 def _strange(column: str, error: Exception) -> CorruptPartError:
     return CorruptPartError(
         f"column {column!r} of a part holds what no build writes there: "
-        f"{type(error).__name__}: {error}. Build the run again into a new folder"
+        f"{type(error).__name__}: {error}. Build the run again into a new folder",
+        value=column,
+        problem=Problem.DAMAGED,
     )
 
 

@@ -18,7 +18,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from gensr_pref.errors import InputError, MissingWeightsError, nearest
+from gensr_pref.errors import InputError, MissingWeightsError, Problem
 from gensr_pref.storage.location import expanded, home
 
 CACHE = "GENSR_PREF_CACHE"
@@ -141,11 +141,18 @@ def find(name: str, path: str | Path | None = None) -> Path:
     if path is not None:
         given = expanded(path)
         if not given.is_file():
-            raise MissingWeightsError(f"no file {str(path)!r} with the weights of {name!r}")
+            raise MissingWeightsError(
+                f"there is no file with the weights of {name!r}",
+                path=path,
+                value=name,
+                problem=Problem.MISSING,
+            )
         return given
     checkpoint = named(name)
     if not is_here(checkpoint):
-        raise MissingWeightsError(missing([checkpoint]))
+        raise MissingWeightsError(
+            missing([checkpoint]), value=checkpoint.name, problem=Problem.MISSING
+        )
     checked(checkpoint)
     return cached(checkpoint)
 
@@ -173,7 +180,7 @@ def named(name: str) -> Checkpoint:
         InputError: none has it; the message lists those that exist.
     """
     if name not in CATALOGUE:
-        raise InputError(f"no checkpoint {name!r}. {nearest(name, CATALOGUE)}")
+        raise InputError(f"no checkpoint {name!r}.", value=name, known=CATALOGUE)
     return CATALOGUE[name]
 
 
@@ -234,11 +241,16 @@ def checked(checkpoint: Checkpoint, again: bool = False) -> str:
             return expected
         found = sha256_of(path)
     except OSError as error:
-        raise MissingWeightsError(f"{path}: cannot be read: {error.strerror or error}") from error
+        raise MissingWeightsError(
+            f"cannot be read: {error.strerror or error}", path=path, problem=Problem.UNREADABLE
+        ) from error
     if expected is not None and found != expected:
         raise MissingWeightsError(
-            f"{path}: its SHA-256 is {found}, not {expected}. "
-            f"Delete it, then run: gensr-pref fetch {checkpoint.name}"
+            f"its SHA-256 is {found}, not {expected}. "
+            f"Delete it, then run: gensr-pref fetch {checkpoint.name}",
+            path=path,
+            value=found,
+            problem=Problem.DAMAGED,
         )
     with contextlib.suppress(OSError):  # a cache that is read-only is hashed every time
         record(path, found, facts.st_mtime_ns)
@@ -253,8 +265,11 @@ def _require_size(checkpoint: Checkpoint, size: int, where: str) -> None:
     """
     if checkpoint.size not in (None, size):
         raise MissingWeightsError(
-            f"{where}: has {size} bytes, not {checkpoint.size}: cut off, or another file. Delete "
-            f"it, then run: gensr-pref fetch {checkpoint.name}"
+            f"has {size} bytes, not {checkpoint.size}: cut off, or another file. Delete "
+            f"it, then run: gensr-pref fetch {checkpoint.name}",
+            path=where,
+            value=size,
+            problem=Problem.DAMAGED,
         )
 
 

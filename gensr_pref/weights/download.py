@@ -32,7 +32,7 @@ from urllib.request import (
     proxy_bypass,
 )
 
-from gensr_pref.errors import FetchError, InputError, StorageError, quantity
+from gensr_pref.errors import FetchError, InputError, Problem, StorageError, quantity
 
 TIMEOUT_S = 30.0  # without a byte
 TRIES = 4  # in a row that bring nothing new
@@ -73,10 +73,12 @@ def download(url: str, part: Path, size: int | None, title: str, hashed: bool = 
             fruitless = 0 if reached > furthest else fruitless + 1
             furthest = max(furthest, reached)
             if fruitless >= TRIES:
-                told = f"{shown(url)}: {error}; {TRIES} tries brought nothing new."
+                told = f"{error}; {TRIES} tries brought nothing new."
                 if kept := _kept(part, hashed):
                     told += f" The same command goes on after {quantity(kept, 'byte')}."
-                raise FetchError(told) from error
+                raise FetchError(
+                    told, path=shown(url), value=furthest, problem=Problem.OFFLINE
+                ) from error
             time.sleep(WAIT_S * 2**fruitless)
 
 
@@ -92,9 +94,16 @@ def require_safe(url: str) -> None:
     except ValueError:
         whole = False
     if not whole or not re.fullmatch(r"[\x21-\x7e]+", url):
-        raise InputError("the address of a download is malformed; it should read https://HOST/PATH")
+        raise InputError(
+            "the address of a download is malformed; it should read https://HOST/PATH",
+            problem=Problem.INVALID,
+        )
     if parts.scheme != "https" and not _on_this_machine(parts):
-        raise InputError(f"{shown(url)}: only https is used, or http on this machine, or a folder")
+        raise InputError(
+            "only https is used, or http on this machine, or a folder",
+            path=shown(url),
+            problem=Problem.UNSAFE,
+        )
 
 
 def shown(url: str) -> str:
@@ -106,8 +115,10 @@ def shown(url: str) -> str:
 def unwritable(path: Path, error: OSError) -> StorageError:
     """The error for a cache that has no room or may not be written."""
     return StorageError(
-        f"{path}: cannot be written: {error.strerror or error}. Make room, or set "
-        "GENSR_PREF_CACHE to another folder; the same command goes on."
+        f"cannot be written: {error.strerror or error}. Make room, or set "
+        "GENSR_PREF_CACHE to another folder; the same command goes on.",
+        path=path,
+        problem=Problem.UNWRITABLE,
     )
 
 
@@ -129,9 +140,18 @@ def _attempt(url: str, part: Path, size: int | None, title: str, hashed: bool) -
     with answer:
         start, whole = _offered(answer, part, start, tag)
         if whole is not None and size not in (None, whole):
-            raise FetchError(f"{shown(url)}: has {whole} bytes, and the published file {size}")
+            raise FetchError(
+                f"has {whole} bytes, and the published file {size}",
+                path=shown(url),
+                value=whole,
+                problem=Problem.DAMAGED,
+            )
         if answer.headers.get_content_type() == "text/html":
-            raise FetchError(f"{shown(url)}: is a web page, not weights. Does it ask for a login?")
+            raise FetchError(
+                "is a web page, not weights. Does it ask for a login?",
+                path=shown(url),
+                problem=Problem.REFUSED,
+            )
         if start == 0:
             _begin(part, _validator(answer))
         _save(answer, part, start, size if whole is None else whole, title)
@@ -164,7 +184,12 @@ class _Redirects(HTTPRedirectHandler):
         inside = _on_this_machine(urlsplit(req.full_url)) and _on_this_machine(there)
         if there.scheme != "https" and not inside:
             fp.close()
-            raise FetchError(f"{shown(req.full_url)}: leads to {shown(newurl)}, which is not https")
+            raise FetchError(
+                f"leads to {shown(newurl)}, which is not https",
+                path=shown(req.full_url),
+                value=shown(newurl),
+                problem=Problem.UNSAFE,
+            )
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
@@ -181,18 +206,28 @@ def _open(request: Request) -> http.client.HTTPResponse:
         told = f"the server answers {error.code} {error.reason}"
         if error.code in _PASSING:
             raise _Interrupted(told) from error
-        raise FetchError(f"{where}: {told}{_HINTS.get(error.code, '')}") from error
+        raise FetchError(
+            f"{told}{_HINTS.get(error.code, '')}",
+            path=where,
+            value=error.code,
+            problem=Problem.REFUSED,
+        ) from error
     except (OSError, http.client.HTTPException) as error:
         cause = getattr(error, "reason", error)
         if isinstance(cause, ssl.SSLCertVerificationError):
             raise FetchError(
-                f"{where}: its certificate is not trusted ({cause.verify_message}). Behind a proxy "
-                "with a certificate of its own, name that in SSL_CERT_FILE."
+                f"its certificate is not trusted ({cause.verify_message}). Behind a proxy "
+                "with a certificate of its own, name that in SSL_CERT_FILE.",
+                path=where,
+                problem=Problem.UNSAFE,
             ) from error
         if proxy := _socks(request):
             raise FetchError(
-                f"{where}: {proxy} names a SOCKS proxy, which downloads do not speak. Set it to an "
-                "HTTP proxy, name the server in NO_PROXY, or copy the file into the cache by hand"
+                f"{proxy} names a SOCKS proxy, which downloads do not speak. Set it to an "
+                "HTTP proxy, name the server in NO_PROXY, or copy the file into the cache by hand",
+                path=where,
+                value=proxy,
+                problem=Problem.UNSUPPORTED,
             ) from error
         raise _Interrupted(_told(cause)) from error
     return opened
@@ -244,7 +279,12 @@ def _save(
             raise unwritable(part, error) from error
     if whole is not None and reached > whole:
         forget(part)
-        raise FetchError(f"{title}: the server sends more than the {whole} bytes of the file")
+        raise FetchError(
+            f"the server sends more than the {whole} bytes of the file",
+            path=title,
+            value=whole,
+            problem=Problem.DAMAGED,
+        )
     if whole is not None and reached < whole:
         raise _Interrupted(f"cut off after {reached} of {whole} bytes")
 

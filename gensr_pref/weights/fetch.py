@@ -22,7 +22,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from gensr_pref.errors import FetchError, GensrPrefError, InputError, MissingWeightsError, parameter
+from gensr_pref.errors import (
+    FetchError,
+    GensrPrefError,
+    InputError,
+    MissingWeightsError,
+    Problem,
+    parameter,
+)
 from gensr_pref.storage import files, lease
 from gensr_pref.storage.location import expanded
 from gensr_pref.weights import catalogue, hub
@@ -35,13 +42,14 @@ class PartlyFetchedError(FetchError):
 
     Args:
         rows: of those that are there, as `fetch` returns them.
-        failed: why, for each of the others by name.
+        failed: what was raised for each of the others, by name.
     """
 
     def __init__(self, rows: list[dict[str, Any]], failed: Mapping[str, Exception]) -> None:
         reasons = "".join(f"\n  {name}: {error}" for name, error in failed.items())
         super().__init__(f"{len(failed)} of {len(rows) + len(failed)} not fetched:{reasons}")
         self.rows = rows
+        self.failed = dict(failed)
 
 
 def listing() -> list[dict[str, Any]]:
@@ -83,14 +91,18 @@ def fetch(names: Sequence[str], sha256: str | None = None) -> list[dict[str, Any
     wanted = {name: catalogue.named(name) for name in unique if not _of_hub(name)}
     if sha256 is not None and len(wanted) < len(unique):
         raise InputError(
-            f"{parameter('sha256')}: a checkpoint on the Hub is pinned as org/name@COMMIT"
+            "a checkpoint on the Hub is pinned as org/name@COMMIT",
+            field=parameter("sha256"),
+            problem=Problem.CONFLICT,
         )
     pinned = _pin(list(wanted.values()), sha256)
     sources = {name: _source(one) for name, one in wanted.items()}
     lacking = [one for one in wanted.values() if not catalogue.is_here(one)]
     beyond = [one for one in lacking if isinstance(sources[one.name], str)]
     if catalogue.offline() and beyond:
-        raise MissingWeightsError(catalogue.missing(beyond))
+        raise MissingWeightsError(
+            catalogue.missing(beyond), value=[one.name for one in beyond], problem=Problem.OFFLINE
+        )
     rows, failed = [], {}
     for name in unique:
         try:
@@ -135,7 +147,9 @@ def verify(names: Sequence[str] = ()) -> list[dict[str, Any]]:
     wanted = [catalogue.named(name) for name in names]
     wanted = wanted or [one for one in CATALOGUE.values() if catalogue.is_here(one)]
     if lacking := [one for one in wanted if not catalogue.is_here(one)]:
-        raise MissingWeightsError(catalogue.missing(lacking))
+        raise MissingWeightsError(
+            catalogue.missing(lacking), value=[one.name for one in lacking], problem=Problem.MISSING
+        )
     return [_row(one, catalogue.checked(one, again=True)) for one in wanted]
 
 
@@ -151,12 +165,25 @@ def _pin(wanted: Sequence[Checkpoint], sha256: str | None) -> str | None:
         return None
     digest = sha256.lower()
     if len(wanted) != 1:
-        raise InputError(f"{parameter('sha256')} is the digest of one file: give one name with it")
+        raise InputError(
+            "is the digest of one file: give one name with it",
+            field=parameter("sha256"),
+            value=sha256,
+            problem=Problem.DUPLICATE,
+        )
     if not re.fullmatch(r"[0-9a-f]{64}", digest):
-        raise InputError(f"{parameter('sha256')}: {sha256!r} is not 64 hexadecimal digits")
+        raise InputError(
+            f"{sha256!r} is not 64 hexadecimal digits",
+            field=parameter("sha256"),
+            value=sha256,
+            problem=Problem.INVALID,
+        )
     if wanted[0].sha256 not in (None, digest):
         raise InputError(
-            f"{parameter('sha256')}: {digest} is not the published one, {wanted[0].sha256}"
+            f"{digest} is not the published one, {wanted[0].sha256}",
+            field=parameter("sha256"),
+            value=digest,
+            problem=Problem.CONFLICT,
         )
     return digest
 
@@ -171,7 +198,7 @@ def _source(checkpoint: Checkpoint) -> str | Path:
     try:
         require_safe(mirror)
     except InputError as error:
-        raise InputError(f"{catalogue.MIRROR}: {error}") from None
+        raise error.within(catalogue.MIRROR) from None
     parts = urlsplit(mirror)  # a query, such as a token, stays behind the path
     return parts._replace(path=f"{parts.path.rstrip('/')}/{checkpoint.file}").geturl()
 
@@ -185,8 +212,11 @@ def _fetched(checkpoint: Checkpoint, source: str | Path, pinned: str | None) -> 
     if pinned not in (None, found):
         path = catalogue.cached(checkpoint)
         raise MissingWeightsError(
-            f"{path}: its SHA-256 is {found}, not {pinned}. Delete it and "
-            f"{catalogue.digest_file(path).name}, then fetch again"
+            f"its SHA-256 is {found}, not {pinned}. Delete it and "
+            f"{catalogue.digest_file(path).name}, then fetch again",
+            path=path,
+            value=found,
+            problem=Problem.DAMAGED,
         )
     return _row(checkpoint, found, pinned)
 
@@ -205,9 +235,12 @@ def _get(checkpoint: Checkpoint, source: str | Path, pinned: str | None) -> None
         where = source if isinstance(source, Path) else shown(source)
         kept = "" if checkpoint.sha256 or pinned else f" (from {catalogue.digest_file(path)})"
         raise FetchError(
-            f"{where}: its SHA-256 is {found}, not {expected}{kept}: damaged on the way, or not "
+            f"its SHA-256 is {found}, not {expected}{kept}: damaged on the way, or not "
             f"the file that was published. What was fetched of {checkpoint.name!r} is deleted, "
-            "and the same command begins anew."
+            "and the same command begins anew.",
+            path=where,
+            value=found,
+            problem=Problem.DAMAGED,
         )
     _install(part, path, found)
 
@@ -226,7 +259,11 @@ def _install(part: Path, path: Path, sha256: str) -> None:
 
 def _copy(source: Path, part: Path) -> None:
     if not source.is_file():
-        raise FetchError(f"{source}: there is no such file in the mirror ({catalogue.MIRROR})")
+        raise FetchError(
+            f"there is no such file in the mirror ({catalogue.MIRROR})",
+            path=source,
+            problem=Problem.MISSING,
+        )
     try:
         shutil.copyfile(source, part)
     except OSError as error:

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from gensr_pref.errors import FetchError, MissingWeightsError, typed
+from gensr_pref.errors import FetchError, MissingWeightsError, Problem, typed
 from gensr_pref.weights import catalogue
 
 FILES = ("config.json", "model.safetensors")
@@ -58,8 +58,10 @@ def snapshot(repository: str, revision: str | None = None, renew: bool = False) 
     found = None if renew and online else _cached(repository, revision)
     if found is None and not online:
         raise MissingWeightsError(
-            f"{asked}: no such folder, and no such checkpoint in the Hub's cache on this machine. "
-            f"While connections are allowed, run: {typed('gensr-pref', 'fetch', asked)}"
+            f"no such folder, and no such checkpoint in the Hub's cache on this machine. "
+            f"While connections are allowed, run: {typed('gensr-pref', 'fetch', asked)}",
+            path=asked,
+            problem=Problem.MISSING,
         )
     return found or _downloaded(repository, revision, asked)
 
@@ -72,7 +74,9 @@ def _require_id(repository: str) -> None:
         validate_repo_id(repository)
     except HFValidationError as error:
         raise MissingWeightsError(
-            f"{repository}: no such folder, and no id that the Hub allows. {error}"
+            f"no such folder, and no id that the Hub allows. {error}",
+            path=repository,
+            problem=Problem.INVALID,
         ) from error
 
 
@@ -100,23 +104,32 @@ def _downloaded(repository: str, revision: str | None, asked: str) -> Snapshot:
         found = _snapshot(repository, revision, local=False)
     except RepositoryNotFoundError as error:
         raise MissingWeightsError(
-            f"{repository}: no such folder, and no repository on the Hub that you may read. If it "
-            "is private or gated, log in with `hf auth login`"
+            "no such folder, and no repository on the Hub that you may read. If it "
+            "is private or gated, log in with `hf auth login`",
+            path=repository,
+            problem=Problem.REFUSED,
         ) from error
     except RevisionNotFoundError as error:
         raise MissingWeightsError(
-            f"{asked}: the repository has no such commit, tag or branch"
+            "the repository has no such commit, tag or branch", path=asked, problem=Problem.UNKNOWN
         ) from error
     except Exception as error:  # of whatever HTTP library this version of the client uses
         if package := lacking_package(error):
-            raise FetchError(f"{asked}: the Hub cannot be asked: {package}") from error
+            raise FetchError(
+                f"the Hub cannot be asked: {package}", path=asked, problem=Problem.OFFLINE
+            ) from error
         raise FetchError(
-            f"{asked}: cannot be had from the Hub ({type(error).__name__}). Try again, or bring "
-            f"{' and '.join(FILES)} in a folder"
+            f"cannot be had from the Hub ({type(error).__name__}). Try again, or bring "
+            f"{' and '.join(FILES)} in a folder",
+            path=asked,
+            problem=Problem.OFFLINE,
         ) from error
     if lacking := _lacking(found):
         raise MissingWeightsError(
-            f"{asked}: no checkpoint of a generator: it has no {' and no '.join(lacking)}"
+            f"no checkpoint of a generator: it has no {' and no '.join(lacking)}",
+            path=asked,
+            value=lacking,
+            problem=Problem.MISSING,
         )
     return found
 

@@ -22,7 +22,7 @@ from gensr_pref.aligning.run_pairs import Unchanging
 from gensr_pref.aligning.train import align
 from gensr_pref.building.pair import pair
 from gensr_pref.config import run_file
-from gensr_pref.errors import InputError, RunMismatchError, StorageError
+from gensr_pref.errors import InputError, RunMismatchError, StorageError, UnwrittenError
 from gensr_pref.exporting.dataset import Wanted
 from gensr_pref.exporting.export_run import export
 from gensr_pref.generators.tiny.base import SHIPPED
@@ -31,6 +31,7 @@ from gensr_pref.generators.tiny.pretrained import from_pretrained
 from gensr_pref.storage import files
 from tests.aligning.pretrain.test_train import recipe as pretraining
 from tests.aligning.test_dpo import recipe
+from tests.refusals import raises
 
 ONE = ("steps=1", "batch=2")
 
@@ -71,7 +72,7 @@ def test_other_pairs_behind_the_same_path_are_refused(once, mine, tmp_path) -> N
     once()
     before = (tmp_path / "out" / "model.safetensors").read_bytes()
     pair(mine, ["pairs_per_clip=1"])
-    with pytest.raises(RunMismatchError, match=r"other content .* pairs") as caught:
+    with raises(RunMismatchError, path="out", value=["pairs"], problem="changed") as caught:
         once()
     assert "clips" not in str(caught.value)
     assert (tmp_path / "out" / "model.safetensors").read_bytes() == before
@@ -84,7 +85,7 @@ def test_other_weights_behind_the_same_path_are_refused(once, tmp_path) -> None:
            "reference_differs=allow")  # fmt: skip
     once(*use)
     other_weights(tmp_path / "start", 0.02)
-    with pytest.raises(RunMismatchError, match=r"other content .* generator .* reference"):
+    with raises(RunMismatchError, path="out", value=["generator", "reference"], problem="changed"):
         once(*use)
 
 
@@ -97,7 +98,7 @@ def test_an_export_that_was_rebuilt_in_place_is_refused(once, mine, tmp_path) ->
     assert once(*words)["steps"] == 1
     pair(mine, ["pairs_per_clip=1"])
     export(mine, there, Wanted())
-    with pytest.raises(RunMismatchError, match=r"other content .* pairs"):
+    with raises(RunMismatchError, path="out", value=["pairs"], problem="changed"):
         once(*words)
 
 
@@ -118,7 +119,7 @@ def test_a_dataset_at_another_commit_is_refused(once, mine, tmp_path, monkeypatc
     words = ("pairs.source.kind=huggingface", "pairs.source.path=us/pairs")
     once(*words)
     once(*words)
-    with pytest.raises(RunMismatchError, match=r"other content .* pairs"):
+    with raises(RunMismatchError, path="out", value=["pairs"], problem="changed"):
         once(*words)
     assert opened == [("us/pairs", commit) for commit in "aab"]
 
@@ -131,7 +132,7 @@ def test_pairs_that_change_while_they_are_read_are_not_kept(mine, tmp_path) -> N
     next(clips)
     pair(mine, ["pairs_per_clip=1"])
     export(mine, tmp_path / "exported", Wanted())
-    with pytest.raises((InputError, StorageError), match=r"changed while|cannot be read"):
+    with raises(InputError, field="pairs.source", problem="changed"):
         list(clips)
 
 
@@ -139,7 +140,7 @@ def test_a_state_of_another_training_is_refused(once, mine, tmp_path) -> None:
     once()
     align(recipe("fm", mine, *ONE, "seed=1"), tmp_path, tmp_path / "other")
     shutil.copy(tmp_path / "other" / "state.pt", tmp_path / "out" / "state.pt")
-    with pytest.raises(RunMismatchError, match="state of another training"):
+    with raises(RunMismatchError, path="state.pt", problem="changed"):
         once()
 
 
@@ -154,21 +155,29 @@ def test_a_damaged_state_is_told_in_a_sentence(once, tmp_path, share, how) -> No
     if how == "flipped":
         content[place] ^= 0x10
     path.write_bytes(content if how == "flipped" else content[:place])
-    with pytest.raises(StorageError, match=r"state\.pt: is damaged"):
+    with raises(StorageError, path="state.pt", problem="damaged"):
         once()
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"seed": 0}', ""])
-def test_a_damaged_claim_is_told_in_a_sentence(once, tmp_path, text) -> None:
+@pytest.mark.parametrize(
+    ("text", "path", "problem"),
+    [
+        ("{", "out/recipe.json", "unreadable"),
+        ("[]", "out/recipe.json", "damaged"),
+        ('{"seed": 0}', "out", "unsupported"),
+        ("", "out/recipe.json", "unreadable"),
+    ],
+)
+def test_a_damaged_claim_is_told_in_a_sentence(once, tmp_path, text, path, problem) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "recipe.json").write_text(text)
-    with pytest.raises(RunMismatchError, match=r"[Cc]hoose another"):
+    with raises(RunMismatchError, path=path, problem=problem):
         once()
 
 
 def test_a_result_of_unknown_origin_is_not_overwritten(once, tmp_path) -> None:
     other_weights(tmp_path / "out")
-    with pytest.raises(RunMismatchError, match="it is not known what made them"):
+    with raises(RunMismatchError, value="recipe.json", path="out", problem="missing"):
         once()
 
 
@@ -228,7 +237,7 @@ def test_speech_is_part_of_the_claim(work, made, tmp_path) -> None:
     work(made(speech=of("speech")), tmp_path, tmp_path / "out")
     one, other = sorted(folder.iterdir())
     shutil.copy(other, one)
-    with pytest.raises(RunMismatchError, match=r"other content .* speech"):
+    with raises(RunMismatchError, path="out", value=["speech"], problem="changed"):
         work(made(speech=of("speech")), tmp_path, tmp_path / "out")
 
 
@@ -252,9 +261,14 @@ def test_an_average_of_other_checkpoints_is_refused(tmp_path) -> None:
     averaged(averaging("0", "1"), tmp_path, tmp_path / "mean")
     averaged(averaging("0", "1"), tmp_path, tmp_path / "mean")
     other_weights(tmp_path / "1", 0.05)
-    with pytest.raises(RunMismatchError, match=r"other content .* checkpoints\.1"):
+    with raises(RunMismatchError, path="mean", value=["checkpoints.1"], problem="changed"):
         averaged(averaging("0", "1"), tmp_path, tmp_path / "mean")
-    with pytest.raises(RunMismatchError, match="another"):
+    with raises(
+        RunMismatchError,
+        path="mean",
+        value=["checkpoints", "checkpoints.0", "checkpoints.1"],
+        problem="conflict",
+    ):
         averaged(averaging("1", "0"), tmp_path, tmp_path / "mean")
 
 
@@ -282,7 +296,7 @@ def test_one_process_at_a_time_trains_in_a_folder(once, tmp_path) -> None:
             (tokenize, tokenizing()),
             (averaged, averaging("0", "1")),
         ):
-            with pytest.raises(RunMismatchError, match="another training is working in it"):
+            with raises(RunMismatchError, path="out", problem="busy"):
                 work(made, tmp_path, out)
         assert not (out / "recipe.json").exists()
     finally:
@@ -306,7 +320,7 @@ def test_a_training_that_cannot_be_saved_keeps_what_was_saved(once, tmp_path, mo
         raise RuntimeError("[enforce fail] . PytorchStreamWriter failed writing file")
 
     monkeypatch.setattr(torch, "save", full)
-    with pytest.raises(StorageError, match=r"state\.pt: cannot be written"):
+    with raises(UnwrittenError, path="state.pt", problem="unwritable"):
         once("steps=1")
     assert (tmp_path / "out" / "state.pt").read_bytes() == before
 
@@ -317,7 +331,7 @@ def test_a_folder_begun_before_content_was_noted_is_refused(once, tmp_path) -> N
     begun = json.loads(path.read_text())
     del begun["made_from"]
     path.write_text(json.dumps(begun))
-    with pytest.raises(RunMismatchError, match="earlier version"):
+    with raises(RunMismatchError, path="out", problem="unsupported"):
         once()
 
 

@@ -17,8 +17,9 @@ from gensr_pref.apply.evaluation_file import asked, generator_of, policy_of
 from gensr_pref.building.build import build
 from gensr_pref.cli.main import main
 from gensr_pref.config import run_file
-from gensr_pref.errors import ConfigError
+from gensr_pref.errors import ConfigError, InputError, RunMismatchError
 from gensr_pref.schema import AUDIO
+from tests.refusals import refusal, require_facts
 from tests.small_run import RUN, rows, tables
 
 ROUGH = "cheap:Roughness"
@@ -36,15 +37,18 @@ def project(base, monkeypatch):
 
 @pytest.fixture
 def evaluate(project, tmp_path, capsys):
-    """Runs the command on the run file's clips; returns status, JSON, and standard error."""
+    """Runs the command on the run file's clips; returns its JSON, or the error of status 2."""
 
     def run(*words, clips="run.yaml", out="out", status=0, panel=None):
         given = [] if panel is None else ["--panel", panel]
         told = [*words, "--out", str(tmp_path / out), "--workers", "1", "--json", *given]
-        found = main(["evaluate", *told, *([] if clips is None else ["--clips", str(clips)])])
+        command = ["evaluate", *told, *([] if clips is None else ["--clips", str(clips)])]
+        if status == 2:
+            return refusal(*command)
+        found = main(command)
         output = capsys.readouterr()
         assert found == status, output.err
-        return json.loads(output.out) if status == 0 else output.err
+        return json.loads(output.out)
 
     return run
 
@@ -114,7 +118,8 @@ def test_code_that_only_the_folder_names_is_not_run(evaluate, tmp_path):
     few = "--limit", "2", "--samples", "1"
     evaluate(*PAIR, "third=cheap:Echo", *few)
     parts = tables(tmp_path / "out")
-    assert "'third' (cheap:Echo)" in evaluate(*PAIR, *few, status=2)
+    error = evaluate(*PAIR, *few, status=2)
+    require_facts(error, ConfigError, path="out", value="third", problem="unsafe")
     assert tables(tmp_path / "out") == parts
 
 
@@ -212,7 +217,7 @@ def test_hold_out_scores_are_told_apart(evaluate):
     assert votes == {"roughness": True, "level": False, "zero_crossings": False,
                      "stoi": False, "estoi": False}  # fmt: skip
     nothing = evaluate(*PAIR, "--hold-out", "cheap:Roughness", out="more", status=2)
-    assert "no score votes" in nothing
+    require_facts(nothing, ConfigError, field="pairing.votes", problem="empty")
 
 
 def trained_folder(folder, run, labels="given"):
@@ -255,7 +260,8 @@ def test_clips_of_a_run_directory_are_its_validation_split(evaluate, run, base, 
     build(run("corpus.validation={share: 0.5, by: clip}"), base, out)
     held = [row for row in rows(out, "clips") if row["split"] == "validation"]
     assert 0 < len(held) < 7
-    assert "panel.0 names 'cheap:Roughness'" in evaluate(*PAIR, clips=out, status=2)
+    error = evaluate(*PAIR, clips=out, status=2)
+    require_facts(error, ConfigError, field="clips", value="cheap:Roughness", problem="unsafe")
     found = evaluate(*PAIR, clips=out, panel=ROUGH)
     assert found["clips"] == len(held)
     copied = rows(tmp_path / "out", "clips")
@@ -273,13 +279,11 @@ def test_other_clips_do_not_take_the_place_of_those_that_were_copied(evaluate, r
         build(run(f"seed={seed}", "corpus.validation.share=1", "corpus.limit=4"), base, out)
     evaluate(*PAIR, "--limit", "2", clips=runs[0], panel=ROUGH)
     before = tables(tmp_path / "out")
-    assert "is where the clips come from" in evaluate(
-        *PAIR, clips=runs[0], panel=ROUGH, out="a", status=2
-    )
-    assert "was made with other clips" in evaluate(*PAIR, clips=runs[1], panel=ROUGH, status=2)
-    assert "was made with other clips" in evaluate(
-        *PAIR, "--limit", "1", clips=runs[0], panel=ROUGH, status=2
-    )
+    error = evaluate(*PAIR, clips=runs[0], panel=ROUGH, out="a", status=2)
+    require_facts(error, ConfigError, field="out", value=runs[0], problem="conflict")
+    for clips, more in ((runs[1], []), (runs[0], ["--limit", "1"])):
+        error = evaluate(*PAIR, *more, clips=clips, panel=ROUGH, status=2)
+        require_facts(error, RunMismatchError, path="out", problem="changed")
     assert tables(tmp_path / "out") == before
     assert evaluate(*PAIR, "--limit", "3", clips=runs[0], panel=ROUGH)["clips"] == 3
     fewer = evaluate(*PAIR, "--samples", "2", "--limit", "3", clips=runs[0], panel=ROUGH)
@@ -288,8 +292,8 @@ def test_other_clips_do_not_take_the_place_of_those_that_were_copied(evaluate, r
 
 def test_a_run_without_a_validation_split_is_refused(evaluate, run, base, tmp_path):
     build(run("corpus.validation.share=0", "corpus.limit=2"), base, tmp_path / "run")
-    told = evaluate(*PAIR, clips=tmp_path / "run", status=2)
-    assert "has no clip in its validation split" in told
+    error = evaluate(*PAIR, clips=tmp_path / "run", status=2)
+    require_facts(error, InputError, field="clips", path="run", problem="empty")
 
 
 def export_of(folder, run):
@@ -371,52 +375,61 @@ def test_an_evaluation_file_says_the_same(evaluate, project, tmp_path):
     told = evaluate(str(path), "samples=2", clips=None, out="file")
     assert told == words
     path.write_text(yaml.safe_dump({**wanted, "corpus": RUN["corpus"]}))
-    assert "give one of clips and corpus" in evaluate(str(path), clips=None, status=2)
+    error = evaluate(str(path), clips=None, status=2)
+    require_facts(error, ConfigError, field="clips", path=path, problem="conflict")
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "field", "value", "problem"),
     [
-        (["base=cheap:Hiss"], "'base' is the only policy"),
-        (["dpo@1=cheap:Hiss", "dpo@2=cheap:Echo"], "'dpo' is the only policy"),
-        (["a=cheap:Hiss", "a=cheap:Echo"], "'a' is there twice"),
-        (["cheap:Hiss", "cheap:Hiss"], "'hiss' is there twice"),
-        (["a=cheap:Hiss", "placebo=cheap:Echo"], "'placebo' is what the base"),
-        (["a=cheap:Hiss", "noisy=cheap:Echo"], "'noisy' is reserved"),
-        (["a=fm-tiny", "b=fm-tinny"], "no generator 'fm-tinny'"),
-        (["a=cheap:Hiss", "b=cheap:Hiss:level=3"], "generators.1.options.level"),
-        (["a=cheap:Hiss", "b="], "write [label=]name[:option=value,...]"),
-        ([*PAIR, "--base", "bse"], "no policy 'bse'. Known: base, other. Did you mean 'base'?"),
-        ([*PAIR, "--control", "random"], "no policy 'random'"),
-        ([*PAIR, "--control", "base"], "'base' is the base"),
-        ([*PAIR, "--hold-out", "stoy"], "no metric or score 'stoy'"),
-        ([*PAIR, "--samples", "0"], "samples"),
-        ([*PAIR, "--limit", "0"], "limit"),
+        (["base=cheap:Hiss"], "generators", ["base"], "empty"),
+        (["dpo@1=cheap:Hiss", "dpo@2=cheap:Echo"], "generators", ["dpo"], "empty"),
+        (["a=cheap:Hiss", "a=cheap:Echo"], "generators", "a", "duplicate"),
+        (["cheap:Hiss", "cheap:Hiss"], "generators", "hiss", "duplicate"),
+        (["a=cheap:Hiss", "placebo=cheap:Echo"], "generators", "placebo", "conflict"),
+        (["a=cheap:Hiss", "noisy=cheap:Echo"], "generators.1.name", "noisy", "conflict"),
+        (["a=fm-tiny", "b=fm-tinny"], "generators.1", "fm-tinny", "unknown"),
+        (
+            ["a=cheap:Hiss", "b=cheap:Hiss:level=3"],
+            "generators.1.options.level",
+            "level",
+            "unknown",
+        ),
+        (["a=cheap:Hiss", "b="], "policies", "b=", "invalid"),
+        ([*PAIR, "--base", "bse"], "base", "bse", "unknown"),
+        ([*PAIR, "--control", "random"], "controls", "random", "unknown"),
+        ([*PAIR, "--control", "base"], "controls", "base", "conflict"),
+        ([*PAIR, "--hold-out", "stoy"], "hold_out", "stoy", "unknown"),
+        ([*PAIR, "--samples", "0"], "samples", 0, "invalid"),
+        ([*PAIR, "--limit", "0"], "limit", 0, "invalid"),
     ],
 )
-def test_bad_input_is_refused_before_any_work(evaluate, tmp_path, words, told):
-    assert told in evaluate(*words, status=2)
+def test_bad_input_is_refused_before_any_work(evaluate, tmp_path, words, field, value, problem):
+    error = evaluate(*words, status=2)
+    assert (error.field, error.value, error.problem) == (field, value, problem), error
     assert not (tmp_path / "out" / "candidates").exists()
 
 
 def test_bad_clips_are_refused(evaluate, project, tmp_path):
-    assert "say which held-out clips" in evaluate(*PAIR, clips=None, status=2)
-    assert "is no run file" in evaluate(*PAIR, clips="nowhere", status=2)
-    told = evaluate(*PAIR, clips="speech", panel="cheap:Roughness,stoi", status=2)
-    assert "'stoi' needs clean speech, which these clips do not have" in told
+    error = evaluate(*PAIR, clips=None, status=2)
+    require_facts(error, ConfigError, field="clips", problem="missing", path=None)
+    error = evaluate(*PAIR, clips="nowhere", status=2)
+    require_facts(error, ConfigError, field="clips", problem="unsupported")
+    error = evaluate(*PAIR, clips="speech", panel="cheap:Roughness,stoi", status=2)
+    require_facts(error, ConfigError, field="panel", value="stoi", problem="conflict")
     table = tmp_path / "clips.csv"
     table.write_text("wav\na.wav\n")
-    assert "has none of the columns noisy, audio, path, file. It has: wav" in evaluate(
-        *PAIR, clips=table, status=2
-    )
+    error = evaluate(*PAIR, clips=table, status=2)
+    require_facts(error, ConfigError, field="clips", path=table, value=["wav"], problem="missing")
     (tmp_path / "recipe.yaml").write_text("recipe: dpo\n")
-    assert "has no corpus section" in evaluate(*PAIR, clips=tmp_path / "recipe.yaml", status=2)
+    error = evaluate(*PAIR, clips=tmp_path / "recipe.yaml", status=2)
+    require_facts(error, ConfigError, field="clips", path="recipe.yaml", problem="missing")
 
 
 def test_another_policy_of_the_same_label_is_refused(evaluate):
     evaluate(*PAIR)
-    told = evaluate("base=cheap:Hiss", "other=cheap:Echo", status=2)
-    assert "was made by another run" in told
+    error = evaluate("base=cheap:Hiss", "other=cheap:Echo", status=2)
+    require_facts(error, RunMismatchError, path="out", problem="conflict")
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from gensr_pref.apply.evaluation_clips import _COPY, COPIED, _copy
 from gensr_pref.errors import RunMismatchError
 from gensr_pref.rundir import part_files
 from gensr_pref.schema import column
+from tests.refusals import raises
 
 
 def clips(*sounds: bytes) -> pa.Table:
@@ -37,7 +38,7 @@ def test_more_clips_are_added(begun) -> None:
 
 @pytest.mark.parametrize("other", [(b"one", b"new"), (b"one",), (b"new", b"two", b"three")])
 def test_other_sound_under_the_same_names_is_refused(begun, other) -> None:
-    with pytest.raises(RunMismatchError, match="other clips"):
+    with raises(RunMismatchError, path=begun, problem="changed"):
         _copy(clips(*other), begun / COPIED, begun)
     assert copied(begun) == [b"one", b"two"]
 

@@ -25,8 +25,16 @@ from gensr_pref.apply.transcripts import Said, Texts
 from gensr_pref.cli.main import main
 from gensr_pref.config import code_digest
 from gensr_pref.config.run_file import MetricUse
-from gensr_pref.errors import ConfigError, InputError, Message, SourceError
+from gensr_pref.errors import (
+    ConfigError,
+    InputError,
+    Message,
+    RunIncompleteError,
+    SourceError,
+    StorageError,
+)
 from gensr_pref.metrics.panel import Panel
+from tests.refusals import raises, refusal, refuses
 
 HERE = Path(__file__).parents[1]
 CHEAP = "cheap:Roughness"
@@ -101,7 +109,7 @@ def test_a_single_file_is_found_by_name_in_a_folder_and_a_table(two):
 
 
 def test_one_reference_for_many_clips_is_refused(two):
-    with pytest.raises(SourceError, match="is one file and 3 clips are scored"):
+    with raises(SourceError, field="reference", problem="conflict"):
         matched(Folders((Path("one"),), Path("clean/a.wav")))
 
 
@@ -148,17 +156,17 @@ def test_only_the_suffix_of_an_audio_file_is_none_of_the_name(tmp_path, table, n
 
 
 @pytest.mark.parametrize(
-    ("table", "message"),
+    ("table", "value", "problem", "place"),
     [
-        ("audio,text\na.wav,one, two\n", "line 2 has more cells than the header"),
-        ("audio,text\na.wav,one\na.flac,two\n", "lines 2 and 3 say different things of 'a'"),
-        ("audio,text\n,one\n", "line 2 has no value in column 'audio'"),
-        ("audio,text,language\na,one,German\n", "line 2: column 'language': .* is no ISO 639 code"),
+        ("audio,text\na.wav,one, two\n", None, "unreadable", None),
+        ("audio,text\na.wav,one\na.flac,two\n", "a", "duplicate", None),
+        ("audio,text\n,one\n", "audio", "empty", "t.csv, line 2"),
+        ("audio,text,language\na,one,German\n", "language", "invalid", "t.csv, line 2"),
     ],
 )
-def test_a_table_that_may_mean_two_things_is_refused(tmp_path, table, message):
+def test_a_table_that_may_mean_two_things_is_refused(tmp_path, table, value, problem, place):
     (tmp_path / "t.csv").write_text(table)
-    with pytest.raises(SourceError, match=message):
+    with raises(SourceError, field="texts", value=value, problem=problem, place=place):
         Texts.read(tmp_path / "t.csv")
 
 
@@ -212,25 +220,26 @@ def test_alignment_that_no_metric_can_do_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("folders", "message"),
+    ("folders", "path", "problem"),
     [
-        ({"systems": (Path("none"),)}, "systems: none is not a folder"),
-        ({"reference": Path("other")}, "reference: no file in other has the name"),
-        ({"texts": Path("bad.csv")}, "it needs `text` and one of audio, path"),
-        ({"systems": (Path("one"), Path("one"))}, "the same folder is given twice"),
+        ({"systems": (Path("none"),)}, "none", "missing"),
+        ({"reference": Path("other")}, "other", "unknown"),
+        ({"texts": Path("bad.csv")}, "bad.csv", "missing"),
+        ({"systems": (Path("one"), Path("one"))}, None, "duplicate"),
     ],
 )
-def test_what_does_not_fit_together_is_refused(two, folders, message):
+def test_what_does_not_fit_together_is_refused(two, folders, path, problem):
     tone(two / "other" / "z.wav")
     Path("bad.csv").write_text("clip,text\na,hello\n")
-    with pytest.raises(SourceError, match=message):
+    [field] = folders
+    with raises(SourceError, field=field, path=path, problem=problem):
         matched(Folders(**{"systems": (Path("one"),), **folders}))
 
 
 def test_a_table_of_other_files_is_refused(two, capsys):
     Path("no.csv").write_text("audio,text\nz.wav,hello\n")
-    assert run("one", "--texts", "no.csv", "--panel", CHEAP, "--out", "s.csv") == 2
-    assert "no row is of a file that is scored. 'z' is there, 'a' is" in capsys.readouterr().err
+    words = ["score", "one", "--texts", "no.csv", "--panel", CHEAP, "--out", "s.csv"]
+    refuses(words, SourceError, field="texts", problem="unknown")
 
 
 def test_systems_of_the_same_name_are_called_by_their_paths(two):
@@ -267,7 +276,7 @@ def test_a_panel_from_a_file(tmp_path):
     [use] = default_panel.asked_for(str(path), [], reference=True)
     assert use == MetricUse(metric="pesq", vote=True)
     path.write_text("panel: 3\n")
-    with pytest.raises(ConfigError, match="has no list called `panel`"):
+    with raises(ConfigError, field="panel", problem="missing"):
         default_panel.asked_for(str(path), [], reference=True)
 
 
@@ -342,25 +351,28 @@ def test_the_same_bytes_on_ray(two):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("arguments", "field", "value", "problem"),
     [
-        (["one", "--out", "s.txt"], "--out: 's.txt' ends in none of .parquet, .csv, .jsonl"),
-        (["one", "--out", "there.csv"], "--out: there.csv is there already"),
-        (["one", "--out", "s.csv", "--panel", "dnsmoss"], "no metric 'dnsmoss'"),
-        (["one", "--out", "s.csv", "--workers", "some"], "--workers: 'some' is neither"),
-        (["one", "--out", "s.csv", "--workers", "0"], "--workers: '0' is neither a number from 1"),
-        (["one", "level.x=1", "--out", "s.csv", "--panel", "stoi"], "METRIC.OPTION=VALUE"),
-        (["one", "stoi=true", "--out", "s.csv", "--panel", "stoi"], "Its options: align"),
-        (["one", "--out", "s.csv", "--language", "english"], "--language: language 'english' is"),
-        (["one", "--out", "s.csv", "--device", "cuda:99"], "--device: 'cuda:99' cannot be used"),
-        (["one", "--out", "s.csv", "--device", "gpu"], "--device: 'gpu' cannot be used here"),
+        (["--out", "s.txt"], "out", Path("s.txt"), "unsupported"),
+        (["--out", "there.csv"], "out", Path("there.csv"), "exists"),
+        (["--out", "s.csv", "--panel", "dnsmoss"], "panel.0", "dnsmoss", "unknown"),
+        (["--out", "s.csv", "--workers", "some"], "workers", "some", "invalid"),
+        (["--out", "s.csv", "--workers", "0"], "workers", "0", "invalid"),
+        (["level.x=1", "--out", "s.csv", "--panel", "stoi"], "settings", "level", "unknown"),
+        (["stoi=true", "--out", "s.csv", "--panel", "stoi"], "settings", "stoi=true", "invalid"),
+        (["--out", "s.csv", "--language", "english"], "language", "english", "invalid"),
+        (["--out", "s.csv", "--device", "cuda:99"], "device", "cuda:99", "unsupported"),
+        (["--out", "s.csv", "--device", "gpu"], "device", "gpu", "unsupported"),
     ],
 )
-def test_bad_input_is_refused_before_any_work(two, capsys, arguments, message):
+def test_bad_input_is_refused_before_any_work(two, capsys, arguments, field, value, problem):
     Path("there.csv").write_text("")
     full = arguments if "--workers" in arguments else [*arguments, "--workers", "1"]
-    assert main(["score", *full]) == 2
-    assert message in capsys.readouterr().err
+    error = refusal("score", "one", *full)
+    assert isinstance(error, InputError)
+    assert (error.field, error.value, error.problem) == (field, value, problem), error
+    flag = f"--{field}: " if f"--{field}" in full else ""
+    assert capsys.readouterr().err.startswith(f"gensr-pref: {flag}")
     assert not list(two.glob("*.partial"))
 
 
@@ -368,8 +380,9 @@ def test_bad_input_is_refused_before_any_work(two, capsys, arguments, message):
 def test_a_place_that_cannot_be_written_is_said(two, capsys, out):
     Path("file").write_text("not a folder")
     Path("s.csv.partial").mkdir()
-    assert run("one", "--panel", CHEAP, "--out", out) == 1
-    assert "cannot be written" in capsys.readouterr().err
+    error = refusal("score", "one", "--panel", CHEAP, "--out", out, "--workers", "1")
+    assert isinstance(error, StorageError)
+    assert error.problem == "unwritable"
 
 
 # Interruption
@@ -392,13 +405,13 @@ def test_what_is_finished_is_not_done_again(two, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         score(folders, uses, Path("s.csv"), SERIAL)
     assert Path("s.csv.partial").exists()
-    with pytest.raises(InputError, match="begun with another panel"):
+    with raises(InputError, value=["panel"], path="s.csv.partial", problem="changed"):
         score(folders, [MetricUse(metric="stoi")], Path("s.csv"), SERIAL)
     Path("t.csv").write_text("audio,text\na.wav,hello\n")
-    with pytest.raises(InputError, match="begun with another texts"):
+    with raises(InputError, value=["texts"], path="s.csv.partial", problem="changed"):
         score(replace(folders, texts=Path("t.csv")), uses, Path("s.csv"), SERIAL)
     monkeypatch.setattr(code_digest, "digest_of", lambda name: "edited")
-    with pytest.raises(InputError, match="begun with another panel"):
+    with raises(InputError, value=["panel"], path="s.csv.partial", problem="changed"):
         score(folders, uses, Path("s.csv"), SERIAL)
     monkeypatch.setattr(code_digest, "digest_of", digest_of)
     score(folders, uses, Path("s.csv"), SERIAL)
@@ -434,8 +447,8 @@ def test_a_load_that_fails_leaves_nothing_in_the_way(two):
 
 
 def test_what_has_no_score_at_all_is_not_called_done(two, capsys):
-    assert run("one", "--panel", "stoi", "--out", "s.csv") == 1
-    assert "no file has any score" in capsys.readouterr().err
+    words = ["score", "one", "--panel", "stoi", "--out", "s.csv", "--workers", "1"]
+    refuses(words, RunIncompleteError, path="s.csv", problem="empty")
     assert Path("s.csv").exists()
 
 
@@ -534,5 +547,5 @@ def test_counterparts_are_found_by_names_that_look_the_same(two):
 def test_a_language_is_one_whatever_code_it_is_called_by(two, code):
     use = MetricUse(metric=CHEAP)
     score(Folders((two / "one",), language=code), [use], two / "s.parquet", SERIAL)
-    with pytest.raises(SourceError, match="language: "):
+    with raises(SourceError, field="language", value="xx", problem="invalid"):
         score(Folders((two / "one",), language="xx"), [use], two / "t.parquet", SERIAL)

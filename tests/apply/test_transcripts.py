@@ -7,6 +7,7 @@ import pytest
 
 from gensr_pref.apply.transcripts import Said, Texts
 from gensr_pref.errors import SourceError
+from tests.refusals import raises
 
 
 @pytest.fixture
@@ -36,23 +37,24 @@ def test_cells_are_read_as_in_a_manifest(texts):
 
 
 @pytest.mark.parametrize(
-    ("row", "what"),
+    ("row", "column", "problem"),
     [
-        ({"audio": "a.wav", "text": ["THE LAW"]}, "line 1: column 'text' holds"),
-        ({"audio": "a.wav", "text": {"en": "THE LAW"}}, "line 1: column 'text' holds"),
-        ({"audio": "a.wav", "text": True}, "line 1: column 'text' holds true"),
-        ({"audio": {"path": "a.wav"}, "text": "THE LAW"}, "line 1: column 'audio' holds"),
-        ({"audio": "a.wav", "text": "THE LAW", "language": "english"}, "line 1: column 'language'"),
-        ({"audio": float("nan"), "text": "THE LAW"}, "line 1 has no value in column 'audio'"),
+        ({"audio": "a.wav", "text": ["THE LAW"]}, "text", "invalid"),
+        ({"audio": "a.wav", "text": {"en": "THE LAW"}}, "text", "invalid"),
+        ({"audio": "a.wav", "text": True}, "text", "invalid"),
+        ({"audio": {"path": "a.wav"}, "text": "THE LAW"}, "audio", "invalid"),
+        ({"audio": "a.wav", "text": "THE LAW", "language": "english"}, "language", "invalid"),
+        ({"audio": float("nan"), "text": "THE LAW"}, "audio", "empty"),
     ],
 )
-def test_what_is_no_text_is_refused(texts, row, what):
-    with pytest.raises(SourceError, match=what):
+def test_what_is_no_text_is_refused(texts, row, column, problem):
+    where = {"field": "texts", "place": "texts.jsonl, line 1"}
+    with raises(SourceError, **where, value=column, problem=problem):
         texts(row)
 
 
 def test_names_that_look_the_same_are_the_same(texts):
     composed, apart = (unicodedata.normalize(form, "\u00e9t\u00e9.wav") for form in ("NFC", "NFD"))
     assert texts({"audio": apart, "text": "yes"}).of == {"\u00e9t\u00e9": Said("yes")}
-    with pytest.raises(SourceError, match="lines 1 and 2 say different things"):
+    with raises(SourceError, field="texts", value="été", problem="duplicate"):
         texts({"audio": apart, "text": "yes"}, {"audio": composed, "text": "no"})

@@ -20,6 +20,7 @@ from gensr_pref.corpus.splits import leaks
 from gensr_pref.identity import clean_id
 from gensr_pref.rundir import part_files
 from tests.parts import unmade, write_part
+from tests.refusals import raises
 from tests.small_run import rows
 
 
@@ -90,7 +91,7 @@ def test_brief_audit_has_the_yield(copy):
 
 def suggested(printed, out):
     """The settings of the `pair` command that is named as the next step."""
-    command = next(line for line in printed.splitlines() if "pairs again" in line)
+    command = next(line for line in printed.splitlines() if "gensr-pref pair" in line)
     words = shlex.split(command.partition(": ")[2].strip())
     assert words[:3] == ["gensr-pref", "pair", str(out)]
     return words[3:]
@@ -156,7 +157,7 @@ def test_golden_needs_one_candidate_and_a_clean_target(base):
 
     one = ["generators.0.candidates=1", "pairing.rule=golden"]
     assert draw_up(run_file.load(base / "run.yaml", one), base).clips
-    with pytest.raises(ConfigError, match=r"pairing\.rule: 'golden' needs clean speech"):
+    with raises(ConfigError, field="pairing.rule", value="golden", problem="conflict"):
         draw_up(run_file.load(base / "run.yaml", [*one, "corpus.degrade=null"]), base)
 
 
@@ -267,8 +268,8 @@ def test_people_are_told_of_with_intervals_and_failed_catch_trials():
          "clean_failed": 0, "counted": False, "why": "failed_catches"},
     ]  # fmt: skip
     heard = {"answers": 17, "listeners": 2, "pairs": 9, "panel": panel, "catches": catches}
-    assert audit_text.people({"listening": heard}) == (
-        "People: 17 answers of 2 listeners on 9 pairs: 71 % [10 %, 90 %] prefer the chosen, "
+    assert audit_text.listening({"listening": heard}) == (
+        "Listening: 17 answers of 2 listeners on 9 pairs: 71 % [10 %, 90 %] prefer the chosen, "
         "12 % [10 %, 90 %] hear no difference, 18 % [10 %, 90 %] prefer the rejected.\n"
         "Not counted: 8 answers of bob, who failed 1 of 1 catch trials.\n"
         "Catch trials failed: 1 of 3 with identical sounds, 0 of 1 with clean speech."

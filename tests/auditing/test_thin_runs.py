@@ -9,9 +9,10 @@ from gensr_pref.auditing.listening import server
 from gensr_pref.building.build import build
 from gensr_pref.cli.main import main
 from gensr_pref.config import run_file
-from gensr_pref.errors import InputError
+from gensr_pref.errors import InputError, RunMismatchError
 from gensr_pref.rundir import part_files
 from tests.parts import unmade, write_part
+from tests.refusals import refuses
 
 ODD = "Ёлка <script>alert(1)</script> 🎧 „x“ & 'y'\u2028"
 
@@ -117,13 +118,11 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path, capsys, command, what):
     out = tmp_path / "nowhere"
     if what == "empty":
         out.mkdir()
-    assert main([command, str(out)]) == 2
-    assert "is not a run directory" in capsys.readouterr().err
+    refuses([command, out], RunMismatchError, path=out, problem="missing")
 
 
-@pytest.mark.parametrize(("table", "todo"), [("pairs", "gensr-pref pair"), ("scores", "build")])
-def test_what_is_not_there_yet_is_told(copy, capsys, table, todo):
+@pytest.mark.parametrize("table", ["pairs", "scores"])
+def test_what_is_not_there_yet_is_told(copy, table):
     unmade(copy, *{table, "pairs"})
-    for command in (["audit", str(copy)], ["listen", str(copy), "--no-browser"]):
-        assert main(command) == 2
-        assert todo in capsys.readouterr().err
+    for command in (["audit", copy], ["listen", copy, "--no-browser"]):
+        refuses(command, InputError, path=copy, value=table, problem="empty")

@@ -121,7 +121,7 @@ def test_signal_whose_exception_is_dropped_stops_a_build(
     monkeypatch.setattr(Progress, "show", show)
     arguments = [str(base / "run.yaml"), "--out", str(out), f"engine.kind={kind}"]
     assert main(["build", *arguments, "engine.workers=1", "engine.shard_clips=1"]) == 1
-    assert "interrupted. What is finished is kept" in capsys.readouterr().err
+    assert "interrupted. Finished work is kept" in capsys.readouterr().err
     assert parts(out) < 14
     monkeypatch.undo()
     assert main(["build", *arguments, "engine.shard_clips=1"]) == 0

@@ -15,6 +15,7 @@ from gensr_pref.building.tasks import Lost, Restarted
 from gensr_pref.cli.main import main
 from gensr_pref.config.run_file import Engine
 from gensr_pref.errors import ConfigError
+from tests.refusals import raises
 from tests.small_run import tables, undisturbed_tables
 
 SLOW = ["generators.0.options.seconds=0.3", "engine.shard_clips=1"]
@@ -94,7 +95,7 @@ def test_crews_of_their_own_give_the_same_bytes(run, base, tmp_path):
 
 def test_gpus_that_are_not_here_are_refused_and_not_waited_for():
     engine = Engine(device="cuda")
-    with pytest.raises(ConfigError, match=r"engine\.generator_gpus.*1 GPU and Ray finds 0"):
+    with raises(ConfigError, field="engine.generator_gpus", value=1.0, problem="conflict"):
         require(engine, crews(engine, 8, 0), 0)
     waits = Engine(device="cuda", address="auto")
     require(waits, crews(waits, 8, 0), 0)
@@ -174,7 +175,7 @@ def test_a_folder_for_ray_that_cannot_do_is_refused(monkeypatch):
     monkeypatch.delenv("RAY_TMPDIR")
     monkeypatch.setenv("TMPDIR", LONG)
     monkeypatch.setattr(clusters, "_SHORT", ("/no/such/folder",))
-    with pytest.raises(ConfigError, match="Set RAY_TMPDIR"):
+    with raises(ConfigError, field="TMPDIR", problem="invalid"):
         clusters._settings(Engine(workers=1))
 
 

@@ -21,12 +21,13 @@ from gensr_pref.building.build import build
 from gensr_pref.building.status import status
 from gensr_pref.cli.main import main
 from gensr_pref.config import run_file
-from gensr_pref.errors import RunMismatchError
+from gensr_pref.errors import InputError, RunMismatchError
 from gensr_pref.rundir import part_files
 from gensr_pref.rundir.ledger import Stamps
 from gensr_pref.storage import objects
 from gensr_pref.storage.location import located
 from tests.building.test_interruption import COMMAND, SLOW_WORK
+from tests.refusals import raises, refuses
 from tests.s3_server import BUCKET, KEYS
 from tests.small_run import TABLES, tables, undisturbed_tables
 
@@ -93,8 +94,7 @@ def test_commands_work_on_it(out, base, capsys):
     assert main(["audit", str(out)]) == 0
     assert f"Written to {out}/audit/report.html" in capsys.readouterr().out
     assert b"<html" in objects.get(out / "audit" / "report.html")[:200]
-    assert main(["audit", str(out), "--open"]) == 2
-    assert "is not on this machine" in capsys.readouterr().err
+    refuses(["audit", out, "--open"], InputError, path=out, problem="unsupported")
 
 
 def test_audit_says_what_it_says_of_a_disk(out, run, base, tmp_path):
@@ -194,29 +194,25 @@ def test_it_grows(out, run, base, tmp_path):
 def test_second_build_is_refused(out, run, base, capsys):
     with open_run.locked(out):
         assert status(out)["state"] == "starting"  # held, and not a line yet
-        with pytest.raises(RunMismatchError, match="another process is working on it"):
+        with raises(RunMismatchError, problem="busy"):
             build(run(), base, out)
-        assert main(["pair", str(out)]) == 2
-    assert f"{out}: another process" in capsys.readouterr().err
+        refuses(["pair", out], RunMismatchError, path=out, problem="busy")
 
 
 def test_other_run_is_refused(uploaded, s3, run, base):
-    with pytest.raises(RunMismatchError, match="was made by another run"):
+    with raises(RunMismatchError, value=["seed"], problem="conflict"):
         build(run("seed=1"), base, uploaded)
 
 
 def test_wrong_bucket_is_told(run, base, s3, capsys):
     build_it = ["build", str(base / "run.yaml"), "--out", "s3://no-such-bucket/run"]
     for arguments in (build_it, ["status", "s3://no-such-bucket/run"]):
-        assert main(arguments) == 2
-        told = capsys.readouterr().err
-        assert told.startswith("gensr-pref: s3://no-such-bucket/run: ")
-        assert "bucket does not exist" in told
+        refuses(arguments, InputError, path="s3://no-such-bucket/run", problem="missing")
+        assert capsys.readouterr().err.startswith("gensr-pref: s3://no-such-bucket/run: ")
 
 
 def test_what_is_no_run_directory_is_told(bucket, capsys):
-    assert main(["status", str(bucket)]) == 2
-    assert f"{bucket}: is not a run directory" in capsys.readouterr().err
+    refuses(["status", bucket], RunMismatchError, path=bucket, problem="missing")
 
 
 # Stopped, and run again

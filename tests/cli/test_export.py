@@ -5,6 +5,8 @@ import json
 import pytest
 
 from gensr_pref.cli.main import main
+from gensr_pref.errors import InputError, RunMismatchError
+from tests.refusals import refuses
 
 
 def test_it_tells_what_was_written(built, tmp_path, capsys) -> None:
@@ -22,31 +24,32 @@ def test_json_is_json(built, tmp_path, capsys) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "field", "flag", "problem"),
     [
-        (["--dry-run"], "go with --push-to-hub"),
-        (["--public"], "go with --push-to-hub"),
-        (["--others", "keep"], "go with --push-to-hub"),
-        (["--shard-mb", "0"], "--shard-mb must be at least 1"),
-        (["--format", "trl", "--clean"], "--clean goes with"),
-        (["--push-to-hub", "nameonly"], "not ORG/NAME"),
-        (["--push-to-hub", "us/x", "--format", "wav-jsonl"], "is for this disk"),
-        (["--push-to-hub", "us/x"], "no token"),
+        (["--dry-run"], "repository", "--push-to-hub", "missing"),
+        (["--public"], "repository", "--push-to-hub", "missing"),
+        (["--others", "keep"], "repository", "--push-to-hub", "missing"),
+        (["--shard-mb", "0"], "shard_bytes", "--shard-mb", "invalid"),
+        (["--format", "trl", "--clean"], "clean", "--clean", "conflict"),
+        (["--push-to-hub", "nameonly"], "repository", "--push-to-hub", "invalid"),
+        (["--push-to-hub", "us/x", "--format", "wav-jsonl"], "form", "--format", "conflict"),
+        (["--push-to-hub", "us/x"], "repository", "--push-to-hub", "refused"),
     ],
 )
 def test_what_makes_no_sense_is_refused_first(
-    built, tmp_path, capsys, monkeypatch, words, said
+    built, tmp_path, capsys, monkeypatch, words, field, flag, problem
 ) -> None:
     monkeypatch.delenv("GENSR_PREF_OFFLINE", raising=False)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-    assert main(["export", str(built), str(tmp_path / "out"), *words]) == 2
-    assert said in capsys.readouterr().err
+    command = ["export", built, tmp_path / "out", *words]
+    refuses(command, InputError, field=field, problem=problem)
+    assert capsys.readouterr().err.startswith(f"gensr-pref: {flag}: ")
     assert not (tmp_path / "out").exists()
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path, capsys) -> None:
-    assert main(["export", str(tmp_path), str(tmp_path / "out")]) == 2
-    assert "is not a run directory" in capsys.readouterr().err
+    words = ["export", tmp_path, tmp_path / "out"]
+    refuses(words, RunMismatchError, path=tmp_path, problem="missing")
 
 
 def test_a_dry_run_lists_what_would_go(built, tmp_path, capsys, monkeypatch) -> None:
@@ -112,5 +115,5 @@ def test_an_anonymised_push_leaves_no_name_of_an_earlier_format(
         local = {p.relative_to(tmp_path / "out").as_posix(): p.read_bytes()
                  for p in (tmp_path / "out").rglob("*") if p.is_file()}  # fmt: skip
         assert there == local
-    assert "Deleted, as this export does not contain them" in said
+    assert "Deleted, because this export does not contain them" in said
     assert "Earlier commits" in said

@@ -14,6 +14,7 @@ import pytest
 from gensr_pref.config import plugins
 from gensr_pref.config.plugin_options import parameters, require_types
 from gensr_pref.errors import ConfigError
+from tests.refusals import raises
 
 if TYPE_CHECKING:
     from nowhere import Unknown
@@ -146,5 +147,5 @@ def test_whatever_has_a_signature_is_checked(plugin):
     ],
 )
 def test_metrics_are_not_made_with_the_wrong_type(metric, option, value):
-    with pytest.raises(ConfigError, match=rf"^panel\.0\.options\.{option}: write "):
+    with raises(ConfigError, field=f"panel.0.options.{option}", problem="invalid"):
         plugins.create("metric", metric, {option: value}, "panel.0.options")

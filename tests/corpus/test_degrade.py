@@ -26,6 +26,7 @@ from gensr_pref.corpus.speech_level import active_rms, decibels
 from gensr_pref.errors import InputError, SourceError, Unusable
 from gensr_pref.identity import rng_for
 from gensr_pref.schema import Reason
+from tests.refusals import raises
 
 RATE = 16000
 
@@ -270,7 +271,7 @@ def test_unusable_noise_file_is_refused_at_opening(write: Any, tmp_path: Path) -
     write("noise/good.wav")
     (tmp_path / "noise/bad one.wav").write_bytes(b"no audio")
     config = Degrade(noise=Noise(source=FolderSource(path="noise")))
-    with pytest.raises(SourceError, match=r"corpus\.degrade\.noise\.source.*bad one\.wav"):
+    with raises(SourceError, field="corpus.degrade.noise.source", problem="unreadable"):
         Library.opened(config, tmp_path)
 
 
@@ -326,10 +327,10 @@ def test_very_long_noise_is_read_in_stretches(
 
 
 def test_record_that_this_library_cannot_carry_out(sample: Path, speech: Wave) -> None:
-    with pytest.raises(InputError, match=r"unknown step 'reverbb'.*Did you mean 'reverb'"):
+    with raises(InputError, value="reverbb", problem="unknown"):
         one(speech, step="reverbb")
     noise = {"step": "noise", "file": "other.wav", "start": 0, "snr_db": 3.0}
     with pytest.raises(InputError, match=r"noise\.source"):
         one(speech, **noise)
-    with pytest.raises(SourceError, match=r"'other\.wav' is not among"):
+    with raises(SourceError, value="other.wav", problem="missing"):
         apply(speech, RATE, [noise], opened(settings(sample)))

@@ -12,6 +12,7 @@ from gensr_pref.corpus.degradation_sources import Library
 from gensr_pref.corpus.file_sources import Folder, Manifest, Paired
 from gensr_pref.corpus.listing import Cause, LeftOut, describe, list_audio
 from gensr_pref.errors import SourceError
+from tests.refusals import raises
 
 TONE = (0.5 * np.sin(np.arange(1600) / 5)).astype(np.float32)
 NFC, NFD = (unicodedata.normalize(form, "\u00e9t\u00e9") for form in ("NFC", "NFD"))
@@ -89,10 +90,12 @@ def test_folders_match_by_names_that_look_the_same(tmp_path):
 def test_two_files_whose_names_look_the_same_are_ambiguous(tmp_path):
     put(tmp_path, f"{NFC}.wav", f"{NFD}.wav")
     assert len(list(tmp_path.iterdir())) == 2
-    with pytest.raises(SourceError, match="the same name"):
+    with raises(SourceError, value="été", path=tmp_path, problem="duplicate"):
         list_audio(tmp_path, "x").by_name()
     noise = {"source": {"kind": "folder", "path": "."}}
-    with pytest.raises(SourceError, match="two files are named"):
+    with raises(
+        SourceError, field="corpus.degrade.noise.source", value="été.wav", problem="duplicate"
+    ):
         Library.opened(Degrade.model_validate({"noise": noise}), tmp_path)
 
 

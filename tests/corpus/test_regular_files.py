@@ -12,6 +12,7 @@ from gensr_pref.corpus.table_sources import ParquetRows
 from gensr_pref.errors import SourceError, Unusable
 from gensr_pref.schema import Failure, Reason
 from gensr_pref.tables.rows import read_rows
+from tests.refusals import raises
 
 pytestmark = pytest.mark.timeout(20)
 
@@ -72,8 +73,8 @@ def test_a_folder_that_holds_a_pipe_gives_a_failure_row(tmp_path):
 def test_tables_that_are_pipes_are_refused(tmp_path):
     for name in ("rows.csv", "rows.parquet"):
         os.mkfifo(tmp_path / name)
-    with pytest.raises(SourceError, match="not a regular file"):
+    with raises(SourceError, field="corpus.source.path", problem="invalid"):
         read_rows(tmp_path / "rows.csv", "corpus.source.path")
     config = ParquetSource(kind="parquet", path="rows.parquet", columns=Columns(audio="audio"))
-    with pytest.raises(SourceError, match="not a regular file"):
+    with raises(SourceError, field="corpus.source.path", problem="invalid"):
         list(ParquetRows(config, tmp_path, "corpus.source").items())

@@ -15,6 +15,7 @@ import gensr_pref
 from gensr_pref.errors import InputError, PublishError, UnreachableError
 from gensr_pref.exporting import hub
 from gensr_pref.exporting.hub import Target
+from tests.refusals import raises
 from tests.upload_server import READ_ONLY, TOKEN, Repository, UploadServer
 
 SMALL = Target("us/small")
@@ -141,7 +142,9 @@ def test_a_dataset_of_another_origin_is_neither_replaced_nor_emptied(server, fol
     """Its files have the names that an export's have."""
     theirs = {"README.md": b"theirs", "data/train-00000-of-00001.parquet": b"theirs"}
     server.repositories["us/small"] = Repository(True, {"main": dict(theirs)})
-    with pytest.raises(InputError, match=r"no export wrote: data/train-00000-of-00001\.parquet"):
+    with raises(
+        InputError, value=["data/train-00000-of-00001.parquet"], path="us/small", problem="exists"
+    ):
         hub.push(folder, SMALL)
     assert main_of(server) == theirs
     hub.push(folder, Target("us/small", others="delete"))
@@ -162,7 +165,7 @@ def test_what_should_be_gone_and_is_not_is_told(server, folder, monkeypatch) -> 
     hub.push(folder, SMALL)
     main_of(server).update(OF_AN_EARLIER_FORMAT)
     monkeypatch.setattr(hub, "escape", lambda name: f"nothing like {name}")
-    with pytest.raises(PublishError, match="still there"):
+    with raises(PublishError, path="us/small", problem="exists"):
         hub.push(folder, SMALL)
 
 
@@ -174,7 +177,7 @@ def test_a_plan_writes_nothing(server, folder) -> None:
 
 def test_after_a_cut_only_the_rest_travels(server, folder) -> None:
     server.room = 4000  # the first large file; the second breaks off
-    with pytest.raises(PublishError, match="The same command goes on"):
+    with raises(PublishError, value=410, path="us/small", problem="refused"):
         hub.push(folder, SMALL)
     assert server.repositories["us/small"].commits == []
     arrived = server.put
@@ -226,7 +229,7 @@ def test_a_public_repository_is_made_only_where_asked(server, folder) -> None:
 
 def test_a_repository_that_is_public_already_is_not_filled_unasked(server, folder) -> None:
     server.repositories["us/small"] = Repository(private=False)
-    with pytest.raises(InputError, match="public already"):
+    with raises(InputError, path="us/small", problem="unsafe"):
         hub.push(folder, SMALL)
     assert server.repositories["us/small"].commits == []
     hub.push(folder, Target("us/small", public=True))
@@ -248,33 +251,33 @@ def test_a_pull_request_is_opened(server, folder) -> None:
 
 def test_without_a_token_it_says_how_to_log_in(server, folder, monkeypatch) -> None:
     monkeypatch.delenv("HF_TOKEN")
-    with pytest.raises(InputError, match="hf auth login"):
+    with raises(InputError, field="repository", problem="refused"):
         hub.push(folder, SMALL)
     assert server.asked == []
 
 
-def refused(folder: Path, target: Target = SMALL) -> str:
-    with pytest.raises(PublishError) as caught:
+def refused(folder: Path, target: Target = SMALL) -> tuple[int | None, str | None]:
+    """What the Hub answered to a push, and what that is to us."""
+    with raises(PublishError, path=target.repository) as caught:
         hub.push(folder, target)
     assert "hf_" not in str(caught.value)
     assert "http" not in str(caught.value)
-    return str(caught.value)
+    return caught.value.value, caught.value.problem
 
 
 def test_a_wrong_token_is_told(server, folder, monkeypatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_" + "w" * 34)
-    assert "does not take your token" in refused(folder)
+    assert refused(folder) == (401, "refused")
 
 
 def test_a_token_for_reading_is_told(server, folder, monkeypatch) -> None:
     monkeypatch.setenv("HF_TOKEN", READ_ONLY)
-    assert "your token may not write there" in refused(folder)
+    assert refused(folder) == (403, "refused")
 
 
 def test_a_name_of_another_is_told(server, folder) -> None:
     server.repositories["them/small"] = Repository(private=False)
-    said = refused(folder, Target("them/small", public=True))
-    assert "the name is another's" in said
+    assert refused(folder, Target("them/small", public=True)) == (403, "refused")
     assert server.repositories["them/small"].commits == []
 
 
@@ -284,12 +287,12 @@ def test_a_name_of_another_is_told(server, folder) -> None:
 )
 def test_no_room_is_told(server, folder, where, answer) -> None:
     server.refusals[where] = answer
-    assert "has no room left" in refused(folder)
+    assert refused(folder) == (answer[0], "unwritable")
 
 
 def test_a_card_that_the_hub_refuses_is_told(server, folder) -> None:
     (folder / "README.md").write_text("# No head\n")
-    assert "refuses what was sent" in refused(folder)
+    assert refused(folder) == (400, "refused")
     assert server.repositories["us/small"].commits == []
 
 
@@ -297,9 +300,8 @@ def test_a_hub_that_is_not_there_is_told(folder, monkeypatch) -> None:
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setenv("HF_TOKEN", TOKEN)
-    with pytest.raises(UnreachableError, match=r"does not answer .*Nothing was begun") as caught:
+    with raises(UnreachableError, path="us/small", problem="offline"):
         hub.push(folder, SMALL)
-    assert "goes on" not in str(caught.value)
 
 
 def test_where_nothing_answers_it_is_asked_once_and_quietly(folder, monkeypatch, caplog) -> None:
@@ -316,26 +318,28 @@ def test_where_nothing_answers_it_is_asked_once_and_quietly(folder, monkeypatch,
 def test_the_clients_retries_are_not_shown(server, folder, monkeypatch, capfd) -> None:
     server.refusals["tree/main"] = (503, "busy")
     monkeypatch.setattr("huggingface_hub.utils._http.time.sleep", lambda _: None)
-    with pytest.raises(PublishError, match="status 503"):
+    with raises(PublishError, value=503, path="us/small", problem="refused"):
         hub.plan(folder, SMALL)
     assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize(
-    ("target", "said"),
+    ("target", "field", "value", "problem"),
     [
-        (Target("small"), "not ORG/NAME"),
-        (Target("us/a name"), "repository"),
-        (Target("us/small", revision="v2", create_pr=True), "leave out revision"),
+        (Target("small"), "repository", "small", "invalid"),
+        (Target("us/a name"), "repository", "us/a name", "invalid"),
+        (Target("us/small", revision="v2", create_pr=True), "create_pr", None, "conflict"),
     ],
 )
-def test_what_cannot_be_a_target_is_refused_early(target, said, monkeypatch) -> None:
+def test_what_cannot_be_a_target_is_refused_early(
+    target, field, value, problem, monkeypatch
+) -> None:
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    with pytest.raises(InputError, match=said):
+    with raises(InputError, field=field, value=value, problem=problem):
         hub.check(target)
 
 
 def test_offline_is_refused_early(monkeypatch) -> None:
     monkeypatch.setenv("GENSR_PREF_OFFLINE", "1")
-    with pytest.raises(InputError, match="connections are forbidden"):
+    with raises(InputError, field="repository", problem="offline"):
         hub.check(SMALL)

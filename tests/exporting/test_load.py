@@ -10,6 +10,7 @@ from gensr_pref import audio
 from gensr_pref.errors import InputError
 from gensr_pref.exporting.load import load, undecoded
 from tests.exporting.test_dataset import table
+from tests.refusals import raises
 
 
 @pytest.fixture(autouse=True)
@@ -53,5 +54,5 @@ def test_undecoded_rows_are_bytes(exported, tmp_path) -> None:
 
 
 def test_what_is_no_dataset_is_refused(tmp_path) -> None:
-    with pytest.raises(InputError, match="cannot be read as a dataset"):
+    with raises(InputError, path="nothing", problem="unreadable"):
         load(tmp_path / "nothing")

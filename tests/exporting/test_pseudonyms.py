@@ -13,6 +13,7 @@ from gensr_pref.exporting.dataset import Wanted
 from gensr_pref.exporting.export_run import Publishing, export
 from gensr_pref.exporting.pseudonyms import Pseudonyms
 from gensr_pref.rundir import part_files
+from tests.refusals import raises
 
 ONE, OTHER = Pseudonyms("hash", b"1" * 32), Pseudonyms("hash", b"2" * 32)
 
@@ -37,7 +38,7 @@ def test_the_secret_is_made_once_and_only_its_owner_reads_it(tmp_path) -> None:
 
 def test_a_file_without_a_secret_is_refused(tmp_path) -> None:
     (tmp_path / "key").write_text("password")
-    with pytest.raises(InputError, match="holds no secret"):
+    with raises(InputError, path="key", problem="invalid"):
         pseudonyms.opened("hash", tmp_path / "key")
 
 

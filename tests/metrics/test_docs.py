@@ -4,13 +4,12 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
 from gensr_pref.apply import catalogue
 from gensr_pref.config.run_file import MetricUse
 from gensr_pref.errors import ConfigError
 from gensr_pref.metrics.panel import Panel
 from tests.metrics.sounds import ask
+from tests.refusals import raises
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 
@@ -25,7 +24,7 @@ def test_the_example_metric(tmp_path, monkeypatch, clip):
     clean, noisy = (result.values["brightness"] for result in results)
     assert clean < noisy < 0
     assert panel.votes == ["brightness"]
-    with pytest.raises(ConfigError, match=r"panel\.0\.options\.above: .*mean 'above_hz'"):
+    with raises(ConfigError, field="panel.0.options.above", value="above", problem="unknown"):
         Panel([use.model_copy(update={"options": {"above": 1}})])
 
 

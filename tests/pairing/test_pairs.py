@@ -14,6 +14,7 @@ from gensr_pref.pairing.base import Vote
 from gensr_pref.pairing.columns import columns
 from gensr_pref.pairing.pairs import cast_votes, make_pairs
 from gensr_pref.pairing.unanimous import unanimous
+from tests.refusals import raises
 
 PANEL = [
     Vote("ovrl", True, True),
@@ -122,12 +123,12 @@ def test_votes_may_be_named():
 
 @pytest.mark.parametrize("section", ["margin", "min", "max"])
 def test_unknown_score_in_the_rule(section):
-    with pytest.raises(ConfigError, match=rf"pairing\.{section}\.ovlr.*Did you mean 'ovrl'"):
+    with raises(ConfigError, field=f"pairing.{section}.ovlr", value="ovlr", problem="unknown"):
         cast_votes(PANEL, Pairing(**{section: {"ovlr": 1.0}}))
 
 
 def test_panel_without_votes():
-    with pytest.raises(ConfigError, match=r"^pairing\.votes: no score votes"):
+    with raises(ConfigError, field="pairing.votes", problem="empty"):
         cast_votes(PANEL, Pairing(votes=[]))
 
 

@@ -10,9 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from gensr_pref import audio, schema
-from gensr_pref.errors import StorageError
+from gensr_pref.errors import StorageError, UnwrittenError
 from gensr_pref.rundir import part_files
 from gensr_pref.storage import jsonl
+from tests.refusals import raises
 
 FACTS = {"fingerprint": "f00"}
 
@@ -121,15 +122,16 @@ def test_full_disk_leaves_nothing_and_says_so(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(pq.ParquetWriter, "write_table", full)
-    with pytest.raises(StorageError, match="No space left"):
+    with raises(UnwrittenError, path="part-00000.parquet", problem="unwritable") as caught:
         written(tmp_path, [candidate(9)])
+    assert caught.value.__cause__.errno == errno.ENOSPC
     assert part_files.part(tmp_path, "candidates", 0).read_bytes() == before
     assert len(list((tmp_path / "candidates").iterdir())) == 1
 
 
 def test_unwritable_place_is_named(tmp_path):
     (tmp_path / "candidates").write_text("a file where a folder must be")
-    with pytest.raises(StorageError, match="cannot be written"):
+    with raises(UnwrittenError, path="part-00000.parquet", problem="unwritable"):
         written(tmp_path)
 
 

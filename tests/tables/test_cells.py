@@ -10,6 +10,7 @@ import pytest
 
 from gensr_pref.errors import SourceError
 from gensr_pref.tables.cells import cell_text, language_in, speaker_in, text_in
+from tests.refusals import raises
 
 
 @pytest.mark.parametrize(
@@ -77,7 +78,7 @@ def test_text_and_numbers(value, text):
 def test_what_is_no_text_is_refused_with_its_place_and_column(value):
     with pytest.raises(ValueError, match=r"text|finite"):
         cell_text(value)
-    with pytest.raises(SourceError, match=r"rows\.csv, row 3: column 'said' holds"):
+    with raises(SourceError, field="rows.csv, row 3", value="said", problem="invalid"):
         text_in({"said": value}, "said", "rows.csv, row 3")
 
 
@@ -100,5 +101,5 @@ def test_languages_become_one_code(value, code):
 
 @pytest.mark.parametrize("value", ["English", "xx", 0, "mul"])
 def test_an_unknown_language_is_refused_with_its_place(value):
-    with pytest.raises(SourceError, match="here: column 'in'"):
+    with raises(SourceError, field="here", value="in", problem="invalid"):
         language_in({"in": value}, "in", "here")

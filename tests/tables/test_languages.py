@@ -5,6 +5,7 @@ import pytest
 from gensr_pref.config import run_file
 from gensr_pref.errors import ConfigError
 from gensr_pref.tables.languages import UNSPACED, language_code
+from tests.refusals import raises
 
 
 @pytest.mark.parametrize(
@@ -78,5 +79,5 @@ def test_languages_written_without_spaces_have_their_code():
 def test_a_run_file_takes_any_code_and_refuses_what_is_none():
     corpus = {"source": {"kind": "folder", "path": "."}, "languages": ["cmn_hans_cn", "por"]}
     assert run_file.parse(corpus, run_file.Corpus, "corpus").languages == ["zh", "pt"]
-    with pytest.raises(ConfigError, match="'xx' is no ISO 639 code"):
+    with raises(ConfigError, field="languages.0", value="xx", problem="invalid"):
         run_file.parse({**corpus, "languages": ["xx"]}, run_file.Corpus, "corpus")

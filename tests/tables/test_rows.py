@@ -4,6 +4,7 @@ import pytest
 
 from gensr_pref.errors import ConfigError, SourceError
 from gensr_pref.tables.rows import read_rows
+from tests.refusals import raises
 
 
 @pytest.fixture
@@ -40,5 +41,5 @@ def test_what_is_no_table(rows_of, name, text, what):
 
 
 def test_other_suffixes(tmp_path):
-    with pytest.raises(ConfigError, match=r"--texts: 't\.txt' ends in none of"):
+    with raises(ConfigError, field="--texts", value="t.txt", problem="unsupported"):
         read_rows(tmp_path / "t.txt", "--texts")

@@ -8,6 +8,7 @@ import pytest
 from gensr_pref.config import run_file
 from gensr_pref.errors import ConfigError
 from gensr_pref.untrusted.documents import DEEPEST, LARGEST_YAML, MOST_VALUES, json_of, yaml_of
+from tests.refusals import raises
 
 
 def bomb(levels: int, width: int = 9) -> str:
@@ -41,7 +42,7 @@ def test_what_costs_too_much_or_is_no_plain_data_is_refused_at_once(text, words,
         yaml_of(text)
     path = tmp_path / "run.yaml"
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(ConfigError, match="not YAML"):
+    with raises(ConfigError, path="run.yaml", problem="invalid"):
         run_file.read_yaml(path)
     assert time.process_time() - began < 20  # 2 s on 2 shared cores; an unbounded one never ends
 

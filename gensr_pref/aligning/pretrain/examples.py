@@ -30,7 +30,7 @@ from gensr_pref.corpus.base import Item
 from gensr_pref.corpus.degradation_sources import Library
 from gensr_pref.corpus.listing import describe
 from gensr_pref.corpus.sources import described, listed, opened
-from gensr_pref.errors import SourceError, Unusable, quantity
+from gensr_pref.errors import Problem, SourceError, Unusable, quantity
 from gensr_pref.generators.tiny.analysis import Analysis
 from gensr_pref.generators.tiny.bands import features, latent_of
 from gensr_pref.generators.tiny.carrier import carrier, stft
@@ -80,7 +80,9 @@ class Recorded:
         for line in lines:
             print(line, file=sys.stderr)
         if not self._items:
-            raise SourceError(f"{field}: holds no recording that can be used")
+            raise SourceError(
+                "holds no recording that can be used", field=field, problem=Problem.EMPTY
+            )
         seconds = np.array([item.frames / item.rate for item in self._items])
         self._share = seconds / seconds.sum()
         self._waves: dict[str, npt.NDArray[np.int16]] = {}

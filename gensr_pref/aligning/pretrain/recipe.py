@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from gensr_pref.aligning.recipe import Average, Dpo
 from gensr_pref.config import run_file
+from gensr_pref.config.messages import WrongTogether
 from gensr_pref.generators.tiny.analysis import HIGHEST_RATE, LOWEST_RATE
 
 
@@ -86,9 +87,11 @@ class Spoken(run_file.Model):
     def _consistent(self) -> Self:
         band_limit = self.degrade.band_limit
         if band_limit is not None and max(band_limit.rates_hz) >= self.sample_rate:
-            raise ValueError(
-                f"degrade.band_limit.rates_hz: {max(band_limit.rates_hz)} is no limit at "
-                f"sample_rate {self.sample_rate}; give lower rates"
+            raise WrongTogether(
+                "degrade.band_limit.rates_hz",
+                band_limit.rates_hz,
+                f"{max(band_limit.rates_hz)} is no limit at sample_rate {self.sample_rate}; give "
+                "lower rates",
             )
         return self
 
@@ -129,4 +132,4 @@ def load(path: Path, overrides: list[str]) -> Pretrain | Tokenize | Dpo | Averag
     data = run_file.override(run_file.read_yaml(path), overrides)
     known: dict[Any, type[Pretrain] | type[Tokenize] | type[Dpo] | type[Average]]
     known = {"tokenize": Tokenize, "dpo": Dpo, "average": Average}
-    return run_file.parse(data, known.get(data.get("recipe"), Pretrain), str(path))
+    return run_file.parse(data, known.get(data.get("recipe"), Pretrain), path)

@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import Tensor
 
 from gensr_pref.aligning.pretrain.recipe import TokenShape
-from gensr_pref.errors import ConfigError
+from gensr_pref.errors import ConfigError, Problem
 from gensr_pref.generators.tiny.base import SHIPPED
 from gensr_pref.generators.tiny.checkpoint import load
 from gensr_pref.generators.tiny.code_head import chosen_log_probability
@@ -34,9 +34,12 @@ def tokenizer_of(shape: TokenShape, sample_rate: int, base: Path) -> Tokenizer:
     tokenizer = load(named, Tokenizer)
     if tokenizer.config.sample_rate != sample_rate:
         raise ConfigError(
-            f"model.tokenizer: {named} is for {tokenizer.config.sample_rate} Hz, sample_rate is "
+            f"{named} is for {tokenizer.config.sample_rate} Hz, sample_rate is "
             f"{sample_rate}. Fit one for that rate first "
-            f"(pipelines/tokenize_gains.yaml with sample_rate={sample_rate})"
+            f"(pipelines/tokenize_gains.yaml with sample_rate={sample_rate})",
+            field="model.tokenizer",
+            value=tokenizer.config.sample_rate,
+            problem=Problem.CONFLICT,
         )
     return tokenizer
 

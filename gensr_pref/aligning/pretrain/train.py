@@ -34,7 +34,7 @@ from gensr_pref.aligning.pretrain.recipe import (
 from gensr_pref.aligning.pretrain.token_losses import tokenizer_folder, tokenizer_of
 from gensr_pref.aligning.resume import read_state, write_state
 from gensr_pref.aligning.training_folder import Claim, held, record, require_same
-from gensr_pref.errors import ConfigError
+from gensr_pref.errors import ConfigError, Problem
 from gensr_pref.generators.tiny.autoregressive import Autoregressive
 from gensr_pref.generators.tiny.checkpoint import encoder_weights, revision_of, save
 from gensr_pref.generators.tiny.flow import Flow
@@ -121,7 +121,11 @@ def fresh(recipe: Pretrain, base: Path) -> Policy:
         try:
             model.encoder.load_state_dict(encoder_weights(base / shape.encoder_from))
         except RuntimeError as error:
-            raise ConfigError(f"model.encoder_from: another shape of encoder. {error}") from error
+            raise ConfigError(
+                f"another shape of encoder. {error}",
+                field="model.encoder_from",
+                problem=Problem.CONFLICT,
+            ) from error
     return model
 
 

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from gensr_pref.auditing.listening import statistics
 from gensr_pref.auditing.load import Evidence
-from gensr_pref.errors import InputError, StorageError
+from gensr_pref.errors import InputError, Problem, StorageError, parameter
 from gensr_pref.rundir import part_files
 from gensr_pref.storage.location import is_remote
 
@@ -29,7 +29,12 @@ def listener_name(name: str) -> str:
     """
     lower = name.strip().lower()
     if not NAME.fullmatch(lower):
-        raise InputError(f"listener {name!r}: use 1 to 40 of a-z, 0-9, - and _")
+        raise InputError(
+            f"{name!r}: use 1 to 40 of a-z, 0-9, - and _",
+            field=parameter("listener"),
+            value=name,
+            problem=Problem.INVALID,
+        )
     return lower
 
 
@@ -45,7 +50,9 @@ def save_answer(out: Path, vote: dict[str, Any]) -> None:
             path.parent.mkdir(exist_ok=True)
         part_files.append_json(path, vote, durable=True)
     except OSError as error:
-        raise StorageError(f"{path}: cannot be written: {error.strerror}") from error
+        raise StorageError(
+            f"cannot be written: {error.strerror}", path=path, problem=Problem.UNWRITABLE
+        ) from error
 
 
 def read_answers(out: Path, listener: str) -> list[dict[str, Any]]:

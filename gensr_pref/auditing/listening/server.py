@@ -32,7 +32,7 @@ from gensr_pref.auditing.listening.trials import (
     read_sounds,
 )
 from gensr_pref.auditing.load import evidence
-from gensr_pref.errors import InputError, StorageError, parameter
+from gensr_pref.errors import InputError, Problem, StorageError, parameter
 from gensr_pref.untrusted.text import visible
 
 HOST = "127.0.0.1"
@@ -145,12 +145,19 @@ def open_server(
     name = answers.listener_name(listener) if listener else None
     asked = draw_trials(evidence(out), pairs)
     if not asked:
-        raise InputError(f"{out}: no pair to listen to. See its audit for why")
+        raise InputError(
+            "no pair to listen to. See its audit for why", path=out, problem=Problem.EMPTY
+        )
     session = Session(out, asked, read_sounds(out, asked), name)
     try:
         server = _Server((HOST, port), _handler(session))
     except (OSError, OverflowError) as error:
-        raise InputError(f"{parameter('port')} {port}: cannot be used: {error}") from error
+        raise InputError(
+            f"{port} cannot be used: {error}",
+            field=parameter("port"),
+            value=port,
+            problem=Problem.UNSUPPORTED,
+        ) from error
     with server:
         yield f"http://{HOST}:{server.server_port}/", server.serve_forever
 

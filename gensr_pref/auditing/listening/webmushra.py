@@ -15,7 +15,7 @@ from gensr_pref.auditing.listening.trials import (
     read_sounds,
 )
 from gensr_pref.auditing.load import evidence
-from gensr_pref.errors import InputError, StorageError
+from gensr_pref.errors import InputError, Problem, StorageError
 from gensr_pref.rundir import part_files
 
 
@@ -36,10 +36,14 @@ def export_webmushra(out: Path, folder: Path, pairs: int) -> dict[str, Any]:
         StorageError: something cannot be read or written.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{folder}: holds something already. Give a new folder")
+        raise InputError(
+            "holds something already. Give a new folder", path=folder, problem=Problem.EXISTS
+        )
     asked = order_for_listener(draw_trials(evidence(out), pairs), "export")
     if not asked:
-        raise InputError(f"{out}: no pair to listen to. See its audit for why")
+        raise InputError(
+            "no pair to listen to. See its audit for why", path=out, problem=Problem.EMPTY
+        )
     kept = read_sounds(out, asked)
     key = {}
     try:
@@ -50,7 +54,9 @@ def export_webmushra(out: Path, folder: Path, pairs: int) -> dict[str, Any]:
                 (folder / f"{one.code}-{button}.wav").write_bytes(sound)
             key[one.code] = {"kind": one.kind, "trial": one.key, **one.heard}
     except OSError as error:
-        raise StorageError(f"{folder}: cannot be written: {error.strerror}") from error
+        raise StorageError(
+            f"cannot be written: {error.strerror}", path=folder, problem=Problem.UNWRITABLE
+        ) from error
     config = yaml.safe_dump(_config(list(key)), sort_keys=False, allow_unicode=True)
     part_files.write_text(folder / "webmushra.yaml", config)
     part_files.write_text(folder / "key.json", json.dumps(key, indent=2, allow_nan=False) + "\n")

@@ -14,7 +14,7 @@ from gensr_pref.auditing.exhibits import select_pairs
 from gensr_pref.auditing.load import Evidence, evidence
 from gensr_pref.auditing.report.page import AudioTrack, Exhibit, render_page
 from gensr_pref.auditing.report.spectrogram import powers, spectrogram
-from gensr_pref.errors import InputError, typed
+from gensr_pref.errors import InputError, Problem, typed
 from gensr_pref.rundir import part_files
 from gensr_pref.untrusted.columns import sampling_of
 
@@ -44,7 +44,9 @@ def report_of(seen: Evidence, found: dict[str, Any]) -> Path:
     out = seen.out
     if "panel" not in found:
         raise InputError(
-            f"{out}: only a short audit is there. Run: {typed('gensr-pref', 'audit', out)}"
+            f"only a short audit is there. Run: {typed('gensr-pref', 'audit', out)}",
+            path=out,
+            problem=Problem.EMPTY,
         )
     exhibits, left_out = _exhibits(seen)
     notes = []

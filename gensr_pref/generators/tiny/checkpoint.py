@@ -22,7 +22,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from safetensors.torch import save as serialised
 
-from gensr_pref.errors import ConfigError, MissingWeightsError
+from gensr_pref.errors import ConfigError, MissingWeightsError, Problem
 from gensr_pref.generators.tiny.analysis import WIDEBAND, Analysis
 from gensr_pref.generators.tiny.autoregressive import Autoregressive
 from gensr_pref.generators.tiny.bands import FEATURES, GAIN_BANDS
@@ -119,7 +119,12 @@ def load(folder: Path, kind: type[N], device: str = "cpu") -> N:
     path = folder / WEIGHTS
     weights = _read_weights(path)
     if bad := [name for name, one in weights.items() if not torch.isfinite(one).all()]:
-        raise ConfigError(f"{path}: holds NaN or infinite weights: {_few(bad)}.")
+        raise ConfigError(
+            f"holds NaN or infinite weights: {_few(bad)}.",
+            path=path,
+            value=bad,
+            problem=Problem.INVALID,
+        )
     network.load_state_dict(weights)
     if isinstance(network, TokenModel):
         _require_codebooks(path, network)
@@ -145,7 +150,7 @@ def require_loadable(folder: Path, kind: type[Network]) -> Any:
         with torch.device("meta"):
             wanted = kind(configuration).state_dict()
     except ValueError as error:
-        raise ConfigError(f"{folder / CONFIG}: {error}.") from error
+        raise ConfigError(f"{error}.", path=folder / CONFIG, problem=Problem.INVALID) from error
     found = {name: one.shape for name, one in stated_tensors(path).items()}
     _require_same(path, found, {name: tuple(one.shape) for name, one in wanted.items()})
     return configuration
@@ -189,9 +194,11 @@ def _require_files(folder: Path) -> None:
             (folder / name).open("rb").close()
         except OSError as error:
             raise MissingWeightsError(
-                f"no checkpoint in {str(folder)!r} ({name}: {error.strerror}). Give a folder that "
+                f"no checkpoint is there ({name}: {error.strerror}). Give a folder that "
                 f"holds {WEIGHTS} and {CONFIG}, such as one written by `gensr-pref train`, or the "
-                "id org/name of one on the Hugging Face Hub."
+                "id org/name of one on the Hugging Face Hub.",
+                path=folder,
+                problem=Problem.MISSING,
             ) from error
 
 
@@ -200,7 +207,9 @@ def _read_weights(path: Path) -> dict[str, torch.Tensor]:
         stated_tensors(path)
         return load_file(path)
     except (OSError, SafetensorError) as error:
-        raise ConfigError(f"{path}: cannot be read as safetensors ({error}).") from error
+        raise ConfigError(
+            f"cannot be read as safetensors ({error}).", path=path, problem=Problem.UNREADABLE
+        ) from error
 
 
 def settings_of(folder: Path) -> dict[str, Any]:
@@ -215,12 +224,20 @@ def settings_of(folder: Path) -> dict[str, Any]:
     try:
         data = documents.json_of(files.read_text(path))
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{path}: cannot be read as JSON ({error}).") from error
+        raise ConfigError(
+            f"cannot be read as JSON ({error}).", path=path, problem=Problem.UNREADABLE
+        ) from error
     given = {"sample_rate": WIDEBAND.rate, **(data if isinstance(data, dict) else {})}
     try:
         Analysis(given["sample_rate"])
     except ValueError as error:
-        raise ConfigError(f"{path}: {error}.") from error
+        raise ConfigError(
+            f"{path}: {error}.",
+            field="sample_rate",
+            value=given["sample_rate"],
+            path=path,
+            problem=Problem.INVALID,
+        ) from error
     return given
 
 
@@ -230,18 +247,31 @@ def _read_config(folder: Path, kind: type[Network]) -> Any:
     named = given.pop("architecture", None)
     if named != architecture:
         raise ConfigError(
-            f"{path}: the settings of architecture {named!r}; {architecture!r} is wanted here."
+            f"{path} is of {named!r}; {architecture!r} is wanted here.",
+            field="architecture",
+            path=path,
+            value=named,
+            problem=Problem.CONFLICT,
         )
     known = {field.name for field in fields(configuration)}
     if set(given) != known:
         raise ConfigError(
-            f"{path}: not the settings of {architecture!r}. "
-            f"Missing: {_few(known - given.keys())}. Unknown: {_few(given.keys() - known)}."
+            f"not the settings of {architecture!r}. "
+            f"Missing: {_few(known - given.keys())}. Unknown: {_few(given.keys() - known)}.",
+            path=path,
+            value=(sorted(known - given.keys()), sorted(given.keys() - known)),
+            problem=Problem.INVALID,
         )
     usual = asdict(configuration())
     for name, value in given.items():
         if wrong := _wrong(name, value, usual[name]):
-            raise ConfigError(f"{path}: {name} must be {wrong}, not {_short(value)}.")
+            raise ConfigError(
+                f"{path} says {_short(value)}, and it must be {wrong}.",
+                field=name,
+                value=value,
+                path=path,
+                problem=Problem.INVALID,
+            )
     return configuration(**{k: tuple(v) if isinstance(v, list) else v for k, v in given.items()})
 
 
@@ -278,8 +308,12 @@ def _require_codebooks(path: Path, network: TokenModel) -> None:
     found, wanted = network.tokenizer.digest, network.config.tokenizer
     if found != wanted:
         raise ConfigError(
-            f"{path}: its codebooks have digest {found}, {CONFIG} names {wanted}: tokens of one "
-            "mean other gains under the other."
+            f"the codebooks in {path} have digest {found}, {CONFIG} names {wanted}: tokens of one "
+            "mean other gains under the other.",
+            field="tokenizer",
+            path=path,
+            value=found,
+            problem=Problem.CONFLICT,
         )
 
 
@@ -292,8 +326,11 @@ def _require_same(path: Path, found: Shapes, wanted: Shapes) -> None:
     missing, unknown = wanted.keys() - found.keys(), found.keys() - wanted.keys()
     if missing or unknown or reshaped:
         raise ConfigError(
-            f"{path}: not the weights of the network in {CONFIG}. Missing: {_few(missing)}. "
-            f"Unknown: {_few(unknown)}. Of another shape: {_few(reshaped)}."
+            f"not the weights of the network in {CONFIG}. Missing: {_few(missing)}. "
+            f"Unknown: {_few(unknown)}. Of another shape: {_few(reshaped)}.",
+            path=path,
+            value=(sorted(missing), sorted(unknown), reshaped),
+            problem=Problem.CONFLICT,
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from gensr_pref.errors import ConfigError, nearest
+from gensr_pref.errors import ConfigError
 from gensr_pref.generators.tiny.ar_tiny import AutoregressiveTiny
 from gensr_pref.generators.tiny.checkpoint import CONFIG, locate, settings_of
 from gensr_pref.generators.tiny.fm_tiny import FlowMatchingTiny
@@ -42,8 +42,10 @@ def from_pretrained(
     architecture = str(settings_of(located.folder).get("architecture"))
     if architecture not in _BY_ARCHITECTURE:
         raise ConfigError(
-            f"{located.folder / CONFIG}: architecture {architecture!r} is of no generator. "
-            f"{nearest(architecture, _BY_ARCHITECTURE)}"
+            f"architecture {architecture!r} is of no generator.",
+            path=located.folder / CONFIG,
+            value=architecture,
+            known=_BY_ARCHITECTURE,
         )
     commit = located.origin.rpartition("@")[2] or None
     kind = _BY_ARCHITECTURE[architecture]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gensr_pref.errors import ConfigError
+from gensr_pref.errors import ConfigError, Problem
 from gensr_pref.untrusted import documents
 
 LARGEST_HEADER = 2**24  # bytes; that of a network of 10 000 tensors has 1 MB
@@ -42,7 +42,9 @@ def stated_tensors(path: Path) -> dict[str, Stated]:
         if held != size:
             raise ValueError(f"it holds {size} bytes of values, its header states {held}")
     except ValueError as error:
-        raise ConfigError(f"{path}: cannot be read as safetensors ({error}).") from error
+        raise ConfigError(
+            f"cannot be read as safetensors ({error}).", path=path, problem=Problem.UNREADABLE
+        ) from error
     return found
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from gensr_pref.audio import Sound
-from gensr_pref.errors import InputError, Unusable
+from gensr_pref.errors import InputError, Problem, Unusable
 from gensr_pref.metrics import torch_checkpoint
 from gensr_pref.metrics.speaker.encoder import Embedding
 from gensr_pref.weights import catalogue
@@ -78,7 +78,11 @@ def _session(path: Path, device: str) -> Any:
         return onnxruntime.InferenceSession(str(path), options, providers=_providers(device))
     except Exception as error:  # onnxruntime has a dozen classes of its own
         why = shorten(str(error), torch_checkpoint.DETAIL)
-        raise InputError(f"{str(path)!r} cannot be opened as an ONNX network: {why}") from error
+        raise InputError(
+            f"cannot be opened as an ONNX network: {why}",
+            path=path,
+            problem=Problem.UNREADABLE,
+        ) from error
 
 
 def _providers(device: str) -> list[Any]:
@@ -97,8 +101,10 @@ def _waveform(inputs: Sequence[Any], path: Path) -> tuple[str, tuple[int, ...]]:
     described = ", ".join(f"{one.name} {one.type} {one.shape}" for one in inputs)
     if len(inputs) != 1 or inputs[0].type != "tensor(float)" or len(inputs[0].shape) not in SHAPES:
         raise InputError(
-            f"{path} takes {described}; it must take one waveform: tensor(float) [T], [1, T] "
-            "or [1, 1, T]"
+            f"takes {described}; it must take one waveform: tensor(float) [T], [1, T] or [1, 1, T]",
+            path=path,
+            value=described,
+            problem=Problem.UNSUPPORTED,
         )
     return inputs[0].name, SHAPES[len(inputs[0].shape)]
 
@@ -111,7 +117,10 @@ def _vector(outputs: Sequence[Any], path: Path) -> str:
     if len(names) != 1:
         given = ", ".join(one.name for one in outputs)
         raise InputError(
-            f"{path} gives {given}; one must be the embedding: the only one, or the only one "
-            "with 'embed' in its name"
+            f"gives {given}; one must be the embedding: the only one, or the only one "
+            "with 'embed' in its name",
+            path=path,
+            value=given,
+            problem=Problem.UNSUPPORTED,
         )
     return names[0]

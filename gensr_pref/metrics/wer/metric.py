@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from gensr_pref.errors import InputError, Unusable
+from gensr_pref.errors import InputError, Problem, Unusable
 from gensr_pref.metrics.base import Answer, ClipSounds, MetricSpec, Note, Score
 from gensr_pref.metrics.wer.normalise import normalise
 from gensr_pref.metrics.wer.recogniser import Heard, Recogniser, languages_of, recogniser_named
@@ -83,7 +83,9 @@ class WordErrorRate:
         try:
             _require_known(self._language, self._recogniser)
         except ValueError as error:
-            raise InputError(f"wer: {error}") from error
+            raise InputError(
+                f"wer: {error}", value=self._language, problem=Problem.INVALID
+            ) from error
 
     def remarks(self) -> list[str]:
         """What the recogniser has to say of the scores that it will give, once it has studied."""

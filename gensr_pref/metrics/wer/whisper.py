@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from gensr_pref.audio import Sound
-from gensr_pref.errors import InputError, Unusable, nearest
+from gensr_pref.errors import InputError, Unusable
 from gensr_pref.metrics import torch_checkpoint
 from gensr_pref.metrics.wer.recogniser import Heard
 from gensr_pref.schema import Reason
@@ -134,7 +134,7 @@ def _checkpoint(model: str) -> tuple[Path, str]:
         return path, f"{path.name}, SHA-256 {catalogue.sha256_of(path)[:12]}"
     published = [one.removeprefix(NAMED) for one in catalogue.CATALOGUE if one.startswith(NAMED)]
     if model not in published:
-        raise InputError(f"no Whisper model and no file {model!r}. {nearest(model, published)}")
+        raise InputError(f"no Whisper model and no file {model!r}.", value=model, known=published)
     return catalogue.find(NAMED + model), catalogue.identity(NAMED + model)
 
 

@@ -22,6 +22,7 @@ from gensr_pref.generators.tiny.checkpoint import load
 from gensr_pref.generators.tiny.flow import Flow
 from gensr_pref.generators.tiny.masked import Masked
 from gensr_pref.generators.tiny.tokenizer import Tokenizer
+from tests.refusals import raises, refusal, require_facts
 
 SAMPLE = Path(gensr_pref.__file__).parent / "sample"
 REPOSITORY = Path(__file__).parents[3]
@@ -141,7 +142,7 @@ def test_the_encoder_begins_where_the_recipe_says(paradigm, tmp_path) -> None:
     model = Training.started(recipe(paradigm, model=shape), tmp_path).model
     for name, value in trained.encoder.state_dict().items():
         assert torch.equal(model.encoder.state_dict()[name], value)
-    with pytest.raises(ConfigError, match="encoder_from: another shape"):
+    with raises(ConfigError, field="model.encoder_from", problem="conflict"):
         Training.started(recipe(paradigm, model=shape | {"encoder_width": 16}), tmp_path)
 
 
@@ -229,19 +230,19 @@ def test_the_command_trains_and_its_checkpoint_samples(paradigm, tmp_path, capsy
 
 
 def test_the_command_names_a_wrong_field(tmp_path, capsys) -> None:
-    from gensr_pref.cli.main import main
 
     path = tmp_path / "recipe.yaml"
     path.write_text("recipe: sft\nspeech: []\n", encoding="utf-8")
-    assert main(["train", str(path), "--out", str(tmp_path / "out")]) == 2
-    told = capsys.readouterr().err
-    assert "recipe: 'sft' is not allowed. Allowed: 'pretrain'" in told
-    assert "degrade: is required" in told
+    error = refusal("train", path, "--out", tmp_path / "out")
+    require_facts(error, ConfigError, path=path, field="speech", problem="invalid")
+    facts = [(one.field, one.value, one.problem, one.known) for one in error.errors]
+    assert ("recipe", "sft", "unknown", ("pretrain",)) in facts
+    assert "degrade" in {one.field for one in error.errors}
 
 
 def test_another_recipe_does_not_continue(tmp_path) -> None:
     pretrain(recipe(steps=1), Path(), tmp_path)
-    with pytest.raises(RunMismatchError, match="another seed"):
+    with raises(RunMismatchError, path=tmp_path, value=["seed"], problem="conflict"):
         pretrain(recipe(seed=1), Path(), tmp_path)
 
 

@@ -26,6 +26,7 @@ from gensr_pref.cli.main import main
 from gensr_pref.config import run_file
 from gensr_pref.errors import InputError
 from gensr_pref.rundir import part_files
+from tests.refusals import raises
 
 PAIRS = 6
 
@@ -288,7 +289,7 @@ def test_the_audit_counts_what_was_heard(out, capsys):
     assert rates["level"] == 1.0  # it votes, so it always names the chosen
     assert main(["audit", str(out)]) == 0
     printed = capsys.readouterr().out
-    assert f"People: {pairs} answers of 1 listener on {pairs} pairs: 100 %" in printed
+    assert f"Listening: {pairs} answers of 1 listener on {pairs} pairs: 100 %" in printed
     same = sum(one.kind == "same" for one in asked)
     assert f"Catch trials failed: 0 of {same} with identical sounds, 0 of " in printed
 
@@ -302,5 +303,5 @@ def test_the_export_is_what_the_page_would_play(out, tmp_path):
             audio.read(tmp_path / "test" / f"{code}-{button}.wav")
     config_text = (tmp_path / "test" / "webmushra.yaml").read_text()
     assert not any(one["a"] in config_text for one in key.values())
-    with pytest.raises(InputError, match="new folder"):
+    with raises(InputError, path="test", problem="exists"):
         webmushra.export_webmushra(out, tmp_path / "test", PAIRS)

@@ -170,9 +170,9 @@ def test_the_likelihood_prefers_its_own_samples_to_shuffled_ones(model) -> None:
         ({"temperature": [0.9, 0.4]}, "temperature"),
         ({"temperature": "hot"}, "temperature"),
         ({"clip_temperature": 6}, "clip_temperature"),
-        ({"spread": 1.1}, "spread must be a number from 0 to 1"),
+        ({"spread": 1.1}, "spread"),
         ({"spread": [0.1, 0.2, 0.3]}, "spread"),
-        ({"top_p": 0}, "top_p must be above 0"),
+        ({"top_p": 0}, "top_p"),
         ({"top_p": 1.5}, "top_p"),
         ({"top_p": True}, "top_p"),
     ],
@@ -190,7 +190,7 @@ def test_options_of_one_paradigm_are_checked() -> None:
 
 
 def test_sampling_before_loading_says_so(model) -> None:
-    with pytest.raises(RuntimeError, match=f"{model.name} is not loaded"):
+    with pytest.raises(RuntimeError, match=model.name):
         drawn(type(model)(), [np.zeros(320, np.float32)], [0])
 
 

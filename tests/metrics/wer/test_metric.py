@@ -16,6 +16,7 @@ from gensr_pref.schema import Reason
 from gensr_pref.weights import catalogue
 from tests.benchmarks.recogniser import corpus_texts, noisy_clips, outcome, rates
 from tests.metrics.sounds import cut
+from tests.refusals import raises
 
 SILENT = Sound(np.zeros(100, np.float32), 16000)
 
@@ -227,9 +228,8 @@ def test_without_any_hint_it_is_the_only_language_that_is_known():
 def test_nothing_to_compare_with_is_no_text_whatever_the_language(languages):
     metric = scripted("yes")
     metric._recogniser.languages = languages
-    with pytest.raises(Unusable, match="neither a text nor a clean clip") as caught:
+    with raises(Unusable, reason=Reason.NO_TEXT):
         metric.score(of_text(None, None))
-    assert caught.value.reason is Reason.NO_TEXT
 
 
 def test_a_clip_whose_language_is_no_code():
@@ -260,7 +260,7 @@ def test_a_language_that_the_recogniser_is_known_to_lack_is_refused(
 def test_a_language_that_it_turns_out_to_lack_is_refused_when_loaded():
     metric = scripted("yes", language="fra")
     metric._recogniser.languages = ("de", "en")
-    with pytest.raises(InputError, match="wer: language 'fr': scripted knows de, en"):
+    with raises(InputError, value="fr", problem="invalid"):
         metric.load("cpu")
 
 

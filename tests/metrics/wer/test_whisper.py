@@ -17,6 +17,7 @@ from gensr_pref.schema import Reason
 from gensr_pref.weights.catalogue import CACHE
 from tests.metrics.sounds import cut
 from tests.metrics.wer.whisper_files import MULTILINGUAL, get_tokenizer, network, rigged, save
+from tests.refusals import raises
 
 TONE = Sound(np.sin(np.arange(16000) / 9).astype(np.float32) * 0.1, 16000)
 
@@ -96,7 +97,7 @@ def test_a_loop_ends_and_is_a_transcript(tmp_path):
 def test_an_english_only_model_knows_english(random):
     assert random.language_of(TONE) == "en"
     assert random.languages == ("en",)
-    with pytest.raises(Unusable, match="does not know 'fr'") as caught:
+    with raises(Unusable, reason="unknown_language") as caught:
         random.transcribe([TONE], "fr")
     assert caught.value.reason is Reason.UNKNOWN_LANGUAGE
 
@@ -106,7 +107,7 @@ def test_a_multilingual_model_is_told_the_language(tmp_path):
     tokens = [*tokenizer.encode(" Dix souris"), tokenizer.eot]
     recogniser = loaded(rigged(tokens, MULTILINGUAL, start=3), tmp_path)
     assert recogniser.transcribe([TONE], "fr") == ["Dix souris"]
-    with pytest.raises(Unusable, match="does not know 'yue'"):  # large-v3 does
+    with raises(Unusable, reason="unknown_language"):  # large-v3 does
         recogniser.transcribe([TONE], "yue")
 
 
@@ -132,9 +133,9 @@ def test_which_file_it_is_stands_in_its_model(random, tmp_path):
 
 
 def test_an_unknown_model_is_named():
-    told = r"no Whisper model and no file 'tinny.en'\. Known: base, .*Did you mean 'tiny.en'"
-    with pytest.raises(InputError, match=told):
+    with raises(InputError, value="tinny.en", problem="unknown") as caught:
         Whisper("tinny.en")
+    assert {"base", "tiny.en"} <= set(caught.value.known)
 
 
 @pytest.mark.parametrize("name", ["mine", "mine.bin", "tiny.en"])
@@ -197,5 +198,6 @@ def test_stated_sizes_are_held_against_the_weights(name, value, tmp_path):
     content = torch.load(path, weights_only=True)
     content["dims"][name] = value
     torch.save(content, path)
-    with pytest.raises(InputError, match=rf"lies\.pt' is not .*dims\.{name} is"):
+    with raises(InputError, path="lies.pt", problem="invalid") as caught:
         Whisper(str(path)).load("cpu")
+    assert f"dims.{name}" in str(caught.value.__cause__)
