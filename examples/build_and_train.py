@@ -6,14 +6,7 @@ The bundled speech is far too little to improve fm-tiny. This example shows the 
 import sys
 from pathlib import Path
 
-from gensr_pref import sample
-from gensr_pref.aligning.recipe import Dpo
-from gensr_pref.aligning.train import align
-from gensr_pref.apply import evaluation_report
-from gensr_pref.apply.evaluate import evaluate
-from gensr_pref.apply.evaluation_file import Evaluation
-from gensr_pref.building.build import build
-from gensr_pref.config import run_file
+from gensr_pref import align, build, evaluate, sample
 
 
 def main(out: Path) -> None:
@@ -28,7 +21,7 @@ def main(out: Path) -> None:
         "pairing.pairs_per_clip=3",
         "engine.kind=serial",
     ]
-    summary = build(run_file.load(sample.DEMO, settings), sample.FOLDER, out / "run")
+    summary = build(sample.DEMO, out / "run", overrides=settings)
     print(f"{summary['pairs']} pairs from {summary['clips']} clips")
     recipe = {
         "generator": {"use": "fm-tiny"},
@@ -37,9 +30,9 @@ def main(out: Path) -> None:
         "anchor": {"weight": 30, "side": "chosen"},
         "learning_rate": 2e-4,
     }
-    align(run_file.parse(recipe, Dpo, "recipe"), out, out / "dpo")
+    align(recipe, out / "dpo", base=out)
     plain = {"temperature": 1.0, "clip_temperature": 1.0}
-    wanted = {
+    evaluation = {
         "clips": "run",  # its validation split
         "generators": [
             {"use": "fm-tiny", "name": "base", "options": plain},
@@ -48,8 +41,8 @@ def main(out: Path) -> None:
         "hold_out": ["dnsmos"],
         "engine": {"kind": "serial"},
     }
-    _, found = evaluate(run_file.parse(wanted, Evaluation, "wanted"), out, out / "evaluation")
-    print(evaluation_report.whole(found))
+    evaluate(evaluation, out / "evaluation", base=out)
+    print((out / "evaluation" / "evaluation.md").read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":

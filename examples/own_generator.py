@@ -13,9 +13,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from gensr_pref import sample
-from gensr_pref.config import plugins, run_file
-from gensr_pref.generators.base import Candidate, Rows
+from gensr_pref import Candidate, align, build, evaluate, sample
+from gensr_pref.config import plugins
+from gensr_pref.generators.base import Rows
 from gensr_pref.identity import file_digest
 
 BANDS, WINDOW, HOP = 8, 512, 256
@@ -107,13 +107,6 @@ def _energy(spectrum: Tensor) -> Tensor:
 
 def main(out: Path) -> None:
     """Build pairs, train, and evaluate both models on held-out clips."""
-    from gensr_pref.aligning.recipe import Dpo
-    from gensr_pref.aligning.train import align
-    from gensr_pref.apply import evaluation_report
-    from gensr_pref.apply.evaluate import evaluate
-    from gensr_pref.apply.evaluation_file import Evaluation
-    from gensr_pref.building.build import build
-
     plugins.search(Path(__file__).parent)
     settings = ["generators=[{use: 'own_generator:BandGate', candidates: 8}]", "engine.kind=serial",
                 "panel=[{metric: si_sdr, vote: true}, {metric: stoi, vote: false}]",
@@ -121,16 +114,16 @@ def main(out: Path) -> None:
                 "{probability: 1, source: {kind: folder, path: noise}, snr_db: [-2, 8]}}",
                 "pairing.pairs_per_clip=8",
                 "corpus.validation={share: 0.3, by: source}"]  # fmt: skip
-    build(run_file.load(sample.DEMO, settings), sample.FOLDER, out / "run")
+    build(sample.DEMO, out / "run", overrides=settings)
     recipe = {"generator": {"use": "own_generator:BandGate"}, "learning_rate": 0.002,
               "pairs": {"source": {"kind": "run", "path": "run"}}}  # fmt: skip
-    print(align(run_file.parse(recipe, Dpo, "recipe"), out, out / "dpo"))
-    wanted = {"clips": "run", "samples": 4, "engine": {"kind": "serial"},
+    print(align(recipe, out / "dpo", base=out))
+    evaluation = {"clips": "run", "samples": 4, "engine": {"kind": "serial"},
               "generators": [{"use": "own_generator:BandGate", "name": "base"},
                              {"use": "own_generator:BandGate", "name": "dpo",
                               "options": {"checkpoint": "dpo"}}]}  # fmt: skip
-    _, found = evaluate(run_file.parse(wanted, Evaluation, "wanted"), out, out / "evaluation")
-    print(evaluation_report.whole(found))
+    evaluate(evaluation, out / "evaluation", base=out)
+    print((out / "evaluation" / "evaluation.md").read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":

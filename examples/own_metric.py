@@ -9,12 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from gensr_pref import sample
+from gensr_pref import MetricSpec, Score, audit, build, sample
 from gensr_pref.audio import Wave
-from gensr_pref.auditing.run_audit import audit
-from gensr_pref.building.build import build
-from gensr_pref.config import plugins, run_file
-from gensr_pref.metrics.base import ClipSounds, MetricSpec, Score
+from gensr_pref.config import plugins
+from gensr_pref.metrics.base import ClipSounds
 
 
 class LogSpectralDistance:
@@ -55,7 +53,7 @@ def main(out: Path) -> None:
         "[{metric: 'own_metric:LogSpectralDistance'}, {metric: speaker_similarity}, {metric: pesq}]"
     )
     settings = ["corpus.limit=12", "engine.kind=serial", f"panel={panel}"]
-    summary = build(run_file.load(sample.DEMO, settings), sample.FOLDER, out)
+    summary = build(sample.DEMO, out, overrides=settings)
     print(f"{summary['pairs']} pairs from {summary['clips']} clips")
     for row in audit(out)["agreement"]:
         print(f"{' and '.join(row['scores'])}: Kendall tau {row['kendall_tau']:+.2f}")

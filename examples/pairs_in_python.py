@@ -5,15 +5,13 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from gensr_pref import sample
-from gensr_pref.building.build import build
-from gensr_pref.config import run_file
+from gensr_pref import build, sample
 
 
 def main(out: Path) -> None:
     """Build eight clips of the bundled sample and write the best pair as FLAC files."""
     settings = ["corpus.limit=8", "engine.kind=serial"]
-    summary = build(run_file.load(sample.DEMO, settings), sample.FOLDER, out)
+    summary = build(sample.DEMO, out, overrides=settings)
     print(f"{summary['pairs']} pairs from {summary['clips']} clips")
     pairs = pq.read_table(out / "pairs").to_pylist()
     if not pairs:

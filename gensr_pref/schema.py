@@ -20,6 +20,8 @@ from gensr_pref.untrusted.text import without_secrets
 
 SCHEMA_VERSION = 2  # 2: failures name their score and what they are a duplicate of
 
+PAIR_ROLES = ("chosen", "rejected")  # of a pair
+
 
 class Reason(StrEnum):
     """Why a clip, a candidate or a score is missing. A closed list; details are free text."""

@@ -73,7 +73,7 @@ def undisturbed_tables(base: Path, out: Path, *overrides: str) -> dict[str, byte
     """The part files of a run with the same settings that nothing stops and that never sleeps."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(IMMEDIATE, "1")
-        build(run_file.load(base / "run.yaml", list(overrides)), base, out)
+        build(run_file.load(base / "run.yaml", list(overrides)), out, base=base)
     return tables(out)
 
 

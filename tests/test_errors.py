@@ -12,7 +12,7 @@ import gensr_pref
 from gensr_pref.apply.audio_folders import Folders
 from gensr_pref.apply.default_panel import asked_for
 from gensr_pref.apply.pilot import plan
-from gensr_pref.apply.restore import Wanted, restore
+from gensr_pref.apply.restore import restore
 from gensr_pref.apply.score import engine_for, score
 from gensr_pref.cli.arguments import flags
 from gensr_pref.cli.main import main, parse
@@ -164,12 +164,12 @@ def _refusals(wav, out):
             "--workers",
         ),
         "by": (
-            lambda: restore(wav, out.with_suffix(".wav"), Wanted(hiss, by="pesq_wb")),
+            lambda: restore(wav, out.with_suffix(".wav"), hiss, by="pesq_wb"),
             ["restore", str(wav), f"{out}.wav", "--generator", "fm-tiny", "--by", "pesq_wb"],
             "--best-of",
         ),
         "source": (
-            lambda: restore(wav.parent / "no", out, Wanted(hiss)),
+            lambda: restore(wav.parent / "no", out, hiss),
             ["restore", str(wav.parent / "no"), str(out), "--generator", "fm-tiny"],
             "IN:",
         ),

@@ -8,9 +8,8 @@ import pytest
 from gensr_pref import process, sample
 from gensr_pref.aligning.pretrain import train
 from gensr_pref.apply import catalogue
-from gensr_pref.apply.restore import Wanted, restore
+from gensr_pref.apply.restore import restore
 from gensr_pref.cli.main import main
-from gensr_pref.config.run_file import GeneratorUse
 from tests.aligning.pretrain.test_train import recipe
 from tests.conftest import DroppedSignal
 
@@ -72,7 +71,7 @@ def test_restoring_stops(tmp_path):
     with process.heeded():
         DroppedSignal.sent(signal.SIGTERM)
         with pytest.raises(KeyboardInterrupt):
-            restore(source, tmp_path / "out.wav", Wanted(GeneratorUse(use="fm-tiny", candidates=1)))
+            restore(source, tmp_path / "out.wav", "fm-tiny")
     assert not (tmp_path / "out.wav").exists()
 
 

@@ -81,7 +81,7 @@ def there(base, tmp_path_factory):
     data["corpus"] = {**data["corpus"], "limit": 4, "validation": {"share": 0.5, "by": "clip"}}
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(folder))
-        build(run_file.parse(data, run_file.Run, "test"), folder, folder / "run")
+        build(run_file.parse(data, run_file.Run, "test"), folder / "run", base=folder)
         sys.modules.pop("evil")
     (folder / "evil.py").write_text(_marking(folder), encoding="utf-8")
     export(folder / "run", folder / "exported", Wanted())

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from gensr_pref.generators.base import Candidate
-from gensr_pref.metrics.base import MetricSpec, Score
+from gensr_pref import Candidate, MetricSpec, Score
 from gensr_pref.pairing.base import Pair, oriented
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from itertools import groupby
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from gensr_pref import audio
 from gensr_pref.aligning.file_digests import FileDigests
-from gensr_pref.aligning.run_pairs import Pair, PairedClip, Side, labelled, unpacked, uses_in
+from gensr_pref.aligning.pairs import COLUMNS, PairedClip, clips_of, uses_in
 from gensr_pref.errors import InputError, Problem
 from gensr_pref.identity import CLEAN, digest
 from gensr_pref.rundir import part_files
@@ -18,13 +16,10 @@ from gensr_pref.weights.hub import lacking_package
 
 ROWS = 16  # in memory at once; each has three sounds
 SPLITS = ("train", "validation")
-_OF_SIDE = ("id", "generator", "revision", "tokens", "latent")
-_COLUMNS = ["pair_id", "clip_id", "prompt"]
-_COLUMNS += [f"{side}_{name}" for side in ("chosen", "rejected") for name in _OF_SIDE]
 _NEEDED = {"pair_id", "clip_id", "prompt", "chosen_generator", "rejected_generator"}
 
 
-class Exported:
+class PairsOfExport:
     """The pairs of a folder of Parquet files; see docs/export.md for its columns.
 
     Args:
@@ -72,14 +67,14 @@ class Exported:
     def clips(self) -> Iterator[PairedClip]:
         """Every clip that has pairs, in the order of the files."""
         for split, files in self._files.items():
-            yield from grouped(self._rows(files), split, self._allowed)
+            yield from clips_of(self._rows(files, split), self._allowed)
 
-    def _rows(self, files: list[Path]) -> Iterator[dict[str, Any]]:
+    def _rows(self, files: list[Path], split: str) -> Iterator[dict[str, Any]]:
         for file in files:
-            columns = [*_COLUMNS, "clean", *self._with_sound(file)]
+            columns = [*COLUMNS, "clean", *self._with_sound(file)]
             there = [column for column in columns if column in self._there]
             for batch in part_files.batches(file, there, ROWS):
-                yield from batch.to_pylist()
+                yield from ({**row, "split": split} for row in batch.to_pylist())
 
     def _with_sound(self, file: Path) -> list[str]:
         """The sides whose audio is needed: both, or the clean clip that a golden pair chose."""
@@ -89,7 +84,7 @@ class Exported:
         return ["chosen"] if CLEAN in generators.unique().to_pylist() else []
 
 
-class Hub:
+class PairsOfHub:
     """The pairs of a dataset on the Hugging Face Hub, read as a stream.
 
     What is read is the commit that the revision names when this is made, also where a branch moves
@@ -162,7 +157,7 @@ class Hub:
             for column, feature in (stream.features or {}).items():
                 if isinstance(feature, datasets.Audio):
                     stream = stream.cast_column(column, datasets.Audio(decode=False))
-            yield from grouped(stream, name, self._allowed)
+            yield from clips_of(({**row, "split": name} for row in stream), self._allowed)
 
 
 def _commit(name: str, revision: str | None) -> str:
@@ -192,42 +187,6 @@ def _commit(name: str, revision: str | None) -> str:
             problem=Problem.MISSING,
         ) from error
     return str(found)
-
-
-def grouped(rows: Iterable[dict[str, Any]], split: str, allowed: set[str]) -> Iterator[PairedClip]:
-    """Rows of pairs as clips with their pairs; rows of a clip stand together."""
-    wanted = (row for row in rows if labelled(row, allowed))
-    for name, group in groupby(wanted, key=lambda row: row["clip_id"]):
-        together = list(group)
-        noisy = audio.from_column(together[0]["prompt"])
-        if noisy is None:
-            raise InputError(
-                f"{name} has no prompt", field="pairs", value=name, problem=Problem.MISSING
-            )
-        pairs = tuple(
-            Pair(row["pair_id"], _side(row, "chosen"), _side(row, "rejected")) for row in together
-        )
-        yield PairedClip(name, split, noisy, _clean(together[0]), pairs)
-
-
-def _side(row: dict[str, Any], which: str) -> Side:
-    tokens, latent = unpacked(row.get(f"{which}_tokens"), row.get(f"{which}_latent"))
-    return Side(
-        row.get(f"{which}_id") or f"{row['pair_id']}/{which}",
-        row[f"{which}_generator"],
-        row.get(f"{which}_revision") or "",
-        tokens,
-        latent,
-        row.get(which),
-    )
-
-
-def _clean(row: dict[str, Any]) -> audio.Sound | None:
-    """The clean clip: of its own column, or the chosen side of a golden pair."""
-    value = row.get("clean")
-    if value is None and row["chosen_generator"] == CLEAN:
-        value = row.get("chosen")
-    return audio.from_column(value)
 
 
 def _uses(folder: Path) -> dict[str, str]:

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from gensr_pref import process
-from gensr_pref.aligning.run_pairs import PairedClip, PairTable, Side
+from gensr_pref.aligning.pairs import PairedClip, PairTable, Side
 from gensr_pref.errors import InputError, Problem, StorageError
 from gensr_pref.identity import CLEAN, digest, file_digest
 from gensr_pref.storage import files

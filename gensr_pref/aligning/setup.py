@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gensr_pref.aligning.exported_pairs import Exported, Hub
+from gensr_pref.aligning.exported_pairs import PairsOfExport, PairsOfHub
 from gensr_pref.aligning.feature_cache import Array, Prepared, prepared
 from gensr_pref.aligning.file_digests import FileDigests
 from gensr_pref.aligning.models import Content, loaded, require_one_space
+from gensr_pref.aligning.pairs import PairedClip, PairTable, Side, Unchanging
 from gensr_pref.aligning.recipe import Dpo, ExportedPairs, PairSource, RunPairs
-from gensr_pref.aligning.run_pairs import PairedClip, PairTable, Run, Side, Unchanging
+from gensr_pref.aligning.run_pairs import PairsOfRun
 from gensr_pref.aligning.token_compatibility import Meaning
 from gensr_pref.errors import ConfigError, InputError, Problem
 from gensr_pref.generators.base import Alignable
@@ -233,12 +234,12 @@ def opened(
 ) -> PairTable:
     """The pairs that a recipe names, of generators with these labels."""
     if isinstance(source, RunPairs):
-        return Run(base / source.path, labels, with_audio)
+        return PairsOfRun(base / source.path, labels, with_audio)
     if isinstance(source, ExportedPairs):
-        return Exported(base / source.path, labels, with_audio, known)
+        return PairsOfExport(base / source.path, labels, with_audio, known)
     there = base / source.path
     name = str(there) if there.is_dir() else source.path
-    return Hub(name, source.config, source.revision, labels, known)
+    return PairsOfHub(name, source.config, source.revision, labels, known)
 
 
 def _hearing(generator: Alignable, encoded: bool) -> Callable[[PairedClip], Array]:

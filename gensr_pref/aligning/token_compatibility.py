@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gensr_pref.aligning.feature_cache import Array
-from gensr_pref.aligning.run_pairs import PairedClip, Side
+from gensr_pref.aligning.pairs import PairedClip, Side
 from gensr_pref.errors import InputError, Problem
 from gensr_pref.generators.base import Alignable
 

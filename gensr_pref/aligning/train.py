@@ -11,6 +11,7 @@ epoch, so a run that was interrupted ends with the same weights. On several GPUs
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +27,24 @@ from gensr_pref.aligning.setup import material
 from gensr_pref.aligning.step import held_out, train_step
 from gensr_pref.aligning.training import Alignment, Processes, cache_of, prepared_for, processes_for
 from gensr_pref.aligning.training_folder import Claim, held, record, require_same
+from gensr_pref.config.run_file import load_any
 
 
-def align(recipe: Dpo, base: Path, out: Path) -> dict[str, Any]:
-    """Align a generator, or go on with it.
+def align(
+    recipe: Dpo | Mapping[str, Any] | str | Path,
+    out: str | Path,
+    *,
+    base: str | Path | None = None,
+) -> dict[str, Any]:
+    """Align a generator, or continue.
+
+        align("dpo.yaml", "runs/dpo")
 
     Args:
-        base: folder that the recipe's paths are relative to.
+        recipe: the recipe file, its data, or a checked `Dpo`.
         out: receives the checkpoint, the log and the state.
+        base: folder that the recipe's paths are relative to; None: the recipe file's folder, or the
+            working folder where `recipe` is no file.
 
     Returns:
         Steps, the last means, held-out accuracy, and the alarms.
@@ -43,10 +54,12 @@ def align(recipe: Dpo, base: Path, out: Path) -> dict[str, Any]:
             others; nothing was trained.
         StorageError: the folder cannot be written, or its state is damaged.
     """
+    recipe, folder = load_any(recipe, Dpo, base)
+    out = Path(out)
     torch.set_num_threads(recipe.threads)
     processes = processes_for(recipe)
     with held(out, processes.is_main):
-        alignment = _begun(recipe, base, out, processes)
+        alignment = _begun(recipe, folder, out, processes)
         return _trained(alignment, out)
 
 

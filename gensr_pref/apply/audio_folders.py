@@ -1,27 +1,18 @@
-"""Plain folders of audio: which files belong together, and the scoring of those that do."""
+"""Plain folders of audio: which files belong together."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gensr_pref import audio
 from gensr_pref.apply.transcripts import Said, Texts
-from gensr_pref.building.tasks import Row, Stage, Tick
-from gensr_pref.building.worker import scores_of
-from gensr_pref.config import plugins
-from gensr_pref.config.run_file import MetricUse
 from gensr_pref.corpus.file_sources import printable
 from gensr_pref.corpus.listing import describe, list_audio
-from gensr_pref.errors import Message, Problem, SourceError, Unusable, parameter, quantity
+from gensr_pref.errors import Message, Problem, SourceError, parameter, quantity
 from gensr_pref.identity import digest
-from gensr_pref.metrics.panel import Panel
-from gensr_pref.metrics.results import CandidateScores
-
-LONGEST_DETAIL = 300  # characters of what went wrong that a table keeps
 
 
 @dataclass(frozen=True)
@@ -191,99 +182,3 @@ def _counterparts(
             problem=Problem.UNKNOWN,
         )
     return {name: found.get(name, path / name) for name in names}
-
-
-@dataclass(frozen=True)
-class PanelSetup:
-    """What a process that scores must know, small enough to send anywhere."""
-
-    panel: tuple[MetricUse, ...]
-    texts: tuple[str, ...]
-    device: str
-    plugins: Path
-
-
-@dataclass(frozen=True)
-class FolderTask:
-    """One clip to score, by the whole panel or by one metric of it."""
-
-    shard: int
-    clip: FolderClip
-    metric: MetricUse | None = None
-    stage: Stage = "score"
-
-
-class FolderWorker:
-    """Scores clips of folders; loads the panel when the first one comes."""
-
-    def __init__(self, setup: PanelSetup) -> None:
-        plugins.search(setup.plugins)
-        self._setup = setup
-        self._panels: list[tuple[tuple[MetricUse, ...], Panel]] = []
-
-    def run(self, task: FolderTask) -> Iterator[Tick]:
-        """Score one clip; its rows are in the one tick."""
-        began = time.perf_counter()
-        uses = self._setup.panel if task.metric is None else (task.metric,)
-        rows = tuple(score_files(task.clip, self._loaded(uses)))
-        seconds = sum(row["seconds"] or 0.0 for row in rows)
-        yield Tick("score", task.shard, seconds, time.perf_counter() - began, rows)
-
-    def _loaded(self, uses: tuple[MetricUse, ...]) -> Panel:
-        for made_of, panel in self._panels:
-            if made_of == uses:
-                return panel
-        panel = Panel(uses, self._setup.texts)
-        panel.load(self._setup.device)
-        self._panels.append((uses, panel))
-        return panel
-
-
-def score_files(clip: FolderClip, panel: Panel) -> Iterator[Row]:
-    """One row per candidate of a clip."""
-    paths = [path for _, path in clip.candidates]
-    scored = panel.score(paths, clip.clean, clip.noisy, clip.text, clip.language)
-    for (system, path), one in zip(clip.candidates, scored, strict=True):
-        facts = _facts_of(clip, system, path) | {f"{of}_gain": by for of, by in one.gains.items()}
-        yield {**facts, **scores_of(one), "failures": _failures(one)}
-
-
-def unscored(clip: FolderClip, failures: Mapping[str, str], why: str) -> list[Row]:
-    """The rows of a clip that could not be scored at all; the reason for each score."""
-    lines = [
-        {"score": score, "reason": reason, "detail": why} for score, reason in failures.items()
-    ]
-    nulls: dict[str, Any] = dict.fromkeys(failures)
-    return [
-        {**_facts_of(clip, system, path), **nulls, "failures": lines, "notes": None}
-        for system, path in clip.candidates
-    ]
-
-
-def _failures(one: CandidateScores) -> list[Row] | None:
-    return [
-        {
-            "score": score,
-            "reason": str(reason),
-            "detail": printable(one.details.get(score, ""))[:LONGEST_DETAIL],
-        }
-        for score, reason in one.failures.items()
-    ] or None
-
-
-def _facts_of(clip: FolderClip, system: str, path: Path) -> Row:
-    try:
-        header = audio.read_header(path)
-    except Unusable:
-        seconds, rate = None, None
-    else:
-        seconds, rate = header.frames / header.rate, header.rate
-    return {
-        "file": clip.name or printable(path.stem),
-        "system": system,
-        "path": printable(str(path)),
-        "seconds": seconds,
-        "sample_rate": rate,
-        "clean_gain": None,
-        "noisy_gain": None,
-    }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from gensr_pref.auditing.policy_comparison import compare_policies
 from gensr_pref.building import open_run
 from gensr_pref.building.build import build
 from gensr_pref.config import plugins, run_file
-from gensr_pref.config.run_file import GeneratorUse, MetricUse, Pairing, Run
+from gensr_pref.config.run_file import GeneratorUse, MetricUse, Pairing, Run, load_any
 from gensr_pref.corpus.sources import has_clean
 from gensr_pref.errors import ConfigError, Problem, parameter
 from gensr_pref.generators.registry import label_of, make_generator
@@ -38,12 +38,21 @@ ROLES = ("base", "policy", "control")  # in the order of tables
 COMMON = "common"  # the label whose seeds all policies but the placebo draw
 
 
-def evaluate(wanted: Evaluation, home: Path, out: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+def evaluate(
+    wanted: Evaluation | Mapping[str, Any] | str | Path,
+    out: str | Path,
+    *,
+    base: str | Path | None = None,
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Sample, score and compare, or continue; a policy that is added later is all that is done.
 
+        evaluate("evaluation.yaml", "runs/evaluation")
+
     Args:
-        home: the folder that relative paths start from.
+        wanted: the evaluation file, its data, or a checked `Evaluation`.
         out: a run directory, as of a build; ``evaluation.json``, ``.md`` and ``.svg`` lie in it.
+        base: the folder that relative paths start from; None: the evaluation file's folder, or the
+            working folder where `wanted` is no file.
 
     Returns:
         What ``summary.json`` and what ``evaluation.json`` hold.
@@ -52,6 +61,8 @@ def evaluate(wanted: Evaluation, home: Path, out: Path) -> tuple[dict[str, Any],
         InputError: before any work.
         StorageError: the directory cannot be written.
     """
+    wanted, home = load_any(wanted, Evaluation, base)
+    out = Path(out)
     plugins.search(home)
     held = _clips(wanted, home, out)
     generators = _generators(wanted, home)
@@ -65,7 +76,7 @@ def evaluate(wanted: Evaluation, home: Path, out: Path) -> tuple[dict[str, Any],
         pairing=Pairing(rule=RULE, across_generators=True),
         engine=wanted.engine,
     )
-    summary = build(run, home, out)
+    summary = build(run, out, base=home)
     asked = run.model_copy(update={"generators": generators})
     found = _found(wanted, asked, home, out) if part_files.parts(out, "scores") else {}
     if found:

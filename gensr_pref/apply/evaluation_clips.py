@@ -6,7 +6,7 @@ that it stays whole when the run grows or goes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from gensr_pref.identity import unit_for
 from gensr_pref.rundir import part_files
 from gensr_pref.rundir.document import read_document
 from gensr_pref.rundir.integrity import check
+from gensr_pref.rundir.rows import find_rows
 from gensr_pref.schema import AUDIO, SCHEMA_VERSION, column
 from gensr_pref.tables.rows import read_rows
 
@@ -176,8 +177,9 @@ def _of_run(folder: Path, home: Path, out: Path, limit: int | None) -> HeldOut:
         )
     if part_files.parts(folder, "clips"):
         check(folder)
-    rows = _known_once(_split(folder))
-    if not len(rows):
+    sources = _sources(folder)
+    rates = _rates(sources)
+    if not rates:
         raise InputError(
             f"{folder} has no clip in its {SPLIT} split. Hold some out: {_advice(folder)}. "
             "Or give other clips",
@@ -185,9 +187,10 @@ def _of_run(folder: Path, home: Path, out: Path, limit: int | None) -> HeldOut:
             path=folder,
             problem=Problem.EMPTY,
         )
-    chosen = _first(rows, limit)
+    names = sorted(rates, key=lambda name: unit_for(0, "held-out", name))[:limit]
+    chosen = _read(sources, names)
     has_clean = bool(pc.any(pc.is_valid(chosen.column("clean").combine_chunks())).as_py())
-    rate = rows.column("sample_rate")[0].as_py()
+    rate = next(iter(rates.values()))
     _copy(chosen, out / COPIED, folder)
     columns = Columns(audio="noisy", clean="clean" if has_clean else None, text="text",
                       speaker="speaker", language="language")  # fmt: skip
@@ -251,37 +254,55 @@ def _contents(table: pa.Table) -> list[tuple[Any, ...]]:
     return list(zip(column(table, "clip_id"), *contents, strict=True))
 
 
-def _split(folder: Path) -> Iterator[pa.Table]:
-    """The rows of the validation split, in the columns of a run's clips."""
-    for part in part_files.parts(folder, "clips"):
-        table = part_files.read(part, [*_COPY.names, "split", "sample_rate"])
-        yield table.filter(pc.equal(table.column("split"), SPLIT))
-    for part in sorted((folder / "data").glob(f"{SPLIT}-*.parquet")):
-        table = part_files.read(part)
-        named = {"prompt": "noisy"}
-        table = table.rename_columns([named.get(name, name) for name in table.column_names])
-        if "clean" not in table.column_names:
-            table = table.append_column("clean", pa.nulls(len(table), AUDIO))
-        yield table.select([*_COPY.names, "sample_rate"])
+@dataclass(frozen=True)
+class _Source:
+    """A Parquet file with clips of the validation split.
+
+    Attributes:
+        noisy: the column of noisy sounds.
+        has_split: whether it has clips of other splits too, by a column ``split``.
+    """
+
+    path: Path
+    noisy: str
+    has_split: bool
 
 
-def _known_once(tables: Iterator[pa.Table]) -> pa.Table:
-    """Rows of all tables, each clip once; of a dataset every pair has its clip."""
-    kept = [*_COPY.names, "sample_rate"]
-    parts = [table.select(kept).replace_schema_metadata() for table in tables]
-    form = pa.schema([*_COPY, ("sample_rate", pa.int32())])
-    whole = pa.concat_tables([part.cast(form) for part in parts] or [form.empty_table()])
-    names = column(whole, "clip_id")
-    first = {name: place for place, name in reversed(list(enumerate(names)))}
-    return whole.take(pa.array(sorted(first.values()), pa.int64()))
+def _sources(folder: Path) -> list[_Source]:
+    """The files of a run's clips, or of an exported dataset's pairs."""
+    parts = [_Source(path, "noisy", True) for path in part_files.parts(folder, "clips")]
+    exported = sorted((folder / "data").glob(f"{SPLIT}-*.parquet"))
+    return parts + [_Source(path, "prompt", False) for path in exported]
 
 
-def _first(rows: pa.Table, limit: int | None) -> pa.Table:
-    """The clips that come first in an order drawn by identity, each naming its recording."""
-    names = column(rows, "clip_id")
-    order = sorted(range(len(names)), key=lambda place: unit_for(0, "held-out", names[place]))
-    chosen = rows.take(pa.array(order[:limit], pa.int64()))
-    both = zip(column(chosen, "noisy"), column(chosen, "clip_id"), strict=True)
-    noisy = [{"bytes": value["bytes"], "path": name} for value, name in both]
-    place = chosen.schema.get_field_index("noisy")
-    return chosen.set_column(place, pa.field("noisy", AUDIO), pa.array(noisy, AUDIO))
+def _rates(sources: Sequence[_Source]) -> dict[str, int]:
+    """The sample rate of every clip of the split, in the order of the files; reads no audio."""
+    rates: dict[str, int] = {}
+    for source in sources:
+        table = part_files.read(
+            source.path, ["clip_id", "sample_rate", *(["split"] if source.has_split else [])]
+        )
+        if source.has_split:
+            table = table.filter(pc.equal(table.column("split"), SPLIT))
+        for name, rate in zip(column(table, "clip_id"), column(table, "sample_rate"), strict=True):
+            rates.setdefault(name, rate)
+    return rates
+
+
+def _read(sources: Sequence[_Source], names: Sequence[str]) -> pa.Table:
+    """The clips of these names, in this order; each noisy sound names its recording."""
+    rows: dict[str, pa.Table] = {}
+    for source in sources:
+        columns = ["clip_id", source.noisy, "clean", "text", "language", "speaker"]
+        for table in find_rows([source.path], names, columns):
+            for number, name in enumerate(column(table, "clip_id")):
+                if name not in rows:  # of a dataset, every pair has its clip
+                    rows[name] = _copied(table.slice(number, 1), source.noisy, name)
+    return pa.concat_tables([rows[name] for name in names])
+
+
+def _copied(row: pa.Table, noisy: str, name: str) -> pa.Table:
+    """A row of one clip, in the columns of a copy."""
+    (sound,) = column(row, noisy)
+    values = {one: column(row, one) if one in row.column_names else [None] for one in _COPY.names}
+    return pa.table({**values, "noisy": [{**sound, "path": name}]}, schema=_COPY)

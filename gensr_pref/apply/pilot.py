@@ -56,7 +56,7 @@ def plan(run: Run, base: Path, out: Path, pilot: int, pairs: int) -> dict[str, A
         )
     there = len(draw_up(run, base).clips)
     corpus = run.corpus.model_copy(update={"limit": min(pilot, there)})
-    summary = build(run.model_copy(update={"corpus": corpus}), base, out)
+    summary = build(run.model_copy(update={"corpus": corpus}), out, base=base)
     if not summary["complete"] or not summary["clips"]:
         raise RunIncompleteError(
             "the pilot there could not be finished; see its summary.json",

@@ -5,7 +5,7 @@ A long file is worked through in overlapping pieces, so that memory does not gro
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -35,7 +35,7 @@ LEDGER = "restored.jsonl"  # of a folder of outputs: what was made of what
 
 
 @dataclass(frozen=True)
-class Wanted:
+class _Wanted:
     """What is asked for.
 
     Attributes:
@@ -78,14 +78,28 @@ class _Made:
     pieces: list[Row]
 
 
-def restore(source: Path, out: Path, wanted: Wanted) -> dict[str, Any]:
+def restore(
+    source: str | Path,
+    out: str | Path,
+    generator: str | Mapping[str, Any] | GeneratorUse,
+    *,
+    by: str | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+) -> dict[str, Any]:
     """Restore a file, or every audio file below a folder, or continue.
+
+        restore("noisy", "restored", "fm-tiny")
 
     Args:
         source: a file or a folder.
         out: the file or folder to make. A FLAC file becomes FLAC, any other a WAV file, 16-bit mono
             at the generator's rate, under its own relative name.
-        wanted: the generator, and how to choose.
+        generator: its name, or an entry as in a run file, whose `candidates` are drawn of every
+            piece.
+        by: the score that chooses among them; None: the usual one, where there is a choice.
+        seed: what all that is random comes from, together with the name of the file.
+        device: a torch device.
 
     Returns:
         ``restored``, ``skipped`` (made by an earlier call), ``failed`` (file, reason, detail),
@@ -97,17 +111,19 @@ def restore(source: Path, out: Path, wanted: Wanted) -> dict[str, Any]:
     Raises:
         InputError: before any work, also where a file is there that this call did not make.
     """
+    source, out = Path(source), Path(out)
+    wanted = _Wanted(_use(generator), by, seed, device)
     files, left_out = _files(source, out)
-    generator = make_generator(wanted.use, parameter("generator"), Path.cwd())
+    model = make_generator(wanted.use, parameter("generator"), Path.cwd())
     judge = judge_of(wanted.by, wanted.use.candidates)
-    settings = _settings(wanted, generator)
+    settings = _settings(wanted, model)
     with ExitStack() as held:
         done: dict[str, Any] = {}
         if source.is_dir():
             held.enter_context(open_run.locked(out))
             done = {line["file"]: line for line in part_files.read_json_lines(out / LEDGER)}
         todo = [file for file in files if not _is_done(file, done, settings)]
-        work = _Work(wanted, _asked(wanted, generator), judge)
+        work = _Work(wanted, _asked(wanted, model), judge)
         work.prepare(todo)
         made, failed = _run(todo, work, out / LEDGER if source.is_dir() else None, settings)
     return {
@@ -154,14 +170,21 @@ def _renamed(place: str) -> str:
     return str(path if path.suffix.lower() in (".wav", ".flac") else path.with_suffix(".wav"))
 
 
-def _settings(wanted: Wanted, generator: Any) -> str:
+def _use(generator: str | Mapping[str, Any] | GeneratorUse) -> GeneratorUse:
+    if isinstance(generator, GeneratorUse):
+        return generator
+    data = {"use": generator} if isinstance(generator, str) else generator
+    return run_file.parse({"candidates": 1, **data}, GeneratorUse, parameter("generator"))
+
+
+def _settings(wanted: _Wanted, generator: Any) -> str:
     """Of all that shapes what is made of a file."""
     use = run_file.resolved(wanted.use)
     shape = [PIECE_SECONDS, OVERLAP_SECONDS]
     return digest(use, wanted.by, wanted.seed, generator.revision, shape)
 
 
-def _asked(wanted: Wanted, generator: Any) -> Asked:
+def _asked(wanted: _Wanted, generator: Any) -> Asked:
     label, limit = label_of(wanted.use, generator), run_file.Engine().limit_seconds
     return Asked(label, generator, generator.revision, wanted.use.candidates, limit)
 
@@ -219,7 +242,7 @@ def _run(
 class _Work:
     """A generator and a judge at work, loaded when the first file comes."""
 
-    def __init__(self, wanted: Wanted, asked: Asked, judge: Judge | None) -> None:
+    def __init__(self, wanted: _Wanted, asked: Asked, judge: Judge | None) -> None:
         self._wanted, self._asked, self._judge = wanted, asked, judge
 
     def prepare(self, todo: Sequence[_File]) -> None:

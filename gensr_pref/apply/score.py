@@ -2,40 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gensr_pref.apply.audio_folders import (
-    FolderClip,
-    Folders,
-    FolderTask,
-    FolderWorker,
-    PanelSetup,
-    labelled,
-    lacking,
-    matched,
-    unscored,
-)
+from gensr_pref.apply.audio_folders import FolderClip, Folders, labelled, lacking, matched
 from gensr_pref.apply.default_panel import described, unused
 from gensr_pref.apply.score_table import WRITERS, summary
-from gensr_pref.apply.split_failures import Piece, scored
+from gensr_pref.apply.score_worker import ScoreSetup, ScoreTask, ScoreWorker, rows_of
 from gensr_pref.apply.transcripts import Texts, language_of
 from gensr_pref.building import devices
 from gensr_pref.building.executor import running
 from gensr_pref.building.progress_bar import Bar
-from gensr_pref.building.tasks import Event, Restarted, Row
+from gensr_pref.building.tasks import Event, Hopeless, Lost, Restarted, Row, Tick
 from gensr_pref.config.run_file import Engine, MetricUse
-from gensr_pref.errors import ConfigError, InputError, Message, Problem, parameter
+from gensr_pref.errors import ConfigError, InputError, Message, Problem, Unusable, parameter
 from gensr_pref.identity import digest
 from gensr_pref.metrics.panel import Panel
+from gensr_pref.metrics.results import CandidateScores
 from gensr_pref.rundir import part_files
 from gensr_pref.schema import Reason
 
 FEW = 8  # clips: the time that Ray takes to start scores more
-RETRIES = 1  # of a task whose process dies, before it is tried in smaller pieces
+RETRIES = 1  # of a clip whose process dies, before it is scored in smaller pieces
 
 
 def score(
@@ -93,18 +84,26 @@ def score(
     matters = texts.told([clip.name for clip in clips.values()]) + lacking(list(clips.values()))
     for line in [*described(panel), *matters, *unused(panel, folders)]:
         say(line)
-    setup = PanelSetup(tuple(uses), texts.sentences, engine.device, Path.cwd())
+    setup = ScoreSetup(
+        tuple(uses), texts.sentences, Path.cwd(), engine.scoring_device, engine.limit_seconds
+    )
     facts = {"panel": panel.facts(), "texts": digest(list(texts.sentences))}
     busy = InputError(
         f"another process is writing {out}", field=parameter("out"), value=out, problem=Problem.BUSY
     )
     with part_files.held(_partial_path(out), busy), _tidied(out):
         done = _begun(out, facts)
-        todo = {key: clip for key, clip in clips.items() if key not in done}
-        with Bar(len(clips), len(clips) - len(todo)) as bar:
-            fitting = _fitting(engine, len(todo))
-            with closing(_pieces(list(todo.values()), panel, setup, fitting, bar)) as pieces:
-                lost = _collect(pieces, todo, out, done, panel, bar)
+        todo = {
+            number: (key, clip)
+            for number, (key, clip) in enumerate(clips.items())
+            if key not in done
+        }
+        jobs = [[ScoreTask("score", number, clip)] for number, (_, clip) in todo.items()]
+        with (
+            Bar(len(clips), len(clips) - len(todo)) as bar,
+            running(ScoreWorker, setup, jobs, _fitting(engine, len(jobs))) as events,
+        ):
+            lost = _collect(events, todo, out, done, panel, bar)
         rows = [row for key in clips for row in done[key]]
         if out.exists():
             raise InputError(
@@ -135,7 +134,7 @@ def engine_for(workers: str, device: str) -> Engine:
         )
     devices.require(device, parameter("device"))
     kind = "serial" if count == 1 else "ray"
-    return Engine(kind=kind, workers=count, device=device, retries=RETRIES)
+    return Engine(kind=kind, workers=count, device=device, retries=RETRIES, limit_seconds=None)
 
 
 def _fitting(engine: Engine, clips: int) -> Engine:
@@ -144,73 +143,65 @@ def _fitting(engine: Engine, clips: int) -> Engine:
     return engine.model_copy(update={"kind": "serial"}) if few else engine
 
 
-def _pieces(
-    clips: Sequence[FolderClip], panel: Panel, setup: PanelSetup, engine: Engine, bar: Bar
-) -> Generator[Piece, None, None]:
-    def execute(tasks: Sequence[FolderTask]) -> Iterator[Event]:
-        with running(FolderWorker, setup, [[task] for task in tasks], engine) as events:
-            for event in events:
-                if isinstance(event, Restarted):
-                    bar.write(f"{tasks[event.shard].clip.name} begins anew: {event.why}")
-                yield event
-
-    return scored(clips, [member.use for member in panel.members], execute)
-
-
 def _collect(
-    pieces: Iterable[Piece],
-    todo: dict[str, FolderClip],
+    events: Iterable[Event],
+    tasks: Mapping[int, tuple[str, FolderClip]],
     out: Path,
     done: dict[str, list[Row]],
     panel: Panel,
     bar: Bar,
 ) -> list[dict[str, str]]:
-    """Keep what comes back, clip by clip; returns what was given up."""
-    keys = list(todo)
-    broken: dict[str, list[Row]] = {}
-    lost = []
-    for piece in pieces:
-        key, task = keys[piece.place], piece.task
-        if task.clip == todo[key] and task.metric is None and piece.rows is not None:
-            done[key] = list(piece.rows)
-            part_files.append_json(_partial_path(out), {"clip": key, "rows": piece.rows})
-            bar.update(1)
+    """Keep what comes back, clip by clip; return what was given up.
+
+    A clip of which something was given up is not noted as finished: a later call tries it again.
+
+    Args:
+        events: of the workers.
+        tasks: by shard, the digest of the clip and the clip.
+        out: the table.
+        done: rows by digest; those that come are added.
+        panel: what scores.
+        bar: shows how far it is.
+    """
+    lost: dict[str, list[dict[str, str]]] = {}
+    for event in events:
+        if not isinstance(event, Restarted | Lost | Tick):
             continue
-        if piece.rows is None:
-            lost.append(_told(piece))
-        broken.setdefault(key, []).extend(piece.rows or _nulls(piece, panel))
-    for key, rows in broken.items():
-        done[key] = _joined(todo[key], rows, panel)
+        key, clip = tasks[event.shard]
+        if isinstance(event, Restarted):
+            bar.write(f"{clip.name} is tried again: {event.why}")
+            continue
+        if isinstance(event, Lost):
+            done[key] = _nulls(clip, panel, event.why)
+            lost[key] = [_given_up(clip, system, event.why) for system, _ in clip.candidates]
+        elif event.hopeless:
+            done[key] = list(event.rows)
+            lost[key] = [gone for one in event.hopeless for gone in _lost_scores(clip, one, panel)]
+        else:
+            done[key] = list(event.rows)
+            part_files.append_json(_partial_path(out), {"clip": key, "rows": event.rows})
         bar.update(1)
-    return lost
+    return [one for of_clip in lost.values() for one in of_clip]
 
 
-def _told(piece: Piece) -> dict[str, str]:
-    [(system, _)] = piece.task.clip.candidates
-    metric = piece.task.metric
-    what = {} if metric is None else {"metric": metric.metric}
-    return {"file": piece.task.clip.name, "system": system, **what, "why": piece.why}
+def _given_up(clip: FolderClip, system: str, why: str, **metric: str) -> dict[str, str]:
+    return {"file": clip.name, "system": system, **metric, "why": why}
 
 
-def _nulls(piece: Piece, panel: Panel) -> list[Row]:
-    """The rows of a piece that was given up."""
-    of = [m for m in panel.members if piece.task.metric in (None, m.use)]
-    reasons = {score.name: str(Reason.METRIC_ERROR) for member in of for score in member.scores}
-    return unscored(piece.task.clip, reasons, piece.why)
-
-
-def _joined(clip: FolderClip, rows: Sequence[Row], panel: Panel) -> list[Row]:
-    """One row per candidate of a clip, of rows that hold some of its scores each."""
-    whole = []
+def _lost_scores(clip: FolderClip, one: Hopeless, panel: Panel) -> Iterator[dict[str, str]]:
+    """What was given up of a clip: a metric, on one of its candidates or on all of them."""
+    uses = {member.metric.spec.name: member.use.metric for member in panel.members}
     for system, _ in clip.candidates:
-        parts = [row for row in rows if row["system"] == system]
-        row: Row = {}
-        for part in parts:
-            row |= part
-        row["failures"] = [one for part in parts for one in part["failures"] or ()] or None
-        row["notes"] = {k: v for part in parts for k, v in (part["notes"] or {}).items()} or None
-        whole.append(row)
-    return whole
+        if one.place.candidate_id in ("", system):
+            yield _given_up(clip, system, one.why.detail, metric=uses[one.place.asked])
+
+
+def _nulls(clip: FolderClip, panel: Panel, why: str) -> list[Row]:
+    """The rows of a clip that was given up."""
+    nothing = CandidateScores()
+    for score in panel.scores:
+        nothing.fail(score.name, Unusable(Reason.METRIC_ERROR, why))
+    return list(rows_of(clip, dict.fromkeys(dict(clip.candidates), nothing)))
 
 
 def _partial_path(out: Path) -> Path:

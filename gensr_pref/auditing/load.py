@@ -22,7 +22,7 @@ from gensr_pref.pairing.votes import cast_votes, votes_of_panel, votes_of_run
 from gensr_pref.rundir import part_files
 from gensr_pref.rundir.document import RunDocument
 from gensr_pref.rundir.integrity import Contents, check
-from gensr_pref.schema import column
+from gensr_pref.schema import PAIR_ROLES, column
 from gensr_pref.untrusted.columns import steps_of
 
 _ABOUT = ("speaker", "language", "split", "source", "degradation")
@@ -75,7 +75,7 @@ class Evidence:
     def pairs(self) -> Pairs:
         """The pairs, by rows of `judged`."""
         clip = _indices(self.pairs_table, "clip_id", self.clips.column("clip_id"))
-        chosen, rejected = (_indices(self.pairs_table, f"{s}_id", self.ids) for s in ROLES)
+        chosen, rejected = (_indices(self.pairs_table, f"{s}_id", self.ids) for s in PAIR_ROLES)
         value = self.judged.value
         both = (chosen >= 0) & (rejected >= 0)
         margins = np.where(both[:, None], value[chosen] - value[rejected], np.nan)
@@ -97,9 +97,6 @@ class Evidence:
             "language": list(column(self.clips, "language")),
             "split": list(column(self.clips, "split")),
         }
-
-
-ROLES = ("chosen", "rejected")
 
 
 def evidence(out: Path) -> Evidence:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,12 @@ import pyarrow.compute as pc
 from gensr_pref import audio
 from gensr_pref.auditing.base import Array, Rows
 from gensr_pref.auditing.learnability import latent_features, learnability, token_features
-from gensr_pref.auditing.load import ROLES, Evidence
+from gensr_pref.auditing.load import Evidence
 from gensr_pref.auditing.sound_properties import sound_properties
 from gensr_pref.identity import clean_id, digest, is_clean, split_candidate_id
 from gensr_pref.rundir import part_files
+from gensr_pref.rundir.rows import Row, find_rows
+from gensr_pref.schema import PAIR_ROLES
 from gensr_pref.untrusted.columns import sampling_of
 
 MAX_PARTS = 40
@@ -60,9 +63,8 @@ def analyse_pairs(found: Evidence, most: int) -> AnalysedPairs:
     known = _read_cache(path, fingerprint)
     missing = ids - known.keys()
     if missing:
-        for part in parts:
-            known |= dict(_analyse_part(part, missing))
-        known |= dict(_analyse_clean_targets(found, missing))
+        for row in chain(_candidates(parts, missing), _clean_targets(found.out, missing)):
+            known[row["candidate_id"]] = _analyse(row)
         part_files.write(path, list(known.values()), _SCHEMA, {"fingerprint": fingerprint})
     both = [
         a in known and b in known
@@ -84,7 +86,7 @@ def sampling_values(found: Evidence) -> dict[str, tuple[Array, Array]]:
 
     NaN where a side is no candidate or was drawn without it.
     """
-    place = {side: _candidate_rows(found, side) for side in ROLES}
+    place = {side: _candidate_rows(found, side) for side in PAIR_ROLES}
     index = np.asarray(found.candidates.column("index").to_numpy(), dtype=np.float64)
     draws = found.candidates.column("sampling").combine_chunks().dictionary_encode()
     number = draws.indices.to_numpy(zero_copy_only=False)
@@ -125,7 +127,7 @@ def probe_generators(found: Evidence, sample: AnalysedPairs) -> list[dict[str, A
 
 def _differences(found: Evidence, sample: AnalysedPairs, rows: Rows) -> tuple[Array | None, str]:
     """[K, D] features of chosen minus rejected, and what they are of."""
-    sides = [[sample.sides[name] for name in _ids(found, rows, side)] for side in ROLES]
+    sides = [[sample.sides[name] for name in _ids(found, rows, side)] for side in PAIR_ROLES]
     every = [one for side in sides for one in side]
     if every and all(one["features"] is not None for one in every):
         if len({len(one["features"]) for one in every}) > 1:
@@ -142,7 +144,7 @@ def _draw_rows(found: Evidence, most: int) -> tuple[Rows, list[Path]]:
     """Rows of the pairs table, rising, and the part files of the candidates they are of."""
     counts = part_files.counts(found.out, "candidates")
     parts, ends = list(counts), np.cumsum(list(counts.values()))
-    chosen, rejected = (_candidate_rows(found, side) for side in ROLES)
+    chosen, rejected = (_candidate_rows(found, side) for side in PAIR_ROLES)
     clean = pc.fill_null(pc.ends_with(found.pairs_table.column("chosen_id"), clean_id("")), False)
     part = np.searchsorted(ends, np.maximum(np.maximum(chosen, rejected), 0), side="right")
     count = min(len(parts), MAX_PARTS)
@@ -155,30 +157,23 @@ def _draw_rows(found: Evidence, most: int) -> tuple[Rows, list[Path]]:
     return rows, [parts[k] for k in np.unique(part[rows])]
 
 
-def _analyse_part(part: Path, wanted: set[str]) -> Iterator[tuple[str, Analysis]]:
-    """What is wanted of one part file, a few rows at a time."""
-    value_set = pa.array(sorted(wanted))
-    for batch in part_files.batches(part, _COLUMNS):
-        kept = batch.filter(pc.is_in(batch.column("candidate_id"), value_set=value_set))
-        for row in kept.to_pylist():
-            yield row["candidate_id"], _analyse(row)
+def _candidates(parts: list[Path], ids: set[str]) -> Iterator[Row]:
+    for table in find_rows(parts, ids, _COLUMNS):
+        yield from table.to_pylist()
 
 
-def _analyse_clean_targets(found: Evidence, wanted: set[str]) -> Iterator[tuple[str, Analysis]]:
+def _clean_targets(out: Path, ids: set[str]) -> Iterator[Row]:
     """The clean targets that are chosen in pairs of the rule `golden`; they have no features."""
-    clips = [split_candidate_id(name)[0] for name in sorted(wanted) if is_clean(name)]
-    value_set = pa.array(clips, pa.string())
-    for part in part_files.parts(found.out, "clips") if clips else []:
-        for batch in part_files.batches(part, ["clip_id", "clean"]):
-            kept = batch.filter(pc.is_in(batch.column("clip_id"), value_set=value_set))
-            for row in kept.to_pylist():
-                if row["clean"]:
-                    name = clean_id(row["clip_id"])
-                    none = {"latent": None, "tokens": None}
-                    yield name, _analyse({"candidate_id": name, "audio": row["clean"], **none})
+    clips = [split_candidate_id(name)[0] for name in ids if is_clean(name)]
+    parts = part_files.parts(out, "clips") if clips else []
+    for table in find_rows(parts, clips, ["clip_id", "clean"]):
+        for row in table.to_pylist():
+            if row["clean"]:
+                name = clean_id(row["clip_id"])
+                yield {"candidate_id": name, "audio": row["clean"], "latent": None, "tokens": None}
 
 
-def _analyse(row: dict[str, Any]) -> Analysis:
+def _analyse(row: Row) -> Analysis:
     sound = audio.read(row["audio"]["bytes"])
     latent = row["latent"]
     value = None

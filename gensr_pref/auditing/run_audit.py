@@ -15,7 +15,7 @@ from gensr_pref.auditing import bias, candidates, effective_votes, means, pairs
 from gensr_pref.auditing.agreement import pairwise_agreement
 from gensr_pref.auditing.base import comparisons
 from gensr_pref.auditing.listening.answers import audit_answers
-from gensr_pref.auditing.load import ROLES, Evidence, evidence, raw_scores
+from gensr_pref.auditing.load import Evidence, evidence, raw_scores
 from gensr_pref.auditing.pair_audio import (
     AnalysedPairs,
     analyse_pairs,
@@ -33,15 +33,19 @@ from gensr_pref.pairing.votes import votes_of_run
 from gensr_pref.rundir import ledger, part_files
 from gensr_pref.rundir.integrity import Contents
 from gensr_pref.rundir.machine import mixture_notices
+from gensr_pref.schema import PAIR_ROLES
 from gensr_pref.statistics.intervals import count_interval
+from gensr_pref.storage.location import located
 
 AUDIO_PAIRS = 1000  # whose audio is looked at, if nothing else is asked for
 
 
 def audit(
-    out: Path, heard: int = AUDIO_PAIRS, brief: bool = False, rule: PairRule | None = None
+    out: str | Path, heard: int = AUDIO_PAIRS, brief: bool = False, rule: PairRule | None = None
 ) -> dict[str, Any]:
     """Compute the audit of a run directory and write ``audit/audit.json``.
+
+        audit("runs/first")["yield"]["joint"]
 
     Args:
         heard: of so many pairs at most the audio and the generator's own representation are
@@ -59,7 +63,7 @@ def audit(
         PartsError: its parts do not belong together.
         StorageError: a table cannot be read.
     """
-    return audit_of(evidence(out), heard, brief, rule)
+    return audit_of(evidence(located(out)), heard, brief, rule)
 
 
 def audit_of(
@@ -195,7 +199,7 @@ def _shortcuts(found: Evidence, drawn: AnalysedPairs) -> list[dict[str, Any]]:
 
 def _generator_wins(found: Evidence) -> list[dict[str, Any]]:
     known = (found.pairs.chosen >= 0) & (found.pairs.rejected >= 0)
-    rows = (getattr(found.pairs, side)[known] for side in ROLES)
+    rows = (getattr(found.pairs, side)[known] for side in PAIR_ROLES)
     return bias.wins_across_generators(*(found.generators[row] for row in rows))
 
 
@@ -204,7 +208,7 @@ def _means(found: Evidence) -> dict[str, Any]:
     names = found.judged.names
     sign = [1.0 if vote.higher_is_better else -1.0 for vote in found.columns.votes]
     roles = {"noisy": value[noisy], "candidates": value[~noisy]}
-    for side in ROLES:
+    for side in PAIR_ROLES:
         rows = np.unique(getattr(found.pairs, side))
         roles[side] = found.judged.value[rows[rows >= 0]] * sign
     gains = means.improvement(value * sign, clip, len(found.clips), noisy, names)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ from gensr_pref.building.tasks import (
 )
 from gensr_pref.building.worker import ShardWorker, write_failures
 from gensr_pref.building.yield_count import YieldSoFar
-from gensr_pref.config.run_file import Run
+from gensr_pref.config.run_file import Run, load_any
 from gensr_pref.corpus.clips import ClipSpec
 from gensr_pref.corpus.listing import describe
 from gensr_pref.pairing.rules import find_rule
@@ -43,6 +43,7 @@ from gensr_pref.rundir.integrity import PLAN, refuse_strangers
 from gensr_pref.rundir.ledger import Stamps, name_of, note, note_parts
 from gensr_pref.rundir.part_files import Stamp
 from gensr_pref.rundir.provenance import Made, of_part
+from gensr_pref.storage.location import located
 
 _MADE_BY: dict[Stage, tuple[Made, ...]] = {
     "sample": ("candidates", "clips"),
@@ -50,13 +51,23 @@ _MADE_BY: dict[Stage, tuple[Made, ...]] = {
 }
 
 
-def build(run: Run, base: Path, out: Path) -> dict[str, Any]:
+def build(
+    run: Run | Mapping[str, Any] | str | Path,
+    out: str | Path,
+    *,
+    base: str | Path | None = None,
+    overrides: Sequence[str] = (),
+) -> dict[str, Any]:
     """Make a run directory, or continue one.
 
+        build("run.yaml", "runs/first")
+
     Args:
-        run: the run file.
-        base: the folder its relative paths start from.
-        out: the run directory; at a URL: what `gensr_pref.storage.location.located` makes of it.
+        run: the run file, its data, or a checked `Run`.
+        out: the run directory, or its URL.
+        base: the folder that the run's relative paths start from; None: the run file's folder, or
+            the working folder where `run` is no file.
+        overrides: ``key=value`` with dotted keys, such as ``corpus.limit=8``.
 
     Returns:
         What ``summary.json`` holds. Where its ``complete`` is false, some shards could not be
@@ -66,8 +77,9 @@ def build(run: Run, base: Path, out: Path) -> dict[str, Any]:
         InputError: before any work, when something in the run file or corpus is wrong.
         StorageError: the directory cannot be written; what is finished stays.
     """
-    out, base = out.absolute(), base.absolute()  # anyone's code may change the working folder
-    blueprint = draw_up(run, base, partial(open_run.require_settings, out))
+    run, folder = load_any(run, Run, base, overrides)
+    out = located(out).absolute()  # anyone's code may change the working folder
+    blueprint = draw_up(run, folder, partial(open_run.require_settings, out))
     for line in describe(blueprint.left_out):
         print(line, file=sys.stderr)
     blueprint = identified(blueprint, out)
@@ -75,7 +87,7 @@ def build(run: Run, base: Path, out: Path) -> dict[str, Any]:
         jobs = outstanding(blueprint, layout, out)
         _write_plan_failures(blueprint, out)
         setup = Setup(
-            run, base, out, blueprint.document, blueprint.texts, blueprint.recordings.by_path
+            run, folder, out, blueprint.document, blueprint.texts, blueprint.recordings.by_path
         )
         with _progress(blueprint, jobs, out) as progress:
             with running(ShardWorker, setup, jobs, run.engine) as events:

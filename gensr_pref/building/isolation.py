@@ -1,41 +1,42 @@
 """Finding out what of a clip ends the process that works on it, so that it costs nothing else.
 
-Of folders, a clip whose scoring dies is tried again candidate by candidate, and a candidate that
-dies again metric by metric. In a build, whose workers tell what they are at, a shard is scored on
-around the clip: metric by metric, and a metric that dies candidate by candidate. What then still
-dies is given up, and only that.
+Workers tell what they are at. A clip whose scoring ends the process is scored metric by metric, and
+a metric that does so again is asked about one candidate at a time. What then still ends the process
+is given up, and only that.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TypeVar
 
-from gensr_pref.building.tasks import Hopeless, Place, ShardTask
+from gensr_pref.building.tasks import DivisibleTask, Hopeless, Place
 from gensr_pref.errors import Unusable
 from gensr_pref.schema import Reason
 
-ENOUGH = 3  # candidates of a clip that end a metric's process: then it is asked about none of them
+T = TypeVar("T", bound=DivisibleTask)
 
 
-def around(task: ShardTask, place: Place, why: Unusable) -> ShardTask:
-    """A task that is to be done again without what ended its worker, or with more care there.
+def around(task: T, place: Place, why: Unusable) -> T:
+    """Return a task without what ended its worker, or with more care there.
 
     Args:
+        task: what the worker was doing.
         place: what the worker was at.
-        why: WORKER_DIED or TIMED_OUT. A metric that takes too long over a clip is not asked about
-            each candidate, which could take as many times as long.
+        why: WORKER_DIED, METRIC_ERROR or TIMED_OUT. A metric that takes too long over a clip is not
+            asked about each candidate, which could take as many times as long.
     """
-    if task.stage == "score" and _may_be_divided(place, why):
+    if task.stage == "score" and _may_be_divided(place, why) and place not in task.wary:
         return replace(task, wary=(*task.wary, place))
     hopeless = (*task.hopeless, Hopeless(place, why))
     died = [one for one in hopeless if one.place.candidate_id and _around(one.place, place)]
-    if len(died) >= ENOUGH:
+    if len(died) >= task.most_deaths:
         hopeless = (*hopeless, Hopeless(replace(place, candidate_id=""), why))
     return replace(task, hopeless=hopeless)
 
 
 def _may_be_divided(place: Place, why: Unusable) -> bool:
-    return not place.asked or (not place.candidate_id and why.reason is Reason.WORKER_DIED)
+    return not place.asked or (not place.candidate_id and why.reason is not Reason.TIMED_OUT)
 
 
 def _around(one: Place, other: Place) -> bool:

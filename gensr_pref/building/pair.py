@@ -9,7 +9,7 @@ from typing import Any
 
 from gensr_pref.building import open_run
 from gensr_pref.building.summary import write_summary
-from gensr_pref.config.run_file import Pairing, override, parse, resolved
+from gensr_pref.config.run_file import Pairing, override, parse, require_list, resolved
 from gensr_pref.errors import InputError, Problem
 from gensr_pref.pairing.base import PairRule, Stop, Vote, wants_clean
 from gensr_pref.pairing.columns import ScoreColumns, add_clean_targets, columns
@@ -19,10 +19,13 @@ from gensr_pref.pairing.votes import drop_idle, votes_of_panel, votes_of_run
 from gensr_pref.rundir import ledger, part_files
 from gensr_pref.rundir.document import RunDocument
 from gensr_pref.rundir.integrity import MADE_BEFORE_PAIRS, SCORES, check
+from gensr_pref.storage.location import located
 
 
-def pair(out: Path, overrides: list[str]) -> dict[str, Any]:
-    """Make a run's pairs again under other settings of ``pairing`` (``margin.wer=0.05``).
+def pair(out: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """Make a run's pairs again under other settings of ``pairing``.
+
+        pair("runs/first", ["margin.wer=0.05"])
 
     They change the section that the run was built with, whatever earlier calls changed. What of
     that section would do nothing under them is left out.
@@ -34,6 +37,8 @@ def pair(out: Path, overrides: list[str]) -> dict[str, Any]:
         InputError: not a run directory, a setting that is not allowed, or a rule of someone's own
             that no override names.
     """
+    require_list(overrides)
+    out = located(out)
     open_run.read_document(out)  # before the lock, which would make a directory of a wrong name
     with open_run.locked(out):
         document = _with_settings(open_run.read_document(out), overrides)
@@ -127,7 +132,7 @@ def clips_with_clean(out: Path) -> list[str]:
     ]
 
 
-def _with_settings(document: RunDocument, overrides: list[str]) -> RunDocument:
+def _with_settings(document: RunDocument, overrides: Sequence[str]) -> RunDocument:
     """Return the document under the settings of one call; the section of the build is noted."""
     before = document.provenance.pairing
     built = document.pairing if before is None else before

@@ -260,7 +260,7 @@ class _Pool:
         self._put(running.job)
         task: Any = running.job.task
         what = place.asked or "the panel"
-        how = "in smaller pieces" if place in task.wary else "no more"
+        how = "no more" if task.given_up(place) else "in smaller pieces"
         told = f"{what} is asked about {place.candidate_id or place.clip_id} {how} ({why})"
         return Restarted(task.stage, task.shard, told)
 

@@ -49,6 +49,9 @@ class Scored:
     of: dict[str, CandidateScores] = field(default_factory=dict)
 
 
+NOTHING_SCORED = Scored()
+
+
 def sampled(out: Path, shard: int, wanted: PartRecord, clips_fingerprint: str) -> Sampled:
     """What the parts of a shard hold of what is wanted of its clips and candidates.
 

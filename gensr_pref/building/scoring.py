@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gensr_pref import audio
-from gensr_pref.audio import Sound
-from gensr_pref.building.reuse import Scored
-from gensr_pref.building.tasks import Place, Row, ShardTask
+from gensr_pref.building.reuse import NOTHING_SCORED, Scored
+from gensr_pref.building.tasks import DivisibleTask, Place, Row
 from gensr_pref.building.time_limit import OutOfTime, time_limit
 from gensr_pref.config.run_file import MetricUse
 from gensr_pref.errors import Unusable
 from gensr_pref.identity import noisy_id
 from gensr_pref.metrics.members import Member
-from gensr_pref.metrics.panel import Panel
+from gensr_pref.metrics.panel import Panel, Source
 from gensr_pref.metrics.results import CandidateScores
 from gensr_pref.schema import Failure, Reason
 
@@ -23,26 +22,37 @@ Results = dict[str, CandidateScores]
 
 
 @dataclass(frozen=True)
-class Heard:
-    """One clip and what is to be scored of it: its noisy input, the baseline, and candidates."""
+class ScoringInput:
+    """One clip and what is to be scored of it.
 
-    clip: Row
-    sounds: dict[str, Sound]
-    clean: Sound | None
-    noisy: Sound
+    Attributes:
+        clip_id: its name.
+        sounds: by the name of the candidate; decoded, or the paths of files.
+        clean, noisy: of the same clip.
+        text: what is said.
+        language: a code of `language_code`.
+    """
 
-    def only(self, names: Sequence[str]) -> Heard:
+    clip_id: str
+    sounds: Mapping[str, Source]
+    clean: Source | None
+    noisy: Source | None
+    text: str | None
+    language: str | None
+
+    def only(self, names: Sequence[str]) -> ScoringInput:
         """The same clip with some of its candidates."""
-        return Heard(self.clip, {name: self.sounds[name] for name in names}, self.clean, self.noisy)
+        return replace(self, sounds={name: self.sounds[name] for name in names})
 
 
-def heard(clip: Row, candidates: Sequence[Row]) -> Heard:
-    """A clip and its candidates, decoded."""
+def decode_clip(clip: Row, candidates: Sequence[Row]) -> ScoringInput:
+    """Return a clip of a run with its candidates and, as a baseline, its noisy input, decoded."""
     noisy = audio.from_column(clip["noisy"])
     assert noisy is not None
-    sounds = {row["candidate_id"]: audio.read(row["audio"]["bytes"]) for row in candidates}
+    sounds = {noisy_id(clip["clip_id"]): noisy}
+    sounds |= {row["candidate_id"]: audio.read(row["audio"]["bytes"]) for row in candidates}
     clean = audio.from_column(clip["clean"])
-    return Heard(clip, {noisy_id(clip["clip_id"]): noisy, **sounds}, clean, noisy)
+    return ScoringInput(clip["clip_id"], sounds, clean, noisy, clip["text"], clip["language"])
 
 
 class Scorer:
@@ -63,7 +73,7 @@ class Scorer:
         self._limit = limit_seconds
 
     def score(
-        self, task: ShardTask, clip: Heard, kept: Scored
+        self, task: DivisibleTask, clip: ScoringInput, kept: Scored = NOTHING_SCORED
     ) -> Iterator[Place | dict[str, CandidateScores]]:
         """Tell what is begun, each time before it is, and last the scores of every candidate.
 
@@ -87,10 +97,10 @@ class Scorer:
         yield {name: self._joined(found[name]) for name in clip.sounds}
 
     def _in_pieces(
-        self, task: ShardTask, clip: Heard, members: Sequence[Member]
+        self, task: DivisibleTask, clip: ScoringInput, members: Sequence[Member]
     ) -> Iterator[Place | Results]:
         """All metrics at once; metric by metric; one candidate of one metric at a time."""
-        whole = Place(clip.clip["clip_id"])
+        whole = Place(clip.clip_id)
         if whole not in task.wary:
             self.load(members)  # not at the clip's cost
             yield whole
@@ -102,8 +112,10 @@ class Scorer:
         for member in members:
             yield from self._by_one(task, clip, member)
 
-    def _by_one(self, task: ShardTask, clip: Heard, member: Member) -> Iterator[Place | Results]:
-        place = Place(clip.clip["clip_id"], member.metric.spec.name)
+    def _by_one(
+        self, task: DivisibleTask, clip: ScoringInput, member: Member
+    ) -> Iterator[Place | Results]:
+        place = Place(clip.clip_id, member.metric.spec.name)
         if place in task.wary and task.given_up(place) is None and len(clip.sounds) > 1:
             for name in clip.sounds:
                 one = Place(place.clip_id, place.asked, name)
@@ -112,7 +124,7 @@ class Scorer:
             yield from self._tried(task, clip, member, place)
 
     def _tried(
-        self, task: ShardTask, clip: Heard, member: Member, place: Place
+        self, task: DivisibleTask, clip: ScoringInput, member: Member, place: Place
     ) -> Iterator[Place | Results]:
         if why := task.given_up(place):
             yield _nulls(clip, member, why)
@@ -124,11 +136,11 @@ class Scorer:
         except OutOfTime:
             yield _nulls(clip, member, too_long(self._limit))
 
-    def _asked(self, clip: Heard, members: Sequence[Member]) -> Results:
+    def _asked(self, clip: ScoringInput, members: Sequence[Member]) -> Results:
         panel = self.load(members)
-        text, language = clip.clip["text"], clip.clip["language"]
+        sounds = list(clip.sounds.values())
         with time_limit(self._limit):
-            scored = panel.score(list(clip.sounds.values()), clip.clean, clip.noisy, text, language)
+            scored = panel.score(sounds, clip.clean, clip.noisy, clip.text, clip.language)
         return dict(zip(clip.sounds, scored, strict=True))
 
     def load(self, members: Sequence[Member]) -> Panel:
@@ -154,6 +166,7 @@ class Scorer:
                 whole.details[score] = part.details[score]
         for part in parts:
             whole.notes.update(part.notes)
+            whole.gains.update(part.gains)
         return whole
 
 
@@ -174,7 +187,7 @@ def _names(members: Sequence[Member]) -> tuple[str, ...]:
     return tuple(member.metric.spec.name for member in members)
 
 
-def _nulls(clip: Heard, member: Member, why: Unusable) -> Results:
+def _nulls(clip: ScoringInput, member: Member, why: Unusable) -> Results:
     results = {name: CandidateScores() for name in clip.sounds}
     for one in results.values():
         for score in member.scores:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 from gensr_pref.config.run_file import Run
 from gensr_pref.corpus.clips import ClipSpec
@@ -79,28 +80,40 @@ class Hopeless:
 
 
 @dataclass(frozen=True)
-class ShardTask:
-    """One stage of one shard of a run.
+class DivisibleTask:
+    """A task that is done again around whatever ended its worker.
 
     Attributes:
+        stage: of the work.
+        shard: whose events these are.
         hopeless: what is left out, with its reason.
         wary: what is scored in smaller pieces, as a whole it ended its worker.
+        most_deaths: candidates of a clip that end a metric's process, after which the metric is
+            asked about none of them.
     """
 
+    most_deaths: ClassVar[float] = math.inf
     stage: Stage
     shard: int
+    hopeless: tuple[Hopeless, ...] = field(default=(), kw_only=True)
+    wary: tuple[Place, ...] = field(default=(), kw_only=True)
+
+    def given_up(self, place: Place) -> Unusable | None:
+        """Return why a place is not tried again; None where it may be."""
+        return next((one.why for one in self.hopeless if one.place == place), None)
+
+
+@dataclass(frozen=True)
+class ShardTask(DivisibleTask):
+    """One stage of one shard of a run."""
+
+    most_deaths = 3
     clips: tuple[ClipSpec, ...]
-    hopeless: tuple[Hopeless, ...] = ()
-    wary: tuple[Place, ...] = ()
 
     @property
     def audio_seconds(self) -> float:
         """Of its clips together."""
         return float(sum(one.segment.frames / one.item.rate for one in self.clips))
-
-    def given_up(self, place: Place) -> Unusable | None:
-        """Why a place is not tried again; None where it may be."""
-        return next((one.why for one in self.hopeless if one.place == place), None)
 
 
 @dataclass(frozen=True)
@@ -131,6 +144,7 @@ class Tick:
         seconds: of work.
         rows: what a task without part files has to say of it.
         failures: reasons, one for everything that failed.
+        hopeless: what a task without part files gave up of it.
     """
 
     stage: Stage
@@ -139,6 +153,7 @@ class Tick:
     seconds: float
     rows: tuple[Row, ...] = ()
     failures: tuple[Reason, ...] = ()
+    hopeless: tuple[Hopeless, ...] = ()
 
 
 @dataclass(frozen=True)

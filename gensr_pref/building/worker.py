@@ -13,7 +13,7 @@ from gensr_pref.building import reuse
 from gensr_pref.building.prepare import origin_of
 from gensr_pref.building.reuse import Sampled
 from gensr_pref.building.sampling import Asked, given_up, not_reproducible, sample_clip
-from gensr_pref.building.scoring import Scorer, failures_of, heard
+from gensr_pref.building.scoring import Scorer, decode_clip, failures_of
 from gensr_pref.building.shard_assignment import of_shard
 from gensr_pref.building.tasks import (
     Began,
@@ -135,7 +135,7 @@ class ShardWorker:
         for clip in clips:
             began = time.perf_counter()
             results: dict[str, CandidateScores] = {}
-            for told in self.scorer.score(task, heard(clip, of_clip[clip["clip_id"]]), there):
+            for told in self.scorer.score(task, decode_clip(clip, of_clip[clip["clip_id"]]), there):
                 if isinstance(told, Place):
                     yield Began("score", task.shard, told)
                 else:

@@ -26,7 +26,7 @@ def run(options: argparse.Namespace) -> None:
     from gensr_pref.building.build import build
 
     with plugin_prints_on_stderr():
-        summary = build(run, options.run.resolve().parent, options.out)
+        summary = build(run, options.out, base=options.run.resolve().parent)
     from gensr_pref.cli.summary_text import show_made
 
     show_made(summary, options.out, options.json, rule=run.pairing.rule)

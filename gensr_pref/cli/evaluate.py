@@ -71,7 +71,7 @@ def run(options: argparse.Namespace) -> None:
         plugins.search(Path.cwd())  # of what is named here
     wanted, home = asked([*options.words, *options.overrides], vars(options))
     with plugin_prints_on_stderr():
-        summary, evaluation = evaluate(wanted, home, options.out)
+        summary, evaluation = evaluate(wanted, options.out, base=home)
     if options.json:
         show(as_json(evaluation))
     elif evaluation:

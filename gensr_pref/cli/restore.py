@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Restore the files and print which were made."""
-    from gensr_pref.apply.restore import Wanted, restore
+    from gensr_pref.apply.restore import restore
     from gensr_pref.config import plugins, run_file
 
     plugins.search(Path.cwd())  # of a generator that is named here
@@ -61,9 +61,15 @@ def run(options: argparse.Namespace) -> None:
         run_file.GeneratorUse,
         "--best-of" if options.candidates < 1 else "--generator",
     )
-    wanted = Wanted(use, options.by, options.seed, options.device)
     with plugin_prints_on_stderr():
-        result = restore(options.source, options.out, wanted)
+        result = restore(
+            options.source,
+            options.out,
+            use,
+            by=options.by,
+            seed=options.seed,
+            device=options.device,
+        )
     show(as_json(result) if options.json else text(result))
     if result["failed"]:
         raise RunIncompleteError(_failed(result))

@@ -48,7 +48,7 @@ def _trained(recipe: Any, base: Path, out: Path) -> tuple[dict[str, Any], str]:
     if isinstance(recipe, Dpo):
         from gensr_pref.aligning.train import align
 
-        result = {"checkpoint": str(out), **align(recipe, base, out)}
+        result = {"checkpoint": str(out), **align(recipe, out, base=base)}
         return result, _in_run_file(recipe.generator.use, out)
     if isinstance(recipe, Average):
         from gensr_pref.aligning.average import averaged

@@ -6,6 +6,7 @@ and what is allowed in every complaint. `docs/run-file.md` is generated from the
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
@@ -392,7 +393,7 @@ class Run(Model):
     )
 
 
-def load(path: Path, overrides: list[str] | None = None) -> Run:
+def load(path: Path, overrides: Sequence[str] = ()) -> Run:
     """Read a run file.
 
     Args:
@@ -403,12 +404,43 @@ def load(path: Path, overrides: list[str] | None = None) -> Run:
     Raises:
         ConfigError: the file cannot be read, or a field is wrong; the message names it.
     """
-    data = override(read_yaml(path), overrides or [])
+    data = override(read_yaml(path), overrides)
     _refuse_passwords(data, path)
     return parse(data, Run, path)
 
 
-def _refuse_passwords(node: Any, path: Path, within: str = "") -> None:
+def load_any(
+    source: M | Mapping[str, Any] | str | Path,
+    model: type[M],
+    base: str | Path | None = None,
+    overrides: Sequence[str] = (),
+) -> tuple[M, Path]:
+    """Return what a Python caller gives as a run, recipe or evaluation, and its base folder.
+
+    Args:
+        source: a YAML file, its data, or the model itself.
+        model: what the data are checked against.
+        base: the folder that relative paths start from; None: that of the file, else the working
+            folder.
+        overrides: as in `load`.
+
+    Raises:
+        ConfigError: the file cannot be read, or a field is wrong; the message names it.
+    """
+    if isinstance(source, model) and not overrides:
+        return source, Path(base or "").absolute()
+    path = Path(source) if isinstance(source, str | Path) else None
+    if isinstance(source, str | Path):
+        data = read_yaml(Path(source))
+    else:
+        data = resolved(source) if isinstance(source, BaseModel) else dict(source)
+    data = override(data, overrides)
+    _refuse_passwords(data, path)
+    folder = base or ("" if path is None else path.resolve().parent)
+    return parse(data, model, path), Path(folder).absolute()
+
+
+def _refuse_passwords(node: Any, path: Path | None, within: str = "") -> None:
     """Refuse an address with a password: a run file is written into run.yaml, as it is.
 
     Raises:
@@ -421,7 +453,7 @@ def _refuse_passwords(node: Any, path: Path, within: str = "") -> None:
             _refuse_passwords(value, path, field)
         elif isinstance(value, str) and without_secrets(value, {}) != value:
             raise ConfigError(
-                f"a password does not belong into an address here, as {path} is written into "
+                "a password does not belong into an address here, as it is written into "
                 "run.yaml. Give it the way its store expects, such as the environment",
                 field=field,
                 path=path,
@@ -484,13 +516,14 @@ def resolved(run: BaseModel) -> dict[str, Any]:
     return run.model_dump(mode="json")
 
 
-def override(data: dict[str, Any], assignments: list[str]) -> dict[str, Any]:
+def override(data: dict[str, Any], assignments: Sequence[str]) -> dict[str, Any]:
     """Apply ``dotted.key=YAML value`` assignments to nested data; lists are indexed by number.
 
     Raises:
         ConfigError: an assignment without ``=``, with bad YAML, or through a value that has no
-            fields.
+            fields; a text in place of a list of them.
     """
+    require_list(assignments)
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
         if not equals or not key:
@@ -511,6 +544,21 @@ def override(data: dict[str, Any], assignments: list[str]) -> dict[str, Any]:
             ) from error
         data = _assigned(data, key.split("."), value, assignment)
     return data
+
+
+def require_list(overrides: Sequence[str]) -> None:
+    """Refuse one text in place of a list of overrides.
+
+    Raises:
+        ConfigError: it is one.
+    """
+    if isinstance(overrides, str):
+        raise ConfigError(
+            f"{overrides!r} is a text; give a list of key=value",
+            field=parameter("overrides"),
+            value=overrides,
+            problem=Problem.INVALID,
+        )
 
 
 def _assigned(node: Any, keys: list[str], value: Any, assignment: str) -> Any:

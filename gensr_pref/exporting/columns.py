@@ -7,10 +7,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from gensr_pref.schema import AUDIO, CANDIDATES, LATENT, SCORE_FAILURES
+from gensr_pref.schema import AUDIO, CANDIDATES, LATENT, PAIR_ROLES, SCORE_FAILURES
 
 VERSION = 1  # of the format of an export
-SIDES = ("chosen", "rejected")
 _TOKENS = CANDIDATES.field("tokens").type
 _OF_SIDE: tuple[tuple[str, pa.DataType], ...] = (
     ("generator", pa.string()),
@@ -33,7 +32,7 @@ def pairs_schema(scores: Iterable[str], clean: bool = False) -> pa.Schema:
     sides = [
         pa.field(f"{side}_{name}", kind, nullable=name != "generator")
         for name, kind in _OF_SIDE
-        for side in SIDES
+        for side in PAIR_ROLES
     ]
     return pa.schema(
         [
@@ -51,7 +50,7 @@ def pairs_schema(scores: Iterable[str], clean: bool = False) -> pa.Schema:
             pa.field("chosen_id", pa.string(), nullable=False),
             pa.field("rejected_id", pa.string(), nullable=False),
             *sides,
-            *[pa.field(f"{role}_scores", values) for role in ("prompt", *SIDES)],
+            *[pa.field(f"{role}_scores", values) for role in ("prompt", *PAIR_ROLES)],
             pa.field("margins", values),
             pa.field("degradation", pa.string()),
             pa.field("source", pa.string()),

@@ -13,12 +13,13 @@ import pyarrow.compute as pc
 
 from gensr_pref.errors import InputError, Problem, typed
 from gensr_pref.exporting import trl, wav_jsonl
+from gensr_pref.exporting.candidate_rows import candidate_rows
 from gensr_pref.exporting.card import Format, Table
 from gensr_pref.exporting.columns import VERSION, candidates_schema, pairs_schema
-from gensr_pref.exporting.pair_rows import candidate_rows, pair_rows
 from gensr_pref.exporting.pseudonym_order import by_pseudonym
 from gensr_pref.exporting.pseudonyms import Pseudonyms
 from gensr_pref.exporting.shard_writer import SHARD_BYTES, Sharded, Split
+from gensr_pref.rundir.rows import pairs
 
 _SPLIT = pa.field("split", pa.string())
 
@@ -73,8 +74,8 @@ def write(
         InputError: the run has no pairs, or none that the form can hold.
         StorageError: a part cannot be read, or the folder not written.
     """
-    rows = _named(pair_rows(run, scores, wanted.clean), names, out)
     schema = pairs_schema(scores, wanted.clean)
+    rows = _named(_pairs(run, scores, schema), names, out)
     codes = None
     folder = "data"
     facts = {"export": VERSION, **facts}
@@ -97,6 +98,13 @@ def write(
     if wanted.form == "parquet" and wanted.candidates != "none":
         tables.append(_candidates(run, out, wanted, scores, facts, names))
     return Written(tuple(tables), codes)
+
+
+def _pairs(run: Path, scores: Sequence[str], schema: pa.Schema) -> Iterator[pa.Table]:
+    """The pairs with the columns of a schema and ``split``."""
+    schema = schema.append(_SPLIT)
+    for table in pairs(run, schema.names, scores):
+        yield pa.table(table.columns, schema=schema)
 
 
 def _candidates(

@@ -26,7 +26,7 @@ from gensr_pref.rundir import part_files
 from gensr_pref.rundir.document import RunDocument
 from gensr_pref.rundir.integrity import Contents, check
 from gensr_pref.storage import files
-from gensr_pref.storage.location import is_remote, require_local
+from gensr_pref.storage.location import is_remote, located, require_local
 from gensr_pref.tables.languages import language_code
 from gensr_pref.untrusted import documents
 
@@ -34,6 +34,8 @@ CARD = "README.md"
 _OURS = {CARD, FIGURE, "run.yaml", "audit.json", "summary.json", "data", "candidates", "wav",
          "train.jsonl", "validation.jsonl"}  # fmt: skip
 _SHOWN = 3  # finds of a column
+
+PARQUET = dataset.Wanted()
 
 
 @dataclass(frozen=True)
@@ -54,9 +56,14 @@ class Publishing:
 
 
 def export(
-    run: Path, out: Path, wanted: dataset.Wanted, publishing: Publishing = Publishing()
+    run: str | Path,
+    out: str | Path,
+    wanted: dataset.Wanted = PARQUET,
+    publishing: Publishing = Publishing(),
 ) -> dict[str, Any]:
     """Write the dataset folder of a run; an earlier export there is replaced.
+
+        export("runs/first", "dataset")
 
     The whole audit is made where it is not there or older than the pairs or the listeners' answers.
 
@@ -73,6 +80,7 @@ def export(
             this machine or its user (every column is named).
         StorageError: something cannot be read or written. `out` is as it was.
     """
+    run, out = located(run), Path(out)
     contents = check(run)
     document = contents.document
     require_place(out)

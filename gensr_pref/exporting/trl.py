@@ -21,9 +21,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from gensr_pref.errors import InputError, Problem, parameter
-from gensr_pref.exporting.columns import SIDES
 from gensr_pref.rundir import part_files
-from gensr_pref.schema import AUDIO
+from gensr_pref.schema import AUDIO, PAIR_ROLES
 
 _KEPT = (
     "text", "language", "speaker", "pair_id", "clip_id", "rule", "rank", "chosen_id", "rejected_id",
@@ -34,7 +33,7 @@ _KEPT = (
 
 def trl_schema(pairs: pa.Schema) -> pa.Schema:
     """The columns of TRL's trainers, the noisy clip, and what tells of the pair."""
-    roles = ("prompt", *SIDES)
+    roles = ("prompt", *PAIR_ROLES)
     return pa.schema(
         [
             *[pa.field(role, pa.string(), nullable=False) for role in roles],
@@ -96,7 +95,7 @@ def trl_rows(tables: Iterator[pa.Table], schema: pa.Schema, codes: int) -> Itera
         codes: per codebook.
     """
     for table in tables:
-        both = pc.and_(*(table.column(f"{side}_tokens").is_valid() for side in SIDES))
+        both = pc.and_(*(table.column(f"{side}_tokens").is_valid() for side in PAIR_ROLES))
         kept = table.filter(both)
         if len(kept):
             yield _renamed(kept, schema, codes)
@@ -106,7 +105,7 @@ def _renamed(table: pa.Table, schema: pa.Schema, codes: int) -> pa.Table:
     named = {name: table.column(name) for name in schema.names if name in table.column_names}
     ids = {"prompt": [np.zeros(0, np.int32)] * len(table)} | {
         side: [sequence(tokens, codes) for tokens in table.column(f"{side}_tokens").to_pylist()]
-        for side in SIDES
+        for side in PAIR_ROLES
     }
     for role, sequences in ids.items():
         named[f"{role}_ids"] = pa.array(sequences, pa.list_(pa.int32()))

@@ -40,5 +40,5 @@ def run(tmp_path_factory) -> Path:
     furnish(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(folder))
-        build(run_file.parse(DATA, run_file.Run, "test"), folder, folder / "run")
+        build(run_file.parse(DATA, run_file.Run, "test"), folder / "run", base=folder)
     return folder / "run"

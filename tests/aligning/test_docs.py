@@ -28,7 +28,9 @@ def mine(own_modules):
     (own_modules / "mine.py").write_text(source, encoding="utf-8")
     furnish(own_modules)
     data = {**DATA, "generators": [{"use": "mine:Model", "candidates": 4}]}
-    summary = build(run_file.parse(data, run_file.Run, "docs"), own_modules, own_modules / "run")
+    summary = build(
+        run_file.parse(data, run_file.Run, "docs"), own_modules / "run", base=own_modules
+    )
     assert summary["pairs"]
     return own_modules
 
@@ -50,7 +52,7 @@ def test_the_example_generator_is_aligned(mine) -> None:
     first = losses(alignment, alignment.batching.of(alignment.training[:8], 0), "first")
     # Beta is 10, u no more than 10 and to 1e-6 of itself in float32.
     assert first["preference"].tolist() == pytest.approx([np.log(2)] * 8, abs=1e-4)
-    told = align(made, mine, mine / "out")
+    told = align(made, mine / "out", base=mine)
     assert told["training"]["accuracy"] > 0.6
     assert told["training"]["loss"] < first["loss"].mean().item()
     again = run_file.parse(

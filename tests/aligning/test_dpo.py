@@ -223,7 +223,7 @@ def test_an_interrupted_training_ends_with_the_same_weights(
         paradigm, run, "steps=4", "batch=2", "save_every=2", "anchor.weight=1", "ema=0.9",
         "pairs.labels=random", f"cache={run.parent / 'cache'}",
     )  # fmt: skip
-    align(made, run, tmp_path / "whole")
+    align(made, tmp_path / "whole", base=run)
     saved = train.save
 
     def killed(alignment, out) -> None:
@@ -232,10 +232,10 @@ def test_an_interrupted_training_ends_with_the_same_weights(
 
     monkeypatch.setattr(train, "save", killed)
     with pytest.raises(KeyboardInterrupt):
-        align(made, run, tmp_path / "parts")
+        align(made, tmp_path / "parts", base=run)
     monkeypatch.undo()
     assert not (tmp_path / "parts" / "model.safetensors").exists()
-    align(made, run, tmp_path / "parts")
+    align(made, tmp_path / "parts", base=run)
     whole, parts = ((tmp_path / name) / "model.safetensors" for name in ("whole", "parts"))
     assert whole.read_bytes() == parts.read_bytes()
     steps = [
@@ -247,7 +247,7 @@ def test_an_interrupted_training_ends_with_the_same_weights(
 
 @every_paradigm
 def test_the_result_is_a_checkpoint_that_samples(paradigm, run, tmp_path) -> None:
-    told = align(recipe(paradigm, run, "steps=2"), run, tmp_path)
+    told = align(recipe(paradigm, run, "steps=2"), tmp_path, base=run)
     generator = from_pretrained(tmp_path)
     assert generator.paradigm == paradigm
     [candidate] = generator.sample(np.full((1, 8000), 0.01, np.float32), [8000], [1])

@@ -71,7 +71,7 @@ def test_the_weights_of_pairs_count_under_any_label(label, tmp_path, monkeypatch
     use = {"use": "fm-tiny", "name": label, "candidates": 3, "options": {"checkpoint": "other"}}
     corpus = {key: DATA["corpus"][key] for key in ("source", "segment_seconds", "degrade")}
     data = {**DATA, "corpus": {**corpus, "limit": 4}, "generators": [use]}
-    build(run_file.parse(data, run_file.Run, "test"), tmp_path, tmp_path / "run")
+    build(run_file.parse(data, run_file.Run, "test"), tmp_path / "run", base=tmp_path)
     of_it = f"pairs.generators=[{label}]"
     with raises(InputError, field="pairs.source", problem="conflict"):
         begun("fm", tmp_path / "run", tmp_path, of_it)

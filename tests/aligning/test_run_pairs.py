@@ -47,9 +47,9 @@ def test_an_exported_folder_gives_the_same_training_as_its_run(
     paradigm, run, exported, tmp_path
 ) -> None:
     common = ("steps=2", "anchor.weight=1", "anchor.side=chosen")
-    align(recipe(paradigm, run, *common), run, tmp_path / "run")
+    align(recipe(paradigm, run, *common), tmp_path / "run", base=run)
     there = ("pairs.source.kind=export", f"pairs.source.path={exported['unanimous']}")
-    align(recipe(paradigm, run, *common, *there), run, tmp_path / "export")
+    align(recipe(paradigm, run, *common, *there), tmp_path / "export", base=run)
     weights = [(tmp_path / n / "model.safetensors").read_bytes() for n in ("run", "export")]
     assert weights[0] == weights[1]
 
@@ -168,9 +168,9 @@ def test_a_folder_without_pairs_is_refused(run, tmp_path) -> None:
 
 
 def test_another_recipe_does_not_continue(run, tmp_path) -> None:
-    align(recipe("fm", run, "steps=1"), run, tmp_path)
+    align(recipe("fm", run, "steps=1"), tmp_path, base=run)
     with raises(RunMismatchError, path=tmp_path, value=["objective"], problem="conflict"):
-        align(recipe("fm", run, "steps=1", "objective.beta=2"), run, tmp_path)
+        align(recipe("fm", run, "steps=1", "objective.beta=2"), tmp_path, base=run)
 
 
 def test_a_limit_and_a_split_are_kept(run, tmp_path) -> None:

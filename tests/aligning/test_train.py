@@ -170,20 +170,24 @@ def test_the_best_held_out_accuracy_is_kept(run, tmp_path, monkeypatch) -> None:
         return {"accuracy": next(accuracies)}
 
     monkeypatch.setattr(train, "held_out", looked)
-    told = align(recipe("fm", run, "steps=20", "evaluate_every=1", "early_stop=2"), run, tmp_path)
+    told = align(
+        recipe("fm", run, "steps=20", "evaluate_every=1", "early_stop=2"), tmp_path, base=run
+    )
     assert told["steps"] == 4
     assert told["best_step"] == 2
     kept = from_pretrained(tmp_path).policy.state_dict()
     for name, value in weights[1].items():
         assert torch.equal(kept[name], value)
-    again = align(recipe("fm", run, "steps=20", "evaluate_every=1", "early_stop=2"), run, tmp_path)
+    again = align(
+        recipe("fm", run, "steps=20", "evaluate_every=1", "early_stop=2"), tmp_path, base=run
+    )
     assert (again["steps"], again["best_step"]) == (4, 2)
 
 
 @every_paradigm
 def test_checkpoints_are_averaged(paradigm, run, tmp_path) -> None:
     for seed in (0, 1):
-        align(recipe(paradigm, run, "steps=1", f"seed={seed}"), run, tmp_path / str(seed))
+        align(recipe(paradigm, run, "steps=1", f"seed={seed}"), tmp_path / str(seed), base=run)
     made = run_file.parse(
         {"generator": {"use": f"{paradigm}-tiny"}, "checkpoints": ["0", "1"]}, Average, "test"
     )
@@ -192,7 +196,7 @@ def test_checkpoints_are_averaged(paradigm, run, tmp_path) -> None:
     for name, value in parts[2].items():
         torch.testing.assert_close(value, (parts[0][name] + parts[1][name]) / 2)
     other = {"fm": "ar", "ar": "mgm", "mgm": "fm"}[paradigm]
-    align(recipe(other, run, "steps=1"), run, tmp_path / "other")
+    align(recipe(other, run, "steps=1"), tmp_path / "other", base=run)
     mixed = made.model_copy(update={"checkpoints": ["0", "other"]})
     with pytest.raises(Exception, match="architecture"):
         averaged(mixed, tmp_path, tmp_path / "mixed")
@@ -217,7 +221,9 @@ def test_alarms_are_raised_once_and_for_their_reasons() -> None:
 
 
 def test_an_alarm_is_in_the_log(run, tmp_path) -> None:
-    told = align(recipe("fm", run, "epochs=6", "learning_rate=0.003", "batch=8"), run, tmp_path)
+    told = align(
+        recipe("fm", run, "epochs=6", "learning_rate=0.003", "batch=8"), tmp_path, base=run
+    )
     assert any("sigmoid is flat" in alarm for alarm in told["alarms"])
     logged = [row["alarm"] for row in read_json_lines(tmp_path / "log.jsonl") if "alarm" in row]
     assert logged == told["alarms"]

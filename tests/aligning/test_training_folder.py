@@ -14,11 +14,11 @@ from gensr_pref.aligning import exported_pairs
 from gensr_pref.aligning import train as train_module
 from gensr_pref.aligning.average import averaged
 from gensr_pref.aligning.file_digests import FileDigests
+from gensr_pref.aligning.pairs import Unchanging
 from gensr_pref.aligning.pretrain.recipe import Tokenize
 from gensr_pref.aligning.pretrain.tokenizer import tokenize
 from gensr_pref.aligning.pretrain.train import pretrain
 from gensr_pref.aligning.recipe import Average
-from gensr_pref.aligning.run_pairs import Unchanging
 from gensr_pref.aligning.train import align
 from gensr_pref.building.pair import pair
 from gensr_pref.config import run_file
@@ -48,7 +48,7 @@ def once(mine, tmp_path):
 
     def train(*overrides: str, paradigm: str = "fm"):
         words = (*ONE, f"cache={tmp_path / 'cache'}", *overrides)
-        return align(recipe(paradigm, mine, *words), tmp_path, tmp_path / "out")
+        return align(recipe(paradigm, mine, *words), tmp_path / "out", base=tmp_path)
 
     return train
 
@@ -127,7 +127,7 @@ def test_a_dataset_at_another_commit_is_refused(once, mine, tmp_path, monkeypatc
 def test_pairs_that_change_while_they_are_read_are_not_kept(mine, tmp_path) -> None:
     export(mine, tmp_path / "exported", Wanted())
     known = FileDigests(tmp_path)
-    source = exported_pairs.Exported(tmp_path / "exported", ["fm-tiny"], False, known)
+    source = exported_pairs.PairsOfExport(tmp_path / "exported", ["fm-tiny"], False, known)
     clips = Unchanging(source, source.content).clips()
     next(clips)
     pair(mine, ["pairs_per_clip=1"])
@@ -138,7 +138,7 @@ def test_pairs_that_change_while_they_are_read_are_not_kept(mine, tmp_path) -> N
 
 def test_a_state_of_another_training_is_refused(once, mine, tmp_path) -> None:
     once()
-    align(recipe("fm", mine, *ONE, "seed=1"), tmp_path, tmp_path / "other")
+    align(recipe("fm", mine, *ONE, "seed=1"), tmp_path / "other", base=tmp_path)
     shutil.copy(tmp_path / "other" / "state.pt", tmp_path / "out" / "state.pt")
     with raises(RunMismatchError, path="state.pt", problem="changed"):
         once()

@@ -229,7 +229,7 @@ def trained_folder(folder, run, labels="given"):
 
 
 def test_the_policys_folder_names_the_votes_and_the_control(evaluate, run, base, tmp_path):
-    build(run("corpus.limit=2", "panel.0.vote=[zero_crossings]"), base, tmp_path / "run")
+    build(run("corpus.limit=2", "panel.0.vote=[zero_crossings]"), tmp_path / "run", base=base)
     (base / "loader.py").write_text(
         "from cheap import Hiss\n"
         "class Loaded(Hiss):\n"
@@ -257,7 +257,7 @@ def run_of(out):
 
 def test_clips_of_a_run_directory_are_its_validation_split(evaluate, run, base, tmp_path):
     out = tmp_path / "run"
-    build(run("corpus.validation={share: 0.5, by: clip}"), base, out)
+    build(run("corpus.validation={share: 0.5, by: clip}"), out, base=base)
     held = [row for row in rows(out, "clips") if row["split"] == "validation"]
     assert 0 < len(held) < 7
     error = evaluate(*PAIR, clips=out, status=2)
@@ -270,13 +270,13 @@ def test_clips_of_a_run_directory_are_its_validation_split(evaluate, run, base, 
     assert [one["score"] for one in found["scores"]] == list(SCORES)
     assert found["votes_from"] == "the run of the clips"
     shutil.rmtree(out)  # the evaluation has its own copy
-    assert build(run_of(tmp_path / "out"), base, tmp_path / "out")["complete"]
+    assert build(run_of(tmp_path / "out"), tmp_path / "out", base=base)["complete"]
 
 
 def test_other_clips_do_not_take_the_place_of_those_that_were_copied(evaluate, run, base, tmp_path):
     runs = [tmp_path / name for name in ("a", "b")]
     for seed, out in enumerate(runs):
-        build(run(f"seed={seed}", "corpus.validation.share=1", "corpus.limit=4"), base, out)
+        build(run(f"seed={seed}", "corpus.validation.share=1", "corpus.limit=4"), out, base=base)
     evaluate(*PAIR, "--limit", "2", clips=runs[0], panel=ROUGH)
     before = tables(tmp_path / "out")
     error = evaluate(*PAIR, clips=runs[0], panel=ROUGH, out="a", status=2)
@@ -291,7 +291,7 @@ def test_other_clips_do_not_take_the_place_of_those_that_were_copied(evaluate, r
 
 
 def test_a_run_without_a_validation_split_is_refused(evaluate, run, base, tmp_path):
-    build(run("corpus.validation.share=0", "corpus.limit=2"), base, tmp_path / "run")
+    build(run("corpus.validation.share=0", "corpus.limit=2"), tmp_path / "run", base=base)
     error = evaluate(*PAIR, clips=tmp_path / "run", status=2)
     require_facts(error, InputError, field="clips", path="run", problem="empty")
 
@@ -313,7 +313,7 @@ def export_of(folder, run):
 
 
 def test_clips_of_an_exported_dataset_are_there_once(evaluate, run, base, tmp_path):
-    build(run(), base, tmp_path / "run")
+    build(run(), tmp_path / "run", base=base)
     export_of(tmp_path / "export", tmp_path / "run")
     found = evaluate(*PAIR, clips=tmp_path / "export", panel=ROUGH)
     assert (found["clips"], found["speakers"]) == (3, 1)

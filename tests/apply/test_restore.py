@@ -17,7 +17,7 @@ from gensr_pref import audio, sample
 from gensr_pref.apply import restore as module
 from gensr_pref.apply.best_of import Judge
 from gensr_pref.apply.chunks import pieces
-from gensr_pref.apply.restore import Wanted, restore
+from gensr_pref.apply.restore import restore
 from gensr_pref.cli.main import main
 from gensr_pref.config.run_file import GeneratorUse
 from gensr_pref.errors import ConfigError, InputError
@@ -46,7 +46,8 @@ def noisy(tmp_path, monkeypatch) -> Path:
 
 
 def wanted(use="cheap:Hiss", best_of=1, by=None, seed=0, **options):
-    return Wanted(GeneratorUse(use=use, candidates=best_of, options=options), by, seed)
+    generator = GeneratorUse(use=use, candidates=best_of, options=options)
+    return {"generator": generator, "by": by, "seed": seed}
 
 
 def contents(folder):
@@ -59,7 +60,7 @@ def contents(folder):
 
 def test_file_that_a_generator_gives_up_is_told_in_its_words(noisy, tmp_path):
     found = restore(
-        noisy / "one.flac", tmp_path / "out.wav", wanted("cheap:Faulty", how="own_words")
+        noisy / "one.flac", tmp_path / "out.wav", **wanted("cheap:Faulty", how="own_words")
     )
     [failed] = found["failed"]
     assert failed["reason"] == "duplicate"
@@ -96,7 +97,7 @@ def judge(**options):
 
 
 def test_every_file_is_made_under_its_own_name(noisy, tmp_path):
-    found = restore(noisy, tmp_path / "out", wanted())
+    found = restore(noisy, tmp_path / "out", **wanted())
     assert found == {
         "out": str(tmp_path / "out"), "restored": 3, "skipped": 0, "failed": [], "unjudged": 0,
         "notices": [], "scaled": [], "left_out": [],
@@ -110,11 +111,11 @@ def test_every_file_is_made_under_its_own_name(noisy, tmp_path):
 
 
 def test_what_comes_out_depends_on_name_and_seed_alone(noisy, tmp_path):
-    restore(noisy, tmp_path / "all", wanted())
+    restore(noisy, tmp_path / "all", **wanted())
     (noisy / "one.flac").unlink()
-    restore(noisy, tmp_path / "less", wanted())
-    restore(noisy / "two.wav", tmp_path / "alone.wav", wanted())
-    restore(noisy, tmp_path / "other", wanted(seed=1))
+    restore(noisy, tmp_path / "less", **wanted())
+    restore(noisy / "two.wav", tmp_path / "alone.wav", **wanted())
+    restore(noisy, tmp_path / "other", **wanted(seed=1))
     everything = contents(tmp_path / "all")
     for name, content in contents(tmp_path / "less").items():
         assert content == everything[name]
@@ -125,7 +126,7 @@ def test_what_comes_out_depends_on_name_and_seed_alone(noisy, tmp_path):
 def test_the_best_of_n_is_the_best(noisy, tmp_path, monkeypatch):
     """The judge prefers the softest, which is the one whose seed drew the least hiss."""
     monkeypatch.setattr(module, "judge_of", lambda by, count: judge())
-    restore(noisy, tmp_path / "best", wanted(best_of=6))
+    restore(noisy, tmp_path / "best", **wanted(best_of=6))
     for name, line in ledger(tmp_path / "best").items():
         seeds = [seed_for(0, "restore", f"{name}/0", "hiss", index) for index in range(6)]
         levels = [np.random.default_rng(seed).uniform(0.001, 0.05) for seed in seeds]
@@ -145,19 +146,19 @@ def test_direction_ties_and_nulls(noisy):
 
 def test_candidates_that_cannot_be_judged_are_said_to_be(noisy, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "judge_of", lambda by, count: judge(bound=0.0))
-    found = restore(noisy, tmp_path / "out", wanted(best_of=2))
+    found = restore(noisy, tmp_path / "out", **wanted(best_of=2))
     assert found["unjudged"] == 3
     assert {line["pieces"][0]["chosen"] for line in ledger(tmp_path / "out").values()} == {0}
 
 
 def test_finished_files_are_kept_and_the_rest_is_made(noisy, tmp_path):
     out = tmp_path / "out"
-    restore(noisy, out, wanted())
+    restore(noisy, out, **wanted())
     before = contents(out)
     (out / "two.wav").unlink()
     (out / ".unfinished-two.wav").write_bytes(b"cut off")
     time = (out / "one.flac").stat().st_mtime_ns
-    found = restore(noisy, out, wanted())
+    found = restore(noisy, out, **wanted())
     assert (found["restored"], found["skipped"]) == (1, 2)
     assert contents(out) == before
     assert (out / "one.flac").stat().st_mtime_ns == time
@@ -167,28 +168,28 @@ def test_finished_files_are_kept_and_the_rest_is_made(noisy, tmp_path):
 @pytest.mark.parametrize("change", ["foreign", "settings", "source"])
 def test_nothing_is_overwritten(noisy, tmp_path, change):
     out = tmp_path / "out"
-    restore(noisy, out, wanted())
+    restore(noisy, out, **wanted())
     if change == "foreign":
         (out / module.LEDGER).unlink()
     if change == "source":
         shutil.copy(PROMPTS[1], noisy / "one.flac")
     before = contents(out)
     with pytest.raises(InputError, match=r"one\.flac"):
-        restore(noisy, out, wanted(seed=7 if change == "settings" else 0))
+        restore(noisy, out, **wanted(seed=7 if change == "settings" else 0))
     assert contents(out) == before
 
 
 def test_single_file_is_not_overwritten(noisy, tmp_path):
     (tmp_path / "mine.wav").write_bytes(b"precious")
     with raises(InputError, field="out", value=tmp_path / "mine.wav", problem="exists"):
-        restore(noisy / "two.wav", tmp_path / "mine.wav", wanted())
+        restore(noisy / "two.wav", tmp_path / "mine.wav", **wanted())
     assert (tmp_path / "mine.wav").read_bytes() == b"precious"
 
 
 def test_faults_cost_their_own_file_only(noisy, tmp_path):
     (noisy / "broken.wav").write_bytes(b"no audio")
     soundfile.write(noisy / "silence.wav", np.zeros(RATE), RATE)
-    found = restore(noisy, tmp_path / "out", wanted())
+    found = restore(noisy, tmp_path / "out", **wanted())
     assert found["restored"] == 3
     assert {one["file"]: one["reason"] for one in found["failed"]} == {
         "broken": "unreadable",
@@ -207,7 +208,7 @@ def test_faults_cost_their_own_file_only(noisy, tmp_path):
     ],
 )
 def test_generator_that_fails_writes_nothing(noisy, tmp_path, use, how, reason):
-    found = restore(noisy, tmp_path / "out", wanted(use, how=how))
+    found = restore(noisy, tmp_path / "out", **wanted(use, how=how))
     assert {one["reason"] for one in found["failed"]} == {reason}
     assert contents(tmp_path / "out") == {}
 
@@ -215,7 +216,9 @@ def test_generator_that_fails_writes_nothing(noisy, tmp_path, use, how, reason):
 def test_spoiled_candidate_is_not_among_those_to_choose_from(noisy, tmp_path, monkeypatch):
     """Silence would be the softest of all."""
     monkeypatch.setattr(module, "judge_of", lambda by, count: judge())
-    found = restore(noisy, tmp_path / "out", wanted("cheap:Misbehaving", how="silence", best_of=3))
+    found = restore(
+        noisy, tmp_path / "out", **wanted("cheap:Misbehaving", how="silence", best_of=3)
+    )
     assert found["restored"] == 3
     for line in ledger(tmp_path / "out").values():
         assert line["pieces"][0]["chosen"] in (0, 2)
@@ -242,7 +245,7 @@ def test_long_file_is_joined_without_a_seam(noisy, tmp_path, monkeypatch):
     wave = np.concatenate([audio.read(path).wave for path in PROMPTS])
     soundfile.write(tmp_path / "long.wav", wave, RATE)
     monkeypatch.setattr("gensr_pref.apply.chunks.PIECE_SECONDS", 1.0)
-    restore(tmp_path / "long.wav", tmp_path / "same.wav", wanted("cheap:Echo"))
+    restore(tmp_path / "long.wav", tmp_path / "same.wav", **wanted("cheap:Echo"))
     made = audio.read(tmp_path / "same.wav").wave
     assert len(made) == len(wave)
     np.testing.assert_allclose(made, wave, atol=2 / 32768)
@@ -252,7 +255,7 @@ def test_silent_stretch_of_a_long_file_stays_as_it_is(noisy, tmp_path, monkeypat
     wave = audio.read(PROMPTS[0]).wave[:RATE]
     soundfile.write(tmp_path / "long.wav", np.r_[wave, np.zeros(2 * RATE), wave], RATE)
     monkeypatch.setattr("gensr_pref.apply.chunks.PIECE_SECONDS", 1.0)
-    found = restore(tmp_path / "long.wav", tmp_path / "made.wav", wanted())
+    found = restore(tmp_path / "long.wav", tmp_path / "made.wav", **wanted())
     assert found["failed"] == []
     made = audio.read(tmp_path / "made.wav").wave
     assert np.abs(made[int(1.75 * RATE) : int(2.25 * RATE)]).max() == 0
@@ -297,19 +300,19 @@ def test_bad_input_exits_2(noisy, tmp_path, more, field, value, problem):
 
 def test_output_among_the_inputs_is_refused(noisy):
     with raises(InputError, field="out", problem="conflict"):
-        restore(noisy, noisy / "out", wanted())
+        restore(noisy, noisy / "out", **wanted())
 
 
 def test_suffix_tells_the_format(noisy, tmp_path):
     with raises(ConfigError, field="out", problem="unsupported"):
-        restore(noisy / "two.wav", tmp_path / "x.mp3", wanted())
+        restore(noisy / "two.wav", tmp_path / "x.mp3", **wanted())
 
 
 @pytest.mark.slow
 def test_fm_tiny_and_dnsmos(noisy, tmp_path):
     """The real thing: the best of four is better by its judge than the first of them."""
-    one = restore(noisy, tmp_path / "one", wanted("fm-tiny"))
-    four = restore(noisy, tmp_path / "four", wanted("fm-tiny", best_of=4))
+    one = restore(noisy, tmp_path / "one", **wanted("fm-tiny"))
+    four = restore(noisy, tmp_path / "four", **wanted("fm-tiny", best_of=4))
     assert one["restored"] == four["restored"] == 3
     panel = Panel(["dnsmos"])
     for name in contents(tmp_path / "one"):
@@ -349,7 +352,7 @@ def test_recordings_beyond_full_scale_are_scaled_as_a_build_scales_them(tmp_path
     for name, factor in (("loud", 1.0), ("usual", 0.98 / 2.16)):
         scaled = (wave * np.float32(factor)).astype(np.float32)
         soundfile.write(tmp_path / f"in/{name}.wav", scaled, RATE, subtype="FLOAT")
-    found = restore(tmp_path / "in", tmp_path / "out", wanted("cheap:Hiss"))
+    found = restore(tmp_path / "in", tmp_path / "out", **wanted("cheap:Hiss"))
     assert (found["restored"], found["failed"]) == (2, [])
     [scaled] = found["scaled"]
     assert scaled == {"file": "loud", "gain": pytest.approx(0.98 / 2.16)}

@@ -426,18 +426,21 @@ def test_what_is_finished_is_not_done_again(two, monkeypatch):
 def test_a_clip_that_kills_its_process_costs_no_other(two, capsys):
     tone(two / "one" / "poison.wav", peak=0.99)
     tone(two / "two" / "poison.wav", peak=0.5)
+    tone(two / "one" / "lonely.wav", peak=0.99)
     panel = ["--panel", "cheap:Fragile,cheap:Lengthy"]
     arguments = ["one", "two", *panel, "--out", "s.csv", "--workers", "2"]
     assert main(["score", *arguments]) == 1
     with Path("s.csv").open(newline="") as file:
         found = {(row["file"], row["system"]): row for row in csv.DictReader(file)}
-    poison = found.pop(("poison", "one"))
-    assert "level: metric_error" in poison["failures"]
-    assert poison["level"] == ""
-    assert poison["length"] == "8000.0"
+    told = capsys.readouterr().err
+    for name in ("poison", "lonely"):
+        fatal = found.pop((name, "one"))
+        assert "level: metric_error" in fatal["failures"]
+        assert fatal["level"] == ""
+        assert fatal["length"] == "8000.0"
+        assert f"{name} of one, cheap:Fragile" in told
     assert len(found) == 7
     assert all(row["level"] and row["length"] and not row["failures"] for row in found.values())
-    assert "poison of one, cheap:Fragile" in capsys.readouterr().err
 
 
 def test_a_load_that_fails_leaves_nothing_in_the_way(two):

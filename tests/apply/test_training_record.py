@@ -87,7 +87,7 @@ def test_a_build_takes_its_candidates_at_24_khz(own, base, run, tmp_path) -> Non
     settings = run(
         f"generators=[{json.dumps(use)}]", f"corpus.sample_rate={RATE}", "corpus.limit=2"
     )
-    build(settings, base, tmp_path / "run")
+    build(settings, tmp_path / "run", base=base)
     clips = {row["clip_id"]: row for row in rows(tmp_path / "run", "clips")}
     found = rows(tmp_path / "run", "candidates")
     assert len(found) == 4
@@ -149,13 +149,13 @@ def test_a_run_is_continued_at_the_commit_that_it_began_with(
     cached(tmp_path / "hub", contents(written(tmp_path / "x")), "a" * 40)
     use = {"use": "fm-tiny", "candidates": 2, "options": {"checkpoint": ID}}
     settings = run(f"generators=[{json.dumps(use)}]", "corpus.limit=1")
-    build(settings, base, tmp_path / "run")
+    build(settings, tmp_path / "run", base=base)
     assert all(
         f"{ID}@{'a' * 40} " in row["revision"] for row in rows(tmp_path / "run", "candidates")
     )
     document = run_file.read_yaml(tmp_path / "run" / "run.yaml")
     assert document["provenance"]["generators"][0]["revision"].startswith(f"{ID}@{'a' * 40} ")
-    build(settings, base, tmp_path / "run")
+    build(settings, tmp_path / "run", base=base)
     cached(tmp_path / "hub", contents(written(tmp_path / "y", seed=1)), "b" * 40)
     with pytest.raises(RunMismatchError):
-        build(settings, base, tmp_path / "run")
+        build(settings, tmp_path / "run", base=base)

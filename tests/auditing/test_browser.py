@@ -26,7 +26,7 @@ PHONE = {"width": 390, "height": 780}
 @pytest.fixture(scope="module")
 def finished(base, tmp_path_factory):
     out = tmp_path_factory.mktemp("browsed") / "run"
-    build(run_file.load(base / "run.yaml", ["generators.0.candidates=5"]), base, out)
+    build(run_file.load(base / "run.yaml", ["generators.0.candidates=5"]), out, base=base)
     for path in part_files.parts(out, "clips"):
         rows = part_files.read(path).to_pylist()
         write_part(path, [{**r, "text": "<script>document.title = 'x'</script>"} for r in rows])

@@ -30,7 +30,7 @@ def finished(base, tmp_path_factory):
 
     out = tmp_path_factory.mktemp("audited") / "run"
     run = run_file.load(base / "run.yaml", ["generators.0.candidates=5"])
-    build(run, base, out)
+    build(run, out, base=base)
     return out
 
 
@@ -175,7 +175,7 @@ def test_a_panel_in_which_nothing_votes(base, tmp_path, rule):
     from gensr_pref.config import run_file
 
     settings = ["panel.0.vote=false", *(f"pairing.{one}" for one in rule)]
-    build(run_file.load(base / "run.yaml", settings), base, tmp_path / "run")
+    build(run_file.load(base / "run.yaml", settings), tmp_path / "run", base=base)
     found = audit(tmp_path / "run")
     assert found["pairs"] == 7
     assert found["panel"]["effective_votes"]["votes"] == len(rule) - 1
@@ -300,7 +300,7 @@ def test_two_generators_that_may_meet(base, tmp_path):
 
     two = "generators=[{use: 'cheap:Hiss'}, {use: 'cheap:Hiss', name: other}]"
     run = run_file.load(base / "run.yaml", [two, "pairing.across_generators=true"])
-    build(run, base, tmp_path / "run")
+    build(run, tmp_path / "run", base=base)
     found = audit(tmp_path / "run")
     assert sum(row["pairs"] for row in found["generators"]) % 2 == 0
     assert set(found["preference"]["vectors"]) <= {"hiss", "other"}

@@ -20,7 +20,7 @@ ODD = "Ёлка <script>alert(1)</script> 🎧 „x“ & 'y'\u2028"
 @pytest.fixture(scope="module")
 def finished(base, tmp_path_factory):
     out = tmp_path_factory.mktemp("thin") / "run"
-    build(run_file.load(base / "run.yaml", ["generators.0.candidates=3"]), base, out)
+    build(run_file.load(base / "run.yaml", ["generators.0.candidates=3"]), out, base=base)
     return out
 
 

@@ -126,7 +126,11 @@ def compared(run, base, out):
         pause.wait()
         pause.wait()
 
-    stretches = [seconds_of(first), seconds_of(lambda: build(run, base, out)), seconds_of(second)]
+    stretches = [
+        seconds_of(first),
+        seconds_of(lambda: build(run, out, base=base)),
+        seconds_of(second),
+    ]
     pause.wait()
     for one in processes:
         one.join()

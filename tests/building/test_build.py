@@ -42,7 +42,7 @@ def finished(tmp_path_factory, base):
     from gensr_pref.config import run_file
 
     out = tmp_path_factory.mktemp("finished") / "run"
-    build(run_file.load(base / "run.yaml"), base, out)
+    build(run_file.load(base / "run.yaml"), out, base=base)
     return out
 
 
@@ -111,7 +111,7 @@ def test_run_file_is_resolved_and_names_what_made_it(finished):
 def test_running_again_changes_nothing(copy, run, base):
     before = tables(copy)
     times = {path: (copy / path).stat().st_mtime_ns for path in before if "pairs" not in path}
-    build(run(), base, copy)
+    build(run(), copy, base=base)
     assert tables(copy) == before
     assert {path: (copy / path).stat().st_mtime_ns for path in times} == times
 
@@ -130,7 +130,7 @@ def test_what_is_missing_is_made_again(copy, run, base, gone):
     before = tables(copy)
     for name in gone:
         (copy / name).unlink()
-    build(run(), base, copy)
+    build(run(), copy, base=base)
     assert tables(copy) == before
 
 
@@ -138,7 +138,7 @@ def test_damaged_part_is_made_again(copy, run, base):
     before = tables(copy)
     path = copy / "candidates" / "part-00001.parquet"
     path.write_bytes(path.read_bytes()[:-100])
-    build(run(), base, copy)
+    build(run(), copy, base=base)
     assert tables(copy) == before
 
 
@@ -150,7 +150,7 @@ def test_part_in_which_a_byte_changed_is_made_again(copy, run, base, table, at, 
     content = bytearray(path.read_bytes())
     content[int(len(content) * at)] ^= 0x10
     path.write_bytes(content)
-    build(run(), base, copy)
+    build(run(), copy, base=base)
     assert tables(copy) == before
     assert f"{path}: is not what was written" in capsys.readouterr().err
 
@@ -163,7 +163,7 @@ def test_part_in_which_a_byte_changed_is_known_without_the_ledger(copy, run, bas
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 0x10
     path.write_bytes(content)
-    build(run(), base, copy)
+    build(run(), copy, base=base)
     assert tables(copy) == before
 
 
@@ -177,7 +177,7 @@ def test_part_that_changed_under_its_old_time_is_made_again(copy, run, base):
     os.utime(path, ns=(seen.st_atime_ns, seen.st_mtime_ns))
     for part in part_files.parts(copy, "scores"):
         part.unlink()
-    assert build(run(), base, copy)["complete"]
+    assert build(run(), copy, base=base)["complete"]
     assert tables(copy) == before
 
 
@@ -185,20 +185,20 @@ def test_parts_that_were_only_copied_are_kept(copy, run, base, monkeypatch):
     for path in copy.glob("*/part-*"):
         os.utime(path, (1, 1))
     monkeypatch.setattr("gensr_pref.building.worker.sample_clip", None)
-    assert build(run(), base, copy)["complete"]
+    assert build(run(), copy, base=base)["complete"]
 
 
 def test_lost_failures_are_found_again(run, base, tmp_path):
     bad = "[{use: 'cheap:Misbehaving', candidates: 3}]"
-    build(run(f"generators={bad}"), base, tmp_path / "run")
+    build(run(f"generators={bad}"), tmp_path / "run", base=base)
     before = tables(tmp_path / "run")
     part_files.part(tmp_path / "run", "failures", 1, "sample").unlink()
-    build(run(f"generators={bad}"), base, tmp_path / "run")
+    build(run(f"generators={bad}"), tmp_path / "run", base=base)
     assert tables(tmp_path / "run") == before
 
 
 def test_order_and_size_of_the_corpus_do_not_change_a_clip(run, base, tmp_path, finished):
-    build(run("corpus.limit=3", "engine.shard_clips=1"), base, tmp_path / "few")
+    build(run("corpus.limit=3", "engine.shard_clips=1"), tmp_path / "few", base=base)
     everything = {row["clip_id"]: row for row in rows(finished, "clips")}
     for row in rows(tmp_path / "few", "clips"):
         assert row == everything[row["clip_id"]]
@@ -210,7 +210,7 @@ def test_order_and_size_of_the_corpus_do_not_change_a_clip(run, base, tmp_path, 
 @pytest.mark.slow
 @pytest.mark.usefixtures("one_ray")
 def test_ray_gives_the_same_bytes(run, base, tmp_path, finished):
-    build(run("engine.kind=ray", "engine.workers=2"), base, tmp_path / "ray")
+    build(run("engine.kind=ray", "engine.workers=2"), tmp_path / "ray", base=base)
     assert tables(tmp_path / "ray") == tables(finished)
 
 
@@ -222,7 +222,7 @@ def test_directory_of_another_run_is_refused_with_the_difference(copy, run, base
         value=["generators.0.candidates", "seed"],
         problem="conflict",
     ) as caught:
-        build(run("seed=5", "generators.0.candidates=2"), base, copy)
+        build(run("seed=5", "generators.0.candidates=2"), copy, base=base)
     assert "generators.0.candidates: 3 there, 2 now" in str(caught.value)
     assert "provenance" not in str(caught.value)
     assert tables(copy) == before
@@ -230,7 +230,7 @@ def test_directory_of_another_run_is_refused_with_the_difference(copy, run, base
 
 def test_difference_is_told_in_the_words_of_yaml(copy, run, base):
     with pytest.raises(RunMismatchError) as caught:
-        build(run("corpus.languages=[en]", "generators.0.options={name: x}"), base, copy)
+        build(run("corpus.languages=[en]", "generators.0.options={name: x}"), copy, base=base)
     told = str(caught.value)
     assert 'corpus.languages.0: not set there, "en" now' in told
     assert "corpus.languages: null there, not set now" in told
@@ -248,7 +248,7 @@ def test_difference_of_versions_alone_is_told(copy, run, base):
         value=["provenance.gensr_pref", "provenance.library.noise"],
         problem="conflict",
     ):
-        build(run(), base, copy)
+        build(run(), copy, base=base)
 
 
 def of_version(out, version):
@@ -261,7 +261,7 @@ def test_tables_of_an_earlier_version_are_read_but_not_continued(copy, run, base
     of_version(copy, 1)
     before = tables(copy)
     with pytest.raises(RunMismatchError) as refused:
-        build(run(), base, copy)
+        build(run(), copy, base=base)
     assert "version 1" in str(refused.value)
     assert "differs" not in str(refused.value)
     assert tables(copy) == before
@@ -279,11 +279,11 @@ def test_another_run_is_refused_before_its_corpus_is_looked_at(copy, run, base, 
     monkeypatch.setattr(prepare, "plan", lambda *given: pytest.fail("recordings were read"))
     for changed in ("seed=5", "corpus.limit=3", "generators.0.candidates=2"):
         with raises(RunMismatchError, value=[changed.partition("=")[0]], problem="conflict"):
-            build(run(changed), base, copy)
+            build(run(changed), copy, base=base)
 
 
 def test_engine_and_pairing_may_change_in_a_finished_run(copy, run, base):
-    build(run("pairing.pairs_per_clip=3", "name=other"), base, copy)
+    build(run("pairing.pairs_per_clip=3", "name=other"), copy, base=base)
     assert len(rows(copy, "pairs")) > 7
 
 
@@ -294,8 +294,8 @@ def test_settings_that_are_lost_are_written_anew_for_their_own_run(copy, run, ba
     changed = {"edited": words.replace("seed: 0", "seed: 7"), "damaged": "]", "lost": None}[how]
     path.unlink() if changed is None else path.write_text(changed)
     with raises(RunMismatchError, path=copy, problem="changed"):
-        build(run("seed=7"), base, copy)
-    build(run(), base, copy)
+        build(run("seed=7"), copy, base=base)
+    build(run(), copy, base=base)
     assert tables(copy) == before
     assert path.read_text() == words
 
@@ -303,7 +303,7 @@ def test_settings_that_are_lost_are_written_anew_for_their_own_run(copy, run, ba
 def test_doubled_part_is_refused(copy, run, base):
     shutil.copy2(copy / "scores/part-00001.parquet", copy / "scores/part-00004.parquet")
     with pytest.raises(PartsError) as refused:
-        build(run(), base, copy)
+        build(run(), copy, base=base)
     assert refused.value.faults == (PartFault("scores/part-00004.parquet", Fault.STRANGE),)
 
 
@@ -311,7 +311,7 @@ def test_failures_that_no_build_wrote_are_removed(copy, run, base):
     path = part_files.part(copy, "failures", 0, "score")
     path.parent.mkdir()
     shutil.copy2(part_files.part(copy, "scores", 0), path)
-    build(run(), base, copy)
+    build(run(), copy, base=base)
     assert not path.exists()
 
 
@@ -319,7 +319,7 @@ def test_directory_in_use_is_refused(copy, run, base):
     from gensr_pref.building.open_run import locked
 
     with locked(copy), raises(RunMismatchError, path=copy, problem="busy"):
-        build(run(), base, copy)
+        build(run(), copy, base=base)
 
 
 @pytest.mark.parametrize(
@@ -344,7 +344,7 @@ def test_misbehaving_generator_is_recorded_and_the_rest_survives(
 ):
     bad = f"{{use: 'cheap:Misbehaving', candidates: 3, options: {{how: {how}}}}}"
     uses = f"[{{use: 'cheap:Hiss'}}, {bad}]"
-    summary = build(run(f"generators={uses}", "corpus.limit=2"), base, tmp_path / "run")
+    summary = build(run(f"generators={uses}", "corpus.limit=2"), tmp_path / "run", base=base)
     assert summary["candidates"] == 2 * (4 + left)
     assert summary["failures"] == {"candidates": {reason: 2 * (3 - left)}}
     failed = rows(tmp_path / "run", "failures")
@@ -353,7 +353,7 @@ def test_misbehaving_generator_is_recorded_and_the_rest_survives(
 
 
 def test_metric_that_raises_gives_nulls_and_no_pairs(run, base, tmp_path):
-    summary = build(run("panel=[{metric: 'cheap:Sulking'}]"), base, tmp_path / "run")
+    summary = build(run("panel=[{metric: 'cheap:Sulking'}]"), tmp_path / "run", base=base)
     assert summary["pairs"] == 0
     assert summary["failures"]["scores"] == {"metric_error": 28 * 3}
     for row in rows(tmp_path / "run", "scores"):
@@ -398,7 +398,7 @@ def test_bad_input_is_refused_before_any_work(
     run, base, tmp_path, overrides, field, value, problem
 ):
     with pytest.raises(InputError) as caught:
-        build(run(*overrides), base, tmp_path / "run")
+        build(run(*overrides), tmp_path / "run", base=base)
     error = caught.value
     assert (error.field, error.value, error.problem) == (field, value, problem), error
     assert not (tmp_path / "run").exists()
@@ -406,7 +406,7 @@ def test_bad_input_is_refused_before_any_work(
 
 def test_two_labels_for_one_generator(run, base, tmp_path):
     uses = "[{use: 'cheap:Hiss', name: a}, {use: 'cheap:Hiss', name: b}]"
-    build(run(f"generators={uses}", "corpus.limit=1"), base, tmp_path / "run")
+    build(run(f"generators={uses}", "corpus.limit=1"), tmp_path / "run", base=base)
     assert {row["generator"] for row in rows(tmp_path / "run", "candidates")} == {"a", "b"}
 
 
@@ -416,7 +416,7 @@ def test_storage_that_fails_a_worker_ends_the_build(copy, run, base):
     shutil.rmtree(copy / "scores")
     (copy / "scores").write_text("a file where a folder must be")
     with pytest.raises(StorageError, match=r"scores.*cannot be written"):
-        build(run("engine.kind=ray", "engine.workers=1"), base, copy)
+        build(run("engine.kind=ray", "engine.workers=1"), copy, base=base)
 
 
 @pytest.mark.slow
@@ -430,7 +430,7 @@ def test_worker_that_dies_is_replaced_a_finite_number_of_times(run, base, tmp_pa
         f"options: {{tally: '{tally}', times: {times}}}}}]"
     )
     overrides = [f"generators={uses}", "engine.kind=ray", "engine.workers=1", "corpus.limit=2"]
-    summary = build(run(*overrides), base, tmp_path / "run")
+    summary = build(run(*overrides), tmp_path / "run", base=base)
     assert summary["complete"]
     assert summary["candidates"] == 6 - 3 * died
     assert len(tally.read_text()) == max(2, 3 * died)
@@ -470,7 +470,7 @@ def test_no_pair_at_all_is_told_with_what_stopped_most(copy, capsys):
 def test_settings_of_the_build_that_another_rule_does_not_know_are_dropped(run, base, tmp_path):
     out = tmp_path / "run"
     settings = ["pairing.margin.level=0.001", "pairing.margin.roughness=0.0001"]
-    build(run(*settings, "pairing.min.level=0.001"), base, out)
+    build(run(*settings, "pairing.min.level=0.001"), out, base=base)
     pair(out, ["rule=top_bottom", "score=level"])
     pairing = open_run.read_document(out).pairing
     assert (pairing["margin"], pairing["min"]) == ({"level": 0.001}, {"level": 0.001})
@@ -489,7 +489,7 @@ def test_settings_of_the_build_that_another_rule_does_not_know_are_dropped(run, 
 def test_a_build_goes_on_under_its_own_section_after_pairing_again(run, base, copy):
     pair(copy, ["rule=weighted"])
     before = tables(copy)
-    summary = build(run("pairing.min.zero_crossings=2"), base, copy)
+    summary = build(run("pairing.min.zero_crossings=2"), copy, base=base)
     assert summary["pairing"]["min"] == {"zero_crossings": 2}
     assert {k for k, v in tables(copy).items() if v != before[k]} == {"pairs/part-00000.parquet"}
     pair(copy, ["rule=weighted"])
@@ -528,7 +528,7 @@ def test_lost_scores_part_is_named(copy):
 
 def test_generator_that_does_not_load_ends_the_run_before_it_samples(run, base, tmp_path):
     with raises(InputError, value="unloadable", problem="failed"):
-        build(run("generators.0.use=cheap:Unloadable"), base, tmp_path / "run")
+        build(run("generators.0.use=cheap:Unloadable"), tmp_path / "run", base=base)
     assert not part_files.parts(tmp_path / "run", "candidates")
 
 
@@ -542,7 +542,7 @@ def test_pairing_an_incomplete_run_does_not_call_it_complete(copy):
 
 def test_yields_are_of_all_clips(run, base, tmp_path):
     bad = "{use: 'cheap:Misbehaving', candidates: 3, options: {how: raise}}"
-    build(run(f"generators=[{bad}]", "corpus.limit=2"), base, tmp_path / "none")
+    build(run(f"generators=[{bad}]", "corpus.limit=2"), tmp_path / "none", base=base)
     found = audit(tmp_path / "none")
     assert found["clips"] == 2
     assert found["yield"]["joint"] == found["yield"]["by_chance"] == 0
@@ -594,7 +594,7 @@ def spoken(base, run):
 
 
 def test_notes_are_kept_beside_the_scores(spoken, base, tmp_path, capsys):
-    summary = build(spoken(), base, tmp_path / "run")
+    summary = build(spoken(), tmp_path / "run", base=base)
     for row in rows(tmp_path / "run", "scores"):
         assert row["notes"]["heard"] == "sentence 0/sentence 1"
         assert row["notes"]["length"] is None or row["notes"]["length"] > 1000
@@ -613,20 +613,20 @@ def test_notes_are_kept_beside_the_scores(spoken, base, tmp_path, capsys):
 
 
 def test_other_texts_make_another_run_where_they_are_studied(spoken, base, tmp_path):
-    build(spoken(), base, tmp_path / "run")
+    build(spoken(), tmp_path / "run", base=base)
     manifest = base / "spoken.csv"
     manifest.write_text(manifest.read_text().replace("sentence 1", "sentence 2"))
     with raises(
         RunMismatchError, value=["provenance.panel.0.texts", "provenance.texts"], problem="conflict"
     ):
-        build(spoken(), base, tmp_path / "run")
+        build(spoken(), tmp_path / "run", base=base)
 
 
 def test_clips_that_no_step_was_drawn_for_are_told(run, base, tmp_path):
-    often = build(run("corpus.limit=3"), base, tmp_path / "often")
+    often = build(run("corpus.limit=3"), tmp_path / "often", base=base)
     assert often["clips_undegraded"] == 0
     never = build(
-        run("corpus.limit=3", "corpus.degrade.noise.probability=0"), base, tmp_path / "no"
+        run("corpus.limit=3", "corpus.degrade.noise.probability=0"), tmp_path / "no", base=base
     )
     assert never["clips_undegraded"] == 3
     assert any("corpus.degrade" in notice for notice in never["notices"])

@@ -32,7 +32,7 @@ def faulty(run, base, tmp_path):
         chosen = json.dumps({"how": how, "log": str(tmp_path / "calls"), **options})
         bad = f"{{use: 'cheap:Faulty', candidates: {candidates}, options: {chosen}}}"
         wanted = run(f"generators=[{bad}, {HISS}]", "corpus.limit=2", *overrides)
-        return build(wanted, base, tmp_path / "run")
+        return build(wanted, tmp_path / "run", base=base)
 
     return made
 
@@ -138,7 +138,7 @@ def poisoned(run, base, tmp_path):
         options = json.dumps({"clip": clip["num_samples"], "how": how, "share": share})
         panel = f"[{{metric: 'cheap:Roughness'}}, {{metric: 'cheap:Poisoned', options: {options}}}]"
         wanted = run("corpus.limit=2", f"generators=[{HISS}]", f"panel={panel}", *overrides)
-        return build(wanted, base, tmp_path / "run"), clip
+        return build(wanted, tmp_path / "run", base=base), clip
 
     return made
 
@@ -208,7 +208,7 @@ def test_metric_that_heeds_no_alarm_is_ended_with_its_process(poisoned, tmp_path
 @pytest.mark.usefixtures("one_ray")
 def test_metric_that_always_dies_ends_in_the_end(run, base, tmp_path):
     on_ray = ["engine.kind=ray", "engine.workers=1", "engine.retries=0", "corpus.limit=1"]
-    summary = build(run("panel.0.metric=cheap:Fatal", *on_ray), base, tmp_path / "run")
+    summary = build(run("panel.0.metric=cheap:Fatal", *on_ray), tmp_path / "run", base=base)
     assert summary["complete"]
     assert summary["failures"] == {"scores": {"worker_died": 4 * 3}}
 
@@ -228,9 +228,18 @@ def test_what_is_worked_around_narrows_down_and_ends():
     assert slow.given_up(Place("c", "m")) is not None
 
 
+def test_a_clip_with_one_sound_is_given_up_when_it_cannot_be_divided():
+    """A worker that is at a metric again, after it was to divide the sounds, had only one."""
+    task, died = ShardTask("score", 0, ()), Unusable(Reason.WORKER_DIED)
+    for place in (Place("c"), Place("c", "m"), Place("c", "m")):
+        assert task.given_up(Place("c", "m")) is None
+        task = around(task, place, died)
+    assert task.given_up(Place("c", "m")) is died
+
+
 def _longest(run, base, tmp_path):
     """One of the two clips of `faulty`."""
-    build(run("corpus.limit=2", f"generators=[{HISS}]"), base, tmp_path / "plain")
+    build(run("corpus.limit=2", f"generators=[{HISS}]"), tmp_path / "plain", base=base)
     clips = rows(tmp_path / "plain", "clips")
     assert len({clip["num_samples"] for clip in clips}) == 2
     return max(clips, key=lambda clip: clip["num_samples"])
@@ -255,7 +264,7 @@ def test_generator_may_call_a_candidate_a_duplicate_in_words_of_its_own(faulty, 
 
 def test_failed_score_is_named_in_a_column(run, base, tmp_path):
     panel = "panel=[{metric: 'cheap:Sulking'}, {metric: 'cheap:Lengthy'}]"
-    build(run(panel, f"generators=[{HISS}]", "corpus.limit=1"), base, tmp_path / "run")
+    build(run(panel, f"generators=[{HISS}]", "corpus.limit=1"), tmp_path / "run", base=base)
     found = rows(tmp_path / "run", "failures")
     assert Counter(row["score"] for row in found) == dict.fromkeys(
         ("roughness", "level", "zero_crossings"), 3

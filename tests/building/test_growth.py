@@ -39,7 +39,7 @@ class Project:
     def build(self, out, generators, panel, *overrides, **corpus):
         made = self.file(generators, panel, **corpus).model_dump(mode="json", exclude_none=True)
         run = run_file.parse(run_file.override(made, list(overrides)), run_file.Run, "test")
-        return build(run, self.base, out)
+        return build(run, out, base=self.base)
 
     def taken(self, name):
         """What was written down since the last look."""
@@ -188,7 +188,7 @@ def test_texts_of_clips_that_come_are_learnt_for_those_that_were_there(base, tmp
         corpus = {**RUN["corpus"], "source": source, "limit": limit}
         panel = [{"metric": "cheap:Talkative"}, counting]
         run = run_file.parse({**RUN, "corpus": corpus, "panel": panel}, run_file.Run, "test")
-        return build(run, base, out)
+        return build(run, out, base=base)
 
     built(tmp_path / "run", 3)
     (tmp_path / "asked").unlink()
@@ -206,9 +206,9 @@ def test_clips_that_left_the_corpus_are_told(base, tmp_path):
     source = {"kind": "manifest", "path": "leaving.csv"}
     document = {**RUN, "corpus": {**RUN["corpus"], "source": source}}
     run = run_file.parse(document, run_file.Run, "test")
-    build(run, base, tmp_path / "run")
+    build(run, tmp_path / "run", base=base)
     manifest.write_text("\n".join(["path", *(f"speech/{name}" for name in names[1:])]))
     with raises(RunMismatchError, path="run", value=1, problem="changed"):
-        build(run, base, tmp_path / "run")
+        build(run, tmp_path / "run", base=base)
     manifest.write_text("\n".join(["path", *(f"speech/{name}" for name in names)]))
-    assert build(run, base, tmp_path / "run")["complete"]
+    assert build(run, tmp_path / "run", base=base)["complete"]

@@ -138,7 +138,7 @@ def test_interrupted_build_has_told_how_far_it_came(base, tmp_path, run, monkeyp
     monkeypatch.setattr(Progress, "show", show)
     for error in (KeyboardInterrupt(), RuntimeError("any")):
         with pytest.raises(type(error)):
-            build(run("engine.shard_clips=1"), base, out)
+            build(run("engine.shard_clips=1"), out, base=base)
         found = status(out)
         assert found["state"] == "interrupted"
         done = [found["stages"][stage]["clips"] for stage in ("sample", "score")]

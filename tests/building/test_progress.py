@@ -25,7 +25,7 @@ def snapshots(out):
 
 def test_lines_and_snapshots_of_a_build(run, base, tmp_path, often, capsys):
     bad = "generators=[{use: 'cheap:Misbehaving', candidates: 3}]"
-    summary = build(run(bad), base, tmp_path / "run")
+    summary = build(run(bad), tmp_path / "run", base=base)
     lines = capsys.readouterr().err.splitlines()
     assert any("sample 2/7" in line and "score 0/7" in line for line in lines)
     assert "left out 7 not_finite" in lines[-1]
@@ -43,9 +43,9 @@ def test_lines_and_snapshots_of_a_build(run, base, tmp_path, often, capsys):
 
 
 def test_a_build_that_goes_on_counts_what_is_there(run, base, tmp_path, often):
-    build(run(), base, tmp_path / "run")
+    build(run(), tmp_path / "run", base=base)
     (tmp_path / "run" / "scores" / "part-00003.parquet").unlink()
-    build(run(), base, tmp_path / "run")
+    build(run(), tmp_path / "run", base=base)
     found = snapshots(tmp_path / "run")
     begun = found[[one["state"] for one in found].index("finished") + 1]
     assert begun["stages"]["sample"]["clips"] == 7
@@ -57,7 +57,7 @@ def test_status_is_of_now(run, base, tmp_path, capsys):
     with raises(RunMismatchError, problem="missing"):
         status(out)
     assert not out.exists()
-    build(run(), base, out)
+    build(run(), out, base=base)
     assert status(out)["state"] == "finished"
     with locked(out):  # by the next build, which has not told anything yet
         assert status(out)["state"] == "starting"
@@ -77,7 +77,7 @@ def test_status_is_of_now(run, base, tmp_path, capsys):
 
 
 def test_looking_does_not_keep_a_build_out(run, base, tmp_path):
-    build(run(), base, tmp_path / "run")
+    build(run(), tmp_path / "run", base=base)
     with locked(tmp_path / "run"):
         status(tmp_path / "run")
     with locked(tmp_path / "run"):
@@ -98,7 +98,7 @@ def test_clocks_that_jump_move_nothing(run, base, tmp_path, often, monkeypatch):
 
     jumping = itertools.count(2e9, -86400)
     monkeypatch.setattr(time, "time", lambda: float(next(jumping)))
-    assert build(run("engine.limit_seconds=5"), base, tmp_path / "run")["complete"]
+    assert build(run("engine.limit_seconds=5"), tmp_path / "run", base=base)["complete"]
     elapsed = [one["elapsed_seconds"] for one in snapshots(tmp_path / "run")]
     assert elapsed == sorted(elapsed)
     assert status(tmp_path / "run")["age_seconds"] == 0
@@ -128,5 +128,5 @@ def test_plan_says_what_the_aim_needs(run, base, tmp_path, capsys):
     assert found["agreement"][0]["scores"] == ["roughness", "level"]
     assert main(["plan", *arguments]) == 0
     assert "aim         1000 pairs" in capsys.readouterr().out
-    summary = build(run(), base, tmp_path / "pilot")  # the whole run goes on from there
+    summary = build(run(), tmp_path / "pilot", base=base)  # the whole run goes on from there
     assert summary["clips"] == 7

@@ -86,10 +86,10 @@ def test_processes_are_those_that_fit(settings, cpus, gpus, expected):
 @pytest.mark.slow
 def test_crews_of_their_own_give_the_same_bytes(run, base, tmp_path):
     """Sampling and scoring in different processes, with at most one shard waiting between them."""
-    build(run("engine.shard_clips=1"), base, tmp_path / "serial")
+    build(run("engine.shard_clips=1"), tmp_path / "serial", base=base)
     apart = ["engine.kind=ray", "engine.scorer_gpus=0", "engine.scorer_device=cpu:0"]
     few = ["engine.workers=1", "engine.scorers=1", "engine.shards_in_flight=1"]
-    build(run("engine.shard_clips=1", *apart, *few), base, tmp_path / "ray")
+    build(run("engine.shard_clips=1", *apart, *few), tmp_path / "ray", base=base)
     assert tables(tmp_path / "ray") == tables(tmp_path / "serial")
 
 
@@ -187,6 +187,6 @@ def test_ray_starts_under_a_long_tmpdir(run, base, tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(folder))
     monkeypatch.delenv("RAY_TMPDIR", raising=False)
     summary = build(
-        run("corpus.limit=1", "engine.kind=ray", "engine.workers=1"), base, tmp_path / "r"
+        run("corpus.limit=1", "engine.kind=ray", "engine.workers=1"), tmp_path / "r", base=base
     )
     assert summary["complete"]

@@ -36,7 +36,7 @@ def out(project, tmp_path) -> Path:
 def built(project, out, *overrides, **corpus):
     document = {**RUN, "corpus": {**RUN["corpus"], **corpus}}
     run = run_file.override(document, list(overrides))
-    return build(run_file.parse(run, run_file.Run, "test"), project, out)
+    return build(run_file.parse(run, run_file.Run, "test"), out, base=project)
 
 
 def recorded(project) -> list[Path]:

@@ -36,7 +36,7 @@ from tests.small_run import TABLES, tables, undisturbed_tables
 def local(base, tmp_path_factory):
     """The run on a disk, its parts by name."""
     out = tmp_path_factory.mktemp("local") / "run"
-    build(run_file.load(base / "run.yaml"), base, out)
+    build(run_file.load(base / "run.yaml"), out, base=base)
     return tables(out)
 
 
@@ -47,7 +47,7 @@ def uploaded(s3_server, base):
     with pytest.MonkeyPatch.context() as patch:
         for name, value in s3_server.environment.items():
             patch.setenv(name, value)
-        build(run_file.load(base / "run.yaml"), base, out)
+        build(run_file.load(base / "run.yaml"), out, base=base)
     return out
 
 
@@ -80,7 +80,7 @@ def test_same_bytes_as_on_a_disk(uploaded, s3, local):
 
 def test_same_bytes_in_memory(local, run, base):
     out = located(f"memory://{uuid.uuid4().hex}/run")
-    build(run(), base, out)
+    build(run(), out, base=base)
     assert contents(out) == local
     assert status(out)["state"] == "finished"
 
@@ -98,7 +98,7 @@ def test_commands_work_on_it(out, base, capsys):
 
 
 def test_audit_says_what_it_says_of_a_disk(out, run, base, tmp_path):
-    build(run(), base, tmp_path / "run")
+    build(run(), tmp_path / "run", base=base)
     assert json.dumps(audit(out)) == json.dumps(audit(tmp_path / "run"))
 
 
@@ -146,7 +146,7 @@ def test_finished_run_is_not_downloaded_to_be_looked_at(uploaded, s3):
 def test_running_again_writes_no_part_but_pairs(out, run, base, s3):
     before = contents(out)
     s3.forget()
-    build(run(), base, out)
+    build(run(), out, base=base)
     written = [path for kind, path, _ in s3.asked if kind == "PUT" and "/part-" in path]
     assert [Path(path).parent.name for path in written] == ["pairs"]
     of_parts = [path for kind, path, _ in s3.asked if "/part-" in path and "/pairs/" not in path]
@@ -160,7 +160,7 @@ def test_object_in_which_a_byte_changed_is_made_again(out, run, base, local, tab
     content = bytearray(objects.get(path))
     content[len(content) // 2] ^= 0x10
     objects.put(path, bytes(content))
-    build(run(), base, out)
+    build(run(), out, base=base)
     assert contents(out) == local
     assert f"{path}: is not what was written" in capsys.readouterr().err
 
@@ -169,7 +169,7 @@ def test_what_is_missing_is_made_again(out, run, base, local):
     objects.remove(part_files.part(out, "scores", 1))
     objects.remove(part_files.part(out, "candidates", 2))
     objects.remove(out / "summary.json")
-    build(run(), base, out)
+    build(run(), out, base=base)
     assert contents(out) == local
 
 
@@ -180,14 +180,14 @@ def test_what_was_only_copied_is_kept(out, run, base, local, monkeypatch):
     for name, content in everything(out).items():
         system.pipe(copy.path + name.removeprefix(out.path), content)
     monkeypatch.setattr("gensr_pref.building.worker.sample_clip", None)
-    assert build(run(), base, copy)["complete"]
+    assert build(run(), copy, base=base)["complete"]
     assert contents(copy) == local
 
 
 def test_it_grows(out, run, base, tmp_path):
     more = run("generators.0.candidates=4")
-    build(more, base, out)
-    build(more, base, tmp_path / "run")
+    build(more, out, base=base)
+    build(more, tmp_path / "run", base=base)
     assert contents(out) == tables(tmp_path / "run")
 
 
@@ -195,13 +195,13 @@ def test_second_build_is_refused(out, run, base, capsys):
     with open_run.locked(out):
         assert status(out)["state"] == "starting"  # held, and not a line yet
         with raises(RunMismatchError, problem="busy"):
-            build(run(), base, out)
+            build(run(), out, base=base)
         refuses(["pair", out], RunMismatchError, path=out, problem="busy")
 
 
 def test_other_run_is_refused(uploaded, s3, run, base):
     with raises(RunMismatchError, value=["seed"], problem="conflict"):
-        build(run("seed=1"), base, uploaded)
+        build(run("seed=1"), uploaded, base=base)
 
 
 def test_wrong_bucket_is_told(run, base, s3, capsys):

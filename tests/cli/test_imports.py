@@ -32,7 +32,7 @@ print(json.dumps(told))
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory, base):
     out = tmp_path_factory.mktemp("finished") / "run"
-    build(run_file.load(base / "run.yaml"), base, out)
+    build(run_file.load(base / "run.yaml"), out, base=base)
     return str(out)
 
 

@@ -42,7 +42,7 @@ def test_candidates_improve_on_speakers_that_training_never_heard(tmp_path):
     )
     from gensr_pref.auditing.run_audit import audit
 
-    summary = build(run, tmp_path, tmp_path / "run")
+    summary = build(run, tmp_path / "run", base=tmp_path)
     assert summary["clips"] == 10
     found = audit(tmp_path / "run")
     assert json.loads((tmp_path / "run" / "audit" / "audit.json").read_text()) == found

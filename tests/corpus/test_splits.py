@@ -46,33 +46,33 @@ def work(tmp_path):
 
 
 def test_a_small_run_holds_some_clips_out(run, base, tmp_path):
-    build(run(), base, tmp_path / "run")
+    build(run(), tmp_path / "run", base=base)
     assert 0 < len(held_out(tmp_path / "run")) < 7
 
 
 @pytest.mark.slow
 def test_new_labels_cost_no_new_work_and_are_those_of_a_new_run(counted, base, tmp_path):
     out = tmp_path / "run"
-    build(counted(), base, out)
+    build(counted(), out, base=base)
     before, asked = tables(out), work(tmp_path)
-    summary = build(counted(BY_CLIP), base, out)
+    summary = build(counted(BY_CLIP), out, base=base)
     assert summary["complete"]
     assert work(tmp_path) == asked
     after = tables(out)
     changed = {name for name in after if after[name] != before[name]}
     assert changed
     assert all(name.startswith("clips/") for name in changed)
-    build(counted(BY_CLIP), base, tmp_path / "new")
+    build(counted(BY_CLIP), tmp_path / "new", base=base)
     assert after == tables(tmp_path / "new")
     assert integrity.check(out).unfinished == ()
-    assert build(counted(), base, out)["complete"]
+    assert build(counted(), out, base=base)["complete"]
     assert tables(out) == before
 
 
 @pytest.mark.slow
 def test_labels_that_were_interrupted_are_finished(counted, base, tmp_path, monkeypatch):
     out = tmp_path / "run"
-    build(counted(), base, out)
+    build(counted(), out, base=base)
     written = []
 
     def dies(*given):
@@ -86,20 +86,20 @@ def test_labels_that_were_interrupted_are_finished(counted, base, tmp_path, monk
     with monkeypatch.context() as patch:
         patch.setattr(splits.shards, "write", dies)
         with pytest.raises(KeyboardInterrupt):
-            build(counted(BY_CLIP), base, out)
+            build(counted(BY_CLIP), out, base=base)
     assert integrity.check(out).unfinished
-    build(counted(BY_CLIP), base, out)
-    build(counted(BY_CLIP), base, tmp_path / "new")
+    build(counted(BY_CLIP), out, base=base)
+    build(counted(BY_CLIP), tmp_path / "new", base=base)
     assert tables(out) == tables(tmp_path / "new")
 
 
 def test_growth_by_the_limit_moves_no_clip_and_gives_the_bytes_of_one_run(run, base, tmp_path):
     out = tmp_path / "run"
-    build(run("corpus.limit=3"), base, out)
+    build(run("corpus.limit=3"), out, base=base)
     first, clips = held_out(out), {row["clip_id"] for row in rows(out, "clips")}
-    build(run(), base, out)
+    build(run(), out, base=base)
     assert held_out(out) & clips == first
-    build(run(), base, tmp_path / "whole")
+    build(run(), tmp_path / "whole", base=base)
     assert held_out(tmp_path / "whole") == held_out(out)
 
 
@@ -115,11 +115,11 @@ def test_clips_keep_their_split_where_recordings_are_added(run, base, tmp_path):
     source = tmp_path / "now.csv"
     settings = run(f"corpus.source={{kind: manifest, path: {source}, {columns}}}")
     source.write_bytes(lists[3].read_bytes())
-    build(settings, base, tmp_path / "run")
+    build(settings, tmp_path / "run", base=base)
     first = held_out(tmp_path / "run")
     clips = {row["clip_id"] for row in rows(tmp_path / "run", "clips")}
     source.write_bytes(lists[7].read_bytes())
-    build(settings, base, tmp_path / "run")
+    build(settings, tmp_path / "run", base=base)
     assert len(rows(tmp_path / "run", "clips")) == 7
     assert held_out(tmp_path / "run") & clips == first
     assert integrity.check(tmp_path / "run").unfinished == ()

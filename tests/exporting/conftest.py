@@ -58,7 +58,7 @@ def built(project, tmp_path_factory) -> Path:
     """The run directory; tests that change it take a copy."""
     out = tmp_path_factory.mktemp("runs") / "built"
     plugins.search(project)
-    build(run_file.load(project / "run.yaml"), project, out)
+    build(run_file.load(project / "run.yaml"), out, base=project)
     return out
 
 

@@ -245,7 +245,7 @@ def test_failures_of_a_program_are_rows_of_a_run(tmp_path):
         "panel": [{"metric": "cheap:Roughness"}],
         "engine": {"kind": "serial"},
     }
-    summary = build(run_file.parse(data, run_file.Run, "test"), tmp_path, tmp_path / "run")
+    summary = build(run_file.parse(data, run_file.Run, "test"), tmp_path / "run", base=tmp_path)
     made = rows(tmp_path / "run", "candidates")
     failed = rows(tmp_path / "run", "failures")
     assert 0 < len(made) < 6

@@ -31,7 +31,9 @@ def test_the_example_class(own_modules):
         "panel": [{"metric": "cheap:Roughness"}],
         "engine": {"kind": "serial"},
     }
-    summary = build(run_file.parse(data, run_file.Run, "docs"), own_modules, own_modules / "run")
+    summary = build(
+        run_file.parse(data, run_file.Run, "docs"), own_modules / "run", base=own_modules
+    )
     assert summary["failures"] == {}
     assert summary["notices"] == []
     made = rows(own_modules / "run", "candidates")

@@ -51,7 +51,7 @@ def made(tmp_path):
                 *overrides,
             ],
         )
-        return build(run, tmp_path, tmp_path / "run")
+        return build(run, tmp_path / "run", base=tmp_path)
 
     return of
 

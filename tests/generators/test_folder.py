@@ -63,7 +63,7 @@ def save(path: Path, wave, rate: int = RATE) -> None:
 
 
 def made(base, out, *overrides):
-    return build(run_file.load(base / "run.yaml", list(overrides)), base, out)
+    return build(run_file.load(base / "run.yaml", list(overrides)), out, base=base)
 
 
 def candidates(out):

@@ -43,7 +43,7 @@ def made(program, tmp_path_factory):
     panel = "panel=[{metric: stoi, vote: true}]"
     overrides = [f"generators.0.options.command={words}", "corpus.limit=2", panel]
     out = tmp_path_factory.mktemp("run") / "run"
-    return out, build(run_file.load(EXAMPLE / "run.yaml", overrides), EXAMPLE, out)
+    return out, build(run_file.load(EXAMPLE / "run.yaml", overrides), out, base=EXAMPLE)
 
 
 @pytest.mark.slow

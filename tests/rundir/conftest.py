@@ -13,7 +13,7 @@ from gensr_pref.config import run_file
 def built(base, tmp_path_factory) -> Path:
     """A run directory of four shards, which no test changes."""
     out = tmp_path_factory.mktemp("built") / "run"
-    build(run_file.load(base / "run.yaml"), base, out)
+    build(run_file.load(base / "run.yaml"), out, base=base)
     return out
 
 
@@ -21,7 +21,7 @@ def built(base, tmp_path_factory) -> Path:
 def twin(base, tmp_path_factory) -> Path:
     """A run of the same settings whose seed alone is another."""
     out = tmp_path_factory.mktemp("twin") / "run"
-    build(run_file.load(base / "run.yaml", ["seed=1"]), base, out)
+    build(run_file.load(base / "run.yaml", ["seed=1"]), out, base=base)
     return out
 
 

@@ -181,9 +181,9 @@ def test_build_that_was_interrupted_is_unfinished(run, base, tmp_path, monkeypat
     with monkeypatch.context() as patched:
         patched.setattr(part_files, "write", failing)
         with pytest.raises(KeyboardInterrupt):
-            build(run(), base, tmp_path / "run")
+            build(run(), tmp_path / "run", base=base)
     assert check(tmp_path / "run").unfinished
-    build(run(), base, tmp_path / "run")
+    build(run(), tmp_path / "run", base=base)
     assert check(tmp_path / "run").unfinished == ()
 
 
@@ -199,12 +199,12 @@ def test_run_that_has_grown_in_part(run, base, out, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(part_files, "write", failing)
         with pytest.raises(KeyboardInterrupt):
-            build(run("generators.0.candidates=4"), base, out)
+            build(run("generators.0.candidates=4"), out, base=base)
     assert faults(out) == {"pairs/part-00000.parquet": Fault.OUTDATED}
     assert check(out, SHARDED).unfinished == (2, 3)
     pair(out, [])
     assert check(out).unfinished == (2, 3)
-    build(run("generators.0.candidates=4"), base, out)
+    build(run("generators.0.candidates=4"), out, base=base)
     assert check(out).unfinished == ()
 
 
@@ -214,7 +214,7 @@ def test_run_that_has_grown_in_part(run, base, out, monkeypatch):
 def test_build_that_was_killed_after_any_write(run, base, built, tmp_path, monkeypatch, grown):
     """Whatever was written last, nothing is at fault but pairs, and the same build ends it."""
     more = run("generators.0.candidates=4")
-    build(more, base, tmp_path / "whole")
+    build(more, tmp_path / "whole", base=base)
     whole, atomic, killed = tables(tmp_path / "whole"), files.atomic, 0
     for last in itertools.count(1):
         out, count = tmp_path / f"run {last}", itertools.count(1)
@@ -231,14 +231,14 @@ def test_build_that_was_killed_after_any_write(run, base, built, tmp_path, monke
         with monkeypatch.context() as patched:
             patched.setattr(files, "atomic", dying)
             try:
-                build(more, base, out)
+                build(more, out, base=base)
             except KeyboardInterrupt:
                 killed += 1
             else:
                 break
         if (out / "run.yaml").exists():
             check(out, MADE_BEFORE_PAIRS)
-        build(more, base, out)
+        build(more, out, base=base)
         assert check(out).unfinished == ()
         assert tables(out) == whole
         shutil.rmtree(out)

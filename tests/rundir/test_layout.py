@@ -51,7 +51,7 @@ EDITS = [
 
 
 def built_again(base, out) -> dict[str, object]:
-    build(run_file.load(base / "run.yaml"), base, out)
+    build(run_file.load(base / "run.yaml"), out, base=base)
     found = check(out)
     assert found.unfinished == ()
     return tables(out)
@@ -85,7 +85,7 @@ def test_layout_of_a_run_that_has_grown_is_restored(base, tmp_path):
     out, whole = tmp_path / "run", run_file.load(base / "run.yaml")
     for limit in (3, 5, None):
         corpus = whole.corpus.model_copy(update={"limit": limit})
-        build(whole.model_copy(update={"corpus": corpus}), base, out)
+        build(whole.model_copy(update={"corpus": corpus}), out, base=base)
     before, layout = tables(out), (out / "shards.jsonl").read_text()
     (out / "shards.jsonl").unlink()
     assert built_again(base, out) == before
@@ -108,7 +108,7 @@ def test_records_of_another_run_with_failures(base, tmp_path, name):
             f"seed={seed}",
         ]
         run = run_file.load(base / "run.yaml", overrides)
-        build(run, base, out)
+        build(run, out, base=base)
     before = tables(outs[0])
     assert part_files.parts(outs[0], "failures")
     shutil.copy2(outs[1] / name, outs[0])
@@ -116,8 +116,8 @@ def test_records_of_another_run_with_failures(base, tmp_path, name):
         run_file.load(
             base / "run.yaml", ["generators=[{use: 'cheap:Misbehaving', candidates: 3}]", "seed=0"]
         ),
-        base,
         outs[0],
+        base=base,
     )
     assert check(outs[0]).unfinished == ()
     assert tables(outs[0]) == before

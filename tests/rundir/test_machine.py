@@ -30,7 +30,7 @@ def other(monkeypatch) -> Machine:
 
 
 def test_every_part_tells_what_computed_it(run, base, tmp_path) -> None:
-    summary = build(run(), base, tmp_path)
+    summary = build(run(), tmp_path, base=base)
     lines = [line for line in read_json_lines(tmp_path / ledger.LEDGER) if "stage" in line]
     assert {line["stage"] for line in lines} == STAGES
     for line in lines:
@@ -43,9 +43,9 @@ def test_every_part_tells_what_computed_it(run, base, tmp_path) -> None:
 
 
 def test_run_that_grows_on_another_machine_says_so(run, base, tmp_path, request) -> None:
-    build(run("corpus.limit=3"), base, tmp_path / "mixed")
+    build(run("corpus.limit=3"), tmp_path / "mixed", base=base)
     other = request.getfixturevalue("other")
-    summary = build(run("corpus.limit=6"), base, tmp_path / "mixed")
+    summary = build(run("corpus.limit=6"), tmp_path / "mixed", base=base)
     kinds = ledger.machines(tmp_path / "mixed")
     assert {stage: len(of) for stage, of in kinds.items()} == dict.fromkeys(STAGES, 2)
     assert all(other in of for of in kinds.values())
@@ -61,18 +61,18 @@ def test_run_that_grows_on_another_machine_says_so(run, base, tmp_path, request)
 
 
 def test_rows_that_are_added_to_a_part_may_be_of_another_machine(run, base, tmp_path, request):
-    build(run("corpus.limit=2"), base, tmp_path)
+    build(run("corpus.limit=2"), tmp_path, base=base)
     request.getfixturevalue("other")
     run_file = run("corpus.limit=2", "generators.0.candidates=4")
-    build(run_file, base, tmp_path)
+    build(run_file, tmp_path, base=base)
     assert {sum(of.values()) for of in ledger.machines(tmp_path).values()} == {2}  # of one shard
     assert "2 kinds of machine" in json.loads((tmp_path / "summary.json").read_text())["notices"][0]
 
 
 def test_parts_tell_nothing_of_machines(run, base, tmp_path, request) -> None:
-    build(run("corpus.limit=3"), base, tmp_path / "here")
+    build(run("corpus.limit=3"), tmp_path / "here", base=base)
     request.getfixturevalue("other")
-    build(run("corpus.limit=3"), base, tmp_path / "there")
+    build(run("corpus.limit=3"), tmp_path / "there", base=base)
     assert tables(tmp_path / "here") == tables(tmp_path / "there")
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from gensr_pref.aligning.run_pairs import Run as PairsOfRun
+from gensr_pref.aligning.run_pairs import PairsOfRun
 from gensr_pref.auditing.run_audit import audit
 from gensr_pref.building.build import build
 from gensr_pref.building.pair import pair
@@ -35,7 +35,7 @@ def stranger(base, tmp_path_factory) -> Path:
     for path in (folder / "speech").iterdir():
         wave, rate = soundfile.read(path)
         soundfile.write(path, wave[::-1].copy(), rate)
-    build(run_file.load(folder / "run.yaml"), folder, folder / "run")
+    build(run_file.load(folder / "run.yaml"), folder / "run", base=folder)
     return folder / "run"
 
 
@@ -163,7 +163,7 @@ def unnoticed_by_readers(out, did, tmp_path) -> list[str]:
 
 def unnoticed_by_build(out, did, run, base, whole) -> list[str]:
     try:
-        build(run, base, out)
+        build(run, out, base=base)
     except GensrPrefError:
         return []
     return [] if tables(out) == whole else [f"build: {did}"]
@@ -228,14 +228,14 @@ def changed_recordings(rng: random.Random, folder: Path) -> str:
 )
 def test_random_changes_of_recordings_are_refused(base, tmp_path, seeds):
     project = Path(shutil.copytree(base, tmp_path / "kept"))
-    build(run_file.load(project / "run.yaml"), project, tmp_path / "run")
+    build(run_file.load(project / "run.yaml"), tmp_path / "run", base=project)
     whole = tables(tmp_path / "run")
     for seed in seeds:
         folder = Path(shutil.copytree(project, tmp_path / f"project {seed}"))
         did = changed_recordings(random.Random(seed), folder)
         found = run_file.load(folder / "run.yaml")
         try:
-            build(found, folder, tmp_path / "run")
+            build(found, tmp_path / "run", base=folder)
         except InputError:
             assert tables(tmp_path / "run") == whole, did
         else:

@@ -12,9 +12,10 @@ import pyarrow as pa
 from gensr_pref import audio
 from gensr_pref.auditing.exhibits import smallest_margins
 from gensr_pref.auditing.load import Evidence
-from gensr_pref.auditing.report.write import fetch_rows
 from gensr_pref.auditing.sound_properties import sound_properties
 from gensr_pref.identity import clean_id, digest, noisy_id, seed_for
+from gensr_pref.rundir import part_files
+from gensr_pref.rundir.rows import rows_by_id
 
 Kind = Literal["pair", "same", "clean"]
 LEVEL_DB = -26.0  # of the frames that are not silent, dB of full scale: ITU-T P.56's usual level
@@ -104,9 +105,11 @@ def read_sounds(out: Path, asked: list[Trial]) -> dict[str, bytes]:
         StorageError: the run directory cannot be read.
     """
     ids = {name for one in asked for name in one.heard.values()}
-    kept = fetch_rows(out, "candidates", "candidate_id", ids)
-    sounds = {name: one["audio"]["bytes"] for name, one in kept.items()}
-    for name, clip in fetch_rows(out, "clips", "clip_id", {one.clip_id for one in asked}).items():
+    candidates = rows_by_id(part_files.parts(out, "candidates"), ids, ["candidate_id", "audio"])
+    sounds = {name: one["audio"]["bytes"] for name, one in candidates.items()}
+    names = {one.clip_id for one in asked}
+    clips = rows_by_id(part_files.parts(out, "clips"), names, ["clip_id", "noisy", "clean"])
+    for name, clip in clips.items():
         for role, label in (("noisy", noisy_id(name)), ("clean", clean_id(name))):
             if clip[role]:
                 sounds[label] = clip[role]["bytes"]
@@ -173,5 +176,5 @@ def _catch_trials(asked: list[Trial], with_clean: set[str]) -> list[Trial]:
 
 def _clips_with_clean(out: Path, clips: list[str]) -> set[str]:
     """Which of some clips have a clean version."""
-    found = fetch_rows(out, "clips", "clip_id", clips)
-    return {name for name, clip in found.items() if clip["clean"]}
+    rows = rows_by_id(part_files.parts(out, "clips"), clips, ["clip_id", "clean.path"])
+    return {name for name, clip in rows.items() if clip["clean"]}

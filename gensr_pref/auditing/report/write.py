@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from gensr_pref import audio
 from gensr_pref.auditing.exhibits import select_pairs
@@ -16,10 +14,13 @@ from gensr_pref.auditing.report.page import AudioTrack, Exhibit, render_page
 from gensr_pref.auditing.report.spectrogram import powers, spectrogram
 from gensr_pref.errors import InputError, Problem, typed
 from gensr_pref.rundir import part_files
+from gensr_pref.rundir.rows import rows_by_id
 from gensr_pref.untrusted.columns import sampling_of
 
 PAIRS_PER_KIND = 3  # of every kind of pick
 MAX_BYTES = 6 * 2**20  # of sound in the page, which base64 makes a third larger
+_CANDIDATE_COLUMNS = ["candidate_id", "generator", "index", "sampling", "audio"]
+_CLIP_COLUMNS = ["clip_id", "text", "noisy", "clean"]
 
 
 def report(out: Path, found: dict[str, Any]) -> Path:
@@ -63,8 +64,9 @@ def _exhibits(found: Evidence) -> tuple[list[Exhibit], int]:
     table = found.pairs_table.take(pa.array([place for _, place in picked], pa.int64()))
     rows = table.to_pylist()
     ids = {row[f"{side}_id"] for row in rows for side in ("chosen", "rejected")}
-    candidates = fetch_rows(found.out, "candidates", "candidate_id", ids)
-    clips = fetch_rows(found.out, "clips", "clip_id", {row["clip_id"] for row in rows})
+    candidates = rows_by_id(part_files.parts(found.out, "candidates"), ids, _CANDIDATE_COLUMNS)
+    names = {row["clip_id"] for row in rows}
+    clips = rows_by_id(part_files.parts(found.out, "clips"), names, _CLIP_COLUMNS)
     exhibits: list[Exhibit] = []
     size = 0
     for (kind, place), row in zip(picked, rows, strict=True):
@@ -80,32 +82,6 @@ def _exhibits(found: Evidence) -> tuple[list[Exhibit], int]:
         text = clips[row["clip_id"]]["text"] if row["clip_id"] in clips else None
         exhibits.append(Exhibit(kind, row["clip_id"], text, known, _tracks(sounds)))
     return exhibits, len(picked) - len(exhibits)
-
-
-def fetch_rows(
-    out: Path, table: part_files.Table, key: str, wanted: Iterable[str]
-) -> dict[str, dict[str, Any]]:
-    """The rows with these ids, audio included, by id; the rest of the table stays on the disk.
-
-    Raises:
-        StorageError: a part cannot be read.
-    """
-    ids = pa.array(sorted(wanted), pa.string())
-    found: dict[str, dict[str, Any]] = {}
-    for part in part_files.parts(out, table):
-        present = pc.is_in(part_files.read(part, [key]).column(key), value_set=ids)
-        if not pc.any(present).as_py():
-            continue
-        for batch in part_files.batches(part, _AUDIO_COLUMNS[table]):
-            kept = batch.filter(pc.is_in(batch.column(key), value_set=ids))
-            found |= {row[key]: row for row in kept.to_pylist()}
-    return found
-
-
-_AUDIO_COLUMNS: dict[str, list[str]] = {
-    "candidates": ["candidate_id", "generator", "index", "sampling", "audio"],
-    "clips": ["clip_id", "text", "noisy", "clean"],
-}
 
 
 def _sounds(

@@ -34,7 +34,7 @@ PAIRS = 6
 @pytest.fixture(scope="module")
 def finished(base, tmp_path_factory):
     out = tmp_path_factory.mktemp("listened") / "run"
-    build(run_file.load(base / "run.yaml", ["generators.0.candidates=5"]), base, out)
+    build(run_file.load(base / "run.yaml", ["generators.0.candidates=5"]), out, base=base)
     return out
 
 

@@ -23,7 +23,7 @@ EVIL = "<script>alert('x')</script> & \"quotes\""
 @pytest.fixture(scope="module")
 def finished(base, tmp_path_factory):
     out = tmp_path_factory.mktemp("reported") / "run"
-    build(run_file.load(base / "run.yaml", ["generators.0.candidates=5"]), base, out)
+    build(run_file.load(base / "run.yaml", ["generators.0.candidates=5"]), out, base=base)
     for path in part_files.parts(out, "clips"):
         rows = part_files.read(path).to_pylist()
         write_part(path, [{**row, "text": EVIL, "speaker": EVIL} for row in rows])

@@ -1,0 +1,189 @@
+"""Pairs as training reads them: clip by clip, with both sides' tokens or latents.
+
+Where they come from differs (a run directory, an export, the Hub); the columns of their rows, and
+what training sees, do not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from gensr_pref import audio
+from gensr_pref.audio import Sound
+from gensr_pref.errors import InputError, Problem
+from gensr_pref.identity import CLEAN
+from gensr_pref.rundir.document import RunDocument
+from gensr_pref.schema import PAIR_ROLES
+
+# What training reads of a pair besides its sounds: names of `rundir.rows.pairs` and of an export.
+COLUMNS = ["pair_id", "clip_id", "prompt"]
+COLUMNS += [
+    f"{side}_{name}"
+    for side in PAIR_ROLES
+    for name in ("id", "generator", "revision", "tokens", "latent")
+]
+
+
+@dataclass(frozen=True)
+class Side:
+    """The chosen or the rejected version of a clip.
+
+    Attributes:
+        name: its candidate id; sides of one name are one candidate.
+        generator: its label; `identity.CLEAN` for the clean target.
+        revision: of the weights that sampled it.
+        tokens: [codebooks, T] int32, where it has any.
+        latent: [T, channels] float16, where it has any.
+        audio: its Audio column's value.
+    """
+
+    name: str
+    generator: str
+    revision: str
+    tokens: npt.NDArray[np.int32] | None
+    latent: npt.NDArray[np.float16] | None
+    audio: dict[str, Any] | None
+
+    def sound(self) -> Sound:
+        """Its audio."""
+        found = audio.from_column(self.audio)
+        if found is None:
+            raise InputError(
+                "its audio is not in the table", path=self.name, problem=Problem.MISSING
+            )
+        return found
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two sides of a clip."""
+
+    pair_id: str
+    chosen: Side
+    rejected: Side
+
+
+@dataclass(frozen=True)
+class PairedClip:
+    """A clip and its pairs.
+
+    Attributes:
+        noisy: what both sides restore.
+        clean: the target, where there is one.
+    """
+
+    clip_id: str
+    split: str
+    noisy: Sound
+    clean: Sound | None
+    pairs: tuple[Pair, ...]
+
+
+class PairTable(Protocol):
+    """Where pairs come from: see `run_pairs` and `exported_pairs`."""
+
+    @property
+    def content(self) -> dict[str, str]:
+        """Digests of the pairs and of all that they come from, by name, as they are now."""
+        ...
+
+    @property
+    def uses(self) -> dict[str, str]:
+        """Which model (`use` of a run file) each label is, as far as that is known."""
+        ...
+
+    def clips(self) -> Iterator[PairedClip]:
+        """Every clip that has pairs, in an order of its own."""
+        ...
+
+
+@dataclass(frozen=True)
+class Unchanging:
+    """Pairs that are refused where they became others while they were read.
+
+    Attributes:
+        source: where they come from.
+        content: what it was found to be before.
+    """
+
+    source: PairTable
+    content: dict[str, str]
+
+    @property
+    def uses(self) -> dict[str, str]:
+        """Those of the source."""
+        return self.source.uses
+
+    def clips(self) -> Iterator[PairedClip]:
+        """Every clip of the source.
+
+        Raises:
+            InputError: after the last, where the source is not what it was.
+        """
+        yield from self.source.clips()
+        if self.source.content != self.content:
+            raise InputError(
+                "was changed while it was read. Run the same command again once nothing writes it "
+                "any more",
+                field="pairs.source",
+                problem=Problem.CHANGED,
+            )
+
+
+def clips_of(rows: Iterable[dict[str, Any]], allowed: set[str]) -> Iterator[PairedClip]:
+    """Yield the clips of rows of pairs, each with those pairs of which both sides are allowed.
+
+    Args:
+        rows: with the names of `rundir.rows.pairs`, which an export has too; those of a clip stand
+            together. ``clean`` and all of a side but its generator may be absent.
+        allowed: labels of generators.
+
+    Raises:
+        InputError: a clip has no noisy sound.
+    """
+    sides = {f"{side}_generator" for side in PAIR_ROLES}
+    wanted = (row for row in rows if {row[name] for name in sides} <= allowed)
+    for name, group in groupby(wanted, key=lambda row: row["clip_id"]):
+        together = list(group)
+        noisy = audio.from_column(together[0]["prompt"])
+        if noisy is None:
+            raise InputError(
+                f"{name} has no prompt", field="pairs", value=name, problem=Problem.MISSING
+            )
+        pairs = tuple(
+            Pair(row["pair_id"], *(_side(row, which) for which in PAIR_ROLES)) for row in together
+        )
+        yield PairedClip(name, together[0]["split"], noisy, _clean(together[0]), pairs)
+
+
+def _side(row: dict[str, Any], which: str) -> Side:
+    tokens, latent = row.get(f"{which}_tokens"), row.get(f"{which}_latent")
+    return Side(
+        row.get(f"{which}_id") or f"{row['pair_id']}/{which}",
+        row[f"{which}_generator"],
+        row.get(f"{which}_revision") or "",
+        None if tokens is None else np.array(tokens, np.int32),
+        None if latent is None else np.frombuffer(latent["data"], "<f2").reshape(latent["shape"]),
+        row.get(which),
+    )
+
+
+def _clean(row: dict[str, Any]) -> Sound | None:
+    """The clean clip: of its own column, or the chosen side of a golden pair."""
+    value = row.get("clean")
+    if value is None and row["chosen_generator"] == CLEAN:
+        value = row.get("chosen")
+    return audio.from_column(value)
+
+
+def uses_in(document: RunDocument) -> dict[str, str]:
+    """Return which model each label is."""
+    labels = [one.name for one in document.provenance.generators]
+    uses = [str(one.get("use")) for one in document.generators]
+    return dict(zip(labels, uses, strict=False))

@@ -1,0 +1,77 @@
+"""Candidates and noisy inputs of a run with their scores, part by part."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from gensr_pref.exporting.columns import candidates_schema
+from gensr_pref.identity import NOISY, noisy_id
+from gensr_pref.rundir import part_files
+from gensr_pref.rundir.rows import CLIPS_AT_ONCE, PartScores, take
+from gensr_pref.schema import CANDIDATES, column
+
+_LENGTH = ["sample_rate", "num_samples"]
+
+
+def candidate_rows(run: Path, scores: Sequence[str], audio: bool = False) -> Iterator[pa.Table]:
+    """Yield all candidates and noisy inputs in the order of the scores.
+
+    Args:
+        scores: names of the panel's scores.
+        audio: whether their sound is wanted.
+
+    Returns:
+        Tables of the columns of `columns.candidates_schema` and ``split``.
+
+    Raises:
+        StorageError: a part is missing or corrupt.
+    """
+    schema = candidates_schema(scores, audio).append(pa.field("split", pa.string()))
+    columns = [name for name in CANDIDATES.names if name in schema.names and name != "clip_id"]
+    for part in part_files.parts(run, "scores"):
+        clips = part_files.read(run / "clips" / part.name, ["clip_id", "split", *_LENGTH])
+        whole = PartScores(part, scores)
+        if audio:
+            for known in _with_audio(run, part.name, columns):
+                yield _joined(whole.only(known.column("candidate_id")), clips, known, schema)
+        else:
+            known = part_files.read(run / "candidates" / part.name, columns)
+            yield _joined(whole, clips, known, schema)
+
+
+def _with_audio(run: Path, part: str, columns: list[str]) -> Iterator[pa.Table]:
+    """The noisy inputs of a part, then its candidates, a few at a time."""
+    for batch in part_files.batches(run / "clips" / part, ["clip_id", "noisy"], CLIPS_AT_ONCE):
+        ids = pa.array([noisy_id(clip) for clip in column(batch, "clip_id")])
+        yield pa.table({"candidate_id": ids, "audio": batch.column("noisy")})
+    for batch in part_files.batches(run / "candidates" / part, columns, CLIPS_AT_ONCE):
+        yield pa.table(batch)
+
+
+def _joined(scores: PartScores, clips: pa.Table, known: pa.Table, schema: pa.Schema) -> pa.Table:
+    """A row per row of the scores, with the columns of `schema`."""
+    table = scores.table
+    ids, of_clip = table.column("candidate_id"), take(clips, "clip_id", table.column("clip_id"))
+    rows = take(known, "candidate_id", ids)
+    noisy = pc.ends_with(ids, noisy_id(""))
+    named = {
+        "candidate_id": ids,
+        "clip_id": table.column("clip_id"),
+        "scores": scores.structs(ids),
+        "failures": table.column("failures"),
+        "split": of_clip.column("split"),
+    }
+    for field in schema:
+        if field.name not in named:
+            is_known = field.name in rows.column_names
+            named[field.name] = (
+                rows.column(field.name) if is_known else pa.nulls(len(ids), field.type)
+            )
+    named["generator"] = pc.if_else(noisy, NOISY, named["generator"])
+    for name in _LENGTH:
+        named[name] = pc.if_else(noisy, of_clip.column(name), named[name])
+    return pa.table([named[name] for name in schema.names], schema=schema)
