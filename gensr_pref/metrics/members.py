@@ -1,4 +1,4 @@
-"""Who may be in a panel: a metric is made of its entry in the run file, and refused or admitted."""
+"""Members of a panel: a metric made from its entry in the run file, and its checks."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ ID_COLUMNS = ("candidate_id", "clip_id", "failures", "notes")  # of the scores t
 
 
 @dataclass(frozen=True)
-class Member:
-    """A metric in a panel: how it was asked for, and what its scores are in this panel.
+class PanelMember:
+    """A metric in a panel, with its entry in the run file.
 
     Attributes:
         use: its entry in the run file.
         metric: the metric.
-        scores: its scores, `votes` being whether each votes in this panel.
-        base: the folder that files named in its options are relative to.
+        scores: its scores; their `votes` hold for this panel.
+        base: folder to which files named in its options are relative.
     """
 
     use: MetricUse
@@ -34,8 +34,10 @@ class Member:
 
     @property
     def record(self) -> MetricRecord:
-        """What it is, with digests of code and files that are not part of a package, since nothing
-        else tells that they were edited.
+        """The identity of the metric.
+
+        It includes digests of code and files that are not part of an installed package: no version
+        number shows that they were edited.
 
         Raises:
             ConfigError: a field of its spec has another type than a `MetricSpec`'s.
@@ -54,28 +56,28 @@ class Member:
         return parse(known, MetricRecord, field=f"spec of {use.metric!r}")
 
 
-def member_of(
-    metric: MetricUse | str | Metric, others: Sequence[Member], where: str, base: Path | None
-) -> Member:
-    """The metric as a member beside others.
+def make_member(
+    metric: MetricUse | str | Metric, others: Sequence[PanelMember], where: str, base: Path | None
+) -> PanelMember:
+    """Make a metric a member of a panel, beside the members that it has already.
 
     Args:
-        metric: an entry of a run file, a name, or a metric made already.
+        metric: an entry of a run file, a name, or a metric object.
         others: the members so far.
-        where: the entry's place in the run file, for the error message.
-        base: the folder that files named in options are relative to.
+        where: field of the entry in the run file, for error messages.
+        base: folder to which files named in options are relative.
 
     Raises:
-        UnknownPluginError, ConfigError, MissingWeightsError: as `Panel` says.
+        UnknownPluginError, ConfigError, MissingWeightsError: as in `Panel`.
     """
-    use = use_of(metric)
-    made = _made(metric, use, where, base)
-    _refuse_twins(made.spec, others, where)
-    return Member(use, made, _voting(made.spec, use.vote, where), base)
+    use = entry_of(metric)
+    made = _make_metric(metric, use, where, base)
+    _refuse_conflicts(made.spec, others, where)
+    return PanelMember(use, made, _scores_with_votes(made.spec, use.vote, where), base)
 
 
-def use_of(metric: MetricUse | str | Metric) -> MetricUse:
-    """A metric's entry in the run file, or the one it would have there."""
+def entry_of(metric: MetricUse | str | Metric) -> MetricUse:
+    """Return a metric's entry in the run file, or the entry that it would have."""
     if isinstance(metric, MetricUse):
         return metric
     if not isinstance(metric, str) and not isinstance(getattr(metric, "spec", None), MetricSpec):
@@ -89,11 +91,11 @@ def use_of(metric: MetricUse | str | Metric) -> MetricUse:
     return MetricUse(metric=metric if isinstance(metric, str) else metric.spec.name)
 
 
-def _made(
+def _make_metric(
     metric: MetricUse | str | Metric, use: MetricUse, where: str, base: Path | None
 ) -> Metric:
     if not isinstance(metric, MetricUse | str):
-        _require_sense(metric.spec, f"{where}.metric: {metric.spec.name!r}")
+        _check_spec(metric.spec, f"{where}.metric: {metric.spec.name!r}")
         return metric
     made: Metric = plugins.create("metric", use.metric, use.options, f"{where}.options", base)
     if not isinstance(getattr(made, "spec", None), MetricSpec):
@@ -103,12 +105,12 @@ def _made(
             value=use.metric,
             problem=Problem.INVALID,
         )
-    _require_sense(made.spec, f"{where}.metric: {use.metric!r}")
+    _check_spec(made.spec, f"{where}.metric: {use.metric!r}")
     return made
 
 
-def _require_sense(spec: MetricSpec, where: str) -> None:
-    """Refuse a spec that would make a panel do something else than its author meant."""
+def _check_spec(spec: MetricSpec, where: str) -> None:
+    """Refuse a spec that contradicts itself."""
     if isinstance(spec.needs, str) or set(spec.needs) - set(get_args(Need)):
         raise ConfigError(
             f"its spec needs {spec.needs!r}; it may be a set of "
@@ -129,7 +131,8 @@ def _require_sense(spec: MetricSpec, where: str) -> None:
             )
 
 
-def _refuse_twins(spec: MetricSpec, others: Sequence[Member], where: str) -> None:
+def _refuse_conflicts(spec: MetricSpec, others: Sequence[PanelMember], where: str) -> None:
+    """Refuse a metric whose name, scores or notes another column or member has already."""
     if spec.sample_rate is None and "clean" in spec.needs:
         raise ConfigError(
             f"{spec.name!r} needs the clean sound, so its spec must name one sample_rate for both",
@@ -174,8 +177,10 @@ def _refuse_twins(spec: MetricSpec, others: Sequence[Member], where: str) -> Non
             )
 
 
-def _voting(spec: MetricSpec, vote: bool | list[str] | None, where: str) -> tuple[Score, ...]:
-    """A metric's scores with the votes that its entry in the run file gives them."""
+def _scores_with_votes(
+    spec: MetricSpec, vote: bool | list[str] | None, where: str
+) -> tuple[Score, ...]:
+    """Return a metric's scores with the votes that its entry in the run file gives them."""
     if vote is None:
         return tuple(spec.scores)
     names = [score.name for score in spec.scores]
