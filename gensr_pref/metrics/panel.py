@@ -149,7 +149,7 @@ class Panel:
     def facts(self) -> dict[str, Any]:
         """Return the panel as JSON-able data, for run.yaml and the metadata of part files."""
         return {
-            "metrics": [member.facts() for member in self.members],
+            "metrics": [member.record.as_data() for member in self.members],
             "votes": self.votes,
             "left_out": dict(self.left_out),
         }
