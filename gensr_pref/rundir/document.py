@@ -66,7 +66,7 @@ def _read(out: Path) -> tuple[dict[str, Any] | None, bool]:
     """
     try:
         text = part_files.read_text(out / RUN)
-        found = dict(documents.yaml_of(text))
+        found = dict(documents.parse_yaml(text))
         identity(found)
         version = version_of(found)
     except (OSError, ValueError, TypeError, KeyError, AttributeError):

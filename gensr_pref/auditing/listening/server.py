@@ -33,7 +33,7 @@ from gensr_pref.auditing.listening.trials import (
 )
 from gensr_pref.auditing.load import evidence
 from gensr_pref.errors import InputError, Problem, StorageError, parameter
-from gensr_pref.untrusted.text import visible
+from gensr_pref.untrusted.text import escape_invisible
 
 HOST = "127.0.0.1"
 MAX_BODY = 4096  # bytes of an answer
@@ -171,7 +171,7 @@ class _Server(ThreadingHTTPServer):
         """A browser that went away in the middle of an answer is no error; others are a line."""
         error = sys.exception()
         if not isinstance(error, ConnectionError | TimeoutError):
-            told = visible(f"{type(error).__name__}: {error}")
+            told = escape_invisible(f"{type(error).__name__}: {error}")
             print(f"listening page: a request failed: {told}", file=sys.stderr)
 
 

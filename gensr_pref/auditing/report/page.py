@@ -12,7 +12,7 @@ from gensr_pref.auditing.report.answers import answers
 from gensr_pref.auditing.report.figures import figures
 from gensr_pref.auditing.report.format import format_number, percent, property_label
 from gensr_pref.errors import quantity
-from gensr_pref.untrusted.text import shown, visible
+from gensr_pref.untrusted.text import escape_all, escape_invisible
 
 VERDICTS = {
     "good": "● fine",
@@ -70,7 +70,7 @@ def render_page(
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    found = shown(found)
+    found = escape_all(found)
     environment = Environment(
         loader=PackageLoader("gensr_pref.auditing.report", ""),
         autoescape=True,
@@ -101,7 +101,7 @@ def render_page(
 
 def _show(value: Any) -> Any:
     """Text of others, all of it seen; what is HTML already stays as it is."""
-    return visible(value) if type(value) is str else value
+    return escape_invisible(value) if type(value) is str else value
 
 
 def _uri(data: bytes) -> str:

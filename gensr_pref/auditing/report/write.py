@@ -15,7 +15,7 @@ from gensr_pref.auditing.report.spectrogram import powers, spectrogram
 from gensr_pref.errors import InputError, Problem, typed
 from gensr_pref.rundir import part_files
 from gensr_pref.rundir.rows import rows_by_id
-from gensr_pref.untrusted.columns import sampling_of
+from gensr_pref.untrusted.columns import parse_sampling
 
 PAIRS_PER_KIND = 3  # of every kind of pick
 MAX_BYTES = 6 * 2**20  # of sound in the page, which base64 makes a third larger
@@ -103,7 +103,7 @@ def _sounds(
 def _describe_candidate(candidate: dict[str, Any]) -> str:
     drawn = [
         f"{name} {value:.2f}" if isinstance(value, float) else f"{name} {value}"
-        for name, value in sampling_of(candidate["sampling"]).items()
+        for name, value in parse_sampling(candidate["sampling"]).items()
         if isinstance(value, int | float | str)
     ]
     return ", ".join([f"{candidate['generator']}, no. {candidate['index']}", *drawn])
