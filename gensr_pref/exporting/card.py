@@ -16,7 +16,7 @@ from gensr_pref.exporting.licences import Part, hub_licences
 from gensr_pref.exporting.pseudonyms import How
 from gensr_pref.exporting.shard_writer import Split
 from gensr_pref.rundir.document import RunDocument
-from gensr_pref.untrusted.text import shown
+from gensr_pref.untrusted.text import escape_all
 
 Format = Literal["parquet", "wav-jsonl", "trl"]
 TAGS = ("audio", "speech", "speech-enhancement", "speech-restoration", "preference", "dpo")

@@ -16,7 +16,7 @@ from gensr_pref.errors import InputError, Problem, quantity, typed
 from gensr_pref.rundir import part_files
 from gensr_pref.rundir.rows import rows_by_id
 from gensr_pref.schema import PAIR_ROLES
-from gensr_pref.untrusted.columns import sampling_of
+from gensr_pref.untrusted.columns import parse_sampling
 
 PAIRS_PER_KIND = 3
 MAX_BYTES = 6 * 2**20  # of audio; base64 makes it a third larger in the page
