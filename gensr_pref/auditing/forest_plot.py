@@ -46,7 +46,7 @@ def forest_plot(results: dict[str, Any]) -> str:
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    results = shown(results)
+    results = escape_all(results)
     names = [name for name, one in results["policies"].items() if one["role"] != "base"]
     scores = sorted(results["scores"], key=lambda one: not one["votes"])
     rows = math.ceil(len(scores) / _COLUMNS)

@@ -170,7 +170,7 @@ class _Server(ThreadingHTTPServer):
         """Print one line per error; a browser that closes the connection is not an error."""
         error = sys.exception()
         if not isinstance(error, ConnectionError | TimeoutError):
-            text = visible(f"{type(error).__name__}: {error}")
+            text = escape_invisible(f"{type(error).__name__}: {error}")
             print(f"listening page: a request failed: {text}", file=sys.stderr)
 
 
