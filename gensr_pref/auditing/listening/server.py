@@ -33,6 +33,7 @@ from gensr_pref.auditing.listening.trials import (
 )
 from gensr_pref.auditing.load import evidence
 from gensr_pref.errors import InputError, Problem, StorageError, parameter
+from gensr_pref.untrusted.text import escape_invisible
 
 HOST = "127.0.0.1"
 MAX_BODY = 4096  # largest size of an answer in bytes
