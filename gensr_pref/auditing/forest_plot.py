@@ -7,6 +7,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from gensr_pref.untrusted.text import escape_all
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
