@@ -29,7 +29,7 @@ def noisy_clip(number: int = 0, samples: int = 32000, snr_db: float = 5.0):
     return made.noisy, made.clean
 
 
-def drawn(model, waves, seeds):
+def sample_padded(model, waves, seeds):
     """What a generator makes of clips of different lengths, padded into one batch."""
     rows = np.zeros((len(waves), max(map(len, waves))), np.float32)
     for row, wave in zip(rows, waves, strict=True):

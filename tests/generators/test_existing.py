@@ -27,7 +27,7 @@ pytestmark = [
 
 
 @pytest.fixture
-def made(tmp_path):
+def build_collection(tmp_path):
     """Builds a collection of paired.csv: noisy items, perhaps clean, and their systems' outputs."""
 
     def of(collection, systems, *overrides, limit=4):
@@ -56,8 +56,8 @@ def made(tmp_path):
     return of
 
 
-def test_a_dataset_of_five_enhancers_without_a_model(made, tmp_path):
-    summary = made("dns2020_blind", BLIND)
+def test_a_dataset_of_five_enhancers_without_a_model(build_collection, tmp_path):
+    summary = build_collection("dns2020_blind", BLIND)
     assert summary["complete"]
     assert summary["failures"] == {}
     assert (summary["clips"], summary["candidates"]) == (4, 20)
@@ -72,9 +72,9 @@ def test_a_dataset_of_five_enhancers_without_a_model(made, tmp_path):
     assert sum(winners.values()) == summary["pairs"]
 
 
-def test_candidates_are_those_of_their_clip(made, tmp_path):
+def test_candidates_are_those_of_their_clip(build_collection, tmp_path):
     """By ear, so to speak: each is more like its own noisy clip than like any other."""
-    made("dns2020_blind", BLIND, "panel=[{metric: dnsmos}]", limit=3)
+    build_collection("dns2020_blind", BLIND, "panel=[{metric: dnsmos}]", limit=3)
     clips = {
         r["clip_id"]: audio.from_column(r["noisy"]).wave for r in rows(tmp_path / "run", "clips")
     }
@@ -95,9 +95,9 @@ def _likeness(one, other):
     return float(np.abs(np.r_[found[:800], found[-800:]]).max() / norm)
 
 
-def test_pieces_of_existing_files(made, tmp_path):
+def test_segments_of_existing_files(build_collection, tmp_path):
     """10 s items in pieces: each candidate is cut where its clip is."""
-    summary = made(
+    summary = build_collection(
         "dns2020_blind", BLIND, "corpus.segment_seconds=[2, 4]", "panel=[{metric: dnsmos}]", limit=2
     )
     assert summary["failures"] == {}
@@ -109,9 +109,9 @@ def test_pieces_of_existing_files(made, tmp_path):
         assert _likeness(wave, noisy) > 0.3
 
 
-def test_a_diffusion_model_with_clean_references(made):
+def test_a_diffusion_model_with_clean_references(build_collection):
     panel = "panel=[{metric: pesq, vote: true}, {metric: stoi, vote: true}]"
-    summary = made("voicebank_demand_cdiffuse", CDIFFUSE, panel, limit=8)
+    summary = build_collection("voicebank_demand_cdiffuse", CDIFFUSE, panel, limit=8)
     assert summary["failures"] == {}
     assert (summary["clips"], summary["candidates"]) == (8, 16)
     assert summary["pairs"] > 0

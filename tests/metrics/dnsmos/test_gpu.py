@@ -17,7 +17,7 @@ def batched():
     return metric
 
 
-def test_every_score_is_speechmos_s(batched, clip):
+def test_every_score_equals_speechmos(batched, clip):
     sounds = [cut(clip.clean, 2.3), cut(clip.candidates[2], 1.25)]
     for sound, answer in zip(sounds, batched.score(ClipSounds(sounds)), strict=True):
         assert answer == pytest.approx(stock(sound), abs=TOLERANCE)

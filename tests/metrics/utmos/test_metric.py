@@ -254,7 +254,7 @@ def test_another_checkpoint_is_refused(tmp_path, changes, named):
     assert re.search(named, str(caught.value))
 
 
-def test_missing_file_is_said_at_once():
+def test_missing_file_is_reported_at_once():
     with raises(MissingWeightsError, value="utmos", path="nowhere.pt", problem="missing"):
         Utmos("nowhere.pt")
 

@@ -28,7 +28,7 @@ def network(vocabulary=ENGLISH, seed=0):
     return made
 
 
-def rigged(tokens, vocabulary=ENGLISH, start=0, loudness=10.0, no_speech=None):
+def constant_network(tokens, vocabulary=ENGLISH, start=0, loudness=10.0, no_speech=None):
     """A network that says `tokens` (at most 20) whatever it hears.
 
     Its layers add nothing and the position p is the unit vector e_p, so the logits at p are the
