@@ -14,7 +14,7 @@ from tqdm import tqdm
 from gensr_pref.aligning.step import learning_rate
 from gensr_pref.aligning.training import Alignment
 from gensr_pref.rundir import part_files
-from gensr_pref.storage.jsonl import finite
+from gensr_pref.storage.jsonl import replace_non_finite
 
 
 class Log:
@@ -29,7 +29,10 @@ class Log:
         kept = [row for row in part_files.read_json_lines(path) if row["step"] <= alignment.step]
         if alignment.accelerator.is_main_process:
             part_files.write_text(
-                path, "".join(json.dumps(finite(row), allow_nan=False) + "\n" for row in kept)
+                path,
+                "".join(
+                    json.dumps(replace_non_finite(row), allow_nan=False) + "\n" for row in kept
+                ),
             )
 
     def add(self, means: dict[str, float]) -> None:
@@ -100,4 +103,4 @@ class Log:
 
     def _append(self, row: dict[str, Any]) -> None:
         if self._alignment.accelerator.is_main_process:
-            part_files.append_json(self._path, finite(row))
+            part_files.append_json(self._path, replace_non_finite(row))

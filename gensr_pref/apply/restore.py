@@ -272,7 +272,7 @@ class _Work:
         chosen: list[Row] = []
         with written(file.target, rate) as joined:
             for origin in self._origins(file):
-                process.check()
+                process.raise_if_interrupted()
                 noisy = _scaled(audio.read(file.source, origin.start, origin.frames), gain)
                 wave, told = self._piece(origin, noisy, rate)
                 chosen.append(told)
@@ -290,7 +290,7 @@ class _Work:
         """
         peak = 0.0
         for origin in self._origins(file):
-            process.check()
+            process.raise_if_interrupted()
             wave = audio.read(file.source, origin.start, origin.frames).wave
             peak = max(peak, float(np.abs(wave).max(initial=0.0)))
         return HEADROOM / peak if peak > 1 else 1.0

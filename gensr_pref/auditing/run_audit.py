@@ -35,7 +35,7 @@ from gensr_pref.rundir.integrity import Contents
 from gensr_pref.rundir.machine import mixture_notices
 from gensr_pref.schema import PAIR_ROLES
 from gensr_pref.statistics.intervals import count_interval
-from gensr_pref.storage.location import located
+from gensr_pref.storage.location import parse_location
 
 AUDIO_PAIRS = 1000  # whose audio is looked at, if nothing else is asked for
 
@@ -63,7 +63,7 @@ def audit(
         PartsError: its parts do not belong together.
         StorageError: a table cannot be read.
     """
-    return audit_of(evidence(located(out)), heard, brief, rule)
+    return audit_of(evidence(parse_location(out)), heard, brief, rule)
 
 
 def audit_of(

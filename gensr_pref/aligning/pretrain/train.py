@@ -169,7 +169,7 @@ def _train(
 ) -> None:
     with tqdm(total=recipe.steps, initial=training.step, desc="pretrain", unit="step") as bar:
         while training.progress(recipe) < 1:
-            process.check()
+            process.raise_if_interrupted()
             began = time.monotonic()
             losses = train_step(training, recipe, next(batches))
             training.seconds += time.monotonic() - began
