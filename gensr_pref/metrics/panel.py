@@ -222,7 +222,7 @@ def _read_sound(source: Source, fit: Callable[[Wave], Wave] = audio.within_scale
     """Read a sound and bring it to full scale by `fit`; or return why it is unusable."""
     if not isinstance(source, Sound | Path | str):
         raise InputError(
-            f"{type(source).__name__} is no sound; give a path or Sound(wave, rate)",
+            f"{type(source).__name__} is not a sound; give a path or Sound(wave, rate)",
             value=type(source).__name__,
             problem=Problem.INVALID,
         )

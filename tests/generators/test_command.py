@@ -125,7 +125,7 @@ def test_interruption_ends_the_program(noisy, tmp_path):
 
 @pytest.mark.skipif(shutil.which("setpriv") is None, reason="util-linux's setpriv is not here")
 def test_a_program_does_not_outlive_a_killed_worker(tmp_path):
-    """As when Ray ends an actor: nothing of ours runs any more that could clean up."""
+    """When Ray kills an actor, no code of this package can clean up."""
     source = f"""
 import sys
 from pathlib import Path
@@ -204,7 +204,7 @@ def test_revision_follows_the_command_and_its_files(tmp_path):
     ("options", "words"),
     [
         ({"command": ["no-such-program", *ONE]}, "'no-such-program' on the PATH is no program"),
-        ({"command": ["./nothing", *ONE]}, "nothing is no program that can be run"),
+        ({"command": ["./nothing", *ONE]}, "nothing is not an executable program"),
         ({"command": ["true"]}, r"name \{input\} and \{output\}"),
         ({"command": ["true", "{input}"]}, "it names input"),
         ({"command": ["true", *ONE, "{manifest}"]}, "name"),
@@ -232,7 +232,7 @@ def test_relative_names_start_from_the_run_file(tmp_path, noisy):
 
 
 def test_failures_of_a_program_are_rows_of_a_run(tmp_path):
-    """Whole: a batch with a bad row is asked for again, and its good rows are kept."""
+    """A batch with a bad row is tried again row by row, and the good rows are used."""
     from gensr_pref.building.build import build
     from gensr_pref.config import run_file
     from tests.small_run import rows

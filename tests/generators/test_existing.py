@@ -28,7 +28,7 @@ pytestmark = [
 
 @pytest.fixture
 def build_collection(tmp_path):
-    """Builds a collection of paired.csv: noisy items, perhaps clean, and their systems' outputs."""
+    """Build a dataset from a collection of paired.csv: noisy and clean items, systems' outputs."""
 
     def of(collection, systems, *overrides, limit=4):
         with (DATA / "paired.csv").open(newline="", encoding="utf-8") as lines:
@@ -65,15 +65,15 @@ def test_a_dataset_of_five_enhancers_without_a_model(build_collection, tmp_path)
     named = {
         r["candidate_id"]: json.loads(r["sampling"]) for r in rows(tmp_path / "run", "candidates")
     }
-    for name, told in named.items():
-        assert told["system"] == BLIND[int(name.split("/")[-1])]
-        assert told["file"].endswith(f"/cand_{told['system']}.flac")
+    for name, sampling in named.items():
+        assert sampling["system"] == BLIND[int(name.split("/")[-1])]
+        assert sampling["file"].endswith(f"/cand_{sampling['system']}.flac")
     winners = Counter(named[row["chosen_id"]]["system"] for row in rows(tmp_path / "run", "pairs"))
     assert sum(winners.values()) == summary["pairs"]
 
 
 def test_candidates_are_those_of_their_clip(build_collection, tmp_path):
-    """By ear, so to speak: each is more like its own noisy clip than like any other."""
+    """Each candidate correlates more with its own noisy clip than with any other."""
     build_collection("dns2020_blind", BLIND, "panel=[{metric: dnsmos}]", limit=3)
     clips = {
         r["clip_id"]: audio.from_column(r["noisy"]).wave for r in rows(tmp_path / "run", "clips")
@@ -85,7 +85,7 @@ def test_candidates_are_those_of_their_clip(build_collection, tmp_path):
 
 
 def _likeness(one, other):
-    """The largest cross-correlation within 50 ms, whatever its sign."""
+    """Return the largest magnitude of the cross-correlation within 50 ms."""
     length = min(len(one), len(other))
     spectrum = np.fft.rfft(one[:length], 2 * length) * np.conj(
         np.fft.rfft(other[:length], 2 * length)

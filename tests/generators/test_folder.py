@@ -29,7 +29,7 @@ RATE = 16000
 
 @pytest.fixture
 def base(tmp_path) -> Path:
-    """Three noisy recordings in two folders, and what three systems made of each."""
+    """Folder with three noisy recordings in two folders, and the output of three systems."""
     prompts = sorted((sample.FOLDER / "speech").glob("*.flac"))[:3]
     for number, (name, prompt) in enumerate(zip(NAMES, prompts, strict=True)):
         wave = audio.read(prompt).wave
@@ -83,10 +83,10 @@ def test_a_file_is_the_candidate_of_the_recording_with_its_name(base, tmp_path):
     assert summary["pairs"] > 0
     for (source, index), row in candidates(tmp_path / "run").items():
         system = SYSTEMS[index]
-        told = json.loads(row["sampling"])
-        assert told["system"] == system
-        assert told["file"].startswith(f"made/{system}/{source.removesuffix('.flac')}.")
-        whole = audio.read(base / told["file"]).wave
+        sampling = json.loads(row["sampling"])
+        assert sampling["system"] == system
+        assert sampling["file"].startswith(f"made/{system}/{source.removesuffix('.flac')}.")
+        whole = audio.read(base / sampling["file"]).wave
         stored = audio.from_column(row["audio"]).wave
         assert 0 <= len(whole) - len(stored) < RATE // 50  # clips are whole frames of 20 ms
         np.testing.assert_allclose(stored, whole[: len(stored)], atol=2**-15)
@@ -282,15 +282,15 @@ def test_table_names_the_files(base, tmp_path):
     assert summary["candidates"] == 6
     for (source, index), row in candidates(tmp_path / "run").items():
         system = ("less", "half")[index]
-        told = json.loads(row["sampling"])
+        sampling = json.loads(row["sampling"])
         name = source.removesuffix(".flac")
-        assert told == {"file": f"made/{system}/{name}.flac", "system": system}
+        assert sampling == {"file": f"made/{system}/{name}.flac", "system": system}
     more = build_run(base, tmp_path / "more", by_table.replace("2", "3"))
     assert more["failures"] == {"candidates": {"missing": 3}}
 
 
 def test_files_of_the_clips_themselves(base, tmp_path):
-    """The way back for a model that ran elsewhere, on the clips of a run that degrades."""
+    """A run can use the outputs of a model that ran elsewhere, on clips that a run degraded."""
     noisy = build_run(base, tmp_path / "first", "corpus.segment_seconds=[0.3, 0.6]")
     for clip in rows(tmp_path / "first", "clips"):
         wave = audio.from_column(clip["noisy"]).wave

@@ -58,8 +58,8 @@ class Weightless(Specless):
     """A metric whose weights are not here."""
 
     def __init__(self, path="nowhere"):
-        told = f"no weights at {path}; run: gensr-pref fetch weightless"
-        raise MissingWeightsError(told, problem=Problem.MISSING)
+        shown = f"no weights at {path}; run: gensr-pref fetch weightless"
+        raise MissingWeightsError(shown, problem=Problem.MISSING)
 
 
 def tone(peak=0.5, samples=16000, rate=16000):
@@ -89,9 +89,9 @@ def test_a_metric_at_any_rate_cannot_need_the_clean_sound():
 
 
 def test_two_metrics_may_not_note_the_same():
-    told = (Note("transcript"),)
+    shown = (Note("transcript"),)
     with raises(ConfigError, field="panel.1.metric", value="transcript", problem="duplicate"):
-        Panel([Peak("a", notes=told), Peak("b", notes=told)])
+        Panel([Peak("a", notes=shown), Peak("b", notes=shown)])
 
 
 def test_notices_are_of_the_metrics_that_have_one():
@@ -300,7 +300,7 @@ def test_lengths_are_made_equal_to_the_clean_ones_up_to_20_ms():
 
 
 def fail_at_low_peak(bad):
-    """Raises, or answers oddly, for the candidate whose peak is 0.25."""
+    """Make a metric that calls `bad` for the candidate whose peak is 0.25."""
 
     def answer(sound):
         peak = float(np.abs(sound.wave).max())
@@ -526,9 +526,9 @@ def test_notes_and_reasons_are_recorded_beside_numbers():
     assert result.details == {"peak": "no words"}
 
 
-@pytest.mark.parametrize("told", [None, 3, float("nan")])
-def test_a_note_of_another_kind_is_ignored(told):
-    metric = Peak(answer=lambda sound: {"peak": 1.0, "heard": told}, notes=(Note("heard"),))
+@pytest.mark.parametrize("shown", [None, 3, float("nan")])
+def test_a_note_of_another_kind_is_ignored(shown):
+    metric = Peak(answer=lambda sound: {"peak": 1.0, "heard": shown}, notes=(Note("heard"),))
     [result] = Panel([metric]).score([tone()])
     assert result.notes == {}
     assert result.values == {"peak": 1.0}
@@ -550,7 +550,7 @@ def test_the_corpus_is_studied_before_loading():
 
 
 def shift_sound(sound, delay, polarity=1, longer=0):
-    """The sound `delay` samples later and `longer` samples longer, perhaps upside down."""
+    """Delay a sound by `delay` samples, lengthen it by `longer`, and multiply it by `polarity`."""
     length = len(sound.wave) + longer
     padded = np.pad(sound.wave, (max(delay, 0), max(longer, 0)))[max(-delay, 0) :]
     wave = np.zeros(length, np.float32)
@@ -613,7 +613,7 @@ def test_without_aligning_metrics_there_are_no_alignment_notes():
 
 
 @pytest.mark.parametrize(
-    ("wave", "told"),
+    ("wave", "shown"),
     [
         (np.zeros((8000, 2), np.float32), "(8000, 2)"),
         (np.zeros((1, 8000), np.float32), "(1, 8000)"),
@@ -622,11 +622,11 @@ def test_without_aligning_metrics_there_are_no_alignment_notes():
         ([0.0, 0.1], "list"),
     ],
 )
-def test_other_types_than_a_waveform_are_refused(wave, told):
+def test_other_types_than_a_waveform_are_refused(wave, shown):
     with raises(InputError, field="wave", problem="invalid") as caught:
         Sound(wave, 16_000)
     assert caught.value.value is wave
-    assert told in str(caught.value)
+    assert shown in str(caught.value)
 
 
 @pytest.mark.parametrize("rate", [0, -1, None, 16_000.0, True, "16000"])

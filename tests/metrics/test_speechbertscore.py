@@ -90,7 +90,7 @@ def by_definition(candidate, clean):
 
 
 def bundle_features(model, sound, layer):
-    """Of the waveform as it is: the authors' package does not normalise it, the bundle may."""
+    """The waveform is used as it is: the authors' package does not normalise it, the bundle may."""
     network = BUNDLES[model].get_model()
     network = getattr(network, "model", network)
     with torch.inference_mode():
@@ -144,7 +144,7 @@ def test_nothing_depends_on_the_others(hubert, brief):
 
 @pytest.mark.slow
 def test_rows_of_one_batch_are_as_alone(hubert, brief, monkeypatch):
-    """As on a GPU, where candidates of one length share a batch; here on the CPU."""
+    """Candidates of one length share a batch on a GPU; the test forces that on the CPU."""
     alone = hubert.score(brief)
     monkeypatch.setattr(
         wav2vec2, "measure_in_batches", partial(wav2vec2.measure_in_batches, together=True)
@@ -154,11 +154,11 @@ def test_rows_of_one_batch_are_as_alone(hubert, brief, monkeypatch):
 
 
 def test_the_clean_clip_is_encoded_once(hubert, clip, monkeypatch):
-    heard = []
+    encoded = []
     features = hubert._features
-    monkeypatch.setattr(hubert, "_features", lambda sound: heard.append(sound) or features(sound))
+    monkeypatch.setattr(hubert, "_features", lambda sound: encoded.append(sound) or features(sound))
     hubert.score(clip)
-    assert len(heard) == 1 + len(clip.candidates)
+    assert len(encoded) == 1 + len(clip.candidates)
 
 
 @pytest.mark.slow
@@ -229,7 +229,7 @@ def test_nothing_heavy_before_load(tmp_path):
 @pytest.mark.corpus
 @pytest.mark.slow
 def test_published_value(shared):
-    """With the real weights, where they are in the cache."""
+    """Use the real weights, if they are in the cache."""
     try:
         metric = SpeechBertScore()
     except MissingWeightsError as error:

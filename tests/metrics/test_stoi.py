@@ -33,7 +33,7 @@ def assert_is_pystois(clean, candidates):
 
 
 def test_equals_pystoi_over_several_blocks(prompts):
-    """Of resampling, frames and segments; the last ones incomplete."""
+    """Blocks of resampling, frames and segments, of which the last ones are incomplete."""
     clean = end_to_end(prompts, 15.7)
     assert len(clean.wave) > 512 * module.STEP_IN * 2
     assert_is_pystois(clean, [noisy(clean, 0.001), noisy(clean, 0.1, seed=1)])
@@ -68,7 +68,7 @@ def test_block_sizes_change_nothing(clip, monkeypatch, frames, segments):
 
 
 def test_digital_silence_has_a_low_estoi(clip):
-    """pystoi's ESTOI adds random noise there; the mean over draws is what ours is."""
+    """pystoi's ESTOI adds random noise there; its mean over draws equals the value here."""
     gone = clip.candidates[0].wave.copy()
     gone[4000:] = 0
     [answer] = Stoi().score(replace(clip, candidates=[Sound(gone, 16_000)]))

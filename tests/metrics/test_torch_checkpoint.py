@@ -27,7 +27,7 @@ LOADERS = {
 
 
 class Code:
-    """Makes a folder where it is unpickled."""
+    """Object whose unpickling makes a folder."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -88,9 +88,9 @@ def test_a_long_error_message_is_shortened(tmp_path):
         raise RuntimeError("no key \n" * 1000)
 
     torch.save({}, tmp_path / "it.pt")
-    with raises(InputError, path="it.pt", problem="invalid") as told:
+    with raises(InputError, path="it.pt", problem="invalid") as caught:
         torch_checkpoint.read_checkpoint(tmp_path / "it.pt", "a thing", complain)
-    assert len(str(told.value)) < torch_checkpoint.DETAIL + 200
+    assert len(str(caught.value)) < torch_checkpoint.DETAIL + 200
 
 
 def test_compressed_and_endless_tensors_are_refused(tmp_path):

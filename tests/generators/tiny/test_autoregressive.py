@@ -69,7 +69,7 @@ def test_the_first_column_moves_every_frame(model, x) -> None:
 
 
 def test_the_likelihoods_of_all_continuations_add_up_to_one(model, x) -> None:
-    """Of a clip of one frame, by all values of the last two tokens given the others."""
+    """Sum over all values of the last two tokens given the others, for a clip of one frame."""
     one = x[:1, :, :1]
     tokens = torch.zeros(25, 4, 2, dtype=torch.long)
     tokens[:, 2, 1], tokens[:, 3, 1] = torch.arange(25) // 5, torch.arange(25) % 5

@@ -172,7 +172,7 @@ def change_settings(folder, **settings) -> None:
 
 @pytest.fixture
 def limit_memory():
-    """No more address space than a GB above what is taken: a width that is believed fails here."""
+    """Limit the address space to 1 GB above the current use: allocating a false width fails."""
     before = resource.getrlimit(resource.RLIMIT_AS)
     taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (taken + 2**30, before[1]))

@@ -73,7 +73,7 @@ def test_midpoint_converges_faster_than_euler(flow) -> None:
 
 @pytest.mark.parametrize(("width", "sign"), [(0.2, 1), (5.0, -1)])
 def test_the_error_of_narrow_data_narrows_the_scale(flow, width, sign) -> None:
-    """What alignment needs to make a policy as careful as the chosen sides are."""
+    """Alignment needs this to make a policy as cautious as the chosen candidates."""
     generator = torch.Generator().manual_seed(0)
     m, y_0, noise = torch.randn(3, 64, GAIN_BANDS, 50, generator=generator)
     log_s = torch.full_like(m, math.log(0.5)).requires_grad_()

@@ -130,7 +130,7 @@ class Quiet:
 
 
 def test_the_most_confident_tokens_come_first(model, x, monkeypatch) -> None:
-    """Without noise, what one step uncovers is surer than what it leaves."""
+    """Without noise, the tokens that a step reveals are more confident than the others."""
     shown = []
 
     def watched(self, tokens, visible, inputs):

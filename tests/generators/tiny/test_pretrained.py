@@ -39,7 +39,7 @@ TOKENS = TokenModelConfig(
 
 
 def write_checkpoint(folder: Path, paradigm: str = "fm", seed: int = 0, rate: int = 16000) -> Path:
-    """A small network with random weights."""
+    """Write the checkpoint of a small network with random weights."""
     torch.manual_seed(seed)
     if paradigm == "fm":
         save_network(Flow(replace(FLOW, sample_rate=rate)), folder)
@@ -58,7 +58,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def write_hub_cache(
     home: Path, files: dict[str, bytes], commit: str = "a" * 40, ref: str = "main"
 ) -> Path:
-    """A repository as the Hub's client keeps it: blobs, a ref, and a snapshot of links."""
+    """Write a repository to the Hub's cache: blobs, a ref, and a snapshot of links."""
     repository = home / f"models--{ID.replace('/', '--')}"
     snapshot = repository / "snapshots" / commit
     for folder in (repository / "blobs", repository / "refs", snapshot):
@@ -163,7 +163,7 @@ def test_of_a_repository_only_the_checkpoint_is_downloaded_and_once(server, tmp_
 
 
 def test_a_branch_that_advanced_is_updated_by_fetch(server, tmp_path, capsys) -> None:
-    """What is continued, or made by another worker, meanwhile has the commit found first."""
+    """Until then, a resumed build and other workers use the commit that was cached first."""
     first = server.push(ID, contents(write_checkpoint(tmp_path / "a")), "main", "v1")
     assert f"@{first} " in FlowMatchingTiny(checkpoint=ID).revision
     second = server.push(ID, contents(write_checkpoint(tmp_path / "b", seed=1)), "main")

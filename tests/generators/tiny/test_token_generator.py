@@ -135,11 +135,11 @@ def test_without_spread_candidates_differ_by_the_first_column_alone(model) -> No
     gains = [
         made.policy.tokenizer.decode(torch.from_numpy(c.tokens)[None])[0].mean() for c in found
     ]
-    told = [
+    expected = [
         made.policy.tokenizer.levels()[torch.from_numpy(c.tokens[:, 0]).long()].mean()
         for c in found
     ]
-    assert np.corrcoef(gains, told)[0, 1] > 0.5
+    assert np.corrcoef(gains, expected)[0, 1] > 0.5
 
 
 def test_the_likelihood_prefers_its_own_samples_to_shuffled_ones(model) -> None:

@@ -11,7 +11,7 @@ from tests.metrics.sounds import cut
 
 @pytest.fixture(scope="module")
 def batched():
-    """The metric as it is on a GPU, but for the device."""
+    """Metric with the code for a GPU, on the CPU."""
     metric = Dnsmos()
     metric._raw_scores = _torch_scores("cpu")
     return metric

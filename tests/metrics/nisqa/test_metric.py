@@ -89,12 +89,12 @@ def mos(metric, sound):
 
 
 def versa_48k(wave):
-    """How versa brings 16 kHz to 48."""
+    """Resample 16 kHz to 48 kHz as versa does."""
     return resample_poly(wave, 3, 1)
 
 
 def resampy_48k(wave):
-    """How ClearerVoice does: resampy 0.4's "kaiser_best" from 16 kHz to 48."""
+    """Resample 16 kHz to 48 kHz as ClearerVoice does: resampy 0.4's "kaiser_best"."""
     taps = np.arange(-150, 151) / 3
     sinc = 0.917347 * np.sinc(0.917347 * taps) * np.kaiser(301, 12.9846)
     return upfirdn(sinc, wave, 3)[150 : 150 + 3 * len(wave)]
@@ -151,7 +151,7 @@ def test_random_checkpoints_have_the_format_of_the_published_one(shared):
 
 
 def test_features_are_librosas_without_its_warnings(clip):
-    """Of empty filters below 40 kHz, and of a sound that is shorter than an FFT."""
+    """librosa warns of empty filters below 40 kHz, and of a sound shorter than an FFT."""
     for sound in (clip.clean, cut(clip.clean, 0.2), clip.clean.at(48_000)):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
@@ -309,7 +309,7 @@ def test_other_files_are_refused(tmp_path, content):
 
 
 class Malice:
-    """Makes a folder where it is unpickled."""
+    """Object whose unpickling makes a folder."""
 
     def __init__(self, folder):
         self.folder = folder

@@ -65,7 +65,7 @@ def test_pauses_are_removed_as_by_resemblyzer(metric, prompts):
 
 @pytest.mark.parametrize("seconds", [0.5, 1.6, 2.0, 3.1, 4.7, 8.0])
 def test_the_embedding_is_resemblyzers(metric, prompts, seconds):
-    """Whether the last stretch is filled up with zeros or left out."""
+    """The last segment is padded with zeros or left out, as in the package."""
     wave = concatenate(prompts, 6)[: round(seconds * 16_000)]
     [found] = metric._encoder.embed([Sound(wave, 16_000)])
     assert found == pytest.approx(stock(wave), abs=1e-6)

@@ -22,12 +22,12 @@ SILENT = Sound(np.zeros(100, np.float32), 16000)
 
 
 class Scripted:
-    """Hears what it is told to, one transcript per sound, and notes what it was asked."""
+    """Recogniser that returns given transcripts, one per sound, and records its calls."""
 
     model, licence, sample_rate, longest_seconds = "scripted", "none", 16000, 9.0
 
     def __init__(self, model="yes"):
-        self.heard = [model]
+        self.transcripts = [model]
         self.asked = []
 
     def load(self, device):
@@ -40,12 +40,12 @@ class Scripted:
     def transcribe(self, sounds, language, text=None):
         self.texts = [*getattr(self, "texts", []), text]
         self.asked.append((len(sounds), language))
-        return (self.heard * len(sounds))[: len(sounds)]
+        return (self.transcripts * len(sounds))[: len(sounds)]
 
 
-def scripted_metric(*heard, **options):
+def scripted_metric(*transcripts, **options):
     metric = WordErrorRate(recogniser=f"{__name__}:Scripted", **options)
-    metric._recogniser.heard = list(heard)
+    metric._recogniser.transcripts = list(transcripts)
     return metric
 
 
@@ -79,10 +79,10 @@ def test_rates_equal_jiwers_of_the_transcripts(wer, clip):
     recogniser = Pocketsphinx()
     recogniser.load("cpu")
     short = replace(clip, candidates=[cut(clip.clean, 1.5), cut(clip.noisy, 0.8)])
-    heard = recogniser.transcribe(short.candidates, "en")
+    transcripts = recogniser.transcribe(short.candidates, "en")
     answers = wer.score(short)
-    assert [answer["transcript"] for answer in answers] == heard
-    for answer, text in zip(answers, heard, strict=True):
+    assert [answer["transcript"] for answer in answers] == transcripts
+    for answer, text in zip(answers, transcripts, strict=True):
         assert answer["wer"] == jiwer.wer(normalise(clip.text), normalise(text))
         assert answer["cer"] == jiwer.cer(normalise(clip.text), normalise(text))
 
@@ -133,18 +133,18 @@ def test_a_failure_on_one_candidate_is_its_answer():
 
 @pytest.mark.parametrize("text", ["", "?!", "...", "um"])
 def test_text_without_words_is_no_text(text):
-    [answer] = scripted_metric("what was heard").score(clip_with_text(text))
+    [answer] = scripted_metric("a transcript").score(clip_with_text(text))
     for score in ("wer", "cer"):
         assert answer[score].reason is Reason.NO_TEXT
         assert answer[score].detail == "the clip's text holds no word"
-    assert answer["transcript"] == "what was heard"
+    assert answer["transcript"] == "a transcript"
 
 
 def test_neither_text_nor_clean_is_no_text():
-    [answer] = scripted_metric("what was heard").score(clip_with_text(None))
+    [answer] = scripted_metric("a transcript").score(clip_with_text(None))
     assert answer["wer"].reason is Reason.NO_TEXT
     assert "wer_reference" not in answer
-    assert answer["transcript"] == "what was heard"
+    assert answer["transcript"] == "a transcript"
 
 
 def test_without_text_the_clean_clip_is_transcribed_once():
@@ -163,16 +163,16 @@ def test_the_recogniser_receives_the_reference_text():
 
 
 @pytest.mark.parametrize(
-    ("heard", "detail"),
+    ("transcripts", "detail"),
     [
         ("", "the clean clip's transcript holds no word"),
         (RuntimeError("decoder"), "the clean clip cannot be transcribed: decoder"),
     ],
 )
-def test_a_clean_clip_that_cannot_be_read_is_no_text(heard, detail):
-    metric = scripted_metric(heard)
+def test_a_clean_clip_that_cannot_be_read_is_no_text(transcripts, detail):
+    metric = scripted_metric(transcripts)
     metric._recogniser.transcribe = lambda sounds, language, text=None: (
-        [heard] if sounds[0] is not SILENT else ["yes"] * len(sounds)
+        [transcripts] if sounds[0] is not SILENT else ["yes"] * len(sounds)
     )
     clean = Sound(np.ones(9, np.float32), 16000)
     [answer] = metric.score(ClipSounds([SILENT], clean=clean, language="en"))

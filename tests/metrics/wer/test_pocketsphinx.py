@@ -56,8 +56,8 @@ def test_study_lowers_the_error_rate(recogniser, student, prompts):
     references = [normalise(text) for _, text in prompts[:4]]
     sounds = [noisy(sound, 0.01) for sound, _ in prompts[:4]]
 
-    def error(heard):
-        return jiwer.wer(references, [normalise(text) for text in heard])
+    def error(transcripts):
+        return jiwer.wer(references, [normalise(text) for text in transcripts])
 
     general, corpus = (
         error(r.transcribe(sounds, "en", prompts[0][1])) for r in (recogniser, student)
@@ -66,14 +66,14 @@ def test_study_lowers_the_error_rate(recogniser, student, prompts):
 
 
 def test_study_does_not_slow_down_loading():
-    """With the whole dictionary beside a small language model, opening takes seconds."""
+    """Opening takes seconds if a small language model is combined with the whole dictionary."""
     start = time.process_time()
     study_texts(["one two three"])
     assert time.process_time() - start < 2
 
 
 def test_study_adds_no_words_to_noise(student, prompts):
-    """What it expects must still be said: noise and other sentences are not heard as the text."""
+    """Noise and other sentences are not transcribed as the studied text."""
     (said, _), (_, other) = prompts[0], prompts[3]
     hiss = noisy(Sound(np.zeros_like(said.wave), said.rate), 0.05)
     for text in student.transcribe([said, hiss], "en", other):
@@ -85,9 +85,9 @@ def test_the_order_of_the_texts_does_not_matter(student, prompts):
     again = study_texts([text for _, text in reversed(prompts)])
     sounds = [noisy(cut(sound, 1.5), 0.02) for sound, _ in prompts[:3]]
     meant = prompts[0][1]
-    heard = student.transcribe(sounds, "en", meant)
-    assert again.transcribe(sounds, "en", meant) == heard
-    assert student.transcribe(sounds, "en") != heard
+    transcripts = student.transcribe(sounds, "en", meant)
+    assert again.transcribe(sounds, "en", meant) == transcripts
+    assert student.transcribe(sounds, "en") != transcripts
 
 
 @pytest.mark.parametrize("text", [None, "a sentence that was not studied"])
@@ -117,8 +117,8 @@ def test_no_remark_if_every_word_is_known(recogniser):
 @pytest.mark.parametrize("texts", [["zzyzxian"], ["?!"], []])
 def test_texts_without_a_known_word_use_the_general_model(texts, recogniser, prompts):
     sounds = [cut(prompts[0][0], 1.5)]
-    heard = study_texts(texts).transcribe(sounds, "en", texts[0] if texts else None)
-    assert heard == recogniser.transcribe(sounds, "en")
+    transcripts = study_texts(texts).transcribe(sounds, "en", texts[0] if texts else None)
+    assert transcripts == recogniser.transcribe(sounds, "en")
 
 
 def test_hiss_is_no_error(recogniser):
@@ -133,10 +133,10 @@ def test_a_failure_on_one_sound_spares_the_others(recogniser, prompts, monkeypat
     [alone] = recogniser.transcribe([sound], "en")
     text = pocketsphinx._text
 
-    def broken(decoder, heard):
-        if heard.seconds < 1:
+    def broken(decoder, transcripts):
+        if transcripts.seconds < 1:
             raise RuntimeError("Failed to start utterance processing")
-        return text(decoder, heard)
+        return text(decoder, transcripts)
 
     monkeypatch.setattr(pocketsphinx, "_text", broken)
     error, rest = recogniser.transcribe([cut(sound, 0.5), sound], "en")

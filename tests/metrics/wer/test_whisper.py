@@ -162,7 +162,7 @@ def test_a_file_is_accepted_under_any_name(tmp_path, monkeypatch, name):
 
 
 class Code:
-    """What a hostile file would hold: an object whose unpickling runs something."""
+    """Content of a hostile file: an object whose unpickling runs code."""
 
     def __reduce__(self):
         return print, ("this must not run",)
