@@ -204,17 +204,17 @@ class Panel:
         for result in results:
             result.gains.update({name: gain for name, gain in gains.items() if gain != 1})
         sounds = [_read_sound(candidate) for candidate in candidates]
-        views = ResampledClip(RawClip(sounds, clean_sound, noisy_sound, text, language))
+        resampled = ResampledClip(RawClip(sounds, clean_sound, noisy_sound, text, language))
         no_alignments: list[TimeAlignment | None] = [None] * len(results)
         with one_thread():
             for member in self.members:
                 spec = member.metric.spec
-                alignments = views.alignments if spec.align else no_alignments
-                refused, groups = views.at(spec.sample_rate).split(spec, alignments)
+                alignments = resampled.alignments if spec.align else no_alignments
+                refused, groups = resampled.at(spec.sample_rate).split(spec, alignments)
                 for index, answer in _ask_groups(member.metric, refused, groups):
                     results[index].record(member, answer)
             if self._aligns:
-                _note_alignments(views.alignments, results)
+                _note_alignments(resampled.alignments, results)
         return results
 
 
