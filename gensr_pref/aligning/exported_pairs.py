@@ -8,10 +8,10 @@ from typing import Any
 
 from gensr_pref.aligning.file_digests import FileDigests
 from gensr_pref.aligning.pairs import COLUMNS, PairedClip, clips_of, uses_in
-from gensr_pref.config import run_file
 from gensr_pref.errors import InputError, Problem
 from gensr_pref.identity import CLEAN, digest
 from gensr_pref.rundir import part_files
+from gensr_pref.rundir.document import read_published_document
 from gensr_pref.weights.hub import lacking_package
 
 ROWS = 16  # in memory at once; each has three sounds
@@ -190,8 +190,8 @@ def _commit(name: str, revision: str | None) -> str:
 
 
 def _uses(folder: Path) -> dict[str, str]:
-    path = folder / "run.yaml"
-    return uses_in(run_file.read_yaml(path)) if path.exists() else {}
+    document = read_published_document(folder)
+    return {} if document is None else uses_in(document)
 
 
 def _require_columns(there: set[str], where: str) -> None:

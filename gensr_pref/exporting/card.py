@@ -15,6 +15,7 @@ from gensr_pref.exporting.columns import yaml_features
 from gensr_pref.exporting.licences import Part, hub_licences
 from gensr_pref.exporting.pseudonyms import How
 from gensr_pref.exporting.shard_writer import Split
+from gensr_pref.rundir.document import RunDocument
 from gensr_pref.untrusted.text import shown
 
 Format = Literal["parquet", "wav-jsonl", "trl"]
@@ -77,7 +78,7 @@ class Facts:
         has_figure: whether there is one of the agreement.
     """
 
-    run: dict[str, Any]
+    run: RunDocument
     audit: dict[str, Any]
     summary: dict[str, Any]
     parts: Sequence[Part]
@@ -101,7 +102,7 @@ def metadata(facts: Facts) -> dict[str, Any]:
     """What stands between the ``---`` (docs/hub/datasets-cards of the Hub)."""
     licences = hub_licences(facts.parts)
     told: dict[str, Any] = {
-        "pretty_name": facts.run["name"],
+        "pretty_name": facts.run.name,
         "license": licences[0] if len(licences) == 1 else licences,
         **_other_licence(facts, licences),
         "task_categories": ["audio-to-audio"],

@@ -13,6 +13,7 @@ from gensr_pref.exporting.markdown import block, code, escaped, link, number, sh
 
 if TYPE_CHECKING:
     from gensr_pref.exporting.card import Facts
+    from gensr_pref.rundir.document import RunDocument
 
 FIGURE = "agreement.png"
 HOME = "gensr_pref"
@@ -30,7 +31,7 @@ def body(facts: Facts) -> str:
 def _title(facts: Facts) -> str:
     counts = facts.summary
     return (
-        f"# {escaped(facts.run['name'])}\n\n"
+        f"# {escaped(facts.run.name)}\n\n"
         f"{quantity(counts['pairs'], 'preference pair')} for generative speech restoration. Each "
         "is a noisy "
         "clip (`prompt`) and two restorations of it, of which one (`chosen`) is better than the "
@@ -102,8 +103,7 @@ def _loading(facts: Facts) -> str:
 
 
 def _sources(facts: Facts) -> str:
-    credited = facts.run.get("credits") or []
-    known = {(c["of"], c["name"]): c for c in credited}
+    known = {(c["of"], c["name"]): c for c in facts.run.credits}
     rows = []
     for part in facts.parts:
         if part.kind in ("generator", "metric"):
@@ -115,8 +115,8 @@ def _sources(facts: Facts) -> str:
     return f"## Recordings\n\n{text}\n\n{_made(facts.run)}"
 
 
-def _made(run: dict[str, Any]) -> str:
-    degrade = (run.get("corpus") or {}).get("degrade") or {}
+def _made(run: RunDocument) -> str:
+    degrade = run.corpus.get("degrade") or {}
     steps = [name for name, settings in degrade.items() if settings]
     if not steps:
         return "The clips are noisy as they were recorded."
@@ -138,19 +138,19 @@ def _models(facts: Facts) -> str:
 
 def _panel(facts: Facts) -> str:
     rows = []
-    for metric in facts.run["provenance"]["panel"]:
-        votes = [score["name"] for score in metric["scores"] if score.get("votes")]
-        others = [score["name"] for score in metric["scores"] if not score.get("votes")]
+    for metric in facts.run.provenance.panel:
+        votes = [score.name for score in metric.scores if score.votes]
+        others = [score.name for score in metric.scores if not score.votes]
         rows.append([
-            code(metric["metric"]), code(metric.get("model") or UNKNOWN),
-            code(metric.get("licence") or UNKNOWN), _codes(votes), _codes(others),
+            code(metric.metric), code(metric.model or UNKNOWN),
+            code(metric.licence or UNKNOWN), _codes(votes), _codes(others),
         ])  # fmt: skip
     head = ["metric", "model", "licence of its weights or code", "scores that vote", "others"]
     return "## Panel\n\n" + table(head, rows)
 
 
 def _rule(facts: Facts) -> str:
-    pairing, found = facts.run["pairing"], facts.audit["yield"]
+    pairing, found = facts.run.pairing, facts.audit["yield"]
     usual = resolved(Pairing())
     settings = {k: v for k, v in pairing.items() if k != "rule" and v != usual.get(k)}
     told = code(json.dumps(settings)) if settings else "with its usual settings"
@@ -260,10 +260,9 @@ def _consent(facts: Facts) -> str:
 
 
 def _rebuild(facts: Facts) -> str:
-    version = code(f"gensr_pref {facts.run['provenance'].get('gensr_pref', '')}".strip())
+    version = code(f"gensr_pref {facts.run.provenance.gensr_pref}".strip())
     made = (
-        f"Made with {version}; the run's fingerprint is "
-        f"{code(str(facts.run['provenance'].get('fingerprint', '')))}."
+        f"Made with {version}; the run's fingerprint is {code(facts.run.provenance.fingerprint)}."
     )
     if facts.anonymised is not None:
         return (
@@ -278,15 +277,15 @@ def _rebuild(facts: Facts) -> str:
 
 
 def _citation(facts: Facts) -> str:
-    key = re.sub(r"\W+", "_", facts.run["name"]).strip("_") or "dataset"
-    title = re.sub(r"[{}\\%#&$~^_]", " ", facts.run["name"])
+    key = re.sub(r"\W+", "_", facts.run.name).strip("_") or "dataset"
+    title = re.sub(r"[{}\\%#&$~^_]", " ", facts.run.name)
     where = (
         f"\n  howpublished = {{Hugging Face dataset {facts.repository}}},"
         if facts.repository
         else ""
     )
     entry = f"@misc{{{key},\n  title = {{{title}}},{where}\n  note = {{Built with {HOME}}}\n}}"
-    cited = [one["cite"] for one in facts.run.get("credits") or () if one.get("cite")]
+    cited = [one["cite"] for one in facts.run.credits if one.get("cite")]
     also = (
         ["", "And of what it is made of:", "", *(f"- {escaped(text)}" for text in cited)]
         if cited

@@ -23,6 +23,7 @@ from gensr_pref.exporting.figure import agreement_figure
 from gensr_pref.exporting.leak_scan import Found, Local, scan
 from gensr_pref.exporting.pseudonyms import SECRET, How, Pseudonyms, opened
 from gensr_pref.rundir import part_files
+from gensr_pref.rundir.document import RunDocument
 from gensr_pref.rundir.integrity import Contents, check
 from gensr_pref.storage import files
 from gensr_pref.storage.location import is_remote, parse_location, require_local
@@ -122,13 +123,13 @@ def _written(
     out: Path,
     wanted: dataset.Wanted,
     publishing: Publishing,
-    known: tuple[dict[str, Any], dict[str, Any], Pseudonyms | None],
+    known: tuple[RunDocument, dict[str, Any], Pseudonyms | None],
 ) -> Facts:
     """Write everything into an empty folder."""
     document, found, names = known
     told = redacted_facts.run_document(document, names)
-    panel = document["provenance"]["panel"]
-    scores = [score["name"] for metric in panel for score in metric["scores"]]
+    panel = document.provenance.panel
+    scores = [score.name for metric in panel for score in metric.scores]
     made = dataset.write(run, out, wanted, scores, redacted_facts.metadata(told), names)
     summary = redacted_facts.summary(
         _summary(run), document, _described(run, made.tables), names is not None
@@ -157,7 +158,7 @@ def _written(
         out / "summary.json",
         json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False) + "\n",
     )
-    run_text = yaml.safe_dump(told, sort_keys=False, allow_unicode=True, width=100)
+    run_text = yaml.safe_dump(told.as_data(), sort_keys=False, allow_unicode=True, width=100)
     part_files.write_text(out / "run.yaml", run_text)
     part_files.write_text(out / CARD, card(facts))
     return facts

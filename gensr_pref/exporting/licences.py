@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from gensr_pref.rundir.document import RunDocument
 
 UNKNOWN = "unknown"
 UNRECORDED = "not recorded"  # of a generator, by a run that was built before licences were
@@ -51,35 +53,34 @@ class Part:
         return self.is_non_commercial or _COMMERCE.search(self.notice) is not None
 
 
-def parts(run: dict[str, Any]) -> list[Part]:
+def parts(run: RunDocument) -> list[Part]:
     """All that went into the dataset, recordings first.
 
     Args:
         run: what ``run.yaml`` holds. The licences of the generators are those that the build
             recorded: nothing that it names is made here to ask it.
     """
-    provenance = run["provenance"]
-    generators = provenance.get("licences")
-    recordings = [Part(c["of"], c["name"], c["licence"]) for c in run.get("credits") or ()]
+    provenance = run.provenance
+    recordings = [Part(c["of"], c["name"], c["licence"]) for c in run.credits]
     kinds = {part.kind for part in recordings}
     if "speech" not in kinds:
         recordings.insert(0, Part("speech", "the speech", UNKNOWN))
     if "noise" not in kinds and _uses_noise(run):
         recordings.append(Part("noise", "the noise", UNKNOWN))
     models = [
-        Part("generator", one["name"], _recorded(generators, one["name"]))
-        for one in provenance["generators"]
+        Part("generator", one.name, _recorded(provenance.licences, one.name))
+        for one in provenance.generators
     ]
     panel = [
-        Part("metric", m["metric"], m.get("licence") or UNKNOWN, m.get("notice") or "")
-        for m in provenance["panel"]
+        Part("metric", one.metric, one.licence or UNKNOWN, one.notice or "")
+        for one in provenance.panel
     ]
     return [*recordings, *models, *panel]
 
 
-def _recorded(licences: dict[str, Any] | None, label: str) -> str:
+def _recorded(licences: Mapping[str, Any], label: str) -> str:
     """What the build recorded of a generator's licence; ``-`` where it had nothing to tell."""
-    if not isinstance(licences, dict) or label not in licences:
+    if label not in licences:
         return UNRECORDED
     told = licences[label]
     return told if isinstance(told, str) and told not in ("", "-") else UNKNOWN
@@ -96,6 +97,6 @@ def _hub_licence(licence: str) -> str:
     return name if name in HUB_LICENCES else "other"
 
 
-def _uses_noise(run: dict[str, Any]) -> bool:
-    degrade = run.get("corpus", {}).get("degrade") or {}
+def _uses_noise(run: RunDocument) -> bool:
+    degrade = run.corpus.get("degrade") or {}
     return bool(degrade.get("noise"))

@@ -7,6 +7,7 @@ from copy import deepcopy
 from typing import Any
 
 from gensr_pref.exporting.pseudonyms import Pseudonyms
+from gensr_pref.rundir.document import RunDocument, Section
 
 _PATH = re.compile(
     r"(?<![\w/.:])(?:/|~[\w.-]*/|[A-Za-z]:\\|\.\.?/)[^\s\"'<>|,;]*[^\s\"'<>|,;/\\]|^/$"
@@ -18,7 +19,7 @@ _COUNTS = (
 )  # fmt: skip
 
 
-def run_document(run: dict[str, Any], names: Pseudonyms | None) -> dict[str, Any]:
+def run_document(run: RunDocument, names: Pseudonyms | None) -> RunDocument:
     """What ``run.yaml`` holds, with paths cut to their last part; but in names and credits, which
     are as they were given (`gensr_pref.exporting.leak_scan` looks at them).
 
@@ -26,24 +27,22 @@ def run_document(run: dict[str, Any], names: Pseudonyms | None) -> dict[str, Any
         names: where the export is anonymised; the run's seed is withheld then, as with it a guess
             of a recording's name could be tried.
     """
-    told: dict[str, Any] = _without_paths({k: v for k, v in run.items() if k != "engine"})
-    engine = run.get("engine", {})
-    told["engine"] = {"shard_clips": engine["shard_clips"]} if "shard_clips" in engine else {}
+    told: Section = _without_paths({k: v for k, v in run.as_data().items() if k != "engine"})
+    told["engine"] = {k: v for k, v in run.engine.items() if k == "shard_clips"}
     if names is not None:
         told["seed"] = None
-    return told
+    return RunDocument.model_validate(told)
 
 
-def metadata(run: dict[str, Any]) -> dict[str, Any]:
+def metadata(run: RunDocument) -> Section:
     """The facts in the metadata of every file of an export.
 
     Args:
         run: from `run_document`.
     """
-    provenance = run["provenance"]
     kept = ("gensr_pref", "schema_version", "fingerprint", "generators", "panel")
-    told = {key: provenance[key] for key in kept if key in provenance}
-    return {"run": run["name"], "pairing": run["pairing"], **told}
+    told = {key: value for key, value in run.facts().items() if key in kept}
+    return {"run": run.name, "pairing": run.pairing, **told}
 
 
 def audit(found: dict[str, Any], names: Pseudonyms | None) -> dict[str, Any]:
@@ -67,7 +66,7 @@ def audit(found: dict[str, Any], names: Pseudonyms | None) -> dict[str, Any]:
 
 
 def summary(
-    found: dict[str, Any], run: dict[str, Any], dataset: dict[str, Any], anonymous: bool
+    found: dict[str, Any], run: RunDocument, dataset: dict[str, Any], anonymous: bool
 ) -> dict[str, Any]:
     """The counts of ``summary.json``, of the generators, and of the dataset itself."""
     notices = [
@@ -76,8 +75,8 @@ def summary(
         if not (anonymous and str(text).startswith("split:"))  # names a speaker or a recording
     ]
     generators = [
-        {key: one.get(key) for key in ("name", "revision", "candidates", "sample_rate")}
-        for one in run["provenance"]["generators"]
+        {key: getattr(one, key) for key in ("name", "revision", "candidates", "sample_rate")}
+        for one in run.provenance.generators
     ]
     counts = {key: found[key] for key in _COUNTS if key in found}
     return {**counts, "generators": generators, "notices": notices, "dataset": dataset}
