@@ -15,7 +15,9 @@ SMALL_D = 0.2  # Cohen, Statistical Power Analysis for the Behavioral Sciences, 
 SMALL_DELTA = 0.147  # Romano et al. 2006, Florida Association of Institutional Research
 
 
-def differences(values: Mapping[str, tuple[Array, Array]], clip: Rows) -> list[dict[str, Any]]:
+def property_differences(
+    values: Mapping[str, tuple[Array, Array]], clip: Rows
+) -> list[dict[str, Any]]:
     """Compute chosen minus rejected in each property, with effect sizes.
 
     ``cohens_d`` is the mean difference divided by the root of the mean of the two variances (Cohen

@@ -197,8 +197,8 @@ def _chance_level(share: float | None, reason: str = "no_scores") -> dict[str, A
 
 def _shortcuts(run: Evidence, analysed: AnalysedPairs) -> list[dict[str, Any]]:
     clip = run.pairs.clip
-    sound = bias.differences(sound_values(run, analysed), clip[analysed.pairs])
-    return [*sound, *bias.differences(sampling_values(run), clip)]
+    sound = bias.property_differences(sound_values(run, analysed), clip[analysed.pairs])
+    return [*sound, *bias.property_differences(sampling_values(run), clip)]
 
 
 def _generator_wins(run: Evidence) -> list[dict[str, Any]]:
