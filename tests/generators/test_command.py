@@ -203,7 +203,7 @@ def test_revision_follows_the_command_and_its_files(tmp_path):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"command": ["no-such-program", *ONE]}, "'no-such-program' on the PATH is not an executable"),
+        ({"command": ["no-such-program", *ONE]}, "'no-such-program' on the PATH is not"),
         ({"command": ["./nothing", *ONE]}, "nothing is not an executable program"),
         ({"command": ["true"]}, r"name \{input\} and \{output\}"),
         ({"command": ["true", "{input}"]}, "it names input"),
