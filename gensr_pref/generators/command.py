@@ -247,7 +247,7 @@ def _find_program(program: str, folder: Path) -> str:
     path = shutil.which(str(folder / program) if "/" in program else program)
     if path is None:
         name = f"{folder / program} is" if "/" in program else f"{program!r} on the PATH is"
-        raise ValueError(f"command: {name} no program that can be run")
+        raise ValueError(f"command: {name} not an executable program")
     return path
 
 

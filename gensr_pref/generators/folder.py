@@ -299,7 +299,7 @@ def _systems(given: Any) -> tuple[str, ...]:
     if isinstance(given, str) or not all(isinstance(name, str) for name in names):
         raise ValueError(f"systems must be a list of names, not {given!r}")
     if len(set(names)) < len(names):
-        raise ValueError(f"systems names one twice: {', '.join(names)}")
+        raise ValueError(f"systems has a name twice: {', '.join(names)}")
     return names
 
 
