@@ -119,7 +119,7 @@ def test_a_folder_is_not_continued_at_another_rate(own, tmp_path) -> None:
 
 @pytest.mark.parametrize("rate", [4000, 200_000, 44100.5])
 def test_a_recipe_at_an_impossible_rate_is_refused(rate) -> None:
-    with pytest.raises(ConfigError, match="sample_rate"):
+    with raises(ConfigError, field="sample_rate", value=rate, problem="invalid"):
         recipe(sample_rate=rate)
 
 

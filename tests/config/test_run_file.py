@@ -99,9 +99,8 @@ def test_all_complaints_come_at_once():
 
 
 def test_fields_of_a_part_are_named_from_the_top():
-    with raises(ConfigError, field="panel.3.vot", value="vot", problem="unknown") as caught:
+    with raises(ConfigError, field="panel.3.vot", value="vot", problem="unknown"):
         run_file.parse({"metric": "wer", "vot": 1}, run_file.MetricUse, field="panel.3")
-    assert str(caught.value).startswith("panel.3.vot: ")
 
 
 def test_paired_source_refuses_degradation():
@@ -135,7 +134,7 @@ def test_bad_override_is_explained(assignment, problem):
 def test_file_that_is_no_run_file(tmp_path: Path, content):
     path = tmp_path / "run.yaml"
     path.write_text(content)
-    with pytest.raises(ConfigError, match=r"run\.yaml"):
+    with raises(ConfigError, path="run.yaml", problem="invalid"):
         run_file.load(path)
 
 
