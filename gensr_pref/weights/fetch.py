@@ -19,7 +19,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 from urllib.parse import urlsplit
 
 from gensr_pref.errors import (
@@ -37,6 +37,32 @@ from gensr_pref.weights.catalogue import CATALOGUE, Checkpoint
 from gensr_pref.weights.download import download, forget, require_safe, shown, unwritable
 
 
+class FetchedRow(TypedDict):
+    """A checkpoint in the cache, as `fetch` and `verify` return it."""
+
+    name: str
+    path: str
+    sha256: str
+    digest: str
+    licence: str
+    notice: str
+
+
+ListedRow = TypedDict(
+    "ListedRow",
+    {
+        "name": str,
+        "here": str,
+        "size_mb": float | str,
+        "licence": str,
+        "from": str,
+        "host": str | None,
+        "digest": str,
+        "notice": str,
+    },
+)
+
+
 class PartlyFetchedError(FetchError):
     """Some of several checkpoints could not be had; the others are in the cache.
 
@@ -45,14 +71,14 @@ class PartlyFetchedError(FetchError):
         failed: what was raised for each of the others, by name.
     """
 
-    def __init__(self, rows: list[dict[str, Any]], failed: Mapping[str, Exception]) -> None:
+    def __init__(self, rows: list[FetchedRow], failed: Mapping[str, Exception]) -> None:
         reasons = "".join(f"\n  {name}: {error}" for name, error in failed.items())
         super().__init__(f"{len(failed)} of {len(rows) + len(failed)} not fetched:{reasons}")
         self.rows = rows
         self.failed = dict(failed)
 
 
-def listing() -> list[dict[str, Any]]:
+def listing() -> list[ListedRow]:
     """One row per checkpoint that can be fetched: what it is, and whether it is here."""
     return [
         {
@@ -69,7 +95,7 @@ def listing() -> list[dict[str, Any]]:
     ]
 
 
-def fetch(names: Sequence[str], sha256: str | None = None) -> list[dict[str, Any]]:
+def fetch(names: Sequence[str], sha256: str | None = None) -> list[FetchedRow]:
     """Have these checkpoints in the cache, downloading and hashing those that are not there.
 
     Args:
@@ -103,7 +129,8 @@ def fetch(names: Sequence[str], sha256: str | None = None) -> list[dict[str, Any
         raise MissingWeightsError(
             catalogue.missing(beyond), value=[one.name for one in beyond], problem=Problem.OFFLINE
         )
-    rows, failed = [], {}
+    rows: list[FetchedRow] = []
+    failed: dict[str, Exception] = {}
     for name in unique:
         try:
             if name in wanted:
@@ -123,7 +150,7 @@ def _of_hub(name: str) -> bool:
     return hub.is_id(name.partition("@")[0])
 
 
-def _from_hub(name: str) -> dict[str, Any]:
+def _from_hub(name: str) -> FetchedRow:
     """What a person is told of a checkpoint of the Hub, now that it is here."""
     repository, _, revision = name.partition("@")
     found = hub.snapshot(repository, revision or None, renew=True)
@@ -137,7 +164,7 @@ def _from_hub(name: str) -> dict[str, Any]:
     }
 
 
-def verify(names: Sequence[str] = ()) -> list[dict[str, Any]]:
+def verify(names: Sequence[str] = ()) -> list[FetchedRow]:
     """Hash checkpoints in the cache again: those named, else all that are here.
 
     Raises:
@@ -203,7 +230,7 @@ def _source(checkpoint: Checkpoint) -> str | Path:
     return parts._replace(path=f"{parts.path.rstrip('/')}/{checkpoint.file}").geturl()
 
 
-def _fetched(checkpoint: Checkpoint, source: str | Path, pinned: str | None) -> dict[str, Any]:
+def _fetched(checkpoint: Checkpoint, source: str | Path, pinned: str | None) -> FetchedRow:
     if not catalogue.is_here(checkpoint):
         with _alone(catalogue.cached(checkpoint)):
             if not catalogue.is_here(checkpoint):  # nobody else got it while we waited
@@ -283,7 +310,7 @@ def _alone(path: Path) -> Iterator[None]:
         yield
 
 
-def _row(checkpoint: Checkpoint, sha256: str, pinned: str | None = None) -> dict[str, Any]:
+def _row(checkpoint: Checkpoint, sha256: str, pinned: str | None = None) -> FetchedRow:
     """What a person is told of a checkpoint that is here."""
     unpublished = "as given" if pinned else "of the first fetch"
     return {
