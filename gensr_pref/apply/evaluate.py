@@ -32,7 +32,7 @@ from gensr_pref.errors import ConfigError, Problem, parameter
 from gensr_pref.generators.registry import label_of, make_generator
 from gensr_pref.metrics.panel import Panel
 from gensr_pref.rundir import part_files
-from gensr_pref.untrusted.text import shown
+from gensr_pref.untrusted.text import escape_all
 
 RULE = "none"
 ROLES = ("base", "policy", "control")  # in the order of tables
@@ -335,5 +335,5 @@ def _write(out: Path, found: dict[str, Any]) -> None:
     part_files.write_text(
         out / "evaluation.json", json.dumps(found, indent=2, allow_nan=False) + "\n"
     )
-    part_files.write_text(out / "evaluation.md", evaluation_report.markdown(shown(found)))
+    part_files.write_text(out / "evaluation.md", evaluation_report.markdown(escape_all(found)))
     part_files.write_text(out / "evaluation.svg", forest_plot(found))

@@ -16,7 +16,7 @@ SMALL_DELTA = 0.147  # Romano et al. 2006, Florida Association of Institutional 
 
 
 class Difference(TypedDict):
-    """Chosen minus rejected in one property; see `differences`."""
+    """Chosen minus rejected in one property; see `property_differences`."""
 
     property: str
     pairs: int
@@ -42,7 +42,7 @@ class GeneratorWins(TypedDict):
     chosen: float
 
 
-def differences(values: Mapping[str, tuple[Array, Array]], clip: Rows) -> list[Difference]:
+def property_differences(values: Mapping[str, tuple[Array, Array]], clip: Rows) -> list[Difference]:
     """Compute chosen minus rejected in each property, with effect sizes.
 
     ``cohens_d`` is the mean difference divided by the root of the mean of the two variances (Cohen

@@ -213,8 +213,8 @@ def _chance_level(share: float | None, reason: str = "no_scores") -> ChanceLevel
 
 def _shortcuts(run: Evidence, analysed: AnalysedPairs) -> list[bias.Difference]:
     clip = run.pairs.clip
-    sound = bias.differences(sound_values(run, analysed), clip[analysed.pairs])
-    return [*sound, *bias.differences(sampling_values(run), clip)]
+    sound = bias.property_differences(sound_values(run, analysed), clip[analysed.pairs])
+    return [*sound, *bias.property_differences(sampling_values(run), clip)]
 
 
 def _generator_wins(run: Evidence) -> list[bias.GeneratorWins]:

@@ -175,7 +175,7 @@ def _stops(out: Path) -> dict[str, int]:
 def _before(out: Path) -> dict[str, Any]:
     """The last summary; empty where there is none that can be read."""
     try:
-        found = documents.json_of(part_files.read_text(out / "summary.json"))
+        found = documents.parse_json(part_files.read_text(out / "summary.json"))
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

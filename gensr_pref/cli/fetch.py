@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> None:
         elif options.names:
             rows = fetch.fetch(options.names, options.sha256)
         else:
-            rows = fetch.listing()
+            rows = fetch.list_checkpoints()
     except fetch.PartlyFetchedError as error:
         _show(error.rows, options)
         raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gensr_pref.untrusted.text import visible
+from gensr_pref.untrusted.text import escape_invisible
 
 
 def labelled(rows: Sequence[tuple[str, str]]) -> str:
@@ -36,7 +36,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
     if not rows:
         return "(none)"
     values = [list(rows[0]), *(list(row.values()) for row in rows)]
-    cells = [[visible(_cell(value)) for value in line] for line in values]
+    cells = [[escape_invisible(_cell(value)) for value in line] for line in values]
     width = [max(len(line[k]) for line in cells) for k in range(len(cells[0]))]
     right = [all(_numeric(line[k]) for line in cells[1:]) for k in range(len(width))]
     lines = [

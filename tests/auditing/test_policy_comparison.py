@@ -40,7 +40,7 @@ def drawn(models=2, clips=60, samples=4, scores=1, seed=0):
     return of_clip + better + rng.normal(0, 0.2, (models, clips, samples, scores))
 
 
-def test_the_interval_is_students_of_paired_differences():
+def test_interval_is_students_of_paired_differences():
     value = drawn()
     told = against_base(measured(value))
     base, policy = value[..., 0].mean(axis=2)
@@ -52,14 +52,14 @@ def test_the_interval_is_students_of_paired_differences():
     assert told["mean"] == pytest.approx(policy.mean())
 
 
-def test_pairing_takes_out_what_the_clips_have_in_common():
+def test_pairing_removes_the_variance_that_clips_share():
     """Clips that differ much and samples that hardly do: a narrow interval."""
     value = drawn() + np.random.default_rng(1).normal(0, 5, (1, 60, 1, 1))
     _, low, high = against_base(measured(value))["difference"]
     assert high - low < 0.15
 
 
-def test_a_larger_run_than_there_are_bundles_has_scipys_interval_too():
+def test_a_run_with_more_clips_than_bundles_has_scipys_interval():
     value = drawn(clips=2500, samples=1)
     _, low, high = against_base(measured(value))["difference"]
     difference = value[1, :, 0, 0] - value[0, :, 0, 0]
@@ -67,7 +67,7 @@ def test_a_larger_run_than_there_are_bundles_has_scipys_interval_too():
     assert (high - low) / 2 == pytest.approx(half, rel=0.1)
 
 
-def test_members_are_averaged_and_their_spread_counts():
+def test_members_are_averaged_and_their_variance_counts():
     """Three seeds of a policy: their mean, each one's difference, their spread."""
     value = drawn(models=4, clips=30)
     value[3] += 0.4  # one seed apart from the others
@@ -102,12 +102,12 @@ def of_speakers(speakers):
     return clips[2] - clips[1], None if speakers[1] is None else speakers[2] - speakers[1]
 
 
-def test_over_speakers_their_choice_counts():
+def test_intervals_over_speakers_include_their_variance():
     clips, speakers = of_speakers(list("abcde" * 6))
     assert speakers > 1.8 * clips
 
 
-def test_clips_of_unknown_speakers_are_speakers_of_their_own():
+def test_each_unknown_speaker_is_a_separate_cluster():
     clips, speakers = of_speakers([None] * 30)
     assert speakers == pytest.approx(clips)
 
@@ -116,7 +116,7 @@ def test_one_speaker_has_no_interval_over_speakers():
     assert of_speakers(["a"] * 30)[1] is None
 
 
-def test_the_clusters_of_an_interval_are_told():
+def test_number_of_clusters_is_reported():
     of = measured(drawn(clips=6), speakers=["a", "b", "b", None, None, "a"])
     for by_speaker, clusters in ((False, 6), (True, 4)):
         found = compare_policies(of, {"base": [0], "policy": [1]}, "base", by_speaker)
@@ -147,7 +147,7 @@ def test_unanimous_win_rates_by_hand():
     assert unanimous_wins(nothing, [1], [0])["wins"] is None
 
 
-def test_a_clip_on_which_one_fails_leaves_for_all():
+def test_a_clip_on_which_one_model_fails_is_left_out_for_all():
     value = drawn(models=3, clips=8, scores=2)
     value[2, 5, 1, 0] = np.nan  # one sample, of the policy that is not looked at
     of = measured(value)
@@ -159,7 +159,7 @@ def test_a_clip_on_which_one_fails_leaves_for_all():
     assert found["policies"]["policy"]["unanimous"]["comparisons"] == 7 * 4
 
 
-def test_samples_that_were_not_asked_for_are_no_failures():
+def test_samples_beyond_the_requested_number_are_not_failures():
     value = drawn(models=2, clips=6)
     value[1, :, 1:] = np.nan
     told = against_base(measured(value, samples=[4, 1]))
@@ -167,7 +167,7 @@ def test_samples_that_were_not_asked_for_are_no_failures():
     assert told["wins"] == pytest.approx((value[1, :, 0] > value[0, :, 0]).mean())
 
 
-def test_the_same_model_differs_in_nothing():
+def test_the_same_model_has_no_difference():
     value = drawn(models=1)
     told = against_base(measured(np.concatenate([value, value])))
     assert told["difference"] == [0, None, None]

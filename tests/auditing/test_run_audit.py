@@ -63,7 +63,7 @@ def test_sides_match_the_audio_on_disk(finished):
     ]
     assert found["level"]["difference"] == pytest.approx(np.mean(levels[0]) - np.mean(levels[1]))
     assert found["level"]["cliffs_delta"] == -1  # the quieter hiss wins on both votes
-    assert not found["level"]["warns"]  # seven clips bear no verdict
+    assert not found["level"]["warns"]  # seven clips are too few for a verdict
     assert found["level"]["clips"] == len({pair["clip_id"] for pair in pairs})
     assert found["seconds"]["difference"] == 0
     assert found["level_db"]["pairs"] == len(pairs)

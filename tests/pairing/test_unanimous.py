@@ -40,7 +40,7 @@ def test_lower_is_better_turns_the_vote():
     assert found([[2, 0.1], [1, 0.5]], votes=votes) == [(0, 1)]
 
 
-def test_tie_vetoes_by_default_and_stands_where_allowed():
+def test_tie_prevents_a_pair_unless_allowed():
     scores = [[2, 0.5], [1, 0.5]]
     strict = [Vote("quality", True, True), Vote("wer", False, True)]
     lenient = [Vote("quality", True, True), Vote("wer", False, True, ties=True)]
@@ -76,17 +76,17 @@ def test_null_on_a_voting_score_forms_no_pair():
     assert found([[3, 3], [2, NAN], [1, 1]]) == [(0, 2)]
 
 
-def test_null_on_a_silent_score_does_not_matter():
+def test_null_on_a_score_that_does_not_vote_does_not_matter():
     votes = [Vote("quality", True, True), Vote("pesq", True, False)]
     assert found([[2, NAN], [1, 1]], votes=votes) == [(0, 1)]
 
 
-def test_silent_score_does_not_stop_a_pair():
+def test_score_that_does_not_vote_does_not_prevent_a_pair():
     votes = [Vote("quality", True, True), Vote("pesq", True, False)]
     assert found([[2, 1], [1, 2]], votes=votes) == [(0, 1)]
 
 
-def test_floor_and_ceiling_bind_chosen_only():
+def test_floor_and_ceiling_apply_to_chosen_only():
     floor = [Vote("sim", True, True, floor=0.5)]
     assert found([[0.6], [0.1]], votes=floor) == [(0, 1)]
     assert found([[0.4], [0.1]], votes=floor) == []
@@ -95,12 +95,12 @@ def test_floor_and_ceiling_bind_chosen_only():
     assert found([[0.3], [0.9]], votes=ceiling) == []
 
 
-def test_null_cannot_keep_a_bound():
+def test_null_does_not_satisfy_a_bound():
     votes = [Vote("quality", True, True), Vote("sim", True, False, floor=0.5)]
     assert found([[2, NAN], [1, 0.9]], votes=votes) == []
 
 
-def test_largest_smallest_margin_wins():
+def test_pair_with_the_largest_smallest_margin_is_first():
     scores = [[0, 0], [5, 1], [2, 2]]
     assert found(scores)[0] == (2, 0)
 
@@ -121,7 +121,7 @@ def test_pairs_per_clip_and_order_of_equal_pairs():
     assert found(scores, Pairing(pairs_per_clip=9)) == [(0, 2), (0, 1), (1, 2)]
 
 
-def test_generators_do_not_meet_unless_told():
+def test_generators_are_paired_only_if_allowed():
     scores = [[2, 2], [1, 1]]
     assert found(scores, generators=["a", "b"]) == []
     assert found(scores, Pairing(across_generators=True), generators=["a", "b"]) == [(0, 1)]

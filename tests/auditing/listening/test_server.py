@@ -81,7 +81,7 @@ def next_of(port, listener="ann"):
     return json.loads(ask(port, f"/next?listener={listener}")[1])
 
 
-def test_a_vote_is_on_the_disk_when_the_page_is_told(out):
+def test_a_vote_is_on_the_disk_before_the_reply(out):
     with serving(out) as port:
         first = next_of(port)
         status, told = vote(port, first["trial"], "tie")
@@ -93,7 +93,7 @@ def test_a_vote_is_on_the_disk_when_the_page_is_told(out):
     assert line["seconds"] == 1.2
 
 
-def test_a_restart_goes_on_where_it_stopped_and_listeners_are_apart(out):
+def test_a_restart_continues_and_listeners_are_separate(out):
     with serving(out) as port:
         order = [next_of(port)["trial"]]
         order.append(vote(port, order[0])[1]["trial"])
@@ -143,20 +143,20 @@ def test_a_vote_needs_the_token_of_this_session(out):
         "//etc/passwd",
     ],
 )
-def test_no_file_can_be_had(out, path):
+def test_no_file_is_served(out, path):
     with serving(out) as port:
         assert ask(port, path)[0] == 404
 
 
 @pytest.mark.parametrize("name", ["", "../ann", "a/b", "x" * 41, "é", ".hidden"])
-def test_a_listener_is_a_plain_name(out, name):
+def test_other_listener_names_are_refused(out, name):
     with serving(out) as port:
         status, told = vote(port, next_of(port)["trial"], listener=name)
         assert (status, "listener" in told["error"]) == (400, True)
     assert not (out / "listening").exists()
 
 
-def test_what_is_no_answer_is_refused(out):
+def test_invalid_answers_are_refused(out):
     with serving(out) as port:
         trial, known = next_of(port)["trial"], token(port)
         assert vote(port, trial, "c")[0] == 400
@@ -170,7 +170,7 @@ def test_what_is_no_answer_is_refused(out):
     "seconds",
     ["NaN", "Infinity", "1e999", "-5", "1" + 400 * "0", "true", '"<script>"', "[1]", "{}"],
 )
-def test_seconds_that_cannot_be_are_refused(out, seconds):
+def test_invalid_seconds_are_refused(out, seconds):
     with serving(out) as port:
         trial = next_of(port)["trial"]
         status, told = raw_vote(port, trial, seconds)
@@ -179,7 +179,7 @@ def test_seconds_that_cannot_be_are_refused(out, seconds):
 
 
 @pytest.mark.parametrize(("seconds", "kept"), [("null", None), ("0", 0.0), ("2.26", 2.3)])
-def test_seconds_that_can_be_are_kept(out, seconds, kept):
+def test_valid_seconds_are_stored(out, seconds, kept):
     with serving(out) as port:
         assert raw_vote(port, next_of(port)["trial"], seconds)[0] == 200
     (line,) = part_files.read_json_lines(out / "listening" / "votes-ann.jsonl")
@@ -197,7 +197,7 @@ def raw_vote(port, trial, seconds):
     return answer.status, content
 
 
-def test_sounds_of_a_question_are_equally_loud_and_those_of_the_run(out):
+def test_sounds_are_those_of_the_run_at_equal_loudness(out):
     with serving(out) as port:
         told = next_of(port)
         heard = {
@@ -220,7 +220,7 @@ def test_sounds_of_a_question_are_equally_loud_and_those_of_the_run(out):
     assert np.corrcoef(source, played)[0, 1] > 0.999
 
 
-def test_sides_differ_between_listeners_and_answers_are_told_by_side(out):
+def test_a_and_b_are_swapped_per_listener_and_answers_are_translated(out):
     asked = draw_trials(evidence(out), PAIRS)
     names = [f"listener{k}" for k in range(40)]
     swapped = np.array([[one.swapped for one in order_for_listener(asked, name)] for name in names])
@@ -235,7 +235,7 @@ def test_sides_differ_between_listeners_and_answers_are_told_by_side(out):
         assert one.preference("b" if button == "a" else "a") == "rejected"
 
 
-def test_there_are_catch_trials(out):
+def test_trials_include_catch_trials(out):
     asked = draw_trials(evidence(out), PAIRS)
     same = [one for one in asked if one.kind == "same"]
     assert same
@@ -243,7 +243,7 @@ def test_there_are_catch_trials(out):
     assert len({one.code for one in asked}) == len(asked)
 
 
-def test_no_side_of_a_catch_trial_is_the_sound_of_the_noisy_button(out):
+def test_no_sound_of_a_catch_trial_is_the_noisy_input(out):
     pair(out, ["pairs_per_clip=3"])
     found = draw_trials(evidence(out), 14)
     (one,) = [trial for trial in found if trial.kind == "clean"]
@@ -273,7 +273,7 @@ def below(sound):
     return energy[hz < 0.7 * ANCHOR_HZ].sum()
 
 
-def test_the_audit_counts_what_was_heard(out, capsys):
+def test_the_audit_counts_the_answers(out, capsys):
     asked = order_for_listener(draw_trials(evidence(out), PAIRS), "ann")
     with serving(out, listener="Ann") as port:
         for one in asked:
@@ -294,7 +294,7 @@ def test_the_audit_counts_what_was_heard(out, capsys):
     assert f"Catch trials failed: 0 of {same} with identical sounds, 0 of " in printed
 
 
-def test_the_export_is_what_the_page_would_play(out, tmp_path):
+def test_the_export_has_the_sounds_of_the_page(out, tmp_path):
     told = webmushra.export_webmushra(out, tmp_path / "test", PAIRS)
     key = json.loads((tmp_path / "test" / "key.json").read_text())
     assert len(key) == told["trials"]

@@ -30,21 +30,21 @@ def test_shares_of_answers():
     assert 0.2 < low < 0.6 < high < 0.95
 
 
-def test_only_ties_decide_nothing():
+def test_ties_alone_give_no_rate():
     told = statistics.panel_agreement(answers([0, 0, 0]))
     assert told["of_decided"] is None
     assert told["of_decided_interval"] is None
     assert told["tie"] == 1.0
 
 
-def test_a_score_names_the_preferred_side_or_not():
+def test_agreement_of_scores_with_answers():
     margins = [[1, -1, 0], [1, -1, np.nan], [1, -1, 2], [1, -1, 2], [1, 1, 2]]
     told = statistics.score_agreement(answers([1, 1, -1, 0, 1], margins), ["up", "down", "part"])
     assert [row["answers"] for row in told] == [4, 4, 2]
     assert [row["rate"] for row in told] == [0.75, 0.5, 0.5]
 
 
-def test_listeners_are_set_beside_each_other_and_not_beside_themselves():
+def test_listeners_are_compared_with_each_other_only():
     heard = answers(
         [1, 1, -1, 0, 0],
         clip=[0, 0, 0, 1, 1],
@@ -54,7 +54,7 @@ def test_listeners_are_set_beside_each_other_and_not_beside_themselves():
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_the_slope_is_that_of_a_general_optimiser(seed):
+def test_slope_equals_that_of_a_general_optimiser(seed):
     rng = np.random.default_rng(seed)
     margin = rng.exponential(1.5, 80)
     credit = rng.choice([0.0, 0.5, 1.0], 80, p=[0.2, 0.2, 0.6])
@@ -67,13 +67,13 @@ def test_the_slope_is_that_of_a_general_optimiser(seed):
     assert statistics.logistic_slope(margin, credit) == pytest.approx(expected, abs=1e-5)
 
 
-def test_where_the_margin_always_tells_the_slope_is_bounded():
+def test_slope_is_bounded_if_every_answer_follows_the_margin():
     margin = np.array([0.5, 1.0, 2.0])
     assert 0 < statistics.logistic_slope(margin, np.ones(3)) <= 50
     assert -50 <= statistics.logistic_slope(margin, np.zeros(3)) < 0
 
 
-def test_a_margin_that_people_hear_is_found_again():
+def test_an_audible_margin_is_recovered():
     rng = np.random.default_rng(1)
     margin = rng.uniform(0, 3, 600)
     prefers = rng.random(600) < 1 / (1 + np.exp(-1.2 * margin))
@@ -86,7 +86,7 @@ def test_a_margin_that_people_hear_is_found_again():
     assert sum(row["answers"] for row in told["bins"]) == 600
 
 
-def test_what_people_do_not_hear_has_no_margin():
+def test_an_inaudible_margin_is_none():
     rng = np.random.default_rng(2)
     told = statistics.by_margin(answers(rng.choice([-1, 1], 200), rng.uniform(0, 3, (200, 1))))
     assert told["margin_75"] is None
@@ -134,7 +134,7 @@ def test_catch_trials_are_counted_by_listener():
     [(0, 0, True), (0, 1, True), (1, 1, False), (1, 2, False), (1, 3, False), (1, 4, True),
      (1, 6, True), (2, 6, False), (2, 10, True), (3, 10, False), (6, 6, False)],
 )  # fmt: skip
-def test_who_fails_too_many_catch_trials_is_not_counted(failed, count, counted):
+def test_answers_do_not_count_after_too_many_failed_catch_trials(failed, count, counted):
     """By the likelihoods of failures under 1 in 20 and under 2 in 3, as SciPy has them."""
     from scipy.stats import binom
 
@@ -143,7 +143,7 @@ def test_who_fails_too_many_catch_trials_is_not_counted(failed, count, counted):
     assert statistics.is_attentive(failed, count) == counted
 
 
-def test_answers_without_those_of_some():
+def test_answers_of_some_listeners_are_removed():
     heard = answers([1, -1, 1], listener=["ann", "bob", "ann"])
     kept = heard.without({"bob"})
     assert kept.answer.tolist() == [1, 1]
@@ -151,7 +151,7 @@ def test_answers_without_those_of_some():
     assert kept.listener == ["ann", "ann"]
 
 
-def test_all_answers_alike_are_not_certain():
+def test_equal_answers_have_a_wide_interval():
     told = statistics.panel_agreement(answers([1, 1, 1, 1]))
     low, high = told["agree_interval"]
     assert low < 0.5
