@@ -271,7 +271,7 @@ def _read_sampling(output: Path) -> dict[str, Any]:
     if not path.is_file():  # reading a named pipe would wait for ever
         return {}
     try:
-        sampling = documents.json_of(files.read_text(path))
+        sampling = documents.parse_json(files.read_text(path))
     except (OSError, ValueError):
         return {}
     return sampling if isinstance(sampling, dict) else {}

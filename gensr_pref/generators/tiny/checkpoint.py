@@ -225,7 +225,7 @@ def read_settings(folder: Path) -> dict[str, Any]:
     _require_files(folder)
     path = folder / CONFIG
     try:
-        data = documents.json_of(files.read_text(path))
+        data = documents.parse_json(files.read_text(path))
     except (OSError, ValueError) as error:
         raise ConfigError(
             f"cannot be read as JSON ({error}).", path=path, problem=Problem.UNREADABLE

@@ -235,14 +235,14 @@ def test_nothing_to_compare_with_is_no_text_whatever_the_language(languages):
 
 
 def test_a_clip_with_an_invalid_language_code():
-    with pytest.raises(Unusable, match=r"'german' is no ISO 639 code.*such as 'de'") as caught:
+    with pytest.raises(Unusable, match=r"'german' is not an ISO 639 code.*such as 'de'") as caught:
         scripted_metric("yes").score(clip_with_text("yes", "german"))
     assert caught.value.reason is Reason.UNKNOWN_LANGUAGE
 
 
 @pytest.mark.parametrize("language", ["english", "", "e1", "-en"])
 def test_an_invalid_language_code_is_refused(language):
-    with pytest.raises(ValueError, match=f"language {language!r} is no ISO 639 code"):
+    with pytest.raises(ValueError, match=f"language {language!r} is not an ISO 639 code"):
         WordErrorRate(language=language)
 
 
@@ -252,8 +252,8 @@ def test_an_invalid_language_code_is_refused(language):
 def test_a_language_that_the_recogniser_is_known_to_lack_is_refused(
     options, code, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(catalogue, "find", lambda name, path=None: tmp_path)
-    monkeypatch.setattr(catalogue, "identity", lambda name, path=None: name)
+    monkeypatch.setattr(catalogue, "find_weights", lambda name, path=None: tmp_path)
+    monkeypatch.setattr(catalogue, "describe_weights", lambda name, path=None: name)
     with pytest.raises(ValueError, match=f"language {code!r}: .* knows en$"):
         WordErrorRate(**options, language=code)
     WordErrorRate(**options, language="en-GB")
