@@ -19,7 +19,7 @@ def counted_reasons(reasons: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {reason}" for reason, count in ordered)
 
 
-def table_with_lines(rows: Sequence[dict[str, Any]], name: str, *below: str) -> str:
+def table_with_lines(rows: Sequence[Mapping[str, Any]], name: str, *below: str) -> str:
     """Return rows as a table, with what is too long for a column in lines below it.
 
     Args:
@@ -31,7 +31,7 @@ def table_with_lines(rows: Sequence[dict[str, Any]], name: str, *below: str) -> 
     return "\n".join([table(short), *(["", *lines] if lines else [])])
 
 
-def table(rows: Sequence[dict[str, Any]]) -> str:
+def table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return rows as aligned columns, numbers to the right."""
     if not rows:
         return "(none)"

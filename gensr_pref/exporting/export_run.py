@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,6 +20,7 @@ from gensr_pref.exporting.atomic_folder import replacing, require_place
 from gensr_pref.exporting.card import Facts, Table, card
 from gensr_pref.exporting.card_sections import FIGURE
 from gensr_pref.exporting.figure import agreement_figure
+from gensr_pref.exporting.hub import Pushed
 from gensr_pref.exporting.leak_scan import Found, Local, scan
 from gensr_pref.exporting.pseudonyms import SECRET, How, Pseudonyms, opened
 from gensr_pref.rundir import part_files
@@ -55,12 +56,38 @@ class Publishing:
     repository: str | None = None
 
 
+class TableFiles(TypedDict):
+    """The files of one split of one table."""
+
+    config: str
+    split: str
+    rows: int
+    files: int
+    bytes: int
+
+
+class Exported(TypedDict):
+    """What an export wrote; see `export`. The last three are of a push (`publish`)."""
+
+    out: str
+    form: str
+    tables: list[TableFiles]
+    licences: list[str]
+    non_commercial: list[str]
+    unrecorded: list[str]
+    shards: NotRequired[int]
+    unfinished_shards: NotRequired[int]
+    push: NotRequired[Pushed]
+    would_push: NotRequired[list[dict[str, Any]]]
+    notice: NotRequired[str]
+
+
 def export(
     run: str | Path,
     out: str | Path,
     wanted: dataset.Wanted = PARQUET,
     publishing: Publishing = Publishing(),
-) -> dict[str, Any]:
+) -> Exported:
     """Write the dataset folder of a run; an earlier export there is replaced.
 
         export("runs/first", "dataset")
@@ -103,8 +130,10 @@ def export(
             )
     except (OSError, UnwrittenError) as error:
         raise _unwritten(out, error) from error
-    shards_of = {"shards": len(contents.shards), "unfinished_shards": len(contents.unfinished)}
-    return {**_told(out, wanted, facts), **shards_of}
+    result = _told(out, wanted, facts)
+    result["shards"] = len(contents.shards)
+    result["unfinished_shards"] = len(contents.unfinished)
+    return result
 
 
 def _unwritten(out: Path, error: BaseException) -> StorageError:
@@ -298,8 +327,8 @@ def _code(written: str) -> str | None:
         return None
 
 
-def _told(out: Path, wanted: dataset.Wanted, facts: Facts) -> dict[str, Any]:
-    rows = [
+def _told(out: Path, wanted: dataset.Wanted, facts: Facts) -> Exported:
+    rows: list[TableFiles] = [
         {
             "config": table.name,
             "split": split.name,

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from glob import escape
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 from gensr_pref.errors import (
     InputError,
@@ -168,7 +168,27 @@ def unplanned(folder: Path) -> list[Change]:
     return [Change(name, "unknown", path.stat().st_size) for name, path in local.items()]
 
 
-def push(folder: Path, target: Target) -> dict[str, Any]:
+class Sent(TypedDict):
+    """What was sent: the number of files, and the commit or pull request."""
+
+    url: str
+    sent: int
+    commit: str | None
+    pull_request: str | None
+
+
+class Pushed(Sent):
+    """What a push did; see `push`."""
+
+    repository: str
+    private: bool
+    same: int
+    gone: list[str]
+    kept: list[str]
+    earlier_commits: bool
+
+
+def push(folder: Path, target: Target) -> Pushed:
     """Make the repository where it is not there, and bring what differs.
 
     Returns:
@@ -219,7 +239,7 @@ def _make_branch(api: Any, target: Target) -> None:
 
 def _sent(
     api: Any, folder: Path, target: Target, moved: Sequence[str], gone: Sequence[str]
-) -> dict[str, Any]:
+) -> Sent:
     url = f"{api.endpoint}/datasets/{target.repository}"
     if not moved and not gone:
         return {"url": url, "sent": 0, "commit": None, "pull_request": None}

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from gensr_pref.errors import InputError, Problem, UnreachableError, parameter
 from gensr_pref.exporting import hub
 from gensr_pref.exporting.dataset import Wanted
-from gensr_pref.exporting.export_run import Publishing, export
+from gensr_pref.exporting.export_run import Exported, Publishing, export
 
 
 def publish(
@@ -19,7 +18,7 @@ def publish(
     publishing: Publishing,
     target: hub.Target | None = None,
     dry_run: bool = False,
-) -> dict[str, Any]:
+) -> Exported:
     """Export, then push where a target is given. Nothing is pushed that `export` refuses.
 
     Args:
@@ -61,16 +60,12 @@ def publish(
     told = export(run, out, wanted, publishing)
     if target is None:
         return told
-    if dry_run:
-        return {**told, **_planned(out, target)}
-    return {**told, "push": hub.push(out, target)}
-
-
-def _planned(out: Path, target: hub.Target) -> dict[str, Any]:
+    if not dry_run:
+        told["push"] = hub.push(out, target)
+        return told
     try:
-        return {"would_push": [asdict(change) for change in hub.plan(out, target)]}
+        told["would_push"] = [asdict(change) for change in hub.plan(out, target)]
     except UnreachableError as error:
-        return {
-            "would_push": [asdict(change) for change in hub.unplanned(out)],
-            "notice": f"What is there already is not known: {error}",
-        }
+        told["would_push"] = [asdict(change) for change in hub.unplanned(out)]
+        told["notice"] = f"What is there already is not known: {error}"
+    return told

@@ -127,11 +127,11 @@ def test_ranks_equal_scipys_within_clips():
 
     clips = random_clips(2)
     made = judged(clips)
-    found, rows = ranks(made, made.voters)
+    result, rows = ranks(made, made.voters)
     for number in range(made.clips):
         here = rows[made.clip[rows] == number]
         expected = rankdata(made.value[here], axis=0)
-        assert found[made.clip[rows] == number] == pytest.approx(expected)
+        assert result[made.clip[rows] == number] == pytest.approx(expected)
 
 
 def test_one_vote_has_no_agreement_and_one_clip_has_no_interval():

@@ -26,9 +26,9 @@ def test_two_audits_side_by_side():
         of = {"joint": joint, "joint_interval": [joint - 0.1, joint + 0.1]}
         return {"run": "r", "rule": "unanimous", "hold_out": rows, "yield": of}
 
-    told = compare_audits(one(0.6, 0.55, 0.65, 0.5), one(0.4, 0.3, 0.5, 0.55))
-    assert told["numbers"]["hold_out.pesq.rate"]["difference"] == pytest.approx(-0.2)
-    assert told["apart"] == ["hold_out.pesq.rate"]
+    result = compare_audits(one(0.6, 0.55, 0.65, 0.5), one(0.4, 0.3, 0.5, 0.55))
+    assert result["numbers"]["hold_out.pesq.rate"]["difference"] == pytest.approx(-0.2)
+    assert result["apart"] == ["hold_out.pesq.rate"]
     only = compare_audits({"x": 1}, {"y": 2})["numbers"]
     assert only["x"] == {"a": 1, "b": None, "difference": None}
     assert only["y"] == {"a": None, "b": 2, "difference": None}

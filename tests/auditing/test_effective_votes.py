@@ -63,20 +63,20 @@ def test_shuffling_keeps_groups_and_removes_correlation():
         assert np.sort(mixed.value[here], axis=0) == pytest.approx(
             np.sort(made.value[here], axis=0)
         )
-    found = panel_yields(made, comparisons(made))
-    assert found["joint"]["yield"] == 1.0
-    assert 0.6 < found["joint"]["by_chance"] < 0.98
+    result = panel_yields(made, comparisons(made))
+    assert result["joint"]["yield"] == 1.0
+    assert 0.6 < result["joint"]["by_chance"] < 0.98
 
 
 def test_chance_level_of_two_votes_on_two_candidates_is_a_half():
     rng = np.random.default_rng(0)
     made = judged(list(rng.normal(size=(3000, 2, 2))))
-    found = panel_yields(made, comparisons(made))
-    assert found["joint"]["by_chance"] == pytest.approx(0.5, abs=0.02)
-    assert found["joint"]["comparisons_by_chance"] == found["joint"]["by_chance"]  # one each
-    assert set(found["alone"]["s0"].values()) == {1.0}
-    assert found["without"]["s1"]["yield"] == 1.0
-    assert found["forward"]["s1"]["yield"] == found["joint"]["yield"]
+    result = panel_yields(made, comparisons(made))
+    assert result["joint"]["by_chance"] == pytest.approx(0.5, abs=0.02)
+    assert result["joint"]["comparisons_by_chance"] == result["joint"]["by_chance"]  # one each
+    assert set(result["alone"]["s0"].values()) == {1.0}
+    assert result["without"]["s1"]["yield"] == 1.0
+    assert result["forward"]["s1"]["yield"] == result["joint"]["yield"]
 
 
 @pytest.mark.parametrize("votes", [2, 3, 4])
@@ -126,10 +126,10 @@ def test_effective_votes_of_one_clip_equal_those_of_scipys_spearman():
 
     rng = np.random.default_rng(3)
     value = rng.normal(size=(40, 3)) + rng.normal(size=(40, 1))
-    found = effective_votes(judged([value]))
+    result = effective_votes(judged([value]))
     eigen = np.linalg.eigvalsh(spearmanr(value).statistic)
-    assert found["eigenvalues"] == pytest.approx(eigen[::-1])
-    assert found["value"] == pytest.approx(eigen.sum() ** 2 / (eigen**2).sum())
+    assert result["eigenvalues"] == pytest.approx(eigen[::-1])
+    assert result["value"] == pytest.approx(eigen.sum() ** 2 / (eigen**2).sum())
 
 
 def test_a_constant_score_is_not_a_vote():
@@ -157,9 +157,9 @@ def test_vetoes_are_counted_among_comparisons_that_the_others_decide():
 
 def test_larger_margins_never_increase_the_yield():
     clips = random_clips(0, levels=50)
-    found = [row["yield"] for row in yield_by_margin(judged(clips), comparisons(judged(clips)))]
-    assert found == sorted(found, reverse=True)
-    assert found[0] > found[-1]
+    result = [row["yield"] for row in yield_by_margin(judged(clips), comparisons(judged(clips)))]
+    assert result == sorted(result, reverse=True)
+    assert result[0] > result[-1]
 
 
 def test_chance_level_falls_faster_than_the_yield_if_scores_agree():

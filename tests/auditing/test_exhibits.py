@@ -23,18 +23,18 @@ def pairs():
 
 
 def test_smallest_margins_are_over_the_votes(panel, pairs):
-    found = exhibits.smallest_margins(panel, pairs)
-    assert found[:5].tolist() == [4, 1, 0.1, 2, 3]
-    assert np.isnan(found[5])
+    result = exhibits.smallest_margins(panel, pairs)
+    assert result[:5].tolist() == [4, 1, 0.1, 2, 3]
+    assert np.isnan(result[5])
 
 
 def test_every_kind_is_selected_without_repetition(panel, pairs):
-    found = exhibits.select_pairs(panel, pairs, each=1)
-    assert found[0] == ("largest margin", 0)
-    assert found[1] == ("smallest margin", 2)
-    assert found[3] == ("most contested", 3)
-    assert found[2][0] == "random"
-    assert found[2][1] in {1, 4, 5}
+    result = exhibits.select_pairs(panel, pairs, each=1)
+    assert result[0] == ("largest margin", 0)
+    assert result[1] == ("smallest margin", 2)
+    assert result[3] == ("most contested", 3)
+    assert result[2][0] == "random"
+    assert result[2][1] in {1, 4, 5}
     many = exhibits.select_pairs(panel, pairs, each=9)
     assert sorted(index for _, index in many) == list(range(6))
 

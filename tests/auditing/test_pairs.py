@@ -60,9 +60,9 @@ def test_statistics_of_no_pairs():
 
 
 def test_margins_in_units_and_spreads():
-    found = margin_statistics(panel(5), pairs([[k, 1] for k in range(5)]))
-    assert found["s0"]["quantiles"] == pytest.approx([0.2, 1, 2, 3, 3.8])
-    assert found["s0"]["mean_spreads"] == pytest.approx(2)
+    result = margin_statistics(panel(5), pairs([[k, 1] for k in range(5)]))
+    assert result["s0"]["quantiles"] == pytest.approx([0.2, 1, 2, 3, 3.8])
+    assert result["s0"]["mean_spreads"] == pytest.approx(2)
 
 
 def test_gain_of_pairs_chosen_by_a_single_score():
@@ -83,10 +83,10 @@ def test_single_score_takes_the_largest_margin_of_each_clip():
 
 def test_cosine_of_preference_vectors():
     made = pairs([[1, 2], [1, 2], [1, -2], [1, -2]])
-    found = preference(panel(), made, ["a", "a", "b", "b"])
-    assert found["vectors"]["a"]["vector"] == {"s0": 1.0, "s1": 2.0}
-    assert found["vectors"]["a"]["intervals"] == {"s0": None, "s1": None}  # of two clips
-    (row,) = found["cosines"]
+    result = preference(panel(), made, ["a", "a", "b", "b"])
+    assert result["vectors"]["a"]["vector"] == {"s0": 1.0, "s1": 2.0}
+    assert result["vectors"]["a"]["intervals"] == {"s0": None, "s1": None}  # of two clips
+    (row,) = result["cosines"]
     assert row["generators"] == ["a", "b"]
     assert row["all"] == pytest.approx(-3 / 5)
     assert row["hold_out"] == pytest.approx(-1)
@@ -99,15 +99,15 @@ def test_undefined_cosine_is_none():
 
 def test_breakdown_counts_clips_with_a_pair():
     made = pairs([[1, 1], [3, 1], [5, 1]], clip=[0, 0, 2])
-    found = breakdown(panel(), made, {"noise": ["a", "a", "b", None]})["noise"]
-    rows = {row["value"]: (row["clips"], row["with_pair"], row["yield"]) for row in found}
+    result = breakdown(panel(), made, {"noise": ["a", "a", "b", None]})["noise"]
+    rows = {row["value"]: (row["clips"], row["with_pair"], row["yield"]) for row in result}
     assert rows == {"a": (2, 1, 0.5), "b": (1, 1, 1.0), "(unknown)": (1, 0, 0.0)}
-    gains = {row["value"]: row["gain"]["s0"] for row in found}
+    gains = {row["value"]: row["gain"]["s0"] for row in result}
     assert gains == {"a": 2.0, "b": 5.0, "(unknown)": None}
 
 
 def test_values_beyond_the_limit_are_combined():
     made = pairs([[1, 1]], clip=[0])
-    found = breakdown(panel(60), made, {"speaker": [f"s{k}" for k in range(60)]})["speaker"]
-    assert len(found) == 51
-    assert (found[-1]["value"], found[-1]["clips"]) == ("(others)", 10)
+    result = breakdown(panel(60), made, {"speaker": [f"s{k}" for k in range(60)]})["speaker"]
+    assert len(result) == 51
+    assert (result[-1]["value"], result[-1]["clips"]) == ("(others)", 10)

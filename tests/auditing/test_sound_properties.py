@@ -12,17 +12,17 @@ def test_properties_of_a_tone_between_silences():
     time = np.arange(RATE) / RATE
     tone = (0.5 * np.sin(2 * np.pi * 1000 * time)).astype(np.float32)
     wave = np.concatenate([np.zeros(RATE, dtype=np.float32), tone])
-    found = sound_properties(wave, RATE)
-    assert found["seconds"] == 2
-    assert found["silence"] == pytest.approx(0.5)
-    assert found["level_db"] == pytest.approx(20 * np.log10(0.5) - 3.01, abs=0.01)
-    assert found["bandwidth_hz"] == pytest.approx(1000, abs=20)
+    result = sound_properties(wave, RATE)
+    assert result["seconds"] == 2
+    assert result["silence"] == pytest.approx(0.5)
+    assert result["level_db"] == pytest.approx(20 * np.log10(0.5) - 3.01, abs=0.01)
+    assert result["bandwidth_hz"] == pytest.approx(1000, abs=20)
 
 
 @pytest.mark.parametrize("wave", [np.zeros(3200), np.zeros(5), np.ones(1)])
 def test_properties_of_next_to_nothing_are_numbers(wave):
-    found = sound_properties(wave.astype(np.float32), RATE)
-    assert all(np.isfinite(value) for value in found.values())
+    result = sound_properties(wave.astype(np.float32), RATE)
+    assert all(np.isfinite(value) for value in result.values())
 
 
 def test_white_noise_fills_the_band():

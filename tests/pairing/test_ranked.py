@@ -25,23 +25,23 @@ def one_vote(values, **kwargs):
     return Ballot(scores, ["g"] * len(values), [Vote("q", True, True, **kwargs)], np.ones(1))
 
 
-def found(pairs):
+def rows_of(pairs):
     return [(pair.chosen, pair.rejected) for pair in pairs]
 
 
 def test_best_is_paired_with_worst():
-    assert found(top_bottom(one_vote([2, 9, 1, 5]), Pairing(rule="top_bottom"))) == [(1, 2)]
+    assert rows_of(top_bottom(one_vote([2, 9, 1, 5]), Pairing(rule="top_bottom"))) == [(1, 2)]
 
 
 def test_each_of_the_best_is_paired_with_each_of_the_worst():
     pairing = Pairing(rule="top_bottom", extremes=2, pairs_per_clip=9)
-    pairs = found(top_bottom(one_vote([2, 9, 1, 5, 4]), pairing))
+    pairs = rows_of(top_bottom(one_vote([2, 9, 1, 5, 4]), pairing))
     assert pairs == [(1, 2), (1, 0), (3, 2), (3, 0)]
 
 
 def test_small_clips_never_pair_a_candidate_with_itself_or_upwards():
     pairing = Pairing(rule="top_bottom", extremes=3, pairs_per_clip=9)
-    pairs = found(top_bottom(one_vote([1, 2, 2]), pairing))
+    pairs = rows_of(top_bottom(one_vote([1, 2, 2]), pairing))
     assert set(pairs) == {(1, 0), (2, 0)}
 
 
@@ -64,8 +64,8 @@ def test_weighted_sum_in_raw_units_is_the_composite_reward():
 def test_units_of_spread_remove_the_scale_of_a_score():
     votes = [Vote("small", True, True), Vote("large", True, True)]
     here = Ballot(np.array([[1.0, 0.0], [0.0, 50.0]]), ["g"] * 2, votes, np.array([0.1, 100.0]))
-    assert found(weighted(here, Pairing(rule="weighted", units="raw"))) == [(1, 0)]
-    assert found(weighted(here, Pairing(rule="weighted"))) == [(0, 1)]
+    assert rows_of(weighted(here, Pairing(rule="weighted", units="raw"))) == [(1, 0)]
+    assert rows_of(weighted(here, Pairing(rule="weighted"))) == [(0, 1)]
 
 
 def test_gap_is_exclusive():
@@ -142,7 +142,7 @@ def test_golden_pairs_the_clean_target_with_candidates_in_order():
 
 def test_a_user_pairwise_rule_is_callable_per_clip():
     mine = Pairwise(unanimous.judge)
-    assert found(mine(one_vote([1, 3]), Pairing())) == [(1, 0)]
+    assert rows_of(mine(one_vote([1, 3]), Pairing())) == [(1, 0)]
 
 
 NULL = float("nan")
@@ -188,8 +188,8 @@ def stops(values, labels, pairing, rule=unanimous):
     ]
     scores = pa.Table.from_pylist(rows)
     generators = {row["candidate_id"]: label for row, label in zip(rows, labels, strict=True)}
-    found = columns(scores, generators, cast_votes(panel, pairing))
-    return dict(pair_clips(found, rule, pairing).stops)
+    candidates = columns(scores, generators, cast_votes(panel, pairing))
+    return dict(pair_clips(candidates, rule, pairing).stops)
 
 
 @pytest.mark.parametrize(

@@ -33,18 +33,18 @@ def mean(sums):
 
 def test_symmetric_values_have_students_interval():
     values = np.array([-3.0, -1.0, 0.0, 1.0, 3.0]) + 2
-    found = mean_interval(values)
+    estimate = mean_interval(values)
     told = stats.t.interval(0.95, 4, values.mean(), stats.sem(values))
-    assert found.bounds == pytest.approx(told)
-    assert (found.value, found.clusters) == (2, 5)
+    assert estimate.bounds == pytest.approx(told)
+    assert (estimate.value, estimate.clusters) == (2, 5)
 
 
 def test_skewed_values_have_an_asymmetric_interval():
     values = np.random.default_rng(0).exponential(size=15)
-    found = mean_interval(values)
+    estimate = mean_interval(values)
     low, high = stats.t.interval(0.95, 14, values.mean(), stats.sem(values))
-    assert found.high > high
-    assert found.low <= low + 1e-12
+    assert estimate.high > high
+    assert estimate.low <= low + 1e-12
 
 
 def test_unknown_values_are_left_out():
@@ -60,8 +60,8 @@ def test_fewer_than_three_clusters_have_no_interval(values):
 
 
 def test_equal_values_have_no_interval():
-    found = mean_interval(np.full(40, 0.1))
-    assert (found.value, found.bounds) == (pytest.approx(0.1), None)
+    estimate = mean_interval(np.full(40, 0.1))
+    assert (estimate.value, estimate.bounds) == (pytest.approx(0.1), None)
 
 
 @pytest.mark.parametrize(("hits", "count"), [(0, 5), (5, 5), (3, 17), (400, 1000)])
@@ -69,14 +69,14 @@ def test_shares_of_single_rows_equal_scipys_exact_intervals(hits, count):
     told = stats.binomtest(hits, count).proportion_ci(method="exact")
     assert count_interval(hits, count).bounds == pytest.approx([told.low, told.high])
     rows = np.r_[np.ones(hits), np.zeros(count - hits)]
-    found = share_interval(np.arange(count), rows)
-    assert found.bounds == pytest.approx([told.low, told.high])
+    estimate = share_interval(np.arange(count), rows)
+    assert estimate.bounds == pytest.approx([told.low, told.high])
 
 
 def test_all_of_few_is_not_certain():
-    found = share_interval(np.arange(4), np.ones(4))
-    assert found.value == 1
-    assert found.low < 0.5
+    estimate = share_interval(np.arange(4), np.ones(4))
+    assert estimate.value == 1
+    assert estimate.low < 0.5
     nested = share_interval(np.repeat(np.arange(4), 10), np.ones(40))
     assert nested.low < 0.5  # ten answers on a clip may all be the clip's
 
@@ -84,11 +84,11 @@ def test_all_of_few_is_not_certain():
 def test_rows_of_a_cluster_are_not_independent():
     clip = np.repeat(np.arange(12), 10)
     hits = np.repeat(np.arange(12) % 2, 10).astype(float)
-    found = share_interval(clip, hits)
+    estimate = share_interval(clip, hits)
     of_clips = stats.binomtest(6, 12).proportion_ci(method="exact")
     of_rows = stats.binomtest(60, 120).proportion_ci(method="exact")
-    assert found.bounds == pytest.approx([of_clips.low, of_clips.high], abs=0.05)
-    assert found.high - found.low > 2 * (of_rows.high - of_rows.low)
+    assert estimate.bounds == pytest.approx([of_clips.low, of_clips.high], abs=0.05)
+    assert estimate.high - estimate.low > 2 * (of_rows.high - of_rows.low)
 
 
 def test_only_raters_who_differ_widen_the_interval():
@@ -104,25 +104,25 @@ def test_only_raters_who_differ_widen_the_interval():
 
 def test_a_cluster_without_rows_does_not_count():
     values, clip = np.array([1.0, 2.0, 4.0, 3.0]), np.array([0, 500, 500, 9])
-    (found,) = ratio_interval(clip, values[:, None], np.ones((4, 1)))
-    assert found.clusters == 3
-    assert found.value == 2.5
+    (estimate,) = ratio_interval(clip, values[:, None], np.ones((4, 1)))
+    assert estimate.clusters == 3
+    assert estimate.value == 2.5
 
 
 def test_bundles_of_many_clusters_give_the_plain_interval():
     values = np.random.default_rng(1).normal(size=20 * BUNDLES + 7)
-    found = mean_interval(values)
+    estimate = mean_interval(values)
     told = stats.t.interval(0.95, len(values) - 1, values.mean(), stats.sem(values))
-    assert found.clusters == len(values)
+    assert estimate.clusters == len(values)
     width = told[1] - told[0]
-    assert found.high - found.low == pytest.approx(width, rel=0.1)
-    assert found.bounds == pytest.approx(told, abs=0.1 * width)
+    assert estimate.high - estimate.low == pytest.approx(width, rel=0.1)
+    assert estimate.bounds == pytest.approx(told, abs=0.1 * width)
 
 
 def test_a_bounded_statistic_stays_within_its_bounds():
     sums = totals(np.arange(5), np.array([[1.0, 1], [1, 1], [1, 1], [-1, 1], [1, 1]]))
-    (found,) = interval(sums, mean, (-1.0, 1.0), 5)
-    assert -1 <= found.low < 0.6 < found.high <= 1
+    (estimate,) = interval(sums, mean, (-1.0, 1.0), 5)
+    assert -1 <= estimate.low < 0.6 < estimate.high <= 1
 
 
 def test_members_add_their_variance():
@@ -161,8 +161,8 @@ def test_intervals_are_not_much_wider_than_students(clusters):
     """Of normal values, hardly wider than Student's."""
     values = np.random.default_rng(3).normal(size=(300, clusters))
     ratio = [
-        (found.high - found.low) / (2 * stats.t.ppf(0.975, clusters - 1) * stats.sem(row))
+        (estimate.high - estimate.low) / (2 * stats.t.ppf(0.975, clusters - 1) * stats.sem(row))
         for row in values
-        if (found := mean_interval(row))
+        if (estimate := mean_interval(row))
     ]
     assert 1 <= np.median(ratio) < {5: 1.35, 10: 1.12, 20: 1.06}[clusters]

@@ -29,8 +29,8 @@ def test_harmless_needs_an_interval_within_the_bounds():
 def test_the_number_of_clusters_needed_decides():
     rng = np.random.default_rng(4)
     values = rng.normal(0.3, 1, 20)
-    found = mean_interval(values)
-    count = clusters_needed(found.value, found.low, found.high, 20, 0.0)
+    estimate = mean_interval(values)
+    count = clusters_needed(estimate.value, estimate.low, estimate.high, 20, 0.0)
     times = -(-count // 20)
     assert mean_interval(np.tile(values, times)).low > 0
     assert mean_interval(np.tile(values, max(1, times // 3))).low < 0

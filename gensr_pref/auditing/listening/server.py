@@ -85,8 +85,8 @@ class Session:
 
     def sound(self, listener: str, code: str, button: str) -> bytes:
         """Return one sound of a question as WAV, as loud as the question's other sounds."""
-        heard = self._trial(listener, code).buttons
-        encoded = {key: self.sounds[name] for key, name in heard.items() if name in self.sounds}
+        buttons = self._trial(listener, code).buttons
+        encoded = {key: self.sounds[name] for key, name in buttons.items() if name in self.sounds}
         if button not in encoded:
             raise RequestError(HTTPStatus.NOT_FOUND, "no such sound")
         return equalise_levels(encoded)[button]

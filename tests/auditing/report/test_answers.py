@@ -100,12 +100,12 @@ CASES = [
 
 
 def test_listeners_whose_answers_do_not_count_are_named_and_give_no_verdict():
-    found = copy.deepcopy(GOOD)
+    audit = copy.deepcopy(GOOD)
     out = {"listener": "ann", "answers": 4, "counted": False, "why": "failed_catches"}
-    found["listening"] = {"answers": 0, "listeners": 0, "not_counted": 4, "catches": [out]}
-    told = answers(found)[4]
-    assert told.verdict == "undecided"
-    assert "ann" in told.finding
+    audit["listening"] = {"answers": 0, "listeners": 0, "not_counted": 4, "catches": [out]}
+    summary = answers(audit)[4]
+    assert summary.verdict == "undecided"
+    assert "ann" in summary.finding
 
 
 def test_all_verdicts_can_be_good():
@@ -114,18 +114,18 @@ def test_all_verdicts_can_be_good():
 
 @pytest.mark.parametrize(("index", "verdict", "change"), CASES)
 def test_each_verdict_changes_alone_and_names_a_next_step(index, verdict, change):
-    found = copy.deepcopy(GOOD)
-    change(found)
-    told = answers(found)
-    assert [answer.verdict for k, answer in enumerate(told) if k != index] == ["good"] * 10
-    assert told[index].verdict == verdict
-    assert told[index].next_step or verdict == "undecided"
+    audit = copy.deepcopy(GOOD)
+    change(audit)
+    summary = answers(audit)
+    assert [answer.verdict for k, answer in enumerate(summary) if k != index] == ["good"] * 10
+    assert summary[index].verdict == verdict
+    assert summary[index].next_step or verdict == "undecided"
 
 
 def test_margins_farthest_above_chance_are_advised():
-    found = copy.deepcopy(GOOD)
-    found["yield"].update(joint_interval=[0.97, 1.0], by_chance=0.95)
-    next_step = answers(found)[0].next_step
+    audit = copy.deepcopy(GOOD)
+    audit["yield"].update(joint_interval=[0.97, 1.0], by_chance=0.95)
+    next_step = answers(audit)[0].next_step
     assert (
         "With margins of 0.5 spreads, 70\N{NO-BREAK SPACE}% of the clips keep a pair" in next_step
     )
@@ -133,28 +133,28 @@ def test_margins_farthest_above_chance_are_advised():
 
 
 def test_margins_no_better_than_chance_are_not_advised():
-    found = copy.deepcopy(GOOD)
-    found["yield"].update(joint_interval=[0.97, 1.0], by_chance=0.99)
-    for row in found["yield_by_margin"]:
+    audit = copy.deepcopy(GOOD)
+    audit["yield"].update(joint_interval=[0.97, 1.0], by_chance=0.99)
+    for row in audit["yield_by_margin"]:
         row["by_chance"] = row["yield"] - 0.001 * row["spreads"]
-    assert "margin." not in answers(found)[0].next_step
+    assert "margin." not in answers(audit)[0].next_step
 
 
 @pytest.mark.parametrize("rule", ["unanimous", "top_bottom"])
 def test_one_vote_gives_no_agreement_to_measure(rule):
-    found = copy.deepcopy(GOOD)
-    found["rule"] = rule
+    audit = copy.deepcopy(GOOD)
+    audit["rule"] = rule
     if rule == "unanimous":
-        found["panel"]["scales"].pop("b")
-    found["yield"].update(joint=0.67, by_chance=0.67)
-    told = {answer.question: answer for answer in answers(found)}
-    agree = told["Do the scores agree more than by chance?"]
+        audit["panel"]["scales"].pop("b")
+    audit["yield"].update(joint=0.67, by_chance=0.67)
+    summary = {answer.question: answer for answer in answers(audit)}
+    agree = summary["Do the scores agree more than by chance?"]
     assert agree.verdict == "check"
     assert agree.finding == (
         "Only one score votes, so there is no agreement to measure. 67\N{NO-BREAK SPACE}% of the "
         "clips have a pair."
     )
-    lost = told["Which clips have no pair?"].finding
+    lost = summary["Which clips have no pair?"].finding
     assert "none of them because votes disagree, as only one score votes" in lost
     assert "of the comparisons" not in lost
 
@@ -167,8 +167,8 @@ def test_quantity_has_a_number_and_a_noun(count, text):
 
 
 def test_a_shortcut_is_described_in_words():
-    found = copy.deepcopy(GOOD)
-    found["sides"] = [
+    audit = copy.deepcopy(GOOD)
+    audit["sides"] = [
         {"property": "level_db", "pairs": 9, "difference": -1.25, "low": -2.0, "high": -0.5,
          "warns": True, "harmless": False},
         {"property": "seconds", "pairs": 9, "difference": 0.0, "low": 0.0, "high": 0.0,
@@ -176,7 +176,7 @@ def test_a_shortcut_is_described_in_words():
         {"property": "temperature", "pairs": 9, "difference": 0.1, "low": 0.05, "high": 0.2,
          "warns": True, "harmless": False},
     ]  # fmt: skip
-    assert answers(found)[6].finding == (
+    assert answers(audit)[6].finding == (
         "The chosen is quieter by 1.25 dB [0.500, 2.00] and sampled with higher temperature by "
         "0.100 [0.050, 0.200]. No relevant difference in length."
     )
