@@ -23,7 +23,7 @@ class Alarms:
 
     raised: dict[str, str] = field(default_factory=dict)
 
-    def look(self, means: Mapping[str, float], progress: float) -> list[str]:
+    def check_training(self, means: Mapping[str, float], progress: float) -> list[str]:
         """New alarms from the means over a stretch of training steps.
 
         Args:
@@ -50,7 +50,7 @@ class Alarms:
             )
         return self._new(found)
 
-    def look_at_held_out(self, accuracy: float, clips: int, training: float) -> list[str]:
+    def check_held_out(self, accuracy: float, clips: int, training: float) -> list[str]:
         """New alarms from a look at held-out pairs, beside the training accuracy since the last.
 
         Chance is told where the exact interval of the accuracy holds one half and rules out

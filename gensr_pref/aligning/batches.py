@@ -13,17 +13,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gensr_pref.aligning.feature_cache import Array, Prepared
+from gensr_pref.aligning.feature_cache import Array, PreparedPairs
 from gensr_pref.generators.base import Alignable, Rows
 from gensr_pref.generators.tiny.masked import hidden_share
 from gensr_pref.identity import rng_for, seed_for, unit_for
 
-SORTED = 32  # batches whose pairs are sorted by length together, so that there is little padding
+BATCHES_SORTED_TOGETHER = 32  # by the length of their pairs, so that there is little padding
 
 
 @dataclass(frozen=True)
-class Drawing:
-    """All that a batch's random part depends on, beside the pairs and the generator's `draw`.
+class DrawSettings:
+    """What a batch's random part depends on, beside the pairs and the generator's `draw`.
 
     Attributes:
         seed: of the recipe.
@@ -43,7 +43,7 @@ class Drawing:
 
 
 @dataclass(frozen=True)
-class Batch:
+class PairBatch:
     """P pairs with K draws each.
 
     Attributes:
@@ -55,7 +55,7 @@ class Batch:
         rows: N = S * K * P rows, in that order.
     """
 
-    drawing: Drawing
+    drawing: DrawSettings
     pairs: Array
     flipped: Tensor
     sides: int
@@ -83,7 +83,7 @@ class Batching:
         device: where to.
     """
 
-    data: Prepared
+    data: PreparedPairs
     generator: Alignable
     seed: int
     draws: int
@@ -100,20 +100,20 @@ class Batching:
         frames = self.data.x_at[self.data.clip, 1]
         batches: list[Array] = []
         whole = len(shuffled) - len(shuffled) % size
-        for start in range(0, whole, size * SORTED):
-            block = shuffled[start : min(start + size * SORTED, whole)]
+        for start in range(0, whole, size * BATCHES_SORTED_TOGETHER):
+            block = shuffled[start : min(start + size * BATCHES_SORTED_TOGETHER, whole)]
             block = block[np.argsort(frames[block], kind="stable")]
             batches += np.split(block, len(block) // size)
         return [batches[k] for k in rng.permutation(len(batches))]
 
-    def of(self, pairs: Array, epoch: int) -> Batch:
+    def of(self, pairs: Array, epoch: int) -> PairBatch:
         """The batch of these pairs in a pass."""
         drawing = self._drawing(epoch)
         items = [self._item(int(number), drawing) for number in pairs]
         sides = 3 if self.clean else 2
-        x = _padded([item.x for item in items]).transpose(1, 2).float()
+        x = _pad([item.x for item in items]).transpose(1, 2).float()
         targets = [item.targets[s] for s in range(sides) for item in items]
-        target = _padded(targets)
+        target = _pad(targets)
         target = target.float() if target.is_floating_point() else target.transpose(1, 2).long()
         lengths = torch.tensor([len(one) for one in targets]).view(sides, 1, -1)
         t = torch.tensor([[float(t) for t in item.t] for item in items]).T
@@ -121,18 +121,18 @@ class Batching:
             x=x.to(self.device),
             frames=torch.tensor([len(item.x) for item in items], device=self.device),
             clip=torch.arange(len(items), device=self.device).repeat(sides * self.draws),
-            target=_by_draw(target, sides, self.draws).to(self.device),
+            target=_repeat_by_draw(target, sides, self.draws).to(self.device),
             lengths=lengths.expand(-1, self.draws, -1).flatten().to(self.device),
             t=t.flatten().repeat(sides).to(self.device),
             draw=self._draw(items, sides),
         )
         flipped = torch.tensor([item.flipped for item in items], device=self.device)
-        return Batch(drawing, pairs, flipped, sides, self.draws, rows)
+        return PairBatch(drawing, pairs, flipped, sides, self.draws, rows)
 
-    def _drawing(self, epoch: int) -> Drawing:
-        return Drawing(self.seed, self.draws, self.antithetic, self.crop, self.clean, epoch)
+    def _drawing(self, epoch: int) -> DrawSettings:
+        return DrawSettings(self.seed, self.draws, self.antithetic, self.crop, self.clean, epoch)
 
-    def _item(self, number: int, drawing: Drawing) -> _Item:
+    def _item(self, number: int, drawing: DrawSettings) -> _Item:
         data, name = self.data, self.data.ids[number]
         x = data.features(int(data.clip[number]))
         numbers = [int(data.chosen[number]), int(data.rejected[number])]
@@ -150,7 +150,7 @@ class Batching:
             start = int(torch.randint(len(x) - crop + 1, (), generator=randomness))
             targets = [self._window(one, start, crop) for one in targets]
             x = x[start : start + crop]
-        t = stratified(drawing.draws, drawing.antithetic, randomness)
+        t = stratified_times(drawing.draws, drawing.antithetic, randomness)
         longest = max(targets, key=len)
         tokens = longest.dtype.kind == "i"
         shape = longest.shape[::-1] if tokens else longest.shape
@@ -168,7 +168,7 @@ class Batching:
         self,
         shape: Sequence[int],
         t: Sequence[float],
-        drawing: Drawing,
+        drawing: DrawSettings,
         randomness: torch.Generator,
     ) -> list[Tensor] | None:
         """What is random beside t, [K] for a pair; opposite draws have opposite noise."""
@@ -178,7 +178,7 @@ class Batching:
             if opposite and number % 2:
                 found.append(-found[-1])
                 continue
-            drawn = draw(self.generator, shape, one, randomness)
+            drawn = draw_for_target(self.generator, shape, one, randomness)
             if drawn is None:
                 return None
             found.append(drawn)
@@ -190,7 +190,7 @@ class Batching:
         if found[0] is None:
             return None
         ordered = [one[k] for k in range(self.draws) for one in found if one is not None]
-        padded = _padded_anywhere(ordered)
+        padded = _pad_all_axes(ordered)
         return padded.repeat(sides, *[1] * (padded.dim() - 1)).to(self.device)
 
 
@@ -205,7 +205,7 @@ class _Item:
     flipped: bool
 
 
-def stratified(draws: int, antithetic: bool, randomness: torch.Generator) -> list[float]:
+def stratified_times(draws: int, antithetic: bool, randomness: torch.Generator) -> list[float]:
     """K times in (0, 1), one in each of K equal parts of it.
 
     Antithetic: in twos (t, 1 - t), which are of opposite parts; an odd one out comes last.
@@ -222,7 +222,7 @@ def stratified(draws: int, antithetic: bool, randomness: torch.Generator) -> lis
     return found
 
 
-def draw(
+def draw_for_target(
     generator: Alignable, shape: Sequence[int], t: float, randomness: torch.Generator
 ) -> Tensor | None:
     """What is random about a target of a shape at t: the generator's own draw, or the default."""
@@ -239,13 +239,13 @@ def draw(
     return None
 
 
-def _by_draw(target: Tensor, sides: int, draws: int) -> Tensor:
+def _repeat_by_draw(target: Tensor, sides: int, draws: int) -> Tensor:
     """[S * P, ...] -> [S * K * P, ...]."""
     split = target.view(sides, 1, -1, *target.shape[1:])
     return split.expand(-1, draws, *[-1] * (split.dim() - 2)).flatten(0, 2)
 
 
-def _padded(rows: Sequence[Array]) -> Tensor:
+def _pad(rows: Sequence[Array]) -> Tensor:
     """[R, longest, D] of arrays [T, D], zeros behind."""
     longest = max(map(len, rows))
     whole = np.zeros((len(rows), longest, rows[0].shape[1]), rows[0].dtype)
@@ -254,7 +254,7 @@ def _padded(rows: Sequence[Array]) -> Tensor:
     return torch.from_numpy(whole)
 
 
-def _padded_anywhere(rows: Sequence[Tensor]) -> Tensor:
+def _pad_all_axes(rows: Sequence[Tensor]) -> Tensor:
     """[R, ...] of tensors of different sizes in any axis, zeros behind."""
     size = [max(row.shape[axis] for row in rows) for axis in range(rows[0].dim())]
     whole = rows[0].new_zeros(len(rows), *size)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from gensr_pref.aligning.resume import read_state, write_state
-from gensr_pref.aligning.training import Alignment
+from gensr_pref.aligning.training import AlignmentRun
 
 
-def save(alignment: Alignment, out: Path) -> None:
+def save_state(alignment: AlignmentRun, out: Path) -> None:
     """Write the state.
 
     Raises:
@@ -28,7 +28,7 @@ def save(alignment: Alignment, out: Path) -> None:
     write_state(out, state, alignment.claim)
 
 
-def resume(alignment: Alignment, out: Path) -> None:
+def resume_state(alignment: AlignmentRun, out: Path) -> None:
     """Continue from the state where there is one.
 
     Raises:
@@ -45,7 +45,7 @@ def resume(alignment: Alignment, out: Path) -> None:
     alignment.alarms.raised.update(state["alarms"])
 
 
-def publish(alignment: Alignment, out: Path) -> None:
+def save_checkpoint(alignment: AlignmentRun, out: Path) -> None:
     """Write the policy as its generator does: the best, the averaged, or the last."""
     if not alignment.accelerator.is_main_process:
         return

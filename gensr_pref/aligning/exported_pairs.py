@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gensr_pref.aligning.file_digests import FileDigests
-from gensr_pref.aligning.pairs import COLUMNS, PairedClip, clips_of, uses_in
+from gensr_pref.aligning.pairs import PAIR_COLUMNS, PairedClip, generator_uses, group_by_clip
 from gensr_pref.config import run_file
 from gensr_pref.errors import InputError, Problem
 from gensr_pref.identity import CLEAN, digest
@@ -67,11 +67,11 @@ class PairsOfExport:
     def clips(self) -> Iterator[PairedClip]:
         """Every clip that has pairs, in the order of the files."""
         for split, files in self._files.items():
-            yield from clips_of(self._rows(files, split), self._allowed)
+            yield from group_by_clip(self._rows(files, split), self._allowed)
 
     def _rows(self, files: list[Path], split: str) -> Iterator[dict[str, Any]]:
         for file in files:
-            columns = [*COLUMNS, "clean", *self._with_sound(file)]
+            columns = [*PAIR_COLUMNS, "clean", *self._with_sound(file)]
             there = [column for column in columns if column in self._there]
             for batch in part_files.batches(file, there, ROWS):
                 yield from ({**row, "split": split} for row in batch.to_pylist())
@@ -157,7 +157,7 @@ class PairsOfHub:
             for column, feature in (stream.features or {}).items():
                 if isinstance(feature, datasets.Audio):
                     stream = stream.cast_column(column, datasets.Audio(decode=False))
-            yield from clips_of(({**row, "split": name} for row in stream), self._allowed)
+            yield from group_by_clip(({**row, "split": name} for row in stream), self._allowed)
 
 
 def _commit(name: str, revision: str | None) -> str:
@@ -191,7 +191,7 @@ def _commit(name: str, revision: str | None) -> str:
 
 def _uses(folder: Path) -> dict[str, str]:
     path = folder / "run.yaml"
-    return uses_in(run_file.read_yaml(path)) if path.exists() else {}
+    return generator_uses(run_file.read_yaml(path)) if path.exists() else {}
 
 
 def _require_columns(there: set[str], where: str) -> None:

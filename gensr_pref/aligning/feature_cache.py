@@ -29,12 +29,12 @@ from gensr_pref.untrusted import documents
 Array = npt.NDArray[Any]
 Hear = Callable[[PairedClip], Array]  # [F, C]
 Target = Callable[[PairedClip, Side], Array]  # [T, D]
-NONE = -1
+NO_TARGET = -1
 _FILES = ("x.bin", "targets.bin", "index.npz")
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedPairs:
     """Pairs and what they refer to.
 
     Attributes:
@@ -78,7 +78,9 @@ class Prepared:
         return self.targets[start : start + rows]
 
 
-def prepared(folder: Path, source: PairTable, hear: Hear, target: Target, clean: bool) -> Prepared:
+def prepare_pairs(
+    folder: Path, source: PairTable, hear: Hear, target: Target, clean: bool
+) -> PreparedPairs:
     """What a folder holds, made from a source where it is not there.
 
     Args:
@@ -154,7 +156,7 @@ def _write(folder: Path, source: PairTable, hear: Hear, target: Target, clean: b
                 index.clip.append(len(index.x_at) - 1)
                 index.chosen.append(numbers[pair.chosen.name])
                 index.rejected.append(numbers[pair.rejected.name])
-            index.clean.append(numbers.get(CLEAN, NONE))
+            index.clean.append(numbers.get(CLEAN, NO_TARGET))
     if not index.ids:
         raise InputError(
             "has no pairs of the generators that are asked for (pairs.generators; "
@@ -186,7 +188,7 @@ def _append(file: BinaryIO, places: list[tuple[int, int]], rows: Array) -> tuple
     return rows.dtype.str, rows.shape[1]
 
 
-def _read(folder: Path) -> Prepared | None:
+def _read(folder: Path) -> PreparedPairs | None:
     """What a folder holds; None where that is not what was written, by its digests."""
     try:
         facts = documents.json_of((folder / "forms.json").read_text(encoding="utf-8"))
@@ -203,4 +205,4 @@ def _read(folder: Path) -> Prepared | None:
         for name in ("x", "targets")
     }
     names: dict[str, Any] = {name: facts[name] for name in ("ids", "clips", "revisions")}
-    return Prepared(**names, **arrays, **maps)
+    return PreparedPairs(**names, **arrays, **maps)

@@ -7,11 +7,11 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from gensr_pref.aligning.batches import Batch
+from gensr_pref.aligning.batches import PairBatch
 from gensr_pref.generators.base import Alignable, Rows
 
 
-class Measured(nn.Module):
+class Utility(nn.Module):
     """A policy by what its generator says of rows: log p, or minus the flow-matching error.
 
     A module, so that accelerate can wrap it: gradients of several processes meet in its `forward`.
@@ -53,7 +53,7 @@ class Measured(nn.Module):
         return encoded
 
 
-def counted(batch: Batch, paradigm: str) -> Tensor:
+def token_counts(batch: PairBatch, paradigm: str) -> Tensor:
     """[S, K, P] how many tokens the log-likelihood of each row is a sum over; 1 for errors."""
     rows = batch.rows
     if paradigm == "fm":

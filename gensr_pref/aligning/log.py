@@ -11,16 +11,16 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from gensr_pref.aligning.step import learning_rate
-from gensr_pref.aligning.training import Alignment
+from gensr_pref.aligning.step import scheduled_learning_rate
+from gensr_pref.aligning.training import AlignmentRun
 from gensr_pref.rundir import part_files
 from gensr_pref.storage.jsonl import finite
 
 
-class Log:
+class AlignmentLog:
     """The log of one training; goes on from the lines of the steps that are kept."""
 
-    def __init__(self, path: Path, alignment: Alignment) -> None:
+    def __init__(self, path: Path, alignment: AlignmentRun) -> None:
         self._path, self._alignment = path, alignment
         self._seen: list[dict[str, float]] = []
         self._since_look: list[float] = []
@@ -46,17 +46,19 @@ class Log:
         row = {
             "step": alignment.step,
             "epoch": round(alignment.step / alignment.per_epoch, 4),
-            "learning_rate": learning_rate(alignment.recipe, alignment.step - 1, alignment.steps),
+            "learning_rate": scheduled_learning_rate(
+                alignment.recipe, alignment.step - 1, alignment.steps
+            ),
             **means,
             "pairs_per_second": len(self._seen) * alignment.size / seconds,
         }
         self._seen, self._last = [], row
         self._append(row)
-        self._warn(alignment.alarms.look(means, alignment.step / alignment.steps))
+        self._warn(alignment.alarms.check_training(means, alignment.step / alignment.steps))
         shown = ("loss", "accuracy", "margin", "drift", "pairs_per_second")
         return {name: f"{row[name]:.3g}" for name in shown}
 
-    def look(self, found: dict[str, float]) -> None:
+    def add_held_out(self, found: dict[str, float]) -> None:
         """A look at the held-out pairs; keeps the best weights where that is asked for."""
         if not found:
             return
@@ -66,7 +68,7 @@ class Log:
         training = float(np.mean(self._since_look or [0.0]))
         self._since_look = []
         clips = len(np.unique(alignment.batching.data.clip[alignment.held_out]))
-        self._warn(alignment.alarms.look_at_held_out(found["accuracy"], clips, training))
+        self._warn(alignment.alarms.check_held_out(found["accuracy"], clips, training))
         if alignment.recipe.early_stop is None:
             return
         if alignment.best is None or found["accuracy"] > alignment.best["accuracy"]:
@@ -80,7 +82,7 @@ class Log:
         else:
             alignment.since_best += 1
 
-    def told(self) -> dict[str, Any]:
+    def report(self) -> dict[str, Any]:
         """What there is to say at the end."""
         alignment = self._alignment
         return {

@@ -13,19 +13,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gensr_pref.aligning.recipe import Aligned
+from gensr_pref.aligning.recipe import ModelUse
 from gensr_pref.config import code_digest, plugins
 from gensr_pref.errors import ConfigError, Problem
 from gensr_pref.generators.base import Alignable
 from gensr_pref.identity import digest, file_digest, rng_for
 
-NEEDED = ("paradigm", "hear", "encode", "save")
-MEASURE = {"ar": "log_likelihood", "mgm": "log_likelihood", "fm": "error"}
+REQUIRED_MEMBERS = ("paradigm", "hear", "encode", "save")
+UTILITY_MEMBER = {"ar": "log_likelihood", "mgm": "log_likelihood", "fm": "error"}
 PROBE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
-class Content:
+class ModelContent:
     """All that what a loaded generator computes can depend on; equal contents compute the same.
 
     Attributes:
@@ -51,7 +51,9 @@ class Content:
         return digest(asdict(self))
 
 
-def loaded(use: Aligned, base: Path, field: str, device: str) -> tuple[Alignable, Content]:
+def load_model(
+    use: ModelUse, base: Path, field: str, device: str
+) -> tuple[Alignable, ModelContent]:
     """The generator of a recipe with its weights on a device, and what identifies it.
 
     Args:
@@ -61,12 +63,12 @@ def loaded(use: Aligned, base: Path, field: str, device: str) -> tuple[Alignable
     Raises:
         InputError: there is no such generator or checkpoint, or it cannot be aligned.
     """
-    generator = made(use, base, field)
+    generator = make_model(use, base, field)
     generator.load(device)
-    return generator, content_of(use, base, generator)
+    return generator, model_content(use, base, generator)
 
 
-def made(use: Aligned, base: Path, field: str) -> Alignable:
+def make_model(use: ModelUse, base: Path, field: str) -> Alignable:
     """The generator of a recipe, with all that alignment asks for.
 
     Raises:
@@ -74,7 +76,7 @@ def made(use: Aligned, base: Path, field: str) -> Alignable:
     """
     found = plugins.create("generator", use.use, use.options, f"{field}.options", base)
     paradigm = getattr(found, "paradigm", None)
-    if paradigm not in MEASURE:
+    if paradigm not in UTILITY_MEMBER:
         raise ConfigError(
             f"{use.use!r} cannot be aligned: its attribute `paradigm` is "
             f"{paradigm!r}, and must be 'ar', 'mgm' or 'fm'. See docs/alignment.md",
@@ -82,7 +84,9 @@ def made(use: Aligned, base: Path, field: str) -> Alignable:
             value=use.use,
             problem=Problem.UNSUPPORTED,
         )
-    missing = [name for name in (*NEEDED, MEASURE[paradigm]) if not hasattr(found, name)]
+    missing = [
+        name for name in (*REQUIRED_MEMBERS, UTILITY_MEMBER[paradigm]) if not hasattr(found, name)
+    ]
     if missing:
         raise ConfigError(
             f"{use.use!r} cannot be aligned: it has no member "
@@ -95,11 +99,11 @@ def made(use: Aligned, base: Path, field: str) -> Alignable:
     return aligned
 
 
-def content_of(use: Aligned, base: Path, generator: Alignable) -> Content:
+def model_content(use: ModelUse, base: Path, generator: Alignable) -> ModelContent:
     """What identifies a generator that is loaded."""
     named = {name: use.options.get(name) for name in getattr(type(generator), "paths", ())}
     files = {key: base / value for key, value in named.items() if isinstance(value, str) and value}
-    return Content(
+    return ModelContent(
         use=use.use,
         code=code_digest.digest_of(use.use) or _version(type(generator)),
         options=use.options,

@@ -83,7 +83,7 @@ def accuracy(gain_w: Tensor, gain_l: Tensor) -> Tensor:
     return ((gain_w > gain_l).float() + (gain_w >= gain_l).float()) / 2
 
 
-def drift(gain_w: Tensor, gain_l: Tensor) -> Tensor:
+def drift_from_reference(gain_w: Tensor, gain_l: Tensor) -> Tensor:
     """How far the policy has gone from the reference, on both sides: [P].
 
     -(g_w + g_l) / 2. Both sides are samples of the reference, so for likelihoods its mean estimates

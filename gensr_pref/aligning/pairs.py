@@ -21,8 +21,8 @@ from gensr_pref.identity import CLEAN
 from gensr_pref.schema import PAIR_ROLES
 
 # What training reads of a pair besides its sounds: names of `rundir.rows.pairs` and of an export.
-COLUMNS = ["pair_id", "clip_id", "prompt"]
-COLUMNS += [
+PAIR_COLUMNS = ["pair_id", "clip_id", "prompt"]
+PAIR_COLUMNS += [
     f"{side}_{name}"
     for side in PAIR_ROLES
     for name in ("id", "generator", "revision", "tokens", "latent")
@@ -60,7 +60,7 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Pair:
+class TrainingPair:
     """Two sides of a clip."""
 
     pair_id: str
@@ -81,7 +81,7 @@ class PairedClip:
     split: str
     noisy: Sound
     clean: Sound | None
-    pairs: tuple[Pair, ...]
+    pairs: tuple[TrainingPair, ...]
 
 
 class PairTable(Protocol):
@@ -103,7 +103,7 @@ class PairTable(Protocol):
 
 
 @dataclass(frozen=True)
-class Unchanging:
+class UnchangedPairs:
     """Pairs that are refused where they became others while they were read.
 
     Attributes:
@@ -135,7 +135,7 @@ class Unchanging:
             )
 
 
-def clips_of(rows: Iterable[dict[str, Any]], allowed: set[str]) -> Iterator[PairedClip]:
+def group_by_clip(rows: Iterable[dict[str, Any]], allowed: set[str]) -> Iterator[PairedClip]:
     """Yield the clips of rows of pairs, each with those pairs of which both sides are allowed.
 
     Args:
@@ -156,7 +156,8 @@ def clips_of(rows: Iterable[dict[str, Any]], allowed: set[str]) -> Iterator[Pair
                 f"{name} has no prompt", field="pairs", value=name, problem=Problem.MISSING
             )
         pairs = tuple(
-            Pair(row["pair_id"], *(_side(row, which) for which in PAIR_ROLES)) for row in together
+            TrainingPair(row["pair_id"], *(_side(row, which) for which in PAIR_ROLES))
+            for row in together
         )
         yield PairedClip(name, together[0]["split"], noisy, _clean(together[0]), pairs)
 
@@ -181,7 +182,7 @@ def _clean(row: dict[str, Any]) -> Sound | None:
     return audio.from_column(value)
 
 
-def uses_in(document: dict[str, Any]) -> dict[str, str]:
+def generator_uses(document: dict[str, Any]) -> dict[str, str]:
     """Which model each label is, by what ``run.yaml`` holds; nothing where it does not say."""
     try:
         labels = [str(one["name"]) for one in document["provenance"]["generators"]]

@@ -13,21 +13,21 @@ Name = Annotated[str, Field(pattern=run_file.LABEL_PATTERN)]
 Paradigm = Literal["ar", "mgm", "fm"]
 
 
-class RunPairs(run_file.Model):
+class RunSource(run_file.Model):
     """The pairs of a run directory."""
 
     kind: Literal["run"]
     path: str = Field(description="the folder that `gensr-pref build` wrote")
 
 
-class ExportedPairs(run_file.Model):
+class ExportSource(run_file.Model):
     """The pairs of an exported folder."""
 
     kind: Literal["export"]
     path: str = Field(description="the folder that `gensr-pref export` wrote")
 
 
-class HubPairs(run_file.Model):
+class HubSource(run_file.Model):
     """The pairs of a dataset on the Hugging Face Hub, streamed."""
 
     kind: Literal["huggingface"]
@@ -36,10 +36,10 @@ class HubPairs(run_file.Model):
     revision: str | None = Field(None, description="commit, tag or branch; absent = main")
 
 
-PairSource = Annotated[RunPairs | ExportedPairs | HubPairs, Field(discriminator="kind")]
+PairSource = Annotated[RunSource | ExportSource | HubSource, Field(discriminator="kind")]
 
 
-class Aligned(run_file.Model):
+class ModelUse(run_file.Model):
     """The generator to align, or the one that it is held against."""
 
     use: str = Field(description="a generator's name, or module:Class")
@@ -48,7 +48,7 @@ class Aligned(run_file.Model):
     )
 
 
-class Pairs(run_file.Model):
+class PairSettings(run_file.Model):
     """Which pairs are trained on."""
 
     source: PairSource
@@ -101,14 +101,14 @@ class Dpo(run_file.Model):
 
     recipe: Literal["dpo"] = "dpo"
     seed: int = 0
-    generator: Aligned
-    reference: Aligned | None = Field(
+    generator: ModelUse
+    reference: ModelUse | None = Field(
         None, description="the frozen model; absent = the generator as it begins"
     )
     reference_differs: Literal["refuse", "allow"] = Field(
         "refuse", description="whether other weights than the reference may have made the pairs"
     )
-    pairs: Pairs
+    pairs: PairSettings
     objective: Objective = Field(default_factory=Objective)
     anchor: Anchor = Field(default_factory=Anchor)
     draws: int = Field(2, ge=1, description="of (t, noise), or of masks, per pair and epoch")
@@ -163,7 +163,7 @@ class Average(run_file.Model):
     """A recipe file that averages the weights of checkpoints."""
 
     recipe: Literal["average"] = "average"
-    generator: Aligned
+    generator: ModelUse
     checkpoints: list[str] = Field(
         min_length=2, description="each goes to the generator's option `checkpoint`"
     )

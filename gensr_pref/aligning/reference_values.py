@@ -12,14 +12,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gensr_pref.aligning.batches import Batch, Drawing
+from gensr_pref.aligning.batches import DrawSettings, PairBatch
 from gensr_pref.aligning.feature_cache import Array
-from gensr_pref.aligning.likelihood_gain import Measured
+from gensr_pref.aligning.likelihood_gain import Utility
 from gensr_pref.identity import digest
 
 
 @dataclass(frozen=True)
-class ValuesFrom:
+class ReferenceInputs:
     """All that the reference's values depend on, beside a pair and its `Drawing`.
 
     Attributes:
@@ -38,7 +38,7 @@ class ValuesFrom:
     precision: str
     device: str
 
-    def key(self, drawing: Drawing) -> str:
+    def key(self, drawing: DrawSettings) -> str:
         """Of the values of one pass."""
         return digest(asdict(self), asdict(drawing), torch.__version__)[:16]
 
@@ -56,11 +56,11 @@ class ReferenceValues:
         pairs: how many there are.
     """
 
-    def __init__(self, folder: Path | None, made_from: ValuesFrom, pairs: int) -> None:
+    def __init__(self, folder: Path | None, made_from: ReferenceInputs, pairs: int) -> None:
         self._folder, self._made_from, self._pairs = folder, made_from, pairs
         self._passes: dict[str, Any] = {}
 
-    def of(self, batch: Batch, name: str, reference: Measured) -> Tensor:
+    def of(self, batch: PairBatch, name: str, reference: Utility) -> Tensor:
         """log p_ref or -e_ref of chosen and rejected [2, K, P].
 
         Args:
@@ -71,10 +71,10 @@ class ReferenceValues:
             rows = kept[batch.pairs]
             if all(zlib.crc32(row["values"].tobytes()) == row["crc"] for row in rows):
                 found = torch.from_numpy(rows["values"].copy()).permute(1, 2, 0)
-                return _straight(batch, found.to(batch.rows.t.device))
-        found = _computed(batch, reference)
+                return _unflip(batch, found.to(batch.rows.t.device))
+        found = _compute(batch, reference)
         if kept is not None:
-            kept[batch.pairs] = _records(_straight(batch, found), kept.dtype)
+            kept[batch.pairs] = _records(_unflip(batch, found), kept.dtype)
         return found
 
     def _kept(self, name: str, draws: int) -> Any:
@@ -84,7 +84,7 @@ class ReferenceValues:
             path = self._folder / f"{name}.npy"
             kind = np.dtype([("values", "<f8", (2, draws)), ("crc", "<u4")])
             if not _is_table(path, self._pairs, kind):
-                _begin(path, self._pairs, kind)
+                _make_file(path, self._pairs, kind)
             self._passes = {name: np.load(path, mmap_mode="r+")}
         return self._passes[name]
 
@@ -98,7 +98,7 @@ def _is_table(path: Path, pairs: int, kind: np.dtype[Any]) -> bool:
     return bool(found.shape == (pairs,) and found.dtype == kind)
 
 
-def _begin(path: Path, pairs: int, kind: np.dtype[Any]) -> None:
+def _make_file(path: Path, pairs: int, kind: np.dtype[Any]) -> None:
     """Make a file without any value: no row has the checksum of its zeros."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(f".part-{os.getpid()}")
@@ -124,7 +124,7 @@ def _records(values: Tensor, kind: np.dtype[Any]) -> Array:
 
 
 @torch.no_grad()
-def _computed(batch: Batch, reference: Measured) -> Tensor:
+def _compute(batch: PairBatch, reference: Utility) -> Tensor:
     """[2, K, P]; the clean target is nothing that the reference is asked about."""
     rows = batch.rows
     asked = 2 * batch.draws * len(batch.pairs)
@@ -141,6 +141,6 @@ def _computed(batch: Batch, reference: Measured) -> Tensor:
     return whole.view(2, batch.draws, len(batch.pairs))
 
 
-def _straight(batch: Batch, values: Tensor) -> Tensor:
+def _unflip(batch: PairBatch, values: Tensor) -> Tensor:
     """Values [2, K, P] with sides in the order of the table, or back in that of the batch."""
     return torch.where(batch.flipped, values.flip(0), values)

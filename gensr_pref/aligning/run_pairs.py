@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from gensr_pref.aligning.pairs import COLUMNS, PairedClip, clips_of, uses_in
+from gensr_pref.aligning.pairs import PAIR_COLUMNS, PairedClip, generator_uses, group_by_clip
 from gensr_pref.errors import InputError, Problem
 from gensr_pref.identity import CLEAN, digest, split_candidate_id
 from gensr_pref.rundir import integrity, part_files, rows
@@ -60,13 +60,13 @@ class PairsOfRun:
     @property
     def uses(self) -> dict[str, str]:
         """Which model each label of the run is."""
-        return uses_in(self._contents.document)
+        return generator_uses(self._contents.document)
 
     def clips(self) -> Iterator[PairedClip]:
         """Yield every clip that has pairs, in the order of the shards."""
-        columns = [*COLUMNS, "split", "clean", *(PAIR_ROLES if self._with_audio else ())]
+        columns = [*PAIR_COLUMNS, "split", "clean", *(PAIR_ROLES if self._with_audio else ())]
         for table in rows.pairs(self._path, columns, table=self._pairs):
-            yield from clips_of(table.to_pylist(), self._allowed)
+            yield from group_by_clip(table.to_pylist(), self._allowed)
 
     def _is_wanted(self, table: pa.Table) -> pa.Array:
         chosen, rejected = _generators(table)

@@ -10,13 +10,13 @@ import numpy as np
 import torch
 
 from gensr_pref.aligning.exported_pairs import PairsOfExport, PairsOfHub
-from gensr_pref.aligning.feature_cache import Array, Prepared, prepared
+from gensr_pref.aligning.feature_cache import Array, PreparedPairs, prepare_pairs
 from gensr_pref.aligning.file_digests import FileDigests
-from gensr_pref.aligning.models import Content, loaded, require_one_space
-from gensr_pref.aligning.pairs import PairedClip, PairTable, Side, Unchanging
-from gensr_pref.aligning.recipe import Dpo, ExportedPairs, PairSource, RunPairs
+from gensr_pref.aligning.models import ModelContent, load_model, require_one_space
+from gensr_pref.aligning.pairs import PairedClip, PairTable, Side, UnchangedPairs
+from gensr_pref.aligning.recipe import Dpo, ExportSource, PairSource, RunSource
 from gensr_pref.aligning.run_pairs import PairsOfRun
-from gensr_pref.aligning.token_compatibility import Meaning
+from gensr_pref.aligning.token_compatibility import TokenCheck
 from gensr_pref.errors import ConfigError, InputError, Problem
 from gensr_pref.generators.base import Alignable
 from gensr_pref.identity import CLEAN, digest
@@ -38,7 +38,7 @@ class Subject:
 
     generator: Alignable
     reference: Alignable
-    data: Prepared
+    data: PreparedPairs
     identity: str
     encoded: bool
 
@@ -56,9 +56,9 @@ class Material:
 
     generator: Alignable
     reference: Alignable
-    content: Content
-    reference_content: Content
-    source: Unchanging
+    content: ModelContent
+    reference_content: ModelContent
+    source: UnchangedPairs
 
     @property
     def made_from(self) -> dict[str, str]:
@@ -71,7 +71,7 @@ class Material:
 
 
 @dataclass(frozen=True)
-class PreparedFrom:
+class FeatureInputs:
     """All that features and targets are computed from; see `prepared`.
 
     Attributes:
@@ -97,7 +97,7 @@ class PreparedFrom:
         return digest(asdict(self), VERSION)
 
 
-def material(recipe: Dpo, base: Path, cache: Path, device: str) -> Material:
+def load_material(recipe: Dpo, base: Path, cache: Path, device: str) -> Material:
     """Load the models and open the pairs; nothing is computed yet.
 
     Args:
@@ -109,7 +109,7 @@ def material(recipe: Dpo, base: Path, cache: Path, device: str) -> Material:
         InputError: a generator that cannot be aligned, a reference that it cannot be compared
             with, or no pairs for it.
     """
-    generator, content = loaded(recipe.generator, base, "generator", device)
+    generator, content = load_model(recipe.generator, base, "generator", device)
     if recipe.train == "decoder" and not hasattr(generator, "encoded"):
         raise ConfigError(
             f"{recipe.generator.use!r} does not say which part of it is the encoder (it has "
@@ -119,23 +119,23 @@ def material(recipe: Dpo, base: Path, cache: Path, device: str) -> Material:
             problem=Problem.UNSUPPORTED,
         )
     named = recipe.reference or recipe.generator
-    reference, reference_content = loaded(named, base, "reference", device)
+    reference, reference_content = load_model(named, base, "reference", device)
     if reference_content != content:
         require_one_space(generator, reference, "reference")
-    labels = labels_of(recipe, generator)
+    labels = pair_labels(recipe, generator)
     doubtful = recipe.reference_differs == "allow" or set(labels) != {reference.name}
     with_audio = recipe.pairs.encode != "never" or (doubtful and generator.paradigm != "fm")
-    source = opened(recipe.pairs.source, base, labels, with_audio, FileDigests(cache))
-    pairs = Unchanging(source, source.content)
+    source = open_pairs(recipe.pairs.source, base, labels, with_audio, FileDigests(cache))
+    pairs = UnchangedPairs(source, source.content)
     return Material(generator, reference, content, reference_content, pairs)
 
 
-def labels_of(recipe: Dpo, generator: Alignable) -> list[str]:
+def pair_labels(recipe: Dpo, generator: Alignable) -> list[str]:
     """Whose pairs a recipe takes."""
     return recipe.pairs.generators or [generator.name]
 
 
-def subject(recipe: Dpo, found: Material, cache: Path, device: str) -> Subject:
+def prepare_subject(recipe: Dpo, found: Material, cache: Path, device: str) -> Subject:
     """Check and prepare everything that training needs.
 
     Args:
@@ -146,23 +146,23 @@ def subject(recipe: Dpo, found: Material, cache: Path, device: str) -> Subject:
         InputError: pairs that do not fit the models.
     """
     generator, reference = found.generator, found.reference
-    wanted = Wanted.of(recipe, found)
+    wanted = ReferenceWeights.of(recipe, found)
     # What is stored is the output of one encoder: two models share it where they are the same.
     encoded = recipe.train == "decoder" and _same_weights(found)
     clean = recipe.anchor.weight > 0 and recipe.anchor.side == "clean"
-    made_from = PreparedFrom(
+    made_from = FeatureInputs(
         pairs=found.source.content,
-        labels=tuple(sorted(labels_of(recipe, generator))),
+        labels=tuple(sorted(pair_labels(recipe, generator))),
         generator=found.content.digest,
         encode=recipe.pairs.encode,
         clean=clean,
         encoded_on=torch.device(device).type if encoded else None,
     )
-    data = prepared(
+    data = prepare_pairs(
         cache / f"pairs-{made_from.digest[:16]}",
         found.source,
-        _hearing(generator, encoded),
-        _targets(generator, recipe.pairs.encode, wanted),
+        _feature_function(generator, encoded),
+        _target_function(generator, recipe.pairs.encode, wanted),
         clean,
     )
     wanted.require_all(data.revisions)
@@ -175,7 +175,7 @@ def _same_weights(found: Material) -> bool:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ReferenceWeights:
     """Which weights the sides of a pair must have been sampled by.
 
     Attributes:
@@ -190,7 +190,7 @@ class Wanted:
     any: bool
 
     @classmethod
-    def of(cls, recipe: Dpo, found: Material) -> Wanted:
+    def of(cls, recipe: Dpo, found: Material) -> ReferenceWeights:
         """What a recipe asks for; a run may call the reference's model by other labels."""
         use = found.reference_content.use
         named = {label for label, one in found.source.uses.items() if one == use}
@@ -229,20 +229,20 @@ class Wanted:
         )
 
 
-def opened(
+def open_pairs(
     source: PairSource, base: Path, labels: list[str], with_audio: bool, known: FileDigests
 ) -> PairTable:
     """The pairs that a recipe names, of generators with these labels."""
-    if isinstance(source, RunPairs):
+    if isinstance(source, RunSource):
         return PairsOfRun(base / source.path, labels, with_audio)
-    if isinstance(source, ExportedPairs):
+    if isinstance(source, ExportSource):
         return PairsOfExport(base / source.path, labels, with_audio, known)
     there = base / source.path
     name = str(there) if there.is_dir() else source.path
     return PairsOfHub(name, source.config, source.revision, labels, known)
 
 
-def _hearing(generator: Alignable, encoded: bool) -> Callable[[PairedClip], Array]:
+def _feature_function(generator: Alignable, encoded: bool) -> Callable[[PairedClip], Array]:
     """Features [F, C] of a clip, or what the generator's encoder makes of them."""
 
     @torch.no_grad()
@@ -258,12 +258,12 @@ def _hearing(generator: Alignable, encoded: bool) -> Callable[[PairedClip], Arra
     return hear
 
 
-def _targets(
-    generator: Alignable, encode: str, wanted: Wanted
+def _target_function(
+    generator: Alignable, encode: str, wanted: ReferenceWeights
 ) -> Callable[[PairedClip, Side], Array]:
     """The target of a side [T, D]: what is stored, or what its audio is encoded as."""
     kind = "latent" if generator.paradigm == "fm" else "tokens"
-    meaning = Meaning(generator)
+    token_check = TokenCheck(generator)
 
     def target(clip: PairedClip, side: Side) -> Array:
         wanted.require(side.generator, side.revision)
@@ -291,7 +291,7 @@ def _targets(
             noisy = np.array(clip.noisy.at(rate).wave)
             stored = generator.encode(noisy, np.array(sound.at(rate).wave))
         elif kind == "tokens" and not wanted.is_known(side.generator, side.revision):
-            meaning.look(clip, side, stored)
+            token_check.check(clip, side, stored)
         if kind == "tokens":
             return np.asarray(stored, np.int32).T
         return np.asarray(stored, np.float16)

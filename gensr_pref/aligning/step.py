@@ -12,29 +12,29 @@ import torch
 from torch import Tensor
 
 from gensr_pref.aligning import objectives
-from gensr_pref.aligning.batches import Batch
+from gensr_pref.aligning.batches import PairBatch
 from gensr_pref.aligning.feature_cache import Array
-from gensr_pref.aligning.likelihood_gain import counted
+from gensr_pref.aligning.likelihood_gain import token_counts
 from gensr_pref.aligning.recipe import BETA, REDUCTION, Dpo
-from gensr_pref.aligning.training import Alignment
+from gensr_pref.aligning.training import AlignmentRun
 from gensr_pref.identity import seed_for
 
-HELD_OUT = -1  # the pass of held-out pairs, whose draws are always the same
+HELD_OUT_PASS = -1  # the pass of held-out pairs, whose draws are always the same
 
 
-def train_step(alignment: Alignment, pairs: Array, epoch: int) -> dict[str, float]:
+def alignment_step(alignment: AlignmentRun, pairs: Array, epoch: int) -> dict[str, float]:
     """One step of AdamW on a batch of pairs; returns the means of what it saw."""
     recipe, accelerator = alignment.recipe, alignment.accelerator
     began = time.monotonic()
     torch.manual_seed(seed_for(recipe.seed, "step", alignment.step, accelerator.process_index))
     for group in alignment.optimiser.param_groups:
-        group["lr"] = learning_rate(recipe, alignment.step, alignment.steps)
+        group["lr"] = scheduled_learning_rate(recipe, alignment.step, alignment.steps)
     seen: dict[str, float] = defaultdict(float)
     for part in np.array_split(pairs, recipe.accumulate):
         mine = part[accelerator.process_index :: accelerator.num_processes]
         with accelerator.accumulate(alignment.policy):
             batch = alignment.batching.of(mine, epoch)
-            found = losses(alignment, batch, f"pass-{epoch:03d}")
+            found = pair_losses(alignment, batch, f"pass-{epoch:03d}")
             accelerator.backward(found["loss"].mean())
             if accelerator.sync_gradients:
                 norm = accelerator.clip_grad_norm_(alignment.policy.parameters(), recipe.clip_norm)
@@ -46,12 +46,12 @@ def train_step(alignment: Alignment, pairs: Array, epoch: int) -> dict[str, floa
         for name, value in zip(found, means.tolist(), strict=True):
             seen[name] += value / recipe.accumulate
     if recipe.ema:
-        _average(alignment)
+        _update_average(alignment)
     seen["seconds"] = time.monotonic() - began
     return dict(seen)
 
 
-def losses(alignment: Alignment, batch: Batch, name: str) -> dict[str, Tensor]:
+def pair_losses(alignment: AlignmentRun, batch: PairBatch, name: str) -> dict[str, Tensor]:
     """The loss of each pair of a batch and its parts, [P] each.
 
     loss = objective + anchor.weight * anchor; see `objectives`.
@@ -61,7 +61,7 @@ def losses(alignment: Alignment, batch: Batch, name: str) -> dict[str, Tensor]:
     """
     recipe, paradigm = alignment.recipe, alignment.paradigm
     beta = recipe.objective.beta or BETA[paradigm]
-    tokens = counted(batch, paradigm)
+    tokens = token_counts(batch, paradigm)
     per = tokens if _reduction(alignment) == "mean" else torch.ones_like(tokens)
     measured = batch.split(alignment.policy(batch.rows))
     u = (measured / per).mean(1)
@@ -82,7 +82,7 @@ def losses(alignment: Alignment, batch: Batch, name: str) -> dict[str, Tensor]:
         "reward_chosen": beta * gain[0],
         "reward_rejected": beta * gain[1],
         "margin": beta * (gain[0] - gain[1]),
-        "drift": objectives.drift(gain[0], gain[1]),
+        "drift": objectives.drift_from_reference(gain[0], gain[1]),
     }
 
 
@@ -92,11 +92,11 @@ def _preference(recipe: Dpo, gain: Tensor, beta: float) -> Tensor:
     return objectives.dpo(gain[0], gain[1], beta, recipe.objective.label_smoothing)
 
 
-def _reduction(alignment: Alignment) -> str:
+def _reduction(alignment: AlignmentRun) -> str:
     return alignment.recipe.objective.reduction or REDUCTION[alignment.paradigm]
 
 
-def learning_rate(recipe: Dpo, step: int, steps: int) -> float:
+def scheduled_learning_rate(recipe: Dpo, step: int, steps: int) -> float:
     """Linear warm-up, then constant, or half a cosine to 0."""
     warm = min(1.0, (step + 1) / max(1, recipe.warm_up))
     cosine = 0.5 * (1 + math.cos(math.pi * step / steps))
@@ -104,7 +104,7 @@ def learning_rate(recipe: Dpo, step: int, steps: int) -> float:
 
 
 @torch.no_grad()
-def _average(alignment: Alignment) -> None:
+def _update_average(alignment: AlignmentRun) -> None:
     """Exponential moving average of the weights, in place; short at first, so as to begin well."""
     decay = min(alignment.recipe.ema, alignment.step / (alignment.step + 10))
     assert alignment.averaged is not None
@@ -115,13 +115,13 @@ def _average(alignment: Alignment) -> None:
 
 
 @torch.no_grad()
-def held_out(alignment: Alignment) -> dict[str, float]:
+def evaluate_held_out(alignment: AlignmentRun) -> dict[str, float]:
     """Means over the held-out pairs, always under the same draws, with their given labels."""
     straight = replace(alignment.batching, random_labels=False, seed=0)
     total: dict[str, float] = defaultdict(float)
     for start in range(0, len(alignment.held_out), alignment.size):
         pairs = alignment.held_out[start : start + alignment.size]
-        found = losses(alignment, straight.of(pairs, HELD_OUT), "held-out")
+        found = pair_losses(alignment, straight.of(pairs, HELD_OUT_PASS), "held-out")
         for name, value in found.items():
             total[name] += float(value.sum()) / len(alignment.held_out)
     return dict(total)

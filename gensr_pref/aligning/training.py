@@ -13,11 +13,11 @@ from torch import Tensor
 
 from gensr_pref.aligning.alarms import Alarms
 from gensr_pref.aligning.batches import Batching
-from gensr_pref.aligning.feature_cache import Array, Prepared
-from gensr_pref.aligning.likelihood_gain import Measured
+from gensr_pref.aligning.feature_cache import Array, PreparedPairs
+from gensr_pref.aligning.likelihood_gain import Utility
 from gensr_pref.aligning.recipe import Dpo
-from gensr_pref.aligning.reference_values import ReferenceValues, ValuesFrom
-from gensr_pref.aligning.setup import Material, Subject, material, subject
+from gensr_pref.aligning.reference_values import ReferenceInputs, ReferenceValues
+from gensr_pref.aligning.setup import Material, Subject, load_material, prepare_subject
 from gensr_pref.errors import ConfigError, InputError, Problem, quantity
 from gensr_pref.identity import rng_for, unit_for
 
@@ -30,7 +30,7 @@ TRAIN, VALIDATION = "train", "validation"
 
 
 @dataclass
-class Alignment:
+class AlignmentRun:
     """A training under way."""
 
     recipe: Dpo
@@ -38,7 +38,7 @@ class Alignment:
     subject: Subject
     batching: Batching
     policy: Any  # Measured, wrapped for several processes
-    reference: Measured
+    reference: Utility
     values: ReferenceValues
     optimiser: torch.optim.Optimizer
     training: Array
@@ -95,7 +95,7 @@ class Processes:
         return str(self.accelerator.device)
 
 
-def started(recipe: Dpo, base: Path, out: Path) -> Alignment:
+def start_alignment(recipe: Dpo, base: Path, out: Path) -> AlignmentRun:
     """Everything that training needs, at step 0, whatever was begun in `out` before.
 
     Args:
@@ -105,18 +105,18 @@ def started(recipe: Dpo, base: Path, out: Path) -> Alignment:
     Raises:
         InputError: models or pairs that cannot be used.
     """
-    processes = processes_for(recipe)
-    cache = cache_of(recipe, base, out)
-    found = material(recipe, base, cache, processes.device)
-    return prepared_for(recipe, found, processes, cache)
+    processes = start_processes(recipe)
+    cache = training_cache(recipe, base, out)
+    found = load_material(recipe, base, cache, processes.device)
+    return make_alignment(recipe, found, processes, cache)
 
 
-def cache_of(recipe: Dpo, base: Path, out: Path) -> Path:
+def training_cache(recipe: Dpo, base: Path, out: Path) -> Path:
     """The folder of features and reference values."""
     return out / "cache" if recipe.cache is None else base / recipe.cache
 
 
-def prepared_for(recipe: Dpo, found: Material, processes: Processes, cache: Path) -> Alignment:
+def make_alignment(recipe: Dpo, found: Material, processes: Processes, cache: Path) -> AlignmentRun:
     """The alignment of a recipe with models that are loaded and pairs that are opened.
 
     Raises:
@@ -124,18 +124,18 @@ def prepared_for(recipe: Dpo, found: Material, processes: Processes, cache: Path
     """
     accelerator = processes.accelerator
     with accelerator.main_process_first():
-        ready = subject(recipe, found, cache, processes.device)
+        ready = prepare_subject(recipe, found, cache, processes.device)
     precision = PRECISION[recipe.precision]
     policy = ready.generator.policy.eval()
-    trained = _trained(policy, recipe)
+    trained = _trained_parameters(policy, recipe)
     encodes, frozen = not ready.encoded, recipe.train == "decoder"
-    measured = Measured(ready.generator, policy, encodes, precision, frozen)
+    measured = Utility(ready.generator, policy, encodes, precision, frozen)
     reference = ready.reference.policy.requires_grad_(False).eval()
     optimiser = torch.optim.AdamW(
         trained, recipe.learning_rate, (0.9, 0.99), weight_decay=recipe.weight_decay
     )
     wrapped, optimiser = accelerator.prepare(measured, optimiser)
-    training, held = _divided(recipe, ready)
+    training, held = _split_pairs(recipe, ready)
     if len(training) < processes.parts:
         raise InputError(
             f"{len(training)} are of the split 'train' and not held out; {processes.parts} "
@@ -144,13 +144,13 @@ def prepared_for(recipe: Dpo, found: Material, processes: Processes, cache: Path
             value=len(training),
             problem=Problem.EMPTY,
         )
-    return Alignment(
+    return AlignmentRun(
         recipe,
         accelerator,
         ready,
         _batching(recipe, ready, accelerator.device),
         wrapped,
-        Measured(ready.reference, reference, encodes, precision),
+        Utility(ready.reference, reference, encodes, precision),
         _values(recipe, found, ready, cache, accelerator.device),
         optimiser,
         training,
@@ -173,7 +173,7 @@ def _batching(recipe: Dpo, ready: Subject, device: torch.device) -> Batching:
     )
 
 
-def processes_for(recipe: Dpo) -> Processes:
+def start_processes(recipe: Dpo) -> Processes:
     """What runs the training of a recipe.
 
     Raises:
@@ -200,7 +200,7 @@ def processes_for(recipe: Dpo) -> Processes:
     return Processes(accelerator, parts)
 
 
-def _trained(policy: torch.nn.Module, recipe: Dpo) -> list[torch.nn.Parameter]:
+def _trained_parameters(policy: torch.nn.Module, recipe: Dpo) -> list[torch.nn.Parameter]:
     """The weights that are trained; the others are held still."""
     for name, parameter in policy.named_parameters():
         parameter.requires_grad_(recipe.train != "biases" or _is_bias(name, parameter))
@@ -223,7 +223,7 @@ def _is_bias(name: str, parameter: Tensor) -> bool:
 def _values(
     recipe: Dpo, found: Material, ready: Subject, cache: Path, device: torch.device
 ) -> ReferenceValues:
-    made_from = ValuesFrom(
+    made_from = ReferenceInputs(
         data=ready.identity,
         draws_of=found.content.digest,
         reference=found.reference_content.digest,
@@ -234,11 +234,13 @@ def _values(
     return ReferenceValues(cache, made_from, len(ready.data.ids))
 
 
-def _divided(recipe: Dpo, found: Subject) -> tuple[Array, Array]:
+def _split_pairs(recipe: Dpo, found: Subject) -> tuple[Array, Array]:
     """Which pairs are trained on, and which are watched."""
     training, held = found.data.of(TRAIN), found.data.of(VALIDATION)
     if not len(held) and recipe.pairs.held_out:
-        watched = np.isin(found.data.clip[training], apart(recipe.seed, found.data, training))
+        watched = np.isin(
+            found.data.clip[training], held_out_clips(recipe.seed, found.data, training)
+        )
         training, held = training[~watched], training[watched]
     if recipe.pairs.limit is not None:
         drawn = rng_for(recipe.seed, "limit").permutation(training)
@@ -247,7 +249,7 @@ def _divided(recipe: Dpo, found: Subject) -> tuple[Array, Array]:
     return training, held
 
 
-def apart(seed: int, data: Prepared, pairs: Array) -> Array:
+def held_out_clips(seed: int, data: PreparedPairs, pairs: Array) -> Array:
     """The clips that are watched, a tenth: at least one of several, and never all of them."""
     clips = np.unique(data.clip[pairs])
     drawn = np.array([unit_for(seed, "held out", data.clips[clip]) for clip in clips])

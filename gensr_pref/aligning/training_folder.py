@@ -66,7 +66,7 @@ class Claim:
 
 
 @contextmanager
-def held(out: Path, alone: bool = True) -> Iterator[None]:
+def lock_folder(out: Path, alone: bool = True) -> Iterator[None]:
     """Keep every other training out of a folder, which is made where it is not there.
 
     Args:
@@ -90,7 +90,7 @@ def held(out: Path, alone: bool = True) -> Iterator[None]:
         yield
 
 
-def require_same(out: Path, claim: Claim) -> None:
+def require_same_claim(out: Path, claim: Claim) -> None:
     """Refuse to continue what was begun from something else. Writes nothing.
 
     Raises:
@@ -124,7 +124,7 @@ def require_same(out: Path, claim: Claim) -> None:
     )
 
 
-def record(out: Path, claim: Claim, base: Path) -> None:
+def write_claim(out: Path, claim: Claim, base: Path) -> None:
     """Write the claim down.
 
     Args:

@@ -17,7 +17,7 @@ from gensr_pref.storage.lease import held
 
 
 @contextmanager
-def replacing(out: Path) -> Iterator[Path]:
+def replace_folder(out: Path) -> Iterator[Path]:
     """An empty folder that becomes `out` when the block ends well; else `out` stays as it is.
 
     Raises:
@@ -33,7 +33,7 @@ def replacing(out: Path) -> Iterator[Path]:
     )
     with held(new.with_name(f"{new.name}.lock"), busy, discard=True):
         try:
-            _repair(out, old)
+            _undo_interruption(out, old)
             shutil.rmtree(new, ignore_errors=True)
             new.mkdir()
             yield new
@@ -42,7 +42,7 @@ def replacing(out: Path) -> Iterator[Path]:
             shutil.rmtree(new, ignore_errors=True)
 
 
-def require_place(out: Path) -> None:
+def require_replaceable(out: Path) -> None:
     """Refuse early a folder that cannot be replaced.
 
     Raises:
@@ -64,7 +64,7 @@ def _beside(out: Path, what: str) -> Path:
     return out.parent / f".{what}-{out.name}"
 
 
-def _repair(out: Path, old: Path) -> None:
+def _undo_interruption(out: Path, old: Path) -> None:
     """Make good what a command left that was killed while it replaced the folder."""
     if old.exists() and not out.exists():
         old.rename(out)

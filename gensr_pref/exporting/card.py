@@ -12,8 +12,8 @@ import yaml
 
 from gensr_pref.exporting import card_sections as sections
 from gensr_pref.exporting.columns import yaml_features
-from gensr_pref.exporting.licences import Part, hub_licences
-from gensr_pref.exporting.pseudonyms import How
+from gensr_pref.exporting.licences import LicensedPart, hub_licences
+from gensr_pref.exporting.pseudonyms import Anonymisation
 from gensr_pref.exporting.shard_writer import Split
 from gensr_pref.untrusted.text import shown
 
@@ -35,7 +35,7 @@ _SIZES = (
 
 
 @dataclass(frozen=True)
-class Table:
+class DatasetConfig:
     """A config of the dataset.
 
     Attributes:
@@ -62,7 +62,7 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Facts:
+class CardFacts:
     """All that the card is written from.
 
     Attributes:
@@ -80,24 +80,24 @@ class Facts:
     run: dict[str, Any]
     audit: dict[str, Any]
     summary: dict[str, Any]
-    parts: Sequence[Part]
-    tables: Sequence[Table]
+    parts: Sequence[LicensedPart]
+    tables: Sequence[DatasetConfig]
     languages: Sequence[str] = ()
     form: Format = "parquet"
     repository: str | None = None
-    anonymised: How | None = None
+    anonymised: Anonymisation | None = None
     codes: int | None = None
     has_figure: bool = True
 
 
-def card(facts: Facts) -> str:
+def render_card(facts: CardFacts) -> str:
     """The whole ``README.md``: YAML for the Hub, then words for people."""
-    told = shown(metadata(facts), lines=True)
+    told = shown(card_metadata(facts), lines=True)
     head = yaml.safe_dump(told, sort_keys=False, allow_unicode=True, width=100)
-    return f"---\n{head}---\n\n{sections.body(facts)}"
+    return f"---\n{head}---\n\n{sections.render_body(facts)}"
 
 
-def metadata(facts: Facts) -> dict[str, Any]:
+def card_metadata(facts: CardFacts) -> dict[str, Any]:
     """What stands between the ``---`` (docs/hub/datasets-cards of the Hub)."""
     licences = hub_licences(facts.parts)
     told: dict[str, Any] = {
@@ -117,7 +117,7 @@ def metadata(facts: Facts) -> dict[str, Any]:
     return told
 
 
-def _other_licence(facts: Facts, licences: Sequence[str]) -> dict[str, str]:
+def _other_licence(facts: CardFacts, licences: Sequence[str]) -> dict[str, str]:
     """The names of licences that the Hub does not know."""
     if "other" not in licences:
         return {}
@@ -127,7 +127,7 @@ def _other_licence(facts: Facts, licences: Sequence[str]) -> dict[str, str]:
     return {"license_name": plain or "other"}
 
 
-def _tags(facts: Facts) -> list[str]:
+def _tags(facts: CardFacts) -> list[str]:
     barred = any(part.is_non_commercial for part in facts.parts)
     return [*TAGS, _LIBRARY, *(["non-commercial"] if barred else []),
             *(["trl"] if facts.form == "trl" else [])]  # fmt: skip
@@ -141,7 +141,7 @@ def _size(rows: int) -> str:
     return f"{_SIZES[above - 1]}<n<{_SIZES[above]}" if above < len(_SIZES) else f"n>{_SIZES[-1]}"
 
 
-def _config(table: Table, default: bool) -> dict[str, Any]:
+def _config(table: DatasetConfig, default: bool) -> dict[str, Any]:
     files = [
         {"split": split.name, "path": f"{table.folder}/{split.name}-*"} for split in table.splits
     ]
@@ -152,7 +152,7 @@ def _config(table: Table, default: bool) -> dict[str, Any]:
     }
 
 
-def _info(table: Table) -> dict[str, Any]:
+def _info(table: DatasetConfig) -> dict[str, Any]:
     return {
         "config_name": table.name,
         "features": yaml_features(table.schema),

@@ -21,7 +21,7 @@ _OF_SIDE: tuple[tuple[str, pa.DataType], ...] = (
 )
 
 
-def pairs_schema(scores: Iterable[str], clean: bool = False) -> pa.Schema:
+def export_pairs_schema(scores: Iterable[str], clean: bool = False) -> pa.Schema:
     """One row per pair, with its audio.
 
     Args:
@@ -60,7 +60,7 @@ def pairs_schema(scores: Iterable[str], clean: bool = False) -> pa.Schema:
     )
 
 
-def candidates_schema(scores: Iterable[str], audio: bool = False) -> pa.Schema:
+def export_candidates_schema(scores: Iterable[str], audio: bool = False) -> pa.Schema:
     """One row per candidate and per noisy input.
 
     Args:

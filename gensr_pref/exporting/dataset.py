@@ -14,18 +14,18 @@ import pyarrow.compute as pc
 from gensr_pref.errors import InputError, Problem, typed
 from gensr_pref.exporting import trl, wav_jsonl
 from gensr_pref.exporting.candidate_rows import candidate_rows
-from gensr_pref.exporting.card import Format, Table
-from gensr_pref.exporting.columns import VERSION, candidates_schema, pairs_schema
-from gensr_pref.exporting.pseudonym_order import by_pseudonym
+from gensr_pref.exporting.card import DatasetConfig, Format
+from gensr_pref.exporting.columns import VERSION, export_candidates_schema, export_pairs_schema
+from gensr_pref.exporting.pseudonym_order import sort_by_pseudonym
 from gensr_pref.exporting.pseudonyms import Pseudonyms
-from gensr_pref.exporting.shard_writer import SHARD_BYTES, Sharded, Split
+from gensr_pref.exporting.shard_writer import SHARD_BYTES, ShardWriter, Split
 from gensr_pref.rundir.rows import pairs
 
 _SPLIT = pa.field("split", pa.string())
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ExportOptions:
     """What to write.
 
     Attributes:
@@ -42,7 +42,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Written:
+class WrittenDataset:
     """What was written.
 
     Attributes:
@@ -50,14 +50,14 @@ class Written:
         codes: per codebook, under the form trl.
     """
 
-    tables: tuple[Table, ...]
+    tables: tuple[DatasetConfig, ...]
     codes: int | None = None
 
 
-def write(
-    run: Path, out: Path, wanted: Wanted, scores: Sequence[str], facts: dict[str, Any],
+def write_dataset(
+    run: Path, out: Path, wanted: ExportOptions, scores: Sequence[str], facts: dict[str, Any],
     names: Pseudonyms | None = None,
-) -> Written:  # fmt: skip
+) -> WrittenDataset:  # fmt: skip
     """Write a run's pairs (and candidates) into a folder, a few clips in memory at a time.
 
     The same run gives the same bytes; sounds are the run's own FLAC bytes (under wav-jsonl, their
@@ -74,19 +74,19 @@ def write(
         InputError: the run has no pairs, or none that the form can hold.
         StorageError: a part cannot be read, or the folder not written.
     """
-    schema = pairs_schema(scores, wanted.clean)
-    rows = _named(_pairs(run, scores, schema), names, out)
+    schema = export_pairs_schema(scores, wanted.clean)
+    rows = _anonymise(_pairs(run, scores, schema), names, out)
     codes = None
     folder = "data"
     facts = {"export": VERSION, **facts}
     if wanted.form == "wav-jsonl":
-        folder, splits = "", wav_jsonl.write(out, _ahead(rows))
+        folder, splits = "", wav_jsonl.write_wav_jsonl(out, _read_ahead(rows))
     else:
         if wanted.form == "trl":
-            codes = trl.codes_of(run)
+            codes = trl.codebook_size(run)
             schema = trl.trl_schema(schema)
             rows = trl.trl_rows(rows, schema.append(_SPLIT), codes)
-        splits = _parquet(out / folder, rows, schema, facts, wanted.shard_bytes)
+        splits = _write_parquet(out / folder, rows, schema, facts, wanted.shard_bytes)
     if not splits:
         raise InputError(
             f"has no pairs to export. Change its rule: {typed('gensr-pref', 'pair', run)} ...",
@@ -94,10 +94,10 @@ def write(
             value="pairs",
             problem=Problem.EMPTY,
         )
-    tables = [Table("default", folder, schema, tuple(splits))]
+    tables = [DatasetConfig("default", folder, schema, tuple(splits))]
     if wanted.form == "parquet" and wanted.candidates != "none":
-        tables.append(_candidates(run, out, wanted, scores, facts, names))
-    return Written(tuple(tables), codes)
+        tables.append(_write_candidates(run, out, wanted, scores, facts, names))
+    return WrittenDataset(tuple(tables), codes)
 
 
 def _pairs(run: Path, scores: Sequence[str], schema: pa.Schema) -> Iterator[pa.Table]:
@@ -107,23 +107,23 @@ def _pairs(run: Path, scores: Sequence[str], schema: pa.Schema) -> Iterator[pa.T
         yield pa.table(table.columns, schema=schema)
 
 
-def _candidates(
-    run: Path, out: Path, wanted: Wanted, scores: Sequence[str], facts: dict[str, Any],
+def _write_candidates(
+    run: Path, out: Path, wanted: ExportOptions, scores: Sequence[str], facts: dict[str, Any],
     names: Pseudonyms | None,
-) -> Table:  # fmt: skip
+) -> DatasetConfig:  # fmt: skip
     audio = wanted.candidates == "audio"
-    rows = _named(candidate_rows(run, scores, audio), names, out)
-    schema = candidates_schema(scores, audio)
-    splits = _parquet(out / "candidates", rows, schema, facts, wanted.shard_bytes)
-    return Table("candidates", "candidates", schema, tuple(splits))
+    rows = _anonymise(candidate_rows(run, scores, audio), names, out)
+    schema = export_candidates_schema(scores, audio)
+    splits = _write_parquet(out / "candidates", rows, schema, facts, wanted.shard_bytes)
+    return DatasetConfig("candidates", "candidates", schema, tuple(splits))
 
 
-def _named(rows: Iterator[pa.Table], names: Pseudonyms | None, out: Path) -> Iterator[pa.Table]:
+def _anonymise(rows: Iterator[pa.Table], names: Pseudonyms | None, out: Path) -> Iterator[pa.Table]:
     """The rows under pseudonyms, and in their order: that of the run is that of the names."""
-    return rows if names is None else by_pseudonym(map(names.table, rows), out)
+    return rows if names is None else sort_by_pseudonym(map(names.table, rows), out)
 
 
-def _parquet(
+def _write_parquet(
     folder: Path,
     rows: Iterator[pa.Table],
     schema: pa.Schema,
@@ -131,12 +131,12 @@ def _parquet(
     shard_bytes: int,
 ) -> list[Split]:
     """The rows as Parquet files, by their column ``split``."""
-    writers: dict[str, Sharded] = {}
+    writers: dict[str, ShardWriter] = {}
     try:
-        for table in _ahead(rows):
+        for table in _read_ahead(rows):
             for split in sorted(set(table.column("split").to_pylist())):
                 if split not in writers:
-                    writers[split] = Sharded(folder, split, schema, facts, shard_bytes)
+                    writers[split] = ShardWriter(folder, split, schema, facts, shard_bytes)
                 kept = table.filter(pc.equal(table.column("split"), split))
                 writers[split].add(kept.select(schema.names))
         return [writers[split].close() for split in sorted(writers)]
@@ -146,7 +146,7 @@ def _parquet(
         raise
 
 
-def _ahead(rows: Iterator[pa.Table]) -> Iterator[pa.Table]:
+def _read_ahead(rows: Iterator[pa.Table]) -> Iterator[pa.Table]:
     """The same, the next read while one is written."""
     with ThreadPoolExecutor(1) as reader:
         coming = reader.submit(next, rows, None)

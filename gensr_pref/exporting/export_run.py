@@ -16,12 +16,12 @@ import yaml
 from gensr_pref.auditing.run_audit import audit, table_digests
 from gensr_pref.errors import InputError, Problem, StorageError, UnwrittenError, parameter
 from gensr_pref.exporting import dataset, licences, redacted_facts, trl
-from gensr_pref.exporting.atomic_folder import replacing, require_place
-from gensr_pref.exporting.card import Facts, Table, card
+from gensr_pref.exporting.atomic_folder import replace_folder, require_replaceable
+from gensr_pref.exporting.card import CardFacts, DatasetConfig, render_card
 from gensr_pref.exporting.card_sections import FIGURE
 from gensr_pref.exporting.figure import agreement_figure
-from gensr_pref.exporting.leak_scan import Found, Local, scan
-from gensr_pref.exporting.pseudonyms import SECRET, How, Pseudonyms, opened
+from gensr_pref.exporting.leak_scan import Leak, LocalNames, scan_folder
+from gensr_pref.exporting.pseudonyms import SECRET, Anonymisation, Pseudonyms, open_pseudonyms
 from gensr_pref.rundir import part_files
 from gensr_pref.rundir.integrity import Contents, check
 from gensr_pref.storage import files
@@ -34,7 +34,7 @@ _OURS = {CARD, FIGURE, "run.yaml", "audit.json", "summary.json", "data", "candid
          "train.jsonl", "validation.jsonl"}  # fmt: skip
 _SHOWN = 3  # finds of a column
 
-PARQUET = dataset.Wanted()
+PARQUET = dataset.ExportOptions()
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Publishing:
         repository: ``org/name`` on the Hub that the card names.
     """
 
-    anonymise: How | None = None
+    anonymise: Anonymisation | None = None
     secret: Path | None = None
     allowed: Sequence[str] = ()
     repository: str | None = None
@@ -57,7 +57,7 @@ class Publishing:
 def export(
     run: str | Path,
     out: str | Path,
-    wanted: dataset.Wanted = PARQUET,
+    wanted: dataset.ExportOptions = PARQUET,
     publishing: Publishing = Publishing(),
 ) -> dict[str, Any]:
     """Write the dataset folder of a run; an earlier export there is replaced.
@@ -82,31 +82,31 @@ def export(
     run, out = located(run), Path(out)
     contents = check(run)
     document = contents.document
-    require_place(out)
-    _require_ours(out)
+    require_replaceable(out)
+    _require_earlier_export(out)
     secret = publishing.secret or run / SECRET
     if publishing.anonymise is not None:
         require_local(secret, f"Say with {parameter('secret')} where its key is, on this machine")
     if wanted.form == "trl":
         trl.require_tokens(run)
     found = _whole_audit(contents)
-    names = None if publishing.anonymise is None else opened(publishing.anonymise, secret)
-    local = Local.here(out) if is_remote(run) else Local.here(run, out)
+    names = None if publishing.anonymise is None else open_pseudonyms(publishing.anonymise, secret)
+    local = LocalNames.of_machine(out) if is_remote(run) else LocalNames.of_machine(run, out)
     try:
-        with replacing(out) as unfinished:
-            facts = _written(run, unfinished, wanted, publishing, (document, found, names))
+        with replace_folder(out) as unfinished:
+            facts = _write_export(run, unfinished, wanted, publishing, (document, found, names))
             _require_harmless(
                 unfinished,
                 local,
                 publishing,
             )
     except (OSError, UnwrittenError) as error:
-        raise _unwritten(out, error) from error
+        raise _write_failure(out, error) from error
     shards_of = {"shards": len(contents.shards), "unfinished_shards": len(contents.unfinished)}
-    return {**_told(out, wanted, facts), **shards_of}
+    return {**_report(out, wanted, facts), **shards_of}
 
 
-def _unwritten(out: Path, error: BaseException) -> StorageError:
+def _write_failure(out: Path, error: BaseException) -> StorageError:
     """Nothing is kept of an export that breaks off, other than of a build."""
     cause = error.__cause__ if isinstance(error, UnwrittenError) else error
     why = getattr(cause, "strerror", None) or cause
@@ -117,29 +117,31 @@ def _unwritten(out: Path, error: BaseException) -> StorageError:
     )
 
 
-def _written(
+def _write_export(
     run: Path,
     out: Path,
-    wanted: dataset.Wanted,
+    wanted: dataset.ExportOptions,
     publishing: Publishing,
     known: tuple[dict[str, Any], dict[str, Any], Pseudonyms | None],
-) -> Facts:
+) -> CardFacts:
     """Write everything into an empty folder."""
     document, found, names = known
-    told = redacted_facts.run_document(document, names)
+    told = redacted_facts.redact_run(document, names)
     panel = document["provenance"]["panel"]
     scores = [score["name"] for metric in panel for score in metric["scores"]]
-    made = dataset.write(run, out, wanted, scores, redacted_facts.metadata(told), names)
-    summary = redacted_facts.summary(
-        _summary(run), document, _described(run, made.tables), names is not None
+    made = dataset.write_dataset(
+        run, out, wanted, scores, redacted_facts.file_metadata(told), names
     )
-    reported = redacted_facts.audit(found, names)
+    summary = redacted_facts.redact_summary(
+        _summary(run), document, _describe(run, made.tables), names is not None
+    )
+    reported = redacted_facts.redact_audit(found, names)
     figure = agreement_figure(reported.get("agreement") or [])
-    facts = Facts(
+    facts = CardFacts(
         run=told,
         audit=reported,
         summary=summary,
-        parts=licences.parts(document),
+        parts=licences.licensed_parts(document),
         tables=made.tables,
         languages=_languages(run),
         form=wanted.form,
@@ -159,11 +161,11 @@ def _written(
     )
     run_text = yaml.safe_dump(told, sort_keys=False, allow_unicode=True, width=100)
     part_files.write_text(out / "run.yaml", run_text)
-    part_files.write_text(out / CARD, card(facts))
+    part_files.write_text(out / CARD, render_card(facts))
     return facts
 
 
-def _require_ours(out: Path) -> None:
+def _require_earlier_export(out: Path) -> None:
     """Refuse to replace what no export wrote."""
     if not out.exists():
         return
@@ -178,8 +180,8 @@ def _require_ours(out: Path) -> None:
         )
 
 
-def _require_harmless(folder: Path, local: Local, publishing: Publishing) -> None:
-    found = sorted(scan(folder, local, publishing.allowed), key=_by_column)
+def _require_harmless(folder: Path, local: LocalNames, publishing: Publishing) -> None:
+    found = sorted(scan_folder(folder, local, publishing.allowed), key=_by_column)
     if not found:
         return
     columns = groupby(found, key=_by_column)
@@ -197,7 +199,7 @@ def _require_harmless(folder: Path, local: Local, publishing: Publishing) -> Non
     )
 
 
-def _by_column(found: Found) -> str:
+def _by_column(found: Leak) -> str:
     return found.column
 
 
@@ -206,7 +208,7 @@ def _whole_audit(contents: Contents) -> dict[str, Any]:
     path = contents.out / "audit" / "audit.json"
     there = files.entry(path)
     if there is not None and there.time >= _last_change(contents.out):
-        found = _object(path)
+        found = _read_object(path)
         if (
             found is not None
             and "panel" in found
@@ -226,7 +228,7 @@ def _last_change(run: Path) -> int:
 
 
 def _summary(run: Path) -> dict[str, Any]:
-    found = _object(run / "summary.json")
+    found = _read_object(run / "summary.json")
     if found is None:
         raise InputError(
             "its summary.json is missing or damaged. Run the same build again",
@@ -236,7 +238,7 @@ def _summary(run: Path) -> dict[str, Any]:
     return found
 
 
-def _object(path: Path) -> dict[str, Any] | None:
+def _read_object(path: Path) -> dict[str, Any] | None:
     """What a JSON file of the run holds; None where it is missing or damaged."""
     try:
         found = documents.json_of(part_files.read_text(path))
@@ -245,7 +247,7 @@ def _object(path: Path) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def _described(run: Path, tables: Sequence[Table]) -> dict[str, Any]:
+def _describe(run: Path, tables: Sequence[DatasetConfig]) -> dict[str, Any]:
     """Rows and bytes of the dataset, and hours of the clips that have pairs."""
     return {
         "configs": {
@@ -286,10 +288,10 @@ def _languages(run: Path) -> list[str]:
     found = pc.unique(
         part_files.read_all(run, "clips", ["language"]).column("language")
     ).to_pylist()
-    return sorted({code for one in found if one and (code := _code(one))})
+    return sorted({code for one in found if one and (code := _language_code_or_none(one))})
 
 
-def _code(written: str) -> str | None:
+def _language_code_or_none(written: str) -> str | None:
     """The code of a language; None for what is none, which runs of earlier versions may hold."""
     try:
         return language_code(written)
@@ -297,7 +299,7 @@ def _code(written: str) -> str | None:
         return None
 
 
-def _told(out: Path, wanted: dataset.Wanted, facts: Facts) -> dict[str, Any]:
+def _report(out: Path, wanted: dataset.ExportOptions, facts: CardFacts) -> dict[str, Any]:
     rows = [
         {
             "config": table.name,

@@ -26,14 +26,14 @@ from gensr_pref.errors import (
     parameter,
     quantity,
 )
-from gensr_pref.exporting.hub_errors import answer_of, explained
+from gensr_pref.exporting.hub_errors import explain_errors, find_answer
 from gensr_pref.exporting.hub_files import (
     COMMIT,
     Others,
-    earlier,
+    commit_titles,
+    exported_files,
+    foreign_files,
     require_decided,
-    strange,
-    titles_of,
 )
 from gensr_pref.weights import catalogue, hub
 
@@ -80,7 +80,7 @@ class Change:
     bytes: int
 
 
-def check(target: Target) -> None:
+def check_target(target: Target) -> None:
     """Refuse early what cannot be pushed.
 
     Raises:
@@ -137,7 +137,7 @@ def require_token() -> None:
         )
 
 
-def plan(folder: Path, target: Target) -> list[Change]:
+def plan_push(folder: Path, target: Target) -> list[Change]:
     """Every file that is in the folder or in the repository, and what would happen to it.
 
     Reads the whole folder where the repository has files of the same names and sizes.
@@ -149,22 +149,24 @@ def plan(folder: Path, target: Target) -> list[Change]:
     from huggingface_hub import HfApi
 
     _require_answer(target)
-    with explained(target.repository):
-        remote, branch = _remote(target)
-    strangers = strange(remote, titles_of(HfApi(), target.repository, branch) if remote else None)
-    changes = [_change(path, name, remote) for name, path in _local(folder).items()]
+    with explain_errors(target.repository):
+        remote, branch = _remote_files(target)
+    strangers = foreign_files(
+        remote, commit_titles(HfApi(), target.repository, branch) if remote else None
+    )
+    changes = [_change(path, name, remote) for name, path in _local_files(folder).items()]
     names = {change.path for change in changes}
     state: Literal["gone", "kept", "undecided"]
     state = "gone" if target.others == "delete" else "kept" if target.others else "undecided"
-    gone = dict.fromkeys(earlier(remote, strangers), "gone")
+    gone = dict.fromkeys(exported_files(remote, strangers), "gone")
     told = {**gone, **dict.fromkeys(strangers, state)}
     left = [Change(name, told[name], 0) for name in sorted(told.keys() - names)]  # type: ignore[arg-type]
     return [*changes, *left]
 
 
-def unplanned(folder: Path) -> list[Change]:
+def list_unknown_changes(folder: Path) -> list[Change]:
     """Every file of the folder, where it is not known what the repository has."""
-    local = _local(folder)
+    local = _local_files(folder)
     return [Change(name, "unknown", path.stat().st_size) for name, path in local.items()]
 
 
@@ -188,13 +190,13 @@ def push(folder: Path, target: Target) -> dict[str, Any]:
     require_token()
     _require_answer(target)
     api = HfApi(library_name="gensr_pref")
-    with explained(target.repository):
+    with explain_errors(target.repository):
         api.create_repo(
             target.repository, repo_type=_KIND, private=not target.public, exist_ok=True
         )
         private = bool(api.repo_info(target.repository, repo_type=_KIND).private)
     _require_expected(target, private)
-    changes = plan(folder, target)
+    changes = plan_push(folder, target)
     of = {state: [one.path for one in changes if one.state == state] for state in _STATES}
     require_decided(target.repository, of["undecided"], target.others)
     _make_branch(api, target)
@@ -205,7 +207,7 @@ def push(folder: Path, target: Target) -> dict[str, Any]:
         "gone": of["gone"],
         "kept": of["kept"],
         "earlier_commits": bool(of["changed"] or of["gone"]),
-        **_sent(api, folder, target, [*of["new"], *of["changed"]], of["gone"]),
+        **_upload(api, folder, target, [*of["new"], *of["changed"]], of["gone"]),
     }
 
 
@@ -213,17 +215,17 @@ def _make_branch(api: Any, target: Target) -> None:
     """The branch that is pushed to; it begins as main is."""
     if not target.revision or target.revision.startswith("refs/"):
         return
-    with explained(target.repository):
+    with explain_errors(target.repository):
         api.create_branch(target.repository, branch=target.revision, repo_type=_KIND, exist_ok=True)
 
 
-def _sent(
+def _upload(
     api: Any, folder: Path, target: Target, moved: Sequence[str], gone: Sequence[str]
 ) -> dict[str, Any]:
     url = f"{api.endpoint}/datasets/{target.repository}"
     if not moved and not gone:
         return {"url": url, "sent": 0, "commit": None, "pull_request": None}
-    with explained(target.repository):
+    with explain_errors(target.repository):
         commit = api.upload_folder(
             repo_id=target.repository,
             repo_type=_KIND,
@@ -246,7 +248,7 @@ def _sent(
 
 def _require_gone(target: Target, revision: str | None, gone: Sequence[str]) -> None:
     """Look whether what should be deleted is; it may be sound that must not be public."""
-    with explained(target.repository):
+    with explain_errors(target.repository):
         there = _files(target.repository, revision)
     left = [name for name in gone if name in there]
     if left:
@@ -270,7 +272,7 @@ def _require_expected(target: Target, private: bool) -> None:
         )
 
 
-def _local(folder: Path) -> dict[str, Path]:
+def _local_files(folder: Path) -> dict[str, Path]:
     """The files of a folder by their path in the repository."""
     found = sorted(path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): path for path in found}
@@ -289,7 +291,7 @@ def _require_answer(target: Target) -> None:
                 path=target.repository,
                 problem=Problem.OFFLINE,
             ) from None
-        if answer_of(error)[0] is None:
+        if find_answer(error)[0] is None:
             raise UnreachableError(
                 f"the Hub does not answer ({type(error).__name__}). Nothing "
                 "was begun; try again once it can be reached",
@@ -298,7 +300,7 @@ def _require_answer(target: Target) -> None:
             ) from None
 
 
-def _remote(target: Target) -> tuple[dict[str, Any], str | None]:
+def _remote_files(target: Target) -> tuple[dict[str, Any], str | None]:
     """The files that a push comes upon, by path, and their branch: main where it is to be made.
 
     There are none where the repository does not exist yet.

@@ -17,7 +17,7 @@ _QUOTA = ("storage", "quota", "exceed", "payment", "billing", "too large")
 
 
 @contextmanager
-def explained(repository: str) -> Iterator[None]:
+def explain_errors(repository: str) -> Iterator[None]:
     """What goes wrong with the Hub, in our words; the client's on its retries are not shown.
 
     Raises:
@@ -38,7 +38,7 @@ def explained(repository: str) -> Iterator[None]:
 
 
 def _failure(name: str, error: BaseException) -> PublishError:
-    status, said = answer_of(error)
+    status, said = find_answer(error)
     problem = Problem.OFFLINE if status is None else Problem.REFUSED
     if _lacks_room(status, said):
         problem = Problem.UNWRITABLE
@@ -83,7 +83,7 @@ def _why(name: str, error: BaseException, status: int | None, said: str) -> str:
     return f"the Hub cannot be reached or broke off ({what}). {again}"
 
 
-def answer_of(error: BaseException | None) -> tuple[int | None, str]:
+def find_answer(error: BaseException | None) -> tuple[int | None, str]:
     """The status and the words (in lower case) of the answer behind an exception."""
     from huggingface_hub.errors import RepositoryNotFoundError
 

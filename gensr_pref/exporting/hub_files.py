@@ -20,7 +20,7 @@ _OWN = re.compile(r"\.gitattributes|\.gitignore|README\.md|LICEN[CS]E(\.(md|txt)
 _SHOWN = 5
 
 
-def strange(there: Collection[str], titles: Sequence[str] | None) -> list[str]:
+def foreign_files(there: Collection[str], titles: Sequence[str] | None) -> list[str]:
     """The files of a repository that no export wrote, sorted.
 
     Where no commit is an export's, these are all files but those that a new repository has.
@@ -34,7 +34,7 @@ def strange(there: Collection[str], titles: Sequence[str] | None) -> list[str]:
     return sorted(name for name in set(there) - set(known) if not _OWN.fullmatch(name))
 
 
-def earlier(there: Collection[str], strangers: Collection[str]) -> set[str]:
+def exported_files(there: Collection[str], strangers: Collection[str]) -> set[str]:
     """The files of a repository that an earlier export wrote."""
     return {name for name in there if _EXPORTED.fullmatch(name)} - set(strangers)
 
@@ -61,7 +61,7 @@ def require_decided(repository: str, strangers: Sequence[str], others: Others | 
     )
 
 
-def titles_of(api: Any, repository: str, revision: str | None) -> list[str] | None:
+def commit_titles(api: Any, repository: str, revision: str | None) -> list[str] | None:
     """The titles of the commits of a dataset's branch; None where the Hub does not tell."""
     try:
         commits = api.list_repo_commits(repository, repo_type="dataset", revision=revision)

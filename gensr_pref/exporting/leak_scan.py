@@ -61,7 +61,7 @@ _PATHS = {
 
 
 @dataclass(frozen=True)
-class Found:
+class Leak:
     """Something that must not go out.
 
     Attributes:
@@ -79,7 +79,7 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Local:
+class LocalNames:
     """What tells of this machine and its user.
 
     Attributes:
@@ -94,12 +94,12 @@ class Local:
     secrets: tuple[str, ...] = ()
 
     @classmethod
-    def here(cls, *folders: Path) -> Local:
-        """This machine; with the home and the working folder besides `folders`."""
+    def of_machine(cls, *folders: Path) -> LocalNames:
+        """Return those of this machine, with the home and the working folder besides `folders`."""
         every = {str(path.resolve()) for path in (*folders, home(), Path.cwd())}
-        kept = tuple(sorted(path for path in every if len(path) > 1))
-        return cls(_telling(_user()), _telling(socket.gethostname().partition(".")[0]), kept,
-                   _own_tokens())  # fmt: skip
+        host = socket.gethostname().partition(".")[0]
+        long_enough = tuple(sorted(path for path in every if len(path) > 1))
+        return cls(_unless_common(_user()), _unless_common(host), long_enough, _own_tokens())
 
     @cached_property
     def patterns(self) -> list[tuple[str, re.Pattern[str], bool]]:
@@ -124,7 +124,7 @@ class Local:
         return made
 
 
-def scan(folder: Path, local: Local, allowed: Sequence[str] = ()) -> list[Found]:
+def scan_folder(folder: Path, local: LocalNames, allowed: Sequence[str] = ()) -> list[Leak]:
     """Everything under a folder that must not be published; what is in a column often, once.
 
     Args:
@@ -135,27 +135,29 @@ def scan(folder: Path, local: Local, allowed: Sequence[str] = ()) -> list[Found]
     Raises:
         StorageError: a file cannot be read.
     """
-    found: list[Found] = []
+    found: list[Leak] = []
     for path in sorted(folder.rglob("*")):
         if path.is_file():
             name = path.relative_to(folder).as_posix()
-            places = _parquet(path) if path.suffix == ".parquet" else _text(path)
-            found += _of_file(name, places, local, allowed)
+            places = _parquet_texts(path) if path.suffix == ".parquet" else _file_texts(path)
+            found += _leaks_in_file(name, places, local, allowed)
     return found
 
 
-def _of_file(
-    name: str, places: Iterable[Place], local: Local, allowed: Sequence[str]
-) -> Iterator[Found]:
+def _leaks_in_file(
+    name: str, places: Iterable[Place], local: LocalNames, allowed: Sequence[str]
+) -> Iterator[Leak]:
     seen: set[tuple[str, str]] = set()
     for column, at, said, text in chain([("", "", False, name)], places):
-        for what in _finds(text, said, local, allowed):
+        for what in _leaks_in_text(text, said, local, allowed):
             if (column, what) not in seen:
                 seen.add((column, what))
-                yield Found(f"{name}{column}", at, what)
+                yield Leak(f"{name}{column}", at, what)
 
 
-def _finds(text: str, said: bool, local: Local, allowed: Sequence[str]) -> Iterator[str]:
+def _leaks_in_text(
+    text: str, said: bool, local: LocalNames, allowed: Sequence[str]
+) -> Iterator[str]:
     for what, pattern, everywhere in local.patterns:
         if said and not everywhere:
             continue
@@ -164,7 +166,7 @@ def _finds(text: str, said: bool, local: Local, allowed: Sequence[str]) -> Itera
         if match := _search(pattern, text, allowed, folders) or (
             plain != text and _search(pattern, plain, allowed, folders)
         ):
-            yield f"{what}: {_shown(what, match.strip())}"
+            yield f"{what}: {_quote(what, match.strip())}"
             if what == _OWN:
                 return
     begun = max((len(one) for one in allowed if text.startswith(one)), default=0)
@@ -191,7 +193,7 @@ def _search(
     return None
 
 
-def _shown(what: str, text: str) -> str:
+def _quote(what: str, text: str) -> str:
     hidden = what == _OWN or what in _TOKENS
     return f"{text[:4]}..." if hidden else repr(text[:80])
 
@@ -212,18 +214,18 @@ def _is_below_root(text: str) -> bool:
     return "/" in folder and _exists("/" + text.partition("/")[0]) and _exists("/" + folder)
 
 
-def _parquet(path: Path) -> Iterator[Place]:
+def _parquet_texts(path: Path) -> Iterator[Place]:
     """Every string and the metadata."""
     schema = pq.read_schema(path)
     for key, value in (schema.metadata or {}).items():
-        for text in _strings(_loaded(value.decode("utf-8", "replace"))):
+        for text in _strings(_parse(value.decode("utf-8", "replace"))):
             yield f", metadata {key.decode()}", "", False, text
     leaves = [leaf for field in schema for leaf in _string_leaves(field.name, field.type)]
     row = 0
     for batch in part_files.batches(path, leaves, rows=1024) if leaves else ():
         for name in batch.schema.names:
             for text, at in _distinct(batch.column(name)):
-                for piece in _strings(_loaded(text)):
+                for piece in _strings(_parse(text)):
                     yield f", column {name}", f", row {row + at}", name in SPOKEN, piece
         row += len(batch)
 
@@ -249,7 +251,7 @@ def _distinct(column: pa.Array) -> Iterator[tuple[str, int]]:
                 yield text, row
 
 
-def _text(path: Path) -> Iterator[Place]:
+def _file_texts(path: Path) -> Iterator[Place]:
     if path.suffix not in _TEXT:
         return
     with path.open(encoding="utf-8", errors="replace") as file:
@@ -260,7 +262,7 @@ def _text(path: Path) -> Iterator[Place]:
                 yield "", place, False, piece.strip(",;")
 
 
-def _loaded(text: str) -> Any:
+def _parse(text: str) -> Any:
     """JSON where it is, else the text."""
     if text[:1] in "[{":
         try:
@@ -290,7 +292,7 @@ def _user() -> str:
         return ""
 
 
-def _telling(name: str) -> str:
+def _unless_common(name: str) -> str:
     return "" if len(name) < 3 or name.lower() in _COMMON.split() else name
 
 

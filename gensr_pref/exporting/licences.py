@@ -25,7 +25,7 @@ HUB_LICENCES = frozenset(_HUB.split())
 
 
 @dataclass(frozen=True)
-class Part:
+class LicensedPart:
     """Something that went into the dataset.
 
     Attributes:
@@ -51,7 +51,7 @@ class Part:
         return self.is_non_commercial or _COMMERCE.search(self.notice) is not None
 
 
-def parts(run: dict[str, Any]) -> list[Part]:
+def licensed_parts(run: dict[str, Any]) -> list[LicensedPart]:
     """All that went into the dataset, recordings first.
 
     Args:
@@ -60,24 +60,24 @@ def parts(run: dict[str, Any]) -> list[Part]:
     """
     provenance = run["provenance"]
     generators = provenance.get("licences")
-    recordings = [Part(c["of"], c["name"], c["licence"]) for c in run.get("credits") or ()]
+    recordings = [LicensedPart(c["of"], c["name"], c["licence"]) for c in run.get("credits") or ()]
     kinds = {part.kind for part in recordings}
     if "speech" not in kinds:
-        recordings.insert(0, Part("speech", "the speech", UNKNOWN))
+        recordings.insert(0, LicensedPart("speech", "the speech", UNKNOWN))
     if "noise" not in kinds and _uses_noise(run):
-        recordings.append(Part("noise", "the noise", UNKNOWN))
+        recordings.append(LicensedPart("noise", "the noise", UNKNOWN))
     models = [
-        Part("generator", one["name"], _recorded(generators, one["name"]))
+        LicensedPart("generator", one["name"], _recorded_licence(generators, one["name"]))
         for one in provenance["generators"]
     ]
     panel = [
-        Part("metric", m["metric"], m.get("licence") or UNKNOWN, m.get("notice") or "")
+        LicensedPart("metric", m["metric"], m.get("licence") or UNKNOWN, m.get("notice") or "")
         for m in provenance["panel"]
     ]
     return [*recordings, *models, *panel]
 
 
-def _recorded(licences: dict[str, Any] | None, label: str) -> str:
+def _recorded_licence(licences: dict[str, Any] | None, label: str) -> str:
     """What the build recorded of a generator's licence; ``-`` where it had nothing to tell."""
     if not isinstance(licences, dict) or label not in licences:
         return UNRECORDED
@@ -85,7 +85,7 @@ def _recorded(licences: dict[str, Any] | None, label: str) -> str:
     return told if isinstance(told, str) and told not in ("", "-") else UNKNOWN
 
 
-def hub_licences(found: Sequence[Part]) -> list[str]:
+def hub_licences(found: Sequence[LicensedPart]) -> list[str]:
     """What stands under ``license`` in the card: of recordings, and any non-commercial one."""
     bound = [p for p in found if p.kind not in ("generator", "metric") or p.is_non_commercial]
     return list(dict.fromkeys(_hub_licence(part.licence) for part in bound))

@@ -45,10 +45,10 @@ def load(
         raise InputError(
             f"cannot be read as a dataset: {error}", path=source, problem=Problem.UNREADABLE
         ) from error
-    return _decoded(undecoded(rows))
+    return _decode(disable_decoding(rows))
 
 
-def undecoded(rows: Any) -> Any:
+def disable_decoding(rows: Any) -> Any:
     """Let `datasets` give every Audio column as ``{"bytes", "path"}``, which needs no decoder.
 
     Args:
@@ -68,7 +68,7 @@ def _audio_columns(rows: Any) -> list[str]:
     return [name for name, feature in found if isinstance(feature, datasets.Audio)]
 
 
-def _decoded(rows: Any) -> Iterator[dict[str, Any]]:
+def _decode(rows: Any) -> Iterator[dict[str, Any]]:
     names = _audio_columns(rows)
     for row in rows:
         yield {**row, **{name: _array(row[name]) for name in names}}

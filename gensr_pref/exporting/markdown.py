@@ -10,14 +10,14 @@ from gensr_pref.untrusted.text import visible
 _MARKUP = re.compile(r"([\\`*_{}\[\]|~$!>]|^[#+-]|:(?=//)|(?<=www)\.|@(?=\w))")
 
 
-def escaped(text: str) -> str:
+def escape(text: str) -> str:
     """A text that shows as it is: one line, no markup, no HTML, no link."""
     line = visible(" ".join(text.split())).replace("&", "&amp;").replace("<", "&lt;")
     line = _MARKUP.sub(r"\\\1", line)
     return re.sub(r"^(\d+)([.)])", r"\1\\\2", line)  # no item of a list
 
 
-def code(text: str) -> str:
+def inline_code(text: str) -> str:
     """A text as code, also inside a table; backticks in it do not end it."""
     line = visible(" ".join(text.split())).replace("|", "\\|") or " "
     fence = "`" * (max((len(run) for run in re.findall("`+", line)), default=0) + 1)
@@ -25,7 +25,7 @@ def code(text: str) -> str:
     return f"{fence}{space}{line}{space}{fence}"
 
 
-def block(text: str, language: str = "") -> str:
+def code_block(text: str, language: str = "") -> str:
     """A block of code; backticks in it do not end it."""
     text = visible(text, lines=True)
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
@@ -33,7 +33,7 @@ def block(text: str, language: str = "") -> str:
     return f"{fence}{language}\n{text}\n{fence}"
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table; the cells are Markdown already."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
@@ -42,14 +42,14 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def link(text: str, url: str) -> str:
     """A link to an http address; the text alone where it is none."""
     safe = re.fullmatch(r"https?://[^\s<>()\[\]\\\"'`|]+", url)
-    return f"[{escaped(text)}]({url})" if safe else escaped(text)
+    return f"[{escape(text)}]({url})" if safe else escape(text)
 
 
-def share(value: float | None) -> str:
+def share_text(value: float | None) -> str:
     """A share in percent."""
     return "not known" if value is None else f"{100 * value:.0f} %"
 
 
-def number(value: float | None) -> str:
+def number_text(value: float | None) -> str:
     """A number with three decimals."""
     return "not known" if value is None else f"{value:.3f}"

@@ -18,7 +18,7 @@ ROWS_AT_ONCE = 32
 _DIGITS = 2  # of 16, hexadecimal
 
 
-def by_pseudonym(rows: Iterator[pa.Table], folder: Path) -> Iterator[pa.Table]:
+def sort_by_pseudonym(rows: Iterator[pa.Table], folder: Path) -> Iterator[pa.Table]:
     """The same rows, sorted by ``clip_id``; those of a clip stay in their order.
 
     Args:
@@ -29,17 +29,17 @@ def by_pseudonym(rows: Iterator[pa.Table], folder: Path) -> Iterator[pa.Table]:
         OSError: the disk is full, or the folder cannot be written.
     """
     with TemporaryDirectory(prefix=".unsorted-", dir=folder) as place:
-        for path in _laid_out(rows, Path(place)):
-            yield from _sorted(path)
+        for path in _distribute(rows, Path(place)):
+            yield from _read_sorted(path)
             path.unlink()
 
 
-def _laid_out(rows: Iterator[pa.Table], folder: Path) -> list[Path]:
+def _distribute(rows: Iterator[pa.Table], folder: Path) -> list[Path]:
     """Files whose names are in the order of the pseudonyms in them."""
     writers: dict[str, pa.ipc.RecordBatchStreamWriter] = {}
     with ExitStack() as opened:
         for table in rows:
-            starts = _starts(table)
+            starts = _first_digits(table)
             for start in pc.unique(starts).to_pylist():
                 if start not in writers:
                     writer = pa.ipc.new_stream(str(folder / start), table.schema)
@@ -48,12 +48,12 @@ def _laid_out(rows: Iterator[pa.Table], folder: Path) -> list[Path]:
     return [folder / start for start in sorted(writers)]
 
 
-def _starts(table: pa.Table) -> pa.ChunkedArray:
+def _first_digits(table: pa.Table) -> pa.ChunkedArray:
     begin = len("clip-")
     return pc.utf8_slice_codeunits(table.column("clip_id"), begin, begin + _DIGITS)
 
 
-def _sorted(path: Path) -> Iterator[pa.Table]:
+def _read_sorted(path: Path) -> Iterator[pa.Table]:
     with pa.ipc.open_stream(str(path)) as file:
         table = file.read_all().combine_chunks()
     order = pc.sort_indices(table.column("clip_id"))  # stable

@@ -22,7 +22,7 @@ import pyarrow as pa
 from gensr_pref.errors import InputError, Problem, StorageError, parameter
 from gensr_pref.untrusted.columns import source_of, steps_of
 
-How = Literal["drop", "hash"]
+Anonymisation = Literal["drop", "hash"]
 SECRET = "anonymise.key"  # of a run directory
 _BYTES = 32
 _IDS = ("clip_id", "pair_id", "candidate_id", "chosen_id", "rejected_id")
@@ -38,7 +38,7 @@ class Pseudonyms:
         secret: the key.
     """
 
-    how: How
+    how: Anonymisation
     secret: bytes
 
     def of(self, kind: str, name: str) -> str:
@@ -87,7 +87,7 @@ class Pseudonyms:
         return json.dumps({**source, "source_id": self.of("source", source["source_id"])})
 
 
-def opened(how: How, secret: Path) -> Pseudonyms:
+def open_pseudonyms(how: Anonymisation, secret: Path) -> Pseudonyms:
     """Pseudonyms under the secret in a file, which is made where it is not there.
 
     Raises:

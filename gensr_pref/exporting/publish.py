@@ -8,14 +8,14 @@ from typing import Any
 
 from gensr_pref.errors import InputError, Problem, UnreachableError, parameter
 from gensr_pref.exporting import hub
-from gensr_pref.exporting.dataset import Wanted
+from gensr_pref.exporting.dataset import ExportOptions
 from gensr_pref.exporting.export_run import Publishing, export
 
 
 def publish(
     run: Path,
     out: Path,
-    wanted: Wanted,
+    wanted: ExportOptions,
     publishing: Publishing,
     target: hub.Target | None = None,
     dry_run: bool = False,
@@ -26,8 +26,8 @@ def publish(
         dry_run: list what would go instead of pushing.
 
     Returns:
-        As `export`; with ``push`` (as `hub.push`) or ``would_push`` (as `hub.plan`), and ``notice``
-        where the Hub does not answer.
+        As `export`; with ``push`` (as `hub.push`) or ``would_push`` (as `hub.plan_push`), and
+        ``notice`` where the Hub does not answer.
 
     Raises:
         InputError, StorageError: as `export` and `hub.push`.
@@ -48,7 +48,7 @@ def publish(
             problem=Problem.CONFLICT,
         )
     if target is not None:
-        hub.check(target)
+        hub.check_target(target)
         if wanted.form == "wav-jsonl":
             raise InputError(
                 "wav-jsonl is for this disk: the Hub shows and loads Parquet",
@@ -62,15 +62,15 @@ def publish(
     if target is None:
         return told
     if dry_run:
-        return {**told, **_planned(out, target)}
+        return {**told, **_plan(out, target)}
     return {**told, "push": hub.push(out, target)}
 
 
-def _planned(out: Path, target: hub.Target) -> dict[str, Any]:
+def _plan(out: Path, target: hub.Target) -> dict[str, Any]:
     try:
-        return {"would_push": [asdict(change) for change in hub.plan(out, target)]}
+        return {"would_push": [asdict(change) for change in hub.plan_push(out, target)]}
     except UnreachableError as error:
         return {
-            "would_push": [asdict(change) for change in hub.unplanned(out)],
+            "would_push": [asdict(change) for change in hub.list_unknown_changes(out)],
             "notice": f"What is there already is not known: {error}",
         }

@@ -18,7 +18,7 @@ _COUNTS = (
 )  # fmt: skip
 
 
-def run_document(run: dict[str, Any], names: Pseudonyms | None) -> dict[str, Any]:
+def redact_run(run: dict[str, Any], names: Pseudonyms | None) -> dict[str, Any]:
     """What ``run.yaml`` holds, with paths cut to their last part; but in names and credits, which
     are as they were given (`gensr_pref.exporting.leak_scan` looks at them).
 
@@ -34,11 +34,11 @@ def run_document(run: dict[str, Any], names: Pseudonyms | None) -> dict[str, Any
     return told
 
 
-def metadata(run: dict[str, Any]) -> dict[str, Any]:
+def file_metadata(run: dict[str, Any]) -> dict[str, Any]:
     """The facts in the metadata of every file of an export.
 
     Args:
-        run: from `run_document`.
+        run: from `redact_run`.
     """
     provenance = run["provenance"]
     kept = ("gensr_pref", "schema_version", "fingerprint", "generators", "panel")
@@ -46,7 +46,7 @@ def metadata(run: dict[str, Any]) -> dict[str, Any]:
     return {"run": run["name"], "pairing": run["pairing"], **told}
 
 
-def audit(found: dict[str, Any], names: Pseudonyms | None) -> dict[str, Any]:
+def redact_audit(found: dict[str, Any], names: Pseudonyms | None) -> dict[str, Any]:
     """What ``audit.json`` holds, without listeners' names and examples of what splits share."""
     told = deepcopy(found)
     told.pop("contents", None)  # tells apart the parts of the run directory
@@ -66,7 +66,7 @@ def audit(found: dict[str, Any], names: Pseudonyms | None) -> dict[str, Any]:
     return told
 
 
-def summary(
+def redact_summary(
     found: dict[str, Any], run: dict[str, Any], dataset: dict[str, Any], anonymous: bool
 ) -> dict[str, Any]:
     """The counts of ``summary.json``, of the generators, and of the dataset itself."""

@@ -39,7 +39,7 @@ class Split:
         return sum(file.stat().st_size for file in self.files)
 
 
-class Sharded:
+class ShardWriter:
     """Files ``SPLIT-00000-of-0000N.parquet`` in a folder; at most two row groups are in memory.
 
     Args:

@@ -44,7 +44,7 @@ def trl_schema(pairs: pa.Schema) -> pa.Schema:
     )
 
 
-def codes_of(run: Path) -> int:
+def codebook_size(run: Path) -> int:
     """Codes per codebook: the smallest power of two above every token of the run's candidates.
 
     Raises:
@@ -57,7 +57,7 @@ def codes_of(run: Path) -> int:
             found = pc.max(pc.list_flatten(pc.list_flatten(batch.column("tokens")))).as_py()
             largest = max(largest, -1 if found is None else found)
     if largest < 0:
-        raise _without_tokens(run)
+        raise _no_tokens(run)
     return 1 << int(largest).bit_length()
 
 
@@ -72,10 +72,10 @@ def require_tokens(run: Path) -> None:
         for batch in part_files.batches(part, ["tokens"], rows=256):
             if batch.column("tokens").null_count < len(batch):
                 return
-    raise _without_tokens(run)
+    raise _no_tokens(run)
 
 
-def _without_tokens(run: Path) -> InputError:
+def _no_tokens(run: Path) -> InputError:
     return InputError(
         f"trl: no candidate of {run} has tokens, as none of its generators is "
         f"over tokens. Use {parameter('form')} parquet",
@@ -98,29 +98,31 @@ def trl_rows(tables: Iterator[pa.Table], schema: pa.Schema, codes: int) -> Itera
         both = pc.and_(*(table.column(f"{side}_tokens").is_valid() for side in PAIR_ROLES))
         kept = table.filter(both)
         if len(kept):
-            yield _renamed(kept, schema, codes)
+            yield _to_trl(kept, schema, codes)
 
 
-def _renamed(table: pa.Table, schema: pa.Schema, codes: int) -> pa.Table:
+def _to_trl(table: pa.Table, schema: pa.Schema, codes: int) -> pa.Table:
     named = {name: table.column(name) for name in schema.names if name in table.column_names}
     ids = {"prompt": [np.zeros(0, np.int32)] * len(table)} | {
-        side: [sequence(tokens, codes) for tokens in table.column(f"{side}_tokens").to_pylist()]
+        side: [
+            token_sequence(tokens, codes) for tokens in table.column(f"{side}_tokens").to_pylist()
+        ]
         for side in PAIR_ROLES
     }
     for role, sequences in ids.items():
         named[f"{role}_ids"] = pa.array(sequences, pa.list_(pa.int32()))
-        named[role] = pa.array([words(one) for one in sequences], pa.string())
+        named[role] = pa.array([token_text(one) for one in sequences], pa.string())
     named["noisy"] = table.column("prompt")
     return pa.table([named[name] for name in schema.names], schema=schema)
 
 
-def sequence(tokens: list[list[int]], codes: int) -> npt.NDArray[np.int32]:
+def token_sequence(tokens: list[list[int]], codes: int) -> npt.NDArray[np.int32]:
     """[codebooks * frames] ids of tokens [codebooks][frames], frame by frame."""
     array = np.asarray(tokens, np.int32)
     offsets = codes * np.arange(len(array), dtype=np.int32)[:, None]
     return np.asarray((array + offsets).T.reshape(-1), np.int32)
 
 
-def words(ids: npt.NDArray[np.int32]) -> str:
+def token_text(ids: npt.NDArray[np.int32]) -> str:
     """A word per id."""
     return "".join(f"<|{one}|>" for one in ids)

@@ -20,7 +20,7 @@ from gensr_pref.storage.files import storage_error
 SOUNDS = "wav"  # folder
 
 
-def write(out: Path, tables: Iterator[pa.Table]) -> list[Split]:
+def write_wav_jsonl(out: Path, tables: Iterator[pa.Table]) -> list[Split]:
     """Write ``SPLIT.jsonl`` and ``wav/CLIP/GENERATOR-INDEX.wav``; a sound of several pairs once.
 
     Args:
@@ -42,7 +42,7 @@ def write(out: Path, tables: Iterator[pa.Table]) -> list[Split]:
                         path = out / f"{split}.jsonl"
                         files[split] = opened.enter_context(path.open("w", encoding="utf-8"))
                     line = json.dumps(
-                        _plain(out, row, table.schema), ensure_ascii=False, allow_nan=False
+                        _json_row(out, row, table.schema), ensure_ascii=False, allow_nan=False
                     )
                     files[split].write(line + "\n")
                     counts[split] = counts.get(split, 0) + 1
@@ -54,20 +54,20 @@ def write(out: Path, tables: Iterator[pa.Table]) -> list[Split]:
     ]
 
 
-def _plain(out: Path, row: dict[str, Any], schema: pa.Schema) -> dict[str, Any]:
+def _json_row(out: Path, row: dict[str, Any], schema: pa.Schema) -> dict[str, Any]:
     """A row with paths for sounds, and without what is no JSON."""
     ids = {"prompt": noisy_id(row["clip_id"]), "clean": clean_id(row["clip_id"])}
     plain = {}
     for name, value in row.items():
         if schema.field(name).type == AUDIO:
             sound = ids.get(name) or row[f"{name}_id"]
-            plain[name] = None if value is None else _written(out, sound, value["bytes"])
+            plain[name] = None if value is None else _write_wav(out, sound, value["bytes"])
         elif not name.endswith("_latent"):
             plain[name] = _finite(value)
     return plain
 
 
-def _written(out: Path, sound_id: str, flac: bytes) -> str:
+def _write_wav(out: Path, sound_id: str, flac: bytes) -> str:
     """The path of a sound's file, relative to `out`; the samples are those of the FLAC bytes."""
     clip, generator, index = split_candidate_id(sound_id)
     path = out / SOUNDS / clip / f"{generator}-{index}.wav"

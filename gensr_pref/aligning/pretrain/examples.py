@@ -22,7 +22,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from gensr_pref.aligning.file_digests import FileDigests
-from gensr_pref.aligning.pretrain.recipe import Pretrain, Speech, Spoken
+from gensr_pref.aligning.pretrain.recipe import ExampleSettings, Pretrain, Speech
 from gensr_pref.audio import Wave, pcm16
 from gensr_pref.config import run_file
 from gensr_pref.corpus import degrade, rooms
@@ -48,7 +48,8 @@ class Voices:
 
     def __init__(self, speech: list[Speech], base: Path, rate: int) -> None:
         self._sources = [
-            Recorded(s.source, base, f"speech.{i}.source", rate) for i, s in enumerate(speech)
+            SpeechRecordings(s.source, base, f"speech.{i}.source", rate)
+            for i, s in enumerate(speech)
         ]
         weights = np.array([s.weight for s in speech])
         self._share = weights / weights.sum()
@@ -66,7 +67,7 @@ class Voices:
         return wave * np.float32(gain)
 
 
-class Recorded:
+class SpeechRecordings:
     """The recordings of one source, at a rate (Hz)."""
 
     def __init__(self, source: FilesSource, base: Path, field: str, rate: int) -> None:
@@ -151,13 +152,13 @@ class Sources:
         library: noise and recorded rooms.
     """
 
-    recipe: Spoken
+    recipe: ExampleSettings
     base: Path
     voices: Voices
     library: Library
 
     @classmethod
-    def opened(cls, recipe: Spoken, base: Path) -> Sources:
+    def open(cls, recipe: ExampleSettings, base: Path) -> Sources:
         """Open them.
 
         Raises:
@@ -189,15 +190,15 @@ class Sources:
 class Examples:
     """Numbered training examples: what `of` returns depends on the recipe and the number only."""
 
-    recipe: Spoken
+    recipe: ExampleSettings
     voices: Voices
     settings: run_file.Degrade
     library: Library
 
     @classmethod
-    def opened(cls, recipe: Spoken, base: Path, out: Path) -> Examples:
+    def open(cls, recipe: ExampleSettings, base: Path, out: Path) -> Examples:
         """Open all sources; simulated rooms are made here, under `out`."""
-        return cls.of_sources(Sources.opened(recipe, base), out)
+        return cls.of_sources(Sources.open(recipe, base), out)
 
     @classmethod
     def of_sources(cls, sources: Sources, out: Path) -> Examples:
@@ -235,7 +236,7 @@ def _example(made: degrade.Degraded, analysis: Analysis) -> Example:
     return Example(features(heard).half(), target.half())
 
 
-def _with_rooms(recipe: Spoken, out: Path) -> run_file.Degrade:
+def _with_rooms(recipe: ExampleSettings, out: Path) -> run_file.Degrade:
     """The settings with `recipe.rooms` simulated rooms, made once, as recorded ones."""
     reverb = recipe.degrade.reverb
     if reverb is None or reverb.source is not None or recipe.rooms == 0:
@@ -260,7 +261,7 @@ def _with_rooms(recipe: Spoken, out: Path) -> run_file.Degrade:
     return recipe.degrade.model_copy(update={"reverb": recorded})
 
 
-def windows(examples: Examples, recipe: Pretrain, first_step: int) -> Iterator[list[Example]]:
+def step_batches(examples: Examples, recipe: Pretrain, first_step: int) -> Iterator[list[Example]]:
     """The batch of every step from `first_step` on."""
     start = first_step * recipe.fresh
     making = tqdm(range(start, start + recipe.pool), desc="examples", leave=False)

@@ -10,7 +10,7 @@ from gensr_pref.generators.tiny.encoder import Condition, regression_error, scal
 from gensr_pref.generators.tiny.flow import Flow, FlowConfig, base_noise, flow_matching_error
 
 
-def fresh(shape: FlowShape, sample_rate: int) -> Flow:
+def new_fm_model(shape: FlowShape, sample_rate: int) -> Flow:
     """A network of that shape, with random weights, for clips at a rate in Hz."""
     return Flow(
         FlowConfig(
@@ -24,7 +24,7 @@ def fresh(shape: FlowShape, sample_rate: int) -> Flow:
     )
 
 
-def losses(
+def fm_losses(
     flow: Flow, shape: FlowShape, x: Tensor, y_1: Tensor, generator: torch.Generator
 ) -> dict[str, Tensor]:
     """The loss of a batch and its parts; t is stratified over the draws.

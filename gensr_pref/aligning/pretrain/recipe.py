@@ -68,7 +68,7 @@ class MaskedShape(TokenShape):
 Shape = Annotated[FlowShape | AutoregressiveShape | MaskedShape, Field(discriminator="paradigm")]
 
 
-class Spoken(run_file.Model):
+class ExampleSettings(run_file.Model):
     """How training examples are made; both recipes have these fields."""
 
     seed: int = 0
@@ -96,7 +96,7 @@ class Spoken(run_file.Model):
         return self
 
 
-class Pretrain(Spoken):
+class Pretrain(ExampleSettings):
     """A recipe file that trains a generator."""
 
     recipe: Literal["pretrain"] = "pretrain"
@@ -114,7 +114,7 @@ class Pretrain(Spoken):
     model: Shape = Field(default_factory=FlowShape)
 
 
-class Tokenize(Spoken):
+class Tokenize(ExampleSettings):
     """A recipe file that fits a tokenizer."""
 
     recipe: Literal["tokenize"]
@@ -123,7 +123,7 @@ class Tokenize(Spoken):
     codes: int = Field(64, ge=2, description="per group")
 
 
-def load(path: Path, overrides: list[str]) -> Pretrain | Tokenize | Dpo | Average:
+def load_recipe(path: Path, overrides: list[str]) -> Pretrain | Tokenize | Dpo | Average:
     """Read a recipe file; ``key=value`` overrides any field.
 
     Raises:

@@ -45,7 +45,7 @@ def tokenizer_of(shape: TokenShape, sample_rate: int, base: Path) -> Tokenizer:
 
 
 @dataclass(frozen=True)
-class Batch:
+class TokenBatch:
     """A batch as both paradigms need it.
 
     Attributes:
@@ -61,7 +61,7 @@ class Batch:
     heard: Heard
 
     @classmethod
-    def of(cls, model: TokenModel, x: Tensor, y_1: Tensor) -> Batch:
+    def of(cls, model: TokenModel, x: Tensor, y_1: Tensor) -> TokenBatch:
         """Encode features [B, FEATURES, F] and latent [B, channels, F]."""
         condition = model.condition(x)
         return cls(model.tokenizer.encode(y_1), y_1, condition, model.heard(condition))
@@ -72,8 +72,8 @@ class Batch:
         return self.tokens[..., 1:].transpose(1, 2)
 
 
-def totalled(
-    model: TokenModel, shape: TokenShape, batch: Batch, cross_entropy: Tensor
+def total_loss(
+    model: TokenModel, shape: TokenShape, batch: TokenBatch, cross_entropy: Tensor
 ) -> dict[str, Tensor]:
     """The loss of a batch and its parts, all of them means over tokens in nats.
 

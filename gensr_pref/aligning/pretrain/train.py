@@ -24,7 +24,7 @@ from tqdm import tqdm
 
 from gensr_pref import process
 from gensr_pref.aligning.pretrain import ar, fm, mgm
-from gensr_pref.aligning.pretrain.examples import Example, Examples, Sources, windows
+from gensr_pref.aligning.pretrain.examples import Example, Examples, Sources, step_batches
 from gensr_pref.aligning.pretrain.recipe import (
     AutoregressiveShape,
     FlowShape,
@@ -33,7 +33,7 @@ from gensr_pref.aligning.pretrain.recipe import (
 )
 from gensr_pref.aligning.pretrain.token_losses import tokenizer_folder, tokenizer_of
 from gensr_pref.aligning.resume import read_state, write_state
-from gensr_pref.aligning.training_folder import Claim, held, record, require_same
+from gensr_pref.aligning.training_folder import Claim, lock_folder, require_same_claim, write_claim
 from gensr_pref.errors import ConfigError, Problem
 from gensr_pref.generators.tiny.autoregressive import Autoregressive
 from gensr_pref.generators.tiny.checkpoint import encoder_weights, revision_of, save
@@ -56,10 +56,10 @@ class Training:
     claim: str = ""  # digest of the claim on the folder that it is saved in
 
     @classmethod
-    def started(cls, recipe: Pretrain, base: Path) -> Training:
+    def start(cls, recipe: Pretrain, base: Path) -> Training:
         """Fresh weights from the recipe's seed; the encoder's from where the recipe says."""
         torch.manual_seed(seed_for(recipe.seed, "weights"))
-        model = fresh(recipe, base)
+        model = new_model(recipe, base)
         optimiser = torch.optim.AdamW(
             model.parameters(), recipe.learning_rate, (0.9, 0.99), weight_decay=recipe.weight_decay
         )
@@ -102,7 +102,7 @@ class Training:
         return max(self.step / recipe.steps, by_clock)
 
 
-def fresh(recipe: Pretrain, base: Path) -> Policy:
+def new_model(recipe: Pretrain, base: Path) -> Policy:
     """The network that the recipe describes.
 
     Raises:
@@ -112,11 +112,11 @@ def fresh(recipe: Pretrain, base: Path) -> Policy:
     shape = recipe.model
     model: Policy
     if isinstance(shape, FlowShape):
-        model = fm.fresh(shape, recipe.sample_rate)
+        model = fm.new_fm_model(shape, recipe.sample_rate)
     elif isinstance(shape, AutoregressiveShape):
-        model = ar.fresh(shape, tokenizer_of(shape, recipe.sample_rate, base))
+        model = ar.new_ar_model(shape, tokenizer_of(shape, recipe.sample_rate, base))
     else:
-        model = mgm.fresh(shape, tokenizer_of(shape, recipe.sample_rate, base))
+        model = mgm.new_mgm_model(shape, tokenizer_of(shape, recipe.sample_rate, base))
     if shape.encoder_from is not None:
         try:
             model.encoder.load_state_dict(encoder_weights(base / shape.encoder_from))
@@ -142,16 +142,16 @@ def pretrain(recipe: Pretrain, base: Path, out: Path) -> Policy:
         StorageError: the folder cannot be written, or its state is damaged.
     """
     torch.set_num_threads(recipe.threads)
-    with held(out):
-        training = Training.started(recipe, base)
-        sources = Sources.opened(recipe, base)
+    with lock_folder(out):
+        training = Training.start(recipe, base)
+        sources = Sources.open(recipe, base)
         claim = _claim(recipe, sources, out)
-        require_same(out, claim)
+        require_same_claim(out, claim)
         training.claim = claim.digest
         training.resume(out)
-        record(out, claim, base)
+        write_claim(out, claim, base)
         examples = Examples.of_sources(sources, out)
-        _train(training, recipe, windows(examples, recipe, training.step), out)
+        _train(training, recipe, step_batches(examples, recipe, training.step), out)
     return training.averaged
 
 
@@ -171,7 +171,7 @@ def _train(
         while training.progress(recipe) < 1:
             process.check()
             began = time.monotonic()
-            losses = train_step(training, recipe, next(batches))
+            losses = pretraining_step(training, recipe, next(batches))
             training.seconds += time.monotonic() - began
             training.step += 1
             bar.update()
@@ -182,44 +182,46 @@ def _train(
     training.save(out)
 
 
-def train_step(training: Training, recipe: Pretrain, batch: list[Example]) -> dict[str, float]:
+def pretraining_step(
+    training: Training, recipe: Pretrain, batch: list[Example]
+) -> dict[str, float]:
     """One step of AdamW on the losses of the paradigm, which it returns."""
     for group in training.optimiser.param_groups:
-        group["lr"] = learning_rate(recipe, training.step, training.progress(recipe))
+        group["lr"] = pretraining_learning_rate(recipe, training.step, training.progress(recipe))
     x = torch.stack([example.x for example in batch]).float()
     y_1 = torch.stack([example.y_1 for example in batch]).float()
     generator = torch.Generator().manual_seed(seed_for(recipe.seed, "draw", training.step))
     with torch.autocast("cpu", torch.bfloat16, enabled=recipe.precision == "bfloat16"):
-        found = losses(training.model, recipe, x, y_1, generator)
+        found = pretraining_losses(training.model, recipe, x, y_1, generator)
     found["loss"].backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(training.model.parameters(), 1.0)
     training.optimiser.step()
     training.optimiser.zero_grad()
     decay = min(recipe.ema, training.step / (training.step + 10))
-    average(training.averaged, training.model, decay)
+    update_average(training.averaged, training.model, decay)
     return {name: value.item() for name, value in found.items()}
 
 
-def losses(
+def pretraining_losses(
     model: Any, recipe: Pretrain, x: Tensor, y_1: Tensor, generator: torch.Generator
 ) -> dict[str, Tensor]:
     """`loss` and its parts, for features [B, FEATURES, F] and latents [B, GAIN_BANDS, F]."""
     shape = recipe.model
     if isinstance(shape, FlowShape):
-        return fm.losses(model, shape, x, y_1, generator)
+        return fm.fm_losses(model, shape, x, y_1, generator)
     if isinstance(shape, MaskedShape):
-        return mgm.losses(model, shape, x, y_1, generator)
-    return ar.losses(model, shape, x, y_1, generator)
+        return mgm.mgm_losses(model, shape, x, y_1, generator)
+    return ar.ar_losses(model, shape, x, y_1, generator)
 
 
-def learning_rate(recipe: Pretrain, step: int, progress: float) -> float:
+def pretraining_learning_rate(recipe: Pretrain, step: int, progress: float) -> float:
     """Linear warm-up by steps, then half a cosine to one hundredth by progress."""
     warm = min(1.0, (step + 1) / recipe.warm_up)
     return recipe.learning_rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
 
 
 @torch.no_grad()
-def average(averaged: Policy, model: Policy, decay: float) -> None:
+def update_average(averaged: Policy, model: Policy, decay: float) -> None:
     """Exponential moving average of the weights, in place."""
     for kept, new in zip(averaged.parameters(), model.parameters(), strict=True):
         kept.lerp_(new, 1 - decay)
