@@ -275,8 +275,8 @@ def test_an_average_of_other_checkpoints_is_refused(tmp_path) -> None:
 HOLDS = """
 import sys
 from pathlib import Path
-from gensr_pref.aligning.training_folder import held
-with held(Path(sys.argv[1])):
+from gensr_pref.aligning.training_folder import lock_folder
+with lock_folder(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
 """
