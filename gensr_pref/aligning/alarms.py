@@ -30,25 +30,25 @@ class Alarms:
             means: accuracy, margin, reward_chosen.
             progress: share of the steps that is done.
         """
-        found = {}
+        alarms = {}
         if means["accuracy"] >= SATURATED and progress <= EARLY:
-            found["saturated"] = (
+            alarms["saturated"] = (
                 f"training accuracy is {means['accuracy']:.2f} after {progress:.0%} of the steps: "
                 "the pairs are told apart by something simple, or learnt by heart. Look at the "
                 "audit's biases and at held-out accuracy; lower learning_rate"
             )
         if means["reward_chosen"] < CHOSEN_FALLS and means["margin"] > 0:
-            found["chosen_falls"] = (
+            alarms["chosen_falls"] = (
                 f"the chosen side has become less likely (reward {means['reward_chosen']:.2f}) and "
                 "the rejected one even less: both sides get worse while the margin grows. Give "
                 "anchor.weight, or more of it"
             )
         if means["margin"] > EXPLODED:
-            found["exploded"] = (
+            alarms["exploded"] = (
                 f"the margin is {means['margin']:.1f}, where its sigmoid is flat: lower beta or "
                 "learning_rate, fewer epochs, or objective.name=ipo"
             )
-        return self._new(found)
+        return self._new(alarms)
 
     def check_held_out(self, accuracy: float, clips: int, training: float) -> list[str]:
         """New alarms from a look at held-out pairs, beside the training accuracy since the last.
@@ -72,7 +72,7 @@ class Alarms:
             }
         )
 
-    def _new(self, found: Mapping[str, str]) -> list[str]:
-        fresh = {name: told for name, told in found.items() if name not in self.raised}
+    def _new(self, alarms: Mapping[str, str]) -> list[str]:
+        fresh = {name: text for name, text in alarms.items() if name not in self.raised}
         self.raised.update(fresh)
         return list(fresh.values())

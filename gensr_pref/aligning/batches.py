@@ -172,24 +172,24 @@ class Batching:
         randomness: torch.Generator,
     ) -> list[Tensor] | None:
         """What is random beside t, [K] for a pair; opposite draws have opposite noise."""
-        found: list[Tensor] = []
+        drawings: list[Tensor] = []
         opposite = drawing.antithetic and self.generator.paradigm == "fm"
         for number, one in enumerate(t):
             if opposite and number % 2:
-                found.append(-found[-1])
+                drawings.append(-drawings[-1])
                 continue
             drawn = draw_for_target(self.generator, shape, one, randomness)
             if drawn is None:
                 return None
-            found.append(drawn)
-        return found
+            drawings.append(drawn)
+        return drawings
 
     def _draw(self, items: Sequence[_Item], sides: int) -> Tensor | None:
         """[N, ...] the draws of all rows; those of a pair's sides are the same."""
-        found = [item.draws for item in items]
-        if found[0] is None:
+        drawings = [item.draws for item in items]
+        if drawings[0] is None:
             return None
-        ordered = [one[k] for k in range(self.draws) for one in found if one is not None]
+        ordered = [one[k] for k in range(self.draws) for one in drawings if one is not None]
         padded = _pad_all_axes(ordered)
         return padded.repeat(sides, *[1] * (padded.dim() - 1)).to(self.device)
 
@@ -213,13 +213,13 @@ def stratified_times(draws: int, antithetic: bool, randomness: torch.Generator) 
     uniform = torch.rand(draws, generator=randomness, dtype=torch.float64).clamp(1e-6, 1 - 1e-6)
     if not antithetic:
         return [float((k + u) / draws) for k, u in enumerate(uniform)]
-    found: list[float] = []
+    times: list[float] = []
     for k in range(draws // 2):
         t = float((k + uniform[k]) / draws)
-        found += [t, 1 - t]
+        times += [t, 1 - t]
     if draws % 2:
-        found.append(float((draws // 2 + uniform[-1]) / draws))
-    return found
+        times.append(float((draws // 2 + uniform[-1]) / draws))
+    return times
 
 
 def draw_for_target(
@@ -228,8 +228,8 @@ def draw_for_target(
     """What is random about a target of a shape at t: the generator's own draw, or the default."""
     own = getattr(generator, "draw", None)
     if own is not None:
-        found: Tensor | None = own(shape, t, randomness)
-        return found
+        drawn: Tensor | None = own(shape, t, randomness)
+        return drawn
     if generator.paradigm == "fm":
         return torch.randn(tuple(shape), generator=randomness)
     if generator.paradigm == "mgm":

@@ -56,8 +56,8 @@ class PairsOfExport:
     def content(self) -> dict[str, str]:
         """A digest of the files, which hold the pairs and all that they come from."""
         paths = [file for files in self._files.values() for file in files]
-        found = zip([path.name for path in paths], self._known.of_all(paths), strict=True)
-        return {"pairs": digest(list(map(list, found)))}
+        digests = zip([path.name for path in paths], self._known.of_all(paths), strict=True)
+        return {"pairs": digest(list(map(list, digests)))}
 
     @property
     def uses(self) -> dict[str, str]:
@@ -72,8 +72,8 @@ class PairsOfExport:
     def _rows(self, files: list[Path], split: str) -> Iterator[dict[str, Any]]:
         for file in files:
             columns = [*PAIR_COLUMNS, "clean", *self._with_sound(file)]
-            there = [column for column in columns if column in self._there]
-            for batch in part_files.batches(file, there, ROWS):
+            existing = [column for column in columns if column in self._there]
+            for batch in part_files.batches(file, existing, ROWS):
                 yield from ({**row, "split": split} for row in batch.to_pylist())
 
     def _with_sound(self, file: Path) -> list[str]:
@@ -169,7 +169,7 @@ def _commit(name: str, revision: str | None) -> str:
     from huggingface_hub import HfApi
 
     try:
-        found = HfApi().dataset_info(name, revision=revision).sha
+        commit = HfApi().dataset_info(name, revision=revision).sha
     except Exception as error:  # of whatever HTTP library this version of the client uses
         if lacking := lacking_package(error):
             raise InputError(
@@ -186,7 +186,7 @@ def _commit(name: str, revision: str | None) -> str:
             value=name,
             problem=Problem.MISSING,
         ) from error
-    return str(found)
+    return str(commit)
 
 
 def _uses(folder: Path) -> dict[str, str]:
@@ -194,10 +194,10 @@ def _uses(folder: Path) -> dict[str, str]:
     return generator_uses(run_file.read_yaml(path)) if path.exists() else {}
 
 
-def _require_columns(there: set[str], where: str) -> None:
-    if not there >= _NEEDED:
+def _require_columns(columns: set[str], where: str) -> None:
+    if not columns >= _NEEDED:
         raise InputError(
-            f"is no dataset of pairs; it lacks {', '.join(sorted(_NEEDED - there))}. "
+            f"is no dataset of pairs; it lacks {', '.join(sorted(_NEEDED - columns))}. "
             "See docs/export.md",
             path=where,
             known=_NEEDED,

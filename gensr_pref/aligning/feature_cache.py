@@ -95,9 +95,9 @@ def prepare_pairs(
     notice = f"{folder}: another training is preparing it; waiting"
     with in_turn(folder.with_name(folder.name + ".lock"), notice):
         if folder.exists():
-            found = _read(folder)
-            if found is not None:
-                return found
+            pairs = _read(folder)
+            if pairs is not None:
+                return pairs
             print(f"{folder}: is damaged, and is made again", file=sys.stderr)
             shutil.rmtree(folder)
         part = folder.with_name(folder.name + ".part")
@@ -105,14 +105,14 @@ def prepare_pairs(
         part.mkdir()
         _write(part, source, hear, target, clean)
         part.rename(folder)
-        found = _read(folder)
-    if found is None:
+        pairs = _read(folder)
+    if pairs is None:
         raise StorageError(
             "does not hold what was just written. Is its disk faulty?",
             path=folder,
             problem=Problem.DAMAGED,
         )
-    return found
+    return pairs
 
 
 @dataclass
@@ -164,7 +164,7 @@ def _write(folder: Path, source: PairTable, hear: Hear, target: Target, clean: b
             field="pairs.source",
             problem=Problem.EMPTY,
         )
-    revisions = {name: sorted(found) for name, found in index.revisions.items()}
+    revisions = {name: sorted(labels) for name, labels in index.revisions.items()}
     names = {"ids": index.ids, "clips": index.clips, "revisions": revisions}
     arrays = {key: np.array(value) for key, value in vars(index).items() if key not in names}
     np.savez(folder / "index.npz", allow_pickle=False, **arrays)
@@ -174,10 +174,10 @@ def _write(folder: Path, source: PairTable, hear: Hear, target: Target, clean: b
 
 def _sides(clip: PairedClip, clean: bool) -> list[Side]:
     """The sides of a clip's pairs, each once, and the clean target where it is wanted."""
-    found = {side.name: side for pair in clip.pairs for side in (pair.chosen, pair.rejected)}
+    sides = {side.name: side for pair in clip.pairs for side in (pair.chosen, pair.rejected)}
     if clean:
-        found[CLEAN] = Side(CLEAN, CLEAN, "", None, None, None)
-    return list(found.values())
+        sides[CLEAN] = Side(CLEAN, CLEAN, "", None, None, None)
+    return list(sides.values())
 
 
 def _append(file: BinaryIO, places: list[tuple[int, int]], rows: Array) -> tuple[str, int]:
@@ -198,8 +198,8 @@ def _read(folder: Path) -> PreparedPairs | None:
             return None
     except (OSError, ValueError, KeyError, AttributeError):
         return None
-    with np.load(folder / "index.npz") as found:
-        arrays: dict[str, Any] = dict(found)
+    with np.load(folder / "index.npz") as archive:
+        arrays: dict[str, Any] = dict(archive)
     maps: dict[str, Any] = {
         name: np.memmap(folder / f"{name}.bin", facts[name][0], "r").reshape(-1, facts[name][1])
         for name in ("x", "targets")

@@ -45,21 +45,21 @@ class FileDigests:
             look = _look(path)
             if place in self._known and self._known[place][0] == look:
                 return self._known[place][1]
-            found = file_digest(path)
+            content = file_digest(path)
         except OSError as error:
             raise InputError(
                 f"cannot be read: {error.strerror or error}", path=path, problem=Problem.UNREADABLE
             ) from error
         if time.time_ns() - max(look[1:3]) > _SETTLED_NS:
-            self._known[place] = (look, found)
+            self._known[place] = (look, content)
             self._changed = True
-        return found
+        return content
 
     def of_all(self, paths: Iterable[Path]) -> list[str]:
         """Of several files, in order; what is known then is kept for the next time."""
-        found = [self.of(path) for path in paths]
+        digests = [self.of(path) for path in paths]
         self.keep()
-        return found
+        return digests
 
     def keep(self) -> None:
         """Write down what is known, where it can be written."""
@@ -73,14 +73,16 @@ class FileDigests:
 
 
 def _look(path: Path) -> _Look:
-    seen = path.stat()
-    return [seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_ino]
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
 
 
 def _read(path: Path) -> dict[str, tuple[_Look, str]]:
     """What is remembered; nothing where that is damaged."""
     try:
-        found = documents.json_of(path.read_text(encoding="utf-8"))
-        return {str(place): (list(look), str(digest)) for place, (look, digest) in found.items()}
+        remembered = documents.json_of(path.read_text(encoding="utf-8"))
+        return {
+            str(place): (list(look), str(digest)) for place, (look, digest) in remembered.items()
+        }
     except (OSError, ValueError, TypeError, AttributeError):
         return {}

@@ -26,10 +26,10 @@ class AlignmentLog:
         self._since_look: list[float] = []
         self._last: dict[str, Any] = {}
         self._held: dict[str, float] = {}
-        kept = [row for row in part_files.read_json_lines(path) if row["step"] <= alignment.step]
+        rows = [row for row in part_files.read_json_lines(path) if row["step"] <= alignment.step]
         if alignment.accelerator.is_main_process:
             part_files.write_text(
-                path, "".join(json.dumps(finite(row), allow_nan=False) + "\n" for row in kept)
+                path, "".join(json.dumps(finite(row), allow_nan=False) + "\n" for row in rows)
             )
 
     def add(self, means: dict[str, float]) -> None:
@@ -58,24 +58,24 @@ class AlignmentLog:
         shown = ("loss", "accuracy", "margin", "drift", "pairs_per_second")
         return {name: f"{row[name]:.3g}" for name in shown}
 
-    def add_held_out(self, found: dict[str, float]) -> None:
+    def add_held_out(self, means: dict[str, float]) -> None:
         """A look at the held-out pairs; keeps the best weights where that is asked for."""
-        if not found:
+        if not means:
             return
         alignment = self._alignment
-        self._held = found
-        self._append({"step": alignment.step, "held_out": found})
+        self._held = means
+        self._append({"step": alignment.step, "held_out": means})
         training = float(np.mean(self._since_look or [0.0]))
         self._since_look = []
         clips = len(np.unique(alignment.batching.data.clip[alignment.held_out]))
-        self._warn(alignment.alarms.check_held_out(found["accuracy"], clips, training))
+        self._warn(alignment.alarms.check_held_out(means["accuracy"], clips, training))
         if alignment.recipe.early_stop is None:
             return
-        if alignment.best is None or found["accuracy"] > alignment.best["accuracy"]:
+        if alignment.best is None or means["accuracy"] > alignment.best["accuracy"]:
             weights = alignment.averaged or alignment.subject.generator.policy.state_dict()
             alignment.best = {
                 "step": alignment.step,
-                "accuracy": found["accuracy"],
+                "accuracy": means["accuracy"],
                 "weights": copy.deepcopy(weights),
             }
             alignment.since_best = 0
@@ -95,10 +95,10 @@ class AlignmentLog:
         }
 
     def _warn(self, alarms: list[str]) -> None:
-        for told in alarms:
-            self._append({"step": self._alignment.step, "alarm": told})
+        for alarm in alarms:
+            self._append({"step": self._alignment.step, "alarm": alarm})
             if self._alignment.accelerator.is_main_process:
-                tqdm.write(f"alarm: {told}", file=sys.stderr)
+                tqdm.write(f"alarm: {alarm}", file=sys.stderr)
 
     def _append(self, row: dict[str, Any]) -> None:
         if self._alignment.accelerator.is_main_process:

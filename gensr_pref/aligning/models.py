@@ -74,8 +74,8 @@ def make_model(use: ModelUse, base: Path, field: str) -> Alignable:
     Raises:
         ConfigError: it lacks a member.
     """
-    found = plugins.create("generator", use.use, use.options, f"{field}.options", base)
-    paradigm = getattr(found, "paradigm", None)
+    generator = plugins.create("generator", use.use, use.options, f"{field}.options", base)
+    paradigm = getattr(generator, "paradigm", None)
     if paradigm not in UTILITY_MEMBER:
         raise ConfigError(
             f"{use.use!r} cannot be aligned: its attribute `paradigm` is "
@@ -85,7 +85,9 @@ def make_model(use: ModelUse, base: Path, field: str) -> Alignable:
             problem=Problem.UNSUPPORTED,
         )
     missing = [
-        name for name in (*REQUIRED_MEMBERS, UTILITY_MEMBER[paradigm]) if not hasattr(found, name)
+        name
+        for name in (*REQUIRED_MEMBERS, UTILITY_MEMBER[paradigm])
+        if not hasattr(generator, name)
     ]
     if missing:
         raise ConfigError(
@@ -95,7 +97,7 @@ def make_model(use: ModelUse, base: Path, field: str) -> Alignable:
             value=use.use,
             problem=Problem.UNSUPPORTED,
         )
-    aligned: Alignable = found
+    aligned: Alignable = generator
     return aligned
 
 
@@ -141,13 +143,13 @@ def require_one_space(ours: Alignable, other: Alignable, field: str) -> None:
         ConfigError: they differ; the message says in what.
     """
     for name in ("paradigm", "sample_rate"):
-        there, here = getattr(other, name), getattr(ours, name)
-        if there != here:
+        theirs, expected = getattr(other, name), getattr(ours, name)
+        if theirs != expected:
             raise ConfigError(
-                f"its {name} is {there!r}, the generator's is {here!r}. "
+                f"its {name} is {theirs!r}, the generator's is {expected!r}. "
                 "Name a model of the same kind",
                 field=field,
-                value=there,
+                value=theirs,
                 problem=Problem.CONFLICT,
             )
     noisy, clean = _probe(ours.sample_rate)

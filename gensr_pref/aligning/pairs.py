@@ -51,12 +51,12 @@ class Side:
 
     def sound(self) -> Sound:
         """Its audio."""
-        found = audio.from_column(self.audio)
-        if found is None:
+        sound = audio.from_column(self.audio)
+        if sound is None:
             raise InputError(
                 "its audio is not in the table", path=self.name, problem=Problem.MISSING
             )
-        return found
+        return sound
 
 
 @dataclass(frozen=True)

@@ -66,16 +66,16 @@ class ReferenceValues:
         Args:
             name: of the pass, for a person who looks at the files.
         """
-        kept = self._kept(f"reference-{self._made_from.key(batch.drawing)}-{name}", batch.draws)
-        if kept is not None:
-            rows = kept[batch.pairs]
+        stored = self._kept(f"reference-{self._made_from.key(batch.drawing)}-{name}", batch.draws)
+        if stored is not None:
+            rows = stored[batch.pairs]
             if all(zlib.crc32(row["values"].tobytes()) == row["crc"] for row in rows):
-                found = torch.from_numpy(rows["values"].copy()).permute(1, 2, 0)
-                return _unflip(batch, found.to(batch.rows.t.device))
-        found = _compute(batch, reference)
-        if kept is not None:
-            kept[batch.pairs] = _records(_unflip(batch, found), kept.dtype)
-        return found
+                values = torch.from_numpy(rows["values"].copy()).permute(1, 2, 0)
+                return _unflip(batch, values.to(batch.rows.t.device))
+        values = _compute(batch, reference)
+        if stored is not None:
+            stored[batch.pairs] = _records(_unflip(batch, values), stored.dtype)
+        return values
 
     def _kept(self, name: str, draws: int) -> Any:
         if self._folder is None:
@@ -92,10 +92,10 @@ class ReferenceValues:
 def _is_table(path: Path, pairs: int, kind: np.dtype[Any]) -> bool:
     """Whether a file holds the values of so many pairs, or room for them."""
     try:
-        found = np.load(path, mmap_mode="r")
+        table = np.load(path, mmap_mode="r")
     except (OSError, ValueError, EOFError):
         return False
-    return bool(found.shape == (pairs,) and found.dtype == kind)
+    return bool(table.shape == (pairs,) and table.dtype == kind)
 
 
 def _make_file(path: Path, pairs: int, kind: np.dtype[Any]) -> None:

@@ -52,7 +52,7 @@ def read_state(out: Path, claim: str, device: Any = "cpu") -> dict[str, Any] | N
         if damaged is not None:
             raise ValueError(f"the checksum of {damaged} is wrong")
         state = torch.load(path, weights_only=True, map_location=device)
-        found = state.pop("claim")
+        written_by = state.pop("claim")
     except Exception as error:  # of whatever a damaged archive makes zipfile, pickle or torch raise
         why = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise StorageError(
@@ -61,7 +61,7 @@ def read_state(out: Path, claim: str, device: Any = "cpu") -> dict[str, Any] | N
             path=path,
             problem=Problem.DAMAGED,
         ) from error
-    if found != claim:
+    if written_by != claim:
         raise RunMismatchError(
             f"is the state of another training than {out / 'recipe.json'}. Remove it to "
             "train from the beginning, or choose another folder",

@@ -135,7 +135,7 @@ def pair_labels(recipe: Dpo, generator: Alignable) -> list[str]:
     return recipe.pairs.generators or [generator.name]
 
 
-def prepare_subject(recipe: Dpo, found: Material, cache: Path, device: str) -> Subject:
+def prepare_subject(recipe: Dpo, material: Material, cache: Path, device: str) -> Subject:
     """Check and prepare everything that training needs.
 
     Args:
@@ -145,32 +145,32 @@ def prepare_subject(recipe: Dpo, found: Material, cache: Path, device: str) -> S
     Raises:
         InputError: pairs that do not fit the models.
     """
-    generator, reference = found.generator, found.reference
-    wanted = ReferenceWeights.of(recipe, found)
+    generator, reference = material.generator, material.reference
+    weights = ReferenceWeights.of(recipe, material)
     # What is stored is the output of one encoder: two models share it where they are the same.
-    encoded = recipe.train == "decoder" and _same_weights(found)
+    encoded = recipe.train == "decoder" and _same_weights(material)
     clean = recipe.anchor.weight > 0 and recipe.anchor.side == "clean"
     made_from = FeatureInputs(
-        pairs=found.source.content,
+        pairs=material.source.content,
         labels=tuple(sorted(pair_labels(recipe, generator))),
-        generator=found.content.digest,
+        generator=material.content.digest,
         encode=recipe.pairs.encode,
         clean=clean,
         encoded_on=torch.device(device).type if encoded else None,
     )
     data = prepare_pairs(
         cache / f"pairs-{made_from.digest[:16]}",
-        found.source,
+        material.source,
         _feature_function(generator, encoded),
-        _target_function(generator, recipe.pairs.encode, wanted),
+        _target_function(generator, recipe.pairs.encode, weights),
         clean,
     )
-    wanted.require_all(data.revisions)
+    weights.require_all(data.revisions)
     return Subject(generator, reference, data, made_from.digest, encoded)
 
 
-def _same_weights(found: Material) -> bool:
-    ours, other = found.content, found.reference_content
+def _same_weights(material: Material) -> bool:
+    ours, other = material.content, material.reference_content
     return (ours.use, ours.code, ours.weights) == (other.use, other.code, other.weights)
 
 
@@ -190,19 +190,19 @@ class ReferenceWeights:
     any: bool
 
     @classmethod
-    def of(cls, recipe: Dpo, found: Material) -> ReferenceWeights:
+    def of(cls, recipe: Dpo, material: Material) -> ReferenceWeights:
         """What a recipe asks for; a run may call the reference's model by other labels."""
-        use = found.reference_content.use
-        named = {label for label, one in found.source.uses.items() if one == use}
+        use = material.reference_content.use
+        named = {label for label, one in material.source.uses.items() if one == use}
         return cls(
-            frozenset({found.reference.name, *named}),
-            found.reference.revision,
+            frozenset({material.reference.name, *named}),
+            material.reference.revision,
             recipe.reference_differs == "allow",
         )
 
-    def require_all(self, found: Mapping[str, Iterable[str]]) -> None:
+    def require_all(self, revisions_of: Mapping[str, Iterable[str]]) -> None:
         """Hold the weights of all sides, by generator, against the reference."""
-        for generator, revisions in found.items():
+        for generator, revisions in revisions_of.items():
             for revision in revisions:
                 self.require(generator, revision)
 
@@ -237,8 +237,8 @@ def open_pairs(
         return PairsOfRun(base / source.path, labels, with_audio)
     if isinstance(source, ExportSource):
         return PairsOfExport(base / source.path, labels, with_audio, known)
-    there = base / source.path
-    name = str(there) if there.is_dir() else source.path
+    path = base / source.path
+    name = str(path) if path.is_dir() else source.path
     return PairsOfHub(name, source.config, source.revision, labels, known)
 
 
@@ -252,21 +252,21 @@ def _feature_function(generator: Alignable, encoded: bool) -> Callable[[PairedCl
             device = next(generator.policy.parameters()).device
             frames = torch.tensor([x.shape[-1]], device=device)
             x = generator.encoded(generator.policy, x[None].to(device), frames)[0]  # type: ignore[attr-defined]
-        found: Array = x.T.cpu().numpy()
-        return found
+        features: Array = x.T.cpu().numpy()
+        return features
 
     return hear
 
 
 def _target_function(
-    generator: Alignable, encode: str, wanted: ReferenceWeights
+    generator: Alignable, encode: str, weights: ReferenceWeights
 ) -> Callable[[PairedClip, Side], Array]:
     """The target of a side [T, D]: what is stored, or what its audio is encoded as."""
     kind = "latent" if generator.paradigm == "fm" else "tokens"
     token_check = TokenCheck(generator)
 
     def target(clip: PairedClip, side: Side) -> Array:
-        wanted.require(side.generator, side.revision)
+        weights.require(side.generator, side.revision)
         stored = side.latent if kind == "latent" else side.tokens
         clean = side.generator == CLEAN
         if stored is None and encode == "never" and not clean:
@@ -290,7 +290,7 @@ def _target_function(
                 )
             noisy = np.array(clip.noisy.at(rate).wave)
             stored = generator.encode(noisy, np.array(sound.at(rate).wave))
-        elif kind == "tokens" and not wanted.is_known(side.generator, side.revision):
+        elif kind == "tokens" and not weights.is_known(side.generator, side.revision):
             token_check.check(clip, side, stored)
         if kind == "tokens":
             return np.asarray(stored, np.int32).T

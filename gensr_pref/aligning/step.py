@@ -29,26 +29,26 @@ def alignment_step(alignment: AlignmentRun, pairs: Array, epoch: int) -> dict[st
     torch.manual_seed(seed_for(recipe.seed, "step", alignment.step, accelerator.process_index))
     for group in alignment.optimiser.param_groups:
         group["lr"] = scheduled_learning_rate(recipe, alignment.step, alignment.steps)
-    seen: dict[str, float] = defaultdict(float)
+    means_of: dict[str, float] = defaultdict(float)
     for part in np.array_split(pairs, recipe.accumulate):
-        mine = part[accelerator.process_index :: accelerator.num_processes]
+        own = part[accelerator.process_index :: accelerator.num_processes]
         with accelerator.accumulate(alignment.policy):
-            batch = alignment.batching.of(mine, epoch)
-            found = pair_losses(alignment, batch, f"pass-{epoch:03d}")
-            accelerator.backward(found["loss"].mean())
+            batch = alignment.batching.of(own, epoch)
+            losses = pair_losses(alignment, batch, f"pass-{epoch:03d}")
+            accelerator.backward(losses["loss"].mean())
             if accelerator.sync_gradients:
                 norm = accelerator.clip_grad_norm_(alignment.policy.parameters(), recipe.clip_norm)
-                seen["gradient_norm"] = float(norm)
+                means_of["gradient_norm"] = float(norm)
             alignment.optimiser.step()
             alignment.optimiser.zero_grad()
-        means = torch.stack([value.detach().mean() for value in found.values()])
+        means = torch.stack([value.detach().mean() for value in losses.values()])
         means = accelerator.reduce(means, "mean")
-        for name, value in zip(found, means.tolist(), strict=True):
-            seen[name] += value / recipe.accumulate
+        for name, value in zip(losses, means.tolist(), strict=True):
+            means_of[name] += value / recipe.accumulate
     if recipe.ema:
         _update_average(alignment)
-    seen["seconds"] = time.monotonic() - began
-    return dict(seen)
+    means_of["seconds"] = time.monotonic() - began
+    return dict(means_of)
 
 
 def pair_losses(alignment: AlignmentRun, batch: PairBatch, name: str) -> dict[str, Tensor]:
@@ -72,12 +72,12 @@ def pair_losses(alignment: AlignmentRun, batch: PairBatch, name: str) -> dict[st
         reference = alignment.values.of(batch, name, alignment.reference)
         gain = u[:2] - (reference / per[:2]).mean(1)
         preference = _preference(recipe, gain, beta)
-    found = {"loss": preference, "preference": preference}
+    values = {"loss": preference, "preference": preference}
     if recipe.anchor.weight:
         side = 0 if recipe.anchor.side == "chosen" else 2
-        found["anchor"] = objectives.anchor((measured[side] / tokens[side]).mean(0))
-        found["loss"] = preference + recipe.anchor.weight * found["anchor"]
-    return found | {
+        values["anchor"] = objectives.anchor((measured[side] / tokens[side]).mean(0))
+        values["loss"] = preference + recipe.anchor.weight * values["anchor"]
+    return values | {
         "accuracy": objectives.accuracy(gain[0], gain[1]),
         "reward_chosen": beta * gain[0],
         "reward_rejected": beta * gain[1],
@@ -109,9 +109,9 @@ def _update_average(alignment: AlignmentRun) -> None:
     decay = min(alignment.recipe.ema, alignment.step / (alignment.step + 10))
     assert alignment.averaged is not None
     for name, value in alignment.subject.generator.policy.state_dict().items():
-        kept = alignment.averaged[name]
-        if kept.is_floating_point():
-            kept.lerp_(value, 1 - decay)
+        mean = alignment.averaged[name]
+        if mean.is_floating_point():
+            mean.lerp_(value, 1 - decay)
 
 
 @torch.no_grad()
@@ -121,7 +121,7 @@ def evaluate_held_out(alignment: AlignmentRun) -> dict[str, float]:
     total: dict[str, float] = defaultdict(float)
     for start in range(0, len(alignment.held_out), alignment.size):
         pairs = alignment.held_out[start : start + alignment.size]
-        found = pair_losses(alignment, straight.of(pairs, HELD_OUT_PASS), "held-out")
-        for name, value in found.items():
+        values = pair_losses(alignment, straight.of(pairs, HELD_OUT_PASS), "held-out")
+        for name, value in values.items():
             total[name] += float(value.sum()) / len(alignment.held_out)
     return dict(total)

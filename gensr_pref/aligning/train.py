@@ -72,10 +72,10 @@ def align(
 def _begin(recipe: Dpo, base: Path, out: Path, processes: Processes) -> AlignmentRun:
     """The alignment where it stands; the folder is claimed once all has been checked."""
     cache = training_cache(recipe, base, out)
-    found = load_material(recipe, base, cache, processes.device)
-    claim = Claim.of(recipe, _changeable_fields(recipe), found.made_from)
+    material = load_material(recipe, base, cache, processes.device)
+    claim = Claim.of(recipe, _changeable_fields(recipe), material.made_from)
     require_same_claim(out, claim)
-    alignment = make_alignment(recipe, found, processes, cache)
+    alignment = make_alignment(recipe, material, processes, cache)
     alignment.claim = claim.digest
     resume_state(alignment, out)
     if processes.is_main:

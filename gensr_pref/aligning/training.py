@@ -107,8 +107,8 @@ def start_alignment(recipe: Dpo, base: Path, out: Path) -> AlignmentRun:
     """
     processes = start_processes(recipe)
     cache = training_cache(recipe, base, out)
-    found = load_material(recipe, base, cache, processes.device)
-    return make_alignment(recipe, found, processes, cache)
+    material = load_material(recipe, base, cache, processes.device)
+    return make_alignment(recipe, material, processes, cache)
 
 
 def training_cache(recipe: Dpo, base: Path, out: Path) -> Path:
@@ -116,7 +116,9 @@ def training_cache(recipe: Dpo, base: Path, out: Path) -> Path:
     return out / "cache" if recipe.cache is None else base / recipe.cache
 
 
-def make_alignment(recipe: Dpo, found: Material, processes: Processes, cache: Path) -> AlignmentRun:
+def make_alignment(
+    recipe: Dpo, material: Material, processes: Processes, cache: Path
+) -> AlignmentRun:
     """The alignment of a recipe with models that are loaded and pairs that are opened.
 
     Raises:
@@ -124,7 +126,7 @@ def make_alignment(recipe: Dpo, found: Material, processes: Processes, cache: Pa
     """
     accelerator = processes.accelerator
     with accelerator.main_process_first():
-        ready = prepare_subject(recipe, found, cache, processes.device)
+        ready = prepare_subject(recipe, material, cache, processes.device)
     precision = PRECISION[recipe.precision]
     policy = ready.generator.policy.eval()
     trained = _trained_parameters(policy, recipe)
@@ -135,7 +137,7 @@ def make_alignment(recipe: Dpo, found: Material, processes: Processes, cache: Pa
         trained, recipe.learning_rate, (0.9, 0.99), weight_decay=recipe.weight_decay
     )
     wrapped, optimiser = accelerator.prepare(measured, optimiser)
-    training, held = _split_pairs(recipe, ready)
+    training, held_out = _split_pairs(recipe, ready)
     if len(training) < processes.parts:
         raise InputError(
             f"{len(training)} are of the split 'train' and not held out; {processes.parts} "
@@ -151,10 +153,10 @@ def make_alignment(recipe: Dpo, found: Material, processes: Processes, cache: Pa
         _batching(recipe, ready, accelerator.device),
         wrapped,
         Utility(ready.reference, reference, encodes, precision),
-        _values(recipe, found, ready, cache, accelerator.device),
+        _values(recipe, material, ready, cache, accelerator.device),
         optimiser,
         training,
-        held,
+        held_out,
         copy.deepcopy(policy.state_dict()) if recipe.ema else None,
     )
 
@@ -221,12 +223,12 @@ def _is_bias(name: str, parameter: Tensor) -> bool:
 
 
 def _values(
-    recipe: Dpo, found: Material, ready: Subject, cache: Path, device: torch.device
+    recipe: Dpo, material: Material, ready: Subject, cache: Path, device: torch.device
 ) -> ReferenceValues:
     made_from = ReferenceInputs(
         data=ready.identity,
-        draws_of=found.content.digest,
-        reference=found.reference_content.digest,
+        draws_of=material.content.digest,
+        reference=material.reference_content.digest,
         encodes=not ready.encoded,
         precision=recipe.precision,
         device=device.type,
@@ -234,19 +236,21 @@ def _values(
     return ReferenceValues(cache, made_from, len(ready.data.ids))
 
 
-def _split_pairs(recipe: Dpo, found: Subject) -> tuple[Array, Array]:
+def _split_pairs(recipe: Dpo, subject: Subject) -> tuple[Array, Array]:
     """Which pairs are trained on, and which are watched."""
-    training, held = found.data.of(TRAIN), found.data.of(VALIDATION)
-    if not len(held) and recipe.pairs.held_out:
+    training, held_out = subject.data.of(TRAIN), subject.data.of(VALIDATION)
+    if not len(held_out) and recipe.pairs.held_out:
         watched = np.isin(
-            found.data.clip[training], held_out_clips(recipe.seed, found.data, training)
+            subject.data.clip[training], held_out_clips(recipe.seed, subject.data, training)
         )
-        training, held = training[~watched], training[watched]
+        training, held_out = training[~watched], training[watched]
     if recipe.pairs.limit is not None:
         drawn = rng_for(recipe.seed, "limit").permutation(training)
         training = np.sort(drawn[: recipe.pairs.limit])
-    held = np.sort(rng_for(recipe.seed, "held out").permutation(held)[: recipe.pairs.held_out])
-    return training, held
+    held_out = np.sort(
+        rng_for(recipe.seed, "held out").permutation(held_out)[: recipe.pairs.held_out]
+    )
+    return training, held_out
 
 
 def held_out_clips(seed: int, data: PreparedPairs, pairs: Array) -> Array:

@@ -114,10 +114,11 @@ def require_same_claim(out: Path, claim: Claim) -> None:
     content = _differences(made_from, claim.made_from)
     if not settings and not content:
         return
-    told = [f"another {', '.join(settings)}"] if settings else []
-    told += [f"other content behind the same names: {', '.join(content)}"] if content else []
+    differences = [f"another {', '.join(settings)}"] if settings else []
+    differences += [f"other content behind the same names: {', '.join(content)}"] if content else []
     raise RunMismatchError(
-        f"was begun with {'; with '.join(told)}. Restore it to continue, or choose another folder",
+        f"was begun with {'; with '.join(differences)}. Restore it to continue, or choose another "
+        "folder",
         path=out,
         value=[*settings, *(line.partition(" ")[0] for line in content)],
         problem=Problem.CONFLICT if settings else Problem.CHANGED,
@@ -133,9 +134,9 @@ def write_claim(out: Path, claim: Claim, base: Path) -> None:
     Raises:
         StorageError: it cannot be written.
     """
-    seen = os.path.relpath(base.resolve(), out.resolve())
-    told = {**claim.settings, "base": seen, "made_from": dict(claim.made_from)}
-    part_files.write_text(out / RECIPE, json.dumps(told, indent=2))
+    relative_base = os.path.relpath(base.resolve(), out.resolve())
+    content = {**claim.settings, "base": relative_base, "made_from": dict(claim.made_from)}
+    part_files.write_text(out / RECIPE, json.dumps(content, indent=2))
 
 
 def _differences(before: Mapping[str, Any], now: Mapping[str, str]) -> list[str]:
@@ -147,10 +148,10 @@ def _differences(before: Mapping[str, Any], now: Mapping[str, str]) -> list[str]
 
 
 def _require_empty(out: Path) -> None:
-    there = [name for name in _RESULTS if (out / name).exists()]
-    if there:
+    results = [name for name in _RESULTS if (out / name).exists()]
+    if results:
         raise RunMismatchError(
-            f"holds {' and '.join(there)} but no {RECIPE}, so it is not known what made "
+            f"holds {' and '.join(results)} but no {RECIPE}, so it is not known what made "
             "them. Choose another folder",
             path=out,
             value=RECIPE,
@@ -160,7 +161,7 @@ def _require_empty(out: Path) -> None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        found = documents.json_of(path.read_text(encoding="utf-8"))
+        recipe = documents.json_of(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise RunMismatchError(
             f"cannot be read ({error}), so it is not known what was begun there. Restore "
@@ -168,10 +169,10 @@ def _read(path: Path) -> dict[str, Any]:
             path=path,
             problem=Problem.UNREADABLE,
         ) from error
-    if not isinstance(found, dict):
+    if not isinstance(recipe, dict):
         raise RunMismatchError(
             "is not a recipe. Restore it, or choose another folder",
             path=path,
             problem=Problem.DAMAGED,
         )
-    return found
+    return recipe

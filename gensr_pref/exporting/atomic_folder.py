@@ -1,8 +1,8 @@
-"""A folder that is made whole beside its place, and takes the place of an earlier one.
+"""A folder that is written beside its place, and replaces an earlier one once it is complete.
 
-Until it is whole it is ``.unfinished-NAME``, which one process at a time holds by the lock
+Until it is complete it is ``.unfinished-NAME``, which one process at a time holds by the lock
 ``.unfinished-NAME.lock`` beside it. The earlier one is ``.replaced-NAME`` while the new one gets
-its name; a command that is killed just then is made good by the next.
+its name; if a command is killed at that moment, the next one repairs it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from gensr_pref.storage.lease import held
 
 @contextmanager
 def replace_folder(out: Path) -> Iterator[Path]:
-    """An empty folder that becomes `out` when the block ends well; else `out` stays as it is.
+    """Yield an empty folder that becomes `out` if the block succeeds; otherwise `out` is unchanged.
 
     Raises:
         InputError: another process is making it.
@@ -43,7 +43,7 @@ def replace_folder(out: Path) -> Iterator[Path]:
 
 
 def require_replaceable(out: Path) -> None:
-    """Refuse early a folder that cannot be replaced.
+    """Refuse a folder that cannot be replaced, before anything is written.
 
     Raises:
         InputError: it is the working folder or above it, or where a disk is mounted.
@@ -65,7 +65,7 @@ def _beside(out: Path, what: str) -> Path:
 
 
 def _undo_interruption(out: Path, old: Path) -> None:
-    """Make good what a command left that was killed while it replaced the folder."""
+    """Repair what a command left behind that was killed while it replaced the folder."""
     if old.exists() and not out.exists():
         old.rename(out)
     shutil.rmtree(old, ignore_errors=True)

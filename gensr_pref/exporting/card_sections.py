@@ -1,4 +1,4 @@
-"""What a dataset card tells people, section by section."""
+"""The text of a dataset card, section by section."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ HOME = "gensr_pref"
 
 
 def render_body(facts: CardFacts) -> str:
-    """The card below its YAML."""
+    """Return the card below its YAML."""
     every = [
         _title, _warnings, _content, _loading, _sources, _models, _panel, _rule, _agreement,
         _biases, _consent, _rebuild, _citation,
@@ -80,7 +80,7 @@ def _content(facts: CardFacts) -> str:
         for split in one.splits
     ]  # fmt: skip
     columns = markdown_table(["config", "split", "rows", "files", "hours of noisy clips"], rows)
-    kept = [
+    notes = [
         "`prompt`, `chosen`, `rejected` are sound (16-bit FLAC, mono).",
         "`margins` says by how much chosen is better on every score; `chosen_scores` and "
         "`rejected_scores` the scores themselves.",
@@ -89,12 +89,12 @@ def _content(facts: CardFacts) -> str:
         "`degradation` is what was done to clean speech to make the clip, as JSON.",
     ]
     if facts.form == "trl":
-        kept = [
+        notes = [
             "`chosen_ids` and `rejected_ids` are the tokens, frame by frame: the id of code c of "
             f"codebook g is g · {facts.codes} + c. `chosen` and `rejected` are the same as words "
             "`<|id|>`. `prompt` is empty: the noisy clip is in `noisy`.",
         ]
-    return "\n".join(["## What is in it\n", columns, "", *(f"- {line}" for line in kept)])
+    return "\n".join(["## What is in it\n", columns, "", *(f"- {line}" for line in notes)])
 
 
 def _loading(facts: CardFacts) -> str:
@@ -128,8 +128,8 @@ def _degradation(run: dict[str, Any]) -> str:
     steps = [name for name, settings in degrade.items() if settings]
     if not steps:
         return "The clips are noisy as they were recorded."
-    listed = ", ".join(name.replace("_", " ") for name in steps)
-    return f"Clean speech was degraded, in this order: {listed}. `run.yaml` has the settings."
+    names = ", ".join(name.replace("_", " ") for name in steps)
+    return f"Clean speech was degraded, in this order: {names}. `run.yaml` has the settings."
 
 
 def _models(facts: CardFacts) -> str:
@@ -158,21 +158,21 @@ def _panel(facts: CardFacts) -> str:
 
 
 def _rule(facts: CardFacts) -> str:
-    pairing, found = facts.run["pairing"], facts.audit["yield"]
+    pairing, measured = facts.run["pairing"], facts.audit["yield"]
     usual = resolved(Pairing())
     settings = {k: v for k, v in pairing.items() if k != "rule" and v != usual.get(k)}
-    told = inline_code(json.dumps(settings)) if settings else "with its usual settings"
+    changes = inline_code(json.dumps(settings)) if settings else "with its usual settings"
     lines = [
-        f"## Rule and yield\n\nRule {inline_code(pairing['rule'])}, {told}.",
-        f"{share_text(found['joint'])} of the clips have a pair"
-        f"{_interval(found.get('joint_interval'))}.",
+        f"## Rule and yield\n\nRule {inline_code(pairing['rule'])}, {changes}.",
+        f"{share_text(measured['joint'])} of the clips have a pair"
+        f"{_interval(measured.get('joint_interval'))}.",
     ]
-    if found.get("by_chance") is not None:
-        lines.append(f"With shuffled scores it would be {share_text(found['by_chance'])}.")
+    if measured.get("by_chance") is not None:
+        lines.append(f"With shuffled scores it would be {share_text(measured['by_chance'])}.")
     stops = facts.audit.get("without_pair") or {}
     if stops:
-        told = ", ".join(f"{count} {inline_code(reason)}" for reason, count in stops.items())
-        lines.append(f"Clips without a pair, by reason: {told}.")
+        reasons = ", ".join(f"{count} {inline_code(reason)}" for reason, count in stops.items())
+        lines.append(f"Clips without a pair, by reason: {reasons}.")
     return " ".join(lines)
 
 
@@ -226,26 +226,26 @@ def _bounds(row: dict[str, Any]) -> list[float] | None:
 
 
 def _listening(facts: CardFacts) -> list[str]:
-    heard = facts.audit.get("listening") or {}
-    if not heard.get("answers"):
+    answers = facts.audit.get("listening") or {}
+    if not answers.get("answers"):
         return ["No person has judged these pairs."]
-    panel = heard.get("panel") or {}
+    panel = answers.get("panel") or {}
     bounds = _interval(panel.get("agree_interval"))
     return [
-        f"People gave {quantity(heard['answers'], 'answer')}; "
+        f"People gave {quantity(answers['answers'], 'answer')}; "
         f"{share_text(panel.get('agree'))}{bounds} prefer the chosen."
     ]
 
 
 def _biases(facts: CardFacts) -> str:
-    told = [
+    bullets = [
         f"Chosen differs from rejected in {inline_code(row['property'])}: Cohen's d "
         f"{number_text(row['cohens_d'])}, Cliff's delta {number_text(row['cliffs_delta'])}. "
         "A model may learn that instead."
         for row in facts.audit.get("sides") or ()
         if row["warns"]
     ]
-    told += [
+    bullets += [
         f"A linear probe names the chosen of unseen pairs of {inline_code(row['generator'])} in "
         f"{share_text(row['accuracy'])}{_interval(_bounds(row))} of cases; with labels "
         f"shuffled, in {share_text(row['shuffled'])}."
@@ -254,10 +254,12 @@ def _biases(facts: CardFacts) -> str:
     ]
     for kind, shared in (facts.audit.get("leakage") or {}).items():
         if kind != "clips" and shared["shared"]:
-            told.append(f"In several splits: {quantity(shared['shared'], escape(kind))}.")
-    told += [escape(notice) for notice in facts.summary["notices"]]
-    told.append("Preferences are those of the panel; what it cannot hear, the pairs do not know.")
-    return "## Known biases and limits\n\n" + "\n".join(f"- {line}" for line in told)
+            bullets.append(f"In several splits: {quantity(shared['shared'], escape(kind))}.")
+    bullets += [escape(notice) for notice in facts.summary["notices"]]
+    bullets.append(
+        "Preferences are those of the panel; what it cannot hear, the pairs do not know."
+    )
+    return "## Known biases and limits\n\n" + "\n".join(f"- {line}" for line in bullets)
 
 
 def _consent(facts: CardFacts) -> str:

@@ -26,13 +26,14 @@ _SPLIT = pa.field("split", pa.string())
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """What to write.
+    """What an export contains.
 
     Attributes:
-        form: parquet, wav-jsonl or trl.
-        candidates: their scores in a second config, with or without audio; only with parquet.
+        form: format of the files: parquet, wav-jsonl or trl.
+        candidates: whether a second config holds the scores of all candidates, and their audio;
+            only with parquet.
         clean: whether the clean clip is a column of the pairs.
-        shard_bytes: about what a Parquet file holds at most.
+        shard_bytes: approximate maximum size of a Parquet file.
     """
 
     form: Format = "parquet"
@@ -43,11 +44,11 @@ class ExportOptions:
 
 @dataclass(frozen=True)
 class WrittenDataset:
-    """What was written.
+    """The tables that were written.
 
     Attributes:
-        tables: the pairs, and the candidates where they are wanted.
-        codes: per codebook, under the form trl.
+        tables: the pairs, and the candidates if they are part of the export.
+        codes: codes per codebook, in the form trl.
     """
 
     tables: tuple[DatasetConfig, ...]
@@ -67,8 +68,8 @@ def write_dataset(
         run: the run directory.
         out: an empty folder.
         scores: names of the panel's scores.
-        facts: of the run, for the files' metadata.
-        names: anonymises, where given.
+        facts: facts of the run, for the files' metadata.
+        names: pseudonyms for speakers and recordings; None = names stay.
 
     Raises:
         InputError: the run has no pairs, or none that the form can hold.
@@ -119,7 +120,7 @@ def _write_candidates(
 
 
 def _anonymise(rows: Iterator[pa.Table], names: Pseudonyms | None, out: Path) -> Iterator[pa.Table]:
-    """The rows under pseudonyms, and in their order: that of the run is that of the names."""
+    """Rows with pseudonyms, in the order of the pseudonyms: the run's order reveals the names."""
     return rows if names is None else sort_by_pseudonym(map(names.table, rows), out)
 
 
@@ -130,15 +131,15 @@ def _write_parquet(
     facts: dict[str, Any],
     shard_bytes: int,
 ) -> list[Split]:
-    """The rows as Parquet files, by their column ``split``."""
+    """Write rows as Parquet files, one series per value of their column ``split``."""
     writers: dict[str, ShardWriter] = {}
     try:
         for table in _read_ahead(rows):
             for split in sorted(set(table.column("split").to_pylist())):
                 if split not in writers:
                     writers[split] = ShardWriter(folder, split, schema, facts, shard_bytes)
-                kept = table.filter(pc.equal(table.column("split"), split))
-                writers[split].add(kept.select(schema.names))
+                rows_of_split = table.filter(pc.equal(table.column("split"), split))
+                writers[split].add(rows_of_split.select(schema.names))
         return [writers[split].close() for split in sorted(writers)]
     except BaseException as error:
         for writer in writers.values():
@@ -147,7 +148,7 @@ def _write_parquet(
 
 
 def _read_ahead(rows: Iterator[pa.Table]) -> Iterator[pa.Table]:
-    """The same, the next read while one is written."""
+    """The same tables; the next one is read while one is written."""
     with ThreadPoolExecutor(1) as reader:
         coming = reader.submit(next, rows, None)
         while (table := coming.result()) is not None:

@@ -1,4 +1,4 @@
-"""Licences of what went into a dataset, and what they mean for its card."""
+"""Licences of the works and models in a dataset, and what they mean for its card."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 UNKNOWN = "unknown"
-UNRECORDED = "not recorded"  # of a generator, by a run that was built before licences were
+UNRECORDED = "not recorded"  # of a generator, in a run that was built before licences were recorded
 _NON_COMMERCIAL = re.compile(r"\bnc\b|non-?\s?commercial", re.IGNORECASE)
 _COMMERCE = re.compile(r"\bcommercial", re.IGNORECASE)
-# What the Hub takes under `license` (docs/hub/repositories-licenses), as far as it may be that of
-# recordings, weights or code; any other is written as `other`.
+# Values of `license` on the Hub (docs/hub/repositories-licenses) that recordings, weights or code
+# may have; any other licence is written as `other`.
 _HUB = """
 apache-2.0 mit openrail bsd bsd-2-clause bsd-3-clause bsd-3-clause-clear c-uda cc cc0-1.0 cc-by-2.0
 cc-by-2.5 cc-by-3.0 cc-by-4.0 cc-by-sa-3.0 cc-by-sa-4.0 cc-by-nc-2.0 cc-by-nc-3.0 cc-by-nc-4.0
@@ -26,13 +26,13 @@ HUB_LICENCES = frozenset(_HUB.split())
 
 @dataclass(frozen=True)
 class LicensedPart:
-    """Something that went into the dataset.
+    """A work or model that went into the dataset.
 
     Attributes:
         kind: speech, noise, rooms, other, generator or metric.
-        name: of the work or model.
-        licence: as its makers call it; `UNKNOWN` where that is not stated.
-        notice: what must be told of it.
+        name: name of the work or model.
+        licence: name that its makers give it; `UNKNOWN` if they state none.
+        notice: text that must be shown with it.
     """
 
     kind: str
@@ -47,16 +47,16 @@ class LicensedPart:
 
     @property
     def is_restricted(self) -> bool:
-        """Whether something is said of commercial use."""
+        """Whether its licence or notice mentions commercial use."""
         return self.is_non_commercial or _COMMERCE.search(self.notice) is not None
 
 
 def licensed_parts(run: dict[str, Any]) -> list[LicensedPart]:
-    """All that went into the dataset, recordings first.
+    """Return all works and models in the dataset, recordings first.
 
     Args:
-        run: what ``run.yaml`` holds. The licences of the generators are those that the build
-            recorded: nothing that it names is made here to ask it.
+        run: content of ``run.yaml``. The licences of the generators are those that the build
+            recorded: no generator is loaded here.
     """
     provenance = run["provenance"]
     generators = provenance.get("licences")
@@ -78,16 +78,16 @@ def licensed_parts(run: dict[str, Any]) -> list[LicensedPart]:
 
 
 def _recorded_licence(licences: dict[str, Any] | None, label: str) -> str:
-    """What the build recorded of a generator's licence; ``-`` where it had nothing to tell."""
+    """A generator's licence as the build recorded it; ``-`` stands for none."""
     if not isinstance(licences, dict) or label not in licences:
         return UNRECORDED
-    told = licences[label]
-    return told if isinstance(told, str) and told not in ("", "-") else UNKNOWN
+    licence = licences[label]
+    return licence if isinstance(licence, str) and licence not in ("", "-") else UNKNOWN
 
 
-def hub_licences(found: Sequence[LicensedPart]) -> list[str]:
-    """What stands under ``license`` in the card: of recordings, and any non-commercial one."""
-    bound = [p for p in found if p.kind not in ("generator", "metric") or p.is_non_commercial]
+def hub_licences(parts: Sequence[LicensedPart]) -> list[str]:
+    """Return the values of ``license`` in the card: of recordings, and any non-commercial one."""
+    bound = [p for p in parts if p.kind not in ("generator", "metric") or p.is_non_commercial]
     return list(dict.fromkeys(_hub_licence(part.licence) for part in bound))
 
 

@@ -11,14 +11,14 @@ _MARKUP = re.compile(r"([\\`*_{}\[\]|~$!>]|^[#+-]|:(?=//)|(?<=www)\.|@(?=\w))")
 
 
 def escape(text: str) -> str:
-    """A text that shows as it is: one line, no markup, no HTML, no link."""
+    """Return a text that Markdown shows as it is: one line, no markup, no HTML, no link."""
     line = visible(" ".join(text.split())).replace("&", "&amp;").replace("<", "&lt;")
     line = _MARKUP.sub(r"\\\1", line)
     return re.sub(r"^(\d+)([.)])", r"\1\\\2", line)  # no item of a list
 
 
 def inline_code(text: str) -> str:
-    """A text as code, also inside a table; backticks in it do not end it."""
+    """Return a text as inline code, also inside a table; backticks in it do not end it."""
     line = visible(" ".join(text.split())).replace("|", "\\|") or " "
     fence = "`" * (max((len(run) for run in re.findall("`+", line)), default=0) + 1)
     space = " " if line[0] == "`" or line[-1] == "`" else ""
@@ -26,7 +26,7 @@ def inline_code(text: str) -> str:
 
 
 def code_block(text: str, language: str = "") -> str:
-    """A block of code; backticks in it do not end it."""
+    """Return a block of code; backticks in it do not end it."""
     text = visible(text, lines=True)
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
@@ -34,22 +34,22 @@ def code_block(text: str, language: str = "") -> str:
 
 
 def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table; the cells are Markdown already."""
+    """Return a table; the cells are Markdown already."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def link(text: str, url: str) -> str:
-    """A link to an http address; the text alone where it is none."""
+    """Return a link to an http address; only the text if the address is none."""
     safe = re.fullmatch(r"https?://[^\s<>()\[\]\\\"'`|]+", url)
     return f"[{escape(text)}]({url})" if safe else escape(text)
 
 
 def share_text(value: float | None) -> str:
-    """A share in percent."""
+    """Return a share in percent."""
     return "not known" if value is None else f"{100 * value:.0f} %"
 
 
 def number_text(value: float | None) -> str:
-    """A number with three decimals."""
+    """Return a number with three decimals."""
     return "not known" if value is None else f"{value:.3f}"

@@ -1,7 +1,7 @@
-"""Rows in the order of their pseudonyms, whatever the order of the names they stand for.
+"""Rows sorted by their pseudonyms, so that their order reveals nothing about the names.
 
-The pseudonyms are spread evenly, so the rows are laid into files by the first digits of theirs, and
-each file, a 256th of all, is sorted in memory. For the time there are two copies on the disk.
+Pseudonyms are spread evenly: rows are distributed to files by the first digits of theirs, and each
+file, a 256th of all rows, is sorted in memory. Meanwhile there are two copies on the disk.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ _DIGITS = 2  # of 16, hexadecimal
 
 
 def sort_by_pseudonym(rows: Iterator[pa.Table], folder: Path) -> Iterator[pa.Table]:
-    """The same rows, sorted by ``clip_id``; those of a clip stay in their order.
+    """Yield the same rows sorted by ``clip_id``; those of a clip stay in their order.
 
     Args:
-        rows: with pseudonyms for clips (`pseudonyms.Pseudonyms.table`).
-        folder: where there is room for all of them; nothing is left there.
+        rows: rows with pseudonyms for clips (`pseudonyms.Pseudonyms.table`).
+        folder: folder with room for all rows; nothing is left there.
 
     Raises:
         OSError: the disk is full, or the folder cannot be written.

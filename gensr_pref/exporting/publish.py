@@ -1,4 +1,4 @@
-"""A run directory as a dataset on this disk, and on the Hub."""
+"""Export of a run directory to this disk and to the Hub."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ def publish(
     target: hub.Target | None = None,
     dry_run: bool = False,
 ) -> dict[str, Any]:
-    """Export, then push where a target is given. Nothing is pushed that `export` refuses.
+    """Export, and upload if a target is given. Nothing is uploaded that `export` refuses.
 
     Args:
-        dry_run: list what would go instead of pushing.
+        dry_run: list the changes instead of uploading.
 
     Returns:
-        As `export`; with ``push`` (as `hub.push`) or ``would_push`` (as `hub.plan_push`), and
-        ``notice`` where the Hub does not answer.
+        As `export`; also ``push`` (as `hub.push`) or ``would_push`` (as `hub.plan_push`), and
+        ``notice`` if the Hub does not answer.
 
     Raises:
         InputError, StorageError: as `export` and `hub.push`.
-        PublishError: the Hub refuses or breaks off; the same call goes on.
+        PublishError: the Hub refuses, or the connection fails; the same call resumes.
     """
     if wanted.shard_bytes < 10**6:
         raise InputError(
@@ -58,12 +58,12 @@ def publish(
             )
         if not dry_run:
             hub.require_token()
-    told = export(run, out, wanted, publishing)
+    report = export(run, out, wanted, publishing)
     if target is None:
-        return told
+        return report
     if dry_run:
-        return {**told, **_plan(out, target)}
-    return {**told, "push": hub.push(out, target)}
+        return {**report, **_plan(out, target)}
+    return {**report, "push": hub.push(out, target)}
 
 
 def _plan(out: Path, target: hub.Target) -> dict[str, Any]:
@@ -72,5 +72,5 @@ def _plan(out: Path, target: hub.Target) -> dict[str, Any]:
     except UnreachableError as error:
         return {
             "would_push": [asdict(change) for change in hub.list_unknown_changes(out)],
-            "notice": f"What is there already is not known: {error}",
+            "notice": f"It is unknown what the repository has already: {error}",
         }

@@ -1,4 +1,4 @@
-"""The plain form: WAV files, and one JSON object per pair that names them."""
+"""The format wav-jsonl: WAV files, and one JSON object per pair that names them."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ SOUNDS = "wav"  # folder
 
 
 def write_wav_jsonl(out: Path, tables: Iterator[pa.Table]) -> list[Split]:
-    """Write ``SPLIT.jsonl`` and ``wav/CLIP/GENERATOR-INDEX.wav``; a sound of several pairs once.
+    """Write ``SPLIT.jsonl`` and ``wav/CLIP/GENERATOR-INDEX.wav``; each sound is written once.
 
     Args:
-        out: folder.
+        out: folder to write into.
         tables: rows with a column ``split``. Columns of audio become paths relative to `out`;
             latents are left out, as JSON has no bytes.
 
@@ -55,7 +55,7 @@ def write_wav_jsonl(out: Path, tables: Iterator[pa.Table]) -> list[Split]:
 
 
 def _json_row(out: Path, row: dict[str, Any], schema: pa.Schema) -> dict[str, Any]:
-    """A row with paths for sounds, and without what is no JSON."""
+    """A row with paths for sounds, and without latents, which JSON cannot hold."""
     ids = {"prompt": noisy_id(row["clip_id"]), "clean": clean_id(row["clip_id"])}
     plain = {}
     for name, value in row.items():
@@ -79,7 +79,7 @@ def _write_wav(out: Path, sound_id: str, flac: bytes) -> str:
 
 
 def _finite(value: Any) -> Any:
-    """Numbers that JSON does not know as null."""
+    """The same value with null for numbers that JSON cannot hold."""
     if isinstance(value, dict):
         return {key: _finite(inside) for key, inside in value.items()}
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -224,7 +224,7 @@ def test_an_interrupted_training_ends_with_the_same_weights(
         "pairs.labels=random", f"cache={run.parent / 'cache'}",
     )  # fmt: skip
     align(made, tmp_path / "whole", base=run)
-    saved = train.save
+    saved = train.save_state
 
     def killed(alignment, out) -> None:
         saved(alignment, out)

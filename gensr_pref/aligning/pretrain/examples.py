@@ -76,8 +76,8 @@ class SpeechRecordings:
         self._items, failures = listed(self._source, field)
         lines = describe(self._source.left_out)
         if failures:
-            told = f"{quantity(len(failures), 'recording')} that cannot be used"
-            lines.append(f"{field}: left out {told}: {described(failures)}")
+            unusable = f"{quantity(len(failures), 'recording')} that cannot be used"
+            lines.append(f"{field}: left out {unusable}: {described(failures)}")
         for line in lines:
             print(line, file=sys.stderr)
         if not self._items:
@@ -174,7 +174,7 @@ class Sources:
             out: keeps the digests of files.
         """
         known, degrade = FileDigests(out), self.recipe.degrade
-        found = {"speech": self.voices.digest(known)}
+        digests = {"speech": self.voices.digest(known)}
         sources = {
             "noise": (degrade.noise and degrade.noise.source, self.library.noise),
             "rooms": (degrade.reverb and degrade.reverb.source, self.library.responses),
@@ -182,8 +182,8 @@ class Sources:
         for name, (source, recordings) in sources.items():
             if source and recordings:
                 items = [recordings.header(one) for one in recordings.names]
-                found[name] = _digest(items, _root_of(source, self.base), known)
-        return found
+                digests[name] = _digest(items, _root_of(source, self.base), known)
+        return digests
 
 
 @dataclass(frozen=True)

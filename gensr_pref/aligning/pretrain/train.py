@@ -192,14 +192,14 @@ def pretraining_step(
     y_1 = torch.stack([example.y_1 for example in batch]).float()
     generator = torch.Generator().manual_seed(seed_for(recipe.seed, "draw", training.step))
     with torch.autocast("cpu", torch.bfloat16, enabled=recipe.precision == "bfloat16"):
-        found = pretraining_losses(training.model, recipe, x, y_1, generator)
-    found["loss"].backward()  # type: ignore[no-untyped-call]
+        losses = pretraining_losses(training.model, recipe, x, y_1, generator)
+    losses["loss"].backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(training.model.parameters(), 1.0)
     training.optimiser.step()
     training.optimiser.zero_grad()
     decay = min(recipe.ema, training.step / (training.step + 10))
     update_average(training.averaged, training.model, decay)
-    return {name: value.item() for name, value in found.items()}
+    return {name: value.item() for name, value in losses.items()}
 
 
 def pretraining_losses(
@@ -223,5 +223,5 @@ def pretraining_learning_rate(recipe: Pretrain, step: int, progress: float) -> f
 @torch.no_grad()
 def update_average(averaged: Policy, model: Policy, decay: float) -> None:
     """Exponential moving average of the weights, in place."""
-    for kept, new in zip(averaged.parameters(), model.parameters(), strict=True):
-        kept.lerp_(new, 1 - decay)
+    for mean, new in zip(averaged.parameters(), model.parameters(), strict=True):
+        mean.lerp_(new, 1 - decay)
