@@ -1,12 +1,12 @@
 """Signals and threads of this process.
 
 One Ctrl-C or one SIGTERM ends a command, whatever it is doing at that moment. Python raises a
-signal's exception wherever the main thread happens to be. Where that is a ``__del__`` or a callback
-of a library, the exception is printed and dropped, and the work goes on. So a signal is noted as
-well, and long work looks at the note at every step.
+signal's exception wherever the main thread happens to be. Inside a ``__del__`` or a library's
+callback, the exception is printed and dropped, and the work goes on. So each signal is recorded as
+well, and long work checks the record at every step.
 
-Sampling and scoring use one thread per process. What comes out must not depend on how many cores a
-machine has, and N processes of one thread do more than one process of N threads.
+Sampling and scoring use one thread per process. The result must not depend on the number of cores,
+and N processes with one thread each are faster than one process with N threads.
 """
 
 from __future__ import annotations
@@ -19,69 +19,70 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
-_came: list[int] = []  # signals that came during a command; a list, as handlers take no locks
-_running: list[bool] = []  # one entry for each `heeded` block that runs
+_pending: list[int] = []  # signals received during a command; a list, as handlers take no locks
+_active_blocks: list[bool] = []  # one entry per active `handle_signals` block
 
 
 @contextmanager
-def heeded() -> Iterator[None]:
-    """A command, which SIGTERM and Ctrl-C stop; the latter not where it is ignored.
+def handle_signals() -> Iterator[None]:
+    """Let SIGTERM and Ctrl-C stop the command in this block.
 
-    A shell lets what it starts in the background ignore Ctrl-C. The handlers stay when it is over.
+    Ctrl-C stays ignored if it was ignored before, as in a shell's background jobs. The handlers
+    stay installed after the block.
     """
     signal.signal(signal.SIGTERM, _stop)
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, _stop)
-    _running.append(True)
+    _active_blocks.append(True)
     try:
         yield
     finally:
-        _running.pop()
-        _came.clear()
+        _active_blocks.pop()
+        _pending.clear()
 
 
-def check() -> None:
-    """Stop here, if a signal has come; to be called at every step of long work.
+def raise_if_interrupted() -> None:
+    """Stop here if a signal was received; call this at every step of long work.
 
     Raises:
-        KeyboardInterrupt: one has.
+        KeyboardInterrupt: a signal was received during the current `handle_signals` block.
     """
-    if _came:
+    if _pending:
         raise KeyboardInterrupt
 
 
 @contextmanager
-def deferred() -> Iterator[None]:
-    """A block that Ctrl-C does not cut short; it stops what comes after.
+def defer_interrupt() -> Iterator[None]:
+    """Let this block finish when Ctrl-C is pressed, and interrupt after it.
 
     Raises:
-        KeyboardInterrupt: at the end, if Ctrl-C was pressed meanwhile.
+        KeyboardInterrupt: at the end of the block, if Ctrl-C was pressed inside it.
     """
     before = signal.getsignal(signal.SIGINT)
     if before is signal.SIG_IGN or threading.current_thread() is not threading.main_thread():
         yield
         return
-    meanwhile: list[int] = []
-    signal.signal(signal.SIGINT, lambda number, frame: meanwhile.append(number))
+    received: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, frame: received.append(number))
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-    if meanwhile:
+    if received:
         raise KeyboardInterrupt
 
 
 def _stop(number: int, frame: object) -> None:
-    if _running:  # a signal that comes later must not stop the next command
-        _came.append(number)
+    if _active_blocks:  # a signal after the command must not stop the next one
+        _pending.append(number)
     raise KeyboardInterrupt
 
 
 @lru_cache(maxsize=1)
-def _libraries(modules: int) -> Any:
-    """The libraries with threads that are loaded; looked for again where modules have come.
+def _thread_pools(number_of_modules: int) -> Any:
+    """Return the loaded libraries that use threads; search again when modules were imported.
 
-    To look takes 5 ms, which for a short clip would be a third of all that the engine does.
+    A search takes 5 ms, which for a short clip would be a third of the whole time.
     """
     from threadpoolctl import ThreadpoolController
 
@@ -90,10 +91,10 @@ def _libraries(modules: int) -> Any:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Hold BLAS, OpenMP and torch to one thread inside the block, and restore them after it."""
+    """Limit BLAS, OpenMP and torch to one thread inside the block; restore them after it."""
     torch = sys.modules.get("torch")
     before = torch.get_num_threads() if torch else 0
-    with _libraries(len(sys.modules)).limit(limits=1):
+    with _thread_pools(len(sys.modules)).limit(limits=1):
         if torch:
             torch.set_num_threads(1)
         try:

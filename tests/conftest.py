@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gensr_pref.process import one_thread
-from gensr_pref.storage.location import located
+from gensr_pref.storage.location import parse_location
 from tests.s3_server import BUCKET, S3Server
 from tests.small_run import base, one_ray, run  # noqa: F401  fixtures
 
@@ -104,4 +104,4 @@ def s3(s3_server, monkeypatch) -> Iterator[S3Server]:
 @pytest.fixture
 def bucket(s3) -> Path:
     """A place on it that no other test uses."""
-    return located(f"s3://{BUCKET}/{uuid.uuid4().hex}")
+    return parse_location(f"s3://{BUCKET}/{uuid.uuid4().hex}")

@@ -71,9 +71,9 @@ def test_a_known_user_is_at_home(monkeypatch, tmp_path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     assert location.home() == tmp_path
     assert os.environ["HOME"] == str(tmp_path)
-    assert location.expanded("~/x") == tmp_path / "x"
+    assert location.expand_user("~/x") == tmp_path / "x"
     with raises(InputError, path="~nobody-of-that-name/x", problem="missing"):
-        location.expanded("~nobody-of-that-name/x")
+        location.expand_user("~nobody-of-that-name/x")
 
 
 def test_a_folder_that_another_made_is_no_home(monkeypatch, tmp_path) -> None:

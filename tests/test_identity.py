@@ -1,4 +1,4 @@
-"""Tests of identity and seeds: they depend on content, not on position."""
+"""Tests of names and seeds: they depend on content, not on position."""
 
 import pytest
 
@@ -34,7 +34,7 @@ def test_every_part_of_the_identity_matters():
     assert all(0 <= seed < 2**63 for seed in seeds)
 
 
-def test_clean_and_noisy_are_named_like_candidates_and_told_apart():
+def test_clean_and_noisy_ids_have_the_form_of_candidate_ids_and_differ():
     assert clean_id("a-1") == "a-1/clean/0"
     assert is_clean(clean_id("a-1"))
     assert not is_noisy(clean_id("a-1"))
@@ -44,17 +44,17 @@ def test_clean_and_noisy_are_named_like_candidates_and_told_apart():
 
 @pytest.mark.parametrize("clip", ["a-1", "a/b/c", "noisy", ""])
 @pytest.mark.parametrize("generator", ["fm-tiny", "x@1.2+y"])
-def test_candidate_ids_are_taken_apart_as_they_were_put_together(clip, generator):
+def test_split_candidate_id_inverts_candidate_id(clip, generator):
     assert split_candidate_id(candidate_id(clip, generator, 12)) == (clip, generator, 12)
 
 
 @pytest.mark.parametrize("name", ["", "a", "a/0", "a/b/c", "a/b/", "a/b/-1"])
-def test_what_is_no_candidate_id_is_refused(name):
+def test_other_ids_are_refused(name):
     with pytest.raises(ValueError, match="candidate id"):
         split_candidate_id(name)
 
 
-def test_unit_is_spread_over_the_interval():
+def test_units_are_uniform():
     values = [unit_for(0, "split", str(k)) for k in range(1000)]
     assert 0.45 < sum(values) / 1000 < 0.55
     assert rng_for(0, "a").random() == rng_for(0, "a").random()
@@ -67,7 +67,7 @@ def test_clip_id_is_readable_and_safe():
     assert clip_id(0, "x/???.wav", 0, 1, None).startswith("clip-")
 
 
-def test_clip_id_depends_on_what_was_done():
+def test_clip_id_depends_on_seed_source_start_and_treatment():
     names = {
         clip_id(seed, source, start, 100, treatment)
         for seed in (0, 1)
@@ -78,5 +78,5 @@ def test_clip_id_depends_on_what_was_done():
     assert len(names) == 16
 
 
-def test_candidate_id():
+def test_candidate_id_joins_its_parts_with_slashes():
     assert candidate_id("clip", "fm-tiny", 3) == "clip/fm-tiny/3"

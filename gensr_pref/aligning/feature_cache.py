@@ -23,7 +23,7 @@ from gensr_pref.aligning.pairs import PairedClip, PairTable, Side
 from gensr_pref.errors import InputError, Problem, StorageError
 from gensr_pref.identity import CLEAN, digest, file_digest
 from gensr_pref.storage import files
-from gensr_pref.storage.lease import in_turn
+from gensr_pref.storage.lease import wait_for_lock
 from gensr_pref.untrusted import documents
 
 Array = npt.NDArray[Any]
@@ -93,7 +93,7 @@ def prepare_pairs(
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     notice = f"{folder}: another training is preparing it; waiting"
-    with in_turn(folder.with_name(folder.name + ".lock"), notice):
+    with wait_for_lock(folder.with_name(folder.name + ".lock"), notice):
         if folder.exists():
             pairs = _read(folder)
             if pairs is not None:
@@ -135,7 +135,7 @@ def _write(folder: Path, source: PairTable, hear: Hear, target: Target, clean: b
     index, forms = _Index(), {}
     with (folder / "x.bin").open("wb") as x, (folder / "targets.bin").open("wb") as targets:
         for clip in tqdm(source.clips(), desc="features", unit="clip", leave=False):
-            process.check()
+            process.raise_if_interrupted()
             if clean and clip.clean is None:
                 raise InputError(
                     f"clip {clip.clip_id} has no clean target",

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from gensr_pref.aligning.step import scheduled_learning_rate
 from gensr_pref.aligning.training import AlignmentRun
 from gensr_pref.rundir import part_files
-from gensr_pref.storage.jsonl import finite
+from gensr_pref.storage.jsonl import replace_non_finite
 
 
 class AlignmentLog:
@@ -29,7 +29,10 @@ class AlignmentLog:
         rows = [row for row in part_files.read_json_lines(path) if row["step"] <= alignment.step]
         if alignment.accelerator.is_main_process:
             part_files.write_text(
-                path, "".join(json.dumps(finite(row), allow_nan=False) + "\n" for row in rows)
+                path,
+                "".join(
+                    json.dumps(replace_non_finite(row), allow_nan=False) + "\n" for row in rows
+                ),
             )
 
     def add(self, means: dict[str, float]) -> None:
@@ -102,4 +105,4 @@ class AlignmentLog:
 
     def _append(self, row: dict[str, Any]) -> None:
         if self._alignment.accelerator.is_main_process:
-            part_files.append_json(self._path, finite(row))
+            part_files.append_json(self._path, replace_non_finite(row))

@@ -102,7 +102,7 @@ def _run(alignment: AlignmentRun, out: Path) -> dict[str, Any]:
         disable=not alignment.accelerator.is_main_process,
     )
     while alignment.step < alignment.steps and not _is_stopped(alignment):
-        process.check()
+        process.raise_if_interrupted()
         if alignment.step // alignment.per_epoch != epoch:
             epoch = alignment.step // alignment.per_epoch
             order = alignment.batching.order(alignment.training, alignment.size, epoch)

@@ -85,7 +85,7 @@ def lock_folder(out: Path, alone: bool = True) -> Iterator[None]:
         path=out,
         problem=Problem.BUSY,
     )
-    with part_files.held(out / ".lock", busy):
+    with part_files.hold_lock(out / ".lock", busy):
         files.sweep([out])
         yield
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from gensr_pref.config import plugins
 from gensr_pref.errors import InputError, MissingWeightsError
-from gensr_pref.generators.registry import beside, licence_of
+from gensr_pref.generators.registry import checkpoint_file, licence_of
 from gensr_pref.metrics.base import MetricSpec, Score
 
 CODEBOOKS = "tokenizer.codebook"  # in a checkpoint, and fixed
@@ -72,7 +72,7 @@ def _generator_row(name: str) -> dict[str, Any]:
 def _parameters(generator: Any) -> int | None:
     """How many a generator says it has, or its checkpoint holds; None where neither is known."""
     told = getattr(generator, "parameters", None)
-    file = beside(generator, "model.safetensors")
+    file = checkpoint_file(generator, "model.safetensors")
     if isinstance(told, int) or file is None:
         return told if isinstance(told, int) else None
     from safetensors import safe_open

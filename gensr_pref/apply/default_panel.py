@@ -10,7 +10,7 @@ from gensr_pref.apply.audio_folders import Folders
 from gensr_pref.config import plugins, run_file
 from gensr_pref.config.run_file import MetricUse
 from gensr_pref.errors import ConfigError, Problem, parameter
-from gensr_pref.metrics.base import Given
+from gensr_pref.metrics.base import ClipField
 from gensr_pref.metrics.panel import Panel
 
 ALONE = ("dnsmos", "utmos")  # the metrics used where none is named; utmos where its weights are
@@ -76,7 +76,7 @@ def unused(panel: Panel, folders: Folders) -> Iterator[str]:
             yield f"{parameter(field)}: not used; {_USERS[field]}"
 
 
-_GIVEN: dict[str, Given] = {
+_GIVEN: dict[str, ClipField] = {
     "reference": "clean", "noisy": "noisy", "texts": "text", "language": "language"
 }  # fmt: skip
 _USERS = {

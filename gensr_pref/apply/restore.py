@@ -26,7 +26,7 @@ from gensr_pref.corpus.degrade import HEADROOM
 from gensr_pref.corpus.listing import LeftOut, list_audio
 from gensr_pref.errors import ConfigError, InputError, Problem, Unusable, parameter
 from gensr_pref.generators.base import Origin
-from gensr_pref.generators.registry import check_named, label_of, make_generator
+from gensr_pref.generators.registry import check_clips, label_of, make_generator
 from gensr_pref.identity import digest, seed_for
 from gensr_pref.rundir import part_files
 from gensr_pref.schema import Failure, Reason
@@ -250,7 +250,7 @@ class _Work:
         if not todo:
             return
         origins = [origin for file in todo for origin in self._origins(file)]
-        check_named(self._asked.generator, origins, self._asked.candidates)
+        check_clips(self._asked.generator, origins, self._asked.candidates)
         plugins.search(Path.cwd())
         load_generator(self._asked.label, self._asked.generator, self._wanted.device)
         if self._judge is not None:
@@ -272,7 +272,7 @@ class _Work:
         chosen: list[Row] = []
         with written(file.target, rate) as joined:
             for origin in self._origins(file):
-                process.check()
+                process.raise_if_interrupted()
                 noisy = _scaled(audio.read(file.source, origin.start, origin.frames), gain)
                 wave, told = self._piece(origin, noisy, rate)
                 chosen.append(told)
@@ -290,7 +290,7 @@ class _Work:
         """
         peak = 0.0
         for origin in self._origins(file):
-            process.check()
+            process.raise_if_interrupted()
             wave = audio.read(file.source, origin.start, origin.frames).wave
             peak = max(peak, float(np.abs(wave).max(initial=0.0)))
         return HEADROOM / peak if peak > 1 else 1.0

@@ -91,7 +91,7 @@ def score(
     busy = InputError(
         f"another process is writing {out}", field=parameter("out"), value=out, problem=Problem.BUSY
     )
-    with part_files.held(_partial_path(out), busy), _tidied(out):
+    with part_files.hold_lock(_partial_path(out), busy), _tidied(out):
         done = _begun(out, facts)
         todo = {
             number: (key, clip)
@@ -229,7 +229,7 @@ def _begun(out: Path, facts: dict[str, Any]) -> dict[str, list[Row]]:
     header = {name: digest(value) for name, value in facts.items()}
     records = part_files.read_json_lines(path)
     if len(records) <= 1:  # nothing is finished, so nothing is lost
-        part_files.begin_json(path, header)
+        part_files.overwrite_json(path, header)
         return {}
     changed = [name for name in header if records[0].get(name) != header[name]]
     if changed:

@@ -1,4 +1,4 @@
-"""How far scores agree on which of two candidates of a clip is better."""
+"""Agreement of two scores on which of two candidates of a clip is better."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ _SIGNED = (-1.0, 1.0)
 
 
 def pairwise_agreement(judged: Judged, compared: Comparisons) -> list[dict[str, Any]]:
-    """Every two votes: Kendall's tau-b, agreement rate and Krippendorff's alpha, with intervals."""
+    """Compute Kendall's tau-b, agreement rate and Krippendorff's alpha of every two votes."""
     rank, rows = ranks(judged, judged.voters)
-    found = []
+    results = []
     for (a, first), (b, second) in combinations(enumerate(judged.voters), 2):
         sums, clips = pair_sums(compared, int(first), int(second))
         compares = float(sums[:, 3].sum())
         (tau,) = interval(sums, kendall_tau, _SIGNED, compares, clips)
         (rate,) = interval(sums, agreement_rate, (0.0, 1.0), compares, clips)
         alpha = krippendorff_alpha(rank[:, [a, b]], judged.clip[rows])
-        found.append(
+        results.append(
             {
                 "scores": [judged.names[first], judged.names[second]],
                 **_with_interval("kendall_tau", tau),
@@ -31,14 +31,14 @@ def pairwise_agreement(judged: Judged, compared: Comparisons) -> list[dict[str, 
                 **_with_interval("krippendorff_alpha", alpha),
             }
         )
-    return found
+    return results
 
 
 def pair_sums(compared: Comparisons, first: int, second: int) -> tuple[Array, int]:
-    """[B, 4] sums over comparisons that both scores know, by bundle of clips; and how many clips.
+    """Return [B, 4] sums over the comparisons known to both scores, and the number of clips.
 
-    They are: concordant minus discordant, those that differ on the first score, those that differ
-    on the second, those that differ on both.
+    Row b sums a bundle of clips. The columns are concordant minus discordant comparisons, and those
+    that differ on the first score, on the second, and on both.
     """
     one, two = (np.sign(compared.difference[:, k]) for k in (first, second))
     known = np.isfinite(one) & np.isfinite(two)
@@ -49,10 +49,10 @@ def pair_sums(compared: Comparisons, first: int, second: int) -> tuple[Array, in
 
 
 def kendall_tau(sums: Array) -> Array:
-    """[..., 1] Kendall's tau-b over the comparisons within clips (Kendall 1945).
+    """Return [..., 1] Kendall's tau-b over the comparisons within clips (Kendall 1945).
 
     ``tau_b = (C - D) / sqrt((C + D + T_x) (C + D + T_y))`` with C concordant and D discordant
-    pairs, T_x those tied on y alone, T_y those tied on x alone; NaN where a score never differs.
+    pairs, T_x tied on y only and T_y tied on x only; NaN if a score never differs.
 
     Args:
         sums: [..., 4] from `pair_sums`.
@@ -62,23 +62,23 @@ def kendall_tau(sums: Array) -> Array:
 
 
 def agreement_rate(sums: Array) -> Array:
-    """[..., 1] share of the comparisons on which both differ where they name the same winner."""
+    """Return [..., 1] the share of same winners among the comparisons on which both differ."""
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray((sums[..., 3:4] + sums[..., :1]) / (2 * sums[..., 3:4]))
 
 
 def krippendorff_alpha(rank: Array, clip: Rows) -> Estimate:
-    """Krippendorff's alpha, ordinal: do the scores give a candidate the same place in its clip?
+    """Compute Krippendorff's ordinal alpha: do the scores give a candidate the same rank?
 
     ``alpha = 1 - (n - 1) sum o_ck d_ck / sum n_c n_k d_ck`` over the coincidences o of values c
     and k, ``d_ck = (sum_{g=c..k} n_g - (n_c + n_k) / 2)^2`` (Krippendorff, Content Analysis, 2004,
     ch. 11; Computing Krippendorff's Alpha-Reliability, 2011). The raters are the scores, the units
-    the candidates, the values their mid-ranks within the clip. 1 is perfect, 0 is chance; he asks
-    for .800, and .667 for tentative conclusions.
+    are the candidates, the values are their mid-ranks within the clip. 1 is perfect, 0 is chance;
+    Krippendorff requires .800, or .667 for tentative conclusions.
 
     Args:
         rank: [K, V] mid-ranks from 1.
-        clip: [K] the clip of each.
+        clip: [K] clip number of each candidate.
     """
     sums, width = coincidences(rank, clip)
     clips = len(np.unique(clip))
@@ -86,13 +86,13 @@ def krippendorff_alpha(rank: Array, clip: Rows) -> Estimate:
 
 
 def coincidences(rank: Array, clip: Rows) -> tuple[Array, int]:
-    """[B, W * W] coincidences of values, by bundle of clips, and W."""
+    """Return [B, W * W] coincidences of values, by bundle of clips, and W."""
     level = np.rint(2 * rank).astype(np.int64)
     values = np.unique(level)
-    place, width = np.searchsorted(values, level), len(values)
+    index, width = np.searchsorted(values, level), len(values)
     number, count = bundles(clip)
     table = np.zeros((count, width, width))
-    for one, two in combinations(place.T, 2):
+    for one, two in combinations(index.T, 2):
         flat = (number * width + one) * width + two
         table += np.bincount(flat, minlength=table.size).reshape(table.shape)
     both = (table + table.transpose(0, 2, 1)) / max(rank.shape[1] - 1, 1)
@@ -100,7 +100,7 @@ def coincidences(rank: Array, clip: Rows) -> tuple[Array, int]:
 
 
 def _alpha(sums: Array, width: int) -> Array:
-    """[..., 1] alpha of coincidences [..., W * W]."""
+    """Return [..., 1] the alpha of coincidences [..., W * W]."""
     table = sums.reshape(*sums.shape[:-1], width, width)
     count = table.sum(axis=-1)
     total = count.sum(axis=-1)
@@ -113,6 +113,5 @@ def _alpha(sums: Array, width: int) -> Array:
     return np.asarray(alpha[..., None])
 
 
-def _with_interval(name: str, found: Estimate) -> dict[str, Any]:
-    """A value with its interval."""
-    return {name: found.value, f"{name}_interval": found.bounds}
+def _with_interval(name: str, estimate: Estimate) -> dict[str, Any]:
+    return {name: estimate.value, f"{name}_interval": estimate.bounds}

@@ -1,7 +1,7 @@
-"""What the audit looks at: candidates with their scores, pairs, and every possible comparison.
+"""The arrays of an audit: candidates with their scores, pairs, and all possible comparisons.
 
-All statistics are pure functions of these; nothing here reads a file. Scores are turned so that
-larger is better, null is NaN.
+All statistics are pure functions of these arrays; nothing here reads a file. Scores have their sign
+turned so that larger is better; null is NaN.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Array = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
-MAX_COMPARISONS = 4_000_000  # beyond it, clips are drawn: about half a GB at eight scores
+MAX_COMPARISONS = 4_000_000  # about half a GB with eight scores; beyond it, clips are sampled
 _SEED = 0
 
 
@@ -25,24 +25,24 @@ class Judged:
     """The scored candidates of a run, and how each score counts.
 
     Attributes:
-        value: [R, M] larger is better, NaN where null.
-        clip: [R] number of the clip, never falling.
-        group: [R] number of those that may meet (a clip's candidates of one generator), never
-            falling; a group lies within a clip.
-        keeps: [R] whether a candidate keeps the run's floors and ceilings.
-        clips: how many clips the run has, those without candidates too; the numbers of clips are
+        value: [R, M] scores, larger is better, NaN where null.
+        clip: [R] clip number, in ascending order.
+        group: [R] group number, in ascending order. Candidates of a group may be paired: those of
+            a clip and one generator. A group lies within a clip.
+        within_bounds: [R] whether a candidate satisfies the run's floors and ceilings.
+        clips: the run's number of clips, including those without candidates; clip numbers are
             below it.
-        names: [M] of the scores.
-        votes: [M] whether it votes.
-        margin: [M] chosen must be better by more, in the score's unit.
-        ties: [M] whether a difference within the margin lets a pair stand.
-        spreads: [M] typical spread within a group, in the score's unit; 0 where it never differs.
+        names: [M] names of the scores.
+        votes: [M] whether a score votes.
+        margin: [M] the amount by which chosen must be better, in the score's unit.
+        ties: [M] whether a pair may have a difference within the margin.
+        spreads: [M] typical spread within a group, in the score's unit; 0 if it never differs.
     """
 
     value: Array
     clip: Rows
     group: Rows
-    keeps: Mask
+    within_bounds: Mask
     clips: int
     names: Sequence[str]
     votes: Mask
@@ -52,17 +52,17 @@ class Judged:
 
     @property
     def unit(self) -> Array:
-        """[M] the spreads, 1 where there is none to divide by."""
+        """[M] the spreads as divisors: 1 where the spread is 0."""
         return np.asarray(np.where(self.spreads > 0, self.spreads, 1.0))
 
     @property
     def voters(self) -> Rows:
-        """The places of the scores that vote."""
+        """The column indices of the scores that vote."""
         return np.flatnonzero(self.votes)
 
     @property
-    def known(self) -> Rows:
-        """The rows that have a number on every voting score."""
+    def complete_rows(self) -> Rows:
+        """The rows that have a value on every voting score."""
         return np.flatnonzero(np.isfinite(self.value[:, self.votes]).all(axis=1))
 
 
@@ -71,10 +71,9 @@ class Pairs:
     """The pairs of a run.
 
     Attributes:
-        clip: [P] number of the clip.
-        chosen, rejected: [P] rows of `Judged`; -1 where a side is not among them (the clean
-            target).
-        margins: [P, M] by how much chosen is better, in the score's unit; NaN where unknown.
+        clip: [P] clip number.
+        chosen, rejected: [P] rows of `Judged`; -1 if not a scored candidate (the clean target).
+        margins: [P, M] how much better chosen is, in the score's unit; NaN where unknown.
     """
 
     clip: Rows
@@ -85,13 +84,13 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Comparisons:
-    """Every two candidates that may meet and have all votes.
+    """All comparisons of two candidates that may be paired and have all votes.
 
     Attributes:
-        clip: [Q] number of the clip.
+        clip: [Q] clip number.
         first, second: [Q] rows of `Judged`.
         difference: [Q, M] value of first minus value of second, float32, NaN where unknown.
-        clips: how many clips a share is of: all of the run, or as many as were drawn.
+        clips: number of clips that shares refer to: all of the run, or those that were sampled.
     """
 
     clip: Rows
@@ -101,13 +100,13 @@ class Comparisons:
     clips: int
 
 
-def comparisons(judged: Judged, most: int | None = None) -> Comparisons:
-    """Every comparison; where there are too many, those of a seeded draw of clips.
+def comparisons(judged: Judged, limit: int | None = None) -> Comparisons:
+    """Return all comparisons, or those of a seeded sample of clips if there are too many.
 
     Args:
-        most: about so many; None is `MAX_COMPARISONS`.
+        limit: approximate number of comparisons to return at most; None is `MAX_COMPARISONS`.
     """
-    rows = _rows_within_limit(judged, most)
+    rows = _rows_within_limit(judged, limit)
     halves = [(rows[:0], rows[:0])]
     for block in groups_by_size(judged.group, rows):
         i, j = np.triu_indices(block.shape[1], k=1)
@@ -115,27 +114,29 @@ def comparisons(judged: Judged, most: int | None = None) -> Comparisons:
     first, second = (np.concatenate(half) for half in zip(*halves, strict=True))
     difference = (judged.value[first] - judged.value[second]).astype(np.float32)
     clips = (
-        round(judged.clips * len(rows) / max(len(judged.known), 1)) if len(rows) else judged.clips
+        round(judged.clips * len(rows) / max(len(judged.complete_rows), 1))
+        if len(rows)
+        else judged.clips
     )
     return Comparisons(judged.clip[first], first, second, difference, clips)
 
 
 def groups_by_size(group: Rows, rows: Rows) -> Iterator[Rows]:
-    """[G, N] row numbers: all groups with as many rows as each other.
+    """Yield [G, N] row numbers: the groups of one size N, for each size.
 
     Args:
-        group: [R] never falling.
-        rows: those that take part, rising.
+        group: [R] group numbers in ascending order.
+        rows: the rows to include, in ascending order.
     """
-    of_rows = group[rows]
-    starts = np.flatnonzero(np.r_[True, of_rows[1:] != of_rows[:-1]]) if len(rows) else rows
+    number = group[rows]
+    starts = np.flatnonzero(np.r_[True, number[1:] != number[:-1]]) if len(rows) else rows
     counts = np.diff(np.r_[starts, len(rows)])
     for count in np.unique(counts):
         yield rows[starts[counts == count][:, None] + np.arange(count)]
 
 
 def ranks(judged: Judged, columns: Rows) -> tuple[Array, Rows]:
-    """[K, V] mid-ranks (from 1) within groups, of the rows [K] that have all votes."""
+    """Return [K, V] mid-ranks (from 1) within groups, and the rows [K], which have all votes."""
     parts = [(np.zeros((0, len(columns))), np.zeros(0, dtype=np.int64))]
     for block in groups_by_size(judged.group, _rows_within_limit(judged)) if len(columns) else ():
         value = judged.value[block][..., columns]
@@ -143,32 +144,32 @@ def ranks(judged: Judged, columns: Rows) -> tuple[Array, Rows]:
         equal = (value[:, None, :, :] == value[:, :, None, :]).sum(axis=2)
         rank = below + (equal + 1) / 2
         parts.append((rank.reshape(-1, len(columns)), block.ravel()))
-    found, rows = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return found, rows
+    rank, rows = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return rank, rows
 
 
 def shuffle_scores(judged: Judged, seed: int) -> Judged:
-    """The same if the scores knew nothing of each other.
+    """Return the same candidates with independent scores, to compute chance levels.
 
-    Every score is shuffled within each group among the candidates that have all votes, apart from
-    the others; so as many comparisons are left as there were.
+    Every score is shuffled separately, within each group, among the candidates that have all votes.
+    So the number of comparisons stays the same.
     """
     rng = np.random.default_rng(seed)
-    rows = judged.known
+    rows = judged.complete_rows
     group = judged.group[rows]
     mixed = judged.value.copy()
-    for place, column in enumerate(judged.value[rows].T):
-        mixed[rows, place] = column[np.argsort(group + rng.random(len(rows)))]
+    for index, column in enumerate(judged.value[rows].T):
+        mixed[rows, index] = column[np.argsort(group + rng.random(len(rows)))]
     return replace(judged, value=mixed)
 
 
-def _rows_within_limit(judged: Judged, most: int | None = None) -> Rows:
-    """The known rows, or those of so many clips that there are not more comparisons."""
-    most = MAX_COMPARISONS if most is None else most
-    rows = judged.known
+def _rows_within_limit(judged: Judged, limit: int | None = None) -> Rows:
+    """Return the known rows, or those of a sample of clips if they give too many comparisons."""
+    limit = MAX_COMPARISONS if limit is None else limit
+    rows = judged.complete_rows
     count = np.bincount(judged.group[rows]) if len(rows) else np.zeros(0, dtype=np.int64)
     total = int((count * (count - 1) // 2).sum())
-    if total <= most:
+    if total <= limit:
         return rows
-    kept = np.random.default_rng(_SEED).random(judged.clips) < most / total
-    return np.asarray(rows[kept[judged.clip[rows]]])
+    sampled = np.random.default_rng(_SEED).random(judged.clips) < limit / total
+    return np.asarray(rows[sampled[judged.clip[rows]]])

@@ -1,4 +1,4 @@
-"""Whether chosen differs from rejected in what should not matter: length, loudness, place."""
+"""Differences of chosen and rejected in what should not matter: length, loudness, order."""
 
 from __future__ import annotations
 
@@ -15,37 +15,37 @@ SMALL_D = 0.2  # Cohen, Statistical Power Analysis for the Behavioral Sciences, 
 SMALL_DELTA = 0.147  # Romano et al. 2006, Florida Association of Institutional Research
 
 
-def differences(sides: Mapping[str, tuple[Array, Array]], clip: Rows) -> list[dict[str, Any]]:
-    """Chosen minus rejected in each property, with effect sizes.
+def differences(values: Mapping[str, tuple[Array, Array]], clip: Rows) -> list[dict[str, Any]]:
+    """Compute chosen minus rejected in each property, with effect sizes.
 
-    ``cohens_d`` is the mean difference over the root of the mean of both sides' variances (Cohen
-    1988, eq. 2.2.1 with the pooled deviation of equal groups). ``cliffs_delta`` is that of paired
-    values: the share of pairs in which chosen has more, minus that in which it has less (Cliff
-    1993, Psychological Bulletin 114, the within-pair d), with ``delta_low`` and ``delta_high``.
-    ``warns`` where either reaches its smallest named size (0.2; 0.147) and its interval over
-    ``clips`` leaves out zero (of d, the mean difference's: ``low``, ``high``); ``harmless`` where
-    the intervals of both lie within these sizes.
+    ``cohens_d`` is the mean difference divided by the root of the mean of the two variances (Cohen
+    1988, eq. 2.2.1 with the pooled deviation of equal groups). ``cliffs_delta`` is for paired
+    values: the share of pairs in which chosen is larger, minus the share in which it is smaller
+    (Cliff 1993, Psychological Bulletin 114, the within-pair d), with ``delta_low`` and
+    ``delta_high``. ``warns`` is true if either effect reaches the size called small (0.2; 0.147)
+    and its interval over ``clips`` excludes zero (for d, the interval of the mean difference:
+    ``low``, ``high``). ``harmless`` is true if the intervals of both lie within these sizes.
 
     Args:
-        sides: per property, chosen [P] and rejected [P], NaN where unknown.
-        clip: [P] of each pair.
+        values: per property, the values of chosen [P] and rejected [P], NaN where unknown.
+        clip: [P] clip number of each pair.
     """
-    return [_difference(name, a, b, clip) for name, (a, b) in sides.items()]
+    return [_difference(name, a, b, clip) for name, (a, b) in values.items()]
 
 
 def _difference(name: str, chosen: Array, rejected: Array, clip: Rows) -> dict[str, Any]:
     known = np.isfinite(chosen) & np.isfinite(rejected)
-    a, b, of = chosen[known], rejected[known], clip[known]
-    row: dict[str, Any] = {"property": name, "pairs": len(a), "clips": len(np.unique(of))}
+    a, b, clips = chosen[known], rejected[known], clip[known]
+    row: dict[str, Any] = {"property": name, "pairs": len(a), "clips": len(np.unique(clips))}
     if not len(a):
-        nothing = (
+        empty = (
             *("chosen", "rejected", "difference", "low", "high", "cohens_d"),
             *("cliffs_delta", "delta_low", "delta_high"),
         )
-        return {**row, **dict.fromkeys(nothing), "warns": False, "harmless": False}
+        return {**row, **dict.fromkeys(empty), "warns": False, "harmless": False}
     gap = (a - b)[:, None]
-    (mean,) = ratio_interval(of, gap, np.ones_like(gap))
-    d, delta = cohens_d(a, b), _delta(a, b, of)
+    (mean,) = ratio_interval(clips, gap, np.ones_like(gap))
+    d, delta = cohens_d(a, b), _delta(a, b, clips)
     return {
         **row,
         "chosen": float(a.mean()),
@@ -63,7 +63,7 @@ def _difference(name: str, chosen: Array, rejected: Array, clip: Rows) -> dict[s
 
 
 def _delta(chosen: Array, rejected: Array, clip: Rows) -> Estimate:
-    """Cliff's delta within pairs, over clips."""
+    """Estimate Cliff's delta within pairs, with an interval over clips."""
     signs = np.sign(chosen - rejected)
     both = np.stack([signs, np.ones(len(signs))], axis=1)
     clips = len(np.unique(clip))
@@ -74,18 +74,18 @@ def _mean(sums: Array) -> Array:
     return sums[..., :1] / sums[..., 1:]
 
 
-def _is_clear(effect: float | None, found: Estimate, small: float) -> bool:
+def _is_clear(effect: float | None, estimate: Estimate, small: float) -> bool:
     return (
         abs(effect or 0.0) >= small
-        and side_of_threshold(found.low, found.high, found.clusters) != 0
+        and side_of_threshold(estimate.low, estimate.high, estimate.clusters) != 0
     )
 
 
 def _is_harmless(d: float | None, mean: Estimate, delta: Estimate) -> bool:
-    """Whether both effects are surely below their smallest named sizes.
+    """Return whether the intervals of both effects lie within the sizes called small.
 
-    The interval of d is that of the mean difference in the same unit. A property that never
-    differs has no interval of its mean; there delta's decides.
+    The interval of d is that of the mean difference, divided by the same scale. A property that
+    never differs has no interval of its mean; then that of delta decides.
     """
     if not is_within(delta.low, delta.high, delta.clusters, -SMALL_DELTA, SMALL_DELTA):
         return False
@@ -98,8 +98,10 @@ def _is_harmless(d: float | None, mean: Estimate, delta: Estimate) -> bool:
 
 
 def cohens_d(chosen: Array, rejected: Array) -> float | None:
-    """``(mean a - mean b) / sqrt((var a + var b) / 2)``; 0 where all are equal, None where only
-    the variances are nothing."""
+    """Return ``(mean a - mean b) / sqrt((var a + var b) / 2)``.
+
+    0 if all values are equal; None if the variances are 0 but the means differ.
+    """
     gap = float(chosen.mean() - rejected.mean())
     if len(chosen) < 2:
         return None
@@ -110,24 +112,24 @@ def cohens_d(chosen: Array, rejected: Array) -> float | None:
 
 
 def cliffs_delta(chosen: Array, rejected: Array) -> float:
-    """The share of pairs in which chosen has more, minus that in which it has less."""
+    """Return the share of pairs where chosen is larger, minus that where it is smaller."""
     return float(np.sign(chosen - rejected).mean())
 
 
 def wins_across_generators(chosen: np.ndarray, rejected: np.ndarray) -> list[dict[str, Any]]:
-    """Of the pairs that cross generators: how often each generator's candidate is chosen.
+    """Count how often each generator's candidate is chosen in pairs of two generators.
 
     Args:
-        chosen, rejected: [P] labels.
+        chosen, rejected: [P] generator labels.
 
     Returns:
-        {generator, pairs, chosen: share}; 0.5 where a generator wins as often as it loses.
+        {generator, pairs, chosen: share}; 0.5 if a generator wins as often as it loses.
     """
     across = chosen != rejected
     names = np.unique(np.concatenate([chosen[across], rejected[across]]))
-    found = []
+    results = []
     for name in names:
         wins = int((chosen[across] == name).sum())
         total = wins + int((rejected[across] == name).sum())
-        found.append({"generator": str(name), "pairs": total, "chosen": wins / total})
-    return found
+        results.append({"generator": str(name), "pairs": total, "chosen": wins / total})
+    return results

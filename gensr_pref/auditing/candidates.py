@@ -1,4 +1,4 @@
-"""What more candidates would buy, and how many are the same or nearly so."""
+"""How the yield depends on the number of candidates, and how often candidates are the same."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ from gensr_pref.auditing.base import Array, Comparisons, Judged, Mask, groups_by
 from gensr_pref.auditing.effective_votes import shuffles, tally
 from gensr_pref.statistics.intervals import share_interval
 
-MAX_SUBSETS = 256  # of a clip's candidates; beyond it, as many are drawn
+MAX_SUBSETS = 256  # of a clip's candidates; if there are more, this many are drawn
 NEAR = 0.1  # spreads; our choice
-_BLOCK = 2**25  # clips x subsets at once, in bytes
+_BLOCK = 2**25  # bytes of the clips x subsets table that is computed at once
 
 
 def yield_by_candidates(judged: Judged, compared: Comparisons) -> list[dict[str, Any]]:
-    """The expected yield if only n of a clip's candidates (of each generator) had been made.
+    """Compute the expected yield if each generator had made only n candidates per clip.
 
-    Over all subsets of n candidates, or 256 seeded ones: the share in which two are a unanimous
-    pair. Exact in expectation where all subsets are taken; candidates with a null on a vote count
-    as not there. With several generators that may not meet, each gives n of its own.
+    The yield is the share of subsets of n candidates, all of them or 256 seeded ones, in which two
+    form a unanimous pair. It is exact in expectation if all subsets are used. Candidates with a
+    null on a vote are ignored. Generators that may not be paired give n candidates each.
 
     Returns:
-        {n, yield, by_chance} for n from 2 to the most that a group has; ``by_chance`` is the mean
-        over `gensr_pref.auditing.effective_votes.shuffles`.
+        {n, yield, by_chance} for n from 2 to the size of the largest group; ``by_chance`` is the
+        mean over `gensr_pref.auditing.effective_votes.shuffles`.
     """
-    found = _curve(judged, compared)
-    luck = [_curve(*mixed) for mixed in shuffles(judged)]
+    curve = _curve(judged, compared)
+    chance = [_curve(*mixed) for mixed in shuffles(judged)]
     return [
-        {"n": n, "yield": share, "by_chance": float(np.mean([one[n] for one in luck]))}
-        for n, share in found.items()
+        {"n": n, "yield": share, "by_chance": float(np.mean([one[n] for one in chance]))}
+        for n, share in curve.items()
     ]
 
 
 def _curve(judged: Judged, compared: Comparisons) -> dict[int, float]:
-    """n -> the expected yield."""
+    """Return the expected yield for each n."""
     everyone = (1 << len(judged.voters)) - 1
-    stands: Mask = np.asarray(tally(judged, compared).stands(everyone).any(axis=0))
+    is_pair: Mask = np.asarray(tally(judged, compared).unanimous(everyone).any(axis=0))
     groups = np.unique(judged.group[compared.first])
     if not len(groups) or not compared.clips:
         return {}
@@ -49,19 +49,19 @@ def _curve(judged: Judged, compared: Comparisons) -> dict[int, float]:
     order = np.argsort(place, kind="stable")  # a group's comparisons are in the order of triu
     starts = np.r_[0, np.cumsum(count)[:-1]]
     clip = judged.clip[compared.first[order[starts]]]
-    found = {}
+    curve = {}
     for n in range(2, int(sizes.max()) + 1):
         none = np.ones(judged.clips)
         for size in np.unique(sizes):
             rows = np.flatnonzero(sizes == size)
-            edges = np.asarray(stands[order[starts[rows][:, None] + np.arange(count[rows[0]])]])
+            edges = np.asarray(is_pair[order[starts[rows][:, None] + np.arange(count[rows[0]])]])
             np.multiply.at(none, clip[rows], 1 - _any_edge(edges, int(size), min(n, int(size))))
-        found[n] = float((1 - none).sum() / compared.clips)
-    return found
+        curve[n] = float((1 - none).sum() / compared.clips)
+    return curve
 
 
 def _any_edge(edges: Mask, size: int, n: int) -> Array:
-    """[G] share of the subsets of n of `size` candidates that hold a pair.
+    """Return [G] the share of the subsets of n of `size` candidates that contain a pair.
 
     Args:
         edges: [G, size (size - 1) / 2] in the order of ``np.triu_indices(size, 1)``.
@@ -78,25 +78,24 @@ def _any_edge(edges: Mask, size: int, n: int) -> Array:
 
 
 def subsets(size: int, n: int, seed: int = 0) -> Mask:
-    """[S, size] all subsets of n, or `MAX_SUBSETS` drawn ones where there are more."""
+    """Return [S, size] all subsets of n as masks, or `MAX_SUBSETS` random ones if more."""
     if comb(size, n) <= MAX_SUBSETS:
-        places = np.array(list(combinations(range(size), n)), dtype=np.int64)
+        members = np.array(list(combinations(range(size), n)), dtype=np.int64)
     else:
         rng = np.random.default_rng((seed, size, n))
-        places = rng.permuted(np.tile(np.arange(size), (MAX_SUBSETS, 1)), axis=1)[:, :n]
-    found = np.zeros((len(places), size), dtype=bool)
-    np.put_along_axis(found, places, True, axis=1)
-    return found
+        members = rng.permuted(np.tile(np.arange(size), (MAX_SUBSETS, 1)), axis=1)[:, :n]
+    masks = np.zeros((len(members), size), dtype=bool)
+    np.put_along_axis(masks, members, True, axis=1)
+    return masks
 
 
 def repeats(judged: Judged, compared: Comparisons) -> dict[str, Any]:
-    """Candidates that are the same by every score, and scores that hardly tell two apart.
+    """Count candidates that are equal on every score, and scores that hardly differ.
 
     Returns:
-        ``same``: the share of comparisons that are equal on all scores both know, with
-        ``same_interval`` over ``clips``; ``tied`` and
-        ``near``: per score, the share that is equal, and that differs by less than a tenth of a
-        spread (equal ones too).
+        ``same``: the share of comparisons that are equal on all scores known for both, with
+        ``same_interval`` over ``clips``; ``tied`` and ``near``: per score, the share that is equal,
+        and the share that differs by less than a tenth of a spread (including equal ones).
     """
     size = np.abs(compared.difference)
     known = np.isfinite(size)
@@ -113,14 +112,17 @@ def repeats(judged: Judged, compared: Comparisons) -> dict[str, Any]:
     }
 
 
-def _shares(judged: Judged, held: Mask, known: Mask) -> dict[str, float | None]:
+def _shares(judged: Judged, hits: Mask, known: Mask) -> dict[str, float | None]:
     total = known.sum(axis=0)
     return {
-        name: float(held[:, k].sum() / total[k]) if total[k] else None
+        name: float(hits[:, k].sum() / total[k]) if total[k] else None
         for k, name in enumerate(judged.names)
     }
 
 
 def group_sizes(judged: Judged) -> dict[str, int]:
-    """How many groups (a clip's candidates of one generator) have how many with all votes."""
-    return {str(block.shape[1]): len(block) for block in groups_by_size(judged.group, judged.known)}
+    """Count groups (a clip's candidates of one generator) by their candidates with all votes."""
+    return {
+        str(block.shape[1]): len(block)
+        for block in groups_by_size(judged.group, judged.complete_rows)
+    }

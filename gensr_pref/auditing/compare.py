@@ -1,11 +1,11 @@
-"""Two audits side by side."""
+"""Compares two audits."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-_NAMED_BY = (
+_KEY_FIELDS = (
     "scores",
     "score",
     "by",
@@ -19,12 +19,12 @@ _NAMED_BY = (
 
 
 def compare_audits(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
-    """Every number of two audits, by its path.
+    """Return the numbers of two audits side by side, by path.
 
     Returns:
-        ``runs``: their names and rules; ``numbers``: path -> {a, b, difference}, a number that only
-        one has with None for the other; ``apart``: the paths of values whose intervals do not
-        overlap (a conservative sign of a difference, as the runs may share clips).
+        ``runs``: their names and rules; ``numbers``: path -> {a, b, difference}, with None for a
+        number that one audit lacks; ``apart``: the paths of values whose intervals do not overlap
+        (a conservative sign of a difference, because the runs may share clips).
     """
     a, b = flatten(first), flatten(second)
     numbers = {
@@ -37,7 +37,7 @@ def compare_audits(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[
 
 
 def flatten(node: Any, prefix: str = "") -> dict[str, float]:
-    """The numbers of nested data by dotted path; rows of a list go by what names them."""
+    """Return nested numbers by dotted path; a row of a list is named by its key field."""
     if isinstance(node, bool) or node is None or isinstance(node, str):
         return {}
     if isinstance(node, int | float):
@@ -52,10 +52,10 @@ def flatten(node: Any, prefix: str = "") -> dict[str, float]:
 
 def _rows(rows: list[Any]) -> list[tuple[str, Any]]:
     named = []
-    for place, row in enumerate(rows):
-        key = next((k for k in _NAMED_BY if isinstance(row, Mapping) and k in row), None)
+    for index, row in enumerate(rows):
+        key = next((k for k in _KEY_FIELDS if isinstance(row, Mapping) and k in row), None)
         if key is None:
-            named.append((str(place), row))
+            named.append((str(index), row))
             continue
         name = "/".join(row[key]) if isinstance(row[key], list) else f"{row[key]}"
         named.append((name, {k: v for k, v in row.items() if k != key}))
@@ -71,12 +71,12 @@ def _intervals_disjoint(path: str, a: Mapping[str, float], b: Mapping[str, float
     return one is not None and two is not None and (one[1] < two[0] or two[1] < one[0])
 
 
-def _bounds(path: str, of: Mapping[str, float]) -> tuple[float, float] | None:
-    if path not in of:
+def _bounds(path: str, numbers: Mapping[str, float]) -> tuple[float, float] | None:
+    if path not in numbers:
         return None
     parent, _, name = path.rpartition(".")
     if name in ("value", "rate", "accuracy", "difference", "yield"):
-        low, high = of.get(f"{parent}.low"), of.get(f"{parent}.high")
+        low, high = numbers.get(f"{parent}.low"), numbers.get(f"{parent}.high")
     else:
-        low, high = of.get(f"{path}_interval.0"), of.get(f"{path}_interval.1")
+        low, high = numbers.get(f"{path}_interval.0"), numbers.get(f"{path}_interval.1")
     return None if low is None or high is None else (low, high)

@@ -1,4 +1,4 @@
-"""Which pairs are worth hearing."""
+"""The pairs that are worth listening to."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ import numpy as np
 from gensr_pref.auditing.base import Array, Judged, Pairs, Rows
 
 KINDS = {
-    "largest margin": "Chosen wins clearly on every vote. You should hear why.",
-    "smallest margin": "A near tie on some vote. If you hear nothing, ask for margins.",
-    "random": "As the pairs are on average.",
-    "most contested": "Scores that took no part prefer the rejected. Who is right?",
+    "largest margin": "The chosen candidate wins clearly on every vote. You should hear why.",
+    "smallest margin": "A near tie on some vote. If you hear no difference, set larger margins.",
+    "random": "Typical pairs of this run.",
+    "most contested": "The scores that did not vote prefer the rejected candidate. Who is right?",
 }
 
 
 def smallest_margins(judged: Judged, pairs: Pairs) -> Array:
-    """[P] the smallest margin over the votes, in spreads; NaN where a vote is unknown.
+    """Return [P] the smallest margin over the votes, in spreads; NaN if a vote is unknown.
 
-    Where no score votes, over all scores that are known.
+    If no score votes, the smallest over all known scores.
     """
     spreads = pairs.margins / judged.unit
     if judged.votes.any():
         return np.asarray(spreads[:, judged.votes].min(axis=1))
-    found = np.where(np.isfinite(spreads), spreads, np.inf).min(axis=1, initial=np.inf)
-    return np.asarray(np.where(np.isfinite(found), found, np.nan))
+    smallest = np.where(np.isfinite(spreads), spreads, np.inf).min(axis=1, initial=np.inf)
+    return np.asarray(np.where(np.isfinite(smallest), smallest, np.nan))
 
 
 def objections(judged: Judged, pairs: Pairs) -> Array:
-    """[P] by how many spreads the scores that took no part prefer the rejected, on average.
+    """Return [P] how many spreads the scores that did not vote prefer the rejected by, on average.
 
-    NaN where none is known.
+    NaN if none is known.
     """
     spreads = (pairs.margins / judged.unit)[:, ~judged.votes]
     known = np.isfinite(spreads)
@@ -40,10 +40,10 @@ def objections(judged: Judged, pairs: Pairs) -> Array:
 
 
 def select_pairs(judged: Judged, pairs: Pairs, each: int, seed: int = 0) -> list[tuple[str, int]]:
-    """At most so many pairs of every kind in `KINDS`, none twice.
+    """Return at most `each` pairs of every kind in `KINDS`, without repetition.
 
     Returns:
-        (kind, place among the pairs), kind by kind.
+        (kind, index of the pair), in the order of the kinds.
     """
     strength, against = smallest_margins(judged, pairs), objections(judged, pairs)
     drawn = np.random.default_rng(seed).permutation(len(pairs.clip))
@@ -55,12 +55,12 @@ def select_pairs(judged: Judged, pairs: Pairs, each: int, seed: int = 0) -> list
         "most contested": contested[against[contested] > 0],
     }
     taken: set[int] = set()
-    found = []
+    selected = []
     for kind in ("largest margin", "smallest margin", "most contested", "random"):
-        fresh = [int(place) for place in order[kind] if int(place) not in taken][:each]
+        fresh = [int(index) for index in order[kind] if int(index) not in taken][:each]
         taken.update(fresh)
-        found += [(kind, place) for place in fresh]
-    return sorted(found, key=lambda pick: list(KINDS).index(pick[0]))
+        selected += [(kind, index) for index in fresh]
+    return sorted(selected, key=lambda pair: list(KINDS).index(pair[0]))
 
 
 def _descending(values: Array) -> Rows:

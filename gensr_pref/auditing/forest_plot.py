@@ -16,7 +16,7 @@ _INK, _FAINT, _POLICY, _CONTROL = "#1c1e21", "#d5d8dc", "#1f5fa8", "#8a9099"
 _COLUMNS = 3
 _WIDTH = 3.1  # inches of one panel
 _STYLE: dict[Any, Any] = {
-    "text.parse_math": False,  # a name with two dollar signs is a name
+    "text.parse_math": False,  # a name may contain two dollar signs
     "svg.hashsalt": "gensr_pref",
     "svg.fonttype": "none",
     "font.family": "sans-serif",
@@ -34,23 +34,23 @@ _STYLE: dict[Any, Any] = {
 }
 
 
-def forest_plot(found: dict[str, Any]) -> str:
-    """A small panel per score, as an SVG document on white.
+def forest_plot(results: dict[str, Any]) -> str:
+    """Return a figure with one small panel per score, as an SVG document on white.
 
-    A point is a policy's mean difference, a bar its interval, in the score's own unit; the right is
-    the better side, so that the axis of a score that is better where lower runs to the left.
-    Controls are grey; small dots are the members of a policy of several seeds.
+    A point is a policy's mean difference and a bar its interval, in the score's own unit. Better
+    is to the right, so the axis of a score with lower values better is reversed. Controls are grey;
+    small dots are the members of a policy with several seeds.
 
     Args:
-        found: what ``evaluation.json`` holds.
+        results: the contents of ``evaluation.json``.
     """
     from matplotlib import rc_context
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    found = shown(found)
-    names = [name for name, one in found["policies"].items() if one["role"] != "base"]
-    scores = sorted(found["scores"], key=lambda one: not one["votes"])
+    results = shown(results)
+    names = [name for name, one in results["policies"].items() if one["role"] != "base"]
+    scores = sorted(results["scores"], key=lambda one: not one["votes"])
     rows = math.ceil(len(scores) / _COLUMNS)
     height = rows * (0.95 + 0.27 * len(names)) + 0.45
     with rc_context(_STYLE), io.StringIO() as file:
@@ -58,34 +58,42 @@ def forest_plot(found: dict[str, Any]) -> str:
         FigureCanvasSVG(figure)
         figure.set_layout_engine("constrained", hspace=0.1, wspace=0.06)
         grid = figure.subplots(rows, _COLUMNS, squeeze=False)
-        for place, axes in enumerate(grid.flat):
-            if place >= len(scores):
+        for index, axes in enumerate(grid.flat):
+            if index >= len(scores):
                 axes.set_visible(False)
                 continue
-            _panel(axes, found, scores[place], names)
-            if place % _COLUMNS:
+            _panel(axes, results, scores[index], names)
+            if index % _COLUMNS:
                 axes.set_yticklabels([])
-        title = f"Difference from {found['base']}, 95 % intervals; right is better"
+        title = f"Difference from {results['base']}, 95 % intervals; right is better"
         figure.suptitle(title, fontsize=10, x=0.01, ha="left")
         empty = dict.fromkeys(("Creator", "Date", "Format", "Type"))
         figure.savefig(file, format="svg", metadata=empty)
         return file.getvalue()
 
 
-def _panel(axes: Axes, found: dict[str, Any], score: dict[str, Any], names: Sequence[str]) -> None:
+def _panel(
+    axes: Axes, results: dict[str, Any], score: dict[str, Any], names: Sequence[str]
+) -> None:
     axes.axvline(0, color=_INK, linewidth=0.8)
     for row, name in enumerate(names):
-        policy = found["policies"][name]
-        of = policy["scores"][score["score"]]
+        policy = results["policies"][name]
+        measured = policy["scores"][score["score"]]
         colour = _POLICY if policy["role"] == "policy" else _CONTROL
-        if not of.get("difference"):
+        if not measured.get("difference"):
             continue
-        value, low, high = of["difference"]
+        value, low, high = measured["difference"]
         if low is not None:
             axes.plot([low, high], [row, row], color=colour, linewidth=2, solid_capstyle="round")
         axes.plot([value], [row], "o", color=colour, markersize=5.5)
-        if len(of["seeds"]) > 1:
-            axes.plot(of["seeds"], [row + 0.3] * len(of["seeds"]), "o", color=colour, markersize=2)
+        if len(measured["seeds"]) > 1:
+            axes.plot(
+                measured["seeds"],
+                [row + 0.3] * len(measured["seeds"]),
+                "o",
+                color=colour,
+                markersize=2,
+            )
     arrow = "↑" if score["higher_is_better"] else "↓"
     axes.set_title(
         f"{score['score']} {arrow}{'' if score['votes'] else '  (hold-out)'}", loc="left"

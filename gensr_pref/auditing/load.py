@@ -1,4 +1,4 @@
-"""What an audit needs of a run directory, read once; audio stays on the disk."""
+"""Reads the tables of a run directory that an audit needs; audio stays on the disk."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from gensr_pref.rundir.integrity import Contents, check
 from gensr_pref.schema import PAIR_ROLES, column
 from gensr_pref.untrusted.columns import steps_of
 
-_ABOUT = ("speaker", "language", "split", "source", "degradation")
+_CLIP_COLUMNS = ("speaker", "language", "split", "source", "degradation")
 
 
 @dataclass(frozen=True)
@@ -34,15 +34,15 @@ class Evidence:
 
     Attributes:
         contents: the parts of the run directory.
-        document: what ``run.yaml`` holds.
+        document: the contents of ``run.yaml``.
         pairing: its pairing section.
         clips: the clips table without audio.
         scores: the scores table.
         candidates: ids, generators, index and sampling of the candidates table.
         pairs_table: ids of the pairs.
-        columns: the scored candidates under the panel's votes.
+        columns: the scored candidates with the panel's votes.
         order: rows of `columns` in the order of `judged`.
-        judged: the scored candidates, for the statistics.
+        judged: the same candidates as arrays for the statistics.
     """
 
     contents: Contents
@@ -73,7 +73,7 @@ class Evidence:
 
     @cached_property
     def pairs(self) -> Pairs:
-        """The pairs, by rows of `judged`."""
+        """The pairs, as rows of `judged`."""
         clip = _indices(self.pairs_table, "clip_id", self.clips.column("clip_id"))
         chosen, rejected = (_indices(self.pairs_table, f"{s}_id", self.ids) for s in PAIR_ROLES)
         value = self.judged.value
@@ -82,15 +82,15 @@ class Evidence:
         return Pairs(clip, chosen, rejected, margins)
 
     @cached_property
-    def by_rule(self) -> Judged:
-        """The same candidates, their votes those that the rule of the pairs looked at."""
+    def judged_by_rule(self) -> Judged:
+        """The same candidates; the scores that the pair rule used are those that vote."""
         cast = votes_of_run(self.document)
-        looked_at = [vote.votes or _has_bound(vote) for vote in cast]
-        return replace(self.judged, votes=np.array(looked_at, dtype=bool))
+        used = [vote.votes or _has_bound(vote) for vote in cast]
+        return replace(self.judged, votes=np.array(used, dtype=bool))
 
     @cached_property
     def properties(self) -> dict[str, list[str | None]]:
-        """What is known of every clip, one value per clip."""
+        """Properties of the clips, one value per clip; None where unknown."""
         return {
             "degradation": _map_column(self.clips, "degradation", _degradation_name),
             "speaker": list(column(self.clips, "speaker")),
@@ -100,7 +100,7 @@ class Evidence:
 
 
 def evidence(out: Path) -> Evidence:
-    """Read what is on the disk.
+    """Read the tables of a run directory.
 
     Raises:
         InputError: not a run directory, or one without scores or pairs yet.
@@ -111,14 +111,14 @@ def evidence(out: Path) -> Evidence:
     document = contents.document
     if not contents.parts["scores"]:
         raise InputError(
-            "nothing is scored yet. The same build goes on where it stopped",
+            "there are no scores yet. Run the same build again to finish it",
             path=out,
             value="scores",
             problem=Problem.EMPTY,
         )
     if not contents.parts["pairs"]:
         raise InputError(
-            f"has no pairs yet. Run: {typed('gensr-pref', 'pair', out)}",
+            f"there are no pairs yet. Run: {typed('gensr-pref', 'pair', out)}",
             path=out,
             value="pairs",
             problem=Problem.EMPTY,
@@ -127,21 +127,21 @@ def evidence(out: Path) -> Evidence:
     votes = panel_votes(document, pairing)
     names = [vote.score for vote in votes]
     scores = part_files.read_all(out, "scores", ["candidate_id", "clip_id", *names])
-    kept = ["candidate_id", "clip_id", "generator", "index", "sampling"]
-    candidates = part_files.read_all(out, "candidates", kept)
-    clips = part_files.read_all(out, "clips", ["clip_id", *_ABOUT])
+    candidate_columns = ["candidate_id", "clip_id", "generator", "index", "sampling"]
+    candidates = part_files.read_all(out, "candidates", candidate_columns)
+    clips = part_files.read_all(out, "clips", ["clip_id", *_CLIP_COLUMNS])
     pairs = part_files.read_all(out, "pairs", ["clip_id", "chosen_id", "rejected_id"])
-    found = columns(scores, candidates, votes)
-    order, judged = _judged_candidates(found, clips, pairing)
+    scored = columns(scores, candidates, votes)
+    order, judged = _judged_candidates(scored, clips, pairing)
     return Evidence(
-        contents, document, pairing, clips, scores, candidates, pairs, found, order, judged
+        contents, document, pairing, clips, scores, candidates, pairs, scored, order, judged
     )
 
 
 def panel_votes(document: dict[str, Any], pairing: Pairing) -> list[Vote]:
-    """How each score would count if the panel had to be unanimous, whatever the run's rule.
+    """Return how each score would count under the rule `unanimous`, whatever the run's rule is.
 
-    Where nothing in the panel votes, those that the rule looks at do.
+    If no score of the panel votes, the scores that the rule uses do.
     """
     panel = votes_of_panel(document["provenance"]["panel"])
     if pairing.rule in ("top_bottom", "weighted", "golden") and any(vote.votes for vote in panel):
@@ -149,38 +149,38 @@ def panel_votes(document: dict[str, Any], pairing: Pairing) -> list[Vote]:
     return cast_votes(panel, pairing)
 
 
-def raw_scores(found: Evidence) -> tuple[Array, Rows, Mask]:
-    """[K, M] raw scores, [K] clip, [K] whether noisy, of the whole scores table."""
-    names = [vote.score for vote in found.columns.votes]
-    noisy = pc.ends_with(found.scores.column("candidate_id"), noisy_id(""))
-    clip = _indices(found.scores, "clip_id", found.clips.column("clip_id"))
+def raw_scores(run: Evidence) -> tuple[Array, Rows, Mask]:
+    """Return [K, M] raw scores, [K] clip numbers and [K] whether a row is a noisy input."""
+    names = [vote.score for vote in run.columns.votes]
+    noisy = pc.ends_with(run.scores.column("candidate_id"), noisy_id(""))
+    clip = _indices(run.scores, "clip_id", run.clips.column("clip_id"))
     known = clip >= 0
     is_noisy = noisy.to_numpy()
-    return score_matrix(found.scores, names)[known], clip[known], is_noisy[known]
+    return score_matrix(run.scores, names)[known], clip[known], is_noisy[known]
 
 
 def _judged_candidates(
-    found: ScoreColumns, clips: pa.Table, pairing: Pairing
+    scored: ScoreColumns, clips: pa.Table, pairing: Pairing
 ) -> tuple[Rows, Judged]:
-    number = _indices(pa.table({"clip_id": found.clip_ids}), "clip_id", clips.column("clip_id"))
-    clip = number[found.clip]
-    names, label = np.unique(found.generators, return_inverse=True)
+    number = _indices(pa.table({"clip_id": scored.clip_ids}), "clip_id", clips.column("clip_id"))
+    clip = number[scored.clip]
+    names, label = np.unique(scored.generators, return_inverse=True)
     group = clip if pairing.across_generators else clip * max(len(names), 1) + label
     order = np.argsort(group, kind="stable")
-    order = order[clip[order] >= 0]  # of an incomplete run, a clip's row may be missing
-    ballot = found.ballot(order)
-    votes = found.votes
+    order = order[clip[order] >= 0]  # an incomplete run may lack a clip's row
+    ballot = scored.ballot(order)
+    votes = scored.votes
     return order, Judged(
         value=oriented(ballot),
         clip=clip[order],
         group=group[order],
-        keeps=within_bounds(ballot),
+        within_bounds=within_bounds(ballot),
         clips=len(clips),
         names=[vote.score for vote in votes],
         votes=np.array([vote.votes for vote in votes], dtype=bool),
         margin=np.array([vote.margin for vote in votes]),
         ties=np.array([vote.ties for vote in votes], dtype=bool),
-        spreads=found.spreads,
+        spreads=scored.spreads,
     )
 
 
@@ -189,10 +189,10 @@ def _has_bound(vote: Vote) -> bool:
 
 
 def _indices(table: pa.Table, name: str, among: pa.Array | pa.ChunkedArray) -> Rows:
-    """Where each value of a column stands in a list; -1 where it is not there."""
+    """Return the index of each value of a column in a list; -1 if it is absent."""
     known = among.combine_chunks() if isinstance(among, pa.ChunkedArray) else among
-    place = pc.fill_null(pc.index_in(table.column(name), value_set=known), -1)
-    return np.asarray(place.to_numpy().astype(np.int64))
+    index = pc.fill_null(pc.index_in(table.column(name), value_set=known), -1)
+    return np.asarray(index.to_numpy().astype(np.int64))
 
 
 def _map_column(table: pa.Table, name: str, read: Callable[[str], str]) -> list[str | None]:

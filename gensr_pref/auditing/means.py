@@ -13,11 +13,11 @@ from gensr_pref.statistics.intervals import Estimate, mean_interval
 def mean_by_role(
     roles: Mapping[str, Array], names: Sequence[str]
 ) -> dict[str, dict[str, float | None]]:
-    """Per score and role, the mean over the rows that have the score.
+    """Return the mean of each score over the rows of each role that have the score.
 
     Args:
-        roles: per role, [R, M] raw scores of what is in it, NaN where null.
-        names: [M] of the scores.
+        roles: [R, M] raw scores per role, NaN where null.
+        names: [M] names of the scores.
     """
     return {
         name: {role: _mean(value[:, k]) for role, value in roles.items()}
@@ -28,12 +28,12 @@ def mean_by_role(
 def improvement(
     value: Array, clip: Rows, clips: int, noisy: Mask, names: Sequence[str]
 ) -> dict[str, Estimate]:
-    """Estimate per score how much better a clip's mean candidate is than its noisy input.
+    """Estimate how much better a clip's mean candidate is than its noisy input, per score.
 
     Args:
-        value: [R, M] larger is better, NaN where null.
-        clip: [R] number of the clip, below `clips`.
-        noisy: [R] which rows are noisy inputs.
+        value: [R, M] scores, larger is better, NaN where null.
+        clip: [R] clip number, below `clips`.
+        noisy: [R] whether a row is a noisy input.
     """
     before, after = (mean_by(value[m], clip[m], clips) for m in (noisy, ~noisy))
     intervals = map(mean_interval, (after - before).T)
@@ -41,7 +41,7 @@ def improvement(
 
 
 def mean_by(value: Array, number: Rows, groups: int) -> Array:
-    """[groups, M] means of the known rows [R, M] of each group; NaN where none is known."""
+    """Return [groups, M] means of the known rows [R, M] of each group; NaN if none is known."""
     known = np.isfinite(value)
     columns = range(value.shape[1])
     total = [np.bincount(number, np.where(known[:, k], value[:, k], 0), groups) for k in columns]

@@ -1,7 +1,7 @@
-"""What the two sides of pairs sound like, and what the generator's own representation of them is.
+"""Sound properties of chosen and rejected, and features of the generator's representation of them.
 
-Audio is large, so a bounded number of pairs is looked at, from a bounded number of part files that
-are spread evenly over the run; what was found is kept in ``audit/sides.parquet``.
+Audio is large, so a limited number of pairs is analysed, from a limited number of part files that
+are spread evenly over the run. The results are stored in ``audit/sides.parquet``.
 """
 
 from __future__ import annotations
@@ -43,52 +43,52 @@ Analysis = dict[str, Any]
 
 @dataclass(frozen=True)
 class AnalysedPairs:
-    """Some pairs and what is known of their sides.
+    """The pairs whose audio was analysed.
 
     Attributes:
-        pairs: [K] rows of the pairs table, of which both sides were found.
-        sides: what was found, by candidate id.
+        pairs: [K] rows of the pairs table whose chosen and rejected were both analysed.
+        analyses: the results by candidate id.
     """
 
     pairs: Rows
-    sides: Mapping[str, Analysis]
+    analyses: Mapping[str, Analysis]
 
 
-def analyse_pairs(found: Evidence, most: int) -> AnalysedPairs:
-    """The properties of both sides of at most so many pairs; from the cache what is there."""
-    rows, parts = _draw_rows(found, most)
-    ids = set(_ids(found, rows, "chosen")) | set(_ids(found, rows, "rejected"))
-    path = found.out / "audit" / "sides.parquet"
-    fingerprint = digest(found.contents.digest("clips"), found.contents.digest("candidates"))
+def analyse_pairs(run: Evidence, limit: int) -> AnalysedPairs:
+    """Analyse chosen and rejected of at most `limit` pairs; results in the cache are reused."""
+    rows, parts = _draw_rows(run, limit)
+    ids = set(_ids(run, rows, "chosen")) | set(_ids(run, rows, "rejected"))
+    path = run.out / "audit" / "sides.parquet"
+    fingerprint = digest(run.contents.digest("clips"), run.contents.digest("candidates"))
     known = _read_cache(path, fingerprint)
     missing = ids - known.keys()
     if missing:
-        for row in chain(_candidates(parts, missing), _clean_targets(found.out, missing)):
+        for row in chain(_candidates(parts, missing), _clean_targets(run.out, missing)):
             known[row["candidate_id"]] = _analyse(row)
         part_files.write(path, list(known.values()), _SCHEMA, {"fingerprint": fingerprint})
     both = [
         a in known and b in known
-        for a, b in zip(_ids(found, rows, "chosen"), _ids(found, rows, "rejected"), strict=True)
+        for a, b in zip(_ids(run, rows, "chosen"), _ids(run, rows, "rejected"), strict=True)
     ]
     return AnalysedPairs(rows[np.array(both, dtype=bool)], known)
 
 
-def sound_values(found: Evidence, sample: AnalysedPairs) -> dict[str, tuple[Array, Array]]:
-    """Per property of the sound, its values of chosen and rejected."""
+def sound_values(run: Evidence, analysed: AnalysedPairs) -> dict[str, tuple[Array, Array]]:
+    """Return the values of each sound property for chosen and for rejected."""
     return {
-        name: (_values(found, sample, "chosen", name), _values(found, sample, "rejected", name))
+        name: (_values(run, analysed, "chosen", name), _values(run, analysed, "rejected", name))
         for name in SOUND_PROPERTIES
     }
 
 
-def sampling_values(found: Evidence) -> dict[str, tuple[Array, Array]]:
-    """Per number that a candidate was drawn with (index, temperature ...), both sides of all pairs.
+def sampling_values(run: Evidence) -> dict[str, tuple[Array, Array]]:
+    """Return each numeric sampling setting (index, temperature ...) of chosen and rejected.
 
-    NaN where a side is no candidate or was drawn without it.
+    It covers all pairs. NaN if there is no such candidate or setting.
     """
-    place = {side: _candidate_rows(found, side) for side in PAIR_ROLES}
-    index = np.asarray(found.candidates.column("index").to_numpy(), dtype=np.float64)
-    draws = found.candidates.column("sampling").combine_chunks().dictionary_encode()
+    rows = {role: _candidate_rows(run, role) for role in PAIR_ROLES}
+    index = np.asarray(run.candidates.column("index").to_numpy(), dtype=np.float64)
+    draws = run.candidates.column("sampling").combine_chunks().dictionary_encode()
     number = draws.indices.to_numpy(zero_copy_only=False)
     settings = [sampling_of(text) for text in draws.dictionary.to_pylist()]
     names = sorted({name for one in settings for name, value in one.items() if _is_number(value)})
@@ -97,38 +97,39 @@ def sampling_values(found: Evidence) -> dict[str, tuple[Array, Array]]:
         for name in names
     }
     return {
-        name: (_take(values, place["chosen"]), _take(values, place["rejected"]))
+        name: (_take(values, rows["chosen"]), _take(values, rows["rejected"]))
         for name, values in tables.items()
     }
 
 
-def probe_generators(found: Evidence, sample: AnalysedPairs) -> list[dict[str, Any]]:
-    """The probe on each generator's own pairs.
+def probe_generators(run: Evidence, analysed: AnalysedPairs) -> list[dict[str, Any]]:
+    """Run the probe on the pairs of each generator.
 
-    What crosses generators has no common features, and a clean target has none: they would be what
-    the generator's encoder makes of it, and the audit runs no model.
+    Pairs of two generators have no common features. A clean target has none at all: the generator's
+    encoder would have to compute them, and the audit runs no model.
     """
-    pairs = found.pairs
-    own = sample.pairs[(pairs.chosen[sample.pairs] >= 0) & (pairs.rejected[sample.pairs] >= 0)]
-    chosen, rejected = (found.generators[rows[own]] for rows in (pairs.chosen, pairs.rejected))
-    speakers = found.properties["speaker"]
+    pairs = run.pairs
+    own = analysed.pairs[
+        (pairs.chosen[analysed.pairs] >= 0) & (pairs.rejected[analysed.pairs] >= 0)
+    ]
+    chosen, rejected = (run.generators[rows[own]] for rows in (pairs.chosen, pairs.rejected))
+    speakers = run.properties["speaker"]
     names, code = np.unique([name or "" for name in speakers], return_inverse=True)
     code = np.where(names[code] == "", -1, code)
-    told = []
+    results = []
     for generator in np.unique(chosen):
         rows = own[(chosen == generator) & (rejected == generator)]
-        difference, kind = _differences(found, sample, rows)
+        difference, kind = _differences(run, analysed, rows)
         if difference is not None:
             clip = pairs.clip[rows]
             result = learnability(difference, clip, code[clip])
-            told.append({"generator": str(generator), "features": kind, **result})
-    return told
+            results.append({"generator": str(generator), "features": kind, **result})
+    return results
 
 
-def _differences(found: Evidence, sample: AnalysedPairs, rows: Rows) -> tuple[Array | None, str]:
-    """[K, D] features of chosen minus rejected, and what they are of."""
-    sides = [[sample.sides[name] for name in _ids(found, rows, side)] for side in PAIR_ROLES]
-    every = [one for side in sides for one in side]
+def _differences(run: Evidence, analysed: AnalysedPairs, rows: Rows) -> tuple[Array | None, str]:
+    """Return [K, D] features of chosen minus rejected, and their source (latent or tokens)."""
+    every = [analysed.analyses[name] for role in PAIR_ROLES for name in _ids(run, rows, role)]
     if every and all(one["features"] is not None for one in every):
         if len({len(one["features"]) for one in every}) > 1:
             return None, ""
@@ -140,20 +141,20 @@ def _differences(found: Evidence, sample: AnalysedPairs, rows: Rows) -> tuple[Ar
     return None, ""
 
 
-def _draw_rows(found: Evidence, most: int) -> tuple[Rows, list[Path]]:
-    """Rows of the pairs table, rising, and the part files of the candidates they are of."""
-    counts = part_files.counts(found.out, "candidates")
+def _draw_rows(run: Evidence, limit: int) -> tuple[Rows, list[Path]]:
+    """Return rows of the pairs table, in order, and the part files of their candidates."""
+    counts = part_files.counts(run.out, "candidates")
     parts, ends = list(counts), np.cumsum(list(counts.values()))
-    chosen, rejected = (_candidate_rows(found, side) for side in PAIR_ROLES)
-    clean = pc.fill_null(pc.ends_with(found.pairs_table.column("chosen_id"), clean_id("")), False)
+    chosen, rejected = (_candidate_rows(run, role) for role in PAIR_ROLES)
+    clean = pc.fill_null(pc.ends_with(run.pairs_table.column("chosen_id"), clean_id("")), False)
     part = np.searchsorted(ends, np.maximum(np.maximum(chosen, rejected), 0), side="right")
     count = min(len(parts), MAX_PARTS)
     read = np.unique(np.linspace(0, len(parts) - 1, count).round().astype(np.int64))
     rows = np.flatnonzero(
         ((chosen >= 0) | clean.to_numpy()) & (rejected >= 0) & np.isin(part, read)
     )
-    if len(rows) > most:
-        rows = np.sort(np.random.default_rng(0).choice(rows, most, replace=False))
+    if len(rows) > limit:
+        rows = np.sort(np.random.default_rng(0).choice(rows, limit, replace=False))
     return rows, [parts[k] for k in np.unique(part[rows])]
 
 
@@ -163,7 +164,7 @@ def _candidates(parts: list[Path], ids: set[str]) -> Iterator[Row]:
 
 
 def _clean_targets(out: Path, ids: set[str]) -> Iterator[Row]:
-    """The clean targets that are chosen in pairs of the rule `golden`; they have no features."""
+    """Yield the clean targets that the rule `golden` chose; they have no features."""
     clips = [split_candidate_id(name)[0] for name in ids if is_clean(name)]
     parts = part_files.parts(out, "clips") if clips else []
     for table in find_rows(parts, clips, ["clip_id", "clean"]):
@@ -193,27 +194,27 @@ def _read_cache(path: Path, fingerprint: str) -> dict[str, Analysis]:
     return {row["candidate_id"]: row for row in part_files.read(path).to_pylist()}
 
 
-def _values(found: Evidence, sample: AnalysedPairs, side: str, name: str) -> Array:
-    ids = _ids(found, sample.pairs, side)
-    return np.array([sample.sides[one][name] for one in ids], dtype=np.float64)
+def _values(run: Evidence, analysed: AnalysedPairs, role: str, name: str) -> Array:
+    ids = _ids(run, analysed.pairs, role)
+    return np.array([analysed.analyses[one][name] for one in ids], dtype=np.float64)
 
 
-def _ids(found: Evidence, rows: Rows, side: str) -> list[str]:
-    ids: list[str] = found.pairs_table.column(f"{side}_id").take(pa.array(rows)).to_pylist()
+def _ids(run: Evidence, rows: Rows, role: str) -> list[str]:
+    ids: list[str] = run.pairs_table.column(f"{role}_id").take(pa.array(rows)).to_pylist()
     return ids
 
 
-def _candidate_rows(found: Evidence, side: str) -> Rows:
-    """[P] row of the candidates table; -1 where a side is no candidate."""
-    known = found.candidates.column("candidate_id").combine_chunks()
-    place = pc.index_in(found.pairs_table.column(f"{side}_id"), value_set=known)
-    return np.asarray(pc.fill_null(place, -1).to_numpy().astype(np.int64))
+def _candidate_rows(run: Evidence, role: str) -> Rows:
+    """Return [P] rows of the candidates table; -1 if it has no such candidate."""
+    known = run.candidates.column("candidate_id").combine_chunks()
+    index = pc.index_in(run.pairs_table.column(f"{role}_id"), value_set=known)
+    return np.asarray(pc.fill_null(index, -1).to_numpy().astype(np.int64))
 
 
-def _take(values: Array, place: Rows) -> Array:
+def _take(values: Array, rows: Rows) -> Array:
     if not len(values):
-        return np.full(len(place), np.nan)
-    return np.asarray(np.where(place >= 0, values[place], np.nan))
+        return np.full(len(rows), np.nan)
+    return np.asarray(np.where(rows >= 0, values[rows], np.nan))
 
 
 def _is_number(value: Any) -> bool:

@@ -1,4 +1,4 @@
-"""What the pairs hold: margins, what other judges say of them, and where they come from."""
+"""Statistics of the pairs: margins, agreement of the scores that did not vote, origin."""
 
 from __future__ import annotations
 
@@ -13,40 +13,40 @@ from gensr_pref.auditing.effective_votes import tally
 from gensr_pref.statistics.intervals import count_interval, ratio_interval, share_interval
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-_MAX_VALUES = 50  # values of a property that are told one by one
+_MAX_VALUES = 50  # values of a property that are listed separately
 
 
 def margin_statistics(judged: Judged, pairs: Pairs) -> dict[str, Any]:
-    """Per score, how large the pairs' margins are.
+    """Summarise the pairs' margins on each score.
 
     Returns:
         {quantiles: five in the score's unit (5, 25, 50, 75, 95 %), mean_spreads: the mean in units
-        of the score's spread}; None where no pair has a margin.
+        of the score's spread} per score; None if no pair has a margin.
     """
-    found: dict[str, Any] = {}
+    results: dict[str, Any] = {}
     for k, name in enumerate(judged.names):
         known = pairs.margins[:, k][np.isfinite(pairs.margins[:, k])]
-        found[name] = None if not len(known) else {
+        results[name] = None if not len(known) else {
             "quantiles": [float(q) for q in np.quantile(known, QUANTILES)],
             "mean_spreads": float(known.mean() / judged.unit[k]),
         }  # fmt: skip
-    return found
+    return results
 
 
 def hold_out_rates(judged: Judged, pairs: Pairs) -> list[dict[str, Any]]:
-    """Would a judge that took no part agree? Per score that does not vote.
+    """Measure how often each score that does not vote prefers the chosen candidate.
 
     Returns:
-        ``rate``: the share of pairs whose chosen it prefers, a tie counting half; 0.5 is chance.
-        ``low``, ``high``: its interval over so many ``clips``. ``mean_spreads``: the mean margin
-        in units of the score's spread. ``pairs``: how many have the score on both sides.
+        ``rate``: the share of pairs in which it prefers chosen, a tie counts half; 0.5 is chance.
+        ``low``, ``high``: its interval over ``clips``. ``mean_spreads``: the mean margin in units
+        of the score's spread. ``pairs``: the number of pairs with the score for both candidates.
     """
-    found = []
+    results = []
     for k in np.flatnonzero(~judged.votes).tolist():
         known = np.isfinite(pairs.margins[:, k])
         gain = pairs.margins[known, k]
         rate = share_interval(pairs.clip[known], (np.sign(gain) + 1) / 2)
-        found.append(
+        results.append(
             {
                 "score": judged.names[k],
                 "pairs": len(gain),
@@ -57,55 +57,56 @@ def hold_out_rates(judged: Judged, pairs: Pairs) -> list[dict[str, Any]]:
                 "mean_spreads": float(gain.mean() / judged.unit[k]) if len(gain) else None,
             }
         )
-    return found
+    return results
 
 
 def single_scores(judged: Judged, compared: Comparisons) -> list[dict[str, Any]]:
-    """What each score alone would choose, and what that does to all others (the paper's ablation).
+    """Measure how pairs chosen by one score alone differ in all scores.
 
-    One pair per clip: the largest margin of that score (of the panel: the largest smallest margin
-    in spreads). arXiv 2508.17229 finds that pairs of one metric raise it and hurt others.
+    This is the ablation of arXiv 2508.17229, which finds that pairs of one metric raise it and hurt
+    others. Each clip gives one pair: that with the largest margin of the score (for the panel: with
+    the largest smallest margin, in spreads).
 
     Returns:
-        Per score that votes, and last for the ``panel``: ``by``; ``pairs``; ``gain``: per score
-        the mean margin of those pairs, in spreads.
+        For each score that votes, and last for the ``panel``: ``by``; ``pairs``; ``gain``: the mean
+        margin of those pairs on each score, in spreads.
     """
     unit = judged.unit.astype(np.float32)
     everyone = (1 << len(judged.voters)) - 1
     votes = tally(judged, compared)
-    found = []
+    results = []
     for bits, by in [(1 << p, int(k)) for p, k in enumerate(judged.voters)] + [(everyone, -1)]:
-        stands = votes.stands(bits)
-        side = np.where(stands[0], 1.0, -1.0).astype(np.float32)
-        gain = compared.difference * side[:, None] / unit
+        is_pair = votes.unanimous(bits)
+        sign = np.where(is_pair[0], 1.0, -1.0).astype(np.float32)
+        gain = compared.difference * sign[:, None] / unit
         mine = judged.voters if by < 0 else np.array([by])
         strength = np.where(gain[:, mine] > 0, gain[:, mine], np.inf).min(axis=1, initial=np.inf)
-        best = _best(compared.clip, np.where(stands.any(axis=0), strength, -np.inf))
+        best = _best(compared.clip, np.where(is_pair.any(axis=0), strength, -np.inf))
         means = [_mean(gain[best, k]) for k in range(len(judged.names))]
-        found.append(
+        results.append(
             {
                 "by": "panel" if by < 0 else judged.names[by],
                 "pairs": len(best),
                 "gain": dict(zip(judged.names, means, strict=True)),
             }
         )
-    return found
+    return results
 
 
 def preference(judged: Judged, pairs: Pairs, generators: Sequence[str]) -> dict[str, Any]:
-    """Do the generators' pairs point the same way?
+    """Compare what the pairs of different generators prefer.
 
     The preference vector of a generator is the mean margin of its pairs on every score, in
-    spreads. Two are compared by their cosine: over all scores, and over those that did not vote
-    (the voting ones are positive by construction).
+    spreads. Two vectors are compared by their cosine, over all scores and over those that did not
+    vote (the voting ones are positive by construction).
 
     Args:
-        generators: [R] of each row of `Judged`.
+        generators: [R] generator of each row of `Judged`.
 
     Returns:
         ``vectors``: per generator {pairs, vector, intervals: [low, high] per score over clips};
-        ``cosines``: per two generators {generators,
-        all, hold_out}. A pair counts for the generator of its chosen.
+        ``cosines``: per two generators {generators, all, hold_out}. A pair counts for the generator
+        of its chosen candidate.
     """
     label = np.array([generators[row] if row >= 0 else "clean" for row in pairs.chosen], dtype=str)
     scaled = pairs.margins / judged.unit
@@ -117,10 +118,10 @@ def preference(judged: Judged, pairs: Pairs, generators: Sequence[str]) -> dict[
             "all": cosine(vectors[a], vectors[b]),
             "hold_out": cosine(vectors[a][~judged.votes], vectors[b][~judged.votes]),
         }
-        for place, a in enumerate(names)
-        for b in names[place + 1 :]
+        for index, a in enumerate(names)
+        for b in names[index + 1 :]
     ]
-    told = {
+    reports = {
         name: {
             "pairs": int((label == name).sum()),
             "vector": {s: _number(v) for s, v in zip(judged.names, vector, strict=True)},
@@ -128,21 +129,21 @@ def preference(judged: Judged, pairs: Pairs, generators: Sequence[str]) -> dict[
         }
         for name, vector in vectors.items()
     }
-    return {"vectors": told, "cosines": cosines}
+    return {"vectors": reports, "cosines": cosines}
 
 
 def _bounds_of(names: Sequence[str], rows: Array, clip: Rows) -> dict[str, list[float] | None]:
-    """Per score, the interval of the mean of the known rows [P, M]."""
-    found = {}
+    """Return the interval of the mean of the known rows [P, M], per score."""
+    results = {}
     for name, column in zip(names, rows.T, strict=True):
         known = np.isfinite(column)
         value = column[known, None]
-        found[name] = ratio_interval(clip[known], value, np.ones_like(value))[0].bounds
-    return found
+        results[name] = ratio_interval(clip[known], value, np.ones_like(value))[0].bounds
+    return results
 
 
 def cosine(first: Array, second: Array) -> float | None:
-    """Of two vectors over what both know; None where either is nothing or has no length."""
+    """Return the cosine of two vectors over their common known elements; None if undefined."""
     known = np.isfinite(first) & np.isfinite(second)
     a, b = first[known], second[known]
     length = float(np.linalg.norm(a) * np.linalg.norm(b))
@@ -152,16 +153,15 @@ def cosine(first: Array, second: Array) -> float | None:
 def breakdown(
     judged: Judged, pairs: Pairs, properties: Mapping[str, Sequence[str | None]]
 ) -> dict[str, list[dict[str, Any]]]:
-    """Clips, clips with a pair and yield (with its exact interval) by what a clip is.
-
-    Beside them `gain`: per score the mean margin of those pairs, in spreads.
+    """Count clips and clips with a pair by each property of the clips.
 
     Args:
-        properties: per property, [clips] its value of each clip; None where unknown.
+        properties: [clips] the value of each clip, per property; None where unknown.
 
     Returns:
-        Per property, a row per value, the most frequent first, at most 50 values and the rest
-        as ``(others)``.
+        A row per value and property, the most frequent value first, with the yield, its exact
+        interval and ``gain``, the mean margin of those pairs on each score, in spreads. After 50
+        values the rest is combined as ``(others)``.
     """
     return {
         name: _by_value(judged, pairs, np.array([v or "(unknown)" for v in values], dtype=str))
@@ -175,9 +175,9 @@ def _by_value(judged: Judged, pairs: Pairs, values: npt.NDArray[np.str_]) -> lis
     names, number = np.unique(values, return_inverse=True)
     count = np.bincount(number, minlength=len(names))
     order = np.argsort(-count, kind="stable")
-    place = np.empty(len(names), dtype=np.int64)
-    place[order] = np.minimum(np.arange(len(names)), _MAX_VALUES)
-    row_of = place[number]
+    rank = np.empty(len(names), dtype=np.int64)
+    rank[order] = np.minimum(np.arange(len(names)), _MAX_VALUES)
+    row_of = rank[number]
     labels = [str(names[k]) for k in order[:_MAX_VALUES]] + ["(others)"] * (
         len(names) > _MAX_VALUES
     )
@@ -201,7 +201,7 @@ def _row(judged: Judged, pairs: Pairs, value: str, member: Mask) -> dict[str, An
 
 
 def _best(clip: np.ndarray, strength: np.ndarray) -> np.ndarray:
-    """The place of each clip's strongest comparison, of those that are any."""
+    """Return the index of the strongest comparison of each clip that has one."""
     known = np.flatnonzero(strength > -np.inf)
     order = known[np.lexsort((-strength[known], clip[known]))]
     first = np.r_[True, clip[order][1:] != clip[order][:-1]] if len(order) else []

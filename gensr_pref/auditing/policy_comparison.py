@@ -1,11 +1,11 @@
-"""Policies side by side on the same clips: means, paired differences with intervals, win rates.
+"""Compares policies on the same clips: means, paired differences with intervals, win rates.
 
 All statistics are pure functions of `PolicyScores`; nothing here reads a file. A policy may have
-several members, models trained alike from different seeds; its value is their mean.
+several members: models trained in the same way from different seeds. Its value is their mean.
 
-An interval is of the mean difference from the base over clips (`gensr_pref.statistics.intervals`).
-Where a policy has several members, what they vary is added (`intervals.two_way`). `by_speaker`
-takes all clips of a speaker as one cluster, so that the interval also covers the choice of
+Intervals are for the mean difference from the base over clips (`gensr_pref.statistics.intervals`).
+If a policy has several members, their variance is added (`intervals.two_way_interval`). With
+`by_speaker`, all clips of a speaker are one cluster, so that the interval also covers the choice of
 speakers.
 """
 
@@ -28,19 +28,19 @@ Interval = list[float | None]
 
 @dataclass(frozen=True)
 class PolicyScores:
-    """What several models scored on the same clips.
+    """The scores of several models on the same clips.
 
     Attributes:
         value: [L, C, N, M] raw scores of N samples of each clip by each model; NaN where null.
-        samples: [L] how many samples of a clip each model was asked for; those beyond are no
-            failures.
+        samples: [L] number of samples per clip that each model had to give; missing samples beyond
+            it are not failures.
         noisy: [C, M] raw scores of the noisy inputs; NaN where null.
-        labels: [L] of the models.
-        names: [M] of the scores.
-        higher_is_better: [M].
-        votes: [M] whether the score took part in choosing the pairs that a policy was trained on.
-        ties: [M] whether a tie on it lets a pair stand.
-        speakers: [C] of each clip; None where unknown, which is a speaker of its own.
+        labels: [L] labels of the models.
+        names: [M] names of the scores.
+        higher_is_better: [M] direction of the scores.
+        votes: [M] whether the score voted on the pairs that a policy was trained on.
+        ties: [M] whether a pair may tie on the score.
+        speakers: [C] speaker of each clip; each unknown one (None) counts as another speaker.
     """
 
     value: Array
@@ -55,19 +55,19 @@ class PolicyScores:
 
     @property
     def oriented(self) -> Array:
-        """The values turned so that larger is better."""
+        """The values with their sign turned so that larger is better."""
         return np.where(self.higher_is_better, self.value, -self.value)
 
-    def of_clips(self) -> Array:
-        """[L, C, M] mean over the samples of a clip; NaN where any of them has no score."""
-        found = np.full((len(self.labels), *self.noisy.shape), np.nan)
-        for place, count in enumerate(self.samples):
-            found[place] = self.value[place, :, :count].mean(axis=1)
-        return found
+    def clip_means(self) -> Array:
+        """Return [L, C, M] the mean over the samples of a clip; NaN if any of them has no score."""
+        means = np.full((len(self.labels), *self.noisy.shape), np.nan)
+        for model, count in enumerate(self.samples):
+            means[model] = self.value[model, :, :count].mean(axis=1)
+        return means
 
     def complete(self) -> Mask:
-        """[C, M] whether every model has the score for all its samples of a clip."""
-        return np.asarray(np.isfinite(self.of_clips()).all(axis=0))
+        """Return [C, M] whether every model has the score for all its samples of a clip."""
+        return np.asarray(np.isfinite(self.clip_means()).all(axis=0))
 
 
 def compare_policies(
@@ -76,27 +76,27 @@ def compare_policies(
     base: str,
     by_speaker: bool = False,
 ) -> dict[str, Any]:
-    """Every policy against the base.
+    """Compare every policy with the base.
 
     Args:
-        policies: per policy the places of its members in `measured.labels`.
-        base: one of them.
-        by_speaker: intervals are over speakers, each with all its clips.
+        policies: per policy, the indices of its members in `measured.labels`.
+        base: name of the policy to compare with.
+        by_speaker: compute intervals over speakers, each with all its clips.
 
     Returns:
-        ``scores``: per score its direction, whether it voted, how many ``clips`` are compared,
-        how many ``left_out`` because a model failed on them, and the ``clusters`` of its intervals
+        ``scores``: per score its direction, whether it voted, the number of ``clips`` compared, the
+        number ``left_out`` because a model failed on them, and the ``clusters`` of its intervals
         (clips or speakers); ``noisy``: mean per score; and
-        ``policies``: per policy and score the ``mean``, and unless it is the base ``difference``
-        (its value and the bounds of its interval, in the score's unit; the bounds are None for
-        fewer than three clusters, or where all differ alike), ``seeds`` (the difference
-        of each member), ``spread`` (their standard deviation), ``wins``, ``ties`` and ``losses``
+        ``policies``: per policy and score the ``mean`` and, except for the base, ``difference``
+        (its value and the bounds of its interval, in the score's unit; the bounds are None with
+        fewer than three clusters, or if all differences are equal), ``seeds`` (the difference of
+        each member), ``spread`` (their standard deviation), ``wins``, ``ties`` and ``losses``
         (shares of ``comparisons``), ``win_rate`` ([value, low, high], a tie is half a win); and
-        ``unanimous``: the same shares where a win is one on every vote.
+        ``unanimous``: the same shares if a win must be one on every vote.
     """
     complete = measured.complete()
     cluster = _clusters(measured.speakers, by_speaker)
-    found: dict[str, Any] = {
+    results: dict[str, Any] = {
         "scores": [
             _describe_score(measured, complete, cluster, m) for m in range(len(measured.names))
         ],
@@ -106,21 +106,21 @@ def compare_policies(
     against = list(policies[base])
     for m, score in enumerate(measured.names):
         clips = np.flatnonzero(complete[:, m])
-        found["noisy"][score] = _mean(measured.noisy[clips, m])
-        of = _OneScore(measured, m, clips, against, cluster[clips])
+        results["noisy"][score] = _mean(measured.noisy[clips, m])
+        one = _OneScore(measured, m, clips, against, cluster[clips])
         for name, members in policies.items():
-            found["policies"][name]["scores"][score] = of.told(list(members), name == base)
+            results["policies"][name]["scores"][score] = one.report(list(members), name == base)
     for name, members in policies.items():
         if name != base:
-            found["policies"][name]["unanimous"] = unanimous_wins(measured, members, against)
-    return found
+            results["policies"][name]["unanimous"] = unanimous_wins(measured, members, against)
+    return results
 
 
 def _clusters(speakers: Sequence[str | None], by_speaker: bool) -> Numbers:
-    """[C] the number of each clip's cluster: its own, or its speaker's."""
+    """Return [C] the cluster number of each clip: one per clip, or one per speaker."""
     if not by_speaker:
         return np.arange(len(speakers))
-    own = [f"?{place}" if name is None else f"={name}" for place, name in enumerate(speakers)]
+    own = [f"?{index}" if name is None else f"={name}" for index, name in enumerate(speakers)]
     return np.unique(own, return_inverse=True)[1]
 
 
@@ -143,14 +143,14 @@ class _OneScore:
     def __init__(
         self, measured: PolicyScores, m: int, clips: Numbers, base: list[int], cluster: Numbers
     ) -> None:
-        self.value = measured.of_clips()[..., m][:, clips]
+        self.value = measured.clip_means()[..., m][:, clips]
         self.difference = self.value - self.value[base].mean(axis=0)
-        # Turned scores of the clips, of which a win is one that is larger.
+        # Oriented scores, so that the larger one wins.
         self.shares = _shares(measured.oriented[..., m][:, clips], measured.samples, base)
         self.cluster = cluster
 
-    def told(self, members: list[int], is_base: bool) -> dict[str, Any]:
-        """What is known of a policy on this score."""
+    def report(self, members: list[int], is_base: bool) -> dict[str, Any]:
+        """Return the statistics of a policy on this score."""
         mean = _mean(self.value[members].ravel())
         if is_base or mean is None:
             return {"mean": mean}
@@ -175,47 +175,47 @@ class _OneScore:
 
 
 def _shares(value: Array, samples: Sequence[int], base: Sequence[int]) -> Array:
-    """[3, L, C] share of comparisons of each clip that a model wins, ties and loses.
+    """Return [3, L, C] the shares of each clip's comparisons that a model wins, ties and loses.
 
-    Sample k of a model meets sample k of each member of the base, which was drawn from the same
-    seed.
+    Sample k of a model is compared with sample k of each member of the base, which was drawn with
+    the same seed.
 
     Args:
-        value: [L, C, N] larger is better, no null among a model's samples.
+        value: [L, C, N] scores, larger is better, no null among a model's samples.
     """
     shares = np.zeros((3, *value.shape[:2]))
-    for place in range(len(value)):
+    for model in range(len(value)):
         for other in base:
-            count = min(samples[place], samples[other])
-            apart = value[place, :, :count] - value[other, :, :count]
-            outcomes = (apart > 0, apart == 0, apart < 0)
-            shares[:, place] += np.stack([one.mean(axis=1) for one in outcomes]) / len(base)
+            count = min(samples[model], samples[other])
+            gain = value[model, :, :count] - value[other, :, :count]
+            outcomes = (gain > 0, gain == 0, gain < 0)
+            shares[:, model] += np.stack([one.mean(axis=1) for one in outcomes]) / len(base)
     return shares
 
 
 def unanimous_wins(
     measured: PolicyScores, members: Sequence[int], base: Sequence[int]
 ) -> dict[str, Any]:
-    """How often a policy's sample beats the base's on every vote, and how often it is beaten so.
+    """Measure how often a policy's sample wins or loses against the base's on every vote.
 
-    As the rule `unanimous` without margins: a tie stops a win unless the score allows ties, and at
-    least one vote must be won. Clips on which any model lacks a vote are left out.
+    This follows the rule `unanimous` without margins: a tie prevents a win unless the score allows
+    ties, and at least one vote must be won. Clips on which any model lacks a vote are left out.
 
     Returns:
-        ``wins`` and ``losses``, shares of ``comparisons``; both None where nothing was compared.
+        ``wins`` and ``losses``, shares of ``comparisons``; both None if nothing was compared.
     """
     if not measured.votes.any():
         return {"wins": None, "losses": None, "comparisons": 0}
     clips = measured.complete()[:, measured.votes].all(axis=1)
     value, ties = measured.oriented[:, clips][..., measured.votes], measured.ties[measured.votes]
     wins = losses = compare_policies = 0
-    for place in members:
+    for model in members:
         for other in base:
-            count = min(measured.samples[place], measured.samples[other])
-            apart = (value[place, :, :count] - value[other, :, :count]).reshape(-1, len(ties))
-            compare_policies += len(apart)
-            wins += int(_is_unanimous_win(apart, ties).sum())
-            losses += int(_is_unanimous_win(-apart, ties).sum())
+            count = min(measured.samples[model], measured.samples[other])
+            gain = (value[model, :, :count] - value[other, :, :count]).reshape(-1, len(ties))
+            compare_policies += len(gain)
+            wins += int(_is_unanimous_win(gain, ties).sum())
+            losses += int(_is_unanimous_win(-gain, ties).sum())
     if not compare_policies:
         return {"wins": None, "losses": None, "comparisons": 0}
     return {
@@ -225,10 +225,10 @@ def unanimous_wins(
     }
 
 
-def _is_unanimous_win(apart: Array, ties: Mask) -> Mask:
-    """[Q] whether differences [Q, V] are a unanimous win."""
-    stands = (apart > 0) | (ties & (apart == 0))
-    return np.asarray(stands.all(axis=1) & (apart > 0).any(axis=1))
+def _is_unanimous_win(gain: Array, ties: Mask) -> Mask:
+    """Return [Q] whether differences [Q, V] are a unanimous win."""
+    allowed = (gain > 0) | (ties & (gain == 0))
+    return np.asarray(allowed.all(axis=1) & (gain > 0).any(axis=1))
 
 
 def _mean(values: Array) -> float | None:

@@ -1,6 +1,6 @@
 """The audit of a run directory: what its pairs are worth, as numbers that a report can show.
 
-The statistics are pure functions in `gensr_pref.auditing`; here they meet the tables.
+The statistics are pure functions of the other modules; this one applies them to a run's tables.
 """
 
 from __future__ import annotations
@@ -35,93 +35,97 @@ from gensr_pref.rundir.integrity import Contents
 from gensr_pref.rundir.machine import mixture_notices
 from gensr_pref.schema import PAIR_ROLES
 from gensr_pref.statistics.intervals import count_interval
-from gensr_pref.storage.location import located
+from gensr_pref.storage.location import parse_location
 
-AUDIO_PAIRS = 1000  # whose audio is looked at, if nothing else is asked for
+AUDIO_PAIRS = 1000  # default number of pairs whose audio is analysed
 
 
 def audit(
-    out: str | Path, heard: int = AUDIO_PAIRS, brief: bool = False, rule: PairRule | None = None
+    out: str | Path,
+    audio_pairs: int = AUDIO_PAIRS,
+    brief: bool = False,
+    rule: PairRule | None = None,
 ) -> dict[str, Any]:
     """Compute the audit of a run directory and write ``audit/audit.json``.
 
         audit("runs/first")["yield"]["joint"]
 
     Args:
-        heard: of so many pairs at most the audio and the generator's own representation are
-            looked at (drawn evenly over the run, kept in ``audit/sides.parquet``); 0 for none.
-        brief: only counts, yield, margins and mean scores, as after `pair`.
-        rule: that of the pairs, where the caller has loaded it because the user named it. Without
-            it a rule of this package is used; any other that ``run.yaml`` names is not imported,
+        audio_pairs: maximum number of pairs whose audio and generator representation are analysed.
+            They are spread evenly over the run; the results are stored in ``audit/sides.parquet``.
+            0 analyses none.
+        brief: compute only counts, yield, margins and mean scores, as after `pair`.
+        rule: the pair rule, if the caller has loaded it because the user named it. Otherwise a rule
+            of this package is found by its name in ``run.yaml``; any other rule is not imported,
             and the yield by chance is null.
 
     Returns:
-        What was written; docs/audit.md says what each part means.
+        The contents of the file; docs/audit.md explains each part.
 
     Raises:
         InputError: not a run directory, or one without scores or pairs yet.
         PartsError: its parts do not belong together.
         StorageError: a table cannot be read.
     """
-    return audit_of(evidence(located(out)), heard, brief, rule)
+    return audit_of(evidence(parse_location(out)), audio_pairs, brief, rule)
 
 
 def audit_of(
-    found: Evidence, heard: int = AUDIO_PAIRS, brief: bool = False, rule: PairRule | None = None
+    run: Evidence, audio_pairs: int = AUDIO_PAIRS, brief: bool = False, rule: PairRule | None = None
 ) -> dict[str, Any]:
-    """As `audit`, of tables that are read already."""
-    rule = rule or built_in_rule(found.pairing.rule)
-    parts = _short_parts(found, rule) if brief else _full_parts(found, heard, rule)
-    told = {**_counts(found), **parts, **_means(found)}
+    """Do the same as `audit` for tables that have been read already."""
+    rule = rule or built_in_rule(run.pairing.rule)
+    parts = _short_parts(run, rule) if brief else _full_parts(run, audio_pairs, rule)
+    results = {**_counts(run), **parts, **_means(run)}
     part_files.write_text(
-        found.out / "audit" / "audit.json", json.dumps(told, indent=2, allow_nan=False) + "\n"
+        run.out / "audit" / "audit.json", json.dumps(results, indent=2, allow_nan=False) + "\n"
     )
-    return told
+    return results
 
 
-def _counts(found: Evidence) -> dict[str, Any]:
+def _counts(run: Evidence) -> dict[str, Any]:
     return {
-        "run": found.document["name"],
-        "rule": found.pairing.rule,
-        "clips": len(found.clips),
-        "candidates": len(found.candidates),
-        "pairs": len(found.pairs_table),
-        "golden": sum(map(is_clean, found.pairs_table.column("chosen_id").to_pylist())),
-        "shards": len(found.contents.shards),
-        "unfinished_shards": len(found.contents.unfinished),
-        "contents": table_digests(found.contents),
-        "without_pair": part_files.facts(part_files.part(found.out, "pairs", 0)).get("stops", {}),
-        "notices": mixture_notices(ledger.machines(found.out)),
+        "run": run.document["name"],
+        "rule": run.pairing.rule,
+        "clips": len(run.clips),
+        "candidates": len(run.candidates),
+        "pairs": len(run.pairs_table),
+        "golden": sum(map(is_clean, run.pairs_table.column("chosen_id").to_pylist())),
+        "shards": len(run.contents.shards),
+        "unfinished_shards": len(run.contents.unfinished),
+        "contents": table_digests(run.contents),
+        "without_pair": part_files.facts(part_files.part(run.out, "pairs", 0)).get("stops", {}),
+        "notices": mixture_notices(ledger.machines(run.out)),
     }
 
 
 def table_digests(contents: Contents) -> dict[str, str]:
-    """What tells the content of each table that an audit reads."""
+    """Return a digest of the content of each table that an audit reads."""
     return {table: contents.digest(table) for table in contents.parts}
 
 
-def _short_parts(found: Evidence, rule: PairRule | None) -> dict[str, Any]:
-    judged = found.judged
-    everyone = effective_votes.tally(judged, comparisons(judged))
-    alone = {judged.names[k]: everyone.share(1 << p) for p, k in enumerate(judged.voters)}
+def _short_parts(run: Evidence, rule: PairRule | None) -> dict[str, Any]:
+    judged = run.judged
+    votes = effective_votes.tally(judged, comparisons(judged))
+    alone = {judged.names[k]: votes.clip_share(1 << p) for p, k in enumerate(judged.voters)}
     return {
-        "yield": {**_joint(found), **_yield_by_chance(found, rule), "alone": alone},
-        "margins": pairs.margin_statistics(judged, found.pairs),
+        "yield": {**_joint(run), **_yield_by_chance(run, rule), "alone": alone},
+        "margins": pairs.margin_statistics(judged, run.pairs),
     }
 
 
-def _full_parts(found: Evidence, heard: int, rule: PairRule | None) -> dict[str, Any]:
-    judged, compared = found.judged, comparisons(found.judged)
+def _full_parts(run: Evidence, audio_pairs: int, rule: PairRule | None) -> dict[str, Any]:
+    judged, compared = run.judged, comparisons(run.judged)
     panel = effective_votes.panel_yields(judged, compared)
-    joint = panel["joint"] or {}  # nothing where nothing votes
-    drawn = analyse_pairs(found, max(heard, 0))
+    joint = panel["joint"] or {}  # empty if no score votes
+    analysed = analyse_pairs(run, max(audio_pairs, 0))
     return {
-        "yield": _yield(found, panel, rule),
+        "yield": _yield(run, panel, rule),
         "panel": {
             "effective_votes": effective_votes.effective_votes(judged),
             "comparisons": joint.get("comparisons"),
             "comparisons_by_chance": joint.get("comparisons_by_chance"),
-            "scales": _scales(found),
+            "scales": _scales(run),
             "without": panel["without"],
             "forward": panel["forward"],
             "vetoes": effective_votes.vetoes(judged, compared),
@@ -131,87 +135,87 @@ def _full_parts(found: Evidence, heard: int, rule: PairRule | None) -> dict[str,
         "yield_by_margin": effective_votes.yield_by_margin(judged, compared),
         "candidates_with_all_votes": candidates.group_sizes(judged),
         "repeats": candidates.repeats(judged, compared),
-        "margins": pairs.margin_statistics(judged, found.pairs),
-        "hold_out": pairs.hold_out_rates(found.by_rule, found.pairs),
+        "margins": pairs.margin_statistics(judged, run.pairs),
+        "hold_out": pairs.hold_out_rates(run.judged_by_rule, run.pairs),
         "single_scores": pairs.single_scores(judged, compared),
-        "preference": pairs.preference(found.by_rule, found.pairs, found.generators.tolist()),
-        "sides": _shortcuts(found, drawn),
-        "generators": _generator_wins(found),
-        "learnability": probe_generators(found, drawn),
-        "breakdown": pairs.breakdown(judged, found.pairs, found.properties),
-        "leakage": leaks(found.clips),
-        "listening": audit_answers(found),
+        "preference": pairs.preference(run.judged_by_rule, run.pairs, run.generators.tolist()),
+        "sides": _shortcuts(run, analysed),
+        "generators": _generator_wins(run),
+        "learnability": probe_generators(run, analysed),
+        "breakdown": pairs.breakdown(judged, run.pairs, run.properties),
+        "leakage": leaks(run.clips),
+        "listening": audit_answers(run),
     }
 
 
-def _scales(found: Evidence) -> dict[str, dict[str, float]]:
-    """Per vote, its margin and its spread, in the score's unit."""
-    judged = found.judged
+def _scales(run: Evidence) -> dict[str, dict[str, float]]:
+    """Return the margin and the spread of each vote, in the score's unit."""
+    judged = run.judged
     return {
         judged.names[k]: {"margin": float(judged.margin[k]), "spread": float(judged.spreads[k])}
         for k in judged.voters
     }
 
 
-def _joint(found: Evidence) -> dict[str, Any]:
-    """The yield of the run's own pairs; a share of all clips, those without candidates too."""
-    joint = count_interval(len(np.unique(found.pairs.clip)), len(found.clips))
+def _joint(run: Evidence) -> dict[str, Any]:
+    """Return the share of all clips, including those without candidates, that have a pair."""
+    joint = count_interval(len(np.unique(run.pairs.clip)), len(run.clips))
     return {"joint": joint.value, "joint_interval": joint.bounds}
 
 
-def _yield(found: Evidence, panel: dict[str, Any], rule: PairRule | None) -> dict[str, Any]:
+def _yield(run: Evidence, panel: dict[str, Any], rule: PairRule | None) -> dict[str, Any]:
     alone = panel["alone"]
-    bounded = found.pairing.min or found.pairing.max
-    same = found.pairing.rule == "unanimous" and not bounded
+    bounded = run.pairing.min or run.pairing.max
+    same = run.pairing.rule == "unanimous" and not bounded
     return {
-        **_joint(found),
+        **_joint(run),
         **(
             _chance_level((panel["joint"] or {}).get("by_chance"))
             if same
-            else _yield_by_chance(found, rule)
+            else _yield_by_chance(run, rule)
         ),
         "alone": {score: leaf["yield"] for score, leaf in alone.items()},
         "alone_by_chance": {score: leaf["by_chance"] for score, leaf in alone.items()},
     }
 
 
-def _yield_by_chance(found: Evidence, rule: PairRule | None) -> dict[str, Any]:
-    """The yield of the run's rule on shuffled scores, or null with the reason."""
+def _yield_by_chance(run: Evidence, rule: PairRule | None) -> dict[str, Any]:
+    """Return the yield of the run's rule on shuffled scores, or null with the reason."""
     if rule is None:
         return _chance_level(None, "rule_not_run")
-    if not len(found.clips) or wants_clean(rule):
+    if not len(run.clips) or wants_clean(rule):
         return _chance_level(None, "no_scores")
-    scored = columns(found.scores, found.candidates, votes_of_run(found.document))
-    shuffled = yield_by_chance.chance_level(scored, rule, found.pairing)
-    return _chance_level(shuffled / len(found.clips))
+    scored = columns(run.scores, run.candidates, votes_of_run(run.document))
+    shuffled = yield_by_chance.chance_level(scored, rule, run.pairing)
+    return _chance_level(shuffled / len(run.clips))
 
 
 def _chance_level(share: float | None, reason: str = "no_scores") -> dict[str, Any]:
-    """A yield by chance; where it is null, why: the rule looks at no score, or was not run."""
+    """Return a yield by chance; if it is null, with the reason: no scores, or the rule not run."""
     return {"by_chance": share, "by_chance_reason": reason if share is None else None}
 
 
-def _shortcuts(found: Evidence, drawn: AnalysedPairs) -> list[dict[str, Any]]:
-    clip = found.pairs.clip
-    heard = bias.differences(sound_values(found, drawn), clip[drawn.pairs])
-    return [*heard, *bias.differences(sampling_values(found), clip)]
+def _shortcuts(run: Evidence, analysed: AnalysedPairs) -> list[dict[str, Any]]:
+    clip = run.pairs.clip
+    sound = bias.differences(sound_values(run, analysed), clip[analysed.pairs])
+    return [*sound, *bias.differences(sampling_values(run), clip)]
 
 
-def _generator_wins(found: Evidence) -> list[dict[str, Any]]:
-    known = (found.pairs.chosen >= 0) & (found.pairs.rejected >= 0)
-    rows = (getattr(found.pairs, side)[known] for side in PAIR_ROLES)
-    return bias.wins_across_generators(*(found.generators[row] for row in rows))
+def _generator_wins(run: Evidence) -> list[dict[str, Any]]:
+    known = (run.pairs.chosen >= 0) & (run.pairs.rejected >= 0)
+    rows = (getattr(run.pairs, role)[known] for role in PAIR_ROLES)
+    return bias.wins_across_generators(*(run.generators[row] for row in rows))
 
 
-def _means(found: Evidence) -> dict[str, Any]:
-    value, clip, noisy = raw_scores(found)
-    names = found.judged.names
-    sign = [1.0 if vote.higher_is_better else -1.0 for vote in found.columns.votes]
+def _means(run: Evidence) -> dict[str, Any]:
+    value, clip, noisy = raw_scores(run)
+    names = run.judged.names
+    sign = [1.0 if vote.higher_is_better else -1.0 for vote in run.columns.votes]
     roles = {"noisy": value[noisy], "candidates": value[~noisy]}
-    for side in PAIR_ROLES:
-        rows = np.unique(getattr(found.pairs, side))
-        roles[side] = found.judged.value[rows[rows >= 0]] * sign
-    gains = means.improvement(value * sign, clip, len(found.clips), noisy, names)
+    for role in PAIR_ROLES:
+        rows = np.unique(getattr(run.pairs, role))
+        roles[role] = run.judged.value[rows[rows >= 0]] * sign
+    gains = means.improvement(value * sign, clip, len(run.clips), noisy, names)
     return {
         "means": means.mean_by_role(roles, names),
         "improvement": {name: gain.triple for name, gain in gains.items()},

@@ -1,4 +1,4 @@
-"""What a candidate sounds like in four numbers, from its waveform alone."""
+"""Four properties of a candidate's sound, computed from its waveform."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _FLOOR = 1e-10
 
 
 def sound_properties(wave: npt.NDArray[np.float32], rate: int) -> dict[str, float]:
-    """Length, loudness, bandwidth and silence of a waveform [T] at `rate` Hz.
+    """Measure length, loudness, bandwidth and silence of a waveform [T] at `rate` Hz.
 
     Returns:
         ``seconds``; ``level_db``: root mean square of the frames that are not silent, in dB of full
         scale; ``bandwidth_hz``: the frequency below which 99 % of the energy lies (a spectral
-        roll-off, as in Scheirer & Slaney 1997, there 95 %); ``silence``: the share of 20 ms frames
-        40 dB or more below the loudest.
+        roll-off as in Scheirer & Slaney 1997, who use 95 %); ``silence``: the share of 20 ms frames
+        that are 40 dB or more below the loudest frame.
     """
     size = rate // FRAMES_PER_SECOND
     frames = wave[: len(wave) // size * size].reshape(-1, size).astype(np.float64)
@@ -35,8 +35,8 @@ def sound_properties(wave: npt.NDArray[np.float32], rate: int) -> dict[str, floa
 
 
 def bandwidth(wave: npt.NDArray[np.float32], rate: int) -> float:
-    """The frequency in Hz below which `ROLL_OFF` of the energy lies."""
+    """Return the frequency in Hz below which `ROLL_OFF` of the energy lies."""
     energy = np.abs(np.fft.rfft(wave.astype(np.float64))) ** 2
     share = np.cumsum(energy) / max(float(energy.sum()), _FLOOR)
-    place = int(np.searchsorted(share, ROLL_OFF))
-    return float(min(place, len(energy) - 1) * rate / max(len(wave), 1))
+    index = int(np.searchsorted(share, ROLL_OFF))
+    return float(min(index, len(energy) - 1) * rate / max(len(wave), 1))

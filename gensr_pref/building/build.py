@@ -43,7 +43,7 @@ from gensr_pref.rundir.integrity import PLAN, refuse_strangers
 from gensr_pref.rundir.ledger import Stamps, name_of, note, note_parts
 from gensr_pref.rundir.part_files import Stamp
 from gensr_pref.rundir.provenance import Made, of_part
-from gensr_pref.storage.location import located
+from gensr_pref.storage.location import parse_location
 
 _MADE_BY: dict[Stage, tuple[Made, ...]] = {
     "sample": ("candidates", "clips"),
@@ -78,7 +78,7 @@ def build(
         StorageError: the directory cannot be written; what is finished stays.
     """
     run, folder = load_any(run, Run, base, overrides)
-    out = located(out).absolute()  # anyone's code may change the working folder
+    out = parse_location(out).absolute()  # anyone's code may change the working folder
     blueprint = draw_up(run, folder, partial(open_run.require_settings, out))
     for line in describe(blueprint.left_out):
         print(line, file=sys.stderr)
@@ -92,7 +92,7 @@ def build(
         with _progress(blueprint, jobs, out) as progress:
             with running(ShardWorker, setup, jobs, run.engine) as events:
                 lost = _watch(events, progress, out)
-            process.check()
+            process.raise_if_interrupted()
             if part_files.parts(out, "scores"):
                 write_pairs(out, blueprint.document, find_rule(run.pairing.rule))
             summary = write_summary(out, blueprint.document, len(layout), lost, blueprint.left_out)

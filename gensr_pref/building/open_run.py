@@ -104,7 +104,7 @@ def locked(out: Path) -> Iterator[None]:
         path=out,
         problem=Problem.BUSY,
     )
-    with part_files.held(out / ".lock", busy):
+    with part_files.hold_lock(out / ".lock", busy):
         yield
 
 

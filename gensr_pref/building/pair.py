@@ -19,7 +19,7 @@ from gensr_pref.pairing.votes import drop_idle, votes_of_panel, votes_of_run
 from gensr_pref.rundir import ledger, part_files
 from gensr_pref.rundir.document import facts_of
 from gensr_pref.rundir.integrity import MADE_BEFORE_PAIRS, SCORES, check
-from gensr_pref.storage.location import located
+from gensr_pref.storage.location import parse_location
 
 
 def pair(out: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
@@ -38,7 +38,7 @@ def pair(out: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
             that no override names.
     """
     require_list(overrides)
-    out = located(out)
+    out = parse_location(out)
     open_run.document(out)  # before the lock, which would make a directory of a wrong name
     with open_run.locked(out):
         document = open_run.document(out)

@@ -17,7 +17,7 @@ from gensr_pref.corpus.listing import LeftOut
 from gensr_pref.corpus.sources import has_clean
 from gensr_pref.errors import ConfigError, InputError, Problem
 from gensr_pref.generators.base import Generator, Origin
-from gensr_pref.generators.registry import check_named, licence_of, make_generators
+from gensr_pref.generators.registry import check_clips, licence_of, make_generators
 from gensr_pref.identity import digest
 from gensr_pref.metrics.panel import Panel
 from gensr_pref.pairing.base import wants_clean
@@ -125,7 +125,7 @@ def _check_named(run: Run, generators: dict[str, Any], planned: Plan) -> None:
     origins = [origin_of(spec, run.corpus) for spec in planned.clips]
     for place, (use, generator) in enumerate(zip(run.generators, generators.values(), strict=True)):
         try:
-            check_named(generator, origins, use.candidates)
+            check_clips(generator, origins, use.candidates)
         except InputError as error:
             raise error.within(f"generators.{place}") from error
 

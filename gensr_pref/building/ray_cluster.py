@@ -113,7 +113,7 @@ def started(engine: Engine) -> Iterator[None]:
         yield
     finally:
         if ours:
-            with process.deferred():
+            with process.defer_interrupt():
                 ray.shutdown()
 
 
@@ -138,7 +138,7 @@ def _start(engine: Engine) -> None:
 
     began = time.monotonic()
     for left in reversed(range(1 if engine.address else TRIES)):
-        process.check()
+        process.raise_if_interrupted()
         try:
             with _signals_kept():
                 ray.init(**_settings(engine))

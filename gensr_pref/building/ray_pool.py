@@ -125,7 +125,7 @@ class _Pool:
 
     def run(self) -> Iterator[Event]:
         while self._left():
-            process.check()
+            process.raise_if_interrupted()
             yield from self._staff()
             self._assign()
             waited = [*self._busy, *self._starting]

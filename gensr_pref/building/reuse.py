@@ -12,7 +12,7 @@ from gensr_pref.building.sampling import NOTHING_DRAWN, Drawn, index_of
 from gensr_pref.building.tasks import Row
 from gensr_pref.errors import CorruptPartError
 from gensr_pref.identity import is_noisy, split_candidate_id
-from gensr_pref.metrics.members import Member
+from gensr_pref.metrics.members import PanelMember
 from gensr_pref.metrics.results import CandidateScores
 from gensr_pref.rundir import part_files, provenance
 from gensr_pref.rundir.provenance import Facts
@@ -86,7 +86,7 @@ def sampled(out: Path, shard: int, wanted: Facts, clips_fingerprint: str) -> Sam
     )
 
 
-def scored(out: Path, shard: int, wanted: Facts, members: Sequence[Member]) -> Scored:
+def scored(out: Path, shard: int, wanted: Facts, members: Sequence[PanelMember]) -> Scored:
     """What the part of a shard holds of the scores that are wanted.
 
     Args:
@@ -163,7 +163,7 @@ def _details(out: Path, shard: int, wanted: Facts) -> dict[tuple[str, str], str]
 
 
 def _result(
-    row: Row, members: Sequence[Member], details: dict[tuple[str, str], str]
+    row: Row, members: Sequence[PanelMember], details: dict[tuple[str, str], str]
 ) -> CandidateScores:
     """A row as the panel said it, without what other metrics said."""
     scores = [score.name for member in members for score in member.scores]

@@ -13,7 +13,7 @@ from gensr_pref.building.time_limit import OutOfTime, time_limit
 from gensr_pref.config.run_file import MetricUse
 from gensr_pref.errors import Unusable
 from gensr_pref.identity import noisy_id
-from gensr_pref.metrics.members import Member
+from gensr_pref.metrics.members import PanelMember
 from gensr_pref.metrics.panel import Panel, Source
 from gensr_pref.metrics.results import CandidateScores
 from gensr_pref.schema import Failure, Reason
@@ -97,7 +97,7 @@ class Scorer:
         yield {name: self._joined(found[name]) for name in clip.sounds}
 
     def _in_pieces(
-        self, task: DivisibleTask, clip: ScoringInput, members: Sequence[Member]
+        self, task: DivisibleTask, clip: ScoringInput, members: Sequence[PanelMember]
     ) -> Iterator[Place | Results]:
         """All metrics at once; metric by metric; one candidate of one metric at a time."""
         whole = Place(clip.clip_id)
@@ -113,7 +113,7 @@ class Scorer:
             yield from self._by_one(task, clip, member)
 
     def _by_one(
-        self, task: DivisibleTask, clip: ScoringInput, member: Member
+        self, task: DivisibleTask, clip: ScoringInput, member: PanelMember
     ) -> Iterator[Place | Results]:
         place = Place(clip.clip_id, member.metric.spec.name)
         if place in task.wary and task.given_up(place) is None and len(clip.sounds) > 1:
@@ -124,7 +124,7 @@ class Scorer:
             yield from self._tried(task, clip, member, place)
 
     def _tried(
-        self, task: DivisibleTask, clip: ScoringInput, member: Member, place: Place
+        self, task: DivisibleTask, clip: ScoringInput, member: PanelMember, place: Place
     ) -> Iterator[Place | Results]:
         if why := task.given_up(place):
             yield _nulls(clip, member, why)
@@ -136,14 +136,14 @@ class Scorer:
         except OutOfTime:
             yield _nulls(clip, member, too_long(self._limit))
 
-    def _asked(self, clip: ScoringInput, members: Sequence[Member]) -> Results:
+    def _asked(self, clip: ScoringInput, members: Sequence[PanelMember]) -> Results:
         panel = self.load(members)
         sounds = list(clip.sounds.values())
         with time_limit(self._limit):
             scored = panel.score(sounds, clip.clean, clip.noisy, clip.text, clip.language)
         return dict(zip(clip.sounds, scored, strict=True))
 
-    def load(self, members: Sequence[Member]) -> Panel:
+    def load(self, members: Sequence[PanelMember]) -> Panel:
         """A panel of these metrics, in which each is loaded."""
         names = _names(members)
         if names not in self._panels:
@@ -183,11 +183,11 @@ def failures_of(clip_id: str, results: Results) -> Iterator[Failure]:
             yield Failure("scores", clip_id, reason, detail, candidate_id=name, score=score)
 
 
-def _names(members: Sequence[Member]) -> tuple[str, ...]:
+def _names(members: Sequence[PanelMember]) -> tuple[str, ...]:
     return tuple(member.metric.spec.name for member in members)
 
 
-def _nulls(clip: ScoringInput, member: Member, why: Unusable) -> Results:
+def _nulls(clip: ScoringInput, member: PanelMember, why: Unusable) -> Results:
     results = {name: CandidateScores() for name in clip.sounds}
     for one in results.values():
         for score in member.scores:

@@ -23,7 +23,7 @@ def run(worker: WorkerOf, setup: Any, jobs: Sequence[Job]) -> Iterator[Event]:
         for task in job:
             try:
                 for event in only.run(task):
-                    process.check()
+                    process.raise_if_interrupted()
                     yield event
             except Exception as error:  # one shard's fault must not cost the others
                 if is_fatal(error):

@@ -39,7 +39,7 @@ def status(out: Path) -> dict[str, Any]:
             path=out,
             problem=Problem.DAMAGED,
         )
-    held = part_files.is_held(out / ".lock")
+    held = part_files.is_locked(out / ".lock")
     if held and found["state"] != "running":
         found["state"] = "starting"  # the snapshot is the build's before
     elif found["state"] == "running" and not held:

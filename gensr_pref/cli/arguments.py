@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from gensr_pref.storage.location import located
+from gensr_pref.storage.location import parse_location
 
 DIRECTORY = "run directory, or its URL"
 OVERRIDE = "field to override, such as corpus.limit=8"
@@ -21,7 +21,7 @@ def add_run_file(parser: argparse.ArgumentParser) -> None:
 
 def add_directory(parser: argparse.ArgumentParser) -> None:
     """Add the run directory that a command reads."""
-    parser.add_argument("dir", type=located, metavar="DIR", help=DIRECTORY)
+    parser.add_argument("dir", type=parse_location, metavar="DIR", help=DIRECTORY)
 
 
 def add_overrides(parser: argparse.ArgumentParser, text: str = OVERRIDE) -> None:

@@ -6,7 +6,7 @@ import argparse
 
 from gensr_pref.cli.arguments import add_directory
 from gensr_pref.cli.output import as_json, show
-from gensr_pref.storage.location import located, require_local
+from gensr_pref.storage.location import parse_location, require_local
 
 HELP = "measure how good the pairs are; writes report.html and audit.json"
 
@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_directory(parser)
     parser.add_argument(
         "other",
-        type=located,
+        type=parse_location,
         nargs="?",
         metavar="OTHER",
         help="second run directory, to compare the first with",

@@ -6,7 +6,7 @@ import argparse
 
 from gensr_pref.cli.arguments import DIRECTORY, add_overrides, add_run_file
 from gensr_pref.cli.output import plugin_prints_on_stderr
-from gensr_pref.storage.location import located
+from gensr_pref.storage.location import parse_location
 
 HELP = "build pairs from a corpus; run it again to continue"
 
@@ -14,7 +14,7 @@ HELP = "build pairs from a corpus; run it again to continue"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the run file, the run directory and overrides."""
     add_run_file(parser)
-    parser.add_argument("--out", type=located, required=True, help=DIRECTORY)
+    parser.add_argument("--out", type=parse_location, required=True, help=DIRECTORY)
     add_overrides(parser)
 
 

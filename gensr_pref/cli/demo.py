@@ -7,14 +7,14 @@ from pathlib import Path
 
 from gensr_pref.cli import build
 from gensr_pref.cli.arguments import DIRECTORY, add_overrides
-from gensr_pref.storage.location import located
+from gensr_pref.storage.location import parse_location
 
 HELP = "build a small dataset from the bundled sample"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add where the run goes, and overrides."""
-    parser.add_argument("--out", type=located, default=Path("demo-run"), help=DIRECTORY)
+    parser.add_argument("--out", type=parse_location, default=Path("demo-run"), help=DIRECTORY)
     add_overrides(parser)
 
 

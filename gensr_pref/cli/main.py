@@ -89,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command: Command | None = None
     words: dict[str, str] = {}
     try:
-        with process.heeded():
+        with process.handle_signals():
             options = parse(arguments)
             command, words = options.command, flags(options)
             home()  # libraries ask for one, and some fail where there is none

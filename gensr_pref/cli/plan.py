@@ -10,7 +10,7 @@ from gensr_pref.cli.arguments import add_overrides, add_run_file
 from gensr_pref.cli.output import as_json, plugin_prints_on_stderr, show
 from gensr_pref.cli.tables import labelled
 from gensr_pref.errors import quantity
-from gensr_pref.storage.location import located
+from gensr_pref.storage.location import parse_location
 
 HELP = "build a small pilot run and estimate what N pairs will need"
 
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--out",
-        type=located,
+        type=parse_location,
         metavar="DIR",
         help="run directory to keep the pilot run in; a build with the same --out continues it",
     )

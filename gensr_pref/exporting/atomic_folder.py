@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gensr_pref.errors import InputError, Problem
-from gensr_pref.storage.lease import held
+from gensr_pref.storage.lease import hold_lock
 
 
 @contextmanager
@@ -31,7 +31,7 @@ def replace_folder(out: Path) -> Iterator[Path]:
         path=out,
         problem=Problem.BUSY,
     )
-    with held(new.with_name(f"{new.name}.lock"), busy, discard=True):
+    with hold_lock(new.with_name(f"{new.name}.lock"), busy, discard=True):
         try:
             _undo_interruption(out, old)
             shutil.rmtree(new, ignore_errors=True)

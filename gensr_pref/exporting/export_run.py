@@ -25,7 +25,7 @@ from gensr_pref.exporting.pseudonyms import SECRET, Anonymisation, Pseudonyms, o
 from gensr_pref.rundir import part_files
 from gensr_pref.rundir.integrity import Contents, check
 from gensr_pref.storage import files
-from gensr_pref.storage.location import is_remote, located, require_local
+from gensr_pref.storage.location import is_remote, parse_location, require_local
 from gensr_pref.tables.languages import language_code
 from gensr_pref.untrusted import documents
 
@@ -79,7 +79,7 @@ def export(
             about this machine or its user (every column is named).
         StorageError: something cannot be read or written. `out` is unchanged.
     """
-    run, out = located(run), Path(out)
+    run, out = parse_location(run), Path(out)
     contents = check(run)
     document = contents.document
     require_replaceable(out)

@@ -1,6 +1,7 @@
 """command: a program that turns a noisy file and a seed into a restored file.
 
-It runs in whatever environment it needs: nothing of ours is imported there. No shell is between.
+The program runs in its own environment and need not import this package. No shell interprets its
+arguments.
 """
 
 from __future__ import annotations
@@ -22,14 +23,15 @@ import numpy.typing as npt
 from gensr_pref import audio
 from gensr_pref.errors import Unusable
 from gensr_pref.generators.base import Candidate
-from gensr_pref.generators.subprocess_run import ending, executed, tail
+from gensr_pref.generators.subprocess_run import describe_status, last_lines, run_program
 from gensr_pref.identity import digest, file_digest
 from gensr_pref.schema import Reason
 from gensr_pref.storage import files
 from gensr_pref.untrusted import documents
 
-ONE = {"input", "output"}  # fields of a program that makes one candidate
-SEVERAL = ({"manifest"}, {"input_folder", "output_folder"})  # of one that makes all of a clip
+ONE = {"input", "output"}  # fields of a program that makes one candidate per process
+# Fields of a program that makes all candidates of a clip in one process.
+SEVERAL = ({"manifest"}, {"input_folder", "output_folder"})
 FIELDS = ("input", "output", "seed", "manifest", "input_folder", "output_folder", "device")
 NOT_INHERITED = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "CONDA_PREFIX")
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
@@ -41,21 +43,21 @@ class Command:
     Args:
         command: the program and its arguments, as a list or as one text that is split as a shell
             would split it. Fields in braces are filled in: `input`, `output` (WAV files) and `seed`
-            for a program that makes one candidate; in their place `manifest` (a CSV with the
-            columns input, output, seed) or `input_folder` and `output_folder` (files of the same
-            names) for one that makes all candidates of a clip. `device` is the engine's.
+            for a program that makes one candidate; or `manifest` (a CSV file with the columns
+            input, output, seed), or `input_folder` and `output_folder` (files of the same names),
+            for a program that makes all candidates of a clip. `device` is the device of the run.
         sample_rate: of the input in Hz: 16-bit WAV, mono.
         output_rate: of the output in Hz; absent = `sample_rate`.
-        limit_seconds: what one process may take before it is ended, with all that it started.
-        env: variables set for it. It inherits all others but those that would lead Python
-            astray, and does its arithmetic on one thread unless told otherwise.
-        folder: where it runs, and what relative names in `command` are relative to; absent = the
+        limit_seconds: time limit of one process, after which it and its children are killed.
+        env: environment variables to set. All others are inherited, except those that would change
+            Python's module search; arithmetic libraries use one thread unless set here.
+        folder: working directory, to which relative names in `command` are relative; absent = the
             run file's folder.
         revision: of the program and its weights; absent = a digest of the command and of the
             files that it names.
 
     Raises:
-        ValueError: options that do not go together, or a program that is not there.
+        ValueError: options that contradict each other, or a program that does not exist.
     """
 
     name = "command"
@@ -73,22 +75,22 @@ class Command:
         folder: str = ".",
         revision: str | None = None,
     ) -> None:
-        self._template = _template(command)
-        self._together = _check_fields(self._template)
-        self.sample_rate = _positive("sample_rate", sample_rate)
-        self.output_rate = _positive("output_rate", output_rate or sample_rate)
+        self._template = _split_command(command)
+        self._together = _makes_all_candidates(self._template)
+        self.sample_rate = _require_rate("sample_rate", sample_rate)
+        self.output_rate = _require_rate("output_rate", output_rate or sample_rate)
         if not limit_seconds > 0:
             raise ValueError(f"limit_seconds must be above 0, not {limit_seconds!r}")
         self._limit = float(limit_seconds)
         self._env = {str(name): str(value) for name, value in (env or {}).items()}
         self._folder = Path(folder).absolute()
-        self._program = _found(self._template[0], self._folder)
+        self._program = _find_program(self._template[0], self._folder)
         self._revision = revision
         self._device = "cpu"
 
     @property
     def revision(self) -> str:
-        """As given, or a digest of the command, its settings and the files it names."""
+        """Revision as given, or a digest of the command, its settings and the files it names."""
         if self._revision is None:
             named = (self._folder / word for word in self._template)
             files = [file_digest(path) for path in named if path.is_file()]
@@ -97,17 +99,17 @@ class Command:
         return self._revision
 
     def load(self, device: str) -> None:
-        """Keep the device for the program; it loads its weights itself, in every process."""
+        """Store the device, which is passed to the program; the program loads its own weights."""
         self._device = device
 
     def sample(
         self, noisy: npt.NDArray[np.float32], lengths: Sequence[int], seeds: Sequence[int]
     ) -> list[Candidate | Exception]:
-        """One candidate per row; see `generators.base.Generator`.
+        """Return one candidate per row; see `generators.base.Generator`.
 
         Raises:
-            Unusable: a program for all candidates failed as a whole: GENERATOR_ERROR with its exit
-                status and the last lines of its errors, or TIMED_OUT.
+            Unusable: a program that makes all candidates failed: GENERATOR_ERROR with its exit
+                status and the last lines of its standard error, or TIMED_OUT.
         """
         with tempfile.TemporaryDirectory(prefix="gensr-pref-") as folder:
             work = _Work(Path(folder), self.sample_rate)
@@ -116,17 +118,17 @@ class Command:
                 for row, length, seed in zip(noisy, lengths, seeds, strict=True)
             ]
             if self._together:
-                self._run(work, work.together(jobs))
-            return [self._made(work, job) for job in jobs]
+                self._run(work, work.batch_fields(jobs))
+            return [self._candidate(work, job) for job in jobs]
 
-    def _made(self, work: _Work, job: _Job) -> Candidate | Exception:
+    def _candidate(self, work: _Work, job: _Job) -> Candidate | Exception:
         try:
             if not self._together:
                 self._run(work, job.fields)
-            sound = _output(job.output, self.output_rate)
-            return Candidate(sound, _told(job.output), rate=self.output_rate)
+            sound = _read_output(job.output, self.output_rate)
+            return Candidate(sound, _read_sampling(job.output), rate=self.output_rate)
         except Unusable as fault:
-            return Unusable(fault.reason, work.anonymous(fault.detail))
+            return Unusable(fault.reason, work.without_folder(fault.detail))
 
     def _run(self, work: _Work, fields: Mapping[str, str]) -> None:
         """Run the program once.
@@ -137,14 +139,16 @@ class Command:
         fields = {**fields, "device": self._device}
         arguments = [self._program, *(word.format(**fields) for word in self._template[1:])]
         try:
-            status = executed(arguments, self._folder, self._environment(), self._limit, work.log)
+            status = run_program(
+                arguments, self._folder, self._environment(), self._limit, work.log
+            )
         except OSError as error:
             raise Unusable(Reason.GENERATOR_ERROR, f"it does not start: {error}") from error
         if status is None:
             raise Unusable(Reason.TIMED_OUT, f"no answer within {self._limit:g} s")
         if status != 0:
-            said = work.anonymous(tail(work.log))
-            raise Unusable(Reason.GENERATOR_ERROR, f"{ending(status)}: {said}")
+            errors = work.without_folder(last_lines(work.log))
+            raise Unusable(Reason.GENERATOR_ERROR, f"{describe_status(status)}: {errors}")
 
     def _environment(self) -> dict[str, str]:
         inherited = {k: v for k, v in os.environ.items() if k not in NOT_INHERITED}
@@ -153,7 +157,7 @@ class Command:
 
 @dataclass(frozen=True)
 class _Job:
-    """One candidate: the files it is made of and made into."""
+    """Input file, output file and seed of one candidate."""
 
     input: Path
     output: Path
@@ -165,7 +169,7 @@ class _Job:
 
 
 class _Work:
-    """A temporary folder with the noisy clip once per candidate, and room for the outputs."""
+    """Temporary folder with an input file per candidate and a folder for the outputs."""
 
     def __init__(self, folder: Path, rate: int) -> None:
         self._folder, self._rate = folder, rate
@@ -176,7 +180,7 @@ class _Work:
             (folder / name).mkdir()
 
     def job(self, wave: audio.Wave, seed: int) -> _Job:
-        """Write the input of one candidate; the rows of a clip are one file under many names."""
+        """Write the input of one candidate; equal inputs are hard links to one file."""
         name = f"{len(self._jobs):03d}.wav"
         job = _Job(self._folder / "in" / name, self._folder / "out" / name, seed)
         content = audio.wav(wave, self._rate)
@@ -188,8 +192,8 @@ class _Work:
         self._jobs.append(job)
         return job
 
-    def together(self, jobs: Sequence[_Job]) -> dict[str, str]:
-        """The fields of a program that makes all candidates."""
+    def batch_fields(self, jobs: Sequence[_Job]) -> dict[str, str]:
+        """Write the manifest; return the fields of a program that makes all candidates."""
         manifest = self._folder / "manifest.csv"
         with manifest.open("w", newline="", encoding="utf-8") as lines:
             writer = csv.DictWriter(lines, ["input", "output", "seed"])
@@ -198,20 +202,20 @@ class _Work:
         folders = {f"{name}put_folder": str(self._folder / name) for name in ("in", "out")}
         return {"manifest": str(manifest), **folders}
 
-    def anonymous(self, text: str) -> str:
-        """A message without this folder's name, which is another one each time."""
+    def without_folder(self, text: str) -> str:
+        """Remove this folder's name, which differs from call to call, from a message."""
         return text.replace(f"{self._folder}/", "")
 
 
-def _template(command: Any) -> list[str]:
+def _split_command(command: Any) -> list[str]:
     words = shlex.split(command) if isinstance(command, str) else list(command)
     if not words or not all(isinstance(word, str) for word in words):
         raise ValueError(f"command must be a list of words or one text, not {command!r}")
     return words
 
 
-def _check_fields(words: Sequence[str]) -> bool:
-    """Whether one process makes all candidates of a clip."""
+def _makes_all_candidates(words: Sequence[str]) -> bool:
+    """Check the fields of a command; return whether one process makes all candidates of a clip."""
     parsed = [part for word in words[1:] for part in string.Formatter().parse(word)]
     fields = {field for _, field, _, _ in parsed if field is not None}
     for field in sorted(fields - set(FIELDS)):
@@ -225,27 +229,30 @@ def _check_fields(words: Sequence[str]) -> bool:
             f"{{output_folder}}; it names {', '.join(sorted(fields)) or 'no field'}"
         )
     if kinds[0] is not ONE and "seed" in fields:
-        raise ValueError("command: {seed} is of one candidate; a manifest has a column of seeds")
+        raise ValueError(
+            "command: {seed} is the seed of one candidate. Remove it: a manifest has a column of "
+            "seeds"
+        )
     return kinds[0] is not ONE
 
 
-def _positive(name: str, value: Any) -> int:
+def _require_rate(name: str, value: Any) -> int:
     if type(value) is not int or value <= 0:
         raise ValueError(f"{name} must be a whole number of Hz, not {value!r}")
     return int(value)
 
 
-def _found(program: str, folder: Path) -> str:
-    """The program's path: in `folder` where it has a slash, else wherever the system looks."""
-    found = shutil.which(str(folder / program) if "/" in program else program)
-    if found is None:
-        where = f"{folder / program} is" if "/" in program else f"{program!r} on the PATH is"
-        raise ValueError(f"command: {where} no program that can be run")
-    return found
+def _find_program(program: str, folder: Path) -> str:
+    """Return the path of a program: relative to `folder` if it has a slash, else on the PATH."""
+    path = shutil.which(str(folder / program) if "/" in program else program)
+    if path is None:
+        name = f"{folder / program} is" if "/" in program else f"{program!r} on the PATH is"
+        raise ValueError(f"command: {name} no program that can be run")
+    return path
 
 
-def _output(path: Path, rate: int) -> audio.Wave:
-    """A program's output.
+def _read_output(path: Path, rate: int) -> audio.Wave:
+    """Read the output of a program.
 
     Raises:
         Unusable: MISSING, UNREADABLE, EMPTY, NOT_FINITE or WRONG_RATE.
@@ -253,18 +260,18 @@ def _output(path: Path, rate: int) -> audio.Wave:
     header = audio.read_header(path)
     if header.rate != rate:
         raise Unusable(
-            Reason.WRONG_RATE, f"its output has {header.rate} Hz, not output_rate = {rate}"
+            Reason.WRONG_RATE, f"the output has {header.rate} Hz, not output_rate = {rate}"
         )
     return audio.read(path).wave
 
 
-def _told(output: Path) -> dict[str, Any]:
-    """What a program wrote beside its output, as ``OUTPUT.json``: how the candidate was drawn."""
+def _read_sampling(output: Path) -> dict[str, Any]:
+    """Read the sampling settings that a program may write beside its output, ``OUTPUT.json``."""
     path = output.with_name(output.name + ".json")
     if not path.is_file():  # reading a named pipe would wait for ever
         return {}
     try:
-        told = documents.json_of(files.read_text(path))
+        sampling = documents.json_of(files.read_text(path))
     except (OSError, ValueError):
         return {}
-    return told if isinstance(told, dict) else {}
+    return sampling if isinstance(sampling, dict) else {}

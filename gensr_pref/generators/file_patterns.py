@@ -1,4 +1,4 @@
-"""Patterns of file names: what is in braces comes from a clip and the number of its candidate."""
+"""Patterns of file names whose fields in braces are filled in from a clip and a candidate."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from gensr_pref.generators.base import Origin
 FIELDS = ("path", "parent", "stem", "clip_id", "system", "index")
 
 
-def fields(pattern: str) -> list[str]:
-    """The names in braces."""
+def pattern_fields(pattern: str) -> list[str]:
+    """Return the names of the fields in a pattern, in order."""
     return [field for _, field, _, _ in string.Formatter().parse(pattern) if field is not None]
 
 
 def check_pattern(pattern: str, systems: Sequence[str]) -> None:
-    """Refuse a pattern that cannot tell clips, or candidates of a clip, apart.
+    """Refuse a pattern that gives two clips, or two candidates of a clip, the same file.
 
     Raises:
-        ValueError: it has an unknown field, none of a recording, or `system` without systems.
+        ValueError: the pattern has an unknown field, no field of the recording, or `system` without
+            a list of systems.
     """
-    named = fields(pattern)
+    named = pattern_fields(pattern)
     for field in named:
         if field not in FIELDS:
             raise ValueError(f"files: no field {{{field}}}. Known: {', '.join(FIELDS)}")
@@ -32,8 +33,8 @@ def check_pattern(pattern: str, systems: Sequence[str]) -> None:
         raise ValueError("files: {system} in the pattern and a list of systems go together")
 
 
-def filled(pattern: str, clip: Origin, index: int, system: str) -> str:
-    """The name of a candidate's file, relative to the folder of all."""
+def fill_pattern(pattern: str, clip: Origin, index: int, system: str) -> str:
+    """Return the name of a candidate's file, relative to the folder of the candidates."""
     path = PurePosixPath(clip.recording).with_suffix("")
     return pattern.format(
         path=path,

@@ -1,7 +1,7 @@
-"""folder: candidates that exist as files, found by the name of the clip they restore.
+"""folder: existing files as candidates, found by the name of the clip that they restore.
 
-No model runs. Each candidate keeps its own sample rate; of a clip that was cut out of a recording,
-the same stretch is cut out of the candidate's file.
+No model runs. Each candidate keeps the sample rate of its file. If a clip is a segment of a
+recording, the candidate is the same segment of the file.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from gensr_pref import audio
 from gensr_pref.audio import Sound
 from gensr_pref.errors import ConfigError, Problem, SourceError, Unusable
 from gensr_pref.generators.base import LENGTH_TOLERANCE_S, Candidate, Origin
-from gensr_pref.generators.file_patterns import check_pattern, fields, filled
+from gensr_pref.generators.file_patterns import check_pattern, fill_pattern, pattern_fields
 from gensr_pref.identity import digest, file_digest
 from gensr_pref.schema import Reason
 from gensr_pref.tables.cells import text_in
@@ -30,21 +30,21 @@ class Folder:
     """The generator ``folder``.
 
     Args:
-        path: the folder that holds the files; absent = the run file's. No name leads out of it;
-            a link may.
-        files: the file of a candidate, with fields in braces. Of the recording: `path` (relative
-            path without suffix), `parent` (its folder), `stem` (the last part of it). `clip_id`
-            where the files are of this run's clips rather than of recordings. `system`, one of
-            `systems`, or `index`, from 0, where a clip has several candidates. A pattern that ends
-            in ``.*`` takes a file of any suffix.
-        table: in place of `files`, a CSV, TSV or JSON lines file with the columns `clip` (a
-            recording, with or without suffix, or a clip_id) and `file`, perhaps `system`; a clip's
-            rows are its candidates.
-        systems: what produced the candidates, in their order.
+        path: folder that holds the files; absent = the run file's folder. File names may not lead
+            out of it; symbolic links may.
+        files: pattern of a candidate's file name, with fields in braces. Fields of the recording:
+            `path` (relative path without suffix), `parent` (its folder), `stem` (the last part of
+            it). `clip_id`, if the files restore clips of this run rather than recordings.
+            `system`, one of `systems`, or `index`, from 0, if a clip has several candidates. A
+            pattern that ends in ``.*`` matches a file of any suffix.
+        table: instead of `files`, a CSV, TSV or JSON lines file with the columns `clip` (a
+            recording, with or without suffix, or a clip_id), `file` and optionally `system`; the
+            rows of a clip are its candidates.
+        systems: names of the systems that produced the candidates, in the candidates' order.
         revision: of the files; absent = a digest of their names and contents.
 
     Raises:
-        ValueError: options that do not go together.
+        ValueError: options that contradict each other.
         SourceError: the table cannot be read.
     """
 
@@ -68,7 +68,7 @@ class Folder:
         self._root = Path(os.path.normpath(Path(path).absolute()))
         self._files, self._systems = files, _systems(systems)
         self._revision = revision
-        self._listed: dict[Path, dict[str, list[Path]]] = {}
+        self._listings: dict[Path, dict[str, list[Path]]] = {}
         self._names = Names(self._root)
         self._table = _read_table(Path(table)) if table is not None else None
         if files is not None:
@@ -76,21 +76,21 @@ class Folder:
 
     @property
     def revision(self) -> str:
-        """As given, or of the files that `check` found."""
+        """Revision as given, or the digest of the files that `check` found."""
         if self._revision is None:
             return digest(self._files, self._systems, self._table)
         return self._revision
 
     def load(self, device: str) -> None:
-        """There is nothing to load."""
+        """Do nothing: there is no model."""
 
     def check(self, clips: Sequence[Origin], candidates: int) -> None:
-        """Refuse a run for which no file is there, or in which two recordings share one.
+        """Refuse a run without any file, or one in which two recordings share a file.
 
         Raises:
-            ConfigError: `candidates` is not the number of systems, or the clips are made in this
-                run and the files are not named after them.
-            SourceError: no file is found, one leaves the folder, or it is not clear which is meant.
+            ConfigError: `candidates` is not the number of systems, or this run degrades the clips
+                and the files are not named after them.
+            SourceError: no file exists, a name leads out of the folder, or a name is ambiguous.
         """
         self._check_count(candidates)
         self._check_degraded(clips)
@@ -123,34 +123,38 @@ class Folder:
                 problem=Problem.EMPTY,
             )
         if self._revision is None:
-            self._revision = _digest_of(self._root, sorted(owners))
+            self._revision = _digest_files(self._root, sorted(owners))
 
     def candidates_of(
         self, clip: Origin, noisy: Sound, seeds: Sequence[int]
     ) -> list[Candidate | Exception]:
-        """The clip's stretch of each of its files; see `generators.base.NamedGenerator`."""
-        found: list[Candidate | Exception] = []
+        """Return the clip's segment of each of its files; see `generators.base.NamedGenerator`."""
+        candidates: list[Candidate | Exception] = []
         for index in range(len(seeds)):
             try:
-                found.append(self._candidate(clip, noisy.seconds, index))
+                candidates.append(self._candidate(clip, noisy.seconds, index))
             except Unusable as fault:
-                found.append(fault)
-        return found
+                candidates.append(fault)
+        return candidates
 
     def _candidate(self, clip: Origin, seconds: float, index: int) -> Candidate:
         file = self._file(clip, index)
-        place = self._relative(file)
+        name = self._relative(file)
         try:
             wave, rate = self._read(file, clip, seconds)
         except Unusable as fault:
-            raise Unusable(fault.reason, f"{place}: {fault.detail}") from fault
-        sampling = {"file": place}
+            raise Unusable(fault.reason, f"{name}: {fault.detail}") from fault
+        sampling = {"file": name}
         if system := self._system(clip, index):
             sampling["system"] = system
         return Candidate(wave, sampling, rate=rate)
 
     def _read(self, file: Path, clip: Origin, seconds: float) -> tuple[audio.Wave, int]:
-        """The clip's stretch of a file that is as long as what it restores, but for 20 ms."""
+        """Read the clip's segment of a file, which must be as long as what it restores, to 20 ms.
+
+        Returns:
+            The waveform [T] and its rate in Hz.
+        """
         header = audio.read_header(file)
         start, whole = clip.start / clip.rate, clip.total / clip.rate
         if self._by_clip(clip):
@@ -158,37 +162,39 @@ class Folder:
         length = header.frames / header.rate
         if abs(length - whole) > LENGTH_TOLERANCE_S + 0.5 / header.rate:
             raise Unusable(
-                Reason.LENGTH_MISMATCH, f"{length:.3f} s, what it restores has {whole:.3f} s"
+                Reason.LENGTH_MISMATCH,
+                f"{length:.3f} s; the sound that it restores has {whole:.3f} s",
             )
         first = min(round(start * header.rate), header.frames)
         frames = min(round(seconds * header.rate), header.frames - first)
         return audio.read(file, first, frames).wave, header.rate
 
     def _file(self, clip: Origin, index: int) -> Path:
-        """Where a candidate is.
+        """Return the path of a candidate's file.
 
         Raises:
-            SourceError: it leaves the folder, or two files have the name.
+            SourceError: the name leads out of the folder, or two files have it.
             Unusable: MISSING.
         """
-        place = self._place(clip, index)
-        full = Path(os.path.normpath(self._root / place))
+        name = self._name(clip, index)
+        full = Path(os.path.normpath(self._root / name))
         if not full.is_relative_to(self._root):
             raise SourceError(
-                f"{place!r} leaves {self._root}. Set path to a folder that holds all files",
+                f"{name!r} leaves {self._root}. Set path to a folder that holds all files",
                 field="options",
-                value=place,
+                value=name,
                 problem=Problem.UNSAFE,
             )
-        whole = not place.endswith(".*")
-        full = self._existing(full if whole else full.parent) / ("" if whole else full.name)
-        if whole:
+        has_suffix = not name.endswith(".*")
+        if has_suffix:
+            full = self._existing(full)
             if not full.is_file():
-                raise Unusable(Reason.MISSING, place)
+                raise Unusable(Reason.MISSING, name)
             return full
-        there = self._beside(full).get(composed(full.name[:-2]), [])
-        if len(there) > 1:
-            names = [self._relative(file) for file in there[:2]]
+        full = self._existing(full.parent) / full.name
+        matches = self._files_beside(full).get(composed(full.name[:-2]), [])
+        if len(matches) > 1:
+            names = [self._relative(file) for file in matches[:2]]
             raise SourceError(
                 f"{' and '.join(map(repr, names))} have the same name without suffix, so "
                 "that it is not clear which is meant. Keep one of them, or name the suffix",
@@ -196,39 +202,39 @@ class Folder:
                 value=names,
                 problem=Problem.DUPLICATE,
             )
-        if not there:
-            raise Unusable(Reason.MISSING, place)
-        return there[0]
+        if not matches:
+            raise Unusable(Reason.MISSING, name)
+        return matches[0]
 
     def _existing(self, path: Path) -> Path:
-        """The path, or the only one there is that looks the same."""
+        """Return the path, or the only existing one that differs in Unicode form alone."""
         try:
             return self._root / self._names.find(path.relative_to(self._root).as_posix())
         except AmbiguousNameError as error:
             raise SourceError(f"{error}", field="options", problem=Problem.DUPLICATE) from error
 
-    def _beside(self, file: Path) -> dict[str, list[Path]]:
-        """The files of a folder by their names without suffix; a folder is listed once."""
-        if file.parent not in self._listed:
-            found: dict[str, list[Path]] = {}
+    def _files_beside(self, file: Path) -> dict[str, list[Path]]:
+        """Return the files of a folder by name without suffix; each folder is listed once."""
+        if file.parent not in self._listings:
+            listing: dict[str, list[Path]] = {}
             for one in sorted(file.parent.glob("*")) if file.parent.is_dir() else ():
                 if one.is_file():
-                    found.setdefault(composed(one.stem), []).append(one)
-            self._listed[file.parent] = found
-        return self._listed[file.parent]
+                    listing.setdefault(composed(one.stem), []).append(one)
+            self._listings[file.parent] = listing
+        return self._listings[file.parent]
 
-    def _place(self, clip: Origin, index: int) -> str:
+    def _name(self, clip: Origin, index: int) -> str:
         if self._table is not None:
             return self._row(clip, index)["file"]
         assert self._files is not None
         system = self._systems[index] if index < len(self._systems) else ""
-        return filled(self._files, clip, index, system)
+        return fill_pattern(self._files, clip, index, system)
 
     def _row(self, clip: Origin, index: int) -> dict[str, str]:
         rows = self._rows(clip)
         if self._systems:
-            wanted = self._systems[index] if index < len(self._systems) else None
-            rows = [row for row in rows if row.get("system") == wanted]
+            system = self._systems[index] if index < len(self._systems) else None
+            rows = [row for row in rows if row.get("system") == system]
             index = 0
         if index >= len(rows):
             raise Unusable(Reason.MISSING, f"the table has no such row for {clip.recording}")
@@ -245,10 +251,10 @@ class Folder:
         return self._row(clip, index).get("system") if self._table is not None else None
 
     def _by_clip(self, clip: Origin) -> bool:
-        """Whether the files are of this run's clips rather than of recordings."""
+        """Return whether the files restore clips of this run rather than whole recordings."""
         if self._table is not None:
             return clip.clip_id in self._table
-        return "clip_id" in fields(self._files or "")
+        return "clip_id" in pattern_fields(self._files or "")
 
     def _relative(self, file: Path) -> str:
         return file.relative_to(self._root).as_posix()
@@ -262,7 +268,7 @@ class Folder:
                 value=candidates,
                 problem=Problem.CONFLICT,
             )
-        named = fields(self._files or "")
+        named = pattern_fields(self._files or "")
         if self._table is None and candidates > 1 and not {"system", "index"} & set(named):
             raise ConfigError(
                 f"{candidates}, but options.files names one file per clip. Set "
@@ -276,7 +282,7 @@ class Folder:
         for clip in clips:
             if clip.degraded and not self._by_clip(clip):
                 raise ConfigError(
-                    "corpus.degrade makes the noisy clips in this run, so no file that exists is "
+                    "corpus.degrade makes the noisy clips in this run, so no existing file can be "
                     "a restoration of them. Remove it, or name files by {clip_id}",
                     field="corpus.degrade",
                     problem=Problem.CONFLICT,
@@ -284,7 +290,7 @@ class Folder:
 
 
 def _owner(clip: Origin, by_clip: Callable[[Origin], bool]) -> str:
-    """What a file restores: a recording, of which many clips may come, or one clip."""
+    """Return what a file restores: a recording, which may have many clips, or one clip."""
     return clip.clip_id if by_clip(clip) else clip.recording
 
 
@@ -320,13 +326,13 @@ def _read_table(path: Path) -> Table:
                 problem=Problem.EMPTY,
             )
         of_clip = rows.setdefault(audio.name_of(cells["clip"]), [])
-        _refuse_twin(path, cells, of_clip)
+        _refuse_repeated_row(path, cells, of_clip)
         of_clip.append(cells)
     return rows
 
 
-def _refuse_twin(path: Path, row: dict[str, str], others: Sequence[dict[str, str]]) -> None:
-    """A second row of a clip is another candidate: by another system, where the table has those."""
+def _refuse_repeated_row(path: Path, row: dict[str, str], others: Sequence[dict[str, str]]) -> None:
+    """Refuse a second row of a clip with the same file, or with the same system."""
     system = row.get("system")
     for other in others:
         if row["file"] == other["file"] or (system and system == other.get("system")):
@@ -340,13 +346,13 @@ def _refuse_twin(path: Path, row: dict[str, str], others: Sequence[dict[str, str
             )
 
 
-def _digest_of(root: Path, files: Sequence[Path]) -> str:
-    """Of names and contents; links are followed."""
+def _digest_files(root: Path, files: Sequence[Path]) -> str:
+    """Return a digest of the files' names and contents; symbolic links are followed."""
     return digest([[file.relative_to(root).as_posix(), _content(file)] for file in files])
 
 
 def _content(file: Path) -> str:
     try:
         return file_digest(file)
-    except OSError as error:  # it is unreadable data, and a failure row when it is asked for
+    except OSError as error:  # recorded as a failure when the candidate is read
         return f"unreadable: {error.strerror}"

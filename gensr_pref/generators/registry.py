@@ -1,4 +1,4 @@
-"""Generators by name: made from the run file, checked, labelled; and their licences."""
+"""Generators of a run file: creation, checks, labels and licences."""
 
 from __future__ import annotations
 
@@ -34,38 +34,43 @@ _SAMPLING = ("sample", "a method", callable)
 
 
 def make_generators(run: Run, base: Path) -> dict[str, Generator]:
-    """The generators by label, not yet loaded.
+    """Make the generators of a run, by label, without loading them.
 
     Args:
-        base: the folder that files named in options are relative to.
+        run: the run file.
+        base: folder to which files named in options are relative.
 
     Raises:
-        InputError: unknown, wrong options, a label that is reserved or used twice.
+        InputError: a generator is unknown, its options are wrong, or a label is reserved or used
+            twice.
     """
-    found: dict[str, Generator] = {}
-    for place, use in enumerate(run.generators):
-        generator = make_generator(use, f"generators.{place}", base)
+    generators: dict[str, Generator] = {}
+    for index, use in enumerate(run.generators):
+        generator = make_generator(use, f"generators.{index}", base)
         label = label_of(use, generator)
-        if label in RESERVED_LABELS or label in found:
+        if label in RESERVED_LABELS or label in generators:
             why = "is reserved" if label in RESERVED_LABELS else "is used twice"
             raise ConfigError(
                 f"{label!r} {why}. Give it another name",
-                field=f"generators.{place}.name",
+                field=f"generators.{index}.name",
                 value=label,
                 problem=Problem.CONFLICT if label in RESERVED_LABELS else Problem.DUPLICATE,
             )
-        found[label] = generator
-    return found
+        generators[label] = generator
+    return generators
 
 
 def make_generator(use: GeneratorUse, field: str, base: Path) -> Generator:
-    """A generator, not yet loaded.
+    """Make a generator without loading it.
 
     Args:
-        field: where it is asked for, for the error message.
+        use: its entry in the run file.
+        field: field of the entry, for error messages.
+        base: folder to which files named in options are relative.
 
     Raises:
-        InputError: unknown, wrong options, or a class that is no generator.
+        InputError: the generator is unknown, its options are wrong, or the class is not a
+            generator.
     """
     options = f"{field}.options"
     generator: Generator = plugins.create("generator", use.use, use.options, options, base)
@@ -74,7 +79,7 @@ def make_generator(use: GeneratorUse, field: str, base: Path) -> Generator:
 
 
 def _check_generator(generator: Any, field: str) -> None:
-    """Refuse a class that is no generator, before it is asked to be one."""
+    """Refuse an object that lacks a member of the protocol, before it is used."""
     named = callable(getattr(generator, "candidates_of", None))
     members = _GENERATOR if named else (*_GENERATOR, _RATED, _SAMPLING)
     for attribute, expected, holds in members:
@@ -89,32 +94,32 @@ def _check_generator(generator: Any, field: str) -> None:
             )
 
 
-def check_named(generator: Any, clips: Sequence[Origin], candidates: int) -> None:
-    """Let a generator that knows clips by name look at them, if it wants to.
+def check_clips(generator: Any, clips: Sequence[Origin], candidates: int) -> None:
+    """Call `check` of a `NamedGenerator`, if it has one.
 
     Raises:
-        InputError: it could not succeed.
+        InputError: the generator cannot restore these clips.
     """
     if hasattr(generator, "candidates_of") and callable(getattr(generator, "check", None)):
         generator.check(clips, candidates)
 
 
 def label_of(use: GeneratorUse, generator: Generator) -> str:
-    """What a generator's candidates are labelled with."""
+    """Return the label of a generator's candidates: the name in the run file, or its own."""
     return use.name or generator.name
 
 
-_CARD_CHARACTERS = 20_000  # of a card that are looked at; its first lines name the licence
+_CARD_CHARACTERS = 20_000  # that are read of a model card; its first lines name the licence
 
 
 def licence_of(generator: Any) -> str:
-    """What a generator says, else the card beside its checkpoint; - where neither does."""
-    told = getattr(generator, "licence", None)
-    return told if isinstance(told, str) and told else _licence(generator)
+    """Return a generator's licence, or that of its checkpoint's model card; ``-`` if unknown."""
+    licence = getattr(generator, "licence", None)
+    return licence if isinstance(licence, str) and licence else _licence_in_card(generator)
 
 
-def _licence(generator: Any) -> str:
-    card = beside(generator, "README.md")
+def _licence_in_card(generator: Any) -> str:
+    card = checkpoint_file(generator, "README.md")
     if card is None:
         return "-"
     with card.open(encoding="utf-8", errors="replace") as text:
@@ -123,8 +128,8 @@ def _licence(generator: Any) -> str:
     return lines[0].removeprefix("license:").strip() if lines else "-"
 
 
-def beside(generator: Any, name: str) -> Path | None:
-    """A file of a generator's checkpoint; None where it has no such thing."""
+def checkpoint_file(generator: Any, name: str) -> Path | None:
+    """Return the path of a file in a generator's checkpoint; None if there is none."""
     checkpoint = getattr(generator, "checkpoint", None)
     if not isinstance(checkpoint, Path | str):
         return None

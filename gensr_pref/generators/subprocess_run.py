@@ -1,4 +1,4 @@
-"""A program run to its end, or ended: with a limit, and with all that it starts."""
+"""Running a program with a time limit; no process that it started outlives the call."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from pathlib import Path
 _TAIL_BYTES, _TAIL_LINES = 4096, 5
 
 
-def executed(
+def run_program(
     arguments: Sequence[str], folder: Path, env: Mapping[str, str], limit: float, log: Path
 ) -> int | None:
-    """Run a program to its end. Whatever happens, nothing that it started goes on running.
+    """Run a program until it ends or the limit is reached, then kill all that it started.
 
     Args:
-        arguments: the program and its arguments; no shell reads them.
-        folder: where it runs.
-        env: all of its environment.
-        limit: seconds.
-        log: file that receives its standard error; its standard output is dropped.
+        arguments: the program and its arguments; no shell interprets them.
+        folder: working directory.
+        env: the complete environment.
+        limit: in seconds.
+        log: file that receives standard error; standard output is discarded.
 
     Returns:
-        Its exit status; None where the limit was reached.
+        Exit status; None if the limit was reached.
 
     Raises:
-        OSError: it does not start.
+        OSError: the program cannot be started.
     """
     with log.open("wb") as errors:
         process = subprocess.Popen(
-            [*_leash(), *arguments],
+            [*_parent_death_prefix(), *arguments],
             cwd=folder,
             env=env,
             stdin=subprocess.DEVNULL,
@@ -47,18 +47,21 @@ def executed(
         return None
     finally:
         with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)  # what it started may outlive it
+            os.killpg(process.pid, signal.SIGKILL)  # its child processes may outlive it
         process.wait()
 
 
-def _leash() -> list[str]:
-    """What to put before a program so that it is killed when we are, where util-linux has it."""
+def _parent_death_prefix() -> list[str]:
+    """Return a command prefix that kills the program when this process dies.
+
+    Empty if util-linux's ``setpriv`` is not installed.
+    """
     program = shutil.which("setpriv")
     return [program, "--pdeathsig", "KILL", "--"] if program else []
 
 
-def ending(status: int) -> str:
-    """An exit status in words."""
+def describe_status(status: int) -> str:
+    """Describe an exit status in words; a negative one is a signal."""
     if status > 0:
         return f"exit status {status}"
     with suppress(ValueError):
@@ -66,8 +69,8 @@ def ending(status: int) -> str:
     return f"ended by signal {-status}"
 
 
-def tail(log: Path) -> str:
-    """The last lines that a program wrote to its standard error, as one."""
+def last_lines(log: Path) -> str:
+    """Return the last lines of a program's standard error, joined by `` / ``."""
     with log.open("rb") as errors:
         errors.seek(max(0, log.stat().st_size - _TAIL_BYTES))
         lines = errors.read().decode("utf-8", "replace").splitlines()

@@ -1,7 +1,27 @@
-"""The protocol of a metric: candidates of one clip in, one set of scores per candidate out.
+"""Protocol of a metric: the candidates of one clip in, one answer per candidate out.
 
-A metric is a class with a `spec`, `load` and `score`. It is found by an entry point in the group
-``gensr_pref.metrics`` or named as ``module:Class``; docs/metrics.md shows a complete one.
+A metric is a class with a `spec` and the methods `load` and `score`. A run file names it by its
+entry point in the group ``gensr_pref.metrics``, or as ``module:Class``. docs/metrics.md and
+examples/own_metric.py show complete ones; `gensr_pref.metrics.stoi` is one of this package.
+
+**Imports.** A metric of your own may import anything. From this package it needs `MetricSpec` and
+`Score`, and to report failures `Unusable` and `Reason` (``from gensr_pref import ...``). A metric
+inside this package imports only from the floors below `metrics/` (CONTRIBUTING.md): `audio`,
+`weights`, `config`, `tables`, `errors`, `schema`; never from `corpus`, `generators`, `pairing` or
+anything above. Import heavy packages (torch, librosa) in `load`, so that a run file can be checked
+without them.
+
+**Input.** Every sound is a `gensr_pref.audio.Sound`: `wave` is float32 [T], mono, in [-1, 1] and
+read-only (``torch.tensor(sound.wave)`` copies it), `rate` is in Hz.
+
+**Output.** `score` returns a list with one entry per candidate, in order. An entry is a mapping
+from the name of each score in `spec` to a finite number, such as ``{"stoi": 0.93}``.
+
+**Failure.** If a candidate cannot be scored, return ``Unusable(reason, detail)`` as its entry, or
+in the place of one number. If the whole clip cannot be scored, raise it. `reason` is one of
+`gensr_pref.schema.Reason`; the score is null in the table and the failure is recorded beside it.
+Never return NaN, 0 or any other stand-in for a score. An unexpected exception becomes a null
+with the reason METRIC_ERROR; it does not end the run.
 """
 
 from __future__ import annotations
@@ -14,22 +34,25 @@ from gensr_pref.audio import Sound
 from gensr_pref.errors import Unusable
 from gensr_pref.schema import Reason
 
+# What a metric may require of a clip beside its candidates.
 Need = Literal["clean", "text"]
-Given = Literal["clean", "noisy", "text", "language"]  # what a clip may have beside its candidates
+# What a clip may have beside its candidates.
+ClipField = Literal["clean", "noisy", "text", "language"]
+# Scores and notes of one candidate by name, or the failure of one score or of the candidate.
 Answer = Mapping[str, float | str | Exception] | Exception
 
 
 @dataclass(frozen=True)
 class Score:
-    """One number a metric gives.
+    """One number that a metric gives to each candidate.
 
     Attributes:
         name: the column in the scores table.
-        higher_is_better: the direction.
-        unit: what it is measured in; empty where it has none.
-        low, high: the range in theory, None where unbounded.
-        votes: whether it votes unless the run file says otherwise.
-        ties: whether a tie on it lets a pair stand by default.
+        higher_is_better: whether larger values are better.
+        unit: of the value; empty if it has none.
+        low, high: theoretical range; None where it is unbounded.
+        votes: whether the score votes on pairs unless the run file says otherwise.
+        ties: whether a tie on the score allows a pair by default.
     """
 
     name: str
@@ -43,10 +66,10 @@ class Score:
 
 @dataclass(frozen=True)
 class Note:
-    """What a metric tells of a candidate besides its scores; stored beside them, never compared.
+    """A value that a metric reports besides its scores; it is stored and never compared.
 
     Attributes:
-        name: the field in the scores table's column `notes`.
+        name: the field in the column `notes` of the scores table.
         kind: text or a number.
     """
 
@@ -56,24 +79,27 @@ class Note:
 
 @dataclass(frozen=True)
 class MetricSpec:
-    """What a metric is, before anything is loaded.
+    """Description of a metric, available before anything is loaded.
 
     Attributes:
-        name: how a run file names it.
-        scores: the columns it fills.
-        sample_rate: the rate in Hz at which it wants every sound (the panel resamples), or None
-            for each sound at the rate it has.
-        needs: what it cannot do without; a clip lacking it gets null and a reason.
+        name: name of the metric in messages and tables.
+        scores: the columns that it fills.
+        sample_rate: rate in Hz to which the panel resamples every sound; None leaves each sound at
+            its own rate.
+        needs: inputs that it requires. A clip without one of them gets nulls with a reason
+            (NO_CLEAN, NO_TEXT), and the metric is not asked.
         model: package and version, or checkpoint id and revision.
         licence: of the model's weights or of the package.
-        notes: what it tells besides the scores.
-        notice: what a user must be told wherever it is used, such as a licence that forbids
-            something; empty where there is nothing.
-        longest_seconds: a candidate or clean sound that is longer is TOO_LONG; None for no bound.
-        align: whether the panel is to undo each candidate's delay and polarity against the clean
-            sound before this metric sees it.
-        uses: what it makes use of where it is given, beside what it needs; the noisy sound, where
-            both are named, only in want of the clean one. Who gives what nothing uses is told so.
+        notes: values that it reports besides the scores.
+        notice: text that every user must see, such as a licence that forbids commercial use; empty
+            if there is none.
+        longest_seconds: limit for a candidate and for the clean sound; a longer one is TOO_LONG.
+            None: no limit.
+        align: whether the panel removes each candidate's delay and polarity, relative to the clean
+            sound, before this metric.
+        uses: inputs that it uses if they are given, besides those in `needs`. If both clean and
+            noisy are listed, the noisy sound is used only where there is no clean one. The command
+            ``score`` reports inputs that no metric uses.
     """
 
     name: str
@@ -86,26 +112,26 @@ class MetricSpec:
     notice: str = ""
     longest_seconds: float | None = None
     align: bool = False
-    uses: frozenset[Given] = frozenset()
+    uses: frozenset[ClipField] = frozenset()
 
 
 @dataclass(frozen=True)
 class ClipSounds:
-    """One clip as a metric sees it, its candidates together.
+    """One clip as a metric receives it, with all candidates, so that the reference is read once.
 
-    So the reference's side is computed once. Below a `Panel`, a metric gets everything at its own
-    rate, no candidate that is empty, silent or not finite, and, where it needs ``clean``, a clean
-    sound as long as every candidate.
+    A `Panel` passes every sound at the metric's sample rate and leaves out candidates that are
+    empty, silent or not finite. If the metric needs ``clean``, the clean sound has the length of
+    every candidate.
 
     Attributes:
-        candidates: the sounds to score, each at its true length.
+        candidates: the sounds to score, each [T] with its true length, without padding.
         clean: the reference, or None.
-        noisy: the input, or None (a folder of candidates scored alone).
-        text: what is said, or None where unknown.
-        language: an ISO 639-1 code, or None.
-        faults: what is wrong with a ``clean`` or ``noisy`` sound that was given and cannot be used.
-            It is None above, and doing without it would put scores on another scale into the same
-            column: a metric that would have used it raises this instead.
+        noisy: the input, or None if candidates are scored without it.
+        text: the words that are spoken, or None if they are unknown.
+        language: ISO 639-1 code, or None.
+        faults: the error of a ``clean`` or ``noisy`` sound that was given and is unusable; the
+            sound itself is None then. A metric that would have used the sound raises this error:
+            scoring without it would mix two scales in one column.
     """
 
     candidates: Sequence[Sound]
@@ -116,10 +142,11 @@ class ClipSounds:
     faults: Mapping[Literal["clean", "noisy"], Unusable] = field(default_factory=dict)
 
     def reference(self) -> Sound:
-        """The clean sound of a metric that needs one.
+        """Return the clean sound, for a metric that needs one.
 
         Raises:
-            Unusable: NO_CLEAN. Does not happen below a `Panel`, which asks no metric in vain.
+            Unusable: NO_CLEAN. This does not happen in a `Panel`, which asks a metric only about
+                clips that have what the metric needs.
         """
         if self.clean is None:
             raise Unusable(Reason.NO_CLEAN)
@@ -127,63 +154,63 @@ class ClipSounds:
 
 
 class Metric(Protocol):
-    """A class that scores. Its constructor's keyword arguments are its options in a run file.
+    """Class that scores candidates. The constructor's keyword arguments are its options.
 
-    The constructor checks the options and finds the weights, without loading them; where these
-    are missing it raises `MissingWeightsError`.
+    The constructor checks the options and locates the weights without loading them; if they are
+    missing it raises `MissingWeightsError` with a message that says how to get them.
     """
 
     @property
     def spec(self) -> MetricSpec:
-        """What it is; a plain attribute will do."""
+        """Description of the metric; a plain attribute is enough."""
         ...
 
     def load(self, device: str) -> None:
-        """Load weights; called once, before the first `score`, in the process that scores.
+        """Load the weights; called once, before the first `score`, in the process that scores.
 
         Args:
-            device: a torch device (``cpu``, ``cuda``, ``cuda:1``); of no concern to a metric that
-                can only use the CPU.
+            device: torch device (``cpu``, ``cuda``, ``cuda:1``); a metric that runs only on the CPU
+                ignores it.
         """
         ...
 
     def score(self, clip: ClipSounds) -> Sequence[Answer]:
-        """One entry per candidate, in order: scores and notes by name, or what went wrong with it.
+        """Return one entry per candidate, in order: scores and notes by name, or a failure.
 
-        An `Unusable`, as an entry or in the place of a number, gives null with its reason; any
-        other exception, there or raised, gives null with METRIC_ERROR, and so does a number that
-        is not finite. What is said of one candidate must not depend on the others.
+        An `Unusable` as an entry, or in the place of a number, gives null with its reason. Any
+        other exception, returned or raised, gives null with METRIC_ERROR, and so does a number that
+        is not finite. The entry of one candidate must not depend on the other candidates.
         """
         ...
 
 
 class Student(Protocol):
-    """A metric that does better where it knows beforehand what is said in the whole corpus."""
+    """Metric that improves if it knows the texts of the whole corpus in advance."""
 
     def study(self, texts: Sequence[str]) -> None:
-        """Take note of the corpus's texts, sorted and each once; called before `load`.
+        """Learn from the corpus's texts, which are sorted and distinct; called before `load`.
 
-        What it scores must not depend on their order.
+        The scores must not depend on the order of the texts.
         """
         ...
 
 
-class Remarking(Protocol):
-    """A metric with something to say, once made and told the texts, of the scores it will give."""
+class Commenting(Protocol):
+    """Metric that reports limits of its scores, once it is made and has studied the texts."""
 
     def remarks(self) -> Sequence[str]:
-        """Sentences for a person, such as which words can never be heard; perhaps none."""
+        """Return sentences for the user, such as which words it cannot recognise; may be empty."""
         ...
 
 
 def each(
     candidates: Sequence[Sound], measure: Callable[[Sound], Mapping[str, float | str | Exception]]
 ) -> list[Answer]:
-    """Measure candidates one by one; an exception is the answer of the one that raised it."""
-    return [_measured(candidate, measure) for candidate in candidates]
+    """Measure candidates one by one; an exception becomes the entry of the one that raised it."""
+    return [_measure_or_error(candidate, measure) for candidate in candidates]
 
 
-def _measured(
+def _measure_or_error(
     candidate: Sound, measure: Callable[[Sound], Mapping[str, float | str | Exception]]
 ) -> Answer:
     try:

@@ -1,6 +1,6 @@
-"""The clean clip and a candidate as the metrics that compare the two may use them.
+"""Checks of the clean clip and a candidate, for the metrics that compare the two.
 
-Below a `Panel` most of this has been seen to; a metric that is called directly refuses the same.
+A `Panel` makes most of these checks itself; a metric that is called directly refuses the same.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from gensr_pref.schema import Reason
 
 
 def clean_signal(clip: ClipSounds) -> Wave:
-    """The clean waveform [T] of a clip.
+    """Return the clean waveform [T] of a clip.
 
     Raises:
-        Unusable: NO_CLEAN, there is none or there is no signal in it.
+        Unusable: NO_CLEAN, the clip has none or it holds no signal.
     """
     wave = clip.reference().wave
     try:
@@ -25,8 +25,8 @@ def clean_signal(clip: ClipSounds) -> Wave:
     return wave
 
 
-def counterpart(candidate: Sound, clean: Wave) -> Wave:
-    """The waveform [T] of a candidate that is compared with a clean waveform [T], sample by sample.
+def candidate_signal(candidate: Sound, clean: Wave) -> Wave:
+    """Return the waveform [T] of a candidate, to be compared with a clean waveform [T].
 
     Raises:
         Unusable: LENGTH_MISMATCH, or what `require_sound` raises.

@@ -1,4 +1,4 @@
-"""Who may be in a panel: a metric is made of its entry in the run file, and refused or admitted."""
+"""Members of a panel: a metric made from its entry in the run file, and its checks."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ ID_COLUMNS = ("candidate_id", "clip_id", "failures", "notes")  # of the scores t
 
 
 @dataclass(frozen=True)
-class Member:
-    """A metric in a panel: how it was asked for, and what its scores are in this panel.
+class PanelMember:
+    """A metric in a panel, with its entry in the run file.
 
     Attributes:
         use: its entry in the run file.
         metric: the metric.
-        scores: its scores, `votes` being whether each votes in this panel.
-        base: the folder that files named in its options are relative to.
+        scores: its scores; their `votes` hold for this panel.
+        base: folder to which files named in its options are relative.
     """
 
     use: MetricUse
@@ -32,16 +32,18 @@ class Member:
     base: Path | None = None
 
     def facts(self) -> dict[str, Any]:
-        """What it is, as JSON-able data; with digests of code and files that are not part of a
-        package, since nothing else tells that they were edited.
+        """Return the identity of the metric as JSON-able data.
+
+        It includes digests of code and files that are not part of an installed package: no version
+        number shows that they were edited.
         """
         spec = self.metric.spec
         use = self.use
-        known = code_digest.identity_of(use.metric, use.options, self.metric, self.base)
+        identity = code_digest.identity_of(use.metric, use.options, self.metric, self.base)
         return {
             "metric": self.use.metric,
             "options": self.use.options,
-            **known,
+            **identity,
             "model": spec.model,
             "licence": spec.licence,
             "notice": spec.notice,
@@ -50,28 +52,28 @@ class Member:
         }
 
 
-def member_of(
-    metric: MetricUse | str | Metric, others: Sequence[Member], where: str, base: Path | None
-) -> Member:
-    """The metric as a member beside others.
+def make_member(
+    metric: MetricUse | str | Metric, others: Sequence[PanelMember], where: str, base: Path | None
+) -> PanelMember:
+    """Make a metric a member of a panel, beside the members that it has already.
 
     Args:
-        metric: an entry of a run file, a name, or a metric made already.
+        metric: an entry of a run file, a name, or a metric object.
         others: the members so far.
-        where: the entry's place in the run file, for the error message.
-        base: the folder that files named in options are relative to.
+        where: field of the entry in the run file, for error messages.
+        base: folder to which files named in options are relative.
 
     Raises:
-        UnknownPluginError, ConfigError, MissingWeightsError: as `Panel` says.
+        UnknownPluginError, ConfigError, MissingWeightsError: as in `Panel`.
     """
-    use = use_of(metric)
-    made = _made(metric, use, where, base)
-    _refuse_twins(made.spec, others, where)
-    return Member(use, made, _voting(made.spec, use.vote, where), base)
+    use = entry_of(metric)
+    made = _make_metric(metric, use, where, base)
+    _refuse_conflicts(made.spec, others, where)
+    return PanelMember(use, made, _scores_with_votes(made.spec, use.vote, where), base)
 
 
-def use_of(metric: MetricUse | str | Metric) -> MetricUse:
-    """A metric's entry in the run file, or the one it would have there."""
+def entry_of(metric: MetricUse | str | Metric) -> MetricUse:
+    """Return a metric's entry in the run file, or the entry that it would have."""
     if isinstance(metric, MetricUse):
         return metric
     if not isinstance(metric, str) and not isinstance(getattr(metric, "spec", None), MetricSpec):
@@ -85,11 +87,11 @@ def use_of(metric: MetricUse | str | Metric) -> MetricUse:
     return MetricUse(metric=metric if isinstance(metric, str) else metric.spec.name)
 
 
-def _made(
+def _make_metric(
     metric: MetricUse | str | Metric, use: MetricUse, where: str, base: Path | None
 ) -> Metric:
     if not isinstance(metric, MetricUse | str):
-        _require_sense(metric.spec, f"{where}.metric: {metric.spec.name!r}")
+        _check_spec(metric.spec, f"{where}.metric: {metric.spec.name!r}")
         return metric
     made: Metric = plugins.create("metric", use.metric, use.options, f"{where}.options", base)
     if not isinstance(getattr(made, "spec", None), MetricSpec):
@@ -99,12 +101,12 @@ def _made(
             value=use.metric,
             problem=Problem.INVALID,
         )
-    _require_sense(made.spec, f"{where}.metric: {use.metric!r}")
+    _check_spec(made.spec, f"{where}.metric: {use.metric!r}")
     return made
 
 
-def _require_sense(spec: MetricSpec, where: str) -> None:
-    """Refuse a spec that would make a panel do something else than its author meant."""
+def _check_spec(spec: MetricSpec, where: str) -> None:
+    """Refuse a spec that contradicts itself."""
     if isinstance(spec.needs, str) or set(spec.needs) - set(get_args(Need)):
         raise ConfigError(
             f"its spec needs {spec.needs!r}; it may be a set of "
@@ -125,7 +127,8 @@ def _require_sense(spec: MetricSpec, where: str) -> None:
             )
 
 
-def _refuse_twins(spec: MetricSpec, others: Sequence[Member], where: str) -> None:
+def _refuse_conflicts(spec: MetricSpec, others: Sequence[PanelMember], where: str) -> None:
+    """Refuse a metric whose name, scores or notes another column or member has already."""
     if spec.sample_rate is None and "clean" in spec.needs:
         raise ConfigError(
             f"{spec.name!r} needs the clean sound, so its spec must name one sample_rate for both",
@@ -170,8 +173,10 @@ def _refuse_twins(spec: MetricSpec, others: Sequence[Member], where: str) -> Non
             )
 
 
-def _voting(spec: MetricSpec, vote: bool | list[str] | None, where: str) -> tuple[Score, ...]:
-    """A metric's scores with the votes that its entry in the run file gives them."""
+def _scores_with_votes(
+    spec: MetricSpec, vote: bool | list[str] | None, where: str
+) -> tuple[Score, ...]:
+    """Return a metric's scores with the votes that its entry in the run file gives them."""
     if vote is None:
         return tuple(spec.scores)
     names = [score.name for score in spec.scores]

@@ -1,8 +1,8 @@
-"""The panel: the metrics of a run, asked about all candidates of a clip.
+"""The panel: the metrics of a run, applied to all candidates of a clip.
 
-It gives each metric what that metric can use (its rate, a clean sound of equal length, no silence)
-and turns whatever comes back into numbers, or nulls with a reason. What it says of a candidate
-does not depend on the other candidates or on their order.
+It prepares the sounds for each metric (sample rate, clean sound of equal length, no silence) and
+converts every answer to numbers, or nulls with a reason. The scores of a candidate depend neither
+on the other candidates nor on their order.
 
     Panel(["dnsmos", "pesq"]).score(["a.wav", "b.wav"], clean="clean.wav")
 """
@@ -31,10 +31,10 @@ from gensr_pref.errors import (
     quantity,
 )
 from gensr_pref.metrics.base import Answer, ClipSounds, Metric, Note, Score
-from gensr_pref.metrics.inputs import ALIGNED_AT, Given, Group, Heard, Views
-from gensr_pref.metrics.members import Member, member_of, use_of
+from gensr_pref.metrics.inputs import ALIGNMENT_RATE, Group, RawClip, ResampledClip, SoundOrFault
+from gensr_pref.metrics.members import PanelMember, entry_of, make_member
 from gensr_pref.metrics.results import CandidateScores
-from gensr_pref.metrics.time_alignment import Alignment
+from gensr_pref.metrics.time_alignment import TimeAlignment
 from gensr_pref.process import one_thread
 
 ALIGNMENT = tuple(
@@ -45,26 +45,25 @@ Source = Sound | Path | str
 
 
 class Panel:
-    """The metrics of a run. Making one checks everything that can be checked without loading.
+    """The metrics of a run. The constructor checks all that can be checked without loading.
 
     Args:
-        metrics: entries of a run file, names, or metrics made already, in any mixture.
-        texts: what is said in the corpus, for metrics that learn from it (a language model).
-        base: the folder that files named in options are relative to; absent = the working one.
+        metrics: entries of a run file, names, or metric objects, in any mixture.
+        texts: the transcripts of the corpus, for metrics that learn from them (a language model).
+        base: folder to which files named in options are relative; absent = the working directory.
 
     Attributes:
         members: the metrics, in order.
-        scores: all their scores, in order, `votes` being whether each votes in this panel.
-        notes: what they tell besides; with the delay and polarity that were undone where a metric
-            wants its candidates aligned.
-        left_out: names of optional metrics whose weights are missing, and what was missing.
+        scores: all their scores, in order; their `votes` hold for this panel.
+        notes: further values that they report; if a metric has its candidates aligned, also the
+            delay and polarity that were undone.
+        left_out: names of optional metrics whose weights are missing, and the error of each.
 
     Raises:
         UnknownPluginError: no metric has that name.
-        ConfigError: an option or a vote that does not exist, or a metric or score that is there
-            twice.
-        MissingWeightsError: weights of a metric that is not optional.
-        InputError: a metric cannot make use of the texts.
+        ConfigError: an option or a vote does not exist, or a metric or a score occurs twice.
+        MissingWeightsError: the weights of a metric that is not optional are missing.
+        InputError: a metric cannot use the texts.
     """
 
     def __init__(
@@ -82,19 +81,19 @@ class Panel:
                     problem=Problem.INVALID,
                 )
         self.left_out: dict[str, str] = {}
-        self.members: list[Member] = []
+        self.members: list[PanelMember] = []
         for index, metric in enumerate(metrics):
             try:
-                self.members.append(member_of(metric, self.members, f"panel.{index}", base))
+                self.members.append(make_member(metric, self.members, f"panel.{index}", base))
             except MissingWeightsError as error:
-                use = use_of(metric)
+                use = entry_of(metric)
                 if not use.optional:
                     raise
                 self.left_out[use.metric] = str(error)
         if not self.members:
             reasons = "".join(f" {name}: {why}." for name, why in self.left_out.items())
             raise ConfigError(
-                f"there is no metric in it.{reasons}",
+                f"it has no metric.{reasons}",
                 field="panel",
                 value=dict(self.left_out),
                 problem=Problem.EMPTY,
@@ -102,43 +101,43 @@ class Panel:
         self.scores: list[Score] = [score for member in self.members for score in member.scores]
         specs = [member.metric.spec for member in self.members]
         self._aligns = any(spec.align for spec in specs)
-        told = [note for spec in specs for note in spec.notes]
-        self.notes: list[Note] = told + (list(ALIGNMENT) if self._aligns else [])
+        notes = [note for spec in specs for note in spec.notes]
+        self.notes: list[Note] = notes + (list(ALIGNMENT) if self._aligns else [])
         self._loaded = False
-        if said := sorted({text for text in texts if text}):
+        if distinct := sorted({text for text in texts if text}):
             for member in self.members:
-                _study(member.metric, said)
+                _study(member.metric, distinct)
 
     @property
     def votes(self) -> list[str]:
-        """The names of the scores that vote."""
+        """Names of the scores that vote."""
         return [score.name for score in self.scores if score.votes]
 
     @property
     def notices(self) -> list[str]:
-        """What whoever uses this panel must be told, such as a licence that forbids something."""
+        """Notices that every user must see, such as a licence that forbids commercial use."""
         specs = [member.metric.spec for member in self.members]
         return [f"{spec.name}: {spec.notice}" for spec in specs if spec.notice]
 
     @property
     def remarks(self) -> list[str]:
-        """What metrics have to say of the scores that they will give, such as unknown words."""
-        able = [m.metric for m in self.members if hasattr(m.metric, "remarks")]
-        return [remark for metric in able for remark in metric.remarks()]
+        """Limits of the scores that metrics report in advance, such as unknown words."""
+        commenting = [m.metric for m in self.members if hasattr(m.metric, "remarks")]
+        return [remark for metric in commenting for remark in metric.remarks()]
 
     @property
     def studies(self) -> bool:
-        """Whether a metric learns from what is said in the corpus."""
+        """Whether any metric learns from the transcripts of the corpus."""
         return any(hasattr(member.metric, "study") for member in self.members)
 
     def load(self, device: str = "cpu") -> None:
         """Load every metric, once, in the process that will score.
 
         Args:
-            device: a torch device, for the metrics that can use one.
+            device: torch device, for the metrics that can use one.
 
         Raises:
-            InputError: one cannot be loaded; the message names it.
+            InputError: a metric cannot be loaded; the message names it.
         """
         if self._loaded:
             return
@@ -147,7 +146,7 @@ class Panel:
         self._loaded = True
 
     def facts(self) -> dict[str, Any]:
-        """The panel as JSON-able data, for a part's metadata and for run.yaml."""
+        """Return the panel as JSON-able data, for run.yaml and the metadata of part files."""
         return {
             "metrics": [member.facts() for member in self.members],
             "votes": self.votes,
@@ -164,23 +163,24 @@ class Panel:
     ) -> list[CandidateScores]:
         """Score all candidates of a clip.
 
+        A candidate that exceeds full scale is clipped to it, as in a 16-bit file, before any metric
+        receives it; if more than 1 % of its samples exceed it, the candidate is OUT_OF_RANGE. A
+        clean or noisy recording that exceeds full scale is divided by its peak instead, as the
+        corpus does.
+
         Args:
             candidates: sounds, or paths of files, at any rates and lengths.
-            clean, noisy: of the same clip; None where there is none. Where one is given that cannot
-                be used (missing, unreadable, empty, silent, not finite), what would have been
-                computed from it is null, and never computed from the other one.
-            text: what is said.
-            language: an ISO 639-1 code.
-
-        A candidate that exceeds full scale is cut to it, as by a 16-bit file, before any metric
-        hears it; where that is over 1 % of its samples it is OUT_OF_RANGE. A clean or noisy
-        recording that does is scaled by one factor, as when a clip is made of it.
+            clean, noisy: reference and input of the clip; None if there is none. If one is given
+                that is unusable (missing, unreadable, empty, silent, not finite), the scores that
+                depend on it are null; they are never computed from the other one.
+            text: the words that are spoken.
+            language: ISO 639-1 code.
 
         Returns:
-            One entry per candidate, in order, each naming every score of the panel.
+            One entry per candidate, in order, each with every score of the panel.
 
         Raises:
-            InputError: what is given is no list of sounds and paths; or a metric cannot be loaded.
+            InputError: an argument is not a list of sounds and paths; or a metric cannot be loaded.
         """
         if not isinstance(text, str | None) or not isinstance(language, str | None):
             raise InputError(
@@ -198,28 +198,28 @@ class Panel:
             )
         self.load()
         results = [CandidateScores() for _ in candidates]
-        clean_heard, clean_gain = _optional(clean)
-        noisy_heard, noisy_gain = _optional(noisy)
+        clean_sound, clean_gain = _read_reference(clean)
+        noisy_sound, noisy_gain = _read_reference(noisy)
         gains = {"clean": clean_gain, "noisy": noisy_gain}
         for result in results:
             result.gains.update({name: gain for name, gain in gains.items() if gain != 1})
-        heard = [_heard(candidate) for candidate in candidates]
-        views = Views(Given(heard, clean_heard, noisy_heard, text, language))
-        unmoved: list[Alignment | None] = [None] * len(results)
+        sounds = [_read_sound(candidate) for candidate in candidates]
+        views = ResampledClip(RawClip(sounds, clean_sound, noisy_sound, text, language))
+        no_alignments: list[TimeAlignment | None] = [None] * len(results)
         with one_thread():
             for member in self.members:
                 spec = member.metric.spec
-                moved = views.alignments if spec.align else unmoved
-                refused, groups = views.at(spec.sample_rate).split(spec, moved)
-                for index, answer in _answers(member.metric, refused, groups):
+                alignments = views.alignments if spec.align else no_alignments
+                refused, groups = views.at(spec.sample_rate).split(spec, alignments)
+                for index, answer in _ask_groups(member.metric, refused, groups):
                     results[index].record(member, answer)
             if self._aligns:
                 _note_alignments(views.alignments, results)
         return results
 
 
-def _heard(source: Source, fit: Callable[[Wave], Wave] = audio.within_scale) -> Heard:
-    """A sound as every metric hears it, or what is wrong with it; `fit` brings it to full scale."""
+def _read_sound(source: Source, fit: Callable[[Wave], Wave] = audio.within_scale) -> SoundOrFault:
+    """Read a sound and bring it to full scale by `fit`; or return why it is unusable."""
     if not isinstance(source, Sound | Path | str):
         raise InputError(
             f"{type(source).__name__} is no sound; give a path or Sound(wave, rate)",
@@ -234,38 +234,38 @@ def _heard(source: Source, fit: Callable[[Wave], Wave] = audio.within_scale) -> 
         return error
 
 
-def _optional(source: Source | None) -> tuple[Heard | None, float]:
-    """A recording, divided by its peak where that is beyond full scale; and the gain of that."""
-    heard = None if source is None else _heard(source, lambda wave: wave)
-    if not isinstance(heard, Sound):
-        return heard, 1.0
-    peak = max(1.0, float(np.abs(heard.wave).max()))
-    return (replace(heard, wave=heard.wave / peak), 1 / peak) if peak > 1 else (heard, 1.0)
+def _read_reference(source: Source | None) -> tuple[SoundOrFault | None, float]:
+    """Read a recording, divided by its peak if that exceeds full scale; and return the gain."""
+    sound = None if source is None else _read_sound(source, lambda wave: wave)
+    if not isinstance(sound, Sound):
+        return sound, 1.0
+    peak = max(1.0, float(np.abs(sound.wave).max()))
+    return (replace(sound, wave=sound.wave / peak), 1 / peak) if peak > 1 else (sound, 1.0)
 
 
 def _study(metric: Metric, texts: Sequence[str]) -> None:
     if hasattr(metric, "study"):
-        with _named(metric):
+        with _name_in_errors(metric):
             metric.study(texts)
 
 
 def _load(metric: Metric, device: str) -> None:
-    with _named(metric):
+    with _name_in_errors(metric):
         metric.load(device)
 
 
-def _own(sounds: ClipSounds) -> ClipSounds:
-    """The sounds as copies: `torch.from_numpy` writes into an array that is read-only, too."""
-    kept = [
+def _copy_sounds(sounds: ClipSounds) -> ClipSounds:
+    """Copy the sounds: `torch.from_numpy` can write even into an array that is read-only."""
+    clean, noisy = (
         sound and replace(sound, wave=sound.wave.copy()) for sound in (sounds.clean, sounds.noisy)
-    ]
+    )
     candidates = [replace(sound, wave=sound.wave.copy()) for sound in sounds.candidates]
-    return replace(sounds, candidates=candidates, clean=kept[0], noisy=kept[1])
+    return replace(sounds, candidates=candidates, clean=clean, noisy=noisy)
 
 
 @contextmanager
-def _named(metric: Metric) -> Iterator[None]:
-    """Whatever it raises, with its name."""
+def _name_in_errors(metric: Metric) -> Iterator[None]:
+    """Turn any exception of a metric into an InputError that names the metric."""
     try:
         yield
     except GensrPrefError:
@@ -279,27 +279,27 @@ def _named(metric: Metric) -> Iterator[None]:
         ) from error
 
 
-def _answers(
+def _ask_groups(
     metric: Metric, refused: Mapping[int, Unusable], groups: Sequence[Group]
 ) -> Iterator[tuple[int, Answer]]:
-    """Each candidate's index and what the metric says of it, in no order."""
+    """Yield each candidate's index and the metric's answer, in any order."""
     yield from refused.items()
     for group in groups:
         yield from zip(group.indices, _ask(metric, group.sounds), strict=True)
 
 
 def _ask(metric: Metric, sounds: ClipSounds) -> list[Answer]:
-    """One answer per candidate, whatever the metric does.
+    """Return one answer per candidate, whatever the metric does.
 
-    A metric that raises as a whole is asked again about each candidate alone: only those that make
-    it raise shall fail.
+    If `score` raises an unexpected exception, it is called again for each candidate alone, so that
+    only those that make it raise fail.
     """
     count = len(sounds.candidates)
     try:
-        answers = list(metric.score(_own(sounds)))
+        answers = list(metric.score(_copy_sounds(sounds)))
     except Unusable as error:
         return [error] * count
-    except (Exception, SystemExit) as error:  # anyone's code; its failure is data
+    except (Exception, SystemExit) as error:  # third-party code; its failure is data
         if count == 1:
             return [error if isinstance(error, Exception) else RuntimeError(f"exit {error}")]
         alone = [replace(sounds, candidates=[candidate]) for candidate in sounds.candidates]
@@ -311,10 +311,12 @@ def _ask(metric: Metric, sounds: ClipSounds) -> list[Answer]:
     return answers
 
 
-def _note_alignments(found: Sequence[Alignment | None], results: list[CandidateScores]) -> None:
-    for one, result in zip(found, results, strict=True):
+def _note_alignments(
+    alignments: Sequence[TimeAlignment | None], results: list[CandidateScores]
+) -> None:
+    for one, result in zip(alignments, results, strict=True):
         if one is not None:
-            result.notes["delay_seconds"] = one.delay / ALIGNED_AT
+            result.notes["delay_seconds"] = one.delay / ALIGNMENT_RATE
             result.notes["polarity"] = float(one.polarity)
             result.notes["correlation"] = one.correlation
-            result.notes["unmatched_seconds"] = one.unmatched / ALIGNED_AT
+            result.notes["unmatched_seconds"] = one.unmatched / ALIGNMENT_RATE

@@ -1,4 +1,4 @@
-"""The arithmetic of every torch model that scores."""
+"""Numerical precision of the torch models that score."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import torch
 
 @contextmanager
 def full_precision() -> Iterator[None]:
-    """Inference in float32 throughout, with kernels that repeat, whatever the process has set.
+    """Run inference in float32 with deterministic kernels, whatever the process has set.
 
-    Left alone, a GPU's convolutions and LSTMs round their input to TF32: 10 bits of mantissa.
+    By default a GPU's convolutions and LSTMs round their input to TF32, with 10 bits of mantissa.
     """
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")

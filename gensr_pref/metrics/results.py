@@ -1,4 +1,4 @@
-"""What a panel says of a candidate: numbers, or nulls with a reason."""
+"""Result of a panel for one candidate: scores, or nulls with a reason."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ import numpy as np
 
 from gensr_pref.errors import Unusable
 from gensr_pref.metrics.base import Answer
-from gensr_pref.metrics.members import Member
+from gensr_pref.metrics.members import PanelMember
 from gensr_pref.schema import Reason
 
-LARGEST = 3.4028234663852886e38  # of the float32 columns that scores are stored in
+LARGEST = 3.4028234663852886e38  # float32, the type of the columns of scores
 
 
 @dataclass(frozen=True)
 class CandidateScores:
-    """What the panel says of one candidate.
+    """Scores of one candidate by all metrics of a panel.
 
     Attributes:
-        values: every score of the panel by name; None where it could not be had.
-        failures: why, for each score that is None.
-        details: the same in free text, where there is more to say.
-        notes: what metrics tell besides, by name, such as a transcript.
-        gains: by which ``clean`` and ``noisy`` were scaled, for those that exceeded full scale.
+        values: every score of the panel by name; None if it could not be computed.
+        failures: the reason for each score that is None.
+        details: explanation of failures in free text, by score; not every failure has one.
+        notes: further values that metrics report, by name, such as a transcript.
+        gains: factors by which ``clean`` and ``noisy`` were scaled, if they exceeded full scale.
     """
 
     values: dict[str, float | None] = field(default_factory=dict)
@@ -35,7 +35,7 @@ class CandidateScores:
     gains: dict[str, float] = field(default_factory=dict)
 
     def fail(self, score: str, error: Exception) -> None:
-        """Record that a score could not be had."""
+        """Record why a score could not be computed."""
         if isinstance(error, Unusable):
             reason, detail = error.reason, error.detail
         else:
@@ -45,8 +45,8 @@ class CandidateScores:
         if detail:
             self.details[score] = detail
 
-    def record(self, member: Member, answer: Answer) -> None:
-        """Take down what a metric said: a number or a reason for each of its scores, its notes."""
+    def record(self, member: PanelMember, answer: Answer) -> None:
+        """Record a metric's answer: a number or a reason for each of its scores, and its notes."""
         for score in member.scores:
             try:
                 self.values[score.name] = _number(answer, score.name)
@@ -54,9 +54,9 @@ class CandidateScores:
                 self.fail(score.name, error)
         if isinstance(answer, Mapping):
             for note in member.metric.spec.notes:
-                told = answer.get(note.name)
-                if isinstance(told, str if note.kind == "text" else Real) and told == told:
-                    self.notes[note.name] = told if isinstance(told, str) else float(told)
+                value = answer.get(note.name)
+                if isinstance(value, str if note.kind == "text" else Real) and value == value:
+                    self.notes[note.name] = value if isinstance(value, str) else float(value)
 
 
 def _number(answer: Answer, score: str) -> float:
@@ -65,7 +65,8 @@ def _number(answer: Answer, score: str) -> float:
     if not isinstance(answer, Mapping):
         raise TypeError(f"an answer is {type(answer).__name__}, not a mapping or an exception")
     if score not in answer:
-        raise ValueError(f"no {score!r} in what it gave: {', '.join(answer) or 'nothing'}")
+        names = ", ".join(map(str, answer)) or "it is empty"
+        raise ValueError(f"the answer has no {score!r}: {names}")
     value = answer[score]
     if isinstance(value, Exception):
         raise value

@@ -1,12 +1,16 @@
-"""SI-SDR: how much of a candidate is its clean clip at some level, against all else in it.
+"""SI-SDR: power of the scaled clean clip in a candidate, relative to all other power in it.
 
-    s the clean clip, e the candidate, a = <e, s> / |s|^2:
-    SI-SDR = 10 log10( |a s|^2 / |a s - e|^2 )      J. Le Roux et al., ICASSP 2019, eq. 3 and 4.
+With s the clean clip and s_hat the candidate,
 
-The mean is not removed: so compute ClearerVoice's SISDR and VERSA's si_snr, whose published values
-these are, and torchmetrics unless told otherwise (asteroid removes it). In a recording with an
-offset the offset is then part of the target. One sample of delay costs most of it, and so does
-every change of phase: a generative candidate that sounds right may be near -20 dB.
+    alpha = <s_hat, s> / |s|^2
+    SI-SDR = 10 log10( |alpha s|^2 / |alpha s - s_hat|^2 )    (dB)
+
+    J. Le Roux et al., "SDR - half-baked or well done?", ICASSP 2019, eq. 3 and 4.
+
+The mean is not removed, as in ClearerVoice's SISDR and VERSA's si_snr, whose values these are, and
+by default in torchmetrics (asteroid removes it). In a recording with an offset, the offset is then
+part of the target. One sample of delay costs most of the value, and so does every change of phase:
+a generative candidate that sounds right may be near -20 dB.
 """
 
 from __future__ import annotations
@@ -18,10 +22,10 @@ import numpy.typing as npt
 
 from gensr_pref.audio import Sound, Wave
 from gensr_pref.metrics.base import Answer, ClipSounds, MetricSpec, Score, each
-from gensr_pref.metrics.clean_reference import clean_signal, counterpart
+from gensr_pref.metrics.clean_reference import candidate_signal, clean_signal
 
-# A copy of the clean clip would be at infinity. Samples are float32: what is left of it below half
-# a unit in the last place, 2^-24 of its size, is not known, and that is the end of the scale.
+# A copy of the clean clip would have an infinite ratio. Samples are float32, so that a residual
+# below half a unit in the last place, 2^-24 of the signal, is unknown: that limits the scale.
 LARGEST = float(20 * np.log10(2.0**24))  # 144.5 dB
 CHUNK = 1 << 16  # samples held in double precision
 
@@ -30,7 +34,8 @@ class SiSdr:
     """SI-SDR of 16 kHz sounds, in dB.
 
     Args:
-        align: have delay and polarity undone first (`gensr_pref.metrics.time_alignment`).
+        align: whether the panel undoes each candidate's delay and polarity first
+            (`gensr_pref.metrics.time_alignment`).
     """
 
     def __init__(self, align: bool = False) -> None:
@@ -45,10 +50,10 @@ class SiSdr:
         )
 
     def load(self, device: str) -> None:
-        """Nothing to load."""
+        """Do nothing: there are no weights."""
 
     def score(self, clip: ClipSounds) -> list[Answer]:
-        """One ratio per candidate, in [-144.5, 144.5] dB; the upper end is a copy.
+        """Return one ratio per candidate, in [-144.5, 144.5] dB; a copy has the upper limit.
 
         Raises:
             Unusable: NO_CLEAN.
@@ -58,22 +63,22 @@ class SiSdr:
 
 
 def _measure(clean: Wave, candidate: Sound) -> float:
-    return si_sdr(clean, counterpart(candidate, clean))
+    return si_sdr(clean, candidate_signal(candidate, clean))
 
 
 def si_sdr(clean: Wave, candidate: Wave) -> float:
-    """The equation above, in dB, for waveforms [T] of which neither is all zero."""
+    """Return SI-SDR in dB, as the module defines it, of waveforms [T] that are not all zero."""
     power = cross = 0.0
-    for s, e in _chunks(clean, candidate):
+    for s, s_hat in _chunks(clean, candidate):
         power += float(s @ s)
-        cross += float(e @ s)
-    scale = cross / power
-    rest = 0.0
-    for s, e in _chunks(clean, candidate):
-        error = scale * s - e
-        rest += float(error @ error)
+        cross += float(s_hat @ s)
+    alpha = cross / power
+    noise = 0.0
+    for s, s_hat in _chunks(clean, candidate):
+        residual = alpha * s - s_hat
+        noise += float(residual @ residual)
     with np.errstate(divide="ignore"):
-        ratio = np.log10(scale * scale * power) - np.log10(rest)
+        ratio = np.log10(alpha * alpha * power) - np.log10(noise)
     return float(np.clip(10 * ratio, -LARGEST, LARGEST))
 
 

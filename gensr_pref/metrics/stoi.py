@@ -1,14 +1,14 @@
-"""STOI and ESTOI: the intelligibility of a candidate against its clean clip.
+"""STOI and ESTOI: intelligibility of a candidate relative to its clean clip.
 
 The arithmetic is that of the package `pystoi`, whose resampler and band matrix are used, with the
-clean side computed once for all candidates. Frames of the clean clip 40 dB below its loudest are
-left out; 30 frames of the rest (0.4 s) are one segment.
+clean clip processed once for all candidates. Frames 40 dB below the loudest frame of the clean clip
+are left out; 30 of the remaining frames (0.4 s) are one segment.
 
     STOI:  C. H. Taal et al., IEEE TASLP 19(7), 2011, eq. 1-6.
     ESTOI: J. Jensen and C. H. Taal, IEEE/ACM TASLP 24(11), 2016.
 
-Frames and segments are worked through in blocks: of an hour only the sound at 10 kHz (288 MB, one
-at a time) and the band envelopes (34 MB for each) are held.
+Frames and segments are processed in blocks: for an hour of sound, only the waveform at 10 kHz (288
+MB, one at a time) and the band envelopes (34 MB for each sound) are in memory.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from gensr_pref.audio import Sound, Wave
 from gensr_pref.errors import Unusable
 from gensr_pref.metrics.base import Answer, ClipSounds, MetricSpec, Score
-from gensr_pref.metrics.clean_reference import clean_signal, counterpart
+from gensr_pref.metrics.clean_reference import candidate_signal, clean_signal
 from gensr_pref.schema import Reason
 
 Array = npt.NDArray[np.float64]
@@ -53,7 +53,8 @@ class Stoi:
     """STOI and ESTOI of 16 kHz sounds.
 
     Args:
-        align: have delay and polarity undone first (`gensr_pref.metrics.time_alignment`).
+        align: whether the panel undoes each candidate's delay and polarity first
+            (`gensr_pref.metrics.time_alignment`).
     """
 
     def __init__(self, align: bool = False) -> None:
@@ -71,14 +72,14 @@ class Stoi:
         )
 
     def load(self, device: str) -> None:
-        """Nothing to load."""
+        """Do nothing: there are no weights."""
 
     def score(self, clip: ClipSounds) -> list[Answer]:
-        """Both correlations per candidate.
+        """Return both correlations of each candidate.
 
         Raises:
             Unusable: NO_CLEAN; TOO_SHORT, fewer than 30 frames of the clean clip are speech
-                (pystoi warns and returns 1e-5).
+                (pystoi warns and returns 1e-5 then).
         """
         clean = clean_signal(clip)
         signal = _resample(clean)
@@ -92,22 +93,24 @@ class Stoi:
 
 
 def _attempt(candidate: Sound, clean: Wave, speech: Indices) -> Array | Exception:
-    """The band envelopes of a candidate, or what is wrong with it."""
+    """Return the band envelopes of a candidate, or the exception that they raise."""
     try:
-        return _envelopes(_resample(counterpart(candidate, clean)), speech)
+        return _envelopes(_resample(candidate_signal(candidate, clean)), speech)
     except Exception as error:
         return error
 
 
 def _resample(wave: Wave) -> Array:
-    """The waveform [T] at 10 kHz [ceil(5 T / 8)]: a matrix product per block of output."""
+    """Resample a waveform [T] to 10 kHz, [ceil(5 T / 8)], by a matrix product per block."""
     matrix = _resampler()
     length = -(-len(wave) * STEP_OUT // STEP_IN)
     rows = -(-length // STEP_OUT)
     result = np.empty((rows, STEP_OUT))
     for start in range(0, rows, FRAMES_PER_BLOCK):
         stop = min(start + FRAMES_PER_BLOCK, rows)
-        inputs = _stretch(wave, start * STEP_IN - REACH, (stop - 1) * STEP_IN - REACH + len(matrix))
+        inputs = _slice_with_zeros(
+            wave, start * STEP_IN - REACH, (stop - 1) * STEP_IN - REACH + len(matrix)
+        )
         windows = sliding_window_view(inputs, len(matrix))[::STEP_IN]
         result[start:stop] = np.ascontiguousarray(windows) @ matrix
     return result.ravel()[:length]
@@ -115,9 +118,9 @@ def _resample(wave: Wave) -> Array:
 
 @cache
 def _resampler() -> Array:
-    """What each of 40 samples at 10 kHz takes from those at 16 kHz around it [inputs, 40].
+    """Return the weights [inputs, 40] of the samples at 16 kHz in each of 40 samples at 10 kHz.
 
-    Read off as pystoi's answer to impulses, far enough from the ends.
+    They are pystoi's impulse responses, measured far enough from the ends.
     """
     from pystoi.utils import resample_oct
 
@@ -128,22 +131,22 @@ def _resampler() -> Array:
     return answers[STEP_OUT : 2 * STEP_OUT, first : first + inputs].T.copy()
 
 
-def _stretch(wave: Wave, start: int, stop: int) -> Array:
-    """wave[start:stop] in double precision, with zeros where it has no samples."""
+def _slice_with_zeros(wave: Wave, start: int, stop: int) -> Array:
+    """Return wave[start:stop] in double precision, with zeros beyond its ends."""
     inside = wave[max(start, 0) : stop].astype(np.float64)
     before = max(-start, 0)
     return np.pad(inside, (before, stop - start - before - len(inside)))
 
 
 def _frames(signal: Array) -> Array:
-    """Frames [frames, 256], not copied; the last start that fits is left out, as in pystoi."""
+    """Return a view of the frames [frames, 256], without the last that fits, as in pystoi."""
     if len(signal) <= FRAME:
         raise Unusable(Reason.TOO_SHORT, "STOI needs 30 frames of 12.8 ms")
     return sliding_window_view(signal, FRAME)[:-1:HOP]
 
 
 def _speech(signal: Array) -> Indices:
-    """Which frames of the clean clip are within 40 dB of its loudest."""
+    """Return the indices of the frames within 40 dB of the loudest frame."""
     frames = _frames(signal)
     norms = np.concatenate(
         [np.linalg.norm(frames[block] * HANN, axis=1) for block in _blocks(len(frames))]
@@ -153,7 +156,7 @@ def _speech(signal: Array) -> Indices:
 
 
 def _envelopes(signal: Array, speech: Indices) -> Array:
-    """Band envelopes [frames, 15] of the speech frames put end to end (2011, eq. 1)."""
+    """Return the band envelopes [frames, 15] of the concatenated speech frames (2011, eq. 1)."""
     count = len(speech) - 1
     if count < SEGMENT:
         raise Unusable(Reason.TOO_SHORT, f"STOI needs 30 frames of speech, found {max(count, 0)}")
@@ -165,18 +168,18 @@ def _block_envelopes(frames: Array, speech: Indices, block: slice) -> Array:
     from pystoi.utils import thirdoct
     from scipy import fft
 
-    joined = _joined(frames, speech, block)
+    joined = _overlap_add(frames, speech, block)
     spectra = fft.rfft(joined * HANN, 2 * FRAME, overwrite_x=True)
     power = np.square(spectra.real) + np.square(spectra.imag)
     matrix, _ = thirdoct(INNER_RATE, 2 * FRAME, BANDS, 150)
     return np.asarray(np.sqrt(power @ matrix.T))
 
 
-def _joined(frames: Array, speech: Indices, block: slice) -> Array:
-    """Frames [block, 256] of the signal that the speech frames make when overlapped and added.
+def _overlap_add(frames: Array, speech: Indices, block: slice) -> Array:
+    """Return frames [block, 256] of the overlap-add of the windowed speech frames.
 
-    The first half of frame i is that of speech frame i plus the second half of the one before it;
-    the second half is its own plus the first half of the one after.
+    The first half of frame i is that of speech frame i plus the second half of speech frame i - 1;
+    its second half is that of speech frame i plus the first half of speech frame i + 1.
     """
     before = min(block.start, 1)
     windowed = frames[speech[block.start - before : block.stop + 1]] * HANN
@@ -194,7 +197,11 @@ def _blocks(count: int) -> Iterator[slice]:
 
 
 def _correlations(clean: Array, candidates: Sequence[Array]) -> list[dict[str, float]]:
-    """Both scores of each candidate's envelopes [frames, 15], the means over segments and bands."""
+    """Return both scores of each candidate's envelopes [frames, 15].
+
+    STOI is the mean of the correlations over segments and bands (2011, eq. 6); ESTOI is the mean
+    over segments and frames of the segments.
+    """
     count = len(clean) - SEGMENT + 1
     totals = np.zeros((len(candidates), 2))
     for start in range(0, count, SEGMENTS_PER_BLOCK):
@@ -210,13 +217,14 @@ def _correlations(clean: Array, candidates: Sequence[Array]) -> list[dict[str, f
 
 @dataclass(frozen=True)
 class _CleanSegments:
-    """What all candidates are compared with, in one block.
+    """Segments of the clean clip in one block, prepared for comparison with all candidates.
 
     Attributes:
-        norm: of the band envelopes over time [segments, 15, 1].
-        ceiling: the envelopes, clipped at which a candidate counts [segments, 15, 30].
-        unit: the envelopes with mean 0 and norm 1 over time (STOI).
-        whitened: the same, then with mean 0 and norm 1 over bands (ESTOI).
+        norm: [segments, 15, 1] norm of the band envelopes over time.
+        ceiling: [segments, 15, 30] envelopes times 1 + 10^(-beta/20), at which a candidate's
+            envelopes are clipped.
+        unit: [segments, 15, 30] envelopes with mean 0 and norm 1 over time (STOI).
+        whitened: [segments, 15, 30] the same, then with mean 0 and norm 1 over bands (ESTOI).
     """
 
     norm: Array
@@ -231,7 +239,7 @@ class _CleanSegments:
         return cls(_norm(segments, 2), segments * CLIP, unit, _unit(unit, axis=1))
 
     def compare(self, segments: Array) -> tuple[float, float]:
-        """The sums of both correlations over the block."""
+        """Return the sums of both correlations over the block, for segments of a candidate."""
         scale = self.norm / (_norm(segments, 2) + EPS)
         clipped = np.minimum(segments * scale, self.ceiling)
         whitened = _unit(_unit(segments, axis=2), axis=1)
@@ -239,12 +247,12 @@ class _CleanSegments:
 
 
 def _segments(envelopes: Array) -> Array:
-    """Every 30 frames in a row [segments, 15, 30]."""
+    """Return every run of 30 consecutive frames: [segments, 15, 30]."""
     return np.ascontiguousarray(sliding_window_view(envelopes, SEGMENT, axis=0))
 
 
 def _unit(segments: Array, axis: int) -> Array:
-    """Mean 0 and norm 1 along an axis (2011, eq. 5; 2016, eq. 3-5); what is constant becomes 0.
+    """Normalise to mean 0 and norm 1 along an axis (2011, eq. 5; 2016, eq. 3-5); constants give 0.
 
     pystoi's ESTOI adds noise of 1e-16 instead, so that nothing is constant: in digital silence its
     result is random, with mean 0, and differs from call to call.
@@ -255,7 +263,7 @@ def _unit(segments: Array, axis: int) -> Array:
 
 
 def _norm(segments: Array, axis: int) -> Array:
-    """Of segments [segments, 15, 30] over bands (axis 1) or time (2), that axis kept."""
+    """Return the norm of [segments, 15, 30] over bands (axis 1) or time (axis 2), keeping axes."""
     powers = np.einsum("sbt,sbt->sb" if axis == 2 else "sbt,sbt->st", segments, segments)
     return np.asarray(np.expand_dims(np.sqrt(powers), axis))
 

@@ -1,4 +1,4 @@
-"""A checkpoint file of torch as what it holds, or as one sentence about what is wrong with it."""
+"""Safe reading of a torch checkpoint; every failure is one sentence that names the file."""
 
 from __future__ import annotations
 
@@ -13,24 +13,26 @@ from gensr_pref.errors import InputError, Problem
 Made = TypeVar("Made")
 
 LARGEST_FILE = 2**34  # bytes; Whisper large-v3 has 3.1 GB
-_SHARED = 4  # tensors may share values, such as tied embeddings,
-_UNBACKED = 2**31  # and may in any case stand for so many bytes
-DETAIL = 300  # characters of torch's list of 200 keys that are worth reading
+# Tensors may share values, such as tied embeddings: together they may represent this many times the
+# size of the file, and in any case this many bytes.
+_SHARED = 4
+_UNBACKED = 2**31
+DETAIL = 300  # characters of torch's message that are shown; it can list hundreds of keys
 
 
-def read(path: Path, expected: str, make: Callable[[Any], Made]) -> Made:
-    """What `make` makes of the content of a file of `torch.save`, on the CPU.
+def read_checkpoint(path: Path, expected: str, make: Callable[[Any], Made]) -> Made:
+    """Read a file of `torch.save` on the CPU; return what `make` makes of its content.
 
     Only tensors and plain values are unpickled: a file that would run code is refused. torch's own
-    words on that are kept from the user, whom they advise to load it all the same.
+    message is not shown then, because it advises to load the file nevertheless.
 
     Args:
         path: of the file.
-        expected: what it should be, for the message, such as "a Whisper checkpoint".
-        make: may raise anything where the content is something else.
+        expected: description of the expected file, for messages, such as "a Whisper checkpoint".
+        make: converts the content; may raise anything if the content is not as expected.
 
     Raises:
-        InputError: it is not what was expected; the message names the file.
+        InputError: the file is not as expected; the message names it.
     """
     import torch
 
@@ -59,12 +61,12 @@ def read(path: Path, expected: str, make: Callable[[Any], Made]) -> Made:
 
 
 def _require_size(path: Path, expected: str) -> None:
-    """Refuse a file that is too large, or a zip whose entries would unpack to more than there is.
+    """Refuse a file that is too large, or a zip with compressed entries.
 
-    torch stores the entries of its zip as they are.
+    torch stores the entries of its zip uncompressed; a compressed entry could unpack to any size.
     """
     if not Path(path).is_file():
-        return  # which `torch.load` says better
+        return  # `torch.load` reports this better
     size = Path(path).stat().st_size
     packed = False
     if zipfile.is_zipfile(path):
@@ -81,9 +83,9 @@ def _require_size(path: Path, expected: str) -> None:
 
 
 def _require_backed(content: Any, size: int) -> None:
-    """Refuse tensors that stand for far more values than the file can hold.
+    """Refuse tensors that represent far more values than the file can hold.
 
-    A tensor may repeat a stored value without end (stride 0), and take memory when it is copied.
+    A tensor may repeat a stored value any number of times (stride 0), and take memory when copied.
     """
     import torch
 
@@ -97,7 +99,7 @@ def _require_backed(content: Any, size: int) -> None:
         elif isinstance(one, list | tuple):
             waiting += one
     if held > max(_SHARED * size, _UNBACKED):
-        raise ValueError(f"its tensors stand for {held} bytes, the file has {size}")
+        raise ValueError(f"its tensors represent {held} bytes, but the file has {size}")
 
 
 def _kind(error: Exception) -> str:

@@ -1,7 +1,7 @@
-"""What every metric on a wav2vec 2.0 encoder shares: its checkpoint, its input, its arithmetic.
+"""Shared code of metrics on a wav2vec 2.0 encoder: checkpoint, batches, precision.
 
-The convolutions in front of wav2vec 2.0, HuBERT and WavLM turn 16 kHz into 50 frames a second: one
-frame sees 400 samples, and frames are 320 apart.
+The first layers of wav2vec 2.0, HuBERT and WavLM are convolutions that map 16 kHz to 50 frames per
+second: a frame has a receptive field of 400 samples, and frames are 320 samples apart.
 
     A. Baevski et al., "wav2vec 2.0", NeurIPS 2020.
 """
@@ -25,32 +25,33 @@ from gensr_pref.metrics.precision import full_precision
 from gensr_pref.schema import Reason
 
 RATE = 16_000
-RECEPTIVE_FIELD = 400  # samples that the first frame is made of
+RECEPTIVE_FIELD = 400  # samples of a frame
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors by name that a checkpoint file holds, as float32 on the CPU.
+    """Read the tensors of a checkpoint file, by name, as float32 on the CPU.
 
     Raises:
-        InputError: not a file of `torch.save`, one that holds more than tensors, or a damaged one.
+        InputError: the file was not written by `torch.save`, holds more than tensors, or is
+            damaged.
     """
-    return torch_checkpoint.read(path, "a file of tensors by name", _floats)
+    return torch_checkpoint.read_checkpoint(path, "a file of tensors by name", _floats)
 
 
-def fill(model: nn.Module, tensors: dict[str, Tensor], path: Path, expected: str) -> None:
-    """Give `model`, built on the meta device, its tensors, and make it ready to score.
+def fill_weights(model: nn.Module, tensors: dict[str, Tensor], path: Path, expected: str) -> None:
+    """Assign its tensors to a model that was built on the meta device, and freeze it.
 
     The weights of weight-normed layers may have the names of torch before 2.1 (``weight_g``,
-    ``weight_v``) or those since; torch maps the old ones itself.
+    ``weight_v``) or later ones; torch maps the old names itself.
 
     Args:
-        model: as built under ``torch.device("meta")``, so that no time goes into random weights.
-        tensors: all that it needs and no more.
-        path: the file they are from.
-        expected: what that file should have been, for the message.
+        model: built under ``torch.device("meta")``, so that no random weights are drawn.
+        tensors: exactly those that the model needs.
+        path: file of the tensors, for the message.
+        expected: description of the expected file, for the message.
 
     Raises:
-        InputError: a tensor is missing, of another shape, or one too many.
+        InputError: a tensor is missing, superfluous or of another shape.
     """
     try:
         model.load_state_dict(tensors, assign=True)
@@ -62,44 +63,43 @@ def fill(model: nn.Module, tensors: dict[str, Tensor], path: Path, expected: str
     model.eval().requires_grad_(False)
 
 
-def in_batches(
+def measure_in_batches(
     sounds: Sequence[Sound],
     device: str,
     measure: Callable[[Tensor], Sequence[Mapping[str, float]]],
     together: bool | None = None,
 ) -> list[Answer]:
-    """What `measure` says of each 16 kHz sound, in order.
+    """Return the answer of `measure` for each 16 kHz sound, in order.
 
-    A batch [B, T] holds sounds of one length, so that nothing is padded. On the CPU it holds one
-    sound: several at once cost as much, and the last bits would depend on which.
+    A batch [B, T] holds sounds of the same length, so that nothing is padded. On the CPU it holds
+    one sound: a larger batch is not faster, and the last bits would depend on its other sounds.
 
     Args:
-        sounds: at their true lengths; one that does not fill a frame is TOO_SHORT.
-        device: where `measure` wants its batches.
-        measure: one answer per row of a batch.
-        together: whether sounds of one length share a batch; None: wherever that is faster, which
-            is not on the CPU.
+        sounds: at their true lengths; one shorter than a frame is TOO_SHORT.
+        device: device of the batches.
+        measure: returns one answer per row of a batch.
+        together: whether sounds of the same length share a batch; None: except on the CPU.
     """
     together = device != "cpu" if together is None else together
     answers: list[Answer] = [_too_short(sound) for sound in sounds]
     batches: dict[int, list[int]] = {}
-    for place, sound in enumerate(sounds):
+    for index, sound in enumerate(sounds):
         if len(sound.wave) >= RECEPTIVE_FIELD:
-            batches.setdefault(len(sound.wave) if together else -place, []).append(place)
-    for places in batches.values():
-        waves = torch.tensor(np.stack([sounds[place].wave for place in places]), device=device)
+            batches.setdefault(len(sound.wave) if together else -index, []).append(index)
+    for indices in batches.values():
+        waves = torch.tensor(np.stack([sounds[index].wave for index in indices]), device=device)
         with full_precision():
             measured = measure(waves)
-        for place, answer in zip(places, measured, strict=True):
-            answers[place] = answer
+        for index, answer in zip(indices, measured, strict=True):
+            answers[index] = answer
     return answers
 
 
 def waveform(sound: Sound, device: str) -> Tensor:
-    """A 16 kHz sound as a batch of one [1, T].
+    """Return a 16 kHz sound as a batch of one [1, T].
 
     Raises:
-        Unusable: TOO_SHORT, it does not fill one frame.
+        Unusable: TOO_SHORT, it is shorter than one frame.
     """
     if len(sound.wave) < RECEPTIVE_FIELD:
         raise _too_short(sound)

@@ -1,9 +1,9 @@
 """The protocol of a pair rule: the scores of one clip's candidates in, pairs out.
 
-A rule of yours is a function of a `Ballot` and the pairing section of the run file; it is found by
-an entry point in the group ``gensr_pref.rules`` or named as ``module:function``. Where it can say
-of every two candidates at once whether they are a pair, a `Pairwise` rule also judges many clips at
-once, which makes whole tables quick.
+A rule is a function of a `Ballot` and the pairing section of the run file. Your own rule has an
+entry point in the group ``gensr_pref.rules``, or the run file names it as ``module:function``. A
+rule that can judge every two candidates independently is better written as a `Pairwise` rule, which
+judges many clips at once and makes whole tables fast.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ Rows = npt.NDArray[np.int64]
 
 
 class Stop(StrEnum):
-    """Why a clip has no pair. A closed list, from the nearest miss to the farthest.
+    """The reason why a clip has no pair: a closed list, from the nearest miss to the farthest.
 
-    A clip has many comparisons (every ordered two of its candidates); its reason is that of the
-    one that came nearest to a pair.
+    A clip has many comparisons (every ordered two of its candidates). Its reason is that of the
+    comparison that came nearest to a pair.
     """
 
     BOUND = "bound"
@@ -43,19 +43,19 @@ class Stop(StrEnum):
 
 
 STOP_REASONS: Mapping[Stop, str] = {
-    Stop.BOUND: "all else holds, but chosen does not keep a floor or ceiling",
-    Stop.MARGIN: "better or equal on every vote, somewhere by no more than its margin",
+    Stop.BOUND: "one candidate wins, but it violates a floor or ceiling",
+    Stop.MARGIN: "better or equal on every vote, but on some vote by no more than its margin",
     Stop.TIE: "better or equal on every vote, but equal on one that must be won",
     Stop.VETO: "the votes disagree: whichever is chosen, a vote is against it",
-    Stop.RULE: "a rule of yours gave none, or the rule's own terms are not met",
-    Stop.GENERATORS: "the candidates that are left are of different generators",
-    Stop.NULL: "fewer than two candidates are left without a null on a voting score",
+    Stop.RULE: "your own rule gave no pair, or the rule's own conditions are not met",
+    Stop.GENERATORS: "the remaining candidates are from different generators",
+    Stop.NULL: "fewer than two candidates have a value on every voting score",
     Stop.ONE_CANDIDATE: "there is only one candidate",
     Stop.NO_CANDIDATE: "there is no candidate, or none was scored",
     Stop.NO_CLEAN: "golden: the clip has no clean target",
 }
-STANDS = 0  # in `Verdicts.code`; a Stop is its place in the list, from 1
-CODE = {stop: place for place, stop in enumerate(Stop, 1)}
+STANDS = 0  # in `Verdicts.code`: a valid pair; a Stop is its index in the list, from 1
+CODE = {stop: index for index, stop in enumerate(Stop, 1)}
 
 
 @dataclass(frozen=True)
@@ -63,12 +63,13 @@ class Vote:
     """How one score counts.
 
     Attributes:
-        score: its column.
+        score: name of its column.
         higher_is_better: its direction.
-        votes: whether it takes part; otherwise its margin is only reported.
-        margin: chosen must be better by more than this, in the score's unit.
-        ties: whether a difference within the margin lets the pair stand.
-        floor, ceiling: bounds that chosen must keep, voting or not; None where there are none.
+        votes: whether it votes; otherwise its margin is only reported.
+        margin: the amount, in the score's unit, by more than which chosen must be better.
+        ties: whether a pair may have a difference within the margin.
+        floor, ceiling: bounds that chosen must satisfy, whether the score votes or not; None if
+            there are none.
     """
 
     score: str
@@ -82,15 +83,15 @@ class Vote:
 
 @dataclass(frozen=True)
 class Ballot:
-    """One clip: its candidates' scores and how they count.
+    """The scores of one clip's candidates, and how each score counts.
 
     A `Pairwise` rule gets many clips of N candidates in one ballot: `scores` and `generators` then
     have a leading axis.
 
     Attributes:
         scores: [..., N, M] raw values, NaN where null.
-        generators: [..., N] labels, in the order of `scores`.
-        votes: [M], in the order of the columns of `scores`.
+        generators: [..., N] generator labels, in the order of `scores`.
+        votes: [M] in the order of the columns of `scores`.
         spreads: [M] the run's typical spread of each score within a clip (`spread`).
     """
 
@@ -102,7 +103,7 @@ class Ballot:
 
 @dataclass(frozen=True)
 class Pair:
-    """Row numbers of chosen and rejected, and the smallest winning margin in spreads."""
+    """The row numbers of chosen and rejected, and the smallest winning margin in spreads."""
 
     chosen: int
     rejected: int
@@ -110,20 +111,20 @@ class Pair:
 
 
 class PairRule(Protocol):
-    """A rule: all pairs of a clip, best first, at most ``pairing.pairs_per_clip``."""
+    """A pair rule."""
 
     def __call__(self, ballot: Ballot, pairing: Pairing) -> list[Pair]:
-        """The pairs; empty where there is none."""
+        """Return the pairs of a clip, the best first, at most ``pairing.pairs_per_clip``."""
         ...
 
 
 @dataclass(frozen=True)
 class Verdicts:
-    """What a rule says of every ordered two candidates (i chosen, j rejected).
+    """A rule's verdict on every ordered two candidates (i chosen, j rejected).
 
     Attributes:
-        code: [..., N, N] `STANDS`, or the `CODE` of what stops the pair.
-        strength: [..., N, N] the best pair has the largest; finite where the pair stands.
+        code: [..., N, N] `STANDS` for a pair, otherwise the `CODE` of the reason against it.
+        strength: [..., N, N] largest for the best pair; finite for every pair.
     """
 
     code: npt.NDArray[np.int8]
@@ -132,31 +133,31 @@ class Verdicts:
 
 @dataclass(frozen=True)
 class Pairwise:
-    """A rule that judges every two candidates of a clip by themselves; it is a `PairRule` too.
+    """A rule that judges every two candidates of a clip independently; it is also a `PairRule`.
 
     Attributes:
-        judge: the verdicts of a ballot with any leading axes.
-        clean: whether the clean target is a candidate of the ballot, as its first, with the
-            label ``clean`` and no scores.
+        judge: function that returns the verdicts of a ballot with any leading axes.
+        clean: whether the clean target is the first candidate of the ballot, with the label
+            ``clean`` and no scores.
     """
 
     judge: Callable[[Ballot, Pairing], Verdicts]
     clean: bool = field(default=False, kw_only=True)
 
     def __call__(self, ballot: Ballot, pairing: Pairing) -> list[Pair]:
-        """The pairs of one clip, the strongest first; equal ones in the order of the rows."""
+        """Return the pairs of a clip, the strongest first; equally strong ones in row order."""
         if not len(ballot.scores):
             return []
         verdicts = self.judge(ballot, pairing)
-        found = strongest(verdicts.code[None], verdicts.strength[None], pairing.pairs_per_clip)
+        pairs = strongest(verdicts.code[None], verdicts.strength[None], pairing.pairs_per_clip)
         return [
             Pair(int(i), int(j), float(s))
-            for i, j, s in zip(found.chosen, found.rejected, found.strength, strict=True)
+            for i, j, s in zip(pairs.chosen, pairs.rejected, pairs.strength, strict=True)
         ]
 
 
 def wants_clean(rule: PairRule) -> bool:
-    """Whether a rule takes the clean target for a candidate."""
+    """Return whether a rule uses the clean target as a candidate."""
     return isinstance(rule, Pairwise) and rule.clean
 
 
@@ -165,9 +166,9 @@ class RankedPairs:
     """Pairs of many clips, as columns.
 
     Attributes:
-        clip: [P] place of the clip in the block.
-        chosen, rejected: [P] place of the candidate in its clip.
-        strength: [P].
+        clip: [P] index of the clip in the block.
+        chosen, rejected: [P] index of the candidate in its clip.
+        strength: [P] as in `Verdicts`.
         rank: [P] from 0 in each clip.
     """
 
@@ -178,28 +179,30 @@ class RankedPairs:
     rank: Rows
 
 
-def strongest(code: npt.NDArray[np.int8], strength: Scores, most: int) -> RankedPairs:
-    """At most so many pairs per clip, the strongest first; equal ones in the order of the rows.
+def strongest(code: npt.NDArray[np.int8], strength: Scores, limit: int) -> RankedPairs:
+    """Return the strongest pairs of each clip, in this order; equally strong ones in row order.
 
     Args:
         code, strength: [C, N, N] from `Verdicts`.
+        limit: largest number of pairs per clip.
     """
     clips, size = code.shape[0], code.shape[-1]
     flat = np.where(code == STANDS, strength, -np.inf).reshape(clips, size * size)
-    if most == 1 and flat.size:
+    if limit == 1 and flat.size:
         order = flat.argmax(axis=1)[:, None]
     else:
-        order = np.argsort(-flat, axis=1, kind="stable")[:, :most]
+        order = np.argsort(-flat, axis=1, kind="stable")[:, :limit]
     value = np.take_along_axis(flat, order, axis=1)
     clip, rank = np.nonzero(value > -np.inf)
-    place = order[clip, rank]
-    return RankedPairs(clip, place // max(size, 1), place % max(size, 1), value[clip, rank], rank)
+    index = order[clip, rank]
+    chosen, rejected = index // max(size, 1), index % max(size, 1)
+    return RankedPairs(clip, chosen, rejected, value[clip, rank], rank)
 
 
 def may_meet(ballot: Ballot, pairing: Pairing) -> Mask:
-    """[..., N, N] whether i and j may be a pair by what generated them."""
+    """Return [..., N, N] whether i and j may be paired, given their generators."""
     label = np.asarray(ballot.generators)
-    if label.size and (label == label.flat[0]).all():  # most runs have one: quicker
+    if label.size and (label == label.flat[0]).all():  # faster for the usual single generator
         return np.ones((*label.shape, label.shape[-1]), dtype=bool)
     return np.asarray(
         pairing.across_generators | (label[..., :, None] == label[..., None, :]), dtype=bool
@@ -207,41 +210,43 @@ def may_meet(ballot: Ballot, pairing: Pairing) -> Mask:
 
 
 def within_bounds(ballot: Ballot) -> Mask:
-    """[..., N] whether a candidate keeps every floor and ceiling; a null does not."""
-    keeps = np.ones(ballot.scores.shape[:-1], dtype=bool)
-    for place, vote in enumerate(ballot.votes):
-        column = ballot.scores[..., place]
+    """Return [..., N] whether a candidate satisfies every floor and ceiling; a null does not."""
+    within = np.ones(ballot.scores.shape[:-1], dtype=bool)
+    for index, vote in enumerate(ballot.votes):
+        column = ballot.scores[..., index]
         if vote.floor is not None:
-            keeps &= column >= vote.floor
+            within &= column >= vote.floor
         if vote.ceiling is not None:
-            keeps &= column <= vote.ceiling
-    return keeps
+            within &= column <= vote.ceiling
+    return within
 
 
 def voting_columns(votes: Sequence[Vote]) -> Rows:
-    """The places of the scores that vote."""
+    """Return the column indices of the scores that vote."""
     return np.array([k for k, vote in enumerate(votes) if vote.votes], dtype=np.int64)
 
 
 def oriented(ballot: Ballot) -> Scores:
-    """[N, M] scores with their sign turned so that larger is better."""
+    """Return [N, M] scores with their sign turned so that larger is better."""
     sign = np.array([1.0 if vote.higher_is_better else -1.0 for vote in ballot.votes])
     return np.asarray(ballot.scores * sign)
 
 
 def margins(ballot: Ballot, pair: Pair) -> list[float | None]:
-    """[M] by how much chosen is better on each score; None where either is null."""
+    """Return [M] how much better chosen is on each score; None if either score is null."""
     value = oriented(ballot)
     difference = value[pair.chosen] - value[pair.rejected]
     return [None if np.isnan(margin) else float(margin) for margin in difference]
 
 
 def spread(scores: Scores, groups: npt.NDArray[np.int64]) -> Scores:
-    """[M] root of the mean over groups of the variance within a group; 0 where nothing is known.
+    """Return [M] the root of the mean over groups of the variance within a group.
+
+    It is 0 for a score that is never known.
 
     Args:
-        scores: [R, M], NaN where null.
-        groups: [R] which clip and generator each row belongs to.
+        scores: [R, M] scores, NaN where null.
+        groups: [R] group number of each row; a group is a clip's candidates of one generator.
     """
     _, number = np.unique(groups, return_inverse=True)
     return np.array([_spread(column, number) for column in scores.T], dtype=np.float64)
@@ -253,7 +258,7 @@ def _spread(column: Scores, number: npt.NDArray[np.int64]) -> float:
     if not len(value):
         return 0.0
     count = np.bincount(number)
-    some = np.maximum(count, 1)
-    mean = np.bincount(number, value) / some
-    variance = np.bincount(number, (value - mean[number]) ** 2) / some
+    divisor = np.maximum(count, 1)
+    mean = np.bincount(number, value) / divisor
+    variance = np.bincount(number, (value - mean[number]) ** 2) / divisor
     return float(np.sqrt(variance[count > 0].mean()))

@@ -1,4 +1,4 @@
-"""The candidates of a run as columns, sorted by clip, and the blocks of clips that rules judge."""
+"""The scored candidates of a run as columns, sorted by clip, and the blocks that rules judge."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from gensr_pref.identity import CLEAN, NOISY, clean_id
 from gensr_pref.pairing.base import Ballot, Mask, Rows, Scores, Vote, spread, voting_columns
 
-BLOCK = 2**15  # candidate pairs judged at once: what a processor's cache holds is twice as quick
+BLOCK = 2**15  # candidate pairs judged at once; a block that fits the CPU cache is twice as fast
 Generators: TypeAlias = Mapping[str, str] | pa.Table | None
 _LABEL = r"/(?P<label>[^/]*)/[^/]*$"  # of a candidate id
 
@@ -25,9 +25,9 @@ class ScoreColumns:
 
     Attributes:
         ids: [R] candidate ids.
-        clip_ids: [C] of the clips that have a candidate.
-        clip: [R] place in `clip_ids`, never falling.
-        generators: [R] labels.
+        clip_ids: [C] ids of the clips that have a candidate.
+        clip: [R] index into `clip_ids`, in ascending order.
+        generators: [R] generator labels.
         scores: [R, M] raw values, NaN where null.
         votes: [M] how each score counts.
         spreads: [M] typical spread of each score within a clip and generator.
@@ -42,21 +42,21 @@ class ScoreColumns:
     spreads: Scores
 
     def ballot(self, rows: Rows) -> Ballot:
-        """The ballot of rows of any shape [..., N]."""
+        """Return the ballot of rows of any shape [..., N]."""
         return Ballot(self.scores[rows], self.generators[rows], self.votes, self.spreads)
 
-    def known(self) -> Mask:
-        """[R] whether a candidate has a number on every voting score."""
+    def has_all_votes(self) -> Mask:
+        """Return [R] whether a candidate has a value on every voting score."""
         return np.asarray(np.isfinite(self.scores[:, voting_columns(self.votes)]).all(axis=1))
 
 
 def columns(scores: pa.Table, generators: Generators, votes: Sequence[Vote]) -> ScoreColumns:
-    """The scores table as columns; rows that are no candidate's (the noisy input) are left out.
+    """Return the candidates of a scores table as columns; other rows (noisy inputs) are left out.
 
     Args:
         scores: the scores table.
-        generators: candidate id -> generator; or a table with `candidate_id` and `generator`; or
-            None: what the ids say.
+        generators: maps candidate ids to generators; or a table with `candidate_id` and
+            `generator`; or None to read the generators from the ids.
         votes: from `cast_votes`.
     """
     ids = _array(scores.column("candidate_id"))
@@ -74,16 +74,16 @@ def columns(scores: pa.Table, generators: Generators, votes: Sequence[Vote]) -> 
 
 
 def _candidate_rows(ids: pa.Array, generators: Generators) -> tuple[Rows, pa.DictionaryArray]:
-    """The rows of candidates, and what generated each."""
+    """Return the rows of candidates, and the generator of each."""
     if generators is None:
         labels = pc.struct_field(pc.extract_regex(ids, _LABEL), "label").dictionary_encode()
-        told = pc.not_equal(labels.cast(pa.string()), NOISY)
-        rows = np.flatnonzero(pc.fill_null(told, False).to_numpy(zero_copy_only=False))
+        is_candidate = pc.not_equal(labels.cast(pa.string()), NOISY)
+        rows = np.flatnonzero(pc.fill_null(is_candidate, False).to_numpy(zero_copy_only=False))
         return rows, labels.take(rows)
     known, labels = _generator_labels(generators)
-    place = pc.index_in(ids, value_set=known)
-    rows = np.flatnonzero(pc.is_valid(place).to_numpy(zero_copy_only=False))
-    return rows, labels.take(place.take(rows))
+    index = pc.index_in(ids, value_set=known)
+    rows = np.flatnonzero(pc.is_valid(index).to_numpy(zero_copy_only=False))
+    return rows, labels.take(index.take(rows))
 
 
 def _generator_labels(
@@ -97,43 +97,43 @@ def _generator_labels(
 
 
 def _unique_names(names: pa.Array) -> tuple[pa.Array, Rows]:
-    """Each name once, in the order of the first, and the place of each row's.
+    """Return the distinct names in the order of appearance, and the index of each row's name.
 
-    Rows of a name mostly follow each other, so that only the first of them is looked up.
+    Rows with the same name are mostly adjacent, so only the first of them is looked up.
     """
     changes = pc.not_equal(names[1:], names[:-1]).to_numpy(zero_copy_only=False)
     first = np.r_[np.ones(min(1, len(names)), bool), changes]
     heads = names.filter(pa.array(first)).dictionary_encode()
-    places = heads.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-    return heads.dictionary, places[np.cumsum(first) - 1]
+    indices = heads.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    return heads.dictionary, indices[np.cumsum(first) - 1]
 
 
-def add_clean_targets(found: ScoreColumns, clips: Collection[str] | pa.Array) -> ScoreColumns:
-    """The same with a clean target as the first candidate of every clip that has one."""
-    has = pc.is_in(found.clip_ids, value_set=pa.array(clips, pa.string()))
+def add_clean_targets(candidates: ScoreColumns, clips: Collection[str] | pa.Array) -> ScoreColumns:
+    """Return the columns with the clean target as the first candidate of each clip that has one."""
+    has = pc.is_in(candidates.clip_ids, value_set=pa.array(clips, pa.string()))
     number = np.flatnonzero(has.to_numpy(zero_copy_only=False))
-    names = [clean_id(name) for name in found.clip_ids.take(number).to_pylist()]
-    clip = np.r_[number, found.clip]
+    names = [clean_id(name) for name in candidates.clip_ids.take(number).to_pylist()]
+    clip = np.r_[number, candidates.clip]
     order = np.argsort(clip, kind="stable")
-    nulls = np.full((len(number), found.scores.shape[1]), np.nan)
+    nulls = np.full((len(number), candidates.scores.shape[1]), np.nan)
     return replace(
-        found,
-        ids=pa.concat_arrays([pa.array(names, pa.string()), found.ids]).take(order),
+        candidates,
+        ids=pa.concat_arrays([pa.array(names, pa.string()), candidates.ids]).take(order),
         clip=clip[order],
-        generators=np.r_[np.full(len(number), CLEAN), found.generators][order],
-        scores=np.concatenate([nulls, found.scores])[order],
+        generators=np.r_[np.full(len(number), CLEAN), candidates.generators][order],
+        scores=np.concatenate([nulls, candidates.scores])[order],
     )
 
 
 def clip_blocks(clip: Rows, rows: Rows) -> Iterator[Rows]:
-    """[C, N] row numbers: clips with as many candidates as each other, a bounded number at once.
+    """Yield [C, N] row numbers of clips with the same number of candidates, in blocks.
 
     Args:
-        clip: [R] the clip of each row, never falling.
-        rows: those that take part, rising.
+        clip: [R] clip number of each row, in ascending order.
+        rows: the rows to include, in ascending order.
     """
-    of_rows = clip[rows]
-    starts = np.flatnonzero(np.r_[True, of_rows[1:] != of_rows[:-1]]) if len(rows) else rows
+    number = clip[rows]
+    starts = np.flatnonzero(np.r_[True, number[1:] != number[:-1]]) if len(rows) else rows
     counts = np.diff(np.r_[starts, len(rows)])
     for count in np.unique(counts):
         first = starts[counts == count]
@@ -143,9 +143,9 @@ def clip_blocks(clip: Rows, rows: Rows) -> Iterator[Rows]:
 
 
 def score_matrix(scores: pa.Table, names: Sequence[str]) -> Scores:
-    """[R, M] score columns as float64, NaN where null."""
-    found = [scores.column(name).to_numpy(zero_copy_only=False) for name in names]
-    return np.stack(found, axis=1).astype(np.float64)
+    """Return [R, M] score columns as float64, NaN where null."""
+    values = [scores.column(name).to_numpy(zero_copy_only=False) for name in names]
+    return np.stack(values, axis=1).astype(np.float64)
 
 
 def _array(column: pa.ChunkedArray) -> pa.Array:

@@ -1,4 +1,4 @@
-"""The rule that makes no pairs: for runs whose candidates and scores alone are wanted."""
+"""The rule that makes no pairs, for runs that only need candidates and scores."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from gensr_pref.pairing.base import CODE, Ballot, Pairwise, Stop, Verdicts, may_
 
 
 def judge_none(ballot: Ballot, pairing: Pairing) -> Verdicts:
-    """No two candidates are a pair."""
+    """Return the verdicts of `none`: no two candidates are a pair."""
     shape = may_meet(ballot, pairing).shape
     return Verdicts(np.full(shape, CODE[Stop.RULE], dtype=np.int8), np.zeros(shape))
 

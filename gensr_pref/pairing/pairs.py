@@ -1,4 +1,4 @@
-"""From the scores table to the pairs table, under the run file's rule."""
+"""Makes the pairs table from the scores table, with the rule of the run file."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ __all__ = ["RunPairs", "ballots", "cast_votes", "make_pairs", "pair_clip", "pair
 
 @dataclass(frozen=True)
 class RunPairs:
-    """What a rule makes of a run.
+    """The pairs that a rule makes of a run.
 
     Attributes:
         chosen, rejected: [P] rows of `ScoreColumns`, clip by clip, the best pair of a clip first.
         rank: [P] from 0 in each clip.
-        stops: why the clips without a pair have none, and how many.
+        stops: the number of clips without a pair, by reason.
     """
 
     chosen: Rows
@@ -57,24 +57,26 @@ class RunPairs:
     stops: Mapping[Stop, int]
 
 
-def ballots(found: ScoreColumns) -> Iterator[tuple[str, Rows, Ballot]]:
-    """Every clip's id, its candidates' rows and its ballot, in order."""
-    starts = np.flatnonzero(np.r_[True, found.clip[1:] != found.clip[:-1]][: len(found.clip)])
-    names = found.clip_ids.to_pylist()
-    for start, end in zip(starts, [*starts[1:], len(found.clip)], strict=True):
+def ballots(candidates: ScoreColumns) -> Iterator[tuple[str, Rows, Ballot]]:
+    """Yield the id, the candidates' rows and the ballot of each clip, in order."""
+    starts = np.flatnonzero(
+        np.r_[True, candidates.clip[1:] != candidates.clip[:-1]][: len(candidates.clip)]
+    )
+    names = candidates.clip_ids.to_pylist()
+    for start, end in zip(starts, [*starts[1:], len(candidates.clip)], strict=True):
         rows = np.arange(start, end)
-        yield names[found.clip[start]], rows, found.ballot(rows)
+        yield names[candidates.clip[start]], rows, candidates.ballot(rows)
 
 
 def pair_clip(ballot: Ballot, rule: PairRule, pairing: Pairing, clip: str = "") -> list[Pair]:
-    """What a rule makes of a ballot, its candidates with a null on a vote left out.
+    """Return the pairs that a rule makes of a ballot without the candidates that lack a vote.
 
     Args:
-        clip: its id, for the error message.
+        clip: clip id for the error message.
 
     Raises:
-        RuleError: the rule raised, or what it gave is not a list of pairs of different candidates,
-            each once.
+        RuleError: the rule raised an exception, or its result is not a list of pairs of different
+            candidates without repetition.
     """
     votes = voting_columns(ballot.votes)
     rows = np.flatnonzero(np.isfinite(ballot.scores[:, votes]).all(axis=1))
@@ -83,7 +85,7 @@ def pair_clip(ballot: Ballot, rule: PairRule, pairing: Pairing, clip: str = "") 
     )
     try:
         pairs = [_check_pair(pair, rows) for pair in rule(known, pairing)]
-    except Exception as error:  # a rule may be anyone's code
+    except Exception as error:  # a rule may be the user's own code
         what = f"{type(error).__name__}: {error}"
         raise RuleError(
             f"{pairing.rule!r} failed on clip {clip!r}: {what}",
@@ -102,66 +104,68 @@ def pair_clip(ballot: Ballot, rule: PairRule, pairing: Pairing, clip: str = "") 
 
 
 def _check_pair(pair: Pair, rows: npt.NDArray[np.int64]) -> Pair:
-    """The pair in rows of the whole ballot."""
+    """Return the pair with row numbers of the whole ballot."""
     chosen, rejected = operator.index(pair.chosen), operator.index(pair.rejected)
     if chosen == rejected or min(chosen, rejected) < 0:
         raise ValueError(f"chosen {chosen} and rejected {rejected} are not two candidates")
     return Pair(int(rows[chosen]), int(rows[rejected]), float(pair.strength))
 
 
-def pair_clips(found: ScoreColumns, rule: PairRule, pairing: Pairing) -> RunPairs:
-    """All pairs of a run, and why its other clips have none.
+def pair_clips(candidates: ScoreColumns, rule: PairRule, pairing: Pairing) -> RunPairs:
+    """Make all pairs of a run, and count the reasons of the clips without a pair.
 
-    Candidates with a null on a voting score take no part. `Pairwise` rules judge many clips at
-    once; others are called clip by clip.
+    Candidates with a null on a voting score are left out. `Pairwise` rules judge many clips at
+    once; others are called for one clip at a time.
 
     Raises:
-        RuleError: a rule of one's own raised or gave what is no pair.
+        RuleError: the user's own rule raised an exception or gave an invalid pair.
     """
-    rows = np.flatnonzero(found.known())
-    counted = np.bincount(found.clip, minlength=len(found.clip_ids))
+    rows = np.flatnonzero(candidates.has_all_votes())
+    counted = np.bincount(candidates.clip, minlength=len(candidates.clip_ids))
     if wants_clean(rule):
-        counted -= np.bincount(found.clip[_is_clean(found)], minlength=len(found.clip_ids))
-    reason = np.full(len(found.clip_ids), CODE[Stop.NULL])
+        counted -= np.bincount(
+            candidates.clip[_is_clean(candidates)], minlength=len(candidates.clip_ids)
+        )
+    reason = np.full(len(candidates.clip_ids), CODE[Stop.NULL])
     reason[counted == 1] = CODE[Stop.ONE_CANDIDATE]
     if isinstance(rule, Pairwise):
-        chosen, rejected, rank = _pair_in_blocks(found, rule, pairing, rows, reason)
+        chosen, rejected, rank = _pair_in_blocks(candidates, rule, pairing, rows, reason)
     else:
-        chosen, rejected, rank = _pair_one_by_one(found, rule, pairing, rows, reason)
-    order = np.lexsort((rank, found.clip[chosen]))
-    without = np.setdiff1d(np.arange(len(reason)), found.clip[chosen])
+        chosen, rejected, rank = _pair_one_by_one(candidates, rule, pairing, rows, reason)
+    order = np.lexsort((rank, candidates.clip[chosen]))
+    without = np.setdiff1d(np.arange(len(reason)), candidates.clip[chosen])
     names, count = np.unique(reason[without], return_counts=True)
     stops = {list(Stop)[int(code) - 1]: int(n) for code, n in zip(names, count, strict=True)}
     return RunPairs(chosen[order], rejected[order], rank[order], stops)
 
 
 def _pair_in_blocks(
-    found: ScoreColumns, rule: Pairwise, pairing: Pairing, rows: Rows, reason: Rows
+    candidates: ScoreColumns, rule: Pairwise, pairing: Pairing, rows: Rows, reason: Rows
 ) -> tuple[Rows, Rows, Rows]:
     parts = [(rows[:0], rows[:0], rows[:0])]
-    for block in clip_blocks(found.clip, rows):
-        verdicts = rule.judge(found.ballot(block), pairing)
+    for block in clip_blocks(candidates.clip, rows):
+        verdicts = rule.judge(candidates.ballot(block), pairing)
         best = strongest(verdicts.code, verdicts.strength, pairing.pairs_per_clip)
         parts.append((block[best.clip, best.chosen], block[best.clip, best.rejected], best.rank))
         size = block.shape[1]
         if size > 1:
-            apart = ~np.eye(size, dtype=bool)
-            reason[found.clip[block[:, 0]]] = verdicts.code[:, apart].min(axis=1)
+            different = ~np.eye(size, dtype=bool)
+            reason[candidates.clip[block[:, 0]]] = verdicts.code[:, different].min(axis=1)
         if rule.clean:
-            lacking = ~_is_clean(found)[block[:, 0]]
-            reason[found.clip[block[lacking, 0]]] = CODE[Stop.NO_CLEAN]
+            lacking = ~_is_clean(candidates)[block[:, 0]]
+            reason[candidates.clip[block[lacking, 0]]] = CODE[Stop.NO_CLEAN]
     chosen, rejected, rank = (np.concatenate(part) for part in zip(*parts, strict=True))
     return chosen, rejected, rank
 
 
 def _pair_one_by_one(
-    found: ScoreColumns, rule: PairRule, pairing: Pairing, rows: Rows, reason: Rows
+    candidates: ScoreColumns, rule: PairRule, pairing: Pairing, rows: Rows, reason: Rows
 ) -> tuple[Rows, Rows, Rows]:
-    known = np.bincount(found.clip[rows], minlength=len(reason))
+    known = np.bincount(candidates.clip[rows], minlength=len(reason))
     reason[known > 1] = CODE[Stop.RULE]
     parts = [
-        (here[pair.chosen], here[pair.rejected], rank)
-        for clip, here, ballot in ballots(found)
+        (clip_rows[pair.chosen], clip_rows[pair.rejected], rank)
+        for clip, clip_rows, ballot in ballots(candidates)
         for rank, pair in enumerate(pair_clip(ballot, rule, pairing, clip))
     ]
     pairs_table = np.array(parts, dtype=np.int64).reshape(-1, 3)
@@ -176,43 +180,45 @@ def make_pairs(
     pairing: Pairing,
     clean: Sequence[str] | pa.Array = (),
 ) -> list[dict[str, Any]]:
-    """All rows of the pairs table, in the order of the clips in the scores table.
+    """Return all rows of the pairs table, in the order of the clips in the scores table.
 
     Args:
-        clean: ids of the clips that have a clean target; only `golden` asks for them.
+        clean: ids of the clips that have a clean target; only `golden` uses them.
     """
-    found = columns(scores, generators, votes)
+    candidates = columns(scores, generators, votes)
     if wants_clean(rule):
-        found = add_clean_targets(found, clean)
-    made = pairs_table(found, pair_clips(found, rule, pairing), pairing.rule)
+        candidates = add_clean_targets(candidates, clean)
+    made = pairs_table(candidates, pair_clips(candidates, rule, pairing), pairing.rule)
     rows: list[dict[str, Any]] = made.to_pylist()
     return rows
 
 
-def pairs_table(found: ScoreColumns, made: RunPairs, rule: str) -> pa.Table:
-    """The pairs table: ids, the rule, margins on every score (null where either is), rank."""
-    clips = found.clip_ids.take(pa.array(found.clip[made.chosen]))
+def pairs_table(candidates: ScoreColumns, made: RunPairs, rule: str) -> pa.Table:
+    """Return the pairs table: ids, the rule, margins (null if either score is), rank."""
+    clips = candidates.clip_ids.take(pa.array(candidates.clip[made.chosen]))
     ranks = pa.array(made.rank.astype(np.int32))
     ids = pc.binary_join_element_wise(clips, rule, ranks.cast(pa.string()), "/")
     columns = {
         "pair_id": ids,
         "clip_id": clips,
-        "chosen_id": found.ids.take(pa.array(made.chosen)),
-        "rejected_id": found.ids.take(pa.array(made.rejected)),
+        "chosen_id": candidates.ids.take(pa.array(made.chosen)),
+        "rejected_id": candidates.ids.take(pa.array(made.rejected)),
         "rule": pa.repeat(rule, len(made.rank)),
-        "margins": _margins(found, made),
+        "margins": _margins(candidates, made),
         "rank": ranks,
     }
-    form = pairs_schema(vote.score for vote in found.votes)
+    form = pairs_schema(vote.score for vote in candidates.votes)
     return pa.table([columns[name] for name in form.names], schema=form)
 
 
-def _margins(found: ScoreColumns, made: RunPairs) -> pa.StructArray:
-    names = [vote.score for vote in found.votes]
-    sign = np.array([1.0 if vote.higher_is_better else -1.0 for vote in found.votes])
-    margin = ((found.scores[made.chosen] - found.scores[made.rejected]) * sign).astype(np.float32)
+def _margins(candidates: ScoreColumns, made: RunPairs) -> pa.StructArray:
+    names = [vote.score for vote in candidates.votes]
+    sign = np.array([1.0 if vote.higher_is_better else -1.0 for vote in candidates.votes])
+    margin = ((candidates.scores[made.chosen] - candidates.scores[made.rejected]) * sign).astype(
+        np.float32
+    )
     return pa.StructArray.from_arrays([pa.array(m, from_pandas=True) for m in margin.T], names)
 
 
-def _is_clean(found: ScoreColumns) -> npt.NDArray[np.bool_]:
-    return np.asarray(found.generators == CLEAN)
+def _is_clean(candidates: ScoreColumns) -> npt.NDArray[np.bool_]:
+    return np.asarray(candidates.generators == CLEAN)

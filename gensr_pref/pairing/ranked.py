@@ -1,14 +1,14 @@
 """Rules that put one number on every candidate and pair high ones with low ones.
 
 `top_bottom` is the rule of GSEPF (arXiv 2507.09929): N candidates are ranked by one score (there
-UTMOS) and the best Z are set against the worst Z. The paper finds Z = 1 about as good as 4. Every
-one of the best meets every one of the worst here, the largest difference first; how the paper
-matches them is not said.
+UTMOS) and the best Z are paired with the worst Z. The paper finds Z = 1 about as good as 4. Here
+every one of the best is paired with every one of the worst, the largest difference first; the paper
+does not say how it matches them.
 
 `weighted` ranks by a weighted sum of scores, for ablations. With ``units: raw`` and equal weights
 it is the composite reward of arXiv 2606.21458 (there DNSMOS OVRL + (1 - WER) + UTMOS); with
 ``units: spread``, the default, every score is first divided by its typical spread within a clip, so
-that none outweighs the others by its scale alone.
+that no score dominates because of its scale.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from gensr_pref.pairing.base import (
 
 
 def judge_top_bottom(ballot: Ballot, pairing: Pairing) -> Verdicts:
-    """The verdict of `top_bottom`; the ranking is within those that may meet."""
+    """Return the verdicts of `top_bottom`; the ranking is among candidates that may be paired."""
     (score,) = voting_columns(ballot.votes)
     value = oriented(ballot)[..., score]
     spread = float(ballot.spreads[score])
@@ -47,15 +47,15 @@ def judge_top_bottom(ballot: Ballot, pairing: Pairing) -> Verdicts:
 
 
 def judge_weighted(ballot: Ballot, pairing: Pairing) -> Verdicts:
-    """The verdict of `weighted`; the strength is the difference of the sums."""
+    """Return the verdicts of `weighted`; the strength is the difference of the sums."""
     value = weighted_sum(ballot, pairing)
     return _judge_values(ballot, value, pairing.gap, may_meet(ballot, pairing))
 
 
 def weighted_sum(ballot: Ballot, pairing: Pairing) -> Scores:
-    """[..., N] ``sum_m w_m s_m / u_m``, s_m larger is better, u_m the spread or 1.
+    """Return [..., N] ``sum_m w_m s_m / u_m``, with s_m larger is better and u_m the spread or 1.
 
-    A score that never differs within a clip has no spread and is left as it is.
+    A score that never differs within a clip has no spread and is not divided.
     """
     votes = voting_columns(ballot.votes)
     weight = np.array([pairing.weights.get(ballot.votes[k].score, 1.0) for k in votes])
@@ -66,7 +66,7 @@ def weighted_sum(ballot: Ballot, pairing: Pairing) -> Scores:
 
 
 def _judge_values(ballot: Ballot, value: Scores, gap: float, meets: Mask) -> Verdicts:
-    """A pair stands where chosen has more by more than `gap` and keeps its bounds."""
+    """Accept pairs whose chosen value is larger by more than `gap` and satisfies its bounds."""
     difference = value[..., :, None] - value[..., None, :]
     code = np.full(difference.shape, STANDS, dtype=np.int8)
     code[np.broadcast_to(~within_bounds(ballot)[..., :, None], code.shape)] = CODE[Stop.BOUND]
@@ -79,7 +79,7 @@ def _judge_values(ballot: Ballot, value: Scores, gap: float, meets: Mask) -> Ver
 
 
 def _count_ahead(value: Scores, meets: Mask, sign: int) -> np.ndarray:
-    """[..., N] how many that it may meet stand before a candidate; equal ones by their row."""
+    """Return [..., N] how many possible partners rank before a candidate; ties in row order."""
     ahead = sign * (value[..., None, :] - value[..., :, None])
     row = np.arange(value.shape[-1])
     first = row[None, :] < row[:, None] if sign > 0 else row[None, :] > row[:, None]

@@ -1,14 +1,14 @@
 """The unanimous rule: a pair exists where one candidate beats another on every voting score.
 
 Multi-metric preference alignment (arXiv 2508.17229): strict Pareto dominance over the panel. The
-paper names no margins, ties, floors or choice among several pairs; those are this project's.
+paper has no margins, ties, floors or choice among several pairs; those are this project's.
 
-Candidate i beats j on a score when ``oriented(i) - oriented(j) > margin``. It ties when the
-difference is within the margin; a tie stops the pair unless the score's ties are allowed. At least
-one voting score must be won. A null on a voting score stops the pair, and so does a bound (floor or
-ceiling) that chosen does not keep or whose score is null. The smallest margin is taken over the
-scores that are won, in units of each score's spread; the largest smallest margin comes first, equal
-ones in the order of the rows.
+Candidate i beats j on a score if ``oriented(i) - oriented(j) > margin``. It is a tie if the
+difference is within the margin; a tie prevents the pair unless the score allows ties. At least one
+voting score must be won. A null on a voting score prevents the pair, and so does a bound (floor or
+ceiling) that chosen violates or whose score is null. The smallest margin is taken over the scores
+that are won, in units of each score's spread. Pairs with the largest smallest margin come first,
+equal ones in row order.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ from gensr_pref.pairing.base import (
 
 
 def judge_unanimous(ballot: Ballot, pairing: Pairing) -> Verdicts:
-    """The rule's verdict on every two candidates, with any leading axes."""
+    """Return the verdicts of `unanimous`."""
     votes = voting_columns(ballot.votes)
     value = oriented(ballot)[..., votes]
     shape = (*value.shape[:-1], value.shape[-2])
     won, lost, short, near, null = (np.zeros(shape, dtype=bool) for _ in range(5))
     strength = np.full(shape, np.inf)
-    for place, score in enumerate(votes):
+    for index, score in enumerate(votes):
         vote, spread = ballot.votes[score], float(ballot.spreads[score])
-        difference = value[..., :, None, place] - value[..., None, :, place]
+        difference = value[..., :, None, index] - value[..., None, :, index]
         wins = difference > vote.margin
         won |= wins
         lost |= difference < -vote.margin
@@ -53,18 +53,18 @@ def judge_unanimous(ballot: Ballot, pairing: Pairing) -> Verdicts:
             near |= within & (difference != 0)
         in_spreads = difference / (spread if spread > 0 else 1.0)
         strength = np.where(wins, np.minimum(strength, in_spreads), strength)
-    stopped = _stop_codes(won, lost, short, near)
-    stopped[(stopped == STANDS) & ~within_bounds(ballot)[..., :, None]] = CODE[Stop.BOUND]
-    stopped[~may_meet(ballot, pairing)] = CODE[Stop.GENERATORS]
-    stopped[null] = CODE[Stop.NULL]
-    return Verdicts(stopped, strength)
+    code = _stop_codes(won, lost, short, near)
+    code[(code == STANDS) & ~within_bounds(ballot)[..., :, None]] = CODE[Stop.BOUND]
+    code[~may_meet(ballot, pairing)] = CODE[Stop.GENERATORS]
+    code[null] = CODE[Stop.NULL]
+    return Verdicts(code, strength)
 
 
 def _stop_codes(won: Mask, lost: Mask, short: Mask, near: Mask) -> npt.NDArray[np.int8]:
-    """What the votes say; `short` is within the margin of a score that must be won.
+    """Return the code of the votes; `short` is within the margin of a score that must be won.
 
-    Nothing won and nothing lost is a tie where all are equal; the votes whose ties are allowed are
-    then all that differ, by less than their margin.
+    If nothing is won and nothing lost, it is a tie: then only votes that allow ties may differ, by
+    less than their margin.
     """
     code = np.full(won.shape, STANDS, dtype=np.int8)
     code[short | ~won] = CODE[Stop.TIE]
@@ -77,7 +77,7 @@ unanimous = Pairwise(judge_unanimous)
 
 
 def in_spreads(ballot: Ballot) -> Scores:
-    """[..., N, V] voting scores, larger is better, in units of each score's spread."""
+    """Return [..., N, V] voting scores, larger is better, in units of each score's spread."""
     votes = voting_columns(ballot.votes)
     spreads = ballot.spreads[votes]
     return np.asarray(oriented(ballot)[..., votes] / np.where(spreads > 0, spreads, 1.0))

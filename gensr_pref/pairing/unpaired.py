@@ -1,4 +1,4 @@
-"""The old name of the rule `none`, which evaluations of earlier versions have in their run.yaml."""
+"""The old name of the rule `none`, which the run.yaml of earlier evaluations contains."""
 
 from gensr_pref.pairing.no_pairs import none as unpaired
 

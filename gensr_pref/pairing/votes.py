@@ -1,4 +1,4 @@
-"""How each score counts: the panel's votes under the pairing section of the run file."""
+"""How each score counts: the panel's votes and the pairing section of the run file."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from gensr_pref.config.run_file import Pairing, parse
 from gensr_pref.errors import ConfigError, Problem
 from gensr_pref.pairing.base import Vote
 
-# Of the built-in rules, the settings that each takes no notice of: a setting that would do nothing
-# is refused. A rule of one's own may read any.
+# The settings that each built-in rule ignores. Such a setting is refused, because it would have no
+# effect. A user's own rule may read any setting.
 _IDLE: Mapping[str, tuple[str, ...]] = {
     "unanimous": ("score", "extremes", "weights", "units", "gap"),
     "top_bottom": ("tie", "weights", "units", "gap"),
@@ -22,14 +22,14 @@ _IDLE: Mapping[str, tuple[str, ...]] = {
 
 
 def cast_votes(panel: Sequence[Vote], pairing: Pairing) -> list[Vote]:
-    """The panel's votes with the run file's margins, ties and bounds.
+    """Return the panel's votes with the run file's margins, ties and bounds.
 
-    Under `top_bottom` only the score that ranks votes, under `weighted` those with a weight, under
-    `golden` none.
+    With `top_bottom` only the ranking score votes, with `weighted` the scores that have a weight,
+    with `golden` none.
 
     Raises:
-        ConfigError: a setting for a score that the panel does not give, or that the rule takes no
-            notice of; a panel in which nothing votes; several votes where one must rank.
+        ConfigError: a setting for a score that the panel does not give, or that the rule ignores; a
+            panel without votes; several votes where one must rank.
     """
     _require_known(pairing, [vote.score for vote in panel])
     _refuse_idle(pairing)
@@ -39,13 +39,13 @@ def cast_votes(panel: Sequence[Vote], pairing: Pairing) -> list[Vote]:
     voting = [vote.score for vote in votes if vote.votes]
     if not voting:
         raise ConfigError(
-            "no score votes. Name some, or give at least one metric of the panel vote: true",
+            "no score votes. Name the scores that vote, or set vote: true for a metric",
             field="pairing.votes",
             problem=Problem.EMPTY,
         )
     if pairing.rule == "top_bottom" and len(voting) > 1:
         raise ConfigError(
-            "top_bottom ranks by one score, and several vote: "
+            "top_bottom ranks by one score, but several vote: "
             f"{', '.join(voting)}. Name one of them",
             field="pairing.score",
             value=voting,
@@ -55,30 +55,30 @@ def cast_votes(panel: Sequence[Vote], pairing: Pairing) -> list[Vote]:
     return votes
 
 
-def drop_idle(panel: Sequence[Vote], pairing: Pairing, said: Collection[str]) -> Pairing:
-    """The section without what would do nothing under its rule, for it was written for another.
+def drop_idle(panel: Sequence[Vote], pairing: Pairing, explicit: Collection[str]) -> Pairing:
+    """Return the section without settings that its rule ignores; they were for another rule.
 
     Args:
-        said: dotted settings that stay whatever they do (``margin.wer``, or ``margin`` with all
-            that is in it): `cast_votes` refuses them where they would do nothing.
+        explicit: dotted settings that are never dropped (``margin.wer``, or ``margin`` for all of
+            that section): `cast_votes` refuses them if they would have no effect.
     """
-    usual = Pairing()
+    defaults = Pairing()
     idle = {
-        setting: getattr(usual, setting)
+        setting: getattr(defaults, setting)
         for setting in _IDLE.get(pairing.rule, ())
-        if not any(one.split(".")[0] == setting for one in said)
+        if not any(one.split(".")[0] == setting for one in explicit)
     }
-    kept = pairing.model_copy(update=idle)
-    voting = {vote.score for vote in panel if _takes_part(vote, kept)}
-    heard = {
+    reduced = pairing.model_copy(update=idle)
+    voting = {vote.score for vote in panel if _has_vote(vote, reduced)}
+    effective = {
         section: {
             score: value
-            for score, value in getattr(kept, section).items()
-            if score in voting or section in said or f"{section}.{score}" in said
+            for score, value in getattr(reduced, section).items()
+            if score in voting or section in explicit or f"{section}.{score}" in explicit
         }
         for section in ("margin", "tie")
     }
-    return kept.model_copy(update=heard)
+    return reduced.model_copy(update=effective)
 
 
 def _require_known(pairing: Pairing, known: Sequence[str]) -> None:
@@ -101,12 +101,12 @@ def _require_known(pairing: Pairing, known: Sequence[str]) -> None:
 
 
 def _refuse_idle(pairing: Pairing) -> None:
-    usual = Pairing()
+    defaults = Pairing()
     for setting in _IDLE.get(pairing.rule, ()):
-        if getattr(pairing, setting) != getattr(usual, setting):
+        if getattr(pairing, setting) != getattr(defaults, setting):
             raise ConfigError(
-                f"the rule {pairing.rule!r} takes no notice of it. Remove it "
-                f"({setting}={_yaml(getattr(usual, setting))}), or choose another rule",
+                f"the rule {pairing.rule!r} ignores it. Remove it "
+                f"({setting}={_yaml(getattr(defaults, setting))}), or choose another rule",
                 field=f"pairing.{setting}",
                 value=getattr(pairing, setting),
                 problem=Problem.UNSUPPORTED,
@@ -114,7 +114,7 @@ def _refuse_idle(pairing: Pairing) -> None:
 
 
 def _yaml(value: Any) -> str:
-    """A usual value as it is written on the command line."""
+    """Return a default value as it is written on the command line."""
     return "null" if value is None else str(value).lower()
 
 
@@ -123,15 +123,15 @@ def _refuse_non_voting(pairing: Pairing, voting: Sequence[str]) -> None:
         for score in getattr(pairing, section):
             if score not in voting:
                 raise ConfigError(
-                    "the score does not vote, so this would do "
-                    "nothing. Let it vote (pairing.votes), or use pairing.min or pairing.max",
+                    "the score does not vote, so this would have no effect. Add it to "
+                    "pairing.votes, or use pairing.min or pairing.max",
                     field=f"pairing.{section}.{score}",
                     value=score,
                     problem=Problem.CONFLICT,
                 )
 
 
-def _takes_part(vote: Vote, pairing: Pairing) -> bool:
+def _has_vote(vote: Vote, pairing: Pairing) -> bool:
     if pairing.rule == "top_bottom" and pairing.score is not None:
         return vote.score == pairing.score
     if pairing.rule == "weighted" and pairing.weights:
@@ -143,7 +143,7 @@ def _cast(vote: Vote, pairing: Pairing) -> Vote:
     tie = pairing.tie.get(vote.score)
     return replace(
         vote,
-        votes=_takes_part(vote, pairing),
+        votes=_has_vote(vote, pairing),
         margin=pairing.margin.get(vote.score, vote.margin),
         ties=vote.ties if tie is None else tie == "allow",
         floor=pairing.min.get(vote.score),
@@ -152,7 +152,7 @@ def _cast(vote: Vote, pairing: Pairing) -> Vote:
 
 
 def votes_of_panel(panel: list[dict[str, Any]]) -> list[Vote]:
-    """The votes that the panel's facts (in ``run.yaml`` and every part) describe."""
+    """Return the votes that the panel's record (in ``run.yaml`` and every part) describes."""
     return [
         Vote(score["name"], score["higher_is_better"], score["votes"], ties=score["ties"])
         for metric in panel
@@ -161,7 +161,7 @@ def votes_of_panel(panel: list[dict[str, Any]]) -> list[Vote]:
 
 
 def votes_of_run(document: dict[str, Any]) -> list[Vote]:
-    """How each score counts in a run, from its ``run.yaml``.
+    """Return how each score counts in a run, from its ``run.yaml``.
 
     Raises:
         ConfigError: the pairing section names a score that the panel does not give.

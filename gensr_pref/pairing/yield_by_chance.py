@@ -1,4 +1,4 @@
-"""How many clips a rule finds a pair for, and how many by luck."""
+"""The number of clips for which a rule makes a pair, and its chance level."""
 
 from __future__ import annotations
 
@@ -11,39 +11,41 @@ from gensr_pref.pairing.base import PairRule
 from gensr_pref.pairing.columns import ScoreColumns
 from gensr_pref.pairing.pairs import pair_clips
 
-SHUFFLED_CLIPS = 40_000  # so many are shuffled in all; more change the third digit
-_ROUNDS = (2, 20)
+SHUFFLED_CLIPS = 40_000  # clips shuffled in all rounds together; more change the third digit
+_MIN_ROUNDS, _MAX_ROUNDS = 2, 20
 
 
-def clips_with_pair(found: ScoreColumns, rule: PairRule, pairing: Pairing) -> int:
-    """How many clips have at least one pair."""
-    return len(np.unique(found.clip[pair_clips(found, rule, pairing).chosen]))
+def clips_with_pair(candidates: ScoreColumns, rule: PairRule, pairing: Pairing) -> int:
+    """Return the number of clips with at least one pair."""
+    return len(np.unique(candidates.clip[pair_clips(candidates, rule, pairing).chosen]))
 
 
-def chance_level(found: ScoreColumns, rule: PairRule, pairing: Pairing) -> float:
-    """The same if the scores knew nothing of each other.
+def chance_level(candidates: ScoreColumns, rule: PairRule, pairing: Pairing) -> float:
+    """Return the mean number of clips with a pair if the scores are independent.
 
-    Every score is shuffled among a clip's candidates of one generator that have all votes, apart
-    from the others. The mean over 20 seeded shuffles, fewer (2 at
-    least) beyond 2000 clips.
+    Every score is shuffled separately among a clip's candidates of one generator that have all
+    votes. The mean is over 20 seeded shuffles; fewer, but at least 2, beyond 2000 clips.
     """
-    least, most = _ROUNDS
-    rounds = min(most, max(least, SHUFFLED_CLIPS // max(len(found.clip_ids), 1)))
+    rounds = SHUFFLED_CLIPS // max(len(candidates.clip_ids), 1)
+    rounds = min(_MAX_ROUNDS, max(_MIN_ROUNDS, rounds))
     return float(
         np.mean(
-            [clips_with_pair(permute_scores(found, turn), rule, pairing) for turn in range(rounds)]
+            [
+                clips_with_pair(permute_scores(candidates, seed), rule, pairing)
+                for seed in range(rounds)
+            ]
         )
     )
 
 
-def permute_scores(found: ScoreColumns, seed: int) -> ScoreColumns:
-    """Every score permuted within each clip and generator, among those with all votes."""
+def permute_scores(candidates: ScoreColumns, seed: int) -> ScoreColumns:
+    """Shuffle every score within each clip and generator, among candidates with all votes."""
     rng = np.random.default_rng(seed)
-    _, label = np.unique(found.generators, return_inverse=True)
-    group = found.clip * (int(label.max(initial=0)) + 1) + label
-    rows = np.flatnonzero(found.known())
+    _, label = np.unique(candidates.generators, return_inverse=True)
+    group = candidates.clip * (int(label.max(initial=0)) + 1) + label
+    rows = np.flatnonzero(candidates.has_all_votes())
     rows = rows[np.argsort(group[rows], kind="stable")]
-    mixed = found.scores.copy()
-    for place, column in enumerate(found.scores[rows].T):
-        mixed[rows, place] = column[np.argsort(group[rows] + rng.random(len(rows)))]
-    return replace(found, scores=mixed)
+    mixed = candidates.scores.copy()
+    for index, column in enumerate(candidates.scores[rows].T):
+        mixed[rows, index] = column[np.argsort(group[rows] + rng.random(len(rows)))]
+    return replace(candidates, scores=mixed)

@@ -24,21 +24,22 @@ from gensr_pref.storage import files
 from gensr_pref.storage.files import exists, read_text, remove, write_text
 from gensr_pref.storage.jsonl import (
     append_json,
-    begin_json,
     json_files,
     last_json_line,
+    overwrite_json,
     read_json_lines,
     write_json_lines,
 )
-from gensr_pref.storage.lease import held, in_turn, is_held
+from gensr_pref.storage.lease import hold_lock, is_locked, wait_for_lock
 from gensr_pref.storage.location import is_remote
 from gensr_pref.storage.objects import Entry, Ranges, get
 
 __all__ = [
-    "Stamp", "Table", "append_json", "batches", "begin_json", "counts", "exists", "facts",
-    "facts_if_any", "held", "in_turn", "is_held", "is_intact", "is_whole", "json_files",
-    "last_json_line", "listed", "part", "parts", "read", "read_all", "read_json_lines", "read_text",
-    "remove", "rows", "stamp", "sweep", "write", "write_json_lines", "write_table", "write_text",
+    "Stamp", "Table", "append_json", "batches", "counts", "exists", "facts", "facts_if_any",
+    "hold_lock", "is_intact", "is_locked", "is_whole", "json_files", "last_json_line", "listed",
+    "overwrite_json", "part", "parts", "read", "read_all", "read_json_lines", "read_text", "remove",
+    "rows", "stamp", "sweep", "wait_for_lock", "write", "write_json_lines", "write_table",
+    "write_text",
 ]  # fmt: skip
 
 Table = Literal["clips", "candidates", "scores", "pairs", "failures"]

@@ -1,18 +1,18 @@
 """95 % intervals that hold for few clusters: of means, ratios, shares and bounded statistics.
 
-A cluster is what was drawn independently, such as a clip with all its pairs. The standard error is
-the delete-one-cluster jackknife's (Tukey 1958; for clusters MacKinnon, Nielsen & Webb 2023, J.
-Applied Econometrics 38, CV3). From it,
+A cluster is a unit that was sampled independently, such as a clip with all its pairs. The standard
+error is that of the delete-one-cluster jackknife (Tukey 1958; for clusters MacKinnon, Nielsen &
+Webb 2023, J. Applied Econometrics 38, CV3). From it,
 
 - a mean, ratio or difference has the union of Student's interval with G - 1 degrees of freedom and
   its correction for skewness (Hall 1992, J. R. Statist. Soc. B 54, eq. 2.5);
-- a share, or another statistic with bounds, has the exact interval of Clopper & Pearson (1934) at
-  the effective sample size, times ``(t_{rows - 1} / t_{G - 1})^2`` (Korn & Graubard 1998, Survey
+- a share, or another bounded statistic, has the exact interval of Clopper & Pearson (1934) at the
+  effective sample size, times ``(t_{rows - 1} / t_{G - 1})^2`` (Korn & Graubard 1998, Survey
   Methodology 24), so that "all of four" does not become "[100 %, 100 %]".
 
-Beyond `BUNDLES` clusters, they are put at random into as many bundles, which are left out one by
+More than `BUNDLES` clusters are assigned at random to that many bundles, which are left out one by
 one (random groups: Wolter, Introduction to Variance Estimation, 2007, ch. 2), so that the cost does
-not grow with the run. `python -m tests.benchmarks.coverage` measures how often each is right.
+not grow with the run. `python -m tests.benchmarks.coverage` measures the coverage of each interval.
 """
 
 from __future__ import annotations
@@ -31,10 +31,8 @@ Bounds = tuple[float, float]
 
 BUNDLES = 1000
 LEVEL = 0.95
-MIN_CLUSTERS = (
-    3  # clusters of an interval: two leave one degree of freedom, and 12.7 standard errors
-)
-_SAME = 1e-9  # of the size of values, below which their spread is rounding
+MIN_CLUSTERS = 3  # two leave one degree of freedom: an interval of 12.7 standard errors
+_SAME = 1e-9  # relative spread below which values differ by rounding only
 
 
 @dataclass(frozen=True)
@@ -42,10 +40,10 @@ class Estimate:
     """A statistic and its 95 % interval.
 
     Attributes:
-        value: of the sample; None where it cannot be computed.
-        low, high: bounds; None where there are fewer than three clusters, or where an unbounded
-            statistic is the same for all of them, which tells nothing of its spread.
-        clusters: how many contribute.
+        value: the statistic of the sample; None if it cannot be computed.
+        low, high: bounds; None with fewer than three clusters, or if an unbounded statistic is the
+            same for all of them, because its spread is then unknown.
+        clusters: the number of clusters that contribute.
     """
 
     value: float | None
@@ -60,7 +58,7 @@ class Estimate:
 
     @property
     def triple(self) -> list[float | None] | None:
-        """[value, low, high], the last two perhaps None; None without a value."""
+        """[value, low, high], where the last two may be None; None without a value."""
         return None if self.value is None else [self.value, self.low, self.high]
 
 
@@ -75,11 +73,11 @@ def mean_interval(values: Array) -> Estimate:
 
 
 def ratio_interval(cluster: Numbers, above: Array, below: Array) -> list[Estimate]:
-    """Estimate K ratios of sums, such as means over rows of which a cluster has several.
+    """Estimate K ratios of sums, such as means over rows if a cluster has several rows.
 
     Args:
-        cluster: [R] number of each row's cluster, from 0.
-        above, below: [R, K] finite.
+        cluster: [R] cluster number of each row, from 0.
+        above, below: [R, K] numerators and denominators, finite.
     """
     columns = zip(above.T, below.T, strict=True)
     return [_rows_interval(cluster, np.stack(pair, axis=1)) for pair in columns]
@@ -89,12 +87,12 @@ def share_interval(cluster: Numbers, hits: Array, raters: Numbers | None = None)
     """Estimate a share of rows.
 
     Args:
-        cluster: [R] number of each row's cluster, from 0.
-        hits: [R] 1 where a row counts, 0 where not, or between.
-        raters: [R] number of who gave each row, from 0; None where nobody is drawn beside the
-            clusters. What raters vary beyond chance is added to the variance over clusters, as
-            for two-way clusters (Cameron, Gelbach & Miller 2011, J. Business & Economic Statistics
-            29, eq. 2.11), under the quantile of `_shared_quantile`.
+        cluster: [R] cluster number of each row, from 0.
+        hits: [R] 1 if a row counts, 0 if not, or a value between.
+        raters: [R] rater number of each row, from 0; None if only clusters were sampled. The
+            variance of raters beyond chance is added to that of clusters, as for two-way clusters
+            (Cameron, Gelbach & Miller 2011, J. Business & Economic Statistics 29, eq. 2.11), with
+            the quantile of `_shared_quantile`.
     """
     values = np.stack([hits, np.ones(len(hits))], axis=1)
     over = _rows_interval(cluster, values, (0.0, 1.0))
@@ -111,7 +109,7 @@ def share_interval(cluster: Numbers, hits: Array, raters: Numbers | None = None)
 
 
 def count_interval(hits: int, count: int) -> Estimate:
-    """Estimate a share of `count` independent cases; exact (Clopper & Pearson 1934)."""
+    """Estimate a share of `count` independent cases, exactly (Clopper & Pearson 1934)."""
     if not count:
         return Estimate(None)
     low, high = clopper_pearson(hits / count, count)
@@ -128,11 +126,11 @@ def interval(
     """Estimate statistics of totals over clusters.
 
     Args:
-        sums: [G, K] from `totals`; a cluster of nothing but zeros does not contribute.
-        statistic: [..., K] totals -> [..., S] values, NaN where there is none.
-        bounds: that the statistic cannot leave; None where it may be any number.
-        rows: observations behind the totals, which an effective sample size cannot exceed.
-        clusters: how many there are, where the totals are of bundles.
+        sums: [G, K] from `totals`; a cluster with only zeros does not contribute.
+        statistic: maps totals [..., K] to values [..., S], NaN if undefined.
+        bounds: smallest and largest possible value of the statistic; None if it is unbounded.
+        rows: number of observations in the totals, the maximum of an effective sample size.
+        clusters: number of clusters, if the totals are of bundles.
     """
     sums = sums[(sums != 0).any(axis=1)]
     count = len(sums) if clusters is None else clusters
@@ -147,37 +145,37 @@ def interval(
 
 
 def totals(cluster: Numbers, values: npt.NDArray[np.floating], seed: int = 0) -> Array:
-    """[G, K] sums of the rows [R, K] of each cluster, or of each bundle of clusters.
+    """Return [G, K] sums of the rows [R, K] of each cluster, or of each bundle of clusters.
 
     Args:
-        cluster: [R] number of each row's cluster, from 0.
+        cluster: [R] cluster number of each row, from 0.
         values: [R, K], finite.
     """
     number, count = bundles(cluster, seed)
-    found = np.zeros((count, values.shape[1]))
-    for place in range(values.shape[1]):
-        found[:, place] = np.bincount(number, values[:, place], minlength=count)
-    return found
+    sums = np.zeros((count, values.shape[1]))
+    for column in range(values.shape[1]):
+        sums[:, column] = np.bincount(number, values[:, column], minlength=count)
+    return sums
 
 
 def bundles(cluster: Numbers, seed: int = 0) -> tuple[Numbers, int]:
-    """[R] number of each row's bundle, and how many there are; at most `BUNDLES`."""
-    there, number = np.unique(cluster, return_inverse=True)
-    if len(there) <= BUNDLES:
-        return np.asarray(number), len(there)
-    order = np.random.default_rng(seed).permutation(len(there))
+    """Return [R] the bundle number of each row, and the number of bundles, at most `BUNDLES`."""
+    clusters, number = np.unique(cluster, return_inverse=True)
+    if len(clusters) <= BUNDLES:
+        return np.asarray(number), len(clusters)
+    order = np.random.default_rng(seed).permutation(len(clusters))
     return np.asarray((order % BUNDLES)[number]), BUNDLES
 
 
 def two_way_interval(values: Array, cluster: Numbers) -> Estimate:
-    """Estimate the mean of values [K, R] of K members on the same rows, drawn like the clusters.
+    """Estimate the mean of values [K, R] of K members on the same rows; members are sampled too.
 
-    The variances of members' means and of clusters add (the residual counts in both, so that the
-    sum errs to the wide side), under the quantile of `_shared_quantile`. With one member, as
-    `ratio_interval`.
+    The variances of the members' means and of the clusters are added, with the quantile of
+    `_shared_quantile`. The residual counts in both, so the interval is rather too wide than too
+    narrow. With one member, the result is that of `ratio_interval`.
 
     Args:
-        cluster: [R] number of each row's cluster, from 0.
+        cluster: [R] cluster number of each row, from 0.
     """
     members, mean = len(values), values.mean(axis=0)[:, None]
     (alone,) = ratio_interval(cluster, mean, np.ones_like(mean))
@@ -194,7 +192,7 @@ def two_way_interval(values: Array, cluster: Numbers) -> Estimate:
 
 
 def clopper_pearson(share: float, count: float) -> Bounds:
-    """Return the exact interval of a proportion, for counts that need not be whole."""
+    """Return the exact interval of a proportion; `count` need not be a whole number."""
     from scipy.special import betaincinv
 
     tail, hits = (1 - LEVEL) / 2, share * count
@@ -213,25 +211,25 @@ def quantile(freedom: float) -> float:
 
 
 def _shared_quantile(parts: Sequence[tuple[float, float]]) -> float:
-    """Student's quantile for a sum of variances, each with a quantile of its own.
+    """Return Student's quantile for a sum of variances that each have their own quantile.
 
-    The mean of their quantiles, weighted by the variances (Cochran & Cox, Experimental Designs,
-    1957, section 4.14). It is never too small, where Satterthwaite's degrees of freedom are too
-    many: a variance over two or three members is often far too small by luck.
+    It is the mean of the quantiles, weighted by the variances (Cochran & Cox, Experimental Designs,
+    1957, section 4.14). It is never too small. Satterthwaite's would be: a variance over two or
+    three members is often far too small by chance, which gives too many degrees of freedom.
     """
     total = sum(variance for variance, _ in parts)
     return sum(variance * own for variance, own in parts) / total
 
 
 def _rows_interval(cluster: Numbers, values: Array, bounds: Bounds | None = None) -> Estimate:
-    """The interval of a ratio of sums of rows [R, 2]."""
+    """Estimate a ratio of sums of rows [R, 2]."""
     count = len(np.unique(cluster))
     return interval(totals(cluster, values), _ratio, bounds, len(values), count)[0]
 
 
 @dataclass(frozen=True)
 class _Spread:
-    """The variance of an estimate, Student's quantile for it, and how many clusters it is from."""
+    """The variance of an estimate, Student's quantile for it, and the number of clusters."""
 
     variance: float
     quantile: float
@@ -239,7 +237,7 @@ class _Spread:
 
 
 def _jackknife(cluster: Numbers, values: Array) -> _Spread:
-    """Of the ratio of the sums of values [R, 2], leaving out each cluster."""
+    """Return the jackknife's spread of the ratio of the sums of values [R, 2]."""
     sums = totals(cluster, values)
     left = _ratio(sums.sum(axis=0) - sums)[:, 0]
     return _Spread(_variance(left), quantile(len(sums) - 1), len(np.unique(cluster)))
@@ -273,10 +271,10 @@ def _bounded_interval(value: float, spread: _Spread, bounds: Bounds, rows: float
 
 
 def _effective_size(share: float, variance: float, clusters: int, rows: float) -> float:
-    """The effective sample size of a share, from its variance over clusters (Korn & Graubard 1998).
+    """Return the effective sample size of a share (Korn & Graubard 1998).
 
-    ``n / deff`` with ``deff`` the variance over that of as many independent rows, at least 1.
-    Where nothing varies, a cluster counts once.
+    It is ``n / deff``, where ``deff``, at least 1, is the variance over clusters divided by the
+    variance of as many independent rows. If nothing varies, each cluster counts once.
     """
     spread = share * (1 - share)
     if variance <= _SAME**2 or spread <= _SAME:
@@ -287,16 +285,16 @@ def _effective_size(share: float, variance: float, clusters: int, rows: float) -
 
 
 def _student_hall_interval(value: float, left: Array) -> Bounds:
-    """The union of Student's interval and Hall's, which is corrected for skewness.
+    """Return the union of Student's interval and Hall's, which is corrected for skewness.
 
     With W = (estimate - truth) / s and g the skewness of the pseudo-values, Hall's
     ``g(W) = W + g W^2 / 3 + g^2 W^3 / 27 + g / (6 n)`` times root n is nearly normal; its inverse
     is ``W = (3 / g) ((1 + g (y - g / (6 n)))^(1/3) - 1)``.
     """
     count = len(left)
-    apart = (count - 1) * (left.mean() - left)  # pseudo-values about their mean
-    second = float((apart**2).mean())
-    skew = float((apart**3).mean()) / second**1.5
+    centred = (count - 1) * (left.mean() - left)  # pseudo-values minus their mean
+    second = float((centred**2).mean())
+    skew = float((centred**3).mean()) / second**1.5
     spread = math.sqrt(second * count / (count - 1))
     y = quantile(count - 1) / math.sqrt(count)
     corrected = [_hall(sign * y, skew, count) for sign in (1, -1)]
@@ -310,7 +308,7 @@ def _hall(y: float, skew: float, count: int) -> float:
 
 
 def _variance(left: Array) -> float:
-    """The jackknife's, of the values [G] without each cluster."""
+    """Return the jackknife's variance from the values [G] without each cluster."""
     return float((len(left) - 1) * left.var())
 
 

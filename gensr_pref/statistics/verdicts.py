@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import math
 
-# All of fewer than eight clusters on one side can come about by chance in over one case of a
-# hundred (2 * 0.5^7 = .016; eight: .008). A page makes about ten such judgements.
+# With fewer than eight clusters, all of them are on one side by chance in more than one case of a
+# hundred (2 * 0.5^7 = .016; eight: .008). A report page makes about ten such judgements.
 MIN_CLUSTERS_FOR_VERDICT = 8
-_MAX_NEEDED = 1_000_000  # more is not a number to plan with
+_MAX_NEEDED = 1_000_000  # a larger number is no help in planning
 
 Bound = float | None
 
 
 def side_of_threshold(low: Bound, high: Bound, clusters: int, threshold: float = 0.0) -> int:
-    """Return 1 where an interval lies above a threshold, -1 where below, 0 if undecided."""
+    """Return 1 if an interval lies above a threshold, -1 if below, 0 if undecided."""
     if low is None or high is None or clusters < MIN_CLUSTERS_FOR_VERDICT:
         return 0
     return 1 if low > threshold else -1 if high < threshold else 0
@@ -36,9 +36,9 @@ def clusters_needed(
 ) -> int | None:
     """Return about how many clusters would decide, if the estimate stayed as it is.
 
-    An interval narrows with the root of the number of clusters, so that
-    ``N = n (reach / distance)^2`` with the reach of the interval towards the threshold. None where
-    there is no interval, or where the estimate is on the threshold.
+    The width of an interval shrinks with the root of the number of clusters, so that
+    ``N = n (reach / distance)^2``, with the reach of the interval towards the threshold. None if
+    there is no interval, or if the estimate is on the threshold.
     """
     if value is None or low is None or high is None or value == threshold:
         return None

@@ -1,9 +1,9 @@
-"""JSON lines that are added one at a time: timings, progress, notices, votes.
+"""Files of JSON lines that grow one line at a time: timings, progress, notices, votes.
 
-On a disk that is a file that grows. A store knows no append: there the lines stand in pieces,
-``timings.jsonl/000000-1f3a...``, each of which one process alone writes, and writes anew, whole,
-with every line, until it holds `_PIECE_BYTES`. So a line that was written is never lost, no
-process ever overwrites another's, and reading takes a request for every piece and for the list.
+On a disk, lines are appended to one file. An object store cannot append: there the lines are in
+pieces, ``timings.jsonl/000000-1f3a...``. Each piece has one writer, which rewrites the whole piece
+with every line until it holds `_PIECE_BYTES`. So no written line is lost, no process overwrites
+another's lines, and reading takes one request for the list and one for every piece.
 """
 
 from __future__ import annotations
@@ -23,32 +23,34 @@ from gensr_pref.storage import files, objects
 from gensr_pref.storage.location import is_remote
 from gensr_pref.untrusted import documents
 
-_LONGEST_LINE = 2**16  # bytes, of a snapshot
+_LONGEST_LINE = 2**16  # bytes of a progress record
 _PIECE_BYTES = 2**16
 
 
-def begin_json(path: Path, record: dict[str, Any]) -> None:
-    """Make a file of this machine hold one JSON line and no other, under the same lock as before.
+def overwrite_json(path: Path, record: dict[str, Any]) -> None:
+    """Overwrite a file of this machine with one JSON line, in place, so that a lock on it stays.
 
     Raises:
         ValueError: the record holds NaN or an infinity.
-        StorageError: the disk is full, or it cannot be written.
+        StorageError: the file cannot be written, or the disk is full.
     """
     try:
         path.write_text(_line(record), encoding="utf-8")
     except OSError as error:
-        raise _unwritten(path, error) from error
+        raise _write_error(path, error) from error
 
 
 def append_json(path: Path, record: dict[str, Any], durable: bool = False) -> None:
-    """Append one JSON line. A line cut off by a crash is skipped by `read_json_lines`.
+    """Append one JSON line; `read_json_lines` skips a line that a crash cut off.
 
     Args:
-        durable: wait until the disk has it; a store always does.
+        path: the file.
+        record: the line's content.
+        durable: wait until the line is on the disk; an object store always waits.
 
     Raises:
-        ValueError: the record holds NaN or an infinity, for which JSON has no word.
-        StorageError: the disk is full, or it cannot be written.
+        ValueError: the record holds NaN or an infinity, which JSON cannot express.
+        StorageError: the file cannot be written, or the disk is full.
     """
     line = _line(record)
     if is_remote(path):
@@ -56,38 +58,38 @@ def append_json(path: Path, record: dict[str, Any], durable: bool = False) -> No
         return
     try:
         with path.open("a", encoding="utf-8") as file:
-            file.write("\n" + line if _cut_off(path) else line)
+            file.write("\n" + line if _lacks_newline(path) else line)
             if durable:
                 file.flush()
                 files.flush(file.fileno())
     except OSError as error:
-        raise _unwritten(path, error) from error
+        raise _write_error(path, error) from error
 
 
 def write_json_lines(path: Path, records: Iterable[dict[str, Any]]) -> None:
-    """Write a file of JSON lines whole, atomically.
+    """Write a whole file of JSON lines, atomically.
 
     Raises:
         ValueError: a record holds NaN or an infinity.
-        StorageError: the disk is full, or it cannot be written.
+        StorageError: the file cannot be written, or the disk is full.
     """
     files.write_text(path, "".join(map(_line, records)))
 
 
-def finite(value: Any) -> Any:
-    """Nested data with null for NaN and infinities, as a training that diverged has them."""
+def replace_non_finite(value: Any) -> Any:
+    """Return nested data with null for NaN and infinities, which a diverged training produces."""
     if isinstance(value, dict):
-        return {key: finite(one) for key, one in value.items()}
+        return {key: replace_non_finite(one) for key, one in value.items()}
     if isinstance(value, list):
-        return [finite(one) for one in value]
+        return [replace_non_finite(one) for one in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def read_json_lines(path: Path) -> list[dict[str, Any]]:
-    """All whole lines of a file that `append_json` wrote; none where there is no file.
+    """Return all whole lines of a file that `append_json` wrote; none if the file does not exist.
 
     Raises:
-        StorageError: its store cannot be asked.
+        StorageError: the store cannot be reached.
     """
     if is_remote(path):
         return _records(_pieces(path))
@@ -97,47 +99,47 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
 
 
 def last_json_line(path: Path) -> dict[str, Any] | None:
-    """The last whole line of a file that `append_json` wrote, however long the file is."""
+    """Return the last whole line of a file that `append_json` wrote; reads only the end of it."""
     try:
-        texts = _pieces(path, last=True) if is_remote(path) else [_end(path)]
+        texts = _pieces(path, last=True) if is_remote(path) else [_tail(path)]
     except OSError:
         return None
-    found = _records(texts)
-    return found[-1] if found else None
+    records = _records(texts)
+    return records[-1] if records else None
 
 
 def json_files(folder: Path) -> list[str]:
-    """The names of what `append_json` wrote in a folder.
+    """Return the sorted names of the files of JSON lines in a folder.
 
     Raises:
-        StorageError: its store cannot be asked.
+        StorageError: the store cannot be reached.
     """
     names = objects.folders(folder) if is_remote(folder) else [one.name for one in folder.glob("*")]
     return sorted(name for name in names if name.endswith(".jsonl"))
 
 
-def forget() -> None:
-    """Begin new pieces from here on: others may have written, or removed, what was there."""
+def start_new_pieces() -> None:
+    """Write to new pieces from now on, as another process may have changed the current ones."""
     with _lock:
-        _begun.clear()
+        _current_pieces.clear()
 
 
 @dataclass
 class _Piece:
-    """What this process writes to now."""
+    """The piece of a file that this process writes to."""
 
     number: int
     path: Path
     text: str = ""
 
 
-_begun: dict[str, _Piece] = {}
+_current_pieces: dict[str, _Piece] = {}
 _lock = threading.Lock()
 
 
 def _append(path: Path, line: str) -> None:
     with _lock:
-        piece = _begun.get(str(path))
+        piece = _current_pieces.get(str(path))
         if piece is None:
             numbers = [int(name.partition("-")[0]) for name in objects.listed(path)]
             piece = _new_piece(path, max(numbers, default=-1) + 1)
@@ -145,7 +147,7 @@ def _append(path: Path, line: str) -> None:
             piece = _new_piece(path, piece.number + 1)
         objects.put(piece.path, (piece.text + line).encode())
         piece.text += line
-        _begun[str(path)] = piece
+        _current_pieces[str(path)] = piece
 
 
 def _new_piece(path: Path, number: int) -> _Piece:
@@ -153,7 +155,7 @@ def _new_piece(path: Path, number: int) -> _Piece:
 
 
 def _pieces(path: Path, last: bool = False) -> list[str]:
-    """The texts of a file's pieces, in order; or of the file, where it was written as one."""
+    """Return the texts of a file's pieces, in order; or that of a file written as a whole."""
     names = list(objects.listed(path))
     places = [path / name for name in (names[-1:] if last else names)] or [path]
     try:
@@ -162,17 +164,17 @@ def _pieces(path: Path, last: bool = False) -> list[str]:
         return []
 
 
-def _end(path: Path) -> str:
+def _tail(path: Path) -> str:
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - _LONGEST_LINE))
         return file.read().decode(errors="replace")
 
 
 def _records(texts: Iterable[str]) -> list[dict[str, Any]]:
-    return [line for line in _parsed(texts) if isinstance(line, dict)]
+    return [line for line in _parse_lines(texts) if isinstance(line, dict)]
 
 
-def _parsed(texts: Iterable[str]) -> Iterable[Any]:
+def _parse_lines(texts: Iterable[str]) -> Iterable[Any]:
     for text in texts:
         for line in text.splitlines():
             try:
@@ -185,8 +187,8 @@ def _line(record: dict[str, Any]) -> str:
     return json.dumps(record, sort_keys=True, allow_nan=False) + "\n"
 
 
-def _cut_off(path: Path) -> bool:
-    """Whether the last line lacks its end."""
+def _lacks_newline(path: Path) -> bool:
+    """Return whether the last line does not end with a line feed."""
     size = path.stat().st_size
     if size == 0:
         return False
@@ -195,10 +197,10 @@ def _cut_off(path: Path) -> bool:
         return file.read(1) != b"\n"
 
 
-def _unwritten(path: Path, error: OSError) -> StorageError:
+def _write_error(path: Path, error: OSError) -> StorageError:
     return StorageError(
         f"cannot be written: {error.strerror or error}. Make room or choose another "
-        "folder; what is finished is kept, and the same command continues.",
+        "folder. Finished work is kept, and the same command resumes it.",
         path=path,
         problem=Problem.UNWRITABLE,
     )

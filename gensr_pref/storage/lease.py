@@ -1,15 +1,15 @@
 """One process at a time: a lock of the file system or, where that has none, a lease.
 
-On a disk a process holds a file by ``flock``, which ends with the process. A store of objects has
+On a disk a process locks a file with ``flock``, which ends with the process. An object store has
 no locks, and some file systems refuse them (Lustre mounted without ``flock``, NFS without a lock
-daemon, some of FUSE). There a process holds a folder of numbered leases, which it must renew:
-``PATH/NNNNNN`` on a store, ``PATH.lease/NNNNNN`` on a disk.
+daemon, some FUSE file systems). There a process creates a numbered lease in a folder and renews it:
+``PATH/NNNNNN`` in an object store, ``PATH.lease/NNNNNN`` on a disk.
 
-A lease is a file that can be created once (the store or the file system sees to that) and that its
-holder writes anew every `RENEWED_SECONDS`. The highest number counts. Whoever finds it unchanged
-for `STALE_SECONDS` of its own clock, or its holder's process gone from this machine, creates the
-next number; a holder that sees a higher number than its own stops. No clock of one machine is ever
-compared with another's. (The idea: Gray & Cheriton, "Leases", SOSP 1989.)
+A lease is a file that only one process can create (the store or the file system ensures that). Its
+holder rewrites it every `RENEWAL_SECONDS`. The highest number is valid.
+A process that sees it unchanged for `STALE_SECONDS` of its own clock, or whose machine no longer
+runs the holder's process, creates the next number. A holder that sees a higher number than its own
+stops. The clocks of two machines are never compared. (Gray & Cheriton, "Leases", SOSP 1989.)
 """
 
 from __future__ import annotations
@@ -36,26 +36,26 @@ from gensr_pref.storage import files, jsonl
 from gensr_pref.storage.location import is_remote
 from gensr_pref.untrusted import documents
 
-RENEWED_SECONDS = 15.0
-STALE_SECONDS = 60.0  # four renewals that did not come
-_LOOKED_SECONDS = 1.0  # between two looks at a lease that may be stale
-_TURN_SECONDS = 0.2  # between two tries of a process that waits for its turn
-# How a file system says that it has no locks: flock(2), and what Lustre, NFS and FUSE answer.
+RENEWAL_SECONDS = 15.0
+STALE_SECONDS = 60.0  # four missed renewals
+_POLL_SECONDS = 1.0  # between two reads of a lease that may be stale
+_RETRY_SECONDS = 0.2  # between two attempts to lock
+# Errors of a file system without locks: flock(2), and those of Lustre, NFS and FUSE.
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL}
 
 
 @dataclass(frozen=True)
 class Lease:
-    """Who holds a run directory.
+    """The process that holds a run directory.
 
     Attributes:
-        owner: a name that is drawn for every holder.
-        host: its machine's name, for a person.
-        machine: of which boot of which machine; empty where that cannot be known.
-        pid: its process there.
-        started: when the process began, as its machine counts.
-        renewed: how often.
-        released: whether it is over.
+        owner: random name of this holder.
+        host: name of its machine, for messages.
+        machine: id of the machine's current boot; empty where it is unknown.
+        pid: id of the process on that machine.
+        started: start time of the process, in clock ticks since the boot.
+        renewed: number of renewals.
+        released: whether the holder has finished.
     """
 
     owner: str
@@ -68,24 +68,25 @@ class Lease:
 
 
 @contextmanager
-def held(path: Path, busy: GensrPrefError, discard: bool = False) -> Iterator[None]:
-    """Keep every other process out of a file, which is made where it does not exist.
+def hold_lock(path: Path, busy: GensrPrefError, discard: bool = False) -> Iterator[None]:
+    """Hold the lock on a file inside the block; create the file if it does not exist.
 
     Args:
-        busy: raised where another process holds it.
-        discard: remove the file at the end, by the process that holds it.
+        path: the file.
+        busy: the error to raise if another process holds the lock.
+        discard: remove the file before the lock is released.
 
     Raises:
         StorageError: the file cannot be written or locked, or a lease was lost.
     """
     if is_remote(path):
-        with _leased(path, busy):
-            jsonl.forget()
+        with _hold_lease(path, busy):
+            jsonl.start_new_pieces()
             yield
         return
-    with _file_to_lock(path) as lock:
-        if not _is_locked_by_us(path, lock, busy):
-            with _leased(_lease_folder(path), busy):
+    with _open_lock_file(path) as lock:
+        if not _lock_file(path, lock, busy):
+            with _hold_lease(_lease_folder(path), busy):
                 yield
             return
         try:
@@ -96,20 +97,21 @@ def held(path: Path, busy: GensrPrefError, discard: bool = False) -> Iterator[No
 
 
 @contextmanager
-def in_turn(path: Path, notice: str) -> Iterator[None]:
-    """Hold a file as `held` does, but wait while another process holds it.
+def wait_for_lock(path: Path, notice: str) -> Iterator[None]:
+    """Hold the lock on a file inside the block; wait while another process holds it.
 
     Args:
-        notice: printed once on standard error where there is something to wait for.
+        path: the file.
+        notice: printed once on standard error if the process has to wait.
 
     Raises:
-        StorageError: as `held`.
+        StorageError: as `hold_lock`.
     """
     busy = GensrPrefError(notice, problem=Problem.BUSY)
     while True:
         with ExitStack() as stack:
             try:
-                stack.enter_context(held(path, busy))
+                stack.enter_context(hold_lock(path, busy))
             except GensrPrefError as error:
                 if error is not busy:
                     raise
@@ -119,16 +121,16 @@ def in_turn(path: Path, notice: str) -> Iterator[None]:
         if notice:
             print(notice, file=sys.stderr)
             notice = ""
-        time.sleep(_TURN_SECONDS)
-        process.check()
+        time.sleep(_RETRY_SECONDS)
+        process.raise_if_interrupted()
 
 
-def is_held(path: Path) -> bool:
-    """Whether a process holds a file as `held` does, as far as one look can tell."""
+def is_locked(path: Path) -> bool:
+    """Return whether a process holds the lock on a file, as far as a single read can tell."""
     if is_remote(path):
         return _is_leased(path)
     try:
-        with path.open("rb") as lock:  # NFS locks for reading only what is open for reading
+        with path.open("rb") as lock:  # NFS takes a shared lock only on a file open for reading
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
@@ -137,8 +139,8 @@ def is_held(path: Path) -> bool:
     return False
 
 
-def _file_to_lock(path: Path) -> IO[bytes]:
-    """A file that is open for writing, which NFS wants of what it locks."""
+def _open_lock_file(path: Path) -> IO[bytes]:
+    """Open a file for writing, which NFS requires for an exclusive lock."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         return path.open("ab")
@@ -146,12 +148,12 @@ def _file_to_lock(path: Path) -> IO[bytes]:
         raise files.storage_error(path, error) from error
 
 
-def _is_locked_by_us(path: Path, lock: IO[bytes], busy: GensrPrefError) -> bool:
-    """Lock a file that is open; false where its file system has no locks."""
+def _lock_file(path: Path, lock: IO[bytes], busy: GensrPrefError) -> bool:
+    """Lock an open file; return False where its file system has no locks."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if not os.path.samestat(os.fstat(lock.fileno()), path.stat()):
-            raise busy  # its holder discarded it after we opened it
+            raise busy  # its holder removed it after this process had opened it
     except (BlockingIOError, FileNotFoundError) as error:
         raise busy from error
     except OSError as error:
@@ -168,140 +170,140 @@ def _lease_folder(path: Path) -> Path:
 
 
 @contextmanager
-def _leased(folder: Path, busy: GensrPrefError) -> Iterator[None]:
-    """Hold the lease of a folder of leases.
+def _hold_lease(folder: Path, busy: GensrPrefError) -> Iterator[None]:
+    """Hold the newest lease of a folder inside the block.
 
     Raises:
-        GensrPrefError: `busy`: another process holds it.
-        StorageError: the store cannot be asked, or the lease was lost to another process while
+        GensrPrefError: `busy`, if another process holds it.
+        StorageError: the store cannot be reached, or another process took the lease over because
             this one could not renew it.
     """
-    place, mine = _taken(folder, busy)
+    path, lease = _take_lease(folder, busy)
     over, lost = threading.Event(), threading.Event()
-    beat = threading.Thread(target=_renew, args=(place, mine, over, lost), daemon=True)
-    beat.start()
+    renewal = threading.Thread(target=_renew, args=(path, lease, over, lost), daemon=True)
+    renewal.start()
     try:
         yield
     except KeyboardInterrupt:
         if not lost.is_set():
             raise
         raise StorageError(
-            "another process took it over while this one could not say that it "
-            "still works on it. What is finished is kept; the other process continues.",
+            "another process took over this run directory because this one could not renew its "
+            "lease. Finished work is kept; the other process continues.",
             path=folder.parent,
             problem=Problem.CHANGED,
         ) from None
     finally:
         over.set()
-        beat.join()
-        with suppress(StorageError, InputError):  # then it goes stale
+        renewal.join()
+        with suppress(StorageError, InputError):  # an unreleased lease becomes stale
             if not lost.is_set():
-                files.write_text(place, _text(replace(mine, released=True)))
+                files.write_text(path, _as_json(replace(lease, released=True)))
 
 
 def _is_leased(folder: Path) -> bool:
-    """Whether a process holds the lease, as far as one look can tell."""
-    number, there = _newest(folder)
-    seen = files.entry(_place(folder, number))
-    if there is None or seen is None or there.released or _is_gone(there):
+    """Return whether a process holds the lease, as far as a single read can tell."""
+    number, lease = _newest_lease(folder)
+    entry = files.entry(_lease_path(folder, number))
+    if lease is None or entry is None or lease.released or _has_ended_here(lease):
         return False
-    return time.time() - seen.time / 1e9 < STALE_SECONDS or _is_here(there)
+    return time.time() - entry.time / 1e9 < STALE_SECONDS or _is_running_here(lease)
 
 
-def _taken(folder: Path, busy: GensrPrefError) -> tuple[Path, Lease]:
-    number, there = _newest(folder)
-    if there is not None and _is_alive(folder, number, there):
+def _take_lease(folder: Path, busy: GensrPrefError) -> tuple[Path, Lease]:
+    number, existing = _newest_lease(folder)
+    if existing is not None and _is_active(folder, number, existing):
         raise busy
     pid = os.getpid()
-    mine = Lease(uuid.uuid4().hex, socket.gethostname(), _machine(), pid, _started(pid))
-    place = _place(folder, number + 1)
-    if not files.create(place, _text(mine)):
+    lease = Lease(uuid.uuid4().hex, socket.gethostname(), _machine_id(), pid, _start_time(pid))
+    path = _lease_path(folder, number + 1)
+    if not files.create(path, _as_json(lease)):
         raise busy
     for older in files.listed(folder):
-        if older.isdecimal() and older < place.name:
+        if older.isdecimal() and older < path.name:
             files.remove(folder / older)
-    return place, mine
+    return path, lease
 
 
-def _is_alive(folder: Path, number: int, there: Lease) -> bool:
-    """Whether a holder is at work; where it is on another machine that takes some watching."""
-    if there.released or _is_gone(there):
+def _is_active(folder: Path, number: int, lease: Lease) -> bool:
+    """Return whether a lease's holder still works; watch the lease of another machine's process."""
+    if lease.released or _has_ended_here(lease):
         return False
-    if _is_here(there):
+    if _is_running_here(lease):
         return True
     print(
-        f"{folder.parent}: process {there.pid} on {there.host} worked on it. Waiting "
-        f"{STALE_SECONDS:.0f} s to see whether it still does",
+        f"{folder.parent}: process {lease.pid} on {lease.host} holds its lease. Waiting "
+        f"{STALE_SECONDS:.0f} s to see whether it is still running",
         file=sys.stderr,
     )
     until = time.monotonic() + STALE_SECONDS
     while time.monotonic() < until:
-        time.sleep(_LOOKED_SECONDS)
-        now = _newest(folder)
-        if now != (number, there):
-            return now[0] != number or not (now[1] is None or now[1].released)
+        time.sleep(_POLL_SECONDS)
+        newest = _newest_lease(folder)
+        if newest != (number, lease):
+            return newest[0] != number or not (newest[1] is None or newest[1].released)
     return False
 
 
-def _renew(place: Path, mine: Lease, over: threading.Event, lost: threading.Event) -> None:
-    """Renew a lease until it is over; end the main thread's work where it is another's now."""
-    while not over.wait(RENEWED_SECONDS):
-        with suppress(StorageError, InputError):  # tried again; the work itself will meet it too
-            mine = replace(mine, renewed=mine.renewed + 1)
-            files.write_text(place, _text(mine))
-            if _newest(place.parent)[0] > int(place.name):
+def _renew(path: Path, lease: Lease, over: threading.Event, lost: threading.Event) -> None:
+    """Renew a lease until `over` is set; interrupt the main thread if another process took it."""
+    while not over.wait(RENEWAL_SECONDS):
+        with suppress(StorageError, InputError):  # tried again; the work itself meets the error too
+            lease = replace(lease, renewed=lease.renewed + 1)
+            files.write_text(path, _as_json(lease))
+            if _newest_lease(path.parent)[0] > int(path.name):
                 lost.set()
                 _interrupt()
                 return
 
 
 def _interrupt() -> None:
-    """End what the main thread does, by a signal that this process heeds."""
-    heeds = callable(signal.getsignal(signal.SIGTERM))  # a job in the background ignores Ctrl-C
-    number = signal.SIGTERM if heeds else signal.SIGINT
+    """Interrupt the main thread by a signal that this process handles."""
+    handled = callable(signal.getsignal(signal.SIGTERM))  # a background job ignores Ctrl-C
+    number = signal.SIGTERM if handled else signal.SIGINT
     signal.pthread_kill(threading.main_thread().ident or 0, number)
 
 
-def _newest(folder: Path) -> tuple[int, Lease | None]:
-    """The number and the lease that count; 0 and None where there is none."""
+def _newest_lease(folder: Path) -> tuple[int, Lease | None]:
+    """Return the highest number and its lease; 0 and None where the folder holds no lease."""
     names = [name for name in files.listed(folder) if name.isdecimal()]
     if not names:
         return 0, None
     try:
-        found = Lease(**documents.json_of(files.read_text(folder / names[-1])))
+        lease = Lease(**documents.json_of(files.read_text(folder / names[-1])))
     except (FileNotFoundError, ValueError, TypeError):
         return int(names[-1]), None
     except OSError as error:
         raise StorageError(
             f"cannot be read: {error.strerror or error}", path=folder, problem=Problem.UNREADABLE
         ) from error
-    return int(names[-1]), found
+    return int(names[-1]), lease
 
 
-def _place(folder: Path, number: int) -> Path:
+def _lease_path(folder: Path, number: int) -> Path:
     return folder / f"{number:06d}"
 
 
-def _text(lease: Lease) -> str:
+def _as_json(lease: Lease) -> str:
     return json.dumps(asdict(lease))
 
 
-def _is_gone(there: Lease) -> bool:
-    """Whether the holder was a process of this machine that has ended."""
-    return _is_ours(there) and _started(there.pid) != there.started
+def _has_ended_here(lease: Lease) -> bool:
+    """Return whether the holder was a process of this machine and has ended."""
+    return _is_on_this_machine(lease) and _start_time(lease.pid) != lease.started
 
 
-def _is_here(there: Lease) -> bool:
-    """Whether the holder is a process of this machine that runs."""
-    return _is_ours(there) and _started(there.pid) == there.started
+def _is_running_here(lease: Lease) -> bool:
+    """Return whether the holder is a running process of this machine."""
+    return _is_on_this_machine(lease) and _start_time(lease.pid) == lease.started
 
 
-def _is_ours(there: Lease) -> bool:
-    return bool(there.machine) and there.machine == _machine()
+def _is_on_this_machine(lease: Lease) -> bool:
+    return bool(lease.machine) and lease.machine == _machine_id()
 
 
-def _machine() -> str:
-    """This boot of this machine, and which of its spaces of process ids; empty if not known."""
+def _machine_id() -> str:
+    """Return the ids of this boot and of the process-id namespace; empty where they are unknown."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
@@ -309,11 +311,11 @@ def _machine() -> str:
         return ""
 
 
-def _started(pid: int) -> str:
-    """When a process began, in ticks since the boot; empty where it has ended."""
+def _start_time(pid: int) -> str:
+    """Return when a process began, in clock ticks since the boot; empty where it has ended."""
     try:
-        told = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        line = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
-    fields = told.rpartition(")")[2].split()  # the name before it may hold anything
+    fields = line.rpartition(")")[2].split()  # the program's name before it may hold anything
     return "" if fields[0] in "ZX" else fields[19]

@@ -1,8 +1,7 @@
-"""Where a run directory lies: a folder of this machine, or any URL that fsspec knows.
+"""Locations: a folder of this machine, or any URL that fsspec supports; the home folder.
 
 A URL becomes a `upath.UPath`, which has the interface of `pathlib.Path`: names are joined and
-printed as those of folders are. What is read and written there goes through
-`gensr_pref.storage.objects`.
+printed in the same way. `gensr_pref.storage.objects` reads and writes there.
 """
 
 from __future__ import annotations
@@ -22,11 +21,11 @@ _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _EXTRAS = ("s3",)  # of this package: pip install 'gensr-pref[s3]'
 
 
-def located(text: str | Path) -> Path:
-    """The place that a command line or a caller names; ``file://`` is a folder of this machine.
+def parse_location(text: str | Path) -> Path:
+    """Return the location that a text names; ``file://`` is a folder of this machine.
 
     Raises:
-        InputError: a URL of a kind that nothing installed here can reach, or with a password.
+        InputError: the URL contains a password, or no installed package supports its scheme.
     """
     if not isinstance(text, str) or not _URL.match(text):
         return Path(text) if isinstance(text, str) else text
@@ -35,8 +34,8 @@ def located(text: str | Path) -> Path:
         return Path(unquote(parts.path))
     if parts.password is not None:
         raise InputError(
-            "a password does not belong into a URL, which "
-            "is printed. Give it the way its store expects, such as the environment or ~/.aws",
+            "the URL contains a password, and URLs are printed. Pass the password in the way that "
+            "the store expects, such as the environment or ~/.aws",
             path=f"{parts.scheme}://...@{parts.hostname}",
             problem=Problem.UNSAFE,
         )
@@ -47,15 +46,19 @@ def located(text: str | Path) -> Path:
 
 
 def is_remote(path: Path) -> bool:
-    """Whether a place is not a folder of this machine."""
+    """Return whether a location is a URL and not a folder of this machine."""
     return not isinstance(path, Path)
 
 
 def require_local(path: Path, advice: str) -> None:
-    """Refuse a place that only a program of this machine could use if it were here.
+    """Refuse a URL where only a folder of this machine can be used.
+
+    Args:
+        path: the location.
+        advice: the end of the message.
 
     Raises:
-        InputError: it is at a URL; ends in the advice.
+        InputError: the location is a URL.
     """
     if is_remote(path):
         raise InputError(
@@ -71,15 +74,15 @@ def _require_reachable(text: str, scheme: str) -> None:
     except ImportError as error:
         what = f"pip install 'gensr-pref[{scheme}]'" if scheme in _EXTRAS else str(error)
         raise InputError(
-            f"what reaches {scheme}:// is not installed: {what}",
+            f"support for {scheme}:// is not installed: {what}",
             path=text,
             value=scheme,
             problem=Problem.MISSING,
         ) from error
     except ValueError as error:
         raise InputError(
-            f"no kind of store is called {scheme!r}. Give a folder, or a URL that fsspec "
-            "knows, such as s3://bucket/run",
+            f"{scheme}:// is not supported. Give a folder, or a URL that fsspec supports, such as "
+            "s3://bucket/run",
             path=text,
             value=scheme,
             problem=Problem.UNKNOWN,
@@ -87,46 +90,52 @@ def _require_reachable(text: str, scheme: str) -> None:
 
 
 def home() -> Path:
-    """The user's home folder; where there is none, one for caches among the temporary files.
+    """Return the user's home folder, or a temporary one for caches where the user has none.
 
-    A container may run under a number that no user has, without HOME or with one that cannot be
-    written. torch, the Hub's client and others ask for a name and a home all the same, and fail or
-    write into a folder that is called ``~``. For them ``HOME`` and ``LOGNAME`` are set then.
+    A container may run under a user id without a user, without HOME or with one that cannot be
+    written. torch, the Hub's client and others need a user name and a home folder even then, and
+    fail or write into a folder named ``~``. In that case ``HOME`` and ``LOGNAME`` are set.
     """
-    entry = _entry()
-    named = os.environ.get("HOME") or (entry.pw_dir if entry is not None else "")
-    if named and Path(named).is_dir() and (entry is not None or os.access(named, os.W_OK)):
+    entry = _user_entry()
+    configured = os.environ.get("HOME") or (entry.pw_dir if entry is not None else "")
+    if (
+        configured
+        and Path(configured).is_dir()
+        and (entry is not None or os.access(configured, os.W_OK))
+    ):
         if entry is None:
             os.environ.setdefault("LOGNAME", f"uid{os.getuid()}")
-        return Path(named)
-    made = _temporary_home()
+        return Path(configured)
+    folder = _temporary_home()
     print(
-        f"There is no home folder here: what is downloaded is kept in {made}. Set HOME to keep it "
+        f"This user has no home folder: downloads are kept in {folder}. Set HOME to keep them "
         "elsewhere",
         file=sys.stderr,
     )
-    os.environ["HOME"] = str(made)
+    os.environ["HOME"] = str(folder)
     os.environ.setdefault("LOGNAME", f"uid{os.getuid()}")
-    return made
+    return folder
 
 
-def expanded(text: str | Path) -> Path:
-    """A path of this machine, with a ``~`` at its beginning as the home folder.
+def expand_user(text: str | Path) -> Path:
+    """Return a path with a leading ``~`` replaced by the home folder.
 
     Raises:
-        InputError: it is the home of a user that there is not.
+        InputError: the path begins with ``~USER``, and there is no such user.
     """
     home()
     try:
         return Path(text).expanduser()
     except RuntimeError as error:
         raise InputError(
-            "there is no such user's home folder here", path=text, problem=Problem.MISSING
+            "begins with the home folder of a user who does not exist on this machine",
+            path=text,
+            problem=Problem.MISSING,
         ) from error
 
 
-def _entry() -> pwd.struct_passwd | None:
-    """What the machine knows of this process's user."""
+def _user_entry() -> pwd.struct_passwd | None:
+    """Return this process's entry in the password database, if it has one."""
     try:
         return pwd.getpwuid(os.getuid())
     except KeyError:
@@ -134,12 +143,12 @@ def _entry() -> pwd.struct_passwd | None:
 
 
 def _temporary_home() -> Path:
-    """A folder that is the same every time and nobody else's; a new one where that is taken."""
+    """Return this user's folder among the temporary files; a new one if it is another's."""
     usual = Path(tempfile.gettempdir()) / f"gensr_pref-uid{os.getuid()}"
     try:
         usual.mkdir(mode=0o700, exist_ok=True)
-        seen = usual.lstat()
-        if usual.is_dir() and not usual.is_symlink() and seen.st_uid == os.getuid():
+        status = usual.lstat()
+        if usual.is_dir() and not usual.is_symlink() and status.st_uid == os.getuid():
             return usual
     except OSError:
         pass

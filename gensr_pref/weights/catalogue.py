@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gensr_pref.errors import InputError, MissingWeightsError, Problem
-from gensr_pref.storage.location import expanded, home
+from gensr_pref.storage.location import expand_user, home
 
 CACHE = "GENSR_PREF_CACHE"
 OFFLINE = "GENSR_PREF_OFFLINE"
@@ -139,7 +139,7 @@ def find(name: str, path: str | Path | None = None) -> Path:
         InputError: no checkpoint has that name.
     """
     if path is not None:
-        given = expanded(path)
+        given = expand_user(path)
         if not given.is_file():
             raise MissingWeightsError(
                 f"there is no file with the weights of {name!r}",
@@ -187,7 +187,7 @@ def named(name: str) -> Checkpoint:
 def cache_folder() -> Path:
     """Where fetched weights are kept; it need not exist yet."""
     if own := os.environ.get(CACHE):
-        return expanded(own)
+        return expand_user(own)
     shared = Path(os.environ.get("XDG_CACHE_HOME", ""))
     # A relative one is to be ignored (XDG Base Directory Specification 0.8).
     return (shared if shared.is_absolute() else home() / ".cache") / "gensr_pref"

@@ -31,7 +31,7 @@ from gensr_pref.errors import (
     parameter,
 )
 from gensr_pref.storage import files, lease
-from gensr_pref.storage.location import expanded
+from gensr_pref.storage.location import expand_user
 from gensr_pref.weights import catalogue, hub
 from gensr_pref.weights.catalogue import CATALOGUE, Checkpoint
 from gensr_pref.weights.download import download, forget, require_safe, shown, unwritable
@@ -194,7 +194,7 @@ def _source(checkpoint: Checkpoint) -> str | Path:
     if not mirror:
         return checkpoint.url
     if "://" not in mirror:
-        return expanded(mirror) / checkpoint.file
+        return expand_user(mirror) / checkpoint.file
     try:
         require_safe(mirror)
     except InputError as error:
@@ -279,7 +279,7 @@ def _alone(path: Path) -> Iterator[None]:
         lock.touch()
     except OSError as error:
         raise unwritable(path, error) from error
-    with lease.in_turn(lock, f"{path.name}: another process is fetching it; waiting"):
+    with lease.wait_for_lock(lock, f"{path.name}: another process is fetching it; waiting"):
         yield
 
 

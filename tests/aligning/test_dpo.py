@@ -181,17 +181,17 @@ def _utility(policy, batch, side: int, k: int, pair: int) -> torch.Tensor:
         v = policy.velocity((1 - t) * y_0 + t * y_1, t, condition).double()
         return -((v - (y_1.double() - y_0.double())) ** 2).sum() / v.numel()
     tokens = rows.target[number : number + 1, :, : 1 + frames]
-    heard = policy.heard(condition)
-    first = policy.clip_logits(tokens[..., 0], heard)[0].double().log_softmax(-1)
+    inputs = policy.decoder_input(condition)
+    first = policy.clip_logits(tokens[..., 0], inputs)[0].double().log_softmax(-1)
     total = first.gather(-1, tokens[0, :, :1]).sum()
     if isinstance(policy, Masked):
         hidden = rows.draw[number, :, 1 : 1 + frames]
-        logits = policy.logits(tokens, ~hidden[None], heard)
+        logits = policy.logits(tokens, ~hidden[None], inputs)
         count = int(hidden.sum()) + 8
     else:
-        z = policy.z(tokens[..., 1:], heard)
+        z = policy.z(tokens[..., 1:], inputs)
         known = rows.draw[number : number + 1, :frames]
-        logits = policy.logits(tokens[..., 0], heard, z, known, z)
+        logits = policy.logits(tokens[..., 0], inputs, z, known, z)
         hidden, count = torch.ones(8, frames, dtype=torch.bool), 1
     log_p = logits[0].double().log_softmax(-1)
     for frame in range(frames):

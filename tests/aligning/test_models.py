@@ -14,7 +14,7 @@ from gensr_pref.building.build import build
 from gensr_pref.config import run_file
 from gensr_pref.errors import ConfigError, InputError
 from gensr_pref.generators.tiny.base import SHIPPED
-from gensr_pref.generators.tiny.checkpoint import save
+from gensr_pref.generators.tiny.checkpoint import save_network
 from gensr_pref.generators.tiny.pretrained import from_pretrained
 from tests.aligning.conftest import DATA, furnish
 from tests.aligning.test_dpo import every_paradigm
@@ -29,7 +29,7 @@ def other_tokenizer(folder: Path, paradigm: str) -> Path:
     order = torch.randperm(policy.tokenizer.codebook.shape[1], generator=torch.Generator())
     policy.tokenizer.codebook.copy_(policy.tokenizer.codebook[:, order].clone())
     policy.config = replace(policy.config, tokenizer=policy.tokenizer.digest)
-    save(policy, folder)
+    save_network(policy, folder)
     return folder
 
 
@@ -96,7 +96,7 @@ def test_networks_with_other_settings_are_not_averaged(tmp_path) -> None:
     other_weights(tmp_path / "0", 0.0)
     policy = from_pretrained(SHIPPED / "fm-tiny").policy
     policy.config = replace(policy.config, shared_noise=policy.config.shared_noise / 2)
-    save(policy, tmp_path / "1")
+    save_network(policy, tmp_path / "1")
     with raises(ConfigError, field="checkpoints.1", value="settings", problem="conflict"):
         average_checkpoints(averaging("fm", "0", "1"), tmp_path, tmp_path / "mean")
 

@@ -18,7 +18,7 @@ from gensr_pref.config import plugins
 from gensr_pref.exporting.dataset import ExportOptions
 from gensr_pref.exporting.export_run import export
 from gensr_pref.generators.tiny.base import SHIPPED
-from gensr_pref.generators.tiny.checkpoint import load
+from gensr_pref.generators.tiny.checkpoint import load_network
 from gensr_pref.generators.tiny.flow import Flow
 from gensr_pref.generators.tiny.pretrained import from_pretrained
 from tests.aligning.test_dpo import every_paradigm, moved, recipe
@@ -208,7 +208,7 @@ def test_a_decoder_is_trained_on_its_own_encoder(run, tmp_path) -> None:
     assert changed
     assert not any(name.startswith("encoder.") for name in changed)
     part.subject.generator.save(tmp_path / "saved")
-    kept = load(tmp_path / "saved", Flow).encoder.state_dict()
+    kept = load_network(tmp_path / "saved", Flow).encoder.state_dict()
     assert all(torch.equal(value, before[f"encoder.{name}"]) for name, value in kept.items())
 
 

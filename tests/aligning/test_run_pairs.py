@@ -15,7 +15,7 @@ from gensr_pref.building.pair import pair
 from gensr_pref.errors import ConfigError, InputError, RunMismatchError
 from gensr_pref.exporting.dataset import ExportOptions
 from gensr_pref.exporting.export_run import export
-from gensr_pref.generators.tiny.checkpoint import save
+from gensr_pref.generators.tiny.checkpoint import save_network
 from gensr_pref.generators.tiny.pretrained import from_pretrained
 from gensr_pref.rundir import part_files
 from gensr_pref.schema import column
@@ -134,7 +134,7 @@ def test_other_weights_than_the_reference_are_refused(run, tmp_path) -> None:
     other = from_pretrained(from_pretrained_folder("fm"))
     with torch.no_grad():
         next(other.policy.parameters()).add_(0.01)
-    save(other.policy, tmp_path / "other")
+    save_network(other.policy, tmp_path / "other")
     use = f"generator.options.checkpoint={tmp_path / 'other'}"
     with raises(InputError, field="pairs.source", problem="conflict"):
         begun("fm", run, tmp_path, use)

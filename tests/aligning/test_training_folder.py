@@ -26,7 +26,7 @@ from gensr_pref.errors import InputError, RunMismatchError, StorageError, Unwrit
 from gensr_pref.exporting.dataset import ExportOptions
 from gensr_pref.exporting.export_run import export
 from gensr_pref.generators.tiny.base import SHIPPED
-from gensr_pref.generators.tiny.checkpoint import save
+from gensr_pref.generators.tiny.checkpoint import save_network
 from gensr_pref.generators.tiny.pretrained import from_pretrained
 from gensr_pref.storage import files
 from tests.aligning.pretrain.test_train import recipe as pretraining
@@ -59,7 +59,7 @@ def other_weights(folder: Path, amount: float = 0.01, paradigm: str = "fm") -> P
     with torch.no_grad():
         for value in generator.policy.parameters():
             value.add_(amount * torch.ones_like(value))
-    save(generator.policy, folder)
+    save_network(generator.policy, folder)
     return folder
 
 

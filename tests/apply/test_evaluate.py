@@ -140,7 +140,7 @@ def test_the_terminal_shows_the_table_and_the_verdicts(project, tmp_path, capsys
     assert main([*words, "--out", str(tmp_path / "out")]) == 0
     told = capsys.readouterr().out
     assert "7 clips, 4 samples each from the same seeds" in told
-    assert "+0.000 [all alike]" in told
+    assert "+0.000 [all equal]" in told
     assert "▲" not in told.partition("Better")[2].partition("\n")[2]  # seven clips bear none
     assert "other against base: On the voting scores it is undecided in" in told
     table = told.partition("Scores that vote on pairs")[2].partition("base: on all")[0]

@@ -16,7 +16,7 @@ from gensr_pref.auditing.agreement import (
     pairwise_agreement,
 )
 from gensr_pref.auditing.base import comparisons, ranks
-from tests.auditing.made import judged, random_clips
+from tests.auditing.panels import judged, random_clips
 
 
 def of(clips, statistic):

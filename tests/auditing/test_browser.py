@@ -36,28 +36,28 @@ def finished(base, tmp_path_factory):
 @pytest.fixture
 def page():
     """A phone's page; the test fails on any console message or failed request."""
-    told = []
+    messages = []
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(
             executable_path=CHROMIUM,
             args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"],
         )
-        opened = browser.new_page(viewport=PHONE)
-        opened.set_default_timeout(20_000)
-        opened.on("console", lambda message: told.append(message.text))
-        opened.on("pageerror", lambda error: told.append(str(error)))
-        opened.asked = []
-        opened.on("request", lambda request: opened.asked.append(request.url))
-        yield opened
+        new_page = browser.new_page(viewport=PHONE)
+        new_page.set_default_timeout(20_000)
+        new_page.on("console", lambda message: messages.append(message.text))
+        new_page.on("pageerror", lambda error: messages.append(str(error)))
+        new_page.urls = []
+        new_page.on("request", lambda request: new_page.urls.append(request.url))
+        yield new_page
         browser.close()
-    assert told == []
+    assert messages == []
 
 
 def fits(page):
     return page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
-def test_the_report_fits_a_phone_and_asks_nothing(finished, page):
+def test_the_report_fits_a_phone_and_makes_no_requests(finished, page):
     path = report(finished, audit(finished))
     page.goto(path.as_uri())
     assert page.title() != "x"
@@ -65,7 +65,7 @@ def test_the_report_fits_a_phone_and_asks_nothing(finished, page):
     assert fits(page)
     page.evaluate("document.querySelector('audio').play()")
     page.wait_for_function("document.querySelector('audio').currentTime > 0")
-    assert {url.partition(":")[0] for url in page.asked} <= {"file", "data"}
+    assert {url.partition(":")[0] for url in page.urls} <= {"file", "data"}
 
 
 def answer(page, key):
@@ -77,7 +77,7 @@ def answer(page, key):
     page.wait_for_function("before => document.body.dataset.trial !== before", arg=before)
 
 
-def test_keys_vote_and_a_reload_goes_on(finished, page):
+def test_keys_vote_and_a_reload_continues(finished, page):
     with serving(finished) as port:
         page.goto(f"http://127.0.0.1:{port}/")
         assert fits(page)
@@ -85,7 +85,7 @@ def test_keys_vote_and_a_reload_goes_on(finished, page):
         page.keyboard.press("Enter")
         page.wait_for_selector("#ask:not([hidden])")
         assert fits(page)
-        page.keyboard.press("a")  # nothing was played: no vote
+        page.keyboard.press("a")  # nothing was played yet: no vote
         answer(page, "a")
         answer(page, "t")
         assert [vote["choice"] for vote in answers.read_answers(finished, "ann")] == ["a", "tie"]
@@ -93,6 +93,6 @@ def test_keys_vote_and_a_reload_goes_on(finished, page):
         page.reload()
         page.wait_for_selector("#ask:not([hidden])")
         assert page.get_attribute("body", "data-trial") == trial
-        assert re.match(r"2 of \d+ answered", page.inner_text("#count"))
+        assert re.match(r"2 of \d+ questions answered", page.inner_text("#count"))
         own = re.compile(rf"http://127\.0\.0\.1:{port}/|data:")
-        assert all(own.match(url) for url in page.asked)
+        assert all(own.match(url) for url in page.urls)

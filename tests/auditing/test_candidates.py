@@ -9,7 +9,7 @@ import pytest
 from gensr_pref.auditing.base import comparisons
 from gensr_pref.auditing.candidates import MAX_SUBSETS, repeats, subsets, yield_by_candidates
 from gensr_pref.auditing.effective_votes import tally
-from tests.auditing.made import judged, random_clips
+from tests.auditing.panels import judged, random_clips
 
 
 def plain(made, n):
@@ -20,7 +20,7 @@ def plain(made, n):
         hits = []
         for subset in itertools.combinations(rows, min(n, len(rows))):
             part = judged([made.value[list(subset)]])
-            hits.append(tally(part, comparisons(part)).share(7))
+            hits.append(tally(part, comparisons(part)).clip_share(7))
         total += np.mean(hits)
     return total / made.clips
 
@@ -36,7 +36,7 @@ def test_all_candidates_give_the_yield_itself():
     made = judged(random_clips(1), extra=5)
     compared = comparisons(made)
     found = yield_by_candidates(made, compared)
-    assert found[-1]["yield"] == pytest.approx(tally(made, compared).share(7))
+    assert found[-1]["yield"] == pytest.approx(tally(made, compared).clip_share(7))
 
 
 def test_generators_that_may_not_meet_draw_apart():

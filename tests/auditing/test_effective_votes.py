@@ -16,10 +16,10 @@ from gensr_pref.auditing.effective_votes import (
     vetoes,
     yield_by_margin,
 )
-from tests.auditing.made import judged, random_clips
+from tests.auditing.panels import judged, random_clips
 
 
-def unanimous(clip, votes, margin, ties, keeps):
+def unanimous(clip, votes, margin, ties, within_bounds):
     """Whether any candidate of a clip beats another on all `votes`, in plain Python."""
     for i, j in itertools.permutations(range(len(clip)), 2):
         gaps = [clip[i][k] - clip[j][k] for k in votes]
@@ -28,7 +28,7 @@ def unanimous(clip, votes, margin, ties, keeps):
             for g, m, t in zip(gaps, margin[votes], ties[votes], strict=True)
         ]
         won = [g > m for g, m in zip(gaps, margin[votes], strict=True)]
-        if all(stands) and any(won) and keeps[i]:
+        if all(stands) and any(won) and within_bounds[i]:
             return True
     return False
 
@@ -39,8 +39,8 @@ def unanimous(clip, votes, margin, ties, keeps):
 def test_yield_of_any_votes_is_that_of_a_plain_loop(seed, margin, ties):
     clips = random_clips(seed)
     rng = np.random.default_rng(seed)
-    keeps = rng.random(sum(map(len, clips))) < 0.8
-    made = judged(clips, margin=margin, ties=ties, keeps=keeps, extra=3)
+    within_bounds = rng.random(sum(map(len, clips))) < 0.8
+    made = judged(clips, margin=margin, ties=ties, within_bounds=within_bounds, extra=3)
     here = tally(made, comparisons(made))
     for bits in range(1, 8):
         votes = [k for k in range(3) if bits >> k & 1]
@@ -48,9 +48,9 @@ def test_yield_of_any_votes_is_that_of_a_plain_loop(seed, margin, ties):
         for number in range(len(clips)):
             rows = np.flatnonzero((made.clip == number) & np.isfinite(made.value).all(axis=1))
             plain += unanimous(
-                made.value[rows], votes, np.array(margin), np.array(ties), keeps[rows]
+                made.value[rows], votes, np.array(margin), np.array(ties), within_bounds[rows]
             )
-        assert here.share(bits) == pytest.approx(plain / 33)
+        assert here.clip_share(bits) == pytest.approx(plain / 33)
 
 
 def test_shuffling_keeps_every_group_and_breaks_what_scores_share():
@@ -92,7 +92,7 @@ def test_a_comparison_is_unanimous_by_luck_as_coins_are(votes):
 def test_shuffling_leaves_candidates_without_all_votes_where_they_are():
     made = judged(random_clips(3, clips=200), margin=(1, 0, 0))
     mixed = shuffle_scores(made, 5)
-    assert (mixed.known == made.known).all()
+    assert (mixed.complete_rows == made.complete_rows).all()
     nulls = [np.isnan(of.value).sum(axis=0).tolist() for of in (made, mixed)]
     assert nulls[0] == nulls[1]
     assert len(comparisons(mixed).clip) == len(comparisons(made).clip)
@@ -175,19 +175,19 @@ def test_luck_falls_faster_than_the_yield_where_scores_agree():
 
 def test_margin_that_is_just_met_is_not_passed():
     made = judged([np.array([[0.3], [0.2]])], margin=[0.1])  # 0.3 - 0.2 is a little below 0.1
-    assert tally(made, comparisons(made)).share(1) == 0
+    assert tally(made, comparisons(made)).clip_share(1) == 0
 
 
 def test_groups_do_not_meet():
     clip = np.array([[2, 2], [1, 1]])
     made = judged([clip], groups=[0, 1])
-    assert tally(made, comparisons(made)).share(3) == 0
+    assert tally(made, comparisons(made)).clip_share(3) == 0
 
 
 def test_too_many_comparisons_are_drawn_by_clip(monkeypatch):
     clips = random_clips(0, clips=2000, candidates=4)
-    whole = tally(judged(clips), comparisons(judged(clips))).share(7)
+    whole = tally(judged(clips), comparisons(judged(clips))).clip_share(7)
     monkeypatch.setattr("gensr_pref.auditing.base.MAX_COMPARISONS", 4000)
     few = comparisons(judged(clips))
     assert len(few.clip) < 6000
-    assert tally(judged(clips), few).share(7) == pytest.approx(whole, abs=0.05)
+    assert tally(judged(clips), few).clip_share(7) == pytest.approx(whole, abs=0.05)

@@ -12,7 +12,7 @@ from gensr_pref.auditing.pairs import (
     preference,
     single_scores,
 )
-from tests.auditing.made import judged
+from tests.auditing.panels import judged
 
 
 def pairs(margin, clip=None, chosen=None):

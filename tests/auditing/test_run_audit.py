@@ -39,7 +39,7 @@ def copy(finished, tmp_path):
     return shutil.copytree(finished, tmp_path / "run")
 
 
-def test_everything_is_there_and_is_plain_json(finished):
+def test_audit_has_every_part_and_is_plain_json(finished):
     found = audit(finished)
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert set(found) >= {
@@ -53,7 +53,7 @@ def test_everything_is_there_and_is_plain_json(finished):
     assert sum(found["without_pair"].values()) == 7 - found["pairs"]
 
 
-def test_sides_are_those_of_the_audio_on_disk(finished):
+def test_sides_match_the_audio_on_disk(finished):
     found = {row["property"]: row for row in audit(finished)["sides"]}
     pairs, candidates = rows(finished, "pairs"), rows(finished, "candidates")
     of = {row["candidate_id"]: row for row in candidates}
@@ -69,15 +69,15 @@ def test_sides_are_those_of_the_audio_on_disk(finished):
     assert found["level_db"]["pairs"] == len(pairs)
 
 
-def test_what_was_heard_is_kept_and_not_heard_again(copy, monkeypatch):
+def test_analysed_audio_is_not_analysed_again(copy, monkeypatch):
     first = audit(copy)
 
-    def deaf(wave, rate):
+    def fail(wave, rate):
         raise AssertionError("the cache was not used")
 
-    monkeypatch.setattr("gensr_pref.auditing.pair_audio.sound_properties", deaf)
+    monkeypatch.setattr("gensr_pref.auditing.pair_audio.sound_properties", fail)
     assert audit(copy) == first
-    assert audit(copy, heard=0)["sides"][0]["pairs"] == 0
+    assert audit(copy, audio_pairs=0)["sides"][0]["pairs"] == 0
 
 
 def test_brief_audit_has_the_yield(copy):
@@ -89,8 +89,8 @@ def test_brief_audit_has_the_yield(copy):
     assert brief["means"] == whole["means"]
 
 
-def suggested(printed, out):
-    """The settings of the `pair` command that is named as the next step."""
+def suggested_settings(printed, out):
+    """Return the settings of the `pair` command that the output names as the next step."""
     command = next(line for line in printed.splitlines() if "gensr-pref pair" in line)
     words = shlex.split(command.partition(": ")[2].strip())
     assert words[:3] == ["gensr-pref", "pair", str(out)]
@@ -108,9 +108,9 @@ def suggested(printed, out):
         ["margin.level=1000"],
     ],
 )
-def test_the_next_step_that_is_named_finds_pairs(copy, capsys, settings):
+def test_the_suggested_settings_give_pairs(copy, capsys, settings):
     assert main(["pair", str(copy), *settings]) == 0
-    another = suggested(capsys.readouterr().out, copy)
+    another = suggested_settings(capsys.readouterr().out, copy)
     assert another != settings
     before = part_files.rows(part_files.part(copy, "pairs", 0))
     after = pair(copy, another)["pairs"]
@@ -119,25 +119,25 @@ def test_the_next_step_that_is_named_finds_pairs(copy, capsys, settings):
         assert before / 2 <= after <= before
 
 
-def test_golden_pairs_go_all_the_way(copy, capsys):
+def test_golden_pairs_are_audited(copy, capsys):
     summary = pair(copy, ["rule=golden", "pairs_per_clip=5"])
-    made = rows(copy, "pairs")
-    assert len(made) == 35
-    assert {row["chosen_id"] for row in made} == {
+    pairs = rows(copy, "pairs")
+    assert len(pairs) == 35
+    assert {row["chosen_id"] for row in pairs} == {
         clean_id(row["clip_id"]) for row in rows(copy, "clips")
     }
-    assert made[0]["margins"] == {"roughness": None, "level": None, "zero_crossings": None}
-    assert any("collapsed" in notice for notice in summary["notices"])
+    assert pairs[0]["margins"] == {"roughness": None, "level": None, "zero_crossings": None}
+    assert any("collapse" in notice for notice in summary["notices"])
     found = audit(copy)
     assert found["yield"]["joint"] == 1
     assert found["yield"]["by_chance"] is None
     assert found["hold_out"][0]["rate"] is None
     assert found["means"]["level"]["chosen"] is None
     assert found["means"]["level"]["rejected"] is not None
-    heard = {row["property"]: row for row in found["sides"]}
-    clean = [soundfile_level(row["clean"]) for row in rows(copy, "clips")]
-    assert heard["level_db"]["pairs"] == 35
-    assert heard["level_db"]["chosen"] == pytest.approx(np.mean(clean))
+    sides = {row["property"]: row for row in found["sides"]}
+    clean = [level_of(row["clean"]) for row in rows(copy, "clips")]
+    assert sides["level_db"]["pairs"] == 35
+    assert sides["level_db"]["chosen"] == pytest.approx(np.mean(clean))
     assert (found["golden"], found["learnability"]) == (35, [])
     assert main(["audit", str(copy)]) == 0
     out = capsys.readouterr().out
@@ -145,7 +145,7 @@ def test_golden_pairs_go_all_the_way(copy, capsys):
     assert "the audit runs no model" in out
 
 
-def soundfile_level(sound):
+def level_of(sound):
     read = audio.read(sound["bytes"])
     return sound_properties(read.wave, read.rate)["level_db"]
 
@@ -171,7 +171,7 @@ def test_clips_without_a_clean_target_have_no_golden_pair(copy):
 
 
 @pytest.mark.parametrize("rule", [["rule=golden"], ["rule=top_bottom", "score=level"]])
-def test_a_panel_in_which_nothing_votes(base, tmp_path, rule):
+def test_a_panel_without_votes(base, tmp_path, rule):
     from gensr_pref.config import run_file
 
     settings = ["panel.0.vote=false", *(f"pairing.{one}" for one in rule)]
@@ -186,7 +186,7 @@ def test_a_panel_in_which_nothing_votes(base, tmp_path, rule):
     "settings",
     [["rule=top_bottom", "score=zero_crossings"], ["rule=weighted", "weights={level: 1}"]],
 )
-def test_scores_that_made_the_pairs_are_not_hold_out(copy, settings):
+def test_scores_that_the_rule_uses_are_not_hold_out(copy, settings):
     pair(copy, settings)
     used = settings[1].partition("=")[2].strip("{}").partition(":")[0]
     found = audit(copy)
@@ -197,12 +197,12 @@ def test_scores_that_made_the_pairs_are_not_hold_out(copy, settings):
     assert json.dumps(found, allow_nan=False)
 
 
-def test_a_score_with_a_floor_is_no_hold_out(copy):
+def test_a_score_with_a_floor_is_not_hold_out(copy):
     pair(copy, ["min.zero_crossings=0"])
     assert audit(copy)["hold_out"] == []
 
 
-def test_numbers_are_those_of_plain_loops_over_the_tables(copy):
+def test_numbers_equal_plain_loops_over_the_tables(copy):
     for path in part_files.parts(copy, "scores"):  # with ties and nulls among real scores
         table = part_files.read(path).to_pylist()
         for place, row in enumerate(table):
@@ -248,7 +248,7 @@ def test_reasons_are_counted_in_the_summary(copy):
     assert summary["without_pair"].get("no_candidate") == 2
 
 
-def test_split_that_leaks_is_told(copy):
+def test_a_leak_between_splits_is_reported(copy):
     path = part_files.part(copy, "clips", 0)
     table = part_files.read(path).to_pylist()
     table[0]["speaker"] = table[1]["speaker"] = "ann"
@@ -258,7 +258,7 @@ def test_split_that_leaks_is_told(copy):
     assert audit(copy)["leakage"]["speaker"] == {"shared": 1, "examples": ["ann"]}
 
 
-def test_people_are_told_of_with_intervals_and_failed_catch_trials():
+def test_listening_results_have_intervals_and_failed_catch_trials():
     share = {"agree": 0.706, "tie": 0.118, "against": 0.176}
     panel = {**share, "clips": 9, **{f"{kind}_interval": [0.1, 0.9] for kind in share}}
     catches = [
@@ -276,7 +276,7 @@ def test_people_are_told_of_with_intervals_and_failed_catch_trials():
     )
 
 
-def test_where_nobody_listened_nothing_is_printed_of_people(copy, capsys):
+def test_without_answers_nothing_is_printed_about_people(copy, capsys):
     assert main(["audit", str(copy)]) == 0
     printed = capsys.readouterr().out
     assert "People:" not in printed
@@ -295,7 +295,7 @@ def test_two_runs_side_by_side(finished, copy, capsys):
     assert told["numbers"]["clips"] == {"a": 7, "b": 7, "difference": 0}
 
 
-def test_two_generators_that_may_meet(base, tmp_path):
+def test_two_generators_that_may_be_paired(base, tmp_path):
     from gensr_pref.config import run_file
 
     two = "generators=[{use: 'cheap:Hiss'}, {use: 'cheap:Hiss', name: other}]"
@@ -311,8 +311,8 @@ def test_two_generators_that_may_meet(base, tmp_path):
     assert audit(tmp_path / "run")["generators"] == []
 
 
-def test_recordings_of_any_name_are_told_apart():
-    """Names with what JSON escapes; one is on both sides."""
+def test_recordings_of_any_name_are_distinguished():
+    """Names have characters that JSON escapes; one recording is in both splits."""
     names = ['a "b".wav', "c\\d.wav", "Ä/é.flac", 'a "b".wav', '{"source_id": "x"}']
     sources = [json.dumps({"source_id": name, "start": 0}, ensure_ascii=False) for name in names]
     clips = pa.table(

@@ -199,7 +199,7 @@ def main() -> None:
         timed("unanimous at once", lambda: pair_clips(found, unanimous, Pairing()))
         timed("unanimous clip by clip", lambda: pair_clips(found, _clip_by_clip, Pairing()))
         timed("audit, brief", lambda: audit(out, brief=True))
-        timed("audit without sound", lambda: audit(out, heard=0))
+        timed("audit without sound", lambda: audit(out, audio_pairs=0))
         shutil.rmtree(out / "audit")
         alone("audit and report.html", AUDIT.format(out=str(out)))
         alone("the same once more", AUDIT.format(out=str(out)))

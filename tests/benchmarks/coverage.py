@@ -29,7 +29,7 @@ from gensr_pref.statistics.intervals import (
     share_interval,
     two_way_interval,
 )
-from tests.auditing.made import judged
+from tests.auditing.panels import judged
 
 Bounds = tuple[float, float] | None
 Draw = tuple[Estimate, Bounds]  # now, and by the percentile bootstrap where it was used

@@ -22,8 +22,8 @@ from gensr_pref import audio, sample
 from gensr_pref.audio import Sound
 from gensr_pref.metrics.base import ClipSounds
 from gensr_pref.metrics.dnsmos import cpu, kernels
-from gensr_pref.metrics.dnsmos.metric import Dnsmos, windows
-from gensr_pref.metrics.dnsmos.networks import FRAMES, Network, p835
+from gensr_pref.metrics.dnsmos.metric import Dnsmos, split_windows
+from gensr_pref.metrics.dnsmos.networks import FRAMES, Network, read_p835
 from tests.metrics.sounds import read_csv
 
 NAMES = ("sig", "bak", "ovrl", "p808")
@@ -78,15 +78,15 @@ def compare(model, metric, measured):
 
 def multiplications(window):
     """Of P.835's convolutions: all, and those by a value that is not zero."""
-    layers = [[Network(((layer,),), ()) for layer in stage] for stage in p835().network.stages]
-    x, dense, needed = cpu.P835()._spectrum(window), 0, 0
+    layers = [[Network(((layer,),), ()) for layer in stage] for stage in read_p835().network.stages]
+    x, dense, needed = cpu.CpuP835()._spectrum(window), 0, 0
     for stage in layers:
         x = x if stage is layers[0] else pooled(x)
         for network in stage:
             [[layer]] = network.stages
             dense += x.size * 9 * len(layer.bias)
             needed += np.count_nonzero(x) * 9 * len(layer.bias)
-            [convolution] = kernels.stages(network)
+            [convolution] = kernels.make_stages(network)
             x = convolution(x)
     return dense, needed
 
@@ -118,7 +118,7 @@ def main(folder=Path(sample.__file__).parent, count=12):
         print(f"{kind:16s} {len(measured)} sounds, {total:.0f} s: stock {theirs / total:.4f}, "
               f"ours {ours / total:.4f} s per s, ratio {theirs / ours:.2f}, "
               f"largest difference {largest:.1e}")  # fmt: skip
-    floor(metric, model.onnx_sess, next(windows(pairs[0][0].wave)))
+    floor(metric, model.onnx_sess, next(split_windows(pairs[0][0].wave)))
 
 
 def floor(metric, session, window):

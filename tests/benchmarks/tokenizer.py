@@ -22,9 +22,9 @@ from gensr_pref.config import run_file
 from gensr_pref.corpus import degrade
 from gensr_pref.corpus.degradation_sources import Library
 from gensr_pref.generators.tiny.bands import latent_of
-from gensr_pref.generators.tiny.base import rendered
+from gensr_pref.generators.tiny.base import render
 from gensr_pref.generators.tiny.carrier import carrier, stft
-from gensr_pref.generators.tiny.checkpoint import load
+from gensr_pref.generators.tiny.checkpoint import load_network
 from gensr_pref.generators.tiny.tokenizer import Tokenizer
 from gensr_pref.identity import rng_for
 from gensr_pref.metrics.panel import Panel
@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--tokenizer", type=Path, default=SHIPPED_TOKENIZER)
     given = parser.parse_args()
     torch.set_num_threads(1)
-    tokenizer = load(given.tokenizer, Tokenizer)
+    tokenizer = load_network(given.tokenizer, Tokenizer)
     noise = run_file.ManifestSource(path=str(given.noise.resolve()), root="/")
     settings = run_file.Degrade(**conditions(noise, None)["noise"])
     library = Library.opened(settings, Path())
@@ -54,7 +54,7 @@ def main() -> None:
         heard = carrier(wave)
         gains = latent_of(stft(torch.from_numpy(made.clean)), heard)
         coded = tokenizer.decode(tokenizer.encode(gains[None]))[0]
-        waves = [wave, *(rendered(latent, heard, len(wave)) for latent in (coded, gains))]
+        waves = [wave, *(render(latent, heard, len(wave)) for latent in (coded, gains))]
         found.append(judged(panel, waves, made.clean))
     print(f"| | {' | '.join(SCORES)} |\n|{'---|' * (len(SCORES) + 1)}")
     for name, row in zip(("noisy", "tokens", "gains"), np.mean(found, 0), strict=True):

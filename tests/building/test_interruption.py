@@ -85,7 +85,7 @@ def test_storage_that_takes_no_more(base, tmp_path, undisturbed):
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["serial", "ray"])
 def test_interrupted_twice_in_a_row(base, tmp_path, undisturbed, kind):
-    """The second Ctrl-C comes while the first is being heeded."""
+    """The second Ctrl-C comes while the first one is being handled."""
     out = tmp_path / "run"
     arguments = command(base, out, f"engine.kind={kind}", "engine.workers=2")
     process = subprocess.Popen(

@@ -25,7 +25,7 @@ from gensr_pref.errors import InputError, RunMismatchError
 from gensr_pref.rundir import part_files
 from gensr_pref.rundir.ledger import Stamps
 from gensr_pref.storage import objects
-from gensr_pref.storage.location import located
+from gensr_pref.storage.location import parse_location
 from tests.building.test_interruption import COMMAND, SLOW_WORK
 from tests.refusals import raises, refuses
 from tests.s3_server import BUCKET, KEYS
@@ -43,7 +43,7 @@ def local(base, tmp_path_factory):
 @pytest.fixture(scope="module")
 def uploaded(s3_server, base):
     """The run on the server, as the build left it; no test changes it."""
-    out = located(f"s3://{BUCKET}/{uuid.uuid4().hex}")
+    out = parse_location(f"s3://{BUCKET}/{uuid.uuid4().hex}")
     with pytest.MonkeyPatch.context() as patch:
         for name, value in s3_server.environment.items():
             patch.setenv(name, value)
@@ -79,7 +79,7 @@ def test_same_bytes_as_on_a_disk(uploaded, s3, local):
 
 
 def test_same_bytes_in_memory(local, run, base):
-    out = located(f"memory://{uuid.uuid4().hex}/run")
+    out = parse_location(f"memory://{uuid.uuid4().hex}/run")
     build(run(), out, base=base)
     assert contents(out) == local
     assert status(out)["state"] == "finished"
@@ -175,7 +175,7 @@ def test_what_is_missing_is_made_again(out, run, base, local):
 
 def test_what_was_only_copied_is_kept(out, run, base, local, monkeypatch):
     """Other tags, or a copy to another store: the checksum says that it is the same."""
-    copy = located(f"memory://{uuid.uuid4().hex}/run")
+    copy = parse_location(f"memory://{uuid.uuid4().hex}/run")
     system = fsspec.filesystem("memory")
     for name, content in everything(out).items():
         system.pipe(copy.path + name.removeprefix(out.path), content)

@@ -27,7 +27,7 @@ from gensr_pref.exporting.export_run import Publishing, export
 from gensr_pref.rundir import part_files
 from gensr_pref.schema import AUDIO, facts_of, with_metadata
 from gensr_pref.storage import objects
-from gensr_pref.storage.location import located
+from gensr_pref.storage.location import parse_location
 from tests.parts import write_part
 from tests.refusals import raises
 
@@ -373,7 +373,7 @@ def test_no_pairs_are_told(run_folder, tmp_path) -> None:
 
 def uploaded(run: Path, url: str) -> Path:
     """A copy of a run directory at a URL."""
-    there = located(url)
+    there = parse_location(url)
     for path in run.rglob("*"):
         if path.is_file() and path.name != ".lock":
             objects.put(there / path.relative_to(run).as_posix(), path.read_bytes())

@@ -80,7 +80,7 @@ def test_no_shell_reads_the_command(noisy, tmp_path):
         ("crash", "generator_error", "ended by SIGABRT: "),
         ("nothing", "missing", "out/000.wav"),
         ("garbage", "unreadable", None),
-        ("rate", "wrong_rate", "its output has 8000 Hz, not output_rate = 16000"),
+        ("rate", "wrong_rate", "the output has 8000 Hz, not output_rate = 16000"),
     ],
 )
 def test_what_goes_wrong_is_named(noisy, how, reason, detail):
@@ -129,9 +129,9 @@ def test_program_does_not_outlive_a_killed_worker(tmp_path):
     source = f"""
 import sys
 from pathlib import Path
-from gensr_pref.generators.subprocess_run import executed
+from gensr_pref.generators.subprocess_run import run_program
 program = "import os, time; open('tally', 'w').write(str(os.getpid())); time.sleep(600)"
-executed([sys.executable, "-c", program], Path("{tmp_path}"), {{}}, 600, Path("{tmp_path}/log"))
+run_program([sys.executable, "-c", program], Path("{tmp_path}"), {{}}, 600, Path("{tmp_path}/log"))
 """
     worker = subprocess.Popen([sys.executable, "-c", source])
     tally = tmp_path / "tally"

@@ -146,7 +146,9 @@ def test_nothing_depends_on_the_others(hubert, brief):
 def test_rows_of_one_batch_are_as_alone(hubert, brief, monkeypatch):
     """As on a GPU, where candidates of one length share a batch; here on the CPU."""
     alone = hubert.score(brief)
-    monkeypatch.setattr(wav2vec2, "in_batches", partial(wav2vec2.in_batches, together=True))
+    monkeypatch.setattr(
+        wav2vec2, "measure_in_batches", partial(wav2vec2.measure_in_batches, together=True)
+    )
     for one, other in zip(alone, hubert.score(brief), strict=True):
         assert one["speechbertscore"] == pytest.approx(other["speechbertscore"], abs=1e-5)
 

@@ -9,12 +9,12 @@ from scipy import signal
 from gensr_pref import audio
 from gensr_pref.metrics import time_alignment
 from gensr_pref.metrics.si_sdr import si_sdr
-from gensr_pref.metrics.time_alignment import Alignment
+from gensr_pref.metrics.time_alignment import TimeAlignment
 from tests.metrics.sounds import noisy, read_csv
 
 
 def find(clean, candidate):
-    return time_alignment.find(clean, candidate, 16_000)
+    return time_alignment.find_alignment(clean, candidate, 16_000)
 
 
 def delayed(wave, delay):
@@ -97,7 +97,7 @@ def test_nothing_is_found_in_what_holds_no_signal(clean, value):
         (clean, clean[:0]),
         (clean[:0], clean),
     ):
-        assert find(*pair) == Alignment()
+        assert find(*pair) == TimeAlignment()
 
 
 def test_an_offset_has_no_delay(clean):
@@ -109,19 +109,19 @@ def test_an_offset_has_no_delay(clean):
 def test_sounds_that_never_meet_have_no_delay():
     early, late = np.zeros((2, 32_000), np.float32)
     early[:100], late[-100:] = 0.5, -0.5
-    assert find(early, late) == Alignment()
+    assert find(early, late) == TimeAlignment()
 
 
 @pytest.mark.parametrize("delay", [-70, 0, 70])
 def test_undo_gives_the_common_stretch(clean, delay):
     candidate = -delayed(clean, delay)
-    first, second = time_alignment.undo(find(clean, candidate), clean, candidate)
+    first, second = time_alignment.undo_alignment(find(clean, candidate), clean, candidate)
     assert len(first) == len(clean) - max(-delay, 0)
     assert np.array_equal(first, second)
 
 
 def test_undo_leaves_alone_what_needs_nothing(clean):
-    first, second = time_alignment.undo(Alignment(), clean, clean[:-5])
+    first, second = time_alignment.undo_alignment(TimeAlignment(), clean, clean[:-5])
     assert np.array_equal(first, clean[:-5])
     assert np.array_equal(second, clean[:-5])
 
@@ -142,13 +142,13 @@ def test_half_a_sample_remains(clean):
     candidate = shifted.astype(np.float32)
     found = find(clean, candidate)
     assert found.delay in (40, 41)
-    assert 3 < si_sdr(*time_alignment.undo(found, clean, candidate)) < 25
+    assert 3 < si_sdr(*time_alignment.undo_alignment(found, clean, candidate)) < 25
 
 
 def test_the_rate_scales_the_search(clip):
     sound = clip.clean.at(8000)
-    found = time_alignment.find(sound.wave, delayed(sound.wave, 1999), 8000)
-    assert replace(found, correlation=1.0) == Alignment(1999, 1, 1.0)
+    found = time_alignment.find_alignment(sound.wave, delayed(sound.wave, 1999), 8000)
+    assert replace(found, correlation=1.0) == TimeAlignment(1999, 1, 1.0)
 
 
 @pytest.mark.parametrize("delay", [-4005, 4001, 4010, 4016, 4020, 4100])

@@ -61,7 +61,7 @@ def test_what_is_no_checkpoint_is_named_and_refused(tmp_path, name, content):
 def test_code_is_said_to_be_refused(tmp_path):
     torch.save(Code(tmp_path / "made"), tmp_path / "it.pt")
     with raises(InputError, path="it.pt", problem="unreadable") as refused:
-        torch_checkpoint.read(tmp_path / "it.pt", "a thing", dict)
+        torch_checkpoint.read_checkpoint(tmp_path / "it.pt", "a thing", dict)
     assert refused.value.__cause__ is None
     assert refused.value.__suppress_context__  # torch's advice is not in the trace either
     assert not (tmp_path / "made").exists()
@@ -69,12 +69,14 @@ def test_code_is_said_to_be_refused(tmp_path):
 
 def test_a_file_that_cannot_be_opened_says_why(tmp_path):
     with raises(InputError, path=tmp_path, value="Is a directory", problem="unreadable"):
-        torch_checkpoint.read(tmp_path, "a thing", dict)
+        torch_checkpoint.read_checkpoint(tmp_path, "a thing", dict)
 
 
 def test_what_it_is_made_into_comes_back(tmp_path):
     torch.save({"a": torch.arange(3)}, tmp_path / "it.pt")
-    assert torch_checkpoint.read(tmp_path / "it.pt", "a thing", lambda c: c["a"].tolist()) == [
+    assert torch_checkpoint.read_checkpoint(
+        tmp_path / "it.pt", "a thing", lambda c: c["a"].tolist()
+    ) == [
         0,
         1,
         2,
@@ -87,14 +89,16 @@ def test_a_long_complaint_is_cut(tmp_path):
 
     torch.save({}, tmp_path / "it.pt")
     with raises(InputError, path="it.pt", problem="invalid") as told:
-        torch_checkpoint.read(tmp_path / "it.pt", "a thing", complain)
+        torch_checkpoint.read_checkpoint(tmp_path / "it.pt", "a thing", complain)
     assert len(str(told.value)) < torch_checkpoint.DETAIL + 200
 
 
 def test_packed_and_endless_tensors_are_refused(tmp_path):
     torch.save({"a": torch.zeros(1).expand(2**40)}, tmp_path / "endless.pt")
     with raises(InputError, path="endless.pt", problem="unreadable"):
-        torch_checkpoint.read(tmp_path / "endless.pt", "a thing", lambda content: content["a"] + 1)
+        torch_checkpoint.read_checkpoint(
+            tmp_path / "endless.pt", "a thing", lambda content: content["a"] + 1
+        )
     with (
         zipfile.ZipFile(tmp_path / "endless.pt") as plain,
         zipfile.ZipFile(tmp_path / "packed.pt", "w", zipfile.ZIP_DEFLATED) as packed,
@@ -102,8 +106,8 @@ def test_packed_and_endless_tensors_are_refused(tmp_path):
         for name in plain.namelist():
             packed.writestr(name, plain.read(name))
     with raises(InputError, path="packed.pt", value="packed", problem="unsupported"):
-        torch_checkpoint.read(tmp_path / "packed.pt", "a thing", lambda content: content)
+        torch_checkpoint.read_checkpoint(tmp_path / "packed.pt", "a thing", lambda content: content)
     with (tmp_path / "holes.pt").open("wb") as file:
         file.truncate(2**40)
     with raises(InputError, path="holes.pt", value=2**40, problem="unsupported"):
-        torch_checkpoint.read(tmp_path / "holes.pt", "a thing", lambda content: content)
+        torch_checkpoint.read_checkpoint(tmp_path / "holes.pt", "a thing", lambda content: content)

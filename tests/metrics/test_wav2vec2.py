@@ -11,7 +11,7 @@ from torch import nn
 
 from gensr_pref.audio import Sound
 from gensr_pref.errors import InputError, Unusable
-from gensr_pref.metrics.wav2vec2 import fill, in_batches, read_tensors, waveform
+from gensr_pref.metrics.wav2vec2 import fill_weights, measure_in_batches, read_tensors, waveform
 from gensr_pref.schema import Reason
 from tests.refusals import raises
 
@@ -82,20 +82,22 @@ def test_half_precision_becomes_single(tmp_path):
 )
 def test_another_model(tmp_path, tensors, named):
     with raises(InputError, path="w.pt", problem="invalid") as caught:
-        fill(linear_on_meta(), tensors, tmp_path / "w.pt", "the layer of the test")
+        fill_weights(linear_on_meta(), tensors, tmp_path / "w.pt", "the layer of the test")
     assert re.search(named, str(caught.value))
 
 
 def test_a_long_complaint_is_cut(tmp_path):
     surplus = {f"surplus_{index}": torch.zeros(1) for index in range(200)}
     with pytest.raises(InputError) as caught:
-        fill(linear_on_meta(), surplus, tmp_path / "w.pt", "it")
+        fill_weights(linear_on_meta(), surplus, tmp_path / "w.pt", "it")
     assert 200 < len(str(caught.value)) < 400
 
 
 def test_filled_for_inference(tmp_path):
     model = linear_on_meta()
-    fill(model, {"weight": torch.ones(2, 3), "bias": torch.zeros(2)}, tmp_path / "w.pt", "it")
+    fill_weights(
+        model, {"weight": torch.ones(2, 3), "bias": torch.zeros(2)}, tmp_path / "w.pt", "it"
+    )
     assert not model.training
     assert not model(torch.ones(3)).requires_grad
     assert model(torch.ones(3)).tolist() == [3, 3]
@@ -123,7 +125,7 @@ def test_batches_hold_sounds_of_one_length(together, shapes):
         asked.append(tuple(waves.shape))
         return [{"level": float(row[0])} for row in waves]
 
-    answers = in_batches(sounds, "cpu", measure, together)
+    answers = measure_in_batches(sounds, "cpu", measure, together)
     assert asked == shapes
     assert [answers[k] for k in (0, 2, 3)] == [{"level": 0.0}, {"level": 2.0}, {"level": 3.0}]
     assert answers[1].reason is Reason.TOO_SHORT

@@ -133,7 +133,7 @@ class Mutations:
 
 
 def readers(out, tmp_path):
-    yield "audit", lambda: audit(out, heard=0, brief=True)
+    yield "audit", lambda: audit(out, audio_pairs=0, brief=True)
     yield "export", lambda: export(out, tmp_path / "exported", ExportOptions())
     yield "train", lambda: PairsOfRun(out, ["hiss"], with_audio=False)
     yield "pair", lambda: pair(out, [])

@@ -163,9 +163,9 @@ def test_json_lines_survive_a_cut_line(tmp_path):
 def test_a_number_that_json_does_not_know_is_not_written(tmp_path, value):
     path = tmp_path / "log.jsonl"
     part_files.append_json(path, {"a": 1})
-    for write in (part_files.append_json, part_files.begin_json):
+    for write in (part_files.append_json, part_files.overwrite_json):
         with pytest.raises(ValueError, match="JSON"):
             write(path, {"held_out": {"loss": value}})
     assert path.read_text() == '{"a": 1}\n'
-    part_files.append_json(path, jsonl.finite({"held_out": {"loss": [value, 0.5]}}))
+    part_files.append_json(path, jsonl.replace_non_finite({"held_out": {"loss": [value, 0.5]}}))
     assert part_files.read_json_lines(path)[1] == {"held_out": {"loss": [None, 0.5]}}

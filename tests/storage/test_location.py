@@ -7,23 +7,23 @@ import fsspec
 
 from gensr_pref.cli.main import main
 from gensr_pref.errors import InputError
-from gensr_pref.storage.location import is_remote, located
+from gensr_pref.storage.location import is_remote, parse_location
 from tests.refusals import raises, refuses
 
 
 def test_folder_is_a_path(tmp_path):
     for text in (str(tmp_path), "runs/mine", "file" + str(tmp_path)):
-        assert located(text) == Path(text)
-        assert not is_remote(located(text))
-    assert located(tmp_path) is tmp_path
+        assert parse_location(text) == Path(text)
+        assert not is_remote(parse_location(text))
+    assert parse_location(tmp_path) is tmp_path
 
 
 def test_file_url_is_a_folder():
-    assert located("file:///data/my%20runs") == Path("/data/my runs")
+    assert parse_location("file:///data/my%20runs") == Path("/data/my runs")
 
 
-def test_url_keeps_its_slashes_and_travels():
-    place = located("s3://bucket/runs/mine/")
+def test_url_keeps_its_slashes_and_can_be_pickled():
+    place = parse_location("s3://bucket/runs/mine/")
     assert is_remote(place)
     assert str(place) == "s3://bucket/runs/mine"
     assert str(place / "clips" / "part-00000.parquet") == (
@@ -32,19 +32,19 @@ def test_url_keeps_its_slashes_and_travels():
     assert pickle.loads(pickle.dumps(place / "clips")) == place / "clips"
 
 
-def test_password_is_refused_and_not_repeated(capsys):
+def test_password_is_refused_and_not_printed(capsys):
     with raises(InputError, path="sftp://...@host", problem="unsafe") as caught:
-        located("sftp://me:hunter2@host/runs")
+        parse_location("sftp://me:hunter2@host/runs")
     assert "hunter2" not in str(caught.value)
     assert main(["status", "sftp://me:hunter2@host/runs"]) == 2
     assert "hunter2" not in capsys.readouterr().err
 
 
-def test_unknown_kind_of_store_is_bad_input(capsys):
+def test_unknown_scheme_is_bad_input(capsys):
     refuses(["status", "s4://bucket/run"], InputError, value="s4", problem="unknown")
 
 
-def test_what_is_not_installed_is_named_with_its_extra(monkeypatch, capsys):
+def test_package_that_is_not_installed_is_named_with_its_extra(monkeypatch, capsys):
     def missing(scheme):
         raise ImportError(f"Install {scheme}fs")
 

@@ -12,7 +12,7 @@ import pytest
 from gensr_pref.errors import CorruptPartError, InputError, StorageError
 from gensr_pref.rundir import part_files
 from gensr_pref.storage import jsonl, objects
-from gensr_pref.storage.location import located
+from gensr_pref.storage.location import parse_location
 from tests.refusals import raises
 from tests.rundir.test_part_files import FACTS, candidate
 from tests.s3_server import BUCKET
@@ -22,7 +22,7 @@ from tests.s3_server import BUCKET
 def place(request):
     if request.param == "s3":
         return request.getfixturevalue("bucket")
-    return located(f"memory://{uuid.uuid4().hex}/run")
+    return parse_location(f"memory://{uuid.uuid4().hex}/run")
 
 
 @pytest.fixture
@@ -175,7 +175,7 @@ def test_lines_are_kept_in_bounded_pieces(place, monkeypatch):
     lines = [{"k": k, "text": "x" * (k % 7) * 10} for k in range(30)]
     for one in lines:
         jsonl.append_json(path, one)
-    jsonl.forget()  # as another process would go on
+    jsonl.start_new_pieces()  # as another process would go on
     jsonl.append_json(path, {"k": 30})
     assert jsonl.read_json_lines(path) == [*lines, {"k": 30}]
     assert jsonl.last_json_line(path) == {"k": 30}
@@ -191,7 +191,7 @@ def test_text_of_one_object_is_read_as_lines(place):
 
 
 def test_bucket_that_is_not_there(s3):
-    place = located("s3://no-such-bucket/run")
+    place = parse_location("s3://no-such-bucket/run")
     for asked in (
         lambda: objects.put(place / "a", b"x"),
         lambda: objects.get(place / "a"),

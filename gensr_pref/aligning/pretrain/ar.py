@@ -37,12 +37,12 @@ def ar_losses(
     what the groups of a frame hear of the groups below.
     """
     batch = TokenBatch.of(model, x, y_1)
-    true = model.z(batch.tokens[..., 1:], batch.heard).detach()
+    true = model.z(batch.tokens[..., 1:], batch.inputs).detach()
     known = _random_mask(true, generator)
     own = own_residuals(model, batch, true, _random_mask(true, generator), generator)
     history = torch.where(_random_mask(true, generator)[..., None] > 0, own, true)
     below = torch.where(_random_mask(true, generator)[..., None] > 0, own, true)
-    logits = model.logits(batch.tokens[..., 0], batch.heard, history, known, below)
+    logits = model.logits(batch.tokens[..., 0], batch.inputs, history, known, below)
     return total_loss(model, shape, batch, -chosen_log_probability(logits, batch.frames).mean())
 
 
@@ -60,7 +60,7 @@ def own_residuals(
     2019, "Scheduled Sampling for Transformers"), pulled towards the expected gain by an amount
     that is drawn for the example, as `spread` does in sampling.
     """
-    logits = model.logits(batch.tokens[..., 0], batch.heard, true, known, true)
+    logits = model.logits(batch.tokens[..., 0], batch.inputs, true, known, true)
     p = logits.softmax(-1)
     uniform = torch.rand(p.shape[:-1], generator=generator)[..., None]
     total = p.cumsum(-1)
@@ -71,7 +71,7 @@ def own_residuals(
     mean = torch.einsum("bfgk,gkd->bfgd", p, codebook)
     spread = torch.rand(len(p), 1, 1, 1, generator=generator)
     gains = (mean + spread * (gains - mean)).flatten(2)
-    return residual(gains, batch.heard.mean, batch.heard.inverse_scale)
+    return residual(gains, batch.inputs.mean, batch.inputs.inverse_scale)
 
 
 def _random_mask(like: Tensor, generator: torch.Generator) -> Tensor:

@@ -28,7 +28,7 @@ def mgm_losses(
     """
     batch = TokenBatch.of(model, x, y_1)
     hidden = draw_mask(batch.tokens[..., 1:].shape, generator)
-    logits = model.logits(batch.tokens, ~hidden, batch.heard)
+    logits = model.logits(batch.tokens, ~hidden, batch.inputs)
     error = -chosen_log_probability(logits, batch.frames) * hidden.transpose(1, 2)
     return total_loss(model, shape, batch, error.sum() / hidden.sum().clamp(min=1))
 

@@ -10,10 +10,10 @@ from torch import Tensor
 from gensr_pref.aligning.pretrain.recipe import TokenShape
 from gensr_pref.errors import ConfigError, Problem
 from gensr_pref.generators.tiny.base import SHIPPED
-from gensr_pref.generators.tiny.checkpoint import load
+from gensr_pref.generators.tiny.checkpoint import load_network
 from gensr_pref.generators.tiny.code_head import chosen_log_probability
 from gensr_pref.generators.tiny.encoder import Condition, regression_error, scale_error
-from gensr_pref.generators.tiny.token_model import Heard, TokenModel
+from gensr_pref.generators.tiny.token_model import DecoderInput, TokenModel
 from gensr_pref.generators.tiny.tokenizer import Tokenizer
 
 SHIPPED_TOKENIZER = SHIPPED / "gain-tokens"
@@ -31,7 +31,7 @@ def tokenizer_of(shape: TokenShape, sample_rate: int, base: Path) -> Tokenizer:
         ConfigError: it is of another sample rate (Hz), at which its bands lie elsewhere.
     """
     named = tokenizer_folder(shape, base)
-    tokenizer = load(named, Tokenizer)
+    tokenizer = load_network(named, Tokenizer)
     if tokenizer.config.sample_rate != sample_rate:
         raise ConfigError(
             f"{named} is for {tokenizer.config.sample_rate} Hz, sample_rate is "
@@ -52,19 +52,19 @@ class TokenBatch:
         tokens: [B, G, 1 + F].
         y_1: [B, channels, F].
         condition: of the encoder.
-        heard: what the decoder makes of it.
+        inputs: what the decoder and the heads read of it.
     """
 
     tokens: Tensor
     y_1: Tensor
     condition: Condition
-    heard: Heard
+    inputs: DecoderInput
 
     @classmethod
     def of(cls, model: TokenModel, x: Tensor, y_1: Tensor) -> TokenBatch:
         """Encode features [B, FEATURES, F] and latent [B, channels, F]."""
         condition = model.condition(x)
-        return cls(model.tokenizer.encode(y_1), y_1, condition, model.heard(condition))
+        return cls(model.tokenizer.encode(y_1), y_1, condition, model.decoder_input(condition))
 
     @property
     def frames(self) -> Tensor:
@@ -81,10 +81,10 @@ def total_loss(
     that of the encoder alone, that of the first column, and the encoder's regression and scale
     errors. The encoder answers for itself so that the decoder has something to depart from.
     """
-    codebook, heard = model.tokenizer.codebook, batch.heard
-    marginal = model.head.base(codebook, heard.mean, heard.inverse_scale)
+    codebook, inputs = model.tokenizer.codebook, batch.inputs
+    marginal = model.head.base(codebook, inputs.mean, inputs.inverse_scale)
     e = -chosen_log_probability(marginal, batch.frames).mean()
-    c = -model.clip_log_probability(batch.tokens[..., 0], heard).mean()
+    c = -model.clip_log_probability(batch.tokens[..., 0], inputs).mean()
     m = regression_error(batch.condition, batch.y_1).mean()
     s = scale_error(batch.condition, batch.y_1).mean()
     loss = cross_entropy + shape.marginal * e + shape.clip * c + shape.regression * (m + 0.1 * s)

@@ -13,8 +13,8 @@ from tqdm import tqdm
 from gensr_pref.aligning.pretrain.examples import Examples, Sources
 from gensr_pref.aligning.pretrain.recipe import Tokenize
 from gensr_pref.aligning.training_folder import Claim, lock_folder, require_same_claim, write_claim
-from gensr_pref.generators.tiny.checkpoint import save
-from gensr_pref.generators.tiny.tokenizer import Tokenizer, fitted
+from gensr_pref.generators.tiny.checkpoint import save_network
+from gensr_pref.generators.tiny.tokenizer import Tokenizer, fit_tokenizer
 from gensr_pref.identity import seed_for
 
 
@@ -36,7 +36,7 @@ def tokenize(recipe: Tokenize, base: Path, out: Path) -> Tokenizer:
         require_same_claim(out, claim)
         write_claim(out, claim, base)
         tokenizer = _fit(recipe, Examples.of_sources(sources, out))
-        save(tokenizer, out)
+        save_network(tokenizer, out)
     return tokenizer
 
 
@@ -44,4 +44,4 @@ def _fit(recipe: Tokenize, examples: Examples) -> Tokenizer:
     numbers = tqdm(range(recipe.examples), desc="examples")
     latents = torch.stack([examples.of(number).y_1 for number in numbers])
     seed = seed_for(recipe.seed, "tokenizer")
-    return fitted(latents, recipe.groups, recipe.codes, seed, recipe.sample_rate)
+    return fit_tokenizer(latents, recipe.groups, recipe.codes, seed, recipe.sample_rate)

@@ -36,7 +36,7 @@ from gensr_pref.aligning.resume import read_state, write_state
 from gensr_pref.aligning.training_folder import Claim, lock_folder, require_same_claim, write_claim
 from gensr_pref.errors import ConfigError, Problem
 from gensr_pref.generators.tiny.autoregressive import Autoregressive
-from gensr_pref.generators.tiny.checkpoint import encoder_weights, revision_of, save
+from gensr_pref.generators.tiny.checkpoint import encoder_weights, revision_of, save_network
 from gensr_pref.generators.tiny.flow import Flow
 from gensr_pref.generators.tiny.masked import Masked
 from gensr_pref.identity import seed_for
@@ -79,7 +79,7 @@ class Training:
             "seconds": self.seconds,
         }
         write_state(out, state, self.claim)
-        save(self.averaged, out)
+        save_network(self.averaged, out)
 
     def resume(self, out: Path) -> None:
         """Continue from the state where there is one.
@@ -169,7 +169,7 @@ def _train(
 ) -> None:
     with tqdm(total=recipe.steps, initial=training.step, desc="pretrain", unit="step") as bar:
         while training.progress(recipe) < 1:
-            process.check()
+            process.raise_if_interrupted()
             began = time.monotonic()
             losses = pretraining_step(training, recipe, next(batches))
             training.seconds += time.monotonic() - began

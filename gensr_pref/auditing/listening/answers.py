@@ -1,4 +1,4 @@
-"""The answers: one JSON line each, on the disk before the page is told so."""
+"""Stores and reads the answers: one JSON line each, on the disk before the page gets a reply."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _VALUES = {"chosen": 1.0, "tie": 0.0, "rejected": -1.0}
 
 
 def listener_name(name: str) -> str:
-    """A listener's name in lower case.
+    """Return a listener's name in lower case.
 
     Raises:
-        InputError: it is not 1 to 40 letters, digits, - and _.
+        InputError: it does not have 1 to 40 characters from a-z, 0-9, - and _.
     """
     lower = name.strip().lower()
     if not NAME.fullmatch(lower):
         raise InputError(
-            f"{name!r}: use 1 to 40 of a-z, 0-9, - and _",
+            f"{name!r}: use 1 to 40 characters from a-z, 0-9, - and _",
             field=parameter("listener"),
             value=name,
             problem=Problem.INVALID,
@@ -39,7 +39,7 @@ def listener_name(name: str) -> str:
 
 
 def save_answer(out: Path, vote: dict[str, Any]) -> None:
-    """Append an answer to ``listening/votes-<listener>.jsonl`` and wait until the disk has it.
+    """Append an answer to ``listening/votes-<listener>.jsonl`` and wait until it is on the disk.
 
     Raises:
         StorageError: it cannot be written.
@@ -56,7 +56,7 @@ def save_answer(out: Path, vote: dict[str, Any]) -> None:
 
 
 def read_answers(out: Path, listener: str) -> list[dict[str, Any]]:
-    """A listener's answers so far, the first of each trial; a cut-off line is left out."""
+    """Return a listener's answers so far, the first of each trial; a cut-off line is ignored."""
     first: dict[str, dict[str, Any]] = {}
     for vote in part_files.read_json_lines(_path(out, listener)):
         if _is_vote(vote):
@@ -65,83 +65,83 @@ def read_answers(out: Path, listener: str) -> list[dict[str, Any]]:
 
 
 def _is_vote(line: dict[str, Any]) -> bool:
-    """Whether a line of the file has all that `save_answer` writes and that is read again."""
+    """Return whether a line of the file has the fields that are read, with valid values."""
     texts = ("listener", "trial", "kind", "clip_id", "chosen_id", "rejected_id", "preferred")
     return all(isinstance(line.get(name), str) for name in texts) and line["preferred"] in _VALUES
 
 
 def list_listeners(out: Path) -> list[str]:
-    """Everyone who has answered."""
+    """Return the names of everyone who has answered."""
     files = [name for name in part_files.json_files(out / "listening") if name.startswith("votes-")]
-    found = (name.removeprefix("votes-").removesuffix(".jsonl") for name in files)
-    return sorted(name for name in found if NAME.fullmatch(name))
+    names = (name.removeprefix("votes-").removesuffix(".jsonl") for name in files)
+    return sorted(name for name in names if NAME.fullmatch(name))
 
 
-def audit_answers(found: Evidence) -> dict[str, Any]:
-    """What the answers say of the run's pairs; only the number of answers where none counts.
+def audit_answers(run: Evidence) -> dict[str, Any]:
+    """Return the statistics of the answers about a run's pairs; only counts if no answer counts.
 
-    Answers of listeners who failed the catch trials are kept, but do not count.
-    Answers about pairs that the run's rule no longer makes count too, as long as both candidates
-    are there: a pair is what was heard, whatever made it.
+    Answers of listeners who failed too many catch trials stay on the disk, but do not count.
+    Answers about pairs that the current rule does not make count too, as long as the run has both
+    candidates: they still show whether the scores agree with people.
     """
-    every = [vote for name in list_listeners(found.out) for vote in read_answers(found.out, name)]
+    every = [vote for name in list_listeners(run.out) for vote in read_answers(run.out, name)]
     catches = statistics.catch_trials(
         [vote["listener"] for vote in every],
         [vote["kind"] for vote in every],
-        np.array([_passed(vote) for vote in every], dtype=bool),
+        np.array([_is_passed(vote) for vote in every], dtype=bool),
     )
     inattentive = {one["listener"] for one in catches if not one["counted"]}
-    given = _answers(found, [vote for vote in every if vote["kind"] == "pair"])
-    heard = given.without(inattentive)
-    told = {
-        "answers": len(heard.answer),
-        "not_counted": len(given.answer) - len(heard.answer),
-        "listeners": len(set(heard.listener)),
-        "pairs": len(np.unique(heard.pair)),
+    every_pair = _answers(run, [vote for vote in every if vote["kind"] == "pair"])
+    counted = every_pair.without(inattentive)
+    counts = {
+        "answers": len(counted.answer),
+        "not_counted": len(every_pair.answer) - len(counted.answer),
+        "listeners": len(set(counted.listener)),
+        "pairs": len(np.unique(counted.pair)),
         "catches": catches,
     }
-    if not len(heard.answer):
-        return told
+    if not len(counted.answer):
+        return counts
     return {
-        **told,
-        "panel": statistics.panel_agreement(heard),
-        "scores": statistics.score_agreement(heard, found.judged.names),
-        "between_listeners": statistics.between_listeners(heard),
-        "by_margin": statistics.by_margin(heard),
+        **counts,
+        "panel": statistics.panel_agreement(counted),
+        "scores": statistics.score_agreement(counted, run.judged.names),
+        "between_listeners": statistics.between_listeners(counted),
+        "by_margin": statistics.by_margin(counted),
     }
 
 
-def _answers(found: Evidence, votes: list[dict[str, Any]]) -> statistics.Answers:
-    rows = {side: _rows(found.ids, [vote[side] for vote in votes]) for side in _SIDES}
-    clip = _rows(found.clips.column("clip_id").combine_chunks(), [v["clip_id"] for v in votes])
+def _answers(run: Evidence, votes: list[dict[str, Any]]) -> statistics.Answers:
+    rows = {key: _rows(run.ids, [vote[key] for vote in votes]) for key in _ID_KEYS}
+    clip = _rows(run.clips.column("clip_id").combine_chunks(), [v["clip_id"] for v in votes])
     known = (rows["chosen_id"] >= 0) & (rows["rejected_id"] >= 0) & (clip >= 0)
-    judged, kept = found.judged, np.flatnonzero(known)
-    difference = judged.value[rows["chosen_id"][kept]] - judged.value[rows["rejected_id"][kept]]
+    judged, used = run.judged, np.flatnonzero(known)
+    difference = judged.value[rows["chosen_id"][used]] - judged.value[rows["rejected_id"][used]]
     spreads = difference / judged.unit
     names = [f"{vote['chosen_id']} {vote['rejected_id']}" for vote in votes]
     return statistics.Answers(
-        clip=clip[kept],
-        listener=[votes[k]["listener"] for k in kept],
-        pair=np.unique(np.array(names, dtype=str)[kept], return_inverse=True)[1],
-        answer=np.array([_VALUES[votes[k]["preferred"]] for k in kept], dtype=np.float64),
+        clip=clip[used],
+        listener=[votes[k]["listener"] for k in used],
+        pair=np.unique(np.array(names, dtype=str)[used], return_inverse=True)[1],
+        answer=np.array([_VALUES[votes[k]["preferred"]] for k in used], dtype=np.float64),
         margins=spreads,
         smallest=spreads[:, judged.votes].min(axis=1, initial=np.inf)
         if judged.votes.any()
-        else np.full(len(kept), np.nan),
-        clips=len(found.clips),
+        else np.full(len(used), np.nan),
+        clips=len(run.clips),
     )
 
 
-_SIDES = ("chosen_id", "rejected_id")
+_ID_KEYS = ("chosen_id", "rejected_id")
 
 
 def _rows(among: pa.Array, names: list[str]) -> np.ndarray:
-    place = pc.fill_null(pc.index_in(pa.array(names, pa.string()), value_set=among), -1)
-    return np.asarray(place.to_numpy(zero_copy_only=False), dtype=np.int64)
+    index = pc.fill_null(pc.index_in(pa.array(names, pa.string()), value_set=among), -1)
+    return np.asarray(index.to_numpy(zero_copy_only=False), dtype=np.int64)
 
 
-def _passed(vote: dict[str, Any]) -> bool:
-    """Whether a catch trial was answered rightly: identical sounds by a tie, else the clean one."""
+def _is_passed(vote: dict[str, Any]) -> bool:
+    """Return whether a catch trial was passed: a tie for identical sounds, else the clean sound."""
     right = "tie" if vote["kind"] == "same" else "chosen"
     return bool(vote["preferred"] == right)
 

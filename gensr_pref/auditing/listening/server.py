@@ -1,8 +1,8 @@
-"""The listening page's server: this machine only, one run, sounds by trial, answers saved at once.
+"""The server of the listening page: local, for one run; it saves every answer at once.
 
-It listens on 127.0.0.1 alone, and refuses requests whose Host or Origin is another, so that no
-other page in the same browser can read or write through it. No address is turned into a path: what
-can be had is the page, the sounds of the trials (held in memory) and the next question.
+It listens on 127.0.0.1 only and refuses requests with another Host or Origin, so that no other page
+in the same browser can read or write through it. No address is turned into a path: the server only
+offers the page, the sounds of the trials (from memory) and the next question.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ from gensr_pref.errors import InputError, Problem, StorageError, parameter
 from gensr_pref.untrusted.text import visible
 
 HOST = "127.0.0.1"
-MAX_BODY = 4096  # bytes of an answer
+MAX_BODY = 4096  # largest size of an answer in bytes
 _JSON = "application/json"
 
 
 class RequestError(Exception):
-    """A request that gets no answer but a status and a sentence."""
+    """A refused request: the reply is a status and a sentence."""
 
     def __init__(self, status: HTTPStatus, why: str) -> None:
         super().__init__(why)
@@ -50,49 +50,49 @@ class RequestError(Exception):
 
 @dataclass
 class Session:
-    """A run that is being listened to.
+    """The listening test of a run.
 
     Attributes:
         out: the run directory.
-        asked: the trials, in no listener's order.
-        sounds: encoded, by id.
-        listener: who listens; None lets the page ask.
-        token: what an answer must carry; another page cannot read it.
+        trials: the trials, not yet in a listener's order.
+        sounds: encoded sounds by id.
+        listener: the listener's name; None lets the page ask.
+        token: secret that an answer must contain; another page cannot read it.
     """
 
     out: Path
-    asked: list[Trial]
+    trials: list[Trial]
     sounds: dict[str, bytes]
     listener: str | None = None
     token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def page(self) -> bytes:
-        """The page, with the token and the listener's name in it."""
+        """Return the page, with the token and the listener's name in it."""
         text = resources.files(__package__).joinpath("page.html").read_text(encoding="utf-8")
         known = json.dumps({"token": self.token, "listener": self.listener})
         return text.replace("{{ session }}", known.replace("<", "\\u003c")).encode()
 
     def next(self, listener: str) -> dict[str, Any]:
-        """The listener's first question without an answer, and how many there are."""
+        """Return the listener's first question without an answer, and the number of questions."""
         done = {vote["trial"] for vote in answers.read_answers(self.out, listener)}
-        left = [one for one in order_for_listener(self.asked, listener) if one.key not in done]
-        told = {"done": len(self.asked) - len(left), "total": len(self.asked), "trial": None}
+        left = [one for one in order_for_listener(self.trials, listener) if one.key not in done]
+        reply = {"done": len(self.trials) - len(left), "total": len(self.trials), "trial": None}
         if not left:
-            return told
-        buttons = [button for button, name in left[0].heard.items() if name in self.sounds]
-        return {**told, "trial": left[0].code, "buttons": buttons}
+            return reply
+        buttons = [button for button, name in left[0].buttons.items() if name in self.sounds]
+        return {**reply, "trial": left[0].code, "buttons": buttons}
 
     def sound(self, listener: str, code: str, button: str) -> bytes:
-        """One sound of a question, WAV, as loud as the question's others."""
-        heard = self._trial(listener, code).heard
+        """Return one sound of a question as WAV, as loud as the question's other sounds."""
+        heard = self._trial(listener, code).buttons
         encoded = {key: self.sounds[name] for key, name in heard.items() if name in self.sounds}
         if button not in encoded:
             raise RequestError(HTTPStatus.NOT_FOUND, "no such sound")
         return equalise_levels(encoded)[button]
 
     def vote(self, answer: dict[str, Any]) -> dict[str, Any]:
-        """Save an answer and give the next question."""
+        """Save an answer and return the next question."""
         listener = answers.listener_name(str(answer.get("listener", "")))
         trial = self._trial(listener, str(answer.get("trial", "")))
         if answer.get("choice") not in answers.CHOICES:
@@ -100,7 +100,7 @@ class Session:
         record = self._record(listener, trial, answer)
         with self.lock:
             if trial.key in {vote["trial"] for vote in answers.read_answers(self.out, listener)}:
-                raise RequestError(HTTPStatus.CONFLICT, "this question has an answer already")
+                raise RequestError(HTTPStatus.CONFLICT, "this question has been answered already")
             answers.save_answer(self.out, record)
         return self.next(listener)
 
@@ -110,17 +110,17 @@ class Session:
             "trial": trial.key,
             "kind": trial.kind,
             "clip_id": trial.clip_id,
-            "chosen_id": trial.sides[0],
-            "rejected_id": trial.sides[1],
-            "a": trial.heard["a"],
+            "chosen_id": trial.sounds[0],
+            "rejected_id": trial.sounds[1],
+            "a": trial.buttons["a"],
             "choice": answer["choice"],
-            "preferred": trial.preferred(answer["choice"]),
+            "preferred": trial.preference(answer["choice"]),
             "seconds": _seconds(answer),
             "time": round(time.time(), 3),
         }
 
     def _trial(self, listener: str, code: str) -> Trial:
-        for one in order_for_listener(self.asked, listener):
+        for one in order_for_listener(self.trials, listener):
             if one.code == code:
                 return one
         raise RequestError(HTTPStatus.NOT_FOUND, "no such question")
@@ -130,25 +130,25 @@ class Session:
 def open_server(
     out: Path, pairs: int, listener: str | None = None, port: int = 0
 ) -> Iterator[tuple[str, Callable[[], None]]]:
-    """The page's address, and a function that serves it until it is interrupted.
+    """Open the page's server; yield its address, and a function that serves until interrupted.
 
     Args:
         out: the run directory.
-        pairs: how many to judge at most; catch trials come on top.
-        listener: who listens; None lets the page ask.
-        port: of 127.0.0.1; 0 takes a free one.
+        pairs: maximum number of pairs to judge; catch trials are additional.
+        listener: the listener's name; None lets the page ask.
+        port: port of 127.0.0.1; 0 takes a free one.
 
     Raises:
         InputError: the listener's name or the port cannot be used, or there is no pair.
         StorageError: the run directory cannot be read.
     """
     name = answers.listener_name(listener) if listener else None
-    asked = draw_trials(evidence(out), pairs)
-    if not asked:
+    trials = draw_trials(evidence(out), pairs)
+    if not trials:
         raise InputError(
-            "no pair to listen to. See its audit for why", path=out, problem=Problem.EMPTY
+            "no pair to listen to. Its audit gives the reasons", path=out, problem=Problem.EMPTY
         )
-    session = Session(out, asked, read_sounds(out, asked), name)
+    session = Session(out, trials, read_sounds(out, trials), name)
     try:
         server = _Server((HOST, port), _handler(session))
     except (OSError, OverflowError) as error:
@@ -163,21 +163,21 @@ def open_server(
 
 
 class _Server(ThreadingHTTPServer):
-    """One thread per connection; none outlives the command."""
+    """A server with one thread per connection; no thread outlives the command."""
 
     daemon_threads = True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A browser that went away in the middle of an answer is no error; others are a line."""
+        """Print one line per error; a browser that closes the connection is not an error."""
         error = sys.exception()
         if not isinstance(error, ConnectionError | TimeoutError):
-            told = visible(f"{type(error).__name__}: {error}")
-            print(f"listening page: a request failed: {told}", file=sys.stderr)
+            text = visible(f"{type(error).__name__}: {error}")
+            print(f"listening page: a request failed: {text}", file=sys.stderr)
 
 
 def _handler(session: Session) -> type[BaseHTTPRequestHandler]:
     class Requests(BaseHTTPRequestHandler):
-        """One connection."""
+        """The requests of one connection."""
 
         server_version = "gensr-pref"
         sys_version = ""
@@ -189,10 +189,10 @@ def _handler(session: Session) -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:
             self._answer(self._post)
 
-        def _answer(self, made: Callable[[], tuple[str, bytes]]) -> None:
+        def _answer(self, handle: Callable[[], tuple[str, bytes]]) -> None:
             try:
                 require_own_origin(dict(self.headers.items()), self.server.server_port)  # type: ignore[attr-defined]
-                kind, body = made()
+                kind, body = handle()
                 self._send(HTTPStatus.OK, kind, body)
             except RequestError as refusal:
                 self._send(refusal.status, _JSON, _json({"error": str(refusal)}))
@@ -222,7 +222,9 @@ def _handler(session: Session) -> type[BaseHTTPRequestHandler]:
             size = self.headers.get("Content-Length", "")
             if re.fullmatch(r"[0-9]{1,6}", size) is None or int(size) > MAX_BODY:
                 self.close_connection = True
-                raise RequestError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "an answer is a few bytes")
+                raise RequestError(
+                    HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "an answer has only a few bytes"
+                )
             body = self.rfile.read(int(size))
             if not secrets.compare_digest(
                 self.headers.get("X-Token", "").encode(), session.token.encode()
@@ -244,7 +246,7 @@ def _handler(session: Session) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(body)
 
         def log_message(self, format: str, *args: Any) -> None:
-            """Nothing: a terminal full of requests hides the address."""
+            """Print nothing: a terminal full of requests would hide the address."""
 
     return Requests
 
@@ -261,9 +263,10 @@ _HEADERS = {
 
 
 def require_own_origin(headers: dict[str, str], port: int) -> None:
-    """Refuse what did not come from this server's own page or from the address bar.
+    """Refuse requests that come neither from this server's own page nor from the address bar.
 
-    A foreign Host is a name that was made to point here; a foreign Origin is another site's page.
+    Another Host is a foreign name that resolves to this machine; another Origin is the page of
+    another site.
 
     Raises:
         Refused: with 403.
@@ -271,35 +274,41 @@ def require_own_origin(headers: dict[str, str], port: int) -> None:
     given = {name.lower(): value for name, value in headers.items()}
     own = {f"{HOST}:{port}", f"localhost:{port}"}
     if given.get("host") not in own:
-        raise RequestError(HTTPStatus.FORBIDDEN, "this server answers to its own address only")
+        raise RequestError(
+            HTTPStatus.FORBIDDEN, "this server only answers requests to its own address"
+        )
     origin = given.get("origin")
     if origin is not None and origin not in {f"http://{host}" for host in own}:
-        raise RequestError(HTTPStatus.FORBIDDEN, "another site's page may not ask here")
+        raise RequestError(
+            HTTPStatus.FORBIDDEN, "requests from the pages of other sites are refused"
+        )
     if given.get("sec-fetch-site") == "cross-site" and given.get("sec-fetch-mode") != "navigate":
-        raise RequestError(HTTPStatus.FORBIDDEN, "another site's page may not ask here")
+        raise RequestError(
+            HTTPStatus.FORBIDDEN, "requests from the pages of other sites are refused"
+        )
 
 
 def _object(body: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(body)
+        value = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise RequestError(HTTPStatus.BAD_REQUEST, "an answer is a JSON object") from error
-    if not isinstance(found, dict):
+    if not isinstance(value, dict):
         raise RequestError(HTTPStatus.BAD_REQUEST, "an answer is a JSON object")
-    return found
+    return value
 
 
 def _seconds(answer: dict[str, Any]) -> float | None:
-    """What an answer took; JSON of Python also reads NaN, and takes 1e999 for infinity."""
-    told = answer.get("seconds")
-    if told is None:
+    """Return the response time of an answer; Python's JSON reader accepts NaN and infinity."""
+    seconds = answer.get("seconds")
+    if seconds is None:
         return None
-    known = isinstance(told, int | float) and not isinstance(told, bool)
-    if not known or not 0 <= told <= sys.float_info.max:
+    is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    if not is_number or not 0 <= seconds <= sys.float_info.max:
         raise RequestError(
-            HTTPStatus.BAD_REQUEST, "seconds must be a finite number from 0, or null"
+            HTTPStatus.BAD_REQUEST, "seconds must be a finite number that is not negative, or null"
         )
-    return round(float(told), 1)
+    return round(float(seconds), 1)
 
 
 def _json(value: dict[str, Any]) -> bytes:

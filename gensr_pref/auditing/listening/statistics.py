@@ -1,10 +1,10 @@
-"""What people heard: how far they agree with the pairs, and which margin they can hear.
+"""Statistics of the answers: agreement of people with the pairs, and the margin that they hear.
 
-An answer is 1 where the listener prefers the chosen, -1 where the rejected, 0 where neither.
-Intervals are over clips (`gensr_pref.statistics.intervals`): all answers on a clip are one cluster,
-whoever gave them; what two or more listeners vary beyond chance is added. Of one listener, an
-interval covers the choice of clips only. Answers of a listener who fails too many catch trials do
-not count (`is_attentive`).
+An answer is 1 if the listener prefers the chosen, -1 for the rejected, and 0 for a tie. Intervals
+are over clips (`gensr_pref.statistics.intervals`): all answers on a clip are one cluster, whoever
+gave them. With two or more listeners, their variance beyond chance is added; with one, an interval
+only covers the choice of clips. Answers of a listener who fails too many catch trials do not count
+(`is_attentive`).
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ from gensr_pref.statistics.intervals import MIN_CLUSTERS, quantile, share_interv
 
 BINS = 5
 MIN_ANSWERS = 10  # for the fit; our choice
-LAPSE = 0.05  # of the catch trials, an attentive listener fails; our choice
-GUESS = 2 / 3  # of them fails who presses any of the three buttons
+LAPSE = 0.05  # share of catch trials that an attentive listener fails; our choice
+GUESS = 2 / 3  # share that a listener fails who presses the three buttons at random
 _STEPS = 50
-_MAX_SLOPE = 50.0  # per spread; where every answer follows the margin the slope has no bound
+_MAX_SLOPE = 50.0  # per spread; the slope is infinite if every answer follows the margin
 
 
 @dataclass(frozen=True)
 class Answers:
-    """Answers about pairs, catch trials left out.
+    """Answers about pairs, without catch trials.
 
     Attributes:
-        clip: [V] number of the clip.
-        listener: [V] who.
-        pair: [V] number of the pair.
+        clip: [V] clip number.
+        listener: [V] listener's name.
+        pair: [V] pair number.
         answer: [V] 1, 0 or -1.
-        margins: [V, M] of chosen over rejected per score, in spreads; NaN where unknown.
+        margins: [V, M] how much better chosen is per score, in spreads; NaN where unknown.
         smallest: [V] the smallest margin over the votes, in spreads; NaN where unknown.
-        clips: numbers of clips are below it.
+        clips: the number of clips of the run; clip numbers are below it.
     """
 
     clip: Rows
@@ -51,105 +51,106 @@ class Answers:
 
     @property
     def people(self) -> Rows:
-        """[V] number of the listener."""
+        """[V] listener numbers."""
         return np.unique(np.array(self.listener, dtype=str), return_inverse=True)[1]
 
     def without(self, listeners: Collection[str]) -> Answers:
-        """The answers of everyone else."""
-        kept = np.array([name not in listeners for name in self.listener], dtype=bool)
+        """Return the answers of everyone else."""
+        others = np.array([name not in listeners for name in self.listener], dtype=bool)
         return Answers(
-            clip=self.clip[kept],
+            clip=self.clip[others],
             listener=[name for name in self.listener if name not in listeners],
-            pair=self.pair[kept],
-            answer=self.answer[kept],
-            margins=self.margins[kept],
-            smallest=self.smallest[kept],
+            pair=self.pair[others],
+            answer=self.answer[others],
+            margins=self.margins[others],
+            smallest=self.smallest[others],
             clips=self.clips,
         )
 
 
-def panel_agreement(heard: Answers) -> dict[str, Any]:
-    """Shares of all answers that prefer the chosen, neither, or the rejected.
+def panel_agreement(answers: Answers) -> dict[str, Any]:
+    """Return the shares of the answers that prefer the chosen, neither, or the rejected.
 
-    ``of_decided`` is the share of answers other than a tie that prefer the chosen: 0.5 is chance.
-    ``clips`` is how many have such an answer.
-    The yardstick for ``agree`` and ``tie`` is 72 % and 15 % of INTP (arXiv 2505.04113).
+    ``of_decided`` is the share of answers other than ties that prefer the chosen: 0.5 is chance.
+    ``clips`` is the number of clips with such an answer. For comparison: in INTP (arXiv
+    2505.04113), ``agree`` is 72 % and ``tie`` is 15 %.
     """
-    decided = heard.answer != 0
-    asked = {
-        "agree": (heard.answer == 1, slice(None)),
-        "tie": (heard.answer == 0, slice(None)),
-        "against": (heard.answer == -1, slice(None)),
-        "of_decided": (heard.answer == 1, decided),
+    decided = answers.answer != 0
+    shares = {
+        "agree": (answers.answer == 1, slice(None)),
+        "tie": (answers.answer == 0, slice(None)),
+        "against": (answers.answer == -1, slice(None)),
+        "of_decided": (answers.answer == 1, decided),
     }
-    told: dict[str, Any] = {"clips": len(np.unique(heard.clip[decided]))}
-    for name, (hits, rows) in asked.items():
-        of = heard.clip[rows], hits[rows].astype(np.float64), heard.people[rows]
-        found = share_interval(*of)
-        told |= {name: found.value, f"{name}_interval": found.bounds}
-    return told
+    results: dict[str, Any] = {"clips": len(np.unique(answers.clip[decided]))}
+    for name, (hits, rows) in shares.items():
+        people = answers.people[rows]
+        share = share_interval(answers.clip[rows], hits[rows].astype(np.float64), people)
+        results |= {name: share.value, f"{name}_interval": share.bounds}
+    return results
 
 
-def score_agreement(heard: Answers, names: Sequence[str]) -> list[dict[str, Any]]:
-    """Per score, in what share of answers other than a tie it names the side that is preferred.
+def score_agreement(answers: Answers, names: Sequence[str]) -> list[dict[str, Any]]:
+    """Return how often each score prefers the same candidate as the answer; ties are left out.
 
-    Answers about pairs on which the score is equal or null are left out.
+    Answers about pairs on which the score is equal or null are left out, too.
     """
-    found = []
-    for place, name in enumerate(names):
-        margin = heard.margins[:, place]
-        rows = np.isfinite(margin) & (margin != 0) & (heard.answer != 0)
-        same = (np.sign(margin[rows]) == heard.answer[rows]).astype(np.float64)
-        rate = share_interval(heard.clip[rows], same, heard.people[rows])
+    results = []
+    for index, name in enumerate(names):
+        margin = answers.margins[:, index]
+        rows = np.isfinite(margin) & (margin != 0) & (answers.answer != 0)
+        same = (np.sign(margin[rows]) == answers.answer[rows]).astype(np.float64)
+        rate = share_interval(answers.clip[rows], same, answers.people[rows])
         bounds = {"rate": rate.value, "low": rate.low, "high": rate.high}
-        found.append({"score": name, "answers": len(same), "clips": rate.clusters, **bounds})
-    return found
+        results.append({"score": name, "answers": len(same), "clips": rate.clusters, **bounds})
+    return results
 
 
-def between_listeners(heard: Answers) -> dict[str, Any]:
-    """How often two listeners give the same answer on the same pair; None without such pairs."""
+def between_listeners(answers: Answers) -> dict[str, Any]:
+    """Return how often two listeners give the same answer on the same pair; None without any."""
     same = total = 0
-    for pair in np.unique(heard.pair):
-        rows = np.flatnonzero(heard.pair == pair).tolist()
+    for pair in np.unique(answers.pair):
+        rows = np.flatnonzero(answers.pair == pair).tolist()
         for i, first in enumerate(rows):
-            others = [k for k in rows[i + 1 :] if heard.listener[k] != heard.listener[first]]
+            others = [k for k in rows[i + 1 :] if answers.listener[k] != answers.listener[first]]
             total += len(others)
-            same += sum(heard.answer[k] == heard.answer[first] for k in others)
+            same += sum(answers.answer[k] == answers.answer[first] for k in others)
     return {"compared": total, "same": float(same / total) if total else None}
 
 
-def by_margin(heard: Answers) -> dict[str, Any]:
-    """Do people prefer the chosen more often where the smallest margin is larger?
+def by_margin(answers: Answers) -> dict[str, Any]:
+    """Measure whether people prefer the chosen more often if the smallest margin is larger.
 
-    ``bins``: answers in up to five groups of rising margin, the share that prefer the chosen (a
-    tie counts half) with its interval. ``slope`` b of the fit ``P(chosen) = 1 / (1 + exp(-b m))``,
-    which is one half at margin 0 as blindness is (Bradley & Terry 1952 with the margin as the
-    difference in ability), and ``margin_75 = ln 3 / b``, at which three of four prefer the chosen.
-    None where b is not clearly above zero, or there are fewer than `MIN_ANSWERS`.
+    ``bins``: answers in up to five groups of increasing margin, and the share that prefers the
+    chosen (a tie counts half) with its interval. ``slope``: the b of the fit
+    ``P(chosen) = 1 / (1 + exp(-b m))``, which is one half at margin 0, as it must be in a blind
+    test (Bradley & Terry 1952, with the margin as the difference in ability). ``margin_75``:
+    ``ln 3 / b``, where three of four prefer the chosen; None if b is not clearly above zero. With
+    fewer than `MIN_ANSWERS`, slope and margin are None.
     """
-    known = np.isfinite(heard.smallest)
-    margin, credit = heard.smallest[known], (heard.answer[known] + 1) / 2
-    clip = heard.clip[known]
-    told: dict[str, Any] = {"bins": _bins(margin, credit, clip, heard.people[known])}
-    told |= dict.fromkeys(("slope", "slope_interval", "margin_75", "margin_75_interval"))
+    known = np.isfinite(answers.smallest)
+    margin, credit = answers.smallest[known], (answers.answer[known] + 1) / 2
+    clip = answers.clip[known]
+    results: dict[str, Any] = {"bins": _bins(margin, credit, clip, answers.people[known])}
+    results |= dict.fromkeys(("slope", "slope_interval", "margin_75", "margin_75_interval"))
     if len(margin) < MIN_ANSWERS:
-        return told
+        return results
     slope = logistic_slope(margin, credit)
     bounds = _slope_interval(margin, credit, clip, slope)
-    told |= {"slope": slope, "slope_interval": bounds}
+    results |= {"slope": slope, "slope_interval": bounds}
     low, high = bounds or (0.0, 0.0)
     if low > 0:
-        told |= {
+        results |= {
             "margin_75": float(np.log(3) / slope),
             "margin_75_interval": [float(np.log(3) / high), float(np.log(3) / low)],
         }
-    return told
+    return results
 
 
 def logistic_slope(margin: Array, credit: Array) -> float:
-    """The b that makes ``credit`` [V] in [0, 1] most likely under ``1 / (1 + exp(-b margin))``.
+    """Fit b in ``P = 1 / (1 + exp(-b margin))`` to ``credit`` [V] in [0, 1] by maximum likelihood.
 
-    Newton's method on the concave log-likelihood of one parameter, held within 50 per spread.
+    Newton's method on the concave log-likelihood of one parameter, limited to 50 per spread.
     """
     slope = 0.0
     for _ in range(_STEPS):
@@ -166,11 +167,12 @@ def logistic_slope(margin: Array, credit: Array) -> float:
 
 
 def is_attentive(failed: int, count: int) -> bool:
-    """Return whether catch trials are likelier those of an attentive listener than of a guesser.
+    """Return whether failed catch trials indicate an attentive listener rather than a guesser.
 
-    The first fails `LAPSE` of them, the second `GUESS`; the rule compares the two binomial
-    likelihoods (Neyman & Pearson 1933). So one failure in one, two or three is too many, one in
-    four is not; of many, about 29 % may be failed. Without a catch trial the answers count.
+    An attentive listener fails `LAPSE` of them, a guesser `GUESS`; the rule compares the two
+    binomial likelihoods (Neyman & Pearson 1933). So one failure in one, two or three trials is too
+    many, one in four is not; of many trials, about 29 % may be failed. Without catch trials the
+    answers count.
     """
     passed = count - failed
     attentive = failed * np.log(LAPSE) + passed * np.log(1 - LAPSE)
@@ -180,15 +182,16 @@ def is_attentive(failed: int, count: int) -> bool:
 def catch_trials(
     listener: Sequence[str], kind: Sequence[str], passed: npt.NDArray[np.bool_]
 ) -> list[dict[str, Any]]:
-    """Count per listener the answers and the catch trials given and failed.
+    """Count each listener's answers, and the catch trials given and failed.
 
     Args:
-        kind: [T] ``pair``, ``same`` (identical sounds, to be called a tie) or ``clean`` (the clean
-            clip against the noisy one).
-        passed: [T] whether the answer was right; of pairs it is not looked at.
+        listener: [T] listener's name.
+        kind: [T] ``pair``, ``same`` (identical sounds: a tie is right) or ``clean`` (the clean clip
+            and the anchor).
+        passed: [T] whether the answer was right; ignored for pairs.
 
     Returns:
-        Per listener also ``counted``, and ``why`` not: ``failed_catches`` or None.
+        Per listener the counts, ``counted``, and ``why`` not: ``failed_catches`` or None.
     """
     who, what = np.array(listener, dtype=str), np.array(kind, dtype=str)
     return [
@@ -215,10 +218,10 @@ def _catch_row(
 def _bins(margin: Array, credit: Array, clip: Rows, people: Rows) -> list[dict[str, Any]]:
     order = np.argsort(margin, kind="stable")
     count = min(BINS, len(order) // 4)
-    found = []
+    results = []
     for rows in np.array_split(order, count) if count else ():
         rate = share_interval(clip[rows], credit[rows], people[rows])
-        found.append(
+        results.append(
             {
                 "margin": float(margin[rows].mean()),
                 "answers": len(rows),
@@ -227,16 +230,16 @@ def _bins(margin: Array, credit: Array, clip: Rows, people: Rows) -> list[dict[s
                 "high": rate.high,
             }
         )
-    return found
+    return results
 
 
 def _slope_interval(margin: Array, credit: Array, clip: Rows, slope: float) -> list[float] | None:
-    """The slopes that a score test over clips does not refuse; None for few clips.
+    """Return the slopes that a score test over clips does not reject; None for few clips.
 
     With U(b) the sum of ``margin (credit - P(b))`` and V(b) that of ``margin^2 P (1 - P)``, b is
-    refused where ``|U| > t sqrt(D V)``: t is Student's quantile for G - 1 clips, D how much the
-    sums of clips vary beyond V at the fitted slope, at least 1 (Rao & Scott 1984, Annals of
-    Statistics 12). A bound is looked for within 50 per spread.
+    rejected if ``|U| > t sqrt(D V)``. t is Student's quantile for G - 1 clips; D, at least 1, is
+    the variance of the clips' sums divided by V at the fitted slope (Rao & Scott 1984, Annals of
+    Statistics 12). The bounds are limited to 50 per spread.
     """
     number = np.unique(clip, return_inverse=True)[1]
     count = int(number.max()) + 1
@@ -260,7 +263,7 @@ def _slope_interval(margin: Array, credit: Array, clip: Rows, slope: float) -> l
 
 
 def _crossing(excess: Callable[[float], float], inside: float, outside: float) -> float:
-    """Where `excess` first rises above 0 on the way out; the end where it never does."""
+    """Return where `excess` first exceeds 0 on the way outside; `outside` if it never does."""
     from scipy.optimize import brentq
 
     last = inside

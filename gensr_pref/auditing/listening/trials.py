@@ -1,4 +1,4 @@
-"""What a listener is asked: pairs of the run in a random order, with catch trials between."""
+"""The trials of a listening test: pairs of the run in random order, with catch trials."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from gensr_pref.rundir import part_files
 from gensr_pref.rundir.rows import rows_by_id
 
 Kind = Literal["pair", "same", "clean"]
-LEVEL_DB = -26.0  # of the frames that are not silent, dB of full scale: ITU-T P.56's usual level
+LEVEL_DB = -26.0  # level of frames that are not silent, in dB of full scale; as usual in ITU-T P.56
 PEAK = 0.99
 ANCHOR_HZ = 3500
-CATCH_EVERY = 8  # trials, of which the eighth is a catch; our choice
+CATCH_EVERY = 8  # one trial in eight is a catch trial; our choice
 
 
 @dataclass(frozen=True)
@@ -29,51 +29,51 @@ class Trial:
     """One question: which of two sounds is better?
 
     Attributes:
-        key: what it is kept under, the same for all listeners.
-        kind: ``pair``; ``same``: both sounds are the chosen; ``clean``: the clean clip against
-            the anchor.
-        clip_id: of the pair.
-        sides: ids of the two sounds, that which should win first.
-        swapped: whether the first of `sides` is B for this listener.
+        key: the trial's key in the answers, the same for all listeners.
+        kind: ``pair``; ``same``: both sounds are the chosen candidate; ``clean``: the clean clip
+            is compared with the anchor.
+        clip_id: clip of the pair.
+        sounds: ids of the two sounds; the one that should win is first.
+        swapped: whether the first of `sounds` is B for this listener.
     """
 
     key: str
     kind: Kind
     clip_id: str
-    sides: tuple[str, str]
+    sounds: tuple[str, str]
     swapped: bool = False
 
     @property
     def code(self) -> str:
-        """The trial's name in addresses, which tells nothing of what it is."""
+        """The trial's name in addresses, which does not reveal its content."""
         return digest(self.key)[:16]
 
     @property
-    def heard(self) -> dict[str, str]:
+    def buttons(self) -> dict[str, str]:
         """The id behind each button."""
-        first, second = reversed(self.sides) if self.swapped else self.sides
+        first, second = reversed(self.sounds) if self.swapped else self.sounds
         return {"a": first, "b": second, "noisy": noisy_id(self.clip_id)}
 
-    def preferred(self, choice: str) -> str:
-        """What an answer (a, b or tie) says: chosen, rejected or tie."""
+    def preference(self, choice: str) -> str:
+        """Translate an answer (a, b or tie) into chosen, rejected or tie."""
         if choice == "tie":
             return "tie"
         return "chosen" if (choice == "a") != self.swapped else "rejected"
 
 
-def draw_trials(found: Evidence, pairs: int) -> list[Trial]:
-    """The questions of a run: at most so many pairs, drawn evenly over the order of their margins.
+def draw_trials(run: Evidence, pairs: int) -> list[Trial]:
+    """Return the trials of a run: at most `pairs` pairs, spread evenly over their sorted margins.
 
-    Every eighth is a catch trial: identical sounds, and where there is a clean clip, that against
-    an anchor. The anchor is worse than the noisy input, which has a button of its own: a side that
-    sounds just like that button would give the trial away.
+    Every eighth trial is a catch trial: identical sounds or, if there is a clean clip, the clean
+    clip and an anchor. The anchor is worse than the noisy input. The noisy input itself would
+    reveal the trial, because it has its own button.
     """
-    strength = smallest_margins(found.judged, found.pairs)
+    strength = smallest_margins(run.judged, run.pairs)
     order = np.argsort(np.nan_to_num(strength, nan=np.inf), kind="stable")
     count = min(pairs, len(order))
     drawn = order[np.linspace(0, len(order) - 1, count).round().astype(int)] if count else order
-    rows = found.pairs_table.take(pa.array(drawn, pa.int64())).to_pylist()
-    asked = [
+    rows = run.pairs_table.take(pa.array(drawn, pa.int64())).to_pylist()
+    trials = [
         Trial(
             f"{row['chosen_id']} {row['rejected_id']}",
             "pair",
@@ -82,32 +82,31 @@ def draw_trials(found: Evidence, pairs: int) -> list[Trial]:
         )
         for row in rows
     ]
-    return asked + _catch_trials(
-        asked, _clips_with_clean(found.out, [one.clip_id for one in asked])
-    )
+    with_clean = _clips_with_clean(run.out, [trial.clip_id for trial in trials])
+    return trials + _catch_trials(trials, with_clean)
 
 
-def order_for_listener(asked: list[Trial], listener: str) -> list[Trial]:
-    """The same questions in the listener's own order, each with its own side.
+def order_for_listener(trials: list[Trial], listener: str) -> list[Trial]:
+    """Return the trials in the listener's own order, with A and B swapped at random.
 
-    Both are drawn from the listener and the trial alone, so a restart asks the same.
+    Both depend only on the listener and the trial, so a restart gives the same questions.
     """
-    turned = [
-        replace(one, swapped=bool(seed_for(0, "side", listener, one.key) % 2)) for one in asked
+    swapped = [
+        replace(one, swapped=bool(seed_for(0, "side", listener, one.key) % 2)) for one in trials
     ]
-    return sorted(turned, key=lambda one: seed_for(0, "order", listener, one.key))
+    return sorted(swapped, key=lambda one: seed_for(0, "order", listener, one.key))
 
 
-def read_sounds(out: Path, asked: list[Trial]) -> dict[str, bytes]:
-    """The encoded sounds of all trials by id, read from the run's tables once.
+def read_sounds(out: Path, trials: list[Trial]) -> dict[str, bytes]:
+    """Return the encoded sounds of all trials by id, from the run's tables.
 
     Raises:
         StorageError: the run directory cannot be read.
     """
-    ids = {name for one in asked for name in one.heard.values()}
+    ids = {name for one in trials for name in one.buttons.values()}
     candidates = rows_by_id(part_files.parts(out, "candidates"), ids, ["candidate_id", "audio"])
     sounds = {name: one["audio"]["bytes"] for name, one in candidates.items()}
-    names = {one.clip_id for one in asked}
+    names = {one.clip_id for one in trials}
     clips = rows_by_id(part_files.parts(out, "clips"), names, ["clip_id", "noisy", "clean"])
     for name, clip in clips.items():
         for role, label in (("noisy", noisy_id(name)), ("clean", clean_id(name))):
@@ -119,10 +118,11 @@ def read_sounds(out: Path, asked: list[Trial]) -> dict[str, bytes]:
 
 
 def low_pass_anchor(noisy: bytes) -> bytes:
-    """The noisy clip with nothing above `ANCHOR_HZ`, as WAV.
+    """Return the noisy clip, low-passed at `ANCHOR_HZ`, as WAV.
 
-    The cut-off is that of the low-range anchor of ITU-R BS.1534-3, which is made of the
-    clean clip; of the noisy one, it is worse still. A sixth-order Butterworth filter, both ways.
+    The cut-off is that of the low-range anchor of ITU-R BS.1534-3. That anchor is made from the
+    clean clip; this one, made from the noisy clip, is worse. The filter is a sixth-order
+    Butterworth, applied forwards and backwards.
     """
     from scipy.signal import butter, sosfiltfilt
 
@@ -136,16 +136,16 @@ def low_pass_anchor(noisy: bytes) -> bytes:
 
 
 def anchor_id(clip_id: str) -> str:
-    """The id of a clip's anchor, which is in no table."""
+    """Return the id of a clip's anchor, which no table contains."""
     return f"{clip_id}/anchor/0"
 
 
 def equalise_levels(encoded: dict[str, bytes]) -> dict[str, bytes]:
-    """The same sounds as WAV, equally loud.
+    """Return the same sounds as WAV at equal loudness.
 
-    Each is brought to one root mean square of its frames that are not silent: `LEVEL_DB`, or less
-    where a peak of any of them would be cut. That is no loudness in the sense of BS.1770 (nothing
-    is weighted by frequency), which for the same words hardly differs.
+    The root mean square of the frames that are not silent is set to `LEVEL_DB`, or to one lower
+    level for all if a peak of one would be clipped. Unlike loudness by BS.1770 it is not weighted
+    by frequency; for the same words the two hardly differ.
     """
     read = {button: audio.read(one) for button, one in encoded.items()}
     waves = {button: one.wave * _gain(one) for button, one in read.items()}
@@ -162,19 +162,19 @@ def _gain(sound: audio.Sound) -> float:
     return float(10 ** ((LEVEL_DB - level) / 20))
 
 
-def _catch_trials(asked: list[Trial], with_clean: set[str]) -> list[Trial]:
-    found = []
-    for place, one in enumerate(asked[:: CATCH_EVERY - 1]):
-        if place % 2 and one.clip_id in with_clean:
-            sides = (clean_id(one.clip_id), anchor_id(one.clip_id))
-            found.append(replace(one, key=f"clean:{one.key}", kind="clean", sides=sides))
+def _catch_trials(trials: list[Trial], with_clean: set[str]) -> list[Trial]:
+    catches = []
+    for index, one in enumerate(trials[:: CATCH_EVERY - 1]):
+        if index % 2 and one.clip_id in with_clean:
+            sounds = (clean_id(one.clip_id), anchor_id(one.clip_id))
+            catches.append(replace(one, key=f"clean:{one.key}", kind="clean", sounds=sounds))
         else:
-            sides = (one.sides[0], one.sides[0])
-            found.append(replace(one, key=f"same:{one.key}", kind="same", sides=sides))
-    return found
+            sounds = (one.sounds[0], one.sounds[0])
+            catches.append(replace(one, key=f"same:{one.key}", kind="same", sounds=sounds))
+    return catches
 
 
 def _clips_with_clean(out: Path, clips: list[str]) -> set[str]:
-    """Which of some clips have a clean version."""
+    """Return those of some clips that have a clean version."""
     rows = rows_by_id(part_files.parts(out, "clips"), clips, ["clip_id", "clean.path"])
     return {name for name, clip in rows.items() if clip["clean"]}

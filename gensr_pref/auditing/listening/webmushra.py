@@ -1,4 +1,4 @@
-"""The same questions for webMUSHRA, to be put before a crowd."""
+"""Exports the trials for webMUSHRA, for a test with many listeners."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ from gensr_pref.rundir import part_files
 def export_webmushra(out: Path, folder: Path, pairs: int) -> dict[str, Any]:
     """Write WAV files, ``webmushra.yaml`` and ``key.json``.
 
-    The folder goes into webMUSHRA's ``configs/resources/gensr_pref``. Every listener gets the same
-    sides in an order that webMUSHRA draws. ``key.json`` says what A and B are, and stays at home.
+    The WAV files go into webMUSHRA's ``configs/resources/gensr_pref``. A and B are the same for
+    every listener; webMUSHRA draws the order of the trials. ``key.json`` identifies A and B and
+    must not be published.
 
     Args:
         folder: a new or empty folder.
@@ -32,27 +33,27 @@ def export_webmushra(out: Path, folder: Path, pairs: int) -> dict[str, Any]:
         ``config`` and ``key`` (paths) and the number of ``trials``.
 
     Raises:
-        InputError: the folder holds something, or there is no pair.
+        InputError: the folder is not empty, or there is no pair.
         StorageError: something cannot be read or written.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(
-            "holds something already. Give a new folder", path=folder, problem=Problem.EXISTS
+            "is not an empty folder. Name a new one", path=folder, problem=Problem.EXISTS
         )
-    asked = order_for_listener(draw_trials(evidence(out), pairs), "export")
-    if not asked:
+    trials = order_for_listener(draw_trials(evidence(out), pairs), "export")
+    if not trials:
         raise InputError(
-            "no pair to listen to. See its audit for why", path=out, problem=Problem.EMPTY
+            "no pair to listen to. Its audit gives the reasons", path=out, problem=Problem.EMPTY
         )
-    kept = read_sounds(out, asked)
+    sounds = read_sounds(out, trials)
     key = {}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for one in asked:
-            there = {button: kept[name] for button, name in one.heard.items() if name in kept}
-            for button, sound in equalise_levels(there).items():
+        for one in trials:
+            encoded = {key: sounds[name] for key, name in one.buttons.items() if name in sounds}
+            for button, sound in equalise_levels(encoded).items():
                 (folder / f"{one.code}-{button}.wav").write_bytes(sound)
-            key[one.code] = {"kind": one.kind, "trial": one.key, **one.heard}
+            key[one.code] = {"kind": one.kind, "trial": one.key, **one.buttons}
     except OSError as error:
         raise StorageError(
             f"cannot be written: {error.strerror}", path=folder, problem=Problem.UNWRITABLE
@@ -63,12 +64,12 @@ def export_webmushra(out: Path, folder: Path, pairs: int) -> dict[str, Any]:
     return {
         "config": str(folder / "webmushra.yaml"),
         "key": str(folder / "key.json"),
-        "trials": len(asked),
+        "trials": len(trials),
     }
 
 
 def _config(codes: list[str]) -> dict[str, Any]:
-    """webMUSHRA's document: one page per trial, in random order."""
+    """Return webMUSHRA's configuration: one page per trial, in random order."""
     return {
         "testname": "Which is better?",
         "testId": "gensr_pref",
@@ -85,19 +86,19 @@ def _config(codes: list[str]) -> dict[str, Any]:
 
 
 _WELCOME = (
-    "You will hear two restorations of the same noisy speech. Say which you would rather listen to."
+    "You will hear two restorations of the same noisy speech. Which would you rather listen to?"
 )
 
 
 def _page(code: str) -> dict[str, Any]:
-    place = f"configs/resources/gensr_pref/{code}"
+    path = f"configs/resources/gensr_pref/{code}"
     return {
         "type": "likert_multi_stimulus",
         "id": code,
         "name": "Which is better?",
-        "content": "Play both. Rate each sound: the higher, the rather you would listen to it.",
+        "content": "Play both sounds and rate each: higher if you would rather listen to it.",
         "mustRate": True,
         "mustPlayback": "processUpdate",
-        "stimuli": {button: f"{place}-{button}.wav" for button in ("a", "b")},
+        "stimuli": {button: f"{path}-{button}.wav" for button in ("a", "b")},
         "response": [{"value": str(n), "label": str(n)} for n in range(1, 6)],
     }

@@ -1,4 +1,4 @@
-"""What to type where luck finds nearly as many pairs as the scores do."""
+"""Advice for runs in which nearly as many clips have a pair by chance."""
 
 from __future__ import annotations
 
@@ -7,27 +7,28 @@ from typing import Any
 from gensr_pref.auditing.report.format import format_number, percent
 from gensr_pref.errors import quantity
 
-MIN_GAIN = 0.05  # of the clips, by which margins must beat luck to be advised; our choice
+MIN_GAIN = 0.05  # smallest yield above chance, as a share of the clips, to advise margins for; ours
 
 
-def advise_margins(found: dict[str, Any]) -> str:
-    """The margins at which the yield is farthest above luck, as a command.
+def advise_margins(audit: dict[str, Any]) -> str:
+    """Return the command for the margins whose yield is farthest above the chance level.
 
-    General advice where they gain nothing, or are not what the rule goes by.
+    Return general advice if margins gain nothing, or if the rule does not use them.
     """
-    rows = [row for row in found.get("yield_by_margin") or [] if row["by_chance"] is not None]
-    scales = found.get("panel", {}).get("scales") or {}
+    rows = [row for row in audit.get("yield_by_margin") or [] if row["by_chance"] is not None]
+    scales = audit.get("panel", {}).get("scales") or {}
     best = max(rows, key=_above_chance, default=None)
     gains = best is not None and _above_chance(best) >= MIN_GAIN
-    if not best or not gains or not best["spreads"] or found.get("rule") != "unanimous":
-        return "Ask for larger margins or fewer candidates, and look at the hold-out scores."
+    if not best or not gains or not best["spreads"] or audit.get("rule") != "unanimous":
+        return "Try larger margins or fewer candidates, and look at the scores that did not vote."
     settings = " ".join(
-        f"margin.{name}={format_number(of['margin'] + best['spreads'] * of['spread'])}"
-        for name, of in scales.items()
+        f"margin.{name}={format_number(scale['margin'] + best['spreads'] * scale['spread'])}"
+        for name, scale in scales.items()
     )
     return (
-        f"With margins of {quantity(best['spreads'], 'spread')} {percent(best['yield'])} of the "
-        f"clips keep one, {percent(best['by_chance'])} by luck: gensr-pref pair DIR {settings}"
+        f"With margins of {quantity(best['spreads'], 'spread')}, {percent(best['yield'])} of the "
+        f"clips keep a pair, {percent(best['by_chance'])} by chance: "
+        f"gensr-pref pair DIR {settings}"
     )
 
 

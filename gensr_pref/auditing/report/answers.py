@@ -1,9 +1,8 @@
-"""The audit as a few answers with a traffic light each: what was found, and what to do.
+"""Summarises the audit as answers to a few questions, with a traffic-light verdict on each.
 
-A light that rests on a sample is green, amber or red only where an interval leaves out the
-threshold and eight clips or more bear it (`gensr_pref.statistics.verdicts`); else it is grey, with
-about how many clips would decide. What is counted and not estimated, such as leaks, needs no
-interval.
+A verdict about a sample is green, amber or red only if an interval excludes the threshold and there
+are at least eight clips (`gensr_pref.statistics.verdicts`). Otherwise it is grey and says about how
+many clips would decide. Counts that are not estimates, such as leaks, need no interval.
 """
 
 from __future__ import annotations
@@ -21,177 +20,194 @@ from gensr_pref.statistics.verdicts import (
     side_of_threshold,
 )
 
-SAME_SHARE = 0.05  # of comparisons equal on all scores; our choice
-FEW_VOTES = 0.5  # effective votes over votes; our choice
-HIGH_CHANCE = 0.9  # of the clips, beyond which having a pair says nothing by itself; our choice
-FEW_VETOES = 0.05  # of the comparisons that the others decide, a vote stops fewer; our choice
-SIMILAR_YIELDS = 0.2  # by which the yields of kinds of clips may differ; our choice
+# Thresholds; all are our choice.
+SAME_SHARE = 0.05  # largest share of comparisons that may be equal on all scores
+FEW_VOTES = 0.5  # smallest ratio of effective votes to votes
+HIGH_CHANCE = 0.9  # chance level of the yield above which having a pair means nothing by itself
+FEW_VETOES = 0.05  # smallest share of the comparisons decided by the others that a vote stops
+SIMILAR_YIELDS = 0.2  # largest difference between the yields of kinds of clips
+
+LEAK_NAMES = {"source": "recording"}  # the audit's names that a reader would not know
 
 
-def answers(found: Audit) -> list[Answer]:
-    """Every question of the page's summary, in the order of the page."""
-    asked = [
-        _agreement(found),
-        _votes(found),
-        _deciding_score(found),
-        _clips_without_pair(found),
-        pairs.listeners_answer(found),
-        pairs.hold_out_answer(found),
-        pairs.shortcut_answer(found),
-        pairs.learnability_answer(found),
-        _improvement(found),
-        _duplicates(found),
-        _leaks(found),
+def answers(audit: Audit) -> list[Answer]:
+    """Return the answers of the page's summary, in the order of the page."""
+    every = [
+        _agreement(audit),
+        _votes(audit),
+        _deciding_score(audit),
+        _clips_without_pair(audit),
+        pairs.listeners_answer(audit),
+        pairs.hold_out_answer(audit),
+        pairs.shortcut_answer(audit),
+        pairs.learnability_answer(audit),
+        _improvement(audit),
+        _duplicates(audit),
+        _leaks(audit),
     ]
-    return [answer for answer in asked if answer]
+    return [answer for answer in every if answer]
 
 
-def _agreement(found: Audit) -> Answer:
-    question = "Do the scores agree by more than luck?"
-    told, clips = found["yield"], found["clips"]
-    joint, luck, bounds = told["joint"], told["by_chance"], interval_of(told, "joint")
-    if _one_votes(found) and joint is not None:
+def _agreement(audit: Audit) -> Answer:
+    question = "Do the scores agree more than by chance?"
+    yields, clips = audit["yield"], audit["clips"]
+    joint, chance, bounds = yields["joint"], yields["by_chance"], interval_of(yields, "joint")
+    if _one_votes(audit) and joint is not None:
         text = (
-            f"One score votes, so nothing is to agree. {percent(joint)} of the clips have a pair."
+            f"Only one score votes, so there is no agreement to measure. {percent(joint)} of the "
+            "clips have a pair."
         )
-        todo = "What it is worth, other judges say: the scores that took no part, and people."
-        return Answer(question, "look", text, todo)
-    if joint is None or luck is None:
-        return Answer(question, "unknown", "The yield cannot be set beside luck here.")
+        next_step = "Compare it with other judges: the scores that did not vote, and people."
+        return Answer(question, "check", text, next_step)
+    if joint is None or chance is None:
+        text = "The yield cannot be compared with a chance level here."
+        return Answer(question, "undecided", text)
     text = (
-        f"{_unanimous_share(found)}{percent(joint)} of the clips have a pair, "
-        f"{percent(luck)} by luck."
+        f"{_unanimous_share(audit)}{percent(joint)} of the clips have a pair; by chance it would "
+        f"be {percent(chance)}."
     )
-    clear = side_of_threshold(*bounds, clips, luck)
-    if clear == 1 and luck < HIGH_CHANCE:
+    clear = side_of_threshold(*bounds, clips, chance)
+    if clear == 1 and chance < HIGH_CHANCE:
         return Answer(question, "good", text)
     if clear == -1:
-        todo = "The votes contradict each other: look at their agreement, and at what vetoes most."
-        return Answer(question, "look", text, todo)
-    if luck >= HIGH_CHANCE and clips >= MIN_CLUSTERS_FOR_VERDICT:
-        todo = "Having a pair says nothing by itself here: so many candidates find one by luck."
-        return Answer(question, "look", text, f"{todo} {advise_margins(found)}".strip())
-    todo = undecided_text(clips, clusters_needed(joint, *bounds, clips, luck))
-    return Answer(question, "unknown", text, f"{todo} {advise_margins(found)}".strip())
+        next_step = "The votes contradict each other: see which pairs of votes disagree and veto."
+        return Answer(question, "check", text, next_step)
+    if chance >= HIGH_CHANCE and clips >= MIN_CLUSTERS_FOR_VERDICT:
+        next_step = (
+            "Having a pair means nothing by itself here: with so many candidates, chance gives one "
+            f"too. {advise_margins(audit)}"
+        )
+        return Answer(question, "check", text, next_step)
+    needs = clusters_needed(joint, *bounds, clips, chance)
+    next_step = f"{undecided_text(clips, needs)} {advise_margins(audit)}"
+    return Answer(question, "undecided", text, next_step)
 
 
-def _unanimous_share(found: Audit) -> str:
-    told = found.get("panel", {})
-    share, luck = told.get("comparisons"), told.get("comparisons_by_chance")
-    if share is None or luck is None:
+def _unanimous_share(audit: Audit) -> str:
+    panel = audit.get("panel", {})
+    share, chance = panel.get("comparisons"), panel.get("comparisons_by_chance")
+    if share is None or chance is None:
         return ""
     return (
-        f"Of two candidates that may meet, one wins on every vote in {percent(share)} of all "
-        f"cases; in {percent(luck)} if each score is shuffled. "
+        f"All votes prefer the same candidate in {percent(share)} of the comparisons of two "
+        f"candidates; in {percent(chance)} if every score is shuffled. "
     )
 
 
-def _one_votes(found: Audit) -> bool:
-    scales = found.get("panel", {}).get("scales") or {}
-    return len(scales) == 1 or found.get("rule") == "top_bottom"
+def _one_votes(audit: Audit) -> bool:
+    scales = audit.get("panel", {}).get("scales") or {}
+    return len(scales) == 1 or audit.get("rule") == "top_bottom"
 
 
-def _votes(found: Audit) -> Answer | None:
-    told = found.get("panel", {}).get("effective_votes")
-    if not told or told["votes"] < 2 or told["value"] is None:
+def _votes(audit: Audit) -> Answer | None:
+    votes = audit.get("panel", {}).get("effective_votes")
+    if not votes or votes["votes"] < 2 or votes["value"] is None:
         return None
-    text = f"{quantity(told['votes'], 'vote')} count as {told['value']:.1f} independent ones."
-    question, few = "How many judges are there really?", FEW_VOTES * told["votes"]
-    clear = side_of_threshold(*interval_of(told), told["clips"], few)
+    question, few = "How many independent votes are there?", FEW_VOTES * votes["votes"]
+    text = f"{votes['votes']} votes are worth {votes['value']:.1f} independent ones."
+    clear = side_of_threshold(*interval_of(votes), votes["clips"], few)
     if clear == 1:
         return Answer(question, "good", text)
     if clear == -1:
-        todo = "Several votes say the same. Do not read unanimity of all as that many opinions."
-        return Answer(question, "look", text, todo)
-    needs = clusters_needed(told["value"], *interval_of(told), told["clips"], few)
-    return Answer(question, "unknown", text, undecided_text(told["clips"], needs))
+        next_step = "Several votes measure the same. Unanimity is worth fewer opinions than votes."
+        return Answer(question, "check", text, next_step)
+    needs = clusters_needed(votes["value"], *interval_of(votes), votes["clips"], few)
+    return Answer(question, "undecided", text, undecided_text(votes["clips"], needs))
 
 
-def _deciding_score(found: Audit) -> Answer | None:
-    rows = [r for r in found.get("panel", {}).get("vetoes") or [] if r["alone_against"] is not None]
+def _deciding_score(audit: Audit) -> Answer | None:
+    vetoes = audit.get("panel", {}).get("vetoes") or []
+    rows = [row for row in vetoes if row["alone_against"] is not None]
     if len(rows) < 2:
         return None
     question = "Which score decides?"
-    told = sorted(rows, key=lambda row: -row["alone_against"])
-    most, least = told[0], told[-1]
+    by_vetoes = sorted(rows, key=lambda row: -row["alone_against"])
+    most, least = by_vetoes[0], by_vetoes[-1]
     text = (
-        f"{most['score']} the most: it alone stops {percent(most['alone_against'])} of what all "
-        f"other votes agree on; {least['score']} the least ({percent(least['alone_against'])})."
+        f"{most['score']} decides most: it alone stops {percent(most['alone_against'])} of the "
+        f"pairs on which all other votes agree. {least['score']} decides least "
+        f"({percent(least['alone_against'])})."
     )
     costs = max(rows, key=lambda row: row["yield_lost"] or 0)
     if costs["yield_lost"]:
         text += (
-            f" {percent(costs['yield_lost'])} of the clips lack a pair because of {costs['score']}."
+            f" {percent(costs['yield_lost'])} of the clips have no pair only because of "
+            f"{costs['score']}."
         )
     clear = {
-        row["score"]: side_of_threshold(*interval_of(row), row["clips"], FEW_VETOES) for row in told
+        row["score"]: side_of_threshold(*interval_of(row), row["clips"], FEW_VETOES)
+        for row in by_vetoes
     }
-    idle = [score for score, one in clear.items() if one == -1]
+    idle = [score for score, side in clear.items() if side == -1]
     if idle:
-        todo = f"{join_words(idle)} hardly ever objects where the others agree: no vote of its own."
-        return Answer(question, "look", text, todo)
-    open_ = [row for row in told if clear[row["score"]] == 0]
-    if not open_:
+        next_step = f"Hardly ever against a pair that the others agree on: {join_words(idle)}."
+        return Answer(question, "check", text, next_step)
+    unclear = [row for row in by_vetoes if clear[row["score"]] == 0]
+    if not unclear:
         return Answer(question, "good", text)
-    row = min(open_, key=lambda row: row["clips"])
+    row = min(unclear, key=lambda row: row["clips"])
     needs = clusters_needed(row["alone_against"], *interval_of(row), row["clips"], FEW_VETOES)
-    return Answer(question, "unknown", text, undecided_text(row["clips"], needs))
+    next_step = f"Whether {row['score']} matters: {undecided_text(row['clips'], needs).lower()}"
+    return Answer(question, "undecided", text, next_step)
 
 
-def _clips_without_pair(found: Audit) -> Answer | None:
-    lost, clips = sum(found["without_pair"].values()), found["clips"]
+def _clips_without_pair(audit: Audit) -> Answer | None:
+    lost, clips = sum(audit["without_pair"].values()), audit["clips"]
     if not clips:
         return None
-    question = "What did the filter throw away?"
-    reasons = sorted(found["without_pair"].items(), key=lambda item: -item[1])
-    text = f"Each of {quantity(clips, 'clip')} has a pair"
+    question = "Which clips have no pair?"
+    reasons = sorted(audit["without_pair"].items(), key=lambda item: -item[1])
+    text = f"Every clip has a pair ({clips} of {clips})"
     if lost:
-        counted = ", ".join(f"{count} {reason}" for reason, count in reasons)
-        text = f"Without a pair: {lost} of {quantity(clips, 'clip')} ({counted})"
-    share = found.get("panel", {}).get("comparisons")
-    if _one_votes(found):
-        text += "; one score votes, so none is lost because votes disagree"
+        counts = ", ".join(f"{reason} {count}" for reason, count in reasons)
+        text = f"{lost} of {quantity(clips, 'clip')} have no pair (reasons: {counts})"
+    share = audit.get("panel", {}).get("comparisons")
+    if _one_votes(audit):
+        text += "; none of them because votes disagree, as only one score votes"
     elif share is not None:
-        text += f"; {percent(1 - share)} of the comparisons are not unanimous"
-    rows = found.get("breakdown", {}).get("degradation") or []
+        text += f"; the votes disagree or tie in {percent(1 - share)} of the comparisons"
+    rows = audit.get("breakdown", {}).get("degradation") or []
     if not lost or len(rows) < 2:
         return Answer(question, "good", f"{text}.")
     return _compare_degradations(question, text, rows)
 
 
 def _compare_degradations(question: str, text: str, rows: Sequence[Audit]) -> Answer:
-    """Whether kinds of clips lose alike; kinds of too few clips are left out."""
-    judged = [row for row in rows if row["clips"] >= MIN_CLUSTERS_FOR_VERDICT]
-    if len(judged) < 2:
-        return Answer(question, "unknown", f"{text}.", undecided_text(rows[0]["clips"]))
-    fewest, most = (f(judged, key=lambda row: row["yield"]) for f in (min, max))
+    """Compare the yields of the degradations; those with too few clips are left out."""
+    enough = [row for row in rows if row["clips"] >= MIN_CLUSTERS_FOR_VERDICT]
+    if len(enough) < 2:
+        next_step = "There are too few clips of each degradation to compare them."
+        return Answer(question, "undecided", f"{text}.", next_step)
+    fewest, most = (pick(enough, key=lambda row: row["yield"]) for pick in (min, max))
     if fewest["high"] < most["low"]:
-        told = (
-            f"{percent(fewest['yield'])} of “{fewest['value']}” have one, "
-            f"{percent(most['yield'])} of “{most['value']}”."
+        shares = (
+            f"{percent(fewest['yield'])} of the clips with “{fewest['value']}” have one, and "
+            f"{percent(most['yield'])} of those with “{most['value']}”."
         )
-        todo = f"“{fewest['value']}” is a smaller share of the pairs than of the clips."
-        return Answer(question, "look", f"{text}. {told}", todo)
-    apart = max(row["high"] for row in judged) - min(row["low"] for row in judged)
-    if apart <= SIMILAR_YIELDS:
-        return Answer(question, "good", f"{text}. No kind of degradation loses more.")
-    clips = min(row["clips"] for row in judged)
-    todo = f"{undecided_text(clips, round(clips * (apart / SIMILAR_YIELDS) ** 2))} (of each kind)"
-    return Answer(question, "unknown", f"{text}. No kind clearly loses more.", todo)
+        next_step = f"The pairs contain fewer clips with “{fewest['value']}” than the data do."
+        return Answer(question, "check", f"{text}. {shares}", next_step)
+    difference = max(row["high"] for row in enough) - min(row["low"] for row in enough)
+    if difference <= SIMILAR_YIELDS:
+        return Answer(question, "good", f"{text}. All degradations lose about the same.")
+    clips = min(row["clips"] for row in enough)
+    needs = round(clips * (difference / SIMILAR_YIELDS) ** 2)
+    next_step = f"Undecided with {clips} clips per degradation; about {needs} would decide."
+    return Answer(question, "undecided", f"{text}. No degradation clearly loses more.", next_step)
 
 
-def _improvement(found: Audit) -> Answer | None:
-    question, clips = "Are candidates better than the noisy input?", found["improvement_clips"]
-    known = {score: v for score, v in found["improvement"].items() if v is not None}
+def _improvement(audit: Audit) -> Answer | None:
+    question, clips = "Are candidates better than the noisy input?", audit["improvement_clips"]
+    known = {score: v for score, v in audit["improvement"].items() if v is not None}
     if not known:
         return None
     clear = {score: side_of_threshold(v[1], v[2], clips[score]) for score, v in known.items()}
-    worse = [score for score, one in clear.items() if one == -1]
-    better = sum(one == 1 for one in clear.values())
-    text = f"The mean candidate is clearly better on {better} of {len(known)} scores"
+    worse = [score for score, side in clear.items() if side == -1]
+    better = sum(side == 1 for side in clear.values())
+    text = f"The mean candidate is clearly better on {better} of {quantity(len(known), 'score')}"
     if worse:
-        todo = "The generator may harm the speech: listen, and see the table of means."
-        return Answer(question, "look", f"{text}, clearly worse on {', '.join(worse)}.", todo)
+        text = f"{text}, clearly worse on {join_words(worse)}."
+        next_step = "The generator may damage the speech: listen, and see the table of means."
+        return Answer(question, "check", text, next_step)
     if 2 * better > len(known):
         return Answer(question, "good", f"{text}, clearly worse on none.")
     every = [
@@ -199,38 +215,44 @@ def _improvement(found: Audit) -> Answer | None:
         for score, v in known.items()
         if not clear[score]
     ]
-    todo = undecided_text(max(clips.values()), min(filter(None, every), default=None))
-    return Answer(question, "unknown", f"{text}, clearly worse on none.", todo)
+    next_step = undecided_text(max(clips.values()), min(filter(None, every), default=None))
+    return Answer(question, "undecided", f"{text}, clearly worse on none.", next_step)
 
 
-def _duplicates(found: Audit) -> Answer | None:
-    question, told = "Do candidates differ?", found["repeats"]
-    if told["same"] is None:
+def _duplicates(audit: Audit) -> Answer | None:
+    question, repeats = "Do candidates differ?", audit["repeats"]
+    if repeats["same"] is None:
         return None
-    text = f"{100 * told['same']:.1f} % of comparisons are equal on all scores."
-    bounds, clips = interval_of(told, "same"), told["clips"]
+    text = (
+        f"In {100 * repeats['same']:.1f} % of the comparisons the two candidates are equal on all "
+        "scores."
+    )
+    bounds, clips = interval_of(repeats, "same"), repeats["clips"]
     clear = side_of_threshold(*bounds, clips, SAME_SHARE)
     if clear == -1:
         return Answer(question, "good", text)
     if clear == 1:
-        return Answer(question, "look", text, "Does the generator heed its seed?")
-    needs = clusters_needed(told["same"], *bounds, clips, SAME_SHARE)
-    return Answer(question, "unknown", text, undecided_text(clips, needs))
+        return Answer(question, "check", text, "Check that the generator uses its seed.")
+    needs = clusters_needed(repeats["same"], *bounds, clips, SAME_SHARE)
+    return Answer(question, "undecided", text, undecided_text(clips, needs))
 
 
-def _leaks(found: Audit) -> Answer:
-    question = "Are training and validation apart?"
-    told = {k: v for k, v in found["leakage"].items() if k != "clips" and v["shared"]}
-    if not told:
-        splits = ", ".join(f"{count} {name}" for name, count in found["leakage"]["clips"].items())
-        if len(found["leakage"]["clips"]) < 2:
-            todo = (
-                "Set corpus.validation: what is trained on these pairs needs others to be judged."
+def _leaks(audit: Audit) -> Answer:
+    question = "Are training and validation separate?"
+    leaks = {k: v for k, v in audit["leakage"].items() if k != "clips" and v["shared"]}
+    if not leaks:
+        splits = ", ".join(f"{name} {count}" for name, count in audit["leakage"]["clips"].items())
+        if len(audit["leakage"]["clips"]) < 2:
+            next_step = (
+                "Set corpus.validation: a model that is trained on these pairs must be tested on "
+                "other clips."
             )
-            return Answer(question, "look", f"There is one split only ({splits}).", todo)
-        return Answer(question, "good", f"No split shares a clip, speaker or recording ({splits}).")
-    text = "; ".join(
-        f"in several splits: {quantity(v['shared'], kind)}" for kind, v in told.items()
+            text = f"There is only one split (clips: {splits})."
+            return Answer(question, "check", text, next_step)
+        text = f"No clip, speaker or recording is in two splits (clips: {splits})."
+        return Answer(question, "good", text)
+    counts = join_words(
+        [quantity(v["shared"], LEAK_NAMES.get(kind, kind)) for kind, v in leaks.items()]
     )
-    todo = "Set corpus.validation.by to speaker or source and build again."
-    return Answer(question, "bad", f"{text}.", todo)
+    next_step = "Set corpus.validation.by to speaker or source and build again."
+    return Answer(question, "problem", f"In several splits: {counts}.", next_step)

@@ -1,4 +1,4 @@
-"""The kinds of chart that the report's figures are made of."""
+"""The chart types of the report's figures."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _FRAME = 0.75  # inches for an axis and its label
 
 
 def plot_bars(axes: Axes, names: Sequence[str], series: Sequence[Series]) -> None:
-    """A group of bars to the right per name, one bar of each series; None is no bar."""
+    """Plot a group of horizontal bars per name, one bar per series; None gives no bar."""
     width = 0.8 / len(series)
-    for place, (label, values, colour) in enumerate(series):
-        at = [k + (place - (len(series) - 1) / 2) * width for k in range(len(names))]
+    for index, (label, values, colour) in enumerate(series):
+        at = [k + (index - (len(series) - 1) / 2) * width for k in range(len(names))]
         axes.barh(at, [v or 0 for v in values], height=width * 0.92, color=colour, label=label)
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
@@ -31,17 +31,17 @@ def plot_bars(axes: Axes, names: Sequence[str], series: Sequence[Series]) -> Non
 def plot_intervals(
     axes: Axes, names: Sequence[str], rows: Sequence[dict[str, Any]], key: str
 ) -> None:
-    """A point per row at its `key`, on a line from its `low` to its `high`."""
-    for place, row in enumerate(rows):
+    """Plot a point per row at its `key`, on a line from its `low` to its `high`."""
+    for index, row in enumerate(rows):
         if row["low"] is not None:
-            axes.plot([row["low"], row["high"]], [place, place], color=MAIN, linewidth=2)
-        axes.plot([row[key]], [place], "o", color=MAIN)
+            axes.plot([row["low"], row["high"]], [index, index], color=MAIN, linewidth=2)
+        axes.plot([row[key]], [index], "o", color=MAIN)
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.5, -0.5)
 
 
 def plot_curves(axes: Axes, at: Sequence[float], series: Sequence[Series]) -> None:
-    """Lines through points; a series without any value is left out."""
+    """Plot lines through points; a series without values is left out."""
     for label, values, colour in series:
         if any(value is not None for value in values):
             known = [float("nan") if value is None else value for value in values]
@@ -49,22 +49,22 @@ def plot_curves(axes: Axes, at: Sequence[float], series: Sequence[Series]) -> No
 
 
 def use_whole_numbers(axes: Axes) -> None:
-    """Let the horizontal axis, which counts, have ticks at whole numbers only."""
+    """Put the ticks of the horizontal axis, which counts, at whole numbers only."""
     from matplotlib.ticker import MaxNLocator
 
     axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
 
 
 def add_legend(axes: Axes) -> None:
-    """What the colours of one panel mean, above the whole figure."""
+    """Explain the colours of one panel above the whole figure."""
     axes.figure.legend(*axes.get_legend_handles_labels(), loc="outside upper right", ncols=9)
 
 
-def with_chance_level(rows: Sequence[dict[str, Any]], key: str, luck: str) -> list[Series]:
-    """What was found and what shuffled scores give."""
+def with_chance_level(rows: Sequence[dict[str, Any]], key: str, chance: str) -> list[Series]:
+    """Return the series of a value and of its chance level."""
     return [
-        ("shuffled", [row[luck] for row in rows], GREY),
-        ("found", [row[key] for row in rows], MAIN),
+        ("shuffled scores", [row[chance] for row in rows], GREY),
+        ("scores", [row[key] for row in rows], MAIN),
     ]
 
 
@@ -75,7 +75,7 @@ def heat_map(
     value: Sequence[Sequence[float | None]],
     largest: float,
 ) -> str:
-    """Squares whose colour says the sign and whose strength says the size."""
+    """Return squares whose colour shows the sign and whose opacity shows the size, as SVG."""
 
     def draw(axes: Axes) -> None:
         from matplotlib.patches import Rectangle
@@ -98,6 +98,6 @@ def heat_map(
     return svg(name, draw, 0.34 * len(rows) + 1.1)
 
 
-def bar_height(rows: float) -> float:
-    """The height in inches of a figure with so many rows."""
+def bars_height(rows: float) -> float:
+    """Return the height in inches of a figure with that many rows."""
     return _ROW * rows + _FRAME

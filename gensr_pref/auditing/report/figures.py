@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from gensr_pref.auditing.bias import SMALL_D, SMALL_DELTA
 from gensr_pref.auditing.report.charts import (
     add_legend,
-    bar_height,
+    bars_height,
     heat_map,
     plot_bars,
     plot_curves,
@@ -25,49 +25,49 @@ if TYPE_CHECKING:
 Audit = dict[str, Any]
 
 
-def figures(found: Audit) -> dict[str, str]:
-    """Every figure that the audit has something for, by name, as SVG."""
-    drawn = {name: make(found) for name, make in _FIGURES.items()}
+def figures(audit: Audit) -> dict[str, str]:
+    """Return the figures that the audit has data for, by name, as SVG."""
+    drawn = {name: make(audit) for name, make in _FIGURES.items()}
     return {name: text for name, text in drawn.items() if text}
 
 
-def _yield(found: Audit) -> str:
-    told = found["yield"]
-    names = [f"{score} alone" for score in told["alone"]] + ["the rule"]
-    values = [*told["alone"].values(), told["joint"]]
-    luck = [*told.get("alone_by_chance", {}).values(), told["by_chance"]]
-    if len(luck) != len(values):
+def _yield(audit: Audit) -> str:
+    yields = audit["yield"]
+    names = [f"{score} alone" for score in yields["alone"]] + ["the rule"]
+    values = [*yields["alone"].values(), yields["joint"]]
+    chance = [*yields.get("alone_by_chance", {}).values(), yields["by_chance"]]
+    if len(chance) != len(values):
         return ""
 
     def draw(axes: Axes) -> None:
-        plot_bars(axes, names, [("clips with a pair", values, MAIN), ("shuffled", luck, FAINT)])
-        axes.set(xlabel="share of clips", xlim=(0, 1))
+        plot_bars(axes, names, [("scores", values, MAIN), ("shuffled scores", chance, FAINT)])
+        axes.set(xlabel="share of clips with a pair", xlim=(0, 1))
 
-    return svg("yield", draw, bar_height(len(names) * 1.5))
+    return svg("yield", draw, bars_height(len(names) * 1.5))
 
 
-def _curves(found: Audit) -> str:
-    by_count, by_margin = found.get("yield_by_candidates"), found.get("yield_by_margin")
+def _curves(audit: Audit) -> str:
+    by_count, by_margin = audit.get("yield_by_candidates"), audit.get("yield_by_margin")
     if not by_count or not by_margin:
         return ""
 
     def draw(every: Sequence[Axes]) -> None:
         for axes, rows, key, label in (
             (every[0], by_count, "n", "candidates per clip and generator"),
-            (every[1], by_margin, "spreads", "every margin raised by … spreads"),
+            (every[1], by_margin, "spreads", "spreads added to every margin"),
         ):
             plot_curves(
                 axes, [row[key] for row in rows], with_chance_level(rows, "yield", "by_chance")
             )
             axes.set(xlabel=label, ylabel="clips with a pair", ylim=(0, 1.05))
-        use_whole_numbers(every[0])  # there are no 2.25 candidates
+        use_whole_numbers(every[0])  # 2.25 candidates make no sense
         add_legend(every[0])
 
     return panels("curves", draw, 4.6, 2)
 
 
-def _stops(found: Audit) -> str:
-    reasons = sorted(found["without_pair"].items(), key=lambda item: -item[1])
+def _stops(audit: Audit) -> str:
+    reasons = sorted(audit["without_pair"].items(), key=lambda item: -item[1])
     if not reasons:
         return ""
 
@@ -76,25 +76,25 @@ def _stops(found: Audit) -> str:
         axes.set_xlabel("clips")
         use_whole_numbers(axes)
 
-    return svg("stops", draw, bar_height(len(reasons)))
+    return svg("stops", draw, bars_height(len(reasons)))
 
 
-def _eigenvalues(found: Audit) -> str:
-    values = found.get("panel", {}).get("effective_votes", {}).get("eigenvalues") or []
+def _eigenvalues(audit: Audit) -> str:
+    values = audit.get("panel", {}).get("effective_votes", {}).get("eigenvalues") or []
     if len(values) < 2:
         return ""
 
     def draw(axes: Axes) -> None:
         axes.bar(range(1, len(values) + 1), values, color=MAIN, width=0.6)
         axes.axhline(1, color=INK, linewidth=1, linestyle="--")
-        axes.set(xlabel="direction", ylabel="eigenvalue", xticks=range(1, len(values) + 1))
+        axes.set(xlabel="component", ylabel="eigenvalue", xticks=range(1, len(values) + 1))
         axes.grid(visible=False, axis="x")
 
     return svg("eigenvalues", draw, 2.2)
 
 
-def _agreement(found: Audit) -> str:
-    rows = found.get("agreement") or []
+def _agreement(audit: Audit) -> str:
+    rows = audit.get("agreement") or []
     names = list(dict.fromkeys(name for row in rows for name in row["scores"]))
     if not names:
         return ""
@@ -105,8 +105,8 @@ def _agreement(found: Audit) -> str:
     return heat_map("agreement", names, names, tau, 1.0)
 
 
-def _vetoes(found: Audit) -> str:
-    rows = found.get("panel", {}).get("vetoes") or []
+def _vetoes(audit: Audit) -> str:
+    rows = audit.get("panel", {}).get("vetoes") or []
     if len(rows) < 2:
         return ""
     against = [row["alone_against"] or 0.0 for row in rows]
@@ -117,26 +117,26 @@ def _vetoes(found: Audit) -> str:
         plot_bars(
             axes,
             names,
-            [("alone against", against, MAIN), ("yield lost by its vote", lost, SECOND)],
+            [("comparisons it alone stops", against, MAIN), ("clips it costs", lost, SECOND)],
         )
-        axes.set_xlabel("share of comparisons; share of clips")
+        axes.set_xlabel("share")
 
-    return svg("vetoes", draw, bar_height(len(rows) * 1.5))
+    return svg("vetoes", draw, bars_height(len(rows) * 1.5))
 
 
-def _forward(found: Audit) -> str:
-    steps = {k: v for k, v in (found.get("panel", {}).get("forward") or {}).items() if v}
+def _forward(audit: Audit) -> str:
+    steps = {k: v for k, v in (audit.get("panel", {}).get("forward") or {}).items() if v}
     if len(steps) < 2:
         return ""
 
     rows = list(steps.values())
 
     def draw(every: Sequence[Axes]) -> None:
-        for axes, key, luck, label in (
+        for axes, key, chance, label in (
             (every[0], "yield", "by_chance", "clips with a pair"),
-            (every[1], "comparisons", "comparisons_by_chance", "comparisons"),
+            (every[1], "comparisons", "comparisons_by_chance", "unanimous comparisons"),
         ):
-            plot_curves(axes, range(len(rows)), with_chance_level(rows, key, luck))
+            plot_curves(axes, range(len(rows)), with_chance_level(rows, key, chance))
             axes.set(ylabel=label, ylim=(0, 1.05), xticks=range(len(rows)), xticklabels=[])
         names = [f"+ {name}" for name in steps]
         every[1].set_xticklabels(names, rotation=25, ha="right")
@@ -145,21 +145,21 @@ def _forward(found: Audit) -> str:
     return panels("forward", draw, 4.2, 2)
 
 
-def _hold_out(found: Audit) -> str:
-    rows = [row for row in found.get("hold_out") or [] if row["rate"] is not None]
+def _hold_out(audit: Audit) -> str:
+    rows = [row for row in audit.get("hold_out") or [] if row["rate"] is not None]
     if not rows:
         return ""
 
     def draw(axes: Axes) -> None:
         plot_intervals(axes, [row["score"] for row in rows], rows, "rate")
         axes.axvline(0.5, color=INK, linewidth=1, linestyle="--")
-        axes.set(xlabel="share of pairs whose chosen it prefers (.5 is chance)", xlim=(0, 1))
+        axes.set(xlabel="share of pairs in which it prefers the chosen (.5 is chance)", xlim=(0, 1))
 
-    return svg("holdout", draw, bar_height(len(rows)))
+    return svg("holdout", draw, bars_height(len(rows)))
 
 
-def _single(found: Audit) -> str:
-    rows = [row for row in found.get("single_scores") or [] if row["pairs"]]
+def _single(audit: Audit) -> str:
+    rows = [row for row in audit.get("single_scores") or [] if row["pairs"]]
     if not rows:
         return ""
     names = list(rows[0]["gain"])
@@ -168,8 +168,8 @@ def _single(found: Audit) -> str:
     return heat_map("single", [row["by"] for row in rows], names, gain, largest)
 
 
-def _sides(found: Audit) -> str:
-    rows = [r for r in found.get("sides") or [] if r["pairs"] and r["cohens_d"] is not None]
+def _sides(audit: Audit) -> str:
+    rows = [r for r in audit.get("sides") or [] if r["pairs"] and r["cohens_d"] is not None]
     rows = [row for row in rows if row["difference"] or row["cliffs_delta"]]
     if not rows:
         return ""
@@ -185,30 +185,28 @@ def _sides(found: Audit) -> str:
             for edge in (-small, small):
                 axes.axvline(edge, color=INK, linewidth=1, linestyle="--")
             axes.invert_yaxis()
-            axes.set_xlabel(f"{label} (dashed: a small effect)")
+            axes.set_xlabel(f"{label} (dashed: small effect)")
 
-    return panels("sides", draw, 2 * bar_height(len(rows)), 2)
+    return panels("sides", draw, 2 * bars_height(len(rows)), 2)
 
 
-def _learnability(found: Audit) -> str:
-    rows = [row for row in found.get("learnability") or [] if row["accuracy"] is not None]
+def _learnability(audit: Audit) -> str:
+    rows = [row for row in audit.get("learnability") or [] if row["accuracy"] is not None]
     if not rows:
         return ""
 
     def draw(axes: Axes) -> None:
-        for place, row in enumerate(rows):
+        for index, row in enumerate(rows):
             low, high = row["shuffled_low"], row["shuffled_high"]
-            axes.barh(place, high - low, left=low, color=FAINT, height=0.6)
+            axes.barh(index, high - low, left=low, color=FAINT, height=0.6)
         plot_intervals(axes, [row["generator"] for row in rows], rows, "accuracy")
-        axes.set(
-            xlabel="named the chosen of unseen pairs (grey: with labels shuffled)", xlim=(0, 1)
-        )
+        axes.set(xlabel="accuracy on unseen pairs (grey: with shuffled labels)", xlim=(0, 1))
 
-    return svg("learnability", draw, bar_height(len(rows)))
+    return svg("learnability", draw, bars_height(len(rows)))
 
 
-def _margins(found: Audit) -> str:
-    margins = found.get("margins") or {}
+def _margins(audit: Audit) -> str:
+    margins = audit.get("margins") or {}
     rows = [(name, of["quantiles"]) for name, of in margins.items() if of and of["quantiles"]]
     if not rows:
         return ""
@@ -220,13 +218,14 @@ def _margins(found: Audit) -> str:
             axes.plot([q[2]], [0], "|", color=INK, markersize=12, markeredgewidth=2)
             axes.axvline(0, color=INK, linewidth=1, linestyle="--")
             axes.set(yticks=[0], yticklabels=[name], ylim=(-1, 1))
+            axes.locator_params(axis="x", nbins=5)  # long numbers would overlap
             axes.grid(visible=False, axis="y")
 
     return panels("margins", draw, 0.62 * len(rows) + 0.1, len(rows))
 
 
-def _preference(found: Audit) -> str:
-    vectors = found.get("preference", {}).get("vectors") or {}
+def _preference(audit: Audit) -> str:
+    vectors = audit.get("preference", {}).get("vectors") or {}
     if len(vectors) < 2:
         return ""
     names = list(next(iter(vectors.values()))["vector"])
@@ -235,8 +234,8 @@ def _preference(found: Audit) -> str:
     return heat_map("preference", list(vectors), names, value, largest)
 
 
-def _listening(found: Audit) -> str:
-    rows = (found.get("listening") or {}).get("by_margin", {}).get("bins") or []
+def _listening(audit: Audit) -> str:
+    rows = (audit.get("listening") or {}).get("by_margin", {}).get("bins") or []
     if not rows:
         return ""
 
@@ -246,10 +245,10 @@ def _listening(found: Audit) -> str:
             if row["low"] is not None:
                 axes.plot([row["margin"]] * 2, [row["low"], row["high"]], color=MAIN, linewidth=1.5)
         axes.axhline(0.5, color=INK, linewidth=1, linestyle="--")
-        axes.set(xlabel="smallest margin of the votes, in spreads", ylabel="prefer chosen")
+        axes.set(xlabel="smallest margin of the votes, in spreads", ylabel="prefer the chosen")
         axes.set_ylim(0, 1.05)
 
-    return svg("heard", draw, 2.6)
+    return svg("listening", draw, 2.6)
 
 
 _FIGURES: dict[str, Callable[[Audit], str]] = {

@@ -1,4 +1,4 @@
-"""The page: an audit and some sound, as one HTML file that asks nothing of any network."""
+"""The report page: an audit with audio examples, as one HTML file that needs no network."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from gensr_pref.auditing.exhibits import KINDS
-from gensr_pref.auditing.report.answers import answers
+from gensr_pref.auditing.report.answers import LEAK_NAMES, answers
 from gensr_pref.auditing.report.figures import figures
 from gensr_pref.auditing.report.format import format_number, percent, property_label
 from gensr_pref.errors import quantity
+from gensr_pref.pairing.base import STOP_REASONS
 from gensr_pref.untrusted.text import shown, visible
 
 VERDICTS = {
-    "good": "● fine",
-    "look": "▲ judge for yourself",
-    "bad": "■ warning",
-    "unknown": "○ undecided",
+    "good": "● good",
+    "check": "▲ check",
+    "problem": "■ problem",
+    "undecided": "○ undecided",
 }
 MIME = {b"fLaC": "audio/flac", b"RIFF": "audio/wav", b"OggS": "audio/ogg"}
 
@@ -29,9 +30,9 @@ class AudioTrack:
 
     Attributes:
         role: chosen, rejected, noisy or clean.
-        sound: an encoded file.
+        sound: an encoded audio file.
         picture: its spectrogram, a JPEG.
-        about: what is known of it, such as the generator and what it was drawn with.
+        about: a description, such as the generator and its sampling settings.
     """
 
     role: str
@@ -42,12 +43,12 @@ class AudioTrack:
 
 @dataclass(frozen=True)
 class Exhibit:
-    """A pair to hear.
+    """A pair to listen to.
 
     Attributes:
         kind: one of `gensr_pref.auditing.exhibits.KINDS`.
-        clip_id, text: of the clip; the text is None where it is not known.
-        margins: by how much chosen is better, per score, in the score's unit; None where unknown.
+        clip_id, text: id and transcript of the clip; the text is None if unknown.
+        margins: how much better chosen is, per score, in the score's unit; None if unknown.
         tracks: in the order of the page.
     """
 
@@ -59,18 +60,18 @@ class Exhibit:
 
 
 def render_page(
-    found: dict[str, Any], exhibits: Sequence[Exhibit], notes: Sequence[str] = ()
+    audit: dict[str, Any], exhibits: Sequence[Exhibit], notes: Sequence[str] = ()
 ) -> str:
-    """The report.
+    """Return the report page.
 
     Args:
-        found: what `gensr_pref.auditing.run_audit.audit` gave, the whole of it.
-        exhibits: pairs to hear.
+        audit: the complete result of `gensr_pref.auditing.run_audit.audit`.
+        exhibits: pairs to listen to.
         notes: sentences about what the page leaves out.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    found = shown(found)
+    audit = shown(audit)
     environment = Environment(
         loader=PackageLoader("gensr_pref.auditing.report", ""),
         autoescape=True,
@@ -80,27 +81,29 @@ def render_page(
         finalize=_show,
     )
     environment.filters |= {
-        "fixed": _fixed,
+        "fixed": _format_fixed,
         "quantity": quantity,
         "number": format_number,
         "share": percent,
         "bounds": _bounds,
-        "labelled": property_label,
+        "label": property_label,
         "uri": _uri,
     }
     return environment.get_template("page.html").render(
-        found=found,
-        answers=answers(found),
-        figures=figures(found),
+        audit=audit,
+        answers=answers(audit),
+        figures=figures(audit),
         exhibits=exhibits,
         kinds=KINDS,
-        words=VERDICTS,
+        verdicts=VERDICTS,
         notes=notes,
+        stop_reasons=STOP_REASONS,
+        leak_names=LEAK_NAMES,
     )
 
 
 def _show(value: Any) -> Any:
-    """Text of others, all of it seen; what is HTML already stays as it is."""
+    """Make hidden characters of a text visible; HTML is left as it is."""
     return visible(value) if type(value) is str else value
 
 
@@ -109,12 +112,12 @@ def _uri(data: bytes) -> str:
     return f"data:{mime};base64,{base64.b64encode(data).decode()}"
 
 
-def _fixed(value: float | None, digits: int = 3) -> str:
+def _format_fixed(value: float | None, digits: int = 3) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
 
 
 def _bounds(value: Sequence[float | None] | None, as_percent: bool = False) -> str:
-    """The last two of a triple, or both of a pair; empty where there is no value."""
+    """Return the last two of a triple, or both of a pair, in brackets; empty without a value."""
     if value is None:
         return ""
     if value[-1] is None:

@@ -1,4 +1,4 @@
-"""A spectrogram as a small picture."""
+"""Draws spectrograms as small pictures."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import numpy as np
 import numpy.typing as npt
 
 HEIGHT, WIDTH = 96, 320  # pixels
-RANGE_DB = 70.0  # below the loudest point, black
+RANGE_DB = 70.0  # from white, the loudest point, to black
 _WINDOW_SECONDS = 0.032
 
 
 def spectrogram(wave: npt.NDArray[np.float32], rate: int, top: float | None = None) -> bytes:
-    """A JPEG of `HEIGHT` x `WIDTH` pixels: time to the right, 0 to half the rate upwards.
+    """Return a JPEG of `HEIGHT` x `WIDTH` pixels: time to the right, 0 to half the rate upwards.
 
     Args:
-        wave: [T].
-        rate: Hz.
-        top: the power that is white; None is this wave's own largest.
+        wave: [T] waveform.
+        rate: sample rate in Hz.
+        top: power that is drawn white; None is the largest power of this wave.
     """
     from matplotlib.image import imsave
 
@@ -40,7 +40,7 @@ def spectrogram(wave: npt.NDArray[np.float32], rate: int, top: float | None = No
 
 
 def powers(wave: npt.NDArray[np.float32], rate: int) -> npt.NDArray[np.float64]:
-    """[F, frames] power of Hann windows of 32 ms, about as many as the picture is wide."""
+    """Return [F, WIDTH] the power of Hann windows of 32 ms."""
     size = max(16, round(rate * _WINDOW_SECONDS))
     padded = np.pad(wave.astype(np.float64), (0, max(size - len(wave), 0)))
     starts = np.linspace(0, len(padded) - size, WIDTH).round().astype(int)

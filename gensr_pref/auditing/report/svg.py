@@ -1,7 +1,7 @@
-"""Figures as SVG that is part of a page, in the page's own colours and font.
+"""Figures as inline SVG in the colours and the font of the page.
 
-matplotlib draws in placeholder colours, which become CSS variables, so that one figure serves
-light and dark.
+matplotlib draws in placeholder colours, which become CSS variables, so that one figure works in
+light and dark mode.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ INK, FAINT = "#010203", "#040506"
 MAIN, SECOND, GOOD, BAD = "#0708a0", "#0a0ba1", "#0d0ea2", "#1011a3"
 GREY = "#1314a4"
 _VARIABLES = {
-    GREY: "var(--unknown)",
+    GREY: "var(--grey)",
     INK: "var(--ink)",
     FAINT: "var(--faint)",
     MAIN: "var(--main)",
@@ -29,8 +29,8 @@ _VARIABLES = {
 }
 _WIDTH = 5.2  # inches; on a phone its text is still 8 pixels high
 _STYLE: dict[Any, Any] = {
-    "text.parse_math": False,  # a name with two dollar signs is a name
-    "svg.fonttype": "none",  # text stays text: it scales, and can be searched and read aloud
+    "text.parse_math": False,  # a name may contain two dollar signs
+    "svg.fonttype": "none",  # text stays text: it scales and can be searched and read aloud
     "svg.hashsalt": "gensr_pref",
     "font.size": 9.0,
     "text.color": INK,
@@ -53,18 +53,18 @@ _STYLE: dict[Any, Any] = {
 
 
 def svg(name: str, draw: Callable[[Axes], None], height: float) -> str:
-    """One figure of one panel as an SVG element; as `panels`."""
+    """Return a figure with one panel as an SVG element; see `panels`."""
     return panels(name, lambda every: draw(every[0]), height, 1)
 
 
 def panels(name: str, draw: Callable[[Sequence[Axes]], None], height: float, count: int) -> str:
-    """One figure as an SVG element.
+    """Return a figure with several panels as an SVG element.
 
     Args:
-        name: unique in the page; the ids inside begin with it.
-        draw: puts the content on the panels.
+        name: unique in the page; the ids in the figure begin with it.
+        draw: function that draws the content of the panels.
         height: inches, at the size of the page's text.
-        count: how many panels, one below the other.
+        count: number of panels, one below the other.
     """
     from matplotlib import rc_context
     from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -85,7 +85,7 @@ def _render(figure: Figure) -> str:
 
 
 def _inline(name: str, text: str) -> str:
-    """Without prolog, namespaces and metadata; ids of its own; colours and font of the page."""
+    """Remove prolog, namespaces and metadata; make ids unique; use the page's colours and font."""
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = re.sub(r'\s(xmlns(:\w+)?|version)="[^"]*"', "", text, count=4)

@@ -1,4 +1,4 @@
-"""The report of a run directory: its audit, and the sound of picked pairs."""
+"""Writes the report of a run directory: its audit, and the audio of some pairs."""
 
 from __future__ import annotations
 
@@ -12,101 +12,102 @@ from gensr_pref.auditing.exhibits import select_pairs
 from gensr_pref.auditing.load import Evidence, evidence
 from gensr_pref.auditing.report.page import AudioTrack, Exhibit, render_page
 from gensr_pref.auditing.report.spectrogram import powers, spectrogram
-from gensr_pref.errors import InputError, Problem, typed
+from gensr_pref.errors import InputError, Problem, quantity, typed
 from gensr_pref.rundir import part_files
 from gensr_pref.rundir.rows import rows_by_id
+from gensr_pref.schema import PAIR_ROLES
 from gensr_pref.untrusted.columns import sampling_of
 
-PAIRS_PER_KIND = 3  # of every kind of pick
-MAX_BYTES = 6 * 2**20  # of sound in the page, which base64 makes a third larger
+PAIRS_PER_KIND = 3
+MAX_BYTES = 6 * 2**20  # of audio; base64 makes it a third larger in the page
 _CANDIDATE_COLUMNS = ["candidate_id", "generator", "index", "sampling", "audio"]
 _CLIP_COLUMNS = ["clip_id", "text", "noisy", "clean"]
 
 
-def report(out: Path, found: dict[str, Any]) -> Path:
+def report(out: Path, audit: dict[str, Any]) -> Path:
     """Write ``audit/report.html``.
 
     Args:
         out: the run directory.
-        found: its audit, the whole of it.
+        audit: its complete audit.
 
     Returns:
-        The page's path.
+        The path of the page.
 
     Raises:
         InputError: the audit is a short one, as after `pair`.
         StorageError: the run directory cannot be read or written.
     """
-    return report_of(evidence(out), found)
+    return report_of(evidence(out), audit)
 
 
-def report_of(seen: Evidence, found: dict[str, Any]) -> Path:
-    """As `report`, of tables that are read already."""
-    out = seen.out
-    if "panel" not in found:
+def report_of(run: Evidence, audit: dict[str, Any]) -> Path:
+    """Do the same as `report` for tables that have been read already."""
+    out = run.out
+    if "panel" not in audit:
         raise InputError(
-            f"only a short audit is there. Run: {typed('gensr-pref', 'audit', out)}",
+            f"has only the short audit. Run: {typed('gensr-pref', 'audit', out)}",
             path=out,
             problem=Problem.EMPTY,
         )
-    exhibits, left_out = _exhibits(seen)
+    exhibits, left_out = _exhibits(run)
     notes = []
     if left_out:
-        notes.append(f"{left_out} more picked pairs would make the page too large.")
+        notes.append(f"Left out, to limit the size of the page: {quantity(left_out, 'more pair')}.")
     path = out / "audit" / "report.html"
-    part_files.write_text(path, render_page(found, exhibits, notes))
+    part_files.write_text(path, render_page(audit, exhibits, notes))
     return path
 
 
-def _exhibits(found: Evidence) -> tuple[list[Exhibit], int]:
-    """The picked pairs that fit, and how many do not."""
-    picked = select_pairs(found.judged, found.pairs, PAIRS_PER_KIND)
-    table = found.pairs_table.take(pa.array([place for _, place in picked], pa.int64()))
+def _exhibits(run: Evidence) -> tuple[list[Exhibit], int]:
+    """Return the selected pairs that fit into the page, and the number of those that do not."""
+    selected = select_pairs(run.judged, run.pairs, PAIRS_PER_KIND)
+    table = run.pairs_table.take(pa.array([index for _, index in selected], pa.int64()))
     rows = table.to_pylist()
-    ids = {row[f"{side}_id"] for row in rows for side in ("chosen", "rejected")}
-    candidates = rows_by_id(part_files.parts(found.out, "candidates"), ids, _CANDIDATE_COLUMNS)
+    ids = {row[f"{role}_id"] for row in rows for role in PAIR_ROLES}
+    candidates = rows_by_id(part_files.parts(run.out, "candidates"), ids, _CANDIDATE_COLUMNS)
     names = {row["clip_id"] for row in rows}
-    clips = rows_by_id(part_files.parts(found.out, "clips"), names, _CLIP_COLUMNS)
+    clips = rows_by_id(part_files.parts(run.out, "clips"), names, _CLIP_COLUMNS)
     exhibits: list[Exhibit] = []
     size = 0
-    for (kind, place), row in zip(picked, rows, strict=True):
+    for (kind, index), row in zip(selected, rows, strict=True):
         sounds = _sounds(row, candidates, clips)
         size += sum(len(value["bytes"]) for value, _ in sounds.values())
         if size > MAX_BYTES and exhibits:
             continue
-        margins = found.pairs.margins[place]
+        margins = run.pairs.margins[index]
         known = {
             name: float(value) if value == value else None
-            for name, value in zip(found.judged.names, margins, strict=True)
+            for name, value in zip(run.judged.names, margins, strict=True)
         }
         text = clips[row["clip_id"]]["text"] if row["clip_id"] in clips else None
         exhibits.append(Exhibit(kind, row["clip_id"], text, known, _tracks(sounds)))
-    return exhibits, len(picked) - len(exhibits)
+    return exhibits, len(selected) - len(exhibits)
 
 
 def _sounds(
     row: dict[str, Any], candidates: dict[str, Any], clips: dict[str, Any]
 ) -> dict[str, tuple[dict[str, Any], str]]:
-    """The sounds there are, by role, each with what is known of it."""
+    """Return the existing sounds by role, each with a description."""
     clip = clips.get(row["clip_id"], {})
     sounds = {}
-    for side in ("chosen", "rejected"):
-        one = candidates.get(row[f"{side}_id"])
-        if one:
-            sounds[side] = (one["audio"], _describe_candidate(one))
+    for role in PAIR_ROLES:
+        candidate = candidates.get(row[f"{role}_id"])
+        if candidate:
+            sounds[role] = (candidate["audio"], _describe_candidate(candidate))
         elif clip.get("clean"):  # of the rule `golden`
-            sounds[side] = (clip["clean"], "the clean target")
+            sounds[role] = (clip["clean"], "the clean target")
     sounds |= {role: (clip[role], "") for role in ("noisy", "clean") if clip.get(role)}
     return sounds
 
 
 def _describe_candidate(candidate: dict[str, Any]) -> str:
-    drawn = [
+    settings = [
         f"{name} {value:.2f}" if isinstance(value, float) else f"{name} {value}"
         for name, value in sampling_of(candidate["sampling"]).items()
         if isinstance(value, int | float | str)
     ]
-    return ", ".join([f"{candidate['generator']}, no. {candidate['index']}", *drawn])
+    return ", ".join([f"{candidate['generator']}, candidate {candidate['index']}", *settings])
 
 
 def _tracks(sounds: dict[str, tuple[dict[str, Any], str]]) -> list[AudioTrack]:

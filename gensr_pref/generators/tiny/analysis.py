@@ -1,18 +1,18 @@
-"""At which rate a model hears, and what follows from it: frames of 32 ms, every 16 ms."""
+"""Short-time analysis at a model's sample rate: frames of 32 ms, every 16 ms."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-LOWEST_RATE, HIGHEST_RATE = 8000, 96000  # 8 kHz is the least that has a bin for every band
+LOWEST_RATE, HIGHEST_RATE = 8000, 96000  # below 8 kHz there is not a bin for every band
 HOP_S = 0.016
-STEP = 16  # a hop is a multiple of it, so that sizes of transforms have small factors
+STEP = 16  # a hop is a multiple of it, so that transform sizes have small factors
 WIDEBAND_FFT = 512  # at 16 kHz; powers are stated in the units of that transform
 
 
 @dataclass(frozen=True)
 class Analysis:
-    """The short-time analysis of a model, by its sample rate in Hz (8000 to 96000).
+    """Short-time analysis at a sample rate in Hz, from 8000 to 96000.
 
     Raises:
         ValueError: another rate.
@@ -34,24 +34,24 @@ class Analysis:
 
     @property
     def n_fft(self) -> int:
-        """Samples of a frame: two hops."""
+        """Samples per frame: two hops."""
         return 2 * self.hop
 
     @property
     def bins(self) -> int:
-        """Bins of the spectrum, 31 Hz apart."""
+        """Number of bins of the spectrum, which are 31 Hz apart."""
         return self.hop + 1
 
     def samples(self, seconds: float) -> int:
-        """A time in samples."""
+        """Convert a time in seconds to samples."""
         return round(seconds * self.rate)
 
     def power(self, at_16_khz: float) -> float:
-        """The power in a bin of what has that power at 16 kHz: rounding, say, or any white noise.
+        """Convert the power of white noise in a bin at 16 kHz to this rate.
 
-        The transform is not normalised, so white noise has n_fft / 2 times its variance.
+        The transform is not normalised: white noise has the power n_fft / 2 times its variance.
         """
         return at_16_khz * self.n_fft / WIDEBAND_FFT
 
 
-WIDEBAND = Analysis(16000)  # of the shipped models, and of a model that does not say
+WIDEBAND = Analysis(16000)  # of the shipped models, and the default

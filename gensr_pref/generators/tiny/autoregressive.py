@@ -1,7 +1,7 @@
-"""The autoregressive model of tokens: frame by frame, and band group by band group within one.
+"""Autoregressive model of tokens: frame by frame, and group by group of bands within a frame.
 
-p(tokens | x) = p(first column | x) * prod over f of prod over g of
-p(token_{g,f} | tokens of earlier frames, tokens of lower groups of frame f, first column, x).
+p(tokens | x) = p(first column | x) * prod_f prod_g p(token_{g,f} | tokens of earlier frames,
+                tokens of lower groups of frame f, first column, x)
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from gensr_pref.generators.tiny.code_head import chosen_log_probability
-from gensr_pref.generators.tiny.token_model import Heard, TokenModel, TokenModelConfig
+from gensr_pref.generators.tiny.token_model import DecoderInput, TokenModel, TokenModelConfig
 from gensr_pref.generators.tiny.tokenizer import Tokenizer
 
 
 class Autoregressive(TokenModel):
-    """A causal convolution over the residuals of the frames before, on top of the encoder."""
+    """Causal convolutions over the residuals of earlier frames, on top of the encoder."""
 
     ordered = True
 
@@ -26,39 +26,40 @@ class Autoregressive(TokenModel):
         self.enter = nn.Linear(self.tokenizer.channels + 1, width)
         self.blocks = nn.ModuleList(CausalBlock(width, d) for d in config.decoder_dilations)
 
-    def decoded(self, z: Tensor, known: Tensor, departure: Tensor, heard: Heard) -> Tensor:
-        """States [B, F, decoder_width], each of the frames before its own.
+    def states(self, z: Tensor, known: Tensor, departure: Tensor, inputs: DecoderInput) -> Tensor:
+        """Return the decoder's states [B, F, decoder_width]; state f depends on frames before f.
 
         Args:
             z: [B, F, channels] residuals of all frames.
-            known: [B, F] 1 where the decoder may hear a frame, 0 where it is hidden from it.
-            departure: [B, 1, groups] of the first column.
-            heard: the clip.
+            known: [B, F] 1 if later frames are conditioned on a frame, 0 if it is hidden from them.
+            departure: [B, 1, groups] residuals of the first column.
+            inputs: the clips.
         """
-        told = torch.cat([z * known[..., None], known[..., None]], -1)
-        told = functional.pad(told, (0, 0, 1, 0))[:, :-1]  # frame f hears f - 1
-        hidden = self.enter(told) + heard.state + self.whole(departure)
+        previous = torch.cat([z * known[..., None], known[..., None]], -1)
+        previous = functional.pad(previous, (0, 0, 1, 0))[:, :-1]  # frame f sees f - 1
+        hidden = self.enter(previous) + inputs.state + self.whole(departure)
         for block in self.blocks:
             hidden = block(hidden)
-        return unit(hidden)
+        return rms_normalise(hidden)
 
     def logits(
-        self, first: Tensor, heard: Heard, history: Tensor, known: Tensor, below: Tensor
+        self, first: Tensor, inputs: DecoderInput, history: Tensor, known: Tensor, below: Tensor
     ) -> Tensor:
-        """Logits [B, F, G, K] of all frames, teacher-forced.
+        """Return the logits [B, F, G, K] of all frames, teacher-forced.
 
         Args:
             first: [B, G] the first column.
-            heard: the clip.
-            history: [B, F, channels] residuals that later frames hear.
-            known: [B, F] 1 where they may hear them.
-            below: [B, F, channels] residuals that higher groups of the same frame hear.
+            inputs: the clips.
+            history: [B, F, channels] residuals on which later frames are conditioned.
+            known: [B, F] 1 if later frames are conditioned on a frame, 0 if it is hidden from them.
+            below: [B, F, channels] residuals on which higher groups of the same frame are
+                conditioned.
         """
-        state = self.decoded(history, known, self.departure(first, heard), heard)
+        state = self.states(history, known, self.departure(first, inputs), inputs)
         codebook = self.tokenizer.codebook
-        base = self.head.base(codebook, heard.mean, heard.inverse_scale)
+        base = self.head.base(codebook, inputs.mean, inputs.inverse_scale)
         before = self.head.before(state, below)
-        return base + self.head.correction(codebook, before, heard.inverse_scale)
+        return base + self.head.correction(codebook, before, inputs.inverse_scale)
 
 
 class CausalBlock(nn.Module):
@@ -72,42 +73,44 @@ class CausalBlock(nn.Module):
         self.out = nn.Linear(width, width)
 
     def forward(self, hidden: Tensor) -> Tensor:
-        """[B, F, width] -> [B, F, width]."""
-        inner = unit(hidden) * self.gain
+        """Map [B, F, width] to [B, F, width]."""
+        inner = rms_normalise(hidden) * self.gain
         past = functional.pad(inner, (0, 0, self.dilation, 0))[:, : inner.shape[1]]
         mixed = functional.gelu(self.mix(torch.cat([past, inner], -1)))
         return hidden + self.out(mixed)  # type: ignore[no-any-return]
 
 
-def unit(hidden: Tensor) -> Tensor:
-    """Root-mean-square normalisation over the last axis."""
+def rms_normalise(hidden: Tensor) -> Tensor:
+    """Divide by the root mean square over the last axis (RMSNorm, arXiv 1910.07467)."""
     return hidden * torch.rsqrt(hidden.square().mean(-1, keepdim=True) + 1e-6)
 
 
 def log_likelihood(model: Autoregressive, tokens: Tensor, x: Tensor) -> Tensor:
-    """log p(tokens | x) = sum over all groups and columns: [B].
+    """Return log p(tokens | x) [B], the sum of log p over all groups and columns.
 
     Args:
         model: the policy.
         tokens: [B, G, 1 + F].
         x: [B, FEATURES, F].
     """
-    heard = model.heard(model.condition(x))
+    inputs = model.decoder_input(model.condition(x))
     known = torch.ones(len(x), x.shape[-1], device=x.device)
-    return log_probability(model, tokens, known, heard).sum((1, 2))
+    return ar_log_probability(model, tokens, known, inputs).sum((1, 2))
 
 
-def log_probability(model: Autoregressive, tokens: Tensor, known: Tensor, heard: Heard) -> Tensor:
-    """log p of every token given those before it: [B, G, 1 + F].
+def ar_log_probability(
+    model: Autoregressive, tokens: Tensor, known: Tensor, inputs: DecoderInput
+) -> Tensor:
+    """Return log p of every token given those before it: [B, G, 1 + F].
 
     Args:
         model: the policy.
         tokens: [B, G, 1 + F].
-        known: [B, F] 1 where later frames hear a frame, 0 where it is hidden from them.
-        heard: the clips.
+        known: [B, F] 1 if later frames are conditioned on a frame, 0 if it is hidden from them.
+        inputs: the clips.
     """
-    z = model.z(tokens[..., 1:], heard)
-    logits = model.logits(tokens[..., 0], heard, z, known, z)
+    z = model.z(tokens[..., 1:], inputs)
+    logits = model.logits(tokens[..., 0], inputs, z, known, z)
     frames = chosen_log_probability(logits, tokens[..., 1:].transpose(1, 2))
-    first = model.clip_log_probability(tokens[..., 0], heard)
+    first = model.clip_log_probability(tokens[..., 0], inputs)
     return torch.cat([first[..., None], frames.transpose(1, 2)], -1)

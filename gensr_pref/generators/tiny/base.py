@@ -1,4 +1,4 @@
-"""What the shipped generators share: a checkpoint, and rows that do not hear each other."""
+"""Base class of the shipped generators: checkpoint, sampling per row, options."""
 
 from __future__ import annotations
 
@@ -17,7 +17,13 @@ from gensr_pref.generators.base import Candidate
 from gensr_pref.generators.tiny.analysis import WIDEBAND, Analysis
 from gensr_pref.generators.tiny.bands import apply_latent, features, latent_of
 from gensr_pref.generators.tiny.carrier import Carrier, carrier, istft, stft
-from gensr_pref.generators.tiny.checkpoint import N, load, locate, require_loadable, save
+from gensr_pref.generators.tiny.checkpoint import (
+    N,
+    load_network,
+    locate,
+    require_loadable,
+    save_network,
+)
 from gensr_pref.generators.tiny.encoder import Condition
 from gensr_pref.generators.tiny.flow import Flow
 from gensr_pref.generators.tiny.token_model import TokenModel
@@ -30,7 +36,7 @@ Prepared = TypeVar("Prepared")
 
 @dataclass(frozen=True)
 class Clip:
-    """A noisy clip: its waveform [T], its carrier, and the network's features [1, FEATURES, F]."""
+    """Noisy clip: waveform [T], carrier, and the network's features x [1, FEATURES, F]."""
 
     wave: Wave
     carrier: Carrier
@@ -38,20 +44,20 @@ class Clip:
 
     @classmethod
     def of(cls, wave: Wave, device: str | torch.device, analysis: Analysis = WIDEBAND) -> Clip:
-        """Prepare a waveform [T] at the analysis' rate."""
-        heard = carrier(wave, analysis)
-        return cls(wave, heard, features(heard)[None].to(device))
+        """Compute carrier and features of a waveform [T] at the analysis' rate."""
+        source = carrier(wave, analysis)
+        return cls(wave, source, features(source)[None].to(device))
 
     @property
     def frames(self) -> int:
-        """F."""
+        """Number of frames F."""
         return self.x.shape[-1]
 
 
 class Tiny(ABC, Generic[N, Prepared]):
-    """A generator of band gains with a checkpoint.
+    """Generator of band gains with a checkpoint.
 
-    A subclass says what it makes of a clip once (`_prepared`) and of seeds (`_candidates`).
+    A subclass implements the work per clip (`_prepare`) and per seed (`_candidates`).
 
     Args:
         checkpoint: folder with `model.safetensors` and `config.json`, or ``org/name`` on the Hub;
@@ -59,11 +65,11 @@ class Tiny(ABC, Generic[N, Prepared]):
         revision: commit, tag or branch of a checkpoint on the Hub; absent = main.
 
     Attributes:
-        checkpoint: the folder; one of the Hub has been downloaded if it was not here.
-        analysis: of the rate that the checkpoint is for.
+        checkpoint: the folder; a checkpoint of the Hub is downloaded if necessary.
+        analysis: short-time analysis at the checkpoint's sample rate.
 
     Raises:
-        InputError: there is no such checkpoint.
+        InputError: the checkpoint does not exist.
         FetchError: the Hub cannot be reached or does not deliver.
         ValueError: a revision without an id on the Hub.
     """
@@ -82,81 +88,81 @@ class Tiny(ABC, Generic[N, Prepared]):
 
     @property
     def revision(self) -> str:
-        """Digest of the checkpoint; before it, of one on the Hub, ``org/name@COMMIT``."""
+        """Digest of the checkpoint; for one on the Hub, ``org/name@COMMIT`` and the digest."""
         if self._revision is None:
             self._revision = self._located.revision
         return self._revision
 
     @property
     def sample_rate(self) -> int:
-        """Of input and output, in Hz, as the checkpoint says."""
+        """Sample rate of input and output, in Hz, from the checkpoint."""
         return self.analysis.rate
 
     def load(self, device: str = "cpu") -> None:
         """Read the checkpoint onto a device.
 
         Raises:
-            InputError: it is missing, or is not a checkpoint of this network.
+            InputError: the checkpoint is missing, or belongs to another network.
         """
-        self._policy = load(self.checkpoint, self.network, device)
+        self._policy = load_network(self.checkpoint, self.network, device)
 
     @property
     def policy(self) -> N:
-        """The network; `load` it first."""
+        """The network; available after `load`."""
         if self._policy is None:
             raise RuntimeError(f"{self.name} is not loaded; call load(device) first")
         return self._policy
 
     @torch.inference_mode()
     def sample(self, noisy: Wave, lengths: Sequence[int], seeds: Sequence[int]) -> list[Candidate]:
-        """One candidate per row, as long as the row; see `generators.base.Generator`.
+        """Return one candidate per row, as long as the row; see `generators.base.Generator`.
 
-        A clip that fills several rows is encoded once, and there is never any padding. On a CPU the
-        network sees one row at a time, on one thread, because the last bits of a float32 sum depend
-        on the shape of the batch and on how threads share it: so a row gives the same bytes in
-        whatever batch it comes, on however many cores. On any other device the rows of a clip are
-        one batch, and a row may differ in rounding from the same row alone.
+        Equal consecutive rows are one clip, which is encoded once. Nothing is padded. On a CPU the
+        network processes one row at a time, on one thread, because the last bits of a float32 sum
+        depend on the shape of the batch and on the division among threads. Thus a row gives the
+        same bytes in any batch and on any number of cores. On any other device the rows of a clip
+        are one batch, and a row may differ in rounding from the same row alone.
         """
         device = next(self.policy.parameters()).device
         candidates: list[Candidate] = []
         with one_thread():
-            for wave, of_clip in _clips(noisy, lengths, seeds):
+            for wave, of_clip in _group_rows(noisy, lengths, seeds):
                 clip = Clip.of(wave, device, self.analysis)
-                prepared = self._prepared(clip)
+                prepared = self._prepare(clip)
                 step = 1 if device.type == "cpu" else len(of_clip)
                 for start in range(0, len(of_clip), step):
                     candidates += self._candidates(clip, prepared, of_clip[start : start + step])
         return candidates
 
-    # --- what alignment asks for; see `generators.base.Alignable`
+    # --- methods for alignment; see `generators.base.Alignable`
 
     def hear(self, noisy: Wave) -> Tensor:
-        """[FEATURES, F] of a clip [T]."""
+        """Return the features [FEATURES, F] of a noisy clip [T]."""
         return features(carrier(noisy, self.analysis))
 
     def encoded(self, policy: Flow | TokenModel, x: Tensor, frames: Tensor) -> Tensor:
-        """What the encoder makes of x [P, FEATURES, F]: [P, C, F], the parts of a `Condition`."""
+        """Encode x [P, FEATURES, F]; return [P, C, F], the concatenated parts of a `Condition`."""
         valid = torch.arange(x.shape[-1], device=x.device)[None] < frames[:, None]
         condition: Condition = policy.condition(x, valid[:, None].to(x.dtype))
         return torch.cat(condition, 1)
 
     def save(self, folder: Path) -> None:
         """Write the policy as a checkpoint."""
-        save(self.policy, folder)
+        save_network(self.policy, folder)
 
     @abstractmethod
-    def _prepared(self, clip: Clip) -> Prepared:
-        """What all candidates of a clip share."""
+    def _prepare(self, clip: Clip) -> Prepared:
+        """Compute what all candidates of a clip share."""
 
     @abstractmethod
     def _candidates(self, clip: Clip, prepared: Prepared, seeds: Sequence[int]) -> list[Candidate]:
-        """The candidates of seeds, as one batch."""
+        """Generate one candidate per seed, as one batch."""
 
 
-def _clips(
+def _group_rows(
     noisy: Wave, lengths: Sequence[int], seeds: Sequence[int]
 ) -> Iterator[tuple[Wave, list[int]]]:
-    """Each waveform once for rows of it that stand together, with the seeds of those rows."""
+    """Yield the waveform of each run of equal consecutive rows, and the seeds of those rows."""
     waves = [
         np.ascontiguousarray(row[:length], np.float32)
         for row, length in zip(noisy, lengths, strict=True)
@@ -171,15 +177,15 @@ def _clips(
 
 
 def condition_of(encoded: Tensor, channels: int) -> Condition:
-    """The parts of a `Condition` from what `Tiny.encoded` put together: [P, C, F]."""
+    """Split the output [P, C, F] of `Tiny.encoded` into a `Condition`."""
     width = encoded.shape[1] - 2 * channels
     return Condition(*torch.split(encoded, [width, channels, channels], 1))
 
 
 def true_gains(noisy: Wave, clean: Wave, analysis: Analysis) -> Tensor:
-    """The latent [GAIN_BANDS, F] that leads from a clip [T] to a clean version of it.
+    """Return the latent [GAIN_BANDS, F] of the oracle gains from a clip [T] to its clean version.
 
-    A version of another length is cut, or filled with zeros.
+    A clean version of another length is cut, or padded with zeros.
     """
     fitted = np.zeros_like(noisy)
     shared = min(len(noisy), len(clean))
@@ -187,8 +193,8 @@ def true_gains(noisy: Wave, clean: Wave, analysis: Analysis) -> Tensor:
     return latent_of(stft(torch.from_numpy(fitted), analysis), carrier(noisy, analysis))
 
 
-def rendered(latent: Tensor, clip: Carrier, length: int) -> Wave:
-    """The waveform [length] of a latent [GAIN_BANDS, F] over a clip's carrier."""
+def render(latent: Tensor, clip: Carrier, length: int) -> Wave:
+    """Apply a latent [GAIN_BANDS, F] to a clip's carrier; return the waveform [length]."""
     wave = istft(apply_latent(latent.float(), clip), length)
     return wave.numpy().astype(np.float32, copy=False)
 
@@ -196,13 +202,13 @@ def rendered(latent: Tensor, clip: Carrier, length: int) -> Wave:
 # --- options -------------------------------------------------------------------------------------
 
 
-def bounds(
+def number_or_range(
     option: str, given: float | Sequence[float], highest: float = 5.0
 ) -> tuple[float, float]:
-    """A number, or a pair [low, high], as a pair.
+    """Return an option that is a number or a pair [low, high] as a pair.
 
     Raises:
-        ValueError: not that, or outside 0 to `highest`.
+        ValueError: it is neither, or outside 0 to `highest`.
     """
     pair = [given] * 2 if isinstance(given, int | float) else list(given)
     numbers = all(isinstance(t, int | float) and not isinstance(t, bool) for t in pair)
@@ -213,17 +219,17 @@ def bounds(
     return float(pair[0]), float(pair[1])
 
 
-def within(pair: tuple[float, float], uniform: float) -> float:
-    """The number that lies at `uniform`, in [0, 1), between the bounds; as it is recorded."""
+def value_at(pair: tuple[float, float], uniform: float) -> float:
+    """Map `uniform` in [0, 1) to the range; rounded to the 6 digits that are recorded."""
     low, high = pair
     return round(low + (high - low) * uniform, 6)
 
 
-def whole(option: str, given: int) -> int:
-    """A whole number from 1 up.
+def positive_integer(option: str, given: int) -> int:
+    """Return an option that must be a whole number from 1 up.
 
     Raises:
-        ValueError: not that.
+        ValueError: it is not.
     """
     if isinstance(given, bool) or not isinstance(given, int) or given < 1:
         raise ValueError(f"{option} must be a whole number from 1 up, not {given!r}")

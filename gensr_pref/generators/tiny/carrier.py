@@ -1,11 +1,10 @@
-"""The carrier: the noisy spectrum, with what it lacks borrowed from its neighbours.
+"""The carrier: the noisy spectrum, with its gaps filled from neighbouring signal.
 
-A band gain can shape what is there and cannot make what is not. Three kinds of holes are therefore
-filled before the model sees the clip, each by the oldest trick that works: clipped peaks by
-interpolation (`declip`), lost packets by repeating the last pitch period (ITU-T G.711 Appendix I),
-missing high bands by translating the upper half of the spectrum that is left (spectral band
-replication). The last two only have to have the right texture; their level, band by band and frame
-by frame, is what the model generates.
+A band gain can shape existing energy but cannot create any. Three kinds of gaps are therefore
+filled before the model sees the clip, each by a classical method: clipped peaks by interpolation
+(`declip`), lost packets by repeating the last pitch period (ITU-T G.711 Appendix I), missing high
+bands by translating the upper half of the remaining spectrum (spectral band replication). For the
+last two only the texture matters; the model generates their level, per band and frame.
 """
 
 from __future__ import annotations
@@ -18,17 +17,17 @@ import torch
 from torch import Tensor
 
 from gensr_pref.generators.tiny.analysis import WIDEBAND, Analysis
-from gensr_pref.generators.tiny.declip import declipped
+from gensr_pref.generators.tiny.declip import declip
 
-# A bin is missing where even its loud frames have the power of 16-bit rounding (2e-8 on average in
+# A bin is missing if even its loud frames have the power of 16-bit rounding (2e-8 on average in
 # this STFT's units) or lie 70 dB below the strongest bin: the stop band of a resampler. The loudest
-# twentieth is not asked, as a cut in the waveform splashes over all bins.
+# twentieth of the frames is ignored, because a discontinuity in the waveform spreads over all bins.
 LOUD = 0.95
 ROUNDING_POWER = 2e-7  # at 16 kHz
 STOP_BAND = 1e-7
-SHORTEST_GAP_S = 0.005  # of digital silence that is a hole
-LONGEST_GAP_S = 0.2  # a longer hole is a pause and stays one
-HISTORY_S = 0.06  # before a hole, in which its pitch is sought
+SHORTEST_GAP_S = 0.005  # of digital silence that counts as a lost packet
+LONGEST_GAP_S = 0.2  # longer digital silence is a pause and is not filled
+HISTORY_S = 0.06  # before a gap, from which its pitch is estimated
 PITCH_LAGS_S = (0.0025, 0.02)  # 400 to 50 Hz
 CROSSFADE_S = 0.005
 
@@ -37,13 +36,13 @@ Wave = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Carrier:
-    """What gains are applied to.
+    """Spectrum to which the gains are applied.
 
     Attributes:
         spectrum: complex [bins, F].
-        missing: [bins] 1 where the noisy clip had nothing and a translation stands.
-        concealed: [F] share of each frame's samples that were filled in.
-        analysis: by which the spectrum was taken.
+        missing: [bins] 1 where the noisy clip had no energy and a translation was filled in.
+        concealed: [F] fraction of each frame's samples that were filled in.
+        analysis: short-time analysis of the spectrum.
     """
 
     spectrum: Tensor
@@ -53,18 +52,21 @@ class Carrier:
 
 
 def carrier(noisy: Wave, analysis: Analysis = WIDEBAND) -> Carrier:
-    """The carrier of a clip [T] at the analysis' rate, nominally in [-1, 1].
+    """Return the carrier of a clip [T] at the analysis' rate, nominally in [-1, 1].
 
     It has F = ceil(T / hop) + 2 frames.
     """
-    filled, hole = conceal(declipped(noisy, analysis), analysis)
+    filled, hole = conceal(declip(noisy, analysis), analysis)
     spectrum = stft(torch.from_numpy(filled), analysis)
     spectrum, missing = replicate(spectrum, analysis)
     return Carrier(spectrum, missing, _per_frame(hole, analysis), analysis)
 
 
 def stft(wave: Tensor, analysis: Analysis = WIDEBAND) -> Tensor:
-    """[..., T] -> complex [..., bins, F], square-root Hann window, F = ceil(T / hop) + 2."""
+    """Return the STFT of [..., T]: complex [..., bins, F], F = ceil(T / hop) + 2.
+
+    The window is the square root of a Hann window of two hops.
+    """
     n_fft, hop = analysis.n_fft, analysis.hop
     padded = torch.nn.functional.pad(wave, (0, -wave.shape[-1] % hop + hop))
     padded = torch.nn.functional.pad(padded, (hop, hop))
@@ -73,14 +75,14 @@ def stft(wave: Tensor, analysis: Analysis = WIDEBAND) -> Tensor:
 
 
 def istft(spectrum: Tensor, length: int) -> Tensor:
-    """The inverse of `stft`, at whatever rate: complex [..., bins, F] -> [..., length]."""
+    """Invert `stft`, at any rate: complex [..., bins, F] -> [..., length]."""
     hop = spectrum.shape[-2] - 1
     wave: Tensor = torch.istft(spectrum, 2 * hop, hop, window=_window(2 * hop, spectrum.device))
     return wave[..., :length]
 
 
 def power_of(spectrum: Tensor) -> Tensor:
-    """Squared magnitude, without the square root of `abs`."""
+    """Return the squared magnitude, without the square root of `abs`."""
     return spectrum.real.square() + spectrum.imag.square()
 
 
@@ -99,10 +101,10 @@ def _per_frame(hole: npt.NDArray[np.bool_], analysis: Analysis) -> Tensor:
 
 
 def replicate(spectrum: Tensor, analysis: Analysis = WIDEBAND) -> tuple[Tensor, Tensor]:
-    """Fill the missing top of a spectrum [bins, F] from below.
+    """Fill the missing high bins of a spectrum [bins, F] from the bins below the cutoff.
 
     Bin f above the cutoff c becomes bin ``c - c//2 + (f - c) mod c//2``. A shift by an odd number
-    of bins turns the phase by pi per hop, which the sign undoes.
+    of bins turns the phase by pi per hop; the sign undoes that.
 
     Returns:
         The filled spectrum, and [bins] 1 where it was filled.
@@ -127,10 +129,10 @@ def replicate(spectrum: Tensor, analysis: Analysis = WIDEBAND) -> tuple[Tensor, 
 
 
 def conceal(wave: Wave, analysis: Analysis = WIDEBAND) -> tuple[Wave, npt.NDArray[np.bool_]]:
-    """Fill short holes of digital silence with the pitch period before them.
+    """Fill short gaps of digital silence by repeating the pitch period before them.
 
     Returns:
-        The filled waveform [T], and [T] whether a sample was filled in.
+        The filled waveform [T], and a mask [T] of the samples that were filled in.
     """
     longest_lag, crossfade = analysis.samples(PITCH_LAGS_S[1]), analysis.samples(CROSSFADE_S)
     hole = np.zeros(len(wave), bool)
@@ -139,7 +141,7 @@ def conceal(wave: Wave, analysis: Analysis = WIDEBAND) -> tuple[Wave, npt.NDArra
         history = filled[max(0, start - analysis.samples(HISTORY_S)) : start]
         if len(history) < 2 * longest_lag:
             continue
-        patch = _continued(history, min(stop + crossfade, len(wave)) - start, analysis)
+        patch = _continue_pitch(history, min(stop + crossfade, len(wave)) - start, analysis)
         over = len(patch) - (stop - start)
         fade = np.linspace(0, 1, over, dtype=np.float32)
         patch[stop - start :] *= 1 - fade
@@ -150,15 +152,15 @@ def conceal(wave: Wave, analysis: Analysis = WIDEBAND) -> tuple[Wave, npt.NDArra
 
 
 def gaps(wave: Wave, analysis: Analysis = WIDEBAND) -> list[tuple[int, int]]:
-    """[start, stop) of the runs of digital silence that are holes rather than pauses."""
+    """Return [start, stop) of each run of digital silence that is a gap rather than a pause."""
     shortest, longest = analysis.samples(SHORTEST_GAP_S), analysis.samples(LONGEST_GAP_S)
     silent = np.concatenate([[False], np.abs(wave) < 0.5 / 32768, [False]])
     edges = np.flatnonzero(np.diff(silent.astype(np.int8))).reshape(-1, 2)
     return [(int(a), int(b)) for a, b in edges if shortest <= b - a <= longest]
 
 
-def _continued(history: Wave, samples: int, analysis: Analysis) -> Wave:
-    """`history` continued by repeating its last period, fading out over `LONGEST_GAP_S`."""
+def _continue_pitch(history: Wave, samples: int, analysis: Analysis) -> Wave:
+    """Continue `history` by repeating its last period, fading out over `LONGEST_GAP_S`."""
     lag = _pitch_lag(history, analysis)
     patch = np.resize(history[-lag:], samples)
     fading = analysis.samples(LONGEST_GAP_S) + analysis.samples(CROSSFADE_S)
@@ -167,7 +169,10 @@ def _continued(history: Wave, samples: int, analysis: Analysis) -> Wave:
 
 
 def _pitch_lag(history: Wave, analysis: Analysis) -> int:
-    """The lag at which the end of `history` [>= 40 ms] is most like what came before it."""
+    """Return the lag that maximises the normalised correlation of the end of `history`.
+
+    `history` has at least 40 ms; the lag is in samples, within `PITCH_LAGS_S`.
+    """
     shortest, longest = (analysis.samples(lag) for lag in PITCH_LAGS_S)
     recent = history[-longest:]
     lags = np.arange(shortest, longest + 1)

@@ -1,10 +1,10 @@
-"""A network on disk: `model.safetensors` and `config.json`, read strictly.
+"""Checkpoints: a network on disk as `model.safetensors` and `config.json`, read strictly.
 
 `config.json` names the architecture and holds all fields of its configuration. `sample_rate` (Hz)
-may be absent and is 16000 then.
+may be absent; it is 16000 then.
 
-Neither file is believed before it is checked: settings have types and bounds, and are held against
-what the header of the weights states, before memory is taken for a network.
+Both files are untrusted: types and bounds of the settings are checked, and the settings are
+compared with the header of the weights, before memory is allocated for a network.
 """
 
 from __future__ import annotations
@@ -19,8 +19,7 @@ from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
-from safetensors.torch import save as serialised
+from safetensors import torch as safetensors_torch
 
 from gensr_pref.errors import ConfigError, MissingWeightsError, Problem
 from gensr_pref.generators.tiny.analysis import WIDEBAND, Analysis
@@ -28,7 +27,7 @@ from gensr_pref.generators.tiny.autoregressive import Autoregressive
 from gensr_pref.generators.tiny.bands import FEATURES, GAIN_BANDS
 from gensr_pref.generators.tiny.flow import Flow, FlowConfig
 from gensr_pref.generators.tiny.masked import Masked
-from gensr_pref.generators.tiny.safetensors_header import stated_tensors
+from gensr_pref.generators.tiny.safetensors_header import read_tensor_headers
 from gensr_pref.generators.tiny.token_model import TokenModel, TokenModelConfig
 from gensr_pref.generators.tiny.tokenizer import Tokenizer, TokenizerConfig
 from gensr_pref.storage import files
@@ -38,10 +37,10 @@ from gensr_pref.weights import hub
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
 Shapes = Mapping[str, tuple[int, ...]]
 Network = Flow | Autoregressive | Masked | Tokenizer
-LARGEST = 4096  # width, dilation, number of groups; 20 times those of the networks here
+LARGEST = 4096  # limit of a width, a dilation, a number of groups; 20 times the shipped networks'
 MOST_CODES = 2**16
 MOST_BLOCKS = 64  # of one kind
-_FIXED = {"features": FEATURES, "channels": GAIN_BANDS}  # what every network here hears and says
+_FIXED = {"features": FEATURES, "channels": GAIN_BANDS}  # the same in every network here
 N = TypeVar("N", Flow, Autoregressive, Masked, Tokenizer)
 ARCHITECTURES: dict[type[Network], tuple[str, Any]] = {
     Flow: ("flow", FlowConfig),
@@ -52,12 +51,12 @@ ARCHITECTURES: dict[type[Network], tuple[str, Any]] = {
 
 
 @dataclass(frozen=True)
-class Located:
-    """Where a checkpoint is on this machine.
+class CheckpointLocation:
+    """Location of a checkpoint on this machine.
 
     Attributes:
         folder: with `model.safetensors` and `config.json`.
-        origin: ``org/name@COMMIT`` where it is of the Hub, else empty.
+        origin: ``org/name@COMMIT`` if it is from the Hub, else empty.
     """
 
     folder: Path
@@ -65,7 +64,7 @@ class Located:
 
     @property
     def revision(self) -> str:
-        """The digest of its contents, after its origin.
+        """Origin, if any, and digest of the contents.
 
         Raises:
             MissingWeightsError: a file is missing.
@@ -73,54 +72,58 @@ class Located:
         return f"{self.origin} {revision_of(self.folder)}".lstrip()
 
 
-def locate(checkpoint: str | Path, revision: str | None = None) -> Located:
-    """A checkpoint by its folder, or by its id on the Hub where no folder has that name.
+def locate(checkpoint: str | Path, revision: str | None = None) -> CheckpointLocation:
+    """Locate a checkpoint by its folder, or by its id on the Hub if no folder has that name.
 
     Args:
         checkpoint: a folder or ``org/name``; see `hub.snapshot` for what is downloaded, and when.
-        revision: of an id: a commit, tag or branch; absent = main.
+        revision: commit, tag or branch of an id on the Hub; absent = main.
 
     Raises:
-        MissingWeightsError: there is none, or it is not here and connections are forbidden.
+        MissingWeightsError: the checkpoint does not exist, or is not on this machine while
+            connections are forbidden.
         FetchError: the Hub cannot be reached or does not deliver.
         ValueError: a revision of a folder.
     """
     folder, name = Path(checkpoint), str(checkpoint)
     if not folder.exists() and hub.is_id(name):
-        found = hub.snapshot(name, revision)
-        return Located(found.folder, f"{found.repository}@{found.commit}")
+        snapshot = hub.snapshot(name, revision)
+        return CheckpointLocation(snapshot.folder, f"{snapshot.repository}@{snapshot.commit}")
     if revision is not None:
-        raise ValueError(f"revision is of a checkpoint on the Hub (org/name), not of {name!r}")
-    return Located(folder)
+        raise ValueError(
+            f"revision: {name!r} is a folder, and only a checkpoint on the Hub (org/name) has "
+            "revisions. Remove the option"
+        )
+    return CheckpointLocation(folder)
 
 
-def save(network: Network, folder: Path) -> None:
-    """Write a network; each file appears whole or not at all, and is on the disk by then.
+def save_network(network: Network, folder: Path) -> None:
+    """Write a network to a folder; each file is written atomically and synced to disk.
 
     Raises:
-        StorageError: there is no room, or it cannot be written.
+        StorageError: the disk is full, or the folder cannot be written.
     """
     weights = {name: value.contiguous() for name, value in network.state_dict().items()}
     with files.atomic(folder / WEIGHTS) as temporary:
-        temporary.write_bytes(serialised(weights))
+        temporary.write_bytes(safetensors_torch.save(weights))
     architecture, _ = ARCHITECTURES[type(network)]
     settings = {"architecture": architecture, **asdict(network.config)}
     files.write_text(folder / CONFIG, json.dumps(settings, indent=2) + "\n")
 
 
-def load(folder: Path, kind: type[N], device: str = "cpu") -> N:
-    """Read a network of a kind.
+def load_network(folder: Path, kind: type[N], device: str = "cpu") -> N:
+    """Read a network of class `kind`, frozen and in evaluation mode.
 
     Raises:
         MissingWeightsError: a file is missing.
-        ConfigError: as `require_loadable`; or a weight is NaN or infinite.
+        ConfigError: as in `require_loadable`; or a weight is NaN or infinite.
     """
     network = kind(require_loadable(folder, kind))
     path = folder / WEIGHTS
     weights = _read_weights(path)
     if bad := [name for name, one in weights.items() if not torch.isfinite(one).all()]:
         raise ConfigError(
-            f"holds NaN or infinite weights: {_few(bad)}.",
+            f"holds NaN or infinite weights: {_abbreviate_list(bad)}.",
             path=path,
             value=bad,
             problem=Problem.INVALID,
@@ -132,32 +135,32 @@ def load(folder: Path, kind: type[N], device: str = "cpu") -> N:
 
 
 def require_loadable(folder: Path, kind: type[Network]) -> Any:
-    """Refuse a checkpoint that `load` could not read, from its settings and the weights' header.
+    """Refuse a checkpoint that `load_network` cannot read, by its settings and weights' header.
 
-    No memory is taken for a weight, so this may be asked of anything, before any work.
+    No memory is allocated for weights, so that any checkpoint can be checked before any work.
 
     Returns:
         The configuration of the network.
 
     Raises:
         MissingWeightsError: a file is missing.
-        ConfigError: a file is not what its name says, a setting has another type or is beyond its
-            bound, the network is of another kind, or the weights are not those of the network
-            that the settings describe.
+        ConfigError: a file has another format than its name says, a setting has a wrong type or
+            exceeds its bound, the network is of another class, or the weights do not fit the
+            settings.
     """
     configuration, path = _read_config(folder, kind), folder / WEIGHTS
     try:
         with torch.device("meta"):
-            wanted = kind(configuration).state_dict()
+            network = kind(configuration).state_dict()
     except ValueError as error:
         raise ConfigError(f"{error}.", path=folder / CONFIG, problem=Problem.INVALID) from error
-    found = {name: one.shape for name, one in stated_tensors(path).items()}
-    _require_same(path, found, {name: tuple(one.shape) for name, one in wanted.items()})
+    stated = {name: one.shape for name, one in read_tensor_headers(path).items()}
+    _require_same(path, stated, {name: tuple(one.shape) for name, one in network.items()})
     return configuration
 
 
 def encoder_weights(folder: Path) -> dict[str, torch.Tensor]:
-    """The weights of the encoder in a checkpoint of any paradigm, by their names in it.
+    """Return the encoder's weights in a checkpoint of any paradigm, by their names in the encoder.
 
     Raises:
         MissingWeightsError: a file is missing.
@@ -174,7 +177,7 @@ def encoder_weights(folder: Path) -> dict[str, torch.Tensor]:
 
 
 def revision_of(folder: Path) -> str:
-    """12 hexadecimal digits of the checkpoint's contents; changes with any weight or setting.
+    """Return a digest of the checkpoint, 12 hexadecimal digits, over all weights and settings.
 
     Raises:
         MissingWeightsError: a file is missing.
@@ -204,20 +207,20 @@ def _require_files(folder: Path) -> None:
 
 def _read_weights(path: Path) -> dict[str, torch.Tensor]:
     try:
-        stated_tensors(path)
-        return load_file(path)
+        read_tensor_headers(path)
+        return safetensors_torch.load_file(path)
     except (OSError, SafetensorError) as error:
         raise ConfigError(
             f"cannot be read as safetensors ({error}).", path=path, problem=Problem.UNREADABLE
         ) from error
 
 
-def settings_of(folder: Path) -> dict[str, Any]:
-    """What `config.json` says; its `sample_rate` is checked, and there if it was absent.
+def read_settings(folder: Path) -> dict[str, Any]:
+    """Read `config.json`; check its `sample_rate`, or add the default.
 
     Raises:
         MissingWeightsError: a file is missing.
-        ConfigError: it is not settings, or of a rate that no model here can have.
+        ConfigError: the file is not JSON, or the sample rate is not supported.
     """
     _require_files(folder)
     path = folder / CONFIG
@@ -243,11 +246,11 @@ def settings_of(folder: Path) -> dict[str, Any]:
 
 def _read_config(folder: Path, kind: type[Network]) -> Any:
     architecture, configuration = ARCHITECTURES[kind]
-    path, given = folder / CONFIG, settings_of(folder)
+    path, given = folder / CONFIG, read_settings(folder)
     named = given.pop("architecture", None)
     if named != architecture:
         raise ConfigError(
-            f"{path} is of {named!r}; {architecture!r} is wanted here.",
+            f"{path} has {named!r}, but {architecture!r} is required here.",
             field="architecture",
             path=path,
             value=named,
@@ -257,16 +260,17 @@ def _read_config(folder: Path, kind: type[Network]) -> Any:
     if set(given) != known:
         raise ConfigError(
             f"not the settings of {architecture!r}. "
-            f"Missing: {_few(known - given.keys())}. Unknown: {_few(given.keys() - known)}.",
+            f"Missing: {_abbreviate_list(known - given.keys())}. "
+            f"Unknown: {_abbreviate_list(given.keys() - known)}.",
             path=path,
             value=(sorted(known - given.keys()), sorted(given.keys() - known)),
             problem=Problem.INVALID,
         )
     usual = asdict(configuration())
     for name, value in given.items():
-        if wrong := _wrong(name, value, usual[name]):
+        if requirement := _requirement(name, value, usual[name]):
             raise ConfigError(
-                f"{path} says {_short(value)}, and it must be {wrong}.",
+                f"must be {requirement}, not {_abbreviate(value)}, in {path}.",
                 field=name,
                 value=value,
                 path=path,
@@ -275,8 +279,8 @@ def _read_config(folder: Path, kind: type[Network]) -> Any:
     return configuration(**{k: tuple(v) if isinstance(v, list) else v for k, v in given.items()})
 
 
-def _wrong(name: str, value: Any, usual: Any) -> str | None:
-    """What a setting must be, where it is not; its type is that of its usual value."""
+def _requirement(name: str, value: Any, usual: Any) -> str | None:
+    """Return the requirement that a setting violates, or None; `usual` determines its type."""
     if name in _FIXED:
         return None if value == _FIXED[name] else str(_FIXED[name])
     if name == "sample_rate":  # checked with the settings
@@ -299,42 +303,43 @@ def _is_size(value: Any, most: int) -> bool:
     return type(value) is int and 1 <= value <= most
 
 
-def _short(value: Any) -> str:
+def _abbreviate(value: Any) -> str:
     shown = repr(value)
     return shown if len(shown) <= 60 else f"{shown[:57]}..."
 
 
 def _require_codebooks(path: Path, network: TokenModel) -> None:
-    found, wanted = network.tokenizer.digest, network.config.tokenizer
-    if found != wanted:
+    digest, named = network.tokenizer.digest, network.config.tokenizer
+    if digest != named:
         raise ConfigError(
-            f"the codebooks in {path} have digest {found}, {CONFIG} names {wanted}: tokens of one "
-            "mean other gains under the other.",
+            f"the codebooks in {path} have digest {digest}, but {CONFIG} names {named}. Tokens of "
+            "one mean other gains under the other.",
             field="tokenizer",
             path=path,
-            value=found,
+            value=digest,
             problem=Problem.CONFLICT,
         )
 
 
-def _require_same(path: Path, found: Shapes, wanted: Shapes) -> None:
+def _require_same(path: Path, stated: Shapes, expected: Shapes) -> None:
     reshaped = [
-        f"{name} {list(found[name])} for {list(wanted[name])}"
-        for name in sorted(found.keys() & wanted.keys())
-        if found[name] != wanted[name]
+        f"{name} {list(stated[name])} for {list(expected[name])}"
+        for name in sorted(stated.keys() & expected.keys())
+        if stated[name] != expected[name]
     ]
-    missing, unknown = wanted.keys() - found.keys(), found.keys() - wanted.keys()
+    missing, unknown = expected.keys() - stated.keys(), stated.keys() - expected.keys()
     if missing or unknown or reshaped:
         raise ConfigError(
-            f"not the weights of the network in {CONFIG}. Missing: {_few(missing)}. "
-            f"Unknown: {_few(unknown)}. Of another shape: {_few(reshaped)}.",
+            f"not the weights of the network in {CONFIG}. "
+            f"Missing: {_abbreviate_list(missing)}. Unknown: {_abbreviate_list(unknown)}. "
+            f"Of another shape: {_abbreviate_list(reshaped)}.",
             path=path,
             value=(sorted(missing), sorted(unknown), reshaped),
             problem=Problem.CONFLICT,
         )
 
 
-def _few(names: object) -> str:
+def _abbreviate_list(names: object) -> str:
     listed = sorted(names)  # type: ignore[call-overload]
     shown = ", ".join(listed[:3])
     return f"{shown} and {len(listed) - 3} more" if len(listed) > 3 else shown or "none"

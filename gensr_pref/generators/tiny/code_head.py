@@ -1,18 +1,18 @@
-"""The distribution of a frame's tokens: the encoder's Gaussian over the codes, corrected.
+"""Distribution of a frame's tokens: the encoder's Gaussian over the codes, with a correction.
 
-The encoder expects the gains y of a frame to be about N(m, s^2). Over the codes c_k of group g
-that is a distribution by itself,
+The encoder predicts N(m, s^2) for the gains y of a frame. On the codes c_k of group g this gives
+the logits
 
     base_k = -a_g / 2 * sum over the group's bands of ((c_k - m) / s)^2 + b_k,
 
-with a_g and b_k learned, and a network adds to it:
+with learned a_g and b_k. A network adds a correction:
 
     logit_k = base_k + sum over bands of c_k u / s + w_k,
 
-where u, the shift of the mean in units of s, and w come from the network's hidden state. History
-therefore enters only as far as it departs from what the encoder expected. A network that hears
-absolute gains can do well in training by repeating the last frame; one that hears z = (y - m) / s
-has to learn how a departure goes on.
+where u, the shift of the mean in units of s, and w come from the network's hidden state. Earlier
+tokens therefore matter only as far as they deviate from the encoder's prediction. A network whose
+input is absolute gains can do well in training by repeating the last frame; with z = (y - m) / s as
+its input it has to learn how a deviation continues.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from torch.nn import functional
 
 from gensr_pref.generators.tiny.precision import at_least_float32
 
-Z_LIMIT = 4.0  # of a normalised residual
+Z_LIMIT = 4.0  # largest magnitude of a residual z
 
 
 class CodeHead(nn.Module):
@@ -33,9 +33,9 @@ class CodeHead(nn.Module):
         groups: G.
         codes: K, per group.
         bands: D, per group.
-        width: channels of the hidden state it reads.
-        hidden: channels of its own, per group.
-        ordered: whether a group is told of the groups before it (lower bands) in its frame.
+        width: channels of the hidden state that is its input.
+        hidden: channels of its hidden layer, per group.
+        ordered: whether a group is conditioned on the groups before it (lower bands) in its frame.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class CodeHead(nn.Module):
             self.register_buffer("below", mask, persistent=False)
 
     def base(self, codebook: Tensor, mean: Tensor, inverse_scale: Tensor) -> Tensor:
-        """The encoder's own logits.
+        """Return the encoder's own logits.
 
         Args:
             codebook: [G, K, D].
@@ -72,14 +72,26 @@ class CodeHead(nn.Module):
         return self.sharpness * (crossed - 0.5 * squared) + self.bias
 
     def before(self, state: Tensor, z: Tensor | None = None) -> Tensor:
-        """What the groups' hidden layers add up: [B, F, width], [B, F, G * D] -> [B, F, G * H]."""
-        heard: Tensor = self.hear(state)
+        """Return the groups' hidden layers before the nonlinearity: [B, F, G * H].
+
+        Args:
+            state: [B, F, width].
+            z: [B, F, G * D] residuals of the frame, of which a group sees lower groups; only if
+                ordered.
+        """
+        summed: Tensor = self.hear(state)
         if self.earlier is None or z is None:
-            return heard
-        return heard + functional.linear(z, self.earlier * self.below)
+            return summed
+        return summed + functional.linear(z, self.earlier * self.below)
 
     def correction(self, codebook: Tensor, before: Tensor, inverse_scale: Tensor) -> Tensor:
-        """What the network adds to the base: [B, F, G, K]."""
+        """Return the network's correction of the logits: [B, F, G, K].
+
+        Args:
+            codebook: [G, K, D].
+            before: [B, F, G * H] output of `before`.
+            inverse_scale: [B, F, G * D] 1 / s.
+        """
         inner = functional.gelu(before).view(*before.shape[:2], self.groups, self.hidden)
         out = at_least_float32(torch.einsum("bfgh,gho->bfgo", inner, self.leave))
         free, shift = out[..., : self.codes], out[..., self.codes :]
@@ -87,9 +99,9 @@ class CodeHead(nn.Module):
 
 
 def _by_code(codebook: Tensor, values: Tensor) -> Tensor:
-    """Inner products of [G, K, D] with [B, F, G * D]: [B, F, G, K].
+    """Return the inner products [B, F, G, K] of codes [G, K, D] with values [B, F, G * D].
 
-    In float32 whatever the rest is in: 1 / s^2 reaches 400, and differences of codes count.
+    Computed in float32 even under autocast: 1 / s^2 reaches 400, and differences of codes matter.
     """
     groups, _, bands = codebook.shape
     grouped = at_least_float32(values).view(*values.shape[:2], groups, bands)
@@ -98,6 +110,6 @@ def _by_code(codebook: Tensor, values: Tensor) -> Tensor:
 
 
 def chosen_log_probability(logits: Tensor, tokens: Tensor) -> Tensor:
-    """Log-probabilities of tokens [...] under logits [..., K]: [...]."""
+    """Return the log-probabilities [...] of tokens [...] under logits [..., K]."""
     log_p = at_least_float32(logits).log_softmax(-1)
     return log_p.gather(-1, tokens.long()[..., None])[..., 0]

@@ -1,8 +1,8 @@
 """fm-tiny: a small flow-matching model that restores 16 kHz speech.
 
-It generates gains in dB for 40 bands and 62.5 frames per second over the noisy spectrum, in which
-missing bands and lost packets have been filled first (`carrier`). What it was trained on, what it
-restores and what it cannot: `weights/fm-tiny/README.md`.
+It generates gains in dB for 40 bands and 62.5 frames per second. They are applied to the noisy
+spectrum, after its missing bands and lost packets are filled (`carrier`). Training data, abilities
+and limits: `weights/fm-tiny/README.md`.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from gensr_pref.generators.tiny.base import (
     Clip,
     Tiny,
     Wave,
-    bounds,
     condition_of,
-    rendered,
+    number_or_range,
+    positive_integer,
+    render,
     true_gains,
-    whole,
-    within,
+    value_at,
 )
 from gensr_pref.generators.tiny.carrier import carrier
 from gensr_pref.generators.tiny.encoder import Condition
@@ -41,11 +41,11 @@ class FlowMatchingTiny(Tiny[Flow, Condition]):
     """The generator ``fm-tiny``.
 
     Args:
-        temperature: of the noise that differs from frame to frame. A pair [low, high] draws it
-            for every candidate, uniformly, from the candidate's seed.
-        clip_temperature: of the noise that is constant over a clip, by which candidates differ as
-            wholes. With both at 0 all candidates of a clip are the same.
-        steps: of the solver, from noise to sample.
+        temperature: scale of the noise that differs from frame to frame. For a pair [low, high] it
+            is drawn uniformly for every candidate, from the candidate's seed.
+        clip_temperature: scale of the noise that is constant over a clip and makes candidates
+            differ as wholes. With both at 0 all candidates of a clip are the same.
+        steps: number of solver steps from noise to sample.
         solver: "euler", or "midpoint" (two evaluations per step).
         checkpoint: folder with `model.safetensors` and `config.json`, or ``org/name`` on the Hub;
             absent = the shipped one.
@@ -69,13 +69,13 @@ class FlowMatchingTiny(Tiny[Flow, Condition]):
         revision: str | None = None,
     ) -> None:
         super().__init__(checkpoint, revision)
-        self.temperature = bounds("temperature", temperature)
-        self.clip_temperature = bounds("clip_temperature", clip_temperature)
+        self.temperature = number_or_range("temperature", temperature)
+        self.clip_temperature = number_or_range("clip_temperature", clip_temperature)
         if solver not in get_args(Solver):
             raise ValueError(f"solver must be one of {', '.join(get_args(Solver))}, not {solver!r}")
-        self.steps, self.solver = whole("steps", steps), solver
+        self.steps, self.solver = positive_integer("steps", steps), solver
 
-    def _prepared(self, clip: Clip) -> Condition:
+    def _prepare(self, clip: Clip) -> Condition:
         return self.policy.condition(clip.x)
 
     def _candidates(self, clip: Clip, prepared: Condition, seeds: Sequence[int]) -> list[Candidate]:
@@ -85,28 +85,31 @@ class FlowMatchingTiny(Tiny[Flow, Condition]):
         y_1 = solve(self.policy, y_0, repeated, self.steps, self.solver).cpu().half()
         return [
             Candidate(
-                audio=rendered(latent, clip.carrier, len(clip.wave)),
+                audio=render(latent, clip.carrier, len(clip.wave)),
                 sampling=sampling,
                 latent=np.ascontiguousarray(latent.T.numpy()),
             )
             for (sampling, _), latent in zip(drawn, y_1, strict=True)
         ]
 
-    # --- what alignment asks for; see `generators.base.Alignable`
+    # --- methods for alignment; see `generators.base.Alignable`
 
     def encode(self, noisy: Wave, clean: Wave) -> npt.NDArray[np.float16]:
-        """The latent [F, GAIN_BANDS] of the true gains from a clip [T] to a clean version."""
+        """Return the latent [F, GAIN_BANDS] of the oracle gains from a clip [T] to a clean one."""
         latent = true_gains(noisy, clean, self.analysis)
         return np.ascontiguousarray(latent.half().T.numpy())
 
     def draw(self, shape: Sequence[int], t: float, randomness: torch.Generator) -> Tensor:
-        """y_0 [F, GAIN_BANDS] as in pretraining: unit variance, a part common to all frames."""
+        """Draw y_0 [F, GAIN_BANDS] as in pretraining: unit variance, partly common to all frames.
+
+        See `flow.base_noise`.
+        """
         frames, channels = shape
         shared = self.policy.config.shared_noise
         return base_noise((1, channels, frames), shared, randomness)[0].T
 
     def error(self, policy: Flow, rows: Rows) -> Tensor:
-        """The flow-matching error of each row: [N]."""
+        """Return the flow-matching error of each row [N]; see `flow.flow_matching_error`."""
         assert rows.draw is not None
         valid = rows.heard[rows.clip]
         condition = condition_of(rows.x, policy.config.channels)
@@ -115,11 +118,11 @@ class FlowMatchingTiny(Tiny[Flow, Condition]):
         return flow_matching_error(policy, y_1, y_0 * valid, rows.t, repeated, valid)
 
     def _noise(self, clip: Clip, seed: int) -> tuple[dict[str, Any], Tensor]:
-        """How the candidate of a seed is drawn, and its y_0 [1, C, F]."""
+        """Return the sampling settings of a seed's candidate, and its y_0 [1, C, F]."""
         generator = torch.Generator().manual_seed(seed)
         sampling: dict[str, Any] = {
-            "temperature": within(self.temperature, _uniform(generator)),
-            "clip_temperature": within(self.clip_temperature, _uniform(generator)),
+            "temperature": value_at(self.temperature, _uniform(generator)),
+            "clip_temperature": value_at(self.clip_temperature, _uniform(generator)),
             "steps": self.steps,
             "solver": self.solver,
         }
@@ -134,13 +137,14 @@ class FlowMatchingTiny(Tiny[Flow, Condition]):
 
 
 def from_latent(noisy: Wave, latent: npt.NDArray[np.float16], rate: int = 16000) -> Wave:
-    """The audio [T] of a stored latent [F, GAIN_BANDS] for a clip [T]: what `sample` returned.
+    """Return the audio [T] of a stored latent [F, GAIN_BANDS], equal to the output of `sample`.
 
     Args:
-        noisy: at the model's rate, as `sample` heard it.
-        rate: the model's, in Hz.
+        noisy: the clip [T] at the model's rate, as it was given to `sample`.
+        latent: of the candidate.
+        rate: sample rate of the model, in Hz.
     """
-    return rendered(torch.from_numpy(latent).T, carrier(noisy, Analysis(rate)), len(noisy))
+    return render(torch.from_numpy(latent).T, carrier(noisy, Analysis(rate)), len(noisy))
 
 
 def _uniform(generator: torch.Generator) -> float:

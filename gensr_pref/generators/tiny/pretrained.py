@@ -1,4 +1,4 @@
-"""The generator of a checkpoint, whatever its paradigm."""
+"""Loading the generator of a checkpoint of any paradigm."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from gensr_pref.errors import ConfigError
 from gensr_pref.generators.tiny.ar_tiny import AutoregressiveTiny
-from gensr_pref.generators.tiny.checkpoint import CONFIG, locate, settings_of
+from gensr_pref.generators.tiny.checkpoint import CONFIG, locate, read_settings
 from gensr_pref.generators.tiny.fm_tiny import FlowMatchingTiny
 from gensr_pref.generators.tiny.mgm_tiny import MaskedTiny
 
@@ -22,24 +22,25 @@ _BY_ARCHITECTURE: dict[str, type[Pretrained]] = {
 def from_pretrained(
     checkpoint: str | Path, revision: str | None = None, device: str = "cpu", **options: Any
 ) -> Pretrained:
-    """The generator of a checkpoint, loaded: flow matching, autoregressive or masked.
+    """Load the generator of a checkpoint: flow matching, autoregressive or masked.
 
     Args:
         checkpoint: a folder with `model.safetensors` and `config.json`, such as `gensr-pref train`
             writes, or ``org/name`` on the Hugging Face Hub.
-        revision: commit, tag or branch of one on the Hub; absent = main, as it was when it was
-            first downloaded (``gensr-pref fetch org/name`` looks again).
-        device: of torch.
-        options: of the generator's sampling, such as ``temperature``.
+        revision: commit, tag or branch of a checkpoint on the Hub; absent = main, as it was when
+            it was first downloaded (``gensr-pref fetch org/name`` updates it).
+        device: torch device.
+        options: sampling options of the generator, such as ``temperature``.
 
     Raises:
-        MissingWeightsError: there is none, or it is not here and connections are forbidden.
+        MissingWeightsError: the checkpoint does not exist, or is not on this machine while
+            connections are forbidden.
         FetchError: the Hub cannot be reached or does not deliver.
-        ConfigError: it is of no generator, or its files do not fit each other.
+        ConfigError: the checkpoint belongs to no generator, or its files do not fit each other.
         ValueError: an option outside its range, or a revision of a folder.
     """
     located = locate(checkpoint, revision)
-    architecture = str(settings_of(located.folder).get("architecture"))
+    architecture = str(read_settings(located.folder).get("architecture"))
     if architecture not in _BY_ARCHITECTURE:
         raise ConfigError(
             f"architecture {architecture!r} is of no generator.",

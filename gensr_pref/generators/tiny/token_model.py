@@ -1,7 +1,11 @@
-"""What the autoregressive and the masked network share: encoder, tokenizer, and the first column.
+"""Base of the autoregressive and the masked network: encoder, tokenizer and the first column.
 
-y are the gains that a clip's tokens stand for, m and s what the encoder expects of them, and
-z = (y - m) / s the residual, by which the networks hear tokens.
+y are the gains that a clip's tokens represent, m and s the mean and the standard deviation that the
+encoder predicts for them, and
+
+    z = (y - m) / s
+
+is the residual, the form in which the networks receive tokens.
 """
 
 from __future__ import annotations
@@ -15,7 +19,12 @@ from torch import Tensor, nn
 
 from gensr_pref.generators.tiny.bands import FEATURES
 from gensr_pref.generators.tiny.code_head import Z_LIMIT, CodeHead, chosen_log_probability
-from gensr_pref.generators.tiny.encoder import Condition, Encoder, averaged, normalised
+from gensr_pref.generators.tiny.encoder import (
+    Condition,
+    Encoder,
+    frame_mean,
+    rms_normalise_channels,
+)
 from gensr_pref.generators.tiny.precision import at_least_float32
 from gensr_pref.generators.tiny.tokenizer import Tokenizer, TokenizerConfig
 
@@ -24,7 +33,7 @@ CLIP_SCALE = 0.15  # initial s of a group's average gain, in units of the latent
 
 @dataclass(frozen=True)
 class TokenModelConfig:
-    """The shape of a `TokenModel`; written beside its weights."""
+    """Shape of a `TokenModel`, stored beside its weights."""
 
     encoder_width: int = 192
     encoder_dilations: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 1, 2, 4)
@@ -34,12 +43,12 @@ class TokenModelConfig:
     groups: int = 8
     codes: int = 64
     features: int = FEATURES
-    tokenizer: str = ""  # digest of the codebooks, which lie among the weights
+    tokenizer: str = ""  # digest of the codebooks, which are stored among the weights
     sample_rate: int = 16000  # Hz
 
     @classmethod
     def of(cls, shape: Mapping[str, Any], tokenizer: Tokenizer) -> TokenModelConfig:
-        """The fields that `shape` has of it, for a tokenizer."""
+        """Make the configuration from the known fields of `shape` and the tokenizer's own."""
         known = {field.name for field in fields(cls)}
         return cls(
             **{key: value for key, value in shape.items() if key in known}
@@ -52,15 +61,15 @@ class TokenModelConfig:
         )
 
 
-class Heard(NamedTuple):
-    """A clip as the decoder hears it, frames before channels.
+class DecoderInput(NamedTuple):
+    """A clip as the decoder and the heads receive it, frames before channels.
 
     Attributes:
-        state: [B, F, decoder_width] the encoder's hidden state and mean.
-        pooled: [B, 1, encoder_width] its average over the clip.
+        state: [B, F, decoder_width] projection of the encoder's hidden state and mean.
+        pooled: [B, 1, encoder_width] average of the hidden state over the clip.
         mean: [B, F, channels] m.
         inverse_scale: [B, F, channels] 1 / s.
-        group_mean: [B, 1, groups] the average of m over the clip and a group's bands.
+        group_mean: [B, 1, groups] average of m over the clip and a group's bands.
     """
 
     state: Tensor
@@ -71,7 +80,12 @@ class Heard(NamedTuple):
 
 
 class TokenModel(nn.Module):
-    """Encoder, codebooks and the distribution of the first column."""
+    """Encoder, codebooks and the distribution of the first column.
+
+    Attributes:
+        ordered: whether the groups of a frame are generated in order, each conditioned on those
+            before it.
+    """
 
     ordered: bool
 
@@ -101,54 +115,54 @@ class TokenModel(nn.Module):
         encoded: Condition = self.encoder(x, valid)
         return encoded
 
-    def heard(self, condition: Condition, valid: Tensor | None = None) -> Heard:
-        """What the decoder and the heads read of a clip, of its frames that are `valid`."""
-        hidden = normalised(condition.hidden)
+    def decoder_input(self, condition: Condition, valid: Tensor | None = None) -> DecoderInput:
+        """Prepare encoded clips for the decoder and the heads; `valid` as in `condition`."""
+        hidden = rms_normalise_channels(condition.hidden)
         mean = condition.mean
         state = self.hear(torch.cat([hidden, mean], 1).transpose(1, 2))
-        return Heard(
+        return DecoderInput(
             state,
-            averaged(hidden, valid)[:, None],
+            frame_mean(hidden, valid)[:, None],
             at_least_float32(mean.transpose(1, 2)),
             at_least_float32((-condition.log_scale).exp().transpose(1, 2)),
-            self.tokenizer.group_mean(_level(at_least_float32(mean), valid))[:, None],
+            self.tokenizer.group_mean(_mean_to_average(at_least_float32(mean), valid))[:, None],
         )
 
-    def z(self, tokens: Tensor, heard: Heard) -> Tensor:
-        """Residuals [B, F, channels] of tokens of frames [B, groups, F]."""
+    def z(self, tokens: Tensor, inputs: DecoderInput) -> Tensor:
+        """Return the residuals [B, F, channels] of tokens of frames [B, groups, F]."""
         gains = self.tokenizer.frames(tokens).transpose(1, 2)
-        return residual(gains, heard.mean, heard.inverse_scale)
+        return residual(gains, inputs.mean, inputs.inverse_scale)
 
     # --- the first column
 
     def clip_codebook(self) -> Tensor:
-        """[groups, codes, 1]: the levels of an average gain."""
+        """Return the codebook [groups, codes, 1] of the first column: levels of an average gain."""
         return self.tokenizer.levels().expand(self.config.groups, -1)[..., None]
 
-    def departure(self, first: Tensor, heard: Heard) -> Tensor:
-        """How far first columns [B, groups] are from what the encoder expects: [B, 1, groups]."""
-        scale = torch.full_like(heard.group_mean, 1 / CLIP_SCALE)
+    def departure(self, first: Tensor, inputs: DecoderInput) -> Tensor:
+        """Return the residuals [B, 1, groups] of first columns [B, groups]."""
+        scale = torch.full_like(inputs.group_mean, 1 / CLIP_SCALE)
         gains = self.tokenizer.levels()[first.long()][:, None]
-        return residual(gains, heard.group_mean, scale)
+        return residual(gains, inputs.group_mean, scale)
 
-    def clip_logits(self, first: Tensor, heard: Heard) -> Tensor:
-        """Logits of first columns [B, groups], each group told of those before it: [B, G, K]."""
-        inverse_scale = (-self.clip_log_scale).exp().expand_as(heard.group_mean)
+    def clip_logits(self, first: Tensor, inputs: DecoderInput) -> Tensor:
+        """Return the logits [B, G, K] of first columns [B, groups], given the groups before."""
+        inverse_scale = (-self.clip_log_scale).exp().expand_as(inputs.group_mean)
         codebook = self.clip_codebook()
-        before = self.clip_head.before(heard.pooled, self.departure(first, heard))
-        base = self.clip_head.base(codebook, heard.group_mean, inverse_scale)
+        before = self.clip_head.before(inputs.pooled, self.departure(first, inputs))
+        base = self.clip_head.base(codebook, inputs.group_mean, inverse_scale)
         return (base + self.clip_head.correction(codebook, before, inverse_scale))[:, 0]
 
-    def clip_log_probability(self, first: Tensor, heard: Heard) -> Tensor:
-        """log p of first columns [B, groups]: [B, groups]."""
-        return chosen_log_probability(self.clip_logits(first, heard), first)
+    def clip_log_probability(self, first: Tensor, inputs: DecoderInput) -> Tensor:
+        """Return log p [B, groups] of first columns [B, groups]."""
+        return chosen_log_probability(self.clip_logits(first, inputs), first)
 
 
-def _level(mean: Tensor, valid: Tensor | None) -> Tensor:
-    """What of m [B, channels, F] to average: all of it, or the average over valid frames."""
-    return mean if valid is None else averaged(mean, valid)[..., None]
+def _mean_to_average(mean: Tensor, valid: Tensor | None) -> Tensor:
+    """Return m [B, channels, F], or its average over the valid frames [B, channels, 1]."""
+    return mean if valid is None else frame_mean(mean, valid)[..., None]
 
 
 def residual(gains: Tensor, mean: Tensor, inverse_scale: Tensor) -> Tensor:
-    """z = (y - m) / s, limited: a frame that went astray must not shout."""
+    """Return z = (y - m) / s, clamped to +-`Z_LIMIT`, so that an outlier frame cannot dominate."""
     return ((gains - mean) * inverse_scale).clamp(-Z_LIMIT, Z_LIMIT)

@@ -1,10 +1,10 @@
 """Tokens of band gains: product quantisation of a frame's gains by groups of neighbouring bands.
 
-Group g of a frame is the code of its codebook that is nearest to the gains of its bands. A clip's
-tokens are `[groups, 1 + F]`: one column per frame, and before them one that says how the clip is
-treated as a whole, the average gain of each group over the clip in even steps (`levels`). The
-first column is generated first and what follows is told of it, so candidates can differ in how
-much they suppress, and where.
+Token g of a frame is the index of the code in codebook g that is nearest to the gains of the
+group's bands. A clip's tokens are `[groups, 1 + F]`: one column per frame, preceded by one column
+for the clip as a whole, the average gain of each group over the clip in uniform steps (`levels`).
+The first column is generated first and conditions all others, so that candidates can differ in
+how much they suppress, and where.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ITERATIONS = 40  # of Lloyd's algorithm
 
 @dataclass(frozen=True)
 class TokenizerConfig:
-    """The shape of a `Tokenizer`; written beside its codebooks."""
+    """Shape of a `Tokenizer`, stored beside its codebooks."""
 
     groups: int = 8
     codes: int = 64
@@ -35,7 +35,7 @@ class Tokenizer(nn.Module):
     """Codebooks [groups, codes, bands of a group], as a buffer: they are not trained further.
 
     Raises:
-        ValueError: the bands do not divide into the groups.
+        ValueError: the number of bands is not a multiple of the number of groups.
     """
 
     codebook: Tensor
@@ -51,18 +51,18 @@ class Tokenizer(nn.Module):
 
     @property
     def digest(self) -> str:
-        """12 hexadecimal digits of the codebooks: tokens under one digest mean the same gains."""
+        """12 hexadecimal digits of the codebooks; equal digests mean that tokens are compatible."""
         values = self.codebook.detach().cpu().float().numpy()
         return hashlib.blake2b(values.tobytes(), digest_size=6).hexdigest()
 
     def levels(self) -> Tensor:
-        """[codes] what a token of the first column stands for, in units of the latent."""
+        """Return the values [codes] of the first column's tokens, in units of the latent."""
         low, high = ((db - GAIN_CENTRE_DB) / GAIN_SCALE_DB for db in GAIN_DB)
         return torch.linspace(low, high, self.codes, device=self.codebook.device)
 
     def encode(self, latent: Tensor) -> Tensor:
-        """Gains [B, channels, F] -> tokens [B, groups, 1 + F]."""
-        grouped = self._grouped(latent.float())
+        """Quantise gains [B, channels, F] to tokens [B, groups, 1 + F]."""
+        grouped = self._split_groups(latent.float())
         columns = [_nearest(g, c) for g, c in zip(grouped, self.codebook, strict=True)]
         frames = torch.stack(columns, 1)
         mean = self.group_mean(self.frames(frames))
@@ -70,49 +70,55 @@ class Tokenizer(nn.Module):
         return torch.cat([first[..., None], frames], -1)
 
     def decode(self, tokens: Tensor) -> Tensor:
-        """Tokens [B, groups, 1 + F] -> gains [B, channels, F]; the first column has no sound."""
+        """Return the gains [B, channels, F] of tokens [B, groups, 1 + F].
+
+        The first column contributes nothing to the sound.
+        """
         return self.frames(tokens[..., 1:])
 
     def frames(self, tokens: Tensor) -> Tensor:
-        """Tokens of frames [B, groups, F] -> gains [B, channels, F]."""
+        """Return the gains [B, channels, F] of tokens of frames [B, groups, F]."""
         groups = torch.arange(self.groups, device=tokens.device)[None, :, None]
-        found = self.codebook[groups, tokens.long()]  # [B, groups, F, bands]
-        return found.transpose(2, 3).flatten(1, 2)
+        gains = self.codebook[groups, tokens.long()]  # [B, groups, F, bands]
+        return gains.transpose(2, 3).flatten(1, 2)
 
     def group_mean(self, latent: Tensor) -> Tensor:
-        """Average over a clip and over the bands of each group: [B, channels, F] -> [B, groups]."""
+        """Average [B, channels, F] over frames and over the bands of each group: [B, groups]."""
         rows, _, frames = latent.shape
         return latent.reshape(rows, self.groups, -1, frames).mean((2, 3))
 
-    def _grouped(self, latent: Tensor) -> Tensor:
+    def _split_groups(self, latent: Tensor) -> Tensor:
         rows, _, frames = latent.shape
         return latent.reshape(rows, self.groups, -1, frames).permute(1, 0, 3, 2)
 
 
 def _nearest(points: Tensor, codes: Tensor) -> Tensor:
-    """Index of the nearest code [K, D] of every point [..., D]; the first of equals."""
+    """Return the index of the nearest code [K, D] of every point [..., D]; the first of equals."""
     distance = codes.square().sum(-1) - 2 * points @ codes.T
     return distance.argmin(-1)
 
 
-def fitted(
+def fit_tokenizer(
     latents: Tensor, groups: int, codes: int, seed: int, sample_rate: int = 16000
 ) -> Tokenizer:
-    """A tokenizer by k-means (Lloyd's algorithm) on the frames of latents [N, channels, F].
+    """Fit a tokenizer by k-means (Lloyd's algorithm) to the frames of latents [N, channels, F].
 
-    Codes start at different frames drawn from the seed; a code that lost all its points is moved
-    to the point that is farthest from its own.
+    The initial codes are distinct frames drawn from the seed. A code without points is moved to the
+    point that is farthest from its own code.
+
+    Raises:
+        ValueError: there are fewer distinct frames than codes.
     """
-    made = Tokenizer(TokenizerConfig(groups, codes, latents.shape[1], sample_rate))
+    tokenizer = Tokenizer(TokenizerConfig(groups, codes, latents.shape[1], sample_rate))
     rng = np.random.default_rng(seed)
-    grouped = made._grouped(latents.float()).flatten(1, 2)
+    grouped = tokenizer._split_groups(latents.float()).flatten(1, 2)
     for group, points in enumerate(grouped):
-        made.codebook[group] = _k_means(points, codes, rng)
-    return made
+        tokenizer.codebook[group] = _k_means(points, codes, rng)
+    return tokenizer
 
 
 def _k_means(points: Tensor, codes: int, rng: np.random.Generator) -> Tensor:
-    """[P, D] -> [codes, D]."""
+    """Return the centres [codes, D] of points [P, D]."""
     distinct = torch.unique(points, dim=0)
     if len(distinct) < codes:
         raise ValueError(f"{len(distinct)} different frames cannot give {codes} codes")

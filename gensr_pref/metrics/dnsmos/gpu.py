@@ -1,8 +1,8 @@
 """DNSMOS in torch, for batches of windows on a GPU.
 
-The networks and features of `dnsmos_cpu`, dense and window by window. All arithmetic is float32:
-TF32, which torch allows convolutions by default, keeps 10 bits of each factor and would move scores
-by more than the 1e-5 to which they agree with speechmos.
+The networks and features of `gensr_pref.metrics.dnsmos.cpu`, dense and window by window. All
+arithmetic is float32: TF32, which torch uses in convolutions by default, keeps 10 bits of each
+factor and would change scores by more than the 1e-5 to which they agree with speechmos.
 """
 
 from __future__ import annotations
@@ -38,19 +38,19 @@ class TorchNetworks:
     """Both networks on a device.
 
     Args:
-        device: any torch device; on ``cpu`` it agrees with `CpuNetworks` and is slower.
+        device: torch device; on ``cpu`` the results agree with `CpuNetworks`, but take longer.
     """
 
     def __init__(self, device: str) -> None:
         self._device = torch.device(device)
-        self._p835 = P835().to(self._device).eval()
-        self._p808 = P808().to(self._device).eval()
+        self._p835 = TorchP835().to(self._device).eval()
+        self._p808 = TorchP808().to(self._device).eval()
 
     def raw_scores(self, windows: Iterable[Wave]) -> Array:
-        """The networks' outputs [windows, 4]: signal, background, overall, P.808.
+        """Return the networks' outputs [windows, 4]: signal, background, overall, P.808.
 
         Args:
-            windows: [144160] each, of any number of clips; held a batch at a time.
+            windows: [144160] each, of any number of clips; one batch at a time is in memory.
         """
         with full_precision():
             scores = [self._batch(batch) for batch in _batches(windows)]
@@ -61,17 +61,20 @@ class TorchNetworks:
         return torch.cat([self._p835(samples), self._p808(samples)], dim=1).cpu().numpy()
 
 
-class P835(nn.Module):
-    """Windows [B, 144160] to signal, background and overall quality [B, 3], not yet MOS."""
+class TorchP835(nn.Module):
+    """Network of P.835: windows [B, 144160] to signal, background and overall quality [B, 3].
+
+    The outputs are not yet mapped to MOS.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        graph = networks.p835()
+        graph = networks.read_p835()
         self.register_buffer("filters", _tensor(np.concatenate([graph.real, graph.imaginary]).T))
         self.network = Convolutions(graph.network)
 
     def forward(self, samples: Tensor) -> Tensor:
-        """Powers in bels, at least -12, and the network."""
+        """Compute the power spectrum in bels, at least -12, and apply the network."""
         frames = samples.unfold(1, FRAME, HOP)
         real, imaginary = (frames @ self.get_buffer("filters")).chunk(2, dim=2)
         power = (real.square() + imaginary.square()).clamp(min=1e-12)
@@ -79,8 +82,8 @@ class P835(nn.Module):
         return scores
 
 
-class P808(nn.Module):
-    """Windows [B, 144160] to overall quality [B, 1] in MOS."""
+class TorchP808(nn.Module):
+    """Network of P.808: windows [B, 144160] to overall quality [B, 1] in MOS."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -88,10 +91,10 @@ class P808(nn.Module):
         bands = librosa.filters.mel(sr=RATE, n_fft=MEL_FRAME, n_mels=BANDS)
         self.register_buffer("hann", _tensor(hann))
         self.register_buffer("bands", _tensor(bands.T))
-        self.network = Convolutions(networks.p808())
+        self.network = Convolutions(networks.read_p808())
 
     def forward(self, samples: Tensor) -> Tensor:
-        """dB below the loudest band, at least -80; (dB + 40) / 40; and the network."""
+        """Compute dB relative to the loudest band, at least -80; network of (dB + 40) / 40."""
         padded = F.pad(samples[:, : FRAMES * HOP], (HOP, HOP))
         frames = padded.unfold(1, MEL_FRAME, HOP) * self.get_buffer("hann")
         mel = torch.fft.rfft(frames).abs().square() @ self.get_buffer("bands")
@@ -102,7 +105,7 @@ class P808(nn.Module):
 
 
 class Convolutions(nn.Module):
-    """A `Network`: features [B, T, F] to outputs [B, N]."""
+    """A `Network` in torch: features [B, T, F] to outputs [B, N]."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
@@ -114,7 +117,7 @@ class Convolutions(nn.Module):
         self.dense = nn.Sequential(*dense[:-1])
 
     def forward(self, features: Tensor) -> Tensor:
-        """Stages with pooling in between, the maximum over time and frequency, dense layers."""
+        """Apply the stages with pooling between them, the global maximum, and the dense layers."""
         first, *rest = self.stages
         x = first(features[:, None])
         for stage in rest:
@@ -131,14 +134,14 @@ def _batches(windows: Iterable[Wave]) -> Iterator[list[Wave]]:
 
 def _convolution(layer: Layer) -> nn.Module:
     outputs, channels = layer.weight.shape[:2]
-    return _filled(nn.Conv2d(channels, outputs, 3, padding=1), layer.weight, layer.bias)
+    return _with_weights(nn.Conv2d(channels, outputs, 3, padding=1), layer.weight, layer.bias)
 
 
 def _linear(layer: Layer) -> nn.Module:
-    return _filled(nn.Linear(*layer.weight.shape), layer.weight.T, layer.bias)
+    return _with_weights(nn.Linear(*layer.weight.shape), layer.weight.T, layer.bias)
 
 
-def _filled(module: nn.Module, weight: Array, bias: Array) -> nn.Module:
+def _with_weights(module: nn.Module, weight: Array, bias: Array) -> nn.Module:
     module.load_state_dict({"weight": _tensor(weight), "bias": _tensor(bias)})
     return module
 

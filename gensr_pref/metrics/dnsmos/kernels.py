@@ -1,14 +1,15 @@
-"""What DNSMOS computes on one thread of the CPU, compiled by numba.
+"""Kernels of DNSMOS for one CPU thread, compiled by numba.
 
-Behind the ReLUs of DNSMOS about one value in twelve is not zero. A dense convolution multiplies the
-other eleven as well; here each nonzero value adds its share to the nine places that it reaches, and
-zeros cost a comparison. Nothing is left out or rounded: the sum has the same terms but for zeros.
+After the ReLUs of DNSMOS about one activation in twelve is not zero. A dense convolution multiplies
+the other eleven as well; here each nonzero activation is added to the nine outputs that it
+influences, and a zero costs a comparison. Nothing is approximated: only terms that are zero are
+missing from the sums.
 
-Rows of time stream through all the layers of a stage, so that what is between two layers is a few
-rows that stay in the cache. What comes out at a place depends on the values it can see and on
-nothing else: the same bits, whatever piece of a signal it was computed in.
+Rows (frames) stream through all layers of a stage, so that only a few rows between two layers are
+in memory, and stay in the cache. An output depends on its receptive field alone: it has the same
+bits in whatever part of a signal it is computed.
 
-numba compiles this module when it first runs (seconds), and later reads the result back.
+numba compiles this module on first use (seconds) and caches the result on disk.
 """
 
 from __future__ import annotations
@@ -24,27 +25,27 @@ from gensr_pref.metrics.dnsmos.networks import Array, Layer, Network
 
 CACHE_LINE = 64  # bytes: vectors that straddle two lines load at half the speed
 MOST_CHANNELS = 128
-SUMMED_TOGETHER = 128  # terms, by the matrix product of ONNX Runtime 1.31
+SUMMED_TOGETHER = 128  # terms of a partial sum in the matrix product of ONNX Runtime 1.31
 
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
 
-def compiled(function: Kernel) -> Kernel:
-    """Machine code of a function, in which a product and a sum may be one fused step."""
+def compile_kernel(function: Kernel) -> Kernel:
+    """Compile a function to machine code, in which a product and a sum may be fused."""
     fused = {"contract", "nsz"}
     try:
         kernel = numba.njit(function, cache=True, fastmath=fused, error_model="numpy")
-    except RuntimeError:  # there is no folder in which the result could be kept
+    except RuntimeError:  # there is no folder for numba's cache
         kernel = numba.njit(function, fastmath=fused, error_model="numpy")
     return cast(Kernel, kernel)
 
 
-@compiled
-def filtered(samples: Array, filters: Array, hop: int) -> Array:
-    """Filters [N, O] on frames of N samples, `hop` apart: [(T - N) // hop + 1, O].
+@compile_kernel
+def apply_filters(samples: Array, filters: Array, hop: int) -> Array:
+    """Apply filters [N, O] to frames of N samples, `hop` apart: [(T - N) // hop + 1, O].
 
-    The terms are summed in the order of ONNX Runtime: where a filter's output nearly cancels, its
-    logarithm is made of rounding errors, and scores would differ from speechmos's by up to 1e-5.
+    The terms are summed in the order of ONNX Runtime: if a filter's output nearly cancels, its
+    logarithm depends on rounding errors, and scores would differ from speechmos by up to 1e-5.
     """
     size, outputs = filters.shape
     out = np.zeros(((len(samples) - size) // hop + 1, outputs), np.float32)
@@ -63,9 +64,12 @@ def filtered(samples: Array, filters: Array, hop: int) -> Array:
     return out
 
 
-@compiled
+@compile_kernel
 def _first(above: Array, row: Array, below: Array, weight: Array, bias: Array, out: Array) -> None:
-    """A row of the first layer, whose one input channel is not sparse: 3 x [F + 2] -> [F, O]."""
+    """Compute a row [F, O] of the first layer, whose single input channel is not sparse.
+
+    The inputs are three rows [F + 2].
+    """
     for f in range(len(out)):
         a0, a1, a2 = above[f], above[f + 1], above[f + 2]
         b0, b1, b2 = row[f], row[f + 1], row[f + 2]
@@ -78,12 +82,13 @@ def _first(above: Array, row: Array, below: Array, weight: Array, bias: Array, o
             target[o] = max(total + bias[o], np.float32(0))
 
 
-@compiled
+@compile_kernel
 def _scatter(row: Array, weight: Array, sums: Array, nonzero: Any) -> None:
-    """Add what a row [F, C] contributes to the sums [(F + 2) * 3 * O] of three rows.
+    """Add the contributions of a row [F, C] to the sums [(F + 2) * 3 * O] of three rows.
 
-    What a channel of bin f contributes is one stretch of memory, as weight[c] is: bins f - 1 to
-    f + 1, and in each the row before, the row itself and the one after. Four channels share a pass.
+    The contributions of a channel of bin f are contiguous in memory, like weight[c]: bins f - 1 to
+    f + 1, and in each bin the row before, the row itself and the row after. Four channels are
+    added in one pass.
     """
     bins, channels = row.shape
     stretch = weight.shape[1]
@@ -107,9 +112,9 @@ def _scatter(row: Array, weight: Array, sums: Array, nonzero: Any) -> None:
                 target[i] += v0 * w0[i]
 
 
-@compiled
+@compile_kernel
 def _finish(sums: Array, bias: Array, out: Array) -> None:
-    """Take the oldest row out of the sums, through the ReLU, and make room for the next."""
+    """Write the oldest row of the sums, after bias and ReLU, to `out`; make room for the next."""
     bins, size = out.shape
     shares = sums.reshape(bins + 2, 3, size)
     for f in range(bins):
@@ -124,9 +129,9 @@ def _finish(sums: Array, bias: Array, out: Array) -> None:
             third[o] = 0
 
 
-@compiled
+@compile_kernel
 def _pool(row: Array, t: int, out: Array) -> None:
-    """Row t [F, C] into the 2x2 maxima [T // 2, F // 2, C]."""
+    """Include row t [F, C] in the 2x2 maxima [T // 2, F // 2, C]."""
     if t // 2 >= len(out):
         return
     for f in range(out.shape[1]):
@@ -136,11 +141,11 @@ def _pool(row: Array, t: int, out: Array) -> None:
             target[c] = max(target[c], largest) if t % 2 else largest
 
 
-@compiled
+@compile_kernel
 def _stream(
     x: Any, weights: Any, biases: Any, sums: Any, rows: Any, pooled: bool, out: Array
 ) -> None:
-    """Rows x [T, F, C] through a stage's layers, each one row behind the one before."""
+    """Pass rows x [T, F, C] through a stage's layers, each one row behind the previous one."""
     time, bins, channels = x.shape
     nonzero = np.empty(MOST_CHANNELS, np.uint32)
     padded = np.zeros((time + 2, bins + 2) if channels == 1 else (0, 0), np.float32)
@@ -148,7 +153,7 @@ def _stream(
         padded[1:-1, 1:-1] = x[:, :, 0]
     for step in range(time + len(weights)):
         for layer in range(len(weights)):
-            t = step - layer  # the row that comes in; row t - 1 goes out
+            t = step - layer  # index of the input row; row t - 1 is the output
             if t < 0 or t > time:
                 continue
             if layer == 0 and channels == 1:
@@ -168,12 +173,12 @@ def _stream(
 
 @dataclass(frozen=True)
 class Stage:
-    """Layers in the order in which the kernels read them.
+    """Layers of a stage, in the memory order of the kernels.
 
     Attributes:
         weights: [9, O] of a layer with one input channel, else [C, 9 * O].
         biases: [O].
-        pooled: whether 2x2 maxima of the last layer's output are taken.
+        pooled: whether the last layer's output is max-pooled by 2x2.
     """
 
     weights: tuple[Array, ...]
@@ -181,37 +186,43 @@ class Stage:
     pooled: bool
 
     def __call__(self, x: Array) -> Array:
-        """[T, F, C] -> [T, F, O], or half of both where pooled; outside of x there are zeros."""
+        """Map [T, F, C] to [T, F, O], or [T // 2, F // 2, O] if pooled; x is padded with zeros."""
         time, bins, _ = x.shape
         sizes = [len(bias) for bias in self.biases]
-        sums = tuple(_aligned(np.zeros((bins + 2) * 3 * size, np.float32)) for size in sizes)
-        rows = tuple(_aligned(np.zeros((bins, size), np.float32)) for size in sizes)
+        sums = tuple(
+            _align_to_cache_line(np.zeros((bins + 2) * 3 * size, np.float32)) for size in sizes
+        )
+        rows = tuple(_align_to_cache_line(np.zeros((bins, size), np.float32)) for size in sizes)
         shape = (time // 2, bins // 2) if self.pooled else (time, bins)
         out = np.empty((*shape, sizes[-1]), np.float32)
         _stream(np.ascontiguousarray(x), self.weights, self.biases, sums, rows, self.pooled, out)
         return out
 
 
-def stages(network: Network) -> list[Stage]:
-    """The convolutions of a network, with the pooling after all but the last stage."""
+def make_stages(network: Network) -> list[Stage]:
+    """Return the convolutional stages of a network; all but the last are pooled."""
     last = len(network.stages) - 1
-    return [_stage(layers, pooled=at < last) for at, layers in enumerate(network.stages)]
+    return [_make_stage(layers, pooled=at < last) for at, layers in enumerate(network.stages)]
 
 
-def _stage(layers: tuple[Layer, ...], pooled: bool) -> Stage:
-    return Stage(tuple(map(_laid_out, layers)), tuple(layer.bias for layer in layers), pooled)
+def _make_stage(layers: tuple[Layer, ...], pooled: bool) -> Stage:
+    return Stage(
+        tuple(map(_rearrange_weights, layers)), tuple(layer.bias for layer in layers), pooled
+    )
 
 
-def _laid_out(layer: Layer) -> Array:
-    """[O, C, 3, 3] -> [9, O] of a first layer, else [C, 9 * O] as `_scatter` adds it."""
+def _rearrange_weights(layer: Layer) -> Array:
+    """Rearrange weights [O, C, 3, 3] to [9, O] if C is 1, else to [C, 9 * O] for `_scatter`."""
     outputs, channels = layer.weight.shape[:2]
     if channels == 1:
-        return _aligned(layer.weight.reshape(outputs, 9).T)
-    return _aligned(layer.weight.transpose(1, 3, 2, 0)[:, ::-1, ::-1].reshape(channels, -1))
+        return _align_to_cache_line(layer.weight.reshape(outputs, 9).T)
+    return _align_to_cache_line(
+        layer.weight.transpose(1, 3, 2, 0)[:, ::-1, ::-1].reshape(channels, -1)
+    )
 
 
-def _aligned(values: Array) -> Array:
-    """A copy that starts at a cache line."""
+def _align_to_cache_line(values: Array) -> Array:
+    """Copy the values to memory that starts at a cache line."""
     space = np.empty(values.nbytes + CACHE_LINE, np.uint8)
     start = -space.ctypes.data % CACHE_LINE
     copy = space[start : start + values.nbytes].view(np.float32).reshape(values.shape)

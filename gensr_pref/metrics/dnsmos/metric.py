@@ -1,8 +1,8 @@
-"""DNSMOS P.835 and P.808: the quality listeners would give, predicted without a reference.
+"""DNSMOS P.835 and P.808: listeners' quality ratings, predicted without a reference.
 
-The networks are those that the package `speechmos` carries, and the arithmetic is that of its
-``dnsmos.run``: a clip is doubled until it fills 9.01 s, windows of 9.01 s hop by 1 s, and the
-scores are the means over windows.
+The networks are those of the package `speechmos`, and the arithmetic is that of its ``dnsmos.run``:
+a clip is doubled until it fills 9.01 s, windows of 9.01 s start every second, and the scores are
+the means over windows.
 
     P.835: C. K. A. Reddy et al., "DNSMOS P.835", ICASSP 2022.
     P.808: C. K. A. Reddy et al., "DNSMOS", ICASSP 2021.
@@ -22,7 +22,8 @@ from gensr_pref.metrics.dnsmos.networks import RATE, WINDOW, Array
 
 WINDOW_SECONDS = 9.01
 
-# Raw outputs to MOS: a x^2 + b x + c, highest power first (speechmos 0.0.1.1, not personalised).
+# Coefficients a, b, c of MOS = a x^2 + b x + c of a raw output x (speechmos 0.0.1.1, not
+# personalised).
 SIG = (-0.08397278, 1.22083953, 0.0052439)
 BAK = (-0.13166888, 1.60915514, -0.39604546)
 OVRL = (-0.06766283, 1.11546468, 0.04602535)
@@ -35,7 +36,7 @@ def _mos(name: str, votes: bool) -> Score:
 
 
 class Dnsmos:
-    """DNSMOS: on the CPU one candidate after the other, on a GPU their windows in batches."""
+    """DNSMOS: candidates one by one on the CPU, batches of their windows on a GPU."""
 
     spec = MetricSpec(
         name="dnsmos",
@@ -51,37 +52,37 @@ class Dnsmos:
     )
 
     def load(self, device: str) -> None:
-        """Read both networks; what runs them on the CPU is compiled on the first occasion."""
-        self._raw_scores = _on_the_cpu() if device == "cpu" else _in_batches(device)
+        """Read both networks; the CPU kernels are compiled on first use."""
+        self._raw_scores = _cpu_scores() if device == "cpu" else _torch_scores(device)
 
     def score(self, clip: ClipSounds) -> list[dict[str, float]]:
-        """Four MOS per candidate; samples beyond full scale are clipped."""
+        """Return four MOS per candidate; samples beyond full scale are clipped."""
         waves = [np.clip(candidate.wave, -1.0, 1.0) for candidate in clip.candidates]
         return [_scores(raw) for raw in self._raw_scores(waves)]
 
 
-def _on_the_cpu() -> RawScores:
+def _cpu_scores() -> RawScores:
     from gensr_pref.metrics.dnsmos.cpu import CpuNetworks
 
     networks = CpuNetworks()
-    return lambda waves: [networks.raw_scores(wave, starts(len(wave))) for wave in waves]
+    return lambda waves: [networks.raw_scores(wave, window_starts(len(wave))) for wave in waves]
 
 
-def _in_batches(device: str) -> RawScores:
+def _torch_scores(device: str) -> RawScores:
     from gensr_pref.metrics.dnsmos.gpu import TorchNetworks
 
     networks = TorchNetworks(device)
 
     def raw_scores(waves: Sequence[Wave]) -> Sequence[Array]:
-        ends = accumulate(len(starts(len(wave))) for wave in waves)
-        together = networks.raw_scores(chain.from_iterable(map(windows, waves)))
-        return np.split(together, list(ends)[:-1])
+        ends = accumulate(len(window_starts(len(wave))) for wave in waves)
+        outputs = networks.raw_scores(chain.from_iterable(map(split_windows, waves)))
+        return np.split(outputs, list(ends)[:-1])
 
     return raw_scores
 
 
 def _scores(raw: Array) -> dict[str, float]:
-    """Means over windows [windows, 4] of MOS."""
+    """Map raw outputs [windows, 4] to MOS; return the means over windows."""
     sig, bak, ovrl, p808 = raw.astype(np.float64).T
     return {
         "dnsmos_sig": float(np.polyval(SIG, sig).mean()),
@@ -91,11 +92,12 @@ def _scores(raw: Array) -> dict[str, float]:
     }
 
 
-def starts(samples: int) -> list[int]:
-    """Where the windows start, in seconds, in a clip of so many samples, repeated or not.
+def window_starts(samples: int) -> list[int]:
+    """Return the start times of the windows, in seconds, of a clip of that many samples.
 
-    speechmos finds a window's end in floating point, and drops a window whose end is rounded down
-    to 144159 samples: those that start 7 to 23 s into the repeated clip. So do we.
+    speechmos computes the end of a window in floating point, and drops a window whose end is
+    rounded down to 144159 samples: those that start 7 to 23 s into the repeated clip. They are
+    dropped here too, so that the scores agree.
     """
     while samples < WINDOW:
         samples *= 2
@@ -104,9 +106,9 @@ def starts(samples: int) -> list[int]:
     return [hop for hop, end in enumerate(ends) if end - hop * RATE == WINDOW]
 
 
-def windows(wave: Wave) -> Iterator[Wave]:
-    """The windows [144160] that are scored, of a waveform [T] of any T >= 1."""
-    hops = starts(len(wave))
+def split_windows(wave: Wave) -> Iterator[Wave]:
+    """Yield the windows [144160] of a waveform [T] that are scored, for any T >= 1."""
+    hops = window_starts(len(wave))
     repeated = wave if len(wave) >= WINDOW else np.resize(wave, hops[-1] * RATE + WINDOW)
     for hop in hops:
         yield repeated[hop * RATE :][:WINDOW]

@@ -1,13 +1,14 @@
 """The two networks of DNSMOS, read from the ONNX files in the package `speechmos`.
 
-Both have one form: stages of 3x3 convolutions, each followed by a ReLU, with 2x2 max pooling after
-every stage but the last; the maximum over time and frequency; dense layers with a ReLU between.
+Both have the same structure: stages of 3x3 convolutions, each followed by a ReLU, with 2x2 max
+pooling after every stage but the last; the maximum over time and frequency; dense layers with a
+ReLU between them.
 
     P.835, on 900 frames x 161 bins:   1 > 128 > 64 > 64 > 32 | 32 | 32 | 64, 64 > 128 > 64 > 3
     P.808, on 900 frames x 120 bands:  1 > 32 | 32 | 32 > 32 | 64, 64 > 64 > 64 > 1
 
-Only weights are needed, so the files are read with the few fields of ONNX's protobuf that hold them
-(onnx/onnx.proto: ModelProto, GraphProto, TensorProto) instead of with the package `onnx`.
+Only the weights are needed, so the few fields of ONNX's protobuf that hold them (onnx/onnx.proto:
+ModelProto, GraphProto, TensorProto) are read here, without the package `onnx`.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ WINDOW = 144_160  # samples: 9.01 s
 FRAMES = 900  # of a window, in both networks
 HOP = 160  # samples from frame to frame
 FRAME = 320  # samples of a frame of P.835
-MEL_FRAME = 321  # and of P.808
-BANDS = 120  # of P.808
+MEL_FRAME = 321  # samples of a frame of P.808
+BANDS = 120  # mel bands of P.808
 
 # Field numbers in onnx.proto, and the wire types of protobuf.
 GRAPH, INITIALIZER = 7, 5
@@ -38,7 +39,10 @@ VARINT, EIGHT_BYTES, LENGTH_DELIMITED, FOUR_BYTES = 0, 1, 2, 5
 
 @dataclass(frozen=True)
 class Layer:
-    """A convolution [out, in, 3, 3] (time, frequency) or a dense layer [in, out], and its bias."""
+    """Weight and bias of a layer.
+
+    A convolution has the weight [out, in, 3, 3] (time, frequency), a dense layer [in, out].
+    """
 
     weight: Array
     bias: Array
@@ -46,19 +50,19 @@ class Layer:
 
 @dataclass(frozen=True)
 class Network:
-    """Stages of convolutions, pooled in between, and dense layers."""
+    """Stages of convolutions, with pooling between them, and dense layers."""
 
     stages: tuple[tuple[Layer, ...], ...]
     dense: tuple[Layer, ...]
 
 
 @dataclass(frozen=True)
-class P835:
-    """The network of signal, background and overall quality, and its spectrum.
+class P835Weights:
+    """Weights of P.835: the filters of its spectrum, and its network.
 
     Attributes:
-        real, imaginary: the trained filters [161, 320] that stand for windowed sine and cosine.
-        network: from the spectrum to three raw scores.
+        real, imaginary: trained filters [161, 320], in the role of windowed cosine and sine.
+        network: maps the spectrum to three raw scores: signal, background, overall.
     """
 
     real: Array
@@ -66,20 +70,20 @@ class P835:
     network: Network
 
 
-def p835() -> P835:
-    """The graph of P.835."""
+def read_p835() -> P835Weights:
+    """Read the weights of P.835."""
     tensors = _tensors("sig_bak_ovr.onnx")
     convolutions = [_convolution(tensors, f"conv2d{end}") for end in ("", *_numbers(1, 6))]
     dense = [f"mos_estimator_logpow/dense{end}" for end in ("", "_1", "_3")]
-    return P835(
+    return P835Weights(
         tensors["time2freq/stft-real/kernel:0"][..., 0],
         tensors["time2freq/stft-imag/kernel:0"][..., 0],
         _network(convolutions, (4, 1, 1, 1), [_dense(tensors, name) for name in dense]),
     )
 
 
-def p808() -> Network:
-    """The graph of P.808."""
+def read_p808() -> Network:
+    """Read the weights of P.808."""
     tensors = _tensors("model_v8.onnx")
     convolutions = [_convolution(tensors, f"conv2d{end}") for end in _numbers(5, 9)]
     dense = [f"mos_estimator_small_1/dense{end}" for end in _numbers(3, 5)]
@@ -105,7 +109,7 @@ def _dense(tensors: dict[str, Array], name: str) -> Layer:
 
 
 def _tensors(file: str) -> dict[str, Array]:
-    """The float tensors that a graph holds, by name."""
+    """Return the float tensors of a graph, by name."""
     model = memoryview((files("speechmos") / "dnsmos_models" / file).read_bytes())
     [graph] = _bytes(model, GRAPH)
     tensors = _bytes(graph, INITIALIZER)
@@ -127,7 +131,7 @@ def _integers(message: memoryview, field: int) -> list[int]:
 
 
 def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """The fields of a protobuf message: number, and an integer or the bytes of what it holds.
+    """Yield the fields of a protobuf message: number, and an integer or the bytes of the content.
 
     Encoding: https://protobuf.dev/programming-guides/encoding
     """
@@ -147,7 +151,7 @@ def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
 
 
 def _varint(message: memoryview, at: int) -> tuple[int, int]:
-    """An integer, seven bits a byte, lowest first, and where the next field begins."""
+    """Decode an integer (seven bits per byte, lowest first); return it and the next position."""
     value = shift = 0
     while True:
         byte = message[at]

@@ -1,9 +1,9 @@
-"""NISQA v2: the quality listeners would give, and four reasons for it, without a reference.
+"""NISQA v2: listeners' overall rating and four quality dimensions, predicted without a reference.
 
-It was made for 6 to 12 s of speech that came over a network. Features and scores are those of the
-official predictor, which takes a file at the rate it has; three things move a score that should
-not: the rate, even where resampling adds nothing, the level, and where the 40 ms grid of segments
-falls (docs/metrics.md has figures).
+It was trained on 6 to 12 s of speech transmitted over a network. Features and scores are those of
+the official predictor, which takes a file at its own rate. Three things change a score although
+they should not: the rate, even if resampling adds nothing; the level; and the position of the 40 ms
+grid of segments (docs/metrics.md has figures).
 
     G. Mittag, B. Naderi, A. Chehadi, S. Möller, "NISQA: A deep CNN-self-attention model for
     multidimensional speech quality prediction with crowdsourced datasets", Interspeech 2021.
@@ -37,8 +37,8 @@ N_FFT, HOP, WINDOW = 4096, 0.01, 0.02
 BANDS, HIGHEST_HZ = 48, 20_000
 SEGMENT, SEGMENT_HOP, MOST_SEGMENTS = 15, 4, 1300
 
-# What a checkpoint must say of itself to be the one that this code computes; widths are left to the
-# shapes of its weights, and no score depends on how many segments it says it takes.
+# Settings that a checkpoint must state to fit this code. Widths are checked by the shapes of its
+# weights, and no score depends on its limit of segments.
 ARGS: Mapping[str, Any] = {
     "model": "NISQA_DIM",
     "double_ended": False,
@@ -63,17 +63,17 @@ ARGS: Mapping[str, Any] = {
 
 
 def _mos(name: str, votes: bool = False) -> Score:
-    return Score(name, unit="MOS", votes=votes)  # about 1 to 5, but nothing keeps it there
+    return Score(name, unit="MOS", votes=votes)  # about 1 to 5, but unbounded
 
 
 class Nisqa:
-    """NISQA v2 on the CPU, where it costs as little as PESQ.
+    """NISQA v2, on the CPU, where it costs about as much as PESQ.
 
     Args:
-        checkpoint: where ``nisqa.tar`` is, if not in the cache.
+        checkpoint: path of ``nisqa.tar``; absent = the file in the cache.
 
     Raises:
-        MissingWeightsError: it is not there.
+        MissingWeightsError: the file does not exist.
     """
 
     paths = ("checkpoint",)
@@ -98,32 +98,35 @@ class Nisqa:
         self.spec = replace(self.spec, model=catalogue.identity("nisqa", checkpoint))
 
     def load(self, device: str) -> None:
-        """Load the weights, on the CPU whatever the device.
+        """Load the weights, onto the CPU whatever the device.
 
         Raises:
             InputError: the file is not a NISQA_DIM checkpoint, or not safe to load.
         """
-        expected = "nisqa.tar of NISQA v2.0 (which is had by: gensr-pref fetch nisqa)"
-        self._network = torch_checkpoint.read(self._checkpoint, expected, _network)
+        expected = "nisqa.tar of NISQA v2.0 (download it with: gensr-pref fetch nisqa)"
+        self._network = torch_checkpoint.read_checkpoint(self._checkpoint, expected, _network)
 
     def score(self, clip: ClipSounds) -> list[Answer]:
-        """Five MOS per candidate, higher is better in all: a noisiness of 4 is little noise."""
+        """Return five MOS per candidate.
+
+        Higher is better in all of them: a noisiness of 4 means little noise.
+        """
         return each(clip.candidates, self._measure)
 
     def _measure(self, candidate: Sound) -> dict[str, float]:
         import torch
 
-        mos = self._network(torch.from_numpy(segments(mel_decibel(candidate))))
+        mos = self._network(torch.from_numpy(split_segments(mel_decibel(candidate))))
         names = (score.name for score in self.spec.scores)
         return dict(zip(names, mos.tolist(), strict=True))
 
 
 def mel_decibel(sound: Sound) -> Features:
-    """Mel magnitudes [48, 1 + T // hop] in dB, floored at -80 and at 80 below the loudest.
+    """Return mel magnitudes [48, 1 + T // hop] in dB, at least -80 and 80 below the loudest.
 
-    As librosa's ``melspectrogram(power=1)`` gives them at the sound's own rate; bands above half
-    that rate are empty and lie on the floor. Reflections at the ends are made here since
-    ``librosa.stft`` warns where the sound is shorter than an FFT.
+    They equal librosa's ``melspectrogram(power=1)`` at the sound's own rate; bands above half that
+    rate are empty and lie on the floor. The ends are reflected here because ``librosa.stft`` warns
+    if the sound is shorter than an FFT.
     """
     import librosa
 
@@ -139,7 +142,7 @@ def mel_decibel(sound: Sound) -> Features:
     return np.asarray(librosa.amplitude_to_db(mel, ref=1.0, amin=1e-4, top_db=80.0), np.float32)
 
 
-def segments(features: Features) -> Features:
+def split_segments(features: Features) -> Features:
     """Cut features [48, F] into overlapping segments [N, 48, 15], one every 4 frames.
 
     Raises:
@@ -155,7 +158,7 @@ def segments(features: Features) -> Features:
 
 @lru_cache
 def _mel_filters(rate: int) -> Features:
-    """The filter bank [48, 2049]; librosa warns of the bands that stay empty at a low rate."""
+    """Return the filter bank [48, 2049], without librosa's warning of empty bands at a low rate."""
     import librosa
 
     with warnings.catch_warnings():
@@ -165,13 +168,13 @@ def _mel_filters(rate: int) -> Features:
 
 
 def _network(content: Any) -> NisqaNetwork:
-    """The network with a checkpoint's weights; raises anything where it is another's."""
+    """Make the network of a checkpoint; may raise anything if it is another network's."""
     import torch
 
     from gensr_pref.metrics.nisqa.network import NisqaNetwork
 
     _require_same(content["args"])
-    with torch.device("meta"):  # no first weights are drawn: the process's seed stays where it is
+    with torch.device("meta"):  # draws no random weights: the process's random state is unchanged
         network = NisqaNetwork()
     network.load_published(content["model_state_dict"])
     return network.float().eval().requires_grad_(False)

@@ -1,6 +1,6 @@
 """The network of NISQA v2: a CNN on each segment, self-attention over segments, attention pooling.
 
-Names of modules are those in the published checkpoint, and so are the sizes.
+Module names and sizes are those of the published checkpoint.
 
     G. Mittag, B. Naderi, A. Chehadi, S. Möller, "NISQA: A deep CNN-self-attention model for
     multidimensional speech quality prediction with crowdsourced datasets", Interspeech 2021.
@@ -19,7 +19,7 @@ DIMENSIONS = 5  # MOS, noisiness, discontinuity, coloration, loudness
 
 
 class NisqaNetwork(nn.Module):
-    """Segments of one sound in, its five scores out."""
+    """Network from the segments of one sound to its five scores."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -28,12 +28,12 @@ class NisqaNetwork(nn.Module):
         self.pool_layers = nn.ModuleList(AttentionPooling() for _ in range(DIMENSIONS))
 
     def forward(self, segments: Tensor) -> Tensor:
-        """Score the segments [N, 48, 15], in dB, of a sound: [5]."""
+        """Return the five scores [5] of the segments [N, 48, 15], in dB, of one sound."""
         embedded = self.time_dependency(self.cnn(segments[:, None]))
         return torch.cat([pool(embedded) for pool in self.pool_layers])
 
     def load_published(self, weights: Mapping[str, Tensor]) -> None:
-        """Take over a published state dict, which names one more level: ``cnn.model.conv1``.
+        """Load a published state dict, whose names have one more level: ``cnn.model.conv1``.
 
         Raises:
             RuntimeError: a weight is missing, unknown or of another shape.
@@ -43,7 +43,7 @@ class NisqaNetwork(nn.Module):
 
 
 class AttentionPooling(nn.Module):
-    """The mean over time, weighted by a learned attention, and one number of it."""
+    """Mean over time with learned attention weights, followed by a linear layer to one number."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ class AttentionPooling(nn.Module):
 
 
 def _segment_cnn() -> nn.Sequential:
-    """[N, 1, 48, 15] -> [N, 384]."""
+    """Return the CNN on segments: [N, 1, 48, 15] -> [N, 384]."""
     return nn.Sequential(
         OrderedDict(
             {
@@ -68,7 +68,7 @@ def _segment_cnn() -> nn.Sequential:
                 **_convolution(3, 32, 64),
                 **_convolution(4, 64, 64, pool=(6, 3)),
                 **_convolution(5, 64, 64),
-                **_convolution(6, 64, 64, padding=(1, 0)),  # over all 3 columns that are left
+                **_convolution(6, 64, 64, padding=(1, 0)),  # over all 3 remaining columns
                 "flatten": nn.Flatten(),
             }
         )
@@ -91,7 +91,7 @@ def _convolution(
 
 
 def _self_attention() -> nn.Sequential:
-    """[N, 384] -> [N, 64], each segment attending to all."""
+    """Return the self-attention over segments: [N, 384] -> [N, 64]."""
     layers = [nn.TransformerEncoderLayer(WIDTH, nhead=1, dim_feedforward=64) for _ in range(2)]
     return nn.Sequential(
         OrderedDict(

@@ -1,9 +1,9 @@
-"""PESQ: the quality of a candidate against its clean clip as ITU-T P.862 predicts it.
+"""PESQ: quality of a candidate relative to its clean clip, as predicted by ITU-T P.862.
 
 Wide band is P.862.2, narrow band P.862 with the mapping of P.862.1. The code is the ITU's, in the
-package `pesq`. It finds delays by itself, and it was made for telephone codecs: generative outputs
-that are good to the ear can score low. A score of narrow band depends on the rate of the sounds:
-at 8 kHz it is 0.06 to 0.12 higher than at 16 kHz, which others publish and which is used here.
+package `pesq`. It compensates delays itself. It was made for telephone codecs: generative outputs
+that sound good can score low. A narrow-band score depends on the rate of the sounds: at 8 kHz it is
+0.06 to 0.12 higher than at 16 kHz, the rate of published values, which is used here.
 """
 
 from __future__ import annotations
@@ -16,14 +16,18 @@ import numpy as np
 from gensr_pref.audio import Sound, Wave
 from gensr_pref.errors import Unusable
 from gensr_pref.metrics.base import Answer, ClipSounds, MetricSpec, Score, each
-from gensr_pref.metrics.clean_reference import clean_signal, counterpart
-from gensr_pref.metrics.pesq.utterances import RATE, SAFE, TABLE, Mode, utterances
+from gensr_pref.metrics.clean_reference import candidate_signal, clean_signal
+from gensr_pref.metrics.pesq.utterances import RATE, SAFE, TABLE, Mode, count_utterances
 from gensr_pref.schema import Reason
 
-HIGHEST: dict[Mode, float] = {"wb": 4.644, "nb": 4.549}  # of the mappings, at a raw score of 4.5
+HIGHEST: dict[Mode, float] = {
+    "wb": 4.644,
+    "nb": 4.549,
+}  # value of the mapping at a raw score of 4.5
 
-# The C code's table of 1000 stretches of bad frames has room for any sound up to 95 s, a stretch
-# and the gap after it being 6 frames of 16 ms; for that of 50 utterances, see `pesq_utterances`.
+# The C code's table of 1000 intervals of bad frames suffices for any sound up to 95 s, as an
+# interval and the gap after it take 6 frames of 16 ms. For its table of 50 utterances, see
+# `gensr_pref.metrics.pesq.utterances`.
 LONGEST = 60 * RATE
 
 
@@ -32,11 +36,12 @@ class Pesq:
 
     Args:
         mode: ``wb``, ``nb``, or both in a list: the scores `pesq_wb` and `pesq_nb`.
-        align: have delay and polarity undone first (`gensr_pref.metrics.time_alignment`); PESQ
-            undoes delays by itself and does not hear the polarity.
+        align: whether the panel undoes each candidate's delay and polarity first
+            (`gensr_pref.metrics.time_alignment`); PESQ compensates delays itself and is
+            insensitive to polarity.
 
     Raises:
-        ValueError: a mode that there is not, none, or one that is there twice.
+        ValueError: the mode is unknown, empty, or listed twice.
     """
 
     def __init__(self, mode: Mode | Sequence[Mode] = "wb", align: bool = False) -> None:
@@ -55,10 +60,10 @@ class Pesq:
         )
 
     def load(self, device: str) -> None:
-        """Nothing to load."""
+        """Do nothing: there are no weights."""
 
     def score(self, clip: ClipSounds) -> list[Answer]:
-        """One MOS-LQO per candidate and mode, exactly the package's.
+        """Return one MOS-LQO per candidate and mode, equal to the package's.
 
         Raises:
             Unusable: NO_CLEAN.
@@ -67,7 +72,7 @@ class Pesq:
         return each(clip.candidates, lambda candidate: self._measure(clean, candidate))
 
     def _measure(self, clean: Wave, candidate: Sound) -> dict[str, float | Exception]:
-        wave = counterpart(candidate, clean)
+        wave = candidate_signal(candidate, clean)
         values = {f"pesq_{mode}": _attempt(clean, wave, mode) for mode in self._modes}
         failures = [value for value in values.values() if isinstance(value, Exception)]
         if len(failures) == len(values):
@@ -98,7 +103,7 @@ def _pesq(clean: Wave, candidate: Wave, mode: Mode) -> float:
 
     if len(clean) > LONGEST:
         raise Unusable(Reason.TOO_LONG, f"longer than {LONGEST / RATE:g} s")
-    # What `pesq` itself does first; done here, it and the count below see the same samples.
+    # `pesq` does the same first; done here, so that the count below sees the same samples.
     peak = max(np.max(np.abs(clean)), np.max(np.abs(candidate)))
     clean, candidate = clean / peak, candidate / peak
     if len(clean) > SAFE:
@@ -114,12 +119,12 @@ def _pesq(clean: Wave, candidate: Wave, mode: Mode) -> float:
 
 
 def _require_room(clean: Wave, mode: Mode) -> None:
-    """Refuse a sound whose utterances the ITU's tables may not hold.
+    """Refuse a sound that may have more utterances than the ITU code's table can hold.
 
-    The last row is never given away: the code begins a row before it knows whether it counts.
+    The last row must stay free: the code begins a row before it knows whether it is needed.
     """
     try:
-        count = utterances(clean, mode)
+        count = count_utterances(clean, mode)
     except OSError as error:
         raise Unusable(Reason.TOO_LONG, f"longer than {SAFE / RATE} s, and {error}") from error
     if count >= TABLE:

@@ -1,8 +1,8 @@
-"""How many utterances PESQ's C code will find: it has a table for 50, and does not look.
+"""Number of utterances that PESQ's C code will find: its table has 50 rows and is not checked.
 
-A 25 s sound of 0.2 s bursts ends the process, and so do 4 minutes of speech. The table is filled
+A 25 s sound of 0.2 s bursts crashes the process, and so do 4 minutes of speech. The table is filled
 from the clean sound alone, by a voice activity detector with the rules below (apply_VAD and
-id_utterances in pesqdsp.c and pesqmod.c of `pesq` 0.0.4). Counting calls that very detector.
+id_utterances in pesqdsp.c and pesqmod.c of `pesq` 0.0.4). The count calls the same detector.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ Mode = Literal["wb", "nb"]
 RATE = 16_000
 TABLE = 50
 WINDOW = 64  # samples
-UTTERANCE = 50  # windows of one that counts, at least
-PAUSE = 47  # windows between two, at least: 51, less the two by which each neighbour is extended
-PADDING = 150  # windows of silence that the C code puts around a sound
-# No sound of this length can fill the table: 18.8 s.
+UTTERANCE = 50  # least number of windows of an utterance
+PAUSE = 47  # least number of windows between two: 51, less two by which each neighbour is extended
+PADDING = 150  # windows of silence that the C code adds around a sound
+# A sound of up to this length, 18.8 s, cannot fill the table.
 SAFE = (TABLE * (UTTERANCE + PAUSE) - PADDING) * WINDOW
 
 EDGE = PADDING // 2 * WINDOW  # samples of silence before a sound
@@ -51,30 +51,33 @@ class _Signal(ctypes.Structure):
     )
 
 
-def utterances(clean: Wave, mode: Mode) -> int:
-    """The most utterances of a clean sound [T] that PESQ may enter into its table.
+def count_utterances(clean: Wave, mode: Mode) -> int:
+    """Return an upper bound of the utterances of a clean sound [T] that PESQ enters in its table.
+
+    PESQ leaves out utterances that its crude delay estimate moves beyond the candidate's ends; they
+    are counted here.
 
     Args:
-        clean: at 16 kHz, 0.25 s or more, finite, at the level at which it is scored; beside it is a
-            candidate of the same length. (PESQ leaves out those that a crude delay puts beyond the
-            candidate's ends; they are counted here.)
+        clean: at 16 kHz, 0.25 s or more, finite, at the level at which it is scored; the candidate
+            has the same length.
+        mode: ``wb`` or ``nb``.
 
     Raises:
         OSError: the compiled module of `pesq` does not export its C functions.
     """
     code = _code()
-    with _loaded(code, clean) as signal:
+    with _load_signal(code, clean) as signal:
         code.fix_power_level(ctypes.byref(signal), b"", ctypes.c_long(signal.samples))
         _input_filter(code, signal, mode)
         code.DC_block(signal.data, ctypes.c_long(signal.samples))
         code.apply_filters(signal.data, ctypes.c_long(signal.samples))
         code.calc_VAD(ctypes.byref(signal))
         voiced = np.ctypeslib.as_array(signal.vad, (signal.samples // WINDOW,)) > 0
-    return _runs(voiced)
+    return _count_long_runs(voiced)
 
 
 def _code() -> Any:
-    """PESQ's C code in this process; calls hold Python's lock, for it keeps state in globals."""
+    """Open PESQ's C code in this process; calls hold the GIL, because it has global state."""
     from pesq import cypesq
 
     code = ctypes.PyDLL(cypesq.__file__)
@@ -85,8 +88,8 @@ def _code() -> Any:
 
 
 @contextmanager
-def _loaded(code: Any, clean: Wave) -> Iterator[_Signal]:
-    """The sound in the C code's own buffers, between its paddings."""
+def _load_signal(code: Any, clean: Wave) -> Iterator[_Signal]:
+    """Copy the sound to the C code's buffers, with its padding; free them at the end."""
     flag, message = ctypes.c_long(0), ctypes.c_char_p()
     code.select_rate(ctypes.c_long(RATE), ctypes.byref(flag), ctypes.byref(message))
     samples = np.ascontiguousarray(clean, np.float32)
@@ -103,7 +106,7 @@ def _loaded(code: Any, clean: Wave) -> Iterator[_Signal]:
 
 
 def _input_filter(code: Any, signal: _Signal, mode: Mode) -> None:
-    """What pesq_measure in pesqmain.h does before it looks for delays."""
+    """Filter the input as pesq_measure in pesqmain.h does before it estimates delays."""
     length = ctypes.c_long(signal.samples)
     if mode == "nb":
         code.apply_filter(signal.data, length, 26, ctypes.byref(_table(code)))
@@ -118,11 +121,11 @@ def _input_filter(code: Any, signal: _Signal, mode: Mode) -> None:
 
 
 def _table(code: Any) -> Any:
-    """The response of a telephone handset, 26 pairs of Hz and dB."""
+    """Return the response of a telephone handset (IRS), 26 pairs of Hz and dB."""
     return (ctypes.c_double * 52).in_dll(code, "standard_IRS_filter_dB")
 
 
-def _runs(voiced: npt.NDArray[np.bool_]) -> int:
-    """How many runs of True in a mask [windows] are long enough."""
+def _count_long_runs(voiced: npt.NDArray[np.bool_]) -> int:
+    """Count the runs of True in a mask [windows] that are long enough for an utterance."""
     change = np.flatnonzero(np.diff(np.concatenate(([False], voiced, [False])).astype(np.int8)))
     return int(np.count_nonzero(change[1::2] - change[::2] >= UTTERANCE))

@@ -1,7 +1,7 @@
-"""Speaker encoders: a sound in, a unit vector out that says who speaks.
+"""Protocol of a speaker encoder: a sound in, a unit vector out that represents the speaker.
 
-Three ways in: ``resemblyzer``, which carries its weights; the path of an ``.onnx`` file; and
-``module:Class``, a `SpeakerEncoder` of one's own.
+An encoder is named as ``resemblyzer``, whose package holds its weights; by the path of an ``.onnx``
+file; or as ``module:Class``, a `SpeakerEncoder` of your own.
 """
 
 from __future__ import annotations
@@ -21,49 +21,52 @@ Embedding = npt.NDArray[np.float32]
 
 
 class SpeakerEncoder(Protocol):
-    """A class that embeds. Its constructor takes `checkpoint`, a path, where it needs one."""
+    """Class that embeds sounds. Its constructor takes `checkpoint`, a path, if it needs one."""
 
     @property
     def model(self) -> str:
-        """Package and version, or checkpoint id and revision; plain attributes will do."""
+        """Package and version, or checkpoint id and revision; a plain attribute is enough."""
         ...
 
     @property
     def licence(self) -> str:
-        """Of the weights."""
+        """Licence of the weights."""
         ...
 
     @property
     def sample_rate(self) -> int:
-        """Of the sounds it takes, in Hz."""
+        """Sample rate of its input, in Hz."""
         ...
 
     @property
     def lowest(self) -> float:
-        """The least cosine of two of its vectors: -1, or 0 where no element is negative."""
+        """Lower bound of the cosine of two of its vectors: -1, or 0 if no element is negative."""
         ...
 
     @property
     def longest_seconds(self) -> float | None:
-        """Of a sound it takes; None for no bound."""
+        """Limit of a sound's length; None: no limit."""
         ...
 
     def load(self, device: str) -> None:
-        """Load weights onto a torch device, or onto the CPU where it knows no other."""
+        """Load the weights onto a torch device, or onto the CPU if it supports no other."""
         ...
 
     def embed(self, sounds: Sequence[Sound]) -> Sequence[Embedding | Unusable]:
-        """One unit vector [D] per sound, or why there is none, which must not depend on others."""
+        """Return one unit vector [D] per sound, or why there is none.
+
+        The entry of one sound must not depend on the other sounds.
+        """
         ...
 
 
 def make_encoder(encoder: str, checkpoint: str | Path | None = None) -> SpeakerEncoder:
-    """The encoder of that name, path or ``module:Class``, not yet loaded.
+    """Make an encoder by its name, path or ``module:Class``, without loading it.
 
     Raises:
-        UnknownPluginError: none has that name; the message lists those that exist.
-        ConfigError, ValueError: it takes no checkpoint.
-        MissingWeightsError: the file is not there.
+        UnknownPluginError: no encoder has that name; the message lists those that exist.
+        ConfigError, ValueError: the encoder takes no checkpoint.
+        MissingWeightsError: the file does not exist.
     """
     if encoder.endswith(".onnx"):
         return _from_file(encoder, checkpoint)
@@ -78,6 +81,6 @@ def _from_file(path: str, checkpoint: str | Path | None) -> SpeakerEncoder:
     if checkpoint is not None:
         raise ValueError(
             f"checkpoint is {str(checkpoint)!r}, but the encoder {path!r} holds its own weights; "
-            "leave it out"
+            "remove the option"
         )
     return OnnxEncoder(path)

@@ -1,7 +1,11 @@
-"""Speaker similarity: does the candidate still sound like the same person?
+"""Speaker similarity: whether the candidate still sounds like the same person.
 
-The cosine between the speaker embeddings of the candidate and of the clean clip, or of the noisy
-one where there is no clean. Delay and polarity do not matter to it, nor do different lengths.
+The score is the cosine of the speaker embeddings z of the candidate and r of the clean clip, or of
+the noisy one if there is no clean clip:
+
+    speaker_similarity = <z, r> / (|z| |r|)
+
+It does not depend on delay or polarity, and the lengths may differ.
 """
 
 from __future__ import annotations
@@ -14,18 +18,18 @@ import numpy as np
 
 from gensr_pref.audio import Sound, require_sound
 from gensr_pref.errors import Unusable
-from gensr_pref.metrics.base import Answer, ClipSounds, Given, MetricSpec, Note, Score
+from gensr_pref.metrics.base import Answer, ClipField, ClipSounds, MetricSpec, Note, Score
 from gensr_pref.metrics.speaker.encoder import Embedding, make_encoder
 from gensr_pref.schema import Reason
 
 Against = Literal["clean_or_noisy", "clean", "noisy"]
 REFERENCES: tuple[Against, ...] = ("clean_or_noisy", "clean", "noisy")
-_USES: dict[Against, frozenset[Given]] = {
+_USES: dict[Against, frozenset[ClipField]] = {
     "clean_or_noisy": frozenset({"clean", "noisy"}),
     "clean": frozenset({"clean"}),
     "noisy": frozenset({"noisy"}),
 }
-UNIT = 1e-3  # by which the norm of an embedding may differ from 1
+UNIT = 1e-3  # allowed deviation of an embedding's norm from 1
 
 
 class SpeakerSimilarity:
@@ -34,13 +38,13 @@ class SpeakerSimilarity:
     Args:
         encoder: ``resemblyzer``, the path of an ``.onnx`` file, or ``module:Class``
             (`gensr_pref.metrics.speaker.encoder`).
-        checkpoint: the encoder's weights, where they are not its own.
-        against: what candidates are compared with. Noise lowers the cosine to a noisy clip for
-            every candidate alike; values against clean and against noisy are on different scales.
+        checkpoint: the encoder's weights, if not the default ones.
+        against: reference of the comparison. Noise in a noisy reference lowers the cosine of all
+            candidates; values with a clean and with a noisy reference are on different scales.
 
     Raises:
-        ValueError: an encoder or a reference that there is not.
-        MissingWeightsError: a file that is not there.
+        ValueError: the encoder or the reference does not exist.
+        MissingWeightsError: a file does not exist.
     """
 
     paths = ("encoder", "checkpoint")
@@ -72,16 +76,19 @@ class SpeakerSimilarity:
         self._encoder.load(device)
 
     def score(self, clip: ClipSounds) -> list[Answer]:
-        """One cosine per candidate; the note tells whether it is with ``clean`` or ``noisy``.
+        """Return one cosine per candidate, with the reference, ``clean`` or ``noisy``, as a note.
 
         Raises:
-            Unusable: NO_CLEAN where there is nothing to compare with; or what is wrong with it.
+            Unusable: NO_CLEAN if there is no reference; or the fault of the reference.
         """
         which, reference = self._reference(clip)
         return [_answer(reference, embedded, which) for embedded in self._embed(clip.candidates)]
 
     def _reference(self, clip: ClipSounds) -> tuple[str, Embedding]:
-        """The first of its references that was given; where that one is unusable, none."""
+        """Return the name and the embedding of the first reference that was given.
+
+        If that one is unusable, the other is not used in its place.
+        """
         for which, sound, fault in (
             ("clean", clip.clean, clip.faults.get("clean")),
             ("noisy", clip.noisy, clip.faults.get("noisy")),
@@ -91,25 +98,25 @@ class SpeakerSimilarity:
             if fault is not None:
                 raise fault
             if sound is not None:
-                return which, self._embedded(sound)
+                return which, self._embed_reference(sound)
         missing = self._against.replace("_or_", " nor a ")
         raise Unusable(Reason.NO_CLEAN, f"no {missing} clip to compare with")
 
-    def _embedded(self, sound: Sound) -> Embedding:
+    def _embed_reference(self, sound: Sound) -> Embedding:
         [embedded] = self._embed([sound])
         if isinstance(embedded, Unusable):
             raise Unusable(embedded.reason, f"{embedded.detail} in the reference".strip())
         return embedded
 
     def _embed(self, sounds: Sequence[Sound]) -> list[Embedding | Unusable]:
-        """One unit vector per sound, or why there is none."""
+        """Return one unit vector per sound, or why there is none."""
         faults = [_fault(sound) for sound in sounds]
         usable = [sound for sound, fault in zip(sounds, faults, strict=True) if fault is None]
         embedded = self._encoder.embed(usable) if usable else []
         if len(embedded) != len(usable):
             raise ValueError(f"{self.spec.model}: {len(embedded)} vectors for {len(usable)} sounds")
-        found = iter(embedded)
-        return [next(found) if fault is None else fault for fault in faults]
+        vectors = iter(embedded)
+        return [next(vectors) if fault is None else fault for fault in faults]
 
 
 def _fault(sound: Sound) -> Unusable | None:
@@ -126,5 +133,5 @@ def _answer(reference: Embedding, candidate: Embedding | Unusable, which: str) -
     for vector in (reference, candidate):
         norm = float(np.linalg.norm(vector))
         if not abs(norm - 1) <= UNIT:
-            return ValueError(f"the encoder gave a vector of norm {norm}; it must be 1")
+            return ValueError(f"the encoder returned a vector of norm {norm}; it must be 1")
     return {"speaker_similarity": float(reference @ candidate), "speaker_reference": which}

@@ -1,7 +1,7 @@
-"""A speaker encoder in an ONNX file: any network that was exported whole, from waveform to vector.
+"""Speaker encoder in an ONNX file: a network that was exported whole, from waveform to vector.
 
-No Python code of the model's is run, so a file from elsewhere does no more than compute. Networks
-that take filter-bank features do not fit; export them with their features inside the graph.
+The file contains no Python code, so that an untrusted one can only compute. A network whose input
+is filter-bank features must be exported with the features inside the graph.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ SHAPES = {1: (-1,), 2: (1, -1), 3: (1, 1, -1)}  # of the waveform, by the rank o
 
 
 class OnnxEncoder:
-    """One float32 input [T], [1, T] or [1, 1, T] at 16 kHz; one output that holds D numbers.
+    """ONNX network with one float32 input [T], [1, T] or [1, 1, T] at 16 kHz and an output of D.
 
-    Where there are several outputs, the one with "embed" in its name (as `transformers` calls that
-    of its x-vector models) is taken. Vectors are scaled to norm 1. Sounds are run one by one, so
+    If there are several outputs, the one with "embed" in its name (as in the x-vector models of
+    `transformers`) is used. Vectors are scaled to norm 1. Sounds are processed one by one, so that
     none is padded.
 
     Raises:
-        MissingWeightsError: the file is not there.
+        MissingWeightsError: the file does not exist.
     """
 
     sample_rate = 16_000
@@ -43,17 +43,18 @@ class OnnxEncoder:
         self.model = f"{self._path.name}, SHA-256 {catalogue.sha256_of(self._path)[:16]}"
 
     def load(self, device: str) -> None:
-        """Open the graph on one thread, on the GPU where onnxruntime was built for one.
+        """Open the graph, with one thread, on the GPU if onnxruntime supports it.
 
         Raises:
-            InputError: it is no ONNX file, does not take one waveform, or does not give one vector.
+            InputError: the file is not ONNX, its input is not one waveform, or its output is not
+                one vector.
         """
         self._session = _session(self._path, device)
         self._input, self._shape = _waveform(self._session.get_inputs(), self._path)
         self._output = _vector(self._session.get_outputs(), self._path)
 
     def embed(self, sounds: Sequence[Sound]) -> list[Embedding | Unusable]:
-        """One unit vector [D] per sound."""
+        """Return one unit vector [D] per sound."""
         return [self._embed(sound) for sound in sounds]
 
     def _embed(self, sound: Sound) -> Embedding:
@@ -97,7 +98,7 @@ def _providers(device: str) -> list[Any]:
 
 
 def _waveform(inputs: Sequence[Any], path: Path) -> tuple[str, tuple[int, ...]]:
-    """The name of the input, and the shape in which it takes a waveform."""
+    """Return the name of the input, and the shape in which it takes a waveform."""
     described = ", ".join(f"{one.name} {one.type} {one.shape}" for one in inputs)
     if len(inputs) != 1 or inputs[0].type != "tensor(float)" or len(inputs[0].shape) not in SHAPES:
         raise InputError(
@@ -110,15 +111,15 @@ def _waveform(inputs: Sequence[Any], path: Path) -> tuple[str, tuple[int, ...]]:
 
 
 def _vector(outputs: Sequence[Any], path: Path) -> str:
-    """The name of the output that is the embedding."""
+    """Return the name of the output that is the embedding."""
     names: list[str] = [one.name for one in outputs]
     if len(names) > 1:
         names = [name for name in names if "embed" in name.lower()]
     if len(names) != 1:
         given = ", ".join(one.name for one in outputs)
         raise InputError(
-            f"gives {given}; one must be the embedding: the only one, or the only one "
-            "with 'embed' in its name",
+            f"has the outputs {given}; one must be the embedding: the only output, or the only "
+            "one with 'embed' in its name",
             path=path,
             value=given,
             problem=Problem.UNSUPPORTED,

@@ -1,14 +1,14 @@
-"""The GE2E voice encoder of the package `resemblyzer`, with its voice activity detector.
+"""GE2E voice encoder of the package `resemblyzer`, with its voice activity detector.
 
-Without the detector cosines move by up to 0.065. A sound is raised to -30 dBFS where it is quieter,
-pauses of more than 0.2 s are cut out, and stretches of 1.6 s that start every 0.77 s are embedded
-each by an LSTM; the sound's embedding is their mean, scaled to norm 1.
+Without the detector cosines change by up to 0.065. A sound quieter than -30 dBFS is amplified to
+that level, pauses of more than 0.2 s are removed, and segments of 1.6 s that start every 0.77 s are
+embedded by an LSTM; the sound's embedding is their mean, scaled to norm 1.
 
     L. Wan et al., "Generalized end-to-end loss for speaker verification", ICASSP 2018.
 
-Stretches of different sounds are not put into one batch. On a CPU that ran 0.9 to 1.2 times as fast
-where sounds have three stretches or more (1.6 to 2 times with one or two), and no library promises
-that the rows of a matrix product do not depend on each other to the bit.
+Segments of different sounds are not put into one batch. On a CPU that was 0.9 to 1.2 times as fast
+for sounds with three segments or more (1.6 to 2 times with one or two), and no library guarantees
+that the rows of a matrix product are independent of each other to the last bit.
 """
 
 from __future__ import annotations
@@ -35,27 +35,26 @@ LOUDNESS = -30  # dBFS
 FULL_SCALE = 32767
 VAD_MODE = 3  # webrtcvad's strictest
 VAD_FRAME = 480  # samples: 30 ms
-VAD_SMOOTHED = 8  # frames; voiced where more than half of them are
-VAD_REACH = 7  # frames that one voiced frame makes voiced, itself in the middle
-VAD_CHUNK = 1000 * VAD_FRAME  # samples turned into 16 bits in one go
+VAD_SMOOTHED = 8  # frames of the moving average; voiced if more than half of them are
+VAD_REACH = 7  # frames around a voiced frame that become voiced too
+VAD_CHUNK = 1000 * VAD_FRAME  # samples that are converted to 16 bits at a time
 
 MEL_FRAME, MEL_HOP, MELS = 400, 160, 40
-STRETCH = 160  # mel frames that are embedded together: 1.6 s
-STRETCHES_PER_SECOND = 1.3
-LEAST_COVERED = 0.75  # of the last stretch
-STRETCHES_PER_BATCH = (
-    64  # a sound with fewer (50 s of voice) is embedded in one go, as in the package
-)
+SEGMENT = 160  # mel frames of a segment: 1.6 s
+SEGMENTS_PER_SECOND = 1.3
+LEAST_COVERED = 0.75  # of the last segment
+# A sound with fewer segments (50 s of voice) is embedded in one batch, as in the package.
+SEGMENTS_PER_BATCH = 64
 
 
 class ResemblyzerEncoder:
-    """Resemblyzer's `VoiceEncoder`; its values, to 1e-6.
+    """Resemblyzer's `VoiceEncoder`; the values agree to 1e-6.
 
     Args:
         checkpoint: weights in the format of its ``pretrained.pt``; absent = that file.
 
     Raises:
-        MissingWeightsError: the file is not there.
+        MissingWeightsError: the file does not exist.
     """
 
     sample_rate = RATE
@@ -75,58 +74,61 @@ class ResemblyzerEncoder:
         """Load the encoder (5 MB) onto a torch device.
 
         Raises:
-            InputError: the checkpoint is not one of this encoder.
+            InputError: the checkpoint does not belong to this encoder.
         """
-        with _known_warnings_silenced():
+        with _silence_known_warnings():
             from resemblyzer import VoiceEncoder
 
         self._encoder = VoiceEncoder(device, verbose=False)
         if self._checkpoint:
-            torch_checkpoint.read(
+            torch_checkpoint.read_checkpoint(
                 self._checkpoint, "a checkpoint of resemblyzer's encoder", self._fill
             )
 
     def _fill(self, content: Any) -> None:
-        """Take over a checkpoint's weights; the package would leave those that it lacks random."""
+        """Load a checkpoint's weights; the package would leave missing ones random."""
         missing, _ = self._encoder.load_state_dict(content["model_state"], strict=False)
         if missing:
             raise ValueError(f"it lacks {', '.join(missing)}")
 
     def embed(self, sounds: Sequence[Sound]) -> list[Embedding | Unusable]:
-        """One unit vector [256] per sound, or NO_SPEECH where the detector finds no voice."""
+        """Return one unit vector [256] per sound, or NO_SPEECH if the detector finds no voice."""
         return [self._embed(sound) for sound in sounds]
 
     def _embed(self, sound: Sound) -> Embedding | Unusable:
-        voice = voiced(sound.wave)
+        voice = remove_pauses(sound.wave)
         if len(voice) == 0:
             return Unusable(Reason.NO_SPEECH, "no voice was found")
-        _, stretches = self._encoder.compute_partial_slices(
-            len(voice), STRETCHES_PER_SECOND, LEAST_COVERED
+        _, segments = self._encoder.compute_partial_slices(
+            len(voice), SEGMENTS_PER_SECOND, LEAST_COVERED
         )
-        starts = [stretch.start for stretch in stretches]
+        starts = [segment.start for segment in segments]
         parts = [
-            self._forward(voice, starts[first : first + STRETCHES_PER_BATCH])
-            for first in range(0, len(starts), STRETCHES_PER_BATCH)
+            self._forward(voice, starts[first : first + SEGMENTS_PER_BATCH])
+            for first in range(0, len(starts), SEGMENTS_PER_BATCH)
         ]
         mean = np.mean(np.concatenate(parts), axis=0)
         return np.asarray(mean / np.linalg.norm(mean, 2), np.float32)
 
     def _forward(self, voice: Wave, starts: Sequence[int]) -> npt.NDArray[np.float32]:
-        """Embeddings [starts, 256] of the stretches that start at these mel frames."""
+        """Return the embeddings [starts, 256] of the segments that start at these mel frames."""
         import torch
 
-        end, rest = starts[-1] + STRETCH, len(voice) // MEL_HOP
-        if end <= rest < end + STRETCH:
-            end = rest  # not embedded, but then products have the package's size, and its rounding
+        end, last = starts[-1] + SEGMENT, len(voice) // MEL_HOP
+        if end <= last < end + SEGMENT:
+            end = last  # not embedded, but products have the package's size and rounding then
         mel = _mel(voice, starts[0], end)
-        batch = np.stack([mel[start - starts[0] :][:STRETCH] for start in starts])
+        batch = np.stack([mel[start - starts[0] :][:SEGMENT] for start in starts])
         with torch.no_grad():
             embedded = self._encoder(torch.from_numpy(batch).to(self._encoder.device))
         return np.asarray(embedded.cpu().numpy(), np.float32)
 
 
-def voiced(wave: Wave) -> Wave:
-    """What resemblyzer's ``preprocess_wav`` leaves of a waveform [T] at 16 kHz, to the bit."""
+def remove_pauses(wave: Wave) -> Wave:
+    """Amplify a waveform [T] at 16 kHz and remove its pauses, as resemblyzer's ``preprocess_wav``.
+
+    The result is equal to the last bit.
+    """
     from resemblyzer.audio import normalize_volume
     from scipy.ndimage import binary_dilation
 
@@ -141,8 +143,8 @@ def voiced(wave: Wave) -> Wave:
 
 
 def _voice_flags(wave: Wave) -> npt.NDArray[np.int_]:
-    """1 per frame of 30 ms with a voice; an incomplete last frame is left out."""
-    from resemblyzer.audio import webrtcvad  # which warns when it is imported first; see load()
+    """Return 1 for each frame of 30 ms with voice, else 0; an incomplete last frame is left out."""
+    from resemblyzer.audio import webrtcvad  # it warns on its first import; see load()
 
     detector = webrtcvad.Vad(VAD_MODE)
     flags = []
@@ -156,7 +158,7 @@ def _voice_flags(wave: Wave) -> npt.NDArray[np.int_]:
 
 
 def _mel(voice: Wave, first: int, last: int) -> npt.NDArray[np.float32]:
-    """Mel power of frames `first` to `last` [frames, 40]; beyond its ends the voice is zero."""
+    """Return the mel power of frames `first` to `last` [frames, 40], zeros beyond the ends."""
     import librosa
 
     start, stop = first * MEL_HOP - MEL_FRAME // 2, last * MEL_HOP + MEL_FRAME // 2
@@ -170,8 +172,8 @@ def _mel(voice: Wave, first: int, last: int) -> npt.NDArray[np.float32]:
 
 
 @contextmanager
-def _known_warnings_silenced() -> Iterator[None]:
-    """What resemblyzer 0.1.4 and webrtcvad 2.0.10 are known to warn of when imported."""
+def _silence_known_warnings() -> Iterator[None]:
+    """Silence the known warnings of importing resemblyzer 0.1.4 and webrtcvad 2.0.10."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Please import `binary_dilation`", DeprecationWarning)
         warnings.filterwarnings("ignore", "pkg_resources is deprecated", UserWarning)

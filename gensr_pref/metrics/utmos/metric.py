@@ -1,8 +1,8 @@
-"""UTMOS: the naturalness that listeners would give, predicted without a reference.
+"""UTMOS: listeners' naturalness ratings, predicted without a reference.
 
 The strong learner of the UTokyo-SaruLab system, trained on English and Chinese synthetic speech
-(VoiceMOS Challenge 2022). It hears naturalness, not fidelity: a fluent sentence that says
-something else scores high.
+(VoiceMOS Challenge 2022). It measures naturalness, not fidelity: a fluent sentence with other words
+scores high.
 
     T. Saeki et al., "UTMOS: UTokyo-SaruLab System for VoiceMOS Challenge 2022", Interspeech 2022.
 """
@@ -18,8 +18,8 @@ from gensr_pref.weights import catalogue
 if TYPE_CHECKING:
     from torch import Tensor
 
-# Memory grows with the length: a process peaks at 1.7 GB for 30 s and at 2.2 GB for 60 s. And what
-# listeners rated, and the network learned from, were sentences.
+# Memory grows with the length: a process peaks at 1.7 GB for 30 s and at 2.2 GB for 60 s. Besides,
+# the network was trained on ratings of single sentences.
 LONGEST_SECONDS = 30.0
 
 
@@ -27,17 +27,17 @@ class Utmos:
     """UTMOS22's strong learner: one MOS per candidate.
 
     Args:
-        checkpoint: the file utmos22_strong_step7459_v1.pt; absent = where ``gensr-pref fetch
-            utmos`` puts it.
+        checkpoint: path of utmos22_strong_step7459_v1.pt; absent = the file that ``gensr-pref fetch
+            utmos`` downloaded.
 
     Raises:
-        MissingWeightsError: the file is not there.
+        MissingWeightsError: the file does not exist.
     """
 
     paths = ("checkpoint",)
     spec = MetricSpec(
         name="utmos",
-        scores=(Score("utmos", unit="MOS"),),  # about 1 to 5, but nothing keeps it there
+        scores=(Score("utmos", unit="MOS"),),  # about 1 to 5, but unbounded
         sample_rate=16_000,
         model="UTMOS22 strong learner",
         licence=catalogue.named("utmos").licence,
@@ -52,18 +52,18 @@ class Utmos:
         """Load the network.
 
         Raises:
-            InputError: the file is not the strong learner's.
+            InputError: the file does not belong to the strong learner.
         """
         from gensr_pref.metrics.utmos import network
 
-        self._network = network.load(self._path, device)
+        self._network = network.load_strong_learner(self._path, device)
         self._device = device
 
     def score(self, clip: ClipSounds) -> list[Answer]:
-        """One MOS per candidate, each at its true length."""
-        from gensr_pref.metrics.wav2vec2 import in_batches
+        """Return one MOS per candidate, each scored at its true length."""
+        from gensr_pref.metrics.wav2vec2 import measure_in_batches
 
-        return in_batches(clip.candidates, self._device, self._measure)
+        return measure_in_batches(clip.candidates, self._device, self._measure)
 
     def _measure(self, waves: Tensor) -> list[dict[str, float]]:
         return [{"utmos": float(score)} for score in self._network(waves)]

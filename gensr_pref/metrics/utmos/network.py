@@ -1,8 +1,8 @@
-"""The network of UTMOS's strong learner, under the names of its published weights.
+"""Network of UTMOS's strong learner, with the names of its published weights.
 
-wav2vec 2.0 base, frame by frame; beside each frame the embeddings of a data domain and of a
+wav2vec 2.0 base features per frame, concatenated with the embeddings of a data domain and of a
 listener; a bidirectional LSTM; a score per frame. The published file holds one domain and one
-listener, already chosen. It knows no phonemes: that branch of the paper is not in it.
+listener. The phoneme encoder of the paper is not part of it.
 
     T. Saeki et al., "UTMOS: UTokyo-SaruLab System for VoiceMOS Challenge 2022", Interspeech 2022.
     Names, sizes and constants: utmos22_strong_step7459_v1.pt and tarepan/SpeechMOS v1.2.0.
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torchaudio.models import wav2vec2_base
 
-from gensr_pref.metrics.wav2vec2 import fill, read_tensors
+from gensr_pref.metrics.wav2vec2 import fill_weights, read_tensors
 
 EXPECTED = "UTMOS22's strong learner (225 tensors, as in utmos22_strong_step7459_v1.pt)"
 
@@ -26,7 +26,7 @@ EMBEDDING = 128  # of the domain, and of the listener
 HIDDEN = 512  # per direction
 PROJECTED = 2048
 
-# fairseq's names, which the file has, to torchaudio's; applied in this order.
+# Patterns that turn the file's names, which are fairseq's, into torchaudio's; in this order.
 _RENAMED = (
     (r"^wav2vec2\.layer_norm\.", "wav2vec2.encoder.feature_projection.layer_norm."),
     (r"^wav2vec2\.post_extract_proj\.", "wav2vec2.encoder.feature_projection.projection."),
@@ -42,7 +42,7 @@ _RENAMED = (
 
 
 class StrongLearner(nn.Module):
-    """Waveforms at 16 kHz to a mean opinion score."""
+    """Network from waveforms at 16 kHz to mean opinion scores."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class StrongLearner(nn.Module):
         )
 
     def forward(self, waves: Tensor) -> Tensor:
-        """MOS [B] of waveforms [B, T]: 2 * (mean of the frames' scores) + 3."""
+        """Return the MOS [B] of waveforms [B, T]: 2 * (mean of the frames' scores) + 3."""
         frames, _ = self.wav2vec2(waves)
         given = torch.cat([self.domain_emb, self.judge_emb], dim=1).expand(*frames.shape[:2], -1)
         context, _ = self.blstm(torch.cat([frames, given], dim=2))
@@ -63,18 +63,18 @@ class StrongLearner(nn.Module):
         return 2 * scores.mean(dim=1) + 3
 
 
-def load(path: Path, device: str) -> StrongLearner:
-    """The network with the weights of a file.
+def load_strong_learner(path: Path, device: str) -> StrongLearner:
+    """Load the network from a file onto a device.
 
     Raises:
-        InputError: the file is not that of the strong learner.
+        InputError: the file does not belong to the strong learner.
     """
     tensors = read_tensors(path)
-    tensors.pop("wav2vec2.mask_emb", None)  # hides frames in pre-training; nothing here reads it
+    tensors.pop("wav2vec2.mask_emb", None)  # masks frames in pre-training; not used here
     with torch.device("meta"):
         network = StrongLearner()
     renamed = {_torchaudio_name(name): tensor for name, tensor in tensors.items()}
-    fill(network, renamed, path, EXPECTED)
+    fill_weights(network, renamed, path, EXPECTED)
     return network.to(device)
 
 

@@ -1,10 +1,11 @@
-"""An n-gram language model of a few texts, interpolated Witten-Bell, in the ARPA format.
+"""N-gram language model of a few texts, with interpolated Witten-Bell smoothing, in ARPA format.
 
     P(w | h) = (c(h w) + T(h) P(w | h')) / (c(h) + T(h))
 
-with c(h) the words seen after the history h, T(h) how many of them differ, and h' the history
-without its first word; below the unigrams lies the uniform distribution. A word never seen after h
-gets T(h) / (c(h) + T(h)) P(w | h'), so that factor is h's back-off weight.
+with c(h) the number of words seen after the history h, T(h) the number of distinct ones, and h' the
+history without its first word; unigrams are interpolated with the uniform distribution. A word
+never seen after h gets T(h) / (c(h) + T(h)) P(w | h'), so that this factor is the back-off weight
+of h.
 
     I. H. Witten and T. C. Bell, "The zero-frequency problem", IEEE Trans. Inf. Theory 37(4), 1991;
     S. F. Chen and J. Goodman, "An empirical study of smoothing techniques for language modeling",
@@ -28,14 +29,14 @@ NEVER = -99.0  # log10 of the probability of START, which follows nothing
 
 @dataclass(frozen=True)
 class Level:
-    """The n-grams of one length: P of each, and the back-off weight of each history."""
+    """N-grams of one length: the probability of each, and the back-off weight of each history."""
 
     probability: Mapping[Gram, float]
     backoff: Mapping[Gram, float]
 
 
-def words(text: str) -> list[str]:
-    """The words of an English text as a pronouncing dictionary spells them.
+def split_words(text: str) -> list[str]:
+    """Split an English text into words, as a pronouncing dictionary spells them.
 
     >>> words("Don't say 'TWENTY-ONE'!")
     ["don't", 'say', 'twenty', 'one']
@@ -44,11 +45,11 @@ def words(text: str) -> list[str]:
 
 
 def witten_bell(sentences: Sequence[Sequence[str]], order: int) -> list[Level]:
-    """The levels of the model, unigrams first.
+    """Return the levels of the model, unigrams first.
 
     Args:
-        sentences: lists of words, one at least; their order is of no concern.
-        order: how long the longest n-gram is.
+        sentences: lists of words, at least one; their order does not matter.
+        order: length of the longest n-gram.
     """
     levels: list[Level] = []
     for length in range(1, order + 1):
@@ -59,7 +60,7 @@ def witten_bell(sentences: Sequence[Sequence[str]], order: int) -> list[Level]:
 
 
 def arpa(sentences: Sequence[Sequence[str]], order: int = 2) -> str:
-    """The model as the text of an ARPA file; arguments as for `witten_bell`."""
+    """Return the model as the text of an ARPA file; arguments as in `witten_bell`."""
     levels = witten_bell(sentences, order)
     weights: list[Mapping[Gram, float]] = [*(level.backoff for level in levels[1:]), {}]
     rows = [
@@ -73,21 +74,21 @@ def arpa(sentences: Sequence[Sequence[str]], order: int = 2) -> str:
 
 
 def _grams(sentence: Sequence[str], length: int) -> Iterator[Gram]:
-    """Every run of `length` words, but never START by itself."""
+    """Yield every run of `length` words, except START alone."""
     marked = (START, *sentence, END)
     for first in range(length == 1, len(marked) - length + 1):
         yield marked[first : first + length]
 
 
 def _level(counts: Counter[Gram], below: Mapping[Gram, float]) -> Level:
-    followed: Counter[Gram] = Counter()  # c(h)
-    differing: Counter[Gram] = Counter()  # T(h)
+    total: Counter[Gram] = Counter()  # c(h)
+    distinct: Counter[Gram] = Counter()  # T(h)
     for gram, count in counts.items():
-        followed[gram[:-1]] += count
-        differing[gram[:-1]] += 1
-    backoff = {h: differing[h] / (followed[h] + differing[h]) for h in followed}
+        total[gram[:-1]] += count
+        distinct[gram[:-1]] += 1
+    backoff = {h: distinct[h] / (total[h] + distinct[h]) for h in total}
     probability = {
-        gram: count / (followed[gram[:-1]] + differing[gram[:-1]])
+        gram: count / (total[gram[:-1]] + distinct[gram[:-1]])
         + backoff[gram[:-1]] * below[gram[1:]]
         for gram, count in counts.items()
     }
@@ -95,6 +96,6 @@ def _level(counts: Counter[Gram], below: Mapping[Gram, float]) -> Level:
 
 
 def _row(log10: float, gram: Gram, backoff: Mapping[Gram, float]) -> str:
-    """Such as ``-1.2 the cat -0.3``; the back-off weight only where `gram` is a history."""
+    """Return a line such as ``-1.2 the cat -0.3``; only a history has a back-off weight."""
     weight = f"\t{math.log10(backoff[gram]):.6f}" if gram in backoff else ""
     return f"{log10:.6f}\t{' '.join(gram)}{weight}\n"

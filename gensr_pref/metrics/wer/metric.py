@@ -1,10 +1,10 @@
-"""Word and character error rates: does the candidate still say the words?
+"""Word and character error rates: whether the candidate still has the same words.
 
     WER = (S + D + I) / N
 
-with S substituted, D deleted and I inserted words against N words of the reference text; CER is
-the same of characters (jiwer computes both). Either can pass 1. Where the clip has no text, the
-recogniser's own transcript of the clean clip is the reference.
+with S substituted, D deleted and I inserted words, relative to N words of the reference text; CER
+is the same for characters (jiwer computes both). Either can exceed 1. If the clip has no text, the
+recogniser's transcript of the clean clip is the reference.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from gensr_pref.errors import InputError, Problem, Unusable
 from gensr_pref.metrics.base import Answer, ClipSounds, MetricSpec, Note, Score
 from gensr_pref.metrics.wer.normalise import normalise
-from gensr_pref.metrics.wer.recogniser import Heard, Recogniser, languages_of, recogniser_named
+from gensr_pref.metrics.wer.recogniser import Recogniser, Transcript, languages_of, make_recogniser
 from gensr_pref.schema import Reason
 from gensr_pref.tables.languages import UNSPACED, language_code
 
@@ -24,20 +24,20 @@ Rates = Mapping[str, float | str | Exception]
 
 
 class WordErrorRate:
-    """The shares of words and of characters that a recogniser gets wrong.
+    """Word and character error rates of a recogniser's transcripts.
 
     Args:
-        recogniser: whose transcripts are compared: ``pocketsphinx``, ``whisper``, or one of yours
-            as ``module:Class`` (`gensr_pref.metrics.wer.recogniser.Recogniser`).
-        model: an option of the recogniser: which checkpoint; absent = its default.
-        language: an ISO 639 code or BCP 47 tag that holds for all clips; absent = the clip's, and
-            where it has none, the only one that the recogniser knows, or what it takes the clean or
-            else the noisy clip to be in.
+        recogniser: ``pocketsphinx``, ``whisper``, or your own as ``module:Class``
+            (`gensr_pref.metrics.wer.recogniser.Recogniser`).
+        model: checkpoint of the recogniser; absent = its default.
+        language: ISO 639 code or BCP 47 tag of all clips; absent = the clip's own; if it has none,
+            the recogniser's only language, or the language that it detects in the clean or else
+            the noisy clip.
 
     Raises:
         UnknownPluginError: no recogniser has that name.
-        ValueError: `language` is no code, or one that the recogniser is known not to know.
-        InputError: it has no such model.
+        ValueError: `language` is not a code, or the recogniser does not support it.
+        InputError: the recogniser has no such model.
         MissingWeightsError: the model's weights are not on this machine.
     """
 
@@ -51,7 +51,7 @@ class WordErrorRate:
     ) -> None:
         options = {} if model is None else {"model": model}
         self._language = None if language is None else language_code(language)
-        self._recogniser = recogniser_named(recogniser, **options)
+        self._recogniser = make_recogniser(recogniser, **options)
         _require_known(self._language, self._recogniser)
         self.spec = MetricSpec(
             name="wer",
@@ -68,7 +68,7 @@ class WordErrorRate:
         )
 
     def study(self, texts: Sequence[str]) -> None:
-        """Tell the recogniser what is said in the corpus, if it can make use of it."""
+        """Pass the texts of the corpus to the recogniser, if it can learn from them."""
         study = getattr(self._recogniser, "study", None)
         if study is not None:
             study(texts)
@@ -77,7 +77,7 @@ class WordErrorRate:
         """Load the recogniser.
 
         Raises:
-            InputError: it cannot be loaded, or turns out not to know the language.
+            InputError: it cannot be loaded, or its checkpoint does not support the language.
         """
         self._recogniser.load(device)
         try:
@@ -88,26 +88,26 @@ class WordErrorRate:
             ) from error
 
     def remarks(self) -> list[str]:
-        """What the recogniser has to say of the scores that it will give, once it has studied."""
+        """Return the recogniser's remarks on the scores, once it has studied the texts."""
         remarks = getattr(self._recogniser, "remarks", None)
         return [] if remarks is None else list(remarks())
 
     def score(self, clip: ClipSounds) -> list[Answer]:
-        """Both rates per candidate, its transcript, and what that was compared with.
+        """Return both rates, the transcript and the kind of reference of each candidate.
 
-        `wer_reference` is ``text`` for the clip's own, ``clean`` for the transcript of its clean
-        clip. Without either the rates are NO_TEXT; in a language written without spaces `wer` is
-        NO_WORDS.
+        `wer_reference` is ``text`` for the clip's own text and ``clean`` for the transcript of its
+        clean clip. Without either, the rates are NO_TEXT. In a language written without spaces,
+        `wer` is NO_WORDS.
 
         Raises:
-            Unusable: UNKNOWN_LANGUAGE, or NO_TEXT (NO_CLEAN where a clean clip was given that is of
-                no use) where that would not be known either.
+            Unusable: UNKNOWN_LANGUAGE; or, if there is no text either, NO_TEXT (NO_CLEAN if a clean
+                clip was given and is unusable).
         """
         language = self._language_of(clip)
-        heard = self._recogniser.transcribe(clip.candidates, language, clip.text)
+        transcripts = self._recogniser.transcribe(clip.candidates, language, clip.text)
         reference = self._reference(clip, language)
         source = "clean" if clip.text is None else "text"
-        return [_answer(reference, source, transcript, language) for transcript in heard]
+        return [_answer(reference, source, transcript, language) for transcript in transcripts]
 
     def _language_of(self, clip: ClipSounds) -> str:
         if given := self._language or clip.language:
@@ -122,26 +122,26 @@ class WordErrorRate:
         raise Unusable(Reason.UNKNOWN_LANGUAGE, "no language is given; set option 'language'")
 
     def _reference(self, clip: ClipSounds, language: str) -> str | Unusable:
-        """The normalised words to compare with, or why there are none."""
+        """Return the normalised reference text, or why there is none."""
         if clip.text is not None:
             return _with_words(clip.text, language, "the clip's text")
         if clip.clean is None:
             return clip.faults.get("clean") or Unusable(Reason.NO_TEXT, NOTHING)
-        [heard] = self._recogniser.transcribe([clip.clean], language)
-        if isinstance(heard, Exception):
-            return Unusable(Reason.NO_TEXT, f"the clean clip cannot be transcribed: {heard}")
-        return _with_words(heard, language, "the clean clip's transcript")
+        [transcript] = self._recogniser.transcribe([clip.clean], language)
+        if isinstance(transcript, Exception):
+            return Unusable(Reason.NO_TEXT, f"the clean clip cannot be transcribed: {transcript}")
+        return _with_words(transcript, language, "the clean clip's transcript")
 
 
 def word_error_rate(reference: str, hypothesis: str) -> float:
-    """(S + D + I) / N of the words of two normalised texts, N >= 1."""
+    """Return (S + D + I) / N of the words of two normalised texts, N >= 1."""
     import jiwer
 
     return float(jiwer.process_words(reference, hypothesis).wer)
 
 
 def character_error_rate(reference: str, hypothesis: str) -> float:
-    """(S + D + I) / N of the characters of two normalised texts, N >= 1; a space is one."""
+    """Return (S + D + I) / N of the characters of two normalised texts, N >= 1; spaces count."""
     import jiwer
 
     return float(jiwer.process_characters(reference, hypothesis).cer)
@@ -164,17 +164,19 @@ def _with_words(text: str, language: str, which: str) -> str | Unusable:
     return normalise(text, language) or Unusable(Reason.NO_TEXT, f"{which} holds no word")
 
 
-def _answer(reference: str | Unusable, source: str, heard: Heard, language: str) -> Answer:
-    if isinstance(heard, Exception):
-        return heard
+def _answer(
+    reference: str | Unusable, source: str, transcript: Transcript, language: str
+) -> Answer:
+    if isinstance(transcript, Exception):
+        return transcript
     if isinstance(reference, Unusable):
-        return {"wer": reference, "cer": reference, "transcript": heard}
-    rates = _rates(reference, normalise(heard, language), language)
-    return {**rates, "transcript": heard, "wer_reference": source}
+        return {"wer": reference, "cer": reference, "transcript": transcript}
+    rates = _rates(reference, normalise(transcript, language), language)
+    return {**rates, "transcript": transcript, "wer_reference": source}
 
 
 def _rates(reference: str, hypothesis: str, language: str) -> Rates:
-    """`wer` and `cer`; where spaces do not part words, they are not compared."""
+    """Return `wer` and `cer`; spaces are ignored in languages whose words they do not separate."""
     if language not in UNSPACED:
         return {
             "wer": word_error_rate(reference, hypothesis),

@@ -1,18 +1,18 @@
-"""Text before it is compared: the one place where spellings of the same words are made equal.
+"""Normalisation of texts before they are compared, so that equal words have equal spellings.
 
 Every text first becomes `canonical`: no invisible characters, one apostrophe, Unicode NFKC, digits
 0 to 9. Then
 
-- English goes through Whisper's own normaliser, which the published error rates of Whisper use:
-  numbers become digits, contractions are spelled out, British spelling becomes American, fillers
-  and what stands in brackets are dropped.
+- English is normalised by Whisper's own normaliser, as in Whisper's published error rates: numbers
+  become digits, contractions are spelled out, British spelling becomes American, fillers and text
+  in brackets are dropped.
 
       A. Radford et al., "Robust speech recognition via large-scale weak supervision", 2022,
       appendix C; the code is openai-whisper's `EnglishTextNormalizer`.
 
-- For other languages Whisper's `BasicTextNormalizer` turns every combining mark into a space, which
-  breaks Hindi or Tamil words apart; theirs is `plain`, which folds case, keeps marks, and knows the
-  spellings that one language holds for the same (`gensr_pref.metrics.wer.spellings`).
+- Other languages are normalised by `plain`, which folds case, keeps marks, and unifies the
+  spellings that a language treats as equal (`gensr_pref.metrics.wer.spellings`). Whisper's
+  `BasicTextNormalizer` turns every combining mark into a space, which splits Hindi or Tamil words.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from pathlib import Path
 
 from gensr_pref.metrics.wer.spellings import same_spelling
 
-# What is written for an apostrophe: quotation marks, accents and primes by themselves, modifier
-# letters, the marks of single scripts (Greek koronis and psili, Armenian, Hebrew geresh), and the
+# Characters that are written for an apostrophe: quotation marks, isolated accents and primes,
+# modifier letters, marks of single scripts (Greek koronis and psili, Armenian, Hebrew geresh), and
 # two bytes of Windows-1252 that were read as Latin-1 (HTML reads them as quotation marks, too).
 APOSTROPHES = (
     "'`\x91\x92\u00b4\u02b9\u02bb\u02bc\u02bd\u02be\u02bf\u02c8\u02ca\u02cb\u0374\u055a\u05f3\u1fbd\u1fbf"
@@ -40,7 +40,7 @@ _NORMALISERS = "gensr_pref._whisper_normalizers"
 
 _APOSTROPHE = re.compile(f"[{APOSTROPHES}]")
 
-# Characters that are not shown, besides those of category Cf: the others of Unicode's property
+# Invisible characters besides those of category Cf: the others of Unicode's property
 # Default_Ignorable_Code_Point (DerivedCoreProperties.txt). Hangul fillers and variation selectors
 # are among them. `toNFKC_Casefold` (The Unicode Standard, 3.13) drops the same.
 _IGNORABLE = re.compile(
@@ -48,9 +48,9 @@ _IGNORABLE = re.compile(
     "\U000e0100-\U000e01ef]"
 )
 
-# What was written with a joiner before the letter had a code point of its own (The Unicode
+# Letters that were written with a joiner before they had a code point of their own (The Unicode
 # Standard, 12.9, table "Malayalam chillus"; 12.2, "khanda ta"; 12.1, Marathi "eyelash" ra). The
-# joiner tells it from the letter with a vowel killer, so this comes before joiners are dropped.
+# joiner distinguishes them from the letter with a vowel killer, so this precedes their removal.
 _JOINED = {
     "\u0d23\u0d4d\u200d": "\u0d7a",
     "\u0d28\u0d4d\u200d": "\u0d7b",
@@ -72,7 +72,7 @@ _MARKS_OF_NOTHING = re.compile("(?<!\\S)\\W+")
 
 
 def normalise(text: str, language: str = "en") -> str:
-    """Return a text as it is compared; empty where nothing of it is a word.
+    """Return a text in the form in which it is compared; empty if it contains no word.
 
     Args:
         text: any.
@@ -82,35 +82,37 @@ def normalise(text: str, language: str = "en") -> str:
 
 
 def english(text: str) -> str:
-    """Return an English text after Whisper's normalisation, with two gaps closed.
+    """Normalise an English text by Whisper's normaliser, with two corrections.
 
-    It knows no apostrophe but the straight one, and leaves a dot of ``...`` standing as a word.
+    Whisper's handles only the straight apostrophe, and leaves a dot of ``...`` as a word.
     """
     words = _english()(canonical(text)).split()
     return " ".join(word for word in words if any(map(str.isalnum, word)))
 
 
 def plain(text: str, language: str = "") -> str:
-    """Return a text with case folded, without punctuation and symbols, with single spaces.
+    """Fold the case of a text and remove punctuation, symbols and repeated spaces.
 
     Marks are kept (``für`` is not ``fur``). An apostrophe is dropped (``l'eau`` is ``leau``), and
-    whatever else is no letter, mark or digit becomes a space (``peut-être`` is ``peut être``).
+    any other character that is not a letter, mark or digit becomes a space (``peut-être`` is
+    ``peut être``).
 
     Args:
         text: any.
-        language: whose spellings are made equal; none where it is empty.
+        language: code of the language whose spellings are unified; empty = none.
     """
     spelled = same_spelling(_WITHIN_WORDS.sub("", canonical(text)), language)
-    words = "".join(map(_kept, spelled)).split()
+    words = "".join(map(_letter_or_space, spelled)).split()
     return " ".join(filter(None, (_MARKS_OF_NOTHING.sub("", word) for word in words)))
 
 
 def canonical(text: str) -> str:
-    """Return the text with one character for each that it stands for; case and words as they were.
+    """Unify equivalent characters of a text; case and words are unchanged.
 
     Characters of category Cf (zero-width, joiners, soft hyphen, byte order mark, direction marks)
-    and other invisible ones are dropped, control and private ones become spaces, every apostrophe
-    is ``'``, compatibility forms go by Unicode NFKC (UAX #15), digits of all scripts are 0 to 9.
+    and other invisible ones are dropped, control and private-use characters become spaces, every
+    apostrophe becomes ``'``, compatibility forms are replaced by Unicode NFKC (UAX #15), and digits
+    of all scripts become 0 to 9.
     """
     if text.isascii() and text.isprintable() and "`" not in text:
         return text
@@ -135,7 +137,7 @@ def _digit(character: str) -> str:
     return str(unicodedata.decimal(character))
 
 
-def _kept(character: str) -> str:
+def _letter_or_space(character: str) -> str:
     category = unicodedata.category(character)
     if character == "'" or category == "Me":
         return ""
@@ -144,10 +146,10 @@ def _kept(character: str) -> str:
 
 @cache
 def _english() -> Callable[[str], str]:
-    """Whisper's English normaliser.
+    """Import Whisper's English normaliser.
 
-    Importing it the usual way imports torch and numba with it (3.3 s, 0.5 GB), which it does not
-    use. So its folder is imported as a package of its own.
+    The usual import also imports torch and numba (3.3 s, 0.5 GB), which the normaliser does not
+    use. Therefore its folder is imported as a separate package.
     """
     if _NORMALISERS not in sys.modules:
         whisper = importlib.util.find_spec("whisper")

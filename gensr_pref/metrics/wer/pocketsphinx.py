@@ -1,4 +1,4 @@
-"""CMU Sphinx, whose US English models come with its package: a weak recogniser with no download."""
+"""CMU Sphinx as a recogniser: weak, but its US English models come with the package."""
 
 from __future__ import annotations
 
@@ -12,35 +12,36 @@ from typing import Any
 from gensr_pref.audio import Sound, pcm16
 from gensr_pref.errors import Unusable
 from gensr_pref.metrics.wer import language_model
-from gensr_pref.metrics.wer.recogniser import Heard
+from gensr_pref.metrics.wer.recogniser import Transcript
 from gensr_pref.schema import Reason
 
-NAMED = 10  # of the words that the dictionary lacks, in a remark
+NAMED = 10  # words missing from the dictionary that a remark lists
 
 
 class Pocketsphinx:
-    """CMU Sphinx, helped by a language model of the corpus's own texts where it has studied them.
+    """CMU Sphinx, with a language model of the corpus's texts if it has studied them.
 
-    Expecting them it hears more, and ranks a noisier version behind a cleaner one more often. The
-    model is one for all clips, because one that leans on the clip's own text hears it in poor
-    versions too; it is of bigrams, because trigrams do the same in part. A clip whose text was not
-    studied is heard with the general model: the corpus's is far worse at other sentences.
+    With that model it recognises more words, and more often ranks a noisier version below a cleaner
+    one. One model serves all clips, because a model biased to the clip's own text recognises it
+    in poor versions too; it is a bigram model, because trigrams partly have the same effect. A clip
+    whose text was not studied is decoded with the general model: the corpus's model is far worse
+    at other sentences.
 
-    A decoder carries its estimate of the noise, and unless told otherwise its cepstral mean, from
-    one utterance to the next: 28 of 75 clips read otherwise after other clips than alone.
-    `reinit_feat` clears both, in microseconds where a new decoder takes 0.25 s, and ``cmn=batch``
-    takes the mean over the utterance itself.
+    A decoder carries its noise estimate, and by default its cepstral mean, from one utterance to
+    the next: 28 of 75 clips had another transcript after other clips than alone. `reinit_feat`
+    clears both, in microseconds (a new decoder takes 0.25 s), and ``cmn=batch`` takes the mean over
+    the utterance itself.
 
     Attributes:
-        unknown_words: of the texts studied, those that its dictionary lacks. They are never heard,
-            so each counts as wrong wherever a reference holds it.
+        unknown_words: words of the studied texts that are not in the dictionary. They are never
+            recognised, so that each counts as an error wherever a reference contains it.
     """
 
     languages = ("en",)
     model = f"pocketsphinx {version('pocketsphinx')}: en-us"
     licence = "BSD-2-Clause"
     sample_rate = 16_000
-    longest_seconds = 60.0  # cost grows with length, up to 0.4 s a second; no utterance is longer
+    longest_seconds = 60.0  # cost grows with length, up to 0.4 s per second of sound
 
     def __init__(self) -> None:
         self._studied: frozenset[str] = frozenset()
@@ -49,39 +50,39 @@ class Pocketsphinx:
         self.unknown_words: frozenset[str] = frozenset()
 
     def study(self, texts: Sequence[str]) -> None:
-        """Take the texts as what may be said."""
+        """Use the texts for the language model."""
         self._studied = frozenset(texts)
-        said = {word for text in self._studied for word in language_model.words(text)}
-        pronounced = _pronounced() if said else {}
-        self._words = len(said)
-        self.unknown_words = frozenset(said - pronounced.keys())
-        self._known = {word: pronounced[word] for word in sorted(said - self.unknown_words)}
+        words = {word for text in self._studied for word in language_model.split_words(text)}
+        dictionary = _read_dictionary() if words else {}
+        self._words = len(words)
+        self.unknown_words = frozenset(words - dictionary.keys())
+        self._known = {word: dictionary[word] for word in sorted(words - self.unknown_words)}
 
     def load(self, device: str) -> None:
-        """Open the decoder: the corpus's where there is one, else the general one."""
-        sentences = [language_model.words(text) for text in self._studied]
-        self._expecting = _expecting(sentences, self._known) if self._known else self._general
+        """Open the decoder with the corpus's model if there is one, else with the general model."""
+        sentences = [language_model.split_words(text) for text in self._studied]
+        self._expecting = _corpus_decoder(sentences, self._known) if self._known else self._general
 
     def remarks(self) -> list[str]:
-        """How many of the studied texts' words its dictionary lacks, and the first of them."""
+        """Report how many words of the studied texts the dictionary lacks, and the first ones."""
         if not self.unknown_words:
             return []
         first = ", ".join(sorted(self.unknown_words)[:NAMED])
         rest = ", …" if len(self.unknown_words) > NAMED else ""
         return [
             f"pocketsphinx's dictionary lacks {len(self.unknown_words)} of the {self._words} "
-            f"different words of the corpus's texts; each counts as wrong wherever it is said: "
+            f"different words of the corpus's texts; each counts as wrong wherever it occurs: "
             f"{first}{rest}"
         ]
 
     def language_of(self, sound: Sound) -> str:
-        """English: it has no other model."""
+        """Return English: there is no other model."""
         return "en"
 
     def transcribe(
         self, sounds: Sequence[Sound], language: str, text: str | None = None
-    ) -> list[Heard]:
-        """The text of each sound, in order.
+    ) -> list[Transcript]:
+        """Return the text of each sound, in order.
 
         Raises:
             Unusable: UNKNOWN_LANGUAGE.
@@ -89,7 +90,7 @@ class Pocketsphinx:
         if language not in self.languages:
             raise Unusable(Reason.UNKNOWN_LANGUAGE, f"pocketsphinx knows English, not {language!r}")
         decoder = self._expecting if text in self._studied else self._general
-        return [_heard(decoder, sound) for sound in sounds]
+        return [_transcribe(decoder, sound) for sound in sounds]
 
     @cached_property
     def _general(self) -> Any:
@@ -102,11 +103,11 @@ def _decoder(**options: str) -> Any:
     return Decoder(cmn="batch", loglevel="FATAL", **options)
 
 
-def _expecting(sentences: Iterable[Sequence[str]], known: dict[str, str]) -> Any:
-    """A decoder that expects these sentences; of their words, those in the dictionary `known`.
+def _corpus_decoder(sentences: Iterable[Sequence[str]], known: dict[str, str]) -> Any:
+    """Make a decoder with a language model of these sentences, limited to the words in `known`.
 
-    It is given no other word. It would put all 134,000 into a hash table with room for the modelled
-    ones: beside 20 of those that took 9 s, and takes 0.1 s so.
+    Its dictionary holds no other word. The decoder would insert all 134,000 into a hash table sized
+    for the modelled words: with 20 of those this took 9 s, and takes 0.1 s without the others.
     """
     modelled = [[word for word in sentence if word in known] for sentence in sentences]
     with TemporaryDirectory() as folder:
@@ -116,8 +117,8 @@ def _expecting(sentences: Iterable[Sequence[str]], known: dict[str, str]) -> Any
         return _decoder(dict=str(dictionary), lm=str(model))
 
 
-def _pronounced() -> dict[str, str]:
-    """The lines of its dictionary by word; ``read`` and ``read(2)`` are the same word's."""
+def _read_dictionary() -> dict[str, str]:
+    """Read the dictionary's lines by word; ``read`` and ``read(2)`` belong to the same word."""
     from pocketsphinx import get_model_path
 
     lines: dict[str, str] = {}
@@ -128,10 +129,10 @@ def _pronounced() -> dict[str, str]:
     return lines
 
 
-def _heard(decoder: Any, sound: Sound) -> Heard:
+def _transcribe(decoder: Any, sound: Sound) -> Transcript:
     try:
         return _text(decoder, sound)
-    except RuntimeError as error:  # what its C code reports
+    except RuntimeError as error:  # errors of its C code
         return error
 
 

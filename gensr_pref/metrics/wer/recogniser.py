@@ -1,4 +1,4 @@
-"""Speech to text behind one small protocol, for the error rates."""
+"""Protocol of a speech recogniser, for the error rates: sounds in, text out."""
 
 from __future__ import annotations
 
@@ -9,24 +9,25 @@ from gensr_pref.audio import Sound
 from gensr_pref.config import plugins
 from gensr_pref.tables.languages import language_code
 
-Heard = str | Exception  # a transcript, or what went wrong with this sound
+Transcript = str | Exception  # the text of a sound, or why there is none
 
 
 class Recogniser(Protocol):
-    """Turns sounds into text; what it hears in one never depends on the others.
+    """Class that transcribes sounds; the text of a sound never depends on other sounds.
 
-    Its constructor's keyword arguments are its options. It may have besides:
+    The constructor's keyword arguments are its options. Optional members:
 
-    - ``languages``: the ISO 639 codes of those that it knows, or None where that is not known
-      before it is loaded. Where there is only one, clips of unknown language are taken to be in it.
-    - ``study(texts)``, as a metric may (`gensr_pref.metrics.base.Student`).
-    - ``remarks()``: sentences on what a user should know of the scores, once it is loaded.
+    - ``languages``: ISO 639 codes of the supported languages, or None if they are unknown before it
+      is loaded. If there is only one, clips of unknown language are assumed to be in it.
+    - ``study(texts)``, as in a metric (`gensr_pref.metrics.base.Student`).
+    - ``remarks()``: sentences about limits of the scores, as in a metric
+      (`gensr_pref.metrics.base.Commenting`).
 
     Attributes:
         model: package and version, or checkpoint id and revision.
         licence: of the model's weights.
-        sample_rate: the rate in Hz of the sounds it takes.
-        longest_seconds: of a sound that it can take; None for no bound.
+        sample_rate: of its input, in Hz.
+        longest_seconds: limit of a sound's length; None: no limit.
     """
 
     model: str
@@ -35,24 +36,24 @@ class Recogniser(Protocol):
     longest_seconds: float | None
 
     def load(self, device: str) -> None:
-        """Load weights, in the process that will transcribe."""
+        """Load the weights, in the process that will transcribe."""
         ...
 
     def language_of(self, sound: Sound) -> str:
-        """What language it takes a sound to be in, as an ISO 639-1 code."""
+        """Detect the language of a sound; return its ISO 639-1 code."""
         ...
 
     def transcribe(
         self, sounds: Sequence[Sound], language: str, text: str | None = None
-    ) -> list[Heard]:
-        """The text of each sound, in order; empty where nothing was heard.
+    ) -> list[Transcript]:
+        """Return the text of each sound, in order; empty if no speech was recognised.
 
         Args:
             sounds: at `sample_rate`, of any lengths up to `longest_seconds`.
-            language: as `gensr_pref.tables.languages.language_code` writes it: ISO 639-1 where that
-                has a code, else ISO 639-3.
-            text: what is meant to be said, where that is known. A recogniser that has studied may
-                choose by it what to expect; it must not hear what is not there.
+            language: as `gensr_pref.tables.languages.language_code` writes it: ISO 639-1 if there
+                is such a code, else ISO 639-3.
+            text: the reference text, if it is known. A recogniser that has studied the corpus may
+                choose its language model by it; the text must not leak into the transcript.
 
         Raises:
             Unusable: UNKNOWN_LANGUAGE.
@@ -61,20 +62,20 @@ class Recogniser(Protocol):
 
 
 def languages_of(recogniser: Recogniser) -> Sequence[str] | None:
-    """The codes of the languages that it knows, as clips carry them; None where it does not say.
+    """Return the codes of a recogniser's languages, as clips have them; None if it does not say.
 
     Raises:
-        ValueError: it lists what is no ISO 639 code.
+        ValueError: it lists something that is not an ISO 639 code.
     """
     known: Sequence[str] | None = getattr(recogniser, "languages", None)
     return None if known is None else [language_code(code) for code in known]
 
 
-def recogniser_named(name: str, **options: Any) -> Recogniser:
-    """The recogniser of that name, or named as ``module:Class``; not yet loaded.
+def make_recogniser(name: str, **options: Any) -> Recogniser:
+    """Make a recogniser by its name or ``module:Class``, without loading it.
 
     Raises:
-        UnknownPluginError: none has that name; the message lists those that exist.
+        UnknownPluginError: no recogniser has that name; the message lists those that exist.
         ConfigError: it does not take these options.
         MissingWeightsError: its weights are not on this machine.
     """

@@ -1,8 +1,9 @@
-"""What one language spells in several ways and reads as the same.
+"""Spellings that one language treats as equal.
 
-Each entry names who says so. What tells words apart stays: the marks of Hindi, Vietnamese or
-German, Pashto's and Uyghur's letters that look like Arabic ye, Chinese characters of both kinds
-(which of several traditional ones a simplified one stands for depends on the word).
+Each entry names its source. Distinctions between words are preserved: the marks of Hindi,
+Vietnamese or German; letters of Pashto and Uyghur that look like Arabic ye; simplified and
+traditional Chinese characters (the traditional counterpart of a simplified one depends on the
+word).
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ Fold = Callable[[str], str]
 
 
 def same_spelling(text: str, language: str) -> str:
-    """Return the text in one case and one of its language's spellings, in Unicode NFKC.
+    """Fold case and unify the language's equal spellings; return Unicode NFKC.
 
     Args:
-        text: `gensr_pref.metrics.wer.normalise.canonical`.
+        text: output of `gensr_pref.metrics.wer.normalise.canonical`.
         language: a code as `gensr_pref.tables.languages.language_code` returns it.
     """
-    fold = _FOLDS.get(language, _folded)
+    fold = _FOLDS.get(language, _fold_case)
     return unicodedata.normalize("NFKC", fold(text).translate(_EVERYWHERE))
 
 
@@ -29,32 +30,32 @@ def same_spelling(text: str, language: str) -> str:
 _EVERYWHERE = str.maketrans({"\u0640": None})
 
 
-def _folded(text: str) -> str:
-    """Full case folding (CaseFolding.txt): ``ß`` is ``ss``, and a final ``ς`` is ``σ``.
+def _fold_case(text: str) -> str:
+    """Apply full case folding (CaseFolding.txt): ``ß`` is ``ss``, and a final ``ς`` is ``σ``.
 
-    It makes ``İ`` an i with a dot above. An i has that dot already (SpecialCasing.txt, rules for
-    soft-dotted letters), so it goes.
+    It turns ``İ`` into an i with a combining dot above. An i has that dot already
+    (SpecialCasing.txt, rules for soft-dotted letters), so that it is removed.
     """
     return re.sub("(?<=[ij])\u0307", "", text.casefold())
 
 
 def _turkish(text: str) -> str:
-    """Case folding with the mappings T of CaseFolding.txt: I is ``ı``, and ``İ`` is i."""
-    return _folded(text.replace("\u0130", "i").replace("I", "\u0131"))
+    """Fold case with the mappings T of CaseFolding.txt: I is ``ı``, and ``İ`` is i."""
+    return _fold_case(text.replace("\u0130", "i").replace("I", "\u0131"))
 
 
-def _spelled(letters: Mapping[str, str | None], dropped: str = "") -> Fold:
-    """Case folding, then letters by a table, and some characters dropped."""
+def _fold_letters(letters: Mapping[str, str | None], dropped: str = "") -> Fold:
+    """Return a function that folds case, replaces letters by a table and drops some characters."""
     table = str.maketrans({**letters, **dict.fromkeys(dropped)})
 
     def fold(text: str) -> str:
-        return _folded(text).translate(table)
+        return _fold_case(text).translate(table)
 
     return fold
 
 
-def _unpointed(fold: Fold, points: str) -> Fold:
-    """The same without some combining marks, which may be part of a letter."""
+def _without_marks(fold: Fold, points: str) -> Fold:
+    """Return a function that removes combining marks, which may be part of a letter, and folds."""
     pattern = re.compile(f"[{points}]")
 
     def without(text: str) -> str:
@@ -64,21 +65,21 @@ def _unpointed(fold: Fold, points: str) -> Fold:
 
 
 def _greek(text: str) -> str:
-    """Without accents and breathings, which capitals do not carry.
+    """Remove accents and breathings, which capitals do not have.
 
-    Lucene's GreekLowerCaseFilter; CLDR's transform el-Upper drops them likewise.
+    As Lucene's GreekLowerCaseFilter; CLDR's transform el-Upper drops them as well.
     """
     letters = unicodedata.normalize("NFD", text)
     bare = "".join(c for c in letters if unicodedata.category(c) != "Mn")
-    return _folded(unicodedata.normalize("NFC", bare))
+    return _fold_case(unicodedata.normalize("NFC", bare))
 
 
 def _uzbek(text: str) -> str:
-    """With one letter for o and g with the mark that CLDR's exemplar characters count as theirs.
+    """Unify the mark of the letters o' and g', which CLDR's exemplar characters include.
 
-    It is typed as any apostrophe; other languages drop it.
+    It is typed as any apostrophe; in other languages an apostrophe is dropped.
     """
-    return re.sub("(?<=[og])'", "\u02bb", _folded(text))
+    return re.sub("(?<=[og])'", "\u02bb", _fold_case(text))
 
 
 # Vowel marks are optional in Arabic (The Unicode Standard, 9.2) and dropped by Lucene's
@@ -122,17 +123,17 @@ _FRENCH = {"\u0153": "oe", "\u00e6": "ae"}
 _RUSSIAN = {"\u0451": "\u0435"}
 
 _FOLDS: Mapping[str, Fold] = {
-    "ar": _unpointed(_spelled(_ARABIC), _HARAKAT),
+    "ar": _without_marks(_fold_letters(_ARABIC), _HARAKAT),
     "az": _turkish,
-    "ckb": _unpointed(_spelled(_SORANI), _HARAKAT),
+    "ckb": _without_marks(_fold_letters(_SORANI), _HARAKAT),
     "el": _greek,
-    "fa": _unpointed(_spelled(_PERSIAN), _HARAKAT),
-    "fr": _spelled(_FRENCH),
-    "he": _unpointed(_folded, _NIQQUD),
-    "ro": _spelled(_ROMANIAN),
-    "ru": _spelled(_RUSSIAN),
+    "fa": _without_marks(_fold_letters(_PERSIAN), _HARAKAT),
+    "fr": _fold_letters(_FRENCH),
+    "he": _without_marks(_fold_case, _NIQQUD),
+    "ro": _fold_letters(_ROMANIAN),
+    "ru": _fold_letters(_RUSSIAN),
     "tr": _turkish,
-    "ur": _unpointed(_spelled(_URDU), _HARAKAT),
+    "ur": _without_marks(_fold_letters(_URDU), _HARAKAT),
     "uz": _uzbek,
-    "yi": _spelled(_YIDDISH),
+    "yi": _fold_letters(_YIDDISH),
 }

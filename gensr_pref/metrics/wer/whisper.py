@@ -1,7 +1,8 @@
-"""Whisper as a recogniser, decoded the same way every time.
+"""Whisper as a recogniser, with deterministic decoding.
 
-Greedy, at temperature 0, without timestamps. The package's `transcribe` decodes again at a higher
-temperature, which draws at random, where a transcript looks bad; here what was heard first stands.
+Decoding is greedy, at temperature 0, without timestamps. If a transcript looks bad, the package's
+`transcribe` decodes again at a higher temperature, which is random; here the first transcript is
+used.
 
     A. Radford et al., "Robust speech recognition via large-scale weak supervision", ICML 2023; the
     code is openai-whisper's.
@@ -19,48 +20,48 @@ from typing import Any
 from gensr_pref.audio import Sound
 from gensr_pref.errors import InputError, Unusable
 from gensr_pref.metrics import torch_checkpoint
-from gensr_pref.metrics.wer.recogniser import Heard
+from gensr_pref.metrics.wer.recogniser import Transcript
 from gensr_pref.schema import Reason
 from gensr_pref.tables.languages import language_code
 from gensr_pref.weights import catalogue
 
-# Nothing was said where the network thinks so and is unsure of what it heard all the same: the
-# thresholds of `whisper.transcribe` (openai-whisper 20250625).
+# A sound holds no speech if the network predicts so and is unsure of its transcript: the thresholds
+# of `whisper.transcribe` (openai-whisper 20250625).
 NO_SPEECH = 0.6  # probability
 UNSURE = -1.0  # mean log-probability of the tokens
 
 BATCH = 16  # sounds decoded at once on a GPU
 
-NAMED = "whisper-"  # so begin the names of its checkpoints in `gensr_pref.weights.catalogue`
+PREFIX = "whisper-"  # of the names of its checkpoints in `gensr_pref.weights.catalogue`
 
 
 class Whisper:
-    """Whisper of one checkpoint.
+    """Whisper with one checkpoint.
 
-    A transcript that repeats itself in a loop, or that is made up over noise, is a transcript: the
-    words cannot be made out, and a high error rate says so. A loop ends after half the decoder's
-    context (224 tokens).
+    A transcript that repeats itself in a loop, or that was hallucinated from noise, counts as a
+    transcript: the words are unintelligible, and the error rate is high. A loop ends after half the
+    decoder's context (224 tokens).
 
-    On a CPU sounds are decoded one at a time, because the last bits of the network's outputs
-    depend on how many go together; on a GPU they go together and keep that dependence, which can
-    tip a choice between two words that are equally likely.
+    On a CPU sounds are decoded one at a time, because the last bits of the network's outputs depend
+    on the size of the batch. On a GPU they are decoded in batches, and that dependence can decide
+    between two words that are equally likely.
 
     Args:
-        model: the path of a file with ``dims`` and ``model_state_dict``, or the name of a published
+        model: path of a file with ``dims`` and ``model_state_dict``, or the name of a published
             model, such as ``tiny.en`` or ``large-v3-turbo``.
 
     Attributes:
-        languages: that it knows; before it is loaded, None for all but the models called ``.en``.
+        languages: supported languages; None before it is loaded, except for ``.en`` models.
 
     Raises:
-        InputError: no model has that name, and there is no such file.
-        MissingWeightsError: its file is not there.
+        InputError: there is neither a model nor a file of that name.
+        MissingWeightsError: the model's file does not exist.
     """
 
     licence = "MIT"
     sample_rate = 16_000
-    # The network's window. A longer sound would have to be cut where it is quiet, which is
-    # elsewhere in each candidate, and a word cut in two is an error that none of them made.
+    # The network's window. A longer sound would have to be cut at pauses, which differ between
+    # candidates, and a word that is cut in two is an error that no candidate made.
     longest_seconds = 30.0
 
     def __init__(self, model: str = "large-v3-turbo") -> None:
@@ -70,21 +71,21 @@ class Whisper:
         self.model = f"openai-whisper {version('openai-whisper')}: {which}"
 
     def load(self, device: str) -> None:
-        """Load the checkpoint, which may hold nothing but tensors and plain values.
+        """Load the checkpoint, which may hold only tensors and plain values.
 
         Raises:
             InputError: the file is not a Whisper checkpoint.
         """
-        self._network = torch_checkpoint.read(self._path, "a Whisper checkpoint", _network).to(
-            device
-        )
+        self._network = torch_checkpoint.read_checkpoint(
+            self._path, "a Whisper checkpoint", _network
+        ).to(device)
         self._device = device
         self._own_codes = _own_codes(self._network)
         self.languages = tuple(self._own_codes)
         _open_tokenizer(self._network)
 
     def language_of(self, sound: Sound) -> str:
-        """The language whose token is the most probable; English for an English-only model."""
+        """Return the language whose token is most probable; English for an English-only model."""
         if not self._network.is_multilingual:
             return "en"
         _, probabilities = self._network.detect_language(self._mel(sound))
@@ -92,8 +93,8 @@ class Whisper:
 
     def transcribe(
         self, sounds: Sequence[Sound], language: str, text: str | None = None
-    ) -> list[Heard]:
-        """The text of each sound, in order; empty where nothing was said. `text` is not used.
+    ) -> list[Transcript]:
+        """Return the text of each sound, in order; empty if it holds no speech. `text` is not used.
 
         Raises:
             Unusable: UNKNOWN_LANGUAGE.
@@ -118,35 +119,35 @@ class Whisper:
             yield "" if silent else result.text
 
     def _mel(self, sound: Sound) -> Any:
-        """The log-mel spectrogram [80 or 128, 3000] of a sound, padded with silence to 30 s."""
+        """Return the log-mel spectrogram [80 or 128, 3000] of a sound, zero-padded to 30 s."""
         import torch
         from whisper import log_mel_spectrogram, pad_or_trim
 
-        wave = torch.tensor(sound.wave)  # a copy: what is read-only cannot be a tensor's
+        wave = torch.tensor(sound.wave)  # a copy: the array is read-only
         mel = log_mel_spectrogram(pad_or_trim(wave), self._network.dims.n_mels)
         return mel.to(self._device)
 
 
 def _checkpoint(model: str) -> tuple[Path, str]:
-    """A model's file, and in few words which one it is."""
+    """Return the path of a model's file, and a short description of it."""
     if _is_file(model):
         path = catalogue.find("whisper", model)
         return path, f"{path.name}, SHA-256 {catalogue.sha256_of(path)[:12]}"
-    published = [one.removeprefix(NAMED) for one in catalogue.CATALOGUE if one.startswith(NAMED)]
+    published = [one.removeprefix(PREFIX) for one in catalogue.CATALOGUE if one.startswith(PREFIX)]
     if model not in published:
         raise InputError(f"no Whisper model and no file {model!r}.", value=model, known=published)
-    return catalogue.find(NAMED + model), catalogue.identity(NAMED + model)
+    return catalogue.find(PREFIX + model), catalogue.identity(PREFIX + model)
 
 
 def _is_file(model: str) -> bool:
-    """Whether a file is meant, be it there or not: one that is there comes before any name."""
+    """Return whether `model` is a path; an existing file has priority over a published name."""
     return os.sep in model or model.endswith(".pt") or Path(model).is_file()
 
 
 def _network(content: Any) -> Any:
-    """The network in a checkpoint, on the CPU.
+    """Make the network of a checkpoint, on the CPU.
 
-    Not `whisper.load_model`, which downloads what it takes for a name.
+    `whisper.load_model` is not used, because it downloads a model if it takes the path for a name.
     """
     from whisper.model import ModelDimensions
     from whisper.model import Whisper as Network
@@ -158,30 +159,32 @@ def _network(content: Any) -> Any:
 
 
 def _require_dimensions(dims: Any, weights: Any) -> None:
-    """Hold the stated sizes against those of the weights, before memory is taken for a network.
+    """Compare the stated sizes with those of the weights, before memory is allocated.
 
     Raises:
         ValueError: a size is not that of the weights.
         KeyError: a size or a weight is missing.
     """
-    heard, said = weights["encoder.conv1.weight"].shape, weights["decoder.token_embedding.weight"]
-    told = {
-        "n_mels": heard[1],
+    convolution = weights["encoder.conv1.weight"]
+    embedding = weights["decoder.token_embedding.weight"]
+    sizes = {
+        "n_mels": convolution.shape[1],
         "n_audio_ctx": len(weights["encoder.positional_embedding"]),
-        "n_audio_state": heard[0],
+        "n_audio_state": convolution.shape[0],
         "n_audio_layer": _blocks("encoder", weights),
-        "n_vocab": len(said),
+        "n_vocab": len(embedding),
         "n_text_ctx": len(weights["decoder.positional_embedding"]),
-        "n_text_state": said.shape[1],
+        "n_text_state": embedding.shape[1],
         "n_text_layer": _blocks("decoder", weights),
     }
-    for name, size in told.items():
+    for name, size in sizes.items():
         if type(dims[name]) is not int or dims[name] != size:
-            raise ValueError(f"dims.{name} is {dims[name]!r}, its weights have {size}")
+            raise ValueError(f"dims.{name} is {dims[name]!r}, but the weights have {size}")
     for side in ("audio", "text"):
         heads = dims[f"n_{side}_head"]
-        if type(heads) is not int or heads < 1 or told[f"n_{side}_state"] % heads:
-            raise ValueError(f"dims.n_{side}_head is {heads!r}")
+        state = sizes[f"n_{side}_state"]
+        if type(heads) is not int or heads < 1 or state % heads:
+            raise ValueError(f"dims.n_{side}_head is {heads!r}, which does not divide {state}")
 
 
 def _blocks(side: str, weights: Any) -> int:
@@ -189,7 +192,7 @@ def _blocks(side: str, weights: Any) -> int:
 
 
 def _own_codes(network: Any) -> dict[str, str]:
-    """By our codes, those of its tokens: Javanese, ``jv``, is ``jw`` there."""
+    """Map our language codes to Whisper's: Javanese, ``jv``, is ``jw`` there."""
     if not network.is_multilingual:
         return {"en": "en"}
     from whisper.tokenizer import LANGUAGES
@@ -198,7 +201,7 @@ def _own_codes(network: Any) -> dict[str, str]:
 
 
 def _open_tokenizer(network: Any) -> None:
-    """Have the package read its vocabulary, which it keeps; it leaves the file open."""
+    """Make the package read its vocabulary, which it caches; it leaves the file open."""
     from whisper.tokenizer import get_tokenizer
 
     with warnings.catch_warnings():

@@ -23,7 +23,7 @@ from gensr_pref.config import run_file
 from gensr_pref.errors import ConfigError, InputError, RunMismatchError
 from gensr_pref.generators.tiny.autoregressive import Autoregressive
 from gensr_pref.generators.tiny.bands import FEATURES, GAIN_BANDS
-from gensr_pref.generators.tiny.checkpoint import load
+from gensr_pref.generators.tiny.checkpoint import load_network
 from gensr_pref.generators.tiny.flow import Flow
 from gensr_pref.generators.tiny.masked import Masked
 from gensr_pref.generators.tiny.tokenizer import Tokenizer
@@ -99,7 +99,7 @@ def test_the_same_recipe_gives_the_same_weights_interrupted_or_not(
 @every_paradigm
 def test_the_result_is_a_checkpoint(paradigm, tmp_path) -> None:
     model = pretrain(recipe(paradigm, steps=2), Path(), tmp_path)
-    loaded = load(tmp_path, NETWORKS[paradigm])
+    loaded = load_network(tmp_path, NETWORKS[paradigm])
     for name, value in model.state_dict().items():
         assert torch.equal(value, loaded.state_dict()[name])
 
@@ -160,7 +160,7 @@ def test_a_history_of_the_model_itself_is_no_constant(tmp_path) -> None:
     model = Training.start(settings, Path()).model
     example = Examples.open(settings, Path(), tmp_path).of(0)
     batch = TokenBatch.of(model, example.x[None].float(), example.y_1[None].float())
-    true = model.z(batch.tokens[..., 1:], batch.heard)
+    true = model.z(batch.tokens[..., 1:], batch.inputs)
     known = torch.ones(true.shape[:2])
     a, b, c = (
         own_residuals(model, batch, true, known, torch.Generator().manual_seed(seed))
@@ -181,7 +181,7 @@ def test_a_recipe_fits_a_tokenizer(tmp_path, capsys) -> None:
         yaml.safe_dump(data | {"recipe": "tokenize", "examples": 3, "codes": 4}), encoding="utf-8"
     )
     assert main(["train", str(path), "--out", str(tmp_path / "out")]) == 0
-    tokenizer = load(tmp_path / "out", Tokenizer)
+    tokenizer = load_network(tmp_path / "out", Tokenizer)
     assert tokenizer.codebook.shape == (8, 4, 5)
     assert "model: {paradigm: ar, tokenizer:" in capsys.readouterr().out
     shape = recipe("ar").model.model_dump() | {"tokenizer": "out"}

@@ -215,7 +215,7 @@ def test_sounds_of_a_question_are_equally_loud_and_those_of_the_run(out):
         for part in part_files.parts(out, "candidates")
         for row in part_files.read(part).to_pylist()
     }
-    source = audio.read(rows[trial.heard["b"]]["audio"]["bytes"]).wave
+    source = audio.read(rows[trial.buttons["b"]]["audio"]["bytes"]).wave
     played = audio.read(swapped).wave
     assert np.corrcoef(source, played)[0, 1] > 0.999
 
@@ -226,20 +226,20 @@ def test_sides_differ_between_listeners_and_answers_are_told_by_side(out):
     swapped = np.array([[one.swapped for one in order_for_listener(asked, name)] for name in names])
     assert 0.4 < swapped.mean() < 0.6
     for one in order_for_listener(asked, "ann"):
-        assert one.preferred("tie") == "tie"
+        assert one.preference("tie") == "tie"
         if one.kind == "same":
             continue
-        chosen = one.sides[0]
-        button = "a" if one.heard["a"] == chosen else "b"
-        assert one.preferred(button) == "chosen"
-        assert one.preferred("b" if button == "a" else "a") == "rejected"
+        chosen = one.sounds[0]
+        button = "a" if one.buttons["a"] == chosen else "b"
+        assert one.preference(button) == "chosen"
+        assert one.preference("b" if button == "a" else "a") == "rejected"
 
 
 def test_there_are_catch_trials(out):
     asked = draw_trials(evidence(out), PAIRS)
     same = [one for one in asked if one.kind == "same"]
     assert same
-    assert all(one.sides[0] == one.sides[1] for one in same)
+    assert all(one.sounds[0] == one.sounds[1] for one in same)
     assert len({one.code for one in asked}) == len(asked)
 
 
@@ -248,8 +248,8 @@ def test_no_side_of_a_catch_trial_is_the_sound_of_the_noisy_button(out):
     found = draw_trials(evidence(out), 14)
     (one,) = [trial for trial in found if trial.kind == "clean"]
     kept = read_sounds(out, found)
-    heard = {side: audio.read(kept[name]) for side, name in one.heard.items()}
-    clean, anchored = (audio.read(kept[name]) for name in one.sides)
+    heard = {side: audio.read(kept[name]) for side, name in one.buttons.items()}
+    clean, anchored = (audio.read(kept[name]) for name in one.sounds)
     noisy = heard["noisy"]
     assert not any(np.array_equal(noisy.wave, heard[side].wave) for side in ("a", "b"))
     assert len(anchored.wave) == len(noisy.wave)

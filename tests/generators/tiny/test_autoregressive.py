@@ -6,8 +6,8 @@ import torch
 
 from gensr_pref.generators.tiny.autoregressive import Autoregressive, log_likelihood
 from gensr_pref.generators.tiny.bands import FEATURES
-from gensr_pref.generators.tiny.code_sampling import Draw, Plan
-from gensr_pref.generators.tiny.incremental import Decoding, gelu, unit
+from gensr_pref.generators.tiny.code_sampling import CodeSampler, SamplingPlan
+from gensr_pref.generators.tiny.incremental import Decoding, gelu, rms_normalise_vector
 from gensr_pref.generators.tiny.token_model import TokenModelConfig
 from gensr_pref.generators.tiny.tokenizer import Tokenizer, TokenizerConfig
 
@@ -44,9 +44,9 @@ def tokens_like(x: torch.Tensor) -> torch.Tensor:
 
 
 def frame_logits(model, x, tokens) -> torch.Tensor:
-    heard = model.heard(model.condition(x))
-    z = model.z(tokens[..., 1:], heard)
-    return model.logits(tokens[..., 0], heard, z, torch.ones_like(z[..., 0]), z)
+    inputs = model.decoder_input(model.condition(x))
+    z = model.z(tokens[..., 1:], inputs)
+    return model.logits(tokens[..., 0], inputs, z, torch.ones_like(z[..., 0]), z)
 
 
 def test_a_token_moves_only_what_comes_after_it(model, x) -> None:
@@ -74,8 +74,8 @@ def test_the_likelihoods_of_all_continuations_add_up_to_one(model, x) -> None:
     tokens = torch.zeros(25, 4, 2, dtype=torch.long)
     tokens[:, 2, 1], tokens[:, 3, 1] = torch.arange(25) // 5, torch.arange(25) % 5
     total = log_likelihood(model, tokens, one.expand(25, -1, -1))
-    heard = model.heard(model.condition(one))
-    given = model.clip_log_probability(tokens[:1, :, 0], heard).sum()
+    inputs = model.decoder_input(model.condition(one))
+    given = model.clip_log_probability(tokens[:1, :, 0], inputs).sum()
     log_p = frame_logits(model, one, tokens[:1]).log_softmax(-1)
     given = given + log_p[0, 0, 0, 0] + log_p[0, 0, 1, 0]
     torch.testing.assert_close(total.logsumexp(0), given)
@@ -100,33 +100,38 @@ def test_a_gradient_reaches_every_weight(model, x) -> None:
 
 def test_incremental_decoding_equals_teacher_forcing(model, x, monkeypatch) -> None:
     """The logits that each token is drawn from are those of the likelihood of what was drawn."""
-    heard = model.heard(model.condition(x[:1]))
+    inputs = model.decoder_input(model.condition(x[:1]))
     seen = []
 
-    def watched(self: Draw, logits, codes, uniform):
+    def watched(self: CodeSampler, logits, codes, uniform):
         seen.append(logits.copy())
         return drawn(self, logits, codes, uniform)
 
-    drawn = Draw.__call__
-    monkeypatch.setattr(Draw, "__call__", watched)
-    decoding = Decoding(model, heard)
-    found = decoding.tokens(Plan(np.random.default_rng(0), Draw(), Draw()), history=1)
+    drawn = CodeSampler.__call__
+    monkeypatch.setattr(CodeSampler, "__call__", watched)
+    decoding = Decoding(model, inputs)
+    found = decoding.tokens(
+        SamplingPlan(np.random.default_rng(0), CodeSampler(), CodeSampler()), history=1
+    )
     assert found.shape == (4, 10)
     tokens = torch.from_numpy(found).long()[None]
-    first = model.clip_logits(tokens[..., 0], heard)[0]
+    first = model.clip_logits(tokens[..., 0], inputs)[0]
     forced = torch.cat([first, frame_logits(model, x[:1], tokens)[0].flatten(0, 1)])
     got = torch.from_numpy(np.stack(seen))
     torch.testing.assert_close(got.log_softmax(-1), forced.log_softmax(-1), atol=2e-5, rtol=1e-5)
 
 
 def test_a_history_that_is_not_heard_is_hidden_in_both(model, x, monkeypatch) -> None:
-    heard = model.heard(model.condition(x[:1]))
-    decoding = Decoding(model, heard)
+    inputs = model.decoder_input(model.condition(x[:1]))
+    decoding = Decoding(model, inputs)
     tokens = torch.from_numpy(
-        decoding.tokens(Plan(np.random.default_rng(0), Draw(), Draw(temperature=0)), history=0)
+        decoding.tokens(
+            SamplingPlan(np.random.default_rng(0), CodeSampler(), CodeSampler(temperature=0)),
+            history=0,
+        )
     ).long()[None]
-    z = model.z(tokens[..., 1:], heard)
-    logits = model.logits(tokens[..., 0], heard, z, torch.zeros_like(z[..., 0]), z)
+    z = model.z(tokens[..., 1:], inputs)
+    logits = model.logits(tokens[..., 0], inputs, z, torch.zeros_like(z[..., 0]), z)
     assert torch.equal(logits[0].argmax(-1).T, tokens[0, :, 1:])
 
 
@@ -135,4 +140,4 @@ def test_numpy_and_torch_agree_on_the_small_functions() -> None:
     torch.testing.assert_close(
         torch.from_numpy(gelu(v)), torch.nn.functional.gelu(torch.from_numpy(v))
     )
-    assert float(np.square(unit(v)).mean()) == pytest.approx(1, abs=1e-4)
+    assert float(np.square(rms_normalise_vector(v)).mean()) == pytest.approx(1, abs=1e-4)

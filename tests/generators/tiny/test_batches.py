@@ -20,7 +20,7 @@ def both(request):
     generator.load("cpu")
     with torch.inference_mode():
         clip = Clip.of(noisy_clip(samples=64_000)[0], "cpu")
-        prepared = generator._prepared(clip)
+        prepared = generator._prepare(clip)
         alone = [generator._candidates(clip, prepared, [seed])[0] for seed in SEEDS]
         together = generator._candidates(clip, prepared, SEEDS)
     return alone, together

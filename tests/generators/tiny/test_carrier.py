@@ -79,17 +79,17 @@ def test_every_rate_fills_the_same_holes(rate: int) -> None:
     assert (np.flatnonzero(hole)[[0, -1]] == [start, stop - 1]).all()
     error = np.square(filled[start:stop] - wave[start:stop]).mean()
     assert error < 0.2 * np.square(wave[start:stop]).mean()
-    heard = carrier(lossy, analysis)
-    cutoff = float(torch.nonzero(heard.missing)[0]) * rate / analysis.n_fft
+    source = carrier(lossy, analysis)
+    cutoff = float(torch.nonzero(source.missing)[0]) * rate / analysis.n_fft
     assert 2800 < cutoff < 3600
-    assert features(heard).shape == (FEATURES, -(-2 * rate // analysis.hop) + 2)
+    assert features(source).shape == (FEATURES, -(-2 * rate // analysis.hop) + 2)
 
 
 def test_a_clean_clip_needs_no_gain() -> None:
     wave = rounded(voice())
-    heard = carrier(wave)
-    unity = latent_of(stft(torch.from_numpy(wave)), heard)
-    torch.testing.assert_close(istft(apply_latent(unity, heard), len(wave)).numpy(), wave,
+    source = carrier(wave)
+    unity = latent_of(stft(torch.from_numpy(wave)), source)
+    torch.testing.assert_close(istft(apply_latent(unity, source), len(wave)).numpy(), wave,
                                atol=1e-5, rtol=0)  # fmt: skip
 
 
@@ -101,11 +101,11 @@ def test_features_ignore_the_level() -> None:
 
 def test_a_missing_upper_band_is_filled_and_the_rest_untouched() -> None:
     narrow = rounded(resample(resample(voice(), 16000, 8000), 8000, 16000))
-    heard = carrier(narrow)
-    cutoff = int(torch.nonzero(heard.missing)[0])
+    source = carrier(narrow)
+    cutoff = int(torch.nonzero(source.missing)[0])
     assert 120 < cutoff < 136  # 4 kHz is bin 128
-    torch.testing.assert_close(heard.spectrum[:cutoff], stft(torch.from_numpy(narrow))[:cutoff])
-    assert heard.spectrum[cutoff:].abs().mean() > 1e-3
+    torch.testing.assert_close(source.spectrum[:cutoff], stft(torch.from_numpy(narrow))[:cutoff])
+    assert source.spectrum[cutoff:].abs().mean() > 1e-3
 
 
 def test_a_full_band_has_nothing_missing() -> None:

@@ -9,7 +9,7 @@ import gensr_pref
 from gensr_pref import audio
 from gensr_pref.generators.tiny.analysis import Analysis
 from gensr_pref.generators.tiny.carrier import carrier
-from gensr_pref.generators.tiny.declip import clipped, declipped
+from gensr_pref.generators.tiny.declip import declip, find_clipped
 
 SAMPLE = Path(gensr_pref.__file__).parent / "sample"
 
@@ -32,7 +32,7 @@ def cut(wave, share: float):
 def test_other_rates_are_rebuilt_too(rate: int) -> None:
     clean = rounded(audio.resample(prompt(), 16000, rate))
     noisy = cut(clean, 0.3)
-    made = declipped(noisy, Analysis(rate))
+    made = declip(noisy, Analysis(rate))
     before, after = (np.square(wave - clean).sum() for wave in (noisy, made))
     assert after < 0.6 * before
 
@@ -42,16 +42,16 @@ def test_other_rates_are_rebuilt_too(rate: int) -> None:
 def test_a_clipped_prompt_gets_nearer_to_what_it_was(number, share, left) -> None:
     clean = prompt(number)
     noisy = cut(clean, share)
-    made = declipped(noisy)
+    made = declip(noisy)
     before, after = (np.square(wave - clean).sum() for wave in (noisy, made))
     assert after < left * before
-    untouched = ~clipped(noisy)
+    untouched = ~find_clipped(noisy)
     np.testing.assert_array_equal(made[untouched], noisy[untouched])
 
 
 def test_what_was_clipped_lies_beyond_the_level() -> None:
     noisy = cut(prompt(), 0.3)
-    made, lost = declipped(noisy), clipped(noisy)
+    made, lost = declip(noisy), find_clipped(noisy)
     assert lost.mean() > 0.005
     assert (np.abs(made[lost]) >= np.abs(noisy).max() - 2 / 32768).all()
     assert (np.sign(made[lost]) == np.sign(noisy[lost])).all()
@@ -59,8 +59,8 @@ def test_what_was_clipped_lies_beyond_the_level() -> None:
 
 def test_the_carrier_is_of_the_rebuilt_clip() -> None:
     noisy = cut(prompt(), 0.3)
-    assert np.array_equal(carrier(noisy).spectrum, carrier(declipped(noisy)).spectrum)
-    assert not np.array_equal(declipped(noisy), noisy)
+    assert np.array_equal(carrier(noisy).spectrum, carrier(declip(noisy)).spectrum)
+    assert not np.array_equal(declip(noisy), noisy)
 
 
 def test_all_sounds_of_the_sample_are_left_alone() -> None:
@@ -68,19 +68,19 @@ def test_all_sounds_of_the_sample_are_left_alone() -> None:
     assert len(paths) > 30
     for path in paths:
         wave = audio.read(path).at(16000).wave
-        assert declipped(wave) is wave, path
+        assert declip(wave) is wave, path
 
 
 @pytest.mark.parametrize("amplitude", [0.0, 0.001, 0.01, 0.3, 1.0])
 def test_a_smooth_tone_is_not_clipped(amplitude: float) -> None:
     t = np.arange(32000) / 16000
     wave = rounded(amplitude * np.sin(2 * np.pi * 100 * t))
-    assert not clipped(wave).any()
+    assert not find_clipped(wave).any()
 
 
 def test_a_clip_cut_at_full_scale_is_scaled_to_fit() -> None:
     noisy = rounded(np.clip(8 * prompt() / np.abs(prompt()).max(), -0.9999, 0.9999))
-    made = declipped(noisy)
+    made = declip(noisy)
     assert np.abs(made).max() == pytest.approx(1)
     assert np.abs(made[1000:1100]).max() <= np.abs(noisy[1000:1100]).max()
 
@@ -88,4 +88,4 @@ def test_a_clip_cut_at_full_scale_is_scaled_to_fit() -> None:
 @pytest.mark.parametrize("samples", [0, 1, 300])
 def test_short_clips_are_no_error(samples: int) -> None:
     wave = np.ones(samples, np.float32)
-    np.testing.assert_array_equal(declipped(wave), wave)
+    np.testing.assert_array_equal(declip(wave), wave)

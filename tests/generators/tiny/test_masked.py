@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from gensr_pref.generators.tiny.bands import FEATURES
-from gensr_pref.generators.tiny.code_sampling import Draw, Plan
-from gensr_pref.generators.tiny.masked import Masked, hidden_share, log_likelihood, sampled
+from gensr_pref.generators.tiny.code_sampling import CodeSampler, SamplingPlan
+from gensr_pref.generators.tiny.masked import Masked, hidden_share, log_likelihood, sample_tokens
 from gensr_pref.generators.tiny.token_model import TokenModelConfig
 from gensr_pref.generators.tiny.tokenizer import Tokenizer, TokenizerConfig
 
@@ -50,17 +50,17 @@ def visible() -> torch.Tensor:
 
 
 def test_hidden_tokens_are_not_heard_and_visible_ones_are(model, x, tokens, visible) -> None:
-    heard = model.heard(model.condition(x))
-    before = model.logits(tokens, visible, heard)
+    inputs = model.decoder_input(model.condition(x))
+    before = model.logits(tokens, visible, inputs)
     other = tokens.clone()
     other[..., 1:][~visible] = (other[..., 1:][~visible] + 1) % 5
-    assert torch.equal(model.logits(other, visible, heard), before)
+    assert torch.equal(model.logits(other, visible, inputs), before)
     other[..., 1:][visible] = (other[..., 1:][visible] + 1) % 5
-    assert (model.logits(other, visible, heard) - before).abs().max() > 1e-4
+    assert (model.logits(other, visible, inputs) - before).abs().max() > 1e-4
 
 
 def test_the_likelihood_is_that_of_the_hidden_tokens(model, x, tokens, visible) -> None:
-    log_p = model.logits(tokens, visible, model.heard(model.condition(x))).log_softmax(-1)
+    log_p = model.logits(tokens, visible, model.decoder_input(model.condition(x))).log_softmax(-1)
     wanted = [
         sum(
             float(log_p[b, f, g, tokens[b, g, 1 + f]])
@@ -99,14 +99,16 @@ def test_decoding_uncovers_all_and_changes_nothing_that_is_visible(
 ) -> None:
     seen = []
 
-    def watched(self, tokens, visible, heard):
+    def watched(self, tokens, visible, inputs):
         seen.append((tokens.clone(), visible.clone()))
-        return logits(self, tokens, visible, heard)
+        return logits(self, tokens, visible, inputs)
 
     logits = Masked.logits
     monkeypatch.setattr(Masked, "logits", watched)
-    heard = model.heard(model.condition(x[:1]))
-    [found] = sampled(model, heard, [Plan(np.random.default_rng(0), Draw(), Draw())], steps)
+    inputs = model.decoder_input(model.condition(x[:1]))
+    [found] = sample_tokens(
+        model, inputs, [SamplingPlan(np.random.default_rng(0), CodeSampler(), CodeSampler())], steps
+    )
     assert found.shape == (4, 10)
     assert len(seen) == steps
     assert not seen[0][1].any()
@@ -131,15 +133,17 @@ def test_the_surest_come_first(model, x, monkeypatch) -> None:
     """Without noise, what one step uncovers is surer than what it leaves."""
     shown = []
 
-    def watched(self, tokens, visible, heard):
-        found = logits(self, tokens, visible, heard)
+    def watched(self, tokens, visible, inputs):
+        found = logits(self, tokens, visible, inputs)
         shown.append((visible, found))
         return found
 
     logits = Masked.logits
     monkeypatch.setattr(Masked, "logits", watched)
-    heard = model.heard(model.condition(x[:1]))
-    sampled(model, heard, [Plan(Quiet(), Draw(), Draw(temperature=0))], 2)
+    inputs = model.decoder_input(model.condition(x[:1]))
+    sample_tokens(
+        model, inputs, [SamplingPlan(Quiet(), CodeSampler(), CodeSampler(temperature=0))], 2
+    )
     sure = shown[0][1][0].log_softmax(-1).amax(-1).T
     uncovered = shown[1][0][0]
     assert sure[uncovered].min() >= sure[~uncovered].max()

@@ -18,7 +18,7 @@ import gensr_pref
 from gensr_pref.config import plugins
 from gensr_pref.errors import ConfigError, FetchError, InputError, MissingWeightsError
 from gensr_pref.generators.tiny.autoregressive import Autoregressive
-from gensr_pref.generators.tiny.checkpoint import revision_of, save
+from gensr_pref.generators.tiny.checkpoint import revision_of, save_network
 from gensr_pref.generators.tiny.flow import Flow, FlowConfig
 from gensr_pref.generators.tiny.fm_tiny import FlowMatchingTiny
 from gensr_pref.generators.tiny.masked import Masked
@@ -42,12 +42,12 @@ def written(folder: Path, paradigm: str = "fm", seed: int = 0, rate: int = 16000
     """A small network with random weights."""
     torch.manual_seed(seed)
     if paradigm == "fm":
-        save(Flow(replace(FLOW, sample_rate=rate)), folder)
+        save_network(Flow(replace(FLOW, sample_rate=rate)), folder)
         return folder
     tokenizer = Tokenizer(TokenizerConfig(8, 64, sample_rate=rate))
     tokenizer.codebook.normal_()
     shape = replace(TOKENS, sample_rate=rate, tokenizer=tokenizer.digest)
-    save({"ar": Autoregressive, "mgm": Masked}[paradigm](shape, tokenizer), folder)
+    save_network({"ar": Autoregressive, "mgm": Masked}[paradigm](shape, tokenizer), folder)
     return folder
 
 
@@ -105,7 +105,7 @@ def test_a_folder_of_any_paradigm_gives_its_generator(paradigm, tmp_path) -> Non
 
 
 def test_a_checkpoint_of_no_generator_is_refused(tmp_path) -> None:
-    save(Tokenizer(TokenizerConfig()), tmp_path / "tokens")
+    save_network(Tokenizer(TokenizerConfig()), tmp_path / "tokens")
     with raises(ConfigError, value="tokenizer", path="config.json", problem="unknown"):
         from_pretrained(tmp_path / "tokens")
 
@@ -173,7 +173,7 @@ def test_a_folder_of_that_name_wins(server, tmp_path) -> None:
     folder = written(tmp_path / "someone" / "restorer")
     assert from_pretrained(ID).revision == revision_of(folder)
     assert server.asked == []
-    with pytest.raises(ValueError, match="revision is of a checkpoint on the Hub"):
+    with pytest.raises(ValueError, match="only a checkpoint on the Hub"):
         from_pretrained(ID, "v1")
 
 
@@ -224,7 +224,7 @@ def test_a_run_file_names_one(home, tmp_path) -> None:
     options = {"checkpoint": ID, "revision": "v1"}
     made = plugins.create("generator", "mgm-tiny", options, "generators.0.options", tmp_path)
     assert made.revision.startswith(f"{ID}@{'a' * 40} ")
-    with pytest.raises(ConfigError, match=r"generators\.0\.options.*revision is of a checkpoint"):
+    with pytest.raises(ConfigError, match=r"generators\.0\.options.*only a checkpoint on the Hub"):
         plugins.create("generator", "mgm-tiny", {"revision": "v1"}, "generators.0.options")
 
 

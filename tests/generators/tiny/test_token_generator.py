@@ -41,10 +41,10 @@ def test_the_shipped_checkpoint_is_small_and_documented(model) -> None:
 
 def test_both_speak_the_shipped_tokens() -> None:
     from gensr_pref.aligning.pretrain.token_losses import SHIPPED_TOKENIZER
-    from gensr_pref.generators.tiny.checkpoint import load
+    from gensr_pref.generators.tiny.checkpoint import load_network
     from gensr_pref.generators.tiny.tokenizer import Tokenizer
 
-    shipped = load(SHIPPED_TOKENIZER, Tokenizer).digest
+    shipped = load_network(SHIPPED_TOKENIZER, Tokenizer).digest
     for kind in KINDS.values():
         made = kind()
         made.load("cpu")

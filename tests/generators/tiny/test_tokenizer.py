@@ -5,13 +5,13 @@ import torch
 
 from gensr_pref.aligning.pretrain.token_losses import SHIPPED_TOKENIZER
 from gensr_pref.generators.tiny.bands import GAIN_BANDS
-from gensr_pref.generators.tiny.checkpoint import load
-from gensr_pref.generators.tiny.tokenizer import Tokenizer, TokenizerConfig, fitted
+from gensr_pref.generators.tiny.checkpoint import load_network
+from gensr_pref.generators.tiny.tokenizer import Tokenizer, TokenizerConfig, fit_tokenizer
 
 
 @pytest.fixture
 def tokenizer() -> Tokenizer:
-    return load(SHIPPED_TOKENIZER, Tokenizer)
+    return load_network(SHIPPED_TOKENIZER, Tokenizer)
 
 
 def test_the_gains_of_codes_are_coded_as_themselves(tokenizer) -> None:
@@ -45,7 +45,7 @@ def test_the_first_column_has_no_sound(tokenizer) -> None:
 
 def test_a_code_is_the_mean_of_the_gains_it_stands_for() -> None:
     latents = torch.randn(1, 2, 500, generator=torch.Generator().manual_seed(0))
-    made = fitted(latents, groups=2, codes=3, seed=0)
+    made = fit_tokenizer(latents, groups=2, codes=3, seed=0)
     tokens = made.encode(latents)[0, :, 1:]
     for group in range(2):
         for code in range(3):
@@ -57,7 +57,7 @@ def test_more_codes_leave_less_error() -> None:
     latents = torch.randn(2, GAIN_BANDS, 200, generator=torch.Generator().manual_seed(0))
     errors = []
     for codes in (2, 8, 32):
-        made = fitted(latents, 8, codes, 0)
+        made = fit_tokenizer(latents, 8, codes, 0)
         errors.append(float((made.decode(made.encode(latents)) - latents).square().mean()))
     assert errors[0] > 1.1 * errors[1] > 1.2 * errors[2]
 
@@ -65,20 +65,20 @@ def test_more_codes_leave_less_error() -> None:
 def test_a_code_without_points_is_moved() -> None:
     latents = torch.tensor([0.0, 0, 0, 0, 5, 5, 9]).view(1, 1, -1)
     for seed in range(10):
-        made = fitted(latents, 1, 3, seed)
+        made = fit_tokenizer(latents, 1, 3, seed)
         assert sorted(made.codebook.flatten().tolist()) == [0, 5, 9]
 
 
 def test_the_seed_decides() -> None:
     latents = torch.randn(2, GAIN_BANDS, 60, generator=torch.Generator().manual_seed(0))
-    first, again, other = (fitted(latents, 8, 4, seed).digest for seed in (0, 0, 1))
+    first, again, other = (fit_tokenizer(latents, 8, 4, seed).digest for seed in (0, 0, 1))
     assert first == again
     assert first != other
 
 
 def test_too_few_frames_are_refused() -> None:
     with pytest.raises(ValueError, match="3 different frames cannot give 4 codes"):
-        fitted(torch.randn(1, GAIN_BANDS, 3), 8, 4, 0)
+        fit_tokenizer(torch.randn(1, GAIN_BANDS, 3), 8, 4, 0)
 
 
 def test_bands_must_divide_into_groups() -> None:

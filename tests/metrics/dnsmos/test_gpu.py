@@ -4,7 +4,7 @@ import pytest
 
 from gensr_pref.metrics.base import ClipSounds
 from gensr_pref.metrics.dnsmos import gpu
-from gensr_pref.metrics.dnsmos.metric import Dnsmos
+from gensr_pref.metrics.dnsmos.metric import Dnsmos, _torch_scores
 from tests.metrics.dnsmos.test_metric import TOLERANCE, stock
 from tests.metrics.sounds import cut
 
@@ -13,7 +13,7 @@ from tests.metrics.sounds import cut
 def batched():
     """The metric as it is on a GPU, but for the device."""
     metric = Dnsmos()
-    metric._raw_scores = metric._in_batches("cpu")
+    metric._raw_scores = _torch_scores("cpu")
     return metric
 
 

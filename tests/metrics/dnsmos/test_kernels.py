@@ -26,7 +26,7 @@ def dense(x, stages):
 
 
 def sparse(x, network):
-    for stage in kernels.stages(network):
+    for stage in kernels.make_stages(network):
         x = stage(x)
     return x
 
@@ -66,7 +66,7 @@ def test_filters_on_frames():
     rng = np.random.default_rng(3)
     samples, filters = rng.normal(size=1_000), rng.normal(size=(320, 7))
     frames = np.stack([samples[at : at + 320] for at in range(0, 681, 160)])
-    found = kernels.filtered(samples.astype(np.float32), filters.astype(np.float32), 160)
+    found = kernels.apply_filters(samples.astype(np.float32), filters.astype(np.float32), 160)
     assert found == pytest.approx(frames @ filters, abs=1e-4)
 
 
@@ -74,4 +74,4 @@ def test_a_kernel_is_compiled_where_there_is_no_folder_to_keep_it():
     """numba keeps nothing of a function that has no file, and raises if asked to."""
     names = {}
     exec("def half(x):\n    return x / 2", names)
-    assert kernels.compiled(names["half"])(3) == 1.5
+    assert kernels.compile_kernel(names["half"])(3) == 1.5

@@ -9,7 +9,7 @@ from gensr_pref import audio
 from gensr_pref.audio import Sound
 from gensr_pref.metrics.base import ClipSounds
 from gensr_pref.metrics.dnsmos import cpu
-from gensr_pref.metrics.dnsmos.metric import starts, windows
+from gensr_pref.metrics.dnsmos.metric import split_windows, window_starts
 from gensr_pref.metrics.dnsmos.networks import RATE, WINDOW
 from tests.metrics.sounds import cut, read_csv
 
@@ -42,7 +42,7 @@ def agree(dnsmos, sound):
 
 
 def raw(networks, wave):
-    return networks.raw_scores(wave, starts(len(wave)))
+    return networks.raw_scores(wave, window_starts(len(wave)))
 
 
 @pytest.mark.parametrize("samples", [51_200, 53_333, 72_079, 160_159])
@@ -71,7 +71,7 @@ def test_lengths_where_something_changes(dnsmos, recording, samples):
 
 @pytest.mark.slow
 def test_a_recording_with_dropped_windows(dnsmos, recording):
-    assert starts(len(recording.wave)) == [*range(7), *range(24, 38)]
+    assert window_starts(len(recording.wave)) == [*range(7), *range(24, 38)]
     agree(dnsmos, recording)
 
 
@@ -105,7 +105,7 @@ def test_windows_are_cut_as_speechmos_does(samples):
     hops = int(np.floor(len(repeated) / RATE) - 9.01) + 1
     expected = [repeated[int(i * RATE) : int((i + 9.01) * RATE)] for i in range(hops)]
     expected = [window for window in expected if len(window) == WINDOW]
-    found = list(windows(wave))
+    found = list(split_windows(wave))
     assert len(found) == len(expected) >= 1
     assert all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))
 
@@ -114,7 +114,7 @@ def test_windows_are_cut_as_speechmos_does(samples):
 def test_sharing_changes_no_bit(networks, recording, samples):
     """Window by window there is nothing to share."""
     wave = recording.wave[:samples]
-    alone = np.concatenate([networks.raw_scores(window, [0]) for window in windows(wave)])
+    alone = np.concatenate([networks.raw_scores(window, [0]) for window in split_windows(wave)])
     assert np.array_equal(raw(networks, wave), alone)
 
 

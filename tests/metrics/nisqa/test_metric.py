@@ -15,7 +15,7 @@ from gensr_pref import audio
 from gensr_pref.audio import Sound
 from gensr_pref.errors import InputError, MissingWeightsError, Unusable
 from gensr_pref.metrics.base import ClipSounds
-from gensr_pref.metrics.nisqa.metric import ARGS, Nisqa, mel_decibel, segments
+from gensr_pref.metrics.nisqa.metric import ARGS, Nisqa, mel_decibel, split_segments
 from gensr_pref.metrics.nisqa.network import NisqaNetwork
 from tests.metrics.sounds import cut, noisy, read_csv
 from tests.refusals import raises
@@ -179,7 +179,7 @@ def librosa_decibel(sound):
 
 def test_segments_overlap_and_begin_every_4_frames():
     features = np.arange(48 * 40, dtype=np.float32).reshape(48, 40)
-    found = segments(features)
+    found = split_segments(features)
     assert found.shape == (7, 48, 15)  # the last begins at frame 24 and ends at 39
     assert np.array_equal(found[6], features[:, 24:39])
 
@@ -220,9 +220,9 @@ def test_too_short_ends_at_15_frames(nisqa, clip, rate):
 def test_too_long_begins_above_what_the_spec_says(nisqa):
     """Features stand in for 52 s of sound: 10 ms a frame."""
     longest = round(nisqa.spec.longest_seconds * 100) + 1
-    assert len(segments(np.zeros((48, longest), np.float32))) == 1300
+    assert len(split_segments(np.zeros((48, longest), np.float32))) == 1300
     with raises(Unusable, reason="too_long"):
-        segments(np.zeros((48, longest + 1), np.float32))
+        split_segments(np.zeros((48, longest + 1), np.float32))
 
 
 @pytest.mark.parametrize("rate", [8_000, 44_100, 48_000])

@@ -11,7 +11,7 @@ from gensr_pref.metrics.base import ClipSounds
 from gensr_pref.metrics.pesq import metric as module
 from gensr_pref.metrics.pesq import utterances as utterances_module
 from gensr_pref.metrics.pesq.metric import LONGEST, Pesq
-from gensr_pref.metrics.pesq.utterances import SAFE, utterances
+from gensr_pref.metrics.pesq.utterances import SAFE, count_utterances
 from gensr_pref.schema import Reason
 from tests.metrics.sounds import cut, noisy
 from tests.metrics.unusable import (
@@ -59,7 +59,7 @@ def test_a_long_clip_is_scored_exactly_as_the_package_scores_it(prompts, mode):
 @pytest.mark.parametrize("mode", BOTH)
 def test_utterances_are_counted(mode):
     """26 bursts: 10 s of them at 0.4 s, the last one cut."""
-    found = utterances(bursts(10.4).wave, mode)
+    found = count_utterances(bursts(10.4).wave, mode)
     assert found == 26
 
 
@@ -77,7 +77,7 @@ def test_more_utterances_than_the_c_code_has_room_for_are_refused(mode):
 def test_49_utterances_are_scored():
     clean = bursts(49 * 0.4)
     assert len(clean.wave) > SAFE
-    assert utterances(clean.wave, "wb") == 49
+    assert count_utterances(clean.wave, "wb") == 49
     [answer] = Pesq().score(ClipSounds([noisy(clean, 1e-4)], clean))
     assert answer["pesq_wb"] > 1
 
@@ -87,7 +87,7 @@ def test_no_sound_of_the_safe_length_can_fill_the_table():
     for windows in (97, 98, 100, 103):
         for on in (46, 48, 50):
             clean = bursts(SAFE / 16_000, on * 64, (windows - on) * 64)
-            assert utterances(clean.wave, "wb") <= 50
+            assert count_utterances(clean.wave, "wb") <= 50
 
 
 def test_where_they_cannot_be_counted_a_long_clip_is_refused(prompts, monkeypatch):
@@ -103,7 +103,7 @@ def test_where_they_cannot_be_counted_a_long_clip_is_refused(prompts, monkeypatc
 
 
 def test_longer_than_a_minute_is_refused_without_counting(monkeypatch):
-    monkeypatch.setattr(module, "utterances", None)
+    monkeypatch.setattr(module, "count_utterances", None)
     clean = bursts((LONGEST + 1) / 16_000)
     [answer] = Pesq().score(ClipSounds([clean], clean))
     assert isinstance(answer, Unusable)

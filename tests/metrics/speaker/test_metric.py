@@ -15,7 +15,7 @@ from gensr_pref.metrics.base import ClipSounds
 from gensr_pref.metrics.panel import Panel
 from gensr_pref.metrics.speaker import encoder, resemblyzer
 from gensr_pref.metrics.speaker.metric import SpeakerSimilarity
-from gensr_pref.metrics.speaker.resemblyzer import voiced
+from gensr_pref.metrics.speaker.resemblyzer import remove_pauses
 from gensr_pref.schema import Reason
 from tests.metrics.sounds import cut, noisy
 from tests.metrics.speaker import tiny_onnx
@@ -58,7 +58,7 @@ def test_the_voice_that_is_kept_is_resemblyzers(metric, prompts):
     for wave in (joined(prompts, 5), quiet, clicking, prompts[0][0].wave[:480], quiet[:479]):
         with np.errstate(invalid="ignore"):
             expected = preprocess_wav(wave)
-        found = voiced(wave)
+        found = remove_pauses(wave)
         assert found.dtype == expected.dtype
         assert np.array_equal(found, expected)
 
@@ -72,7 +72,7 @@ def test_the_embedding_is_resemblyzers(metric, prompts, seconds):
 
 
 def test_the_embedding_is_resemblyzers_over_several_batches(metric, prompts, monkeypatch):
-    monkeypatch.setattr(resemblyzer, "STRETCHES_PER_BATCH", 3)
+    monkeypatch.setattr(resemblyzer, "SEGMENTS_PER_BATCH", 3)
     monkeypatch.setattr(resemblyzer, "VAD_CHUNK", 480 * 7)
     wave = joined(prompts, 6)
     [found] = metric._encoder.embed([Sound(wave, 16_000)])
@@ -254,7 +254,7 @@ def test_files_that_are_not_there(tmp_path):
 
 
 def test_an_onnx_file_takes_no_checkpoint(onnx_file):
-    with pytest.raises(ValueError, match="holds its own weights; leave it out"):
+    with pytest.raises(ValueError, match="holds its own weights; remove the option"):
         SpeakerSimilarity(onnx_file(), checkpoint="weights.pt")
 
 

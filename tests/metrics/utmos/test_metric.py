@@ -220,7 +220,9 @@ def test_nothing_depends_on_the_others(metric, brief):
 def test_rows_of_one_batch_are_as_alone(metric, brief, monkeypatch):
     """As on a GPU, where candidates of one length share a batch; here on the CPU."""
     alone = metric.score(brief)
-    monkeypatch.setattr(wav2vec2, "in_batches", partial(wav2vec2.in_batches, together=True))
+    monkeypatch.setattr(
+        wav2vec2, "measure_in_batches", partial(wav2vec2.measure_in_batches, together=True)
+    )
     for one, other in zip(alone, metric.score(brief), strict=True):
         assert one["utmos"] == pytest.approx(other["utmos"], abs=1e-5)
 

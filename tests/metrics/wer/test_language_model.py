@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from gensr_pref.metrics.wer.language_model import END, START, arpa, witten_bell, words
+from gensr_pref.metrics.wer.language_model import END, START, arpa, split_words, witten_bell
 
 SENTENCES = [list("abac"), list("ab"), list("cabb"), []]
 
@@ -66,4 +66,4 @@ def test_pocketsphinx_reads_the_same_model(tmp_path):
     ],
 )
 def test_words(text, expected):
-    assert words(text) == expected
+    assert split_words(text) == expected

@@ -2,16 +2,16 @@
 
 from gensr_pref.errors import ConfigError, UnknownPluginError
 from gensr_pref.metrics.wer.pocketsphinx import Pocketsphinx
-from gensr_pref.metrics.wer.recogniser import recogniser_named
+from gensr_pref.metrics.wer.recogniser import make_recogniser
 from tests.refusals import raises
 
 
 def test_by_name():
-    assert isinstance(recogniser_named("pocketsphinx"), Pocketsphinx)
+    assert isinstance(make_recogniser("pocketsphinx"), Pocketsphinx)
 
 
 def test_by_module_and_class():
-    theirs = recogniser_named(f"{__name__}:Parrot", model="polly")
+    theirs = make_recogniser(f"{__name__}:Parrot", model="polly")
     assert theirs.model == "polly"
 
 
@@ -26,16 +26,16 @@ class Parrot:
 
 def test_an_unknown_recogniser_is_named():
     with raises(UnknownPluginError, field="recogniser", value="pocketsphynx", problem="unknown"):
-        recogniser_named("pocketsphynx")
+        make_recogniser("pocketsphynx")
 
 
 def test_an_option_it_does_not_take_is_named():
     with raises(ConfigError, field="recogniser.model", value="model", problem="unknown"):
-        recogniser_named("pocketsphinx", model="tiny.en")
+        make_recogniser("pocketsphinx", model="tiny.en")
 
 
 def test_a_module_that_is_not_there_is_named():
     with raises(
         UnknownPluginError, field="recogniser", value="no_such_module:Parrot", problem="unknown"
     ):
-        recogniser_named("no_such_module:Parrot")
+        make_recogniser("no_such_module:Parrot")

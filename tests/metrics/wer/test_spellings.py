@@ -3,7 +3,7 @@
 
 import pytest
 
-from gensr_pref.metrics.wer.language_model import words
+from gensr_pref.metrics.wer.language_model import split_words
 from gensr_pref.metrics.wer.metric import word_error_rate
 from gensr_pref.metrics.wer.normalise import APOSTROPHES, normalise
 
@@ -83,7 +83,7 @@ def test_invisible_characters_are_dropped_in_every_language(language, mark):
     text = "say the word"
     marked = f"{mark}sa{mark}y the{mark} word{mark}"
     assert normalise(marked, language) == normalise(text, language)
-    assert words(marked) == words(text)
+    assert split_words(marked) == split_words(text)
 
 
 @pytest.mark.parametrize("mark", APOSTROPHES)
@@ -91,7 +91,7 @@ def test_every_mark_that_stands_for_an_apostrophe(mark):
     assert (
         normalise(f"don{mark}t say it{mark}s") == normalise("don't say it's") == "do not say it is"
     )
-    assert words(f"DON{mark}T") == ["don't"]
+    assert split_words(f"DON{mark}T") == ["don't"]
     assert normalise(f"l{mark}eau", "fr") == normalise("l'eau", "fr")
 
 

@@ -12,7 +12,7 @@ def judged(
     votes: Sequence[bool] | None = None,
     margin: Sequence[float] | None = None,
     ties: Sequence[bool] | None = None,
-    keeps: Sequence[bool] | None = None,
+    within_bounds: Sequence[bool] | None = None,
     groups: Sequence[int] | None = None,
     extra: int = 0,
 ) -> Judged:
@@ -24,7 +24,9 @@ def judged(
         value=value,
         clip=clip,
         group=clip if groups is None else np.asarray(groups),
-        keeps=np.ones(len(value), dtype=bool) if keeps is None else np.asarray(keeps),
+        within_bounds=np.ones(len(value), dtype=bool)
+        if within_bounds is None
+        else np.asarray(within_bounds),
         clips=len(clips) + extra,
         names=[f"s{k}" for k in range(width)],
         votes=np.ones(width, dtype=bool) if votes is None else np.asarray(votes),
