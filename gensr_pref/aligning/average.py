@@ -1,4 +1,4 @@
-"""The average of several checkpoints' weights: of seeds, or of rounds that began in one place.
+"""The average of several checkpoints' weights: of seeds, or of rounds with the same start.
 
 Models that were trained from the same start lie in one basin, and their mean there is often better
 than any of them (model soups, arXiv 2203.05482). It costs nothing in sampling.
@@ -27,7 +27,7 @@ def average_checkpoints(recipe: Average, base: Path, out: Path) -> Alignable:
         out: receives what the generator's `save` writes.
 
     Raises:
-        ConfigError: the checkpoints are of different networks, or their targets mean other sounds.
+        ConfigError: the checkpoints are of different networks, or of different tokenizers.
         RunMismatchError: `out` holds another training's result.
     """
     with lock_folder(out):
@@ -52,7 +52,7 @@ def _load(recipe: Average, base: Path, number: int) -> tuple[Alignable, ModelCon
 
 
 def _mean_weights(generators: Sequence[Alignable]) -> dict[str, Tensor]:
-    """The mean of the policies' weights, of models between which nothing else differs."""
+    """The mean of the policies' weights; refuses models that differ in anything else."""
     first = generators[0]
     states = [generator.policy.state_dict() for generator in generators]
     for number, generator in enumerate(generators):
@@ -81,7 +81,7 @@ def _shapes(state: dict[str, Tensor]) -> dict[str, torch.Size]:
 
 
 def _mean(values: list[Tensor]) -> Tensor:
-    """The mean in float64; what is no weight (a counter, a mask) is taken from the first."""
+    """The mean in float64; a counter or mask, which is no weight, is taken from the first."""
     if not values[0].is_floating_point():
         return values[0]
     return torch.stack([value.double() for value in values]).mean(0).to(values[0].dtype)

@@ -1,7 +1,7 @@
-"""Batches of pairs, and what is random about them.
+"""Batches of pairs, and their random draws.
 
-A draw (t, noise or mask) belongs to (seed, pair, pass) and is the same for both sides, for policy
-and reference, in whatever order and beside whatever other pairs the pair comes.
+A draw (t, noise or mask) depends on (seed, pair, pass) alone. It is the same for both sides, for
+policy and reference, whatever the order of the pairs and the rest of the batch.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ class DrawSettings:
     """What a batch's random part depends on, beside the pairs and the generator's `draw`.
 
     Attributes:
-        seed: of the recipe.
-        draws: K.
-        antithetic: whether draws come in opposite twos.
+        seed: the recipe's seed.
+        draws: K, the number of draws.
+        antithetic: whether draws come in opposite pairs.
         crop: frames of a window; None = whole clips.
         clean: whether the clean target is a third side; draws are as long as the longest side.
         epoch: the pass.
@@ -47,11 +47,11 @@ class PairBatch:
     """P pairs with K draws each.
 
     Attributes:
-        drawing: what its random part depends on.
-        pairs: [P] their numbers in `Prepared`.
-        flipped: [P] whether chosen and rejected have changed places (random labels).
-        sides: S: 2, or 3 where the clean target follows chosen and rejected.
-        draws: K.
+        drawing: settings of the draws.
+        pairs: [P] numbers of the pairs in `PreparedPairs`.
+        flipped: [P] whether chosen and rejected are swapped (random labels).
+        sides: S: 2, or 3 if the clean target follows chosen and rejected.
+        draws: K, the number of draws.
         rows: N = S * K * P rows, in that order.
     """
 
@@ -63,24 +63,24 @@ class PairBatch:
     rows: Rows
 
     def split(self, values: Tensor) -> Tensor:
-        """Values of rows [N] by side, draw and pair: [S, K, P]."""
+        """Return values of rows [N] by side, draw and pair: [S, K, P]."""
         return values.view(self.sides, self.draws, len(self.pairs))
 
 
 @dataclass(frozen=True)
 class Batching:
-    """How batches are made; what each holds depends on the pairs' ids and the pass alone.
+    """A maker of batches; the content of each depends on the pairs' ids and the pass alone.
 
     Attributes:
         data: the pairs.
-        generator: knows what is random about a row, and what belongs to a window.
-        seed: of the recipe.
-        draws: K.
-        antithetic: whether draws come in opposite twos.
+        generator: the generator whose `draw` and `window` are called.
+        seed: the recipe's seed.
+        draws: K, the number of draws.
+        antithetic: whether draws come in opposite pairs.
         crop: frames of a window; None = whole clips.
-        random_labels: whether a coin decides which side is chosen.
+        random_labels: whether a coin flip decides which side is chosen.
         clean: whether the clean target is a third side.
-        device: where to.
+        device: device of the tensors.
     """
 
     data: PreparedPairs
@@ -94,7 +94,7 @@ class Batching:
     device: torch.device
 
     def order(self, pairs: Array, size: int, epoch: int) -> list[Array]:
-        """The batches of an epoch: shuffled, each of similar lengths; what is left over waits."""
+        """Return the batches of an epoch, shuffled, each of similar lengths, without a remainder."""
         rng = rng_for(self.seed, "order", epoch)
         shuffled = rng.permutation(pairs)
         frames = self.data.x_at[self.data.clip, 1]
@@ -107,7 +107,7 @@ class Batching:
         return [batches[k] for k in rng.permutation(len(batches))]
 
     def of(self, pairs: Array, epoch: int) -> PairBatch:
-        """The batch of these pairs in a pass."""
+        """Return the batch of these pairs in a pass."""
         drawing = self._drawing(epoch)
         items = [self._item(int(number), drawing) for number in pairs]
         sides = 3 if self.clean else 2
@@ -171,7 +171,7 @@ class Batching:
         drawing: DrawSettings,
         randomness: torch.Generator,
     ) -> list[Tensor] | None:
-        """What is random beside t, [K] for a pair; opposite draws have opposite noise."""
+        """The K noises or masks of a pair; opposite draws have opposite noise."""
         drawings: list[Tensor] = []
         opposite = drawing.antithetic and self.generator.paradigm == "fm"
         for number, one in enumerate(t):
@@ -185,7 +185,7 @@ class Batching:
         return drawings
 
     def _draw(self, items: Sequence[_Item], sides: int) -> Tensor | None:
-        """[N, ...] the draws of all rows; those of a pair's sides are the same."""
+        """[N, ...] the draws of all rows; the sides of a pair have the same."""
         drawings = [item.draws for item in items]
         if drawings[0] is None:
             return None
@@ -206,9 +206,9 @@ class _Item:
 
 
 def stratified_times(draws: int, antithetic: bool, randomness: torch.Generator) -> list[float]:
-    """K times in (0, 1), one in each of K equal parts of it.
+    """Return K times in (0, 1), one in each of K equal parts.
 
-    Antithetic: in twos (t, 1 - t), which are of opposite parts; an odd one out comes last.
+    Antithetic: as (t, 1 - t), which lie in opposite parts; an odd one comes last.
     """
     uniform = torch.rand(draws, generator=randomness, dtype=torch.float64).clamp(1e-6, 1 - 1e-6)
     if not antithetic:
@@ -225,7 +225,7 @@ def stratified_times(draws: int, antithetic: bool, randomness: torch.Generator) 
 def draw_for_target(
     generator: Alignable, shape: Sequence[int], t: float, randomness: torch.Generator
 ) -> Tensor | None:
-    """What is random about a target of a shape at t: the generator's own draw, or the default."""
+    """Return the noise or mask of a target at t: by the generator's own `draw`, or the default."""
     own = getattr(generator, "draw", None)
     if own is not None:
         drawn: Tensor | None = own(shape, t, randomness)

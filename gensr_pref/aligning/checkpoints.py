@@ -1,4 +1,4 @@
-"""An alignment on disk: its state, and the checkpoint it ends with."""
+"""The state of an alignment on disk, and its final checkpoint."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from gensr_pref.aligning.training import AlignmentRun
 
 
 def save_state(alignment: AlignmentRun, out: Path) -> None:
-    """Write the state.
+    """Write the state of an alignment.
 
     Raises:
         StorageError: it cannot be written.
@@ -29,7 +29,7 @@ def save_state(alignment: AlignmentRun, out: Path) -> None:
 
 
 def resume_state(alignment: AlignmentRun, out: Path) -> None:
-    """Continue from the state where there is one.
+    """Continue from the state on disk, if there is one.
 
     Raises:
         StorageError: it is damaged.
@@ -46,7 +46,7 @@ def resume_state(alignment: AlignmentRun, out: Path) -> None:
 
 
 def save_checkpoint(alignment: AlignmentRun, out: Path) -> None:
-    """Write the policy as its generator does: the best, the averaged, or the last."""
+    """Write the best, the averaged or the last policy by its generator's `save`."""
     if not alignment.accelerator.is_main_process:
         return
     policy = alignment.subject.generator.policy

@@ -1,7 +1,7 @@
-"""Pairs on disk as training reads them: features and targets in flat files, mapped into memory.
+"""Features and targets of pairs in flat files, mapped into memory.
 
-Features of a clip are computed once, however many pairs, epochs and trainings there are; what is in
-memory is what the operating system keeps of the files (about 100 KB per clip of 4 s).
+The features of a clip are computed once for all pairs, epochs and trainings. Memory holds what the
+operating system caches of the files (about 100 KB per clip of 4 s).
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ _FILES = ("x.bin", "targets.bin", "index.npz")
 
 @dataclass(frozen=True)
 class PreparedPairs:
-    """Pairs and what they refer to.
+    """Pairs with the features and targets that they refer to.
 
     Attributes:
-        ids: [pairs] their ids.
-        clips: [clips] theirs.
-        split: [pairs] of their clips.
-        clip: [pairs] which clip.
-        chosen, rejected: [pairs] which target.
-        clean: [clips] which target is the clean one; NONE where there is none.
-        revisions: by generator, the weights that sampled its sides.
+        ids: [pairs] ids of the pairs.
+        clips: [clips] ids of the clips.
+        split: [pairs] split of the pair's clip.
+        clip: [pairs] index of the clip.
+        chosen, rejected: [pairs] index of the target.
+        clean: [clips] index of the clean target; `NO_TARGET` if there is none.
+        revisions: by generator, revisions of the weights that sampled its sides.
         x_at, target_at: [clips, 2], [targets, 2] first row and number of rows.
         x: [rows, C] float16 features of all clips, one after the other.
-        targets: [rows, D] of all targets: int32 tokens or float16 latents, time first.
+        targets: [rows, D] all targets: int32 tokens or float16 latents, time first.
     """
 
     ids: list[str]
@@ -64,16 +64,16 @@ class PreparedPairs:
     targets: Array
 
     def of(self, split: str) -> Array:
-        """Which pairs are of a split."""
+        """Return the indices of the pairs of a split."""
         return np.flatnonzero(self.split == split)
 
     def features(self, clip: int) -> Array:
-        """[F, C] of a clip."""
+        """Return the features [F, C] of a clip."""
         start, rows = self.x_at[clip]
         return self.x[start : start + rows]
 
     def target(self, number: int) -> Array:
-        """[T, D] of a target."""
+        """Return a target [T, D]."""
         start, rows = self.target_at[number]
         return self.targets[start : start + rows]
 
@@ -81,15 +81,17 @@ class PreparedPairs:
 def prepare_pairs(
     folder: Path, source: PairTable, hear: Hear, target: Target, clean: bool
 ) -> PreparedPairs:
-    """What a folder holds, made from a source where it is not there.
+    """Return the pairs in a folder, which are made from a source if the folder does not exist.
 
     Args:
-        hear: features of a clip [F, C].
-        target: tokens or latent of a side [T, D].
-        clean: whether the clean target is wanted beside the pairs.
+        folder: folder of the files.
+        source: where the pairs come from.
+        hear: computes the features [F, C] of a clip.
+        target: computes tokens or latent [T, D] of a side.
+        clean: whether the clean targets are prepared too.
 
     Raises:
-        InputError: no pair is left, or the clean target is wanted and a clip has none.
+        InputError: there is no pair, or `clean` is set and a clip has no clean target.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     notice = f"{folder}: another training is preparing it; waiting"
@@ -117,7 +119,7 @@ def prepare_pairs(
 
 @dataclass
 class _Index:
-    """What is written so far."""
+    """The index of what has been written."""
 
     ids: list[str] = field(default_factory=list)
     clips: list[str] = field(default_factory=list)
@@ -173,7 +175,7 @@ def _write(folder: Path, source: PairTable, hear: Hear, target: Target, clean: b
 
 
 def _sides(clip: PairedClip, clean: bool) -> list[Side]:
-    """The sides of a clip's pairs, each once, and the clean target where it is wanted."""
+    """The sides of a clip's pairs, each once, and the clean target if `clean` is set."""
     sides = {side.name: side for pair in clip.pairs for side in (pair.chosen, pair.rejected)}
     if clean:
         sides[CLEAN] = Side(CLEAN, CLEAN, "", None, None, None)
@@ -189,7 +191,7 @@ def _append(file: BinaryIO, places: list[tuple[int, int]], rows: Array) -> tuple
 
 
 def _read(folder: Path) -> PreparedPairs | None:
-    """What a folder holds; None where that is not what was written, by its digests."""
+    """The pairs in a folder; None if its digests show that it is damaged."""
     try:
         facts = documents.json_of((folder / "forms.json").read_text(encoding="utf-8"))
         if facts.pop("digest") != digest(facts):

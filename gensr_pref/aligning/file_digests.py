@@ -1,4 +1,4 @@
-"""Digests of files that a training reads, taken once and remembered while a file stays as it is."""
+"""Digests of files that a training reads, remembered while a file is unchanged."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _Look = list[int]  # size, times of change of content and of anything, inode
 class FileDigests:
     """Digests of files' contents.
 
-    A file is read again where its size, its inode or one of its times is another than when it was
-    read. The time of the last change of anything (`st_ctime`) cannot be set by a program, so that
-    a file which was replaced and given its old time is noticed.
+    A file is read again if its size, its inode or one of its times has changed. The time of the
+    last change of anything (`st_ctime`) cannot be set by a program, so a file that was replaced
+    and given its old time is noticed.
 
     Args:
-        folder: keeps what is known in `digests.json`.
+        folder: folder of `digests.json`, which remembers the digests.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -35,7 +35,7 @@ class FileDigests:
         self._changed = False
 
     def of(self, path: Path) -> str:
-        """32 hexadecimal digits of a file's content.
+        """Return 32 hexadecimal digits of a file's content.
 
         Raises:
             InputError: it cannot be read.
@@ -56,13 +56,13 @@ class FileDigests:
         return content
 
     def of_all(self, paths: Iterable[Path]) -> list[str]:
-        """Of several files, in order; what is known then is kept for the next time."""
+        """Return the digests of several files, in order, and remember them for the next time."""
         digests = [self.of(path) for path in paths]
         self.keep()
         return digests
 
     def keep(self) -> None:
-        """Write down what is known, where it can be written."""
+        """Write the digests, if the folder can be written."""
         if not self._changed:
             return
         try:
@@ -78,7 +78,7 @@ def _look(path: Path) -> _Look:
 
 
 def _read(path: Path) -> dict[str, tuple[_Look, str]]:
-    """What is remembered; nothing where that is damaged."""
+    """The remembered digests; none if the file is damaged."""
     try:
         remembered = documents.json_of(path.read_text(encoding="utf-8"))
         return {

@@ -1,4 +1,4 @@
-"""`log.jsonl` of an alignment: means over stretches of steps, looks at held-out pairs, alarms."""
+"""`log.jsonl` of an alignment: means over several steps, evaluations on held-out pairs, alarms."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from gensr_pref.storage.jsonl import replace_non_finite
 
 
 class AlignmentLog:
-    """The log of one training; goes on from the lines of the steps that are kept."""
+    """The log of one training; a resumed training continues after the lines of completed steps."""
 
     def __init__(self, path: Path, alignment: AlignmentRun) -> None:
         self._path, self._alignment = path, alignment
-        self._seen: list[dict[str, float]] = []
-        self._since_look: list[float] = []
+        self._steps: list[dict[str, float]] = []
+        self._since_evaluation: list[float] = []
         self._last: dict[str, Any] = {}
         self._held: dict[str, float] = {}
         rows = [row for row in part_files.read_json_lines(path) if row["step"] <= alignment.step]
@@ -36,16 +36,16 @@ class AlignmentLog:
             )
 
     def add(self, means: dict[str, float]) -> None:
-        """One step."""
-        self._seen.append(means)
-        self._since_look.append(means["accuracy"])
+        """Add the means of one step."""
+        self._steps.append(means)
+        self._since_evaluation.append(means["accuracy"])
 
     def write(self) -> dict[str, str]:
-        """The means since the last line; returns what a progress bar has room for."""
+        """Write the means since the last line; return the values for a progress bar."""
         alignment = self._alignment
-        seconds = sum(means["seconds"] for means in self._seen)
-        names = self._seen[-1].keys() - {"seconds"}
-        means = {n: float(np.mean([one[n] for one in self._seen])) for n in sorted(names)}
+        seconds = sum(means["seconds"] for means in self._steps)
+        names = self._steps[-1].keys() - {"seconds"}
+        means = {n: float(np.mean([one[n] for one in self._steps])) for n in sorted(names)}
         row = {
             "step": alignment.step,
             "epoch": round(alignment.step / alignment.per_epoch, 4),
@@ -53,23 +53,23 @@ class AlignmentLog:
                 alignment.recipe, alignment.step - 1, alignment.steps
             ),
             **means,
-            "pairs_per_second": len(self._seen) * alignment.size / seconds,
+            "pairs_per_second": len(self._steps) * alignment.size / seconds,
         }
-        self._seen, self._last = [], row
+        self._steps, self._last = [], row
         self._append(row)
         self._warn(alignment.alarms.check_training(means, alignment.step / alignment.steps))
         shown = ("loss", "accuracy", "margin", "drift", "pairs_per_second")
         return {name: f"{row[name]:.3g}" for name in shown}
 
     def add_held_out(self, means: dict[str, float]) -> None:
-        """A look at the held-out pairs; keeps the best weights where that is asked for."""
+        """Write an evaluation on held-out pairs; remember the best weights for early stopping."""
         if not means:
             return
         alignment = self._alignment
         self._held = means
         self._append({"step": alignment.step, "held_out": means})
-        training = float(np.mean(self._since_look or [0.0]))
-        self._since_look = []
+        training = float(np.mean(self._since_evaluation or [0.0]))
+        self._since_evaluation = []
         clips = len(np.unique(alignment.batching.data.clip[alignment.held_out]))
         self._warn(alignment.alarms.check_held_out(means["accuracy"], clips, training))
         if alignment.recipe.early_stop is None:
@@ -86,7 +86,7 @@ class AlignmentLog:
             alignment.since_best += 1
 
     def report(self) -> dict[str, Any]:
-        """What there is to say at the end."""
+        """Return the summary of the training."""
         alignment = self._alignment
         return {
             "steps": alignment.step,

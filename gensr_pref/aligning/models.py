@@ -1,4 +1,4 @@
-"""The models of an alignment: made, checked, and identified by what they compute."""
+"""The models of an alignment: how they are made, checked, and identified by what they compute."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ PROBE_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class ModelContent:
-    """All that what a loaded generator computes can depend on; equal contents compute the same.
+    """Everything that the output of a loaded generator depends on; equal contents compute the same.
 
     Attributes:
-        use: its name, or ``module:Class``.
-        code: version of its package; of ``module:Class`` a digest of its source.
-        options: as the recipe gives them.
+        use: name of the generator, or ``module:Class``.
+        code: version of its package; for ``module:Class``, a digest of its source.
+        options: options in the recipe.
         files: digests of the files that options name.
-        revision, sample_rate: its own.
+        revision, sample_rate: attributes of the generator.
         weights: digest of its policy's weights and buffers.
     """
 
@@ -47,18 +47,20 @@ class ModelContent:
 
     @property
     def digest(self) -> str:
-        """32 hexadecimal digits."""
+        """Return 32 hexadecimal digits."""
         return digest(asdict(self))
 
 
 def load_model(
     use: ModelUse, base: Path, field: str, device: str
 ) -> tuple[Alignable, ModelContent]:
-    """The generator of a recipe with its weights on a device, and what identifies it.
+    """Return the generator of a recipe with its weights on a device, and its content.
 
     Args:
+        use: entry of the recipe.
         base: folder that the recipe's paths are relative to.
-        field: where it stands in the recipe, for messages.
+        field: field of the recipe, for messages.
+        device: torch's name of the device.
 
     Raises:
         InputError: there is no such generator or checkpoint, or it cannot be aligned.
@@ -69,7 +71,7 @@ def load_model(
 
 
 def make_model(use: ModelUse, base: Path, field: str) -> Alignable:
-    """The generator of a recipe, with all that alignment asks for.
+    """Return the generator of a recipe, with all members that alignment needs.
 
     Raises:
         ConfigError: it lacks a member.
@@ -102,7 +104,7 @@ def make_model(use: ModelUse, base: Path, field: str) -> Alignable:
 
 
 def model_content(use: ModelUse, base: Path, generator: Alignable) -> ModelContent:
-    """What identifies a generator that is loaded."""
+    """Return what identifies a loaded generator."""
     named = {name: use.options.get(name) for name in getattr(type(generator), "paths", ())}
     files = {key: base / value for key, value in named.items() if isinstance(value, str) and value}
     return ModelContent(
@@ -117,7 +119,7 @@ def model_content(use: ModelUse, base: Path, generator: Alignable) -> ModelConte
 
 
 def weights_digest(state: Mapping[str, Any]) -> str:
-    """32 hexadecimal digits of the names, types, shapes and values of a `state_dict`."""
+    """Return 32 hexadecimal digits of the names, types, shapes and values of a `state_dict`."""
     contents = hashlib.blake2b(digest_size=16)
     for name in sorted(state):
         value = state[name]
@@ -131,16 +133,16 @@ def weights_digest(state: Mapping[str, Any]) -> str:
 
 
 def require_one_space(ours: Alignable, other: Alignable, field: str) -> None:
-    """Refuse a model that does not hear clips as another does, or means other targets.
+    """Refuse two models whose features or targets differ.
 
-    Both are asked about the same noise: features and targets that differ there belong to another
-    sample rate, tokenizer or analysis, and numbers about them cannot be compared.
+    Both process the same noise: different features or targets belong to another sample rate,
+    tokenizer or analysis, and their utilities cannot be compared.
 
     Args:
-        field: where `other` stands in the recipe.
+        field: field of `other` in the recipe.
 
     Raises:
-        ConfigError: they differ; the message says in what.
+        ConfigError: the models differ; the message says in what.
     """
     for name in ("paradigm", "sample_rate"):
         theirs, expected = getattr(other, name), getattr(ours, name)
@@ -155,15 +157,15 @@ def require_one_space(ours: Alignable, other: Alignable, field: str) -> None:
     noisy, clean = _probe(ours.sample_rate)
     if not _same(ours.hear(noisy.copy()), other.hear(noisy.copy())):
         raise ConfigError(
-            "it makes other features of a clip than the generator does, so that one "
-            "cannot be trained on what the other heard. Name a model of the same kind",
+            "it computes other features of a clip than the generator does, so that one "
+            "cannot be trained on features of the other. Name a model of the same kind",
             field=field,
             value="features",
             problem=Problem.CONFLICT,
         )
     if not _same(ours.encode(noisy.copy(), clean.copy()), other.encode(noisy, clean)):
         raise ConfigError(
-            "its tokens or latents mean other sounds than the generator's (another "
+            "its tokens or latents stand for other sounds than the generator's (another "
             "tokenizer), so that their likelihoods cannot be compared. Name a model with the same "
             "tokenizer",
             field=field,
@@ -181,7 +183,7 @@ def _probe(rate: int) -> tuple[Any, Any]:
 
 
 def _same(a: Any, b: Any) -> bool:
-    """Whether two arrays are the same, up to the rounding of float16."""
+    """Whether two arrays are equal up to the rounding of float16."""
     one, other = (
         np.asarray(value.cpu() if isinstance(value, Tensor) else value) for value in (a, b)
     )
@@ -191,7 +193,7 @@ def _same(a: Any, b: Any) -> bool:
 
 
 def _version(kind: type) -> str:
-    """Of the package that a class is of; empty where it is of none that is installed."""
+    """The version of a class's package; empty if it is in no installed package."""
     package = kind.__module__.partition(".")[0]
     try:
         return f"{package} {metadata.version(package)}"

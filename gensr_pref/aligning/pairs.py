@@ -34,12 +34,12 @@ class Side:
     """The chosen or the rejected version of a clip.
 
     Attributes:
-        name: its candidate id; sides of one name are one candidate.
-        generator: its label; `identity.CLEAN` for the clean target.
-        revision: of the weights that sampled it.
-        tokens: [codebooks, T] int32, where it has any.
-        latent: [T, channels] float16, where it has any.
-        audio: its Audio column's value.
+        name: candidate id; sides with the same name are one candidate.
+        generator: label of its generator; `identity.CLEAN` for the clean target.
+        revision: revision of the weights that sampled it.
+        tokens: [codebooks, T] int32, if it has any.
+        latent: [T, channels] float16, if it has any.
+        audio: value of its Audio column.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Side:
     audio: dict[str, Any] | None
 
     def sound(self) -> Sound:
-        """Its audio."""
+        """Return its audio."""
         sound = audio.from_column(self.audio)
         if sound is None:
             raise InputError(
@@ -73,8 +73,8 @@ class PairedClip:
     """A clip and its pairs.
 
     Attributes:
-        noisy: what both sides restore.
-        clean: the target, where there is one.
+        noisy: the noisy sound that both sides restore.
+        clean: the clean target, if there is one.
     """
 
     clip_id: str
@@ -85,30 +85,30 @@ class PairedClip:
 
 
 class PairTable(Protocol):
-    """Where pairs come from: see `run_pairs` and `exported_pairs`."""
+    """A source of pairs; see `run_pairs` and `exported_pairs`."""
 
     @property
     def content(self) -> dict[str, str]:
-        """Digests of the pairs and of all that they come from, by name, as they are now."""
+        """Return digests of the pairs and of the tables that they refer to, by name, as of now."""
         ...
 
     @property
     def uses(self) -> dict[str, str]:
-        """Which model (`use` of a run file) each label is, as far as that is known."""
+        """Return the model (`use` of a run file) behind each label, as far as it is known."""
         ...
 
     def clips(self) -> Iterator[PairedClip]:
-        """Every clip that has pairs, in an order of its own."""
+        """Yield every clip that has pairs."""
         ...
 
 
 @dataclass(frozen=True)
 class UnchangedPairs:
-    """Pairs that are refused where they became others while they were read.
+    """Pairs that are refused if they change while they are read.
 
     Attributes:
-        source: where they come from.
-        content: what it was found to be before.
+        source: where the pairs come from.
+        content: digests of the source before it was read.
     """
 
     source: PairTable
@@ -116,14 +116,14 @@ class UnchangedPairs:
 
     @property
     def uses(self) -> dict[str, str]:
-        """Those of the source."""
+        """Return the model behind each label of the source."""
         return self.source.uses
 
     def clips(self) -> Iterator[PairedClip]:
-        """Every clip of the source.
+        """Yield every clip of the source.
 
         Raises:
-            InputError: after the last, where the source is not what it was.
+            InputError: after the last clip, if the source has changed.
         """
         yield from self.source.clips()
         if self.source.content != self.content:
@@ -183,7 +183,7 @@ def _clean(row: dict[str, Any]) -> Sound | None:
 
 
 def generator_uses(document: dict[str, Any]) -> dict[str, str]:
-    """Which model each label is, by what ``run.yaml`` holds; nothing where it does not say."""
+    """Return the model behind each label by the content of ``run.yaml``; none if it lacks them."""
     try:
         labels = [str(one["name"]) for one in document["provenance"]["generators"]]
         uses = [str(one["use"]) for one in document["generators"]]

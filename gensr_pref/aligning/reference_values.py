@@ -1,4 +1,4 @@
-"""What the reference said of pairs under their draws, kept on disk."""
+"""The reference's utilities of pairs under their draws, cached on disk."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class ReferenceInputs:
 
     Attributes:
         data: digest of what features and targets were computed from.
-        draws_of: digest of the generator whose `draw` and `window` are asked.
-        reference: digest of the model that is asked.
-        encodes: whether it encodes features itself, or reads what was stored of its encoder.
-        precision: of its inner products.
-        device: the kind of device that it runs on.
+        draws_of: digest of the generator whose `draw` and `window` are called.
+        reference: digest of the reference model.
+        encodes: whether it encodes features itself, or reads stored output of its encoder.
+        precision: precision of its inner products.
+        device: kind of device that it runs on.
     """
 
     data: str
@@ -39,21 +39,21 @@ class ReferenceInputs:
     device: str
 
     def key(self, drawing: DrawSettings) -> str:
-        """Of the values of one pass."""
+        """Return the key of the values of one pass."""
         return digest(asdict(self), asdict(drawing), torch.__version__)[:16]
 
 
 class ReferenceValues:
-    """What the reference said of a pair's two sides under its draws, kept on disk.
+    """The reference's utilities of both sides of pairs under their draws, cached on disk.
 
-    There is a file per pass, named by all that its values depend on. They are computed batch by
-    batch where they are first needed, in the same shapes as the policy's. A pair's values stand
-    beside their CRC-32: what was not written yet, or was damaged, is computed.
+    There is a file per pass, named by everything that its values depend on. Values are computed
+    batch by batch when they are first needed, in the same shapes as the policy's. Each pair's
+    values are stored with their CRC-32: missing or damaged ones are computed.
 
     Args:
-        folder: where they are kept; None = nowhere.
-        made_from: what they depend on.
-        pairs: how many there are.
+        folder: folder of the files; None = no cache.
+        made_from: what the values depend on.
+        pairs: number of pairs.
     """
 
     def __init__(self, folder: Path | None, made_from: ReferenceInputs, pairs: int) -> None:
@@ -61,10 +61,12 @@ class ReferenceValues:
         self._passes: dict[str, Any] = {}
 
     def of(self, batch: PairBatch, name: str, reference: Utility) -> Tensor:
-        """log p_ref or -e_ref of chosen and rejected [2, K, P].
+        """Return log p_ref or -e_ref of chosen and rejected: [2, K, P].
 
         Args:
-            name: of the pass, for a person who looks at the files.
+            batch: the pairs and their draws.
+            name: name of the pass, which is part of the file's name.
+            reference: computes missing values.
         """
         stored = self._kept(f"reference-{self._made_from.key(batch.drawing)}-{name}", batch.draws)
         if stored is not None:
@@ -125,7 +127,7 @@ def _records(values: Tensor, kind: np.dtype[Any]) -> Array:
 
 @torch.no_grad()
 def _compute(batch: PairBatch, reference: Utility) -> Tensor:
-    """[2, K, P]; the clean target is nothing that the reference is asked about."""
+    """Values [2, K, P]; the reference's value of the clean target is not needed."""
     rows = batch.rows
     asked = 2 * batch.draws * len(batch.pairs)
     whole: Tensor = reference(
@@ -142,5 +144,5 @@ def _compute(batch: PairBatch, reference: Utility) -> Tensor:
 
 
 def _unflip(batch: PairBatch, values: Tensor) -> Tensor:
-    """Values [2, K, P] with sides in the order of the table, or back in that of the batch."""
+    """Values [2, K, P] with sides in the order of the table, or back in the batch's order."""
     return torch.where(batch.flipped, values.flip(0), values)

@@ -1,4 +1,4 @@
-"""What an alignment starts from: the generator, the reference and the pairs, all checked."""
+"""Setup of an alignment: the generator, the reference and the pairs, all checked."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ VERSION = 1  # of how features and targets are computed and kept; part of their 
 
 @dataclass(frozen=True)
 class Subject:
-    """A generator to align, what it is held against, and pairs.
+    """A generator to align, its reference, and pairs.
 
     Attributes:
-        generator: whose policy is trained.
-        reference: the same class, with weights that stay.
+        generator: generator whose policy is trained.
+        reference: generator of the same class, with frozen weights.
         data: the pairs.
-        identity: digest of all that the data were computed from.
-        encoded: whether what is stored of a clip is the encoder's output.
+        identity: digest of everything that the data were computed from.
+        encoded: whether the stored features of a clip are the encoder's output.
     """
 
     generator: Alignable
@@ -45,13 +45,13 @@ class Subject:
 
 @dataclass(frozen=True)
 class Material:
-    """What a recipe names: both models with their weights, and where the pairs are.
+    """The models and pairs that a recipe names.
 
     Attributes:
-        generator: whose policy is trained.
-        reference: the same class, with weights that stay.
-        content, reference_content: what identifies them, as they begin.
-        source: the pairs, with the content that they had when they were opened.
+        generator: generator whose policy is trained.
+        reference: generator of the same class, with frozen weights.
+        content, reference_content: identity of both models before training.
+        source: the pairs, with their digests when they were opened.
     """
 
     generator: Alignable
@@ -62,7 +62,7 @@ class Material:
 
     @property
     def made_from(self) -> dict[str, str]:
-        """Digests of all of it, by name."""
+        """Return the digests of models and pairs, by name."""
         return {
             **self.source.content,
             "generator": self.content.digest,
@@ -72,16 +72,16 @@ class Material:
 
 @dataclass(frozen=True)
 class FeatureInputs:
-    """All that features and targets are computed from; see `prepared`.
+    """What features and targets are computed from.
 
     Attributes:
-        pairs: digests of the pairs and of the tables that they come from.
-        labels: whose pairs are taken.
-        generator: digest of the model that hears clips and encodes targets.
+        pairs: digests of the pairs and of the tables that they refer to.
+        labels: labels of the generators whose pairs are taken.
+        generator: digest of the model that computes features and encodes targets.
         encode: which sides become targets from their audio.
-        clean: whether the clean target is there.
-        encoded_on: the kind of device that the encoder ran on, whose output is stored; None where
-            features are stored that no weights took part in.
+        clean: whether the clean target is prepared.
+        encoded_on: kind of device that the encoder ran on, if its output is stored; None if
+            features are stored, which depend on no weights.
     """
 
     pairs: Mapping[str, str]
@@ -93,7 +93,7 @@ class FeatureInputs:
 
     @property
     def digest(self) -> str:
-        """32 hexadecimal digits."""
+        """Return 32 hexadecimal digits."""
         return digest(asdict(self), VERSION)
 
 
@@ -102,8 +102,8 @@ def load_material(recipe: Dpo, base: Path, cache: Path, device: str) -> Material
 
     Args:
         base: folder that the recipe's paths are relative to.
-        cache: keeps digests of files.
-        device: torch's, for the weights.
+        cache: folder that remembers digests of files.
+        device: torch's name of the device for the weights.
 
     Raises:
         InputError: a generator that cannot be aligned, a reference that it cannot be compared
@@ -131,7 +131,7 @@ def load_material(recipe: Dpo, base: Path, cache: Path, device: str) -> Material
 
 
 def pair_labels(recipe: Dpo, generator: Alignable) -> list[str]:
-    """Whose pairs a recipe takes."""
+    """Return the labels of the generators whose pairs a recipe takes."""
     return recipe.pairs.generators or [generator.name]
 
 
@@ -139,15 +139,15 @@ def prepare_subject(recipe: Dpo, material: Material, cache: Path, device: str) -
     """Check and prepare everything that training needs.
 
     Args:
-        cache: where features are kept.
-        device: torch's, for the weights.
+        cache: folder of the features.
+        device: torch's name of the device for the weights.
 
     Raises:
         InputError: pairs that do not fit the models.
     """
     generator, reference = material.generator, material.reference
     weights = ReferenceWeights.of(recipe, material)
-    # What is stored is the output of one encoder: two models share it where they are the same.
+    # The stored output is of one encoder: two models share it only if they are equal.
     encoded = recipe.train == "decoder" and _same_weights(material)
     clean = recipe.anchor.weight > 0 and recipe.anchor.side == "clean"
     made_from = FeatureInputs(
@@ -176,13 +176,12 @@ def _same_weights(material: Material) -> bool:
 
 @dataclass(frozen=True)
 class ReferenceWeights:
-    """Which weights the sides of a pair must have been sampled by.
+    """The weights that must have sampled the sides of a pair.
 
     Attributes:
-        labels: under which the reference's candidates stand; those of other generators may be of
-            any weights.
-        revision: the reference's.
-        any: whether that does not matter.
+        labels: labels of the reference's candidates; other generators may have any weights.
+        revision: the reference's revision.
+        any: whether any revision is allowed.
     """
 
     labels: frozenset[str]
@@ -191,7 +190,7 @@ class ReferenceWeights:
 
     @classmethod
     def of(cls, recipe: Dpo, material: Material) -> ReferenceWeights:
-        """What a recipe asks for; a run may call the reference's model by other labels."""
+        """Return what a recipe requires; a run may have other labels for the reference's model."""
         use = material.reference_content.use
         named = {label for label, one in material.source.uses.items() if one == use}
         return cls(
@@ -201,20 +200,20 @@ class ReferenceWeights:
         )
 
     def require_all(self, revisions_of: Mapping[str, Iterable[str]]) -> None:
-        """Hold the weights of all sides, by generator, against the reference."""
+        """Compare the revisions of all sides, by generator, with the reference."""
         for generator, revisions in revisions_of.items():
             for revision in revisions:
                 self.require(generator, revision)
 
     def is_known(self, generator: str, revision: str) -> bool:
-        """Whether a side was sampled by the reference itself."""
+        """Return whether a side was sampled by the reference itself."""
         return generator in self.labels and revision == self.revision
 
     def require(self, generator: str, revision: str) -> None:
-        """Hold those of one side against the reference.
+        """Compare the revision of one side with the reference.
 
         Raises:
-            InputError: they are others.
+            InputError: they differ.
         """
         if self.any or generator not in self.labels or revision == self.revision:
             return
@@ -232,7 +231,7 @@ class ReferenceWeights:
 def open_pairs(
     source: PairSource, base: Path, labels: list[str], with_audio: bool, known: FileDigests
 ) -> PairTable:
-    """The pairs that a recipe names, of generators with these labels."""
+    """Return the pairs that a recipe names, of generators with these labels."""
     if isinstance(source, RunSource):
         return PairsOfRun(base / source.path, labels, with_audio)
     if isinstance(source, ExportSource):
@@ -243,7 +242,7 @@ def open_pairs(
 
 
 def _feature_function(generator: Alignable, encoded: bool) -> Callable[[PairedClip], Array]:
-    """Features [F, C] of a clip, or what the generator's encoder makes of them."""
+    """A function that computes the features [F, C] of a clip, encoded by the generator if asked."""
 
     @torch.no_grad()
     def hear(clip: PairedClip) -> Array:
@@ -261,7 +260,7 @@ def _feature_function(generator: Alignable, encoded: bool) -> Callable[[PairedCl
 def _target_function(
     generator: Alignable, encode: str, weights: ReferenceWeights
 ) -> Callable[[PairedClip, Side], Array]:
-    """The target of a side [T, D]: what is stored, or what its audio is encoded as."""
+    """A function that returns the target [T, D] of a side: as stored, or encoded from its audio."""
     kind = "latent" if generator.paradigm == "fm" else "tokens"
     token_check = TokenCheck(generator)
 

@@ -1,4 +1,4 @@
-"""One step of an alignment: the loss of a batch of pairs, its gradient, and what it is told by."""
+"""One step of an alignment: the loss of a batch of pairs, its gradient, and measured values."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from gensr_pref.aligning.recipe import BETA, REDUCTION, Dpo
 from gensr_pref.aligning.training import AlignmentRun
 from gensr_pref.identity import seed_for
 
-HELD_OUT_PASS = -1  # the pass of held-out pairs, whose draws are always the same
+HELD_OUT_PASS = -1  # pass number of held-out pairs, whose draws are always the same
 
 
 def alignment_step(alignment: AlignmentRun, pairs: Array, epoch: int) -> dict[str, float]:
-    """One step of AdamW on a batch of pairs; returns the means of what it saw."""
+    """Take one step of AdamW on a batch of pairs; return the means of loss and measures."""
     recipe, accelerator = alignment.recipe, alignment.accelerator
     began = time.monotonic()
     torch.manual_seed(seed_for(recipe.seed, "step", alignment.step, accelerator.process_index))
     for group in alignment.optimiser.param_groups:
         group["lr"] = scheduled_learning_rate(recipe, alignment.step, alignment.steps)
-    means_of: dict[str, float] = defaultdict(float)
+    measured_means: dict[str, float] = defaultdict(float)
     for part in np.array_split(pairs, recipe.accumulate):
         own = part[accelerator.process_index :: accelerator.num_processes]
         with accelerator.accumulate(alignment.policy):
@@ -38,26 +38,26 @@ def alignment_step(alignment: AlignmentRun, pairs: Array, epoch: int) -> dict[st
             accelerator.backward(losses["loss"].mean())
             if accelerator.sync_gradients:
                 norm = accelerator.clip_grad_norm_(alignment.policy.parameters(), recipe.clip_norm)
-                means_of["gradient_norm"] = float(norm)
+                measured_means["gradient_norm"] = float(norm)
             alignment.optimiser.step()
             alignment.optimiser.zero_grad()
         means = torch.stack([value.detach().mean() for value in losses.values()])
         means = accelerator.reduce(means, "mean")
         for name, value in zip(losses, means.tolist(), strict=True):
-            means_of[name] += value / recipe.accumulate
+            measured_means[name] += value / recipe.accumulate
     if recipe.ema:
         _update_average(alignment)
-    means_of["seconds"] = time.monotonic() - began
-    return dict(means_of)
+    measured_means["seconds"] = time.monotonic() - began
+    return dict(measured_means)
 
 
 def pair_losses(alignment: AlignmentRun, batch: PairBatch, name: str) -> dict[str, Tensor]:
-    """The loss of each pair of a batch and its parts, [P] each.
+    """Return the loss of each pair of a batch and its parts, [P] each.
 
     loss = objective + anchor.weight * anchor; see `objectives`.
 
     Args:
-        name: of the pass, under which the reference's values are kept.
+        name: name of the pass, for the cache of the reference's values.
     """
     recipe, paradigm = alignment.recipe, alignment.paradigm
     beta = recipe.objective.beta or BETA[paradigm]
@@ -97,7 +97,7 @@ def _reduction(alignment: AlignmentRun) -> str:
 
 
 def scheduled_learning_rate(recipe: Dpo, step: int, steps: int) -> float:
-    """Linear warm-up, then constant, or half a cosine to 0."""
+    """Return the learning rate: a linear warm-up, then constant, or half a cosine to 0."""
     warm = min(1.0, (step + 1) / max(1, recipe.warm_up))
     cosine = 0.5 * (1 + math.cos(math.pi * step / steps))
     return recipe.learning_rate * warm * (cosine if recipe.schedule == "cosine" else 1.0)
@@ -105,7 +105,7 @@ def scheduled_learning_rate(recipe: Dpo, step: int, steps: int) -> float:
 
 @torch.no_grad()
 def _update_average(alignment: AlignmentRun) -> None:
-    """Exponential moving average of the weights, in place; short at first, so as to begin well."""
+    """Update the moving average of the weights, in place; its memory is short at first."""
     decay = min(alignment.recipe.ema, alignment.step / (alignment.step + 10))
     assert alignment.averaged is not None
     for name, value in alignment.subject.generator.policy.state_dict().items():
@@ -116,7 +116,7 @@ def _update_average(alignment: AlignmentRun) -> None:
 
 @torch.no_grad()
 def evaluate_held_out(alignment: AlignmentRun) -> dict[str, float]:
-    """Means over the held-out pairs, always under the same draws, with their given labels."""
+    """Return means over the held-out pairs, always with the same draws and the given labels."""
     straight = replace(alignment.batching, random_labels=False, seed=0)
     total: dict[str, float] = defaultdict(float)
     for start in range(0, len(alignment.held_out), alignment.size):

@@ -9,20 +9,20 @@ from gensr_pref.aligning.pairs import PairedClip, Side
 from gensr_pref.errors import InputError, Problem
 from gensr_pref.generators.base import Alignable
 
-SAMPLES = 8  # that are looked at
-MIN_GAIN = 0.05  # by which tokens must agree more often in their place than elsewhere
+SAMPLES = 8  # compared candidates
+MIN_GAIN = 0.05  # by which tokens must agree more often at their position than elsewhere
 
 
 class TokenCheck:
-    """Compares stored tokens with what the generator makes of the same audio.
+    """A comparison of stored tokens with the generator's tokens of the same audio.
 
-    Encoding a sample gives back most of the tokens that it was made from (.80 in the median of 25
-    samples of the models that ship, .64 at least). Under another tokenizer it gives back no more
-    in their place than half a clip away, where agreement is chance; that is what is refused. What
-    was sampled by the reference itself needs no look.
+    Encoding a sample recovers most of the tokens that it was made from (.80 in the median of 25
+    samples of the models that ship, .64 at least). Under another tokenizer, tokens agree no more
+    often at their position than half a clip away, where agreement is chance; such tokens are
+    refused. Samples of the reference itself need no check.
 
     Args:
-        generator: whose tokenizer the policy is trained with.
+        generator: generator whose tokenizer the policy is trained with.
     """
 
     def __init__(self, generator: Alignable) -> None:
@@ -30,10 +30,10 @@ class TokenCheck:
         self._gains: list[float] = []
 
     def check(self, clip: PairedClip, side: Side, stored: Array) -> None:
-        """Look at the tokens [codebooks, T] of a side, where there is its audio.
+        """Compare the tokens [codebooks, T] of a side, if its audio is available.
 
         Raises:
-            InputError: those seen so far do not mean what the audio holds.
+            InputError: the tokens compared so far do not stand for their audio.
         """
         if len(self._gains) >= SAMPLES or side.audio is None:
             return

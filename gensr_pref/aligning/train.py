@@ -2,10 +2,10 @@
 
     gensr-pref train pipelines/dpo_fm_tiny.yaml --out DIR
 
-DIR receives what the generator's `save` writes (for those that ship, `model.safetensors` and
+DIR receives the files of the generator's `save` (for those that ship, `model.safetensors` and
 `config.json`: the option `checkpoint`), `log.jsonl`, and `state.pt`, from which the same command
-continues. Everything random is drawn from the recipe's seed, a pair's id and the number of the
-epoch, so a run that was interrupted ends with the same weights. On several GPUs:
+resumes. All random draws depend on the recipe's seed, a pair's id and the number of the epoch, so
+an interrupted training ends with the same weights. On several GPUs:
 ``accelerate launch -m gensr_pref.cli train ...``.
 """
 
@@ -70,7 +70,7 @@ def align(
 
 
 def _begin(recipe: Dpo, base: Path, out: Path, processes: Processes) -> AlignmentRun:
-    """The alignment where it stands; the folder is claimed once all has been checked."""
+    """The alignment, resumed if it was begun; the folder is claimed after all checks."""
     cache = training_cache(recipe, base, out)
     material = load_material(recipe, base, cache, processes.device)
     claim = Claim.of(recipe, _changeable_fields(recipe), material.made_from)
@@ -84,7 +84,7 @@ def _begin(recipe: Dpo, base: Path, out: Path, processes: Processes) -> Alignmen
 
 
 def _changeable_fields(recipe: Dpo) -> set[str]:
-    """Fields that may change while a training goes on: what it learns does not depend on them."""
+    """Fields that may change when a training is resumed: its result does not depend on them."""
     free = {"log_every", "save_every", "threads", "cache"}
     return free if recipe.early_stop else {*free, "evaluate_every"}
 

@@ -1,4 +1,4 @@
-"""A training under way: what it holds, and how it begins."""
+"""An alignment in progress: its parts, and how it starts."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
 PRECISION = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-HELD_OUT_SHARE = 0.1  # of the clips, where the data have no validation split
+HELD_OUT_SHARE = 0.1  # of the clips, if the data have no validation split
 TRAIN, VALIDATION = "train", "validation"
 
 
 @dataclass
 class AlignmentRun:
-    """A training under way."""
+    """An alignment in progress."""
 
     recipe: Dpo
     accelerator: Accelerator
@@ -52,33 +52,33 @@ class AlignmentRun:
 
     @property
     def paradigm(self) -> str:
-        """Of the generator."""
+        """Return the paradigm of the generator."""
         return self.subject.generator.paradigm
 
     @property
     def per_epoch(self) -> int:
-        """Steps of an epoch."""
+        """Return the steps of an epoch."""
         return len(self.training) // self.size
 
     @property
     def size(self) -> int:
-        """Pairs of a batch."""
+        """Return the pairs of a batch."""
         parts: int = self.recipe.accumulate * self.accelerator.num_processes
         return min(self.recipe.batch, len(self.training) // parts * parts)
 
     @property
     def steps(self) -> int:
-        """How many there will be."""
+        """Return the total number of steps."""
         return self.recipe.steps or self.recipe.epochs * self.per_epoch
 
 
 @dataclass(frozen=True)
 class Processes:
-    """What runs the training: one process or several, each with a part of every batch.
+    """The processes of a training; each takes a part of every batch.
 
     Attributes:
-        accelerator: of this process.
-        parts: into how many a batch is divided, over processes and accumulation.
+        accelerator: accelerator of this process.
+        parts: number of parts of a batch, over processes and accumulation.
     """
 
     accelerator: Accelerator
@@ -86,21 +86,21 @@ class Processes:
 
     @property
     def is_main(self) -> bool:
-        """Whether this process is the one that writes."""
+        """Return whether this process is the one that writes."""
         return bool(self.accelerator.is_main_process)
 
     @property
     def device(self) -> str:
-        """Of this process, in torch's words."""
+        """Return torch's name of this process's device."""
         return str(self.accelerator.device)
 
 
 def start_alignment(recipe: Dpo, base: Path, out: Path) -> AlignmentRun:
-    """Everything that training needs, at step 0, whatever was begun in `out` before.
+    """Return the alignment at step 0, whatever was begun in `out` before.
 
     Args:
         base: folder that the recipe's paths are relative to.
-        out: holds the cache, where the recipe names no other.
+        out: folder of the cache, if the recipe names none.
 
     Raises:
         InputError: models or pairs that cannot be used.
@@ -112,17 +112,17 @@ def start_alignment(recipe: Dpo, base: Path, out: Path) -> AlignmentRun:
 
 
 def training_cache(recipe: Dpo, base: Path, out: Path) -> Path:
-    """The folder of features and reference values."""
+    """Return the folder of features and reference values."""
     return out / "cache" if recipe.cache is None else base / recipe.cache
 
 
 def make_alignment(
     recipe: Dpo, material: Material, processes: Processes, cache: Path
 ) -> AlignmentRun:
-    """The alignment of a recipe with models that are loaded and pairs that are opened.
+    """Return the alignment of a recipe from loaded models and opened pairs, at step 0.
 
     Raises:
-        InputError: pairs that do not fit the models, or too few.
+        InputError: pairs do not fit the models, or are too few.
     """
     accelerator = processes.accelerator
     with accelerator.main_process_first():
@@ -141,7 +141,7 @@ def make_alignment(
     if len(training) < processes.parts:
         raise InputError(
             f"{len(training)} are of the split 'train' and not held out; {processes.parts} "
-            "is the least that a step can be made of",
+            "is the minimum for a step",
             field="pairs",
             value=len(training),
             problem=Problem.EMPTY,
@@ -176,10 +176,10 @@ def _batching(recipe: Dpo, ready: Subject, device: torch.device) -> Batching:
 
 
 def start_processes(recipe: Dpo) -> Processes:
-    """What runs the training of a recipe.
+    """Return the processes that run a recipe.
 
     Raises:
-        ConfigError: a batch does not divide into the parts that there are.
+        ConfigError: a batch does not divide into that many parts.
     """
     from accelerate import Accelerator
     from accelerate.utils import DistributedDataParallelKwargs
@@ -203,7 +203,7 @@ def start_processes(recipe: Dpo) -> Processes:
 
 
 def _trained_parameters(policy: torch.nn.Module, recipe: Dpo) -> list[torch.nn.Parameter]:
-    """The weights that are trained; the others are held still."""
+    """The weights that are trained; the others are frozen."""
     for name, parameter in policy.named_parameters():
         parameter.requires_grad_(recipe.train != "biases" or _is_bias(name, parameter))
     trained = [parameter for parameter in policy.parameters() if parameter.requires_grad]
@@ -218,7 +218,7 @@ def _trained_parameters(policy: torch.nn.Module, recipe: Dpo) -> list[torch.nn.P
 
 
 def _is_bias(name: str, parameter: Tensor) -> bool:
-    """What BitFit trains (Ben Zaken et al. 2022): biases, and here the gains of norms too."""
+    """Whether BitFit (Ben Zaken et al. 2022) trains it: biases, and here the gains of norms too."""
     return parameter.ndim < 2 or name.rpartition(".")[2] == "bias"
 
 
@@ -237,13 +237,13 @@ def _values(
 
 
 def _split_pairs(recipe: Dpo, subject: Subject) -> tuple[Array, Array]:
-    """Which pairs are trained on, and which are watched."""
+    """The pairs for training, and the held-out pairs."""
     training, held_out = subject.data.of(TRAIN), subject.data.of(VALIDATION)
     if not len(held_out) and recipe.pairs.held_out:
-        watched = np.isin(
+        is_held_out = np.isin(
             subject.data.clip[training], held_out_clips(recipe.seed, subject.data, training)
         )
-        training, held_out = training[~watched], training[watched]
+        training, held_out = training[~is_held_out], training[is_held_out]
     if recipe.pairs.limit is not None:
         drawn = rng_for(recipe.seed, "limit").permutation(training)
         training = np.sort(drawn[: recipe.pairs.limit])
@@ -254,7 +254,7 @@ def _split_pairs(recipe: Dpo, subject: Subject) -> tuple[Array, Array]:
 
 
 def held_out_clips(seed: int, data: PreparedPairs, pairs: Array) -> Array:
-    """The clips that are watched, a tenth: at least one of several, and never all of them."""
+    """Return the held-out clips, a tenth: at least one of several, and never all of them."""
     clips = np.unique(data.clip[pairs])
     drawn = np.array([unit_for(seed, "held out", data.clips[clip]) for clip in clips])
     order = np.argsort(drawn, kind="stable")

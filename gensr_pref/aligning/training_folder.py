@@ -1,8 +1,8 @@
-"""Whose a training folder is: what was begun in it, from which content, and who works in it now.
+"""The claim on a training folder: its recipe, the content behind it, and a lock.
 
 `recipe.json` holds the recipe and, under ``made_from``, a digest of everything that the recipe
-names: pairs and the parts they come from, weights, recordings, code. Names are not enough: other
-pairs may lie behind the same path. A training continues only what was begun from the same content.
+names: pairs and their tables, weights, recordings, code. Names are not enough: a path may hold
+other pairs by now. A training is resumed only from the same content.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ _RESULTS = (STATE, "model.safetensors")
 
 @dataclass(frozen=True)
 class Claim:
-    """What a folder is trained from.
+    """What a training depends on.
 
     Attributes:
-        settings: the recipe's fields that what is trained depends on.
+        settings: fields of the recipe that the result depends on.
         made_from: digests of what the recipe names, and the version of the code.
-        defaults: of fields that an older recipe may lack.
+        defaults: defaults of fields that an older recipe may lack.
     """
 
     settings: Mapping[str, Any]
@@ -46,10 +46,11 @@ class Claim:
     def of(
         cls, recipe: run_file.Model, free: Collection[str], made_from: Mapping[str, str]
     ) -> Claim:
-        """The claim of a recipe.
+        """Return the claim of a recipe.
 
         Args:
-            free: fields that may change while a training goes on.
+            recipe: the recipe.
+            free: fields that may change when a training is resumed.
             made_from: digests of what the recipe names.
         """
         fields = type(recipe).model_fields.items()
@@ -61,19 +62,19 @@ class Claim:
 
     @property
     def digest(self) -> str:
-        """Of settings and content."""
+        """Return the digest of settings and content."""
         return digest(dict(self.settings), dict(self.made_from))
 
 
 @contextmanager
 def lock_folder(out: Path, alone: bool = True) -> Iterator[None]:
-    """Keep every other training out of a folder, which is made where it is not there.
+    """Lock a folder against other trainings; it is made if it does not exist.
 
     Args:
-        alone: whether this process holds it; False in those that work for the one that does.
+        alone: whether this process takes the lock; False in the processes that work for it.
 
     Raises:
-        RunMismatchError: another process trains in it.
+        RunMismatchError: another process is training in it.
         StorageError: it cannot be written.
     """
     home()  # torch's optimisers ask for the user's name, and fail where there is none
@@ -91,10 +92,10 @@ def lock_folder(out: Path, alone: bool = True) -> Iterator[None]:
 
 
 def require_same_claim(out: Path, claim: Claim) -> None:
-    """Refuse to continue what was begun from something else. Writes nothing.
+    """Refuse to resume a training that was begun from something else. Writes nothing.
 
     Raises:
-        RunMismatchError: the message says what differs, or that it cannot be known.
+        RunMismatchError: the message says what differs, or that it is unknown.
     """
     path = out / RECIPE
     if not path.exists():
@@ -104,8 +105,8 @@ def require_same_claim(out: Path, claim: Claim) -> None:
     made_from = before.get("made_from")
     if not isinstance(made_from, dict):
         raise RunMismatchError(
-            "was begun by an earlier version, which did not note what it was trained on, "
-            "so it cannot be continued. Choose another folder",
+            "was begun by an earlier version, which did not record what it was trained on, "
+            "so it cannot be resumed. Choose another folder",
             path=out,
             problem=Problem.UNSUPPORTED,
         )
@@ -126,7 +127,7 @@ def require_same_claim(out: Path, claim: Claim) -> None:
 
 
 def write_claim(out: Path, claim: Claim, base: Path) -> None:
-    """Write the claim down.
+    """Write the claim to `recipe.json`.
 
     Args:
         base: folder that the recipe's paths are relative to.
@@ -141,7 +142,7 @@ def write_claim(out: Path, claim: Claim, base: Path) -> None:
 
 def _differences(before: Mapping[str, Any], now: Mapping[str, str]) -> list[str]:
     return [
-        f"{key} ({before.get(key, 'none')} there, {now.get(key, 'none')} now)"
+        f"{key} ({before.get(key, 'none')} before, {now.get(key, 'none')} now)"
         for key in sorted(before.keys() | now.keys())
         if before.get(key) != now.get(key)
     ]

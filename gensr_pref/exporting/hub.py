@@ -254,9 +254,8 @@ def _require_gone(target: Target, revision: str | None, gone: Sequence[str]) -> 
     left = [name for name in gone if name in remaining]
     if left:
         raise PublishError(
-            f"{quantity(len(left), 'file')} that this export does not "
-            "contain are still "
-            f"there, such as {left[0]}. The same command goes on from there",
+            f"{quantity(len(left), 'file')} that this export does not contain are still in the "
+            f"repository, such as {left[0]}. The same command resumes",
             path=target.repository,
             value=left,
             problem=Problem.EXISTS,

@@ -79,7 +79,7 @@ def test_a_dry_run_without_a_network_lists_what_is_here(
     assert main(words) == 0
     told = capsys.readouterr()
     assert "README.md" in told.out
-    assert "What is there already is not known: us/x: the Hub does not answer" in told.out
+    assert "It is unknown what the repository has already: us/x: the Hub does not" in told.out
     assert "Retrying" not in told.err
 
 

@@ -1,8 +1,8 @@
 """Pretraining of the autoregressive model.
 
 Teacher forcing on true histories alone gives the best likelihood and the worst samples: in
-sampling the model hears its own mistakes and repeats them. So most of what it hears in training is
-hidden, or replaced by what it would itself have generated.
+sampling, the model conditions on its own mistakes and repeats them. So most of its history in
+training is hidden, or replaced by samples of its own.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from gensr_pref.generators.tiny.tokenizer import Tokenizer
 
 
 def new_ar_model(shape: AutoregressiveShape, tokenizer: Tokenizer) -> Autoregressive:
-    """A network of that shape, with random weights."""
+    """Return a network of that shape with random weights."""
     return Autoregressive(TokenModelConfig.of(shape.model_dump(), tokenizer), tokenizer)
 
 
@@ -30,11 +30,11 @@ def ar_losses(
     y_1: Tensor,
     generator: torch.Generator,
 ) -> dict[str, Tensor]:
-    """The loss of a batch and its parts; see `totalled`.
+    """Return the loss of a batch and its parts; see `totalled`.
 
     An example hides each of its frames from those after it with a probability that is drawn for
     the example, and replaces each by the model's own (`own_residuals`) with another; likewise for
-    what the groups of a frame hear of the groups below.
+    the groups below on which the groups of a frame condition.
     """
     batch = TokenBatch.of(model, x, y_1)
     true = model.z(batch.tokens[..., 1:], batch.inputs).detach()
@@ -54,7 +54,7 @@ def own_residuals(
     known: Tensor,
     generator: torch.Generator,
 ) -> Tensor:
-    """Residuals [B, F, channels] of frames drawn from the model, all at once.
+    """Return residuals [B, F, channels] of frames drawn from the model, all at once.
 
     Each frame is drawn given the true frames before it that are `known` (Mihaylova and Martins
     2019, "Scheduled Sampling for Transformers"), pulled towards the expected gain by an amount

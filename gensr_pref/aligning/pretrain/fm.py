@@ -11,7 +11,7 @@ from gensr_pref.generators.tiny.flow import Flow, FlowConfig, base_noise, flow_m
 
 
 def new_fm_model(shape: FlowShape, sample_rate: int) -> Flow:
-    """A network of that shape, with random weights, for clips at a rate in Hz."""
+    """Return a network of that shape with random weights, for clips at a rate in Hz."""
     return Flow(
         FlowConfig(
             encoder_width=shape.encoder_width,
@@ -27,7 +27,7 @@ def new_fm_model(shape: FlowShape, sample_rate: int) -> Flow:
 def fm_losses(
     flow: Flow, shape: FlowShape, x: Tensor, y_1: Tensor, generator: torch.Generator
 ) -> dict[str, Tensor]:
-    """The loss of a batch and its parts; t is stratified over the draws.
+    """Return the loss of a batch and its parts; t is stratified over the draws.
 
     loss = fm + regression * (m + s / 10): the flow-matching error, the encoder's regression error
     and the error of its scale.

@@ -14,14 +14,14 @@ from gensr_pref.generators.tiny.tokenizer import Tokenizer
 
 
 def new_mgm_model(shape: MaskedShape, tokenizer: Tokenizer) -> Masked:
-    """A network of that shape, with random weights."""
+    """Return a network of that shape with random weights."""
     return Masked(TokenModelConfig.of(shape.model_dump(), tokenizer), tokenizer)
 
 
 def mgm_losses(
     model: Masked, shape: MaskedShape, x: Tensor, y_1: Tensor, generator: torch.Generator
 ) -> dict[str, Tensor]:
-    """The loss of a batch and its parts; see `totalled`.
+    """Return the loss of a batch and its parts; see `totalled`.
 
     The share of hidden tokens follows the cosine schedule at a progress drawn per example;
     cross-entropy is over hidden tokens.
@@ -34,7 +34,7 @@ def mgm_losses(
 
 
 def draw_mask(shape: torch.Size, generator: torch.Generator) -> Tensor:
-    """[B, G, F] whether a token is hidden, each example at a progress of its own."""
+    """Return whether each token is hidden: [B, G, F], each example at its own progress."""
     progress = torch.rand(shape[0], generator=generator)
     share = torch.tensor([hidden_share(float(p)) for p in progress])
     return torch.rand(shape, generator=generator) < share[:, None, None]

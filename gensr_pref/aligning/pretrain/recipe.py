@@ -101,7 +101,7 @@ class Pretrain(ExampleSettings):
 
     recipe: Literal["pretrain"] = "pretrain"
     pool: int = Field(1024, ge=1, description="examples kept in memory")
-    fresh: int = Field(4, ge=1, description="examples made anew per step")
+    fresh: int = Field(4, ge=1, description="new examples per step")
     batch: int = Field(8, ge=1, description="examples per step")
     steps: int = Field(4000, ge=1)
     minutes: float | None = Field(None, gt=0, description="end the schedule by the clock instead")

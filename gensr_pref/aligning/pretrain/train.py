@@ -3,9 +3,9 @@
     gensr-pref train pipelines/pretrain_fm_tiny.yaml --out DIR
 
 DIR receives `model.safetensors` and `config.json` (what the generator's option `checkpoint` loads),
-and `state.pt`, from which the same command continues. Everything random is drawn from the recipe's
-seed and the number of the example or of the step, so a run that was interrupted ends with the same
-weights (as long as `minutes`, which looks at the clock, is not set).
+and `state.pt`, from which the same command resumes. All random draws depend on the recipe's seed
+and the number of the example or of the step, so an interrupted training ends with the same weights
+(unless `minutes`, which reads the clock, is set).
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ Policy = Flow | Autoregressive | Masked
 
 @dataclass
 class Training:
-    """Everything that a resumed run needs."""
+    """The state of a pretraining."""
 
     model: Policy
     averaged: Policy
@@ -57,7 +57,7 @@ class Training:
 
     @classmethod
     def start(cls, recipe: Pretrain, base: Path) -> Training:
-        """Fresh weights from the recipe's seed; the encoder's from where the recipe says."""
+        """Return a training at step 0: random weights, and the encoder that the recipe names."""
         torch.manual_seed(seed_for(recipe.seed, "weights"))
         model = new_model(recipe, base)
         optimiser = torch.optim.AdamW(
@@ -82,7 +82,7 @@ class Training:
         save_network(self.averaged, out)
 
     def resume(self, out: Path) -> None:
-        """Continue from the state where there is one.
+        """Continue from the state on disk, if there is one.
 
         Raises:
             StorageError: it is damaged.
@@ -97,13 +97,13 @@ class Training:
         self.step, self.seconds = state["step"], state["seconds"]
 
     def progress(self, recipe: Pretrain) -> float:
-        """How much of the schedule is done, by steps or by the clock."""
+        """Return the share of the schedule that is done, by steps or by the clock."""
         by_clock = self.seconds / (60 * recipe.minutes) if recipe.minutes else 0.0
         return max(self.step / recipe.steps, by_clock)
 
 
 def new_model(recipe: Pretrain, base: Path) -> Policy:
-    """The network that the recipe describes.
+    """Return the network that the recipe describes.
 
     Raises:
         ConfigError: the encoder it is to begin with has another shape, or the tokenizer another
@@ -185,7 +185,7 @@ def _train(
 def pretraining_step(
     training: Training, recipe: Pretrain, batch: list[Example]
 ) -> dict[str, float]:
-    """One step of AdamW on the losses of the paradigm, which it returns."""
+    """Take one step of AdamW; return the losses of the paradigm."""
     for group in training.optimiser.param_groups:
         group["lr"] = pretraining_learning_rate(recipe, training.step, training.progress(recipe))
     x = torch.stack([example.x for example in batch]).float()
@@ -205,7 +205,7 @@ def pretraining_step(
 def pretraining_losses(
     model: Any, recipe: Pretrain, x: Tensor, y_1: Tensor, generator: torch.Generator
 ) -> dict[str, Tensor]:
-    """`loss` and its parts, for features [B, FEATURES, F] and latents [B, GAIN_BANDS, F]."""
+    """Return `loss` and its parts, for features [B, FEATURES, F] and latents [B, GAIN_BANDS, F]."""
     shape = recipe.model
     if isinstance(shape, FlowShape):
         return fm.fm_losses(model, shape, x, y_1, generator)
@@ -215,13 +215,13 @@ def pretraining_losses(
 
 
 def pretraining_learning_rate(recipe: Pretrain, step: int, progress: float) -> float:
-    """Linear warm-up by steps, then half a cosine to one hundredth by progress."""
+    """Return the learning rate: warm-up by steps, then half a cosine to 1/100 by progress."""
     warm = min(1.0, (step + 1) / recipe.warm_up)
     return recipe.learning_rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
 
 
 @torch.no_grad()
 def update_average(averaged: Policy, model: Policy, decay: float) -> None:
-    """Exponential moving average of the weights, in place."""
+    """Update the exponential moving average of the weights, in place."""
     for mean, new in zip(averaged.parameters(), model.parameters(), strict=True):
         mean.lerp_(new, 1 - decay)
