@@ -94,7 +94,7 @@ class Batching:
     device: torch.device
 
     def order(self, pairs: Array, size: int, epoch: int) -> list[Array]:
-        """Return the batches of an epoch, shuffled, each of similar lengths, without a remainder."""
+        """Return the batches of an epoch, shuffled, each of similar lengths; the rest is dropped."""
         rng = rng_for(self.seed, "order", epoch)
         shuffled = rng.permutation(pairs)
         frames = self.data.x_at[self.data.clip, 1]

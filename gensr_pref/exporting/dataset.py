@@ -56,7 +56,7 @@ class WrittenDataset:
 
 
 def write_dataset(
-    run: Path, out: Path, wanted: ExportOptions, scores: Sequence[str], facts: dict[str, Any],
+    run: Path, out: Path, options: ExportOptions, scores: Sequence[str], facts: dict[str, Any],
     names: Pseudonyms | None = None,
 ) -> WrittenDataset:  # fmt: skip
     """Write a run's pairs (and candidates) into a folder, a few clips in memory at a time.
@@ -75,19 +75,19 @@ def write_dataset(
         InputError: the run has no pairs, or none that the form can hold.
         StorageError: a part cannot be read, or the folder not written.
     """
-    schema = export_pairs_schema(scores, wanted.clean)
+    schema = export_pairs_schema(scores, options.clean)
     rows = _anonymise(_pairs(run, scores, schema), names, out)
     codes = None
     folder = "data"
     facts = {"export": VERSION, **facts}
-    if wanted.form == "wav-jsonl":
+    if options.form == "wav-jsonl":
         folder, splits = "", wav_jsonl.write_wav_jsonl(out, _read_ahead(rows))
     else:
-        if wanted.form == "trl":
+        if options.form == "trl":
             codes = trl.codebook_size(run)
             schema = trl.trl_schema(schema)
             rows = trl.trl_rows(rows, schema.append(_SPLIT), codes)
-        splits = _write_parquet(out / folder, rows, schema, facts, wanted.shard_bytes)
+        splits = _write_parquet(out / folder, rows, schema, facts, options.shard_bytes)
     if not splits:
         raise InputError(
             f"has no pairs to export. Change its rule: {typed('gensr-pref', 'pair', run)} ...",
@@ -96,8 +96,8 @@ def write_dataset(
             problem=Problem.EMPTY,
         )
     tables = [DatasetConfig("default", folder, schema, tuple(splits))]
-    if wanted.form == "parquet" and wanted.candidates != "none":
-        tables.append(_write_candidates(run, out, wanted, scores, facts, names))
+    if options.form == "parquet" and options.candidates != "none":
+        tables.append(_write_candidates(run, out, options, scores, facts, names))
     return WrittenDataset(tuple(tables), codes)
 
 
@@ -109,13 +109,13 @@ def _pairs(run: Path, scores: Sequence[str], schema: pa.Schema) -> Iterator[pa.T
 
 
 def _write_candidates(
-    run: Path, out: Path, wanted: ExportOptions, scores: Sequence[str], facts: dict[str, Any],
+    run: Path, out: Path, options: ExportOptions, scores: Sequence[str], facts: dict[str, Any],
     names: Pseudonyms | None,
 ) -> DatasetConfig:  # fmt: skip
-    audio = wanted.candidates == "audio"
+    audio = options.candidates == "audio"
     rows = _anonymise(candidate_rows(run, scores, audio), names, out)
     schema = export_candidates_schema(scores, audio)
-    splits = _write_parquet(out / "candidates", rows, schema, facts, wanted.shard_bytes)
+    splits = _write_parquet(out / "candidates", rows, schema, facts, options.shard_bytes)
     return DatasetConfig("candidates", "candidates", schema, tuple(splits))
 
 

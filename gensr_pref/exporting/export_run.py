@@ -57,7 +57,7 @@ class Publishing:
 def export(
     run: str | Path,
     out: str | Path,
-    wanted: dataset.ExportOptions = PARQUET,
+    options: dataset.ExportOptions = PARQUET,
     publishing: Publishing = Publishing(),
 ) -> dict[str, Any]:
     """Write the dataset folder of a run, replacing an earlier export.
@@ -87,14 +87,14 @@ def export(
     secret = publishing.secret or run / SECRET
     if publishing.anonymise is not None:
         require_local(secret, f"Say with {parameter('secret')} where its key is, on this machine")
-    if wanted.form == "trl":
+    if options.form == "trl":
         trl.require_tokens(run)
     audited = _whole_audit(contents)
     names = None if publishing.anonymise is None else open_pseudonyms(publishing.anonymise, secret)
     local = LocalNames.of_machine(out) if is_remote(run) else LocalNames.of_machine(run, out)
     try:
         with replace_folder(out) as unfinished:
-            facts = _write_export(run, unfinished, wanted, publishing, (document, audited, names))
+            facts = _write_export(run, unfinished, options, publishing, (document, audited, names))
             _require_harmless(
                 unfinished,
                 local,
@@ -103,7 +103,7 @@ def export(
     except (OSError, UnwrittenError) as error:
         raise _write_failure(out, error) from error
     shards_of = {"shards": len(contents.shards), "unfinished_shards": len(contents.unfinished)}
-    return {**_report(out, wanted, facts), **shards_of}
+    return {**_report(out, options, facts), **shards_of}
 
 
 def _write_failure(out: Path, error: BaseException) -> StorageError:
@@ -120,7 +120,7 @@ def _write_failure(out: Path, error: BaseException) -> StorageError:
 def _write_export(
     run: Path,
     out: Path,
-    wanted: dataset.ExportOptions,
+    options: dataset.ExportOptions,
     publishing: Publishing,
     known: tuple[dict[str, Any], dict[str, Any], Pseudonyms | None],
 ) -> CardFacts:
@@ -130,7 +130,7 @@ def _write_export(
     panel = document["provenance"]["panel"]
     scores = [score["name"] for metric in panel for score in metric["scores"]]
     made = dataset.write_dataset(
-        run, out, wanted, scores, redacted_facts.file_metadata(published), names
+        run, out, options, scores, redacted_facts.file_metadata(published), names
     )
     summary = redacted_facts.redact_summary(
         _summary(run), document, _describe(run, made.tables), names is not None
@@ -144,7 +144,7 @@ def _write_export(
         parts=licences.licensed_parts(document),
         tables=made.tables,
         languages=_languages(run),
-        form=wanted.form,
+        form=options.form,
         repository=publishing.repository,
         anonymised=publishing.anonymise,
         codes=made.codes,
@@ -302,7 +302,7 @@ def _language_code_or_none(written: str) -> str | None:
         return None
 
 
-def _report(out: Path, wanted: dataset.ExportOptions, facts: CardFacts) -> dict[str, Any]:
+def _report(out: Path, options: dataset.ExportOptions, facts: CardFacts) -> dict[str, Any]:
     rows = [
         {
             "config": table.name,
@@ -316,7 +316,7 @@ def _report(out: Path, wanted: dataset.ExportOptions, facts: CardFacts) -> dict[
     ]
     return {
         "out": str(out),
-        "form": wanted.form,
+        "form": options.form,
         "tables": rows,
         "licences": licences.hub_licences(facts.parts),
         "non_commercial": [one.name for one in facts.parts if one.is_non_commercial],

@@ -15,7 +15,7 @@ from gensr_pref.exporting.export_run import Publishing, export
 def publish(
     run: Path,
     out: Path,
-    wanted: ExportOptions,
+    options: ExportOptions,
     publishing: Publishing,
     target: hub.Target | None = None,
     dry_run: bool = False,
@@ -33,23 +33,23 @@ def publish(
         InputError, StorageError: as `export` and `hub.push`.
         PublishError: the Hub refuses, or the connection fails; the same call resumes.
     """
-    if wanted.shard_bytes < 10**6:
+    if options.shard_bytes < 10**6:
         raise InputError(
             "must be at least 1 MB",
             field=parameter("shard_bytes"),
-            value=wanted.shard_bytes,
+            value=options.shard_bytes,
             problem=Problem.INVALID,
         )
-    if wanted.clean and wanted.form == "trl":
+    if options.clean and options.form == "trl":
         raise InputError(
             f"goes with {parameter('form')} parquet or wav-jsonl",
             field=parameter("clean"),
-            value=wanted.form,
+            value=options.form,
             problem=Problem.CONFLICT,
         )
     if target is not None:
         hub.check_target(target)
-        if wanted.form == "wav-jsonl":
+        if options.form == "wav-jsonl":
             raise InputError(
                 "wav-jsonl is for this disk: the Hub shows and loads Parquet",
                 field=parameter("form"),
@@ -58,7 +58,7 @@ def publish(
             )
         if not dry_run:
             hub.require_token()
-    report = export(run, out, wanted, publishing)
+    report = export(run, out, options, publishing)
     if target is None:
         return report
     if dry_run:
