@@ -34,7 +34,7 @@ class Alarms:
         if means["accuracy"] >= SATURATED and progress <= EARLY:
             alarms["saturated"] = (
                 f"training accuracy is {means['accuracy']:.2f} after {progress:.0%} of the steps: "
-                "the pairs are told apart by something simple, or learnt by heart. Look at the "
+                "the pairs differ in something simple, or are learnt by heart. Look at the "
                 "audit's biases and at held-out accuracy; lower learning_rate"
             )
         if means["reward_chosen"] < CHOSEN_FALLS and means["margin"] > 0:

@@ -94,7 +94,7 @@ class Batching:
     device: torch.device
 
     def order(self, pairs: Array, size: int, epoch: int) -> list[Array]:
-        """Return the batches of an epoch, shuffled, each of similar lengths; the rest is dropped."""
+        """Return the batches of an epoch, shuffled, each of similar lengths; drop the rest."""
         rng = rng_for(self.seed, "order", epoch)
         shuffled = rng.permutation(pairs)
         frames = self.data.x_at[self.data.clip, 1]
@@ -154,7 +154,7 @@ class Batching:
         longest = max(targets, key=len)
         tokens = longest.dtype.kind == "i"
         shape = longest.shape[::-1] if tokens else longest.shape
-        return _Item(x, targets, t, self._drawn(shape, t, drawing, randomness), flipped)
+        return _Item(x, targets, t, self._draw_pair(shape, t, drawing, randomness), flipped)
 
     def _window(self, target: Array, start: int, frames: int) -> Array:
         cut = getattr(self.generator, "window", None)
@@ -164,7 +164,7 @@ class Batching:
             return np.asarray(cut(target.T, start, frames)).T
         return np.asarray(cut(target, start, frames))
 
-    def _drawn(
+    def _draw_pair(
         self,
         shape: Sequence[int],
         t: Sequence[float],

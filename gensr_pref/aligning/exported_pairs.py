@@ -169,7 +169,7 @@ def _commit(name: str, revision: str | None) -> str:
 
     try:
         commit = HfApi().dataset_info(name, revision=revision).sha
-    except Exception as error:  # of whatever HTTP library this version of the client uses
+    except Exception as error:  # any exception of the HTTP library that the client uses
         if lacking := lacking_package(error):
             raise InputError(
                 f"{name!r}: the Hub cannot be asked: {lacking}",

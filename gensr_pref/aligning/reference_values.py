@@ -68,7 +68,7 @@ class ReferenceValues:
             name: name of the pass, which is part of the file's name.
             reference: computes missing values.
         """
-        stored = self._kept(f"reference-{self._made_from.key(batch.drawing)}-{name}", batch.draws)
+        stored = self._stored(f"reference-{self._made_from.key(batch.drawing)}-{name}", batch.draws)
         if stored is not None:
             rows = stored[batch.pairs]
             if all(zlib.crc32(row["values"].tobytes()) == row["crc"] for row in rows):
@@ -79,7 +79,7 @@ class ReferenceValues:
             stored[batch.pairs] = _records(_unflip(batch, values), stored.dtype)
         return values
 
-    def _kept(self, name: str, draws: int) -> Any:
+    def _stored(self, name: str, draws: int) -> Any:
         if self._folder is None:
             return None
         if name not in self._passes:

@@ -284,7 +284,7 @@ def _require_answer(target: Target) -> None:
 
     try:
         HfApi().repo_info(target.repository, repo_type=_KIND, timeout=_PATIENCE)
-    except Exception as error:  # of whatever HTTP library this version of the client uses
+    except Exception as error:  # any exception of the HTTP library that the client uses
         if lacking := hub.lacking_package(error):
             raise UnreachableError(
                 f"the Hub cannot be asked: {lacking}",

@@ -31,7 +31,7 @@ def explain_errors(repository: str) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         raise
-    except Exception as error:  # of whatever HTTP library this version of the client uses
+    except Exception as error:  # any exception of the HTTP library that the client uses
         raise _failure(repository, error) from None
     finally:
         logging.set_verbosity(level)

@@ -66,5 +66,5 @@ def commit_titles(api: Any, repository: str, revision: str | None) -> list[str] 
     try:
         commits = api.list_repo_commits(repository, repo_type="dataset", revision=revision)
         return [str(one.title) for one in commits]
-    except Exception:  # of whatever HTTP library this version of the client uses
+    except Exception:  # any exception of the HTTP library that the client uses
         return None

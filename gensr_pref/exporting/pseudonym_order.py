@@ -35,7 +35,7 @@ def sort_by_pseudonym(rows: Iterator[pa.Table], folder: Path) -> Iterator[pa.Tab
 
 
 def _distribute(rows: Iterator[pa.Table], folder: Path) -> list[Path]:
-    """Files whose names are in the order of the pseudonyms in them."""
+    """Write rows to files, sorted by the pseudonyms in them."""
     writers: dict[str, pa.ipc.RecordBatchStreamWriter] = {}
     with ExitStack() as opened:
         for table in rows:

@@ -208,7 +208,7 @@ def test_alarms_are_raised_once_and_for_their_reasons() -> None:
     well = {"accuracy": 0.6, "reward_chosen": 0.1, "margin": 0.3}
     assert alarms.check_training(well, 0.1) == []
     [told] = alarms.check_training(well | {"accuracy": 0.97}, 0.1)
-    assert "told apart by something simple" in told
+    assert "differ in something simple" in told
     assert alarms.check_training(well | {"accuracy": 0.97}, 0.15) == []
     assert Alarms().check_training(well | {"accuracy": 0.97}, 0.9) == []
     assert "both sides get worse" in alarms.check_training(well | {"reward_chosen": -2}, 0.5)[0]
