@@ -9,8 +9,6 @@ from pathlib import Path
 import pytest
 
 import gensr_pref
-from gensr_pref.apply.audio_folders import Folders
-from gensr_pref.apply.default_panel import asked_for
 from gensr_pref.apply.pilot import plan
 from gensr_pref.apply.restore import restore
 from gensr_pref.apply.score import engine_for, score
@@ -143,18 +141,16 @@ def wav(tmp_path):
 
 def _refusals(wav, out):
     """A call, the parameter its error names, the same on the command line, and its flag there."""
-    folders, serial = Folders((wav,)), engine_for("1", "cpu")
+    serial = engine_for("1", "cpu")
     hiss = GeneratorUse(use="fm-tiny")
     return {
         "out": (
-            lambda: score(folders, asked_for("pesq", [], False), out, serial),
+            lambda: score(wav, out, "pesq", engine=serial),
             ["score", str(wav), "--out", str(out)],
             "--out",
         ),
         "reference": (
-            lambda: score(
-                Folders((wav,), reference=wav.parent / "no"), [], out.with_suffix(".csv"), serial
-            ),
+            lambda: score(wav, out.with_suffix(".csv"), reference=wav.parent / "no", engine=serial),
             ["score", str(wav), "--out", f"{out}.csv", "--reference", str(wav.parent / "no")],
             "--reference",
         ),

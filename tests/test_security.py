@@ -32,9 +32,10 @@ from gensr_pref.cli.main import main
 from gensr_pref.cli.output import show
 from gensr_pref.config import run_file
 from gensr_pref.corpus.table_sources import _recording
-from gensr_pref.errors import Unusable
+from gensr_pref.errors import RunMismatchError, Unusable
 from gensr_pref.exporting.dataset import ExportOptions
 from gensr_pref.exporting.export_run import export
+from gensr_pref.identity import bytes_digest
 from gensr_pref.rundir import document as rundir
 from gensr_pref.rundir import integrity, layout, ledger, part_files, provenance
 from tests.small_run import RUN
@@ -229,6 +230,15 @@ def leaves(node, at=()):
             yield (*at, key)
 
 
+def nodes(node, at=()):
+    """The places of all values in nested data, of lists and mappings too."""
+    children = node.items() if isinstance(node, dict) else enumerate(node)
+    for key, value in children:
+        yield (*at, key)
+        if isinstance(value, dict | list):
+            yield from nodes(value, (*at, key))
+
+
 def put(node, at, value) -> None:
     for key in at[:-1]:
         node = node[key]
@@ -237,18 +247,39 @@ def put(node, at, value) -> None:
     node[at[-1]] = value
 
 
+def sealed(out: Path, data: dict) -> None:
+    """Write anything as a run.yaml whose first line has the digest of the rest."""
+    text = yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=100)
+    digest = bytes_digest(text.encode())
+    (out / "run.yaml").write_text(f"{rundir._FIRST_LINE}{digest}\n{text}", encoding="utf-8")
+
+
 def test_the_walk_of_the_run_file_meets_every_field_that_takes_a_name(there):
-    data = rundir.document(there / "run")
+    data = rundir.read_document(there / "run").as_data()
     places = {".".join(map(str, at)) for at in texts_of(run_file.Run, data)}
     assert {"generators.0.use", "panel.0.metric", "pairing.rule", "credits.0.licence"} <= places
     assert {"name", "corpus.source.path", "generators.0.options"} <= places
+
+
+@pytest.mark.parametrize("value", [None, 3, -1.5, True, "x", [], ["x"], {}, {"x": 1}])
+def test_any_value_of_run_yaml_may_have_another_type(there, tmp_path, value):
+    data = rundir.read_document(there / "run").as_data()
+    for at in nodes(data):
+        changed = json.loads(json.dumps(data))
+        put(changed, at, value)
+        sealed(tmp_path, changed)
+        try:
+            read = rundir.read_document(tmp_path)
+        except RunMismatchError:
+            continue
+        assert read.as_data() == changed, at
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [EVIL, SYSTEM, "command", "=1+1\x1b[2J\u202e"])
 def test_every_text_of_run_yaml_may_be_a_name_of_code(stranger, name, capfd):
     """All texts that leave the document a run's, at once; then each kind of section alone."""
-    data = rundir.document(stranger / "run")
+    data = rundir.read_document(stranger / "run").as_data()
     walked = [at for at in texts_of(run_file.Run, data) if at[-1] != "options"]
     columns = ("name", "unit")  # of the scores, which are columns of the tables
     known = [at for at in leaves(data) if not ("scores" in at and at[-1] in columns)]
@@ -256,7 +287,7 @@ def test_every_text_of_run_yaml_may_be_a_name_of_code(stranger, name, capfd):
         poisoned = json.loads(json.dumps(data))
         for at in places:
             put(poisoned, at, name)
-        rundir.record(stranger / "run", poisoned)
+        sealed(stranger / "run", poisoned)
         for command in ("status run", "audit run", "pair run", "export run out",
                         "listen run --export heard",
                         "evaluate a=fm-tiny b=ar-tiny --clips run --out evaluated"):  # fmt: skip
@@ -325,19 +356,19 @@ def forged(out: Path, data: dict, change) -> None:
     Args:
         change: of each table, told the name of it.
     """
-    rundir.record(out, data)
-    run, written = rundir.facts_of(data), {}
+    run, written = rundir.RunDocument.model_validate(data), {}
+    rundir.write_document(out, run)
     for shard, one in enumerate(layout.shards_of(out)):
         for made in provenance.MADE:
             path = part_files.part(out, made, shard)
             table = change(part_files.read(path), made).replace_schema_metadata()
             written[path] = part_files.write_table(
-                path, table, provenance.of_part(made, run, *one.of)
+                path, table, provenance.of_part(made, run, *one.of).as_data()
             )
     scores = {path: stamp for path, stamp in written.items() if path.parent.name == "scores"}
     path = part_files.part(out, "pairs", 0)
     made_from = {integrity.SCORES: integrity.digest_of(scores)}
-    told = {**run, "pairing": data["pairing"], "stops": {}, **made_from}
+    told = {**run.facts(), "pairing": run.pairing, "stops": {}, **made_from}
     table = change(part_files.read(path), "pairs").replace_schema_metadata()
     written[path] = part_files.write_table(path, table, told)
     ledger.note_parts(out, {ledger.name_of(path): stamp for path, stamp in written.items()})
@@ -363,7 +394,7 @@ READERS = ["audit run", "pair run rule=unanimous", "listen run --export heard",
 
 
 def test_a_run_that_is_forged_throughout_runs_nothing(stranger, capfd):
-    data = rundir.document(stranger / "run")
+    data = rundir.read_document(stranger / "run").as_data()
     for at in [at for at in texts_of(run_file.Run, data) if at[0] in ("corpus", "generators")]:
         put(data, at, {"recogniser": EVIL} if at[-1] == "options" else EVIL)
     for one in [*data["provenance"]["generators"], *data["provenance"]["panel"]]:
@@ -391,7 +422,8 @@ def test_a_run_that_is_forged_throughout_runs_nothing(stranger, capfd):
 )
 def test_a_table_that_no_build_wrote_is_one_sentence(stranger, table, name, value, capfd):
     furnish(stranger)
-    forged(stranger / "run", rundir.document(stranger / "run"), filled(table, name, value))
+    data = rundir.read_document(stranger / "run").as_data()
+    forged(stranger / "run", data, filled(table, name, value))
     for command in READERS:
         assert main(command.split()) in (0, 1, 2), command
         told = capfd.readouterr()

@@ -8,10 +8,10 @@ from typing import Any
 
 from gensr_pref.aligning.file_digests import FileDigests
 from gensr_pref.aligning.pairs import PAIR_COLUMNS, PairedClip, generator_uses, group_by_clip
-from gensr_pref.config import run_file
 from gensr_pref.errors import InputError, Problem
 from gensr_pref.identity import CLEAN, digest
 from gensr_pref.rundir import part_files
+from gensr_pref.rundir.document import read_published_document
 from gensr_pref.weights.hub import lacking_package
 
 ROWS = 16  # in memory at once; each has three sounds
@@ -189,8 +189,8 @@ def _commit(name: str, revision: str | None) -> str:
 
 
 def _uses(folder: Path) -> dict[str, str]:
-    path = folder / "run.yaml"
-    return generator_uses(run_file.read_yaml(path)) if path.exists() else {}
+    document = read_published_document(folder)
+    return {} if document is None else generator_uses(document)
 
 
 def _require_columns(columns: set[str], where: str) -> None:

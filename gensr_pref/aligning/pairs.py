@@ -18,6 +18,7 @@ from gensr_pref import audio
 from gensr_pref.audio import Sound
 from gensr_pref.errors import InputError, Problem
 from gensr_pref.identity import CLEAN
+from gensr_pref.rundir.document import RunDocument
 from gensr_pref.schema import PAIR_ROLES
 
 # What training reads of a pair besides its sounds: names of `rundir.rows.pairs` and of an export.
@@ -182,11 +183,8 @@ def _clean(row: dict[str, Any]) -> Sound | None:
     return audio.from_column(value)
 
 
-def generator_uses(document: dict[str, Any]) -> dict[str, str]:
-    """Return the model behind each label by the content of ``run.yaml``; none if it lacks them."""
-    try:
-        labels = [str(one["name"]) for one in document["provenance"]["generators"]]
-        uses = [str(one["use"]) for one in document["generators"]]
-    except (KeyError, TypeError):
-        return {}
+def generator_uses(document: RunDocument) -> dict[str, str]:
+    """Return the model behind each label."""
+    labels = [one.name for one in document.provenance.generators]
+    uses = [str(one.get("use")) for one in document.generators]
     return dict(zip(labels, uses, strict=False))

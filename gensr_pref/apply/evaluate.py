@@ -172,7 +172,7 @@ def _with_earlier(out: Path, uses: Sequence[GeneratorUse]) -> list[GeneratorUse]
     """
     if not (out / "run.yaml").exists():
         return list(uses)
-    there = open_run.document(out)["generators"]
+    there = open_run.read_document(out).generators
     earlier = [run_file.parse(one, GeneratorUse, "run.yaml") for one in there]
     whole = {str(use.name): use for use in earlier}
     asked = [(use.use, use.options) for use in uses]

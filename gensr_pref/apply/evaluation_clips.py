@@ -28,7 +28,7 @@ from gensr_pref.errors import (
 )
 from gensr_pref.identity import unit_for
 from gensr_pref.rundir import part_files
-from gensr_pref.rundir.document import document, version_of
+from gensr_pref.rundir.document import read_document
 from gensr_pref.rundir.integrity import check
 from gensr_pref.rundir.rows import find_rows
 from gensr_pref.schema import AUDIO, SCHEMA_VERSION, column
@@ -209,7 +209,7 @@ def _advice(folder: Path) -> str:
     if by is None:
         return f"build it with more clips than its {len(clips)}"
     held_out_by = f"corpus.validation.by={by}"
-    if version_of(document(folder)) < SCHEMA_VERSION:
+    if read_document(folder).version < SCHEMA_VERSION:
         return f"{_build('NEW', held_out_by)}, as it is of an earlier version"
     return (
         f"{_build(typed(folder), held_out_by)} (with its run file; only labels change, nothing is "

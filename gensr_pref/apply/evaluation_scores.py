@@ -48,7 +48,7 @@ def measured_in(out: Path, uses: Sequence[GeneratorUse]) -> tuple[PolicyScores, 
     Raises:
         StorageError: there are no scores yet, or they cannot be read.
     """
-    votes = votes_of_panel(open_run.document(out)["provenance"]["panel"])
+    votes = votes_of_panel(open_run.read_document(out).provenance.panel)
     names = [vote.score for vote in votes]
     clips = part_files.read_all(out, "clips", ["clip_id", "speaker"])
     number = {name: place for place, name in enumerate(column(clips, "clip_id"))}

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from gensr_pref.apply.audio_folders import FolderClip, Folders, labelled, lacking, matched
-from gensr_pref.apply.default_panel import described, unused
+from gensr_pref.apply.default_panel import asked_for, described, unused
 from gensr_pref.apply.score_table import WRITERS, summary
 from gensr_pref.apply.score_worker import ScoreSetup, ScoreTask, ScoreWorker, rows_of
 from gensr_pref.apply.transcripts import Texts, language_of
@@ -20,6 +19,7 @@ from gensr_pref.building.tasks import Event, Hopeless, Lost, Restarted, Row, Tic
 from gensr_pref.config.run_file import Engine, MetricUse
 from gensr_pref.errors import ConfigError, InputError, Message, Problem, Unusable, parameter
 from gensr_pref.identity import digest
+from gensr_pref.metrics.members import entry_of
 from gensr_pref.metrics.panel import Panel
 from gensr_pref.metrics.results import CandidateScores
 from gensr_pref.rundir import part_files
@@ -30,23 +30,32 @@ RETRIES = 1  # of a clip whose process dies, before it is scored in smaller piec
 
 
 def score(
-    folders: Folders,
-    uses: Sequence[MetricUse],
-    out: Path,
-    engine: Engine,
-    tell: Callable[[Message], None] = lambda line: None,
+    systems: str | Path | Sequence[str | Path],
+    out: str | Path,
+    metrics: str | Sequence[MetricUse | str] | None = None,
+    *,
+    reference: str | Path | None = None,
+    noisy: str | Path | None = None,
+    texts: str | Path | None = None,
+    language: str | None = None,
+    engine: Engine | None = None,
+    report: Callable[[Message], None] = lambda line: None,
 ) -> dict[str, Any]:
     """Score folders of audio into one table, or continue.
+
+        score(["model_a", "model_b"], "scores.csv", ["dnsmos", "pesq"], reference="clean")
 
     What is finished is kept beside `out`, as ``OUT.partial``, until all is.
 
     Args:
-        folders: what to score.
-        uses: the panel.
+        systems: folders of audio, one per system, or single files.
         out: ``.parquet``, ``.csv`` or ``.jsonl``; must not be there yet.
-        engine: how the work is run.
-        tell: called with lines for the person who waits: the panel that is used, and what does not
-            fit together.
+        metrics: entries of a run file or names; or one text, as `asked_for` reads it. None: all
+            that need no more than is given.
+        reference, noisy, texts, language: as in `Folders`.
+        engine: how the work is run; None: on every CPU.
+        report: called with lines for the person who waits: the panel that is used, and what does
+            not fit together.
 
     Returns:
         Per system: files, mean of each score and how many it is of, nulls by reason; `lost`: what
@@ -56,6 +65,8 @@ def score(
         InputError: before any work.
         StorageError: the table cannot be written; what is finished stays.
     """
+    folders = _folders(systems, reference, noisy, texts, language)
+    out, engine = Path(out), engine or engine_for("auto", "cpu")
     writer = WRITERS.get(out.suffix)
     if writer is None:
         raise ConfigError(
@@ -71,23 +82,23 @@ def score(
             value=out,
             problem=Problem.EXISTS,
         )
-    if folders.language is not None:
-        code = language_of(folders.language, parameter("language"))
-        folders = replace(folders, language=code)
-    texts = Texts.read(folders.texts)
+    transcripts = Texts.read(folders.texts)
 
     def say(line: str) -> None:
-        tell(Message(line))
+        report(Message(line))
 
-    clips = {clip.digest(): clip for clip in matched(folders, texts, say)}
-    panel = Panel(uses, texts.sentences)
-    matters = texts.told([clip.name for clip in clips.values()]) + lacking(list(clips.values()))
+    clips = {clip.digest(): clip for clip in matched(folders, transcripts, say)}
+    uses = _uses(metrics, folders)
+    panel = Panel(uses, transcripts.sentences)
+    matters = transcripts.told([clip.name for clip in clips.values()]) + lacking(
+        list(clips.values())
+    )
     for line in [*described(panel), *matters, *unused(panel, folders)]:
         say(line)
     setup = ScoreSetup(
-        tuple(uses), texts.sentences, Path.cwd(), engine.scoring_device, engine.limit_seconds
+        tuple(uses), transcripts.sentences, Path.cwd(), engine.scoring_device, engine.limit_seconds
     )
-    facts = {"panel": panel.facts(), "texts": digest(list(texts.sentences))}
+    facts = {"panel": panel.facts(), "texts": digest(list(transcripts.sentences))}
     busy = InputError(
         f"another process is writing {out}", field=parameter("out"), value=out, problem=Problem.BUSY
     )
@@ -116,6 +127,35 @@ def score(
         _partial_path(out).unlink()
     told = summary(rows, panel, labelled(folders.systems))
     return {"out": str(out), "lost": lost, "systems": told}
+
+
+def _folders(
+    systems: str | Path | Sequence[str | Path],
+    reference: str | Path | None,
+    noisy: str | Path | None,
+    texts: str | Path | None,
+    language: str | None,
+) -> Folders:
+    named = [systems] if isinstance(systems, str | Path) else systems
+    return Folders(
+        tuple(map(Path, named)),
+        reference=None if reference is None else Path(reference),
+        noisy=None if noisy is None else Path(noisy),
+        texts=None if texts is None else Path(texts),
+        language=None if language is None else language_of(language, parameter("language")),
+    )
+
+
+def _uses(metrics: str | Sequence[MetricUse | str] | None, folders: Folders) -> list[MetricUse]:
+    if metrics is not None and not isinstance(metrics, str):
+        return [entry_of(metric) for metric in metrics]
+    return asked_for(
+        metrics,
+        settings=[],
+        reference=folders.reference is not None,
+        texts=folders.texts is not None,
+        noisy=folders.noisy is not None,
+    )
 
 
 def engine_for(workers: str, device: str) -> Engine:

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from gensr_pref.building import open_run
 from gensr_pref.config import plugins, run_file
 from gensr_pref.config.run_file import GeneratorUse, MetricUse, Pairing
 from gensr_pref.errors import ConfigError, InputError, Problem, RunMismatchError, parameter
 from gensr_pref.metrics.panel import Panel
 from gensr_pref.pairing.votes import cast_votes, votes_of_panel
+from gensr_pref.rundir.document import MetricRecord, Section
 from gensr_pref.storage import files
 from gensr_pref.untrusted import documents
 
@@ -49,7 +52,7 @@ def trained(use: GeneratorUse, home: Path) -> Trained:
         return Trained()
 
 
-def votes_in(document: dict[str, Any], base: Path, own: bool = False) -> set[str]:
+def votes_in(document: Section, base: Path, own: bool = False) -> set[str]:
     """The scores that chose the pairs of a run; none where nothing votes (rule `golden`).
 
     Args:
@@ -62,19 +65,28 @@ def votes_in(document: dict[str, Any], base: Path, own: bool = False) -> set[str
     """
     provenance = document.get("provenance")
     recorded = provenance.get("panel") if isinstance(provenance, dict) else None
+    if recorded:
+        panel = _records(recorded)
+    else:
+        panel = [one.record for one in Panel(uses_in(document, own), base=base).members]
+    return _votes(panel, document.get("pairing", {}))
+
+
+def _records(recorded: Any) -> list[MetricRecord]:
     try:
-        votes = votes_of_panel(
-            recorded or Panel(uses_in(document, own), base=base).facts()["metrics"]
-        )
-    except (KeyError, TypeError, AttributeError) as error:
+        return [MetricRecord.model_validate(one) for one in recorded]
+    except (ValidationError, TypeError) as error:
         raise RunMismatchError(
             "its provenance is not what a build writes", path="run.yaml", problem=Problem.DAMAGED
         ) from error
-    pairing = run_file.parse(document.get("pairing", {}), Pairing, field="pairing")
-    return {vote.score for vote in cast_votes(votes, pairing) if vote.votes}
 
 
-def uses_in(document: dict[str, Any], own: bool = False) -> list[MetricUse]:
+def _votes(panel: Iterable[MetricRecord], section: Section) -> set[str]:
+    pairing = run_file.parse(section, Pairing, field="pairing")
+    return {vote.score for vote in cast_votes(votes_of_panel(panel), pairing) if vote.votes}
+
+
+def uses_in(document: Section, own: bool = False) -> list[MetricUse]:
     """The panel section of the run, dataset or run file that the clips are of.
 
     Args:
@@ -108,9 +120,9 @@ def votes_of_training(found: Iterable[Trained]) -> tuple[set[str], list[str]]:
     votes: set[str] = set()
     for place in places:
         try:
-            document = open_run.document(place)
-            if document["provenance"].get("panel"):  # else a dataset without its run's panel
-                votes |= votes_in(document, place)
+            document = open_run.read_document(place)
+            if panel := document.provenance.panel:  # else a dataset without its run's panel
+                votes |= _votes(panel, document.pairing)
         except InputError:
             continue
     return votes, [str(place) for place in places]

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +20,7 @@ from gensr_pref.pairing.base import Vote, oriented, within_bounds
 from gensr_pref.pairing.columns import ScoreColumns, columns, score_matrix
 from gensr_pref.pairing.votes import cast_votes, votes_of_panel, votes_of_run
 from gensr_pref.rundir import part_files
+from gensr_pref.rundir.document import RunDocument
 from gensr_pref.rundir.integrity import Contents, check
 from gensr_pref.schema import PAIR_ROLES, column
 from gensr_pref.untrusted.columns import steps_of
@@ -46,7 +46,7 @@ class Evidence:
     """
 
     contents: Contents
-    document: dict[str, Any]
+    document: RunDocument
     pairing: Pairing
     clips: pa.Table
     scores: pa.Table
@@ -123,7 +123,7 @@ def evidence(out: Path) -> Evidence:
             value="pairs",
             problem=Problem.EMPTY,
         )
-    pairing = parse(document["pairing"], Pairing, field="pairing")
+    pairing = parse(document.pairing, Pairing, field="pairing")
     votes = panel_votes(document, pairing)
     names = [vote.score for vote in votes]
     scores = part_files.read_all(out, "scores", ["candidate_id", "clip_id", *names])
@@ -138,12 +138,12 @@ def evidence(out: Path) -> Evidence:
     )
 
 
-def panel_votes(document: dict[str, Any], pairing: Pairing) -> list[Vote]:
+def panel_votes(document: RunDocument, pairing: Pairing) -> list[Vote]:
     """Return how each score would count under the rule `unanimous`, whatever the run's rule is.
 
     If no score of the panel votes, the scores that the rule uses do.
     """
-    panel = votes_of_panel(document["provenance"]["panel"])
+    panel = votes_of_panel(document.provenance.panel)
     if pairing.rule in ("top_bottom", "weighted", "golden") and any(vote.votes for vote in panel):
         pairing = Pairing(min=pairing.min, max=pairing.max)
     return cast_votes(panel, pairing)

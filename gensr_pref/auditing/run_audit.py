@@ -85,7 +85,7 @@ def audit_of(
 
 def _counts(run: Evidence) -> dict[str, Any]:
     return {
-        "run": run.document["name"],
+        "run": run.document.name,
         "rule": run.pairing.rule,
         "clips": len(run.clips),
         "candidates": len(run.candidates),

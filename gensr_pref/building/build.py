@@ -87,7 +87,7 @@ def build(
         jobs = outstanding(blueprint, layout, out)
         _write_plan_failures(blueprint, out)
         setup = Setup(
-            run, folder, out, blueprint.facts, blueprint.texts, blueprint.recordings.by_path
+            run, folder, out, blueprint.document, blueprint.texts, blueprint.recordings.by_path
         )
         with _progress(blueprint, jobs, out) as progress:
             with running(ShardWorker, setup, jobs, run.engine) as events:
@@ -103,7 +103,7 @@ def build(
 def _write_plan_failures(blueprint: Blueprint, out: Path) -> None:
     """Write down which recordings the corpus had to leave out."""
     path = part_files.part(out, "failures", 0, PLAN)
-    made = write_failures(path, list(blueprint.failures), blueprint.facts)
+    made = write_failures(path, list(blueprint.failures), blueprint.document.facts())
     note_parts(out, {name_of(path): made})
 
 
@@ -129,7 +129,7 @@ def outstanding(blueprint: Blueprint, layout: Layout, out: Path) -> list[list[Sh
     Raises:
         PartsError: parts are there that are of no shard.
     """
-    relabel(out, layout, blueprint.facts)
+    relabel(out, layout, blueprint.document)
     stamps = Stamps(out)
     refuse_strangers(out, stamps.seen, len(layout))
     stamps.changed([path for path in stamps.seen if stamps.of(path) is not None])
@@ -144,9 +144,9 @@ def _job(
     damaged = [stage for stage in stages if _removed(out, shard, stage, stamps)]
     named = of_shard(clips)
     for place, stage in enumerate(stages):
-        wanted = {made: of_part(made, blueprint.facts, *named) for made in _MADE_BY[stage]}
+        wanted = {made: of_part(made, blueprint.document, *named) for made in _MADE_BY[stage]}
         whole = all(
-            stamps.is_whole(part_files.part(out, made, shard), one["fingerprint"])
+            stamps.is_whole(part_files.part(out, made, shard), one.fingerprint)
             for made, one in wanted.items()
         )
         if whole and stage not in damaged:

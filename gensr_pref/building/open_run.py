@@ -16,13 +16,19 @@ from gensr_pref.building.shard_recovery import placed
 from gensr_pref.corpus.clips import ClipSpec, with_splits
 from gensr_pref.errors import Problem, RunMismatchError
 from gensr_pref.rundir import part_files, provenance
-from gensr_pref.rundir.document import document, document_if_intact, identity, record, version_of
+from gensr_pref.rundir.document import (
+    Provenance,
+    RunDocument,
+    read_document,
+    read_intact_document,
+    write_document,
+)
 from gensr_pref.rundir.layout import Shard, clip_ids, splits_of
-from gensr_pref.rundir.provenance import MADE
+from gensr_pref.rundir.provenance import MADE, PartRecord, read_part_record
 from gensr_pref.schema import SCHEMA_VERSION
 from gensr_pref.storage import files
 
-__all__ = ["document", "locked", "opened", "record", "require_settings"]
+__all__ = ["locked", "opened", "read_document", "require_settings", "write_document"]
 _TABLES = get_args(part_files.Table)
 _SHOWN = 12
 
@@ -39,7 +45,7 @@ def opened(out: Path, blueprint: Blueprint) -> Iterator[Layout]:
         StorageError: it cannot be written.
     """
     with locked(out):
-        there = _own(out, blueprint.document["provenance"])
+        there = _own(out, blueprint.document.provenance)
         placed_in = placed(out, blueprint.clips)
         if there is not None:
             _require_growth(out, there, blueprint, placed_in)
@@ -50,42 +56,40 @@ def opened(out: Path, blueprint: Blueprint) -> Iterator[Layout]:
         size = blueprint.run.engine.shard_clips
         layout = laid_out(out, clips, size, blueprint.recordings, placed_in)
         record_layout(out, layout)  # first, so that new splits are never taken for known ones
-        record(out, blueprint.document)
+        write_document(out, blueprint.document)
         recordings.record(out, blueprint.recordings)
         yield layout
 
 
-def _own(out: Path, now: dict[str, Any]) -> dict[str, Any] | None:
+def _own(out: Path, now: Provenance) -> RunDocument | None:
     """What ``run.yaml`` holds; None where it is lost, was edited, or is none of these parts' run.
 
     Args:
         now: the ``provenance`` of the run that all parts must be of in the last of these cases.
     """
-    there = document_if_intact(out)
-    if there is None or version_of(there) != SCHEMA_VERSION:
+    there = read_intact_document(out)
+    if there is None or there.version != SCHEMA_VERSION:
         return there
-    if provenance.is_contained(there["provenance"], now):
+    if provenance.is_contained(there.provenance, now):
         return there
-    parts = _facts_of_parts(out)
-    known = [one for one in parts if one]
-    theirs = any(provenance.is_contained(one, there["provenance"]) for one in known)
+    known = _known_parts(out)
+    theirs = any(provenance.is_contained(one, there.provenance) for one in known)
     ours = bool(known) and all(provenance.is_contained(one, now) for one in known)
     return None if ours and not theirs else there
 
 
-def _facts_of_parts(out: Path) -> list[dict[str, Any]]:
-    return [
-        part_files.facts_if_any(path) for table in MADE for path in part_files.parts(out, table)
-    ]
+def _known_parts(out: Path) -> list[PartRecord]:
+    paths = (path for table in MADE for path in part_files.parts(out, table))
+    return [one for one in map(read_part_record, paths) if one.is_known]
 
 
 def _in_splits(
-    placed_in: Sequence[Shard], there: dict[str, Any] | None, blueprint: Blueprint
+    placed_in: Sequence[Shard], there: RunDocument | None, blueprint: Blueprint
 ) -> Sequence[ClipSpec]:
     """The clips in their splits; those that are there keep theirs while the settings do."""
     corpus = blueprint.run.corpus
-    asked = blueprint.document["corpus"]["validation"]
-    if there is None or there["corpus"]["validation"] != asked:
+    asked = blueprint.document.corpus["validation"]
+    if there is None or there.corpus.get("validation") != asked:
         return blueprint.clips
     known = splits_of(placed_in)
     return with_splits(blueprint.clips, corpus.validation, blueprint.run.seed, known)
@@ -108,21 +112,21 @@ def locked(out: Path) -> Iterator[None]:
         yield
 
 
-def _require_version(out: Path, there: dict[str, Any]) -> None:
+def _require_version(out: Path, there: RunDocument) -> None:
     """Refuse to add to tables of an earlier version: their rows lack columns that new ones have."""
-    if version_of(there) != SCHEMA_VERSION:
+    if there.version != SCHEMA_VERSION:
         raise RunMismatchError(
-            f"its tables are of version {version_of(there)}, made by gensr_pref "
-            f"{there['provenance']['gensr_pref']}; this one writes version {SCHEMA_VERSION}. They "
+            f"its tables are of version {there.version}, made by gensr_pref "
+            f"{there.provenance.gensr_pref}; this one writes version {SCHEMA_VERSION}. They "
             "can still be read (audit, pair, export, train, status), but not continued. Build into "
             "another folder, or continue with the gensr_pref that made them",
             path=out,
-            value=version_of(there),
+            value=there.version,
             problem=Problem.UNSUPPORTED,
         )
 
 
-def require_settings(out: Path, wanted: dict[str, Any]) -> None:
+def require_settings(out: Path, wanted: RunDocument) -> None:
     """Refuse a run whose settings alone tell that it is not the one that is there, or shrinks it.
 
     For this no recording need be looked at; `opened` looks at all the rest.
@@ -133,34 +137,34 @@ def require_settings(out: Path, wanted: dict[str, Any]) -> None:
     Raises:
         RunMismatchError: it is another run; the difference is shown.
     """
-    there = _own(out, wanted["provenance"])
+    there = _own(out, wanted.provenance)
     if there is None:
         return
     _require_version(out, there)
-    limit, placed = wanted["corpus"]["limit"], sum(map(len, clip_ids(out)))
+    limit, placed = wanted.corpus["limit"], sum(map(len, clip_ids(out)))
     shrinks = limit is not None and limit < placed
-    if shrinks or not provenance.is_contained(there["provenance"], wanted["provenance"]):
+    if shrinks or not provenance.is_contained(there.provenance, wanted.provenance):
         _refuse(out, there, wanted)
 
 
 def _require_growth(
-    out: Path, there: dict[str, Any], blueprint: Blueprint, placed_in: Sequence[Shard]
+    out: Path, there: RunDocument, blueprint: Blueprint, placed_in: Sequence[Shard]
 ) -> None:
     """Refuse a run that is not the one that is there, with candidates, metrics or clips added."""
     _require_version(out, there)
-    old, new = there["provenance"], blueprint.document["provenance"]
+    old, new = there.provenance, blueprint.document.provenance
     recordings.require_same_library(out, old, blueprint.recordings)
     names = {name for shard in placed_in for name in shard.clips}
     said = texts_digest(texts_of(blueprint.clips, names or None))  # lost: that it has not grown
-    if provenance.is_contained(old, new) and ("texts" not in old or old["texts"] == said):
+    if provenance.is_contained(old, new) and (old.texts is None or old.texts == said):
         return
     _refuse(out, there, blueprint.document)
 
 
 def _require_own_parts(out: Path, blueprint: Blueprint) -> None:
     """Refuse parts that are not of a run, where no ``run.yaml`` tells whose they are."""
-    now = blueprint.document["provenance"]
-    known = [one for one in _facts_of_parts(out) if one]
+    now = blueprint.document.provenance
+    known = _known_parts(out)
     if not known or not all(provenance.is_contained(one, now) for one in known):
         raise RunMismatchError(
             "holds tables of another run, or of one that is not known: its run.yaml is "
@@ -170,8 +174,8 @@ def _require_own_parts(out: Path, blueprint: Blueprint) -> None:
         )
 
 
-def _refuse(out: Path, there: dict[str, Any], wanted: dict[str, Any]) -> None:
-    old, new = identity(there), identity(wanted)
+def _refuse(out: Path, there: RunDocument, wanted: RunDocument) -> None:
+    old, new = there.identity(), wanted.identity()
     what_follows = old.pop("provenance"), new.pop("provenance")
     changed = _differences(old, new) or _differences(*what_follows, "provenance")
     fields = [line.strip().partition(": ")[0] for line in changed]

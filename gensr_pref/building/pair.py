@@ -17,7 +17,7 @@ from gensr_pref.pairing.pairs import pair_clips, pairs_table
 from gensr_pref.pairing.rules import built_in_rule, find_rule
 from gensr_pref.pairing.votes import drop_idle, votes_of_panel, votes_of_run
 from gensr_pref.rundir import ledger, part_files
-from gensr_pref.rundir.document import facts_of
+from gensr_pref.rundir.document import RunDocument
 from gensr_pref.rundir.integrity import MADE_BEFORE_PAIRS, SCORES, check
 from gensr_pref.storage.location import parse_location
 
@@ -39,16 +39,15 @@ def pair(out: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """
     require_list(overrides)
     out = parse_location(out)
-    open_run.document(out)  # before the lock, which would make a directory of a wrong name
+    open_run.read_document(out)  # before the lock, which would make a directory of a wrong name
     with open_run.locked(out):
-        document = open_run.document(out)
-        document["pairing"] = _changed(document, overrides)
+        document = _with_settings(open_run.read_document(out), overrides)
         write_pairs(out, document, rule_of(out, document, overrides))
-        open_run.record(out, document)
+        open_run.write_document(out, document)
         return write_summary(out, document)
 
 
-def rule_of(out: Path, document: dict[str, Any], overrides: Sequence[str]) -> PairRule:
+def rule_of(out: Path, document: RunDocument, overrides: Sequence[str]) -> PairRule:
     """The rule of a run's pairs, loaded only where it is one of this package or the user names it.
 
     Args:
@@ -58,7 +57,7 @@ def rule_of(out: Path, document: dict[str, Any], overrides: Sequence[str]) -> Pa
     Raises:
         InputError: only ``run.yaml`` names it, and it is none of this package; or it cannot be had.
     """
-    name = document["pairing"]["rule"]
+    name = document.pairing["rule"]
     if names_rule(overrides):
         return find_rule(name)
     rule = built_in_rule(name)
@@ -78,7 +77,7 @@ def names_rule(overrides: Sequence[str]) -> bool:
     return any(one.removeprefix("pairing.").partition("=")[0] == "rule" for one in overrides)
 
 
-def write_pairs(out: Path, document: dict[str, Any], rule: PairRule) -> None:
+def write_pairs(out: Path, document: RunDocument, rule: PairRule) -> None:
     """Write the pairs table as one part, so that it changes all at once.
 
     Its metadata counts, by reason, the clips that have no pair (``stops``).
@@ -87,7 +86,7 @@ def write_pairs(out: Path, document: dict[str, Any], rule: PairRule) -> None:
         rule: of the pairing section of `document`, loaded.
     """
     contents = check(out, MADE_BEFORE_PAIRS)
-    pairing = parse(document["pairing"], Pairing, field="pairing")
+    pairing = parse(document.pairing, Pairing, field="pairing")
     found = candidates(out, votes_of_run(document))
     if wants_clean(rule):
         found = add_clean_targets(found, clips_with_clean(out))
@@ -96,7 +95,7 @@ def write_pairs(out: Path, document: dict[str, Any], rule: PairRule) -> None:
     unscored = ledger.Stamps(out).rows("clips") - len(found.clip_ids)
     if unscored > 0:
         stops[str(Stop.NO_CANDIDATE)] = unscored
-    facts = {**facts_of(document), "pairing": document["pairing"], "stops": stops}
+    facts = {**document.facts(), "pairing": document.pairing, "stops": stops}
     path = part_files.part(out, "pairs", 0)
     _report_replaced(out, path)
     written = part_files.write_table(
@@ -133,10 +132,12 @@ def clips_with_clean(out: Path) -> list[str]:
     ]
 
 
-def _changed(document: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
-    """The pairing section of the build, which is noted as such, under the settings of one call."""
-    built = document["provenance"].setdefault("pairing", document["pairing"])
+def _with_settings(document: RunDocument, overrides: Sequence[str]) -> RunDocument:
+    """Return the document under the settings of one call; the section of the build is noted."""
+    before = document.provenance.pairing
+    built = document.pairing if before is None else before
     bare = [assignment.removeprefix("pairing.") for assignment in overrides]
     asked = parse(override(built, bare), Pairing, field="pairing")
-    said = {assignment.partition("=")[0] for assignment in bare}
-    return resolved(drop_idle(votes_of_panel(document["provenance"]["panel"]), asked, said))
+    named = {assignment.partition("=")[0] for assignment in bare}
+    pairing = resolved(drop_idle(votes_of_panel(document.provenance.panel), asked, named))
+    return document.with_provenance(pairing=built).model_copy(update={"pairing": pairing})

@@ -25,7 +25,7 @@ from gensr_pref.pairing.pairs import cast_votes
 from gensr_pref.pairing.rules import find_rule
 from gensr_pref.pairing.votes import votes_of_panel
 from gensr_pref.rundir import provenance
-from gensr_pref.rundir.document import facts_of, identity
+from gensr_pref.rundir.document import Provenance, RunDocument, without_splits
 from gensr_pref.schema import SCHEMA_VERSION, Failure
 
 
@@ -48,7 +48,7 @@ class Blueprint:
     base: Path
     clips: tuple[ClipSpec, ...]
     failures: tuple[Failure, ...]
-    document: dict[str, Any]
+    document: RunDocument
     library: Library = field(default_factory=dict)
     recordings: Recordings = field(default_factory=Recordings)
     left_out: tuple[LeftOut, ...] = ()
@@ -56,21 +56,16 @@ class Blueprint:
     @property
     def fingerprint(self) -> str:
         """Of everything in `document` that shapes the tables before pairing."""
-        return str(self.document["provenance"]["fingerprint"])
+        return self.document.provenance.fingerprint
 
     @property
     def texts(self) -> tuple[str, ...]:
         """What is said in the corpus, each sentence once."""
         return texts_of(self.clips)
 
-    @property
-    def facts(self) -> dict[str, Any]:
-        """All that made the run, from which `provenance.of_part` takes what made a part."""
-        return facts_of(self.document)
-
 
 def draw_up(
-    run: Run, base: Path, known: Callable[[dict[str, Any]], None] = lambda document: None
+    run: Run, base: Path, known: Callable[[RunDocument], None] = lambda document: None
 ) -> Blueprint:
     """Check a run file against the plugins and the corpus it names; load no model.
 
@@ -86,7 +81,7 @@ def draw_up(
     panel = Panel(run.panel, base=base)
     clean = wants_clean(find_rule(run.pairing.rule))
     _check_references(run, panel, clean)
-    cast_votes(votes_of_panel(panel.facts()["metrics"]), run.pairing)
+    cast_votes(votes_of_panel(member.record for member in panel.members), run.pairing)
     if not clean:
         _check_candidates(run)
     known(_document(run, base, generators, panel, ()))
@@ -114,9 +109,7 @@ def identified(blueprint: Blueprint, out: Path) -> Blueprint:
         SourceError: a recording cannot be read.
     """
     clips, found = recordings(out, blueprint.clips, blueprint.library)
-    made_from = {**blueprint.document["provenance"], "library": found.library()}
-    document = {**blueprint.document, "provenance": made_from}
-    made_from["fingerprint"] = digest(identity(document))
+    document = blueprint.document.with_provenance(library=found.library()).with_fingerprint()
     return replace(blueprint, clips=clips, document=document, recordings=found)
 
 
@@ -147,13 +140,13 @@ def origin_of(spec: ClipSpec, corpus: Corpus) -> Origin:
 
 def _document(
     run: Run, base: Path, generators: dict[str, Generator], panel: Panel, texts: Sequence[str]
-) -> dict[str, Any]:
+) -> RunDocument:
     written = resolved(run)
     said = texts_digest(texts) if panel.studies else None  # what is said shapes some scores
-    made_from = {
-        "gensr_pref": __version__,
-        "schema_version": SCHEMA_VERSION,
-        "generators": [
+    made_from = Provenance(
+        gensr_pref=__version__,
+        schema_version=SCHEMA_VERSION,
+        generators=[
             provenance.of_generator(
                 use,
                 label,
@@ -163,27 +156,29 @@ def _document(
             )
             for use, (label, g) in zip(written["generators"], generators.items(), strict=True)
         ],
-        "panel": [
-            provenance.of_metric(member.facts(), said if hasattr(member.metric, "study") else None)
+        panel=[
+            provenance.of_metric(member.record, said if hasattr(member.metric, "study") else None)
             for member in panel.members
         ],
-        "left_out": sorted(panel.left_out),
-        "licences": {label: licence_of(one) for label, one in generators.items()},
-    }
+        left_out=sorted(panel.left_out),
+        licences={label: licence_of(one) for label, one in generators.items()},
+        corpus=_corpus_digest(run, written["corpus"]),
+    )
+    document = RunDocument(**written, provenance=made_from)
     if said is not None:
-        made_from["texts"] = said
-    document = {**written, "provenance": made_from}
-    made_from["corpus"] = _corpus_digest(document)
-    made_from["fingerprint"] = digest(identity(document))
-    return document
+        document = document.with_provenance(texts=said)
+    return document.with_fingerprint()
 
 
-def _corpus_digest(document: dict[str, Any]) -> str:
-    """Of all that shapes a clip; which clips there are is not part of it."""
-    shaping = provenance.without_splits(document["corpus"], SCHEMA_VERSION)
+def _corpus_digest(run: Run, written: dict[str, Any]) -> str:
+    """Return the digest of all that shapes a clip; which clips there are is not part of it.
+
+    Args:
+        written: the corpus section with every default.
+    """
+    shaping = without_splits(written, SCHEMA_VERSION)
     corpus = {key: value for key, value in shaping.items() if key != "limit"}
-    versions = [document["provenance"][key] for key in ("gensr_pref", "schema_version")]
-    return digest(versions, document["seed"], corpus, document["engine"]["shard_clips"])
+    return digest([__version__, SCHEMA_VERSION], run.seed, corpus, run.engine.shard_clips)
 
 
 def _check_candidates(run: Run) -> None:

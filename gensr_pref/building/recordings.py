@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from gensr_pref.corpus.clips import ClipSpec
 from gensr_pref.corpus.content import Content, contents
 from gensr_pref.errors import Problem, RunMismatchError, quantity
 from gensr_pref.identity import digest
 from gensr_pref.rundir import part_files
+from gensr_pref.rundir.document import Provenance
 
 RECORDINGS = "recordings.jsonl"  # of a run directory
 _KINDS = ("speech", "clean")  # the files of an item, in their order
@@ -102,16 +102,16 @@ def record(out: Path, found: Recordings) -> None:
         part_files.write_json_lines(out / RECORDINGS, [{"digest": _digest(found.now)}, *lines])
 
 
-def require_same_library(out: Path, there: Mapping[str, Any], found: Recordings) -> None:
+def require_same_library(out: Path, there: Provenance, found: Recordings) -> None:
     """Refuse noises and impulse responses that are not those that a run was made with.
 
     Args:
-        there: the ``provenance`` of ``run.yaml``.
+        there: of the run's ``run.yaml``.
 
     Raises:
         RunMismatchError: they are others; the message names them.
     """
-    now, before = found.library(), dict(there.get("library", {}))
+    now, before = found.library(), there.library or {}
     for kind in sorted(now.keys() | before.keys()):
         if now.get(kind) != before.get(kind):
             changes = found.differences(kind) or ["which ones is not known"]

@@ -15,7 +15,7 @@ from gensr_pref.identity import is_noisy, split_candidate_id
 from gensr_pref.metrics.members import PanelMember
 from gensr_pref.metrics.results import CandidateScores
 from gensr_pref.rundir import part_files, provenance
-from gensr_pref.rundir.provenance import Facts
+from gensr_pref.rundir.provenance import PartRecord, fingerprints, read_part_record
 from gensr_pref.schema import Failure, Reason
 
 
@@ -52,7 +52,7 @@ class Scored:
 NOTHING_SCORED = Scored()
 
 
-def sampled(out: Path, shard: int, wanted: Facts, clips_fingerprint: str) -> Sampled:
+def sampled(out: Path, shard: int, wanted: PartRecord, clips_fingerprint: str) -> Sampled:
     """What the parts of a shard hold of what is wanted of its clips and candidates.
 
     Args:
@@ -64,7 +64,7 @@ def sampled(out: Path, shard: int, wanted: Facts, clips_fingerprint: str) -> Sam
     if part_files.is_whole(path, clips_fingerprint):
         clips = {row["clip_id"]: row for row in _rows(path)}
     path = part_files.part(out, "candidates", shard)
-    there = part_files.facts_if_any(path)
+    there = read_part_record(path)
     labels = _labels(there, wanted)
     if not labels:
         return Sampled(clips)
@@ -75,7 +75,7 @@ def sampled(out: Path, shard: int, wanted: Facts, clips_fingerprint: str) -> Sam
     for one in _failures(out, shard, "sample", wanted):
         if one.candidate_id is not None:
             failures[one.clip_id, _label(one.candidate_id)].append(one)
-    counts = {one["name"]: one["candidates"] for one in wanted["generators"]}
+    counts = {one.name: one.candidates for one in wanted.generators}
     return Sampled(
         clips,
         {
@@ -86,21 +86,21 @@ def sampled(out: Path, shard: int, wanted: Facts, clips_fingerprint: str) -> Sam
     )
 
 
-def scored(out: Path, shard: int, wanted: Facts, members: Sequence[PanelMember]) -> Scored:
+def scored(out: Path, shard: int, wanted: PartRecord, members: Sequence[PanelMember]) -> Scored:
     """What the part of a shard holds of the scores that are wanted.
 
     Args:
         wanted: the metadata that the part shall have.
-        members: of the panel, in the order of ``wanted["panel"]``.
+        members: of the panel, in the order of ``wanted.panel``.
     """
     path = part_files.part(out, "scores", shard)
-    there = part_files.facts_if_any(path)
+    there = read_part_record(path)
     labels = _labels(there, wanted)
-    valid = provenance.in_common(there, wanted, "panel")
+    valid = fingerprints(there.panel)
     stay = [
         member
-        for member, entry in zip(members, wanted["panel"], strict=True)
-        if entry["fingerprint"] in valid
+        for member, entry in zip(members, wanted.panel, strict=True)
+        if entry.fingerprint in valid
     ]
     if not labels or not stay:
         return Scored()
@@ -115,12 +115,12 @@ def scored(out: Path, shard: int, wanted: Facts, members: Sequence[PanelMember])
     )
 
 
-def _labels(there: Facts, wanted: Facts) -> set[str]:
+def _labels(there: PartRecord, wanted: PartRecord) -> set[str]:
     """The generators whose candidates, or scores of candidates, stay."""
     if not provenance.same_clips(there, wanted):
         return set()
-    same = provenance.in_common(there, wanted, "generators")
-    return {one["name"] for one in wanted["generators"] if one["fingerprint"] in same}
+    valid = fingerprints(there.generators)
+    return {one.name for one in wanted.generators if one.fingerprint in valid}
 
 
 def _label(candidate_id: str) -> str:
@@ -146,15 +146,15 @@ def _within(rows: Sequence[Row], failures: Sequence[Failure], count: int) -> Dra
     )
 
 
-def _failures(out: Path, shard: int, stage: str, wanted: Facts) -> list[Failure]:
+def _failures(out: Path, shard: int, stage: str, wanted: PartRecord) -> list[Failure]:
     """Those of a stage of a shard."""
     path = part_files.part(out, "failures", shard, stage)
-    if not provenance.same_clips(part_files.facts_if_any(path), wanted):
+    if not provenance.same_clips(read_part_record(path), wanted):
         return []
     return [Failure(**{**row, "reason": Reason(row["reason"])}) for row in _rows(path)]
 
 
-def _details(out: Path, shard: int, wanted: Facts) -> dict[tuple[str, str], str]:
+def _details(out: Path, shard: int, wanted: PartRecord) -> dict[tuple[str, str], str]:
     """Return the details of failures by candidate and score."""
     return {
         (one.candidate_id or "", one.score or ""): one.detail

@@ -28,7 +28,7 @@ def status(out: Path) -> dict[str, Any]:
     Raises:
         RunMismatchError: not a run directory, or no build has begun to work on it.
     """
-    name = open_run.document(out)["name"]
+    name = open_run.read_document(out).name
     found = part_files.last_json_line(out / SNAPSHOTS)
     if found is None:
         raise RunMismatchError("no build has begun to work on it", path=out, problem=Problem.EMPTY)

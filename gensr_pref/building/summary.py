@@ -17,7 +17,7 @@ from gensr_pref.corpus.splits import leak_notices
 from gensr_pref.errors import quantity
 from gensr_pref.pairing import golden
 from gensr_pref.rundir import layout, ledger, part_files, provenance
-from gensr_pref.rundir.document import facts_of
+from gensr_pref.rundir.document import MetricRecord, RunDocument
 from gensr_pref.rundir.machine import mixture_notices
 from gensr_pref.schema import column
 from gensr_pref.untrusted import documents
@@ -27,7 +27,7 @@ NOTICES = "notices.jsonl"  # of a run directory
 
 def write_summary(
     out: Path,
-    document: dict[str, Any],
+    document: RunDocument,
     expected_shards: int | None = None,
     lost: Sequence[Lost] = (),
     left_out: Sequence[LeftOut] = (),
@@ -63,7 +63,7 @@ def write_summary(
         "clips_with_pair": len(set(paired)),
         "yield": len(set(paired)) / clips if clips else None,
         "without_pair": _stops(out),
-        "pairing": document["pairing"],
+        "pairing": document.pairing,
         "failures": failures_by_reason(out),
         "left_out": besides,
         "stages": ledger.stages(out),
@@ -77,9 +77,9 @@ def write_summary(
         "complete": done == expected_shards and not given_up,
         "lost": given_up,
         "notices": [
-            *_notices(document["provenance"]["panel"]),
+            *_notices(document.provenance.panel),
             *_told(out),
-            *_warnings(document["pairing"]),
+            *_warnings(document.pairing),
             *_as_clean(undegraded, clips),
             *leak_notices(out),
             *mixture_notices(machines),
@@ -92,19 +92,18 @@ def write_summary(
     return summary
 
 
-def _finished(out: Path, document: dict[str, Any], stamps: ledger.Stamps) -> int:
+def _finished(out: Path, document: RunDocument, stamps: ledger.Stamps) -> int:
     """How many shards have all the scores that the run wants, now that it may have grown."""
-    run = facts_of(document)
-    wanted = [provenance.of_part("scores", run, *one.of) for one in layout.shards_of(out)]
+    wanted = [provenance.of_part("scores", document, *one.of) for one in layout.shards_of(out)]
     return sum(
-        stamps.is_whole(part_files.part(out, "scores", shard), one["fingerprint"])
+        stamps.is_whole(part_files.part(out, "scores", shard), one.fingerprint)
         for shard, one in enumerate(wanted)
     )
 
 
-def _notices(panel: Sequence[dict[str, Any]]) -> list[str]:
+def _notices(panel: Sequence[MetricRecord]) -> list[str]:
     """What the metrics' licences and makers want to be told wherever they are used."""
-    return [f"{metric['metric']}: {metric['notice']}" for metric in panel if metric.get("notice")]
+    return [f"{one.metric}: {one.notice}" for one in panel if one.notice]
 
 
 def _told(out: Path) -> list[str]:

@@ -12,6 +12,7 @@ from gensr_pref.config.run_file import Run
 from gensr_pref.corpus.clips import ClipSpec
 from gensr_pref.corpus.content import Content
 from gensr_pref.errors import CorruptPartError, InputError, StorageError, Unusable
+from gensr_pref.rundir.document import RunDocument
 from gensr_pref.rundir.machine import Machine
 from gensr_pref.rundir.part_files import Stamp
 from gensr_pref.schema import Reason
@@ -25,7 +26,7 @@ class Setup:
     """What a worker must know, small enough to send anywhere.
 
     Attributes:
-        facts: all that made the run.
+        document: what ``run.yaml`` holds.
         texts: what is said in it, each sentence once.
         library: by path, what noises and impulse responses must hold when they are read.
     """
@@ -33,7 +34,7 @@ class Setup:
     run: Run
     base: Path
     out: Path
-    facts: dict[str, Any]
+    document: RunDocument
     texts: tuple[str, ...] = ()
     library: Mapping[str, Content] = field(default_factory=dict)
 

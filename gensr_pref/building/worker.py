@@ -34,8 +34,10 @@ from gensr_pref.identity import seed_for
 from gensr_pref.metrics.panel import Panel
 from gensr_pref.metrics.results import CandidateScores
 from gensr_pref.rundir import part_files, provenance
+from gensr_pref.rundir.document import Section
 from gensr_pref.rundir.ledger import name_of
 from gensr_pref.rundir.machine import Machine, this_machine
+from gensr_pref.rundir.provenance import PartRecord
 from gensr_pref.schema import Failure
 
 Parts = dict[str, part_files.Stamp | None]
@@ -56,8 +58,8 @@ class ShardWorker:
         yield from self._sample(task) if task.stage == "sample" else self._score(task)
 
     def _sample(self, task: ShardTask) -> Iterator[Event]:
-        wanted, of_clips = self._facts("candidates", task), self._facts("clips", task)
-        there = reuse.sampled(self.setup.out, task.shard, wanted, of_clips["fingerprint"])
+        wanted, of_clips = self._record("candidates", task), self._record("clips", task)
+        there = reuse.sampled(self.setup.out, task.shard, wanted, of_clips.fingerprint)
         made, asked = _Made(), self.generators
         for spec in task.clips:
             began = time.perf_counter()
@@ -120,7 +122,7 @@ class ShardWorker:
                     yield Notice("sample", task.shard, asked.label, text)
 
     def _score(self, task: ShardTask) -> Iterator[Event]:
-        wanted = self._facts("scores", task)
+        wanted = self._record("scores", task)
         clips = self._read("clips", task)
         of_clip: dict[str, list[Row]] = {clip["clip_id"]: [] for clip in clips}
         for row in self._read("candidates", task):
@@ -167,8 +169,8 @@ class ShardWorker:
     def _seed(self, *identity: str | int) -> int:
         return seed_for(self.setup.run.seed, *identity)
 
-    def _facts(self, made: provenance.Made, task: ShardTask) -> dict[str, Any]:
-        return provenance.of_part(made, self.setup.facts, *of_shard(task.clips))
+    def _record(self, made: provenance.Made, task: ShardTask) -> PartRecord:
+        return provenance.of_part(made, self.setup.document, *of_shard(task.clips))
 
     def _write(
         self,
@@ -176,17 +178,15 @@ class ShardWorker:
         task: ShardTask,
         rows: list[Row],
         form: Any,
-        told: dict[str, Any],
+        made: PartRecord,
     ) -> Parts:
         path = part_files.part(self.setup.out, table, task.shard)
-        return {name_of(path): part_files.write(path, rows, form, told)}
+        return {name_of(path): part_files.write(path, rows, form, made.as_data())}
 
-    def _write_failures(
-        self, task: ShardTask, failures: list[Failure], told: dict[str, Any]
-    ) -> Parts:
+    def _write_failures(self, task: ShardTask, failures: list[Failure], made: PartRecord) -> Parts:
         """Before the stage's own part, so that a part never stands without its failures."""
         path = part_files.part(self.setup.out, "failures", task.shard, task.stage)
-        return {name_of(path): write_failures(path, failures, told)}
+        return {name_of(path): write_failures(path, failures, made.as_data())}
 
     @property
     def maker(self) -> ClipMaker:
@@ -206,11 +206,12 @@ class ShardWorker:
     def _loaded(self) -> Iterator[Asked]:
         run = self.setup.run
         made = make_generators(run, self.setup.base)
-        recorded = {one["name"]: one["revision"] for one in self.setup.facts["generators"]}
+        records = self.setup.document.provenance.generators
+        revisions = {one.name: one.revision or "" for one in records}
         for use, (label, generator) in zip(run.generators, made.items(), strict=True):
             load_generator(label, generator, run.engine.device)
             limit = run.engine.limit_seconds
-            yield Asked(label, generator, recorded[label], use.candidates, limit, use.seeds)
+            yield Asked(label, generator, revisions[label], use.candidates, limit, use.seeds)
 
     @property
     def scorer(self) -> Scorer:
@@ -266,12 +267,12 @@ def load_generator(label: str, generator: Any, device: str) -> None:
 
 
 def write_failures(
-    path: Path, failures: Sequence[Failure], told: dict[str, Any]
+    path: Path, failures: Sequence[Failure], facts: Section
 ) -> part_files.Stamp | None:
     """Write the failures of one stage of one shard; no file where there are none."""
     if failures:
         rows = [{**vars(one), "reason": str(one.reason)} for one in failures]
-        return part_files.write(path, rows, schema.FAILURES, told)
+        return part_files.write(path, rows, schema.FAILURES, facts)
     part_files.remove(path)
     return None
 

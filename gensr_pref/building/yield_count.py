@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from gensr_pref.config.run_file import Pairing, parse
 from gensr_pref.errors import GensrPrefError
@@ -12,6 +11,7 @@ from gensr_pref.pairing.columns import columns
 from gensr_pref.pairing.pairs import pair_clips
 from gensr_pref.pairing.votes import votes_of_run
 from gensr_pref.rundir import part_files
+from gensr_pref.rundir.document import RunDocument
 from gensr_pref.schema import column
 
 
@@ -29,9 +29,9 @@ class YieldSoFar:
         pairs: how many there are.
     """
 
-    def __init__(self, out: Path, document: dict[str, Any], rule: PairRule) -> None:
+    def __init__(self, out: Path, document: RunDocument, rule: PairRule) -> None:
         self._out = out
-        self._pairing = parse(document["pairing"], Pairing, field="pairing")
+        self._pairing = parse(document.pairing, Pairing, field="pairing")
         self._votes = votes_of_run(document)
         self._rule = rule
         self.clips = self.paired = self.pairs = 0

@@ -50,7 +50,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Score every file and print the mean of each score of each system."""
-    from gensr_pref.apply.audio_folders import Folders
     from gensr_pref.apply.default_panel import asked_for
     from gensr_pref.apply.score import engine_for, score
     from gensr_pref.config import plugins
@@ -58,9 +57,6 @@ def run(options: argparse.Namespace) -> None:
     settings = [word for word in options.systems if "=" in word and not Path(word).exists()]
     systems = [Path(word) for word in options.systems if word not in settings]
     settings += options.overrides
-    folders = Folders(
-        tuple(systems), options.reference, options.noisy, options.texts, options.language
-    )
     given = (options.reference is not None, options.align, options.texts is not None,
              options.noisy is not None)  # fmt: skip
     plugins.search(Path.cwd())  # of a metric that is named here
@@ -68,7 +64,17 @@ def run(options: argparse.Namespace) -> None:
     engine = engine_for(options.workers, options.device)
     with plugin_prints_on_stderr():
         words = flags(options)
-        result = score(folders, uses, options.out, engine, lambda line: show(line.shown(words)))
+        result = score(
+            systems,
+            options.out,
+            uses,
+            reference=options.reference,
+            noisy=options.noisy,
+            texts=options.texts,
+            language=options.language,
+            engine=engine,
+            report=lambda line: show(line.shown(words)),
+        )
     show(as_json(result) if options.json else text(result))
     if result["lost"]:
         raise RunIncompleteError(_lost(result))

@@ -15,6 +15,7 @@ from gensr_pref.exporting.columns import yaml_features
 from gensr_pref.exporting.licences import LicensedPart, hub_licences
 from gensr_pref.exporting.pseudonyms import Anonymisation
 from gensr_pref.exporting.shard_writer import Split
+from gensr_pref.rundir.document import RunDocument
 from gensr_pref.untrusted.text import shown
 
 Format = Literal["parquet", "wav-jsonl", "trl"]
@@ -77,7 +78,7 @@ class CardFacts:
         has_figure: whether there is a figure of the votes' agreement.
     """
 
-    run: dict[str, Any]
+    run: RunDocument
     audit: dict[str, Any]
     summary: dict[str, Any]
     parts: Sequence[LicensedPart]
@@ -101,7 +102,7 @@ def card_metadata(facts: CardFacts) -> dict[str, Any]:
     """Return the YAML front matter of the card (docs/hub/datasets-cards of the Hub)."""
     licences = hub_licences(facts.parts)
     values: dict[str, Any] = {
-        "pretty_name": facts.run["name"],
+        "pretty_name": facts.run.name,
         "license": licences[0] if len(licences) == 1 else licences,
         **_other_licence(facts, licences),
         "task_categories": ["audio-to-audio"],

@@ -21,6 +21,7 @@ from gensr_pref.exporting.markdown import (
 
 if TYPE_CHECKING:
     from gensr_pref.exporting.card import CardFacts
+    from gensr_pref.rundir.document import RunDocument
 
 FIGURE = "agreement.png"
 HOME = "gensr_pref"
@@ -38,7 +39,7 @@ def render_body(facts: CardFacts) -> str:
 def _title(facts: CardFacts) -> str:
     counts = facts.summary
     return (
-        f"# {escape(facts.run['name'])}\n\n"
+        f"# {escape(facts.run.name)}\n\n"
         f"{quantity(counts['pairs'], 'preference pair')} for generative speech restoration. Each "
         "is a noisy "
         "clip (`prompt`) and two restorations of it, of which one (`chosen`) is better than the "
@@ -110,8 +111,7 @@ def _loading(facts: CardFacts) -> str:
 
 
 def _sources(facts: CardFacts) -> str:
-    credited = facts.run.get("credits") or []
-    known = {(c["of"], c["name"]): c for c in credited}
+    known = {(c["of"], c["name"]): c for c in facts.run.credits}
     rows = []
     for part in facts.parts:
         if part.kind in ("generator", "metric"):
@@ -123,8 +123,8 @@ def _sources(facts: CardFacts) -> str:
     return f"## Recordings\n\n{text}\n\n{_degradation(facts.run)}"
 
 
-def _degradation(run: dict[str, Any]) -> str:
-    degrade = (run.get("corpus") or {}).get("degrade") or {}
+def _degradation(run: RunDocument) -> str:
+    degrade = run.corpus.get("degrade") or {}
     steps = [name for name, settings in degrade.items() if settings]
     if not steps:
         return "The clips are noisy as they were recorded."
@@ -146,19 +146,19 @@ def _models(facts: CardFacts) -> str:
 
 def _panel(facts: CardFacts) -> str:
     rows = []
-    for metric in facts.run["provenance"]["panel"]:
-        votes = [score["name"] for score in metric["scores"] if score.get("votes")]
-        others = [score["name"] for score in metric["scores"] if not score.get("votes")]
+    for metric in facts.run.provenance.panel:
+        votes = [score.name for score in metric.scores if score.votes]
+        others = [score.name for score in metric.scores if not score.votes]
         rows.append([
-            inline_code(metric["metric"]), inline_code(metric.get("model") or UNKNOWN),
-            inline_code(metric.get("licence") or UNKNOWN), _codes(votes), _codes(others),
+            inline_code(metric.metric), inline_code(metric.model or UNKNOWN),
+            inline_code(metric.licence or UNKNOWN), _codes(votes), _codes(others),
         ])  # fmt: skip
     head = ["metric", "model", "licence of its weights or code", "scores that vote", "others"]
     return "## Panel\n\n" + markdown_table(head, rows)
 
 
 def _rule(facts: CardFacts) -> str:
-    pairing, measured = facts.run["pairing"], facts.audit["yield"]
+    pairing, measured = facts.run.pairing, facts.audit["yield"]
     usual = resolved(Pairing())
     settings = {k: v for k, v in pairing.items() if k != "rule" and v != usual.get(k)}
     changes = inline_code(json.dumps(settings)) if settings else "with its usual settings"
@@ -276,11 +276,9 @@ def _consent(facts: CardFacts) -> str:
 
 
 def _rebuild(facts: CardFacts) -> str:
-    version = inline_code(f"gensr_pref {facts.run['provenance'].get('gensr_pref', '')}".strip())
-    made = (
-        f"Made with {version}; the run's fingerprint is "
-        f"{inline_code(str(facts.run['provenance'].get('fingerprint', '')))}."
-    )
+    version = inline_code(f"gensr_pref {facts.run.provenance.gensr_pref}".strip())
+    fingerprint = inline_code(facts.run.provenance.fingerprint)
+    made = f"Made with {version}; the run's fingerprint is {fingerprint}."
     if facts.anonymised is not None:
         return (
             f"## How it was built\n\n{made} `run.yaml` has the settings. It cannot be built again "
@@ -294,15 +292,15 @@ def _rebuild(facts: CardFacts) -> str:
 
 
 def _citation(facts: CardFacts) -> str:
-    key = re.sub(r"\W+", "_", facts.run["name"]).strip("_") or "dataset"
-    title = re.sub(r"[{}\\%#&$~^_]", " ", facts.run["name"])
+    key = re.sub(r"\W+", "_", facts.run.name).strip("_") or "dataset"
+    title = re.sub(r"[{}\\%#&$~^_]", " ", facts.run.name)
     where = (
         f"\n  howpublished = {{Hugging Face dataset {facts.repository}}},"
         if facts.repository
         else ""
     )
     entry = f"@misc{{{key},\n  title = {{{title}}},{where}\n  note = {{Built with {HOME}}}\n}}"
-    cited = [one["cite"] for one in facts.run.get("credits") or () if one.get("cite")]
+    cited = [one["cite"] for one in facts.run.credits if one.get("cite")]
     also = (
         ["", "And of what it is made of:", "", *(f"- {escape(text)}" for text in cited)]
         if cited

@@ -23,6 +23,7 @@ from gensr_pref.exporting.figure import agreement_figure
 from gensr_pref.exporting.leak_scan import Leak, LocalNames, scan_folder
 from gensr_pref.exporting.pseudonyms import SECRET, Anonymisation, Pseudonyms, open_pseudonyms
 from gensr_pref.rundir import part_files
+from gensr_pref.rundir.document import RunDocument
 from gensr_pref.rundir.integrity import Contents, check
 from gensr_pref.storage import files
 from gensr_pref.storage.location import is_remote, parse_location, require_local
@@ -122,13 +123,13 @@ def _write_export(
     out: Path,
     options: dataset.ExportOptions,
     publishing: Publishing,
-    known: tuple[dict[str, Any], dict[str, Any], Pseudonyms | None],
+    known: tuple[RunDocument, dict[str, Any], Pseudonyms | None],
 ) -> CardFacts:
     """Write all files of an export into an empty folder."""
     document, audited, names = known
     published = redacted_facts.redact_run(document, names)
-    panel = document["provenance"]["panel"]
-    scores = [score["name"] for metric in panel for score in metric["scores"]]
+    panel = document.provenance.panel
+    scores = [score.name for metric in panel for score in metric.scores]
     made = dataset.write_dataset(
         run, out, options, scores, redacted_facts.file_metadata(published), names
     )
@@ -159,7 +160,7 @@ def _write_export(
         out / "summary.json",
         json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False) + "\n",
     )
-    run_text = yaml.safe_dump(published, sort_keys=False, allow_unicode=True, width=100)
+    run_text = yaml.safe_dump(published.as_data(), sort_keys=False, allow_unicode=True, width=100)
     part_files.write_text(out / "run.yaml", run_text)
     part_files.write_text(out / CARD, render_card(facts))
     return facts

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from gensr_pref.rundir.document import RunDocument
 
 UNKNOWN = "unknown"
 UNRECORDED = "not recorded"  # of a generator, in a run that was built before licences were recorded
@@ -51,35 +53,34 @@ class LicensedPart:
         return self.is_non_commercial or _COMMERCE.search(self.notice) is not None
 
 
-def licensed_parts(run: dict[str, Any]) -> list[LicensedPart]:
+def licensed_parts(run: RunDocument) -> list[LicensedPart]:
     """Return all works and models in the dataset, recordings first.
 
     Args:
         run: content of ``run.yaml``. The licences of the generators are those that the build
             recorded: no generator is loaded here.
     """
-    provenance = run["provenance"]
-    generators = provenance.get("licences")
-    recordings = [LicensedPart(c["of"], c["name"], c["licence"]) for c in run.get("credits") or ()]
+    provenance = run.provenance
+    recordings = [LicensedPart(c["of"], c["name"], c["licence"]) for c in run.credits]
     kinds = {part.kind for part in recordings}
     if "speech" not in kinds:
         recordings.insert(0, LicensedPart("speech", "the speech", UNKNOWN))
     if "noise" not in kinds and _uses_noise(run):
         recordings.append(LicensedPart("noise", "the noise", UNKNOWN))
     models = [
-        LicensedPart("generator", one["name"], _recorded_licence(generators, one["name"]))
-        for one in provenance["generators"]
+        LicensedPart("generator", one.name, _recorded_licence(provenance.licences, one.name))
+        for one in provenance.generators
     ]
     panel = [
-        LicensedPart("metric", m["metric"], m.get("licence") or UNKNOWN, m.get("notice") or "")
-        for m in provenance["panel"]
+        LicensedPart("metric", one.metric, one.licence or UNKNOWN, one.notice or "")
+        for one in provenance.panel
     ]
     return [*recordings, *models, *panel]
 
 
-def _recorded_licence(licences: dict[str, Any] | None, label: str) -> str:
+def _recorded_licence(licences: Mapping[str, Any], label: str) -> str:
     """A generator's licence as the build recorded it; ``-`` stands for none."""
-    if not isinstance(licences, dict) or label not in licences:
+    if label not in licences:
         return UNRECORDED
     licence = licences[label]
     return licence if isinstance(licence, str) and licence not in ("", "-") else UNKNOWN
@@ -96,6 +97,6 @@ def _hub_licence(licence: str) -> str:
     return name if name in HUB_LICENCES else "other"
 
 
-def _uses_noise(run: dict[str, Any]) -> bool:
-    degrade = run.get("corpus", {}).get("degrade") or {}
+def _uses_noise(run: RunDocument) -> bool:
+    degrade = run.corpus.get("degrade") or {}
     return bool(degrade.get("noise"))

@@ -7,6 +7,7 @@ from copy import deepcopy
 from typing import Any
 
 from gensr_pref.exporting.pseudonyms import Pseudonyms
+from gensr_pref.rundir.document import RunDocument, Section
 
 _PATH = re.compile(
     r"(?<![\w/.:])(?:/|~[\w.-]*/|[A-Za-z]:\\|\.\.?/)[^\s\"'<>|,;]*[^\s\"'<>|,;/\\]|^/$"
@@ -18,7 +19,7 @@ _COUNTS = (
 )  # fmt: skip
 
 
-def redact_run(run: dict[str, Any], names: Pseudonyms | None) -> dict[str, Any]:
+def redact_run(run: RunDocument, names: Pseudonyms | None) -> RunDocument:
     """Return the content of ``run.yaml`` with paths cut to their last part.
 
     Names and credits stay as they were given (`gensr_pref.exporting.leak_scan` searches them).
@@ -27,24 +28,22 @@ def redact_run(run: dict[str, Any], names: Pseudonyms | None) -> dict[str, Any]:
         names: pseudonyms of an anonymised export; its seed is withheld, because a guess of a
             recording's name could be tested with it.
     """
-    published: dict[str, Any] = _without_paths({k: v for k, v in run.items() if k != "engine"})
-    engine = run.get("engine", {})
-    published["engine"] = {"shard_clips": engine["shard_clips"]} if "shard_clips" in engine else {}
+    published: Section = _without_paths({k: v for k, v in run.as_data().items() if k != "engine"})
+    published["engine"] = {k: v for k, v in run.engine.items() if k == "shard_clips"}
     if names is not None:
         published["seed"] = None
-    return published
+    return RunDocument.model_validate(published)
 
 
-def file_metadata(run: dict[str, Any]) -> dict[str, Any]:
+def file_metadata(run: RunDocument) -> Section:
     """Return the facts in the metadata of every file of an export.
 
     Args:
         run: result of `redact_run`.
     """
-    provenance = run["provenance"]
     keys = ("gensr_pref", "schema_version", "fingerprint", "generators", "panel")
-    facts = {key: provenance[key] for key in keys if key in provenance}
-    return {"run": run["name"], "pairing": run["pairing"], **facts}
+    facts = {key: value for key, value in run.facts().items() if key in keys}
+    return {"run": run.name, "pairing": run.pairing, **facts}
 
 
 def redact_audit(audited: dict[str, Any], names: Pseudonyms | None) -> dict[str, Any]:
@@ -68,7 +67,7 @@ def redact_audit(audited: dict[str, Any], names: Pseudonyms | None) -> dict[str,
 
 
 def redact_summary(
-    counted: dict[str, Any], run: dict[str, Any], dataset: dict[str, Any], anonymous: bool
+    counted: dict[str, Any], run: RunDocument, dataset: dict[str, Any], anonymous: bool
 ) -> dict[str, Any]:
     """Return the counts of ``summary.json``, the generators, and the size of the dataset."""
     notices = [
@@ -77,8 +76,8 @@ def redact_summary(
         if not (anonymous and str(text).startswith("split:"))  # names a speaker or a recording
     ]
     generators = [
-        {key: one.get(key) for key in ("name", "revision", "candidates", "sample_rate")}
-        for one in run["provenance"]["generators"]
+        {key: getattr(one, key) for key in ("name", "revision", "candidates", "sample_rate")}
+        for one in run.provenance.generators
     ]
     counts = {key: counted[key] for key in _COUNTS if key in counted}
     return {**counts, "generators": generators, "notices": notices, "dataset": dataset}

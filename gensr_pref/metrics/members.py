@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 from gensr_pref.config import code_digest, plugins
-from gensr_pref.config.run_file import MetricUse
+from gensr_pref.config.run_file import MetricUse, parse
 from gensr_pref.errors import ConfigError, Problem
 from gensr_pref.metrics.base import Metric, MetricSpec, Need, Score
+from gensr_pref.rundir.document import MetricRecord
 
 ID_COLUMNS = ("candidate_id", "clip_id", "failures", "notes")  # of the scores table
 
@@ -31,25 +32,28 @@ class PanelMember:
     scores: tuple[Score, ...]
     base: Path | None = None
 
-    def facts(self) -> dict[str, Any]:
-        """Return the identity of the metric as JSON-able data.
+    @property
+    def record(self) -> MetricRecord:
+        """The identity of the metric.
 
         It includes digests of code and files that are not part of an installed package: no version
         number shows that they were edited.
+
+        Raises:
+            ConfigError: a field of its spec has another type than a `MetricSpec`'s.
         """
-        spec = self.metric.spec
-        use = self.use
-        identity = code_digest.identity_of(use.metric, use.options, self.metric, self.base)
-        return {
-            "metric": self.use.metric,
-            "options": self.use.options,
-            **identity,
+        spec, use = self.metric.spec, self.use
+        known = {
+            "metric": use.metric,
+            "options": use.options,
+            **code_digest.identity_of(use.metric, use.options, self.metric, self.base),
             "model": spec.model,
             "licence": spec.licence,
             "notice": spec.notice,
             "sample_rate": spec.sample_rate,
             "scores": [asdict(score) for score in self.scores],
         }
+        return parse(known, MetricRecord, field=f"spec of {use.metric!r}")
 
 
 def make_member(

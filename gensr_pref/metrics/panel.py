@@ -70,7 +70,7 @@ class Panel:
         self,
         metrics: Sequence[MetricUse | str | Metric],
         texts: Iterable[str] = (),
-        base: Path | None = None,
+        base: str | Path | None = None,
     ) -> None:
         for name, given in (("metrics", metrics), ("texts", texts)):
             if isinstance(given, str):
@@ -80,11 +80,12 @@ class Panel:
                     value=given,
                     problem=Problem.INVALID,
                 )
+        folder = None if base is None else Path(base)
         self.left_out: dict[str, str] = {}
         self.members: list[PanelMember] = []
         for index, metric in enumerate(metrics):
             try:
-                self.members.append(make_member(metric, self.members, f"panel.{index}", base))
+                self.members.append(make_member(metric, self.members, f"panel.{index}", folder))
             except MissingWeightsError as error:
                 use = entry_of(metric)
                 if not use.optional:
@@ -148,7 +149,7 @@ class Panel:
     def facts(self) -> dict[str, Any]:
         """Return the panel as JSON-able data, for run.yaml and the metadata of part files."""
         return {
-            "metrics": [member.facts() for member in self.members],
+            "metrics": [member.record.as_data() for member in self.members],
             "votes": self.votes,
             "left_out": dict(self.left_out),
         }

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from gensr_pref.config.run_file import Pairing, parse
 from gensr_pref.errors import ConfigError, Problem
 from gensr_pref.pairing.base import Vote
+from gensr_pref.rundir.document import MetricRecord, RunDocument
 
 # The settings that each built-in rule ignores. Such a setting is refused, because it would have no
 # effect. A user's own rule may read any setting.
@@ -151,20 +152,20 @@ def _cast(vote: Vote, pairing: Pairing) -> Vote:
     )
 
 
-def votes_of_panel(panel: list[dict[str, Any]]) -> list[Vote]:
-    """Return the votes that the panel's record (in ``run.yaml`` and every part) describes."""
+def votes_of_panel(panel: Iterable[MetricRecord]) -> list[Vote]:
+    """Return how each score of a panel counts before the pairing section changes it."""
     return [
-        Vote(score["name"], score["higher_is_better"], score["votes"], ties=score["ties"])
+        Vote(score.name, score.higher_is_better, bool(score.votes), ties=score.ties)
         for metric in panel
-        for score in metric["scores"]
+        for score in metric.scores
     ]
 
 
-def votes_of_run(document: dict[str, Any]) -> list[Vote]:
+def votes_of_run(document: RunDocument) -> list[Vote]:
     """Return how each score counts in a run, from its ``run.yaml``.
 
     Raises:
         ConfigError: the pairing section names a score that the panel does not give.
     """
-    pairing = parse(document["pairing"], Pairing, "pairing")
-    return cast_votes(votes_of_panel(document["provenance"]["panel"]), pairing)
+    pairing = parse(document.pairing, Pairing, field="pairing")
+    return cast_votes(votes_of_panel(document.provenance.panel), pairing)

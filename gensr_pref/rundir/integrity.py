@@ -10,12 +10,11 @@ import sys
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from gensr_pref.errors import Fault, PartFault, PartsError, typed
 from gensr_pref.identity import digest
 from gensr_pref.rundir import part_files, provenance
-from gensr_pref.rundir.document import document, facts_of, version_of
+from gensr_pref.rundir.document import RunDocument, read_document
 from gensr_pref.rundir.layout import LAYOUT, Shard, shards_of
 from gensr_pref.rundir.ledger import LEDGER, TABLES, Stamps, name_of
 from gensr_pref.rundir.part_files import Stamp, Table
@@ -53,7 +52,7 @@ class Contents:
     """
 
     out: Path
-    document: dict[str, Any]
+    document: RunDocument
     shards: list[list[str]]
     parts: dict[Table, dict[Path, Stamp]]
     unfinished: tuple[int, ...] = ()
@@ -75,7 +74,7 @@ def check(out: Path, tables: Collection[Table] = TABLES) -> Contents:
             what command makes them again.
     """
     placed = shards_of(out)
-    found = _Check(out, document(out), placed, Stamps(out)).of(tables)
+    found = _Check(out, read_document(out), placed, Stamps(out)).of(tables)
     if placed and not any(one.contents for one in placed):
         _tell_of_unknown_recordings(out)
     return found
@@ -135,7 +134,7 @@ class _Check:
     """A check under way."""
 
     out: Path
-    document: dict[str, Any]
+    document: RunDocument
     shards: list[Shard]
     stamps: Stamps
     faults: list[PartFault] = field(default_factory=list)
@@ -177,13 +176,12 @@ class _Check:
 
     def _wanted(self, tables: list[Table]) -> Iterator[tuple[Path, str]]:
         """The parts that there should be, but for pairs, and the fingerprint of each."""
-        run = facts_of(self.document)
         for made in provenance.MADE:
             stages = [one for one, by in _STAGES.items() if by == made and "failures" in tables]
             if made not in tables and not stages:
                 continue
             for shard, one in enumerate(self.shards):
-                fingerprint = provenance.of_part(made, run, *one.of)["fingerprint"]
+                fingerprint = provenance.of_part(made, self.document, *one.of).fingerprint
                 if made in tables:
                     yield part_files.part(self.out, made, shard), fingerprint
                 for stage in stages:
@@ -192,7 +190,7 @@ class _Check:
                         yield path, fingerprint
         plan = part_files.part(self.out, "failures", 0, PLAN)
         if "failures" in tables and (self.stamps.of(plan) or self.stamps.exists(plan)):
-            yield plan, run["fingerprint"]
+            yield plan, self.document.provenance.fingerprint
 
     def _part(self, path: Path, fingerprint: str) -> Stamp | None:
         """A part as it was written; None where it is at fault or was not made yet."""
@@ -216,7 +214,7 @@ class _Check:
         Only that is taken which the run wants and the ledger could not tell of.
         """
         is_plan = path.stem.endswith(f"-{PLAN}")
-        told = version_of(self.document) >= _ALL_NOTED or not is_plan
+        told = self.document.version >= _ALL_NOTED or not is_plan
         later = known.fingerprint != fingerprint if known else not self.stamps.is_known(path)
         if (
             later
@@ -238,11 +236,10 @@ class _Check:
         """Whether a part is as the run had it before it grew."""
         if path.stem.endswith(f"-{PLAN}"):
             return True  # which recordings are left out is found anew by each build
-        there = part_files.facts_if_any(path)
+        there = provenance.read_part_record(path)
         shard = _shard_of(path)
         clips = provenance.clips_digest(self.shards[shard].clips, self.shards[shard].contents)
-        run = facts_of(self.document)
-        if there.get("clips") != clips or not provenance.is_contained(there, run):
+        if there.clips != clips or not provenance.is_contained(there, self.document.provenance):
             return False
         self.unfinished.add(shard)
         return True
@@ -258,7 +255,7 @@ class _Check:
         if path in self.changed:
             self._add(path, Fault.CHANGED)
             return {}
-        if known is None and version_of(self.document) >= _ALL_NOTED:
+        if known is None and self.document.version >= _ALL_NOTED:
             self._add(path, Fault.UNRECORDED)
             return {}
         if self._are_outdated(path, scores):
@@ -271,9 +268,9 @@ class _Check:
 
         That is so where `pair` was ended between its writes, and where the run has grown since.
         """
-        there, found = part_files.facts_if_any(path), self.document
-        old = {key: value for key, value in found["provenance"].items() if key not in _NOT_OF_PAIRS}
-        wanted = {**old, "run": found["name"], "pairing": found["pairing"]}
+        there, made_from = part_files.facts_if_any(path), self.document.facts()
+        shaping = {key: value for key, value in made_from.items() if key not in _NOT_OF_PAIRS}
+        wanted = {**shaping, "pairing": self.document.pairing}
         if scores is not None and SCORES in there:
             wanted[SCORES] = digest_of(scores)
         return any(there.get(key) != value for key, value in wanted.items())
@@ -285,14 +282,14 @@ class _Check:
         return "\n".join([_HOLDS, *_lines(self.faults), self._advice()])
 
     def _advice(self) -> str:
-        made_from = self.document["provenance"]
         if all(one.part.startswith("pairs/") for one in self.faults):
             return f"Make its pairs again: {typed('gensr-pref', 'pair', self.out)}"
-        if version_of(self.document) != SCHEMA_VERSION:
+        if self.document.version != SCHEMA_VERSION:
             return (
-                f"Its tables are of version {version_of(self.document)}, made by gensr-pref "
-                f"{made_from['gensr_pref']}; this one writes version {SCHEMA_VERSION}. Restore "
-                "them from a copy, or run the same build again with the version that made them"
+                f"Its tables are of version {self.document.version}, made by gensr-pref "
+                f"{self.document.provenance.gensr_pref}; this one writes version {SCHEMA_VERSION}. "
+                "Restore them from a copy, or run the same build again with the version that made "
+                "them"
             )
         command = f"gensr-pref build RUN.yaml --out {typed(self.out)}"
         return f"Run the same build again, which makes again what is missing: {command}"

@@ -8,21 +8,72 @@ fingerprint is still wanted stay as they are, and only the others are made.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal, get_args
+from pathlib import Path
+from typing import Literal, get_args
+
+from pydantic import Field, ValidationError
 
 from gensr_pref.identity import digest
+from gensr_pref.rundir import part_files
+from gensr_pref.rundir.document import (
+    GeneratorRecord,
+    MetricRecord,
+    Provenance,
+    Record,
+    RunDocument,
+    Section,
+)
 
-Facts = dict[str, Any]
 Made = Literal["clips", "candidates", "scores"]
 MADE: tuple[Made, ...] = get_args(Made)
-_RELABELLED = 2  # schema version from which splits may change
-_VOTING = ("votes", "vote")  # shape pairs only
+_STUDIED = ("texts", "fingerprint")
+
+
+class PartRecord(Record):
+    """The metadata of a part: what made it. A part that has none, or is damaged, has no facts.
+
+    Attributes:
+        run: the name of the run.
+        gensr_pref: the version of this package.
+        schema_version: the version of the tables.
+        corpus: digest of all that shapes a clip.
+        clips: digest of the clips of its shard, and of what they were made from.
+        library: digests of all noises and of all impulse responses.
+        splits: digest of the splits that clips are in.
+        generators: those of its candidates.
+        panel: the metrics of its scores, without votes.
+        fingerprint: digest of all this.
+    """
+
+    run: str = ""
+    gensr_pref: str = ""
+    schema_version: int = 0
+    corpus: str | None = None
+    clips: str | None = None
+    library: dict[str, str] | None = None
+    splits: str | None = None
+    generators: list[GeneratorRecord] = Field(default_factory=list)
+    panel: list[MetricRecord] = Field(default_factory=list)
+    fingerprint: str = ""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the part has any facts."""
+        return bool(self.model_fields_set)
+
+
+def read_part_record(path: Path) -> PartRecord:
+    """Read the metadata of a part; one without facts where it is missing or damaged."""
+    try:
+        return PartRecord.model_validate(part_files.facts_if_any(path))
+    except ValidationError:
+        return PartRecord()
 
 
 def of_generator(
-    use: Facts, label: str, revision: str, sample_rate: int | None, code: Facts | None = None
-) -> Facts:
-    """A generator's entry in ``run.yaml`` and in the metadata of candidates.
+    use: Section, label: str, revision: str, sample_rate: int | None, code: Section | None = None
+) -> GeneratorRecord:
+    """Return a generator's entry in ``run.yaml`` and in the metadata of candidates.
 
     Args:
         use: its entry in the run file. How many candidates it gives is no part of its
@@ -34,102 +85,87 @@ def of_generator(
     shaping = {key: value for key, value in use.items() if key not in ("candidates", "name")}
     if use["seeds"] in (None, label):
         del shaping["seeds"]
-    return {**known, "candidates": use["candidates"], "fingerprint": digest(known, shaping)}
+    return GeneratorRecord.model_validate(
+        {**known, "candidates": use["candidates"], "fingerprint": digest(known, shaping)}
+    )
 
 
-def of_metric(facts: Facts, texts: str | None) -> Facts:
-    """A metric's entry in ``run.yaml``.
+def of_metric(metric: MetricRecord, texts: str | None) -> MetricRecord:
+    """Return a metric's entry in ``run.yaml``.
 
     Args:
-        facts: what the panel says of it.
+        metric: what the panel says of it.
         texts: digest of all that is said in the corpus, where the metric learns from it.
     """
     studied = {} if texts is None else {"texts": texts}
-    return {**facts, **studied, "fingerprint": digest(without_votes(facts), studied)}
-
-
-def without_votes(metric: Facts) -> Facts:
-    """A metric's entry without what shapes pairs only."""
-    scores = [{k: v for k, v in one.items() if k not in _VOTING} for one in metric["scores"]]
-    return {**metric, "scores": scores}
-
-
-def without_splits(corpus: Facts, version: int) -> Facts:
-    """The corpus section without what shapes no sound; it counted in tables of version 1."""
-    return {k: v for k, v in corpus.items() if k != "validation" or version < _RELABELLED}
+    fingerprint = digest(metric.without_votes(), studied)
+    return metric.model_copy(update={**studied, "fingerprint": fingerprint})
 
 
 def of_part(
     made: Made,
-    run: Facts,
+    run: RunDocument,
     clip_ids: Sequence[str],
     contents: Sequence[str] = (),
     splits: Sequence[str] = (),
-) -> Facts:
-    """The metadata of one part.
+) -> PartRecord:
+    """Return the metadata of one part.
 
     Args:
-        run: ``name`` and the ``provenance`` of ``run.yaml``, as one.
         clip_ids: of the clips that belong to its shard.
         contents: what each was made from; nothing in runs of version 1.
         splits: that they are in, which clips alone tell; nothing in runs of version 1.
     """
-    known = {key: run[key] for key in ("gensr_pref", "schema_version", "corpus")}
-    known["clips"] = clips_digest(clip_ids, contents)
-    if "library" in run:
-        known["library"] = run["library"]
+    made_from = run.provenance
+    known: Section = {
+        "gensr_pref": made_from.gensr_pref,
+        "schema_version": made_from.schema_version,
+        "corpus": made_from.corpus,
+        "clips": clips_digest(clip_ids, contents),
+    }
+    if made_from.library is not None:
+        known["library"] = made_from.library
     if made == "clips" and splits:
         known["splits"] = digest(list(splits))
     if made != "clips":
-        known["generators"] = run["generators"]
+        known["generators"] = made_from.generators_data
     if made == "scores":
-        known["panel"] = [without_votes(metric) for metric in run["panel"]]
-    return {"run": run["run"], **known, "fingerprint": digest(known)}
+        known["panel"] = made_from.panel_without_votes
+    return PartRecord.model_validate({"run": run.name, **known, "fingerprint": digest(known)})
 
 
 def clips_digest(clip_ids: Sequence[str], contents: Sequence[str] = ()) -> str:
-    """Of the clips that belong to a shard, and of what they were made from."""
+    """Return the digest of the clips of a shard, and of what they were made from."""
     return digest(list(clip_ids), list(contents)) if contents else digest(list(clip_ids))
 
 
-def same_clips(there: Facts, wanted: Facts) -> bool:
-    """Whether a part holds the clips that are wanted, made as they are wanted."""
-    return all(there.get(key) == wanted.get(key) for key in ("corpus", "clips", "library"))
+def same_clips(part: PartRecord, wanted: PartRecord) -> bool:
+    """Return whether a part holds the clips that are wanted, made as they are wanted."""
+    return (part.corpus, part.clips, part.library) == (wanted.corpus, wanted.clips, wanted.library)
 
 
-def in_common(there: Facts, wanted: Facts, kind: Literal["generators", "panel"]) -> set[str]:
-    """The fingerprints of the generators or metrics of a part that are wanted still."""
-    return _fingerprints(there.get(kind, ())) & _fingerprints(wanted[kind])
+def fingerprints(records: Iterable[GeneratorRecord | MetricRecord]) -> set[str]:
+    """Return the fingerprints of generators or metrics."""
+    return {one.fingerprint for one in records}
 
 
-def is_contained(there: Facts, now: Facts) -> bool:
-    """Whether all that one run, or a part of it, is made of is in a run, which may have more.
+def is_contained(existing: Provenance | PartRecord, now: Provenance) -> bool:
+    """Return whether all that made a run, or a part of it, is in a run, which may have more.
 
     Args:
-        there: the ``provenance`` of ``run.yaml``, or the metadata of a part.
-        now: the ``provenance`` of ``run.yaml``, perhaps before noises and impulse responses
-            (``library``) were looked at, which are not compared then. Metrics that learn from what
-            is said are compared without it: they are asked again about every clip.
+        existing: of ``run.yaml`` or of a part.
+        now: perhaps before noises and impulse responses (``library``) were looked at, which are
+            not compared then. Metrics that learn from what is said are compared without it: they
+            are asked again about every clip.
     """
-    counts = {one["fingerprint"]: one["candidates"] for one in now["generators"]}
+    counts = {one.fingerprint: one.candidates for one in now.generators}
     return (
-        there.get("corpus") == now["corpus"]
-        and ("library" not in now or there.get("library") == now["library"])
-        and all(
-            counts.get(one["fingerprint"], 0) >= one["candidates"]
-            for one in there.get("generators", ())
-        )
-        and {_unstudied(one) for one in there.get("panel", ())}
-        <= {_unstudied(one) for one in now["panel"]}
+        existing.corpus == now.corpus
+        and (now.library is None or existing.library == now.library)
+        and all(counts.get(one.fingerprint, 0) >= one.candidates for one in existing.generators)
+        and set(map(_unstudied, existing.panel)) <= set(map(_unstudied, now.panel))
     )
 
 
-def _unstudied(metric: Facts) -> str:
-    return digest({k: v for k, v in without_votes(metric).items() if k not in _STUDIED})
-
-
-_STUDIED = ("texts", "fingerprint")
-
-
-def _fingerprints(entries: Iterable[Facts]) -> set[str]:
-    return {one["fingerprint"] for one in entries}
+def _unstudied(metric: MetricRecord) -> str:
+    return digest({k: v for k, v in metric.without_votes().items() if k not in _STUDIED})

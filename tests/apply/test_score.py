@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 import unicodedata
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -401,24 +400,24 @@ def test_what_is_finished_is_not_done_again(two, monkeypatch):
         return original(self, candidates, *rest)
 
     monkeypatch.setattr(Panel, "score", counting)
-    folders = Folders((Path("one"), Path("two")))
+    systems = ["one", "two"]
     with pytest.raises(KeyboardInterrupt):
-        score(folders, uses, Path("s.csv"), SERIAL)
+        score(systems, "s.csv", uses, engine=SERIAL)
     assert Path("s.csv.partial").exists()
     with raises(InputError, value=["panel"], path="s.csv.partial", problem="changed"):
-        score(folders, [MetricUse(metric="stoi")], Path("s.csv"), SERIAL)
+        score(systems, "s.csv", ["stoi"], engine=SERIAL)
     Path("t.csv").write_text("audio,text\na.wav,hello\n")
     with raises(InputError, value=["texts"], path="s.csv.partial", problem="changed"):
-        score(replace(folders, texts=Path("t.csv")), uses, Path("s.csv"), SERIAL)
+        score(systems, "s.csv", uses, texts="t.csv", engine=SERIAL)
     monkeypatch.setattr(code_digest, "digest_of", lambda name: "edited")
     with raises(InputError, value=["panel"], path="s.csv.partial", problem="changed"):
-        score(folders, uses, Path("s.csv"), SERIAL)
+        score(systems, "s.csv", uses, engine=SERIAL)
     monkeypatch.setattr(code_digest, "digest_of", digest_of)
-    score(folders, uses, Path("s.csv"), SERIAL)
+    score(systems, "s.csv", uses, engine=SERIAL)
     assert len(calls) == 4
     monkeypatch.undo()
     os.chdir(two)
-    score(folders, uses, Path("whole.csv"), SERIAL)
+    score(systems, "whole.csv", uses, engine=SERIAL)
     assert Path("s.csv").read_text() == Path("whole.csv").read_text()
 
 
@@ -548,7 +547,6 @@ def test_counterparts_are_found_by_names_that_look_the_same(two):
 
 @pytest.mark.parametrize("code", ["eng", "EN_us", "en"])
 def test_a_language_is_one_whatever_code_it_is_called_by(two, code):
-    use = MetricUse(metric=CHEAP)
-    score(Folders((two / "one",), language=code), [use], two / "s.parquet", SERIAL)
+    score(two / "one", two / "s.parquet", [CHEAP], language=code, engine=SERIAL)
     with raises(SourceError, field="language", value="xx", problem="invalid"):
-        score(Folders((two / "one",), language="xx"), [use], two / "t.parquet", SERIAL)
+        score(two / "one", two / "t.parquet", [CHEAP], language="xx", engine=SERIAL)

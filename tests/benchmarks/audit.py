@@ -42,6 +42,7 @@ from gensr_pref.pairing.pairs import pair_clips
 from gensr_pref.pairing.unanimous import unanimous
 from gensr_pref.pairing.votes import votes_of_run
 from gensr_pref.rundir import part_files
+from gensr_pref.rundir.document import RunDocument
 from gensr_pref.rundir.layout import LAYOUT
 from gensr_pref.rundir.provenance import of_part
 from tests.parts import write_part
@@ -92,16 +93,22 @@ def make_run(out: Path, clips: int, candidates: int, per_shard: int) -> None:
         _write(out, shard, names, candidates, here)
         shares.append({"shard": shard, "clips": names})
     part_files.write_json_lines(out / LAYOUT, shares)
-    document = {
-        "name": "synthetic",
-        "seed": 0,
-        "corpus": {},
-        "generators": [],
-        "panel": [],
-        "pairing": resolved(Pairing()),
-        "engine": {"shard_clips": per_shard},
-    }
-    open_run.record(out, {**document, "provenance": PROVENANCE})
+    open_run.write_document(out, document(per_shard))
+
+
+@lru_cache
+def document(per_shard: int = 1) -> RunDocument:
+    """What ``run.yaml`` holds."""
+    sections = {"corpus": {}, "generators": [], "panel": [], "pairing": resolved(Pairing())}
+    return RunDocument.model_validate(
+        {
+            "name": "synthetic",
+            "seed": 0,
+            **sections,
+            "engine": {"shard_clips": per_shard},
+            "provenance": PROVENANCE,
+        }
+    )
 
 
 @lru_cache
@@ -149,7 +156,7 @@ def _part(out: Path, table: str, shard: int, form: pa.Schema, columns: dict, row
         for field in form
     ]
     names = list(dict.fromkeys(columns["clip_id"]))
-    facts = of_part(table, {"run": "synthetic", **PROVENANCE}, names)
+    facts = of_part(table, document(), names).as_data()
     write_part(part_files.part(out, table, shard), pa.table(arrays, schema=form), facts=facts)
 
 
@@ -195,7 +202,7 @@ def main() -> None:
         timed("pair, weighted, 3 per clip", lambda: pair(out, [
             "rule=weighted", "score=null", "pairs_per_clip=3"]))  # fmt: skip
         timed("pair, unanimous", lambda: pair(out, ["rule=unanimous", "pairs_per_clip=1"]))
-        found = candidates(out, votes_of_run(open_run.document(out)))
+        found = candidates(out, votes_of_run(open_run.read_document(out)))
         timed("unanimous at once", lambda: pair_clips(found, unanimous, Pairing()))
         timed("unanimous clip by clip", lambda: pair_clips(found, _clip_by_clip, Pairing()))
         timed("audit, brief", lambda: audit(out, brief=True))

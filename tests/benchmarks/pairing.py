@@ -43,7 +43,7 @@ def synthetic(folder, rows, shard_clips):
     """A finished run of so many rows of scores."""
     recording(folder, 1)
     blueprint, out = draw_up(run_file(kind="serial"), folder), folder / "run"
-    open_run.record(out, blueprint.document)
+    open_run.write_document(out, blueprint.document)
     names = [
         f"speech/{place:09d}-{place * 2654435761 % 2**48:012x}" for place in range(rows // EACH)
     ]
@@ -52,7 +52,7 @@ def synthetic(folder, rows, shard_clips):
     part_files.write_text(out / LAYOUT, "".join(f"{line}\n" for line in lines))
     for place, share in enumerate(shares):
         for table, made in tables(np.array(share), place).items():
-            facts = of_part(table, blueprint.facts, share)
+            facts = of_part(table, blueprint.document, share).as_data()
             write_part(part_files.part(out, table, place), made, facts=facts)
     return out
 

@@ -81,7 +81,7 @@ def test_pairs_name_candidates_of_their_clip(finished):
 
 
 def test_pairs_are_those_pandas_finds(finished):
-    votes = votes_of_run(open_run.document(finished))
+    votes = votes_of_run(open_run.read_document(finished))
     found = [(row["chosen_id"], row["rejected_id"]) for row in rows(finished, "pairs")]
     scores = part_files.read_all(finished, "scores")
     generators = {row["candidate_id"]: row["generator"] for row in rows(finished, "candidates")}
@@ -238,9 +238,9 @@ def test_difference_is_told_in_the_words_of_yaml(copy, run, base):
 
 
 def test_difference_of_versions_alone_is_told(copy, run, base):
-    there = open_run.document(copy)
-    there["provenance"].update(gensr_pref="0.0.1", corpus="of that version")
-    open_run.record(copy, there)
+    there = open_run.read_document(copy)
+    other = there.with_provenance(gensr_pref="0.0.1", corpus="of that version")
+    open_run.write_document(copy, other)
     for table in ("clips", "candidates", "scores"):  # parts of this version would make it theirs
         shutil.rmtree(copy / table)
     with raises(
@@ -253,9 +253,8 @@ def test_difference_of_versions_alone_is_told(copy, run, base):
 
 def of_version(out, version):
     """Make a run directory's tables those of another version, as far as its run.yaml says."""
-    there = open_run.document(out)
-    there["provenance"].update(schema_version=version)
-    open_run.record(out, there)
+    there = open_run.read_document(out)
+    open_run.write_document(out, there.with_provenance(schema_version=version))
 
 
 def test_tables_of_an_earlier_version_are_read_but_not_continued(copy, run, base):
@@ -451,15 +450,15 @@ def test_pairs_again_under_another_rule(copy):
 
 
 def test_every_pair_call_starts_from_the_build(copy):
-    built = open_run.document(copy)["pairing"]
+    built = open_run.read_document(copy).pairing
     pair(copy, ["rule=top_bottom", "score=roughness", "extremes=2", "pairs_per_clip=4"])
     pair(copy, ["rule=weighted"])
-    assert open_run.document(copy)["pairing"] == {**built, "rule": "weighted"}
+    assert open_run.read_document(copy).pairing == {**built, "rule": "weighted"}
     assert pair(copy, ["min.zero_crossings=2"])["pairs"] == 0
     before = rows(copy, "pairs")
     summary = pair(copy, [])
     assert summary["pairs"] > 0 == len(before)
-    assert open_run.document(copy)["pairing"] == built == summary["pairing"]
+    assert open_run.read_document(copy).pairing == built == summary["pairing"]
 
 
 def test_no_pair_at_all_is_told_with_what_stopped_most(copy, capsys):
@@ -473,10 +472,10 @@ def test_settings_of_the_build_that_another_rule_does_not_know_are_dropped(run, 
     settings = ["pairing.margin.level=0.001", "pairing.margin.roughness=0.0001"]
     build(run(*settings, "pairing.min.level=0.001"), out, base=base)
     pair(out, ["rule=top_bottom", "score=level"])
-    pairing = open_run.document(out)["pairing"]
+    pairing = open_run.read_document(out).pairing
     assert (pairing["margin"], pairing["min"]) == ({"level": 0.001}, {"level": 0.001})
     pair(out, ["rule=weighted", "gap=0.1"])
-    assert open_run.document(out)["pairing"]["margin"] == {}
+    assert open_run.read_document(out).pairing["margin"] == {}
     with raises(ConfigError, field="pairing.score", problem="unsupported"):
         pair(out, ["rule=weighted", "score=level"])
     with raises(
@@ -484,7 +483,7 @@ def test_settings_of_the_build_that_another_rule_does_not_know_are_dropped(run, 
     ):
         pair(out, ["votes=[level]", "margin.roughness=0.1"])
     pair(out, [])
-    assert open_run.document(out)["pairing"]["margin"] == {"level": 0.001, "roughness": 0.0001}
+    assert open_run.read_document(out).pairing["margin"] == {"level": 0.001, "roughness": 0.0001}
 
 
 def test_a_build_goes_on_under_its_own_section_after_pairing_again(run, base, copy):
@@ -494,7 +493,7 @@ def test_a_build_goes_on_under_its_own_section_after_pairing_again(run, base, co
     assert summary["pairing"]["min"] == {"zero_crossings": 2}
     assert {k for k, v in tables(copy).items() if v != before[k]} == {"pairs/part-00000.parquet"}
     pair(copy, ["rule=weighted"])
-    assert open_run.document(copy)["pairing"]["min"] == {"zero_crossings": 2}
+    assert open_run.read_document(copy).pairing["min"] == {"zero_crossings": 2}
 
 
 def test_pairing_settings_are_checked(copy):

@@ -89,7 +89,7 @@ def test_commands_work_on_it(out, base, capsys):
     assert main(["status", str(out)]) == 0
     assert "finished" in capsys.readouterr().out
     assert main(["pair", str(out), "margin.roughness=0.001"]) == 0
-    assert open_run.document(out)["pairing"]["margin"] == {"roughness": 0.001}
+    assert open_run.read_document(out).pairing["margin"] == {"roughness": 0.001}
     capsys.readouterr()
     assert main(["audit", str(out)]) == 0
     assert f"Written to {out}/audit/report.html" in capsys.readouterr().out

@@ -25,7 +25,7 @@ from gensr_pref.exporting.figure import agreement_figure
 from gensr_pref.exporting.licences import LicensedPart, hub_licences, licensed_parts
 from gensr_pref.exporting.markdown import code_block, escape, inline_code, link
 from gensr_pref.rundir import part_files
-from gensr_pref.rundir.document import record
+from gensr_pref.rundir.document import RunDocument, write_document
 from tests.upload_server import UploadServer
 
 
@@ -129,9 +129,20 @@ def test_sizes_have_the_names_of_the_hub(rows, name) -> None:
     assert _size(rows) == name
 
 
+EMPTY = {"gensr_pref": "0.1.0", "schema_version": 2, "generators": [], "panel": []}
+
+
+def document(**sections) -> RunDocument:
+    """What run.yaml may hold, with these sections."""
+    empty = {name: {} for name in ("corpus", "pairing", "engine")}
+    lists = {"generators": [], "panel": []}
+    return RunDocument.model_validate(
+        {"name": "run", "seed": 0, **empty, **lists, "provenance": EMPTY, **sections}
+    )
+
+
 def test_a_speech_licence_that_nobody_stated_is_told() -> None:
-    run = {"provenance": {"generators": [], "panel": []}, "corpus": {"degrade": {"noise": {}}}}
-    found = licensed_parts(run)
+    found = licensed_parts(document(corpus={"degrade": {"noise": {}}}))
     assert found == [LicensedPart("speech", "the speech", "unknown")]
     assert hub_licences(found) == ["unknown"]
     assert hub_licences([LicensedPart("speech", "x", "Our Own 1.0")]) == ["other"]
@@ -148,14 +159,14 @@ def test_a_speech_licence_that_nobody_stated_is_told() -> None:
     ],
 )
 def test_licences_of_generators_are_those_that_the_build_recorded(provenance, licence) -> None:
-    run = {"provenance": {"generators": [{"name": "mine"}], "panel": [], **provenance}}
+    run = document(provenance={**EMPTY, "generators": [{"name": "mine"}], **provenance})
     assert licensed_parts(run)[-1] == LicensedPart("generator", "mine", licence)
 
 
 @pytest.fixture
 def known(exported, facts) -> CardFacts:
     """Facts to write other cards from."""
-    run = yaml.safe_load((exported / "run.yaml").read_text())
+    run = RunDocument.model_validate(yaml.safe_load((exported / "run.yaml").read_text()))
     audit, summary = (facts(exported, f"{name}.json") for name in ("audit", "summary"))
     table = DatasetConfig("default", "data", export_pairs_schema(["a"]), ())
     return CardFacts(run, audit, summary, licensed_parts(run), [table])
@@ -165,10 +176,10 @@ NASTY = "x` | <script>alert(1)</script> **bold** [a](javascript:b) \n---\n# Head
 
 
 def test_text_of_others_stays_text(known) -> None:
-    run = {**known.run, "name": NASTY}
-    run["credits"] = [{"of": "speech", "name": NASTY, "licence": NASTY, "by": NASTY,
-                       "url": "https://x.org/)<b>", "cite": NASTY}]  # fmt: skip
-    run["provenance"] = {**run["provenance"], "licences": {"hiss": NASTY}}
+    credit = {"of": "speech", "name": NASTY, "licence": NASTY, "by": NASTY,
+              "url": "https://x.org/)<b>", "cite": NASTY}  # fmt: skip
+    run = known.run.with_provenance(licences={"hiss": NASTY})
+    run = run.model_copy(update={"name": NASTY, "credits": [credit]})
     summary = {**known.summary, "notices": [NASTY]}
     text = render_card(replace(known, run=run, summary=summary, parts=licensed_parts(run)))
     head, body = re.match(r"---\n(.*?)\n---\n(.*)", text, re.DOTALL).groups()
@@ -236,7 +247,7 @@ def test_names_and_credits_are_as_they_were_given(run_folder, tmp_path) -> None:
     document = yaml.safe_load((run_folder / "run.yaml").read_text())
     credit = {"of": "speech", "name": "LibriTTS (/train)", "licence": "CC-BY-4.0", "by": "Zen (/a)"}
     document |= {"name": "</script>", "credits": [credit]}
-    record(run_folder, document)
+    write_document(run_folder, RunDocument.model_validate(document))
     pair(run_folder, [])
     export(run_folder, tmp_path / "out", ExportOptions())
     text = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
@@ -254,7 +265,7 @@ def test_paths_in_names_and_credits_are_refused(run_folder, tmp_path, place) -> 
     document[place] = (
         path if place == "name" else [{"of": "speech", "name": path, "licence": "CC0-1.0"}]
     )
-    record(run_folder, document)
+    write_document(run_folder, RunDocument.model_validate(document))
     pair(run_folder, [])
     with pytest.raises(InputError, match=path):
         export(run_folder, tmp_path / "out", ExportOptions())

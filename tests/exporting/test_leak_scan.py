@@ -11,7 +11,7 @@ from gensr_pref.exporting.dataset import ExportOptions
 from gensr_pref.exporting.export_run import Publishing, _require_harmless, export
 from gensr_pref.exporting.leak_scan import LocalNames, scan_folder
 from gensr_pref.rundir import part_files
-from gensr_pref.rundir.document import record
+from gensr_pref.rundir.document import RunDocument, write_document
 from tests.parts import write_part
 from tests.refusals import raises
 
@@ -168,7 +168,7 @@ def test_local_paths_of_the_run_file_are_cut(run_folder, tmp_path) -> None:
     document["corpus"]["source"]["path"] = "/home/anna/lists/speech.csv"
     document["corpus"]["source"]["root"] = "/"
     document["generators"][0]["options"] = {"program": ["python", "/opt/models/x.py", "--a=/b/c d"]}
-    record(run_folder, document)
+    write_document(run_folder, RunDocument.model_validate(document))
     export(run_folder, tmp_path / "out", ExportOptions())
     told = yaml.safe_load((tmp_path / "out" / "run.yaml").read_text())
     assert told["corpus"]["source"]["path"] == "speech.csv"

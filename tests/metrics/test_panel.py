@@ -187,6 +187,18 @@ def test_optional_metrics_without_weights_are_left_out():
         Panel([MetricUse(metric=name, optional=True)])
 
 
+def test_a_spec_of_other_types_is_refused_by_its_field():
+    class Odd:
+        spec = MetricSpec("odd", (Score("a"), Score("b", votes=1)), 16000, model="x", licence=3)
+
+    with pytest.raises(ConfigError) as refused:
+        Panel([Odd()]).facts()
+    assert [one.field for one in refused.value.errors] == [
+        "spec of 'odd'.licence",
+        "spec of 'odd'.scores.1.votes",
+    ]
+
+
 def test_facts_are_json_and_tell_the_model_and_its_licence():
     facts = json.loads(json.dumps(Panel([MetricUse(metric="wer", vote=False), "pesq"]).facts()))
     assert facts["votes"] == []

@@ -14,9 +14,8 @@ import yaml
 from gensr_pref.building.build import build
 from gensr_pref.building.pair import pair
 from gensr_pref.errors import Fault, PartsError, RunMismatchError
-from gensr_pref.identity import digest
 from gensr_pref.rundir import ledger, part_files, provenance
-from gensr_pref.rundir.document import document, facts_of, identity
+from gensr_pref.rundir.document import RunDocument, read_document
 from gensr_pref.rundir.integrity import MADE_BEFORE_PAIRS, check
 from gensr_pref.rundir.layout import clip_ids
 from gensr_pref.storage import files
@@ -263,7 +262,7 @@ def test_pair_that_was_killed_between_its_writes(out, monkeypatch, write):
     else:
         assert list(faults(out)) == ["pairs/part-00000.parquet"]
     pair(out, ["margin.roughness=0.001"])
-    assert check(out).document["pairing"]["margin"] == {"roughness": 0.001}
+    assert check(out).document.pairing["margin"] == {"roughness": 0.001}
 
 
 def test_scores_that_are_made_anew_leave_pairs_behind(out):
@@ -284,26 +283,27 @@ def test_scores_that_are_made_anew_leave_pairs_behind(out):
 @pytest.fixture
 def old(out, tmp_path):
     """The same run as version 1 of the tables would have it."""
-    found = dict(document(out))
-    made_from = {k: v for k, v in found["provenance"].items() if k not in ("library", "licences")}
-    found["provenance"] = {**made_from, "schema_version": 1}
-    found["provenance"]["fingerprint"] = digest(identity(found))
+    data = read_document(out).as_data()
+    later = ("library", "licences")  # what no run of version 1 has
+    made_from = {k: v for k, v in data["provenance"].items() if k not in later}
+    data["provenance"] = {**made_from, "schema_version": 1}
+    found = RunDocument.model_validate(data).with_fingerprint()
     place = tmp_path / "old"
     place.mkdir()
-    (place / "run.yaml").write_text(yaml.safe_dump(found, sort_keys=False))
+    (place / "run.yaml").write_text(yaml.safe_dump(found.as_data(), sort_keys=False))
     lines = [{"shard": k, "clips": names} for k, names in enumerate(clip_ids(out))]
     part_files.write_json_lines(place / "shards.jsonl", lines)
     noted = {}
     for table in SHARDED:
         for shard, names in enumerate(clip_ids(out)):
             path = part_files.part(place, table, shard)
-            made = provenance.of_part(table, facts_of(found), names)
+            made = provenance.of_part(table, found, names).as_data()
             stamp = part_files.write_table(
                 path, part_files.read(part_files.part(out, table, shard)), made
             )
             noted[ledger.name_of(path)] = dataclasses.astuple(stamp)[:6]
     part_files.append_json(place / "timings.jsonl", {"parts": noted})
-    pairs = {**facts_of(found), "pairing": found["pairing"], "stops": {}}
+    pairs = {**found.facts(), "pairing": found.pairing, "stops": {}}
     part_files.write_table(
         part_files.part(place, "pairs", 0), part_files.read(part_files.part(out, "pairs", 0)), pairs
     )
