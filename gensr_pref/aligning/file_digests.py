@@ -80,7 +80,7 @@ def _look(path: Path) -> _Look:
 def _read(path: Path) -> dict[str, tuple[_Look, str]]:
     """The remembered digests; none if the file is damaged."""
     try:
-        remembered = documents.json_of(path.read_text(encoding="utf-8"))
+        remembered = documents.parse_json(path.read_text(encoding="utf-8"))
         return {
             str(place): (list(look), str(digest)) for place, (look, digest) in remembered.items()
         }

@@ -162,7 +162,7 @@ def _require_empty(out: Path) -> None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        recipe = documents.json_of(path.read_text(encoding="utf-8"))
+        recipe = documents.parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise RunMismatchError(
             f"cannot be read ({error}), so it is not known what was begun there. Restore "

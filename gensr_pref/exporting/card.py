@@ -16,7 +16,7 @@ from gensr_pref.exporting.licences import LicensedPart, hub_licences
 from gensr_pref.exporting.pseudonyms import Anonymisation
 from gensr_pref.exporting.shard_writer import Split
 from gensr_pref.rundir.document import RunDocument
-from gensr_pref.untrusted.text import shown
+from gensr_pref.untrusted.text import escape_all
 
 Format = Literal["parquet", "wav-jsonl", "trl"]
 TAGS = ("audio", "speech", "speech-enhancement", "speech-restoration", "preference", "dpo")
@@ -93,7 +93,7 @@ class CardFacts:
 
 def render_card(facts: CardFacts) -> str:
     """Return the whole ``README.md``: YAML for the Hub, then text for people."""
-    front_matter = shown(card_metadata(facts), lines=True)
+    front_matter = escape_all(card_metadata(facts), lines=True)
     head = yaml.safe_dump(front_matter, sort_keys=False, allow_unicode=True, width=100)
     return f"---\n{head}---\n\n{sections.render_body(facts)}"
 

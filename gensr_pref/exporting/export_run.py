@@ -245,7 +245,7 @@ def _summary(run: Path) -> dict[str, Any]:
 def _read_object(path: Path) -> dict[str, Any] | None:
     """The object in a JSON file of the run; None if it is missing or damaged."""
     try:
-        content = documents.json_of(part_files.read_text(path))
+        content = documents.parse_json(part_files.read_text(path))
     except (OSError, ValueError):
         return None
     return content if isinstance(content, dict) else None

@@ -114,7 +114,7 @@ def check_target(target: Target) -> None:
             field=parameter("create_pr"),
             problem=Problem.CONFLICT,
         )
-    if catalogue.offline() or constants.HF_HUB_OFFLINE:
+    if catalogue.is_offline() or constants.HF_HUB_OFFLINE:
         raise InputError(
             f"connections are forbidden ({catalogue.OFFLINE} or HF_HUB_OFFLINE is set)",
             field=parameter("repository"),
@@ -285,7 +285,7 @@ def _require_answer(target: Target) -> None:
     try:
         HfApi().repo_info(target.repository, repo_type=_KIND, timeout=_PATIENCE)
     except Exception as error:  # any exception of the HTTP library that the client uses
-        if lacking := hub.lacking_package(error):
+        if lacking := hub.missing_package(error):
             raise UnreachableError(
                 f"the Hub cannot be asked: {lacking}",
                 path=target.repository,

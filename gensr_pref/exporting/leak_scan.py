@@ -271,7 +271,7 @@ def _parse(text: str) -> Any:
     """The data in a JSON text; any other text as it is."""
     if text[:1] in "[{":
         try:
-            return documents.json_of(text)
+            return documents.parse_json(text)
         except ValueError:
             pass
     return text
