@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,6 +20,7 @@ from gensr_pref.exporting.atomic_folder import replace_folder, require_replaceab
 from gensr_pref.exporting.card import CardFacts, DatasetConfig, render_card
 from gensr_pref.exporting.card_sections import FIGURE
 from gensr_pref.exporting.figure import agreement_figure
+from gensr_pref.exporting.hub import Pushed
 from gensr_pref.exporting.leak_scan import Leak, LocalNames, scan_folder
 from gensr_pref.exporting.pseudonyms import SECRET, Anonymisation, Pseudonyms, open_pseudonyms
 from gensr_pref.rundir import part_files
@@ -55,12 +56,38 @@ class Publishing:
     repository: str | None = None
 
 
+class TableFiles(TypedDict):
+    """The files of one split of one table."""
+
+    config: str
+    split: str
+    rows: int
+    files: int
+    bytes: int
+
+
+class Exported(TypedDict):
+    """What an export wrote; see `export`. The last three are of a push (`publish`)."""
+
+    out: str
+    form: str
+    tables: list[TableFiles]
+    licences: list[str]
+    non_commercial: list[str]
+    unrecorded: list[str]
+    shards: NotRequired[int]
+    unfinished_shards: NotRequired[int]
+    push: NotRequired[Pushed]
+    would_push: NotRequired[list[dict[str, Any]]]
+    notice: NotRequired[str]
+
+
 def export(
     run: str | Path,
     out: str | Path,
     options: dataset.ExportOptions = PARQUET,
     publishing: Publishing = Publishing(),
-) -> dict[str, Any]:
+) -> Exported:
     """Write the dataset folder of a run, replacing an earlier export.
 
         export("runs/first", "dataset")
@@ -103,8 +130,10 @@ def export(
             )
     except (OSError, UnwrittenError) as error:
         raise _write_failure(out, error) from error
-    shards_of = {"shards": len(contents.shards), "unfinished_shards": len(contents.unfinished)}
-    return {**_report(out, options, facts), **shards_of}
+    result = _report(out, options, facts)
+    result["shards"] = len(contents.shards)
+    result["unfinished_shards"] = len(contents.unfinished)
+    return result
 
 
 def _write_failure(out: Path, error: BaseException) -> StorageError:
@@ -303,8 +332,8 @@ def _language_code_or_none(written: str) -> str | None:
         return None
 
 
-def _report(out: Path, options: dataset.ExportOptions, facts: CardFacts) -> dict[str, Any]:
-    rows = [
+def _report(out: Path, options: dataset.ExportOptions, facts: CardFacts) -> Exported:
+    rows: list[TableFiles] = [
         {
             "config": table.name,
             "split": split.name,

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from glob import escape
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 from gensr_pref.errors import (
     InputError,
@@ -171,7 +171,27 @@ def list_unknown_changes(folder: Path) -> list[Change]:
     return [Change(name, "unknown", path.stat().st_size) for name, path in local.items()]
 
 
-def push(folder: Path, target: Target) -> dict[str, Any]:
+class Sent(TypedDict):
+    """The result of an upload: the number of files, and the commit or pull request."""
+
+    url: str
+    sent: int
+    commit: str | None
+    pull_request: str | None
+
+
+class Pushed(Sent):
+    """The result of `push`."""
+
+    repository: str
+    private: bool
+    same: int
+    gone: list[str]
+    kept: list[str]
+    earlier_commits: bool
+
+
+def push(folder: Path, target: Target) -> Pushed:
     """Create the repository if it does not exist, and upload the files that differ.
 
     Returns:
@@ -222,7 +242,7 @@ def _make_branch(api: Any, target: Target) -> None:
 
 def _upload(
     api: Any, folder: Path, target: Target, moved: Sequence[str], gone: Sequence[str]
-) -> dict[str, Any]:
+) -> Sent:
     url = f"{api.endpoint}/datasets/{target.repository}"
     if not moved and not gone:
         return {"url": url, "sent": 0, "commit": None, "pull_request": None}

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from gensr_pref.errors import InputError, Problem, UnreachableError, parameter
 from gensr_pref.exporting import hub
 from gensr_pref.exporting.dataset import ExportOptions
-from gensr_pref.exporting.export_run import Publishing, export
+from gensr_pref.exporting.export_run import Exported, Publishing, export
 
 
 def publish(
@@ -19,7 +18,7 @@ def publish(
     publishing: Publishing,
     target: hub.Target | None = None,
     dry_run: bool = False,
-) -> dict[str, Any]:
+) -> Exported:
     """Export, and upload if a target is given. Nothing is uploaded that `export` refuses.
 
     Args:
@@ -61,16 +60,12 @@ def publish(
     report = export(run, out, options, publishing)
     if target is None:
         return report
-    if dry_run:
-        return {**report, **_plan(out, target)}
-    return {**report, "push": hub.push(out, target)}
-
-
-def _plan(out: Path, target: hub.Target) -> dict[str, Any]:
+    if not dry_run:
+        report["push"] = hub.push(out, target)
+        return report
     try:
-        return {"would_push": [asdict(change) for change in hub.plan_push(out, target)]}
+        report["would_push"] = [asdict(change) for change in hub.plan_push(out, target)]
     except UnreachableError as error:
-        return {
-            "would_push": [asdict(change) for change in hub.list_unknown_changes(out)],
-            "notice": f"It is unknown what the repository has already: {error}",
-        }
+        report["would_push"] = [asdict(change) for change in hub.list_unknown_changes(out)]
+        report["notice"] = f"It is unknown what the repository has already: {error}"
+    return report
