@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 
 from gensr_pref.untrusted import documents
-from gensr_pref.untrusted.text import without_secrets
+from gensr_pref.untrusted.text import redact_secrets
 
 SCHEMA_VERSION = 2  # 2: failures name their score and what they are a duplicate of
 
@@ -75,7 +75,7 @@ class Failure:
     def __post_init__(self) -> None:
         """Leave tokens and passwords out: the words are often those of another's exception."""
         if self.detail:
-            object.__setattr__(self, "detail", without_secrets(self.detail))
+            object.__setattr__(self, "detail", redact_secrets(self.detail))
 
 
 AUDIO = pa.struct([pa.field("bytes", pa.binary()), pa.field("path", pa.string())])
@@ -182,7 +182,7 @@ def with_metadata(schema: pa.Schema, facts: dict[str, Any]) -> pa.Schema:
 def facts_of(schema: Any) -> dict[str, Any]:
     """The facts that `with_metadata` wrote; empty where there are none."""
     raw = (schema.metadata or {}).get(b"gensr_pref")
-    found = documents.json_of(raw) if raw else {}
+    found = documents.parse_json(raw) if raw else {}
     return found if isinstance(found, dict) else {}
 
 

@@ -217,6 +217,6 @@ def test_what_the_hubs_client_lacks_is_shown_and_nothing_else():
     lack = "Using SOCKS proxy, but the 'socksio' package is not installed."
     error = RuntimeError("https://user:secret@host")
     error.__cause__ = ImportError(lack)
-    assert hub.lacking_package(error) == lack
-    assert hub.lacking_package(ImportError("https://user:secret@host")) is None
-    assert hub.lacking_package(OSError("refused")) is None
+    assert hub.missing_package(error) == lack
+    assert hub.missing_package(ImportError("https://user:secret@host")) is None
+    assert hub.missing_package(OSError("refused")) is None

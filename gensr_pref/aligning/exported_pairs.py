@@ -12,7 +12,7 @@ from gensr_pref.errors import InputError, Problem
 from gensr_pref.identity import CLEAN, digest
 from gensr_pref.rundir import part_files
 from gensr_pref.rundir.document import read_published_document
-from gensr_pref.weights.hub import lacking_package
+from gensr_pref.weights.hub import missing_package
 
 ROWS = 16  # in memory at once; each has three sounds
 SPLITS = ("train", "validation")
@@ -171,7 +171,7 @@ def _commit(name: str, revision: str | None) -> str:
     try:
         found = HfApi().dataset_info(name, revision=revision).sha
     except Exception as error:  # of whatever HTTP library this version of the client uses
-        if lacking := lacking_package(error):
+        if lacking := missing_package(error):
             raise InputError(
                 f"{name!r}: the Hub cannot be asked: {lacking}",
                 field="pairs.source.path",

@@ -189,7 +189,7 @@ def _append(file: BinaryIO, places: list[tuple[int, int]], rows: Array) -> tuple
 def _read(folder: Path) -> Prepared | None:
     """What a folder holds; None where that is not what was written, by its digests."""
     try:
-        facts = documents.json_of((folder / "forms.json").read_text(encoding="utf-8"))
+        facts = documents.parse_json((folder / "forms.json").read_text(encoding="utf-8"))
         if facts.pop("digest") != digest(facts):
             return None
         if any(file_digest(folder / name) != known for name, known in facts["files"].items()):

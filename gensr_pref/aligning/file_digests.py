@@ -80,7 +80,7 @@ def _look(path: Path) -> _Look:
 def _read(path: Path) -> dict[str, tuple[_Look, str]]:
     """What is remembered; nothing where that is damaged."""
     try:
-        found = documents.json_of(path.read_text(encoding="utf-8"))
+        found = documents.parse_json(path.read_text(encoding="utf-8"))
         return {str(place): (list(look), str(digest)) for place, (look, digest) in found.items()}
     except (OSError, ValueError, TypeError, AttributeError):
         return {}

@@ -160,7 +160,7 @@ def _require_empty(out: Path) -> None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        found = documents.json_of(path.read_text(encoding="utf-8"))
+        found = documents.parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise RunMismatchError(
             f"cannot be read ({error}), so it is not known what was begun there. Restore "

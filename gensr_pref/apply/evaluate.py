@@ -24,6 +24,7 @@ from gensr_pref.apply.training_record import (
 from gensr_pref.auditing.policy_comparison import compare_policies
 from gensr_pref.building import open_run
 from gensr_pref.building.build import build
+from gensr_pref.building.summary import Summary
 from gensr_pref.config import plugins, run_file
 from gensr_pref.config.run_file import GeneratorUse, MetricUse, Pairing, Run, load_any
 from gensr_pref.corpus.sources import has_clean
@@ -31,7 +32,7 @@ from gensr_pref.errors import ConfigError, Problem, parameter
 from gensr_pref.generators.registry import label_of, make_generator
 from gensr_pref.metrics.panel import Panel
 from gensr_pref.rundir import part_files
-from gensr_pref.untrusted.text import shown
+from gensr_pref.untrusted.text import escape_all
 
 RULE = "none"
 ROLES = ("base", "policy", "control")  # in the order of tables
@@ -43,7 +44,7 @@ def evaluate(
     out: str | Path,
     *,
     base: str | Path | None = None,
-) -> tuple[dict[str, Any], dict[str, Any]]:
+) -> tuple[Summary, dict[str, Any]]:
     """Sample, score and compare, or continue; a policy that is added later is all that is done.
 
         evaluate("evaluation.yaml", "runs/evaluation")
@@ -334,5 +335,5 @@ def _write(out: Path, found: dict[str, Any]) -> None:
     part_files.write_text(
         out / "evaluation.json", json.dumps(found, indent=2, allow_nan=False) + "\n"
     )
-    part_files.write_text(out / "evaluation.md", evaluation_report.markdown(shown(found)))
+    part_files.write_text(out / "evaluation.md", evaluation_report.markdown(escape_all(found)))
     part_files.write_text(out / "evaluation.svg", forest_plot(found))

@@ -16,7 +16,7 @@ from gensr_pref import schema
 from gensr_pref.building.tasks import Row
 from gensr_pref.metrics.panel import Panel
 from gensr_pref.rundir import part_files
-from gensr_pref.untrusted.text import cell
+from gensr_pref.untrusted.text import csv_cell
 
 _FAILURE = ("score", "reason", "detail")
 FAILURES = pa.list_(pa.struct([(name, pa.string()) for name in _FAILURE]))
@@ -63,7 +63,7 @@ def _csv(out: Path, rows: Sequence[Row], panel: Panel, facts: dict[str, Any]) ->
     text = io.StringIO(newline="")
     columns = [*names, *notes, "failures"]
     writer = csv.writer(text)
-    writer.writerow(map(cell, columns))
+    writer.writerow(map(csv_cell, columns))
     for row in rows:
         failures = "; ".join(_in_words(one) for one in row["failures"] or ())
         flat = {**row, **(row["notes"] or {}), "failures": failures}
@@ -73,7 +73,7 @@ def _csv(out: Path, rows: Sequence[Row], panel: Panel, facts: dict[str, Any]) ->
 
 def _flat(value: Any) -> Any:
     """A value as it stands in a CSV: no text is a formula, numbers are as they are."""
-    return cell(value) if isinstance(value, str) else value
+    return csv_cell(value) if isinstance(value, str) else value
 
 
 def _in_words(failure: Row) -> str:

@@ -43,7 +43,7 @@ def trained(use: GeneratorUse, home: Path) -> Trained:
     """
     folder = home / str(use.options.get("checkpoint", ""))
     try:
-        recipe = documents.json_of(files.read_text(folder / RECIPE))
+        recipe = documents.parse_json(files.read_text(folder / RECIPE))
         pairs = recipe["pairs"]
         place = (folder / recipe.get("base", ".") / pairs["source"]["path"]).resolve()
         there = (place / "run.yaml").exists()

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from gensr_pref.untrusted.text import shown
+from gensr_pref.untrusted.text import escape_all
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,7 +48,7 @@ def forest_plot(results: dict[str, Any]) -> str:
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    results = shown(results)
+    results = escape_all(results)
     names = [name for name, one in results["policies"].items() if one["role"] != "base"]
     scores = sorted(results["scores"], key=lambda one: not one["votes"])
     rows = math.ceil(len(scores) / _COLUMNS)

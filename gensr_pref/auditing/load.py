@@ -23,7 +23,7 @@ from gensr_pref.rundir import part_files
 from gensr_pref.rundir.document import RunDocument
 from gensr_pref.rundir.integrity import Contents, check
 from gensr_pref.schema import PAIR_ROLES, column
-from gensr_pref.untrusted.columns import steps_of
+from gensr_pref.untrusted.columns import parse_steps
 
 _CLIP_COLUMNS = ("speaker", "language", "split", "source", "degradation")
 
@@ -201,5 +201,5 @@ def _map_column(table: pa.Table, name: str, read: Callable[[str], str]) -> list[
 
 
 def _degradation_name(degradation: str) -> str:
-    steps = [step["step"] for step in steps_of(degradation) if step["step"] != "gain"]
+    steps = [step["step"] for step in parse_steps(degradation) if step["step"] != "gain"]
     return "+".join(steps) or "none"

@@ -25,7 +25,7 @@ from gensr_pref.identity import clean_id, digest, is_clean, split_candidate_id
 from gensr_pref.rundir import part_files
 from gensr_pref.rundir.rows import Row, find_rows
 from gensr_pref.schema import PAIR_ROLES
-from gensr_pref.untrusted.columns import sampling_of
+from gensr_pref.untrusted.columns import parse_sampling
 
 MAX_PARTS = 40
 SOUND_PROPERTIES = ("seconds", "level_db", "bandwidth_hz", "silence")
@@ -90,7 +90,7 @@ def sampling_values(run: Evidence) -> dict[str, tuple[Array, Array]]:
     index = np.asarray(run.candidates.column("index").to_numpy(), dtype=np.float64)
     draws = run.candidates.column("sampling").combine_chunks().dictionary_encode()
     number = draws.indices.to_numpy(zero_copy_only=False)
-    settings = [sampling_of(text) for text in draws.dictionary.to_pylist()]
+    settings = [parse_sampling(text) for text in draws.dictionary.to_pylist()]
     names = sorted({name for one in settings for name, value in one.items() if _is_number(value)})
     tables = {"index": index} | {
         name: np.array([_number(one.get(name)) for one in settings], dtype=np.float64)[number]

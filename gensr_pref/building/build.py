@@ -17,7 +17,7 @@ from gensr_pref.building.prepare import Blueprint, draw_up, identified
 from gensr_pref.building.progress import STAGES, Progress
 from gensr_pref.building.shard_assignment import Layout, of_shard
 from gensr_pref.building.splits import relabel
-from gensr_pref.building.summary import NOTICES, failures_by_reason, write_summary
+from gensr_pref.building.summary import NOTICES, Summary, failures_by_reason, write_summary
 from gensr_pref.building.tasks import (
     Event,
     Finished,
@@ -57,7 +57,7 @@ def build(
     *,
     base: str | Path | None = None,
     overrides: Sequence[str] = (),
-) -> dict[str, Any]:
+) -> Summary:
     """Make a run directory, or continue one.
 
         build("run.yaml", "runs/first")

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from gensr_pref.errors import quantity
-from gensr_pref.untrusted.text import visible
+from gensr_pref.untrusted.text import escape_invisible
 
 LINE_SECONDS = 30.0  # between two plain lines
 
@@ -45,7 +45,7 @@ class Bar:
 
     def write(self, text: str) -> None:
         """A line above the bars."""
-        self._print(visible(text, lines=True))
+        self._print(escape_invisible(text, lines=True))
 
     def update(self, count: int) -> None:
         """So many more are done, or fewer."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gensr_pref.cli.output import as_json, show
@@ -34,17 +35,18 @@ def run(options: argparse.Namespace) -> None:
     from gensr_pref.weights import fetch
 
     try:
+        rows: Sequence[Mapping[str, Any]]
         if options.verify:
             rows = fetch.verify(options.names)
         elif options.names:
             rows = fetch.fetch(options.names, options.sha256)
         else:
-            rows = fetch.listing()
+            rows = fetch.list_checkpoints()
     except fetch.PartlyFetchedError as error:
         _show(error.rows, options)
         raise
     _show(rows, options)
 
 
-def _show(rows: list[dict[str, Any]], options: argparse.Namespace) -> None:
+def _show(rows: Sequence[Mapping[str, Any]], options: argparse.Namespace) -> None:
     show(as_json(rows) if options.json else format_table_with_lines(rows, "name", "notice"))

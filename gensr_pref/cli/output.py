@@ -8,7 +8,7 @@ import os
 import sys
 from typing import Any, TextIO
 
-from gensr_pref.untrusted.text import visible, without_secrets
+from gensr_pref.untrusted.text import escape_invisible, redact_secrets
 
 
 def show(text: str, file: TextIO | None = None, flush: bool = False) -> None:
@@ -17,7 +17,7 @@ def show(text: str, file: TextIO | None = None, flush: bool = False) -> None:
     Args:
         file: stdout by default.
     """
-    safe = without_secrets(visible(text, lines=True))
+    safe = redact_secrets(escape_invisible(text, lines=True))
     out = file or sys.stdout
     encoding = getattr(out, "encoding", None) or "utf-8"
     print(safe.encode(encoding, "backslashreplace").decode(encoding), file=out, flush=flush)

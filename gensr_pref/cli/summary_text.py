@@ -12,6 +12,7 @@ import numpy as np
 
 from gensr_pref.auditing.format import format_share
 from gensr_pref.auditing.run_audit import audit
+from gensr_pref.building.summary import Summary
 from gensr_pref.cli.audit_text import means
 from gensr_pref.cli.output import as_json, show
 from gensr_pref.cli.tables import format_labelled, format_reasons
@@ -24,7 +25,7 @@ _WITH_MARGINS = ("unanimous", "top_bottom")
 
 
 def show_made(
-    summary: dict[str, Any],
+    summary: Summary,
     out: Path,
     as_data: bool,
     rule: str | None = None,
@@ -54,7 +55,7 @@ def show_made(
         show(f"\n{next_steps(out, summary, audited, settings or ())}")
 
 
-def text(summary: dict[str, Any], audited: dict[str, Any]) -> str:
+def text(summary: Summary, audited: dict[str, Any]) -> str:
     """Return how much was made, the yield beside its chance level, what failed and what it took."""
     rows = [
         ("clips", f"{summary['clips']}"),
@@ -96,7 +97,7 @@ def _rule(pairing: dict[str, Any]) -> str:
     return ", ".join([pairing["rule"], *changed])
 
 
-def incomplete(summary: dict[str, Any]) -> str:
+def incomplete(summary: Summary) -> str:
     """Return what a run lacks and what to do about it."""
     if not summary["clips"] and summary["complete"]:
         return (
@@ -110,7 +111,7 @@ def incomplete(summary: dict[str, Any]) -> str:
 
 
 def next_steps(
-    out: Path, summary: dict[str, Any], audited: dict[str, Any], settings: Sequence[str] = ()
+    out: Path, summary: Summary, audited: dict[str, Any], settings: Sequence[str] = ()
 ) -> str:
     """Return where the dataset is and what to type next.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gensr_pref.untrusted.text import visible
+from gensr_pref.untrusted.text import escape_invisible
 
 
 def format_labelled(rows: Sequence[tuple[str, str]]) -> str:
@@ -19,7 +19,7 @@ def format_reasons(reasons: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {reason}" for reason, count in ordered)
 
 
-def format_table_with_lines(rows: Sequence[dict[str, Any]], name: str, *below: str) -> str:
+def format_table_with_lines(rows: Sequence[Mapping[str, Any]], name: str, *below: str) -> str:
     """Return rows as a table, with what is too long for a column in lines below it.
 
     Args:
@@ -31,12 +31,12 @@ def format_table_with_lines(rows: Sequence[dict[str, Any]], name: str, *below: s
     return "\n".join([format_table(short), *(["", *lines] if lines else [])])
 
 
-def format_table(rows: Sequence[dict[str, Any]]) -> str:
+def format_table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return rows as aligned columns, numbers to the right."""
     if not rows:
         return "(none)"
     values = [list(rows[0]), *(list(row.values()) for row in rows)]
-    cells = [[visible(_cell(value)) for value in line] for line in values]
+    cells = [[escape_invisible(_cell(value)) for value in line] for line in values]
     width = [max(len(line[k]) for line in cells) for k in range(len(cells[0]))]
     right = [all(_numeric(line[k]) for line in cells[1:]) for k in range(len(width))]
     lines = [

@@ -18,7 +18,7 @@ from gensr_pref.errors import ConfigError, Problem, parameter
 from gensr_pref.storage import files
 from gensr_pref.tables.languages import language_code
 from gensr_pref.untrusted import documents
-from gensr_pref.untrusted.text import without_secrets
+from gensr_pref.untrusted.text import redact_secrets
 
 M = TypeVar("M", bound=BaseModel)
 LABEL_PATTERN = r"^[\w.@+-]+$"  # of a generator: part of candidate ids
@@ -451,7 +451,7 @@ def _refuse_passwords(node: Any, path: Path | None, within: str = "") -> None:
         field = f"{within}.{key}" if within else str(key)
         if isinstance(value, dict | list):
             _refuse_passwords(value, path, field)
-        elif isinstance(value, str) and without_secrets(value, {}) != value:
+        elif isinstance(value, str) and redact_secrets(value, {}) != value:
             raise ConfigError(
                 "a password does not belong into an address here, as it is written into "
                 "run.yaml. Give it the way its store expects, such as the environment",
@@ -476,7 +476,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
             problem=Problem.UNREADABLE,
         ) from error
     try:
-        data = documents.yaml_of(text)
+        data = documents.parse_yaml(text)
     except ValueError as error:
         raise ConfigError(f"not YAML: {error}", path=path, problem=Problem.INVALID) from error
     if data is None:
@@ -534,7 +534,7 @@ def override(data: dict[str, Any], assignments: Sequence[str]) -> dict[str, Any]
                 problem=Problem.MISSING,
             )
         try:
-            value = documents.yaml_of(text)
+            value = documents.parse_yaml(text)
         except ValueError as error:
             raise ConfigError(
                 f"{assignment!r}: the value is not YAML: {error}",

@@ -30,7 +30,7 @@ from gensr_pref.corpus.sources import described, listed, opened, reasons_of
 from gensr_pref.errors import Problem, SourceError, Unusable
 from gensr_pref.identity import clip_id, digest, rng_for, unit_for
 from gensr_pref.schema import Failure, Reason
-from gensr_pref.untrusted.columns import steps_of
+from gensr_pref.untrusted.columns import parse_steps
 
 QUIET_SNR_DB = 40.0  # of a recording against its rounding to 16 bits; below it is noted. Our choice
 
@@ -321,7 +321,7 @@ def replay(row: dict[str, Any], library: Library) -> Wave:
     clean = audio.from_column(row["clean"])
     if clean is None or row["degradation"] is None:
         raise Unusable(Reason.NO_CLEAN, f"{row['clip_id']} has no record to replay")
-    steps = [step for step in steps_of(row["degradation"]) if step["step"] != "gain"]
+    steps = [step for step in parse_steps(row["degradation"]) if step["step"] != "gain"]
     return apply(clean.wave, clean.rate, steps, library)[0]
 
 

@@ -5,9 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, TypedDict
 
 _SHOWN = 5
+
+
+class Shared(TypedDict):
+    """The values that are on several sides: how many, and up to five of them."""
+
+    shared: int
+    examples: list[str]
 
 
 def leakage(split: Sequence[str], identities: Mapping[str, Sequence[str | None]]) -> dict[str, Any]:
@@ -25,7 +32,7 @@ def leakage(split: Sequence[str], identities: Mapping[str, Sequence[str | None]]
     return {"clips": counts, **{kind: _shared(split, of) for kind, of in identities.items()}}
 
 
-def _shared(split: Sequence[str], values: Sequence[str | None]) -> dict[str, Any]:
+def _shared(split: Sequence[str], values: Sequence[str | None]) -> Shared:
     sides = [
         {value for side, value in zip(split, values, strict=True) if side == one}
         for one in set(split)

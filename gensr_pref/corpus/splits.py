@@ -12,7 +12,7 @@ from gensr_pref.corpus.leakage import leakage
 from gensr_pref.errors import quantity
 from gensr_pref.rundir import part_files
 from gensr_pref.schema import column
-from gensr_pref.untrusted.columns import source_of, unescaped
+from gensr_pref.untrusted.columns import parse_source, unescape
 
 _SOURCE = r'"source_id": "(?P<id>(?:[^"\\]|\\.)*)"'  # a JSON string, its escapes as they are
 
@@ -52,8 +52,8 @@ def _sources(clips: pa.Table) -> list[str]:
 def _source(found: str | None, text: str) -> str:
     """The name of a recording; of what no build writes, as far as it is a source at all."""
     if found is None:
-        return str(source_of(text)["source_id"])
-    return unescaped(found) if "\\" in found else found
+        return str(parse_source(text)["source_id"])
+    return unescape(found) if "\\" in found else found
 
 
 def leak_notices(out: Path) -> list[str]:

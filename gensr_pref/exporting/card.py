@@ -16,7 +16,7 @@ from gensr_pref.exporting.licences import Part, hub_licences
 from gensr_pref.exporting.pseudonyms import How
 from gensr_pref.exporting.shard_writer import Split
 from gensr_pref.rundir.document import RunDocument
-from gensr_pref.untrusted.text import shown
+from gensr_pref.untrusted.text import escape_all
 
 Format = Literal["parquet", "wav-jsonl", "trl"]
 TAGS = ("audio", "speech", "speech-enhancement", "speech-restoration", "preference", "dpo")
@@ -93,7 +93,7 @@ class Facts:
 
 def card(facts: Facts) -> str:
     """The whole ``README.md``: YAML for the Hub, then words for people."""
-    told = shown(metadata(facts), lines=True)
+    told = escape_all(metadata(facts), lines=True)
     head = yaml.safe_dump(told, sort_keys=False, allow_unicode=True, width=100)
     return f"---\n{head}---\n\n{sections.body(facts)}"
 

@@ -240,7 +240,7 @@ def _summary(run: Path) -> dict[str, Any]:
 def _object(path: Path) -> dict[str, Any] | None:
     """What a JSON file of the run holds; None where it is missing or damaged."""
     try:
-        found = documents.json_of(part_files.read_text(path))
+        found = documents.parse_json(part_files.read_text(path))
     except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) else None

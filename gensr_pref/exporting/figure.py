@@ -6,7 +6,7 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
-from gensr_pref.untrusted.text import shown
+from gensr_pref.untrusted.text import escape_all
 
 _SETTINGS: dict[Any, Any] = {"text.parse_math": False, "font.size": 9.0, "figure.titlesize": 10.0}
 _CELL, _LEAST = 0.55, 4.4  # inches
@@ -19,7 +19,7 @@ def agreement_figure(rows: Sequence[dict[str, Any]]) -> bytes | None:
     Args:
         rows: ``agreement`` of ``audit.json``.
     """
-    rows = shown(rows)
+    rows = escape_all(rows)
     names = list(dict.fromkeys(name for row in rows for name in row["scores"]))
     if not names:
         return None

@@ -113,7 +113,7 @@ def check(target: Target) -> None:
             field=parameter("create_pr"),
             problem=Problem.CONFLICT,
         )
-    if catalogue.offline() or constants.HF_HUB_OFFLINE:
+    if catalogue.is_offline() or constants.HF_HUB_OFFLINE:
         raise InputError(
             f"connections are forbidden ({catalogue.OFFLINE} or HF_HUB_OFFLINE is set)",
             field=parameter("repository"),
@@ -283,7 +283,7 @@ def _require_answer(target: Target) -> None:
     try:
         HfApi().repo_info(target.repository, repo_type=_KIND, timeout=_PATIENCE)
     except Exception as error:  # of whatever HTTP library this version of the client uses
-        if lacking := hub.lacking_package(error):
+        if lacking := hub.missing_package(error):
             raise UnreachableError(
                 f"the Hub cannot be asked: {lacking}",
                 path=target.repository,

@@ -11,7 +11,7 @@ from logging import ERROR
 from typing import Any
 
 from gensr_pref.errors import Problem, PublishError, parameter
-from gensr_pref.weights.hub import lacking_package
+from gensr_pref.weights.hub import missing_package
 
 _QUOTA = ("storage", "quota", "exceed", "payment", "billing", "too large")
 
@@ -50,7 +50,7 @@ def _lacks_room(status: int | None, said: str) -> bool:
 
 
 def _why(name: str, error: BaseException, status: int | None, said: str) -> str:
-    if lacking := lacking_package(error):
+    if lacking := missing_package(error):
         return f"the Hub cannot be asked: {lacking}"
     organisation = name.partition("/")[0]
     again = "The same command goes on from there"

@@ -264,7 +264,7 @@ def _loaded(text: str) -> Any:
     """JSON where it is, else the text."""
     if text[:1] in "[{":
         try:
-            return documents.json_of(text)
+            return documents.parse_json(text)
         except ValueError:
             pass
     return text

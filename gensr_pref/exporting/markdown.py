@@ -5,21 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from gensr_pref.untrusted.text import visible
+from gensr_pref.untrusted.text import escape_invisible
 
 _MARKUP = re.compile(r"([\\`*_{}\[\]|~$!>]|^[#+-]|:(?=//)|(?<=www)\.|@(?=\w))")
 
 
 def escaped(text: str) -> str:
     """A text that shows as it is: one line, no markup, no HTML, no link."""
-    line = visible(" ".join(text.split())).replace("&", "&amp;").replace("<", "&lt;")
+    line = escape_invisible(" ".join(text.split())).replace("&", "&amp;").replace("<", "&lt;")
     line = _MARKUP.sub(r"\\\1", line)
     return re.sub(r"^(\d+)([.)])", r"\1\\\2", line)  # no item of a list
 
 
 def code(text: str) -> str:
     """A text as code, also inside a table; backticks in it do not end it."""
-    line = visible(" ".join(text.split())).replace("|", "\\|") or " "
+    line = escape_invisible(" ".join(text.split())).replace("|", "\\|") or " "
     fence = "`" * (max((len(run) for run in re.findall("`+", line)), default=0) + 1)
     space = " " if line[0] == "`" or line[-1] == "`" else ""
     return f"{fence}{space}{line}{space}{fence}"
@@ -27,7 +27,7 @@ def code(text: str) -> str:
 
 def block(text: str, language: str = "") -> str:
     """A block of code; backticks in it do not end it."""
-    text = visible(text, lines=True)
+    text = escape_invisible(text, lines=True)
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}{language}\n{text}\n{fence}"

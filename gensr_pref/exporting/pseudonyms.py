@@ -20,7 +20,7 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from gensr_pref.errors import InputError, Problem, StorageError, parameter
-from gensr_pref.untrusted.columns import source_of, steps_of
+from gensr_pref.untrusted.columns import parse_source, parse_steps
 
 How = Literal["drop", "hash"]
 SECRET = "anonymise.key"  # of a run directory
@@ -83,7 +83,7 @@ class Pseudonyms:
     def _source(self, text: str) -> str | None:
         if self.how == "drop":
             return None
-        source = source_of(text)
+        source = parse_source(text)
         return json.dumps({**source, "source_id": self.of("source", source["source_id"])})
 
 
@@ -118,4 +118,4 @@ def opened(how: How, secret: Path) -> Pseudonyms:
 
 
 def _steps(text: str) -> str:
-    return json.dumps([{"step": step["step"]} for step in steps_of(text)])
+    return json.dumps([{"step": step["step"]} for step in parse_steps(text)])

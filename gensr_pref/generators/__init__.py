@@ -1,1 +1,7 @@
-"""Generators: noisy clips in, N restored candidates each out."""
+"""Generators: noisy clips in, N restored candidates each out.
+
+Tests: ``base`` in tests/generators/test_folder.py.
+Tests: ``file_patterns`` in tests/generators/test_folder.py.
+Tests: ``registry`` in tests/building/test_build.py.
+Tests: ``subprocess_run`` in tests/generators/test_command.py.
+"""

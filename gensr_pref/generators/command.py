@@ -247,7 +247,7 @@ def _find_program(program: str, folder: Path) -> str:
     path = shutil.which(str(folder / program) if "/" in program else program)
     if path is None:
         name = f"{folder / program} is" if "/" in program else f"{program!r} on the PATH is"
-        raise ValueError(f"command: {name} no program that can be run")
+        raise ValueError(f"command: {name} not an executable program")
     return path
 
 
@@ -271,7 +271,7 @@ def _read_sampling(output: Path) -> dict[str, Any]:
     if not path.is_file():  # reading a named pipe would wait for ever
         return {}
     try:
-        sampling = documents.json_of(files.read_text(path))
+        sampling = documents.parse_json(files.read_text(path))
     except (OSError, ValueError):
         return {}
     return sampling if isinstance(sampling, dict) else {}

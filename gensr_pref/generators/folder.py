@@ -19,7 +19,7 @@ from gensr_pref.generators.file_patterns import check_pattern, fill_pattern, pat
 from gensr_pref.identity import digest, file_digest
 from gensr_pref.schema import Reason
 from gensr_pref.tables.cells import text_in
-from gensr_pref.tables.file_names import AmbiguousNameError, Names, composed
+from gensr_pref.tables.file_names import AmbiguousNameError, Names, normalize_name
 from gensr_pref.tables.rows import read_rows
 
 _SHOWN = 3
@@ -192,7 +192,7 @@ class Folder:
                 raise Unusable(Reason.MISSING, name)
             return full
         full = self._existing(full.parent) / full.name
-        matches = self._files_beside(full).get(composed(full.name[:-2]), [])
+        matches = self._files_beside(full).get(normalize_name(full.name[:-2]), [])
         if len(matches) > 1:
             names = [self._relative(file) for file in matches[:2]]
             raise SourceError(
@@ -219,7 +219,7 @@ class Folder:
             listing: dict[str, list[Path]] = {}
             for one in sorted(file.parent.glob("*")) if file.parent.is_dir() else ():
                 if one.is_file():
-                    listing.setdefault(composed(one.stem), []).append(one)
+                    listing.setdefault(normalize_name(one.stem), []).append(one)
             self._listings[file.parent] = listing
         return self._listings[file.parent]
 
@@ -299,7 +299,7 @@ def _systems(given: Any) -> tuple[str, ...]:
     if isinstance(given, str) or not all(isinstance(name, str) for name in names):
         raise ValueError(f"systems must be a list of names, not {given!r}")
     if len(set(names)) < len(names):
-        raise ValueError(f"systems names one twice: {', '.join(names)}")
+        raise ValueError(f"systems has a name twice: {', '.join(names)}")
     return names
 
 

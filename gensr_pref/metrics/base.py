@@ -82,7 +82,7 @@ class MetricSpec:
     """Description of a metric, available before anything is loaded.
 
     Attributes:
-        name: name of the metric in messages and tables.
+        name: name under which it is registered; it is also used in messages.
         scores: the columns that it fills.
         sample_rate: rate in Hz to which the panel resamples every sound; None leaves each sound at
             its own rate.

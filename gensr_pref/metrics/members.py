@@ -82,7 +82,7 @@ def entry_of(metric: MetricUse | str | Metric) -> MetricUse:
         return metric
     if not isinstance(metric, str) and not isinstance(getattr(metric, "spec", None), MetricSpec):
         raise ConfigError(
-            f"{metric!r} is no metric; give a name, an entry of a run file "
+            f"{metric!r} is not a metric; give a name, an entry of a run file "
             "or an object with a spec that is a MetricSpec",
             field="panel",
             value=metric,

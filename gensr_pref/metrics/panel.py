@@ -205,17 +205,17 @@ class Panel:
         for result in results:
             result.gains.update({name: gain for name, gain in gains.items() if gain != 1})
         sounds = [_read_sound(candidate) for candidate in candidates]
-        views = ResampledClip(RawClip(sounds, clean_sound, noisy_sound, text, language))
+        resampled = ResampledClip(RawClip(sounds, clean_sound, noisy_sound, text, language))
         no_alignments: list[TimeAlignment | None] = [None] * len(results)
         with one_thread():
             for member in self.members:
                 spec = member.metric.spec
-                alignments = views.alignments if spec.align else no_alignments
-                refused, groups = views.at(spec.sample_rate).split(spec, alignments)
+                alignments = resampled.alignments if spec.align else no_alignments
+                refused, groups = resampled.at(spec.sample_rate).split(spec, alignments)
                 for index, answer in _ask_groups(member.metric, refused, groups):
                     results[index].record(member, answer)
             if self._aligns:
-                _note_alignments(views.alignments, results)
+                _note_alignments(resampled.alignments, results)
         return results
 
 
@@ -223,7 +223,7 @@ def _read_sound(source: Source, fit: Callable[[Wave], Wave] = audio.within_scale
     """Read a sound and bring it to full scale by `fit`; or return why it is unusable."""
     if not isinstance(source, Sound | Path | str):
         raise InputError(
-            f"{type(source).__name__} is no sound; give a path or Sound(wave, rate)",
+            f"{type(source).__name__} is not a sound; give a path or Sound(wave, rate)",
             value=type(source).__name__,
             problem=Problem.INVALID,
         )

@@ -52,7 +52,7 @@ ENCODERS = {
 
 
 def _spec(model: str, layer: int, align: bool, file: str = "") -> MetricSpec:
-    published = catalogue.named(model)
+    published = catalogue.get_checkpoint(model)
     return MetricSpec(
         name="speechbertscore",
         scores=(Score("speechbertscore", unit="cosine", low=-1.0, high=1.0),),
@@ -96,8 +96,8 @@ class SpeechBertScore:
             raise ValueError(f"no model {model!r} for speechbertscore. {nearest(model, ENCODERS)}")
         self._model, self._encoder = model, ENCODERS[model]
         self._layer = _check_layer(layer, model, self._encoder)
-        self._path = catalogue.find(model, checkpoint)
-        self.spec = _spec(model, self._layer, align, catalogue.identity(model, checkpoint))
+        self._path = catalogue.find_weights(model, checkpoint)
+        self.spec = _spec(model, self._layer, align, catalogue.describe_weights(model, checkpoint))
 
     def load(self, device: str) -> None:
         """Load the encoder up to the layer.
@@ -113,7 +113,10 @@ class SpeechBertScore:
         with torch.device("meta"):
             network = getattr(torchaudio.models, self._encoder.architecture)()
         fill_weights(
-            network, read_tensors(self._path), self._path, catalogue.named(self._model).file
+            network,
+            read_tensors(self._path),
+            self._path,
+            catalogue.get_checkpoint(self._model).file,
         )
         del network.encoder.transformer.layers[self._layer :]
         self._network = network.to(device)

@@ -73,7 +73,7 @@ def _require_size(path: Path, expected: str) -> None:
         with zipfile.ZipFile(path) as archive:
             packed = any(one.compress_type != zipfile.ZIP_STORED for one in archive.infolist())
     if size > LARGEST_FILE or packed:
-        why = "its entries are packed" if packed else f"it has {size} bytes of {LARGEST_FILE}"
+        why = "its entries are compressed" if packed else f"it has {size} bytes of {LARGEST_FILE}"
         raise InputError(
             f"is not {expected}: {why}",
             path=path,
@@ -89,17 +89,17 @@ def _require_backed(content: Any, size: int) -> None:
     """
     import torch
 
-    held, waiting = 0, [content]
+    total, waiting = 0, [content]
     while waiting:
         one = waiting.pop()
         if torch.is_tensor(one):
-            held += one.numel() * one.element_size()
+            total += one.numel() * one.element_size()
         elif isinstance(one, dict):
             waiting += one.values()
         elif isinstance(one, list | tuple):
             waiting += one
-    if held > max(_SHARED * size, _UNBACKED):
-        raise ValueError(f"its tensors represent {held} bytes, but the file has {size}")
+    if total > max(_SHARED * size, _UNBACKED):
+        raise ValueError(f"its tensors represent {total} bytes, but the file has {size}")
 
 
 def _kind(error: Exception) -> str:

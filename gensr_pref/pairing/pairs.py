@@ -38,11 +38,11 @@ from gensr_pref.pairing.columns import (
 from gensr_pref.pairing.votes import cast_votes
 from gensr_pref.schema import pairs_schema
 
-__all__ = ["RunPairs", "ballots", "cast_votes", "make_pairs", "pair_clip", "pair_clips"]
+__all__ = ["RulePairs", "ballots", "cast_votes", "make_pairs", "pair_clip", "pair_clips"]
 
 
 @dataclass(frozen=True)
-class RunPairs:
+class RulePairs:
     """The pairs that a rule makes of a run.
 
     Attributes:
@@ -111,7 +111,7 @@ def _check_pair(pair: Pair, rows: npt.NDArray[np.int64]) -> Pair:
     return Pair(int(rows[chosen]), int(rows[rejected]), float(pair.strength))
 
 
-def pair_clips(candidates: ScoreColumns, rule: PairRule, pairing: Pairing) -> RunPairs:
+def pair_clips(candidates: ScoreColumns, rule: PairRule, pairing: Pairing) -> RulePairs:
     """Make all pairs of a run, and count the reasons of the clips without a pair.
 
     Candidates with a null on a voting score are left out. `Pairwise` rules judge many clips at
@@ -136,7 +136,7 @@ def pair_clips(candidates: ScoreColumns, rule: PairRule, pairing: Pairing) -> Ru
     without = np.setdiff1d(np.arange(len(reason)), candidates.clip[chosen])
     names, count = np.unique(reason[without], return_counts=True)
     stops = {list(Stop)[int(code) - 1]: int(n) for code, n in zip(names, count, strict=True)}
-    return RunPairs(chosen[order], rejected[order], rank[order], stops)
+    return RulePairs(chosen[order], rejected[order], rank[order], stops)
 
 
 def _pair_in_blocks(
@@ -193,7 +193,7 @@ def make_pairs(
     return rows
 
 
-def pairs_table(candidates: ScoreColumns, made: RunPairs, rule: str) -> pa.Table:
+def pairs_table(candidates: ScoreColumns, made: RulePairs, rule: str) -> pa.Table:
     """Return the pairs table: ids, the rule, margins (null if either score is), rank."""
     clips = candidates.clip_ids.take(pa.array(candidates.clip[made.chosen]))
     ranks = pa.array(made.rank.astype(np.int32))
@@ -211,7 +211,7 @@ def pairs_table(candidates: ScoreColumns, made: RunPairs, rule: str) -> pa.Table
     return pa.table([columns[name] for name in form.names], schema=form)
 
 
-def _margins(candidates: ScoreColumns, made: RunPairs) -> pa.StructArray:
+def _margins(candidates: ScoreColumns, made: RulePairs) -> pa.StructArray:
     names = [vote.score for vote in candidates.votes]
     sign = np.array([1.0 if vote.higher_is_better else -1.0 for vote in candidates.votes])
     margin = ((candidates.scores[made.chosen] - candidates.scores[made.rejected]) * sign).astype(

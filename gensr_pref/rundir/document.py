@@ -285,7 +285,7 @@ def _read(out: Path) -> tuple[RunDocument | None, bool]:
     """
     try:
         text = part_files.read_text(out / RUN)
-        data = documents.yaml_of(text)
+        data = documents.parse_yaml(text)
         _refuse_later(out, data)
         document = RunDocument.model_validate(data)
         document.identity()  # needs all that a run directory's has

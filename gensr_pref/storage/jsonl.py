@@ -178,7 +178,7 @@ def _parse_lines(texts: Iterable[str]) -> Iterable[Any]:
     for text in texts:
         for line in text.splitlines():
             try:
-                yield documents.json_of(line)
+                yield documents.parse_json(line)
             except ValueError:
                 continue
 

@@ -270,7 +270,7 @@ def _newest_lease(folder: Path) -> tuple[int, Lease | None]:
     if not names:
         return 0, None
     try:
-        lease = Lease(**documents.json_of(files.read_text(folder / names[-1])))
+        lease = Lease(**documents.parse_json(files.read_text(folder / names[-1])))
     except (FileNotFoundError, ValueError, TypeError):
         return int(names[-1]), None
     except OSError as error:

@@ -1,13 +1,13 @@
-"""The one reader of cells: what a value in a user's table says, whatever kind of table it is in.
+"""The one reader of cells: the text of a value in a user's table of any format.
 
 | value | read as |
 |---|---|
-| null, NaN, nothing but white space and invisible characters | nothing (None) |
-| text | the text without white space and invisible characters around it |
-| a number | its digits: 0 is ``0``, and 1984.0, as pandas writes it beside a gap, is ``1984`` |
+| null, NaN, only white space and invisible characters | missing (None) |
+| text | the text without leading and trailing white space and invisible characters |
+| a number | its digits: 0 is ``0``; 1984.0, which pandas writes beside a gap, is ``1984`` |
 | true, false, a list, an object, bytes, a date, an infinite number | refused |
 
-The word ``nan`` or ``null`` in a CSV is a word: only what the kind of table marks as missing is.
+The word ``nan`` or ``null`` in a CSV file is text: only the format's own null is missing.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from gensr_pref.tables.languages import UNDETERMINED, language_code
 
 Row = Mapping[str, Any]
 
-_INVISIBLE = ("Cc", "Cf")  # general categories: control and format characters
+_INVISIBLE = ("Cc", "Cf")  # general categories of control and format characters
 
 
 def cell_text(value: object) -> str | None:
-    """Return what a cell says, or None where it says nothing.
+    """Return the text of a cell; None where the value is missing.
 
     Args:
-        value: of any type that a reader of CSV, JSON, Parquet or Arrow gives, NumPy's included.
+        value: of any type that a reader of CSV, JSON, Parquet or Arrow returns, including NumPy's.
 
     Raises:
-        ValueError: it is neither text nor a number nor nothing; the message says what it is.
+        ValueError: the value is neither text nor a number nor missing; the message describes it.
     """
     if value is None:
         return None
@@ -46,19 +46,19 @@ def cell_text(value: object) -> str | None:
         return str(int(value))
     if isinstance(value, Real | Decimal):
         return _number(value)
-    raise ValueError(f"{_shown(value)}, which is neither text nor a number")
+    raise ValueError(f"{_shorten(value)}, which is neither text nor a number")
 
 
 def text_in(row: Row, column: str | None, where: str) -> str | None:
-    """Return what the cell of a row says; None where it says nothing, or there is no such column.
+    """Return the text of a row's cell; None where the value or the column is missing.
 
     Args:
-        row: the cells of one row by their columns.
-        column: None where no column is meant.
+        row: the cells of one row by column.
+        column: name of the column; None where the run file names none.
         where: the field, its table and the row, for the message.
 
     Raises:
-        SourceError: it holds neither text nor a number; names the place, the column and the value.
+        SourceError: the cell holds neither text nor a number; names row, column and value.
     """
     if column is None:
         return None
@@ -74,16 +74,16 @@ def text_in(row: Row, column: str | None, where: str) -> str | None:
 
 
 def speaker_in(row: Row, column: str | None, where: str) -> str | None:
-    """Return a speaker's label, in Unicode's form NFC: two spellings of a name are one speaker."""
+    """Return a speaker's label in Unicode form NFC, so that two encodings of a name are equal."""
     label = text_in(row, column, where)
     return None if label is None else unicodedata.normalize("NFC", label)
 
 
 def language_in(row: Row, column: str | None, where: str) -> str | None:
-    """Return a language's one code (`language_code`); None where the cell says nothing or ``und``.
+    """Return the `language_code` of a cell; None where the value is missing or ``und``.
 
     Raises:
-        SourceError: it is no ISO 639 code.
+        SourceError: the text is not an ISO 639 code.
     """
     written = text_in(row, column, where)
     if written is None or written.lower() == UNDETERMINED:
@@ -104,7 +104,7 @@ def _text(value: str) -> str | None:
         last -= 1
     text = value[first:last]
     if not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text):
-        raise ValueError(f"{text!a}, which holds half of a surrogate pair and is no text")
+        raise ValueError(f"{text!a}, which contains half of a surrogate pair and is not text")
     return text or None
 
 
@@ -120,10 +120,10 @@ def _number(value: Any) -> str | None:
     if value != value:  # NaN
         return None
     if not math.isfinite(value):
-        raise ValueError(f"{value}, which is no finite number")
+        raise ValueError(f"{value}, which is not a finite number")
     return str(int(value)) if value == int(value) else str(value)
 
 
-def _shown(value: object) -> str:
+def _shorten(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,7 +1,7 @@
-"""Names of files that look the same: told apart by bytes on most disks, by no person.
+"""Lookup of file names that look the same but differ in their bytes.
 
-macOS writes ``é`` as two characters (NFD), most others as one (NFC): a table made on one machine
-names no file of the other. Names are compared in Unicode's form NFC (UAX #15).
+macOS writes ``é`` as two characters (NFD), most other systems as one (NFC), so that a table from
+one machine may not match the files of another. Names are compared in Unicode form NFC (UAX #15).
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ from pathlib import Path
 
 
 class AmbiguousNameError(ValueError):
-    """Two files have names that look the same, and neither is written as the one looked for."""
+    """Two files have names that look the same, and neither has exactly the name in question."""
 
 
-def composed(name: str) -> str:
-    """Return a name in Unicode's form NFC, without white space around it, as names are compared."""
+def normalize_name(name: str) -> str:
+    """Return a name in Unicode form NFC without surrounding white space, for comparison."""
     return unicodedata.normalize("NFC", name).strip()
 
 
 class Names:
-    """The files below a folder by names that look the same; a folder is listed once, if ever.
+    """The files below a folder, found by names that look the same; lists each folder at most once.
 
     Args:
-        folder: that all names are below.
+        folder: the folder that relative paths start from.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -31,20 +31,20 @@ class Names:
         self._listed: dict[Path, dict[str, list[str]]] = {}
 
     def find(self, place: str) -> str:
-        """Return the relative path of the file that a relative path means.
+        """Return the relative path of the file that a relative path refers to.
 
-        It is the path as written where a file is there, else the only one that looks the same; the
-        path as written where there is none.
+        This is the path as written if that file exists, else the only path that looks the same. If
+        no path looks the same, it is the path as written.
 
         Raises:
-            AmbiguousNameError: several look the same.
+            AmbiguousNameError: several paths look the same.
         """
         if (self._folder / place).exists():
             return place
-        found = Path()
+        existing = Path()
         for part in Path(place).parts:
-            if not (self._folder / found / part).exists():
-                alike = self._alike(found, composed(part))
+            if not (self._folder / existing / part).exists():
+                alike = self._alike(existing, normalize_name(part))
                 if not alike:
                     return place
                 if len(alike) > 1:
@@ -52,14 +52,14 @@ class Names:
                         f"{' and '.join(map(ascii, alike))} look the same; rename one of them"
                     )
                 part = alike[0]
-            found /= part
-        return found.as_posix()
+            existing /= part
+        return existing.as_posix()
 
     def _alike(self, inside: Path, name: str) -> list[str]:
         folder = self._folder / inside
         if folder not in self._listed:
             names: dict[str, list[str]] = {}
             for one in sorted(path.name for path in folder.glob("*")) if folder.is_dir() else ():
-                names.setdefault(composed(one), []).append(one)
+                names.setdefault(normalize_name(one), []).append(one)
             self._listed[folder] = names
         return self._listed[folder].get(name, [])

@@ -1,7 +1,7 @@
-"""Codes of languages: whatever is written, one code for each language.
+"""Language codes: one code for each language, however a table writes it.
 
-ISO 639-1 where it has a code (``en`` of ``eng``), else ISO 639-3 (``yue``). Regions, scripts and
-variants of a BCP 47 tag or a POSIX locale are left out.
+The code is that of ISO 639-1 if there is one (``en`` for ``eng``), else that of ISO 639-3
+(``yue``). Regions, scripts and variants of a BCP 47 tag or a POSIX locale are dropped.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from importlib.resources import files
 from locale import locale_alias
 
 # Single languages that stand for their macrolanguage, languages with two codes, and codes that are
-# deprecated: the aliases of Unicode CLDR (supplementalMetadata.xml, languageAlias). Two go the
-# other way than there, to the code in Whisper's list: Bokmål is `no`, and Filipino is `tl`.
+# deprecated: the aliases of Unicode CLDR (supplementalMetadata.xml, languageAlias). Two aliases are
+# reversed here, to give the code in Whisper's list: Bokmål is `no`, and Filipino is `tl`.
 _SAME = {
     "aju": "jrb", "als": "sq", "arb": "ar", "ayr": "ay", "azj": "az", "bcc": "bal", "bcl": "bik",
     "bxk": "luy", "bxr": "bua", "cld": "syr", "cmn": "zh", "diq": "zza", "ekk": "et", "emk": "man",
@@ -28,8 +28,8 @@ _SAME = {
     "xpe": "kpe", "xsl": "den", "ydd": "yi", "zai": "zap", "zsm": "ms", "zyb": "za",
 }  # fmt: skip
 
-# Grandfathered tags of the IANA language subtag registry whose first part is no language of its own
-# (or another one than is meant), and their preferred values.
+# Grandfathered tags of the IANA language subtag registry whose first part is not a language (or is
+# another language), and their preferred values.
 _WHOLE = {
     "i-hak": "hak", "i-klingon": "tlh", "i-lux": "lb", "i-navajo": "nv", "no-bok": "nb",
     "no-nyn": "nn", "zh-guoyu": "zh", "zh-hakka": "hak", "zh-min-nan": "nan", "zh-xiang": "hsn",
@@ -41,11 +41,11 @@ _CHINESE = frozenset(
     | {"nan", "wuu", "yue"}
 )
 
-# Codes of ISO 639 that name no language: uncoded, several, undetermined, no linguistic content.
+# Codes of ISO 639 for no single language: uncoded, several, undetermined, no linguistic content.
 UNDETERMINED = "und"
 _NO_LANGUAGE = frozenset({"mis", "mul", UNDETERMINED, "zxx"})
 
-# Written without spaces between words: those openai-whisper 20250625 treats so (its tokenizer's
+# Languages without spaces between words: those of openai-whisper 20250625 (its tokenizer's
 # `split_to_word_tokens`), Khmer, Tibetan and Dzongkha, and the other Chinese languages. Of the
 # scripts that Unicode breaks by dictionary (UAX #14, class SA), also Shan, Mon and Northern Thai.
 UNSPACED = frozenset(
@@ -54,21 +54,21 @@ UNSPACED = frozenset(
 
 
 def language_code(written: str) -> str:
-    """Return the one code of a language, ``en`` of ``en``, ``en-US``, ``EN_us`` or ``eng``.
+    """Return the one code of a language: ``en`` for ``en``, ``en-US``, ``EN_us`` and ``eng``.
 
     Args:
-        written: a code of ISO 639-1, 639-2 (B or T) or 639-3, a BCP 47 tag, or a locale; in any
-            case, with invisible characters or white space around it or not.
+        written: a code of ISO 639-1, 639-2 (B or T) or 639-3, a BCP 47 tag, or a locale. Case,
+            surrounding white space and invisible characters are ignored.
 
     Raises:
         ValueError: no language has that code; the message says what to write. A language's name
-            is no code.
+            is not a code.
 
     >>> language_code("pt_BR"), language_code("cmn_hans_cn"), language_code("ger")
     ('pt', 'zh', 'de')
     >>> language_code("German")
     Traceback (most recent call last):
-    ValueError: language 'German' is no ISO 639 code; write one such as 'de'
+    ValueError: language 'German' is not an ISO 639 code; write a code such as 'de'
     """
     tag = re.split("[.@]", _visible(written).replace("_", "-").lower())[0]
     tag = _WHOLE.get(tag, tag)
@@ -76,11 +76,13 @@ def language_code(written: str) -> str:
     if _SAME.get(first, first) in ("zh", "zho", "chi") and rest and rest[0] in _CHINESE:
         first = rest[0]
     if first in _NO_LANGUAGE:
-        raise ValueError(f"language {written!r} is a code for no one language; leave it out")
+        raise ValueError(f"language {written!r} is not the code of a single language; leave it out")
     code = _codes().get(first)
     if code is None:
-        meant = locale_alias.get(first, "en")[:2]  # it knows some thirty languages by their names
-        raise ValueError(f"language {written!r} is no ISO 639 code; write one such as {meant!r}")
+        meant = locale_alias.get(first, "en")[:2]  # it has the names of some thirty languages
+        raise ValueError(
+            f"language {written!r} is not an ISO 639 code; write a code such as {meant!r}"
+        )
     return code
 
 
@@ -90,7 +92,7 @@ def _visible(written: str) -> str:
 
 @cache
 def _codes() -> dict[str, str]:
-    """Every code in ISO 639-1, 639-2 and 639-3, and deprecated ones: the code we use for it."""
+    """Return the code to use for each code of ISO 639-1, 639-2 and 639-3, and deprecated ones."""
     codes: dict[str, str] = {}
     for line in files(__package__).joinpath("iso639.txt").read_text(encoding="utf-8").splitlines():
         start, _, thirds = line.partition(": ")
@@ -104,4 +106,4 @@ def _codes() -> dict[str, str]:
         else:
             codes |= dict.fromkeys(line.split(), line[:2])
     codes |= {code: code for code in _SAME}
-    return {code: _SAME.get(found, found) for code, found in codes.items()}
+    return {code: _SAME.get(used, used) for code, used in codes.items()}

@@ -1,4 +1,4 @@
-"""The one reader of text tables: CSV, TSV and JSON lines, in UTF-8."""
+"""The one reader of text tables: CSV, TSV and JSON Lines, in UTF-8."""
 
 from __future__ import annotations
 
@@ -17,24 +17,23 @@ def read_rows(path: Path, field: str) -> list[tuple[int, Row]]:
     """Return the rows of a table, each with its line number.
 
     Args:
-        path: its suffix tells its kind.
-        field: what names it, such as ``corpus.source.path``, for messages.
+        path: the table; its suffix determines its format.
+        field: the field of the run file that names the table, for messages.
 
     Raises:
-        SourceError: it is not there, is not UTF-8 text of its kind, or holds no row.
-        ConfigError: its suffix tells no kind.
+        SourceError: the file does not exist, is not UTF-8 text of its format, or holds no rows.
+        ConfigError: the suffix is not that of a supported format.
     """
     readers = {".csv": _csv, ".tsv": _tsv, ".jsonl": _jsonl, ".ndjson": _jsonl, ".json": _jsonl}
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise ConfigError(
-            f"{path.name!r} ends in none of {', '.join(readers)}, "
-            "so that it is not clear what kind of table it is",
+            f"{path.name!r} has an unknown format; its suffix is none of {', '.join(readers)}",
             field=field,
             value=path.name,
             problem=Problem.UNSUPPORTED,
         )
-    if path.exists() and not path.is_file():  # reading a named pipe would wait for ever
+    if path.exists() and not path.is_file():  # reading a named pipe would wait forever
         raise SourceError(
             f"{path} is not a regular file", field=field, path=path, problem=Problem.INVALID
         )
@@ -53,13 +52,13 @@ def read_rows(path: Path, field: str) -> list[tuple[int, Row]]:
 def _csv(lines: Iterable[str], delimiter: str = ",") -> Iterator[tuple[int, Row]]:
     reader = csv.DictReader(lines, delimiter=delimiter, strict=True)
     reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
-    _refuse_twice(list(reader.fieldnames), "column")
+    _refuse_duplicates(list(reader.fieldnames), "column")
     for row in reader:
         beyond = row.pop(None, [])  # cells without a column
         if any(beyond):
             raise ValueError(
-                f"line {reader.line_num} has more cells than the header has columns; a cell that "
-                f"holds a {delimiter!r} needs quotes around it"
+                f"line {reader.line_num} has more cells than the header has columns; put quotes "
+                f"around a cell that contains {delimiter!r}"
             )
         yield reader.line_num, row
 
@@ -84,11 +83,11 @@ def _jsonl(lines: Iterable[str]) -> Iterator[tuple[int, Row]]:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> Row:
-    _refuse_twice([name for name, _ in pairs], "key")
+    _refuse_duplicates([name for name, _ in pairs], "key")
     return dict(pairs)
 
 
-def _refuse_twice(names: list[str], what: str) -> None:
+def _refuse_duplicates(names: list[str], what: str) -> None:
     if len(set(names)) < len(names):
         twice = min(name for name in names if names.count(name) > 1)
-        raise ValueError(f"{what} {twice!r} is there twice")
+        raise ValueError(f"{what} {twice!r} appears twice")

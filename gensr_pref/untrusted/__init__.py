@@ -1,1 +1,1 @@
-"""Bounded readers for documents that others wrote, and safe display of their text."""
+"""Bounded readers of documents from other people, and safe display of their text."""

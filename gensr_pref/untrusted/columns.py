@@ -1,4 +1,4 @@
-"""The columns of a run's tables that hold JSON: read here, as anyone may have written them."""
+"""Readers of the JSON columns of a run's tables, which anybody may have written."""
 
 from __future__ import annotations
 
@@ -13,80 +13,83 @@ T = TypeVar("T")
 Step = dict[str, Any]
 
 
-def sampling_of(text: str) -> dict[str, Any]:
-    """What a candidate was drawn with (column `sampling`).
+def parse_sampling(text: str) -> dict[str, Any]:
+    """Parse the parameters that a candidate was sampled with (column `sampling`).
 
     Raises:
-        CorruptPartError: it is no JSON object.
+        CorruptPartError: the text is not a JSON object.
     """
-    return _told("sampling", text, _object)
+    return _parse_column("sampling", text, _object)
 
 
-def steps_of(text: str) -> list[Step]:
-    """What was done to a clip (column `degradation`), in order; the name of each is its `step`.
+def parse_steps(text: str) -> list[Step]:
+    """Parse a clip's degradation steps (column `degradation`), in order; `step` names each one.
 
     Raises:
-        CorruptPartError: it is not what a build writes.
+        CorruptPartError: the text does not have the form that a build writes.
     """
-    return _told("degradation", text, _steps)
+    return _parse_column("degradation", text, _steps)
 
 
-def source_of(text: str) -> dict[str, Any]:
-    """Which stretch of which recording a clip is (column `source`); its `source_id` is a text.
+def parse_source(text: str) -> dict[str, Any]:
+    """Parse the recording and the segment that a clip was cut from (column `source`).
+
+    Returns:
+        The JSON object; its `source_id` is a text.
 
     Raises:
-        CorruptPartError: it is not what a build writes.
+        CorruptPartError: the text does not have the form that a build writes.
     """
-    return _told("source", text, _source)
+    return _parse_column("source", text, _source)
 
 
-def unescaped(text: str) -> str:
-    """What stands between the quotes of a JSON string.
+def unescape(text: str) -> str:
+    """Decode the text between the quotes of a JSON string.
 
     Raises:
-        CorruptPartError: nothing does, as with an escape that JSON does not have.
+        CorruptPartError: the text is not valid there, such as an escape that JSON does not have.
     """
     try:
         return str(json.loads(f'"{text}"', strict=False))
     except ValueError as error:
-        raise _strange("source", error) from error
+        raise _corrupt_column("source", error) from error
 
 
-def _told(column: str, text: str, read: Callable[[Any], T]) -> T:
+def _parse_column(column: str, text: str, read: Callable[[Any], T]) -> T:
     try:
-        return read(documents.json_of(text))
+        return read(documents.parse_json(text))
     except (ValueError, TypeError, KeyError) as error:
-        raise _strange(column, error) from error
+        raise _corrupt_column(column, error) from error
 
 
-def _strange(column: str, error: Exception) -> CorruptPartError:
+def _corrupt_column(column: str, error: Exception) -> CorruptPartError:
     return CorruptPartError(
-        f"column {column!r} of a part holds what no build writes there: "
+        f"column {column!r} of a part holds a value that no build writes there: "
         f"{type(error).__name__}: {error}. Build the run again into a new folder",
         value=column,
         problem=Problem.DAMAGED,
     )
 
 
-def _object(found: Any) -> dict[str, Any]:
-    if not isinstance(found, dict):
-        raise TypeError(f"{type(found).__name__}, not an object")
-    return found
+def _object(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError(f"{type(value).__name__}, not an object")
+    return value
 
 
-def _steps(found: Any) -> list[Step]:
-    if not isinstance(found, list):
-        raise TypeError(f"{type(found).__name__}, not a list")
-    for step in found:
+def _steps(value: Any) -> list[Step]:
+    if not isinstance(value, list):
+        raise TypeError(f"{type(value).__name__}, not a list")
+    for step in value:
         _text(_object(step), "step")
-    return found
+    return value
 
 
-def _source(found: Any) -> dict[str, Any]:
-    _text(_object(found), "source_id")
-    return dict(found)
+def _source(value: Any) -> dict[str, Any]:
+    _text(_object(value), "source_id")
+    return dict(value)
 
 
-def _text(found: dict[str, Any], key: str) -> None:
-    if not isinstance(found[key], str):
-        raise TypeError(f"{key!r} is no text")
+def _text(value: dict[str, Any], key: str) -> None:
+    if not isinstance(value[key], str):
+        raise TypeError(f"{key!r} is not a text")

@@ -1,1 +1,5 @@
-"""Pretrained weights: the catalogue, downloads and their checksums, the Hugging Face Hub."""
+"""Pretrained weights: the catalogue, downloads and their checksums, the Hugging Face Hub.
+
+Tests: ``download`` in tests/weights/test_fetch.py.
+Tests: ``hub`` in tests/generators/tiny/test_pretrained.py.
+"""

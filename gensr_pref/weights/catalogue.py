@@ -1,9 +1,9 @@
-"""Weights that are not shipped: where each is published, and where it is on this machine.
+"""The catalogue of weights that are not shipped, and their files on this machine.
 
 The cache is one folder: ``$GENSR_PREF_CACHE``, else ``$XDG_CACHE_HOME/gensr_pref``, else
-``~/.cache/gensr_pref``. A checkpoint keeps its published file name in it, so a file may as well be
-copied there by hand. Beside each lies ``FILE.sha256``, which ``sha256sum -c`` reads. It has the
-modification time of the file that it was taken of: while the two agree, nothing is hashed again.
+``~/.cache/gensr_pref``. A checkpoint keeps its published file name there, so a file may also be
+copied by hand. Beside each file is ``FILE.sha256``, which ``sha256sum -c`` reads. It has the
+modification time of the hashed file: while the two times agree, the file is not hashed again.
 
 `gensr_pref.weights.fetch` fills the cache. Nothing in this module opens a connection.
 """
@@ -27,8 +27,8 @@ MIRROR = "GENSR_PREF_MIRROR"
 
 _NISQA_COMMIT = "fe84f0f252abec382b24367d5b22498a7ce34dbb"
 _NON_COMMERCIAL = (
-    "the weights are not for commercial use, and so may be what is derived from them, such as "
-    "pairs they voted on"
+    "the weights are not for commercial use, and the same may hold for derived data, such as pairs "
+    "on which they voted"
 )
 _TWO_LICENCES = (
     "torchaudio says MIT; microsoft/UniSpeech, which publishes WavLM too, says CC BY-SA 3.0"
@@ -37,18 +37,17 @@ _TWO_LICENCES = (
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """One published file.
+    """One published file of weights.
 
     Attributes:
-        name: as in ``gensr-pref fetch NAME``.
-        url: where it is published; ends in the file's name.
-        licence: of the weights.
-        revision: which publication: a commit, a release, or the version of the package that
-            names the file.
+        name: name in ``gensr-pref fetch NAME``.
+        url: address of the publication; ends in the file's name.
+        licence: licence of the weights.
+        revision: a commit, a release, or the version of the package that names the file.
         size: in bytes; None where no public source states it.
         sha256: in hexadecimal; None where no public source states it. Then the digest of the
-            first file that is fetched is kept, and later ones must have it.
-        notice: what a user must be told.
+            first download is stored, and later files must match it.
+        notice: text that users must see, such as a restriction of the licence.
     """
 
     name: str
@@ -61,12 +60,12 @@ class Checkpoint:
 
     @property
     def file(self) -> str:
-        """Its name in the cache and in a mirror."""
+        """File name in the cache and in a mirror."""
         return self.url.rpartition("/")[2]
 
 
-# Digest and name as in `_MODELS` of openai-whisper 20250625; bytes as sites list them that keep
-# copies.
+# Digests and names are those in `_MODELS` of openai-whisper 20250625; sizes are those of sites that
+# have copies.
 _WHISPER = """
 d3dd57d32accea0b295c96e26691aa14d8822fac7d9d27d5dc00b4ca2826dd03   75571315 tiny.en
 65147644a518d12f04e32d6f3b26facc3f8dd46e5390956a9424a650c0ce22b9   75572083 tiny
@@ -84,7 +83,7 @@ aff26ae408abcba5fbf8813c21e62b0941638c5f6eebfb145be0c9839262a19a 1617941637 larg
 
 
 def _whisper(line: str) -> Checkpoint:
-    """A Whisper model; its digest is part of its address."""
+    """Return the entry of a Whisper model; its digest is part of its address."""
     sha256, size, model = line.split()
     url = f"https://openaipublic.azureedge.net/main/whisper/models/{sha256}/{model}.pt"
     revision = "openai-whisper 20250625"
@@ -92,7 +91,7 @@ def _whisper(line: str) -> Checkpoint:
 
 
 def _torchaudio(name: str, file: str, notice: str = "") -> Checkpoint:
-    """The file of a bundle in torchaudio.pipelines; nobody states its digest."""
+    """Return the entry of a bundle in torchaudio.pipelines; no source states its digest."""
     url = f"https://download.pytorch.org/torchaudio/models/{file}"
     return Checkpoint(name, url, "MIT", "torchaudio 2.11", notice=notice)
 
@@ -124,60 +123,61 @@ _ALL = (
 CATALOGUE: dict[str, Checkpoint] = {one.name: one for one in _ALL}
 
 
-def find(name: str, path: str | Path | None = None) -> Path:
-    """The file with a checkpoint's weights.
+def find_weights(name: str, path: str | Path | None = None) -> Path:
+    """Return the path of a checkpoint's file; verify a file of the cache.
 
-    A file in the cache is what it should be: it was hashed once since it was last written, and its
-    digest is the published one, or the one it was first fetched with.
+    A file of the cache is hashed once after each change. Its digest must be the published one or,
+    where none is published, that of the first download.
 
     Args:
-        name: of the checkpoint, as in ``gensr-pref fetch NAME``.
-        path: where the user says it is, taken as it is; absent = in the cache.
+        name: name of the checkpoint, as in ``gensr-pref fetch NAME``.
+        path: a file of the user's, which is not verified; None: the file in the cache.
 
     Raises:
-        MissingWeightsError: it is not there, or not what it should be; the message says what to do.
+        MissingWeightsError: the file does not exist or fails verification; says what to do.
         InputError: no checkpoint has that name.
     """
     if path is not None:
         given = expand_user(path)
         if not given.is_file():
             raise MissingWeightsError(
-                f"there is no file with the weights of {name!r}",
+                f"is not a file with the weights of {name!r}",
                 path=path,
                 value=name,
                 problem=Problem.MISSING,
             )
         return given
-    checkpoint = named(name)
-    if not is_here(checkpoint):
+    checkpoint = get_checkpoint(name)
+    if not is_cached(checkpoint):
         raise MissingWeightsError(
-            missing([checkpoint]), value=checkpoint.name, problem=Problem.MISSING
+            missing_message([checkpoint]), value=checkpoint.name, problem=Problem.MISSING
         )
-    checked(checkpoint)
-    return cached(checkpoint)
+    verify_digest(checkpoint)
+    return cache_path(checkpoint)
 
 
-def identity(name: str, path: str | Path | None = None) -> str:
-    """Which weights these are, in few words: the published file, or another one by its digest.
+def describe_weights(name: str, path: str | Path | None = None) -> str:
+    """Return a short description of weights: the published file, or another file by its digest.
 
     Args:
-        name, path: as `find` takes them; hashes the file (about 1 s per GB) where a path is given.
+        name: as for `find_weights`.
+        path: as for `find_weights`; a given file is hashed (about 1 s per GB).
 
     Raises:
-        MissingWeightsError, InputError: as `find`.
+        MissingWeightsError, InputError: as `find_weights`.
     """
-    found = find(name, path)
-    checkpoint = named(name)
-    if path is None or (checkpoint.sha256 and sha256_of(found) == checkpoint.sha256):
+    file = find_weights(name, path)
+    checkpoint = get_checkpoint(name)
+    if path is None or (checkpoint.sha256 and sha256_of(file) == checkpoint.sha256):
         return f"{checkpoint.file} of {checkpoint.revision}"
-    return f"{found.name}, SHA-256 {sha256_of(found)[:12]}"
+    return f"{file.name}, SHA-256 {sha256_of(file)[:12]}"
 
 
-def named(name: str) -> Checkpoint:
-    """The checkpoint of that name.
+def get_checkpoint(name: str) -> Checkpoint:
+    """Return the checkpoint with a name.
 
     Raises:
-        InputError: none has it; the message lists those that exist.
+        InputError: no checkpoint has that name; lists the names.
     """
     if name not in CATALOGUE:
         raise InputError(f"no checkpoint {name!r}.", value=name, known=CATALOGUE)
@@ -185,87 +185,91 @@ def named(name: str) -> Checkpoint:
 
 
 def cache_folder() -> Path:
-    """Where fetched weights are kept; it need not exist yet."""
+    """Return the folder of fetched weights, which may not exist yet."""
     if own := os.environ.get(CACHE):
         return expand_user(own)
     shared = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    # A relative one is to be ignored (XDG Base Directory Specification 0.8).
+    # A relative path must be ignored (XDG Base Directory Specification 0.8).
     return (shared if shared.is_absolute() else home() / ".cache") / "gensr_pref"
 
 
-def cached(checkpoint: Checkpoint) -> Path:
-    """Where a checkpoint is, or will be, in the cache."""
+def cache_path(checkpoint: Checkpoint) -> Path:
+    """Return the path of a checkpoint in the cache, whether or not it exists."""
     return cache_folder() / checkpoint.file
 
 
-def is_here(checkpoint: Checkpoint) -> bool:
-    """Whether there is a file of it in the cache, whatever is in it."""
-    return cached(checkpoint).is_file()
+def is_cached(checkpoint: Checkpoint) -> bool:
+    """Return whether the cache holds the checkpoint's file, verified or not."""
+    return cache_path(checkpoint).is_file()
 
 
-def offline() -> bool:
-    """Whether the user has forbidden connections: ``GENSR_PREF_OFFLINE=1``."""
+def is_offline() -> bool:
+    """Return whether the user forbids connections: ``GENSR_PREF_OFFLINE=1``."""
     return os.environ.get(OFFLINE, "").strip().lower() not in {"", "0", "false", "no", "off"}
 
 
-def missing(checkpoints: Iterable[Checkpoint]) -> str:
-    """What is not in the cache and how to get it."""
-    lacking = list(checkpoints)
-    names = ", ".join(repr(one.name) for one in lacking)
-    command = " ".join(["gensr-pref fetch", *(one.name for one in lacking)])
-    told = f"the weights of {names} are not in {cache_folder()}; run: {command}"
-    if not offline():
-        return told
-    files = ", ".join(one.file for one in lacking)
-    return f"{told} (without {OFFLINE}, which is set; or copy {files} there)"
+def missing_message(checkpoints: Iterable[Checkpoint]) -> str:
+    """Return the message for checkpoints missing from the cache, with the command to fetch them."""
+    checkpoints = list(checkpoints)
+    names = ", ".join(repr(one.name) for one in checkpoints)
+    command = " ".join(["gensr-pref fetch", *(one.name for one in checkpoints)])
+    message = f"the weights of {names} are not in {cache_folder()}; run: {command}"
+    if not is_offline():
+        return message
+    files = ", ".join(one.file for one in checkpoints)
+    return f"{message} (unset {OFFLINE} for this, or copy {files} there)"
 
 
-def checked(checkpoint: Checkpoint, again: bool = False) -> str:
-    """The SHA-256 of a checkpoint in the cache, once it is found to be what it should be.
+def verify_digest(checkpoint: Checkpoint, again: bool = False) -> str:
+    """Verify the file of a checkpoint in the cache, and return its SHA-256.
 
     Hashes the file (about 1 s per GB) only if it was written after its ``FILE.sha256``.
 
     Args:
-        checkpoint: one that `is_here`.
-        again: hash in any case.
+        checkpoint: a checkpoint whose file `is_cached`.
+        again: hash the file in any case.
 
     Raises:
-        MissingWeightsError: its size or digest differs, or it cannot be read.
+        MissingWeightsError: the size or the digest differs, or the file cannot be read.
     """
-    path = cached(checkpoint)
+    path = cache_path(checkpoint)
     try:
-        facts = path.stat()
-        _require_size(checkpoint, facts.st_size, str(path))
+        status = path.stat()
+        _require_size(checkpoint, status.st_size, str(path))
         expected = expected_digest(checkpoint)
-        if not again and expected is not None and _taken_at(path) == (expected, facts.st_mtime_ns):
+        if (
+            not again
+            and expected is not None
+            and _recorded_digest(path) == (expected, status.st_mtime_ns)
+        ):
             return expected
-        found = sha256_of(path)
+        digest = sha256_of(path)
     except OSError as error:
         raise MissingWeightsError(
             f"cannot be read: {error.strerror or error}", path=path, problem=Problem.UNREADABLE
         ) from error
-    if expected is not None and found != expected:
+    if expected is not None and digest != expected:
         raise MissingWeightsError(
-            f"its SHA-256 is {found}, not {expected}. "
+            f"its SHA-256 is {digest}, not {expected}. "
             f"Delete it, then run: gensr-pref fetch {checkpoint.name}",
             path=path,
-            value=found,
+            value=digest,
             problem=Problem.DAMAGED,
         )
-    with contextlib.suppress(OSError):  # a cache that is read-only is hashed every time
-        record(path, found, facts.st_mtime_ns)
-    return found
+    with contextlib.suppress(OSError):  # files of a read-only cache are hashed every time
+        write_digest(path, digest, status.st_mtime_ns)
+    return digest
 
 
 def _require_size(checkpoint: Checkpoint, size: int, where: str) -> None:
-    """Refuse a file that is not as long as the published one.
+    """Refuse a file whose size differs from the published one.
 
     Raises:
-        MissingWeightsError: the message gives both sizes.
+        MissingWeightsError: names both sizes.
     """
     if checkpoint.size not in (None, size):
         raise MissingWeightsError(
-            f"has {size} bytes, not {checkpoint.size}: cut off, or another file. Delete "
+            f"has {size} bytes, not {checkpoint.size}: it is cut off or another file. Delete "
             f"it, then run: gensr-pref fetch {checkpoint.name}",
             path=where,
             value=size,
@@ -274,33 +278,33 @@ def _require_size(checkpoint: Checkpoint, size: int, where: str) -> None:
 
 
 def expected_digest(checkpoint: Checkpoint) -> str | None:
-    """The published SHA-256, else that of the file that was fetched first, else None."""
-    taken = _taken_at(cached(checkpoint))
+    """Return the published SHA-256, else that of the first download, else None."""
+    taken = _recorded_digest(cache_path(checkpoint))
     return checkpoint.sha256 or (taken[0] if taken else None)
 
 
 def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file's bytes, in hexadecimal."""
+    """Return the SHA-256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def record(path: Path, sha256: str, written_ns: int) -> None:
-    """Write ``FILE.sha256``, of a file as it was at a modification time (ns)."""
+def write_digest(path: Path, sha256: str, written_ns: int) -> None:
+    """Write ``FILE.sha256`` for a file with the given modification time (ns)."""
     temporary = path.with_name(f".{path.name}.sha256.{os.getpid()}")
     temporary.write_text(f"{sha256}  {path.name}\n", encoding="utf-8")
     os.utime(temporary, ns=(written_ns, written_ns))
-    temporary.replace(digest_file(path))
+    temporary.replace(digest_path(path))
 
 
-def digest_file(path: Path) -> Path:
-    """Where the digest of a file is kept."""
+def digest_path(path: Path) -> Path:
+    """Return the path of ``FILE.sha256``."""
     return path.with_name(f"{path.name}.sha256")
 
 
-def _taken_at(path: Path) -> tuple[str, int] | None:
-    """The digest beside a file, and the modification time of what it was taken of."""
-    beside = digest_file(path)
+def _recorded_digest(path: Path) -> tuple[str, int] | None:
+    """Return the digest beside a file, and the modification time of the file that was hashed."""
+    beside = digest_path(path)
     try:
         digest = re.match(r"[0-9a-f]{64}\b", beside.read_text(encoding="utf-8", errors="replace"))
         return (digest[0], beside.stat().st_mtime_ns) if digest else None

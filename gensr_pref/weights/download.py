@@ -1,11 +1,12 @@
-"""One file over HTTPS into a part file that survives being cut off.
+"""Resumable download of one file over HTTPS into a part file.
 
-Beside ``FILE.part`` lies ``FILE.part.tag``, the validator (ETag or date) under which the server
-gave it. The rest is asked for with ``Range`` and ``If-Range`` (RFC 9110, 13.1.5 and 14.2): if the
-file has changed meanwhile, or the server knows no ranges, it begins anew. Without a validator the
-pieces may be of two files: it goes on only where the whole will be compared with a digest.
+Beside ``FILE.part`` is ``FILE.part.tag``, the validator (ETag or date) that the server sent with
+it. The rest is requested with ``Range`` and ``If-Range`` (RFC 9110, 13.1.5 and 14.2): if the file
+has changed, or the server does not support ranges, the download restarts. Without a validator the
+pieces may belong to two files, so the download resumes only if the whole file is verified by a
+digest.
 
-Proxies, NO_PROXY and SSL_CERT_FILE are taken from the environment, as `urllib` does.
+Proxies, NO_PROXY and SSL_CERT_FILE are taken from the environment by `urllib`.
 """
 
 from __future__ import annotations
@@ -34,33 +35,42 @@ from urllib.request import (
 
 from gensr_pref.errors import FetchError, InputError, Problem, StorageError, quantity
 
-TIMEOUT_S = 30.0  # without a byte
-TRIES = 4  # in a row that bring nothing new
-WAIT_S = 0.5  # before the next try; doubles with every one that brings nothing new
+TIMEOUT_S = 30.0  # without a received byte
+TRIES = 4  # in a row without progress
+WAIT_S = 0.5  # before the next attempt; doubles with every attempt without progress
 _CHUNK = 1 << 16
-_PASSING = {408, 425, 429, 500, 502, 503, 504}  # answers worth another try
+_RETRYABLE = {
+    408,
+    425,
+    429,
+    500,
+    502,
+    503,
+    504,
+}  # status codes for which another attempt may succeed
 _LOGIN = ". Is a login, a proxy or a mirror (GENSR_PREF_MIRROR) needed here?"
 _GONE = ". Copy the file into the cache by hand, or set GENSR_PREF_MIRROR."
 _HINTS = {401: _LOGIN, 403: _LOGIN, 407: _LOGIN, 404: _GONE, 410: _GONE}
 
 
-class _Interrupted(Exception):
-    """What another try may mend."""
+class _RetryableError(Exception):
+    """A failure after which another attempt may succeed."""
 
 
 def download(url: str, part: Path, size: int | None, title: str, hashed: bool = False) -> None:
-    """Make `part` the whole file at `url`, keeping what is there if the server confirms it.
+    """Download the whole file at `url` into `part`; resume it if the server confirms its bytes.
 
     Args:
-        url: https, or http on this machine; a user name and password in it are sent as such.
-        part: the file to fill.
-        size: in bytes, which the file must have; None = what the server says.
-        title: of the progress bar.
-        hashed: whether the caller will compare a digest; then it goes on without a validator, too.
+        url: https, or http on this machine; a user name and password in it are sent as a login.
+        part: path of the part file.
+        size: required size in bytes; None: the size that the server states.
+        title: title of the progress bar.
+        hashed: whether the caller verifies a digest; then a part without a validator is resumed.
 
     Raises:
-        InputError: the address is not one that may be used.
-        FetchError: refused, not found, cut off `TRIES` times in a row, or of another size.
+        InputError: the address is malformed or not allowed.
+        FetchError: the server refuses, has no such file or another size, or the download was cut
+            off `TRIES` times in a row.
         StorageError: the disk is full or cannot be written.
     """
     require_safe(url)
@@ -68,92 +78,96 @@ def download(url: str, part: Path, size: int | None, title: str, hashed: bool = 
     while True:
         try:
             return _attempt(url, part, size, title, hashed)
-        except _Interrupted as error:
+        except _RetryableError as error:
             reached = _length(part)
             fruitless = 0 if reached > furthest else fruitless + 1
             furthest = max(furthest, reached)
             if fruitless >= TRIES:
-                told = f"{error}; {TRIES} tries brought nothing new."
-                if kept := _kept(part, hashed):
-                    told += f" The same command goes on after {quantity(kept, 'byte')}."
+                message = f"{error}; {TRIES} attempts made no progress."
+                if reusable := _reusable_bytes(part, hashed):
+                    message += f" The same command resumes after {quantity(reusable, 'byte')}."
                 raise FetchError(
-                    told, path=shown(url), value=furthest, problem=Problem.OFFLINE
+                    message, path=without_credentials(url), value=furthest, problem=Problem.OFFLINE
                 ) from error
             time.sleep(WAIT_S * 2**fruitless)
 
 
 def require_safe(url: str) -> None:
-    """Refuse an address that is neither https nor on this machine.
+    """Refuse an address that is neither https nor http on this machine.
 
     Raises:
-        InputError: the message shows the address without its secrets.
+        InputError: shows the address without its secrets.
     """
     try:
         parts = urlsplit(url)
-        whole = bool(parts.hostname) and parts.port != 0  # raises for what is no number
+        whole = (
+            bool(parts.hostname) and parts.port != 0
+        )  # raises ValueError for a port that is not a number
     except ValueError:
         whole = False
     if not whole or not re.fullmatch(r"[\x21-\x7e]+", url):
         raise InputError(
-            "the address of a download is malformed; it should read https://HOST/PATH",
+            "the address of a download is malformed; the form is https://HOST/PATH",
             problem=Problem.INVALID,
         )
     if parts.scheme != "https" and not _on_this_machine(parts):
         raise InputError(
-            "only https is used, or http on this machine, or a folder",
-            path=shown(url),
+            "is not allowed; use https, http on this machine, or a folder",
+            path=without_credentials(url),
             problem=Problem.UNSAFE,
         )
 
 
-def shown(url: str) -> str:
-    """An address without user name, password, query and fragment, which may hold secrets."""
+def without_credentials(url: str) -> str:
+    """Return an address without user name, password, query and fragment, which may be secret."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
-def unwritable(path: Path, error: OSError) -> StorageError:
-    """The error for a cache that has no room or may not be written."""
+def cache_error(path: Path, error: OSError) -> StorageError:
+    """Return the error for a cache that is full or cannot be written."""
     return StorageError(
         f"cannot be written: {error.strerror or error}. Make room, or set "
-        "GENSR_PREF_CACHE to another folder; the same command goes on.",
+        "GENSR_PREF_CACHE to another folder; the same command resumes.",
         path=path,
         problem=Problem.UNWRITABLE,
     )
 
 
-def forget(part: Path) -> None:
+def remove_part(part: Path) -> None:
     """Remove a part file and its tag."""
     part.unlink(missing_ok=True)
     _tag_file(part).unlink(missing_ok=True)
 
 
 def _attempt(url: str, part: Path, size: int | None, title: str, hashed: bool) -> None:
-    tag, start = _tag(part), _kept(part, hashed)
+    tag, start = _tag(part), _reusable_bytes(part, hashed)
     try:
         answer = _open(_request(url, start, tag))
-    except urllib.error.HTTPError as error:  # of the range: it is all here, or another file
+    except (
+        urllib.error.HTTPError
+    ) as error:  # for the range: the part is complete, or of another file
         if error.headers.get("Content-Range") == f"bytes */{start}" and size in (None, start):
             return
-        forget(part)
-        raise _Interrupted("what was here is not what the server has") from error
+        remove_part(part)
+        raise _RetryableError("the partial file does not match the server's file") from error
     with answer:
-        start, whole = _offered(answer, part, start, tag)
+        start, whole = _offered_range(answer, part, start, tag)
         if whole is not None and size not in (None, whole):
             raise FetchError(
-                f"has {whole} bytes, and the published file {size}",
-                path=shown(url),
+                f"has {whole} bytes, but the published file has {size}",
+                path=without_credentials(url),
                 value=whole,
                 problem=Problem.DAMAGED,
             )
         if answer.headers.get_content_type() == "text/html":
             raise FetchError(
-                "is a web page, not weights. Does it ask for a login?",
-                path=shown(url),
+                "is a web page, not a file of weights. Does the server require a login?",
+                path=without_credentials(url),
                 problem=Problem.REFUSED,
             )
         if start == 0:
-            _begin(part, _validator(answer))
+            _begin_part(part, _validator(answer))
         _save(answer, part, start, size if whole is None else whole, title)
 
 
@@ -162,7 +176,7 @@ def _request(url: str, start: int, tag: str) -> Request:
     bare = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
     request = Request(bare)
     request.add_header("User-Agent", "gensr-pref")
-    request.add_header("Accept-Encoding", "identity")  # bytes as they are counted and hashed
+    request.add_header("Accept-Encoding", "identity")  # plain bytes, which are counted and hashed
     if start:
         request.add_header("Range", f"bytes={start}-")
         if tag:
@@ -170,44 +184,46 @@ def _request(url: str, start: int, tag: str) -> Request:
     if parts.username is not None:
         login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         secret = base64.b64encode(login.encode()).decode()
-        request.add_unredirected_header("Authorization", f"Basic {secret}")  # not for other hosts
+        request.add_unredirected_header(
+            "Authorization", f"Basic {secret}"
+        )  # not sent to other hosts
     return request
 
 
 class _Redirects(HTTPRedirectHandler):
-    """Follows a redirect to https only, or from this machine to itself."""
+    """A handler that follows redirects to https only, or from this machine to itself."""
 
     def redirect_request(
         self, req: Request, fp: IO[bytes], code: int, msg: str, headers: Any, newurl: str
     ) -> Request | None:
-        there = urlsplit(newurl)
-        inside = _on_this_machine(urlsplit(req.full_url)) and _on_this_machine(there)
-        if there.scheme != "https" and not inside:
+        target = urlsplit(newurl)
+        inside = _on_this_machine(urlsplit(req.full_url)) and _on_this_machine(target)
+        if target.scheme != "https" and not inside:
             fp.close()
             raise FetchError(
-                f"leads to {shown(newurl)}, which is not https",
-                path=shown(req.full_url),
-                value=shown(newurl),
+                f"redirects to {without_credentials(newurl)}, which is not https",
+                path=without_credentials(req.full_url),
+                value=without_credentials(newurl),
                 problem=Problem.UNSAFE,
             )
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
 def _open(request: Request) -> http.client.HTTPResponse:
-    """The server's answer; raises HTTPError for a range it does not have."""
-    where = shown(request.full_url)
+    """Return the server's response; raise HTTPError for a range that the file does not have."""
+    where = without_credentials(request.full_url)
     try:
         opener = build_opener(_Redirects)
-        opened: http.client.HTTPResponse = opener.open(request, timeout=TIMEOUT_S)
+        response: http.client.HTTPResponse = opener.open(request, timeout=TIMEOUT_S)
     except urllib.error.HTTPError as error:
         error.close()
         if error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             raise
-        told = f"the server answers {error.code} {error.reason}"
-        if error.code in _PASSING:
-            raise _Interrupted(told) from error
+        message = f"the server answers {error.code} {error.reason}"
+        if error.code in _RETRYABLE:
+            raise _RetryableError(message) from error
         raise FetchError(
-            f"{told}{_HINTS.get(error.code, '')}",
+            f"{message}{_HINTS.get(error.code, '')}",
             path=where,
             value=error.code,
             problem=Problem.REFUSED,
@@ -216,41 +232,41 @@ def _open(request: Request) -> http.client.HTTPResponse:
         cause = getattr(error, "reason", error)
         if isinstance(cause, ssl.SSLCertVerificationError):
             raise FetchError(
-                f"its certificate is not trusted ({cause.verify_message}). Behind a proxy "
-                "with a certificate of its own, name that in SSL_CERT_FILE.",
+                f"its certificate is not trusted ({cause.verify_message}). If a proxy has its own "
+                "certificate, set SSL_CERT_FILE to that file.",
                 path=where,
                 problem=Problem.UNSAFE,
             ) from error
         if proxy := _socks(request):
             raise FetchError(
-                f"{proxy} names a SOCKS proxy, which downloads do not speak. Set it to an "
+                f"{proxy} names a SOCKS proxy, which downloads do not support. Set it to an "
                 "HTTP proxy, name the server in NO_PROXY, or copy the file into the cache by hand",
                 path=where,
                 value=proxy,
                 problem=Problem.UNSUPPORTED,
             ) from error
-        raise _Interrupted(_told(cause)) from error
-    return opened
+        raise _RetryableError(_describe_cause(cause)) from error
+    return response
 
 
 def _socks(request: Request) -> str | None:
-    """The variable that sends a request through a SOCKS proxy; None where none does."""
+    """Return the variable that sends a request through a SOCKS proxy; None if there is none."""
     scheme, host = request.type, urlsplit(request.full_url).hostname or ""
     proxy = getproxies().get(scheme, "")
-    named = proxy.lower().startswith("socks") and not proxy_bypass(host)
-    return f"{scheme.upper()}_PROXY" if named else None
+    used = proxy.lower().startswith("socks") and not proxy_bypass(host)
+    return f"{scheme.upper()}_PROXY" if used else None
 
 
-def _offered(
+def _offered_range(
     answer: http.client.HTTPResponse, part: Path, start: int, tag: str
 ) -> tuple[int, int | None]:
-    """Where the bytes that come begin, and how many the whole file has, if the server says."""
+    """Return the start of the response's bytes in the file, and the file's size if it is stated."""
     if answer.status == HTTPStatus.PARTIAL_CONTENT:
         span = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", answer.headers.get("Content-Range", ""))
         same = not tag or _validator(answer) in (None, tag)
         if not start or not span or int(span[1]) != start or not same:
-            forget(part)
-            raise _Interrupted("the server sent another piece than was asked for")
+            remove_part(part)
+            raise _RetryableError("the server sent another range than requested")
         return start, None if span[2] == "*" else int(span[2])
     length = answer.headers.get("Content-Length", "")
     return 0, int(length) if length.isdecimal() else None
@@ -259,7 +275,7 @@ def _offered(
 def _save(
     answer: http.client.HTTPResponse, part: Path, start: int, whole: int | None, title: str
 ) -> None:
-    """Append what comes, up to `whole` bytes, with a bar on a terminal."""
+    """Append the response's bytes, up to `whole` bytes; show a progress bar on a terminal."""
     from tqdm import tqdm
 
     _require_room(part, 0 if whole is None else whole - start)
@@ -276,55 +292,55 @@ def _save(
                     if whole is not None and reached > whole:
                         break
         except OSError as error:
-            raise unwritable(part, error) from error
+            raise cache_error(part, error) from error
     if whole is not None and reached > whole:
-        forget(part)
+        remove_part(part)
         raise FetchError(
-            f"the server sends more than the {whole} bytes of the file",
+            f"the server sends more than {whole} bytes, the size of the file",
             path=title,
             value=whole,
             problem=Problem.DAMAGED,
         )
     if whole is not None and reached < whole:
-        raise _Interrupted(f"cut off after {reached} of {whole} bytes")
+        raise _RetryableError(f"cut off after {reached} of {whole} bytes")
 
 
 def _chunks(answer: http.client.HTTPResponse) -> Iterator[bytes]:
-    """The body; a fault of the network is never an OSError, which would be the disk's."""
+    """Yield the body; a network failure is no OSError, so that an OSError is always the disk's."""
     while True:
         try:
             chunk = answer.read(_CHUNK)
         except (OSError, http.client.HTTPException) as error:
-            raise _Interrupted(_told(error)) from error
+            raise _RetryableError(_describe_cause(error)) from error
         if not chunk:
             return
         yield chunk
 
 
-def _begin(part: Path, tag: str | None) -> None:
-    """An empty part file, and the tag under which it may be continued, if there is one."""
+def _begin_part(part: Path, tag: str | None) -> None:
+    """Create an empty part file and the file with its validator, if there is one."""
     try:
         part.write_bytes(b"")
         _tag_file(part).write_text(tag or "", encoding="latin-1")
     except OSError as error:
-        raise unwritable(part, error) from error
+        raise cache_error(part, error) from error
 
 
 def _require_room(part: Path, more: int) -> None:
     free = shutil.disk_usage(part.parent).free
     if more > free:
         lack = OSError(errno.ENOSPC, f"{more} bytes are needed and {free} are free")
-        raise unwritable(part, lack)
+        raise cache_error(part, lack)
 
 
 def _validator(answer: http.client.HTTPResponse) -> str | None:
-    """What If-Range may hold: a strong ETag or a date."""
+    """Return the validator for If-Range: a strong ETag or a date."""
     etag = answer.headers.get("ETag", "")
     return etag if etag.startswith('"') else answer.headers.get("Last-Modified")
 
 
-def _kept(part: Path, hashed: bool) -> int:
-    """How many bytes that are here need not be fetched again."""
+def _reusable_bytes(part: Path, hashed: bool) -> int:
+    """Return the number of bytes that need not be downloaded again."""
     return _length(part) if hashed or _tag(part) else 0
 
 
@@ -342,17 +358,17 @@ def _length(part: Path) -> int:
 
 
 def _on_this_machine(parts: SplitResult) -> bool:
-    """Whether an address is http on the loopback."""
+    """Return whether an address is http on the loopback interface."""
     host = parts.hostname or ""
     try:
-        near = host == "localhost" or ipaddress.ip_address(host).is_loopback
+        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
-        near = False
-    return parts.scheme == "http" and near
+        loopback = False
+    return parts.scheme == "http" and loopback
 
 
-def _told(cause: BaseException | str) -> str:
-    """A fault of the network in words; never its address, which may hold secrets."""
+def _describe_cause(cause: BaseException | str) -> str:
+    """Describe a network failure, without its address, which may be secret."""
     if isinstance(cause, TimeoutError):
         return f"no answer within {TIMEOUT_S:g} s"
     if isinstance(cause, http.client.IncompleteRead):

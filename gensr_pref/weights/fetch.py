@@ -1,13 +1,13 @@
-"""Getting weights ahead of an offline run: ``gensr-pref fetch NAME…``.
+"""Downloads of weights before an offline run: ``gensr-pref fetch NAME…``.
 
-A file comes from where it is published, or from a mirror: with ``GENSR_PREF_MIRROR=PREFIX`` it is
-looked for as ``PREFIX/FILE``, PREFIX being an https address or a local folder, such as the cache
-of another machine or the one that openai-whisper or torch.hub keeps. It goes into a part file, is
-hashed, and only then takes its name. With ``GENSR_PREF_OFFLINE=1`` no connection is opened; a local
-folder still serves.
+A file comes from its publisher or from a mirror. With ``GENSR_PREF_MIRROR=PREFIX`` it is taken from
+``PREFIX/FILE``, where PREFIX is an https address or a local folder, such as the cache of another
+machine, of openai-whisper or of torch.hub. It is written to a part file, hashed, and only then
+renamed to its final name. With ``GENSR_PREF_OFFLINE=1`` no connection is opened; a local folder
+still works.
 
-``org/name`` or ``org/name@REVISION`` is a generator's checkpoint on the Hugging Face Hub; it goes
-into the Hub's own cache (`gensr_pref.weights.hub`), and its mirrors are the Hub's
+``org/name`` or ``org/name@REVISION`` is a generator's checkpoint on the Hugging Face Hub. It is
+stored in the Hub's own cache (`gensr_pref.weights.hub`), and the Hub's setting for mirrors applies
 (``HF_ENDPOINT``).
 """
 
@@ -19,7 +19,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 from urllib.parse import urlsplit
 
 from gensr_pref.errors import (
@@ -34,26 +34,58 @@ from gensr_pref.storage import files, lease
 from gensr_pref.storage.location import expand_user
 from gensr_pref.weights import catalogue, hub
 from gensr_pref.weights.catalogue import CATALOGUE, Checkpoint
-from gensr_pref.weights.download import download, forget, require_safe, shown, unwritable
+from gensr_pref.weights.download import (
+    cache_error,
+    download,
+    remove_part,
+    require_safe,
+    without_credentials,
+)
+
+
+class FetchedRow(TypedDict):
+    """A checkpoint in the cache, as `fetch` and `verify` return it."""
+
+    name: str
+    path: str
+    sha256: str
+    digest: str
+    licence: str
+    notice: str
+
+
+ListedRow = TypedDict(
+    "ListedRow",
+    {
+        "name": str,
+        "here": str,
+        "size_mb": float | str,
+        "licence": str,
+        "from": str,
+        "host": str | None,
+        "digest": str,
+        "notice": str,
+    },
+)
 
 
 class PartlyFetchedError(FetchError):
-    """Some of several checkpoints could not be had; the others are in the cache.
+    """Some of several checkpoints could not be fetched; the others are in the cache.
 
     Args:
-        rows: of those that are there, as `fetch` returns them.
-        failed: what was raised for each of the others, by name.
+        rows: rows of the checkpoints in the cache, as `fetch` returns them.
+        failed: the error of each other checkpoint, by name.
     """
 
-    def __init__(self, rows: list[dict[str, Any]], failed: Mapping[str, Exception]) -> None:
+    def __init__(self, rows: list[FetchedRow], failed: Mapping[str, Exception]) -> None:
         reasons = "".join(f"\n  {name}: {error}" for name, error in failed.items())
         super().__init__(f"{len(failed)} of {len(rows) + len(failed)} not fetched:{reasons}")
         self.rows = rows
         self.failed = dict(failed)
 
 
-def listing() -> list[dict[str, Any]]:
-    """One row per checkpoint that can be fetched: what it is, and whether it is here."""
+def list_checkpoints() -> list[ListedRow]:
+    """Return one row per checkpoint of the catalogue, with its facts and its state in the cache."""
     return [
         {
             "name": one.name,
@@ -69,26 +101,27 @@ def listing() -> list[dict[str, Any]]:
     ]
 
 
-def fetch(names: Sequence[str], sha256: str | None = None) -> list[dict[str, Any]]:
-    """Have these checkpoints in the cache, downloading and hashing those that are not there.
+def fetch(names: Sequence[str], sha256: str | None = None) -> list[FetchedRow]:
+    """Download and verify the checkpoints that are not in the cache.
 
     Args:
-        names: of checkpoints, as in ``gensr-pref fetch``, or ``org/name[@REVISION]`` on the Hub.
-        sha256: that the file must have, in hexadecimal; for one name, and of use where none is
-            published. One on the Hub is pinned by its commit instead.
+        names: names of the catalogue, or ``org/name[@REVISION]`` on the Hub.
+        sha256: required digest in hexadecimal, for a single name; useful where no digest is
+            published. A checkpoint on the Hub is pinned by its commit instead.
 
     Returns:
         One row per name: name, path, sha256, what the digest was compared with, licence, notice.
 
     Raises:
-        InputError: an unknown name, or a digest, mirror or address that cannot be.
-        MissingWeightsError: offline and not here, or here and not what it should be.
-        FetchError: it cannot be had, or is not the file that was published.
+        InputError: a name is unknown, or a digest, mirror or address is invalid.
+        MissingWeightsError: connections are forbidden and the file is not in the cache, or the
+            file in the cache fails verification.
+        FetchError: the download failed, or the file is not the published one.
         StorageError: the disk is full or cannot be written.
-        PartlyFetchedError: of several names, some could not be had, for whatever of these reasons.
+        PartlyFetchedError: some of several names failed, for any of these reasons.
     """
     unique = list(dict.fromkeys(names))
-    wanted = {name: catalogue.named(name) for name in unique if not _of_hub(name)}
+    wanted = {name: catalogue.get_checkpoint(name) for name in unique if not _is_on_hub(name)}
     if sha256 is not None and len(wanted) < len(unique):
         raise InputError(
             "a checkpoint on the Hub is pinned as org/name@COMMIT",
@@ -97,19 +130,22 @@ def fetch(names: Sequence[str], sha256: str | None = None) -> list[dict[str, Any
         )
     pinned = _pin(list(wanted.values()), sha256)
     sources = {name: _source(one) for name, one in wanted.items()}
-    lacking = [one for one in wanted.values() if not catalogue.is_here(one)]
-    beyond = [one for one in lacking if isinstance(sources[one.name], str)]
-    if catalogue.offline() and beyond:
+    absent = [one for one in wanted.values() if not catalogue.is_cached(one)]
+    online = [one for one in absent if isinstance(sources[one.name], str)]
+    if catalogue.is_offline() and online:
         raise MissingWeightsError(
-            catalogue.missing(beyond), value=[one.name for one in beyond], problem=Problem.OFFLINE
+            catalogue.missing_message(online),
+            value=[one.name for one in online],
+            problem=Problem.OFFLINE,
         )
-    rows, failed = [], {}
+    rows: list[FetchedRow] = []
+    failed: dict[str, Exception] = {}
     for name in unique:
         try:
             if name in wanted:
-                rows.append(_fetched(wanted[name], sources[name], pinned))
+                rows.append(_fetch_checkpoint(wanted[name], sources[name], pinned))
             else:
-                rows.append(_from_hub(name))
+                rows.append(_fetch_from_hub(name))
         except GensrPrefError as error:
             if len(unique) == 1:
                 raise
@@ -119,44 +155,46 @@ def fetch(names: Sequence[str], sha256: str | None = None) -> list[dict[str, Any
     return rows
 
 
-def _of_hub(name: str) -> bool:
+def _is_on_hub(name: str) -> bool:
     return hub.is_id(name.partition("@")[0])
 
 
-def _from_hub(name: str) -> dict[str, Any]:
-    """What a person is told of a checkpoint of the Hub, now that it is here."""
+def _fetch_from_hub(name: str) -> FetchedRow:
+    """Fetch a checkpoint from the Hub and return its row."""
     repository, _, revision = name.partition("@")
-    found = hub.snapshot(repository, revision or None, renew=True)
+    snapshot = hub.snapshot(repository, revision or None, renew=True)
     return {
-        "name": f"{repository}@{found.commit}",
-        "path": str(found.folder),
-        "sha256": catalogue.sha256_of(found.folder / hub.FILES[1]),
+        "name": f"{repository}@{snapshot.commit}",
+        "path": str(snapshot.folder),
+        "sha256": catalogue.sha256_of(snapshot.folder / hub.FILES[1]),
         "digest": "by the commit",
         "licence": "-",
         "notice": f"licence: see the card of {repository}",
     }
 
 
-def verify(names: Sequence[str] = ()) -> list[dict[str, Any]]:
-    """Hash checkpoints in the cache again: those named, else all that are here.
+def verify(names: Sequence[str] = ()) -> list[FetchedRow]:
+    """Hash checkpoints in the cache again: the named ones, else all of them.
 
     Raises:
-        MissingWeightsError: one is not there, or not what it should be.
+        MissingWeightsError: a file is missing or fails verification.
         InputError: no checkpoint has that name.
     """
-    wanted = [catalogue.named(name) for name in names]
-    wanted = wanted or [one for one in CATALOGUE.values() if catalogue.is_here(one)]
-    if lacking := [one for one in wanted if not catalogue.is_here(one)]:
+    wanted = [catalogue.get_checkpoint(name) for name in names]
+    wanted = wanted or [one for one in CATALOGUE.values() if catalogue.is_cached(one)]
+    if absent := [one for one in wanted if not catalogue.is_cached(one)]:
         raise MissingWeightsError(
-            catalogue.missing(lacking), value=[one.name for one in lacking], problem=Problem.MISSING
+            catalogue.missing_message(absent),
+            value=[one.name for one in absent],
+            problem=Problem.MISSING,
         )
-    return [_row(one, catalogue.checked(one, again=True)) for one in wanted]
+    return [_row(one, catalogue.verify_digest(one, again=True)) for one in wanted]
 
 
 def _state(checkpoint: Checkpoint) -> str:
-    if not catalogue.is_here(checkpoint):
+    if not catalogue.is_cached(checkpoint):
         return "no"
-    same = checkpoint.size in (None, catalogue.cached(checkpoint).stat().st_size)
+    same = checkpoint.size in (None, catalogue.cache_path(checkpoint).stat().st_size)
     return "yes" if same else "damaged"
 
 
@@ -166,7 +204,7 @@ def _pin(wanted: Sequence[Checkpoint], sha256: str | None) -> str | None:
     digest = sha256.lower()
     if len(wanted) != 1:
         raise InputError(
-            "is the digest of one file: give one name with it",
+            "is the digest of one file; give exactly one name with it",
             field=parameter("sha256"),
             value=sha256,
             problem=Problem.DUPLICATE,
@@ -189,7 +227,7 @@ def _pin(wanted: Sequence[Checkpoint], sha256: str | None) -> str | None:
 
 
 def _source(checkpoint: Checkpoint) -> str | Path:
-    """The address or the file that a checkpoint comes from."""
+    """Return the address or the file that a checkpoint is fetched from."""
     mirror = os.environ.get(catalogue.MIRROR, "").strip()
     if not mirror:
         return checkpoint.url
@@ -199,96 +237,96 @@ def _source(checkpoint: Checkpoint) -> str | Path:
         require_safe(mirror)
     except InputError as error:
         raise error.within(catalogue.MIRROR) from None
-    parts = urlsplit(mirror)  # a query, such as a token, stays behind the path
+    parts = urlsplit(mirror)  # a query, such as a token, stays after the path
     return parts._replace(path=f"{parts.path.rstrip('/')}/{checkpoint.file}").geturl()
 
 
-def _fetched(checkpoint: Checkpoint, source: str | Path, pinned: str | None) -> dict[str, Any]:
-    if not catalogue.is_here(checkpoint):
-        with _alone(catalogue.cached(checkpoint)):
-            if not catalogue.is_here(checkpoint):  # nobody else got it while we waited
-                _get(checkpoint, source, pinned)
-    found = catalogue.checked(checkpoint)
-    if pinned not in (None, found):
-        path = catalogue.cached(checkpoint)
+def _fetch_checkpoint(checkpoint: Checkpoint, source: str | Path, pinned: str | None) -> FetchedRow:
+    if not catalogue.is_cached(checkpoint):
+        with _hold_fetch_lock(catalogue.cache_path(checkpoint)):
+            if not catalogue.is_cached(checkpoint):  # no other process has fetched it meanwhile
+                _fetch_into_cache(checkpoint, source, pinned)
+    digest = catalogue.verify_digest(checkpoint)
+    if pinned not in (None, digest):
+        path = catalogue.cache_path(checkpoint)
         raise MissingWeightsError(
-            f"its SHA-256 is {found}, not {pinned}. Delete it and "
-            f"{catalogue.digest_file(path).name}, then fetch again",
+            f"its SHA-256 is {digest}, not {pinned}. Delete it and "
+            f"{catalogue.digest_path(path).name}, then fetch again",
             path=path,
-            value=found,
+            value=digest,
             problem=Problem.DAMAGED,
         )
-    return _row(checkpoint, found, pinned)
+    return _row(checkpoint, digest, pinned)
 
 
-def _get(checkpoint: Checkpoint, source: str | Path, pinned: str | None) -> None:
-    path = catalogue.cached(checkpoint)
+def _fetch_into_cache(checkpoint: Checkpoint, source: str | Path, pinned: str | None) -> None:
+    path = catalogue.cache_path(checkpoint)
     part = path.with_name(f"{path.name}.part")
     expected = pinned or catalogue.expected_digest(checkpoint)
     if isinstance(source, Path):
         _copy(source, part)
     else:
         download(source, part, checkpoint.size, checkpoint.name, hashed=expected is not None)
-    found = catalogue.sha256_of(part)
-    if expected not in (None, found):
-        forget(part)
-        where = source if isinstance(source, Path) else shown(source)
-        kept = "" if checkpoint.sha256 or pinned else f" (from {catalogue.digest_file(path)})"
+    digest = catalogue.sha256_of(part)
+    if expected not in (None, digest):
+        remove_part(part)
+        where = source if isinstance(source, Path) else without_credentials(source)
+        origin = "" if checkpoint.sha256 or pinned else f" (from {catalogue.digest_path(path)})"
         raise FetchError(
-            f"its SHA-256 is {found}, not {expected}{kept}: damaged on the way, or not "
-            f"the file that was published. What was fetched of {checkpoint.name!r} is deleted, "
-            "and the same command begins anew.",
+            f"its SHA-256 is {digest}, not {expected}{origin}: the download is damaged, or it is "
+            f"not the published file. The download of {checkpoint.name!r} is deleted; the same "
+            "command starts again.",
             path=where,
-            value=found,
+            value=digest,
             problem=Problem.DAMAGED,
         )
-    _install(part, path, found)
+    _install(part, path, digest)
 
 
 def _install(part: Path, path: Path, sha256: str) -> None:
-    """Give a file that was found good its name, with its digest beside it."""
+    """Rename a verified file to its final name, and write its digest beside it."""
     try:
         with part.open("rb") as file:
-            files.flush(file.fileno())  # its bytes are on the disk before its name is
+            files.flush(file.fileno())  # its bytes reach the disk before its name
         part.replace(path)
-        catalogue.record(path, sha256, path.stat().st_mtime_ns)
-        forget(part)
+        catalogue.write_digest(path, sha256, path.stat().st_mtime_ns)
+        remove_part(part)
     except OSError as error:
-        raise unwritable(path, error) from error
+        raise cache_error(path, error) from error
 
 
 def _copy(source: Path, part: Path) -> None:
     if not source.is_file():
         raise FetchError(
-            f"there is no such file in the mirror ({catalogue.MIRROR})",
+            f"does not exist in the mirror ({catalogue.MIRROR})",
             path=source,
             problem=Problem.MISSING,
         )
     try:
         shutil.copyfile(source, part)
     except OSError as error:
-        raise unwritable(part, error) from error
+        raise cache_error(part, error) from error
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Let one process at a time fetch a file; the others wait."""
+def _hold_fetch_lock(path: Path) -> Iterator[None]:
+    """Let only one process at a time fetch a file; others wait."""
     lock = path.with_name(f".{path.name}.lock")
     try:
         lock.parent.mkdir(parents=True, exist_ok=True)
         lock.touch()
     except OSError as error:
-        raise unwritable(path, error) from error
+        raise cache_error(path, error) from error
     with lease.wait_for_lock(lock, f"{path.name}: another process is fetching it; waiting"):
         yield
 
 
-def _row(checkpoint: Checkpoint, sha256: str, pinned: str | None = None) -> dict[str, Any]:
-    """What a person is told of a checkpoint that is here."""
+def _row(checkpoint: Checkpoint, sha256: str, pinned: str | None = None) -> FetchedRow:
+    """Return the row of a checkpoint in the cache."""
     unpublished = "as given" if pinned else "of the first fetch"
     return {
         "name": checkpoint.name,
-        "path": str(catalogue.cached(checkpoint)),
+        "path": str(catalogue.cache_path(checkpoint)),
         "sha256": sha256,
         "digest": "as published" if checkpoint.sha256 else unpublished,
         "licence": checkpoint.licence,

@@ -1,9 +1,9 @@
 """Checkpoints on the Hugging Face Hub: a repository at a commit, as a folder of the Hub's cache.
 
-Of a repository only what a generator reads is taken: weights as safetensors, and their settings. A
-revision that is in the cache is used as it is, without asking the Hub: so workers, and a run that
-is continued after a branch moved on, find the commit that was found first. ``gensr-pref fetch
-org/name`` asks anew. Nothing is asked under ``GENSR_PREF_OFFLINE=1`` or ``HF_HUB_OFFLINE=1``.
+Only the files that a generator reads are downloaded: weights as safetensors, and their settings. A
+revision in the cache is used without contacting the Hub, so that workers, and a run that is resumed
+after a branch has moved, use the same commit. ``gensr-pref fetch org/name`` contacts the Hub again.
+With ``GENSR_PREF_OFFLINE=1`` or ``HF_HUB_OFFLINE=1`` the Hub is never contacted.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Snapshot:
     Attributes:
         repository: ``org/name``.
         commit: 40 hexadecimal digits.
-        folder: with `FILES`.
+        folder: folder that contains `FILES`.
     """
 
     repository: str
@@ -35,35 +35,35 @@ class Snapshot:
 
 
 def is_id(text: str) -> bool:
-    """Whether a text has the form ``org/name``."""
+    """Return whether a text has the form ``org/name``."""
     return _ID.fullmatch(text) is not None
 
 
 def snapshot(repository: str, revision: str | None = None, renew: bool = False) -> Snapshot:
-    """The checkpoint of a repository, downloaded where it is not in the cache.
+    """Return the checkpoint of a repository; download it if it is not in the cache.
 
     Args:
         repository: ``org/name``.
-        revision: a commit, tag or branch; absent = main.
-        renew: ask the Hub where the revision is now, even if the cache knows an answer.
+        revision: a commit, tag or branch; None: main.
+        renew: ask the Hub for the revision's current commit, even if the cache has one.
 
     Raises:
-        MissingWeightsError: it does not exist, has no checkpoint, or is not here and connections
-            are forbidden.
-        FetchError: the Hub cannot be reached or does not deliver.
+        MissingWeightsError: the repository does not exist or has no checkpoint, or it is not in
+            the cache and connections are forbidden.
+        FetchError: the Hub cannot be reached or the download fails.
     """
     _require_id(repository)
-    asked = f"{repository}@{revision}" if revision else repository
-    online = not _offline()
-    found = None if renew and online else _cached(repository, revision)
-    if found is None and not online:
+    name = f"{repository}@{revision}" if revision else repository
+    online = not _is_offline()
+    cached = None if renew and online else _cached_snapshot(repository, revision)
+    if cached is None and not online:
         raise MissingWeightsError(
-            f"no such folder, and no such checkpoint in the Hub's cache on this machine. "
-            f"While connections are allowed, run: {typed('gensr-pref', 'fetch', asked)}",
-            path=asked,
+            f"is neither a folder nor a checkpoint in the Hub's cache on this machine. "
+            f"While connections are allowed, run: {typed('gensr-pref', 'fetch', name)}",
+            path=name,
             problem=Problem.MISSING,
         )
-    return found or _downloaded(repository, revision, asked)
+    return cached or _download_snapshot(repository, revision, name)
 
 
 def _require_id(repository: str) -> None:
@@ -74,70 +74,70 @@ def _require_id(repository: str) -> None:
         validate_repo_id(repository)
     except HFValidationError as error:
         raise MissingWeightsError(
-            f"no such folder, and no id that the Hub allows. {error}",
+            f"is neither a folder nor a valid id of a repository on the Hub. {error}",
             path=repository,
             problem=Problem.INVALID,
         ) from error
 
 
-def _offline() -> bool:
+def _is_offline() -> bool:
     from huggingface_hub import constants
 
-    return catalogue.offline() or bool(constants.HF_HUB_OFFLINE)
+    return catalogue.is_offline() or bool(constants.HF_HUB_OFFLINE)
 
 
-def _cached(repository: str, revision: str | None) -> Snapshot | None:
+def _cached_snapshot(repository: str, revision: str | None) -> Snapshot | None:
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     try:
-        found = _snapshot(repository, revision, local=True)
+        snapshot = _snapshot(repository, revision, local=True)
     except LocalEntryNotFoundError:
         return None
-    return None if _lacking(found) else found
+    return None if _missing_files(snapshot) else snapshot
 
 
-def _downloaded(repository: str, revision: str | None, asked: str) -> Snapshot:
-    """What the Hub's own messages say is not repeated: they may hold an address with a password."""
+def _download_snapshot(repository: str, revision: str | None, name: str) -> Snapshot:
+    """Download a checkpoint; repeat no message of the Hub, which may contain a password."""
     from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
     try:
-        found = _snapshot(repository, revision, local=False)
+        snapshot = _snapshot(repository, revision, local=False)
     except RepositoryNotFoundError as error:
         raise MissingWeightsError(
-            "no such folder, and no repository on the Hub that you may read. If it "
+            "is neither a folder nor a repository on the Hub that you may read. If it "
             "is private or gated, log in with `hf auth login`",
             path=repository,
             problem=Problem.REFUSED,
         ) from error
     except RevisionNotFoundError as error:
         raise MissingWeightsError(
-            "the repository has no such commit, tag or branch", path=asked, problem=Problem.UNKNOWN
+            "the repository has no such commit, tag or branch", path=name, problem=Problem.UNKNOWN
         ) from error
-    except Exception as error:  # of whatever HTTP library this version of the client uses
-        if package := lacking_package(error):
+    except Exception as error:  # of the HTTP library that this version of the client uses
+        if package := missing_package(error):
             raise FetchError(
-                f"the Hub cannot be asked: {package}", path=asked, problem=Problem.OFFLINE
+                f"the Hub cannot be contacted: {package}", path=name, problem=Problem.OFFLINE
             ) from error
         raise FetchError(
-            f"cannot be had from the Hub ({type(error).__name__}). Try again, or bring "
-            f"{' and '.join(FILES)} in a folder",
-            path=asked,
+            f"cannot be downloaded from the Hub ({type(error).__name__}). Try again, or copy "
+            f"{' and '.join(FILES)} into a folder and name that",
+            path=name,
             problem=Problem.OFFLINE,
         ) from error
-    if lacking := _lacking(found):
+    if absent := _missing_files(snapshot):
         raise MissingWeightsError(
-            f"no checkpoint of a generator: it has no {' and no '.join(lacking)}",
-            path=asked,
-            value=lacking,
+            f"is not the checkpoint of a generator: it has no {' and no '.join(absent)}",
+            path=name,
+            value=absent,
             problem=Problem.MISSING,
         )
-    return found
+    return snapshot
 
 
-def lacking_package(error: BaseException) -> str | None:
-    """Return what the client says of a package that it lacks, such as for a SOCKS proxy.
+def missing_package(error: BaseException) -> str | None:
+    """Return the client's message about a package that is not installed, as for a SOCKS proxy.
 
-    It is the one message of the client that is shown: it says what to install, and no address.
+    It is the only message of the client that is shown: it names a package and contains no address.
     """
     seen: set[int] = set()
     cause: BaseException | None = error
@@ -160,5 +160,5 @@ def _snapshot(repository: str, revision: str | None, local: bool) -> Snapshot:
     return Snapshot(repository, folder.name, folder)
 
 
-def _lacking(found: Snapshot) -> list[str]:
-    return [name for name in FILES if not (found.folder / name).is_file()]
+def _missing_files(snapshot: Snapshot) -> list[str]:
+    return [name for name in FILES if not (snapshot.folder / name).is_file()]

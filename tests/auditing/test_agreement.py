@@ -19,12 +19,12 @@ from gensr_pref.auditing.base import comparisons, ranks
 from tests.auditing.panels import judged, random_clips
 
 
-def of(clips, statistic):
+def summed(clips, statistic):
     made = judged(clips)
     return statistic(pair_sums(comparisons(made), 0, 1)[0].sum(axis=0))[0]
 
 
-def test_tau_of_one_clip_is_scipys_tau_b():
+def test_tau_of_one_clip_equals_scipys_tau_b():
     rng = np.random.default_rng(0)
     values = rng.integers(0, 5, size=(12, 3)).astype(float)  # with ties
     made = judged([values])
@@ -34,25 +34,25 @@ def test_tau_of_one_clip_is_scipys_tau_b():
         assert kendall_tau(sums)[0] == pytest.approx(expected)
 
 
-def test_pairs_never_cross_clips():
+def test_comparisons_stay_within_clips():
     rising = np.array([[0.0, 0.0], [1.0, 1.0]])
-    assert of([rising, rising[::-1] + 100], kendall_tau) == pytest.approx(1.0)
+    assert summed([rising, rising[::-1] + 100], kendall_tau) == pytest.approx(1.0)
 
 
 def test_a_candidate_without_all_votes_is_left_out():
     values = np.array([[0.0, 0.0], [1.0, 1.0], [np.nan, 5.0], [2.0, -1.0]])
-    assert of([values], kendall_tau) == pytest.approx(of([values[[0, 1, 3]]], kendall_tau))
+    assert summed([values], kendall_tau) == pytest.approx(summed([values[[0, 1, 3]]], kendall_tau))
 
 
-def test_score_that_never_differs_has_no_tau():
+def test_a_constant_score_has_no_tau():
     values = np.array([[0.0, 1.0], [1.0, 1.0]])
-    assert np.isnan(of([values], kendall_tau))
-    assert np.isnan(of([values], agreement_rate))
+    assert np.isnan(summed([values], kendall_tau))
+    assert np.isnan(summed([values], agreement_rate))
 
 
 def test_agreement_rate_counts_shared_winners():
     values = np.array([[0.0, 0.0], [1.0, 2.0], [2.0, 1.0]])
-    assert of([values], agreement_rate) == pytest.approx(2 / 3)
+    assert summed([values], agreement_rate) == pytest.approx(2 / 3)
 
 
 def test_many_clips_in_bundles_give_the_same_value():
@@ -98,7 +98,7 @@ def test_ordinal_alpha_of_the_published_example():
     assert _alpha(table.reshape(-1), 5)[0] == pytest.approx(0.815, abs=5e-4)
 
 
-def test_coincidences_without_nulls_are_the_plain_double_loop():
+def test_coincidences_equal_a_plain_double_loop():
     rank = np.array([[1, 2, 1], [2, 2, 3], [3, 1, 2], [4, 4, 4]], dtype=float)
     sums, width = coincidences(rank, np.zeros(4, dtype=int))
     table = np.zeros((4, 4))
@@ -109,32 +109,32 @@ def test_coincidences_without_nulls_are_the_plain_double_loop():
     assert sums.reshape(4, 4) == pytest.approx(table)
 
 
-def test_alpha_is_one_for_equal_ranks_and_about_nothing_for_luck():
+def test_alpha_is_one_for_equal_ranks_and_about_zero_for_random_ones():
     rng = np.random.default_rng(0)
     clip = np.repeat(np.arange(400), 5)
     rank = np.concatenate([rng.permutation(5) + 1.0 for _ in range(400)])
     other = np.concatenate([rng.permutation(5) + 1.0 for _ in range(400)])
     same = krippendorff_alpha(np.stack([rank, rank], axis=1), clip)
-    luck = krippendorff_alpha(np.stack([rank, other], axis=1), clip)
+    random = krippendorff_alpha(np.stack([rank, other], axis=1), clip)
     assert (same.value, same.high) == (pytest.approx(1), pytest.approx(1))
     assert 0.95 < same.low < 1  # of 400 clips, and not of all that could be drawn
-    assert luck.low < 0 < luck.high
-    assert abs(luck.value) < 0.1
+    assert random.low < 0 < random.high
+    assert abs(random.value) < 0.1
 
 
-def test_ranks_are_scipys_within_clips():
+def test_ranks_equal_scipys_within_clips():
     from scipy.stats import rankdata
 
     clips = random_clips(2)
     made = judged(clips)
-    found, rows = ranks(made, made.voters)
+    result, rows = ranks(made, made.voters)
     for number in range(made.clips):
         here = rows[made.clip[rows] == number]
         expected = rankdata(made.value[here], axis=0)
-        assert found[made.clip[rows] == number] == pytest.approx(expected)
+        assert result[made.clip[rows] == number] == pytest.approx(expected)
 
 
-def test_one_vote_agrees_with_nobody_and_one_clip_has_no_interval():
+def test_one_vote_has_no_agreement_and_one_clip_has_no_interval():
     clips = random_clips(0, clips=3)
     made = judged(clips, votes=[True, False, False])
     assert pairwise_agreement(made, comparisons(made)) == []

@@ -36,7 +36,7 @@ def unanimous(clip, votes, margin, ties, within_bounds):
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("margin", [(0, 0, 0), (1, 0, 0.5)])
 @pytest.mark.parametrize("ties", [(False, False, False), (False, True, False)])
-def test_yield_of_any_votes_is_that_of_a_plain_loop(seed, margin, ties):
+def test_yield_of_any_votes_equals_a_plain_loop(seed, margin, ties):
     clips = random_clips(seed)
     rng = np.random.default_rng(seed)
     within_bounds = rng.random(sum(map(len, clips))) < 0.8
@@ -53,7 +53,7 @@ def test_yield_of_any_votes_is_that_of_a_plain_loop(seed, margin, ties):
         assert here.clip_share(bits) == pytest.approx(plain / 33)
 
 
-def test_shuffling_keeps_every_group_and_breaks_what_scores_share():
+def test_shuffling_keeps_groups_and_removes_correlation():
     rng = np.random.default_rng(0)
     common = rng.normal(size=(200, 6, 1))
     made = judged(list(np.repeat(common, 3, axis=2)))
@@ -63,24 +63,24 @@ def test_shuffling_keeps_every_group_and_breaks_what_scores_share():
         assert np.sort(mixed.value[here], axis=0) == pytest.approx(
             np.sort(made.value[here], axis=0)
         )
-    found = panel_yields(made, comparisons(made))
-    assert found["joint"]["yield"] == 1.0
-    assert 0.6 < found["joint"]["by_chance"] < 0.98
+    result = panel_yields(made, comparisons(made))
+    assert result["joint"]["yield"] == 1.0
+    assert 0.6 < result["joint"]["by_chance"] < 0.98
 
 
-def test_chance_of_two_votes_on_two_candidates_is_a_half():
+def test_chance_level_of_two_votes_on_two_candidates_is_a_half():
     rng = np.random.default_rng(0)
     made = judged(list(rng.normal(size=(3000, 2, 2))))
-    found = panel_yields(made, comparisons(made))
-    assert found["joint"]["by_chance"] == pytest.approx(0.5, abs=0.02)
-    assert found["joint"]["comparisons_by_chance"] == found["joint"]["by_chance"]  # one each
-    assert set(found["alone"]["s0"].values()) == {1.0}
-    assert found["without"]["s1"]["yield"] == 1.0
-    assert found["forward"]["s1"]["yield"] == found["joint"]["yield"]
+    result = panel_yields(made, comparisons(made))
+    assert result["joint"]["by_chance"] == pytest.approx(0.5, abs=0.02)
+    assert result["joint"]["comparisons_by_chance"] == result["joint"]["by_chance"]  # one each
+    assert set(result["alone"]["s0"].values()) == {1.0}
+    assert result["without"]["s1"]["yield"] == 1.0
+    assert result["forward"]["s1"]["yield"] == result["joint"]["yield"]
 
 
 @pytest.mark.parametrize("votes", [2, 3, 4])
-def test_a_comparison_is_unanimous_by_luck_as_coins_are(votes):
+def test_chance_of_a_unanimous_comparison_is_that_of_coins(votes):
     rng = np.random.default_rng(votes)
     made = judged(list(rng.normal(size=(400, 9, votes))))
     joint = panel_yields(made, comparisons(made))["joint"]
@@ -89,7 +89,7 @@ def test_a_comparison_is_unanimous_by_luck_as_coins_are(votes):
     assert joint["by_chance"] > 0.9  # of the clips: of 36 comparisons luck finds one
 
 
-def test_shuffling_leaves_candidates_without_all_votes_where_they_are():
+def test_shuffling_leaves_candidates_without_all_votes_unchanged():
     made = judged(random_clips(3, clips=200), margin=(1, 0, 0))
     mixed = shuffle_scores(made, 5)
     assert (mixed.complete_rows == made.complete_rows).all()
@@ -98,7 +98,7 @@ def test_shuffling_leaves_candidates_without_all_votes_where_they_are():
     assert len(comparisons(mixed).clip) == len(comparisons(made).clip)
 
 
-def test_nulls_that_fall_together_do_not_lower_the_chance_level():
+def test_nulls_in_the_same_candidates_do_not_lower_the_chance_level():
     rng = np.random.default_rng(0)
     value = rng.normal(size=(2000, 4, 3))
     whole = panel_yields(judged(list(value[:, :2])), comparisons(judged(list(value[:, :2]))))[
@@ -110,7 +110,7 @@ def test_nulls_that_fall_together_do_not_lower_the_chance_level():
     assert half["by_chance"] == pytest.approx(whole["by_chance"], abs=0.01)
 
 
-def test_same_score_twice_is_one_vote_and_unrelated_ones_are_many():
+def test_a_repeated_score_is_one_vote_and_unrelated_scores_are_many():
     rng = np.random.default_rng(0)
     one = rng.normal(size=(300, 6, 1))
     twins = effective_votes(judged(list(np.concatenate([one, one], axis=2))))
@@ -121,18 +121,18 @@ def test_same_score_twice_is_one_vote_and_unrelated_ones_are_many():
     assert apart["low"] < apart["value"] < 4
 
 
-def test_effective_votes_are_those_of_scipys_spearman_in_one_clip():
+def test_effective_votes_of_one_clip_equal_those_of_scipys_spearman():
     from scipy.stats import spearmanr
 
     rng = np.random.default_rng(3)
     value = rng.normal(size=(40, 3)) + rng.normal(size=(40, 1))
-    found = effective_votes(judged([value]))
+    result = effective_votes(judged([value]))
     eigen = np.linalg.eigvalsh(spearmanr(value).statistic)
-    assert found["eigenvalues"] == pytest.approx(eigen[::-1])
-    assert found["value"] == pytest.approx(eigen.sum() ** 2 / (eigen**2).sum())
+    assert result["eigenvalues"] == pytest.approx(eigen[::-1])
+    assert result["value"] == pytest.approx(eigen.sum() ** 2 / (eigen**2).sum())
 
 
-def test_constant_vote_is_no_vote():
+def test_a_constant_score_is_not_a_vote():
     rng = np.random.default_rng(0)
     value = rng.normal(size=(50, 4, 2))
     value[..., 1] = 7
@@ -147,7 +147,7 @@ def test_extremes_of_the_three_measures(eigen, expected):
     assert li_ji(value) == pytest.approx(expected)
 
 
-def test_veto_is_counted_where_all_others_decide():
+def test_vetoes_are_counted_among_comparisons_that_the_others_decide():
     clips = [np.array([[2, 2, 1], [1, 1, 2]]), np.array([[2, 2, 2], [1, 1, 1]])]
     first, *rest = vetoes(judged(clips), comparisons(judged(clips)))
     expected = {"score": "s2", "comparisons": 2, "alone_against": 0.5, "yield_lost": 0.5}
@@ -155,14 +155,14 @@ def test_veto_is_counted_where_all_others_decide():
     assert [row["yield_lost"] for row in rest] == [0, 0]
 
 
-def test_larger_margins_never_give_more():
+def test_larger_margins_never_increase_the_yield():
     clips = random_clips(0, levels=50)
-    found = [row["yield"] for row in yield_by_margin(judged(clips), comparisons(judged(clips)))]
-    assert found == sorted(found, reverse=True)
-    assert found[0] > found[-1]
+    result = [row["yield"] for row in yield_by_margin(judged(clips), comparisons(judged(clips)))]
+    assert result == sorted(result, reverse=True)
+    assert result[0] > result[-1]
 
 
-def test_luck_falls_faster_than_the_yield_where_scores_agree():
+def test_chance_level_falls_faster_than_the_yield_if_scores_agree():
     rng = np.random.default_rng(0)
     value = rng.normal(size=(300, 6, 1)) + 0.3 * rng.normal(size=(300, 6, 3))
     made = judged(list(value))
@@ -173,18 +173,18 @@ def test_luck_falls_faster_than_the_yield_where_scores_agree():
     assert max(gap) > 3 * gap[0]
 
 
-def test_margin_that_is_just_met_is_not_passed():
+def test_a_difference_equal_to_the_margin_is_not_a_win():
     made = judged([np.array([[0.3], [0.2]])], margin=[0.1])  # 0.3 - 0.2 is a little below 0.1
     assert tally(made, comparisons(made)).clip_share(1) == 0
 
 
-def test_groups_do_not_meet():
+def test_candidates_of_different_groups_are_not_compared():
     clip = np.array([[2, 2], [1, 1]])
     made = judged([clip], groups=[0, 1])
     assert tally(made, comparisons(made)).clip_share(3) == 0
 
 
-def test_too_many_comparisons_are_drawn_by_clip(monkeypatch):
+def test_beyond_the_limit_clips_are_sampled(monkeypatch):
     clips = random_clips(0, clips=2000, candidates=4)
     whole = tally(judged(clips), comparisons(judged(clips))).clip_share(7)
     monkeypatch.setattr("gensr_pref.auditing.base.MAX_COMPARISONS", 4000)

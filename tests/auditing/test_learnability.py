@@ -15,21 +15,21 @@ from gensr_pref.auditing.learnability import (
 )
 
 
-def test_ridge_is_scikit_learns_at_the_strength_it_chooses():
+def test_ridge_equals_scikit_learns_at_the_selected_strength():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(60, 8))
     y = (x @ rng.normal(size=(8, 1))) + rng.normal(size=(60, 2))
-    found = ridge_weights(x, y)
+    result = ridge_weights(x, y)
     mean = float((np.linalg.svd(x, compute_uv=False) ** 2).mean())
     for column in range(2):
         candidates = [
             Ridge(alpha=strength * mean, fit_intercept=False).fit(x, y[:, column]).coef_
             for strength in (1e-2, 1e-1, 1.0, 1e1, 1e2)
         ]
-        assert min(np.abs(found[:, column] - one).max() for one in candidates) < 1e-9
+        assert min(np.abs(result[:, column] - one).max() for one in candidates) < 1e-9
 
 
-def test_ridge_takes_more_strength_for_noise_than_for_signal():
+def test_ridge_selects_more_strength_for_noise_than_for_signal():
     rng = np.random.default_rng(1)
     x, w = rng.normal(size=(200, 50)), rng.normal(size=(50, 1))
     signal, noise = ridge_weights(x, x @ w), ridge_weights(x, rng.normal(size=(200, 1)) * 7)
@@ -37,32 +37,32 @@ def test_ridge_takes_more_strength_for_noise_than_for_signal():
     assert np.linalg.norm(noise) < 0.5 * np.linalg.norm(np.linalg.lstsq(x, x @ w)[0])
 
 
-def test_folds_keep_groups_whole_and_are_even():
+def test_folds_keep_groups_together_and_have_similar_sizes():
     group = np.repeat(np.arange(23), np.arange(1, 24))
     fold = assign_folds(group)
     assert all(len(np.unique(fold[group == one])) == 1 for one in range(23))
     assert np.bincount(fold).min() > len(group) / FOLDS * 0.8
 
 
-def test_what_is_there_is_found():
+def test_a_real_difference_is_learnable():
     rng = np.random.default_rng(0)
     difference = rng.normal(size=(400, 10))
     difference[:, 3] += 0.8
-    found = learnability(difference, np.arange(400))
-    assert found["apart"] == "clip"
-    assert found["accuracy"] == pytest.approx(0.788, abs=0.06)  # Phi(.8) at best
-    assert found["low"] > found["shuffled_high"]
+    result = learnability(difference, np.arange(400))
+    assert result["apart"] == "clip"
+    assert result["accuracy"] == pytest.approx(0.788, abs=0.06)  # Phi(.8) at best
+    assert result["low"] > result["shuffled_high"]
 
 
-def test_luck_is_not_found():
+def test_random_labels_are_not_learnable():
     rng = np.random.default_rng(1)
-    found = learnability(rng.normal(size=(400, 30)), np.arange(400))
-    assert found["low"] < 0.5 < found["high"]
-    assert found["shuffled"] == pytest.approx(0.5, abs=0.03)
-    assert found["shuffled_low"] < 0.5 < found["shuffled_high"]
+    result = learnability(rng.normal(size=(400, 30)), np.arange(400))
+    assert result["low"] < 0.5 < result["high"]
+    assert result["shuffled"] == pytest.approx(0.5, abs=0.03)
+    assert result["shuffled_low"] < 0.5 < result["shuffled_high"]
 
 
-def test_a_clip_learned_by_heart_is_of_no_use():
+def test_memorised_clips_do_not_help():
     """Pairs of one clip are alike: a split by pair would leak, one by clip does not."""
     rng = np.random.default_rng(2)
     clip = np.repeat(np.arange(60), 5)
@@ -72,7 +72,7 @@ def test_a_clip_learned_by_heart_is_of_no_use():
     assert leaky.mean() > 0.8
 
 
-def test_speakers_are_kept_apart_where_there_are_enough():
+def test_folds_are_by_speaker_if_there_are_enough():
     rng = np.random.default_rng(0)
     difference, clip = rng.normal(size=(100, 4)), np.arange(100)
     assert learnability(difference, clip, clip % 20)["apart"] == "speaker"
@@ -80,16 +80,16 @@ def test_speakers_are_kept_apart_where_there_are_enough():
     assert learnability(difference, clip, np.where(clip == 7, -1, clip % 20))["apart"] == "clip"
 
 
-def test_few_pairs_tell_nothing():
-    found = learnability(np.ones((19, 2)), np.arange(19))
-    assert found["pairs"] == 19
-    assert found["accuracy"] is None
+def test_too_few_pairs_have_no_accuracy():
+    result = learnability(np.ones((19, 2)), np.arange(19))
+    assert result["pairs"] == 19
+    assert result["accuracy"] is None
     assert learnability(np.ones((40, 2)), np.zeros(40, dtype=int))["accuracy"] is None
 
 
-def test_constant_features_are_a_coin():
-    found = learnability(np.zeros((50, 3)), np.arange(50))
-    assert found["accuracy"] == found["shuffled"] == 0.5
+def test_constant_features_give_chance_level():
+    result = learnability(np.zeros((50, 3)), np.arange(50))
+    assert result["accuracy"] == result["shuffled"] == 0.5
 
 
 def test_features_of_latents_and_tokens():

@@ -31,7 +31,7 @@ def panel(count=4, votes=(True, False)):
     return judged([np.zeros((1, len(votes)))] * count, votes=votes)
 
 
-def test_judge_that_took_no_part():
+def test_hold_out_rates_by_hand():
     made = pairs([[1, 1], [1, -1], [1, 0], [1, np.nan]])
     (row,) = hold_out_rates(panel(), made)
     assert row["score"] == "s1"
@@ -41,7 +41,7 @@ def test_judge_that_took_no_part():
     assert row["mean_spreads"] == pytest.approx(0)
 
 
-def test_judge_interval_is_over_clips():
+def test_hold_out_interval_is_over_clips():
     rng = np.random.default_rng(0)
     agrees = np.repeat(rng.random(200) < 0.6, 4)  # four pairs of a clip agree or not together
     gain = np.stack([np.ones(800), np.where(agrees, 1.0, -1.0)], axis=1)
@@ -52,7 +52,7 @@ def test_judge_interval_is_over_clips():
     assert width[0] == pytest.approx(2 * width[1], rel=0.25)
 
 
-def test_no_pairs():
+def test_statistics_of_no_pairs():
     empty = pairs(np.zeros((0, 2)))
     assert hold_out_rates(panel(), empty)[0]["rate"] is None
     assert margin_statistics(panel(), empty) == {"s0": None, "s1": None}
@@ -60,12 +60,12 @@ def test_no_pairs():
 
 
 def test_margins_in_units_and_spreads():
-    found = margin_statistics(panel(5), pairs([[k, 1] for k in range(5)]))
-    assert found["s0"]["quantiles"] == pytest.approx([0.2, 1, 2, 3, 3.8])
-    assert found["s0"]["mean_spreads"] == pytest.approx(2)
+    result = margin_statistics(panel(5), pairs([[k, 1] for k in range(5)]))
+    assert result["s0"]["quantiles"] == pytest.approx([0.2, 1, 2, 3, 3.8])
+    assert result["s0"]["mean_spreads"] == pytest.approx(2)
 
 
-def test_single_score_raises_itself_and_what_it_does_to_others():
+def test_gain_of_pairs_chosen_by_a_single_score():
     clips = [np.array([[3.0, 0.0], [1.0, 2.0], [2.0, 1.5]])]
     first, second, both = single_scores(judged(clips), comparisons(judged(clips)))
     assert first == {"by": "s0", "pairs": 1, "gain": {"s0": 2.0, "s1": -2.0}}
@@ -81,33 +81,33 @@ def test_single_score_takes_the_largest_margin_of_each_clip():
     assert first["gain"]["s0"] == pytest.approx(widest)
 
 
-def test_preference_vectors_point_the_same_way_or_not():
+def test_cosine_of_preference_vectors():
     made = pairs([[1, 2], [1, 2], [1, -2], [1, -2]])
-    found = preference(panel(), made, ["a", "a", "b", "b"])
-    assert found["vectors"]["a"]["vector"] == {"s0": 1.0, "s1": 2.0}
-    assert found["vectors"]["a"]["intervals"] == {"s0": None, "s1": None}  # of two clips
-    (row,) = found["cosines"]
+    result = preference(panel(), made, ["a", "a", "b", "b"])
+    assert result["vectors"]["a"]["vector"] == {"s0": 1.0, "s1": 2.0}
+    assert result["vectors"]["a"]["intervals"] == {"s0": None, "s1": None}  # of two clips
+    (row,) = result["cosines"]
     assert row["generators"] == ["a", "b"]
     assert row["all"] == pytest.approx(-3 / 5)
     assert row["hold_out"] == pytest.approx(-1)
 
 
-def test_cosine_of_nothing_is_nothing():
+def test_undefined_cosine_is_none():
     assert cosine(np.array([0.0, 0.0]), np.array([1.0, 1.0])) is None
     assert cosine(np.array([np.nan, 2.0]), np.array([1.0, 3.0])) == pytest.approx(1)
 
 
 def test_breakdown_counts_clips_with_a_pair():
     made = pairs([[1, 1], [3, 1], [5, 1]], clip=[0, 0, 2])
-    found = breakdown(panel(), made, {"noise": ["a", "a", "b", None]})["noise"]
-    rows = {row["value"]: (row["clips"], row["with_pair"], row["yield"]) for row in found}
+    result = breakdown(panel(), made, {"noise": ["a", "a", "b", None]})["noise"]
+    rows = {row["value"]: (row["clips"], row["with_pair"], row["yield"]) for row in result}
     assert rows == {"a": (2, 1, 0.5), "b": (1, 1, 1.0), "(unknown)": (1, 0, 0.0)}
-    gains = {row["value"]: row["gain"]["s0"] for row in found}
+    gains = {row["value"]: row["gain"]["s0"] for row in result}
     assert gains == {"a": 2.0, "b": 5.0, "(unknown)": None}
 
 
-def test_many_values_are_put_together():
+def test_values_beyond_the_limit_are_combined():
     made = pairs([[1, 1]], clip=[0])
-    found = breakdown(panel(60), made, {"speaker": [f"s{k}" for k in range(60)]})["speaker"]
-    assert len(found) == 51
-    assert (found[-1]["value"], found[-1]["clips"]) == ("(others)", 10)
+    result = breakdown(panel(60), made, {"speaker": [f"s{k}" for k in range(60)]})["speaker"]
+    assert len(result) == 51
+    assert (result[-1]["value"], result[-1]["clips"]) == ("(others)", 10)

@@ -29,8 +29,8 @@ def measured(value, higher=None, votes=None, ties=None, samples=None, speakers=N
 
 
 def against_base(of, members=(POLICY,), score="s0", **options):
-    found = compare_policies(of, {"base": [BASE], "policy": list(members)}, "base", **options)
-    return found["policies"]["policy"]["scores"][score]
+    result = compare_policies(of, {"base": [BASE], "policy": list(members)}, "base", **options)
+    return result["policies"]["policy"]["scores"][score]
 
 
 def drawn(models=2, clips=60, samples=4, scores=1, seed=0):
@@ -40,26 +40,26 @@ def drawn(models=2, clips=60, samples=4, scores=1, seed=0):
     return of_clip + better + rng.normal(0, 0.2, (models, clips, samples, scores))
 
 
-def test_the_interval_is_students_of_paired_differences():
+def test_interval_is_students_of_paired_differences():
     value = drawn()
-    told = against_base(measured(value))
+    result = against_base(measured(value))
     base, policy = value[..., 0].mean(axis=2)
     scipys = stats.ttest_rel(policy, base).confidence_interval()
-    difference, low, high = told["difference"]
+    difference, low, high = result["difference"]
     assert difference == pytest.approx((policy - base).mean())
     assert [low, high] == pytest.approx([scipys.low, scipys.high], abs=0.002)
     assert high - low > 0.03  # so that 0.002 means something
-    assert told["mean"] == pytest.approx(policy.mean())
+    assert result["mean"] == pytest.approx(policy.mean())
 
 
-def test_pairing_takes_out_what_the_clips_have_in_common():
+def test_pairing_removes_the_variance_that_clips_share():
     """Clips that differ much and samples that hardly do: a narrow interval."""
     value = drawn() + np.random.default_rng(1).normal(0, 5, (1, 60, 1, 1))
     _, low, high = against_base(measured(value))["difference"]
     assert high - low < 0.15
 
 
-def test_a_larger_run_than_there_are_bundles_has_scipys_interval_too():
+def test_a_run_with_more_clips_than_bundles_has_scipys_interval():
     value = drawn(clips=2500, samples=1)
     _, low, high = against_base(measured(value))["difference"]
     difference = value[1, :, 0, 0] - value[0, :, 0, 0]
@@ -67,16 +67,16 @@ def test_a_larger_run_than_there_are_bundles_has_scipys_interval_too():
     assert (high - low) / 2 == pytest.approx(half, rel=0.1)
 
 
-def test_members_are_averaged_and_their_spread_counts():
+def test_members_are_averaged_and_their_variance_counts():
     """Three seeds of a policy: their mean, each one's difference, their spread."""
     value = drawn(models=4, clips=30)
     value[3] += 0.4  # one seed apart from the others
-    told = against_base(measured(value), members=(1, 2, 3))
+    result = against_base(measured(value), members=(1, 2, 3))
     per_clip = value[..., 0].mean(axis=2)
     each = (per_clip[1:] - per_clip[0]).mean(axis=1)
-    assert told["seeds"] == pytest.approx(each)
-    assert told["spread"] == pytest.approx(each.std(ddof=1))
-    difference, low, high = told["difference"]
+    assert result["seeds"] == pytest.approx(each)
+    assert result["spread"] == pytest.approx(each.std(ddof=1))
+    difference, low, high = result["difference"]
     assert difference == pytest.approx(each.mean())
     assert high - low > 2 * 1.96 * each.std(ddof=1) / np.sqrt(3)
     one = against_base(measured(value), members=(1,))["difference"]
@@ -85,10 +85,10 @@ def test_members_are_averaged_and_their_spread_counts():
 
 def test_a_base_of_several_members_is_their_mean():
     value = drawn(models=3, clips=10)
-    found = compare_policies(measured(value), {"base": [0, 1], "policy": [2]}, "base")
+    result = compare_policies(measured(value), {"base": [0, 1], "policy": [2]}, "base")
     mean = value[..., 0].mean(axis=(1, 2))
-    told = found["policies"]["policy"]["scores"]["s0"]
-    assert told["difference"][0] == pytest.approx(mean[2] - (mean[0] + mean[1]) / 2)
+    result = result["policies"]["policy"]["scores"]["s0"]
+    assert result["difference"][0] == pytest.approx(mean[2] - (mean[0] + mean[1]) / 2)
 
 
 def of_speakers(speakers):
@@ -102,12 +102,12 @@ def of_speakers(speakers):
     return clips[2] - clips[1], None if speakers[1] is None else speakers[2] - speakers[1]
 
 
-def test_over_speakers_their_choice_counts():
+def test_intervals_over_speakers_include_their_variance():
     clips, speakers = of_speakers(list("abcde" * 6))
     assert speakers > 1.8 * clips
 
 
-def test_clips_of_unknown_speakers_are_speakers_of_their_own():
+def test_each_unknown_speaker_is_a_separate_cluster():
     clips, speakers = of_speakers([None] * 30)
     assert speakers == pytest.approx(clips)
 
@@ -116,23 +116,23 @@ def test_one_speaker_has_no_interval_over_speakers():
     assert of_speakers(["a"] * 30)[1] is None
 
 
-def test_the_clusters_of_an_interval_are_told():
+def test_number_of_clusters_is_reported():
     of = measured(drawn(clips=6), speakers=["a", "b", "b", None, None, "a"])
     for by_speaker, clusters in ((False, 6), (True, 4)):
-        found = compare_policies(of, {"base": [0], "policy": [1]}, "base", by_speaker)
-        assert found["scores"][0]["clusters"] == clusters
+        result = compare_policies(of, {"base": [0], "policy": [1]}, "base", by_speaker)
+        assert result["scores"][0]["clusters"] == clusters
 
 
 def test_win_rates_by_hand():
     #                clip 0      clip 1
     base = [[[3.0], [2.0]], [[1.0], [4.0]]]
     policy = [[[3.5], [2.0]], [[0.5], [5.0]]]  # win, tie; loss, win
-    told = against_base(measured([base, policy]))
-    assert (told["wins"], told["ties"], told["losses"]) == (0.5, 0.25, 0.25)
-    assert told["win_rate"][0] == 0.625
+    result = against_base(measured([base, policy]))
+    assert (result["wins"], result["ties"], result["losses"]) == (0.5, 0.25, 0.25)
+    assert result["win_rate"][0] == 0.625
     lower = against_base(measured([base, policy], higher=[False]))
     assert (lower["wins"], lower["losses"]) == (0.25, 0.5)
-    assert lower["difference"] == told["difference"]  # in the score's unit, whatever is better
+    assert lower["difference"] == result["difference"]  # in the score's unit, whatever is better
 
 
 def test_unanimous_win_rates_by_hand():
@@ -147,32 +147,32 @@ def test_unanimous_win_rates_by_hand():
     assert unanimous_wins(nothing, [1], [0])["wins"] is None
 
 
-def test_a_clip_on_which_one_fails_leaves_for_all():
+def test_a_clip_on_which_one_model_fails_is_left_out_for_all():
     value = drawn(models=3, clips=8, scores=2)
     value[2, 5, 1, 0] = np.nan  # one sample, of the policy that is not looked at
     of = measured(value)
-    found = compare_policies(of, {"base": [0], "policy": [1], "other": [2]}, "base")
-    assert [(one["clips"], one["left_out"]) for one in found["scores"]] == [(7, 1), (8, 0)]
+    result = compare_policies(of, {"base": [0], "policy": [1], "other": [2]}, "base")
+    assert [(one["clips"], one["left_out"]) for one in result["scores"]] == [(7, 1), (8, 0)]
     kept = np.delete(value[..., 0], 5, axis=1).mean(axis=(1, 2))
     for place, name in enumerate(("base", "policy", "other")):
-        assert found["policies"][name]["scores"]["s0"]["mean"] == pytest.approx(kept[place])
-    assert found["policies"]["policy"]["unanimous"]["comparisons"] == 7 * 4
+        assert result["policies"][name]["scores"]["s0"]["mean"] == pytest.approx(kept[place])
+    assert result["policies"]["policy"]["unanimous"]["comparisons"] == 7 * 4
 
 
-def test_samples_that_were_not_asked_for_are_no_failures():
+def test_samples_beyond_the_requested_number_are_not_failures():
     value = drawn(models=2, clips=6)
     value[1, :, 1:] = np.nan
-    told = against_base(measured(value, samples=[4, 1]))
-    assert told["mean"] == pytest.approx(value[1, :, 0].mean())
-    assert told["wins"] == pytest.approx((value[1, :, 0] > value[0, :, 0]).mean())
+    result = against_base(measured(value, samples=[4, 1]))
+    assert result["mean"] == pytest.approx(value[1, :, 0].mean())
+    assert result["wins"] == pytest.approx((value[1, :, 0] > value[0, :, 0]).mean())
 
 
-def test_the_same_model_differs_in_nothing():
+def test_the_same_model_has_no_difference():
     value = drawn(models=1)
-    told = against_base(measured(np.concatenate([value, value])))
-    assert told["difference"] == [0, None, None]
-    assert told["ties"] == 1
-    rate, low, high = told["win_rate"]
+    result = against_base(measured(np.concatenate([value, value])))
+    assert result["difference"] == [0, None, None]
+    assert result["ties"] == 1
+    rate, low, high = result["win_rate"]
     assert low < rate == 0.5 < high
 
 
@@ -180,8 +180,8 @@ def test_the_same_model_differs_in_nothing():
 def test_fewer_than_three_clips_have_no_interval(clips):
     value = drawn(clips=3)
     value[0, clips:] = np.nan
-    told = against_base(measured(value))
-    assert (told["mean"] is None) == (clips == 0)
+    result = against_base(measured(value))
+    assert (result["mean"] is None) == (clips == 0)
     if clips:
-        assert told["difference"][0] is not None
-        assert told["difference"][1:] == told["win_rate"][1:] == [None, None]
+        assert result["difference"][0] is not None
+        assert result["difference"][1:] == result["win_rate"][1:] == [None, None]

@@ -40,33 +40,33 @@ def copy(finished, tmp_path):
 
 
 def test_audit_has_every_part_and_is_plain_json(finished):
-    found = audit(finished)
-    assert json.loads(json.dumps(found, allow_nan=False)) == found
-    assert set(found) >= {
+    results = audit(finished)
+    assert json.loads(json.dumps(results, allow_nan=False)) == results
+    assert set(results) >= {
         "yield", "panel", "agreement", "yield_by_candidates", "yield_by_margin", "repeats",
         "margins", "hold_out", "single_scores", "preference", "sides", "generators",
         "learnability", "breakdown", "leakage", "means", "improvement", "without_pair",
     }  # fmt: skip
-    assert found["yield_by_candidates"][-1]["yield"] == pytest.approx(found["yield"]["joint"])
-    assert found["panel"]["forward"]["level"]["yield"] == found["yield"]["joint"]
-    assert [row["score"] for row in found["hold_out"]] == ["zero_crossings"]
-    assert sum(found["without_pair"].values()) == 7 - found["pairs"]
+    assert results["yield_by_candidates"][-1]["yield"] == pytest.approx(results["yield"]["joint"])
+    assert results["panel"]["forward"]["level"]["yield"] == results["yield"]["joint"]
+    assert [row["score"] for row in results["hold_out"]] == ["zero_crossings"]
+    assert sum(results["without_pair"].values()) == 7 - results["pairs"]
 
 
 def test_sides_match_the_audio_on_disk(finished):
-    found = {row["property"]: row for row in audit(finished)["sides"]}
+    results = {row["property"]: row for row in audit(finished)["sides"]}
     pairs, candidates = rows(finished, "pairs"), rows(finished, "candidates")
     of = {row["candidate_id"]: row for row in candidates}
     levels = [
         [json.loads(of[pair[f"{side}_id"]]["sampling"])["level"] for pair in pairs]
         for side in ("chosen", "rejected")
     ]
-    assert found["level"]["difference"] == pytest.approx(np.mean(levels[0]) - np.mean(levels[1]))
-    assert found["level"]["cliffs_delta"] == -1  # the quieter hiss wins on both votes
-    assert not found["level"]["warns"]  # seven clips bear no verdict
-    assert found["level"]["clips"] == len({pair["clip_id"] for pair in pairs})
-    assert found["seconds"]["difference"] == 0
-    assert found["level_db"]["pairs"] == len(pairs)
+    assert results["level"]["difference"] == pytest.approx(np.mean(levels[0]) - np.mean(levels[1]))
+    assert results["level"]["cliffs_delta"] == -1  # the quieter hiss wins on both votes
+    assert not results["level"]["warns"]  # seven clips are too few for a verdict
+    assert results["level"]["clips"] == len({pair["clip_id"] for pair in pairs})
+    assert results["seconds"]["difference"] == 0
+    assert results["level_db"]["pairs"] == len(pairs)
 
 
 def test_analysed_audio_is_not_analysed_again(copy, monkeypatch):
@@ -128,17 +128,17 @@ def test_golden_pairs_are_audited(copy, capsys):
     }
     assert pairs[0]["margins"] == {"roughness": None, "level": None, "zero_crossings": None}
     assert any("collapse" in notice for notice in summary["notices"])
-    found = audit(copy)
-    assert found["yield"]["joint"] == 1
-    assert found["yield"]["by_chance"] is None
-    assert found["hold_out"][0]["rate"] is None
-    assert found["means"]["level"]["chosen"] is None
-    assert found["means"]["level"]["rejected"] is not None
-    sides = {row["property"]: row for row in found["sides"]}
+    results = audit(copy)
+    assert results["yield"]["joint"] == 1
+    assert results["yield"]["by_chance"] is None
+    assert results["hold_out"][0]["rate"] is None
+    assert results["means"]["level"]["chosen"] is None
+    assert results["means"]["level"]["rejected"] is not None
+    sides = {row["property"]: row for row in results["sides"]}
     clean = [level_of(row["clean"]) for row in rows(copy, "clips")]
     assert sides["level_db"]["pairs"] == 35
     assert sides["level_db"]["chosen"] == pytest.approx(np.mean(clean))
-    assert (found["golden"], found["learnability"]) == (35, [])
+    assert (results["golden"], results["learnability"]) == (35, [])
     assert main(["audit", str(copy)]) == 0
     out = capsys.readouterr().out
     assert "the rule golden" in out
@@ -176,9 +176,9 @@ def test_a_panel_without_votes(base, tmp_path, rule):
 
     settings = ["panel.0.vote=false", *(f"pairing.{one}" for one in rule)]
     build(run_file.load(base / "run.yaml", settings), tmp_path / "run", base=base)
-    found = audit(tmp_path / "run")
-    assert found["pairs"] == 7
-    assert found["panel"]["effective_votes"]["votes"] == len(rule) - 1
+    results = audit(tmp_path / "run")
+    assert results["pairs"] == 7
+    assert results["panel"]["effective_votes"]["votes"] == len(rule) - 1
     assert main(["audit", str(tmp_path / "run")]) == 0
 
 
@@ -189,12 +189,12 @@ def test_a_panel_without_votes(base, tmp_path, rule):
 def test_scores_that_the_rule_uses_are_not_hold_out(copy, settings):
     pair(copy, settings)
     used = settings[1].partition("=")[2].strip("{}").partition(":")[0]
-    found = audit(copy)
-    held = [row["score"] for row in found["hold_out"]]
+    results = audit(copy)
+    held = [row["score"] for row in results["hold_out"]]
     assert used not in held
     assert len(held) == 2
-    assert found["panel"]["effective_votes"]["votes"] == 2  # of the panel, whatever the rule
-    assert json.dumps(found, allow_nan=False)
+    assert results["panel"]["effective_votes"]["votes"] == 2  # of the panel, whatever the rule
+    assert json.dumps(results, allow_nan=False)
 
 
 def test_a_score_with_a_floor_is_not_hold_out(copy):
@@ -211,7 +211,7 @@ def test_numbers_equal_plain_loops_over_the_tables(copy):
             row["zero_crossings"] = None if place % 5 == 2 else row["zero_crossings"]
         write_part(path, table)
     pair(copy, ["tie.level=allow"])
-    found = audit(copy)
+    results = audit(copy)
     scores = {row["candidate_id"]: row for row in rows(copy, "scores")}
     signs = []
     for clip in {row["clip_id"] for row in scores.values()}:
@@ -224,20 +224,20 @@ def test_numbers_equal_plain_loops_over_the_tables(copy):
             signs.append([np.sign(b - a) for a, b in zip(one, other, strict=True)])  # lower wins
     x, y = np.array(signs).T
     assert 0 in x * y
-    (row,) = found["agreement"]
+    (row,) = results["agreement"]
     tau = (x * y).sum() / np.sqrt(np.abs(x).sum() * np.abs(y).sum())
     assert row["kendall_tau"] == pytest.approx(tau)
     both = (x != 0) & (y != 0)
     assert row["agreement_rate"] == pytest.approx((x == y)[both].mean())
     decided = (x != 0) & ((y == x) | (y == 0))
-    assert found["panel"]["comparisons"] == pytest.approx(decided.mean())
+    assert results["panel"]["comparisons"] == pytest.approx(decided.mean())
     crossings = [
         [scores[one[f"{side}_id"]]["zero_crossings"] for side in ("chosen", "rejected")]
         for one in rows(copy, "pairs")
     ]
     known = [(1 + np.sign(bad - good)) / 2 for good, bad in crossings if None not in (good, bad)]
-    assert found["hold_out"][0]["pairs"] == len(known) < len(crossings)
-    assert found["hold_out"][0]["rate"] == pytest.approx(np.mean(known))
+    assert results["hold_out"][0]["pairs"] == len(known) < len(crossings)
+    assert results["hold_out"][0]["rate"] == pytest.approx(np.mean(known))
 
 
 def test_reasons_are_counted_in_the_summary(copy):
@@ -267,8 +267,8 @@ def test_listening_results_have_intervals_and_failed_catch_trials():
         {"listener": "bob", "answers": 8, "same": 1, "clean": 0, "same_failed": 1,
          "clean_failed": 0, "counted": False, "why": "failed_catches"},
     ]  # fmt: skip
-    heard = {"answers": 17, "listeners": 2, "pairs": 9, "panel": panel, "catches": catches}
-    assert audit_text.listening({"listening": heard}) == (
+    listening = {"answers": 17, "listeners": 2, "pairs": 9, "panel": panel, "catches": catches}
+    assert audit_text.listening({"listening": listening}) == (
         "Listening: 17 answers of 2 listeners on 9 pairs: 71 % [10 %, 90 %] prefer the chosen, "
         "12 % [10 %, 90 %] hear no difference, 18 % [10 %, 90 %] prefer the rejected.\n"
         "Not counted: 8 answers of bob, who failed 1 of 1 catch trials.\n"
@@ -291,8 +291,8 @@ def test_two_runs_side_by_side(finished, copy, capsys):
     assert "A: cheap (unanimous)" in out
     assert "effective votes" in out
     assert main(["audit", str(finished), str(copy), "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["numbers"]["clips"] == {"a": 7, "b": 7, "difference": 0}
+    comparison = json.loads(capsys.readouterr().out)
+    assert comparison["numbers"]["clips"] == {"a": 7, "b": 7, "difference": 0}
 
 
 def test_two_generators_that_may_be_paired(base, tmp_path):
@@ -301,10 +301,10 @@ def test_two_generators_that_may_be_paired(base, tmp_path):
     two = "generators=[{use: 'cheap:Hiss'}, {use: 'cheap:Hiss', name: other}]"
     run = run_file.load(base / "run.yaml", [two, "pairing.across_generators=true"])
     build(run, tmp_path / "run", base=base)
-    found = audit(tmp_path / "run")
-    assert sum(row["pairs"] for row in found["generators"]) % 2 == 0
-    assert set(found["preference"]["vectors"]) <= {"hiss", "other"}
-    assert found["candidates_with_all_votes"] == {"8": 7}
+    results = audit(tmp_path / "run")
+    assert sum(row["pairs"] for row in results["generators"]) % 2 == 0
+    assert set(results["preference"]["vectors"]) <= {"hiss", "other"}
+    assert results["candidates_with_all_votes"] == {"8": 7}
     apart = pair(tmp_path / "run", ["across_generators=false"])
     assert apart["complete"]
     assert audit(tmp_path / "run")["candidates_with_all_votes"] == {"4": 14}

@@ -48,10 +48,10 @@ def pair_and_audit(out, capsys):
     """Run `pair` and `audit`; return what they print, audit.json and the report page."""
     assert main(["pair", str(out)]) == 0
     assert main(["audit", str(out)]) == 0
-    found = json.loads((out / "audit" / "audit.json").read_text())
+    results = json.loads((out / "audit" / "audit.json").read_text())
     page = (out / "audit" / "report.html").read_text(encoding="utf-8")
     assert "NaN" not in page.replace("data:", "")[:20_000]
-    return capsys.readouterr().out, found, page
+    return capsys.readouterr().out, results, page
 
 
 def refuses_to_listen(out):
@@ -61,20 +61,20 @@ def refuses_to_listen(out):
 
 def test_a_run_with_only_null_scores(copy, capsys):
     rewrite(copy, "scores", no_scores)
-    text, found, page = pair_and_audit(copy, capsys)
-    assert found["without_pair"] == {"null": 7}
+    text, results, page = pair_and_audit(copy, capsys)
+    assert results["without_pair"] == {"null": 7}
     assert "7 null" in text
     assert "cannot be compared with a chance level" not in page  # 0 of 7, by chance 0 of 7
-    assert found["panel"]["comparisons"] is None
-    assert found["agreement"] == [] or found["agreement"][0]["kendall_tau"] is None
+    assert results["panel"]["comparisons"] is None
+    assert results["agreement"] == [] or results["agreement"][0]["kendall_tau"] is None
     refuses_to_listen(copy)
 
 
 def test_a_run_with_one_candidate_per_clip(copy, capsys):
     rewrite(copy, "scores", one_candidate)
     rewrite(copy, "candidates", one_candidate)
-    text, found, _ = pair_and_audit(copy, capsys)
-    assert found["without_pair"] == {"one_candidate": 7}
+    text, results, _ = pair_and_audit(copy, capsys)
+    assert results["without_pair"] == {"one_candidate": 7}
     assert "7 one_candidate" in text
     refuses_to_listen(copy)
 
@@ -82,10 +82,10 @@ def test_a_run_with_one_candidate_per_clip(copy, capsys):
 def test_equal_candidates_are_ties_and_no_pairs(copy, capsys):
     same = {"roughness": 1.0, "level": 2.0, "zero_crossings": 3.0}
     rewrite(copy, "scores", lambda row: {**row, **same})
-    _, found, page = pair_and_audit(copy, capsys)
-    assert found["without_pair"] == {"tie": 7}
-    assert found["repeats"]["same"] == 1
-    assert found["panel"]["effective_votes"]["votes"] == 0
+    _, results, page = pair_and_audit(copy, capsys)
+    assert results["without_pair"] == {"tie": 7}
+    assert results["repeats"]["same"] == 1
+    assert results["panel"]["effective_votes"]["votes"] == 0
     assert "In 100.0 % of the comparisons the two candidates are equal" in page
     assert "uses its seed" not in page  # seven clips are too few for a verdict
 
@@ -96,8 +96,8 @@ def test_two_clips_without_a_clean_version(copy, capsys):
     for table in ("clips", "candidates", "scores"):
         rewrite(copy, table, lambda row: row if row["clip_id"] in names else None)
     rewrite(copy, "clips", lambda row: {**row, "clean": None, "text": None, "speaker": None})
-    _, found, page = pair_and_audit(copy, capsys)
-    assert found["clips"] == 2
+    _, results, page = pair_and_audit(copy, capsys)
+    assert results["clips"] == 2
     assert 'aria-label="clean"' not in page
     with server.open_server(copy, 5) as (url, _):
         assert url.startswith("http://127.0.0.1:")
@@ -106,8 +106,8 @@ def test_two_clips_without_a_clean_version(copy, capsys):
 def test_special_characters_are_shown_as_text(copy, capsys):
     about = {"text": ODD, "speaker": ODD, "language": ODD}
     rewrite(copy, "clips", lambda row: {**row, **about})
-    _, found, page = pair_and_audit(copy, capsys)
-    assert found["breakdown"]["speaker"][0]["value"] == ODD
+    _, results, page = pair_and_audit(copy, capsys)
+    assert results["breakdown"]["speaker"][0]["value"] == ODD
     assert "<script" not in page
     assert "Ёлка &lt;script&gt;" in page
 

@@ -147,7 +147,7 @@ def test_missing_file(tmp_path: Path):
 def test_a_key_that_is_there_twice_is_refused(tmp_path: Path):
     path = tmp_path / "run.yaml"
     path.write_text("corpus: {limit: 1}\nseed: 1\nseed: 2\n")
-    with pytest.raises(ConfigError, match="'seed' is there twice"):
+    with pytest.raises(ConfigError, match="'seed' appears twice"):
         run_file.load(path)
 
 

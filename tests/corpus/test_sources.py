@@ -290,7 +290,7 @@ def test_paired_names_must_be_clear(tmp_path: Path, write: Any) -> None:
 def test_a_column_that_is_there_twice_is_refused(write: Any, tmp_path: Path) -> None:
     write("a.wav")
     (tmp_path / "speech.csv").write_text("path,path\na.wav,a.wav\n", encoding="utf-8")
-    with pytest.raises(SourceError, match="column 'path' is there twice"):
+    with pytest.raises(SourceError, match="column 'path' appears twice"):
         listed(opened(ManifestSource(path="speech.csv"), tmp_path))
 
 

@@ -15,7 +15,7 @@ SAMPLE = Path(gensr_pref.__file__).parent / "sample"
 
 
 def noisy_clip(number: int = 0, samples: int = 32000, snr_db: float = 5.0):
-    """A prompt of the sample under a noise of the sample: noisy, clean."""
+    """Mix a prompt and a noise of the sample; return the noisy and the clean waveform."""
     path = sorted((SAMPLE / "speech").rglob("*.flac"))[number]
     clean = np.resize(audio.read(path).at(16000).wave, samples)
     noise = run_file.Noise(
@@ -29,8 +29,8 @@ def noisy_clip(number: int = 0, samples: int = 32000, snr_db: float = 5.0):
     return made.noisy, made.clean
 
 
-def drawn(model, waves, seeds):
-    """What a generator makes of clips of different lengths, padded into one batch."""
+def sample_padded(model, waves, seeds):
+    """Sample clips of different lengths, padded into one batch."""
     rows = np.zeros((len(waves), max(map(len, waves))), np.float32)
     for row, wave in zip(rows, waves, strict=True):
         row[: len(wave)] = wave

@@ -34,7 +34,7 @@ def command(how, *rest, **options):
     return made
 
 
-def sampled(generator, noisy, seeds=(100, 200, 301)):
+def sample_rows(generator, noisy, seeds=(100, 200, 301)):
     rows = np.repeat(noisy[None], len(seeds), 0)
     return generator.sample(rows, [len(noisy)] * len(seeds), list(seeds))
 
@@ -46,7 +46,7 @@ def check(candidates, noisy, factors):
 
 
 def test_a_process_for_every_candidate(noisy):
-    check(sampled(command("told"), noisy), noisy, [0.55, 0.6, 0.6505])
+    check(sample_rows(command("told"), noisy), noisy, [0.55, 0.6, 0.6505])
 
 
 @pytest.mark.parametrize(
@@ -54,18 +54,18 @@ def test_a_process_for_every_candidate(noisy):
 )
 def test_one_process_for_all_candidates(noisy, rest):
     factors = [0.55, 0.6, 0.6505] if rest[0] == "manifest" else [0.5005, 0.501, 0.5015]
-    check(sampled(command("plain", *rest), noisy), noisy, factors)
+    check(sample_rows(command("plain", *rest), noisy), noisy, factors)
 
 
 def test_command_may_be_one_text(noisy):
     made = Command(f"{sys.executable} '{PROGRAM}' told {{input}} {{output}} {{seed}}")
-    [candidate] = sampled(made, noisy, [100])
+    [candidate] = sample_rows(made, noisy, [100])
     assert candidate.sampling == {"factor": 0.55}
 
 
 def test_no_shell_reads_the_command(noisy, tmp_path):
     made = command("told; touch", *ONE, "$(touch x)", "&&", folder=str(tmp_path))
-    assert isinstance(sampled(made, noisy, [100])[0], Unusable)  # too many arguments
+    assert isinstance(sample_rows(made, noisy, [100])[0], Unusable)  # too many arguments
     assert list(tmp_path.iterdir()) == []
 
 
@@ -83,30 +83,30 @@ def test_no_shell_reads_the_command(noisy, tmp_path):
         ("rate", "wrong_rate", "the output has 8000 Hz, not output_rate = 16000"),
     ],
 )
-def test_what_goes_wrong_is_named(noisy, how, reason, detail):
-    [fault] = sampled(command(how), noisy, [100])
+def test_each_fault_is_named(noisy, how, reason, detail):
+    [fault] = sample_rows(command(how), noisy, [100])
     assert (fault.reason, detail or fault.detail) == (reason, fault.detail)
     assert "/tmp" not in fault.detail
 
 
-def test_a_candidate_that_fails_costs_no_other(noisy):
-    good, also, bad = sampled(command("odd"), noisy)
+def test_a_failing_candidate_spares_the_others(noisy):
+    good, also, bad = sample_rows(command("odd"), noisy)
     check([good, also], noisy, [0.55, 0.6])
     assert bad.reason == "generator_error"
 
 
-def test_batch_that_fails_raises_so_that_it_is_asked_for_again(noisy):
+def test_a_failed_batch_raises_so_that_it_is_tried_again(noisy):
     together = command("odd", "manifest", "{manifest}")
     with pytest.raises(Unusable, match="exit status 3"):
-        sampled(together, noisy)
-    check(sampled(together, noisy, [200]), noisy, [0.6])
+        sample_rows(together, noisy)
+    check(sample_rows(together, noisy, [200]), noisy, [0.6])
 
 
-def test_program_that_hangs_is_ended_with_all_that_it_started(noisy, tmp_path):
+def test_a_hanging_program_is_killed_with_its_children(noisy, tmp_path):
     tally = tmp_path / "tally"
     began = time.monotonic()
     hanging = command("hang", limit_seconds=2.0, env={"TALLY": str(tally)})
-    [fault] = sampled(hanging, noisy, [100])
+    [fault] = sample_rows(hanging, noisy, [100])
     assert (fault.reason, fault.detail) == ("timed_out", "no answer within 2 s")
     assert time.monotonic() - began < 30
     _gone(int(tally.read_text()))
@@ -119,13 +119,13 @@ def test_interruption_ends_the_program(noisy, tmp_path):
     tally = tmp_path / "tally"
     hanging = command("hang", env={"TALLY": str(tally)})
     with pytest.raises(OutOfTime), time_limit(2.0):
-        sampled(hanging, noisy, [100])
+        sample_rows(hanging, noisy, [100])
     _gone(int(tally.read_text()))
 
 
 @pytest.mark.skipif(shutil.which("setpriv") is None, reason="util-linux's setpriv is not here")
-def test_program_does_not_outlive_a_killed_worker(tmp_path):
-    """As when Ray ends an actor: nothing of ours runs any more that could clean up."""
+def test_a_program_does_not_outlive_a_killed_worker(tmp_path):
+    """When Ray kills an actor, no code of this package can clean up."""
     source = f"""
 import sys
 from pathlib import Path
@@ -160,7 +160,7 @@ def _gone(group):
 def test_it_runs_in_its_folder_with_its_own_environment(noisy, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", "/somewhere/of/ours")
     made = command("environment", folder=str(tmp_path), env={"FLAVOUR": "vanilla"})
-    [candidate] = sampled(made, noisy, [100])
+    [candidate] = sample_rows(made, noisy, [100])
     assert candidate.sampling == {
         "FLAVOUR": "vanilla",
         "PYTHONPATH": None,
@@ -169,16 +169,16 @@ def test_it_runs_in_its_folder_with_its_own_environment(noisy, tmp_path, monkeyp
     }
 
 
-def test_another_rate_out_than_in(noisy):
-    [candidate] = sampled(command("rate", output_rate=8000), noisy, [100])
+def test_the_output_rate_may_differ_from_the_input_rate(noisy):
+    [candidate] = sample_rows(command("rate", output_rate=8000), noisy, [100])
     assert candidate.rate == 8000
     assert len(candidate.audio) == len(noisy)  # as many samples: twice as long, for the engine
 
 
-def test_nothing_is_left_behind(noisy, tmp_path, monkeypatch):
+def test_no_temporary_files_remain(noisy, tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    sampled(command("told"), noisy)
-    sampled(command("fail"), noisy)
+    sample_rows(command("told"), noisy)
+    sample_rows(command("fail"), noisy)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -203,8 +203,8 @@ def test_revision_follows_the_command_and_its_files(tmp_path):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"command": ["no-such-program", *ONE]}, "'no-such-program' on the PATH is no program"),
-        ({"command": ["./nothing", *ONE]}, "nothing is no program that can be run"),
+        ({"command": ["no-such-program", *ONE]}, "'no-such-program' on the PATH is not"),
+        ({"command": ["./nothing", *ONE]}, "nothing is not an executable program"),
         ({"command": ["true"]}, r"name \{input\} and \{output\}"),
         ({"command": ["true", "{input}"]}, "it names input"),
         ({"command": ["true", *ONE, "{manifest}"]}, "name"),
@@ -227,12 +227,12 @@ def test_relative_names_start_from_the_run_file(tmp_path, noisy):
     (tmp_path / "bin" / "restore").chmod(0o755)
     options = {"command": ["bin/restore", "environment", *ONE]}
     made = plugins.create("generator", "command", options, "x", tmp_path)
-    [candidate] = sampled(made, noisy, [100])
+    [candidate] = sample_rows(made, noisy, [100])
     assert candidate.sampling["folder"] == os.path.realpath(tmp_path)
 
 
 def test_failures_of_a_program_are_rows_of_a_run(tmp_path):
-    """Whole: a batch with a bad row is asked for again, and its good rows are kept."""
+    """A batch with a bad row is tried again row by row, and the good rows are used."""
     from gensr_pref.building.build import build
     from gensr_pref.config import run_file
     from tests.small_run import rows

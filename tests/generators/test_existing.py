@@ -27,8 +27,8 @@ pytestmark = [
 
 
 @pytest.fixture
-def made(tmp_path):
-    """Builds a collection of paired.csv: noisy items, perhaps clean, and their systems' outputs."""
+def build_collection(tmp_path):
+    """Build a dataset from a collection of paired.csv: noisy and clean items, systems' outputs."""
 
     def of(collection, systems, *overrides, limit=4):
         with (DATA / "paired.csv").open(newline="", encoding="utf-8") as lines:
@@ -56,8 +56,8 @@ def made(tmp_path):
     return of
 
 
-def test_a_dataset_of_five_enhancers_without_a_model(made, tmp_path):
-    summary = made("dns2020_blind", BLIND)
+def test_a_dataset_of_five_enhancers_without_a_model(build_collection, tmp_path):
+    summary = build_collection("dns2020_blind", BLIND)
     assert summary["complete"]
     assert summary["failures"] == {}
     assert (summary["clips"], summary["candidates"]) == (4, 20)
@@ -65,16 +65,16 @@ def test_a_dataset_of_five_enhancers_without_a_model(made, tmp_path):
     named = {
         r["candidate_id"]: json.loads(r["sampling"]) for r in rows(tmp_path / "run", "candidates")
     }
-    for name, told in named.items():
-        assert told["system"] == BLIND[int(name.split("/")[-1])]
-        assert told["file"].endswith(f"/cand_{told['system']}.flac")
+    for name, sampling in named.items():
+        assert sampling["system"] == BLIND[int(name.split("/")[-1])]
+        assert sampling["file"].endswith(f"/cand_{sampling['system']}.flac")
     winners = Counter(named[row["chosen_id"]]["system"] for row in rows(tmp_path / "run", "pairs"))
     assert sum(winners.values()) == summary["pairs"]
 
 
-def test_candidates_are_those_of_their_clip(made, tmp_path):
-    """By ear, so to speak: each is more like its own noisy clip than like any other."""
-    made("dns2020_blind", BLIND, "panel=[{metric: dnsmos}]", limit=3)
+def test_candidates_are_those_of_their_clip(build_collection, tmp_path):
+    """Each candidate correlates more with its own noisy clip than with any other."""
+    build_collection("dns2020_blind", BLIND, "panel=[{metric: dnsmos}]", limit=3)
     clips = {
         r["clip_id"]: audio.from_column(r["noisy"]).wave for r in rows(tmp_path / "run", "clips")
     }
@@ -85,7 +85,7 @@ def test_candidates_are_those_of_their_clip(made, tmp_path):
 
 
 def _likeness(one, other):
-    """The largest cross-correlation within 50 ms, whatever its sign."""
+    """Return the largest magnitude of the cross-correlation within 50 ms."""
     length = min(len(one), len(other))
     spectrum = np.fft.rfft(one[:length], 2 * length) * np.conj(
         np.fft.rfft(other[:length], 2 * length)
@@ -95,9 +95,9 @@ def _likeness(one, other):
     return float(np.abs(np.r_[found[:800], found[-800:]]).max() / norm)
 
 
-def test_pieces_of_existing_files(made, tmp_path):
+def test_segments_of_existing_files(build_collection, tmp_path):
     """10 s items in pieces: each candidate is cut where its clip is."""
-    summary = made(
+    summary = build_collection(
         "dns2020_blind", BLIND, "corpus.segment_seconds=[2, 4]", "panel=[{metric: dnsmos}]", limit=2
     )
     assert summary["failures"] == {}
@@ -109,9 +109,9 @@ def test_pieces_of_existing_files(made, tmp_path):
         assert _likeness(wave, noisy) > 0.3
 
 
-def test_a_diffusion_model_with_clean_references(made):
+def test_a_diffusion_model_with_clean_references(build_collection):
     panel = "panel=[{metric: pesq, vote: true}, {metric: stoi, vote: true}]"
-    summary = made("voicebank_demand_cdiffuse", CDIFFUSE, panel, limit=8)
+    summary = build_collection("voicebank_demand_cdiffuse", CDIFFUSE, panel, limit=8)
     assert summary["failures"] == {}
     assert (summary["clips"], summary["candidates"]) == (8, 16)
     assert summary["pairs"] > 0

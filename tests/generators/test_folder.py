@@ -29,7 +29,7 @@ RATE = 16000
 
 @pytest.fixture
 def base(tmp_path) -> Path:
-    """Three noisy recordings in two folders, and what three systems made of each."""
+    """Folder with three noisy recordings in two folders, and the output of three systems."""
     prompts = sorted((sample.FOLDER / "speech").glob("*.flac"))[:3]
     for number, (name, prompt) in enumerate(zip(NAMES, prompts, strict=True)):
         wave = audio.read(prompt).wave
@@ -62,7 +62,7 @@ def save(path: Path, wave, rate: int = RATE) -> None:
     soundfile.write(path, wave, rate)
 
 
-def made(base, out, *overrides):
+def build_run(base, out, *overrides):
     return build(run_file.load(base / "run.yaml", list(overrides)), out, base=base)
 
 
@@ -76,43 +76,43 @@ def failures(out):
     return [(r["reason"], r["detail"]) for r in rows(out, "failures")]
 
 
-def test_every_file_is_the_candidate_of_the_recording_it_is_named_after(base, tmp_path):
-    summary = made(base, tmp_path / "run")
+def test_a_file_is_the_candidate_of_the_recording_with_its_name(base, tmp_path):
+    summary = build_run(base, tmp_path / "run")
     assert summary["candidates"] == 9
     assert summary["failures"] == {}
     assert summary["pairs"] > 0
     for (source, index), row in candidates(tmp_path / "run").items():
         system = SYSTEMS[index]
-        told = json.loads(row["sampling"])
-        assert told["system"] == system
-        assert told["file"].startswith(f"made/{system}/{source.removesuffix('.flac')}.")
-        whole = audio.read(base / told["file"]).wave
+        sampling = json.loads(row["sampling"])
+        assert sampling["system"] == system
+        assert sampling["file"].startswith(f"made/{system}/{source.removesuffix('.flac')}.")
+        whole = audio.read(base / sampling["file"]).wave
         stored = audio.from_column(row["audio"]).wave
         assert 0 <= len(whole) - len(stored) < RATE // 50  # clips are whole frames of 20 ms
         np.testing.assert_allclose(stored, whole[: len(stored)], atol=2**-15)
 
 
 def test_the_order_of_files_and_recordings_does_not_matter(base, tmp_path):
-    made(base, tmp_path / "run")
+    build_run(base, tmp_path / "run")
     for number, file in enumerate(sorted((base / "made").rglob("*.flac"), reverse=True)):
         shutil.copy(file, base / f"{number}.flac")
         file.unlink()
         shutil.copy(base / f"{number}.flac", file)  # later, and elsewhere in the directory
-    made(base, tmp_path / "again")
+    build_run(base, tmp_path / "again")
     assert tables(tmp_path / "again") == tables(tmp_path / "run")
 
 
 @pytest.mark.slow
 def test_other_processes_find_the_same_files(base, tmp_path):
-    made(base, tmp_path / "run")
-    made(base, tmp_path / "ray", "engine.kind=ray", "engine.workers=2")
+    build_run(base, tmp_path / "run")
+    build_run(base, tmp_path / "ray", "engine.kind=ray", "engine.workers=2")
     assert tables(tmp_path / "ray") == tables(tmp_path / "run")
 
 
-def test_missing_file_is_a_failure_and_shifts_nothing(base, tmp_path):
-    made(base, tmp_path / "run")
+def test_a_missing_file_is_a_failure_and_shifts_no_other(base, tmp_path):
+    build_run(base, tmp_path / "run")
     (base / "made" / "half" / "second" / "voice.flac").unlink()
-    summary = made(base, tmp_path / "less")
+    summary = build_run(base, tmp_path / "less")
     whole, less = candidates(tmp_path / "run"), candidates(tmp_path / "less")
     assert summary["failures"] == {"candidates": {"missing": 1}}
     assert failures(tmp_path / "less") == [("missing", "made/half/second/voice.*")]
@@ -124,7 +124,7 @@ def test_missing_file_is_a_failure_and_shifts_nothing(base, tmp_path):
 def test_a_build_says_what_the_corpus_leaves_out(base, tmp_path, capsys):
     (base / "noisy" / "notes.txt").write_text("none")
     (base / "noisy" / "more").symlink_to(base / "made")
-    summary = made(base, tmp_path / "run")
+    summary = build_run(base, tmp_path / "run")
     assert summary["left_out"] == [
         {"field": "corpus.source.path", "cause": cause, "count": 1, "example": example}
         for cause, example in (("no_sound", "notes.txt"), ("linked_folder", "more"))
@@ -139,7 +139,7 @@ def test_a_build_says_what_the_corpus_leaves_out(base, tmp_path, capsys):
 
 @pytest.mark.parametrize("pattern", ["made/{path}.*", "made/{path}.flac"])
 @pytest.mark.parametrize("forms", [("NFC", "NFD"), ("NFD", "NFC")])
-def test_files_are_found_by_names_that_look_the_same(tmp_path, pattern, forms):
+def test_names_that_look_the_same_match(tmp_path, pattern, forms):
     name, other = (unicodedata.normalize(form, "s\u00fc\u00df/\u00e9t\u00e9") for form in forms)
     save(tmp_path / "made" / f"{other}.flac", np.full(RATE, 0.1))
     folder = Folder(str(tmp_path), pattern)
@@ -170,7 +170,7 @@ def test_candidates_keep_their_own_rate(base, tmp_path):
     file = base / "made" / "less" / "third.flac"
     wave = audio.read(file).at(44100).wave
     save(file, wave, 44100)
-    made(base, tmp_path / "run")
+    build_run(base, tmp_path / "run")
     found = candidates(tmp_path / "run")
     row, clip = found["third.flac", 2], found["third.flac", 0]
     assert (row["sample_rate"], clip["sample_rate"]) == (44100, RATE)
@@ -187,7 +187,7 @@ def test_lengths_may_differ_by_20_ms(base, tmp_path, samples, kept):
     file = base / "made" / "half" / "third.flac"
     wave = audio.read(file).wave
     save(file, wave[:samples] if samples < 0 else np.pad(wave, (0, samples)))
-    made(base, tmp_path / "run")
+    build_run(base, tmp_path / "run")
     row = candidates(tmp_path / "run").get(("third.flac", 0))
     if not kept:
         assert row is None
@@ -212,14 +212,14 @@ def test_unusable_files_are_failures(base, tmp_path, content, reason):
         save(file, np.zeros(frames))
     else:
         soundfile.write(file, np.full(frames, np.nan), RATE, subtype="FLOAT")
-    summary = made(base, tmp_path / "run")
+    summary = build_run(base, tmp_path / "run")
     assert summary["candidates"] == 8
     [(found, _)] = failures(tmp_path / "run")
     assert found.startswith(reason)
 
 
-def test_segments_are_cut_out_of_the_files_as_out_of_the_recording(base, tmp_path):
-    summary = made(base, tmp_path / "run", "corpus.segment_seconds=[0.3, 0.6]")
+def test_segments_of_files_match_those_of_the_recording(base, tmp_path):
+    summary = build_run(base, tmp_path / "run", "corpus.segment_seconds=[0.3, 0.6]")
     assert summary["clips"] > 3
     assert summary["failures"] == {}
     for clip in rows(tmp_path / "run", "clips"):
@@ -237,7 +237,7 @@ def test_segments_are_cut_out_of_the_files_as_out_of_the_recording(base, tmp_pat
 def test_segments_of_files_at_another_rate(base, tmp_path):
     for file in (base / "made").rglob("*.*"):
         save(file, audio.read(file).at(24000).wave, 24000)
-    made(base, tmp_path / "run", "corpus.segment_seconds=[0.3, 0.6]")
+    build_run(base, tmp_path / "run", "corpus.segment_seconds=[0.3, 0.6]")
     clips = {row["clip_id"]: row for row in rows(tmp_path / "run", "clips")}
     less = [r for r in rows(tmp_path / "run", "candidates") if r["index"] == 2]
     assert len(less) == len(clips) > 3
@@ -254,18 +254,18 @@ def test_systems_may_be_generators_whose_pairs_cross(base, tmp_path):
     ]
     separate = f"generators={json.dumps(uses)}"
     with raises(ConfigError, field="generators", problem="empty"):
-        made(base, tmp_path / "no", separate)
-    summary = made(base, tmp_path / "run", separate, "pairing.across_generators=true")
-    together = made(base, tmp_path / "one")
+        build_run(base, tmp_path / "no", separate)
+    summary = build_run(base, tmp_path / "run", separate, "pairing.across_generators=true")
+    together = build_run(base, tmp_path / "one")
     assert summary["pairs"] == together["pairs"] > 0
 
-    def named(pairs, system_of):
+    def label_pairs(pairs, system_of):
         return {
             (p["clip_id"], system_of(p["chosen_id"]), system_of(p["rejected_id"])) for p in pairs
         }
 
-    crossed = named(rows(tmp_path / "run", "pairs"), lambda i: i.split("/")[1])
-    inside = named(rows(tmp_path / "one", "pairs"), lambda i: SYSTEMS[int(i.split("/")[2])])
+    crossed = label_pairs(rows(tmp_path / "run", "pairs"), lambda i: i.split("/")[1])
+    inside = label_pairs(rows(tmp_path / "one", "pairs"), lambda i: SYSTEMS[int(i.split("/")[2])])
     assert crossed == inside
 
 
@@ -278,26 +278,26 @@ def test_table_names_the_files(base, tmp_path):
         ]
     (base / "table.csv").write_text("\n".join(lines), encoding="utf-8")
     by_table = 'generators=[{use: folder, candidates: 2, options: {table: "table.csv"}}]'
-    summary = made(base, tmp_path / "run", by_table)
+    summary = build_run(base, tmp_path / "run", by_table)
     assert summary["candidates"] == 6
     for (source, index), row in candidates(tmp_path / "run").items():
         system = ("less", "half")[index]
-        told = json.loads(row["sampling"])
+        sampling = json.loads(row["sampling"])
         name = source.removesuffix(".flac")
-        assert told == {"file": f"made/{system}/{name}.flac", "system": system}
-    more = made(base, tmp_path / "more", by_table.replace("2", "3"))
+        assert sampling == {"file": f"made/{system}/{name}.flac", "system": system}
+    more = build_run(base, tmp_path / "more", by_table.replace("2", "3"))
     assert more["failures"] == {"candidates": {"missing": 3}}
 
 
 def test_files_of_the_clips_themselves(base, tmp_path):
-    """The way back for a model that ran elsewhere, on the clips of a run that degrades."""
-    noisy = made(base, tmp_path / "first", "corpus.segment_seconds=[0.3, 0.6]")
+    """A run can use the outputs of a model that ran elsewhere, on clips that a run degraded."""
+    noisy = build_run(base, tmp_path / "first", "corpus.segment_seconds=[0.3, 0.6]")
     for clip in rows(tmp_path / "first", "clips"):
         wave = audio.from_column(clip["noisy"]).wave
         for index in range(2):
             save(base / "back" / f"{clip['clip_id']}_{index}.wav", wave * (0.5 + 0.2 * index))
     back = "{use: folder, candidates: 2, options: {files: 'back/{clip_id}_{index}.wav'}}"
-    summary = made(
+    summary = build_run(
         base, tmp_path / "run", "corpus.segment_seconds=[0.3, 0.6]", f"generators=[{back}]"
     )
     assert summary["candidates"] == 2 * noisy["clips"]
@@ -306,7 +306,7 @@ def test_files_of_the_clips_themselves(base, tmp_path):
 
 def test_revision_is_of_names_and_contents(base, tmp_path):
     def revision():
-        made(base, tmp_path / "run")
+        build_run(base, tmp_path / "run")
         [found] = {row["revision"] for row in rows(tmp_path / "run", "candidates")}
         shutil.rmtree(tmp_path / "run")
         return found
@@ -336,19 +336,19 @@ def test_revision_is_of_names_and_contents(base, tmp_path):
         (["options={files: 'made/half/{path}.*'}"], ConfigError, "candidates", 3, "conflict"),
     ],
 )  # fmt: skip
-def test_files_that_cannot_be_meant_are_refused_before_any_work(
+def test_ambiguous_files_are_refused_before_any_work(
     base, tmp_path, overrides, kind, field, value, problem
 ):
     changes = [f"generators.0.{one}" for one in overrides]
     with raises(kind, field=f"generators.0.{field}", value=value, problem=problem):
-        made(base, tmp_path / "run", *changes)
+        build_run(base, tmp_path / "run", *changes)
     assert not (tmp_path / "run" / "candidates").exists()
 
 
-def test_no_file_is_of_a_clip_that_this_run_makes(base, tmp_path):
+def test_no_existing_file_restores_a_clip_that_this_run_degrades(base, tmp_path):
     noise = "corpus.degrade={noise: {source: {kind: folder, path: noisy}}}"
     with raises(ConfigError, field="generators.0.corpus.degrade", problem="conflict"):
-        made(base, tmp_path / "run", noise)
+        build_run(base, tmp_path / "run", noise)
     assert not (tmp_path / "run" / "candidates").exists()
 
 
@@ -362,9 +362,9 @@ def test_no_file_is_of_a_clip_that_this_run_makes(base, tmp_path):
         (["generators.0.options={}"], "give either files"),
     ],
 )
-def test_what_cannot_be_meant_is_refused_before_any_work(base, tmp_path, overrides, words):
+def test_contradictory_options_are_refused_before_any_work(base, tmp_path, overrides, words):
     with pytest.raises(InputError, match=words):
-        made(base, tmp_path / "run", *overrides)
+        build_run(base, tmp_path / "run", *overrides)
     assert not (tmp_path / "run").exists()
 
 
@@ -376,7 +376,7 @@ def test_two_files_of_one_name_are_refused(base, tmp_path):
         value=["made/half/third.flac", "made/half/third.wav"],
         problem="duplicate",
     ):
-        made(base, tmp_path / "run")
+        build_run(base, tmp_path / "run")
 
 
 def test_two_recordings_do_not_share_a_file(base, tmp_path):
@@ -388,7 +388,7 @@ def test_two_recordings_do_not_share_a_file(base, tmp_path):
         value=["first/voice.flac", "second/voice.flac"],
         problem="duplicate",
     ):
-        made(base, tmp_path / "run", "generators.0.options.files=made/{system}/{stem}.*")
+        build_run(base, tmp_path / "run", "generators.0.options.files=made/{system}/{stem}.*")
 
 
 @pytest.mark.parametrize(

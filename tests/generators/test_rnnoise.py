@@ -37,7 +37,7 @@ def program(tmp_path_factory) -> str:
 
 
 @pytest.fixture(scope="module")
-def made(program, tmp_path_factory):
+def finished_run(program, tmp_path_factory):
     """A run directory of two clips, and its summary."""
     words = json.dumps([program, "restore.py", "{manifest}"])
     panel = "panel=[{metric: stoi, vote: true}]"
@@ -47,8 +47,8 @@ def made(program, tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_a_dataset_through_a_program_of_another_environment(made):
-    out, summary = made
+def test_a_dataset_through_a_program_of_another_environment(finished_run):
+    out, summary = finished_run
     assert summary["failures"] == {}
     assert summary["notices"] == []  # the same seed gave the same audio
     candidates = rows(out, "candidates")
@@ -62,9 +62,9 @@ def test_a_dataset_through_a_program_of_another_environment(made):
 
 
 @pytest.mark.slow
-def test_it_restores_and_stays_in_step(made):
+def test_it_restores_without_a_delay(finished_run):
     """A lag of one of RNNoise's frames, 10 ms, would cost all SI-SDR."""
-    out, _ = made
+    out, _ = finished_run
     panel = Panel(["stoi", "si_sdr"])
     for clip in rows(out, "clips"):
         clean, noisy = (audio.from_column(clip[name]) for name in ("clean", "noisy"))

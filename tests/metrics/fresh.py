@@ -5,7 +5,7 @@ import sys
 
 
 def imports_torch(statements):
-    """Whether torch is imported once the statements have run."""
+    """Return whether running the statements in a new process imports torch."""
     program = f"import sys\n{statements}\nprint('torch' in sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True

@@ -8,7 +8,7 @@ from gensr_pref.audio import Sound
 
 
 def noisy(sound, level, seed=0):
-    """White noise at `level` of full scale on top."""
+    """Add white noise whose standard deviation is `level` of full scale."""
     noise = np.random.default_rng(seed).normal(scale=level, size=len(sound.wave))
     return Sound(np.clip(sound.wave + noise, -1, 1).astype(np.float32), sound.rate)
 
@@ -23,5 +23,5 @@ def read_csv(path):
 
 
 def ask(panel, clip):
-    """What a panel says of a clip that is given as a metric sees it."""
+    """Score a `ClipSounds` by a panel."""
     return panel.score(clip.candidates, clip.clean, clip.noisy, clip.text, clip.language)

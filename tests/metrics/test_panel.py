@@ -58,8 +58,8 @@ class Weightless(Specless):
     """A metric whose weights are not here."""
 
     def __init__(self, path="nowhere"):
-        told = f"no weights at {path}; run: gensr-pref fetch weightless"
-        raise MissingWeightsError(told, problem=Problem.MISSING)
+        shown = f"no weights at {path}; run: gensr-pref fetch weightless"
+        raise MissingWeightsError(shown, problem=Problem.MISSING)
 
 
 def tone(peak=0.5, samples=16000, rate=16000):
@@ -89,9 +89,9 @@ def test_a_metric_at_any_rate_cannot_need_the_clean_sound():
 
 
 def test_two_metrics_may_not_note_the_same():
-    told = (Note("transcript"),)
+    shown = (Note("transcript"),)
     with raises(ConfigError, field="panel.1.metric", value="transcript", problem="duplicate"):
-        Panel([Peak("a", notes=told), Peak("b", notes=told)])
+        Panel([Peak("a", notes=shown), Peak("b", notes=shown)])
 
 
 def test_notices_are_of_the_metrics_that_have_one():
@@ -199,7 +199,7 @@ def test_a_spec_of_other_types_is_refused_by_its_field():
     ]
 
 
-def test_facts_are_json_and_tell_the_model_and_its_licence():
+def test_facts_are_json_with_model_and_licence():
     facts = json.loads(json.dumps(Panel([MetricUse(metric="wer", vote=False), "pesq"]).facts()))
     assert facts["votes"] == []
     wer, pesq = facts["metrics"]
@@ -280,7 +280,7 @@ def test_an_unusable_candidate_fails_alone_on_every_score(bad, reason):
     assert len(first.asked[0].candidates) == 2
 
 
-def test_needs_are_checked_before_asking():
+def test_needs_are_checked_before_a_metric_is_called():
     clean, text = Peak("c", needs=["clean"]), Peak("t", needs=["text"])
     panel = Panel([clean, text])
     results = panel.score([tone()], text=" ")
@@ -311,8 +311,8 @@ def test_lengths_are_made_equal_to_the_clean_ones_up_to_20_ms():
 # What becomes of what comes back
 
 
-def picky(bad):
-    """Raises, or answers oddly, for the candidate whose peak is 0.25."""
+def fail_at_low_peak(bad):
+    """Make a metric that calls `bad` for the candidate whose peak is 0.25."""
 
     def answer(sound):
         peak = float(np.abs(sound.wave).max())
@@ -321,7 +321,7 @@ def picky(bad):
     return answer
 
 
-def raising(error):
+def raise_error(error):
     def bad():
         raise error
 
@@ -331,8 +331,8 @@ def raising(error):
 @pytest.mark.parametrize(
     ("bad", "reason", "detail"),
     [
-        (raising(ValueError("odd")), Reason.METRIC_ERROR, "ValueError: odd"),
-        (raising(Unusable(Reason.NO_SPEECH, "a hum")), Reason.NO_SPEECH, "a hum"),
+        (raise_error(ValueError("odd")), Reason.METRIC_ERROR, "ValueError: odd"),
+        (raise_error(Unusable(Reason.NO_SPEECH, "a hum")), Reason.NO_SPEECH, "a hum"),
         (lambda: {"peak": float("nan")}, Reason.METRIC_ERROR, "ValueError: peak is nan"),
         (lambda: {"peak": -np.inf}, Reason.METRIC_ERROR, "ValueError: peak is -inf"),
         (lambda: {"peak": 1e39}, Reason.METRIC_ERROR, "ValueError: peak is 1e+39"),
@@ -344,8 +344,8 @@ def raising(error):
         (lambda: None, Reason.METRIC_ERROR, None),
     ],
 )  # fmt: skip
-def test_a_bad_answer_voids_one_candidate(bad, reason, detail):
-    results = Panel([Peak(answer=picky(bad)), Peak("other")]).score(
+def test_a_bad_answer_affects_one_candidate(bad, reason, detail):
+    results = Panel([Peak(answer=fail_at_low_peak(bad)), Peak("other")]).score(
         [tone(0.5), tone(0.25), tone(0.75)]
     )
     assert reasons(results) == [None, reason, None]
@@ -356,10 +356,13 @@ def test_a_bad_answer_voids_one_candidate(bad, reason, detail):
         assert results[1].details["peak"] == detail
 
 
-def test_a_metric_that_raises_for_all_because_of_one_is_asked_about_each():
+def test_a_metric_that_raises_because_of_one_candidate_is_called_for_each():
     class Whole(Peak):
         def score(self, clip):
-            return [picky(raising(RuntimeError("batch")))(sound) for sound in clip.candidates]
+            return [
+                fail_at_low_peak(raise_error(RuntimeError("batch")))(sound)
+                for sound in clip.candidates
+            ]
 
     results = Panel([Whole()]).score([tone(0.5), tone(0.25), tone(0.75)])
     assert reasons(results) == [None, Reason.METRIC_ERROR, None]
@@ -395,7 +398,7 @@ def test_a_wrong_number_of_answers_is_no_answer(count):
 
 def test_an_interrupt_is_not_data():
     with pytest.raises(KeyboardInterrupt):
-        Panel([Peak(answer=lambda sound: raising(KeyboardInterrupt())())]).score([tone()])
+        Panel([Peak(answer=lambda sound: raise_error(KeyboardInterrupt())())]).score([tone()])
 
 
 def test_a_clip_without_candidates_gives_nothing():
@@ -508,7 +511,7 @@ def test_a_file_that_cannot_be_read_is_null_and_counts_as_absent(tmp_path):
     assert reasons(results, "against") == [Reason.MISSING, Reason.UNREADABLE, Reason.NO_CLEAN]
 
 
-def test_what_is_too_long_for_a_metric_is_null_for_it_alone():
+def test_a_clip_too_long_for_a_metric_is_null_for_that_metric_alone():
     metric = Peak("short", longest_seconds=0.5)
     against = Peak("against", needs=["clean"], longest_seconds=0.5)
     panel = Panel([metric, against, Peak("any")])
@@ -525,7 +528,7 @@ def test_a_metric_without_a_rate_gets_each_sound_as_it_is():
     assert [sound.rate for sound in metric.asked[0].candidates] == [8000, 48000]
 
 
-def test_notes_and_reasons_stand_beside_numbers():
+def test_notes_and_reasons_are_recorded_beside_numbers():
     def answer(sound):
         return {"peak": Unusable(Reason.NO_TEXT, "no words"), "heard": "so it is", "other": 3}
 
@@ -535,9 +538,9 @@ def test_notes_and_reasons_stand_beside_numbers():
     assert result.details == {"peak": "no words"}
 
 
-@pytest.mark.parametrize("told", [None, 3, float("nan")])
-def test_a_note_of_another_kind_is_no_note(told):
-    metric = Peak(answer=lambda sound: {"peak": 1.0, "heard": told}, notes=(Note("heard"),))
+@pytest.mark.parametrize("shown", [None, 3, float("nan")])
+def test_a_note_of_another_kind_is_ignored(shown):
+    metric = Peak(answer=lambda sound: {"peak": 1.0, "heard": shown}, notes=(Note("heard"),))
     [result] = Panel([metric]).score([tone()])
     assert result.notes == {}
     assert result.values == {"peak": 1.0}
@@ -558,8 +561,8 @@ def test_the_corpus_is_studied_before_loading():
 # Alignment
 
 
-def late(sound, delay, polarity=1, longer=0):
-    """The sound `delay` samples later and `longer` samples longer, perhaps upside down."""
+def shift_sound(sound, delay, polarity=1, longer=0):
+    """Delay a sound by `delay` samples, lengthen it by `longer`, and multiply it by `polarity`."""
     length = len(sound.wave) + longer
     padded = np.pad(sound.wave, (max(delay, 0), max(longer, 0)))[max(-delay, 0) :]
     wave = np.zeros(length, np.float32)
@@ -575,7 +578,9 @@ def test_delay_and_polarity_are_undone_for_metrics_that_want_it(prompts, delay, 
     aligned = Peak("aligned", needs=["clean"], align=True)
     plain = Peak("plain", needs=["clean"])
     panel = Panel([aligned, plain])
-    lagging, on_time = panel.score([late(clean, delay, polarity, longer), clean], clean=clean)
+    lagging, on_time = panel.score(
+        [shift_sound(clean, delay, polarity, longer), clean], clean=clean
+    )
     assert lagging.notes["delay_seconds"] == delay / 16000
     assert lagging.notes["polarity"] == polarity
     assert abs(lagging.notes["correlation"]) > 0.99
@@ -591,7 +596,12 @@ def test_alignment_keeps_candidates_apart(prompts):
     clean = prompts[0][0]
     noise = np.random.default_rng(0).normal(0, 0.01, len(clean.wave)).astype(np.float32)
     rough = Sound(clean.wave + noise, clean.rate)
-    candidates = [late(rough, 160), rough, late(rough, 400, -1), late(rough, 160)]
+    candidates = [
+        shift_sound(rough, 160),
+        rough,
+        shift_sound(rough, 400, -1),
+        shift_sound(rough, 160),
+    ]
     together = Panel([MetricUse(metric="si_sdr", options={"align": True})])
     found = values(together.score(candidates, clean=clean), "si_sdr")
     alone = [values(together.score([c], clean=clean), "si_sdr")[0] for c in candidates]
@@ -601,21 +611,21 @@ def test_alignment_keeps_candidates_apart(prompts):
 def test_a_shift_at_another_rate(prompts):
     clean = prompts[0][0].at(48000)
     metric = Peak("aligned", needs=["clean"], rate=8000, align=True)
-    [result] = Panel([metric]).score([late(clean, 480, -1)], clean=clean)
+    [result] = Panel([metric]).score([shift_sound(clean, 480, -1)], clean=clean)
     assert result.notes["delay_seconds"] == 0.01
     [seen] = metric.asked
     difference = seen.candidates[0].wave - seen.clean.wave
     assert np.abs(difference[:-200]).max() < 0.01
 
 
-def test_without_metrics_that_align_nothing_is_noted():
+def test_without_aligning_metrics_there_are_no_alignment_notes():
     panel = Panel([Peak(needs=["clean"])])
     assert panel.notes == []
     assert panel.score([tone()], clean=tone())[0].notes == {}
 
 
 @pytest.mark.parametrize(
-    ("wave", "told"),
+    ("wave", "shown"),
     [
         (np.zeros((8000, 2), np.float32), "(8000, 2)"),
         (np.zeros((1, 8000), np.float32), "(1, 8000)"),
@@ -624,15 +634,15 @@ def test_without_metrics_that_align_nothing_is_noted():
         ([0.0, 0.1], "list"),
     ],
 )
-def test_what_is_no_waveform_is_refused(wave, told):
+def test_other_types_than_a_waveform_are_refused(wave, shown):
     with raises(InputError, field="wave", problem="invalid") as caught:
         Sound(wave, 16_000)
     assert caught.value.value is wave
-    assert told in str(caught.value)
+    assert shown in str(caught.value)
 
 
 @pytest.mark.parametrize("rate", [0, -1, None, 16_000.0, True, "16000"])
-def test_what_is_no_rate_is_refused(rate):
+def test_invalid_rates_are_refused(rate):
     with pytest.raises(InputError, match="rate"):
         Sound(np.zeros(8000, np.float32), rate)
 
@@ -644,11 +654,11 @@ def test_one_path_in_place_of_a_list_is_refused():
         Panel(["dnsmos"]).score([np.zeros(16_000, np.float32)])
 
 
-def plainly(wave):
+def zero_plainly(wave):
     wave[:] = 0
 
 
-def by_torch(wave):
+def zero_by_torch(wave):
     import torch
 
     with warnings.catch_warnings():
@@ -656,13 +666,13 @@ def by_torch(wave):
         torch.from_numpy(wave).zero_()
 
 
-def by_force(wave):
+def zero_by_force(wave):
     wave.base.setflags(write=True)
     wave.base[:] = 0
 
 
-@pytest.mark.parametrize("spoil", [plainly, by_torch, by_force])
-def test_a_metric_cannot_change_what_the_next_one_hears(clip, spoil):
+@pytest.mark.parametrize("spoil", [zero_plainly, zero_by_torch, zero_by_force])
+def test_a_metric_cannot_change_the_sounds_of_the_next_one(clip, spoil):
     def answer(sound):
         spoil(sound.wave)
         return {"vandal": 1.0}
@@ -676,12 +686,12 @@ def test_a_metric_cannot_change_what_the_next_one_hears(clip, spoil):
 @pytest.mark.parametrize(
     ("metrics", "texts"), [("dnsmos", ()), ([5], ()), (["dnsmos"], "hello"), ([object()], ())]
 )
-def test_what_is_no_panel_is_refused(metrics, texts):
+def test_invalid_panels_are_refused(metrics, texts):
     with pytest.raises(InputError, match="give a"):
         Panel(metrics, texts)
 
 
-def test_every_metric_hears_what_exceeds_full_scale_cut_to_it(clip):
+def test_every_metric_receives_sounds_clipped_to_full_scale(clip):
     wave = clip.clean.wave / np.abs(clip.clean.wave).max()
     share = float(np.mean(np.abs(wave * 1.02) > 1))
     assert 0 < share < audio.LARGEST_SHARE_BEYOND
@@ -704,7 +714,7 @@ def test_recordings_beyond_full_scale_are_scaled_and_not_refused(clip):
     assert other.values == pytest.approx(one.values, rel=1e-4)
 
 
-def test_a_metric_that_ends_the_process_politely_is_a_failure(clip):
+def test_a_metric_that_calls_exit_is_a_failure(clip):
     metric = Peak()
     metric.score = lambda sounds: sys.exit(3)
     [result] = Panel([metric]).score([clip.clean])

@@ -22,7 +22,7 @@ def score(clean, *candidates):
 
 
 @pytest.mark.parametrize("ratio", [-30, 0, 20, 90])
-def test_the_ratio_of_target_to_rest_is_what_it_says(clip, ratio):
+def test_the_ratio_equals_its_definition(clip, ratio):
     clean = clip.clean.wave.astype(float)
     noise = np.random.default_rng(0).normal(size=len(clean))
     noise -= clean * (noise @ clean) / (clean @ clean)
@@ -38,12 +38,12 @@ def test_scale_and_polarity_do_not_matter(clip):
     assert others == [pytest.approx(first, abs=1e-9)] * 2
 
 
-def test_a_copy_is_at_the_end_of_the_scale(clip):
+def test_a_copy_has_the_upper_limit(clip):
     clean = clip.clean.wave
     assert score(clean, clean, clean * np.float32(0.3), -clean) == [LARGEST] * 3
 
 
-def test_what_has_nothing_of_the_clean_clip_is_at_the_other():
+def test_a_candidate_orthogonal_to_the_clean_clip_has_the_lower_limit():
     even, odd = np.zeros((2, 16_000), np.float32)
     even[::2], odd[1::2] = 0.5, 0.5
     even[2::4] *= -1
@@ -64,7 +64,7 @@ def test_chunks_change_nothing(samples):
     assert si_sdr(clean, clean + noise) == pytest.approx(expected, abs=1e-9)
 
 
-def test_short_and_clipped_sounds_have_one(clip):
+def test_short_and_clipped_sounds_are_scored(clip):
     brief = [cut(sound, 0.1).wave for sound in (clip.clean, clip.candidates[0])]
     [value] = score(*brief)
     assert -LARGEST < value < LARGEST

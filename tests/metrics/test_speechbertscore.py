@@ -66,7 +66,7 @@ def hub(tmp_path_factory):
     torch.hub.set_dir(before)
 
 
-def loaded(model, hub, **options):
+def load_metric(model, hub, **options):
     path = hub / BUNDLES[model]._path
     if not path.exists():
         torch.save(random_weights(model), path)
@@ -77,7 +77,7 @@ def loaded(model, hub, **options):
 
 @pytest.fixture(scope="module")
 def hubert(hub):
-    return loaded("hubert-base", hub)
+    return load_metric("hubert-base", hub)
 
 
 def by_definition(candidate, clean):
@@ -90,7 +90,7 @@ def by_definition(candidate, clean):
 
 
 def bundle_features(model, sound, layer):
-    """Of the waveform as it is: the authors' package does not normalise it, the bundle may."""
+    """The waveform is used as it is: the authors' package does not normalise it, the bundle may."""
     network = BUNDLES[model].get_model()
     network = getattr(network, "model", network)
     with torch.inference_mode():
@@ -104,7 +104,7 @@ def bundle_features(model, sound, layer):
     [("hubert-base", {}, 8), ("hubert-base", {"layer": 12}, 12), ("wavlm-large", {}, 14)],
 )
 def test_features_are_the_bundles_and_the_score_is_by_definition(hub, clip, model, options, layer):
-    metric = loaded(model, hub, **options)
+    metric = load_metric(model, hub, **options)
     noisy = Sound(clip.candidates[2].wave[8000:24000], 16000)  # so that recall is another number
     clean = cut(clip.clean, 1.5)
     theirs = [bundle_features(model, sound, layer) for sound in (clean, noisy)]
@@ -120,7 +120,7 @@ def test_features_are_the_bundles_and_the_score_is_by_definition(hub, clip, mode
     assert by_definition(theirs[0], theirs[1]) != pytest.approx(expected, abs=1e-5)  # recall
 
 
-def test_precision_asks_nothing_of_what_is_left_out():
+def test_precision_does_not_penalise_omissions():
     both, one = torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([[1.0, 0.0]])
     assert precision(one, both) == 1
     assert precision(both, one) == 0.5
@@ -144,7 +144,7 @@ def test_nothing_depends_on_the_others(hubert, brief):
 
 @pytest.mark.slow
 def test_rows_of_one_batch_are_as_alone(hubert, brief, monkeypatch):
-    """As on a GPU, where candidates of one length share a batch; here on the CPU."""
+    """Candidates of one length share a batch on a GPU; the test forces that on the CPU."""
     alone = hubert.score(brief)
     monkeypatch.setattr(
         wav2vec2, "measure_in_batches", partial(wav2vec2.measure_in_batches, together=True)
@@ -153,12 +153,12 @@ def test_rows_of_one_batch_are_as_alone(hubert, brief, monkeypatch):
         assert one["speechbertscore"] == pytest.approx(other["speechbertscore"], abs=1e-5)
 
 
-def test_the_clean_clip_is_listened_to_once(hubert, clip, monkeypatch):
-    heard = []
+def test_the_clean_clip_is_encoded_once(hubert, clip, monkeypatch):
+    encoded = []
     features = hubert._features
-    monkeypatch.setattr(hubert, "_features", lambda sound: heard.append(sound) or features(sound))
+    monkeypatch.setattr(hubert, "_features", lambda sound: encoded.append(sound) or features(sound))
     hubert.score(clip)
-    assert len(heard) == 1 + len(clip.candidates)
+    assert len(encoded) == 1 + len(clip.candidates)
 
 
 @pytest.mark.slow
@@ -188,7 +188,7 @@ def test_options_are_checked_first(options, message):
 
 
 @pytest.mark.parametrize("model", ENCODERS)
-def test_every_layer_is_there(model):
+def test_every_layer_exists(model):
     weights = blank_weights(model)
     last = f"encoder.transformer.layers.{ENCODERS[model].layers - 1}.final_layer_norm.weight"
     assert last in weights
@@ -203,12 +203,12 @@ def test_another_models_file_is_refused(tmp_path):
         SpeechBertScore("wavlm-large", str(path)).load("cpu")
 
 
-def test_missing_file_is_said_at_once():
+def test_missing_file_is_reported_at_once():
     with raises(MissingWeightsError, value="hubert-base", path="nowhere.pth", problem="missing"):
         SpeechBertScore("hubert-base", "nowhere.pth")
 
 
-def test_what_it_says_of_itself(tmp_path):
+def test_spec_of_the_options(tmp_path):
     (tmp_path / "weights.pth").touch()
     spec = SpeechBertScore("wavlm-large", str(tmp_path / "weights.pth"), layer=9, align=True).spec
     assert spec.model.startswith("wavlm-large layer 9: weights.pth, SHA-256 ")
@@ -229,7 +229,7 @@ def test_nothing_heavy_before_load(tmp_path):
 @pytest.mark.corpus
 @pytest.mark.slow
 def test_published_value(shared):
-    """With the real weights, where they are in the cache."""
+    """Use the real weights, if they are in the cache."""
     try:
         metric = SpeechBertScore()
     except MissingWeightsError as error:

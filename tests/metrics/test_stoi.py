@@ -32,24 +32,24 @@ def assert_is_pystois(clean, candidates):
             assert answer[name] == pytest.approx(expected, abs=1e-9), name
 
 
-def test_is_pystois_over_several_blocks(prompts):
-    """Of resampling, frames and segments; the last ones incomplete."""
+def test_equals_pystoi_over_several_blocks(prompts):
+    """Blocks of resampling, frames and segments, of which the last ones are incomplete."""
     clean = end_to_end(prompts, 15.7)
     assert len(clean.wave) > 512 * module.STEP_IN * 2
     assert_is_pystois(clean, [noisy(clean, 0.001), noisy(clean, 0.1, seed=1)])
 
 
-def test_is_pystois_at_low_level(clip):
+def test_equals_pystoi_at_low_level(clip):
     quiet = Sound(clip.clean.wave * np.float32(0.001), 16_000)
     assert_is_pystois(quiet, [Sound(clip.candidates[0].wave * np.float32(0.0002), 16_000)])
 
 
-def test_is_pystois_for_a_clipped_candidate(clip):
+def test_equals_pystoi_for_a_clipped_candidate(clip):
     assert_is_pystois(clip.clean, [Sound(np.clip(clip.clean.wave * 20, -1, 1), 16_000)])
 
 
 @pytest.mark.parametrize("samples", [1, 7, 8, 9, 63, 64, 65, 32_767, 32_768, 40_001])
-def test_the_resampler_is_pystois(samples):
+def test_the_resampler_equals_pystoi(samples):
     from pystoi.utils import resample_oct
 
     wave = np.random.default_rng(0).normal(size=samples).astype(np.float32)
@@ -67,8 +67,8 @@ def test_block_sizes_change_nothing(clip, monkeypatch, frames, segments):
         assert found == {name: pytest.approx(value, abs=1e-12) for name, value in answer.items()}
 
 
-def test_digital_silence_counts_as_nothing_understood(clip):
-    """pystoi's ESTOI adds random noise there; the mean over draws is what ours is."""
+def test_digital_silence_has_a_low_estoi(clip):
+    """pystoi's ESTOI adds random noise there; its mean over draws equals the value here."""
     gone = clip.candidates[0].wave.copy()
     gone[4000:] = 0
     [answer] = Stoi().score(replace(clip, candidates=[Sound(gone, 16_000)]))

@@ -17,7 +17,7 @@ def find(clean, candidate):
     return time_alignment.find_alignment(clean, candidate, 16_000)
 
 
-def delayed(wave, delay):
+def add_delay(wave, delay):
     if delay < 0:
         return wave[-delay:]
     return np.concatenate([np.zeros(delay, np.float32), wave])
@@ -48,7 +48,7 @@ def test_real_enhancers(shared):
 @pytest.mark.parametrize("delay", [-3999, -400, -1, 0, 1, 160, 400, 3999])
 @pytest.mark.parametrize("polarity", [1, -1])
 def test_a_delay_and_a_polarity(clip, clean, delay, polarity):
-    candidate = delayed(noisy(clip.clean, 0.02).wave * np.float32(polarity), delay)
+    candidate = add_delay(noisy(clip.clean, 0.02).wave * np.float32(polarity), delay)
     found = find(clean, candidate)
     assert (found.delay, found.polarity) == (delay, polarity)
     assert np.sign(found.correlation) == polarity
@@ -64,12 +64,12 @@ def test_a_delay_and_a_polarity(clip, clean, delay, polarity):
     ],
     ids=["clipped", "low-passed", "high-passed", "faded in"],
 )
-def test_a_delay_is_found_whatever_else_was_done(clean, change):
-    found = find(clean, -delayed(change(clean).astype(np.float32), 230))
+def test_a_delay_is_estimated_whatever_else_was_changed(clean, change):
+    found = find(clean, -add_delay(change(clean).astype(np.float32), 230))
     assert (found.delay, found.polarity) == (230, -1)
 
 
-def test_what_does_not_keep_the_phase_is_left_where_it_is(clean, prompts):
+def test_a_candidate_without_the_phase_is_not_aligned(clean, prompts):
     rng = np.random.default_rng(0)
     _, _, spectrum = signal.stft(clean, nperseg=1024)
     phases = np.exp(2j * np.pi * rng.random(spectrum.shape))
@@ -83,12 +83,12 @@ def test_what_does_not_keep_the_phase_is_left_where_it_is(clean, prompts):
 
 
 def test_a_delay_beyond_the_search_is_not_guessed(clean):
-    found = find(clean, delayed(clean, 6000))
+    found = find(clean, add_delay(clean, 6000))
     assert (found.delay, found.polarity) == (0, 1)
 
 
 @pytest.mark.parametrize("value", [0.0, np.nan, np.inf])
-def test_nothing_is_found_in_what_holds_no_signal(clean, value):
+def test_nothing_is_estimated_without_a_signal(clean, value):
     dead = np.full_like(clean, value)
     for pair in (
         (clean, dead),
@@ -106,36 +106,36 @@ def test_an_offset_has_no_delay(clean):
         assert find(*pair).delay == 0
 
 
-def test_sounds_that_never_meet_have_no_delay():
+def test_sounds_without_overlap_have_no_delay():
     early, late = np.zeros((2, 32_000), np.float32)
     early[:100], late[-100:] = 0.5, -0.5
     assert find(early, late) == TimeAlignment()
 
 
 @pytest.mark.parametrize("delay", [-70, 0, 70])
-def test_undo_gives_the_common_stretch(clean, delay):
-    candidate = -delayed(clean, delay)
+def test_undo_returns_the_common_part(clean, delay):
+    candidate = -add_delay(clean, delay)
     first, second = time_alignment.undo_alignment(find(clean, candidate), clean, candidate)
     assert len(first) == len(clean) - max(-delay, 0)
     assert np.array_equal(first, second)
 
 
-def test_undo_leaves_alone_what_needs_nothing(clean):
+def test_undo_without_a_delay_only_cuts_to_equal_length(clean):
     first, second = time_alignment.undo_alignment(TimeAlignment(), clean, clean[:-5])
     assert np.array_equal(first, clean[:-5])
     assert np.array_equal(second, clean[:-5])
 
 
-def test_long_sounds_are_found_as_short_ones_are(prompts):
+def test_long_sounds_are_aligned_like_short_ones(prompts):
     """More than one block, the last one incomplete."""
     clean = np.concatenate([sound.wave for sound, _ in prompts[:4]])
     assert len(clean) > 3 * 32_000
-    found = find(clean, delayed(-clean, -123))
+    found = find(clean, add_delay(-clean, -123))
     assert (found.delay, found.polarity) == (-123, -1)
     assert found.correlation == pytest.approx(-1)
 
 
-def test_half_a_sample_remains(clean):
+def test_half_a_sample_of_delay_remains(clean):
     """And costs what the docstring says."""
     spectrum, turns = np.fft.rfft(clean), np.fft.rfftfreq(len(clean))
     shifted = np.fft.irfft(spectrum * np.exp(-2j * np.pi * turns * 40.5), len(clean))
@@ -147,24 +147,24 @@ def test_half_a_sample_remains(clean):
 
 def test_the_rate_scales_the_search(clip):
     sound = clip.clean.at(8000)
-    found = time_alignment.find_alignment(sound.wave, delayed(sound.wave, 1999), 8000)
+    found = time_alignment.find_alignment(sound.wave, add_delay(sound.wave, 1999), 8000)
     assert replace(found, correlation=1.0) == TimeAlignment(1999, 1, 1.0)
 
 
 @pytest.mark.parametrize("delay", [-4005, 4001, 4010, 4016, 4020, 4100])
-def test_a_delay_beyond_the_search_is_not_taken_for_its_end(clean, delay):
-    found = find(clean, delayed(clean, delay))
+def test_a_delay_beyond_the_search_is_not_taken_for_its_limit(clean, delay):
+    found = find(clean, add_delay(clean, delay))
     assert (found.delay, found.polarity) == (0, 1)
 
 
 @pytest.mark.parametrize("hertz", [100, 200, 440, 1000, 3000])
 @pytest.mark.parametrize("delay", [10, 30])
-def test_a_tone_is_left_where_it_is(hertz, delay):
+def test_a_tone_is_not_aligned(hertz, delay):
     tone = (0.5 * np.sin(2 * np.pi * hertz * np.arange(48_000) / 16_000)).astype(np.float32)
     found = find(tone, np.roll(tone, delay))
     assert (found.delay, found.polarity) == (0, 1)
 
 
-def test_what_a_candidate_has_nothing_for_is_told(clean):
+def test_unmatched_seconds_are_noted(clean):
     assert find(clean, clean[1600:]).unmatched == 1600
     assert find(clean, np.concatenate([np.zeros(400, np.float32), clean])).unmatched == 0

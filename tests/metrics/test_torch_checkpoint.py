@@ -27,7 +27,7 @@ LOADERS = {
 
 
 class Code:
-    """Makes a folder where it is unpickled."""
+    """Object whose unpickling makes a folder."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -42,7 +42,7 @@ class Code:
     [b"", b"0", b"<html>404</html>", b"PK\x03\x04 cut off", {}, [1, 2], {"model_state": {}}, Code],
     ids=["empty", "no stack", "page", "zip", "no entry", "list", "no weight", "code"],
 )
-def test_what_is_no_checkpoint_is_named_and_refused(tmp_path, name, content):
+def test_other_files_than_a_checkpoint_are_named_and_refused(tmp_path, name, content):
     path, mark = tmp_path / "broken.pt", tmp_path / "it ran"
     if isinstance(content, bytes):
         path.write_bytes(content)
@@ -58,7 +58,7 @@ def test_what_is_no_checkpoint_is_named_and_refused(tmp_path, name, content):
     assert not mark.exists()
 
 
-def test_code_is_said_to_be_refused(tmp_path):
+def test_the_message_says_that_code_is_refused(tmp_path):
     torch.save(Code(tmp_path / "made"), tmp_path / "it.pt")
     with raises(InputError, path="it.pt", problem="unreadable") as refused:
         torch_checkpoint.read_checkpoint(tmp_path / "it.pt", "a thing", dict)
@@ -72,7 +72,7 @@ def test_a_file_that_cannot_be_opened_says_why(tmp_path):
         torch_checkpoint.read_checkpoint(tmp_path, "a thing", dict)
 
 
-def test_what_it_is_made_into_comes_back(tmp_path):
+def test_the_converted_content_is_returned(tmp_path):
     torch.save({"a": torch.arange(3)}, tmp_path / "it.pt")
     assert torch_checkpoint.read_checkpoint(
         tmp_path / "it.pt", "a thing", lambda c: c["a"].tolist()
@@ -83,17 +83,17 @@ def test_what_it_is_made_into_comes_back(tmp_path):
     ]
 
 
-def test_a_long_complaint_is_cut(tmp_path):
+def test_a_long_error_message_is_shortened(tmp_path):
     def complain(content):
         raise RuntimeError("no key \n" * 1000)
 
     torch.save({}, tmp_path / "it.pt")
-    with raises(InputError, path="it.pt", problem="invalid") as told:
+    with raises(InputError, path="it.pt", problem="invalid") as caught:
         torch_checkpoint.read_checkpoint(tmp_path / "it.pt", "a thing", complain)
-    assert len(str(told.value)) < torch_checkpoint.DETAIL + 200
+    assert len(str(caught.value)) < torch_checkpoint.DETAIL + 200
 
 
-def test_packed_and_endless_tensors_are_refused(tmp_path):
+def test_compressed_and_endless_tensors_are_refused(tmp_path):
     torch.save({"a": torch.zeros(1).expand(2**40)}, tmp_path / "endless.pt")
     with raises(InputError, path="endless.pt", problem="unreadable"):
         torch_checkpoint.read_checkpoint(

@@ -86,14 +86,14 @@ def test_another_model(tmp_path, tensors, named):
     assert re.search(named, str(caught.value))
 
 
-def test_a_long_complaint_is_cut(tmp_path):
+def test_a_long_error_message_is_shortened(tmp_path):
     surplus = {f"surplus_{index}": torch.zeros(1) for index in range(200)}
     with pytest.raises(InputError) as caught:
         fill_weights(linear_on_meta(), surplus, tmp_path / "w.pt", "it")
     assert 200 < len(str(caught.value)) < 400
 
 
-def test_filled_for_inference(tmp_path):
+def test_weights_are_filled_for_inference(tmp_path):
     model = linear_on_meta()
     fill_weights(
         model, {"weight": torch.ones(2, 3), "bias": torch.zeros(2)}, tmp_path / "w.pt", "it"
@@ -103,7 +103,7 @@ def test_filled_for_inference(tmp_path):
     assert model(torch.ones(3)).tolist() == [3, 3]
 
 
-def test_what_does_not_fill_a_frame_is_too_short():
+def test_a_sound_shorter_than_a_frame_is_too_short():
     wave = np.zeros(400, np.float32)
     assert waveform(Sound(wave, 16000), "cpu").shape == (1, 400)
     with raises(Unusable, reason="too_short"):

@@ -22,7 +22,7 @@ def constant(sound, value):
 
 
 def assert_refuses_what_holds_no_signal(metric, clip):
-    """As a candidate beside a good one, and as the clean clip."""
+    """Assert that a sound without a signal is refused, as a candidate and as the clean clip."""
     [expected] = metric.score(replace(clip, candidates=clip.candidates[:1]))
     for value, reason in NO_SIGNAL.values():
         dead = constant(clip.clean, value)
@@ -35,7 +35,7 @@ def assert_refuses_what_holds_no_signal(metric, clip):
 
 
 def assert_refuses_another_length(metric, clip):
-    """Of a candidate that is shorter or longer than the clean clip."""
+    """Assert that a candidate shorter or longer than the clean clip is refused."""
     longer = Sound(np.append(clip.clean.wave, clip.clean.wave[:100]), 16_000)
     shorter = Sound(clip.clean.wave[:-100], 16_000)
     for answer in metric.score(replace(clip, candidates=[longer, shorter])):

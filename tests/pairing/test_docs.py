@@ -32,7 +32,7 @@ def test_settings_are_allowed(text):
     assert plugins.find("rule", pairing.rule)
 
 
-def test_rules_of_ones_own_run():
+def test_example_rules_run():
     known: dict = {}
     for text in blocks("python"):
         exec(text, known)

@@ -83,7 +83,7 @@ def pandas_pairs(scores, generators, pairing, panel=PANEL) -> list[tuple]:
         Pairing(min={"sim": 1.0}),
     ],
 )
-def test_pairs_are_those_pandas_finds(seed, pairing):
+def test_pairs_equal_those_of_pandas(seed, pairing):
     scores, generators = table(seed)
     rows = make_pairs(scores, generators, cast_votes(PANEL, pairing), unanimous, pairing)
     found = sorted((row["chosen_id"], row["rejected_id"]) for row in rows)
@@ -103,18 +103,18 @@ def test_rows_fit_the_schema_and_are_ranked():
     assert len({row["pair_id"] for row in rows}) == len(rows)
 
 
-def test_noisy_rows_never_pair():
+def test_noisy_rows_are_never_paired():
     scores, generators = table(1)
     rows = make_pairs(scores, generators, PANEL, unanimous, Pairing(pairs_per_clip=99))
     assert all("noisy" not in row["chosen_id"] + row["rejected_id"] for row in rows)
 
 
-def test_no_candidates_no_pairs():
+def test_no_candidates_give_no_pairs():
     scores, _ = table(0)
     assert make_pairs(scores, {}, PANEL, unanimous, Pairing()) == []
 
 
-def test_votes_may_be_named():
+def test_votes_can_be_named():
     votes = cast_votes(PANEL, Pairing(votes=["pesq"], margin={"pesq": 0.5}, max={"wer": 0.2}))
     assert [vote.score for vote in votes if vote.votes] == ["pesq"]
     assert votes[3].margin == 0.5
@@ -133,7 +133,7 @@ def test_panel_without_votes():
 
 
 @pytest.mark.parametrize("mixed", [False, True])
-def test_ids_say_what_generated_a_candidate(mixed):
+def test_generators_are_read_from_ids(mixed):
     """With the rows of a clip together, and with all rows in any order."""
     scores, generators = table(3)
     if mixed:

@@ -25,23 +25,23 @@ def one_vote(values, **kwargs):
     return Ballot(scores, ["g"] * len(values), [Vote("q", True, True, **kwargs)], np.ones(1))
 
 
-def found(pairs):
+def rows_of(pairs):
     return [(pair.chosen, pair.rejected) for pair in pairs]
 
 
-def test_best_meets_worst():
-    assert found(top_bottom(one_vote([2, 9, 1, 5]), Pairing(rule="top_bottom"))) == [(1, 2)]
+def test_best_is_paired_with_worst():
+    assert rows_of(top_bottom(one_vote([2, 9, 1, 5]), Pairing(rule="top_bottom"))) == [(1, 2)]
 
 
-def test_each_of_the_best_meets_each_of_the_worst():
+def test_each_of_the_best_is_paired_with_each_of_the_worst():
     pairing = Pairing(rule="top_bottom", extremes=2, pairs_per_clip=9)
-    pairs = found(top_bottom(one_vote([2, 9, 1, 5, 4]), pairing))
+    pairs = rows_of(top_bottom(one_vote([2, 9, 1, 5, 4]), pairing))
     assert pairs == [(1, 2), (1, 0), (3, 2), (3, 0)]
 
 
 def test_small_clips_never_pair_a_candidate_with_itself_or_upwards():
     pairing = Pairing(rule="top_bottom", extremes=3, pairs_per_clip=9)
-    pairs = found(top_bottom(one_vote([1, 2, 2]), pairing))
+    pairs = rows_of(top_bottom(one_vote([1, 2, 2]), pairing))
     assert set(pairs) == {(1, 0), (2, 0)}
 
 
@@ -61,11 +61,11 @@ def test_weighted_sum_in_raw_units_is_the_composite_reward():
     assert pair.strength == pytest.approx(np.ptp(reward))
 
 
-def test_spread_keeps_a_score_of_large_scale_from_deciding():
+def test_units_of_spread_remove_the_scale_of_a_score():
     votes = [Vote("small", True, True), Vote("large", True, True)]
     here = Ballot(np.array([[1.0, 0.0], [0.0, 50.0]]), ["g"] * 2, votes, np.array([0.1, 100.0]))
-    assert found(weighted(here, Pairing(rule="weighted", units="raw"))) == [(1, 0)]
-    assert found(weighted(here, Pairing(rule="weighted"))) == [(0, 1)]
+    assert rows_of(weighted(here, Pairing(rule="weighted", units="raw"))) == [(1, 0)]
+    assert rows_of(weighted(here, Pairing(rule="weighted"))) == [(0, 1)]
 
 
 def test_gap_is_exclusive():
@@ -91,7 +91,7 @@ def per_clip(scores, generators, votes, rule, pairing):
         {**SUM, "units": "raw", "gap": 1.0, "across_generators": True},
     ],
 )
-def test_whole_tables_are_as_clip_by_clip(seed, settings):
+def test_whole_tables_equal_clip_by_clip(seed, settings):
     scores, generators = table(seed)
     pairing = Pairing(**settings)
     votes, rule = cast_votes(PANEL, pairing), RULES[pairing.rule]
@@ -124,7 +124,7 @@ def test_clips_of_a_table_in_any_order():
     assert sorted(row["pair_id"] for row in mixed) == sorted(row["pair_id"] for row in plain)
 
 
-def test_golden_sets_the_clean_target_against_candidates_in_their_order():
+def test_golden_pairs_the_clean_target_with_candidates_in_order():
     scores, generators = table(0, clips=3, candidates=2)
     pairing = Pairing(rule="golden", pairs_per_clip=2)
     votes = cast_votes(PANEL, pairing)
@@ -140,9 +140,9 @@ def test_golden_sets_the_clean_target_against_candidates_in_their_order():
     assert made.stops == {Stop.NO_CLEAN: 1}
 
 
-def test_a_pairwise_rule_of_ones_own_needs_no_columns():
+def test_a_user_pairwise_rule_is_callable_per_clip():
     mine = Pairwise(unanimous.judge)
-    assert found(mine(one_vote([1, 3]), Pairing())) == [(1, 0)]
+    assert rows_of(mine(one_vote([1, 3]), Pairing())) == [(1, 0)]
 
 
 NULL = float("nan")
@@ -171,7 +171,7 @@ def test_candidates_of_different_generators():
     assert stops([[2, 2], [1, 1]], ["a", "b"], Pairing()) == {Stop.GENERATORS: 1}
 
 
-def test_a_rule_of_ones_own_that_gives_none():
+def test_a_user_rule_that_gives_no_pair():
     def never(ballot, pairing):
         return []
 
@@ -188,8 +188,8 @@ def stops(values, labels, pairing, rule=unanimous):
     ]
     scores = pa.Table.from_pylist(rows)
     generators = {row["candidate_id"]: label for row, label in zip(rows, labels, strict=True)}
-    found = columns(scores, generators, cast_votes(panel, pairing))
-    return dict(pair_clips(found, rule, pairing).stops)
+    candidates = columns(scores, generators, cast_votes(panel, pairing))
+    return dict(pair_clips(candidates, rule, pairing).stops)
 
 
 @pytest.mark.parametrize(
@@ -208,10 +208,10 @@ def stops(values, labels, pairing, rule=unanimous):
         ),
     ],
 )  # fmt: skip
-def test_settings_that_would_do_nothing_are_refused(settings, field, value, problem):
+def test_settings_without_effect_are_refused(settings, field, value, problem):
     with raises(ConfigError, field=f"pairing.{field}", value=value, problem=problem):
         cast_votes(PANEL, Pairing(**settings))
 
 
-def test_a_rule_of_ones_own_may_read_any_setting():
+def test_a_user_rule_may_read_any_setting():
     assert cast_votes(PANEL, Pairing(rule="mine:rule", extremes=3, gap=1.0))

@@ -21,93 +21,93 @@ def ballot(scores, votes=None, generators=None, spreads=None):
     )
 
 
-def found(scores, pairing=None, **kwargs):
+def pairs_of(scores, pairing=None, **kwargs):
     pairs = unanimous(ballot(scores, **kwargs), pairing or Pairing())
     return [(pair.chosen, pair.rejected) for pair in pairs]
 
 
 def test_winner_on_every_score():
-    assert found([[1, 1], [2, 2]]) == [(1, 0)]
+    assert pairs_of([[1, 1], [2, 2]]) == [(1, 0)]
 
 
 def test_split_vote_gives_no_pair():
-    assert found([[1, 2], [2, 1]]) == []
+    assert pairs_of([[1, 2], [2, 1]]) == []
 
 
 def test_lower_is_better_turns_the_vote():
     votes = [Vote("quality", True, True), Vote("wer", False, True)]
-    assert found([[1, 0.1], [2, 0.5]], votes=votes) == []
-    assert found([[2, 0.1], [1, 0.5]], votes=votes) == [(0, 1)]
+    assert pairs_of([[1, 0.1], [2, 0.5]], votes=votes) == []
+    assert pairs_of([[2, 0.1], [1, 0.5]], votes=votes) == [(0, 1)]
 
 
-def test_tie_vetoes_by_default_and_stands_where_allowed():
+def test_tie_prevents_a_pair_unless_allowed():
     scores = [[2, 0.5], [1, 0.5]]
     strict = [Vote("quality", True, True), Vote("wer", False, True)]
     lenient = [Vote("quality", True, True), Vote("wer", False, True, ties=True)]
-    assert found(scores, votes=strict) == []
-    assert found(scores, votes=lenient) == [(0, 1)]
+    assert pairs_of(scores, votes=strict) == []
+    assert pairs_of(scores, votes=lenient) == [(0, 1)]
 
 
 def test_ties_alone_make_no_pair():
     votes = [Vote("wer", False, True, ties=True)]
-    assert found([[0.5], [0.5]], votes=votes) == []
+    assert pairs_of([[0.5], [0.5]], votes=votes) == []
 
 
 def test_allowed_tie_never_excuses_a_loss():
     votes = [Vote("quality", True, True), Vote("wer", False, True, ties=True)]
-    assert found([[2, 0.6], [1, 0.5]], votes=votes) == []
+    assert pairs_of([[2, 0.6], [1, 0.5]], votes=votes) == []
 
 
 def test_margin_is_exclusive():
     votes = [Vote("quality", True, True, margin=0.5)]
-    assert found([[1.5], [1.0]], votes=votes) == []
-    assert found([[1.5625], [1.0]], votes=votes) == [(0, 1)]
+    assert pairs_of([[1.5], [1.0]], votes=votes) == []
+    assert pairs_of([[1.5625], [1.0]], votes=votes) == [(0, 1)]
 
 
 def test_difference_within_the_margin_is_a_tie():
     votes = [Vote("quality", True, True), Vote("wer", False, True, margin=0.25, ties=True)]
-    assert found([[2, 0.75], [1, 0.5]], votes=votes) == [(0, 1)]
-    assert found([[2, 1.0], [1, 0.5]], votes=votes) == []
+    assert pairs_of([[2, 0.75], [1, 0.5]], votes=votes) == [(0, 1)]
+    assert pairs_of([[2, 1.0], [1, 0.5]], votes=votes) == []
 
 
 def test_null_on_a_voting_score_forms_no_pair():
-    assert found([[2, NAN], [1, 1]]) == []
-    assert found([[2, 2], [1, NAN]]) == []
-    assert found([[3, 3], [2, NAN], [1, 1]]) == [(0, 2)]
+    assert pairs_of([[2, NAN], [1, 1]]) == []
+    assert pairs_of([[2, 2], [1, NAN]]) == []
+    assert pairs_of([[3, 3], [2, NAN], [1, 1]]) == [(0, 2)]
 
 
-def test_null_on_a_silent_score_does_not_matter():
+def test_null_on_a_score_that_does_not_vote_does_not_matter():
     votes = [Vote("quality", True, True), Vote("pesq", True, False)]
-    assert found([[2, NAN], [1, 1]], votes=votes) == [(0, 1)]
+    assert pairs_of([[2, NAN], [1, 1]], votes=votes) == [(0, 1)]
 
 
-def test_silent_score_does_not_stop_a_pair():
+def test_score_that_does_not_vote_does_not_prevent_a_pair():
     votes = [Vote("quality", True, True), Vote("pesq", True, False)]
-    assert found([[2, 1], [1, 2]], votes=votes) == [(0, 1)]
+    assert pairs_of([[2, 1], [1, 2]], votes=votes) == [(0, 1)]
 
 
-def test_floor_and_ceiling_bind_chosen_only():
+def test_floor_and_ceiling_apply_to_chosen_only():
     floor = [Vote("sim", True, True, floor=0.5)]
-    assert found([[0.6], [0.1]], votes=floor) == [(0, 1)]
-    assert found([[0.4], [0.1]], votes=floor) == []
+    assert pairs_of([[0.6], [0.1]], votes=floor) == [(0, 1)]
+    assert pairs_of([[0.4], [0.1]], votes=floor) == []
     ceiling = [Vote("wer", False, True, ceiling=0.2)]
-    assert found([[0.2], [0.9]], votes=ceiling) == [(0, 1)]
-    assert found([[0.3], [0.9]], votes=ceiling) == []
+    assert pairs_of([[0.2], [0.9]], votes=ceiling) == [(0, 1)]
+    assert pairs_of([[0.3], [0.9]], votes=ceiling) == []
 
 
-def test_null_cannot_keep_a_bound():
+def test_null_does_not_satisfy_a_bound():
     votes = [Vote("quality", True, True), Vote("sim", True, False, floor=0.5)]
-    assert found([[2, NAN], [1, 0.9]], votes=votes) == []
+    assert pairs_of([[2, NAN], [1, 0.9]], votes=votes) == []
 
 
-def test_largest_smallest_margin_wins():
+def test_pair_with_the_largest_smallest_margin_is_first():
     scores = [[0, 0], [5, 1], [2, 2]]
-    assert found(scores)[0] == (2, 0)
+    assert pairs_of(scores)[0] == (2, 0)
 
 
 def test_margins_are_compared_in_spreads():
     scores = [[0, 0], [5, 1], [2, 2]]
-    assert found(scores, spreads=[10, 0.1])[0] == (1, 0)
+    assert pairs_of(scores, spreads=[10, 0.1])[0] == (1, 0)
 
 
 def test_tied_score_does_not_weaken_a_pair():
@@ -118,13 +118,13 @@ def test_tied_score_does_not_weaken_a_pair():
 
 def test_pairs_per_clip_and_order_of_equal_pairs():
     scores = [[2, 2], [1, 1], [0, 0]]
-    assert found(scores, Pairing(pairs_per_clip=9)) == [(0, 2), (0, 1), (1, 2)]
+    assert pairs_of(scores, Pairing(pairs_per_clip=9)) == [(0, 2), (0, 1), (1, 2)]
 
 
-def test_generators_do_not_meet_unless_told():
+def test_generators_are_paired_only_if_allowed():
     scores = [[2, 2], [1, 1]]
-    assert found(scores, generators=["a", "b"]) == []
-    assert found(scores, Pairing(across_generators=True), generators=["a", "b"]) == [(0, 1)]
+    assert pairs_of(scores, generators=["a", "b"]) == []
+    assert pairs_of(scores, Pairing(across_generators=True), generators=["a", "b"]) == [(0, 1)]
 
 
 def test_margins_are_signed_towards_better_and_null_where_unknown():
@@ -134,7 +134,7 @@ def test_margins_are_signed_towards_better_and_null_where_unknown():
 
 
 def test_one_candidate_and_none():
-    assert found([[1, 1]]) == []
+    assert pairs_of([[1, 1]]) == []
     assert unanimous(ballot(np.zeros((0, 2))), Pairing()) == []
 
 
@@ -142,8 +142,8 @@ def test_order_of_candidates_changes_names_only():
     rng = np.random.default_rng(0)
     scores = rng.normal(size=(8, 3))
     order = rng.permutation(8)
-    plain = found(scores, Pairing(pairs_per_clip=99))
-    shuffled = found(scores[order], Pairing(pairs_per_clip=99))
+    plain = pairs_of(scores, Pairing(pairs_per_clip=99))
+    shuffled = pairs_of(scores[order], Pairing(pairs_per_clip=99))
     assert {(order[a], order[b]) for a, b in shuffled} == set(plain)
 
 

@@ -28,7 +28,7 @@ from tests.refusals import raises
         json.loads("NaN"),
     ],
 )
-def test_nothing(value):
+def test_missing_values(value):
     assert cell_text(value) is None
 
 
@@ -53,7 +53,7 @@ def test_nothing(value):
         (Decimal("2.50"), "2.50"),
     ],
 )
-def test_text_and_numbers(value, text):
+def test_text_and_numbers_become_text(value, text):
     assert cell_text(value) == text
     assert type(cell_text(value)) is str
 
@@ -75,19 +75,19 @@ def test_text_and_numbers(value, text):
         "half \ud83d of a pair",
     ],
 )
-def test_what_is_no_text_is_refused_with_its_place_and_column(value):
+def test_other_values_are_refused_with_row_and_column(value):
     with pytest.raises(ValueError, match=r"text|finite"):
         cell_text(value)
     with raises(SourceError, field="rows.csv, row 3", value="said", problem="invalid"):
         text_in({"said": value}, "said", "rows.csv, row 3")
 
 
-def test_no_column_says_nothing():
+def test_missing_column_gives_none():
     assert text_in({"a": 1}, None, "here") is None
     assert text_in({"a": 1}, "b", "here") is None
 
 
-def test_two_spellings_of_a_name_are_one_speaker():
+def test_two_encodings_of_a_name_are_one_speaker():
     names = {speaker_in({"who": name}, "who", "here") for name in ("Ren\u00e9", " Rene\u0301")}
     assert names == {"Ren\u00e9"}
 
@@ -95,11 +95,11 @@ def test_two_spellings_of_a_name_are_one_speaker():
 @pytest.mark.parametrize(
     ("value", "code"), [("eng", "en"), (" pt_BR ", "pt"), ("und", None), (None, None), ("", None)]
 )
-def test_languages_become_one_code(value, code):
+def test_language_becomes_one_code(value, code):
     assert language_in({"in": value}, "in", "here") == code
 
 
 @pytest.mark.parametrize("value", ["English", "xx", 0, "mul"])
-def test_an_unknown_language_is_refused_with_its_place(value):
+def test_unknown_language_is_refused_with_its_row(value):
     with raises(SourceError, field="here", value="in", problem="invalid"):
         language_in({"in": value}, "in", "here")

@@ -47,7 +47,7 @@ from tests.refusals import raises
         ("ceb", "ceb ceb_ph"),
     ],
 )
-def test_one_code_for_each_language(code, written):
+def test_language_has_one_code(code, written):
     assert {language_code(one) for one in written.split()} == {code}
     assert language_code(f"\ufeff {written.split()[0]}\u200e ") == code
     assert language_code(code) == code
@@ -61,22 +61,23 @@ def test_one_code_for_each_language(code, written):
         *((code, "en") for code in ("klingon", "", "e", "e1", "xx", "zzz", "qaa", "afa", "x-en")),
     ],
 )
-def test_what_is_no_code_is_refused_with_one_that_is(written, meant):
-    with pytest.raises(ValueError, match=f"language {written!r} is no ISO 639 code.*'{meant}'$"):
+def test_invalid_code_is_refused_with_a_valid_example(written, meant):
+    message = f"language {written!r} is not an ISO 639 code.*'{meant}'$"
+    with pytest.raises(ValueError, match=message):
         language_code(written)
 
 
 @pytest.mark.parametrize("written", ["mul", "und", "zxx", "mis"])
-def test_codes_of_no_language(written):
-    with pytest.raises(ValueError, match="no one language"):
+def test_code_of_no_single_language_is_refused(written):
+    with pytest.raises(ValueError, match="not the code of a single language"):
         language_code(written)
 
 
-def test_languages_written_without_spaces_have_their_code():
+def test_unspaced_languages_are_valid_codes():
     assert all(language_code(code) == code for code in UNSPACED)
 
 
-def test_a_run_file_takes_any_code_and_refuses_what_is_none():
+def test_run_file_accepts_any_code_and_refuses_other_text():
     corpus = {"source": {"kind": "folder", "path": "."}, "languages": ["cmn_hans_cn", "por"]}
     assert run_file.parse(corpus, run_file.Corpus, "corpus").languages == ["zh", "pt"]
     with raises(ConfigError, field="languages.0", value="xx", problem="invalid"):

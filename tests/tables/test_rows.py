@@ -16,7 +16,7 @@ def rows_of(tmp_path):
     return read
 
 
-def test_every_kind(rows_of):
+def test_every_format_gives_the_same_rows(rows_of):
     wanted = [(2, {"a": "x", "b": "y, z"})]
     assert rows_of("t.csv", '\ufeffa,b\nx,"y, z"\n') == wanted
     assert rows_of("t.csv", 'a, b\nx,"y, z"\n') == wanted
@@ -27,19 +27,19 @@ def test_every_kind(rows_of):
 @pytest.mark.parametrize(
     ("name", "text", "what"),
     [
-        ("t.csv", "a,a\n1,2\n", "column 'a' is there twice"),
+        ("t.csv", "a,a\n1,2\n", "column 'a' appears twice"),
         ("t.csv", "a,b\n1,2,3\n", "line 2 has more cells"),
         ("t.csv", "a,b\n", "no rows"),
-        ("t.jsonl", '{"a": 1, "a": 2}\n', "line 1: key 'a' is there twice"),
+        ("t.jsonl", '{"a": 1, "a": 2}\n', "line 1: key 'a' appears twice"),
         ("t.jsonl", "[1]\n", "line 1 holds list"),
         ("t.jsonl", '{"a": 1}\n{"a": \n', "line 2 is not JSON"),
     ],
 )
-def test_what_is_no_table(rows_of, name, text, what):
+def test_malformed_table_is_refused(rows_of, name, text, what):
     with pytest.raises(SourceError, match=what):
         rows_of(name, text)
 
 
-def test_other_suffixes(tmp_path):
+def test_unknown_suffix_is_refused(tmp_path):
     with raises(ConfigError, field="--texts", value="t.txt", problem="unsupported"):
         read_rows(tmp_path / "t.txt", "--texts")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gensr_pref.untrusted.text import cell, visible
+from gensr_pref.untrusted.text import csv_cell, escape_invisible
 
 
 @pytest.mark.parametrize(
@@ -22,13 +22,13 @@ from gensr_pref.untrusted.text import cell, visible
         ("\u0645\u06cc\u200c\u062e", "\u0645\u06cc\u200c\u062e"),  # Persian needs its joiner
     ],
 )
-def test_what_is_not_seen_is_written_out(text, shown):
-    assert visible(text) == shown
-    visible(text).encode()
+def test_invisible_characters_are_escaped(text, shown):
+    assert escape_invisible(text) == shown
+    escape_invisible(text).encode()
 
 
-def test_lines_stay_where_they_are_meant():
-    assert visible("a\n\tb\x1bc", lines=True) == "a\n\tb\\x1bc"
+def test_line_feeds_stay_in_text_of_several_lines():
+    assert escape_invisible("a\n\tb\x1bc", lines=True) == "a\n\tb\\x1bc"
 
 
 @pytest.mark.parametrize(
@@ -49,5 +49,5 @@ def test_lines_stay_where_they_are_meant():
         ("x\x1b[31m", r"x\x1b[31m"),
     ],
 )
-def test_no_cell_is_a_formula(text, shown):
-    assert cell(text) == shown
+def test_csv_cell_is_never_a_formula(text, shown):
+    assert csv_cell(text) == shown

@@ -42,7 +42,7 @@ def thing(monkeypatch):
 
 @pytest.fixture
 def plain(monkeypatch):
-    """A checkpoint of which neither is known."""
+    """A checkpoint whose size and digest are not published."""
     one = Checkpoint("plain", "https://host/plain.bin", "MIT", "1")
     monkeypatch.setitem(CATALOGUE, "plain", one)
     return one
@@ -50,110 +50,110 @@ def plain(monkeypatch):
 
 @pytest.fixture
 def hashed(monkeypatch):
-    """The files that were read through."""
+    """Names of the files that were hashed."""
     files = []
     real = catalogue.sha256_of
     monkeypatch.setattr(catalogue, "sha256_of", lambda path: files.append(path.name) or real(path))
     return files
 
 
-def test_a_path_is_taken_as_it_is(tmp_path, monkeypatch):
+def test_given_path_is_not_verified(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "mine.pt").write_bytes(b"anything")
-    assert catalogue.find("utmos", "~/mine.pt") == tmp_path / "mine.pt"
-    assert catalogue.find("no such name", tmp_path / "mine.pt") == tmp_path / "mine.pt"
+    assert catalogue.find_weights("utmos", "~/mine.pt") == tmp_path / "mine.pt"
+    assert catalogue.find_weights("no such name", tmp_path / "mine.pt") == tmp_path / "mine.pt"
 
 
-def test_a_path_that_is_not_there_is_named(tmp_path):
+def test_given_path_that_does_not_exist_is_named(tmp_path):
     with raises(MissingWeightsError, value="utmos", path="~/nowhere.pt", problem="missing"):
-        catalogue.find("utmos", "~/nowhere.pt")
+        catalogue.find_weights("utmos", "~/nowhere.pt")
     with raises(MissingWeightsError, path=tmp_path, value="utmos", problem="missing"):
-        catalogue.find("utmos", tmp_path)  # a folder
+        catalogue.find_weights("utmos", tmp_path)  # a folder
 
 
-def test_missing_weights_name_the_command(cache, monkeypatch):
+def test_missing_weights_name_the_command_that_fetches_them(cache, monkeypatch):
     with raises(MissingWeightsError, value="utmos", problem="missing") as caught:
-        catalogue.find("utmos")
+        catalogue.find_weights("utmos")
     assert str(cache) in str(caught.value)
     monkeypatch.setenv(catalogue.OFFLINE, "1")
     with raises(MissingWeightsError, value="utmos", problem="missing") as caught:
-        catalogue.find("utmos")
+        catalogue.find_weights("utmos")
     assert catalogue.OFFLINE in str(caught.value)
 
 
-def test_an_unknown_name_gets_the_nearest():
+def test_unknown_name_is_refused():
     with raises(InputError, value="utmoss", problem="unknown"):
-        catalogue.find("utmoss")
+        catalogue.find_weights("utmoss")
 
 
-def test_good_weights_are_hashed_once(cache, thing, hashed):
+def test_valid_weights_are_hashed_once(cache, thing, hashed):
     (cache / thing.file).write_bytes(BODY)
-    assert [catalogue.find("thing") for _ in range(3)] == [cache / "thing.bin"] * 3
+    assert [catalogue.find_weights("thing") for _ in range(3)] == [cache / "thing.bin"] * 3
     assert hashed == ["thing.bin"]
     assert (cache / "thing.bin.sha256").read_text() == f"{DIGEST}  thing.bin\n"
 
 
-def test_weights_written_again_are_hashed_again(cache, thing, hashed):
+def test_changed_weights_are_hashed_again(cache, thing, hashed):
     file = cache / thing.file
     file.write_bytes(BODY)
-    catalogue.find("thing")
+    catalogue.find_weights("thing")
     file.write_bytes(BODY.swapcase())
     os.utime(file, ns=(1, 1))  # older than the digest: not newer is not enough
     other = hashlib.sha256(BODY.swapcase()).hexdigest()
     with raises(MissingWeightsError, path="thing.bin", value=other, problem="damaged"):
-        catalogue.find("thing")
+        catalogue.find_weights("thing")
     file.write_bytes(BODY)
-    assert catalogue.find("thing") == file
+    assert catalogue.find_weights("thing") == file
     assert len(hashed) == 3
 
 
-def test_weights_that_are_cut_off_are_refused_unread(cache, thing, hashed):
+def test_truncated_weights_are_refused_without_hashing(cache, thing, hashed):
     (cache / thing.file).write_bytes(BODY[:-1])
     with raises(MissingWeightsError, path="thing.bin", value=len(BODY) - 1, problem="damaged"):
-        catalogue.find("thing")
+        catalogue.find_weights("thing")
     assert hashed == []
 
 
-def test_a_digest_that_was_published_later_is_what_counts(cache, thing):
+def test_published_digest_overrides_the_stored_one(cache, thing):
     (cache / thing.file).write_bytes(BODY.swapcase())
     other = catalogue.sha256_of(cache / thing.file)
-    catalogue.record(cache / thing.file, other, (cache / thing.file).stat().st_mtime_ns)
+    catalogue.write_digest(cache / thing.file, other, (cache / thing.file).stat().st_mtime_ns)
     with raises(MissingWeightsError, path="thing.bin", value=other, problem="damaged"):
-        catalogue.find("thing")
+        catalogue.find_weights("thing")
 
 
-def test_unpublished_weights_must_stay_what_they_were(cache, plain):
+def test_weights_without_published_digest_must_not_change(cache, plain):
     file = cache / plain.file
     file.write_bytes(BODY)
-    assert catalogue.find("plain") == file
+    assert catalogue.find_weights("plain") == file
     file.write_bytes(BODY + b"more")
     with pytest.raises(MissingWeightsError, match=f"not {DIGEST}"):
-        catalogue.find("plain")
+        catalogue.find_weights("plain")
 
 
-def test_the_digest_file_is_what_sha256sum_reads(cache, thing):
+def test_sha256sum_reads_the_digest_file(cache, thing):
     (cache / thing.file).write_bytes(BODY)
-    catalogue.find("thing")
+    catalogue.find_weights("thing")
     command = ["sha256sum", "--check", "--strict", "thing.bin.sha256"]
     assert subprocess.run(command, cwd=cache, capture_output=True, check=False).returncode == 0
 
 
-def test_a_cache_that_cannot_be_written_serves(cache, thing, hashed, monkeypatch):
+def test_read_only_cache_can_be_used(cache, thing, hashed, monkeypatch):
     def refuse(*_):
         raise PermissionError
 
-    monkeypatch.setattr(catalogue, "record", refuse)
+    monkeypatch.setattr(catalogue, "write_digest", refuse)
     (cache / thing.file).write_bytes(BODY)
-    assert catalogue.find("thing") == catalogue.find("thing")
+    assert catalogue.find_weights("thing") == catalogue.find_weights("thing")
     assert len(hashed) == 2
 
 
 def test_finding_opens_no_connection(cache, thing, monkeypatch):
     monkeypatch.setattr(socket, "socket", None)
     (cache / thing.file).write_bytes(BODY)
-    catalogue.find("thing")
+    catalogue.find_weights("thing")
     with pytest.raises(MissingWeightsError):
-        catalogue.find("utmos")
+        catalogue.find_weights("utmos")
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_finding_opens_no_connection(cache, thing, monkeypatch):
         (None, None, "HOME/.cache/gensr_pref"),
     ],
 )
-def test_where_the_cache_is(own, shared, folder, monkeypatch, tmp_path):
+def test_cache_folder_follows_the_environment(own, shared, folder, monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     for name, value in ((catalogue.CACHE, own), ("XDG_CACHE_HOME", shared)):
         if value is None:
@@ -180,13 +180,13 @@ def test_where_the_cache_is(own, shared, folder, monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("value", "forbidden"), [("1", True), ("true", True), ("0", False), ("", False), ("no", False)]
 )
-def test_what_offline_means(value, forbidden, monkeypatch):
+def test_values_of_the_offline_variable(value, forbidden, monkeypatch):
     monkeypatch.setenv(catalogue.OFFLINE, value)
-    assert catalogue.offline() is forbidden
+    assert catalogue.is_offline() is forbidden
 
 
 @pytest.mark.parametrize("one", CATALOGUE.values(), ids=list(CATALOGUE))
-def test_an_entry_is_well_formed(one):
+def test_catalogue_entry_is_well_formed(one):
     assert urlsplit(one.url).scheme == "https"
     assert re.fullmatch(r"[\w.-]+\.(pt|pth|tar)", one.file)
     assert one.sha256 is None or re.fullmatch(r"[0-9a-f]{64}", one.sha256)
@@ -201,7 +201,7 @@ def test_names_and_files_are_unique():
     assert all(one.name == name for name, one in CATALOGUE.items())
 
 
-def test_whisper_is_what_the_installed_package_downloads():
+def test_whisper_entries_match_the_installed_package():
     import whisper
 
     ours = {one.url for name, one in CATALOGUE.items() if name.startswith("whisper-")}
@@ -211,7 +211,7 @@ def test_whisper_is_what_the_installed_package_downloads():
         assert one is None or (one.url, one.sha256) == (url, url.split("/")[-2])
 
 
-def test_torchaudio_names_the_same_files():
+def test_torchaudio_entries_match_the_installed_package():
     from torchaudio import pipelines
 
     for name in ("wavlm-large", "hubert-base"):
@@ -220,14 +220,14 @@ def test_torchaudio_names_the_same_files():
 
 
 @pytest.mark.corpus
-def test_nisqa_is_the_published_file(cache):
+def test_nisqa_file_matches_the_catalogue(cache):
     if not SHARED.is_file():
         pytest.skip(f"{SHARED} is not here: NISQA's size and digest go unchecked")
     shutil.copyfile(SHARED, cache / "nisqa.tar")
-    assert catalogue.find("nisqa") == cache / "nisqa.tar"
+    assert catalogue.find_weights("nisqa") == cache / "nisqa.tar"
 
 
-def test_importing_is_light():
+def test_import_loads_no_heavy_modules():
     program = (
         "import sys, gensr_pref.weights.catalogue\n"
         "heavy = {'torch', 'numpy', 'pyarrow', 'urllib.request', 'ssl'} & set(sys.modules)\n"

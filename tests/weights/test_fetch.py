@@ -79,7 +79,7 @@ def fetch_cut(server, name, *cuts):
     server.asked.clear()
 
 
-def test_a_file_comes_whole_with_its_digest(cache, thing):
+def test_fetched_file_is_complete_and_has_its_digest(cache, thing):
     (row,) = fetch.fetch(["thing"])
     assert row == {
         "name": "thing",
@@ -89,40 +89,42 @@ def test_a_file_comes_whole_with_its_digest(cache, thing):
         "licence": "MIT",
         "notice": "Mind.",
     }
-    assert catalogue.find("thing").read_bytes() == BODY
+    assert catalogue.find_weights("thing").read_bytes() == BODY
     assert left(cache) == ["thing.bin", "thing.bin.sha256"]
 
 
-def test_what_is_here_is_not_fetched_again(server, thing):
+def test_cached_file_is_not_fetched_again(server, thing):
     fetch.fetch(["thing", "thing"])
     fetch.fetch(["thing"])
     assert len(server.asked) == 1
 
 
-def test_a_file_put_there_by_hand_will_do(cache, server, thing):
+def test_file_copied_by_hand_is_accepted(cache, server, thing):
     cache.mkdir()
     (cache / "thing.bin").write_bytes(BODY)
     assert fetch.fetch(["thing"])[0]["sha256"] == DIGEST
     assert server.asked == []
 
 
-def test_a_damaged_file_in_the_cache_is_left_to_the_user(cache, thing):
+def test_damaged_file_in_the_cache_is_refused_and_not_deleted(cache, thing):
     cache.mkdir()
     (cache / "thing.bin").write_bytes(OTHER)
-    assert {row["here"] for row in fetch.listing() if row["name"] == "thing"} == {"yes"}
+    assert {row["here"] for row in fetch.list_checkpoints() if row["name"] == "thing"} == {"yes"}
     with raises(MissingWeightsError, path="thing.bin", problem="damaged"):
         fetch.fetch(["thing"])
     (cache / "thing.bin").write_bytes(OTHER[:-1])
-    assert {row["here"] for row in fetch.listing() if row["name"] == "thing"} == {"damaged"}
+    assert {row["here"] for row in fetch.list_checkpoints() if row["name"] == "thing"} == {
+        "damaged"
+    }
 
 
-def test_unknown_names_are_refused_before_any_download(server, thing):
+def test_unknown_name_is_refused_before_any_download(server, thing):
     with raises(InputError, value="thin", problem="unknown"):
         fetch.fetch(["thing", "thin"])
     assert server.asked == []
 
 
-def test_one_that_fails_does_not_keep_the_others(cache, server, thing, plain, monkeypatch):
+def test_failed_checkpoint_does_not_stop_the_others(cache, server, thing, plain, monkeypatch):
     gone = Checkpoint("gone", f"{server.url}/gone.bin", "MIT", "1", 7)
     spoilt = Checkpoint("spoilt", f"{server.url}/spoilt.bin", "MIT", "1", 7)
     monkeypatch.setitem(CATALOGUE, "gone", gone)
@@ -137,17 +139,17 @@ def test_one_that_fails_does_not_keep_the_others(cache, server, thing, plain, mo
     assert facts == {"gone": (404, "refused"), "spoilt": (5, "damaged")}
     _, *reasons = str(caught.value).splitlines()
     assert reasons == [f"  {name}: {error}" for name, error in caught.value.failed.items()]
-    assert catalogue.find("plain").read_bytes() == BODY
+    assert catalogue.find_weights("plain").read_bytes() == BODY
     assert not isinstance(caught.value, InputError)  # which would end with 2, as a bad name does
 
 
 # Cut off and continued.
 
 
-def test_a_cut_line_is_taken_up_where_it_broke(server, thing):
+def test_interrupted_download_resumes(server, thing):
     server.cuts = [100_000, 0, 0, 50_000, 0, 0, 0]
     fetch.fetch(["thing"])
-    assert catalogue.find("thing").read_bytes() == BODY
+    assert catalogue.find_weights("thing").read_bytes() == BODY
     assert server.spans == [
         None,
         *["bytes=100000-"] * 3,
@@ -156,14 +158,14 @@ def test_a_cut_line_is_taken_up_where_it_broke(server, thing):
     assert {headers["If-Range"] for _, headers in server.asked[1:]} == {'"one"'}
 
 
-def test_the_next_command_goes_on(server, thing):
+def test_next_command_resumes(server, thing):
     fetch_cut(server, "thing", 123_456)
     fetch.fetch(["thing"])
     assert server.spans == ["bytes=123456-"]
-    assert catalogue.find("thing").read_bytes() == BODY
+    assert catalogue.find_weights("thing").read_bytes() == BODY
 
 
-def test_a_date_will_do_for_going_on(server, thing):
+def test_date_is_a_validator_for_resuming(server, thing):
     server.etag, server.modified = 'W/"weak"', "Wed, 21 Oct 2015 07:28:00 GMT"
     fetch_cut(server, "thing", 1000)
     fetch.fetch(["thing"])
@@ -171,16 +173,16 @@ def test_a_date_will_do_for_going_on(server, thing):
     assert (headers["Range"], headers["If-Range"]) == ("bytes=1000-", server.modified)
 
 
-def test_without_a_validator_it_begins_anew(server, plain):
+def test_download_without_validator_restarts(server, plain):
     server.etag = None
     fetch_cut(server, "plain", 1000)
     fetch.fetch(["plain"])
     assert server.spans == [None]
-    assert catalogue.find("plain").read_bytes() == BODY
+    assert catalogue.find_weights("plain").read_bytes() == BODY
 
 
 @pytest.mark.parametrize("later", [None, '"two"'])
-def test_without_a_validator_it_goes_on_where_the_digest_is_known(server, thing, later):
+def test_download_without_validator_resumes_if_the_digest_is_known(server, thing, later):
     server.etag = None
     fetch_cut(server, "thing", 1000)
     server.etag = later
@@ -188,10 +190,10 @@ def test_without_a_validator_it_goes_on_where_the_digest_is_known(server, thing,
     ((_, headers),) = server.asked
     assert headers["Range"] == "bytes=1000-"
     assert "If-Range" not in headers
-    assert catalogue.find("thing").read_bytes() == BODY
+    assert catalogue.find_weights("thing").read_bytes() == BODY
 
 
-def test_pieces_of_two_files_are_forgotten(cache, server, thing):
+def test_pieces_of_two_files_are_deleted(cache, server, thing):
     server.etag = None
     fetch_cut(server, "thing", 1000)
     server.body = OTHER
@@ -203,7 +205,7 @@ def test_pieces_of_two_files_are_forgotten(cache, server, thing):
     assert server.spans == ["bytes=1000-", None]
 
 
-def test_what_will_not_be_kept_is_not_promised(server, plain):
+def test_message_does_not_promise_to_resume_what_would_restart(server, plain):
     server.etag, server.cuts = None, [1000] * 9
     with raises(FetchError, path="plain.bin", value=1000, problem="offline") as caught:
         fetch.fetch(["plain"])
@@ -212,36 +214,36 @@ def test_what_will_not_be_kept_is_not_promised(server, plain):
 
 
 @pytest.mark.parametrize("if_range", [True, False])
-def test_a_file_that_changed_begins_anew(server, plain, if_range):
+def test_changed_file_restarts(server, plain, if_range):
     fetch_cut(server, "plain", 1000)
     server.body, server.etag, server.if_range = OTHER, '"two"', if_range
     fetch.fetch(["plain"])
-    assert catalogue.find("plain").read_bytes() == OTHER
+    assert catalogue.find_weights("plain").read_bytes() == OTHER
     assert server.spans == (["bytes=1000-"] if if_range else ["bytes=1000-", None])
 
 
-def test_a_server_without_ranges_begins_anew(server, thing):
+def test_server_without_ranges_restarts(server, thing):
     fetch_cut(server, "thing", 1000)
     server.ranges = False
     fetch.fetch(["thing"])
-    assert catalogue.find("thing").read_bytes() == BODY
+    assert catalogue.find_weights("thing").read_bytes() == BODY
 
 
-def test_a_part_that_is_whole_already_is_taken(cache, server, plain):
+def test_complete_part_file_is_used(cache, server, plain):
     fetch_cut(server, "plain", 1000)
     (cache / "plain.bin.part").write_bytes(BODY)
     fetch.fetch(["plain"])
     assert server.spans == [f"bytes={len(BODY)}-"]
 
 
-def test_a_part_that_is_too_long_is_dropped(cache, server, plain):
+def test_part_file_that_is_too_long_is_deleted(cache, server, plain):
     fetch_cut(server, "plain", 1000)
     (cache / "plain.bin.part").write_bytes(BODY + b"more")
     fetch.fetch(["plain"])
-    assert catalogue.find("plain").read_bytes() == BODY
+    assert catalogue.find_weights("plain").read_bytes() == BODY
 
 
-def test_a_line_that_is_always_cut_is_given_up(server, thing):
+def test_download_without_progress_fails(server, thing):
     server.cuts = [1000] + [0] * 100
     with raises(FetchError, path="thing.bin", value=1000, problem="offline") as caught:
         fetch.fetch(["thing"])
@@ -250,7 +252,7 @@ def test_a_line_that_is_always_cut_is_given_up(server, thing):
     assert len(server.asked) == 1 + download.TRIES
 
 
-def test_a_server_that_starts_over_and_is_cut_is_given_up(server, thing):
+def test_restarting_download_without_progress_fails(server, thing):
     server.ranges = False
     server.cuts = [1000, 500] * 100
     with raises(FetchError, path="thing.bin", value=1000, problem="offline") as caught:
@@ -259,7 +261,7 @@ def test_a_server_that_starts_over_and_is_cut_is_given_up(server, thing):
     assert len(server.asked) == 1 + download.TRIES
 
 
-def test_a_killed_fetch_is_taken_up(cache, server, monkeypatch):
+def test_killed_fetch_resumes(cache, server, monkeypatch):
     body = random.Random(2).randbytes(CATALOGUE["nisqa"].size)
     server.body, server.pause = body, 0.1
     program = "from gensr_pref.weights import fetch; fetch.fetch(['nisqa'])"
@@ -276,13 +278,13 @@ def test_a_killed_fetch_is_taken_up(cache, server, monkeypatch):
     monkeypatch.setitem(CATALOGUE, "nisqa", one)
     fetch.fetch(["nisqa"])
     assert server.spans == [f"bytes={here}-"]
-    assert catalogue.find("nisqa").read_bytes() == body
+    assert catalogue.find_weights("nisqa").read_bytes() == body
 
 
 # Not the file, or not at all.
 
 
-def test_another_file_is_refused_and_deleted(cache, server, thing):
+def test_file_with_another_digest_is_refused_and_deleted(cache, server, thing):
     server.body = OTHER
     found = hashlib.sha256(OTHER).hexdigest()
     with raises(FetchError, path="a/thing.bin", value=found, problem="damaged"):
@@ -290,7 +292,7 @@ def test_another_file_is_refused_and_deleted(cache, server, thing):
     assert left(cache) == []
 
 
-def test_another_length_is_refused_at_once(cache, server, thing):
+def test_file_with_another_size_is_refused_at_once(cache, server, thing):
     server.body = BODY + b"more"
     with raises(FetchError, value=500004, path="thing.bin", problem="damaged"):
         fetch.fetch(["thing"])
@@ -298,21 +300,21 @@ def test_another_length_is_refused_at_once(cache, server, thing):
     assert len(server.asked) == 1
 
 
-def test_a_login_page_is_not_taken_for_weights(cache, server, plain):
+def test_login_page_is_refused(cache, server, plain):
     server.kind = "text/html; charset=utf-8"
     with raises(FetchError, path="plain.bin", problem="refused"):
         fetch.fetch(["plain"])
     assert left(cache) == []
 
 
-def test_a_body_without_end_is_refused(cache, server, thing):
+def test_endless_response_is_refused(cache, server, thing):
     server.body, server.length = BODY + b"more", 0
     with raises(FetchError, path="thing", value=500000, problem="damaged"):
         fetch.fetch(["thing"])
     assert left(cache) == []
 
 
-def test_a_body_of_untold_length_may_be_cut(server, thing):
+def test_response_of_unknown_length_may_be_cut_off(server, thing):
     server.length, server.cuts = 0, [1000]
     fetch.fetch(["thing"])
     assert server.spans == [None, "bytes=1000-"]
@@ -321,7 +323,7 @@ def test_a_body_of_untold_length_may_be_cut(server, thing):
 @pytest.mark.parametrize(
     ("code", "advice"), [(404, "Copy the file"), (403, "Is a login"), (418, "")]
 )
-def test_a_refusal_is_told_at_once(server, thing, code, advice):
+def test_refusal_is_reported_at_once(server, thing, code, advice):
     server.answers = [code] * 9
     with raises(FetchError, path="thing.bin", value=code, problem="refused") as told:
         fetch.fetch(["thing"])
@@ -329,13 +331,13 @@ def test_a_refusal_is_told_at_once(server, thing, code, advice):
     assert len(server.asked) == 1
 
 
-def test_a_busy_server_is_asked_again(server, thing):
+def test_busy_server_is_tried_again(server, thing):
     server.answers = [503, 429, 500]
     fetch.fetch(["thing"])
     assert len(server.asked) == 4
 
 
-def test_a_server_that_stays_busy_is_given_up(server, thing):
+def test_server_that_stays_busy_is_an_error(server, thing):
     server.answers = [503] * 99
     with raises(FetchError, path="thing.bin", value=0, problem="offline") as caught:
         fetch.fetch(["thing"])
@@ -343,7 +345,7 @@ def test_a_server_that_stays_busy_is_given_up(server, thing):
     assert len(server.asked) == download.TRIES
 
 
-def test_no_server_at_all(server, thing, monkeypatch):
+def test_unreachable_server_is_an_error(server, thing, monkeypatch):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))  # not listening
         monkeypatch.setenv(catalogue.MIRROR, f"http://127.0.0.1:{free.getsockname()[1]}")
@@ -352,7 +354,7 @@ def test_no_server_at_all(server, thing, monkeypatch):
         assert isinstance(caught.value.__cause__.__cause__.reason, ConnectionRefusedError)
 
 
-def test_a_server_that_never_answers(thing, monkeypatch):
+def test_server_that_never_answers_is_an_error(thing, monkeypatch):
     monkeypatch.setattr(download, "TIMEOUT_S", 0.05)
     with socket.socket() as deaf:
         deaf.bind(("127.0.0.1", 0))
@@ -363,24 +365,24 @@ def test_a_server_that_never_answers(thing, monkeypatch):
         assert isinstance(caught.value.__cause__.__cause__, TimeoutError)
 
 
-def test_a_line_that_stalls_again_and_again_gets_there(server, thing, monkeypatch):
+def test_download_that_stalls_repeatedly_completes(server, thing, monkeypatch):
     monkeypatch.setattr(download, "TIMEOUT_S", 0.05)
     server.pause = 0.3
     fetch.fetch(["thing"])
     assert len(server.asked) > download.TRIES
-    assert catalogue.find("thing").read_bytes() == BODY
+    assert catalogue.find_weights("thing").read_bytes() == BODY
 
 
 # Where from.
 
 
-def test_a_redirect_is_followed(server, thing):
+def test_redirect_is_followed(server, thing):
     server.redirects = {"/a/thing.bin": "/b/elsewhere"}
     fetch.fetch(["thing"])
     assert [path for path, _ in server.asked] == ["/a/thing.bin", "/b/elsewhere"]
 
 
-def test_a_redirect_away_from_https_is_refused(server, thing):
+def test_redirect_away_from_https_is_refused(server, thing):
     server.redirects = {"/a/thing.bin": f"http://files.example/x?sig={SECRET}"}
     with raises(
         FetchError, value="http://files.example/x", path="thing.bin", problem="unsafe"
@@ -390,7 +392,7 @@ def test_a_redirect_away_from_https_is_refused(server, thing):
 
 
 @pytest.mark.parametrize("there", ["http://127.0.0.1/x", "http://h/x", "ftp://h/x", "file:///x"])
-def test_from_https_only_https_follows(there):
+def test_https_redirects_to_https_only(there):
     request = urllib.request.Request("https://host/file")
     with raises(FetchError, path="https://host/file", value=there, problem="unsafe"):
         download._Redirects().redirect_request(request, io.BytesIO(), 302, "", {}, there)
@@ -405,7 +407,7 @@ def test_from_https_only_https_follows(there):
         "http://127.0.0.2.nip.io",
     ],
 )
-def test_a_mirror_must_be_https_or_here(server, thing, mirror, monkeypatch):
+def test_mirror_must_be_https_or_local(server, thing, mirror, monkeypatch):
     monkeypatch.setenv(catalogue.MIRROR, mirror)
     with raises(InputError, field=catalogue.MIRROR) as told:
         fetch.fetch(["thing"])
@@ -413,13 +415,13 @@ def test_a_mirror_must_be_https_or_here(server, thing, mirror, monkeypatch):
 
 
 @pytest.mark.parametrize("mirror", ["https://", "https://h:x/", "https://h/a b", "https://hö/"])
-def test_a_malformed_mirror_is_refused(thing, mirror, monkeypatch):
+def test_malformed_mirror_is_refused(thing, mirror, monkeypatch):
     monkeypatch.setenv(catalogue.MIRROR, mirror)
     with raises(InputError, field=catalogue.MIRROR, problem="invalid"):
         fetch.fetch(["thing"])
 
 
-def test_secrets_of_a_mirror_are_sent_but_not_told(server, thing, monkeypatch):
+def test_secrets_of_a_mirror_are_sent_but_not_printed(server, thing, monkeypatch):
     here = server.url.replace("//", f"//me:{SECRET}%21@")
     monkeypatch.setenv(catalogue.MIRROR, f"{here}/m/?token={SECRET}")
     server.redirects = {f"/m/thing.bin?token={SECRET}": "/b"}
@@ -433,14 +435,14 @@ def test_secrets_of_a_mirror_are_sent_but_not_told(server, thing, monkeypatch):
     assert SECRET not in str(told.value)
 
 
-def test_a_proxy_of_the_environment_is_used(server, thing, monkeypatch):
+def test_proxy_of_the_environment_is_used(server, thing, monkeypatch):
     monkeypatch.setenv(catalogue.MIRROR, "http://localhost:9")  # nothing listens there
     monkeypatch.setenv("http_proxy", server.url)
     fetch.fetch(["thing"])
     assert [path for path, _ in server.asked] == ["http://localhost:9/thing.bin"]
 
 
-def test_a_folder_may_be_the_mirror(cache, tmp_path, server, thing, monkeypatch):
+def test_folder_is_a_valid_mirror(cache, tmp_path, server, thing, monkeypatch):
     monkeypatch.setenv(catalogue.MIRROR, str(tmp_path))
     with raises(FetchError, path="thing.bin", problem="missing"):
         fetch.fetch(["thing"])
@@ -461,7 +463,7 @@ def test_offline_opens_no_connection(cache, tmp_path, thing, plain, monkeypatch)
     assert fetch.fetch(["thing"])[0]["sha256"] == DIGEST
     with raises(MissingWeightsError, value=["plain", "utmos"], problem="offline"):
         fetch.fetch(["thing", "plain", "utmos"])
-    fetch.listing()
+    fetch.list_checkpoints()
     monkeypatch.setenv(catalogue.MIRROR, str(tmp_path))
     (tmp_path / "plain.bin").write_bytes(BODY)
     fetch.fetch(["plain"])
@@ -470,7 +472,7 @@ def test_offline_opens_no_connection(cache, tmp_path, thing, plain, monkeypatch)
 # The disk.
 
 
-def test_a_disk_without_room_is_told_beforehand(server, thing, monkeypatch):
+def test_full_disk_is_reported_before_the_download(server, thing, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10, 9, 1))
     with raises(StorageError, path="thing.bin.part", problem="unwritable") as caught:
@@ -479,7 +481,7 @@ def test_a_disk_without_room_is_told_beforehand(server, thing, monkeypatch):
     assert server.spans == [None]
 
 
-def test_a_disk_that_fills_up_keeps_what_came(server, thing):
+def test_disk_that_fills_up_keeps_the_received_bytes(server, thing):
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, hard))
     try:
@@ -490,17 +492,17 @@ def test_a_disk_that_fills_up_keeps_what_came(server, thing):
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     fetch.fetch(["thing"])
     assert server.spans[-1] is not None
-    assert catalogue.find("thing").read_bytes() == BODY
+    assert catalogue.find_weights("thing").read_bytes() == BODY
 
 
-def test_a_cache_that_cannot_be_made(tmp_path, thing, monkeypatch):
+def test_cache_that_cannot_be_created_is_an_error(tmp_path, thing, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv(catalogue.CACHE, str(tmp_path / "file" / "cache"))
     with pytest.raises(StorageError, match="GENSR_PREF_CACHE"):
         fetch.fetch(["thing"])
 
 
-def test_two_at_once_are_one_download(server, thing, capsys):
+def test_two_processes_share_one_download(server, thing, capsys):
     server.pause = 0.05
     rows = []
     both = [threading.Thread(target=lambda: rows.extend(fetch.fetch(["thing"]))) for _ in range(2)]
@@ -516,7 +518,7 @@ def test_two_at_once_are_one_download(server, thing, capsys):
 # Digests.
 
 
-def test_without_a_published_digest_the_first_one_is_kept(cache, server, plain):
+def test_first_digest_is_stored_where_none_is_published(cache, server, plain):
     (row,) = fetch.fetch(["plain"])
     assert (row["sha256"], row["digest"]) == (DIGEST, "of the first fetch")
     (cache / "plain.bin").unlink()
@@ -529,7 +531,7 @@ def test_without_a_published_digest_the_first_one_is_kept(cache, server, plain):
     fetch.fetch(["plain"])
 
 
-def test_a_digest_can_be_given(cache, server, plain):
+def test_required_digest_is_checked(cache, server, plain):
     with raises(FetchError, path="plain.bin", value=DIGEST, problem="damaged"):
         fetch.fetch(["plain"], "0" * 64)
     assert left(cache) == []
@@ -546,13 +548,13 @@ def test_a_digest_can_be_given(cache, server, plain):
         (["thing"], "0" * 64, "conflict"),
     ],
 )
-def test_digests_that_cannot_be_are_refused(server, thing, plain, names, digest, problem):
+def test_invalid_digest_is_refused(server, thing, plain, names, digest, problem):
     with raises(InputError, field="sha256", value=digest, problem=problem):
         fetch.fetch(names, digest)
     assert server.asked == []
 
 
-def test_verifying_reads_every_byte(cache, thing, plain):
+def test_verify_hashes_every_file_again(cache, thing, plain):
     fetch.fetch(["thing", "plain"])
     assert {row["name"] for row in fetch.verify()} == {"plain", "thing"}
     file = cache / "plain.bin"
@@ -566,13 +568,13 @@ def test_verifying_reads_every_byte(cache, thing, plain):
         fetch.verify(["utmos"])
 
 
-def test_the_listing_names_everything(thing):
-    assert [row["name"] for row in fetch.listing()] == list(CATALOGUE)
+def test_list_contains_every_checkpoint(thing):
+    assert [row["name"] for row in fetch.list_checkpoints()] == list(CATALOGUE)
     fetch.fetch(["thing"])
-    assert {row["name"] for row in fetch.listing() if row["here"] == "yes"} == {"thing"}
+    assert {row["name"] for row in fetch.list_checkpoints() if row["here"] == "yes"} == {"thing"}
 
 
-def test_a_socks_proxy_is_named(monkeypatch, tmp_path):
+def test_socks_proxy_is_named(monkeypatch, tmp_path):
     monkeypatch.setenv("https_proxy", "socks5://user:secret@127.0.0.1:9")
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)

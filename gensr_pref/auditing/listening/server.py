@@ -33,7 +33,7 @@ from gensr_pref.auditing.listening.trials import (
 )
 from gensr_pref.auditing.load import evidence
 from gensr_pref.errors import InputError, Problem, StorageError, parameter
-from gensr_pref.untrusted.text import visible
+from gensr_pref.untrusted.text import escape_invisible
 
 HOST = "127.0.0.1"
 MAX_BODY = 4096  # largest size of an answer in bytes
@@ -85,8 +85,8 @@ class Session:
 
     def sound(self, listener: str, code: str, button: str) -> bytes:
         """Return one sound of a question as WAV, as loud as the question's other sounds."""
-        heard = self._trial(listener, code).buttons
-        encoded = {key: self.sounds[name] for key, name in heard.items() if name in self.sounds}
+        buttons = self._trial(listener, code).buttons
+        encoded = {key: self.sounds[name] for key, name in buttons.items() if name in self.sounds}
         if button not in encoded:
             raise RequestError(HTTPStatus.NOT_FOUND, "no such sound")
         return equalise_levels(encoded)[button]
@@ -171,7 +171,7 @@ class _Server(ThreadingHTTPServer):
         """Print one line per error; a browser that closes the connection is not an error."""
         error = sys.exception()
         if not isinstance(error, ConnectionError | TimeoutError):
-            text = visible(f"{type(error).__name__}: {error}")
+            text = escape_invisible(f"{type(error).__name__}: {error}")
             print(f"listening page: a request failed: {text}", file=sys.stderr)
 
 

@@ -13,7 +13,7 @@ from gensr_pref.auditing.report.figures import figures
 from gensr_pref.auditing.report.format import format_number, percent, property_label
 from gensr_pref.errors import quantity
 from gensr_pref.pairing.base import STOP_REASONS
-from gensr_pref.untrusted.text import shown, visible
+from gensr_pref.untrusted.text import escape_all, escape_invisible
 
 VERDICTS = {
     "good": "● good",
@@ -71,7 +71,7 @@ def render_page(
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    audit = shown(audit)
+    audit = escape_all(audit)
     environment = Environment(
         loader=PackageLoader("gensr_pref.auditing.report", ""),
         autoescape=True,
@@ -104,7 +104,7 @@ def render_page(
 
 def _show(value: Any) -> Any:
     """Make hidden characters of a text visible; HTML is left as it is."""
-    return visible(value) if type(value) is str else value
+    return escape_invisible(value) if type(value) is str else value
 
 
 def _uri(data: bytes) -> str:

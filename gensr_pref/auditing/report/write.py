@@ -16,7 +16,7 @@ from gensr_pref.errors import InputError, Problem, quantity, typed
 from gensr_pref.rundir import part_files
 from gensr_pref.rundir.rows import rows_by_id
 from gensr_pref.schema import PAIR_ROLES
-from gensr_pref.untrusted.columns import sampling_of
+from gensr_pref.untrusted.columns import parse_sampling
 
 PAIRS_PER_KIND = 3
 MAX_BYTES = 6 * 2**20  # of audio; base64 makes it a third larger in the page
@@ -104,7 +104,7 @@ def _sounds(
 def _describe_candidate(candidate: dict[str, Any]) -> str:
     settings = [
         f"{name} {value:.2f}" if isinstance(value, float) else f"{name} {value}"
-        for name, value in sampling_of(candidate["sampling"]).items()
+        for name, value in parse_sampling(candidate["sampling"]).items()
         if isinstance(value, int | float | str)
     ]
     return ", ".join([f"{candidate['generator']}, candidate {candidate['index']}", *settings])

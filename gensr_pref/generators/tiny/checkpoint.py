@@ -197,7 +197,7 @@ def _require_files(folder: Path) -> None:
             (folder / name).open("rb").close()
         except OSError as error:
             raise MissingWeightsError(
-                f"no checkpoint is there ({name}: {error.strerror}). Give a folder that "
+                f"there is no checkpoint ({name}: {error.strerror}). Give a folder that "
                 f"holds {WEIGHTS} and {CONFIG}, such as one written by `gensr-pref train`, or the "
                 "id org/name of one on the Hugging Face Hub.",
                 path=folder,
@@ -225,7 +225,7 @@ def read_settings(folder: Path) -> dict[str, Any]:
     _require_files(folder)
     path = folder / CONFIG
     try:
-        data = documents.json_of(files.read_text(path))
+        data = documents.parse_json(files.read_text(path))
     except (OSError, ValueError) as error:
         raise ConfigError(
             f"cannot be read as JSON ({error}).", path=path, problem=Problem.UNREADABLE

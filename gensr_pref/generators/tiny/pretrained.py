@@ -43,7 +43,7 @@ def from_pretrained(
     architecture = str(read_settings(located.folder).get("architecture"))
     if architecture not in _BY_ARCHITECTURE:
         raise ConfigError(
-            f"architecture {architecture!r} is of no generator.",
+            f"architecture {architecture!r} belongs to no generator.",
             path=located.folder / CONFIG,
             value=architecture,
             known=_BY_ARCHITECTURE,

@@ -61,7 +61,7 @@ def _header(path: Path) -> tuple[int, dict[str, Any]]:
         length = int.from_bytes(file.read(8), "little")
         if size < 8 or not 2 <= length <= min(LARGEST_HEADER, size - 8):
             raise ValueError("it has no header")
-        header = documents.json_of(file.read(length))
+        header = documents.parse_json(file.read(length))
     if not isinstance(header, dict):
         raise ValueError("its header is not a JSON object")
     return size - 8 - length, header

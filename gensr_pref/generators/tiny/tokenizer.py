@@ -28,7 +28,7 @@ class TokenizerConfig:
     groups: int = 8
     codes: int = 64
     channels: int = GAIN_BANDS
-    sample_rate: int = 16000  # whose bands the gains are of, in Hz
+    sample_rate: int = 16000  # Hz; determines the bands of the gains
 
 
 class Tokenizer(nn.Module):

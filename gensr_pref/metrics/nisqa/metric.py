@@ -88,14 +88,14 @@ class Nisqa:
         ),
         sample_rate=None,
         model="NISQA v2.0 (nisqa.tar)",
-        licence=catalogue.named("nisqa").licence,
-        notice=catalogue.named("nisqa").notice,
+        licence=catalogue.get_checkpoint("nisqa").licence,
+        notice=catalogue.get_checkpoint("nisqa").notice,
         longest_seconds=52.13,  # 1300 segments
     )
 
     def __init__(self, checkpoint: str | None = None) -> None:
-        self._checkpoint = catalogue.find("nisqa", checkpoint)
-        self.spec = replace(self.spec, model=catalogue.identity("nisqa", checkpoint))
+        self._checkpoint = catalogue.find_weights("nisqa", checkpoint)
+        self.spec = replace(self.spec, model=catalogue.describe_weights("nisqa", checkpoint))
 
     def load(self, device: str) -> None:
         """Load the weights, onto the CPU whatever the device.

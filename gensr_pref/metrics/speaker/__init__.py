@@ -1,1 +1,6 @@
-"""Speaker similarity, and the speaker encoders that it can use."""
+"""Speaker similarity, and the speaker encoders that it can use.
+
+Tests: ``encoder`` in tests/metrics/speaker/test_metric.py.
+Tests: ``onnx`` in tests/metrics/speaker/test_metric.py.
+Tests: ``resemblyzer`` in tests/metrics/speaker/test_metric.py.
+"""

@@ -39,7 +39,7 @@ class OnnxEncoder:
     licence = "the file's own"
 
     def __init__(self, path: str | Path) -> None:
-        self._path = catalogue.find("speaker encoder", path)
+        self._path = catalogue.find_weights("speaker encoder", path)
         self.model = f"{self._path.name}, SHA-256 {catalogue.sha256_of(self._path)[:16]}"
 
     def load(self, device: str) -> None:

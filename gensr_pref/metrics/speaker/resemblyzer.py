@@ -63,7 +63,7 @@ class ResemblyzerEncoder:
     licence = "Apache-2.0"
 
     def __init__(self, checkpoint: str | Path | None = None) -> None:
-        self._checkpoint = checkpoint and catalogue.find("resemblyzer", checkpoint)
+        self._checkpoint = checkpoint and catalogue.find_weights("resemblyzer", checkpoint)
         name = "pretrained.pt"
         if self._checkpoint:
             name = f"{self._checkpoint.name}, SHA-256 {catalogue.sha256_of(self._checkpoint)[:16]}"

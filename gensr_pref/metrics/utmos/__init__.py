@@ -1,1 +1,4 @@
-"""UTMOS22 (strong learner)."""
+"""UTMOS22 (strong learner): naturalness, predicted without a reference.
+
+Tests: ``network`` in tests/metrics/utmos/test_metric.py.
+"""

@@ -40,13 +40,13 @@ class Utmos:
         scores=(Score("utmos", unit="MOS"),),  # about 1 to 5, but unbounded
         sample_rate=16_000,
         model="UTMOS22 strong learner",
-        licence=catalogue.named("utmos").licence,
+        licence=catalogue.get_checkpoint("utmos").licence,
         longest_seconds=LONGEST_SECONDS,
     )
 
     def __init__(self, checkpoint: str | None = None) -> None:
-        self._path = catalogue.find("utmos", checkpoint)
-        self.spec = replace(self.spec, model=catalogue.identity("utmos", checkpoint))
+        self._path = catalogue.find_weights("utmos", checkpoint)
+        self.spec = replace(self.spec, model=catalogue.describe_weights("utmos", checkpoint))
 
     def load(self, device: str) -> None:
         """Load the network.

@@ -131,12 +131,12 @@ class Whisper:
 def _checkpoint(model: str) -> tuple[Path, str]:
     """Return the path of a model's file, and a short description of it."""
     if _is_file(model):
-        path = catalogue.find("whisper", model)
+        path = catalogue.find_weights("whisper", model)
         return path, f"{path.name}, SHA-256 {catalogue.sha256_of(path)[:12]}"
     published = [one.removeprefix(PREFIX) for one in catalogue.CATALOGUE if one.startswith(PREFIX)]
     if model not in published:
         raise InputError(f"no Whisper model and no file {model!r}.", value=model, known=published)
-    return catalogue.find(PREFIX + model), catalogue.identity(PREFIX + model)
+    return catalogue.find_weights(PREFIX + model), catalogue.describe_weights(PREFIX + model)
 
 
 def _is_file(model: str) -> bool:

@@ -81,19 +81,19 @@ def next_of(port, listener="ann"):
     return json.loads(ask(port, f"/next?listener={listener}")[1])
 
 
-def test_a_vote_is_on_the_disk_when_the_page_is_told(out):
+def test_a_vote_is_on_the_disk_before_the_reply(out):
     with serving(out) as port:
         first = next_of(port)
-        status, told = vote(port, first["trial"], "tie")
+        status, reply = vote(port, first["trial"], "tie")
         (line,) = part_files.read_json_lines(out / "listening" / "votes-ann.jsonl")
     assert status == 200
-    assert (told["done"], told["total"]) == (1, first["total"])
-    assert told["trial"] != first["trial"]
+    assert (reply["done"], reply["total"]) == (1, first["total"])
+    assert reply["trial"] != first["trial"]
     assert (line["listener"], line["choice"], line["preferred"]) == ("ann", "tie", "tie")
     assert line["seconds"] == 1.2
 
 
-def test_a_restart_goes_on_where_it_stopped_and_listeners_are_apart(out):
+def test_a_restart_continues_and_listeners_are_separate(out):
     with serving(out) as port:
         order = [next_of(port)["trial"]]
         order.append(vote(port, order[0])[1]["trial"])
@@ -143,20 +143,20 @@ def test_a_vote_needs_the_token_of_this_session(out):
         "//etc/passwd",
     ],
 )
-def test_no_file_can_be_had(out, path):
+def test_no_file_is_served(out, path):
     with serving(out) as port:
         assert ask(port, path)[0] == 404
 
 
 @pytest.mark.parametrize("name", ["", "../ann", "a/b", "x" * 41, "é", ".hidden"])
-def test_a_listener_is_a_plain_name(out, name):
+def test_other_listener_names_are_refused(out, name):
     with serving(out) as port:
-        status, told = vote(port, next_of(port)["trial"], listener=name)
-        assert (status, "listener" in told["error"]) == (400, True)
+        status, reply = vote(port, next_of(port)["trial"], listener=name)
+        assert (status, "listener" in reply["error"]) == (400, True)
     assert not (out / "listening").exists()
 
 
-def test_what_is_no_answer_is_refused(out):
+def test_invalid_answers_are_refused(out):
     with serving(out) as port:
         trial, known = next_of(port)["trial"], token(port)
         assert vote(port, trial, "c")[0] == 400
@@ -170,20 +170,20 @@ def test_what_is_no_answer_is_refused(out):
     "seconds",
     ["NaN", "Infinity", "1e999", "-5", "1" + 400 * "0", "true", '"<script>"', "[1]", "{}"],
 )
-def test_seconds_that_cannot_be_are_refused(out, seconds):
+def test_invalid_seconds_are_refused(out, seconds):
     with serving(out) as port:
         trial = next_of(port)["trial"]
-        status, told = raw_vote(port, trial, seconds)
-        assert (status, "seconds" in told["error"]) == (400, True)
+        status, reply = raw_vote(port, trial, seconds)
+        assert (status, "seconds" in reply["error"]) == (400, True)
         assert next_of(port)["done"] == 0
 
 
-@pytest.mark.parametrize(("seconds", "kept"), [("null", None), ("0", 0.0), ("2.26", 2.3)])
-def test_seconds_that_can_be_are_kept(out, seconds, kept):
+@pytest.mark.parametrize(("seconds", "stored"), [("null", None), ("0", 0.0), ("2.26", 2.3)])
+def test_valid_seconds_are_stored(out, seconds, stored):
     with serving(out) as port:
         assert raw_vote(port, next_of(port)["trial"], seconds)[0] == 200
     (line,) = part_files.read_json_lines(out / "listening" / "votes-ann.jsonl")
-    assert line["seconds"] == kept
+    assert line["seconds"] == stored
 
 
 def raw_vote(port, trial, seconds):
@@ -197,19 +197,19 @@ def raw_vote(port, trial, seconds):
     return answer.status, content
 
 
-def test_sounds_of_a_question_are_equally_loud_and_those_of_the_run(out):
+def test_sounds_are_those_of_the_run_at_equal_loudness(out):
     with serving(out) as port:
-        told = next_of(port)
-        heard = {
-            button: audio.read(ask(port, f"/sound/{told['trial']}/{button}?listener=ann")[1])
-            for button in told["buttons"]
+        reply = next_of(port)
+        sounds = {
+            button: audio.read(ask(port, f"/sound/{reply['trial']}/{button}?listener=ann")[1])
+            for button in reply["buttons"]
         }
-        swapped = ask(port, f"/sound/{told['trial']}/b?listener=ann")[1]
-    assert set(heard) == {"a", "b", "noisy"}
-    levels = [sound_properties(one.wave, one.rate)["level_db"] for one in heard.values()]
+        swapped = ask(port, f"/sound/{reply['trial']}/b?listener=ann")[1]
+    assert set(sounds) == {"a", "b", "noisy"}
+    levels = [sound_properties(one.wave, one.rate)["level_db"] for one in sounds.values()]
     assert np.ptp(levels) < 0.2
-    asked = {one.code: one for one in order_for_listener(draw_trials(evidence(out), PAIRS), "ann")}
-    trial = asked[told["trial"]]
+    trials = {one.code: one for one in order_for_listener(draw_trials(evidence(out), PAIRS), "ann")}
+    trial = trials[reply["trial"]]
     rows = {
         row["candidate_id"]: row
         for part in part_files.parts(out, "candidates")
@@ -220,12 +220,14 @@ def test_sounds_of_a_question_are_equally_loud_and_those_of_the_run(out):
     assert np.corrcoef(source, played)[0, 1] > 0.999
 
 
-def test_sides_differ_between_listeners_and_answers_are_told_by_side(out):
-    asked = draw_trials(evidence(out), PAIRS)
+def test_a_and_b_are_swapped_per_listener_and_answers_are_translated(out):
+    trials = draw_trials(evidence(out), PAIRS)
     names = [f"listener{k}" for k in range(40)]
-    swapped = np.array([[one.swapped for one in order_for_listener(asked, name)] for name in names])
+    swapped = np.array(
+        [[one.swapped for one in order_for_listener(trials, name)] for name in names]
+    )
     assert 0.4 < swapped.mean() < 0.6
-    for one in order_for_listener(asked, "ann"):
+    for one in order_for_listener(trials, "ann"):
         assert one.preference("tie") == "tie"
         if one.kind == "same":
             continue
@@ -235,23 +237,23 @@ def test_sides_differ_between_listeners_and_answers_are_told_by_side(out):
         assert one.preference("b" if button == "a" else "a") == "rejected"
 
 
-def test_there_are_catch_trials(out):
-    asked = draw_trials(evidence(out), PAIRS)
-    same = [one for one in asked if one.kind == "same"]
+def test_trials_include_catch_trials(out):
+    trials = draw_trials(evidence(out), PAIRS)
+    same = [one for one in trials if one.kind == "same"]
     assert same
     assert all(one.sounds[0] == one.sounds[1] for one in same)
-    assert len({one.code for one in asked}) == len(asked)
+    assert len({one.code for one in trials}) == len(trials)
 
 
-def test_no_side_of_a_catch_trial_is_the_sound_of_the_noisy_button(out):
+def test_no_sound_of_a_catch_trial_is_the_noisy_input(out):
     pair(out, ["pairs_per_clip=3"])
-    found = draw_trials(evidence(out), 14)
-    (one,) = [trial for trial in found if trial.kind == "clean"]
-    kept = read_sounds(out, found)
-    heard = {side: audio.read(kept[name]) for side, name in one.buttons.items()}
-    clean, anchored = (audio.read(kept[name]) for name in one.sounds)
-    noisy = heard["noisy"]
-    assert not any(np.array_equal(noisy.wave, heard[side].wave) for side in ("a", "b"))
+    drawn = draw_trials(evidence(out), 14)
+    (one,) = [trial for trial in drawn if trial.kind == "clean"]
+    stored = read_sounds(out, drawn)
+    sounds = {side: audio.read(stored[name]) for side, name in one.buttons.items()}
+    clean, anchored = (audio.read(stored[name]) for name in one.sounds)
+    noisy = sounds["noisy"]
+    assert not any(np.array_equal(noisy.wave, sounds[side].wave) for side in ("a", "b"))
     assert len(anchored.wave) == len(noisy.wave)
     assert above(noisy) > 1e3 * above(anchored)
     assert below(anchored) == pytest.approx(below(noisy), rel=0.05)
@@ -273,31 +275,31 @@ def below(sound):
     return energy[hz < 0.7 * ANCHOR_HZ].sum()
 
 
-def test_the_audit_counts_what_was_heard(out, capsys):
-    asked = order_for_listener(draw_trials(evidence(out), PAIRS), "ann")
+def test_the_audit_counts_the_answers(out, capsys):
+    trials = order_for_listener(draw_trials(evidence(out), PAIRS), "ann")
     with serving(out, listener="Ann") as port:
-        for one in asked:
+        for one in trials:
             choice = "tie" if one.kind == "same" else ("b" if one.swapped else "a")
             assert vote(port, one.code, choice)[0] == 200
         assert next_of(port)["trial"] is None
-    told = audit(out)["listening"]
-    pairs = sum(one.kind == "pair" for one in asked)
-    assert (told["answers"], told["pairs"], told["listeners"]) == (pairs, pairs, 1)
-    assert (told["panel"]["agree"], told["panel"]["tie"]) == (1.0, 0.0)
-    assert told["catches"][0]["same_failed"] == 0
-    rates = {row["score"]: row["rate"] for row in told["scores"] if row["answers"]}
+    reply = audit(out)["listening"]
+    pairs = sum(one.kind == "pair" for one in trials)
+    assert (reply["answers"], reply["pairs"], reply["listeners"]) == (pairs, pairs, 1)
+    assert (reply["panel"]["agree"], reply["panel"]["tie"]) == (1.0, 0.0)
+    assert reply["catches"][0]["same_failed"] == 0
+    rates = {row["score"]: row["rate"] for row in reply["scores"] if row["answers"]}
     assert rates["level"] == 1.0  # it votes, so it always names the chosen
     assert main(["audit", str(out)]) == 0
     printed = capsys.readouterr().out
     assert f"Listening: {pairs} answers of 1 listener on {pairs} pairs: 100 %" in printed
-    same = sum(one.kind == "same" for one in asked)
+    same = sum(one.kind == "same" for one in trials)
     assert f"Catch trials failed: 0 of {same} with identical sounds, 0 of " in printed
 
 
-def test_the_export_is_what_the_page_would_play(out, tmp_path):
-    told = webmushra.export_webmushra(out, tmp_path / "test", PAIRS)
+def test_the_export_has_the_sounds_of_the_page(out, tmp_path):
+    reply = webmushra.export_webmushra(out, tmp_path / "test", PAIRS)
     key = json.loads((tmp_path / "test" / "key.json").read_text())
-    assert len(key) == told["trials"]
+    assert len(key) == reply["trials"]
     for code in key:
         for button in ("a", "b"):
             audio.read(tmp_path / "test" / f"{code}-{button}.wav")

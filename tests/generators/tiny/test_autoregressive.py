@@ -49,7 +49,7 @@ def frame_logits(model, x, tokens) -> torch.Tensor:
     return model.logits(tokens[..., 0], inputs, z, torch.ones_like(z[..., 0]), z)
 
 
-def test_a_token_moves_only_what_comes_after_it(model, x) -> None:
+def test_a_token_affects_only_later_ones(model, x) -> None:
     tokens = tokens_like(x)
     other = tokens.clone()
     other[:, 2, 1 + 4] = (other[:, 2, 1 + 4] + 1) % 5
@@ -69,7 +69,7 @@ def test_the_first_column_moves_every_frame(model, x) -> None:
 
 
 def test_the_likelihoods_of_all_continuations_add_up_to_one(model, x) -> None:
-    """Of a clip of one frame, by all values of the last two tokens given the others."""
+    """Sum over all values of the last two tokens given the others, for a clip of one frame."""
     one = x[:1, :, :1]
     tokens = torch.zeros(25, 4, 2, dtype=torch.long)
     tokens[:, 2, 1], tokens[:, 3, 1] = torch.arange(25) // 5, torch.arange(25) % 5
@@ -121,7 +121,7 @@ def test_incremental_decoding_equals_teacher_forcing(model, x, monkeypatch) -> N
     torch.testing.assert_close(got.log_softmax(-1), forced.log_softmax(-1), atol=2e-5, rtol=1e-5)
 
 
-def test_a_history_that_is_not_heard_is_hidden_in_both(model, x, monkeypatch) -> None:
+def test_a_history_of_zero_hides_earlier_frames_in_both(model, x, monkeypatch) -> None:
     inputs = model.decoder_input(model.condition(x[:1]))
     decoding = Decoding(model, inputs)
     tokens = torch.from_numpy(

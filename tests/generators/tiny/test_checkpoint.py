@@ -38,7 +38,7 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_what_was_saved_is_loaded(folder, tmp_path) -> None:
+def test_a_saved_network_is_loaded_unchanged(folder, tmp_path) -> None:
     flow = load_network(folder, Flow)
     assert flow.config == SMALL
     again = tmp_path / "again"
@@ -54,7 +54,7 @@ def test_the_revision_follows_the_weights(folder) -> None:
     assert revision_of(folder) != before
 
 
-def test_an_absent_checkpoint_says_what_is_wanted(tmp_path) -> None:
+def test_the_error_of_an_absent_checkpoint_says_what_to_give(tmp_path) -> None:
     with raises(MissingWeightsError, path="nowhere", problem="missing"):
         revision_of(tmp_path / "nowhere")
     with pytest.raises(MissingWeightsError, match="nowhere"):
@@ -90,7 +90,7 @@ def test_settings_without_a_rate_are_of_16_khz(folder) -> None:
 
 
 @pytest.mark.parametrize("rate", [0, 4000, 44100.5, "16k", None])
-def test_a_rate_that_cannot_be_is_refused(folder, rate) -> None:
+def test_an_impossible_rate_is_refused(folder, rate) -> None:
     path = folder / "config.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "sample_rate": rate}))
     with raises(ConfigError, field="sample_rate", value=rate, path="config.json"):
@@ -104,7 +104,7 @@ def test_settings_of_another_shape_are_refused(folder) -> None:
         load_network(folder, Flow)
 
 
-def test_settings_that_are_none_are_refused(folder) -> None:
+def test_settings_that_are_not_an_object_are_refused(folder) -> None:
     (folder / "config.json").write_text("[1]")
     with raises(ConfigError, field="architecture", problem="conflict"):
         load_network(folder, Flow)
@@ -127,7 +127,7 @@ TOKENS = TokenModelConfig(
 
 
 @pytest.mark.parametrize("kind", [Autoregressive, Masked])
-def test_a_model_of_tokens_brings_its_codebooks(kind, tmp_path) -> None:
+def test_a_token_models_checkpoint_contains_its_codebooks(kind, tmp_path) -> None:
     tokenizer = Tokenizer(TokenizerConfig(4, 3))
     torch.nn.init.normal_(tokenizer.codebook)
     model = kind(replace(TOKENS, tokenizer=tokenizer.digest), tokenizer)
@@ -152,27 +152,27 @@ def test_a_tokenizer_is_a_checkpoint(tmp_path) -> None:
     assert load_network(tmp_path, Tokenizer).digest == tokenizer.digest
 
 
-def test_the_encoder_can_be_had_alone(folder) -> None:
+def test_the_encoders_weights_can_be_read_alone(folder) -> None:
     flow = load_network(folder, Flow)
     for name, value in flow.encoder.state_dict().items():
         assert torch.equal(encoder_weights(folder)[name], value)
 
 
-def test_a_copy_elsewhere_is_the_same_revision(folder, tmp_path_factory) -> None:
+def test_a_copied_folder_has_the_same_revision(folder, tmp_path_factory) -> None:
     other = tmp_path_factory.mktemp("other")
     for name in ("model.safetensors", "config.json"):
         shutil.copy(folder / name, other / name)
     assert revision_of(other) == revision_of(folder)
 
 
-def changed(folder, **settings) -> None:
+def change_settings(folder, **settings) -> None:
     path = folder / "config.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **settings}))
 
 
 @pytest.fixture
-def little_memory():
-    """No more address space than a GB above what is taken: a width that is believed fails here."""
+def limit_memory():
+    """Limit the address space to 1 GB above the current use: allocating a false width fails."""
     before = resource.getrlimit(resource.RLIMIT_AS)
     taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (taken + 2**30, before[1]))
@@ -197,8 +197,10 @@ def little_memory():
         {"channels": 20},
     ],
 )
-def test_settings_are_not_believed_before_the_weights(folder, settings, little_memory):
-    changed(folder, **settings)
+def test_settings_are_compared_with_the_weights_before_memory_is_allocated(
+    folder, settings, limit_memory
+):
+    change_settings(folder, **settings)
     [(name, value)] = settings.items()
     for refused in (
         lambda: FlowMatchingTiny(checkpoint=str(folder)),
@@ -209,7 +211,7 @@ def test_settings_are_not_believed_before_the_weights(folder, settings, little_m
 
 
 def test_an_architecture_is_a_name(folder):
-    changed(folder, architecture=["flow"])
+    change_settings(folder, architecture=["flow"])
     for refused in (
         lambda: FlowMatchingTiny(checkpoint=str(folder)),
         lambda: load_network(folder, Flow),
@@ -219,7 +221,7 @@ def test_an_architecture_is_a_name(folder):
 
 
 def test_settings_are_numbers_of_json(folder):
-    changed(folder, shared_noise=1e400)
+    change_settings(folder, shared_noise=1e400)
     for refused in (
         lambda: FlowMatchingTiny(checkpoint=str(folder)),
         lambda: load_network(folder, Flow),
@@ -228,8 +230,8 @@ def test_settings_are_numbers_of_json(folder):
             refused()
 
 
-def test_a_wider_network_than_its_weights_is_not_made(folder, little_memory):
-    changed(folder, encoder_width=4096)
+def test_a_wider_network_than_its_weights_is_not_made(folder, limit_memory):
+    change_settings(folder, encoder_width=4096)
     for refused in (
         lambda: FlowMatchingTiny(checkpoint=str(folder)),
         lambda: load_network(folder, Flow),
@@ -241,9 +243,9 @@ def test_a_wider_network_than_its_weights_is_not_made(folder, little_memory):
         assert reshaped[0].startswith("encoder.blocks.0.gain ")
 
 
-def test_codebooks_of_any_size_take_no_memory(tmp_path, little_memory) -> None:
+def test_codebooks_of_any_size_take_no_memory(tmp_path, limit_memory) -> None:
     save_network(Tokenizer(TokenizerConfig(4, 3)), tmp_path)
-    changed(tmp_path, codes=65536, groups=40)
+    change_settings(tmp_path, codes=65536, groups=40)
     with raises(
         ConfigError,
         value=([], [], ["codebook [4, 3, 10] for [40, 65536, 1]"]),
@@ -251,7 +253,7 @@ def test_codebooks_of_any_size_take_no_memory(tmp_path, little_memory) -> None:
         problem="conflict",
     ):
         load_network(tmp_path, Tokenizer)
-    changed(tmp_path, groups=7)
+    change_settings(tmp_path, groups=7)
     with raises(ConfigError, path="config.json", value=None, problem="invalid"):
         load_network(tmp_path, Tokenizer)
 
@@ -273,7 +275,7 @@ def header_of(text: bytes, values: bytes = b"") -> bytes:
         header_of(b'{"a": 3}'),
     ],
 )  # fmt: skip
-def test_a_header_that_lies_is_refused_before_any_work(folder, content, little_memory) -> None:
+def test_a_false_header_is_refused_before_any_work(folder, content, limit_memory) -> None:
     (folder / "model.safetensors").write_bytes(content)
     with raises(ConfigError, path="model.safetensors", problem="unreadable"):
         FlowMatchingTiny(checkpoint=str(folder))
@@ -288,7 +290,7 @@ def test_a_file_of_nothing_but_holes_is_refused(folder) -> None:
         FlowMatchingTiny(checkpoint=str(folder))
 
 
-def test_weights_that_are_no_numbers_are_refused(folder) -> None:
+def test_weights_that_are_not_finite_are_refused(folder) -> None:
     weights = load_file(folder / "model.safetensors")
     weights["encoder.leave.bias"][3] = torch.nan
     save_file(weights, folder / "model.safetensors")

@@ -26,11 +26,11 @@ def test_temperature_is_a_power_of_the_probabilities() -> None:
     )
 
 
-def test_cold_takes_the_likeliest() -> None:
+def test_temperature_zero_takes_the_likeliest_code() -> None:
     assert shares(CodeSampler(temperature=0))[0] == 1
 
 
-def test_top_p_keeps_the_fewest_that_hold_it() -> None:
+def test_top_p_keeps_the_smallest_sufficient_set_of_codes() -> None:
     np.testing.assert_allclose(shares(CodeSampler(top_p=0.6)), [5 / 7, 2 / 7, 0, 0], atol=0.002)
     np.testing.assert_allclose(shares(CodeSampler(top_p=0.01)), [1, 0, 0, 0])
     np.testing.assert_allclose(shares(CodeSampler(top_p=0.99)), [0.5, 0.2, 0.2, 0.1], atol=0.002)

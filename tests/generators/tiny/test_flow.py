@@ -42,7 +42,7 @@ def test_the_error_of_the_true_velocity_is_zero(monkeypatch, flow) -> None:
     assert flow_matching_error(flow, y_1, y_0, torch.rand(3), x).abs().max() == 0
 
 
-def test_the_error_is_a_mean_without_a_half(monkeypatch, flow) -> None:
+def test_the_error_is_a_mean_without_a_factor_of_one_half(monkeypatch, flow) -> None:
     y_0, y_1 = torch.randn(2, 3, GAIN_BANDS, 7).unbind()
     monkeypatch.setattr(flow, "velocity", lambda y_t, t, condition, valid: y_1 - y_0 + 2)
     x = flow.condition(torch.randn(3, FEATURES, 7))
@@ -73,7 +73,7 @@ def test_midpoint_converges_faster_than_euler(flow) -> None:
 
 @pytest.mark.parametrize(("width", "sign"), [(0.2, 1), (5.0, -1)])
 def test_the_error_of_narrow_data_narrows_the_scale(flow, width, sign) -> None:
-    """What alignment needs to make a policy as careful as the chosen sides are."""
+    """Alignment needs this to make a policy as cautious as the chosen candidates."""
     generator = torch.Generator().manual_seed(0)
     m, y_0, noise = torch.randn(3, 64, GAIN_BANDS, 50, generator=generator)
     log_s = torch.full_like(m, math.log(0.5)).requires_grad_()
@@ -116,7 +116,7 @@ def test_regression_error_is_the_mean_square() -> None:
     torch.testing.assert_close(regression_error(condition, y_1), torch.full((2,), 9.0))
 
 
-def test_rows_of_a_batch_do_not_hear_each_other(flow) -> None:
+def test_rows_of_a_batch_are_independent(flow) -> None:
     x, y, t = torch.randn(3, FEATURES, 20), torch.randn(3, GAIN_BANDS, 20), torch.rand(3)
     together = flow.velocity(y, t, flow.condition(x))
     alone = flow.velocity(y[1:2], t[1:2], flow.condition(x[1:2]))

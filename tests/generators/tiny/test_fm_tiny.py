@@ -7,7 +7,7 @@ from gensr_pref import audio
 from gensr_pref.config import plugins
 from gensr_pref.generators.tiny.base import SHIPPED
 from gensr_pref.generators.tiny.fm_tiny import FlowMatchingTiny, from_latent
-from tests.generators.clips import drawn, noisy_clip
+from tests.generators.clips import noisy_clip, sample_padded
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +17,7 @@ def model():
     return made
 
 
-def test_it_is_found_by_name() -> None:
+def test_is_registered_by_name() -> None:
     assert plugins.find("generator", "fm-tiny") is FlowMatchingTiny
 
 
@@ -28,19 +28,19 @@ def test_the_shipped_checkpoint_is_small(model) -> None:
     assert len(model.revision) == 12
 
 
-def test_a_seed_gives_its_candidate_again_and_another_seed_another(model) -> None:
+def test_a_seed_reproduces_its_candidate_and_another_seed_does_not(model) -> None:
     noisy, _ = noisy_clip()
-    a, b, c = drawn(model, [noisy] * 3, [1, 2, 1])
+    a, b, c = sample_padded(model, [noisy] * 3, [1, 2, 1])
     np.testing.assert_array_equal(a.audio, c.audio)
     assert a.sampling == c.sampling
     assert not np.array_equal(audio.pcm16(a.audio), audio.pcm16(b.audio))
     assert a.sampling["temperature"] != b.sampling["temperature"]
 
 
-def test_the_samples_are_those_of_the_day_it_was_measured(model) -> None:
+def test_samples_equal_the_recorded_ones(model) -> None:
     """The figures of its card hold for what is drawn now; other machines round differently."""
     noisy, _ = noisy_clip(samples=16000)
-    (found,) = drawn(model, [noisy], [11])
+    (found,) = sample_padded(model, [noisy], [11])
     assert found.sampling["temperature"] == 0.259617
     np.testing.assert_allclose(
         found.latent[::12, 7].astype(float),
@@ -56,19 +56,19 @@ def test_a_row_does_not_depend_on_its_batch(model) -> None:
     one, _ = noisy_clip(0, 20000)
     two, _ = noisy_clip(1, 27777)
     three, _ = noisy_clip(2, 8000)
-    together = drawn(model, [one, two, two, three, one], [1, 2, 3, 4, 5])
+    together = sample_padded(model, [one, two, two, three, one], [1, 2, 3, 4, 5])
     for wave, seed, found in zip(
         [one, two, two, three, one], [1, 2, 3, 4, 5], together, strict=True
     ):
-        (alone,) = drawn(model, [wave], [seed])
+        (alone,) = sample_padded(model, [wave], [seed])
         np.testing.assert_array_equal(found.audio, alone.audio)
         np.testing.assert_array_equal(found.latent, alone.latent)
 
 
 @pytest.mark.parametrize("samples", [1, 2, 48, 255, 256, 320, 5000])
-def test_any_length_comes_out_as_long_and_finite(model, samples: int) -> None:
+def test_output_is_as_long_as_the_input_and_finite(model, samples: int) -> None:
     wave = noisy_clip(samples=32000)[0][4000 : 4000 + samples]
-    (found,) = drawn(model, [wave], [0])
+    (found,) = sample_padded(model, [wave], [0])
     assert found.audio.shape == (samples,)
     assert found.audio.dtype == np.float32
     assert np.isfinite(found.audio).all()
@@ -76,19 +76,19 @@ def test_any_length_comes_out_as_long_and_finite(model, samples: int) -> None:
 
 @pytest.mark.parametrize("wave", [np.zeros(8000), np.full(8000, 1.0), np.eye(1, 8000)[0]])
 def test_odd_signals_give_finite_audio(model, wave) -> None:
-    (found,) = drawn(model, [wave.astype(np.float32)], [0])
+    (found,) = sample_padded(model, [wave.astype(np.float32)], [0])
     assert np.isfinite(found.audio).all()
     assert np.isfinite(found.latent).all()
 
 
 def test_silence_stays_silent(model) -> None:
-    (found,) = drawn(model, [np.zeros(8000, np.float32)], [0])
+    (found,) = sample_padded(model, [np.zeros(8000, np.float32)], [0])
     assert np.abs(found.audio).max() == 0
 
 
 def test_the_latent_reproduces_the_audio(model) -> None:
     noisy, _ = noisy_clip(samples=20000)
-    (found,) = drawn(model, [noisy], [7])
+    (found,) = sample_padded(model, [noisy], [7])
     assert found.latent.dtype == np.float16
     assert found.latent.shape[1] == 40
     np.testing.assert_array_equal(from_latent(noisy, found.latent), found.audio)
@@ -98,7 +98,7 @@ def test_the_temperature_is_drawn_within_its_range_and_recorded() -> None:
     model = FlowMatchingTiny(temperature=[0.3, 0.5], steps=2, solver="midpoint")
     model.load("cpu")
     noisy, _ = noisy_clip(samples=8000)
-    found = drawn(model, [noisy] * 8, range(8))
+    found = sample_padded(model, [noisy] * 8, range(8))
     drawn_at = [candidate.sampling["temperature"] for candidate in found]
     assert all(0.3 <= temperature <= 0.5 for temperature in drawn_at)
     assert np.std(drawn_at) > 0.02
@@ -106,21 +106,21 @@ def test_the_temperature_is_drawn_within_its_range_and_recorded() -> None:
     assert found[0].sampling["solver"] == "midpoint"
 
 
-def test_the_clip_temperature_moves_candidates_as_wholes() -> None:
+def test_the_clip_temperature_changes_candidates_as_wholes() -> None:
     """With noise that is constant over the clip alone, latents differ by nearly a constant."""
     model = FlowMatchingTiny(temperature=0, clip_temperature=2)
     model.load("cpu")
     noisy, _ = noisy_clip(samples=32000)
-    a, b = drawn(model, [noisy] * 2, [1, 2])
+    a, b = sample_padded(model, [noisy] * 2, [1, 2])
     difference = a.latent.astype(float) - b.latent
     assert np.abs(difference.mean(0)).mean() > difference.std(0).mean()
 
 
-def test_without_noise_all_candidates_are_one() -> None:
+def test_without_noise_all_candidates_are_equal() -> None:
     model = FlowMatchingTiny(temperature=0, clip_temperature=0)
     model.load("cpu")
     noisy, _ = noisy_clip(samples=8000)
-    a, b = drawn(model, [noisy] * 2, [1, 2])
+    a, b = sample_padded(model, [noisy] * 2, [1, 2])
     np.testing.assert_array_equal(a.audio, b.audio)
 
 
@@ -144,7 +144,7 @@ def test_options_out_of_range_are_refused(options, message: str) -> None:
 
 def test_sampling_before_loading_says_so() -> None:
     with pytest.raises(RuntimeError, match="load"):
-        drawn(FlowMatchingTiny(), [np.zeros(320, np.float32)], [0])
+        sample_padded(FlowMatchingTiny(), [np.zeros(320, np.float32)], [0])
 
 
 @pytest.mark.slow
@@ -156,7 +156,7 @@ def test_it_beats_the_noisy_input(model) -> None:
     gains = []
     for number in range(0, 24, 3):
         noisy, clean = noisy_clip(number, 48000)
-        (found,) = drawn(model, [noisy], [number])
+        (found,) = sample_padded(model, [noisy], [number])
         gains.append(
             (
                 pesq(16000, clean, found.audio, "wb") - pesq(16000, clean, noisy, "wb"),

@@ -49,7 +49,7 @@ def visible() -> torch.Tensor:
     return torch.rand(2, 4, 9, generator=torch.Generator().manual_seed(3)) < 0.5
 
 
-def test_hidden_tokens_are_not_heard_and_visible_ones_are(model, x, tokens, visible) -> None:
+def test_hidden_tokens_have_no_influence_and_visible_ones_have(model, x, tokens, visible) -> None:
     inputs = model.decoder_input(model.condition(x))
     before = model.logits(tokens, visible, inputs)
     other = tokens.clone()
@@ -74,7 +74,7 @@ def test_the_likelihood_is_that_of_the_hidden_tokens(model, x, tokens, visible) 
     torch.testing.assert_close(found, torch.tensor(wanted), atol=1e-4, rtol=1e-4)
 
 
-def test_with_nothing_hidden_there_is_nothing_to_say(model, x, tokens) -> None:
+def test_with_nothing_hidden_the_log_likelihood_is_zero(model, x, tokens) -> None:
     everything = torch.ones(2, 4, 9, dtype=torch.bool)
     assert log_likelihood(model, tokens, everything, x).abs().max() == 0
 
@@ -129,8 +129,8 @@ class Quiet:
         return np.zeros(size)
 
 
-def test_the_surest_come_first(model, x, monkeypatch) -> None:
-    """Without noise, what one step uncovers is surer than what it leaves."""
+def test_the_most_confident_tokens_come_first(model, x, monkeypatch) -> None:
+    """Without noise, the tokens that a step reveals are more confident than the others."""
     shown = []
 
     def watched(self, tokens, visible, inputs):

@@ -38,8 +38,8 @@ TOKENS = TokenModelConfig(
 )
 
 
-def written(folder: Path, paradigm: str = "fm", seed: int = 0, rate: int = 16000) -> Path:
-    """A small network with random weights."""
+def write_checkpoint(folder: Path, paradigm: str = "fm", seed: int = 0, rate: int = 16000) -> Path:
+    """Write the checkpoint of a small network with random weights."""
     torch.manual_seed(seed)
     if paradigm == "fm":
         save_network(Flow(replace(FLOW, sample_rate=rate)), folder)
@@ -55,8 +55,10 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {name: (folder / name).read_bytes() for name in hub.FILES}
 
 
-def cached(home: Path, files: dict[str, bytes], commit: str = "a" * 40, ref: str = "main") -> Path:
-    """A repository as the Hub's client keeps it: blobs, a ref, and a snapshot of links."""
+def write_hub_cache(
+    home: Path, files: dict[str, bytes], commit: str = "a" * 40, ref: str = "main"
+) -> Path:
+    """Write a repository to the Hub's cache: blobs, a ref, and a snapshot of links."""
     repository = home / f"models--{ID.replace('/', '--')}"
     snapshot = repository / "snapshots" / commit
     for folder in (repository / "blobs", repository / "refs", snapshot):
@@ -96,7 +98,9 @@ def server(monkeypatch):
 
 @pytest.mark.parametrize("paradigm", ["fm", "ar", "mgm"])
 def test_a_folder_of_any_paradigm_gives_its_generator(paradigm, tmp_path) -> None:
-    generator = from_pretrained(written(tmp_path / "x", paradigm, rate=24000), temperature=0.5)
+    generator = from_pretrained(
+        write_checkpoint(tmp_path / "x", paradigm, rate=24000), temperature=0.5
+    )
     assert (generator.paradigm, generator.sample_rate) == (paradigm, 24000)
     assert generator.revision == revision_of(tmp_path / "x")
     (made,) = generator.sample(np.full((1, 6000), 0.01, np.float32), [6000], [1])
@@ -112,8 +116,8 @@ def test_a_checkpoint_of_no_generator_is_refused(tmp_path) -> None:
 
 @pytest.mark.parametrize("how", ["GENSR_PREF_OFFLINE", "HF_HUB_OFFLINE", "unreachable"])
 def test_what_is_cached_is_used_without_a_connection(how, home, tmp_path, monkeypatch) -> None:
-    folder = written(tmp_path / "x")
-    cached(home, contents(folder))
+    folder = write_checkpoint(tmp_path / "x")
+    write_hub_cache(home, contents(folder))
     if how == "GENSR_PREF_OFFLINE":
         monkeypatch.setenv(how, "1")
     elif how == "HF_HUB_OFFLINE":
@@ -124,8 +128,8 @@ def test_what_is_cached_is_used_without_a_connection(how, home, tmp_path, monkey
 
 
 @pytest.mark.parametrize("how", ["GENSR_PREF_OFFLINE", "HF_HUB_OFFLINE"])
-def test_offline_nothing_is_asked_and_the_command_is_named(how, server, tmp_path, monkeypatch):
-    server.push(ID, contents(written(tmp_path / "x")))
+def test_offline_nothing_is_requested_and_the_command_is_named(how, server, tmp_path, monkeypatch):
+    server.push(ID, contents(write_checkpoint(tmp_path / "x")))
     if how == "GENSR_PREF_OFFLINE":
         monkeypatch.setenv(how, "1")
     else:
@@ -137,15 +141,17 @@ def test_offline_nothing_is_asked_and_the_command_is_named(how, server, tmp_path
     assert server.asked == []
 
 
-def test_a_half_cached_repository_is_not_taken_for_whole(home, tmp_path, monkeypatch) -> None:
+def test_a_partly_cached_repository_is_not_used(home, tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("GENSR_PREF_OFFLINE", "1")
-    cached(home, {"config.json": contents(written(tmp_path / "x"))["config.json"]})
+    write_hub_cache(
+        home, {"config.json": contents(write_checkpoint(tmp_path / "x"))["config.json"]}
+    )
     with raises(MissingWeightsError, path=ID, problem="missing"):
         from_pretrained(ID)
 
 
 def test_of_a_repository_only_the_checkpoint_is_downloaded_and_once(server, tmp_path) -> None:
-    folder = written(tmp_path / "x")
+    folder = write_checkpoint(tmp_path / "x")
     extra = {"pytorch_model.bin": b"\x80pickle", "README.md": b"hello", "run.py": b"1/0"}
     commit = server.push(ID, contents(folder) | extra)
     generator = FlowMatchingTiny(checkpoint=ID)
@@ -156,11 +162,11 @@ def test_of_a_repository_only_the_checkpoint_is_downloaded_and_once(server, tmp_
     assert len(server.asked) == before
 
 
-def test_a_branch_that_moved_on_is_followed_when_fetched_again(server, tmp_path, capsys) -> None:
-    """What is continued, or made by another worker, meanwhile has the commit found first."""
-    first = server.push(ID, contents(written(tmp_path / "a")), "main", "v1")
+def test_a_branch_that_advanced_is_updated_by_fetch(server, tmp_path, capsys) -> None:
+    """Until then, a resumed build and other workers use the commit that was cached first."""
+    first = server.push(ID, contents(write_checkpoint(tmp_path / "a")), "main", "v1")
     assert f"@{first} " in FlowMatchingTiny(checkpoint=ID).revision
-    second = server.push(ID, contents(written(tmp_path / "b", seed=1)), "main")
+    second = server.push(ID, contents(write_checkpoint(tmp_path / "b", seed=1)), "main")
     assert f"@{first} " in FlowMatchingTiny(checkpoint=ID).revision
     [row] = fetch.fetch([ID])
     assert row["name"] == f"{ID}@{second}"
@@ -169,8 +175,8 @@ def test_a_branch_that_moved_on_is_followed_when_fetched_again(server, tmp_path,
     assert f"@{first} " in FlowMatchingTiny(checkpoint=ID, revision=first).revision
 
 
-def test_a_folder_of_that_name_wins(server, tmp_path) -> None:
-    folder = written(tmp_path / "someone" / "restorer")
+def test_a_folder_of_that_name_has_priority(server, tmp_path) -> None:
+    folder = write_checkpoint(tmp_path / "someone" / "restorer")
     assert from_pretrained(ID).revision == revision_of(folder)
     assert server.asked == []
     with pytest.raises(ValueError, match="only a checkpoint on the Hub"):
@@ -178,7 +184,7 @@ def test_a_folder_of_that_name_wins(server, tmp_path) -> None:
 
 
 @pytest.mark.parametrize("name", ["restorer", "a/b/c", "/nowhere", "./a/b", "a/..", "some one/x"])
-def test_what_is_neither_a_folder_nor_an_id_is_missing(name, server) -> None:
+def test_a_name_that_is_neither_folder_nor_id_is_missing(name, server) -> None:
     with raises(MissingWeightsError, path=Path(name), problem="missing"):
         from_pretrained(name)
     assert server.asked == []
@@ -191,10 +197,10 @@ def test_an_id_that_the_hub_does_not_allow_is_refused(name, server) -> None:
     assert server.asked == []
 
 
-def test_what_the_hub_does_not_have_is_named(server, tmp_path) -> None:
+def test_what_the_hub_lacks_is_named(server, tmp_path) -> None:
     with raises(MissingWeightsError, path=ID, problem="refused"):
         from_pretrained(ID)
-    server.push(ID, contents(written(tmp_path / "x")))
+    server.push(ID, contents(write_checkpoint(tmp_path / "x")))
     with raises(MissingWeightsError, path="someone/restorer@v9", problem="unknown"):
         from_pretrained(ID, "v9")
     server.push("someone/else", {"README.md": b"a data set"})
@@ -207,7 +213,7 @@ def test_what_the_hub_does_not_have_is_named(server, tmp_path) -> None:
         from_pretrained("someone/else")
 
 
-def test_a_hub_that_cannot_be_reached_is_said_to_be(server, monkeypatch) -> None:
+def test_an_unreachable_hub_is_reported(server, monkeypatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     server.broken = True
     with raises(FetchError, path=ID, problem="offline") as caught:
@@ -220,7 +226,7 @@ def test_a_hub_that_cannot_be_reached_is_said_to_be(server, monkeypatch) -> None
 
 
 def test_a_run_file_names_one(home, tmp_path) -> None:
-    cached(home, contents(written(tmp_path / "x", "mgm")), ref="v1")
+    write_hub_cache(home, contents(write_checkpoint(tmp_path / "x", "mgm")), ref="v1")
     options = {"checkpoint": ID, "revision": "v1"}
     made = plugins.create("generator", "mgm-tiny", options, "generators.0.options", tmp_path)
     assert made.revision.startswith(f"{ID}@{'a' * 40} ")
@@ -237,19 +243,19 @@ def test_a_digest_for_the_hub_is_refused(server) -> None:
 @pytest.mark.slow
 def test_the_command_fetches_one_for_an_offline_run(server, tmp_path) -> None:
     """In processes of their own, with the environment that a person would set."""
-    commit = server.push(ID, contents(written(tmp_path / "x")))
+    commit = server.push(ID, contents(write_checkpoint(tmp_path / "x")))
     settings = {"HF_HOME": str(tmp_path / "hf"), "HF_ENDPOINT": server.url}
     package = Path(gensr_pref.__file__).parents[1]
     environment = {**os.environ, **settings, "PYTHONPATH": str(package), "HF_HUB_OFFLINE": "0"}
 
-    def ran(*words: str, **more: str) -> str:
+    def run_python(*words: str, **more: str) -> str:
         done = subprocess.run([sys.executable, *words], env={**environment, **more}, check=True,
                               capture_output=True, text=True)  # fmt: skip
         return done.stdout
 
-    [row] = json.loads(ran("-m", "gensr_pref.cli", "fetch", ID, "--json"))
+    [row] = json.loads(run_python("-m", "gensr_pref.cli", "fetch", ID, "--json"))
     assert row["name"] == f"{ID}@{commit}"
     before = len(server.asked)
     code = f"from gensr_pref.generators import pretrained as p; p.from_pretrained('{ID}')"
-    ran("-c", code, GENSR_PREF_OFFLINE="1")
+    run_python("-c", code, GENSR_PREF_OFFLINE="1")
     assert len(server.asked) == before

@@ -13,7 +13,7 @@ from gensr_pref.generators.tiny.base import SHIPPED
 from gensr_pref.generators.tiny.carrier import carrier
 from gensr_pref.generators.tiny.mgm_tiny import MaskedTiny
 from gensr_pref.generators.tiny.token_generator import from_tokens
-from tests.generators.clips import drawn, noisy_clip
+from tests.generators.clips import noisy_clip, sample_padded
 
 KINDS = {"ar-tiny": AutoregressiveTiny, "mgm-tiny": MaskedTiny}
 
@@ -25,7 +25,7 @@ def model(request):
     return made
 
 
-def test_it_is_found_by_name(model) -> None:
+def test_is_registered_by_name(model) -> None:
     assert plugins.find("generator", model.name) is type(model)
     assert KINDS[model.name] is type(model)
     assert model.paradigm == model.name.removesuffix("-tiny")
@@ -39,7 +39,7 @@ def test_the_shipped_checkpoint_is_small_and_documented(model) -> None:
     assert len(model.revision) == 12
 
 
-def test_both_speak_the_shipped_tokens() -> None:
+def test_both_use_the_shipped_tokenizer() -> None:
     from gensr_pref.aligning.pretrain.token_losses import SHIPPED_TOKENIZER
     from gensr_pref.generators.tiny.checkpoint import load_network
     from gensr_pref.generators.tiny.tokenizer import Tokenizer
@@ -51,9 +51,9 @@ def test_both_speak_the_shipped_tokens() -> None:
         assert made.policy.tokenizer.digest == shipped
 
 
-def test_a_seed_gives_its_candidate_again_and_another_seed_another(model) -> None:
+def test_a_seed_reproduces_its_candidate_and_another_seed_does_not(model) -> None:
     noisy, _ = noisy_clip(samples=16000)
-    a, b, c = drawn(model, [noisy] * 3, [1, 2, 1])
+    a, b, c = sample_padded(model, [noisy] * 3, [1, 2, 1])
     np.testing.assert_array_equal(a.audio, c.audio)
     np.testing.assert_array_equal(a.tokens, c.tokens)
     assert a.sampling == c.sampling
@@ -66,17 +66,17 @@ def test_a_row_does_not_depend_on_its_batch(model) -> None:
     two, _ = noisy_clip(1, 15777)
     three, _ = noisy_clip(2, 8000)
     waves, seeds = [one, two, two, three, one], [1, 2, 3, 4, 5]
-    together = drawn(model, waves, seeds)
+    together = sample_padded(model, waves, seeds)
     for wave, seed, found in zip(waves, seeds, together, strict=True):
-        (alone,) = drawn(model, [wave], [seed])
+        (alone,) = sample_padded(model, [wave], [seed])
         np.testing.assert_array_equal(found.audio, alone.audio)
         np.testing.assert_array_equal(found.tokens, alone.tokens)
 
 
 @pytest.mark.parametrize("samples", [1, 48, 255, 256, 5000])
-def test_any_length_comes_out_as_long_and_finite(model, samples: int) -> None:
+def test_output_is_as_long_as_the_input_and_finite(model, samples: int) -> None:
     wave = noisy_clip(samples=32000)[0][4000 : 4000 + samples]
-    (found,) = drawn(model, [wave], [0])
+    (found,) = sample_padded(model, [wave], [0])
     assert found.audio.shape == (samples,)
     assert found.audio.dtype == np.float32
     assert np.isfinite(found.audio).all()
@@ -84,18 +84,18 @@ def test_any_length_comes_out_as_long_and_finite(model, samples: int) -> None:
 
 @pytest.mark.parametrize("wave", [np.zeros(4000), np.full(4000, 1.0), np.eye(1, 4000)[0]])
 def test_odd_signals_give_finite_audio(model, wave) -> None:
-    (found,) = drawn(model, [wave.astype(np.float32)], [0])
+    (found,) = sample_padded(model, [wave.astype(np.float32)], [0])
     assert np.isfinite(found.audio).all()
 
 
 def test_silence_stays_silent(model) -> None:
-    (found,) = drawn(model, [np.zeros(4000, np.float32)], [0])
+    (found,) = sample_padded(model, [np.zeros(4000, np.float32)], [0])
     assert np.abs(found.audio).max() == 0
 
 
 def test_the_tokens_reproduce_the_audio(model) -> None:
     noisy, _ = noisy_clip(samples=12345)
-    (found,) = drawn(model, [noisy], [7])
+    (found,) = sample_padded(model, [noisy], [7])
     assert found.tokens.dtype == np.int32
     frames = -(-12345 // 256) + 2
     assert found.tokens.shape == (8, 1 + frames)
@@ -107,7 +107,7 @@ def test_options_are_drawn_within_their_ranges_and_recorded(model) -> None:
     made = type(model)(temperature=[0.8, 0.9], spread=[0.3, 0.5], clip_temperature=0.2, top_p=0.9)
     made.load("cpu")
     noisy, _ = noisy_clip(samples=6000)
-    found = drawn(made, [noisy] * 8, range(8))
+    found = sample_padded(made, [noisy] * 8, range(8))
     for option, (low, high) in {"temperature": (0.8, 0.9), "spread": (0.3, 0.5)}.items():
         values = [candidate.sampling[option] for candidate in found]
         assert all(low <= value <= high for value in values)
@@ -116,35 +116,35 @@ def test_options_are_drawn_within_their_ranges_and_recorded(model) -> None:
     assert found[0].sampling["top_p"] == 0.9
 
 
-def test_cold_candidates_are_one() -> None:
+def test_candidates_at_temperature_zero_are_equal() -> None:
     made = AutoregressiveTiny(temperature=0, clip_temperature=0, history=1)
     made.load("cpu")
     noisy, _ = noisy_clip(samples=8000)
-    a, b = drawn(made, [noisy] * 2, [1, 2])
+    a, b = sample_padded(made, [noisy] * 2, [1, 2])
     np.testing.assert_array_equal(a.audio, b.audio)
 
 
-def test_without_spread_only_the_first_column_tells_candidates_apart(model) -> None:
+def test_without_spread_candidates_differ_by_the_first_column_alone(model) -> None:
     """Then gains differ less from frame to frame than candidates do as wholes."""
     made = type(model)(spread=0, clip_temperature=3)
     made.load("cpu")
     noisy, _ = noisy_clip(samples=32000)
-    found = drawn(made, [noisy] * 4, range(4))
+    found = sample_padded(made, [noisy] * 4, range(4))
     firsts = {tuple(candidate.tokens[:, 0]) for candidate in found}
     assert len(firsts) == 4
     gains = [
         made.policy.tokenizer.decode(torch.from_numpy(c.tokens)[None])[0].mean() for c in found
     ]
-    told = [
+    expected = [
         made.policy.tokenizer.levels()[torch.from_numpy(c.tokens[:, 0]).long()].mean()
         for c in found
     ]
-    assert np.corrcoef(gains, told)[0, 1] > 0.5
+    assert np.corrcoef(gains, expected)[0, 1] > 0.5
 
 
 def test_the_likelihood_prefers_its_own_samples_to_shuffled_ones(model) -> None:
     noisy, _ = noisy_clip(samples=16000)
-    (found,) = drawn(model, [noisy], [0])
+    (found,) = sample_padded(model, [noisy], [0])
     x = features(carrier(noisy))[None]
     tokens = torch.from_numpy(found.tokens).long()[None]
     shuffled = tokens.clone()
@@ -191,7 +191,7 @@ def test_options_of_one_paradigm_are_checked() -> None:
 
 def test_sampling_before_loading_says_so(model) -> None:
     with pytest.raises(RuntimeError, match=model.name):
-        drawn(type(model)(), [np.zeros(320, np.float32)], [0])
+        sample_padded(type(model)(), [np.zeros(320, np.float32)], [0])
 
 
 @pytest.mark.slow
@@ -203,7 +203,7 @@ def test_it_beats_the_noisy_input(model) -> None:
     gains = []
     for number in range(0, 24, 3):
         noisy, clean = noisy_clip(number, 48000)
-        (found,) = drawn(model, [noisy], [number])
+        (found,) = sample_padded(model, [noisy], [number])
         gains.append(
             (
                 pesq(16000, clean, found.audio, "wb") - pesq(16000, clean, noisy, "wb"),

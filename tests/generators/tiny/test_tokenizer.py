@@ -14,14 +14,14 @@ def tokenizer() -> Tokenizer:
     return load_network(SHIPPED_TOKENIZER, Tokenizer)
 
 
-def test_the_gains_of_codes_are_coded_as_themselves(tokenizer) -> None:
+def test_the_gains_of_a_code_are_encoded_as_that_code(tokenizer) -> None:
     tokens = torch.randint(64, (2, 8, 30), generator=torch.Generator().manual_seed(0))
     gains = tokenizer.frames(tokens)
     assert gains.shape == (2, GAIN_BANDS, 30)
     assert torch.equal(tokenizer.encode(gains)[..., 1:], tokens)
 
 
-def test_the_code_is_the_nearest(tokenizer) -> None:
+def test_a_token_is_the_nearest_code(tokenizer) -> None:
     latent = torch.randn(1, GAIN_BANDS, 20, generator=torch.Generator().manual_seed(0))
     token = tokenizer.encode(latent)[0, 3, 1 + 7]
     distance = (tokenizer.codebook[3] - latent[0, 15:20, 7]).norm(dim=1)
@@ -36,14 +36,14 @@ def test_the_first_column_is_the_average_gain_to_half_a_level(tokenizer) -> None
     assert abs(tokenizer.levels()[tokens[0, 0, 0]] - mean) <= step / 2 + 1e-6
 
 
-def test_the_first_column_has_no_sound(tokenizer) -> None:
+def test_the_first_column_does_not_affect_the_sound(tokenizer) -> None:
     tokens = torch.randint(64, (1, 8, 6))
     other = tokens.clone()
     other[..., 0] = (other[..., 0] + 1) % 64
     assert torch.equal(tokenizer.decode(tokens), tokenizer.decode(other))
 
 
-def test_a_code_is_the_mean_of_the_gains_it_stands_for() -> None:
+def test_a_code_is_the_mean_of_the_gains_it_represents() -> None:
     latents = torch.randn(1, 2, 500, generator=torch.Generator().manual_seed(0))
     made = fit_tokenizer(latents, groups=2, codes=3, seed=0)
     tokens = made.encode(latents)[0, :, 1:]
@@ -69,7 +69,7 @@ def test_a_code_without_points_is_moved() -> None:
         assert sorted(made.codebook.flatten().tolist()) == [0, 5, 9]
 
 
-def test_the_seed_decides() -> None:
+def test_the_seed_determines_the_candidate() -> None:
     latents = torch.randn(2, GAIN_BANDS, 60, generator=torch.Generator().manual_seed(0))
     first, again, other = (fit_tokenizer(latents, 8, 4, seed).digest for seed in (0, 0, 1))
     assert first == again

@@ -11,13 +11,13 @@ from tests.metrics.sounds import cut
 
 @pytest.fixture(scope="module")
 def batched():
-    """The metric as it is on a GPU, but for the device."""
+    """Metric with the code for a GPU, on the CPU."""
     metric = Dnsmos()
     metric._raw_scores = _torch_scores("cpu")
     return metric
 
 
-def test_every_score_is_speechmos_s(batched, clip):
+def test_every_score_equals_speechmos(batched, clip):
     sounds = [cut(clip.clean, 2.3), cut(clip.candidates[2], 1.25)]
     for sound, answer in zip(sounds, batched.score(ClipSounds(sounds)), strict=True):
         assert answer == pytest.approx(stock(sound), abs=TOLERANCE)

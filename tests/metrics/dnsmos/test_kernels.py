@@ -25,7 +25,7 @@ def dense(x, stages):
     return values[0].permute(1, 2, 0).numpy()
 
 
-def sparse(x, network):
+def apply_stages(x, network):
     for stage in kernels.make_stages(network):
         x = stage(x)
     return x
@@ -38,7 +38,7 @@ def test_a_layer_on_any_share_of_nonzero_values(shape, share):
     x = rng.normal(size=(*shape, 13)).astype(np.float32)
     x[rng.random(x.shape) >= share] = 0
     stages = ((layer(rng, 13, 16),),)
-    assert sparse(x, Network(stages, ())) == pytest.approx(dense(x, stages), abs=1e-5)
+    assert apply_stages(x, Network(stages, ())) == pytest.approx(dense(x, stages), abs=1e-5)
 
 
 @pytest.mark.parametrize("shape", [(24, 20), (25, 21)])
@@ -50,14 +50,14 @@ def test_stages_of_layers_and_the_pooling_between(shape):
         (layer(rng, 16, 8),),
         (layer(rng, 8, 8), layer(rng, 8, 5)),
     )
-    assert sparse(x, Network(stages, ())) == pytest.approx(dense(x, stages), abs=1e-5)
+    assert apply_stages(x, Network(stages, ())) == pytest.approx(dense(x, stages), abs=1e-5)
 
 
-def test_a_place_has_the_same_bits_in_whatever_piece_it_is_computed():
+def test_an_output_has_the_same_bits_in_any_part_of_a_signal():
     rng = np.random.default_rng(2)
     x = rng.normal(size=(60, 20, 1)).astype(np.float32)
     network = Network(((layer(rng, 1, 48), layer(rng, 48, 16)),), ())
-    whole, piece = sparse(x, network), sparse(x[10:50], network)
+    whole, piece = apply_stages(x, network), apply_stages(x[10:50], network)
     assert np.array_equal(piece[2:-2], whole[12:48])
     assert not np.array_equal(piece[:2], whole[10:12])
 
@@ -70,7 +70,7 @@ def test_filters_on_frames():
     assert found == pytest.approx(frames @ filters, abs=1e-4)
 
 
-def test_a_kernel_is_compiled_where_there_is_no_folder_to_keep_it():
+def test_a_kernel_is_compiled_without_a_cache_folder():
     """numba keeps nothing of a function that has no file, and raises if asked to."""
     names = {}
     exec("def half(x):\n    return x / 2", names)

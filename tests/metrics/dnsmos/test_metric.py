@@ -36,25 +36,25 @@ def stock(sound):
     return {f"dnsmos_{name}": values[f"{name}_mos"] for name in ("sig", "bak", "ovrl", "p808")}
 
 
-def agree(dnsmos, sound):
+def assert_agrees(dnsmos, sound):
     [answer] = dnsmos.score(ClipSounds([sound]))
     assert answer == pytest.approx(stock(sound), abs=TOLERANCE), len(sound.wave)
 
 
-def raw(networks, wave):
+def raw_scores(networks, wave):
     return networks.raw_scores(wave, window_starts(len(wave)))
 
 
 @pytest.mark.parametrize("samples", [51_200, 53_333, 72_079, 160_159])
-def test_every_score_is_speechmos_s(dnsmos, recording, samples):
+def test_every_score_equals_speechmos(dnsmos, recording, samples):
     """Three windows, soon periodic and not; seven of a clip just short of half a window; two."""
-    agree(dnsmos, Sound(recording.wave[40_000 : 40_000 + samples], RATE))
+    assert_agrees(dnsmos, Sound(recording.wave[40_000 : 40_000 + samples], RATE))
 
 
 def test_level_is_that_of_the_file(dnsmos, recording):
     """Others (VERSA) divide by the peak first, and so get another number for a quiet file."""
     wave = 0.25 * recording.wave[40_000 : 40_000 + 72_080]  # one window of 9.01 s when doubled
-    agree(dnsmos, Sound(wave, RATE))
+    assert_agrees(dnsmos, Sound(wave, RATE))
     [ours] = dnsmos.score(ClipSounds([Sound(wave, RATE)]))
     normalised = stock(Sound(wave / np.abs(wave).max(), RATE))
     assert abs(ours["dnsmos_ovrl"] - normalised["dnsmos_ovrl"]) > 0.01
@@ -66,13 +66,13 @@ def test_level_is_that_of_the_file(dnsmos, recording):
 )
 def test_lengths_where_something_changes(dnsmos, recording, samples):
     """0.1 s, a window, half of one, one hop more, and the last windows that are not dropped."""
-    agree(dnsmos, Sound(recording.wave[:samples], RATE))
+    assert_agrees(dnsmos, Sound(recording.wave[:samples], RATE))
 
 
 @pytest.mark.slow
 def test_a_recording_with_dropped_windows(dnsmos, recording):
     assert window_starts(len(recording.wave)) == [*range(7), *range(24, 38)]
-    agree(dnsmos, recording)
+    assert_agrees(dnsmos, recording)
 
 
 def corpus_sounds(shared, part):
@@ -93,11 +93,11 @@ def corpus_sounds(shared, part):
 @pytest.mark.parametrize("part", range(5))
 def test_speech_noise_and_enhancers_of_all_lengths(dnsmos, shared, part):
     for sound in corpus_sounds(shared, part):
-        agree(dnsmos, sound)
+        assert_agrees(dnsmos, sound)
 
 
 @pytest.mark.parametrize("samples", [1, 48, 16000, 72079, 72080, 144159, 144160, 160159, 160160])
-def test_windows_are_cut_as_speechmos_does(samples):
+def test_windows_equal_those_of_speechmos(samples):
     wave = np.arange(samples, dtype=np.float32)
     repeated = wave
     while len(repeated) < WINDOW:
@@ -115,7 +115,7 @@ def test_sharing_changes_no_bit(networks, recording, samples):
     """Window by window there is nothing to share."""
     wave = recording.wave[:samples]
     alone = np.concatenate([networks.raw_scores(window, [0]) for window in split_windows(wave)])
-    assert np.array_equal(raw(networks, wave), alone)
+    assert np.array_equal(raw_scores(networks, wave), alone)
 
 
 @pytest.mark.parametrize("samples", PERIODIC)
@@ -124,15 +124,15 @@ def test_one_period_of_frames_is_enough(networks, recording, samples, monkeypatc
     rows = []
     first = networks._p835._first
     monkeypatch.setattr(networks._p835, "_first", lambda x: rows.append(len(x)) or first(x))
-    raw(networks, recording.wave[:samples])
+    raw_scores(networks, recording.wave[:samples])
     assert rows[0] < 700
     assert set(rows[1:]) == {8}
 
 
 def test_blocks_change_no_bit(networks, recording, monkeypatch):
-    whole = raw(networks, recording.wave)
+    whole = raw_scores(networks, recording.wave)
     monkeypatch.setattr(cpu, "BLOCK", 3)
-    assert np.array_equal(raw(networks, recording.wave), whole)
+    assert np.array_equal(raw_scores(networks, recording.wave), whole)
 
 
 @pytest.mark.slow
@@ -142,13 +142,13 @@ def test_memory_does_not_grow_with_length(networks, recording):
     for seconds in (70, 210):
         wave = np.resize(recording.wave, seconds * RATE)
         tracemalloc.start()
-        raw(networks, wave)
+        raw_scores(networks, wave)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 1.02 * peaks[0] < 60e6
 
 
-def test_neither_order_nor_company_matters(dnsmos, clip, recording):
+def test_neither_order_nor_other_candidates_matter(dnsmos, clip, recording):
     sounds = [cut(clip.candidates[0], 1.23), cut(recording, 10.3), clip.candidates[1]]
     alone = [dnsmos.score(ClipSounds([sound]))[0] for sound in sounds]
     assert dnsmos.score(ClipSounds(sounds)) == alone
@@ -165,4 +165,4 @@ def test_samples_beyond_full_scale_are_clipped(dnsmos, clip):
 def test_digital_silence_within_a_clip(dnsmos, clip):
     wave = clip.candidates[0].wave.copy()
     wave[8_000:24_000] = 0
-    agree(dnsmos, Sound(wave, RATE))
+    assert_agrees(dnsmos, Sound(wave, RATE))

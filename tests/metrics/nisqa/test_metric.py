@@ -48,7 +48,7 @@ def random_checkpoint(args=ARGS):
 
 
 @pytest.fixture
-def saved(tmp_path):
+def save_checkpoint(tmp_path):
     """Save an object as a checkpoint; gives its path."""
 
     def save(checkpoint):
@@ -63,21 +63,21 @@ def saved(tmp_path):
 def nisqa(tmp_path_factory):
     path = tmp_path_factory.mktemp("nisqa") / "nisqa.tar"
     torch.save(random_checkpoint(), path)
-    return loaded(path)
+    return load_metric(path)
 
 
 @pytest.fixture(scope="module")
 def real(shared):
-    return loaded(shared / "models" / "nisqa" / "nisqa.tar")
+    return load_metric(shared / "models" / "nisqa" / "nisqa.tar")
 
 
-def loaded(path):
+def load_metric(path):
     metric = Nisqa(str(path))
     metric.load("cpu")
     return metric
 
 
-def answer(metric, sound):
+def score_one(metric, sound):
     [found] = metric.score(ClipSounds([sound]))
     if isinstance(found, Exception):
         raise found
@@ -85,16 +85,16 @@ def answer(metric, sound):
 
 
 def mos(metric, sound):
-    return np.array(list(answer(metric, sound).values()))
+    return np.array(list(score_one(metric, sound).values()))
 
 
 def versa_48k(wave):
-    """How versa brings 16 kHz to 48."""
+    """Resample 16 kHz to 48 kHz as versa does."""
     return resample_poly(wave, 3, 1)
 
 
 def resampy_48k(wave):
-    """How ClearerVoice does: resampy 0.4's "kaiser_best" from 16 kHz to 48."""
+    """Resample 16 kHz to 48 kHz as ClearerVoice does: resampy 0.4's "kaiser_best"."""
     taps = np.arange(-150, 151) / 3
     sinc = 0.917347 * np.sinc(0.917347 * taps) * np.kaiser(301, 12.9846)
     return upfirdn(sinc, wave, 3)[150 : 150 + 3 * len(wave)]
@@ -106,7 +106,7 @@ def resampy_48k(wave):
     # ClearerVoice states no tolerance; 9e-4 is as near as resampy itself comes.
     [("versa", versa_48k, 1e-4), ("clearervoice", resampy_48k, 1e-3)],
 )
-def test_values_that_other_projects_publish(real, shared, project, at_48k, allowed):
+def test_published_values_of_other_projects(real, shared, project, at_48k, allowed):
     """Both score at 48 kHz what has 16, each through a resampler of its own."""
     rows = read_csv(shared / "reference_values.csv")
     rows = [row for row in rows if row["file"].startswith(project)]
@@ -114,7 +114,7 @@ def test_values_that_other_projects_publish(real, shared, project, at_48k, allow
     for row in rows:
         wave = audio.read(shared / "reference_values" / row["file"]).wave
         upsampled = Sound(np.asarray(at_48k(wave.astype(float)), np.float32), 48_000)
-        ours = answer(real, upsampled)[THEIRS[row["metric"].split("_")[1]]]
+        ours = score_one(real, upsampled)[THEIRS[row["metric"].split("_")[1]]]
         assert ours == pytest.approx(float(row["value"]), abs=allowed), row
     assert len(rows) == {"versa": 5, "clearervoice": 10}[project]
 
@@ -133,7 +133,7 @@ def test_values_of_the_official_predictor(real, shared):
 
 
 @pytest.mark.corpus
-def test_more_noise_is_worse_and_is_called_noisiness(real, prompts):
+def test_more_noise_lowers_the_mos_and_the_noisiness_score(real, prompts):
     clean = prompts[0][0]
     drop = mos(real, clean) - mos(real, noisy(clean, 0.03))
     assert drop[0] > 1
@@ -141,7 +141,7 @@ def test_more_noise_is_worse_and_is_called_noisiness(real, prompts):
 
 
 @pytest.mark.corpus
-def test_the_published_checkpoint_is_what_the_random_ones_imitate(shared):
+def test_random_checkpoints_have_the_format_of_the_published_one(shared):
     path = shared / "models" / "nisqa" / "nisqa.tar"
     published = torch.load(path, "cpu", weights_only=True)["model_state_dict"]
     ours = random_checkpoint()["model_state_dict"]
@@ -151,7 +151,7 @@ def test_the_published_checkpoint_is_what_the_random_ones_imitate(shared):
 
 
 def test_features_are_librosas_without_its_warnings(clip):
-    """Of empty filters below 40 kHz, and of a sound that is shorter than an FFT."""
+    """librosa warns of empty filters below 40 kHz, and of a sound shorter than an FFT."""
     for sound in (clip.clean, cut(clip.clean, 0.2), clip.clean.at(48_000)):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
@@ -195,7 +195,7 @@ def test_a_score_depends_on_its_candidate_alone_bit_for_bit(nisqa, clip):
     together = nisqa.score(ClipSounds(candidates, clip.clean))
     reversed_ = nisqa.score(ClipSounds(candidates[::-1]))
     assert together == reversed_[::-1]
-    assert together == [answer(nisqa, candidate) for candidate in candidates]
+    assert together == [score_one(nisqa, candidate) for candidate in candidates]
     assert len({found["nisqa"] for found in together}) == len(candidates)
 
 
@@ -204,7 +204,7 @@ def test_one_bad_candidate_spares_the_others(nisqa, clip):
     first, bad, last = nisqa.score(
         replace(clip, candidates=[clip.candidates[0], short, clip.clean])
     )
-    assert (first, last) == (answer(nisqa, clip.candidates[0]), answer(nisqa, clip.clean))
+    assert (first, last) == (score_one(nisqa, clip.candidates[0]), score_one(nisqa, clip.clean))
     assert isinstance(bad, Unusable)
 
 
@@ -214,7 +214,7 @@ def test_too_short_ends_at_15_frames(nisqa, clip, rate):
     wave = clip.clean.at(rate).wave
     assert np.isfinite(mos(nisqa, Sound(wave[:shortest], rate))).all()
     with raises(Unusable, reason="too_short"):
-        answer(nisqa, Sound(wave[: shortest - 1], rate))
+        score_one(nisqa, Sound(wave[: shortest - 1], rate))
 
 
 def test_too_long_begins_above_what_the_spec_says(nisqa):
@@ -226,7 +226,7 @@ def test_too_long_begins_above_what_the_spec_says(nisqa):
 
 
 @pytest.mark.parametrize("rate", [8_000, 44_100, 48_000])
-def test_the_rate_that_a_sound_has_is_used(nisqa, clip, rate):
+def test_a_sounds_own_rate_is_used(nisqa, clip, rate):
     assert np.isfinite(mos(nisqa, clip.clean.at(rate))).all()
     assert mos(nisqa, clip.clean.at(rate)) != pytest.approx(mos(nisqa, clip.clean), abs=1e-6)
 
@@ -239,15 +239,15 @@ def test_odd_sounds_get_finite_scores(nisqa, clip):
         assert np.isfinite(mos(nisqa, Sound(wave, 16_000))).all()
 
 
-def test_loading_leaves_the_seed_of_the_process_alone(saved):
-    path = saved(random_checkpoint())
+def test_loading_leaves_the_seed_of_the_process_alone(save_checkpoint):
+    path = save_checkpoint(random_checkpoint())
     before = torch.get_rng_state()
-    loaded(path)
+    load_metric(path)
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_it_stays_on_the_cpu_whatever_the_device(nisqa, saved, clip):
-    other = Nisqa(saved(random_checkpoint()))
+def test_it_stays_on_the_cpu_whatever_the_device(nisqa, save_checkpoint, clip):
+    other = Nisqa(save_checkpoint(random_checkpoint()))
     other.load("cuda:7")
     assert other.score(clip) == nisqa.score(clip)
 
@@ -263,21 +263,21 @@ def test_missing_weights(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "value"), [("model", "NISQA"), ("td", "lstm"), ("ms_sr", 16_000), ("pool", None)]
 )
-def test_another_model_is_refused(saved, name, value):
+def test_another_model_is_refused(save_checkpoint, name, value):
     """nisqa_tts.tar and nisqa_mos_only.tar say model NISQA."""
-    path = saved(random_checkpoint({**ARGS, name: value}))
+    path = save_checkpoint(random_checkpoint({**ARGS, name: value}))
     with raises(InputError, path="nisqa.tar", problem="invalid") as caught:
-        loaded(path)
+        load_metric(path)
     assert {name, repr(value)} <= set(re.split(r"[ ,]+", str(caught.value.__cause__)))
 
 
-def without(name):
+def checkpoint_without(name):
     checkpoint = random_checkpoint()
     del checkpoint["model_state_dict"][name]
     return checkpoint
 
 
-def reshaped(name):
+def checkpoint_reshaped(name):
     checkpoint = random_checkpoint()
     checkpoint["model_state_dict"][name] = torch.zeros(3)
     return checkpoint
@@ -286,30 +286,30 @@ def reshaped(name):
 @pytest.mark.parametrize(
     "checkpoint",
     [
-        without("cnn.model.conv6.weight"),
-        reshaped("pool_layers.4.model.linear3.bias"),
+        checkpoint_without("cnn.model.conv6.weight"),
+        checkpoint_reshaped("pool_layers.4.model.linear3.bias"),
         {"model_state_dict": {}},
         {"args": None, "model_state_dict": {}},
         torch.zeros(3),
     ],
     ids=["a weight lacks", "another shape", "no args", "empty args", "a tensor"],
 )
-def test_what_is_not_the_checkpoint_is_refused(saved, checkpoint):
+def test_another_file_than_the_checkpoint_is_refused(save_checkpoint, checkpoint):
     with raises(InputError, path="nisqa.tar", problem="invalid") as refused:
-        loaded(saved(checkpoint))
+        load_metric(save_checkpoint(checkpoint))
     assert len(str(refused.value)) < 600
 
 
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04 cut off"])
-def test_junk_is_refused(tmp_path, content):
+def test_other_files_are_refused(tmp_path, content):
     path = tmp_path / "nisqa.tar"
     path.write_bytes(content)
     with raises(InputError, path="nisqa.tar", problem="unreadable"):
-        loaded(path)
+        load_metric(path)
 
 
 class Malice:
-    """Makes a folder where it is unpickled."""
+    """Object whose unpickling makes a folder."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -327,5 +327,5 @@ def test_a_pickle_that_would_run_code_is_refused_unrun(tmp_path, save):
     path, mark = tmp_path / "nisqa.tar", tmp_path / "it ran"
     save({**random_checkpoint(), "extra": Malice(mark)}, path)
     with raises(InputError, path="nisqa.tar", problem="unreadable"):
-        loaded(path)
+        load_metric(path)
     assert not mark.exists()

@@ -35,7 +35,7 @@ def speech(prompts, seconds):
     return Sound(np.resize(wave, round(seconds * 16_000)), 16_000)
 
 
-def test_both_bands_are_exactly_the_packages(clip):
+def test_both_bands_equal_the_packages(clip):
     from pesq import pesq
 
     answers = Pesq(mode=BOTH).score(clip)
@@ -47,7 +47,7 @@ def test_both_bands_are_exactly_the_packages(clip):
 
 
 @pytest.mark.parametrize("mode", BOTH)
-def test_a_long_clip_is_scored_exactly_as_the_package_scores_it(prompts, mode):
+def test_a_long_clip_is_scored_as_by_the_package(prompts, mode):
     from pesq import pesq
 
     clean = speech(prompts, 35)
@@ -90,7 +90,7 @@ def test_no_sound_of_the_safe_length_can_fill_the_table():
             assert count_utterances(clean.wave, "wb") <= 50
 
 
-def test_where_they_cannot_be_counted_a_long_clip_is_refused(prompts, monkeypatch):
+def test_a_long_clip_is_refused_if_utterances_cannot_be_counted(prompts, monkeypatch):
     monkeypatch.setattr(utterances_module, "SYMBOLS", ("not_exported",))
     clean = speech(prompts, 20)
     [answer] = Pesq().score(ClipSounds([noisy(clean, 0.01)], clean))
@@ -142,7 +142,7 @@ def test_candidates_do_not_matter_to_each_other(clip):
     assert_candidates_do_not_matter_to_each_other(Pesq(mode=BOTH), clip)
 
 
-def test_a_copy_is_at_the_top_of_each_scale(clip):
+def test_a_copy_has_the_highest_value_of_each_score(clip):
     metric = Pesq(mode=BOTH)
     [answer] = metric.score(replace(clip, candidates=[clip.clean]))
     for score in metric.spec.scores:
@@ -151,7 +151,7 @@ def test_a_copy_is_at_the_top_of_each_scale(clip):
 
 
 @pytest.mark.parametrize("mode", ["fb", [], ["wb", "wb"], ["wb", "swb"], ""])
-def test_modes_that_there_are_not(mode):
+def test_unknown_modes(mode):
     with pytest.raises(ValueError, match=r"mode is .*; it must be 'wb', 'nb' or a list of both"):
         Pesq(mode=mode)
 

@@ -28,10 +28,10 @@ from tests.refusals import raises
 
 @pytest.fixture(scope="module")
 def metric():
-    return loaded()
+    return load_metric()
 
 
-def loaded(*args, **options):
+def load_metric(*args, **options):
     metric = SpeakerSimilarity(*args, **options)
     metric.load("cpu")
     return metric
@@ -44,18 +44,18 @@ def stock(wave):
     return VoiceEncoder("cpu", verbose=False).embed_utterance(preprocess_wav(wave))
 
 
-def joined(prompts, count):
+def concatenate(prompts, count):
     return np.concatenate([sound.wave for sound, _ in prompts[:count]])
 
 
-def test_the_voice_that_is_kept_is_resemblyzers(metric, prompts):
+def test_pauses_are_removed_as_by_resemblyzer(metric, prompts):
     """To the bit: of speech, of speech so quiet that it is raised, and of what clips when it is."""
     from resemblyzer import preprocess_wav
 
-    quiet = joined(prompts, 2) * np.float32(0.003)
+    quiet = concatenate(prompts, 2) * np.float32(0.003)
     clicking = quiet.copy()
     clicking[20_000] = 0.9
-    for wave in (joined(prompts, 5), quiet, clicking, prompts[0][0].wave[:480], quiet[:479]):
+    for wave in (concatenate(prompts, 5), quiet, clicking, prompts[0][0].wave[:480], quiet[:479]):
         with np.errstate(invalid="ignore"):
             expected = preprocess_wav(wave)
         found = remove_pauses(wave)
@@ -65,8 +65,8 @@ def test_the_voice_that_is_kept_is_resemblyzers(metric, prompts):
 
 @pytest.mark.parametrize("seconds", [0.5, 1.6, 2.0, 3.1, 4.7, 8.0])
 def test_the_embedding_is_resemblyzers(metric, prompts, seconds):
-    """Whether the last stretch is filled up with zeros or left out."""
-    wave = joined(prompts, 6)[: round(seconds * 16_000)]
+    """The last segment is padded with zeros or left out, as in the package."""
+    wave = concatenate(prompts, 6)[: round(seconds * 16_000)]
     [found] = metric._encoder.embed([Sound(wave, 16_000)])
     assert found == pytest.approx(stock(wave), abs=1e-6)
 
@@ -74,7 +74,7 @@ def test_the_embedding_is_resemblyzers(metric, prompts, seconds):
 def test_the_embedding_is_resemblyzers_over_several_batches(metric, prompts, monkeypatch):
     monkeypatch.setattr(resemblyzer, "SEGMENTS_PER_BATCH", 3)
     monkeypatch.setattr(resemblyzer, "VAD_CHUNK", 480 * 7)
-    wave = joined(prompts, 6)
+    wave = concatenate(prompts, 6)
     [found] = metric._encoder.embed([Sound(wave, 16_000)])
     assert found == pytest.approx(stock(wave), abs=1e-6)
 
@@ -98,8 +98,8 @@ def test_clipped_short_and_longer_candidates(metric, clip):
     assert third.reason is Reason.NO_SPEECH
 
 
-def test_what_it_is_compared_with(clip):
-    against = {name: loaded(against=name) for name in ("clean_or_noisy", "clean", "noisy")}
+def test_reference_of_the_comparison(clip):
+    against = {name: load_metric(against=name) for name in ("clean_or_noisy", "clean", "noisy")}
     to_clean, to_noisy = against["clean"].score(clip), against["noisy"].score(clip)
     assert to_clean != to_noisy
     assert against["clean_or_noisy"].score(clip) == to_clean
@@ -111,10 +111,10 @@ def test_what_it_is_compared_with(clip):
         against["clean_or_noisy"].score(replace(clip, clean=None, noisy=None))
 
 
-def test_weights_of_ones_own_in_resemblyzers_format(metric, clip, tmp_path):
+def test_own_weights_in_resemblyzers_format(metric, clip, tmp_path):
     published = files("resemblyzer") / "pretrained.pt"
     shutil.copy(str(published), tmp_path / "mine.pt")
-    own = loaded(checkpoint=tmp_path / "mine.pt")
+    own = load_metric(checkpoint=tmp_path / "mine.pt")
     assert own.score(clip) == metric.score(clip)
     assert "mine.pt, SHA-256" in own.spec.model
     assert "pretrained.pt" in metric.spec.model
@@ -129,7 +129,7 @@ def test_a_checkpoint_that_holds_code_is_not_run(tmp_path):
 
     torch.save({"model_state": Code()}, tmp_path / "code.pt")
     with raises(InputError, path="code.pt", problem="unreadable"):
-        loaded(checkpoint=tmp_path / "code.pt")
+        load_metric(checkpoint=tmp_path / "code.pt")
 
 
 @pytest.fixture
@@ -144,7 +144,7 @@ def onnx_file(tmp_path):
 
 @pytest.mark.parametrize("rank", [1, 2, 3])
 def test_an_onnx_file(onnx_file, clip, rank):
-    metric = loaded(onnx_file(rank=rank))
+    metric = load_metric(onnx_file(rank=rank))
     waves = [sound.wave.astype(float) for sound in (clip.clean, *clip.candidates)]
     vectors = [(np.abs(w).sum(), np.linalg.norm(w), w.max()) for w in waves]
     unit = [np.asarray(vector) / np.linalg.norm(vector) for vector in vectors]
@@ -157,7 +157,7 @@ def test_an_onnx_file(onnx_file, clip, rank):
 
 
 def test_the_output_of_an_onnx_file_that_is_the_embedding(onnx_file, clip):
-    metric = loaded(onnx_file(outputs=("logits", "embeddings")))
+    metric = load_metric(onnx_file(outputs=("logits", "embeddings")))
     assert metric._encoder._output == "embeddings"
     assert metric.score(clip)[0]["speaker_similarity"] > 0
 
@@ -171,15 +171,15 @@ def test_the_output_of_an_onnx_file_that_is_the_embedding(onnx_file, clip):
         ({"inputs": ("wave", "mask")}, ["wave", "mask"]),
     ],
 )
-def test_onnx_files_that_are_no_encoders(onnx_file, options, names):
+def test_onnx_files_of_other_networks_are_refused(onnx_file, options, names):
     with raises(InputError, path="encoder.onnx", problem="unsupported") as caught:
-        loaded(onnx_file(**options))
+        load_metric(onnx_file(**options))
     assert [one.split()[0] for one in re.split(r", (?=[a-z])", caught.value.value)] == names
 
 
 def test_an_onnx_file_that_gives_one_number(onnx_file, clip):
     with pytest.raises(ValueError, match="must be one vector"):
-        loaded(onnx_file(size=1)).score(clip)
+        load_metric(onnx_file(size=1)).score(clip)
 
 
 class Loudest:
@@ -211,8 +211,8 @@ class Forgetful(Loudest):
         return super().embed(sounds)[:1]
 
 
-def test_an_encoder_of_ones_own(clip):
-    metric = loaded(f"{__name__}:Loudest", checkpoint="somewhere")
+def test_an_own_encoder(clip):
+    metric = load_metric(f"{__name__}:Loudest", checkpoint="somewhere")
     assert (metric._encoder.device, metric._encoder.checkpoint) == ("cpu", "somewhere")
     assert (metric.spec.sample_rate, metric.spec.longest_seconds) == (8000, 5.0)
     loud = Sound(clip.clean.wave / np.abs(clip.clean.wave).max(), 16_000)
@@ -221,15 +221,15 @@ def test_an_encoder_of_ones_own(clip):
     assert [answer["speaker_similarity"] for answer in answers] == [0.0, 1.0]
 
 
-def test_what_is_not_a_unit_vector_gives_no_number(clip):
-    for answer in loaded(f"{__name__}:Long").score(clip):
+def test_a_vector_that_is_not_of_norm_1_gives_no_number(clip):
+    for answer in load_metric(f"{__name__}:Long").score(clip):
         assert isinstance(answer, ValueError)
         assert "it must be 1" in str(answer)
 
 
-def test_vectors_are_not_given_to_the_wrong_candidates(clip):
+def test_a_wrong_number_of_vectors_is_refused(clip):
     with pytest.raises(ValueError, match="1 vectors for 3 sounds"):
-        loaded(f"{__name__}:Forgetful").score(clip)
+        load_metric(f"{__name__}:Forgetful").score(clip)
 
 
 @pytest.mark.parametrize(
@@ -241,12 +241,12 @@ def test_vectors_are_not_given_to_the_wrong_candidates(clip):
         ({"against": "text"}, "against is 'text'; it must be one of"),
     ],
 )
-def test_options_that_there_are_not(options, said):
+def test_unknown_options_are_refused(options, said):
     with pytest.raises((ValueError, UnknownPluginError), match=said):
         SpeakerSimilarity(**options)
 
 
-def test_files_that_are_not_there(tmp_path):
+def test_missing_files(tmp_path):
     with pytest.raises(MissingWeightsError, match=r"absent\.pt"):
         SpeakerSimilarity(checkpoint=tmp_path / "absent.pt")
     with pytest.raises(MissingWeightsError, match=r"absent\.onnx"):
@@ -270,7 +270,7 @@ def test_nothing_heavy_is_imported_to_make_one():
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
-def test_noise_lowers_it(metric, clip):
+def test_noise_lowers_the_score(metric, clip):
     loud = replace(clip, candidates=[noisy(clip.clean, level) for level in (0.001, 0.02, 0.2)])
     found = [answer["speaker_similarity"] for answer in metric.score(loud)]
     assert found == sorted(found, reverse=True)

@@ -218,7 +218,7 @@ def test_nothing_depends_on_the_others(metric, brief):
 
 @pytest.mark.slow
 def test_rows_of_one_batch_are_as_alone(metric, brief, monkeypatch):
-    """As on a GPU, where candidates of one length share a batch; here on the CPU."""
+    """Candidates of one length share a batch on a GPU; the test forces that on the CPU."""
     alone = metric.score(brief)
     monkeypatch.setattr(
         wav2vec2, "measure_in_batches", partial(wav2vec2.measure_in_batches, together=True)
@@ -254,7 +254,7 @@ def test_another_checkpoint_is_refused(tmp_path, changes, named):
     assert re.search(named, str(caught.value))
 
 
-def test_missing_file_is_said_at_once():
+def test_missing_file_is_reported_at_once():
     with raises(MissingWeightsError, value="utmos", path="nowhere.pt", problem="missing"):
         Utmos("nowhere.pt")
 
@@ -270,7 +270,7 @@ def test_nothing_heavy_before_load(tmp_path):
 @pytest.mark.corpus
 @pytest.mark.slow
 def test_published_value(shared):
-    """With the real weights, where they are in the cache."""
+    """Use the real weights, if they are in the cache."""
     try:
         metric = Utmos()
     except MissingWeightsError as error:

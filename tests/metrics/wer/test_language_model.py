@@ -38,7 +38,7 @@ def test_the_equation():
     assert bigrams.backoff["a",] == pytest.approx(2 / 6)
 
 
-def test_the_order_of_sentences_is_of_no_concern():
+def test_the_order_of_sentences_does_not_matter():
     assert arpa(SENTENCES, 3) == arpa(SENTENCES[::-1], 3)
 
 

@@ -22,12 +22,12 @@ SILENT = Sound(np.zeros(100, np.float32), 16000)
 
 
 class Scripted:
-    """Hears what it is told to, one transcript per sound, and notes what it was asked."""
+    """Recogniser that returns given transcripts, one per sound, and records its calls."""
 
     model, licence, sample_rate, longest_seconds = "scripted", "none", 16000, 9.0
 
     def __init__(self, model="yes"):
-        self.heard = [model]
+        self.transcripts = [model]
         self.asked = []
 
     def load(self, device):
@@ -40,16 +40,16 @@ class Scripted:
     def transcribe(self, sounds, language, text=None):
         self.texts = [*getattr(self, "texts", []), text]
         self.asked.append((len(sounds), language))
-        return (self.heard * len(sounds))[: len(sounds)]
+        return (self.transcripts * len(sounds))[: len(sounds)]
 
 
-def scripted(*heard, **options):
+def scripted_metric(*transcripts, **options):
     metric = WordErrorRate(recogniser=f"{__name__}:Scripted", **options)
-    metric._recogniser.heard = list(heard)
+    metric._recogniser.transcripts = list(transcripts)
     return metric
 
 
-def of_text(text, language="en", candidates=1):
+def clip_with_text(text, language="en", candidates=1):
     return ClipSounds([SILENT] * candidates, text=text, language=language)
 
 
@@ -75,20 +75,20 @@ def test_the_equations(reference, hypothesis, words, characters):
     assert character_error_rate(reference, hypothesis) == pytest.approx(characters)
 
 
-def test_rates_are_jiwers_of_the_transcripts(wer, clip):
+def test_rates_equal_jiwers_of_the_transcripts(wer, clip):
     recogniser = Pocketsphinx()
     recogniser.load("cpu")
     short = replace(clip, candidates=[cut(clip.clean, 1.5), cut(clip.noisy, 0.8)])
-    heard = recogniser.transcribe(short.candidates, "en")
+    transcripts = recogniser.transcribe(short.candidates, "en")
     answers = wer.score(short)
-    assert [answer["transcript"] for answer in answers] == heard
-    for answer, text in zip(answers, heard, strict=True):
+    assert [answer["transcript"] for answer in answers] == transcripts
+    for answer, text in zip(answers, transcripts, strict=True):
         assert answer["wer"] == jiwer.wer(normalise(clip.text), normalise(text))
         assert answer["cer"] == jiwer.cer(normalise(clip.text), normalise(text))
 
 
 @pytest.mark.slow
-def test_what_is_said_of_one_does_not_depend_on_the_others(wer, brief):
+def test_a_candidates_score_does_not_depend_on_the_others(wer, brief):
     together = wer.score(brief)
     alone = [wer.score(replace(brief, candidates=[c]))[0] for c in brief.candidates[::-1]]
     assert together == alone[::-1]
@@ -96,7 +96,7 @@ def test_what_is_said_of_one_does_not_depend_on_the_others(wer, brief):
 
 @pytest.mark.corpus
 @pytest.mark.slow
-def test_studied_it_prefers_the_cleaner_of_two(shared):
+def test_after_study_it_prefers_the_cleaner_of_two(shared):
     metric = WordErrorRate()
     metric.study(corpus_texts(shared))
     metric.load("cpu")
@@ -108,45 +108,47 @@ def test_studied_it_prefers_the_cleaner_of_two(shared):
 
 
 def test_each_candidate_has_its_own_rate():
-    answers = scripted("ten mice", "ten", "").score(of_text("Ten mice!", candidates=3))
+    answers = scripted_metric("ten mice", "ten", "").score(
+        clip_with_text("Ten mice!", candidates=3)
+    )
     assert [answer["wer"] for answer in answers] == [0.0, 0.5, 1.0]
     assert [answer["transcript"] for answer in answers] == ["ten mice", "ten", ""]
     assert [answer["wer_reference"] for answer in answers] == ["text"] * 3
 
 
 def test_both_sides_are_normalised():
-    [answer] = scripted("I can not see the 2 gray mice.").score(
-        of_text("I can\u2019t see the TWO grey mice")
+    [answer] = scripted_metric("I can not see the 2 gray mice.").score(
+        clip_with_text("I can\u2019t see the TWO grey mice")
     )
     assert (answer["wer"], answer["cer"]) == (0.0, 0.0)
     assert answer["transcript"] == "I can not see the 2 gray mice."
 
 
-def test_what_fails_on_one_candidate_is_its_answer():
+def test_a_failure_on_one_candidate_is_its_answer():
     broken = RuntimeError("decoder")
-    first, second = scripted(broken, "yes").score(of_text("yes", candidates=2))
+    first, second = scripted_metric(broken, "yes").score(clip_with_text("yes", candidates=2))
     assert first is broken
     assert second["wer"] == 0.0
 
 
 @pytest.mark.parametrize("text", ["", "?!", "...", "um"])
 def test_text_without_words_is_no_text(text):
-    [answer] = scripted("what was heard").score(of_text(text))
+    [answer] = scripted_metric("a transcript").score(clip_with_text(text))
     for score in ("wer", "cer"):
         assert answer[score].reason is Reason.NO_TEXT
         assert answer[score].detail == "the clip's text holds no word"
-    assert answer["transcript"] == "what was heard"
+    assert answer["transcript"] == "a transcript"
 
 
 def test_neither_text_nor_clean_is_no_text():
-    [answer] = scripted("what was heard").score(of_text(None))
+    [answer] = scripted_metric("a transcript").score(clip_with_text(None))
     assert answer["wer"].reason is Reason.NO_TEXT
     assert "wer_reference" not in answer
-    assert answer["transcript"] == "what was heard"
+    assert answer["transcript"] == "a transcript"
 
 
 def test_without_text_the_clean_clip_is_transcribed_once():
-    metric = scripted("A word, or two!")
+    metric = scripted_metric("A word, or two!")
     answers = metric.score(ClipSounds([SILENT] * 3, clean=SILENT, language="en"))
     assert [answer["wer_reference"] for answer in answers] == ["clean"] * 3
     assert [answer["wer"] for answer in answers] == [0.0] * 3
@@ -154,23 +156,23 @@ def test_without_text_the_clean_clip_is_transcribed_once():
     assert metric._recogniser.texts == [None, None]
 
 
-def test_the_recogniser_is_told_which_text_is_meant():
-    metric = scripted("yes")
-    metric.score(of_text("Yes!"))
+def test_the_recogniser_receives_the_reference_text():
+    metric = scripted_metric("yes")
+    metric.score(clip_with_text("Yes!"))
     assert metric._recogniser.texts == ["Yes!"]
 
 
 @pytest.mark.parametrize(
-    ("heard", "detail"),
+    ("transcripts", "detail"),
     [
         ("", "the clean clip's transcript holds no word"),
         (RuntimeError("decoder"), "the clean clip cannot be transcribed: decoder"),
     ],
 )
-def test_a_clean_clip_that_cannot_be_read_is_no_text(heard, detail):
-    metric = scripted(heard)
+def test_a_clean_clip_that_cannot_be_read_is_no_text(transcripts, detail):
+    metric = scripted_metric(transcripts)
     metric._recogniser.transcribe = lambda sounds, language, text=None: (
-        [heard] if sounds[0] is not SILENT else ["yes"] * len(sounds)
+        [transcripts] if sounds[0] is not SILENT else ["yes"] * len(sounds)
     )
     clean = Sound(np.ones(9, np.float32), 16000)
     [answer] = metric.score(ClipSounds([SILENT], clean=clean, language="en"))
@@ -179,8 +181,8 @@ def test_a_clean_clip_that_cannot_be_read_is_no_text(heard, detail):
 
 
 def test_a_language_without_spaces_has_a_cer_and_no_wer():
-    [answer] = scripted("\u4f60\u597d \u4e16\u754c").score(
-        of_text("\u4f60\u597d\uff0c\u4e16\u8ba1\u3002", "zh-CN")
+    [answer] = scripted_metric("\u4f60\u597d \u4e16\u754c").score(
+        clip_with_text("\u4f60\u597d\uff0c\u4e16\u8ba1\u3002", "zh-CN")
     )
     assert answer["wer"].reason is Reason.NO_WORDS
     assert "written without spaces" in answer["wer"].detail
@@ -192,21 +194,21 @@ def test_a_language_without_spaces_has_a_cer_and_no_wer():
     [(None, "en-US", "en"), (None, "FR", "fr"), ("es", "fr", "es"), ("pt_BR", None, "pt")],
 )
 def test_language_is_the_options_or_the_clips(option, given, expected):
-    metric = scripted("yes", language=option)
-    metric.score(of_text("yes", given))
+    metric = scripted_metric("yes", language=option)
+    metric.score(clip_with_text("yes", given))
     assert metric._recogniser.asked == [(1, expected)]
 
 
 def test_an_unknown_language_is_detected_once_on_the_clip():
-    metric = scripted("ja")
+    metric = scripted_metric("ja")
     metric.score(ClipSounds([SILENT] * 3, noisy=SILENT, text="ja"))
     assert metric._recogniser.asked == ["language", (3, "de")]
 
 
-def test_an_unknown_language_with_nothing_to_hear_it_from():
-    metric = scripted("yes")
+def test_an_unknown_language_without_a_clip_to_detect_it_from():
+    metric = scripted_metric("yes")
     with pytest.raises(Unusable, match="set option 'language'") as caught:
-        metric.score(of_text("yes", None))
+        metric.score(clip_with_text("yes", None))
     assert caught.value.reason is Reason.UNKNOWN_LANGUAGE
 
 
@@ -216,31 +218,31 @@ def test_a_language_that_the_recogniser_lacks(wer, clip):
     assert caught.value.reason is Reason.UNKNOWN_LANGUAGE
 
 
-def test_without_any_hint_it_is_the_only_language_that_is_known():
-    metric = scripted("yes")
+def test_without_any_hint_the_only_known_language_is_used():
+    metric = scripted_metric("yes")
     metric._recogniser.languages = ("sw",)
-    [answer] = metric.score(of_text("yes", None))
+    [answer] = metric.score(clip_with_text("yes", None))
     assert answer["wer"] == 0.0
     assert metric._recogniser.asked == [(1, "sw")]
 
 
 @pytest.mark.parametrize("languages", [None, ("de", "en")])
 def test_nothing_to_compare_with_is_no_text_whatever_the_language(languages):
-    metric = scripted("yes")
+    metric = scripted_metric("yes")
     metric._recogniser.languages = languages
     with raises(Unusable, reason=Reason.NO_TEXT):
-        metric.score(of_text(None, None))
+        metric.score(clip_with_text(None, None))
 
 
-def test_a_clip_whose_language_is_no_code():
-    with pytest.raises(Unusable, match=r"'german' is no ISO 639 code.*such as 'de'") as caught:
-        scripted("yes").score(of_text("yes", "german"))
+def test_a_clip_with_an_invalid_language_code():
+    with pytest.raises(Unusable, match=r"'german' is not an ISO 639 code.*such as 'de'") as caught:
+        scripted_metric("yes").score(clip_with_text("yes", "german"))
     assert caught.value.reason is Reason.UNKNOWN_LANGUAGE
 
 
 @pytest.mark.parametrize("language", ["english", "", "e1", "-en"])
-def test_a_language_that_is_no_code_is_refused(language):
-    with pytest.raises(ValueError, match=f"language {language!r} is no ISO 639 code"):
+def test_an_invalid_language_code_is_refused(language):
+    with pytest.raises(ValueError, match=f"language {language!r} is not an ISO 639 code"):
         WordErrorRate(language=language)
 
 
@@ -250,36 +252,36 @@ def test_a_language_that_is_no_code_is_refused(language):
 def test_a_language_that_the_recogniser_is_known_to_lack_is_refused(
     options, code, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(catalogue, "find", lambda name, path=None: tmp_path)
-    monkeypatch.setattr(catalogue, "identity", lambda name, path=None: name)
+    monkeypatch.setattr(catalogue, "find_weights", lambda name, path=None: tmp_path)
+    monkeypatch.setattr(catalogue, "describe_weights", lambda name, path=None: name)
     with pytest.raises(ValueError, match=f"language {code!r}: .* knows en$"):
         WordErrorRate(**options, language=code)
     WordErrorRate(**options, language="en-GB")
 
 
-def test_a_language_that_it_turns_out_to_lack_is_refused_when_loaded():
-    metric = scripted("yes", language="fra")
+def test_a_language_that_the_checkpoint_lacks_is_refused_on_loading():
+    metric = scripted_metric("yes", language="fra")
     metric._recogniser.languages = ("de", "en")
     with raises(InputError, value="fr", problem="invalid"):
         metric.load("cpu")
 
 
-def test_remarks_are_the_recognisers():
-    metric = scripted("yes")
+def test_remarks_come_from_the_recogniser():
+    metric = scripted_metric("yes")
     assert metric.remarks() == []
     metric._recogniser.remarks = lambda: ["mind"]
     assert metric.remarks() == ["mind"]
 
 
-def test_study_reaches_a_recogniser_that_can(wer):
-    scripted("yes").study(["a text"])  # has no study, and is left alone
+def test_texts_are_passed_to_a_recogniser_that_can_study(wer):
+    scripted_metric("yes").study(["a text"])  # has no study, and is left alone
     metric = WordErrorRate()
     metric.study(["a text"])
     assert metric._recogniser._studied == {"a text"}
 
 
-def test_the_spec_is_the_recognisers():
-    spec = scripted("yes", model="m").spec
+def test_the_spec_comes_from_the_recogniser():
+    spec = scripted_metric("yes", model="m").spec
     assert [(s.name, s.higher_is_better, s.votes, s.ties) for s in spec.scores] == [
         ("wer", False, True, True),
         ("cer", False, False, True),

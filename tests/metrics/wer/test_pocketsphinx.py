@@ -26,10 +26,10 @@ def recogniser():
 
 @pytest.fixture(scope="module")
 def student(prompts):
-    return studied([text for _, text in prompts])
+    return study_texts([text for _, text in prompts])
 
 
-def studied(texts):
+def study_texts(texts):
     made = Pocketsphinx()
     made.study(texts)
     made.load("cpu")
@@ -38,7 +38,7 @@ def studied(texts):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["recogniser", "student"])
-def test_text_does_not_depend_on_what_was_heard_before(kind, request, prompts):
+def test_a_transcript_does_not_depend_on_earlier_sounds(kind, request, prompts):
     """A decoder without `reinit_feat` fails this: its estimate of the noise stays."""
     texts = [text for _, text in prompts] if kind == "student" else []
     meant = texts[0] if texts else None
@@ -46,18 +46,18 @@ def test_text_does_not_depend_on_what_was_heard_before(kind, request, prompts):
     sounds = [loud, *(noisy(cut(sound, 1.5), 0.02) for sound, _ in prompts[5:7])]
     alone = []
     for sound in sounds:
-        alone += studied(texts).transcribe([sound], "en", meant)
+        alone += study_texts(texts).transcribe([sound], "en", meant)
     assert all(alone[1:])
     assert request.getfixturevalue(kind).transcribe(sounds, "en", meant) == alone
 
 
 @pytest.mark.slow
-def test_study_helps(recogniser, student, prompts):
+def test_study_lowers_the_error_rate(recogniser, student, prompts):
     references = [normalise(text) for _, text in prompts[:4]]
     sounds = [noisy(sound, 0.01) for sound, _ in prompts[:4]]
 
-    def error(heard):
-        return jiwer.wer(references, [normalise(text) for text in heard])
+    def error(transcripts):
+        return jiwer.wer(references, [normalise(text) for text in transcripts])
 
     general, corpus = (
         error(r.transcribe(sounds, "en", prompts[0][1])) for r in (recogniser, student)
@@ -65,15 +65,15 @@ def test_study_helps(recogniser, student, prompts):
     assert corpus < 0.7 * general
 
 
-def test_study_makes_no_slow_start():
-    """With the whole dictionary beside a small language model, opening takes seconds."""
+def test_study_does_not_slow_down_loading():
+    """Opening takes seconds if a small language model is combined with the whole dictionary."""
     start = time.process_time()
-    studied(["one two three"])
+    study_texts(["one two three"])
     assert time.process_time() - start < 2
 
 
-def test_study_puts_no_words_into_noise(student, prompts):
-    """What it expects must still be said: noise and other sentences are not heard as the text."""
+def test_study_adds_no_words_to_noise(student, prompts):
+    """Noise and other sentences are not transcribed as the studied text."""
     (said, _), (_, other) = prompts[0], prompts[3]
     hiss = noisy(Sound(np.zeros_like(said.wave), said.rate), 0.05)
     for text in student.transcribe([said, hiss], "en", other):
@@ -81,23 +81,23 @@ def test_study_puts_no_words_into_noise(student, prompts):
 
 
 @pytest.mark.slow
-def test_the_order_of_the_texts_is_of_no_concern(student, prompts):
-    again = studied([text for _, text in reversed(prompts)])
+def test_the_order_of_the_texts_does_not_matter(student, prompts):
+    again = study_texts([text for _, text in reversed(prompts)])
     sounds = [noisy(cut(sound, 1.5), 0.02) for sound, _ in prompts[:3]]
     meant = prompts[0][1]
-    heard = student.transcribe(sounds, "en", meant)
-    assert again.transcribe(sounds, "en", meant) == heard
-    assert student.transcribe(sounds, "en") != heard
+    transcripts = student.transcribe(sounds, "en", meant)
+    assert again.transcribe(sounds, "en", meant) == transcripts
+    assert student.transcribe(sounds, "en") != transcripts
 
 
 @pytest.mark.parametrize("text", [None, "a sentence that was not studied"])
-def test_another_text_is_heard_with_the_general_model(text, recogniser, student, prompts):
+def test_another_text_is_decoded_with_the_general_model(text, recogniser, student, prompts):
     sounds = [prompts[0][0]]
     assert student.transcribe(sounds, "en", text) == recogniser.transcribe(sounds, "en")
 
 
 def test_words_that_the_dictionary_lacks_are_named():
-    made = studied(["the fnordling and the zzyzxian", "une maison"])
+    made = study_texts(["the fnordling and the zzyzxian", "une maison"])
     assert made.unknown_words == {"fnordling", "zzyzxian", "une"}
     [remark] = made.remarks()
     assert "lacks 3 of the 6 different words" in remark
@@ -105,20 +105,20 @@ def test_words_that_the_dictionary_lacks_are_named():
 
 
 def test_of_many_such_words_ten_are_named():
-    [remark] = studied([f"the zz{letter}" for letter in "abcdefghijkl"]).remarks()
+    [remark] = study_texts([f"the zz{letter}" for letter in "abcdefghijkl"]).remarks()
     assert "lacks 12 of the 13" in remark
     assert remark.endswith(": " + ", ".join(f"zz{letter}" for letter in "abcdefghij") + ", …")
 
 
-def test_where_it_knows_every_word_it_has_no_remark(recogniser):
-    assert recogniser.remarks() == studied(["the cat"]).remarks() == []
+def test_no_remark_if_every_word_is_known(recogniser):
+    assert recogniser.remarks() == study_texts(["the cat"]).remarks() == []
 
 
 @pytest.mark.parametrize("texts", [["zzyzxian"], ["?!"], []])
-def test_texts_without_a_known_word_leave_the_general_model(texts, recogniser, prompts):
+def test_texts_without_a_known_word_use_the_general_model(texts, recogniser, prompts):
     sounds = [cut(prompts[0][0], 1.5)]
-    heard = studied(texts).transcribe(sounds, "en", texts[0] if texts else None)
-    assert heard == recogniser.transcribe(sounds, "en")
+    transcripts = study_texts(texts).transcribe(sounds, "en", texts[0] if texts else None)
+    assert transcripts == recogniser.transcribe(sounds, "en")
 
 
 def test_hiss_is_no_error(recogniser):
@@ -128,15 +128,15 @@ def test_hiss_is_no_error(recogniser):
     assert recogniser.transcribe([], "en") == []
 
 
-def test_what_fails_on_one_sound_leaves_the_others(recogniser, prompts, monkeypatch):
+def test_a_failure_on_one_sound_spares_the_others(recogniser, prompts, monkeypatch):
     sound = prompts[0][0]
     [alone] = recogniser.transcribe([sound], "en")
     text = pocketsphinx._text
 
-    def broken(decoder, heard):
-        if heard.seconds < 1:
+    def broken(decoder, transcripts):
+        if transcripts.seconds < 1:
             raise RuntimeError("Failed to start utterance processing")
-        return text(decoder, heard)
+        return text(decoder, transcripts)
 
     monkeypatch.setattr(pocketsphinx, "_text", broken)
     error, rest = recogniser.transcribe([cut(sound, 0.5), sound], "en")
@@ -149,7 +149,7 @@ def test_an_unknown_language_is_refused(recogniser, clip):
         recogniser.transcribe(clip.candidates, "fr")
 
 
-def test_the_decoder_says_nothing():
+def test_the_decoder_prints_nothing():
     script = (
         "import numpy as np\n"
         "from gensr_pref.audio import Sound\n"

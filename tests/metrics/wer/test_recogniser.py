@@ -34,7 +34,7 @@ def test_an_option_it_does_not_take_is_named():
         make_recogniser("pocketsphinx", model="tiny.en")
 
 
-def test_a_module_that_is_not_there_is_named():
+def test_a_missing_module_is_named():
     with raises(
         UnknownPluginError, field="recogniser", value="no_such_module:Parrot", problem="unknown"
     ):

@@ -66,14 +66,14 @@ def test_spellings_of_the_same_words_are_equal(language):
 
 
 @pytest.mark.parametrize("language", SAME)
-def test_what_is_normalised_stays_so(language):
+def test_normalisation_is_idempotent(language):
     for text in SAME[language]:
         once = normalise(text, language)
         assert normalise(once, language) == once or language == "en"
 
 
 @pytest.mark.parametrize(("language", "one", "other"), APART)
-def test_words_that_differ_stay_apart(language, one, other):
+def test_different_words_stay_different(language, one, other):
     assert normalise(one, language) != normalise(other, language)
 
 
@@ -87,7 +87,7 @@ def test_invisible_characters_are_dropped_in_every_language(language, mark):
 
 
 @pytest.mark.parametrize("mark", APOSTROPHES)
-def test_every_mark_that_stands_for_an_apostrophe(mark):
+def test_every_mark_used_as_an_apostrophe(mark):
     assert (
         normalise(f"don{mark}t say it{mark}s") == normalise("don't say it's") == "do not say it is"
     )
@@ -99,7 +99,7 @@ def test_every_mark_that_stands_for_an_apostrophe(mark):
     "dash", "-\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe63\uff0d\u058a\u05be"
 )
 @pytest.mark.parametrize("language", ["en", "fr"])
-def test_dashes_part_words(language, dash):
+def test_dashes_separate_words(language, dash):
     assert normalise(f"semi{dash}final", language) == "semi final"
 
 
@@ -109,7 +109,7 @@ def test_control_and_private_characters_are_no_letters(control):
     assert normalise(f"un{control}chat", "fr") == "un chat"
 
 
-def test_an_ellipsis_is_no_word_and_parts_words():
+def test_an_ellipsis_is_no_word_and_separates_words():
     assert normalise("well\u2026no \u2026") == normalise("well ... no") == "well no"
 
 

@@ -16,32 +16,38 @@ from gensr_pref.metrics.wer.whisper import Whisper
 from gensr_pref.schema import Reason
 from gensr_pref.weights.catalogue import CACHE
 from tests.metrics.sounds import cut
-from tests.metrics.wer.whisper_files import MULTILINGUAL, get_tokenizer, network, rigged, save
+from tests.metrics.wer.whisper_files import (
+    MULTILINGUAL,
+    constant_network,
+    get_tokenizer,
+    network,
+    save,
+)
 from tests.refusals import raises
 
 TONE = Sound(np.sin(np.arange(16000) / 9).astype(np.float32) * 0.1, 16000)
 
 
-def loaded(made, folder):
+def load_recogniser(made, folder):
     recogniser = Whisper(save(made, folder / "tiny.pt"))
     recogniser.load("cpu")
     return recogniser
 
 
-def saying(text, folder, **options):
+def recogniser_that_outputs(text, folder, **options):
     """A recogniser that hears `text` in everything; English-only."""
     tokenizer = get_tokenizer(False)
     tokens = [*tokenizer.encode(text), tokenizer.eot]
-    return loaded(rigged(tokens, start=1, **options), folder)
+    return load_recogniser(constant_network(tokens, start=1, **options), folder)
 
 
 @pytest.fixture(scope="module")
 def random(tmp_path_factory):
-    return loaded(network(), tmp_path_factory.mktemp("whisper"))
+    return load_recogniser(network(), tmp_path_factory.mktemp("whisper"))
 
 
-def test_it_says_what_the_network_says(tmp_path):
-    recogniser = saying(" Ten mice, and a cat.", tmp_path)
+def test_the_transcript_is_the_networks_output(tmp_path):
+    recogniser = recogniser_that_outputs(" Ten mice, and a cat.", tmp_path)
     assert recogniser.transcribe([TONE, TONE], "en") == ["Ten mice, and a cat."] * 2
     assert recogniser.transcribe([], "en") == []
 
@@ -72,25 +78,29 @@ def test_error_rates_of_a_batch_are_those_of_one(random, clip):
 
 
 @pytest.mark.parametrize("loudness", [0.05, 10.0])
-def test_silence_is_heard_as_nothing_only_where_the_words_are_unsure(tmp_path, loudness):
+def test_silence_gives_no_text_only_if_the_words_are_uncertain(tmp_path, loudness):
     """The rule of whisper.transcribe: no speech more likely than 0.6, and log-probability <= -1."""
     tokenizer = get_tokenizer(False)
-    recogniser = saying(" thanks", tmp_path, loudness=loudness, no_speech=tokenizer.no_speech)
+    recogniser = recogniser_that_outputs(
+        " thanks", tmp_path, loudness=loudness, no_speech=tokenizer.no_speech
+    )
     assert recogniser.transcribe([TONE], "en") == ["thanks" if loudness == 10.0 else ""]
 
 
-def test_an_unsure_transcript_of_speech_stands(tmp_path):
-    assert saying(" thanks", tmp_path, loudness=0.05).transcribe([TONE], "en") == ["thanks"]
+def test_an_uncertain_transcript_of_speech_is_used(tmp_path):
+    assert recogniser_that_outputs(" thanks", tmp_path, loudness=0.05).transcribe([TONE], "en") == [
+        "thanks"
+    ]
 
 
 def test_a_loop_ends_and_is_a_transcript(tmp_path):
     """A network that never ends its text: 224 tokens, none of them dropped for looking bad."""
-    made = rigged([], start=1)
+    made = constant_network([], start=1)
     word = get_tokenizer(False).encode(" la")[0]
     with torch.no_grad():
         made.decoder.token_embedding.weight[word] = 1.0
         made.decoder.ln.bias += 1.0
-    [text] = loaded(made, tmp_path).transcribe([TONE], "en")
+    [text] = load_recogniser(made, tmp_path).transcribe([TONE], "en")
     assert text.split() == ["la"] * 224
 
 
@@ -102,10 +112,10 @@ def test_an_english_only_model_knows_english(random):
     assert caught.value.reason is Reason.UNKNOWN_LANGUAGE
 
 
-def test_a_multilingual_model_is_told_the_language(tmp_path):
+def test_a_multilingual_model_receives_the_language(tmp_path):
     tokenizer = get_tokenizer(True, num_languages=99, language="fr")
     tokens = [*tokenizer.encode(" Dix souris"), tokenizer.eot]
-    recogniser = loaded(rigged(tokens, MULTILINGUAL, start=3), tmp_path)
+    recogniser = load_recogniser(constant_network(tokens, MULTILINGUAL, start=3), tmp_path)
     assert recogniser.transcribe([TONE], "fr") == ["Dix souris"]
     with raises(Unusable, reason="unknown_language"):  # large-v3 does
         recogniser.transcribe([TONE], "yue")
@@ -113,11 +123,13 @@ def test_a_multilingual_model_is_told_the_language(tmp_path):
 
 def test_a_multilingual_model_detects_the_language(tmp_path):
     tokenizer = get_tokenizer(True, num_languages=99)
-    recogniser = loaded(rigged([tokenizer.to_language_token("sw")], MULTILINGUAL), tmp_path)
+    recogniser = load_recogniser(
+        constant_network([tokenizer.to_language_token("sw")], MULTILINGUAL), tmp_path
+    )
     assert recogniser.language_of(TONE) == "sw"
 
 
-def test_weights_that_are_not_here_are_named(tmp_path, monkeypatch):
+def test_missing_weights_are_named(tmp_path, monkeypatch):
     monkeypatch.setenv(CACHE, str(tmp_path))
     with pytest.raises(MissingWeightsError, match=r"whisper-tiny\.en"):
         Whisper("tiny.en")
@@ -125,7 +137,7 @@ def test_weights_that_are_not_here_are_named(tmp_path, monkeypatch):
         Whisper(str(tmp_path / "none.pt"))
 
 
-def test_which_file_it_is_stands_in_its_model(random, tmp_path):
+def test_the_model_name_identifies_the_file(random, tmp_path):
     other = Whisper(save(network(seed=1), tmp_path / "tiny.pt"))
     assert random.model.startswith("openai-whisper ")
     assert "tiny.pt, SHA-256 " in random.model
@@ -139,7 +151,7 @@ def test_an_unknown_model_is_named():
 
 
 @pytest.mark.parametrize("name", ["mine", "mine.bin", "tiny.en"])
-def test_a_file_is_taken_whatever_its_name(tmp_path, monkeypatch, name):
+def test_a_file_is_accepted_under_any_name(tmp_path, monkeypatch, name):
     save(network(MULTILINGUAL), tmp_path / name)
     monkeypatch.chdir(tmp_path)
     recogniser = Whisper(name)
@@ -150,7 +162,7 @@ def test_a_file_is_taken_whatever_its_name(tmp_path, monkeypatch, name):
 
 
 class Code:
-    """What a hostile file would hold: an object whose unpickling runs something."""
+    """Content of a hostile file: an object whose unpickling runs code."""
 
     def __reduce__(self):
         return print, ("this must not run",)
@@ -193,7 +205,7 @@ def test_the_constructor_imports_no_torch(random):
         ("n_audio_head", 2.0),
     ],
 )
-def test_stated_sizes_are_held_against_the_weights(name, value, tmp_path):
+def test_stated_sizes_are_compared_with_the_weights(name, value, tmp_path):
     path = save(network(), tmp_path / "lies.pt")
     content = torch.load(path, weights_only=True)
     content["dims"][name] = value

@@ -28,8 +28,8 @@ def network(vocabulary=ENGLISH, seed=0):
     return made
 
 
-def rigged(tokens, vocabulary=ENGLISH, start=0, loudness=10.0, no_speech=None):
-    """A network that says `tokens` (at most 20) whatever it hears.
+def constant_network(tokens, vocabulary=ENGLISH, start=0, loudness=10.0, no_speech=None):
+    """Make a network whose output is `tokens` (at most 20) for any input.
 
     Its layers add nothing and the position p is the unit vector e_p, so the logits at p are the
     embeddings' p-th entries: `loudness` for the token that is due, 0 for the others.

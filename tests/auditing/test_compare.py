@@ -1,0 +1,34 @@
+"""Tests of the comparison of two audits."""
+
+import pytest
+
+from gensr_pref.auditing.compare import compare_audits, flatten
+
+
+def test_numbers_of_an_audit_by_path():
+    audit = {
+        "a": {"b": 1, "c": None, "d": True, "e": "text"},
+        "rows": [{"score": "x", "rate": 0.5}, {"scores": ["x", "y"], "tau": 1}],
+        "bounds": [0.1, 0.2],
+    }
+    assert flatten(audit) == {
+        "a.b": 1,
+        "rows.x.rate": 0.5,
+        "rows.x/y.tau": 1,
+        "bounds.0": 0.1,
+        "bounds.1": 0.2,
+    }
+
+
+def test_two_audits_side_by_side():
+    def one(rate, low, high, joint):
+        rows = [{"score": "pesq", "rate": rate, "low": low, "high": high}]
+        of = {"joint": joint, "joint_interval": [joint - 0.1, joint + 0.1]}
+        return {"run": "r", "rule": "unanimous", "hold_out": rows, "yield": of}
+
+    result = compare_audits(one(0.6, 0.55, 0.65, 0.5), one(0.4, 0.3, 0.5, 0.55))
+    assert result["numbers"]["hold_out.pesq.rate"]["difference"] == pytest.approx(-0.2)
+    assert result["apart"] == ["hold_out.pesq.rate"]
+    only = compare_audits({"x": 1}, {"y": 2})["numbers"]
+    assert only["x"] == {"a": 1, "b": None, "difference": None}
+    assert only["y"] == {"a": None, "b": 2, "difference": None}
