@@ -97,12 +97,12 @@ def _add_hub(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Export the run, push it where a repository is named, and print what was written."""
-    from gensr_pref.exporting.dataset import Wanted
+    from gensr_pref.exporting.dataset import ExportOptions
     from gensr_pref.exporting.export_run import Publishing
     from gensr_pref.exporting.hub import Target
     from gensr_pref.exporting.publish import publish
 
-    wanted = Wanted(options.form, options.candidates, options.clean, options.shard_bytes)
+    wanted = ExportOptions(options.form, options.candidates, options.clean, options.shard_bytes)
     name, branch, pull_request = options.repository, options.revision, options.create_pr
     publishing = Publishing(options.anonymise, options.secret, options.allowed, name)
     target = Target(name, options.public, branch, pull_request, options.others) if name else None
