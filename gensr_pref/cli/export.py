@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from gensr_pref.cli.arguments import add_directory, flags, megabytes
 from gensr_pref.cli.output import as_json, plugin_prints_on_stderr, show
-from gensr_pref.cli.tables import table
+from gensr_pref.cli.tables import format_table
 from gensr_pref.errors import InputError, Message, Problem, parameter, quantity
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def run(options: argparse.Namespace) -> None:
 def text(result: Exported) -> Message:
     """Return what was written, under which licences, and what was pushed to the Hub."""
     rows = [{**row, "bytes": _size(row["bytes"])} for row in result["tables"]]
-    parts = [f"Written to {result['out']}", table(rows), _licences(result)]
+    parts = [f"Written to {result['out']}", format_table(rows), _licences(result)]
     if result.get("unfinished_shards"):
         parts.append(
             f"{result['unfinished_shards']} of {result['shards']} shards of the run are not "
@@ -162,7 +162,7 @@ def _planned(changes: list[dict[str, Any]]) -> str:
     if any(change["state"] == "undecided" for change in changes):
         line += " No export wrote the undecided files: give "
         line += f"{parameter('others')} keep or {parameter('others')} delete."
-    return f"{table(rows)}\n\n{line}"
+    return f"{format_table(rows)}\n\n{line}"
 
 
 def _pushed(push: Pushed) -> str:
