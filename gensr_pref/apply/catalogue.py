@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, TypedDict
 
 from gensr_pref.config import plugins
 from gensr_pref.errors import InputError, MissingWeightsError
@@ -13,7 +13,39 @@ from gensr_pref.metrics.base import MetricSpec, Score
 CODEBOOKS = "tokenizer.codebook"  # in a checkpoint, and fixed
 
 
-def metrics() -> list[dict[str, Any]]:
+class ScoreRow(TypedDict):
+    """A score of an installed metric, in words."""
+
+    metric: str
+    score: str
+    better: str
+    range: str
+    unit: str
+    votes: str
+    needs: list[str]
+    here: str
+    licence: str
+    model: str
+    notice: str
+    missing: str
+
+
+class GeneratorRow(TypedDict):
+    """An installed generator, in words."""
+
+    generator: str
+    paradigm: str
+    rate_hz: int | str
+    parameters: int | str
+    needs: str
+    here: str
+    licence: str
+    revision: str
+    options: str
+    missing: str
+
+
+def metrics() -> list[ScoreRow]:
     """One row per score of every installed metric, as it is without options.
 
     A metric says what it is by the attribute ``spec`` of its class where its weights are not here.
@@ -35,7 +67,7 @@ def _spec(name: str) -> tuple[MetricSpec, str]:
     return spec, ""
 
 
-def generators() -> list[dict[str, Any]]:
+def generators() -> list[GeneratorRow]:
     """One row per installed generator, as it is without options.
 
     ``here`` is "no" where something is missing, which ``missing`` names; "options" where it can do
@@ -44,7 +76,7 @@ def generators() -> list[dict[str, Any]]:
     return [_generator_row(name) for name in plugins.names("generator")]
 
 
-def _generator_row(name: str) -> dict[str, Any]:
+def _generator_row(name: str) -> GeneratorRow:
     found, missing = plugins.find("generator", name), ""
     needs = getattr(found, "needs", None)
     if needs is None:
@@ -83,7 +115,7 @@ def _parameters(generator: Any) -> int | None:
     return int(sum(math.prod(shape) for shape in shapes))
 
 
-def _score_row(spec: MetricSpec, score: Score, missing: str) -> dict[str, Any]:
+def _score_row(spec: MetricSpec, score: Score, missing: str) -> ScoreRow:
     return {
         "metric": spec.name,
         "score": score.name,

@@ -24,6 +24,7 @@ from gensr_pref.apply.training_record import (
 from gensr_pref.auditing.policy_comparison import compare_policies
 from gensr_pref.building import open_run
 from gensr_pref.building.build import build
+from gensr_pref.building.summary import Summary
 from gensr_pref.config import plugins, run_file
 from gensr_pref.config.run_file import GeneratorUse, MetricUse, Pairing, Run, load_any
 from gensr_pref.corpus.sources import has_clean
@@ -43,7 +44,7 @@ def evaluate(
     out: str | Path,
     *,
     base: str | Path | None = None,
-) -> tuple[dict[str, Any], dict[str, Any]]:
+) -> tuple[Summary, dict[str, Any]]:
     """Sample, score and compare, or continue; a policy that is added later is all that is done.
 
         evaluate("evaluation.yaml", "runs/evaluation")

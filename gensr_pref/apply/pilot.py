@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from gensr_pref.building import ray_cluster
 from gensr_pref.building.build import build
 from gensr_pref.building.prepare import draw_up
 from gensr_pref.building.progress import STAGES
+from gensr_pref.building.summary import Summary
+from gensr_pref.building.tasks import Stage
 from gensr_pref.config.run_file import Engine, Run
 from gensr_pref.errors import InputError, Problem, RunIncompleteError, parameter
 from gensr_pref.rundir import part_files
@@ -24,6 +26,24 @@ from gensr_pref.schema import column
 from gensr_pref.statistics.intervals import count_interval, share_interval
 
 _TABLES: tuple[part_files.Table, ...] = ("clips", "candidates", "scores", "pairs", "failures")
+
+
+class CrewHours(TypedDict):
+    """Processes that do the same stages, and the hours that they need."""
+
+    stages: list[Stage]
+    device: str
+    processes: int
+    hours: float
+
+
+class Cost(TypedDict):
+    """Hours of work by stage, and hours that pass; `bottleneck` is the slowest stage."""
+
+    work_hours: dict[Stage, float]
+    crews: list[CrewHours]
+    hours: float
+    bottleneck: Stage
 
 
 def plan(run: Run, base: Path, out: Path, pilot: int, pairs: int) -> dict[str, Any]:
@@ -100,11 +120,11 @@ def _clips(pairs: int, rate: float) -> int | None:
     return math.ceil(pairs / rate) if rate > 0 else None
 
 
-def _cost(summary: dict[str, Any], engine: Engine, pilot: int, clips: int) -> dict[str, Any]:
+def _cost(summary: Summary, engine: Engine, pilot: int, clips: int) -> Cost:
     """Hours of work per stage and hours that pass, with the processes that there will be."""
     work = {stage: summary["stages"][stage]["seconds"] / pilot * clips / 3600 for stage in STAGES}
     crews = _crews(engine)
-    hours = [
+    hours: list[CrewHours] = [
         {
             "stages": list(crew.stages),
             "device": crew.device,

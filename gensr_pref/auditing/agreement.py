@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import combinations
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
@@ -13,10 +13,22 @@ from gensr_pref.statistics.intervals import Estimate, bundles, interval, totals
 _SIGNED = (-1.0, 1.0)
 
 
-def pairwise_agreement(judged: Judged, compared: Comparisons) -> list[dict[str, Any]]:
+class PairAgreement(TypedDict):
+    """The agreement of two votes; intervals are [low, high], None for too few clips."""
+
+    scores: list[str]
+    kendall_tau: float | None
+    kendall_tau_interval: list[float] | None
+    agreement_rate: float | None
+    agreement_rate_interval: list[float] | None
+    krippendorff_alpha: float | None
+    krippendorff_alpha_interval: list[float] | None
+
+
+def pairwise_agreement(judged: Judged, compared: Comparisons) -> list[PairAgreement]:
     """Compute Kendall's tau-b, agreement rate and Krippendorff's alpha of every two votes."""
     rank, rows = ranks(judged, judged.voters)
-    results = []
+    results: list[PairAgreement] = []
     for (a, first), (b, second) in combinations(enumerate(judged.voters), 2):
         sums, clips = pair_sums(compared, int(first), int(second))
         compares = float(sums[:, 3].sum())
@@ -26,9 +38,12 @@ def pairwise_agreement(judged: Judged, compared: Comparisons) -> list[dict[str, 
         results.append(
             {
                 "scores": [judged.names[first], judged.names[second]],
-                **_with_interval("kendall_tau", tau),
-                **_with_interval("agreement_rate", rate),
-                **_with_interval("krippendorff_alpha", alpha),
+                "kendall_tau": tau.value,
+                "kendall_tau_interval": tau.bounds,
+                "agreement_rate": rate.value,
+                "agreement_rate_interval": rate.bounds,
+                "krippendorff_alpha": alpha.value,
+                "krippendorff_alpha_interval": alpha.bounds,
             }
         )
     return results
@@ -111,7 +126,3 @@ def _alpha(sums: Array, width: int) -> Array:
     with np.errstate(invalid="ignore", divide="ignore"):
         alpha = 1 - (total - 1) * observed / expected
     return np.asarray(alpha[..., None])
-
-
-def _with_interval(name: str, estimate: Estimate) -> dict[str, Any]:
-    return {name: estimate.value, f"{name}_interval": estimate.bounds}

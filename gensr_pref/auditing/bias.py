@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
@@ -15,9 +15,34 @@ SMALL_D = 0.2  # Cohen, Statistical Power Analysis for the Behavioral Sciences, 
 SMALL_DELTA = 0.147  # Romano et al. 2006, Florida Association of Institutional Research
 
 
-def property_differences(
-    values: Mapping[str, tuple[Array, Array]], clip: Rows
-) -> list[dict[str, Any]]:
+class Difference(TypedDict):
+    """Chosen minus rejected in one property; see `property_differences`."""
+
+    property: str
+    pairs: int
+    clips: int
+    chosen: float | None
+    rejected: float | None
+    difference: float | None
+    low: float | None
+    high: float | None
+    cohens_d: float | None
+    cliffs_delta: float | None
+    delta_low: float | None
+    delta_high: float | None
+    warns: bool
+    harmless: bool
+
+
+class GeneratorWins(TypedDict):
+    """How often the candidate of a generator is chosen in pairs with another generator's."""
+
+    generator: str
+    pairs: int
+    chosen: float
+
+
+def property_differences(values: Mapping[str, tuple[Array, Array]], clip: Rows) -> list[Difference]:
     """Compute chosen minus rejected in each property, with effect sizes.
 
     ``cohens_d`` is the mean difference divided by the root of the mean of the two variances (Cohen
@@ -35,16 +60,27 @@ def property_differences(
     return [_difference(name, a, b, clip) for name, (a, b) in values.items()]
 
 
-def _difference(name: str, chosen: Array, rejected: Array, clip: Rows) -> dict[str, Any]:
+def _difference(name: str, chosen: Array, rejected: Array, clip: Rows) -> Difference:
     known = np.isfinite(chosen) & np.isfinite(rejected)
     a, b, clips = chosen[known], rejected[known], clip[known]
-    row: dict[str, Any] = {"property": name, "pairs": len(a), "clips": len(np.unique(clips))}
+    row: Difference = {
+        "property": name,
+        "pairs": len(a),
+        "clips": len(np.unique(clips)),
+        "chosen": None,
+        "rejected": None,
+        "difference": None,
+        "low": None,
+        "high": None,
+        "cohens_d": None,
+        "cliffs_delta": None,
+        "delta_low": None,
+        "delta_high": None,
+        "warns": False,
+        "harmless": False,
+    }
     if not len(a):
-        empty = (
-            *("chosen", "rejected", "difference", "low", "high", "cohens_d"),
-            *("cliffs_delta", "delta_low", "delta_high"),
-        )
-        return {**row, **dict.fromkeys(empty), "warns": False, "harmless": False}
+        return row
     gap = (a - b)[:, None]
     (mean,) = ratio_interval(clips, gap, np.ones_like(gap))
     d, delta = cohens_d(a, b), _delta(a, b, clips)
@@ -118,7 +154,7 @@ def cliffs_delta(chosen: Array, rejected: Array) -> float:
     return float(np.sign(chosen - rejected).mean())
 
 
-def wins_across_generators(chosen: np.ndarray, rejected: np.ndarray) -> list[dict[str, Any]]:
+def wins_across_generators(chosen: np.ndarray, rejected: np.ndarray) -> list[GeneratorWins]:
     """Count how often each generator's candidate is chosen in pairs of two generators.
 
     Args:
@@ -129,7 +165,7 @@ def wins_across_generators(chosen: np.ndarray, rejected: np.ndarray) -> list[dic
     """
     across = chosen != rejected
     names = np.unique(np.concatenate([chosen[across], rejected[across]]))
-    results = []
+    results: list[GeneratorWins] = []
     for name in names:
         wins = int((chosen[across] == name).sum())
         total = wins + int((rejected[across] == name).sum())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import combinations
 from math import comb
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
@@ -17,7 +17,20 @@ NEAR = 0.1  # spreads; our choice
 _BLOCK = 2**25  # bytes of the clips x subsets table that is computed at once
 
 
-def yield_by_candidates(judged: Judged, compared: Comparisons) -> list[dict[str, Any]]:
+CandidateYield = TypedDict("CandidateYield", {"n": int, "yield": float, "by_chance": float})
+
+
+class Repeats(TypedDict):
+    """How many candidates are equal, or nearly; see `repeats`."""
+
+    same: float | None
+    same_interval: list[float] | None
+    clips: int
+    tied: dict[str, float | None]
+    near: dict[str, float | None]
+
+
+def yield_by_candidates(judged: Judged, compared: Comparisons) -> list[CandidateYield]:
     """Compute the expected yield if each generator had made only n candidates per clip.
 
     The yield is the share of subsets of n candidates, all of them or 256 seeded ones, in which two
@@ -89,7 +102,7 @@ def subsets(size: int, n: int, seed: int = 0) -> Mask:
     return masks
 
 
-def repeats(judged: Judged, compared: Comparisons) -> dict[str, Any]:
+def repeats(judged: Judged, compared: Comparisons) -> Repeats:
     """Count candidates that are equal on every score, and scores that hardly differ.
 
     Returns:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -90,7 +90,43 @@ def tally(judged: Judged, compared: Comparisons, extra_spreads: float = 0.0) -> 
     return Tally(compared.clip, against, won, within_bounds, compared.clips)
 
 
-def effective_votes(judged: Judged) -> dict[str, Any]:
+class EffectiveVotes(TypedDict):
+    """The number of independent votes; see `effective_votes`."""
+
+    votes: int
+    value: float | None
+    low: float | None
+    high: float | None
+    clips: int
+    nyholt: float | None
+    li_ji: float | None
+    eigenvalues: list[float]
+    krippendorff_alpha: float | None
+    krippendorff_alpha_interval: list[float] | None
+
+
+class PanelYields(TypedDict):
+    """Yields beside their chance levels; see `panel_yields`."""
+
+    joint: dict[str, float | None] | None
+    alone: dict[str, dict[str, float | None] | None]
+    without: dict[str, dict[str, float | None] | None]
+    forward: dict[str, dict[str, float | None] | None]
+
+
+class Veto(TypedDict):
+    """How often one vote alone stops a pair; see `vetoes`."""
+
+    score: str
+    comparisons: int
+    alone_against: float | None
+    low: float | None
+    high: float | None
+    clips: int
+    yield_lost: float | None
+
+
+def effective_votes(judged: Judged) -> EffectiveVotes:
     """Compute the effective number of independent votes of the panel.
 
     It is computed from the eigenvalues l of the matrix [V, V] of the votes' rank correlations
@@ -188,7 +224,7 @@ def shuffles(judged: Judged) -> Iterator[tuple[Judged, Comparisons]]:
         yield mixed, comparisons(mixed, SHUFFLED_COMPARISONS)
 
 
-def panel_yields(judged: Judged, compared: Comparisons) -> dict[str, Any]:
+def panel_yields(judged: Judged, compared: Comparisons) -> PanelYields:
     """Compute the share of clips with a unanimous pair, and that of unanimous comparisons.
 
     Each share has its chance level, the mean over `shuffles`. With many candidates nearly every
@@ -214,7 +250,9 @@ def panel_yields(judged: Judged, compared: Comparisons) -> dict[str, Any]:
     }
     return {
         "joint": leaves["joint", ""],
-        **{kind: {n: leaves[kind, n] for n in names} for kind in ("alone", "without", "forward")},
+        "alone": {name: leaves["alone", name] for name in names},
+        "without": {name: leaves["without", name] for name in names},
+        "forward": {name: leaves["forward", name] for name in names},
     }
 
 
@@ -240,7 +278,7 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return float(np.mean(known)) if known else None
 
 
-def vetoes(judged: Judged, compared: Comparisons) -> list[dict[str, Any]]:
+def vetoes(judged: Judged, compared: Comparisons) -> list[Veto]:
     """Measure how often each vote alone stops a pair.
 
     Returns:
@@ -253,7 +291,7 @@ def vetoes(judged: Judged, compared: Comparisons) -> list[dict[str, Any]]:
     everyone = (1 << len(judged.voters)) - 1
     joint = here.unanimous(everyone).any(axis=0)
     with_pair = np.unique(here.clip[joint])
-    results = []
+    results: list[Veto] = []
     for place, score in enumerate(judged.voters):
         rest = everyone & ~(1 << place)
         decided = here.unanimous(rest).any(axis=0)

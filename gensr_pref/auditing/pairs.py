@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -16,14 +16,78 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _MAX_VALUES = 50  # values of a property that are listed separately
 
 
-def margin_statistics(judged: Judged, pairs: Pairs) -> dict[str, Any]:
+class Margins(TypedDict):
+    """The margins of the pairs on one score; see `margin_statistics`."""
+
+    quantiles: list[float]
+    mean_spreads: float
+
+
+class HoldOutRate(TypedDict):
+    """How often a score that does not vote prefers chosen; see `hold_out_rates`."""
+
+    score: str
+    pairs: int
+    clips: int
+    rate: float | None
+    low: float | None
+    high: float | None
+    mean_spreads: float | None
+
+
+class SingleScore(TypedDict):
+    """The pairs that one score alone would choose; see `single_scores`."""
+
+    by: str
+    pairs: int
+    gain: dict[str, float | None]
+
+
+class PreferenceVector(TypedDict):
+    """What the pairs of one generator prefer; see `preference`."""
+
+    pairs: int
+    vector: dict[str, float | None]
+    intervals: dict[str, list[float] | None]
+
+
+class Cosine(TypedDict):
+    """How alike the preference vectors of two generators are."""
+
+    generators: list[str]
+    all: float | None
+    hold_out: float | None
+
+
+class Preference(TypedDict):
+    """The preference vectors of all generators, and their cosines."""
+
+    vectors: dict[str, PreferenceVector]
+    cosines: list[Cosine]
+
+
+BreakdownRow = TypedDict(
+    "BreakdownRow",
+    {
+        "gain": dict[str, float | None],
+        "value": str,
+        "clips": int,
+        "with_pair": int,
+        "yield": float | None,
+        "low": float | None,
+        "high": float | None,
+    },
+)
+
+
+def margin_statistics(judged: Judged, pairs: Pairs) -> dict[str, Margins | None]:
     """Summarise the pairs' margins on each score.
 
     Returns:
         {quantiles: five in the score's unit (5, 25, 50, 75, 95 %), mean_spreads: the mean in units
         of the score's spread} per score; None if no pair has a margin.
     """
-    results: dict[str, Any] = {}
+    results: dict[str, Margins | None] = {}
     for k, name in enumerate(judged.names):
         known = pairs.margins[:, k][np.isfinite(pairs.margins[:, k])]
         results[name] = None if not len(known) else {
@@ -33,7 +97,7 @@ def margin_statistics(judged: Judged, pairs: Pairs) -> dict[str, Any]:
     return results
 
 
-def hold_out_rates(judged: Judged, pairs: Pairs) -> list[dict[str, Any]]:
+def hold_out_rates(judged: Judged, pairs: Pairs) -> list[HoldOutRate]:
     """Measure how often each score that does not vote prefers the chosen candidate.
 
     Returns:
@@ -41,7 +105,7 @@ def hold_out_rates(judged: Judged, pairs: Pairs) -> list[dict[str, Any]]:
         ``low``, ``high``: its interval over ``clips``. ``mean_spreads``: the mean margin in units
         of the score's spread. ``pairs``: the number of pairs with the score for both candidates.
     """
-    results = []
+    results: list[HoldOutRate] = []
     for k in np.flatnonzero(~judged.votes).tolist():
         known = np.isfinite(pairs.margins[:, k])
         gain = pairs.margins[known, k]
@@ -60,7 +124,7 @@ def hold_out_rates(judged: Judged, pairs: Pairs) -> list[dict[str, Any]]:
     return results
 
 
-def single_scores(judged: Judged, compared: Comparisons) -> list[dict[str, Any]]:
+def single_scores(judged: Judged, compared: Comparisons) -> list[SingleScore]:
     """Measure how pairs chosen by one score alone differ in all scores.
 
     This is the ablation of arXiv 2508.17229, which finds that pairs of one metric raise it and hurt
@@ -74,7 +138,7 @@ def single_scores(judged: Judged, compared: Comparisons) -> list[dict[str, Any]]
     unit = judged.unit.astype(np.float32)
     everyone = (1 << len(judged.voters)) - 1
     votes = tally(judged, compared)
-    results = []
+    results: list[SingleScore] = []
     for bits, by in [(1 << p, int(k)) for p, k in enumerate(judged.voters)] + [(everyone, -1)]:
         is_pair = votes.unanimous(bits)
         sign = np.where(is_pair[0], 1.0, -1.0).astype(np.float32)
@@ -93,7 +157,7 @@ def single_scores(judged: Judged, compared: Comparisons) -> list[dict[str, Any]]
     return results
 
 
-def preference(judged: Judged, pairs: Pairs, generators: Sequence[str]) -> dict[str, Any]:
+def preference(judged: Judged, pairs: Pairs, generators: Sequence[str]) -> Preference:
     """Compare what the pairs of different generators prefer.
 
     The preference vector of a generator is the mean margin of its pairs on every score, in
@@ -112,7 +176,7 @@ def preference(judged: Judged, pairs: Pairs, generators: Sequence[str]) -> dict[
     scaled = pairs.margins / judged.unit
     vectors = {str(n): _means(scaled[label == n]) for n in np.unique(label)}
     names = list(vectors)
-    cosines = [
+    cosines: list[Cosine] = [
         {
             "generators": [a, b],
             "all": cosine(vectors[a], vectors[b]),
@@ -121,7 +185,7 @@ def preference(judged: Judged, pairs: Pairs, generators: Sequence[str]) -> dict[
         for index, a in enumerate(names)
         for b in names[index + 1 :]
     ]
-    reports = {
+    reports: dict[str, PreferenceVector] = {
         name: {
             "pairs": int((label == name).sum()),
             "vector": {s: _number(v) for s, v in zip(judged.names, vector, strict=True)},
@@ -152,7 +216,7 @@ def cosine(first: Array, second: Array) -> float | None:
 
 def breakdown(
     judged: Judged, pairs: Pairs, properties: Mapping[str, Sequence[str | None]]
-) -> dict[str, list[dict[str, Any]]]:
+) -> dict[str, list[BreakdownRow]]:
     """Count clips and clips with a pair by each property of the clips.
 
     Args:
@@ -169,7 +233,7 @@ def breakdown(
     }
 
 
-def _by_value(judged: Judged, pairs: Pairs, values: npt.NDArray[np.str_]) -> list[dict[str, Any]]:
+def _by_value(judged: Judged, pairs: Pairs, values: npt.NDArray[np.str_]) -> list[BreakdownRow]:
     if not len(values):
         return []
     names, number = np.unique(values, return_inverse=True)
@@ -184,7 +248,7 @@ def _by_value(judged: Judged, pairs: Pairs, values: npt.NDArray[np.str_]) -> lis
     return [_row(judged, pairs, label, row_of == row) for row, label in enumerate(labels)]
 
 
-def _row(judged: Judged, pairs: Pairs, value: str, member: Mask) -> dict[str, Any]:
+def _row(judged: Judged, pairs: Pairs, value: str, member: Mask) -> BreakdownRow:
     mine = member[pairs.clip]
     clips, with_pair = int(member.sum()), len(np.unique(pairs.clip[mine]))
     share = count_interval(with_pair, clips)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from gensr_pref.auditing.pair_audio import (
     sampling_values,
     sound_values,
 )
-from gensr_pref.corpus.splits import leaks
+from gensr_pref.corpus.splits import split_leakage
 from gensr_pref.identity import is_clean
 from gensr_pref.pairing import yield_by_chance
 from gensr_pref.pairing.base import PairRule, wants_clean
@@ -38,6 +38,20 @@ from gensr_pref.statistics.intervals import count_interval
 from gensr_pref.storage.location import parse_location
 
 AUDIO_PAIRS = 1000  # default number of pairs whose audio is analysed
+
+
+class Joint(TypedDict):
+    """The share of the clips that have a pair, and its interval."""
+
+    joint: float | None
+    joint_interval: list[float] | None
+
+
+class ChanceLevel(TypedDict):
+    """The yield on shuffled scores; None with the reason."""
+
+    by_chance: float | None
+    by_chance_reason: str | None
 
 
 def audit(
@@ -143,7 +157,7 @@ def _full_parts(run: Evidence, audio_pairs: int, rule: PairRule | None) -> dict[
         "generators": _generator_wins(run),
         "learnability": probe_generators(run, analysed),
         "breakdown": pairs.breakdown(judged, run.pairs, run.properties),
-        "leakage": leaks(run.clips),
+        "leakage": split_leakage(run.clips),
         "listening": audit_answers(run),
     }
 
@@ -157,13 +171,15 @@ def _scales(run: Evidence) -> dict[str, dict[str, float]]:
     }
 
 
-def _joint(run: Evidence) -> dict[str, Any]:
+def _joint(run: Evidence) -> Joint:
     """Return the share of all clips, including those without candidates, that have a pair."""
     joint = count_interval(len(np.unique(run.pairs.clip)), len(run.clips))
     return {"joint": joint.value, "joint_interval": joint.bounds}
 
 
-def _yield(run: Evidence, panel: dict[str, Any], rule: PairRule | None) -> dict[str, Any]:
+def _yield(
+    run: Evidence, panel: effective_votes.PanelYields, rule: PairRule | None
+) -> dict[str, Any]:
     alone = panel["alone"]
     bounded = run.pairing.min or run.pairing.max
     same = run.pairing.rule == "unanimous" and not bounded
@@ -174,12 +190,12 @@ def _yield(run: Evidence, panel: dict[str, Any], rule: PairRule | None) -> dict[
             if same
             else _yield_by_chance(run, rule)
         ),
-        "alone": {score: leaf["yield"] for score, leaf in alone.items()},
-        "alone_by_chance": {score: leaf["by_chance"] for score, leaf in alone.items()},
+        "alone": {score: leaf["yield"] for score, leaf in alone.items() if leaf},
+        "alone_by_chance": {score: leaf["by_chance"] for score, leaf in alone.items() if leaf},
     }
 
 
-def _yield_by_chance(run: Evidence, rule: PairRule | None) -> dict[str, Any]:
+def _yield_by_chance(run: Evidence, rule: PairRule | None) -> ChanceLevel:
     """Return the yield of the run's rule on shuffled scores, or null with the reason."""
     if rule is None:
         return _chance_level(None, "rule_not_run")
@@ -190,18 +206,18 @@ def _yield_by_chance(run: Evidence, rule: PairRule | None) -> dict[str, Any]:
     return _chance_level(shuffled / len(run.clips))
 
 
-def _chance_level(share: float | None, reason: str = "no_scores") -> dict[str, Any]:
+def _chance_level(share: float | None, reason: str = "no_scores") -> ChanceLevel:
     """Return a yield by chance; if it is null, with the reason: no scores, or the rule not run."""
     return {"by_chance": share, "by_chance_reason": reason if share is None else None}
 
 
-def _shortcuts(run: Evidence, analysed: AnalysedPairs) -> list[dict[str, Any]]:
+def _shortcuts(run: Evidence, analysed: AnalysedPairs) -> list[bias.Difference]:
     clip = run.pairs.clip
     sound = bias.property_differences(sound_values(run, analysed), clip[analysed.pairs])
     return [*sound, *bias.property_differences(sampling_values(run), clip)]
 
 
-def _generator_wins(run: Evidence) -> list[dict[str, Any]]:
+def _generator_wins(run: Evidence) -> list[bias.GeneratorWins]:
     known = (run.pairs.chosen >= 0) & (run.pairs.rejected >= 0)
     rows = (getattr(run.pairs, role)[known] for role in PAIR_ROLES)
     return bias.wins_across_generators(*(run.generators[row] for row in rows))

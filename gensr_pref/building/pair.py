@@ -5,10 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from gensr_pref.building import open_run
-from gensr_pref.building.summary import write_summary
+from gensr_pref.building.summary import Summary, write_summary
 from gensr_pref.config.run_file import Pairing, override, parse, require_list, resolved
 from gensr_pref.errors import InputError, Problem
 from gensr_pref.pairing.base import PairRule, Stop, Vote, wants_clean
@@ -22,7 +21,7 @@ from gensr_pref.rundir.integrity import MADE_BEFORE_PAIRS, SCORES, check
 from gensr_pref.storage.location import parse_location
 
 
-def pair(out: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
+def pair(out: str | Path, overrides: Sequence[str] = ()) -> Summary:
     """Make a run's pairs again under other settings of ``pairing``.
 
         pair("runs/first", ["margin.wer=0.05"])

@@ -18,6 +18,7 @@ from typing import Any, Self
 
 from gensr_pref.building import progress_bar
 from gensr_pref.building.progress_bar import Bar, duration
+from gensr_pref.building.summary import Summary
 from gensr_pref.building.tasks import (
     Event,
     Finished,
@@ -122,9 +123,9 @@ class Progress:
         if time.monotonic() - self._told >= progress_bar.LINE_SECONDS:
             self._tell("running")
 
-    def ended(self, summary: dict[str, Any]) -> None:
+    def ended(self, summary: Summary) -> None:
         """Everything that could be done is."""
-        counts = {key: summary[key] for key in ("pairs", "yield")}
+        counts = {"pairs": summary["pairs"], "yield": summary["yield"]}
         self._tell("finished" if summary["complete"] else "incomplete", counts)
 
     def snapshot(self, state: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import pyarrow.compute as pc
 
@@ -17,12 +17,37 @@ from gensr_pref.corpus.splits import leak_notices
 from gensr_pref.errors import quantity
 from gensr_pref.pairing import golden
 from gensr_pref.rundir import layout, ledger, part_files, provenance
-from gensr_pref.rundir.document import MetricRecord, RunDocument
+from gensr_pref.rundir.document import MetricRecord, RunDocument, Section
 from gensr_pref.rundir.machine import mixture_notices
 from gensr_pref.schema import column
 from gensr_pref.untrusted import documents
 
 NOTICES = "notices.jsonl"  # of a run directory
+
+
+Summary = TypedDict(
+    "Summary",
+    {
+        "clips": int,
+        "clips_undegraded": int,
+        "candidates": int,
+        "scored": int,
+        "pairs": int,
+        "clips_with_pair": int,
+        "yield": float | None,
+        "without_pair": dict[str, int],
+        "pairing": Section,
+        "failures": dict[str, dict[str, int]],
+        "left_out": list[dict[str, Any]],
+        "stages": dict[str, dict[str, float]],
+        "machines": list[dict[str, Any]],
+        "shards": int,
+        "shards_expected": int,
+        "complete": bool,
+        "lost": list[dict[str, Any]],
+        "notices": list[str],
+    },
+)
 
 
 def write_summary(
@@ -31,7 +56,7 @@ def write_summary(
     expected_shards: int | None = None,
     lost: Sequence[Lost] = (),
     left_out: Sequence[LeftOut] = (),
-) -> dict[str, Any]:
+) -> Summary:
     """Count what the tables hold and write ``summary.json``.
 
     Args:
@@ -54,7 +79,7 @@ def write_summary(
     clips, machines = stamps.rows("clips"), ledger.machines(out)
     paired = [clip for path in part_files.parts(out, "pairs") for clip in _clips(path)]
     undegraded = _undegraded(out)
-    summary = {
+    summary: Summary = {
         "clips": clips,
         "clips_undegraded": undegraded,
         "candidates": stamps.rows("candidates"),

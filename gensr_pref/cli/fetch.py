@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gensr_pref.cli.output import as_json, show
-from gensr_pref.cli.tables import table_with_lines
+from gensr_pref.cli.tables import format_table_with_lines
 
 HELP = "download model weights and verify them; without a name, list them"
 
@@ -34,6 +35,7 @@ def run(options: argparse.Namespace) -> None:
     from gensr_pref.weights import fetch
 
     try:
+        rows: Sequence[Mapping[str, Any]]
         if options.verify:
             rows = fetch.verify(options.names)
         elif options.names:
@@ -46,5 +48,5 @@ def run(options: argparse.Namespace) -> None:
     _show(rows, options)
 
 
-def _show(rows: list[dict[str, Any]], options: argparse.Namespace) -> None:
-    show(as_json(rows) if options.json else table_with_lines(rows, "name", "notice"))
+def _show(rows: Sequence[Mapping[str, Any]], options: argparse.Namespace) -> None:
+    show(as_json(rows) if options.json else format_table_with_lines(rows, "name", "notice"))

@@ -12,9 +12,10 @@ import numpy as np
 
 from gensr_pref.auditing.format import format_share
 from gensr_pref.auditing.run_audit import audit
+from gensr_pref.building.summary import Summary
 from gensr_pref.cli.audit_text import means
 from gensr_pref.cli.output import as_json, show
-from gensr_pref.cli.tables import counted_reasons, labelled
+from gensr_pref.cli.tables import format_labelled, format_reasons
 from gensr_pref.config.run_file import Pairing, resolved
 from gensr_pref.errors import RunIncompleteError, quantity, typed
 from gensr_pref.pairing.base import STOP_REASONS, Stop
@@ -24,7 +25,7 @@ _WITH_MARGINS = ("unanimous", "top_bottom")
 
 
 def show_made(
-    summary: dict[str, Any],
+    summary: Summary,
     out: Path,
     as_data: bool,
     rule: str | None = None,
@@ -54,7 +55,7 @@ def show_made(
         show(f"\n{next_steps(out, summary, audited, settings or ())}")
 
 
-def text(summary: dict[str, Any], audited: dict[str, Any]) -> str:
+def text(summary: Summary, audited: dict[str, Any]) -> str:
     """Return how much was made, the yield beside its chance level, what failed and what it took."""
     rows = [
         ("clips", f"{summary['clips']}"),
@@ -64,7 +65,7 @@ def text(summary: dict[str, Any], audited: dict[str, Any]) -> str:
         ("by chance", _by_chance(audited["yield"])),
     ]
     if summary["without_pair"]:
-        rows.append(("no pair", counted_reasons(summary["without_pair"])))
+        rows.append(("no pair", format_reasons(summary["without_pair"])))
         if not summary["pairs"]:
             rows.append(("", _most_frequent(summary["without_pair"])))
     for stage, cost in summary["stages"].items():
@@ -72,9 +73,9 @@ def text(summary: dict[str, Any], audited: dict[str, Any]) -> str:
         ratio = "" if factor is None else f", {factor:g} s per second of audio"
         rows.append((stage, f"{cost['seconds']:.1f} s of work{ratio}"))
     for stage, reasons in summary["failures"].items():
-        rows.append(("left out", f"{counted_reasons(reasons)} ({stage}; see failures/)"))
+        rows.append(("left out", f"{format_reasons(reasons)} ({stage}; see failures/)"))
     rows += [("note", notice) for notice in summary["notices"]]
-    return labelled(rows)
+    return format_labelled(rows)
 
 
 def _by_chance(yields: dict[str, Any]) -> str:
@@ -96,7 +97,7 @@ def _rule(pairing: dict[str, Any]) -> str:
     return ", ".join([pairing["rule"], *changed])
 
 
-def incomplete(summary: dict[str, Any]) -> str:
+def incomplete(summary: Summary) -> str:
     """Return what a run lacks and what to do about it."""
     if not summary["clips"] and summary["complete"]:
         return (
@@ -110,7 +111,7 @@ def incomplete(summary: dict[str, Any]) -> str:
 
 
 def next_steps(
-    out: Path, summary: dict[str, Any], audited: dict[str, Any], settings: Sequence[str] = ()
+    out: Path, summary: Summary, audited: dict[str, Any], settings: Sequence[str] = ()
 ) -> str:
     """Return where the dataset is and what to type next.
 

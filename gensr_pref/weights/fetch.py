@@ -19,7 +19,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 from urllib.parse import urlsplit
 
 from gensr_pref.errors import (
@@ -43,6 +43,32 @@ from gensr_pref.weights.download import (
 )
 
 
+class FetchedRow(TypedDict):
+    """A checkpoint in the cache, as `fetch` and `verify` return it."""
+
+    name: str
+    path: str
+    sha256: str
+    digest: str
+    licence: str
+    notice: str
+
+
+ListedRow = TypedDict(
+    "ListedRow",
+    {
+        "name": str,
+        "here": str,
+        "size_mb": float | str,
+        "licence": str,
+        "from": str,
+        "host": str | None,
+        "digest": str,
+        "notice": str,
+    },
+)
+
+
 class PartlyFetchedError(FetchError):
     """Some of several checkpoints could not be fetched; the others are in the cache.
 
@@ -51,14 +77,14 @@ class PartlyFetchedError(FetchError):
         failed: the error of each other checkpoint, by name.
     """
 
-    def __init__(self, rows: list[dict[str, Any]], failed: Mapping[str, Exception]) -> None:
+    def __init__(self, rows: list[FetchedRow], failed: Mapping[str, Exception]) -> None:
         reasons = "".join(f"\n  {name}: {error}" for name, error in failed.items())
         super().__init__(f"{len(failed)} of {len(rows) + len(failed)} not fetched:{reasons}")
         self.rows = rows
         self.failed = dict(failed)
 
 
-def list_checkpoints() -> list[dict[str, Any]]:
+def list_checkpoints() -> list[ListedRow]:
     """Return one row per checkpoint of the catalogue, with its facts and its state in the cache."""
     return [
         {
@@ -75,7 +101,7 @@ def list_checkpoints() -> list[dict[str, Any]]:
     ]
 
 
-def fetch(names: Sequence[str], sha256: str | None = None) -> list[dict[str, Any]]:
+def fetch(names: Sequence[str], sha256: str | None = None) -> list[FetchedRow]:
     """Download and verify the checkpoints that are not in the cache.
 
     Args:
@@ -112,7 +138,8 @@ def fetch(names: Sequence[str], sha256: str | None = None) -> list[dict[str, Any
             value=[one.name for one in online],
             problem=Problem.OFFLINE,
         )
-    rows, failed = [], {}
+    rows: list[FetchedRow] = []
+    failed: dict[str, Exception] = {}
     for name in unique:
         try:
             if name in wanted:
@@ -132,7 +159,7 @@ def _is_on_hub(name: str) -> bool:
     return hub.is_id(name.partition("@")[0])
 
 
-def _fetch_from_hub(name: str) -> dict[str, Any]:
+def _fetch_from_hub(name: str) -> FetchedRow:
     """Fetch a checkpoint from the Hub and return its row."""
     repository, _, revision = name.partition("@")
     snapshot = hub.snapshot(repository, revision or None, renew=True)
@@ -146,7 +173,7 @@ def _fetch_from_hub(name: str) -> dict[str, Any]:
     }
 
 
-def verify(names: Sequence[str] = ()) -> list[dict[str, Any]]:
+def verify(names: Sequence[str] = ()) -> list[FetchedRow]:
     """Hash checkpoints in the cache again: the named ones, else all of them.
 
     Raises:
@@ -214,9 +241,7 @@ def _source(checkpoint: Checkpoint) -> str | Path:
     return parts._replace(path=f"{parts.path.rstrip('/')}/{checkpoint.file}").geturl()
 
 
-def _fetch_checkpoint(
-    checkpoint: Checkpoint, source: str | Path, pinned: str | None
-) -> dict[str, Any]:
+def _fetch_checkpoint(checkpoint: Checkpoint, source: str | Path, pinned: str | None) -> FetchedRow:
     if not catalogue.is_cached(checkpoint):
         with _hold_fetch_lock(catalogue.cache_path(checkpoint)):
             if not catalogue.is_cached(checkpoint):  # no other process has fetched it meanwhile
@@ -296,7 +321,7 @@ def _hold_fetch_lock(path: Path) -> Iterator[None]:
         yield
 
 
-def _row(checkpoint: Checkpoint, sha256: str, pinned: str | None = None) -> dict[str, Any]:
+def _row(checkpoint: Checkpoint, sha256: str, pinned: str | None = None) -> FetchedRow:
     """Return the row of a checkpoint in the cache."""
     unpublished = "as given" if pinned else "of the first fetch"
     return {

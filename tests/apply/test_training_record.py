@@ -17,7 +17,7 @@ from gensr_pref.generators.tiny.fm_tiny import from_latent
 from gensr_pref.generators.tiny.pretrained import from_pretrained
 from gensr_pref.generators.tiny.token_generator import from_tokens
 from tests.aligning.pretrain.test_train import recipe
-from tests.generators.tiny.test_pretrained import ID, cached, contents, written
+from tests.generators.tiny.test_pretrained import ID, contents, write_checkpoint, write_hub_cache
 from tests.refusals import raises
 from tests.small_run import rows
 
@@ -133,7 +133,7 @@ def test_a_band_limit_above_the_rate_is_refused() -> None:
 def test_examples_are_made_at_any_rate(rate, own, tmp_path) -> None:
     from gensr_pref.aligning.pretrain.examples import Examples
 
-    made = Examples.opened(of_rate(own, "fm", seconds=2.0).model_copy(
+    made = Examples.open(of_rate(own, "fm", seconds=2.0).model_copy(
         update={"sample_rate": rate}), tmp_path, tmp_path)  # fmt: skip
     example = made.of(0)
     assert example.x.shape[1] == pytest.approx(2 / 0.016, abs=4)
@@ -146,7 +146,7 @@ def test_a_run_is_continued_at_the_commit_that_it_began_with(
 ) -> None:
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setenv("GENSR_PREF_OFFLINE", "1")
-    cached(tmp_path / "hub", contents(written(tmp_path / "x")), "a" * 40)
+    write_hub_cache(tmp_path / "hub", contents(write_checkpoint(tmp_path / "x")), "a" * 40)
     use = {"use": "fm-tiny", "candidates": 2, "options": {"checkpoint": ID}}
     settings = run(f"generators=[{json.dumps(use)}]", "corpus.limit=1")
     build(settings, tmp_path / "run", base=base)
@@ -156,6 +156,6 @@ def test_a_run_is_continued_at_the_commit_that_it_began_with(
     document = run_file.read_yaml(tmp_path / "run" / "run.yaml")
     assert document["provenance"]["generators"][0]["revision"].startswith(f"{ID}@{'a' * 40} ")
     build(settings, tmp_path / "run", base=base)
-    cached(tmp_path / "hub", contents(written(tmp_path / "y", seed=1)), "b" * 40)
+    write_hub_cache(tmp_path / "hub", contents(write_checkpoint(tmp_path / "y", seed=1)), "b" * 40)
     with pytest.raises(RunMismatchError):
         build(settings, tmp_path / "run", base=base)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -68,6 +68,57 @@ class Answers:
         )
 
 
+class ScoreAgreement(TypedDict):
+    """How often a score prefers the same candidate as the answers."""
+
+    score: str
+    answers: int
+    clips: int
+    rate: float | None
+    low: float | None
+    high: float | None
+
+
+class ListenerAgreement(TypedDict):
+    """How often two listeners gave the same answer."""
+
+    compared: int
+    same: float | None
+
+
+class MarginBin(TypedDict):
+    """Answers of similar margin, and the share that prefers the chosen."""
+
+    margin: float
+    answers: int
+    rate: float | None
+    low: float | None
+    high: float | None
+
+
+class MarginFit(TypedDict):
+    """Whether people prefer the chosen more often with the margin; see `by_margin`."""
+
+    bins: list[MarginBin]
+    slope: float | None
+    slope_interval: list[float] | None
+    margin_75: float | None
+    margin_75_interval: list[float] | None
+
+
+class CatchRow(TypedDict):
+    """The catch trials of one listener."""
+
+    listener: str
+    answers: int
+    same: int
+    clean: int
+    same_failed: int
+    clean_failed: int
+    counted: bool
+    why: str | None
+
+
 def panel_agreement(answers: Answers) -> dict[str, Any]:
     """Return the shares of the answers that prefer the chosen, neither, or the rejected.
 
@@ -90,23 +141,31 @@ def panel_agreement(answers: Answers) -> dict[str, Any]:
     return results
 
 
-def score_agreement(answers: Answers, names: Sequence[str]) -> list[dict[str, Any]]:
+def score_agreement(answers: Answers, names: Sequence[str]) -> list[ScoreAgreement]:
     """Return how often each score prefers the same candidate as the answer; ties are left out.
 
     Answers about pairs on which the score is equal or null are left out, too.
     """
-    results = []
+    results: list[ScoreAgreement] = []
     for index, name in enumerate(names):
         margin = answers.margins[:, index]
         rows = np.isfinite(margin) & (margin != 0) & (answers.answer != 0)
         same = (np.sign(margin[rows]) == answers.answer[rows]).astype(np.float64)
         rate = share_interval(answers.clip[rows], same, answers.people[rows])
-        bounds = {"rate": rate.value, "low": rate.low, "high": rate.high}
-        results.append({"score": name, "answers": len(same), "clips": rate.clusters, **bounds})
+        results.append(
+            {
+                "score": name,
+                "answers": len(same),
+                "clips": rate.clusters,
+                "rate": rate.value,
+                "low": rate.low,
+                "high": rate.high,
+            }
+        )
     return results
 
 
-def between_listeners(answers: Answers) -> dict[str, Any]:
+def between_listeners(answers: Answers) -> ListenerAgreement:
     """Return how often two listeners give the same answer on the same pair; None without any."""
     same = total = 0
     for pair in np.unique(answers.pair):
@@ -118,7 +177,7 @@ def between_listeners(answers: Answers) -> dict[str, Any]:
     return {"compared": total, "same": float(same / total) if total else None}
 
 
-def by_margin(answers: Answers) -> dict[str, Any]:
+def by_margin(answers: Answers) -> MarginFit:
     """Measure whether people prefer the chosen more often if the smallest margin is larger.
 
     ``bins``: answers in up to five groups of increasing margin, and the share that prefers the
@@ -131,19 +190,22 @@ def by_margin(answers: Answers) -> dict[str, Any]:
     known = np.isfinite(answers.smallest)
     margin, credit = answers.smallest[known], (answers.answer[known] + 1) / 2
     clip = answers.clip[known]
-    results: dict[str, Any] = {"bins": _bins(margin, credit, clip, answers.people[known])}
-    results |= dict.fromkeys(("slope", "slope_interval", "margin_75", "margin_75_interval"))
+    results: MarginFit = {
+        "bins": _bins(margin, credit, clip, answers.people[known]),
+        "slope": None,
+        "slope_interval": None,
+        "margin_75": None,
+        "margin_75_interval": None,
+    }
     if len(margin) < MIN_ANSWERS:
         return results
     slope = logistic_slope(margin, credit)
     bounds = _slope_interval(margin, credit, clip, slope)
-    results |= {"slope": slope, "slope_interval": bounds}
+    results["slope"], results["slope_interval"] = slope, bounds
     low, high = bounds or (0.0, 0.0)
     if low > 0:
-        results |= {
-            "margin_75": float(np.log(3) / slope),
-            "margin_75_interval": [float(np.log(3) / high), float(np.log(3) / low)],
-        }
+        results["margin_75"] = float(np.log(3) / slope)
+        results["margin_75_interval"] = [float(np.log(3) / high), float(np.log(3) / low)]
     return results
 
 
@@ -181,7 +243,7 @@ def is_attentive(failed: int, count: int) -> bool:
 
 def catch_trials(
     listener: Sequence[str], kind: Sequence[str], passed: npt.NDArray[np.bool_]
-) -> list[dict[str, Any]]:
+) -> list[CatchRow]:
     """Count each listener's answers, and the catch trials given and failed.
 
     Args:
@@ -199,26 +261,26 @@ def catch_trials(
     ]
 
 
-def _catch_row(
-    name: str, kind: npt.NDArray[np.str_], passed: npt.NDArray[np.bool_]
-) -> dict[str, Any]:
+def _catch_row(name: str, kind: npt.NDArray[np.str_], passed: npt.NDArray[np.bool_]) -> CatchRow:
     count = {one: int((kind == one).sum()) for one in ("same", "clean")}
-    failed = {f"{one}_failed": int(((kind == one) & ~passed).sum()) for one in count}
+    failed = {one: int(((kind == one) & ~passed).sum()) for one in count}
     counts = is_attentive(sum(failed.values()), sum(count.values()))
     return {
         "listener": name,
         "answers": int((kind == "pair").sum()),
-        **count,
-        **failed,
+        "same": count["same"],
+        "clean": count["clean"],
+        "same_failed": failed["same"],
+        "clean_failed": failed["clean"],
         "counted": counts,
         "why": None if counts else "failed_catches",
     }
 
 
-def _bins(margin: Array, credit: Array, clip: Rows, people: Rows) -> list[dict[str, Any]]:
+def _bins(margin: Array, credit: Array, clip: Rows, people: Rows) -> list[MarginBin]:
     order = np.argsort(margin, kind="stable")
     count = min(BINS, len(order) // 4)
-    results = []
+    results: list[MarginBin] = []
     for rows in np.array_split(order, count) if count else ():
         rate = share_interval(clip[rows], credit[rows], people[rows])
         results.append(
