@@ -1,1 +1,1 @@
-"""A run directory: run.yaml, shards, part files, ledger, and the check that they belong together."""
+"""A run directory: run.yaml, shards, part files, ledger, and the check of their integrity."""
