@@ -199,7 +199,8 @@ def test_checkpoints_are_averaged(paradigm, run, tmp_path) -> None:
     other = {"fm": "ar", "ar": "mgm", "mgm": "fm"}[paradigm]
     align(recipe(other, run, "steps=1"), tmp_path / "other", base=run)
     mixed = made.model_copy(update={"checkpoints": ["0", "other"]})
-    facts = {"value": "autoregressive", "path": "other/config.json", "problem": "conflict"}
+    value = {"fm": "autoregressive", "ar": "masked", "mgm": "flow"}[paradigm]
+    facts = {"value": value, "path": "other/config.json", "problem": "conflict"}
     with raises(ConfigError, field="checkpoints.1.options.architecture", **facts):
         average_checkpoints(mixed, tmp_path, tmp_path / "mixed")
 

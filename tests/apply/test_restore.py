@@ -165,8 +165,10 @@ def test_finished_files_are_kept_and_the_rest_is_made(noisy, tmp_path):
     assert not list(out.rglob(".unfinished*"))
 
 
-@pytest.mark.parametrize("change", ["foreign", "settings", "source"])
-def test_nothing_is_overwritten(noisy, tmp_path, change):
+@pytest.mark.parametrize(
+    ("change", "problem"), [("foreign", "exists"), ("settings", "changed"), ("source", "changed")]
+)
+def test_nothing_is_overwritten(noisy, tmp_path, change, problem):
     out = tmp_path / "out"
     restore(noisy, out, **wanted())
     if change == "foreign":
@@ -174,7 +176,7 @@ def test_nothing_is_overwritten(noisy, tmp_path, change):
     if change == "source":
         shutil.copy(PROMPTS[1], noisy / "one.flac")
     before = contents(out)
-    with raises(InputError, field="out", value=out / "one.flac", problem="exists"):
+    with raises(InputError, field="out", value=out / "one.flac", problem=problem):
         restore(noisy, out, **wanted(seed=7 if change == "settings" else 0))
     assert contents(out) == before
 

@@ -130,11 +130,14 @@ def test_bad_override_is_explained(assignment, problem):
         run_file.override(GOOD, [assignment])
 
 
-@pytest.mark.parametrize("content", ["[1, 2]", "a: [", "", "\x00"])
-def test_file_that_is_no_run_file(tmp_path: Path, content):
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [("[1, 2]", "invalid"), ("a: [", "invalid"), ("", "empty"), ("\x00", "invalid")],
+)
+def test_file_that_is_no_run_file(tmp_path: Path, content, problem):
     path = tmp_path / "run.yaml"
     path.write_text(content)
-    with raises(ConfigError, path="run.yaml", problem="invalid"):
+    with raises(ConfigError, path="run.yaml", problem=problem):
         run_file.load(path)
 
 

@@ -59,7 +59,7 @@ def test_what_tells_is_found_wherever_it_is(text, where, tmp_path) -> None:
         part_files.write_table(tmp_path / "x.parquet", pa.Table.from_pylist(rows), {})
     found = scan_folder(tmp_path, LOCAL)
     assert found
-    place = {"text": ("README.md", ", line 2"), "metadata": ("x.parquet, metadata run", "")}
+    place = {"text": ("README.md", ", line 2"), "metadata": ("x.parquet, metadata gensr_pref", "")}
     column, at = place.get(where, ("x.parquet, column x", ", row 1"))
     assert (found[0].column, found[0].at) == (column, at)
 

@@ -682,16 +682,16 @@ def test_a_metric_cannot_change_the_sounds_of_the_next_one(clip, spoil):
 
 
 @pytest.mark.parametrize(
-    ("metrics", "texts", "field"),
+    ("metrics", "texts", "kind", "field"),
     [
-        ("dnsmos", (), "metrics"),
-        ([5], (), "metrics"),
-        (["dnsmos"], "hello", "texts"),
-        ([object()], (), "metrics"),
+        ("dnsmos", (), InputError, "metrics"),
+        ([5], (), ConfigError, "panel"),
+        (["dnsmos"], "hello", InputError, "texts"),
+        ([object()], (), ConfigError, "panel"),
     ],
 )
-def test_invalid_panels_are_refused(metrics, texts, field):
-    with raises(InputError, field=field, problem="invalid"):
+def test_invalid_panels_are_refused(metrics, texts, kind, field):
+    with raises(kind, field=field, problem="invalid"):
         Panel(metrics, texts)
 
 

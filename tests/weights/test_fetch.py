@@ -499,7 +499,7 @@ def test_disk_that_fills_up_keeps_the_received_bytes(server, thing):
 def test_cache_that_cannot_be_created_is_an_error(tmp_path, thing, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv(catalogue.CACHE, str(tmp_path / "file" / "cache"))
-    with raises(StorageError, path="file/cache", problem="unwritable"):
+    with raises(StorageError, path="file/cache/thing.bin", problem="unwritable"):
         fetch.fetch(["thing"])
 
 

@@ -44,7 +44,7 @@ def test_frames_last_32_ms_at_every_rate() -> None:
 
 @pytest.mark.parametrize("rate", [0, 4000, 16000.0, "16000", True, 200_000])
 def test_an_impossible_rate_is_refused(rate) -> None:
-    refuses_option(Analysis, "sample_rate", sample_rate=rate)
+    refuses_option(lambda: Analysis(rate), "sample_rate")
 
 
 @pytest.mark.parametrize("rate", RATES)

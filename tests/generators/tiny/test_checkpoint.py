@@ -71,10 +71,17 @@ def test_missing_unknown_and_misshapen_weights_are_named(folder) -> None:
         load_network(folder, Flow)
 
 
-@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"\x08\0\0\0\0\0\0\0{}      "])
-def test_a_file_of_another_kind_is_refused(folder, content: bytes) -> None:
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"", "unreadable"),
+        (b"not a checkpoint", "unreadable"),
+        (b"\x08\0\0\0\0\0\0\0{}      ", "conflict"),
+    ],
+)
+def test_a_file_of_another_kind_is_refused(folder, content: bytes, problem: str) -> None:
     (folder / "model.safetensors").write_bytes(content)
-    with raises(ConfigError, path="model.safetensors", problem="unreadable"):
+    with raises(ConfigError, path="model.safetensors", problem=problem):
         load_network(folder, Flow)
 
 

@@ -233,15 +233,15 @@ def test_a_wrong_number_of_vectors_is_refused(clip):
 
 
 @pytest.mark.parametrize(
-    ("encoder", "known"),
+    ("encoder", "known", "problem"),
     [
-        ("resemblizer", ("resemblyzer",)),
-        ("no_such_module:Encoder", ()),
-        (f"{__name__}:Absent", ()),
+        ("resemblizer", ("resemblyzer",), "unknown"),
+        ("no_such_module:Encoder", (), "unknown"),
+        (f"{__name__}:Absent", (), "failed"),
     ],
 )
-def test_unknown_encoders_are_refused(encoder, known):
-    with raises(UnknownPluginError, field="encoder", value=encoder, known=known, problem="unknown"):
+def test_unknown_encoders_are_refused(encoder, known, problem):
+    with raises(UnknownPluginError, field="encoder", value=encoder, known=known, problem=problem):
         SpeakerSimilarity(encoder)
 
 
