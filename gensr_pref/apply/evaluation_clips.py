@@ -72,8 +72,8 @@ class HeldOut:
 
     @property
     def seed(self) -> int:
-        """Of the run that they are of, or else 0."""
-        return int((self.document or {}).get("seed", 0))
+        """Of the run that they are of; 0 without one, and where it was anonymised."""
+        return int((self.document or {}).get("seed") or 0)
 
 
 def held_out(clips: Path, home: Path, out: Path, limit: int | None) -> HeldOut:

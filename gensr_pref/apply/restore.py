@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -78,6 +78,19 @@ class _Made:
     pieces: list[Row]
 
 
+class Restored(TypedDict):
+    """What was restored; see `restore`."""
+
+    out: str
+    restored: int
+    skipped: int
+    failed: list[dict[str, str]]
+    scaled: list[dict[str, Any]]
+    unjudged: int
+    left_out: list[dict[str, Any]]
+    notices: list[str]
+
+
 def restore(
     source: str | Path,
     out: str | Path,
@@ -86,7 +99,7 @@ def restore(
     by: str | None = None,
     seed: int = 0,
     device: str = "cpu",
-) -> dict[str, Any]:
+) -> Restored:
     """Restore a file, or every audio file below a folder, or continue.
 
         restore("noisy", "restored", "fm-tiny")

@@ -67,8 +67,45 @@ def score(
     """
     folders = _folders(systems, reference, noisy, texts, language)
     out, engine = Path(out), engine or engine_for("auto", "cpu")
-    writer = WRITERS.get(out.suffix)
-    if writer is None:
+    _require_new_table(out)
+    transcripts = Texts.read(folders.texts)
+
+    def say(line: str) -> None:
+        report(Message(line))
+
+    clips = {clip.digest(): clip for clip in matched(folders, transcripts, say)}
+    uses = _uses(metrics, folders)
+    panel = Panel(uses, transcripts.sentences)
+    names = [clip.name for clip in clips.values()]
+    matters = transcripts.told(names) + lacking(list(clips.values()))
+    for line in [*described(panel), *matters, *unused(panel, folders)]:
+        say(line)
+    setup = ScoreSetup(
+        tuple(uses), transcripts.sentences, Path.cwd(), engine.scoring_device, engine.limit_seconds
+    )
+    facts = {"panel": panel.facts(), "texts": digest(list(transcripts.sentences))}
+    busy = InputError(
+        f"another process is writing {out}", field=parameter("out"), value=out, problem=Problem.BUSY
+    )
+    with part_files.hold_lock(_partial_path(out), busy), _tidied(out):
+        done = _begun(out, facts)
+        lost = _run(clips, setup, engine, out, done, panel)
+        rows = [row for key in clips for row in done[key]]
+        if out.exists():
+            raise InputError(
+                f"{out} has appeared meanwhile. Move it away; the same command continues",
+                field=parameter("out"),
+                value=out,
+                problem=Problem.EXISTS,
+            )
+        WRITERS[out.suffix](out, rows, panel, facts)
+        _partial_path(out).unlink()
+    told = summary(rows, panel, labelled(folders.systems))
+    return {"out": str(out), "lost": lost, "systems": told}
+
+
+def _require_new_table(out: Path) -> None:
+    if out.suffix not in WRITERS:
         raise ConfigError(
             f"{out.name!r} ends in none of {', '.join(WRITERS)}",
             field=parameter("out"),
@@ -82,51 +119,30 @@ def score(
             value=out,
             problem=Problem.EXISTS,
         )
-    transcripts = Texts.read(folders.texts)
 
-    def say(line: str) -> None:
-        report(Message(line))
 
-    clips = {clip.digest(): clip for clip in matched(folders, transcripts, say)}
-    uses = _uses(metrics, folders)
-    panel = Panel(uses, transcripts.sentences)
-    matters = transcripts.told([clip.name for clip in clips.values()]) + lacking(
-        list(clips.values())
-    )
-    for line in [*described(panel), *matters, *unused(panel, folders)]:
-        say(line)
-    setup = ScoreSetup(
-        tuple(uses), transcripts.sentences, Path.cwd(), engine.scoring_device, engine.limit_seconds
-    )
-    facts = {"panel": panel.facts(), "texts": digest(list(transcripts.sentences))}
-    busy = InputError(
-        f"another process is writing {out}", field=parameter("out"), value=out, problem=Problem.BUSY
-    )
-    with part_files.hold_lock(_partial_path(out), busy), _tidied(out):
-        done = _begun(out, facts)
-        todo = {
-            number: (key, clip)
-            for number, (key, clip) in enumerate(clips.items())
-            if key not in done
-        }
-        jobs = [[ScoreTask("score", number, clip)] for number, (_, clip) in todo.items()]
-        with (
-            Bar(len(clips), len(clips) - len(todo)) as bar,
-            run_jobs(ScoreWorker, setup, jobs, _fitting(engine, len(jobs))) as events,
-        ):
-            lost = _collect(events, todo, out, done, panel, bar)
-        rows = [row for key in clips for row in done[key]]
-        if out.exists():
-            raise InputError(
-                f"{out} has appeared meanwhile. Move it away; the same command continues",
-                field=parameter("out"),
-                value=out,
-                problem=Problem.EXISTS,
-            )
-        writer(out, rows, panel, facts)
-        _partial_path(out).unlink()
-    told = summary(rows, panel, labelled(folders.systems))
-    return {"out": str(out), "lost": lost, "systems": told}
+def _run(
+    clips: Mapping[str, FolderClip],
+    setup: ScoreSetup,
+    engine: Engine,
+    out: Path,
+    done: dict[str, list[Row]],
+    panel: Panel,
+) -> list[dict[str, str]]:
+    """Score the clips that are not done yet, and note their rows in `done`.
+
+    Returns:
+        What ended the process that scored it.
+    """
+    todo = {
+        number: (key, clip) for number, (key, clip) in enumerate(clips.items()) if key not in done
+    }
+    jobs = [[ScoreTask("score", number, clip)] for number, (_, clip) in todo.items()]
+    with (
+        Bar(len(clips), len(clips) - len(todo)) as bar,
+        run_jobs(ScoreWorker, setup, jobs, _fitting(engine, len(jobs))) as events,
+    ):
+        return _collect(events, todo, out, done, panel, bar)
 
 
 def _folders(

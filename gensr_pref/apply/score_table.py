@@ -8,7 +8,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import pyarrow as pa
 
@@ -85,7 +85,22 @@ _FAILED = pa.field("failures", FAILURES)
 WRITERS = {".parquet": _parquet, ".csv": _csv, ".jsonl": _json_lines}
 
 
-def summary(rows: Sequence[Row], panel: Panel, labels: Iterable[str]) -> dict[str, Any]:
+class ScoreMean(TypedDict):
+    """The mean of one score, of how many files, and why others have none."""
+
+    mean: float | None
+    count: int
+    null: dict[str, int]
+
+
+class SystemScores(TypedDict):
+    """The scores of the files of one system."""
+
+    files: int
+    scores: dict[str, ScoreMean]
+
+
+def summary(rows: Sequence[Row], panel: Panel, labels: Iterable[str]) -> dict[str, SystemScores]:
     """Per system: how many files, and of each score the mean, its count and the nulls' reasons."""
     systems: dict[str, list[Row]] = {label: [] for label in labels}
     for row in rows:
@@ -99,7 +114,7 @@ def summary(rows: Sequence[Row], panel: Panel, labels: Iterable[str]) -> dict[st
     }
 
 
-def _summed(score: str, rows: Sequence[Row]) -> dict[str, Any]:
+def _summed(score: str, rows: Sequence[Row]) -> ScoreMean:
     values = [row[score] for row in rows if row[score] is not None]
     reasons = Counter(
         one["reason"] for row in rows for one in row["failures"] or () if one["score"] == score

@@ -5,12 +5,16 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gensr_pref.cli.arguments import add_directory, flags, megabytes
 from gensr_pref.cli.output import as_json, plugin_prints_on_stderr, show
-from gensr_pref.cli.tables import table
+from gensr_pref.cli.tables import format_table
 from gensr_pref.errors import InputError, Message, Problem, parameter, quantity
+
+if TYPE_CHECKING:
+    from gensr_pref.exporting.export_run import Exported
+    from gensr_pref.exporting.hub import Pushed
 
 HELP = "write a run as a Hugging Face dataset with a card, and push it to the Hub"
 
@@ -93,12 +97,12 @@ def _add_hub(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Export the run, push it where a repository is named, and print what was written."""
-    from gensr_pref.exporting.dataset import Wanted
+    from gensr_pref.exporting.dataset import ExportOptions
     from gensr_pref.exporting.export_run import Publishing
     from gensr_pref.exporting.hub import Target
     from gensr_pref.exporting.publish import publish
 
-    wanted = Wanted(options.form, options.candidates, options.clean, options.shard_bytes)
+    wanted = ExportOptions(options.form, options.candidates, options.clean, options.shard_bytes)
     name, branch, pull_request = options.repository, options.revision, options.create_pr
     publishing = Publishing(options.anonymise, options.secret, options.allowed, name)
     target = Target(name, options.public, branch, pull_request, options.others) if name else None
@@ -114,10 +118,10 @@ def run(options: argparse.Namespace) -> None:
     show(as_json(result) if options.json else text(result).shown(flags(options)))
 
 
-def text(result: dict[str, Any]) -> Message:
+def text(result: Exported) -> Message:
     """Return what was written, under which licences, and what was pushed to the Hub."""
     rows = [{**row, "bytes": _size(row["bytes"])} for row in result["tables"]]
-    parts = [f"Written to {result['out']}", table(rows), _licences(result)]
+    parts = [f"Written to {result['out']}", format_table(rows), _licences(result)]
     if result.get("unfinished_shards"):
         parts.append(
             f"{result['unfinished_shards']} of {result['shards']} shards of the run are not "
@@ -134,7 +138,7 @@ def text(result: dict[str, Any]) -> Message:
     return Message("\n\n".join(parts))
 
 
-def _licences(result: dict[str, Any]) -> str:
+def _licences(result: Exported) -> str:
     line = f"Licences: {', '.join(result['licences'])}"
     barred = result["non_commercial"]
     if barred:
@@ -158,10 +162,10 @@ def _planned(changes: list[dict[str, Any]]) -> str:
     if any(change["state"] == "undecided" for change in changes):
         line += " No export wrote the undecided files: give "
         line += f"{parameter('others')} keep or {parameter('others')} delete."
-    return f"{table(rows)}\n\n{line}"
+    return f"{format_table(rows)}\n\n{line}"
 
 
-def _pushed(push: dict[str, Any]) -> str:
+def _pushed(push: Pushed) -> str:
     seen = "private" if push["private"] else "public"
     sent = quantity(push["sent"], "file")
     line = f"{push['url']} ({seen}): {sent} sent, {push['same']} unchanged."

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from gensr_pref.cli.arguments import DEVICE, SEED
 from gensr_pref.cli.output import as_json, plugin_prints_on_stderr, show
 from gensr_pref.errors import RunIncompleteError, quantity
+
+if TYPE_CHECKING:
+    from gensr_pref.apply.restore import Restored
 
 HELP = "restore a noisy file, or a folder of them, with a generator"
 
@@ -75,7 +78,7 @@ def run(options: argparse.Namespace) -> None:
         raise RunIncompleteError(_failed(result))
 
 
-def text(result: dict[str, Any]) -> str:
+def text(result: Restored) -> str:
     """Return how many files were made, and where."""
     from gensr_pref.corpus.listing import LeftOut, describe
 
@@ -93,6 +96,6 @@ def text(result: dict[str, Any]) -> str:
     return "\n".join([*lines, *(f"note: {notice}" for notice in result["notices"])])
 
 
-def _failed(result: dict[str, Any]) -> str:
+def _failed(result: Restored) -> str:
     lines = [f"  {one['file']}: {one['reason']} ({one['detail']})" for one in result["failed"]]
     return "\n".join(["some files could not be restored:", *lines])

@@ -8,7 +8,7 @@ from typing import Any
 
 from gensr_pref.cli.arguments import add_directory
 from gensr_pref.cli.output import show
-from gensr_pref.cli.tables import counted_reasons, labelled
+from gensr_pref.cli.tables import format_labelled, format_reasons
 from gensr_pref.errors import quantity
 
 HELP = "show the progress of a build, also from another terminal"
@@ -55,14 +55,14 @@ def text(report: dict[str, Any]) -> str:
     rows.append(("yield", format_share(report["yield"])))
     if report["seconds_left"] is not None and report["state"] == "running":
         rows.append(("time left", duration(report["seconds_left"])))
-    rows.append(("left out", counted_reasons(report["failures"]) or "nothing"))
+    rows.append(("left out", format_reasons(report["failures"]) or "nothing"))
     rows.append(("shards", f"{report['restarted']} restarted, {report['lost']} given up"))
     if report["missing"]:
         names = ", ".join(report["missing"][:_SHOWN])
         files = quantity(len(report["missing"]), "file")
         rows.append(("missing", f"{files} of those written, such as {names}"))
     rows += [("note", notice) for notice in report["notices"]]
-    return labelled(rows)
+    return format_labelled(rows)
 
 
 def _state(report: dict[str, Any]) -> str:

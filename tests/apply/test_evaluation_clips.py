@@ -3,7 +3,8 @@
 import pyarrow as pa
 import pytest
 
-from gensr_pref.apply.evaluation_clips import _COPY, COPIED, _copy
+from gensr_pref.apply.evaluation_clips import _COPY, COPIED, HeldOut, _copy
+from gensr_pref.config.run_file import Corpus, FolderSource
 from gensr_pref.errors import RunMismatchError
 from gensr_pref.rundir import part_files
 from gensr_pref.schema import column
@@ -47,3 +48,11 @@ def test_a_mistake_before_an_evaluation_begins_claims_nothing(tmp_path) -> None:
     _copy(clips(b"one", b"two"), tmp_path / COPIED, tmp_path)
     _copy(clips(b"other"), tmp_path / COPIED, tmp_path)
     assert copied(tmp_path) == [b"other"]
+
+
+@pytest.mark.parametrize(
+    ("document", "seed"), [(None, 0), ({}, 0), ({"seed": 3}, 3), ({"seed": None}, 0)]
+)
+def test_clips_of_an_anonymised_dataset_have_the_seed_of_none(document, seed) -> None:
+    corpus = Corpus(source=FolderSource(path="clips"))
+    assert HeldOut(corpus, document).seed == seed

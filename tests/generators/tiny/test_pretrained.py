@@ -256,6 +256,6 @@ def test_the_command_fetches_one_for_an_offline_run(server, tmp_path) -> None:
     [row] = json.loads(run_python("-m", "gensr_pref.cli", "fetch", ID, "--json"))
     assert row["name"] == f"{ID}@{commit}"
     before = len(server.asked)
-    code = f"from gensr_pref.generators import pretrained as p; p.from_pretrained('{ID}')"
+    code = f"from gensr_pref.generators.tiny import pretrained as p; p.from_pretrained('{ID}')"
     run_python("-c", code, GENSR_PREF_OFFLINE="1")
     assert len(server.asked) == before
