@@ -4,8 +4,8 @@ A shard that is sampled goes before others, so that few are in flight, and long 
 ones, so that all processes end together. An actor that dies, or
 whose node does, is replaced as soon as there is room, and its task is repeated a limited number of
 times. If a call for a clip ends its process too often, the task goes around that call, and the rest
-of the shard survives. A call that exceeds the limit and ignores the worker's own alarm is ended with
-its process; the task then starts again without that call.
+of the shard survives. A call that exceeds the limit and ignores the worker's own alarm is ended
+with its process; the task then starts again without that call.
 """
 
 from __future__ import annotations
