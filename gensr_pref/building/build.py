@@ -36,7 +36,7 @@ from gensr_pref.building.worker import ShardWorker, write_failures
 from gensr_pref.building.yield_count import YieldSoFar
 from gensr_pref.config.run_file import Run, load_any
 from gensr_pref.corpus.clips import ClipSpec
-from gensr_pref.corpus.listing import describe
+from gensr_pref.corpus.listing import describe_left_out
 from gensr_pref.pairing.rules import find_rule
 from gensr_pref.rundir import part_files
 from gensr_pref.rundir.integrity import PLAN, refuse_strangers
@@ -80,7 +80,7 @@ def build(
     run, folder = load_any(run, Run, base, overrides)
     out = parse_location(out).absolute()  # anyone's code may change the working folder
     blueprint = prepare(run, folder, partial(open_run.require_settings, out))
-    for line in describe(blueprint.left_out):
+    for line in describe_left_out(blueprint.left_out):
         print(line, file=sys.stderr)
     blueprint = identify_recordings(blueprint, out)
     with open_run.open_run(out, blueprint) as layout:

@@ -13,7 +13,7 @@ from gensr_pref.building.prepare import Blueprint
 from gensr_pref.building.shard_assignment import Layout, assign_shards, texts_digest, texts_of
 from gensr_pref.building.shard_assignment import write_assignment as record_layout
 from gensr_pref.building.shard_recovery import recover_shards
-from gensr_pref.corpus.clips import ClipSpec, with_splits
+from gensr_pref.corpus.clips import ClipSpec, assign_splits
 from gensr_pref.errors import Problem, RunMismatchError
 from gensr_pref.rundir import part_files, provenance
 from gensr_pref.rundir.document import (
@@ -92,7 +92,7 @@ def _assign_splits(
     if there is None or there.corpus.get("validation") != asked:
         return blueprint.clips
     known = splits_of(placed_in)
-    return with_splits(blueprint.clips, corpus.validation, blueprint.run.seed, known)
+    return assign_splits(blueprint.clips, corpus.validation, blueprint.run.seed, known)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from gensr_pref.building.recordings import Library, Recordings, identify_content
 from gensr_pref.building.shard_assignment import texts_digest, texts_of
 from gensr_pref.config import code_digest, plugins
 from gensr_pref.config.run_file import Corpus, Run, resolved
-from gensr_pref.corpus.clips import ClipSpec, Plan, plan
+from gensr_pref.corpus.clips import ClipPlan, ClipSpec, plan_clips
 from gensr_pref.corpus.listing import LeftOut
 from gensr_pref.corpus.sources import has_clean
 from gensr_pref.errors import ConfigError, InputError, Problem
@@ -85,7 +85,7 @@ def prepare(
     if not clean:
         _check_candidates(run)
     known(_document(run, base, generators, panel, ()))
-    planned: Plan = plan(run.corpus, run.seed, base)
+    planned: ClipPlan = plan_clips(run.corpus, run.seed, base)
     _check_named(run, generators, planned)
     document = _document(run, base, generators, panel, texts_of(planned.clips))
     return Blueprint(
@@ -113,7 +113,7 @@ def identify_recordings(blueprint: Blueprint, out: Path) -> Blueprint:
     return replace(blueprint, clips=clips, document=document, recordings=found)
 
 
-def _check_named(run: Run, generators: dict[str, Any], planned: Plan) -> None:
+def _check_named(run: Run, generators: dict[str, Any], planned: ClipPlan) -> None:
     """Let the generators that know clips by name say early that they know none."""
     origins = [origin_of(spec, run.corpus) for spec in planned.clips]
     for place, (use, generator) in enumerate(zip(run.generators, generators.values(), strict=True)):

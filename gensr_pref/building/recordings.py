@@ -13,7 +13,7 @@ from dataclasses import asdict, astuple, dataclass, field, replace
 from pathlib import Path
 
 from gensr_pref.corpus.clips import ClipSpec
-from gensr_pref.corpus.content import Content, contents
+from gensr_pref.corpus.fingerprints import Fingerprint, read_fingerprints
 from gensr_pref.errors import Problem, RunMismatchError, quantity
 from gensr_pref.identity import digest
 from gensr_pref.rundir import part_files
@@ -35,9 +35,9 @@ class Recordings:
         by_path: noises and impulse responses, by path.
     """
 
-    there: Mapping[str, Content] = field(default_factory=dict)
-    now: Mapping[str, Content] = field(default_factory=dict)
-    by_path: Mapping[str, Content] = field(default_factory=dict)
+    there: Mapping[str, Fingerprint] = field(default_factory=dict)
+    now: Mapping[str, Fingerprint] = field(default_factory=dict)
+    by_path: Mapping[str, Fingerprint] = field(default_factory=dict)
 
     def library(self) -> dict[str, str]:
         """A digest of all noises, and one of all impulse responses, where there are any."""
@@ -61,7 +61,7 @@ class Recordings:
         return any(old.digest != new.digest for old, new in both)
 
     @staticmethod
-    def _of(known: Mapping[str, Content], kind: str) -> list[tuple[str, str]]:
+    def _of(known: Mapping[str, Fingerprint], kind: str) -> list[tuple[str, str]]:
         return sorted((name, one.digest) for name, one in known.items() if _kind(name) == kind)
 
 
@@ -88,7 +88,7 @@ def identify_contents(
     }
     files = {name: Path(path) for name, path in {**places, **extra}.items()}
     there = read_recordings(out)
-    now = contents(files, there)
+    now = read_fingerprints(files, there)
     known = tuple(
         replace(spec, contents=tuple(now[name] for name, _ in _files_by_name(spec)))
         for spec in clips
@@ -166,7 +166,7 @@ def _join_names(names: Sequence[str]) -> str:
     return ", ".join(names[:_SHOWN]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def read_recordings(out: Path) -> dict[str, Content]:
+def read_recordings(out: Path) -> dict[str, Fingerprint]:
     """What a run directory has of its recordings; nothing where a line was edited or is lost."""
     found = {}
     written = None
@@ -176,11 +176,11 @@ def read_recordings(out: Path) -> dict[str, Content]:
                 written = line["digest"]
                 continue
             name = str(line.pop("recording"))
-            found[name] = Content(**line)
+            found[name] = Fingerprint(**line)
         except (TypeError, KeyError, AttributeError):
             continue
     return found if written in (None, _digest(found)) else {}
 
 
-def _digest(known: Mapping[str, Content]) -> str:
+def _digest(known: Mapping[str, Fingerprint]) -> str:
     return digest([[name, *astuple(one)] for name, one in sorted(known.items())])

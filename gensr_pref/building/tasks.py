@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal, Protocol
 
 from gensr_pref.config.run_file import Run
 from gensr_pref.corpus.clips import ClipSpec
-from gensr_pref.corpus.content import Content
+from gensr_pref.corpus.fingerprints import Fingerprint
 from gensr_pref.errors import CorruptPartError, InputError, StorageError, Unusable
 from gensr_pref.rundir.document import RunDocument
 from gensr_pref.rundir.machine import Machine
@@ -36,7 +36,7 @@ class Setup:
     out: Path
     document: RunDocument
     texts: tuple[str, ...] = ()
-    library: Mapping[str, Content] = field(default_factory=dict)
+    library: Mapping[str, Fingerprint] = field(default_factory=dict)
 
 
 class Task(Protocol):

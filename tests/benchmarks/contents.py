@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 from gensr_pref.building import recordings
-from gensr_pref.corpus.content import contents
+from gensr_pref.corpus.fingerprints import read_fingerprints
 from gensr_pref.rundir.integrity import MADE_BEFORE_PAIRS, check
 from tests.benchmarks.pairing import synthetic
 
@@ -57,9 +57,11 @@ def of_recordings(folder, count):
             path.parent.mkdir(parents=True)
         path.write_bytes(place.to_bytes(8, "little") * 8)
         files[f"speech/{path.relative_to(folder)}"] = path
-    found = timed(f"{count} recordings that are new", lambda: contents(files, {}))
+    found = timed(f"{count} recordings that are new", lambda: read_fingerprints(files, {}))
     recordings.write_recordings(folder, recordings.Recordings(now=found))
-    again = timed("the same again", lambda: contents(files, recordings.read_recordings(folder)))
+    again = timed(
+        "the same again", lambda: read_fingerprints(files, recordings.read_recordings(folder))
+    )
     assert again == found
 
 

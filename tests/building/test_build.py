@@ -276,7 +276,7 @@ def test_tables_of_a_later_version_are_not_read(copy):
 
 
 def test_another_run_is_refused_before_its_corpus_is_looked_at(copy, run, base, monkeypatch):
-    monkeypatch.setattr(prepare, "plan", lambda *given: pytest.fail("recordings were read"))
+    monkeypatch.setattr(prepare, "plan_clips", lambda *given: pytest.fail("recordings were read"))
     for changed in ("seed=5", "corpus.limit=3", "generators.0.candidates=2"):
         with raises(RunMismatchError, value=[changed.partition("=")[0]], problem="conflict"):
             build(run(changed), copy, base=base)

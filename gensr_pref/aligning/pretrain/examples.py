@@ -28,8 +28,8 @@ from gensr_pref.config import run_file
 from gensr_pref.corpus import degrade, rooms
 from gensr_pref.corpus.base import Item
 from gensr_pref.corpus.degradation_sources import Library
-from gensr_pref.corpus.listing import describe
-from gensr_pref.corpus.sources import described, listed, opened
+from gensr_pref.corpus.listing import describe_left_out
+from gensr_pref.corpus.sources import describe_failures, list_recordings, open_source
 from gensr_pref.errors import Problem, SourceError, Unusable, quantity
 from gensr_pref.generators.tiny.analysis import Analysis
 from gensr_pref.generators.tiny.bands import features, latent_of
@@ -72,12 +72,12 @@ class SpeechRecordings:
 
     def __init__(self, source: FilesSource, base: Path, field: str, rate: int) -> None:
         self._root, self._rate = _root_of(source, base), rate
-        self._source = opened(source, base, field)
-        self._items, failures = listed(self._source, field)
-        lines = describe(self._source.left_out)
+        self._source = open_source(source, base, field)
+        self._items, failures = list_recordings(self._source, field)
+        lines = describe_left_out(self._source.left_out)
         if failures:
             unusable = f"{quantity(len(failures), 'recording')} that cannot be used"
-            lines.append(f"{field}: left out {unusable}: {described(failures)}")
+            lines.append(f"{field}: left out {unusable}: {describe_failures(failures)}")
         for line in lines:
             print(line, file=sys.stderr)
         if not self._items:
@@ -165,7 +165,7 @@ class Sources:
             InputError: a source cannot be read, or holds a file that cannot be used.
         """
         voices = Voices(recipe.speech, base, recipe.sample_rate)
-        return cls(recipe, base, voices, Library.opened(recipe.degrade, base))
+        return cls(recipe, base, voices, Library.from_settings(recipe.degrade, base))
 
     def made_from(self, out: Path) -> dict[str, str]:
         """Return digests of the recordings: speech, noise, rooms.
@@ -207,7 +207,7 @@ class Examples:
         settings = _with_rooms(recipe, out)
         library = sources.library
         if settings is not recipe.degrade:
-            library = Library.opened(settings, sources.base)
+            library = Library.from_settings(settings, sources.base)
         return cls(recipe, sources.voices, settings, library)
 
     def of(self, number: int) -> Example:
@@ -254,7 +254,7 @@ def _with_rooms(recipe: ExampleSettings, out: Path) -> run_file.Degrade:
             rt60_s = float(rng.uniform(*reverb.rt60_s))
             room = rooms.draw_room(rt60_s, float(rng.uniform(*reverb.distance_m)), rate, rng)
             with files.atomic(path) as part:
-                wave = rooms.simulated(room, rt60_s, rate)
+                wave = rooms.simulate_response(room, rt60_s, rate)
                 soundfile.write(part, wave, rate, "FLOAT", format="WAV")
             part_files.append_json(ledger, {"room": path.name, "digest": file_digest(path)})
     recorded = reverb.model_copy(update={"source": run_file.FolderSource(path=str(folder))})
