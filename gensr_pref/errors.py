@@ -1,4 +1,4 @@
-"""What can go wrong, as one tree.
+"""The exceptions of this package, as one tree.
 
     GensrPrefError
     ├── InputError                  the user's input is wrong; nothing long has started (exit 2)

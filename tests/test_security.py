@@ -33,7 +33,7 @@ from gensr_pref.cli.output import show
 from gensr_pref.config import run_file
 from gensr_pref.corpus.table_sources import _recording
 from gensr_pref.errors import RunMismatchError, Unusable
-from gensr_pref.exporting.dataset import Wanted
+from gensr_pref.exporting.dataset import ExportOptions
 from gensr_pref.exporting.export_run import export
 from gensr_pref.identity import bytes_digest
 from gensr_pref.rundir import document as rundir
@@ -84,7 +84,7 @@ def there(base, tmp_path_factory):
         build(run_file.parse(data, run_file.Run, "test"), folder / "run", base=folder)
         sys.modules.pop("evil")
     (folder / "evil.py").write_text(_marking(folder), encoding="utf-8")
-    export(folder / "run", folder / "exported", Wanted())
+    export(folder / "run", folder / "exported", ExportOptions())
     (folder / "run" / "listening").mkdir()
     answer = dict.fromkeys(("listener", "trial", "kind", "clip_id", "chosen_id"), EVIL)
     answer |= {"rejected_id": SYSTEM, "preferred": "chosen", "a": EVIL}

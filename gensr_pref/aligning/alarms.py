@@ -1,6 +1,6 @@
-"""Alarms: what is known to go wrong in preference training, said while it happens.
+"""Alarms about known failures of preference training, raised while they happen.
 
-The bounds are our choice; what they stand for has been reported. Every alarm is raised once.
+The bounds are our choice; the failures have been reported by others. Every alarm is raised once.
 """
 
 from __future__ import annotations
@@ -12,53 +12,54 @@ from gensr_pref.statistics.intervals import clopper_pearson
 
 SATURATED = 0.95  # training accuracy
 EARLY = 0.2  # share of the steps before which it is suspicious
-CHOSEN_FALLS = -1.0  # mean reward of the chosen side: the policy likes it e times less
+CHOSEN_FALLS = -1.0  # mean reward of the chosen side: it is e times less likely
 EXPLODED = 10.0  # mean margin: sigma of it is 1 to four digits
 NEAR_CHANCE = 0.65  # accuracy that a chance alarm must rule out
 
 
 @dataclass
 class Alarms:
-    """Those that have been raised, by name."""
+    """The alarms that have been raised, by name."""
 
     raised: dict[str, str] = field(default_factory=dict)
 
-    def look(self, means: Mapping[str, float], progress: float) -> list[str]:
-        """New alarms from the means over a stretch of training steps.
+    def check_training(self, means: Mapping[str, float], progress: float) -> list[str]:
+        """Return new alarms from the means over several training steps.
 
         Args:
-            means: accuracy, margin, reward_chosen.
+            means: means of accuracy, margin and reward_chosen.
             progress: share of the steps that is done.
         """
-        found = {}
+        alarms = {}
         if means["accuracy"] >= SATURATED and progress <= EARLY:
-            found["saturated"] = (
+            alarms["saturated"] = (
                 f"training accuracy is {means['accuracy']:.2f} after {progress:.0%} of the steps: "
-                "the pairs are told apart by something simple, or learnt by heart. Look at the "
+                "the pairs differ in something simple, or are learnt by heart. Look at the "
                 "audit's biases and at held-out accuracy; lower learning_rate"
             )
         if means["reward_chosen"] < CHOSEN_FALLS and means["margin"] > 0:
-            found["chosen_falls"] = (
+            alarms["chosen_falls"] = (
                 f"the chosen side has become less likely (reward {means['reward_chosen']:.2f}) and "
                 "the rejected one even less: both sides get worse while the margin grows. Give "
                 "anchor.weight, or more of it"
             )
         if means["margin"] > EXPLODED:
-            found["exploded"] = (
+            alarms["exploded"] = (
                 f"the margin is {means['margin']:.1f}, where its sigmoid is flat: lower beta or "
                 "learning_rate, fewer epochs, or objective.name=ipo"
             )
-        return self._new(found)
+        return self._new(alarms)
 
-    def look_at_held_out(self, accuracy: float, clips: int, training: float) -> list[str]:
-        """New alarms from a look at held-out pairs, beside the training accuracy since the last.
+    def check_held_out(self, accuracy: float, clips: int, training: float) -> list[str]:
+        """Return new alarms from an evaluation on held-out pairs.
 
-        Chance is told where the exact interval of the accuracy holds one half and rules out
-        `NEAR_CHANCE`; with less data nothing is.
+        The alarm "chance" is raised if the exact interval of the accuracy holds one half and
+        excludes `NEAR_CHANCE`; with less data it never is.
 
         Args:
-            clips: how many the held-out pairs are of; pairs of one clip share candidates and
-                count once.
+            accuracy: accuracy on held-out pairs.
+            clips: number of their clips; pairs of one clip share candidates and count once.
+            training: training accuracy since the last evaluation.
         """
         low, high = clopper_pearson(accuracy, clips) if clips else (0.0, 1.0)
         if low > 0.5 or high >= NEAR_CHANCE or training < 0.7:
@@ -72,7 +73,7 @@ class Alarms:
             }
         )
 
-    def _new(self, found: Mapping[str, str]) -> list[str]:
-        fresh = {name: told for name, told in found.items() if name not in self.raised}
+    def _new(self, alarms: Mapping[str, str]) -> list[str]:
+        fresh = {name: text for name, text in alarms.items() if name not in self.raised}
         self.raised.update(fresh)
         return list(fresh.values())

@@ -1,4 +1,4 @@
-"""The average of several checkpoints' weights: of seeds, or of rounds that began in one place.
+"""The average of several checkpoints' weights: of seeds, or of rounds with the same start.
 
 Models that were trained from the same start lie in one basin, and their mean there is often better
 than any of them (model soups, arXiv 2203.05482). It costs nothing in sampling.
@@ -12,14 +12,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from gensr_pref.aligning.models import Content, loaded, require_one_space
+from gensr_pref.aligning.models import ModelContent, load_model, require_one_space
 from gensr_pref.aligning.recipe import Average
-from gensr_pref.aligning.training_folder import Claim, held, record, require_same
+from gensr_pref.aligning.training_folder import Claim, lock_folder, require_same_claim, write_claim
 from gensr_pref.errors import ConfigError, Problem
 from gensr_pref.generators.base import Alignable
 
 
-def averaged(recipe: Average, base: Path, out: Path) -> Alignable:
+def average_checkpoints(recipe: Average, base: Path, out: Path) -> Alignable:
     """Write the mean of the checkpoints, and return its generator.
 
     Args:
@@ -27,32 +27,32 @@ def averaged(recipe: Average, base: Path, out: Path) -> Alignable:
         out: receives what the generator's `save` writes.
 
     Raises:
-        ConfigError: the checkpoints are of different networks, or their targets mean other sounds.
+        ConfigError: the checkpoints are of different networks, or of different tokenizers.
         RunMismatchError: `out` holds another training's result.
     """
-    with held(out):
-        models = [_loaded(recipe, base, number) for number in range(len(recipe.checkpoints))]
+    with lock_folder(out):
+        models = [_load(recipe, base, number) for number in range(len(recipe.checkpoints))]
         made_from = {
             f"checkpoints.{number}": content.digest for number, (_, content) in enumerate(models)
         }
         claim = Claim.of(recipe, (), made_from)
-        require_same(out, claim)
+        require_same_claim(out, claim)
         generators = [generator for generator, _ in models]
-        mean = _mean_of(generators)
+        mean = _mean_weights(generators)
         generators[0].policy.load_state_dict(mean)
-        record(out, claim, base)
+        write_claim(out, claim, base)
         generators[0].save(out)
     return generators[0]
 
 
-def _loaded(recipe: Average, base: Path, number: int) -> tuple[Alignable, Content]:
+def _load(recipe: Average, base: Path, number: int) -> tuple[Alignable, ModelContent]:
     options = {**recipe.generator.options, "checkpoint": recipe.checkpoints[number]}
     use = recipe.generator.model_copy(update={"options": options})
-    return loaded(use, base, f"checkpoints.{number}", "cpu")
+    return load_model(use, base, f"checkpoints.{number}", "cpu")
 
 
-def _mean_of(generators: Sequence[Alignable]) -> dict[str, Tensor]:
-    """The mean of the policies' weights, of models between which nothing else differs."""
+def _mean_weights(generators: Sequence[Alignable]) -> dict[str, Tensor]:
+    """The mean of the policies' weights; refuses models that differ in anything else."""
     first = generators[0]
     states = [generator.policy.state_dict() for generator in generators]
     for number, generator in enumerate(generators):
@@ -81,7 +81,7 @@ def _shapes(state: dict[str, Tensor]) -> dict[str, torch.Size]:
 
 
 def _mean(values: list[Tensor]) -> Tensor:
-    """The mean in float64; what is no weight (a counter, a mask) is taken from the first."""
+    """The mean in float64; a counter or mask, which is no weight, is taken from the first."""
     if not values[0].is_floating_point():
         return values[0]
     return torch.stack([value.double() for value in values]).mean(0).to(values[0].dtype)

@@ -1,7 +1,7 @@
-"""Batches of pairs, and what is random about them.
+"""Batches of pairs, and their random draws.
 
-A draw (t, noise or mask) belongs to (seed, pair, pass) and is the same for both sides, for policy
-and reference, in whatever order and beside whatever other pairs the pair comes.
+A draw (t, noise or mask) depends on (seed, pair, pass) alone. It is the same for both sides, for
+policy and reference, whatever the order of the pairs and the rest of the batch.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gensr_pref.aligning.feature_cache import Array, Prepared
+from gensr_pref.aligning.feature_cache import Array, PreparedPairs
 from gensr_pref.generators.base import Alignable, Rows
 from gensr_pref.generators.tiny.masked import hidden_share
 from gensr_pref.identity import rng_for, seed_for, unit_for
 
-SORTED = 32  # batches whose pairs are sorted by length together, so that there is little padding
+BATCHES_SORTED_TOGETHER = 32  # by the length of their pairs, so that there is little padding
 
 
 @dataclass(frozen=True)
-class Drawing:
-    """All that a batch's random part depends on, beside the pairs and the generator's `draw`.
+class DrawSettings:
+    """What a batch's random part depends on, beside the pairs and the generator's `draw`.
 
     Attributes:
-        seed: of the recipe.
-        draws: K.
-        antithetic: whether draws come in opposite twos.
+        seed: the recipe's seed.
+        draws: K, the number of draws.
+        antithetic: whether draws come in opposite pairs.
         crop: frames of a window; None = whole clips.
         clean: whether the clean target is a third side; draws are as long as the longest side.
         epoch: the pass.
@@ -43,19 +43,19 @@ class Drawing:
 
 
 @dataclass(frozen=True)
-class Batch:
+class PairBatch:
     """P pairs with K draws each.
 
     Attributes:
-        drawing: what its random part depends on.
-        pairs: [P] their numbers in `Prepared`.
-        flipped: [P] whether chosen and rejected have changed places (random labels).
-        sides: S: 2, or 3 where the clean target follows chosen and rejected.
-        draws: K.
+        drawing: settings of the draws.
+        pairs: [P] numbers of the pairs in `PreparedPairs`.
+        flipped: [P] whether chosen and rejected are swapped (random labels).
+        sides: S: 2, or 3 if the clean target follows chosen and rejected.
+        draws: K, the number of draws.
         rows: N = S * K * P rows, in that order.
     """
 
-    drawing: Drawing
+    drawing: DrawSettings
     pairs: Array
     flipped: Tensor
     sides: int
@@ -63,27 +63,27 @@ class Batch:
     rows: Rows
 
     def split(self, values: Tensor) -> Tensor:
-        """Values of rows [N] by side, draw and pair: [S, K, P]."""
+        """Return values of rows [N] by side, draw and pair: [S, K, P]."""
         return values.view(self.sides, self.draws, len(self.pairs))
 
 
 @dataclass(frozen=True)
 class Batching:
-    """How batches are made; what each holds depends on the pairs' ids and the pass alone.
+    """A maker of batches; the content of each depends on the pairs' ids and the pass alone.
 
     Attributes:
         data: the pairs.
-        generator: knows what is random about a row, and what belongs to a window.
-        seed: of the recipe.
-        draws: K.
-        antithetic: whether draws come in opposite twos.
+        generator: the generator whose `draw` and `window` are called.
+        seed: the recipe's seed.
+        draws: K, the number of draws.
+        antithetic: whether draws come in opposite pairs.
         crop: frames of a window; None = whole clips.
-        random_labels: whether a coin decides which side is chosen.
+        random_labels: whether a coin flip decides which side is chosen.
         clean: whether the clean target is a third side.
-        device: where to.
+        device: device of the tensors.
     """
 
-    data: Prepared
+    data: PreparedPairs
     generator: Alignable
     seed: int
     draws: int
@@ -94,26 +94,26 @@ class Batching:
     device: torch.device
 
     def order(self, pairs: Array, size: int, epoch: int) -> list[Array]:
-        """The batches of an epoch: shuffled, each of similar lengths; what is left over waits."""
+        """Return the batches of an epoch, shuffled, each of similar lengths; drop the rest."""
         rng = rng_for(self.seed, "order", epoch)
         shuffled = rng.permutation(pairs)
         frames = self.data.x_at[self.data.clip, 1]
         batches: list[Array] = []
         whole = len(shuffled) - len(shuffled) % size
-        for start in range(0, whole, size * SORTED):
-            block = shuffled[start : min(start + size * SORTED, whole)]
+        for start in range(0, whole, size * BATCHES_SORTED_TOGETHER):
+            block = shuffled[start : min(start + size * BATCHES_SORTED_TOGETHER, whole)]
             block = block[np.argsort(frames[block], kind="stable")]
             batches += np.split(block, len(block) // size)
         return [batches[k] for k in rng.permutation(len(batches))]
 
-    def of(self, pairs: Array, epoch: int) -> Batch:
-        """The batch of these pairs in a pass."""
+    def of(self, pairs: Array, epoch: int) -> PairBatch:
+        """Return the batch of these pairs in a pass."""
         drawing = self._drawing(epoch)
         items = [self._item(int(number), drawing) for number in pairs]
         sides = 3 if self.clean else 2
-        x = _padded([item.x for item in items]).transpose(1, 2).float()
+        x = _pad([item.x for item in items]).transpose(1, 2).float()
         targets = [item.targets[s] for s in range(sides) for item in items]
-        target = _padded(targets)
+        target = _pad(targets)
         target = target.float() if target.is_floating_point() else target.transpose(1, 2).long()
         lengths = torch.tensor([len(one) for one in targets]).view(sides, 1, -1)
         t = torch.tensor([[float(t) for t in item.t] for item in items]).T
@@ -121,18 +121,18 @@ class Batching:
             x=x.to(self.device),
             frames=torch.tensor([len(item.x) for item in items], device=self.device),
             clip=torch.arange(len(items), device=self.device).repeat(sides * self.draws),
-            target=_by_draw(target, sides, self.draws).to(self.device),
+            target=_repeat_by_draw(target, sides, self.draws).to(self.device),
             lengths=lengths.expand(-1, self.draws, -1).flatten().to(self.device),
             t=t.flatten().repeat(sides).to(self.device),
             draw=self._draw(items, sides),
         )
         flipped = torch.tensor([item.flipped for item in items], device=self.device)
-        return Batch(drawing, pairs, flipped, sides, self.draws, rows)
+        return PairBatch(drawing, pairs, flipped, sides, self.draws, rows)
 
-    def _drawing(self, epoch: int) -> Drawing:
-        return Drawing(self.seed, self.draws, self.antithetic, self.crop, self.clean, epoch)
+    def _drawing(self, epoch: int) -> DrawSettings:
+        return DrawSettings(self.seed, self.draws, self.antithetic, self.crop, self.clean, epoch)
 
-    def _item(self, number: int, drawing: Drawing) -> _Item:
+    def _item(self, number: int, drawing: DrawSettings) -> _Item:
         data, name = self.data, self.data.ids[number]
         x = data.features(int(data.clip[number]))
         numbers = [int(data.chosen[number]), int(data.rejected[number])]
@@ -150,11 +150,11 @@ class Batching:
             start = int(torch.randint(len(x) - crop + 1, (), generator=randomness))
             targets = [self._window(one, start, crop) for one in targets]
             x = x[start : start + crop]
-        t = stratified(drawing.draws, drawing.antithetic, randomness)
+        t = stratified_times(drawing.draws, drawing.antithetic, randomness)
         longest = max(targets, key=len)
         tokens = longest.dtype.kind == "i"
         shape = longest.shape[::-1] if tokens else longest.shape
-        return _Item(x, targets, t, self._drawn(shape, t, drawing, randomness), flipped)
+        return _Item(x, targets, t, self._draw_pair(shape, t, drawing, randomness), flipped)
 
     def _window(self, target: Array, start: int, frames: int) -> Array:
         cut = getattr(self.generator, "window", None)
@@ -164,33 +164,33 @@ class Batching:
             return np.asarray(cut(target.T, start, frames)).T
         return np.asarray(cut(target, start, frames))
 
-    def _drawn(
+    def _draw_pair(
         self,
         shape: Sequence[int],
         t: Sequence[float],
-        drawing: Drawing,
+        drawing: DrawSettings,
         randomness: torch.Generator,
     ) -> list[Tensor] | None:
-        """What is random beside t, [K] for a pair; opposite draws have opposite noise."""
-        found: list[Tensor] = []
+        """The K noises or masks of a pair; opposite draws have opposite noise."""
+        drawings: list[Tensor] = []
         opposite = drawing.antithetic and self.generator.paradigm == "fm"
         for number, one in enumerate(t):
             if opposite and number % 2:
-                found.append(-found[-1])
+                drawings.append(-drawings[-1])
                 continue
-            drawn = draw(self.generator, shape, one, randomness)
+            drawn = draw_for_target(self.generator, shape, one, randomness)
             if drawn is None:
                 return None
-            found.append(drawn)
-        return found
+            drawings.append(drawn)
+        return drawings
 
     def _draw(self, items: Sequence[_Item], sides: int) -> Tensor | None:
-        """[N, ...] the draws of all rows; those of a pair's sides are the same."""
-        found = [item.draws for item in items]
-        if found[0] is None:
+        """[N, ...] the draws of all rows; the sides of a pair have the same."""
+        drawings = [item.draws for item in items]
+        if drawings[0] is None:
             return None
-        ordered = [one[k] for k in range(self.draws) for one in found if one is not None]
-        padded = _padded_anywhere(ordered)
+        ordered = [one[k] for k in range(self.draws) for one in drawings if one is not None]
+        padded = _pad_all_axes(ordered)
         return padded.repeat(sides, *[1] * (padded.dim() - 1)).to(self.device)
 
 
@@ -205,31 +205,31 @@ class _Item:
     flipped: bool
 
 
-def stratified(draws: int, antithetic: bool, randomness: torch.Generator) -> list[float]:
-    """K times in (0, 1), one in each of K equal parts of it.
+def stratified_times(draws: int, antithetic: bool, randomness: torch.Generator) -> list[float]:
+    """Return K times in (0, 1), one in each of K equal parts.
 
-    Antithetic: in twos (t, 1 - t), which are of opposite parts; an odd one out comes last.
+    Antithetic: as (t, 1 - t), which lie in opposite parts; an odd one comes last.
     """
     uniform = torch.rand(draws, generator=randomness, dtype=torch.float64).clamp(1e-6, 1 - 1e-6)
     if not antithetic:
         return [float((k + u) / draws) for k, u in enumerate(uniform)]
-    found: list[float] = []
+    times: list[float] = []
     for k in range(draws // 2):
         t = float((k + uniform[k]) / draws)
-        found += [t, 1 - t]
+        times += [t, 1 - t]
     if draws % 2:
-        found.append(float((draws // 2 + uniform[-1]) / draws))
-    return found
+        times.append(float((draws // 2 + uniform[-1]) / draws))
+    return times
 
 
-def draw(
+def draw_for_target(
     generator: Alignable, shape: Sequence[int], t: float, randomness: torch.Generator
 ) -> Tensor | None:
-    """What is random about a target of a shape at t: the generator's own draw, or the default."""
+    """Return the noise or mask of a target at t: by the generator's own `draw`, or the default."""
     own = getattr(generator, "draw", None)
     if own is not None:
-        found: Tensor | None = own(shape, t, randomness)
-        return found
+        drawn: Tensor | None = own(shape, t, randomness)
+        return drawn
     if generator.paradigm == "fm":
         return torch.randn(tuple(shape), generator=randomness)
     if generator.paradigm == "mgm":
@@ -239,13 +239,13 @@ def draw(
     return None
 
 
-def _by_draw(target: Tensor, sides: int, draws: int) -> Tensor:
+def _repeat_by_draw(target: Tensor, sides: int, draws: int) -> Tensor:
     """[S * P, ...] -> [S * K * P, ...]."""
     split = target.view(sides, 1, -1, *target.shape[1:])
     return split.expand(-1, draws, *[-1] * (split.dim() - 2)).flatten(0, 2)
 
 
-def _padded(rows: Sequence[Array]) -> Tensor:
+def _pad(rows: Sequence[Array]) -> Tensor:
     """[R, longest, D] of arrays [T, D], zeros behind."""
     longest = max(map(len, rows))
     whole = np.zeros((len(rows), longest, rows[0].shape[1]), rows[0].dtype)
@@ -254,7 +254,7 @@ def _padded(rows: Sequence[Array]) -> Tensor:
     return torch.from_numpy(whole)
 
 
-def _padded_anywhere(rows: Sequence[Tensor]) -> Tensor:
+def _pad_all_axes(rows: Sequence[Tensor]) -> Tensor:
     """[R, ...] of tensors of different sizes in any axis, zeros behind."""
     size = [max(row.shape[axis] for row in rows) for axis in range(rows[0].dim())]
     whole = rows[0].new_zeros(len(rows), *size)

@@ -1,15 +1,15 @@
-"""An alignment on disk: its state, and the checkpoint it ends with."""
+"""The state of an alignment on disk, and its final checkpoint."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from gensr_pref.aligning.resume import read_state, write_state
-from gensr_pref.aligning.training import Alignment
+from gensr_pref.aligning.training import AlignmentRun
 
 
-def save(alignment: Alignment, out: Path) -> None:
-    """Write the state.
+def save_state(alignment: AlignmentRun, out: Path) -> None:
+    """Write the state of an alignment.
 
     Raises:
         StorageError: it cannot be written.
@@ -28,8 +28,8 @@ def save(alignment: Alignment, out: Path) -> None:
     write_state(out, state, alignment.claim)
 
 
-def resume(alignment: Alignment, out: Path) -> None:
-    """Continue from the state where there is one.
+def resume_state(alignment: AlignmentRun, out: Path) -> None:
+    """Continue from the state on disk, if there is one.
 
     Raises:
         StorageError: it is damaged.
@@ -45,8 +45,8 @@ def resume(alignment: Alignment, out: Path) -> None:
     alignment.alarms.raised.update(state["alarms"])
 
 
-def publish(alignment: Alignment, out: Path) -> None:
-    """Write the policy as its generator does: the best, the averaged, or the last."""
+def save_checkpoint(alignment: AlignmentRun, out: Path) -> None:
+    """Write the best, the averaged or the last policy by its generator's `save`."""
     if not alignment.accelerator.is_main_process:
         return
     policy = alignment.subject.generator.policy

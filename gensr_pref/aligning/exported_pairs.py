@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gensr_pref.aligning.file_digests import FileDigests
-from gensr_pref.aligning.pairs import COLUMNS, PairedClip, clips_of, uses_in
+from gensr_pref.aligning.pairs import PAIR_COLUMNS, PairedClip, generator_uses, group_by_clip
 from gensr_pref.errors import InputError, Problem
 from gensr_pref.identity import CLEAN, digest
 from gensr_pref.rundir import part_files
@@ -23,13 +23,13 @@ class PairsOfExport:
     """The pairs of a folder of Parquet files; see docs/export.md for its columns.
 
     Args:
-        path: the folder that `gensr-pref export` was told as OUT, or its `data`.
+        path: the folder OUT of `gensr-pref export`, or its `data`.
         generators: labels that both sides must be among; the clean target always may be one.
         with_audio: whether sides need their audio.
-        known: digests of files.
+        known: known digests of files.
 
     Raises:
-        InputError: no such folder, or without the columns of pairs.
+        InputError: the folder does not exist, or lacks the columns of pairs.
     """
 
     def __init__(
@@ -54,30 +54,30 @@ class PairsOfExport:
 
     @property
     def content(self) -> dict[str, str]:
-        """A digest of the files, which hold the pairs and all that they come from."""
+        """Return a digest of the files, which hold the pairs and everything that they refer to."""
         paths = [file for files in self._files.values() for file in files]
-        found = zip([path.name for path in paths], self._known.of_all(paths), strict=True)
-        return {"pairs": digest(list(map(list, found)))}
+        digests = zip([path.name for path in paths], self._known.of_all(paths), strict=True)
+        return {"pairs": digest(list(map(list, digests)))}
 
     @property
     def uses(self) -> dict[str, str]:
-        """Which model each label is, where the export's ``run.yaml`` is there."""
+        """Return the model behind each label, if the export has its ``run.yaml``."""
         return _uses(self._root)
 
     def clips(self) -> Iterator[PairedClip]:
-        """Every clip that has pairs, in the order of the files."""
+        """Yield every clip that has pairs, in the order of the files."""
         for split, files in self._files.items():
-            yield from clips_of(self._rows(files, split), self._allowed)
+            yield from group_by_clip(self._rows(files, split), self._allowed)
 
     def _rows(self, files: list[Path], split: str) -> Iterator[dict[str, Any]]:
         for file in files:
-            columns = [*COLUMNS, "clean", *self._with_sound(file)]
-            there = [column for column in columns if column in self._there]
-            for batch in part_files.batches(file, there, ROWS):
+            columns = [*PAIR_COLUMNS, "clean", *self._with_sound(file)]
+            existing = [column for column in columns if column in self._there]
+            for batch in part_files.batches(file, existing, ROWS):
                 yield from ({**row, "split": split} for row in batch.to_pylist())
 
     def _with_sound(self, file: Path) -> list[str]:
-        """The sides whose audio is needed: both, or the clean clip that a golden pair chose."""
+        """The sides whose audio is needed: both, or the clean clip of a golden pair."""
         if self._with_audio:
             return ["chosen", "rejected"]
         generators = part_files.read(file, ["chosen_generator"]).column("chosen_generator")
@@ -87,15 +87,14 @@ class PairsOfExport:
 class PairsOfHub:
     """The pairs of a dataset on the Hugging Face Hub, read as a stream.
 
-    What is read is the commit that the revision names when this is made, also where a branch moves
-    on in the meantime.
+    The commit is fixed when the object is made: a branch that moves on later changes nothing.
 
     Args:
         name: ``org/name``, or a folder that `datasets` reads as one.
-        config: of the dataset; None = its default.
+        config: config of the dataset; None = its default.
         revision: commit, tag or branch; None = main.
         generators: labels that both sides must be among; the clean target always may be one.
-        known: digests of files.
+        known: known digests of files.
 
     Raises:
         InputError: `datasets` cannot open it, or it has no columns of pairs.
@@ -130,7 +129,7 @@ class PairsOfHub:
 
     @property
     def content(self) -> dict[str, str]:
-        """A digest of the dataset at its commit; of a folder, of its files."""
+        """Return a digest of the dataset at its commit; for a folder, of its files."""
         if self._commit is not None:
             return {"pairs": digest(self._name, self._config, self._commit)}
         folder = Path(self._name)
@@ -143,11 +142,11 @@ class PairsOfHub:
 
     @property
     def uses(self) -> dict[str, str]:
-        """Which model each label is, where that can be known: in a folder."""
+        """Return the model behind each label, if the dataset is a folder; else nothing."""
         return _uses(Path(self._name)) if self._commit is None else {}
 
     def clips(self) -> Iterator[PairedClip]:
-        """Every clip that has pairs, in the order of the stream."""
+        """Yield every clip that has pairs, in the order of the stream."""
         import datasets
 
         for name in SPLITS:
@@ -157,11 +156,11 @@ class PairsOfHub:
             for column, feature in (stream.features or {}).items():
                 if isinstance(feature, datasets.Audio):
                     stream = stream.cast_column(column, datasets.Audio(decode=False))
-            yield from clips_of(({**row, "split": name} for row in stream), self._allowed)
+            yield from group_by_clip(({**row, "split": name} for row in stream), self._allowed)
 
 
 def _commit(name: str, revision: str | None) -> str:
-    """The commit that a revision of a dataset on the Hub is now.
+    """The commit that a revision of a dataset on the Hub points to.
 
     Raises:
         InputError: there is no such dataset or revision, or the Hub cannot be asked.
@@ -169,8 +168,8 @@ def _commit(name: str, revision: str | None) -> str:
     from huggingface_hub import HfApi
 
     try:
-        found = HfApi().dataset_info(name, revision=revision).sha
-    except Exception as error:  # of whatever HTTP library this version of the client uses
+        commit = HfApi().dataset_info(name, revision=revision).sha
+    except Exception as error:  # any exception of the HTTP library that the client uses
         if lacking := missing_package(error):
             raise InputError(
                 f"{name!r}: the Hub cannot be asked: {lacking}",
@@ -186,18 +185,18 @@ def _commit(name: str, revision: str | None) -> str:
             value=name,
             problem=Problem.MISSING,
         ) from error
-    return str(found)
+    return str(commit)
 
 
 def _uses(folder: Path) -> dict[str, str]:
     document = read_published_document(folder)
-    return {} if document is None else uses_in(document)
+    return {} if document is None else generator_uses(document)
 
 
-def _require_columns(there: set[str], where: str) -> None:
-    if not there >= _NEEDED:
+def _require_columns(columns: set[str], where: str) -> None:
+    if not columns >= _NEEDED:
         raise InputError(
-            f"is no dataset of pairs; it lacks {', '.join(sorted(_NEEDED - there))}. "
+            f"is not a dataset of pairs; it lacks {', '.join(sorted(_NEEDED - columns))}. "
             "See docs/export.md",
             path=where,
             known=_NEEDED,

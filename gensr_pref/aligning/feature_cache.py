@@ -1,7 +1,7 @@
-"""Pairs on disk as training reads them: features and targets in flat files, mapped into memory.
+"""Features and targets of pairs in flat files, mapped into memory.
 
-Features of a clip are computed once, however many pairs, epochs and trainings there are; what is in
-memory is what the operating system keeps of the files (about 100 KB per clip of 4 s).
+The features of a clip are computed once for all pairs, epochs and trainings. Memory holds what the
+operating system caches of the files (about 100 KB per clip of 4 s).
 """
 
 from __future__ import annotations
@@ -29,25 +29,25 @@ from gensr_pref.untrusted import documents
 Array = npt.NDArray[Any]
 Hear = Callable[[PairedClip], Array]  # [F, C]
 Target = Callable[[PairedClip, Side], Array]  # [T, D]
-NONE = -1
+NO_TARGET = -1
 _FILES = ("x.bin", "targets.bin", "index.npz")
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """Pairs and what they refer to.
+class PreparedPairs:
+    """Pairs with the features and targets that they refer to.
 
     Attributes:
-        ids: [pairs] their ids.
-        clips: [clips] theirs.
-        split: [pairs] of their clips.
-        clip: [pairs] which clip.
-        chosen, rejected: [pairs] which target.
-        clean: [clips] which target is the clean one; NONE where there is none.
-        revisions: by generator, the weights that sampled its sides.
+        ids: [pairs] ids of the pairs.
+        clips: [clips] ids of the clips.
+        split: [pairs] split of the pair's clip.
+        clip: [pairs] index of the clip.
+        chosen, rejected: [pairs] index of the target.
+        clean: [clips] index of the clean target; `NO_TARGET` if there is none.
+        revisions: by generator, revisions of the weights that sampled its sides.
         x_at, target_at: [clips, 2], [targets, 2] first row and number of rows.
         x: [rows, C] float16 features of all clips, one after the other.
-        targets: [rows, D] of all targets: int32 tokens or float16 latents, time first.
+        targets: [rows, D] all targets: int32 tokens or float16 latents, time first.
     """
 
     ids: list[str]
@@ -64,38 +64,42 @@ class Prepared:
     targets: Array
 
     def of(self, split: str) -> Array:
-        """Which pairs are of a split."""
+        """Return the indices of the pairs of a split."""
         return np.flatnonzero(self.split == split)
 
     def features(self, clip: int) -> Array:
-        """[F, C] of a clip."""
+        """Return the features [F, C] of a clip."""
         start, rows = self.x_at[clip]
         return self.x[start : start + rows]
 
     def target(self, number: int) -> Array:
-        """[T, D] of a target."""
+        """Return a target [T, D]."""
         start, rows = self.target_at[number]
         return self.targets[start : start + rows]
 
 
-def prepared(folder: Path, source: PairTable, hear: Hear, target: Target, clean: bool) -> Prepared:
-    """What a folder holds, made from a source where it is not there.
+def prepare_pairs(
+    folder: Path, source: PairTable, hear: Hear, target: Target, clean: bool
+) -> PreparedPairs:
+    """Return the pairs in a folder, which are made from a source if the folder does not exist.
 
     Args:
-        hear: features of a clip [F, C].
-        target: tokens or latent of a side [T, D].
-        clean: whether the clean target is wanted beside the pairs.
+        folder: folder of the files.
+        source: where the pairs come from.
+        hear: computes the features [F, C] of a clip.
+        target: computes tokens or latent [T, D] of a side.
+        clean: whether the clean targets are prepared too.
 
     Raises:
-        InputError: no pair is left, or the clean target is wanted and a clip has none.
+        InputError: there is no pair, or `clean` is set and a clip has no clean target.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     notice = f"{folder}: another training is preparing it; waiting"
     with wait_for_lock(folder.with_name(folder.name + ".lock"), notice):
         if folder.exists():
-            found = _read(folder)
-            if found is not None:
-                return found
+            pairs = _read(folder)
+            if pairs is not None:
+                return pairs
             print(f"{folder}: is damaged, and is made again", file=sys.stderr)
             shutil.rmtree(folder)
         part = folder.with_name(folder.name + ".part")
@@ -103,19 +107,19 @@ def prepared(folder: Path, source: PairTable, hear: Hear, target: Target, clean:
         part.mkdir()
         _write(part, source, hear, target, clean)
         part.rename(folder)
-        found = _read(folder)
-    if found is None:
+        pairs = _read(folder)
+    if pairs is None:
         raise StorageError(
             "does not hold what was just written. Is its disk faulty?",
             path=folder,
             problem=Problem.DAMAGED,
         )
-    return found
+    return pairs
 
 
 @dataclass
 class _Index:
-    """What is written so far."""
+    """The index of what has been written."""
 
     ids: list[str] = field(default_factory=list)
     clips: list[str] = field(default_factory=list)
@@ -154,7 +158,7 @@ def _write(folder: Path, source: PairTable, hear: Hear, target: Target, clean: b
                 index.clip.append(len(index.x_at) - 1)
                 index.chosen.append(numbers[pair.chosen.name])
                 index.rejected.append(numbers[pair.rejected.name])
-            index.clean.append(numbers.get(CLEAN, NONE))
+            index.clean.append(numbers.get(CLEAN, NO_TARGET))
     if not index.ids:
         raise InputError(
             "has no pairs of the generators that are asked for (pairs.generators; "
@@ -162,7 +166,7 @@ def _write(folder: Path, source: PairTable, hear: Hear, target: Target, clean: b
             field="pairs.source",
             problem=Problem.EMPTY,
         )
-    revisions = {name: sorted(found) for name, found in index.revisions.items()}
+    revisions = {name: sorted(labels) for name, labels in index.revisions.items()}
     names = {"ids": index.ids, "clips": index.clips, "revisions": revisions}
     arrays = {key: np.array(value) for key, value in vars(index).items() if key not in names}
     np.savez(folder / "index.npz", allow_pickle=False, **arrays)
@@ -171,11 +175,11 @@ def _write(folder: Path, source: PairTable, hear: Hear, target: Target, clean: b
 
 
 def _sides(clip: PairedClip, clean: bool) -> list[Side]:
-    """The sides of a clip's pairs, each once, and the clean target where it is wanted."""
-    found = {side.name: side for pair in clip.pairs for side in (pair.chosen, pair.rejected)}
+    """The sides of a clip's pairs, each once, and the clean target if `clean` is set."""
+    sides = {side.name: side for pair in clip.pairs for side in (pair.chosen, pair.rejected)}
     if clean:
-        found[CLEAN] = Side(CLEAN, CLEAN, "", None, None, None)
-    return list(found.values())
+        sides[CLEAN] = Side(CLEAN, CLEAN, "", None, None, None)
+    return list(sides.values())
 
 
 def _append(file: BinaryIO, places: list[tuple[int, int]], rows: Array) -> tuple[str, int]:
@@ -186,8 +190,8 @@ def _append(file: BinaryIO, places: list[tuple[int, int]], rows: Array) -> tuple
     return rows.dtype.str, rows.shape[1]
 
 
-def _read(folder: Path) -> Prepared | None:
-    """What a folder holds; None where that is not what was written, by its digests."""
+def _read(folder: Path) -> PreparedPairs | None:
+    """The pairs in a folder; None if its digests show that it is damaged."""
     try:
         facts = documents.parse_json((folder / "forms.json").read_text(encoding="utf-8"))
         if facts.pop("digest") != digest(facts):
@@ -196,11 +200,11 @@ def _read(folder: Path) -> Prepared | None:
             return None
     except (OSError, ValueError, KeyError, AttributeError):
         return None
-    with np.load(folder / "index.npz") as found:
-        arrays: dict[str, Any] = dict(found)
+    with np.load(folder / "index.npz") as archive:
+        arrays: dict[str, Any] = dict(archive)
     maps: dict[str, Any] = {
         name: np.memmap(folder / f"{name}.bin", facts[name][0], "r").reshape(-1, facts[name][1])
         for name in ("x", "targets")
     }
     names: dict[str, Any] = {name: facts[name] for name in ("ids", "clips", "revisions")}
-    return Prepared(**names, **arrays, **maps)
+    return PreparedPairs(**names, **arrays, **maps)

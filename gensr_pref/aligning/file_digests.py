@@ -1,4 +1,4 @@
-"""Digests of files that a training reads, taken once and remembered while a file stays as it is."""
+"""Digests of files that a training reads, remembered while a file is unchanged."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _Look = list[int]  # size, times of change of content and of anything, inode
 class FileDigests:
     """Digests of files' contents.
 
-    A file is read again where its size, its inode or one of its times is another than when it was
-    read. The time of the last change of anything (`st_ctime`) cannot be set by a program, so that
-    a file which was replaced and given its old time is noticed.
+    A file is read again if its size, its inode or one of its times has changed. The time of the
+    last change of anything (`st_ctime`) cannot be set by a program, so a file that was replaced
+    and given its old time is noticed.
 
     Args:
-        folder: keeps what is known in `digests.json`.
+        folder: folder of `digests.json`, which remembers the digests.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -35,7 +35,7 @@ class FileDigests:
         self._changed = False
 
     def of(self, path: Path) -> str:
-        """32 hexadecimal digits of a file's content.
+        """Return 32 hexadecimal digits of a file's content.
 
         Raises:
             InputError: it cannot be read.
@@ -45,24 +45,24 @@ class FileDigests:
             look = _look(path)
             if place in self._known and self._known[place][0] == look:
                 return self._known[place][1]
-            found = file_digest(path)
+            content = file_digest(path)
         except OSError as error:
             raise InputError(
                 f"cannot be read: {error.strerror or error}", path=path, problem=Problem.UNREADABLE
             ) from error
         if time.time_ns() - max(look[1:3]) > _SETTLED_NS:
-            self._known[place] = (look, found)
+            self._known[place] = (look, content)
             self._changed = True
-        return found
+        return content
 
     def of_all(self, paths: Iterable[Path]) -> list[str]:
-        """Of several files, in order; what is known then is kept for the next time."""
-        found = [self.of(path) for path in paths]
+        """Return the digests of several files, in order, and remember them for the next time."""
+        digests = [self.of(path) for path in paths]
         self.keep()
-        return found
+        return digests
 
     def keep(self) -> None:
-        """Write down what is known, where it can be written."""
+        """Write the digests, if the folder can be written."""
         if not self._changed:
             return
         try:
@@ -73,14 +73,16 @@ class FileDigests:
 
 
 def _look(path: Path) -> _Look:
-    seen = path.stat()
-    return [seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_ino]
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
 
 
 def _read(path: Path) -> dict[str, tuple[_Look, str]]:
-    """What is remembered; nothing where that is damaged."""
+    """The remembered digests; none if the file is damaged."""
     try:
-        found = documents.parse_json(path.read_text(encoding="utf-8"))
-        return {str(place): (list(look), str(digest)) for place, (look, digest) in found.items()}
+        remembered = documents.parse_json(path.read_text(encoding="utf-8"))
+        return {
+            str(place): (list(look), str(digest)) for place, (look, digest) in remembered.items()
+        }
     except (OSError, ValueError, TypeError, AttributeError):
         return {}

@@ -1,4 +1,4 @@
-"""What a policy or the reference thinks of a batch: u of `objectives`."""
+"""The utility u of a batch under the policy or the reference; see `objectives`."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from gensr_pref.aligning.batches import Batch
+from gensr_pref.aligning.batches import PairBatch
 from gensr_pref.generators.base import Alignable, Rows
 
 
-class Measured(nn.Module):
-    """A policy by what its generator says of rows: log p, or minus the flow-matching error.
+class Utility(nn.Module):
+    """The utility of rows under a policy: log p, or minus the flow-matching error.
 
     A module, so that accelerate can wrap it: gradients of several processes meet in its `forward`.
 
     Args:
-        generator: whose methods are asked.
-        policy: what they are asked of.
-        encodes: whether `x` of a batch is features still, for the policy's encoder.
+        generator: generator whose `log_likelihood` or `error` is called.
+        policy: network that is passed to it.
+        encodes: whether `x` of a batch holds features, which the policy's encoder must encode.
         precision: torch's type of the network's inner products.
         frozen: whether the encoder is not trained.
     """
@@ -38,7 +38,7 @@ class Measured(nn.Module):
         self.precision, self.frozen = precision, frozen
 
     def forward(self, rows: Rows) -> Tensor:
-        """log p or -e of each row: [N], float64."""
+        """Return log p or -e of each row: [N], float64."""
         device = rows.x.device.type
         with torch.autocast(device, self.precision, enabled=self.precision != torch.float32):
             if self.encodes:
@@ -53,8 +53,8 @@ class Measured(nn.Module):
         return encoded
 
 
-def counted(batch: Batch, paradigm: str) -> Tensor:
-    """[S, K, P] how many tokens the log-likelihood of each row is a sum over; 1 for errors."""
+def token_counts(batch: PairBatch, paradigm: str) -> Tensor:
+    """Return how many tokens each row's log-likelihood sums over: [S, K, P]; 1 for errors."""
     rows = batch.rows
     if paradigm == "fm":
         return batch.split(torch.ones_like(rows.t, dtype=torch.float64))

@@ -1,4 +1,4 @@
-"""The models of an alignment: made, checked, and identified by what they compute."""
+"""The models of an alignment: how they are made, checked, and identified by what they compute."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gensr_pref.aligning.recipe import Aligned
+from gensr_pref.aligning.recipe import ModelUse
 from gensr_pref.config import code_digest, plugins
 from gensr_pref.errors import ConfigError, Problem
 from gensr_pref.generators.base import Alignable
 from gensr_pref.identity import digest, file_digest, rng_for
 
-NEEDED = ("paradigm", "hear", "encode", "save")
-MEASURE = {"ar": "log_likelihood", "mgm": "log_likelihood", "fm": "error"}
+REQUIRED_MEMBERS = ("paradigm", "hear", "encode", "save")
+UTILITY_MEMBER = {"ar": "log_likelihood", "mgm": "log_likelihood", "fm": "error"}
 PROBE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
-class Content:
-    """All that what a loaded generator computes can depend on; equal contents compute the same.
+class ModelContent:
+    """Everything that the output of a loaded generator depends on; equal contents compute the same.
 
     Attributes:
-        use: its name, or ``module:Class``.
-        code: version of its package; of ``module:Class`` a digest of its source.
-        options: as the recipe gives them.
+        use: name of the generator, or ``module:Class``.
+        code: version of its package; for ``module:Class``, a digest of its source.
+        options: options in the recipe.
         files: digests of the files that options name.
-        revision, sample_rate: its own.
+        revision, sample_rate: attributes of the generator.
         weights: digest of its policy's weights and buffers.
     """
 
@@ -47,34 +47,38 @@ class Content:
 
     @property
     def digest(self) -> str:
-        """32 hexadecimal digits."""
+        """Return 32 hexadecimal digits."""
         return digest(asdict(self))
 
 
-def loaded(use: Aligned, base: Path, field: str, device: str) -> tuple[Alignable, Content]:
-    """The generator of a recipe with its weights on a device, and what identifies it.
+def load_model(
+    use: ModelUse, base: Path, field: str, device: str
+) -> tuple[Alignable, ModelContent]:
+    """Return the generator of a recipe with its weights on a device, and its content.
 
     Args:
+        use: entry of the recipe.
         base: folder that the recipe's paths are relative to.
-        field: where it stands in the recipe, for messages.
+        field: field of the recipe, for messages.
+        device: torch's name of the device.
 
     Raises:
         InputError: there is no such generator or checkpoint, or it cannot be aligned.
     """
-    generator = made(use, base, field)
+    generator = make_model(use, base, field)
     generator.load(device)
-    return generator, content_of(use, base, generator)
+    return generator, model_content(use, base, generator)
 
 
-def made(use: Aligned, base: Path, field: str) -> Alignable:
-    """The generator of a recipe, with all that alignment asks for.
+def make_model(use: ModelUse, base: Path, field: str) -> Alignable:
+    """Return the generator of a recipe, with all members that alignment needs.
 
     Raises:
         ConfigError: it lacks a member.
     """
-    found = plugins.create("generator", use.use, use.options, f"{field}.options", base)
-    paradigm = getattr(found, "paradigm", None)
-    if paradigm not in MEASURE:
+    generator = plugins.create("generator", use.use, use.options, f"{field}.options", base)
+    paradigm = getattr(generator, "paradigm", None)
+    if paradigm not in UTILITY_MEMBER:
         raise ConfigError(
             f"{use.use!r} cannot be aligned: its attribute `paradigm` is "
             f"{paradigm!r}, and must be 'ar', 'mgm' or 'fm'. See docs/alignment.md",
@@ -82,7 +86,11 @@ def made(use: Aligned, base: Path, field: str) -> Alignable:
             value=use.use,
             problem=Problem.UNSUPPORTED,
         )
-    missing = [name for name in (*NEEDED, MEASURE[paradigm]) if not hasattr(found, name)]
+    missing = [
+        name
+        for name in (*REQUIRED_MEMBERS, UTILITY_MEMBER[paradigm])
+        if not hasattr(generator, name)
+    ]
     if missing:
         raise ConfigError(
             f"{use.use!r} cannot be aligned: it has no member "
@@ -91,15 +99,15 @@ def made(use: Aligned, base: Path, field: str) -> Alignable:
             value=use.use,
             problem=Problem.UNSUPPORTED,
         )
-    aligned: Alignable = found
+    aligned: Alignable = generator
     return aligned
 
 
-def content_of(use: Aligned, base: Path, generator: Alignable) -> Content:
-    """What identifies a generator that is loaded."""
+def model_content(use: ModelUse, base: Path, generator: Alignable) -> ModelContent:
+    """Return what identifies a loaded generator."""
     named = {name: use.options.get(name) for name in getattr(type(generator), "paths", ())}
     files = {key: base / value for key, value in named.items() if isinstance(value, str) and value}
-    return Content(
+    return ModelContent(
         use=use.use,
         code=code_digest.digest_of(use.use) or _version(type(generator)),
         options=use.options,
@@ -111,7 +119,7 @@ def content_of(use: Aligned, base: Path, generator: Alignable) -> Content:
 
 
 def weights_digest(state: Mapping[str, Any]) -> str:
-    """32 hexadecimal digits of the names, types, shapes and values of a `state_dict`."""
+    """Return 32 hexadecimal digits of the names, types, shapes and values of a `state_dict`."""
     contents = hashlib.blake2b(digest_size=16)
     for name in sorted(state):
         value = state[name]
@@ -125,39 +133,39 @@ def weights_digest(state: Mapping[str, Any]) -> str:
 
 
 def require_one_space(ours: Alignable, other: Alignable, field: str) -> None:
-    """Refuse a model that does not hear clips as another does, or means other targets.
+    """Refuse two models whose features or targets differ.
 
-    Both are asked about the same noise: features and targets that differ there belong to another
-    sample rate, tokenizer or analysis, and numbers about them cannot be compared.
+    Both process the same noise: different features or targets belong to another sample rate,
+    tokenizer or analysis, and their utilities cannot be compared.
 
     Args:
-        field: where `other` stands in the recipe.
+        field: field of `other` in the recipe.
 
     Raises:
-        ConfigError: they differ; the message says in what.
+        ConfigError: the models differ; the message says in what.
     """
     for name in ("paradigm", "sample_rate"):
-        there, here = getattr(other, name), getattr(ours, name)
-        if there != here:
+        theirs, expected = getattr(other, name), getattr(ours, name)
+        if theirs != expected:
             raise ConfigError(
-                f"its {name} is {there!r}, the generator's is {here!r}. "
+                f"its {name} is {theirs!r}, the generator's is {expected!r}. "
                 "Name a model of the same kind",
                 field=field,
-                value=there,
+                value=theirs,
                 problem=Problem.CONFLICT,
             )
     noisy, clean = _probe(ours.sample_rate)
     if not _same(ours.hear(noisy.copy()), other.hear(noisy.copy())):
         raise ConfigError(
-            "it makes other features of a clip than the generator does, so that one "
-            "cannot be trained on what the other heard. Name a model of the same kind",
+            "it computes other features of a clip than the generator does, so that one "
+            "cannot be trained on features of the other. Name a model of the same kind",
             field=field,
             value="features",
             problem=Problem.CONFLICT,
         )
     if not _same(ours.encode(noisy.copy(), clean.copy()), other.encode(noisy, clean)):
         raise ConfigError(
-            "its tokens or latents mean other sounds than the generator's (another "
+            "its tokens or latents stand for other sounds than the generator's (another "
             "tokenizer), so that their likelihoods cannot be compared. Name a model with the same "
             "tokenizer",
             field=field,
@@ -175,7 +183,7 @@ def _probe(rate: int) -> tuple[Any, Any]:
 
 
 def _same(a: Any, b: Any) -> bool:
-    """Whether two arrays are the same, up to the rounding of float16."""
+    """Whether two arrays are equal up to the rounding of float16."""
     one, other = (
         np.asarray(value.cpu() if isinstance(value, Tensor) else value) for value in (a, b)
     )
@@ -185,7 +193,7 @@ def _same(a: Any, b: Any) -> bool:
 
 
 def _version(kind: type) -> str:
-    """Of the package that a class is of; empty where it is of none that is installed."""
+    """The version of a class's package; empty if it is in no installed package."""
     package = kind.__module__.partition(".")[0]
     try:
         return f"{package} {metadata.version(package)}"

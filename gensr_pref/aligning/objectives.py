@@ -1,8 +1,8 @@
-"""The objectives: what pairs cost, from how much better or worse each side has become.
+"""The objectives: losses of pairs, as functions of how much more likely each side has become.
 
 Notation: x a noisy clip, w its chosen and l its rejected side, p the policy and ref the frozen
 model it started from. Every objective reads one number per side, the utility u, which is higher
-where the model likes a side better:
+the more the model prefers a side:
 
     ar, mgm    u(y) = log p(y | x)                     (arXiv 2505.04113, section 3.2)
     fm         u(y) = -e(y),  e(y) = mean over valid values of (v(y_t, t, x) - (y_1 - y_0))^2
@@ -30,7 +30,7 @@ from torch.nn import functional
 
 
 def dpo(gain_w: Tensor, gain_l: Tensor, beta: float, label_smoothing: float = 0.0) -> Tensor:
-    """Direct preference optimisation (arXiv 2305.18290, equation 7): [P].
+    """Return the loss of direct preference optimisation (arXiv 2305.18290, equation 7): [P].
 
     L = -(1 - s) log sigma(beta (g_w - g_l)) - s log sigma(-beta (g_w - g_l)).
 
@@ -48,7 +48,7 @@ def dpo(gain_w: Tensor, gain_l: Tensor, beta: float, label_smoothing: float = 0.
 
 
 def ipo(gain_w: Tensor, gain_l: Tensor, beta: float) -> Tensor:
-    """Identity preference optimisation (arXiv 2310.12036, equation 17), times beta squared: [P].
+    """Return the loss of IPO (arXiv 2310.12036, equation 17) times beta squared: [P].
 
     L = (beta (g_w - g_l) - 1/2)^2 = beta^2 ((g_w - g_l) - 1 / (2 beta))^2.
 
@@ -60,7 +60,7 @@ def ipo(gain_w: Tensor, gain_l: Tensor, beta: float) -> Tensor:
 
 
 def sft(utility_w: Tensor) -> Tensor:
-    """Fine-tuning on the chosen side alone, without a reference: [P].
+    """Return the loss of fine-tuning on the chosen side alone, without a reference: [P].
 
     L = -u(w): cross-entropy for ``ar`` and ``mgm``, the flow-matching error for ``fm``. The
     baseline that DPO must beat (arXiv 2508.17229 reports that it does).
@@ -69,9 +69,9 @@ def sft(utility_w: Tensor) -> Tensor:
 
 
 def anchor(utility: Tensor) -> Tensor:
-    """What keeps the policy a model of speech: -u of the chosen side, or of the clean target: [P].
+    """Return -u of the chosen side or of the clean target: [P]; keeps the policy a model of speech.
 
-    To be added with a weight. u is a mean over tokens here whatever the preference uses, so the
+    It is added with a weight. u is a mean over tokens here whatever the preference uses, so the
     anchor is a cross-entropy in nats per token (GSEPF's L_CE, arXiv 2507.09929, of weight 1 beside
     DPO), or the flow-matching error.
     """
@@ -79,12 +79,12 @@ def anchor(utility: Tensor) -> Tensor:
 
 
 def accuracy(gain_w: Tensor, gain_l: Tensor) -> Tensor:
-    """Whether the policy prefers the chosen side more than the reference did: [P]; a tie is 1/2."""
+    """Return 1 where the policy gained more on the chosen side, else 0: [P]; a tie is 1/2."""
     return ((gain_w > gain_l).float() + (gain_w >= gain_l).float()) / 2
 
 
-def drift(gain_w: Tensor, gain_l: Tensor) -> Tensor:
-    """How far the policy has gone from the reference, on both sides: [P].
+def drift_from_reference(gain_w: Tensor, gain_l: Tensor) -> Tensor:
+    """Return how far the policy has moved from the reference, on both sides: [P].
 
     -(g_w + g_l) / 2. Both sides are samples of the reference, so for likelihoods its mean estimates
     the divergence KL(ref || p) (per token with ``reduction: mean``), as far as pairs are typical

@@ -22,8 +22,8 @@ from gensr_pref.rundir.document import RunDocument
 from gensr_pref.schema import PAIR_ROLES
 
 # What training reads of a pair besides its sounds: names of `rundir.rows.pairs` and of an export.
-COLUMNS = ["pair_id", "clip_id", "prompt"]
-COLUMNS += [
+PAIR_COLUMNS = ["pair_id", "clip_id", "prompt"]
+PAIR_COLUMNS += [
     f"{side}_{name}"
     for side in PAIR_ROLES
     for name in ("id", "generator", "revision", "tokens", "latent")
@@ -35,12 +35,12 @@ class Side:
     """The chosen or the rejected version of a clip.
 
     Attributes:
-        name: its candidate id; sides of one name are one candidate.
-        generator: its label; `identity.CLEAN` for the clean target.
-        revision: of the weights that sampled it.
-        tokens: [codebooks, T] int32, where it has any.
-        latent: [T, channels] float16, where it has any.
-        audio: its Audio column's value.
+        name: candidate id; sides with the same name are one candidate.
+        generator: label of its generator; `identity.CLEAN` for the clean target.
+        revision: revision of the weights that sampled it.
+        tokens: [codebooks, T] int32, if it has any.
+        latent: [T, channels] float16, if it has any.
+        audio: value of its Audio column.
     """
 
     name: str
@@ -51,17 +51,17 @@ class Side:
     audio: dict[str, Any] | None
 
     def sound(self) -> Sound:
-        """Its audio."""
-        found = audio.from_column(self.audio)
-        if found is None:
+        """Return its audio."""
+        sound = audio.from_column(self.audio)
+        if sound is None:
             raise InputError(
                 "its audio is not in the table", path=self.name, problem=Problem.MISSING
             )
-        return found
+        return sound
 
 
 @dataclass(frozen=True)
-class Pair:
+class TrainingPair:
     """Two sides of a clip."""
 
     pair_id: str
@@ -74,42 +74,42 @@ class PairedClip:
     """A clip and its pairs.
 
     Attributes:
-        noisy: what both sides restore.
-        clean: the target, where there is one.
+        noisy: the noisy sound that both sides restore.
+        clean: the clean target, if there is one.
     """
 
     clip_id: str
     split: str
     noisy: Sound
     clean: Sound | None
-    pairs: tuple[Pair, ...]
+    pairs: tuple[TrainingPair, ...]
 
 
 class PairTable(Protocol):
-    """Where pairs come from: see `run_pairs` and `exported_pairs`."""
+    """A source of pairs; see `run_pairs` and `exported_pairs`."""
 
     @property
     def content(self) -> dict[str, str]:
-        """Digests of the pairs and of all that they come from, by name, as they are now."""
+        """Return digests of the pairs and of the tables that they refer to, by name, as of now."""
         ...
 
     @property
     def uses(self) -> dict[str, str]:
-        """Which model (`use` of a run file) each label is, as far as that is known."""
+        """Return the model (`use` of a run file) behind each label, as far as it is known."""
         ...
 
     def clips(self) -> Iterator[PairedClip]:
-        """Every clip that has pairs, in an order of its own."""
+        """Yield every clip that has pairs."""
         ...
 
 
 @dataclass(frozen=True)
-class Unchanging:
-    """Pairs that are refused where they became others while they were read.
+class UnchangedPairs:
+    """Pairs that are refused if they change while they are read.
 
     Attributes:
-        source: where they come from.
-        content: what it was found to be before.
+        source: where the pairs come from.
+        content: digests of the source before it was read.
     """
 
     source: PairTable
@@ -117,14 +117,14 @@ class Unchanging:
 
     @property
     def uses(self) -> dict[str, str]:
-        """Those of the source."""
+        """Return the model behind each label of the source."""
         return self.source.uses
 
     def clips(self) -> Iterator[PairedClip]:
-        """Every clip of the source.
+        """Yield every clip of the source.
 
         Raises:
-            InputError: after the last, where the source is not what it was.
+            InputError: after the last clip, if the source has changed.
         """
         yield from self.source.clips()
         if self.source.content != self.content:
@@ -136,7 +136,7 @@ class Unchanging:
             )
 
 
-def clips_of(rows: Iterable[dict[str, Any]], allowed: set[str]) -> Iterator[PairedClip]:
+def group_by_clip(rows: Iterable[dict[str, Any]], allowed: set[str]) -> Iterator[PairedClip]:
     """Yield the clips of rows of pairs, each with those pairs of which both sides are allowed.
 
     Args:
@@ -157,7 +157,8 @@ def clips_of(rows: Iterable[dict[str, Any]], allowed: set[str]) -> Iterator[Pair
                 f"{name} has no prompt", field="pairs", value=name, problem=Problem.MISSING
             )
         pairs = tuple(
-            Pair(row["pair_id"], *(_side(row, which) for which in PAIR_ROLES)) for row in together
+            TrainingPair(row["pair_id"], *(_side(row, which) for which in PAIR_ROLES))
+            for row in together
         )
         yield PairedClip(name, together[0]["split"], noisy, _clean(together[0]), pairs)
 
@@ -182,8 +183,8 @@ def _clean(row: dict[str, Any]) -> Sound | None:
     return audio.from_column(value)
 
 
-def uses_in(document: RunDocument) -> dict[str, str]:
-    """Return which model each label is."""
+def generator_uses(document: RunDocument) -> dict[str, str]:
+    """Return the model behind each label."""
     labels = [one.name for one in document.provenance.generators]
     uses = [str(one.get("use")) for one in document.generators]
     return dict(zip(labels, uses, strict=False))

@@ -13,21 +13,21 @@ Name = Annotated[str, Field(pattern=run_file.LABEL_PATTERN)]
 Paradigm = Literal["ar", "mgm", "fm"]
 
 
-class RunPairs(run_file.Model):
+class RunSource(run_file.Model):
     """The pairs of a run directory."""
 
     kind: Literal["run"]
     path: str = Field(description="the folder that `gensr-pref build` wrote")
 
 
-class ExportedPairs(run_file.Model):
+class ExportSource(run_file.Model):
     """The pairs of an exported folder."""
 
     kind: Literal["export"]
     path: str = Field(description="the folder that `gensr-pref export` wrote")
 
 
-class HubPairs(run_file.Model):
+class HubSource(run_file.Model):
     """The pairs of a dataset on the Hugging Face Hub, streamed."""
 
     kind: Literal["huggingface"]
@@ -36,52 +36,56 @@ class HubPairs(run_file.Model):
     revision: str | None = Field(None, description="commit, tag or branch; absent = main")
 
 
-PairSource = Annotated[RunPairs | ExportedPairs | HubPairs, Field(discriminator="kind")]
+PairSource = Annotated[RunSource | ExportSource | HubSource, Field(discriminator="kind")]
 
 
-class Aligned(run_file.Model):
-    """The generator to align, or the one that it is held against."""
+class ModelUse(run_file.Model):
+    """The generator to align, or its reference."""
 
     use: str = Field(description="a generator's name, or module:Class")
     options: dict[str, Any] = Field(
-        default_factory=dict, description="such as checkpoint: the policy begins there"
+        default_factory=dict,
+        description="such as checkpoint: the policy's initial weights",
     )
 
 
-class Pairs(run_file.Model):
+class PairSettings(run_file.Model):
     """Which pairs are trained on."""
 
     source: PairSource
     generators: list[Name] | None = Field(
-        None, description="labels that both sides must be among; absent = the generator's own name"
+        None,
+        description="labels that both sides must be among; absent = the generator's own name",
     )
     encode: Literal["never", "missing", "always"] = Field(
         "never",
-        description="whether sides become tokens or latents from their audio: those of another "
-        "paradigm have none that fit",
+        description="whether tokens or latents are encoded from a side's audio; a generator of "
+        "another paradigm stores none that fit",
     )
-    limit: int | None = Field(None, ge=1, description="pairs to train on; drawn by the seed")
+    limit: int | None = Field(
+        None, ge=1, description="number of pairs to train on, drawn by the seed"
+    )
     held_out: int = Field(
         256,
         ge=0,
-        description="pairs to watch, of the validation split; where there is none, a tenth of the "
-        "clips is not trained on",
+        description="held-out pairs, of the validation split; without one, a tenth of the clips is "
+        "held out",
     )
     labels: Literal["given", "random"] = Field(
-        "given", description="random: the control; the sides of a pair are swapped by a coin"
+        "given", description="random: the control; a coin flip swaps the sides of a pair"
     )
 
 
 class Objective(run_file.Model):
-    """What is minimised; see docs/alignment.md."""
+    """The loss that is minimised; see docs/alignment.md."""
 
     name: Literal["dpo", "ipo", "sft"] = "dpo"
     beta: float | None = Field(None, gt=0, description="absent: ar 0.1, mgm 10, fm 1000")
     reduction: Literal["sum", "mean"] | None = Field(
-        None, description="of log-likelihoods over tokens; absent: ar sum, mgm mean"
+        None, description="reduction of log-likelihoods over tokens; absent: ar sum, mgm mean"
     )
     label_smoothing: float = Field(
-        0.0, ge=0, lt=0.5, description="of dpo: the share of wrong labels"
+        0.0, ge=0, lt=0.5, description="share of wrong labels that dpo assumes"
     )
 
 
@@ -101,45 +105,51 @@ class Dpo(run_file.Model):
 
     recipe: Literal["dpo"] = "dpo"
     seed: int = 0
-    generator: Aligned
-    reference: Aligned | None = Field(
-        None, description="the frozen model; absent = the generator as it begins"
+    generator: ModelUse
+    reference: ModelUse | None = Field(
+        None, description="the frozen model; absent = the generator before training"
     )
     reference_differs: Literal["refuse", "allow"] = Field(
-        "refuse", description="whether other weights than the reference may have made the pairs"
+        "refuse",
+        description="whether other weights than the reference may have sampled the pairs",
     )
-    pairs: Pairs
+    pairs: PairSettings
     objective: Objective = Field(default_factory=Objective)
     anchor: Anchor = Field(default_factory=Anchor)
-    draws: int = Field(2, ge=1, description="of (t, noise), or of masks, per pair and epoch")
-    antithetic: bool = Field(True, description="draws in opposite twos: (t, y_0) and (1-t, -y_0)")
+    draws: int = Field(2, ge=1, description="draws of (t, noise), or of masks, per pair and epoch")
+    antithetic: bool = Field(True, description="draws in opposite pairs: (t, y_0) and (1-t, -y_0)")
     train: Literal["all", "decoder", "biases"] = Field(
         "all",
-        description="decoder: the encoder stays as it is, and its output is stored; biases: only "
-        "biases and gains, a few thousand numbers, which learn habits and not pairs",
+        description="decoder: the encoder is frozen, and its output is stored; biases: only biases "
+        "and gains, a few thousand numbers, which learn habits and not pairs",
     )
     crop: int | None = Field(
-        None, ge=1, description="frames of a random stretch that both sides are cut to"
+        None, ge=1, description="frames of a random window that both sides are cut to"
     )
     batch: int = Field(16, ge=1, description="pairs per step, over all processes")
-    accumulate: int = Field(1, ge=1, description="parts that a batch is taken in")
+    accumulate: int = Field(1, ge=1, description="parts that a batch is divided into")
     epochs: int = Field(1, ge=1)
-    steps: int | None = Field(None, ge=1, description="in place of epochs")
+    steps: int | None = Field(None, ge=1, description="number of steps, in place of epochs")
     learning_rate: float = Field(1e-4, gt=0)
     schedule: Literal["cosine", "constant"] = "cosine"
-    warm_up: int = Field(10, ge=0, description="steps")
+    warm_up: int = Field(10, ge=0, description="steps of warm-up")
     weight_decay: float = Field(0.0, ge=0)
-    clip_norm: float = Field(1.0, gt=0, description="of the gradient")
-    ema: run_file.Probability = Field(0.0, description="decay of averaged weights; 0 = the last")
+    clip_norm: float = Field(1.0, gt=0, description="maximum norm of the gradient")
+    ema: run_file.Probability = Field(
+        0.0, description="decay of the averaged weights; 0 = no averaging"
+    )
     precision: Literal["float32", "bfloat16"] = "float32"
     device: Literal["auto", "cpu"] = "auto"
-    threads: int = Field(1, ge=1, description="on a CPU")
-    evaluate_every: int = Field(50, ge=1, description="steps between looks at held-out pairs")
+    threads: int = Field(1, ge=1, description="threads on a CPU")
+    evaluate_every: int = Field(50, ge=1, description="steps between evaluations on held-out pairs")
     early_stop: int | None = Field(
-        None, ge=1, description="looks without a better held-out accuracy; the best is kept"
+        None,
+        ge=1,
+        description="evaluations without a better held-out accuracy before the end; "
+        "the best weights are kept",
     )
-    log_every: int = Field(10, ge=1, description="steps")
-    save_every: int = Field(200, ge=1, description="steps")
+    log_every: int = Field(10, ge=1, description="steps between lines of the log")
+    save_every: int = Field(200, ge=1, description="steps between saved states")
     cache: str | None = Field(
         None, description="folder for features and reference values; absent = OUT/cache"
     )
@@ -163,7 +173,7 @@ class Average(run_file.Model):
     """A recipe file that averages the weights of checkpoints."""
 
     recipe: Literal["average"] = "average"
-    generator: Aligned
+    generator: ModelUse
     checkpoints: list[str] = Field(
-        min_length=2, description="each goes to the generator's option `checkpoint`"
+        min_length=2, description="values of the generator's option `checkpoint`"
     )

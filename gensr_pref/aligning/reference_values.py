@@ -1,4 +1,4 @@
-"""What the reference said of pairs under their draws, kept on disk."""
+"""The reference's utilities of pairs under their draws, cached on disk."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gensr_pref.aligning.batches import Batch, Drawing
+from gensr_pref.aligning.batches import DrawSettings, PairBatch
 from gensr_pref.aligning.feature_cache import Array
-from gensr_pref.aligning.likelihood_gain import Measured
+from gensr_pref.aligning.likelihood_gain import Utility
 from gensr_pref.identity import digest
 
 
 @dataclass(frozen=True)
-class ValuesFrom:
+class ReferenceInputs:
     """All that the reference's values depend on, beside a pair and its `Drawing`.
 
     Attributes:
         data: digest of what features and targets were computed from.
-        draws_of: digest of the generator whose `draw` and `window` are asked.
-        reference: digest of the model that is asked.
-        encodes: whether it encodes features itself, or reads what was stored of its encoder.
-        precision: of its inner products.
-        device: the kind of device that it runs on.
+        draws_of: digest of the generator whose `draw` and `window` are called.
+        reference: digest of the reference model.
+        encodes: whether it encodes features itself, or reads stored output of its encoder.
+        precision: precision of its inner products.
+        device: kind of device that it runs on.
     """
 
     data: str
@@ -38,53 +38,55 @@ class ValuesFrom:
     precision: str
     device: str
 
-    def key(self, drawing: Drawing) -> str:
-        """Of the values of one pass."""
+    def key(self, drawing: DrawSettings) -> str:
+        """Return the key of the values of one pass."""
         return digest(asdict(self), asdict(drawing), torch.__version__)[:16]
 
 
 class ReferenceValues:
-    """What the reference said of a pair's two sides under its draws, kept on disk.
+    """The reference's utilities of both sides of pairs under their draws, cached on disk.
 
-    There is a file per pass, named by all that its values depend on. They are computed batch by
-    batch where they are first needed, in the same shapes as the policy's. A pair's values stand
-    beside their CRC-32: what was not written yet, or was damaged, is computed.
+    There is a file per pass, named by everything that its values depend on. Values are computed
+    batch by batch when they are first needed, in the same shapes as the policy's. Each pair's
+    values are stored with their CRC-32: missing or damaged ones are computed.
 
     Args:
-        folder: where they are kept; None = nowhere.
-        made_from: what they depend on.
-        pairs: how many there are.
+        folder: folder of the files; None = no cache.
+        made_from: what the values depend on.
+        pairs: number of pairs.
     """
 
-    def __init__(self, folder: Path | None, made_from: ValuesFrom, pairs: int) -> None:
+    def __init__(self, folder: Path | None, made_from: ReferenceInputs, pairs: int) -> None:
         self._folder, self._made_from, self._pairs = folder, made_from, pairs
         self._passes: dict[str, Any] = {}
 
-    def of(self, batch: Batch, name: str, reference: Measured) -> Tensor:
-        """log p_ref or -e_ref of chosen and rejected [2, K, P].
+    def of(self, batch: PairBatch, name: str, reference: Utility) -> Tensor:
+        """Return log p_ref or -e_ref of chosen and rejected: [2, K, P].
 
         Args:
-            name: of the pass, for a person who looks at the files.
+            batch: the pairs and their draws.
+            name: name of the pass, which is part of the file's name.
+            reference: computes missing values.
         """
-        kept = self._kept(f"reference-{self._made_from.key(batch.drawing)}-{name}", batch.draws)
-        if kept is not None:
-            rows = kept[batch.pairs]
+        stored = self._stored(f"reference-{self._made_from.key(batch.drawing)}-{name}", batch.draws)
+        if stored is not None:
+            rows = stored[batch.pairs]
             if all(zlib.crc32(row["values"].tobytes()) == row["crc"] for row in rows):
-                found = torch.from_numpy(rows["values"].copy()).permute(1, 2, 0)
-                return _straight(batch, found.to(batch.rows.t.device))
-        found = _computed(batch, reference)
-        if kept is not None:
-            kept[batch.pairs] = _records(_straight(batch, found), kept.dtype)
-        return found
+                values = torch.from_numpy(rows["values"].copy()).permute(1, 2, 0)
+                return _unflip(batch, values.to(batch.rows.t.device))
+        values = _compute(batch, reference)
+        if stored is not None:
+            stored[batch.pairs] = _records(_unflip(batch, values), stored.dtype)
+        return values
 
-    def _kept(self, name: str, draws: int) -> Any:
+    def _stored(self, name: str, draws: int) -> Any:
         if self._folder is None:
             return None
         if name not in self._passes:
             path = self._folder / f"{name}.npy"
             kind = np.dtype([("values", "<f8", (2, draws)), ("crc", "<u4")])
             if not _is_table(path, self._pairs, kind):
-                _begin(path, self._pairs, kind)
+                _make_file(path, self._pairs, kind)
             self._passes = {name: np.load(path, mmap_mode="r+")}
         return self._passes[name]
 
@@ -92,13 +94,13 @@ class ReferenceValues:
 def _is_table(path: Path, pairs: int, kind: np.dtype[Any]) -> bool:
     """Whether a file holds the values of so many pairs, or room for them."""
     try:
-        found = np.load(path, mmap_mode="r")
+        table = np.load(path, mmap_mode="r")
     except (OSError, ValueError, EOFError):
         return False
-    return bool(found.shape == (pairs,) and found.dtype == kind)
+    return bool(table.shape == (pairs,) and table.dtype == kind)
 
 
-def _begin(path: Path, pairs: int, kind: np.dtype[Any]) -> None:
+def _make_file(path: Path, pairs: int, kind: np.dtype[Any]) -> None:
     """Make a file without any value: no row has the checksum of its zeros."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(f".part-{os.getpid()}")
@@ -124,8 +126,8 @@ def _records(values: Tensor, kind: np.dtype[Any]) -> Array:
 
 
 @torch.no_grad()
-def _computed(batch: Batch, reference: Measured) -> Tensor:
-    """[2, K, P]; the clean target is nothing that the reference is asked about."""
+def _compute(batch: PairBatch, reference: Utility) -> Tensor:
+    """Values [2, K, P]; the reference's value of the clean target is not needed."""
     rows = batch.rows
     asked = 2 * batch.draws * len(batch.pairs)
     whole: Tensor = reference(
@@ -141,6 +143,6 @@ def _computed(batch: Batch, reference: Measured) -> Tensor:
     return whole.view(2, batch.draws, len(batch.pairs))
 
 
-def _straight(batch: Batch, values: Tensor) -> Tensor:
-    """Values [2, K, P] with sides in the order of the table, or back in that of the batch."""
+def _unflip(batch: PairBatch, values: Tensor) -> Tensor:
+    """Values [2, K, P] with sides in the order of the table, or back in the batch's order."""
     return torch.where(batch.flipped, values.flip(0), values)

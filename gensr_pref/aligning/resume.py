@@ -1,4 +1,4 @@
-"""The state of a training on disk, from which the same command continues."""
+"""The state of a training on disk, from which the same command resumes."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from gensr_pref.storage import files
 
 
 def write_state(out: Path, state: dict[str, Any], claim: str) -> None:
-    """Write a state whole or not at all, and wait until it is on the disk.
+    """Write a state atomically, and wait until it is on the disk.
 
     Args:
-        claim: digest of the claim whose state it is; `read_state` refuses that of another.
+        claim: digest of the training's claim; `read_state` refuses the state of another claim.
 
     Raises:
-        StorageError: there is no room, or it cannot be written. An earlier state is as it was.
+        StorageError: there is no room, or it cannot be written. An earlier state is unchanged.
     """
     path = out / STATE
     with files.atomic(path) as temporary, temporary.open("wb") as file:
         try:
             torch.save({**state, "claim": claim}, file)
-        except RuntimeError as error:  # how torch tells that a disk is full
+        except RuntimeError as error:  # torch's error if the disk is full
             why = str(error).splitlines()[0]
             raise UnwrittenError(
-                f"cannot be written: {why}. Make room; the same command continues from "
-                "what was saved last",
+                f"cannot be written: {why}. Make room; the same command resumes from "
+                "the last saved state",
                 path=path,
                 problem=Problem.UNWRITABLE,
             ) from error
 
 
 def read_state(out: Path, claim: str, device: Any = "cpu") -> dict[str, Any] | None:
-    """The state that was written last; None where there is none.
+    """Return the state that was written last; None if there is none.
 
     Raises:
         StorageError: it is damaged.
@@ -52,7 +52,7 @@ def read_state(out: Path, claim: str, device: Any = "cpu") -> dict[str, Any] | N
         if damaged is not None:
             raise ValueError(f"the checksum of {damaged} is wrong")
         state = torch.load(path, weights_only=True, map_location=device)
-        found = state.pop("claim")
+        written_by = state.pop("claim")
     except Exception as error:  # of whatever a damaged archive makes zipfile, pickle or torch raise
         why = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise StorageError(
@@ -61,7 +61,7 @@ def read_state(out: Path, claim: str, device: Any = "cpu") -> dict[str, Any] | N
             path=path,
             problem=Problem.DAMAGED,
         ) from error
-    if found != claim:
+    if written_by != claim:
         raise RunMismatchError(
             f"is the state of another training than {out / 'recipe.json'}. Remove it to "
             "train from the beginning, or choose another folder",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from gensr_pref.aligning.pairs import COLUMNS, PairedClip, clips_of, uses_in
+from gensr_pref.aligning.pairs import PAIR_COLUMNS, PairedClip, generator_uses, group_by_clip
 from gensr_pref.errors import InputError, Problem
 from gensr_pref.identity import CLEAN, digest, split_candidate_id
 from gensr_pref.rundir import integrity, part_files, rows
@@ -27,7 +27,7 @@ class PairsOfRun:
         with_audio: whether sides need their audio.
 
     Raises:
-        InputError: no run directory, or one without pairs of these generators.
+        InputError: the folder is no run directory, or has no pairs of these generators.
         PartsError: its parts do not belong together, or some are missing or damaged.
     """
 
@@ -52,21 +52,21 @@ class PairsOfRun:
 
     @property
     def content(self) -> dict[str, str]:
-        """Digests of the pairs and of the tables that they come from, as they are now."""
+        """Return digests of the pairs and of the tables that they refer to, as they are now."""
         now = integrity.check(self._path)
         tables: dict[str, str] = {table: now.digest(table) for table in _TABLES}
         return {"pairs": digest(self._pairs.to_pydict()), **tables}
 
     @property
     def uses(self) -> dict[str, str]:
-        """Which model each label of the run is."""
-        return uses_in(self._contents.document)
+        """Return the model behind each label of the run."""
+        return generator_uses(self._contents.document)
 
     def clips(self) -> Iterator[PairedClip]:
         """Yield every clip that has pairs, in the order of the shards."""
-        columns = [*COLUMNS, "split", "clean", *(PAIR_ROLES if self._with_audio else ())]
+        columns = [*PAIR_COLUMNS, "split", "clean", *(PAIR_ROLES if self._with_audio else ())]
         for table in rows.pairs(self._path, columns, table=self._pairs):
-            yield from clips_of(table.to_pylist(), self._allowed)
+            yield from group_by_clip(table.to_pylist(), self._allowed)
 
     def _is_wanted(self, table: pa.Table) -> pa.Array:
         chosen, rejected = _generators(table)
@@ -81,7 +81,7 @@ def _generators(pairs: pa.Table) -> list[pa.Array]:
 
 
 def _count(pairs: pa.Table) -> dict[str, int]:
-    """How many pairs there are of each generator, or of two."""
+    """The number of pairs of each generator, or of two generators."""
     labels = zip(*(of.to_pylist() for of in _generators(pairs)), strict=True)
     counts = Counter(one if one == other else f"{one} over {other}" for one, other in labels)
     return dict(sorted(counts.items()))

@@ -1,4 +1,4 @@
-"""What an alignment starts from: the generator, the reference and the pairs, all checked."""
+"""Setup of an alignment: the generator, the reference and the pairs, all checked."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import numpy as np
 import torch
 
 from gensr_pref.aligning.exported_pairs import PairsOfExport, PairsOfHub
-from gensr_pref.aligning.feature_cache import Array, Prepared, prepared
+from gensr_pref.aligning.feature_cache import Array, PreparedPairs, prepare_pairs
 from gensr_pref.aligning.file_digests import FileDigests
-from gensr_pref.aligning.models import Content, loaded, require_one_space
-from gensr_pref.aligning.pairs import PairedClip, PairTable, Side, Unchanging
-from gensr_pref.aligning.recipe import Dpo, ExportedPairs, PairSource, RunPairs
+from gensr_pref.aligning.models import ModelContent, load_model, require_one_space
+from gensr_pref.aligning.pairs import PairedClip, PairTable, Side, UnchangedPairs
+from gensr_pref.aligning.recipe import Dpo, ExportSource, PairSource, RunSource
 from gensr_pref.aligning.run_pairs import PairsOfRun
-from gensr_pref.aligning.token_compatibility import Meaning
+from gensr_pref.aligning.token_compatibility import TokenCheck
 from gensr_pref.errors import ConfigError, InputError, Problem
 from gensr_pref.generators.base import Alignable
 from gensr_pref.identity import CLEAN, digest
@@ -26,43 +26,43 @@ VERSION = 1  # of how features and targets are computed and kept; part of their 
 
 @dataclass(frozen=True)
 class Subject:
-    """A generator to align, what it is held against, and pairs.
+    """A generator to align, its reference, and pairs.
 
     Attributes:
-        generator: whose policy is trained.
-        reference: the same class, with weights that stay.
+        generator: generator whose policy is trained.
+        reference: generator of the same class, with frozen weights.
         data: the pairs.
-        identity: digest of all that the data were computed from.
-        encoded: whether what is stored of a clip is the encoder's output.
+        identity: digest of everything that the data were computed from.
+        encoded: whether the stored features of a clip are the encoder's output.
     """
 
     generator: Alignable
     reference: Alignable
-    data: Prepared
+    data: PreparedPairs
     identity: str
     encoded: bool
 
 
 @dataclass(frozen=True)
 class Material:
-    """What a recipe names: both models with their weights, and where the pairs are.
+    """The models and pairs that a recipe names.
 
     Attributes:
-        generator: whose policy is trained.
-        reference: the same class, with weights that stay.
-        content, reference_content: what identifies them, as they begin.
-        source: the pairs, with the content that they had when they were opened.
+        generator: generator whose policy is trained.
+        reference: generator of the same class, with frozen weights.
+        content, reference_content: identity of both models before training.
+        source: the pairs, with their digests when they were opened.
     """
 
     generator: Alignable
     reference: Alignable
-    content: Content
-    reference_content: Content
-    source: Unchanging
+    content: ModelContent
+    reference_content: ModelContent
+    source: UnchangedPairs
 
     @property
     def made_from(self) -> dict[str, str]:
-        """Digests of all of it, by name."""
+        """Return the digests of models and pairs, by name."""
         return {
             **self.source.content,
             "generator": self.content.digest,
@@ -71,17 +71,17 @@ class Material:
 
 
 @dataclass(frozen=True)
-class PreparedFrom:
-    """All that features and targets are computed from; see `prepared`.
+class FeatureInputs:
+    """What features and targets are computed from.
 
     Attributes:
-        pairs: digests of the pairs and of the tables that they come from.
-        labels: whose pairs are taken.
-        generator: digest of the model that hears clips and encodes targets.
+        pairs: digests of the pairs and of the tables that they refer to.
+        labels: labels of the generators whose pairs are taken.
+        generator: digest of the model that computes features and encodes targets.
         encode: which sides become targets from their audio.
-        clean: whether the clean target is there.
-        encoded_on: the kind of device that the encoder ran on, whose output is stored; None where
-            features are stored that no weights took part in.
+        clean: whether the clean target is prepared.
+        encoded_on: kind of device that the encoder ran on, if its output is stored; None if
+            features are stored, which depend on no weights.
     """
 
     pairs: Mapping[str, str]
@@ -93,23 +93,23 @@ class PreparedFrom:
 
     @property
     def digest(self) -> str:
-        """32 hexadecimal digits."""
+        """Return 32 hexadecimal digits."""
         return digest(asdict(self), VERSION)
 
 
-def material(recipe: Dpo, base: Path, cache: Path, device: str) -> Material:
+def load_material(recipe: Dpo, base: Path, cache: Path, device: str) -> Material:
     """Load the models and open the pairs; nothing is computed yet.
 
     Args:
         base: folder that the recipe's paths are relative to.
-        cache: keeps digests of files.
-        device: torch's, for the weights.
+        cache: folder that remembers digests of files.
+        device: torch's name of the device for the weights.
 
     Raises:
         InputError: a generator that cannot be aligned, a reference that it cannot be compared
             with, or no pairs for it.
     """
-    generator, content = loaded(recipe.generator, base, "generator", device)
+    generator, content = load_model(recipe.generator, base, "generator", device)
     if recipe.train == "decoder" and not hasattr(generator, "encoded"):
         raise ConfigError(
             f"{recipe.generator.use!r} does not say which part of it is the encoder (it has "
@@ -119,70 +119,69 @@ def material(recipe: Dpo, base: Path, cache: Path, device: str) -> Material:
             problem=Problem.UNSUPPORTED,
         )
     named = recipe.reference or recipe.generator
-    reference, reference_content = loaded(named, base, "reference", device)
+    reference, reference_content = load_model(named, base, "reference", device)
     if reference_content != content:
         require_one_space(generator, reference, "reference")
-    labels = labels_of(recipe, generator)
+    labels = pair_labels(recipe, generator)
     doubtful = recipe.reference_differs == "allow" or set(labels) != {reference.name}
     with_audio = recipe.pairs.encode != "never" or (doubtful and generator.paradigm != "fm")
-    source = opened(recipe.pairs.source, base, labels, with_audio, FileDigests(cache))
-    pairs = Unchanging(source, source.content)
+    source = open_pairs(recipe.pairs.source, base, labels, with_audio, FileDigests(cache))
+    pairs = UnchangedPairs(source, source.content)
     return Material(generator, reference, content, reference_content, pairs)
 
 
-def labels_of(recipe: Dpo, generator: Alignable) -> list[str]:
-    """Whose pairs a recipe takes."""
+def pair_labels(recipe: Dpo, generator: Alignable) -> list[str]:
+    """Return the labels of the generators whose pairs a recipe takes."""
     return recipe.pairs.generators or [generator.name]
 
 
-def subject(recipe: Dpo, found: Material, cache: Path, device: str) -> Subject:
+def prepare_subject(recipe: Dpo, material: Material, cache: Path, device: str) -> Subject:
     """Check and prepare everything that training needs.
 
     Args:
-        cache: where features are kept.
-        device: torch's, for the weights.
+        cache: folder of the features.
+        device: torch's name of the device for the weights.
 
     Raises:
         InputError: pairs that do not fit the models.
     """
-    generator, reference = found.generator, found.reference
-    wanted = Wanted.of(recipe, found)
-    # What is stored is the output of one encoder: two models share it where they are the same.
-    encoded = recipe.train == "decoder" and _same_weights(found)
+    generator, reference = material.generator, material.reference
+    weights = ReferenceWeights.of(recipe, material)
+    # The stored output is of one encoder: two models share it only if they are equal.
+    encoded = recipe.train == "decoder" and _same_weights(material)
     clean = recipe.anchor.weight > 0 and recipe.anchor.side == "clean"
-    made_from = PreparedFrom(
-        pairs=found.source.content,
-        labels=tuple(sorted(labels_of(recipe, generator))),
-        generator=found.content.digest,
+    made_from = FeatureInputs(
+        pairs=material.source.content,
+        labels=tuple(sorted(pair_labels(recipe, generator))),
+        generator=material.content.digest,
         encode=recipe.pairs.encode,
         clean=clean,
         encoded_on=torch.device(device).type if encoded else None,
     )
-    data = prepared(
+    data = prepare_pairs(
         cache / f"pairs-{made_from.digest[:16]}",
-        found.source,
-        _hearing(generator, encoded),
-        _targets(generator, recipe.pairs.encode, wanted),
+        material.source,
+        _feature_function(generator, encoded),
+        _target_function(generator, recipe.pairs.encode, weights),
         clean,
     )
-    wanted.require_all(data.revisions)
+    weights.require_all(data.revisions)
     return Subject(generator, reference, data, made_from.digest, encoded)
 
 
-def _same_weights(found: Material) -> bool:
-    ours, other = found.content, found.reference_content
+def _same_weights(material: Material) -> bool:
+    ours, other = material.content, material.reference_content
     return (ours.use, ours.code, ours.weights) == (other.use, other.code, other.weights)
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """Which weights the sides of a pair must have been sampled by.
+class ReferenceWeights:
+    """The weights that must have sampled the sides of a pair.
 
     Attributes:
-        labels: under which the reference's candidates stand; those of other generators may be of
-            any weights.
-        revision: the reference's.
-        any: whether that does not matter.
+        labels: labels of the reference's candidates; other generators may have any weights.
+        revision: the reference's revision.
+        any: whether any revision is allowed.
     """
 
     labels: frozenset[str]
@@ -190,31 +189,31 @@ class Wanted:
     any: bool
 
     @classmethod
-    def of(cls, recipe: Dpo, found: Material) -> Wanted:
-        """What a recipe asks for; a run may call the reference's model by other labels."""
-        use = found.reference_content.use
-        named = {label for label, one in found.source.uses.items() if one == use}
+    def of(cls, recipe: Dpo, material: Material) -> ReferenceWeights:
+        """Return what a recipe requires; a run may have other labels for the reference's model."""
+        use = material.reference_content.use
+        named = {label for label, one in material.source.uses.items() if one == use}
         return cls(
-            frozenset({found.reference.name, *named}),
-            found.reference.revision,
+            frozenset({material.reference.name, *named}),
+            material.reference.revision,
             recipe.reference_differs == "allow",
         )
 
-    def require_all(self, found: Mapping[str, Iterable[str]]) -> None:
-        """Hold the weights of all sides, by generator, against the reference."""
-        for generator, revisions in found.items():
+    def require_all(self, revisions_of: Mapping[str, Iterable[str]]) -> None:
+        """Compare the revisions of all sides, by generator, with the reference."""
+        for generator, revisions in revisions_of.items():
             for revision in revisions:
                 self.require(generator, revision)
 
     def is_known(self, generator: str, revision: str) -> bool:
-        """Whether a side was sampled by the reference itself."""
+        """Return whether a side was sampled by the reference itself."""
         return generator in self.labels and revision == self.revision
 
     def require(self, generator: str, revision: str) -> None:
-        """Hold those of one side against the reference.
+        """Compare the revision of one side with the reference.
 
         Raises:
-            InputError: they are others.
+            InputError: they differ.
         """
         if self.any or generator not in self.labels or revision == self.revision:
             return
@@ -229,21 +228,21 @@ class Wanted:
         )
 
 
-def opened(
+def open_pairs(
     source: PairSource, base: Path, labels: list[str], with_audio: bool, known: FileDigests
 ) -> PairTable:
-    """The pairs that a recipe names, of generators with these labels."""
-    if isinstance(source, RunPairs):
+    """Return the pairs that a recipe names, of generators with these labels."""
+    if isinstance(source, RunSource):
         return PairsOfRun(base / source.path, labels, with_audio)
-    if isinstance(source, ExportedPairs):
+    if isinstance(source, ExportSource):
         return PairsOfExport(base / source.path, labels, with_audio, known)
-    there = base / source.path
-    name = str(there) if there.is_dir() else source.path
+    path = base / source.path
+    name = str(path) if path.is_dir() else source.path
     return PairsOfHub(name, source.config, source.revision, labels, known)
 
 
-def _hearing(generator: Alignable, encoded: bool) -> Callable[[PairedClip], Array]:
-    """Features [F, C] of a clip, or what the generator's encoder makes of them."""
+def _feature_function(generator: Alignable, encoded: bool) -> Callable[[PairedClip], Array]:
+    """A function that computes the features [F, C] of a clip, encoded by the generator if asked."""
 
     @torch.no_grad()
     def hear(clip: PairedClip) -> Array:
@@ -252,21 +251,21 @@ def _hearing(generator: Alignable, encoded: bool) -> Callable[[PairedClip], Arra
             device = next(generator.policy.parameters()).device
             frames = torch.tensor([x.shape[-1]], device=device)
             x = generator.encoded(generator.policy, x[None].to(device), frames)[0]  # type: ignore[attr-defined]
-        found: Array = x.T.cpu().numpy()
-        return found
+        features: Array = x.T.cpu().numpy()
+        return features
 
     return hear
 
 
-def _targets(
-    generator: Alignable, encode: str, wanted: Wanted
+def _target_function(
+    generator: Alignable, encode: str, weights: ReferenceWeights
 ) -> Callable[[PairedClip, Side], Array]:
-    """The target of a side [T, D]: what is stored, or what its audio is encoded as."""
+    """A function that returns the target [T, D] of a side: as stored, or encoded from its audio."""
     kind = "latent" if generator.paradigm == "fm" else "tokens"
-    meaning = Meaning(generator)
+    token_check = TokenCheck(generator)
 
     def target(clip: PairedClip, side: Side) -> Array:
-        wanted.require(side.generator, side.revision)
+        weights.require(side.generator, side.revision)
         stored = side.latent if kind == "latent" else side.tokens
         clean = side.generator == CLEAN
         if stored is None and encode == "never" and not clean:
@@ -290,8 +289,8 @@ def _targets(
                 )
             noisy = np.array(clip.noisy.at(rate).wave)
             stored = generator.encode(noisy, np.array(sound.at(rate).wave))
-        elif kind == "tokens" and not wanted.is_known(side.generator, side.revision):
-            meaning.look(clip, side, stored)
+        elif kind == "tokens" and not weights.is_known(side.generator, side.revision):
+            token_check.check(clip, side, stored)
         if kind == "tokens":
             return np.asarray(stored, np.int32).T
         return np.asarray(stored, np.float16)

@@ -1,4 +1,4 @@
-"""One step of an alignment: the loss of a batch of pairs, its gradient, and what it is told by."""
+"""One step of an alignment: the loss of a batch of pairs, its gradient, and measured values."""
 
 from __future__ import annotations
 
@@ -12,56 +12,56 @@ import torch
 from torch import Tensor
 
 from gensr_pref.aligning import objectives
-from gensr_pref.aligning.batches import Batch
+from gensr_pref.aligning.batches import PairBatch
 from gensr_pref.aligning.feature_cache import Array
-from gensr_pref.aligning.likelihood_gain import counted
+from gensr_pref.aligning.likelihood_gain import token_counts
 from gensr_pref.aligning.recipe import BETA, REDUCTION, Dpo
-from gensr_pref.aligning.training import Alignment
+from gensr_pref.aligning.training import AlignmentRun
 from gensr_pref.identity import seed_for
 
-HELD_OUT = -1  # the pass of held-out pairs, whose draws are always the same
+HELD_OUT_PASS = -1  # pass number of held-out pairs, whose draws are always the same
 
 
-def train_step(alignment: Alignment, pairs: Array, epoch: int) -> dict[str, float]:
-    """One step of AdamW on a batch of pairs; returns the means of what it saw."""
+def alignment_step(alignment: AlignmentRun, pairs: Array, epoch: int) -> dict[str, float]:
+    """Take one step of AdamW on a batch of pairs; return the means of loss and measures."""
     recipe, accelerator = alignment.recipe, alignment.accelerator
     began = time.monotonic()
     torch.manual_seed(seed_for(recipe.seed, "step", alignment.step, accelerator.process_index))
     for group in alignment.optimiser.param_groups:
-        group["lr"] = learning_rate(recipe, alignment.step, alignment.steps)
-    seen: dict[str, float] = defaultdict(float)
+        group["lr"] = scheduled_learning_rate(recipe, alignment.step, alignment.steps)
+    measured_means: dict[str, float] = defaultdict(float)
     for part in np.array_split(pairs, recipe.accumulate):
-        mine = part[accelerator.process_index :: accelerator.num_processes]
+        own = part[accelerator.process_index :: accelerator.num_processes]
         with accelerator.accumulate(alignment.policy):
-            batch = alignment.batching.of(mine, epoch)
-            found = losses(alignment, batch, f"pass-{epoch:03d}")
-            accelerator.backward(found["loss"].mean())
+            batch = alignment.batching.of(own, epoch)
+            losses = pair_losses(alignment, batch, f"pass-{epoch:03d}")
+            accelerator.backward(losses["loss"].mean())
             if accelerator.sync_gradients:
                 norm = accelerator.clip_grad_norm_(alignment.policy.parameters(), recipe.clip_norm)
-                seen["gradient_norm"] = float(norm)
+                measured_means["gradient_norm"] = float(norm)
             alignment.optimiser.step()
             alignment.optimiser.zero_grad()
-        means = torch.stack([value.detach().mean() for value in found.values()])
+        means = torch.stack([value.detach().mean() for value in losses.values()])
         means = accelerator.reduce(means, "mean")
-        for name, value in zip(found, means.tolist(), strict=True):
-            seen[name] += value / recipe.accumulate
+        for name, value in zip(losses, means.tolist(), strict=True):
+            measured_means[name] += value / recipe.accumulate
     if recipe.ema:
-        _average(alignment)
-    seen["seconds"] = time.monotonic() - began
-    return dict(seen)
+        _update_average(alignment)
+    measured_means["seconds"] = time.monotonic() - began
+    return dict(measured_means)
 
 
-def losses(alignment: Alignment, batch: Batch, name: str) -> dict[str, Tensor]:
-    """The loss of each pair of a batch and its parts, [P] each.
+def pair_losses(alignment: AlignmentRun, batch: PairBatch, name: str) -> dict[str, Tensor]:
+    """Return the loss of each pair of a batch and its parts, [P] each.
 
     loss = objective + anchor.weight * anchor; see `objectives`.
 
     Args:
-        name: of the pass, under which the reference's values are kept.
+        name: name of the pass, for the cache of the reference's values.
     """
     recipe, paradigm = alignment.recipe, alignment.paradigm
     beta = recipe.objective.beta or BETA[paradigm]
-    tokens = counted(batch, paradigm)
+    tokens = token_counts(batch, paradigm)
     per = tokens if _reduction(alignment) == "mean" else torch.ones_like(tokens)
     measured = batch.split(alignment.policy(batch.rows))
     u = (measured / per).mean(1)
@@ -72,17 +72,17 @@ def losses(alignment: Alignment, batch: Batch, name: str) -> dict[str, Tensor]:
         reference = alignment.values.of(batch, name, alignment.reference)
         gain = u[:2] - (reference / per[:2]).mean(1)
         preference = _preference(recipe, gain, beta)
-    found = {"loss": preference, "preference": preference}
+    values = {"loss": preference, "preference": preference}
     if recipe.anchor.weight:
         side = 0 if recipe.anchor.side == "chosen" else 2
-        found["anchor"] = objectives.anchor((measured[side] / tokens[side]).mean(0))
-        found["loss"] = preference + recipe.anchor.weight * found["anchor"]
-    return found | {
+        values["anchor"] = objectives.anchor((measured[side] / tokens[side]).mean(0))
+        values["loss"] = preference + recipe.anchor.weight * values["anchor"]
+    return values | {
         "accuracy": objectives.accuracy(gain[0], gain[1]),
         "reward_chosen": beta * gain[0],
         "reward_rejected": beta * gain[1],
         "margin": beta * (gain[0] - gain[1]),
-        "drift": objectives.drift(gain[0], gain[1]),
+        "drift": objectives.drift_from_reference(gain[0], gain[1]),
     }
 
 
@@ -92,36 +92,36 @@ def _preference(recipe: Dpo, gain: Tensor, beta: float) -> Tensor:
     return objectives.dpo(gain[0], gain[1], beta, recipe.objective.label_smoothing)
 
 
-def _reduction(alignment: Alignment) -> str:
+def _reduction(alignment: AlignmentRun) -> str:
     return alignment.recipe.objective.reduction or REDUCTION[alignment.paradigm]
 
 
-def learning_rate(recipe: Dpo, step: int, steps: int) -> float:
-    """Linear warm-up, then constant, or half a cosine to 0."""
+def scheduled_learning_rate(recipe: Dpo, step: int, steps: int) -> float:
+    """Return the learning rate: a linear warm-up, then constant, or half a cosine to 0."""
     warm = min(1.0, (step + 1) / max(1, recipe.warm_up))
     cosine = 0.5 * (1 + math.cos(math.pi * step / steps))
     return recipe.learning_rate * warm * (cosine if recipe.schedule == "cosine" else 1.0)
 
 
 @torch.no_grad()
-def _average(alignment: Alignment) -> None:
-    """Exponential moving average of the weights, in place; short at first, so as to begin well."""
+def _update_average(alignment: AlignmentRun) -> None:
+    """Update the moving average of the weights, in place; its memory is short at first."""
     decay = min(alignment.recipe.ema, alignment.step / (alignment.step + 10))
     assert alignment.averaged is not None
     for name, value in alignment.subject.generator.policy.state_dict().items():
-        kept = alignment.averaged[name]
-        if kept.is_floating_point():
-            kept.lerp_(value, 1 - decay)
+        mean = alignment.averaged[name]
+        if mean.is_floating_point():
+            mean.lerp_(value, 1 - decay)
 
 
 @torch.no_grad()
-def held_out(alignment: Alignment) -> dict[str, float]:
-    """Means over the held-out pairs, always under the same draws, with their given labels."""
+def evaluate_held_out(alignment: AlignmentRun) -> dict[str, float]:
+    """Return means over the held-out pairs, always with the same draws and the given labels."""
     straight = replace(alignment.batching, random_labels=False, seed=0)
     total: dict[str, float] = defaultdict(float)
     for start in range(0, len(alignment.held_out), alignment.size):
         pairs = alignment.held_out[start : start + alignment.size]
-        found = losses(alignment, straight.of(pairs, HELD_OUT), "held-out")
-        for name, value in found.items():
+        values = pair_losses(alignment, straight.of(pairs, HELD_OUT_PASS), "held-out")
+        for name, value in values.items():
             total[name] += float(value.sum()) / len(alignment.held_out)
     return dict(total)

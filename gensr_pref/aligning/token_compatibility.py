@@ -9,48 +9,48 @@ from gensr_pref.aligning.pairs import PairedClip, Side
 from gensr_pref.errors import InputError, Problem
 from gensr_pref.generators.base import Alignable
 
-SIDES = 8  # that are looked at
-LEAST = 0.05  # by which tokens must agree more often in their place than elsewhere
+SAMPLES = 8  # compared candidates
+MIN_GAIN = 0.05  # by which tokens must agree more often at their position than elsewhere
 
 
-class Meaning:
-    """Compares stored tokens with what the generator makes of the same audio.
+class TokenCheck:
+    """A comparison of stored tokens with the generator's tokens of the same audio.
 
-    Encoding a sample gives back most of the tokens that it was made from (.80 in the median of 25
-    samples of the models that ship, .64 at least). Under another tokenizer it gives back no more
-    in their place than half a clip away, where agreement is chance; that is what is refused. What
-    was sampled by the reference itself needs no look.
+    Encoding a sample recovers most of the tokens that it was made from (.80 in the median of 25
+    samples of the models that ship, .64 at least). Under another tokenizer, tokens agree no more
+    often at their position than half a clip away, where agreement is chance; such tokens are
+    refused. Samples of the reference itself need no check.
 
     Args:
-        generator: whose tokenizer the policy is trained with.
+        generator: generator whose tokenizer the policy is trained with.
     """
 
     def __init__(self, generator: Alignable) -> None:
         self._generator = generator
         self._gains: list[float] = []
 
-    def look(self, clip: PairedClip, side: Side, stored: Array) -> None:
-        """Look at the tokens [codebooks, T] of a side, where there is its audio.
+    def check(self, clip: PairedClip, side: Side, stored: Array) -> None:
+        """Compare the tokens [codebooks, T] of a side, if its audio is available.
 
         Raises:
-            InputError: those seen so far do not mean what the audio holds.
+            InputError: the tokens compared so far do not stand for their audio.
         """
-        if len(self._gains) >= SIDES or side.audio is None:
+        if len(self._gains) >= SAMPLES or side.audio is None:
             return
         rate = self._generator.sample_rate
         noisy, sampled = (np.array(one.at(rate).wave) for one in (clip.noisy, side.sound()))
         ours = self._generator.encode(noisy, sampled)
         if ours.shape[0] != stored.shape[0]:
-            raise _foreign(side, f"{stored.shape[0]} codebooks in place of {len(ours)}")
+            raise _other_tokenizer(side, f"{stored.shape[0]} codebooks in place of {len(ours)}")
         length = min(ours.shape[1], stored.shape[1])
         ours, theirs = ours[:, :length], stored[:, :length]
         by_chance = float((np.roll(ours, length // 2, axis=1) == theirs).mean())
         self._gains.append(float((ours == theirs).mean()) - by_chance)
-        if len(self._gains) == SIDES and np.mean(self._gains) < LEAST:
-            raise _foreign(side, "they stand for other sounds")
+        if len(self._gains) == SAMPLES and np.mean(self._gains) < MIN_GAIN:
+            raise _other_tokenizer(side, "they stand for other sounds")
 
 
-def _foreign(side: Side, why: str) -> InputError:
+def _other_tokenizer(side: Side, why: str) -> InputError:
     return InputError(
         f"the tokens of {side.generator} are not those of the generator's tokenizer: {why}. "
         "Train on pairs of a model with the same tokenizer, or make tokens from the audio: "

@@ -2,10 +2,10 @@
 
     gensr-pref train pipelines/dpo_fm_tiny.yaml --out DIR
 
-DIR receives what the generator's `save` writes (for those that ship, `model.safetensors` and
+DIR receives the files of the generator's `save` (for those that ship, `model.safetensors` and
 `config.json`: the option `checkpoint`), `log.jsonl`, and `state.pt`, from which the same command
-continues. Everything random is drawn from the recipe's seed, a pair's id and the number of the
-epoch, so a run that was interrupted ends with the same weights. On several GPUs:
+resumes. All random draws depend on the recipe's seed, a pair's id and the number of the epoch, so
+an interrupted training ends with the same weights. On several GPUs:
 ``accelerate launch -m gensr_pref.cli train ...``.
 """
 
@@ -19,14 +19,20 @@ import torch
 from tqdm import tqdm
 
 from gensr_pref import process
-from gensr_pref.aligning.checkpoints import publish, resume, save
+from gensr_pref.aligning.checkpoints import resume_state, save_checkpoint, save_state
 from gensr_pref.aligning.feature_cache import Array
-from gensr_pref.aligning.log import Log
+from gensr_pref.aligning.log import AlignmentLog
 from gensr_pref.aligning.recipe import Dpo
-from gensr_pref.aligning.setup import material
-from gensr_pref.aligning.step import held_out, train_step
-from gensr_pref.aligning.training import Alignment, Processes, cache_of, prepared_for, processes_for
-from gensr_pref.aligning.training_folder import Claim, held, record, require_same
+from gensr_pref.aligning.setup import load_material
+from gensr_pref.aligning.step import alignment_step, evaluate_held_out
+from gensr_pref.aligning.training import (
+    AlignmentRun,
+    Processes,
+    make_alignment,
+    start_processes,
+    training_cache,
+)
+from gensr_pref.aligning.training_folder import Claim, lock_folder, require_same_claim, write_claim
 from gensr_pref.config.run_file import load_any
 
 
@@ -57,35 +63,35 @@ def align(
     recipe, folder = load_any(recipe, Dpo, base)
     out = Path(out)
     torch.set_num_threads(recipe.threads)
-    processes = processes_for(recipe)
-    with held(out, processes.is_main):
-        alignment = _begun(recipe, folder, out, processes)
-        return _trained(alignment, out)
+    processes = start_processes(recipe)
+    with lock_folder(out, processes.is_main):
+        alignment = _begin(recipe, folder, out, processes)
+        return _run(alignment, out)
 
 
-def _begun(recipe: Dpo, base: Path, out: Path, processes: Processes) -> Alignment:
-    """The alignment where it stands; the folder is claimed once all has been checked."""
-    cache = cache_of(recipe, base, out)
-    found = material(recipe, base, cache, processes.device)
-    claim = Claim.of(recipe, _free(recipe), found.made_from)
-    require_same(out, claim)
-    alignment = prepared_for(recipe, found, processes, cache)
+def _begin(recipe: Dpo, base: Path, out: Path, processes: Processes) -> AlignmentRun:
+    """The alignment, resumed if it was begun; the folder is claimed after all checks."""
+    cache = training_cache(recipe, base, out)
+    material = load_material(recipe, base, cache, processes.device)
+    claim = Claim.of(recipe, _changeable_fields(recipe), material.made_from)
+    require_same_claim(out, claim)
+    alignment = make_alignment(recipe, material, processes, cache)
     alignment.claim = claim.digest
-    resume(alignment, out)
+    resume_state(alignment, out)
     if processes.is_main:
-        record(out, claim, base)
+        write_claim(out, claim, base)
     return alignment
 
 
-def _free(recipe: Dpo) -> set[str]:
-    """Fields that may change while a training goes on: what it learns does not depend on them."""
+def _changeable_fields(recipe: Dpo) -> set[str]:
+    """Fields that may change when a training is resumed: its result does not depend on them."""
     free = {"log_every", "save_every", "threads", "cache"}
     return free if recipe.early_stop else {*free, "evaluate_every"}
 
 
-def _trained(alignment: Alignment, out: Path) -> dict[str, Any]:
+def _run(alignment: AlignmentRun, out: Path) -> dict[str, Any]:
     recipe = alignment.recipe
-    log = Log(out / "log.jsonl", alignment)
+    log = AlignmentLog(out / "log.jsonl", alignment)
     order: list[Array] = []
     epoch = -1
     bar = tqdm(
@@ -95,26 +101,26 @@ def _trained(alignment: Alignment, out: Path) -> dict[str, Any]:
         unit="step",
         disable=not alignment.accelerator.is_main_process,
     )
-    while alignment.step < alignment.steps and not _stopped(alignment):
+    while alignment.step < alignment.steps and not _is_stopped(alignment):
         process.raise_if_interrupted()
         if alignment.step // alignment.per_epoch != epoch:
             epoch = alignment.step // alignment.per_epoch
             order = alignment.batching.order(alignment.training, alignment.size, epoch)
-        log.add(train_step(alignment, order[alignment.step % alignment.per_epoch], epoch))
+        log.add(alignment_step(alignment, order[alignment.step % alignment.per_epoch], epoch))
         alignment.step += 1
         bar.update()
         if alignment.step % recipe.log_every == 0 or alignment.step == alignment.steps:
             bar.set_postfix(log.write())
         if alignment.step % recipe.evaluate_every == 0 or alignment.step == alignment.steps:
-            log.look(held_out(alignment))
+            log.add_held_out(evaluate_held_out(alignment))
         if alignment.step % recipe.save_every == 0:
-            save(alignment, out)
+            save_state(alignment, out)
     bar.close()
-    save(alignment, out)
-    publish(alignment, out)
-    return log.told()
+    save_state(alignment, out)
+    save_checkpoint(alignment, out)
+    return log.report()
 
 
-def _stopped(alignment: Alignment) -> bool:
+def _is_stopped(alignment: AlignmentRun) -> bool:
     patience = alignment.recipe.early_stop
     return patience is not None and alignment.since_best >= patience

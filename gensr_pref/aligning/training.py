@@ -1,4 +1,4 @@
-"""A training under way: what it holds, and how it begins."""
+"""An alignment in progress: its parts, and how it starts."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from torch import Tensor
 
 from gensr_pref.aligning.alarms import Alarms
 from gensr_pref.aligning.batches import Batching
-from gensr_pref.aligning.feature_cache import Array, Prepared
-from gensr_pref.aligning.likelihood_gain import Measured
+from gensr_pref.aligning.feature_cache import Array, PreparedPairs
+from gensr_pref.aligning.likelihood_gain import Utility
 from gensr_pref.aligning.recipe import Dpo
-from gensr_pref.aligning.reference_values import ReferenceValues, ValuesFrom
-from gensr_pref.aligning.setup import Material, Subject, material, subject
+from gensr_pref.aligning.reference_values import ReferenceInputs, ReferenceValues
+from gensr_pref.aligning.setup import Material, Subject, load_material, prepare_subject
 from gensr_pref.errors import ConfigError, InputError, Problem, quantity
 from gensr_pref.identity import rng_for, unit_for
 
@@ -25,20 +25,20 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
 PRECISION = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-HELD_OUT_SHARE = 0.1  # of the clips, where the data have no validation split
+HELD_OUT_SHARE = 0.1  # of the clips, if the data have no validation split
 TRAIN, VALIDATION = "train", "validation"
 
 
 @dataclass
-class Alignment:
-    """A training under way."""
+class AlignmentRun:
+    """An alignment in progress."""
 
     recipe: Dpo
     accelerator: Accelerator
     subject: Subject
     batching: Batching
     policy: Any  # Measured, wrapped for several processes
-    reference: Measured
+    reference: Utility
     values: ReferenceValues
     optimiser: torch.optim.Optimizer
     training: Array
@@ -52,33 +52,33 @@ class Alignment:
 
     @property
     def paradigm(self) -> str:
-        """Of the generator."""
+        """Return the paradigm of the generator."""
         return self.subject.generator.paradigm
 
     @property
     def per_epoch(self) -> int:
-        """Steps of an epoch."""
+        """Return the steps of an epoch."""
         return len(self.training) // self.size
 
     @property
     def size(self) -> int:
-        """Pairs of a batch."""
+        """Return the pairs of a batch."""
         parts: int = self.recipe.accumulate * self.accelerator.num_processes
         return min(self.recipe.batch, len(self.training) // parts * parts)
 
     @property
     def steps(self) -> int:
-        """How many there will be."""
+        """Return the total number of steps."""
         return self.recipe.steps or self.recipe.epochs * self.per_epoch
 
 
 @dataclass(frozen=True)
 class Processes:
-    """What runs the training: one process or several, each with a part of every batch.
+    """The processes of a training; each takes a part of every batch.
 
     Attributes:
-        accelerator: of this process.
-        parts: into how many a batch is divided, over processes and accumulation.
+        accelerator: accelerator of this process.
+        parts: number of parts of a batch, over processes and accumulation.
     """
 
     accelerator: Accelerator
@@ -86,75 +86,77 @@ class Processes:
 
     @property
     def is_main(self) -> bool:
-        """Whether this process is the one that writes."""
+        """Return whether this process is the one that writes."""
         return bool(self.accelerator.is_main_process)
 
     @property
     def device(self) -> str:
-        """Of this process, in torch's words."""
+        """Return torch's name of this process's device."""
         return str(self.accelerator.device)
 
 
-def started(recipe: Dpo, base: Path, out: Path) -> Alignment:
-    """Everything that training needs, at step 0, whatever was begun in `out` before.
+def start_alignment(recipe: Dpo, base: Path, out: Path) -> AlignmentRun:
+    """Return the alignment at step 0, whatever was begun in `out` before.
 
     Args:
         base: folder that the recipe's paths are relative to.
-        out: holds the cache, where the recipe names no other.
+        out: folder of the cache, if the recipe names none.
 
     Raises:
         InputError: models or pairs that cannot be used.
     """
-    processes = processes_for(recipe)
-    cache = cache_of(recipe, base, out)
-    found = material(recipe, base, cache, processes.device)
-    return prepared_for(recipe, found, processes, cache)
+    processes = start_processes(recipe)
+    cache = training_cache(recipe, base, out)
+    material = load_material(recipe, base, cache, processes.device)
+    return make_alignment(recipe, material, processes, cache)
 
 
-def cache_of(recipe: Dpo, base: Path, out: Path) -> Path:
-    """The folder of features and reference values."""
+def training_cache(recipe: Dpo, base: Path, out: Path) -> Path:
+    """Return the folder of features and reference values."""
     return out / "cache" if recipe.cache is None else base / recipe.cache
 
 
-def prepared_for(recipe: Dpo, found: Material, processes: Processes, cache: Path) -> Alignment:
-    """The alignment of a recipe with models that are loaded and pairs that are opened.
+def make_alignment(
+    recipe: Dpo, material: Material, processes: Processes, cache: Path
+) -> AlignmentRun:
+    """Return the alignment of a recipe from loaded models and opened pairs, at step 0.
 
     Raises:
-        InputError: pairs that do not fit the models, or too few.
+        InputError: pairs do not fit the models, or are too few.
     """
     accelerator = processes.accelerator
     with accelerator.main_process_first():
-        ready = subject(recipe, found, cache, processes.device)
+        ready = prepare_subject(recipe, material, cache, processes.device)
     precision = PRECISION[recipe.precision]
     policy = ready.generator.policy.eval()
-    trained = _trained(policy, recipe)
+    trained = _trained_parameters(policy, recipe)
     encodes, frozen = not ready.encoded, recipe.train == "decoder"
-    measured = Measured(ready.generator, policy, encodes, precision, frozen)
+    measured = Utility(ready.generator, policy, encodes, precision, frozen)
     reference = ready.reference.policy.requires_grad_(False).eval()
     optimiser = torch.optim.AdamW(
         trained, recipe.learning_rate, (0.9, 0.99), weight_decay=recipe.weight_decay
     )
     wrapped, optimiser = accelerator.prepare(measured, optimiser)
-    training, held = _divided(recipe, ready)
+    training, held_out = _split_pairs(recipe, ready)
     if len(training) < processes.parts:
         raise InputError(
             f"{len(training)} are of the split 'train' and not held out; {processes.parts} "
-            "is the least that a step can be made of",
+            "is the minimum for a step",
             field="pairs",
             value=len(training),
             problem=Problem.EMPTY,
         )
-    return Alignment(
+    return AlignmentRun(
         recipe,
         accelerator,
         ready,
         _batching(recipe, ready, accelerator.device),
         wrapped,
-        Measured(ready.reference, reference, encodes, precision),
-        _values(recipe, found, ready, cache, accelerator.device),
+        Utility(ready.reference, reference, encodes, precision),
+        _values(recipe, material, ready, cache, accelerator.device),
         optimiser,
         training,
-        held,
+        held_out,
         copy.deepcopy(policy.state_dict()) if recipe.ema else None,
     )
 
@@ -173,11 +175,11 @@ def _batching(recipe: Dpo, ready: Subject, device: torch.device) -> Batching:
     )
 
 
-def processes_for(recipe: Dpo) -> Processes:
-    """What runs the training of a recipe.
+def start_processes(recipe: Dpo) -> Processes:
+    """Return the processes that run a recipe.
 
     Raises:
-        ConfigError: a batch does not divide into the parts that there are.
+        ConfigError: a batch does not divide into that many parts.
     """
     from accelerate import Accelerator
     from accelerate.utils import DistributedDataParallelKwargs
@@ -200,8 +202,8 @@ def processes_for(recipe: Dpo) -> Processes:
     return Processes(accelerator, parts)
 
 
-def _trained(policy: torch.nn.Module, recipe: Dpo) -> list[torch.nn.Parameter]:
-    """The weights that are trained; the others are held still."""
+def _trained_parameters(policy: torch.nn.Module, recipe: Dpo) -> list[torch.nn.Parameter]:
+    """The weights that are trained; the others are frozen."""
     for name, parameter in policy.named_parameters():
         parameter.requires_grad_(recipe.train != "biases" or _is_bias(name, parameter))
     trained = [parameter for parameter in policy.parameters() if parameter.requires_grad]
@@ -216,17 +218,17 @@ def _trained(policy: torch.nn.Module, recipe: Dpo) -> list[torch.nn.Parameter]:
 
 
 def _is_bias(name: str, parameter: Tensor) -> bool:
-    """What BitFit trains (Ben Zaken et al. 2022): biases, and here the gains of norms too."""
+    """Whether BitFit (Ben Zaken et al. 2022) trains it: biases, and here the gains of norms too."""
     return parameter.ndim < 2 or name.rpartition(".")[2] == "bias"
 
 
 def _values(
-    recipe: Dpo, found: Material, ready: Subject, cache: Path, device: torch.device
+    recipe: Dpo, material: Material, ready: Subject, cache: Path, device: torch.device
 ) -> ReferenceValues:
-    made_from = ValuesFrom(
+    made_from = ReferenceInputs(
         data=ready.identity,
-        draws_of=found.content.digest,
-        reference=found.reference_content.digest,
+        draws_of=material.content.digest,
+        reference=material.reference_content.digest,
         encodes=not ready.encoded,
         precision=recipe.precision,
         device=device.type,
@@ -234,21 +236,25 @@ def _values(
     return ReferenceValues(cache, made_from, len(ready.data.ids))
 
 
-def _divided(recipe: Dpo, found: Subject) -> tuple[Array, Array]:
-    """Which pairs are trained on, and which are watched."""
-    training, held = found.data.of(TRAIN), found.data.of(VALIDATION)
-    if not len(held) and recipe.pairs.held_out:
-        watched = np.isin(found.data.clip[training], apart(recipe.seed, found.data, training))
-        training, held = training[~watched], training[watched]
+def _split_pairs(recipe: Dpo, subject: Subject) -> tuple[Array, Array]:
+    """The pairs for training, and the held-out pairs."""
+    training, held_out = subject.data.of(TRAIN), subject.data.of(VALIDATION)
+    if not len(held_out) and recipe.pairs.held_out:
+        is_held_out = np.isin(
+            subject.data.clip[training], held_out_clips(recipe.seed, subject.data, training)
+        )
+        training, held_out = training[~is_held_out], training[is_held_out]
     if recipe.pairs.limit is not None:
         drawn = rng_for(recipe.seed, "limit").permutation(training)
         training = np.sort(drawn[: recipe.pairs.limit])
-    held = np.sort(rng_for(recipe.seed, "held out").permutation(held)[: recipe.pairs.held_out])
-    return training, held
+    held_out = np.sort(
+        rng_for(recipe.seed, "held out").permutation(held_out)[: recipe.pairs.held_out]
+    )
+    return training, held_out
 
 
-def apart(seed: int, data: Prepared, pairs: Array) -> Array:
-    """The clips that are watched, a tenth: at least one of several, and never all of them."""
+def held_out_clips(seed: int, data: PreparedPairs, pairs: Array) -> Array:
+    """Return the held-out clips, a tenth: at least one of several, and never all of them."""
     clips = np.unique(data.clip[pairs])
     drawn = np.array([unit_for(seed, "held out", data.clips[clip]) for clip in clips])
     order = np.argsort(drawn, kind="stable")

@@ -1,8 +1,8 @@
-"""Whose a training folder is: what was begun in it, from which content, and who works in it now.
+"""The claim on a training folder: its recipe, the content behind it, and a lock.
 
 `recipe.json` holds the recipe and, under ``made_from``, a digest of everything that the recipe
-names: pairs and the parts they come from, weights, recordings, code. Names are not enough: other
-pairs may lie behind the same path. A training continues only what was begun from the same content.
+names: pairs and their tables, weights, recordings, code. Names are not enough: a path may hold
+other pairs by now. A training is resumed only from the same content.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ _RESULTS = (STATE, "model.safetensors")
 
 @dataclass(frozen=True)
 class Claim:
-    """What a folder is trained from.
+    """What a training depends on.
 
     Attributes:
-        settings: the recipe's fields that what is trained depends on.
+        settings: fields of the recipe that the result depends on.
         made_from: digests of what the recipe names, and the version of the code.
-        defaults: of fields that an older recipe may lack.
+        defaults: defaults of fields that an older recipe may lack.
     """
 
     settings: Mapping[str, Any]
@@ -46,10 +46,11 @@ class Claim:
     def of(
         cls, recipe: run_file.Model, free: Collection[str], made_from: Mapping[str, str]
     ) -> Claim:
-        """The claim of a recipe.
+        """Return the claim of a recipe.
 
         Args:
-            free: fields that may change while a training goes on.
+            recipe: the recipe.
+            free: fields that may change when a training is resumed.
             made_from: digests of what the recipe names.
         """
         fields = type(recipe).model_fields.items()
@@ -61,19 +62,19 @@ class Claim:
 
     @property
     def digest(self) -> str:
-        """Of settings and content."""
+        """Return the digest of settings and content."""
         return digest(dict(self.settings), dict(self.made_from))
 
 
 @contextmanager
-def held(out: Path, alone: bool = True) -> Iterator[None]:
-    """Keep every other training out of a folder, which is made where it is not there.
+def lock_folder(out: Path, alone: bool = True) -> Iterator[None]:
+    """Lock a folder against other trainings; it is made if it does not exist.
 
     Args:
-        alone: whether this process holds it; False in those that work for the one that does.
+        alone: whether this process takes the lock; False in the processes that work for it.
 
     Raises:
-        RunMismatchError: another process trains in it.
+        RunMismatchError: another process is training in it.
         StorageError: it cannot be written.
     """
     home()  # torch's optimisers ask for the user's name, and fail where there is none
@@ -90,11 +91,11 @@ def held(out: Path, alone: bool = True) -> Iterator[None]:
         yield
 
 
-def require_same(out: Path, claim: Claim) -> None:
-    """Refuse to continue what was begun from something else. Writes nothing.
+def require_same_claim(out: Path, claim: Claim) -> None:
+    """Refuse to resume a training that was begun from something else. Writes nothing.
 
     Raises:
-        RunMismatchError: the message says what differs, or that it cannot be known.
+        RunMismatchError: the message says what differs, or that it is unknown.
     """
     path = out / RECIPE
     if not path.exists():
@@ -104,8 +105,8 @@ def require_same(out: Path, claim: Claim) -> None:
     made_from = before.get("made_from")
     if not isinstance(made_from, dict):
         raise RunMismatchError(
-            "was begun by an earlier version, which did not note what it was trained on, "
-            "so it cannot be continued. Choose another folder",
+            "was begun by an earlier version, which did not record what it was trained on, "
+            "so it cannot be resumed. Choose another folder",
             path=out,
             problem=Problem.UNSUPPORTED,
         )
@@ -114,18 +115,19 @@ def require_same(out: Path, claim: Claim) -> None:
     content = _differences(made_from, claim.made_from)
     if not settings and not content:
         return
-    told = [f"another {', '.join(settings)}"] if settings else []
-    told += [f"other content behind the same names: {', '.join(content)}"] if content else []
+    differences = [f"another {', '.join(settings)}"] if settings else []
+    differences += [f"other content behind the same names: {', '.join(content)}"] if content else []
     raise RunMismatchError(
-        f"was begun with {'; with '.join(told)}. Restore it to continue, or choose another folder",
+        f"was begun with {'; with '.join(differences)}. Restore it to continue, or choose another "
+        "folder",
         path=out,
         value=[*settings, *(line.partition(" ")[0] for line in content)],
         problem=Problem.CONFLICT if settings else Problem.CHANGED,
     )
 
 
-def record(out: Path, claim: Claim, base: Path) -> None:
-    """Write the claim down.
+def write_claim(out: Path, claim: Claim, base: Path) -> None:
+    """Write the claim to `recipe.json`.
 
     Args:
         base: folder that the recipe's paths are relative to.
@@ -133,24 +135,24 @@ def record(out: Path, claim: Claim, base: Path) -> None:
     Raises:
         StorageError: it cannot be written.
     """
-    seen = os.path.relpath(base.resolve(), out.resolve())
-    told = {**claim.settings, "base": seen, "made_from": dict(claim.made_from)}
-    part_files.write_text(out / RECIPE, json.dumps(told, indent=2))
+    relative_base = os.path.relpath(base.resolve(), out.resolve())
+    content = {**claim.settings, "base": relative_base, "made_from": dict(claim.made_from)}
+    part_files.write_text(out / RECIPE, json.dumps(content, indent=2))
 
 
 def _differences(before: Mapping[str, Any], now: Mapping[str, str]) -> list[str]:
     return [
-        f"{key} ({before.get(key, 'none')} there, {now.get(key, 'none')} now)"
+        f"{key} ({before.get(key, 'none')} before, {now.get(key, 'none')} now)"
         for key in sorted(before.keys() | now.keys())
         if before.get(key) != now.get(key)
     ]
 
 
 def _require_empty(out: Path) -> None:
-    there = [name for name in _RESULTS if (out / name).exists()]
-    if there:
+    results = [name for name in _RESULTS if (out / name).exists()]
+    if results:
         raise RunMismatchError(
-            f"holds {' and '.join(there)} but no {RECIPE}, so it is not known what made "
+            f"holds {' and '.join(results)} but no {RECIPE}, so it is not known what made "
             "them. Choose another folder",
             path=out,
             value=RECIPE,
@@ -160,7 +162,7 @@ def _require_empty(out: Path) -> None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        found = documents.parse_json(path.read_text(encoding="utf-8"))
+        recipe = documents.parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise RunMismatchError(
             f"cannot be read ({error}), so it is not known what was begun there. Restore "
@@ -168,10 +170,10 @@ def _read(path: Path) -> dict[str, Any]:
             path=path,
             problem=Problem.UNREADABLE,
         ) from error
-    if not isinstance(found, dict):
+    if not isinstance(recipe, dict):
         raise RunMismatchError(
             "is not a recipe. Restore it, or choose another folder",
             path=path,
             problem=Problem.DAMAGED,
         )
-    return found
+    return recipe

@@ -10,7 +10,7 @@ from typing import Any
 from gensr_pref import audio
 from gensr_pref.apply.transcripts import Said, Texts
 from gensr_pref.corpus.file_sources import printable
-from gensr_pref.corpus.listing import describe, list_audio
+from gensr_pref.corpus.listing import describe_left_out, list_audio
 from gensr_pref.errors import Message, Problem, SourceError, parameter, quantity
 from gensr_pref.identity import digest
 
@@ -142,7 +142,7 @@ def _systems(folders: Folders, tell: Callable[[str], None]) -> dict[str, dict[st
     beside = (folders.reference, folders.noisy)
     named = folders.texts is not None or any(path is not None and path.is_dir() for path in beside)
     return {
-        label: {audio.name_of(printable(path.name)) if named else "": path}
+        label: {audio.name_without_suffix(printable(path.name)) if named else "": path}
         if path.is_file()
         else _files(path, parameter("systems"), tell)
         for label, path in labelled(folders.systems).items()
@@ -151,7 +151,7 @@ def _systems(folders: Folders, tell: Callable[[str], None]) -> dict[str, dict[st
 
 def _files(folder: Path, field: str, tell: Callable[[str], None]) -> dict[str, Path]:
     listing = list_audio(folder, field)
-    for line in describe(listing.left_out):
+    for line in describe_left_out(listing.left_out):
         tell(Message(f"{line} (in {printable(str(folder))})"))
     return {printable(name): folder / place for name, place in listing.by_name().items()}
 

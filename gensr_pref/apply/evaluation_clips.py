@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from gensr_pref.config import run_file
 from gensr_pref.config.run_file import Columns, Corpus
-from gensr_pref.corpus.splits import units
+from gensr_pref.corpus.splits import count_units
 from gensr_pref.errors import (
     ConfigError,
     InputError,
@@ -205,7 +205,7 @@ def _advice(folder: Path) -> str:
     if not part_files.parts(folder, "clips"):
         return f"{_build('RUN')}, with the run that it was exported from, and export that again"
     clips = part_files.read_all(folder, "clips", ["clip_id", "speaker", "source"])
-    by = next((unit for unit, count in units(clips).items() if count > 1), None)
+    by = next((unit for unit, count in count_units(clips).items() if count > 1), None)
     if by is None:
         return f"build it with more clips than its {len(clips)}"
     held_out_by = f"corpus.validation.by={by}"

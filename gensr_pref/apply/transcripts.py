@@ -63,7 +63,7 @@ class Texts:
                     value=column,
                     problem=Problem.EMPTY,
                 )
-            name = audio.name_of(file)
+            name = audio.name_without_suffix(file)
             said = Said(text_in(row, "text", where), language_in(row, "language", where))
             if found.setdefault(name, said) != said:
                 raise SourceError(

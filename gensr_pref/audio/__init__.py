@@ -1,9 +1,20 @@
-"""Reads, writes and resamples audio, and says what makes a recording unusable.
+"""Reads, writes and resamples audio, and refuses unusable recordings with a reason.
 
 Everywhere in the package a waveform is a float32 NumPy array [T], mono, nominally in [-1, 1].
+
+Tests: ``content`` in tests/audio/test_containers.py.
+Tests: ``decoding`` in tests/audio/test_formats.py.
+Tests: ``flac`` in tests/audio/test_containers.py.
+Tests: ``media`` in tests/audio/test_ffmpeg.py.
+Tests: ``mpeg_frames`` in tests/audio/test_mpeg.py.
+Tests: ``sound`` in tests/audio/test_reading.py.
+Tests: ``stream_cache`` in tests/audio/test_formats.py.
+Tests: ``survey`` in tests/audio/test_formats.py.
+Tests: ``track`` in tests/audio/test_mpeg.py.
+Tests: ``writing`` in tests/audio/test_reading.py.
 """
 
-from gensr_pref.audio.formats import ffmpeg_suffixes, has_ffmpeg, name_of, suffixes
+from gensr_pref.audio.formats import ffmpeg_suffixes, has_ffmpeg, name_without_suffix, suffixes
 from gensr_pref.audio.reading import Header, from_column, read, read_header
 from gensr_pref.audio.sound import (
     FRAMES_PER_SECOND,
@@ -30,7 +41,7 @@ __all__ = [
     "flac",
     "from_column",
     "has_ffmpeg",
-    "name_of",
+    "name_without_suffix",
     "pcm16",
     "read",
     "read_header",

@@ -1,8 +1,8 @@
-"""How many frames bytes hold whose codec packs them in blocks.
+"""Numbers of frames in sound whose codec packs them in blocks.
 
-libsndfile takes a padding byte, or the beginning of a block, for one block more, and decodes what
-its buffer held before; or it leaves out what the beginning of a block holds. What a `fact` chunk
-says is not believed.
+libsndfile counts a padding byte, or an incomplete block, as one more block, and decodes the old
+content of its buffer; or it drops the frames of an incomplete block. The number in a `fact` chunk
+is not used.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Blocks:
-    """A codec's blocks.
+    """The layout of a codec's blocks.
 
     Attributes:
-        size: bytes of one.
-        head: bytes at its start that a shorter block needs too.
-        first: frames that those hold.
-        group: bytes behind them that are decoded together.
-        frames: that a group holds.
+        size: bytes of a block.
+        head: bytes at its start that an incomplete block needs too.
+        first: frames in the head.
+        group: bytes after the head that are decoded together.
+        frames: frames in a group.
     """
 
     size: int
@@ -30,26 +30,26 @@ class Blocks:
     frames: int
 
     def frames_in(self, length: int) -> int:
-        """Frames in so many bytes."""
+        """Return the number of frames in `length` bytes."""
         whole, rest = divmod(length, self.size)
-        return whole * self._in(self.size) + self._in(rest)
+        return whole * self._frames_in_block(self.size) + self._frames_in_block(rest)
 
-    def lacking(self, length: int) -> int:
-        """Bytes that make the last block whole; 0 where its beginning holds nothing."""
+    def missing_bytes(self, length: int) -> int:
+        """Return the number of bytes that complete the last block; 0 if it holds no frame yet."""
         rest = length % self.size
-        return self.size - rest if self._in(rest) else 0
+        return self.size - rest if self._frames_in_block(rest) else 0
 
-    def _in(self, size: int) -> int:
+    def _frames_in_block(self, size: int) -> int:
         coded = size - self.head
         return self.first + coded // self.group * self.frames if coded >= 0 else 0
 
 
-def blocks_of_wav(form: bytes, order: str = "<") -> Blocks | None:
-    """The blocks of a WAV; None for a codec without them, or one that is not known here.
+def wav_blocks(form: bytes, order: str = "<") -> Blocks | None:
+    """Return the block layout of a WAV file; None for a codec without blocks or an unknown codec.
 
     Args:
         form: the `fmt` chunk.
-        order: of the bytes in it, as in `struct`.
+        order: byte order, as in `struct`.
     """
     if len(form) < 16:
         return None
@@ -61,11 +61,11 @@ def blocks_of_wav(form: bytes, order: str = "<") -> Blocks | None:
         0x38: Blocks(align, 0, 0, align, 160),  # Natural MicroSystems' ADPCM
         0x40: Blocks(60, 0, 0, 1, 2),  # G.721
     }
-    found = known.get(codec)
-    return found if found and channels and found.size > found.head else None
+    blocks = known.get(codec)
+    return blocks if blocks and channels and blocks.size > blocks.head else None
 
 
-def blocks_of_au(encoding: int) -> Blocks | None:
-    """The blocks of an AU file, by the number of its encoding: G.721, and G.723 of 3 and 5 bits."""
+def au_blocks(encoding: int) -> Blocks | None:
+    """Return the block layout of an AU file by its encoding: G.721, and G.723 of 3 and 5 bits."""
     bits = {23: 4, 25: 3, 26: 5}.get(encoding)
     return Blocks(15 * bits, 0, 0, bits, 8) if bits else None

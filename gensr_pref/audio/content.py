@@ -1,4 +1,4 @@
-"""The bytes of a recording, wherever they are, and files pieced together from them."""
+"""The bytes of a recording, in memory or in a file, and virtual files composed of them."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from gensr_pref.errors import Unusable
 from gensr_pref.schema import Reason
 
 
-class Content:
-    """The bytes of a recording: in memory, or in a file that stays open until this object goes.
+class AudioBytes:
+    """The bytes of a recording, in memory or in a file that stays open as long as this object.
 
     Attributes:
         source: the bytes, or the path.
-        size: how many there are.
+        size: number of bytes.
         identity: equal for equal bytes and for an unchanged file.
 
     Raises:
-        Unusable: MISSING, EMPTY, or UNREADABLE for what is no regular file or may not be opened.
+        Unusable: MISSING, EMPTY, or UNREADABLE for a file that is not regular or cannot be opened.
     """
 
     def __init__(self, source: Path | str | bytes) -> None:
@@ -32,41 +32,41 @@ class Content:
             self.size = len(self.source)
             self.identity: tuple[Any, ...] = (self.size, hash(self.source))
         else:
-            self._file, told = _opened(self.source)
-            self.size = told.st_size
-            self.identity = (str(self.source), told.st_ino, told.st_size, told.st_mtime_ns)
+            self._file, status = _open_file(self.source)
+            self.size = status.st_size
+            self.identity = (str(self.source), status.st_ino, status.st_size, status.st_mtime_ns)
         if self.size == 0:
-            raise Unusable(Reason.EMPTY, "the file has no bytes")
+            raise Unusable(Reason.EMPTY, "the file is empty")
 
     def __del__(self) -> None:
         if self._file is not None:
             os.close(self._file)
 
     def at(self, start: int, length: int) -> bytes:
-        """`length` bytes from `start` on; fewer where the recording ends before."""
+        """Return `length` bytes from `start` on; fewer where the recording ends earlier."""
         if isinstance(self.source, bytes):
             return self.source[start : start + length]
         assert self._file is not None
         return os.pread(self._file, length, start)
 
     def openable(self) -> Any:
-        """What soundfile opens; without its name, which libsndfile takes for what it is.
+        """Return an object that soundfile can open, without the file's name.
 
-        A file of anything called `x.gsm`, `x.vox`, `x.au` or `x.snd` would be telephone sound. Only
-        Sound Designer II needs the name, as its header is a second file.
+        libsndfile would decode any file named `x.gsm`, `x.vox`, `x.au` or `x.snd` as telephone
+        sound. Only Sound Designer II needs the name, because its header is a second file.
         """
         if isinstance(self.source, bytes):
             return io.BytesIO(self.source)
         if _has_resource_fork(self.source):
             return os.fsencode(self.source)
-        return Spliced(self, (Piece(0, self.size),))
+        return Spliced(self, (ByteRange(0, self.size),))
 
 
-def _opened(path: Path) -> tuple[int, os.stat_result]:
+def _open_file(path: Path) -> tuple[int, os.stat_result]:
     try:
-        told = path.stat()
-        if not stat.S_ISREG(told.st_mode):  # a named pipe would wait for ever; a device may not end
-            raise Unusable(Reason.UNREADABLE, f"it is {_kind(told)}, not a regular file")
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # a named pipe may block; a device may be endless
+            raise Unusable(Reason.UNREADABLE, f"it is {_file_type(status)}, not a regular file")
         file = os.open(path, os.O_RDONLY)
     except FileNotFoundError as error:
         raise Unusable(Reason.MISSING, str(path)) from error
@@ -76,14 +76,14 @@ def _opened(path: Path) -> tuple[int, os.stat_result]:
 
 
 def _has_resource_fork(path: Path) -> bool:
-    """Whether a Sound Designer II file has its header beside it, where libsndfile looks for it."""
+    """Return whether a Sound Designer II file has its header where libsndfile looks for it."""
     if path.suffix.lower() != ".sd2":
         return False
     forks = (path.with_name(f"._{path.name}"), path.parent / ".AppleDouble" / path.name)
     return any(fork.is_file() for fork in forks)
 
 
-def _kind(told: os.stat_result) -> str:
+def _file_type(status: os.stat_result) -> str:
     kinds = {
         stat.S_IFDIR: "a folder",
         stat.S_IFIFO: "a named pipe",
@@ -91,11 +91,11 @@ def _kind(told: os.stat_result) -> str:
         stat.S_IFCHR: "a device",
         stat.S_IFBLK: "a device",
     }
-    return kinds.get(stat.S_IFMT(told.st_mode), "something else")
+    return kinds.get(stat.S_IFMT(status.st_mode), "something else")
 
 
 @dataclass(frozen=True)
-class Piece:
+class ByteRange:
     """Bytes [start, start + length) of a recording."""
 
     start: int
@@ -104,10 +104,10 @@ class Piece:
 
 @dataclass
 class Spliced(io.RawIOBase):
-    """A read-only file made of bytes and of pieces of a recording, one after the other."""
+    """A read-only virtual file: bytes and byte ranges of a recording, concatenated."""
 
-    content: Content
-    parts: tuple[bytes | Piece, ...]
+    content: AudioBytes
+    parts: tuple[bytes | ByteRange, ...]
     _starts: list[int] = field(default_factory=list, init=False)
     _size: int = field(default=0, init=False)
     _at: int = field(default=0, init=False)
@@ -116,28 +116,28 @@ class Spliced(io.RawIOBase):
     def __post_init__(self) -> None:
         for part in self.parts:
             self._starts.append(self._size)
-            self._size += part.length if isinstance(part, Piece) else len(part)
+            self._size += part.length if isinstance(part, ByteRange) else len(part)
 
     def seekable(self) -> bool:
-        """Yes."""
+        """Return True."""
         return True
 
     def readable(self) -> bool:
-        """Yes."""
+        """Return True."""
         return True
 
     def tell(self) -> int:
-        """The position, in bytes."""
+        """Return the position, in bytes."""
         return self._at
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Go to a position."""
+        """Move to a position, in bytes, and return it."""
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
         self._at = max(0, base + offset)
         return self._at
 
     def readinto(self, buffer: Any) -> int:
-        """Fill a buffer, as far as there are bytes."""
+        """Fill a buffer as far as possible, and return the number of bytes."""
         done = 0
         while done < len(buffer) and self._at < self._size:
             read = self._read(len(buffer) - done)
@@ -149,13 +149,13 @@ class Spliced(io.RawIOBase):
         return done
 
     def _read(self, length: int) -> bytes:
-        """Bytes at the position, at most to the end of the part that it is in."""
-        part, offset = self._place()
+        """Return bytes from the position on, at most to the end of its part."""
+        part, offset = self._current_part()
         if isinstance(part, bytes):
             return part[offset : offset + length]
         return self.content.at(part.start + offset, min(length, part.length - offset))
 
-    def _place(self) -> tuple[bytes | Piece, int]:
+    def _current_part(self) -> tuple[bytes | ByteRange, int]:
         starts = self._starts
         if self._at < starts[self._part]:
             self._part = 0

@@ -1,4 +1,4 @@
-"""Decoding by libsndfile, in order and block by block: a long recording is never held as such."""
+"""Decoding by libsndfile, in order and block by block, so that memory does not grow with length."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from gensr_pref.audio.sound import Wave
 from gensr_pref.errors import Unusable
 from gensr_pref.schema import Reason
 
-_BLOCK = 2**18  # samples decoded at once
+_BLOCK = 2**18  # samples decoded together
 
 
 class _InOrder(soundfile.SoundFile):  # type: ignore[misc]
-    """A file that is read from its first frame to its last.
+    """A file that is read from its first frame to its last without seeking.
 
-    soundfile seeks after each read of a file that can be sought. That seek is not exact in MP3,
-    Vorbis and Opus, and fails in codecs that cannot be sought (GSM 06.10, G.721, DWVW, ...).
+    soundfile seeks after each read of a seekable file. That seek is inexact in MP3, Vorbis and
+    Opus, and fails in codecs that cannot seek (GSM 06.10, G.721, DWVW, ...).
     """
 
     def seekable(self) -> bool:
@@ -28,11 +28,11 @@ class _InOrder(soundfile.SoundFile):  # type: ignore[misc]
 
 
 @contextmanager
-def opened(file: Any) -> Iterator[Any]:
-    """A file as soundfile reads it.
+def open_audio(file: Any) -> Iterator[Any]:
+    """Open a file with soundfile.
 
     Raises:
-        Unusable: UNREADABLE, for whatever libsndfile cannot make of it.
+        Unusable: UNREADABLE, if libsndfile cannot open or decode it.
     """
     try:
         with _InOrder(file) as sound:
@@ -43,30 +43,30 @@ def opened(file: Any) -> Iterator[Any]:
         raise Unusable(Reason.UNREADABLE, str(error)) from error
 
 
-def blocks(file: Any, drop: int = 0, seek: int = 0) -> Iterator[Wave]:
-    """The frames of a file as mono blocks [T], to its end.
+def decode_blocks(file: Any, drop: int = 0, seek: int = 0) -> Iterator[Wave]:
+    """Decode a file to its end and yield mono blocks [T].
 
     Args:
-        file: what soundfile opens.
-        drop: so many frames at its start are decoded and left out.
-        seek: the frame to seek first; only where seeking is exact.
+        file: an object that soundfile can open.
+        drop: number of frames at the start that are decoded and dropped.
+        seek: the frame to seek to first; only where seeking is exact.
     """
-    with opened(file) as sound:
+    with open_audio(file) as sound:
         if seek:
             sound.seek(seek)
         length, left = max(1, _BLOCK // sound.channels), sound.frames - seek
-        while left > 0:  # asked for more, libsndfile takes what lies behind a FLAC's end for damage
+        while left > 0:  # libsndfile reports data after a FLAC's end as damage if more is requested
             block = sound.read(min(length, left), dtype="float32", always_2d=True)
             if not len(block):
                 return
             left -= len(block)
-            kept = block[drop:]
+            rest = block[drop:]
             drop -= min(drop, len(block))
-            if len(kept):
-                yield _mono(kept)
+            if len(rest):
+                yield _mono(rest)
 
 
 def _mono(block: Wave) -> Wave:
-    """The mean over channels, [T, C] -> [T]; what is not finite stays so."""
+    """Return the mean over channels, [T, C] -> [T]; infinities and NaN remain."""
     with np.errstate(all="ignore"):
         return np.asarray(block.mean(axis=1, dtype=np.float32))

@@ -1,7 +1,7 @@
 """MP4, AAC, WMA and WebM, decoded by FFmpeg where it is installed.
 
-The programs are told what kind of file it is and may open nothing else: no address, no playlist,
-no second file that a stranger's file names.
+The programs are given the format of the file and may open nothing else: no address, no playlist, no
+second file that an untrusted file names.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from typing import IO, Any
 import numpy as np
 
 from gensr_pref.audio import media
-from gensr_pref.audio.content import Content
+from gensr_pref.audio.content import AudioBytes
 from gensr_pref.audio.formats import has_ffmpeg
 from gensr_pref.audio.sound import Wave
 from gensr_pref.audio.track import Track, require_rate
 from gensr_pref.errors import Unusable
 from gensr_pref.schema import Reason
 
-_PATIENCE_S = 60  # without a byte from FFmpeg
-_BLOCK = 2**20  # bytes read from it at once
-_CLOSE_S = 0.1  # by which a file's duration may be longer than its sound: a packet and its delay
+_PATIENCE_S = 60  # without output from FFmpeg
+_BLOCK = 2**20  # bytes read together
+_CLOSE_S = 0.1  # excess of a file's declared duration over its sound: one packet and its delay
 
 
 @dataclass(frozen=True)
 class FfmpegStream:
-    """The sound of a file, as FFmpeg decodes it."""
+    """The sound of a file that FFmpeg decodes."""
 
     demuxer: str
     rate: int
@@ -41,22 +41,22 @@ class FfmpegStream:
     frames: int
     addressable: bool = False
 
-    def blocks(self, content: Content, start: int) -> tuple[int, Iterator[Wave]]:
-        """See `Stream.blocks`; from the first frame on, since no seek is exact."""
+    def blocks(self, content: AudioBytes, start: int) -> tuple[int, Iterator[Wave]]:
+        """See `Stream.blocks`; decodes from the first frame on, because seeking is inexact."""
         return 0, _mono(_decode(content, self.demuxer), self.channels)
 
 
-def ffmpeg_track(content: Content, kind: media.Kind) -> Track:
-    """The one stream of sound in a file; the whole of it is decoded to know its length.
+def ffmpeg_track(content: AudioBytes, kind: media.Kind) -> Track:
+    """Return the track of a file with one stream of sound; decodes all of it to find its length.
 
     Raises:
-        Unusable: UNREADABLE (also where FFmpeg is not installed, or reports damage), TRUNCATED or
+        Unusable: UNREADABLE (also if FFmpeg is not installed, or reports damage), TRUNCATED or
             EMPTY.
     """
     if not has_ffmpeg():
         raise Unusable(
             Reason.UNREADABLE,
-            f"{kind.name} is read through FFmpeg: install FFmpeg (ffmpeg and ffprobe on PATH)",
+            f"{kind.name} needs FFmpeg: install FFmpeg (ffmpeg and ffprobe on PATH)",
         )
     kind.require_whole(content)
     seconds = _duration(content, kind)
@@ -66,13 +66,13 @@ def ffmpeg_track(content: Content, kind: media.Kind) -> Track:
     frames = sum(len(block) for block in _frames(output, channels))
     if kind.timed and seconds is not None and frames / rate < seconds - _CLOSE_S:
         raise Unusable(
-            Reason.TRUNCATED, f"it declares {seconds:.2f} s and holds {frames / rate:.2f} s"
+            Reason.TRUNCATED, f"it declares {seconds:.2f} s and contains {frames / rate:.2f} s"
         )
     return Track((FfmpegStream(kind.demuxer, rate, channels, frames),))
 
 
-def _duration(content: Content, kind: media.Kind) -> float | None:
-    """The seconds that the stream of sound says it has, if it says so."""
+def _duration(content: AudioBytes, kind: media.Kind) -> float | None:
+    """Return the declared duration of the stream of sound, in seconds; None if there is none."""
     with _input(content) as (file, name):
         command = ["ffprobe", *_only(kind.demuxer), "-select_streams", "a", "-of", "json"]
         command += ["-show_entries", "stream=duration", name]
@@ -88,20 +88,20 @@ def _duration(content: Content, kind: media.Kind) -> float | None:
     streams: list[dict[str, Any]] = json.loads(done.stdout).get("streams", [])
     if len(streams) != 1:
         raise Unusable(
-            Reason.UNREADABLE, f"it holds {len(streams)} streams of sound; make a file of one"
+            Reason.UNREADABLE, f"it contains {len(streams)} streams of sound; extract one of them"
         )
-    told = streams[0].get("duration")
-    return None if told is None else float(told)
+    duration = streams[0].get("duration")
+    return None if duration is None else float(duration)
 
 
 def _only(demuxer: str) -> list[str]:
-    """Options that let a program read the one file, as what it is."""
+    """Return options that restrict a program to this one file and its format."""
     return ["-v", "error", "-protocol_whitelist", "file,pipe", "-f", demuxer]
 
 
 @contextmanager
-def _input(content: Content) -> Iterator[tuple[int, str]]:
-    """A descriptor of the file, and the name that a program opens it by."""
+def _input(content: AudioBytes) -> Iterator[tuple[int, str]]:
+    """Yield a descriptor of the file, and the name by which a program opens it."""
     if not isinstance(content.source, bytes):
         with content.source.open("rb") as file:
             yield file.fileno(), f"file:/dev/fd/{file.fileno()}"
@@ -112,17 +112,21 @@ def _input(content: Content) -> Iterator[tuple[int, str]]:
         yield copy.fileno(), f"file:/dev/fd/{copy.fileno()}"
 
 
-def _decode(content: Content, demuxer: str) -> Iterator[bytes]:
-    """The sound as a file of Sun's AU format, 32-bit floats; first its header, then blocks.
+def _decode(content: AudioBytes, demuxer: str) -> Iterator[bytes]:
+    """Decode to Sun's AU format with 32-bit floats; yield the header first, then blocks of bytes.
 
     Raises:
-        Unusable: UNREADABLE where FFmpeg reports an error, or gives nothing for a minute.
+        Unusable: UNREADABLE where FFmpeg reports an error, or produces no output for a minute.
     """
-    with _input(content) as (file, name), tempfile.TemporaryFile() as told:
+    with _input(content) as (file, name), tempfile.TemporaryFile() as errors:
         command = ["ffmpeg", "-nostdin", "-threads", "1", *_only(demuxer), "-i", name]
         command += ["-map", "0:a:0", "-c:a", "pcm_f32be", "-f", "au", "pipe:1"]
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=told, pass_fds=(file,)
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            pass_fds=(file,),
         )
         assert process.stdout is not None
         try:
@@ -132,14 +136,14 @@ def _decode(content: Content, demuxer: str) -> Iterator[bytes]:
             process.kill()
             process.stdout.close()
             process.wait()
-        told.seek(0)
-        complaint = told.read(2**12)
-    if process.returncode or complaint:
-        raise Unusable(Reason.UNREADABLE, f"FFmpeg reports: {_line(complaint)}")
+        errors.seek(0)
+        message = errors.read(2**12)
+    if process.returncode or message:
+        raise Unusable(Reason.UNREADABLE, f"FFmpeg reports: {_line(message)}")
 
 
 def _read(pipe: IO[bytes]) -> Iterator[bytes]:
-    """An AU file's header, and then what follows it."""
+    """Yield an AU file's header, and then the bytes after it."""
     head = b""
     while len(head) < 8 or len(head) < int.from_bytes(head[4:8], "big"):
         more = _some(pipe)
@@ -156,19 +160,19 @@ def _read(pipe: IO[bytes]) -> Iterator[bytes]:
 
 def _some(pipe: IO[bytes]) -> bytes:
     if not select.select([pipe], [], [], _PATIENCE_S)[0]:
-        raise Unusable(Reason.UNREADABLE, f"FFmpeg gave nothing for {_PATIENCE_S} s")
+        raise Unusable(Reason.UNREADABLE, f"FFmpeg produced no output for {_PATIENCE_S} s")
     return os.read(pipe.fileno(), _BLOCK)
 
 
 def _format_of(head: bytes) -> tuple[int, int]:
-    """Rate and channels that the header of an AU file states."""
+    """Return the rate and the number of channels in the header of an AU file."""
     if head[:4] != b".snd" or len(head) < 24:
         raise Unusable(Reason.EMPTY, "FFmpeg finds no sound in it")
     return int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")
 
 
 def _frames(output: Iterator[bytes], channels: int) -> Iterator[Wave]:
-    """Whole frames [T, C] of the bytes behind an AU file's header."""
+    """Yield whole frames [T, C] from the bytes after an AU file's header."""
     width, rest = 4 * channels, b""
     for data in output:
         rest += data
@@ -185,6 +189,6 @@ def _mono(output: Iterator[bytes], channels: int) -> Iterator[Wave]:
             yield np.asarray(block.mean(axis=1, dtype=np.float32))
 
 
-def _line(complaint: bytes) -> str:
-    lines = complaint.decode("utf-8", "replace").strip().splitlines()
+def _line(message: bytes) -> str:
+    lines = message.decode("utf-8", "replace").strip().splitlines()
     return lines[0] if lines else "nothing"

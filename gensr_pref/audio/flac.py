@@ -1,6 +1,6 @@
-"""Native FLAC: how many samples there are, from the last frame and not from the header alone.
+"""Native FLAC: the number of samples, from the last frame and not from the header alone.
 
-After RFC 9639.
+Reference: RFC 9639.
 """
 
 from __future__ import annotations
@@ -11,58 +11,60 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 
-from gensr_pref.audio.content import Content, Piece, Spliced
+from gensr_pref.audio.content import AudioBytes, ByteRange, Spliced
 from gensr_pref.audio.sound import Wave
 from gensr_pref.audio.track import Track
 from gensr_pref.errors import Unusable
 from gensr_pref.schema import Reason
 
-_START = re.compile(rb"fLaC[\x00\x80]\x00\x00\x22")  # of a file: its first block is STREAMINFO
-_INFO = 42  # bytes to the end of STREAMINFO
-_TAIL = 2**18  # bytes in which the last frame is looked for
+_START = re.compile(
+    rb"fLaC[\x00\x80]\x00\x00\x22"
+)  # start of a file; its first block is STREAMINFO
+_INFO = 42  # bytes up to the end of STREAMINFO
+_TAIL = 2**18  # bytes that are searched for the last frame
 
 
 @dataclass(frozen=True)
 class FlacStream:
-    """A FLAC file, or one of several that stand one behind the other.
+    """A FLAC file, or one of several concatenated ones.
 
     Attributes:
-        piece: its bytes.
-        head: STREAMINFO with the true number of samples; the file's own where that is true.
+        piece: its byte range.
+        head: STREAMINFO, with the true number of samples if the file's own is wrong.
     """
 
-    piece: Piece
+    piece: ByteRange
     head: bytes
     rate: int
     channels: int
     frames: int
     addressable: bool = True
 
-    def blocks(self, content: Content, start: int) -> tuple[int, Iterator[Wave]]:
+    def blocks(self, content: AudioBytes, start: int) -> tuple[int, Iterator[Wave]]:
         """See `Stream.blocks`."""
-        from gensr_pref.audio.decoding import blocks
+        from gensr_pref.audio.decoding import decode_blocks
 
-        return start, blocks(self.file(content), seek=start)
+        return start, decode_blocks(self.file(content), seek=start)
 
-    def file(self, content: Content) -> Spliced:
-        """What is decoded."""
-        rest = Piece(self.piece.start + _INFO, self.piece.length - _INFO)
+    def file(self, content: AudioBytes) -> Spliced:
+        """Return the virtual file to decode."""
+        rest = ByteRange(self.piece.start + _INFO, self.piece.length - _INFO)
         return Spliced(content, (self.head, rest))
 
 
-def flac_track(content: Content, start: int) -> Track:
-    """The FLAC files from a byte on.
+def flac_track(content: AudioBytes, start: int) -> Track:
+    """Return the track of the FLAC files from a byte on.
 
     Raises:
         Unusable: TRUNCATED, UNREADABLE or EMPTY.
     """
     starts = [start, *_later(content, start + _INFO), content.size]
-    pieces = [Piece(at, end - at) for at, end in pairwise(starts)]
+    pieces = [ByteRange(at, end - at) for at, end in pairwise(starts)]
     return Track(tuple(_stream(content, piece) for piece in pieces))
 
 
-def _later(content: Content, at: int) -> Iterator[int]:
-    """Where more FLAC files begin."""
+def _later(content: AudioBytes, at: int) -> Iterator[int]:
+    """Yield the offsets at which further FLAC files begin."""
     while at < content.size:
         data = content.at(at, 2**20)
         for match in _START.finditer(data):
@@ -71,7 +73,7 @@ def _later(content: Content, at: int) -> Iterator[int]:
         at += 2**20 - 8
 
 
-def _stream(content: Content, piece: Piece) -> FlacStream:
+def _stream(content: AudioBytes, piece: ByteRange) -> FlacStream:
     head = content.at(piece.start, _INFO)
     if len(head) < _INFO:
         raise Unusable(Reason.TRUNCATED, "it ends in its header")
@@ -84,29 +86,31 @@ def _stream(content: Content, piece: Piece) -> FlacStream:
         _require_all(content, stream, max((end for end, _ in ends), default=0))
         return stream
     if total < declared:
-        raise Unusable(Reason.TRUNCATED, f"it declares {declared} frames and holds {total}")
+        raise Unusable(Reason.TRUNCATED, f"it declares {declared} frames and contains {total}")
     return stream if total == declared else _with_total(stream, total)
 
 
-def _require_all(content: Content, stream: FlacStream, end: int) -> None:
-    """Refuse a file with something else behind its last frame, or without the end of that one.
+def _require_all(content: AudioBytes, stream: FlacStream, end: int) -> None:
+    """Refuse a file with other bytes after its last frame, or whose last frame is incomplete.
 
     Raises:
-        Unusable: TRUNCATED where not all can be decoded that is declared; UNREADABLE where more
+        Unusable: TRUNCATED where fewer frames can be decoded than declared; UNREADABLE where more
             frames follow.
     """
-    found = 0
+    decoded = 0
     try:
         for block in stream.blocks(content, 0)[1]:
-            found += len(block)
+            decoded += len(block)
     except Unusable as failed:
         raise Unusable(
-            Reason.TRUNCATED, f"of the {stream.frames} frames that it declares not all are there"
+            Reason.TRUNCATED, f"some of its {stream.frames} declared frames are missing or damaged"
         ) from failed
-    if found < stream.frames:
-        raise Unusable(Reason.TRUNCATED, f"it declares {stream.frames} frames and holds {found}")
+    if decoded < stream.frames:
+        raise Unusable(
+            Reason.TRUNCATED, f"it declares {stream.frames} frames and contains {decoded}"
+        )
     if end > stream.frames or not stream.frames:
-        raise Unusable(Reason.UNREADABLE, f"it declares {stream.frames} frames and holds more")
+        raise Unusable(Reason.UNREADABLE, f"it declares {stream.frames} frames and contains more")
 
 
 def _with_total(stream: FlacStream, frames: int) -> FlacStream:
@@ -115,12 +119,12 @@ def _with_total(stream: FlacStream, frames: int) -> FlacStream:
     return FlacStream(stream.piece, head, stream.rate, stream.channels, frames)
 
 
-def _ends(content: Content, piece: Piece, head: bytes) -> Iterator[tuple[int, bool]]:
-    """The sample behind each frame near the end, from the last, and whether that ends the file.
+def _ends(content: AudioBytes, piece: ByteRange, head: bytes) -> Iterator[tuple[int, bool]]:
+    """Yield the sample after each frame near the end, last first, and whether it ends the file.
 
-    The one that does has the right checksum over all bytes to the end.
+    A frame ends the file if its checksum is right over all bytes up to the end.
     """
-    most = int.from_bytes(head[15:18], "big") or _TAIL  # the longest frame, where it is known
+    most = int.from_bytes(head[15:18], "big") or _TAIL  # the longest frame, if it is known
     length = min(piece.length - _INFO, most + 2**10)
     data = content.at(piece.start + piece.length - length, length)
     fixed = int.from_bytes(head[10:12], "big")
@@ -136,12 +140,12 @@ def _ends(content: Content, piece: Piece, head: bytes) -> Iterator[tuple[int, bo
 
 
 def _without_tag(data: bytes) -> int:
-    """The end of the data, before an ID3v1 tag."""
+    """Return the end of the data before an ID3v1 tag."""
     return len(data) - 128 if data[-128:-125] == b"TAG" else len(data)
 
 
 def _frame_end(data: bytes, at: int, fixed: int) -> int | None:
-    """The number of the sample behind a frame; None where the bytes are no frame's header."""
+    """Return the number of the sample after a frame; None where no frame header begins."""
     head = data[at : at + 16]
     if len(head) < 6:
         return None
@@ -161,7 +165,7 @@ def _frame_end(data: bytes, at: int, fixed: int) -> int | None:
 
 
 def _number(head: bytes) -> tuple[int | None, int]:
-    """The frame's or sample's number, coded as in UTF-8, and the byte behind it."""
+    """Return the frame or sample number, which is coded as in UTF-8, and the offset after it."""
     lead = head[4]
     ones = 8 - (lead ^ 0xFF).bit_length()
     if ones in (1, 8):
@@ -173,7 +177,7 @@ def _number(head: bytes) -> tuple[int | None, int]:
 
 
 def _crc8(data: bytes) -> int:
-    """Polynomial x^8 + x^2 + x + 1."""
+    """Return the CRC-8 with polynomial x^8 + x^2 + x + 1."""
     crc = 0
     for byte in data:
         crc ^= byte
@@ -183,7 +187,7 @@ def _crc8(data: bytes) -> int:
 
 
 def _remainder(data: bytes) -> int:
-    """CRC-16 of polynomial x^16 + x^15 + x^2 + 1; 0 for a frame with its checksum."""
+    """Return the CRC-16 with polynomial x^16 + x^15 + x^2 + 1; 0 for a frame with its checksum."""
     table, crc = _table(), 0
     for byte in data:
         crc = (crc << 8 & 0xFFFF) ^ table[crc >> 8 ^ byte]

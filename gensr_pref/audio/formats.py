@@ -1,4 +1,4 @@
-"""Which files are sound, by the end of their names."""
+"""Suffixes of the audio files that can be read."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ _FFMPEG_SUFFIXES = _MP4_SUFFIXES | {"aac", "wma", "wmv", "asf", "webm", "mka", "
 
 
 def suffixes() -> set[str]:
-    """Ends of names, lower case and without the dot, that this machine reads.
+    """Return the suffixes that this machine can read, in lower case and without the dot.
 
-    They are those of libsndfile, and `ffmpeg_suffixes` where FFmpeg is installed.
+    These are the suffixes of libsndfile, and `ffmpeg_suffixes` if FFmpeg is installed.
     """
     return _libsndfile_suffixes() | (ffmpeg_suffixes() if has_ffmpeg() else set())
 
 
 @cache
 def ffmpeg_suffixes() -> set[str]:
-    """Ends of names that are read only where FFmpeg is installed."""
+    """Return the suffixes that can be read only if FFmpeg is installed."""
     return set(_FFMPEG_SUFFIXES)
 
 
 def has_ffmpeg() -> bool:
-    """Whether ``ffmpeg`` and ``ffprobe`` are on PATH."""
+    """Return whether ``ffmpeg`` and ``ffprobe`` are on PATH."""
     return all(shutil.which(program) for program in ("ffmpeg", "ffprobe"))
 
 
@@ -40,11 +40,11 @@ def _libsndfile_suffixes() -> set[str]:
     return formats - {"raw"} | _OTHER_SUFFIXES | _MPEG_SUFFIXES
 
 
-def name_of(place: str) -> str:
-    """A relative path without the suffix of an audio file; another suffix belongs to the name.
+def name_without_suffix(place: str) -> str:
+    """Return a relative path without the suffix of an audio file; other suffixes stay.
 
-    It is in Unicode's form NFC, so that names which look the same are the same, whether they come
-    from a table or from a disk of macOS. The answer is the same with and without FFmpeg.
+    The result is in Unicode form NFC, so that names that look the same are equal, whether they come
+    from a table or from a macOS disk. It does not depend on whether FFmpeg is installed.
     """
     path = PurePosixPath(unicodedata.normalize("NFC", place))
     known = path.suffix[1:].lower() in _libsndfile_suffixes() | ffmpeg_suffixes()

@@ -1,11 +1,11 @@
-"""Kinds of files that FFmpeg reads, by their first bytes, and whether all of one is there."""
+"""Formats that FFmpeg reads, recognised by their first bytes, and checks of completeness."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gensr_pref.audio.content import Content
+from gensr_pref.audio.content import AudioBytes
 from gensr_pref.errors import Unusable
 from gensr_pref.schema import Reason
 
@@ -18,22 +18,22 @@ _ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of file.
+    """A format of a file.
 
     Attributes:
-        name: for people.
-        demuxer: FFmpeg's name of it.
-        end: the byte behind the last one that the file says it has, or None where it does not.
-        timed: the duration of its stream is declared, and not estimated by FFmpeg.
+        name: name for messages.
+        demuxer: FFmpeg's name of the format.
+        end: function that returns the declared end of a file, in bytes, or None if there is none.
+        timed: whether the file declares the duration of its stream; FFmpeg estimates it otherwise.
     """
 
     name: str
     demuxer: str
-    end: Callable[[Content], int | None]
+    end: Callable[[AudioBytes], int | None]
     timed: bool = False
 
-    def require_whole(self, content: Content) -> None:
-        """Refuse a file that ends too early.
+    def require_whole(self, content: AudioBytes) -> None:
+        """Refuse a file that ends before its declared end.
 
         Raises:
             Unusable: TRUNCATED.
@@ -43,11 +43,12 @@ class Kind:
             raise Unusable(Reason.TRUNCATED, f"it declares {end} bytes and has {content.size}")
 
 
-def kind_of(content: Content, start: int) -> Kind | None:
-    """The kind of a file; None where FFmpeg is not asked.
+def media_kind(content: AudioBytes, start: int) -> Kind | None:
+    """Return the format of a file; None where FFmpeg is not needed.
 
     Args:
-        start: the byte behind its ID3 tags.
+        content: the file.
+        start: offset of the first byte after its ID3 tags.
     """
     head = content.at(start, 16)
     if head[4:8] in _MP4_BOXES and not start:
@@ -61,24 +62,24 @@ def kind_of(content: Content, start: int) -> Kind | None:
     return None
 
 
-def _mp4_end(content: Content) -> int:
-    """Behind the last box (ISO/IEC 14496-12, 4.2)."""
+def _mp4_end(content: AudioBytes) -> int:
+    """Return the end of the last box (ISO/IEC 14496-12, 4.2)."""
     at = 0
     while at + 8 <= content.size:
         head = content.at(at, 16)
         size = int.from_bytes(head[:4], "big")
         if size == 1:
             size = int.from_bytes(head[8:16], "big")
-        if size == 0:  # to the end of the file
+        if size == 0:  # it extends to the end of the file
             return content.size
         if size < 8 or not head[4:8].isalnum():
-            break  # no box: other bytes behind the last
+            break  # other bytes follow the last box
         at += size
     return at
 
 
-def _matroska_end(content: Content) -> int | None:
-    """Behind the segment (RFC 8794)."""
+def _matroska_end(content: AudioBytes) -> int | None:
+    """Return the end of the segment (RFC 8794)."""
     at, length = _element_size(content, 4)
     at += length or 0
     if content.at(at, 4) != _SEGMENT:
@@ -87,16 +88,16 @@ def _matroska_end(content: Content) -> int | None:
     return None if length is None else at + length
 
 
-def _element_size(content: Content, at: int) -> tuple[int, int | None]:
-    """The byte behind a size, and the size; None for one that is not known."""
+def _element_size(content: AudioBytes, at: int) -> tuple[int, int | None]:
+    """Return the offset after a size field, and the size; None for an unknown size."""
     first = content.at(at, 1)
     width = 9 - first[0].bit_length() if first and first[0] else 1
     value = int.from_bytes(content.at(at, width), "big") & (1 << 7 * width) - 1
     return at + width, None if value == (1 << 7 * width) - 1 else value
 
 
-def _asf_end(content: Content) -> int | None:
-    """The size in its file properties, unless it is a broadcast."""
+def _asf_end(content: AudioBytes) -> int | None:
+    """Return the size in the file properties; None for a broadcast."""
     head = content.at(0, 2**16)
     at = head.find(_ASF_PROPERTIES)
     if at < 0 or len(head) < at + 92:
@@ -105,8 +106,8 @@ def _asf_end(content: Content) -> int | None:
     return None if broadcast else int.from_bytes(head[at + 40 : at + 48], "little")
 
 
-def _adts_end(content: Content, at: int) -> int:
-    """Behind the last frame that begins (ISO/IEC 13818-7, 6.2)."""
+def _adts_end(content: AudioBytes, at: int) -> int:
+    """Return the end of the last frame that begins (ISO/IEC 13818-7, 6.2)."""
     window, base = b"", at
     while at + 7 <= content.size:
         if at + 7 > base + len(window):

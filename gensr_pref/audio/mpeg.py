@@ -1,8 +1,8 @@
-"""MPEG audio (MP1, MP2, MP3): streams as long as their frames, decoded from any of them.
+"""MPEG audio (MP1, MP2, MP3): length from counted frames, decoding from any frame.
 
-libsndfile believes the length that a tag says, and guesses it where there is none; after a seek it
-is wrong for some milliseconds. So it is given the frames that are wanted, behind a tag that counts
-them, as if they were a file.
+libsndfile trusts the length in a tag, and estimates it where there is no tag; after a seek its
+output is wrong for some milliseconds. So it is given a virtual file of the requested frames, after
+a tag that counts them.
 """
 
 from __future__ import annotations
@@ -11,29 +11,38 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from gensr_pref.audio.content import Content, Piece, Spliced
-from gensr_pref.audio.mpeg_frames import DECODER_DELAY, Frame, Run, first_frame, frame_of, runs
+from gensr_pref.audio.content import AudioBytes, ByteRange, Spliced
+from gensr_pref.audio.mpeg_frames import (
+    DECODER_DELAY,
+    Frame,
+    FrameRun,
+    first_frame,
+    frame_runs,
+    parse_frame,
+)
 from gensr_pref.audio.sound import Wave
 from gensr_pref.audio.track import Track
 from gensr_pref.errors import Unusable
 from gensr_pref.schema import Reason
 
-_ID3 = b"ID3\x04\0\0\0\0\0\x0a" + bytes(10)  # libsndfile does not open what begins with a frame
-_RESERVOIR = 512  # bytes before a frame that may hold its data (ISO 11172-3, 2.4.2.7: 9 bits)
-_OVERLAP = 3  # frames whose sound a frame's own is added to: one for the IMDCT, two for the filter
+_ID3 = b"ID3\x04\0\0\0\0\0\x0a" + bytes(
+    10
+)  # libsndfile does not open a file that begins with a frame
+_RESERVOIR = 512  # bytes before a frame that may contain its data (ISO 11172-3, 2.4.2.7: 9 bits)
+_OVERLAP = 3  # preceding frames that affect a frame: one for the IMDCT, two for the filter bank
 
 
 @dataclass(frozen=True)
 class MpegStream:
-    """The frames of one stream.
+    """One stream of MPEG audio.
 
     Attributes:
-        run: where they are.
-        skip: frames of sound at the start that the encoder and the decoder add.
-        frames: of sound, without those at the start and the end.
+        run: positions of its frames.
+        skip: samples at the start that the encoder and the decoder add.
+        frames: samples per channel, without those added at the start and the end.
     """
 
-    run: Run
+    run: FrameRun
     skip: int
     frames: int
     addressable: bool = True
@@ -45,27 +54,27 @@ class MpegStream:
 
     @property
     def channels(self) -> int:
-        """How many."""
+        """Number of channels."""
         return self.run.frame.channels
 
-    def blocks(self, content: Content, start: int) -> tuple[int, Iterator[Wave]]:
+    def blocks(self, content: AudioBytes, start: int) -> tuple[int, Iterator[Wave]]:
         """See `Stream.blocks`."""
         samples = self.run.frame.samples
         wanted = max(0, (start + self.skip) // samples - _OVERLAP)
         return max(0, wanted * samples - self.skip), self._from(content, wanted)
 
-    def _from(self, content: Content, first: int) -> Iterator[Wave]:
-        from gensr_pref.audio.decoding import blocks
+    def _from(self, content: AudioBytes, first: int) -> Iterator[Wave]:
+        from gensr_pref.audio.decoding import decode_blocks
 
         samples = self.run.frame.samples
         file, silent = _file(content, self.run, first)
         lead = DECODER_DELAY if self.run.frame.layer == 3 else 0
         skip = max(0, self.skip - first * samples)
-        return blocks(Spliced(content, file), silent * samples - lead + skip)
+        return decode_blocks(Spliced(content, file), silent * samples - lead + skip)
 
 
-def mpeg_track(content: Content, start: int, end: int) -> Track | None:
-    """The streams in bytes [start, end); None where no frame begins.
+def mpeg_track(content: AudioBytes, start: int, end: int) -> Track | None:
+    """Return the track of the bytes [start, end); None where no frame begins.
 
     Raises:
         Unusable: TRUNCATED, UNREADABLE or EMPTY.
@@ -77,11 +86,10 @@ def mpeg_track(content: Content, start: int, end: int) -> Track | None:
         raise Unusable(
             Reason.UNREADABLE, f"it is damaged: its first frame begins at byte {first}, not {start}"
         )
-    found = runs(content, start, end)
-    return Track(tuple(_stream(run, end) for run in found))
+    return Track(tuple(_stream(run, end) for run in frame_runs(content, start, end)))
 
 
-def _stream(run: Run, end: int) -> MpegStream:
+def _stream(run: FrameRun, end: int) -> MpegStream:
     total, tag = len(run) * run.frame.samples, run.tag
     if tag is None:
         return MpegStream(run, 0, total)
@@ -93,10 +101,10 @@ def _stream(run: Run, end: int) -> MpegStream:
     return MpegStream(run, skip, max(0, total - skip - min(behind, total)))
 
 
-def _require_all(run: Run, end: int) -> None:
-    """Refuse a stream of which the tag counts more frames.
+def _require_all(run: FrameRun, end: int) -> None:
+    """Refuse a stream with fewer frames than its tag counts.
 
-    Some encoders count the tag itself; the number of bytes then tells that all is there.
+    Some encoders count the tag itself; then the number of bytes shows that the stream is complete.
     """
     tag = run.tag
     if tag is None or tag.frames is None or tag.frames <= len(run):
@@ -112,62 +120,64 @@ def _require_all(run: Run, end: int) -> None:
     )
 
 
-def _file(content: Content, run: Run, first: int) -> tuple[tuple[bytes | Piece, ...], int]:
-    """A file of the frames from `first` on, and how many silent ones it begins with.
+def _file(
+    content: AudioBytes, run: FrameRun, first: int
+) -> tuple[tuple[bytes | ByteRange, ...], int]:
+    """Return the parts of a virtual file of the frames from `first` on, and its silent frames.
 
-    The data of a frame may begin in frames before it. Those are there with their data, but with
-    side information that says they are silent.
+    The data of a frame may begin in earlier frames. These frames are included with their data, but
+    their side information is replaced so that they are silent.
     """
-    before, held = first, 0
-    while before > 0 and held < _RESERVOIR:
+    before, reservoir = first, 0
+    while before > 0 and reservoir < _RESERVOIR:
         before -= 1
-        held += run.starts[before + 1] - run.starts[before] - 6 - run.frame.side
-    silent = _silent(run.frame)
-    muted = _muted(content, run, before, first)
-    data = Piece(run.starts[first], run.starts[-1] - run.starts[first])
+        reservoir += run.starts[before + 1] - run.starts[before] - 6 - run.frame.side
+    silent = _silent_frame(run.frame)
+    muted = _mute_frames(content, run, before, first)
+    data = ByteRange(run.starts[first], run.starts[-1] - run.starts[first])
     count = 1 + len(muted) + len(run) - first
     size = len(silent) + sum(map(len, muted)) + data.length
     if run.frame.layer != 3:
         return (_ID3, data), 0
-    return (_ID3, _counted(run.frame, silent, count, size), silent, *muted, data), 1 + len(muted)
+    return (_ID3, _tag_frame(run.frame, silent, count, size), silent, *muted, data), 1 + len(muted)
 
 
-def _muted(content: Content, run: Run, first: int, last: int) -> list[bytes]:
-    """Frames [first, last) whose data are there for the next ones, and which are silent.
+def _mute_frames(content: AudioBytes, run: FrameRun, first: int, last: int) -> list[bytes]:
+    """Return frames [first, last), silenced, with their data for the frames after them.
 
-    Each says that its own data begin as far back as they can. libmpg123 copies from a frame to the
-    next what that one asks for, and no more.
+    Each states that its own data begin as far back as possible, because libmpg123 keeps from one
+    frame to the next only the bytes that the next frame refers to.
     """
     muted = []
-    held = 0
+    reservoir = 0
     bits = 9 if run.frame.version == 3 else 8
     for number in range(first, last):
         start = run.starts[number]
         data = bytearray(content.at(start, run.starts[number + 1] - start))
-        data[1] |= 1  # no checksum; its two bytes become the first of the data, which nothing uses
-        back = min(held, 2**bits - 1) << (16 - bits)
+        data[1] |= 1  # no checksum; its two bytes become the first data bytes, which are not used
+        back = min(reservoir, 2**bits - 1) << (16 - bits)
         data[4 : 4 + run.frame.side] = back.to_bytes(2, "big") + bytes(run.frame.side - 2)
-        held += len(data) - 4 - run.frame.side
+        reservoir += len(data) - 4 - run.frame.side
         muted.append(bytes(data))
     return muted
 
 
-def _silent(frame: Frame) -> bytes:
-    """A silent frame of the stream's kind, large enough for a tag."""
+def _silent_frame(frame: Frame) -> bytes:
+    """Return a silent frame of the stream's kind that is large enough for a tag."""
     version, rate = frame.version, frame.rate
     mode = 0xC0 if frame.channels == 1 else 0
     for bits in range(1, 15):
         for index in range(3):
             word = 0xFFE10000 | version << 19 | (4 - frame.layer) << 17 | bits << 12
             word |= index << 10 | mode
-            made = frame_of(word)
-            if made is not None and made.rate == rate and made.size >= 4 + frame.side + 16:
-                return word.to_bytes(4, "big") + bytes(made.size - 4)
-    raise Unusable(Reason.UNREADABLE, "no frame of its kind can hold a tag")
+            silent = parse_frame(word)
+            if silent is not None and silent.rate == rate and silent.size >= 4 + frame.side + 16:
+                return word.to_bytes(4, "big") + bytes(silent.size - 4)
+    raise Unusable(Reason.UNREADABLE, "no frame of its kind is large enough for a tag")
 
 
-def _counted(frame: Frame, silent: bytes, count: int, size: int) -> bytes:
-    """A tag that counts the frames behind it, and their bytes."""
+def _tag_frame(frame: Frame, silent: bytes, count: int, size: int) -> bytes:
+    """Return a frame with a tag that counts the frames after it and their bytes."""
     tag = b"Xing" + struct.pack(">III", 3, count, len(silent) + size)
     at = 4 + frame.side
     return silent[:at] + tag + silent[at + len(tag) :]

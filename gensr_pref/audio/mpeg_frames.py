@@ -1,7 +1,7 @@
-"""The frames of MPEG audio (layers I, II and III) in a file: where they are, and what they say.
+"""The frames of MPEG audio (layers I, II and III) in a file: their positions and their headers.
 
-After ISO/IEC 11172-3 and 13818-3, and the tags of Xing, LAME and Fraunhofer (VBRI) as FFmpeg's
-libavformat/mp3dec.c reads them.
+References: ISO/IEC 11172-3 and 13818-3; for the tags of Xing, LAME and Fraunhofer (VBRI), FFmpeg's
+libavformat/mp3dec.c.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from gensr_pref.audio.content import Content
+from gensr_pref.audio.content import AudioBytes
 from gensr_pref.errors import Unusable
 from gensr_pref.schema import Reason
 
@@ -26,24 +26,24 @@ _KBITS_2 = {
     2: (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
     3: (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 }
-_WINDOW = 2**20  # bytes of the file looked at together
-_LONGEST = 2**13  # bytes; no frame is longer
-_LEAD = 2**16  # bytes in which the first frame must begin
+_WINDOW = 2**20  # bytes of the file that are read together
+_LONGEST = 2**13  # bytes of the longest frame
+_LEAD = 2**16  # bytes within which the first frame must begin
 DECODER_DELAY = 529  # samples that every layer III decoder adds to the encoder's delay
 
 
 @dataclass(frozen=True)
 class Frame:
-    """What the four bytes at the start of a frame say.
+    """The header of a frame, from its first four bytes.
 
     Attributes:
-        size: bytes.
-        samples: per channel.
+        size: bytes of the frame.
+        samples: samples per channel.
         rate: Hz.
         channels: 1 or 2.
         layer: 1, 2 or 3.
         version: 3 for MPEG 1, 2 for MPEG 2, 0 for MPEG 2.5.
-        checked: a checksum of two bytes follows.
+        checked: whether a checksum of two bytes follows.
     """
 
     size: int
@@ -56,19 +56,19 @@ class Frame:
 
     @property
     def kind(self) -> tuple[int, ...]:
-        """What all frames of a stream have in common."""
+        """Values that all frames of a stream share: rate, channels, layer, version."""
         return self.rate, self.channels, self.layer, self.version
 
     @property
     def side(self) -> int:
-        """Bytes of layer III's side information."""
+        """Number of bytes of layer III's side information."""
         sizes = (9, 17) if self.version != 3 else (17, 32)
         return sizes[self.channels - 1]
 
 
 @lru_cache(maxsize=4096)
-def frame_of(word: int) -> Frame | None:
-    """The frame that begins with a 32-bit word; None where none does (also for free format)."""
+def parse_frame(word: int) -> Frame | None:
+    """Parse the 32-bit header of a frame; None if it is not one (also for free format)."""
     version, layer = word >> 19 & 3, 4 - (word >> 17 & 3)
     bits, rate_index, padding = word >> 12 & 15, word >> 10 & 3, word >> 9 & 1
     if word >> 21 != 0x7FF or version == 1 or layer == 4 or bits in (0, 15) or rate_index == 3:
@@ -84,12 +84,13 @@ def frame_of(word: int) -> Frame | None:
 
 @dataclass(frozen=True)
 class Tag:
-    """What an encoder says of the stream in a first frame that holds no sound.
+    """Facts about the stream that an encoder writes into a first frame without sound.
 
     Attributes:
-        frames: that follow, or None.
-        bytes: of the stream with this frame, or None.
-        delay, padding: samples that the encoder added before and behind, or None.
+        frames: number of frames that follow, or None.
+        bytes: bytes of the stream including this frame, or None.
+        delay: samples that the encoder added at the start, or None.
+        padding: samples that the encoder added at the end, or None.
     """
 
     frames: int | None
@@ -98,8 +99,8 @@ class Tag:
     padding: int | None = None
 
 
-def tag_of(data: bytes, frame: Frame) -> Tag | None:
-    """The tag in the bytes of a frame, if it holds one."""
+def parse_tag(data: bytes, frame: Frame) -> Tag | None:
+    """Return the tag in the bytes of a frame; None if there is none."""
     for at in (4 + frame.side, 6 + frame.side):
         if data[at : at + 4] in (b"Xing", b"Info"):
             return _xing(data[at + 4 :])
@@ -121,13 +122,13 @@ def _xing(data: bytes) -> Tag:
 
 
 @dataclass(frozen=True)
-class Run:
-    """Frames of one kind that follow one another without a gap.
+class FrameRun:
+    """Consecutive frames of one kind, without gaps.
 
     Attributes:
-        frame: the first one.
-        tag: that stands before them.
-        starts: the byte that each begins at, and the byte behind the last.
+        frame: the first frame.
+        tag: the tag before the frames, if there is one.
+        starts: offset of each frame, and the offset after the last.
     """
 
     frame: Frame
@@ -138,42 +139,43 @@ class Run:
         return len(self.starts) - 1
 
     def takes(self, frame: Frame) -> bool:
-        """Whether a frame that follows belongs to it."""
+        """Return whether the next frame belongs to this run."""
         full = self.tag is not None and self.tag.frames is not None and self.tag.frames <= len(self)
         return frame.kind == self.frame.kind and not full
 
 
-def runs(content: Content, start: int, end: int) -> list[Run]:
-    """All frames of bytes [start, end), stream by stream.
+def frame_runs(content: AudioBytes, start: int, end: int) -> list[FrameRun]:
+    """Return all frames in bytes [start, end), stream by stream.
 
     Raises:
-        Unusable: TRUNCATED where the last frame is not whole; UNREADABLE where a frame is
-            damaged, so that a decoder would leave out sound.
+        Unusable: TRUNCATED where the last frame is incomplete; UNREADABLE where a frame is
+            damaged, so that a decoder would drop sound.
     """
-    found: list[Run] = []
+    runs: list[FrameRun] = []
     at = first_frame(content, start, end)
     while at is not None:
-        at = _scan(content, at, end, found)
-        at = _beyond(content, at, end, found[-1].frame)
-    return [run for run in found if len(run)]
+        at = _scan(content, at, end, runs)
+        at = _beyond(content, at, end, runs[-1].frame)
+    return [run for run in runs if len(run)]
 
 
-def _scan(content: Content, at: int, end: int, found: list[Run]) -> int:
-    """Append the runs that begin at `at`; where they end."""
-    run: Run | None = None
+def _scan(content: AudioBytes, at: int, end: int, runs: list[FrameRun]) -> int:
+    """Append the runs that begin at `at`, and return the offset of their end."""
+    run: FrameRun | None = None
     data = _MainData()
-    for at, frame, head in _frames(content, at, end):  # noqa: B020 - where the scan has come to
+    for at, frame, head in _frames(content, at, end):  # noqa: B020 - the position of the scan
         behind = at + frame.size
         tag = None
         if b"Xing" in head or b"Info" in head or b"VBRI" in head:
-            tag = tag_of(content.at(at, frame.size), frame)
+            tag = parse_tag(content.at(at, frame.size), frame)
         if tag is not None or run is None or not run.takes(frame):
-            run = Run(frame, tag, array("q", [at if tag is None else behind]))
+            run = FrameRun(frame, tag, array("q", [at if tag is None else behind]))
             data = _MainData()
-            found.append(run)
+            runs.append(run)
         if behind > end:
             raise Unusable(
-                Reason.TRUNCATED, f"its last frame lacks {behind - end} of {frame.size} bytes"
+                Reason.TRUNCATED,
+                f"{behind - end} of the {frame.size} bytes of its last frame are missing",
             )
         if tag is None:
             run.starts.append(behind)
@@ -184,18 +186,18 @@ def _scan(content: Content, at: int, end: int, found: list[Run]) -> int:
 
 
 class _MainData:
-    """Where the data of layer III frames lie: each begins where the one before ended, or later.
+    """Positions of the data of layer III frames: each begins at the end of the previous, or later.
 
-    ISO/IEC 11172-3, 2.4.1.7 and 2.4.2.7; 13818-3, 2.4.1.7. What contradicts this is damage, of
-    which every decoder makes something else.
+    ISO/IEC 11172-3, 2.4.1.7 and 2.4.2.7; 13818-3, 2.4.1.7. Other positions are damage, which each
+    decoder handles differently.
     """
 
     def __init__(self) -> None:
-        self._held = 0  # bytes of data in the frames so far
-        self._end = 0  # the bit behind the data of the last one
+        self._size = 0  # bytes of data in the frames so far
+        self._end = 0  # the bit after the data of the last frame
 
     def follows(self, head: bytes, frame: Frame) -> bool:
-        """Whether the data of the next frame can be where its side information says."""
+        """Return whether the data of the next frame can be where its side information states."""
         at = 6 if frame.checked else 4
         side = int.from_bytes(head[at : at + frame.side], "big")
         bits = 8 * frame.side
@@ -209,29 +211,29 @@ class _MainData:
             if side >> (bits - used - 21) & 0x1FF > 288:  # pairs of the 576 values
                 return False
             used += part
-        start = 8 * (self._held - back)
-        self._held += frame.size - at - frame.side
+        start = 8 * (self._size - back)
+        self._size += frame.size - at - frame.side
         fits = start >= self._end or start < 0
         self._end = start + length
-        return fits and self._end <= 8 * self._held
+        return fits and self._end <= 8 * self._size
 
 
-def _frames(content: Content, at: int, end: int) -> Iterator[tuple[int, Frame, bytes]]:
-    """Each frame's first byte, what it says, and its first 48 bytes, until no frame follows."""
+def _frames(content: AudioBytes, at: int, end: int) -> Iterator[tuple[int, Frame, bytes]]:
+    """Yield the offset, the header and the first 48 bytes of each frame, until no frame follows."""
     window, base = b"", at
     while at + 4 <= end:
         if at + 48 > base + len(window):
             window, base = content.at(at, _WINDOW), at
         head = window[at - base : at - base + 48]
-        frame = frame_of(int.from_bytes(head[:4], "big"))
+        frame = parse_frame(int.from_bytes(head[:4], "big"))
         if frame is None:
             return
         yield at, frame, head
         at += frame.size
 
 
-def first_frame(content: Content, start: int, end: int) -> int | None:
-    """Where the first frame that another follows begins, within 64 KiB; None where none does."""
+def first_frame(content: AudioBytes, start: int, end: int) -> int | None:
+    """Return the offset of the first frame that another follows, within 64 KiB, or None."""
     data = content.at(start, min(end - start, _LEAD + 2 * _LONGEST))
     at = _pair(data, 0, None)
     if at is None:
@@ -241,7 +243,7 @@ def first_frame(content: Content, start: int, end: int) -> int | None:
 
 
 def _pair(data: bytes, at: int, kind: tuple[int, ...] | None) -> int | None:
-    """Where a frame begins that another of its kind follows."""
+    """Return the offset of a frame that is followed by another of its kind."""
     at = data.find(b"\xff", at)
     while at >= 0:
         frame = _frame_at(data, at)
@@ -254,22 +256,22 @@ def _pair(data: bytes, at: int, kind: tuple[int, ...] | None) -> int | None:
 
 
 def _frame_at(data: bytes, at: int) -> Frame | None:
-    return frame_of(int.from_bytes(data[at : at + 4], "big")) if at + 4 <= len(data) else None
+    return parse_frame(int.from_bytes(data[at : at + 4], "big")) if at + 4 <= len(data) else None
 
 
-def _beyond(content: Content, at: int, end: int, last: Frame) -> int | None:
-    """Where frames go on behind tags; None where nothing follows that is sound.
+def _beyond(content: AudioBytes, at: int, end: int, last: Frame) -> int | None:
+    """Return the offset at which frames continue after tags; None where no more sound follows.
 
     Raises:
-        Unusable: TRUNCATED or UNREADABLE, where what follows is part of a frame or lies before
-            more of them.
+        Unusable: TRUNCATED where part of a frame follows; UNREADABLE where other bytes come before
+            further frames.
     """
     behind = skip_tags(content, at, end)
     if behind > at:
         return first_frame(content, behind, end)
     rest = content.at(at, min(4, end - at))
     if 0 < len(rest) < 4 and rest[0] == 0xFF:
-        raise Unusable(Reason.TRUNCATED, f"its last frame has {len(rest)} bytes")
+        raise Unusable(Reason.TRUNCATED, f"its last frame has only {len(rest)} bytes")
     while at < end:
         if _pair(content.at(at, _WINDOW), 0, last.kind) is not None:
             raise Unusable(
@@ -279,8 +281,8 @@ def _beyond(content: Content, at: int, end: int, last: Frame) -> int | None:
     return None
 
 
-def skip_tags(content: Content, at: int, end: int) -> int:
-    """The byte behind the tags (ID3, APE) that begin at a byte."""
+def skip_tags(content: AudioBytes, at: int, end: int) -> int:
+    """Return the offset after the tags (ID3, APE) that begin at a byte."""
     while at < end:
         head = content.at(at, 32)
         if head[:3] == b"ID3" and max(head[6:10], default=255) < 128 and len(head) >= 10:

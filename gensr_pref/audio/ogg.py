@@ -1,7 +1,7 @@
-"""Ogg (Vorbis, Opus, FLAC, Speex): the logical streams of a file, each whole, each by itself.
+"""Ogg (Vorbis, Opus, FLAC, Speex): the logical streams of a file, checked and decoded one by one.
 
-After RFC 3533. libsndfile reads the first stream of a chain, and leaves out damaged pages; so every
-page's checksum and number is looked at here, and each stream is given to it as a file.
+Reference: RFC 3533. libsndfile reads only the first stream of a chain, and skips damaged pages. So
+every page's checksum and number are checked here, and each stream is decoded as a file of its own.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from gensr_pref.audio.content import Content, Piece, Spliced
+from gensr_pref.audio.content import AudioBytes, ByteRange, Spliced
 from gensr_pref.audio.ffmpeg import ffmpeg_track
 from gensr_pref.audio.media import Kind
 from gensr_pref.audio.sound import Wave
@@ -20,11 +20,11 @@ from gensr_pref.errors import Unusable
 from gensr_pref.schema import Reason
 
 _HEAD = 27  # bytes before the table of segments
-_LARGEST = _HEAD + 255 + 255 * 255  # bytes of a page
+_LARGEST = _HEAD + 255 + 255 * 255  # bytes of the largest page
 _CODECS = (b"\x01vorbis", b"OpusHead", b"\x7fFLAC", b"Speex   ")
 _BY_FFMPEG = {b"\x7fFLAC": "FLAC in Ogg", b"Speex   ": "Speex"}  # libsndfile 1.2.2 reads neither
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
-_VORBIS_LEAD = 2 * 8192  # frames; two of the longest blocks, of which a frame is the sum
+_VORBIS_LEAD = 2 * 8192  # frames of two of the longest blocks, which overlap in a frame
 _FIRST, _LAST = 2, 4  # flags of a page
 
 
@@ -48,31 +48,31 @@ class _Logical:
 
     @property
     def codec(self) -> bytes | None:
-        """How its first packet begins; None where that is no sound."""
+        """Beginning of the first packet; None where the stream is not sound."""
         packet = self.pages[0].packet
         return next((codec for codec in _CODECS if packet.startswith(codec)), None)
 
 
 @dataclass(frozen=True)
 class OggStream:
-    """A logical stream: its pages, and what libsndfile makes of them."""
+    """A logical stream: the byte ranges of its pages, and its properties by libsndfile."""
 
-    pieces: tuple[Piece, ...]
+    pieces: tuple[ByteRange, ...]
     rate: int
     channels: int
     frames: int
     addressable: bool
 
-    def blocks(self, content: Content, start: int) -> tuple[int, Iterator[Wave]]:
-        """See `Stream.blocks`; Opus from its first frame on, of which later sound depends."""
-        from gensr_pref.audio.decoding import blocks
+    def blocks(self, content: AudioBytes, start: int) -> tuple[int, Iterator[Wave]]:
+        """See `Stream.blocks`; decodes Opus from its first frame, as later sound depends on it."""
+        from gensr_pref.audio.decoding import decode_blocks
 
         first = max(0, start - _VORBIS_LEAD) if self.addressable else 0
-        return first, blocks(Spliced(content, self.pieces), seek=first)
+        return first, decode_blocks(Spliced(content, self.pieces), seek=first)
 
 
-def ogg_track(content: Content, start: int) -> Track:
-    """The streams of sound from a byte on.
+def ogg_track(content: AudioBytes, start: int) -> Track:
+    """Return the track of the streams of sound from a byte on.
 
     Raises:
         Unusable: TRUNCATED, UNREADABLE or EMPTY.
@@ -82,14 +82,14 @@ def ogg_track(content: Content, start: int) -> Track:
     if other is None:
         return Track(tuple(_stream(content, link) for link in links))
     if len(links) > 1:
-        raise Unusable(Reason.UNREADABLE, f"it holds {len(links)} streams; make a file of each")
+        raise Unusable(Reason.UNREADABLE, f"it contains {len(links)} streams; split the file")
     return ffmpeg_track(content, Kind(_BY_FFMPEG[other], "ogg", lambda _: None))
 
 
-def _links(content: Content, start: int) -> Iterator[_Logical]:
-    """The stream of sound in each link of the chain."""
+def _links(content: AudioBytes, start: int) -> Iterator[_Logical]:
+    """Yield the stream of sound in each link of the chain."""
     link: dict[int, _Logical] = {}
-    begun = False  # a page of the link is not its stream's first
+    begun = False  # whether a later page than the first of a stream was read
     for page in _pages(content, start):
         if page.flags & _FIRST and begun:
             yield _sound(link)
@@ -100,15 +100,17 @@ def _links(content: Content, start: int) -> Iterator[_Logical]:
             begun = True
             link[page.serial].pages.append(page)
         else:
-            raise Unusable(Reason.UNREADABLE, f"byte {page.start}: a page of no stream before it")
+            raise Unusable(
+                Reason.UNREADABLE, f"the page at byte {page.start} belongs to no earlier stream"
+            )
     yield _sound(link)
 
 
 def _sound(link: dict[int, _Logical]) -> _Logical:
     streams = [logical for logical in link.values() if logical.codec is not None]
     if len(streams) != 1:
-        what = f"{len(streams)} streams of sound at once" if streams else "no sound"
-        raise Unusable(Reason.UNREADABLE, f"the Ogg file holds {what}")
+        what = f"{len(streams)} simultaneous streams of sound" if streams else "no sound"
+        raise Unusable(Reason.UNREADABLE, f"the Ogg file contains {what}")
     pages = streams[0].pages
     for before, page in pairwise(pages):
         if page.number != (before.number + 1) % 2**32:
@@ -119,21 +121,21 @@ def _sound(link: dict[int, _Logical]) -> _Logical:
             )
     ends = [page.granule for page in pages if page.granule >= 0]
     if any(later < before for before, later in pairwise(ends)):
-        raise Unusable(Reason.UNREADABLE, "its pages end at earlier and earlier times")
+        raise Unusable(Reason.UNREADABLE, "the times of its pages decrease")
     if not pages[-1].flags & _LAST:
-        raise Unusable(Reason.TRUNCATED, "no page of the stream says that it is the last")
+        raise Unusable(Reason.TRUNCATED, "the last page of the stream is missing")
     return streams[0]
 
 
-def _stream(content: Content, logical: _Logical) -> OggStream:
-    from gensr_pref.audio.decoding import opened
+def _stream(content: AudioBytes, logical: _Logical) -> OggStream:
+    from gensr_pref.audio.decoding import open_audio
 
     if logical.codec == b"OpusHead" and _begins_late(logical.pages):
         raise Unusable(
-            Reason.UNREADABLE, "it is cut out of a longer Opus stream; encode it from its start"
+            Reason.UNREADABLE, "it is an excerpt of a longer Opus stream; encode it again"
         )
-    pieces = _joined([Piece(page.start, page.size) for page in logical.pages])
-    with opened(Spliced(content, pieces)) as file:
+    pieces = _merge_ranges([ByteRange(page.start, page.size) for page in logical.pages])
+    with open_audio(Spliced(content, pieces)) as file:
         stream = OggStream(
             pieces,
             file.samplerate,
@@ -144,38 +146,41 @@ def _stream(content: Content, logical: _Logical) -> OggStream:
     most = _most(logical, stream)
     if most is not None and stream.frames > most + TOLERANCE_S * stream.rate:
         raise Unusable(
-            Reason.TRUNCATED, f"it says {stream.frames} frames; its packets hold {most} at most"
+            Reason.TRUNCATED,
+            f"it declares {stream.frames} frames; its packets contain at most {most}",
         )
     return stream
 
 
 def _begins_late(pages: list[_Page]) -> bool:
-    """Whether sound comes before the first page; libsndfile then keeps what is to be skipped."""
+    """Return whether the start is missing; libsndfile then keeps samples that must be skipped."""
     return len(pages) > 2 and pages[2].granule > pages[2].durations
 
 
 def _most(logical: _Logical, stream: OggStream) -> int | None:
-    """Frames that the packets can hold; None where that is not known."""
+    """Return the most frames that the packets can contain; None where this is unknown."""
     first = logical.pages[0].packet
     if logical.codec == b"OpusHead":
         return sum(page.durations for page in logical.pages[2:]) * stream.rate // 48_000
     if logical.codec == b"\x01vorbis" and len(first) > 28:
         size = sum(page.size for page in logical.pages)
-        return size * (1 << (first[28] >> 4))  # a packet of a byte at least gives a block at most
+        return size * (
+            1 << (first[28] >> 4)
+        )  # each packet has at least one byte and gives at most one block
     return None
 
 
-def _joined(pieces: list[Piece]) -> tuple[Piece, ...]:
-    """The same bytes in as few pieces as can be."""
-    joined: list[Piece] = []
+def _merge_ranges(pieces: list[ByteRange]) -> tuple[ByteRange, ...]:
+    """Merge adjacent byte ranges."""
+    joined: list[ByteRange] = []
     for piece in pieces:
         if joined and joined[-1].start + joined[-1].length == piece.start:
-            piece = Piece(joined[-1].start, joined.pop().length + piece.length)
+            piece = ByteRange(joined[-1].start, joined.pop().length + piece.length)
         joined.append(piece)
     return tuple(joined)
 
 
-def _pages(content: Content, at: int) -> Iterator[_Page]:
+def _pages(content: AudioBytes, at: int) -> Iterator[_Page]:
     while at < content.size:
         data = content.at(at, _LARGEST)
         if data[:4] != b"OggS":
@@ -191,9 +196,9 @@ def _page(data: bytes, start: int) -> _Page:
     body = _HEAD + len(segments)
     size = body + sum(segments)
     if len(data) <= _HEAD or len(segments) < data[26] or len(data) < size:
-        raise Unusable(Reason.TRUNCATED, f"its last page, at byte {start}, is not whole")
-    told = int.from_bytes(data[22:26], "little")
-    if _checksum(data[:22] + bytes(4) + data[26:size]) != told:
+        raise Unusable(Reason.TRUNCATED, f"its last page, at byte {start}, is incomplete")
+    checksum = int.from_bytes(data[22:26], "little")
+    if _checksum(data[:22] + bytes(4) + data[26:size]) != checksum:
         raise Unusable(Reason.UNREADABLE, f"the page at byte {start} is damaged: wrong checksum")
     serial, number = (int.from_bytes(data[at : at + 4], "little") for at in (14, 18))
     granule = int.from_bytes(data[6:14], "little", signed=True)
@@ -203,13 +208,13 @@ def _page(data: bytes, start: int) -> _Page:
 
 
 def _checksum(data: bytes) -> int:
-    """CRC-32 of polynomial 0x04C11DB7, from zlib's, which takes the bits in the other order."""
+    """Return the CRC-32 with polynomial 0x04C11DB7, from zlib's, whose bit order is reversed."""
     mirrored = zlib.crc32(data.translate(_REVERSED), 0xFFFFFFFF) ^ 0xFFFFFFFF
     return int(f"{mirrored:032b}"[::-1], 2)
 
 
 def _opus_samples(data: bytes, segments: bytes, continued: bool) -> int:
-    """Samples at 48 kHz of the packets that begin in a page, were they Opus (RFC 6716, 3.1)."""
+    """Return the samples at 48 kHz of the Opus packets that begin in a page (RFC 6716, 3.1)."""
     at, total, begins = _HEAD + len(segments), 0, not continued
     for length in segments:
         if begins and length:
@@ -231,12 +236,13 @@ def _opus_packet(head: bytes) -> int:
     return size * count
 
 
-def _require_end(content: Content, at: int) -> None:
-    """Refuse what is no page but lies before more pages."""
+def _require_end(content: AudioBytes, at: int) -> None:
+    """Refuse other bytes between pages."""
     while at < content.size:
         place = content.at(at, 2**20).find(b"OggS")
         if place >= 0:
             raise Unusable(
-                Reason.UNREADABLE, f"it is damaged: no page begins before byte {at + place}"
+                Reason.UNREADABLE,
+                f"it is damaged before byte {at + place}, where the next page begins",
             )
         at += 2**20 - 3

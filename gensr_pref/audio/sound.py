@@ -1,4 +1,4 @@
-"""A waveform with its rate, the one resampler, and what makes a sound unusable.
+"""A waveform with its rate, the one resampler, and checks for unusable sound.
 
 Everywhere in the package a waveform is a float32 NumPy array [T], mono, nominally in [-1, 1].
 """
@@ -15,8 +15,8 @@ from gensr_pref.schema import Reason
 
 Wave = npt.NDArray[np.float32]
 
-SILENCE = 1 / 32768  # the largest sample of a clip that is silent in 16 bits
-LARGEST_SHARE_BEYOND = 0.01  # of a sound's samples, beyond full scale; our choice
+SILENCE = 1 / 32768  # largest absolute sample of a clip that is silent in 16 bits
+LARGEST_SHARE_BEYOND = 0.01  # of a sound's samples beyond full scale; our choice
 FRAMES_PER_SECOND = 50  # clips are whole numbers of 20 ms: 320 samples at 16 kHz
 
 
@@ -24,11 +24,12 @@ FRAMES_PER_SECOND = 50  # clips are whole numbers of 20 ms: 320 samples at 16 kH
 class Sound:
     """A waveform [T], float, nominally in [-1, 1], and its rate in Hz.
 
-    Kept as float32, and read-only: whoever is given a sound cannot change it for the next.
+    The waveform is stored as float32 and is read-only, so that no receiver of a sound can change it
+    for the next one.
 
     Raises:
-        InputError: it is no such array (stereo, integers, a list), or the rate is no whole number
-            from 1 up. A guess would give a plausible score of another sound.
+        InputError: the wave is another array (stereo, integers) or no array, or the rate is not a
+            positive integer. A guess would give a plausible score of another sound.
     """
 
     wave: Wave
@@ -38,7 +39,7 @@ class Sound:
         wave = self.wave
         if not isinstance(wave, np.ndarray) or wave.dtype.kind != "f" or wave.ndim != 1:
             raise InputError(
-                f"a sound's wave is {_described(wave)}; {_WANTED}",
+                f"a sound's wave is {_describe(wave)}; {_WANTED}",
                 field=parameter("wave"),
                 value=wave,
                 problem=Problem.INVALID,
@@ -52,14 +53,14 @@ class Sound:
             )
         if self.rate < 1:
             raise InputError(
-                f"a sound's rate is {self.rate}; it must be 1 Hz at least",
+                f"a sound's rate is {self.rate}; it must be at least 1 Hz",
                 field=parameter("rate"),
                 value=self.rate,
                 problem=Problem.INVALID,
             )
-        kept = wave.astype(np.float32, copy=False).view()
-        kept.flags.writeable = False
-        object.__setattr__(self, "wave", kept)
+        stored = wave.astype(np.float32, copy=False).view()
+        stored.flags.writeable = False
+        object.__setattr__(self, "wave", stored)
         object.__setattr__(self, "rate", int(self.rate))
 
     @property
@@ -68,7 +69,7 @@ class Sound:
         return len(self.wave) / self.rate
 
     def at(self, rate: int) -> Sound:
-        """The same sound at another rate."""
+        """Return the same sound at another rate, in Hz."""
         return self if rate == self.rate else Sound(resample(self.wave, self.rate, rate), rate)
 
 
@@ -78,14 +79,14 @@ _WANTED = (
 )
 
 
-def _described(wave: object) -> str:
+def _describe(wave: object) -> str:
     if isinstance(wave, np.ndarray):
         return f"an array of {wave.dtype}, shape {wave.shape}"
     return f"of type {type(wave).__name__}"
 
 
 def resample(wave: Wave, source_rate: int, target_rate: int) -> Wave:
-    """Band-limited resampling (libsoxr, high quality) [T] -> [round(T * target / source)]."""
+    """Resample a waveform (libsoxr, high quality), [T] -> [round(T * target / source)]."""
     import soxr
 
     if source_rate == target_rate:
@@ -94,10 +95,10 @@ def resample(wave: Wave, source_rate: int, target_rate: int) -> Wave:
 
 
 def require_sound(wave: Wave) -> None:
-    """Refuse what no model or metric can use.
+    """Refuse a waveform that no model or metric can use.
 
-    A constant is silent too, however far it is from zero: a filter that removes it leaves rounding
-    errors, which some metrics raise to full level.
+    A constant is silent too, at any distance from zero: a filter that removes it leaves rounding
+    errors, which some metrics amplify to full level.
 
     Raises:
         Unusable: EMPTY, NOT_FINITE or SILENT.
@@ -111,10 +112,10 @@ def require_sound(wave: Wave) -> None:
 
 
 def within_scale(wave: Wave) -> Wave:
-    """The waveform as a 16-bit file would hold it: what exceeds full scale is cut to it.
+    """Return the waveform with samples beyond full scale clipped, as a 16-bit file would store it.
 
     Raises:
-        Unusable: OUT_OF_RANGE where that is over 1 % of the samples (`LARGEST_SHARE_BEYOND`).
+        Unusable: OUT_OF_RANGE where over 1 % of the samples (`LARGEST_SHARE_BEYOND`) exceed it.
     """
     beyond = float(np.mean(np.abs(wave) > 1)) if wave.size else 0.0
     if beyond > LARGEST_SHARE_BEYOND:
@@ -123,7 +124,7 @@ def within_scale(wave: Wave) -> Wave:
 
 
 def whole_frames(samples: int, rate: int) -> int:
-    """`samples` rounded down to a whole number of 20 ms frames.
+    """Round a number of samples down to a whole number of 20 ms frames.
 
     At 16 kHz that is a multiple of 320, for which DNSMOS is exact and fast (docs/corpus.md).
     """

@@ -1,7 +1,7 @@
-"""What is kept from one read to the next: the streams of the latest files, and open decoders.
+"""Cache between reads: the streams of the latest files, and open decoders.
 
-A long recording is read in many stretches. Its frames are counted once, and where decoding cannot
-begin in the middle, it goes on from where the last stretch ended.
+A long recording is read in many segments. Its frames are counted once, and where decoding cannot
+begin in the middle, it continues from the end of the last segment.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from gensr_pref.audio.content import Content
+from gensr_pref.audio.content import AudioBytes
 from gensr_pref.audio.sound import Wave
 from gensr_pref.audio.survey import survey
 from gensr_pref.audio.track import Track
@@ -22,13 +22,13 @@ from gensr_pref.errors import Unusable
 from gensr_pref.schema import Reason
 
 _TRACKS = 16
-_DECODERS = 4  # a noisy file, its clean one, a noise and a response
-_BEHIND = 2**20  # frames that an open decoder keeps: stretches may overlap
+_DECODERS = 4  # a noisy file, its clean file, a noise and an impulse response
+_BEHIND = 2**20  # frames that an open decoder keeps, because segments may overlap
 Value = TypeVar("Value")
 
 
 class _Latest(Generic[Value]):
-    """The latest few values by key; each is taken out while it is used."""
+    """The latest few values by key; a value is removed while it is in use."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -51,50 +51,50 @@ class _Latest(Generic[Value]):
 
 
 class Decoder:
-    """Blocks that are decoded in order, and the latest frames of them.
+    """A decoder of blocks in order, which keeps the latest frames.
 
     Args:
-        first: the frame that the first block begins with.
-        blocks: mono, [T].
+        first: number of the first block's first frame.
+        blocks: mono blocks [T].
     """
 
     def __init__(self, first: int, blocks: Iterator[Wave]) -> None:
         self._blocks = blocks
-        self._held: list[Wave] = []
+        self._recent: list[Wave] = []
         self._start = self._end = first
 
     def reaches(self, start: int) -> bool:
-        """Whether a stretch can begin there."""
+        """Return whether a segment can begin at this frame."""
         return start >= self._start
 
     def stretch(self, start: int, frames: int) -> Wave:
-        """Frames [start, start + frames).
+        """Return frames [start, start + frames).
 
         Raises:
-            Unusable: they cannot be decoded.
+            Unusable: the frames cannot be decoded.
         """
         wave = np.empty(frames, np.float32)
         at = self._start
-        for block in self._held:
+        for block in self._recent:
             _copy(block, at - start, wave)
             at += len(block)
         while self._end < start + frames:
-            _copy(self._next(start + frames), self._end - len(self._held[-1]) - start, wave)
+            _copy(self._next(start + frames), self._end - len(self._recent[-1]) - start, wave)
         return wave
 
     def _next(self, wanted: int) -> Wave:
         block = next(self._blocks, None)
         if block is None:
             raise Unusable(Reason.TRUNCATED, f"it ends at frame {self._end}, before {wanted}")
-        self._held.append(block)
+        self._recent.append(block)
         self._end += len(block)
-        while self._start + len(self._held[0]) + _BEHIND <= self._end:
-            self._start += len(self._held.pop(0))
+        while self._start + len(self._recent[0]) + _BEHIND <= self._end:
+            self._start += len(self._recent.pop(0))
         return block
 
 
 def _copy(block: Wave, at: int, wave: Wave) -> None:
-    """Write a block into a wave, of which frame 0 is the block's frame -`at`."""
+    """Write a block into a wave at offset `at`; parts outside the wave are dropped."""
     first, last = max(0, at), min(len(wave), at + len(block))
     if first < last:
         wave[first:last] = block[first - at : last - at]
@@ -102,27 +102,29 @@ def _copy(block: Wave, at: int, wave: Wave) -> None:
 
 _tracks: _Latest[Track] = _Latest(_TRACKS)
 _decoders: _Latest[Decoder] = _Latest(_DECODERS)
-atexit.register(_decoders.clear)  # while what closes their files is still there
+atexit.register(_decoders.clear)  # while the functions that close their files still exist
 
 
-def track(content: Content) -> Track:
-    """The streams of a file, from the latest ones looked at where it is among them.
+def get_track(content: AudioBytes) -> Track:
+    """Return the track of a file, from the cache if it is there.
 
     Raises:
         Unusable: see `survey`.
     """
-    found = _tracks.take(content.identity)
-    if found is None:
-        found = survey(content)
-    _tracks.put(content.identity, found)
-    return found
+    track = _tracks.take(content.identity)
+    if track is None:
+        track = survey(content)
+    _tracks.put(content.identity, track)
+    return track
 
 
-def stretch(content: Content, track: Track, start: int, frames: int) -> Wave:
-    """Frames of a file that is decoded in order, by a decoder that is open if one is so far.
+def read_stretch(content: AudioBytes, track: Track, start: int, frames: int) -> Wave:
+    """Return frames [start, start + frames) of a file that must be decoded in order.
+
+    Uses an open decoder of the file if it has not passed `start`.
 
     Raises:
-        Unusable: they cannot be decoded.
+        Unusable: the frames cannot be decoded.
     """
     decoder = _decoders.take(content.identity)
     if decoder is None or not decoder.reaches(start):

@@ -1,4 +1,4 @@
-"""What the bytes of a file hold: the streams, and how many frames of sound there truly are."""
+"""The streams of sound in a file, with their true number of frames."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from gensr_pref.audio.content import Content
+from gensr_pref.audio.content import AudioBytes
 from gensr_pref.audio.sound import Wave
 from gensr_pref.errors import Unusable
 from gensr_pref.schema import Reason
 
-LOWEST_RATE, HIGHEST_RATE = 4_000, 384_000  # Hz; what lies outside is a damaged header
-TOLERANCE_S = 0.02  # by which a lossy stream may end before its header says
+LOWEST_RATE, HIGHEST_RATE = 4_000, 384_000  # Hz; a rate outside these is a damaged header
+TOLERANCE_S = 0.02  # by which a lossy stream may be shorter than its header states
 
 
 class Stream(Protocol):
-    """A part of a file that is decoded by itself."""
+    """A part of a file that can be decoded by itself."""
 
     @property
     def rate(self) -> int:
@@ -25,52 +25,53 @@ class Stream(Protocol):
 
     @property
     def channels(self) -> int:
-        """How many."""
+        """Number of channels."""
         ...
 
     @property
     def frames(self) -> int:
-        """That it holds, counted and not believed."""
+        """True number of frames, which may differ from the declared one."""
         ...
 
     @property
     def addressable(self) -> bool:
-        """Decoding can begin at any frame at no cost."""
+        """Whether decoding can begin at any frame without extra cost."""
         ...
 
-    def blocks(self, content: Content, start: int) -> tuple[int, Iterator[Wave]]:
-        """Decode.
+    def blocks(self, content: AudioBytes, start: int) -> tuple[int, Iterator[Wave]]:
+        """Decode from a frame on.
 
         Args:
             content: the file.
-            start: the first frame that is wanted.
+            start: the first frame that is needed.
 
         Returns:
-            The frame that the first block begins with, not after `start`, and mono blocks [T].
+            The number of the first block's first frame, which is at most `start`, and mono blocks
+            [T].
 
         Raises:
-            Unusable: from the iterator too, where the bytes cannot be decoded.
+            Unusable: the bytes cannot be decoded; may be raised by the iterator.
         """
         ...
 
 
 @dataclass(frozen=True)
 class Track:
-    """The streams of a file, of one rate and one number of channels, one after the other."""
+    """The consecutive streams of a file, all with the same rate and number of channels."""
 
     streams: tuple[Stream, ...]
 
     def __post_init__(self) -> None:
         if not self.frames:
-            raise Unusable(Reason.EMPTY, "the file holds no samples")
+            raise Unusable(Reason.EMPTY, "the file contains no samples")
         kinds = [(stream.rate, stream.channels) for stream in self.streams]
         require_rate(self.rate)
         other = next((kind for kind in kinds if kind != kinds[0]), None)
         if other is not None:
             raise Unusable(
                 Reason.UNREADABLE,
-                f"it holds streams that differ: {_kind(*kinds[0])}, then {_kind(*other)}; "
-                "make a file of each",
+                f"it contains different streams: {_kind(*kinds[0])}, then {_kind(*other)}; "
+                "split the file",
             )
 
     @property
@@ -80,21 +81,21 @@ class Track:
 
     @property
     def channels(self) -> int:
-        """How many."""
+        """Number of channels."""
         return self.streams[0].channels
 
     @property
     def frames(self) -> int:
-        """All of them."""
+        """Number of frames of all streams."""
         return sum(stream.frames for stream in self.streams)
 
     @property
     def addressable(self) -> bool:
-        """Decoding can begin at any frame at no cost."""
+        """Whether decoding can begin at any frame without extra cost."""
         return all(stream.addressable for stream in self.streams)
 
-    def blocks(self, content: Content, start: int) -> tuple[int, Iterator[Wave]]:
-        """As of a stream, through all of them.
+    def blocks(self, content: AudioBytes, start: int) -> tuple[int, Iterator[Wave]]:
+        """Decode all streams from a frame on; see `Stream.blocks`.
 
         Raises:
             Unusable: TRUNCATED, from the iterator, where a stream ends before its last frame.
@@ -103,12 +104,12 @@ class Track:
         for number, stream in enumerate(self.streams):
             if start < before + stream.frames:
                 first, blocks = stream.blocks(content, start - before)
-                return before + first, self._on(content, number, first, blocks)
+                return before + first, self._continue(content, number, first, blocks)
             before += stream.frames
         return before, iter(())
 
-    def _on(
-        self, content: Content, number: int, first: int, blocks: Iterator[Wave]
+    def _continue(
+        self, content: AudioBytes, number: int, first: int, blocks: Iterator[Wave]
     ) -> Iterator[Wave]:
         yield from _whole(blocks, self.streams[number].frames - first)
         for stream in self.streams[number + 1 :]:
@@ -128,12 +129,12 @@ def require_rate(rate: int) -> None:
     if not LOWEST_RATE <= rate <= HIGHEST_RATE:
         raise Unusable(
             Reason.UNREADABLE,
-            f"its header says {rate} Hz; rates from {LOWEST_RATE} to {HIGHEST_RATE} Hz are read",
+            f"its header states {rate} Hz; {LOWEST_RATE} to {HIGHEST_RATE} Hz are supported",
         )
 
 
 def _whole(blocks: Iterator[Wave], frames: int) -> Iterator[Wave]:
-    """Exactly `frames` frames of the blocks."""
+    """Yield exactly `frames` frames of the blocks."""
     left = frames
     for block in blocks:
         yield block[:left]

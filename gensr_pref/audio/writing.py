@@ -12,16 +12,16 @@ from gensr_pref.audio.sound import Wave
 
 
 def flac(wave: Wave, rate: int) -> bytes:
-    """16-bit FLAC bytes of a waveform; samples beyond full scale are clipped."""
-    return _encoded(wave, rate, "FLAC")
+    """Encode a waveform as 16-bit FLAC; samples beyond full scale are clipped."""
+    return _encode(wave, rate, "FLAC")
 
 
 def wav(wave: Wave, rate: int) -> bytes:
-    """16-bit WAV bytes of a waveform; samples beyond full scale are clipped."""
-    return _encoded(wave, rate, "WAV")
+    """Encode a waveform as 16-bit WAV; samples beyond full scale are clipped."""
+    return _encode(wave, rate, "WAV")
 
 
-def _encoded(wave: Wave, rate: int, form: str) -> bytes:
+def _encode(wave: Wave, rate: int, form: str) -> bytes:
     import soundfile
 
     buffer = io.BytesIO()
@@ -30,10 +30,10 @@ def _encoded(wave: Wave, rate: int, form: str) -> bytes:
 
 
 def pcm16(wave: Wave) -> npt.NDArray[np.int16]:
-    """The waveform as 16-bit integers, rounded to nearest and clipped."""
+    """Return the waveform as 16-bit integers, rounded to nearest and clipped."""
     return np.asarray(np.clip(np.rint(wave * 32768.0), -32768, 32767), np.int16)
 
 
 def column_value(wave: Wave, rate: int) -> dict[str, Any]:
-    """A waveform as a value of an `Audio` column."""
+    """Return a waveform as a value of an `Audio` column."""
     return {"bytes": flac(wave, rate), "path": None}

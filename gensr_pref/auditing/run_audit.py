@@ -23,7 +23,7 @@ from gensr_pref.auditing.pair_audio import (
     sampling_values,
     sound_values,
 )
-from gensr_pref.corpus.splits import leaks
+from gensr_pref.corpus.splits import split_leakage
 from gensr_pref.identity import is_clean
 from gensr_pref.pairing import yield_by_chance
 from gensr_pref.pairing.base import PairRule, wants_clean
@@ -157,7 +157,7 @@ def _full_parts(run: Evidence, audio_pairs: int, rule: PairRule | None) -> dict[
         "generators": _generator_wins(run),
         "learnability": probe_generators(run, analysed),
         "breakdown": pairs.breakdown(judged, run.pairs, run.properties),
-        "leakage": leaks(run.clips),
+        "leakage": split_leakage(run.clips),
         "listening": audit_answers(run),
     }
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from gensr_pref import __version__
-from gensr_pref.building.recordings import Library, Recordings, recordings
+from gensr_pref.building.recordings import Library, Recordings, identify_contents
 from gensr_pref.building.shard_assignment import texts_digest, texts_of
 from gensr_pref.config import code_digest, plugins
 from gensr_pref.config.run_file import Corpus, Run, resolved
-from gensr_pref.corpus.clips import ClipSpec, Plan, plan
+from gensr_pref.corpus.clips import ClipPlan, ClipSpec, plan_clips
 from gensr_pref.corpus.listing import LeftOut
 from gensr_pref.corpus.sources import has_clean
 from gensr_pref.errors import ConfigError, InputError, Problem
@@ -40,7 +40,7 @@ class Blueprint:
         failures: what the corpus had to leave out.
         document: what ``run.yaml`` will hold.
         library: the files of noises and impulse responses, by kind and name.
-        recordings: what recordings hold; nothing before `identified`.
+        recordings: what recordings hold; empty before `identify_recordings`.
         left_out: what the corpus's folders hold and is not read.
     """
 
@@ -64,7 +64,7 @@ class Blueprint:
         return texts_of(self.clips)
 
 
-def draw_up(
+def prepare(
     run: Run, base: Path, known: Callable[[RunDocument], None] = lambda document: None
 ) -> Blueprint:
     """Check a run file against the plugins and the corpus it names; load no model.
@@ -85,7 +85,7 @@ def draw_up(
     if not clean:
         _check_candidates(run)
     known(_document(run, base, generators, panel, ()))
-    planned: Plan = plan(run.corpus, run.seed, base)
+    planned: ClipPlan = plan_clips(run.corpus, run.seed, base)
     _check_named(run, generators, planned)
     document = _document(run, base, generators, panel, texts_of(planned.clips))
     return Blueprint(
@@ -99,7 +99,7 @@ def draw_up(
     )
 
 
-def identified(blueprint: Blueprint, out: Path) -> Blueprint:
+def identify_recordings(blueprint: Blueprint, out: Path) -> Blueprint:
     """A blueprint that knows what its recordings hold.
 
     Args:
@@ -108,12 +108,12 @@ def identified(blueprint: Blueprint, out: Path) -> Blueprint:
     Raises:
         SourceError: a recording cannot be read.
     """
-    clips, found = recordings(out, blueprint.clips, blueprint.library)
+    clips, found = identify_contents(out, blueprint.clips, blueprint.library)
     document = blueprint.document.with_provenance(library=found.library()).with_fingerprint()
     return replace(blueprint, clips=clips, document=document, recordings=found)
 
 
-def _check_named(run: Run, generators: dict[str, Any], planned: Plan) -> None:
+def _check_named(run: Run, generators: dict[str, Any], planned: ClipPlan) -> None:
     """Let the generators that know clips by name say early that they know none."""
     origins = [origin_of(spec, run.corpus) for spec in planned.clips]
     for place, (use, generator) in enumerate(zip(run.generators, generators.values(), strict=True)):

@@ -13,7 +13,7 @@ from dataclasses import asdict, astuple, dataclass, field, replace
 from pathlib import Path
 
 from gensr_pref.corpus.clips import ClipSpec
-from gensr_pref.corpus.content import Content, contents
+from gensr_pref.corpus.fingerprints import Fingerprint, read_fingerprints
 from gensr_pref.errors import Problem, RunMismatchError, quantity
 from gensr_pref.identity import digest
 from gensr_pref.rundir import part_files
@@ -35,9 +35,9 @@ class Recordings:
         by_path: noises and impulse responses, by path.
     """
 
-    there: Mapping[str, Content] = field(default_factory=dict)
-    now: Mapping[str, Content] = field(default_factory=dict)
-    by_path: Mapping[str, Content] = field(default_factory=dict)
+    there: Mapping[str, Fingerprint] = field(default_factory=dict)
+    now: Mapping[str, Fingerprint] = field(default_factory=dict)
+    by_path: Mapping[str, Fingerprint] = field(default_factory=dict)
 
     def library(self) -> dict[str, str]:
         """A digest of all noises, and one of all impulse responses, where there are any."""
@@ -61,11 +61,11 @@ class Recordings:
         return any(old.digest != new.digest for old, new in both)
 
     @staticmethod
-    def _of(known: Mapping[str, Content], kind: str) -> list[tuple[str, str]]:
+    def _of(known: Mapping[str, Fingerprint], kind: str) -> list[tuple[str, str]]:
         return sorted((name, one.digest) for name, one in known.items() if _kind(name) == kind)
 
 
-def recordings(
+def identify_contents(
     out: Path, clips: Sequence[ClipSpec], library: Library
 ) -> tuple[tuple[ClipSpec, ...], Recordings]:
     """Clips that know what their recordings hold, and all recordings.
@@ -79,7 +79,7 @@ def recordings(
     Raises:
         SourceError: a file cannot be read.
     """
-    places = {name: path for spec in clips for name, path in _named(spec)}
+    places = {name: path for spec in clips for name, path in _files_by_name(spec)}
     extra = {
         f"{kind}/{name}": path
         for kind, parts in library.items()
@@ -87,15 +87,16 @@ def recordings(
         for path in paths
     }
     files = {name: Path(path) for name, path in {**places, **extra}.items()}
-    there = read(out)
-    now = contents(files, there)
+    there = read_recordings(out)
+    now = read_fingerprints(files, there)
     known = tuple(
-        replace(spec, contents=tuple(now[name] for name, _ in _named(spec))) for spec in clips
+        replace(spec, contents=tuple(now[name] for name, _ in _files_by_name(spec)))
+        for spec in clips
     )
     return known, Recordings(there, now, {path: now[name] for name, path in extra.items()})
 
 
-def record(out: Path, found: Recordings) -> None:
+def write_recordings(out: Path, found: Recordings) -> None:
     """Write down what the recordings hold, where that is not written yet."""
     if found.there != found.now:
         lines = [{"recording": name, **asdict(one)} for name, one in sorted(found.now.items())]
@@ -117,7 +118,7 @@ def require_same_library(out: Path, there: Provenance, found: Recordings) -> Non
             changes = found.differences(kind) or ["which ones is not known"]
             raise RunMismatchError(
                 f"the {kind} recordings of corpus.degrade are not those that it was made "
-                f"with: {_listed(changes)}. Clips that were made and clips to come would not be "
+                f"with: {_join_names(changes)}. Old and new clips would not be "
                 "of one corpus. Restore them, or choose another folder",
                 path=out,
                 value=kind,
@@ -143,14 +144,14 @@ def require_same_speech(out: Path, changed: Sequence[ClipSpec], found: Recording
     ]
     raise RunMismatchError(
         f"{quantity(len(names), 'recording')} changed since its clips were made: "
-        f"{_listed(told)}. Restore what changed to continue this run, or choose another folder",
+        f"{_join_names(told)}. Restore what changed to continue this run, or choose another folder",
         path=out,
         value=list(names),
         problem=Problem.CHANGED,
     )
 
 
-def _named(spec: ClipSpec) -> Iterable[tuple[str, str]]:
+def _files_by_name(spec: ClipSpec) -> Iterable[tuple[str, str]]:
     """The files of a clip's recording, by name."""
     kinds = zip(_KINDS, spec.item.files, strict=False)
     return [(f"{kind}/{spec.item.source_id}", path) for kind, path in kinds]
@@ -160,12 +161,12 @@ def _kind(name: str) -> str:
     return name.partition("/")[0]
 
 
-def _listed(names: Sequence[str]) -> str:
+def _join_names(names: Sequence[str]) -> str:
     rest = len(names) - _SHOWN
     return ", ".join(names[:_SHOWN]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def read(out: Path) -> dict[str, Content]:
+def read_recordings(out: Path) -> dict[str, Fingerprint]:
     """What a run directory has of its recordings; nothing where a line was edited or is lost."""
     found = {}
     written = None
@@ -175,11 +176,11 @@ def read(out: Path) -> dict[str, Content]:
                 written = line["digest"]
                 continue
             name = str(line.pop("recording"))
-            found[name] = Content(**line)
+            found[name] = Fingerprint(**line)
         except (TypeError, KeyError, AttributeError):
             continue
     return found if written in (None, _digest(found)) else {}
 
 
-def _digest(known: Mapping[str, Content]) -> str:
+def _digest(known: Mapping[str, Fingerprint]) -> str:
     return digest([[name, *astuple(one)] for name, one in sorted(known.items())])

@@ -7,7 +7,7 @@ from typing import Any
 from gensr_pref.auditing.bias import SMALL_D, SMALL_DELTA
 from gensr_pref.auditing.format import format_bounds, format_interval, format_share
 from gensr_pref.auditing.report.pair_answers import GOLDEN, is_learnable, is_unlearnable
-from gensr_pref.cli.tables import counted_reasons, number, table
+from gensr_pref.cli.tables import format_number, format_reasons, format_table
 from gensr_pref.errors import quantity
 from gensr_pref.statistics.verdicts import side_of_threshold
 
@@ -21,15 +21,15 @@ _COMPARED = (
 )
 
 
-def whole(audit: dict[str, Any]) -> str:
+def text(audit: dict[str, Any]) -> str:
     """Return everything that the command prints except the mean scores."""
     parts = [
-        unfinished(audit),
-        yields(audit),
-        agreement(audit),
-        vetoes(audit),
-        hold_out(audit),
-        differences(audit),
+        _unfinished(audit),
+        _yields(audit),
+        _agreement(audit),
+        _vetoes(audit),
+        _hold_out(audit),
+        _differences(audit),
     ]
     return "\n\n".join(part for part in [*parts, listening(audit), findings(audit)] if part)
 
@@ -39,17 +39,17 @@ def means(audit: dict[str, Any]) -> str:
     rows = [
         {
             "mean score": score,
-            **{role: number(of[role]) for role in _ROLES},
+            **{role: format_number(of[role]) for role in _ROLES},
             "gain over noisy": format_interval(
                 audit["improvement"][score], audit["improvement_clips"][score]
             ),
         }
         for score, of in audit["means"].items()
     ]
-    return table(rows)
+    return format_table(rows)
 
 
-def unfinished(audit: dict[str, Any]) -> str:
+def _unfinished(audit: dict[str, Any]) -> str:
     """Return that some shards are not finished; empty where all are."""
     count = audit.get("unfinished_shards")
     if not count:
@@ -60,7 +60,7 @@ def unfinished(audit: dict[str, Any]) -> str:
     )
 
 
-def yields(audit: dict[str, Any]) -> str:
+def _yields(audit: dict[str, Any]) -> str:
     """Return the yield of every vote alone and of all together, each beside its chance level."""
     by_chance = audit["yield"].get("alone_by_chance", {})
     rows = [
@@ -79,25 +79,27 @@ def yields(audit: dict[str, Any]) -> str:
             "by chance": format_share(audit["yield"]["by_chance"]),
         }
     )
-    return table(rows)
+    return format_table(rows)
 
 
-def agreement(audit: dict[str, Any]) -> str:
+def _agreement(audit: dict[str, Any]) -> str:
     """Return how far every two votes agree on which of two candidates is better."""
     rows = [
         {
             "first": row["scores"][0],
             "second": row["scores"][1],
-            "Kendall tau": number(row["kendall_tau"]),
+            "Kendall tau": format_number(row["kendall_tau"]),
             "same winner": format_share(row["agreement_rate"]),
-            "Krippendorff alpha": number(row["krippendorff_alpha"]),
+            "Krippendorff alpha": format_number(row["krippendorff_alpha"]),
         }
         for row in audit["agreement"]
     ]
-    return table(rows) if rows else "Only one score votes, so there is no agreement to measure."
+    if not rows:
+        return "Only one score votes, so there is no agreement to measure."
+    return format_table(rows)
 
 
-def vetoes(audit: dict[str, Any]) -> str:
+def _vetoes(audit: dict[str, Any]) -> str:
     """Return which vote stops most pairs, and the yield without it."""
     rows = [
         {
@@ -112,10 +114,10 @@ def vetoes(audit: dict[str, Any]) -> str:
         }
         for row in audit["panel"]["vetoes"]
     ]
-    return table(rows) if len(rows) > 1 else ""
+    return format_table(rows) if len(rows) > 1 else ""
 
 
-def hold_out(audit: dict[str, Any]) -> str:
+def _hold_out(audit: dict[str, Any]) -> str:
     """Return how often scores that do not vote prefer the chosen."""
     rows = [
         {
@@ -123,15 +125,15 @@ def hold_out(audit: dict[str, Any]) -> str:
             "pairs": str(row["pairs"]),
             "prefers chosen": format_share(row["rate"]),
             "95 %": format_bounds(row["low"], row["high"], row["clips"], "%"),
-            "margin in spreads": number(row["mean_spreads"]),
+            "margin in spreads": format_number(row["mean_spreads"]),
         }
         for row in audit["hold_out"]
         if row["pairs"]
     ]
-    return table(rows) if rows else ""
+    return format_table(rows) if rows else ""
 
 
-def differences(audit: dict[str, Any]) -> str:
+def _differences(audit: dict[str, Any]) -> str:
     """Return in which properties chosen and rejected differ; equal ones are left out."""
     rows = [
         {
@@ -140,14 +142,14 @@ def differences(audit: dict[str, Any]) -> str:
             "chosen - rejected": format_interval(
                 [row["difference"], row["low"], row["high"]], row["clips"]
             ),
-            "Cohen's d": number(row["cohens_d"]),
-            "Cliff's delta": number(row["cliffs_delta"]),
+            "Cohen's d": format_number(row["cohens_d"]),
+            "Cliff's delta": format_number(row["cliffs_delta"]),
             "": "!" if row["warns"] else "",
         }
         for row in audit["sides"]
         if row["pairs"] and (row["difference"] or row["cliffs_delta"])
     ]
-    return table(rows) if rows else ""
+    return format_table(rows) if rows else ""
 
 
 def listening(audit: dict[str, Any]) -> str:
@@ -239,7 +241,7 @@ def _about_votes(audit: dict[str, Any]) -> list[str]:
 def _about_pairs(audit: dict[str, Any]) -> list[str]:
     if not audit["without_pair"]:
         return []
-    return [f"Clips without a pair: {counted_reasons(audit['without_pair'])}."]
+    return [f"Clips without a pair: {format_reasons(audit['without_pair'])}."]
 
 
 def _learnable(audit: dict[str, Any]) -> list[str]:
@@ -268,8 +270,9 @@ def _probe(row: dict[str, Any]) -> str:
 
 def _warnings(audit: dict[str, Any]) -> list[str]:
     lines = [
-        f"chosen differs from rejected in {row['property']} (d {number(row['cohens_d'])}, delta "
-        f"{number(row['cliffs_delta'])}; small effects begin at {SMALL_D} and {SMALL_DELTA})"
+        f"chosen differs from rejected in {row['property']} (d {format_number(row['cohens_d'])}, "
+        f"delta {format_number(row['cliffs_delta'])}; small effects begin at {SMALL_D} and "
+        f"{SMALL_DELTA})"
         for row in audit["sides"]
         if row["warns"]
     ]
@@ -312,8 +315,9 @@ def comparison(compared: dict[str, Any]) -> str:
         for name, run in zip("AB", compared["runs"], strict=True)
     ]
     apart = ", ".join(compared["apart"]) or "none"
-    return "\n\n".join(["\n".join(runs), table(rows), f"Intervals that do not overlap: {apart}"])
+    last = f"Intervals that do not overlap: {apart}"
+    return "\n\n".join(["\n".join(runs), format_table(rows), last])
 
 
 def _counted(value: float | None) -> str:
-    return str(value) if isinstance(value, int) else number(value)
+    return str(value) if isinstance(value, int) else format_number(value)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from gensr_pref.cli.arguments import add_directory, flags, megabytes
 from gensr_pref.cli.output import as_json, plugin_prints_on_stderr, show
-from gensr_pref.cli.tables import table
+from gensr_pref.cli.tables import format_table
 from gensr_pref.errors import InputError, Message, Problem, parameter, quantity
 
 if TYPE_CHECKING:
@@ -97,12 +97,12 @@ def _add_hub(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Export the run, push it where a repository is named, and print what was written."""
-    from gensr_pref.exporting.dataset import Wanted
+    from gensr_pref.exporting.dataset import ExportOptions
     from gensr_pref.exporting.export_run import Publishing
     from gensr_pref.exporting.hub import Target
     from gensr_pref.exporting.publish import publish
 
-    wanted = Wanted(options.form, options.candidates, options.clean, options.shard_bytes)
+    wanted = ExportOptions(options.form, options.candidates, options.clean, options.shard_bytes)
     name, branch, pull_request = options.repository, options.revision, options.create_pr
     publishing = Publishing(options.anonymise, options.secret, options.allowed, name)
     target = Target(name, options.public, branch, pull_request, options.others) if name else None
@@ -121,7 +121,7 @@ def run(options: argparse.Namespace) -> None:
 def text(result: Exported) -> Message:
     """Return what was written, under which licences, and what was pushed to the Hub."""
     rows = [{**row, "bytes": _size(row["bytes"])} for row in result["tables"]]
-    parts = [f"Written to {result['out']}", table(rows), _licences(result)]
+    parts = [f"Written to {result['out']}", format_table(rows), _licences(result)]
     if result.get("unfinished_shards"):
         parts.append(
             f"{result['unfinished_shards']} of {result['shards']} shards of the run are not "
@@ -162,7 +162,7 @@ def _planned(changes: list[dict[str, Any]]) -> str:
     if any(change["state"] == "undecided" for change in changes):
         line += " No export wrote the undecided files: give "
         line += f"{parameter('others')} keep or {parameter('others')} delete."
-    return f"{table(rows)}\n\n{line}"
+    return f"{format_table(rows)}\n\n{line}"
 
 
 def _pushed(push: Pushed) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gensr_pref.cli.output import as_json, show
-from gensr_pref.cli.tables import table_with_lines
+from gensr_pref.cli.tables import format_table_with_lines
 
 HELP = "download model weights and verify them; without a name, list them"
 
@@ -49,4 +49,4 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _show(rows: Sequence[Mapping[str, Any]], options: argparse.Namespace) -> None:
-    show(as_json(rows) if options.json else table_with_lines(rows, "name", "notice"))
+    show(as_json(rows) if options.json else format_table_with_lines(rows, "name", "notice"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from gensr_pref.cli.output import as_json, show
-from gensr_pref.cli.tables import table_with_lines
+from gensr_pref.cli.tables import format_table_with_lines
 
 HELP = "list the available metrics"
 
@@ -19,5 +19,5 @@ def run(options: argparse.Namespace) -> None:
     from gensr_pref.apply import catalogue
 
     rows = catalogue.metrics()
-    text = table_with_lines(rows, "metric", "model", "notice", "missing")
+    text = format_table_with_lines(rows, "metric", "model", "notice", "missing")
     show(as_json(rows) if options.json else text)

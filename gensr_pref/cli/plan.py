@@ -8,7 +8,7 @@ from typing import Any
 
 from gensr_pref.cli.arguments import add_overrides, add_run_file
 from gensr_pref.cli.output import as_json, plugin_prints_on_stderr, show
-from gensr_pref.cli.tables import labelled
+from gensr_pref.cli.tables import format_labelled
 from gensr_pref.errors import quantity
 from gensr_pref.storage.location import parse_location
 
@@ -71,7 +71,7 @@ def text(needs: dict[str, Any]) -> str:
         rows.append(("hours", f"{crew['hours']:.2f} h to {stages} with {processes}"))
     rows.append(("slowest", f"{needs['bottleneck']}: {_work(needs)}"))
     rows.append(("disk", f"{needs['disk_gb']:.2f} GB"))
-    return labelled(rows)
+    return format_labelled(rows)
 
 
 def _work(needs: dict[str, Any]) -> str:

@@ -80,7 +80,7 @@ def run(options: argparse.Namespace) -> None:
 
 def text(result: Restored) -> str:
     """Return how many files were made, and where."""
-    from gensr_pref.corpus.listing import LeftOut, describe
+    from gensr_pref.corpus.listing import LeftOut, describe_left_out
 
     counts = f"{result['restored']} restored, {result['skipped']} skipped because they exist"
     lines = [f"{counts}: {result['out']}"]
@@ -92,7 +92,7 @@ def text(result: Restored) -> str:
     lines += [
         f"{one['file']}: beyond full scale, scaled by {one['gain']:.3f}" for one in result["scaled"]
     ]
-    lines += describe([LeftOut(**one) for one in result["left_out"]])
+    lines += describe_left_out([LeftOut(**one) for one in result["left_out"]])
     return "\n".join([*lines, *(f"note: {notice}" for notice in result["notices"])])
 
 

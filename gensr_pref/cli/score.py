@@ -8,7 +8,7 @@ from typing import Any
 
 from gensr_pref.cli.arguments import DEVICE, PANEL, flags
 from gensr_pref.cli.output import as_json, plugin_prints_on_stderr, show
-from gensr_pref.cli.tables import number, table
+from gensr_pref.cli.tables import format_number, format_table
 from gensr_pref.errors import Problem, RunIncompleteError
 
 HELP = "score folders of audio files with a panel of metrics"
@@ -92,7 +92,9 @@ def text(result: dict[str, Any]) -> str:
     means = [
         {
             "score": score,
-            **{system: number(of["scores"][score]["mean"]) for system, of in systems.items()},
+            **{
+                system: format_number(of["scores"][score]["mean"]) for system, of in systems.items()
+            },
         }
         for score in next(iter(systems.values()))["scores"]
     ]
@@ -103,8 +105,9 @@ def text(result: dict[str, Any]) -> str:
         for reason, count in statistics["null"].items()
     ]
     files = ", ".join(f"{of['files']} of {system}" for system, of in systems.items())
-    parts = [f"Files: {files}. Means over the files that have the score:", table(means)]
-    return "\n\n".join([*parts, *([table(nulls)] if nulls else []), f"Written to {result['out']}"])
+    parts = [f"Files: {files}. Means over the files that have the score:", format_table(means)]
+    parts += [format_table(nulls)] if nulls else []
+    return "\n\n".join([*parts, f"Written to {result['out']}"])
 
 
 def _lost(result: dict[str, Any]) -> str:

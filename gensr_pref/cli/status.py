@@ -8,7 +8,7 @@ from typing import Any
 
 from gensr_pref.cli.arguments import add_directory
 from gensr_pref.cli.output import show
-from gensr_pref.cli.tables import counted_reasons, labelled
+from gensr_pref.cli.tables import format_labelled, format_reasons
 from gensr_pref.errors import quantity
 
 HELP = "show the progress of a build, also from another terminal"
@@ -28,10 +28,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Print how far the build is; with ``--watch`` until it ends."""
-    from gensr_pref.building.status import status, watched
+    from gensr_pref.building.status import status, watch_status
 
     reports = (
-        [status(options.dir)] if options.watch is None else watched(options.dir, options.watch)
+        [status(options.dir)] if options.watch is None else watch_status(options.dir, options.watch)
     )
     for report in reports:
         show(json.dumps(report) if options.json else text(report), flush=True)
@@ -55,14 +55,14 @@ def text(report: dict[str, Any]) -> str:
     rows.append(("yield", format_share(report["yield"])))
     if report["seconds_left"] is not None and report["state"] == "running":
         rows.append(("time left", duration(report["seconds_left"])))
-    rows.append(("left out", counted_reasons(report["failures"]) or "nothing"))
+    rows.append(("left out", format_reasons(report["failures"]) or "nothing"))
     rows.append(("shards", f"{report['restarted']} restarted, {report['lost']} given up"))
     if report["missing"]:
         names = ", ".join(report["missing"][:_SHOWN])
         files = quantity(len(report["missing"]), "file")
         rows.append(("missing", f"{files} of those written, such as {names}"))
     rows += [("note", notice) for notice in report["notices"]]
-    return labelled(rows)
+    return format_labelled(rows)
 
 
 def _state(report: dict[str, Any]) -> str:

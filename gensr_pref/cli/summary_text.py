@@ -15,7 +15,7 @@ from gensr_pref.auditing.run_audit import audit
 from gensr_pref.building.summary import Summary
 from gensr_pref.cli.audit_text import means
 from gensr_pref.cli.output import as_json, show
-from gensr_pref.cli.tables import counted_reasons, labelled
+from gensr_pref.cli.tables import format_labelled, format_reasons
 from gensr_pref.config.run_file import Pairing, resolved
 from gensr_pref.errors import RunIncompleteError, quantity, typed
 from gensr_pref.pairing.base import STOP_REASONS, Stop
@@ -65,7 +65,7 @@ def text(summary: Summary, audited: dict[str, Any]) -> str:
         ("by chance", _by_chance(audited["yield"])),
     ]
     if summary["without_pair"]:
-        rows.append(("no pair", counted_reasons(summary["without_pair"])))
+        rows.append(("no pair", format_reasons(summary["without_pair"])))
         if not summary["pairs"]:
             rows.append(("", _most_frequent(summary["without_pair"])))
     for stage, cost in summary["stages"].items():
@@ -73,9 +73,9 @@ def text(summary: Summary, audited: dict[str, Any]) -> str:
         ratio = "" if factor is None else f", {factor:g} s per second of audio"
         rows.append((stage, f"{cost['seconds']:.1f} s of work{ratio}"))
     for stage, reasons in summary["failures"].items():
-        rows.append(("left out", f"{counted_reasons(reasons)} ({stage}; see failures/)"))
+        rows.append(("left out", f"{format_reasons(reasons)} ({stage}; see failures/)"))
     rows += [("note", notice) for notice in summary["notices"]]
-    return labelled(rows)
+    return format_labelled(rows)
 
 
 def _by_chance(yields: dict[str, Any]) -> str:

@@ -8,18 +8,18 @@ from typing import Any
 from gensr_pref.untrusted.text import escape_invisible
 
 
-def labelled(rows: Sequence[tuple[str, str]]) -> str:
+def format_labelled(rows: Sequence[tuple[str, str]]) -> str:
     """Return lines that begin with a label; an empty one continues the line above."""
     return "\n".join(f"{name:<12}{value}" for name, value in rows)
 
 
-def counted_reasons(reasons: Mapping[str, int]) -> str:
+def format_reasons(reasons: Mapping[str, int]) -> str:
     """Return how often each reason occurs, the most frequent first."""
     ordered = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
     return ", ".join(f"{count} {reason}" for reason, count in ordered)
 
 
-def table_with_lines(rows: Sequence[Mapping[str, Any]], name: str, *below: str) -> str:
+def format_table_with_lines(rows: Sequence[Mapping[str, Any]], name: str, *below: str) -> str:
     """Return rows as a table, with what is too long for a column in lines below it.
 
     Args:
@@ -28,10 +28,10 @@ def table_with_lines(rows: Sequence[Mapping[str, Any]], name: str, *below: str) 
     """
     lines = dict.fromkeys(f"{row[name]}: {row[key]}" for key in below for row in rows if row[key])
     short = [{key: value for key, value in row.items() if key not in below} for row in rows]
-    return "\n".join([table(short), *(["", *lines] if lines else [])])
+    return "\n".join([format_table(short), *(["", *lines] if lines else [])])
 
 
-def table(rows: Sequence[Mapping[str, Any]]) -> str:
+def format_table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return rows as aligned columns, numbers to the right."""
     if not rows:
         return "(none)"
@@ -57,6 +57,6 @@ def _numeric(text: str) -> bool:
     return text.rstrip("%").lstrip("-").replace(".", "", 1).isdigit() or text == "-"
 
 
-def number(value: float | None) -> str:
+def format_number(value: float | None) -> str:
     """Return a number with three decimals; a dash for None."""
     return "-" if value is None else f"{value:.3f}"

@@ -24,10 +24,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Carry out the recipe and print how to use what it made."""
-    from gensr_pref.aligning.pretrain.recipe import load
+    from gensr_pref.aligning.pretrain.recipe import load_recipe
     from gensr_pref.config import plugins
 
-    recipe = load(options.recipe, options.overrides)
+    recipe = load_recipe(options.recipe, options.overrides)
     base = options.recipe.resolve().parent
     plugins.search(base)  # of a generator that the recipe names
     result, use = _trained(recipe, base, options.out)
@@ -51,9 +51,9 @@ def _trained(recipe: Any, base: Path, out: Path) -> tuple[dict[str, Any], str]:
         result = {"checkpoint": str(out), **align(recipe, out, base=base)}
         return result, _in_run_file(recipe.generator.use, out)
     if isinstance(recipe, Average):
-        from gensr_pref.aligning.average import averaged
+        from gensr_pref.aligning.average import average_checkpoints
 
-        averaged(recipe, base, out)
+        average_checkpoints(recipe, base, out)
         result = {"checkpoint": str(out), "averaged": recipe.checkpoints}
         return result, f"The checkpoint is for the generator {recipe.generator.use}"
     from gensr_pref.aligning.pretrain.tokenizer import tokenize

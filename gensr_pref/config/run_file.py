@@ -325,7 +325,7 @@ class Engine(Model):
         "auto", description="processes; auto = one per CPU"
     )
     address: str | None = Field(None, description="ray: auto for a running cluster; null = local")
-    retries: int = Field(2, ge=0, description="how often a shard whose worker died is tried anew")
+    retries: int = Field(2, ge=0, description="how often a shard whose worker died is tried again")
     device: str = Field("cpu", description="torch device of the generators")
     generator_gpus: float | None = Field(
         None,

@@ -1,6 +1,6 @@
-"""The protocol of a source: list its recordings without decoding them, then read any one of them.
+"""The protocol of a source: list its recordings without decoding them, and read any of them.
 
-A source of its own kind is a class with these two methods and a branch in `sources.opened`.
+A new kind of source is a class with these two methods and a branch in `sources.open_source`.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ STAGE = "corpus"
 
 @dataclass(frozen=True)
 class Item:
-    """One recording of a source; small, so that it travels between processes.
+    """One recording of a source; small, so that processes can exchange it.
 
     Attributes:
-        source_id: its name within the source: a relative path, or a file's or split's row.
+        source_id: name within the source: a relative path, or a row of a file or split.
         rate: Hz.
-        frames: at `rate`.
-        row: where it stands, as a person would look for it: the line of a manifest (the header
-            is line 1), the row of a table from 0, or the position in a folder from 1.
-        place: file that holds it, relative to the source's root; empty in a table of bytes.
-        clean_place: likewise for its clean counterpart.
-        text, speaker, language: null where the source does not say.
-        files: those that hold it and its clean counterpart, but for what lies in a table.
-        contents: digests of those of the two that lie in a table.
+        frames: number of frames at `rate`.
+        row: position for people: the line of a manifest (the header is line 1), the row of a table
+            from 0, or the position in a folder from 1.
+        place: path of the file, relative to the source's root; empty for bytes in a table.
+        clean_place: path of the clean counterpart's file, in the same form.
+        text, speaker, language: null where the source does not state them.
+        files: paths of the recording and its clean counterpart, except those inside a table.
+        contents: digests of the recording and its clean counterpart where they are in a table.
     """
 
     source_id: str
@@ -47,30 +47,32 @@ class Item:
 
 
 class Source(Protocol):
-    """Recordings, and clean counterparts where there are any.
+    """Recordings, with their clean counterparts if there are any.
 
     Attributes:
-        left_out: what its folders hold besides; known once `items` has ended.
+        left_out: other content of its folders; complete once `items` has ended.
     """
 
     @property
     def left_out(self) -> Sequence[LeftOut]: ...  # noqa: D102
 
     def items(self) -> Iterator[Item | Failure]:
-        """Every recording in a fixed order, or why it cannot be used; reads headers only.
+        """Yield every recording in a fixed order, or its failure; reads headers only.
 
         Raises:
-            InputError: the source as a whole is not what the run file says.
+            InputError: the source as a whole does not match the run file.
         """
         ...
 
     def read(self, item: Item, start: int, frames: int) -> tuple[Sound, Sound | None]:
-        """A stretch of a recording, and the same stretch of its clean counterpart.
+        """Read a segment of a recording, and the same segment of its clean counterpart.
 
         Args:
-            start, frames: at ``item.rate``.
+            item: the recording.
+            start: first frame, at ``item.rate``.
+            frames: number of frames, at ``item.rate``.
 
         Raises:
-            Unusable: it cannot be decoded.
+            Unusable: the recording cannot be decoded.
         """
         ...

@@ -1,7 +1,7 @@
-"""From the corpus section of a run file to clips.
+"""The clips of a run file's corpus section.
 
-`plan` lists what will be made, from headers alone; `ClipMaker` makes one clip at a time, in any
-process and any order, and always the same one.
+`plan_clips` lists the clips from headers alone. `ClipMaker` makes one clip at a time; the result
+does not depend on the process or the order.
 """
 
 from __future__ import annotations
@@ -20,57 +20,66 @@ from gensr_pref import audio
 from gensr_pref.audio import Sound, Wave
 from gensr_pref.config.run_file import Corpus, Validation
 from gensr_pref.corpus.base import STAGE, Item
-from gensr_pref.corpus.codec import fitted
-from gensr_pref.corpus.content import Content, require_same
+from gensr_pref.corpus.codec import fit_length
 from gensr_pref.corpus.degradation_sources import Library
-from gensr_pref.corpus.degrade import HEADROOM, apply, degrade
+from gensr_pref.corpus.degrade import HEADROOM, apply_steps, degrade
+from gensr_pref.corpus.fingerprints import Fingerprint, require_unchanged
 from gensr_pref.corpus.listing import LeftOut
-from gensr_pref.corpus.segments import Segment, bounds, segments
-from gensr_pref.corpus.sources import described, listed, opened, reasons_of
+from gensr_pref.corpus.segments import Segment, cut_segments, length_bounds
+from gensr_pref.corpus.sources import (
+    describe_failures,
+    failure_reasons,
+    list_recordings,
+    open_source,
+)
 from gensr_pref.errors import Problem, SourceError, Unusable
 from gensr_pref.identity import clip_id, digest, rng_for, unit_for
 from gensr_pref.schema import Failure, Reason
 from gensr_pref.untrusted.columns import parse_steps
 
-QUIET_SNR_DB = 40.0  # of a recording against its rounding to 16 bits; below it is noted. Our choice
+QUIET_SNR_DB = (
+    40.0  # ratio of a recording to its 16-bit rounding error; lower ratios are recorded; our choice
+)
 
 TRAIN, VALIDATION = "train", "validation"
-_ROUNDING = 4  # samples by which resampling may fall short of the header's arithmetic
+_ROUNDING = 4  # samples by which a resampled recording may be shorter than computed from its header
 
 
 @dataclass(frozen=True)
 class ClipSpec:
-    """A clip to be made; small, so that it travels between processes.
+    """The specification of a clip; small, so that processes can exchange it.
 
     Attributes:
-        clip_id: from its source, its stretch and its treatment.
+        clip_id: id made of source, segment and treatment.
         item: the recording.
-        segment: the stretch of it.
+        segment: the segment of the recording.
         split: train or validation.
-        contents: of the item's files, in their order; empty where they were not looked at.
+        contents: fingerprints of the item's files, in their order; empty if none were taken.
     """
 
     clip_id: str
     item: Item
     segment: Segment
     split: str
-    contents: tuple[Content, ...] = ()
+    contents: tuple[Fingerprint, ...] = ()
 
     @property
     def content(self) -> str:
-        """A digest of all of its recording that shapes the clip: sound, text, speaker, language."""
+        """Digest of what affects the clip in its recording: sound, text, speaker, language."""
         item = self.item
         sounds = [*(one.digest for one in self.contents), *item.contents]
         return digest(sounds, item.text, item.speaker, item.language)
 
 
 @dataclass(frozen=True)
-class Plan:
-    """The clips of a run in the source's order, and the recordings that give none.
+class ClipPlan:
+    """The clips of a run in the source's order, and the recordings that cannot be used.
 
     Attributes:
-        library: the files of each noise and impulse response, as `Library.files` has them.
-        left_out: what the folders of recordings, noise and impulse responses hold besides.
+        clips: specifications of the clips.
+        failures: recordings without clips.
+        library: files of each noise and impulse response, as in `Library.files`.
+        left_out: other content of the folders of recordings, noise and impulse responses.
     """
 
     clips: tuple[ClipSpec, ...]
@@ -79,23 +88,25 @@ class Plan:
     left_out: tuple[LeftOut, ...] = ()
 
 
-def plan(corpus: Corpus, seed: int, base: Path) -> Plan:
-    """What `ClipMaker` will be asked for; reads headers only.
+def plan_clips(corpus: Corpus, seed: int, base: Path) -> ClipPlan:
+    """Return the specifications of all clips; reads headers only.
 
     Args:
         corpus: the section of the run file.
-        seed: the run's.
-        base: the run file's folder, which relative paths are relative to.
+        seed: seed of the run.
+        base: folder of the run file, from which relative paths start.
 
     Raises:
-        InputError: the source, the noise or the impulse responses cannot be read as described;
-            no recording gives a clip; two rows give the same one.
+        InputError: the source, the noise or the impulse responses cannot be read as described; no
+            recording gives a clip; two rows give the same clip.
     """
-    bounds(corpus.segment_seconds, corpus.sample_rate)
-    library = Library.opened(corpus.degrade, base) if corpus.degrade is not None else Library()
-    source = opened(corpus.source, base)
-    items, failures = listed(source)
-    items = _spoken_in(corpus.languages, items)
+    length_bounds(corpus.segment_seconds, corpus.sample_rate)
+    library = (
+        Library.from_settings(corpus.degrade, base) if corpus.degrade is not None else Library()
+    )
+    source = open_source(corpus.source, base)
+    items, failures = list_recordings(source)
+    items = _filter_languages(corpus.languages, items)
     clips: list[ClipSpec] = []
     for item in items:
         try:
@@ -104,37 +115,37 @@ def plan(corpus: Corpus, seed: int, base: Path) -> Plan:
             failures.append(Failure(STAGE, item.source_id, failed.reason, failed.detail))
     if not clips:
         raise SourceError(
-            f"no recording gives a clip: {described(failures)}",
+            f"no recording gives a clip: {describe_failures(failures)}",
             field="corpus.source",
-            value=reasons_of(failures),
+            value=failure_reasons(failures),
             problem=Problem.EMPTY,
         )
-    _refuse_doubles(clips)
+    _refuse_duplicates(clips)
     left_out = (*source.left_out, *library.left_out)
-    kept = with_splits(_limited(clips, corpus.limit, seed), corpus.validation, seed)
-    return Plan(kept, tuple(failures), library.files, left_out)
+    limited = assign_splits(_apply_limit(clips, corpus.limit, seed), corpus.validation, seed)
+    return ClipPlan(limited, tuple(failures), library.files, left_out)
 
 
-def _spoken_in(languages: list[str] | None, items: list[Item]) -> list[Item]:
+def _filter_languages(languages: list[str] | None, items: list[Item]) -> list[Item]:
     if languages is None:
         return items
-    kept = [item for item in items if item.language in languages]
-    if not kept:
-        there = ", ".join(sorted({item.language or "none" for item in items}))
+    spoken = [item for item in items if item.language in languages]
+    if not spoken:
+        existing = ", ".join(sorted({item.language or "none" for item in items}))
         raise SourceError(
-            f"no recording is in {', '.join(languages)}; there is: {there}. "
+            f"no recording is in {', '.join(languages)}; the languages are {existing}. "
             "Is corpus.source.columns.language set?",
             field="corpus.languages",
             value=languages,
             problem=Problem.EMPTY,
         )
-    return kept
+    return spoken
 
 
 def _specs(corpus: Corpus, seed: int, item: Item) -> list[ClipSpec]:
     degradation = corpus.degrade.model_dump(mode="json") if corpus.degrade else None
     treatment = {"rate": corpus.sample_rate, "degrade": degradation}
-    pieces = segments(item.frames, item.rate, corpus.segment_seconds, corpus.sample_rate)
+    pieces = cut_segments(item.frames, item.rate, corpus.segment_seconds, corpus.sample_rate)
     specs = []
     for piece in pieces:
         name = clip_id(seed, item.source_id, piece.start, piece.frames, treatment)
@@ -142,31 +153,34 @@ def _specs(corpus: Corpus, seed: int, item: Item) -> list[ClipSpec]:
     return specs
 
 
-def with_splits(
+def assign_splits(
     clips: Sequence[ClipSpec],
     validation: Validation,
     seed: int,
     known: Mapping[str, str] | None = None,
 ) -> tuple[ClipSpec, ...]:
-    """Say of every clip whether it is trained on or held out.
+    """Assign every clip to training or validation.
 
-    All clips of a unit (speaker, source or clip, by ``validation.by``) are on one side. A unit is
-    held out where a number drawn from its name is below ``validation.share``. Of the two units
-    whose clips come first in the order of ``corpus.limit``, the one with the smaller number is
-    held out and the other is not, so that neither side is empty wherever there are two units and
-    the share is neither 0 nor 1. Both rules look at names only: the split of a clip does not
-    change as ``corpus.limit`` grows.
+    All clips of a unit (speaker, source or clip, by ``validation.by``) are in one split. A unit is
+    held out if a random number derived from its name is below ``validation.share``. Of the two
+    units whose clips come first in the order of ``corpus.limit``, the one with the smaller number
+    is held out and the other is not, so that neither split is empty if there are two units and the
+    share is neither 0 nor 1. Both rules depend on names only: the split of a clip does not change
+    when ``corpus.limit`` grows.
 
     Args:
-        known: split by clip id of those that have one, as in a run that grows by recordings; their
-            units keep it.
+        clips: the clips, with any split.
+        validation: the section of the run file.
+        seed: seed of the run.
+        known: split by clip id of existing clips, as in a run that is extended by recordings;
+            their units keep it.
     """
     units = [_unit(spec, validation.by) for spec in clips]
     drawn = {unit: unit_for(seed, "split", unit) for unit in units}
-    splits = {unit: _side(number < validation.share) for unit, number in drawn.items()}
+    splits = {unit: _split_name(number < validation.share) for unit, number in drawn.items()}
     if 0 < validation.share < 1 and len(drawn) > 1:
         first = _first_two(clips, units, seed)
-        splits |= {unit: _side(unit == min(first, key=drawn.__getitem__)) for unit in first}
+        splits |= {unit: _split_name(unit == min(first, key=drawn.__getitem__)) for unit in first}
     splits |= _known_units(clips, units, known or {})
     return tuple(replace(spec, split=splits[unit]) for spec, unit in zip(clips, units, strict=True))
 
@@ -178,12 +192,12 @@ def _unit(spec: ClipSpec, by: str) -> str:
     return (item.speaker or item.source_id) if by == "speaker" else item.source_id
 
 
-def _side(held_out: bool) -> str:
+def _split_name(held_out: bool) -> str:
     return VALIDATION if held_out else TRAIN
 
 
 def _first_two(clips: Sequence[ClipSpec], units: Sequence[str], seed: int) -> list[str]:
-    """The two units whose clips come first in the order of ``corpus.limit``."""
+    """Return the two units whose clips come first in the order of ``corpus.limit``."""
     place: dict[str, float] = {}
     for spec, unit in zip(clips, units, strict=True):
         number = unit_for(seed, "limit", spec.clip_id)
@@ -194,12 +208,12 @@ def _first_two(clips: Sequence[ClipSpec], units: Sequence[str], seed: int) -> li
 def _known_units(
     clips: Sequence[ClipSpec], units: Sequence[str], known: Mapping[str, str]
 ) -> dict[str, str]:
-    """The split of every unit that has clips whose split is known."""
+    """Return the split of every unit that has a clip with a known split."""
     both = zip(clips, units, strict=True)
     return {unit: known[spec.clip_id] for spec, unit in both if spec.clip_id in known}
 
 
-def _refuse_doubles(clips: Iterable[ClipSpec]) -> None:
+def _refuse_duplicates(clips: Iterable[ClipSpec]) -> None:
     first: dict[str, Item] = {}
     for spec in clips:
         other = first.setdefault(spec.clip_id, spec.item)
@@ -213,8 +227,8 @@ def _refuse_doubles(clips: Iterable[ClipSpec]) -> None:
             )
 
 
-def _limited(clips: list[ClipSpec], limit: int | None, seed: int) -> tuple[ClipSpec, ...]:
-    """The clips that come first in an order drawn by identity, so that 8 are among the first 24."""
+def _apply_limit(clips: list[ClipSpec], limit: int | None, seed: int) -> tuple[ClipSpec, ...]:
+    """Return the first clips in a random order by id; the first 8 are among the first 24."""
     if limit is None:
         return tuple(clips)
     ranked = sorted(clips, key=lambda spec: unit_for(seed, "limit", spec.clip_id))
@@ -223,11 +237,12 @@ def _limited(clips: list[ClipSpec], limit: int | None, seed: int) -> tuple[ClipS
 
 
 class ClipMaker:
-    """Makes the clips of a plan.
+    """A maker of the clips of a plan.
 
     Args:
-        corpus, seed, base: as for `plan`.
-        known: by path, what noises and impulse responses must still hold when they are read.
+        corpus, seed, base: as for `plan_clips`.
+        known: fingerprints, by path, that noises and impulse responses must have when they are
+            read.
 
     Raises:
         InputError: the noise or the impulse responses cannot be read as described.
@@ -238,24 +253,26 @@ class ClipMaker:
         corpus: Corpus,
         seed: int,
         base: Path,
-        known: Mapping[str, Content] = MappingProxyType({}),
+        known: Mapping[str, Fingerprint] = MappingProxyType({}),
     ) -> None:
         self._corpus = corpus
         self._seed = seed
-        self._source = opened(corpus.source, base)
-        self._library = Library.opened(corpus.degrade, base, known) if corpus.degrade else Library()
+        self._source = open_source(corpus.source, base)
+        self._library = (
+            Library.from_settings(corpus.degrade, base, known) if corpus.degrade else Library()
+        )
 
     def make(self, spec: ClipSpec) -> dict[str, Any]:
-        """One row of `schema.CLIPS`.
+        """Return one row of `schema.CLIPS`.
 
-        A recording beyond full scale (floats may be) is scaled, with its clean counterpart, by
-        one factor that ``source`` records as ``gain``. Where a recording of more than 16 bits is so
-        quiet that the rounding to 16 bits is less than 40 dB below it, ``source`` records by how
-        much, as ``rounding_snr_db``.
+        A recording beyond full scale (possible with floats) and its clean counterpart are scaled by
+        one factor, which ``source`` records as ``gain``. If a recording of more than 16 bits is so
+        quiet that its 16-bit rounding error is less than 40 dB below it, ``source`` records the
+        ratio as ``rounding_snr_db``.
 
         Raises:
-            SourceError: the recording, or a noise, is not what it was when the build began.
-            Unusable: the recording cannot be decoded, is not finite or silent, or holds no
+            SourceError: the recording, or a noise, has changed since the build began.
+            Unusable: the recording cannot be decoded, is not finite, is silent, or contains no
                 speech to mix noise into.
         """
         rate, settings = self._corpus.sample_rate, self._corpus.degrade
@@ -284,9 +301,9 @@ class ClipMaker:
     def _recording(self, spec: ClipSpec) -> tuple[Wave, Wave | None, float]:
         segment = spec.segment
         files = [(Path(f), c) for f, c in zip(spec.item.files, spec.contents, strict=False)]
-        require_same(files)
+        require_unchanged(files)
         sound, clean_sound = self._source.read(spec.item, segment.start, segment.frames)
-        require_same(files)
+        require_unchanged(files)
         noisy = self._cut(sound, segment)
         clean = self._cut(clean_sound, segment) if clean_sound is not None else None
         peak = max(float(np.abs(wave).max()) for wave in (noisy, clean) if wave is not None)
@@ -301,19 +318,19 @@ class ClipMaker:
         missing = segment.num_samples - len(wave)
         if missing > _ROUNDING:
             raise Unusable(Reason.UNREADABLE, f"ends {missing} samples before its header says")
-        cut = fitted(wave, segment.num_samples)
+        cut = fit_length(wave, segment.num_samples)
         audio.require_sound(cut)
         return cut
 
 
 def replay(row: dict[str, Any], library: Library) -> Wave:
-    """The noisy waveform [T] of a row of `schema.CLIPS` again, from its clean one and its record.
+    """Recompute the noisy waveform [T] of a row of `schema.CLIPS` from its clean one and record.
 
-    In 16 bits it is exactly the one that is stored.
+    Rounded to 16 bits, it equals the stored waveform exactly.
 
     Args:
-        row: with ``clean`` and ``degradation``.
-        library: opened from the settings that the run was made with.
+        row: the row, with ``clean`` and ``degradation``.
+        library: library from the settings of the run.
 
     Raises:
         Unusable: NO_CLEAN where the clip was not degraded by this package.
@@ -322,11 +339,11 @@ def replay(row: dict[str, Any], library: Library) -> Wave:
     if clean is None or row["degradation"] is None:
         raise Unusable(Reason.NO_CLEAN, f"{row['clip_id']} has no record to replay")
     steps = [step for step in parse_steps(row["degradation"]) if step["step"] != "gain"]
-    return apply(clean.wave, clean.rate, steps, library)[0]
+    return apply_steps(clean.wave, clean.rate, steps, library)[0]
 
 
 def rounding_snr_db(wave: Wave) -> float:
-    """Return how far below a waveform [T] the error lies that storing it in 16 bits makes, in dB.
+    """Return the ratio of a waveform [T] to its 16-bit rounding error, in dB.
 
     10 log10(sum x^2 / sum (x - q)^2), with q the samples rounded to 16 bits; infinite where x is q.
     """

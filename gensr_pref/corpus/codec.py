@@ -1,6 +1,6 @@
-"""Telephone and streaming codecs: encode, decode, and give back as many samples as came in.
+"""Telephone and streaming codecs: encode and decode, with as many samples as before.
 
-libsndfile encodes in memory; no program or further library is needed. Bit rates, measured on read
+libsndfile encodes in memory; no program or other library is needed. Bit rates, measured on read
 speech at 16 kHz: opus 6-8 kbit/s, vorbis 28-33, gsm 13, ulaw 64 (the last two at 8 kHz).
 """
 
@@ -17,14 +17,14 @@ _BLOCK = 65536  # libsndfile's Vorbis encoder overflows its stack on very long s
 
 
 @dataclass(frozen=True)
-class Codec:
+class CodecFormat:
     """A codec of libsndfile.
 
     Attributes:
         format: container.
         subtype: coding.
-        rates: the rates it can code, in Hz, ascending; empty: any.
-        compression: libsndfile's compression level (1 is its lowest bit rate); None: has none.
+        rates: supported rates in Hz, ascending; empty: any rate.
+        compression: libsndfile's compression level (1 is the lowest bit rate); None: not supported.
     """
 
     format: str
@@ -34,42 +34,41 @@ class Codec:
 
 
 CODECS = {
-    "opus": Codec("OGG", "OPUS", (8000, 12000, 16000, 24000, 48000), 1.0),
-    "vorbis": Codec("OGG", "VORBIS", (), 1.0),
-    "gsm": Codec("WAV", "GSM610", (8000,)),
-    "ulaw": Codec("WAV", "ULAW", (8000,)),
+    "opus": CodecFormat("OGG", "OPUS", (8000, 12000, 16000, 24000, 48000), 1.0),
+    "vorbis": CodecFormat("OGG", "VORBIS", (), 1.0),
+    "gsm": CodecFormat("WAV", "GSM610", (8000,)),
+    "ulaw": CodecFormat("WAV", "ULAW", (8000,)),
 }
 
 
 def transcode(wave: Wave, rate: int, name: str) -> Wave:
-    """The waveform after a codec: same rate, same length, not delayed.
+    """Return the waveform after encoding and decoding: same rate, same length, no delay.
 
     Args:
-        wave: [T], in [-1, 1]; what is beyond may be clipped by the codec.
-        rate: Hz; where the codec cannot code it, the next higher rate that it can is used, or
-            its highest.
+        wave: [T], in [-1, 1]; the codec may clip samples beyond.
+        rate: Hz; if the codec does not support it, its next higher rate is used, or its highest.
         name: one of `CODECS`.
     """
     codec = CODECS[name]
     coded = _coded_rate(codec, rate)
     decoded = _round_trip(resample(wave, rate, coded), coded, codec)
-    return fitted(resample(decoded, coded, rate), len(wave))
+    return fit_length(resample(decoded, coded, rate), len(wave))
 
 
-def fitted(wave: Wave, length: int) -> Wave:
-    """The first `length` samples, with zeros behind where there are fewer."""
+def fit_length(wave: Wave, length: int) -> Wave:
+    """Return the first `length` samples, padded with zeros at the end if there are fewer."""
     if len(wave) >= length:
         return wave[:length]
     return np.pad(wave, (0, length - len(wave)))
 
 
-def _coded_rate(codec: Codec, rate: int) -> int:
+def _coded_rate(codec: CodecFormat, rate: int) -> int:
     if not codec.rates:
         return rate
     return next((allowed for allowed in codec.rates if allowed >= rate), codec.rates[-1])
 
 
-def _round_trip(wave: Wave, rate: int, codec: Codec) -> Wave:
+def _round_trip(wave: Wave, rate: int, codec: CodecFormat) -> Wave:
     import soundfile
 
     buffer = io.BytesIO()

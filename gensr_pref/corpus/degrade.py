@@ -1,13 +1,13 @@
-"""Clean speech made worse, by a record that says exactly how.
+"""Degradation of clean speech, with an exact record.
 
-`draw` makes the record: a list of steps, in order, each with every parameter used, JSON-able.
-`apply` carries it out, and does nothing that is not in it: the same clean samples and the same
-record give the same noisy samples. `degrade` is one after the other.
+`draw_steps` returns the record: an ordered list of steps with all their parameters, as data that
+JSON can hold. `apply_steps` applies it and nothing else: the same clean samples and the same record
+give the same noisy samples. `degrade` does both.
 
     reverb       a room around the talker and the microphone
     clipping     the microphone's amplifier at its limit
     band_limit   a narrow channel
-    noise        what else is heard, at an SNR over active speech
+    noise        additive noise, at an SNR over active speech
     codec        coding at a low bit rate
     packet_loss  20 ms packets that never arrive
 """
@@ -23,9 +23,15 @@ import numpy as np
 
 from gensr_pref.audio import SILENCE, Wave, pcm16, resample
 from gensr_pref.config import run_file
-from gensr_pref.corpus.codec import fitted, transcode
-from gensr_pref.corpus.degradation_sources import Library, Recordings
-from gensr_pref.corpus.rooms import Room, aligned, draw_room, reverberate, simulated
+from gensr_pref.corpus.codec import fit_length, transcode
+from gensr_pref.corpus.degradation_sources import Library, RecordingPool
+from gensr_pref.corpus.rooms import (
+    Room,
+    align_to_direct_path,
+    draw_room,
+    reverberate,
+    simulate_response,
+)
 from gensr_pref.corpus.speech_level import active_rms
 from gensr_pref.errors import InputError, Problem, Unusable
 from gensr_pref.schema import Reason
@@ -40,7 +46,7 @@ Steps = list[Step]
 
 @dataclass(frozen=True)
 class Degraded:
-    """A noisy waveform [T], its clean target [T], and the record that leads to one from the other.
+    """A noisy waveform [T], its clean target [T], and the record of the degradation.
 
     `clean` is on the 16-bit grid, so that it can be stored and degraded again exactly.
     """
@@ -53,51 +59,53 @@ class Degraded:
 def degrade(
     clean: Wave, rate: int, settings: run_file.Degrade, library: Library, rng: np.random.Generator
 ) -> Degraded:
-    """Draw a record and apply it, with a gain in front where the result would exceed full scale.
+    """Draw a record and apply it, after a gain if the result would exceed full scale.
 
     Args:
         clean: [T], dry speech in [-1, 1].
         rate: Hz.
-        settings: which steps, how often, how strong.
-        library: opened from the same settings.
-        rng: all randomness; each step has a stream of its own, so that leaving one step out
-            changes nothing about the others.
+        settings: probabilities and strengths of the steps.
+        library: library from the same settings.
+        rng: random generator; each step has its own stream, so that removing one step does not
+            change the others.
 
     Raises:
-        Unusable: NO_SPEECH or SILENT speech under noise, or a silent stretch of noise.
+        Unusable: NO_SPEECH or SILENT, of the speech under the noise or of a segment of noise.
     """
-    return within_full_scale(clean, rate, draw(settings, library, rng, len(clean), rate), library)
+    return within_full_scale(
+        clean, rate, draw_steps(settings, library, rng, len(clean), rate), library
+    )
 
 
 def within_full_scale(clean: Wave, rate: int, steps: Steps, library: Library) -> Degraded:
-    """`apply` with the one gain, recorded as the first step, that keeps every stage below 1."""
+    """Apply steps after one gain, recorded as the first step, that keeps every stage below 1."""
     gain = 1.0
     for _ in range(_GAIN_ATTEMPTS):
         recorded = [{"step": "gain", "factor": gain}, *steps] if gain < 1 else steps
-        noisy, scaled, peak = _carried_out(clean, rate, recorded, library)
+        noisy, scaled, peak = _apply_with_peak(clean, rate, recorded, library)
         if peak <= 1:
             break
         gain *= HEADROOM / peak
     return Degraded(noisy, scaled, recorded)
 
 
-def apply(clean: Wave, rate: int, steps: Steps, library: Library) -> tuple[Wave, Wave]:
-    """Carry out a record.
+def apply_steps(clean: Wave, rate: int, steps: Steps, library: Library) -> tuple[Wave, Wave]:
+    """Apply the steps of a record.
 
     Args:
         clean: [T] in [-1, 1], before any gain.
-        steps: from `draw` or from a clip's ``degradation``.
-        library: holds the files that the record names.
+        steps: result of `draw_steps`, or a clip's ``degradation``.
+        library: library with the files that the record names.
 
     Returns:
-        noisy [T], and the clean target [T]: scaled by the recorded gain and rounded to 16 bits,
-        otherwise as it came.
+        noisy [T], and the clean target [T], which is scaled by the recorded gain and rounded to
+        16 bits.
     """
-    noisy, scaled, _ = _carried_out(clean, rate, steps, library)
+    noisy, scaled, _ = _apply_with_peak(clean, rate, steps, library)
     return noisy, scaled
 
 
-def _carried_out(
+def _apply_with_peak(
     clean: Wave, rate: int, steps: Steps, library: Library
 ) -> tuple[Wave, Wave, float]:
     gain = math.prod(step["factor"] for step in steps if step["step"] == "gain")
@@ -105,14 +113,14 @@ def _carried_out(
     noisy, peak = scaled, 0.0
     for step in steps:
         if step["step"] != "gain":
-            noisy = _step_of(step["step"])(noisy, rate, step, library)
+            noisy = _apply_function(step["step"])(noisy, rate, step, library)
             peak = max(peak, float(np.abs(noisy).max(initial=0)))
     return noisy, scaled, peak
 
 
 @dataclass(frozen=True)
 class _Draw:
-    """What a step's parameters are drawn with."""
+    """The inputs from which a step's parameters are drawn."""
 
     library: Library
     rng: np.random.Generator
@@ -126,16 +134,18 @@ class _Draw:
         return values[int(self.rng.integers(len(values)))]
 
 
-def draw(
+def draw_steps(
     settings: run_file.Degrade,
     library: Library,
     rng: np.random.Generator,
     num_samples: int,
     rate: int,
 ) -> Steps:
-    """The record of one clip of `num_samples` at `rate`: which steps, and all their parameters."""
+    """Return the steps of one clip of `num_samples` at `rate`, with all their parameters."""
     steps: Steps = []
-    for (name, drawn), stream in zip(_DRAWN.items(), rng.spawn(len(_DRAWN)), strict=True):
+    for (name, drawn), stream in zip(
+        _DRAW_FUNCTIONS.items(), rng.spawn(len(_DRAW_FUNCTIONS)), strict=True
+    ):
         setting = getattr(settings, name)
         if setting is not None and stream.random() < setting.probability:
             parameters = drawn(setting, _Draw(library, stream, num_samples, rate))
@@ -145,7 +155,7 @@ def draw(
 
 def _draw_reverb(setting: run_file.Reverb, draw: _Draw) -> Step:
     if setting.source is not None:
-        return {"file": draw.one_of(_needed(draw.library.responses, "reverb").names)}
+        return {"file": draw.one_of(_require_pool(draw.library.responses, "reverb").names)}
     rt60_s, distance_m = draw.within(setting.rt60_s), draw.within(setting.distance_m)
     room = draw_room(rt60_s, distance_m, draw.rate, draw.rng)
     return {
@@ -160,8 +170,8 @@ def _draw_reverb(setting: run_file.Reverb, draw: _Draw) -> Step:
 
 def _reverb(wave: Wave, rate: int, step: Step, library: Library) -> Wave:
     if "file" in step:
-        recorded = _needed(library.responses, "reverb").whole(step["file"])
-        return reverberate(wave, aligned(recorded.at(rate).wave))
+        recorded = _require_pool(library.responses, "reverb").read_whole(step["file"])
+        return reverberate(wave, align_to_direct_path(recorded.at(rate).wave))
     room = Room(
         tuple(step["room_m"]),
         tuple(step["talker_m"]),
@@ -169,7 +179,7 @@ def _reverb(wave: Wave, rate: int, step: Step, library: Library) -> Wave:
         step["absorption"],
         step["max_order"],
     )
-    return reverberate(wave, simulated(room, step["rt60_s"], rate))
+    return reverberate(wave, simulate_response(room, step["rt60_s"], rate))
 
 
 def _draw_clipping(setting: run_file.Clipping, draw: _Draw) -> Step:
@@ -187,12 +197,12 @@ def _draw_band_limit(setting: run_file.BandLimit, draw: _Draw) -> Step:
 
 def _band_limit(wave: Wave, rate: int, step: Step, library: Library) -> Wave:
     narrow = resample(wave, rate, step["rate_hz"])
-    return fitted(resample(narrow, step["rate_hz"], rate), len(wave))
+    return fit_length(resample(narrow, step["rate_hz"], rate), len(wave))
 
 
 def _draw_noise(setting: run_file.Noise, draw: _Draw) -> Step:
-    """A stretch inside the file where it is long enough, else a loop from any point of it."""
-    noise = _needed(draw.library.noise, "noise")
+    """Draw a segment inside the file if it is long enough, else a loop from any point of it."""
+    noise = _require_pool(draw.library.noise, "noise")
     file = draw.one_of(noise.names)
     item = noise.header(file)
     spare = item.frames - _frames_at(item.rate, draw.num_samples, draw.rate)
@@ -202,11 +212,13 @@ def _draw_noise(setting: run_file.Noise, draw: _Draw) -> Step:
 
 
 def _noise(wave: Wave, rate: int, step: Step, library: Library) -> Wave:
-    """Noise over the speech as it is at this step: reverberated, clipped and band-limited."""
-    source = _needed(library.noise, "noise")
+    """Add noise to the speech as it is at this step: reverberated, clipped and band-limited."""
+    source = _require_pool(library.noise, "noise")
     item = source.header(step["file"])
     frames = _frames_at(item.rate, len(wave), rate)
-    noise = fitted(source.looped(step["file"], step["start"], frames).at(rate).wave, len(wave))
+    noise = fit_length(
+        source.read_looped(step["file"], step["start"], frames).at(rate).wave, len(wave)
+    )
     if float(np.abs(noise).max(initial=0)) <= SILENCE:
         detail = f"noise {step['file']!r} is silent from frame {step['start']} on"
         raise Unusable(Reason.SILENT, detail)
@@ -228,7 +240,7 @@ def _codec(wave: Wave, rate: int, step: Step, library: Library) -> Wave:
 
 
 def _draw_packet_loss(setting: run_file.PacketLoss, draw: _Draw) -> Step:
-    """Gilbert's model: a chain of two states whose stationary share of losses is the rate."""
+    """Draw losses by Gilbert's model: a two-state chain with the rate as share of losses."""
     rate = draw.within(setting.rate)
     recover = 1 / setting.burst
     lose = min(1.0, recover * rate / max(1 - rate, 1e-9))
@@ -243,31 +255,33 @@ def _draw_packet_loss(setting: run_file.PacketLoss, draw: _Draw) -> Step:
 
 
 def _packet_loss(wave: Wave, rate: int, step: Step, library: Library) -> Wave:
-    heard = wave.copy()
+    received = wave.copy()
     length = rate * step["packet_ms"] // 1000
     for packet in step["lost"]:
-        heard[packet * length : (packet + 1) * length] = 0
-    return heard
+        received[packet * length : (packet + 1) * length] = 0
+    return received
 
 
-def _needed(recordings: Recordings | None, name: str) -> Recordings:
+def _require_pool(recordings: RecordingPool | None, name: str) -> RecordingPool:
     if recordings is None:
         raise InputError(
-            f"the record has a step {name!r} with files; open the library from the settings "
-            f"that made it (their {name}.source)",
+            f"the record has a step {name!r} with files; make the library from the settings "
+            f"of that record (their {name}.source)",
             value=name,
             problem=Problem.MISSING,
         )
     return recordings
 
 
-def _step_of(name: str) -> Callable[[Wave, int, Step, Library], Wave]:
-    if name not in _APPLIED:
-        raise InputError(f"the record has an unknown step {name!r}.", value=name, known=_APPLIED)
-    return _APPLIED[name]
+def _apply_function(name: str) -> Callable[[Wave, int, Step, Library], Wave]:
+    if name not in _APPLY_FUNCTIONS:
+        raise InputError(
+            f"the record has an unknown step {name!r}.", value=name, known=_APPLY_FUNCTIONS
+        )
+    return _APPLY_FUNCTIONS[name]
 
 
-_DRAWN: dict[str, Callable[[Any, _Draw], Step]] = {
+_DRAW_FUNCTIONS: dict[str, Callable[[Any, _Draw], Step]] = {
     "reverb": _draw_reverb,
     "clipping": _draw_clipping,
     "band_limit": _draw_band_limit,
@@ -275,7 +289,7 @@ _DRAWN: dict[str, Callable[[Any, _Draw], Step]] = {
     "codec": _draw_codec,
     "packet_loss": _draw_packet_loss,
 }
-_APPLIED: dict[str, Callable[[Wave, int, Step, Library], Wave]] = {
+_APPLY_FUNCTIONS: dict[str, Callable[[Wave, int, Step, Library], Wave]] = {
     "reverb": _reverb,
     "clipping": _clipping,
     "band_limit": _band_limit,

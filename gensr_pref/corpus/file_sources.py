@@ -1,4 +1,4 @@
-"""Sources made of files: a manifest (CSV, TSV or JSON lines), a folder, two matched folders."""
+"""Sources of files: a manifest (CSV, TSV or JSON Lines), a folder, two matched folders."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from gensr_pref.tables.cells import language_in, speaker_in, text_in
 from gensr_pref.tables.file_names import AmbiguousNameError, Names
 from gensr_pref.tables.rows import Row, read_rows
 
-LENGTH_TOLERANCE_S = 0.02  # by which noisy and clean may differ; both are cut to the shorter
+LENGTH_TOLERANCE_S = 0.02  # allowed difference of noisy and clean; both are cut to the shorter
 
 
-class Manifest:
-    """Rows of a table, each naming a file below a root."""
+class ManifestFiles:
+    """The files below a root that the rows of a table name."""
 
     left_out: tuple[LeftOut, ...] = ()
 
@@ -34,7 +34,7 @@ class Manifest:
         self._field = field
 
     def items(self) -> Iterator[Item | Failure]:
-        """One per row, in the table's order."""
+        """Yield one recording or failure per row, in the table's order."""
         rows = read_rows(self._table, f"{self._field}.path")
         found = dict.fromkeys(name for _, row in rows for name in row)
         require_columns(self._columns, found, self._field, str(self._table))
@@ -42,7 +42,7 @@ class Manifest:
             yield self._item(number, row)
 
     def read(self, item: Item, start: int, frames: int) -> tuple[Sound, Sound | None]:
-        """A stretch of the row's file, and of its clean file where the table has one."""
+        """Read a segment of the row's file, and of its clean file if there is one."""
         return self._root.read(item, start, frames)
 
     def _item(self, number: int, row: Row) -> Item | Failure:
@@ -77,7 +77,7 @@ class Manifest:
         return f"{self._field}.path: {self._table}, row {number}"
 
 
-class Folder:
+class FolderFiles:
     """Every audio file below a folder, sorted by its relative path."""
 
     def __init__(self, config: FolderSource, base: Path, field: str) -> None:
@@ -87,14 +87,14 @@ class Folder:
         self.left_out: tuple[LeftOut, ...] = ()
 
     def items(self) -> Iterator[Item | Failure]:
-        """One per file."""
+        """Yield one recording or failure per file."""
         found = list_audio(self._root.folder, f"{self._field}.path")
         self.left_out = found.left_out
         for number, place in enumerate(found.places, 1):
             yield self._root.item(place, None, number, speaker=self._speaker_of(place))
 
     def read(self, item: Item, start: int, frames: int) -> tuple[Sound, Sound | None]:
-        """A stretch of the file."""
+        """Read a segment of the file."""
         return self._root.read(item, start, frames)
 
     def _speaker_of(self, place: str) -> str | None:
@@ -103,7 +103,7 @@ class Folder:
         return unicodedata.normalize("NFC", PurePosixPath(place).parent.name) or None
 
 
-class Paired:
+class PairedFiles:
     """Two folders whose files match by relative path without suffix."""
 
     def __init__(self, config: PairedSource, base: Path, field: str) -> None:
@@ -112,7 +112,7 @@ class Paired:
         self.left_out: tuple[LeftOut, ...] = ()
 
     def items(self) -> Iterator[Item | Failure]:
-        """One per noisy file; then a failure per clean file without a noisy one."""
+        """Yield one recording or failure per noisy file, and a failure per unmatched clean file."""
         sides = [
             list_audio(folder, f"{self._field}.{side}")
             for side, folder in (("noisy", self._root.folder), ("clean", self._root.clean_folder))
@@ -129,12 +129,12 @@ class Paired:
                 yield Failure(STAGE, place, Reason.MISSING, "no noisy file of this name")
 
     def read(self, item: Item, start: int, frames: int) -> tuple[Sound, Sound | None]:
-        """A stretch of the noisy file and of the clean file."""
+        """Read a segment of the noisy file and of the clean file."""
         return self._root.read(item, start, frames)
 
 
 class Root:
-    """A folder that relative places are below, and a second one for clean counterparts."""
+    """The folder from which relative paths start, and a second one for clean counterparts."""
 
     def __init__(self, folder: Path, clean_folder: Path | None = None) -> None:
         self.folder = _normal(folder)
@@ -142,7 +142,7 @@ class Root:
         self._names = Names(self.folder)
 
     def place(self, path: str) -> str | None:
-        """`path` relative to the folder, or None where it leaves it.
+        """Return `path` relative to the folder; None if it is outside the folder.
 
         Links are not followed: a link inside the folder may point out of it.
         """
@@ -153,7 +153,7 @@ class Root:
         return None
 
     def find(self, place: str) -> str:
-        """The place of the file that `place` means, spelled as it is on the disk.
+        """Return the relative path of a file with the spelling on the disk.
 
         Raises:
             SourceError: several files have names that look the same.
@@ -166,7 +166,7 @@ class Root:
     def item(
         self, place: str, clean_place: str | None, row: int, **described: str | None
     ) -> Item | Failure:
-        """What the headers of the file and of its clean counterpart tell."""
+        """Return a recording from the headers of its file and of its clean counterpart."""
         try:
             header = self._header(self.folder, place)
             frames = header.frames
@@ -177,12 +177,12 @@ class Root:
         files = [str(self.folder / place)]
         if clean_place is not None:
             files.append(str(self.clean_folder / clean_place))
-        told: dict[str, Any] = {**described, "files": tuple(files)}
+        labels: dict[str, Any] = {**described, "files": tuple(files)}
         name = unicodedata.normalize("NFC", place)
-        return Item(name, header.rate, frames, row, place, clean_place, **told)
+        return Item(name, header.rate, frames, row, place, clean_place, **labels)
 
     def read(self, item: Item, start: int, frames: int) -> tuple[Sound, Sound | None]:
-        """A stretch of an item, and of its clean counterpart."""
+        """Read a segment of an item, and of its clean counterpart."""
         noisy = audio.read(self.folder / item.place, start, frames)
         if item.clean_place is None:
             return noisy, None
@@ -198,12 +198,12 @@ class Root:
 
 
 def _normal(path: Path) -> Path:
-    """Absolute and without ``..``, links left as they are."""
+    """Return the absolute path without ``..``; links are not resolved."""
     return Path(os.path.normpath(path.absolute()))
 
 
 def read_at(source: Path | bytes, rate: int, start: int, frames: int) -> Sound:
-    """The stretch of a file that `start` and `frames` at another rate stand for."""
+    """Read the segment of a file that `start` and `frames` describe at another rate."""
     header = audio.read_header(source)
     first = round(start * header.rate / rate)
     last = min(header.frames, round((start + frames) * header.rate / rate))
@@ -211,10 +211,10 @@ def read_at(source: Path | bytes, rate: int, start: int, frames: int) -> Sound:
 
 
 def common_frames(noisy: Header, clean: Header) -> int:
-    """The length of the shorter of the two, in frames of the noisy one.
+    """Return the length of the shorter recording, in frames of the noisy one.
 
     Raises:
-        Unusable: LENGTH_MISMATCH where they differ by more than 20 ms.
+        Unusable: LENGTH_MISMATCH where the lengths differ by more than 20 ms.
     """
     seconds = noisy.frames / noisy.rate, clean.frames / clean.rate
     if abs(seconds[0] - seconds[1]) > LENGTH_TOLERANCE_S:
@@ -225,15 +225,15 @@ def common_frames(noisy: Header, clean: Header) -> int:
 
 
 def printable(place: str) -> str:
-    """A path as valid UTF-8: bytes that are not are written as ``\\xNN``."""
+    """Return a path as valid UTF-8, with invalid bytes as ``\\xNN``."""
     return os.fsencode(place).decode("utf-8", "backslashreplace")
 
 
 def require_columns(columns: Columns, found: Iterable[str], field: str, where: str) -> None:
-    """Refuse a column that the table does not have.
+    """Refuse columns that the table does not have.
 
     Raises:
-        ConfigError: names the field, the columns there are and the nearest.
+        ConfigError: names the field, the existing columns and the nearest one.
     """
     names = list(found)
     for role, name in columns.model_dump().items():
@@ -261,7 +261,7 @@ def labels(columns: Columns, row: Row, where: str) -> dict[str, str | None]:
         where: the field, its table and the row, for messages, as `errors.GensrPrefError.field`.
 
     Raises:
-        SourceError: a cell is neither text, number nor null, or the language is no ISO 639 code.
+        SourceError: a cell is neither text, number nor null, or the language has no ISO 639 code.
     """
     return {
         "text": text_in(row, columns.text, where),

@@ -1,4 +1,4 @@
-"""The recordings below a folder, and what else is there: nothing is left out without a word."""
+"""The recordings below a folder, and a count of everything else in it."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from gensr_pref.errors import Problem, SourceError
 
 
 class Cause(StrEnum):
-    """Why something in a folder is not read."""
+    """The reason why a part of a folder is not read."""
 
     NEEDS_FFMPEG = "needs_ffmpeg"  # sound that libsndfile does not read
-    NO_SOUND = "no_sound"  # by the end of its name
+    NO_SOUND = "no_sound"  # by its suffix
     HIDDEN = "hidden"  # its name begins with a dot
     LINKED_FOLDER = "linked_folder"  # it may lead out of the folder, or back into it
 
 
 _WORDS = {
     Cause.NEEDS_FFMPEG: ("file that needs FFmpeg", "files that need FFmpeg"),
-    Cause.NO_SOUND: ("file that is no sound", "files that are no sound"),
+    Cause.NO_SOUND: ("file that is not audio", "files that are not audio"),
     Cause.HIDDEN: ("hidden file", "hidden files"),
     Cause.LINKED_FOLDER: ("linked folder", "linked folders"),
 }
@@ -31,13 +31,13 @@ _WORDS = {
 
 @dataclass(frozen=True)
 class LeftOut:
-    """What a folder holds of one kind and is not read.
+    """The content of a folder that is not read for one reason.
 
     Attributes:
-        field: what names the folder, such as ``corpus.source.path``.
-        cause: why it is not read.
-        count: how many there are.
-        example: the relative path of the first, in the order of their names.
+        field: the field that names the folder, such as ``corpus.source.path``.
+        cause: the reason.
+        count: number of files or folders.
+        example: relative path of the first one, in alphabetical order.
     """
 
     field: str
@@ -51,9 +51,9 @@ class Listing:
     """The recordings below a folder.
 
     Attributes:
-        folder: where they are.
-        places: their relative paths, sorted.
-        left_out: what else is there.
+        folder: the folder.
+        places: relative paths of the recordings, sorted.
+        left_out: the other content.
     """
 
     folder: Path
@@ -64,16 +64,15 @@ class Listing:
         """Return the relative paths by `audio.name_of`, sorted: without suffix, in form NFC.
 
         Raises:
-            SourceError: two files differ in nothing but the suffix, or in characters that look the
-                same.
+            SourceError: two files differ only in the suffix, or in characters that look the same.
         """
         names: dict[str, str] = {}
         for place in self.places:
-            name = audio.name_of(place)
+            name = audio.name_without_suffix(place)
             if name in names:
                 raise SourceError(
                     f"{names[name]!r} and {place!r} have the same name without "
-                    "suffix, so that it is not clear which is meant. Keep one of them.",
+                    "suffix, so that they cannot be distinguished. Keep one of them.",
                     path=self.folder,
                     value=name,
                     problem=Problem.DUPLICATE,
@@ -83,16 +82,16 @@ class Listing:
 
 
 def list_audio(folder: Path, field: str) -> Listing:
-    """Return the files below a folder that end like sound that this machine reads.
+    """Return the files below a folder whose suffixes this machine can read.
 
     Links to files count as files. Links to folders are not followed.
 
     Args:
-        folder: where to look, at any depth.
-        field: what names the folder, for messages.
+        folder: the folder, searched at any depth.
+        field: the field that names the folder, for messages.
 
     Raises:
-        SourceError: there is no such folder, or no such file in it.
+        SourceError: the folder does not exist, or contains no such file.
     """
     if not folder.is_dir():
         raise SourceError(
@@ -112,8 +111,8 @@ def list_audio(folder: Path, field: str) -> Listing:
     )
     if not places:
         raise SourceError(
-            f"{folder} holds no audio file (such as .wav, .flac, .ogg, .mp3)"
-            + "".join(f"; {line}" for line in describe(left_out)),
+            f"{folder} contains no audio file (such as .wav, .flac, .ogg, .mp3)"
+            + "".join(f"; {line}" for line in describe_left_out(left_out)),
             field=field,
             path=folder,
             value=[(one.example, str(one.cause)) for one in left_out],
@@ -122,8 +121,8 @@ def list_audio(folder: Path, field: str) -> Listing:
     return Listing(folder, tuple(sorted(places)), left_out)
 
 
-def describe(left_out: Sequence[LeftOut]) -> list[str]:
-    """Return one line for a person per folder of which something is left out."""
+def describe_left_out(left_out: Sequence[LeftOut]) -> list[str]:
+    """Return one line of text per folder with content that is left out."""
     lines: dict[str, list[str]] = {}
     for one in left_out:
         words = _WORDS[one.cause][one.count > 1]
@@ -132,7 +131,7 @@ def describe(left_out: Sequence[LeftOut]) -> list[str]:
 
 
 def _entries(folder: Path) -> Iterator[tuple[str, Cause | None]]:
-    """Every file and linked folder, and why it is not read."""
+    """Yield every file and linked folder, and the reason why it is not read."""
     for parent, folders, names in os.walk(folder):
         here = Path(parent)
         for name in names:

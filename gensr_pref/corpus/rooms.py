@@ -1,10 +1,10 @@
 """Rooms: simulated (image source method of Allen & Berkley, 1979, by pyroomacoustics) or recorded.
 
-Every impulse response begins at its direct path, which has the value 1. A reverberated recording
-is therefore the dry one plus what the room adds, and the dry one is its time-aligned target.
+Every impulse response begins at its direct path, which has the value 1. So a reverberated recording
+is the dry one plus the room's reflections, and the dry one is its time-aligned target.
 
 Limits: walls absorb alike at all frequencies; the image order is capped, which bounds the cost of
-one room and leaves out the last part of the decay of long reverberation.
+one room and omits the last part of the decay of long reverberation.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ Point = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Room:
-    """A shoebox with a talker and a microphone; all that its impulse response depends on.
+    """A shoebox room with a talker and a microphone, which determine its impulse response.
 
     Attributes:
         size_m, talker_m, microphone_m: length, width, height; positions from one corner.
         absorption: share of the energy that a wall absorbs.
-        max_order: of image sources.
+        max_order: highest order of image sources.
     """
 
     size_m: Point
@@ -51,7 +51,7 @@ class Room:
 
 
 def draw_room(rt60_s: float, distance_m: float, rate: int, rng: np.random.Generator) -> Room:
-    """A room of a reverberation time, with a talker and a microphone somewhere in it.
+    """Draw a room with a reverberation time, and a talker and a microphone in it.
 
     A random shape is scaled until walls exist that give `rt60_s` (Sabine's formula) and the
     capped image order covers half of it. The distance is shortened where the room is too small,
@@ -70,7 +70,7 @@ def _volume_to_surface(size: npt.NDArray[np.float64]) -> float:
 
 
 def _image_radius(size: npt.NDArray[np.float64]) -> float:
-    """By how many metres each image order extends the sphere of complete reflections."""
+    """Return the metres by which each image order extends the sphere of complete reflections."""
     return float(min(a * b / math.hypot(a, b) for a, b in combinations(size, 2)))
 
 
@@ -107,8 +107,8 @@ def _point(values: npt.NDArray[np.float64]) -> Point:
 
 
 @lru_cache(maxsize=8)
-def simulated(room: Room, rt60_s: float, rate: int) -> Wave:
-    """Impulse response of a room from its direct path on, `rt60_s` long; the same every time."""
+def simulate_response(room: Room, rt60_s: float, rate: int) -> Wave:
+    """Return the impulse response of a room from its direct path on, `rt60_s` long."""
     import pyroomacoustics
 
     box = pyroomacoustics.ShoeBox(
@@ -132,7 +132,7 @@ def simulated(room: Room, rt60_s: float, rate: int) -> Wave:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """The response is a sum over images, and float32 sums depend on how threads share it."""
+    """Use one thread: the response is a float32 sum, which depends on how threads divide it."""
     from pyroomacoustics import constants
 
     before = constants.get("num_threads")
@@ -149,8 +149,8 @@ def _filter_delay() -> int:
     return int(constants.get("frac_delay_length")) // 2
 
 
-def aligned(recorded: Wave) -> Wave:
-    """A recorded impulse response from its direct path on, which is scaled to 1.
+def align_to_direct_path(recorded: Wave) -> Wave:
+    """Return a recorded impulse response from its direct path on, which is scaled to 1.
 
     The direct path is the first local extremum within 6 dB of the largest.
 
@@ -159,7 +159,7 @@ def aligned(recorded: Wave) -> Wave:
     """
     size = np.abs(recorded)
     if size.max(initial=0) == 0:
-        raise Unusable(Reason.SILENT, "an impulse response without an impulse")
+        raise Unusable(Reason.SILENT, "the impulse response is silent")
     first = int(np.argmax(size >= _DIRECT_WITHIN * size.max()))
     while first + 1 < len(size) and size[first + 1] > size[first]:
         first += 1
@@ -167,7 +167,7 @@ def aligned(recorded: Wave) -> Wave:
 
 
 def reverberate(dry: Wave, response: Wave) -> Wave:
-    """``dry * response``, cut to the length of `dry` [T]."""
+    """Convolve `dry` [T] with a response, and cut the result to the length of `dry`."""
     from scipy.signal import oaconvolve
 
     return np.asarray(oaconvolve(dry, response)[: len(dry)], np.float32)

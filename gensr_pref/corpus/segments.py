@@ -1,9 +1,9 @@
-"""Where a recording is cut into clips.
+"""The segments of a recording that become clips.
 
 Every clip is a whole number of 20 ms frames (320 samples at 16 kHz). DNSMOS repeats a short clip
-until it fills 9 seconds; only where the clip is whole frames does each repetition meet its network
-on the same grid, which is what lets a repetition be computed once, with the same score. Cutting a
-clip afterwards would change its score, so it is cut here, before anything is scored.
+until it fills 9 seconds. Only if the clip is a whole number of frames is each repetition on the
+same grid of frames, so that it can be computed once, with the same score. Cutting a clip later
+would change its score, so it is cut here, before scoring.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from gensr_pref.schema import Reason
 
 @dataclass(frozen=True)
 class Segment:
-    """A stretch of a recording.
+    """A segment of a recording.
 
     Attributes:
-        start, frames: at the recording's rate.
-        num_samples: at the clips' rate.
-        whole: it is all of the recording, but for less than 20 ms at the end.
+        start, frames: first frame and length, at the recording's rate.
+        num_samples: length at the clips' rate.
+        whole: whether it is the whole recording, except for less than 20 ms at the end.
     """
 
     start: int
@@ -31,11 +31,11 @@ class Segment:
     whole: bool
 
 
-def bounds(segment_seconds: tuple[float, float], rate: int) -> tuple[int, int]:
-    """The shortest and the longest clip, in samples, as whole frames within `segment_seconds`.
+def length_bounds(segment_seconds: tuple[float, float], rate: int) -> tuple[int, int]:
+    """Return the shortest and the longest clip, in samples: whole frames within `segment_seconds`.
 
     Raises:
-        ConfigError: no whole frame lies between the two.
+        ConfigError: no whole number of frames lies between the two.
     """
     shortest = -whole_frames(-round(segment_seconds[0] * rate), rate)
     longest = whole_frames(round(segment_seconds[1] * rate), rate)
@@ -49,29 +49,30 @@ def bounds(segment_seconds: tuple[float, float], rate: int) -> tuple[int, int]:
     return shortest, longest
 
 
-def segments(
+def cut_segments(
     frames: int, rate: int, segment_seconds: tuple[float, float], target_rate: int
 ) -> tuple[Segment, ...]:
-    """Cut a recording into the fewest equal pieces that are short enough.
+    """Cut a recording into the fewest equal segments that are short enough.
 
-    Where no number of equal pieces is both long and short enough (only possible if the longest is
-    less than twice the shortest), as many of the longest as fit are taken, and the rest is left.
+    If no number of equal segments is both long and short enough (only possible if the longest is
+    less than twice the shortest), the longest segments are cut, and the rest is dropped.
 
     Args:
-        frames, rate: of the recording.
-        segment_seconds: shortest and longest piece.
-        target_rate: of the clips, in Hz.
+        frames: length of the recording.
+        rate: rate of the recording, in Hz.
+        segment_seconds: shortest and longest segment.
+        target_rate: rate of the clips, in Hz.
 
     Raises:
         Unusable: TOO_SHORT.
-        ConfigError: no whole frame lies within `segment_seconds`.
+        ConfigError: no whole number of frames lies within `segment_seconds`.
     """
-    shortest, longest = bounds(segment_seconds, target_rate)
+    shortest, longest = length_bounds(segment_seconds, target_rate)
     total = frames * target_rate // rate
     if total < shortest:
         raise Unusable(
             Reason.TOO_SHORT,
-            f"{total / target_rate:.3f} s; corpus.segment_seconds asks for {segment_seconds[0]:g}",
+            f"{total / target_rate:.3f} s; corpus.segment_seconds requires {segment_seconds[0]:g}",
         )
     pieces = -(-whole_frames(total, target_rate) // longest)
     length = whole_frames(total // pieces, target_rate)

@@ -1,4 +1,4 @@
-"""From a source of the run file to its recordings."""
+"""The recordings of a source in the run file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from gensr_pref.config import run_file
 from gensr_pref.config.run_file import Corpus
 from gensr_pref.corpus.base import Item, Source
-from gensr_pref.corpus.file_sources import Folder, Manifest, Paired
+from gensr_pref.corpus.file_sources import FolderFiles, ManifestFiles, PairedFiles
 from gensr_pref.corpus.table_sources import HuggingFaceRows, ParquetRows
 from gensr_pref.errors import Problem, SourceError
 from gensr_pref.schema import Failure
@@ -16,21 +16,21 @@ from gensr_pref.schema import Failure
 _SHOWN = 3
 
 
-def opened(source: Any, base: Path, field: str = "corpus.source") -> Source:
-    """The source that a section of the run file describes; nothing is read yet.
+def open_source(source: Any, base: Path, field: str = "corpus.source") -> Source:
+    """Return the source that a section of the run file describes; reads nothing yet.
 
     Args:
         source: one of the models of `run_file.Source`.
-        base: folder that relative paths are relative to.
-        field: the section's dotted name, for messages.
+        base: folder from which relative paths start.
+        field: dotted name of the section, for messages.
     """
     match source:
         case run_file.ManifestSource():
-            return Manifest(source, base, field)
+            return ManifestFiles(source, base, field)
         case run_file.FolderSource():
-            return Folder(source, base, field)
+            return FolderFiles(source, base, field)
         case run_file.PairedSource():
-            return Paired(source, base, field)
+            return PairedFiles(source, base, field)
         case run_file.ParquetSource():
             return ParquetRows(source, base, field)
         case run_file.HuggingFaceSource():
@@ -38,43 +38,45 @@ def opened(source: Any, base: Path, field: str = "corpus.source") -> Source:
     raise TypeError(f"{field}: {type(source).__name__} is not a source")
 
 
-def listed(source: Source, field: str = "corpus.source") -> tuple[list[Item], list[Failure]]:
-    """All recordings of a source, and those that cannot be used.
+def list_recordings(
+    source: Source, field: str = "corpus.source"
+) -> tuple[list[Item], list[Failure]]:
+    """Return the usable recordings of a source, and the failures of the others.
 
     Raises:
-        SourceError: none can be used; names the first few and why.
+        SourceError: no recording is usable; names the first few with their reasons.
     """
     items: list[Item] = []
     failures: list[Failure] = []
-    for found in source.items():
-        if isinstance(found, Item):
-            items.append(found)
+    for item in source.items():
+        if isinstance(item, Item):
+            items.append(item)
         else:
-            failures.append(found)
+            failures.append(item)
     if not items:
         raise SourceError(
-            f"none of its recordings can be used: {described(failures)}",
+            f"none of its recordings can be used: {describe_failures(failures)}",
             field=field,
-            value=reasons_of(failures),
+            value=failure_reasons(failures),
             problem=Problem.EMPTY,
         )
     return items, failures
 
 
-def reasons_of(failures: list[Failure]) -> list[tuple[str, str]]:
-    """Each failed recording and the reason, as errors carry them."""
+def failure_reasons(failures: list[Failure]) -> list[tuple[str, str]]:
+    """Return the id and the reason of each failed recording, as the value of an error."""
     return [(failed.clip_id, str(failed.reason)) for failed in failures]
 
 
-def described(failures: list[Failure]) -> str:
-    """The first few failures in one line."""
+def describe_failures(failures: list[Failure]) -> str:
+    """Return the first few failures in one line."""
     shown = [f"{failed.clip_id} ({failed.reason}: {failed.detail})" for failed in failures[:_SHOWN]]
     rest = len(failures) - len(shown)
     return "; ".join([*shown, f"and {rest} more"] if rest else shown)
 
 
 def has_clean(corpus: Corpus) -> bool:
-    """Whether the clips of a corpus have clean counterparts."""
+    """Return whether the clips of a corpus have clean counterparts."""
     columns = getattr(corpus.source, "columns", None)
     return (
         corpus.degrade is not None

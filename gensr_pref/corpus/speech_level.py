@@ -1,4 +1,4 @@
-"""Active speech level: how loud the speech is while somebody speaks (ITU-T P.56, method B).
+"""Active speech level: the level of speech without its pauses (ITU-T P.56, method B).
 
 The level of a recording with pauses is lower than that of the speech in it, so that a
 signal-to-noise ratio over all samples depends on how much silence was recorded. P.56 counts only
@@ -27,15 +27,15 @@ _THRESHOLDS = 2.0 ** np.arange(-15, 0)
 
 
 def active_rms(wave: Wave, rate: int) -> float:
-    """Root mean square of the speech while it is active.
+    """Return the root mean square of the active speech.
 
     Args:
         wave: [T].
         rate: Hz.
 
     Raises:
-        Unusable: SILENT, EMPTY or NOT_FINITE; NO_SPEECH where nothing in it stays within
-            15.9 dB of its own level (single clicks).
+        Unusable: SILENT, EMPTY or NOT_FINITE; NO_SPEECH where no part stays within 15.9 dB
+            of its own level (single clicks).
     """
     require_sound(wave)
     peak = float(np.abs(wave).max())
@@ -45,7 +45,7 @@ def active_rms(wave: Wave, rate: int) -> float:
 
 
 def decibels(ratio: float) -> float:
-    """Amplitude ratio in dB."""
+    """Return an amplitude ratio in dB."""
     return 20 * math.log10(ratio)
 
 
@@ -58,7 +58,7 @@ def _envelope(signal: npt.NDArray[np.float64], rate: int) -> npt.NDArray[np.floa
 
 
 def _active_samples(envelope: npt.NDArray[np.float64], rate: int) -> npt.NDArray[np.int64]:
-    """How many samples are active at each threshold, with hangover [15]."""
+    """Return the number of active samples at each threshold, with hangover [15]."""
     hangover = math.ceil(HANGOVER_S * rate)
     counts = np.zeros(len(_THRESHOLDS), np.int64)
     for row, threshold in enumerate(_THRESHOLDS):
@@ -68,20 +68,20 @@ def _active_samples(envelope: npt.NDArray[np.float64], rate: int) -> npt.NDArray
 
 
 def _pauses(above: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-    """Lengths of the runs of False that follow a True."""
+    """Return the lengths of the runs of False that follow a True."""
     flips = np.flatnonzero(above[1:] != above[:-1]) + 1
     runs = np.diff(flips, prepend=0, append=len(above))
     return runs[1::2] if above[0] else runs[2::2]
 
 
 def _crossing(energy: float, active: npt.NDArray[np.int64]) -> float:
-    """The level, in dB, that is 15.9 dB above the threshold that gives it."""
+    """Return the level, in dB, that is 15.9 dB above its own threshold."""
     reached = active > 0
     levels = 10 * np.log10(energy / active[reached])
     excess = levels - 20 * np.log10(_THRESHOLDS[reached]) - MARGIN_DB
     below = np.flatnonzero(excess <= 0)
     if below.size == 0 or below[0] == 0:
-        raise Unusable(Reason.NO_SPEECH, "no stretch of it is active speech by ITU-T P.56")
+        raise Unusable(Reason.NO_SPEECH, "it contains no active speech by ITU-T P.56")
     j = int(below[0])
     share = excess[j - 1] / (excess[j - 1] - excess[j])
     return float(levels[j - 1] + share * (levels[j] - levels[j - 1]))

@@ -1,4 +1,4 @@
-"""Which clips are trained on and which are held out: new labels, and what both sides share."""
+"""Leakage between training and held-out clips, and the number of units that can be held out."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from gensr_pref.untrusted.columns import parse_source, unescape
 _SOURCE = r'"source_id": "(?P<id>(?:[^"\\]|\\.)*)"'  # a JSON string, its escapes as they are
 
 
-def leaks(clips: pa.Table) -> dict[str, Any]:
-    """What clips of different splits have in common, as `audit.leakage.leakage`.
+def split_leakage(clips: pa.Table) -> dict[str, Any]:
+    """Return what clips of different splits have in common, as `corpus.leakage.leakage`.
 
     Args:
-        clips: with `clip_id`, `speaker`, `source` and `split`.
+        clips: table with `clip_id`, `speaker`, `source` and `split`.
     """
     identities = {"clip": column(clips, "clip_id"), "speaker": column(clips, "speaker")}
     return leakage(column(clips, "split"), {**identities, "source": _sources(clips)})
 
 
-def units(clips: pa.Table) -> dict[str, int]:
-    """How many speakers (where unknown, recordings), recordings and clips may be held out.
+def count_units(clips: pa.Table) -> dict[str, int]:
+    """Return the number of speakers (recordings where unknown), of recordings and of clips.
 
     Args:
-        clips: with `clip_id`, `speaker` and `source`.
+        clips: table with `clip_id`, `speaker` and `source`.
     """
     sources = _sources(clips)
     both = zip(column(clips, "speaker"), sources, strict=True)
@@ -43,24 +43,26 @@ def units(clips: pa.Table) -> dict[str, int]:
 
 
 def _sources(clips: pa.Table) -> list[str]:
-    """The recording that each clip is of; to parse all its JSON takes six times as long."""
+    """Return the recording of each clip; parsing all of its JSON would take six times as long."""
     escaped = pc.struct_field(pc.extract_regex(clips.column("source"), _SOURCE), "id")
-    told = zip(escaped.to_pylist(), column(clips, "source"), strict=True)
-    return [_source(found, text) for found, text in told]
+    both = zip(escaped.to_pylist(), column(clips, "source"), strict=True)
+    return [_source(match, text) for match, text in both]
 
 
-def _source(found: str | None, text: str) -> str:
-    """The name of a recording; of what no build writes, as far as it is a source at all."""
-    if found is None:
+def _source(match: str | None, text: str) -> str:
+    """Return the name of a recording; parse the JSON where the pattern did not match."""
+    if match is None:
         return str(parse_source(text)["source_id"])
-    return unescape(found) if "\\" in found else found
+    return unescape(match) if "\\" in match else match
 
 
 def leak_notices(out: Path) -> list[str]:
-    """One sentence per kind of thing that is on both sides; none where nothing is."""
+    """Return one sentence per kind of value that several splits share."""
     if not part_files.parts(out, "clips"):
         return []
-    found = leaks(part_files.read_all(out, "clips", ["clip_id", "speaker", "source", "split"]))
+    found = split_leakage(
+        part_files.read_all(out, "clips", ["clip_id", "speaker", "source", "split"])
+    )
     return [
         f"split: in several splits: {quantity(shared['shared'], kind)}, such as "
         f"{shared['examples'][0]}"

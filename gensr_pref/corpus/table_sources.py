@@ -1,4 +1,4 @@
-"""Sources made of rows: Parquet files, and datasets that `datasets` can load.
+"""Sources of table rows: Parquet files, and datasets that `datasets` can load.
 
 A recording is an `Audio` struct (bytes, path), the bytes of a file, or a path. No decoder of
 `datasets` is used, so neither torchcodec nor FFmpeg is needed.
@@ -17,8 +17,8 @@ from gensr_pref import audio
 from gensr_pref.audio import Sound
 from gensr_pref.config.run_file import Columns, HuggingFaceSource, ParquetSource
 from gensr_pref.corpus.base import STAGE, Item
-from gensr_pref.corpus.content import changed_meanwhile
 from gensr_pref.corpus.file_sources import common_frames, labels, read_at, require_columns
+from gensr_pref.corpus.fingerprints import changed_error
 from gensr_pref.corpus.listing import LeftOut
 from gensr_pref.errors import ConfigError, Problem, SourceError, Unusable
 from gensr_pref.identity import bytes_digest
@@ -30,7 +30,7 @@ _ROWS_AT_ONCE = 16
 
 
 class ParquetRows:
-    """Rows of Parquet files; a row group at a time is in memory."""
+    """The rows of Parquet files; one row group at a time is in memory."""
 
     left_out: tuple[LeftOut, ...] = ()
 
@@ -42,12 +42,12 @@ class ParquetRows:
         self._folder, self._files = _parquet_files(self._path, field)
 
     def items(self) -> Iterator[Item | Failure]:
-        """One per row, file by file."""
+        """Yield one recording or failure per row, file by file."""
         for place in self._files:
             yield from self._items(place)
 
     def read(self, item: Item, start: int, frames: int) -> tuple[Sound, Sound | None]:
-        """A stretch of the row's recordings."""
+        """Read a segment of the row's recordings."""
         row = _row(self._folder / item.place, item.row, tuple(self._recordings()))
         return _sounds(row, self._columns, self._folder, item, start, frames)
 
@@ -79,7 +79,7 @@ class ParquetRows:
 
 
 class HuggingFaceRows:
-    """Rows of a dataset: a name on the Hub, a folder it can load, or one by `save_to_disk`."""
+    """The rows of a dataset on the Hub, in a folder that `datasets` loads, or by `save_to_disk`."""
 
     left_out: tuple[LeftOut, ...] = ()
 
@@ -90,22 +90,22 @@ class HuggingFaceRows:
         self._rows: Any = None
 
     def items(self) -> Iterator[Item | Failure]:
-        """One per row of the split."""
+        """Yield one recording or failure per row of the split."""
         for number, row in enumerate(self._dataset()):
             where = f"{self._field}.path: {self._config.split}, row {number}"
             yield _item(self._config.split, number, row, self._config.columns, None, where)
 
     def read(self, item: Item, start: int, frames: int) -> tuple[Sound, Sound | None]:
-        """A stretch of the row's recordings."""
+        """Read a segment of the row's recordings."""
         row = self._dataset()[item.row]
         return _sounds(row, self._config.columns, None, item, start, frames)
 
     def _dataset(self) -> Any:
         if self._rows is None:
-            self._rows = self._undecoded(self._loaded())
+            self._rows = self._without_decoding(self._load())
         return self._rows
 
-    def _loaded(self) -> Any:
+    def _load(self) -> Any:
         import datasets
 
         local = self._base / self._config.path
@@ -120,7 +120,7 @@ class HuggingFaceRows:
             )
         except ConfigError:
             raise
-        except Exception as error:  # `datasets` raises errors of all its back ends
+        except Exception as error:  # `datasets` raises the errors of all its back ends
             raise SourceError(
                 f"datasets cannot load {self._config.path!r}: "
                 f"{_with_causes(error)}. Loose audio files are read by kind: folder or "
@@ -142,7 +142,7 @@ class HuggingFaceRows:
             )
         return saved[self._config.split]
 
-    def _undecoded(self, rows: Any) -> Any:
+    def _without_decoding(self, rows: Any) -> Any:
         import datasets
 
         columns = self._config.columns
@@ -156,9 +156,9 @@ class HuggingFaceRows:
 
 
 def _with_causes(error: BaseException) -> str:
-    """An error's message and those of the errors behind it, which `datasets` hides."""
-    behind = error.__cause__
-    return f"{error}: {_with_causes(behind)}" if behind is not None else str(error).rstrip(".")
+    """Return the messages of an error and of its causes, which `datasets` hides."""
+    cause = error.__cause__
+    return f"{error}: {_with_causes(cause)}" if cause is not None else str(error).rstrip(".")
 
 
 def _is_saved(folder: Path) -> bool:
@@ -166,19 +166,19 @@ def _is_saved(folder: Path) -> bool:
 
 
 def _parquet_files(path: Path, field: str) -> tuple[Path, list[str]]:
-    """The folder that holds the files, and their places below it."""
+    """Return the folder of the files, and their relative paths."""
     if path.is_file():
         return path.parent, [path.name]
     if path.is_dir():
-        folder, found = path, sorted(path.rglob("*.parquet"))
+        folder, files = path, sorted(path.rglob("*.parquet"))
     else:
-        found = sorted(Path(name) for name in glob.glob(str(path), recursive=True))  # noqa: PTH207
-        folder = Path(os.path.commonpath([name.parent for name in found])) if found else path
-    if not found:
+        files = sorted(Path(name) for name in glob.glob(str(path), recursive=True))  # noqa: PTH207
+        folder = Path(os.path.commonpath([name.parent for name in files])) if files else path
+    if not files:
         raise SourceError(
             f"no Parquet file at {path}", field=f"{field}.path", path=path, problem=Problem.MISSING
         )
-    for file in found:
+    for file in files:
         if file.exists() and not file.is_file():
             raise SourceError(
                 f"{file} is not a regular file",
@@ -186,7 +186,7 @@ def _parquet_files(path: Path, field: str) -> tuple[Path, list[str]]:
                 path=file,
                 problem=Problem.INVALID,
             )
-    return folder, [file.relative_to(folder).as_posix() for file in found]
+    return folder, [file.relative_to(folder).as_posix() for file in files]
 
 
 @lru_cache(maxsize=1)
@@ -199,7 +199,7 @@ def _row_group(path: Path, group: int, columns: tuple[str, ...]) -> Any:
 
 @lru_cache(maxsize=64)
 def _row_groups(path: Path) -> tuple[int, ...]:
-    """The number of rows in each row group."""
+    """Return the number of rows in each row group."""
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(path) as file:
@@ -214,8 +214,8 @@ def _row(path: Path, number: int, columns: tuple[str, ...]) -> Row:
             break
         number -= rows
         group += 1
-    found: Row = _row_group(path, group, columns).slice(number, 1).to_pylist()[0]
-    return found
+    row: Row = _row_group(path, group, columns).slice(number, 1).to_pylist()[0]
+    return row
 
 
 def _item(
@@ -236,11 +236,13 @@ def _item(
             frames = common_frames(header, clean)
     except Unusable as failed:
         return Failure(STAGE, source_id, failed.reason, failed.detail)
-    held = _held(row, columns, folder)
-    files = tuple(str(one) for one in held if isinstance(one, Path))
-    inside = tuple(bytes_digest(one) for one in held if isinstance(one, bytes))
-    told = labels(columns, row, where)
-    return Item(source_id, header.rate, frames, number, place, files=files, contents=inside, **told)
+    recordings = _row_recordings(row, columns, folder)
+    files = tuple(str(one) for one in recordings if isinstance(one, Path))
+    inside = tuple(bytes_digest(one) for one in recordings if isinstance(one, bytes))
+    row_labels = labels(columns, row, where)
+    return Item(
+        source_id, header.rate, frames, number, place, files=files, contents=inside, **row_labels
+    )
 
 
 def _row_name(number: int, value: Any) -> str:
@@ -252,25 +254,25 @@ def _row_name(number: int, value: Any) -> str:
 def _sounds(
     row: Row, columns: Columns, folder: Path | None, item: Item, start: int, frames: int
 ) -> tuple[Sound, Sound | None]:
-    held = _held(row, columns, folder)
-    inside = tuple(bytes_digest(one) for one in held if isinstance(one, bytes))
+    recordings = _row_recordings(row, columns, folder)
+    inside = tuple(bytes_digest(one) for one in recordings if isinstance(one, bytes))
     if item.contents and inside != item.contents:
-        raise changed_meanwhile(item.source_id)
-    noisy = audio.read(held[0], start, frames)
-    return noisy, read_at(held[1], item.rate, start, frames) if len(held) > 1 else None
+        raise changed_error(item.source_id)
+    noisy = audio.read(recordings[0], start, frames)
+    return noisy, read_at(recordings[1], item.rate, start, frames) if len(recordings) > 1 else None
 
 
-def _held(row: Row, columns: Columns, folder: Path | None) -> list[bytes | Path]:
-    """A row's recording, and its clean counterpart where the table has one."""
+def _row_recordings(row: Row, columns: Columns, folder: Path | None) -> list[bytes | Path]:
+    """Return a row's recording, and its clean counterpart if the table has one."""
     names = [columns.audio] if columns.clean is None else [columns.audio, columns.clean]
     return [_recording(row, name, folder) for name in names]
 
 
 def _recording(row: Row, column: str | None, folder: Path | None) -> bytes | Path:
-    """The bytes of a file, or where it is.
+    """Return the bytes of a recording, or its path.
 
     Raises:
-        Unusable: MISSING, also for a path that leaves the folder of the table.
+        Unusable: MISSING, also for a path outside the folder of the table.
     """
     value = row.get(column) if column is not None else None
     content = value.get("bytes") if isinstance(value, dict) else value
@@ -278,9 +280,9 @@ def _recording(row: Row, column: str | None, folder: Path | None) -> bytes | Pat
     if isinstance(content, bytes):
         return content
     if not isinstance(path, str) or not path:
-        raise Unusable(Reason.MISSING, f"column {column!r} holds no recording")
+        raise Unusable(Reason.MISSING, f"column {column!r} contains no recording")
     if folder is None:
-        return _downloaded(path)
+        return _cached_dataset_file(path)
     full = Path(os.path.normpath(folder.absolute() / path))
     if not full.is_relative_to(folder.absolute()):
         raise Unusable(Reason.MISSING, f"{path!r} is not below the table's folder")
@@ -296,11 +298,11 @@ def _names(folder: Path) -> Names:
     return Names(folder)
 
 
-def _downloaded(path: str) -> Path:
-    """A file that `datasets` downloaded or unpacked; a table may name any other of this machine.
+def _cached_dataset_file(path: str) -> Path:
+    """Return the path of a file that `datasets` downloaded or unpacked, and of no other file.
 
     Raises:
-        Unusable: MISSING, it is not in a cache of `datasets` or of the Hub.
+        Unusable: MISSING: the file is not in a cache of `datasets` or of the Hub.
     """
     import datasets
     from huggingface_hub import constants
@@ -313,6 +315,7 @@ def _downloaded(path: str) -> Path:
     full = Path(os.path.normpath(Path(path).absolute()))
     if not any(full.is_relative_to(Path(cache).absolute()) for cache in caches):
         raise Unusable(
-            Reason.MISSING, f"{path!r} is no file of the dataset; its table holds no bytes for it"
+            Reason.MISSING,
+            f"{path!r} is not a file of the dataset, and its table contains no bytes for it",
         )
     return full

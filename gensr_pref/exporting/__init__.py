@@ -1,1 +1,10 @@
-"""Exports a run as a Hugging Face dataset with a card, and publishes it on the Hub."""
+"""Exports a run as a Hugging Face dataset with a card, and publishes it on the Hub.
+
+Tests:
+    ``publish`` in tests/cli/test_export.py
+    ``card_sections``, ``figure``, ``licences``, ``markdown`` in tests/exporting/test_card.py
+    ``candidate_rows``, ``columns``, ``export_run`` in tests/exporting/test_dataset.py
+    ``shard_writer``, ``trl``, ``wav_jsonl`` in tests/exporting/test_dataset.py
+    ``hub_errors``, ``hub_files`` in tests/exporting/test_hub.py
+    ``pseudonym_order``, ``redacted_facts`` in tests/exporting/test_pseudonyms.py
+"""

@@ -1,8 +1,8 @@
-"""A folder that is made whole beside its place, and takes the place of an earlier one.
+"""A folder that is written beside its place, and replaces an earlier one once it is complete.
 
-Until it is whole it is ``.unfinished-NAME``, which one process at a time holds by the lock
+Until it is complete it is ``.unfinished-NAME``, which one process at a time holds by the lock
 ``.unfinished-NAME.lock`` beside it. The earlier one is ``.replaced-NAME`` while the new one gets
-its name; a command that is killed just then is made good by the next.
+its name; if a command is killed at that moment, the next one repairs it.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from gensr_pref.storage.lease import hold_lock
 
 
 @contextmanager
-def replacing(out: Path) -> Iterator[Path]:
-    """An empty folder that becomes `out` when the block ends well; else `out` stays as it is.
+def replace_folder(out: Path) -> Iterator[Path]:
+    """Yield an empty folder that becomes `out` if the block succeeds; otherwise `out` is unchanged.
 
     Raises:
         InputError: another process is making it.
@@ -33,7 +33,7 @@ def replacing(out: Path) -> Iterator[Path]:
     )
     with hold_lock(new.with_name(f"{new.name}.lock"), busy, discard=True):
         try:
-            _repair(out, old)
+            _undo_interruption(out, old)
             shutil.rmtree(new, ignore_errors=True)
             new.mkdir()
             yield new
@@ -42,8 +42,8 @@ def replacing(out: Path) -> Iterator[Path]:
             shutil.rmtree(new, ignore_errors=True)
 
 
-def require_place(out: Path) -> None:
-    """Refuse early a folder that cannot be replaced.
+def require_replaceable(out: Path) -> None:
+    """Refuse a folder that cannot be replaced, before anything is written.
 
     Raises:
         InputError: it is the working folder or above it, or where a disk is mounted.
@@ -64,8 +64,8 @@ def _beside(out: Path, what: str) -> Path:
     return out.parent / f".{what}-{out.name}"
 
 
-def _repair(out: Path, old: Path) -> None:
-    """Make good what a command left that was killed while it replaced the folder."""
+def _undo_interruption(out: Path, old: Path) -> None:
+    """Repair what a command left behind that was killed while it replaced the folder."""
     if old.exists() and not out.exists():
         old.rename(out)
     shutil.rmtree(old, ignore_errors=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from gensr_pref.exporting.columns import candidates_schema
+from gensr_pref.exporting.columns import export_candidates_schema
 from gensr_pref.identity import NOISY, noisy_id
 from gensr_pref.rundir import part_files
 from gensr_pref.rundir.rows import CLIPS_AT_ONCE, PartScores, take
@@ -25,22 +25,22 @@ def candidate_rows(run: Path, scores: Sequence[str], audio: bool = False) -> Ite
         audio: whether their sound is wanted.
 
     Returns:
-        Tables of the columns of `columns.candidates_schema` and ``split``.
+        Tables of the columns of `columns.export_candidates_schema` and ``split``.
 
     Raises:
         StorageError: a part is missing or corrupt.
     """
-    schema = candidates_schema(scores, audio).append(pa.field("split", pa.string()))
+    schema = export_candidates_schema(scores, audio).append(pa.field("split", pa.string()))
     columns = [name for name in CANDIDATES.names if name in schema.names and name != "clip_id"]
     for part in part_files.parts(run, "scores"):
         clips = part_files.read(run / "clips" / part.name, ["clip_id", "split", *_LENGTH])
         whole = PartScores(part, scores)
         if audio:
             for known in _with_audio(run, part.name, columns):
-                yield _joined(whole.only(known.column("candidate_id")), clips, known, schema)
+                yield _join(whole.only(known.column("candidate_id")), clips, known, schema)
         else:
             known = part_files.read(run / "candidates" / part.name, columns)
-            yield _joined(whole, clips, known, schema)
+            yield _join(whole, clips, known, schema)
 
 
 def _with_audio(run: Path, part: str, columns: list[str]) -> Iterator[pa.Table]:
@@ -52,7 +52,7 @@ def _with_audio(run: Path, part: str, columns: list[str]) -> Iterator[pa.Table]:
         yield pa.table(batch)
 
 
-def _joined(scores: PartScores, clips: pa.Table, known: pa.Table, schema: pa.Schema) -> pa.Table:
+def _join(scores: PartScores, clips: pa.Table, known: pa.Table, schema: pa.Schema) -> pa.Table:
     """A row per row of the scores, with the columns of `schema`."""
     table = scores.table
     ids, of_clip = table.column("candidate_id"), take(clips, "clip_id", table.column("clip_id"))

@@ -1,4 +1,4 @@
-"""The dataset card, written from the facts of the run; every number in it is in the audit."""
+"""The dataset card, written from the facts of a run; every number in it is in the audit."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import yaml
 
 from gensr_pref.exporting import card_sections as sections
 from gensr_pref.exporting.columns import yaml_features
-from gensr_pref.exporting.licences import Part, hub_licences
-from gensr_pref.exporting.pseudonyms import How
+from gensr_pref.exporting.licences import LicensedPart, hub_licences
+from gensr_pref.exporting.pseudonyms import Anonymisation
 from gensr_pref.exporting.shard_writer import Split
 from gensr_pref.rundir.document import RunDocument
 from gensr_pref.untrusted.text import escape_all
@@ -36,14 +36,14 @@ _SIZES = (
 
 
 @dataclass(frozen=True)
-class Table:
+class DatasetConfig:
     """A config of the dataset.
 
     Attributes:
-        name: of the config.
-        folder: where its files are; empty where they are at the top.
-        schema: of its files.
-        splits: with files and rows.
+        name: name of the config.
+        folder: folder of its files; empty if they are at the top.
+        schema: schema of its files.
+        splits: its splits, with files and rows.
     """
 
     name: str
@@ -53,55 +53,55 @@ class Table:
 
     @property
     def download_size(self) -> int:
-        """Bytes of the files."""
+        """Size of the files in bytes."""
         return sum(split.download_size for split in self.splits)
 
     @property
     def dataset_size(self) -> int:
-        """Bytes of the rows in memory."""
+        """Size of the rows in memory, in bytes."""
         return sum(split.num_bytes for split in self.splits)
 
 
 @dataclass(frozen=True)
-class Facts:
-    """All that the card is written from.
+class CardFacts:
+    """What the card is written from.
 
     Attributes:
         run, audit, summary: as they are published (`gensr_pref.exporting.redacted_facts`).
-        parts: what went into it, with licences.
-        tables: its configs, the first being the pairs.
-        languages: ISO 639-1 codes of the clips, where known.
-        form: of the export.
+        parts: works and models that went into the dataset, with their licences.
+        tables: configs of the dataset; the first one holds the pairs.
+        languages: ISO 639-1 codes of the clips, where they are known.
+        form: format of the export.
         repository: ``org/name`` on the Hub, or None.
-        anonymised: how, or None.
-        codes: per codebook, under the form ``trl``.
-        has_figure: whether there is one of the agreement.
+        anonymised: how names were anonymised, or None.
+        codes: codes per codebook, in the form ``trl``.
+        has_figure: whether there is a figure of the votes' agreement.
     """
 
     run: RunDocument
     audit: dict[str, Any]
     summary: dict[str, Any]
-    parts: Sequence[Part]
-    tables: Sequence[Table]
+    parts: Sequence[LicensedPart]
+    tables: Sequence[DatasetConfig]
     languages: Sequence[str] = ()
     form: Format = "parquet"
     repository: str | None = None
-    anonymised: How | None = None
+    anonymised: Anonymisation | None = None
     codes: int | None = None
     has_figure: bool = True
 
 
-def card(facts: Facts) -> str:
-    """The whole ``README.md``: YAML for the Hub, then words for people."""
-    told = escape_all(metadata(facts), lines=True)
-    head = yaml.safe_dump(told, sort_keys=False, allow_unicode=True, width=100)
-    return f"---\n{head}---\n\n{sections.body(facts)}"
+def render_card(facts: CardFacts) -> str:
+    """Return the whole ``README.md``: YAML for the Hub, then text for people."""
+    front_matter = escape_all(card_metadata(facts), lines=True)
+    head = yaml.safe_dump(front_matter, sort_keys=False, allow_unicode=True, width=100)
+    return f"---\n{head}---\n\n{sections.render_body(facts)}"
 
 
-def metadata(facts: Facts) -> dict[str, Any]:
-    """What stands between the ``---`` (docs/hub/datasets-cards of the Hub)."""
+def card_metadata(facts: CardFacts) -> dict[str, Any]:
+    """Return the YAML front matter of the card (docs/hub/datasets-cards of the Hub)."""
     licences = hub_licences(facts.parts)
-    told: dict[str, Any] = {
+    values: dict[str, Any] = {
         "pretty_name": facts.run.name,
         "license": licences[0] if len(licences) == 1 else licences,
         **_other_licence(facts, licences),
@@ -111,14 +111,14 @@ def metadata(facts: Facts) -> dict[str, Any]:
         "size_categories": [_size(sum(split.rows for split in facts.tables[0].splits))],
     }
     if facts.languages:
-        told["language"] = list(facts.languages)
+        values["language"] = list(facts.languages)
     if facts.form != "wav-jsonl":
-        told["configs"] = [_config(table, not place) for place, table in enumerate(facts.tables)]
-        told["dataset_info"] = [_info(table) for table in facts.tables]
-    return told
+        values["configs"] = [_config(table, not place) for place, table in enumerate(facts.tables)]
+        values["dataset_info"] = [_info(table) for table in facts.tables]
+    return values
 
 
-def _other_licence(facts: Facts, licences: Sequence[str]) -> dict[str, str]:
+def _other_licence(facts: CardFacts, licences: Sequence[str]) -> dict[str, str]:
     """The names of licences that the Hub does not know."""
     if "other" not in licences:
         return {}
@@ -128,21 +128,21 @@ def _other_licence(facts: Facts, licences: Sequence[str]) -> dict[str, str]:
     return {"license_name": plain or "other"}
 
 
-def _tags(facts: Facts) -> list[str]:
+def _tags(facts: CardFacts) -> list[str]:
     barred = any(part.is_non_commercial for part in facts.parts)
     return [*TAGS, _LIBRARY, *(["non-commercial"] if barred else []),
             *(["trl"] if facts.form == "trl" else [])]  # fmt: skip
 
 
 def _size(rows: int) -> str:
-    """The Hub's name of a size."""
+    """The Hub's name of a size category."""
     above = sum(rows >= 1000 * 10**power for power in range(len(_SIZES)))
     if above == 0:
         return f"n<{_SIZES[0]}"
     return f"{_SIZES[above - 1]}<n<{_SIZES[above]}" if above < len(_SIZES) else f"n>{_SIZES[-1]}"
 
 
-def _config(table: Table, default: bool) -> dict[str, Any]:
+def _config(table: DatasetConfig, default: bool) -> dict[str, Any]:
     files = [
         {"split": split.name, "path": f"{table.folder}/{split.name}-*"} for split in table.splits
     ]
@@ -153,7 +153,7 @@ def _config(table: Table, default: bool) -> dict[str, Any]:
     }
 
 
-def _info(table: Table) -> dict[str, Any]:
+def _info(table: DatasetConfig) -> dict[str, Any]:
     return {
         "config_name": table.name,
         "features": yaml_features(table.schema),

@@ -1,4 +1,4 @@
-"""What a dataset card tells people, section by section."""
+"""The text of a dataset card, section by section."""
 
 from __future__ import annotations
 
@@ -9,18 +9,26 @@ from typing import TYPE_CHECKING, Any
 from gensr_pref.config.run_file import Pairing, resolved
 from gensr_pref.errors import quantity
 from gensr_pref.exporting.licences import UNKNOWN
-from gensr_pref.exporting.markdown import block, code, escaped, link, number, share, table
+from gensr_pref.exporting.markdown import (
+    code_block,
+    escape,
+    inline_code,
+    link,
+    markdown_table,
+    number_text,
+    share_text,
+)
 
 if TYPE_CHECKING:
-    from gensr_pref.exporting.card import Facts
+    from gensr_pref.exporting.card import CardFacts
     from gensr_pref.rundir.document import RunDocument
 
 FIGURE = "agreement.png"
 HOME = "gensr_pref"
 
 
-def body(facts: Facts) -> str:
-    """The card below its YAML."""
+def render_body(facts: CardFacts) -> str:
+    """Return the card below its YAML."""
     every = [
         _title, _warnings, _content, _loading, _sources, _models, _panel, _rule, _agreement,
         _biases, _consent, _rebuild, _citation,
@@ -28,10 +36,10 @@ def body(facts: Facts) -> str:
     return "\n\n".join(text for section in every if (text := section(facts))) + "\n"
 
 
-def _title(facts: Facts) -> str:
+def _title(facts: CardFacts) -> str:
     counts = facts.summary
     return (
-        f"# {escaped(facts.run.name)}\n\n"
+        f"# {escape(facts.run.name)}\n\n"
         f"{quantity(counts['pairs'], 'preference pair')} for generative speech restoration. Each "
         "is a noisy "
         "clip (`prompt`) and two restorations of it, of which one (`chosen`) is better than the "
@@ -42,7 +50,7 @@ def _title(facts: Facts) -> str:
     )
 
 
-def _warnings(facts: Facts) -> str:
+def _warnings(facts: CardFacts) -> str:
     barred = [part for part in facts.parts if part.is_non_commercial]
     bound = [part for part in facts.parts if part.is_restricted and not part.is_non_commercial]
     unknown = [
@@ -50,30 +58,30 @@ def _warnings(facts: Facts) -> str:
     ]
     lines = []
     if barred:
-        named = ", ".join(f"{escaped(p.name)} ({p.kind}, {code(p.licence)})" for p in barred)
+        named = ", ".join(f"{escape(p.name)} ({p.kind}, {inline_code(p.licence)})" for p in barred)
         lines.append(f"**Not for commercial use.** A licence that forbids it is of: {named}.")
     lines += [
-        f"**Mind the licence of {escaped(part.name)}** ({part.kind}): {escaped(part.notice)}."
+        f"**Mind the licence of {escape(part.name)}** ({part.kind}): {escape(part.notice)}."
         for part in bound
     ]
     if unknown:
-        named = ", ".join(escaped(part.name) for part in unknown)
+        named = ", ".join(escape(part.name) for part in unknown)
         lines.append(
             f"**Licence not stated** by whoever built this: {named}. Ask before you use it."
         )
     return "\n>\n".join(f"> {line}" for line in lines)
 
 
-def _content(facts: Facts) -> str:
+def _content(facts: CardFacts) -> str:
     hours = facts.summary["dataset"].get("hours", {})
     rows = [
-        [code(one.name), code(split.name), str(split.rows), str(len(split.files)),
-         number(hours.get(split.name)) if one is facts.tables[0] else ""]
+        [inline_code(one.name), inline_code(split.name), str(split.rows), str(len(split.files)),
+         number_text(hours.get(split.name)) if one is facts.tables[0] else ""]
         for one in facts.tables
         for split in one.splits
     ]  # fmt: skip
-    columns = table(["config", "split", "rows", "files", "hours of noisy clips"], rows)
-    kept = [
+    columns = markdown_table(["config", "split", "rows", "files", "hours of noisy clips"], rows)
+    notes = [
         "`prompt`, `chosen`, `rejected` are sound (16-bit FLAC, mono).",
         "`margins` says by how much chosen is better on every score; `chosen_scores` and "
         "`rejected_scores` the scores themselves.",
@@ -82,99 +90,103 @@ def _content(facts: Facts) -> str:
         "`degradation` is what was done to clean speech to make the clip, as JSON.",
     ]
     if facts.form == "trl":
-        kept = [
+        notes = [
             "`chosen_ids` and `rejected_ids` are the tokens, frame by frame: the id of code c of "
             f"codebook g is g · {facts.codes} + c. `chosen` and `rejected` are the same as words "
             "`<|id|>`. `prompt` is empty: the noisy clip is in `noisy`.",
         ]
-    return "\n".join(["## What is in it\n", columns, "", *(f"- {line}" for line in kept)])
+    return "\n".join(["## What is in it\n", columns, "", *(f"- {line}" for line in notes)])
 
 
-def _loading(facts: Facts) -> str:
+def _loading(facts: CardFacts) -> str:
     name = facts.repository or "path/to/this/folder"
     if facts.form == "wav-jsonl":
         code_text = "import json\n\npairs = [json.loads(line) for line in open('train.jsonl')]"
-        shown = block(code_text, "python")
+        shown = code_block(code_text, "python")
         return f"## How to load it\n\n{shown}\n\nPaths in it are relative to this folder."
     lines = ["import datasets", "", f'pairs = datasets.load_dataset("{name}")']
     if len(facts.tables) > 1:
         lines.append(f'scores = datasets.load_dataset("{name}", "{facts.tables[1].name}")')
-    return f"## How to load it\n\n{block(chr(10).join(lines), 'python')}"
+    return f"## How to load it\n\n{code_block(chr(10).join(lines), 'python')}"
 
 
-def _sources(facts: Facts) -> str:
+def _sources(facts: CardFacts) -> str:
     known = {(c["of"], c["name"]): c for c in facts.run.credits}
     rows = []
     for part in facts.parts:
         if part.kind in ("generator", "metric"):
             continue
         one = known.get((part.kind, part.name), {})
-        name = link(part.name, one["url"]) if one.get("url") else escaped(part.name)
-        rows.append([part.kind, name, code(part.licence), escaped(one.get("by") or "")])
-    text = table(["", "work", "licence", "by"], rows)
-    return f"## Recordings\n\n{text}\n\n{_made(facts.run)}"
+        name = link(part.name, one["url"]) if one.get("url") else escape(part.name)
+        rows.append([part.kind, name, inline_code(part.licence), escape(one.get("by") or "")])
+    text = markdown_table(["", "work", "licence", "by"], rows)
+    return f"## Recordings\n\n{text}\n\n{_degradation(facts.run)}"
 
 
-def _made(run: RunDocument) -> str:
+def _degradation(run: RunDocument) -> str:
     degrade = run.corpus.get("degrade") or {}
     steps = [name for name, settings in degrade.items() if settings]
     if not steps:
         return "The clips are noisy as they were recorded."
-    listed = ", ".join(name.replace("_", " ") for name in steps)
-    return f"Clean speech was degraded, in this order: {listed}. `run.yaml` has the settings."
+    names = ", ".join(name.replace("_", " ") for name in steps)
+    return f"Clean speech was degraded, in this order: {names}. `run.yaml` has the settings."
 
 
-def _models(facts: Facts) -> str:
+def _models(facts: CardFacts) -> str:
     licences = {part.name: part.licence for part in facts.parts if part.kind == "generator"}
     rows = [
-        [code(one["name"]), code(one["revision"] or ""), str(one["candidates"]),
-         code(licences.get(one["name"], UNKNOWN))]
+        [inline_code(one["name"]), inline_code(one["revision"] or ""), str(one["candidates"]),
+         inline_code(licences.get(one["name"], UNKNOWN))]
         for one in facts.summary["generators"]
     ]  # fmt: skip
-    return "## Generators\n\n" + table(
+    return "## Generators\n\n" + markdown_table(
         ["model", "revision", "candidates per clip", "licence"], rows
     )
 
 
-def _panel(facts: Facts) -> str:
+def _panel(facts: CardFacts) -> str:
     rows = []
     for metric in facts.run.provenance.panel:
         votes = [score.name for score in metric.scores if score.votes]
         others = [score.name for score in metric.scores if not score.votes]
         rows.append([
-            code(metric.metric), code(metric.model or UNKNOWN),
-            code(metric.licence or UNKNOWN), _codes(votes), _codes(others),
+            inline_code(metric.metric), inline_code(metric.model or UNKNOWN),
+            inline_code(metric.licence or UNKNOWN), _codes(votes), _codes(others),
         ])  # fmt: skip
     head = ["metric", "model", "licence of its weights or code", "scores that vote", "others"]
-    return "## Panel\n\n" + table(head, rows)
+    return "## Panel\n\n" + markdown_table(head, rows)
 
 
-def _rule(facts: Facts) -> str:
-    pairing, found = facts.run.pairing, facts.audit["yield"]
+def _rule(facts: CardFacts) -> str:
+    pairing, measured = facts.run.pairing, facts.audit["yield"]
     usual = resolved(Pairing())
     settings = {k: v for k, v in pairing.items() if k != "rule" and v != usual.get(k)}
-    told = code(json.dumps(settings)) if settings else "with its usual settings"
+    changes = inline_code(json.dumps(settings)) if settings else "with its usual settings"
     lines = [
-        f"## Rule and yield\n\nRule {code(pairing['rule'])}, {told}.",
-        f"{share(found['joint'])} of the clips have a pair"
-        f"{_interval(found.get('joint_interval'))}.",
+        f"## Rule and yield\n\nRule {inline_code(pairing['rule'])}, {changes}.",
+        f"{share_text(measured['joint'])} of the clips have a pair"
+        f"{_interval(measured.get('joint_interval'))}.",
     ]
-    if found.get("by_chance") is not None:
-        lines.append(f"With shuffled scores it would be {share(found['by_chance'])}.")
+    if measured.get("by_chance") is not None:
+        lines.append(f"With shuffled scores it would be {share_text(measured['by_chance'])}.")
     stops = facts.audit.get("without_pair") or {}
     if stops:
-        told = ", ".join(f"{count} {code(reason)}" for reason, count in stops.items())
-        lines.append(f"Clips without a pair, by reason: {told}.")
+        reasons = ", ".join(f"{count} {inline_code(reason)}" for reason, count in stops.items())
+        lines.append(f"Clips without a pair, by reason: {reasons}.")
     return " ".join(lines)
 
 
 def _interval(pair: list[float] | None) -> str:
-    return f" [{share(pair[0])}, {share(pair[1])}]" if pair else ""
+    return f" [{share_text(pair[0])}, {share_text(pair[1])}]" if pair else ""
 
 
-def _agreement(facts: Facts) -> str:
+def _agreement(facts: CardFacts) -> str:
     rows = [
-        [*map(code, row["scores"]), number(row["kendall_tau"]), share(row["agreement_rate"])]
+        [
+            *map(inline_code, row["scores"]),
+            number_text(row["kendall_tau"]),
+            share_text(row["agreement_rate"]),
+        ]
         for row in facts.audit.get("agreement") or ()
     ]
     parts = ["## Do the judges agree?"]
@@ -188,14 +200,16 @@ def _agreement(facts: Facts) -> str:
     if facts.has_figure:
         parts.append(f"![Kendall's tau between every two votes]({FIGURE})")
     if rows:
-        parts.append(table(["vote", "vote", "Kendall's tau", "name the same winner"], rows))
-    return "\n\n".join([*parts, *_hold_out(facts), *_heard(facts)])
+        parts.append(
+            markdown_table(["vote", "vote", "Kendall's tau", "name the same winner"], rows)
+        )
+    return "\n\n".join([*parts, *_hold_out(facts), *_listening(facts)])
 
 
-def _hold_out(facts: Facts) -> list[str]:
+def _hold_out(facts: CardFacts) -> list[str]:
     rows = [
-        [code(row["score"]), share(row["rate"]), _interval([row["low"], row["high"]]).strip()
-         if row["low"] is not None else "too few"]
+        [inline_code(row["score"]), share_text(row["rate"]),
+         _interval([row["low"], row["high"]]).strip() if row["low"] is not None else "too few"]
         for row in facts.audit.get("hold_out") or ()
     ]  # fmt: skip
     if not rows:
@@ -204,49 +218,51 @@ def _hold_out(facts: Facts) -> list[str]:
         "Scores that took no part, and in what share of the pairs they prefer the chosen (one half "
         "is chance):"
     )
-    return [text, table(["score", "prefers chosen", "interval"], rows)]
+    return [text, markdown_table(["score", "prefers chosen", "interval"], rows)]
 
 
 def _bounds(row: dict[str, Any]) -> list[float] | None:
     return None if row["low"] is None else [row["low"], row["high"]]
 
 
-def _heard(facts: Facts) -> list[str]:
-    heard = facts.audit.get("listening") or {}
-    if not heard.get("answers"):
+def _listening(facts: CardFacts) -> list[str]:
+    answers = facts.audit.get("listening") or {}
+    if not answers.get("answers"):
         return ["No person has judged these pairs."]
-    panel = heard.get("panel") or {}
+    panel = answers.get("panel") or {}
     bounds = _interval(panel.get("agree_interval"))
     return [
-        f"People gave {quantity(heard['answers'], 'answer')}; {share(panel.get('agree'))}{bounds} "
-        "prefer the chosen."
+        f"People gave {quantity(answers['answers'], 'answer')}; "
+        f"{share_text(panel.get('agree'))}{bounds} prefer the chosen."
     ]
 
 
-def _biases(facts: Facts) -> str:
-    told = [
-        f"Chosen differs from rejected in {code(row['property'])}: Cohen's d "
-        f"{number(row['cohens_d'])}, Cliff's delta {number(row['cliffs_delta'])}. A model may "
-        "learn that instead."
+def _biases(facts: CardFacts) -> str:
+    bullets = [
+        f"Chosen differs from rejected in {inline_code(row['property'])}: Cohen's d "
+        f"{number_text(row['cohens_d'])}, Cliff's delta {number_text(row['cliffs_delta'])}. "
+        "A model may learn that instead."
         for row in facts.audit.get("sides") or ()
         if row["warns"]
     ]
-    told += [
-        f"A linear probe names the chosen of unseen pairs of {code(row['generator'])} in "
-        f"{share(row['accuracy'])}{_interval(_bounds(row))} of cases; with labels shuffled, in "
-        f"{share(row['shuffled'])}."
+    bullets += [
+        f"A linear probe names the chosen of unseen pairs of {inline_code(row['generator'])} in "
+        f"{share_text(row['accuracy'])}{_interval(_bounds(row))} of cases; with labels "
+        f"shuffled, in {share_text(row['shuffled'])}."
         for row in facts.audit.get("learnability") or ()
         if row["accuracy"] is not None
     ]
     for kind, shared in (facts.audit.get("leakage") or {}).items():
         if kind != "clips" and shared["shared"]:
-            told.append(f"In several splits: {quantity(shared['shared'], escaped(kind))}.")
-    told += [escaped(notice) for notice in facts.summary["notices"]]
-    told.append("Preferences are those of the panel; what it cannot hear, the pairs do not know.")
-    return "## Known biases and limits\n\n" + "\n".join(f"- {line}" for line in told)
+            bullets.append(f"In several splits: {quantity(shared['shared'], escape(kind))}.")
+    bullets += [escape(notice) for notice in facts.summary["notices"]]
+    bullets.append(
+        "Preferences are those of the panel; what it cannot hear, the pairs do not know."
+    )
+    return "## Known biases and limits\n\n" + "\n".join(f"- {line}" for line in bullets)
 
 
-def _consent(facts: Facts) -> str:
+def _consent(facts: CardFacts) -> str:
     if facts.anonymised is None:
         return ""
     how = {
@@ -259,24 +275,23 @@ def _consent(facts: Facts) -> str:
     )
 
 
-def _rebuild(facts: Facts) -> str:
-    version = code(f"gensr_pref {facts.run.provenance.gensr_pref}".strip())
-    made = (
-        f"Made with {version}; the run's fingerprint is {code(facts.run.provenance.fingerprint)}."
-    )
+def _rebuild(facts: CardFacts) -> str:
+    version = inline_code(f"gensr_pref {facts.run.provenance.gensr_pref}".strip())
+    fingerprint = inline_code(facts.run.provenance.fingerprint)
+    made = f"Made with {version}; the run's fingerprint is {fingerprint}."
     if facts.anonymised is not None:
         return (
             f"## How it was built\n\n{made} `run.yaml` has the settings. It cannot be built again "
             "from them: the seed is withheld, as with it a guess of a recording could be checked."
         )
-    command = block("gensr-pref build run.yaml --out RUN\ngensr-pref export RUN OUT", "sh")
+    command = code_block("gensr-pref build run.yaml --out RUN\ngensr-pref export RUN OUT", "sh")
     return (
         f"## How to build it again\n\n{made} Put the recordings where `run.yaml` looks for them:"
         f"\n\n{command}"
     )
 
 
-def _citation(facts: Facts) -> str:
+def _citation(facts: CardFacts) -> str:
     key = re.sub(r"\W+", "_", facts.run.name).strip("_") or "dataset"
     title = re.sub(r"[{}\\%#&$~^_]", " ", facts.run.name)
     where = (
@@ -287,12 +302,12 @@ def _citation(facts: Facts) -> str:
     entry = f"@misc{{{key},\n  title = {{{title}}},{where}\n  note = {{Built with {HOME}}}\n}}"
     cited = [one["cite"] for one in facts.run.credits if one.get("cite")]
     also = (
-        ["", "And of what it is made of:", "", *(f"- {escaped(text)}" for text in cited)]
+        ["", "And of what it is made of:", "", *(f"- {escape(text)}" for text in cited)]
         if cited
         else []
     )
-    return "\n".join([f"## Citation\n\n{block(entry, 'bibtex')}", *also])
+    return "\n".join([f"## Citation\n\n{code_block(entry, 'bibtex')}", *also])
 
 
 def _codes(names: list[str]) -> str:
-    return ", ".join(map(code, names))
+    return ", ".join(map(inline_code, names))

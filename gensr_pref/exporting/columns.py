@@ -1,4 +1,4 @@
-"""The tables of an export, column by column; docs/export.md tells what each holds."""
+"""The schemas of the tables of an export; docs/export.md explains each column."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _OF_SIDE: tuple[tuple[str, pa.DataType], ...] = (
 )
 
 
-def pairs_schema(scores: Iterable[str], clean: bool = False) -> pa.Schema:
-    """One row per pair, with its audio.
+def export_pairs_schema(scores: Iterable[str], clean: bool = False) -> pa.Schema:
+    """Return the schema of the pairs: one row per pair, with its audio.
 
     Args:
         scores: names of the panel's scores.
-        clean: whether the clean clip is there too.
+        clean: whether there is a column with the clean clip.
     """
     values = pa.struct([pa.field(name, pa.float32()) for name in scores])
     sides = [
@@ -60,12 +60,12 @@ def pairs_schema(scores: Iterable[str], clean: bool = False) -> pa.Schema:
     )
 
 
-def candidates_schema(scores: Iterable[str], audio: bool = False) -> pa.Schema:
-    """One row per candidate and per noisy input.
+def export_candidates_schema(scores: Iterable[str], audio: bool = False) -> pa.Schema:
+    """Return the schema of the candidates: one row per candidate and per noisy input.
 
     Args:
         scores: names of the panel's scores.
-        audio: whether the sound is there too.
+        audio: whether there is a column with the sound.
     """
     values = pa.struct([pa.field(name, pa.float32()) for name in scores])
     return pa.schema(
@@ -87,7 +87,7 @@ def candidates_schema(scores: Iterable[str], audio: bool = False) -> pa.Schema:
 
 
 def yaml_features(schema: pa.Schema) -> list[dict[str, Any]]:
-    """The columns as ``dataset_info.features`` of a dataset card lists them."""
+    """Return the columns as ``dataset_info.features`` of a dataset card lists them."""
     return [{"name": field.name, **_yaml_feature(field.type)} for field in schema]
 
 

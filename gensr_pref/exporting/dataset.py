@@ -14,25 +14,26 @@ import pyarrow.compute as pc
 from gensr_pref.errors import InputError, Problem, typed
 from gensr_pref.exporting import trl, wav_jsonl
 from gensr_pref.exporting.candidate_rows import candidate_rows
-from gensr_pref.exporting.card import Format, Table
-from gensr_pref.exporting.columns import VERSION, candidates_schema, pairs_schema
-from gensr_pref.exporting.pseudonym_order import by_pseudonym
+from gensr_pref.exporting.card import DatasetConfig, Format
+from gensr_pref.exporting.columns import VERSION, export_candidates_schema, export_pairs_schema
+from gensr_pref.exporting.pseudonym_order import sort_by_pseudonym
 from gensr_pref.exporting.pseudonyms import Pseudonyms
-from gensr_pref.exporting.shard_writer import SHARD_BYTES, Sharded, Split
+from gensr_pref.exporting.shard_writer import SHARD_BYTES, ShardWriter, Split
 from gensr_pref.rundir.rows import pairs
 
 _SPLIT = pa.field("split", pa.string())
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What to write.
+class ExportOptions:
+    """What an export contains.
 
     Attributes:
-        form: parquet, wav-jsonl or trl.
-        candidates: their scores in a second config, with or without audio; only with parquet.
+        form: format of the files: parquet, wav-jsonl or trl.
+        candidates: whether a second config holds the scores of all candidates, and their audio;
+            only with parquet.
         clean: whether the clean clip is a column of the pairs.
-        shard_bytes: about what a Parquet file holds at most.
+        shard_bytes: approximate maximum size of a Parquet file.
     """
 
     form: Format = "parquet"
@@ -42,22 +43,22 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Written:
-    """What was written.
+class WrittenDataset:
+    """The tables that were written.
 
     Attributes:
-        tables: the pairs, and the candidates where they are wanted.
-        codes: per codebook, under the form trl.
+        tables: the pairs, and the candidates if they are part of the export.
+        codes: codes per codebook, in the form trl.
     """
 
-    tables: tuple[Table, ...]
+    tables: tuple[DatasetConfig, ...]
     codes: int | None = None
 
 
-def write(
-    run: Path, out: Path, wanted: Wanted, scores: Sequence[str], facts: dict[str, Any],
+def write_dataset(
+    run: Path, out: Path, options: ExportOptions, scores: Sequence[str], facts: dict[str, Any],
     names: Pseudonyms | None = None,
-) -> Written:  # fmt: skip
+) -> WrittenDataset:  # fmt: skip
     """Write a run's pairs (and candidates) into a folder, a few clips in memory at a time.
 
     The same run gives the same bytes; sounds are the run's own FLAC bytes (under wav-jsonl, their
@@ -67,26 +68,26 @@ def write(
         run: the run directory.
         out: an empty folder.
         scores: names of the panel's scores.
-        facts: of the run, for the files' metadata.
-        names: anonymises, where given.
+        facts: facts of the run, for the files' metadata.
+        names: pseudonyms for speakers and recordings; None = names stay.
 
     Raises:
         InputError: the run has no pairs, or none that the form can hold.
         StorageError: a part cannot be read, or the folder not written.
     """
-    schema = pairs_schema(scores, wanted.clean)
-    rows = _named(_pairs(run, scores, schema), names, out)
+    schema = export_pairs_schema(scores, options.clean)
+    rows = _anonymise(_pairs(run, scores, schema), names, out)
     codes = None
     folder = "data"
     facts = {"export": VERSION, **facts}
-    if wanted.form == "wav-jsonl":
-        folder, splits = "", wav_jsonl.write(out, _ahead(rows))
+    if options.form == "wav-jsonl":
+        folder, splits = "", wav_jsonl.write_wav_jsonl(out, _read_ahead(rows))
     else:
-        if wanted.form == "trl":
-            codes = trl.codes_of(run)
+        if options.form == "trl":
+            codes = trl.codebook_size(run)
             schema = trl.trl_schema(schema)
             rows = trl.trl_rows(rows, schema.append(_SPLIT), codes)
-        splits = _parquet(out / folder, rows, schema, facts, wanted.shard_bytes)
+        splits = _write_parquet(out / folder, rows, schema, facts, options.shard_bytes)
     if not splits:
         raise InputError(
             f"has no pairs to export. Change its rule: {typed('gensr-pref', 'pair', run)} ...",
@@ -94,10 +95,10 @@ def write(
             value="pairs",
             problem=Problem.EMPTY,
         )
-    tables = [Table("default", folder, schema, tuple(splits))]
-    if wanted.form == "parquet" and wanted.candidates != "none":
-        tables.append(_candidates(run, out, wanted, scores, facts, names))
-    return Written(tuple(tables), codes)
+    tables = [DatasetConfig("default", folder, schema, tuple(splits))]
+    if options.form == "parquet" and options.candidates != "none":
+        tables.append(_write_candidates(run, out, options, scores, facts, names))
+    return WrittenDataset(tuple(tables), codes)
 
 
 def _pairs(run: Path, scores: Sequence[str], schema: pa.Schema) -> Iterator[pa.Table]:
@@ -107,38 +108,38 @@ def _pairs(run: Path, scores: Sequence[str], schema: pa.Schema) -> Iterator[pa.T
         yield pa.table(table.columns, schema=schema)
 
 
-def _candidates(
-    run: Path, out: Path, wanted: Wanted, scores: Sequence[str], facts: dict[str, Any],
+def _write_candidates(
+    run: Path, out: Path, options: ExportOptions, scores: Sequence[str], facts: dict[str, Any],
     names: Pseudonyms | None,
-) -> Table:  # fmt: skip
-    audio = wanted.candidates == "audio"
-    rows = _named(candidate_rows(run, scores, audio), names, out)
-    schema = candidates_schema(scores, audio)
-    splits = _parquet(out / "candidates", rows, schema, facts, wanted.shard_bytes)
-    return Table("candidates", "candidates", schema, tuple(splits))
+) -> DatasetConfig:  # fmt: skip
+    audio = options.candidates == "audio"
+    rows = _anonymise(candidate_rows(run, scores, audio), names, out)
+    schema = export_candidates_schema(scores, audio)
+    splits = _write_parquet(out / "candidates", rows, schema, facts, options.shard_bytes)
+    return DatasetConfig("candidates", "candidates", schema, tuple(splits))
 
 
-def _named(rows: Iterator[pa.Table], names: Pseudonyms | None, out: Path) -> Iterator[pa.Table]:
-    """The rows under pseudonyms, and in their order: that of the run is that of the names."""
-    return rows if names is None else by_pseudonym(map(names.table, rows), out)
+def _anonymise(rows: Iterator[pa.Table], names: Pseudonyms | None, out: Path) -> Iterator[pa.Table]:
+    """Rows with pseudonyms, in the order of the pseudonyms: the run's order reveals the names."""
+    return rows if names is None else sort_by_pseudonym(map(names.table, rows), out)
 
 
-def _parquet(
+def _write_parquet(
     folder: Path,
     rows: Iterator[pa.Table],
     schema: pa.Schema,
     facts: dict[str, Any],
     shard_bytes: int,
 ) -> list[Split]:
-    """The rows as Parquet files, by their column ``split``."""
-    writers: dict[str, Sharded] = {}
+    """Write rows as Parquet files, one series per value of their column ``split``."""
+    writers: dict[str, ShardWriter] = {}
     try:
-        for table in _ahead(rows):
+        for table in _read_ahead(rows):
             for split in sorted(set(table.column("split").to_pylist())):
                 if split not in writers:
-                    writers[split] = Sharded(folder, split, schema, facts, shard_bytes)
-                kept = table.filter(pc.equal(table.column("split"), split))
-                writers[split].add(kept.select(schema.names))
+                    writers[split] = ShardWriter(folder, split, schema, facts, shard_bytes)
+                rows_of_split = table.filter(pc.equal(table.column("split"), split))
+                writers[split].add(rows_of_split.select(schema.names))
         return [writers[split].close() for split in sorted(writers)]
     except BaseException as error:
         for writer in writers.values():
@@ -146,8 +147,8 @@ def _parquet(
         raise
 
 
-def _ahead(rows: Iterator[pa.Table]) -> Iterator[pa.Table]:
-    """The same, the next read while one is written."""
+def _read_ahead(rows: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """The same tables; the next one is read while one is written."""
     with ThreadPoolExecutor(1) as reader:
         coming = reader.submit(next, rows, None)
         while (table := coming.result()) is not None:

@@ -1,4 +1,4 @@
-"""A run directory as a dataset: its tables with audio, its facts, and a card."""
+"""Export of a run directory: tables with audio, facts of the run, and a dataset card."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ import yaml
 from gensr_pref.auditing.run_audit import audit, table_digests
 from gensr_pref.errors import InputError, Problem, StorageError, UnwrittenError, parameter
 from gensr_pref.exporting import dataset, licences, redacted_facts, trl
-from gensr_pref.exporting.atomic_folder import replacing, require_place
-from gensr_pref.exporting.card import Facts, Table, card
+from gensr_pref.exporting.atomic_folder import replace_folder, require_replaceable
+from gensr_pref.exporting.card import CardFacts, DatasetConfig, render_card
 from gensr_pref.exporting.card_sections import FIGURE
 from gensr_pref.exporting.figure import agreement_figure
 from gensr_pref.exporting.hub import Pushed
-from gensr_pref.exporting.leak_scan import Found, Local, scan
-from gensr_pref.exporting.pseudonyms import SECRET, How, Pseudonyms, opened
+from gensr_pref.exporting.leak_scan import Leak, LocalNames, scan_folder
+from gensr_pref.exporting.pseudonyms import SECRET, Anonymisation, Pseudonyms, open_pseudonyms
 from gensr_pref.rundir import part_files
 from gensr_pref.rundir.document import RunDocument
 from gensr_pref.rundir.integrity import Contents, check
@@ -34,23 +34,23 @@ from gensr_pref.untrusted import documents
 CARD = "README.md"
 _OURS = {CARD, FIGURE, "run.yaml", "audit.json", "summary.json", "data", "candidates", "wav",
          "train.jsonl", "validation.jsonl"}  # fmt: skip
-_SHOWN = 3  # finds of a column
+_SHOWN = 3  # leaks per column
 
-PARQUET = dataset.Wanted()
+PARQUET = dataset.ExportOptions()
 
 
 @dataclass(frozen=True)
 class Publishing:
-    """What may be told, and where it will be.
+    """What may be published, and where.
 
     Attributes:
-        anonymise: drop or hash speakers and recordings; None leaves them.
+        anonymise: drop or hash the names of speakers and recordings; None = names stay.
         secret: file with the key of the pseudonyms; None = in the run directory.
-        allowed: texts that may go out although they look local or secret.
-        repository: ``org/name`` on the Hub that the card names.
+        allowed: texts that may be published although they look local or secret.
+        repository: ``org/name`` on the Hub, for the card.
     """
 
-    anonymise: How | None = None
+    anonymise: Anonymisation | None = None
     secret: Path | None = None
     allowed: Sequence[str] = ()
     repository: str | None = None
@@ -85,59 +85,59 @@ class Exported(TypedDict):
 def export(
     run: str | Path,
     out: str | Path,
-    wanted: dataset.Wanted = PARQUET,
+    options: dataset.ExportOptions = PARQUET,
     publishing: Publishing = Publishing(),
 ) -> Exported:
-    """Write the dataset folder of a run; an earlier export there is replaced.
+    """Write the dataset folder of a run, replacing an earlier export.
 
         export("runs/first", "dataset")
 
-    The whole audit is made where it is not there or older than the pairs or the listeners' answers.
+    The whole audit is made if there is none, or one older than the pairs or listeners' answers.
 
     Returns:
         ``out``, ``form``, ``tables`` (config, split, rows, files, bytes), ``licences``,
-        ``non_commercial``: what forbids commercial use, ``shards`` of the run and how many of them
-        are not finished (``unfinished_shards``), and ``unrecorded``: the generators of whose
-        licence ``run.yaml`` does not tell.
+        ``non_commercial``: works and models whose licence forbids commercial use, ``shards`` of the
+        run and how many of them are unfinished (``unfinished_shards``), and ``unrecorded``: the
+        generators for which ``run.yaml`` records no licence.
 
     Raises:
         PartsError: the run's parts do not belong together.
         InputError: not a run directory; nothing to export; `out` holds something else, cannot be
-            replaced or is being written by another process; or what would be published tells of
-            this machine or its user (every column is named).
-        StorageError: something cannot be read or written. `out` is as it was.
+            replaced or is being written by another process; or the export would reveal something
+            about this machine or its user (every column is named).
+        StorageError: something cannot be read or written. `out` is unchanged.
     """
     run, out = parse_location(run), Path(out)
     contents = check(run)
     document = contents.document
-    require_place(out)
-    _require_ours(out)
+    require_replaceable(out)
+    _require_earlier_export(out)
     secret = publishing.secret or run / SECRET
     if publishing.anonymise is not None:
         require_local(secret, f"Say with {parameter('secret')} where its key is, on this machine")
-    if wanted.form == "trl":
+    if options.form == "trl":
         trl.require_tokens(run)
-    found = _whole_audit(contents)
-    names = None if publishing.anonymise is None else opened(publishing.anonymise, secret)
-    local = Local.here(out) if is_remote(run) else Local.here(run, out)
+    audited = _whole_audit(contents)
+    names = None if publishing.anonymise is None else open_pseudonyms(publishing.anonymise, secret)
+    local = LocalNames.of_machine(out) if is_remote(run) else LocalNames.of_machine(run, out)
     try:
-        with replacing(out) as unfinished:
-            facts = _written(run, unfinished, wanted, publishing, (document, found, names))
+        with replace_folder(out) as unfinished:
+            facts = _write_export(run, unfinished, options, publishing, (document, audited, names))
             _require_harmless(
                 unfinished,
                 local,
                 publishing,
             )
     except (OSError, UnwrittenError) as error:
-        raise _unwritten(out, error) from error
-    result = _told(out, wanted, facts)
+        raise _write_failure(out, error) from error
+    result = _report(out, options, facts)
     result["shards"] = len(contents.shards)
     result["unfinished_shards"] = len(contents.unfinished)
     return result
 
 
-def _unwritten(out: Path, error: BaseException) -> StorageError:
-    """Nothing is kept of an export that breaks off, other than of a build."""
+def _write_failure(out: Path, error: BaseException) -> StorageError:
+    """The message for a failed write; unlike a build, a failed export leaves nothing behind."""
     cause = error.__cause__ if isinstance(error, UnwrittenError) else error
     why = getattr(cause, "strerror", None) or cause
     return StorageError(
@@ -147,32 +147,34 @@ def _unwritten(out: Path, error: BaseException) -> StorageError:
     )
 
 
-def _written(
+def _write_export(
     run: Path,
     out: Path,
-    wanted: dataset.Wanted,
+    options: dataset.ExportOptions,
     publishing: Publishing,
     known: tuple[RunDocument, dict[str, Any], Pseudonyms | None],
-) -> Facts:
-    """Write everything into an empty folder."""
-    document, found, names = known
-    told = redacted_facts.run_document(document, names)
+) -> CardFacts:
+    """Write all files of an export into an empty folder."""
+    document, audited, names = known
+    published = redacted_facts.redact_run(document, names)
     panel = document.provenance.panel
     scores = [score.name for metric in panel for score in metric.scores]
-    made = dataset.write(run, out, wanted, scores, redacted_facts.metadata(told), names)
-    summary = redacted_facts.summary(
-        _summary(run), document, _described(run, made.tables), names is not None
+    made = dataset.write_dataset(
+        run, out, options, scores, redacted_facts.file_metadata(published), names
     )
-    reported = redacted_facts.audit(found, names)
+    summary = redacted_facts.redact_summary(
+        _summary(run), document, _describe(run, made.tables), names is not None
+    )
+    reported = redacted_facts.redact_audit(audited, names)
     figure = agreement_figure(reported.get("agreement") or [])
-    facts = Facts(
-        run=told,
+    facts = CardFacts(
+        run=published,
         audit=reported,
         summary=summary,
-        parts=licences.parts(document),
+        parts=licences.licensed_parts(document),
         tables=made.tables,
         languages=_languages(run),
-        form=wanted.form,
+        form=options.form,
         repository=publishing.repository,
         anonymised=publishing.anonymise,
         codes=made.codes,
@@ -187,19 +189,19 @@ def _written(
         out / "summary.json",
         json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False) + "\n",
     )
-    run_text = yaml.safe_dump(told.as_data(), sort_keys=False, allow_unicode=True, width=100)
+    run_text = yaml.safe_dump(published.as_data(), sort_keys=False, allow_unicode=True, width=100)
     part_files.write_text(out / "run.yaml", run_text)
-    part_files.write_text(out / CARD, card(facts))
+    part_files.write_text(out / CARD, render_card(facts))
     return facts
 
 
-def _require_ours(out: Path) -> None:
-    """Refuse to replace what no export wrote."""
+def _require_earlier_export(out: Path) -> None:
+    """Refuse to replace a folder that no export wrote."""
     if not out.exists():
         return
-    there = {path.name for path in out.iterdir()} if out.is_dir() else {""}
-    if there and not (CARD in there and "summary.json" in there and there <= _OURS):
-        strange = ", ".join(sorted(there - _OURS)[:3]) or "no export"
+    names = {path.name for path in out.iterdir()} if out.is_dir() else {""}
+    if names and not (CARD in names and "summary.json" in names and names <= _OURS):
+        strange = ", ".join(sorted(names - _OURS)[:3]) or "no export"
         raise InputError(
             f"holds something else ({strange}). Choose another {parameter('out')}",
             path=out,
@@ -208,17 +210,17 @@ def _require_ours(out: Path) -> None:
         )
 
 
-def _require_harmless(folder: Path, local: Local, publishing: Publishing) -> None:
-    found = sorted(scan(folder, local, publishing.allowed), key=_by_column)
-    if not found:
+def _require_harmless(folder: Path, local: LocalNames, publishing: Publishing) -> None:
+    leaks = sorted(scan_folder(folder, local, publishing.allowed), key=_by_column)
+    if not leaks:
         return
-    columns = groupby(found, key=_by_column)
+    columns = groupby(leaks, key=_by_column)
     shown = [one for _, finds in columns for one in islice(finds, _SHOWN)]
     lines = [f"  {one}" for one in shown]
-    if len(found) > len(shown):
-        lines.append(f"  ... and {len(found) - len(shown)} more, {len(found)} in all")
+    if len(leaks) > len(shown):
+        lines.append(f"  ... and {len(leaks) - len(shown)} more, {len(leaks)} in all")
     raise InputError(
-        "\n".join(["what would be published tells of this machine or its user:", *lines])
+        "\n".join(["the export would reveal something about this machine or its user:", *lines])
         + f"\nNothing was written. Replace names of speakers and recordings with "
         f"{parameter('anonymise')} hash (or drop); name each text that may go out with "
         f"{parameter('allowed')}",
@@ -227,55 +229,58 @@ def _require_harmless(folder: Path, local: Local, publishing: Publishing) -> Non
     )
 
 
-def _by_column(found: Found) -> str:
-    return found.column
+def _by_column(leak: Leak) -> str:
+    return leak.column
 
 
 def _whole_audit(contents: Contents) -> dict[str, Any]:
-    """The run's audit; made where there is none, a short one, or one of other parts or answers."""
+    """The run's audit; made if there is none, a short one, or one of other parts or answers."""
     path = contents.out / "audit" / "audit.json"
-    there = files.entry(path)
-    if there is not None and there.time >= _last_change(contents.out):
-        found = _object(path)
+    entry = files.entry(path)
+    if entry is not None and entry.time >= _last_change(contents.out):
+        audited = _read_object(path)
         if (
-            found is not None
-            and "panel" in found
-            and found.get("contents") == table_digests(contents)
+            audited is not None
+            and "panel" in audited
+            and audited.get("contents") == table_digests(contents)
         ):
-            return found
+            return audited
     return audit(contents.out)
 
 
 def _last_change(run: Path) -> int:
-    """When pairs or listeners' answers were written last, in ns since 1970."""
-    heard = run / "listening"
-    pieces = [heard, *(heard / name for name in part_files.json_files(heard) if is_remote(heard))]
-    seen = [*part_files.listed(run, "pairs").values()]
-    seen += [one for folder in pieces for one in files.listed(folder).values()]
-    return max((one.time for one in seen), default=0)
+    """Time when pairs or listeners' answers were last written, in ns since 1970."""
+    listening = run / "listening"
+    pieces = [
+        listening,
+        *(listening / name for name in part_files.json_files(listening) if is_remote(listening)),
+    ]
+    entries = [*part_files.listed(run, "pairs").values()]
+    entries += [one for folder in pieces for one in files.listed(folder).values()]
+    return max((one.time for one in entries), default=0)
 
 
 def _summary(run: Path) -> dict[str, Any]:
-    found = _object(run / "summary.json")
-    if found is None:
+    summary = _read_object(run / "summary.json")
+    if summary is None:
         raise InputError(
             "its summary.json is missing or damaged. Run the same build again",
             path=run,
             problem=Problem.MISSING,
         )
-    return found
+    return summary
 
 
-def _object(path: Path) -> dict[str, Any] | None:
-    """What a JSON file of the run holds; None where it is missing or damaged."""
+def _read_object(path: Path) -> dict[str, Any] | None:
+    """The object in a JSON file of the run; None if it is missing or damaged."""
     try:
-        found = documents.parse_json(part_files.read_text(path))
+        content = documents.parse_json(part_files.read_text(path))
     except (OSError, ValueError):
         return None
-    return found if isinstance(found, dict) else None
+    return content if isinstance(content, dict) else None
 
 
-def _described(run: Path, tables: Sequence[Table]) -> dict[str, Any]:
+def _describe(run: Path, tables: Sequence[DatasetConfig]) -> dict[str, Any]:
     """Rows and bytes of the dataset, and hours of the clips that have pairs."""
     return {
         "configs": {
@@ -300,10 +305,10 @@ def _described(run: Path, tables: Sequence[Table]) -> dict[str, Any]:
 def _hours(run: Path) -> dict[str, float]:
     clips = part_files.read_all(run, "clips", ["clip_id", "split", "sample_rate", "num_samples"])
     paired = part_files.read_all(run, "pairs", ["clip_id"]).column("clip_id")
-    kept = clips.filter(pc.is_in(clips.column("clip_id"), value_set=pc.unique(paired)))
-    length = kept.column("num_samples").cast(pa.float64())
-    seconds = pc.divide(length, kept.column("sample_rate").cast(pa.float64()))
-    table = pa.table({"split": kept.column("split"), "seconds": seconds})
+    paired_clips = clips.filter(pc.is_in(clips.column("clip_id"), value_set=pc.unique(paired)))
+    length = paired_clips.column("num_samples").cast(pa.float64())
+    seconds = pc.divide(length, paired_clips.column("sample_rate").cast(pa.float64()))
+    table = pa.table({"split": paired_clips.column("split"), "seconds": seconds})
     grouped = table.group_by("split").aggregate([("seconds", "sum")]).to_pylist()
     return {row["split"]: row["seconds_sum"] / 3600 for row in sorted(grouped, key=_by_split)}
 
@@ -313,21 +318,21 @@ def _by_split(row: dict[str, Any]) -> str:
 
 
 def _languages(run: Path) -> list[str]:
-    found = pc.unique(
+    languages = pc.unique(
         part_files.read_all(run, "clips", ["language"]).column("language")
     ).to_pylist()
-    return sorted({code for one in found if one and (code := _code(one))})
+    return sorted({code for one in languages if one and (code := _language_code_or_none(one))})
 
 
-def _code(written: str) -> str | None:
-    """The code of a language; None for what is none, which runs of earlier versions may hold."""
+def _language_code_or_none(written: str) -> str | None:
+    """The code of a language; None for other text, which runs of earlier versions may hold."""
     try:
         return language_code(written)
     except ValueError:
         return None
 
 
-def _told(out: Path, wanted: dataset.Wanted, facts: Facts) -> Exported:
+def _report(out: Path, options: dataset.ExportOptions, facts: CardFacts) -> Exported:
     rows: list[TableFiles] = [
         {
             "config": table.name,
@@ -341,7 +346,7 @@ def _told(out: Path, wanted: dataset.Wanted, facts: Facts) -> Exported:
     ]
     return {
         "out": str(out),
-        "form": wanted.form,
+        "form": options.form,
         "tables": rows,
         "licences": licences.hub_licences(facts.parts),
         "non_commercial": [one.name for one in facts.parts if one.is_non_commercial],

@@ -14,7 +14,7 @@ _GOOD, _BAD, _INK = "#0b6e4f", "#b3261e", "#1a1a1a"
 
 
 def agreement_figure(rows: Sequence[dict[str, Any]]) -> bytes | None:
-    """Kendall's tau between every two votes as a PNG on white; None where fewer than two vote.
+    """Return Kendall's tau between every two votes as a PNG; None if there are fewer than two.
 
     Args:
         rows: ``agreement`` of ``audit.json``.

@@ -1,12 +1,13 @@
-"""An export to the Hugging Face Hub: what would travel, and the upload.
+"""Upload of an export to the Hugging Face Hub.
 
-Only files that differ from what is there travel; large ones that arrived before a cut are not sent
-again (the Hub knows them by their SHA-256), so the same call resumes. All of it is one commit where
-there are few files. What an earlier export of whatever format left there, and this one does not
-contain, is deleted by the same commit. Files that no export wrote are named, and asked about.
+Only files that differ from the repository's are uploaded. Large files that arrived before an
+interruption are not uploaded again (the Hub knows them by their SHA-256), so the same call resumes.
+If there are few files, the upload is one commit, which also deletes the files of an earlier export,
+of any format, that this one does not contain. Files that no export wrote are listed, and the user
+decides about them.
 
-The token is the one `huggingface_hub` finds (``HF_TOKEN``, else what ``hf auth login`` stored). It
-is never shown, and neither are the Hub's own messages: they may hold addresses with signatures.
+The token is the one that `huggingface_hub` uses (``HF_TOKEN``, else the one that ``hf auth login``
+stored). It is never shown, and neither are the Hub's own messages, which may hold signed addresses.
 """
 
 from __future__ import annotations
@@ -26,14 +27,14 @@ from gensr_pref.errors import (
     parameter,
     quantity,
 )
-from gensr_pref.exporting.hub_errors import answer_of, explained
+from gensr_pref.exporting.hub_errors import explain_errors, find_answer
 from gensr_pref.exporting.hub_files import (
     COMMIT,
     Others,
-    earlier,
+    commit_titles,
+    exported_files,
+    foreign_files,
     require_decided,
-    strange,
-    titles_of,
 )
 from gensr_pref.weights import catalogue, hub
 
@@ -45,15 +46,15 @@ _STATES = ("new", "changed", "same", "gone", "kept", "undecided")
 
 @dataclass(frozen=True)
 class Target:
-    """Where to.
+    """Where an export is uploaded to.
 
     Attributes:
         repository: ``org/name``.
-        public: whether a repository that is made is public.
-        revision: a branch, which is made where it is not there; None = main.
+        public: whether a new repository is public.
+        revision: branch, which is created if it does not exist; None = main.
         create_pr: open a pull request instead of committing.
-        others: what becomes of files there that no export wrote; None = that is not said, and a
-            repository with any is refused.
+        others: what to do with files in the repository that no export wrote; None = refuse a
+            repository that has any.
     """
 
     repository: str
@@ -65,14 +66,14 @@ class Target:
 
 @dataclass(frozen=True)
 class Change:
-    """One file.
+    """One file, and what an upload does with it.
 
     Attributes:
-        path: in the repository.
-        state: new, changed, same (does not travel), gone (is deleted), kept (no export wrote it),
-            undecided (the same, and it is not said what becomes of it), or unknown where the Hub
-            was not asked.
-        bytes: of the local file; 0 of what is only there.
+        path: path in the repository.
+        state: new, changed, same (is not uploaded), gone (is deleted), kept (no export wrote it),
+            undecided (no export wrote it, and `Target.others` is None), or unknown if the Hub did
+            not answer.
+        bytes: size of the local file; 0 if the file is only in the repository.
     """
 
     path: str
@@ -80,11 +81,11 @@ class Change:
     bytes: int
 
 
-def check(target: Target) -> None:
-    """Refuse early what cannot be pushed.
+def check_target(target: Target) -> None:
+    """Refuse a target that nothing can be uploaded to, before any work.
 
     Raises:
-        InputError: no name that the Hub allows, two options that exclude each other, or connections
+        InputError: the Hub does not allow the name, two options exclude each other, or connections
             are forbidden.
     """
     from huggingface_hub import constants
@@ -122,10 +123,10 @@ def check(target: Target) -> None:
 
 
 def require_token() -> None:
-    """Refuse early where nothing can be pushed for want of a token.
+    """Refuse to go on without a token.
 
     Raises:
-        InputError: there is none on this machine.
+        InputError: there is no token on this machine.
     """
     from huggingface_hub import get_token
 
@@ -137,39 +138,41 @@ def require_token() -> None:
         )
 
 
-def plan(folder: Path, target: Target) -> list[Change]:
-    """Every file that is in the folder or in the repository, and what would happen to it.
+def plan_push(folder: Path, target: Target) -> list[Change]:
+    """Return every file of the folder and the repository, and what an upload would do with it.
 
-    Reads the whole folder where the repository has files of the same names and sizes.
+    Files are read to be compared if the repository has files of the same names and sizes.
 
     Raises:
-        UnreachableError: nothing answers.
-        PublishError: the Hub does not take the token, or breaks off.
+        UnreachableError: the Hub does not answer.
+        PublishError: the Hub refuses the token, or the connection fails.
     """
     from huggingface_hub import HfApi
 
     _require_answer(target)
-    with explained(target.repository):
-        remote, branch = _remote(target)
-    strangers = strange(remote, titles_of(HfApi(), target.repository, branch) if remote else None)
-    changes = [_change(path, name, remote) for name, path in _local(folder).items()]
+    with explain_errors(target.repository):
+        remote, branch = _remote_files(target)
+    strangers = foreign_files(
+        remote, commit_titles(HfApi(), target.repository, branch) if remote else None
+    )
+    changes = [_change(path, name, remote) for name, path in _local_files(folder).items()]
     names = {change.path for change in changes}
     state: Literal["gone", "kept", "undecided"]
     state = "gone" if target.others == "delete" else "kept" if target.others else "undecided"
-    gone = dict.fromkeys(earlier(remote, strangers), "gone")
-    told = {**gone, **dict.fromkeys(strangers, state)}
-    left = [Change(name, told[name], 0) for name in sorted(told.keys() - names)]  # type: ignore[arg-type]
+    gone = dict.fromkeys(exported_files(remote, strangers), "gone")
+    states = {**gone, **dict.fromkeys(strangers, state)}
+    left = [Change(name, states[name], 0) for name in sorted(states.keys() - names)]  # type: ignore[arg-type]
     return [*changes, *left]
 
 
-def unplanned(folder: Path) -> list[Change]:
-    """Every file of the folder, where it is not known what the repository has."""
-    local = _local(folder)
+def list_unknown_changes(folder: Path) -> list[Change]:
+    """Return every file of the folder, without knowing what the repository has."""
+    local = _local_files(folder)
     return [Change(name, "unknown", path.stat().st_size) for name, path in local.items()]
 
 
 class Sent(TypedDict):
-    """What was sent: the number of files, and the commit or pull request."""
+    """The result of an upload: the number of files, and the commit or pull request."""
 
     url: str
     sent: int
@@ -178,7 +181,7 @@ class Sent(TypedDict):
 
 
 class Pushed(Sent):
-    """What a push did; see `push`."""
+    """The result of `push`."""
 
     repository: str
     private: bool
@@ -189,32 +192,32 @@ class Pushed(Sent):
 
 
 def push(folder: Path, target: Target) -> Pushed:
-    """Make the repository where it is not there, and bring what differs.
+    """Create the repository if it does not exist, and upload the files that differ.
 
     Returns:
-        ``repository``, ``url``, ``commit``, ``pull_request``, ``private``, ``sent`` (files),
-        ``same`` (files that did not travel), ``gone`` (names that were deleted), ``kept``
-        (names that no export wrote, and that stay), and ``earlier_commits``: whether the
-        repository's history holds what was there before.
+        ``repository``, ``url``, ``commit``, ``pull_request``, ``private``, ``sent`` (number of
+        files), ``same`` (number of files that were not uploaded), ``gone`` (names of deleted
+        files), ``kept`` (names of files that no export wrote and that stay), and
+        ``earlier_commits``: whether the repository's history holds earlier content.
 
     Raises:
-        InputError: no token, the repository is public and that was not asked for, or it holds
-            files that no export wrote and it is not said what becomes of them.
-        UnreachableError: nothing answers.
-        PublishError: the Hub refuses or breaks off; the same call goes on.
+        InputError: there is no token, the repository is public without `Target.public`, or it
+            holds files that no export wrote and `Target.others` is None.
+        UnreachableError: the Hub does not answer.
+        PublishError: the Hub refuses, or the connection fails; the same call resumes.
     """
     from huggingface_hub import HfApi
 
     require_token()
     _require_answer(target)
     api = HfApi(library_name="gensr_pref")
-    with explained(target.repository):
+    with explain_errors(target.repository):
         api.create_repo(
             target.repository, repo_type=_KIND, private=not target.public, exist_ok=True
         )
         private = bool(api.repo_info(target.repository, repo_type=_KIND).private)
     _require_expected(target, private)
-    changes = plan(folder, target)
+    changes = plan_push(folder, target)
     of = {state: [one.path for one in changes if one.state == state] for state in _STATES}
     require_decided(target.repository, of["undecided"], target.others)
     _make_branch(api, target)
@@ -225,25 +228,25 @@ def push(folder: Path, target: Target) -> Pushed:
         "gone": of["gone"],
         "kept": of["kept"],
         "earlier_commits": bool(of["changed"] or of["gone"]),
-        **_sent(api, folder, target, [*of["new"], *of["changed"]], of["gone"]),
+        **_upload(api, folder, target, [*of["new"], *of["changed"]], of["gone"]),
     }
 
 
 def _make_branch(api: Any, target: Target) -> None:
-    """The branch that is pushed to; it begins as main is."""
+    """Create the branch that is pushed to, as a copy of main."""
     if not target.revision or target.revision.startswith("refs/"):
         return
-    with explained(target.repository):
+    with explain_errors(target.repository):
         api.create_branch(target.repository, branch=target.revision, repo_type=_KIND, exist_ok=True)
 
 
-def _sent(
+def _upload(
     api: Any, folder: Path, target: Target, moved: Sequence[str], gone: Sequence[str]
 ) -> Sent:
     url = f"{api.endpoint}/datasets/{target.repository}"
     if not moved and not gone:
         return {"url": url, "sent": 0, "commit": None, "pull_request": None}
-    with explained(target.repository):
+    with explain_errors(target.repository):
         commit = api.upload_folder(
             repo_id=target.repository,
             repo_type=_KIND,
@@ -265,15 +268,14 @@ def _sent(
 
 
 def _require_gone(target: Target, revision: str | None, gone: Sequence[str]) -> None:
-    """Look whether what should be deleted is; it may be sound that must not be public."""
-    with explained(target.repository):
-        there = _files(target.repository, revision)
-    left = [name for name in gone if name in there]
+    """Check that files are deleted: one may be sound that must not be public."""
+    with explain_errors(target.repository):
+        remaining = _files(target.repository, revision)
+    left = [name for name in gone if name in remaining]
     if left:
         raise PublishError(
-            f"{quantity(len(left), 'file')} that this export does not "
-            "contain are still "
-            f"there, such as {left[0]}. The same command goes on from there",
+            f"{quantity(len(left), 'file')} that this export does not contain are still in the "
+            f"repository, such as {left[0]}. The same command resumes",
             path=target.repository,
             value=left,
             problem=Problem.EXISTS,
@@ -290,26 +292,26 @@ def _require_expected(target: Target, private: bool) -> None:
         )
 
 
-def _local(folder: Path) -> dict[str, Path]:
+def _local_files(folder: Path) -> dict[str, Path]:
     """The files of a folder by their path in the repository."""
-    found = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): path for path in found}
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path for path in paths}
 
 
 def _require_answer(target: Target) -> None:
-    """Ask once, without the client's retries: whatever the Hub answers, it is there."""
+    """Ask once, without the client's retries, whether the Hub answers at all."""
     from huggingface_hub import HfApi
 
     try:
         HfApi().repo_info(target.repository, repo_type=_KIND, timeout=_PATIENCE)
-    except Exception as error:  # of whatever HTTP library this version of the client uses
+    except Exception as error:  # any exception of the HTTP library that the client uses
         if lacking := hub.missing_package(error):
             raise UnreachableError(
                 f"the Hub cannot be asked: {lacking}",
                 path=target.repository,
                 problem=Problem.OFFLINE,
             ) from None
-        if answer_of(error)[0] is None:
+        if find_answer(error)[0] is None:
             raise UnreachableError(
                 f"the Hub does not answer ({type(error).__name__}). Nothing "
                 "was begun; try again once it can be reached",
@@ -318,10 +320,10 @@ def _require_answer(target: Target) -> None:
             ) from None
 
 
-def _remote(target: Target) -> tuple[dict[str, Any], str | None]:
-    """The files that a push comes upon, by path, and their branch: main where it is to be made.
+def _remote_files(target: Target) -> tuple[dict[str, Any], str | None]:
+    """The existing files by path, and their branch: main if the target's does not exist yet.
 
-    There are none where the repository does not exist yet.
+    There are none if the repository does not exist yet.
     """
     from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
@@ -338,25 +340,25 @@ def _remote(target: Target) -> tuple[dict[str, Any], str | None]:
 def _files(repository: str, revision: str | None) -> dict[str, Any]:
     from huggingface_hub import HfApi
 
-    found = HfApi().list_repo_tree(repository, recursive=True, revision=revision, repo_type=_KIND)
-    return {one.path: one for one in found if hasattr(one, "blob_id")}
+    entries = HfApi().list_repo_tree(repository, recursive=True, revision=revision, repo_type=_KIND)
+    return {one.path: one for one in entries if hasattr(one, "blob_id")}
 
 
 def _change(path: Path, name: str, remote: dict[str, Any]) -> Change:
     size = path.stat().st_size
-    there = remote.get(name)
-    if there is None:
+    existing = remote.get(name)
+    if existing is None:
         return Change(name, "new", size)
-    same = there.size == size and _is_same(path, there)
+    same = existing.size == size and _is_same(path, existing)
     return Change(name, "same" if same else "changed", size)
 
 
-def _is_same(path: Path, there: Any) -> bool:
-    """Whether a file has the digest that the Hub states: SHA-256 of a large one, else git's."""
-    if there.lfs is not None:
-        return catalogue.sha256_of(path) == str(there.lfs.sha256)
+def _is_same(path: Path, existing: Any) -> bool:
+    """Whether a file has the digest that the Hub states: SHA-256 for a large one, else git's."""
+    if existing.lfs is not None:
+        return catalogue.sha256_of(path) == str(existing.lfs.sha256)
     digest = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
     with path.open("rb") as file:
         while block := file.read(_BLOCK):
             digest.update(block)
-    return digest.hexdigest() == str(there.blob_id)
+    return digest.hexdigest() == str(existing.blob_id)

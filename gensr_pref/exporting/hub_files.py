@@ -1,4 +1,4 @@
-"""Which files of a repository on the Hub an export put there, and which are another's."""
+"""Files of a repository on the Hub: those that an export wrote, and others."""
 
 from __future__ import annotations
 
@@ -15,35 +15,35 @@ _EXPORTED = re.compile(
     r"README\.md|agreement\.png|run\.yaml|audit\.json|summary\.json"
     r"|(train|validation)\.jsonl|(data|candidates)/[^/]+\.parquet|wav/.+\.wav"
 )
-# What a repository has by itself, or where its owner says what it may be used for.
+# Files that a new repository has, or in which its owner states terms of use.
 _OWN = re.compile(r"\.gitattributes|\.gitignore|README\.md|LICEN[CS]E(\.(md|txt))?", re.I)
 _SHOWN = 5
 
 
-def strange(there: Collection[str], titles: Sequence[str] | None) -> list[str]:
-    """The files of a repository that no export wrote, sorted.
+def foreign_files(paths: Collection[str], titles: Sequence[str] | None) -> list[str]:
+    """Return the files of a repository that no export wrote, sorted.
 
-    Where no commit is an export's, these are all files but those that a new repository has.
+    If no commit is an export's, these are all files but those that a new repository has.
 
     Args:
-        there: paths of all files.
-        titles: of the commits; None where that is not known.
+        paths: paths of all files.
+        titles: titles of the commits; None if they are unknown.
     """
     never = titles is not None and not any(COMMIT in title for title in titles)
-    known = [name for name in there if not never and _EXPORTED.fullmatch(name)]
-    return sorted(name for name in set(there) - set(known) if not _OWN.fullmatch(name))
+    known = [name for name in paths if not never and _EXPORTED.fullmatch(name)]
+    return sorted(name for name in set(paths) - set(known) if not _OWN.fullmatch(name))
 
 
-def earlier(there: Collection[str], strangers: Collection[str]) -> set[str]:
-    """The files of a repository that an earlier export wrote."""
-    return {name for name in there if _EXPORTED.fullmatch(name)} - set(strangers)
+def exported_files(paths: Collection[str], strangers: Collection[str]) -> set[str]:
+    """Return the files of a repository that an earlier export wrote."""
+    return {name for name in paths if _EXPORTED.fullmatch(name)} - set(strangers)
 
 
 def require_decided(repository: str, strangers: Sequence[str], others: Others | None) -> None:
-    """Refuse to push beside files of which it is not said what shall become of them.
+    """Refuse to push beside files that no export wrote, unless `others` says what to do with them.
 
     Raises:
-        InputError: there are some; the first are named.
+        InputError: there are such files; the first are named.
     """
     if not strangers or others is not None:
         return
@@ -51,8 +51,8 @@ def require_decided(repository: str, strangers: Sequence[str], others: Others | 
     rest = len(strangers) - _SHOWN
     raise InputError(
         f"holds {quantity(len(strangers), 'file')} that no export wrote: {shown}"
-        f"{f' and {rest} more' if rest > 0 else ''}. They would stay beside the dataset, whatever "
-        "they tell. Say what shall become of them with "
+        f"{f' and {rest} more' if rest > 0 else ''}. They would stay beside the dataset. "
+        "Say what to do with them by "
         f"{parameter('others')}: 'keep' leaves them there, 'delete' "
         "removes them with the push; or choose another name. Nothing was pushed",
         path=repository,
@@ -61,10 +61,10 @@ def require_decided(repository: str, strangers: Sequence[str], others: Others | 
     )
 
 
-def titles_of(api: Any, repository: str, revision: str | None) -> list[str] | None:
-    """The titles of the commits of a dataset's branch; None where the Hub does not tell."""
+def commit_titles(api: Any, repository: str, revision: str | None) -> list[str] | None:
+    """Return the titles of the commits of a dataset's branch; None if the Hub does not say."""
     try:
         commits = api.list_repo_commits(repository, repo_type="dataset", revision=revision)
         return [str(one.title) for one in commits]
-    except Exception:  # of whatever HTTP library this version of the client uses
+    except Exception:  # any exception of the HTTP library that the client uses
         return None

@@ -1,7 +1,7 @@
-"""What must not be published: paths of this machine, names of user and host, tokens.
+"""Search for what must not be published: paths of this machine, names of user and host, tokens.
 
-All text of an export is looked at: every string in every Parquet file, the files' metadata, and
-all other files that are text. What is found is named by its place; a token is never repeated.
+All text of an export is searched: every string in every Parquet file, the files' metadata, and all
+other text files. A leak is reported by its place; a token is never repeated.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from gensr_pref.rundir import part_files
 from gensr_pref.storage.location import home
 from gensr_pref.untrusted import documents
 
-Place = tuple[str, str, bool, str]  # column, row or line, whether a person said it, the text
-SPOKEN = ("text", "transcript")  # words that people said: the name of a user may be one of them
+Place = tuple[str, str, bool, str]  # column, row or line, whether it was spoken, the text
+SPOKEN = ("text", "transcript")  # spoken words: the name of a user may be one of them
 _TEXT = (".md", ".json", ".jsonl", ".yaml", ".yml", ".csv", ".txt", ".svg")
-# Names so common that finding them tells nothing of a person or a machine.
+# Names so common that they reveal nothing about a person or a machine.
 _COMMON = """
 root user admin ubuntu debian runner nobody guest home test build docker localhost localdomain
 container linux work data main master node worker app vagrant
@@ -61,13 +61,13 @@ _PATHS = {
 
 
 @dataclass(frozen=True)
-class Found:
-    """Something that must not go out.
+class Leak:
+    """Something that must not be published.
 
     Attributes:
         column: file, and column of a table.
-        at: row or line that it is first in.
-        what: in words; a token only by its first letters.
+        at: first row or line that holds it.
+        what: description; a token only by its first letters.
     """
 
     column: str
@@ -79,13 +79,13 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Local:
-    """What tells of this machine and its user.
+class LocalNames:
+    """Names that reveal this machine or its user.
 
     Attributes:
-        user, host: names; empty where they are too common to tell anything.
+        user, host: names; empty if they are too common to reveal anything.
         folders: absolute paths, such as those of the home and of the run.
-        secrets: tokens that this machine has.
+        secrets: tokens stored on this machine.
     """
 
     user: str
@@ -94,16 +94,16 @@ class Local:
     secrets: tuple[str, ...] = ()
 
     @classmethod
-    def here(cls, *folders: Path) -> Local:
-        """This machine; with the home and the working folder besides `folders`."""
+    def of_machine(cls, *folders: Path) -> LocalNames:
+        """Return those of this machine, with the home and the working folder besides `folders`."""
         every = {str(path.resolve()) for path in (*folders, home(), Path.cwd())}
-        kept = tuple(sorted(path for path in every if len(path) > 1))
-        return cls(_telling(_user()), _telling(socket.gethostname().partition(".")[0]), kept,
-                   _own_tokens())  # fmt: skip
+        host = socket.gethostname().partition(".")[0]
+        long_enough = tuple(sorted(path for path in every if len(path) > 1))
+        return cls(_unless_common(_user()), _unless_common(host), long_enough, _own_tokens())
 
     @cached_property
     def patterns(self) -> list[tuple[str, re.Pattern[str], bool]]:
-        """What to look for, in words; the expression; whether it may be in what was said."""
+        """Triples: description, expression to search for, whether spoken text is searched too."""
         own = {_OWN: "|".join(map(re.escape, self.secrets))} if self.secrets else {}
         known = {**own, **_TOKENS, **_PATHS}
         made = [(what, re.compile(text), True) for what, text in known.items()]
@@ -124,65 +124,72 @@ class Local:
         return made
 
 
-def scan(folder: Path, local: Local, allowed: Sequence[str] = ()) -> list[Found]:
-    """Everything under a folder that must not be published; what is in a column often, once.
+def scan_folder(folder: Path, local: LocalNames, allowed: Sequence[str] = ()) -> list[Leak]:
+    """Return everything in a folder that must not be published; once per column.
 
     Args:
         folder: an export.
-        local: what tells of this machine.
+        local: names that reveal this machine.
         allowed: texts that may be published whatever they look like.
 
     Raises:
         StorageError: a file cannot be read.
     """
-    found: list[Found] = []
+    leaks: list[Leak] = []
     for path in sorted(folder.rglob("*")):
         if path.is_file():
             name = path.relative_to(folder).as_posix()
-            places = _parquet(path) if path.suffix == ".parquet" else _text(path)
-            found += _of_file(name, places, local, allowed)
-    return found
+            places = _parquet_texts(path) if path.suffix == ".parquet" else _file_texts(path)
+            leaks += _leaks_in_file(name, places, local, allowed)
+    return leaks
 
 
-def _of_file(
-    name: str, places: Iterable[Place], local: Local, allowed: Sequence[str]
-) -> Iterator[Found]:
+def _leaks_in_file(
+    name: str, places: Iterable[Place], local: LocalNames, allowed: Sequence[str]
+) -> Iterator[Leak]:
     seen: set[tuple[str, str]] = set()
-    for column, at, said, text in chain([("", "", False, name)], places):
-        for what in _finds(text, said, local, allowed):
+    for column, at, spoken, text in chain([("", "", False, name)], places):
+        for what in _leaks_in_text(text, spoken, local, allowed):
             if (column, what) not in seen:
                 seen.add((column, what))
-                yield Found(f"{name}{column}", at, what)
+                yield Leak(f"{name}{column}", at, what)
 
 
-def _finds(text: str, said: bool, local: Local, allowed: Sequence[str]) -> Iterator[str]:
+def _leaks_in_text(
+    text: str, spoken: bool, local: LocalNames, allowed: Sequence[str]
+) -> Iterator[str]:
     for what, pattern, everywhere in local.patterns:
-        if said and not everywhere:
+        if spoken and not everywhere:
             continue
         plain = unquote(text)
         folders = what == "a path"
         if match := _search(pattern, text, allowed, folders) or (
             plain != text and _search(pattern, plain, allowed, folders)
         ):
-            yield f"{what}: {_shown(what, match.strip())}"
+            yield f"{what}: {_quote(what, match.strip())}"
             if what == _OWN:
                 return
-    begun = max((len(one) for one in allowed if text.startswith(one)), default=0)
-    if _is_below_root(text) and (not begun or _is_below_root(text[begun:])):
+    prefix = max((len(one) for one in allowed if text.startswith(one)), default=0)
+    if _is_below_root(text) and (not prefix or _is_below_root(text[prefix:])):
         yield f"a path of this machine without its first slash: {text[:80]!r}"
 
 
 def _search(
     pattern: re.Pattern[str], text: str, allowed: Sequence[str], folders: bool
 ) -> str | None:
-    """The first match that may not go out, as it stands in the text.
+    """The first match that may not be published, as it stands in the text.
 
     Args:
-        folders: whether what begins inside an allowed text is looked at from that text's end on:
-            where `/data` is allowed, `/data/a.wav` is, and `/data/anna/a.wav` is not. Else all of
-            it must be inside.
+        folders: whether a match that begins inside an allowed text is judged by the rest of it:
+            if `/data` is allowed, `/data/a.wav` is, and `/data/anna/a.wav` is not. Otherwise all
+            of it must be inside.
     """
-    spans = [found.span() for one in allowed if one for found in re.finditer(re.escape(one), text)]
+    spans = [
+        occurrence.span()
+        for one in allowed
+        if one
+        for occurrence in re.finditer(re.escape(one), text)
+    ]
     for match in pattern.finditer(text):
         start, end = match.start(), match.start() + len(match[0].rstrip("/"))
         known = max((stop for begin, stop in spans if begin <= start < stop), default=start)
@@ -191,7 +198,7 @@ def _search(
     return None
 
 
-def _shown(what: str, text: str) -> str:
+def _quote(what: str, text: str) -> str:
     hidden = what == _OWN or what in _TOKENS
     return f"{text[:4]}..." if hidden else repr(text[:80])
 
@@ -212,18 +219,18 @@ def _is_below_root(text: str) -> bool:
     return "/" in folder and _exists("/" + text.partition("/")[0]) and _exists("/" + folder)
 
 
-def _parquet(path: Path) -> Iterator[Place]:
-    """Every string and the metadata."""
+def _parquet_texts(path: Path) -> Iterator[Place]:
+    """Every string of a Parquet file, and its metadata."""
     schema = pq.read_schema(path)
     for key, value in (schema.metadata or {}).items():
-        for text in _strings(_loaded(value.decode("utf-8", "replace"))):
+        for text in _strings(_parse(value.decode("utf-8", "replace"))):
             yield f", metadata {key.decode()}", "", False, text
     leaves = [leaf for field in schema for leaf in _string_leaves(field.name, field.type)]
     row = 0
     for batch in part_files.batches(path, leaves, rows=1024) if leaves else ():
         for name in batch.schema.names:
             for text, at in _distinct(batch.column(name)):
-                for piece in _strings(_loaded(text)):
+                for piece in _strings(_parse(text)):
                     yield f", column {name}", f", row {row + at}", name in SPOKEN, piece
         row += len(batch)
 
@@ -240,7 +247,7 @@ def _string_leaves(name: str, kind: pa.DataType) -> Iterator[str]:
 
 
 def _distinct(column: pa.Array) -> Iterator[tuple[str, int]]:
-    """Each text of a column once, with the row that it is first in."""
+    """Each text of a column once, with its first row."""
     seen: set[str] = set()
     for row, value in enumerate(column.to_pylist()):
         for text in _strings(value):
@@ -249,7 +256,7 @@ def _distinct(column: pa.Array) -> Iterator[tuple[str, int]]:
                 yield text, row
 
 
-def _text(path: Path) -> Iterator[Place]:
+def _file_texts(path: Path) -> Iterator[Place]:
     if path.suffix not in _TEXT:
         return
     with path.open(encoding="utf-8", errors="replace") as file:
@@ -260,8 +267,8 @@ def _text(path: Path) -> Iterator[Place]:
                 yield "", place, False, piece.strip(",;")
 
 
-def _loaded(text: str) -> Any:
-    """JSON where it is, else the text."""
+def _parse(text: str) -> Any:
+    """The data in a JSON text; any other text as it is."""
     if text[:1] in "[{":
         try:
             return documents.parse_json(text)
@@ -290,7 +297,7 @@ def _user() -> str:
         return ""
 
 
-def _telling(name: str) -> str:
+def _unless_common(name: str) -> str:
     return "" if len(name) < 3 or name.lower() in _COMMON.split() else name
 
 

@@ -1,4 +1,4 @@
-"""Licences of what went into a dataset, and what they mean for its card."""
+"""Licences of the works and models in a dataset, and what they mean for its card."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 from gensr_pref.rundir.document import RunDocument
 
 UNKNOWN = "unknown"
-UNRECORDED = "not recorded"  # of a generator, by a run that was built before licences were
+UNRECORDED = "not recorded"  # of a generator, in a run that was built before licences were recorded
 _NON_COMMERCIAL = re.compile(r"\bnc\b|non-?\s?commercial", re.IGNORECASE)
 _COMMERCE = re.compile(r"\bcommercial", re.IGNORECASE)
-# What the Hub takes under `license` (docs/hub/repositories-licenses), as far as it may be that of
-# recordings, weights or code; any other is written as `other`.
+# Values of `license` on the Hub (docs/hub/repositories-licenses) that recordings, weights or code
+# may have; any other licence is written as `other`.
 _HUB = """
 apache-2.0 mit openrail bsd bsd-2-clause bsd-3-clause bsd-3-clause-clear c-uda cc cc0-1.0 cc-by-2.0
 cc-by-2.5 cc-by-3.0 cc-by-4.0 cc-by-sa-3.0 cc-by-sa-4.0 cc-by-nc-2.0 cc-by-nc-3.0 cc-by-nc-4.0
@@ -27,14 +27,14 @@ HUB_LICENCES = frozenset(_HUB.split())
 
 
 @dataclass(frozen=True)
-class Part:
-    """Something that went into the dataset.
+class LicensedPart:
+    """A work or model that went into the dataset.
 
     Attributes:
         kind: speech, noise, rooms, other, generator or metric.
-        name: of the work or model.
-        licence: as its makers call it; `UNKNOWN` where that is not stated.
-        notice: what must be told of it.
+        name: name of the work or model.
+        licence: name that its makers give it; `UNKNOWN` if they state none.
+        notice: text that must be shown with it.
     """
 
     kind: str
@@ -49,46 +49,46 @@ class Part:
 
     @property
     def is_restricted(self) -> bool:
-        """Whether something is said of commercial use."""
+        """Whether its licence or notice mentions commercial use."""
         return self.is_non_commercial or _COMMERCE.search(self.notice) is not None
 
 
-def parts(run: RunDocument) -> list[Part]:
-    """All that went into the dataset, recordings first.
+def licensed_parts(run: RunDocument) -> list[LicensedPart]:
+    """Return all works and models in the dataset, recordings first.
 
     Args:
-        run: what ``run.yaml`` holds. The licences of the generators are those that the build
-            recorded: nothing that it names is made here to ask it.
+        run: content of ``run.yaml``. The licences of the generators are those that the build
+            recorded: no generator is loaded here.
     """
     provenance = run.provenance
-    recordings = [Part(c["of"], c["name"], c["licence"]) for c in run.credits]
+    recordings = [LicensedPart(c["of"], c["name"], c["licence"]) for c in run.credits]
     kinds = {part.kind for part in recordings}
     if "speech" not in kinds:
-        recordings.insert(0, Part("speech", "the speech", UNKNOWN))
+        recordings.insert(0, LicensedPart("speech", "the speech", UNKNOWN))
     if "noise" not in kinds and _uses_noise(run):
-        recordings.append(Part("noise", "the noise", UNKNOWN))
+        recordings.append(LicensedPart("noise", "the noise", UNKNOWN))
     models = [
-        Part("generator", one.name, _recorded(provenance.licences, one.name))
+        LicensedPart("generator", one.name, _recorded_licence(provenance.licences, one.name))
         for one in provenance.generators
     ]
     panel = [
-        Part("metric", one.metric, one.licence or UNKNOWN, one.notice or "")
+        LicensedPart("metric", one.metric, one.licence or UNKNOWN, one.notice or "")
         for one in provenance.panel
     ]
     return [*recordings, *models, *panel]
 
 
-def _recorded(licences: Mapping[str, Any], label: str) -> str:
-    """What the build recorded of a generator's licence; ``-`` where it had nothing to tell."""
+def _recorded_licence(licences: Mapping[str, Any], label: str) -> str:
+    """A generator's licence as the build recorded it; ``-`` stands for none."""
     if label not in licences:
         return UNRECORDED
-    told = licences[label]
-    return told if isinstance(told, str) and told not in ("", "-") else UNKNOWN
+    licence = licences[label]
+    return licence if isinstance(licence, str) and licence not in ("", "-") else UNKNOWN
 
 
-def hub_licences(found: Sequence[Part]) -> list[str]:
-    """What stands under ``license`` in the card: of recordings, and any non-commercial one."""
-    bound = [p for p in found if p.kind not in ("generator", "metric") or p.is_non_commercial]
+def hub_licences(parts: Sequence[LicensedPart]) -> list[str]:
+    """Return the values of ``license`` in the card: of recordings, and any non-commercial one."""
+    bound = [p for p in parts if p.kind not in ("generator", "metric") or p.is_non_commercial]
     return list(dict.fromkeys(_hub_licence(part.licence) for part in bound))
 
 

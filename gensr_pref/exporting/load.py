@@ -1,7 +1,7 @@
 """Pairs of an export as NumPy arrays, without torchcodec and FFmpeg.
 
-`datasets` decodes its Audio columns through these two; here they are read as the bytes they are,
-and decoded by soundfile.
+`datasets` decodes its Audio columns through these two; here the columns are read as bytes and
+decoded by soundfile.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def load(
     split: str = "train",
     revision: str | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """Read the rows of an export one after the other, from disk or from the Hub.
+    """Yield the rows of an export, from disk or from the Hub.
 
     Every Audio column (`prompt`, `chosen`, `rejected`, and `clean` and `audio` where they exist) is
     ``{"array": [T] float32, "sampling_rate": Hz}``, or None where it is null; every other column is
@@ -45,11 +45,11 @@ def load(
         raise InputError(
             f"cannot be read as a dataset: {error}", path=source, problem=Problem.UNREADABLE
         ) from error
-    return _decoded(undecoded(rows))
+    return _decode(disable_decoding(rows))
 
 
-def undecoded(rows: Any) -> Any:
-    """Let `datasets` give every Audio column as ``{"bytes", "path"}``, which needs no decoder.
+def disable_decoding(rows: Any) -> Any:
+    """Return rows whose Audio columns are ``{"bytes", "path"}``, which needs no decoder.
 
     Args:
         rows: a ``Dataset`` or ``IterableDataset``.
@@ -64,11 +64,11 @@ def undecoded(rows: Any) -> Any:
 def _audio_columns(rows: Any) -> list[str]:
     import datasets
 
-    found = (rows.features or {}).items()
-    return [name for name, feature in found if isinstance(feature, datasets.Audio)]
+    features = (rows.features or {}).items()
+    return [name for name, feature in features if isinstance(feature, datasets.Audio)]
 
 
-def _decoded(rows: Any) -> Iterator[dict[str, Any]]:
+def _decode(rows: Any) -> Iterator[dict[str, Any]]:
     names = _audio_columns(rows)
     for row in rows:
         yield {**row, **{name: _array(row[name]) for name in names}}

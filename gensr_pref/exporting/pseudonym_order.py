@@ -1,7 +1,7 @@
-"""Rows in the order of their pseudonyms, whatever the order of the names they stand for.
+"""Rows sorted by their pseudonyms, so that their order reveals nothing about the names.
 
-The pseudonyms are spread evenly, so the rows are laid into files by the first digits of theirs, and
-each file, a 256th of all, is sorted in memory. For the time there are two copies on the disk.
+Pseudonyms are spread evenly: rows are distributed to files by the first digits of theirs, and each
+file, a 256th of all rows, is sorted in memory. Meanwhile there are two copies on the disk.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ ROWS_AT_ONCE = 32
 _DIGITS = 2  # of 16, hexadecimal
 
 
-def by_pseudonym(rows: Iterator[pa.Table], folder: Path) -> Iterator[pa.Table]:
-    """The same rows, sorted by ``clip_id``; those of a clip stay in their order.
+def sort_by_pseudonym(rows: Iterator[pa.Table], folder: Path) -> Iterator[pa.Table]:
+    """Yield the same rows sorted by ``clip_id``; those of a clip stay in their order.
 
     Args:
-        rows: with pseudonyms for clips (`pseudonyms.Pseudonyms.table`).
-        folder: where there is room for all of them; nothing is left there.
+        rows: rows with pseudonyms for clips (`pseudonyms.Pseudonyms.table`).
+        folder: folder with room for all rows; nothing is left there.
 
     Raises:
         OSError: the disk is full, or the folder cannot be written.
     """
     with TemporaryDirectory(prefix=".unsorted-", dir=folder) as place:
-        for path in _laid_out(rows, Path(place)):
-            yield from _sorted(path)
+        for path in _distribute(rows, Path(place)):
+            yield from _read_sorted(path)
             path.unlink()
 
 
-def _laid_out(rows: Iterator[pa.Table], folder: Path) -> list[Path]:
-    """Files whose names are in the order of the pseudonyms in them."""
+def _distribute(rows: Iterator[pa.Table], folder: Path) -> list[Path]:
+    """Write rows to files, sorted by the pseudonyms in them."""
     writers: dict[str, pa.ipc.RecordBatchStreamWriter] = {}
     with ExitStack() as opened:
         for table in rows:
-            starts = _starts(table)
+            starts = _first_digits(table)
             for start in pc.unique(starts).to_pylist():
                 if start not in writers:
                     writer = pa.ipc.new_stream(str(folder / start), table.schema)
@@ -48,12 +48,12 @@ def _laid_out(rows: Iterator[pa.Table], folder: Path) -> list[Path]:
     return [folder / start for start in sorted(writers)]
 
 
-def _starts(table: pa.Table) -> pa.ChunkedArray:
+def _first_digits(table: pa.Table) -> pa.ChunkedArray:
     begin = len("clip-")
     return pc.utf8_slice_codeunits(table.column("clip_id"), begin, begin + _DIGITS)
 
 
-def _sorted(path: Path) -> Iterator[pa.Table]:
+def _read_sorted(path: Path) -> Iterator[pa.Table]:
     with pa.ipc.open_stream(str(path)) as file:
         table = file.read_all().combine_chunks()
     order = pc.sort_indices(table.column("clip_id"))  # stable

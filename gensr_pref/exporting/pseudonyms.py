@@ -1,9 +1,9 @@
-"""Who spoke and which recording it was, dropped or replaced by pseudonyms.
+"""Names of speakers and recordings, dropped or replaced by pseudonyms.
 
-A pseudonym is BLAKE2b of the name, keyed with a secret of 32 random bytes: who lacks the secret
-cannot try out names, as with a plain or publicly salted hash. The secret stays in the run
-directory (or where `secret` says) and is in nothing that is published; with it the same name
-has the same pseudonym in every export.
+A pseudonym is BLAKE2b of the name, keyed with a secret of 32 random bytes: without the secret,
+nobody can try out names, as they could with a plain or publicly salted hash. The secret stays in
+the run directory (or in the file `secret`) and is never published; under one secret, a name has the
+same pseudonym in every export.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import pyarrow as pa
 from gensr_pref.errors import InputError, Problem, StorageError, parameter
 from gensr_pref.untrusted.columns import parse_source, parse_steps
 
-How = Literal["drop", "hash"]
+Anonymisation = Literal["drop", "hash"]
 SECRET = "anonymise.key"  # of a run directory
 _BYTES = 32
 _IDS = ("clip_id", "pair_id", "candidate_id", "chosen_id", "rejected_id")
@@ -31,32 +31,32 @@ _DRAWN = ("seed", "sampling")  # of a candidate, or of a pair's sides
 
 @dataclass(frozen=True)
 class Pseudonyms:
-    """What names are replaced by.
+    """Replacements for names.
 
     Attributes:
-        how: drop leaves no speaker and no source; hash leaves pseudonyms of both.
+        how: drop removes speaker and source; hash replaces both by pseudonyms.
         secret: the key.
     """
 
-    how: How
+    how: Anonymisation
     secret: bytes
 
     def of(self, kind: str, name: str) -> str:
-        """``kind-`` and 16 hexadecimal digits."""
+        """Return ``kind-`` and 16 hexadecimal digits."""
         made = hashlib.blake2b(name.encode(), digest_size=8, key=self.secret, person=kind.encode())
         return f"{kind}-{made.hexdigest()}"
 
     def speaker(self, name: str) -> str | None:
-        """A speaker's pseudonym; None where they are dropped."""
+        """Return a speaker's pseudonym; None if names are dropped."""
         return self.of("speaker", name) if self.how == "hash" else None
 
     def table(self, table: pa.Table) -> pa.Table:
-        """Rows of an export, anonymised.
+        """Return rows of an export, anonymised.
 
         Ids begin with a pseudonym of their clip, as a clip's own name holds that of its recording.
-        Seeds and what is drawn from them are dropped, and of a degradation only the steps' names
-        stay: all of it follows from the recording's name and the run's seed, and would confirm a
-        guess of the name.
+        Seeds and values drawn from them are dropped, and of a degradation only the steps' names
+        stay: all of these follow from the recording's name and the run's seed, and would confirm
+        a guess of the name.
         """
         for name in table.column_names:
             if change := self._change(name):
@@ -87,8 +87,8 @@ class Pseudonyms:
         return json.dumps({**source, "source_id": self.of("source", source["source_id"])})
 
 
-def opened(how: How, secret: Path) -> Pseudonyms:
-    """Pseudonyms under the secret in a file, which is made where it is not there.
+def open_pseudonyms(how: Anonymisation, secret: Path) -> Pseudonyms:
+    """Return pseudonyms under the secret in a file, which is made if it does not exist.
 
     Raises:
         InputError: the file holds something else.

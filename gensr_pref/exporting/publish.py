@@ -1,4 +1,4 @@
-"""A run directory as a dataset on this disk, and on the Hub."""
+"""Export of a run directory to this disk and to the Hub."""
 
 from __future__ import annotations
 
@@ -7,48 +7,48 @@ from pathlib import Path
 
 from gensr_pref.errors import InputError, Problem, UnreachableError, parameter
 from gensr_pref.exporting import hub
-from gensr_pref.exporting.dataset import Wanted
+from gensr_pref.exporting.dataset import ExportOptions
 from gensr_pref.exporting.export_run import Exported, Publishing, export
 
 
 def publish(
     run: Path,
     out: Path,
-    wanted: Wanted,
+    options: ExportOptions,
     publishing: Publishing,
     target: hub.Target | None = None,
     dry_run: bool = False,
 ) -> Exported:
-    """Export, then push where a target is given. Nothing is pushed that `export` refuses.
+    """Export, and upload if a target is given. Nothing is uploaded that `export` refuses.
 
     Args:
-        dry_run: list what would go instead of pushing.
+        dry_run: list the changes instead of uploading.
 
     Returns:
-        As `export`; with ``push`` (as `hub.push`) or ``would_push`` (as `hub.plan`), and ``notice``
-        where the Hub does not answer.
+        As `export`; also ``push`` (as `hub.push`) or ``would_push`` (as `hub.plan_push`), and
+        ``notice`` if the Hub does not answer.
 
     Raises:
         InputError, StorageError: as `export` and `hub.push`.
-        PublishError: the Hub refuses or breaks off; the same call goes on.
+        PublishError: the Hub refuses, or the connection fails; the same call resumes.
     """
-    if wanted.shard_bytes < 10**6:
+    if options.shard_bytes < 10**6:
         raise InputError(
             "must be at least 1 MB",
             field=parameter("shard_bytes"),
-            value=wanted.shard_bytes,
+            value=options.shard_bytes,
             problem=Problem.INVALID,
         )
-    if wanted.clean and wanted.form == "trl":
+    if options.clean and options.form == "trl":
         raise InputError(
             f"goes with {parameter('form')} parquet or wav-jsonl",
             field=parameter("clean"),
-            value=wanted.form,
+            value=options.form,
             problem=Problem.CONFLICT,
         )
     if target is not None:
-        hub.check(target)
-        if wanted.form == "wav-jsonl":
+        hub.check_target(target)
+        if options.form == "wav-jsonl":
             raise InputError(
                 "wav-jsonl is for this disk: the Hub shows and loads Parquet",
                 field=parameter("form"),
@@ -57,15 +57,15 @@ def publish(
             )
         if not dry_run:
             hub.require_token()
-    told = export(run, out, wanted, publishing)
+    report = export(run, out, options, publishing)
     if target is None:
-        return told
+        return report
     if not dry_run:
-        told["push"] = hub.push(out, target)
-        return told
+        report["push"] = hub.push(out, target)
+        return report
     try:
-        told["would_push"] = [asdict(change) for change in hub.plan(out, target)]
+        report["would_push"] = [asdict(change) for change in hub.plan_push(out, target)]
     except UnreachableError as error:
-        told["would_push"] = [asdict(change) for change in hub.unplanned(out)]
-        told["notice"] = f"What is there already is not known: {error}"
-    return told
+        report["would_push"] = [asdict(change) for change in hub.list_unknown_changes(out)]
+        report["notice"] = f"It is unknown what the repository has already: {error}"
+    return report

@@ -1,4 +1,4 @@
-"""The facts of a run as they may be published: nothing of one machine, no names where unwanted."""
+"""The facts of a run as they may be published: without paths, and without names if anonymised."""
 
 from __future__ import annotations
 
@@ -19,66 +19,67 @@ _COUNTS = (
 )  # fmt: skip
 
 
-def run_document(run: RunDocument, names: Pseudonyms | None) -> RunDocument:
-    """What ``run.yaml`` holds, with paths cut to their last part; but in names and credits, which
-    are as they were given (`gensr_pref.exporting.leak_scan` looks at them).
+def redact_run(run: RunDocument, names: Pseudonyms | None) -> RunDocument:
+    """Return the content of ``run.yaml`` with paths cut to their last part.
+
+    Names and credits stay as they were given (`gensr_pref.exporting.leak_scan` searches them).
 
     Args:
-        names: where the export is anonymised; the run's seed is withheld then, as with it a guess
-            of a recording's name could be tried.
+        names: pseudonyms of an anonymised export; its seed is withheld, because a guess of a
+            recording's name could be tested with it.
     """
-    told: Section = _without_paths({k: v for k, v in run.as_data().items() if k != "engine"})
-    told["engine"] = {k: v for k, v in run.engine.items() if k == "shard_clips"}
+    published: Section = _without_paths({k: v for k, v in run.as_data().items() if k != "engine"})
+    published["engine"] = {k: v for k, v in run.engine.items() if k == "shard_clips"}
     if names is not None:
-        told["seed"] = None
-    return RunDocument.model_validate(told)
+        published["seed"] = None
+    return RunDocument.model_validate(published)
 
 
-def metadata(run: RunDocument) -> Section:
-    """The facts in the metadata of every file of an export.
+def file_metadata(run: RunDocument) -> Section:
+    """Return the facts in the metadata of every file of an export.
 
     Args:
-        run: from `run_document`.
+        run: result of `redact_run`.
     """
-    kept = ("gensr_pref", "schema_version", "fingerprint", "generators", "panel")
-    told = {key: value for key, value in run.facts().items() if key in kept}
-    return {"run": run.name, "pairing": run.pairing, **told}
+    keys = ("gensr_pref", "schema_version", "fingerprint", "generators", "panel")
+    facts = {key: value for key, value in run.facts().items() if key in keys}
+    return {"run": run.name, "pairing": run.pairing, **facts}
 
 
-def audit(found: dict[str, Any], names: Pseudonyms | None) -> dict[str, Any]:
-    """What ``audit.json`` holds, without listeners' names and examples of what splits share."""
-    told = deepcopy(found)
-    told.pop("contents", None)  # tells apart the parts of the run directory
-    for shared in told.get("leakage", {}).values():
+def redact_audit(audited: dict[str, Any], names: Pseudonyms | None) -> dict[str, Any]:
+    """Return the content of ``audit.json`` without listeners' names and examples of leakage."""
+    published = deepcopy(audited)
+    published.pop("contents", None)  # tells apart the parts of the run directory
+    for shared in published.get("leakage", {}).values():
         shared.pop("examples", None)
-    for place, catch in enumerate(told.get("listening", {}).get("catches", ()), 1):
+    for place, catch in enumerate(published.get("listening", {}).get("catches", ()), 1):
         if isinstance(catch, dict) and "listener" in catch:
             catch["listener"] = f"listener {place}"
     if names is not None:
-        rows = told.get("breakdown", {}).get("speaker", [])
+        rows = published.get("breakdown", {}).get("speaker", [])
         for row in rows:
             if isinstance(row.get("value"), str):
                 row["value"] = names.speaker(row["value"])
         rows.sort(key=lambda row: str(row.get("value")))  # no longer in the order of the names
         if names.how == "drop":
-            told.get("breakdown", {}).pop("speaker", None)
-    return told
+            published.get("breakdown", {}).pop("speaker", None)
+    return published
 
 
-def summary(
-    found: dict[str, Any], run: RunDocument, dataset: dict[str, Any], anonymous: bool
+def redact_summary(
+    counted: dict[str, Any], run: RunDocument, dataset: dict[str, Any], anonymous: bool
 ) -> dict[str, Any]:
-    """The counts of ``summary.json``, of the generators, and of the dataset itself."""
+    """Return the counts of ``summary.json``, the generators, and the size of the dataset."""
     notices = [
         str(_without_paths(text))
-        for text in found.get("notices", ())
+        for text in counted.get("notices", ())
         if not (anonymous and str(text).startswith("split:"))  # names a speaker or a recording
     ]
     generators = [
         {key: getattr(one, key) for key in ("name", "revision", "candidates", "sample_rate")}
         for one in run.provenance.generators
     ]
-    counts = {key: found[key] for key in _COUNTS if key in found}
+    counts = {key: counted[key] for key in _COUNTS if key in counted}
     return {**counts, "generators": generators, "notices": notices, "dataset": dataset}
 
 

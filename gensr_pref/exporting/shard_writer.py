@@ -1,4 +1,4 @@
-"""A split of a dataset as numbered Parquet files of about one size, written as rows come."""
+"""Writer of a split as numbered Parquet files of about one size, while rows arrive."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ import pyarrow as pa
 from gensr_pref.rundir import part_files
 
 SHARD_BYTES = 400 * 10**6  # the Hub advises 300 to 500 MB
-ROW_GROUP_BYTES = 32 * 2**20  # of which a reader holds one at a time
+ROW_GROUP_BYTES = 32 * 2**20  # a reader holds one at a time
 
 
 @dataclass(frozen=True)
 class Split:
-    """What was written of a split.
+    """The files of a split.
 
     Attributes:
         name: train or validation.
-        files: in order.
-        rows: in all files.
-        num_bytes: of the rows in memory, as Arrow has them.
+        files: the files in order.
+        rows: number of rows in all files.
+        num_bytes: size of the rows in memory, as Arrow holds them.
     """
 
     name: str
@@ -35,18 +35,18 @@ class Split:
 
     @property
     def download_size(self) -> int:
-        """Bytes of the files."""
+        """Size of the files in bytes."""
         return sum(file.stat().st_size for file in self.files)
 
 
-class Sharded:
-    """Files ``SPLIT-00000-of-0000N.parquet`` in a folder; at most two row groups are in memory.
+class ShardWriter:
+    """A writer of files ``SPLIT-00000-of-0000N.parquet``; at most two row groups are in memory.
 
     Args:
-        folder: where they are.
-        split: their name.
-        schema, facts: of every file; see `part_files.growing`.
-        shard_bytes: about what a file holds at most.
+        folder: folder of the files.
+        split: name of the split.
+        schema, facts: schema and metadata of every file; see `part_files`.
+        shard_bytes: approximate maximum size of a file.
     """
 
     def __init__(
@@ -61,14 +61,14 @@ class Sharded:
         self._rows = self._num_bytes = self._in_file = self._in_group = 0
 
     def add(self, table: pa.Table) -> None:
-        """Append rows; what is larger than a row group is divided."""
+        """Append rows; a table larger than a row group is divided."""
         pieces = max(1, math.ceil(table.nbytes / ROW_GROUP_BYTES))
         step = max(1, math.ceil(len(table) / pieces))
         for start in range(0, len(table), step):
             self._add(table.slice(start, step))
 
     def close(self) -> Split:
-        """Write what is left and give the files their names."""
+        """Write the remaining rows, give the files their names, and return the split."""
         self._flush()
         self._open.close()
         total = len(self._files)

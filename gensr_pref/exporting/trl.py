@@ -32,7 +32,7 @@ _KEPT = (
 
 
 def trl_schema(pairs: pa.Schema) -> pa.Schema:
-    """The columns of TRL's trainers, the noisy clip, and what tells of the pair."""
+    """Return the schema: the columns of TRL's trainers, the noisy clip, and facts of the pair."""
     roles = ("prompt", *PAIR_ROLES)
     return pa.schema(
         [
@@ -44,8 +44,8 @@ def trl_schema(pairs: pa.Schema) -> pa.Schema:
     )
 
 
-def codes_of(run: Path) -> int:
-    """Codes per codebook: the smallest power of two above every token of the run's candidates.
+def codebook_size(run: Path) -> int:
+    """Return the codes per codebook: the smallest power of two above every token of the run.
 
     Raises:
         InputError: no candidate has tokens.
@@ -54,15 +54,15 @@ def codes_of(run: Path) -> int:
     largest = -1
     for part in part_files.parts(run, "candidates"):
         for batch in part_files.batches(part, ["tokens"], rows=256):
-            found = pc.max(pc.list_flatten(pc.list_flatten(batch.column("tokens")))).as_py()
-            largest = max(largest, -1 if found is None else found)
+            highest = pc.max(pc.list_flatten(pc.list_flatten(batch.column("tokens")))).as_py()
+            largest = max(largest, -1 if highest is None else highest)
     if largest < 0:
-        raise _without_tokens(run)
+        raise _no_tokens(run)
     return 1 << int(largest).bit_length()
 
 
 def require_tokens(run: Path) -> None:
-    """Refuse early a run without tokens; reads on to the first.
+    """Refuse a run without tokens; reads only up to the first candidate that has some.
 
     Raises:
         InputError: no candidate has tokens.
@@ -72,10 +72,10 @@ def require_tokens(run: Path) -> None:
         for batch in part_files.batches(part, ["tokens"], rows=256):
             if batch.column("tokens").null_count < len(batch):
                 return
-    raise _without_tokens(run)
+    raise _no_tokens(run)
 
 
-def _without_tokens(run: Path) -> InputError:
+def _no_tokens(run: Path) -> InputError:
     return InputError(
         f"trl: no candidate of {run} has tokens, as none of its generators is "
         f"over tokens. Use {parameter('form')} parquet",
@@ -87,40 +87,42 @@ def _without_tokens(run: Path) -> InputError:
 
 
 def trl_rows(tables: Iterator[pa.Table], schema: pa.Schema, codes: int) -> Iterator[pa.Table]:
-    """The pairs of which both sides have tokens.
+    """Yield the pairs of which both sides have tokens.
 
     Args:
-        tables: as `rows.pair_rows` gives them.
-        schema: from `trl_schema`, and ``split``.
-        codes: per codebook.
+        tables: tables of `columns.export_pairs_schema` and ``split``.
+        schema: result of `trl_schema`, and ``split``.
+        codes: codes per codebook.
     """
     for table in tables:
         both = pc.and_(*(table.column(f"{side}_tokens").is_valid() for side in PAIR_ROLES))
-        kept = table.filter(both)
-        if len(kept):
-            yield _renamed(kept, schema, codes)
+        both_tokens = table.filter(both)
+        if len(both_tokens):
+            yield _to_trl(both_tokens, schema, codes)
 
 
-def _renamed(table: pa.Table, schema: pa.Schema, codes: int) -> pa.Table:
+def _to_trl(table: pa.Table, schema: pa.Schema, codes: int) -> pa.Table:
     named = {name: table.column(name) for name in schema.names if name in table.column_names}
     ids = {"prompt": [np.zeros(0, np.int32)] * len(table)} | {
-        side: [sequence(tokens, codes) for tokens in table.column(f"{side}_tokens").to_pylist()]
+        side: [
+            token_sequence(tokens, codes) for tokens in table.column(f"{side}_tokens").to_pylist()
+        ]
         for side in PAIR_ROLES
     }
     for role, sequences in ids.items():
         named[f"{role}_ids"] = pa.array(sequences, pa.list_(pa.int32()))
-        named[role] = pa.array([words(one) for one in sequences], pa.string())
+        named[role] = pa.array([token_text(one) for one in sequences], pa.string())
     named["noisy"] = table.column("prompt")
     return pa.table([named[name] for name in schema.names], schema=schema)
 
 
-def sequence(tokens: list[list[int]], codes: int) -> npt.NDArray[np.int32]:
-    """[codebooks * frames] ids of tokens [codebooks][frames], frame by frame."""
+def token_sequence(tokens: list[list[int]], codes: int) -> npt.NDArray[np.int32]:
+    """Return the ids [codebooks * frames] of tokens [codebooks][frames], frame by frame."""
     array = np.asarray(tokens, np.int32)
     offsets = codes * np.arange(len(array), dtype=np.int32)[:, None]
     return np.asarray((array + offsets).T.reshape(-1), np.int32)
 
 
-def words(ids: npt.NDArray[np.int32]) -> str:
-    """A word per id."""
+def token_text(ids: npt.NDArray[np.int32]) -> str:
+    """Return one word per id."""
     return "".join(f"<|{one}|>" for one in ids)

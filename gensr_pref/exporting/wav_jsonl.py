@@ -1,4 +1,4 @@
-"""The plain form: WAV files, and one JSON object per pair that names them."""
+"""The format wav-jsonl: WAV files, and one JSON object per pair that names them."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from gensr_pref.storage.files import storage_error
 SOUNDS = "wav"  # folder
 
 
-def write(out: Path, tables: Iterator[pa.Table]) -> list[Split]:
-    """Write ``SPLIT.jsonl`` and ``wav/CLIP/GENERATOR-INDEX.wav``; a sound of several pairs once.
+def write_wav_jsonl(out: Path, tables: Iterator[pa.Table]) -> list[Split]:
+    """Write ``SPLIT.jsonl`` and ``wav/CLIP/GENERATOR-INDEX.wav``; each sound is written once.
 
     Args:
-        out: folder.
+        out: folder to write into.
         tables: rows with a column ``split``. Columns of audio become paths relative to `out`;
             latents are left out, as JSON has no bytes.
 
@@ -42,7 +42,7 @@ def write(out: Path, tables: Iterator[pa.Table]) -> list[Split]:
                         path = out / f"{split}.jsonl"
                         files[split] = opened.enter_context(path.open("w", encoding="utf-8"))
                     line = json.dumps(
-                        _plain(out, row, table.schema), ensure_ascii=False, allow_nan=False
+                        _json_row(out, row, table.schema), ensure_ascii=False, allow_nan=False
                     )
                     files[split].write(line + "\n")
                     counts[split] = counts.get(split, 0) + 1
@@ -54,20 +54,20 @@ def write(out: Path, tables: Iterator[pa.Table]) -> list[Split]:
     ]
 
 
-def _plain(out: Path, row: dict[str, Any], schema: pa.Schema) -> dict[str, Any]:
-    """A row with paths for sounds, and without what is no JSON."""
+def _json_row(out: Path, row: dict[str, Any], schema: pa.Schema) -> dict[str, Any]:
+    """A row with paths for sounds, and without latents, which JSON cannot hold."""
     ids = {"prompt": noisy_id(row["clip_id"]), "clean": clean_id(row["clip_id"])}
     plain = {}
     for name, value in row.items():
         if schema.field(name).type == AUDIO:
             sound = ids.get(name) or row[f"{name}_id"]
-            plain[name] = None if value is None else _written(out, sound, value["bytes"])
+            plain[name] = None if value is None else _write_wav(out, sound, value["bytes"])
         elif not name.endswith("_latent"):
             plain[name] = _finite(value)
     return plain
 
 
-def _written(out: Path, sound_id: str, flac: bytes) -> str:
+def _write_wav(out: Path, sound_id: str, flac: bytes) -> str:
     """The path of a sound's file, relative to `out`; the samples are those of the FLAC bytes."""
     clip, generator, index = split_candidate_id(sound_id)
     path = out / SOUNDS / clip / f"{generator}-{index}.wav"
@@ -79,7 +79,7 @@ def _written(out: Path, sound_id: str, flac: bytes) -> str:
 
 
 def _finite(value: Any) -> Any:
-    """Numbers that JSON does not know as null."""
+    """The same value with null for numbers that JSON cannot hold."""
     if isinstance(value, dict):
         return {key: _finite(inside) for key, inside in value.items()}
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -242,7 +242,7 @@ class Folder:
 
     def _rows(self, clip: Origin) -> list[dict[str, str]]:
         assert self._table is not None
-        names = (clip.clip_id, audio.name_of(clip.recording))
+        names = (clip.clip_id, audio.name_without_suffix(clip.recording))
         return next((self._table[name] for name in names if name in self._table), [])
 
     def _system(self, clip: Origin, index: int) -> str | None:
@@ -325,7 +325,7 @@ def _read_table(path: Path) -> Table:
                 value="clip",
                 problem=Problem.EMPTY,
             )
-        of_clip = rows.setdefault(audio.name_of(cells["clip"]), [])
+        of_clip = rows.setdefault(audio.name_without_suffix(cells["clip"]), [])
         _refuse_repeated_row(path, cells, of_clip)
         of_clip.append(cells)
     return rows

@@ -1,4 +1,4 @@
-"""Metrics: candidates in, scores out; a panel asks several of them.
+"""Metrics: candidates in, scores out; a panel runs several of them.
 
 Tests: ``base`` in tests/metrics/test_panel.py.
 Tests: ``clean_reference`` in tests/metrics/test_si_sdr.py.

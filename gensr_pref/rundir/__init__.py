@@ -1,1 +1,1 @@
-"""A run directory: run.yaml, shards, part files, ledger, and whether they belong together."""
+"""A run directory: run.yaml, shards, part files, ledger, and the check of their integrity."""

@@ -33,7 +33,7 @@ class Shard:
 
     @property
     def of(self) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
-        """What `facts.of_part` is told of a shard."""
+        """The clips, contents and splits, as `provenance.of_part` takes them."""
         return self.clips, self.contents, self.splits
 
 

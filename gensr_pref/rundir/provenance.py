@@ -79,7 +79,7 @@ def of_generator(
         use: its entry in the run file. How many candidates it gives is no part of its
             fingerprint: a candidate does not depend on how many others there are. Seeds that are
             those of its own label are none either.
-        code: what tells of its code and files, as `source_code.identity_of` does.
+        code: digests of its code and files, from `code_digest.identity_of`.
     """
     known = {"name": label, "revision": revision, "sample_rate": sample_rate, **(code or {})}
     shaping = {key: value for key, value in use.items() if key not in ("candidates", "name")}

@@ -109,7 +109,7 @@ def voices(prompts: Path, names: Iterable[str], rng: np.random.Generator) -> lis
     return result
 
 
-def shaped(rng: np.random.Generator, gain: Audio) -> Audio:
+def shape_noise(rng: np.random.Generator, gain: Audio) -> Audio:
     """Return white noise with the magnitude response `gain` over the bins of `bins()`."""
     return np.fft.irfft(np.fft.rfft(rng.standard_normal(NOISE_SAMPLES)) * gain, NOISE_SAMPLES)
 
@@ -120,9 +120,9 @@ def bins() -> Audio:
     return np.asarray(np.maximum(frequencies, 0.125), dtype=np.float64)
 
 
-def drift(rng: np.random.Generator, fastest_hz: float, depth_db: float) -> Audio:
+def drifting_gain(rng: np.random.Generator, fastest_hz: float, depth_db: float) -> Audio:
     """Return a slow random gain: no change faster than `fastest_hz`, `depth_db` at one sigma."""
-    slow = shaped(rng, (bins() <= fastest_hz).astype(np.float64))
+    slow = shape_noise(rng, (bins() <= fastest_hz).astype(np.float64))
     return np.asarray(10 ** (depth_db * slow / np.std(slow) / 20), dtype=np.float64)
 
 
@@ -138,23 +138,23 @@ def in_room(voice: Audio, rng: np.random.Generator, rt60_s: float = 0.8) -> Audi
 def hum(rng: np.random.Generator) -> Audio:
     """Mains hum: 50 Hz and its harmonics to 1.5 kHz, over a little hiss."""
     time = np.arange(NOISE_SAMPLES) / RATE
-    result = 0.01 * shaped(rng, bins() ** -0.2)
+    result = 0.01 * shape_noise(rng, bins() ** -0.2)
     for k in range(1, 31):
         level = rng.uniform(0.3, 1) * (1.0 if k % 2 == 0 else 0.5) * k**-0.8
         result += level * np.sin(2 * np.pi * 50 * k * time + rng.uniform(0, 2 * np.pi))
-    return result * drift(rng, 1.0, 1.0)
+    return result * drifting_gain(rng, 1.0, 1.0)
 
 
 def pink(rng: np.random.Generator) -> Audio:
     """Noise with power falling as 1/f above 40 Hz, its level drifting."""
-    return shaped(rng, np.maximum(bins(), 40) ** -0.5) * drift(rng, 2.0, 2.0)
+    return shape_noise(rng, np.maximum(bins(), 40) ** -0.5) * drifting_gain(rng, 2.0, 2.0)
 
 
 def fan(rng: np.random.Generator) -> Audio:
     """Noise between 60 Hz and 2 kHz swelling at 0.4 Hz, with the tones of the blades."""
     time = np.arange(NOISE_SAMPLES) / RATE
     f = bins()
-    air = shaped(rng, f**-0.4 / np.sqrt((1 + (60 / f) ** 4) * (1 + (f / 2000) ** 4)))
+    air = shape_noise(rng, f**-0.4 / np.sqrt((1 + (60 / f) ** 4) * (1 + (f / 2000) ** 4)))
     blades = sum(np.sin(2 * np.pi * 118 * k * time) / k for k in range(1, 6))
     swell = 1 + 0.3 * np.sin(2 * np.pi * 0.4 * time)
     return np.asarray((air / np.std(air) + 0.35 * blades) * swell, dtype=np.float64)
@@ -170,7 +170,7 @@ def ring(rng: np.random.Generator, low_hz: float, high_hz: float, decay_s: float
 
 def keyboard(rng: np.random.Generator) -> Audio:
     """Typing: a click and a thump for each key, in bursts with pauses, over faint room noise."""
-    result = 0.004 * shaped(rng, np.maximum(bins(), 100) ** -0.3)
+    result = 0.004 * shape_noise(rng, np.maximum(bins(), 100) ** -0.3)
     at = 0.1
     while at < 7.8:
         key = ring(rng, 1500, 5000, 0.004) + 0.8 * ring(rng, 150, 350, 0.012)
@@ -182,7 +182,7 @@ def keyboard(rng: np.random.Generator) -> Audio:
 
 def rain(rng: np.random.Generator) -> Audio:
     """Rain: a hiss above 500 Hz, and 120 drops a second of very different loudness."""
-    result = 0.25 * shaped(rng, 1 / (1 + (500 / bins()) ** 2))
+    result = 0.25 * shape_noise(rng, 1 / (1 + (500 / bins()) ** 2))
     for _ in range(120 * 8):
         drop = ring(rng, 900, 6000, rng.uniform(0.001, 0.005))
         start = int(rng.integers(NOISE_SAMPLES - len(drop)))
@@ -203,7 +203,7 @@ def make_noises(prompts: Path) -> dict[str, Audio]:
     return {kind: 0.5 * noise / np.max(np.abs(noise)) for kind, noise in noises.items()}
 
 
-def write_table(path: Path, rows: list[dict[str, str]]) -> None:
+def write_csv(path: Path, rows: list[dict[str, str]]) -> None:
     """Write the rows as CSV with the first row's keys as its header."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
@@ -227,7 +227,7 @@ def write_speech(prompts: Path, texts: dict[str, str], out: Path) -> None:
                 "licence": LICENCES[language],
                 "source": f"asterisk-core-sounds-{language}-g722 {RELEASE}: {name}",
             })  # fmt: skip
-    write_table(out / "speech.csv", rows)
+    write_csv(out / "speech.csv", rows)
 
 
 def write_noise(prompts: Path, out: Path) -> None:
@@ -238,7 +238,7 @@ def write_noise(prompts: Path, out: Path) -> None:
         sf.write(out / path, noise, RATE, subtype="PCM_16", compression_level=1.0)
         licence = "CC-BY-SA-3.0" if kind in BABBLE else "Apache-2.0"
         rows.append({"path": path, "kind": kind, "licence": licence})
-    write_table(out / "noise.csv", rows)
+    write_csv(out / "noise.csv", rows)
 
 
 def main() -> None:

@@ -46,7 +46,7 @@ def cell_text(value: object) -> str | None:
         return str(int(value))
     if isinstance(value, Real | Decimal):
         return _number(value)
-    raise ValueError(f"{_shorten(value)}, which is neither text nor a number")
+    raise ValueError(f"{_abbreviate(value)}, which is neither text nor a number")
 
 
 def text_in(row: Row, column: str | None, where: str) -> str | None:
@@ -124,6 +124,6 @@ def _number(value: Any) -> str | None:
     return str(int(value)) if value == int(value) else str(value)
 
 
-def _shorten(value: object) -> str:
+def _abbreviate(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -9,10 +9,10 @@ import torch
 import yaml
 
 from gensr_pref.aligning.pretrain import recipe as recipes
-from gensr_pref.aligning.recipe import Average, Dpo, Objective, Pairs
-from gensr_pref.aligning.step import losses
+from gensr_pref.aligning.recipe import Average, Dpo, Objective, PairSettings
+from gensr_pref.aligning.step import pair_losses
 from gensr_pref.aligning.train import align
-from gensr_pref.aligning.training import started
+from gensr_pref.aligning.training import start_alignment
 from gensr_pref.building.build import build
 from gensr_pref.config import run_file
 from tests.aligning.conftest import DATA, furnish
@@ -48,8 +48,8 @@ def test_the_example_generator_is_aligned(mine) -> None:
         "learning_rate": 0.003,
     }
     made = run_file.parse(data, Dpo, "docs")
-    alignment = started(made, mine, mine / "probe")
-    first = losses(alignment, alignment.batching.of(alignment.training[:8], 0), "first")
+    alignment = start_alignment(made, mine, mine / "probe")
+    first = pair_losses(alignment, alignment.batching.of(alignment.training[:8], 0), "first")
     # Beta is 10, u no more than 10 and to 1e-6 of itself in float32.
     assert first["preference"].tolist() == pytest.approx([np.log(2)] * 8, abs=1e-4)
     told = align(made, mine / "out", base=mine)
@@ -60,7 +60,7 @@ def test_the_example_generator_is_aligned(mine) -> None:
         Dpo,
         "docs",
     )
-    loaded = started(again, mine, mine / "again").subject.generator.policy
+    loaded = start_alignment(again, mine, mine / "again").subject.generator.policy
     before = alignment.subject.generator.policy
     apart = [
         not torch.equal(a, b) for a, b in zip(loaded.parameters(), before.parameters(), strict=True)
@@ -71,7 +71,7 @@ def test_the_example_generator_is_aligned(mine) -> None:
 @pytest.mark.parametrize("name", ["dpo_ar_tiny", "dpo_mgm_tiny", "dpo_fm_tiny"])
 def test_the_shipped_recipes_are_valid_and_have_no_absolute_path(name: str) -> None:
     path = REPOSITORY / "pipelines" / f"{name}.yaml"
-    assert isinstance(recipes.load(path, []), Dpo)
+    assert isinstance(recipes.load_recipe(path, []), Dpo)
     assert ": /" not in path.read_text()
 
 
@@ -81,7 +81,7 @@ def test_the_recipe_that_averages_is_valid() -> None:
 
 
 def test_every_field_of_the_pairs_and_every_objective_is_on_the_page() -> None:
-    for name in Pairs.model_fields:
+    for name in PairSettings.model_fields:
         assert f"`{name}`" in PAGE
     for name in Objective.model_fields["name"].annotation.__args__:
         assert f"`{name}`" in PAGE

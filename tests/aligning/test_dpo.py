@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from gensr_pref.aligning import train
-from gensr_pref.aligning.batches import Batching, stratified
+from gensr_pref.aligning.batches import Batching, stratified_times
 from gensr_pref.aligning.recipe import Dpo
-from gensr_pref.aligning.step import held_out, losses, train_step
+from gensr_pref.aligning.step import alignment_step, evaluate_held_out, pair_losses
 from gensr_pref.aligning.train import align
-from gensr_pref.aligning.training import apart, started
+from gensr_pref.aligning.training import held_out_clips, start_alignment
 from gensr_pref.config import run_file
 from gensr_pref.generators.tiny.flow import Flow
 from gensr_pref.generators.tiny.masked import Masked
@@ -40,7 +40,7 @@ def recipe(paradigm: str, run, *overrides: str) -> Dpo:
 
 
 def begun(paradigm: str, run, tmp_path, *overrides: str):
-    return started(
+    return start_alignment(
         recipe(paradigm, run, f"cache={run.parent / 'cache'}", *overrides), run, tmp_path
     )
 
@@ -83,7 +83,7 @@ def in_float64(alignment) -> None:
 def gradient(alignment, batch) -> torch.Tensor:
     policy = alignment.subject.generator.policy
     policy.zero_grad()
-    losses(alignment, batch, "test")["loss"].mean().backward()
+    pair_losses(alignment, batch, "test")["loss"].mean().backward()
     return torch.cat([
         (torch.zeros_like(w) if w.grad is None else w.grad).flatten() for w in policy.parameters()
     ])  # fmt: skip
@@ -93,7 +93,7 @@ def gradient(alignment, batch) -> torch.Tensor:
 def test_a_policy_that_is_the_reference_costs_exactly_ln_2(paradigm, run, tmp_path) -> None:
     alignment = begun(paradigm, run, tmp_path)
     in_float64(alignment)
-    found = losses(alignment, alignment.batching.of(alignment.training[:4], 0), "first")
+    found = pair_losses(alignment, alignment.batching.of(alignment.training[:4], 0), "first")
     assert found["preference"].tolist() == pytest.approx([LN_2] * 4, abs=1e-9)
     assert found["margin"].abs().max() < 1e-8
     assert ((found["accuracy"] == 0.5) == (found["margin"] == 0)).all()
@@ -140,7 +140,7 @@ def test_loss_and_gradient_equal_an_independent_formula(paradigm, smoothing, run
     in_float64(alignment)
     alignment.values._folder = None  # what other tests kept is of float32
     batch = alignment.batching.of(alignment.training[:3], 0)
-    found = losses(alignment, batch, "formula")["loss"].detach()
+    found = pair_losses(alignment, batch, "formula")["loss"].detach()
     of_ours = gradient(alignment, batch)
     policy = alignment.subject.generator.policy
     reference = alignment.subject.reference.policy
@@ -207,7 +207,7 @@ def test_one_batch_can_be_overfitted(paradigm, run, tmp_path) -> None:
     pairs = alignment.training[:4]
     for step in range(60):
         alignment.step = min(step, alignment.steps - 1)
-        seen = train_step(alignment, pairs, 0)
+        seen = alignment_step(alignment, pairs, 0)
         if seen["accuracy"] == 1 and seen["preference"] < 0.2:
             break
     assert seen["accuracy"] == 1
@@ -224,13 +224,13 @@ def test_an_interrupted_training_ends_with_the_same_weights(
         "pairs.labels=random", f"cache={run.parent / 'cache'}",
     )  # fmt: skip
     align(made, tmp_path / "whole", base=run)
-    saved = train.save
+    saved = train.save_state
 
     def killed(alignment, out) -> None:
         saved(alignment, out)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(train, "save", killed)
+    monkeypatch.setattr(train, "save_state", killed)
     with pytest.raises(KeyboardInterrupt):
         align(made, tmp_path / "parts", base=run)
     monkeypatch.undo()
@@ -262,15 +262,15 @@ def test_the_reference_is_asked_once_per_draw(paradigm, run, tmp_path, monkeypat
     moved(first)
     in_float64(first)
     pairs = first.training[:3]
-    before = losses(first, first.batching.of(pairs, 0), "pass-000")
+    before = pair_losses(first, first.batching.of(pairs, 0), "pass-000")
     again = begun(paradigm, run, tmp_path, f"cache={tmp_path / 'cache'}")
     moved(again)
     in_float64(again)
     monkeypatch.setattr(again.reference, "forward", None)
-    after = losses(again, again.batching.of(pairs[::-1].copy(), 0), "pass-000")
+    after = pair_losses(again, again.batching.of(pairs[::-1].copy(), 0), "pass-000")
     torch.testing.assert_close(after["margin"].flip(0), before["margin"], rtol=1e-9, atol=1e-8)
     with pytest.raises(TypeError):
-        losses(again, again.batching.of(pairs, 1), "pass-001")
+        pair_losses(again, again.batching.of(pairs, 1), "pass-001")
 
 
 @every_paradigm
@@ -287,13 +287,13 @@ def test_a_draw_belongs_to_the_pair_and_the_pass(paradigm, run, tmp_path) -> Non
 
 def test_draws_are_stratified_and_in_opposite_twos() -> None:
     for number in range(20):
-        t = stratified(4, True, torch.Generator().manual_seed(number))
+        t = stratified_times(4, True, torch.Generator().manual_seed(number))
         assert t[0] + t[1] == pytest.approx(1)
         assert t[2] + t[3] == pytest.approx(1)
         assert sorted(int(4 * one) for one in t) == [0, 1, 2, 3]
-        odd = stratified(3, True, torch.Generator().manual_seed(number))
+        odd = stratified_times(3, True, torch.Generator().manual_seed(number))
         assert sorted(int(3 * one) for one in odd) == [0, 1, 2]
-        free = stratified(5, False, torch.Generator().manual_seed(number))
+        free = stratified_times(5, False, torch.Generator().manual_seed(number))
         assert [int(5 * one) for one in free] == [0, 1, 2, 3, 4]
 
 
@@ -325,10 +325,10 @@ def test_reference_values_do_not_depend_on_the_labels(run, tmp_path) -> None:
     for one in (straight, random):
         in_float64(one)
     pairs = np.arange(6)
-    kept = losses(straight, straight.batching.of(pairs, 0), "pass-000")
+    kept = pair_losses(straight, straight.batching.of(pairs, 0), "pass-000")
     assert kept["margin"].abs().max() < 1e-8
     random.reference.forward = None  # what is kept is enough
-    found = losses(random, random.batching.of(pairs, 0), "pass-000")
+    found = pair_losses(random, random.batching.of(pairs, 0), "pass-000")
     assert found["margin"].abs().max() < 1e-8  # of beta 1000: the same values, sides swapped
 
 
@@ -339,7 +339,7 @@ def test_held_out_pairs_are_of_other_clips_and_always_drawn_alike(run, tmp_path)
     assert len(alignment.held_out)
     moved(alignment)
     in_float64(alignment)
-    assert held_out(alignment) == pytest.approx(held_out(alignment), rel=1e-9)
+    assert evaluate_held_out(alignment) == pytest.approx(evaluate_held_out(alignment), rel=1e-9)
 
 
 @pytest.mark.parametrize("clips", [1, 2, 3, 40])
@@ -348,6 +348,6 @@ def test_of_few_clips_one_is_watched_and_never_all(clips) -> None:
         clip=np.repeat(np.arange(clips), 3), clips=[f"clip-{k}" for k in range(clips)]
     )
     for seed in range(20):
-        drawn = apart(seed, data, np.arange(3 * clips))
+        drawn = held_out_clips(seed, data, np.arange(3 * clips))
         assert min(1, clips - 1) <= len(drawn) <= max(0, clips - 1)
-        assert list(drawn) == list(apart(seed, data, np.arange(3 * clips)))
+        assert list(drawn) == list(held_out_clips(seed, data, np.arange(3 * clips)))

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from gensr_pref.aligning.average import averaged
-from gensr_pref.aligning.models import content_of, loaded, require_one_space, weights_digest
-from gensr_pref.aligning.recipe import Aligned, Average
+from gensr_pref.aligning.average import average_checkpoints
+from gensr_pref.aligning.models import load_model, model_content, require_one_space, weights_digest
+from gensr_pref.aligning.recipe import Average, ModelUse
 from gensr_pref.building.build import build
 from gensr_pref.config import run_file
 from gensr_pref.errors import ConfigError, InputError
@@ -88,7 +88,7 @@ def test_tokenizers_are_not_averaged(tmp_path) -> None:
     other_weights(tmp_path / "0", 0.0, "ar")
     other_tokenizer(tmp_path / "1", "ar")
     with raises(ConfigError, field="checkpoints.1", value="settings", problem="conflict"):
-        averaged(averaging("ar", "0", "1"), tmp_path, tmp_path / "mean")
+        average_checkpoints(averaging("ar", "0", "1"), tmp_path, tmp_path / "mean")
     assert not (tmp_path / "mean" / "model.safetensors").exists()
 
 
@@ -98,7 +98,7 @@ def test_networks_with_other_settings_are_not_averaged(tmp_path) -> None:
     policy.config = replace(policy.config, shared_noise=policy.config.shared_noise / 2)
     save_network(policy, tmp_path / "1")
     with raises(ConfigError, field="checkpoints.1", value="settings", problem="conflict"):
-        averaged(averaging("fm", "0", "1"), tmp_path, tmp_path / "mean")
+        average_checkpoints(averaging("fm", "0", "1"), tmp_path, tmp_path / "mean")
 
 
 @every_paradigm
@@ -108,13 +108,16 @@ def test_a_model_is_of_one_space_with_itself(paradigm) -> None:
 
 
 def test_a_model_is_identified_by_its_content(tmp_path) -> None:
-    use = Aligned(use="fm-tiny")
-    generator, content = loaded(use, tmp_path, "generator", "cpu")
-    assert content == loaded(use, tmp_path, "generator", "cpu")[1]
-    assert content != loaded(Aligned(use="fm-tiny", options={"steps": 2}), tmp_path, "g", "cpu")[1]
+    use = ModelUse(use="fm-tiny")
+    generator, content = load_model(use, tmp_path, "generator", "cpu")
+    assert content == load_model(use, tmp_path, "generator", "cpu")[1]
+    assert (
+        content
+        != load_model(ModelUse(use="fm-tiny", options={"steps": 2}), tmp_path, "g", "cpu")[1]
+    )
     with torch.no_grad():
         next(generator.policy.parameters()).view(-1)[0] += 1e-3
-    assert content_of(use, tmp_path, generator).digest != content.digest
+    assert model_content(use, tmp_path, generator).digest != content.digest
 
 
 def test_the_code_of_a_plugin_identifies_it(tmp_path, monkeypatch) -> None:

@@ -12,10 +12,10 @@ import torch
 
 from gensr_pref.aligning.recipe import Dpo
 from gensr_pref.aligning.reference_values import ReferenceValues
-from gensr_pref.aligning.step import losses, train_step
-from gensr_pref.aligning.training import started
+from gensr_pref.aligning.step import alignment_step, pair_losses
+from gensr_pref.aligning.training import start_alignment
 from gensr_pref.config import plugins
-from gensr_pref.exporting.dataset import Wanted
+from gensr_pref.exporting.dataset import ExportOptions
 from gensr_pref.exporting.export_run import export
 from gensr_pref.generators.tiny.base import SHIPPED
 from gensr_pref.generators.tiny.checkpoint import load_network
@@ -72,7 +72,7 @@ WEIGHTS = {"checkpoint", "revision"}
 
 
 def begun(paradigm: str, run, cache, *overrides: str):
-    return started(recipe(paradigm, run, f"cache={cache}", *overrides), run, cache)
+    return start_alignment(recipe(paradigm, run, f"cache={cache}", *overrides), run, cache)
 
 
 def values(alignment, epoch: int = 0) -> torch.Tensor:
@@ -169,7 +169,7 @@ def _features(run) -> Path:
 
 def test_other_sound_under_the_same_ids_has_its_own_features(run, tmp_path) -> None:
     shutil.copytree(run, tmp_path / "run")
-    export(tmp_path / "run", tmp_path / "exported", Wanted())
+    export(tmp_path / "run", tmp_path / "exported", ExportOptions())
     source = ("pairs.source.kind=export", f"pairs.source.path={tmp_path / 'exported'}")
     before = begun("fm", run, tmp_path, *source).subject
     for path in (tmp_path / "exported" / "data").glob("*.parquet"):
@@ -203,7 +203,7 @@ def test_a_decoder_is_trained_on_its_own_encoder(run, tmp_path) -> None:
     assert (part.u - part.u_ref).abs().max() > 1e-4
     policy = part.subject.generator.policy
     before = {name: value.clone() for name, value in policy.state_dict().items()}
-    train_step(part, PAIRS, 0)
+    alignment_step(part, PAIRS, 0)
     changed = {name for name, value in policy.state_dict().items() if (value != before[name]).any()}
     assert changed
     assert not any(name.startswith("encoder.") for name in changed)
@@ -217,7 +217,7 @@ def test_a_decoder_with_one_encoder_reads_what_is_stored(paradigm, run, tmp_path
     alignment = begun(paradigm, run, tmp_path, "train=decoder", f"reference.use={paradigm}-tiny")
     assert alignment.subject.encoded
     moved(alignment)
-    found = losses(alignment, alignment.batching.of(PAIRS, 0), "stored")
+    found = pair_losses(alignment, alignment.batching.of(PAIRS, 0), "stored")
     assert found["margin"].abs().max() > 0
 
 

@@ -13,7 +13,7 @@ from gensr_pref.aligning import feature_cache
 from gensr_pref.aligning.train import align
 from gensr_pref.building.pair import pair
 from gensr_pref.errors import ConfigError, InputError, RunMismatchError
-from gensr_pref.exporting.dataset import Wanted
+from gensr_pref.exporting.dataset import ExportOptions
 from gensr_pref.exporting.export_run import export
 from gensr_pref.generators.tiny.checkpoint import save_network
 from gensr_pref.generators.tiny.pretrained import from_pretrained
@@ -38,7 +38,7 @@ def exported(run, golden, tmp_path_factory):
     folder = tmp_path_factory.mktemp("exported")
     shutil.copytree(run, folder / "run")  # exporting audits a run
     for name, source in (("unanimous", folder / "run"), ("golden", golden)):
-        export(source, folder / name, Wanted())
+        export(source, folder / name, ExportOptions())
     return {name: folder / name for name in ("unanimous", "golden")}
 
 
@@ -201,7 +201,7 @@ def test_trainings_side_by_side_make_what_they_share_once(tmp_path, monkeypatch)
     with ThreadPoolExecutor() as pool:
         asked = [
             pool.submit(
-                feature_cache.prepared, tmp_path / "cache" / "pairs", None, None, None, False
+                feature_cache.prepare_pairs, tmp_path / "cache" / "pairs", None, None, None, False
             )
             for _ in range(3)
         ]

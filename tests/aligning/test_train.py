@@ -12,9 +12,9 @@ import yaml
 
 from gensr_pref.aligning import objectives, train
 from gensr_pref.aligning.alarms import Alarms
-from gensr_pref.aligning.average import averaged
+from gensr_pref.aligning.average import average_checkpoints
 from gensr_pref.aligning.recipe import Average, Dpo
-from gensr_pref.aligning.step import learning_rate, losses, train_step
+from gensr_pref.aligning.step import alignment_step, pair_losses, scheduled_learning_rate
 from gensr_pref.aligning.train import align
 from gensr_pref.cli.main import main
 from gensr_pref.config import run_file
@@ -56,7 +56,7 @@ def test_fine_tuning_needs_no_reference(paradigm, run, tmp_path) -> None:
     pairs, seen = alignment.training[:4], []
     for step in range(8):
         alignment.step = min(step, alignment.steps - 1)
-        seen.append(train_step(alignment, pairs, 0)["loss"])
+        seen.append(alignment_step(alignment, pairs, 0)["loss"])
     assert seen[-1] < seen[0]
 
 
@@ -77,7 +77,7 @@ def test_sum_and_mean_differ_by_the_tokens_that_count(paradigm, run, tmp_path) -
         in_float64(alignment)
         alignment.values._folder = None  # what other tests kept is of float32
         batch = alignment.batching.of(alignment.training[:1], 0)
-        one[reduction] = losses(alignment, batch, "test")["reward_chosen"].item()
+        one[reduction] = pair_losses(alignment, batch, "test")["reward_chosen"].item()
     rows = batch.rows
     count = {
         "fm": 1,
@@ -105,7 +105,7 @@ def test_a_crop_is_of_both_sides_and_of_what_is_heard(paradigm, run, tmp_path) -
         np.testing.assert_array_equal(whole, target[extra + start :][:20])
         if extra:
             np.testing.assert_array_equal(row.T[0], target[0])
-    assert losses(alignment, batch, "crop")["margin"].abs().max() == 0
+    assert pair_losses(alignment, batch, "crop")["margin"].abs().max() == 0
 
 
 @every_paradigm
@@ -116,7 +116,7 @@ def test_biases_alone_learn_a_preference(paradigm, run, tmp_path) -> None:
     pairs, seen = alignment.training[:4], []
     for step in range(6):
         alignment.step = min(step, alignment.steps - 1)
-        seen.append(train_step(alignment, pairs, 0)["preference"])
+        seen.append(alignment_step(alignment, pairs, 0)["preference"])
     assert seen[-1] < seen[0]
     changed = {name for name, value in policy.state_dict().items() if (value != before[name]).any()}
     assert any(name.endswith(".bias") for name in changed)
@@ -136,11 +136,12 @@ def test_a_decoder_alone_is_trained_on_what_the_encoder_said(paradigm, run, tmp_
                 weights.mul_(1.02)
     pairs = part.training[:4]
     a, b = (
-        losses(one, one.batching.of(pairs, 0), "all")["margin"].detach() for one in (whole, part)
+        pair_losses(one, one.batching.of(pairs, 0), "all")["margin"].detach()
+        for one in (whole, part)
     )
     assert a.abs().max() > 0
     torch.testing.assert_close(a, b, rtol=0.05, atol=0.05 * float(a.abs().max()))  # float16
-    train_step(part, pairs, 0)
+    alignment_step(part, pairs, 0)
     for key, value in part.subject.generator.policy.encoder.state_dict().items():
         assert torch.equal(value, encoder[key])
     assert gradient(part, part.batching.of(pairs, 0)).norm() > 0
@@ -152,7 +153,7 @@ def test_accumulated_parts_are_the_whole_batch(run, tmp_path) -> None:
         alignment = begun("fm", run, tmp_path, f"accumulate={parts}", "batch=4")
         in_float64(alignment)  # Adam's first step turns with the sign of the least gradient
         alignment.values._folder = None  # what other tests kept is of float32
-        train_step(alignment, alignment.training[:4], 0)
+        alignment_step(alignment, alignment.training[:4], 0)
         policy = alignment.subject.generator.policy
         found.append(torch.cat([w.detach().flatten() for w in policy.parameters()]))
     start = torch.cat([w.flatten() for w in alignment.subject.reference.policy.parameters()])
@@ -169,7 +170,7 @@ def test_the_best_held_out_accuracy_is_kept(run, tmp_path, monkeypatch) -> None:
         weights.append({k: v.clone() for k, v in policy.state_dict().items()})
         return {"accuracy": next(accuracies)}
 
-    monkeypatch.setattr(train, "held_out", looked)
+    monkeypatch.setattr(train, "evaluate_held_out", looked)
     told = align(
         recipe("fm", run, "steps=20", "evaluate_every=1", "early_stop=2"), tmp_path, base=run
     )
@@ -191,7 +192,7 @@ def test_checkpoints_are_averaged(paradigm, run, tmp_path) -> None:
     made = run_file.parse(
         {"generator": {"use": f"{paradigm}-tiny"}, "checkpoints": ["0", "1"]}, Average, "test"
     )
-    averaged(made, tmp_path, tmp_path / "mean")
+    average_checkpoints(made, tmp_path, tmp_path / "mean")
     parts = [from_pretrained(tmp_path / name).policy.state_dict() for name in ("0", "1", "mean")]
     for name, value in parts[2].items():
         torch.testing.assert_close(value, (parts[0][name] + parts[1][name]) / 2)
@@ -199,25 +200,25 @@ def test_checkpoints_are_averaged(paradigm, run, tmp_path) -> None:
     align(recipe(other, run, "steps=1"), tmp_path / "other", base=run)
     mixed = made.model_copy(update={"checkpoints": ["0", "other"]})
     with pytest.raises(Exception, match="architecture"):
-        averaged(mixed, tmp_path, tmp_path / "mixed")
+        average_checkpoints(mixed, tmp_path, tmp_path / "mixed")
 
 
 def test_alarms_are_raised_once_and_for_their_reasons() -> None:
     alarms = Alarms()
     well = {"accuracy": 0.6, "reward_chosen": 0.1, "margin": 0.3}
-    assert alarms.look(well, 0.1) == []
-    [told] = alarms.look(well | {"accuracy": 0.97}, 0.1)
-    assert "told apart by something simple" in told
-    assert alarms.look(well | {"accuracy": 0.97}, 0.15) == []
-    assert Alarms().look(well | {"accuracy": 0.97}, 0.9) == []
-    assert "both sides get worse" in alarms.look(well | {"reward_chosen": -2}, 0.5)[0]
-    assert "sigmoid is flat" in alarms.look(well | {"margin": 11}, 0.5)[0]
+    assert alarms.check_training(well, 0.1) == []
+    [told] = alarms.check_training(well | {"accuracy": 0.97}, 0.1)
+    assert "differ in something simple" in told
+    assert alarms.check_training(well | {"accuracy": 0.97}, 0.15) == []
+    assert Alarms().check_training(well | {"accuracy": 0.97}, 0.9) == []
+    assert "both sides get worse" in alarms.check_training(well | {"reward_chosen": -2}, 0.5)[0]
+    assert "sigmoid is flat" in alarms.check_training(well | {"margin": 11}, 0.5)[0]
     assert set(alarms.raised) == {"saturated", "chosen_falls", "exploded"}
-    assert Alarms().look_at_held_out(0.55, 200, 0.6) == []  # not learnt by heart either
-    assert Alarms().look_at_held_out(0.60, 200, 0.9) == []  # above chance
-    assert Alarms().look_at_held_out(0.55, 40, 0.9) == []  # too few to tell
-    assert Alarms().look_at_held_out(0.55, 0, 0.9) == []
-    assert "learnt by heart" in Alarms().look_at_held_out(0.55, 200, 0.9)[0]
+    assert Alarms().check_held_out(0.55, 200, 0.6) == []  # not learnt by heart either
+    assert Alarms().check_held_out(0.60, 200, 0.9) == []  # above chance
+    assert Alarms().check_held_out(0.55, 40, 0.9) == []  # too few to tell
+    assert Alarms().check_held_out(0.55, 0, 0.9) == []
+    assert "learnt by heart" in Alarms().check_held_out(0.55, 200, 0.9)[0]
 
 
 def test_an_alarm_is_in_the_log(run, tmp_path) -> None:
@@ -231,11 +232,11 @@ def test_an_alarm_is_in_the_log(run, tmp_path) -> None:
 
 def test_the_learning_rate_warms_up_and_falls_to_nothing(run) -> None:
     made = recipe("fm", run, "learning_rate=1", "warm_up=10", "schedule=cosine")
-    assert learning_rate(made, 0, 100) == pytest.approx(0.1)
-    assert learning_rate(made, 50, 100) == pytest.approx(0.5)
-    assert learning_rate(made, 99, 100) < 0.001
+    assert scheduled_learning_rate(made, 0, 100) == pytest.approx(0.1)
+    assert scheduled_learning_rate(made, 50, 100) == pytest.approx(0.5)
+    assert scheduled_learning_rate(made, 99, 100) < 0.001
     constant = recipe("fm", run, "learning_rate=1", "warm_up=10")
-    assert learning_rate(constant, 99, 100) == 1
+    assert scheduled_learning_rate(constant, 99, 100) == 1
 
 
 def test_the_command_aligns_and_says_how_to_use_it(run, tmp_path, capsys) -> None:
@@ -274,7 +275,7 @@ def test_bfloat16_is_close_to_float32(run, tmp_path) -> None:
             found[precision] = alignment.policy(batch.rows)
         # Beta is 10, and u of policy and reference the same but for how a kernel rounds.
         rounding = torch.finfo(getattr(torch, precision)).eps * found[precision].abs().max()
-        assert losses(alignment, batch, "precise")["margin"].abs().max() <= 10 * rounding
+        assert pair_losses(alignment, batch, "precise")["margin"].abs().max() <= 10 * rounding
     torch.testing.assert_close(found["bfloat16"], found["float32"], rtol=0.02, atol=0)
     assert not torch.equal(found["bfloat16"], found["float32"])
 

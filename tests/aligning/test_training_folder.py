@@ -12,9 +12,9 @@ import torch
 
 from gensr_pref.aligning import exported_pairs
 from gensr_pref.aligning import train as train_module
-from gensr_pref.aligning.average import averaged
+from gensr_pref.aligning.average import average_checkpoints
 from gensr_pref.aligning.file_digests import FileDigests
-from gensr_pref.aligning.pairs import Unchanging
+from gensr_pref.aligning.pairs import UnchangedPairs
 from gensr_pref.aligning.pretrain.recipe import Tokenize
 from gensr_pref.aligning.pretrain.tokenizer import tokenize
 from gensr_pref.aligning.pretrain.train import pretrain
@@ -23,7 +23,7 @@ from gensr_pref.aligning.train import align
 from gensr_pref.building.pair import pair
 from gensr_pref.config import run_file
 from gensr_pref.errors import InputError, RunMismatchError, StorageError, UnwrittenError
-from gensr_pref.exporting.dataset import Wanted
+from gensr_pref.exporting.dataset import ExportOptions
 from gensr_pref.exporting.export_run import export
 from gensr_pref.generators.tiny.base import SHIPPED
 from gensr_pref.generators.tiny.checkpoint import save_network
@@ -92,12 +92,12 @@ def test_other_weights_behind_the_same_path_are_refused(once, tmp_path) -> None:
 def test_an_export_that_was_rebuilt_in_place_is_refused(once, mine, tmp_path) -> None:
     there = tmp_path / "exported"
     words = ("pairs.source.kind=export", f"pairs.source.path={there}")
-    export(mine, there, Wanted())
+    export(mine, there, ExportOptions())
     once(*words)
-    export(mine, there, Wanted())  # the same bytes
+    export(mine, there, ExportOptions())  # the same bytes
     assert once(*words)["steps"] == 1
     pair(mine, ["pairs_per_clip=1"])
-    export(mine, there, Wanted())
+    export(mine, there, ExportOptions())
     with raises(RunMismatchError, path="out", value=["pairs"], problem="changed"):
         once(*words)
 
@@ -106,7 +106,7 @@ def test_a_dataset_at_another_commit_is_refused(once, mine, tmp_path, monkeypatc
     """The commit is asked for once, and what is read is of that commit."""
     import datasets
 
-    export(mine, tmp_path / "exported", Wanted())
+    export(mine, tmp_path / "exported", ExportOptions())
     commits, opened = iter("aab"), []
     loaded = datasets.load_dataset
 
@@ -125,13 +125,13 @@ def test_a_dataset_at_another_commit_is_refused(once, mine, tmp_path, monkeypatc
 
 
 def test_pairs_that_change_while_they_are_read_are_not_kept(mine, tmp_path) -> None:
-    export(mine, tmp_path / "exported", Wanted())
+    export(mine, tmp_path / "exported", ExportOptions())
     known = FileDigests(tmp_path)
     source = exported_pairs.PairsOfExport(tmp_path / "exported", ["fm-tiny"], False, known)
-    clips = Unchanging(source, source.content).clips()
+    clips = UnchangedPairs(source, source.content).clips()
     next(clips)
     pair(mine, ["pairs_per_clip=1"])
-    export(mine, tmp_path / "exported", Wanted())
+    export(mine, tmp_path / "exported", ExportOptions())
     with raises(InputError, field="pairs.source", problem="changed"):
         list(clips)
 
@@ -258,25 +258,25 @@ def test_rooms_of_another_recipe_are_not_taken(tmp_path) -> None:
 def test_an_average_of_other_checkpoints_is_refused(tmp_path) -> None:
     for number in (0, 1):
         other_weights(tmp_path / str(number), 0.01 * number)
-    averaged(averaging("0", "1"), tmp_path, tmp_path / "mean")
-    averaged(averaging("0", "1"), tmp_path, tmp_path / "mean")
+    average_checkpoints(averaging("0", "1"), tmp_path, tmp_path / "mean")
+    average_checkpoints(averaging("0", "1"), tmp_path, tmp_path / "mean")
     other_weights(tmp_path / "1", 0.05)
     with raises(RunMismatchError, path="mean", value=["checkpoints.1"], problem="changed"):
-        averaged(averaging("0", "1"), tmp_path, tmp_path / "mean")
+        average_checkpoints(averaging("0", "1"), tmp_path, tmp_path / "mean")
     with raises(
         RunMismatchError,
         path="mean",
         value=["checkpoints", "checkpoints.0", "checkpoints.1"],
         problem="conflict",
     ):
-        averaged(averaging("1", "0"), tmp_path, tmp_path / "mean")
+        average_checkpoints(averaging("1", "0"), tmp_path, tmp_path / "mean")
 
 
 HOLDS = """
 import sys
 from pathlib import Path
-from gensr_pref.aligning.training_folder import held
-with held(Path(sys.argv[1])):
+from gensr_pref.aligning.training_folder import lock_folder
+with lock_folder(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -294,7 +294,7 @@ def test_one_process_at_a_time_trains_in_a_folder(once, tmp_path) -> None:
             (lambda made, base, _: once(), None),
             (pretrain, pretraining(steps=1)),
             (tokenize, tokenizing()),
-            (averaged, averaging("0", "1")),
+            (average_checkpoints, averaging("0", "1")),
         ):
             with raises(RunMismatchError, path="out", problem="busy"):
                 work(made, tmp_path, out)
@@ -336,8 +336,10 @@ def test_a_folder_begun_before_content_was_noted_is_refused(once, tmp_path) -> N
 
 
 def test_how_often_it_is_looked_at_matters_only_where_looks_end_it(run) -> None:
-    assert "evaluate_every" in train_module._free(recipe("fm", run))
-    assert "evaluate_every" not in train_module._free(recipe("fm", run, "early_stop=2"))
+    assert "evaluate_every" in train_module._changeable_fields(recipe("fm", run))
+    assert "evaluate_every" not in train_module._changeable_fields(
+        recipe("fm", run, "early_stop=2")
+    )
 
 
 def test_a_digest_is_remembered_and_a_change_is_noticed(tmp_path, monkeypatch) -> None:

@@ -133,7 +133,7 @@ def test_a_band_limit_above_the_rate_is_refused() -> None:
 def test_examples_are_made_at_any_rate(rate, own, tmp_path) -> None:
     from gensr_pref.aligning.pretrain.examples import Examples
 
-    made = Examples.opened(of_rate(own, "fm", seconds=2.0).model_copy(
+    made = Examples.open(of_rate(own, "fm", seconds=2.0).model_copy(
         update={"sample_rate": rate}), tmp_path, tmp_path)  # fmt: skip
     example = made.of(0)
     assert example.x.shape[1] == pytest.approx(2 / 0.016, abs=4)

@@ -24,7 +24,7 @@ def shortened(data: bytes, size: int) -> bytes:
 
 
 @pytest.mark.parametrize("frames", [8000, 8320, 40_000])
-def test_a_gsm_file_has_no_block_made_of_its_padding_byte(frames):
+def test_padding_byte_of_a_gsm_file_is_no_block(frames):
     data = of("WAV", "GSM610", frames)
     assert audio.read_header(data).frames == frames
     whole = audio.read(data).wave
@@ -33,7 +33,7 @@ def test_a_gsm_file_has_no_block_made_of_its_padding_byte(frames):
 
 
 @pytest.mark.parametrize("size", [65 * 20, 65 * 20 + 1, 65 * 20 + 64, 65 * 21])
-def test_the_beginning_of_a_gsm_block_is_no_block(size):
+def test_incomplete_gsm_block_is_dropped(size):
     data = of("WAV", "GSM610")
     assert audio.read_header(shortened(data, size)).frames == size // 65 * 320
 
@@ -44,7 +44,7 @@ def test_the_beginning_of_a_gsm_block_is_no_block(size):
     [("IMA_ADPCM", 4, 1, 4, 8), ("MS_ADPCM", 7, 2, 1, 2), ("G721_32", 0, 0, 1, 2)],
 )
 @pytest.mark.parametrize("lacking", [1, 20, 100, 230])
-def test_a_last_block_that_is_cut_short_is_heard_as_far_as_it_goes(
+def test_incomplete_last_block_gives_its_frames(
     subtype, head, first, group, frames, channels, lacking
 ):
     if subtype == "G721_32" and (channels == 2 or lacking > 60):
@@ -62,7 +62,7 @@ def test_a_last_block_that_is_cut_short_is_heard_as_far_as_it_goes(
 
 
 @pytest.mark.parametrize("told", [0, 1, 7999, 2**32 - 1])
-def test_a_fact_chunk_that_lies_changes_nothing(told):
+def test_wrong_fact_chunk_is_ignored(told):
     for subtype in ("GSM610", "IMA_ADPCM", "MS_ADPCM"):
         data = of("WAV", subtype)
         at = data.index(b"fact") + 8
@@ -70,7 +70,7 @@ def test_a_fact_chunk_that_lies_changes_nothing(told):
         np.testing.assert_array_equal(audio.read(lying).wave, audio.read(data).wave)
 
 
-def test_a_piped_file_of_blocks_is_read_to_its_last_whole_one():
+def test_file_from_a_pipe_is_read_to_its_last_whole_block():
     data = of("WAV", "GSM610")
     at = data.index(b"data") + 4
     piped = data[:at] + b"\xff" * 4 + data[at + 4 :]

@@ -25,7 +25,7 @@ def of(form: str, subtype: str = "PCM_16") -> bytes:
 
 
 @pytest.mark.parametrize("length", [0, 0xFFFFFFFF, 0xFFFFFFFF - 36, 0x7FFFF000, 0x80000000])
-def test_a_wav_from_a_pipe_is_read_to_its_end(length):
+def test_wav_from_a_pipe_is_read_to_its_end(length):
     data = of("WAV")
     piped = patched(data, data.index(b"data") + 4, struct.pack("<I", length))
     np.testing.assert_array_equal(audio.read(piped).wave, audio.read(data).wave)
@@ -45,13 +45,13 @@ def test_a_wav_from_a_pipe_is_read_to_its_end(length):
         ("W64", b"data\xf3", 16, struct.pack("<q", 2**63 - 1)),
     ],
 )
-def test_what_else_comes_from_a_pipe_is_read_to_its_end(form, marker, offset, value):
+def test_other_format_from_a_pipe_is_read_to_its_end(form, marker, offset, value):
     data = of(form)
     piped = patched(data, data.index(marker) + offset, value)
     np.testing.assert_array_equal(audio.read(piped).wave, audio.read(data).wave)
 
 
-def test_an_empty_wav_with_notes_behind_is_empty():
+def test_empty_wav_with_notes_after_it_is_empty():
     empty = of("WAV")[:44]
     empty = patched(empty, 40, bytes(4)) + b"LIST" + struct.pack("<I", 4) + b"INFO"
     with pytest.raises(Unusable) as caught:
@@ -59,13 +59,13 @@ def test_an_empty_wav_with_notes_behind_is_empty():
     assert caught.value.reason is Reason.EMPTY
 
 
-def test_chunks_behind_the_sound_are_not_sound():
+def test_chunks_after_the_sound_are_not_decoded():
     data = of("WAV")
     noted = data + b"LIST" + struct.pack("<I", 4) + b"INFO"
     np.testing.assert_array_equal(audio.read(noted).wave, audio.read(data).wave)
 
 
-def test_a_second_data_chunk_is_refused():
+def test_second_data_chunk_is_refused():
     data = of("WAV")
     with pytest.raises(Unusable, match="second recording"):
         audio.read(data + b"data" + struct.pack("<I", 4) + bytes(4))
@@ -78,14 +78,14 @@ def flac_of_total(total: int) -> bytes:
 
 
 @pytest.mark.parametrize("total", [0, 1, 3999])
-def test_a_flac_is_as_long_as_its_frames(total):
+def test_length_of_a_flac_is_that_of_its_frames(total):
     np.testing.assert_array_equal(
         audio.read(flac_of_total(total)).wave, audio.read(of("FLAC")).wave
     )
 
 
 @pytest.mark.parametrize("total", [4001, 2**36 - 1])
-def test_a_flac_that_declares_more_is_truncated_and_nothing_is_allocated(total):
+def test_flac_that_declares_more_is_truncated_and_allocates_nothing(total):
     tracemalloc.start()
     try:
         with pytest.raises(Unusable) as caught:
@@ -96,13 +96,13 @@ def test_a_flac_that_declares_more_is_truncated_and_nothing_is_allocated(total):
     assert caught.value.reason is Reason.TRUNCATED
 
 
-def test_a_flac_with_something_else_behind_it():
+def test_flac_with_other_bytes_after_it():
     data = of("FLAC")
     for behind in (b"TAG" + bytes(125), b"not a frame" * 50):
         np.testing.assert_array_equal(audio.read(data + behind).wave, audio.read(data).wave)
 
 
-def test_a_flac_damaged_in_the_middle():
+def test_flac_that_is_damaged_in_the_middle():
     data = encoded(noise(40_000), 8000, "FLAC", "PCM_16")
     with pytest.raises(Unusable) as caught:
         audio.read(patched(data, len(data) // 2, bytes(50)))
@@ -113,7 +113,7 @@ def test_a_flac_damaged_in_the_middle():
     ("form", "subtype"),
     [("WAV", "GSM610"), ("WAV", "G721_32"), ("AU", "G721_32"), ("XI", "DPCM_16")],
 )
-def test_what_cannot_be_sought_is_read_in_pieces(form, subtype):
+def test_file_without_seeking_is_read_in_pieces(form, subtype):
     data = encoded(noise(80_000), 8000, form, subtype)
     whole = audio.read(data).wave
     pieces = [audio.read(data, start, 8000).wave for start in range(0, 80_000, 8000)]
@@ -121,7 +121,7 @@ def test_what_cannot_be_sought_is_read_in_pieces(form, subtype):
     np.testing.assert_array_equal(audio.read(data, 100, 100).wave, whole[100:200])
 
 
-def test_a_float_beyond_full_scale_stays_so():
+def test_float_beyond_full_scale_is_not_clipped():
     data = encoded(noise(400) * 10, 8000, "WAV", "FLOAT")
     assert np.abs(audio.read(data).wave).max() > 2
 
@@ -137,7 +137,7 @@ def test_a_float_beyond_full_scale_stays_so():
         ("AVR", b"2BIT", 26, ">I"),
     ],
 )
-def test_a_length_that_is_too_short_is_not_believed(form, marker, offset, layout):
+def test_declared_length_that_is_too_short_is_refused(form, marker, offset, layout):
     data = of(form)
     short = patched(data, data.index(marker) + offset, struct.pack(layout, 1234))
     with pytest.raises(Unusable) as caught:
@@ -145,7 +145,7 @@ def test_a_length_that_is_too_short_is_not_believed(form, marker, offset, layout
     assert caught.value.reason is Reason.UNREADABLE
 
 
-def test_something_behind_a_wav_is_not_sound():
+def test_other_bytes_after_a_wav_are_not_decoded():
     data = of("WAV")
     for behind in (b"TAG" + bytes(125), bytes(5000), b"no chunk" * 500):
         np.testing.assert_array_equal(audio.read(data + behind).wave, audio.read(data).wave)

@@ -31,7 +31,7 @@ def reason(source):
 
 @needed
 @pytest.mark.parametrize("end", KINDS)
-def test_equal_to_ffmpeg_whole_and_in_stretches(tmp_path, end):
+def test_whole_file_and_segments_equal_ffmpeg(tmp_path, end):
     path = tmp_path / f"a.{end}"
     data = by_ffmpeg(noise(2 * RATE, 2), RATE, path, *KINDS[end])
     if data is None:
@@ -72,7 +72,7 @@ def test_two_streams_of_sound_are_refused(tmp_path):
 
 
 @needed
-def test_a_playlist_reaches_nothing(tmp_path):
+def test_playlist_opens_nothing(tmp_path):
     secret = tmp_path / "secret.wav"
     secret.write_bytes(encoded(noise(RATE), RATE, "WAV", "PCM_16"))
     for text in (f"#EXTM3U\n{secret}\n", f"ffconcat version 1.0\nfile {secret}\n"):

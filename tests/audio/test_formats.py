@@ -32,13 +32,13 @@ def reason(data: bytes) -> Reason | None:
     return None
 
 
-def test_there_are_many_formats():
+def test_many_formats_are_tested():
     assert len(KINDS) > 90
     assert {form for form, _ in KINDS} >= {"WAV", "AIFF", "AU", "CAF", "FLAC", "OGG", "MP3", "W64"}
 
 
 @pytest.mark.parametrize(("form", "subtype"), KINDS)
-def test_the_whole_and_any_stretch_are_one_decode(form, subtype):
+def test_segment_equals_that_part_of_the_whole(form, subtype):
     for rate, channels in ((8000, 1), (48000, 2)):
         data = encoded(noise(12_000, channels), rate, form, subtype)
         if data is None:
@@ -55,7 +55,7 @@ def test_the_whole_and_any_stretch_are_one_decode(form, subtype):
 
 @pytest.mark.parametrize("channels", [1, 2])
 @pytest.mark.parametrize(("form", "subtype"), [k for k in KINDS if k[1] in WITHOUT_PADDING])
-def test_no_frame_too_many(form, subtype, channels):
+def test_length_is_exact(form, subtype, channels):
     data = encoded(noise(1201, channels), 8000, form, subtype)
     if data is not None and (form, subtype) != ("PAF", "PCM_24"):  # groups of ten
         frames = audio.read_header(data).frames
@@ -68,7 +68,7 @@ def test_no_frame_too_many(form, subtype, channels):
 
 
 @pytest.mark.parametrize(("form", "subtype"), [k for k in KINDS if k[0] not in NO_LENGTH])
-def test_what_is_cut_off_is_truncated(form, subtype):
+def test_cut_off_file_is_truncated(form, subtype):
     data = encoded(noise(8000), 8000, form, subtype)
     assert data is not None
     for share in (0.55, 0.9, 0.99):
@@ -76,7 +76,7 @@ def test_what_is_cut_off_is_truncated(form, subtype):
 
 
 @pytest.mark.parametrize("rate", [1, 8, 100, 3999, 384_001, 2_000_000])
-def test_no_rate_outside_what_sound_has(rate):
+def test_rate_out_of_bounds_is_refused(rate):
     data = encoded(noise(800), rate, "WAV", "PCM_16")
     with pytest.raises(Unusable, match=f"{rate} Hz") as caught:
         audio.read_header(data)
@@ -84,12 +84,12 @@ def test_no_rate_outside_what_sound_has(rate):
 
 
 @pytest.mark.parametrize("rate", [4000, 384_000])
-def test_the_lowest_and_the_highest_rate(rate):
+def test_lowest_and_highest_rate_are_read(rate):
     assert audio.read(encoded(noise(800), rate, "WAV", "PCM_16")).rate == rate
 
 
 @pytest.mark.parametrize("form", ["WAV", "AIFF", "AU", "CAF", "W64", "SVX", "PVF", "FLAC"])
-def test_a_second_recording_behind_the_first_is_not_lost(form):
+def test_second_recording_in_a_file_is_read_or_refused(form):
     data = encoded(noise(4000), 8000, form, "PCM_16")
     if form != "FLAC":
         assert reason(data + data) is Reason.UNREADABLE
@@ -104,17 +104,17 @@ def test_suffixes():
     assert audio.suffixes() >= known
 
 
-def test_suffixes_of_ffmpeg_count_where_it_is(monkeypatch):
+def test_suffixes_of_ffmpeg_need_ffmpeg(monkeypatch):
     monkeypatch.setattr("gensr_pref.audio.formats.shutil.which", lambda _: None)
     assert not audio.has_ffmpeg()
     assert not audio.suffixes() & audio.ffmpeg_suffixes()
     monkeypatch.setattr("gensr_pref.audio.formats.shutil.which", lambda name: f"/usr/bin/{name}")
     assert audio.suffixes() > audio.ffmpeg_suffixes() > {"m4a", "mp4", "aac", "wma", "webm"}
-    assert audio.name_of("a/b.c.m4a") == "a/b.c"
+    assert audio.name_without_suffix("a/b.c.m4a") == "a/b.c"
 
 
 @pytest.mark.parametrize("end", ["gsm", "vox", "au", "snd", "raw", "sd2", "mp3"])
-def test_a_name_does_not_make_sound_of_other_bytes(end, tmp_path):
+def test_name_does_not_turn_other_bytes_into_sound(end, tmp_path):
     path = tmp_path / f"x.{end}"
     path.write_bytes(np.random.default_rng(0).bytes(5000))
     with pytest.raises(Unusable) as caught:
@@ -123,15 +123,15 @@ def test_a_name_does_not_make_sound_of_other_bytes(end, tmp_path):
 
 
 @pytest.mark.parametrize("form", ["WAV", "AIFF", "CAF"])
-def test_tags_before_what_has_none_are_named(form):
+def test_tags_before_a_format_without_tags_are_named(form):
     data = encoded(noise(4000), 8000, form, "PCM_16")
     assert data is not None
-    with pytest.raises(Unusable, match="tags fill its first 138 bytes"):
+    with pytest.raises(Unusable, match="its first 138 bytes are tags"):
         audio.read(b"ID3\x04\0\0\0\0\1\0" + bytes(128) + data)
 
 
 @pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24"])
-def test_a_header_in_a_second_file_is_read(subtype, tmp_path):
+def test_header_in_a_second_file_is_read(subtype, tmp_path):
     wave = noise(12_000, 2)
     path = tmp_path / "x.sd2"
     soundfile.write(path, wave, 48000, format="SD2", subtype=subtype)

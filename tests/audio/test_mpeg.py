@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from gensr_pref import audio
-from gensr_pref.audio.content import Content
-from gensr_pref.audio.mpeg_frames import frame_of, runs
+from gensr_pref.audio.content import AudioBytes
+from gensr_pref.audio.mpeg_frames import frame_runs, parse_frame
 from gensr_pref.errors import Unusable
 from gensr_pref.schema import Reason
 from tests.audio.material import FFMPEG, by_ffmpeg, encoded, heard_by_ffmpeg, noise
@@ -25,7 +25,7 @@ def mp3(frames: int = 3 * RATE, rate: int = RATE, channels: int = 1) -> bytes:
 
 def frames_of(data: bytes) -> list[bytes]:
     """The frames behind the tag."""
-    (run,) = runs(Content(data), 0, len(data))
+    (run,) = frame_runs(AudioBytes(data), 0, len(data))
     return [data[a:b] for a, b in zip(run.starts, run.starts[1:], strict=False)]
 
 
@@ -36,14 +36,14 @@ def reason(data: bytes) -> Reason:
 
 
 def test_headers_of_frames():
-    frame = frame_of(0xFFFB9064)
+    frame = parse_frame(0xFFFB9064)
     assert frame is not None
     assert (frame.size, frame.samples, frame.rate, frame.channels) == (417, 1152, 44100, 2)
-    assert frame_of(0xFFF15080) is None  # AAC
-    assert frame_of(0xFFFB0064) is None  # a rate that is not told
+    assert parse_frame(0xFFF15080) is None  # AAC
+    assert parse_frame(0xFFFB0064) is None  # a rate that is not told
 
 
-def test_a_tag_says_what_the_encoder_added():
+def test_tag_states_the_samples_that_the_encoder_added():
     assert audio.read_header(mp3(31_234)).frames == 31_234
 
 
@@ -57,12 +57,12 @@ def test_every_start(rate, channels):
         )
 
 
-def test_without_a_tag_every_frame_counts():
+def test_every_frame_counts_without_a_tag():
     frames = frames_of(mp3())
     assert audio.read_header(b"".join(frames)).frames == len(frames) * 576
 
 
-def test_two_streams_are_one_after_the_other():
+def test_two_streams_are_concatenated():
     first, second = mp3(20_000), mp3(30_000)
     both = audio.read(first + b"ID3\x04\0\0\0\0\0\0" + second).wave
     apart = np.concatenate([audio.read(first).wave, audio.read(second).wave])
@@ -75,7 +75,7 @@ def test_streams_of_other_rates_are_refused():
         audio.read(mp3() + mp3(rate=24_000))
 
 
-def test_tags_are_no_sound():
+def test_tags_are_skipped():
     data = mp3()
     before = b"ID3\x04\0\0\0\0\1\0" + bytes(128)
     ape = b"APETAGEX" + struct.pack("<IIII", 2000, 32 + 40, 1, 0xA0000000) + bytes(8 + 40 + 32)
@@ -83,7 +83,7 @@ def test_tags_are_no_sound():
         np.testing.assert_array_equal(audio.read(tagged).wave, audio.read(data).wave)
 
 
-def test_what_is_missing_is_noticed():
+def test_missing_frames_are_detected():
     data = mp3()
     frames = frames_of(data)
     tag = data[: data.index(frames[0])]
@@ -95,7 +95,7 @@ def test_what_is_missing_is_noticed():
     assert reason(b"".join(frames[:20]) + bytes(500) + b"".join(frames[21:])) is Reason.UNREADABLE
 
 
-def test_a_frame_that_contradicts_the_one_before_is_damage():
+def test_frame_that_contradicts_the_previous_one_is_damage():
     frames = frames_of(mp3())
     side = bytearray(frames[30])
     side[5] |= 0x7F  # longer than all that is there
@@ -130,7 +130,7 @@ def test_equal_to_ffmpeg(tmp_path, end, options):
 
 @ffmpeg
 @pytest.mark.slow
-def test_the_border_of_a_block(tmp_path):
+def test_segment_across_a_block_border(tmp_path):
     """libsndfile, read block by block, is wrong for some hundred samples at every border."""
     path = tmp_path / "long.mp3"
     wave = noise(26 * 44_100) * np.linspace(0, 1, 26 * 44_100, dtype=np.float32)[:, None]

@@ -45,7 +45,7 @@ def reason(data: bytes) -> Reason:
 
 
 @pytest.mark.parametrize("codec", CODECS)
-def test_a_chain_is_read_through(codec):
+def test_chain_is_read_to_its_end(codec):
     first, second = ogg(codec), ogg(codec, RATE)
     both = audio.read(first + second).wave
     np.testing.assert_array_equal(
@@ -57,13 +57,13 @@ def test_a_chain_is_read_through(codec):
 
 
 @pytest.mark.parametrize("codec", CODECS)
-def test_a_chain_of_other_rates_or_channels_is_refused(codec):
+def test_chain_of_different_rates_or_channels_is_refused(codec):
     assert reason(ogg(codec) + ogg(codec, rate=24_000)) is Reason.UNREADABLE
     assert reason(ogg(codec) + ogg(codec, channels=2)) is Reason.UNREADABLE
 
 
 @pytest.mark.parametrize("codec", CODECS)
-def test_damage_is_noticed(codec):
+def test_damage_is_detected(codec):
     data = ogg(codec)
     found = pages(data)
     flipped = bytearray(data)
@@ -75,7 +75,7 @@ def test_damage_is_noticed(codec):
 
 
 @pytest.mark.parametrize("codec", CODECS)
-def test_times_that_lie_are_noticed(codec):
+def test_wrong_times_are_detected(codec):
     found = pages(ogg(codec))
     late = changed(found[-1], 6, struct.pack("<q", 2**45))
     early = changed(found[-1], 6, struct.pack("<q", 100))
@@ -92,7 +92,7 @@ def test_every_start(codec):
         np.testing.assert_allclose(stretch, whole[start : start + 700], atol=1e-5)
 
 
-def test_opus_that_is_cut_out_of_a_stream_is_refused():
+def test_excerpt_of_an_opus_stream_is_refused():
     found = pages(ogg("OPUS", 8 * RATE))
     cut = [changed(p, 18, struct.pack("<I", n)) for n, p in enumerate(found[:2] + found[3:])]
     assert reason(b"".join(cut)) is Reason.UNREADABLE

@@ -42,7 +42,7 @@ def test_any_rate_is_read_and_resampled(rate):
     np.testing.assert_allclose(heard.wave[middle], TONE[middle], atol=2e-3)
 
 
-def test_stretch_of_a_file():
+def test_segment_of_a_file():
     heard = audio.read(encoded(TONE, RATE), start=100, frames=50)
     np.testing.assert_array_equal(heard.wave, TONE[100:150])
 
@@ -53,13 +53,13 @@ def test_flac_round_trip_is_sixteen_bit_exact():
     assert audio.flac(back.wave, RATE) == audio.flac(TONE, RATE)
 
 
-def test_flac_clips_what_is_too_loud():
+def test_flac_clips_beyond_full_scale():
     back = audio.read(audio.flac(np.array([2.0, -2.0], np.float32), RATE)).wave
     assert back.max() <= 1
     assert back.min() == -1
 
 
-def test_bad_files_have_reasons(tmp_path):
+def test_unusable_files_have_reasons(tmp_path):
     whole = audio.flac(np.random.default_rng(0).normal(0, 0.1, RATE).astype(np.float32), RATE)
     holes = TONE.copy()
     holes[7] = np.nan

@@ -16,7 +16,7 @@ from gensr_pref.building.build import build
 from gensr_pref.building.pair import pair
 from gensr_pref.cli import audit_text
 from gensr_pref.cli.main import main
-from gensr_pref.corpus.splits import leaks
+from gensr_pref.corpus.splits import split_leakage
 from gensr_pref.identity import clean_id
 from gensr_pref.rundir import part_files
 from tests.parts import unmade, write_part
@@ -151,14 +151,14 @@ def level_of(sound):
 
 
 def test_golden_needs_one_candidate_and_a_clean_target(base):
-    from gensr_pref.building.prepare import draw_up
+    from gensr_pref.building.prepare import prepare
     from gensr_pref.config import run_file
     from gensr_pref.errors import ConfigError
 
     one = ["generators.0.candidates=1", "pairing.rule=golden"]
-    assert draw_up(run_file.load(base / "run.yaml", one), base).clips
+    assert prepare(run_file.load(base / "run.yaml", one), base).clips
     with raises(ConfigError, field="pairing.rule", value="golden", problem="conflict"):
-        draw_up(run_file.load(base / "run.yaml", [*one, "corpus.degrade=null"]), base)
+        prepare(run_file.load(base / "run.yaml", [*one, "corpus.degrade=null"]), base)
 
 
 def test_clips_without_a_clean_target_have_no_golden_pair(copy):
@@ -323,4 +323,4 @@ def test_recordings_of_any_name_are_distinguished():
             "split": ["train", "train", "train", "validation", "train"],
         }
     )
-    assert leaks(clips)["source"] == {"shared": 1, "examples": ['a "b".wav']}
+    assert split_leakage(clips)["source"] == {"shared": 1, "examples": ['a "b".wav']}

@@ -23,11 +23,11 @@ import torch
 
 from gensr_pref import audio
 from gensr_pref.aligning import objectives
-from gensr_pref.aligning.batches import Batch
-from gensr_pref.aligning.likelihood_gain import Measured, counted
+from gensr_pref.aligning.batches import PairBatch
+from gensr_pref.aligning.likelihood_gain import Utility, token_counts
 from gensr_pref.aligning.recipe import BETA, Dpo
-from gensr_pref.aligning.step import train_step
-from gensr_pref.aligning.training import Alignment, started
+from gensr_pref.aligning.step import alignment_step
+from gensr_pref.aligning.training import AlignmentRun, start_alignment
 from gensr_pref.config import run_file
 from gensr_pref.rundir import part_files
 
@@ -43,19 +43,21 @@ SETTINGS = {
 class Plain:
     """The loop as one would write it first."""
 
-    def __init__(self, alignment: Alignment, run: Path) -> None:
+    def __init__(self, alignment: AlignmentRun, run: Path) -> None:
         self.alignment, self.generator = alignment, alignment.subject.generator
         clips = part_files.read_all(run, "clips", ["clip_id", "noisy"]).to_pylist()
         self.noisy = {row["clip_id"]: row["noisy"] for row in clips}
         self.optimiser = torch.optim.AdamW(self.generator.policy.parameters(), 1e-6)
-        self.policy = Measured(self.generator, self.generator.policy, True, torch.float32)
+        self.policy = Utility(self.generator, self.generator.policy, True, torch.float32)
 
     def step(self, pairs: np.ndarray) -> None:
         batch = self.alignment.batching.of(pairs, 0)  # draws, and targets that are stored
         x = [self.features(int(number)) for number in pairs]
         padded = torch.nn.utils.rnn.pad_sequence([one.T for one in x], True).transpose(1, 2)
         batch = replace(batch, rows=replace(batch.rows, x=padded))
-        per = counted(batch, self.generator.paradigm) if self.generator.paradigm == "mgm" else 1
+        per = (
+            token_counts(batch, self.generator.paradigm) if self.generator.paradigm == "mgm" else 1
+        )
         u = torch.stack([self.side(self.policy, batch, side) for side in (0, 1)])
         with torch.no_grad():
             reference = [self.side(self.alignment.reference, batch, side) for side in (0, 1)]
@@ -70,7 +72,7 @@ class Plain:
         sound = audio.from_column(self.noisy[data.clips[int(data.clip[number])]])
         return self.generator.hear(sound.at(self.generator.sample_rate).wave.copy())
 
-    def side(self, measured: Measured, batch: Batch, side: int) -> torch.Tensor:
+    def side(self, measured: Utility, batch: PairBatch, side: int) -> torch.Tensor:
         each = batch.draws * len(batch.pairs)
         rows, of_it = batch.rows, slice(side * each, (side + 1) * each)
         found = measured(
@@ -99,7 +101,7 @@ def main() -> None:
 
 
 def measure(options: argparse.Namespace, folder: Path) -> None:
-    def made(*overrides: str) -> Alignment:
+    def made(*overrides: str) -> AlignmentRun:
         data = {
             "recipe": "dpo",
             "generator": {"use": f"{options.paradigm}-tiny"},
@@ -110,7 +112,7 @@ def measure(options: argparse.Namespace, folder: Path) -> None:
             "cache": str(folder),
         }
         given = run_file.override(data, [*options.overrides, *overrides])
-        return started(run_file.parse(given, Dpo, "benchmark"), folder, folder)
+        return start_alignment(run_file.parse(given, Dpo, "benchmark"), folder, folder)
 
     alignments = {name: made(*overrides) for name, overrides in SETTINGS.items()}
     plain = Plain(made(), options.run)
@@ -123,8 +125,8 @@ def measure(options: argparse.Namespace, folder: Path) -> None:
         took = {"plainly": timed(plain.step, pairs)}
         for name, alignment in alignments.items():
             if name != "first epoch":
-                train_step(alignment, pairs, 0)  # the reference's values are kept now
-            took[name] = timed(train_step, alignment, pairs, 0)
+                alignment_step(alignment, pairs, 0)  # the reference's values are kept now
+            took[name] = timed(alignment_step, alignment, pairs, 0)
         for name, seconds in took.items():
             if number:  # the first warms up
                 spent.setdefault(name, []).append(seconds)

@@ -3,8 +3,8 @@
     python -m tests.benchmarks.export [--gigabytes 2] [--folder DIR]
 
 The run is synthetic: clips of 5 s, noisy and clean, with four candidates each and one pair per
-clip. A sound is 90 kB of random bytes, which no codec can compress, the size of a FLAC of speech
-at 16 kHz. There are no latents. The benchmark times `gensr_pref.exporting.dataset.write` in a
+clip. A sound is 90 kB of random bytes, which no codec can compress, the size of a FLAC of speech at
+16 kHz. There are no latents. The benchmark times `gensr_pref.exporting.dataset.write_dataset` in a
 separate process (pairs and candidates' scores, until the bytes are on the disk), and alternately a
 copy of its output with `shutil.copyfile` and `fsync`. It reports wall-clock time and the CPU time
 of the process, which other load on the machine affects less. The export reads more than it writes:
@@ -89,11 +89,11 @@ def _sound(rng: np.random.Generator) -> dict:
 
 def write_once(run: Path, out: Path) -> None:
     """Export and print seconds and the process's peak memory."""
-    from gensr_pref.exporting.dataset import Wanted, write
+    from gensr_pref.exporting.dataset import ExportOptions, write_dataset
 
     empty = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     start, before = time.perf_counter(), time.process_time()
-    write(run, out, Wanted(), SCORES, {})
+    write_dataset(run, out, ExportOptions(), SCORES, {})
     seconds, cpu = time.perf_counter() - start, time.process_time()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     arrow = pa.default_memory_pool().max_memory() / 1e6

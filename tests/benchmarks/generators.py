@@ -134,7 +134,7 @@ def measure(
     name: str, settings: run_file.Degrade, clips: Any, model: Any, panel: Panel, candidates: int
 ) -> Measured:
     """Degrade, restore and score all clips under one condition."""
-    library = Library.opened(settings, Path())
+    library = Library.from_settings(settings, Path())
     before, after, seconds, audio_seconds = [], [], 0.0, 0.0
     for path, clean in clips:
         made = degrade.degrade(clean, RATE, settings, library, rng_for(0, path, name))

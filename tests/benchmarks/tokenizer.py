@@ -45,7 +45,7 @@ def main() -> None:
     tokenizer = load_network(given.tokenizer, Tokenizer)
     noise = run_file.ManifestSource(path=str(given.noise.resolve()), root="/")
     settings = run_file.Degrade(**conditions(noise, None)["noise"])
-    library = Library.opened(settings, Path())
+    library = Library.from_settings(settings, Path())
     panel = Panel(["dnsmos", "speaker_similarity", "pesq", "stoi"])
     found = []
     for path, clean in clean_clips(given.speech, given.clips):

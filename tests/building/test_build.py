@@ -276,7 +276,7 @@ def test_tables_of_a_later_version_are_not_read(copy):
 
 
 def test_another_run_is_refused_before_its_corpus_is_looked_at(copy, run, base, monkeypatch):
-    monkeypatch.setattr(prepare, "plan", lambda *given: pytest.fail("recordings were read"))
+    monkeypatch.setattr(prepare, "plan_clips", lambda *given: pytest.fail("recordings were read"))
     for changed in ("seed=5", "corpus.limit=3", "generators.0.candidates=2"):
         with raises(RunMismatchError, value=[changed.partition("=")[0]], problem="conflict"):
             build(run(changed), copy, base=base)
@@ -464,7 +464,10 @@ def test_every_pair_call_starts_from_the_build(copy):
 def test_no_pair_at_all_is_told_with_what_stopped_most(copy, capsys):
     assert main(["pair", str(copy), "min.zero_crossings=2"]) == 0
     told = capsys.readouterr().out
-    assert "No clip has a pair. The most frequent reason is bound: all else holds, but" in told
+    assert (
+        "No clip has a pair. The most frequent reason is bound: one candidate wins, but it violates"
+        in told
+    )
 
 
 def test_settings_of_the_build_that_another_rule_does_not_know_are_dropped(run, base, tmp_path):

@@ -13,7 +13,7 @@ import soundfile
 
 from gensr_pref.building.build import build
 from gensr_pref.config import run_file
-from gensr_pref.corpus import content
+from gensr_pref.corpus import fingerprints
 from gensr_pref.corpus.clips import ClipMaker
 from gensr_pref.errors import RunMismatchError, SourceError
 from gensr_pref.rundir import part_files
@@ -87,12 +87,12 @@ def test_recording_that_was_only_touched_is_the_same(project, out, monkeypatch):
     monkeypatch.setattr("gensr_pref.building.worker.sample_clip", None)
     assert built(project, out)["complete"]
     assert tables(out) == before
-    monkeypatch.setattr(content, "file_digest", None)  # it is known again by how it looks
+    monkeypatch.setattr(fingerprints, "file_digest", None)  # size and times match
     assert built(project, out)["complete"]
 
 
 def test_unchanged_recordings_are_not_read_again(project, out, monkeypatch):
-    monkeypatch.setattr(content, "file_digest", None)
+    monkeypatch.setattr(fingerprints, "file_digest", None)
     assert built(project, out)["complete"]
 
 

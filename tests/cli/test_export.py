@@ -79,7 +79,7 @@ def test_a_dry_run_without_a_network_lists_what_is_here(
     assert main(words) == 0
     told = capsys.readouterr()
     assert "README.md" in told.out
-    assert "What is there already is not known: us/x: the Hub does not answer" in told.out
+    assert "It is unknown what the repository has already: us/x: the Hub does not" in told.out
     assert "Retrying" not in told.err
 
 
@@ -90,7 +90,7 @@ def test_an_anonymised_push_leaves_no_name_of_an_earlier_format(
     from huggingface_hub import constants
 
     from gensr_pref.exporting import hub
-    from gensr_pref.exporting.dataset import Wanted
+    from gensr_pref.exporting.dataset import ExportOptions
     from gensr_pref.exporting.export_run import export
     from tests.upload_server import TOKEN, UploadServer
 
@@ -101,7 +101,7 @@ def test_an_anonymised_push_leaves_no_name_of_an_earlier_format(
         monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
         monkeypatch.delenv("GENSR_PREF_OFFLINE", raising=False)
         monkeypatch.setenv("HF_TOKEN", TOKEN)
-        export(run_folder, tmp_path / "plain", Wanted("wav-jsonl"))
+        export(run_folder, tmp_path / "plain", ExportOptions("wav-jsonl"))
         hub.push(tmp_path / "plain", hub.Target("us/x"))
         there = server.repositories["us/x"].branches["main"]
         assert any(name.startswith("wav/") for name in there)

@@ -1,11 +1,17 @@
 """Tests of the tables that commands print."""
 
-from gensr_pref.cli.tables import counted_reasons, labelled, number, table, table_with_lines
+from gensr_pref.cli.tables import (
+    format_labelled,
+    format_number,
+    format_reasons,
+    format_table,
+    format_table_with_lines,
+)
 
 
 def test_numbers_stand_to_the_right_and_words_to_the_left():
     rows = [{"score": "wer", "mean": "0.25"}, {"score": "dnsmos", "mean": "-"}]
-    assert table(rows).splitlines() == [
+    assert format_table(rows).splitlines() == [
         "score   mean",
         "------  ----",
         "wer     0.25",
@@ -14,28 +20,28 @@ def test_numbers_stand_to_the_right_and_words_to_the_left():
 
 
 def test_no_row_is_said():
-    assert table([]) == "(none)"
+    assert format_table([]) == "(none)"
 
 
 def test_control_characters_are_visible():
-    assert "\x1b" not in table([{"name": "a\x1b[31m"}])
+    assert "\x1b" not in format_table([{"name": "a\x1b[31m"}])
 
 
 def test_long_columns_become_lines_below_without_repeats():
     rows = [{"name": "a", "notice": "handle with care"}, {"name": "a", "notice": ""}]
-    assert table_with_lines(rows * 2, "name", "notice").splitlines()[-2:] == [
+    assert format_table_with_lines(rows * 2, "name", "notice").splitlines()[-2:] == [
         "",
         "a: handle with care",
     ]
 
 
 def test_most_frequent_reason_is_first_and_equal_ones_are_in_order():
-    assert counted_reasons({"veto": 2, "tie": 5, "margin": 2}) == "5 tie, 2 margin, 2 veto"
+    assert format_reasons({"veto": 2, "tie": 5, "margin": 2}) == "5 tie, 2 margin, 2 veto"
 
 
 def test_values_of_labels_are_aligned():
-    assert labelled([("clips", "3"), ("", "more")]) == "clips       3\n            more"
+    assert format_labelled([("clips", "3"), ("", "more")]) == "clips       3\n            more"
 
 
 def test_none_is_a_dash():
-    assert [number(0.12345), number(None)] == ["0.123", "-"]
+    assert [format_number(0.12345), format_number(None)] == ["0.123", "-"]

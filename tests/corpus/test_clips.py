@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from gensr_pref import audio, schema
 from gensr_pref.audio import Wave, pcm16
 from gensr_pref.config.run_file import Corpus
-from gensr_pref.corpus.clips import ClipMaker, Plan, plan, replay, with_splits
+from gensr_pref.corpus.clips import ClipMaker, ClipPlan, assign_splits, plan_clips, replay
 from gensr_pref.corpus.degradation_sources import Library
 from gensr_pref.errors import SourceError, Unusable
 from gensr_pref.schema import Reason
@@ -32,7 +32,7 @@ def corpus(**fields: Any) -> Corpus:
 
 def rows_of(config: Corpus, base: Path, seed: int = 0) -> list[dict[str, Any]]:
     maker = ClipMaker(config, seed, base)
-    return [maker.make(spec) for spec in plan(config, seed, base).clips]
+    return [maker.make(spec) for spec in plan_clips(config, seed, base).clips]
 
 
 def noise_of(sample: Path) -> dict[str, Any]:
@@ -84,24 +84,26 @@ def test_stored_noisy_is_replayed_exactly(prompts: Corpus, sample: Path) -> None
     for row in rows_of(prompts, sample):
         noisy = audio.from_column(row["noisy"])
         assert noisy is not None
-        again = replay(row, Library.opened(prompts.degrade, sample))
+        again = replay(row, Library.from_settings(prompts.degrade, sample))
         np.testing.assert_array_equal(pcm16(again), pcm16(noisy.wave))
         seen |= {step["step"] for step in json.loads(row["degradation"])}
     assert seen >= {"reverb", "clipping", "band_limit", "noise", "codec", "packet_loss", "gain"}
 
 
 def test_clips_do_not_depend_on_order_or_process(prompts: Corpus, sample: Path) -> None:
-    specs = pickle.loads(pickle.dumps(plan(prompts, 0, sample).clips))
+    specs = pickle.loads(pickle.dumps(plan_clips(prompts, 0, sample).clips))
     forward = rows_of(prompts, sample)
     backward = [ClipMaker(prompts, 0, sample).make(spec) for spec in reversed(specs)]
     assert forward == backward[::-1]
     assert rows_of(prompts, sample, seed=1) != forward
 
 
-def test_a_small_limit_is_among_a_larger_one(prompts: Corpus, sample: Path) -> None:
+def test_clips_of_a_small_limit_are_among_those_of_a_larger_one(
+    prompts: Corpus, sample: Path
+) -> None:
     def ids(limit: int | None) -> list[str]:
         chosen = prompts.model_copy(update={"limit": limit})
-        return [spec.clip_id for spec in plan(chosen, 0, sample).clips]
+        return [spec.clip_id for spec in plan_clips(chosen, 0, sample).clips]
 
     few, more, every = ids(8), ids(24), ids(None)
     assert len(few) == 8
@@ -111,11 +113,11 @@ def test_a_small_limit_is_among_a_larger_one(prompts: Corpus, sample: Path) -> N
     assert ids(10_000) == every
 
 
-def test_no_speaker_is_on_both_sides(write: Any, tmp_path: Path) -> None:
+def test_no_speaker_is_in_both_splits(write: Any, tmp_path: Path) -> None:
     for number in range(60):
         write(f"speech/{number % 20}/{number}.wav", seconds=1.0)
     source = {"kind": "folder", "path": "speech", "speaker": "parent"}
-    clips = plan(corpus(source=source, validation={"share": 0.3}), 0, tmp_path).clips
+    clips = plan_clips(corpus(source=source, validation={"share": 0.3}), 0, tmp_path).clips
     sides: dict[str, set[str]] = {}
     for spec in clips:
         sides.setdefault(spec.item.speaker or "", set()).add(spec.split)
@@ -123,11 +125,11 @@ def test_no_speaker_is_on_both_sides(write: Any, tmp_path: Path) -> None:
     held_out = [side for side in sides.values() if side == {"validation"}]
     assert 1 <= len(held_out) <= 12
     by_clip = corpus(source=source, validation={"share": 0.3, "by": "clip"})
-    splits = [spec.split for spec in plan(by_clip, 0, tmp_path).clips]
+    splits = [spec.split for spec in plan_clips(by_clip, 0, tmp_path).clips]
     assert 8 <= splits.count("validation") <= 28
 
 
-def test_pieces_of_a_recording_stay_together_where_told(write: Any, tmp_path: Path) -> None:
+def test_segments_of_a_recording_stay_in_one_split_by_source(write: Any, tmp_path: Path) -> None:
     for number in range(20):
         write(f"speech/{number}.wav", seconds=4.0)
     source = {"kind": "folder", "path": "speech"}
@@ -136,14 +138,14 @@ def test_pieces_of_a_recording_stay_together_where_told(write: Any, tmp_path: Pa
         settings = corpus(
             source=source, segment_seconds=(1, 1), validation={"share": 0.4, "by": by}
         )
-        for spec in plan(settings, 0, tmp_path).clips:
+        for spec in plan_clips(settings, 0, tmp_path).clips:
             found.setdefault(spec.item.source_id, set()).add(spec.split)
     assert all(len(side) == 1 for side in sides["source"].values())
     assert {"validation"} in sides["source"].values()
     assert any(len(side) == 2 for side in sides["clip"].values())
 
 
-def test_text_only_for_the_whole_recording(write: Any, tmp_path: Path) -> None:
+def test_only_a_whole_recording_has_text(write: Any, tmp_path: Path) -> None:
     write("short.wav", seconds=2.0)
     write("long.wav", seconds=7.0)
     (tmp_path / "speech.csv").write_text("path,text\nshort.wav,hello\nlong.wav,good bye\n")
@@ -157,7 +159,7 @@ def test_text_only_for_the_whole_recording(write: Any, tmp_path: Path) -> None:
     assert [json.loads(row["source"])["start"] for row in rows] == [0, 0, 37120, 74240]
 
 
-def test_without_degradation_the_recording_is_the_noisy_one(write: Any, tmp_path: Path) -> None:
+def test_recording_is_the_noisy_input_without_degradation(write: Any, tmp_path: Path) -> None:
     path = write("speech/ä b.wav", rate=RATE, seconds=1.51)
     (row,) = rows_of(corpus(), tmp_path)
     recording, _ = soundfile.read(path, dtype="int16")
@@ -199,7 +201,7 @@ def test_96_khz_stereo_becomes_a_clip(write: Any, tmp_path: Path, speech: Wave) 
     assert json.loads(second["source"])["rate"] == 96000
 
 
-def test_beyond_full_scale_is_scaled_and_said(write: Any, tmp_path: Path) -> None:
+def test_recording_beyond_full_scale_is_scaled_and_recorded(write: Any, tmp_path: Path) -> None:
     wave = np.random.default_rng(0).normal(0, 1, 2 * RATE).astype(np.float32)
     write("speech/hot.wav", wave, subtype="FLOAT")
     (row,) = rows_of(corpus(), tmp_path)
@@ -214,7 +216,7 @@ def test_beyond_full_scale_is_scaled_and_said(write: Any, tmp_path: Path) -> Non
     ("peak_db", "subtype", "noted"),
     [(-60, "PCM_24", True), (-60, "FLOAT", True), (-60, "PCM_16", False), (-20, "PCM_24", False)],
 )
-def test_a_recording_that_rounding_to_16_bits_harms_is_noted(
+def test_large_rounding_error_of_16_bits_is_recorded(
     write: Any, tmp_path: Path, speech: Wave, peak_db: float, subtype: str, noted: bool
 ) -> None:
     wave = speech / np.abs(speech).max() * np.float32(10 ** (peak_db / 20))
@@ -260,10 +262,12 @@ def vanished(write: Any) -> None:
         (vanished, Reason.MISSING),
     ],
 )
-def test_what_only_decoding_tells(write: Any, tmp_path: Path, spoil: Any, reason: Reason) -> None:
+def test_damage_that_only_decoding_shows_is_a_failure(
+    write: Any, tmp_path: Path, spoil: Any, reason: Reason
+) -> None:
     spoil(write)
     write("speech/good.wav")
-    planned = plan(corpus(), 0, tmp_path)
+    planned = plan_clips(corpus(), 0, tmp_path)
     maker = ClipMaker(corpus(), 0, tmp_path)
     bad, good = planned.clips
     if spoil is vanished:
@@ -274,12 +278,12 @@ def test_what_only_decoding_tells(write: Any, tmp_path: Path, spoil: Any, reason
     assert maker.make(good)["clip_id"] == good.clip_id
 
 
-def test_a_truncated_recording_is_one_failure_and_plans_no_clip(write: Any, tmp_path: Path) -> None:
+def test_truncated_recording_is_one_failure_without_clips(write: Any, tmp_path: Path) -> None:
     for name in ("cut.flac", "cut.wav"):
         path = write(f"speech/{name}", seconds=30.0)
         path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
     write("speech/good.wav")
-    planned = plan(corpus(), 0, tmp_path)
+    planned = plan_clips(corpus(), 0, tmp_path)
     assert [spec.item.source_id for spec in planned.clips] == ["good.wav"]
     assert [(failed.clip_id, failed.reason) for failed in planned.failures] == [
         ("cut.flac", Reason.TRUNCATED),
@@ -287,29 +291,29 @@ def test_a_truncated_recording_is_one_failure_and_plans_no_clip(write: Any, tmp_
     ]
 
 
-def test_3_ms_is_a_failure(write: Any, tmp_path: Path) -> None:
+def test_recording_of_3_ms_is_a_failure(write: Any, tmp_path: Path) -> None:
     write("speech/blip.wav", seconds=0.003)
     write("speech/good.wav")
-    planned = plan(corpus(), 0, tmp_path)
+    planned = plan_clips(corpus(), 0, tmp_path)
     assert len(planned.clips) == 1
     (failure,) = planned.failures
     assert (failure.clip_id, failure.reason) == ("blip.wav", Reason.TOO_SHORT)
 
 
-def test_only_short_recordings_is_an_error(write: Any, tmp_path: Path) -> None:
+def test_corpus_of_short_recordings_only_is_an_error(write: Any, tmp_path: Path) -> None:
     write("speech/blip.wav", seconds=0.003)
     with raises(
         SourceError, field="corpus.source", value=[("blip.wav", "too_short")], problem="empty"
     ):
-        plan(corpus(), 0, tmp_path)
+        plan_clips(corpus(), 0, tmp_path)
 
 
-def test_two_rows_of_one_recording_are_named(write: Any, tmp_path: Path) -> None:
+def test_two_rows_of_one_recording_are_refused(write: Any, tmp_path: Path) -> None:
     write("a.wav")
     write("b.wav")
     (tmp_path / "speech.csv").write_text("path\na.wav\nb.wav\n./a.wav\n")
     with raises(SourceError, field="corpus.source", value="a.wav", problem="duplicate"):
-        plan(corpus(source={"kind": "manifest", "path": "speech.csv"}), 0, tmp_path)
+        plan_clips(corpus(source={"kind": "manifest", "path": "speech.csv"}), 0, tmp_path)
 
 
 def test_degradation_is_checked_before_long_work(write: Any, tmp_path: Path) -> None:
@@ -318,7 +322,7 @@ def test_degradation_is_checked_before_long_work(write: Any, tmp_path: Path) -> 
     with raises(
         SourceError, field="corpus.degrade.noise.source.path", path="no noise", problem="missing"
     ):
-        plan(corpus(degrade=absent), 0, tmp_path)
+        plan_clips(corpus(degrade=absent), 0, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -337,7 +341,7 @@ def test_degradation_is_checked_before_long_work(write: Any, tmp_path: Path) -> 
         ),
     ],
 )
-def test_settings_that_make_no_sense(fields: dict[str, Any], message: str) -> None:
+def test_invalid_settings_are_refused(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         corpus(**fields)
 
@@ -354,29 +358,29 @@ def test_real_corpus(data: Path) -> None:
         },
     )
     assert config.degrade is not None
-    planned: Plan = plan(config, 0, data)
+    planned: ClipPlan = plan_clips(config, 0, data)
     assert {failure.reason for failure in planned.failures} == {Reason.TOO_SHORT}
-    library = Library.opened(config.degrade, data)
+    library = Library.from_settings(config.degrade, data)
     for row in rows_of(config, data):
         noisy = audio.from_column(row["noisy"])
         assert noisy is not None
         np.testing.assert_array_equal(pcm16(replay(row, library)), pcm16(noisy.wave))
 
 
-def test_languages_are_kept_by_choice(prompts: Corpus, sample: Path) -> None:
+def test_languages_are_selected(prompts: Corpus, sample: Path) -> None:
     chosen = prompts.model_copy(update={"languages": ["es", "ru"], "limit": None})
-    languages = {spec.item.language for spec in plan(chosen, 0, sample).clips}
+    languages = {spec.item.language for spec in plan_clips(chosen, 0, sample).clips}
     assert languages == {"es", "ru"}
 
 
-def test_language_that_is_not_there_is_refused(prompts: Corpus, sample: Path) -> None:
+def test_language_that_no_recording_has_is_refused(prompts: Corpus, sample: Path) -> None:
     with raises(SourceError, field="corpus.languages", value=["ja"], problem="empty"):
-        plan(prompts.model_copy(update={"languages": ["ja"]}), 0, sample)
+        plan_clips(prompts.model_copy(update={"languages": ["ja"]}), 0, sample)
 
 
 @pytest.mark.parametrize("by", ["speaker", "source", "clip"])
 @pytest.mark.parametrize("seed", range(5))
-def test_neither_side_is_empty_where_there_are_two_units(
+def test_neither_split_is_empty_with_two_units(
     write: Any, tmp_path: Path, by: str, seed: int
 ) -> None:
     for number in range(8):
@@ -384,43 +388,43 @@ def test_neither_side_is_empty_where_there_are_two_units(
     source = {"kind": "folder", "path": "speech", "speaker": "parent"}
     for share in (0.001, 0.999):
         settings = corpus(source=source, validation={"share": share, "by": by})
-        splits = [spec.split for spec in plan(settings, seed, tmp_path).clips]
+        splits = [spec.split for spec in plan_clips(settings, seed, tmp_path).clips]
         assert set(splits) == {"train", "validation"}
     for share, side in ((0.0, "train"), (1.0, "validation")):
         settings = corpus(source=source, validation={"share": share, "by": by})
-        assert {spec.split for spec in plan(settings, seed, tmp_path).clips} == {side}
+        assert {spec.split for spec in plan_clips(settings, seed, tmp_path).clips} == {side}
 
 
-def test_one_unit_is_on_the_side_that_is_drawn(write: Any, tmp_path: Path) -> None:
+def test_single_unit_is_in_the_split_that_is_drawn(write: Any, tmp_path: Path) -> None:
     write("speech/a/1.wav", seconds=1.0)
     write("speech/a/2.wav", seconds=1.0)
     source = {"kind": "folder", "path": "speech", "speaker": "parent"}
     settings = corpus(source=source, validation={"share": 0.001})
-    assert {spec.split for spec in plan(settings, 0, tmp_path).clips} == {"train"}
+    assert {spec.split for spec in plan_clips(settings, 0, tmp_path).clips} == {"train"}
 
 
-def test_the_split_of_a_clip_does_not_depend_on_the_limit(write: Any, tmp_path: Path) -> None:
+def test_split_of_a_clip_does_not_depend_on_the_limit(write: Any, tmp_path: Path) -> None:
     for number in range(24):
         write(f"speech/{number % 12}/{number}.wav", seconds=1.0)
     source = {"kind": "folder", "path": "speech", "speaker": "parent"}
     whole: dict[str, str] = {}
     for limit in (24, 12, 6):
         settings = corpus(source=source, limit=limit, validation={"share": 0.2})
-        found = {spec.clip_id: spec.split for spec in plan(settings, 3, tmp_path).clips}
+        found = {spec.clip_id: spec.split for spec in plan_clips(settings, 3, tmp_path).clips}
         whole = whole or found
-        if len({spec.item.speaker for spec in plan(settings, 3, tmp_path).clips}) > 1:
+        if len({spec.item.speaker for spec in plan_clips(settings, 3, tmp_path).clips}) > 1:
             assert found.items() <= whole.items()
 
 
-def test_a_known_split_wins_and_its_unit_follows(write: Any, tmp_path: Path) -> None:
+def test_known_split_holds_for_its_whole_unit(write: Any, tmp_path: Path) -> None:
     for number in range(8):
         write(f"speech/{number % 4}/{number}.wav", seconds=1.0)
     source = {"kind": "folder", "path": "speech", "speaker": "parent"}
     settings = corpus(source=source, validation={"share": 0.3})
-    clips = plan(settings, 0, tmp_path).clips
+    clips = plan_clips(settings, 0, tmp_path).clips
     one = clips[0]
     other = "train" if one.split == "validation" else "validation"
-    again = with_splits(clips, settings.validation, 0, {one.clip_id: other})
+    again = assign_splits(clips, settings.validation, 0, {one.clip_id: other})
     assert {s.split for s in again if s.item.speaker == one.item.speaker} == {other}
     rest = [s.split for s in again if s.item.speaker != one.item.speaker]
     assert rest == [s.split for s in clips if s.item.speaker != one.item.speaker]

@@ -7,7 +7,7 @@ import pytest
 from scipy.signal import correlate
 
 from gensr_pref.audio import Wave, resample
-from gensr_pref.corpus.codec import CODECS, fitted, transcode
+from gensr_pref.corpus.codec import CODECS, fit_length, transcode
 
 
 def lag(before: Wave, after: Wave) -> int:
@@ -16,7 +16,7 @@ def lag(before: Wave, after: Wave) -> int:
 
 @pytest.mark.parametrize("name", CODECS)
 @pytest.mark.parametrize("rate", [8000, 16000, 22050, 44100])
-def test_same_length_and_not_delayed(speech: Wave, name: str, rate: int) -> None:
+def test_codec_keeps_length_and_adds_no_delay(speech: Wave, name: str, rate: int) -> None:
     wave = resample(speech[: 2 * 16000 + 123], 16000, rate)
     coded = transcode(wave, rate, name)
     assert coded.shape == wave.shape
@@ -27,7 +27,7 @@ def test_same_length_and_not_delayed(speech: Wave, name: str, rate: int) -> None
 
 
 @pytest.mark.parametrize("name", CODECS)
-def test_it_does_something_and_always_the_same(speech: Wave, name: str) -> None:
+def test_codec_changes_the_sound_and_is_deterministic(speech: Wave, name: str) -> None:
     wave = speech[:16000]
     coded = transcode(wave, 16000, name)
     assert np.abs(coded - wave).max() > 1e-3
@@ -41,7 +41,7 @@ def test_telephone_codecs_leave_nothing_above_4_khz(speech: Wave, name: str) -> 
     assert spectrum[above].sum() < 1e-4 * spectrum.sum()
 
 
-def test_long_recordings_survive_vorbis() -> None:
+def test_vorbis_encodes_long_recordings() -> None:
     noise = np.random.default_rng(0).normal(0, 0.1, 400_000).astype(np.float32)
     assert len(transcode(noise, 16000, "vorbis")) == len(noise)
 
@@ -51,7 +51,7 @@ def test_one_frame(name: str) -> None:
     assert len(transcode(np.full(320, 0.1, np.float32), 16000, name)) == 320
 
 
-def test_fitted() -> None:
+def test_fit_length() -> None:
     wave = np.ones(5, np.float32)
-    assert fitted(wave, 3).tolist() == [1, 1, 1]
-    assert fitted(wave, 6).tolist() == [1, 1, 1, 1, 1, 0]
+    assert fit_length(wave, 3).tolist() == [1, 1, 1]
+    assert fit_length(wave, 6).tolist() == [1, 1, 1, 1, 1, 0]

@@ -21,7 +21,7 @@ from gensr_pref.config.run_file import (
     Reverb,
 )
 from gensr_pref.corpus.degradation_sources import Library
-from gensr_pref.corpus.degrade import Steps, apply, degrade, draw
+from gensr_pref.corpus.degrade import Steps, apply_steps, degrade, draw_steps
 from gensr_pref.corpus.speech_level import active_rms, decibels
 from gensr_pref.errors import InputError, SourceError, Unusable
 from gensr_pref.identity import rng_for
@@ -44,20 +44,20 @@ def settings(sample: Path, probability: float = 1.0, **only: Any) -> Degrade:
     return Degrade(**{**steps, **only})
 
 
-def opened(config: Degrade) -> Library:
-    return Library.opened(config, Path("/"))
+def open_library(config: Degrade) -> Library:
+    return Library.from_settings(config, Path("/"))
 
 
-def drawn(config: Degrade, seed: int = 0, num_samples: int = 5 * RATE) -> Steps:
-    return draw(config, opened(config), rng_for(seed, "clip"), num_samples, RATE)
+def draw_record(config: Degrade, seed: int = 0, num_samples: int = 5 * RATE) -> Steps:
+    return draw_steps(config, open_library(config), rng_for(seed, "clip"), num_samples, RATE)
 
 
 def one(speech: Wave, **step: Any) -> Wave:
-    return apply(speech, RATE, [step], Library())[0]
+    return apply_steps(speech, RATE, [step], Library())[0]
 
 
 def test_record_is_json_in_order_and_complete(sample: Path) -> None:
-    steps = drawn(settings(sample))
+    steps = draw_record(settings(sample))
     assert [step["step"] for step in steps] == [
         "reverb",
         "clipping",
@@ -72,12 +72,12 @@ def test_record_is_json_in_order_and_complete(sample: Path) -> None:
     assert {"file", "start", "snr_db"} < set(noise)
 
 
-def test_replaying_a_record_gives_the_same_samples(sample: Path, utterances: list[Wave]) -> None:
+def test_record_gives_the_same_samples_again(sample: Path, utterances: list[Wave]) -> None:
     config = settings(sample, probability=0.6)
     for number, clean in enumerate(utterances):
-        made = degrade(clean, RATE, config, opened(config), rng_for(number, "clip"))
+        made = degrade(clean, RATE, config, open_library(config), rng_for(number, "clip"))
         steps = json.loads(json.dumps(made.steps))
-        noisy, target = apply(clean, RATE, steps, opened(config))
+        noisy, target = apply_steps(clean, RATE, steps, open_library(config))
         np.testing.assert_array_equal(noisy, made.noisy)
         np.testing.assert_array_equal(target, made.clean)
         assert noisy.shape == target.shape == clean.shape
@@ -85,31 +85,31 @@ def test_replaying_a_record_gives_the_same_samples(sample: Path, utterances: lis
 
 def test_target_is_the_dry_speech(sample: Path, speech: Wave) -> None:
     config = settings(sample)
-    made = degrade(speech, RATE, config, opened(config), rng_for(1, "clip"))
+    made = degrade(speech, RATE, config, open_library(config), rng_for(1, "clip"))
     gain = next((step["factor"] for step in made.steps if step["step"] == "gain"), 1.0)
     np.testing.assert_allclose(made.clean, speech * gain, atol=0.51 / 32768)
     assert np.array_equal(pcm16(made.clean) / 32768, made.clean)
 
 
-def test_leaving_one_step_out_changes_no_other(sample: Path) -> None:
-    everything = {step["step"]: step for step in drawn(settings(sample))}
+def test_removing_one_step_changes_no_other(sample: Path) -> None:
+    everything = {step["step"]: step for step in draw_record(settings(sample))}
     for name in everything:
-        rest = drawn(settings(sample, **{name: None}))
+        rest = draw_record(settings(sample, **{name: None}))
         assert {step["step"]: step for step in rest} == {
             other: step for other, step in everything.items() if other != name
         }
 
 
 def test_another_probability_changes_no_parameter(sample: Path) -> None:
-    everything = drawn(settings(sample))
-    rare = drawn(settings(sample, probability=0.5))
+    everything = draw_record(settings(sample))
+    rare = draw_record(settings(sample, probability=0.5))
     assert 0 < len(rare) < len(everything)
     assert all(step in everything for step in rare)
 
 
 def test_seeds_do_not_depend_on_order(sample: Path, utterances: list[Wave]) -> None:
     config = settings(sample, probability=0.7, codec=None)
-    library = opened(config)
+    library = open_library(config)
 
     def made(number: int) -> Wave:
         stream = rng_for(0, f"clip-{number}", "degrade")
@@ -121,9 +121,9 @@ def test_seeds_do_not_depend_on_order(sample: Path, utterances: list[Wave]) -> N
         np.testing.assert_array_equal(first, second)
 
 
-def test_nothing_drawn_is_nothing_done(sample: Path, speech: Wave) -> None:
+def test_empty_record_changes_nothing(sample: Path, speech: Wave) -> None:
     config = settings(sample, probability=0.0)
-    made = degrade(speech, RATE, config, opened(config), rng_for(0, "clip"))
+    made = degrade(speech, RATE, config, open_library(config), rng_for(0, "clip"))
     assert made.steps == []
     np.testing.assert_array_equal(made.noisy, made.clean)
 
@@ -139,19 +139,19 @@ def test_snr_is_over_active_speech(sample: Path, speech: Wave, snr_db: float) ->
             snr_db=(snr_db, snr_db),
         )
     )
-    made = degrade(paused, RATE, config, opened(config), rng_for(2, "clip"))
+    made = degrade(paused, RATE, config, open_library(config), rng_for(2, "clip"))
     noise = made.noisy - made.clean
     measured = decibels(active_rms(made.clean, RATE) / float(np.sqrt(np.square(noise).mean())))
     assert measured == pytest.approx(snr_db, abs=0.05)
 
 
-def test_noise_is_measured_against_what_it_is_mixed_into(sample: Path, speech: Wave) -> None:
+def test_snr_is_that_of_the_speech_at_the_noise_step(sample: Path, speech: Wave) -> None:
     config = settings(sample, clipping=None, band_limit=None, codec=None, packet_loss=None)
     quiet = speech * np.float32(0.1)
-    library = opened(config)
+    library = open_library(config)
     made = degrade(quiet, RATE, config, library, rng_for(3, "clip"))
     reverb, noise = (step for step in made.steps if step["step"] != "gain")
-    wet, _ = apply(made.clean, RATE, [reverb], library)
+    wet, _ = apply_steps(made.clean, RATE, [reverb], library)
     added = made.noisy - wet
     measured = decibels(active_rms(wet, RATE) / float(np.sqrt(np.square(added).mean())))
     assert measured == pytest.approx(noise["snr_db"], abs=0.05)
@@ -161,21 +161,21 @@ def test_short_noise_is_looped_from_any_point(speech: Wave, write: Any, tmp_path
     ramp = np.linspace(-0.5, 0.5, RATE // 2, dtype=np.float32)
     write("noise/ramp.wav", ramp, subtype="FLOAT")
     config = Degrade(noise=Noise(probability=1, source=FolderSource(path="noise")))
-    library = Library.opened(config, tmp_path)
+    library = Library.from_settings(config, tmp_path)
     starts = set()
     for seed in range(4):
-        (step,) = draw(config, library, rng_for(seed, "clip"), len(speech), RATE)
+        (step,) = draw_steps(config, library, rng_for(seed, "clip"), len(speech), RATE)
         starts.add(step["start"])
-        looped = library.noise.looped("ramp.wav", step["start"], len(speech)).wave  # type: ignore[union-attr]
+        looped = library.noise.read_looped("ramp.wav", step["start"], len(speech)).wave  # type: ignore[union-attr]
         np.testing.assert_array_equal(looped, np.resize(np.roll(ramp, -step["start"]), len(speech)))
     assert len(starts) == 4
     assert max(starts) < RATE // 2
 
 
-def test_long_noise_is_taken_from_inside(sample: Path) -> None:
+def test_segment_of_long_noise_is_inside_the_file(sample: Path) -> None:
     config = settings(sample)
     for seed in range(20):
-        noise = drawn(config, seed, 5 * RATE)[3]
+        noise = draw_record(config, seed, 5 * RATE)[3]
         assert 0 <= noise["start"] <= 3 * RATE  # the files last 8 s
 
 
@@ -185,7 +185,7 @@ def test_noise_at_another_rate(speech: Wave, write: Any, tmp_path: Path) -> None
     config = Degrade(
         noise=Noise(probability=1, source=FolderSource(path="noise"), snr_db=(-20, -20))
     )
-    library = Library.opened(config, tmp_path)
+    library = Library.from_settings(config, tmp_path)
     made = degrade(speech * np.float32(0.1), RATE, config, library, rng_for(0, "clip"))
     spectrum = np.abs(np.fft.rfft(made.noisy))
     peak = np.fft.rfftfreq(len(speech), 1 / RATE)[int(np.argmax(spectrum))]
@@ -201,7 +201,7 @@ def test_clipping_is_at_its_share_of_the_peak(speech: Wave, threshold: float) ->
 
 
 @pytest.mark.parametrize("rate_hz", [4000, 8000])
-def test_nothing_is_left_above_the_band_limit(speech: Wave, rate_hz: int) -> None:
+def test_band_limit_removes_what_is_above_it(speech: Wave, rate_hz: int) -> None:
     limited = one(speech, step="band_limit", rate_hz=rate_hz)
     assert limited.shape == speech.shape
     frequency = np.fft.rfftfreq(len(speech), 1 / RATE)
@@ -214,7 +214,7 @@ def test_nothing_is_left_above_the_band_limit(speech: Wave, rate_hz: int) -> Non
 def test_packet_loss_is_silent_packets_in_bursts(speech: Wave) -> None:
     config = Degrade(packet_loss=PacketLoss(probability=1, rate=(0.1, 0.1), burst=3.0))
     long = np.resize(speech, 400 * RATE)
-    (step,) = draw(config, Library(), rng_for(0, "clip"), len(long), RATE)
+    (step,) = draw_steps(config, Library(), rng_for(0, "clip"), len(long), RATE)
     lost = np.zeros(400 * 50, bool)
     lost[step["lost"]] = True
     assert lost.mean() == pytest.approx(0.1, abs=0.015)
@@ -228,33 +228,33 @@ def test_packet_loss_is_silent_packets_in_bursts(speech: Wave) -> None:
 def test_packet_loss_rate_in_the_mean_over_short_clips() -> None:
     config = Degrade(packet_loss=PacketLoss(probability=1, rate=(0.1, 0.1), burst=2.0))
     shares = [
-        len(draw(config, Library(), rng_for(seed, "c"), 2 * RATE, RATE)[0]["lost"]) / 100
+        len(draw_steps(config, Library(), rng_for(seed, "c"), 2 * RATE, RATE)[0]["lost"]) / 100
         for seed in range(400)
     ]
     assert np.mean(shares) == pytest.approx(0.1, abs=0.012)
 
 
-def test_beyond_full_scale_both_are_scaled_by_one_recorded_gain(sample: Path, speech: Wave) -> None:
+def test_noisy_and_clean_are_scaled_by_one_recorded_gain(sample: Path, speech: Wave) -> None:
     loud = speech / np.abs(speech).max()
     noise = FolderSource(path=str(sample / "noise"))
     config = Degrade(noise=Noise(probability=1, source=noise, snr_db=(-10, -10)))
-    library = opened(config)
+    library = open_library(config)
     made = degrade(loud, RATE, config, library, rng_for(0, "clip"))
     gain, _ = made.steps
     assert gain["step"] == "gain"
     assert 0 < gain["factor"] < 1
     assert 0.9 < np.abs(made.noisy).max() <= 1
     np.testing.assert_allclose(made.clean, loud * gain["factor"], atol=0.51 / 32768)
-    unscaled, _ = apply(loud, RATE, made.steps[1:], library)
+    unscaled, _ = apply_steps(loud, RATE, made.steps[1:], library)
     assert np.abs(unscaled).max() > 1
     np.testing.assert_allclose(made.noisy, unscaled * gain["factor"], atol=1e-3)
 
 
-def test_silent_stretch_of_noise_is_a_reason(speech: Wave, write: Any, tmp_path: Path) -> None:
+def test_silent_segment_of_noise_is_a_reason(speech: Wave, write: Any, tmp_path: Path) -> None:
     write("noise/still.wav", np.zeros(RATE))
     config = Degrade(noise=Noise(probability=1, source=FolderSource(path="noise")))
     with pytest.raises(Unusable, match=r"still\.wav") as caught:
-        degrade(speech, RATE, config, Library.opened(config, tmp_path), rng_for(0, "clip"))
+        degrade(speech, RATE, config, Library.from_settings(config, tmp_path), rng_for(0, "clip"))
     assert caught.value.reason is Reason.SILENT
 
 
@@ -263,7 +263,7 @@ def test_speechless_clip_under_noise_is_a_reason(sample: Path) -> None:
     click = np.zeros(RATE, np.float32)
     click[50] = 0.9
     with pytest.raises(Unusable) as caught:
-        degrade(click, RATE, config, opened(config), rng_for(0, "clip"))
+        degrade(click, RATE, config, open_library(config), rng_for(0, "clip"))
     assert caught.value.reason is Reason.NO_SPEECH
 
 
@@ -272,18 +272,16 @@ def test_unusable_noise_file_is_refused_at_opening(write: Any, tmp_path: Path) -
     (tmp_path / "noise/bad one.wav").write_bytes(b"no audio")
     config = Degrade(noise=Noise(source=FolderSource(path="noise")))
     with raises(SourceError, field="corpus.degrade.noise.source", problem="unreadable"):
-        Library.opened(config, tmp_path)
+        Library.from_settings(config, tmp_path)
 
 
-def test_noise_that_turns_out_corrupt_names_the_file(
-    speech: Wave, write: Any, tmp_path: Path
-) -> None:
+def test_corrupt_noise_names_the_file(speech: Wave, write: Any, tmp_path: Path) -> None:
     path = write("noise/cut.flac", seconds=4.0)
     content = path.read_bytes()
     path.write_bytes(content[:2000] + bytes(100) + content[2100:])
     config = Degrade(noise=Noise(probability=1, source=FolderSource(path="noise")))
     with pytest.raises(Unusable, match=r"cut\.flac") as caught:
-        degrade(speech, RATE, config, Library.opened(config, tmp_path), rng_for(0, "clip"))
+        degrade(speech, RATE, config, Library.from_settings(config, tmp_path), rng_for(0, "clip"))
     assert caught.value.reason is Reason.UNREADABLE
 
 
@@ -292,45 +290,45 @@ def test_recorded_rooms(speech: Wave, write: Any, tmp_path: Path) -> None:
     response[80], response[1680] = 0.5, 0.25
     write("rooms/hall.wav", response, subtype="FLOAT")
     config = Degrade(reverb=Reverb(probability=1, source=FolderSource(path="rooms")))
-    library = Library.opened(config, tmp_path)
+    library = Library.from_settings(config, tmp_path)
     made = degrade(speech * np.float32(0.3), RATE, config, library, rng_for(0, "clip"))
     assert made.steps == [{"step": "reverb", "file": "hall.wav"}]
     echo = np.pad(made.clean, (1600, 0))[: len(speech)]
     np.testing.assert_allclose(made.noisy, made.clean + 0.5 * echo, atol=1e-5)
 
 
-def test_library_forgets_the_oldest(
+def test_library_drops_the_oldest_file_from_its_cache(
     write: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("a", "b", "c"):
         write(f"noise/{name}.wav", seconds=1.0)
     monkeypatch.setattr("gensr_pref.corpus.degradation_sources.CACHE_BYTES", 2 * RATE * 4)
     config = Degrade(noise=Noise(source=FolderSource(path="noise")))
-    noise = Library.opened(config, tmp_path).noise
+    noise = Library.from_settings(config, tmp_path).noise
     assert noise is not None
-    first = {name: noise.whole(name).wave for name in noise.names}
-    assert noise.whole("c.wav").wave is first["c.wav"]
-    assert noise.whole("a.wav").wave is not first["a.wav"]
-    np.testing.assert_array_equal(noise.whole("a.wav").wave, first["a.wav"])
+    first = {name: noise.read_whole(name).wave for name in noise.names}
+    assert noise.read_whole("c.wav").wave is first["c.wav"]
+    assert noise.read_whole("a.wav").wave is not first["a.wav"]
+    np.testing.assert_array_equal(noise.read_whole("a.wav").wave, first["a.wav"])
 
 
-def test_very_long_noise_is_read_in_stretches(
+def test_very_long_noise_is_read_in_segments(
     write: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write("noise/long.wav", seconds=3.0)
-    monkeypatch.setattr("gensr_pref.corpus.degradation_sources._LARGEST_KEPT", 1000)
+    monkeypatch.setattr("gensr_pref.corpus.degradation_sources._LARGEST_CACHED", 1000)
     config = Degrade(noise=Noise(source=FolderSource(path="noise")))
-    noise = Library.opened(config, tmp_path).noise
+    noise = Library.from_settings(config, tmp_path).noise
     assert noise is not None
-    stretch = noise.looped(path.name, 100, 500).wave
-    np.testing.assert_array_equal(stretch, noise.whole(path.name).wave[100:600])
+    stretch = noise.read_looped(path.name, 100, 500).wave
+    np.testing.assert_array_equal(stretch, noise.read_whole(path.name).wave[100:600])
 
 
-def test_record_that_this_library_cannot_carry_out(sample: Path, speech: Wave) -> None:
+def test_record_of_other_settings_is_refused(sample: Path, speech: Wave) -> None:
     with raises(InputError, value="reverbb", problem="unknown"):
         one(speech, step="reverbb")
     noise = {"step": "noise", "file": "other.wav", "start": 0, "snr_db": 3.0}
     with pytest.raises(InputError, match=r"noise\.source"):
         one(speech, **noise)
     with raises(SourceError, value="other.wav", problem="missing"):
-        apply(speech, RATE, [noise], opened(settings(sample)))
+        apply_steps(speech, RATE, [noise], open_library(settings(sample)))

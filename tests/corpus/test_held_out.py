@@ -18,7 +18,7 @@ pytestmark = [
 ]
 
 
-def test_candidates_improve_on_speakers_that_training_never_heard(tmp_path):
+def test_candidates_improve_on_speakers_outside_the_training_data(tmp_path):
     """The speakers are those that the shipped model's recipe held out."""
     rows = (DATA / "speech.csv").read_text(encoding="utf-8").splitlines()
     held_out = [row for row in rows[1:] if seed_for(0, "held-out", row.split(",")[1]) % 3 == 0]

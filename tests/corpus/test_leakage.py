@@ -3,7 +3,7 @@
 from gensr_pref.corpus.leakage import leakage
 
 
-def test_leakage_names_who_is_on_both_sides():
+def test_leakage_names_values_in_both_splits():
     found = leakage(
         ["train", "train", "validation"],
         {"clip": ["a", "b", "c"], "speaker": ["x", None, "x"], "source": [None, None, None]},

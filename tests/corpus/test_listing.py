@@ -9,8 +9,8 @@ import pytest
 from gensr_pref import audio
 from gensr_pref.config.run_file import Degrade, FolderSource, ManifestSource, PairedSource
 from gensr_pref.corpus.degradation_sources import Library
-from gensr_pref.corpus.file_sources import Folder, Manifest, Paired
-from gensr_pref.corpus.listing import Cause, LeftOut, describe, list_audio
+from gensr_pref.corpus.file_sources import FolderFiles, ManifestFiles, PairedFiles
+from gensr_pref.corpus.listing import Cause, LeftOut, describe_left_out, list_audio
 from gensr_pref.errors import SourceError
 from tests.refusals import raises
 
@@ -30,7 +30,7 @@ def no_ffmpeg(monkeypatch):
     monkeypatch.setattr(audio, "suffixes", lambda: known)
 
 
-def test_everything_else_is_counted(tmp_path, no_ffmpeg):
+def test_other_content_is_counted(tmp_path, no_ffmpeg):
     put(tmp_path / "in", "b/2.WAV", "a.flac", "a.m4a", "b/c.wma", "notes.txt", "wav", ".x.wav")
     put(tmp_path / "other", "3.wav")
     (tmp_path / "in/more").symlink_to(tmp_path / "other")
@@ -44,32 +44,34 @@ def test_everything_else_is_counted(tmp_path, no_ffmpeg):
         (Cause.HIDDEN, 1, ".x.wav"),
         (Cause.LINKED_FOLDER, 2, "loop"),
     }
-    [line] = describe(found.left_out)
+    [line] = describe_left_out(found.left_out)
     assert all(word in line for word in ("corpus.source.path", "a.m4a", "2 ", "loop", "FFmpeg"))
 
 
-def test_nothing_left_out_says_nothing(tmp_path):
+def test_complete_listing_has_no_message(tmp_path):
     put(tmp_path, "a.wav")
     assert list_audio(tmp_path, "x").left_out == ()
-    assert describe(()) == []
+    assert describe_left_out(()) == []
 
 
-def test_a_folder_of_what_cannot_be_read_says_so(tmp_path, no_ffmpeg):
+def test_folder_without_readable_files_is_refused_with_the_reason(tmp_path, no_ffmpeg):
     put(tmp_path, "a.m4a")
     with pytest.raises(SourceError, match=r"no audio file.*FFmpeg.*a\.m4a"):
         list_audio(tmp_path, "x")
 
 
-def test_every_source_of_folders_says_what_it_leaves_out(tmp_path):
+def test_every_folder_source_reports_what_it_leaves_out(tmp_path):
     put(tmp_path, "noisy/a.wav", "noisy/b.txt", "clean/a.wav", "clean/c.txt", "clean/d.txt")
-    paired = Paired(PairedSource(kind="paired", noisy="noisy", clean="clean"), tmp_path, "source")
-    folder = Folder(FolderSource(kind="folder", path="clean"), tmp_path, "source")
+    paired = PairedFiles(
+        PairedSource(kind="paired", noisy="noisy", clean="clean"), tmp_path, "source"
+    )
+    folder = FolderFiles(FolderSource(kind="folder", path="clean"), tmp_path, "source")
     for source in (paired, folder):
         list(source.items())
     assert folder.left_out == (LeftOut("source.path", Cause.NO_SOUND, 2, "c.txt"),)
     assert [one.field for one in paired.left_out] == ["source.noisy", "source.clean"]
     noise = {"source": {"kind": "folder", "path": "noisy"}}
-    library = Library.opened(Degrade.model_validate({"noise": noise}), tmp_path)
+    library = Library.from_settings(Degrade.model_validate({"noise": noise}), tmp_path)
     assert [(one.count, one.example) for one in library.left_out] == [(1, "b.txt")]
 
 
@@ -79,7 +81,9 @@ two_forms = pytest.mark.skipif(sys.platform == "darwin", reason="the disk knows 
 
 def test_folders_match_by_names_that_look_the_same(tmp_path):
     put(tmp_path, f"noisy/{NFC}.wav", f"clean/{NFD}.flac")
-    source = Paired(PairedSource(kind="paired", noisy="noisy", clean="clean"), tmp_path, "source")
+    source = PairedFiles(
+        PairedSource(kind="paired", noisy="noisy", clean="clean"), tmp_path, "source"
+    )
     [item] = source.items()
     assert item.source_id == f"{NFC}.wav"
     noisy, clean = source.read(item, 0, 100)
@@ -96,17 +100,17 @@ def test_two_files_whose_names_look_the_same_are_ambiguous(tmp_path):
     with raises(
         SourceError, field="corpus.degrade.noise.source", value="été.wav", problem="duplicate"
     ):
-        Library.opened(Degrade.model_validate({"noise": noise}), tmp_path)
+        Library.from_settings(Degrade.model_validate({"noise": noise}), tmp_path)
 
 
 @pytest.mark.parametrize(("there", "written"), [(NFC, NFD), (NFD, NFC)])
-def test_a_manifest_finds_the_file_whose_name_looks_the_same(tmp_path, there, written):
+def test_manifest_finds_the_file_whose_name_looks_the_same(tmp_path, there, written):
     put(tmp_path, f"{there}/a.wav")
     (tmp_path / "rows.csv").write_text(f"file,who\n{written}/a.wav,{written}\n", encoding="utf-8")
     config = ManifestSource.model_validate(
         {"kind": "manifest", "path": "rows.csv", "columns": {"audio": "file", "speaker": "who"}}
     )
-    source = Manifest(config, tmp_path, "source")
+    source = ManifestFiles(config, tmp_path, "source")
     [item] = source.items()
     assert (item.source_id, item.speaker) == (f"{NFC}/a.wav", NFC)
     assert source.read(item, 0, 100)[0].rate == 16000

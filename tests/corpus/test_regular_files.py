@@ -7,7 +7,7 @@ import pytest
 
 from gensr_pref import audio
 from gensr_pref.config.run_file import Columns, FolderSource, ManifestSource, ParquetSource
-from gensr_pref.corpus.file_sources import Folder, Manifest
+from gensr_pref.corpus.file_sources import FolderFiles, ManifestFiles
 from gensr_pref.corpus.table_sources import ParquetRows
 from gensr_pref.errors import SourceError, Unusable
 from gensr_pref.schema import Failure, Reason
@@ -44,7 +44,7 @@ KINDS = [pipe, listener, device, linked_pipe, folder_of_that_name]
 
 
 @pytest.mark.parametrize("make", KINDS)
-def test_what_is_no_regular_file_is_unreadable(tmp_path, monkeypatch, make):
+def test_other_than_regular_file_is_unreadable(tmp_path, monkeypatch, make):
     monkeypatch.chdir(tmp_path)
     make(tmp_path)
     for read in (audio.read, audio.read_header):
@@ -54,23 +54,23 @@ def test_what_is_no_regular_file_is_unreadable(tmp_path, monkeypatch, make):
 
 
 @pytest.mark.parametrize("make", KINDS)
-def test_a_manifest_that_names_one_gives_a_failure_row(tmp_path, monkeypatch, make):
+def test_manifest_that_names_one_gives_a_failure(tmp_path, monkeypatch, make):
     monkeypatch.chdir(tmp_path)
     make(tmp_path)
     (tmp_path / "rows.csv").write_text("path\nx.wav\n")
     config = ManifestSource(kind="manifest", path="rows.csv", columns=Columns(audio="path"))
-    [failed] = Manifest(config, tmp_path, "corpus.source").items()
+    [failed] = ManifestFiles(config, tmp_path, "corpus.source").items()
     assert isinstance(failed, Failure)
     assert failed.reason is Reason.UNREADABLE
 
 
-def test_a_folder_that_holds_a_pipe_gives_a_failure_row(tmp_path):
+def test_folder_that_contains_a_pipe_gives_a_failure(tmp_path):
     pipe(tmp_path)
-    [failed] = Folder(FolderSource(kind="folder", path="."), tmp_path, "corpus.source").items()
+    [failed] = FolderFiles(FolderSource(kind="folder", path="."), tmp_path, "corpus.source").items()
     assert isinstance(failed, Failure)
 
 
-def test_tables_that_are_pipes_are_refused(tmp_path):
+def test_table_that_is_a_pipe_is_refused(tmp_path):
     for name in ("rows.csv", "rows.parquet"):
         os.mkfifo(tmp_path / name)
     with raises(SourceError, field="corpus.source.path", problem="invalid"):

@@ -12,10 +12,10 @@ from gensr_pref.audio import Wave
 from gensr_pref.corpus.rooms import (
     MAX_ORDER,
     SPEED_OF_SOUND,
-    aligned,
+    align_to_direct_path,
     draw_room,
     reverberate,
-    simulated,
+    simulate_response,
 )
 from gensr_pref.errors import Unusable
 
@@ -32,10 +32,10 @@ def decay_time(response: Wave, rate: int) -> float:
 
 
 @pytest.mark.parametrize("rt60_s", [0.2, 0.4, 0.8])
-def test_decay_is_as_drawn(rt60_s: float) -> None:
+def test_decay_time_is_as_drawn(rt60_s: float) -> None:
     rng = np.random.default_rng(1)
     rooms = [draw_room(rt60_s, 1.5, RATE, rng) for _ in range(8)]
-    ratios = [decay_time(simulated(room, rt60_s, RATE), RATE) / rt60_s for room in rooms]
+    ratios = [decay_time(simulate_response(room, rt60_s, RATE), RATE) / rt60_s for room in rooms]
     assert 0.8 < np.median(ratios) < 1.25
     assert min(ratios) > 0.6
     assert max(ratios) < 1.6
@@ -43,14 +43,14 @@ def test_decay_is_as_drawn(rt60_s: float) -> None:
 
 @pytest.mark.parametrize("rt60_s", [0.02, 0.1, 0.5, 3.0])
 @pytest.mark.parametrize("distance_m", [0.01, 1.0, 50.0])
-def test_any_wish_gives_a_room(rt60_s: float, distance_m: float) -> None:
+def test_any_decay_time_and_distance_give_a_room(rt60_s: float, distance_m: float) -> None:
     for seed in range(5):
         room = draw_room(rt60_s, distance_m, RATE, np.random.default_rng(seed))
         assert 0 < room.absorption <= 1
         assert room.max_order <= MAX_ORDER
         for point in (room.talker_m, room.microphone_m):
             assert all(0 < at < side for at, side in zip(point, room.size_m, strict=True))
-    response = simulated(room, rt60_s, RATE)
+    response = simulate_response(room, rt60_s, RATE)
     assert len(response) == round(rt60_s * RATE)
     assert np.isfinite(response).all()
 
@@ -60,12 +60,12 @@ def test_response_begins_at_its_direct_path() -> None:
     travelled = np.linalg.norm(np.subtract(room.talker_m, room.microphone_m))
     samples = travelled / SPEED_OF_SOUND * RATE
     assert samples == pytest.approx(round(samples), abs=1e-6)
-    assert simulated(room, 0.4, RATE)[0] == 1
+    assert simulate_response(room, 0.4, RATE)[0] == 1
 
 
-def test_reverberation_leaves_the_dry_speech_where_it_is(speech: Wave) -> None:
+def test_reverberation_does_not_delay_the_speech(speech: Wave) -> None:
     room = draw_room(0.5, 2.0, RATE, np.random.default_rng(4))
-    wet = reverberate(speech, simulated(room, 0.5, RATE))
+    wet = reverberate(speech, simulate_response(room, 0.5, RATE))
     assert wet.shape == speech.shape
     lags = np.arange(-40, 41)
     inner = slice(100, len(speech) - 100)
@@ -73,16 +73,16 @@ def test_reverberation_leaves_the_dry_speech_where_it_is(speech: Wave) -> None:
     assert lags[int(np.argmax(likeness))] == 0
 
 
-def test_same_room_same_response_whatever_the_threads() -> None:
+def test_response_does_not_depend_on_threads() -> None:
     from pyroomacoustics import constants
 
     room = draw_room(0.3, 1.0, RATE, np.random.default_rng(5))
     before = constants.get("num_threads")
-    first = simulated.__wrapped__(room, 0.3, RATE)
+    first = simulate_response.__wrapped__(room, 0.3, RATE)
     constants.set("num_threads", 7)
     try:
         np.random.seed(0)
-        second = simulated.__wrapped__(room, 0.3, RATE)
+        second = simulate_response.__wrapped__(room, 0.3, RATE)
         assert constants.get("num_threads") == 7
     finally:
         constants.set("num_threads", before)
@@ -95,7 +95,7 @@ def test_one_room_is_cheap() -> None:
     for _ in range(5):
         room = draw_room(1.0, 2.0, RATE, rng)
         began = time.process_time()
-        simulated.__wrapped__(room, 1.0, RATE)
+        simulate_response.__wrapped__(room, 1.0, RATE)
         spent.append(time.process_time() - began)
     assert np.median(spent) < 0.4  # 0.05 s on an idle core
 
@@ -104,7 +104,7 @@ def test_recorded_response_is_aligned_and_upright() -> None:
     response = np.zeros(2000, np.float32)
     response[300:304] = [-0.1, -0.5, -0.3, 0.1]
     response[700] = 0.6  # an early reflection above the direct path
-    found = aligned(response)
+    found = align_to_direct_path(response)
     assert found[0] == 1
     assert len(found) == 2000 - 301
     np.testing.assert_allclose(found[399], -1.2, rtol=1e-6)
@@ -112,12 +112,12 @@ def test_recorded_response_is_aligned_and_upright() -> None:
 
 def test_silent_response_is_refused() -> None:
     with pytest.raises(Unusable, match="silent"):
-        aligned(np.zeros(100, np.float32))
+        align_to_direct_path(np.zeros(100, np.float32))
 
 
 def test_real_responses(data: object, speech: Wave) -> None:
     for path in sorted((data / "rir").glob("*.flac")):  # type: ignore[operator]
         sound = audio.read(path).at(RATE)
-        response = aligned(sound.wave)
+        response = align_to_direct_path(sound.wave)
         assert response[0] == 1
         assert np.isfinite(reverberate(speech, response)).all()

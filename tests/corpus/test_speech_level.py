@@ -45,14 +45,14 @@ def itu_level_db(wave: Wave, rate: int) -> float:
     raise AssertionError("no crossing")
 
 
-def test_it_is_the_recommendation(speech: Wave) -> None:
+def test_level_equals_that_of_the_recommendation(speech: Wave) -> None:
     loud = speech / np.abs(speech).max()  # there the thresholds are the recommendation's own
     assert decibels(active_rms(loud, RATE)) == pytest.approx(itu_level_db(loud, RATE), abs=1e-6)
     quiet = loud * np.float32(0.3)
     assert decibels(active_rms(quiet, RATE)) == pytest.approx(itu_level_db(quiet, RATE), abs=0.2)
 
 
-def test_pauses_do_not_count(speech: Wave) -> None:
+def test_pauses_do_not_change_the_level(speech: Wave) -> None:
     paused = np.concatenate(
         [np.zeros(3 * RATE, np.float32), speech, np.zeros(2 * RATE, np.float32)]
     )
@@ -63,13 +63,13 @@ def test_pauses_do_not_count(speech: Wave) -> None:
 
 
 @pytest.mark.parametrize("gain", [1e-3, 0.5])
-def test_it_scales_with_the_wave(speech: Wave, gain: float) -> None:
+def test_level_scales_with_the_wave(speech: Wave, gain: float) -> None:
     scaled = active_rms(speech * np.float32(gain), RATE)
     assert scaled == pytest.approx(gain * active_rms(speech, RATE), rel=1e-5)
 
 
 @pytest.mark.parametrize("rate", [8000, 16000, 48000])
-def test_a_steady_tone_is_always_active(rate: int) -> None:
+def test_steady_tone_is_always_active(rate: int) -> None:
     tone = 0.5 * np.sin(2 * np.pi * 440 * np.arange(2 * rate) / rate).astype(np.float32)
     assert active_rms(tone, rate) == pytest.approx(0.5 / math.sqrt(2), rel=0.01)
 
@@ -89,7 +89,7 @@ def click() -> Wave:
         (click(), Reason.NO_SPEECH),
     ],
 )
-def test_what_has_no_level(wave: Wave, reason: Reason) -> None:
+def test_sound_without_a_level_is_refused(wave: Wave, reason: Reason) -> None:
     with pytest.raises(Unusable) as caught:
         active_rms(wave, RATE)
     assert caught.value.reason is reason

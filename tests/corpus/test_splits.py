@@ -45,13 +45,13 @@ def work(tmp_path):
     return [(tmp_path / name).stat().st_size for name in ("calls", "asked")]
 
 
-def test_a_small_run_holds_some_clips_out(run, base, tmp_path):
+def test_small_run_has_held_out_clips(run, base, tmp_path):
     build(run(), tmp_path / "run", base=base)
     assert 0 < len(held_out(tmp_path / "run")) < 7
 
 
 @pytest.mark.slow
-def test_new_labels_cost_no_new_work_and_are_those_of_a_new_run(counted, base, tmp_path):
+def test_new_splits_need_no_new_work_and_equal_those_of_a_new_run(counted, base, tmp_path):
     out = tmp_path / "run"
     build(counted(), out, base=base)
     before, asked = tables(out), work(tmp_path)
@@ -70,7 +70,7 @@ def test_new_labels_cost_no_new_work_and_are_those_of_a_new_run(counted, base, t
 
 
 @pytest.mark.slow
-def test_labels_that_were_interrupted_are_finished(counted, base, tmp_path, monkeypatch):
+def test_interrupted_change_of_splits_is_finished(counted, base, tmp_path, monkeypatch):
     out = tmp_path / "run"
     build(counted(), out, base=base)
     written = []
@@ -93,7 +93,7 @@ def test_labels_that_were_interrupted_are_finished(counted, base, tmp_path, monk
     assert tables(out) == tables(tmp_path / "new")
 
 
-def test_growth_by_the_limit_moves_no_clip_and_gives_the_bytes_of_one_run(run, base, tmp_path):
+def test_larger_limit_moves_no_clip_and_gives_the_bytes_of_one_run(run, base, tmp_path):
     out = tmp_path / "run"
     build(run("corpus.limit=3"), out, base=base)
     first, clips = held_out(out), {row["clip_id"] for row in rows(out, "clips")}
@@ -103,7 +103,7 @@ def test_growth_by_the_limit_moves_no_clip_and_gives_the_bytes_of_one_run(run, b
     assert held_out(tmp_path / "whole") == held_out(out)
 
 
-def test_clips_keep_their_split_where_recordings_are_added(run, base, tmp_path):
+def test_clips_keep_their_split_when_recordings_are_added(run, base, tmp_path):
     """Whatever the new recordings' places are; the run's own split wins over a new draw."""
     speech = sorted((base / "speech").glob("*.flac"))
     lists = {}
@@ -126,7 +126,7 @@ def test_clips_keep_their_split_where_recordings_are_added(run, base, tmp_path):
 
 
 @pytest.mark.parametrize("share", ["0", "0.05"])
-def test_the_advice_of_evaluate_works_as_typed(base, tmp_path, capsys, monkeypatch, share):
+def test_command_that_evaluate_suggests_works(base, tmp_path, capsys, monkeypatch, share):
     """One speaker (or nothing held out): the command that is advised, then the evaluation."""
     monkeypatch.chdir(base)
     monkeypatch.syspath_prepend(base)

@@ -18,7 +18,7 @@ from gensr_pref.audio import flac
 from gensr_pref.config.run_file import HuggingFaceSource, ParquetSource
 from gensr_pref.corpus import table_sources
 from gensr_pref.corpus.base import Source
-from gensr_pref.corpus.sources import listed, opened
+from gensr_pref.corpus.sources import list_recordings, open_source
 from gensr_pref.errors import ConfigError, SourceError
 from gensr_pref.schema import Reason
 from tests.refusals import raises
@@ -49,7 +49,7 @@ def struct(number: int, **more: Any) -> dict[str, Any]:
 
 
 def source_of(base: Path, path: str, **columns: str) -> Source:
-    return opened(ParquetSource(path=path, columns={"audio": "audio", **columns}), base)  # type: ignore[arg-type]
+    return open_source(ParquetSource(path=path, columns={"audio": "audio", **columns}), base)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("path", ["data", "data/*.parquet", "data/**/*.parquet"])
@@ -60,7 +60,7 @@ def test_rows_of_several_files(tmp_path: Path, path: str) -> None:
         [{"audio": struct(n, path=f"x/é {n}.flac"), "text": ""} for n in range(5, 8)],
     )
     source = source_of(tmp_path, path, text="text")
-    items, failures = listed(source)
+    items, failures = list_recordings(source)
     assert failures == []
     assert [item.source_id for item in items[:2]] == ["a/000000", "a/000001"]
     assert items[5].source_id == "b/000000-é 5.flac"
@@ -76,7 +76,7 @@ def test_cells_of_any_type_are_read_as_in_a_manifest(tmp_path: Path) -> None:
     }
     sounds = pa.array([struct(n) for n in range(3)], schema.AUDIO)
     pq.write_table(pa.table({"audio": sounds, **cells}), tmp_path / "a.parquet")
-    items, _ = listed(source_of(tmp_path, "a.parquet", **{name: name for name in cells}))
+    items, _ = list_recordings(source_of(tmp_path, "a.parquet", **{name: name for name in cells}))
     assert [(item.text, item.speaker, item.language) for item in items] == [
         ("0", "7", "en"),
         (None, None, None),
@@ -97,23 +97,23 @@ def test_cells_that_are_no_text_are_refused_with_their_row(tmp_path: Path, cells
         value="said",
         problem="invalid",
     ):
-        listed(source_of(tmp_path, "a.parquet", text="said"))
+        list_recordings(source_of(tmp_path, "a.parquet", text="said"))
 
 
-def test_paths_are_found_by_names_that_look_the_same(tmp_path: Path) -> None:
+def test_paths_match_names_that_look_the_same(tmp_path: Path) -> None:
     written, there = (unicodedata.normalize(form, "\u00e9.flac") for form in ("NFC", "NFD"))
     (tmp_path / there).write_bytes(tone(4))
     rows = [{"audio": written, "text": "", "type": pa.string()}]
     parquet(tmp_path / "a.parquet", rows)
     source = source_of(tmp_path, "a.parquet")
-    [item], _ = listed(source)
+    [item], _ = list_recordings(source)
     assert level(source, item) == 4
 
 
 def test_only_one_row_group_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     parquet(tmp_path / "a.parquet", [{"audio": struct(n), "text": ""} for n in range(6)])
     source = source_of(tmp_path, "a.parquet")
-    items, _ = listed(source)
+    items, _ = list_recordings(source)
     table_sources._row_group.cache_clear()
     groups: list[int] = []
     whole = pq.ParquetFile.read_row_group
@@ -132,7 +132,7 @@ def test_bytes_and_paths(tmp_path: Path) -> None:
     rows = [{"audio": tone(3), "text": "", "type": pa.binary()}]
     parquet(tmp_path / "bytes.parquet", rows)
     source = source_of(tmp_path, "bytes.parquet")
-    assert [level(source, item) for item in listed(source)[0]] == [3]
+    assert [level(source, item) for item in list_recordings(source)[0]] == [3]
 
     (tmp_path / "wav").mkdir()
     (tmp_path / "wav/é.flac").write_bytes(tone(4))
@@ -142,7 +142,7 @@ def test_bytes_and_paths(tmp_path: Path) -> None:
         [{"audio": place, "text": "", "type": pa.string()} for place in places],
     )
     source = source_of(tmp_path, "paths.parquet")
-    items, failures = listed(source)
+    items, failures = list_recordings(source)
     assert [level(source, item) for item in items] == [4]
     assert items[0].source_id == "paths/000000-é.flac"
     assert [failure.reason for failure in failures] == [Reason.MISSING] * 3
@@ -155,7 +155,7 @@ def test_clean_counterparts_and_bad_rows(tmp_path: Path) -> None:
     table = {"audio": pa.array(audio, schema.AUDIO), "clean": pa.array(clean, schema.AUDIO)}
     pq.write_table(pa.table(table), tmp_path / "pairs.parquet")
     source = source_of(tmp_path, "pairs.parquet", clean="clean")
-    (item,), failures = listed(source)
+    (item,), failures = list_recordings(source)
     assert [failure.reason for failure in failures] == [
         Reason.LENGTH_MISMATCH,
         Reason.MISSING,
@@ -167,16 +167,16 @@ def test_clean_counterparts_and_bad_rows(tmp_path: Path) -> None:
     assert reference.wave[0] == pytest.approx(0.1, abs=1e-4)
 
 
-def test_parquet_that_is_none(tmp_path: Path) -> None:
+def test_malformed_parquet_is_refused(tmp_path: Path) -> None:
     (tmp_path / "bad.parquet").write_text("no parquet")
     with raises(SourceError, field="corpus.source.path", path="bad.parquet", problem="unreadable"):
-        listed(source_of(tmp_path, "bad.parquet"))
+        list_recordings(source_of(tmp_path, "bad.parquet"))
     for path in ("none.parquet", "*.pq"):
         with raises(SourceError, field="corpus.source.path", problem="missing"):
-            listed(source_of(tmp_path, path))
+            list_recordings(source_of(tmp_path, path))
     parquet(tmp_path / "a.parquet", [{"audio": struct(0), "text": ""}])
     with raises(ConfigError, field="corpus.source.columns.text", value="txt", problem="unknown"):
-        listed(source_of(tmp_path, "a.parquet", text="txt"))
+        list_recordings(source_of(tmp_path, "a.parquet", text="txt"))
 
 
 @pytest.fixture
@@ -194,7 +194,7 @@ def hugging_face(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def rows_of(base: Path, path: str, **options: Any) -> Source:
     columns = {"audio": "audio", "text": "text"}
-    return opened(HuggingFaceSource(path=path, columns=columns, **options), base)  # type: ignore[arg-type]
+    return open_source(HuggingFaceSource(path=path, columns=columns, **options), base)  # type: ignore[arg-type]
 
 
 def test_saved_dataset(tmp_path: Path, hugging_face: Any) -> None:
@@ -203,13 +203,13 @@ def test_saved_dataset(tmp_path: Path, hugging_face: Any) -> None:
     whole.save_to_disk(tmp_path / "one")
     hugging_face.DatasetDict({"dev": whole}).save_to_disk(tmp_path / "many")
     for source in (rows_of(tmp_path, "one"), rows_of(tmp_path, "many", split="dev")):
-        items, failures = listed(source)
+        items, failures = list_recordings(source)
         assert failures == []
         assert [item.text for item in items] == ["a", None, "c"]
         assert [level(source, item) for item in items] == [0, 1, 2]
     assert items[1].source_id == "dev/000001"
     with raises(ConfigError, field="corpus.source.split", value="train", problem="unknown"):
-        listed(rows_of(tmp_path, "many"))
+        list_recordings(rows_of(tmp_path, "many"))
 
 
 def test_folder_of_parquet(tmp_path: Path, hugging_face: Any) -> None:
@@ -225,10 +225,10 @@ def test_folder_of_parquet(tmp_path: Path, hugging_face: Any) -> None:
         pa.table(columns, schema=table), tmp_path / "set/validation-00000-of-00001.parquet"
     )
     source = rows_of(tmp_path, "set", split="validation")
-    items, _ = listed(source)
+    items, _ = list_recordings(source)
     assert [level(source, item) for item in items] == [0, 1, 2]
     with pytest.raises(SourceError, match=r"datasets cannot load 'set'.*train"):
-        listed(rows_of(tmp_path, "set", split="train"))
+        list_recordings(rows_of(tmp_path, "set", split="train"))
 
 
 def test_folder_of_audio_files_is_another_kind(tmp_path: Path, hugging_face: Any) -> None:
@@ -238,9 +238,9 @@ def test_folder_of_audio_files_is_another_kind(tmp_path: Path, hugging_face: Any
     (tmp_path / "set").mkdir()
     (tmp_path / "set/take.flac").write_bytes(tone(1))
     with pytest.raises(SourceError, match=r"torchcodec.*kind: folder"):
-        listed(rows_of(tmp_path, "set"))
+        list_recordings(rows_of(tmp_path, "set"))
 
 
-def test_dataset_that_is_nowhere(tmp_path: Path, hugging_face: Any) -> None:
+def test_missing_dataset_is_refused(tmp_path: Path, hugging_face: Any) -> None:
     with raises(SourceError, field="corpus.source", value="no/where", problem="unreadable"):
-        listed(rows_of(tmp_path, "no/where"))
+        list_recordings(rows_of(tmp_path, "no/where"))

@@ -11,7 +11,7 @@ import yaml
 from gensr_pref import sample
 from gensr_pref.building.build import build
 from gensr_pref.config import plugins, run_file
-from gensr_pref.exporting.dataset import Wanted
+from gensr_pref.exporting.dataset import ExportOptions
 from gensr_pref.exporting.export_run import Publishing, export
 
 RUN = {
@@ -72,7 +72,7 @@ def run_folder(built, tmp_path) -> Path:
 def exported(built, tmp_path_factory) -> Path:
     """The run as it is exported by default."""
     out = tmp_path_factory.mktemp("exports") / "small"
-    export(built, out, Wanted(), Publishing(repository="us/small"))
+    export(built, out, ExportOptions(), Publishing(repository="us/small"))
     return out
 
 

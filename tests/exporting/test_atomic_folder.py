@@ -11,8 +11,8 @@ import pytest
 
 from gensr_pref.auditing.run_audit import audit
 from gensr_pref.errors import InputError, StorageError
-from gensr_pref.exporting.atomic_folder import replacing
-from gensr_pref.exporting.dataset import Wanted
+from gensr_pref.exporting.atomic_folder import replace_folder
+from gensr_pref.exporting.dataset import ExportOptions
 from gensr_pref.exporting.export_run import export
 from gensr_pref.storage import files
 from tests.refusals import raises
@@ -23,7 +23,7 @@ def names(folder: Path) -> list[str]:
 
 
 def made(out: Path, text: str) -> None:
-    with replacing(out) as folder:
+    with replace_folder(out) as folder:
         (folder / "x").write_text(text)
 
 
@@ -36,14 +36,14 @@ def test_the_new_takes_the_place_of_the_old(tmp_path) -> None:
 
 def test_what_fails_leaves_the_old_as_it_was(tmp_path) -> None:
     made(tmp_path / "out", "one")
-    with pytest.raises(ZeroDivisionError), replacing(tmp_path / "out") as folder:
+    with pytest.raises(ZeroDivisionError), replace_folder(tmp_path / "out") as folder:
         (folder / "x").write_text(str(1 / 0))
     assert (tmp_path / "out" / "x").read_text() == "one"
     assert names(tmp_path) == ["out"]
 
 
 def test_only_one_at_a_time_writes_it_and_neither_harms_the_other(tmp_path) -> None:
-    with replacing(tmp_path / "out") as folder:
+    with replace_folder(tmp_path / "out") as folder:
         (folder / "x").write_text("one")
         with raises(InputError, path="out", problem="busy"):
             made(tmp_path / "out", "two")
@@ -56,7 +56,7 @@ def test_a_file_system_without_locks(tmp_path, monkeypatch) -> None:
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
     monkeypatch.setattr(fcntl, "flock", refuse)
-    with replacing(tmp_path / "out") as folder:
+    with replace_folder(tmp_path / "out") as folder:
         (folder / "x").write_text("one")
         with raises(InputError, path="out", problem="busy"):
             made(tmp_path / "out", "two")
@@ -73,7 +73,7 @@ def test_a_kill_while_it_takes_its_place_is_made_good(tmp_path, renamed) -> None
     shutil.copytree(tmp_path / "out", tmp_path / ".replaced-out")
     if renamed == 1:
         (tmp_path / "out").rename(tmp_path / ".unfinished-out")
-    with pytest.raises(ZeroDivisionError), replacing(tmp_path / "out") as folder:
+    with pytest.raises(ZeroDivisionError), replace_folder(tmp_path / "out") as folder:
         (folder / "y").write_text(str(1 / len(names(folder))))  # nothing of the other is in it
     assert (tmp_path / "out" / "x").read_text() == "one"
     assert names(tmp_path) == ["out"]
@@ -84,7 +84,7 @@ def test_the_working_folder_is_refused_at_once(built, tmp_path, monkeypatch, out
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     with raises(InputError, problem="unsafe"):
-        export(built, Path(out), Wanted())
+        export(built, Path(out), ExportOptions())
     assert names(tmp_path) == ["here"]
 
 
@@ -104,6 +104,6 @@ def test_a_full_disk_is_told_as_it_is(built, tmp_path, monkeypatch, form) -> Non
     monkeypatch.setattr(files, "_flush", full)
     monkeypatch.setattr("gensr_pref.audio.wav", full)
     with raises(StorageError, path="out", problem="unwritable") as caught:
-        export(built, tmp_path / "out", Wanted(form))
+        export(built, tmp_path / "out", ExportOptions(form))
     assert errno.EFBIG in (getattr(one, "errno", None) for one in causes(caught.value))
     assert names(tmp_path) == ["out"]

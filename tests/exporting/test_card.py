@@ -17,13 +17,13 @@ from gensr_pref.auditing.run_audit import audit
 from gensr_pref.building.pair import pair
 from gensr_pref.errors import InputError
 from gensr_pref.exporting import redacted_facts
-from gensr_pref.exporting.card import Facts, Table, _size, card
-from gensr_pref.exporting.columns import pairs_schema
-from gensr_pref.exporting.dataset import Wanted
+from gensr_pref.exporting.card import CardFacts, DatasetConfig, _size, render_card
+from gensr_pref.exporting.columns import export_pairs_schema
+from gensr_pref.exporting.dataset import ExportOptions
 from gensr_pref.exporting.export_run import Publishing, _languages, export
 from gensr_pref.exporting.figure import agreement_figure
-from gensr_pref.exporting.licences import Part, hub_licences, parts
-from gensr_pref.exporting.markdown import block, code, escaped, link
+from gensr_pref.exporting.licences import LicensedPart, hub_licences, licensed_parts
+from gensr_pref.exporting.markdown import code_block, escape, inline_code, link
 from gensr_pref.rundir import part_files
 from gensr_pref.rundir.document import RunDocument, write_document
 from tests.upload_server import UploadServer
@@ -54,7 +54,7 @@ def is_told(number: str, known: list[float]) -> bool:
 
 @pytest.mark.parametrize("form", ["parquet", "wav-jsonl"])
 def test_every_number_is_in_the_audit_or_the_summary(built, tmp_path, facts, form) -> None:
-    export(built, tmp_path / "out", Wanted(form))
+    export(built, tmp_path / "out", ExportOptions(form))
     text = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
     _, head, body = text.split("---\n", 2)
     known = [
@@ -142,10 +142,10 @@ def document(**sections) -> RunDocument:
 
 
 def test_a_speech_licence_that_nobody_stated_is_told() -> None:
-    found = parts(document(corpus={"degrade": {"noise": {}}}))
-    assert found == [Part("speech", "the speech", "unknown")]
+    found = licensed_parts(document(corpus={"degrade": {"noise": {}}}))
+    assert found == [LicensedPart("speech", "the speech", "unknown")]
     assert hub_licences(found) == ["unknown"]
-    assert hub_licences([Part("speech", "x", "Our Own 1.0")]) == ["other"]
+    assert hub_licences([LicensedPart("speech", "x", "Our Own 1.0")]) == ["other"]
 
 
 @pytest.mark.parametrize(
@@ -160,16 +160,16 @@ def test_a_speech_licence_that_nobody_stated_is_told() -> None:
 )
 def test_licences_of_generators_are_those_that_the_build_recorded(provenance, licence) -> None:
     run = document(provenance={**EMPTY, "generators": [{"name": "mine"}], **provenance})
-    assert parts(run)[-1] == Part("generator", "mine", licence)
+    assert licensed_parts(run)[-1] == LicensedPart("generator", "mine", licence)
 
 
 @pytest.fixture
-def known(exported, facts) -> Facts:
+def known(exported, facts) -> CardFacts:
     """Facts to write other cards from."""
     run = RunDocument.model_validate(yaml.safe_load((exported / "run.yaml").read_text()))
     audit, summary = (facts(exported, f"{name}.json") for name in ("audit", "summary"))
-    table = Table("default", "data", pairs_schema(["a"]), ())
-    return Facts(run, audit, summary, parts(run), [table])
+    table = DatasetConfig("default", "data", export_pairs_schema(["a"]), ())
+    return CardFacts(run, audit, summary, licensed_parts(run), [table])
 
 
 NASTY = "x` | <script>alert(1)</script> **bold** [a](javascript:b) \n---\n# Head: 'a' \"b\" {c} @d"
@@ -181,7 +181,7 @@ def test_text_of_others_stays_text(known) -> None:
     run = known.run.with_provenance(licences={"hiss": NASTY})
     run = run.model_copy(update={"name": NASTY, "credits": [credit]})
     summary = {**known.summary, "notices": [NASTY]}
-    text = card(replace(known, run=run, summary=summary, parts=parts(run)))
+    text = render_card(replace(known, run=run, summary=summary, parts=licensed_parts(run)))
     head, body = re.match(r"---\n(.*?)\n---\n(.*)", text, re.DOTALL).groups()
     assert yaml.safe_load(head)["pretty_name"] == NASTY
     assert yaml.safe_load(head)["license"] == ["other", "unknown", "cc-by-nc-sa-4.0"]
@@ -208,13 +208,13 @@ def test_text_of_others_stays_text(known) -> None:
     ],
 )
 def test_only_what_would_be_markup_is_escaped(text, is_) -> None:
-    assert escaped(text) == is_
+    assert escape(text) == is_
 
 
 def test_code_with_backticks_stays_code() -> None:
-    assert code("a`b|c") == "``a`b\\|c``"
-    assert code("`") == "`` ` ``"
-    assert block("```", "sh") == "````sh\n```\n````"
+    assert inline_code("a`b|c") == "``a`b\\|c``"
+    assert inline_code("`") == "`` ` ``"
+    assert code_block("```", "sh") == "````sh\n```\n````"
     assert link("a", "javascript:x") == "a"
 
 
@@ -231,15 +231,15 @@ def test_the_figure_is_a_light_picture_and_the_same_each_time(exported, facts) -
 
 def test_listeners_and_the_anonymised_are_told_of(known) -> None:
     heard = {"answers": 12, "panel": {"agree": 0.75}}
-    text = card(replace(known, audit={**known.audit, "listening": heard}, anonymised="hash"))
+    text = render_card(replace(known, audit={**known.audit, "listening": heard}, anonymised="hash"))
     assert "People gave 12 answers; 75 % prefer the chosen." in text
     assert "pseudonyms under a secret that is not published" in text
-    assert "No person has judged these pairs." in card(known)
+    assert "No person has judged these pairs." in render_card(known)
 
 
 def test_the_whole_audit_is_made_where_only_a_short_one_is(run_folder, tmp_path, facts) -> None:
     audit(run_folder, brief=True)
-    export(run_folder, tmp_path / "out", Wanted(), Publishing())
+    export(run_folder, tmp_path / "out", ExportOptions(), Publishing())
     assert facts(tmp_path / "out", "audit.json")["agreement"]
 
 
@@ -249,13 +249,13 @@ def test_names_and_credits_are_as_they_were_given(run_folder, tmp_path) -> None:
     document |= {"name": "</script>", "credits": [credit]}
     write_document(run_folder, RunDocument.model_validate(document))
     pair(run_folder, [])
-    export(run_folder, tmp_path / "out", Wanted())
+    export(run_folder, tmp_path / "out", ExportOptions())
     text = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
     assert "| speech | LibriTTS (/train) | `CC-BY-4.0` | Zen (/a) |" in text
     assert metadata_load(tmp_path / "out" / "README.md")["pretty_name"] == "</script>"
     told = yaml.safe_load((tmp_path / "out" / "run.yaml").read_text())
     assert (told["name"], told["credits"]) == ("</script>", [credit])
-    assert redacted_facts.audit({"run": "</script>"}, None)["run"] == "</script>"
+    assert redacted_facts.redact_audit({"run": "</script>"}, None)["run"] == "</script>"
 
 
 @pytest.mark.parametrize("place", ["name", "credits"])
@@ -268,7 +268,7 @@ def test_paths_in_names_and_credits_are_refused(run_folder, tmp_path, place) -> 
     write_document(run_folder, RunDocument.model_validate(document))
     pair(run_folder, [])
     with pytest.raises(InputError, match=path):
-        export(run_folder, tmp_path / "out", Wanted())
+        export(run_folder, tmp_path / "out", ExportOptions())
 
 
 def test_answers_since_the_audit_are_told(run_folder, tmp_path) -> None:
@@ -277,7 +277,7 @@ def test_answers_since_the_audit_are_told(run_folder, tmp_path) -> None:
     sides = {key: one[key] for key in ("pair_id", "clip_id", "chosen_id", "rejected_id")}
     answers.save_answer(run_folder, {"listener": "anna", "trial": "1", "kind": "pair",
                             "preferred": "chosen", "choice": "a", **sides})  # fmt: skip
-    export(run_folder, tmp_path / "out", Wanted())
+    export(run_folder, tmp_path / "out", ExportOptions())
     text = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
     assert "People gave 1 answer;" in text
 

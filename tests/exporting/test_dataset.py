@@ -17,8 +17,12 @@ from gensr_pref.building.pair import pair
 from gensr_pref.cli.main import main
 from gensr_pref.errors import CorruptPartError, InputError
 from gensr_pref.exporting import shard_writer, trl
-from gensr_pref.exporting.columns import candidates_schema, pairs_schema, yaml_features
-from gensr_pref.exporting.dataset import Wanted
+from gensr_pref.exporting.columns import (
+    export_candidates_schema,
+    export_pairs_schema,
+    yaml_features,
+)
+from gensr_pref.exporting.dataset import ExportOptions
 from gensr_pref.exporting.export_run import Publishing, export
 from gensr_pref.rundir import part_files
 from gensr_pref.schema import AUDIO, facts_of, with_metadata
@@ -84,7 +88,7 @@ def test_a_clip_without_text_has_null(built, exported) -> None:
 
 
 def test_the_same_run_gives_the_same_bytes(built, exported, tmp_path) -> None:
-    export(built, tmp_path / "again", Wanted(), Publishing(repository="us/small"))
+    export(built, tmp_path / "again", ExportOptions(), Publishing(repository="us/small"))
     assert files(tmp_path / "again") == files(exported)
 
 
@@ -101,7 +105,7 @@ def test_candidates_are_all_there_with_scores_and_failures(built, exported) -> N
 
 
 def test_candidates_with_audio_have_the_runs_bytes(built, tmp_path) -> None:
-    export(built, tmp_path / "out", Wanted(candidates="audio", clean=True))
+    export(built, tmp_path / "out", ExportOptions(candidates="audio", clean=True))
     sounds = {
         name: row["audio"]["bytes"]
         for name, row in table(built, "candidates", "candidate_id").items()
@@ -116,7 +120,7 @@ def test_candidates_with_audio_have_the_runs_bytes(built, tmp_path) -> None:
 
 def test_golden_pairs_have_the_clean_clip_as_chosen(run_folder, tmp_path) -> None:
     pair(run_folder, ["rule=golden"])
-    export(run_folder, tmp_path / "out", Wanted())
+    export(run_folder, tmp_path / "out", ExportOptions())
     clips = table(run_folder, "clips", "clip_id")
     found = rows(tmp_path / "out")
     assert found
@@ -138,7 +142,9 @@ def test_schema_and_metadata_are_those_that_datasets_would_write(exported) -> No
             assert isinstance(features["chosen"], datasets.Audio)
 
 
-@pytest.mark.parametrize("schema", [pairs_schema(["a", "b"], True), candidates_schema(["a"], True)])
+@pytest.mark.parametrize(
+    "schema", [export_pairs_schema(["a", "b"], True), export_candidates_schema(["a"], True)]
+)
 def test_features_of_the_card_are_those_of_datasets(schema) -> None:
     known = datasets.Features.from_arrow_schema(with_metadata(schema, {}))
     assert yaml_features(schema) == known._to_yaml_list()
@@ -206,7 +212,7 @@ def test_row_groups_and_pages_are_as_the_hub_asks(exported) -> None:
 def test_shards_and_row_groups_have_about_the_size_that_is_asked(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(shard_writer, "ROW_GROUP_BYTES", 30_000)
     schema = pa.schema([pa.field("id", pa.int64()), pa.field("sound", AUDIO)])
-    writer = shard_writer.Sharded(tmp_path, "train", schema, {}, 100_000)
+    writer = shard_writer.ShardWriter(tmp_path, "train", schema, {}, 100_000)
     rng = np.random.default_rng(0)
     sounds = [{"bytes": rng.bytes(10_000), "path": None} for _ in range(35)]
     for start in range(0, 35, 7):
@@ -227,7 +233,7 @@ def test_shards_and_row_groups_have_about_the_size_that_is_asked(tmp_path, monke
 
 def test_a_cut_leaves_no_half_file(tmp_path) -> None:
     schema = pa.schema([pa.field("id", pa.int64())])
-    writer = shard_writer.Sharded(tmp_path, "train", schema, {}, 10)
+    writer = shard_writer.ShardWriter(tmp_path, "train", schema, {}, 10)
     writer.add(pa.table({"id": [1, 2, 3]}, schema=schema))
     writer._flush()
     writer.abandon(KeyboardInterrupt())
@@ -236,7 +242,7 @@ def test_a_cut_leaves_no_half_file(tmp_path) -> None:
 
 def test_wav_jsonl_has_the_samples_of_the_run(built, tmp_path) -> None:
     out = tmp_path / "out"
-    export(built, out, Wanted("wav-jsonl"))
+    export(built, out, ExportOptions("wav-jsonl"))
     candidates = table(built, "candidates", "candidate_id")
     lines = [
         json.loads(line)
@@ -256,7 +262,7 @@ def test_wav_jsonl_has_the_samples_of_the_run(built, tmp_path) -> None:
 
 def test_trl_has_ids_frame_by_frame_and_the_same_as_words(built, tmp_path) -> None:
     out = tmp_path / "out"
-    export(built, out, Wanted("trl"))
+    export(built, out, ExportOptions("trl"))
     candidates = table(built, "candidates", "candidate_id")
     found = rows(out)
     assert found
@@ -274,7 +280,7 @@ def test_trl_collates_it(built, tmp_path) -> None:
     pytest.importorskip("trl", reason="trl is not installed; it is no dependency")
     from trl.trainer.dpo_trainer import DataCollatorForPreference
 
-    export(built, tmp_path / "out", Wanted("trl"))
+    export(built, tmp_path / "out", ExportOptions("trl"))
     found = rows(tmp_path / "out")[:2]
     batch = DataCollatorForPreference(pad_token_id=0)(found)
     assert batch["input_ids"].shape == (4, 8)
@@ -290,7 +296,7 @@ def test_trl_trains_on_it(built, tmp_path) -> None:
     from tokenizers import Tokenizer, models
     from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
-    export(built, tmp_path / "out", Wanted("trl"))
+    export(built, tmp_path / "out", ExportOptions("trl"))
     read = datasets.load_dataset(str(tmp_path / "out"), split="train", cache_dir=str(tmp_path))
     words = Tokenizer(models.WordLevel({"<eos>": 0, "<pad>": 1}, unk_token="<eos>"))
     words.add_tokens([f"<|{k}|>" for k in range(32)])
@@ -325,14 +331,14 @@ def test_trl_without_tokens_is_refused_before_the_audit(run_folder, tmp_path) ->
         write_part(part, table)
     shutil.rmtree(run_folder / "audit", ignore_errors=True)
     with raises(InputError, field="form", value="trl", problem="unsupported"):
-        export(run_folder, tmp_path / "out", Wanted("trl"))
+        export(run_folder, tmp_path / "out", ExportOptions("trl"))
     assert not (run_folder / "audit").exists()
 
 
 def test_trl_without_tokens_is_refused(built, monkeypatch) -> None:
     monkeypatch.setattr(part_files, "parts", lambda *_: [])
     with raises(InputError, field="form", value="trl", problem="unsupported"):
-        trl.codes_of(built)
+        trl.codebook_size(built)
 
 
 def test_a_pair_whose_candidate_is_gone_is_told(run_folder, tmp_path) -> None:
@@ -340,7 +346,7 @@ def test_a_pair_whose_candidate_is_gone_is_told(run_folder, tmp_path) -> None:
         kept = part_files.read(part).slice(0, 1)
         write_part(part, kept)
     with raises(CorruptPartError, path="part-00000.parquet", problem="missing"):
-        export(run_folder, tmp_path / "out", Wanted())
+        export(run_folder, tmp_path / "out", ExportOptions())
     assert not (tmp_path / "out").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["run-copy"]
 
@@ -348,13 +354,13 @@ def test_a_pair_whose_candidate_is_gone_is_told(run_folder, tmp_path) -> None:
 def test_a_folder_with_other_things_is_not_replaced(built, tmp_path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work", encoding="utf-8")
     with raises(InputError, value="thesis.tex", path=tmp_path, problem="exists"):
-        export(built, tmp_path, Wanted())
+        export(built, tmp_path, ExportOptions())
     assert (tmp_path / "thesis.tex").read_text(encoding="utf-8") == "years of work"
 
 
 def test_an_export_is_replaced_by_the_next(built, tmp_path) -> None:
-    export(built, tmp_path / "out", Wanted(candidates="none"))
-    export(built, tmp_path / "out", Wanted("wav-jsonl"))
+    export(built, tmp_path / "out", ExportOptions(candidates="none"))
+    export(built, tmp_path / "out", ExportOptions("wav-jsonl"))
     assert not (tmp_path / "out" / "data").exists()
     assert (tmp_path / "out" / "train.jsonl").exists()
 
@@ -362,7 +368,7 @@ def test_an_export_is_replaced_by_the_next(built, tmp_path) -> None:
 def test_no_pairs_are_told(run_folder, tmp_path) -> None:
     pair(run_folder, ["margin.roughness=1000"])
     with raises(InputError, value="pairs", problem="empty"):
-        export(run_folder, tmp_path / "out", Wanted())
+        export(run_folder, tmp_path / "out", ExportOptions())
 
 
 def uploaded(run: Path, url: str) -> Path:
@@ -376,7 +382,7 @@ def uploaded(run: Path, url: str) -> Path:
 
 def test_a_run_in_memory_gives_the_same_bytes(built, exported, tmp_path) -> None:
     there = uploaded(built, f"memory://{uuid.uuid4().hex}/run")
-    export(there, tmp_path / "out", Wanted(), Publishing(repository="us/small"))
+    export(there, tmp_path / "out", ExportOptions(), Publishing(repository="us/small"))
     assert files(tmp_path / "out") == files(exported)
 
 
@@ -392,5 +398,5 @@ def test_a_run_on_a_server_gives_the_same_bytes(built, exported, tmp_path, bucke
 def test_the_key_of_a_run_at_a_url_is_on_this_machine(built, tmp_path) -> None:
     there = uploaded(built, f"memory://{uuid.uuid4().hex}/run")
     with raises(InputError, path="run/anonymise.key", problem="unsupported"):
-        export(there, tmp_path / "out", Wanted(), Publishing("hash"))
-    export(there, tmp_path / "out", Wanted(), Publishing("hash", tmp_path / "key"))
+        export(there, tmp_path / "out", ExportOptions(), Publishing("hash"))
+    export(there, tmp_path / "out", ExportOptions(), Publishing("hash", tmp_path / "key"))

@@ -66,7 +66,7 @@ def test_what_is_there_already_does_not_travel(server, folder) -> None:
     hub.push(folder, SMALL)
     before = server.put
     (folder / "README.md").write_text("---\nlicense: mit\n---\n\n# Small, and better\n")
-    assert states(hub.plan(folder, SMALL))["README.md"] == "changed"
+    assert states(hub.plan_push(folder, SMALL))["README.md"] == "changed"
     told = hub.push(folder, SMALL)
     assert (told["sent"], told["same"]) == (1, 2)
     assert server.put == before
@@ -100,7 +100,7 @@ def test_what_an_earlier_export_left_goes_in_the_same_commit(server, folder) -> 
     hub.push(folder, SMALL)
     main_of(server).update(OF_AN_EARLIER_FORMAT)
     (folder / "data" / "train-00001-of-00002.parquet").unlink()
-    planned = states(hub.plan(folder, SMALL))
+    planned = states(hub.plan_push(folder, SMALL))
     gone = {*OF_AN_EARLIER_FORMAT, "data/train-00001-of-00002.parquet"}
     assert {name for name, state in planned.items() if state == "gone"} == gone
     told = hub.push(folder, SMALL)
@@ -115,7 +115,7 @@ def test_files_that_no_export_wrote_are_named_and_asked_about(server, folder) ->
     main_of(server).update(OTHERS)
     before = dict(main_of(server))
     (folder / "README.md").write_text("---\nlicense: mit\n---\n\n# Another\n")
-    planned = states(hub.plan(folder, SMALL))
+    planned = states(hub.plan_push(folder, SMALL))
     assert {name for name, state in planned.items() if state == "undecided"} == set(OTHERS)
     with pytest.raises(InputError) as caught:
         hub.push(folder, SMALL)
@@ -155,7 +155,7 @@ def test_a_new_branch_begins_without_what_main_has_of_an_earlier_format(server, 
     hub.push(folder, SMALL)
     main_of(server).update(OF_AN_EARLIER_FORMAT)
     target = Target("us/small", revision="v2")
-    assert states(hub.plan(folder, target))["train.jsonl"] == "gone"
+    assert states(hub.plan_push(folder, target))["train.jsonl"] == "gone"
     hub.push(folder, target)
     assert not OF_AN_EARLIER_FORMAT.keys() & server.repositories["us/small"].branches["v2"].keys()
     assert OF_AN_EARLIER_FORMAT.items() <= main_of(server).items()
@@ -170,7 +170,7 @@ def test_what_should_be_gone_and_is_not_is_told(server, folder, monkeypatch) -> 
 
 
 def test_a_plan_writes_nothing(server, folder) -> None:
-    assert set(states(hub.plan(folder, SMALL)).values()) == {"new"}
+    assert set(states(hub.plan_push(folder, SMALL)).values()) == {"new"}
     assert server.repositories == {}
     assert {method for method, _ in server.asked} == {"GET"}
 
@@ -310,7 +310,7 @@ def test_where_nothing_answers_it_is_asked_once_and_quietly(folder, monkeypatch,
     waits: list[float] = []
     monkeypatch.setattr("huggingface_hub.utils._http.time.sleep", waits.append)
     with pytest.raises(UnreachableError):
-        hub.plan(folder, SMALL)
+        hub.plan_push(folder, SMALL)
     assert waits == []
     assert caplog.text == ""
 
@@ -319,7 +319,7 @@ def test_the_clients_retries_are_not_shown(server, folder, monkeypatch, capfd) -
     server.refusals["tree/main"] = (503, "busy")
     monkeypatch.setattr("huggingface_hub.utils._http.time.sleep", lambda _: None)
     with raises(PublishError, value=503, path="us/small", problem="refused"):
-        hub.plan(folder, SMALL)
+        hub.plan_push(folder, SMALL)
     assert capfd.readouterr().err == ""
 
 
@@ -336,10 +336,10 @@ def test_what_cannot_be_a_target_is_refused_early(
 ) -> None:
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     with raises(InputError, field=field, value=value, problem=problem):
-        hub.check(target)
+        hub.check_target(target)
 
 
 def test_offline_is_refused_early(monkeypatch) -> None:
     monkeypatch.setenv("GENSR_PREF_OFFLINE", "1")
     with raises(InputError, field="repository", problem="offline"):
-        hub.check(SMALL)
+        hub.check_target(SMALL)

@@ -7,15 +7,15 @@ import pytest
 import yaml
 
 from gensr_pref.errors import InputError
-from gensr_pref.exporting.dataset import Wanted
+from gensr_pref.exporting.dataset import ExportOptions
 from gensr_pref.exporting.export_run import Publishing, _require_harmless, export
-from gensr_pref.exporting.leak_scan import Local, scan
+from gensr_pref.exporting.leak_scan import LocalNames, scan_folder
 from gensr_pref.rundir import part_files
 from gensr_pref.rundir.document import RunDocument, write_document
 from tests.parts import write_part
 from tests.refusals import raises
 
-LOCAL = Local(
+LOCAL = LocalNames(
     "karlotta", "zeppelin7", ("/srv/karlotta/runs", "/home/karlotta"), ("hf_" + "q" * 34,)
 )
 HARMLESS = [
@@ -42,7 +42,7 @@ HARMFUL = [
 @pytest.mark.parametrize("name", ["README.md", "x.jsonl"])
 def test_what_tells_nothing_passes(text, name, tmp_path) -> None:
     (tmp_path / name).write_text(text if name == "README.md" else json.dumps({"x": text}))
-    assert scan(tmp_path, LOCAL) == []
+    assert scan_folder(tmp_path, LOCAL) == []
 
 
 @pytest.mark.parametrize("text", HARMFUL)
@@ -57,7 +57,7 @@ def test_what_tells_is_found_wherever_it_is(text, where, tmp_path) -> None:
     else:
         rows = [{"x": None}, {"x": value[where]}]
         part_files.write_table(tmp_path / "x.parquet", pa.Table.from_pylist(rows), {})
-    found = scan(tmp_path, LOCAL)
+    found = scan_folder(tmp_path, LOCAL)
     assert found
     place = {"text": "README.md, line 2", "metadata": "x.parquet, metadata"}
     assert str(found[0]).startswith(place.get(where, "x.parquet, column x, row 1"))
@@ -66,7 +66,7 @@ def test_what_tells_is_found_wherever_it_is(text, where, tmp_path) -> None:
 @pytest.mark.parametrize("text", [text for text in HARMFUL if text[:4] in ("hf_a", "hf_q", "ghp_")])
 def test_a_token_is_not_repeated(text, tmp_path) -> None:
     (tmp_path / "README.md").write_text(text)
-    assert text[:12] not in " ".join(map(str, scan(tmp_path, LOCAL)))
+    assert text[:12] not in " ".join(map(str, scan_folder(tmp_path, LOCAL)))
 
 
 def test_a_path_without_its_first_slash_is_found_where_it_exists(tmp_path) -> None:
@@ -74,38 +74,38 @@ def test_a_path_without_its_first_slash_is_found_where_it_exists(tmp_path) -> No
     (tmp_path / "out").mkdir()
     text = str(tmp_path / "speech" / "a.wav").lstrip("/")
     (tmp_path / "out" / "x.json").write_text(json.dumps({"source_id": text}))
-    assert scan(tmp_path / "out", Local("", "", ()))
+    assert scan_folder(tmp_path / "out", LocalNames("", "", ()))
 
 
 def test_words_that_were_said_may_hold_a_name(tmp_path) -> None:
     table = pa.table({"text": ["this is karlotta speaking from zeppelin7"], "y": ["fine"]})
     part_files.write_table(tmp_path / "x.parquet", table, {})
-    assert scan(tmp_path, LOCAL) == []
+    assert scan_folder(tmp_path, LOCAL) == []
 
 
 def test_sound_is_not_looked_into(tmp_path) -> None:
     table = pa.table({"a": pa.array([{"bytes": b"/home/anna/x.wav", "path": None}])})
     part_files.write_table(tmp_path / "x.parquet", table, {})
-    assert scan(tmp_path, LOCAL) == []
+    assert scan_folder(tmp_path, LOCAL) == []
 
 
 def test_names_of_files_are_looked_at(tmp_path) -> None:
     (tmp_path / "karlotta.json").write_text("{}")
-    assert scan(tmp_path, LOCAL)
+    assert scan_folder(tmp_path, LOCAL)
 
 
 def test_what_is_allowed_passes(tmp_path) -> None:
     (tmp_path / "README.md").write_text("thanks to karlotta")
-    assert scan(tmp_path, LOCAL, ["karlotta"]) == []
+    assert scan_folder(tmp_path, LOCAL, ["karlotta"]) == []
 
 
 def test_a_complaint_has_the_words_of_the_text_and_not_what_is_left_of_them(tmp_path) -> None:
     (tmp_path / "x.json").write_text(json.dumps({"x": "home/janedoe/data"}))
-    found = scan(tmp_path, Local("janedoe", "", ()), ["janedoe"])
+    found = scan_folder(tmp_path, LocalNames("janedoe", "", ()), ["janedoe"])
     assert found
     assert all("janedoe" in str(one) for one in found)
     assert not any("the user's name" in str(one) for one in found)
-    assert scan(tmp_path, Local("janedoe", "", ()), ["home/janedoe/data"]) == []
+    assert scan_folder(tmp_path, LocalNames("janedoe", "", ()), ["home/janedoe/data"]) == []
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_a_complaint_has_the_words_of_the_text_and_not_what_is_left_of_them(tmp_
 )
 def test_no_more_passes_than_is_allowed(text, allowed, passes, tmp_path) -> None:
     (tmp_path / "x.jsonl").write_text(json.dumps({"x": text}))
-    assert (scan(tmp_path, LOCAL, [allowed]) == []) is passes
+    assert (scan_folder(tmp_path, LOCAL, [allowed]) == []) is passes
 
 
 def test_every_column_is_named_with_distinct_values_and_a_total(tmp_path) -> None:
@@ -143,7 +143,7 @@ def test_every_column_is_named_with_distinct_values_and_a_total(tmp_path) -> Non
 def test_this_machine_has_folders_and_common_names_are_no_find(monkeypatch) -> None:
     monkeypatch.setattr("gensr_pref.exporting.leak_scan._user", lambda: "root")
     monkeypatch.setattr("socket.gethostname", lambda: "zeppelin7.example.org")
-    here = Local.here()
+    here = LocalNames.of_machine()
     assert (here.user, here.host) == ("", "zeppelin7")
     assert here.folders
 
@@ -157,10 +157,10 @@ def test_an_export_of_a_run_with_local_names_is_refused(run_folder, tmp_path) ->
         row["source"] = json.dumps({**source, "source_id": "/home/anna/rec/a.wav"})
     write_part(part, rows)
     with raises(InputError, problem="unsafe") as caught:
-        export(run_folder, tmp_path / "out", Wanted())
+        export(run_folder, tmp_path / "out", ExportOptions())
     assert any("/home/anna/rec/a.wav" in line for line in caught.value.value)
     assert not (tmp_path / "out").exists()
-    export(run_folder, tmp_path / "out", Wanted(), Publishing("hash"))
+    export(run_folder, tmp_path / "out", ExportOptions(), Publishing("hash"))
 
 
 def test_local_paths_of_the_run_file_are_cut(run_folder, tmp_path) -> None:
@@ -169,7 +169,7 @@ def test_local_paths_of_the_run_file_are_cut(run_folder, tmp_path) -> None:
     document["corpus"]["source"]["root"] = "/"
     document["generators"][0]["options"] = {"program": ["python", "/opt/models/x.py", "--a=/b/c d"]}
     write_document(run_folder, RunDocument.model_validate(document))
-    export(run_folder, tmp_path / "out", Wanted())
+    export(run_folder, tmp_path / "out", ExportOptions())
     told = yaml.safe_load((tmp_path / "out" / "run.yaml").read_text())
     assert told["corpus"]["source"]["path"] == "speech.csv"
     assert told["corpus"]["source"]["root"] == ""

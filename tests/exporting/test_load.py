@@ -8,7 +8,7 @@ import pytest
 
 from gensr_pref import audio
 from gensr_pref.errors import InputError
-from gensr_pref.exporting.load import load, undecoded
+from gensr_pref.exporting.load import disable_decoding, load
 from tests.exporting.test_dataset import table
 from tests.refusals import raises
 
@@ -50,7 +50,7 @@ def test_candidates_are_read_too(exported) -> None:
 
 def test_undecoded_rows_are_bytes(exported, tmp_path) -> None:
     whole = datasets.load_dataset(str(exported), split="train", cache_dir=str(tmp_path))
-    assert undecoded(whole)[0]["chosen"]["bytes"].startswith(b"fLaC")
+    assert disable_decoding(whole)[0]["chosen"]["bytes"].startswith(b"fLaC")
 
 
 def test_what_is_no_dataset_is_refused(tmp_path) -> None:

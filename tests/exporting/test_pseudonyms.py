@@ -9,7 +9,7 @@ import pytest
 
 from gensr_pref.errors import InputError
 from gensr_pref.exporting import pseudonym_order, pseudonyms, redacted_facts
-from gensr_pref.exporting.dataset import Wanted
+from gensr_pref.exporting.dataset import ExportOptions
 from gensr_pref.exporting.export_run import Publishing, export
 from gensr_pref.exporting.pseudonyms import Pseudonyms
 from gensr_pref.rundir import part_files
@@ -30,16 +30,16 @@ def test_a_pseudonym_depends_on_the_secret_the_kind_and_the_name() -> None:
 
 
 def test_the_secret_is_made_once_and_only_its_owner_reads_it(tmp_path) -> None:
-    first = pseudonyms.opened("hash", tmp_path / "key")
-    assert pseudonyms.opened("drop", tmp_path / "key").secret == first.secret
+    first = pseudonyms.open_pseudonyms("hash", tmp_path / "key")
+    assert pseudonyms.open_pseudonyms("drop", tmp_path / "key").secret == first.secret
     assert stat.S_IMODE((tmp_path / "key").stat().st_mode) == 0o600
-    assert pseudonyms.opened("hash", tmp_path / "other").secret != first.secret
+    assert pseudonyms.open_pseudonyms("hash", tmp_path / "other").secret != first.secret
 
 
 def test_a_file_without_a_secret_is_refused(tmp_path) -> None:
     (tmp_path / "key").write_text("password")
     with raises(InputError, path="key", problem="invalid"):
-        pseudonyms.opened("hash", tmp_path / "key")
+        pseudonyms.open_pseudonyms("hash", tmp_path / "key")
 
 
 def test_null_stays_null() -> None:
@@ -61,7 +61,7 @@ def test_no_name_of_a_speaker_or_recording_is_in_what_is_published(
     names |= {json.loads(row["source"])["source_id"] for row in clips}
     noises = {json.loads(row["degradation"])[0]["file"] for row in clips}
     out = tmp_path / "out"
-    export(run_folder, out, Wanted(form), Publishing(how))
+    export(run_folder, out, ExportOptions(form), Publishing(how))
     for path in out.rglob("*"):
         if path.suffix == ".parquet":
             table = pq.read_table(path)
@@ -78,8 +78,8 @@ def test_no_name_of_a_speaker_or_recording_is_in_what_is_published(
 
 def test_hashed_speakers_can_be_told_apart_and_dropped_ones_cannot(run_folder, tmp_path) -> None:
     clips = {row["clip_id"]: row for row in part_files.read_all(run_folder, "clips").to_pylist()}
-    export(run_folder, tmp_path / "hash", Wanted(), Publishing("hash"))
-    export(run_folder, tmp_path / "drop", Wanted(), Publishing("drop"))
+    export(run_folder, tmp_path / "hash", ExportOptions(), Publishing("hash"))
+    export(run_folder, tmp_path / "drop", ExportOptions(), Publishing("drop"))
     hashed = pq.read_table(tmp_path / "hash" / "data").to_pylist()
     dropped = pq.read_table(tmp_path / "drop" / "data").to_pylist()
     assert {row["speaker"] for row in dropped} == {row["source"] for row in dropped} == {None}
@@ -93,7 +93,7 @@ def test_hashed_speakers_can_be_told_apart_and_dropped_ones_cannot(run_folder, t
 
 
 def test_what_follows_from_the_seed_is_withheld(run_folder, tmp_path, facts) -> None:
-    export(run_folder, tmp_path / "out", Wanted(), Publishing("hash"))
+    export(run_folder, tmp_path / "out", ExportOptions(), Publishing("hash"))
     assert "\nseed: null\n" in (tmp_path / "out" / "run.yaml").read_text()
     card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
     assert "It cannot be built again" in card
@@ -102,11 +102,11 @@ def test_what_follows_from_the_seed_is_withheld(run_folder, tmp_path, facts) -> 
     assert all(row["value"].startswith("speaker-") for row in told["breakdown"]["speaker"])
 
 
-@pytest.mark.parametrize("wanted", [Wanted(candidates="audio"), Wanted("wav-jsonl")])
+@pytest.mark.parametrize("wanted", [ExportOptions(candidates="audio"), ExportOptions("wav-jsonl")])
 def test_rows_are_in_the_order_of_pseudonyms_and_not_of_names(run_folder, tmp_path, wanted) -> None:
     out = tmp_path / "out"
     export(run_folder, out, wanted, Publishing("hash"))
-    names = pseudonyms.opened("hash", run_folder / pseudonyms.SECRET)
+    names = pseudonyms.open_pseudonyms("hash", run_folder / pseudonyms.SECRET)
     for split in ("train", "validation"):
         if wanted.form == "wav-jsonl":
             lines = (out / f"{split}.jsonl").read_text(encoding="utf-8").splitlines()
@@ -128,13 +128,15 @@ def test_more_rows_than_are_sorted_at_once_lose_nothing(tmp_path, monkeypatch) -
     clips = [f"clip {k:02d}" for k in range(40) for _ in range(2)]
     rows = pa.table({"clip_id": [ONE.of("clip", clip) for clip in clips], "place": range(80)})
     pieces = iter([rows.slice(start, 7) for start in range(0, 80, 7)])
-    read = pa.concat_tables(pseudonym_order.by_pseudonym(pieces, tmp_path)).to_pylist()
+    read = pa.concat_tables(pseudonym_order.sort_by_pseudonym(pieces, tmp_path)).to_pylist()
     assert read == sorted(rows.to_pylist(), key=lambda row: row["clip_id"])
     assert list(tmp_path.iterdir()) == []
 
 
 def test_speakers_of_the_audit_are_in_the_order_of_pseudonyms() -> None:
     rows = [{"value": name} for name in ("anna", "bert", "carla", "dora", "emil", None)]
-    told = redacted_facts.audit({"breakdown": {"speaker": rows}}, ONE)["breakdown"]["speaker"]
+    told = redacted_facts.redact_audit({"breakdown": {"speaker": rows}}, ONE)["breakdown"][
+        "speaker"
+    ]
     values = [row["value"] for row in told if row["value"]]
     assert values == sorted(ONE.of("speaker", row["value"]) for row in rows if row["value"])

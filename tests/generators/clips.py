@@ -24,7 +24,7 @@ def noisy_clip(number: int = 0, samples: int = 32000, snr_db: float = 5.0):
         snr_db=(snr_db, snr_db),
     )
     settings = run_file.Degrade(noise=noise)
-    library = Library.opened(settings, Path())
+    library = Library.from_settings(settings, Path())
     made = degrade.degrade(clean, 16000, settings, library, rng_for(0, path.name))
     return made.noisy, made.clean
 

@@ -19,7 +19,7 @@ from gensr_pref.building.build import build
 from gensr_pref.building.pair import pair
 from gensr_pref.config import run_file
 from gensr_pref.errors import GensrPrefError, InputError
-from gensr_pref.exporting.dataset import Wanted
+from gensr_pref.exporting.dataset import ExportOptions
 from gensr_pref.exporting.export_run import export
 from gensr_pref.rundir import part_files
 from gensr_pref.rundir.integrity import check
@@ -134,7 +134,7 @@ class Mutations:
 
 def readers(out, tmp_path):
     yield "audit", lambda: audit(out, audio_pairs=0, brief=True)
-    yield "export", lambda: export(out, tmp_path / "exported", Wanted())
+    yield "export", lambda: export(out, tmp_path / "exported", ExportOptions())
     yield "train", lambda: PairsOfRun(out, ["hiss"], with_audio=False)
     yield "pair", lambda: pair(out, [])
 

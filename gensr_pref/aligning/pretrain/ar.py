@@ -1,8 +1,8 @@
 """Pretraining of the autoregressive model.
 
 Teacher forcing on true histories alone gives the best likelihood and the worst samples: in
-sampling the model hears its own mistakes and repeats them. So most of what it hears in training is
-hidden, or replaced by what it would itself have generated.
+sampling, the model conditions on its own mistakes and repeats them. So most of its history in
+training is hidden, or replaced by samples of its own.
 """
 
 from __future__ import annotations
@@ -11,46 +11,50 @@ import torch
 from torch import Tensor
 
 from gensr_pref.aligning.pretrain.recipe import AutoregressiveShape
-from gensr_pref.aligning.pretrain.token_losses import Batch, totalled
+from gensr_pref.aligning.pretrain.token_losses import TokenBatch, total_loss
 from gensr_pref.generators.tiny.autoregressive import Autoregressive
 from gensr_pref.generators.tiny.code_head import chosen_log_probability
 from gensr_pref.generators.tiny.token_model import TokenModelConfig, residual
 from gensr_pref.generators.tiny.tokenizer import Tokenizer
 
 
-def fresh(shape: AutoregressiveShape, tokenizer: Tokenizer) -> Autoregressive:
-    """A network of that shape, with random weights."""
+def new_ar_model(shape: AutoregressiveShape, tokenizer: Tokenizer) -> Autoregressive:
+    """Return a network of that shape with random weights."""
     return Autoregressive(TokenModelConfig.of(shape.model_dump(), tokenizer), tokenizer)
 
 
-def losses(
+def ar_losses(
     model: Autoregressive,
     shape: AutoregressiveShape,
     x: Tensor,
     y_1: Tensor,
     generator: torch.Generator,
 ) -> dict[str, Tensor]:
-    """The loss of a batch and its parts; see `totalled`.
+    """Return the loss of a batch and its parts; see `totalled`.
 
     An example hides each of its frames from those after it with a probability that is drawn for
     the example, and replaces each by the model's own (`own_residuals`) with another; likewise for
-    what the groups of a frame hear of the groups below.
+    the groups below on which the groups of a frame condition.
     """
-    batch = Batch.of(model, x, y_1)
+    batch = TokenBatch.of(model, x, y_1)
     true = model.z(batch.tokens[..., 1:], batch.inputs).detach()
-    known = _shares(true, generator)
-    own = own_residuals(model, batch, true, _shares(true, generator), generator)
-    history = torch.where(_shares(true, generator)[..., None] > 0, own, true)
-    below = torch.where(_shares(true, generator)[..., None] > 0, own, true)
+    known = _random_mask(true, generator)
+    own = own_residuals(model, batch, true, _random_mask(true, generator), generator)
+    history = torch.where(_random_mask(true, generator)[..., None] > 0, own, true)
+    below = torch.where(_random_mask(true, generator)[..., None] > 0, own, true)
     logits = model.logits(batch.tokens[..., 0], batch.inputs, history, known, below)
-    return totalled(model, shape, batch, -chosen_log_probability(logits, batch.frames).mean())
+    return total_loss(model, shape, batch, -chosen_log_probability(logits, batch.frames).mean())
 
 
 @torch.no_grad()
 def own_residuals(
-    model: Autoregressive, batch: Batch, true: Tensor, known: Tensor, generator: torch.Generator
+    model: Autoregressive,
+    batch: TokenBatch,
+    true: Tensor,
+    known: Tensor,
+    generator: torch.Generator,
 ) -> Tensor:
-    """Residuals [B, F, channels] of frames drawn from the model, all at once.
+    """Return residuals [B, F, channels] of frames drawn from the model, all at once.
 
     Each frame is drawn given the true frames before it that are `known` (Mihaylova and Martins
     2019, "Scheduled Sampling for Transformers"), pulled towards the expected gain by an amount
@@ -70,7 +74,7 @@ def own_residuals(
     return residual(gains, batch.inputs.mean, batch.inputs.inverse_scale)
 
 
-def _shares(like: Tensor, generator: torch.Generator) -> Tensor:
+def _random_mask(like: Tensor, generator: torch.Generator) -> Tensor:
     """[B, F] of 0 and 1, each example with a share of ones of its own, uniform in [0, 1]."""
     share = torch.rand(len(like), 1, generator=generator)
     return (torch.rand(like.shape[:2], generator=generator) < share).float()

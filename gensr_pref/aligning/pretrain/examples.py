@@ -1,6 +1,6 @@
-"""Training examples: clean speech, degraded, as features and latent.
+"""Training examples: degraded clean speech, as features and latent.
 
-Examples are numbered: example n is made from (seed, n) alone, and step k of a training draws its
+Examples are numbered: example n depends on (seed, n) alone, and step k of a training draws its
 batch from a window of the latest `pool` examples, which moves on by `fresh` examples per step.
 """
 
@@ -22,14 +22,14 @@ from torch import Tensor
 from tqdm import tqdm
 
 from gensr_pref.aligning.file_digests import FileDigests
-from gensr_pref.aligning.pretrain.recipe import Pretrain, Speech, Spoken
+from gensr_pref.aligning.pretrain.recipe import ExampleSettings, Pretrain, Speech
 from gensr_pref.audio import Wave, pcm16
 from gensr_pref.config import run_file
 from gensr_pref.corpus import degrade, rooms
 from gensr_pref.corpus.base import Item
 from gensr_pref.corpus.degradation_sources import Library
-from gensr_pref.corpus.listing import describe
-from gensr_pref.corpus.sources import described, listed, opened
+from gensr_pref.corpus.listing import describe_left_out
+from gensr_pref.corpus.sources import describe_failures, list_recordings, open_source
 from gensr_pref.errors import Problem, SourceError, Unusable, quantity
 from gensr_pref.generators.tiny.analysis import Analysis
 from gensr_pref.generators.tiny.bands import features, latent_of
@@ -48,17 +48,18 @@ class Voices:
 
     def __init__(self, speech: list[Speech], base: Path, rate: int) -> None:
         self._sources = [
-            Recorded(s.source, base, f"speech.{i}.source", rate) for i, s in enumerate(speech)
+            SpeechRecordings(s.source, base, f"speech.{i}.source", rate)
+            for i, s in enumerate(speech)
         ]
         weights = np.array([s.weight for s in speech])
         self._share = weights / weights.sum()
 
     def digest(self, known: FileDigests) -> str:
-        """Of all recordings, their names and their speakers."""
+        """Return the digest of all recordings, their names and their speakers."""
         return digest([source.digest(known) for source in self._sources])
 
     def draw(self, rng: np.random.Generator, samples: int) -> Wave:
-        """[samples] of one speaker, at a random level."""
+        """Return speech [samples] of one speaker, at a random level."""
         source = self._sources[int(rng.choice(len(self._sources), p=self._share))]
         wave = source.stretch(rng, samples)
         rms = math.sqrt(float(np.square(wave, dtype=np.float64).mean())) + 1e-9
@@ -66,17 +67,17 @@ class Voices:
         return wave * np.float32(gain)
 
 
-class Recorded:
+class SpeechRecordings:
     """The recordings of one source, at a rate (Hz)."""
 
     def __init__(self, source: FilesSource, base: Path, field: str, rate: int) -> None:
         self._root, self._rate = _root_of(source, base), rate
-        self._source = opened(source, base, field)
-        self._items, failures = listed(self._source, field)
-        lines = describe(self._source.left_out)
+        self._source = open_source(source, base, field)
+        self._items, failures = list_recordings(self._source, field)
+        lines = describe_left_out(self._source.left_out)
         if failures:
-            told = f"{quantity(len(failures), 'recording')} that cannot be used"
-            lines.append(f"{field}: left out {told}: {described(failures)}")
+            unusable = f"{quantity(len(failures), 'recording')} that cannot be used"
+            lines.append(f"{field}: left out {unusable}: {describe_failures(failures)}")
         for line in lines:
             print(line, file=sys.stderr)
         if not self._items:
@@ -91,11 +92,11 @@ class Recorded:
             self._by_speaker[item.speaker or item.source_id].append(item)
 
     def digest(self, known: FileDigests) -> str:
-        """Of all recordings, their names and their speakers."""
+        """Return the digest of all recordings, their names and their speakers."""
         return _digest(self._items, self._root, known)
 
     def stretch(self, rng: np.random.Generator, samples: int) -> Wave:
-        """[samples] from anywhere in a recording; short ones are joined, speaker by speaker."""
+        """Return [samples] from anywhere in a recording; short ones of a speaker are joined."""
         item = self._items[int(rng.choice(len(self._items), p=self._share))]
         pieces = [self._wave(item)]
         others = self._by_speaker[item.speaker or item.source_id]
@@ -119,7 +120,7 @@ FilesSource = run_file.ManifestSource | run_file.FolderSource
 
 
 def _root_of(source: FilesSource, base: Path) -> Path:
-    """The folder that the places of a source's recordings are relative to."""
+    """The folder that the paths of a source's recordings are relative to."""
     if isinstance(source, run_file.FolderSource):
         return base / source.path
     return base / source.root if source.root is not None else (base / source.path).parent
@@ -143,7 +144,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Sources:
-    """The recordings that a recipe names, listed and found usable.
+    """The usable recordings that a recipe names.
 
     Attributes:
         recipe, base: the recipe, and the folder that its paths are relative to.
@@ -151,29 +152,29 @@ class Sources:
         library: noise and recorded rooms.
     """
 
-    recipe: Spoken
+    recipe: ExampleSettings
     base: Path
     voices: Voices
     library: Library
 
     @classmethod
-    def opened(cls, recipe: Spoken, base: Path) -> Sources:
-        """Open them.
+    def open(cls, recipe: ExampleSettings, base: Path) -> Sources:
+        """Return the sources of a recipe.
 
         Raises:
             InputError: a source cannot be read, or holds a file that cannot be used.
         """
         voices = Voices(recipe.speech, base, recipe.sample_rate)
-        return cls(recipe, base, voices, Library.opened(recipe.degrade, base))
+        return cls(recipe, base, voices, Library.from_settings(recipe.degrade, base))
 
     def made_from(self, out: Path) -> dict[str, str]:
-        """Digests of the recordings, by what they are for.
+        """Return digests of the recordings: speech, noise, rooms.
 
         Args:
-            out: keeps the digests of files.
+            out: folder that remembers the digests of files.
         """
         known, degrade = FileDigests(out), self.recipe.degrade
-        found = {"speech": self.voices.digest(known)}
+        digests = {"speech": self.voices.digest(known)}
         sources = {
             "noise": (degrade.noise and degrade.noise.source, self.library.noise),
             "rooms": (degrade.reverb and degrade.reverb.source, self.library.responses),
@@ -181,36 +182,36 @@ class Sources:
         for name, (source, recordings) in sources.items():
             if source and recordings:
                 items = [recordings.header(one) for one in recordings.names]
-                found[name] = _digest(items, _root_of(source, self.base), known)
-        return found
+                digests[name] = _digest(items, _root_of(source, self.base), known)
+        return digests
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Numbered training examples: what `of` returns depends on the recipe and the number only."""
+    """Numbered training examples, which depend on the recipe and the number only."""
 
-    recipe: Spoken
+    recipe: ExampleSettings
     voices: Voices
     settings: run_file.Degrade
     library: Library
 
     @classmethod
-    def opened(cls, recipe: Spoken, base: Path, out: Path) -> Examples:
-        """Open all sources; simulated rooms are made here, under `out`."""
-        return cls.of_sources(Sources.opened(recipe, base), out)
+    def open(cls, recipe: ExampleSettings, base: Path, out: Path) -> Examples:
+        """Return the examples of a recipe; simulated rooms are made here, under `out`."""
+        return cls.of_sources(Sources.open(recipe, base), out)
 
     @classmethod
     def of_sources(cls, sources: Sources, out: Path) -> Examples:
-        """Examples of sources that are open; simulated rooms are made here, under `out`."""
+        """Return the examples of open sources; simulated rooms are made here, under `out`."""
         recipe = sources.recipe
         settings = _with_rooms(recipe, out)
         library = sources.library
         if settings is not recipe.degrade:
-            library = Library.opened(settings, sources.base)
+            library = Library.from_settings(settings, sources.base)
         return cls(recipe, sources.voices, settings, library)
 
     def of(self, number: int) -> Example:
-        """Example `number`; a draw that cannot be degraded (silence) is drawn again."""
+        """Return example `number`; a draw that cannot be degraded (silence) is drawn again."""
         rate = self.recipe.sample_rate
         for attempt in range(100):
             rng = rng_for(self.recipe.seed, "example", number, attempt)
@@ -235,7 +236,7 @@ def _example(made: degrade.Degraded, analysis: Analysis) -> Example:
     return Example(features(heard).half(), target.half())
 
 
-def _with_rooms(recipe: Spoken, out: Path) -> run_file.Degrade:
+def _with_rooms(recipe: ExampleSettings, out: Path) -> run_file.Degrade:
     """The settings with `recipe.rooms` simulated rooms, made once, as recorded ones."""
     reverb = recipe.degrade.reverb
     if reverb is None or reverb.source is not None or recipe.rooms == 0:
@@ -253,15 +254,15 @@ def _with_rooms(recipe: Spoken, out: Path) -> run_file.Degrade:
             rt60_s = float(rng.uniform(*reverb.rt60_s))
             room = rooms.draw_room(rt60_s, float(rng.uniform(*reverb.distance_m)), rate, rng)
             with files.atomic(path) as part:
-                wave = rooms.simulated(room, rt60_s, rate)
+                wave = rooms.simulate_response(room, rt60_s, rate)
                 soundfile.write(part, wave, rate, "FLOAT", format="WAV")
             part_files.append_json(ledger, {"room": path.name, "digest": file_digest(path)})
     recorded = reverb.model_copy(update={"source": run_file.FolderSource(path=str(folder))})
     return recipe.degrade.model_copy(update={"reverb": recorded})
 
 
-def windows(examples: Examples, recipe: Pretrain, first_step: int) -> Iterator[list[Example]]:
-    """The batch of every step from `first_step` on."""
+def step_batches(examples: Examples, recipe: Pretrain, first_step: int) -> Iterator[list[Example]]:
+    """Yield the batch of every step from `first_step` on."""
     start = first_step * recipe.fresh
     making = tqdm(range(start, start + recipe.pool), desc="examples", leave=False)
     pool = deque((examples.of(number) for number in making), maxlen=recipe.pool)

@@ -10,8 +10,8 @@ from gensr_pref.generators.tiny.encoder import Condition, regression_error, scal
 from gensr_pref.generators.tiny.flow import Flow, FlowConfig, base_noise, flow_matching_error
 
 
-def fresh(shape: FlowShape, sample_rate: int) -> Flow:
-    """A network of that shape, with random weights, for clips at a rate in Hz."""
+def new_fm_model(shape: FlowShape, sample_rate: int) -> Flow:
+    """Return a network of that shape with random weights, for clips at a rate in Hz."""
     return Flow(
         FlowConfig(
             encoder_width=shape.encoder_width,
@@ -24,10 +24,10 @@ def fresh(shape: FlowShape, sample_rate: int) -> Flow:
     )
 
 
-def losses(
+def fm_losses(
     flow: Flow, shape: FlowShape, x: Tensor, y_1: Tensor, generator: torch.Generator
 ) -> dict[str, Tensor]:
-    """The loss of a batch and its parts; t is stratified over the draws.
+    """Return the loss of a batch and its parts; t is stratified over the draws.
 
     loss = fm + regression * (m + s / 10): the flow-matching error, the encoder's regression error
     and the error of its scale.

@@ -21,12 +21,12 @@ class Speech(run_file.Model):
 
 
 class EncoderShape(run_file.Model):
-    """The size of the encoder, and where its weights begin."""
+    """The size of the encoder, and its initial weights."""
 
     encoder_width: int = 192
     encoder_dilations: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 1, 2, 4)
     encoder_from: str | None = Field(
-        None, description="folder of a checkpoint of any paradigm whose encoder to begin with"
+        None, description="folder of a checkpoint of any paradigm; its encoder is the initial one"
     )
     regression: float = Field(1.0, ge=0, description="weight of the encoder's own errors")
 
@@ -38,11 +38,11 @@ class FlowShape(EncoderShape):
     velocity_width: int = 160
     velocity_dilations: tuple[int, ...] = (1, 2, 4, 8, 1, 2)
     shared_noise: run_file.Probability = 0.25
-    draws: int = Field(2, ge=1, description="(t, y_0) per example and step")
+    draws: int = Field(2, ge=1, description="draws of (t, y_0) per example and step")
 
 
 class TokenShape(EncoderShape):
-    """What the paradigms on tokens have in common; see `TokenModelConfig`."""
+    """The settings that both paradigms on tokens share; see `TokenModelConfig`."""
 
     decoder_width: int = 160
     head_width: int = 64
@@ -68,13 +68,16 @@ class MaskedShape(TokenShape):
 Shape = Annotated[FlowShape | AutoregressiveShape | MaskedShape, Field(discriminator="paradigm")]
 
 
-class Spoken(run_file.Model):
-    """How training examples are made; both recipes have these fields."""
+class ExampleSettings(run_file.Model):
+    """How training examples are made; the recipes pretrain and tokenize have these fields."""
 
     seed: int = 0
     speech: list[Speech] = Field(min_length=1)
     sample_rate: int = Field(
-        16000, ge=LOWEST_RATE, le=HIGHEST_RATE, description="of the model, Hz; speech is resampled"
+        16000,
+        ge=LOWEST_RATE,
+        le=HIGHEST_RATE,
+        description="rate of the model, Hz; speech is resampled",
     )
     degrade: run_file.Degrade
     rooms: int = Field(
@@ -96,34 +99,36 @@ class Spoken(run_file.Model):
         return self
 
 
-class Pretrain(Spoken):
+class Pretrain(ExampleSettings):
     """A recipe file that trains a generator."""
 
     recipe: Literal["pretrain"] = "pretrain"
     pool: int = Field(1024, ge=1, description="examples kept in memory")
-    fresh: int = Field(4, ge=1, description="examples made anew per step")
+    fresh: int = Field(4, ge=1, description="new examples per step")
     batch: int = Field(8, ge=1, description="examples per step")
     steps: int = Field(4000, ge=1)
-    minutes: float | None = Field(None, gt=0, description="end the schedule by the clock instead")
+    minutes: float | None = Field(
+        None, gt=0, description="end of the schedule by the clock, in place of steps"
+    )
     learning_rate: float = 1e-3
     warm_up: int = 200
     weight_decay: float = 0.01
     ema: run_file.Probability = Field(0.999, description="decay of the averaged weights")
     precision: Literal["float32", "bfloat16"] = "bfloat16"
-    save_every: int = Field(200, ge=1, description="steps")
+    save_every: int = Field(200, ge=1, description="steps between saved states")
     model: Shape = Field(default_factory=FlowShape)
 
 
-class Tokenize(Spoken):
+class Tokenize(ExampleSettings):
     """A recipe file that fits a tokenizer."""
 
     recipe: Literal["tokenize"]
-    examples: int = Field(1000, ge=1, description="how many are made and clustered")
-    groups: int = Field(8, ge=1, description="of neighbouring bands; divides 40")
-    codes: int = Field(64, ge=2, description="per group")
+    examples: int = Field(1000, ge=1, description="number of examples that are clustered")
+    groups: int = Field(8, ge=1, description="groups of neighbouring bands; divides 40")
+    codes: int = Field(64, ge=2, description="codes per group")
 
 
-def load(path: Path, overrides: list[str]) -> Pretrain | Tokenize | Dpo | Average:
+def load_recipe(path: Path, overrides: list[str]) -> Pretrain | Tokenize | Dpo | Average:
     """Read a recipe file; ``key=value`` overrides any field.
 
     Raises:

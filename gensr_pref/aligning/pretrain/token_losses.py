@@ -1,4 +1,4 @@
-"""What pretraining has in common over the two paradigms on tokens."""
+"""The loss that pretraining shares between the two paradigms on tokens."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ SHIPPED_TOKENIZER = SHIPPED / "gain-tokens"
 
 
 def tokenizer_folder(shape: TokenShape, base: Path) -> Path:
-    """The folder of the tokenizer that a recipe names, or of the one that ships."""
+    """Return the folder of the tokenizer that a recipe names, or of the shipped one."""
     return base / shape.tokenizer if shape.tokenizer is not None else SHIPPED_TOKENIZER
 
 
 def tokenizer_of(shape: TokenShape, sample_rate: int, base: Path) -> Tokenizer:
-    """The tokenizer that a recipe names, by a path relative to `base`, or the shipped one.
+    """Return the tokenizer that a recipe names, by a path relative to `base`, or the shipped one.
 
     Raises:
         ConfigError: it is of another sample rate (Hz), at which its bands lie elsewhere.
@@ -45,8 +45,8 @@ def tokenizer_of(shape: TokenShape, sample_rate: int, base: Path) -> Tokenizer:
 
 
 @dataclass(frozen=True)
-class Batch:
-    """A batch as both paradigms need it.
+class TokenBatch:
+    """A batch for both paradigms on tokens.
 
     Attributes:
         tokens: [B, G, 1 + F].
@@ -61,25 +61,25 @@ class Batch:
     inputs: DecoderInput
 
     @classmethod
-    def of(cls, model: TokenModel, x: Tensor, y_1: Tensor) -> Batch:
+    def of(cls, model: TokenModel, x: Tensor, y_1: Tensor) -> TokenBatch:
         """Encode features [B, FEATURES, F] and latent [B, channels, F]."""
         condition = model.condition(x)
         return cls(model.tokenizer.encode(y_1), y_1, condition, model.decoder_input(condition))
 
     @property
     def frames(self) -> Tensor:
-        """Tokens of frames [B, F, G], as logits have them."""
+        """Return the tokens of frames [B, F, G], in the order of logits."""
         return self.tokens[..., 1:].transpose(1, 2)
 
 
-def totalled(
-    model: TokenModel, shape: TokenShape, batch: Batch, cross_entropy: Tensor
+def total_loss(
+    model: TokenModel, shape: TokenShape, batch: TokenBatch, cross_entropy: Tensor
 ) -> dict[str, Tensor]:
-    """The loss of a batch and its parts, all of them means over tokens in nats.
+    """Return the loss of a batch and its parts, all of them means over tokens in nats.
 
     loss = ce + marginal * e + clip * c + regression * (m + s / 10): the decoder's cross-entropy,
     that of the encoder alone, that of the first column, and the encoder's regression and scale
-    errors. The encoder answers for itself so that the decoder has something to depart from.
+    errors. The encoder has losses of its own so that the decoder starts from a useful encoding.
     """
     codebook, inputs = model.tokenizer.codebook, batch.inputs
     marginal = model.head.base(codebook, inputs.mean, inputs.inverse_scale)

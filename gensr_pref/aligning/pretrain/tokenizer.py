@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from gensr_pref.aligning.pretrain.examples import Examples, Sources
 from gensr_pref.aligning.pretrain.recipe import Tokenize
-from gensr_pref.aligning.training_folder import Claim, held, record, require_same
+from gensr_pref.aligning.training_folder import Claim, lock_folder, require_same_claim, write_claim
 from gensr_pref.generators.tiny.checkpoint import save_network
 from gensr_pref.generators.tiny.tokenizer import Tokenizer, fit_tokenizer
 from gensr_pref.identity import seed_for
@@ -30,17 +30,17 @@ def tokenize(recipe: Tokenize, base: Path, out: Path) -> Tokenizer:
         StorageError: the folder cannot be written.
     """
     torch.set_num_threads(recipe.threads)
-    with held(out):
-        sources = Sources.opened(recipe, base)
+    with lock_folder(out):
+        sources = Sources.open(recipe, base)
         claim = Claim.of(recipe, {"threads"}, sources.made_from(out))
-        require_same(out, claim)
-        record(out, claim, base)
-        tokenizer = _fitted(recipe, Examples.of_sources(sources, out))
+        require_same_claim(out, claim)
+        write_claim(out, claim, base)
+        tokenizer = _fit(recipe, Examples.of_sources(sources, out))
         save_network(tokenizer, out)
     return tokenizer
 
 
-def _fitted(recipe: Tokenize, examples: Examples) -> Tokenizer:
+def _fit(recipe: Tokenize, examples: Examples) -> Tokenizer:
     numbers = tqdm(range(recipe.examples), desc="examples")
     latents = torch.stack([examples.of(number).y_1 for number in numbers])
     seed = seed_for(recipe.seed, "tokenizer")

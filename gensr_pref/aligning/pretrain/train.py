@@ -3,9 +3,9 @@
     gensr-pref train pipelines/pretrain_fm_tiny.yaml --out DIR
 
 DIR receives `model.safetensors` and `config.json` (what the generator's option `checkpoint` loads),
-and `state.pt`, from which the same command continues. Everything random is drawn from the recipe's
-seed and the number of the example or of the step, so a run that was interrupted ends with the same
-weights (as long as `minutes`, which looks at the clock, is not set).
+and `state.pt`, from which the same command resumes. All random draws depend on the recipe's seed
+and the number of the example or of the step, so an interrupted training ends with the same weights
+(unless `minutes`, which reads the clock, is set).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tqdm import tqdm
 
 from gensr_pref import process
 from gensr_pref.aligning.pretrain import ar, fm, mgm
-from gensr_pref.aligning.pretrain.examples import Example, Examples, Sources, windows
+from gensr_pref.aligning.pretrain.examples import Example, Examples, Sources, step_batches
 from gensr_pref.aligning.pretrain.recipe import (
     AutoregressiveShape,
     FlowShape,
@@ -33,7 +33,7 @@ from gensr_pref.aligning.pretrain.recipe import (
 )
 from gensr_pref.aligning.pretrain.token_losses import tokenizer_folder, tokenizer_of
 from gensr_pref.aligning.resume import read_state, write_state
-from gensr_pref.aligning.training_folder import Claim, held, record, require_same
+from gensr_pref.aligning.training_folder import Claim, lock_folder, require_same_claim, write_claim
 from gensr_pref.errors import ConfigError, Problem
 from gensr_pref.generators.tiny.autoregressive import Autoregressive
 from gensr_pref.generators.tiny.checkpoint import encoder_weights, revision_of, save_network
@@ -46,7 +46,7 @@ Policy = Flow | Autoregressive | Masked
 
 @dataclass
 class Training:
-    """Everything that a resumed run needs."""
+    """The state of a pretraining."""
 
     model: Policy
     averaged: Policy
@@ -56,10 +56,10 @@ class Training:
     claim: str = ""  # digest of the claim on the folder that it is saved in
 
     @classmethod
-    def started(cls, recipe: Pretrain, base: Path) -> Training:
-        """Fresh weights from the recipe's seed; the encoder's from where the recipe says."""
+    def start(cls, recipe: Pretrain, base: Path) -> Training:
+        """Return a training at step 0: random weights, and the encoder that the recipe names."""
         torch.manual_seed(seed_for(recipe.seed, "weights"))
-        model = fresh(recipe, base)
+        model = new_model(recipe, base)
         optimiser = torch.optim.AdamW(
             model.parameters(), recipe.learning_rate, (0.9, 0.99), weight_decay=recipe.weight_decay
         )
@@ -82,7 +82,7 @@ class Training:
         save_network(self.averaged, out)
 
     def resume(self, out: Path) -> None:
-        """Continue from the state where there is one.
+        """Continue from the state on disk, if there is one.
 
         Raises:
             StorageError: it is damaged.
@@ -97,13 +97,13 @@ class Training:
         self.step, self.seconds = state["step"], state["seconds"]
 
     def progress(self, recipe: Pretrain) -> float:
-        """How much of the schedule is done, by steps or by the clock."""
+        """Return the share of the schedule that is done, by steps or by the clock."""
         by_clock = self.seconds / (60 * recipe.minutes) if recipe.minutes else 0.0
         return max(self.step / recipe.steps, by_clock)
 
 
-def fresh(recipe: Pretrain, base: Path) -> Policy:
-    """The network that the recipe describes.
+def new_model(recipe: Pretrain, base: Path) -> Policy:
+    """Return the network that the recipe describes.
 
     Raises:
         ConfigError: the encoder it is to begin with has another shape, or the tokenizer another
@@ -112,11 +112,11 @@ def fresh(recipe: Pretrain, base: Path) -> Policy:
     shape = recipe.model
     model: Policy
     if isinstance(shape, FlowShape):
-        model = fm.fresh(shape, recipe.sample_rate)
+        model = fm.new_fm_model(shape, recipe.sample_rate)
     elif isinstance(shape, AutoregressiveShape):
-        model = ar.fresh(shape, tokenizer_of(shape, recipe.sample_rate, base))
+        model = ar.new_ar_model(shape, tokenizer_of(shape, recipe.sample_rate, base))
     else:
-        model = mgm.fresh(shape, tokenizer_of(shape, recipe.sample_rate, base))
+        model = mgm.new_mgm_model(shape, tokenizer_of(shape, recipe.sample_rate, base))
     if shape.encoder_from is not None:
         try:
             model.encoder.load_state_dict(encoder_weights(base / shape.encoder_from))
@@ -142,16 +142,16 @@ def pretrain(recipe: Pretrain, base: Path, out: Path) -> Policy:
         StorageError: the folder cannot be written, or its state is damaged.
     """
     torch.set_num_threads(recipe.threads)
-    with held(out):
-        training = Training.started(recipe, base)
-        sources = Sources.opened(recipe, base)
+    with lock_folder(out):
+        training = Training.start(recipe, base)
+        sources = Sources.open(recipe, base)
         claim = _claim(recipe, sources, out)
-        require_same(out, claim)
+        require_same_claim(out, claim)
         training.claim = claim.digest
         training.resume(out)
-        record(out, claim, base)
+        write_claim(out, claim, base)
         examples = Examples.of_sources(sources, out)
-        _train(training, recipe, windows(examples, recipe, training.step), out)
+        _train(training, recipe, step_batches(examples, recipe, training.step), out)
     return training.averaged
 
 
@@ -171,7 +171,7 @@ def _train(
         while training.progress(recipe) < 1:
             process.raise_if_interrupted()
             began = time.monotonic()
-            losses = train_step(training, recipe, next(batches))
+            losses = pretraining_step(training, recipe, next(batches))
             training.seconds += time.monotonic() - began
             training.step += 1
             bar.update()
@@ -182,44 +182,46 @@ def _train(
     training.save(out)
 
 
-def train_step(training: Training, recipe: Pretrain, batch: list[Example]) -> dict[str, float]:
-    """One step of AdamW on the losses of the paradigm, which it returns."""
+def pretraining_step(
+    training: Training, recipe: Pretrain, batch: list[Example]
+) -> dict[str, float]:
+    """Take one step of AdamW; return the losses of the paradigm."""
     for group in training.optimiser.param_groups:
-        group["lr"] = learning_rate(recipe, training.step, training.progress(recipe))
+        group["lr"] = pretraining_learning_rate(recipe, training.step, training.progress(recipe))
     x = torch.stack([example.x for example in batch]).float()
     y_1 = torch.stack([example.y_1 for example in batch]).float()
     generator = torch.Generator().manual_seed(seed_for(recipe.seed, "draw", training.step))
     with torch.autocast("cpu", torch.bfloat16, enabled=recipe.precision == "bfloat16"):
-        found = losses(training.model, recipe, x, y_1, generator)
-    found["loss"].backward()  # type: ignore[no-untyped-call]
+        losses = pretraining_losses(training.model, recipe, x, y_1, generator)
+    losses["loss"].backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(training.model.parameters(), 1.0)
     training.optimiser.step()
     training.optimiser.zero_grad()
     decay = min(recipe.ema, training.step / (training.step + 10))
-    average(training.averaged, training.model, decay)
-    return {name: value.item() for name, value in found.items()}
+    update_average(training.averaged, training.model, decay)
+    return {name: value.item() for name, value in losses.items()}
 
 
-def losses(
+def pretraining_losses(
     model: Any, recipe: Pretrain, x: Tensor, y_1: Tensor, generator: torch.Generator
 ) -> dict[str, Tensor]:
-    """`loss` and its parts, for features [B, FEATURES, F] and latents [B, GAIN_BANDS, F]."""
+    """Return `loss` and its parts, for features [B, FEATURES, F] and latents [B, GAIN_BANDS, F]."""
     shape = recipe.model
     if isinstance(shape, FlowShape):
-        return fm.losses(model, shape, x, y_1, generator)
+        return fm.fm_losses(model, shape, x, y_1, generator)
     if isinstance(shape, MaskedShape):
-        return mgm.losses(model, shape, x, y_1, generator)
-    return ar.losses(model, shape, x, y_1, generator)
+        return mgm.mgm_losses(model, shape, x, y_1, generator)
+    return ar.ar_losses(model, shape, x, y_1, generator)
 
 
-def learning_rate(recipe: Pretrain, step: int, progress: float) -> float:
-    """Linear warm-up by steps, then half a cosine to one hundredth by progress."""
+def pretraining_learning_rate(recipe: Pretrain, step: int, progress: float) -> float:
+    """Return the learning rate: warm-up by steps, then half a cosine to 1/100 by progress."""
     warm = min(1.0, (step + 1) / recipe.warm_up)
     return recipe.learning_rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
 
 
 @torch.no_grad()
-def average(averaged: Policy, model: Policy, decay: float) -> None:
-    """Exponential moving average of the weights, in place."""
-    for kept, new in zip(averaged.parameters(), model.parameters(), strict=True):
-        kept.lerp_(new, 1 - decay)
+def update_average(averaged: Policy, model: Policy, decay: float) -> None:
+    """Update the exponential moving average of the weights, in place."""
+    for mean, new in zip(averaged.parameters(), model.parameters(), strict=True):
+        mean.lerp_(new, 1 - decay)

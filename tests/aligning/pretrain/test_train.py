@@ -11,9 +11,14 @@ import yaml
 
 import gensr_pref
 from gensr_pref.aligning.pretrain import recipe as recipes
-from gensr_pref.aligning.pretrain.examples import Examples, Recorded, windows
+from gensr_pref.aligning.pretrain.examples import Examples, SpeechRecordings, step_batches
 from gensr_pref.aligning.pretrain.recipe import Pretrain, Tokenize
-from gensr_pref.aligning.pretrain.train import Training, learning_rate, pretrain, train_step
+from gensr_pref.aligning.pretrain.train import (
+    Training,
+    pretrain,
+    pretraining_learning_rate,
+    pretraining_step,
+)
 from gensr_pref.config import run_file
 from gensr_pref.errors import ConfigError, InputError, RunMismatchError
 from gensr_pref.generators.tiny.autoregressive import Autoregressive
@@ -100,9 +105,9 @@ def test_the_result_is_a_checkpoint(paradigm, tmp_path) -> None:
 
 
 def test_an_example_depends_on_its_number_alone(tmp_path) -> None:
-    examples = Examples.opened(recipe(), Path(), tmp_path)
+    examples = Examples.open(recipe(), Path(), tmp_path)
     first, other = examples.of(5), examples.of(6)
-    again = Examples.opened(recipe(), Path(), tmp_path).of(5)
+    again = Examples.open(recipe(), Path(), tmp_path).of(5)
     assert torch.equal(first.x, again.x)
     assert torch.equal(first.y_1, again.y_1)
     assert not torch.equal(first.x, other.x)
@@ -111,11 +116,11 @@ def test_an_example_depends_on_its_number_alone(tmp_path) -> None:
 
 
 def test_a_resumed_window_goes_on_where_it_was(tmp_path) -> None:
-    examples = Examples.opened(recipe(), Path(), tmp_path)
-    from_start = windows(examples, recipe(), 0)
+    examples = Examples.open(recipe(), Path(), tmp_path)
+    from_start = step_batches(examples, recipe(), 0)
     for _ in range(3):
         next(from_start)
-    resumed = windows(examples, recipe(), 3)
+    resumed = step_batches(examples, recipe(), 3)
     for a, b in zip(next(from_start), next(resumed), strict=True):
         assert torch.equal(a.y_1, b.y_1)
 
@@ -123,11 +128,11 @@ def test_a_resumed_window_goes_on_where_it_was(tmp_path) -> None:
 @every_paradigm
 def test_training_lowers_the_losses(paradigm, tmp_path) -> None:
     settings = recipe(paradigm, learning_rate=0.003, steps=1000)
-    batch = [Examples.opened(settings, Path(), tmp_path).of(n) for n in range(4)]
-    training = Training.started(settings, Path())
+    batch = [Examples.open(settings, Path(), tmp_path).of(n) for n in range(4)]
+    training = Training.start(settings, Path())
     found = []
     for _ in range(60):
-        found.append(train_step(training, settings, batch))
+        found.append(pretraining_step(training, settings, batch))
         training.step += 1
     assert found[-1]["m"] < 0.7 * found[0]["m"]
     assert found[-1]["loss"] < 0.8 * found[0]["loss"]
@@ -139,22 +144,22 @@ def test_training_lowers_the_losses(paradigm, tmp_path) -> None:
 def test_the_encoder_begins_where_the_recipe_says(paradigm, tmp_path) -> None:
     trained = pretrain(recipe(steps=2), Path(), tmp_path / "fm")
     shape = recipe(paradigm).model.model_dump() | {"encoder_from": "fm"}
-    model = Training.started(recipe(paradigm, model=shape), tmp_path).model
+    model = Training.start(recipe(paradigm, model=shape), tmp_path).model
     for name, value in trained.encoder.state_dict().items():
         assert torch.equal(model.encoder.state_dict()[name], value)
     with raises(ConfigError, field="model.encoder_from", problem="conflict"):
-        Training.started(recipe(paradigm, model=shape | {"encoder_width": 16}), tmp_path)
+        Training.start(recipe(paradigm, model=shape | {"encoder_width": 16}), tmp_path)
 
 
 def test_a_history_of_the_model_itself_is_no_constant(tmp_path) -> None:
     """What the autoregressive model hears of itself differs from the truth, and by the draw."""
     from gensr_pref.aligning.pretrain.ar import own_residuals
-    from gensr_pref.aligning.pretrain.token_losses import Batch
+    from gensr_pref.aligning.pretrain.token_losses import TokenBatch
 
     settings = recipe("ar")
-    model = Training.started(settings, Path()).model
-    example = Examples.opened(settings, Path(), tmp_path).of(0)
-    batch = Batch.of(model, example.x[None].float(), example.y_1[None].float())
+    model = Training.start(settings, Path()).model
+    example = Examples.open(settings, Path(), tmp_path).of(0)
+    batch = TokenBatch.of(model, example.x[None].float(), example.y_1[None].float())
     true = model.z(batch.tokens[..., 1:], batch.inputs)
     known = torch.ones(true.shape[:2])
     a, b, c = (
@@ -180,15 +185,15 @@ def test_a_recipe_fits_a_tokenizer(tmp_path, capsys) -> None:
     assert tokenizer.codebook.shape == (8, 4, 5)
     assert "model: {paradigm: ar, tokenizer:" in capsys.readouterr().out
     shape = recipe("ar").model.model_dump() | {"tokenizer": "out"}
-    model = Training.started(recipe("ar", model=shape), tmp_path).model
+    model = Training.start(recipe("ar", model=shape), tmp_path).model
     assert model.config.tokenizer == tokenizer.digest
 
 
 def test_the_learning_rate_warms_up_and_ends_at_a_hundredth() -> None:
     settings = recipe(learning_rate=1.0, warm_up=10)
-    assert learning_rate(settings, 0, 0.0) == pytest.approx(0.1)
-    assert learning_rate(settings, 10, 0.0) == pytest.approx(1.0)
-    assert learning_rate(settings, 99, 1.0) == pytest.approx(0.01)
+    assert pretraining_learning_rate(settings, 0, 0.0) == pytest.approx(0.1)
+    assert pretraining_learning_rate(settings, 10, 0.0) == pytest.approx(1.0)
+    assert pretraining_learning_rate(settings, 99, 1.0) == pytest.approx(0.01)
 
 
 def test_an_unknown_field_of_the_recipe_is_refused() -> None:
@@ -207,7 +212,7 @@ def test_an_unknown_field_of_the_recipe_is_refused() -> None:
 )
 def test_the_shipped_recipes_are_valid_and_have_no_absolute_path(name: str, kind) -> None:
     path = REPOSITORY / "pipelines" / f"{name}.yaml"
-    assert isinstance(recipes.load(path, []), kind)
+    assert isinstance(recipes.load_recipe(path, []), kind)
     assert ": /" not in path.read_text()
 
 
@@ -259,7 +264,7 @@ def test_speech_beyond_full_scale_is_scaled_and_not_cut(tmp_path):
     wave = 2 * np.sin(np.arange(16000) / 10).astype(np.float32)
     soundfile.write(tmp_path / "loud.wav", wave, 16000, subtype="FLOAT")
     source = run_file.FolderSource(kind="folder", path=".")
-    heard = Recorded(source, tmp_path, "speech.0.source", 16000).stretch(
+    heard = SpeechRecordings(source, tmp_path, "speech.0.source", 16000).stretch(
         np.random.default_rng(0), 16000
     )
     np.testing.assert_allclose(heard, wave / np.abs(wave).max(), atol=1 / 16384)
@@ -270,21 +275,21 @@ def test_what_is_left_out_of_the_speech_is_said(tmp_path, capsys):
     (tmp_path / "broken.wav").write_bytes(b"RIFF")
     (tmp_path / "notes.txt").write_text("no sound")
     source = run_file.FolderSource(kind="folder", path=".")
-    Recorded(source, tmp_path, "speech.0.source", 16000)
+    SpeechRecordings(source, tmp_path, "speech.0.source", 16000)
     said = capsys.readouterr().err
     assert "broken" in said
     assert "notes.txt" in said
     (tmp_path / "whole.wav").unlink()
     with pytest.raises(InputError, match=r"speech\.0\.source"):
-        Recorded(source, tmp_path, "speech.0.source", 16000)
+        SpeechRecordings(source, tmp_path, "speech.0.source", 16000)
 
 
 def test_a_simulated_room_that_was_changed_is_made_again(tmp_path) -> None:
-    Examples.opened(recipe(), Path(), tmp_path)
+    Examples.open(recipe(), Path(), tmp_path)
     one, other = sorted((tmp_path / "rooms").rglob("*.wav"))
     kept, looks = soundfile.read(one)[0], other.stat()
     one.write_bytes(other.read_bytes())
     other.unlink()
-    Examples.opened(recipe(), Path(), tmp_path)
+    Examples.open(recipe(), Path(), tmp_path)
     assert np.array_equal(soundfile.read(one)[0], kept)  # its bytes tell the second, too
     assert other.stat().st_size == looks.st_size

@@ -86,7 +86,7 @@ def test_the_error_of_narrow_data_narrows_the_scale(flow, width, sign) -> None:
 def test_in_pretraining_the_scale_learns_from_its_own_loss_alone() -> None:
     flow = Flow(SMALL)
     x, y_1 = torch.randn(2, FEATURES, 20), torch.randn(2, GAIN_BANDS, 20)
-    parts = fm.losses(flow, FlowShape(), x, y_1, torch.Generator().manual_seed(0))
+    parts = fm.fm_losses(flow, FlowShape(), x, y_1, torch.Generator().manual_seed(0))
     scale = flow.encoder.leave.bias
     (of_all,) = torch.autograd.grad(parts["fm"], scale, retain_graph=True)
     (of_its_own,) = torch.autograd.grad(parts["s"], scale)
