@@ -56,7 +56,7 @@ def run(base):
 @pytest.fixture(scope="module")
 def one_ray():
     """Ray, started once for the builds of a module, as each of them would start it."""
-    with ray_cluster.started(Engine(kind="ray", workers=2)):
+    with ray_cluster.running_ray(Engine(kind="ray", workers=2)):
         yield
 
 

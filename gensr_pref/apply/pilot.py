@@ -15,7 +15,7 @@ import numpy as np
 from gensr_pref.auditing.run_audit import audit
 from gensr_pref.building import ray_cluster
 from gensr_pref.building.build import build
-from gensr_pref.building.prepare import draw_up
+from gensr_pref.building.prepare import prepare
 from gensr_pref.building.progress import STAGES
 from gensr_pref.building.summary import Summary
 from gensr_pref.building.tasks import Stage
@@ -74,7 +74,7 @@ def plan(run: Run, base: Path, out: Path, pilot: int, pairs: int) -> dict[str, A
             value=(pilot, pairs),
             problem=Problem.INVALID,
         )
-    there = len(draw_up(run, base).clips)
+    there = len(prepare(run, base).clips)
     corpus = run.corpus.model_copy(update={"limit": min(pilot, there)})
     summary = build(run.model_copy(update={"corpus": corpus}), out, base=base)
     if not summary["complete"] or not summary["clips"]:
@@ -145,8 +145,8 @@ def _cost(summary: Summary, engine: Engine, pilot: int, clips: int) -> Cost:
 def _crews(engine: Engine) -> tuple[ray_cluster.Crew, ...]:
     if engine.kind == "serial":
         return (ray_cluster.Crew(STAGES, 1, 0.0, engine.device),)
-    with ray_cluster.started(engine):
-        return ray_cluster.crews(engine, *ray_cluster.resources())
+    with ray_cluster.running_ray(engine):
+        return ray_cluster.plan_crews(engine, *ray_cluster.count_resources())
 
 
 def _bytes(out: Path) -> int:

@@ -18,7 +18,7 @@ from gensr_pref.apply.best_of import Judge, judge_of
 from gensr_pref.apply.chunks import OVERLAP_SECONDS, PIECE_SECONDS, pieces, written
 from gensr_pref.audio import Sound, Wave
 from gensr_pref.building import open_run
-from gensr_pref.building.sampling import Asked, Row, sample_clip
+from gensr_pref.building.sampling import GeneratorRequest, Row, sample_clip
 from gensr_pref.building.worker import load_generator
 from gensr_pref.config import plugins, run_file
 from gensr_pref.config.run_file import GeneratorUse
@@ -197,9 +197,9 @@ def _settings(wanted: _Wanted, generator: Any) -> str:
     return digest(use, wanted.by, wanted.seed, generator.revision, shape)
 
 
-def _asked(wanted: _Wanted, generator: Any) -> Asked:
+def _asked(wanted: _Wanted, generator: Any) -> GeneratorRequest:
     label, limit = label_of(wanted.use, generator), run_file.Engine().limit_seconds
-    return Asked(label, generator, generator.revision, wanted.use.candidates, limit)
+    return GeneratorRequest(label, generator, generator.revision, wanted.use.candidates, limit)
 
 
 def _is_done(file: _File, done: dict[str, Any], settings: str) -> bool:
@@ -255,7 +255,7 @@ def _run(
 class _Work:
     """A generator and a judge at work, loaded when the first file comes."""
 
-    def __init__(self, wanted: _Wanted, asked: Asked, judge: Judge | None) -> None:
+    def __init__(self, wanted: _Wanted, asked: GeneratorRequest, judge: Judge | None) -> None:
         self._wanted, self._asked, self._judge = wanted, asked, judge
 
     def prepare(self, todo: Sequence[_File]) -> None:

@@ -13,9 +13,9 @@ from gensr_pref.apply.score_table import WRITERS, summary
 from gensr_pref.apply.score_worker import ScoreSetup, ScoreTask, ScoreWorker, rows_of
 from gensr_pref.apply.transcripts import Texts, language_of
 from gensr_pref.building import devices
-from gensr_pref.building.executor import running
+from gensr_pref.building.executor import run_jobs
 from gensr_pref.building.progress_bar import Bar
-from gensr_pref.building.tasks import Event, Hopeless, Lost, Restarted, Row, Tick
+from gensr_pref.building.tasks import ClipFinished, Event, Lost, Restarted, Row, Skip
 from gensr_pref.config.run_file import Engine, MetricUse
 from gensr_pref.errors import ConfigError, InputError, Message, Problem, Unusable, parameter
 from gensr_pref.identity import digest
@@ -140,7 +140,7 @@ def _run(
     jobs = [[ScoreTask("score", number, clip)] for number, (_, clip) in todo.items()]
     with (
         Bar(len(clips), len(clips) - len(todo)) as bar,
-        running(ScoreWorker, setup, jobs, _fitting(engine, len(jobs))) as events,
+        run_jobs(ScoreWorker, setup, jobs, _fitting(engine, len(jobs))) as events,
     ):
         return _collect(events, todo, out, done, panel, bar)
 
@@ -188,7 +188,7 @@ def engine_for(workers: str, device: str) -> Engine:
             value=workers,
             problem=Problem.INVALID,
         )
-    devices.require(device, parameter("device"))
+    devices.require_device(device, parameter("device"))
     kind = "serial" if count == 1 else "ray"
     return Engine(kind=kind, workers=count, device=device, retries=RETRIES, limit_seconds=None)
 
@@ -221,7 +221,7 @@ def _collect(
     """
     lost: dict[str, list[dict[str, str]]] = {}
     for event in events:
-        if not isinstance(event, Restarted | Lost | Tick):
+        if not isinstance(event, Restarted | Lost | ClipFinished):
             continue
         key, clip = tasks[event.shard]
         if isinstance(event, Restarted):
@@ -230,9 +230,9 @@ def _collect(
         if isinstance(event, Lost):
             done[key] = _nulls(clip, panel, event.why)
             lost[key] = [_given_up(clip, system, event.why) for system, _ in clip.candidates]
-        elif event.hopeless:
+        elif event.skipped:
             done[key] = list(event.rows)
-            lost[key] = [gone for one in event.hopeless for gone in _lost_scores(clip, one, panel)]
+            lost[key] = [gone for one in event.skipped for gone in _lost_scores(clip, one, panel)]
         else:
             done[key] = list(event.rows)
             part_files.append_json(_partial_path(out), {"clip": key, "rows": event.rows})
@@ -244,12 +244,12 @@ def _given_up(clip: FolderClip, system: str, why: str, **metric: str) -> dict[st
     return {"file": clip.name, "system": system, **metric, "why": why}
 
 
-def _lost_scores(clip: FolderClip, one: Hopeless, panel: Panel) -> Iterator[dict[str, str]]:
+def _lost_scores(clip: FolderClip, one: Skip, panel: Panel) -> Iterator[dict[str, str]]:
     """What was given up of a clip: a metric, on one of its candidates or on all of them."""
     uses = {member.metric.spec.name: member.use.metric for member in panel.members}
     for system, _ in clip.candidates:
-        if one.place.candidate_id in ("", system):
-            yield _given_up(clip, system, one.why.detail, metric=uses[one.place.asked])
+        if one.call.candidate_id in ("", system):
+            yield _given_up(clip, system, one.why.detail, metric=uses[one.call.plugin])
 
 
 def _nulls(clip: FolderClip, panel: Panel, why: str) -> list[Row]:

@@ -10,9 +10,17 @@ from pathlib import Path
 
 from gensr_pref import audio
 from gensr_pref.apply.audio_folders import FolderClip
-from gensr_pref.building.isolation import around
+from gensr_pref.building.isolation import work_around
 from gensr_pref.building.scoring import Results, Scorer, ScoringInput
-from gensr_pref.building.tasks import Began, DivisibleTask, Event, Place, Row, Tick, is_fatal
+from gensr_pref.building.tasks import (
+    Call,
+    CallStarted,
+    ClipFinished,
+    DivisibleTask,
+    Event,
+    Row,
+    is_fatal,
+)
 from gensr_pref.building.worker import scores_of
 from gensr_pref.config import plugins
 from gensr_pref.config.run_file import MetricUse
@@ -66,25 +74,25 @@ class ScoreWorker:
         """
         began = time.perf_counter()
         results: Results = {}
-        place = Place(task.clip.name)
+        call = Call(task.clip.name)
         try:
             for told in self._scorer.score(task, _sounds(task.clip)):
-                if isinstance(told, Place):
-                    place = told
-                    yield Began(task.stage, task.shard, place)
+                if isinstance(told, Call):
+                    call = told
+                    yield CallStarted(task.stage, task.shard, call)
                 else:
                     results = told
         except Exception as error:
             if is_fatal(error):
                 raise
             why = Unusable(Reason.METRIC_ERROR, f"{type(error).__name__}: {error}")
-            yield from self.run(around(task, place, why))
+            yield from self.run(work_around(task, call, why))
             return
         rows = tuple(rows_of(task.clip, results))
         audio_seconds = sum(row["seconds"] or 0.0 for row in rows)
         seconds = time.perf_counter() - began
-        yield Tick(
-            task.stage, task.shard, audio_seconds, seconds, rows=rows, hopeless=task.hopeless
+        yield ClipFinished(
+            task.stage, task.shard, audio_seconds, seconds, rows=rows, skipped=task.skipped
         )
 
     @cached_property

@@ -11,26 +11,26 @@ from typing import Any
 
 from gensr_pref import process
 from gensr_pref.building import open_run
-from gensr_pref.building.executor import running
+from gensr_pref.building.executor import run_jobs
 from gensr_pref.building.pair import write_pairs
-from gensr_pref.building.prepare import Blueprint, draw_up, identified
+from gensr_pref.building.prepare import Blueprint, identify_recordings, prepare
 from gensr_pref.building.progress import STAGES, Progress
-from gensr_pref.building.shard_assignment import Layout, of_shard
+from gensr_pref.building.shard_assignment import Layout, shard_columns
 from gensr_pref.building.splits import relabel
 from gensr_pref.building.summary import NOTICES, Summary, failures_by_reason, write_summary
 from gensr_pref.building.tasks import (
+    ClipFinished,
     Event,
     Finished,
     Lost,
     Notice,
+    PartsWritten,
     Restarted,
     Setup,
     ShardTask,
-    Staffed,
     Stage,
-    Stuck,
-    Tick,
-    Wrote,
+    Stalled,
+    WorkersChanged,
 )
 from gensr_pref.building.worker import ShardWorker, write_failures
 from gensr_pref.building.yield_count import YieldSoFar
@@ -79,24 +79,24 @@ def build(
     """
     run, folder = load_any(run, Run, base, overrides)
     out = parse_location(out).absolute()  # anyone's code may change the working folder
-    blueprint = draw_up(run, folder, partial(open_run.require_settings, out))
+    blueprint = prepare(run, folder, partial(open_run.require_settings, out))
     for line in describe_left_out(blueprint.left_out):
         print(line, file=sys.stderr)
-    blueprint = identified(blueprint, out)
-    with open_run.opened(out, blueprint) as layout:
-        jobs = outstanding(blueprint, layout, out)
+    blueprint = identify_recordings(blueprint, out)
+    with open_run.open_run(out, blueprint) as layout:
+        jobs = list_outstanding_tasks(blueprint, layout, out)
         _write_plan_failures(blueprint, out)
         setup = Setup(
             run, folder, out, blueprint.document, blueprint.texts, blueprint.recordings.by_path
         )
         with _progress(blueprint, jobs, out) as progress:
-            with running(ShardWorker, setup, jobs, run.engine) as events:
-                lost = _watch(events, progress, out)
+            with run_jobs(ShardWorker, setup, jobs, run.engine) as events:
+                lost = _follow_events(events, progress, out)
             process.raise_if_interrupted()
             if part_files.parts(out, "scores"):
                 write_pairs(out, blueprint.document, find_rule(run.pairing.rule))
             summary = write_summary(out, blueprint.document, len(layout), lost, blueprint.left_out)
-            progress.ended(summary)
+            progress.finish(summary)
         return summary
 
 
@@ -121,7 +121,9 @@ def _progress(blueprint: Blueprint, jobs: Sequence[Sequence[ShardTask]], out: Pa
     return Progress(out, clips, done, failures, so_far, blueprint.run.engine.device)
 
 
-def outstanding(blueprint: Blueprint, layout: Layout, out: Path) -> list[list[ShardTask]]:
+def list_outstanding_tasks(
+    blueprint: Blueprint, layout: Layout, out: Path
+) -> list[list[ShardTask]]:
     """For each shard, the tasks whose part files are not on disk, or not as they were written.
 
     A part that is damaged is removed.
@@ -141,8 +143,8 @@ def _job(
     blueprint: Blueprint, stamps: Stamps, out: Path, shard: int, clips: tuple[ClipSpec, ...]
 ) -> list[ShardTask]:
     stages: list[Stage] = ["sample", "score"]
-    damaged = [stage for stage in stages if _removed(out, shard, stage, stamps)]
-    named = of_shard(clips)
+    damaged = [stage for stage in stages if _remove_damaged(out, shard, stage, stamps)]
+    named = shard_columns(clips)
     for place, stage in enumerate(stages):
         wanted = {made: of_part(made, blueprint.document, *named) for made in _MADE_BY[stage]}
         whole = all(
@@ -151,13 +153,15 @@ def _job(
         )
         if whole and stage not in damaged:
             failures = part_files.part(out, "failures", shard, stage)
-            _adopt(out, stamps, [part_files.part(out, made, shard) for made in wanted], failures)
+            _note_unrecorded_parts(
+                out, stamps, [part_files.part(out, made, shard) for made in wanted], failures
+            )
         else:
             return [ShardTask(later, shard, clips) for later in stages[place:]]
     return []
 
 
-def _removed(out: Path, shard: int, stage: Stage, stamps: Stamps) -> bool:
+def _remove_damaged(out: Path, shard: int, stage: Stage, stamps: Stamps) -> bool:
     """Remove the damaged parts of a stage of a shard; whether there were any.
 
     Where failures are lost, it is not known any more which rows are rightly absent: nothing that
@@ -182,7 +186,9 @@ def _removed(out: Path, shard: int, stage: Stage, stamps: Stamps) -> bool:
     return bool(damaged)
 
 
-def _adopt(out: Path, stamps: Stamps, paths: Sequence[Path], failures: Path) -> None:
+def _note_unrecorded_parts(
+    out: Path, stamps: Stamps, paths: Sequence[Path], failures: Path
+) -> None:
     """Note parts of a stage that a build wrote which was ended before it could note them.
 
     Args:
@@ -197,22 +203,22 @@ def _adopt(out: Path, stamps: Stamps, paths: Sequence[Path], failures: Path) -> 
     note_parts(out, made)
 
 
-def _watch(events: Iterable[Event], progress: Progress, out: Path) -> list[Lost]:
+def _follow_events(events: Iterable[Event], progress: Progress, out: Path) -> list[Lost]:
     """Follow a build: show its progress, note what each finished task took, keep what is lost."""
-    ticks: dict[tuple[Stage, int], list[Tick]] = defaultdict(list)
-    wrote: dict[tuple[Stage, int], Wrote] = {}
+    ticks: dict[tuple[Stage, int], list[ClipFinished]] = defaultdict(list)
+    wrote: dict[tuple[Stage, int], PartsWritten] = {}
     lost: list[Lost] = []
     for event in events:
         progress.show(event)
-        if isinstance(event, Staffed | Stuck):
+        if isinstance(event, WorkersChanged | Stalled):
             continue
         key = (event.stage, event.shard)
-        if isinstance(event, Tick):
+        if isinstance(event, ClipFinished):
             ticks[key].append(event)
-        elif isinstance(event, Wrote):
+        elif isinstance(event, PartsWritten):
             wrote[key] = event
         elif isinstance(event, Finished):
-            _note(out, event, ticks.pop(key, []), wrote.pop(key, None))
+            _note_task(out, event, ticks.pop(key, []), wrote.pop(key, None))
         elif isinstance(event, Restarted):
             ticks.pop(key, None)
         elif isinstance(event, Notice):
@@ -223,7 +229,9 @@ def _watch(events: Iterable[Event], progress: Progress, out: Path) -> list[Lost]
     return lost
 
 
-def _note(out: Path, finished: Finished, ticks: Sequence[Tick], wrote: Wrote | None) -> None:
+def _note_task(
+    out: Path, finished: Finished, ticks: Sequence[ClipFinished], wrote: PartsWritten | None
+) -> None:
     """Write down what a task took and made."""
     took = sum(tick.seconds for tick in ticks), sum(tick.audio_seconds for tick in ticks)
     what = out, finished.stage, finished.shard, took

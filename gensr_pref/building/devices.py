@@ -5,7 +5,7 @@ from __future__ import annotations
 from gensr_pref.errors import ConfigError, Problem
 
 
-def require(device: str, field: str) -> None:
+def require_device(device: str, field: str) -> None:
     """Refuse what is no torch device, or is not on this machine.
 
     Args:

@@ -7,13 +7,13 @@ from contextlib import closing, contextmanager
 from typing import Any
 
 from gensr_pref.building import ray_pool, serial
-from gensr_pref.building.tasks import Event, Job, WorkerOf
+from gensr_pref.building.tasks import Event, Job, WorkerFactory
 from gensr_pref.config.run_file import Engine
 
 
 @contextmanager
-def running(
-    worker: WorkerOf, setup: Any, jobs: Sequence[Job], engine: Engine
+def run_jobs(
+    worker: WorkerFactory, setup: Any, jobs: Sequence[Job], engine: Engine
 ) -> Iterator[Iterator[Event]]:
     """What the workers tell while they do all jobs; they are ended with the block.
 
@@ -25,7 +25,7 @@ def running(
 
 
 def _events(
-    worker: WorkerOf, setup: Any, jobs: Sequence[Job], engine: Engine
+    worker: WorkerFactory, setup: Any, jobs: Sequence[Job], engine: Engine
 ) -> Generator[Event, None, None]:
     if not jobs:
         return

@@ -10,14 +10,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TypeVar
 
-from gensr_pref.building.tasks import DivisibleTask, Hopeless, Place
+from gensr_pref.building.tasks import Call, DivisibleTask, Skip
 from gensr_pref.errors import Unusable
 from gensr_pref.schema import Reason
 
 T = TypeVar("T", bound=DivisibleTask)
 
 
-def around(task: T, place: Place, why: Unusable) -> T:
+def work_around(task: T, call: Call, why: Unusable) -> T:
     """Return a task without what ended its worker, or with more care there.
 
     Args:
@@ -26,18 +26,18 @@ def around(task: T, place: Place, why: Unusable) -> T:
         why: WORKER_DIED, METRIC_ERROR or TIMED_OUT. A metric that takes too long over a clip is not
             asked about each candidate, which could take as many times as long.
     """
-    if task.stage == "score" and _may_be_divided(place, why) and place not in task.wary:
-        return replace(task, wary=(*task.wary, place))
-    hopeless = (*task.hopeless, Hopeless(place, why))
-    died = [one for one in hopeless if one.place.candidate_id and _around(one.place, place)]
+    if task.stage == "score" and _may_be_divided(call, why) and call not in task.divided:
+        return replace(task, divided=(*task.divided, call))
+    skipped = (*task.skipped, Skip(call, why))
+    died = [one for one in skipped if one.call.candidate_id and _around(one.call, call)]
     if len(died) >= task.most_deaths:
-        hopeless = (*hopeless, Hopeless(replace(place, candidate_id=""), why))
-    return replace(task, hopeless=hopeless)
+        skipped = (*skipped, Skip(replace(call, candidate_id=""), why))
+    return replace(task, skipped=skipped)
 
 
-def _may_be_divided(place: Place, why: Unusable) -> bool:
-    return not place.asked or (not place.candidate_id and why.reason is not Reason.TIMED_OUT)
+def _may_be_divided(call: Call, why: Unusable) -> bool:
+    return not call.plugin or (not call.candidate_id and why.reason is not Reason.TIMED_OUT)
 
 
-def _around(one: Place, other: Place) -> bool:
-    return (one.clip_id, one.asked) == (other.clip_id, other.asked)
+def _around(one: Call, other: Call) -> bool:
+    return (one.clip_id, one.plugin) == (other.clip_id, other.plugin)

@@ -10,9 +10,9 @@ from typing import Any, get_args
 
 from gensr_pref.building import recordings
 from gensr_pref.building.prepare import Blueprint
-from gensr_pref.building.shard_assignment import Layout, laid_out, texts_digest, texts_of
-from gensr_pref.building.shard_assignment import record as record_layout
-from gensr_pref.building.shard_recovery import placed
+from gensr_pref.building.shard_assignment import Layout, assign_shards, texts_digest, texts_of
+from gensr_pref.building.shard_assignment import write_assignment as record_layout
+from gensr_pref.building.shard_recovery import recover_shards
 from gensr_pref.corpus.clips import ClipSpec, assign_splits
 from gensr_pref.errors import Problem, RunMismatchError
 from gensr_pref.rundir import part_files, provenance
@@ -28,13 +28,13 @@ from gensr_pref.rundir.provenance import MADE, PartRecord, read_part_record
 from gensr_pref.schema import SCHEMA_VERSION
 from gensr_pref.storage import files
 
-__all__ = ["locked", "opened", "read_document", "require_settings", "write_document"]
+__all__ = ["locked", "open_run", "read_document", "require_settings", "write_document"]
 _TABLES = get_args(part_files.Table)
 _SHOWN = 12
 
 
 @contextmanager
-def opened(out: Path, blueprint: Blueprint) -> Iterator[Layout]:
+def open_run(out: Path, blueprint: Blueprint) -> Iterator[Layout]:
     """Hold a run directory for one build: claim it, let it grow, or refuse it.
 
     Yields:
@@ -45,23 +45,23 @@ def opened(out: Path, blueprint: Blueprint) -> Iterator[Layout]:
         StorageError: it cannot be written.
     """
     with locked(out):
-        there = _own(out, blueprint.document.provenance)
-        placed_in = placed(out, blueprint.clips)
+        there = _read_own_document(out, blueprint.document.provenance)
+        placed_in = recover_shards(out, blueprint.clips)
         if there is not None:
             _require_growth(out, there, blueprint, placed_in)
         elif any(files.is_folder(out / table) for table in _TABLES):
             _require_own_parts(out, blueprint)
         part_files.sweep(out, _TABLES)
-        clips = _in_splits(placed_in, there, blueprint)
+        clips = _assign_splits(placed_in, there, blueprint)
         size = blueprint.run.engine.shard_clips
-        layout = laid_out(out, clips, size, blueprint.recordings, placed_in)
+        layout = assign_shards(out, clips, size, blueprint.recordings, placed_in)
         record_layout(out, layout)  # first, so that new splits are never taken for known ones
         write_document(out, blueprint.document)
-        recordings.record(out, blueprint.recordings)
+        recordings.write_recordings(out, blueprint.recordings)
         yield layout
 
 
-def _own(out: Path, now: Provenance) -> RunDocument | None:
+def _read_own_document(out: Path, now: Provenance) -> RunDocument | None:
     """What ``run.yaml`` holds; None where it is lost, was edited, or is none of these parts' run.
 
     Args:
@@ -83,7 +83,7 @@ def _known_parts(out: Path) -> list[PartRecord]:
     return [one for one in map(read_part_record, paths) if one.is_known]
 
 
-def _in_splits(
+def _assign_splits(
     placed_in: Sequence[Shard], there: RunDocument | None, blueprint: Blueprint
 ) -> Sequence[ClipSpec]:
     """The clips in their splits; those that are there keep theirs while the settings do."""
@@ -129,7 +129,7 @@ def _require_version(out: Path, there: RunDocument) -> None:
 def require_settings(out: Path, wanted: RunDocument) -> None:
     """Refuse a run whose settings alone tell that it is not the one that is there, or shrinks it.
 
-    For this no recording need be looked at; `opened` looks at all the rest.
+    For this no recording need be looked at; `open_run` looks at all the rest.
 
     Args:
         wanted: what ``run.yaml`` is to hold, as far as it is known without the corpus.
@@ -137,12 +137,12 @@ def require_settings(out: Path, wanted: RunDocument) -> None:
     Raises:
         RunMismatchError: it is another run; the difference is shown.
     """
-    there = _own(out, wanted.provenance)
+    there = _read_own_document(out, wanted.provenance)
     if there is None:
         return
     _require_version(out, there)
-    limit, placed = wanted.corpus["limit"], sum(map(len, clip_ids(out)))
-    shrinks = limit is not None and limit < placed
+    limit, existing = wanted.corpus["limit"], sum(map(len, clip_ids(out)))
+    shrinks = limit is not None and limit < existing
     if shrinks or not provenance.is_contained(there.provenance, wanted.provenance):
         _refuse(out, there, wanted)
 
@@ -193,7 +193,7 @@ def _refuse(out: Path, there: RunDocument, wanted: RunDocument) -> None:
 
 def _differences(old: Any, new: Any, prefix: str = "") -> list[str]:
     """A line for each field that is not the same, in the words of YAML."""
-    before, now = _worded(old, prefix), _worded(new, prefix)
+    before, now = _as_json(old, prefix), _as_json(new, prefix)
     told = {
         key: (before.get(key, "not set"), now.get(key, "not set"))
         for key in sorted(before.keys() | now.keys())
@@ -213,13 +213,13 @@ def _line(key: str, there: str, now: str) -> str:
     return f"  {key}: {there} there, {now} now"
 
 
-def _worded(node: Any, prefix: str) -> dict[str, str]:
+def _as_json(node: Any, prefix: str) -> dict[str, str]:
     """Fields by dotted key, as JSON, which is YAML too."""
-    found = _flat(node, prefix)
+    found = _flatten(node, prefix)
     return {key: json.dumps(value, ensure_ascii=False) for key, value in found.items()}
 
 
-def _flat(node: Any, prefix: str = "") -> dict[str, Any]:
+def _flatten(node: Any, prefix: str = "") -> dict[str, Any]:
     """Nested data as dotted keys."""
     if isinstance(node, dict) and node:
         children = [(str(key), value) for key, value in node.items()]
@@ -230,5 +230,5 @@ def _flat(node: Any, prefix: str = "") -> dict[str, Any]:
     return {
         key: value
         for name, child in children
-        for key, value in _flat(child, f"{prefix}.{name}" if prefix else name).items()
+        for key, value in _flatten(child, f"{prefix}.{name}" if prefix else name).items()
     }

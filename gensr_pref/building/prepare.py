@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gensr_pref import __version__
-from gensr_pref.building.recordings import Library, Recordings, recordings
+from gensr_pref.building.recordings import Library, Recordings, identify_contents
 from gensr_pref.building.shard_assignment import texts_digest, texts_of
 from gensr_pref.config import code_digest, plugins
 from gensr_pref.config.run_file import Corpus, Run, resolved
@@ -40,7 +40,7 @@ class Blueprint:
         failures: what the corpus had to leave out.
         document: what ``run.yaml`` will hold.
         library: the files of noises and impulse responses, by kind and name.
-        recordings: what recordings hold; nothing before `identified`.
+        recordings: what recordings hold; empty before `identify_recordings`.
         left_out: what the corpus's folders hold and is not read.
     """
 
@@ -64,7 +64,7 @@ class Blueprint:
         return texts_of(self.clips)
 
 
-def draw_up(
+def prepare(
     run: Run, base: Path, known: Callable[[RunDocument], None] = lambda document: None
 ) -> Blueprint:
     """Check a run file against the plugins and the corpus it names; load no model.
@@ -99,7 +99,7 @@ def draw_up(
     )
 
 
-def identified(blueprint: Blueprint, out: Path) -> Blueprint:
+def identify_recordings(blueprint: Blueprint, out: Path) -> Blueprint:
     """A blueprint that knows what its recordings hold.
 
     Args:
@@ -108,7 +108,7 @@ def identified(blueprint: Blueprint, out: Path) -> Blueprint:
     Raises:
         SourceError: a recording cannot be read.
     """
-    clips, found = recordings(out, blueprint.clips, blueprint.library)
+    clips, found = identify_contents(out, blueprint.clips, blueprint.library)
     document = blueprint.document.with_provenance(library=found.library()).with_fingerprint()
     return replace(blueprint, clips=clips, document=document, recordings=found)
 

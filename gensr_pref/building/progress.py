@@ -20,15 +20,15 @@ from gensr_pref.building import progress_bar
 from gensr_pref.building.progress_bar import Bar, duration
 from gensr_pref.building.summary import Summary
 from gensr_pref.building.tasks import (
+    ClipFinished,
     Event,
     Finished,
     Lost,
     Notice,
     Restarted,
-    Staffed,
     Stage,
-    Stuck,
-    Tick,
+    Stalled,
+    WorkersChanged,
 )
 from gensr_pref.building.yield_count import YieldSoFar
 from gensr_pref.errors import StorageError, quantity
@@ -98,7 +98,7 @@ class Progress:
         self._shared = True
         self._since_start: Counter[tuple[Stage, int]] = Counter()
         self._counts = Counter[str]()
-        self._began = self._told = time.monotonic()
+        self._began = self._last_snapshot = time.monotonic()
         self._bars = {
             stage: Bar(clips, done[stage], title, place, lines=False)
             for place, (stage, title) in enumerate(_TITLES.items())
@@ -108,25 +108,25 @@ class Progress:
 
     def show(self, event: Event) -> None:
         """Move the bars, say what went wrong, and now and then how far it is."""
-        if isinstance(event, Staffed):
-            self._staffed(event)
-        elif isinstance(event, Stuck):
+        if isinstance(event, WorkersChanged):
+            self._set_workers(event)
+        elif isinstance(event, Stalled):
             self._write(event.why)
-        elif isinstance(event, Tick):
-            self._ticked(event)
+        elif isinstance(event, ClipFinished):
+            self._count_clip(event)
         elif isinstance(event, Notice):
             self._write(f"note: {event.text}")
         elif isinstance(event, Finished) and event.stage == "score":
             self._so_far.add(event.shard)
         elif isinstance(event, Restarted | Lost):
-            self._begins_anew(event)
-        if time.monotonic() - self._told >= progress_bar.LINE_SECONDS:
-            self._tell("running")
+            self._count_restart(event)
+        if time.monotonic() - self._last_snapshot >= progress_bar.LINE_SECONDS:
+            self._write_snapshot("running")
 
-    def ended(self, summary: Summary) -> None:
+    def finish(self, summary: Summary) -> None:
         """Everything that could be done is."""
         counts = {"pairs": summary["pairs"], "yield": summary["yield"]}
-        self._tell("finished" if summary["complete"] else "incomplete", counts)
+        self._write_snapshot("finished" if summary["complete"] else "incomplete", counts)
 
     def snapshot(self, state: str) -> dict[str, Any]:
         """How far it is, as JSON-able data; fields as docs/run-directory.md says."""
@@ -174,14 +174,14 @@ class Progress:
             one.__exit__(kind, error, trace)
         if kind is not None:
             with suppress(StorageError):  # which may be what ends the build
-                self._tell("interrupted")
+                self._write_snapshot("interrupted")
 
-    def _staffed(self, event: Staffed) -> None:
+    def _set_workers(self, event: WorkersChanged) -> None:
         self._shared = len(event.stages) > 1
         for stage in event.stages:
             self._work[stage].workers, self._work[stage].device = event.workers, event.device
 
-    def _ticked(self, event: Tick) -> None:
+    def _count_clip(self, event: ClipFinished) -> None:
         work = self._work[event.stage]
         work.clips += 1
         work.seconds += event.seconds
@@ -191,19 +191,19 @@ class Progress:
         self._failures.update(str(reason) for reason in event.failures)
         self._bars[event.stage].update(1)
 
-    def _begins_anew(self, event: Restarted | Lost) -> None:
+    def _count_restart(self, event: Restarted | Lost) -> None:
         again = self._since_start.pop((event.stage, event.shard), 0)
         self._done[event.stage] -= again
         self._bars[event.stage].update(-again)
         self._counts["restarted" if isinstance(event, Restarted) else "lost"] += 1
-        verdict = "begins anew" if isinstance(event, Restarted) else "is given up"
+        verdict = "starts again" if isinstance(event, Restarted) else "is given up"
         self._write(f"shard {event.shard} ({event.stage}) {verdict}: {event.why}")
 
-    def _tell(self, state: str, known: Mapping[str, Any] | None = None) -> None:
+    def _write_snapshot(self, state: str, known: Mapping[str, Any] | None = None) -> None:
         found = {**self.snapshot(state), **(known or {})}
-        self._told = time.monotonic()
+        self._last_snapshot = time.monotonic()
         for work in self._work.values():
-            work.mark(self._told)
+            work.mark(self._last_snapshot)
         part_files.append_json(self._path, found)
         if self._silent:
             self._write(line(found))

@@ -48,7 +48,7 @@ class Crew:
     device: str
 
 
-def crews(engine: Engine, cpus: int, gpus: float) -> tuple[Crew, ...]:
+def plan_crews(engine: Engine, cpus: int, gpus: float) -> tuple[Crew, ...]:
     """The processes to start: one crew for both stages, or one for each where devices differ.
 
     Args:
@@ -68,7 +68,7 @@ def crews(engine: Engine, cpus: int, gpus: float) -> tuple[Crew, ...]:
     )
 
 
-def require(engine: Engine, wanted: Sequence[Crew], gpus: float) -> None:
+def require_gpus(engine: Engine, wanted: Sequence[Crew], gpus: float) -> None:
     """Refuse processes that can never be started on this machine; a cluster may grow.
 
     Raises:
@@ -101,7 +101,7 @@ def _count(asked: int | str, cpus: int, gpus: float, share: float) -> int:
 
 
 @contextmanager
-def started(engine: Engine) -> Iterator[None]:
+def running_ray(engine: Engine) -> Iterator[None]:
     """Ray, started here unless it runs already, and then ended here."""
     os.environ.update({key: os.environ.get(key, value) for key, value in _SETTINGS.items()})
     import ray
@@ -117,7 +117,7 @@ def started(engine: Engine) -> Iterator[None]:
                 ray.shutdown()
 
 
-def resources() -> tuple[int, float]:
+def count_resources() -> tuple[int, float]:
     """CPUs and GPUs of all nodes that are alive."""
     import ray
 
@@ -140,7 +140,7 @@ def _start(engine: Engine) -> None:
     for left in reversed(range(1 if engine.address else TRIES)):
         process.raise_if_interrupted()
         try:
-            with _signals_kept():
+            with _keep_signal_handlers():
                 ray.init(**_settings(engine))
             return
         except Exception as error:  # Ray has no type of its own for this
@@ -164,7 +164,7 @@ def _start(engine: Engine) -> None:
 
 
 @contextmanager
-def _signals_kept() -> Iterator[None]:
+def _keep_signal_handlers() -> Iterator[None]:
     """What this process does on SIGTERM; Ray would end it at once with a trace of its C++."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -183,10 +183,10 @@ def _settings(engine: Engine) -> dict[str, Any]:
     available = len(os.sched_getaffinity(0))
     asked = [count for count in (engine.workers, engine.scorers) if isinstance(count, int)]
     ours = {"address": "local", "include_dashboard": False}  # not one that happens to run here
-    return {"num_cpus": max(available, sum(asked)), **ours, **_temporary(), **common}
+    return {"num_cpus": max(available, sum(asked)), **ours, **_temporary_folder(), **common}
 
 
-def _temporary() -> dict[str, str]:
+def _temporary_folder() -> dict[str, str]:
     """Where Ray puts its sockets, if not where it would itself: a path that is not too long.
 
     Raises:

@@ -1,11 +1,11 @@
 """The work on Ray actors: shard specs out, progress back; audio never passes through here.
 
 A shard that is sampled goes before others, so that few are in flight, and long ones go before short
-ones, so that all processes end together. An actor that dies, or whose node does, is replaced as
-soon as there is room, and its task tried again, a finite number of times. Where it dies at a clip,
-it is in the end that clip which is worked around, not the shard. What is at a clip for longer than
-the limit, and does not heed the worker's own alarm, is ended with its process; its task begins anew
-without it.
+ones, so that all processes end together. An actor that dies, or
+whose node does, is replaced as soon as there is room, and its task is repeated a limited number of
+times. If a call for a clip ends its process too often, the task goes around that call, and the rest
+of the shard survives. A call that exceeds the limit and ignores the worker's own alarm is ended
+with its process; the task then starts again without that call.
 """
 
 from __future__ import annotations
@@ -18,23 +18,29 @@ from dataclasses import dataclass
 from typing import Any
 
 from gensr_pref import process
-from gensr_pref.building.isolation import around
-from gensr_pref.building.ray_cluster import Crew, crews, require, resources, started
-from gensr_pref.building.sampling import timed_out
+from gensr_pref.building.isolation import work_around
+from gensr_pref.building.ray_cluster import (
+    Crew,
+    count_resources,
+    plan_crews,
+    require_gpus,
+    running_ray,
+)
+from gensr_pref.building.sampling import generator_timed_out
 from gensr_pref.building.tasks import (
-    Began,
+    Call,
+    CallStarted,
     Event,
     Finished,
     Job,
     Lost,
-    Place,
     Restarted,
-    Staffed,
     Stage,
-    Stuck,
+    Stalled,
     Task,
-    WorkerOf,
-    bundled,
+    WorkerFactory,
+    WorkersChanged,
+    bundle_events,
     is_fatal,
 )
 from gensr_pref.config.run_file import Engine
@@ -47,23 +53,23 @@ HEED_SECONDS = 1.0  # how often it is seen whether this process is to stop
 BAD_STARTS = 10  # processes in a row that die before they can work
 
 
-class Member:
-    """A worker in a process of its own, which tells of its work in bundles."""
+class PoolWorker:
+    """A worker in its own process, which reports its events in lists."""
 
-    def __init__(self, worker: WorkerOf, setup: Any) -> None:
+    def __init__(self, worker: WorkerFactory, setup: Any) -> None:
         self._worker = worker(setup)
 
     def run(self, task: Task) -> Iterator[list[Event]]:
         """Do a task."""
-        yield from bundled(self._worker.run(task))
+        yield from bundle_events(self._worker.run(task))
 
 
 @dataclass
-class _Waiting:
+class _PendingShard:
     """The tasks of a shard, and where its workers have died."""
 
     tasks: deque[Task]
-    deaths: Counter[Place | None]
+    deaths: Counter[Call | None]
 
     @property
     def task(self) -> Task:
@@ -83,81 +89,83 @@ class _Running:
     """A task on an actor."""
 
     actor: _Actor
-    job: _Waiting
-    at: Began | None = None
+    job: _PendingShard
+    at: CallStarted | None = None
     since: float = 0.0
 
     @property
-    def place(self) -> Place | None:
-        return self.at.place if self.at else None
+    def call(self) -> Call | None:
+        return self.at.call if self.at else None
 
-    def heard(self, event: Event) -> None:
-        """Keep what the actor is at, by what it tells."""
-        self.at = event if isinstance(event, Began) else None
+    def record_event(self, event: Event) -> None:
+        """Record the call that the actor is busy with."""
+        self.at = event if isinstance(event, CallStarted) else None
         self.since = time.monotonic()
 
-    def work_around(self, place: Place, why: Unusable) -> None:
-        """Change the task so that it does not end at that place again."""
+    def work_around(self, call: Call, why: Unusable) -> None:
+        """Change the task so that this call does not end it again."""
         task: Any = self.job.tasks.popleft()
-        self.job.tasks.appendleft(around(task, place, why))
+        self.job.tasks.appendleft(work_around(task, call, why))
 
 
 class _Pool:
-    """Actors, what they are doing, and what is left to do."""
+    """The actors, their running tasks, and the tasks that wait."""
 
-    def __init__(self, worker: WorkerOf, setup: Any, jobs: Sequence[Job], engine: Engine) -> None:
+    def __init__(
+        self, worker: WorkerFactory, setup: Any, jobs: Sequence[Job], engine: Engine
+    ) -> None:
         import ray
 
         self._ray = ray
         self._worker, self._setup = worker, ray.put(setup)
         self._engine = engine
         self._limit = engine.limit_seconds
-        self._class = ray.remote(max_restarts=0, max_task_retries=0)(Member)
-        self._waiting: Mapping[Stage, deque[_Waiting]] = {"score": deque(), "sample": deque()}
+        self._class = ray.remote(max_restarts=0, max_task_retries=0)(PoolWorker)
+        self._waiting: Mapping[Stage, deque[_PendingShard]] = {"score": deque(), "sample": deque()}
         for job in sorted(filter(None, jobs), key=_seconds, reverse=True):
-            self._waiting[job[0].stage].append(_Waiting(deque(job), Counter()))
+            self._waiting[job[0].stage].append(_PendingShard(deque(job), Counter()))
         self._crews: tuple[Crew, ...] = ()
         self._idle: list[_Actor] = []
         self._starting: dict[Any, _Actor] = {}
         self._busy: dict[Any, _Running] = {}
         self._bad_starts = 0
-        self._looked = -math.inf
+        self._last_check = -math.inf
 
     def run(self) -> Iterator[Event]:
-        while self._left():
+        while self._unfinished_count():
             process.raise_if_interrupted()
-            yield from self._staff()
+            yield from self._adjust_workers()
             self._assign()
             waited = [*self._busy, *self._starting]
             ready, _ = self._ray.wait(waited, num_returns=1, timeout=self._patience())
             for one in ready:
                 if one in self._starting:
-                    self._join(one)
+                    self._finish_start(one)
                 else:
                     yield from self._advance(one)
             yield from self._end_overdue()
 
-    def _staff(self) -> Iterator[Event]:
-        """As many actors as there is room and work for; nodes may have come."""
-        if time.monotonic() - self._looked < LOOK_SECONDS:
+    def _adjust_workers(self) -> Iterator[Event]:
+        """Start as many actors as fit and are needed; nodes may have joined."""
+        if time.monotonic() - self._last_check < LOOK_SECONDS:
             return
-        self._looked = time.monotonic()
-        cpus, gpus = resources()
-        before, self._crews = self._crews, crews(self._engine, cpus, gpus)
-        require(self._engine, self._crews, gpus)
-        for place, crew in enumerate(self._crews):
-            wanted = min(crew.count, self._left())
-            for _ in range(wanted - self._staffed(place)):
-                self._start(place)
+        self._last_check = time.monotonic()
+        cpus, gpus = count_resources()
+        before, self._crews = self._crews, plan_crews(self._engine, cpus, gpus)
+        require_gpus(self._engine, self._crews, gpus)
+        for index, crew in enumerate(self._crews):
+            wanted = min(crew.count, self._unfinished_count())
+            for _ in range(wanted - self._worker_count(index)):
+                self._start(index)
         if self._crews != before:
-            yield from (Staffed(one.stages, one.count, one.device) for one in self._crews)
+            yield from (WorkersChanged(one.stages, one.count, one.device) for one in self._crews)
         elif not self._busy and not self._idle:
-            yield Stuck(
+            yield Stalled(
                 f"waiting for room: Ray has {quantity(cpus, 'CPU')} and {quantity(gpus, 'GPU')}, "
                 "none free"
             )
 
-    def _staffed(self, crew: int) -> int:
+    def _worker_count(self, crew: int) -> int:
         busy = [running.actor for running in self._busy.values()]
         return sum(one.crew == crew for one in [*self._idle, *self._starting.values(), *busy])
 
@@ -167,8 +175,8 @@ class _Pool:
         ready: Any = remote
         self._starting[ready.__ray_ready__.remote()] = _Actor(crew, remote)
 
-    def _join(self, ready: Any) -> None:
-        """An actor can work now, or never will."""
+    def _finish_start(self, ready: Any) -> None:
+        """Add an actor that is ready, or replace one that failed to start."""
         actor = self._starting.pop(ready)
         try:
             self._ray.get(ready)
@@ -176,7 +184,7 @@ class _Pool:
             self._bad_starts += 1
             if self._bad_starts >= BAD_STARTS:
                 raise RunIncompleteError(
-                    f"no worker can be started: {_told(error)}", problem=Problem.FAILED
+                    f"no worker can be started: {_first_line(error)}", problem=Problem.FAILED
                 ) from error
             self._start(actor.crew)
         else:
@@ -191,8 +199,8 @@ class _Pool:
                 stream = actor.remote.run.options(num_returns="streaming").remote(job.task)
                 self._busy[stream] = _Running(actor, job, since=time.monotonic())
 
-    def _next(self, crew: Crew) -> _Waiting | None:
-        """What a crew is to do next: score what is sampled; sample while little of that waits."""
+    def _next(self, crew: Crew) -> _PendingShard | None:
+        """Return a crew's next shard: scoring first, then sampling while few shards wait."""
         if "score" in crew.stages and self._waiting["score"]:
             return self._waiting["score"].popleft()
         held = len(self._crews) > 1 and len(self._waiting["score"]) >= self._most_in_flight()
@@ -200,11 +208,11 @@ class _Pool:
             return self._waiting["sample"].popleft()
         return None
 
-    def _put(self, job: _Waiting) -> None:
-        """Let a job wait, as the first of its stage."""
+    def _requeue(self, job: _PendingShard) -> None:
+        """Put a shard back at the head of the queue of its stage."""
         self._waiting[job.task.stage].appendleft(job)
 
-    def _left(self) -> int:
+    def _unfinished_count(self) -> int:
         return sum(map(len, self._waiting.values())) + len(self._busy)
 
     def _most_in_flight(self) -> int:
@@ -214,14 +222,14 @@ class _Pool:
         running = self._busy[stream]
         task = running.job.task
         try:
-            told: list[Event] = self._ray.get(next(stream))
-            running.heard(told[-1])
-            yield from told
+            events: list[Event] = self._ray.get(next(stream))
+            running.record_event(events[-1])
+            yield from events
         except StopIteration:
             self._release(stream)
             running.job.tasks.popleft()
             if running.job.tasks:
-                self._put(_Waiting(running.job.tasks, Counter()))
+                self._requeue(_PendingShard(running.job.tasks, Counter()))
             yield Finished(task.stage, task.shard)
         except self._ray.exceptions.RayTaskError as error:
             if is_fatal(error.cause):
@@ -230,7 +238,7 @@ class _Pool:
             yield Lost(task.stage, task.shard, f"{type(error.cause).__name__}: {error.cause}")
         except self._ray.exceptions.RayError as error:  # its process or its node is gone
             self._replace(stream)
-            yield self._after_death(running, _told(error))
+            yield self._after_death(running, _first_line(error))
 
     def _release(self, stream: Any) -> None:
         self._idle.append(self._busy.pop(stream).actor)
@@ -242,49 +250,49 @@ class _Pool:
         self._start(actor.crew)
 
     def _after_death(self, running: _Running, why: str) -> Event:
-        task, place = running.job.task, running.place
-        running.job.deaths[place] += 1
-        times = running.job.deaths[place]
-        narrowed = place is not None and task.stage == "score" and bool(place.asked)
+        task, call = running.job.task, running.call
+        running.job.deaths[call] += 1
+        times = running.job.deaths[call]
+        narrowed = call is not None and task.stage == "score" and bool(call.plugin)
         if times <= self._engine.retries and not narrowed:
-            self._put(running.job)
+            self._requeue(running.job)
             return Restarted(task.stage, task.shard, why)
-        if place is None:
+        if call is None:
             return Lost(task.stage, task.shard, f"its worker died (attempt {times}): {why}")
         often = f"its process ended {times} time{'s' if times > 1 else ''}"
-        return self._work_around(running, place, Unusable(Reason.WORKER_DIED, often))
+        return self._work_around(running, call, Unusable(Reason.WORKER_DIED, often))
 
-    def _work_around(self, running: _Running, place: Place, why: Unusable) -> Event:
-        """Begin a task anew, with care where its worker was."""
-        running.work_around(place, why)
-        self._put(running.job)
+    def _work_around(self, running: _Running, call: Call, why: Unusable) -> Event:
+        """Restart a task around the call that ended its worker."""
+        running.work_around(call, why)
+        self._requeue(running.job)
         task: Any = running.job.task
-        what = place.asked or "the panel"
-        how = "no more" if task.given_up(place) else "in smaller pieces"
-        told = f"{what} is asked about {place.candidate_id or place.clip_id} {how} ({why})"
-        return Restarted(task.stage, task.shard, told)
+        what = call.plugin or "the panel"
+        how = "no more" if task.skip_reason(call) else "in smaller pieces"
+        reason = f"{what} is asked about {call.candidate_id or call.clip_id} {how} ({why})"
+        return Restarted(task.stage, task.shard, reason)
 
     def _deadline(self, running: _Running) -> float:
-        """When what an actor is at must be done, on the clock of `since`, which never jumps."""
+        """Return when the actor's call must be done, on the monotonic clock of `since`."""
         if self._limit is None or running.at is None:
             return math.inf
         return running.since + self._limit + GRACE_SECONDS
 
     def _patience(self) -> float:
-        """Seconds until something is to be done unasked."""
+        """Return the seconds until the pool must act without an event."""
         first = min(map(self._deadline, self._busy.values()), default=math.inf)
-        left = min(first, self._looked + LOOK_SECONDS) - time.monotonic()
+        left = min(first, self._last_check + LOOK_SECONDS) - time.monotonic()
         return min(HEED_SECONDS, max(0.0, left))
 
     def _end_overdue(self) -> Iterator[Event]:
         for stream, running in list(self._busy.items()):
-            place = running.place
-            if place is not None and time.monotonic() > self._deadline(running):
+            call = running.call
+            if call is not None and time.monotonic() > self._deadline(running):
                 self._replace(stream)
-                yield self._work_around(running, place, timed_out(self._limit))
+                yield self._work_around(running, call, generator_timed_out(self._limit))
 
 
-def run(worker: WorkerOf, setup: Any, jobs: Sequence[Job], engine: Engine) -> Iterator[Event]:
+def run(worker: WorkerFactory, setup: Any, jobs: Sequence[Job], engine: Engine) -> Iterator[Event]:
     """Do all jobs; a job is the tasks of one shard, in order.
 
     Args:
@@ -294,14 +302,14 @@ def run(worker: WorkerOf, setup: Any, jobs: Sequence[Job], engine: Engine) -> It
         StorageError, InputError: no shard could be made: a full disk, a model that does not load.
         RunIncompleteError: no process can be started.
     """
-    with started(engine):
+    with running_ray(engine):
         yield from _Pool(worker, setup, jobs, engine).run()
 
 
 def _seconds(job: Job) -> float:
-    """Of the audio of a shard; 0 where it is not known."""
+    """Return the audio duration of a shard; 0 where it is unknown."""
     return float(getattr(job[0], "audio_seconds", 0.0))
 
 
-def _told(error: Exception) -> str:
+def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]

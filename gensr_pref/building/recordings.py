@@ -65,7 +65,7 @@ class Recordings:
         return sorted((name, one.digest) for name, one in known.items() if _kind(name) == kind)
 
 
-def recordings(
+def identify_contents(
     out: Path, clips: Sequence[ClipSpec], library: Library
 ) -> tuple[tuple[ClipSpec, ...], Recordings]:
     """Clips that know what their recordings hold, and all recordings.
@@ -79,7 +79,7 @@ def recordings(
     Raises:
         SourceError: a file cannot be read.
     """
-    places = {name: path for spec in clips for name, path in _named(spec)}
+    places = {name: path for spec in clips for name, path in _files_by_name(spec)}
     extra = {
         f"{kind}/{name}": path
         for kind, parts in library.items()
@@ -87,15 +87,16 @@ def recordings(
         for path in paths
     }
     files = {name: Path(path) for name, path in {**places, **extra}.items()}
-    there = read(out)
+    there = read_recordings(out)
     now = read_fingerprints(files, there)
     known = tuple(
-        replace(spec, contents=tuple(now[name] for name, _ in _named(spec))) for spec in clips
+        replace(spec, contents=tuple(now[name] for name, _ in _files_by_name(spec)))
+        for spec in clips
     )
     return known, Recordings(there, now, {path: now[name] for name, path in extra.items()})
 
 
-def record(out: Path, found: Recordings) -> None:
+def write_recordings(out: Path, found: Recordings) -> None:
     """Write down what the recordings hold, where that is not written yet."""
     if found.there != found.now:
         lines = [{"recording": name, **asdict(one)} for name, one in sorted(found.now.items())]
@@ -117,7 +118,7 @@ def require_same_library(out: Path, there: Provenance, found: Recordings) -> Non
             changes = found.differences(kind) or ["which ones is not known"]
             raise RunMismatchError(
                 f"the {kind} recordings of corpus.degrade are not those that it was made "
-                f"with: {_listed(changes)}. Clips that were made and clips to come would not be "
+                f"with: {_join_names(changes)}. Old and new clips would not be "
                 "of one corpus. Restore them, or choose another folder",
                 path=out,
                 value=kind,
@@ -143,14 +144,14 @@ def require_same_speech(out: Path, changed: Sequence[ClipSpec], found: Recording
     ]
     raise RunMismatchError(
         f"{quantity(len(names), 'recording')} changed since its clips were made: "
-        f"{_listed(told)}. Restore what changed to continue this run, or choose another folder",
+        f"{_join_names(told)}. Restore what changed to continue this run, or choose another folder",
         path=out,
         value=list(names),
         problem=Problem.CHANGED,
     )
 
 
-def _named(spec: ClipSpec) -> Iterable[tuple[str, str]]:
+def _files_by_name(spec: ClipSpec) -> Iterable[tuple[str, str]]:
     """The files of a clip's recording, by name."""
     kinds = zip(_KINDS, spec.item.files, strict=False)
     return [(f"{kind}/{spec.item.source_id}", path) for kind, path in kinds]
@@ -160,12 +161,12 @@ def _kind(name: str) -> str:
     return name.partition("/")[0]
 
 
-def _listed(names: Sequence[str]) -> str:
+def _join_names(names: Sequence[str]) -> str:
     rest = len(names) - _SHOWN
     return ", ".join(names[:_SHOWN]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def read(out: Path) -> dict[str, Fingerprint]:
+def read_recordings(out: Path) -> dict[str, Fingerprint]:
     """What a run directory has of its recordings; nothing where a line was edited or is lost."""
     found = {}
     written = None

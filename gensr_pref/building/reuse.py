@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gensr_pref.building.sampling import NOTHING_DRAWN, Drawn, index_of
+from gensr_pref.building.sampling import NO_CANDIDATES, ClipCandidates, index_of
 from gensr_pref.building.tasks import Row
 from gensr_pref.errors import CorruptPartError
 from gensr_pref.identity import is_noisy, split_candidate_id
@@ -20,7 +20,7 @@ from gensr_pref.schema import Failure, Reason
 
 
 @dataclass(frozen=True)
-class Sampled:
+class ExistingSamples:
     """The clips and candidates that are there.
 
     Attributes:
@@ -29,15 +29,15 @@ class Sampled:
     """
 
     clips: dict[str, Row] | None = None
-    drawn: dict[tuple[str, str], Drawn] = field(default_factory=dict)
+    drawn: dict[tuple[str, str], ClipCandidates] = field(default_factory=dict)
 
-    def of(self, clip_id: str, label: str) -> Drawn:
+    def of(self, clip_id: str, label: str) -> ClipCandidates:
         """What a generator has drawn for a clip."""
-        return self.drawn.get((clip_id, label), NOTHING_DRAWN)
+        return self.drawn.get((clip_id, label), NO_CANDIDATES)
 
 
 @dataclass(frozen=True)
-class Scored:
+class ExistingScores:
     """The scores that are there.
 
     Attributes:
@@ -49,10 +49,12 @@ class Scored:
     of: dict[str, CandidateScores] = field(default_factory=dict)
 
 
-NOTHING_SCORED = Scored()
+NOTHING_SCORED = ExistingScores()
 
 
-def sampled(out: Path, shard: int, wanted: PartRecord, clips_fingerprint: str) -> Sampled:
+def existing_samples(
+    out: Path, shard: int, wanted: PartRecord, clips_fingerprint: str
+) -> ExistingSamples:
     """What the parts of a shard hold of what is wanted of its clips and candidates.
 
     Args:
@@ -67,7 +69,7 @@ def sampled(out: Path, shard: int, wanted: PartRecord, clips_fingerprint: str) -
     there = read_part_record(path)
     labels = _labels(there, wanted)
     if not labels:
-        return Sampled(clips)
+        return ExistingSamples(clips)
     rows: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for row in _rows(path):
         rows[row["clip_id"], row["generator"]].append(row)
@@ -76,17 +78,19 @@ def sampled(out: Path, shard: int, wanted: PartRecord, clips_fingerprint: str) -
         if one.candidate_id is not None:
             failures[one.clip_id, _label(one.candidate_id)].append(one)
     counts = {one.name: one.candidates for one in wanted.generators}
-    return Sampled(
+    return ExistingSamples(
         clips,
         {
-            key: _within(rows[key], failures[key], counts[key[1]])
+            key: _first_candidates(rows[key], failures[key], counts[key[1]])
             for key in [*rows, *(key for key in failures if key not in rows)]
             if key[1] in labels
         },
     )
 
 
-def scored(out: Path, shard: int, wanted: PartRecord, members: Sequence[PanelMember]) -> Scored:
+def existing_scores(
+    out: Path, shard: int, wanted: PartRecord, members: Sequence[PanelMember]
+) -> ExistingScores:
     """What the part of a shard holds of the scores that are wanted.
 
     Args:
@@ -103,9 +107,9 @@ def scored(out: Path, shard: int, wanted: PartRecord, members: Sequence[PanelMem
         if entry.fingerprint in valid
     ]
     if not labels or not stay:
-        return Scored()
+        return ExistingScores()
     details = _details(out, shard, wanted)
-    return Scored(
+    return ExistingScores(
         frozenset(member.metric.spec.name for member in stay),
         {
             row["candidate_id"]: _result(row, stay, details)
@@ -136,11 +140,13 @@ def _rows(path: Path) -> list[Row]:
     return rows
 
 
-def _within(rows: Sequence[Row], failures: Sequence[Failure], count: int) -> Drawn:
+def _first_candidates(
+    rows: Sequence[Row], failures: Sequence[Failure], count: int
+) -> ClipCandidates:
     """What is there of the first so many candidates, each once."""
     known = {row["index"] for row in rows}
     failed = {index_of(one): one for one in failures}
-    return Drawn(
+    return ClipCandidates(
         tuple(row for row in rows if row["index"] < count),
         tuple(one for index, one in sorted(failed.items()) if index < count and index not in known),
     )

@@ -26,8 +26,8 @@ ROUNDING = 2 / 32768  # two steps of 16 bits: what the last bits of a float32 su
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A generator, and what is asked of it.
+class GeneratorRequest:
+    """A generator and the number of candidates wanted from it.
 
     Attributes:
         label: of its candidates.
@@ -46,29 +46,33 @@ class Asked:
     seeds: str | None = None
 
     def seed(self, draw: Seed, clip_id: str, index: int) -> int:
-        """Of one candidate."""
+        """Return the seed of one candidate."""
         return draw(clip_id, self.seeds or self.label, index)
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """What there is already of a generator's candidates of a clip: rows, and failures."""
+class ClipCandidates:
+    """A generator's candidates of one clip: rows, and failures for the others."""
 
     rows: tuple[Row, ...] = ()
     failures: tuple[Failure, ...] = ()
 
     @property
     def indices(self) -> set[int]:
-        """Of what is there."""
+        """The indices of all rows and failures."""
         return {row["index"] for row in self.rows} | {index_of(one) for one in self.failures}
 
 
-NOTHING_DRAWN = Drawn()
+NO_CANDIDATES = ClipCandidates()
 
 
 def sample_clip(
-    clip: Origin, noisy: Sound, asked: Asked, seed: Seed, drawn: Drawn = NOTHING_DRAWN
-) -> Drawn:
+    clip: Origin,
+    noisy: Sound,
+    request: GeneratorRequest,
+    seed: Seed,
+    existing: ClipCandidates = NO_CANDIDATES,
+) -> ClipCandidates:
     """All candidates of one clip by one generator, what is lacking in one batch of equal rows.
 
     A batch never mixes clips: its rows then need no padding, and what a candidate sounds like
@@ -76,43 +80,49 @@ def sample_clip(
 
     Args:
         seed: of (clip_id, label, index), the label as `Asked.seeds` says.
-        drawn: what there is already; it is kept.
+        existing: candidates that exist already; they stay.
 
     Returns:
         Rows of `schema.CANDIDATES`, and a failure for every candidate that is not among them.
     """
-    lacking = [index for index in range(asked.candidates) if index not in drawn.indices]
+    lacking = [index for index in range(request.candidates) if index not in existing.indices]
     if not lacking:
-        return drawn
-    named = hasattr(asked.generator, "candidates_of")  # counts from its first, so is asked for all
-    indices = list(range(asked.candidates)) if named else lacking
-    seeds = [asked.seed(seed, clip.clip_id, index) for index in indices]
-    rows, failures = list(drawn.rows), list(drawn.failures)
+        return existing
+    # A named generator counts candidates from its first, so all are requested.
+    by_name = hasattr(request.generator, "candidates_of")
+    indices = list(range(request.candidates)) if by_name else lacking
+    seeds = [request.seed(seed, clip.clip_id, index) for index in indices]
+    rows, failures = list(existing.rows), list(existing.failures)
     first: dict[bytes, str] = {row["audio"]["bytes"]: row["candidate_id"] for row in rows}
-    answers = _in_time(clip, noisy, asked, seeds)
+    answers = _ask_within_limit(clip, noisy, request, seeds)
     for index, own, answer in zip(indices, seeds, answers, strict=True):
         if index not in lacking:
             continue
         try:
-            row = _row(clip, noisy, asked, index, own, answer)
+            row = _row(clip, noisy, request, index, own, answer)
         except Exception as error:  # not a candidate, or not what one is made of
-            failures.append(_failure(clip, asked, index, error))
+            failures.append(_failure(clip, request, index, error))
             continue
         earlier = first.setdefault(row["audio"]["bytes"], row["candidate_id"])
         if earlier == row["candidate_id"]:
             rows.append(row)
         else:  # a generator that ignores its seed has only one candidate
             failures.append(_duplicate(row, earlier))
-    return Drawn(
+    return ClipCandidates(
         tuple(sorted(rows, key=lambda row: row["index"])), tuple(sorted(failures, key=index_of))
     )
 
 
-def given_up(clip: Origin, asked: Asked, why: Unusable, drawn: Drawn = NOTHING_DRAWN) -> Drawn:
-    """What is there of a clip that a generator is not asked about again, the rest failed."""
-    lacking = [index for index in range(asked.candidates) if index not in drawn.indices]
-    failed = [*drawn.failures, *(_failure(clip, asked, index, why) for index in lacking)]
-    return Drawn(drawn.rows, tuple(sorted(failed, key=index_of)))
+def add_skipped(
+    clip: Origin,
+    request: GeneratorRequest,
+    why: Unusable,
+    existing: ClipCandidates = NO_CANDIDATES,
+) -> ClipCandidates:
+    """Return the existing candidates of a clip, with a failure for each of the others."""
+    lacking = [index for index in range(request.candidates) if index not in existing.indices]
+    failed = [*existing.failures, *(_failure(clip, request, index, why) for index in lacking)]
+    return ClipCandidates(existing.rows, tuple(sorted(failed, key=index_of)))
 
 
 def index_of(failure: Failure) -> int:
@@ -120,9 +130,9 @@ def index_of(failure: Failure) -> int:
     return split_candidate_id(failure.candidate_id or "")[2]
 
 
-def _failure(clip: Origin, asked: Asked, index: int, error: BaseException) -> Failure:
-    fault = as_fault(error)
-    name = candidate_id(clip.clip_id, asked.label, index)
+def _failure(clip: Origin, request: GeneratorRequest, index: int, error: BaseException) -> Failure:
+    fault = to_unusable(error)
+    name = candidate_id(clip.clip_id, request.label, index)
     return Failure("candidates", clip.clip_id, fault.reason, fault.detail, name)
 
 
@@ -138,35 +148,37 @@ def _duplicate(row: Row, earlier: str) -> Failure:
     )
 
 
-def not_reproducible(clip: Origin, noisy: Sound, asked: Asked, seed: Seed) -> str | None:
-    """What a person must know where the same seed gives other audio; None where it does not.
+def reproducibility_notice(
+    clip: Origin, noisy: Sound, request: GeneratorRequest, seed: Seed
+) -> str | None:
+    """Return a warning where the same seed gives different audio; None where it does not.
 
     Candidate 0 is drawn twice alone, and the last candidate alone and among all others: it must
     come from its own seed, not from the batch's. Differences up to two steps of 16 bits are
     rounding; a generator that fails is not judged, and neither is one whose candidates are files.
     """
-    if hasattr(asked.generator, "candidates_of"):
+    if hasattr(request.generator, "candidates_of"):
         return None
-    seeds = [asked.seed(seed, clip.clip_id, index) for index in range(asked.candidates)]
-    alone = [_in_time(clip, noisy, asked, seeds[:1])[0] for _ in range(2)]
-    if how := _apart(*alone):
+    seeds = [request.seed(seed, clip.clip_id, index) for index in range(request.candidates)]
+    alone = [_ask_within_limit(clip, noisy, request, seeds[:1])[0] for _ in range(2)]
+    if how := _describe_difference(*alone):
         return (
-            f"generator {asked.label!r} is not reproducible: the same clip and seed gave other "
+            f"generator {request.label!r} is not reproducible: the same clip and seed gave other "
             f"audio ({how}), so this run cannot be repeated exactly"
         )
     if len(seeds) == 1:
         return None
-    last = [_in_time(clip, noisy, asked, which)[-1] for which in (seeds, seeds[-1:])]
-    if how := _apart(*last):
+    last = [_ask_within_limit(clip, noisy, request, which)[-1] for which in (seeds, seeds[-1:])]
+    if how := _describe_difference(*last):
         return (
-            f"generator {asked.label!r} draws a candidate from its batch: alone it is another one "
-            f"than among {len(seeds)} ({how}). Draw all that is random about row b from seeds[b]"
+            f"generator {request.label!r} draws a candidate from its batch: alone it differs from "
+            f"the one among {len(seeds)} ({how}). Draw all that is random about row b from seeds[b]"
         )
     return None
 
 
-def _apart(one: Any, other: Any) -> str | None:
-    """How far apart the audio of two answers is; None where by rounding, or where one has none."""
+def _describe_difference(one: Any, other: Any) -> str | None:
+    """Describe how two answers' audio differs; None within rounding, or where one has none."""
     waves = _wave(one), _wave(other)
     if waves[0] is None or waves[1] is None:
         return None
@@ -182,34 +194,36 @@ def _wave(answer: Any) -> Any:
     return wave if isinstance(wave, np.ndarray) and wave.dtype.kind == "f" else None
 
 
-def _in_time(clip: Origin, noisy: Sound, asked: Asked, seeds: Sequence[int]) -> list[Any]:
+def _ask_within_limit(
+    clip: Origin, noisy: Sound, request: GeneratorRequest, seeds: Sequence[int]
+) -> list[Any]:
     try:
-        with one_thread(), time_limit(asked.limit_seconds):
-            return _ask(asked.generator, clip, noisy, seeds)
+        with one_thread(), time_limit(request.limit_seconds):
+            return _ask(request.generator, clip, noisy, seeds)
     except OutOfTime:
-        return [timed_out(asked.limit_seconds)] * len(seeds)
+        return [generator_timed_out(request.limit_seconds)] * len(seeds)
 
 
-def timed_out(seconds: float | None) -> Unusable:
-    """Why a clip has no candidates of a generator that took too long."""
+def generator_timed_out(seconds: float | None) -> Unusable:
+    """Return the failure of a generator that took too long for a clip."""
     return Unusable(Reason.TIMED_OUT, f"no answer within {seconds or 0:g} s")
 
 
 def _ask(generator: Any, clip: Origin, noisy: Sound, seeds: Sequence[int]) -> list[Any]:
-    """One answer per seed, whatever the generator does.
+    """Return one answer per seed, whatever the generator does.
 
     A batch that fails as a whole is asked for again row by row: only the rows that make it fail
     shall be lost, and where the batch was too large for memory, a row may not be.
     """
     try:
-        answers = list(_called(generator, clip, noisy, seeds))
+        answers = list(_call_generator(generator, clip, noisy, seeds))
         if len(answers) == len(seeds):
             return answers
-        fault = as_fault(
+        fault = to_unusable(
             RuntimeError(f"{quantity(len(answers), 'candidate')} came back, not {len(seeds)}")
         )
     except (Exception, SystemExit) as error:  # anyone's code; its failure is data
-        fault = as_fault(error)
+        fault = to_unusable(error)
     whole = hasattr(generator, "candidates_of") or fault.reason is Reason.TIMED_OUT
     if whole or len(seeds) == 1:
         return [fault] * len(seeds)
@@ -217,14 +231,16 @@ def _ask(generator: Any, clip: Origin, noisy: Sound, seeds: Sequence[int]) -> li
     return [answer for seed in seeds for answer in _ask(generator, clip, noisy, [seed])]
 
 
-def _called(generator: Any, clip: Origin, noisy: Sound, seeds: Sequence[int]) -> Sequence[Any]:
+def _call_generator(
+    generator: Any, clip: Origin, noisy: Sound, seeds: Sequence[int]
+) -> Sequence[Any]:
     if hasattr(generator, "candidates_of"):
-        named: Sequence[Any] = generator.candidates_of(clip, noisy, seeds)
-        return named
-    heard = noisy.at(generator.sample_rate).wave
-    batch = np.repeat(heard[None], len(seeds), axis=0)
-    made: Sequence[Any] = generator.sample(batch, [len(heard)] * len(seeds), list(seeds))
-    return made
+        by_name: Sequence[Any] = generator.candidates_of(clip, noisy, seeds)
+        return by_name
+    wave = noisy.at(generator.sample_rate).wave
+    batch = np.repeat(wave[None], len(seeds), axis=0)
+    answers: Sequence[Any] = generator.sample(batch, [len(wave)] * len(seeds), list(seeds))
+    return answers
 
 
 def _free_memory() -> None:
@@ -235,8 +251,8 @@ def _free_memory() -> None:
         torch.cuda.empty_cache()
 
 
-def as_fault(error: BaseException) -> Unusable:
-    """An error as one of the closed list of reasons."""
+def to_unusable(error: BaseException) -> Unusable:
+    """Return an error as `Unusable`, with a reason of the closed list."""
     if isinstance(error, Unusable):
         return error
     reason = Reason.OUT_OF_MEMORY if _out_of_memory(error) else Reason.GENERATOR_ERROR
@@ -275,19 +291,21 @@ def check_candidate(candidate: Candidate, rate: int, seconds: float) -> None:
         raise Unusable(Reason.LENGTH_MISMATCH, f"{length:.3f} s for an input of {seconds:.3f} s")
 
 
-def _row(clip: Origin, noisy: Sound, asked: Asked, index: int, seed: int, answer: Any) -> Row:
+def _row(
+    clip: Origin, noisy: Sound, request: GeneratorRequest, index: int, seed: int, answer: Any
+) -> Row:
     if isinstance(answer, BaseException):
         raise answer
-    rate = _rate(answer, asked.generator)
+    rate = _rate(answer, request.generator)
     check_candidate(answer, rate, noisy.seconds)
     return {
-        "candidate_id": candidate_id(clip.clip_id, asked.label, index),
+        "candidate_id": candidate_id(clip.clip_id, request.label, index),
         "clip_id": clip.clip_id,
-        "generator": asked.label,
-        "revision": asked.revision,
+        "generator": request.label,
+        "revision": request.revision,
         "index": index,
         "seed": seed,
-        "sampling": _sampling(answer.sampling),
+        "sampling": _sampling_json(answer.sampling),
         "audio": audio.column_value(answer.audio, rate),
         "sample_rate": rate,
         "num_samples": len(answer.audio),
@@ -304,17 +322,17 @@ def _rate(candidate: Any, generator: Any) -> int:
     return rate
 
 
-def _sampling(told: Any) -> str:
-    if not isinstance(told, dict):
-        raise TypeError(f"sampling is of type {type(told).__name__}, not dict")
-    return json.dumps(told, sort_keys=True, allow_nan=False)
+def _sampling_json(value: Any) -> str:
+    if not isinstance(value, dict):
+        raise TypeError(f"sampling is of type {type(value).__name__}, not dict")
+    return json.dumps(value, sort_keys=True, allow_nan=False)
 
 
 def _tokens(tokens: Any) -> list[list[int]] | None:
     if tokens is None:
         return None
     if not isinstance(tokens, np.ndarray) or tokens.dtype.kind not in "iu" or tokens.ndim != 2:
-        raise TypeError(f"tokens are {_shown(tokens)}, not integers [codebooks, frames]")
+        raise TypeError(f"tokens are {_describe_value(tokens)}, not integers [codebooks, frames]")
     return [[int(token) for token in row] for row in tokens]
 
 
@@ -322,14 +340,16 @@ def _latent(latent: Any) -> Row | None:
     if latent is None:
         return None
     if not isinstance(latent, np.ndarray) or latent.dtype.kind != "f" or latent.ndim != 2:
-        raise TypeError(f"latent is {_shown(latent)}, not an array of floats [frames, channels]")
+        raise TypeError(
+            f"latent is {_describe_value(latent)}, not an array of floats [frames, channels]"
+        )
     stored = latent.astype("<f2")
     if not np.isfinite(stored).all():
         raise Unusable(Reason.NOT_FINITE, "the latent holds NaN or infinity, or passes float16")
     return {"data": stored.tobytes(), "shape": list(stored.shape)}
 
 
-def _shown(value: Any) -> str:
+def _describe_value(value: Any) -> str:
     if isinstance(value, np.ndarray):
         return f"{value.dtype} {value.shape}"
     return f"of type {type(value).__name__}"

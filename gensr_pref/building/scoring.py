@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gensr_pref import audio
-from gensr_pref.building.reuse import NOTHING_SCORED, Scored
-from gensr_pref.building.tasks import DivisibleTask, Place, Row
+from gensr_pref.building.reuse import NOTHING_SCORED, ExistingScores
+from gensr_pref.building.tasks import Call, DivisibleTask, Row
 from gensr_pref.building.time_limit import OutOfTime, time_limit
 from gensr_pref.config.run_file import MetricUse
 from gensr_pref.errors import Unusable
@@ -73,8 +73,8 @@ class Scorer:
         self._limit = limit_seconds
 
     def score(
-        self, task: DivisibleTask, clip: ScoringInput, kept: Scored = NOTHING_SCORED
-    ) -> Iterator[Place | dict[str, CandidateScores]]:
+        self, task: DivisibleTask, clip: ScoringInput, kept: ExistingScores = NOTHING_SCORED
+    ) -> Iterator[Call | dict[str, CandidateScores]]:
         """Tell what is begun, each time before it is, and last the scores of every candidate.
 
         What ends this process, or takes too long, is thereby known to whoever listens; a task that
@@ -88,55 +88,55 @@ class Scorer:
             (old, lacking),
         ):
             if names and members:
-                for told in self._in_pieces(task, clip.only(names), members):
-                    if isinstance(told, Place):
+                for told in self._score_in_parts(task, clip.only(names), members):
+                    if isinstance(told, Call):
                         yield told
                     else:
                         for name, one in told.items():
                             found.setdefault(name, []).append(one)
-        yield {name: self._joined(found[name]) for name in clip.sounds}
+        yield {name: self._merge(found[name]) for name in clip.sounds}
 
-    def _in_pieces(
+    def _score_in_parts(
         self, task: DivisibleTask, clip: ScoringInput, members: Sequence[PanelMember]
-    ) -> Iterator[Place | Results]:
+    ) -> Iterator[Call | Results]:
         """All metrics at once; metric by metric; one candidate of one metric at a time."""
-        whole = Place(clip.clip_id)
-        if whole not in task.wary:
+        whole = Call(clip.clip_id)
+        if whole not in task.divided:
             self.load(members)  # not at the clip's cost
             yield whole
             try:
-                yield self._asked(clip, members)
+                yield self._score_with_limit(clip, members)
                 return
             except OutOfTime:
                 pass  # whichever metric it is, the others shall be heard
         for member in members:
-            yield from self._by_one(task, clip, member)
+            yield from self._score_per_candidate(task, clip, member)
 
-    def _by_one(
+    def _score_per_candidate(
         self, task: DivisibleTask, clip: ScoringInput, member: PanelMember
-    ) -> Iterator[Place | Results]:
-        place = Place(clip.clip_id, member.metric.spec.name)
-        if place in task.wary and task.given_up(place) is None and len(clip.sounds) > 1:
+    ) -> Iterator[Call | Results]:
+        call = Call(clip.clip_id, member.metric.spec.name)
+        if call in task.divided and task.skip_reason(call) is None and len(clip.sounds) > 1:
             for name in clip.sounds:
-                one = Place(place.clip_id, place.asked, name)
-                yield from self._tried(task, clip.only([name]), member, one)
+                one = Call(call.clip_id, call.plugin, name)
+                yield from self._score_or_skip(task, clip.only([name]), member, one)
         else:
-            yield from self._tried(task, clip, member, place)
+            yield from self._score_or_skip(task, clip, member, call)
 
-    def _tried(
-        self, task: DivisibleTask, clip: ScoringInput, member: PanelMember, place: Place
-    ) -> Iterator[Place | Results]:
-        if why := task.given_up(place):
+    def _score_or_skip(
+        self, task: DivisibleTask, clip: ScoringInput, member: PanelMember, call: Call
+    ) -> Iterator[Call | Results]:
+        if why := task.skip_reason(call):
             yield _nulls(clip, member, why)
             return
         self.load([member])
-        yield place
+        yield call
         try:
-            yield self._asked(clip, [member])
+            yield self._score_with_limit(clip, [member])
         except OutOfTime:
-            yield _nulls(clip, member, too_long(self._limit))
+            yield _nulls(clip, member, metric_timed_out(self._limit))
 
-    def _asked(self, clip: ScoringInput, members: Sequence[PanelMember]) -> Results:
+    def _score_with_limit(self, clip: ScoringInput, members: Sequence[PanelMember]) -> Results:
         panel = self.load(members)
         sounds = list(clip.sounds.values())
         with time_limit(self._limit):
@@ -151,7 +151,7 @@ class Scorer:
         self._panels[names].load(self._device)
         return self._panels[names]
 
-    def _joined(self, parts: Sequence[CandidateScores]) -> CandidateScores:
+    def _merge(self, parts: Sequence[CandidateScores]) -> CandidateScores:
         """What several panels say of a candidate, as the whole one would."""
         if len(parts) == 1:
             return parts[0]
@@ -170,7 +170,7 @@ class Scorer:
         return whole
 
 
-def too_long(seconds: float | None) -> Unusable:
+def metric_timed_out(seconds: float | None) -> Unusable:
     """Why a metric that took too long gives no scores."""
     return Unusable(Reason.TIMED_OUT, f"no answer within {seconds or 0:g} s")
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from gensr_pref import process
-from gensr_pref.building.tasks import Event, Finished, Job, Lost, WorkerOf, is_fatal
+from gensr_pref.building.tasks import Event, Finished, Job, Lost, WorkerFactory, is_fatal
 
 
-def run(worker: WorkerOf, setup: Any, jobs: Sequence[Job]) -> Iterator[Event]:
+def run(worker: WorkerFactory, setup: Any, jobs: Sequence[Job]) -> Iterator[Event]:
     """Do all jobs; a job is the tasks of one shard, in order.
 
     Args:

@@ -19,7 +19,7 @@ Layout = tuple[tuple[ClipSpec, ...], ...]
 _NAMED = 3
 
 
-def laid_out(
+def assign_shards(
     out: Path, clips: Sequence[ClipSpec], size: int, found: Recordings, placed_in: Sequence[Shard]
 ) -> Layout:
     """The clips of a run, shard by shard; those that are new to it come last.
@@ -46,14 +46,16 @@ def laid_out(
     return (*old, *new)
 
 
-def record(out: Path, layout: Layout) -> None:
+def write_assignment(out: Path, layout: Layout) -> None:
     """Write the layout down, where it has changed."""
-    now = [Shard(*of_shard(specs)) for specs in layout]
+    now = [Shard(*shard_columns(specs)) for specs in layout]
     if now != shards_of(out):
         write(out, now)
 
 
-def of_shard(specs: Sequence[ClipSpec]) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+def shard_columns(
+    specs: Sequence[ClipSpec],
+) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
     """The ids of a shard's clips, what each is made from, and its split."""
     columns = ("clip_id", "content", "split")
     ids, contents, splits = (tuple(getattr(one, name) for one in specs) for name in columns)

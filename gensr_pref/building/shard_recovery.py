@@ -19,7 +19,7 @@ from gensr_pref.rundir.provenance import MADE, clips_digest
 from gensr_pref.schema import column
 
 
-def placed(out: Path, clips: Sequence[ClipSpec]) -> list[Shard]:
+def recover_shards(out: Path, clips: Sequence[ClipSpec]) -> list[Shard]:
     """The shards of a run directory; nothing where it is new, or no part tells.
 
     Args:
@@ -27,20 +27,20 @@ def placed(out: Path, clips: Sequence[ClipSpec]) -> list[Shard]:
     """
     written = shards_of(out)
     there: dict[part_files.Table, list[Path]] = {made: part_files.parts(out, made) for made in MADE}
-    if not any(there.values()) or any(_agreeing(there, written)):
+    if not any(there.values()) or any(_matching_shards(there, written)):
         return written
-    found = _from_parts({**there, "failures": part_files.parts(out, "failures")}, clips)
+    found = _recover_from_parts({**there, "failures": part_files.parts(out, "failures")}, clips)
     if not found:
         return written
     print(f"{out / LAYOUT}: is not what was written, and is made again", file=sys.stderr)
-    proven = {int(number) for number in _agreeing(there, found)}
+    proven = {int(number) for number in _matching_shards(there, found)}
     for place in sorted(set(range(len(found))) - proven):
         told = "the recordings of its clips are not known to be what they were"
         print(f"{out}: shard {place}: {told}; its parts are made again", file=sys.stderr)
     return found
 
 
-def _agreeing(
+def _matching_shards(
     there: Mapping[part_files.Table, Sequence[Path]], found: Sequence[Shard]
 ) -> Iterator[str]:
     """The numbers of the shards of which a part holds the clips that the layout says."""
@@ -54,7 +54,7 @@ def _agreeing(
                 yield number
 
 
-def _from_parts(
+def _recover_from_parts(
     there: Mapping[part_files.Table, Sequence[Path]], clips: Sequence[ClipSpec]
 ) -> list[Shard]:
     """The shards that parts tell of; nothing where one of them is told of by none."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gensr_pref.building.shard_assignment import Layout, of_shard
+from gensr_pref.building.shard_assignment import Layout, shard_columns
 from gensr_pref.rundir import part_files
 from gensr_pref.rundir.document import RunDocument
 from gensr_pref.rundir.ledger import Stamps, name_of, note_parts
@@ -19,7 +19,10 @@ def relabel(out: Path, layout: Layout, run: RunDocument) -> None:
     """
     stamps = Stamps(out)
     for shard, specs in enumerate(layout):
-        path, wanted = part_files.part(out, "clips", shard), of_part("clips", run, *of_shard(specs))
+        path, wanted = (
+            part_files.part(out, "clips", shard),
+            of_part("clips", run, *shard_columns(specs)),
+        )
         known = stamps.of(path)
         if known is None or known.fingerprint == wanted.fingerprint:
             continue

@@ -35,7 +35,7 @@ def status(out: Path) -> dict[str, Any]:
     if not isinstance(found.get("state"), str) or not isinstance(found.get("time"), int | float):
         raise RunMismatchError(
             f"the last line of its {SNAPSHOTS} is damaged. Remove that line, or the file: "
-            "the same build writes it anew",
+            "the same build writes it again",
             path=out,
             problem=Problem.DAMAGED,
         )
@@ -54,7 +54,7 @@ def status(out: Path) -> dict[str, Any]:
     return {"out": str(out), "name": name, **found, **told}
 
 
-def watched(out: Path, seconds: float) -> Iterator[dict[str, Any]]:
+def watch_status(out: Path, seconds: float) -> Iterator[dict[str, Any]]:
     """The same every so many seconds, until the build does not run any more."""
     while True:
         found = status(out)

@@ -66,7 +66,7 @@ def write_summary(
         left_out: what the corpus's folders hold and is not read; where only pairs changed, what the
             last summary says of it stays.
     """
-    before = _before(out)
+    before = _previous_summary(out)
     if expected_shards is None:
         expected_shards = before.get("shards_expected", len(layout.clip_ids(out)))
         given_up = before.get("lost", [])
@@ -75,7 +75,7 @@ def write_summary(
         given_up = [{"shard": one.shard, "stage": one.stage, "why": one.why} for one in lost]
         besides = [asdict(one) for one in left_out]
     stamps = ledger.Stamps(out)
-    done = _finished(out, document, stamps)
+    done = _count_finished(out, document, stamps)
     clips, machines = stamps.rows("clips"), ledger.machines(out)
     paired = [clip for path in part_files.parts(out, "pairs") for clip in _clips(path)]
     undegraded = _undegraded(out)
@@ -103,9 +103,9 @@ def write_summary(
         "lost": given_up,
         "notices": [
             *_notices(document.provenance.panel),
-            *_told(out),
+            *_generator_notices(out),
             *_warnings(document.pairing),
-            *_as_clean(undegraded, clips),
+            *_undegraded_notices(undegraded, clips),
             *leak_notices(out),
             *mixture_notices(machines),
         ],
@@ -117,7 +117,7 @@ def write_summary(
     return summary
 
 
-def _finished(out: Path, document: RunDocument, stamps: ledger.Stamps) -> int:
+def _count_finished(out: Path, document: RunDocument, stamps: ledger.Stamps) -> int:
     """How many shards have all the scores that the run wants, now that it may have grown."""
     wanted = [provenance.of_part("scores", document, *one.of) for one in layout.shards_of(out)]
     return sum(
@@ -131,7 +131,7 @@ def _notices(panel: Sequence[MetricRecord]) -> list[str]:
     return [f"{one.metric}: {one.notice}" for one in panel if one.notice]
 
 
-def _told(out: Path) -> list[str]:
+def _generator_notices(out: Path) -> list[str]:
     """The last that was said of each generator of a run."""
     lines = part_files.read_json_lines(out / NOTICES)
     return list({line["generator"]: str(line["text"]) for line in lines}.values())
@@ -153,7 +153,7 @@ def _undegraded(out: Path) -> int:
 _NO_STEP = "[]"  # JSON, of a clip whose every step was left to chance and not drawn
 
 
-def _as_clean(undegraded: int, clips: int) -> list[str]:
+def _undegraded_notices(undegraded: int, clips: int) -> list[str]:
     """What is to be known of clips whose noisy input is the clean speech."""
     if not undegraded:
         return []
@@ -172,7 +172,7 @@ def _stops(out: Path) -> dict[str, int]:
     }
 
 
-def _before(out: Path) -> dict[str, Any]:
+def _previous_summary(out: Path) -> dict[str, Any]:
     """The last summary; empty where there is none that can be read."""
     try:
         found = documents.parse_json(part_files.read_text(out / "summary.json"))

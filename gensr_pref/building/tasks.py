@@ -1,4 +1,4 @@
-"""What is handed out and what is told: tasks and events, small enough to send anywhere."""
+"""Tasks for the workers of a build and the events they report; all can be pickled."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Setup:
-    """What a worker must know, small enough to send anywhere.
+    """What a worker needs to start; small enough to send to another process.
 
     Attributes:
         document: what ``run.yaml`` holds.
@@ -40,7 +40,7 @@ class Setup:
 
 
 class Task(Protocol):
-    """One stage of one shard, small enough to send anywhere."""
+    """One stage of one shard; small enough to send to another process."""
 
     @property
     def stage(self) -> Stage:
@@ -57,25 +57,25 @@ Job = Sequence[Task]
 
 
 @dataclass(frozen=True)
-class Place:
-    """What of a clip is at work: all of it, or one generator, metric or candidate.
+class Call:
+    """A call for one clip: to a generator, the panel, a metric, or a metric on one candidate.
 
     Attributes:
         clip_id: the clip.
-        asked: the generator's label, or the metric; empty where the whole panel is asked.
-        candidate_id: where a metric is asked about this one alone.
+        plugin: the generator's label or the metric; empty for the whole panel.
+        candidate_id: the one candidate that the metric scores; empty for all of the clip.
     """
 
     clip_id: str
-    asked: str = ""
+    plugin: str = ""
     candidate_id: str = ""
 
 
 @dataclass(frozen=True)
-class Hopeless:
-    """What is not tried again, as its worker had to be ended or died."""
+class Skip:
+    """A call that is not repeated, because its worker died or was ended."""
 
-    place: Place
+    call: Call
     why: Unusable
 
 
@@ -86,8 +86,8 @@ class DivisibleTask:
     Attributes:
         stage: of the work.
         shard: whose events these are.
-        hopeless: what is left out, with its reason.
-        wary: what is scored in smaller pieces, as a whole it ended its worker.
+        skipped: calls that are left out, with their reasons.
+        divided: calls that are split into smaller ones, because they ended their worker.
         most_deaths: candidates of a clip that end a metric's process, after which the metric is
             asked about none of them.
     """
@@ -95,12 +95,12 @@ class DivisibleTask:
     most_deaths: ClassVar[float] = math.inf
     stage: Stage
     shard: int
-    hopeless: tuple[Hopeless, ...] = field(default=(), kw_only=True)
-    wary: tuple[Place, ...] = field(default=(), kw_only=True)
+    skipped: tuple[Skip, ...] = field(default=(), kw_only=True)
+    divided: tuple[Call, ...] = field(default=(), kw_only=True)
 
-    def given_up(self, place: Place) -> Unusable | None:
-        """Return why a place is not tried again; None where it may be."""
-        return next((one.why for one in self.hopeless if one.place == place), None)
+    def skip_reason(self, call: Call) -> Unusable | None:
+        """Return why a call is skipped; None where it is made."""
+        return next((one.why for one in self.skipped if one.call == call), None)
 
 
 @dataclass(frozen=True)
@@ -117,17 +117,17 @@ class ShardTask(DivisibleTask):
 
 
 @dataclass(frozen=True)
-class Began:
-    """Something is asked about a clip now: whoever waits knows what it waits for."""
+class CallStarted:
+    """A call to a generator or metric starts now, so the driver knows what it waits for."""
 
     stage: Stage
     shard: int
-    place: Place
+    call: Call
 
 
 @dataclass(frozen=True)
 class Notice:
-    """What a person must know of a generator."""
+    """A message to the user about a generator."""
 
     stage: Stage
     shard: int
@@ -136,15 +136,15 @@ class Notice:
 
 
 @dataclass(frozen=True)
-class Tick:
-    """One clip has passed a stage.
+class ClipFinished:
+    """One clip has finished a stage.
 
     Attributes:
-        audio_seconds: of the candidates that were made or scored.
-        seconds: of work.
-        rows: what a task without part files has to say of it.
-        failures: reasons, one for everything that failed.
-        hopeless: what a task without part files gave up of it.
+        audio_seconds: duration of the candidates that were made or scored.
+        seconds: duration of the work.
+        rows: results of a task that writes no part files.
+        failures: the reason of each failure.
+        skipped: calls that a task without part files has left out.
     """
 
     stage: Stage
@@ -153,11 +153,11 @@ class Tick:
     seconds: float
     rows: tuple[Row, ...] = ()
     failures: tuple[Reason, ...] = ()
-    hopeless: tuple[Hopeless, ...] = ()
+    skipped: tuple[Skip, ...] = ()
 
 
 @dataclass(frozen=True)
-class Wrote:
+class PartsWritten:
     """The parts of a task are on disk.
 
     Attributes:
@@ -183,7 +183,7 @@ class Finished:
 
 @dataclass(frozen=True)
 class Restarted:
-    """The worker of a task died and the task begins anew."""
+    """The worker of a task died, and the task starts again."""
 
     stage: Stage
     shard: int
@@ -192,7 +192,7 @@ class Restarted:
 
 @dataclass(frozen=True)
 class Lost:
-    """A task is given up; its shard is missing until the same build is run again."""
+    """A task failed for good; its shard is missing until the same build is run again."""
 
     stage: Stage
     shard: int
@@ -200,8 +200,8 @@ class Lost:
 
 
 @dataclass(frozen=True)
-class Staffed:
-    """How many processes work at some stages now.
+class WorkersChanged:
+    """The number of processes that work at some stages has changed.
 
     Attributes:
         device: torch device that they use.
@@ -213,36 +213,46 @@ class Staffed:
 
 
 @dataclass(frozen=True)
-class Stuck:
-    """Nothing goes on, and why."""
+class Stalled:
+    """No task can run at present, and the reason."""
 
     why: str
 
 
-Event = Staffed | Stuck | Began | Notice | Tick | Wrote | Finished | Restarted | Lost
+Event = (
+    WorkersChanged
+    | Stalled
+    | CallStarted
+    | Notice
+    | ClipFinished
+    | PartsWritten
+    | Finished
+    | Restarted
+    | Lost
+)
 
 
 class Worker(Protocol):
     """Does tasks in one process; loads each model when a task first needs it."""
 
     def run(self, task: Any) -> Iterator[Event]:
-        """Do a task, telling of every clip. The task is done when the iterator ends."""
+        """Do a task and report every clip. The task is done when the iterator ends."""
         ...
 
 
-WorkerOf = Callable[[Any], Worker]
+WorkerFactory = Callable[[Any], Worker]
 
 
-def bundled(events: Iterable[Event]) -> Iterator[list[Event]]:
-    """Events together that may be told together: those up to the next that something begins.
+def bundle_events(events: Iterable[Event]) -> Iterator[list[Event]]:
+    """Group events into lists that are sent together; each list ends with a `CallStarted`.
 
-    That one must be known before its work, which may end the process; between processes every
-    message costs about 1 ms of CPU.
+    A `CallStarted` must arrive before its call, which may end the process. Each message between
+    processes costs about 1 ms of CPU.
     """
     bundle: list[Event] = []
     for event in events:
         bundle.append(event)
-        if isinstance(event, Began):
+        if isinstance(event, CallStarted):
             yield bundle
             bundle = []
     if bundle:

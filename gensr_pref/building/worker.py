@@ -11,20 +11,25 @@ from typing import Any
 from gensr_pref import audio, schema
 from gensr_pref.building import reuse
 from gensr_pref.building.prepare import origin_of
-from gensr_pref.building.reuse import Sampled
-from gensr_pref.building.sampling import Asked, given_up, not_reproducible, sample_clip
+from gensr_pref.building.reuse import ExistingSamples
+from gensr_pref.building.sampling import (
+    GeneratorRequest,
+    add_skipped,
+    reproducibility_notice,
+    sample_clip,
+)
 from gensr_pref.building.scoring import Scorer, decode_clip, failures_of
-from gensr_pref.building.shard_assignment import of_shard
+from gensr_pref.building.shard_assignment import shard_columns
 from gensr_pref.building.tasks import (
-    Began,
+    Call,
+    CallStarted,
+    ClipFinished,
     Event,
     Notice,
-    Place,
+    PartsWritten,
     Row,
     Setup,
     ShardTask,
-    Tick,
-    Wrote,
 )
 from gensr_pref.config import plugins
 from gensr_pref.corpus.clips import ClipMaker, ClipSpec
@@ -49,7 +54,7 @@ class ShardWorker:
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
         self._maker: ClipMaker | None = None
-        self._generators: list[Asked] | None = None
+        self._generators: list[GeneratorRequest] | None = None
         self._scorer: Scorer | None = None
         plugins.search(setup.base)
 
@@ -59,37 +64,41 @@ class ShardWorker:
 
     def _sample(self, task: ShardTask) -> Iterator[Event]:
         wanted, of_clips = self._record("candidates", task), self._record("clips", task)
-        there = reuse.sampled(self.setup.out, task.shard, wanted, of_clips.fingerprint)
-        made, asked = _Made(), self.generators
+        there = reuse.existing_samples(self.setup.out, task.shard, wanted, of_clips.fingerprint)
+        collected, generators = _Made(), self.generators
         for spec in task.clips:
             began = time.perf_counter()
-            before, failed = len(made.candidates), len(made.failures)
+            before, failed = len(collected.candidates), len(collected.failures)
             try:
                 clip = self._clip(spec, there)
             except Unusable as fault:
-                made.failures.append(Failure("corpus", spec.clip_id, fault.reason, fault.detail))
+                collected.failures.append(
+                    Failure("corpus", spec.clip_id, fault.reason, fault.detail)
+                )
             else:
-                yield from self._candidates(task, spec, clip, asked, there, made)
-                made.clips.append(clip)
-            new = [row for row in made.candidates[before:] if row["candidate_id"] in made.new]
-            reasons = tuple(one.reason for one in made.failures[failed:])
-            yield Tick(
+                yield from self._candidates(task, spec, clip, generators, there, collected)
+                collected.clips.append(clip)
+            new = [
+                row for row in collected.candidates[before:] if row["candidate_id"] in collected.new
+            ]
+            reasons = tuple(one.reason for one in collected.failures[failed:])
+            yield ClipFinished(
                 "sample",
                 task.shard,
                 _audio_seconds(new),
                 time.perf_counter() - began,
                 failures=reasons,
             )
-        parts = self._write_failures(task, made.failures, wanted)
-        parts |= self._write("candidates", task, made.candidates, schema.CANDIDATES, wanted)
+        parts = self._write_failures(task, collected.failures, wanted)
+        parts |= self._write("candidates", task, collected.candidates, schema.CANDIDATES, wanted)
         if there.clips is None:
-            parts |= self._write("clips", task, made.clips, schema.CLIPS, of_clips)
-        yield Wrote("sample", task.shard, parts, bool(there.drawn), self._machine())
+            parts |= self._write("clips", task, collected.clips, schema.CLIPS, of_clips)
+        yield PartsWritten("sample", task.shard, parts, bool(there.drawn), self._machine())
 
     def _machine(self) -> Machine:
         return this_machine(self.setup.run.engine.device)
 
-    def _clip(self, spec: ClipSpec, there: Sampled) -> Row:
+    def _clip(self, spec: ClipSpec, there: ExistingSamples) -> Row:
         known = (there.clips or {}).get(spec.clip_id)
         return self.maker.make(spec) if known is None else known
 
@@ -98,28 +107,28 @@ class ShardWorker:
         task: ShardTask,
         spec: ClipSpec,
         clip: Row,
-        generators: Sequence[Asked],
-        there: Sampled,
-        made: _Made,
+        generators: Sequence[GeneratorRequest],
+        there: ExistingSamples,
+        collected: _Made,
     ) -> Iterator[Event]:
         noisy = audio.from_column(clip["noisy"])
         assert noisy is not None
         origin = origin_of(spec, self.setup.run.corpus)
-        first = task.shard == 0 and not made.clips
-        for asked in generators:
-            place = Place(origin.clip_id, asked.label)
-            drawn = there.of(origin.clip_id, asked.label)
-            if why := task.given_up(place):
-                made.add(given_up(origin, asked, why, drawn), drawn)
+        first = task.shard == 0 and not collected.clips
+        for request in generators:
+            call = Call(origin.clip_id, request.label)
+            drawn = there.of(origin.clip_id, request.label)
+            if why := task.skip_reason(call):
+                collected.add(add_skipped(origin, request, why, drawn), drawn)
                 continue
-            if len(drawn.indices) < asked.candidates:
-                yield Began("sample", task.shard, place)
-            found = sample_clip(origin, noisy, asked, self._seed, drawn)
-            made.add(found, drawn)
+            if len(drawn.indices) < request.candidates:
+                yield CallStarted("sample", task.shard, call)
+            found = sample_clip(origin, noisy, request, self._seed, drawn)
+            collected.add(found, drawn)
             if first and found.rows and not drawn.rows:  # whether a generator keeps its word
-                yield Began("sample", task.shard, place)
-                if text := not_reproducible(origin, noisy, asked, self._seed):
-                    yield Notice("sample", task.shard, asked.label, text)
+                yield CallStarted("sample", task.shard, call)
+                if text := reproducibility_notice(origin, noisy, request, self._seed):
+                    yield Notice("sample", task.shard, request.label, text)
 
     def _score(self, task: ShardTask) -> Iterator[Event]:
         wanted = self._record("scores", task)
@@ -127,7 +136,7 @@ class ShardWorker:
         of_clip: dict[str, list[Row]] = {clip["clip_id"]: [] for clip in clips}
         for row in self._read("candidates", task):
             of_clip[row["clip_id"]].append(row)
-        there = reuse.scored(self.setup.out, task.shard, wanted, self.panel.members)
+        there = reuse.existing_scores(self.setup.out, task.shard, wanted, self.panel.members)
         if not there.metrics:
             self.scorer.load(self.panel.members)
         scores: list[Row] = []
@@ -135,15 +144,17 @@ class ShardWorker:
         for clip in clips:
             began = time.perf_counter()
             results: dict[str, CandidateScores] = {}
-            for told in self.scorer.score(task, decode_clip(clip, of_clip[clip["clip_id"]]), there):
-                if isinstance(told, Place):
-                    yield Began("score", task.shard, told)
+            for answer in self.scorer.score(
+                task, decode_clip(clip, of_clip[clip["clip_id"]]), there
+            ):
+                if isinstance(answer, Call):
+                    yield CallStarted("score", task.shard, answer)
                 else:
-                    results = told
+                    results = answer
             scores += _rows(clip["clip_id"], results)
             failed = list(failures_of(clip["clip_id"], results))
             failures += failed
-            yield Tick(
+            yield ClipFinished(
                 "score",
                 task.shard,
                 _audio_seconds(of_clip[clip["clip_id"]]),
@@ -154,7 +165,7 @@ class ShardWorker:
         notes = {note.name: note.kind for note in self.panel.notes}
         form = schema.scores_schema((score.name for score in self.panel.scores), notes)
         parts |= self._write("scores", task, scores, form, wanted)
-        yield Wrote("score", task.shard, parts, bool(there.of), self._machine())
+        yield PartsWritten("score", task.shard, parts, bool(there.of), self._machine())
 
     def _read(self, table: part_files.Table, task: ShardTask) -> list[Row]:
         """A part that sampling made; one that is damaged is removed, so that it is made again."""
@@ -169,8 +180,8 @@ class ShardWorker:
     def _seed(self, *identity: str | int) -> int:
         return seed_for(self.setup.run.seed, *identity)
 
-    def _record(self, made: provenance.Made, task: ShardTask) -> PartRecord:
-        return provenance.of_part(made, self.setup.document, *of_shard(task.clips))
+    def _record(self, table: provenance.Made, task: ShardTask) -> PartRecord:
+        return provenance.of_part(table, self.setup.document, *shard_columns(task.clips))
 
     def _write(
         self,
@@ -178,15 +189,17 @@ class ShardWorker:
         task: ShardTask,
         rows: list[Row],
         form: Any,
-        made: PartRecord,
+        record: PartRecord,
     ) -> Parts:
         path = part_files.part(self.setup.out, table, task.shard)
-        return {name_of(path): part_files.write(path, rows, form, made.as_data())}
+        return {name_of(path): part_files.write(path, rows, form, record.as_data())}
 
-    def _write_failures(self, task: ShardTask, failures: list[Failure], made: PartRecord) -> Parts:
+    def _write_failures(
+        self, task: ShardTask, failures: list[Failure], record: PartRecord
+    ) -> Parts:
         """Before the stage's own part, so that a part never stands without its failures."""
         path = part_files.part(self.setup.out, "failures", task.shard, task.stage)
-        return {name_of(path): write_failures(path, failures, made.as_data())}
+        return {name_of(path): write_failures(path, failures, record.as_data())}
 
     @property
     def maker(self) -> ClipMaker:
@@ -197,21 +210,23 @@ class ShardWorker:
         return self._maker
 
     @property
-    def generators(self) -> list[Asked]:
+    def generators(self) -> list[GeneratorRequest]:
         """The generators, loaded, and what is asked of each."""
         if self._generators is None:
             self._generators = list(self._loaded())
         return self._generators
 
-    def _loaded(self) -> Iterator[Asked]:
+    def _loaded(self) -> Iterator[GeneratorRequest]:
         run = self.setup.run
-        made = make_generators(run, self.setup.base)
+        generators = make_generators(run, self.setup.base)
         records = self.setup.document.provenance.generators
         revisions = {one.name: one.revision or "" for one in records}
-        for use, (label, generator) in zip(run.generators, made.items(), strict=True):
+        for use, (label, generator) in zip(run.generators, generators.items(), strict=True):
             load_generator(label, generator, run.engine.device)
             limit = run.engine.limit_seconds
-            yield Asked(label, generator, revisions[label], use.candidates, limit, use.seeds)
+            yield GeneratorRequest(
+                label, generator, revisions[label], use.candidates, limit, use.seeds
+            )
 
     @property
     def scorer(self) -> Scorer:

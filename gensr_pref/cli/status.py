@@ -28,10 +28,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Print how far the build is; with ``--watch`` until it ends."""
-    from gensr_pref.building.status import status, watched
+    from gensr_pref.building.status import status, watch_status
 
     reports = (
-        [status(options.dir)] if options.watch is None else watched(options.dir, options.watch)
+        [status(options.dir)] if options.watch is None else watch_status(options.dir, options.watch)
     )
     for report in reports:
         show(json.dumps(report) if options.json else text(report), flush=True)

@@ -9,8 +9,8 @@ import soundfile
 from gensr_pref import audio
 from gensr_pref.apply.audio_folders import FolderClip
 from gensr_pref.apply.score_worker import ScoreSetup, ScoreTask, ScoreWorker
-from gensr_pref.building.isolation import around
-from gensr_pref.building.tasks import Began, Place, Tick
+from gensr_pref.building.isolation import work_around
+from gensr_pref.building.tasks import Call, CallStarted, ClipFinished
 from gensr_pref.config.run_file import MetricUse
 from gensr_pref.errors import Unusable
 from gensr_pref.schema import Reason
@@ -37,15 +37,15 @@ def worker(task, tmp_path):
 
 def test_it_tells_what_it_begins_and_then_gives_a_row_per_file(worker, task):
     began, tick = worker.run(task)
-    assert began == Began("score", 0, Place("clip"))
+    assert began == CallStarted("score", 0, Call("clip"))
     assert [row["system"] for row in tick.rows] == list(SYSTEMS)
     assert all(row["level"] is not None and row["failures"] is None for row in tick.rows)
     assert tick.audio_seconds == 0.5 * len(SYSTEMS)
-    assert tick.hopeless == ()
+    assert tick.skipped == ()
 
 
 def test_what_raises_outside_of_metrics_costs_only_its_own_file(worker, task, monkeypatch):
-    [expected] = [event.rows for event in worker.run(task) if isinstance(event, Tick)]
+    [expected] = [event.rows for event in worker.run(task) if isinstance(event, ClipFinished)]
     read = audio.read
 
     def without_memory(source, *stretch):
@@ -63,29 +63,29 @@ def test_what_raises_outside_of_metrics_costs_only_its_own_file(worker, task, mo
     assert [row for row in tick.rows if row["system"] != "two"] == [
         row for row in expected if row["system"] != "two"
     ]
-    assert {(one.place.asked, one.place.candidate_id) for one in tick.hopeless} == {
+    assert {(one.call.plugin, one.call.candidate_id) for one in tick.skipped} == {
         ("roughness", "two"), ("lengthy", "two"),
     }  # fmt: skip
 
 
 def test_pieces_have_the_scores_of_the_whole(worker, task):
-    [whole] = [event.rows for event in worker.run(task) if isinstance(event, Tick)]
+    [whole] = [event.rows for event in worker.run(task) if isinstance(event, ClipFinished)]
     died = Unusable(Reason.WORKER_DIED)
-    for place in (Place("clip"), Place("clip", "roughness")):
-        task = around(task, place, died)
+    for place in (Call("clip"), Call("clip", "roughness")):
+        task = work_around(task, place, died)
     *began, tick = worker.run(task)
     assert tick.rows == whole
-    assert [event.place for event in began] == [
-        *(Place("clip", "roughness", system) for system in SYSTEMS), Place("clip", "lengthy"),
+    assert [event.call for event in began] == [
+        *(Call("clip", "roughness", system) for system in SYSTEMS), Call("clip", "lengthy"),
     ]  # fmt: skip
 
 
 def test_a_metric_that_dies_on_many_files_is_still_asked_about_the_others(worker, task):
     """A build gives a metric up after three; a table of files has every score that can be had."""
     died = Unusable(Reason.WORKER_DIED, "its process ended 1 time")
-    task = around(around(task, Place("clip"), died), Place("clip", "roughness"), died)
+    task = work_around(work_around(task, Call("clip"), died), Call("clip", "roughness"), died)
     for system in SYSTEMS[:4]:
-        task = around(task, Place("clip", "roughness", system), died)
+        task = work_around(task, Call("clip", "roughness", system), died)
     *_, tick = worker.run(task)
     assert [row["level"] is None for row in tick.rows] == [True, True, True, True, False]
     assert {one["reason"] for row in tick.rows[:4] for one in row["failures"]} == {"metric_error"}
@@ -95,6 +95,6 @@ def test_gains_survive_the_division(worker, task, tmp_path):
     wave = np.sin(np.arange(8000) * 0.1)
     soundfile.write(tmp_path / "clean.wav", 2 * wave / abs(wave).max(), 16000, subtype="FLOAT")
     clip = FolderClip("clip", task.clip.candidates, tmp_path / "clean.wav", None, None, None)
-    task = around(ScoreTask("score", 0, clip), Place("clip"), Unusable(Reason.WORKER_DIED))
+    task = work_around(ScoreTask("score", 0, clip), Call("clip"), Unusable(Reason.WORKER_DIED))
     *_, tick = worker.run(task)
     assert [row["clean_gain"] for row in tick.rows] == [0.5] * len(SYSTEMS)

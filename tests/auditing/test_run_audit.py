@@ -152,14 +152,14 @@ def level_of(sound):
 
 
 def test_golden_needs_one_candidate_and_a_clean_target(base):
-    from gensr_pref.building.prepare import draw_up
+    from gensr_pref.building.prepare import prepare
     from gensr_pref.config import run_file
     from gensr_pref.errors import ConfigError
 
     one = ["generators.0.candidates=1", "pairing.rule=golden"]
-    assert draw_up(run_file.load(base / "run.yaml", one), base).clips
+    assert prepare(run_file.load(base / "run.yaml", one), base).clips
     with raises(ConfigError, field="pairing.rule", value="golden", problem="conflict"):
-        draw_up(run_file.load(base / "run.yaml", [*one, "corpus.degrade=null"]), base)
+        prepare(run_file.load(base / "run.yaml", [*one, "corpus.degrade=null"]), base)
 
 
 def test_clips_without_a_clean_target_have_no_golden_pair(copy):

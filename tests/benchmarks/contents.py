@@ -4,8 +4,8 @@
 
 `parts` makes a run directory with this number of parts of clips, candidates and scores together,
 each with a few rows and no audio. It then checks the directory as every reader does: as it was
-written, as a new copy (all of it is read), and as the same copy again. `recordings` makes this
-number of files of 64 bytes and computes their content digests for a new run, and again when
+written, as a new copy (all of it is read), and as the same copy again. `identify_contents` makes
+this number of files of 64 bytes and computes their content digests for a new run, and again when
 nothing has changed.
 """
 
@@ -58,8 +58,10 @@ def of_recordings(folder, count):
         path.write_bytes(place.to_bytes(8, "little") * 8)
         files[f"speech/{path.relative_to(folder)}"] = path
     found = timed(f"{count} recordings that are new", lambda: read_fingerprints(files, {}))
-    recordings.record(folder, recordings.Recordings(now=found))
-    again = timed("the same again", lambda: read_fingerprints(files, recordings.read(folder)))
+    recordings.write_recordings(folder, recordings.Recordings(now=found))
+    again = timed(
+        "the same again", lambda: read_fingerprints(files, recordings.read_recordings(folder))
+    )
     assert again == found
 
 

@@ -28,8 +28,8 @@ import numpy as np
 import soundfile
 
 from gensr_pref.building import open_run
-from gensr_pref.building.build import build, outstanding
-from gensr_pref.building.prepare import draw_up
+from gensr_pref.building.build import build, list_outstanding_tasks
+from gensr_pref.building.prepare import prepare
 from gensr_pref.config import run_file
 from gensr_pref.generators.base import Candidate
 from gensr_pref.metrics.base import MetricSpec, Score
@@ -144,9 +144,9 @@ def planned(folder, clips):
     recording(folder, clips)
     run, out = run_of(kind="ray", shard_clips=64), folder / "run"
     with Processes() as seen:
-        blueprint = draw_up(run, folder)
-        with open_run.opened(out, blueprint) as layout:
-            jobs = outstanding(blueprint, layout, out)
+        blueprint = prepare(run, folder)
+        with open_run.open_run(out, blueprint) as layout:
+            jobs = list_outstanding_tasks(blueprint, layout, out)
         held = resident_mb()
     told = {
         "clips": clips,

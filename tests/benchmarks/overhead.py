@@ -21,7 +21,7 @@ import numpy as np
 from gensr_pref import audio
 from gensr_pref.audio import Sound
 from gensr_pref.building.build import build
-from gensr_pref.building.prepare import draw_up
+from gensr_pref.building.prepare import prepare
 from gensr_pref.config import run_file
 from gensr_pref.corpus.clips import ClipMaker
 from gensr_pref.generators.registry import make_generators
@@ -110,7 +110,7 @@ def seconds_of(stretch):
 
 def compared(run, base, out):
     """Half of the plain work, the build, the other half."""
-    specs = sorted(draw_up(run, base).clips, key=lambda spec: -spec.segment.frames)
+    specs = sorted(prepare(run, base).clips, key=lambda spec: -spec.segment.frames)
     halves = specs[0::2], specs[1::2]
     context = multiprocessing.get_context("spawn")
     pause = context.Barrier(WORKERS + 1)

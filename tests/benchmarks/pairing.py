@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from gensr_pref import schema
 from gensr_pref.building import open_run
 from gensr_pref.building.pair import pair
-from gensr_pref.building.prepare import draw_up
+from gensr_pref.building.prepare import prepare
 from gensr_pref.rundir import part_files
 from gensr_pref.rundir.layout import LAYOUT
 from gensr_pref.rundir.provenance import of_part
@@ -42,7 +42,7 @@ READ = {
 def synthetic(folder, rows, shard_clips):
     """A finished run of so many rows of scores."""
     recording(folder, 1)
-    blueprint, out = draw_up(run_file(kind="serial"), folder), folder / "run"
+    blueprint, out = prepare(run_file(kind="serial"), folder), folder / "run"
     open_run.write_document(out, blueprint.document)
     names = [
         f"speech/{place:09d}-{place * 2654435761 % 2**48:012x}" for place in range(rows // EACH)

@@ -462,7 +462,10 @@ def test_every_pair_call_starts_from_the_build(copy):
 def test_no_pair_at_all_is_told_with_what_stopped_most(copy, capsys):
     assert main(["pair", str(copy), "min.zero_crossings=2"]) == 0
     told = capsys.readouterr().out
-    assert "No clip has a pair. The most frequent reason is bound: all else holds, but" in told
+    assert (
+        "No clip has a pair. The most frequent reason is bound: one candidate wins, but it violates"
+        in told
+    )
 
 
 def test_settings_of_the_build_that_another_rule_does_not_know_are_dropped(run, base, tmp_path):

@@ -11,10 +11,10 @@ import pytest
 
 from gensr_pref.building import ray_pool, sampling
 from gensr_pref.building.build import build
-from gensr_pref.building.isolation import around
+from gensr_pref.building.isolation import work_around
 from gensr_pref.building.pair import pair
 from gensr_pref.building.progress import Progress
-from gensr_pref.building.tasks import Lost, Place, Restarted, ShardTask
+from gensr_pref.building.tasks import Call, Lost, Restarted, ShardTask
 from gensr_pref.building.time_limit import OutOfTime, time_limit
 from gensr_pref.errors import Unusable
 from gensr_pref.identity import candidate_id
@@ -233,25 +233,25 @@ def test_metric_that_always_dies_ends_in_the_end(run, base, tmp_path):
 def test_what_is_worked_around_narrows_down_and_ends():
     """Clip, metric, candidate; after three candidates the metric is given up on the clip."""
     task, died = ShardTask("score", 0, ()), Unusable(Reason.WORKER_DIED)
-    task = around(task, Place("c"), died)
-    task = around(task, Place("c", "m"), died)
-    assert task.wary == (Place("c"), Place("c", "m"))
+    task = work_around(task, Call("c"), died)
+    task = work_around(task, Call("c", "m"), died)
+    assert task.divided == (Call("c"), Call("c", "m"))
     for name in "xyz":
-        assert task.given_up(Place("c", "m")) is None
-        task = around(task, Place("c", "m", name), died)
-    assert task.given_up(Place("c", "m")) is died
-    assert task.given_up(Place("c", "other")) is None
-    slow = around(ShardTask("score", 0, ()), Place("c", "m"), Unusable(Reason.TIMED_OUT))
-    assert slow.given_up(Place("c", "m")) is not None
+        assert task.skip_reason(Call("c", "m")) is None
+        task = work_around(task, Call("c", "m", name), died)
+    assert task.skip_reason(Call("c", "m")) is died
+    assert task.skip_reason(Call("c", "other")) is None
+    slow = work_around(ShardTask("score", 0, ()), Call("c", "m"), Unusable(Reason.TIMED_OUT))
+    assert slow.skip_reason(Call("c", "m")) is not None
 
 
 def test_a_clip_with_one_sound_is_given_up_when_it_cannot_be_divided():
     """A worker that is at a metric again, after it was to divide the sounds, had only one."""
     task, died = ShardTask("score", 0, ()), Unusable(Reason.WORKER_DIED)
-    for place in (Place("c"), Place("c", "m"), Place("c", "m")):
-        assert task.given_up(Place("c", "m")) is None
-        task = around(task, place, died)
-    assert task.given_up(Place("c", "m")) is died
+    for place in (Call("c"), Call("c", "m"), Call("c", "m")):
+        assert task.skip_reason(Call("c", "m")) is None
+        task = work_around(task, place, died)
+    assert task.skip_reason(Call("c", "m")) is died
 
 
 def _longest(run, base, tmp_path):
@@ -328,7 +328,7 @@ def test_rounding_is_no_lack_of_reproducibility(faulty):
 
 def test_being_asked_again_does_not_change_the_tables(faulty, run, base, tmp_path, monkeypatch):
     faulty("one_row")
-    monkeypatch.setattr("gensr_pref.building.worker.not_reproducible", lambda *asked: None)
+    monkeypatch.setattr("gensr_pref.building.worker.reproducibility_notice", lambda *asked: None)
     before = tables(tmp_path / "run")
     (tmp_path / "run").rename(tmp_path / "first")
     faulty("one_row")
@@ -409,4 +409,4 @@ def test_there_is_no_alarm_outside_the_main_thread():
     ],
 )
 def test_errors_have_reasons(error, reason):
-    assert sampling.as_fault(error).reason == reason
+    assert sampling.to_unusable(error).reason == reason

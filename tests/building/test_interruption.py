@@ -13,7 +13,7 @@ import pytest
 from gensr_pref.building.build import build
 from gensr_pref.building.progress import Progress
 from gensr_pref.building.status import status
-from gensr_pref.building.tasks import Tick
+from gensr_pref.building.tasks import ClipFinished
 from gensr_pref.cli.main import main
 from gensr_pref.errors import RunMismatchError
 from tests.commands import require_success, start
@@ -117,7 +117,7 @@ def test_signal_whose_exception_is_dropped_stops_a_build(
 
     def show(self, event):
         shown(self, event)
-        if isinstance(event, Tick) and not dropped:
+        if isinstance(event, ClipFinished) and not dropped:
             dropped.append(DroppedSignal.sent(number))
 
     dropped: list[None] = []
@@ -135,7 +135,7 @@ def test_interrupted_build_has_told_how_far_it_came(base, tmp_path, run, monkeyp
 
     def show(self, event):
         shown(self, event)
-        if isinstance(event, Tick) and event.stage == "score":
+        if isinstance(event, ClipFinished) and event.stage == "score":
             raise error
 
     monkeypatch.setattr(Progress, "show", show)
@@ -209,5 +209,5 @@ def test_actors_killed_at_random_moments(base, tmp_path):
     told = process.communicate(timeout=300)[0].decode()
     assert process.returncode == 0, told
     assert killed >= 8
-    assert "begins anew" in told
+    assert "starts again" in told
     assert tables(out) == calm

@@ -10,7 +10,7 @@ import pytest
 from gensr_pref.building import ray_cluster as clusters
 from gensr_pref.building import ray_pool
 from gensr_pref.building.build import build
-from gensr_pref.building.ray_cluster import Crew, crews, require
+from gensr_pref.building.ray_cluster import Crew, plan_crews, require_gpus
 from gensr_pref.building.tasks import Lost, Restarted
 from gensr_pref.cli.main import main
 from gensr_pref.config.run_file import Engine
@@ -80,7 +80,7 @@ def test_node_that_is_killed_and_one_that_comes(cluster, run, base, tmp_path, mo
     ],
 )  # fmt: skip
 def test_processes_are_those_that_fit(settings, cpus, gpus, expected):
-    assert list(crews(Engine(**settings), cpus, gpus)) == expected
+    assert list(plan_crews(Engine(**settings), cpus, gpus)) == expected
 
 
 @pytest.mark.slow
@@ -96,11 +96,11 @@ def test_crews_of_their_own_give_the_same_bytes(run, base, tmp_path):
 def test_gpus_that_are_not_here_are_refused_and_not_waited_for():
     engine = Engine(device="cuda")
     with raises(ConfigError, field="engine.generator_gpus", value=1.0, problem="conflict"):
-        require(engine, crews(engine, 8, 0), 0)
+        require_gpus(engine, plan_crews(engine, 8, 0), 0)
     waits = Engine(device="cuda", address="auto")
-    require(waits, crews(waits, 8, 0), 0)
+    require_gpus(waits, plan_crews(waits, 8, 0), 0)
     certain = Engine(device="cuda:1", workers=2)
-    require(certain, crews(certain, 8, 0), 0)
+    require_gpus(certain, plan_crews(certain, 8, 0), 0)
 
 
 @pytest.mark.slow
@@ -117,8 +117,8 @@ def test_ray_that_is_slow_to_start_is_given_more_time(monkeypatch):
         return init(**settings)
 
     monkeypatch.setattr(ray, "init", slow)
-    with clusters.started(Engine(workers=1)):
-        assert clusters.resources()[0] >= 1
+    with clusters.running_ray(Engine(workers=1)):
+        assert clusters.count_resources()[0] >= 1
     assert len(tries) == 2
 
 
@@ -149,7 +149,7 @@ def test_time_for_ray_is_more_than_its_own_unless_it_is_set(monkeypatch):
     for given in (None, "7"):
         if given:
             monkeypatch.setenv(name, given)
-        with clusters.started(Engine(workers=1)):
+        with clusters.running_ray(Engine(workers=1)):
             pass
     assert seen == ["150", "7"]
 

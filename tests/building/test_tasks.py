@@ -1,12 +1,12 @@
 """Tests of events that are reported together."""
 
-from gensr_pref.building.tasks import Began, Place, Tick, bundled
+from gensr_pref.building.tasks import Call, CallStarted, ClipFinished, bundle_events
 
-TICK = Tick("sample", 0, 1.0, 0.1)
+TICK = ClipFinished("sample", 0, 1.0, 0.1)
 
 
 def began(name):
-    return Began("sample", 0, Place(name))
+    return CallStarted("sample", 0, Call(name))
 
 
 def test_what_begins_is_told_before_its_work():
@@ -18,7 +18,7 @@ def test_what_begins_is_told_before_its_work():
             asked.append(event)
             yield event
 
-    bundles = bundled(events())
+    bundles = bundle_events(events())
     assert next(bundles) == [began("a")]
     assert len(asked) == 1
     assert next(bundles) == [TICK, began("b")]
@@ -27,4 +27,4 @@ def test_what_begins_is_told_before_its_work():
 
 
 def test_nothing_is_told_where_nothing_happens():
-    assert list(bundled([])) == []
+    assert list(bundle_events([])) == []

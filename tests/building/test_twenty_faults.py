@@ -94,7 +94,7 @@ def test_twenty_faults_in_one_build(base, tmp_path, machines):
     finally:
         driver.kill()
     assert struck == Counter(FAULTS)
-    assert "begins anew" in log.read_text()
+    assert "starts again" in log.read_text()
     assert tables(out) == calm
     made = [row["candidate_id"] for row in rows(out, "candidates")]
     assert len(made) == len(set(made)) == 3 * len(rows(out, "clips"))

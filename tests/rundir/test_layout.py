@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from gensr_pref.building.build import build
-from gensr_pref.building.recordings import read
+from gensr_pref.building.recordings import read_recordings
 from gensr_pref.building.status import status
 from gensr_pref.config import run_file
 from gensr_pref.errors import Fault, PartsError
@@ -133,7 +133,7 @@ def test_digests_of_recordings_that_were_edited_are_not_believed(base, built, ou
     lines = (out / "recordings.jsonl").read_text().splitlines()
     changed = [line.replace('"digest": "', '"digest": "0') for line in lines[1:]]
     (out / "recordings.jsonl").write_text("\n".join([lines[0], *changed]))
-    assert read(out) == {}
+    assert read_recordings(out) == {}
     assert built_again(base, out) == tables(built)
     assert (out / "recordings.jsonl").read_text() == (built / "recordings.jsonl").read_text()
 
