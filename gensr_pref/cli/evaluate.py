@@ -38,13 +38,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--base",
         metavar="LABEL",
-        help="label of the policy that the others are compared with; default: the first",
+        help="label of the generator that the others are compared with; default: the first",
     )
     parser.add_argument(
         "--control",
         action="append",
         metavar="LABEL",
-        help="label of a policy that should not beat the base; may be repeated",
+        help="label of a control: a generator that should not beat the base; may be repeated",
     )
     parser.add_argument("--panel", help=PANEL)
     parser.add_argument(
@@ -55,11 +55,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--over",
         choices=["clip", "speaker"],
-        help="cluster of the confidence intervals; default clip",
+        help="cluster of the confidence intervals; default: clip",
     )
     parser.add_argument("--seed", type=int, help=SEED)
     parser.add_argument("--workers", help="number of processes; default: one per CPU")
-    parser.add_argument("--device", help=f"{DEVICE}; default cpu")
+    parser.add_argument("--device", help=f"{DEVICE}; default: cpu")
 
 
 def run(options: argparse.Namespace) -> None:

@@ -61,7 +61,7 @@ def _add_contents(parser: argparse.ArgumentParser) -> None:
         "--secret",
         type=Path,
         metavar="FILE",
-        help="file with the key of the pseudonyms; default DIR/anonymise.key",
+        help="file with the key of the pseudonyms; default: DIR/anonymise.key",
     )
     parser.add_argument(
         "--allow",
@@ -85,7 +85,7 @@ def _add_hub(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="make a new repository public; also required to push to a public one",
     )
-    parser.add_argument("--revision", metavar="BRANCH", help="branch to push to; default main")
+    parser.add_argument("--revision", metavar="BRANCH", help="branch to push to; default: main")
     parser.add_argument("--create-pr", action="store_true", help="push as a pull request")
     parser.add_argument(
         "--others",
