@@ -26,17 +26,26 @@ class Evaluation(run_file.Model):
     """An evaluation file."""
 
     name: str = "evaluation"
-    seed: int | None = Field(None, description="null: that of `clips`, where it is a run; else 0")
+    seed: int | None = Field(
+        None, description="null: that of clips if it is a run file or run directory, otherwise 0"
+    )
     clips: str | None = Field(
         None,
         description="held-out clips: a run file, a manifest, a folder with noisy/ and clean/, or "
         "the validation split of a run directory or exported dataset",
     )
-    corpus: run_file.Corpus | None = Field(None, description="in place of `clips`")
-    limit: int | None = Field(None, ge=1, description="clips, drawn by identity")
+    corpus: run_file.Corpus | None = Field(
+        None, description="where the held-out clips come from, in place of clips"
+    )
+    limit: int | None = Field(
+        None, ge=1, description="largest number of clips; which clips depends only on their ids"
+    )
     generators: list[run_file.GeneratorUse] = Field(min_length=1)
-    samples: int = Field(SAMPLES, ge=1, description="of each clip, by each generator")
-    base: str | None = Field(None, description="what the others are compared with; null: the first")
+    samples: int = Field(SAMPLES, ge=1, description="samples of each clip by each generator")
+    base: str | None = Field(
+        None,
+        description="label of the generator that the others are compared with; null: the first",
+    )
     placebo: bool = Field(True, description="add the base again, with other seeds")
     controls: list[str] = Field(
         default_factory=list, description="policies that should not be better, such as one that "
@@ -50,7 +59,9 @@ class Evaluation(run_file.Model):
         description="metrics or scores that did not choose the pairs; null: as the panel votes",
     )
     over: Literal["clip", "speaker"] = Field(
-        "clip", description="what intervals are over; speaker: all clips of one are one cluster"
+        "clip",
+        description="cluster of the confidence intervals; speaker: all clips of a speaker "
+        "form one cluster",
     )
     engine: run_file.Engine = Field(default_factory=run_file.Engine)
 

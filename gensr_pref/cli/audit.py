@@ -8,7 +8,7 @@ from gensr_pref.cli.arguments import add_directory
 from gensr_pref.cli.output import as_json, show
 from gensr_pref.storage.location import parse_location, require_local
 
-HELP = "measure how good the pairs are; writes report.html and audit.json"
+HELP = "measure what the pairs of a run are worth; writes report.html and audit.json"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=parse_location,
         nargs="?",
         metavar="OTHER",
-        help="second run directory, to compare the first with",
+        help="second run directory, which the first is compared with",
     )
     parser.add_argument(
         "--heard",

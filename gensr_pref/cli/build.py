@@ -8,7 +8,7 @@ from gensr_pref.cli.arguments import DIRECTORY, add_overrides, add_run_file
 from gensr_pref.cli.output import plugin_prints_on_stderr
 from gensr_pref.storage.location import parse_location
 
-HELP = "build pairs from a corpus; run it again to continue"
+HELP = "build preference pairs from a corpus; the same command again continues the build"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

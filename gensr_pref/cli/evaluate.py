@@ -9,7 +9,7 @@ from gensr_pref.cli.arguments import DEVICE, PANEL, SEED
 from gensr_pref.cli.output import as_json, plugin_prints_on_stderr, show
 from gensr_pref.errors import RunIncompleteError
 
-HELP = "compare policies (generators) on held-out clips"
+HELP = "compare generators, such as before and after training, on held-out clips"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,27 +22,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "dpo@1=fm-tiny:checkpoint=runs/dpo; or an evaluation file (.yaml), then key=value",
     )
     parser.set_defaults(overrides=[])
-    parser.add_argument("--out", type=Path, required=True, help="folder of the evaluation")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write the results to")
     parser.add_argument(
         "--clips",
         metavar="PATH",
         help="held-out clips: run file, manifest, folder with noisy/ and clean/, or the validation "
         "split of a run directory or exported dataset",
     )
-    parser.add_argument("--limit", type=int, metavar="N", help="number of clips; default all")
     parser.add_argument(
-        "--samples", type=int, metavar="N", help="number of samples per clip; default 4"
+        "--limit", type=int, metavar="N", help="largest number of clips; default: all"
+    )
+    parser.add_argument(
+        "--samples", type=int, metavar="N", help="number of samples per clip; default: 4"
     )
     parser.add_argument(
         "--base",
         metavar="LABEL",
-        help="label of the policy to compare with; default the first",
+        help="label of the generator that the others are compared with; default: the first",
     )
     parser.add_argument(
         "--control",
         action="append",
         metavar="LABEL",
-        help="label of a policy that should not beat the base; may be repeated",
+        help="label of a control: a generator that should not beat the base; may be repeated",
     )
     parser.add_argument("--panel", help=PANEL)
     parser.add_argument(
@@ -53,11 +55,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--over",
         choices=["clip", "speaker"],
-        help="unit that the bootstrap resamples; default clip",
+        help="cluster of the confidence intervals; default: clip",
     )
     parser.add_argument("--seed", type=int, help=SEED)
-    parser.add_argument("--workers", help="number of processes; default one per CPU")
-    parser.add_argument("--device", help=f"{DEVICE}; default cpu")
+    parser.add_argument("--workers", help="number of processes; default: one per CPU")
+    parser.add_argument("--device", help=f"{DEVICE}; default: cpu")
 
 
 def run(options: argparse.Namespace) -> None:

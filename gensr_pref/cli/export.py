@@ -50,7 +50,7 @@ def _add_contents(parser: argparse.ArgumentParser) -> None:
         type=megabytes,
         default="400",
         metavar="MB",
-        help="approximate size of a Parquet file",
+        help="approximate size of a Parquet file in MB",
     )
     parser.add_argument(
         "--anonymise",
@@ -61,7 +61,7 @@ def _add_contents(parser: argparse.ArgumentParser) -> None:
         "--secret",
         type=Path,
         metavar="FILE",
-        help="file with the key of the pseudonyms; default DIR/anonymise.key",
+        help="file with the key of the pseudonyms; default: DIR/anonymise.key",
     )
     parser.add_argument(
         "--allow",
@@ -69,7 +69,7 @@ def _add_contents(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="TEXT",
-        help="text that the check for secrets accepts; may be repeated",
+        help="text that the scan for private text accepts; may be repeated",
     )
 
 
@@ -81,17 +81,19 @@ def _add_hub(parser: argparse.ArgumentParser) -> None:
         help="repository on the Hub to push the export to",
     )
     parser.add_argument(
-        "--public", action="store_true", help="make the repository public, if it is new"
+        "--public",
+        action="store_true",
+        help="make a new repository public; also required to push to a public one",
     )
-    parser.add_argument("--revision", metavar="BRANCH", help="branch to push to; default main")
+    parser.add_argument("--revision", metavar="BRANCH", help="branch to push to; default: main")
     parser.add_argument("--create-pr", action="store_true", help="push as a pull request")
     parser.add_argument(
         "--others",
         choices=["keep", "delete"],
-        help="keep or delete files in the repository that no export wrote",
+        help="whether to keep or delete files in the repository that no export wrote",
     )
     parser.add_argument(
-        "--dry-run", action="store_true", help="list what would be pushed, and push nothing"
+        "--dry-run", action="store_true", help="list what would be pushed, but push nothing"
     )
 
 

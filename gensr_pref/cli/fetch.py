@@ -21,12 +21,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="name of a checkpoint, such as utmos, or ORG/NAME[@REVISION] on the Hub",
     )
     parser.add_argument(
-        "--sha256", metavar="HEX", help="digest that the file must have; for a single name"
+        "--sha256", metavar="HEX", help="SHA-256 digest that the file must have; for a single name"
     )
     parser.add_argument(
         "--verify",
         action="store_true",
-        help="verify the files on this machine by their digests; downloads nothing",
+        help="compare the files on this machine with their digests; downloads nothing",
     )
 
 

@@ -11,7 +11,7 @@ from gensr_pref.cli.arguments import add_directory
 from gensr_pref.cli.output import show
 from gensr_pref.errors import quantity
 
-HELP = "judge pairs blind, on a page that this machine serves"
+HELP = "run a blind listening test with pairs of a run, in the browser"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from gensr_pref.cli.arguments import add_directory, add_overrides
 from gensr_pref.cli.output import show
 
-HELP = "make the pairs again from the scores, under other rules"
+HELP = "make the pairs again from the scores, with another rule or other settings"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

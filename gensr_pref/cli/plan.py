@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out",
         type=parse_location,
         metavar="DIR",
-        help="run directory to keep the pilot run in; a build with the same --out continues it",
+        help="run directory for the pilot run; a build with the same --out continues it",
     )
     add_overrides(parser)
 

@@ -20,8 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "systems",
         nargs="+",
         metavar="DIR",
-        help="folder of audio files of a system, or a single file; then METRIC.OPTION=VALUE for "
-        "options of metrics",
+        help="folder with the audio files of one system, or a single file; then "
+        "METRIC.OPTION=VALUE for options of metrics",
     )
     parser.set_defaults(overrides=[])
     parser.add_argument(
@@ -39,10 +39,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TABLE",
         help="table with the columns audio, text and language",
     )
-    parser.add_argument("--language", help="language of all clips; ISO 639-1, such as en")
+    parser.add_argument(
+        "--language",
+        help="language of clips for which the texts give none; ISO 639 code, such as en",
+    )
     parser.add_argument("--panel", help=PANEL)
     parser.add_argument(
-        "--align", action="store_true", help="undo the delay and polarity of each file"
+        "--align",
+        action="store_true",
+        help="undo the delay and polarity of each file before scoring",
     )
     parser.add_argument("--workers", default="auto", help="number of processes; auto = one per CPU")
     parser.add_argument("--device", default="cpu", help=DEVICE)

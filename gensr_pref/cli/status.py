@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--watch",
         type=float,
         metavar="SECONDS",
-        help="interval between reports, which end with the build",
+        help="report again after so many seconds, until the build ends",
     )
 
 

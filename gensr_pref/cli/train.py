@@ -10,15 +10,18 @@ from typing import Any
 from gensr_pref.cli.arguments import add_overrides
 from gensr_pref.cli.output import show
 
-HELP = "train a generator; run it again to continue"
+HELP = "train a generator; the same command again continues the training"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the recipe, the folder of the checkpoint and overrides."""
     parser.add_argument(
-        "recipe", type=Path, metavar="TRAIN.yaml", help="recipe: pretrain, tokenize, dpo or average"
+        "recipe",
+        type=Path,
+        metavar="TRAIN.yaml",
+        help="recipe file: pretrain, tokenize, dpo or average",
     )
-    parser.add_argument("--out", type=Path, required=True, help="folder of the checkpoint")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write the checkpoint to")
     add_overrides(parser, "field to override, such as steps=100")
 
 

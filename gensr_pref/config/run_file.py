@@ -55,23 +55,32 @@ class Model(BaseModel):
 
 
 class Columns(Model):
-    """Which columns of a table hold what; null where the table has no such thing."""
+    """The names of the columns of a table; null if the table has no such column."""
 
-    audio: str | None = Field("path", description="the recording: a path, or Audio bytes")
-    clean: str | None = Field(None, description="paired sources: the clean recording")
-    text: str | None = Field(None, description="what is said")
-    speaker: str | None = Field(None, description="who says it")
-    language: str | None = Field(None, description="ISO 639-1 code")
+    audio: str | None = Field(
+        "path", description="column with the recording, as a path or as Audio bytes"
+    )
+    clean: str | None = Field(
+        None,
+        description="column with the clean recording, if the source has noisy and clean "
+        "recordings in pairs",
+    )
+    text: str | None = Field(None, description="column with the spoken words")
+    speaker: str | None = Field(None, description="column with the name of the speaker")
+    language: str | None = Field(None, description="column with an ISO 639 code")
 
 
 class ManifestSource(Model):
-    """A CSV or JSON-lines table with a path per row."""
+    """A CSV, TSV or JSON-lines table with one path per row."""
 
     kind: Literal["manifest"] = "manifest"
-    path: str = Field(description="the table; its suffix tells CSV, TSV or JSON lines")
+    path: str = Field(
+        description="the table; its suffix determines whether it is read as CSV, TSV or JSON lines"
+    )
     root: str | None = Field(
         None,
-        description="what paths are relative to and may not leave; default: the table's folder",
+        description="folder that paths in the table are relative to; paths that lead outside "
+        "are refused; null: the table's folder",
     )
     columns: Columns = Field(default_factory=lambda: Columns())
 
@@ -80,9 +89,11 @@ class FolderSource(Model):
     """Every audio file below a folder."""
 
     kind: Literal["folder"] = "folder"
-    path: str
+    path: str = Field(description="the folder")
     speaker: Literal["none", "parent"] = Field(
-        "none", description="parent: the name of a file's folder is its speaker"
+        "none",
+        description="parent: the name of a file's folder is its speaker; none: speakers are "
+        "unknown",
     )
 
 
@@ -91,25 +102,27 @@ class PairedSource(Model):
 
     kind: Literal["paired"] = "paired"
     noisy: str = Field(description="folder of noisy files")
-    clean: str = Field(description="folder of clean files of the same relative names (any suffix)")
+    clean: str = Field(
+        description="folder of clean files with the same relative names (any suffix)"
+    )
 
 
 class ParquetSource(Model):
     """Parquet files with an Audio column (or bytes, or paths) and optional text and speaker."""
 
     kind: Literal["parquet"] = "parquet"
-    path: str = Field(description="a file, a folder or a glob")
+    path: str = Field(description="a file, a folder or a glob pattern")
     columns: Columns = Field(default_factory=lambda: Columns(audio="audio"))
 
 
 class HuggingFaceSource(Model):
-    """A dataset read through `datasets`: a Hub name or a local path."""
+    """A dataset on the Hub or in a local folder, read through `datasets`."""
 
     kind: Literal["huggingface"] = "huggingface"
-    path: str = Field(description="Hub name or local folder")
-    config: str | None = None
-    split: str = "train"
-    revision: str | None = None
+    path: str = Field(description="name of the dataset on the Hub, or a local folder")
+    config: str | None = Field(None, description="config of the dataset")
+    split: str = Field("train", description="split of the dataset")
+    revision: str | None = Field(None, description="commit, tag or branch on the Hub")
     columns: Columns = Field(default_factory=lambda: Columns(audio="audio"))
 
 
@@ -121,53 +134,59 @@ FileSource = Annotated[ManifestSource | FolderSource, Field(discriminator="kind"
 
 
 class Reverb(Model):
-    """A room: simulated (image source method) or a recorded impulse response."""
+    """Reverberation by a simulated room (image source method) or a recorded impulse response."""
 
     probability: Probability = 0.5
     rt60_s: PositiveRange = Field(
-        (0.2, 0.8), description="seconds, drawn uniformly; simulated rooms"
+        (0.2, 0.8),
+        description="reverberation time in seconds, drawn uniformly; for simulated rooms",
     )
     distance_m: PositiveRange = Field(
-        (0.5, 3.0), description="source to microphone; simulated rooms"
+        (0.5, 3.0), description="distance from source to microphone in metres; for simulated rooms"
     )
-    source: FileSource | None = Field(None, description="impulse responses; absent = simulate")
+    source: FileSource | None = Field(
+        None, description="recorded impulse responses; null: rooms are simulated"
+    )
 
 
 class Clipping(Model):
-    """Amplitude clipped at a share of the clip's peak."""
+    """Clipping of the amplitude at a share of the clip's peak."""
 
     probability: Probability = 0.25
     threshold: PositiveRange = Field((0.06, 0.9), description="share of the peak, drawn uniformly")
 
 
 class BandLimit(Model):
-    """Resampled down to one of the rates and back."""
+    """Resampling down to one of the rates and back."""
 
     probability: Probability = 0.5
-    rates_hz: list[Annotated[int, Field(ge=1000)]] = Field([4000, 8000], min_length=1)
+    rates_hz: list[Annotated[int, Field(ge=1000)]] = Field(
+        [4000, 8000], min_length=1, description="rates to draw from"
+    )
 
 
 class Noise(Model):
-    """Noise mixed in at a signal-to-noise ratio over active speech (ITU-T P.56)."""
+    """Noise added at a signal-to-noise ratio over active speech (ITU-T P.56)."""
 
     probability: Probability = 0.9
-    source: FileSource
-    snr_db: Range = (-5.0, 20.0)
+    source: FileSource = Field(description="recordings of noise")
+    snr_db: Range = Field((-5.0, 20.0), description="signal-to-noise ratio in dB")
 
 
 class Codec(Model):
-    """Encoded and decoded by libsndfile."""
+    """Encoding and decoding by libsndfile."""
 
     probability: Probability = 0.2
     names: list[Literal["opus", "vorbis", "gsm", "ulaw"]] = Field(
         ["opus", "gsm"],
         min_length=1,
-        description="opus about 8 kbit/s, vorbis about 33, gsm 13 (at 8 kHz), ulaw 64 (at 8 kHz)",
+        description="codecs to draw from: opus (about 8 kbit/s), vorbis (about 33), gsm (13, "
+        "at 8 kHz), ulaw (64, at 8 kHz)",
     )
 
 
 class PacketLoss(Model):
-    """20 ms packets replaced by silence, in bursts (Gilbert model)."""
+    """Replacement of 20 ms packets by silence, in bursts (Gilbert model)."""
 
     probability: Probability = 0.2
     rate: ShareRange = Field((0.02, 0.15), description="share of packets lost")
@@ -175,9 +194,10 @@ class PacketLoss(Model):
 
 
 class Degrade(Model):
-    """What is done to clean speech, in this order; a step that is absent is not done.
+    """Degradations of clean speech, applied in this order; a step that is null is not applied.
 
-    Where one step alone is there, its probability is 1 unless it is set.
+    Each step is applied to a clip with its `probability`. If there is only one step, its
+    probability is 1 unless it is set.
     """
 
     reverb: Reverb | None = None
@@ -198,31 +218,41 @@ class Degrade(Model):
 
 
 class Validation(Model):
-    """The held-out share."""
+    """The part of the clips that is held out."""
 
-    share: Probability = 0.05
+    share: Probability = Field(0.05, description="share of the units that is held out; see by")
     by: Literal["speaker", "source", "clip"] = Field(
         "speaker",
-        description="speaker: no speaker is on both sides (unknown speaker: by source); source: no "
-        "recording is; clip: pieces of one recording may be",
+        description="unit that is never divided between training and validation. speaker: all "
+        "clips of a speaker (if unknown, of a recording); source: all clips of a "
+        "recording; clip: pieces of one recording may be in both",
     )
 
 
 class Corpus(Model):
-    """Where clips come from and what is done to them."""
+    """The recordings, and how clips are made from them."""
 
-    source: Source
-    sample_rate: int = Field(16000, ge=8000, description="Hz; the rate of the clips")
+    source: Source = Field(description="the recordings")
+    sample_rate: int = Field(16000, ge=8000, description="rate of the clips in Hz")
     segment_seconds: PositiveRange = Field(
-        (1.0, 20.0), description="shorter recordings are left out, longer ones cut in equal pieces"
+        (1.0, 20.0),
+        description="shortest and longest clip in seconds; shorter recordings are left out, "
+        "longer ones are cut into equal pieces",
     )
     languages: list[Annotated[str, AfterValidator(language_code)]] | None = Field(
         None,
         min_length=1,
-        description="keep these only, as the language column says (ISO 639 codes); null: all",
+        description="use only recordings in these languages (ISO 639 codes in the language "
+        "column); null: all",
     )
-    limit: int | None = Field(None, ge=1, description="clips, drawn by identity; absent = all")
-    degrade: Degrade | None = Field(None, description="absent = the source is noisy already")
+    limit: int | None = Field(
+        None,
+        ge=1,
+        description="largest number of clips; which clips depends only on their ids; null: all",
+    )
+    degrade: Degrade | None = Field(
+        None, description="degradations of the recordings; null: the recordings are already noisy"
+    )
     validation: Validation = Field(default_factory=Validation)
 
     @model_validator(mode="after")
@@ -252,107 +282,147 @@ class Corpus(Model):
 
 
 class GeneratorUse(Model):
-    """A generator and how many candidates it gives per clip."""
+    """A generator, its options, and the number of candidates per clip."""
 
     use: str = Field(description="a name from `gensr-pref generators`, or module:Class")
     name: str | None = Field(
         None,
         pattern=LABEL_PATTERN,
-        description="label in candidate ids; needed where one generator is used twice",
+        description="label in candidate ids; required if one generator is used twice; null: "
+        "the name of the generator",
     )
-    candidates: int = Field(4, ge=1)
-    options: dict[str, Any] = Field(default_factory=dict)
+    candidates: int = Field(4, ge=1, description="number of candidates per clip")
+    options: dict[str, Any] = Field(default_factory=dict, description="options of the generator")
     seeds: str | None = Field(
         None,
-        description="seeds as if it had this label: generators that name the same one draw the "
-        "same noise; null: its own label",
+        description="label that the random seeds are made from; generators with the same one "
+        "draw the same noise; null: the label of this generator",
     )
 
 
 class MetricUse(Model):
-    """A metric of the panel."""
+    """A metric of the panel, its options, and which of its scores vote."""
 
     metric: str = Field(description="a name from `gensr-pref metrics`, or module:Class")
     vote: bool | list[str] | None = Field(
-        None, description="true or false for all its scores, or a list of scores; null: as usual"
+        None,
+        description="true or false: all scores of the metric vote, or none; a list: these "
+        "scores vote; null: the default of the metric",
     )
-    optional: bool = Field(False, description="true: go on without it where weights are missing")
-    options: dict[str, Any] = Field(default_factory=dict)
+    optional: bool = Field(
+        False, description="true: if weights are missing, the metric is left out"
+    )
+    options: dict[str, Any] = Field(default_factory=dict, description="options of the metric")
 
 
 class Pairing(Model):
-    """The rule that turns scores into pairs."""
+    """The rule that makes pairs from scores, and its settings."""
 
     rule: str = Field(
         "unanimous",
-        description="unanimous, top_bottom, weighted, golden, or one of yours as module:function",
+        description="unanimous, top_bottom, weighted, golden, or a function of your own as "
+        "module:function",
     )
-    pairs_per_clip: int = Field(1, ge=1)
-    votes: list[str] | None = Field(None, description="the scores that vote; null: the panel's")
+    pairs_per_clip: int = Field(1, ge=1, description="largest number of pairs of one clip")
+    votes: list[str] | None = Field(None, description="scores that vote; null: as the panel says")
     margin: dict[str, Annotated[float, Field(ge=0)]] = Field(
-        default_factory=dict, description="per score: chosen must be better by more than this"
+        default_factory=dict,
+        description="per score: the chosen candidate must be better by more than this",
     )
     tie: dict[str, Literal["allow", "veto"]] = Field(
-        default_factory=dict, description="per score: whether equal scores let a pair stand"
+        default_factory=dict,
+        description="per score: whether a difference within the margin allows the pair or "
+        "vetoes it",
     )
     min: dict[str, float] = Field(
-        default_factory=dict, description="per score: floor that chosen must reach"
+        default_factory=dict, description="per score: lower bound for the chosen candidate"
     )
     max: dict[str, float] = Field(
-        default_factory=dict, description="per score: ceiling that chosen must not pass (wer)"
+        default_factory=dict,
+        description="per score: upper bound for the chosen candidate, such as for wer",
     )
-    across_generators: bool = Field(False, description="whether a pair may cross generators")
+    across_generators: bool = Field(
+        False, description="whether chosen and rejected may come from different generators"
+    )
     score: str | None = Field(
-        None, description="top_bottom: the score that ranks; null: the only one that votes"
+        None,
+        description="top_bottom: the score that ranks the candidates; null: the only voting score",
     )
     extremes: int = Field(
-        1, ge=1, description="top_bottom: so many of the best meet so many of the worst (Z)"
+        1,
+        ge=1,
+        description="top_bottom: each of this many best candidates is paired with each of as "
+        "many worst (Z)",
     )
     weights: dict[str, Annotated[float, Field(gt=0)]] = Field(
-        default_factory=dict, description="weighted: per score; empty: 1 for every vote"
+        default_factory=dict,
+        description="weighted: weight of each score; empty: 1 for every voting score",
     )
     units: Literal["spread", "raw"] = Field(
-        "spread", description="weighted: what scores are in when they are summed"
+        "spread",
+        description="weighted: raw: scores as they are; spread: each score divided by its spread",
     )
-    gap: float = Field(0.0, ge=0, description="weighted: by more than this, chosen's sum is larger")
+    gap: float = Field(
+        0.0,
+        ge=0,
+        description="weighted: the sum of the chosen candidate must be larger by more than this",
+    )
 
 
 class Engine(Model):
-    """How the work is run; changes nothing in the tables, unless a limit is reached."""
+    """How the work is run. This changes no content of the tables, unless a limit is reached."""
 
-    kind: Literal["serial", "ray"] = "ray"
-    workers: Literal["auto"] | Annotated[int, Field(ge=1)] = Field(
-        "auto", description="processes; auto = one per CPU"
+    kind: Literal["serial", "ray"] = Field(
+        "ray",
+        description="serial: one process; ray: parallel processes, on one machine or on a cluster",
     )
-    address: str | None = Field(None, description="ray: auto for a running cluster; null = local")
-    retries: int = Field(2, ge=0, description="how often a shard whose worker died is tried again")
+    workers: Literal["auto"] | Annotated[int, Field(ge=1)] = Field(
+        "auto", description="number of processes; auto: one per CPU"
+    )
+    address: str | None = Field(
+        None,
+        description="ray: address of a running cluster, or auto to find it; null: this machine",
+    )
+    retries: int = Field(2, ge=0, description="how often a shard is tried again if its worker died")
     device: str = Field("cpu", description="torch device of the generators")
     generator_gpus: float | None = Field(
         None,
         ge=0,
-        description="ray: GPUs of a process that samples, such as 0.25; null: 1 on cuda, else 0",
+        description="ray: GPUs of each process that samples, such as 0.25; null: 1 on cuda, "
+        "otherwise 0",
     )
     scorer_device: str | None = Field(
-        None, description="torch device of the metrics; null: that of the generators"
+        None, description="torch device of the metrics; null: as the generators"
     )
     scorer_gpus: float | None = Field(
-        None, ge=0, description="ray: GPUs of a process that scores; null: 1 on cuda, else 0"
+        None,
+        ge=0,
+        description="ray: GPUs of each process that scores; null: 1 on cuda, otherwise 0",
     )
     scorers: Literal["auto"] | Annotated[int, Field(ge=1)] = Field(
         "auto",
-        description="ray: processes that score, where the devices differ; else all do both; "
-        "auto = those that CPUs or GPUs are left for",
+        description="ray: number of processes that score, if the devices of generators and "
+        "metrics differ (otherwise each process samples and scores); auto: as "
+        "many as the remaining CPUs or GPUs allow",
     )
     shards_in_flight: int | None = Field(
-        None, ge=1, description="ray: sampled and not scored yet, at most; null: twice the scorers"
+        None,
+        ge=1,
+        description="ray: largest number of shards that are sampled but not yet scored; null: "
+        "twice the scorers",
     )
     limit_seconds: float | None = Field(
         3600,
         gt=0,
-        description="what a generator, or the panel, may take for one clip before it has failed "
-        "on it; null: no limit",
+        description="seconds that a generator, or the panel, may take for one clip before it "
+        "has failed on that clip; null: no limit",
     )
-    shard_clips: int = Field(16, ge=1, description="clips per part file; this one shapes the files")
+    shard_clips: int = Field(
+        16,
+        ge=1,
+        description="clips per shard, which is one part file of each table; this field does "
+        "affect the files",
+    )
 
     @property
     def scoring_device(self) -> str:
@@ -361,35 +431,45 @@ class Engine(Model):
 
 
 class Credit(Model):
-    """A work that went into the clips: what an export owes its makers. Shapes nothing."""
+    """A work that the clips were made from, to be credited in an export. It changes no data."""
 
-    of: Literal["speech", "noise", "rooms", "other"]
-    name: str = Field(min_length=1, description="as its makers call it")
-    licence: str = Field(
-        min_length=1, description="SPDX identifier where there is one, such as CC-BY-4.0"
+    of: Literal["speech", "noise", "rooms", "other"] = Field(
+        description="what the work was used as"
     )
-    by: str | None = Field(None, description="whom the licence wants named")
-    url: str | None = Field(None, pattern=r"^https?://\S+$", description="where it is from")
+    name: str = Field(min_length=1, description="name of the work, as its authors write it")
+    licence: str = Field(
+        min_length=1, description="SPDX identifier if there is one, such as CC-BY-4.0"
+    )
+    by: str | None = Field(None, description="whom the licence requires to be named")
+    url: str | None = Field(
+        None, pattern=r"^https?://\S+$", description="where the work is published"
+    )
     cite: str | None = Field(None, description="the paper to cite")
 
 
 class Run(Model):
-    """A whole run file."""
+    """A complete run file."""
 
-    name: str = "run"
-    seed: int = 0
+    name: str = Field("run", description="name of the run")
+    seed: int = Field(0, description="random seed; all other seeds are derived from it")
     credits: list[Credit] = Field(
         default_factory=list,
-        description="the recordings and their licences, for what is published of the run; may be "
-        "added to a finished run by building it again",
+        description="the recordings and their licences, for the dataset card; can be added to "
+        "a finished run by building it again",
     )
-    corpus: Corpus
-    generators: list[GeneratorUse] = Field(min_length=1)
-    panel: list[MetricUse] = Field(min_length=1)
-    pairing: Pairing = Field(default_factory=Pairing)
-    engine: Engine = Field(default_factory=Engine)
+    corpus: Corpus = Field(description="the clips")
+    generators: list[GeneratorUse] = Field(
+        min_length=1, description="the generators that sample the candidates"
+    )
+    panel: list[MetricUse] = Field(
+        min_length=1, description="the metrics that score the candidates"
+    )
+    pairing: Pairing = Field(default_factory=Pairing, description="the rule that makes the pairs")
+    engine: Engine = Field(default_factory=Engine, description="how the work is run")
     provenance: dict[str, Any] | None = Field(
-        None, exclude=True, description="what a build writes into its run.yaml; not read"
+        None,
+        exclude=True,
+        description="written by a build into its run.yaml; ignored when a run file is read",
     )
 
 
