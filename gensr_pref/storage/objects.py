@@ -274,7 +274,9 @@ def _storage_error(path: Path, done: str, error: Exception, advice: str) -> Stor
         f"cannot be {done}: {_said(error)}. {advice}",
         path=path,
         value=type(error).__name__,
-        problem=Problem.UNREADABLE if done in ("read", "listed") else Problem.UNWRITABLE,
+        problem=Problem.UNREADABLE
+        if done in ("read", "listed", "looked at")
+        else Problem.UNWRITABLE,
     )
 
 
