@@ -11,6 +11,7 @@ import pytest
 
 from gensr_pref.process import one_thread
 from gensr_pref.storage.location import parse_location
+from tests.commands import console  # noqa: F401  fixture
 from tests.s3_server import BUCKET, S3Server
 from tests.small_run import base, one_ray, run  # noqa: F401  fixtures
 

@@ -1,6 +1,6 @@
 """How a test expects an error: its class and its facts, whatever its message says."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -33,6 +33,12 @@ def require_facts(error: GensrPrefError, kind: type[GensrPrefError], **facts: An
         assert full == end or full.endswith(f"/{end}"), f"{name} is {full!r}, not {end!r}"
 
 
+def refuses_option(make: Callable[..., object], option: str, **options: Any) -> None:
+    """Expect a constructor to refuse options with a ValueError that names the wrong one."""
+    with pytest.raises(ValueError, match=rf"\b{option}\b"):
+        make(**options)
+
+
 def refusal(*words: object) -> GensrPrefError:
     """Run a command that ends in an error, and return what it showed on standard error."""
     shown: list[GensrPrefError] = []
@@ -53,3 +59,14 @@ def refusal(*words: object) -> GensrPrefError:
 def refuses(words: list[object] | list[str], kind: type[GensrPrefError], **facts: Any) -> None:
     """Expect a command to end in an error of this class, with these attributes."""
     require_facts(refusal(*words), kind, **facts)
+
+
+def require_length(error: GensrPrefError, longest: int, shortest: int = 0) -> None:
+    """Fail unless the message of an error has a length within bounds, in characters."""
+    assert shortest < len(str(error)) < longest
+
+
+def require_absent(error: GensrPrefError, *secrets: str) -> None:
+    """Fail if the message or the facts of an error hold any of these."""
+    texts = (str(error), error.shown({}), repr(vars(error)))
+    assert not [secret for secret in secrets if any(secret in text for text in texts)]

@@ -209,8 +209,8 @@ def test_things_are_counted_inflags(count, noun, words):
 
 
 def test_printed_commands_can_be_pasted(tmp_path):
-    out = tmp_path / "it's my run"
-    assert shlex.split(typed("gensr-pref", "pair", out)) == ["gensr-pref", "pair", str(out)]
+    words = ["gensr-pref", "pair", str(tmp_path / "it's my run")]
+    assert shlex.split(typed(*words)) == words
 
 
 def test_what_the_hubs_client_lacks_is_shown_and_nothing_else():

@@ -125,7 +125,8 @@ def test_an_evaluation_is_data_or_a_file(made, base, tmp_path):
     path = tmp_path / "evaluation.yaml"
     path.write_text(yaml.safe_dump({**data, "clips": str(base / "run.yaml")}))
     (tmp_path / "cheap.py").write_bytes((base / "cheap.py").read_bytes())
-    assert evaluate(str(path), tmp_path / "other")[1]["scores"] == result["scores"]
+    from_file = evaluate(str(path), tmp_path / "other")[1]
+    assert from_file["scores"] == result["scores"]
 
 
 def test_files_are_scored_and_restored_by_name(project, tmp_path):

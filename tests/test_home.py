@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -12,6 +13,7 @@ import yaml
 import gensr_pref
 from gensr_pref.errors import InputError
 from gensr_pref.storage import location
+from tests.commands import finish
 from tests.refusals import raises
 
 ROOT = Path(gensr_pref.__file__).parents[1]
@@ -19,10 +21,8 @@ SAMPLE = ROOT / "gensr_pref" / "sample"
 UNKNOWN = ["unshare", "--user", "--map-user=54321", "--map-group=54321"]
 
 
-def run_as_nobody(
-    words: list[str], folder: Path, home: str | None = None
-) -> subprocess.CompletedProcess[str]:
-    """Run Python under a number that no user has, with an environment of almost nothing."""
+def as_nobody(words: list[str], folder: Path, home: str | None = None) -> dict[str, Any]:
+    """Return how to run Python under a number that no user has, in an almost empty environment."""
     if (
         shutil.which("unshare") is None
         or subprocess.run([*UNKNOWN, "true"], check=False).returncode
@@ -30,10 +30,14 @@ def run_as_nobody(
         pytest.skip("needs `unshare --user`, which this machine does not allow")
     named = {} if home is None else {"HOME": home}
     environment = {"PATH": os.defpath, "PYTHONPATH": str(ROOT), "TMPDIR": str(folder), **named}
-    return subprocess.run(
-        [*UNKNOWN, sys.executable, *words],
-        cwd=folder, env=environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    return {"words": [*UNKNOWN, sys.executable, *words], "cwd": folder, "env": environment}
+
+
+def run_as_nobody(
+    words: list[str], folder: Path, home: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    how = as_nobody(words, folder, home)
+    return subprocess.run(how.pop("words"), **how, capture_output=True, text=True, check=False)
 
 
 TELLS = """
@@ -70,7 +74,7 @@ def test_an_unknown_user_keeps_the_home_that_is_named(tmp_path) -> None:
 def test_a_known_user_is_at_home(monkeypatch, tmp_path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     assert location.home() == tmp_path
-    assert os.environ["HOME"] == str(tmp_path)
+    assert Path(os.environ["HOME"]) == tmp_path
     assert location.expand_user("~/x") == tmp_path / "x"
     with raises(InputError, path="~nobody-of-that-name/x", problem="missing"):
         location.expand_user("~nobody-of-that-name/x")
@@ -113,7 +117,5 @@ def test_an_unknown_user_trains_restores_and_exports(tmp_path) -> None:
         ["export", "run", "exported"],
         ["fetch"],
     ):
-        done = run_as_nobody(["-m", "gensr_pref.cli", *words], tmp_path)
-        assert done.returncode == 0, done.stderr
-        assert "Traceback" not in done.stderr
+        finish(**as_nobody(["-m", "gensr_pref.cli", *words], tmp_path))
     assert not (tmp_path / "~").exists()

@@ -13,7 +13,6 @@ import re
 import shutil
 import socket
 import struct
-import subprocess
 import sys
 import threading
 import time
@@ -32,12 +31,14 @@ from gensr_pref.cli.main import main
 from gensr_pref.cli.output import show
 from gensr_pref.config import run_file
 from gensr_pref.corpus.table_sources import _recording
-from gensr_pref.errors import RunMismatchError, Unusable
+from gensr_pref.errors import ConfigError, InputError, RunMismatchError, Unusable
 from gensr_pref.exporting.dataset import ExportOptions
 from gensr_pref.exporting.export_run import export
 from gensr_pref.identity import bytes_digest
 from gensr_pref.rundir import document as rundir
 from gensr_pref.rundir import integrity, layout, ledger, part_files, provenance
+from tests.commands import finish, run_command, run_json
+from tests.refusals import raises, refuses
 from tests.small_run import RUN
 
 EVIL = "evil:run"
@@ -156,14 +157,12 @@ def furnish(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("commands", [FIRST, pytest.param(COMMANDS, marks=pytest.mark.slow)])
-def test_no_command_but_build_runs_what_a_run_directory_names(stranger, commands, capfd):
+def test_no_command_but_build_runs_what_a_run_directory_names(stranger, commands, console):
     furnish(stranger)
     for command in commands:
         words = re.findall(r"(?:\{[^}]*\}|\S)+", command)
-        status = main(words)
-        told = capfd.readouterr()
-        assert status in (0, 1, 2), command
-        assert "Traceback" not in told.err, command
+        assert main(words) in (0, 1, 2), command
+        console.require_no_traceback()
         assert not (stranger / "it ran").exists(), command
     assert main(["status", "run"]) == 0
     assert main(["audit", "run"]) == 0
@@ -179,19 +178,16 @@ def test_the_listening_page_runs_nothing_either(stranger):
             assert json.load(following)["trial"]
 
 
-def test_a_rule_of_someone_is_run_where_the_user_names_it(stranger, capsys):
-    assert main(["pair", "run"]) == 2
-    assert "rule=evil:rule" in capsys.readouterr().err
+def test_a_rule_of_someone_is_run_where_the_user_names_it(stranger):
+    refuses(["pair", "run"], InputError, path="run", value="evil:rule", problem="unsafe")
     mine = "def best(ballot, pairing):\n    from gensr_pref.pairing.base import Pair\n"
     (stranger / "of_mine.py").write_text(mine + "    return [Pair(0, 1, 1.0)]\n")
     try:
-        assert main(["pair", "run", "rule=of_mine:best", "--json"]) == 0
-        told = json.loads(capsys.readouterr().out)
+        told = run_json("pair", "run", "rule=of_mine:best")
     finally:
         sys.modules.pop("of_mine", None)
     assert told["audit"]["yield"]["by_chance"] is not None
-    assert main(["audit", "run", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
+    told = run_json("audit", "run")
     assert told["rule"] == "of_mine:best"
     assert told["yield"]["by_chance"] is None
     assert told["yield"]["by_chance_reason"] == "rule_not_run"
@@ -277,7 +273,7 @@ def test_any_value_of_run_yaml_may_have_another_type(there, tmp_path, value):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [EVIL, SYSTEM, "command", "=1+1\x1b[2J\u202e"])
-def test_every_text_of_run_yaml_may_be_a_name_of_code(stranger, name, capfd):
+def test_every_text_of_run_yaml_may_be_a_name_of_code(stranger, name, console):
     """All texts that leave the document a run's, at once; then each kind of section alone."""
     data = rundir.read_document(stranger / "run").as_data()
     walked = [at for at in texts_of(run_file.Run, data) if at[-1] != "options"]
@@ -292,9 +288,7 @@ def test_every_text_of_run_yaml_may_be_a_name_of_code(stranger, name, capfd):
                         "listen run --export heard",
                         "evaluate a=fm-tiny b=ar-tiny --clips run --out evaluated"):  # fmt: skip
             assert main(command.split()) in (0, 1, 2), command
-            told = capfd.readouterr()
-            assert "\x1b" not in told.out + told.err
-            assert "\u202e" not in told.out + told.err
+            console.require_nothing_hidden()
             shutil.rmtree(stranger / "heard", ignore_errors=True)
 
 
@@ -305,8 +299,7 @@ def test_the_working_folder_is_not_searched_for_modules(stranger):
         (stranger / f"{name}.py").write_text(mark)
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
     command = [Path(sys.executable).with_name("gensr-pref"), "export", "run", "out"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    finish(command, env=environment)
 
 
 def test_what_is_shown_and_written_has_nothing_hidden_in_it(stranger):
@@ -338,7 +331,7 @@ def test_what_is_shown_and_written_has_nothing_hidden_in_it(stranger):
         ("listening/votes-evil.jsonl", "\x00\n{\n"),
     ],
 )  # fmt: skip
-def test_a_damaged_file_is_one_sentence(stranger, file, content, capfd):
+def test_a_damaged_file_is_one_sentence(stranger, file, content, console):
     path = stranger / "run" / file
     path.parent.mkdir(exist_ok=True)
     path.write_text(content)
@@ -346,7 +339,7 @@ def test_a_damaged_file_is_one_sentence(stranger, file, content, capfd):
     for command in ("status run", "audit run", "pair run rule=unanimous", "export run out"):
         began = time.process_time()
         assert main(command.split()) in (0, 1, 2), command
-        assert "Traceback" not in capfd.readouterr().err
+        console.require_no_traceback()
         assert time.process_time() - began < 20
 
 
@@ -393,7 +386,7 @@ READERS = ["audit run", "pair run rule=unanimous", "listen run --export heard",
            "train dpo.yaml --out trained"]  # fmt: skip
 
 
-def test_a_run_that_is_forged_throughout_runs_nothing(stranger, capfd):
+def test_a_run_that_is_forged_throughout_runs_nothing(stranger, console):
     data = rundir.read_document(stranger / "run").as_data()
     for at in [at for at in texts_of(run_file.Run, data) if at[0] in ("corpus", "generators")]:
         put(data, at, {"recogniser": EVIL} if at[-1] == "options" else EVIL)
@@ -403,7 +396,7 @@ def test_a_run_that_is_forged_throughout_runs_nothing(stranger, capfd):
     furnish(stranger)
     for command in ("status run", *READERS[:-1]):
         assert main(command.split()) in (0, 1, 2), command
-        assert "unexpected error" not in capfd.readouterr().err
+        console.require_all_expected()
 
 
 @pytest.mark.parametrize(
@@ -420,15 +413,13 @@ def test_a_run_that_is_forged_throughout_runs_nothing(stranger, capfd):
         ("pairs", "rejected_id", "nobody"),
     ],
 )
-def test_a_table_that_no_build_wrote_is_one_sentence(stranger, table, name, value, capfd):
+def test_a_table_that_no_build_wrote_is_one_sentence(stranger, table, name, value, console):
     furnish(stranger)
     data = rundir.read_document(stranger / "run").as_data()
     forged(stranger / "run", data, filled(table, name, value))
     for command in READERS:
         assert main(command.split()) in (0, 1, 2), command
-        told = capfd.readouterr()
-        assert "Traceback" not in told.err, command
-        assert told.err.count("gensr-pref: ") <= 1, command
+        console.require_one_error()
         shutil.rmtree(stranger / "heard", ignore_errors=True)
 
 
@@ -439,7 +430,7 @@ def test_tokens_do_not_get_into_the_failures(monkeypatch):
     assert told == "403 of https://...@host/x with ..."
 
 
-def test_a_recording_is_its_bytes_and_never_a_file_that_a_table_names(stranger, capfd):
+def test_a_recording_is_its_bytes_and_never_a_file_that_a_table_names(stranger, console):
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -453,21 +444,20 @@ def test_a_recording_is_its_bytes_and_never_a_file_that_a_table_names(stranger, 
         pq.write_table(table.set_column(place, "audio", values), part)
     for command in ("audit run", "listen run --export heard", "export run out --candidates audio"):
         assert main(command.split()) in (1, 2), command
-        assert "Traceback" not in capfd.readouterr().err
+        console.require_no_traceback()
     assert not list(stranger.glob("heard/*.wav"))
 
 
-def test_tokens_and_passwords_are_not_printed(monkeypatch, capsys, tmp_path):
+def test_tokens_and_passwords_are_not_printed(monkeypatch, console, capfd, tmp_path):
     monkeypatch.setenv("HF_TOKEN", "hf_abcdefghijklmnop")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG")
     show("a https://me:pass@host/x hf_abcdefghijklmnop wJalrXUtnFEMI/K7MDENG b")
-    assert capsys.readouterr().out == "a https://...@host/x ... ... b\n"
+    assert capfd.readouterr().out == "a https://...@host/x ... ... b\n"
     data = {**RUN, "corpus": {"source": {"kind": "huggingface", "path": "https://me:hush@host/x"}}}
     (tmp_path / "run.yaml").write_text(yaml.safe_dump(data))
-    assert main(["build", str(tmp_path / "run.yaml"), "--out", str(tmp_path / "out")]) == 2
-    told = capsys.readouterr().err
-    assert "corpus.source.path" in told
-    assert "hush" not in told
+    words = ["build", tmp_path / "run.yaml", "--out", tmp_path / "out"]
+    refuses(words, ConfigError, field="corpus.source.path")
+    console.require_absent("hush")
     assert not (tmp_path / "out").exists()
 
 
@@ -475,19 +465,19 @@ def test_a_dataset_cannot_name_a_file_of_this_machine(tmp_path, monkeypatch):
     private, cache = tmp_path / "private.wav", tmp_path / "cache"
     named = {"bytes": None, "path": str(private)}
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", str(cache))
-    with pytest.raises(Unusable, match="no file of the dataset"):
+    with raises(Unusable, reason="missing"):
         _recording({"audio": named}, "audio", None)
-    with pytest.raises(Unusable, match="no file of the dataset"):
+    with raises(Unusable, reason="missing"):
         _recording({"audio": {**named, "path": str(cache / ".." / "private.wav")}}, "audio", None)
-    with pytest.raises(Unusable, match="not below the table's folder"):
+    with raises(Unusable, reason="missing"):
         _recording({"audio": named}, "audio", cache)
     kept = str(cache / "a.wav")
     assert _recording({"audio": {"bytes": None, "path": kept}}, "audio", None) == Path(kept)
-    with pytest.raises(Unusable, match="no bytes"):
+    with raises(Unusable, reason="missing"):
         audio.from_column({"bytes": str(private), "path": None})
 
 
-def test_no_cell_of_a_csv_is_a_formula(base, tmp_path, monkeypatch, capsys):
+def test_no_cell_of_a_csv_is_a_formula(base, tmp_path, monkeypatch, console):
     folder = tmp_path / "=cmd"
     folder.mkdir()
     sound = next((base / "speech").iterdir())
@@ -497,9 +487,9 @@ def test_no_cell_of_a_csv_is_a_formula(base, tmp_path, monkeypatch, capsys):
     out = tmp_path / "scores.csv"
     monkeypatch.chdir(tmp_path)
     words = ["score", "=cmd", "--reference", "=cmd", "--panel", "si_sdr", "--workers", "1"]
-    assert main([*words, "--out", str(out)]) in (0, 1)
-    told = capsys.readouterr()
-    assert not re.search("[\x1b\u202e]", told.out + told.err + out.read_text())
+    assert run_command(*words, "--out", out) in (0, 1)
+    console.require_nothing_hidden()
+    assert not re.search("[\x1b\u202e]", out.read_text())
     with out.open(encoding="utf-8", newline="") as lines:
         rows = list(csv.DictReader(lines))
     assert len(rows) == len(names)
@@ -508,7 +498,7 @@ def test_no_cell_of_a_csv_is_a_formula(base, tmp_path, monkeypatch, capsys):
         assert float(row["seconds"]) > 0
 
 
-def test_a_browser_that_goes_away_is_no_traceback(stranger, capfd):
+def test_a_browser_that_goes_away_is_no_traceback(stranger, console):
     with server.open_server(stranger / "run", 4) as (url, serve):
         threading.Thread(target=serve, daemon=True).start()
         port = int(url.rstrip("/").rpartition(":")[2])
@@ -519,14 +509,14 @@ def test_a_browser_that_goes_away_is_no_traceback(stranger, capfd):
                 line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         with urlopen(url) as page:
             assert page.status == 200
-    assert "Traceback" not in capfd.readouterr().err
+    console.require_no_traceback()
 
 
 @pytest.mark.parametrize("command", ["status run", "audit run", "listen run --no-browser"])
-def test_a_reader_that_has_seen_enough_is_no_traceback(stranger, command, monkeypatch, capfd):
+def test_a_reader_that_has_seen_enough_is_no_traceback(stranger, command, monkeypatch, console):
     into, out = os.pipe()
     os.close(into)
     with os.fdopen(out, "w") as closed:
         monkeypatch.setattr(sys, "stdout", closed)
         assert main(command.split()) == 0
-    assert "Traceback" not in capfd.readouterr().err
+    console.require_no_traceback()

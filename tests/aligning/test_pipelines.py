@@ -11,6 +11,7 @@ import pytest
 from gensr_pref.config import run_file
 from gensr_pref.generators.tiny.pretrained import from_pretrained
 from gensr_pref.rundir.part_files import read_json_lines
+from tests.commands import finish
 
 PIPELINES = Path(__file__).parents[2] / "pipelines"
 RECIPES = (
@@ -79,10 +80,18 @@ def test_a_wrong_variable_is_told_before_anything_is_built(tmp_path, variable, v
     assert not (tmp_path / "out").exists()
 
 
+def command(name: str, *words: str) -> list[str]:
+    return ["sh", str(PIPELINES / f"{name}.sh"), *words]
+
+
+def environment(variables: dict[str, str]) -> dict[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": "1", **variables}
+
+
 def called(name: str, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        ["sh", str(PIPELINES / f"{name}.sh"), *words],
-        env={**os.environ, "OMP_NUM_THREADS": "1", **variables},
+        command(name, *words),
+        env=environment(variables),
         capture_output=True,
         text=True,
         check=False,
@@ -111,8 +120,7 @@ def test_unanimous_runs_from_recordings_to_an_evaluation(tmp_path, commands) -> 
         "EVALUATE": "--samples 2 --limit 2 --workers 1",
         "MODELS": "fm",
     }
-    done = called("unanimous", *words, **settings)
-    assert done.returncode == 0, done.stderr
+    finish(command("unanimous", *words), env=environment(settings))
     assert (out / "pairs" / "audit" / "report.html").exists()
     assert from_pretrained(out / "fm-1").paradigm == "fm"
     labels = [
@@ -122,7 +130,6 @@ def test_unanimous_runs_from_recordings_to_an_evaluation(tmp_path, commands) -> 
     assert labels == ["given", "random"]
     found = json.loads((out / "evaluation-fm" / "evaluation.json").read_text(encoding="utf-8"))
     assert set(found["policies"]) >= {"base", "dpo", "random", "tuned", "placebo"}
-    again = called("unanimous", *words, **settings)
-    assert again.returncode == 0, again.stderr
+    finish(command("unanimous", *words), env=environment(settings))
     steps = [row["step"] for row in read_json_lines(out / "fm-1" / "log.jsonl") if "loss" in row]
     assert steps == [2]

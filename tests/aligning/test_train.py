@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import sys
 
 import numpy as np
@@ -23,6 +22,7 @@ from gensr_pref.generators.tiny.base import SHIPPED
 from gensr_pref.generators.tiny.pretrained import from_pretrained
 from gensr_pref.rundir.part_files import read_json_lines
 from tests.aligning.test_dpo import begun, every_paradigm, gradient, in_float64, moved, recipe
+from tests.commands import finish
 from tests.refusals import raises
 
 
@@ -199,7 +199,9 @@ def test_checkpoints_are_averaged(paradigm, run, tmp_path) -> None:
     other = {"fm": "ar", "ar": "mgm", "mgm": "fm"}[paradigm]
     align(recipe(other, run, "steps=1"), tmp_path / "other", base=run)
     mixed = made.model_copy(update={"checkpoints": ["0", "other"]})
-    with pytest.raises(Exception, match="architecture"):
+    value = {"fm": "autoregressive", "ar": "masked", "mgm": "flow"}[paradigm]
+    facts = {"value": value, "path": "other/config.json", "problem": "conflict"}
+    with raises(ConfigError, field="checkpoints.1.options.architecture", **facts):
         average_checkpoints(mixed, tmp_path, tmp_path / "mixed")
 
 
@@ -295,14 +297,8 @@ def test_two_processes_train_what_one_does(run, tmp_path) -> None:
         path.write_text(yaml.safe_dump(made.model_dump(mode="json")), encoding="utf-8")
         launch = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
         command = [*launch, "-m", "gensr_pref.cli", "train", str(path), "--out", str(out)]
-        done = subprocess.run(
-            [sys.executable, *command],
-            env={**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
+        finish([sys.executable, *command], env=environment)
         policy = from_pretrained(out).policy
         weights.append(torch.cat([w.flatten() for w in policy.state_dict().values()]))
     begun_at = from_pretrained(SHIPPED / "mgm-tiny").policy.state_dict().values()

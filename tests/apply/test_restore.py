@@ -3,7 +3,6 @@
 import json
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from itertools import pairwise
@@ -24,6 +23,7 @@ from gensr_pref.errors import ConfigError, InputError
 from gensr_pref.identity import seed_for
 from gensr_pref.metrics.base import MetricSpec, Score
 from gensr_pref.metrics.panel import Panel
+from tests.commands import finish, start
 from tests.refusals import raises, refusal
 
 PROMPTS = sorted((sample.FOLDER / "speech").glob("*.flac"))[:3]
@@ -99,7 +99,7 @@ def judge(**options):
 def test_every_file_is_made_under_its_own_name(noisy, tmp_path):
     found = restore(noisy, tmp_path / "out", **wanted())
     assert found == {
-        "out": str(tmp_path / "out"), "restored": 3, "skipped": 0, "failed": [], "unjudged": 0,
+        "out": f"{tmp_path}/out", "restored": 3, "skipped": 0, "failed": [], "unjudged": 0,
         "notices": [], "scaled": [], "left_out": [],
     }  # fmt: skip
     assert set(contents(tmp_path / "out")) == {"one.flac", "two.wav", "sub/three.wav"}
@@ -165,8 +165,10 @@ def test_finished_files_are_kept_and_the_rest_is_made(noisy, tmp_path):
     assert not list(out.rglob(".unfinished*"))
 
 
-@pytest.mark.parametrize("change", ["foreign", "settings", "source"])
-def test_nothing_is_overwritten(noisy, tmp_path, change):
+@pytest.mark.parametrize(
+    ("change", "problem"), [("foreign", "exists"), ("settings", "changed"), ("source", "changed")]
+)
+def test_nothing_is_overwritten(noisy, tmp_path, change, problem):
     out = tmp_path / "out"
     restore(noisy, out, **wanted())
     if change == "foreign":
@@ -174,7 +176,7 @@ def test_nothing_is_overwritten(noisy, tmp_path, change):
     if change == "source":
         shutil.copy(PROMPTS[1], noisy / "one.flac")
     before = contents(out)
-    with pytest.raises(InputError, match=r"one\.flac"):
+    with raises(InputError, field="out", value=out / "one.flac", problem=problem):
         restore(noisy, out, **wanted(seed=7 if change == "settings" else 0))
     assert contents(out) == before
 
@@ -326,17 +328,16 @@ def test_interrupted_command_continues(noisy, tmp_path):
     command = [Path(sys.executable).parent / "gensr-pref", "restore", noisy]
     options = ["--generator", "cheap:Hiss", "--option", "seconds=0.5"]
     out = tmp_path / "out"
-    process = subprocess.Popen([*command, out, *options], stderr=subprocess.PIPE, text=True)
+    process = start([*command, out, *options])
     while process.poll() is None and not contents(out):
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
-    told = process.communicate(timeout=60)[1]
+    told = process.communicate(timeout=60)[0]
     assert process.returncode == 1, told
     assert "interrupted" in told
     assert 1 <= len(contents(out)) < 3
-    done = subprocess.run([*command, out, *options, "--json"], capture_output=True, text=True)
-    assert json.loads(done.stdout)["skipped"] >= 1
-    subprocess.run([*command, tmp_path / "whole", *options], check=True, capture_output=True)
+    assert json.loads(finish([*command, out, *options, "--json"]))["skipped"] >= 1
+    finish([*command, tmp_path / "whole", *options])
     assert contents(out) == contents(tmp_path / "whole")
     assert not list(out.rglob(".unfinished*"))
 

@@ -17,7 +17,7 @@ from gensr_pref.generators.tiny.fm_tiny import from_latent
 from gensr_pref.generators.tiny.pretrained import from_pretrained
 from gensr_pref.generators.tiny.token_generator import from_tokens
 from tests.aligning.pretrain.test_train import recipe
-from tests.generators.tiny.test_pretrained import ID, cached, contents, written
+from tests.generators.tiny.test_pretrained import ID, contents, write_checkpoint, write_hub_cache
 from tests.refusals import raises
 from tests.small_run import rows
 
@@ -119,7 +119,7 @@ def test_a_folder_is_not_continued_at_another_rate(own, tmp_path) -> None:
 
 @pytest.mark.parametrize("rate", [4000, 200_000, 44100.5])
 def test_a_recipe_at_an_impossible_rate_is_refused(rate) -> None:
-    with pytest.raises(ConfigError, match="sample_rate"):
+    with raises(ConfigError, field="sample_rate", value=rate, problem="invalid"):
         recipe(sample_rate=rate)
 
 
@@ -146,7 +146,7 @@ def test_a_run_is_continued_at_the_commit_that_it_began_with(
 ) -> None:
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setenv("GENSR_PREF_OFFLINE", "1")
-    cached(tmp_path / "hub", contents(written(tmp_path / "x")), "a" * 40)
+    write_hub_cache(tmp_path / "hub", contents(write_checkpoint(tmp_path / "x")), "a" * 40)
     use = {"use": "fm-tiny", "candidates": 2, "options": {"checkpoint": ID}}
     settings = run(f"generators=[{json.dumps(use)}]", "corpus.limit=1")
     build(settings, tmp_path / "run", base=base)
@@ -156,6 +156,6 @@ def test_a_run_is_continued_at_the_commit_that_it_began_with(
     document = run_file.read_yaml(tmp_path / "run" / "run.yaml")
     assert document["provenance"]["generators"][0]["revision"].startswith(f"{ID}@{'a' * 40} ")
     build(settings, tmp_path / "run", base=base)
-    cached(tmp_path / "hub", contents(written(tmp_path / "y", seed=1)), "b" * 40)
+    write_hub_cache(tmp_path / "hub", contents(write_checkpoint(tmp_path / "y", seed=1)), "b" * 40)
     with pytest.raises(RunMismatchError):
         build(settings, tmp_path / "run", base=base)

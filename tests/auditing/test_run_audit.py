@@ -19,6 +19,7 @@ from gensr_pref.cli.main import main
 from gensr_pref.corpus.splits import split_leakage
 from gensr_pref.identity import clean_id
 from gensr_pref.rundir import part_files
+from tests.commands import run_command
 from tests.parts import unmade, write_part
 from tests.refusals import raises
 from tests.small_run import rows
@@ -179,7 +180,7 @@ def test_a_panel_without_votes(base, tmp_path, rule):
     results = audit(tmp_path / "run")
     assert results["pairs"] == 7
     assert results["panel"]["effective_votes"]["votes"] == len(rule) - 1
-    assert main(["audit", str(tmp_path / "run")]) == 0
+    assert run_command("audit", tmp_path / "run") == 0
 
 
 @pytest.mark.parametrize(

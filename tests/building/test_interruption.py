@@ -15,7 +15,10 @@ from gensr_pref.building.progress import Progress
 from gensr_pref.building.status import status
 from gensr_pref.building.tasks import ClipFinished
 from gensr_pref.cli.main import main
+from gensr_pref.errors import RunMismatchError
+from tests.commands import require_success, start
 from tests.conftest import DroppedSignal
+from tests.refusals import refuses
 from tests.small_run import tables, undisturbed_tables
 
 COMMAND = [str(Path(sys.executable).parent / "gensr-pref"), "build"]
@@ -149,16 +152,15 @@ def test_interrupted_build_has_told_how_far_it_came(base, tmp_path, run, monkeyp
 def test_second_build_of_a_directory_is_refused_and_harms_nothing(base, tmp_path, undisturbed):
     """The first is held up meanwhile, so that it cannot be done before the second looks."""
     out = tmp_path / "run"
-    first = subprocess.Popen(command(base, out), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    first = start(command(base, out))
     while first.poll() is None and parts(out) < 1:
         time.sleep(0.01)
     os.kill(first.pid, signal.SIGSTOP)
-    second = subprocess.run(command(base, out), capture_output=True, text=True)
-    os.kill(first.pid, signal.SIGCONT)
-    told = first.communicate(timeout=120)[0].decode()
-    assert second.returncode == 2
-    assert "another process is working on it" in second.stderr
-    assert first.returncode == 0, told
+    try:
+        refuses(command(base, out)[1:], RunMismatchError, path=out, problem="busy")
+    finally:
+        os.kill(first.pid, signal.SIGCONT)
+    require_success(first, timeout=120)
     assert tables(out) == undisturbed
 
 

@@ -170,7 +170,7 @@ def test_rays_sockets_fit_under_a_long_tmpdir(monkeypatch):
 
 def test_a_folder_for_ray_that_cannot_do_is_refused(monkeypatch):
     monkeypatch.setenv("RAY_TMPDIR", LONG)
-    with pytest.raises(ConfigError, match="RAY_TMPDIR"):
+    with raises(ConfigError, field="RAY_TMPDIR", value=LONG, problem="invalid"):
         clusters._settings(Engine(workers=1))
     monkeypatch.delenv("RAY_TMPDIR")
     monkeypatch.setenv("TMPDIR", LONG)

@@ -17,6 +17,7 @@ from gensr_pref.corpus import fingerprints
 from gensr_pref.corpus.clips import ClipMaker
 from gensr_pref.errors import RunMismatchError, SourceError
 from gensr_pref.rundir import part_files
+from tests.refusals import raises
 from tests.small_run import RUN, rows, tables
 
 
@@ -171,7 +172,7 @@ def test_file_that_is_replaced_while_the_build_runs_ends_it(project, tmp_path, m
     single = "engine.shard_clips=1"
     with monkeypatch.context() as patched:
         patched.setattr(ClipMaker, "make", replaced)
-        with pytest.raises(SourceError, match=path.name):
+        with raises(SourceError, path=path, problem="changed"):
             built(project, tmp_path / "run", single)
     assert len(rows(tmp_path / "run", "clips")) == (6 if what == "speech" else 0)
     assert path.name in refusal(project, tmp_path / "run", single)

@@ -1,12 +1,12 @@
 """Tests of the command `gensr-pref export`."""
 
-import json
-
 import pytest
 
-from gensr_pref.cli.main import main
+from gensr_pref.cli.arguments import flags
+from gensr_pref.cli.main import main, parse
 from gensr_pref.errors import InputError, RunMismatchError
-from tests.refusals import refuses
+from tests.commands import run_json
+from tests.refusals import refusal, refuses, require_facts
 
 
 def test_it_tells_what_was_written(built, tmp_path, capsys) -> None:
@@ -16,10 +16,8 @@ def test_it_tells_what_was_written(built, tmp_path, capsys) -> None:
     assert f'datasets.load_dataset("{tmp_path / "out"}")' in said
 
 
-def test_json_is_json(built, tmp_path, capsys) -> None:
-    words = ["export", str(built), str(tmp_path / "out"), "--json", "--candidates", "none"]
-    assert main(words) == 0
-    told = json.loads(capsys.readouterr().out)
+def test_json_is_json(built, tmp_path) -> None:
+    told = run_json("export", built, tmp_path / "out", "--candidates", "none")
     assert [row["config"] for row in told["tables"]] == ["default", "default"]
 
 
@@ -37,13 +35,14 @@ def test_json_is_json(built, tmp_path, capsys) -> None:
     ],
 )
 def test_what_makes_no_sense_is_refused_first(
-    built, tmp_path, capsys, monkeypatch, words, field, flag, problem
+    built, tmp_path, monkeypatch, words, field, flag, problem
 ) -> None:
     monkeypatch.delenv("GENSR_PREF_OFFLINE", raising=False)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     command = ["export", built, tmp_path / "out", *words]
-    refuses(command, InputError, field=field, problem=problem)
-    assert capsys.readouterr().err.startswith(f"gensr-pref: {flag}: ")
+    error = refusal(*command)
+    require_facts(error, InputError, field=field, problem=problem)
+    assert flags(parse(list(map(str, command))))[error.parameters[0]] == flag
     assert not (tmp_path / "out").exists()
 
 
@@ -52,7 +51,7 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path, capsys) -> None:
     refuses(words, RunMismatchError, path=tmp_path, problem="missing")
 
 
-def test_a_dry_run_lists_what_would_go(built, tmp_path, capsys, monkeypatch) -> None:
+def test_a_dry_run_lists_what_would_go(built, tmp_path, monkeypatch) -> None:
     from huggingface_hub import constants
 
     from tests.upload_server import UploadServer
@@ -61,12 +60,10 @@ def test_a_dry_run_lists_what_would_go(built, tmp_path, capsys, monkeypatch) -> 
         monkeypatch.setattr(constants, "ENDPOINT", server.url)
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
         monkeypatch.delenv("GENSR_PREF_OFFLINE", raising=False)
-        words = ["export", str(built), str(tmp_path / "out"), "--push-to-hub", "us/x", "--dry-run"]
-        assert main(words) == 0
+        told = run_json("export", built, tmp_path / "out", "--push-to-hub", "us/x", "--dry-run")
         assert all(method == "GET" for method, _ in server.asked)
-    said = capsys.readouterr().out
-    assert "Nothing was pushed" in said
-    assert "README.md" in said
+    assert "push" not in told
+    assert {row["path"]: row["state"] for row in told["would_push"]}["README.md"] == "new"
 
 
 def test_a_dry_run_without_a_network_lists_what_is_here(
@@ -78,6 +75,7 @@ def test_a_dry_run_without_a_network_lists_what_is_here(
     words = ["export", str(built), str(tmp_path / "out"), "--push-to-hub", "us/x", "--dry-run"]
     assert main(words) == 0
     told = capsys.readouterr()
+    assert "Nothing was pushed" in told.out
     assert "README.md" in told.out
     assert "It is unknown what the repository has already: us/x: the Hub does not" in told.out
     assert "Retrying" not in told.err
@@ -85,7 +83,7 @@ def test_a_dry_run_without_a_network_lists_what_is_here(
 
 @pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
 def test_an_anonymised_push_leaves_no_name_of_an_earlier_format(
-    run_folder, tmp_path, capsys, monkeypatch
+    run_folder, tmp_path, monkeypatch
 ) -> None:
     from huggingface_hub import constants
 
@@ -106,14 +104,12 @@ def test_an_anonymised_push_leaves_no_name_of_an_earlier_format(
         there = server.repositories["us/x"].branches["main"]
         assert any(name.startswith("wav/") for name in there)
         there["notes.txt"] = b"who is who"
-        words = ["export", str(run_folder), str(tmp_path / "out"), "--push-to-hub", "us/x",
+        words = ["export", run_folder, tmp_path / "out", "--push-to-hub", "us/x",
                  "--anonymise", "hash"]  # fmt: skip
-        assert main(words) == 2
-        assert "notes.txt" in capsys.readouterr().err
-        assert main([*words, "--others", "delete"]) == 0
-        said = capsys.readouterr().out
+        refuses(words, InputError, path="us/x", value=["notes.txt"], problem="exists")
+        push = run_json(*words, "--others", "delete")["push"]
         local = {p.relative_to(tmp_path / "out").as_posix(): p.read_bytes()
                  for p in (tmp_path / "out").rglob("*") if p.is_file()}  # fmt: skip
         assert there == local
-    assert "Deleted, because this export does not contain them" in said
-    assert "Earlier commits" in said
+    assert "notes.txt" in push["gone"]
+    assert push["earlier_commits"]

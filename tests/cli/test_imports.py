@@ -1,13 +1,13 @@
 """Tests that a command imports no slow package before its first output."""
 
 import json
-import subprocess
 import sys
 
 import pytest
 
 from gensr_pref.building.build import build
 from gensr_pref.config import run_file
+from tests.commands import finish
 
 HEAVY = ("scipy.signal", "scipy.stats", "scipy.optimize",
          "torch", "torchaudio", "numba", "librosa", "matplotlib", "datasets", "ray",
@@ -51,16 +51,9 @@ def test_first_words_import_nothing_heavy(finished, base, tmp_path, record_prope
             ["export", nowhere, out]],
     }  # fmt: skip
     for status, words in commands.items():
-        answer = subprocess.run(
-            [sys.executable, "-c", ASK, *HEAVY],
-            input=json.dumps(words),
-            capture_output=True,
-            text=True,
-            check=True,
-            cwd=base,
-        )
-        told = json.loads(answer.stdout)
-        assert [one[0] for one in told] == [status] * len(words), answer.stderr
+        answer = finish([sys.executable, "-c", ASK, *HEAVY], given=json.dumps(words), cwd=base)
+        told = json.loads(answer)
+        assert [one[0] for one in told] == [status] * len(words)
         for one, (_, heavy, seconds) in zip(words, told, strict=True):
             assert heavy == [], one
             record_property(" ".join(one[:1]), f"{seconds:.2f} CPU seconds")

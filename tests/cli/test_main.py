@@ -1,14 +1,16 @@
 """Tests of the commands as a user types them."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from gensr_pref import cli
+from gensr_pref import __version__, cli
 from gensr_pref.cli.main import COMMANDS, main, parse
+from gensr_pref.errors import RunMismatchError
+from tests.commands import finish
+from tests.refusals import refusal, refuses
 
 
 def test_importing_and_asking_for_help_is_light():
@@ -20,8 +22,7 @@ def test_importing_and_asking_for_help_is_light():
         "heavy = (heavy | {'jinja2'}) & set(sys.modules)\n"
         "print('HEAVY', sorted(heavy))"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert done.stdout.endswith("HEAVY []\n"), done.stdout + done.stderr
+    assert finish([sys.executable, "-c", program]).endswith("HEAVY []\n")
 
 
 def test_settings_may_stand_before_and_after_options(tmp_path):
@@ -41,19 +42,19 @@ def test_unknown_arguments_are_refused(arguments):
     assert caught.value.code == 2
 
 
-def test_bad_run_file_exits_2_and_names_the_field(tmp_path, capsys):
+def test_bad_run_file_exits_2_and_names_the_field(tmp_path):
     run = tmp_path / "run.yaml"
     run.write_text("name: x\ncorpus: {source: {kind: folder, path: x}, limt: 3}\n")
-    assert main(["build", str(run), "--out", str(tmp_path / "out")]) == 2
-    told = capsys.readouterr().err
-    assert "corpus.limt: unknown field" in told
-    assert "generators: is required" in told
+    error = refusal("build", run, "--out", tmp_path / "out")
+    assert {(one.field, one.problem) for one in error.errors} >= {
+        ("corpus.limt", "unknown"),
+        ("generators", "missing"),
+    }
     assert not (tmp_path / "out").exists()
 
 
-def test_missing_run_directory_exits_2(tmp_path, capsys):
-    assert main(["audit", str(tmp_path)]) == 2
-    assert "not a run directory" in capsys.readouterr().err
+def test_missing_run_directory_exits_2(tmp_path):
+    refuses(["audit", tmp_path], RunMismatchError, path=tmp_path, problem="missing")
 
 
 @pytest.mark.parametrize("command", ["metrics", "generators", "fetch"])
@@ -68,8 +69,7 @@ def test_catalogues_print_and_are_json(command, capsys):
 
 def test_console_script_is_installed():
     script = Path(sys.executable).parent / "gensr-pref"
-    done = subprocess.run([script, "--version"], capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("gensr-pref 0.")
+    assert finish([script, "--version"]).split() == ["gensr-pref", __version__]
 
 
 def test_every_command_is_a_module_of_its_own_name():

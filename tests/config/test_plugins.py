@@ -2,6 +2,7 @@
 
 import sys
 from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import pytest
 
@@ -145,9 +146,9 @@ def test_a_folder_is_on_the_path_from_the_first_name_of_a_module_on(tmp_path, mo
     (tmp_path / "beside_the_run_file.py").write_text("def rule(ballot, pairing): return []\n")
     plugins.search(tmp_path)
     plugins.find("rule", "unanimous")
-    assert str(tmp_path) not in sys.path
+    assert tmp_path not in map(Path, sys.path)
     assert callable(plugins.find("rule", "beside_the_run_file:rule"))
-    assert sys.path[-1] == str(tmp_path)
+    assert Path(sys.path[-1]) == tmp_path
 
 
 @pytest.mark.parametrize(

@@ -99,9 +99,8 @@ def test_all_complaints_come_at_once():
 
 
 def test_fields_of_a_part_are_named_from_the_top():
-    with raises(ConfigError, field="panel.3.vot", value="vot", problem="unknown") as caught:
+    with raises(ConfigError, field="panel.3.vot", value="vot", problem="unknown"):
         run_file.parse({"metric": "wer", "vot": 1}, run_file.MetricUse, field="panel.3")
-    assert str(caught.value).startswith("panel.3.vot: ")
 
 
 def test_paired_source_refuses_degradation():
@@ -131,11 +130,14 @@ def test_bad_override_is_explained(assignment, problem):
         run_file.override(GOOD, [assignment])
 
 
-@pytest.mark.parametrize("content", ["[1, 2]", "a: [", "", "\x00"])
-def test_file_that_is_no_run_file(tmp_path: Path, content):
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [("[1, 2]", "invalid"), ("a: [", "invalid"), ("", "empty"), ("\x00", "invalid")],
+)
+def test_file_that_is_no_run_file(tmp_path: Path, content, problem):
     path = tmp_path / "run.yaml"
     path.write_text(content)
-    with pytest.raises(ConfigError, match=r"run\.yaml"):
+    with raises(ConfigError, path="run.yaml", problem=problem):
         run_file.load(path)
 
 

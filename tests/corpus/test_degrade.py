@@ -253,9 +253,9 @@ def test_noisy_and_clean_are_scaled_by_one_recorded_gain(sample: Path, speech: W
 def test_silent_segment_of_noise_is_a_reason(speech: Wave, write: Any, tmp_path: Path) -> None:
     write("noise/still.wav", np.zeros(RATE))
     config = Degrade(noise=Noise(probability=1, source=FolderSource(path="noise")))
-    with pytest.raises(Unusable, match=r"still\.wav") as caught:
+    with raises(Unusable, reason="silent") as caught:
         degrade(speech, RATE, config, Library.from_settings(config, tmp_path), rng_for(0, "clip"))
-    assert caught.value.reason is Reason.SILENT
+    assert "still.wav" in caught.value.detail
 
 
 def test_speechless_clip_under_noise_is_a_reason(sample: Path) -> None:
@@ -280,9 +280,9 @@ def test_corrupt_noise_names_the_file(speech: Wave, write: Any, tmp_path: Path) 
     content = path.read_bytes()
     path.write_bytes(content[:2000] + bytes(100) + content[2100:])
     config = Degrade(noise=Noise(probability=1, source=FolderSource(path="noise")))
-    with pytest.raises(Unusable, match=r"cut\.flac") as caught:
+    with raises(Unusable, reason="unreadable") as caught:
         degrade(speech, RATE, config, Library.from_settings(config, tmp_path), rng_for(0, "clip"))
-    assert caught.value.reason is Reason.UNREADABLE
+    assert "cut.flac" in caught.value.detail
 
 
 def test_recorded_rooms(speech: Wave, write: Any, tmp_path: Path) -> None:
@@ -328,7 +328,7 @@ def test_record_of_other_settings_is_refused(sample: Path, speech: Wave) -> None
     with raises(InputError, value="reverbb", problem="unknown"):
         one(speech, step="reverbb")
     noise = {"step": "noise", "file": "other.wav", "start": 0, "snr_db": 3.0}
-    with pytest.raises(InputError, match=r"noise\.source"):
+    with raises(InputError, value="noise", problem="missing"):
         one(speech, **noise)
     with raises(SourceError, value="other.wav", problem="missing"):
         apply_steps(speech, RATE, [noise], open_library(settings(sample)))

@@ -18,6 +18,7 @@ from gensr_pref.corpus.rooms import (
     simulate_response,
 )
 from gensr_pref.errors import Unusable
+from tests.refusals import raises
 
 RATE = 16000
 
@@ -111,7 +112,7 @@ def test_recorded_response_is_aligned_and_upright() -> None:
 
 
 def test_silent_response_is_refused() -> None:
-    with pytest.raises(Unusable, match="silent"):
+    with raises(Unusable, reason="silent"):
         align_to_direct_path(np.zeros(100, np.float32))
 
 

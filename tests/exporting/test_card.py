@@ -26,6 +26,7 @@ from gensr_pref.exporting.licences import LicensedPart, hub_licences, licensed_p
 from gensr_pref.exporting.markdown import code_block, escape, inline_code, link
 from gensr_pref.rundir import part_files
 from gensr_pref.rundir.document import RunDocument, write_document
+from tests.refusals import raises
 from tests.upload_server import UploadServer
 
 
@@ -267,8 +268,10 @@ def test_paths_in_names_and_credits_are_refused(run_folder, tmp_path, place) -> 
     )
     write_document(run_folder, RunDocument.model_validate(document))
     pair(run_folder, [])
-    with pytest.raises(InputError, match=path):
+    with raises(InputError, problem="unsafe") as caught:
         export(run_folder, tmp_path / "out", ExportOptions())
+    assert caught.value.value
+    assert all(path in complaint for complaint in caught.value.value)
 
 
 def test_answers_since_the_audit_are_told(run_folder, tmp_path) -> None:

@@ -14,7 +14,6 @@ import soundfile
 
 from gensr_pref import audio
 from gensr_pref.building.pair import pair
-from gensr_pref.cli.main import main
 from gensr_pref.errors import CorruptPartError, InputError
 from gensr_pref.exporting import shard_writer, trl
 from gensr_pref.exporting.columns import (
@@ -28,6 +27,7 @@ from gensr_pref.rundir import part_files
 from gensr_pref.schema import AUDIO, facts_of, with_metadata
 from gensr_pref.storage import objects
 from gensr_pref.storage.location import parse_location
+from tests.commands import run_command
 from tests.parts import write_part
 from tests.refusals import raises
 
@@ -388,7 +388,7 @@ def test_a_run_in_memory_gives_the_same_bytes(built, exported, tmp_path) -> None
 
 def test_a_run_on_a_server_gives_the_same_bytes(built, exported, tmp_path, bucket) -> None:
     there = uploaded(built, str(bucket))
-    assert main(["export", str(there), str(tmp_path / "out")]) == 0
+    assert run_command("export", there, tmp_path / "out") == 0
     told, known = files(tmp_path / "out"), files(exported)
     assert {n: b for n, b in told.items() if n != "README.md"} == {
         n: b for n, b in known.items() if n != "README.md"

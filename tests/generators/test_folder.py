@@ -406,5 +406,5 @@ def test_names_from_a_table_do_not_leave_the_folder(base):
     (base / "table.csv").write_text("clip,file\nthird,../../etc/passwd\n", encoding="utf-8")
     folder = Folder(str(base), table=str(base / "table.csv"))
     clip = Origin("third-0", "third.flac", RATE, 0, RATE, RATE)
-    with pytest.raises(SourceError, match="leaves"):
+    with raises(SourceError, field="options", value="../../etc/passwd", problem="unsafe"):
         folder.check([clip], 1)

@@ -1,7 +1,6 @@
 """Tests of the panel: its input checks, its calls of metrics, and its handling of results."""
 
 import json
-import subprocess
 import sys
 import warnings
 from dataclasses import replace
@@ -25,6 +24,7 @@ from gensr_pref.errors import (
 from gensr_pref.metrics.base import MetricSpec, Note, Score, each
 from gensr_pref.metrics.panel import Panel
 from gensr_pref.schema import Reason
+from tests.commands import finish
 from tests.metrics.sounds import ask, cut
 from tests.refusals import raises
 
@@ -218,8 +218,7 @@ def test_a_panel_is_made_without_loading_anything_heavy():
         "print([m for m in ('torch', 'ray', 'onnxruntime', 'librosa', 'scipy', 'pocketsphinx')"
         " if m in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
-    assert done.stdout.strip() == b"[]"
+    assert json.loads(finish([sys.executable, "-c", script])) == []
 
 
 def test_every_registered_metric_can_join_one_panel():
@@ -625,25 +624,24 @@ def test_without_aligning_metrics_there_are_no_alignment_notes():
 
 
 @pytest.mark.parametrize(
-    ("wave", "shown"),
+    "wave",
     [
-        (np.zeros((8000, 2), np.float32), "(8000, 2)"),
-        (np.zeros((1, 8000), np.float32), "(1, 8000)"),
-        (np.zeros(8000, np.int16), "int16"),
-        (np.zeros(8000, np.complex64), "complex64"),
-        ([0.0, 0.1], "list"),
+        np.zeros((8000, 2), np.float32),
+        np.zeros((1, 8000), np.float32),
+        np.zeros(8000, np.int16),
+        np.zeros(8000, np.complex64),
+        [0.0, 0.1],
     ],
 )
-def test_other_types_than_a_waveform_are_refused(wave, shown):
+def test_other_types_than_a_waveform_are_refused(wave):
     with raises(InputError, field="wave", problem="invalid") as caught:
         Sound(wave, 16_000)
     assert caught.value.value is wave
-    assert shown in str(caught.value)
 
 
 @pytest.mark.parametrize("rate", [0, -1, None, 16_000.0, True, "16000"])
 def test_invalid_rates_are_refused(rate):
-    with pytest.raises(InputError, match="rate"):
+    with raises(InputError, field="rate", value=rate, problem="invalid"):
         Sound(np.zeros(8000, np.float32), rate)
 
 
@@ -684,10 +682,16 @@ def test_a_metric_cannot_change_the_sounds_of_the_next_one(clip, spoil):
 
 
 @pytest.mark.parametrize(
-    ("metrics", "texts"), [("dnsmos", ()), ([5], ()), (["dnsmos"], "hello"), ([object()], ())]
+    ("metrics", "texts", "kind", "field"),
+    [
+        ("dnsmos", (), InputError, "metrics"),
+        ([5], (), ConfigError, "panel"),
+        (["dnsmos"], "hello", InputError, "texts"),
+        ([object()], (), ConfigError, "panel"),
+    ],
 )
-def test_invalid_panels_are_refused(metrics, texts):
-    with pytest.raises(InputError, match="give a"):
+def test_invalid_panels_are_refused(metrics, texts, kind, field):
+    with raises(kind, field=field, problem="invalid"):
         Panel(metrics, texts)
 
 

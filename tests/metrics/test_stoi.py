@@ -16,6 +16,7 @@ from tests.metrics.unusable import (
     assert_refuses_another_length,
     assert_refuses_what_holds_no_signal,
 )
+from tests.refusals import raises
 
 
 def end_to_end(prompts, seconds):
@@ -82,7 +83,7 @@ def test_a_copy_is_perfect(clip):
 
 def test_a_tenth_of_a_second_is_too_short(clip):
     brief = replace(clip, clean=cut(clip.clean, 0.1), candidates=[cut(clip.candidates[0], 0.1)])
-    with pytest.raises(Unusable, match="too_short"):
+    with raises(Unusable, reason="too_short"):
         Stoi().score(brief)
 
 

@@ -14,7 +14,7 @@ from gensr_pref.metrics.speaker.resemblyzer import ResemblyzerEncoder
 from gensr_pref.metrics.speechbertscore import SpeechBertScore
 from gensr_pref.metrics.utmos.metric import Utmos
 from gensr_pref.metrics.wer.whisper import Whisper
-from tests.refusals import raises
+from tests.refusals import raises, require_absent, require_length
 
 LOADERS = {
     "nisqa": Nisqa,
@@ -51,10 +51,10 @@ def test_other_files_than_a_checkpoint_are_named_and_refused(tmp_path, name, con
         torch.save(dict.fromkeys(keys, Code(mark)), path)
     else:
         torch.save(content, path)
-    with pytest.raises(InputError, match=r"broken\.pt") as refused:
+    with raises(InputError, path="broken.pt") as refused:
         LOADERS[name](str(path)).load("cpu")
-    assert "weights_only" not in str(refused.value)
-    assert len(str(refused.value)) < 700
+    require_absent(refused.value, "weights_only")
+    require_length(refused.value, 700)
     assert not mark.exists()
 
 
@@ -90,7 +90,7 @@ def test_a_long_error_message_is_shortened(tmp_path):
     torch.save({}, tmp_path / "it.pt")
     with raises(InputError, path="it.pt", problem="invalid") as caught:
         torch_checkpoint.read_checkpoint(tmp_path / "it.pt", "a thing", complain)
-    assert len(str(caught.value)) < torch_checkpoint.DETAIL + 200
+    require_length(caught.value, torch_checkpoint.DETAIL + 200)
 
 
 def test_compressed_and_endless_tensors_are_refused(tmp_path):

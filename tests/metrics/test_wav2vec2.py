@@ -13,7 +13,7 @@ from gensr_pref.audio import Sound
 from gensr_pref.errors import InputError, Unusable
 from gensr_pref.metrics.wav2vec2 import fill_weights, measure_in_batches, read_tensors, waveform
 from gensr_pref.schema import Reason
-from tests.refusals import raises
+from tests.refusals import raises, require_length
 
 
 class Trap:
@@ -88,9 +88,9 @@ def test_another_model(tmp_path, tensors, named):
 
 def test_a_long_error_message_is_shortened(tmp_path):
     surplus = {f"surplus_{index}": torch.zeros(1) for index in range(200)}
-    with pytest.raises(InputError) as caught:
+    with raises(InputError, path="w.pt", problem="invalid") as caught:
         fill_weights(linear_on_meta(), surplus, tmp_path / "w.pt", "it")
-    assert 200 < len(str(caught.value)) < 400
+    require_length(caught.value, 400, 200)
 
 
 def test_weights_are_filled_for_inference(tmp_path):

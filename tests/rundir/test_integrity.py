@@ -19,6 +19,7 @@ from gensr_pref.rundir.document import RunDocument, read_document
 from gensr_pref.rundir.integrity import MADE_BEFORE_PAIRS, check
 from gensr_pref.rundir.layout import clip_ids
 from gensr_pref.storage import files
+from tests.refusals import raises
 from tests.small_run import tables
 
 SHARDED = ("clips", "candidates", "scores")
@@ -165,7 +166,7 @@ def test_settings_that_are_edited(out, words):
     path = out / "run.yaml"
     assert words[0] in path.read_text()
     path.write_text(path.read_text().replace(*words))
-    with pytest.raises(RunMismatchError, match="edited"):
+    with raises(RunMismatchError, path="run.yaml", problem="changed"):
         check(out)
 
 
@@ -326,7 +327,7 @@ def test_run_of_version_1_that_was_changed(old, twin, table):
 def test_settings_of_version_1_that_were_edited(old):
     path = old / "run.yaml"
     path.write_text(path.read_text().replace("seed: 0", "seed: 1"))
-    with pytest.raises(RunMismatchError, match="edited"):
+    with raises(RunMismatchError, path="run.yaml", problem="changed"):
         check(old)
 
 

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from gensr_pref import audio, schema
-from gensr_pref.errors import StorageError, UnwrittenError
+from gensr_pref.errors import CorruptPartError, StorageError, UnwrittenError
 from gensr_pref.rundir import part_files
 from gensr_pref.storage import jsonl
 from tests.refusals import raises
@@ -104,14 +104,14 @@ def test_whole_means_ended_and_of_this_run(tmp_path):
 def test_corrupt_part_is_named(tmp_path):
     path = written(tmp_path)
     path.write_bytes(b"PAR1 no")
-    with pytest.raises(StorageError, match=r"part-00000\.parquet"):
+    with raises(CorruptPartError, path=path, problem="unreadable"):
         part_files.read(path)
-    with pytest.raises(StorageError, match=r"part-00000\.parquet"):
+    with raises(CorruptPartError, path=path, problem="unreadable"):
         part_files.rows(path)
 
 
 def test_missing_table_is_named(tmp_path):
-    with pytest.raises(StorageError, match="scores"):
+    with raises(StorageError, path=tmp_path / "scores", problem="empty"):
         part_files.read_all(tmp_path, "scores")
 
 

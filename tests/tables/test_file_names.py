@@ -31,7 +31,7 @@ def test_two_names_that_look_the_same_are_ambiguous(tmp_path):
     letters = ("\u1ed9", "\u1ecd\u0302", "o\u0323\u0302")  # all the same letter
     for letter in letters[1:]:
         create_file(tmp_path, f"{letter}.wav")
-    with pytest.raises(AmbiguousNameError, match="look the same"):
+    with pytest.raises(AmbiguousNameError):
         Names(tmp_path).find(f"{letters[0]}.wav")
 
 

@@ -5,15 +5,19 @@ import pytest
 from gensr_pref.errors import CorruptPartError
 from gensr_pref.untrusted import documents
 from gensr_pref.untrusted.columns import parse_sampling, parse_source, parse_steps, unescape
+from tests.refusals import raises
 
 ODD = ["", "{", "null", "3", '"x"', "[" * 20_000, '{"a": NaN}', '{"a": 1e999}',
        '{"a":' + "9" * 400 + "}", '{"a":' + "9" * 9000 + "}"]  # fmt: skip
 
 
 @pytest.mark.parametrize("text", ODD)
-@pytest.mark.parametrize("read", [parse_sampling, parse_steps, parse_source])
-def test_value_that_no_build_writes_is_refused(read, text):
-    with pytest.raises(CorruptPartError, match="column"):
+@pytest.mark.parametrize(
+    ("read", "column"),
+    [(parse_sampling, "sampling"), (parse_steps, "degradation"), (parse_source, "source")],
+)
+def test_value_that_no_build_writes_is_refused(read, column, text):
+    with raises(CorruptPartError, value=column, problem="damaged"):
         read(text)
 
 

@@ -23,11 +23,12 @@ from gensr_pref.errors import FetchError, InputError, MissingWeightsError, Stora
 from gensr_pref.weights import catalogue, download, fetch
 from gensr_pref.weights.catalogue import CATALOGUE, Checkpoint
 from tests.file_server import FileServer
-from tests.refusals import raises
+from tests.refusals import raises, require_absent
 
 BODY = random.Random(0).randbytes(500_000)
 OTHER = random.Random(1).randbytes(500_000)
 DIGEST = hashlib.sha256(BODY).hexdigest()
+OTHER_DIGEST = hashlib.sha256(OTHER).hexdigest()
 SECRET = "hf_sEcReT"
 
 
@@ -83,7 +84,7 @@ def test_fetched_file_is_complete_and_has_its_digest(cache, thing):
     (row,) = fetch.fetch(["thing"])
     assert row == {
         "name": "thing",
-        "path": str(cache / "thing.bin"),
+        "path": f"{cache}/thing.bin",
         "sha256": DIGEST,
         "digest": "as published",
         "licence": "MIT",
@@ -388,7 +389,7 @@ def test_redirect_away_from_https_is_refused(server, thing):
         FetchError, value="http://files.example/x", path="thing.bin", problem="unsafe"
     ) as told:
         fetch.fetch(["thing"])
-    assert SECRET not in str(told.value)
+    require_absent(told.value, SECRET)
 
 
 @pytest.mark.parametrize("there", ["http://127.0.0.1/x", "http://h/x", "ftp://h/x", "file:///x"])
@@ -411,7 +412,7 @@ def test_mirror_must_be_https_or_local(server, thing, mirror, monkeypatch):
     monkeypatch.setenv(catalogue.MIRROR, mirror)
     with raises(InputError, field=catalogue.MIRROR) as told:
         fetch.fetch(["thing"])
-    assert SECRET not in str(told.value)
+    require_absent(told.value, SECRET)
 
 
 @pytest.mark.parametrize("mirror", ["https://", "https://h:x/", "https://h/a b", "https://hö/"])
@@ -432,7 +433,7 @@ def test_secrets_of_a_mirror_are_sent_but_not_printed(server, thing, monkeypatch
     assert path == f"/m/thing.bin?token={SECRET}"
     assert first["Authorization"] == "Basic bWU6aGZfc0VjUmVUIQ=="  # me:hf_sEcReT!
     assert "Authorization" not in second
-    assert SECRET not in str(told.value)
+    require_absent(told.value, SECRET)
 
 
 def test_proxy_of_the_environment_is_used(server, thing, monkeypatch):
@@ -447,7 +448,7 @@ def test_folder_is_a_valid_mirror(cache, tmp_path, server, thing, monkeypatch):
     with raises(FetchError, path="thing.bin", problem="missing"):
         fetch.fetch(["thing"])
     (tmp_path / "thing.bin").write_bytes(OTHER)
-    with pytest.raises(FetchError, match=f"not {DIGEST}"):
+    with raises(FetchError, path="thing.bin", value=OTHER_DIGEST, problem="damaged"):
         fetch.fetch(["thing"])
     (tmp_path / "thing.bin").write_bytes(BODY)
     fetch.fetch(["thing"])
@@ -498,7 +499,7 @@ def test_disk_that_fills_up_keeps_the_received_bytes(server, thing):
 def test_cache_that_cannot_be_created_is_an_error(tmp_path, thing, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv(catalogue.CACHE, str(tmp_path / "file" / "cache"))
-    with pytest.raises(StorageError, match="GENSR_PREF_CACHE"):
+    with raises(StorageError, path="file/cache/thing.bin", problem="unwritable"):
         fetch.fetch(["thing"])
 
 
@@ -523,8 +524,7 @@ def test_first_digest_is_stored_where_none_is_published(cache, server, plain):
     assert (row["sha256"], row["digest"]) == (DIGEST, "of the first fetch")
     (cache / "plain.bin").unlink()
     server.body = OTHER
-    found = hashlib.sha256(OTHER).hexdigest()
-    with raises(FetchError, path="plain.bin", value=found, problem="damaged") as caught:
+    with raises(FetchError, path="plain.bin", value=OTHER_DIGEST, problem="damaged") as caught:
         fetch.fetch(["plain"])
     assert "plain.bin.sha256" in str(caught.value)
     (cache / "plain.bin.sha256").unlink()
@@ -562,7 +562,7 @@ def test_verify_hashes_every_file_again(cache, thing, plain):
     file.write_bytes(OTHER)
     os.utime(file, ns=(facts.st_atime_ns, facts.st_mtime_ns))  # as a failing disk would
     assert [row["name"] for row in fetch.verify(["thing"])] == ["thing"]
-    with pytest.raises(MissingWeightsError, match=f"not {DIGEST}"):
+    with raises(MissingWeightsError, path=file, value=OTHER_DIGEST, problem="damaged"):
         fetch.verify()
     with raises(MissingWeightsError, value=["utmos"], problem="missing"):
         fetch.verify(["utmos"])
@@ -578,7 +578,6 @@ def test_socks_proxy_is_named(monkeypatch, tmp_path):
     monkeypatch.setenv("https_proxy", "socks5://user:secret@127.0.0.1:9")
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
-    with pytest.raises(FetchError, match="SOCKS") as refused:
+    with raises(FetchError, value="HTTPS_PROXY", problem="unsupported") as refused:
         download.download("https://gensr-pref.invalid/file", tmp_path / "file.part", None, "file")
-    assert "HTTPS_PROXY" in str(refused.value)
-    assert "secret" not in str(refused.value)
+    require_absent(refused.value, "secret")

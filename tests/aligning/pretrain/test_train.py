@@ -197,7 +197,7 @@ def test_the_learning_rate_warms_up_and_ends_at_a_hundredth() -> None:
 
 
 def test_an_unknown_field_of_the_recipe_is_refused() -> None:
-    with pytest.raises(ConfigError, match="batch_size"):
+    with raises(ConfigError, field="batch_size", value="batch_size", problem="unknown"):
         recipe(batch_size=3)
 
 

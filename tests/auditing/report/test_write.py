@@ -10,10 +10,10 @@ import pytest
 from gensr_pref.auditing.report.write import report
 from gensr_pref.auditing.run_audit import audit
 from gensr_pref.building.build import build
-from gensr_pref.cli.main import main
 from gensr_pref.config import run_file
 from gensr_pref.errors import InputError
 from gensr_pref.rundir import part_files
+from tests.commands import run_command
 from tests.parts import write_part
 from tests.refusals import raises
 
@@ -116,8 +116,8 @@ def test_pairs_beyond_the_size_limit_are_left_out_with_a_note(finished, monkeypa
 
 def test_a_run_without_pairs_has_a_report(finished, tmp_path):
     out = shutil.copytree(finished, tmp_path / "run")
-    assert main(["pair", str(out), "margin.level=1000"]) == 0
-    assert main(["audit", str(out)]) == 0
+    assert run_command("pair", out, "margin.level=1000") == 0
+    assert run_command("audit", out) == 0
     assert json.loads((out / "audit" / "audit.json").read_text())["pairs"] == 0
     text = (out / "audit" / "report.html").read_text(encoding="utf-8")
     assert "There is no pair with the audio of both candidates." in text

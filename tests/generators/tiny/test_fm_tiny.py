@@ -8,6 +8,7 @@ from gensr_pref.config import plugins
 from gensr_pref.generators.tiny.base import SHIPPED
 from gensr_pref.generators.tiny.fm_tiny import FlowMatchingTiny, from_latent
 from tests.generators.clips import noisy_clip, sample_padded
+from tests.refusals import refuses_option
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +126,7 @@ def test_without_noise_all_candidates_are_equal() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("options", "option"),
     [
         ({"temperature": -1}, "temperature"),
         ({"temperature": [0.9, 0.4]}, "temperature"),
@@ -137,9 +138,8 @@ def test_without_noise_all_candidates_are_equal() -> None:
         ({"solver": "rk4"}, "solver"),
     ],
 )
-def test_options_out_of_range_are_refused(options, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        FlowMatchingTiny(**options)
+def test_options_out_of_range_are_refused(options, option: str) -> None:
+    refuses_option(FlowMatchingTiny, option, **options)
 
 
 def test_sampling_before_loading_says_so() -> None:

@@ -23,7 +23,7 @@ from tests.metrics.unusable import (
     assert_candidates_do_not_matter_to_each_other,
     assert_refuses_what_holds_no_signal,
 )
-from tests.refusals import raises
+from tests.refusals import raises, refuses_option
 
 
 @pytest.fixture(scope="module")
@@ -233,29 +233,31 @@ def test_a_wrong_number_of_vectors_is_refused(clip):
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("encoder", "known", "problem"),
     [
-        ({"encoder": "resemblizer"}, "Did you mean 'resemblyzer'"),
-        ({"encoder": "no_such_module:Encoder"}, "No module named"),
-        ({"encoder": f"{__name__}:Absent"}, "cannot be imported"),
-        ({"against": "text"}, "against is 'text'; it must be one of"),
+        ("resemblizer", ("resemblyzer",), "unknown"),
+        ("no_such_module:Encoder", (), "unknown"),
+        (f"{__name__}:Absent", (), "failed"),
     ],
 )
-def test_unknown_options_are_refused(options, said):
-    with pytest.raises((ValueError, UnknownPluginError), match=said):
-        SpeakerSimilarity(**options)
+def test_unknown_encoders_are_refused(encoder, known, problem):
+    with raises(UnknownPluginError, field="encoder", value=encoder, known=known, problem=problem):
+        SpeakerSimilarity(encoder)
+
+
+def test_an_unknown_comparison_is_refused():
+    refuses_option(SpeakerSimilarity, "against", against="text")
 
 
 def test_missing_files(tmp_path):
-    with pytest.raises(MissingWeightsError, match=r"absent\.pt"):
+    with raises(MissingWeightsError, path="absent.pt", problem="missing"):
         SpeakerSimilarity(checkpoint=tmp_path / "absent.pt")
-    with pytest.raises(MissingWeightsError, match=r"absent\.onnx"):
+    with raises(MissingWeightsError, path="absent.onnx", problem="missing"):
         SpeakerSimilarity(str(tmp_path / "absent.onnx"))
 
 
 def test_an_onnx_file_takes_no_checkpoint(onnx_file):
-    with pytest.raises(ValueError, match="holds its own weights; remove the option"):
-        SpeakerSimilarity(onnx_file(), checkpoint="weights.pt")
+    refuses_option(SpeakerSimilarity, "checkpoint", encoder=onnx_file(), checkpoint="weights.pt")
 
 
 def test_nothing_heavy_is_imported_to_make_one():

@@ -262,9 +262,7 @@ def test_missing_file_is_reported_at_once():
 def test_nothing_heavy_before_load(tmp_path):
     path = tmp_path / "weights.pt"
     path.touch()
-    assert not imports_torch(
-        f"from gensr_pref.metrics.utmos.metric import Utmos; Utmos({str(path)!r})"
-    )
+    assert not imports_torch(f"from gensr_pref.metrics.utmos.metric import Utmos; Utmos('{path}')")
 
 
 @pytest.mark.corpus

@@ -16,7 +16,7 @@ from gensr_pref.schema import Reason
 from gensr_pref.weights import catalogue
 from tests.benchmarks.recogniser import corpus_texts, noisy_clips, outcome, rates
 from tests.metrics.sounds import cut
-from tests.refusals import raises
+from tests.refusals import raises, refuses_option
 
 SILENT = Sound(np.zeros(100, np.float32), 16000)
 
@@ -207,9 +207,8 @@ def test_an_unknown_language_is_detected_once_on_the_clip():
 
 def test_an_unknown_language_without_a_clip_to_detect_it_from():
     metric = scripted_metric("yes")
-    with pytest.raises(Unusable, match="set option 'language'") as caught:
+    with raises(Unusable, reason=Reason.UNKNOWN_LANGUAGE):
         metric.score(clip_with_text("yes", None))
-    assert caught.value.reason is Reason.UNKNOWN_LANGUAGE
 
 
 def test_a_language_that_the_recogniser_lacks(wer, clip):
@@ -235,15 +234,14 @@ def test_nothing_to_compare_with_is_no_text_whatever_the_language(languages):
 
 
 def test_a_clip_with_an_invalid_language_code():
-    with pytest.raises(Unusable, match=r"'german' is not an ISO 639 code.*such as 'de'") as caught:
+    with raises(Unusable, reason=Reason.UNKNOWN_LANGUAGE) as caught:
         scripted_metric("yes").score(clip_with_text("yes", "german"))
-    assert caught.value.reason is Reason.UNKNOWN_LANGUAGE
+    assert isinstance(caught.value.__cause__, ValueError)  # of the code, not of the recogniser
 
 
 @pytest.mark.parametrize("language", ["english", "", "e1", "-en"])
 def test_an_invalid_language_code_is_refused(language):
-    with pytest.raises(ValueError, match=f"language {language!r} is not an ISO 639 code"):
-        WordErrorRate(language=language)
+    refuses_option(WordErrorRate, "language", language=language)
 
 
 @pytest.mark.parametrize(
@@ -254,8 +252,7 @@ def test_a_language_that_the_recogniser_is_known_to_lack_is_refused(
 ):
     monkeypatch.setattr(catalogue, "find_weights", lambda name, path=None: tmp_path)
     monkeypatch.setattr(catalogue, "describe_weights", lambda name, path=None: name)
-    with pytest.raises(ValueError, match=f"language {code!r}: .* knows en$"):
-        WordErrorRate(**options, language=code)
+    refuses_option(WordErrorRate, "language", **options, language=code)
     WordErrorRate(**options, language="en-GB")
 
 
