@@ -67,6 +67,14 @@ def require_length(error: GensrPrefError, longest: int, shortest: int = 0) -> No
 
 
 def require_absent(error: GensrPrefError, *secrets: str) -> None:
-    """Fail if the message or the facts of an error hold any of these."""
-    texts = (str(error), error.shown({}), repr(vars(error)))
+    """Fail if an error, or an error that a traceback would show with it, holds any of these."""
+    texts = [error.shown({}), repr(vars(error)), *map(str, _shown_chain(error))]
     assert not [secret for secret in secrets if any(secret in text for text in texts)]
+
+
+def _shown_chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error, then its causes as far as Python prints them."""
+    while error is not None:
+        yield error
+        hidden = error.__suppress_context__ and error.__cause__ is None
+        error = None if hidden else error.__cause__ or error.__context__

@@ -117,13 +117,13 @@ def _download_snapshot(repository: str, revision: str | None, name: str) -> Snap
         if package := missing_package(error):
             raise FetchError(
                 f"the Hub cannot be contacted: {package}", path=name, problem=Problem.OFFLINE
-            ) from error
+            ) from None
         raise FetchError(
             f"cannot be downloaded from the Hub ({type(error).__name__}). Try again, or copy "
             f"{' and '.join(FILES)} into a folder and name that",
             path=name,
             problem=Problem.OFFLINE,
-        ) from error
+        ) from None  # its messages may contain a password or a token
     if absent := _missing_files(snapshot):
         raise MissingWeightsError(
             f"is not the checkpoint of a generator: it has no {' and no '.join(absent)}",
