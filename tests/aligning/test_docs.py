@@ -27,7 +27,8 @@ def mine(own_modules):
     [source] = re.findall(r"runs this -->\n```python\n(.*?)```", PAGE, re.S)
     (own_modules / "mine.py").write_text(source, encoding="utf-8")
     furnish(own_modules)
-    data = {**DATA, "generators": [{"use": "mine:Model", "candidates": 4}]}
+    corpus = {**DATA["corpus"], "segment_seconds": [0.8, 1.6]}  # long enough to learn from
+    data = {**DATA, "corpus": corpus, "generators": [{"use": "mine:Model", "candidates": 4}]}
     summary = build(
         run_file.parse(data, run_file.Run, "docs"), own_modules / "run", base=own_modules
     )

@@ -164,7 +164,7 @@ def test_second_build_of_a_directory_is_refused_and_harms_nothing(base, tmp_path
     assert tables(out) == undisturbed
 
 
-def workers_of(driver: int, title: bytes = b"ray::Member") -> list[int]:
+def workers_of(driver: int, title: bytes = b"ray::PoolWorker") -> list[int]:
     """The processes of Ray actors that a driver has started; of nobody else's."""
     parents, workers = {}, []
     for folder in Path("/proc").iterdir():

@@ -50,7 +50,7 @@ def test_node_that_is_killed_and_one_that_comes(cluster, run, base, tmp_path, mo
         lambda *given: told.append(after_death(*given)) or told[-1],
     )
     with ThreadPoolExecutor(1) as beside:
-        made = beside.submit(build, run(*SLOW, "engine.kind=ray"), base, out)
+        made = beside.submit(build, run(*SLOW, "engine.kind=ray"), out, base=base)
         while not made.done() and len(list(out.glob("*/part-*"))) < 4:
             time.sleep(0.05)
         assert not made.done()

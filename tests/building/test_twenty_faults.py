@@ -55,7 +55,7 @@ def strike(kind, driver, machines, rng):
 
 def at_work():
     """The actors that are at a task; the nodes are children of this process."""
-    return workers_of(os.getpid(), b"ray::Member.run")
+    return workers_of(os.getpid(), b"ray::PoolWorker.run")
 
 
 def wait_for(driver, rng):

@@ -3,13 +3,13 @@
 import re
 import shlex
 
+import pyarrow as pa
 import pytest
 import yaml
 
 from gensr_pref.building.build import build
 from gensr_pref.cli.main import main
 from gensr_pref.config import run_file
-from gensr_pref.corpus import splits
 from gensr_pref.rundir import integrity, part_files
 from tests.small_run import RUN, rows, tables
 
@@ -79,12 +79,10 @@ def test_interrupted_change_of_splits_is_finished(counted, base, tmp_path, monke
         if written:
             raise KeyboardInterrupt
         written.append(given[0])
-        return part_files.write_table(
-            given[0], splits.pa.Table.from_pylist(given[1], given[2]), given[3]
-        )
+        return part_files.write_table(given[0], pa.Table.from_pylist(given[1], given[2]), given[3])
 
     with monkeypatch.context() as patch:
-        patch.setattr(splits.shards, "write", dies)
+        patch.setattr(part_files, "write", dies)
         with pytest.raises(KeyboardInterrupt):
             build(counted(BY_CLIP), out, base=base)
     assert integrity.check(out).unfinished
