@@ -8,7 +8,7 @@
     │   ├── SourceError             a corpus that cannot be read as described
     │   ├── RuleError               a pair rule that fails or gives what is not pairs
     │   └── RunMismatchError        a run directory that belongs to another run
-    ├── FetchError                  weights that cannot be had, or are not those published (exit 1)
+    ├── FetchError                  weights that are unavailable or not those published (exit 1)
     │   └── PartlyFetchedError      of several, some cannot; the others are here
     ├── PublishError                the Hub refuses an upload or breaks off (exit 1)
     │   └── UnreachableError        nothing answers there; nothing was begun
@@ -219,7 +219,7 @@ class RuleError(InputError):
 
 
 class FetchError(GensrPrefError):
-    """A file could not be had from where it is published; nothing was installed."""
+    """A published file could not be downloaded; nothing was installed."""
 
 
 class PublishError(GensrPrefError):
@@ -286,7 +286,7 @@ class RunIncompleteError(GensrPrefError):
 
 
 class Unusable(GensrPrefError):
-    """One clip, candidate or score cannot be had; it is recorded as data and the rest goes on.
+    """One clip, candidate or score is unavailable; it is recorded as data and the rest continues.
 
     Args:
         reason: one of the closed list `gensr_pref.schema.Reason`.

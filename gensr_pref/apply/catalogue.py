@@ -68,10 +68,10 @@ def _spec(name: str) -> tuple[MetricSpec, str]:
 
 
 def generators() -> list[GeneratorRow]:
-    """One row per installed generator, as it is without options.
+    """Return one row per installed generator, made without options.
 
-    ``here`` is "no" where something is missing, which ``missing`` names; "options" where it can do
-    nothing before it is told what (``needs``).
+    ``here`` is "no" if something is missing, which ``missing`` names, and "options" if the
+    generator needs options, which ``needs`` describes.
     """
     return [_generator_row(name) for name in plugins.names("generator")]
 

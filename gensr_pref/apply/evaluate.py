@@ -164,12 +164,13 @@ def _named(use: GeneratorUse, place: int, wanted: Evaluation, home: Path) -> Gen
 
 
 def _with_earlier(out: Path, uses: Sequence[GeneratorUse]) -> list[GeneratorUse]:
-    """What an earlier evaluation in the same folder asked for, then what is new.
+    """Return the generators of an earlier evaluation in the same folder, then the new ones.
 
-    What is not asked for any more stays, and in its place, so that nothing is written anew.
+    A generator that this call does not name stays at its index, so that no part is rewritten.
 
     Raises:
-        ConfigError: what is not asked for now would run code that is no part of this package.
+        ConfigError: a generator that this call does not name would run code from outside this
+            package.
     """
     if not (out / "run.yaml").exists():
         return list(uses)

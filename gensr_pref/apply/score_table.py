@@ -1,4 +1,4 @@
-"""The table that `score` makes, in the forms that it can have, and what is told of it."""
+"""The table that `score` writes: its file formats and its summary."""
 
 from __future__ import annotations
 

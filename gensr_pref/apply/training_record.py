@@ -61,7 +61,7 @@ def votes_in(document: Section, base: Path, own: bool = False) -> set[str]:
         own: as of `uses_in`.
 
     Raises:
-        InputError: it is not what a run file holds, or a metric cannot be had.
+        InputError: the document is not a run file, or a metric is unavailable.
     """
     provenance = document.get("provenance")
     recorded = provenance.get("panel") if isinstance(provenance, dict) else None

@@ -47,14 +47,14 @@ def pair(out: str | Path, overrides: Sequence[str] = ()) -> Summary:
 
 
 def rule_of(out: Path, document: RunDocument, overrides: Sequence[str]) -> PairRule:
-    """The rule of a run's pairs, loaded only where it is one of this package or the user names it.
+    """Return the rule of a run's pairs; it is loaded only if it is built in or the user names it.
 
     Args:
         document: what ``run.yaml`` holds, its pairing section under the overrides.
         overrides: ``key=value`` as `pair` takes them.
 
     Raises:
-        InputError: only ``run.yaml`` names it, and it is none of this package; or it cannot be had.
+        InputError: only ``run.yaml`` names the rule and it is not built in, or it is unavailable.
     """
     name = document.pairing["rule"]
     if names_rule(overrides):

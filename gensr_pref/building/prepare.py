@@ -124,7 +124,7 @@ def _check_named(run: Run, generators: dict[str, Any], planned: ClipPlan) -> Non
 
 
 def origin_of(spec: ClipSpec, corpus: Corpus) -> Origin:
-    """Which clip a clip is, as a generator is told."""
+    """Return what a generator may know of where a clip comes from."""
     item, segment = spec.item, spec.segment
     degraded = corpus.degrade is not None
     return Origin(

@@ -21,10 +21,10 @@ from gensr_pref.schema import Failure, Reason
 
 @dataclass(frozen=True)
 class ExistingSamples:
-    """The clips and candidates that are there.
+    """Existing clips and candidates of a shard.
 
     Attributes:
-        clips: by id; None where the part is to be written anew.
+        clips: by id; None if the part must be rewritten.
         drawn: by clip and generator.
     """
 

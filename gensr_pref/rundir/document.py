@@ -234,8 +234,8 @@ def read_document(out: Path) -> RunDocument:
         )
     if is_edited:
         raise RunMismatchError(
-            "was edited since it was written, so that it does not tell any more what "
-            "made the tables. Run the same build again, which writes it anew",
+            "was edited since it was written, so it no longer describes what made the "
+            "tables. Run the same build again, which rewrites it",
             path=out / RUN,
             problem=Problem.CHANGED,
         )

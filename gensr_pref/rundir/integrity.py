@@ -235,7 +235,7 @@ class _Check:
     def _grows(self, path: Path, known: Stamp) -> bool:
         """Whether a part is as the run had it before it grew."""
         if path.stem.endswith(f"-{PLAN}"):
-            return True  # which recordings are left out is found anew by each build
+            return True  # each build determines again which recordings are left out
         there = provenance.read_part_record(path)
         shard = _shard_of(path)
         clips = provenance.clips_digest(self.shards[shard].clips, self.shards[shard].contents)
