@@ -152,9 +152,8 @@ def plan_push(folder: Path, target: Target) -> list[Change]:
     _require_answer(target)
     with explain_errors(target.repository):
         remote, branch = _remote_files(target)
-    strangers = foreign_files(
-        remote, commit_titles(HfApi(), target.repository, branch) if remote else None
-    )
+        titles = commit_titles(HfApi(), target.repository, branch) if remote else []
+    strangers = foreign_files(remote, titles)
     changes = [_change(path, name, remote) for name, path in _local_files(folder).items()]
     names = {change.path for change in changes}
     state: Literal["gone", "kept", "undecided"]

@@ -20,16 +20,16 @@ _OWN = re.compile(r"\.gitattributes|\.gitignore|README\.md|LICEN[CS]E(\.(md|txt)
 _SHOWN = 5
 
 
-def foreign_files(paths: Collection[str], titles: Sequence[str] | None) -> list[str]:
+def foreign_files(paths: Collection[str], titles: Sequence[str]) -> list[str]:
     """Return the files of a repository that no export wrote, sorted.
 
     If no commit is an export's, these are all files but those that a new repository has.
 
     Args:
         paths: paths of all files.
-        titles: titles of the commits; None if they are unknown.
+        titles: titles of the commits.
     """
-    never = titles is not None and not any(COMMIT in title for title in titles)
+    never = not any(COMMIT in title for title in titles)
     known = [name for name in paths if not never and _EXPORTED.fullmatch(name)]
     return sorted(name for name in set(paths) - set(known) if not _OWN.fullmatch(name))
 
@@ -61,10 +61,7 @@ def require_decided(repository: str, strangers: Sequence[str], others: Others | 
     )
 
 
-def commit_titles(api: Any, repository: str, revision: str | None) -> list[str] | None:
-    """Return the titles of the commits of a dataset's branch; None if the Hub does not say."""
-    try:
-        commits = api.list_repo_commits(repository, repo_type="dataset", revision=revision)
-        return [str(one.title) for one in commits]
-    except Exception:  # any exception of the HTTP library that the client uses
-        return None
+def commit_titles(api: Any, repository: str, revision: str | None) -> list[str]:
+    """Return the titles of the commits of a dataset's branch."""
+    commits = api.list_repo_commits(repository, repo_type="dataset", revision=revision)
+    return [str(one.title) for one in commits]

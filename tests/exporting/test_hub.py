@@ -62,6 +62,24 @@ def test_all_files_of_a_real_export_arrive_in_one_private_commit(server, exporte
     assert ("POST", "/api/validate-yaml") in server.asked
 
 
+def test_push_is_refused_while_it_is_unknown_who_wrote_the_files(
+    server, folder, monkeypatch
+) -> None:
+    """A file called as an export's files are may be another's: only the commits tell."""
+    hub.push(folder, SMALL)
+    before = dict(server.repositories["us/small"].branches["main"])
+    (folder / "data" / "train-00001-of-00002.parquet").unlink()
+
+    def fail(*_, **__):
+        raise OSError("the connection broke")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("huggingface_hub.HfApi.list_repo_commits", fail)
+        with raises(PublishError, path="us/small", problem="offline"):
+            hub.push(folder, SMALL)
+    assert server.repositories["us/small"].branches["main"] == before
+
+
 def test_what_is_there_already_does_not_travel(server, folder) -> None:
     hub.push(folder, SMALL)
     before = server.put
