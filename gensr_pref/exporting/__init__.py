@@ -2,7 +2,8 @@
 
 Tests:
     ``publish`` in tests/cli/test_export.py
-    ``card_sections``, ``figure``, ``licences``, ``markdown`` in tests/exporting/test_card.py
+    ``card_facts``, ``card_sections``, ``figure`` in tests/exporting/test_card.py
+    ``licences``, ``markdown`` in tests/exporting/test_card.py
     ``candidate_rows``, ``columns``, ``export_run`` in tests/exporting/test_dataset.py
     ``shard_writer``, ``trl``, ``wav_jsonl`` in tests/exporting/test_dataset.py
     ``hub_errors``, ``hub_files`` in tests/exporting/test_hub.py

@@ -17,7 +17,8 @@ from gensr_pref.auditing.run_audit import audit, table_digests
 from gensr_pref.errors import InputError, Problem, StorageError, UnwrittenError, parameter
 from gensr_pref.exporting import dataset, licences, redacted_facts, trl
 from gensr_pref.exporting.atomic_folder import replace_folder, require_replaceable
-from gensr_pref.exporting.card import CardFacts, DatasetConfig, render_card
+from gensr_pref.exporting.card import render_card
+from gensr_pref.exporting.card_facts import CardFacts, DatasetConfig
 from gensr_pref.exporting.card_sections import FIGURE
 from gensr_pref.exporting.figure import agreement_figure
 from gensr_pref.exporting.hub import Pushed

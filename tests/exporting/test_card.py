@@ -17,7 +17,8 @@ from gensr_pref.auditing.run_audit import audit
 from gensr_pref.building.pair import pair
 from gensr_pref.errors import InputError
 from gensr_pref.exporting import redacted_facts
-from gensr_pref.exporting.card import CardFacts, DatasetConfig, _size, render_card
+from gensr_pref.exporting.card import _size, render_card
+from gensr_pref.exporting.card_facts import CardFacts, DatasetConfig
 from gensr_pref.exporting.columns import export_pairs_schema
 from gensr_pref.exporting.dataset import ExportOptions
 from gensr_pref.exporting.export_run import Publishing, _languages, export
