@@ -1,5 +1,7 @@
 """Exports a run as a Hugging Face dataset with a card, and publishes it on the Hub.
 
+Python code imports `export`, `publish`, `load` and their options from `gensr_pref`.
+
 Tests:
     ``publish`` in tests/cli/test_export.py
     ``card_facts``, ``card_sections``, ``figure`` in tests/exporting/test_card.py

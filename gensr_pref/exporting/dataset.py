@@ -42,6 +42,9 @@ class ExportOptions:
     shard_bytes: int = SHARD_BYTES
 
 
+DEFAULT_OPTIONS = ExportOptions()
+
+
 @dataclass(frozen=True)
 class WrittenDataset:
     """The tables that were written.
