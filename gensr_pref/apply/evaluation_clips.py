@@ -111,11 +111,12 @@ def held_out(clips: Path, home: Path, out: Path, limit: int | None) -> HeldOut:
 
 def _of_run_file(path: Path, home: Path) -> HeldOut:
     data = run_file.read_yaml(path)
-    if not isinstance(data.get("corpus"), dict):
+    section = data.get("corpus")
+    if not isinstance(section, dict):
         raise ConfigError(
             f"{path} has no corpus section", field="clips", path=path, problem=Problem.MISSING
         )
-    corpus = _corpus(_moved(data["corpus"], path.resolve().parent, home))
+    corpus = _corpus(_moved(section, path.resolve().parent, home))
     return HeldOut(corpus, data, f"the corpus of {path}", own="provenance" not in data)
 
 
