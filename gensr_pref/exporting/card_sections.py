@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from gensr_pref.config.run_file import Pairing, resolved
+from gensr_pref.config.run_file import Pairing, dump_fields
 from gensr_pref.errors import quantity
 from gensr_pref.exporting.card_facts import CardFacts
 from gensr_pref.exporting.licences import UNKNOWN
@@ -157,7 +157,7 @@ def _panel(facts: CardFacts) -> str:
 
 def _rule(facts: CardFacts) -> str:
     pairing, measured = facts.run.pairing, facts.audit["yield"]
-    usual = resolved(Pairing())
+    usual = dump_fields(Pairing())
     settings = {k: v for k, v in pairing.items() if k != "rule" and v != usual.get(k)}
     changes = inline_code(json.dumps(settings)) if settings else "with its usual settings"
     lines = [
