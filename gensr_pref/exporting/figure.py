@@ -1,4 +1,4 @@
-"""The card's figure: how far the votes agree with one another."""
+"""The card's figure: agreement between the votes."""
 
 from __future__ import annotations
 
