@@ -130,11 +130,11 @@ def text(result: Exported) -> Message:
             "finished, and the dataset does not include them. Run the same build, then export again"
         )
     if "would_push" in result:
-        parts.append(_planned(result["would_push"]))
+        parts.append(_describe_dry_run(result["would_push"]))
     if "notice" in result:
         parts.append(result["notice"])
     if "push" in result:
-        parts.append(_pushed(result["push"]))
+        parts.append(_describe_push(result["push"]))
     elif result["form"] == "parquet":
         parts.append(f"In Python: datasets.load_dataset({json.dumps(result['out'])})")
     return Message("\n\n".join(parts))
@@ -155,7 +155,7 @@ def _licences(result: Exported) -> str:
     return line
 
 
-def _planned(changes: list[dict[str, Any]]) -> str:
+def _describe_dry_run(changes: list[dict[str, Any]]) -> str:
     moved = [change for change in changes if change["state"] in ("new", "changed", "unknown")]
     rows = [{**change, "bytes": _size(change["bytes"])} for change in changes]
     total = _size(sum(change["bytes"] for change in moved))
@@ -167,7 +167,7 @@ def _planned(changes: list[dict[str, Any]]) -> str:
     return f"{format_table(rows)}\n\n{line}"
 
 
-def _pushed(push: Pushed) -> str:
+def _describe_push(push: Pushed) -> str:
     seen = "private" if push["private"] else "public"
     sent = quantity(push["sent"], "file")
     line = f"{push['url']} ({seen}): {sent} sent, {push['same']} unchanged."
