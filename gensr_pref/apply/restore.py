@@ -192,7 +192,7 @@ def _use(generator: str | Mapping[str, Any] | GeneratorUse) -> GeneratorUse:
 
 def _settings(wanted: _Wanted, generator: Any) -> str:
     """Of all that shapes what is made of a file."""
-    use = run_file.resolved(wanted.use)
+    use = run_file.dump_fields(wanted.use)
     shape = [PIECE_SECONDS, OVERLAP_SECONDS]
     return digest(use, wanted.by, wanted.seed, generator.revision, shape)
 
