@@ -111,11 +111,12 @@ def find_clips(clips: Path, home: Path, out: Path, limit: int | None) -> HeldOut
 
 def _of_run_file(path: Path, home: Path) -> HeldOutClips:
     data = run_file.read_yaml(path)
-    if not isinstance(data.get("corpus"), dict):
+    section = data.get("corpus")
+    if not isinstance(section, dict):
         raise ConfigError(
             f"{path} has no corpus section", field="clips", path=path, problem=Problem.MISSING
         )
-    corpus = _corpus(_rebase_paths(data["corpus"], path.resolve().parent, home))
+    corpus = _corpus(_rebase_paths(section, path.resolve().parent, home))
     return HeldOutClips(corpus, data, f"the corpus of {path}", own="provenance" not in data)
 
 

@@ -42,7 +42,7 @@ class _Settings:
 
     def digest(self, generator: Any) -> str:
         """Return a digest of everything that determines what is made from a file."""
-        use = run_file.resolved(self.use)
+        use = run_file.dump_fields(self.use)
         pieces = [PIECE_SECONDS, OVERLAP_SECONDS]
         return digest(use, self.by, self.seed, generator.revision, pieces)
 
