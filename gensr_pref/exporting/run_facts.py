@@ -16,7 +16,6 @@ from gensr_pref.exporting.dataset_files import DatasetConfig
 from gensr_pref.rundir import part_files
 from gensr_pref.rundir.integrity import Contents
 from gensr_pref.storage import files
-from gensr_pref.storage.location import is_remote
 from gensr_pref.tables.languages import language_code
 from gensr_pref.untrusted import documents
 
@@ -55,7 +54,7 @@ def full_audit(contents: Contents) -> dict[str, Any]:
         StorageError: a table cannot be read, or the audit cannot be written.
     """
     path = contents.out / "audit" / "audit.json"
-    entry = files.entry(path)
+    entry = files.stat_file(path)
     if entry is not None and entry.time >= _last_change(contents.out):
         existing = _read_object(path)
         if (
@@ -70,12 +69,9 @@ def full_audit(contents: Contents) -> dict[str, Any]:
 def _last_change(run: Path) -> int:
     """Time when pairs or listeners' answers were last written, in ns since 1970."""
     listening = run / "listening"
-    folders = [
-        listening,
-        *(listening / name for name in part_files.json_files(listening) if is_remote(listening)),
-    ]
-    entries = [*part_files.listed(run, "pairs").values()]
-    entries += [entry for folder in folders for entry in files.listed(folder).values()]
+    folders = [listening, *(listening / name for name in part_files.list_json_files(listening))]
+    entries = [*part_files.stat_parts(run, "pairs").values()]
+    entries += [entry for folder in folders for entry in files.list_files(folder).values()]
     return max((entry.time for entry in entries), default=0)
 
 
