@@ -27,7 +27,7 @@ _COMPARED = (
 def text(audit: Mapping[str, Any]) -> str:
     """Return everything that the command prints except the mean scores."""
     parts = [
-        _unfinished(audit),
+        _describe_unfinished(audit),
         _yields(audit),
         _agreement(audit),
         _vetoes(audit),
@@ -52,7 +52,7 @@ def means(audit: Mapping[str, Any]) -> str:
     return format_table(rows)
 
 
-def _unfinished(audit: Mapping[str, Any]) -> str:
+def _describe_unfinished(audit: Mapping[str, Any]) -> str:
     """Return that some shards are not finished; empty where all are."""
     count = audit.get("unfinished_shards")
     if not count:
@@ -306,9 +306,9 @@ def comparison(compared: AuditComparison) -> str:
     rows = [
         {
             "": label,
-            "A": _counted(numbers[path]["a"]),
-            "B": _counted(numbers[path]["b"]),
-            "B - A": _counted(numbers[path]["difference"]),
+            "A": _format_figure(numbers[path]["a"]),
+            "B": _format_figure(numbers[path]["b"]),
+            "B - A": _format_figure(numbers[path]["difference"]),
         }
         for label, path in wanted
     ]
@@ -321,5 +321,5 @@ def comparison(compared: AuditComparison) -> str:
     return "\n\n".join(["\n".join(runs), format_table(rows), last])
 
 
-def _counted(value: float | None) -> str:
+def _format_figure(value: float | None) -> str:
     return str(value) if isinstance(value, int) else format_number(value)
