@@ -15,7 +15,7 @@ from gensr_pref.auditing.listening import statistics
 from gensr_pref.auditing.load import Evidence
 from gensr_pref.errors import InputError, Problem, StorageError, parameter
 from gensr_pref.rundir import part_files
-from gensr_pref.storage.location import is_remote
+from gensr_pref.storage import files
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 CHOICES = ("a", "b", "tie")
@@ -99,8 +99,7 @@ def save_answer(out: Path, answer: StoredAnswer) -> None:
     """
     path = _path(out, answer["listener"])
     try:
-        if not is_remote(path):
-            path.parent.mkdir(exist_ok=True)
+        files.make_folder(path.parent)
         part_files.append_json(path, answer, durable=True)
     except OSError as error:
         raise StorageError(
@@ -125,8 +124,10 @@ def _is_answer(line: dict[str, Any]) -> TypeGuard[StoredAnswer]:
 
 def list_listeners(out: Path) -> list[str]:
     """Return the names of all listeners who have answered, in order."""
-    files = [name for name in part_files.json_files(out / "listening") if name.startswith("votes-")]
-    names = (name.removeprefix("votes-").removesuffix(".jsonl") for name in files)
+    logs = [
+        name for name in part_files.list_json_files(out / "listening") if name.startswith("votes-")
+    ]
+    names = (name.removeprefix("votes-").removesuffix(".jsonl") for name in logs)
     return sorted(name for name in names if NAME.fullmatch(name))
 
 
