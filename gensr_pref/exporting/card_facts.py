@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from gensr_pref.exporting.dataset_files import DatasetConfig
 from gensr_pref.exporting.licences import LicensedPart
 from gensr_pref.exporting.pseudonyms import Anonymisation
-from gensr_pref.exporting.redacted_facts import PublishedSummary
+from gensr_pref.exporting.redacted_facts import PublishedAudit, PublishedSummary
 from gensr_pref.rundir.document import RunDocument
 
 Format = Literal["parquet", "wav-jsonl", "trl"]
@@ -32,7 +32,7 @@ class CardFacts:
     """
 
     run: RunDocument
-    audit: dict[str, Any]
+    audit: PublishedAudit
     summary: PublishedSummary
     parts: Sequence[LicensedPart]
     tables: Sequence[DatasetConfig]

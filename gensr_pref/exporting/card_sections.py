@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
 
 from gensr_pref.config.run_file import Pairing, dump_fields
 from gensr_pref.errors import quantity
@@ -205,7 +204,7 @@ def _agreement(facts: CardFacts) -> str:
 def _hold_out(facts: CardFacts) -> list[str]:
     rows = [
         [inline_code(row["score"]), share_text(row["rate"]),
-         _interval([row["low"], row["high"]]).strip() if row["low"] is not None else "too few"]
+         _interval(_bounds(row["low"], row["high"])).strip() or "too few"]
         for row in facts.audit.get("hold_out") or ()
     ]  # fmt: skip
     if not rows:
@@ -217,19 +216,19 @@ def _hold_out(facts: CardFacts) -> list[str]:
     return [text, markdown_table(["score", "prefers chosen", "interval"], rows)]
 
 
-def _bounds(row: dict[str, Any]) -> list[float] | None:
-    return None if row["low"] is None else [row["low"], row["high"]]
+def _bounds(low: float | None, high: float | None) -> list[float] | None:
+    return None if low is None or high is None else [low, high]
 
 
 def _listening(facts: CardFacts) -> list[str]:
     answers = facts.audit.get("listening") or {}
     if not answers.get("answers"):
         return ["No person has judged these pairs."]
-    panel = answers.get("panel") or {}
-    bounds = _interval(panel.get("agree_interval"))
+    panel = answers.get("panel")
+    agree = share_text(panel.get("agree") if panel else None)
+    bounds = _interval(panel.get("agree_interval") if panel else None)
     return [
-        f"People gave {quantity(answers['answers'], 'answer')}; "
-        f"{share_text(panel.get('agree'))}{bounds} prefer the chosen."
+        f"People gave {quantity(answers['answers'], 'answer')}; {agree}{bounds} prefer the chosen."
     ]
 
 
@@ -243,8 +242,8 @@ def _biases(facts: CardFacts) -> str:
     ]
     bullets += [
         f"A linear probe finds the chosen candidate in {share_text(row['accuracy'])}"
-        f"{_interval(_bounds(row))} of unseen pairs of {inline_code(row['generator'])}; with "
-        f"shuffled labels, in {share_text(row['shuffled'])}."
+        f"{_interval(_bounds(row['low'], row['high']))} of unseen pairs of "
+        f"{inline_code(row['generator'])}; with shuffled labels, in {share_text(row['shuffled'])}."
         for row in facts.audit.get("learnability") or ()
         if row["accuracy"] is not None
     ]

@@ -11,6 +11,7 @@ from typing import Any, NotRequired, TypedDict
 
 import yaml
 
+from gensr_pref.auditing.document import Audit
 from gensr_pref.errors import InputError, Problem, StorageError, UnwrittenError, parameter
 from gensr_pref.exporting import trl
 from gensr_pref.exporting.atomic_folder import replace_folder, require_replaceable
@@ -156,7 +157,7 @@ class _Source:
 
     run: Path
     document: RunDocument
-    audit: dict[str, Any]
+    audit: Audit
     names: Pseudonyms | None
 
 

@@ -6,6 +6,7 @@ import re
 from copy import deepcopy
 from typing import Any, Literal, TypedDict, cast, get_args
 
+from gensr_pref.auditing.document import Audit, FullParts, MeanScores
 from gensr_pref.building.summary import Summary
 from gensr_pref.exporting.pseudonyms import Pseudonyms
 from gensr_pref.exporting.run_facts import DatasetSize
@@ -20,6 +21,25 @@ _Count = Literal[
     "failures", "stages", "machines",
 ]  # fmt: skip
 _COUNTS: tuple[_Count, ...] = get_args(_Count)
+
+
+class PublishedAudit(FullParts, MeanScores):
+    """The ``audit.json`` of an export: that of the run without its digests, ``contents``.
+
+    Listeners are numbered, and ``leakage`` has no examples. In an anonymised export, ``breakdown``
+    has pseudonyms of speakers, or no speakers.
+    """
+
+    run: str
+    rule: str
+    clips: int
+    candidates: int
+    pairs: int
+    golden: int
+    shards: int
+    unfinished_shards: int
+    without_pair: dict[str, int]
+    notices: list[str]
 
 
 class GeneratorFacts(TypedDict):
@@ -80,9 +100,9 @@ def file_metadata(run: RunDocument) -> Section:
     return {"run": run.name, "pairing": run.pairing, **facts}
 
 
-def redact_audit(audit: dict[str, Any], names: Pseudonyms | None) -> dict[str, Any]:
+def redact_audit(audit: Audit, names: Pseudonyms | None) -> PublishedAudit:
     """Return the content of ``audit.json`` without listeners' names and examples of leakage."""
-    published = deepcopy(audit)
+    published = cast(dict[str, Any], deepcopy(audit))
     published.pop("contents", None)  # digests of the run directory's parts
     for shared in published.get("leakage", {}).values():
         shared.pop("examples", None)
@@ -97,7 +117,7 @@ def redact_audit(audit: dict[str, Any], names: Pseudonyms | None) -> dict[str, A
         rows.sort(key=lambda row: str(row.get("value")))  # no longer in the order of the names
         if names.how == "drop":
             published.get("breakdown", {}).pop("speaker", None)
-    return published
+    return cast(PublishedAudit, published)
 
 
 def redact_summary(

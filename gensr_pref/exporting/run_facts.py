@@ -9,6 +9,7 @@ from typing import Any, TypedDict, cast
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from gensr_pref.auditing.document import Audit
 from gensr_pref.auditing.run_audit import audit, table_digests
 from gensr_pref.building.summary import Summary
 from gensr_pref.errors import InputError, Problem
@@ -43,7 +44,7 @@ class DatasetSize(TypedDict):
     hours: dict[str, float]
 
 
-def full_audit(contents: Contents) -> dict[str, Any]:
+def full_audit(contents: Contents) -> Audit:
     """Return the full audit of a run, from its file if that is up to date.
 
     An audit is made if there is none, if it is a short one, or if it is older than the run's parts
@@ -62,7 +63,7 @@ def full_audit(contents: Contents) -> dict[str, Any]:
             and "panel" in existing
             and existing.get("contents") == table_digests(contents)
         ):
-            return existing
+            return cast(Audit, existing)
     return audit(contents.out)
 
 
