@@ -100,14 +100,14 @@ def _add_hub(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Export the run, push it where a repository is named, and print what was written."""
     from gensr_pref.exporting.dataset import ExportOptions
-    from gensr_pref.exporting.export_run import Publishing
-    from gensr_pref.exporting.hub import Target
+    from gensr_pref.exporting.export_run import PublishingOptions
+    from gensr_pref.exporting.hub import HubTarget
     from gensr_pref.exporting.publish import publish
 
-    wanted = ExportOptions(options.form, options.candidates, options.clean, options.shard_bytes)
+    contents = ExportOptions(options.form, options.candidates, options.clean, options.shard_bytes)
     name, branch, pull_request = options.repository, options.revision, options.create_pr
-    publishing = Publishing(options.anonymise, options.secret, options.allowed, name)
-    target = Target(name, options.public, branch, pull_request, options.others) if name else None
+    publishing = PublishingOptions(options.anonymise, options.secret, options.allowed)
+    target = HubTarget(name, options.public, branch, pull_request, options.others) if name else None
     given = options.public, branch, pull_request, options.others, options.dry_run
     if target is None and any(given):
         raise InputError(
@@ -116,7 +116,7 @@ def run(options: argparse.Namespace) -> None:
             problem=Problem.MISSING,
         )
     with plugin_prints_on_stderr():
-        result = publish(options.dir, options.out, wanted, publishing, target, options.dry_run)
+        result = publish(options.dir, options.out, contents, publishing, target, options.dry_run)
     show(as_json(result) if options.json else text(result).shown(flags(options)))
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gensr_pref.config.run_file import Pairing, dump_fields
 from gensr_pref.errors import quantity
+from gensr_pref.exporting.card_facts import CardFacts
 from gensr_pref.exporting.licences import UNKNOWN
 from gensr_pref.exporting.markdown import (
     code_block,
@@ -18,10 +19,7 @@ from gensr_pref.exporting.markdown import (
     number_text,
     share_text,
 )
-
-if TYPE_CHECKING:
-    from gensr_pref.exporting.card import CardFacts
-    from gensr_pref.rundir.document import RunDocument
+from gensr_pref.rundir.document import RunDocument
 
 FIGURE = "agreement.png"
 HOME = "gensr_pref"
