@@ -133,7 +133,7 @@ def restore(
     with ExitStack() as held:
         done: dict[str, Any] = {}
         if source.is_dir():
-            held.enter_context(open_run.locked(out))
+            held.enter_context(open_run.lock_run(out))
             done = {line["file"]: line for line in part_files.read_json_lines(out / LEDGER)}
         todo = [file for file in files if not _is_done(file, done, settings)]
         work = _Work(wanted, _asked(wanted, model), judge)

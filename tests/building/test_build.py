@@ -315,9 +315,9 @@ def test_failures_that_no_build_wrote_are_removed(copy, run, base):
 
 
 def test_directory_in_use_is_refused(copy, run, base):
-    from gensr_pref.building.open_run import locked
+    from gensr_pref.building.open_run import lock_run
 
-    with locked(copy), raises(RunMismatchError, path=copy, problem="busy"):
+    with lock_run(copy), raises(RunMismatchError, path=copy, problem="busy"):
         build(run(), copy, base=base)
 
 
