@@ -3,7 +3,7 @@
     python docs/reference.py            write
     python docs/reference.py --check    exit 1 where a page is out of date or a link leads nowhere
 
-`run-file.md` comes from the models in gensr_pref/config/run_file.py, `cli.md` from the parser in
+`run-file.md` comes from the models in gensr_pref/config/run_file/, `cli.md` from the parser in
 gensr_pref/cli/. Both are the same on every supported Python. The blocks of README.md and
 CONTRIBUTING.md that show the packages come from docs/layout.py.
 """

@@ -23,8 +23,11 @@ if TYPE_CHECKING:
     from gensr_pref.building.pair import pair
     from gensr_pref.config.run_file import MetricUse, Run
     from gensr_pref.errors import GensrPrefError, Unusable
-    from gensr_pref.exporting.export_run import export
+    from gensr_pref.exporting.dataset import ExportOptions
+    from gensr_pref.exporting.export_run import PublishingOptions, export
+    from gensr_pref.exporting.hub import HubTarget
     from gensr_pref.exporting.load import load
+    from gensr_pref.exporting.publish import publish
     from gensr_pref.generators.base import Candidate
     from gensr_pref.metrics.base import MetricSpec, Score
     from gensr_pref.metrics.panel import Panel
@@ -32,10 +35,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Candidate",
+    "ExportOptions",
     "GensrPrefError",
+    "HubTarget",
     "MetricSpec",
     "MetricUse",
     "Panel",
+    "PublishingOptions",
     "Reason",
     "Run",
     "Score",
@@ -48,6 +54,7 @@ __all__ = [
     "export",
     "load",
     "pair",
+    "publish",
     "restore",
     "score",
 ]
@@ -55,10 +62,13 @@ __version__ = version("gensr_pref")
 
 _MODULES = {
     "Candidate": "generators.base",
+    "ExportOptions": "exporting.dataset",
     "GensrPrefError": "errors",
+    "HubTarget": "exporting.hub",
     "MetricSpec": "metrics.base",
     "MetricUse": "config.run_file",
     "Panel": "metrics.panel",
+    "PublishingOptions": "exporting.export_run",
     "Reason": "schema",
     "Run": "config.run_file",
     "Score": "metrics.base",
@@ -71,6 +81,7 @@ _MODULES = {
     "export": "exporting.export_run",
     "load": "exporting.load",
     "pair": "building.pair",
+    "publish": "exporting.publish",
     "restore": "apply.restore",
     "score": "apply.score",
 }

@@ -17,9 +17,9 @@ from tests.refusals import raises
 from tests.small_run import RUN, tables
 
 EXPECTED = {
-    "Candidate", "GensrPrefError", "MetricSpec", "MetricUse", "Panel", "Reason", "Run", "Score",
-    "Sound", "Unusable", "align", "audit", "build", "evaluate", "export", "load", "pair", "restore",
-    "score",
+    "Candidate", "ExportOptions", "GensrPrefError", "HubTarget", "MetricSpec", "MetricUse", "Panel",
+    "PublishingOptions", "Reason", "Run", "Score", "Sound", "Unusable", "align", "audit", "build",
+    "evaluate", "export", "load", "pair", "publish", "restore", "score",
 }  # fmt: skip
 
 

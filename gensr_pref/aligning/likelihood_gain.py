@@ -34,7 +34,7 @@ class Utility(nn.Module):
     ) -> None:
         super().__init__()
         self.generator, self.policy = generator, policy
-        self.encodes = encodes and hasattr(generator, "encoded")
+        self.encodes = encodes and hasattr(generator, "encode_input")
         self.precision, self.frozen = precision, frozen
 
     def forward(self, rows: Rows) -> Tensor:
@@ -49,7 +49,7 @@ class Utility(nn.Module):
 
     def _encoded(self, rows: Rows) -> Tensor:
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-            encoded: Tensor = self.generator.encoded(self.policy, rows.x, rows.frames)  # type: ignore[attr-defined]
+            encoded: Tensor = self.generator.encode_input(self.policy, rows.x, rows.frames)  # type: ignore[attr-defined]
         return encoded
 
 

@@ -110,10 +110,10 @@ def load_material(recipe: Dpo, base: Path, cache: Path, device: str) -> Material
             with, or no pairs for it.
     """
     generator, content = load_model(recipe.generator, base, "generator", device)
-    if recipe.train == "decoder" and not hasattr(generator, "encoded"):
+    if recipe.train == "decoder" and not hasattr(generator, "encode_input"):
         raise ConfigError(
             f"{recipe.generator.use!r} does not say which part of it is the encoder (it has "
-            "no member `encoded`). Write train: all",
+            "no member `encode_input`). Write train: all",
             field="train",
             value=recipe.generator.use,
             problem=Problem.UNSUPPORTED,
@@ -250,7 +250,7 @@ def _feature_function(generator: Alignable, encoded: bool) -> Callable[[PairedCl
         if encoded:
             device = next(generator.policy.parameters()).device
             frames = torch.tensor([x.shape[-1]], device=device)
-            x = generator.encoded(generator.policy, x[None].to(device), frames)[0]  # type: ignore[attr-defined]
+            x = generator.encode_input(generator.policy, x[None].to(device), frames)[0]  # type: ignore[attr-defined]
         features: Array = x.T.cpu().numpy()
         return features
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gensr_pref import audio
-from gensr_pref.apply.transcripts import Said, Texts
+from gensr_pref.apply.transcripts import Transcript, Transcripts
 from gensr_pref.corpus.file_sources import printable
 from gensr_pref.corpus.listing import describe_left_out, list_audio
 from gensr_pref.errors import Message, Problem, SourceError, parameter, quantity
@@ -70,8 +70,10 @@ def _stamp(path: Path) -> list[Any]:
     return [shown, seen.st_size, seen.st_mtime_ns]
 
 
-def matched(
-    folders: Folders, texts: Texts | None = None, tell: Callable[[str], None] = lambda line: None
+def match_clips(
+    folders: Folders,
+    texts: Transcripts | None = None,
+    tell: Callable[[str], None] = lambda line: None,
 ) -> list[FolderClip]:
     """The clips of all systems, sorted by name, each with what belongs to it.
 
@@ -88,12 +90,12 @@ def matched(
         SourceError: a folder that is not there or holds no audio, or a reference or noisy folder
             of which nothing belongs to any candidate.
     """
-    texts = Texts.read(folders.texts) if texts is None else texts
+    texts = Transcripts.read(folders.texts) if texts is None else texts
     files = _systems(folders, tell)
     names = sorted({name for found in files.values() for name in found})
     clean = _counterparts(folders.reference, parameter("reference"), names, tell)
     noisy = _counterparts(folders.noisy, parameter("noisy"), names, tell)
-    said = {name: texts.of.get(name, Said()) for name in names}
+    said = {name: texts.of.get(name, Transcript()) for name in names}
     return [
         FolderClip(
             name,
@@ -107,7 +109,7 @@ def matched(
     ]
 
 
-def lacking(clips: Sequence[FolderClip]) -> list[str]:
+def describe_missing(clips: Sequence[FolderClip]) -> list[str]:
     """Which clips lack a clean or noisy file that others have, in lines for a person."""
     told = []
     for field, role in (("reference", "clean"), ("noisy", "noisy")):
@@ -122,7 +124,7 @@ def lacking(clips: Sequence[FolderClip]) -> list[str]:
     return told
 
 
-def labelled(systems: Sequence[Path]) -> dict[str, Path]:
+def label_systems(systems: Sequence[Path]) -> dict[str, Path]:
     """The systems by their folders' names, or by whole paths where two have the same name.
 
     Raises:
@@ -145,7 +147,7 @@ def _systems(folders: Folders, tell: Callable[[str], None]) -> dict[str, dict[st
         label: {audio.name_without_suffix(printable(path.name)) if named else "": path}
         if path.is_file()
         else _files(path, parameter("systems"), tell)
-        for label, path in labelled(folders.systems).items()
+        for label, path in label_systems(folders.systems).items()
     }
 
 

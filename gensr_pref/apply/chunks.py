@@ -43,7 +43,7 @@ def pieces(frames: int, rate: int) -> list[Piece]:
     return [Piece(k * step, min(step + overlap, frames - k * step)) for k in range(count)]
 
 
-class Joined:
+class PieceJoiner:
     """Pieces added one by one to an open file, fading into each other where they overlap."""
 
     def __init__(self, file: Any) -> None:
@@ -72,7 +72,7 @@ class Joined:
 
 
 @contextmanager
-def written(target: Path, rate: int) -> Iterator[Joined]:
+def open_output(target: Path, rate: int) -> Iterator[PieceJoiner]:
     """A file that is there when it is whole, and not before."""
     import soundfile
 
@@ -83,7 +83,7 @@ def written(target: Path, rate: int) -> Iterator[Joined]:
         with soundfile.SoundFile(
             temporary, "w", rate, channels=1, subtype="PCM_16", format=form
         ) as file:
-            joined = Joined(file)
+            joined = PieceJoiner(file)
             yield joined
             joined.close()
         temporary.replace(target)

@@ -19,7 +19,7 @@ UNRESTORED = ("speaker_similarity",)  # and this where there are only the noisy 
 READING = ("wer",)  # and this where there are texts
 
 
-def asked_for(
+def choose_panel(
     panel: str | None,
     settings: Sequence[str],
     reference: bool,
@@ -46,13 +46,13 @@ def asked_for(
         for place, row in enumerate(_rows(panel, reference, texts, noisy))
     ]
     if align:
-        uses = _aligning(uses)
+        uses = _enable_alignment(uses)
     for setting in settings:
-        uses = _set(uses, setting)
+        uses = _apply_setting(uses, setting)
     return uses
 
 
-def described(panel: Panel) -> Iterator[str]:
+def describe_panel(panel: Panel) -> Iterator[str]:
     """The panel that is really used, in lines to read."""
     for member in panel.members:
         spec = member.metric.spec
@@ -66,7 +66,7 @@ def described(panel: Panel) -> Iterator[str]:
         yield f"note: {remark}"
 
 
-def unused(panel: Panel, folders: Folders) -> Iterator[str]:
+def describe_unused(panel: Panel, folders: Folders) -> Iterator[str]:
     """What was given that no metric of the panel uses, in lines to read."""
     used = [member.metric.spec.needs | member.metric.spec.uses for member in panel.members]
     if folders.reference is not None:  # a metric that knows both uses the clean sound
@@ -106,7 +106,7 @@ def _rows(panel: str | None, reference: bool, texts: bool, noisy: bool) -> list[
     return rows
 
 
-def _aligning(uses: Sequence[MetricUse]) -> list[MetricUse]:
+def _enable_alignment(uses: Sequence[MetricUse]) -> list[MetricUse]:
     """Let every metric align that can.
 
     Raises:
@@ -133,7 +133,7 @@ def _aligning(uses: Sequence[MetricUse]) -> list[MetricUse]:
     ]
 
 
-def _set(uses: list[MetricUse], setting: str) -> list[MetricUse]:
+def _apply_setting(uses: list[MetricUse], setting: str) -> list[MetricUse]:
     named = setting.partition("=")[0]
     metric = named.rpartition(".")[0]
     if named in [use.metric for use in uses]:

@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from gensr_pref.apply import catalogue, evaluation_report
-from gensr_pref.apply.default_panel import asked_for
-from gensr_pref.apply.evaluation_clips import HeldOut, held_out
+from gensr_pref.apply.default_panel import choose_panel
+from gensr_pref.apply.evaluation_clips import HeldOutClips, find_clips
 from gensr_pref.apply.evaluation_file import PLACEBO, Evaluation, policy_of
-from gensr_pref.apply.evaluation_scores import measured_in
+from gensr_pref.apply.evaluation_scores import read_scores
 from gensr_pref.apply.training_record import (
-    trained,
-    uses_in,
-    votes_in,
-    votes_of_training,
+    document_panel,
+    document_votes,
+    read_training,
+    training_votes,
     with_votes,
 )
 from gensr_pref.auditing.policy_comparison import compare_policies
@@ -79,19 +79,19 @@ def evaluate(
     )
     summary = build(run, out, base=home)
     asked = run.model_copy(update={"generators": generators})
-    found = _found(wanted, asked, home, out) if part_files.parts(out, "scores") else {}
+    found = _compare(wanted, asked, home, out) if part_files.parts(out, "scores") else {}
     if found:
         found |= {"from": held.told, "votes_from": votes_from}
         _write(out, found)
     return summary, found
 
 
-def _clips(wanted: Evaluation, home: Path, out: Path) -> HeldOut:
+def _clips(wanted: Evaluation, home: Path, out: Path) -> HeldOutClips:
     if wanted.clips is not None:
-        held = held_out(home / wanted.clips, home, out, wanted.limit)
+        held = find_clips(home / wanted.clips, home, out, wanted.limit)
     else:
         assert wanted.corpus is not None
-        held = HeldOut(wanted.corpus, told="the evaluation file's corpus")
+        held = HeldOutClips(wanted.corpus, told="the evaluation file's corpus")
     limited = held.corpus.model_copy(update={"limit": wanted.limit or held.corpus.limit})
     return replace(held, corpus=limited)
 
@@ -103,7 +103,9 @@ def _generators(wanted: Evaluation, home: Path) -> list[GeneratorUse]:
         ConfigError: fewer than two policies, a label that is there twice or reserved, a base or
             control that is none of them.
     """
-    uses = [_named(use, place, wanted, home) for place, use in enumerate(wanted.generators)]
+    uses = [
+        _label_generator(use, place, wanted, home) for place, use in enumerate(wanted.generators)
+    ]
     labels = [str(use.name) for use in uses]
     _require_own(labels)
     policies = list(dict.fromkeys(map(policy_of, labels)))
@@ -152,7 +154,7 @@ def _require_two(policies: Sequence[str], base: str, wanted: Evaluation) -> None
         )
 
 
-def _named(use: GeneratorUse, place: int, wanted: Evaluation, home: Path) -> GeneratorUse:
+def _label_generator(use: GeneratorUse, place: int, wanted: Evaluation, home: Path) -> GeneratorUse:
     """A generator with its label, its number of samples and the common seeds.
 
     One that looks its outputs up has one, unless its entry in the evaluation file says otherwise.
@@ -212,7 +214,7 @@ def _knows_clips(use: GeneratorUse) -> bool:
     return hasattr(plugins.find("generator", use.use, "generators"), "candidates_of")
 
 
-def _panel(wanted: Evaluation, held: HeldOut, home: Path) -> tuple[list[MetricUse], str]:
+def _panel(wanted: Evaluation, held: HeldOutClips, home: Path) -> tuple[list[MetricUse], str]:
     """The metrics, those scores voting that chose the pairs; and how that is known.
 
     Raises:
@@ -223,23 +225,23 @@ def _panel(wanted: Evaluation, held: HeldOut, home: Path) -> tuple[list[MetricUs
     if wanted.panel is not None:
         uses = list(wanted.panel)
     elif document is not None:
-        uses = uses_in(document, held.own)
+        uses = document_panel(document, held.own)
     else:
         columns = getattr(held.corpus.source, "columns", None)
-        uses = asked_for(None, [], clean, texts=columns is not None and columns.text is not None)
-    votes, places = votes_of_training(trained(use, home) for use in wanted.generators)
+        uses = choose_panel(None, [], clean, texts=columns is not None and columns.text is not None)
+    votes, places = training_votes(read_training(use, home) for use in wanted.generators)
     told = f"the pairs of {', '.join(places)}" if votes else ""
     if not votes and document is not None:
-        votes, told = votes_in(document, home, held.own), "the run of the clips"
+        votes, told = document_votes(document, home, held.own), "the run of the clips"
     uses = with_votes(uses, votes, home)
     for name in wanted.hold_out or ():
-        uses = _held_out(uses, name, home)
+        uses = _remove_vote(uses, name, home)
     if not clean:
         _require_no_clean(uses, home)
     return uses, told or "the panel"
 
 
-def _held_out(uses: Sequence[MetricUse], name: str, home: Path) -> list[MetricUse]:
+def _remove_vote(uses: Sequence[MetricUse], name: str, home: Path) -> list[MetricUse]:
     """The panel with a metric, or one of its scores, without a vote; added if it is not there."""
     metrics = {use.metric: use for use in uses}
     if name in metrics:
@@ -273,9 +275,9 @@ def _require_no_clean(uses: Sequence[MetricUse], home: Path) -> None:
             )
 
 
-def _found(wanted: Evaluation, run: Run, home: Path, out: Path) -> dict[str, Any]:
+def _compare(wanted: Evaluation, run: Run, home: Path, out: Path) -> dict[str, Any]:
     """What ``evaluation.json`` holds."""
-    measured, missing = measured_in(out, run.generators)
+    measured, missing = read_scores(out, run.generators)
     policies: dict[str, list[int]] = defaultdict(list)
     for place, label in enumerate(measured.labels):
         policies[policy_of(label)].append(place)
@@ -290,10 +292,10 @@ def _found(wanted: Evaluation, run: Run, home: Path, out: Path) -> dict[str, Any
         labels = [measured.labels[place] for place in ordered[name]]
         one["role"] = roles[name]
         one["members"] = labels
-        one["failures"] = _summed(missing.failures[label] for label in labels)
+        one["failures"] = _sum_counts(missing.failures[label] for label in labels)
         scores = {score for label in labels for score in missing.nulls[label]}
         one["nulls"] = {
-            score: _summed(missing.nulls[label][score] for label in labels)
+            score: _sum_counts(missing.nulls[label][score] for label in labels)
             for score in sorted(scores)
         }
     found = {
@@ -314,7 +316,7 @@ def _found(wanted: Evaluation, run: Run, home: Path, out: Path) -> dict[str, Any
 def _randomly_labelled(wanted: Evaluation, home: Path) -> list[str]:
     """The policies whose folders say that a coin chose the sides of their pairs."""
     return [policy_of(use.name or use.use) for use in wanted.generators
-            if trained(use, home).random_labels]  # fmt: skip
+            if read_training(use, home).random_labels]  # fmt: skip
 
 
 def _role(name: str, base: str, controls: Sequence[str]) -> str:
@@ -323,7 +325,7 @@ def _role(name: str, base: str, controls: Sequence[str]) -> str:
     return "control" if name == PLACEBO or name in controls else "policy"
 
 
-def _summed(counts: Iterable[Counter[str]]) -> dict[str, int]:
+def _sum_counts(counts: Iterable[Counter[str]]) -> dict[str, int]:
     whole: Counter[str] = Counter()
     for one in counts:
         whole.update(one)

@@ -54,7 +54,7 @@ _ANY_LENGTH = (0.02, 86400.0)  # seconds: the clips stay as they are
 
 
 @dataclass(frozen=True)
-class HeldOut:
+class HeldOutClips:
     """Clips to evaluate on.
 
     Attributes:
@@ -76,7 +76,7 @@ class HeldOut:
         return int((self.document or {}).get("seed") or 0)
 
 
-def held_out(clips: Path, home: Path, out: Path, limit: int | None) -> HeldOut:
+def find_clips(clips: Path, home: Path, out: Path, limit: int | None) -> HeldOutClips:
     """The clips in a run file, manifest, folder, run directory or exported dataset.
 
     Args:
@@ -91,7 +91,7 @@ def held_out(clips: Path, home: Path, out: Path, limit: int | None) -> HeldOut:
     if clips.suffix in (".yaml", ".yml"):
         return _of_run_file(clips, home)
     if clips.suffix.lower() in _TABLES:
-        return HeldOut(_manifest(clips, home), told=f"all of {clips}")
+        return HeldOutClips(_manifest(clips, home), told=f"all of {clips}")
     if (clips / "run.yaml").exists():
         return _of_run(clips, home, out, limit)
     if not clips.is_dir():
@@ -101,34 +101,35 @@ def held_out(clips: Path, home: Path, out: Path, limit: int | None) -> HeldOut:
             value=clips,
             problem=Problem.UNSUPPORTED,
         )
-    sides = {side: _seen(clips / side, home) for side in ("noisy", "clean")}
+    sides = {side: _relative_path(clips / side, home) for side in ("noisy", "clean")}
     if all((clips / side).is_dir() for side in sides):
         source: dict[str, Any] = {"kind": "paired", **sides}
     else:
-        source = {"kind": "folder", "path": _seen(clips, home)}
-    return HeldOut(_corpus({"source": source}), told=f"all of {clips}")
+        source = {"kind": "folder", "path": _relative_path(clips, home)}
+    return HeldOutClips(_corpus({"source": source}), told=f"all of {clips}")
 
 
-def _of_run_file(path: Path, home: Path) -> HeldOut:
+def _of_run_file(path: Path, home: Path) -> HeldOutClips:
     data = run_file.read_yaml(path)
-    if not isinstance(data.get("corpus"), dict):
+    section = data.get("corpus")
+    if not isinstance(section, dict):
         raise ConfigError(
             f"{path} has no corpus section", field="clips", path=path, problem=Problem.MISSING
         )
-    corpus = _corpus(_moved(data["corpus"], path.resolve().parent, home))
-    return HeldOut(corpus, data, f"the corpus of {path}", own="provenance" not in data)
+    corpus = _corpus(_rebase_paths(section, path.resolve().parent, home))
+    return HeldOutClips(corpus, data, f"the corpus of {path}", own="provenance" not in data)
 
 
-def _moved(corpus: dict[str, Any], folder: Path, home: Path) -> dict[str, Any]:
+def _rebase_paths(corpus: dict[str, Any], folder: Path, home: Path) -> dict[str, Any]:
     """A corpus section whose paths start from another folder."""
     if folder == home:
         return corpus
     moved: dict[str, Any] = {}
     for key, value in corpus.items():
         if isinstance(value, dict) and key != "columns":
-            moved[key] = _moved(value, folder, home)
+            moved[key] = _rebase_paths(value, folder, home)
         elif key in _PATHS and isinstance(value, str) and not _is_name(corpus, folder / value):
-            moved[key] = _seen(folder / value, home)
+            moved[key] = _relative_path(folder / value, home)
         else:
             moved[key] = value
     return moved
@@ -139,7 +140,7 @@ def _is_name(source: dict[str, Any], path: Path) -> bool:
     return source.get("kind") == "huggingface" and not path.exists()
 
 
-def _seen(path: Path, home: Path) -> str:
+def _relative_path(path: Path, home: Path) -> str:
     """A path from a folder that it is below; else the whole path."""
     path, home = path.absolute(), home.absolute()
     return str(path.relative_to(home) if path.is_relative_to(home) else path)
@@ -163,10 +164,12 @@ def _manifest(path: Path, home: Path) -> Corpus:
             value=list(names),
             problem=Problem.MISSING,
         )
-    return _corpus({"source": {"kind": "manifest", "path": _seen(path, home), "columns": columns}})
+    return _corpus(
+        {"source": {"kind": "manifest", "path": _relative_path(path, home), "columns": columns}}
+    )
 
 
-def _of_run(folder: Path, home: Path, out: Path, limit: int | None) -> HeldOut:
+def _of_run(folder: Path, home: Path, out: Path, limit: int | None) -> HeldOutClips:
     """The validation split of a run directory or an exported dataset."""
     if folder.resolve() == out.resolve():
         raise ConfigError(
@@ -194,10 +197,14 @@ def _of_run(folder: Path, home: Path, out: Path, limit: int | None) -> HeldOut:
     _copy(chosen, out / COPIED, folder)
     columns = Columns(audio="noisy", clean="clean" if has_clean else None, text="text",
                       speaker="speaker", language="language")  # fmt: skip
-    source = {"kind": "parquet", "path": _seen(out / COPIED, home), "columns": columns.model_dump()}
+    source = {
+        "kind": "parquet",
+        "path": _relative_path(out / COPIED, home),
+        "columns": columns.model_dump(),
+    }
     corpus = {"source": source, "sample_rate": rate, "segment_seconds": _ANY_LENGTH}
     told = f"{quantity(len(chosen), 'clip')} of the {SPLIT} split of {folder}"
-    return HeldOut(_corpus(corpus), run_file.read_yaml(folder / "run.yaml"), told)
+    return HeldOutClips(_corpus(corpus), run_file.read_yaml(folder / "run.yaml"), told)
 
 
 def _advice(folder: Path) -> str:
@@ -297,11 +304,11 @@ def _read(sources: Sequence[_Source], names: Sequence[str]) -> pa.Table:
         for table in find_rows([source.path], names, columns):
             for number, name in enumerate(column(table, "clip_id")):
                 if name not in rows:  # of a dataset, every pair has its clip
-                    rows[name] = _copied(table.slice(number, 1), source.noisy, name)
+                    rows[name] = _copy_row(table.slice(number, 1), source.noisy, name)
     return pa.concat_tables([rows[name] for name in names])
 
 
-def _copied(row: pa.Table, noisy: str, name: str) -> pa.Table:
+def _copy_row(row: pa.Table, noisy: str, name: str) -> pa.Table:
     """A row of one clip, in the columns of a copy."""
     (sound,) = column(row, noisy)
     values = {one: column(row, one) if one in row.column_names else [None] for one in _COPY.names}

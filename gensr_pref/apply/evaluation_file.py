@@ -9,7 +9,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from gensr_pref.apply.default_panel import asked_for
+from gensr_pref.apply.default_panel import choose_panel
 from gensr_pref.apply.score import engine_for
 from gensr_pref.config import run_file
 from gensr_pref.config.messages import WrongTogether
@@ -76,11 +76,11 @@ class Evaluation(run_file.Model):
         return self
 
 
-def asked(words: Sequence[str], options: Mapping[str, Any]) -> tuple[Evaluation, Path]:
+def parse_words(words: Sequence[str], options: Mapping[str, Any]) -> tuple[Evaluation, Path]:
     """The evaluation of a command line, and the folder that its relative paths start from.
 
     Args:
-        words: an evaluation file and ``key=value``, or generators as in `generator_of`.
+        words: an evaluation file and ``key=value``, or generators as in `parse_generator`.
         options: by their names on the command line; those that are there win over the file's.
 
     Raises:
@@ -99,7 +99,7 @@ def asked(words: Sequence[str], options: Mapping[str, Any]) -> tuple[Evaluation,
             field=parameter("clips"),
             problem=Problem.MISSING,
         )
-    generators = [generator_of(word) for word in words]
+    generators = [parse_generator(word) for word in words]
     data = {"engine": engine_for("auto", "cpu"), **given, "generators": generators}
     return run_file.parse(data, Evaluation), Path.cwd()
 
@@ -110,13 +110,13 @@ def _fields(options: Mapping[str, Any]) -> dict[str, Any]:
     given = {name: options[name] for name in same}
     given["controls"] = options["control"]
     given["hold_out"] = options["hold_out"] and options["hold_out"].split(",")
-    given["panel"] = options["panel"] and asked_for(options["panel"], [], reference=True)
+    given["panel"] = options["panel"] and choose_panel(options["panel"], [], reference=True)
     if options["workers"] or options["device"]:
         given["engine"] = engine_for(options["workers"] or "auto", options["device"] or "cpu")
     return {name: value for name, value in given.items() if value is not None}
 
 
-def generator_of(word: str) -> dict[str, Any]:
+def parse_generator(word: str) -> dict[str, Any]:
     """A generator as a run file has it, from ``[label=]name[:option=value,...]``.
 
     The name may be ``module:Class``; values are YAML, and may hold commas:

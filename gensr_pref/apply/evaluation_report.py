@@ -24,7 +24,7 @@ _WIDTH = 100
 _GAP = "  "
 
 
-def whole(found: Told, width: int | None = None) -> str:
+def terminal_text(found: Told, width: int | None = None) -> str:
     """What a person reads in a terminal."""
     width = width or shutil.get_terminal_size((_WIDTH, 24)).columns
     parts = [about(found)]
@@ -68,7 +68,7 @@ def _blocks(found: Told, scores: Sequence[Told], width: int) -> list[str]:
             room = width - left
         blocks[-1].append(cells)
         room -= wide
-    return [_aligned(columns) for columns in blocks]
+    return [_align_columns(columns) for columns in blocks]
 
 
 def _label(found: Told, name: str) -> list[str]:
@@ -92,7 +92,7 @@ def _column(found: Told, score: Told) -> list[str]:
     return cells
 
 
-def _aligned(columns: Sequence[Sequence[str]]) -> str:
+def _align_columns(columns: Sequence[Sequence[str]]) -> str:
     widths = [max(map(len, column)) for column in columns]
     lines = [
         _GAP.join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
@@ -143,12 +143,12 @@ def _outcomes(policy: Told, scores: Sequence[Told]) -> str:
     for score in scores:
         value = policy["scores"][score["score"]].get("difference")
         clear = outcome(value, score)
-        by[clear].append(score["score"] if clear else _undecided(value, score))
+        by[clear].append(score["score"] if clear else _describe_undecided(value, score))
     words = {1: "better in", -1: "worse in", 0: "undecided in"}
-    return "; ".join(f"{words[key]} {_listed(names)}" for key, names in by.items() if names)
+    return "; ".join(f"{words[key]} {_join_names(names)}" for key, names in by.items() if names)
 
 
-def _undecided(value: Sequence[float | None] | None, score: Told) -> str:
+def _describe_undecided(value: Sequence[float | None] | None, score: Told) -> str:
     """A score with how many clusters there are, and about how many would decide."""
     clusters = score["clusters"]
     needs = clusters_needed(value[0], value[1], value[2], clusters, 0.0) if value else None
@@ -162,20 +162,20 @@ def _control(found: Told, name: str) -> Iterator[str]:
     if found["policies"][name]["role"] == "control":
         yield "It is a control: such differences come without training on the pairs."
         return
-    moved = _moved(found, name)
+    moved = _clear_differences(found, name)
     controls = [n for n, one in found["policies"].items() if one["role"] == "control"]
     if not moved or not controls:
         return
-    same = {control: sorted(moved & _moved(found, control)) for control in controls}
+    same = {control: sorted(moved & _clear_differences(found, control)) for control in controls}
     told = [f"{control} is {_sides(scores)} too" for control, scores in same.items() if scores]
     quiet = [control for control, scores in same.items() if not scores]
     if told:
         yield f"Of these, {' and '.join(told)}: so much is not the training's."
     if quiet:
-        yield f"{_listed(quiet)} did none of this clearly."
+        yield f"{_join_names(quiet)} did none of this clearly."
 
 
-def _moved(found: Told, name: str) -> set[tuple[int, str]]:
+def _clear_differences(found: Told, name: str) -> set[tuple[int, str]]:
     """(side, score) of every difference that is clear of 0."""
     scores = found["policies"][name]["scores"]
     told = {
@@ -191,10 +191,10 @@ def _sides(moved: Sequence[tuple[int, str]]) -> str:
         (word, [score for one, score in moved if one == side_of_threshold])
         for side_of_threshold, word in words.items()
     ]
-    return ", ".join(f"{word} {_listed(names)}" for word, names in parts if names)
+    return ", ".join(f"{word} {_join_names(names)}" for word, names in parts if names)
 
 
-def _listed(names: Sequence[str]) -> str:
+def _join_names(names: Sequence[str]) -> str:
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 

@@ -35,7 +35,7 @@ class Missing:
     nulls: Nulls
 
 
-def measured_in(out: Path, uses: Sequence[GeneratorUse]) -> tuple[PolicyScores, Missing]:
+def read_scores(out: Path, uses: Sequence[GeneratorUse]) -> tuple[PolicyScores, Missing]:
     """The scores of some generators of a run directory.
 
     Args:

@@ -15,7 +15,7 @@ import numpy as np
 
 from gensr_pref import audio, process
 from gensr_pref.apply.best_of import Judge, judge_of
-from gensr_pref.apply.chunks import OVERLAP_SECONDS, PIECE_SECONDS, pieces, written
+from gensr_pref.apply.chunks import OVERLAP_SECONDS, PIECE_SECONDS, open_output, pieces
 from gensr_pref.audio import Sound, Wave
 from gensr_pref.building import open_run
 from gensr_pref.building.sampling import GeneratorRequest, Row, sample_clip
@@ -67,7 +67,7 @@ class _File:
 
 
 @dataclass(frozen=True)
-class _Made:
+class _RestoredFile:
     """A file that was written: by which gain its source was scaled, what was chosen of each piece.
 
     Its source is scaled as a build scales it: by one factor, where it exceeds full scale.
@@ -78,7 +78,7 @@ class _Made:
     pieces: list[Row]
 
 
-class Restored(TypedDict):
+class RestoreReport(TypedDict):
     """What was restored; see `restore`."""
 
     out: str
@@ -99,7 +99,7 @@ def restore(
     by: str | None = None,
     seed: int = 0,
     device: str = "cpu",
-) -> Restored:
+) -> RestoreReport:
     """Restore a file, or every audio file below a folder, or continue.
 
         restore("noisy", "restored", "fm-tiny")
@@ -136,7 +136,7 @@ def restore(
             held.enter_context(open_run.lock_run(out))
             done = {line["file"]: line for line in part_files.read_json_lines(out / LEDGER)}
         todo = [file for file in files if not _is_done(file, done, settings)]
-        work = _Work(wanted, _asked(wanted, model), judge)
+        work = _Work(wanted, _generator_request(wanted, model), judge)
         work.prepare(todo)
         made, failed = _run(todo, work, out / LEDGER if source.is_dir() else None, settings)
     return {
@@ -145,7 +145,7 @@ def restore(
         "skipped": len(files) - len(todo),
         "failed": failed,
         "scaled": [{"file": one.file, "gain": one.gain} for one in made if one.gain != 1],
-        "unjudged": sum(map(_unjudged, (p for one in made for p in one.pieces))) if judge else 0,
+        "unjudged": sum(map(_is_unjudged, (p for one in made for p in one.pieces))) if judge else 0,
         "left_out": [asdict(one) for one in left_out],
         "notices": judge.panel.notices if judge else [],
     }
@@ -154,7 +154,7 @@ def restore(
 def _files(source: Path, out: Path) -> tuple[list[_File], tuple[LeftOut, ...]]:
     if source.is_file():
         if out.is_dir():
-            out = out / _renamed(source.name)
+            out = out / _output_name(source.name)
         if out.suffix.lower() not in (".wav", ".flac"):
             raise ConfigError(
                 f"{out.name!r} ends in neither .wav nor .flac",
@@ -172,13 +172,13 @@ def _files(source: Path, out: Path) -> tuple[list[_File], tuple[LeftOut, ...]]:
         )
     listing = list_audio(source, parameter("source"))
     files = [
-        _File(name, place, source / place, out / _renamed(place))
+        _File(name, place, source / place, out / _output_name(place))
         for name, place in listing.by_name().items()
     ]
     return files, listing.left_out
 
 
-def _renamed(place: str) -> str:
+def _output_name(place: str) -> str:
     path = PurePosixPath(place)
     return str(path if path.suffix.lower() in (".wav", ".flac") else path.with_suffix(".wav"))
 
@@ -192,12 +192,12 @@ def _use(generator: str | Mapping[str, Any] | GeneratorUse) -> GeneratorUse:
 
 def _settings(wanted: _Wanted, generator: Any) -> str:
     """Of all that shapes what is made of a file."""
-    use = run_file.resolved(wanted.use)
+    use = run_file.dump_fields(wanted.use)
     shape = [PIECE_SECONDS, OVERLAP_SECONDS]
     return digest(use, wanted.by, wanted.seed, generator.revision, shape)
 
 
-def _asked(wanted: _Wanted, generator: Any) -> GeneratorRequest:
+def _generator_request(wanted: _Wanted, generator: Any) -> GeneratorRequest:
     label, limit = label_of(wanted.use, generator), run_file.Engine().limit_seconds
     return GeneratorRequest(label, generator, generator.revision, wanted.use.candidates, limit)
 
@@ -231,16 +231,16 @@ def _is_done(file: _File, done: dict[str, Any], settings: str) -> bool:
 
 def _run(
     todo: Sequence[_File], work: _Work, ledger: Path | None, settings: str
-) -> tuple[list[_Made], list[dict[str, str]]]:
+) -> tuple[list[_RestoredFile], list[dict[str, str]]]:
     """The files that were made, and those that were not."""
     from tqdm import tqdm
 
-    made: list[_Made] = []
+    made: list[_RestoredFile] = []
     failed: list[dict[str, str]] = []
     with tqdm(total=sum(map(work.count, todo)), unit="piece", disable=None) as bar:
         for file in todo:
             try:
-                made.append(work.restored(file, bar))
+                made.append(work.restore_file(file, bar))
             except Unusable as fault:
                 why = {"reason": str(fault.reason), "detail": fault.detail}
                 failed.append({"file": file.name, **why})
@@ -273,7 +273,7 @@ class _Work:
         """How many pieces a file has; none where it cannot be read."""
         return len(list(self._origins(file)))
 
-    def restored(self, file: _File, bar: Any) -> _Made:
+    def restore_file(self, file: _File, bar: Any) -> _RestoredFile:
         """Write a file.
 
         Raises:
@@ -283,10 +283,10 @@ class _Work:
         rate = _output_rate(self._asked.generator, header.rate)
         gain = self._gain(file)
         chosen: list[Row] = []
-        with written(file.target, rate) as joined:
+        with open_output(file.target, rate) as joined:
             for origin in self._origins(file):
                 process.raise_if_interrupted()
-                noisy = _scaled(audio.read(file.source, origin.start, origin.frames), gain)
+                noisy = _scale(audio.read(file.source, origin.start, origin.frames), gain)
                 wave, told = self._piece(origin, noisy, rate)
                 chosen.append(told)
                 ends = [round(at * rate / header.rate) for at in (origin.start, _end(origin))]
@@ -294,7 +294,7 @@ class _Work:
                 bar.update(1)
             if all(told["chosen"] is None for told in chosen):
                 raise Unusable(Reason.SILENT, "the whole file")
-        return _Made(file.name, gain, chosen)
+        return _RestoredFile(file.name, gain, chosen)
 
     def _gain(self, file: _File) -> float:
         """The factor that brings a recording beyond full scale below it; else 1.
@@ -333,11 +333,11 @@ class _Work:
         return seed_for(self._wanted.seed, "restore", *identity)
 
 
-def _scaled(sound: Sound, gain: float) -> Sound:
+def _scale(sound: Sound, gain: float) -> Sound:
     return sound if gain == 1 else replace(sound, wave=sound.wave * np.float32(gain))
 
 
-def _unjudged(piece: Row) -> bool:
+def _is_unjudged(piece: Row) -> bool:
     return piece["chosen"] is not None and piece["score"] is None
 
 

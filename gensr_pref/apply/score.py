@@ -7,11 +7,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from gensr_pref.apply.audio_folders import FolderClip, Folders, labelled, lacking, matched
-from gensr_pref.apply.default_panel import asked_for, described, unused
+from gensr_pref.apply.audio_folders import (
+    FolderClip,
+    Folders,
+    describe_missing,
+    label_systems,
+    match_clips,
+)
+from gensr_pref.apply.default_panel import choose_panel, describe_panel, describe_unused
 from gensr_pref.apply.score_table import WRITERS, summary
 from gensr_pref.apply.score_worker import ScoreSetup, ScoreTask, ScoreWorker, rows_of
-from gensr_pref.apply.transcripts import Texts, language_of
+from gensr_pref.apply.transcripts import Transcripts, parse_language
 from gensr_pref.building import devices
 from gensr_pref.building.executor import run_jobs
 from gensr_pref.building.progress_bar import Bar
@@ -50,7 +56,7 @@ def score(
     Args:
         systems: folders of audio, one per system, or single files.
         out: ``.parquet``, ``.csv`` or ``.jsonl``; must not be there yet.
-        metrics: entries of a run file or names; or one text, as `asked_for` reads it. None: all
+        metrics: entries of a run file or names; or one text, as `choose_panel` reads it. None: all
             that need no more than is given.
         reference, noisy, texts, language: as in `Folders`.
         engine: how the work is run; None: on every CPU.
@@ -68,17 +74,17 @@ def score(
     folders = _folders(systems, reference, noisy, texts, language)
     out, engine = Path(out), engine or engine_for("auto", "cpu")
     _require_new_table(out)
-    transcripts = Texts.read(folders.texts)
+    transcripts = Transcripts.read(folders.texts)
 
     def say(line: str) -> None:
         report(Message(line))
 
-    clips = {clip.digest(): clip for clip in matched(folders, transcripts, say)}
+    clips = {clip.digest(): clip for clip in match_clips(folders, transcripts, say)}
     uses = _uses(metrics, folders)
     panel = Panel(uses, transcripts.sentences)
     names = [clip.name for clip in clips.values()]
-    matters = transcripts.told(names) + lacking(list(clips.values()))
-    for line in [*described(panel), *matters, *unused(panel, folders)]:
+    matters = transcripts.describe_unmatched(names) + describe_missing(list(clips.values()))
+    for line in [*describe_panel(panel), *matters, *describe_unused(panel, folders)]:
         say(line)
     setup = ScoreSetup(
         tuple(uses), transcripts.sentences, Path.cwd(), engine.scoring_device, engine.limit_seconds
@@ -87,8 +93,8 @@ def score(
     busy = InputError(
         f"another process is writing {out}", field=parameter("out"), value=out, problem=Problem.BUSY
     )
-    with part_files.hold_lock(_partial_path(out), busy), _tidied(out):
-        done = _begun(out, facts)
+    with part_files.hold_lock(_partial_path(out), busy), _clean_up(out):
+        done = _read_finished(out, facts)
         lost = _run(clips, setup, engine, out, done, panel)
         rows = [row for key in clips for row in done[key]]
         if out.exists():
@@ -100,7 +106,7 @@ def score(
             )
         WRITERS[out.suffix](out, rows, panel, facts)
         _partial_path(out).unlink()
-    told = summary(rows, panel, labelled(folders.systems))
+    told = summary(rows, panel, label_systems(folders.systems))
     return {"out": str(out), "lost": lost, "systems": told}
 
 
@@ -140,7 +146,7 @@ def _run(
     jobs = [[ScoreTask("score", number, clip)] for number, (_, clip) in todo.items()]
     with (
         Bar(len(clips), len(clips) - len(todo)) as bar,
-        run_jobs(ScoreWorker, setup, jobs, _fitting(engine, len(jobs))) as events,
+        run_jobs(ScoreWorker, setup, jobs, _choose_engine(engine, len(jobs))) as events,
     ):
         return _collect(events, todo, out, done, panel, bar)
 
@@ -158,14 +164,14 @@ def _folders(
         reference=None if reference is None else Path(reference),
         noisy=None if noisy is None else Path(noisy),
         texts=None if texts is None else Path(texts),
-        language=None if language is None else language_of(language, parameter("language")),
+        language=None if language is None else parse_language(language, parameter("language")),
     )
 
 
 def _uses(metrics: str | Sequence[MetricUse | str] | None, folders: Folders) -> list[MetricUse]:
     if metrics is not None and not isinstance(metrics, str):
         return [entry_of(metric) for metric in metrics]
-    return asked_for(
+    return choose_panel(
         metrics,
         settings=[],
         reference=folders.reference is not None,
@@ -193,7 +199,7 @@ def engine_for(workers: str, device: str) -> Engine:
     return Engine(kind=kind, workers=count, device=device, retries=RETRIES, limit_seconds=None)
 
 
-def _fitting(engine: Engine, clips: int) -> Engine:
+def _choose_engine(engine: Engine, clips: int) -> Engine:
     """No Ray where its start would take longer than the work, unless a number was asked for."""
     few = engine.workers == "auto" and clips < FEW
     return engine.model_copy(update={"kind": "serial"}) if few else engine
@@ -265,7 +271,7 @@ def _partial_path(out: Path) -> Path:
 
 
 @contextmanager
-def _tidied(out: Path) -> Iterator[None]:
+def _clean_up(out: Path) -> Iterator[None]:
     """Leave no partial table in which nothing is finished."""
     try:
         yield
@@ -275,7 +281,7 @@ def _tidied(out: Path) -> Iterator[None]:
             path.unlink(missing_ok=True)
 
 
-def _begun(out: Path, facts: dict[str, Any]) -> dict[str, list[Row]]:
+def _read_finished(out: Path, facts: dict[str, Any]) -> dict[str, list[Row]]:
     """The rows that an earlier call left, by the digest of their clip.
 
     Raises:

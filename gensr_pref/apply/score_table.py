@@ -41,12 +41,13 @@ def _parquet(out: Path, rows: Sequence[Row], panel: Panel, facts: dict[str, Any]
 def _json_lines(out: Path, rows: Sequence[Row], panel: Panel, facts: dict[str, Any]) -> None:
     names = [field.name for field in FACTS] + [score.name for score in panel.scores]
     lines = [
-        json.dumps(_ordered(row, names), ensure_ascii=False, allow_nan=False) + "\n" for row in rows
+        json.dumps(_order_keys(row, names), ensure_ascii=False, allow_nan=False) + "\n"
+        for row in rows
     ]
     part_files.write_text(out, "".join(lines))
 
 
-def _ordered(row: Row, names: Sequence[str]) -> Row:
+def _order_keys(row: Row, names: Sequence[str]) -> Row:
     """A row in one order of keys, be it made now or read from what an earlier call left."""
     failures = [{name: one[name] for name in _FAILURE} for one in row["failures"] or ()]
     notes = dict(sorted((row["notes"] or {}).items()))
@@ -108,13 +109,13 @@ def summary(rows: Sequence[Row], panel: Panel, labels: Iterable[str]) -> dict[st
     return {
         system: {
             "files": len(of),
-            "scores": {score.name: _summed(score.name, of) for score in panel.scores},
+            "scores": {score.name: _score_mean(score.name, of) for score in panel.scores},
         }
         for system, of in systems.items()
     }
 
 
-def _summed(score: str, rows: Sequence[Row]) -> ScoreMean:
+def _score_mean(score: str, rows: Sequence[Row]) -> ScoreMean:
     values = [row[score] for row in rows if row[score] is not None]
     reasons = Counter(
         one["reason"] for row in rows for one in row["failures"] or () if one["score"] == score

@@ -23,7 +23,7 @@ RECIPE = "recipe.json"  # of a folder that `gensr-pref train` wrote
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainingRecord:
     """What is known of how a policy was trained.
 
     Attributes:
@@ -35,7 +35,7 @@ class Trained:
     random_labels: bool = False
 
 
-def trained(use: GeneratorUse, home: Path) -> Trained:
+def read_training(use: GeneratorUse, home: Path) -> TrainingRecord:
     """Of the policy whose folder is the option ``checkpoint``; nothing where that tells nothing.
 
     Args:
@@ -47,18 +47,18 @@ def trained(use: GeneratorUse, home: Path) -> Trained:
         pairs = recipe["pairs"]
         place = (folder / recipe.get("base", ".") / pairs["source"]["path"]).resolve()
         there = (place / "run.yaml").exists()
-        return Trained(place if there else None, pairs.get("labels") == "random")
+        return TrainingRecord(place if there else None, pairs.get("labels") == "random")
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return Trained()
+        return TrainingRecord()
 
 
-def votes_in(document: Section, base: Path, own: bool = False) -> set[str]:
+def document_votes(document: Section, base: Path, own: bool = False) -> set[str]:
     """The scores that chose the pairs of a run; none where nothing votes (rule `golden`).
 
     Args:
         document: a run file, or ``run.yaml``, whose recorded votes count.
         base: the folder that files named in a metric's options are relative to.
-        own: as of `uses_in`.
+        own: as of `document_panel`.
 
     Raises:
         InputError: the document is not a run file, or a metric is unavailable.
@@ -68,7 +68,7 @@ def votes_in(document: Section, base: Path, own: bool = False) -> set[str]:
     if recorded:
         panel = _records(recorded)
     else:
-        panel = [one.record for one in Panel(uses_in(document, own), base=base).members]
+        panel = [one.record for one in Panel(document_panel(document, own), base=base).members]
     return _votes(panel, document.get("pairing", {}))
 
 
@@ -86,7 +86,7 @@ def _votes(panel: Iterable[MetricRecord], section: Section) -> set[str]:
     return {vote.score for vote in cast_votes(votes_of_panel(panel), pairing) if vote.votes}
 
 
-def uses_in(document: Section, own: bool = False) -> list[MetricUse]:
+def document_panel(document: Section, own: bool = False) -> list[MetricUse]:
     """The panel section of the run, dataset or run file that the clips are of.
 
     Args:
@@ -114,7 +114,7 @@ def uses_in(document: Section, own: bool = False) -> list[MetricUse]:
     return uses
 
 
-def votes_of_training(found: Iterable[Trained]) -> tuple[set[str], list[str]]:
+def training_votes(found: Iterable[TrainingRecord]) -> tuple[set[str], list[str]]:
     """The scores that chose the pairs of any of several trainings, and where those pairs are."""
     places = sorted({one.pairs for one in found if one.pairs is not None})
     votes: set[str] = set()

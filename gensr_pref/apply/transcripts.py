@@ -16,7 +16,7 @@ AUDIO_COLUMNS = ("audio", "path", "file", "name")  # of a table of texts: the fi
 
 
 @dataclass(frozen=True)
-class Said:
+class Transcript:
     """What is said in one clip, and in which language; None where the table does not tell."""
 
     text: str | None = None
@@ -24,14 +24,14 @@ class Said:
 
 
 @dataclass(frozen=True)
-class Texts:
+class Transcripts:
     """A table of texts.
 
     Attributes:
         of: what is said, by the name of the clip: its path without the suffix of an audio file.
     """
 
-    of: Mapping[str, Said] = field(default_factory=dict)
+    of: Mapping[str, Transcript] = field(default_factory=dict)
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -39,7 +39,7 @@ class Texts:
         return tuple(sorted({said.text for said in self.of.values() if said.text}))
 
     @classmethod
-    def read(cls, path: Path | None) -> Texts:
+    def read(cls, path: Path | None) -> Transcripts:
         """The texts of a CSV, TSV or JSON lines file; none where there is no file.
 
         Raises:
@@ -50,7 +50,7 @@ class Texts:
         rows = read_rows(path, parameter("texts"))
         columns = list(dict.fromkeys(name for _, row in rows for name in row))
         column = _audio_column(path, columns)
-        found: dict[str, Said] = {}
+        found: dict[str, Transcript] = {}
         lines: dict[str, int] = {}
         for line, row in rows:
             where = f"{parameter('texts')}: {path}, line {line}"
@@ -64,7 +64,7 @@ class Texts:
                     problem=Problem.EMPTY,
                 )
             name = audio.name_without_suffix(file)
-            said = Said(text_in(row, "text", where), language_in(row, "language", where))
+            said = Transcript(text_in(row, "text", where), language_in(row, "language", where))
             if found.setdefault(name, said) != said:
                 raise SourceError(
                     f"{path}, lines {lines[name]} and {line} say "
@@ -77,7 +77,7 @@ class Texts:
             lines.setdefault(name, line)
         return cls(found)
 
-    def told(self, names: Sequence[str]) -> list[str]:
+    def describe_unmatched(self, names: Sequence[str]) -> list[str]:
         """Which clips have no text, and which texts no clip, in lines for a person.
 
         Raises:
@@ -92,7 +92,7 @@ class Texts:
                 field=parameter("texts"),
                 problem=Problem.UNKNOWN,
             )
-        without = [name for name in names if not self.of.get(name, Said()).text]
+        without = [name for name in names if not self.of.get(name, Transcript()).text]
         beside = sorted(self.of.keys() - set(names))
         return [
             f"{parameter('texts')}: {count} of {whole} {what}, such as {some[0]!r}"
@@ -104,7 +104,7 @@ class Texts:
         ]
 
 
-def language_of(written: str, field: str) -> str:
+def parse_language(written: str, field: str) -> str:
     """The code of a language that a user names.
 
     Raises:

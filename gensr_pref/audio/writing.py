@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +34,18 @@ def pcm16(wave: Wave) -> npt.NDArray[np.int16]:
     return np.asarray(np.clip(np.rint(wave * 32768.0), -32768, 32767), np.int16)
 
 
-def column_value(wave: Wave, rate: int) -> dict[str, Any]:
+class AudioValue(TypedDict):
+    """A value of an `Audio` column.
+
+    Keys:
+        bytes: contents of an audio file.
+        path: always None, because the file is in the table.
+    """
+
+    bytes: bytes
+    path: None
+
+
+def column_value(wave: Wave, rate: int) -> AudioValue:
     """Return a waveform as a value of an `Audio` column."""
     return {"bytes": flac(wave, rate), "path": None}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gensr_pref.building import open_run
 from gensr_pref.building.summary import Summary, write_summary
-from gensr_pref.config.run_file import Pairing, override, parse, require_list, resolved
+from gensr_pref.config.run_file import Pairing, dump_fields, override, parse, require_list
 from gensr_pref.errors import InputError, Problem
 from gensr_pref.pairing.base import PairRule, Stop, Vote, wants_clean
 from gensr_pref.pairing.columns import ScoreColumns, add_clean_targets, columns
@@ -139,5 +139,5 @@ def _with_settings(document: RunDocument, overrides: Sequence[str]) -> RunDocume
     bare = [assignment.removeprefix("pairing.") for assignment in overrides]
     requested = parse(override(built, bare), Pairing, field="pairing")
     named = {assignment.partition("=")[0] for assignment in bare}
-    pairing = resolved(drop_idle(votes_of_panel(document.provenance.panel), requested, named))
+    pairing = dump_fields(drop_idle(votes_of_panel(document.provenance.panel), requested, named))
     return document.with_provenance(pairing=built).model_copy(update={"pairing": pairing})

@@ -11,7 +11,7 @@ from gensr_pref import __version__
 from gensr_pref.building.recordings import Library, Recordings, identify_contents
 from gensr_pref.building.shard_assignment import texts_digest, texts_of
 from gensr_pref.config import code_digest, plugins
-from gensr_pref.config.run_file import Corpus, Run, resolved
+from gensr_pref.config.run_file import Corpus, Run, dump_fields
 from gensr_pref.corpus.clips import ClipPlan, ClipSpec, plan_clips
 from gensr_pref.corpus.listing import LeftOut
 from gensr_pref.corpus.sources import has_clean
@@ -141,7 +141,7 @@ def origin_of(spec: ClipSpec, corpus: Corpus) -> Origin:
 def _document(
     run: Run, base: Path, generators: dict[str, Generator], panel: Panel, texts: Sequence[str]
 ) -> RunDocument:
-    written = resolved(run)
+    written = dump_fields(run)
     text_digest = texts_digest(texts) if panel.studies else None  # texts affect some scores
     made_from = Provenance(
         gensr_pref=__version__,

@@ -24,7 +24,7 @@ _COMPARED = (
 def text(audit: dict[str, Any]) -> str:
     """Return everything that the command prints except the mean scores."""
     parts = [
-        _unfinished(audit),
+        _describe_unfinished(audit),
         _yields(audit),
         _agreement(audit),
         _vetoes(audit),
@@ -49,7 +49,7 @@ def means(audit: dict[str, Any]) -> str:
     return format_table(rows)
 
 
-def _unfinished(audit: dict[str, Any]) -> str:
+def _describe_unfinished(audit: dict[str, Any]) -> str:
     """Return that some shards are not finished; empty where all are."""
     count = audit.get("unfinished_shards")
     if not count:
@@ -304,7 +304,7 @@ def comparison(compared: dict[str, Any]) -> str:
         {
             "": label,
             **{
-                name: _counted(numbers[path][key])
+                name: _format_figure(numbers[path][key])
                 for name, key in (("A", "a"), ("B", "b"), ("B - A", "difference"))
             },
         }
@@ -319,5 +319,5 @@ def comparison(compared: dict[str, Any]) -> str:
     return "\n\n".join(["\n".join(runs), format_table(rows), last])
 
 
-def _counted(value: float | None) -> str:
+def _format_figure(value: float | None) -> str:
     return str(value) if isinstance(value, int) else format_number(value)

@@ -66,19 +66,19 @@ def run(options: argparse.Namespace) -> None:
     """Evaluate the policies and print how they compare with the base."""
     from gensr_pref.apply import evaluation_report
     from gensr_pref.apply.evaluate import evaluate
-    from gensr_pref.apply.evaluation_file import asked
+    from gensr_pref.apply.evaluation_file import parse_words
     from gensr_pref.config import plugins
 
     if not options.words[0].endswith((".yaml", ".yml")):
         plugins.search(Path.cwd())  # of what is named here
-    wanted, home = asked([*options.words, *options.overrides], vars(options))
+    wanted, home = parse_words([*options.words, *options.overrides], vars(options))
     with plugin_prints_on_stderr():
         summary, evaluation = evaluate(wanted, options.out, base=home)
     if options.json:
         show(as_json(evaluation))
     elif evaluation:
         written = f"Written to {options.out}: evaluation.json, evaluation.md, evaluation.svg"
-        show(f"{evaluation_report.whole(evaluation)}\n\n{written}")
+        show(f"{evaluation_report.terminal_text(evaluation)}\n\n{written}")
     if not summary["complete"] or not evaluation:
         from gensr_pref.cli.summary_text import incomplete
 

@@ -100,14 +100,14 @@ def _add_hub(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Export the run, push it where a repository is named, and print what was written."""
     from gensr_pref.exporting.dataset import ExportOptions
-    from gensr_pref.exporting.export_run import Publishing
-    from gensr_pref.exporting.hub import Target
+    from gensr_pref.exporting.export_run import PublishingOptions
+    from gensr_pref.exporting.hub import HubTarget
     from gensr_pref.exporting.publish import publish
 
-    wanted = ExportOptions(options.form, options.candidates, options.clean, options.shard_bytes)
+    contents = ExportOptions(options.form, options.candidates, options.clean, options.shard_bytes)
     name, branch, pull_request = options.repository, options.revision, options.create_pr
-    publishing = Publishing(options.anonymise, options.secret, options.allowed, name)
-    target = Target(name, options.public, branch, pull_request, options.others) if name else None
+    publishing = PublishingOptions(options.anonymise, options.secret, options.allowed)
+    target = HubTarget(name, options.public, branch, pull_request, options.others) if name else None
     given = options.public, branch, pull_request, options.others, options.dry_run
     if target is None and any(given):
         raise InputError(
@@ -116,7 +116,7 @@ def run(options: argparse.Namespace) -> None:
             problem=Problem.MISSING,
         )
     with plugin_prints_on_stderr():
-        result = publish(options.dir, options.out, wanted, publishing, target, options.dry_run)
+        result = publish(options.dir, options.out, contents, publishing, target, options.dry_run)
     show(as_json(result) if options.json else text(result).shown(flags(options)))
 
 
@@ -130,11 +130,11 @@ def text(result: Exported) -> Message:
             "finished, and the dataset does not include them. Run the same build, then export again"
         )
     if "would_push" in result:
-        parts.append(_planned(result["would_push"]))
+        parts.append(_describe_dry_run(result["would_push"]))
     if "notice" in result:
         parts.append(result["notice"])
     if "push" in result:
-        parts.append(_pushed(result["push"]))
+        parts.append(_describe_push(result["push"]))
     elif result["form"] == "parquet":
         parts.append(f"In Python: datasets.load_dataset({json.dumps(result['out'])})")
     return Message("\n\n".join(parts))
@@ -155,7 +155,7 @@ def _licences(result: Exported) -> str:
     return line
 
 
-def _planned(changes: list[dict[str, Any]]) -> str:
+def _describe_dry_run(changes: list[dict[str, Any]]) -> str:
     moved = [change for change in changes if change["state"] in ("new", "changed", "unknown")]
     rows = [{**change, "bytes": _size(change["bytes"])} for change in changes]
     total = _size(sum(change["bytes"] for change in moved))
@@ -167,7 +167,7 @@ def _planned(changes: list[dict[str, Any]]) -> str:
     return f"{format_table(rows)}\n\n{line}"
 
 
-def _pushed(push: Pushed) -> str:
+def _describe_push(push: Pushed) -> str:
     seen = "private" if push["private"] else "public"
     sent = quantity(push["sent"], "file")
     line = f"{push['url']} ({seen}): {sent} sent, {push['same']} unchanged."

@@ -110,12 +110,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if command not in _READING or os.environ.get(_TRACEBACK):
             raise
-        output.show(f"gensr-pref: {_unforeseen(error)}", file=sys.stderr)
+        output.show(f"gensr-pref: {_describe_unexpected(error)}", file=sys.stderr)
         return 1
     return 0
 
 
-def _unforeseen(error: Exception) -> str:
+def _describe_unexpected(error: Exception) -> str:
     """A sentence about an error that no reader expected in the files that a command reads."""
     last = traceback.extract_tb(error.__traceback__)[-1]
     return (

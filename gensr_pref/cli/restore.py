@@ -11,7 +11,7 @@ from gensr_pref.cli.output import as_json, plugin_prints_on_stderr, show
 from gensr_pref.errors import RunIncompleteError, quantity
 
 if TYPE_CHECKING:
-    from gensr_pref.apply.restore import Restored
+    from gensr_pref.apply.restore import RestoreReport
 
 HELP = "restore a noisy file, or a folder of them, with a generator"
 
@@ -75,10 +75,10 @@ def run(options: argparse.Namespace) -> None:
         )
     show(as_json(result) if options.json else text(result))
     if result["failed"]:
-        raise RunIncompleteError(_failed(result))
+        raise RunIncompleteError(_list_failed(result))
 
 
-def text(result: Restored) -> str:
+def text(result: RestoreReport) -> str:
     """Return how many files were made, and where."""
     from gensr_pref.corpus.listing import LeftOut, describe_left_out
 
@@ -96,6 +96,6 @@ def text(result: Restored) -> str:
     return "\n".join([*lines, *(f"note: {notice}" for notice in result["notices"])])
 
 
-def _failed(result: Restored) -> str:
+def _list_failed(result: RestoreReport) -> str:
     lines = [f"  {one['file']}: {one['reason']} ({one['detail']})" for one in result["failed"]]
     return "\n".join(["some files could not be restored:", *lines])

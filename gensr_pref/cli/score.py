@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Score every file and print the mean of each score of each system."""
-    from gensr_pref.apply.default_panel import asked_for
+    from gensr_pref.apply.default_panel import choose_panel
     from gensr_pref.apply.score import engine_for, score
     from gensr_pref.config import plugins
 
@@ -65,7 +65,7 @@ def run(options: argparse.Namespace) -> None:
     given = (options.reference is not None, options.align, options.texts is not None,
              options.noisy is not None)  # fmt: skip
     plugins.search(Path.cwd())  # of a metric that is named here
-    uses = asked_for(options.panel, settings, *given)
+    uses = choose_panel(options.panel, settings, *given)
     engine = engine_for(options.workers, options.device)
     with plugin_prints_on_stderr():
         words = flags(options)
@@ -82,7 +82,7 @@ def run(options: argparse.Namespace) -> None:
         )
     show(as_json(result) if options.json else text(result))
     if result["lost"]:
-        raise RunIncompleteError(_lost(result))
+        raise RunIncompleteError(_list_lost(result))
     if not _any_score(result):
         raise RunIncompleteError(
             "no file has any score; that table gives the reasons",
@@ -115,7 +115,7 @@ def text(result: dict[str, Any]) -> str:
     return "\n\n".join([*parts, f"Written to {result['out']}"])
 
 
-def _lost(result: dict[str, Any]) -> str:
+def _list_lost(result: dict[str, Any]) -> str:
     """Return which scores are null because a process ended, and what ended it."""
     lines = [
         f"  {one['file']} of {one['system']}, {one.get('metric', 'all metrics')}: {one['why']}"

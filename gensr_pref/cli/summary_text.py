@@ -16,7 +16,7 @@ from gensr_pref.building.summary import Summary
 from gensr_pref.cli.audit_text import means
 from gensr_pref.cli.output import as_json, show
 from gensr_pref.cli.tables import format_labelled, format_reasons
-from gensr_pref.config.run_file import Pairing, resolved
+from gensr_pref.config.run_file import Pairing, dump_fields
 from gensr_pref.errors import RunIncompleteError, quantity, typed
 from gensr_pref.pairing.base import STOP_REASONS, Stop
 from gensr_pref.pairing.rules import find_rule
@@ -92,7 +92,7 @@ def _most_frequent(reasons: dict[str, int]) -> str:
 
 def _rule(pairing: dict[str, Any]) -> str:
     """The rule and every setting that is not as usual, so that none is forgotten."""
-    usual = resolved(Pairing())
+    usual = dump_fields(Pairing())
     changed = [f"{k}={v}" for k, v in pairing.items() if k != "rule" and v != usual[k]]
     return ", ".join([pairing["rule"], *changed])
 

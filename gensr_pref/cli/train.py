@@ -33,11 +33,11 @@ def run(options: argparse.Namespace) -> None:
     recipe = load_recipe(options.recipe, options.overrides)
     base = options.recipe.resolve().parent
     plugins.search(base)  # of a generator that the recipe names
-    result, use = _trained(recipe, base, options.out)
+    result, use = _run_recipe(recipe, base, options.out)
     show(json.dumps(result) if options.json else f"{options.out}: finished. {use}")
 
 
-def _trained(recipe: Any, base: Path, out: Path) -> tuple[dict[str, Any], str]:
+def _run_recipe(recipe: Any, base: Path, out: Path) -> tuple[dict[str, Any], str]:
     """Return what a recipe made, as data and as a sentence that says how to use it."""
     from gensr_pref.aligning.pretrain.recipe import Pretrain
     from gensr_pref.aligning.recipe import Average, Dpo

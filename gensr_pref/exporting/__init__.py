@@ -1,8 +1,11 @@
 """Exports a run as a Hugging Face dataset with a card, and publishes it on the Hub.
 
+Python code imports `export`, `publish`, `load` and their options from `gensr_pref`.
+
 Tests:
     ``publish`` in tests/cli/test_export.py
-    ``card_sections``, ``figure``, ``licences``, ``markdown`` in tests/exporting/test_card.py
+    ``card_facts``, ``card_sections``, ``figure`` in tests/exporting/test_card.py
+    ``licences``, ``markdown`` in tests/exporting/test_card.py
     ``candidate_rows``, ``columns``, ``export_run`` in tests/exporting/test_dataset.py
     ``shard_writer``, ``trl``, ``wav_jsonl`` in tests/exporting/test_dataset.py
     ``hub_errors``, ``hub_files`` in tests/exporting/test_hub.py

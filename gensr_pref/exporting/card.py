@@ -3,134 +3,115 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal, NotRequired, TypedDict
 
-import pyarrow as pa
 import yaml
 
-from gensr_pref.exporting import card_sections as sections
-from gensr_pref.exporting.columns import yaml_features
-from gensr_pref.exporting.licences import LicensedPart, hub_licences
-from gensr_pref.exporting.pseudonyms import Anonymisation
-from gensr_pref.exporting.shard_writer import Split
-from gensr_pref.rundir.document import RunDocument
+from gensr_pref.exporting.card_facts import CardFacts, DatasetConfig
+from gensr_pref.exporting.card_sections import render_body
+from gensr_pref.exporting.columns import YamlFeature, yaml_features
+from gensr_pref.exporting.licences import hub_licences
 from gensr_pref.untrusted.text import escape_all
 
-Format = Literal["parquet", "wav-jsonl", "trl"]
 TAGS = ("audio", "speech", "speech-enhancement", "speech-restoration", "preference", "dpo")
 _LIBRARY = "gensr_pref"
-_SIZES = (
-    "1K",
-    "10K",
-    "100K",
-    "1M",
-    "10M",
-    "100M",
-    "1B",
-    "10B",
-    "100B",
-    "1T",
-)  # as the Hub has them
+# Bounds of the size categories, by their names on the Hub.
+_SIZES = ("1K", "10K", "100K", "1M", "10M", "100M", "1B", "10B", "100B", "1T")
 
 
-@dataclass(frozen=True)
-class DatasetConfig:
-    """A config of the dataset.
+class DataFiles(TypedDict):
+    """The files of a split, as ``configs`` of a card names them."""
 
-    Attributes:
-        name: name of the config.
-        folder: folder of its files; empty if they are at the top.
-        schema: schema of its files.
-        splits: its splits, with files and rows.
-    """
+    split: str
+    path: str
+
+
+class CardConfig(TypedDict):
+    """A config of the dataset, as ``configs`` of a card lists it."""
+
+    config_name: str
+    data_files: list[DataFiles]
+    default: NotRequired[Literal[True]]
+
+
+class SplitInfo(TypedDict):
+    """The size of a split, as ``dataset_info`` of a card states it."""
 
     name: str
-    folder: str
-    schema: pa.Schema
-    splits: tuple[Split, ...]
-
-    @property
-    def download_size(self) -> int:
-        """Size of the files in bytes."""
-        return sum(split.download_size for split in self.splits)
-
-    @property
-    def dataset_size(self) -> int:
-        """Size of the rows in memory, in bytes."""
-        return sum(split.num_bytes for split in self.splits)
+    num_bytes: int
+    num_examples: int
 
 
-@dataclass(frozen=True)
-class CardFacts:
-    """What the card is written from.
+class DatasetInfo(TypedDict):
+    """The columns and sizes of a config, as ``dataset_info`` of a card lists them."""
 
-    Attributes:
-        run, audit, summary: as they are published (`gensr_pref.exporting.redacted_facts`).
-        parts: works and models that went into the dataset, with their licences.
-        tables: configs of the dataset; the first one holds the pairs.
-        languages: ISO 639-1 codes of the clips, where they are known.
-        form: format of the export.
-        repository: ``org/name`` on the Hub, or None.
-        anonymised: how names were anonymised, or None.
-        codes: codes per codebook, in the form ``trl``.
-        has_figure: whether there is a figure of the votes' agreement.
+    config_name: str
+    features: list[YamlFeature]
+    splits: list[SplitInfo]
+    download_size: int
+    dataset_size: int
+
+
+class CardMetadata(TypedDict, total=False):
+    """The YAML front matter of a dataset card (docs/hub/datasets-cards of the Hub).
+
+    ``license_name``, ``language``, ``configs`` and ``dataset_info`` are absent where they do not
+    apply; the other keys are always present.
     """
 
-    run: RunDocument
-    audit: dict[str, Any]
-    summary: dict[str, Any]
-    parts: Sequence[LicensedPart]
-    tables: Sequence[DatasetConfig]
-    languages: Sequence[str] = ()
-    form: Format = "parquet"
-    repository: str | None = None
-    anonymised: Anonymisation | None = None
-    codes: int | None = None
-    has_figure: bool = True
+    pretty_name: str
+    license: str | list[str]
+    license_name: str
+    task_categories: list[str]
+    annotations_creators: list[str]
+    tags: list[str]
+    size_categories: list[str]
+    language: list[str]
+    configs: list[CardConfig]
+    dataset_info: list[DatasetInfo]
 
 
 def render_card(facts: CardFacts) -> str:
     """Return the whole ``README.md``: YAML for the Hub, then text for people."""
     front_matter = escape_all(card_metadata(facts), lines=True)
     head = yaml.safe_dump(front_matter, sort_keys=False, allow_unicode=True, width=100)
-    return f"---\n{head}---\n\n{sections.render_body(facts)}"
+    return f"---\n{head}---\n\n{render_body(facts)}"
 
 
-def card_metadata(facts: CardFacts) -> dict[str, Any]:
-    """Return the YAML front matter of the card (docs/hub/datasets-cards of the Hub)."""
+def card_metadata(facts: CardFacts) -> CardMetadata:
+    """Return the YAML front matter of the card, in the order of its keys."""
     licences = hub_licences(facts.parts)
-    values: dict[str, Any] = {
+    metadata: CardMetadata = {
         "pretty_name": facts.run.name,
         "license": licences[0] if len(licences) == 1 else licences,
-        **_other_licence(facts, licences),
-        "task_categories": ["audio-to-audio"],
-        "annotations_creators": ["machine-generated"],
-        "tags": _tags(facts),
-        "size_categories": [_size(sum(split.rows for split in facts.tables[0].splits))],
     }
+    if "other" in licences:
+        metadata["license_name"] = _licence_name(facts)
+    metadata["task_categories"] = ["audio-to-audio"]
+    metadata["annotations_creators"] = ["machine-generated"]
+    metadata["tags"] = _tags(facts)
+    metadata["size_categories"] = [_size(sum(split.rows for split in facts.tables[0].splits))]
     if facts.languages:
-        values["language"] = list(facts.languages)
+        metadata["language"] = list(facts.languages)
     if facts.form != "wav-jsonl":
-        values["configs"] = [_config(table, not place) for place, table in enumerate(facts.tables)]
-        values["dataset_info"] = [_info(table) for table in facts.tables]
-    return values
+        metadata["configs"] = [
+            _config(table, default=index == 0) for index, table in enumerate(facts.tables)
+        ]
+        metadata["dataset_info"] = [_info(table) for table in facts.tables]
+    return metadata
 
 
-def _other_licence(facts: CardFacts, licences: Sequence[str]) -> dict[str, str]:
-    """The names of licences that the Hub does not know."""
-    if "other" not in licences:
-        return {}
-    bound = [p for p in facts.parts if hub_licences([p]) == ["other"]]
-    names = dict.fromkeys(part.licence for part in bound)
+def _licence_name(facts: CardFacts) -> str:
+    """The names of licences that the Hub does not know, as one name."""
+    other = [part for part in facts.parts if hub_licences([part]) == ["other"]]
+    names = dict.fromkeys(part.licence for part in other)
     plain = re.sub(r"[^a-z0-9.+-]+", "-", "-and-".join(names).lower()).strip("-")
-    return {"license_name": plain or "other"}
+    return plain or "other"
 
 
 def _tags(facts: CardFacts) -> list[str]:
-    barred = any(part.is_non_commercial for part in facts.parts)
-    return [*TAGS, _LIBRARY, *(["non-commercial"] if barred else []),
+    non_commercial = any(part.is_non_commercial for part in facts.parts)
+    return [*TAGS, _LIBRARY, *(["non-commercial"] if non_commercial else []),
             *(["trl"] if facts.form == "trl" else [])]  # fmt: skip
 
 
@@ -142,18 +123,20 @@ def _size(rows: int) -> str:
     return f"{_SIZES[above - 1]}<n<{_SIZES[above]}" if above < len(_SIZES) else f"n>{_SIZES[-1]}"
 
 
-def _config(table: DatasetConfig, default: bool) -> dict[str, Any]:
-    files = [
-        {"split": split.name, "path": f"{table.folder}/{split.name}-*"} for split in table.splits
-    ]
-    return {
+def _config(table: DatasetConfig, default: bool) -> CardConfig:
+    config: CardConfig = {
         "config_name": table.name,
-        "data_files": files,
-        **({"default": True} if default else {}),
+        "data_files": [
+            {"split": split.name, "path": f"{table.folder}/{split.name}-*"}
+            for split in table.splits
+        ],
     }
+    if default:
+        config["default"] = True
+    return config
 
 
-def _info(table: DatasetConfig) -> dict[str, Any]:
+def _info(table: DatasetConfig) -> DatasetInfo:
     return {
         "config_name": table.name,
         "features": yaml_features(table.schema),

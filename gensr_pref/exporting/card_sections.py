@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from gensr_pref.config.run_file import Pairing, resolved
+from gensr_pref.config.run_file import Pairing, dump_fields
 from gensr_pref.errors import quantity
+from gensr_pref.exporting.card_facts import CardFacts
 from gensr_pref.exporting.licences import UNKNOWN
 from gensr_pref.exporting.markdown import (
     code_block,
@@ -18,10 +19,7 @@ from gensr_pref.exporting.markdown import (
     number_text,
     share_text,
 )
-
-if TYPE_CHECKING:
-    from gensr_pref.exporting.card import CardFacts
-    from gensr_pref.rundir.document import RunDocument
+from gensr_pref.rundir.document import RunDocument
 
 FIGURE = "agreement.png"
 HOME = "gensr_pref"
@@ -159,7 +157,7 @@ def _panel(facts: CardFacts) -> str:
 
 def _rule(facts: CardFacts) -> str:
     pairing, measured = facts.run.pairing, facts.audit["yield"]
-    usual = resolved(Pairing())
+    usual = dump_fields(Pairing())
     settings = {k: v for k, v in pairing.items() if k != "rule" and v != usual.get(k)}
     changes = inline_code(json.dumps(settings)) if settings else "with its usual settings"
     lines = [

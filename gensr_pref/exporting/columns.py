@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import TypedDict
 
 import pyarrow as pa
 
@@ -86,18 +86,35 @@ def export_candidates_schema(scores: Iterable[str], audio: bool = False) -> pa.S
     )
 
 
-def yaml_features(schema: pa.Schema) -> list[dict[str, Any]]:
+class YamlType(TypedDict, total=False):
+    """A type in the YAML of a dataset card, under the one of these keys that is present.
+
+    ``dtype`` names a plain type, ``struct`` has fields, and ``list`` has the type of its items.
+    """
+
+    dtype: str
+    struct: Sequence[YamlFeature]
+    list: str | YamlType | Sequence[YamlFeature]
+
+
+class YamlFeature(YamlType):
+    """A named column or field, as ``dataset_info.features`` of a dataset card lists it."""
+
+    name: str
+
+
+def yaml_features(schema: pa.Schema) -> list[YamlFeature]:
     """Return the columns as ``dataset_info.features`` of a dataset card lists them."""
-    return [{"name": field.name, **_yaml_feature(field.type)} for field in schema]
+    return [{"name": field.name, **_yaml_type(field.type)} for field in schema]
 
 
-def _yaml_feature(kind: pa.DataType) -> dict[str, Any]:
+def _yaml_type(kind: pa.DataType) -> YamlType:
     if kind == AUDIO:
         return {"dtype": "audio"}
     if pa.types.is_struct(kind):
         return {"struct": yaml_features(pa.schema(list(kind)))}
     if pa.types.is_list(kind):
-        inside = _yaml_feature(kind.value_type)
+        inside = _yaml_type(kind.value_type)
         if set(inside) == {"dtype"} and inside["dtype"] != "audio":
             return {"list": inside["dtype"]}
         return {"list": inside["struct"] if set(inside) == {"struct"} else inside}

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from gensr_pref.errors import InputError, Problem, typed
 from gensr_pref.exporting import trl, wav_jsonl
 from gensr_pref.exporting.candidate_rows import candidate_rows
-from gensr_pref.exporting.card import DatasetConfig, Format
+from gensr_pref.exporting.card_facts import DatasetConfig, Format
 from gensr_pref.exporting.columns import VERSION, export_candidates_schema, export_pairs_schema
 from gensr_pref.exporting.pseudonym_order import sort_by_pseudonym
 from gensr_pref.exporting.pseudonyms import Pseudonyms
@@ -40,6 +40,9 @@ class ExportOptions:
     candidates: Literal["none", "scores", "audio"] = "scores"
     clean: bool = False
     shard_bytes: int = SHARD_BYTES
+
+
+DEFAULT_OPTIONS = ExportOptions()
 
 
 @dataclass(frozen=True)

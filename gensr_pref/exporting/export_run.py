@@ -15,10 +15,12 @@ import yaml
 
 from gensr_pref.auditing.run_audit import audit, table_digests
 from gensr_pref.errors import InputError, Problem, StorageError, UnwrittenError, parameter
-from gensr_pref.exporting import dataset, licences, redacted_facts, trl
+from gensr_pref.exporting import licences, redacted_facts, trl
 from gensr_pref.exporting.atomic_folder import replace_folder, require_replaceable
-from gensr_pref.exporting.card import CardFacts, DatasetConfig, render_card
+from gensr_pref.exporting.card import render_card
+from gensr_pref.exporting.card_facts import CardFacts, DatasetConfig
 from gensr_pref.exporting.card_sections import FIGURE
+from gensr_pref.exporting.dataset import DEFAULT_OPTIONS, ExportOptions, write_dataset
 from gensr_pref.exporting.figure import agreement_figure
 from gensr_pref.exporting.hub import Pushed
 from gensr_pref.exporting.leak_scan import Leak, LocalNames, scan_folder
@@ -36,24 +38,25 @@ _OURS = {CARD, FIGURE, "run.yaml", "audit.json", "summary.json", "data", "candid
          "train.jsonl", "validation.jsonl"}  # fmt: skip
 _SHOWN = 3  # leaks per column
 
-PARQUET = dataset.ExportOptions()
-
 
 @dataclass(frozen=True)
-class Publishing:
-    """What may be published, and where.
+class PublishingOptions:
+    """What an export may reveal.
 
     Attributes:
-        anonymise: drop or hash the names of speakers and recordings; None = names stay.
+        anonymise: drop or hash the names of speakers and recordings; None = keep them.
         secret: file with the key of the pseudonyms; None = in the run directory.
         allowed: texts that may be published although they look local or secret.
         repository: ``org/name`` on the Hub, for the card.
     """
 
     anonymise: Anonymisation | None = None
-    secret: Path | None = None
+    secret: str | Path | None = None
     allowed: Sequence[str] = ()
     repository: str | None = None
+
+
+DEFAULT_PUBLISHING = PublishingOptions()
 
 
 class TableFiles(TypedDict):
@@ -85,8 +88,8 @@ class Exported(TypedDict):
 def export(
     run: str | Path,
     out: str | Path,
-    options: dataset.ExportOptions = PARQUET,
-    publishing: Publishing = Publishing(),
+    options: ExportOptions = DEFAULT_OPTIONS,
+    publishing: PublishingOptions = DEFAULT_PUBLISHING,
 ) -> Exported:
     """Write the dataset folder of a run, replacing an earlier export.
 
@@ -112,7 +115,7 @@ def export(
     document = contents.document
     require_replaceable(out)
     _require_earlier_export(out)
-    secret = publishing.secret or run / SECRET
+    secret = run / SECRET if publishing.secret is None else Path(publishing.secret)
     if publishing.anonymise is not None:
         require_local(secret, f"Say with {parameter('secret')} where its key is, on this machine")
     if options.form == "trl":
@@ -123,11 +126,7 @@ def export(
     try:
         with replace_folder(out) as unfinished:
             facts = _write_export(run, unfinished, options, publishing, (document, audited, names))
-            _require_harmless(
-                unfinished,
-                local,
-                publishing,
-            )
+            _require_harmless(unfinished, local, publishing)
     except (OSError, UnwrittenError) as error:
         raise _write_failure(out, error) from error
     result = _report(out, options, facts)
@@ -150,8 +149,8 @@ def _write_failure(out: Path, error: BaseException) -> StorageError:
 def _write_export(
     run: Path,
     out: Path,
-    options: dataset.ExportOptions,
-    publishing: Publishing,
+    options: ExportOptions,
+    publishing: PublishingOptions,
     known: tuple[RunDocument, dict[str, Any], Pseudonyms | None],
 ) -> CardFacts:
     """Write all files of an export into an empty folder."""
@@ -159,9 +158,7 @@ def _write_export(
     published = redacted_facts.redact_run(document, names)
     panel = document.provenance.panel
     scores = [score.name for metric in panel for score in metric.scores]
-    made = dataset.write_dataset(
-        run, out, options, scores, redacted_facts.file_metadata(published), names
-    )
+    made = write_dataset(run, out, options, scores, redacted_facts.file_metadata(published), names)
     summary = redacted_facts.redact_summary(
         _summary(run), document, _describe(run, made.tables), names is not None
     )
@@ -210,7 +207,7 @@ def _require_earlier_export(out: Path) -> None:
         )
 
 
-def _require_harmless(folder: Path, local: LocalNames, publishing: Publishing) -> None:
+def _require_harmless(folder: Path, local: LocalNames, publishing: PublishingOptions) -> None:
     leaks = sorted(scan_folder(folder, local, publishing.allowed), key=_by_column)
     if not leaks:
         return
@@ -332,7 +329,7 @@ def _language_code_or_none(written: str) -> str | None:
         return None
 
 
-def _report(out: Path, options: dataset.ExportOptions, facts: CardFacts) -> Exported:
+def _report(out: Path, options: ExportOptions, facts: CardFacts) -> Exported:
     rows: list[TableFiles] = [
         {
             "config": table.name,

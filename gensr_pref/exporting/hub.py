@@ -45,7 +45,7 @@ _STATES = ("new", "changed", "same", "gone", "kept", "undecided")
 
 
 @dataclass(frozen=True)
-class Target:
+class HubTarget:
     """Where an export is uploaded to.
 
     Attributes:
@@ -71,8 +71,8 @@ class Change:
     Attributes:
         path: path in the repository.
         state: new, changed, same (is not uploaded), gone (is deleted), kept (no export wrote it),
-            undecided (no export wrote it, and `Target.others` is None), or unknown if the Hub did
-            not answer.
+            undecided (no export wrote it, and `HubTarget.others` is None), or unknown if the Hub
+            did not answer.
         bytes: size of the local file; 0 if the file is only in the repository.
     """
 
@@ -81,7 +81,7 @@ class Change:
     bytes: int
 
 
-def check_target(target: Target) -> None:
+def check_target(target: HubTarget) -> None:
     """Refuse a target that nothing can be uploaded to, before any work.
 
     Raises:
@@ -138,7 +138,7 @@ def require_token() -> None:
         )
 
 
-def plan_push(folder: Path, target: Target) -> list[Change]:
+def plan_push(folder: Path, target: HubTarget) -> list[Change]:
     """Return every file of the folder and the repository, and what an upload would do with it.
 
     Files are read to be compared if the repository has files of the same names and sizes.
@@ -190,7 +190,7 @@ class Pushed(Sent):
     earlier_commits: bool
 
 
-def push(folder: Path, target: Target) -> Pushed:
+def push(folder: Path, target: HubTarget) -> Pushed:
     """Create the repository if it does not exist, and upload the files that differ.
 
     Returns:
@@ -200,8 +200,8 @@ def push(folder: Path, target: Target) -> Pushed:
         ``earlier_commits``: whether the repository's history holds earlier content.
 
     Raises:
-        InputError: there is no token, the repository is public without `Target.public`, or it
-            holds files that no export wrote and `Target.others` is None.
+        InputError: there is no token, the repository is public without `HubTarget.public`, or it
+            holds files that no export wrote and `HubTarget.others` is None.
         UnreachableError: the Hub does not answer.
         PublishError: the Hub refuses, or the connection fails; the same call resumes.
     """
@@ -231,7 +231,7 @@ def push(folder: Path, target: Target) -> Pushed:
     }
 
 
-def _make_branch(api: Any, target: Target) -> None:
+def _make_branch(api: Any, target: HubTarget) -> None:
     """Create the branch that is pushed to, as a copy of main."""
     if not target.revision or target.revision.startswith("refs/"):
         return
@@ -240,7 +240,7 @@ def _make_branch(api: Any, target: Target) -> None:
 
 
 def _upload(
-    api: Any, folder: Path, target: Target, moved: Sequence[str], gone: Sequence[str]
+    api: Any, folder: Path, target: HubTarget, moved: Sequence[str], gone: Sequence[str]
 ) -> Sent:
     url = f"{api.endpoint}/datasets/{target.repository}"
     if not moved and not gone:
@@ -266,7 +266,7 @@ def _upload(
     }
 
 
-def _require_gone(target: Target, revision: str | None, gone: Sequence[str]) -> None:
+def _require_gone(target: HubTarget, revision: str | None, gone: Sequence[str]) -> None:
     """Check that files are deleted: one may be sound that must not be public."""
     with explain_errors(target.repository):
         remaining = _files(target.repository, revision)
@@ -281,7 +281,7 @@ def _require_gone(target: Target, revision: str | None, gone: Sequence[str]) -> 
         )
 
 
-def _require_expected(target: Target, private: bool) -> None:
+def _require_expected(target: HubTarget, private: bool) -> None:
     if not private and not target.public:
         raise InputError(
             f"is public already, so all that is pushed would be. Say "
@@ -297,7 +297,7 @@ def _local_files(folder: Path) -> dict[str, Path]:
     return {path.relative_to(folder).as_posix(): path for path in paths}
 
 
-def _require_answer(target: Target) -> None:
+def _require_answer(target: HubTarget) -> None:
     """Ask once, without the client's retries, whether the Hub answers at all."""
     from huggingface_hub import HfApi
 
@@ -319,7 +319,7 @@ def _require_answer(target: Target) -> None:
             ) from None
 
 
-def _remote_files(target: Target) -> tuple[dict[str, Any], str | None]:
+def _remote_files(target: HubTarget) -> tuple[dict[str, Any], str | None]:
     """The existing files by path, and their branch: main if the target's does not exist yet.
 
     There are none if the repository does not exist yet.

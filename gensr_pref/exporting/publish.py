@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from gensr_pref.errors import InputError, Problem, UnreachableError, parameter
 from gensr_pref.exporting import hub
-from gensr_pref.exporting.dataset import ExportOptions
-from gensr_pref.exporting.export_run import Exported, Publishing, export
+from gensr_pref.exporting.dataset import DEFAULT_OPTIONS, ExportOptions
+from gensr_pref.exporting.export_run import (
+    DEFAULT_PUBLISHING,
+    Exported,
+    PublishingOptions,
+    export,
+)
 
 
 def publish(
-    run: Path,
-    out: Path,
-    options: ExportOptions,
-    publishing: Publishing,
-    target: hub.Target | None = None,
+    run: str | Path,
+    out: str | Path,
+    options: ExportOptions = DEFAULT_OPTIONS,
+    publishing: PublishingOptions = DEFAULT_PUBLISHING,
+    target: hub.HubTarget | None = None,
     dry_run: bool = False,
 ) -> Exported:
-    """Export, and upload if a target is given. Nothing is uploaded that `export` refuses.
+    """Export a run, and upload the export if a target is given.
+
+        publish("runs/first", "dataset", target=HubTarget("org/name"))
+
+    Nothing is uploaded that `export` refuses.
 
     Args:
+        run, out, options, publishing: as for `export`; the card names the target's repository.
+        target: repository on the Hub; None = export only.
         dry_run: list the changes instead of uploading.
 
     Returns:
@@ -29,9 +40,35 @@ def publish(
         ``notice`` if the Hub does not answer.
 
     Raises:
-        InputError, StorageError: as `export` and `hub.push`.
+        InputError, PartsError, StorageError: as `export` and `hub.push`.
         PublishError: the Hub refuses, or the connection fails; the same call resumes.
     """
+    _require_consistent(options)
+    if target is not None:
+        hub.check_target(target)
+        _require_loadable(options)
+        if not dry_run:
+            hub.require_token()
+        publishing = replace(publishing, repository=target.repository)
+    report = export(run, out, options, publishing)
+    if target is None:
+        return report
+    if not dry_run:
+        report["push"] = hub.push(Path(out), target)
+        return report
+    try:
+        changes = hub.plan_push(Path(out), target)
+        notice = None
+    except UnreachableError as error:
+        changes = hub.list_unknown_changes(Path(out))
+        notice = f"It is unknown what the repository has already: {error}"
+    report["would_push"] = [asdict(change) for change in changes]
+    if notice is not None:
+        report["notice"] = notice
+    return report
+
+
+def _require_consistent(options: ExportOptions) -> None:
     if options.shard_bytes < 10**6:
         raise InputError(
             "must be at least 1 MB",
@@ -46,26 +83,13 @@ def publish(
             value=options.form,
             problem=Problem.CONFLICT,
         )
-    if target is not None:
-        hub.check_target(target)
-        if options.form == "wav-jsonl":
-            raise InputError(
-                "wav-jsonl is for this disk: the Hub shows and loads Parquet",
-                field=parameter("form"),
-                value="wav-jsonl",
-                problem=Problem.CONFLICT,
-            )
-        if not dry_run:
-            hub.require_token()
-    report = export(run, out, options, publishing)
-    if target is None:
-        return report
-    if not dry_run:
-        report["push"] = hub.push(out, target)
-        return report
-    try:
-        report["would_push"] = [asdict(change) for change in hub.plan_push(out, target)]
-    except UnreachableError as error:
-        report["would_push"] = [asdict(change) for change in hub.list_unknown_changes(out)]
-        report["notice"] = f"It is unknown what the repository has already: {error}"
-    return report
+
+
+def _require_loadable(options: ExportOptions) -> None:
+    if options.form == "wav-jsonl":
+        raise InputError(
+            "wav-jsonl is for this disk: the Hub shows and loads Parquet",
+            field=parameter("form"),
+            value="wav-jsonl",
+            problem=Problem.CONFLICT,
+        )

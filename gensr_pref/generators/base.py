@@ -26,7 +26,7 @@ input as a stand-in for a restored candidate.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -57,7 +57,7 @@ class Candidate:
     """
 
     audio: Wave
-    sampling: dict[str, Any] = field(default_factory=dict)
+    sampling: Mapping[str, Any] = field(default_factory=dict)
     tokens: npt.NDArray[np.int32] | None = None
     latent: npt.NDArray[np.float16] | None = None
     rate: int | None = None
@@ -165,7 +165,7 @@ class Rows:
 
     Attributes:
         x: [P, C, F] conditioning input of the policy: the output of `Alignable.hear`, or of
-            `encoded` on it.
+            `encode_input` on it.
         frames: [P] true F of each clip.
         clip: [N] index of the clip of each row, in 0..P-1.
         target: [N, codebooks, T] int64 tokens, or [N, T, channels] float32 latents.
@@ -183,7 +183,7 @@ class Rows:
     draw: Tensor | None = None
 
     @property
-    def heard(self) -> Tensor:
+    def input_mask(self) -> Tensor:
         """Mask [P, 1, F] of the conditioning input: 1.0 for a clip's frames, 0.0 for padding."""
         return _within(self.frames, self.x.shape[-1])[:, None].to(self.x.dtype)
 
@@ -214,8 +214,8 @@ class Alignable(Generator, Protocol):
       shape, from a `torch.Generator` on the CPU. Default: standard normal noise for ``fm``; a mask
       of the tokens that are hidden, with the cosine schedule's probability, for ``mgm``; None for
       ``ar``.
-    - ``encoded(policy, x, frames)``: [P, C, F] -> [P, C', F], the part of the policy that depends
-      on `x` alone. With ``train: decoder`` it is frozen and its output is stored.
+    - ``encode_input(policy, x, frames)``: [P, C, F] -> [P, C', F], the part of the policy that
+      depends on `x` alone. With ``train: decoder`` it is frozen and its output is stored.
     - ``window(target, start, frames)``: the part of a target [G, T] or [T, channels] that belongs
       to `frames` frames of `x`. Default: the same range of T, if T = F.
 

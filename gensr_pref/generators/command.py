@@ -265,7 +265,7 @@ def _read_output(path: Path, rate: int) -> audio.Wave:
     return audio.read(path).wave
 
 
-def _read_sampling(output: Path) -> dict[str, Any]:
+def _read_sampling(output: Path) -> Mapping[str, object]:
     """Read the sampling settings that a program may write beside its output, ``OUTPUT.json``."""
     path = output.with_name(output.name + ".json")
     if not path.is_file():  # reading a named pipe would wait for ever

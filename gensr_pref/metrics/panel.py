@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
@@ -36,12 +36,27 @@ from gensr_pref.metrics.members import PanelMember, entry_of, make_member
 from gensr_pref.metrics.results import CandidateScores
 from gensr_pref.metrics.time_alignment import TimeAlignment
 from gensr_pref.process import one_thread
+from gensr_pref.rundir.document import Section
 
 ALIGNMENT = tuple(
     Note(name, "number")
     for name in ("delay_seconds", "polarity", "correlation", "unmatched_seconds")
 )
 Source = Sound | Path | str
+
+
+class PanelFacts(TypedDict):
+    """What identifies a panel, as JSON-able data.
+
+    Keys:
+        metrics: one record per metric, in order; see `gensr_pref.rundir.document.MetricRecord`.
+        votes: names of the scores that vote.
+        left_out: names of optional metrics whose weights are missing, and the error of each.
+    """
+
+    metrics: list[Section]
+    votes: list[str]
+    left_out: dict[str, str]
 
 
 class Panel:
@@ -146,8 +161,8 @@ class Panel:
             _load(member.metric, device)
         self._loaded = True
 
-    def facts(self) -> dict[str, Any]:
-        """Return the panel as JSON-able data, for run.yaml and the metadata of part files."""
+    def facts(self) -> PanelFacts:
+        """Return what identifies the panel, for the metadata of tables of scores."""
         return {
             "metrics": [member.record.as_data() for member in self.members],
             "votes": self.votes,

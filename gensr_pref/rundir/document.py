@@ -13,7 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from gensr_pref import __version__
-from gensr_pref.config.run_file import read_yaml
+from gensr_pref.config.settings import read_yaml
 from gensr_pref.errors import Problem, RunMismatchError
 from gensr_pref.identity import bytes_digest, digest
 from gensr_pref.rundir import part_files

@@ -14,7 +14,7 @@ import yaml
 
 from gensr_pref import audio
 from gensr_pref.apply import evaluation_report
-from gensr_pref.apply.evaluation_file import asked, generator_of, policy_of
+from gensr_pref.apply.evaluation_file import parse_generator, parse_words, policy_of
 from gensr_pref.building.build import build
 from gensr_pref.cli.main import main
 from gensr_pref.config import run_file
@@ -157,7 +157,7 @@ def test_seeds_of_one_policy_are_a_group(evaluate):
     assert told["seeds"][0] < 0  # no hiss added
     assert told["difference"][0] == pytest.approx(np.mean(told["seeds"]))
     assert told["spread"] == pytest.approx(np.std(told["seeds"], ddof=1))
-    page = evaluation_report.whole(found, 100)
+    page = evaluation_report.terminal_text(found, 100)
     assert "dpo (3 seeds)" in page
     assert f"seeds ±{told['spread']:.3f}" in page
 
@@ -447,13 +447,13 @@ def test_another_policy_of_the_same_label_is_refused(evaluate):
 )  # fmt: skip
 def test_generators_in_one_word(word, use, name, options):
     expected = {"use": use, "options": options, **({"name": name} if name else {})}
-    assert generator_of(word) == expected
+    assert parse_generator(word) == expected
 
 
 @pytest.mark.parametrize("word", ["", "a=", "=a", "a=b=c", ":x=1"])
 def test_words_that_are_no_generator(word):
     with raises(ConfigError, field="policies", value=word, problem="invalid"):
-        generator_of(word)
+        parse_generator(word)
 
 
 def test_members_of_a_policy():
@@ -472,6 +472,6 @@ def test_options_win_over_the_file(tmp_path, monkeypatch):
     path.write_text("clips: a.csv\ngenerators: [{use: x}]\nsamples: 3\nseed: 2\n")
     options = dict.fromkeys(("clips", "limit", "samples", "base", "over", "seed", "control",
                              "hold_out", "panel", "workers", "device"))  # fmt: skip
-    wanted, home = asked([str(path)], {**options, "samples": 5, "clips": "b.csv"})
+    wanted, home = parse_words([str(path)], {**options, "samples": 5, "clips": "b.csv"})
     assert (wanted.samples, wanted.seed, home) == (5, 2, path.parent)
     assert Path(wanted.clips) == tmp_path / "b.csv"

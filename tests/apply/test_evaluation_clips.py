@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pytest
 
-from gensr_pref.apply.evaluation_clips import _COPY, COPIED, HeldOut, _copy
+from gensr_pref.apply.evaluation_clips import _COPY, COPIED, HeldOutClips, _copy
 from gensr_pref.config.run_file import Corpus, FolderSource
 from gensr_pref.errors import RunMismatchError
 from gensr_pref.rundir import part_files
@@ -55,4 +55,4 @@ def test_a_mistake_before_an_evaluation_begins_claims_nothing(tmp_path) -> None:
 )
 def test_clips_of_an_anonymised_dataset_have_the_seed_of_none(document, seed) -> None:
     corpus = Corpus(source=FolderSource(path="clips"))
-    assert HeldOut(corpus, document).seed == seed
+    assert HeldOutClips(corpus, document).seed == seed

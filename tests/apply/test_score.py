@@ -18,9 +18,9 @@ import soundfile
 
 from gensr_pref import audio
 from gensr_pref.apply import default_panel
-from gensr_pref.apply.audio_folders import Folders, matched
+from gensr_pref.apply.audio_folders import Folders, match_clips
 from gensr_pref.apply.score import engine_for, score
-from gensr_pref.apply.transcripts import Said, Texts
+from gensr_pref.apply.transcripts import Transcript, Transcripts
 from gensr_pref.cli.arguments import flags
 from gensr_pref.cli.main import main, parse
 from gensr_pref.config import code_digest
@@ -74,7 +74,7 @@ def rows(path):
 
 
 def test_files_are_matched_by_name_whatever_their_suffix(two):
-    clips = matched(Folders((Path("one"), Path("two")), Path("clean")))
+    clips = match_clips(Folders((Path("one"), Path("two")), Path("clean")))
     assert [clip.name for clip in clips] == ["a", "sub/b", "sub/c"]
     assert clips[1].candidates == (("one", Path("one/sub/b.wav")), ("two", Path("two/sub/b.flac")))
     assert clips[1].clean == Path("clean/sub/b.wav")
@@ -83,7 +83,7 @@ def test_files_are_matched_by_name_whatever_their_suffix(two):
 def test_a_missing_file_shifts_nothing(two):
     (two / "one" / "a.wav").unlink()
     (two / "clean" / "sub" / "b.wav").unlink()
-    clips = matched(Folders((Path("one"), Path("two")), Path("clean")))
+    clips = match_clips(Folders((Path("one"), Path("two")), Path("clean")))
     assert [[label for label, _ in clip.candidates] for clip in clips] == [
         ["two"], ["one", "two"], ["one", "two"],
     ]  # fmt: skip
@@ -104,13 +104,13 @@ def test_a_missing_clean_file_is_not_replaced_by_the_noisy_one(two):
 
 def test_a_single_file_is_found_by_name_in_a_folder_and_a_table(two):
     Path("t.csv").write_text("audio,text\nb.wav,hello\n")
-    [clip] = matched(Folders((Path("one/sub/b.wav"),), Path("clean/sub"), texts=Path("t.csv")))
+    [clip] = match_clips(Folders((Path("one/sub/b.wav"),), Path("clean/sub"), texts=Path("t.csv")))
     assert (clip.clean, clip.text) == (Path("clean/sub/b.wav"), "hello")
 
 
 def test_one_reference_for_many_clips_is_refused(two):
     with raises(SourceError, field="reference", problem="conflict"):
-        matched(Folders((Path("one"),), Path("clean/a.wav")))
+        match_clips(Folders((Path("one"),), Path("clean/a.wav")))
 
 
 def test_a_name_that_is_not_utf8_is_written_so_that_it_can_be_read(two):
@@ -123,14 +123,14 @@ def test_a_name_that_is_not_utf8_is_written_so_that_it_can_be_read(two):
 
 
 def test_single_files_are_matched_whatever_their_names(two):
-    [clip] = matched(Folders((Path("one/a.wav"),), Path("clean/sub/b.wav")))
+    [clip] = match_clips(Folders((Path("one/a.wav"),), Path("clean/sub/b.wav")))
     assert clip.clean == Path("clean/sub/b.wav")
     assert clip.candidates == (("a.wav", Path("one/a.wav")),)
 
 
 def test_texts_and_languages_come_from_a_table(two):
     Path("t.csv").write_text("audio,text,language\na.wav,hello,\nsub/c,ciao,it\n")
-    clips = matched(Folders((Path("one"),), texts=Path("t.csv"), language="en"))
+    clips = match_clips(Folders((Path("one"),), texts=Path("t.csv"), language="en"))
     assert [(clip.text, clip.language) for clip in clips] == [
         ("hello", "en"), (None, "en"), ("ciao", "it"),
     ]  # fmt: skip
@@ -138,7 +138,7 @@ def test_texts_and_languages_come_from_a_table(two):
 
 def test_the_whole_table_is_studied_whichever_files_are_there(two):
     Path("t.csv").write_text("audio,text\na.wav,hello\nelsewhere.wav,ciao\nsub/c.wav,hello\n")
-    assert Texts.read(Path("t.csv")).sentences == ("ciao", "hello")
+    assert Transcripts.read(Path("t.csv")).sentences == ("ciao", "hello")
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_the_whole_table_is_studied_whichever_files_are_there(two):
 )
 def test_only_the_suffix_of_an_audio_file_is_none_of_the_name(tmp_path, table, name, text):
     (tmp_path / "t.csv").write_text(table)
-    assert Texts.read(tmp_path / "t.csv").of[name] == Said(text)
+    assert Transcripts.read(tmp_path / "t.csv").of[name] == Transcript(text)
 
 
 @pytest.mark.parametrize(
@@ -167,13 +167,13 @@ def test_only_the_suffix_of_an_audio_file_is_none_of_the_name(tmp_path, table, n
 def test_a_table_that_may_mean_two_things_is_refused(tmp_path, table, value, problem, place):
     (tmp_path / "t.csv").write_text(table)
     with raises(SourceError, field="texts", value=value, problem=problem, place=place):
-        Texts.read(tmp_path / "t.csv")
+        Transcripts.read(tmp_path / "t.csv")
 
 
 def test_json_lines_need_not_all_have_a_text(tmp_path):
     path = tmp_path / "t.jsonl"
     path.write_text('{"audio": "a.wav"}\n{"audio": "b.wav", "text": "two"}\n')
-    assert Texts.read(path).of == {"a": Said(), "b": Said("two")}
+    assert Transcripts.read(path).of == {"a": Transcript(), "b": Transcript("two")}
 
 
 def test_what_does_not_fit_is_told(two, capsys):
@@ -189,7 +189,9 @@ def test_what_does_not_fit_is_told(two, capsys):
 
 
 def test_the_noisy_clips_are_compared_with_where_there_are_no_clean_ones():
-    names = [use.metric for use in default_panel.asked_for(None, [], reference=False, noisy=True)]
+    names = [
+        use.metric for use in default_panel.choose_panel(None, [], reference=False, noisy=True)
+    ]
     assert "speaker_similarity" in names
     assert "pesq" not in names
 
@@ -209,13 +211,15 @@ def test_what_is_given_and_not_used_is_told(panel, given, unused):
         (Path("one"),),
         **{name: "en" if name == "language" else Path(name) for name in given},
     )
-    lines = default_panel.unused(Panel(default_panel.asked_for(panel, [], reference=True)), folders)
+    lines = default_panel.describe_unused(
+        Panel(default_panel.choose_panel(panel, [], reference=True)), folders
+    )
     assert {Message(line).partition(":")[0] for line in lines} == unused
 
 
 def test_alignment_that_no_metric_can_do_is_refused():
     with pytest.raises(ConfigError) as refused:
-        default_panel.asked_for("dnsmos", [], reference=False, align=True)
+        default_panel.choose_panel("dnsmos", [], reference=False, align=True)
     assert refused.value.parameters[0] == "align"
 
 
@@ -233,7 +237,7 @@ def test_what_does_not_fit_together_is_refused(two, folders, path, problem):
     Path("bad.csv").write_text("clip,text\na,hello\n")
     [field] = folders
     with raises(SourceError, field=field, path=path, problem=problem):
-        matched(Folders(**{"systems": (Path("one"),), **folders}))
+        match_clips(Folders(**{"systems": (Path("one"),), **folders}))
 
 
 def test_a_table_of_other_files_is_refused(two, capsys):
@@ -244,7 +248,7 @@ def test_a_table_of_other_files_is_refused(two, capsys):
 
 def test_systems_of_the_same_name_are_called_by_their_paths(two):
     tone(two / "x" / "one" / "a.wav")
-    clips = matched(Folders((Path("one"), Path("x/one"))))
+    clips = match_clips(Folders((Path("one"), Path("x/one"))))
     assert [label for label, _ in clips[0].candidates] == ["one", "x/one"]
 
 
@@ -252,32 +256,32 @@ def test_systems_of_the_same_name_are_called_by_their_paths(two):
 
 
 def test_a_panel_by_names_with_settings():
-    uses = default_panel.asked_for("pesq,stoi", ["stoi.align=true"], reference=True)
+    uses = default_panel.choose_panel("pesq,stoi", ["stoi.align=true"], reference=True)
     assert [(use.metric, use.options) for use in uses] == [("pesq", {}), ("stoi", {"align": True})]
-    aligned = default_panel.asked_for("dnsmos,stoi", [], reference=True, align=True)
+    aligned = default_panel.choose_panel("dnsmos,stoi", [], reference=True, align=True)
     assert [use.options for use in aligned] == [{}, {"align": True}]
 
 
 def test_without_a_reference_nothing_that_needs_one_is_asked():
-    alone = [use.metric for use in default_panel.asked_for(None, [], reference=False)]
+    alone = [use.metric for use in default_panel.choose_panel(None, [], reference=False)]
     assert alone == ["dnsmos", "utmos"]
-    assert "pesq" in [use.metric for use in default_panel.asked_for(None, [], reference=True)]
+    assert "pesq" in [use.metric for use in default_panel.choose_panel(None, [], reference=True)]
 
 
 @pytest.mark.parametrize("setting", ["stoi.align", "dnsmoss.x=1", "align=true", "=1"])
 def test_a_setting_of_no_metric_is_refused(setting):
     with pytest.raises(ConfigError):
-        default_panel.asked_for("pesq,stoi", [setting], reference=True)
+        default_panel.choose_panel("pesq,stoi", [setting], reference=True)
 
 
 def test_a_panel_from_a_file(tmp_path):
     path = tmp_path / "p.yaml"
     path.write_text("panel:\n  - {metric: pesq, vote: true}\n")
-    [use] = default_panel.asked_for(str(path), [], reference=True)
+    [use] = default_panel.choose_panel(str(path), [], reference=True)
     assert use == MetricUse(metric="pesq", vote=True)
     path.write_text("panel: 3\n")
     with raises(ConfigError, field="panel", problem="missing"):
-        default_panel.asked_for(str(path), [], reference=True)
+        default_panel.choose_panel(str(path), [], reference=True)
 
 
 def test_words_that_can_never_be_heard_are_told_at_the_start(two, capsys):
@@ -530,7 +534,9 @@ def test_files_that_are_left_out_are_told_once_per_folder(two):
         (two / place).write_text("x")
     (two / "one/linked").symlink_to(two / "two")
     told = []
-    clips = matched(Folders((two / "one", two / "two"), reference=two / "clean"), tell=told.append)
+    clips = match_clips(
+        Folders((two / "one", two / "two"), reference=two / "clean"), tell=told.append
+    )
     assert len(clips) == 3
     assert [line.partition(":")[0] for line in told] == ["systems", "reference"]
     assert all(words in told[0] for words in ("2 ", "more.json", "linked", str(two / "one")))
@@ -541,7 +547,7 @@ def test_counterparts_are_found_by_names_that_look_the_same(two):
     tone(two / "made" / f"{apart}.wav")
     tone(two / "clean" / f"{composed}.wav")
     (two / "t.csv").write_text(f"audio,text,language\n{composed}.wav,yes,eng\n", encoding="utf-8")
-    [clip] = matched(Folders((two / "made",), reference=two / "clean", texts=two / "t.csv"))
+    [clip] = match_clips(Folders((two / "made",), reference=two / "clean", texts=two / "t.csv"))
     assert (clip.name, clip.text, clip.language) == (composed, "yes", "en")
     assert clip.clean.exists()
 

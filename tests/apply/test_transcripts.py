@@ -5,7 +5,7 @@ import unicodedata
 
 import pytest
 
-from gensr_pref.apply.transcripts import Said, Texts
+from gensr_pref.apply.transcripts import Transcript, Transcripts
 from gensr_pref.errors import SourceError
 from tests.refusals import raises
 
@@ -15,7 +15,7 @@ def texts(tmp_path):
     def read(*rows):
         path = tmp_path / "texts.jsonl"
         path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-        return Texts.read(path)
+        return Transcripts.read(path)
 
     return read
 
@@ -28,10 +28,10 @@ def test_cells_are_read_as_in_a_manifest(texts):
         {"audio": "empty.wav", "text": ""},
     )
     assert read.of == {
-        "plain": Said("the law", "en"),
-        "nan": Said(),
-        "zero": Said("0", "zh"),
-        "empty": Said(),
+        "plain": Transcript("the law", "en"),
+        "nan": Transcript(),
+        "zero": Transcript("0", "zh"),
+        "empty": Transcript(),
     }
     assert read.sentences == ("0", "the law")
 
@@ -55,6 +55,6 @@ def test_what_is_no_text_is_refused(texts, row, column, problem):
 
 def test_names_that_look_the_same_are_the_same(texts):
     composed, apart = (unicodedata.normalize(form, "\u00e9t\u00e9.wav") for form in ("NFC", "NFD"))
-    assert texts({"audio": apart, "text": "yes"}).of == {"\u00e9t\u00e9": Said("yes")}
+    assert texts({"audio": apart, "text": "yes"}).of == {"\u00e9t\u00e9": Transcript("yes")}
     with raises(SourceError, field="texts", value="été", problem="duplicate"):
         texts({"audio": apart, "text": "yes"}, {"audio": composed, "text": "no"})

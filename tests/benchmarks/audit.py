@@ -36,7 +36,7 @@ from gensr_pref import audio, schema
 from gensr_pref.auditing.run_audit import audit
 from gensr_pref.building import open_run
 from gensr_pref.building.pair import candidates, pair
-from gensr_pref.config.run_file import Pairing, resolved
+from gensr_pref.config.run_file import Pairing, dump_fields
 from gensr_pref.pairing.base import Ballot, Pair
 from gensr_pref.pairing.pairs import pair_clips
 from gensr_pref.pairing.unanimous import unanimous
@@ -99,7 +99,7 @@ def make_run(out: Path, clips: int, candidates: int, per_shard: int) -> None:
 @lru_cache
 def document(per_shard: int = 1) -> RunDocument:
     """What ``run.yaml`` holds."""
-    sections = {"corpus": {}, "generators": [], "panel": [], "pairing": resolved(Pairing())}
+    sections = {"corpus": {}, "generators": [], "panel": [], "pairing": dump_fields(Pairing())}
     return RunDocument.model_validate(
         {
             "name": "synthetic",

@@ -132,7 +132,7 @@ def test_ray_that_does_not_start_is_told_in_one_line(run, base, tmp_path, monkey
     arguments = ["build", str(base / "run.yaml"), "--out", str(tmp_path / "run")]
     assert main([*arguments, "engine.kind=ray"]) == 1
     told = capsys.readouterr().err.splitlines()
-    began = r"gensr-pref: Ray did not start within \d+ s \(3 tries; the last: The current node"
+    began = r"gensr-pref: Ray did not start within \d+ s \(3 attempts; the last: The current node"
     assert re.match(began, told[-1])
     assert "engine.kind=serial" in told[-1]
     assert main([*arguments, "engine.kind=ray", "engine.address=10.0.0.1:6379"]) == 2

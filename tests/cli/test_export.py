@@ -100,7 +100,7 @@ def test_an_anonymised_push_leaves_no_name_of_an_earlier_format(
         monkeypatch.delenv("GENSR_PREF_OFFLINE", raising=False)
         monkeypatch.setenv("HF_TOKEN", TOKEN)
         export(run_folder, tmp_path / "plain", ExportOptions("wav-jsonl"))
-        hub.push(tmp_path / "plain", hub.Target("us/x"))
+        hub.push(tmp_path / "plain", hub.HubTarget("us/x"))
         there = server.repositories["us/x"].branches["main"]
         assert any(name.startswith("wav/") for name in there)
         there["notes.txt"] = b"who is who"

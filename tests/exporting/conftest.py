@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 import yaml
+from huggingface_hub import constants
 
 from gensr_pref import sample
 from gensr_pref.building.build import build
 from gensr_pref.config import plugins, run_file
 from gensr_pref.exporting.dataset import ExportOptions
-from gensr_pref.exporting.export_run import Publishing, export
+from gensr_pref.exporting.export_run import PublishingOptions, export
+from tests.upload_server import TOKEN, UploadServer
 
 RUN = {
     "name": "small",
@@ -72,7 +74,7 @@ def run_folder(built, tmp_path) -> Path:
 def exported(built, tmp_path_factory) -> Path:
     """The run as it is exported by default."""
     out = tmp_path_factory.mktemp("exports") / "small"
-    export(built, out, ExportOptions(), Publishing(repository="us/small"))
+    export(built, out, ExportOptions(), PublishingOptions(repository="us/small"))
     return out
 
 
@@ -92,3 +94,16 @@ def no_token(monkeypatch) -> None:
     for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", os.devnull)
+
+
+@pytest.fixture
+def server(monkeypatch):
+    """A local Hub that accepts uploads over LFS; the protocol of Xet is not implemented."""
+    with UploadServer() as running:
+        monkeypatch.setattr(constants, "ENDPOINT", running.url)
+        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr("huggingface_hub.hf_api.constants.ENDPOINT", running.url)
+        monkeypatch.delenv("GENSR_PREF_OFFLINE", raising=False)
+        monkeypatch.setenv("HF_TOKEN", TOKEN)
+        yield running

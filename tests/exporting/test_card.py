@@ -17,10 +17,11 @@ from gensr_pref.auditing.run_audit import audit
 from gensr_pref.building.pair import pair
 from gensr_pref.errors import InputError
 from gensr_pref.exporting import redacted_facts
-from gensr_pref.exporting.card import CardFacts, DatasetConfig, _size, render_card
+from gensr_pref.exporting.card import _size, render_card
+from gensr_pref.exporting.card_facts import CardFacts, DatasetConfig
 from gensr_pref.exporting.columns import export_pairs_schema
 from gensr_pref.exporting.dataset import ExportOptions
-from gensr_pref.exporting.export_run import Publishing, _languages, export
+from gensr_pref.exporting.export_run import PublishingOptions, _languages, export
 from gensr_pref.exporting.figure import agreement_figure
 from gensr_pref.exporting.licences import LicensedPart, hub_licences, licensed_parts
 from gensr_pref.exporting.markdown import code_block, escape, inline_code, link
@@ -240,7 +241,7 @@ def test_listeners_and_the_anonymised_are_told_of(known) -> None:
 
 def test_the_whole_audit_is_made_where_only_a_short_one_is(run_folder, tmp_path, facts) -> None:
     audit(run_folder, brief=True)
-    export(run_folder, tmp_path / "out", ExportOptions(), Publishing())
+    export(run_folder, tmp_path / "out", ExportOptions(), PublishingOptions())
     assert facts(tmp_path / "out", "audit.json")["agreement"]
 
 

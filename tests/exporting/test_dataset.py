@@ -22,7 +22,7 @@ from gensr_pref.exporting.columns import (
     yaml_features,
 )
 from gensr_pref.exporting.dataset import ExportOptions
-from gensr_pref.exporting.export_run import Publishing, export
+from gensr_pref.exporting.export_run import PublishingOptions, export
 from gensr_pref.rundir import part_files
 from gensr_pref.schema import AUDIO, facts_of, with_metadata
 from gensr_pref.storage import objects
@@ -88,7 +88,7 @@ def test_a_clip_without_text_has_null(built, exported) -> None:
 
 
 def test_the_same_run_gives_the_same_bytes(built, exported, tmp_path) -> None:
-    export(built, tmp_path / "again", ExportOptions(), Publishing(repository="us/small"))
+    export(built, tmp_path / "again", ExportOptions(), PublishingOptions(repository="us/small"))
     assert files(tmp_path / "again") == files(exported)
 
 
@@ -382,7 +382,7 @@ def uploaded(run: Path, url: str) -> Path:
 
 def test_a_run_in_memory_gives_the_same_bytes(built, exported, tmp_path) -> None:
     there = uploaded(built, f"memory://{uuid.uuid4().hex}/run")
-    export(there, tmp_path / "out", ExportOptions(), Publishing(repository="us/small"))
+    export(there, tmp_path / "out", ExportOptions(), PublishingOptions(repository="us/small"))
     assert files(tmp_path / "out") == files(exported)
 
 
@@ -398,5 +398,5 @@ def test_a_run_on_a_server_gives_the_same_bytes(built, exported, tmp_path, bucke
 def test_the_key_of_a_run_at_a_url_is_on_this_machine(built, tmp_path) -> None:
     there = uploaded(built, f"memory://{uuid.uuid4().hex}/run")
     with raises(InputError, path="run/anonymise.key", problem="unsupported"):
-        export(there, tmp_path / "out", ExportOptions(), Publishing("hash"))
-    export(there, tmp_path / "out", ExportOptions(), Publishing("hash", tmp_path / "key"))
+        export(there, tmp_path / "out", ExportOptions(), PublishingOptions("hash"))
+    export(there, tmp_path / "out", ExportOptions(), PublishingOptions("hash", tmp_path / "key"))

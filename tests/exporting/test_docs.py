@@ -3,6 +3,7 @@
 import importlib.util
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import datasets
@@ -23,11 +24,15 @@ def own_cache(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
 
 
+@pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
 @pytest.mark.parametrize("text", blocks(PAGE, "python"))
-def test_lines_of_the_page_run_as_pasted(text, exported) -> None:
+def test_python_of_the_page_runs_as_pasted(text, run_folder, exported, server, tmp_path) -> None:
     if "with torchcodec" in text and not importlib.util.find_spec("torchcodec"):
         pytest.skip("torchcodec is not installed, which these lines say they need")
-    pasted = text.replace('"OUT', f'"{exported}').replace("'OUT", f"'{exported}")
+    server.members.add("ORG")
+    out = shutil.copytree(exported, tmp_path / "OUT")
+    pasted = text.replace('"DIR', f'"{run_folder}')
+    pasted = pasted.replace('"OUT', f'"{out}').replace("'OUT", f"'{out}")
     pasted = pasted.replace("dnsmos_ovrl", "roughness")  # the score of this run
     exec(compile(pasted, "docs/export.md", "exec"), {})
 

@@ -13,27 +13,14 @@ from huggingface_hub import constants
 import gensr_pref
 from gensr_pref.errors import InputError, PublishError, UnreachableError
 from gensr_pref.exporting import hub
-from gensr_pref.exporting.hub import Target
+from gensr_pref.exporting.hub import HubTarget
 from tests.commands import finish, require_failure, start
 from tests.refusals import raises
-from tests.upload_server import READ_ONLY, TOKEN, Repository, UploadServer
+from tests.upload_server import READ_ONLY, TOKEN, Repository
 
-SMALL = Target("us/small")
+SMALL = HubTarget("us/small")
 # huggingface_hub 2.4 sends files by a parameter of httpx that is going to be renamed.
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
-
-
-@pytest.fixture
-def server(monkeypatch):
-    """The client speaks to it over LFS: Xet's own server is not one that a test can be."""
-    with UploadServer() as running:
-        monkeypatch.setattr(constants, "ENDPOINT", running.url)
-        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
-        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-        monkeypatch.setattr("huggingface_hub.hf_api.constants.ENDPOINT", running.url)
-        monkeypatch.delenv("GENSR_PREF_OFFLINE", raising=False)
-        monkeypatch.setenv("HF_TOKEN", TOKEN)
-        yield running
 
 
 @pytest.fixture
@@ -138,10 +125,10 @@ def test_files_that_no_export_wrote_are_named_and_asked_about(server, folder) ->
     with raises(InputError, path="us/small", value=sorted(OTHERS), problem="exists"):
         hub.push(folder, SMALL)
     assert main_of(server) == before
-    told = hub.push(folder, Target("us/small", others="keep"))
+    told = hub.push(folder, HubTarget("us/small", others="keep"))
     assert (told["kept"], told["gone"]) == (sorted(OTHERS), [])
     assert OTHERS.items() <= main_of(server).items()
-    told = hub.push(folder, Target("us/small", others="delete"))
+    told = hub.push(folder, HubTarget("us/small", others="delete"))
     assert (told["kept"], told["gone"]) == ([], sorted(OTHERS))
     assert not OTHERS.keys() & main_of(server).keys()
 
@@ -164,14 +151,14 @@ def test_a_dataset_of_another_origin_is_neither_replaced_nor_emptied(server, fol
     ):
         hub.push(folder, SMALL)
     assert main_of(server) == theirs
-    hub.push(folder, Target("us/small", others="delete"))
+    hub.push(folder, HubTarget("us/small", others="delete"))
     assert "data/train-00000-of-00001.parquet" not in main_of(server)
 
 
 def test_a_new_branch_begins_without_what_main_has_of_an_earlier_format(server, folder) -> None:
     hub.push(folder, SMALL)
     main_of(server).update(OF_AN_EARLIER_FORMAT)
-    target = Target("us/small", revision="v2")
+    target = HubTarget("us/small", revision="v2")
     assert states(hub.plan_push(folder, target))["train.jsonl"] == "gone"
     hub.push(folder, target)
     assert not OF_AN_EARLIER_FORMAT.keys() & server.repositories["us/small"].branches["v2"].keys()
@@ -235,7 +222,7 @@ def test_a_killed_command_is_continued_by_the_same(server, built, tmp_path, how)
 
 
 def test_a_public_repository_is_made_only_where_asked(server, folder) -> None:
-    hub.push(folder, Target("us/open", public=True))
+    hub.push(folder, HubTarget("us/open", public=True))
     assert not server.repositories["us/open"].private
 
 
@@ -244,18 +231,18 @@ def test_a_repository_that_is_public_already_is_not_filled_unasked(server, folde
     with raises(InputError, path="us/small", problem="unsafe"):
         hub.push(folder, SMALL)
     assert server.repositories["us/small"].commits == []
-    hub.push(folder, Target("us/small", public=True))
+    hub.push(folder, HubTarget("us/small", public=True))
 
 
 def test_a_branch_is_made_and_filled(server, folder) -> None:
-    hub.push(folder, Target("us/small", revision="v2"))
+    hub.push(folder, HubTarget("us/small", revision="v2"))
     branches = server.repositories["us/small"].branches
     assert (len(branches["v2"]), len(branches["main"])) == (3, 0)
-    assert hub.push(folder, Target("us/small", revision="v2"))["sent"] == 0
+    assert hub.push(folder, HubTarget("us/small", revision="v2"))["sent"] == 0
 
 
 def test_a_pull_request_is_opened(server, folder) -> None:
-    told = hub.push(folder, Target("us/small", create_pr=True))
+    told = hub.push(folder, HubTarget("us/small", create_pr=True))
     assert told["pull_request"].endswith("/datasets/us/small/discussions/1")
     assert server.repositories["us/small"].branches["main"] == {}
     assert len(server.repositories["us/small"].branches["refs/pr/1"]) == 3
@@ -268,7 +255,7 @@ def test_without_a_token_it_says_how_to_log_in(server, folder, monkeypatch) -> N
     assert server.asked == []
 
 
-def refused(folder: Path, target: Target = SMALL) -> tuple[int | None, str | None]:
+def refused(folder: Path, target: HubTarget = SMALL) -> tuple[int | None, str | None]:
     """What the Hub answered to a push, and what that is to us."""
     with raises(PublishError, path=target.repository) as caught:
         hub.push(folder, target)
@@ -289,7 +276,7 @@ def test_a_token_for_reading_is_told(server, folder, monkeypatch) -> None:
 
 def test_a_name_of_another_is_told(server, folder) -> None:
     server.repositories["them/small"] = Repository(private=False)
-    assert refused(folder, Target("them/small", public=True)) == (403, "refused")
+    assert refused(folder, HubTarget("them/small", public=True)) == (403, "refused")
     assert server.repositories["them/small"].commits == []
 
 
@@ -338,9 +325,9 @@ def test_the_clients_retries_are_not_shown(server, folder, monkeypatch, console)
 @pytest.mark.parametrize(
     ("target", "field", "value", "problem"),
     [
-        (Target("small"), "repository", "small", "invalid"),
-        (Target("us/a name"), "repository", "us/a name", "invalid"),
-        (Target("us/small", revision="v2", create_pr=True), "create_pr", None, "conflict"),
+        (HubTarget("small"), "repository", "small", "invalid"),
+        (HubTarget("us/a name"), "repository", "us/a name", "invalid"),
+        (HubTarget("us/small", revision="v2", create_pr=True), "create_pr", None, "conflict"),
     ],
 )
 def test_what_cannot_be_a_target_is_refused_early(

@@ -8,7 +8,7 @@ import yaml
 
 from gensr_pref.errors import InputError
 from gensr_pref.exporting.dataset import ExportOptions
-from gensr_pref.exporting.export_run import Publishing, _require_harmless, export
+from gensr_pref.exporting.export_run import PublishingOptions, _require_harmless, export
 from gensr_pref.exporting.leak_scan import LocalNames, scan_folder
 from gensr_pref.rundir import part_files
 from gensr_pref.rundir.document import RunDocument, write_document
@@ -132,7 +132,7 @@ def test_every_column_is_named_with_distinct_values_and_a_total(tmp_path) -> Non
     rows = [{"a": f"/srv/labdata/{k % 7}.wav", "b": "/srv/labdata/b.wav"} for k in range(3000)]
     part_files.write_table(tmp_path / "x.parquet", pa.Table.from_pylist(rows), {})
     with pytest.raises(InputError) as caught:
-        _require_harmless(tmp_path, LOCAL, Publishing())
+        _require_harmless(tmp_path, LOCAL, PublishingOptions())
     said = str(caught.value).splitlines()
     assert [line.strip().partition(": ")[0] for line in said if "x.parquet" in line] == [
         "x.parquet, column a, row 0", "x.parquet, column a, row 1", "x.parquet, column a, row 2",
@@ -161,7 +161,7 @@ def test_an_export_of_a_run_with_local_names_is_refused(run_folder, tmp_path) ->
         export(run_folder, tmp_path / "out", ExportOptions())
     assert any("/home/anna/rec/a.wav" in line for line in caught.value.value)
     assert not (tmp_path / "out").exists()
-    export(run_folder, tmp_path / "out", ExportOptions(), Publishing("hash"))
+    export(run_folder, tmp_path / "out", ExportOptions(), PublishingOptions("hash"))
 
 
 def test_local_paths_of_the_run_file_are_cut(run_folder, tmp_path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from gensr_pref.errors import InputError
 from gensr_pref.exporting import pseudonym_order, pseudonyms, redacted_facts
 from gensr_pref.exporting.dataset import ExportOptions
-from gensr_pref.exporting.export_run import Publishing, export
+from gensr_pref.exporting.export_run import PublishingOptions, export
 from gensr_pref.exporting.pseudonyms import Pseudonyms
 from gensr_pref.rundir import part_files
 from tests.refusals import raises
@@ -61,7 +61,7 @@ def test_no_name_of_a_speaker_or_recording_is_in_what_is_published(
     names |= {json.loads(row["source"])["source_id"] for row in clips}
     noises = {json.loads(row["degradation"])[0]["file"] for row in clips}
     out = tmp_path / "out"
-    export(run_folder, out, ExportOptions(form), Publishing(how))
+    export(run_folder, out, ExportOptions(form), PublishingOptions(how))
     for path in out.rglob("*"):
         if path.suffix == ".parquet":
             table = pq.read_table(path)
@@ -78,8 +78,8 @@ def test_no_name_of_a_speaker_or_recording_is_in_what_is_published(
 
 def test_hashed_speakers_can_be_told_apart_and_dropped_ones_cannot(run_folder, tmp_path) -> None:
     clips = {row["clip_id"]: row for row in part_files.read_all(run_folder, "clips").to_pylist()}
-    export(run_folder, tmp_path / "hash", ExportOptions(), Publishing("hash"))
-    export(run_folder, tmp_path / "drop", ExportOptions(), Publishing("drop"))
+    export(run_folder, tmp_path / "hash", ExportOptions(), PublishingOptions("hash"))
+    export(run_folder, tmp_path / "drop", ExportOptions(), PublishingOptions("drop"))
     hashed = pq.read_table(tmp_path / "hash" / "data").to_pylist()
     dropped = pq.read_table(tmp_path / "drop" / "data").to_pylist()
     assert {row["speaker"] for row in dropped} == {row["source"] for row in dropped} == {None}
@@ -93,7 +93,7 @@ def test_hashed_speakers_can_be_told_apart_and_dropped_ones_cannot(run_folder, t
 
 
 def test_what_follows_from_the_seed_is_withheld(run_folder, tmp_path, facts) -> None:
-    export(run_folder, tmp_path / "out", ExportOptions(), Publishing("hash"))
+    export(run_folder, tmp_path / "out", ExportOptions(), PublishingOptions("hash"))
     assert "\nseed: null\n" in (tmp_path / "out" / "run.yaml").read_text()
     card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
     assert "It cannot be built again" in card
@@ -105,7 +105,7 @@ def test_what_follows_from_the_seed_is_withheld(run_folder, tmp_path, facts) -> 
 @pytest.mark.parametrize("wanted", [ExportOptions(candidates="audio"), ExportOptions("wav-jsonl")])
 def test_rows_are_in_the_order_of_pseudonyms_and_not_of_names(run_folder, tmp_path, wanted) -> None:
     out = tmp_path / "out"
-    export(run_folder, out, wanted, Publishing("hash"))
+    export(run_folder, out, wanted, PublishingOptions("hash"))
     names = pseudonyms.open_pseudonyms("hash", run_folder / pseudonyms.SECRET)
     for split in ("train", "validation"):
         if wanted.form == "wav-jsonl":

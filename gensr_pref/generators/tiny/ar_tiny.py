@@ -7,7 +7,6 @@ Training data, abilities and limits: `weights/ar-tiny/README.md`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -83,5 +82,5 @@ class AutoregressiveTiny(TokenGenerator[Autoregressive, Decoding]):
         log_p = ar_log_probability(policy, rows.target, rows.draw, inputs)
         return log_p, torch.ones_like(log_p, dtype=torch.bool)
 
-    def _extra_options(self) -> dict[str, Any]:
+    def _extra_options(self) -> dict[str, float]:
         return {"history": self.history}

@@ -140,7 +140,7 @@ class Tiny(ABC, Generic[N, Prepared]):
         """Return the features [FEATURES, F] of a noisy clip [T]."""
         return features(carrier(noisy, self.analysis))
 
-    def encoded(self, policy: Flow | TokenModel, x: Tensor, frames: Tensor) -> Tensor:
+    def encode_input(self, policy: Flow | TokenModel, x: Tensor, frames: Tensor) -> Tensor:
         """Encode x [P, FEATURES, F]; return [P, C, F], the concatenated parts of a `Condition`."""
         valid = torch.arange(x.shape[-1], device=x.device)[None] < frames[:, None]
         condition: Condition = policy.condition(x, valid[:, None].to(x.dtype))
@@ -177,7 +177,7 @@ def _group_rows(
 
 
 def condition_of(encoded: Tensor, channels: int) -> Condition:
-    """Split the output [P, C, F] of `Tiny.encoded` into a `Condition`."""
+    """Split the output [P, C, F] of `Tiny.encode_input` into a `Condition`."""
     width = encoded.shape[1] - 2 * channels
     return Condition(*torch.split(encoded, [width, channels, channels], 1))
 

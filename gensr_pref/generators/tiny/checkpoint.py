@@ -72,6 +72,21 @@ class CheckpointLocation:
         return f"{self.origin} {revision_of(self.folder)}".lstrip()
 
 
+@dataclass(frozen=True)
+class Settings:
+    """Content of a `config.json`, of which only the sample rate has been checked.
+
+    Attributes:
+        architecture: stated name of the architecture; None if it is absent.
+        sample_rate: in Hz.
+        others: the other settings by name.
+    """
+
+    architecture: object
+    sample_rate: int
+    others: Mapping[str, object]
+
+
 def locate(checkpoint: str | Path, revision: str | None = None) -> CheckpointLocation:
     """Locate a checkpoint by its folder, or by its id on the Hub if no folder has that name.
 
@@ -121,7 +136,7 @@ def load_network(folder: Path, kind: type[N], device: str = "cpu") -> N:
     network = kind(require_loadable(folder, kind))
     path = folder / WEIGHTS
     weights = _read_weights(path)
-    if bad := [name for name, one in weights.items() if not torch.isfinite(one).all()]:
+    if bad := [name for name, values in weights.items() if not values.isfinite().all()]:
         raise ConfigError(
             f"holds NaN or infinite weights: {_abbreviate_list(bad)}.",
             path=path,
@@ -144,9 +159,9 @@ def require_loadable(folder: Path, kind: type[Network]) -> Any:
 
     Raises:
         MissingWeightsError: a file is missing.
-        ConfigError: a file has another format than its name says, a setting has a wrong type or
-            exceeds its bound, the network is of another class, or the weights do not fit the
-            settings.
+        ConfigError: a file does not have the format that its name states, a setting has a wrong
+            type or exceeds its bound, the network is of another class, or the weights do not fit
+            the settings.
     """
     configuration, path = _read_config(folder, kind), folder / WEIGHTS
     try:
@@ -154,8 +169,8 @@ def require_loadable(folder: Path, kind: type[Network]) -> Any:
             network = kind(configuration).state_dict()
     except ValueError as error:
         raise ConfigError(f"{error}.", path=folder / CONFIG, problem=Problem.INVALID) from error
-    stated = {name: one.shape for name, one in read_tensor_headers(path).items()}
-    _require_same(path, stated, {name: tuple(one.shape) for name, one in network.items()})
+    stated = {name: header.shape for name, header in read_tensor_headers(path).items()}
+    _require_same(path, stated, {name: tuple(value.shape) for name, value in network.items()})
     return configuration
 
 
@@ -215,8 +230,8 @@ def _read_weights(path: Path) -> dict[str, torch.Tensor]:
         ) from error
 
 
-def read_settings(folder: Path) -> dict[str, Any]:
-    """Read `config.json`; check its `sample_rate`, or add the default.
+def read_settings(folder: Path) -> Settings:
+    """Read `config.json`; check its sample rate.
 
     Raises:
         MissingWeightsError: a file is missing.
@@ -230,32 +245,34 @@ def read_settings(folder: Path) -> dict[str, Any]:
         raise ConfigError(
             f"cannot be read as JSON ({error}).", path=path, problem=Problem.UNREADABLE
         ) from error
-    given = {"sample_rate": WIDEBAND.rate, **(data if isinstance(data, dict) else {})}
+    others = dict(data) if isinstance(data, dict) else {}
+    architecture = others.pop("architecture", None)
+    rate = others.pop("sample_rate", WIDEBAND.rate)
     try:
-        Analysis(given["sample_rate"])
+        Analysis(rate)
     except ValueError as error:
         raise ConfigError(
             f"{path}: {error}.",
             field="sample_rate",
-            value=given["sample_rate"],
+            value=rate,
             path=path,
             problem=Problem.INVALID,
         ) from error
-    return given
+    return Settings(architecture, rate, others)
 
 
 def _read_config(folder: Path, kind: type[Network]) -> Any:
     architecture, configuration = ARCHITECTURES[kind]
-    path, given = folder / CONFIG, read_settings(folder)
-    named = given.pop("architecture", None)
-    if named != architecture:
+    path, settings = folder / CONFIG, read_settings(folder)
+    if settings.architecture != architecture:
         raise ConfigError(
-            f"{path} has {named!r}, but {architecture!r} is required here.",
+            f"{path} has {settings.architecture!r}, but {architecture!r} is required here.",
             field="architecture",
             path=path,
-            value=named,
+            value=settings.architecture,
             problem=Problem.CONFLICT,
         )
+    given = {"sample_rate": settings.sample_rate, **settings.others}
     known = {field.name for field in fields(configuration)}
     if set(given) != known:
         raise ConfigError(
@@ -290,7 +307,7 @@ def _requirement(name: str, value: Any, usual: Any) -> str | None:
         return None if fits else "text of at most 64 characters"
     if isinstance(usual, tuple):
         fits = isinstance(value, list) and len(value) <= MOST_BLOCKS
-        fits = fits and all(_is_size(one, LARGEST) for one in value)
+        fits = fits and all(_is_size(size, LARGEST) for size in value)
         return None if fits else f"at most {MOST_BLOCKS} whole numbers from 1 to {LARGEST}"
     if isinstance(usual, float):
         fits = type(value) in (int, float) and math.isfinite(value) and 0 <= value <= 1

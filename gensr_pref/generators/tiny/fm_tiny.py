@@ -8,7 +8,7 @@ and limits: `weights/fm-tiny/README.md`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, get_args
+from typing import NamedTuple, TypedDict, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +35,27 @@ from gensr_pref.generators.tiny.flow import Flow, Solver, base_noise, flow_match
 TEMPERATURE = (0.2, 0.6)
 CLIP_TEMPERATURE = 1.5
 STEPS = 4
+
+
+class FlowSampling(TypedDict):
+    """Sampling settings of a candidate.
+
+    Keys:
+        temperature, clip_temperature: the values that were drawn for this candidate.
+        steps, solver: options of the generator.
+    """
+
+    temperature: float
+    clip_temperature: float
+    steps: int
+    solver: Solver
+
+
+class _Start(NamedTuple):
+    """Start of a candidate's flow: its sampling settings and y_0 [1, C, F]."""
+
+    sampling: FlowSampling
+    y_0: Tensor
 
 
 class FlowMatchingTiny(Tiny[Flow, Condition]):
@@ -79,17 +100,17 @@ class FlowMatchingTiny(Tiny[Flow, Condition]):
         return self.policy.condition(clip.x)
 
     def _candidates(self, clip: Clip, prepared: Condition, seeds: Sequence[int]) -> list[Candidate]:
-        drawn = [self._noise(clip, seed) for seed in seeds]
-        y_0 = torch.cat([noise for _, noise in drawn]).to(prepared.mean.device)
+        starts = [self._draw_start(clip, seed) for seed in seeds]
+        y_0 = torch.cat([start.y_0 for start in starts]).to(prepared.mean.device)
         repeated = Condition(*(part.expand(len(seeds), -1, -1) for part in prepared))
         y_1 = solve(self.policy, y_0, repeated, self.steps, self.solver).cpu().half()
         return [
             Candidate(
                 audio=render(latent, clip.carrier, len(clip.wave)),
-                sampling=sampling,
+                sampling=start.sampling,
                 latent=np.ascontiguousarray(latent.T.numpy()),
             )
-            for (sampling, _), latent in zip(drawn, y_1, strict=True)
+            for start, latent in zip(starts, y_1, strict=True)
         ]
 
     # --- methods for alignment; see `generators.base.Alignable`
@@ -111,29 +132,30 @@ class FlowMatchingTiny(Tiny[Flow, Condition]):
     def error(self, policy: Flow, rows: Rows) -> Tensor:
         """Return the flow-matching error of each row [N]; see `flow.flow_matching_error`."""
         assert rows.draw is not None
-        valid = rows.heard[rows.clip]
+        valid = rows.input_mask[rows.clip]
         condition = condition_of(rows.x, policy.config.channels)
         repeated = Condition(*(part[rows.clip] for part in condition))
         y_1, y_0 = rows.target.transpose(1, 2), rows.draw.transpose(1, 2)
         return flow_matching_error(policy, y_1, y_0 * valid, rows.t, repeated, valid)
 
-    def _noise(self, clip: Clip, seed: int) -> tuple[dict[str, Any], Tensor]:
-        """Return the sampling settings of a seed's candidate, and its y_0 [1, C, F]."""
+    def _draw_start(self, clip: Clip, seed: int) -> _Start:
+        """Draw the sampling settings and y_0 of a candidate from its seed."""
         generator = torch.Generator().manual_seed(seed)
-        sampling: dict[str, Any] = {
+        sampling: FlowSampling = {
             "temperature": value_at(self.temperature, _uniform(generator)),
             "clip_temperature": value_at(self.clip_temperature, _uniform(generator)),
             "steps": self.steps,
             "solver": self.solver,
         }
         config = self.policy.config
-        return sampling, base_noise(
+        y_0 = base_noise(
             (1, config.channels, clip.frames),
             config.shared_noise,
             generator,
             sampling["temperature"],
             sampling["clip_temperature"],
         )
+        return _Start(sampling, y_0)
 
 
 def from_latent(noisy: Wave, latent: npt.NDArray[np.float16], rate: int = 16000) -> Wave:

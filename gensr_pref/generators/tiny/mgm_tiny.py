@@ -7,7 +7,6 @@ limits: `weights/mgm-tiny/README.md`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -85,8 +84,8 @@ class MaskedTiny(TokenGenerator[Masked, DecoderInput]):
         self, policy: Masked, rows: Rows, inputs: DecoderInput
     ) -> tuple[Tensor, Tensor]:
         assert rows.draw is not None
-        visible, valid = ~rows.draw[..., 1:], rows.heard[rows.clip]
+        visible, valid = ~rows.draw[..., 1:], rows.input_mask[rows.clip]
         return masked_log_probability(policy, rows.target, visible, inputs, valid), rows.draw
 
-    def _extra_options(self) -> dict[str, Any]:
+    def _extra_options(self) -> dict[str, int]:
         return {"steps": self.steps}

@@ -40,7 +40,7 @@ def from_pretrained(
         ValueError: an option outside its range, or a revision of a folder.
     """
     located = locate(checkpoint, revision)
-    architecture = str(read_settings(located.folder).get("architecture"))
+    architecture = str(read_settings(located.folder).architecture)
     if architecture not in _BY_ARCHITECTURE:
         raise ConfigError(
             f"architecture {architecture!r} belongs to no generator.",

@@ -7,9 +7,9 @@ header, JSON with each tensor's `dtype`, `shape` and `data_offsets`; the values.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from gensr_pref.errors import ConfigError, Problem
 from gensr_pref.untrusted import documents
@@ -26,6 +26,11 @@ class TensorHeader:
     dtype: str
     shape: tuple[int, ...]
 
+    @property
+    def size(self) -> int:
+        """Bytes of its values."""
+        return _BYTES[self.dtype] * math.prod(self.shape)
+
 
 def read_tensor_headers(path: Path) -> dict[str, TensorHeader]:
     """Return type and shape of the tensors in a file, by name.
@@ -36,15 +41,15 @@ def read_tensor_headers(path: Path) -> dict[str, TensorHeader]:
         OSError: the file cannot be read.
     """
     try:
-        size, header = _header(path)
+        size, entries = _read_header(path)
         tensors = {
-            name: _tensor_header(name, one)
-            for name, one in header.items()
+            name: _tensor_header(name, entry)
+            for name, entry in entries.items()
             if name != "__metadata__"
         }
-        total = sum(_BYTES[one.dtype] * math.prod(one.shape) for one in tensors.values())
-        if total != size:
-            raise ValueError(f"it holds {size} bytes of values, but its header states {total}")
+        stated = sum(tensor.size for tensor in tensors.values())
+        if stated != size:
+            raise ValueError(f"it holds {size} bytes of values, but its header states {stated}")
     except ValueError as error:
         raise ConfigError(
             f"cannot be read as safetensors ({error}).", path=path, problem=Problem.UNREADABLE
@@ -52,8 +57,8 @@ def read_tensor_headers(path: Path) -> dict[str, TensorHeader]:
     return tensors
 
 
-def _header(path: Path) -> tuple[int, dict[str, Any]]:
-    """Return the number of bytes of values, and the parsed header."""
+def _read_header(path: Path) -> tuple[int, Mapping[str, object]]:
+    """Return the number of bytes of values, and the unchecked entries of the header by name."""
     size = path.stat().st_size
     if size > LARGEST_FILE:
         raise ValueError(f"it has {size} bytes; the limit is {LARGEST_FILE}")
@@ -67,10 +72,11 @@ def _header(path: Path) -> tuple[int, dict[str, Any]]:
     return size - 8 - length, header
 
 
-def _tensor_header(name: str, one: Any) -> TensorHeader:
-    shape = one.get("shape") if isinstance(one, dict) else None
+def _tensor_header(name: str, entry: object) -> TensorHeader:
+    shape = entry.get("shape") if isinstance(entry, dict) else None
     if not isinstance(shape, list) or not all(type(n) is int and n >= 0 for n in shape):
         raise ValueError(f"its header states no shape of {name!r}")
-    if one.get("dtype") not in _BYTES:
-        raise ValueError(f"{name!r} has type {one.get('dtype')!r}, not one of {', '.join(_BYTES)}")
-    return TensorHeader(one["dtype"], tuple(shape))
+    dtype = entry.get("dtype") if isinstance(entry, dict) else None
+    if dtype not in _BYTES:
+        raise ValueError(f"{name!r} has type {dtype!r}, not one of {', '.join(_BYTES)}")
+    return TensorHeader(dtype, tuple(shape))

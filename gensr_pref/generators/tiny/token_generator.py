@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
-from typing import Any, Generic, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -109,7 +109,7 @@ class TokenGenerator(Tiny[T, Prepared], Generic[T, Prepared]):
     def log_likelihood(self, policy: T, rows: Rows) -> Tensor:
         """Return log p of each row [N], summed over its tokens under its draw."""
         condition = condition_of(rows.x, policy.tokenizer.channels)
-        of_clips = policy.decoder_input(condition, rows.heard)
+        of_clips = policy.decoder_input(condition, rows.input_mask)
         inputs = DecoderInput(*(part[rows.clip] for part in of_clips))
         log_p, counted = self._log_probability(policy, rows, inputs)
         return (log_p * (counted & rows.valid[:, None])).sum((1, 2), dtype=torch.float64)
@@ -125,7 +125,7 @@ class TokenGenerator(Tiny[T, Prepared], Generic[T, Prepared]):
         """Sample the tokens [G, 1 + F] of each candidate."""
 
     @abstractmethod
-    def _extra_options(self) -> dict[str, Any]:
+    def _extra_options(self) -> Mapping[str, float]:
         """Return the options of this paradigm alone, which are recorded with each candidate."""
 
 

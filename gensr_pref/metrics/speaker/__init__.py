@@ -2,5 +2,6 @@
 
 Tests: ``encoder`` in tests/metrics/speaker/test_metric.py.
 Tests: ``onnx`` in tests/metrics/speaker/test_metric.py.
+Tests: ``registry`` in tests/metrics/speaker/test_metric.py.
 Tests: ``resemblyzer`` in tests/metrics/speaker/test_metric.py.
 """

@@ -1,20 +1,18 @@
 """Protocol of a speaker encoder: a sound in, a unit vector out that represents the speaker.
 
-An encoder is named as ``resemblyzer``, whose package holds its weights; by the path of an ``.onnx``
-file; or as ``module:Class``, a `SpeakerEncoder` of your own.
+A run file names one of the built-in encoders, the path of an ``.onnx`` file, or, as
+``module:Class``, a `SpeakerEncoder` of your own; see `gensr_pref.metrics.speaker.registry`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from gensr_pref.audio import Sound
-from gensr_pref.config import plugins
 from gensr_pref.errors import Unusable
 
 Embedding = npt.NDArray[np.float32]
@@ -58,29 +56,3 @@ class SpeakerEncoder(Protocol):
         The entry of one sound must not depend on the other sounds.
         """
         ...
-
-
-def make_encoder(encoder: str, checkpoint: str | Path | None = None) -> SpeakerEncoder:
-    """Make an encoder by its name, path or ``module:Class``, without loading it.
-
-    Raises:
-        UnknownPluginError: no encoder has that name; the message lists those that exist.
-        ConfigError, ValueError: the encoder takes no checkpoint.
-        MissingWeightsError: the file does not exist.
-    """
-    if encoder.endswith(".onnx"):
-        return _from_file(encoder, checkpoint)
-    options = {} if checkpoint is None else {"checkpoint": checkpoint}
-    made: SpeakerEncoder = plugins.create("speaker encoder", encoder, options, "encoder")
-    return made
-
-
-def _from_file(path: str, checkpoint: str | Path | None) -> SpeakerEncoder:
-    from gensr_pref.metrics.speaker.onnx import OnnxEncoder
-
-    if checkpoint is not None:
-        raise ValueError(
-            f"checkpoint is {str(checkpoint)!r}, but the encoder {path!r} holds its own weights; "
-            "remove the option"
-        )
-    return OnnxEncoder(path)

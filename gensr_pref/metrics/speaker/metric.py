@@ -19,7 +19,8 @@ import numpy as np
 from gensr_pref.audio import Sound, require_sound
 from gensr_pref.errors import Unusable
 from gensr_pref.metrics.base import Answer, ClipField, ClipSounds, MetricSpec, Note, Score
-from gensr_pref.metrics.speaker.encoder import Embedding, make_encoder
+from gensr_pref.metrics.speaker.encoder import Embedding
+from gensr_pref.metrics.speaker.registry import make_encoder
 from gensr_pref.schema import Reason
 
 Against = Literal["clean_or_noisy", "clean", "noisy"]

@@ -91,7 +91,7 @@ def test_settings_without_a_rate_are_of_16_khz(folder) -> None:
     assert settings.pop("sample_rate") == 16000
     path.write_text(json.dumps(settings))
     assert load_network(folder, Flow).config == SMALL
-    assert read_settings(folder)["sample_rate"] == 16000
+    assert read_settings(folder).sample_rate == 16000
     path.write_text(json.dumps({**settings, "sample_rate": 48000}))
     assert load_network(folder, Flow).config.sample_rate == 48000
 

@@ -13,7 +13,7 @@ from gensr_pref.config import plugins
 from gensr_pref.errors import InputError, MissingWeightsError, UnknownPluginError, Unusable
 from gensr_pref.metrics.base import ClipSounds
 from gensr_pref.metrics.panel import Panel
-from gensr_pref.metrics.speaker import encoder, resemblyzer
+from gensr_pref.metrics.speaker import registry, resemblyzer
 from gensr_pref.metrics.speaker.metric import SpeakerSimilarity
 from gensr_pref.metrics.speaker.resemblyzer import remove_pauses
 from gensr_pref.schema import Reason
@@ -280,7 +280,7 @@ def test_noise_lowers_the_score(metric, clip):
 
 def test_the_built_in_encoders_can_be_made():
     for name in plugins.names("speaker encoder"):
-        assert encoder.make_encoder(name).sample_rate == 16_000
+        assert registry.make_encoder(name).sample_rate == 16_000
 
 
 def test_a_clean_clip_that_cannot_be_used_is_not_replaced_by_the_noisy_one(clip):
