@@ -176,7 +176,7 @@ class ShardWorker:
         try:
             rows: list[Row] = part_files.read(path).to_pylist()
         except CorruptPartError:
-            part_files.remove(path)
+            part_files.remove_file(path)
             raise
         return rows
 
@@ -295,7 +295,7 @@ def write_failures(
     if failures:
         rows = [{**vars(failure), "reason": str(failure.reason)} for failure in failures]
         return part_files.write(path, rows, schema.FAILURES, facts)
-    part_files.remove(path)
+    part_files.remove_file(path)
     return None
 
 

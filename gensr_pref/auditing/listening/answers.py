@@ -14,7 +14,7 @@ from gensr_pref.auditing.listening import statistics
 from gensr_pref.auditing.load import Evidence
 from gensr_pref.errors import InputError, Problem, StorageError, parameter
 from gensr_pref.rundir import part_files
-from gensr_pref.storage.location import is_remote
+from gensr_pref.storage import files
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 CHOICES = ("a", "b", "tie")
@@ -46,8 +46,7 @@ def save_answer(out: Path, vote: dict[str, Any]) -> None:
     """
     path = _path(out, vote["listener"])
     try:
-        if not is_remote(path):
-            path.parent.mkdir(exist_ok=True)
+        files.make_folder(path.parent)
         part_files.append_json(path, vote, durable=True)
     except OSError as error:
         raise StorageError(
@@ -72,8 +71,10 @@ def _is_vote(line: dict[str, Any]) -> bool:
 
 def list_listeners(out: Path) -> list[str]:
     """Return the names of everyone who has answered."""
-    files = [name for name in part_files.json_files(out / "listening") if name.startswith("votes-")]
-    names = (name.removeprefix("votes-").removesuffix(".jsonl") for name in files)
+    voted = [
+        name for name in part_files.list_json_files(out / "listening") if name.startswith("votes-")
+    ]
+    names = (name.removeprefix("votes-").removesuffix(".jsonl") for name in voted)
     return sorted(name for name in names if NAME.fullmatch(name))
 
 
