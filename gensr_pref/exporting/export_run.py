@@ -242,7 +242,7 @@ def _whole_audit(contents: Contents) -> dict[str, Any]:
             and audited.get("contents") == table_digests(contents)
         ):
             return audited
-    return audit(contents.out)
+    return {**audit(contents.out)}
 
 
 def _last_change(run: Path) -> int:
