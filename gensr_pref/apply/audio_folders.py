@@ -1,4 +1,4 @@
-"""Plain folders of audio: which files belong together."""
+"""Matches the audio files of plain folders: which files belong to the same clip."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from gensr_pref.identity import digest
 
 @dataclass(frozen=True)
 class Folders:
-    """What is scored, and what it is compared with.
+    """The files to score and what they are compared with.
 
     Attributes:
         systems: folders of candidates, one per system, or single files.
-        reference, noisy: the same clips clean, and as they were before restoration.
+        reference, noisy: folders (or files) of the same clips, clean and before restoration.
         texts: a table (CSV, TSV, JSON lines) with a column `audio` (or `path`, `file`, `name`),
-            a column `text`, and perhaps `language`.
-        language: of clips for which the table says none; a code of `language_code`.
+            a column `text`, and optionally `language`.
+        language: language of clips for which the table gives none; a code of `language_code`.
     """
 
     systems: tuple[Path, ...]
@@ -40,9 +40,10 @@ class FolderClip:
 
     Attributes:
         name: their relative path without suffix.
-        candidates: the systems that have it, and their files.
-        clean, noisy: None where there are no such clips at all; where only this one is missing,
-            the path at which nothing is.
+        candidates: the systems that have the clip, each with its file.
+        clean, noisy: None if no clip has such a file; if only this clip has none, the path where
+            it is missing.
+        text, language: None if unknown.
     """
 
     name: str
@@ -53,7 +54,7 @@ class FolderClip:
     language: str | None
 
     def digest(self) -> str:
-        """Changes when a file, its size or its time does, or what it is compared with."""
+        """Return a digest of the files, their sizes and times, and the text and language."""
         paths = [path for _, path in self.candidates]
         paths += [path for path in (self.clean, self.noisy) if path is not None]
         systems = [system for system, _ in self.candidates]
@@ -61,74 +62,74 @@ class FolderClip:
 
 
 def _stamp(path: Path) -> list[Any]:
-    """A file's path, size and time; a link to nothing has neither of the latter."""
+    """Return a file's path, size and time; of a broken link, the path alone."""
     shown = printable(str(path))
     try:
-        seen = path.stat()
+        status = path.stat()
     except OSError:
         return [shown]
-    return [shown, seen.st_size, seen.st_mtime_ns]
+    return [shown, status.st_size, status.st_mtime_ns]
 
 
 def match_clips(
     folders: Folders,
     texts: Transcripts | None = None,
-    tell: Callable[[str], None] = lambda line: None,
+    report: Callable[[str], None] = lambda line: None,
 ) -> list[FolderClip]:
-    """The clips of all systems, sorted by name, each with what belongs to it.
+    """Return the clips of all systems, sorted by name, each with the files that belong to it.
 
-    Files belong together by their relative path without suffix, never by their place in a list.
-    Single files are one clip, whatever their names, unless there is a folder or a table to find
-    their names in.
+    Files are matched by their relative path without suffix, never by their position in a list.
+    Single files are one clip, whatever their names, unless a folder or a table is given in which
+    their names are looked up.
 
     Args:
-        folders: what is scored.
-        texts: the table in `folders.texts`, where it has been read.
-        tell: called with a line per folder that holds files which are left out.
+        folders: the folders to match.
+        texts: the table in `folders.texts`, if it has been read.
+        report: called with a line per folder that contains files which are left out.
 
     Raises:
-        SourceError: a folder that is not there or holds no audio, or a reference or noisy folder
-            of which nothing belongs to any candidate.
+        SourceError: a folder is missing or contains no audio, or no file of the reference or noisy
+            folder belongs to a candidate.
     """
     texts = Transcripts.read(folders.texts) if texts is None else texts
-    files = _systems(folders, tell)
-    names = sorted({name for found in files.values() for name in found})
-    clean = _counterparts(folders.reference, parameter("reference"), names, tell)
-    noisy = _counterparts(folders.noisy, parameter("noisy"), names, tell)
-    said = {name: texts.of.get(name, Transcript()) for name in names}
+    files = _systems(folders, report)
+    names = sorted({name for paths in files.values() for name in paths})
+    clean = _counterparts(folders.reference, parameter("reference"), names, report)
+    noisy = _counterparts(folders.noisy, parameter("noisy"), names, report)
+    transcripts = {name: texts.by_clip.get(name, Transcript()) for name in names}
     return [
         FolderClip(
             name,
-            tuple((label, found[name]) for label, found in files.items() if name in found),
+            tuple((label, paths[name]) for label, paths in files.items() if name in paths),
             clean.get(name),
             noisy.get(name),
-            said[name].text,
-            said[name].language or folders.language,
+            transcripts[name].text,
+            transcripts[name].language or folders.language,
         )
         for name in names
     ]
 
 
 def describe_missing(clips: Sequence[FolderClip]) -> list[str]:
-    """Which clips lack a clean or noisy file that others have, in lines for a person."""
-    told = []
+    """Return lines that say how many clips lack a clean or noisy file that others have."""
+    lines = []
     for field, role in (("reference", "clean"), ("noisy", "noisy")):
         paths = {clip.name: getattr(clip, role) for clip in clips}
-        gone = [name for name, path in paths.items() if path is not None and not path.exists()]
-        if gone:
-            told.append(
-                f"{parameter(field)}: nothing is there for {len(gone)} of "
+        missing = [name for name, path in paths.items() if path is not None and not path.exists()]
+        if missing:
+            lines.append(
+                f"{parameter(field)}: no file for {len(missing)} of "
                 f"{quantity(len(clips), 'clip')}, "
-                f"such as {gone[0]!r}; what needs it is null"
+                f"such as {missing[0]!r}; scores that need it are null"
             )
-    return told
+    return lines
 
 
 def label_systems(systems: Sequence[Path]) -> dict[str, Path]:
-    """The systems by their folders' names, or by whole paths where two have the same name.
+    """Return the systems by their folders' names, or by whole paths if two names are the same.
 
     Raises:
-        SourceError: one is there twice.
+        SourceError: a system is given twice.
     """
     short = [printable(path.name or path.resolve().name) for path in systems]
     labels = short if len(set(short)) == len(short) else [printable(str(path)) for path in systems]
@@ -139,48 +140,48 @@ def label_systems(systems: Sequence[Path]) -> dict[str, Path]:
     return dict(zip(labels, systems, strict=True))
 
 
-def _systems(folders: Folders, tell: Callable[[str], None]) -> dict[str, dict[str, Path]]:
-    """Each system's files by name."""
-    beside = (folders.reference, folders.noisy)
-    named = folders.texts is not None or any(path is not None and path.is_dir() for path in beside)
+def _systems(folders: Folders, report: Callable[[str], None]) -> dict[str, dict[str, Path]]:
+    """Return each system's files by name."""
+    others = (folders.reference, folders.noisy)
+    named = folders.texts is not None or any(path is not None and path.is_dir() for path in others)
     return {
         label: {audio.name_without_suffix(printable(path.name)) if named else "": path}
         if path.is_file()
-        else _files(path, parameter("systems"), tell)
+        else _files(path, parameter("systems"), report)
         for label, path in label_systems(folders.systems).items()
     }
 
 
-def _files(folder: Path, field: str, tell: Callable[[str], None]) -> dict[str, Path]:
+def _files(folder: Path, field: str, report: Callable[[str], None]) -> dict[str, Path]:
     listing = list_audio(folder, field)
     for line in describe_left_out(listing.left_out):
-        tell(Message(f"{line} (in {printable(str(folder))})"))
-    return {printable(name): folder / place for name, place in listing.by_name().items()}
+        report(Message(f"{line} (in {printable(str(folder))})"))
+    return {printable(name): folder / path for name, path in listing.by_name().items()}
 
 
 def _counterparts(
-    path: Path | None, field: str, names: Sequence[str], tell: Callable[[str], None]
+    path: Path | None, field: str, names: Sequence[str], report: Callable[[str], None]
 ) -> dict[str, Path]:
-    """A path per name: where nothing is there for one, where it would be."""
+    """Return a path per name; if a file is missing, the path where it would be, without suffix."""
     if path is None:
         return {}
     if path.is_file():
         if len(names) > 1:
             raise SourceError(
-                f"{path} is one file and {len(names)} clips are scored; "
-                "give the folder of their counterparts",
+                f"{path} is one file, but {len(names)} clips are scored; "
+                "give a folder with a file for each of them",
                 field=field,
                 path=path,
                 problem=Problem.CONFLICT,
             )
         return {names[0]: path}
-    found = _files(path, field, tell)
-    if not found.keys() & set(names):
+    files = _files(path, field, report)
+    if not files.keys() & set(names):
         raise SourceError(
-            f"no file in {path} has the name of a candidate, without suffix. "
-            f"{min(found)!r} is there, {names[0]!r} is looked for",
+            f"no file in {path} has the name of a candidate, without suffix: "
+            f"it has {min(files)!r}, for example, but not {names[0]!r}",
             field=field,
             path=path,
             problem=Problem.UNKNOWN,
         )
-    return {name: found.get(name, path / name) for name in names}
+    return {name: files.get(name, path / name) for name in names}

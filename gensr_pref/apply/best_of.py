@@ -1,4 +1,4 @@
-"""One score of the panel as the judge of several candidates."""
+"""Chooses the best of several candidates by one score."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ USUAL_JUDGE = "dnsmos_ovrl"
 
 @dataclass(frozen=True)
 class Judge:
-    """A score of the panel that chooses.
+    """A score that chooses the best candidate.
 
     Attributes:
-        panel: the one metric that gives it.
-        score: its name.
+        panel: the one metric that gives the score.
+        score: name of the score.
         higher_is_better: its direction.
     """
 
@@ -28,31 +28,33 @@ class Judge:
     higher_is_better: bool
 
     def best(self, candidates: Sequence[Sound], noisy: Sound) -> tuple[int, float | None]:
-        """The best candidate and its score; of equal ones the first.
+        """Return the index of the best candidate and its score; the first of equal ones.
 
-        One that cannot be scored is never the best; where none can be, it is the first, and the
-        score is None.
+        A candidate that cannot be scored is never the best. If no candidate can be scored, the
+        result is the first, with None as its score.
         """
-        scored = self.panel.score(candidates, noisy=noisy)
-        values = [one.values[self.score] for one in scored]
-        known = [(value, place) for place, value in enumerate(values) if value is not None]
+        values = [scores.values[self.score] for scores in self.panel.score(candidates, noisy=noisy)]
+        known = [(value, index) for index, value in enumerate(values) if value is not None]
         if not known:
             return 0, None
         sign = -1 if self.higher_is_better else 1
-        value, place = min(known, key=lambda one: (sign * one[0], one[1]))
-        return place, value
+        value, index = min(known, key=lambda entry: (sign * entry[0], entry[1]))
+        return index, value
 
 
 def judge_of(by: str | None, candidates: int) -> Judge | None:
-    """Who chooses among a number of candidates; None where there is one.
+    """Return the judge for a number of candidates; None for a single one.
+
+    Args:
+        by: name of the score; None: `USUAL_JUDGE`.
 
     Raises:
-        InputError: no metric gives that score, or it needs what a noisy file has not.
+        InputError: no metric gives the score, or it needs a clean clip or a text.
     """
     if candidates == 1:
         if by is not None:
             raise ConfigError(
-                f"there is nothing to choose from; give {parameter('candidates')} 2 or more",
+                f"one candidate leaves no choice; set {parameter('candidates')} to 2 or more",
                 field=parameter("by"),
                 value=by,
                 problem=Problem.EMPTY,
@@ -67,13 +69,13 @@ def judge_of(by: str | None, candidates: int) -> Judge | None:
     row = rows[by]
     if row["missing"]:
         raise MissingWeightsError(
-            f"{row['missing']}", field=parameter("by"), value=by, problem=Problem.MISSING
+            row["missing"], field=parameter("by"), value=by, problem=Problem.MISSING
         )
     lacking = [need for need in ("clean", "text") if need in row["needs"]]
     if lacking:
-        usable = [score for score, one in rows.items() if not one["needs"]]
+        usable = [score for score, other in rows.items() if not other["needs"]]
         raise ConfigError(
-            f"{by!r} needs {' and '.join(lacking)}, which a noisy file has not.",
+            f"{by!r} needs {' and '.join(lacking)}, which a noisy file does not have.",
             field=parameter("by"),
             value=by,
             known=usable,

@@ -1,4 +1,4 @@
-"""A panel asked for in few words, and described in full."""
+"""Chooses the panel of a command from few words, and describes it in full."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from gensr_pref.errors import ConfigError, Problem, parameter
 from gensr_pref.metrics.base import ClipField
 from gensr_pref.metrics.panel import Panel
 
-ALONE = ("dnsmos", "utmos")  # the metrics used where none is named; utmos where its weights are
-COMPARING = ("speaker_similarity", "pesq", "stoi", "si_sdr")  # and these where there is a reference
-UNRESTORED = ("speaker_similarity",)  # and this where there are only the noisy clips
-READING = ("wer",)  # and this where there are texts
+# The metrics of a panel that the user does not name.
+ALONE = ("dnsmos", "utmos")  # always; utmos only if its weights are installed
+COMPARING = ("speaker_similarity", "pesq", "stoi", "si_sdr")  # also these with a reference
+UNRESTORED = ("speaker_similarity",)  # also this with noisy clips but no reference
+READING = ("wer",)  # also this with texts
 
 
 def choose_panel(
@@ -27,23 +28,23 @@ def choose_panel(
     texts: bool = False,
     noisy: bool = False,
 ) -> list[MetricUse]:
-    """The panel that was asked for.
+    """Return the metrics that the user named, or those that need no more than is given.
 
     Args:
-        panel: names with commas between, or a YAML file with a run file's ``panel`` section. None:
-            what needs no more than is there.
-        settings: ``METRIC.OPTION=VALUE``, the value being YAML.
+        panel: names separated by commas, or a YAML file with the ``panel`` section of a run file.
+            None: the metrics of this module.
+        settings: ``METRIC.OPTION=VALUE``; the value is YAML.
         reference: whether there are clean clips.
-        align: whether every metric that can is to undo delay and polarity.
-        texts: whether it is known what is said.
+        align: whether every metric that can must undo delay and polarity.
+        texts: whether there are transcripts.
         noisy: whether there are the clips before restoration.
 
     Raises:
-        InputError: what is asked for is no panel, or a setting names no metric of it.
+        InputError: `panel` is not a panel, or a setting names no metric of it.
     """
     uses = [
-        run_file.parse(row, MetricUse, field=f"panel.{place}")
-        for place, row in enumerate(_rows(panel, reference, texts, noisy))
+        run_file.parse(row, MetricUse, field=f"panel.{index}")
+        for index, row in enumerate(_rows(panel, reference, texts, noisy))
     ]
     if align:
         uses = _enable_alignment(uses)
@@ -53,13 +54,13 @@ def choose_panel(
 
 
 def describe_panel(panel: Panel) -> Iterator[str]:
-    """The panel that is really used, in lines to read."""
+    """Yield lines that describe the panel in use: models, licences and what is left out."""
     for member in panel.members:
         spec = member.metric.spec
         known = [text for text in (spec.model, spec.licence) if text != "unknown"]
-        yield f"{spec.name}: {', '.join(known) or 'its spec names neither a version nor a licence'}"
+        yield f"{spec.name}: {', '.join(known) or 'its spec gives neither a version nor a licence'}"
     for name, why in panel.left_out.items():
-        yield f"without {name}: {why}"
+        yield f"{name} is left out: {why}"
     for notice in panel.notices:
         yield f"note: {notice}"
     for remark in panel.remarks:
@@ -67,31 +68,31 @@ def describe_panel(panel: Panel) -> Iterator[str]:
 
 
 def describe_unused(panel: Panel, folders: Folders) -> Iterator[str]:
-    """What was given that no metric of the panel uses, in lines to read."""
+    """Yield a line for each input that no metric of the panel uses."""
     used = [member.metric.spec.needs | member.metric.spec.uses for member in panel.members]
-    if folders.reference is not None:  # a metric that knows both uses the clean sound
+    if folders.reference is not None:  # a metric that can use both takes the clean sound
         used = [uses - {"noisy"} if "clean" in uses else uses for uses in used]
-    for field, given in _GIVEN.items():
-        if getattr(folders, field) is not None and not any(given in uses for uses in used):
+    for field, clip_field in _CLIP_FIELDS.items():
+        if getattr(folders, field) is not None and not any(clip_field in uses for uses in used):
             yield f"{parameter(field)}: not used; {_USERS[field]}"
 
 
-_GIVEN: dict[str, ClipField] = {
+_CLIP_FIELDS: dict[str, ClipField] = {
     "reference": "clean", "noisy": "noisy", "texts": "text", "language": "language"
 }  # fmt: skip
 _USERS = {
     "reference": "metrics that compare with clean clips are " + ", ".join(COMPARING),
-    "noisy": "speaker_similarity compares with the noisy clips where no clean ones are given, or "
+    "noisy": "speaker_similarity compares with the noisy clips if no clean ones are given, or "
     "with the option against=noisy",
-    "texts": "no metric of the panel asks for texts; wer does",
-    "language": "no metric of the panel asks for a language; wer does",
+    "texts": "no metric of the panel uses texts; wer does",
+    "language": "no metric of the panel uses a language; wer does",
 }
 
 
 def _rows(panel: str | None, reference: bool, texts: bool, noisy: bool) -> list[Any]:
     if panel is None:
-        compared = COMPARING if reference else UNRESTORED if noisy else ()
-        names = [*ALONE, *compared, *(READING if texts else ())]
+        comparing = COMPARING if reference else UNRESTORED if noisy else ()
+        names = [*ALONE, *comparing, *(READING if texts else ())]
         return [{"metric": name, "optional": name == "utmos"} for name in names]
     if not panel.endswith((".yaml", ".yml")):
         return [{"metric": name.strip()} for name in panel.split(",")]
@@ -107,10 +108,10 @@ def _rows(panel: str | None, reference: bool, texts: bool, noisy: bool) -> list[
 
 
 def _enable_alignment(uses: Sequence[MetricUse]) -> list[MetricUse]:
-    """Let every metric align that can.
+    """Turn on alignment in every metric that has it.
 
     Raises:
-        ConfigError: none can.
+        ConfigError: no metric has it.
     """
     able = {
         use.metric
@@ -119,8 +120,8 @@ def _enable_alignment(uses: Sequence[MetricUse]) -> list[MetricUse]:
     }
     if not able:
         raise ConfigError(
-            f"no metric of the panel can. Those that compare with a clean "
-            f"clip can, such as pesq and stoi: give {parameter('reference')}, and perhaps "
+            f"no metric of the panel can align. Metrics that compare with a clean clip can, "
+            f"such as pesq and stoi: give {parameter('reference')}, or name such metrics with "
             f"{parameter('panel')}",
             field=parameter("align"),
             problem=Problem.EMPTY,
@@ -134,24 +135,24 @@ def _enable_alignment(uses: Sequence[MetricUse]) -> list[MetricUse]:
 
 
 def _apply_setting(uses: list[MetricUse], setting: str) -> list[MetricUse]:
-    named = setting.partition("=")[0]
-    metric = named.rpartition(".")[0]
-    if named in [use.metric for use in uses]:
-        options = plugins.options_of(plugins.find("metric", named, parameter("panel")))
+    key = setting.partition("=")[0]
+    metric = key.rpartition(".")[0]
+    if key in [use.metric for use in uses]:
+        options = plugins.options_of(plugins.find("metric", key, parameter("panel")))
         raise ConfigError(
-            f"{named} is a metric; name an option of it too, as in {named}.OPTION="
-            f"VALUE. Its options: {', '.join(options) or 'none'}",
+            f"{key} is a metric; name an option of it too, as in {key}.OPTION=VALUE. "
+            f"Its options: {', '.join(options) or 'none'}",
             field=parameter("settings"),
             value=setting,
             problem=Problem.INVALID,
         )
     if metric not in [use.metric for use in uses]:
         raise ConfigError(
-            f"METRIC.OPTION=VALUE is meant, such as wer.recogniser=whisper. "
-            f"No metric of the panel is {metric!r}.",
+            "write METRIC.OPTION=VALUE, such as wer.recogniser=whisper. No metric of the panel is "
+            f"{metric!r}.",
             field=parameter("settings"),
             value=metric,
-            known=[u.metric for u in uses],
+            known=[use.metric for use in uses],
         )
     assignment = setting[len(metric) + 1 :]
     return [

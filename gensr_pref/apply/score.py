@@ -1,9 +1,15 @@
-"""The panel on plain folders of audio: one row per file, whatever can be had of it."""
+"""Scores plain folders of audio files with a panel: one table, one row per file.
+
+The work runs in the workers of a build, with their isolation, but no run directory is written: a
+build stores every candidate as 16-bit FLAC at one sample rate and under a gain that its clip's
+candidates share, and `score` must measure the files as they are.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +21,7 @@ from gensr_pref.apply.audio_folders import (
     match_clips,
 )
 from gensr_pref.apply.default_panel import choose_panel, describe_panel, describe_unused
-from gensr_pref.apply.score_table import WRITERS, summary
+from gensr_pref.apply.score_table import WRITERS, LostScore, ScoreReport, summarise
 from gensr_pref.apply.score_worker import ScoreSetup, ScoreTask, ScoreWorker, rows_of
 from gensr_pref.apply.transcripts import Transcripts, parse_language
 from gensr_pref.building import devices
@@ -31,8 +37,32 @@ from gensr_pref.metrics.results import CandidateScores
 from gensr_pref.rundir import part_files
 from gensr_pref.schema import Reason
 
-FEW = 8  # clips: the time that Ray takes to start scores more
+FEW = 8  # clips; fewer are scored in less time than Ray needs to start
 RETRIES = 1  # of a clip whose process dies, before it is scored in smaller pieces
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What a table is computed from.
+
+    Attributes:
+        out: the table.
+        clips: by their digest.
+        panel: the metrics, as this process has loaded them.
+        setup: the same for the processes that score.
+        facts: what the panel and the texts are; an unfinished table with other facts is refused.
+    """
+
+    out: Path
+    clips: Mapping[str, FolderClip]
+    panel: Panel
+    setup: ScoreSetup
+    facts: dict[str, Any]
+
+    @property
+    def partial(self) -> Path:
+        """The file of the finished clips."""
+        return self.out.with_name(self.out.name + ".partial")
 
 
 def score(
@@ -46,68 +76,38 @@ def score(
     language: str | None = None,
     engine: Engine | None = None,
     report: Callable[[Message], None] = lambda line: None,
-) -> dict[str, Any]:
-    """Score folders of audio into one table, or continue.
+) -> ScoreReport:
+    """Score folders of audio files into one table, or continue an interrupted call.
 
         score(["model_a", "model_b"], "scores.csv", ["dnsmos", "pesq"], reference="clean")
 
-    What is finished is kept beside `out`, as ``OUT.partial``, until all is.
+    Finished clips are kept in ``OUT.partial`` beside `out` until all are finished.
 
     Args:
-        systems: folders of audio, one per system, or single files.
-        out: ``.parquet``, ``.csv`` or ``.jsonl``; must not be there yet.
-        metrics: entries of a run file or names; or one text, as `choose_panel` reads it. None: all
-            that need no more than is given.
+        systems: folders of audio files, one per system, or single files.
+        out: ``.parquet``, ``.csv`` or ``.jsonl``; must not exist yet.
+        metrics: names or entries of a run file; or one text, as `choose_panel` reads it. None: all
+            metrics that need no more than is given.
         reference, noisy, texts, language: as in `Folders`.
         engine: how the work is run; None: on every CPU.
-        report: called with lines for the person who waits: the panel that is used, and what does
-            not fit together.
-
-    Returns:
-        Per system: files, mean of each score and how many it is of, nulls by reason; `lost`: what
-        ended the process that scored it, null in the table.
+        report: called with lines for the user: which panel is used, and which inputs do not fit
+            together.
 
     Raises:
-        InputError: before any work.
-        StorageError: the table cannot be written; what is finished stays.
+        InputError: an input is wrong; raised before any work.
+        StorageError: the table cannot be written; finished clips are kept.
     """
     folders = _folders(systems, reference, noisy, texts, language)
     out, engine = Path(out), engine or engine_for("auto", "cpu")
     _require_new_table(out)
-    transcripts = Transcripts.read(folders.texts)
-
-    def say(line: str) -> None:
-        report(Message(line))
-
-    clips = {clip.digest(): clip for clip in match_clips(folders, transcripts, say)}
-    uses = _uses(metrics, folders)
-    panel = Panel(uses, transcripts.sentences)
-    names = [clip.name for clip in clips.values()]
-    matters = transcripts.describe_unmatched(names) + describe_missing(list(clips.values()))
-    for line in [*describe_panel(panel), *matters, *describe_unused(panel, folders)]:
-        say(line)
-    setup = ScoreSetup(
-        tuple(uses), transcripts.sentences, Path.cwd(), engine.scoring_device, engine.limit_seconds
-    )
-    facts = {"panel": panel.facts(), "texts": digest(list(transcripts.sentences))}
-    busy = InputError(
-        f"another process is writing {out}", field=parameter("out"), value=out, problem=Problem.BUSY
-    )
-    with part_files.hold_lock(_partial_path(out), busy), _clean_up(out):
-        done = _read_finished(out, facts)
-        lost = _run(clips, setup, engine, out, done, panel)
-        rows = [row for key in clips for row in done[key]]
-        if out.exists():
-            raise InputError(
-                f"{out} has appeared meanwhile. Move it away; the same command continues",
-                field=parameter("out"),
-                value=out,
-                problem=Problem.EXISTS,
-            )
-        WRITERS[out.suffix](out, rows, panel, facts)
-        _partial_path(out).unlink()
-    told = summary(rows, panel, label_systems(folders.systems))
-    return {"out": str(out), "lost": lost, "systems": told}
+    job = _prepare(folders, metrics, out, engine, report)
+    with _hold_partial(job):
+        finished = _read_finished(job)
+        lost = _score_rest(job, engine, finished)
+        rows = [row for key in job.clips for row in finished[key]]
+        _write_table(job, rows)
+    means = summarise(rows, job.panel, label_systems(folders.systems))
+    return {"out": str(out), "lost": lost, "systems": means}
 
 
 def _require_new_table(out: Path) -> None:
@@ -120,35 +120,11 @@ def _require_new_table(out: Path) -> None:
         )
     if out.exists():
         raise InputError(
-            f"{out} is there already; remove it or name another",
+            f"{out} exists already; remove it or name another",
             field=parameter("out"),
             value=out,
             problem=Problem.EXISTS,
         )
-
-
-def _run(
-    clips: Mapping[str, FolderClip],
-    setup: ScoreSetup,
-    engine: Engine,
-    out: Path,
-    done: dict[str, list[Row]],
-    panel: Panel,
-) -> list[dict[str, str]]:
-    """Score the clips that are not done yet, and note their rows in `done`.
-
-    Returns:
-        What ended the process that scored it.
-    """
-    todo = {
-        number: (key, clip) for number, (key, clip) in enumerate(clips.items()) if key not in done
-    }
-    jobs = [[ScoreTask("score", number, clip)] for number, (_, clip) in todo.items()]
-    with (
-        Bar(len(clips), len(clips) - len(todo)) as bar,
-        run_jobs(ScoreWorker, setup, jobs, _choose_engine(engine, len(jobs))) as events,
-    ):
-        return _collect(events, todo, out, done, panel, bar)
 
 
 def _folders(
@@ -158,14 +134,44 @@ def _folders(
     texts: str | Path | None,
     language: str | None,
 ) -> Folders:
-    named = [systems] if isinstance(systems, str | Path) else systems
+    paths = [systems] if isinstance(systems, str | Path) else systems
     return Folders(
-        tuple(map(Path, named)),
+        tuple(map(Path, paths)),
         reference=None if reference is None else Path(reference),
         noisy=None if noisy is None else Path(noisy),
         texts=None if texts is None else Path(texts),
         language=None if language is None else parse_language(language, parameter("language")),
     )
+
+
+def _prepare(
+    folders: Folders,
+    metrics: str | Sequence[MetricUse | str] | None,
+    out: Path,
+    engine: Engine,
+    report: Callable[[Message], None],
+) -> _Job:
+    """Match the files, make the panel, and report what does not fit together."""
+
+    def report_line(line: str) -> None:
+        report(Message(line))
+
+    transcripts = Transcripts.read(folders.texts)
+    clips = match_clips(folders, transcripts, report_line)
+    uses = _uses(metrics, folders)
+    panel = Panel(uses, transcripts.sentences)
+    for line in [
+        *describe_panel(panel),
+        *transcripts.describe_unmatched([clip.name for clip in clips]),
+        *describe_missing(clips),
+        *describe_unused(panel, folders),
+    ]:
+        report_line(line)
+    setup = ScoreSetup(
+        tuple(uses), transcripts.sentences, Path.cwd(), engine.scoring_device, engine.limit_seconds
+    )
+    facts = {"panel": panel.facts(), "texts": digest(list(transcripts.sentences))}
+    return _Job(out, {clip.digest(): clip for clip in clips}, panel, setup, facts)
 
 
 def _uses(metrics: str | Sequence[MetricUse | str] | None, folders: Folders) -> list[MetricUse]:
@@ -181,15 +187,16 @@ def _uses(metrics: str | Sequence[MetricUse | str] | None, folders: Folders) -> 
 
 
 def engine_for(workers: str, device: str) -> Engine:
-    """How the work is run: in this process where one worker is asked for, else on Ray.
+    """Return the engine for a number of workers: this process for one worker, otherwise Ray.
 
     Raises:
-        ConfigError: `workers` is neither ``auto`` nor a number; `device` is not on this machine.
+        ConfigError: `workers` is neither ``auto`` nor a number, or this machine has no such
+            `device`.
     """
     count: Any = int(workers) if workers.isdigit() else workers
     if count != "auto" and (not isinstance(count, int) or count < 1):
         raise ConfigError(
-            f"{workers!r} is neither a number from 1 up nor auto",
+            f"{workers!r} is neither auto nor a number of at least 1",
             field=parameter("workers"),
             value=workers,
             problem=Problem.INVALID,
@@ -199,33 +206,94 @@ def engine_for(workers: str, device: str) -> Engine:
     return Engine(kind=kind, workers=count, device=device, retries=RETRIES, limit_seconds=None)
 
 
-def _choose_engine(engine: Engine, clips: int) -> Engine:
-    """No Ray where its start would take longer than the work, unless a number was asked for."""
+def _without_ray_for_few(engine: Engine, clips: int) -> Engine:
+    """Return the engine, without Ray for few clips unless the user chose a number of workers."""
     few = engine.workers == "auto" and clips < FEW
     return engine.model_copy(update={"kind": "serial"}) if few else engine
+
+
+@contextmanager
+def _hold_partial(job: _Job) -> Iterator[None]:
+    """Lock the file of the finished clips, and remove it at the end if it holds none.
+
+    Raises:
+        InputError: another process is writing the table.
+    """
+    busy = InputError(
+        f"another process is writing {job.out}",
+        field=parameter("out"),
+        value=job.out,
+        problem=Problem.BUSY,
+    )
+    with part_files.hold_lock(job.partial, busy):
+        try:
+            yield
+        finally:
+            if len(part_files.read_json_lines(job.partial)) <= 1:
+                job.partial.unlink(missing_ok=True)
+
+
+def _read_finished(job: _Job) -> dict[str, list[Row]]:
+    """Return the rows that an earlier call finished, by the digest of their clip.
+
+    Raises:
+        InputError: they were computed with another panel or other texts.
+    """
+    header = {name: digest(value) for name, value in job.facts.items()}
+    records = part_files.read_json_lines(job.partial)
+    if len(records) <= 1:  # no clip is finished, so nothing is lost
+        part_files.overwrite_json(job.partial, header)
+        return {}
+    changed = [name for name in header if records[0].get(name) != header[name]]
+    if changed:
+        raise InputError(
+            f"was begun with another {' and other '.join(changed)}. Remove it, or name "
+            f"another {parameter('out')}",
+            path=job.partial,
+            value=changed,
+            problem=Problem.CHANGED,
+        )
+    return {record["clip"]: record["rows"] for record in records[1:] if "clip" in record}
+
+
+def _score_rest(job: _Job, engine: Engine, finished: dict[str, list[Row]]) -> list[LostScore]:
+    """Score the clips that are not in `finished`, add their rows to it, and return what was lost.
+
+    Args:
+        finished: rows by the digest of their clip.
+    """
+    tasks = {
+        shard: (key, clip)
+        for shard, (key, clip) in enumerate(job.clips.items())
+        if key not in finished
+    }
+    shards = [[ScoreTask("score", shard, clip)] for shard, (_, clip) in tasks.items()]
+    engine = _without_ray_for_few(engine, len(shards))
+    with (
+        Bar(len(job.clips), len(job.clips) - len(tasks)) as bar,
+        run_jobs(ScoreWorker, job.setup, shards, engine) as events,
+    ):
+        return _collect(events, tasks, job, finished, bar)
 
 
 def _collect(
     events: Iterable[Event],
     tasks: Mapping[int, tuple[str, FolderClip]],
-    out: Path,
-    done: dict[str, list[Row]],
-    panel: Panel,
+    job: _Job,
+    finished: dict[str, list[Row]],
     bar: Bar,
-) -> list[dict[str, str]]:
-    """Keep what comes back, clip by clip; return what was given up.
+) -> list[LostScore]:
+    """Keep the rows of each clip as they arrive, and return what was given up.
 
-    A clip of which something was given up is not noted as finished: a later call tries it again.
+    A clip of which something was given up is not recorded as finished: a later call tries it again.
 
     Args:
-        events: of the workers.
+        events: what the workers report.
         tasks: by shard, the digest of the clip and the clip.
-        out: the table.
-        done: rows by digest; those that come are added.
-        panel: what scores.
-        bar: shows how far it is.
+        finished: rows by digest; new rows are added.
+        bar: shows the progress.
     """
-    lost: dict[str, list[dict[str, str]]] = {}
+    lost: dict[str, list[LostScore]] = {}
     for event in events:
         if not isinstance(event, Restarted | Lost | ClipFinished):
             continue
@@ -234,72 +302,53 @@ def _collect(
             bar.write(f"{clip.name} is tried again: {event.why}")
             continue
         if isinstance(event, Lost):
-            done[key] = _nulls(clip, panel, event.why)
-            lost[key] = [_given_up(clip, system, event.why) for system, _ in clip.candidates]
+            finished[key] = _null_rows(clip, job.panel, event.why)
+            lost[key] = [_lost_file(clip, system, event.why) for system, _ in clip.candidates]
         elif event.skipped:
-            done[key] = list(event.rows)
-            lost[key] = [gone for one in event.skipped for gone in _lost_scores(clip, one, panel)]
+            finished[key] = list(event.rows)
+            lost[key] = [
+                entry for skip in event.skipped for entry in _lost_scores(clip, skip, job.panel)
+            ]
         else:
-            done[key] = list(event.rows)
-            part_files.append_json(_partial_path(out), {"clip": key, "rows": event.rows})
+            finished[key] = list(event.rows)
+            part_files.append_json(job.partial, {"clip": key, "rows": event.rows})
         bar.update(1)
-    return [one for of_clip in lost.values() for one in of_clip]
+    return [entry for entries in lost.values() for entry in entries]
 
 
-def _given_up(clip: FolderClip, system: str, why: str, **metric: str) -> dict[str, str]:
-    return {"file": clip.name, "system": system, **metric, "why": why}
+def _lost_file(clip: FolderClip, system: str, why: str) -> LostScore:
+    return {"file": clip.name, "system": system, "why": why}
 
 
-def _lost_scores(clip: FolderClip, one: Skip, panel: Panel) -> Iterator[dict[str, str]]:
-    """What was given up of a clip: a metric, on one of its candidates or on all of them."""
+def _lost_scores(clip: FolderClip, skip: Skip, panel: Panel) -> Iterator[LostScore]:
+    """Yield what was given up of a clip: a metric, for one of its candidates or for all of them."""
     uses = {member.metric.spec.name: member.use.metric for member in panel.members}
     for system, _ in clip.candidates:
-        if one.call.candidate_id in ("", system):
-            yield _given_up(clip, system, one.why.detail, metric=uses[one.call.plugin])
+        if skip.call.candidate_id in ("", system):
+            metric, why = uses[skip.call.plugin], skip.why.detail
+            yield {"file": clip.name, "system": system, "metric": metric, "why": why}
 
 
-def _nulls(clip: FolderClip, panel: Panel, why: str) -> list[Row]:
-    """The rows of a clip that was given up."""
-    nothing = CandidateScores()
+def _null_rows(clip: FolderClip, panel: Panel, why: str) -> list[Row]:
+    """Return the rows of a clip that was given up."""
+    scores = CandidateScores()
     for score in panel.scores:
-        nothing.fail(score.name, Unusable(Reason.METRIC_ERROR, why))
-    return list(rows_of(clip, dict.fromkeys(dict(clip.candidates), nothing)))
+        scores.fail(score.name, Unusable(Reason.METRIC_ERROR, why))
+    return list(rows_of(clip, dict.fromkeys(dict(clip.candidates), scores)))
 
 
-def _partial_path(out: Path) -> Path:
-    return out.with_name(out.name + ".partial")
-
-
-@contextmanager
-def _clean_up(out: Path) -> Iterator[None]:
-    """Leave no partial table in which nothing is finished."""
-    try:
-        yield
-    finally:
-        path = _partial_path(out)
-        if len(part_files.read_json_lines(path)) <= 1:
-            path.unlink(missing_ok=True)
-
-
-def _read_finished(out: Path, facts: dict[str, Any]) -> dict[str, list[Row]]:
-    """The rows that an earlier call left, by the digest of their clip.
+def _write_table(job: _Job, rows: Sequence[Row]) -> None:
+    """Write the table and remove the file of the finished clips.
 
     Raises:
-        InputError: they are of another panel or other texts.
+        InputError: the table has been created meanwhile.
     """
-    path = _partial_path(out)
-    header = {name: digest(value) for name, value in facts.items()}
-    records = part_files.read_json_lines(path)
-    if len(records) <= 1:  # nothing is finished, so nothing is lost
-        part_files.overwrite_json(path, header)
-        return {}
-    changed = [name for name in header if records[0].get(name) != header[name]]
-    if changed:
+    if job.out.exists():
         raise InputError(
-            f"was begun with another {' and other '.join(changed)}. Remove it, or name "
-            f"another {parameter('out')}",
-            path=path,
-            value=changed,
-            problem=Problem.CHANGED,
+            f"{job.out} has been created meanwhile. Move it away, and run the same command again",
+            field=parameter("out"),
+            value=job.out,
+            problem=Problem.EXISTS,
         )
-    return {record["clip"]: record["rows"] for record in records[1:] if "clip" in record}
+    WRITERS[job.out.suffix](job.out, rows, job.panel, job.facts)
+    job.partial.unlink()

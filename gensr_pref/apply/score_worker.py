@@ -1,4 +1,4 @@
-"""The process that scores folders: it takes a clip and returns one row per file."""
+"""Scores one clip of the folders in a worker process and returns one row per file."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ from gensr_pref.metrics.panel import Panel
 from gensr_pref.metrics.results import CandidateScores
 from gensr_pref.schema import Reason
 
-LONGEST_DETAIL = 300  # characters of what went wrong that a table keeps
+LONGEST_DETAIL = 300  # characters of an error that the table keeps
 
 
 @dataclass(frozen=True)
 class ScoreSetup:
-    """What a process that scores must know, small enough to send anywhere.
+    """Settings of a process that scores, small enough to send to another machine.
 
     Attributes:
         panel: the metrics.
-        texts: what is said in the clips, each sentence once.
-        base: the folder that relative paths start from.
+        texts: sentences that are said in the clips, each once.
+        base: folder that relative paths start from.
         device: torch device of the metrics.
-        limit_seconds: what the panel may take for one clip; None = no limit.
+        limit_seconds: time that the panel may take for one clip; None: no limit.
     """
 
     panel: tuple[MetricUse, ...]
@@ -60,28 +60,28 @@ class ScoreTask(DivisibleTask):
 
 
 class ScoreWorker:
-    """Scores clips of folders; loads the panel when the first one comes."""
+    """Scores clips of folders; loads the panel with the first clip."""
 
     def __init__(self, setup: ScoreSetup) -> None:
         plugins.search(setup.base)
         self._setup = setup
 
     def run(self, task: ScoreTask) -> Iterator[Event]:
-        """Score one clip; its rows are in the one tick.
+        """Score one clip; its rows are in the one `ClipFinished`.
 
-        What raises outside of a metric, such as reading a file for which there is no memory, is
-        worked around as a process that dies is.
+        An error outside of a metric, such as a file that is too large for the memory, is handled
+        like the end of a process.
         """
         began = time.perf_counter()
         results: Results = {}
         call = Call(task.clip.name)
         try:
-            for told in self._scorer.score(task, _sounds(task.clip)):
-                if isinstance(told, Call):
-                    call = told
+            for step in self._scorer.score(task, _sounds(task.clip)):
+                if isinstance(step, Call):
+                    call = step
                     yield CallStarted(task.stage, task.shard, call)
                 else:
-                    results = told
+                    results = step
         except Exception as error:
             if is_fatal(error):
                 raise
@@ -115,28 +115,28 @@ def rows_of(clip: FolderClip, results: Mapping[str, CandidateScores]) -> Iterato
         results: by system.
     """
     for system, path in clip.candidates:
-        one = results[system]
-        gains = {f"{of}_gain": one.gains.get(of) for of in ("clean", "noisy")}
+        scores = results[system]
+        gains = {f"{side}_gain": scores.gains.get(side) for side in ("clean", "noisy")}
         yield {
             **_facts_of(clip, system, path),
             **gains,
-            **scores_of(one),
-            "failures": _failures(one),
+            **scores_of(scores),
+            "failures": _failures(scores),
         }
 
 
-def _failures(one: CandidateScores) -> list[Row] | None:
+def _failures(scores: CandidateScores) -> list[Row] | None:
     return [
         {
             "score": score,
-            "reason": str(_TOLD_AS.get(reason, reason)),
-            "detail": printable(one.details.get(score, ""))[:LONGEST_DETAIL],
+            "reason": str(_SHOWN_AS.get(reason, reason)),
+            "detail": printable(scores.details.get(score, ""))[:LONGEST_DETAIL],
         }
-        for score, reason in one.failures.items()
+        for score, reason in scores.failures.items()
     ] or None
 
 
-_TOLD_AS = {Reason.WORKER_DIED: Reason.METRIC_ERROR}  # the table of files has one reason for both
+_SHOWN_AS = {Reason.WORKER_DIED: Reason.METRIC_ERROR}  # the table of files has one reason for both
 
 
 def _facts_of(clip: FolderClip, system: str, path: Path) -> Row:

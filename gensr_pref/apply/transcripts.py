@@ -1,4 +1,4 @@
-"""What is said in the clips of a folder, from a table."""
+"""Transcripts of the clips of a folder, from a table."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from gensr_pref.tables.cells import language_in, text_in
 from gensr_pref.tables.languages import language_code
 from gensr_pref.tables.rows import read_rows
 
-AUDIO_COLUMNS = ("audio", "path", "file", "name")  # of a table of texts: the first that is there
+AUDIO_COLUMNS = ("audio", "path", "file", "name")  # of the table; the first that exists is used
 
 
 @dataclass(frozen=True)
 class Transcript:
-    """What is said in one clip, and in which language; None where the table does not tell."""
+    """The text and language of one clip; None if the table does not give it."""
 
     text: str | None = None
     language: str | None = None
@@ -25,32 +25,33 @@ class Transcript:
 
 @dataclass(frozen=True)
 class Transcripts:
-    """A table of texts.
+    """A table of transcripts.
 
     Attributes:
-        of: what is said, by the name of the clip: its path without the suffix of an audio file.
+        by_clip: transcripts by the name of the clip: its path without the suffix of an audio file.
     """
 
-    of: Mapping[str, Transcript] = field(default_factory=dict)
+    by_clip: Mapping[str, Transcript] = field(default_factory=dict)
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """All texts, also of clips that are not there: no score may depend on which are."""
-        return tuple(sorted({said.text for said in self.of.values() if said.text}))
+        """All texts, also of missing clips, so that no score depends on which clips exist."""
+        texts = (transcript.text for transcript in self.by_clip.values())
+        return tuple(sorted({text for text in texts if text}))
 
     @classmethod
     def read(cls, path: Path | None) -> Transcripts:
-        """The texts of a CSV, TSV or JSON lines file; none where there is no file.
+        """Return the transcripts of a CSV, TSV or JSON lines file; none without a file.
 
         Raises:
-            SourceError: it cannot be read, lacks a column, or says two things of one clip.
+            SourceError: the file cannot be read, lacks a column, or has two texts for one clip.
         """
         if path is None:
             return cls()
         rows = read_rows(path, parameter("texts"))
         columns = list(dict.fromkeys(name for _, row in rows for name in row))
         column = _audio_column(path, columns)
-        found: dict[str, Transcript] = {}
+        by_clip: dict[str, Transcript] = {}
         lines: dict[str, int] = {}
         for line, row in rows:
             where = f"{parameter('texts')}: {path}, line {line}"
@@ -64,58 +65,60 @@ class Transcripts:
                     problem=Problem.EMPTY,
                 )
             name = audio.name_without_suffix(file)
-            said = Transcript(text_in(row, "text", where), language_in(row, "language", where))
-            if found.setdefault(name, said) != said:
+            transcript = Transcript(
+                text_in(row, "text", where), language_in(row, "language", where)
+            )
+            if by_clip.setdefault(name, transcript) != transcript:
                 raise SourceError(
-                    f"{path}, lines {lines[name]} and {line} say "
-                    f"different things of {name!r}. Keep one of them",
+                    f"{path}, lines {lines[name]} and {line} differ for {name!r}. Keep one of them",
                     field=parameter("texts"),
                     path=path,
                     value=name,
                     problem=Problem.DUPLICATE,
                 )
             lines.setdefault(name, line)
-        return cls(found)
+        return cls(by_clip)
 
     def describe_unmatched(self, names: Sequence[str]) -> list[str]:
-        """Which clips have no text, and which texts no clip, in lines for a person.
+        """Return lines that say how many clips have no text and how many rows no clip.
+
+        Args:
+            names: names of the clips.
 
         Raises:
-            SourceError: nothing in the table is of any clip.
+            SourceError: no row of the table belongs to a clip.
         """
-        if not self.of:
+        if not self.by_clip:
             return []
-        if not self.of.keys() & set(names):
+        if not self.by_clip.keys() & set(names):
             raise SourceError(
-                f"no row is of a file that is scored. "
-                f"{min(self.of)!r} is there, {names[0]!r} is looked for (a row may have no text)",
+                f"no row belongs to a scored file: the table has {min(self.by_clip)!r}, for "
+                f"example, but not {names[0]!r} (a row may have no text)",
                 field=parameter("texts"),
                 problem=Problem.UNKNOWN,
             )
-        without = [name for name in names if not self.of.get(name, Transcript()).text]
-        beside = sorted(self.of.keys() - set(names))
+        without_text = [name for name in names if not self.by_clip.get(name, Transcript()).text]
+        unmatched = sorted(self.by_clip.keys() - set(names))
         return [
-            f"{parameter('texts')}: {count} of {whole} {what}, such as {some[0]!r}"
-            for what, some, count, whole in (
-                ("files have no text", without, len(without), len(names)),
-                ("rows are of no file", beside, len(beside), len(self.of)),
+            f"{parameter('texts')}: {len(examples)} of {total} {problem}, such as {examples[0]!r}"
+            for problem, examples, total in (
+                ("files have no text", without_text, len(names)),
+                ("rows belong to no file", unmatched, len(self.by_clip)),
             )
-            if some
+            if examples
         ]
 
 
-def parse_language(written: str, field: str) -> str:
-    """The code of a language that a user names.
+def parse_language(text: str, field: str) -> str:
+    """Return the code of a language that a user names.
 
     Raises:
-        SourceError: it is none.
+        SourceError: the text names no language.
     """
     try:
-        return language_code(written)
+        return language_code(text)
     except ValueError as error:
-        raise SourceError(
-            f"{error}", field=field, value=written, problem=Problem.INVALID
-        ) from error
+        raise SourceError(f"{error}", field=field, value=text, problem=Problem.INVALID) from error
 
 
 def _audio_column(path: Path, columns: Sequence[str]) -> str:

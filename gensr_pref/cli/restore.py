@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> None:
     from gensr_pref.apply.restore import restore
     from gensr_pref.config import plugins, run_file
 
-    plugins.search(Path.cwd())  # of a generator that is named here
+    plugins.search(Path.cwd())  # for a generator of the user's own
     use = run_file.parse(
         {
             "use": options.generator,
@@ -90,12 +90,13 @@ def text(result: RestoreReport) -> str:
             "was used"
         )
     lines += [
-        f"{one['file']}: beyond full scale, scaled by {one['gain']:.3f}" for one in result["scaled"]
+        f"{file['file']}: beyond full scale, scaled by {file['gain']:.3f}"
+        for file in result["scaled"]
     ]
-    lines += describe_left_out([LeftOut(**one) for one in result["left_out"]])
+    lines += describe_left_out([LeftOut(**part) for part in result["left_out"]])
     return "\n".join([*lines, *(f"note: {notice}" for notice in result["notices"])])
 
 
 def _list_failed(result: RestoreReport) -> str:
-    lines = [f"  {one['file']}: {one['reason']} ({one['detail']})" for one in result["failed"]]
+    lines = [f"  {file['file']}: {file['reason']} ({file['detail']})" for file in result["failed"]]
     return "\n".join(["some files could not be restored:", *lines])

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from gensr_pref.cli.arguments import DEVICE, PANEL, flags
 from gensr_pref.cli.output import as_json, plugin_prints_on_stderr, show
 from gensr_pref.cli.tables import format_number, format_table
 from gensr_pref.errors import Problem, RunIncompleteError
+
+if TYPE_CHECKING:
+    from gensr_pref.apply.score_table import ScoreReport
 
 HELP = "score folders of audio files with a panel of metrics"
 
@@ -64,7 +67,7 @@ def run(options: argparse.Namespace) -> None:
     settings += options.overrides
     given = (options.reference is not None, options.align, options.texts is not None,
              options.noisy is not None)  # fmt: skip
-    plugins.search(Path.cwd())  # of a metric that is named here
+    plugins.search(Path.cwd())  # for a metric of the user's own
     uses = choose_panel(options.panel, settings, *given)
     engine = engine_for(options.workers, options.device)
     with plugin_prints_on_stderr():
@@ -83,47 +86,48 @@ def run(options: argparse.Namespace) -> None:
     show(as_json(result) if options.json else text(result))
     if result["lost"]:
         raise RunIncompleteError(_list_lost(result))
-    if not _any_score(result):
+    if not _has_any_score(result):
         raise RunIncompleteError(
-            "no file has any score; that table gives the reasons",
+            "no file has any score; the table gives the reasons",
             path=result["out"],
             problem=Problem.EMPTY,
         )
 
 
-def text(result: dict[str, Any]) -> str:
+def text(result: ScoreReport) -> str:
     """Return the mean of every score of every system, and why some are null."""
     systems = result["systems"]
     means = [
         {
             "score": score,
             **{
-                system: format_number(of["scores"][score]["mean"]) for system, of in systems.items()
+                system: format_number(own["scores"][score]["mean"])
+                for system, own in systems.items()
             },
         }
         for score in next(iter(systems.values()))["scores"]
     ]
     nulls = [
         {"null": score, "system": system, "files": count, "reason": reason}
-        for system, of in systems.items()
-        for score, statistics in of["scores"].items()
+        for system, own in systems.items()
+        for score, statistics in own["scores"].items()
         for reason, count in statistics["null"].items()
     ]
-    files = ", ".join(f"{of['files']} of {system}" for system, of in systems.items())
+    files = ", ".join(f"{own['files']} of {system}" for system, own in systems.items())
     parts = [f"Files: {files}. Means over the files that have the score:", format_table(means)]
     parts += [format_table(nulls)] if nulls else []
     return "\n\n".join([*parts, f"Written to {result['out']}"])
 
 
-def _list_lost(result: dict[str, Any]) -> str:
-    """Return which scores are null because a process ended, and what ended it."""
+def _list_lost(result: ScoreReport) -> str:
+    """Return which scores are null because their process ended, and what ended it."""
     lines = [
-        f"  {one['file']} of {one['system']}, {one.get('metric', 'all metrics')}: {one['why']}"
-        for one in result["lost"]
+        f"  {row['file']} of {row['system']}, {row.get('metric', 'all metrics')}: {row['why']}"
+        for row in result["lost"]
     ]
     return "\n".join(["some scores could not be computed and are null:", *lines])
 
 
-def _any_score(result: dict[str, Any]) -> bool:
-    scores = [score for of in result["systems"].values() for score in of["scores"].values()]
+def _has_any_score(result: ScoreReport) -> bool:
+    scores = [score for own in result["systems"].values() for score in own["scores"].values()]
     return any(score["count"] for score in scores)

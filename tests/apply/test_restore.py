@@ -15,7 +15,7 @@ import soundfile
 from gensr_pref import audio, sample
 from gensr_pref.apply import restore as module
 from gensr_pref.apply.best_of import Judge
-from gensr_pref.apply.chunks import pieces
+from gensr_pref.apply.chunks import split_pieces
 from gensr_pref.apply.restore import restore
 from gensr_pref.cli.main import main
 from gensr_pref.config.run_file import GeneratorUse
@@ -233,7 +233,7 @@ def test_spoiled_candidate_is_not_among_those_to_choose_from(noisy, tmp_path, mo
 @pytest.mark.parametrize("rate", [8000, 44100])
 def test_pieces_cover_a_file_and_overlap(seconds, rate):
     frames = round(seconds * rate)
-    cut = pieces(frames, rate)
+    cut = split_pieces(frames, rate)
     assert cut[0].start == 0
     assert cut[-1].start + cut[-1].frames == frames
     assert max(piece.frames for piece in cut) <= 20 * rate

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -152,7 +153,7 @@ def test_the_whole_table_is_studied_whichever_files_are_there(two):
 )
 def test_only_the_suffix_of_an_audio_file_is_none_of_the_name(tmp_path, table, name, text):
     (tmp_path / "t.csv").write_text(table)
-    assert Transcripts.read(tmp_path / "t.csv").of[name] == Transcript(text)
+    assert Transcripts.read(tmp_path / "t.csv").by_clip[name] == Transcript(text)
 
 
 @pytest.mark.parametrize(
@@ -173,19 +174,27 @@ def test_a_table_that_may_mean_two_things_is_refused(tmp_path, table, value, pro
 def test_json_lines_need_not_all_have_a_text(tmp_path):
     path = tmp_path / "t.jsonl"
     path.write_text('{"audio": "a.wav"}\n{"audio": "b.wav", "text": "two"}\n')
-    assert Transcripts.read(path).of == {"a": Transcript(), "b": Transcript("two")}
+    assert Transcripts.read(path).by_clip == {"a": Transcript(), "b": Transcript("two")}
 
 
-def test_what_does_not_fit_is_told(two, capsys):
+def test_inputs_that_do_not_fit_together_are_reported(two):
     Path("t.csv").write_text("audio,text\na.wav,hello\nz.wav,ciao\n")
     (two / "clean" / "a.wav").unlink()
-    options = ["--texts", "t.csv", "--reference", "clean", "--panel", CHEAP]
-    assert run("one", *options, "--out", "s.csv") == 0
-    told = capsys.readouterr().err
-    assert "2 of 3 files have no text, such as 'sub/b'" in told
-    assert "1 of 2 rows are of no file, such as 'z'" in told
-    assert "nothing is there for 1 of 3 clips, such as 'a'" in told
-    assert "no metric of the panel asks for texts" in told
+    lines = []
+    folders = {"reference": "clean", "texts": "t.csv"}
+    score("one", "s.csv", [CHEAP], **folders, engine=SERIAL, report=lines.append)
+    facts = [
+        (field, *re.findall(r"\d+|'.*?'", text))
+        for field, _, text in (line.partition(":") for line in lines)
+        if field in folders
+    ]
+    assert facts == [
+        ("texts", "2", "3", "'sub/b'"),
+        ("texts", "1", "2", "'z'"),
+        ("reference", "1", "3", "'a'"),
+        ("reference",),
+        ("texts",),
+    ]
 
 
 def test_the_noisy_clips_are_compared_with_where_there_are_no_clean_ones():
@@ -395,7 +404,7 @@ def test_a_place_that_cannot_be_written_is_said(two, capsys, out):
 def test_what_is_finished_is_not_done_again(two, monkeypatch):
     uses = [MetricUse(metric=CHEAP)]
     calls = []
-    digest_of = code_digest.digest_of
+    digest_code = code_digest.digest_code
     original = Panel.score
 
     def counting(self, candidates, *rest):
@@ -414,10 +423,10 @@ def test_what_is_finished_is_not_done_again(two, monkeypatch):
     Path("t.csv").write_text("audio,text\na.wav,hello\n")
     with raises(InputError, value=["texts"], path="s.csv.partial", problem="changed"):
         score(systems, "s.csv", uses, texts="t.csv", engine=SERIAL)
-    monkeypatch.setattr(code_digest, "digest_of", lambda name: "edited")
+    monkeypatch.setattr(code_digest, "digest_code", lambda name: "edited")
     with raises(InputError, value=["panel"], path="s.csv.partial", problem="changed"):
         score(systems, "s.csv", uses, engine=SERIAL)
-    monkeypatch.setattr(code_digest, "digest_of", digest_of)
+    monkeypatch.setattr(code_digest, "digest_code", digest_code)
     score(systems, "s.csv", uses, engine=SERIAL)
     assert len(calls) == 4
     monkeypatch.undo()
@@ -533,13 +542,13 @@ def test_files_that_are_left_out_are_told_once_per_folder(two):
     for place in ("one/notes.txt", "one/more.json", "clean/.a.wav"):
         (two / place).write_text("x")
     (two / "one/linked").symlink_to(two / "two")
-    told = []
+    lines = []
     clips = match_clips(
-        Folders((two / "one", two / "two"), reference=two / "clean"), tell=told.append
+        Folders((two / "one", two / "two"), reference=two / "clean"), report=lines.append
     )
     assert len(clips) == 3
-    assert [line.partition(":")[0] for line in told] == ["systems", "reference"]
-    assert all(words in told[0] for words in ("2 ", "more.json", "linked", str(two / "one")))
+    assert [line.partition(":")[0] for line in lines] == ["systems", "reference"]
+    assert all(words in lines[0] for words in ("2 ", "more.json", "linked", str(two / "one")))
 
 
 def test_counterparts_are_found_by_names_that_look_the_same(two):

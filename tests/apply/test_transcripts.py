@@ -27,7 +27,7 @@ def test_cells_are_read_as_in_a_manifest(texts):
         {"audio": "zero.wav", "text": 0, "language": "cmn_hans_cn"},
         {"audio": "empty.wav", "text": ""},
     )
-    assert read.of == {
+    assert read.by_clip == {
         "plain": Transcript("the law", "en"),
         "nan": Transcript(),
         "zero": Transcript("0", "zh"),
@@ -55,6 +55,6 @@ def test_what_is_no_text_is_refused(texts, row, column, problem):
 
 def test_names_that_look_the_same_are_the_same(texts):
     composed, apart = (unicodedata.normalize(form, "\u00e9t\u00e9.wav") for form in ("NFC", "NFD"))
-    assert texts({"audio": apart, "text": "yes"}).of == {"\u00e9t\u00e9": Transcript("yes")}
+    assert texts({"audio": apart, "text": "yes"}).by_clip == {"\u00e9t\u00e9": Transcript("yes")}
     with raises(SourceError, field="texts", value="été", problem="duplicate"):
         texts({"audio": apart, "text": "yes"}, {"audio": composed, "text": "no"})
