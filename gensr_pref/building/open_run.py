@@ -23,7 +23,7 @@ from gensr_pref.rundir.document import (
     read_intact_document,
     write_document,
 )
-from gensr_pref.rundir.layout import Shard, clip_ids, splits_of
+from gensr_pref.rundir.layout import Shard, read_clip_ids, splits_by_clip
 from gensr_pref.rundir.provenance import MADE, PartRecord, read_part_record
 from gensr_pref.schema import SCHEMA_VERSION
 from gensr_pref.storage import files
@@ -91,7 +91,7 @@ def _assign_splits(
     asked = blueprint.document.corpus["validation"]
     if there is None or there.corpus.get("validation") != asked:
         return blueprint.clips
-    known = splits_of(placed_in)
+    known = splits_by_clip(placed_in)
     return assign_splits(blueprint.clips, corpus.validation, blueprint.run.seed, known)
 
 
@@ -141,7 +141,7 @@ def require_settings(out: Path, wanted: RunDocument) -> None:
     if there is None:
         return
     _require_version(out, there)
-    limit, existing = wanted.corpus["limit"], sum(map(len, clip_ids(out)))
+    limit, existing = wanted.corpus["limit"], sum(map(len, read_clip_ids(out)))
     shrinks = limit is not None and limit < existing
     if shrinks or not provenance.is_contained(there.provenance, wanted.provenance):
         _refuse(out, there, wanted)

@@ -91,7 +91,7 @@ def write_pairs(out: Path, document: RunDocument, rule: PairRule) -> None:
         found = add_clean_targets(found, clips_with_clean(out))
     made = pair_clips(found, rule, pairing)
     stops = {str(stop): count for stop, count in made.stops.items()}
-    unscored = ledger.Stamps(out).rows("clips") - len(found.clip_ids)
+    unscored = ledger.Stamps(out).count_rows("clips") - len(found.clip_ids)
     if unscored > 0:
         stops[str(Stop.NO_CANDIDATE)] = unscored
     facts = {**document.facts(), "pairing": document.pairing, "stops": stops}
@@ -100,17 +100,17 @@ def write_pairs(out: Path, document: RunDocument, rule: PairRule) -> None:
     written = part_files.write_table(
         path, pairs_table(found, made, pairing.rule), {**facts, SCORES: contents.digest("scores")}
     )
-    ledger.note_parts(out, {ledger.name_of(path): written})
+    ledger.note_parts(out, {ledger.part_name(path): written})
 
 
 def _report_replaced(out: Path, path: Path) -> None:
     """Say on stderr that the pairs which are about to be replaced are not those that were made."""
     stamps = ledger.Stamps(out)
-    if stamps.of(path) is None:
+    if stamps.get(path) is None:
         return
     if not stamps.exists(path):
         print(f"{path}: is missing, and is made again", file=sys.stderr)
-    elif stamps.changed([path]):
+    elif stamps.find_changed([path]):
         print(f"{path}: is not what was written, and is made again", file=sys.stderr)
 
 

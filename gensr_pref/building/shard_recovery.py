@@ -14,7 +14,7 @@ from pathlib import Path
 from gensr_pref.corpus.clips import ClipSpec
 from gensr_pref.errors import GensrPrefError
 from gensr_pref.rundir import part_files
-from gensr_pref.rundir.layout import LAYOUT, Shard, shards_of
+from gensr_pref.rundir.layout import LAYOUT, Shard, read_shards
 from gensr_pref.rundir.provenance import MADE, clips_digest
 from gensr_pref.schema import column
 
@@ -25,7 +25,7 @@ def recover_shards(out: Path, clips: Sequence[ClipSpec]) -> list[Shard]:
     Args:
         clips: of the corpus, as it is now.
     """
-    written = shards_of(out)
+    written = read_shards(out)
     there: dict[part_files.Table, list[Path]] = {made: part_files.parts(out, made) for made in MADE}
     if not any(there.values()) or any(_matching_shards(there, written)):
         return written
@@ -50,7 +50,7 @@ def _matching_shards(
     for paths in there.values():
         for path in paths:
             number = path.stem.split("-")[1]
-            if part_files.facts_if_any(path).get("clips", "") == digests.get(number):
+            if part_files.read_facts_if_any(path).get("clips", "") == digests.get(number):
                 yield number
 
 

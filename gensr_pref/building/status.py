@@ -11,7 +11,7 @@ from gensr_pref.building import open_run
 from gensr_pref.building.progress import SNAPSHOTS
 from gensr_pref.errors import Problem, RunMismatchError
 from gensr_pref.rundir import ledger, part_files
-from gensr_pref.rundir.integrity import lost
+from gensr_pref.rundir.integrity import list_missing
 from gensr_pref.rundir.machine import mixture_notices
 
 
@@ -45,7 +45,7 @@ def status(out: Path) -> dict[str, Any]:
     elif found["state"] == "running" and not held:
         found["state"] = "interrupted"
     working = found["state"] in ("starting", "running")
-    missing = [] if working else lost(out)
+    missing = [] if working else list_missing(out)
     if missing and found["state"] == "finished":
         found["state"] = "incomplete"
     age = max(0.0, round(time.time() - found["time"], 1))

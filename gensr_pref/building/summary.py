@@ -68,7 +68,7 @@ def write_summary(
     """
     before = _previous_summary(out)
     if expected_shards is None:
-        expected_shards = before.get("shards_expected", len(layout.clip_ids(out)))
+        expected_shards = before.get("shards_expected", len(layout.read_clip_ids(out)))
         given_up = before.get("lost", [])
         besides = before.get("left_out", [])
     else:
@@ -76,14 +76,14 @@ def write_summary(
         besides = [asdict(one) for one in left_out]
     stamps = ledger.Stamps(out)
     done = _count_finished(out, document, stamps)
-    clips, machines = stamps.rows("clips"), ledger.machines(out)
+    clips, machines = stamps.count_rows("clips"), ledger.machines(out)
     paired = [clip for path in part_files.parts(out, "pairs") for clip in _clips(path)]
     undegraded = _undegraded(out)
     summary: Summary = {
         "clips": clips,
         "clips_undegraded": undegraded,
-        "candidates": stamps.rows("candidates"),
-        "scored": stamps.rows("scores"),
+        "candidates": stamps.count_rows("candidates"),
+        "scored": stamps.count_rows("scores"),
         "pairs": len(paired),
         "clips_with_pair": len(set(paired)),
         "yield": len(set(paired)) / clips if clips else None,
@@ -91,7 +91,7 @@ def write_summary(
         "pairing": document.pairing,
         "failures": failures_by_reason(out),
         "left_out": besides,
-        "stages": ledger.stages(out),
+        "stages": ledger.stage_times(out),
         "machines": [
             {"stage": stage, "shards": count, **one.as_json()}
             for stage, kinds in machines.items()
@@ -119,7 +119,9 @@ def write_summary(
 
 def _count_finished(out: Path, document: RunDocument, stamps: ledger.Stamps) -> int:
     """How many shards have all the scores that the run wants, now that it may have grown."""
-    wanted = [provenance.of_part("scores", document, *one.of) for one in layout.shards_of(out)]
+    wanted = [
+        provenance.part_record("scores", document, *one.columns) for one in layout.read_shards(out)
+    ]
     return sum(
         stamps.is_whole(part_files.part(out, "scores", shard), one.fingerprint)
         for shard, one in enumerate(wanted)
@@ -168,7 +170,7 @@ def _stops(out: Path) -> dict[str, int]:
     return {
         stop: count
         for path in part_files.parts(out, "pairs")
-        for stop, count in part_files.facts(path).get("stops", {}).items()
+        for stop, count in part_files.read_facts(path).get("stops", {}).items()
     }
 
 

@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 from gensr_pref.corpus.leakage import leakage
 from gensr_pref.errors import quantity
 from gensr_pref.rundir import part_files
+from gensr_pref.rundir.json_columns import parse_source, unescape
 from gensr_pref.schema import column
-from gensr_pref.untrusted.columns import parse_source, unescape
 
 _SOURCE = r'"source_id": "(?P<id>(?:[^"\\]|\\.)*)"'  # a JSON string, its escapes as they are
 
