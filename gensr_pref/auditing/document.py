@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NotRequired, TypedDict
+from typing import NotRequired, TypedDict
 
 from gensr_pref.auditing.agreement import PairAgreement
 from gensr_pref.auditing.bias import Difference, GeneratorWins
@@ -17,6 +17,7 @@ from gensr_pref.auditing.pairs import (
     Preference,
     SingleScore,
 )
+from gensr_pref.corpus.leakage import Leakage
 
 
 class Counts(TypedDict):
@@ -132,7 +133,7 @@ class FullParts(ShortParts):
     generators: list[GeneratorWins]
     learnability: list[GeneratorProbe]
     breakdown: dict[str, list[BreakdownRow]]
-    leakage: dict[str, Any]
+    leakage: Leakage
     listening: Listening
 
 
