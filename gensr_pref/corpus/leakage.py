@@ -79,7 +79,7 @@ def shared_units(splits: Sequence[str], units: Sequence[str | None]) -> Shared:
 
 def list_leaks(leakage: Leakage) -> dict[Unit, Shared]:
     """Return the kinds of units that several splits share, each with the shared units."""
-    return {kind: leakage[kind] for kind in _UNITS if leakage[kind]["shared"]}
+    return {kind: leakage[kind] for kind in _UNITS if kind in leakage and leakage[kind]["shared"]}
 
 
 def leak_notices(out: Path) -> list[str]:
