@@ -81,7 +81,7 @@ def evaluate(
     asked = run.model_copy(update={"generators": generators})
     found = _compare(wanted, asked, home, out) if part_files.parts(out, "scores") else {}
     if found:
-        found |= {"from": held.told, "votes_from": votes_from}
+        found |= {"from": held.description, "votes_from": votes_from}
         _write(out, found)
     return summary, found
 
@@ -91,7 +91,7 @@ def _clips(wanted: Evaluation, home: Path, out: Path) -> HeldOutClips:
         held = find_clips(home / wanted.clips, home, out, wanted.limit)
     else:
         assert wanted.corpus is not None
-        held = HeldOutClips(wanted.corpus, told="the evaluation file's corpus")
+        held = HeldOutClips(wanted.corpus, description="the evaluation file's corpus")
     limited = held.corpus.model_copy(update={"limit": wanted.limit or held.corpus.limit})
     return replace(held, corpus=limited)
 
