@@ -23,7 +23,7 @@ def write_state(out: Path, state: dict[str, Any], claim: str) -> None:
         StorageError: there is no room, or it cannot be written. An earlier state is unchanged.
     """
     path = out / STATE
-    with files.atomic(path) as temporary, temporary.open("wb") as file:
+    with files.write_atomically(path) as temporary, temporary.open("wb") as file:
         try:
             torch.save({**state, "claim": claim}, file)
         except RuntimeError as error:  # torch's error if the disk is full

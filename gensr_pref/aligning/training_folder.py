@@ -87,7 +87,7 @@ def lock_folder(out: Path, alone: bool = True) -> Iterator[None]:
         problem=Problem.BUSY,
     )
     with part_files.hold_lock(out / ".lock", busy):
-        files.sweep([out])
+        files.remove_unfinished([out])
         yield
 
 

@@ -287,7 +287,8 @@ def _compare(wanted: Evaluation, run: Run, home: Path, out: Path) -> dict[str, A
     ordered = {
         name: policies[name] for name in sorted(policies, key=lambda n: ROLES.index(roles[n]))
     }
-    told = compare_policies(measured, ordered, base, wanted.over == "speaker")
+    compared = compare_policies(measured, ordered, base, wanted.over == "speaker")
+    told: dict[str, Any] = {**compared}
     for name, one in told["policies"].items():
         labels = [measured.labels[place] for place in ordered[name]]
         one["role"] = roles[name]

@@ -187,4 +187,6 @@ def _crews(engine: Engine) -> tuple[ray_cluster.Crew, ...]:
 
 
 def _count_bytes(out: Path) -> int:
-    return sum(part.size for table in _TABLES for part in part_files.listed(out, table).values())
+    return sum(
+        part.size for table in _TABLES for part in part_files.stat_parts(out, table).values()
+    )

@@ -105,13 +105,30 @@ class EffectiveVotes(TypedDict):
     krippendorff_alpha_interval: list[float] | None
 
 
-class PanelYields(TypedDict):
-    """Yields beside their chance levels; see `panel_yields`."""
+# The share of clips with a unanimous pair, that of unanimous comparisons, and their chance levels.
+PanelYield = TypedDict(
+    "PanelYield",
+    {
+        "yield": float | None,
+        "by_chance": float | None,
+        "comparisons": float | None,
+        "comparisons_by_chance": float | None,
+    },
+)
 
-    joint: dict[str, float | None] | None
-    alone: dict[str, dict[str, float | None] | None]
-    without: dict[str, dict[str, float | None] | None]
-    forward: dict[str, dict[str, float | None] | None]
+# The yield if a number of spreads were added to every margin; see `yield_by_margin`.
+MarginYield = TypedDict(
+    "MarginYield", {"spreads": float, "yield": float | None, "by_chance": float | None}
+)
+
+
+class PanelYields(TypedDict):
+    """The yields of all votes and of some of them; see `panel_yields`."""
+
+    joint: PanelYield | None
+    alone: dict[str, PanelYield | None]
+    without: dict[str, PanelYield | None]
+    forward: dict[str, PanelYield | None]
 
 
 class Veto(TypedDict):
@@ -238,21 +255,21 @@ def panel_yields(judged: Judged, compared: Comparisons) -> PanelYields:
     names = [judged.names[k] for k in judged.voters]
     everyone = (1 << len(names)) - 1
     subsets = {("joint", ""): everyone}
-    for place, name in enumerate(names):
-        subsets["alone", name] = 1 << place
-        subsets["without", name] = everyone & ~(1 << place)
-        subsets["forward", name] = (1 << (place + 1)) - 1
-    here = _shares(tally(judged, compared), subsets.values())
+    for bit, name in enumerate(names):
+        subsets["alone", name] = 1 << bit
+        subsets["without", name] = everyone & ~(1 << bit)
+        subsets["forward", name] = (1 << (bit + 1)) - 1
+    actual = _shares(tally(judged, compared), subsets.values())
     chance = [_shares(tally(*mixed), subsets.values()) for mixed in shuffles(judged)]
-    leaves = {
-        key: _beside_chance(here[votes], [one[votes] for one in chance]) if votes else None
+    yields = {
+        key: _beside_chance(actual[votes], [shares[votes] for shares in chance]) if votes else None
         for key, votes in subsets.items()
     }
     return {
-        "joint": leaves["joint", ""],
-        "alone": {name: leaves["alone", name] for name in names},
-        "without": {name: leaves["without", name] for name in names},
-        "forward": {name: leaves["forward", name] for name in names},
+        "joint": yields["joint", ""],
+        "alone": {name: yields["alone", name] for name in names},
+        "without": {name: yields["without", name] for name in names},
+        "forward": {name: yields["forward", name] for name in names},
     }
 
 
@@ -264,11 +281,11 @@ def _shares(votes: Tally, subsets: Iterable[int]) -> dict[int, Shares]:
     return {bits: (votes.clip_share(bits), votes.comparison_share(bits)) for bits in subsets}
 
 
-def _beside_chance(here: Shares, chance: Sequence[Shares]) -> dict[str, float | None]:
+def _beside_chance(actual: Shares, chance: Sequence[Shares]) -> PanelYield:
     return {
-        "yield": here[0],
+        "yield": actual[0],
         "by_chance": _mean([clips for clips, _ in chance]),
-        "comparisons": here[1],
+        "comparisons": actual[1],
         "comparisons_by_chance": _mean([compared for _, compared in chance]),
     }
 
@@ -287,18 +304,18 @@ def vetoes(judged: Judged, compared: Comparisons) -> list[Veto]:
         ``low`` and ``high`` over the ``clips`` that have such comparisons; ``yield_lost``: the
         share of clips that have a pair only if it does not vote.
     """
-    here = tally(judged, compared)
+    votes = tally(judged, compared)
     everyone = (1 << len(judged.voters)) - 1
-    joint = here.unanimous(everyone).any(axis=0)
-    with_pair = np.unique(here.clip[joint])
+    joint = votes.unanimous(everyone).any(axis=0)
+    with_pair = np.unique(votes.clip[joint])
     results: list[Veto] = []
-    for place, score in enumerate(judged.voters):
-        rest = everyone & ~(1 << place)
-        decided = here.unanimous(rest).any(axis=0)
+    for bit, score in enumerate(judged.voters):
+        rest = everyone & ~(1 << bit)
+        decided = votes.unanimous(rest).any(axis=0)
         stopped = decided & ~joint
-        gained = np.setdiff1d(here.clip[decided], with_pair)
+        gained = np.setdiff1d(votes.clip[decided], with_pair)
         against = share_interval(
-            here.clip[decided], np.asarray(stopped)[decided].astype(np.float64)
+            votes.clip[decided], np.asarray(stopped)[decided].astype(np.float64)
         )
         results.append(
             {
@@ -308,7 +325,7 @@ def vetoes(judged: Judged, compared: Comparisons) -> list[Veto]:
                 "low": against.low,
                 "high": against.high,
                 "clips": against.clusters,
-                "yield_lost": len(gained) / here.clips if here.clips and rest else None,
+                "yield_lost": len(gained) / votes.clips if votes.clips and rest else None,
             }
         )
     return sorted(
@@ -318,7 +335,7 @@ def vetoes(judged: Judged, compared: Comparisons) -> list[Veto]:
 
 def yield_by_margin(
     judged: Judged, compared: Comparisons, spreads: Sequence[float] = (0, 0.1, 0.25, 0.5, 1, 1.5, 2)
-) -> list[dict[str, float | None]]:
+) -> list[MarginYield]:
     """Compute the yield if a number of spreads were added to every vote's margin.
 
     Returns:

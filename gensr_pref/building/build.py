@@ -171,7 +171,7 @@ def _remove_damaged(out: Path, shard: int, stage: Stage, stamps: Stamps) -> bool
     failures = part_files.part(out, "failures", shard, stage)
     if stamps.is_strange(failures) and all(map(stamps.is_as_noted, paths.values())):
         print(f"{failures}: was not written by this run, and is removed", file=sys.stderr)
-        part_files.remove(failures)
+        part_files.remove_file(failures)
     for path in paths.values():
         if stamps.of(path) is not None and not stamps.exists(path):
             print(f"{path}: is missing, and is made again", file=sys.stderr)
@@ -182,7 +182,7 @@ def _remove_damaged(out: Path, shard: int, stage: Stage, stamps: Stamps) -> bool
         damaged += [failures, paths["candidates" if stage == "sample" else "scores"]]
     for path in damaged:
         print(f"{path}: is not what was written, and is made again", file=sys.stderr)
-        part_files.remove(path)
+        part_files.remove_file(path)
     return bool(damaged)
 
 

@@ -51,7 +51,7 @@ def open_run(out: Path, blueprint: Blueprint) -> Iterator[Layout]:
             _require_growth(out, there, blueprint, placed_in)
         elif any(files.is_folder(out / table) for table in _TABLES):
             _require_own_parts(out, blueprint)
-        part_files.sweep(out, _TABLES)
+        part_files.remove_unfinished_parts(out, _TABLES)
         clips = _assign_splits(placed_in, there, blueprint)
         size = blueprint.run.engine.shard_clips
         layout = assign_shards(out, clips, size, blueprint.recordings, placed_in)

@@ -173,7 +173,7 @@ class ShardWorker:
         try:
             rows: list[Row] = part_files.read(path).to_pylist()
         except CorruptPartError:
-            part_files.remove(path)
+            part_files.remove_file(path)
             raise
         return rows
 
@@ -288,7 +288,7 @@ def write_failures(
     if failures:
         rows = [{**vars(one), "reason": str(one.reason)} for one in failures]
         return part_files.write(path, rows, schema.FAILURES, facts)
-    part_files.remove(path)
+    part_files.remove_file(path)
     return None
 
 

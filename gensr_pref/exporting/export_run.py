@@ -233,7 +233,7 @@ def _by_column(leak: Leak) -> str:
 def _whole_audit(contents: Contents) -> dict[str, Any]:
     """The run's audit; made if there is none, a short one, or one of other parts or answers."""
     path = contents.out / "audit" / "audit.json"
-    entry = files.entry(path)
+    entry = files.stat_file(path)
     if entry is not None and entry.time >= _last_change(contents.out):
         audited = _read_object(path)
         if (
@@ -242,18 +242,15 @@ def _whole_audit(contents: Contents) -> dict[str, Any]:
             and audited.get("contents") == table_digests(contents)
         ):
             return audited
-    return audit(contents.out)
+    return {**audit(contents.out)}
 
 
 def _last_change(run: Path) -> int:
     """Time when pairs or listeners' answers were last written, in ns since 1970."""
     listening = run / "listening"
-    pieces = [
-        listening,
-        *(listening / name for name in part_files.json_files(listening) if is_remote(listening)),
-    ]
-    entries = [*part_files.listed(run, "pairs").values()]
-    entries += [one for folder in pieces for one in files.listed(folder).values()]
+    folders = [listening, *(listening / name for name in part_files.list_json_files(listening))]
+    entries = [*part_files.stat_parts(run, "pairs").values()]
+    entries += [one for folder in folders for one in files.list_files(folder).values()]
     return max((one.time for one in entries), default=0)
 
 

@@ -15,7 +15,7 @@ from gensr_pref import audio
 from gensr_pref.exporting.shard_writer import Split
 from gensr_pref.identity import clean_id, noisy_id, split_candidate_id
 from gensr_pref.schema import AUDIO
-from gensr_pref.storage.files import storage_error
+from gensr_pref.storage.base import storage_error
 
 SOUNDS = "wav"  # folder
 

@@ -20,7 +20,7 @@ from gensr_pref.errors import GensrPrefError, StorageError
 from gensr_pref.rundir import part_files
 from gensr_pref.rundir.machine import Machine
 from gensr_pref.rundir.part_files import Stamp
-from gensr_pref.storage.objects import Entry
+from gensr_pref.storage.base import Entry
 
 LEDGER = "timings.jsonl"  # of a run directory
 CHECKED = "checked.jsonl"  # likewise: how parts look whose content was found to be the same
@@ -118,7 +118,9 @@ class Stamps:
         for line in part_files.read_json_lines(out / LEDGER):
             self._known.update(_parts_in(line))
         self.seen: dict[Path, Entry] = {
-            path: entry for table in TABLES for path, entry in part_files.listed(out, table).items()
+            path: entry
+            for table in TABLES
+            for path, entry in part_files.stat_parts(out, table).items()
         }
 
     def exists(self, path: Path) -> bool:

@@ -7,8 +7,7 @@ a URL (`gensr_pref.storage.location`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,35 +17,31 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gensr_pref.errors import CorruptPartError, Problem, StorageError
-from gensr_pref.identity import bytes_digest, file_digest
 from gensr_pref.schema import facts_of, with_metadata
 from gensr_pref.storage import files
-from gensr_pref.storage.files import exists, read_text, remove, write_text
+from gensr_pref.storage.base import Entry
+from gensr_pref.storage.files import exists, read_text, remove_file, write_text
 from gensr_pref.storage.jsonl import (
     append_json,
-    json_files,
     last_json_line,
+    list_json_files,
     overwrite_json,
     read_json_lines,
     write_json_lines,
 )
 from gensr_pref.storage.lease import hold_lock, is_locked, wait_for_lock
-from gensr_pref.storage.location import is_remote
-from gensr_pref.storage.objects import Entry, Ranges, get
 
 __all__ = [
     "Stamp", "Table", "append_json", "batches", "counts", "exists", "facts", "facts_if_any",
-    "hold_lock", "is_intact", "is_locked", "is_whole", "json_files", "last_json_line", "listed",
-    "overwrite_json", "part", "parts", "read", "read_all", "read_json_lines", "read_text", "remove",
-    "rows", "stamp", "sweep", "wait_for_lock", "write", "write_json_lines", "write_table",
-    "write_text",
+    "hold_lock", "is_intact", "is_locked", "is_whole", "last_json_line", "list_json_files",
+    "overwrite_json", "part", "parts", "read", "read_all", "read_json_lines", "read_text",
+    "remove_file", "remove_unfinished_parts", "rows", "stamp", "stat_parts", "wait_for_lock",
+    "write", "write_json_lines", "write_table", "write_text",
 ]  # fmt: skip
 
 Table = Literal["clips", "candidates", "scores", "pairs", "failures"]
-T = TypeVar("T")
 R = TypeVar("R")
 _ROW_GROUP_BYTES = 64 * 2**20  # Hugging Face asks for at most about 100 MB
-_AT_ONCE = 16  # parts that are read from a store at the same time: it is far, not slow
 
 
 def part(run: Path, table: Table, shard: int, stage: str = "") -> Path:
@@ -56,12 +51,12 @@ def part(run: Path, table: Table, shard: int, stage: str = "") -> Path:
 
 def parts(run: Path, table: Table) -> list[Path]:
     """The parts of a table that are there, in order."""
-    return list(listed(run, table))
+    return list(stat_parts(run, table))
 
 
-def listed(run: Path, table: Table) -> dict[Path, Entry]:
+def stat_parts(run: Path, table: Table) -> dict[Path, Entry]:
     """The parts of a table that are there, in order, and how they look; asks for one listing."""
-    found = files.listed(run / table)
+    found = files.list_files(run / table)
     return {
         run / table / name: one
         for name, one in found.items()
@@ -97,7 +92,7 @@ class Stamp:
         return Entry(self.size, self.time, self.tag, self.changed)
 
 
-def write(path: Path, rows: Sequence[dict[str, Any]], schema: pa.Schema, facts: Any) -> Stamp:
+def write(path: Path, rows: Sequence[Mapping[str, Any]], schema: pa.Schema, facts: Any) -> Stamp:
     """Write rows as one part, atomically; every page has a checksum that `read` looks at.
 
     Args:
@@ -112,12 +107,12 @@ def write(path: Path, rows: Sequence[dict[str, Any]], schema: pa.Schema, facts: 
 def write_table(path: Path, table: pa.Table, facts: Any) -> Stamp:
     """Write a table as one part, atomically; as `write` for what is columns already."""
     per_group = max(1, int(_ROW_GROUP_BYTES * len(table) / max(1, table.nbytes)))
-    with files.atomic(path) as temporary:
+    with files.write_atomically(path) as temporary:
         with _writer(temporary, table.schema, facts) as writer:
             if len(table):  # `datasets` stumbles over a row group of no rows
                 writer.write_table(table, row_group_size=per_group)
         made = stamp(temporary)
-    there = files.entry(path) or made.entry  # renaming changes the one time, sending both
+    there = files.stat_file(path) or made.entry  # renaming changes the one time, sending both
     return replace(made, time=there.time, tag=there.tag, changed=there.changed)
 
 
@@ -128,7 +123,7 @@ def growing(path: Path, schema: pa.Schema, facts: Any) -> Iterator[Callable[[pa.
     Raises:
         StorageError: the disk is full or the folder cannot be written.
     """
-    with files.atomic(path) as temporary, _writer(temporary, schema, facts) as writer:
+    with files.write_atomically(path) as temporary, _writer(temporary, schema, facts) as writer:
         yield writer.write_table
 
 
@@ -150,10 +145,10 @@ def stamp(path: Path) -> Stamp:
         StorageError: it cannot be read.
     """
     try:
-        seen = files.entry(path)
+        seen = files.stat_file(path)
         if seen is None:
             raise FileNotFoundError("it is not there")
-        digest = bytes_digest(get(path)) if is_remote(path) else file_digest(path)
+        digest = files.digest_file(path)
     except OSError as error:
         raise _unreadable(path, error) from error
     named, count = _named_and_counted(path)
@@ -207,7 +202,7 @@ def batches(path: Path, columns: list[str], rows: int = 64) -> Iterator[pa.Recor
         StorageError: as `read`.
     """
     try:
-        with pq.ParquetFile(_source(path), page_checksum_verification=True) as file:
+        with pq.ParquetFile(files.parquet_source(path), page_checksum_verification=True) as file:
             _require_bytes(file.schema_arrow)
             yield from file.iter_batches(batch_size=rows, columns=columns)
     except (OSError, ValueError, pa.ArrowException) as error:
@@ -222,14 +217,14 @@ def read_all(run: Path, table: Table, columns: list[str] | None = None) -> pa.Ta
     Raises:
         StorageError: there is none, or one cannot be read.
     """
-    found = listed(run, table)
+    found = stat_parts(run, table)
     if not found:
         raise StorageError(
             f"holds no part file. Is {run} a finished run directory?",
             path=run / table,
             problem=Problem.EMPTY,
         )
-    tables = _each(run, lambda one: _read_known(*one, columns), found.items())
+    tables = files.map_files(run, lambda one: _read_known(*one, columns), found.items())
     whole = pa.concat_tables(tables, promote_options="permissive")
     for name in columns or ():
         if name not in whole.column_names:
@@ -270,8 +265,10 @@ def counts(run: Path, table: Table) -> dict[Path, int]:
     Raises:
         StorageError: as `read`.
     """
-    found = listed(run, table)
-    return dict(zip(found, _each(run, lambda one: _count(*one), found.items()), strict=True))
+    found = stat_parts(run, table)
+    return dict(
+        zip(found, files.map_files(run, lambda one: _count(*one), found.items()), strict=True)
+    )
 
 
 def is_whole(path: Path, fingerprint: str) -> bool:
@@ -279,9 +276,9 @@ def is_whole(path: Path, fingerprint: str) -> bool:
     return bool(facts_if_any(path).get("fingerprint") == fingerprint)
 
 
-def sweep(run: Path, tables: Iterable[Table]) -> None:
+def remove_unfinished_parts(run: Path, tables: Iterable[Table]) -> None:
     """Remove what an interrupted write left behind."""
-    files.sweep([run, *(run / table for table in tables)])
+    files.remove_unfinished([run, *(run / table for table in tables)])
 
 
 def _count(path: Path, seen: Entry | None = None) -> int:
@@ -299,24 +296,11 @@ def _named_and_counted(path: Path) -> tuple[str, int | None]:
     return str(told.get("fingerprint", "")), int(found.num_rows)
 
 
-def _each(run: Path, work: Callable[[T], R], items: Iterable[T]) -> list[R]:
-    """The work on every item, in order; at a store several at a time."""
-    if not is_remote(run):
-        return [work(one) for one in items]
-    with ThreadPoolExecutor(_AT_ONCE) as threads:
-        return list(threads.map(work, items))
-
-
 def _opened(path: Path, work: Callable[[Any], R], size: int | None = None) -> R:
     try:
-        return work(_source(path, size))
+        return work(files.parquet_source(path, size))
     except (OSError, ValueError, pa.ArrowException) as error:
         raise _unreadable(path, error) from error
-
-
-def _source(path: Path, size: int | None = None) -> Any:
-    """What pyarrow can read from: of a store only the bytes that it asks for are fetched."""
-    return Ranges(path, size) if is_remote(path) else path
 
 
 def _table(source: Any, columns: list[str] | None) -> pa.Table:

@@ -32,7 +32,8 @@ from typing import IO
 
 from gensr_pref import process
 from gensr_pref.errors import GensrPrefError, InputError, Problem, StorageError
-from gensr_pref.storage import files, jsonl
+from gensr_pref.storage import files, pieces
+from gensr_pref.storage.base import storage_error
 from gensr_pref.storage.location import is_remote
 from gensr_pref.untrusted import documents
 
@@ -81,7 +82,7 @@ def hold_lock(path: Path, busy: GensrPrefError, discard: bool = False) -> Iterat
     """
     if is_remote(path):
         with _hold_lease(path, busy):
-            jsonl.start_new_pieces()
+            pieces.start_new_pieces()
             yield
         return
     with _open_lock_file(path) as lock:
@@ -145,7 +146,7 @@ def _open_lock_file(path: Path) -> IO[bytes]:
         path.parent.mkdir(parents=True, exist_ok=True)
         return path.open("ab")
     except OSError as error:
-        raise files.storage_error(path, error) from error
+        raise storage_error(path, error) from error
 
 
 def _lock_file(path: Path, lock: IO[bytes], busy: GensrPrefError) -> bool:
@@ -204,7 +205,7 @@ def _hold_lease(folder: Path, busy: GensrPrefError) -> Iterator[None]:
 def _is_leased(folder: Path) -> bool:
     """Return whether a process holds the lease, as far as a single read can tell."""
     number, lease = _newest_lease(folder)
-    entry = files.entry(_lease_path(folder, number))
+    entry = files.stat_file(_lease_path(folder, number))
     if lease is None or entry is None or lease.released or _has_ended_here(lease):
         return False
     return time.time() - entry.time / 1e9 < STALE_SECONDS or _is_running_here(lease)
@@ -217,11 +218,11 @@ def _take_lease(folder: Path, busy: GensrPrefError) -> tuple[Path, Lease]:
     pid = os.getpid()
     lease = Lease(uuid.uuid4().hex, socket.gethostname(), _machine_id(), pid, _start_time(pid))
     path = _lease_path(folder, number + 1)
-    if not files.create(path, _as_json(lease)):
+    if not files.create_file(path, _as_json(lease)):
         raise busy
-    for older in files.listed(folder):
+    for older in files.list_files(folder):
         if older.isdecimal() and older < path.name:
-            files.remove(folder / older)
+            files.remove_file(folder / older)
     return path, lease
 
 
@@ -266,7 +267,7 @@ def _interrupt() -> None:
 
 def _newest_lease(folder: Path) -> tuple[int, Lease | None]:
     """Return the highest number and its lease; 0 and None where the folder holds no lease."""
-    names = [name for name in files.listed(folder) if name.isdecimal()]
+    names = [name for name in files.list_files(folder) if name.isdecimal()]
     if not names:
         return 0, None
     try:

@@ -1,7 +1,7 @@
-"""Objects under a URL, through fsspec: listed, read whole or in part, and written whole.
+"""Objects at a URL, through fsspec: list, read (whole or in part), write (whole) and remove them.
 
-An object store has no rename and no append, but an object appears whole or not at all, which is all
-that a run directory needs. Nothing is remembered of a listing, as others write too.
+An object store has no rename and no append, but an object is complete or absent, which is all that
+a run directory needs. Listings are not cached, because other processes write too.
 """
 
 from __future__ import annotations
@@ -9,224 +9,202 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from gensr_pref.errors import GensrPrefError, InputError, Problem, StorageError
+from gensr_pref.storage.base import Entry
 
-SMALL_BYTES = 2**20  # an object that is fetched at once, whatever is asked of it
-_TAGS = ("ETag", "etag", "md5Hash", "checksum")  # as the file systems of fsspec call it
+SMALL_BYTES = 2**20  # an object of at most this size is fetched at once
+_TAGS = ("ETag", "etag", "md5Hash", "checksum")  # names in the file systems of fsspec
 _TIMES = ("LastModified", "last_modified", "mtime", "updated", "created")
-_CUT_OFF = "What is finished is kept, and the same command continues once it can be reached."
+_RESUME = "Finished work is kept, and the same command resumes it once the store can be reached."
 
 
-@dataclass(frozen=True)
-class Entry:
-    """A file or object as a listing shows it.
-
-    Attributes:
-        size: bytes.
-        time: of its last change, in ns since 1970; 0 where the store does not tell.
-        tag: that changes with its content (ETag); empty where there is none.
-        changed: when its content, name or rights changed last, in ns since 1970 (ctime). Unlike
-            `time` no program sets it, so a copy that keeps times differs; 0 in a store.
-    """
-
-    size: int
-    time: int
-    tag: str = ""
-    changed: int = 0
-
-    def is_same(self, other: Entry) -> bool:
-        """Whether nothing was written since: by the tag, or else by both times."""
-        if self.tag or other.tag:
-            return (self.size, self.tag) == (other.size, other.tag)
-        return (self.size, self.time, self.changed) == (other.size, other.time, other.changed)
-
-
-def listed(folder: Path) -> dict[str, Entry]:
-    """The objects of a folder, by name; one request for every 1000 of them.
+def list_objects(folder: Path) -> dict[str, Entry]:
+    """Return the entries of a folder's objects, by name; one request for every 1000 objects.
 
     Raises:
-        StorageError: the store cannot be asked.
+        StorageError: the store cannot be reached.
     """
-    found = _listed(folder)
-    return {name: _entry(one) for name, one in found.items() if one["type"] == "file"}
+    listing = _list_folder(folder)
+    return {name: _entry(info) for name, info in listing.items() if info["type"] == "file"}
 
 
-def folders(folder: Path) -> list[str]:
-    """The names of the folders in a folder.
+def list_folders(folder: Path) -> list[str]:
+    """Return the names of the folders in a folder.
 
     Raises:
-        StorageError: the store cannot be asked.
+        StorageError: the store cannot be reached.
     """
-    return [name for name, one in _listed(folder).items() if one["type"] == "directory"]
+    return [name for name, info in _list_folder(folder).items() if info["type"] == "directory"]
 
 
-def entry(path: Path) -> Entry | None:
-    """An object; None where there is none.
+def stat_object(path: Path) -> Entry | None:
+    """Return the entry of an object; None where there is none.
 
     Raises:
-        StorageError: the store cannot be asked.
+        StorageError: the store cannot be reached.
     """
-    with _asked(path, "looked at"):
+    with _name_failure(path, "looked at"):
         try:
-            found = _system(path).info(_key(path))
+            info = _system(path).info(_key(path))
         except FileNotFoundError:
             return None
-        return _entry(found) if found["type"] == "file" else None
+        return _entry(info) if info["type"] == "file" else None
 
 
-def get(path: Path, start: int = 0, end: int | None = None) -> bytes:
-    """The bytes of an object from `start` on, before `end`.
+def read_object(path: Path, start: int = 0, end: int | None = None) -> bytes:
+    """Return the bytes of an object from `start` to before `end`.
 
     Raises:
-        FileNotFoundError: there is none.
-        StorageError: the store cannot be asked.
+        FileNotFoundError: the object does not exist.
+        StorageError: the store cannot be reached.
     """
-    with _asked(path, "read"):
+    with _name_failure(path, "read"):
         return bytes(_system(path).cat_file(_key(path), start=start, end=end))
 
 
-def put(path: Path, content: bytes) -> None:
-    """Write an object, whole or not at all.
+def write_object(path: Path, content: bytes) -> None:
+    """Write an object, atomically.
 
     Raises:
-        StorageError: it cannot be.
+        StorageError: the object cannot be written.
     """
-    with _asked(path, "written"):
+    with _name_failure(path, "written"):
         _system(path).pipe_file(_key(path), content)
 
 
-def put_file(path: Path, local: Path) -> None:
-    """Make an object of a file, whole or not at all.
+def upload_object(path: Path, local: Path) -> None:
+    """Write an object with the content of a local file, atomically.
 
     Raises:
-        StorageError: it cannot be.
+        StorageError: the object cannot be written.
     """
-    with _asked(path, "written"):
+    with _name_failure(path, "written"):
         _system(path).put_file(str(local), _key(path))
 
 
-def create(path: Path, content: bytes) -> bool:
-    """Write an object only where there is none; whether it is ours.
+def create_object(path: Path, content: bytes) -> bool:
+    """Write an object if there is none; return whether this process wrote it.
 
-    The store decides (``If-None-Match: *``), so of several that try one succeeds.
+    The store decides (``If-None-Match: *``), so of several processes that try this, one succeeds.
 
     Args:
-        content: that nobody else would write.
+        path: the object.
+        content: its bytes, which no other process writes.
 
     Raises:
-        StorageError: it cannot be asked, or does not know conditional writes.
+        StorageError: the store cannot be reached, or does not support conditional writes.
     """
-    with _asked(path, "written"):
+    with _name_failure(path, "written"):
         try:
             _system(path).pipe_file(_key(path), content, mode="create")
         except OSError:
-            # A refusal has several names, and comes too where an answer was lost and asked again.
-            there = entry(path)
-            if there is None:
+            # Stores report a refusal by different errors, and report one also if the client repeats
+            # a request whose answer was lost.
+            if stat_object(path) is None:
                 raise
-        return get(path) == content
+        return read_object(path) == content
 
 
-def remove(path: Path) -> None:
-    """Remove an object, if it is there.
+def remove_object(path: Path) -> None:
+    """Remove an object if it exists.
 
     Raises:
-        StorageError: it cannot be.
+        StorageError: the object cannot be removed.
     """
-    with _asked(path, "removed"):
+    with _name_failure(path, "removed"):
         try:
             _system(path).rm_file(_key(path))
         except FileNotFoundError:
             return
 
 
-class Ranges(io.RawIOBase):
-    """An object as a file to read from: every read is one request for just these bytes.
+class ObjectReader(io.RawIOBase):
+    """A readable file of an object's content: each read is one request for just these bytes.
 
-    What is small is fetched at once, and the end of the object, which Parquet reads first, is kept.
+    A small object is fetched at once. The end of an object, which Parquet reads first, is kept.
 
     Args:
-        size: bytes, where it is known; else it is asked for.
+        path: the object.
+        size: its size in bytes; None = request it.
 
     Raises:
-        FileNotFoundError: there is none.
-        StorageError: from every method that reads: the store cannot be asked.
+        FileNotFoundError: the object does not exist.
+        StorageError: from every method that reads: the store cannot be reached.
     """
 
     def __init__(self, path: Path, size: int | None = None) -> None:
         self._path = path
         self._size = _size_of(path) if size is None else size
-        self._at = 0
-        self._end = get(path) if 0 < self._size <= SMALL_BYTES else b""
+        self._position = 0
+        self._end = read_object(path) if 0 < self._size <= SMALL_BYTES else b""
 
     def readable(self) -> bool:
-        """Whether it can be read: always."""
+        """Return True."""
         return True
 
     def seekable(self) -> bool:
-        """Whether a place in it can be chosen: always."""
+        """Return True."""
         return True
 
     def tell(self) -> int:
-        """The place that is read next."""
-        return self._at
+        """Return the position of the next read."""
+        return self._position
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Choose the place that is read next."""
-        self._at = offset + (0, self._at, self._size)[whence]
-        return self._at
+        """Set the position of the next read and return it."""
+        self._position = offset + (0, self._position, self._size)[whence]
+        return self._position
 
     def readinto(self, buffer: Any) -> int:
-        """Fill a buffer, as far as the object goes."""
-        found = self._span(self._at, min(self._size, self._at + len(buffer)))
-        buffer[: len(found)] = found
-        self._at += len(found)
-        return len(found)
+        """Fill a buffer from the position on, up to the end of the object; return the length."""
+        content = self._read_span(self._position, min(self._size, self._position + len(buffer)))
+        buffer[: len(content)] = content
+        self._position += len(content)
+        return len(content)
 
-    def _span(self, start: int, end: int) -> bytes:
-        kept = self._size - len(self._end)
+    def _read_span(self, start: int, end: int) -> bytes:
+        kept_from = self._size - len(self._end)
         if start >= end:
             return b""
-        if start >= kept:
-            return self._end[start - kept : end - kept]
-        found = get(self._path, start, end)
+        if start >= kept_from:
+            return self._end[start - kept_from : end - kept_from]
+        content = read_object(self._path, start, end)
         if end == self._size:
-            self._end = found
-        return found
+            self._end = content
+        return content
 
 
-def _listed(folder: Path) -> dict[str, Mapping[str, Any]]:
-    """What fsspec says of everything in a folder, by name."""
-    with _asked(folder, "listed"):
+def _list_folder(folder: Path) -> dict[str, Mapping[str, Any]]:
+    """Return what fsspec reports about everything in a folder, by name."""
+    with _name_failure(folder, "listed"):
         try:
-            found = _system(folder).ls(_key(folder), detail=True, refresh=True)
+            listing = _system(folder).ls(_key(folder), detail=True, refresh=True)
         except FileNotFoundError as error:
             if _code(error) == "NoSuchBucket":
                 raise
             return {}
-    inside = f"{_key(folder).rstrip('/')}/"  # listing an object tells that object itself
-    named = {one["name"].rstrip("/"): one for one in found}
+    prefix = f"{_key(folder).rstrip('/')}/"  # the listing of an object is that object itself
+    by_name = {info["name"].rstrip("/"): info for info in listing}
     return {
-        name.removeprefix(inside): one
-        for name, one in sorted(named.items())
-        if name.startswith(inside)
+        name.removeprefix(prefix): info
+        for name, info in sorted(by_name.items())
+        if name.startswith(prefix)
     }
 
 
 def _size_of(path: Path) -> int:
-    there = entry(path)
-    if there is None:
-        raise FileNotFoundError("is not there")
-    return there.size
+    entry = stat_object(path)
+    if entry is None:
+        raise FileNotFoundError("the object does not exist")
+    return entry.size
 
 
 def _system(path: Any) -> Any:
-    """The file system of fsspec that reaches a URL; it keeps no listings."""
+    """Return the file system of fsspec for a URL, without a cache of listings."""
     import fsspec
 
     options = {**path.storage_options, "use_listings_cache": False}
@@ -237,54 +215,62 @@ def _key(path: Any) -> str:
     return str(path.path)
 
 
-def _entry(found: Mapping[str, Any]) -> Entry:
-    time = next((found[key] for key in _TIMES if found.get(key)), 0)
+def _entry(info: Mapping[str, Any]) -> Entry:
+    time = next((info[key] for key in _TIMES if info.get(key)), 0)
     seconds = time.timestamp() if isinstance(time, datetime) else time
-    tag = next((str(found[key]) for key in _TAGS if found.get(key)), "")
-    known = isinstance(seconds, int | float)
-    return Entry(int(found["size"]), round(seconds * 1e9) if known else 0, tag)
+    tag = next((str(info[key]) for key in _TAGS if info.get(key)), "")
+    is_number = isinstance(seconds, int | float)
+    return Entry(int(info["size"]), round(seconds * 1e9) if is_number else 0, tag)
 
 
 @contextmanager
-def _asked(path: Path, done: str) -> Iterator[None]:
-    """Say which URL could not be reached, whatever its library raises: they have no common type."""
+def _name_failure(path: Path, action: str) -> Iterator[None]:
+    """Turn any error of a store's library into one that names the URL; they share no base class.
+
+    Args:
+        path: the URL.
+        action: participle for the message, such as "read".
+    """
     try:
         yield
     except GensrPrefError:
         raise
     except FileNotFoundError as error:
-        if _code(error) == "NoSuchBucket":  # met at the first file of the folder that was named
-            said = f"{_said(error)}. Make the bucket, or name another."
-            raise InputError(f"{said}", path=path.parent, problem=Problem.MISSING) from error
-        if done == "read":
+        if _code(error) == "NoSuchBucket":  # reported for the first file of the user's folder
+            raise InputError(
+                f"{_error_text(error)}. Create the bucket, or choose another.",
+                path=path.parent,
+                problem=Problem.MISSING,
+            ) from error
+        if action == "read":
             raise
-        raise _storage_error(path, done, error, _CUT_OFF) from error
+        raise _storage_error(path, action, error, _RESUME) from error
     except PermissionError as error:
         advice = (
-            "See that the credentials (of the environment or ~/.aws) are right and may list, read, "
-            "write and delete there."
+            "Check that the credentials (of the environment or ~/.aws) are correct and allow to "
+            "list, read, write and delete there."
         )
-        raise _storage_error(path, done, error, advice) from error
+        raise _storage_error(path, action, error, advice) from error
     except Exception as error:
-        raise _storage_error(path, done, error, _CUT_OFF) from error
+        raise _storage_error(path, action, error, _RESUME) from error
 
 
-def _storage_error(path: Path, done: str, error: Exception, advice: str) -> StorageError:
+def _storage_error(path: Path, action: str, error: Exception, advice: str) -> StorageError:
     return StorageError(
-        f"cannot be {done}: {_said(error)}. {advice}",
+        f"cannot be {action}: {_error_text(error)}. {advice}",
         path=path,
         value=type(error).__name__,
         problem=Problem.UNREADABLE
-        if done in ("read", "listed", "looked at")
+        if action in ("read", "listed", "looked at")
         else Problem.UNWRITABLE,
     )
 
 
-def _said(error: Exception) -> str:
+def _error_text(error: Exception) -> str:
     return str(error).strip().rstrip(".") or type(error).__name__
 
 
 def _code(error: BaseException) -> str:
-    """What an S3 server called an error; empty where it is none of its."""
-    answer = getattr(error.__cause__, "response", None) or {}
-    return str(answer.get("Error", {}).get("Code", ""))
+    """Return the code of an S3 server's error; empty for any other error."""
+    response = getattr(error.__cause__, "response", None) or {}
+    return str(response.get("Error", {}).get("Code", ""))

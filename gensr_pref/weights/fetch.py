@@ -30,7 +30,8 @@ from gensr_pref.errors import (
     Problem,
     parameter,
 )
-from gensr_pref.storage import files, lease
+from gensr_pref.storage import lease
+from gensr_pref.storage.local_files import flush
 from gensr_pref.storage.location import expand_user
 from gensr_pref.weights import catalogue, hub
 from gensr_pref.weights.catalogue import CATALOGUE, Checkpoint
@@ -287,7 +288,7 @@ def _install(part: Path, path: Path, sha256: str) -> None:
     """Rename a verified file to its final name, and write its digest beside it."""
     try:
         with part.open("rb") as file:
-            files.flush(file.fileno())  # its bytes reach the disk before its name
+            flush(file.fileno())  # its bytes reach the disk before its name
         part.replace(path)
         catalogue.write_digest(path, sha256, path.stat().st_mtime_ns)
         remove_part(part)

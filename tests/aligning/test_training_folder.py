@@ -29,7 +29,7 @@ from gensr_pref.exporting.export_run import export
 from gensr_pref.generators.tiny.base import SHIPPED
 from gensr_pref.generators.tiny.checkpoint import save_network
 from gensr_pref.generators.tiny.pretrained import from_pretrained
-from gensr_pref.storage import files
+from gensr_pref.storage import local_files
 from tests.aligning.pretrain.test_train import recipe as pretraining
 from tests.aligning.test_dpo import recipe
 from tests.refusals import raises
@@ -306,7 +306,9 @@ def test_one_process_at_a_time_trains_in_a_folder(once, tmp_path) -> None:
 
 def test_a_checkpoint_is_on_the_disk_before_it_gets_its_name(once, tmp_path, monkeypatch) -> None:
     flushed = []
-    monkeypatch.setattr(files, "_flush", lambda path: flushed.append(path.stat().st_size))
+    monkeypatch.setattr(
+        local_files, "_flush_file", lambda path: flushed.append(path.stat().st_size)
+    )
     once()
     names = ("state.pt", "model.safetensors", "config.json", "recipe.json")
     assert {(tmp_path / "out" / name).stat().st_size for name in names} <= set(flushed)

@@ -64,7 +64,7 @@ def out(uploaded, bucket):
 def contents(out) -> dict[str, bytes]:
     """Every part of a run directory at a URL, by name."""
     return {
-        f"{table}/{path.name}": objects.get(path)
+        f"{table}/{path.name}": objects.read_object(path)
         for table in TABLES
         for path in part_files.parts(out, table)
     }
@@ -94,7 +94,7 @@ def test_commands_work_on_it(out, base, capsys):
     capsys.readouterr()
     assert main(["audit", str(out)]) == 0
     assert f"Written to {out}/audit/report.html" in capsys.readouterr().out
-    assert b"<html" in objects.get(out / "audit" / "report.html")[:200]
+    assert b"<html" in objects.read_object(out / "audit" / "report.html")[:200]
     refuses(["audit", out, "--open"], InputError, path=out, problem="unsupported")
 
 
@@ -155,18 +155,18 @@ def test_running_again_writes_no_part_but_pairs(out, run, base, s3):
 @pytest.mark.parametrize("table", ["clips", "candidates", "scores"])
 def test_object_in_which_a_byte_changed_is_made_again(out, run, base, local, table, capsys):
     path = part_files.part(out, table, 1)
-    content = bytearray(objects.get(path))
+    content = bytearray(objects.read_object(path))
     content[len(content) // 2] ^= 0x10
-    objects.put(path, bytes(content))
+    objects.write_object(path, bytes(content))
     build(run(), out, base=base)
     assert contents(out) == local
     assert f"{path}: is not what was written" in capsys.readouterr().err
 
 
 def test_what_is_missing_is_made_again(out, run, base, local):
-    objects.remove(part_files.part(out, "scores", 1))
-    objects.remove(part_files.part(out, "candidates", 2))
-    objects.remove(out / "summary.json")
+    objects.remove_object(part_files.part(out, "scores", 1))
+    objects.remove_object(part_files.part(out, "candidates", 2))
+    objects.remove_object(out / "summary.json")
     build(run(), out, base=base)
     assert contents(out) == local
 

@@ -14,7 +14,7 @@ from gensr_pref.errors import InputError, StorageError
 from gensr_pref.exporting.atomic_folder import replace_folder
 from gensr_pref.exporting.dataset import ExportOptions
 from gensr_pref.exporting.export_run import export
-from gensr_pref.storage import files
+from gensr_pref.storage import local_files
 from tests.refusals import raises
 
 
@@ -101,7 +101,7 @@ def test_a_full_disk_is_told_as_it_is(built, tmp_path, monkeypatch, form) -> Non
 
     audit(built)
     (tmp_path / "out").mkdir()
-    monkeypatch.setattr(files, "_flush", full)
+    monkeypatch.setattr(local_files, "_flush_file", full)
     monkeypatch.setattr("gensr_pref.audio.wav", full)
     with raises(StorageError, path="out", problem="unwritable") as caught:
         export(built, tmp_path / "out", ExportOptions(form))

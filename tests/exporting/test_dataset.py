@@ -376,7 +376,7 @@ def uploaded(run: Path, url: str) -> Path:
     there = parse_location(url)
     for path in run.rglob("*"):
         if path.is_file() and path.name != ".lock":
-            objects.put(there / path.relative_to(run).as_posix(), path.read_bytes())
+            objects.write_object(there / path.relative_to(run).as_posix(), path.read_bytes())
     return there
 
 

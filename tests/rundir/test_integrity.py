@@ -216,7 +216,7 @@ def test_build_that_was_killed_after_any_write(run, base, built, tmp_path, monke
     """Whatever was written last, nothing is at fault but pairs, and the same build ends it."""
     more = run("generators.0.candidates=4")
     build(more, tmp_path / "whole", base=base)
-    whole, atomic, killed = tables(tmp_path / "whole"), files.atomic, 0
+    whole, atomic, killed = tables(tmp_path / "whole"), files.write_atomically, 0
     for last in itertools.count(1):
         out, count = tmp_path / f"run {last}", itertools.count(1)
         if grown:
@@ -230,7 +230,7 @@ def test_build_that_was_killed_after_any_write(run, base, built, tmp_path, monke
                 raise KeyboardInterrupt
 
         with monkeypatch.context() as patched:
-            patched.setattr(files, "atomic", dying)
+            patched.setattr(files, "write_atomically", dying)
             try:
                 build(more, out, base=base)
             except KeyboardInterrupt:

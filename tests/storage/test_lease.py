@@ -34,7 +34,7 @@ def elsewhere(monkeypatch):
 
 
 def names(place):
-    return list(objects.listed(place))
+    return list(objects.list_objects(place))
 
 
 def write_foreign_lease(place, number=1):
@@ -120,7 +120,7 @@ def test_holder_stops_when_its_lease_was_taken_over(bucket, quick):
 
 def test_damaged_lease_does_not_lock(bucket):
     place = bucket / ".lock"
-    objects.put(lease._lease_path(place, 4), b"?")
+    objects.write_object(lease._lease_path(place, 4), b"?")
     assert not is_locked(place)
     with hold_lock(place, BUSY):
         assert names(place) == ["000005"]
@@ -258,7 +258,9 @@ def test_exactly_one_of_several_threads_creates_a_lease_on_a_disk(tmp_path, monk
         monkeypatch.setattr(os, "link", refuse)
     place, made = tmp_path / "leases" / "000001", []
     threads = [
-        threading.Thread(target=lambda text=str(number): made.append(files.create(place, text)))
+        threading.Thread(
+            target=lambda text=str(number): made.append(files.create_file(place, text))
+        )
         for number in range(8)
     ]
     for one in threads:

@@ -11,7 +11,7 @@ import pytest
 
 from gensr_pref.errors import CorruptPartError, InputError, StorageError
 from gensr_pref.rundir import part_files
-from gensr_pref.storage import jsonl, objects
+from gensr_pref.storage import objects
 from gensr_pref.storage.location import parse_location
 from tests.refusals import raises
 from tests.rundir.test_part_files import FACTS, candidate
@@ -41,32 +41,32 @@ def part(bucket):
 
 
 def test_objects_are_written_listed_read_and_removed(place):
-    assert objects.listed(place) == {}
-    assert objects.entry(place / "a") is None
-    objects.put(place / "b", b"second")
-    objects.put(place / "a", b"first")
-    objects.put(place / "folder" / "c", b"third")
-    assert list(objects.listed(place)) == ["a", "b"]
-    assert objects.folders(place) == ["folder"]
-    assert objects.listed(place / "a") == {}
-    assert objects.listed(place)["a"].is_same(objects.entry(place / "a"))
-    assert objects.get(place / "a") == b"first"
-    assert objects.get(place / "a", 1, 3) == b"ir"
-    before = objects.entry(place / "a")
-    objects.put(place / "a", b"other")
-    assert not objects.entry(place / "a").is_same(before)
-    objects.remove(place / "a")
-    objects.remove(place / "a")
-    assert list(objects.listed(place)) == ["b"]
+    assert objects.list_objects(place) == {}
+    assert objects.stat_object(place / "a") is None
+    objects.write_object(place / "b", b"second")
+    objects.write_object(place / "a", b"first")
+    objects.write_object(place / "folder" / "c", b"third")
+    assert list(objects.list_objects(place)) == ["a", "b"]
+    assert objects.list_folders(place) == ["folder"]
+    assert objects.list_objects(place / "a") == {}
+    assert objects.list_objects(place)["a"].is_same(objects.stat_object(place / "a"))
+    assert objects.read_object(place / "a") == b"first"
+    assert objects.read_object(place / "a", 1, 3) == b"ir"
+    before = objects.stat_object(place / "a")
+    objects.write_object(place / "a", b"other")
+    assert not objects.stat_object(place / "a").is_same(before)
+    objects.remove_object(place / "a")
+    objects.remove_object(place / "a")
+    assert list(objects.list_objects(place)) == ["b"]
     with pytest.raises(FileNotFoundError):
-        objects.get(place / "a")
+        objects.read_object(place / "a")
 
 
 def test_listing_does_not_stop_at_a_thousand(bucket, s3):
     system = fsspec.filesystem("s3")
     system.pipe({f"{bucket.path}/{k:04d}": b"x" for k in range(1001)})
     s3.forget()
-    assert len(objects.listed(bucket)) == 1001
+    assert len(objects.list_objects(bucket)) == 1001
     assert s3.counted() == {"LIST": 2}
 
 
@@ -74,7 +74,7 @@ def test_one_of_many_creates(place):
     won = []
 
     def attempt(k):
-        if objects.create(place / "lock", f"{k}".encode()):
+        if objects.create_object(place / "lock", f"{k}".encode()):
             won.append(f"{k}".encode())
 
     threads = [threading.Thread(target=attempt, args=(k,)) for k in range(8)]
@@ -82,14 +82,14 @@ def test_one_of_many_creates(place):
         one.start()
     for one in threads:
         one.join()
-    assert won == [objects.get(place / "lock")]
-    assert not objects.create(place / "lock", b"late")
+    assert won == [objects.read_object(place / "lock")]
+    assert not objects.create_object(place / "lock", b"late")
 
 
 def test_answer_that_was_lost_does_not_cost_the_lock(bucket):
     """The client asks again, and is then told that there is an object: its own."""
-    objects.put(bucket / "lock", b"mine")
-    assert objects.create(bucket / "lock", b"mine")
+    objects.write_object(bucket / "lock", b"mine")
+    assert objects.create_object(bucket / "lock", b"mine")
 
 
 def test_part_comes_back_and_is_stamped_as_it_is_listed(place):
@@ -100,7 +100,7 @@ def test_part_comes_back_and_is_stamped_as_it_is_listed(place):
     assert part_files.facts(path)["fingerprint"] == stamp.fingerprint == "f00"
     assert part_files.rows(path) == stamp.rows == 5
     assert part_files.parts(place, "candidates") == [path]
-    assert part_files.listed(place, "candidates")[path].is_same(stamp.entry)
+    assert part_files.stat_parts(place, "candidates")[path].is_same(stamp.entry)
     assert [b.num_rows for b in part_files.batches(path, ["index"], rows=2)] == [2, 2, 1]
     assert part_files.read_all(place, "candidates", ["index", "utmos"]).to_pydict() == {
         "index": [0, 1, 2, 3, 4],
@@ -119,11 +119,11 @@ def test_part_has_the_bytes_that_it_has_on_a_disk(place, tmp_path):
     for folder in (place, tmp_path):
         part_files.write(part_files.part(folder, "candidates", 0), rows, shards_schema(), FACTS)
     content = part_files.part(tmp_path, "candidates", 0).read_bytes()
-    assert objects.get(part_files.part(place, "candidates", 0)) == content
+    assert objects.read_object(part_files.part(place, "candidates", 0)) == content
 
 
 def test_audio_stays_where_it_is_when_ids_are_read(part, bucket, s3):
-    size = objects.entry(part).size
+    size = objects.stat_object(part).size
     assert size > 4e6
     s3.forget()
     ids = part_files.read_all(bucket, "candidates", ["candidate_id", "generator"])
@@ -134,8 +134,8 @@ def test_audio_stays_where_it_is_when_ids_are_read(part, bucket, s3):
 
 
 def test_ranges_are_those_of_a_file(part):
-    content = objects.get(part)
-    file, rng = objects.Ranges(part), np.random.default_rng(0)
+    content = objects.read_object(part)
+    file, rng = objects.ObjectReader(part), np.random.default_rng(0)
     for start, length in rng.integers(0, [len(content), 50_000], (20, 2)):
         file.seek(start)
         assert file.read(length) == content[start : start + length]
@@ -147,10 +147,10 @@ def test_ranges_are_those_of_a_file(part):
 @pytest.mark.parametrize("at", [0.3, 0.999])
 def test_byte_that_changed_is_seen(part, bucket, at):
     stamp = part_files.stamp(part)
-    content = bytearray(objects.get(part))
+    content = bytearray(objects.read_object(part))
     content[int(len(content) * at)] ^= 0x10
-    objects.put(part, bytes(content))
-    seen = objects.entry(part)
+    objects.write_object(part, bytes(content))
+    seen = objects.stat_object(part)
     assert seen.size == stamp.size
     assert not part_files.is_intact(part, stamp, seen)
     assert not part_files.is_intact(part, None, seen)
@@ -167,36 +167,13 @@ def test_missing_part_is_missing(bucket):
         part_files.read_all(bucket, "scores")
 
 
-def test_lines_are_kept_in_bounded_pieces(place, monkeypatch):
-    monkeypatch.setattr(jsonl, "_PIECE_BYTES", 100)
-    path = place / "timings.jsonl"
-    assert jsonl.read_json_lines(path) == []
-    assert jsonl.last_json_line(path) is None
-    lines = [{"k": k, "text": "x" * (k % 7) * 10} for k in range(30)]
-    for one in lines:
-        jsonl.append_json(path, one)
-    jsonl.start_new_pieces()  # as another process would go on
-    jsonl.append_json(path, {"k": 30})
-    assert jsonl.read_json_lines(path) == [*lines, {"k": 30}]
-    assert jsonl.last_json_line(path) == {"k": 30}
-    pieces = objects.listed(path)
-    assert 10 < len(pieces) < 30
-    assert max(one.size for one in pieces.values()) <= 110
-    assert jsonl.json_files(place) == ["timings.jsonl"]
-
-
-def test_text_of_one_object_is_read_as_lines(place):
-    part_files.write_text(place / "shards.jsonl", '{"a": 1}\n{"a": 2}\n')
-    assert jsonl.read_json_lines(place / "shards.jsonl") == [{"a": 1}, {"a": 2}]
-
-
 def test_bucket_that_is_not_there(s3):
     place = parse_location("s3://no-such-bucket/run")
     for asked in (
-        lambda: objects.put(place / "a", b"x"),
-        lambda: objects.get(place / "a"),
-        lambda: objects.listed(place / "a"),
-        lambda: objects.create(place / "a", b"x"),
+        lambda: objects.write_object(place / "a", b"x"),
+        lambda: objects.read_object(place / "a"),
+        lambda: objects.list_objects(place / "a"),
+        lambda: objects.create_object(place / "a", b"x"),
     ):
         with raises(InputError, path="run", problem="missing"):
             asked()
@@ -220,7 +197,7 @@ def read_only(s3):
 
 def test_missing_permission_is_told(bucket, read_only):
     with raises(StorageError, path=bucket / "a", value="PermissionError", problem="unwritable"):
-        objects.put(bucket / "a", b"x")
+        objects.write_object(bucket / "a", b"x")
 
 
 @pytest.mark.slow

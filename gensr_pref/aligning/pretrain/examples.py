@@ -253,7 +253,7 @@ def _with_rooms(recipe: ExampleSettings, out: Path) -> run_file.Degrade:
             rng = rng_for(recipe.seed, "room", number)
             rt60_s = float(rng.uniform(*reverb.rt60_s))
             room = rooms.draw_room(rt60_s, float(rng.uniform(*reverb.distance_m)), rate, rng)
-            with files.atomic(path) as part:
+            with files.write_atomically(path) as part:
                 wave = rooms.simulate_response(room, rt60_s, rate)
                 soundfile.write(part, wave, rate, "FLOAT", format="WAV")
             part_files.append_json(ledger, {"room": path.name, "digest": file_digest(path)})

@@ -1,19 +1,19 @@
-"""Advice for runs in which nearly as many clips have a pair by chance."""
+"""Advises margins for runs in which nearly as many clips have a pair by chance."""
 
 from __future__ import annotations
 
-from typing import Any
-
+from gensr_pref.auditing.document import Audit
+from gensr_pref.auditing.effective_votes import MarginYield
 from gensr_pref.auditing.report.format import format_number, percent
 from gensr_pref.errors import quantity
 
 MIN_GAIN = 0.05  # smallest yield above chance, as a share of the clips, to advise margins for; ours
 
 
-def advise_margins(audit: dict[str, Any]) -> str:
+def advise_margins(audit: Audit) -> str:
     """Return the command for the margins whose yield is farthest above the chance level.
 
-    Return general advice if margins gain nothing, or if the rule does not use them.
+    The advice is a general one if margins gain nothing, or if the rule does not use them.
     """
     rows = [row for row in audit.get("yield_by_margin") or [] if row["by_chance"] is not None]
     scales = audit.get("panel", {}).get("scales") or {}
@@ -32,5 +32,5 @@ def advise_margins(audit: dict[str, Any]) -> str:
     )
 
 
-def _above_chance(row: dict[str, Any]) -> float:
-    return float(row["yield"] - row["by_chance"])
+def _above_chance(row: MarginYield) -> float:
+    return (row["yield"] or 0.0) - (row["by_chance"] or 0.0)

@@ -1,14 +1,14 @@
-"""The answer to one question of the report, with its verdict."""
+"""Holds the answer to one question of the report, with its verdict."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from gensr_pref.errors import quantity
 from gensr_pref.statistics.verdicts import MIN_CLUSTERS_FOR_VERDICT
 
-Audit = dict[str, Any]
 Verdict = Literal["good", "check", "problem", "undecided"]
 
 
@@ -38,7 +38,7 @@ def undecided_text(clips: int, needs: int | None = None) -> str:
     return f"{text}; about {needs} would decide." if needs else f"{text}."
 
 
-def interval_of(row: Audit, name: str = "") -> tuple[float | None, float | None]:
-    """Return the bounds of a row: its low and high, or those of the value `name`."""
+def interval_of(row: Mapping[str, Any], name: str = "") -> tuple[float | None, float | None]:
+    """Return the bounds of a row of the audit: its low and high, or those of the value `name`."""
     bounds = row.get(f"{name}_interval") if name else [row["low"], row["high"]]
     return (bounds[0], bounds[1]) if bounds else (None, None)

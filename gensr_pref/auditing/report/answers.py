@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gensr_pref.auditing.document import Audit
+from gensr_pref.auditing.pairs import BreakdownRow
 from gensr_pref.auditing.report import pair_answers as pairs
 from gensr_pref.auditing.report.advice import advise_margins
-from gensr_pref.auditing.report.answer import Answer, Audit, interval_of, undecided_text
+from gensr_pref.auditing.report.answer import Answer, interval_of, undecided_text
 from gensr_pref.auditing.report.format import join_words, percent
 from gensr_pref.errors import quantity
 from gensr_pref.statistics.verdicts import (
@@ -32,7 +34,7 @@ LEAK_NAMES = {"source": "recording"}  # the audit's names that a reader would no
 
 def answers(audit: Audit) -> list[Answer]:
     """Return the answers of the page's summary, in the order of the page."""
-    every = [
+    summary = [
         _agreement(audit),
         _votes(audit),
         _deciding_score(audit),
@@ -45,7 +47,7 @@ def answers(audit: Audit) -> list[Answer]:
         _duplicates(audit),
         _leaks(audit),
     ]
-    return [answer for answer in every if answer]
+    return [answer for answer in summary if answer]
 
 
 def _agreement(audit: Audit) -> Answer:
@@ -121,7 +123,7 @@ def _deciding_score(audit: Audit) -> Answer | None:
     if len(rows) < 2:
         return None
     question = "Which score decides?"
-    by_vetoes = sorted(rows, key=lambda row: -row["alone_against"])
+    by_vetoes = sorted(rows, key=lambda row: -(row["alone_against"] or 0.0))
     most, least = by_vetoes[0], by_vetoes[-1]
     text = (
         f"{most['score']} decides most: it alone stops {percent(most['alone_against'])} of the "
@@ -172,7 +174,7 @@ def _clips_without_pair(audit: Audit) -> Answer | None:
     return _compare_degradations(question, text, rows)
 
 
-def _compare_degradations(question: str, text: str, rows: Sequence[Audit]) -> Answer:
+def _compare_degradations(question: str, text: str, rows: Sequence[BreakdownRow]) -> Answer:
     """Compare the yields of the degradations; those with too few clips are left out."""
     enough = [row for row in rows if row["clips"] >= MIN_CLUSTERS_FOR_VERDICT]
     if len(enough) < 2:

@@ -1,11 +1,12 @@
-"""The figures of the report, each from the part of the audit that it shows."""
+"""Draws the figures of the report, each from the part of the audit that it shows."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gensr_pref.auditing.bias import SMALL_D, SMALL_DELTA
+from gensr_pref.auditing.document import Audit
 from gensr_pref.auditing.report.charts import (
     add_legend,
     bars_height,
@@ -21,8 +22,6 @@ from gensr_pref.auditing.report.svg import BAD, FAINT, INK, MAIN, SECOND, panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-Audit = dict[str, Any]
 
 
 def figures(audit: Audit) -> dict[str, str]:
@@ -52,16 +51,16 @@ def _curves(audit: Audit) -> str:
         return ""
 
     def draw(every: Sequence[Axes]) -> None:
-        for axes, rows, key, label in (
-            (every[0], by_count, "n", "candidates per clip and generator"),
-            (every[1], by_margin, "spreads", "spreads added to every margin"),
-        ):
-            plot_curves(
-                axes, [row[key] for row in rows], with_chance_level(rows, "yield", "by_chance")
-            )
-            axes.set(xlabel=label, ylabel="clips with a pair", ylim=(0, 1.05))
-        use_whole_numbers(every[0])  # 2.25 candidates make no sense
-        add_legend(every[0])
+        above, below = every
+        counts, spreads = [row["n"] for row in by_count], [row["spreads"] for row in by_margin]
+        plot_curves(above, counts, with_chance_level(by_count, "yield", "by_chance"))
+        plot_curves(below, spreads, with_chance_level(by_margin, "yield", "by_chance"))
+        above.set(xlabel="candidates per clip and generator")
+        below.set(xlabel="spreads added to every margin")
+        for axes in every:
+            axes.set(ylabel="clips with a pair", ylim=(0, 1.05))
+        use_whole_numbers(above)  # 2.25 candidates make no sense
+        add_legend(above)
 
     return panels("curves", draw, 4.6, 2)
 
@@ -175,13 +174,13 @@ def _sides(audit: Audit) -> str:
         return ""
 
     def draw(every: Sequence[Axes]) -> None:
-        for axes, key, label, small in (
-            (every[0], "cohens_d", "Cohen's d", SMALL_D),
-            (every[1], "cliffs_delta", "Cliff's delta", SMALL_DELTA),
+        colours = [BAD if row["warns"] else MAIN for row in rows]
+        names = [property_name(row["property"]) for row in rows]
+        for axes, effects, label, small in (
+            (every[0], [row["cohens_d"] or 0.0 for row in rows], "Cohen's d", SMALL_D),
+            (every[1], [row["cliffs_delta"] or 0.0 for row in rows], "Cliff's delta", SMALL_DELTA),
         ):
-            colours = [BAD if row["warns"] else MAIN for row in rows]
-            names = [property_name(row["property"]) for row in rows]
-            axes.barh(names, [row[key] for row in rows], color=colours)
+            axes.barh(names, effects, color=colours)
             for edge in (-small, small):
                 axes.axvline(edge, color=INK, linewidth=1, linestyle="--")
             axes.invert_yaxis()
@@ -197,7 +196,7 @@ def _learnability(audit: Audit) -> str:
 
     def draw(axes: Axes) -> None:
         for index, row in enumerate(rows):
-            low, high = row["shuffled_low"], row["shuffled_high"]
+            low, high = row["shuffled_low"] or 0.0, row["shuffled_high"] or 0.0
             axes.barh(index, high - low, left=low, color=FAINT, height=0.6)
         plot_intervals(axes, [row["generator"] for row in rows], rows, "accuracy")
         axes.set(xlabel="accuracy on unseen pairs (grey: with shuffled labels)", xlim=(0, 1))
@@ -229,7 +228,7 @@ def _preference(audit: Audit) -> str:
     if len(vectors) < 2:
         return ""
     names = list(next(iter(vectors.values()))["vector"])
-    value = [[one["vector"][name] for name in names] for one in vectors.values()]
+    value = [[row["vector"][name] for name in names] for row in vectors.values()]
     largest = max([abs(v) for row in value for v in row if v is not None] or [1.0])
     return heat_map("preference", list(vectors), names, value, largest)
 
@@ -241,9 +240,11 @@ def _listening(audit: Audit) -> str:
 
     def draw(axes: Axes) -> None:
         for row in rows:
-            axes.plot([row["margin"]], [row["rate"]], "o", color=MAIN)
-            if row["low"] is not None:
-                axes.plot([row["margin"]] * 2, [row["low"], row["high"]], color=MAIN, linewidth=1.5)
+            margin, rate, low, high = row["margin"], row["rate"], row["low"], row["high"]
+            if rate is not None:
+                axes.plot([margin], [rate], "o", color=MAIN)
+            if low is not None and high is not None:
+                axes.plot([margin] * 2, [low, high], color=MAIN, linewidth=1.5)
         axes.axhline(0.5, color=INK, linewidth=1, linestyle="--")
         axes.set(xlabel="smallest margin of the votes, in spreads", ylabel="prefer the chosen")
         axes.set_ylim(0, 1.05)

@@ -1,11 +1,15 @@
-"""Answers about the pairs themselves: other judges, people, shortcuts, learnability."""
+"""Answers the questions about the pairs: other judges, people, shortcuts, learnability."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gensr_pref.auditing.bias import SMALL_DELTA
-from gensr_pref.auditing.report.answer import Answer, Audit, Verdict, interval_of, undecided_text
+from gensr_pref.auditing.bias import SMALL_DELTA, Difference
+from gensr_pref.auditing.document import Audit
+from gensr_pref.auditing.learnability import GeneratorProbe
+from gensr_pref.auditing.listening.answers import Listening
+from gensr_pref.auditing.pairs import HoldOutRate
+from gensr_pref.auditing.report.answer import Answer, Verdict, interval_of, undecided_text
 from gensr_pref.auditing.report.format import (
     describe_difference,
     is_sound,
@@ -33,8 +37,8 @@ def listeners_answer(audit: Audit) -> Answer:
     """Return the answer of the listening tests."""
     question = "Do people agree with the pairs?"
     listening = audit.get("listening") or {}
-    panel = listening.get("panel") or {}
-    if panel.get("agree") is None:
+    panel = listening.get("panel")
+    if not panel or panel["agree"] is None:
         text = _not_counted(listening) or "Nobody has listened yet."
         next_step = "Compare some pairs blind; it takes a few minutes: gensr-pref listen DIR"
         return Answer(question, "undecided", text, next_step)
@@ -56,7 +60,7 @@ def listeners_answer(audit: Audit) -> Answer:
     return Answer(question, "undecided", text, next_step)
 
 
-def _not_counted(listening: Audit) -> str:
+def _not_counted(listening: Listening) -> str:
     """Return a sentence on the answers that do not count; empty if all do."""
     names = [row["listener"] for row in listening.get("catches") or [] if not row["counted"]]
     if not names:
@@ -72,7 +76,7 @@ def hold_out_answer(audit: Audit) -> Answer:
     if not rows:
         next_step = "Add a metric with `vote: false` to the panel, and build again."
         return Answer(question, "undecided", "Every score voted, so none can disagree.", next_step)
-    by_side: dict[int, list[Audit]] = {1: [], 0: [], -1: []}
+    by_side: dict[int, list[HoldOutRate]] = {1: [], 0: [], -1: []}
     for row in rows:
         by_side[side_of_threshold(*interval_of(row), row["clips"], 0.5)].append(row)
     labels = {1: "Prefers the chosen", 0: "Undecided", -1: "Prefers the rejected"}
@@ -89,7 +93,7 @@ def hold_out_answer(audit: Audit) -> Answer:
     return Answer(question, "undecided", text, next_step)
 
 
-def _rates(rows: Sequence[Audit]) -> str:
+def _rates(rows: Sequence[HoldOutRate]) -> str:
     texts = [
         f"{row['score']} (the chosen wins in {percent(row['rate'])} of "
         f"{quantity(row['pairs'], 'pair')})"
@@ -127,10 +131,10 @@ def shortcut_answer(audit: Audit) -> Answer:
     return Answer(question, "undecided", text, next_step)
 
 
-def _clips_for_harmless(row: Audit) -> int | None:
+def _clips_for_harmless(row: Difference) -> int | None:
     """Return about how many clips would show whether a property has at least a small effect."""
     delta = row["cliffs_delta"]
-    edge = SMALL_DELTA if delta >= 0 else -SMALL_DELTA
+    edge = -SMALL_DELTA if delta is not None and delta < 0 else SMALL_DELTA
     return clusters_needed(delta, row["delta_low"], row["delta_high"], row["clips"], edge)
 
 
@@ -168,11 +172,13 @@ def learnability_answer(audit: Audit) -> Answer:
     return Answer(question, "undecided", f"{text}.", undecided_text(row["clips"], needs))
 
 
-def is_learnable(row: Audit) -> bool:
+def is_learnable(row: GeneratorProbe) -> bool:
     """Return whether the probe is clearly better than with shuffled labels."""
-    return bool(row["clips"] >= MIN_CLUSTERS_FOR_VERDICT and row["p_value"] <= CLEAR_P)
+    p_value = row["p_value"]
+    enough = row["clips"] >= MIN_CLUSTERS_FOR_VERDICT
+    return enough and p_value is not None and p_value <= CLEAR_P
 
 
-def is_unlearnable(row: Audit) -> bool:
+def is_unlearnable(row: GeneratorProbe) -> bool:
     """Return whether the probe is clearly hardly better than chance."""
     return side_of_threshold(*interval_of(row), row["clips"], LEARNABLE) == -1

@@ -119,7 +119,7 @@ def save_network(network: Network, folder: Path) -> None:
         StorageError: the disk is full, or the folder cannot be written.
     """
     weights = {name: value.contiguous() for name, value in network.state_dict().items()}
-    with files.atomic(folder / WEIGHTS) as temporary:
+    with files.write_atomically(folder / WEIGHTS) as temporary:
         temporary.write_bytes(safetensors_torch.save(weights))
     architecture, _ = ARCHITECTURES[type(network)]
     settings = {"architecture": architecture, **asdict(network.config)}
