@@ -1,4 +1,4 @@
-"""The figure of an evaluation: every policy's difference from the base, score by score."""
+"""Draws the figure of an evaluation: every policy's difference from the base, score by score."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ def forest_plot(results: Mapping[str, Any]) -> str:
     from matplotlib.figure import Figure
 
     results = escape_all(results)
-    names = [name for name, one in results["policies"].items() if one["role"] != "base"]
-    scores = sorted(results["scores"], key=lambda one: not one["votes"])
+    names = [name for name, row in results["policies"].items() if row["role"] != "base"]
+    scores = sorted(results["scores"], key=lambda score: not score["votes"])
     rows = math.ceil(len(scores) / _COLUMNS)
     height = rows * (0.95 + 0.27 * len(names)) + 0.45
     with rc_context(_STYLE), io.StringIO() as file:
