@@ -117,7 +117,7 @@ def restore(
     with ExitStack() as held:
         entries: dict[str, Any] = {}
         if source.is_dir():
-            held.enter_context(open_run.locked(out))
+            held.enter_context(open_run.lock_run(out))
             entries = {line["file"]: line for line in part_files.read_json_lines(out / LEDGER)}
         todo = [file for file in files if not _is_done(file, entries, settings)]
         restorer = FileRestorer(_generator_request(wanted, model), judge, seed, device)

@@ -1,9 +1,9 @@
-"""Compares two audits."""
+"""Compares the numbers of two audits."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypedDict
 
 _KEY_FIELDS = (
     "scores",
@@ -18,25 +18,51 @@ _KEY_FIELDS = (
 )
 
 
-def compare_audits(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the numbers of two audits side by side, by path.
+class RunLabel(TypedDict):
+    """The name of a run and its pair rule."""
 
-    Returns:
-        ``runs``: their names and rules; ``numbers``: path -> {a, b, difference}, with None for a
-        number that one audit lacks; ``apart``: the paths of values whose intervals do not overlap
-        (a conservative sign of a difference, because the runs may share clips).
+    run: str | None
+    rule: str | None
+
+
+class TwoNumbers(TypedDict):
+    """A number in both audits, and b minus a; None if an audit lacks it."""
+
+    a: float | None
+    b: float | None
+    difference: float | None
+
+
+class AuditComparison(TypedDict):
+    """The numbers of two audits.
+
+    Keys:
+        runs: names and rules of the runs.
+        numbers: the number in each audit, by path.
+        apart: the paths of values whose intervals do not overlap (a conservative sign of a
+            difference, because the runs may share clips).
     """
-    a, b = flatten(first), flatten(second)
-    numbers = {
+
+    runs: list[RunLabel]
+    numbers: dict[str, TwoNumbers]
+    apart: list[str]
+
+
+def compare_audits(first: Mapping[str, Any], second: Mapping[str, Any]) -> AuditComparison:
+    """Return the numbers of two audits side by side, by path."""
+    a, b = flatten_numbers(first), flatten_numbers(second)
+    numbers: dict[str, TwoNumbers] = {
         path: {"a": a.get(path), "b": b.get(path), "difference": _difference(path, a, b)}
         for path in [*a, *(path for path in b if path not in a)]
     }
-    runs = [{key: one.get(key) for key in ("run", "rule")} for one in (first, second)]
+    runs: list[RunLabel] = [
+        {"run": audit.get("run"), "rule": audit.get("rule")} for audit in (first, second)
+    ]
     apart = [path for path in numbers if _intervals_disjoint(path, a, b)]
     return {"runs": runs, "numbers": numbers, "apart": apart}
 
 
-def flatten(node: Any, prefix: str = "") -> dict[str, float]:
+def flatten_numbers(node: Any, prefix: str = "") -> dict[str, float]:
     """Return nested numbers by dotted path; a row of a list is named by its key field."""
     if isinstance(node, bool) or node is None or isinstance(node, str):
         return {}
@@ -46,7 +72,9 @@ def flatten(node: Any, prefix: str = "") -> dict[str, float]:
     return {
         path: value
         for name, child in children
-        for path, value in flatten(child, f"{prefix}.{name}" if prefix else str(name)).items()
+        for path, value in flatten_numbers(
+            child, f"{prefix}.{name}" if prefix else str(name)
+        ).items()
     }
 
 
@@ -67,8 +95,10 @@ def _difference(path: str, a: Mapping[str, float], b: Mapping[str, float]) -> fl
 
 
 def _intervals_disjoint(path: str, a: Mapping[str, float], b: Mapping[str, float]) -> bool:
-    one, two = _bounds(path, a), _bounds(path, b)
-    return one is not None and two is not None and (one[1] < two[0] or two[1] < one[0])
+    first, second = _bounds(path, a), _bounds(path, b)
+    if first is None or second is None:
+        return False
+    return first[1] < second[0] or second[1] < first[0]
 
 
 def _bounds(path: str, numbers: Mapping[str, float]) -> tuple[float, float] | None:

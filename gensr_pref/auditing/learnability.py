@@ -1,4 +1,4 @@
-"""Can a simple probe tell chosen from rejected on clips that it was not trained on?
+"""Tests whether a simple probe can tell chosen from rejected on clips it was not trained on.
 
 A model learns nothing from pairs whose candidates differ only by chance. The probe is ridge
 regression without intercept on the difference of the two candidates' features (Hoerl & Kennard
@@ -11,7 +11,7 @@ not a proof.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -24,11 +24,29 @@ SHUFFLES = 99  # so that the smallest p value is .01
 MIN_PAIRS = 20  # fewer are not informative
 MIN_SPEAKERS = 10  # for folds by speaker; with fewer, folds are by clip
 MAX_CODES = 512  # columns of a token histogram, the most frequent codes of the pairs at hand
-_RESULTS = (
-    *("apart", "accuracy", "low", "high"),
-    *("shuffled", "shuffled_low", "shuffled_high", "p_value"),
-)
 _RIDGE = (1e-2, 1e-1, 1.0, 1e1, 1e2)  # times the mean eigenvalue
+
+
+class Learnability(TypedDict):
+    """How often the probe identifies the chosen candidate; see `learnability`."""
+
+    pairs: int
+    clips: int
+    apart: str | None
+    accuracy: float | None
+    low: float | None
+    high: float | None
+    shuffled: float | None
+    shuffled_low: float | None
+    shuffled_high: float | None
+    p_value: float | None
+
+
+class GeneratorProbe(Learnability):
+    """The probe of one generator's pairs; ``features`` is latent or tokens."""
+
+    generator: str
+    features: str
 
 
 def latent_features(latent: npt.NDArray[np.floating]) -> Array:
@@ -61,7 +79,7 @@ def token_features(tokens: list[list[list[int]]]) -> Array:
 
 def learnability(
     difference: Array, clip: Rows, speaker: Rows | None = None, seed: int = 0
-) -> dict[str, Any]:
+) -> Learnability:
     """Measure how often a probe trained on other clips' pairs identifies the chosen candidate.
 
     It uses cross-validation in five folds. Training and test never share a clip, nor a speaker if
@@ -81,9 +99,20 @@ def learnability(
         as accurate) / (1 + shuffles) (Phipson & Smyth 2010). All but the first two are None with
         fewer than 20 pairs or 5 clips.
     """
-    counts = {"pairs": len(difference), "clips": len(np.unique(clip))}
-    if len(difference) < MIN_PAIRS or counts["clips"] < FOLDS:
-        return {**counts, **dict.fromkeys(_RESULTS)}
+    clips = len(np.unique(clip))
+    if len(difference) < MIN_PAIRS or clips < FOLDS:
+        return {
+            "pairs": len(difference),
+            "clips": clips,
+            "apart": None,
+            "accuracy": None,
+            "low": None,
+            "high": None,
+            "shuffled": None,
+            "shuffled_low": None,
+            "shuffled_high": None,
+            "p_value": None,
+        }
     apart = speaker if speaker is not None and _enough_speakers(speaker) else None
     fold = assign_folds(clip if apart is None else apart, seed)
     number = np.unique(clip, return_inverse=True)[1]
@@ -92,7 +121,8 @@ def learnability(
     accuracy = share_interval(number, hits[:, 0])
     right, chance = hits[:, 0].mean(), hits[:, 1:].mean(axis=0)
     return {
-        **counts,
+        "pairs": len(difference),
+        "clips": clips,
         "apart": "clip" if apart is None else "speaker",
         "accuracy": accuracy.value,
         "low": accuracy.low,
@@ -129,8 +159,8 @@ def held_out_hits(difference: Array, labels: Array, fold: Rows) -> Array:
         fold: [P] from `assign_folds`.
     """
     hits = np.zeros(labels.shape)
-    for one in np.unique(fold):
-        train, test = fold != one, fold == one
+    for number in np.unique(fold):
+        train, test = fold != number, fold == number
         scale = np.sqrt((difference[train] ** 2).mean(axis=0))
         x = np.divide(difference, scale, out=np.zeros_like(difference), where=scale > 0)
         predicted = x[test] @ ridge_weights(x[train], labels[train])

@@ -1,4 +1,4 @@
-"""Sound properties of chosen and rejected, and features of the generator's representation of them.
+"""Analyses the audio of chosen and rejected, and the generator's representation of them.
 
 Audio is large, so a limited number of pairs is analysed, from a limited number of part files that
 are spread evenly over the run. The results are stored in ``audit/sides.parquet``.
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -18,9 +18,14 @@ import pyarrow.compute as pc
 
 from gensr_pref import audio
 from gensr_pref.auditing.base import Array, Rows
-from gensr_pref.auditing.learnability import latent_features, learnability, token_features
+from gensr_pref.auditing.learnability import (
+    GeneratorProbe,
+    latent_features,
+    learnability,
+    token_features,
+)
 from gensr_pref.auditing.load import Evidence
-from gensr_pref.auditing.sound_properties import sound_properties
+from gensr_pref.auditing.sound_properties import SoundProperties, sound_properties
 from gensr_pref.identity import clean_id, digest, is_clean, split_candidate_id
 from gensr_pref.rundir import part_files
 from gensr_pref.rundir.json_columns import parse_sampling
@@ -28,7 +33,8 @@ from gensr_pref.rundir.rows import Row, find_rows
 from gensr_pref.schema import PAIR_ROLES
 
 MAX_PARTS = 40
-SOUND_PROPERTIES = ("seconds", "level_db", "bandwidth_hz", "silence")
+SoundProperty = Literal["seconds", "level_db", "bandwidth_hz", "silence"]
+SOUND_PROPERTIES: tuple[SoundProperty, ...] = get_args(SoundProperty)
 _SCHEMA = pa.schema(
     [
         pa.field("candidate_id", pa.string(), nullable=False),
@@ -38,7 +44,20 @@ _SCHEMA = pa.schema(
     ]
 )
 _COLUMNS = ["candidate_id", "audio", "tokens", "latent"]
-Analysis = dict[str, Any]
+
+
+class Analysis(SoundProperties):
+    """The analysis of one candidate, a row of ``audit/sides.parquet``.
+
+    Keys:
+        candidate_id: its id.
+        features: from `latent_features`; None without a latent.
+        tokens: [codebooks][frames]; None without tokens.
+    """
+
+    candidate_id: str
+    features: list[float] | None
+    tokens: list[list[int]] | None
 
 
 @dataclass(frozen=True)
@@ -91,9 +110,9 @@ def sampling_values(run: Evidence) -> dict[str, tuple[Array, Array]]:
     draws = run.candidates.column("sampling").combine_chunks().dictionary_encode()
     number = draws.indices.to_numpy(zero_copy_only=False)
     settings = [parse_sampling(text) for text in draws.dictionary.to_pylist()]
-    names = sorted({name for one in settings for name, value in one.items() if _is_number(value)})
+    names = sorted({name for row in settings for name, value in row.items() if _is_number(value)})
     tables = {"index": index} | {
-        name: np.array([_number(one.get(name)) for one in settings], dtype=np.float64)[number]
+        name: np.array([_number(row.get(name)) for row in settings], dtype=np.float64)[number]
         for name in names
     }
     return {
@@ -102,7 +121,7 @@ def sampling_values(run: Evidence) -> dict[str, tuple[Array, Array]]:
     }
 
 
-def probe_generators(run: Evidence, analysed: AnalysedPairs) -> list[dict[str, Any]]:
+def probe_generators(run: Evidence, analysed: AnalysedPairs) -> list[GeneratorProbe]:
     """Run the probe on the pairs of each generator.
 
     Pairs of two generators have no common features. A clean target has none at all: the generator's
@@ -116,7 +135,7 @@ def probe_generators(run: Evidence, analysed: AnalysedPairs) -> list[dict[str, A
     speakers = run.properties["speaker"]
     names, code = np.unique([name or "" for name in speakers], return_inverse=True)
     code = np.where(names[code] == "", -1, code)
-    results = []
+    results: list[GeneratorProbe] = []
     for generator in np.unique(chosen):
         rows = own[(chosen == generator) & (rejected == generator)]
         difference, kind = _differences(run, analysed, rows)
@@ -129,14 +148,16 @@ def probe_generators(run: Evidence, analysed: AnalysedPairs) -> list[dict[str, A
 
 def _differences(run: Evidence, analysed: AnalysedPairs, rows: Rows) -> tuple[Array | None, str]:
     """Return [K, D] features of chosen minus rejected, and their source (latent or tokens)."""
-    every = [analysed.analyses[name] for role in PAIR_ROLES for name in _ids(run, rows, role)]
-    if every and all(one["features"] is not None for one in every):
-        if len({len(one["features"]) for one in every}) > 1:
+    analyses = [analysed.analyses[name] for role in PAIR_ROLES for name in _ids(run, rows, role)]
+    features = [row["features"] for row in analyses if row["features"] is not None]
+    tokens = [row["tokens"] for row in analyses if row["tokens"] is not None]
+    if analyses and len(features) == len(analyses):
+        if len({len(vector) for vector in features}) > 1:
             return None, ""
-        values = np.array([one["features"] for one in every])
+        values = np.array(features)
         return values[: len(rows)] - values[len(rows) :], "latent"
-    if every and all(one["tokens"] is not None for one in every):
-        values = token_features([one["tokens"] for one in every])
+    if analyses and len(tokens) == len(analyses):
+        values = token_features(tokens)
         return values[: len(rows)] - values[len(rows) :], "tokens"
     return None, ""
 
@@ -194,9 +215,9 @@ def _read_cache(path: Path, fingerprint: str) -> dict[str, Analysis]:
     return {row["candidate_id"]: row for row in part_files.read(path).to_pylist()}
 
 
-def _values(run: Evidence, analysed: AnalysedPairs, role: str, name: str) -> Array:
+def _values(run: Evidence, analysed: AnalysedPairs, role: str, name: SoundProperty) -> Array:
     ids = _ids(run, analysed.pairs, role)
-    return np.array([analysed.analyses[one][name] for one in ids], dtype=np.float64)
+    return np.array([analysed.analyses[key][name] for key in ids], dtype=np.float64)
 
 
 def _ids(run: Evidence, rows: Rows, role: str) -> list[str]:

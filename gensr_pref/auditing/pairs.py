@@ -1,4 +1,4 @@
-"""Statistics of the pairs: margins, agreement of the scores that did not vote, origin."""
+"""Measures the pairs: margins, origin, and the agreement of the scores that did not vote."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from gensr_pref.auditing.base import Array, Comparisons, Judged, Mask, Pairs, Rows
-from gensr_pref.auditing.effective_votes import tally
-from gensr_pref.statistics.intervals import count_interval, ratio_interval, share_interval
+from gensr_pref.auditing.panel_yields import tally
+from gensr_pref.statistics.intervals import clopper_pearson, ratio_interval, share_interval
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _MAX_VALUES = 50  # values of a property that are listed separately
@@ -66,6 +66,7 @@ class Preference(TypedDict):
     cosines: list[Cosine]
 
 
+# The clips with one value of a property, and those of them with a pair; see `breakdown`.
 BreakdownRow = TypedDict(
     "BreakdownRow",
     {
@@ -73,9 +74,9 @@ BreakdownRow = TypedDict(
         "value": str,
         "clips": int,
         "with_pair": int,
-        "yield": float | None,
-        "low": float | None,
-        "high": float | None,
+        "yield": float,
+        "low": float,
+        "high": float,
     },
 )
 
@@ -249,18 +250,20 @@ def _by_value(judged: Judged, pairs: Pairs, values: npt.NDArray[np.str_]) -> lis
 
 
 def _row(judged: Judged, pairs: Pairs, value: str, member: Mask) -> BreakdownRow:
+    """Return the row of the clips that are members, at least one."""
     mine = member[pairs.clip]
     clips, with_pair = int(member.sum()), len(np.unique(pairs.clip[mine]))
-    share = count_interval(with_pair, clips)
+    share = with_pair / clips
+    low, high = clopper_pearson(share, clips)
     gain = _means(pairs.margins[mine] / judged.unit)
     return {
         "gain": {s: _number(v) for s, v in zip(judged.names, gain, strict=True)},
         "value": value,
         "clips": clips,
         "with_pair": with_pair,
-        "yield": share.value,
-        "low": share.low,
-        "high": share.high,
+        "yield": share,
+        "low": low,
+        "high": high,
     }
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import NotRequired, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,71 @@ Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 Numbers = npt.NDArray[np.int64]
 Interval = list[float | None]
+
+
+class ComparedScore(TypedDict):
+    """A score that policies are compared by.
+
+    Keys:
+        score: its name.
+        higher_is_better: its direction.
+        votes: whether it voted on the pairs that a policy was trained on.
+        clips, left_out: the number of clips compared, and left out because a model failed on them.
+        clusters: the number of clusters of its intervals: clips or speakers.
+    """
+
+    score: str
+    higher_is_better: bool
+    votes: bool
+    clips: int
+    left_out: int
+    clusters: int
+
+
+class PolicyScore(TypedDict):
+    """The statistics of a policy on one score; the base, or without values, only its mean.
+
+    Keys:
+        mean: the mean score.
+        difference: difference from the base and the bounds of its interval, in the score's unit;
+            the bounds are None with fewer than three clusters, or if all differences are equal.
+        seeds: the difference of each member.
+        spread: the standard deviation of the members' differences.
+        wins, ties, losses: shares of the comparisons with the base.
+        win_rate: [value, low, high]; a tie is half a win.
+    """
+
+    mean: float | None
+    difference: NotRequired[Interval | None]
+    seeds: NotRequired[list[float]]
+    spread: NotRequired[float | None]
+    wins: NotRequired[float]
+    ties: NotRequired[float]
+    losses: NotRequired[float]
+    win_rate: NotRequired[Interval | None]
+
+
+class UnanimousWins(TypedDict):
+    """The shares of comparisons won and lost on every vote; None if nothing was compared."""
+
+    wins: float | None
+    losses: float | None
+    comparisons: int
+
+
+class PolicyStatistics(TypedDict):
+    """The statistics of a policy per score and, except for the base, its unanimous wins."""
+
+    scores: dict[str, PolicyScore]
+    unanimous: NotRequired[UnanimousWins]
+
+
+class PolicyComparison(TypedDict):
+    """The scores, the mean of the noisy inputs per score, and the policies."""
+
+    scores: list[ComparedScore]
+    noisy: dict[str, float | None]
+    policies: dict[str, PolicyStatistics]
 
 
 @dataclass(frozen=True)
@@ -54,7 +119,7 @@ class PolicyScores:
     speakers: Sequence[str | None]
 
     @property
-    def oriented(self) -> Array:
+    def oriented_value(self) -> Array:
         """The values with their sign turned so that larger is better."""
         return np.where(self.higher_is_better, self.value, -self.value)
 
@@ -75,44 +140,34 @@ def compare_policies(
     policies: Mapping[str, Sequence[int]],
     base: str,
     by_speaker: bool = False,
-) -> dict[str, Any]:
+) -> PolicyComparison:
     """Compare every policy with the base.
 
     Args:
         policies: per policy, the indices of its members in `measured.labels`.
         base: name of the policy to compare with.
         by_speaker: compute intervals over speakers, each with all its clips.
-
-    Returns:
-        ``scores``: per score its direction, whether it voted, the number of ``clips`` compared, the
-        number ``left_out`` because a model failed on them, and the ``clusters`` of its intervals
-        (clips or speakers); ``noisy``: mean per score; and
-        ``policies``: per policy and score the ``mean`` and, except for the base, ``difference``
-        (its value and the bounds of its interval, in the score's unit; the bounds are None with
-        fewer than three clusters, or if all differences are equal), ``seeds`` (the difference of
-        each member), ``spread`` (their standard deviation), ``wins``, ``ties`` and ``losses``
-        (shares of ``comparisons``), ``win_rate`` ([value, low, high], a tie is half a win); and
-        ``unanimous``: the same shares if a win must be one on every vote.
     """
     complete = measured.complete()
     cluster = _clusters(measured.speakers, by_speaker)
-    results: dict[str, Any] = {
+    results: PolicyComparison = {
         "scores": [
             _describe_score(measured, complete, cluster, m) for m in range(len(measured.names))
         ],
         "noisy": {},
         "policies": {name: {"scores": {}} for name in policies},
     }
-    against = list(policies[base])
+    base_members = list(policies[base])
     for m, score in enumerate(measured.names):
         clips = np.flatnonzero(complete[:, m])
         results["noisy"][score] = _mean(measured.noisy[clips, m])
-        one = _OneScore(measured, m, clips, against, cluster[clips])
+        compared = _ScoreComparison(measured, m, clips, base_members, cluster[clips])
         for name, members in policies.items():
-            results["policies"][name]["scores"][score] = one.report(list(members), name == base)
+            statistics = compared.statistics(list(members), name == base)
+            results["policies"][name]["scores"][score] = statistics
     for name, members in policies.items():
         if name != base:
-            results["policies"][name]["unanimous"] = unanimous_wins(measured, members, against)
+            results["policies"][name]["unanimous"] = unanimous_wins(measured, members, base_members)
     return results
 
 
@@ -126,7 +181,7 @@ def _clusters(speakers: Sequence[str | None], by_speaker: bool) -> Numbers:
 
 def _describe_score(
     measured: PolicyScores, complete: Mask, cluster: Numbers, m: int
-) -> dict[str, Any]:
+) -> ComparedScore:
     return {
         "score": measured.names[m],
         "higher_is_better": bool(measured.higher_is_better[m]),
@@ -137,8 +192,8 @@ def _describe_score(
     }
 
 
-class _OneScore:
-    """One score of all models on the clips that all of them have."""
+class _ScoreComparison:
+    """One score of all models on the clips for which every model has it."""
 
     def __init__(
         self, measured: PolicyScores, m: int, clips: Numbers, base: list[int], cluster: Numbers
@@ -146,25 +201,24 @@ class _OneScore:
         self.value = measured.clip_means()[..., m][:, clips]
         self.difference = self.value - self.value[base].mean(axis=0)
         # Oriented scores, so that the larger one wins.
-        self.shares = _shares(measured.oriented[..., m][:, clips], measured.samples, base)
+        self.shares = _shares(measured.oriented_value[..., m][:, clips], measured.samples, base)
         self.cluster = cluster
 
-    def report(self, members: list[int], is_base: bool) -> dict[str, Any]:
+    def statistics(self, members: list[int], is_base: bool) -> PolicyScore:
         """Return the statistics of a policy on this score."""
         mean = _mean(self.value[members].ravel())
         if is_base or mean is None:
             return {"mean": mean}
         seeds = self.difference[members].mean(axis=1)
-        shares = {
-            kind: float(share[members].mean())
-            for kind, share in zip(("wins", "ties", "losses"), self.shares, strict=True)
-        }
+        wins, ties, losses = (float(share[members].mean()) for share in self.shares)
         return {
             "mean": mean,
             "difference": two_way_interval(self.difference[members], self.cluster).triple,
-            "seeds": [float(one) for one in seeds],
+            "seeds": [float(difference) for difference in seeds],
             "spread": float(seeds.std(ddof=1)) if len(members) > 1 else None,
-            **shares,
+            "wins": wins,
+            "ties": ties,
+            "losses": losses,
             "win_rate": self._win_rate(members),
         }
 
@@ -189,40 +243,37 @@ def _shares(value: Array, samples: Sequence[int], base: Sequence[int]) -> Array:
             count = min(samples[model], samples[other])
             gain = value[model, :, :count] - value[other, :, :count]
             outcomes = (gain > 0, gain == 0, gain < 0)
-            shares[:, model] += np.stack([one.mean(axis=1) for one in outcomes]) / len(base)
+            means = np.stack([outcome.mean(axis=1) for outcome in outcomes])
+            shares[:, model] += means / len(base)
     return shares
 
 
 def unanimous_wins(
     measured: PolicyScores, members: Sequence[int], base: Sequence[int]
-) -> dict[str, Any]:
+) -> UnanimousWins:
     """Measure how often a policy's sample wins or loses against the base's on every vote.
 
     This follows the rule `unanimous` without margins: a tie prevents a win unless the score allows
     ties, and at least one vote must be won. Clips on which any model lacks a vote are left out.
-
-    Returns:
-        ``wins`` and ``losses``, shares of ``comparisons``; both None if nothing was compared.
     """
     if not measured.votes.any():
         return {"wins": None, "losses": None, "comparisons": 0}
     clips = measured.complete()[:, measured.votes].all(axis=1)
-    value, ties = measured.oriented[:, clips][..., measured.votes], measured.ties[measured.votes]
-    wins = losses = compare_policies = 0
+    value, ties = (
+        measured.oriented_value[:, clips][..., measured.votes],
+        measured.ties[measured.votes],
+    )
+    wins = losses = compared = 0
     for model in members:
         for other in base:
             count = min(measured.samples[model], measured.samples[other])
             gain = (value[model, :, :count] - value[other, :, :count]).reshape(-1, len(ties))
-            compare_policies += len(gain)
+            compared += len(gain)
             wins += int(_is_unanimous_win(gain, ties).sum())
             losses += int(_is_unanimous_win(-gain, ties).sum())
-    if not compare_policies:
+    if not compared:
         return {"wins": None, "losses": None, "comparisons": 0}
-    return {
-        "wins": wins / compare_policies,
-        "losses": losses / compare_policies,
-        "comparisons": compare_policies,
-    }
+    return {"wins": wins / compared, "losses": losses / compared, "comparisons": compared}
 
 
 def _is_unanimous_win(gain: Array, ties: Mask) -> Mask:

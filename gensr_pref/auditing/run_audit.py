@@ -1,4 +1,4 @@
-"""The audit of a run directory: what its pairs are worth, as numbers that a report can show.
+"""Audits a run directory: what its pairs are worth, as numbers that a report can show.
 
 The statistics are pure functions of the other modules; this one applies them to a run's tables.
 """
@@ -7,13 +7,24 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Literal, TypedDict, overload
 
 import numpy as np
 
-from gensr_pref.auditing import bias, candidates, effective_votes, means, pairs
+from gensr_pref.auditing import bias, candidates, means, pairs, panel_yields
 from gensr_pref.auditing.agreement import pairwise_agreement
 from gensr_pref.auditing.base import comparisons
+from gensr_pref.auditing.document import (
+    Audit,
+    Counts,
+    FullParts,
+    MeanScores,
+    Scale,
+    ShortAudit,
+    ShortParts,
+    Yield,
+)
+from gensr_pref.auditing.effective_votes import effective_votes
 from gensr_pref.auditing.listening.answers import audit_answers
 from gensr_pref.auditing.load import Evidence, evidence, raw_scores
 from gensr_pref.auditing.pair_audio import (
@@ -23,7 +34,7 @@ from gensr_pref.auditing.pair_audio import (
     sampling_values,
     sound_values,
 )
-from gensr_pref.corpus.splits import split_leakage
+from gensr_pref.corpus.leakage import find_leakage
 from gensr_pref.identity import is_clean
 from gensr_pref.pairing import yield_by_chance
 from gensr_pref.pairing.base import PairRule, wants_clean
@@ -40,18 +51,30 @@ from gensr_pref.storage.location import parse_location
 AUDIO_PAIRS = 1000  # default number of pairs whose audio is analysed
 
 
-class Joint(TypedDict):
-    """The share of the clips that have a pair, and its interval."""
-
-    joint: float | None
-    joint_interval: list[float] | None
-
-
-class ChanceLevel(TypedDict):
+class _ChanceLevel(TypedDict):
     """The yield on shuffled scores; None with the reason."""
 
     by_chance: float | None
     by_chance_reason: str | None
+
+
+@overload
+def audit(
+    out: str | Path,
+    audio_pairs: int = AUDIO_PAIRS,
+    brief: Literal[False] = False,
+    rule: PairRule | None = None,
+) -> Audit: ...
+
+
+@overload
+def audit(
+    out: str | Path,
+    audio_pairs: int = AUDIO_PAIRS,
+    *,
+    brief: bool,
+    rule: PairRule | None = None,
+) -> ShortAudit: ...
 
 
 def audit(
@@ -59,7 +82,7 @@ def audit(
     audio_pairs: int = AUDIO_PAIRS,
     brief: bool = False,
     rule: PairRule | None = None,
-) -> dict[str, Any]:
+) -> ShortAudit:
     """Compute the audit of a run directory and write ``audit/audit.json``.
 
         audit("runs/first")["yield"]["joint"]
@@ -74,30 +97,38 @@ def audit(
             and the yield by chance is null.
 
     Returns:
-        The contents of the file; docs/audit.md explains each part.
+        The contents of the file; docs/audit.md explains each part. It is an `Audit` unless `brief`.
 
     Raises:
-        InputError: not a run directory, or one without scores or pairs yet.
-        PartsError: its parts do not belong together.
+        InputError: the directory is no run, or one without scores or pairs.
+        PartsError: the parts of the run do not belong together.
         StorageError: a table cannot be read.
     """
-    return audit_of(evidence(parse_location(out)), audio_pairs, brief, rule)
+    run = evidence(parse_location(out))
+    return _short_audit(run, rule) if brief else audit_of(run, audio_pairs, rule)
 
 
-def audit_of(
-    run: Evidence, audio_pairs: int = AUDIO_PAIRS, brief: bool = False, rule: PairRule | None = None
-) -> dict[str, Any]:
+def audit_of(run: Evidence, audio_pairs: int = AUDIO_PAIRS, rule: PairRule | None = None) -> Audit:
     """Do the same as `audit` for tables that have been read already."""
     rule = rule or built_in_rule(run.pairing.rule)
-    parts = _short_parts(run, rule) if brief else _full_parts(run, audio_pairs, rule)
-    results = {**_counts(run), **parts, **_means(run)}
-    part_files.write_text(
-        run.out / "audit" / "audit.json", json.dumps(results, indent=2, allow_nan=False) + "\n"
-    )
+    results: Audit = {**_counts(run), **_full_parts(run, audio_pairs, rule), **_mean_scores(run)}
+    _write(run, results)
     return results
 
 
-def _counts(run: Evidence) -> dict[str, Any]:
+def _short_audit(run: Evidence, rule: PairRule | None) -> ShortAudit:
+    rule = rule or built_in_rule(run.pairing.rule)
+    results: ShortAudit = {**_counts(run), **_short_parts(run, rule), **_mean_scores(run)}
+    _write(run, results)
+    return results
+
+
+def _write(run: Evidence, results: ShortAudit) -> None:
+    text = json.dumps(results, indent=2, allow_nan=False) + "\n"
+    part_files.write_text(run.out / "audit" / "audit.json", text)
+
+
+def _counts(run: Evidence) -> Counts:
     return {
         "run": run.document.name,
         "rule": run.pairing.rule,
@@ -120,35 +151,35 @@ def table_digests(contents: Contents) -> dict[str, str]:
     return {table: contents.digest(table) for table in contents.parts}
 
 
-def _short_parts(run: Evidence, rule: PairRule | None) -> dict[str, Any]:
+def _short_parts(run: Evidence, rule: PairRule | None) -> ShortParts:
     judged = run.judged
-    votes = effective_votes.tally(judged, comparisons(judged))
+    votes = panel_yields.tally(judged, comparisons(judged))
     alone = {judged.names[k]: votes.clip_share(1 << p) for p, k in enumerate(judged.voters)}
     return {
-        "yield": {**_joint(run), **_yield_by_chance(run, rule), "alone": alone},
+        "yield": _yield(run, _yield_by_chance(run, rule), alone),
         "margins": pairs.margin_statistics(judged, run.pairs),
     }
 
 
-def _full_parts(run: Evidence, audio_pairs: int, rule: PairRule | None) -> dict[str, Any]:
+def _full_parts(run: Evidence, audio_pairs: int, rule: PairRule | None) -> FullParts:
     judged, compared = run.judged, comparisons(run.judged)
-    panel = effective_votes.panel_yields(judged, compared)
-    joint = panel["joint"] or {}  # empty if no score votes
+    panel = panel_yields.panel_yields(judged, compared)
+    joint = panel["joint"]  # None if no score votes
     analysed = analyse_pairs(run, max(audio_pairs, 0))
     return {
-        "yield": _yield(run, panel, rule),
+        "yield": _full_yield(run, panel, rule),
         "panel": {
-            "effective_votes": effective_votes.effective_votes(judged),
-            "comparisons": joint.get("comparisons"),
-            "comparisons_by_chance": joint.get("comparisons_by_chance"),
+            "effective_votes": effective_votes(judged),
+            "comparisons": joint["comparisons"] if joint else None,
+            "comparisons_by_chance": joint["comparisons_by_chance"] if joint else None,
             "scales": _scales(run),
             "without": panel["without"],
             "forward": panel["forward"],
-            "vetoes": effective_votes.vetoes(judged, compared),
+            "vetoes": panel_yields.vetoes(judged, compared),
         },
         "agreement": pairwise_agreement(judged, compared),
         "yield_by_candidates": candidates.yield_by_candidates(judged, compared),
-        "yield_by_margin": effective_votes.yield_by_margin(judged, compared),
+        "yield_by_margin": panel_yields.yield_by_margin(judged, compared),
         "candidates_with_all_votes": candidates.group_sizes(judged),
         "repeats": candidates.repeats(judged, compared),
         "margins": pairs.margin_statistics(judged, run.pairs),
@@ -159,12 +190,12 @@ def _full_parts(run: Evidence, audio_pairs: int, rule: PairRule | None) -> dict[
         "generators": _generator_wins(run),
         "learnability": probe_generators(run, analysed),
         "breakdown": pairs.breakdown(judged, run.pairs, run.properties),
-        "leakage": split_leakage(run.clips),
+        "leakage": find_leakage(run.clips),
         "listening": audit_answers(run),
     }
 
 
-def _scales(run: Evidence) -> dict[str, dict[str, float]]:
+def _scales(run: Evidence) -> dict[str, Scale]:
     """Return the margin and the spread of each vote, in the score's unit."""
     judged = run.judged
     return {
@@ -173,31 +204,31 @@ def _scales(run: Evidence) -> dict[str, dict[str, float]]:
     }
 
 
-def _joint(run: Evidence) -> Joint:
+def _yield(run: Evidence, chance: _ChanceLevel, alone: dict[str, float | None]) -> Yield:
     """Return the share of all clips, including those without candidates, that have a pair."""
     joint = count_interval(len(np.unique(run.pairs.clip)), len(run.clips))
-    return {"joint": joint.value, "joint_interval": joint.bounds}
-
-
-def _yield(
-    run: Evidence, panel: effective_votes.PanelYields, rule: PairRule | None
-) -> dict[str, Any]:
-    alone = panel["alone"]
-    bounded = run.pairing.min or run.pairing.max
-    same = run.pairing.rule == "unanimous" and not bounded
     return {
-        **_joint(run),
-        **(
-            _chance_level((panel["joint"] or {}).get("by_chance"))
-            if same
-            else _yield_by_chance(run, rule)
-        ),
-        "alone": {score: leaf["yield"] for score, leaf in alone.items() if leaf},
-        "alone_by_chance": {score: leaf["by_chance"] for score, leaf in alone.items() if leaf},
+        "joint": joint.value,
+        "joint_interval": joint.bounds,
+        "by_chance": chance["by_chance"],
+        "by_chance_reason": chance["by_chance_reason"],
+        "alone": alone,
     }
 
 
-def _yield_by_chance(run: Evidence, rule: PairRule | None) -> ChanceLevel:
+def _full_yield(run: Evidence, panel: panel_yields.PanelYields, rule: PairRule | None) -> Yield:
+    joint = panel["joint"]
+    alone = {score: share for score, share in panel["alone"].items() if share}
+    if run.pairing.rule == "unanimous" and not (run.pairing.min or run.pairing.max):
+        chance = _chance_level(joint["by_chance"] if joint else None)
+    else:
+        chance = _yield_by_chance(run, rule)
+    yields = _yield(run, chance, {score: share["yield"] for score, share in alone.items()})
+    yields["alone_by_chance"] = {score: share["by_chance"] for score, share in alone.items()}
+    return yields
+
+
+def _yield_by_chance(run: Evidence, rule: PairRule | None) -> _ChanceLevel:
     """Return the yield of the run's rule on shuffled scores, or null with the reason."""
     if rule is None:
         return _chance_level(None, "rule_not_run")
@@ -208,7 +239,7 @@ def _yield_by_chance(run: Evidence, rule: PairRule | None) -> ChanceLevel:
     return _chance_level(shuffled / len(run.clips))
 
 
-def _chance_level(share: float | None, reason: str = "no_scores") -> ChanceLevel:
+def _chance_level(share: float | None, reason: str = "no_scores") -> _ChanceLevel:
     """Return a yield by chance; if it is null, with the reason: no scores, or the rule not run."""
     return {"by_chance": share, "by_chance_reason": reason if share is None else None}
 
@@ -225,7 +256,7 @@ def _generator_wins(run: Evidence) -> list[bias.GeneratorWins]:
     return bias.wins_across_generators(*(run.generators[row] for row in rows))
 
 
-def _means(run: Evidence) -> dict[str, Any]:
+def _mean_scores(run: Evidence) -> MeanScores:
     value, clip, noisy = raw_scores(run)
     names = run.judged.names
     sign = [1.0 if vote.higher_is_better else -1.0 for vote in run.columns.votes]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypedDict
+
 import numpy as np
 import numpy.typing as npt
 
@@ -11,7 +13,16 @@ ROLL_OFF = 0.99  # share of the energy below the bandwidth; our choice
 _FLOOR = 1e-10
 
 
-def sound_properties(wave: npt.NDArray[np.float32], rate: int) -> dict[str, float]:
+class SoundProperties(TypedDict):
+    """Length in s, level in dB of full scale, bandwidth in Hz, share of silent frames."""
+
+    seconds: float
+    level_db: float
+    bandwidth_hz: float
+    silence: float
+
+
+def sound_properties(wave: npt.NDArray[np.float32], rate: int) -> SoundProperties:
     """Measure length, loudness, bandwidth and silence of a waveform [T] at `rate` Hz.
 
     Returns:

@@ -1,4 +1,4 @@
-"""A build: every shard that is not on disk yet, then the pairs, then the summary."""
+"""Builds a run: every shard that is not on disk yet, then the pairs, then the summary."""
 
 from __future__ import annotations
 
@@ -66,19 +66,19 @@ def build(
         run: the run file, its data, or a checked `Run`.
         out: the run directory, or its URL.
         base: the folder that the run's relative paths start from; None: the run file's folder, or
-            the working folder where `run` is no file.
+            the working folder if `run` is not a file.
         overrides: ``key=value`` with dotted keys, such as ``corpus.limit=8``.
 
     Returns:
-        What ``summary.json`` holds. Where its ``complete`` is false, some shards could not be
-        made (``lost``); everything else is there, and the same call tries them again.
+        The content of ``summary.json``. If its ``complete`` is false, some shards could not be
+        made (``lost``); everything else is finished, and the same call tries them again.
 
     Raises:
-        InputError: before any work, when something in the run file or corpus is wrong.
-        StorageError: the directory cannot be written; what is finished stays.
+        InputError: the run file or the corpus is wrong; no work has been done.
+        StorageError: the directory cannot be written; finished work stays.
     """
     run, folder = load_any(run, Run, base, overrides)
-    out = parse_location(out).absolute()  # anyone's code may change the working folder
+    out = parse_location(out).absolute()  # a plugin may change the working folder
     blueprint = prepare(run, folder, partial(open_run.require_settings, out))
     for line in describe_left_out(blueprint.left_out):
         print(line, file=sys.stderr)
@@ -101,10 +101,10 @@ def build(
 
 
 def _write_plan_failures(blueprint: Blueprint, out: Path) -> None:
-    """Write down which recordings the corpus had to leave out."""
+    """Write the failures of recordings that the corpus left out."""
     path = part_files.part(out, "failures", 0, PLAN)
-    made = write_failures(path, list(blueprint.failures), blueprint.document.facts())
-    note_parts(out, {part_name(path): made})
+    written = write_failures(path, list(blueprint.failures), blueprint.document.facts())
+    note_parts(out, {part_name(path): written})
 
 
 def _progress(blueprint: Blueprint, jobs: Sequence[Sequence[ShardTask]], out: Path) -> Progress:
@@ -124,12 +124,12 @@ def _progress(blueprint: Blueprint, jobs: Sequence[Sequence[ShardTask]], out: Pa
 def list_outstanding_tasks(
     blueprint: Blueprint, layout: Layout, out: Path
 ) -> list[list[ShardTask]]:
-    """For each shard, the tasks whose part files are not on disk, or not as they were written.
+    """Return, for each shard, the tasks whose part files are missing, damaged or outdated.
 
-    A part that is damaged is removed.
+    Damaged parts are removed.
 
     Raises:
-        PartsError: parts are there that are of no shard.
+        PartsError: the directory has parts that belong to no shard.
     """
     relabel(out, layout, blueprint.document)
     stamps = Stamps(out)
@@ -144,30 +144,32 @@ def _job(
 ) -> list[ShardTask]:
     stages: list[Stage] = ["sample", "score"]
     damaged = [stage for stage in stages if _remove_damaged(out, shard, stage, stamps)]
-    named = shard_columns(clips)
-    for place, stage in enumerate(stages):
-        wanted = {made: part_record(made, blueprint.document, *named) for made in _MADE_BY[stage]}
+    shard_clips = shard_columns(clips)
+    for index, stage in enumerate(stages):
+        wanted = {
+            table: part_record(table, blueprint.document, *shard_clips) for table in _MADE_BY[stage]
+        }
         whole = all(
-            stamps.is_whole(part_files.part(out, made, shard), one.fingerprint)
-            for made, one in wanted.items()
+            stamps.is_whole(part_files.part(out, table, shard), record.fingerprint)
+            for table, record in wanted.items()
         )
         if whole and stage not in damaged:
             failures = part_files.part(out, "failures", shard, stage)
             _note_unrecorded_parts(
-                out, stamps, [part_files.part(out, made, shard) for made in wanted], failures
+                out, stamps, [part_files.part(out, table, shard) for table in wanted], failures
             )
         else:
-            return [ShardTask(later, shard, clips) for later in stages[place:]]
+            return [ShardTask(later, shard, clips) for later in stages[index:]]
     return []
 
 
 def _remove_damaged(out: Path, shard: int, stage: Stage, stamps: Stamps) -> bool:
-    """Remove the damaged parts of a stage of a shard; whether there were any.
+    """Remove the damaged parts of a stage of a shard, and return whether there were any.
 
-    Where failures are lost, it is not known any more which rows are rightly absent: nothing that
-    the stage made is kept but clips.
+    Without the part of failures it is unknown which rows are rightly missing, so everything that
+    the stage made is removed, except clips.
     """
-    paths = {made: part_files.part(out, made, shard) for made in _MADE_BY[stage]}
+    paths = {table: part_files.part(out, table, shard) for table in _MADE_BY[stage]}
     failures = part_files.part(out, "failures", shard, stage)
     if stamps.is_unexpected(failures) and all(map(stamps.is_as_noted, paths.values())):
         print(f"{failures}: was not written by this run, and is removed", file=sys.stderr)
@@ -189,24 +191,24 @@ def _remove_damaged(out: Path, shard: int, stage: Stage, stamps: Stamps) -> bool
 def _note_unrecorded_parts(
     out: Path, stamps: Stamps, paths: Sequence[Path], failures: Path
 ) -> None:
-    """Note parts of a stage that a build wrote which was ended before it could note them.
+    """Note the parts of a stage that an earlier build wrote but was ended before it noted them.
 
     Args:
-        failures: the part of failures of that stage, if there is any.
+        failures: path of the stage's part of failures, which need not exist.
     """
-    made: dict[str, Stamp | None] = {
+    unrecorded: dict[str, Stamp | None] = {
         part_name(path): part_files.stamp(path) for path in paths if not stamps.is_as_noted(path)
     }
-    there = stamps.exists(failures)
-    if not stamps.is_as_noted(failures) if there else made or not stamps.is_known(failures):
-        made[part_name(failures)] = part_files.stamp(failures) if there else None
-    note_parts(out, made)
+    exists = stamps.exists(failures)
+    if not stamps.is_as_noted(failures) if exists else unrecorded or not stamps.is_known(failures):
+        unrecorded[part_name(failures)] = part_files.stamp(failures) if exists else None
+    note_parts(out, unrecorded)
 
 
 def _follow_events(events: Iterable[Event], progress: Progress, out: Path) -> list[Lost]:
-    """Follow a build: show its progress, note what each finished task took, keep what is lost."""
+    """Show the progress, note each finished task in the ledger, and return the lost tasks."""
     ticks: dict[tuple[Stage, int], list[ClipFinished]] = defaultdict(list)
-    wrote: dict[tuple[Stage, int], PartsWritten] = {}
+    written: dict[tuple[Stage, int], PartsWritten] = {}
     lost: list[Lost] = []
     for event in events:
         progress.show(event)
@@ -216,9 +218,9 @@ def _follow_events(events: Iterable[Event], progress: Progress, out: Path) -> li
         if isinstance(event, ClipFinished):
             ticks[key].append(event)
         elif isinstance(event, PartsWritten):
-            wrote[key] = event
+            written[key] = event
         elif isinstance(event, Finished):
-            _note_task(out, event, ticks.pop(key, []), wrote.pop(key, None))
+            _note_task(out, event, ticks.pop(key, []), written.pop(key, None))
         elif isinstance(event, Restarted):
             ticks.pop(key, None)
         elif isinstance(event, Notice):
@@ -230,12 +232,12 @@ def _follow_events(events: Iterable[Event], progress: Progress, out: Path) -> li
 
 
 def _note_task(
-    out: Path, finished: Finished, ticks: Sequence[ClipFinished], wrote: PartsWritten | None
+    out: Path, finished: Finished, ticks: Sequence[ClipFinished], written: PartsWritten | None
 ) -> None:
-    """Write down what a task took and made."""
-    took = sum(tick.seconds for tick in ticks), sum(tick.audio_seconds for tick in ticks)
-    what = out, finished.stage, finished.shard, took
-    if wrote is None:
-        note(*what)
+    """Note in the ledger how long a task took and which parts it wrote."""
+    duration = sum(tick.seconds for tick in ticks), sum(tick.audio_seconds for tick in ticks)
+    entry = out, finished.stage, finished.shard, duration
+    if written is None:
+        note(*entry)
     else:
-        note(*what, wrote.parts, wrote.extends, wrote.machine)
+        note(*entry, written.parts, written.extends, written.machine)

@@ -1,4 +1,4 @@
-"""The devices of this machine."""
+"""Checks that a torch device exists on this machine."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from gensr_pref.errors import ConfigError, Problem
 
 
 def require_device(device: str, field: str) -> None:
-    """Refuse what is no torch device, or is not on this machine.
+    """Refuse a name that is not a torch device, or whose device is not on this machine.
 
     Args:
         device: such as ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
-        field: where it was asked for, for the message.
+        field: field of the run file or parameter that names the device, for the message.
 
     Raises:
-        ConfigError: the message says what torch says.
+        ConfigError: torch cannot use the device; the message quotes torch.
     """
     if device == "cpu":
         return
@@ -22,9 +22,9 @@ def require_device(device: str, field: str) -> None:
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        told = str(error).splitlines()[0]
+        reason = str(error).splitlines()[0]
         raise ConfigError(
-            f"{device!r} cannot be used here: {told}",
+            f"{device!r} cannot be used here: {reason}",
             field=field,
             value=device,
             problem=Problem.UNSUPPORTED,

@@ -1,4 +1,4 @@
-"""Doing jobs: in this process, or on Ray."""
+"""Runs jobs in this process or on Ray, as the run file says."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from gensr_pref.config.run_file import Engine
 def run_jobs(
     worker: WorkerFactory, setup: Any, jobs: Sequence[Job], engine: Engine
 ) -> Iterator[Iterator[Event]]:
-    """What the workers tell while they do all jobs; they are ended with the block.
+    """Do all jobs, and yield the events that the workers report; the block's end stops them.
 
-    Nothing is started where there are no jobs. Work that is broken off is ended here, and not when
-    the events are collected as garbage, which may be while Python itself ends.
+    Without jobs nothing is started. Interrupted work is stopped here, not when the events are
+    collected as garbage, which may happen while Python itself ends.
     """
     with closing(_events(worker, setup, jobs, engine)) as events:
         yield events

@@ -1,8 +1,8 @@
-"""Finding out what of a clip ends the process that works on it, so that it costs nothing else.
+"""Isolates the call that ends a worker, so that nothing else of its clip is lost.
 
-Workers tell what they are at. A clip whose scoring ends the process is scored metric by metric, and
-a metric that does so again is asked about one candidate at a time. What then still ends the process
-is given up, and only that.
+Workers report each call before they make it. If scoring a clip ends the process, the clip is scored
+one metric at a time. A metric that ends the process again scores one candidate at a time. Only the
+calls that still end the process are given up.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ T = TypeVar("T", bound=DivisibleTask)
 
 
 def work_around(task: T, call: Call, why: Unusable) -> T:
-    """Return a task without what ended its worker, or with more care there.
+    """Return a task that divides or skips the call that ended its worker.
 
     Args:
-        task: what the worker was doing.
-        place: what the worker was at.
-        why: WORKER_DIED, METRIC_ERROR or TIMED_OUT. A metric that takes too long over a clip is not
-            asked about each candidate, which could take as many times as long.
+        task: the worker's task.
+        call: the call that the worker was making.
+        why: WORKER_DIED, METRIC_ERROR or TIMED_OUT. After a timeout, a metric's call for a clip is
+            not divided by candidate, because each candidate could take as long.
     """
     if task.stage == "score" and _may_be_divided(call, why) and call not in task.divided:
         return replace(task, divided=(*task.divided, call))
     skipped = (*task.skipped, Skip(call, why))
-    died = [one for one in skipped if one.call.candidate_id and _around(one.call, call)]
+    died = [skip for skip in skipped if skip.call.candidate_id and _same_metric(skip.call, call)]
     if len(died) >= task.most_deaths:
         skipped = (*skipped, Skip(replace(call, candidate_id=""), why))
     return replace(task, skipped=skipped)
@@ -39,5 +39,6 @@ def _may_be_divided(call: Call, why: Unusable) -> bool:
     return not call.plugin or (not call.candidate_id and why.reason is not Reason.TIMED_OUT)
 
 
-def _around(one: Call, other: Call) -> bool:
+def _same_metric(one: Call, other: Call) -> bool:
+    """Return whether two calls ask the same metric about the same clip."""
     return (one.clip_id, one.plugin) == (other.clip_id, other.plugin)

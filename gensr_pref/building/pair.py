@@ -1,4 +1,4 @@
-"""Pairs from the scores that are on disk; seconds, however the scores were made."""
+"""Makes the pairs of a run from its scores, within seconds."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ from gensr_pref.storage.location import parse_location
 
 
 def pair(out: str | Path, overrides: Sequence[str] = ()) -> Summary:
-    """Make a run's pairs again under other settings of ``pairing``.
+    """Make a run's pairs again with other settings of ``pairing``.
 
         pair("runs/first", ["margin.wer=0.05"])
 
-    They change the section that the run was built with, whatever earlier calls changed. What of
-    that section would do nothing under them is left out.
+    The overrides change the section that the run was built with; those of earlier calls are not
+    remembered. Settings of that section that would have no effect now are left out.
 
     Returns:
-        What ``summary.json`` holds.
+        The content of ``summary.json``.
 
     Raises:
-        InputError: not a run directory, a setting that is not allowed, or a rule of someone's own
-            that no override names.
+        InputError: not a run directory, a setting that is not allowed, or a rule that is not built
+            in and that no override names.
     """
     require_list(overrides)
     out = parse_location(out)
-    open_run.read_document(out)  # before the lock, which would make a directory of a wrong name
-    with open_run.locked(out):
+    open_run.read_document(out)  # first, because the lock would create a mistyped directory
+    with open_run.lock_run(out):
         document = _with_settings(open_run.read_document(out), overrides)
         write_pairs(out, document, rule_of(out, document, overrides))
         open_run.write_document(out, document)
@@ -50,7 +50,7 @@ def rule_of(out: Path, document: RunDocument, overrides: Sequence[str]) -> PairR
     """Return the rule of a run's pairs; it is loaded only if it is built in or the user names it.
 
     Args:
-        document: what ``run.yaml`` holds, its pairing section under the overrides.
+        document: content of ``run.yaml``, with the overrides applied to its pairing section.
         overrides: ``key=value`` as `pair` takes them.
 
     Raises:
@@ -72,39 +72,40 @@ def rule_of(out: Path, document: RunDocument, overrides: Sequence[str]) -> PairR
 
 
 def names_rule(overrides: Sequence[str]) -> bool:
-    """Whether the user's own settings of the pairing section name the rule."""
-    return any(one.removeprefix("pairing.").partition("=")[0] == "rule" for one in overrides)
+    """Return whether the user's own settings of the pairing section name the rule."""
+    named = (assignment.removeprefix("pairing.").partition("=")[0] for assignment in overrides)
+    return "rule" in named
 
 
 def write_pairs(out: Path, document: RunDocument, rule: PairRule) -> None:
-    """Write the pairs table as one part, so that it changes all at once.
+    """Write the pairs table as a single part, so that it is replaced at once.
 
     Its metadata counts, by reason, the clips that have no pair (``stops``).
 
     Args:
-        rule: of the pairing section of `document`, loaded.
+        rule: the rule that the pairing section of `document` names.
     """
     contents = check(out, MADE_BEFORE_PAIRS)
     pairing = parse(document.pairing, Pairing, field="pairing")
-    found = candidates(out, votes_of_run(document))
+    scored = candidates(out, votes_of_run(document))
     if wants_clean(rule):
-        found = add_clean_targets(found, clips_with_clean(out))
-    made = pair_clips(found, rule, pairing)
+        scored = add_clean_targets(scored, clips_with_clean(out))
+    made = pair_clips(scored, rule, pairing)
     stops = {str(stop): count for stop, count in made.stops.items()}
-    unscored = ledger.Stamps(out).count_rows("clips") - len(found.clip_ids)
+    unscored = ledger.Stamps(out).count_rows("clips") - len(scored.clip_ids)
     if unscored > 0:
         stops[str(Stop.NO_CANDIDATE)] = unscored
     facts = {**document.facts(), "pairing": document.pairing, "stops": stops}
     path = part_files.part(out, "pairs", 0)
     _report_replaced(out, path)
     written = part_files.write_table(
-        path, pairs_table(found, made, pairing.rule), {**facts, SCORES: contents.digest("scores")}
+        path, pairs_table(scored, made, pairing.rule), {**facts, SCORES: contents.digest("scores")}
     )
     ledger.note_parts(out, {ledger.part_name(path): written})
 
 
 def _report_replaced(out: Path, path: Path) -> None:
-    """Say on stderr that the pairs which are about to be replaced are not those that were made."""
+    """Report on stderr that the pairs to be replaced are missing or damaged."""
     stamps = ledger.Stamps(out)
     if stamps.get(path) is None:
         return
@@ -115,14 +116,14 @@ def _report_replaced(out: Path, path: Path) -> None:
 
 
 def candidates(out: Path, votes: Sequence[Vote]) -> ScoreColumns:
-    """The scored candidates of a run as columns; the parts with audio are not opened."""
+    """Return the scored candidates of a run as columns, without opening parts with audio."""
     names = [vote.score for vote in votes]
     scores = part_files.read_all(out, "scores", ["candidate_id", "clip_id", *names])
     return columns(scores, None, votes)
 
 
 def clips_with_clean(out: Path) -> list[str]:
-    """The ids of the clips that have a clean target; reads no audio."""
+    """Return the ids of the clips that have a clean target, without reading audio."""
     return [
         clip
         for path in part_files.parts(out, "clips")
@@ -132,11 +133,11 @@ def clips_with_clean(out: Path) -> list[str]:
 
 
 def _with_settings(document: RunDocument, overrides: Sequence[str]) -> RunDocument:
-    """Return the document under the settings of one call; the section of the build is noted."""
+    """Return the document with the settings of one call; it also keeps the build's section."""
     before = document.provenance.pairing
     built = document.pairing if before is None else before
     bare = [assignment.removeprefix("pairing.") for assignment in overrides]
-    asked = parse(override(built, bare), Pairing, field="pairing")
+    requested = parse(override(built, bare), Pairing, field="pairing")
     named = {assignment.partition("=")[0] for assignment in bare}
-    pairing = dump_fields(drop_idle(votes_of_panel(document.provenance.panel), asked, named))
+    pairing = dump_fields(drop_idle(votes_of_panel(document.provenance.panel), requested, named))
     return document.with_provenance(pairing=built).model_copy(update={"pairing": pairing})

@@ -1,4 +1,4 @@
-"""Everything that is known, and everything that can be refused, before a build starts."""
+"""Plans a build, and refuses every mistake that can be recognised before it starts."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ from gensr_pref.schema import SCHEMA_VERSION, Failure
 
 @dataclass(frozen=True)
 class Blueprint:
-    """A checked run: what to make, and the facts that make two runs the same run.
+    """A checked run: what to make, and the facts that identify the run.
 
     Attributes:
         run: the run file.
-        base: the folder its relative paths start from.
+        base: the folder that the run's relative paths start from.
         clips: all clips to make, in order.
-        failures: what the corpus had to leave out.
-        document: what ``run.yaml`` will hold.
+        failures: the recordings that the corpus left out.
+        document: content of the new ``run.yaml``.
         library: the files of noises and impulse responses, by kind and name.
-        recordings: what recordings hold; empty before `identify_recordings`.
-        left_out: what the corpus's folders hold and is not read.
+        recordings: fingerprints of the recordings; empty before `identify_recordings`.
+        left_out: files in the corpus's folders that are not read.
     """
 
     run: Run
@@ -55,26 +55,26 @@ class Blueprint:
 
     @property
     def fingerprint(self) -> str:
-        """Of everything in `document` that shapes the tables before pairing."""
+        """The digest of everything in `document` that shapes the tables before pairing."""
         return self.document.provenance.fingerprint
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """What is said in the corpus, each sentence once."""
+        """The texts of the corpus, each once."""
         return texts_of(self.clips)
 
 
 def prepare(
-    run: Run, base: Path, known: Callable[[RunDocument], None] = lambda document: None
+    run: Run, base: Path, check: Callable[[RunDocument], None] = lambda document: None
 ) -> Blueprint:
-    """Check a run file against the plugins and the corpus it names; load no model.
+    """Check a run file against the plugins and the corpus that it names, without loading a model.
 
     Args:
-        known: is called before any recording is looked at, which may take long, with what
-            ``run.yaml`` will hold but for what is said in the corpus.
+        check: called before recordings are read, which may take long, with the content of the new
+            ``run.yaml`` without the digest of the corpus's texts.
 
     Raises:
-        InputError: anything that would fail later and can be known now.
+        InputError: something would fail later and can be recognised now.
     """
     plugins.search(base)
     generators = make_generators(run, base)
@@ -84,7 +84,7 @@ def prepare(
     cast_votes(votes_of_panel(member.record for member in panel.members), run.pairing)
     if not clean:
         _check_candidates(run)
-    known(_document(run, base, generators, panel, ()))
+    check(_document(run, base, generators, panel, ()))
     planned: ClipPlan = plan_clips(run.corpus, run.seed, base)
     _check_named(run, generators, planned)
     document = _document(run, base, generators, panel, texts_of(planned.clips))
@@ -100,31 +100,31 @@ def prepare(
 
 
 def identify_recordings(blueprint: Blueprint, out: Path) -> Blueprint:
-    """A blueprint that knows what its recordings hold.
+    """Return the blueprint with the fingerprints of its recordings.
 
     Args:
-        out: the run directory, where what was known of them before is kept.
+        out: the run directory, which may hold fingerprints from earlier builds.
 
     Raises:
         SourceError: a recording cannot be read.
     """
-    clips, found = identify_contents(out, blueprint.clips, blueprint.library)
-    document = blueprint.document.with_provenance(library=found.library()).with_fingerprint()
-    return replace(blueprint, clips=clips, document=document, recordings=found)
+    clips, recordings = identify_contents(out, blueprint.clips, blueprint.library)
+    document = blueprint.document.with_provenance(library=recordings.library()).with_fingerprint()
+    return replace(blueprint, clips=clips, document=document, recordings=recordings)
 
 
 def _check_named(run: Run, generators: dict[str, Any], planned: ClipPlan) -> None:
-    """Let the generators that know clips by name say early that they know none."""
+    """Refuse generators that look clips up by name and know none of them."""
     origins = [origin_of(spec, run.corpus) for spec in planned.clips]
-    for place, (use, generator) in enumerate(zip(run.generators, generators.values(), strict=True)):
+    for index, (use, generator) in enumerate(zip(run.generators, generators.values(), strict=True)):
         try:
             check_clips(generator, origins, use.candidates)
         except InputError as error:
-            raise error.within(f"generators.{place}") from error
+            raise error.within(f"generators.{index}") from error
 
 
 def origin_of(spec: ClipSpec, corpus: Corpus) -> Origin:
-    """Return what a generator may know of where a clip comes from."""
+    """Return the facts about a clip's origin that a generator may use."""
     item, segment = spec.item, spec.segment
     degraded = corpus.degrade is not None
     return Origin(
@@ -142,7 +142,7 @@ def _document(
     run: Run, base: Path, generators: dict[str, Generator], panel: Panel, texts: Sequence[str]
 ) -> RunDocument:
     written = dump_fields(run)
-    said = texts_digest(texts) if panel.studies else None  # what is said shapes some scores
+    text_digest = texts_digest(texts) if panel.studies else None  # texts affect some scores
     made_from = Provenance(
         gensr_pref=__version__,
         schema_version=SCHEMA_VERSION,
@@ -158,22 +158,22 @@ def _document(
         ],
         panel=[
             provenance.metric_record(
-                member.record, said if hasattr(member.metric, "study") else None
+                member.record, text_digest if hasattr(member.metric, "study") else None
             )
             for member in panel.members
         ],
         left_out=sorted(panel.left_out),
-        licences={label: licence_of(one) for label, one in generators.items()},
+        licences={label: licence_of(generator) for label, generator in generators.items()},
         corpus=_corpus_digest(run, written["corpus"]),
     )
     document = RunDocument(**written, provenance=made_from)
-    if said is not None:
-        document = document.with_provenance(texts=said)
+    if text_digest is not None:
+        document = document.with_provenance(texts=text_digest)
     return document.with_fingerprint()
 
 
 def _corpus_digest(run: Run, written: dict[str, Any]) -> str:
-    """Return the digest of all that shapes a clip; which clips there are is not part of it.
+    """Return the digest of all settings that shape a clip, without those that select clips.
 
     Args:
         written: the corpus section with every default.
@@ -184,7 +184,7 @@ def _corpus_digest(run: Run, written: dict[str, Any]) -> str:
 
 
 def _check_candidates(run: Run) -> None:
-    """Refuse a run in which no clip has two candidates that may meet."""
+    """Refuse a run in which no clip has two candidates that may be paired."""
     counts = [use.candidates for use in run.generators]
     if max(counts) < 2 and not (run.pairing.across_generators and len(counts) > 1):
         raise ConfigError(
@@ -195,11 +195,11 @@ def _check_candidates(run: Run) -> None:
         )
 
 
-def _check_references(run: Run, panel: Panel, golden: bool) -> None:
-    """Refuse what needs clean speech where no clip will have any: a vote, or the rule."""
+def _check_references(run: Run, panel: Panel, rule_needs_clean: bool) -> None:
+    """Refuse a vote or a rule that needs clean speech if the corpus has none."""
     if has_clean(run.corpus):
         return
-    if golden:
+    if rule_needs_clean:
         raise ConfigError(
             f"{run.pairing.rule!r} needs clean speech, which this corpus does not "
             "have, so no pair could exist. Add corpus.degrade, or use a paired source",

@@ -1,8 +1,8 @@
-"""What a person sees while long work runs.
+"""Shows and records the progress of a build.
 
-On a terminal one bar per stage, elsewhere a plain line now and then; of a build also the same as
-JSON lines in its run directory, which ``gensr-pref status`` reads. All durations are taken from a
-clock that never jumps.
+A terminal shows one bar per stage; elsewhere a plain line is written every 30 s. The run directory
+gets the same figures as JSON lines, which ``gensr-pref status`` reads. All durations are taken from
+a monotonic clock.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Required, Self, TypedDict
 
 from gensr_pref.building import progress_bar
 from gensr_pref.building.progress_bar import Bar, duration
@@ -35,14 +35,62 @@ from gensr_pref.errors import StorageError, quantity
 from gensr_pref.rundir import part_files
 
 SNAPSHOTS = "progress.jsonl"  # of a run directory
-WINDOW = 20  # snapshots, one every 30 s, that a rate is taken over: 10 minutes
+WINDOW = 20  # snapshots, one every 30 s, over which a rate is measured: 10 minutes
 STAGES: tuple[Stage, ...] = ("sample", "score")
 _TITLES: dict[Stage, str] = {"sample": "sampling", "score": "scoring "}
 
 
+class Rates(TypedDict, total=False):
+    """The speed of a stage over the last 10 minutes.
+
+    Keys:
+        clips_per_hour: clips that finished the stage per hour.
+        audio_hours_per_hour: hours of candidates' audio made or scored per hour.
+        utilisation: share of the time that the workers were busy.
+    """
+
+    clips_per_hour: float
+    audio_hours_per_hour: float
+    utilisation: float
+
+
+class StageProgress(Rates):
+    """The progress of a stage; the rates are absent before the first snapshot.
+
+    Keys:
+        clips: number of clips that have finished the stage.
+        workers: number of processes that work at it.
+        device: torch device of these processes.
+    """
+
+    clips: Required[int]
+    workers: Required[int]
+    device: Required[str]
+
+
+Snapshot = TypedDict(
+    "Snapshot",
+    {
+        "state": str,
+        "time": float,
+        "elapsed_seconds": float,
+        "clips": int,
+        "stages": dict[Stage, StageProgress],
+        "yield": float | None,
+        "pairs": int,
+        "pairs_of_clips": int,
+        "seconds_left": int | None,
+        "failures": dict[str, int],
+        "restarted": int,
+        "lost": int,
+    },
+)
+"""A line of ``progress.jsonl``; docs/run-directory.md describes its fields."""
+
+
 @dataclass
 class _Work:
-    """What was done at one stage since this process began, and who does it."""
+    """The work of one stage since this process began, and the workers that do it."""
 
     clips: int = 0
     seconds: float = 0.0
@@ -51,8 +99,8 @@ class _Work:
     device: str = "cpu"
     at: deque[tuple[float, int, float, float]] = field(default_factory=lambda: deque(maxlen=WINDOW))
 
-    def rates(self, now: float) -> dict[str, float]:
-        """Over the last minutes: clips per hour, audio-hours per hour, share of time at work."""
+    def rates(self, now: float) -> Rates:
+        """Return the rates over the last minutes; empty before the first snapshot."""
         then, clips, seconds, audio_seconds = self.at[0]
         passed = now - then
         if passed <= 0:
@@ -64,20 +112,20 @@ class _Work:
         }
 
     def mark(self, now: float) -> None:
-        """Remember how much was done until now."""
+        """Remember the amount of work done until now."""
         self.at.append((now, self.clips, self.seconds, self.audio_seconds))
 
 
 class Progress:
-    """A build, as it goes.
+    """The progress of a build.
 
     Args:
         out: the run directory.
-        clips: of the run.
-        done: how many of them have passed each stage already.
-        failures: by reason, of what is there already.
-        so_far: counts pairs.
-        device: torch device, until the workers tell theirs.
+        clips: number of clips of the run.
+        done: number of clips that have finished each stage already.
+        failures: number of existing failures, by reason.
+        so_far: counts the pairs of finished shards.
+        device: torch device, until the workers report theirs.
     """
 
     def __init__(
@@ -96,18 +144,18 @@ class Progress:
         self._so_far = so_far
         self._work = {stage: _Work(device=device) for stage in STAGES}
         self._shared = True
-        self._since_start: Counter[tuple[Stage, int]] = Counter()
+        self._since_start: Counter[tuple[Stage, int]] = Counter()  # clips, by stage and shard
         self._counts = Counter[str]()
         self._began = self._last_snapshot = time.monotonic()
         self._bars = {
-            stage: Bar(clips, done[stage], title, place, lines=False)
-            for place, (stage, title) in enumerate(_TITLES.items())
+            stage: Bar(clips, done[stage], title, index, lines=False)
+            for index, (stage, title) in enumerate(_TITLES.items())
         }
         self._silent = self._bars["sample"].silent
         self._write = self._bars["sample"].write
 
     def show(self, event: Event) -> None:
-        """Move the bars, say what went wrong, and now and then how far it is."""
+        """Update the bars, report problems, and write a snapshot every 30 s."""
         if isinstance(event, WorkersChanged):
             self._set_workers(event)
         elif isinstance(event, Stalled):
@@ -121,17 +169,19 @@ class Progress:
         elif isinstance(event, Restarted | Lost):
             self._count_restart(event)
         if time.monotonic() - self._last_snapshot >= progress_bar.LINE_SECONDS:
-            self._write_snapshot("running")
+            self._write_snapshot(self.snapshot("running"))
 
     def finish(self, summary: Summary) -> None:
-        """Everything that could be done is."""
-        counts = {"pairs": summary["pairs"], "yield": summary["yield"]}
-        self._write_snapshot("finished" if summary["complete"] else "incomplete", counts)
+        """Write the last snapshot, with the pairs of the whole run."""
+        state = "finished" if summary["complete"] else "incomplete"
+        self._write_snapshot(
+            {**self.snapshot(state), "pairs": summary["pairs"], "yield": summary["yield"]}
+        )
 
-    def snapshot(self, state: str) -> dict[str, Any]:
-        """How far it is, as JSON-able data; fields as docs/run-directory.md says."""
+    def snapshot(self, state: str) -> Snapshot:
+        """Return the present progress."""
         now = time.monotonic()
-        stages = {
+        stages: dict[Stage, StageProgress] = {
             stage: {
                 "clips": self._done[stage],
                 "workers": work.workers,
@@ -140,8 +190,8 @@ class Progress:
             }
             for stage, work in self._work.items()
         }
-        found = self._so_far
-        share = found.paired / found.clips if found.clips else None
+        so_far = self._so_far
+        share = so_far.paired / so_far.clips if so_far.clips else None
         left = self._seconds_left()
         return {
             "state": state,
@@ -150,8 +200,8 @@ class Progress:
             "clips": self._clips,
             "stages": stages,
             "yield": share,
-            "pairs": found.pairs,
-            "pairs_of_clips": found.clips,
+            "pairs": so_far.pairs,
+            "pairs_of_clips": so_far.clips,
             "seconds_left": None if left is None else round(left),
             "failures": dict(sorted(self._failures.items())),
             "restarted": self._counts["restarted"],
@@ -161,7 +211,7 @@ class Progress:
     def __enter__(self) -> Self:
         for work in self._work.values():
             work.mark(self._began)
-        part_files.append_json(self._path, self.snapshot("running"))
+        part_files.append_json(self._path, dict(self.snapshot("running")))
         return self
 
     def __exit__(
@@ -170,11 +220,11 @@ class Progress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for one in self._bars.values():
-            one.__exit__(kind, error, trace)
+        for bar in self._bars.values():
+            bar.__exit__(kind, error, trace)
         if kind is not None:
-            with suppress(StorageError):  # which may be what ends the build
-                self._write_snapshot("interrupted")
+            with suppress(StorageError):  # the same error may be ending the build
+                self._write_snapshot(self.snapshot("interrupted"))
 
     def _set_workers(self, event: WorkersChanged) -> None:
         self._shared = len(event.stages) > 1
@@ -199,45 +249,46 @@ class Progress:
         verdict = "starts again" if isinstance(event, Restarted) else "is given up"
         self._write(f"shard {event.shard} ({event.stage}) {verdict}: {event.why}")
 
-    def _write_snapshot(self, state: str, known: Mapping[str, Any] | None = None) -> None:
-        found = {**self.snapshot(state), **(known or {})}
+    def _write_snapshot(self, snapshot: Snapshot) -> None:
         self._last_snapshot = time.monotonic()
         for work in self._work.values():
             work.mark(self._last_snapshot)
-        part_files.append_json(self._path, found)
+        part_files.append_json(self._path, dict(snapshot))
         if self._silent:
-            self._write(line(found))
+            self._write(line(snapshot))
 
     def _seconds_left(self) -> float | None:
-        """From what a clip took at each stage; None where one was not seen yet."""
+        """Estimate the time left from the time per clip; None until each stage has finished one."""
         needs = []
         for stage, work in self._work.items():
-            lacking = self._clips - self._done[stage]
-            if lacking and not work.clips:
+            left = self._clips - self._done[stage]
+            if left and not work.clips:
                 return None
-            needs.append(lacking * work.seconds / max(1, work.clips) / work.workers)
+            needs.append(left * work.seconds / max(1, work.clips) / work.workers)
         return sum(needs) if self._shared else max(needs)
 
 
-def line(found: Mapping[str, Any]) -> str:
-    """A snapshot as one plain line."""
-    clips = found["clips"]
-    told = [
-        f"{stage} {found['stages'][stage]['clips']}/{clips}"
-        + _share(", busy {:.0%}", found["stages"][stage].get("utilisation"))
+def line(snapshot: Snapshot) -> str:
+    """Describe a snapshot in one plain line."""
+    clips = snapshot["clips"]
+    texts = [
+        f"{stage} {snapshot['stages'][stage]['clips']}/{clips}"
+        + _format_known(", busy {:.0%}", snapshot["stages"][stage].get("utilisation"))
         for stage in STAGES
     ]
-    speed = found["stages"]["score"].get("audio_hours_per_hour")
-    told.append(_share("{:.2f} h of audio scored/h", speed))
-    told.append("pairs {}".format(found["pairs"]) + _share(" (yield {:.0%})", found["yield"]))
-    if found["seconds_left"] is not None and found["state"] == "running":
-        told.append(f"{duration(found['seconds_left'])} left")
-    if found["failures"]:
-        told.append("left out " + ", ".join(f"{n} {why}" for why, n in found["failures"].items()))
-    if found["lost"]:
-        told.append(f"{quantity(found['lost'], 'shard')} given up")
-    return "; ".join(text for text in told if text)
+    speed = snapshot["stages"]["score"].get("audio_hours_per_hour")
+    texts.append(_format_known("{:.2f} h of audio scored/h", speed))
+    share = _format_known(" (yield {:.0%})", snapshot["yield"])
+    texts.append(f"pairs {snapshot['pairs']}{share}")
+    if snapshot["seconds_left"] is not None and snapshot["state"] == "running":
+        texts.append(f"{duration(snapshot['seconds_left'])} left")
+    if snapshot["failures"]:
+        counts = (f"{count} {reason}" for reason, count in snapshot["failures"].items())
+        texts.append("left out " + ", ".join(counts))
+    if snapshot["lost"]:
+        texts.append(f"{quantity(snapshot['lost'], 'shard')} given up")
+    return "; ".join(text for text in texts if text)
 
 
-def _share(form: str, value: float | None) -> str:
+def _format_known(form: str, value: float | None) -> str:
     return "" if value is None else form.format(value)

@@ -1,4 +1,4 @@
-"""A count that a person watches: a bar on a terminal, elsewhere a plain line now and then."""
+"""A progress bar on a terminal; elsewhere a plain line every 30 s."""
 
 from __future__ import annotations
 
@@ -11,19 +11,22 @@ from typing import Self
 from gensr_pref.errors import quantity
 from gensr_pref.untrusted.text import escape_invisible
 
-LINE_SECONDS = 30.0  # between two plain lines
+LINE_SECONDS = 30.0  # time between two plain lines
 
 
 class Bar:
-    """A count that goes up: a bar on a terminal, elsewhere a plain line every 30 s.
+    """A count of finished clips: a bar on a terminal, elsewhere a plain line every 30 s.
 
     Args:
-        done: of `total`, before this began.
-        lines: whether it writes lines of its own where there is no terminal.
+        total: number of clips.
+        done: number of clips that were finished before.
+        title: text in front of the bar.
+        position: row of the terminal, from 0, if there are several bars.
+        lines: whether to write plain lines if there is no terminal.
     """
 
     def __init__(
-        self, total: int, done: int, title: str = "", place: int = 0, lines: bool = True
+        self, total: int, done: int, title: str = "", position: int = 0, lines: bool = True
     ) -> None:
         from tqdm import tqdm
 
@@ -32,29 +35,29 @@ class Bar:
             initial=done,
             desc=title or None,
             unit="clip",
-            position=place,
+            position=position,
             disable=None,
             dynamic_ncols=True,
         )
         self._print = partial(tqdm.write, file=sys.stderr)
         self.silent = bool(self._bar.disable)  # there is no terminal
         self._lines = lines and self.silent
-        self._total, self._done, self._begun_with = total, done, done
+        self._total, self._done, self._initial = total, done, done
         self._title = title
-        self._began = self._told = time.monotonic()
+        self._began = self._last_line = time.monotonic()
 
     def write(self, text: str) -> None:
-        """A line above the bars."""
+        """Write a line above the bars."""
         self._print(escape_invisible(text, lines=True))
 
     def update(self, count: int) -> None:
-        """So many more are done, or fewer."""
+        """Add to the number of finished clips; a negative count subtracts."""
         self._done += count
         self._bar.update(count)
         now = time.monotonic()
-        if self._lines and now - self._told >= LINE_SECONDS:
-            self._told = now
-            rate = (self._done - self._begun_with) / (now - self._began)
+        if self._lines and now - self._last_line >= LINE_SECONDS:
+            self._last_line = now
+            rate = (self._done - self._initial) / (now - self._began)
             left = duration((self._total - self._done) / rate) if rate > 0 else "unknown"
             title = f"{self._title}: " if self._title else ""
             self.write(f"{title}{self._done} of {quantity(self._total, 'clip')}, {left} left")
@@ -72,7 +75,7 @@ class Bar:
 
 
 def duration(seconds: float) -> str:
-    """A time span for a person.
+    """Return a time span as text, in its two largest units.
 
     >>> duration(93784)
     '1 d 2 h'

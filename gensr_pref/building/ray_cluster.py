@@ -1,4 +1,4 @@
-"""Ray, started here or joined, and which processes are to run on it."""
+"""Starts or joins Ray, and plans which processes run on it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 from gensr_pref import process
 from gensr_pref.building.tasks import Stage
@@ -28,18 +28,18 @@ _SETTINGS = {
 # /ray/session_2026-12-01_00-00-00_000000_4194304/sockets/plasma_store
 _LONGEST_FOLDER = 107 - 68
 _SHORT = ("/tmp", "/var/tmp", "/dev/shm")
-TRIES = 3  # at starting Ray: a node has 30 s to come up, which Ray 2.60 lets nobody change
+TRIES = 3  # attempts to start Ray; Ray 2.60 gives a node a fixed 30 s to start
 
 
 @dataclass(frozen=True)
 class Crew:
-    """Processes that are alike.
+    """A group of processes that do the same work.
 
     Attributes:
-        stages: that they work at.
-        count: how many there may be.
-        gpus: of each.
-        device: torch device of each.
+        stages: the stages that they work at.
+        count: largest number of processes.
+        gpus: GPUs of each process; may be a fraction.
+        device: torch device of each process.
     """
 
     stages: tuple[Stage, ...]
@@ -49,10 +49,10 @@ class Crew:
 
 
 def plan_crews(engine: Engine, cpus: int, gpus: float) -> tuple[Crew, ...]:
-    """The processes to start: one crew for both stages, or one for each where devices differ.
+    """Plan the processes: one crew for both stages, or one for each if their devices differ.
 
     Args:
-        cpus, gpus: of the cluster.
+        cpus, gpus: number of CPUs and GPUs of the cluster.
     """
     sampling = _share(engine.generator_gpus, engine.device)
     scoring = _share(engine.scorer_gpus, engine.scoring_device)
@@ -69,18 +69,17 @@ def plan_crews(engine: Engine, cpus: int, gpus: float) -> tuple[Crew, ...]:
 
 
 def require_gpus(engine: Engine, wanted: Sequence[Crew], gpus: float) -> None:
-    """Refuse processes that can never be started on this machine; a cluster may grow.
+    """Refuse crews that can never be started on this machine; a cluster may grow.
 
     Raises:
-        ConfigError: they need more GPUs than there are.
+        ConfigError: a process needs more GPUs than the machine has.
     """
     for crew in wanted:
         if not engine.address and crew.gpus > gpus:
             field = "generator_gpus" if "sample" in crew.stages else "scorer_gpus"
             raise ConfigError(
-                f"a process is to have {quantity(crew.gpus, 'GPU')} and Ray "
-                f"finds {gpus:g} "
-                "here. Set 0 where Ray is not to count them, or another engine.device",
+                f"a process needs {quantity(crew.gpus, 'GPU')}, but Ray finds {gpus:g} on this "
+                "machine. Set it to 0 if Ray shall not count GPUs, or choose another engine.device",
                 field=f"engine.{field}",
                 value=crew.gpus,
                 problem=Problem.CONFLICT,
@@ -90,49 +89,49 @@ def require_gpus(engine: Engine, wanted: Sequence[Crew], gpus: float) -> None:
 def _share(gpus: float | None, device: str) -> float:
     if gpus is not None:
         return gpus
-    return 1.0 if device == "cuda" else 0.0  # a certain one, such as cuda:1, is not Ray's to choose
+    return 1.0 if device == "cuda" else 0.0  # Ray does not choose a numbered device, cuda:1
 
 
-def _count(asked: int | str, cpus: int, gpus: float, share: float) -> int:
-    if isinstance(asked, int):
-        return asked
+def _count(setting: int | str, cpus: int, gpus: float, share: float) -> int:
+    if isinstance(setting, int):
+        return setting
     fitting = min(cpus, int(gpus / share + 1e-9)) if share else cpus
     return max(1, fitting)
 
 
 @contextmanager
 def running_ray(engine: Engine) -> Iterator[None]:
-    """Ray, started here unless it runs already, and then ended here."""
+    """Start Ray unless this process already uses it, and stop it at the end of the block."""
     os.environ.update({key: os.environ.get(key, value) for key, value in _SETTINGS.items()})
     import ray
 
-    ours = not ray.is_initialized()
-    if ours:
+    started_here = not ray.is_initialized()
+    if started_here:
         _start(engine)
     try:
         yield
     finally:
-        if ours:
+        if started_here:
             with process.defer_interrupt():
                 ray.shutdown()
 
 
 def count_resources() -> tuple[int, float]:
-    """CPUs and GPUs of all nodes that are alive."""
+    """Return the number of CPUs and GPUs of all live nodes."""
     import ray
 
-    found: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    return int(found.get("CPU", 1)), float(found.get("GPU", 0))
+    resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    return int(resources.get("CPU", 1)), float(resources.get("GPU", 0))
 
 
 def _start(engine: Engine) -> None:
-    """Start Ray, which is slow where the machine is busy, or join the one that runs.
+    """Start Ray, which is slow on a busy machine, or join a running cluster.
 
-    What a failed try has started is ended by Ray when this process ends.
+    Ray itself ends what a failed attempt has started, when this process ends.
 
     Raises:
         ConfigError: the cluster at `engine.address` cannot be joined.
-        RunIncompleteError: Ray does not start here.
+        RunIncompleteError: Ray does not start on this machine.
     """
     import ray
 
@@ -141,14 +140,14 @@ def _start(engine: Engine) -> None:
         process.raise_if_interrupted()
         try:
             with _keep_signal_handlers():
-                ray.init(**_settings(engine))
+                ray.init(**_init_arguments(engine))
             return
-        except Exception as error:  # Ray has no type of its own for this
+        except Exception as error:  # Ray has no exception class for this
             ray.shutdown()
-            said = (str(error).splitlines() or [type(error).__name__])[0]
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
             if engine.address:
                 raise ConfigError(
-                    f"Ray at {engine.address!r} cannot be joined: {said}",
+                    f"Ray at {engine.address!r} cannot be joined: {reason}",
                     field="engine.address",
                     value=engine.address,
                     problem=Problem.OFFLINE,
@@ -156,8 +155,8 @@ def _start(engine: Engine) -> None:
             if not left:
                 passed = f"{time.monotonic() - began:.0f} s"
                 raise RunIncompleteError(
-                    f"Ray did not start within {passed} ({TRIES} tries; the last: {said}). Run the "
-                    "same command again when the machine is less busy, or ask for one process "
+                    f"Ray did not start within {passed} ({TRIES} attempts; the last: {reason}). "
+                    "Run the same command again when the machine is less busy, or use one process "
                     f"({parameter('workers')} 1, or engine.kind=serial in a run file)",
                     problem=Problem.FAILED,
                 ) from error
@@ -165,7 +164,7 @@ def _start(engine: Engine) -> None:
 
 @contextmanager
 def _keep_signal_handlers() -> Iterator[None]:
-    """What this process does on SIGTERM; Ray would end it at once with a trace of its C++."""
+    """Restore the SIGTERM handler after the block; Ray's would end the process with a C++ trace."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -176,33 +175,51 @@ def _keep_signal_handlers() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _settings(engine: Engine) -> dict[str, Any]:
-    common = {"log_to_driver": False, "logging_level": logging.ERROR}
+class _InitArguments(TypedDict, total=False):
+    """Keyword arguments of ``ray.init``."""
+
+    address: str
+    num_cpus: int
+    include_dashboard: bool
+    _temp_dir: str
+    log_to_driver: bool
+    logging_level: int
+
+
+def _init_arguments(engine: Engine) -> _InitArguments:
+    common: _InitArguments = {"log_to_driver": False, "logging_level": logging.ERROR}
     if engine.address:
         return {"address": engine.address, **common}
     available = len(os.sched_getaffinity(0))
-    asked = [count for count in (engine.workers, engine.scorers) if isinstance(count, int)]
-    ours = {"address": "local", "include_dashboard": False}  # not one that happens to run here
-    return {"num_cpus": max(available, sum(asked)), **ours, **_temporary_folder(), **common}
+    counts = [count for count in (engine.workers, engine.scorers) if isinstance(count, int)]
+    arguments: _InitArguments = {
+        "num_cpus": max(available, sum(counts)),
+        "address": "local",  # never a cluster that happens to run on this machine
+        "include_dashboard": False,
+        **common,
+    }
+    if folder := _socket_folder():
+        arguments["_temp_dir"] = folder
+    return arguments
 
 
-def _temporary_folder() -> dict[str, str]:
-    """Where Ray puts its sockets, if not where it would itself: a path that is not too long.
+def _socket_folder() -> str | None:
+    """Return a folder for Ray's sockets if the path of its usual folder is too long.
 
     Raises:
-        ConfigError: RAY_TMPDIR is too long, or there is no folder that is not.
+        ConfigError: RAY_TMPDIR is too long, or no writable folder has a short enough path.
     """
     chosen = os.environ.get("RAY_TMPDIR")
     usual = chosen or os.environ.get("TMPDIR", _SHORT[0])
     if len(os.fsencode(usual)) <= _LONGEST_FOLDER:
-        return {}
-    short = [one for one in _SHORT if os.access(one, os.W_OK | os.X_OK)]
+        return None
+    short = [folder for folder in _SHORT if os.access(folder, os.W_OK | os.X_OK)]
     if chosen or not short:
         raise ConfigError(
-            f"{usual} is too long for the sockets that Ray "
-            f"puts there. Set RAY_TMPDIR to a folder of at most {_LONGEST_FOLDER} bytes",
+            f"the path {usual} is too long for Ray's sockets. "
+            f"Set RAY_TMPDIR to a folder of at most {_LONGEST_FOLDER} bytes",
             field="RAY_TMPDIR" if chosen else "TMPDIR",
             value=usual,
             problem=Problem.INVALID,
         )
-    return {"_temp_dir": f"{short[0]}/ray"}
+    return f"{short[0]}/ray"

@@ -1,11 +1,11 @@
-"""The work on Ray actors: shard specs out, progress back; audio never passes through here.
+"""Runs tasks on Ray actors: shards out, events back; audio never passes through this process.
 
-A shard that is sampled goes before others, so that few are in flight, and long ones go before short
-ones, so that all processes end together. An actor that dies, or
-whose node does, is replaced as soon as there is room, and its task is repeated a limited number of
-times. If a call for a clip ends its process too often, the task goes around that call, and the rest
-of the shard survives. A call that exceeds the limit and ignores the worker's own alarm is ended
-with its process; the task then starts again without that call.
+Sampled shards are scored before further ones are sampled, so that few are in flight. Long shards
+come before short ones, so that all processes end at about the same time. An actor that dies, or
+whose node dies, is replaced as soon as resources are free, and its task is repeated a limited
+number of times. If a call for a clip ends its process too often, the task skips or divides that
+call, and the rest of the shard survives. If a call exceeds the limit and ignores the worker's own
+alarm, its process is ended; the task then starts again without that call.
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ from gensr_pref.config.run_file import Engine
 from gensr_pref.errors import Problem, RunIncompleteError, Unusable, quantity
 from gensr_pref.schema import Reason
 
-GRACE_SECONDS = 15.0  # beyond the limit: a worker that can stop by itself shall do so
-LOOK_SECONDS = 30.0  # how often it is seen whether nodes have come
-HEED_SECONDS = 1.0  # how often it is seen whether this process is to stop
-BAD_STARTS = 10  # processes in a row that die before they can work
+GRACE_SECONDS = 15.0  # time beyond the limit in which a worker may stop by itself
+LOOK_SECONDS = 30.0  # time between two checks for new nodes
+HEED_SECONDS = 1.0  # time between two checks whether this process was interrupted
+BAD_STARTS = 10  # largest number of successive processes that die before they can work
 
 
 class PoolWorker:
@@ -66,7 +66,7 @@ class PoolWorker:
 
 @dataclass
 class _PendingShard:
-    """The tasks of a shard, and where its workers have died."""
+    """The remaining tasks of a shard, and how often each call has ended its worker."""
 
     tasks: deque[Task]
     deaths: Counter[Call | None]
@@ -78,7 +78,12 @@ class _PendingShard:
 
 @dataclass
 class _Actor:
-    """A process of a crew."""
+    """A process of a crew.
+
+    Attributes:
+        crew: index of its crew.
+        remote: handle of the Ray actor.
+    """
 
     crew: int
     remote: Any
@@ -86,24 +91,25 @@ class _Actor:
 
 @dataclass
 class _Running:
-    """A task on an actor."""
+    """A task that an actor is doing.
+
+    Attributes:
+        call: the call that the actor is making; None between calls.
+        since: when the last events arrived, on the monotonic clock.
+    """
 
     actor: _Actor
     job: _PendingShard
-    at: CallStarted | None = None
+    call: Call | None = None
     since: float = 0.0
 
-    @property
-    def call(self) -> Call | None:
-        return self.at.call if self.at else None
-
     def record_event(self, event: Event) -> None:
-        """Record the call that the actor is busy with."""
-        self.at = event if isinstance(event, CallStarted) else None
+        """Record the call that the actor is making."""
+        self.call = event.call if isinstance(event, CallStarted) else None
         self.since = time.monotonic()
 
     def work_around(self, call: Call, why: Unusable) -> None:
-        """Change the task so that this call does not end it again."""
+        """Change the task so that it divides or skips this call."""
         task: Any = self.job.tasks.popleft()
         self.job.tasks.appendleft(work_around(task, call, why))
 
@@ -136,17 +142,17 @@ class _Pool:
             process.raise_if_interrupted()
             yield from self._adjust_workers()
             self._assign()
-            waited = [*self._busy, *self._starting]
-            ready, _ = self._ray.wait(waited, num_returns=1, timeout=self._patience())
-            for one in ready:
-                if one in self._starting:
-                    self._finish_start(one)
+            pending = [*self._busy, *self._starting]
+            ready, _ = self._ray.wait(pending, num_returns=1, timeout=self._patience())
+            for reference in ready:
+                if reference in self._starting:
+                    self._finish_start(reference)
                 else:
-                    yield from self._advance(one)
+                    yield from self._advance(reference)
             yield from self._end_overdue()
 
     def _adjust_workers(self) -> Iterator[Event]:
-        """Start as many actors as fit and are needed; nodes may have joined."""
+        """Start as many actors as fit and are needed, because nodes may have joined."""
         if time.monotonic() - self._last_check < LOOK_SECONDS:
             return
         self._last_check = time.monotonic()
@@ -158,16 +164,19 @@ class _Pool:
             for _ in range(wanted - self._worker_count(index)):
                 self._start(index)
         if self._crews != before:
-            yield from (WorkersChanged(one.stages, one.count, one.device) for one in self._crews)
+            yield from (
+                WorkersChanged(crew.stages, crew.count, crew.device) for crew in self._crews
+            )
         elif not self._busy and not self._idle:
             yield Stalled(
-                f"waiting for room: Ray has {quantity(cpus, 'CPU')} and {quantity(gpus, 'GPU')}, "
-                "none free"
+                f"waiting for resources: Ray has {quantity(cpus, 'CPU')} and "
+                f"{quantity(gpus, 'GPU')}, none of them free"
             )
 
     def _worker_count(self, crew: int) -> int:
         busy = [running.actor for running in self._busy.values()]
-        return sum(one.crew == crew for one in [*self._idle, *self._starting.values(), *busy])
+        actors = [*self._idle, *self._starting.values(), *busy]
+        return sum(actor.crew == crew for actor in actors)
 
     def _start(self, crew: int) -> None:
         options = self._class.options(num_cpus=1, num_gpus=self._crews[crew].gpus)
@@ -236,7 +245,7 @@ class _Pool:
                 raise error.cause from error
             self._release(stream)
             yield Lost(task.stage, task.shard, f"{type(error.cause).__name__}: {error.cause}")
-        except self._ray.exceptions.RayError as error:  # its process or its node is gone
+        except self._ray.exceptions.RayError as error:  # its process or node died
             self._replace(stream)
             yield self._after_death(running, _first_line(error))
 
@@ -244,7 +253,7 @@ class _Pool:
         self._idle.append(self._busy.pop(stream).actor)
 
     def _replace(self, stream: Any) -> None:
-        """End an actor, which may only be out of reach, and start another."""
+        """End an actor, which may still run on an unreachable node, and start another."""
         actor = self._busy.pop(stream).actor
         self._ray.kill(actor.remote)
         self._start(actor.crew)
@@ -252,29 +261,28 @@ class _Pool:
     def _after_death(self, running: _Running, why: str) -> Event:
         task, call = running.job.task, running.call
         running.job.deaths[call] += 1
-        times = running.job.deaths[call]
-        narrowed = call is not None and task.stage == "score" and bool(call.plugin)
-        if times <= self._engine.retries and not narrowed:
+        deaths = running.job.deaths[call]
+        metric_record = call is not None and task.stage == "score" and bool(call.plugin)
+        if deaths <= self._engine.retries and not metric_record:
             self._requeue(running.job)
             return Restarted(task.stage, task.shard, why)
         if call is None:
-            return Lost(task.stage, task.shard, f"its worker died (attempt {times}): {why}")
-        often = f"its process ended {times} time{'s' if times > 1 else ''}"
-        return self._work_around(running, call, Unusable(Reason.WORKER_DIED, often))
+            return Lost(task.stage, task.shard, f"its worker died (attempt {deaths}): {why}")
+        detail = f"its process ended {deaths} time{'s' if deaths > 1 else ''}"
+        return self._work_around(running, call, Unusable(Reason.WORKER_DIED, detail))
 
     def _work_around(self, running: _Running, call: Call, why: Unusable) -> Event:
         """Restart a task around the call that ended its worker."""
         running.work_around(call, why)
         self._requeue(running.job)
         task: Any = running.job.task
-        what = call.plugin or "the panel"
-        how = "no more" if task.skip_reason(call) else "in smaller pieces"
-        reason = f"{what} is asked about {call.candidate_id or call.clip_id} {how} ({why})"
-        return Restarted(task.stage, task.shard, reason)
+        plugin, audio = call.plugin or "the panel", call.candidate_id or call.clip_id
+        action = "skips" if task.skip_reason(call) else "divides its work on"
+        return Restarted(task.stage, task.shard, f"{plugin} {action} {audio} ({why})")
 
     def _deadline(self, running: _Running) -> float:
-        """Return when the actor's call must be done, on the monotonic clock of `since`."""
-        if self._limit is None or running.at is None:
+        """Return the time by which the actor's call must end, on the monotonic clock."""
+        if self._limit is None or running.call is None:
             return math.inf
         return running.since + self._limit + GRACE_SECONDS
 
@@ -296,10 +304,10 @@ def run(worker: WorkerFactory, setup: Any, jobs: Sequence[Job], engine: Engine) 
     """Do all jobs; a job is the tasks of one shard, in order.
 
     Args:
-        worker: the class that does tasks, made of `setup` in each process.
+        worker: the class that does tasks; each process makes one with `setup`.
 
     Raises:
-        StorageError, InputError: no shard could be made: a full disk, a model that does not load.
+        StorageError, InputError: no shard can be made: a full disk, a model that does not load.
         RunIncompleteError: no process can be started.
     """
     with running_ray(engine):
@@ -307,7 +315,7 @@ def run(worker: WorkerFactory, setup: Any, jobs: Sequence[Job], engine: Engine) 
 
 
 def _seconds(job: Job) -> float:
-    """Return the audio duration of a shard; 0 where it is unknown."""
+    """Return the audio duration of a shard in seconds; 0 if it is unknown."""
     return float(getattr(job[0], "audio_seconds", 0.0))
 
 

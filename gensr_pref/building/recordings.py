@@ -1,9 +1,9 @@
-"""The recordings that a run is made from, told by their content; kept in ``recordings.jsonl``.
+"""Identifies the recordings of a run by their content, and refuses a run if they have changed.
 
-A clip's recording is compared with the digest that ``shards.jsonl`` has for it, noises and impulse
-responses with the digest of all of them that ``run.yaml`` has: any of them may be drawn at any
-time. ``recordings.jsonl`` spares reading files again that look as they did, and says by name which
-ones are others now.
+The content of a clip's recording is compared with its digest in ``shards.jsonl``. Noises and
+impulse responses are compared with one digest per kind in ``run.yaml``, because any of them may be
+drawn for any clip. ``recordings.jsonl`` keeps the fingerprint of each file: files with unchanged
+size and time are not read again, and messages can name the files that have changed.
 """
 
 from __future__ import annotations
@@ -20,57 +20,60 @@ from gensr_pref.rundir import part_files
 from gensr_pref.rundir.document import Provenance
 
 RECORDINGS = "recordings.jsonl"  # of a run directory
-_KINDS = ("speech", "clean")  # the files of an item, in their order
+_KINDS = ("speech", "clean")  # kinds of an item's files, in order
 _SHOWN = 3
 Library = Mapping[str, Mapping[str, Sequence[str]]]
 
 
 @dataclass(frozen=True)
 class Recordings:
-    """The files of a run's recordings by kind and name, such as ``noise/babble.flac``.
+    """Fingerprints of a run's recordings by kind and name, such as ``noise/babble.flac``.
 
     Attributes:
-        there: as the run directory has them; nothing where it is new.
-        now: as they are.
-        by_path: noises and impulse responses, by path.
+        before: fingerprints that the run directory has; empty if it is new.
+        now: present fingerprints.
+        by_path: present fingerprints of noises and impulse responses, by path.
     """
 
-    there: Mapping[str, Fingerprint] = field(default_factory=dict)
+    before: Mapping[str, Fingerprint] = field(default_factory=dict)
     now: Mapping[str, Fingerprint] = field(default_factory=dict)
     by_path: Mapping[str, Fingerprint] = field(default_factory=dict)
 
     def library(self) -> dict[str, str]:
-        """A digest of all noises, and one of all impulse responses, where there are any."""
+        """Return the digests of all noises and of all impulse responses, by kind."""
         kinds = sorted({_kind(name) for name in self.now} - set(_KINDS))
         return {kind: digest(self._of(self.now, kind)) for kind in kinds}
 
     def differences(self, kind: str) -> list[str]:
-        """What is new, gone or replaced among the noises or impulse responses, by name."""
-        old, new = dict(self._of(self.there, kind)), dict(self._of(self.now, kind))
+        """Name the recordings of a kind that are new, missing or replaced."""
+        old, new = dict(self._of(self.before, kind)), dict(self._of(self.now, kind))
         verdicts = [
             *((name, "new") for name in new.keys() - old.keys()),
-            *((name, "gone") for name in old.keys() - new.keys()),
+            *((name, "missing") for name in old.keys() - new.keys()),
             *((name, "replaced") for name in old.keys() & new.keys() if old[name] != new[name]),
         ]
         return [f"{name} ({verdict})" for name, verdict in sorted(verdicts)]
 
     def is_replaced(self, source_id: str) -> bool:
-        """Whether a recording or its clean counterpart holds another sound than before."""
+        """Return whether the audio of a recording or of its clean counterpart has changed."""
         names = [f"{kind}/{source_id}" for kind in _KINDS]
-        both = [(self.there[n], self.now[n]) for n in names if n in self.there and n in self.now]
+        both = [(self.before[n], self.now[n]) for n in names if n in self.before and n in self.now]
         return any(old.digest != new.digest for old, new in both)
 
     @staticmethod
-    def _of(known: Mapping[str, Fingerprint], kind: str) -> list[tuple[str, str]]:
-        return sorted((name, one.digest) for name, one in known.items() if _kind(name) == kind)
+    def _of(fingerprints: Mapping[str, Fingerprint], kind: str) -> list[tuple[str, str]]:
+        """Return the names and digests of a kind, sorted."""
+        return sorted(
+            (name, entry.digest) for name, entry in fingerprints.items() if _kind(name) == kind
+        )
 
 
 def identify_contents(
     out: Path, clips: Sequence[ClipSpec], library: Library
 ) -> tuple[tuple[ClipSpec, ...], Recordings]:
-    """Clips that know what their recordings hold, and all recordings.
+    """Return the clips with the fingerprints of their recordings, and all recordings.
 
-    Files are read where they are new or do not look as they did.
+    Only files that are new or whose size or time has changed are read.
 
     Args:
         out: the run directory, which need not exist yet.
@@ -79,72 +82,73 @@ def identify_contents(
     Raises:
         SourceError: a file cannot be read.
     """
-    places = {name: path for spec in clips for name, path in _files_by_name(spec)}
-    extra = {
+    speech = {name: path for spec in clips for name, path in _files_by_name(spec)}
+    library_files = {
         f"{kind}/{name}": path
         for kind, parts in library.items()
         for name, paths in parts.items()
         for path in paths
     }
-    files = {name: Path(path) for name, path in {**places, **extra}.items()}
-    there = read_recordings(out)
-    now = read_fingerprints(files, there)
-    known = tuple(
+    files = {name: Path(path) for name, path in {**speech, **library_files}.items()}
+    before = read_recordings(out)
+    now = read_fingerprints(files, before)
+    identified = tuple(
         replace(spec, contents=tuple(now[name] for name, _ in _files_by_name(spec)))
         for spec in clips
     )
-    return known, Recordings(there, now, {path: now[name] for name, path in extra.items()})
+    return identified, Recordings(
+        before, now, {path: now[name] for name, path in library_files.items()}
+    )
 
 
-def write_recordings(out: Path, found: Recordings) -> None:
-    """Write down what the recordings hold, where that is not written yet."""
-    if found.there != found.now:
-        lines = [{"recording": name, **asdict(one)} for name, one in sorted(found.now.items())]
-        part_files.write_json_lines(out / RECORDINGS, [{"digest": _digest(found.now)}, *lines])
+def write_recordings(out: Path, recordings: Recordings) -> None:
+    """Write the fingerprints of all recordings to ``recordings.jsonl`` if they have changed."""
+    if recordings.before != recordings.now:
+        now = recordings.now
+        lines = [{"recording": name, **asdict(entry)} for name, entry in sorted(now.items())]
+        part_files.write_json_lines(out / RECORDINGS, [{"digest": _digest(now)}, *lines])
 
 
-def require_same_library(out: Path, there: Provenance, found: Recordings) -> None:
-    """Refuse noises and impulse responses that are not those that a run was made with.
+def require_same_library(out: Path, existing: Provenance, recordings: Recordings) -> None:
+    """Refuse other noises and impulse responses than those that the run was made with.
 
     Args:
-        there: of the run's ``run.yaml``.
+        existing: provenance in the run's ``run.yaml``.
 
     Raises:
-        RunMismatchError: they are others; the message names them.
+        RunMismatchError: they have changed; the message names them.
     """
-    now, before = found.library(), there.library or {}
+    now, before = recordings.library(), existing.library or {}
     for kind in sorted(now.keys() | before.keys()):
         if now.get(kind) != before.get(kind):
-            changes = found.differences(kind) or ["which ones is not known"]
+            changes = recordings.differences(kind) or ["it is unknown which"]
             raise RunMismatchError(
                 f"the {kind} recordings of corpus.degrade are not those that it was made "
-                f"with: {_join_names(changes)}. Old and new clips would not be "
-                "of one corpus. Restore them, or choose another folder",
+                f"with: {_join_names(changes)}. Old and new clips would be degraded "
+                "differently. Restore the files, or choose another folder",
                 path=out,
                 value=kind,
                 problem=Problem.CHANGED,
             )
 
 
-def require_same_speech(out: Path, changed: Sequence[ClipSpec], found: Recordings) -> None:
-    """Refuse recordings that hold something else than what clips were made from.
+def require_same_speech(out: Path, changed: Sequence[ClipSpec], recordings: Recordings) -> None:
+    """Refuse recordings that have changed since clips were made from them.
 
     Args:
-        changed: the clips whose recording is another now.
+        changed: the clips whose recording has changed.
 
     Raises:
-        RunMismatchError: there are any.
+        RunMismatchError: `changed` is not empty.
     """
     if not changed:
         return
     names = dict.fromkeys(spec.item.source_id for spec in changed)
-    told = [
-        f"{name} ({'sound' if found.is_replaced(name) else 'sound, text, speaker or language'})"
-        for name in names
-    ]
+    what = {True: "audio", False: "audio, text, speaker or language"}
+    changes = [f"{name} ({what[recordings.is_replaced(name)]})" for name in names]
     raise RunMismatchError(
-        f"{quantity(len(names), 'recording')} changed since its clips were made: "
-        f"{_join_names(told)}. Restore what changed to continue this run, or choose another folder",
+        f"{quantity(len(names), 'recording')} changed since their clips were made: "
+        f"{_join_names(changes)}. Restore them to continue this run, or choose another folder",
         path=out,
         value=list(names),
         problem=Problem.CHANGED,
@@ -152,7 +156,7 @@ def require_same_speech(out: Path, changed: Sequence[ClipSpec], found: Recording
 
 
 def _files_by_name(spec: ClipSpec) -> Iterable[tuple[str, str]]:
-    """The files of a clip's recording, by name."""
+    """Return the names and paths of the files of a clip's recording."""
     kinds = zip(_KINDS, spec.item.files, strict=False)
     return [(f"{kind}/{spec.item.source_id}", path) for kind, path in kinds]
 
@@ -167,8 +171,8 @@ def _join_names(names: Sequence[str]) -> str:
 
 
 def read_recordings(out: Path) -> dict[str, Fingerprint]:
-    """What a run directory has of its recordings; nothing where a line was edited or is lost."""
-    found = {}
+    """Read the fingerprints in a run directory; empty if a line was edited or lost."""
+    fingerprints = {}
     written = None
     for line in part_files.read_json_lines(out / RECORDINGS):
         try:
@@ -176,11 +180,11 @@ def read_recordings(out: Path) -> dict[str, Fingerprint]:
                 written = line["digest"]
                 continue
             name = str(line.pop("recording"))
-            found[name] = Fingerprint(**line)
+            fingerprints[name] = Fingerprint(**line)
         except (TypeError, KeyError, AttributeError):
             continue
-    return found if written in (None, _digest(found)) else {}
+    return fingerprints if written in (None, _digest(fingerprints)) else {}
 
 
-def _digest(known: Mapping[str, Fingerprint]) -> str:
-    return digest([[name, *astuple(one)] for name, one in sorted(known.items())])
+def _digest(fingerprints: Mapping[str, Fingerprint]) -> str:
+    return digest([[name, *astuple(entry)] for name, entry in sorted(fingerprints.items())])

@@ -1,4 +1,4 @@
-"""What a shard has already, of a run that has grown or of parts that were lost."""
+"""Finds the rows of a shard that can be reused after a run has grown or parts were lost."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from gensr_pref.building.sampling import NO_CANDIDATES, ClipCandidates, index_of
 from gensr_pref.building.tasks import Row
@@ -24,25 +23,25 @@ class ExistingSamples:
     """Existing clips and candidates of a shard.
 
     Attributes:
-        clips: by id; None if the part must be rewritten.
-        drawn: by clip and generator.
+        clips: rows by clip id; None if the part must be rewritten.
+        candidates: existing candidates by clip and generator.
     """
 
     clips: dict[str, Row] | None = None
-    drawn: dict[tuple[str, str], ClipCandidates] = field(default_factory=dict)
+    candidates: dict[tuple[str, str], ClipCandidates] = field(default_factory=dict)
 
     def of(self, clip_id: str, label: str) -> ClipCandidates:
-        """What a generator has drawn for a clip."""
-        return self.drawn.get((clip_id, label), NO_CANDIDATES)
+        """Return the existing candidates of a generator for a clip."""
+        return self.candidates.get((clip_id, label), NO_CANDIDATES)
 
 
 @dataclass(frozen=True)
 class ExistingScores:
-    """The scores that are there.
+    """Existing scores of a shard that can be reused.
 
     Attributes:
-        metrics: names of the members whose scores stay.
-        of: by candidate, with nothing of other metrics.
+        metrics: names of the metrics whose scores are reused.
+        of: scores of these metrics alone, by candidate.
     """
 
     metrics: frozenset[str] = frozenset()
@@ -55,29 +54,28 @@ NOTHING_SCORED = ExistingScores()
 def existing_samples(
     out: Path, shard: int, wanted: PartRecord, clips_fingerprint: str
 ) -> ExistingSamples:
-    """What the parts of a shard hold of what is wanted of its clips and candidates.
+    """Read the clips and candidates of a shard that can be reused.
 
     Args:
-        wanted: the metadata that the candidates' part shall have.
-        clips_fingerprint: the one that the clips' part shall have.
+        wanted: metadata of the complete part of candidates.
+        clips_fingerprint: fingerprint of the complete part of clips.
     """
     path = part_files.part(out, "clips", shard)
     clips = None
     if part_files.is_whole(path, clips_fingerprint):
         clips = {row["clip_id"]: row for row in _rows(path)}
     path = part_files.part(out, "candidates", shard)
-    there = read_part_record(path)
-    labels = _labels(there, wanted)
+    labels = _labels(read_part_record(path), wanted)
     if not labels:
         return ExistingSamples(clips)
     rows: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for row in _rows(path):
         rows[row["clip_id"], row["generator"]].append(row)
     failures: dict[tuple[str, str], list[Failure]] = defaultdict(list)
-    for one in _failures(out, shard, "sample", wanted):
-        if one.candidate_id is not None:
-            failures[one.clip_id, _label(one.candidate_id)].append(one)
-    counts = {one.name: one.candidates for one in wanted.generators}
+    for failure in _failures(out, shard, "sample", wanted):
+        if failure.candidate_id is not None:
+            failures[failure.clip_id, _label(failure.candidate_id)].append(failure)
+    counts = {generator.name: generator.candidates for generator in wanted.generators}
     return ExistingSamples(
         clips,
         {
@@ -91,40 +89,40 @@ def existing_samples(
 def existing_scores(
     out: Path, shard: int, wanted: PartRecord, members: Sequence[PanelMember]
 ) -> ExistingScores:
-    """What the part of a shard holds of the scores that are wanted.
+    """Read the scores of a shard that can be reused.
 
     Args:
-        wanted: the metadata that the part shall have.
-        members: of the panel, in the order of ``wanted.panel``.
+        wanted: metadata of the complete part of scores.
+        members: members of the panel, in the order of ``wanted.panel``.
     """
     path = part_files.part(out, "scores", shard)
-    there = read_part_record(path)
-    labels = _labels(there, wanted)
-    valid = fingerprints(there.panel)
-    stay = [
+    existing = read_part_record(path)
+    labels = _labels(existing, wanted)
+    valid = fingerprints(existing.panel)
+    reused = [
         member
         for member, entry in zip(members, wanted.panel, strict=True)
         if entry.fingerprint in valid
     ]
-    if not labels or not stay:
-        return ExistingScores()
+    if not labels or not reused:
+        return NOTHING_SCORED
     details = _details(out, shard, wanted)
     return ExistingScores(
-        frozenset(member.metric.spec.name for member in stay),
+        frozenset(member.metric.spec.name for member in reused),
         {
-            row["candidate_id"]: _result(row, stay, details)
+            row["candidate_id"]: _result(row, reused, details)
             for row in _rows(path)
             if is_noisy(row["candidate_id"]) or _label(row["candidate_id"]) in labels
         },
     )
 
 
-def _labels(there: PartRecord, wanted: PartRecord) -> set[str]:
-    """The generators whose candidates, or scores of candidates, stay."""
-    if not provenance.same_clips(there, wanted):
+def _labels(existing: PartRecord, wanted: PartRecord) -> set[str]:
+    """Return the generators whose candidates, or scores of candidates, can be reused."""
+    if not provenance.same_clips(existing, wanted):
         return set()
-    valid = fingerprints(there.generators)
-    return {one.name for one in wanted.generators if one.fingerprint in valid}
+    valid = fingerprints(existing.generators)
+    return {entry.name for entry in wanted.generators if entry.fingerprint in valid}
 
 
 def _label(candidate_id: str) -> str:
@@ -132,7 +130,7 @@ def _label(candidate_id: str) -> str:
 
 
 def _rows(path: Path) -> list[Row]:
-    """Of a part; none where it is damaged, so that they are made again."""
+    """Return the rows of a part; none if it is damaged, so that they are made again."""
     try:
         rows: list[Row] = part_files.read(path).to_pylist()
     except CorruptPartError:
@@ -143,17 +141,21 @@ def _rows(path: Path) -> list[Row]:
 def _first_candidates(
     rows: Sequence[Row], failures: Sequence[Failure], count: int
 ) -> ClipCandidates:
-    """What is there of the first so many candidates, each once."""
+    """Return the first `count` candidates, each once as a row or a failure."""
     known = {row["index"] for row in rows}
-    failed = {index_of(one): one for one in failures}
+    failed = {index_of(failure): failure for failure in failures}
     return ClipCandidates(
         tuple(row for row in rows if row["index"] < count),
-        tuple(one for index, one in sorted(failed.items()) if index < count and index not in known),
+        tuple(
+            failure
+            for index, failure in sorted(failed.items())
+            if index < count and index not in known
+        ),
     )
 
 
 def _failures(out: Path, shard: int, stage: str, wanted: PartRecord) -> list[Failure]:
-    """Those of a stage of a shard."""
+    """Return the failures of a stage of a shard."""
     path = part_files.part(out, "failures", shard, stage)
     if not provenance.same_clips(read_part_record(path), wanted):
         return []
@@ -163,25 +165,21 @@ def _failures(out: Path, shard: int, stage: str, wanted: PartRecord) -> list[Fai
 def _details(out: Path, shard: int, wanted: PartRecord) -> dict[tuple[str, str], str]:
     """Return the details of failures by candidate and score."""
     return {
-        (one.candidate_id or "", one.score or ""): one.detail
-        for one in _failures(out, shard, "score", wanted)
+        (failure.candidate_id or "", failure.score or ""): failure.detail
+        for failure in _failures(out, shard, "score", wanted)
     }
 
 
 def _result(
     row: Row, members: Sequence[PanelMember], details: dict[tuple[str, str], str]
 ) -> CandidateScores:
-    """A row as the panel said it, without what other metrics said."""
+    """Return the scores of these metrics in a row, as the panel returned them."""
     scores = [score.name for member in members for score in member.scores]
-    reasons = {one["score"]: Reason(one["reason"]) for one in row["failures"] or ()}
+    reasons = {entry["score"]: Reason(entry["reason"]) for entry in row["failures"] or ()}
     name = row["candidate_id"]
     return CandidateScores(
         {score: row[score] for score in scores},
         {score: reasons[score] for score in scores if score in reasons},
         {score: details[name, score] for score in scores if details.get((name, score))},
-        _notes(row.get("notes") or {}),
+        {note: value for note, value in (row.get("notes") or {}).items() if value is not None},
     )
-
-
-def _notes(notes: dict[str, Any]) -> dict[str, Any]:
-    return {name: told for name, told in notes.items() if told is not None}

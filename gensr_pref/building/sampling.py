@@ -1,4 +1,4 @@
-"""The candidates of one clip by one generator, whatever the generator does."""
+"""Draws the candidates of one clip from one generator; a failing generator gives failures."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from gensr_pref.schema import Failure, Reason
 
 Row = dict[str, Any]
 Seed = Callable[..., int]
-ROUNDING = 2 / 32768  # two steps of 16 bits: what the last bits of a float32 sum may move
+ROUNDING = 2 / 32768  # two steps of 16 bits: bound of the rounding errors of float32 sums
 
 
 @dataclass(frozen=True)
@@ -30,12 +30,12 @@ class GeneratorRequest:
     """A generator and the number of candidates wanted from it.
 
     Attributes:
-        label: of its candidates.
-        generator: loaded; a `Generator` or a `NamedGenerator`.
-        revision: of its weights, as the run records it.
-        candidates: per clip.
-        limit_seconds: per clip; None = no limit.
-        seeds: the label that seeds are drawn for; None = its own.
+        label: generator label of the candidates.
+        generator: a loaded `Generator` or `NamedGenerator`.
+        revision: revision of its weights, as the run records it.
+        candidates: number of candidates per clip.
+        limit_seconds: time limit per clip; None = no limit.
+        seeds: the label that seeds are drawn for; None = `label`.
     """
 
     label: str
@@ -52,7 +52,7 @@ class GeneratorRequest:
 
 @dataclass(frozen=True)
 class ClipCandidates:
-    """A generator's candidates of one clip: rows, and failures for the others."""
+    """A generator's candidates of one clip: rows, and failures for candidates without a row."""
 
     rows: tuple[Row, ...] = ()
     failures: tuple[Failure, ...] = ()
@@ -60,7 +60,9 @@ class ClipCandidates:
     @property
     def indices(self) -> set[int]:
         """The indices of all rows and failures."""
-        return {row["index"] for row in self.rows} | {index_of(one) for one in self.failures}
+        return {row["index"] for row in self.rows} | {
+            index_of(failure) for failure in self.failures
+        }
 
 
 NO_CANDIDATES = ClipCandidates()
@@ -73,34 +75,34 @@ def sample_clip(
     seed: Seed,
     existing: ClipCandidates = NO_CANDIDATES,
 ) -> ClipCandidates:
-    """All candidates of one clip by one generator, what is lacking in one batch of equal rows.
+    """Draw the missing candidates of one clip, in one batch.
 
-    A batch never mixes clips: its rows then need no padding, and what a candidate sounds like
-    cannot depend on which other clips were there.
+    A batch never mixes clips. Its rows therefore need no padding, and a candidate cannot depend on
+    the other clips of a run.
 
     Args:
-        seed: of (clip_id, label, index), the label as `Asked.seeds` says.
-        existing: candidates that exist already; they stay.
+        seed: function of (clip_id, label, index); the label is `GeneratorRequest.seeds`.
+        existing: existing candidates, which stay as they are.
 
     Returns:
-        Rows of `schema.CANDIDATES`, and a failure for every candidate that is not among them.
+        All candidates: rows of `schema.CANDIDATES`, and a failure for each of the others.
     """
-    lacking = [index for index in range(request.candidates) if index not in existing.indices]
-    if not lacking:
+    missing = [index for index in range(request.candidates) if index not in existing.indices]
+    if not missing:
         return existing
-    # A named generator counts candidates from its first, so all are requested.
+    # A named generator numbers its answers from 0, so all candidates are requested.
     by_name = hasattr(request.generator, "candidates_of")
-    indices = list(range(request.candidates)) if by_name else lacking
+    indices = list(range(request.candidates)) if by_name else missing
     seeds = [request.seed(seed, clip.clip_id, index) for index in indices]
     rows, failures = list(existing.rows), list(existing.failures)
     first: dict[bytes, str] = {row["audio"]["bytes"]: row["candidate_id"] for row in rows}
     answers = _ask_within_limit(clip, noisy, request, seeds)
-    for index, own, answer in zip(indices, seeds, answers, strict=True):
-        if index not in lacking:
+    for index, own_seed, answer in zip(indices, seeds, answers, strict=True):
+        if index not in missing:
             continue
         try:
-            row = _row(clip, noisy, request, index, own, answer)
-        except Exception as error:  # not a candidate, or not what one is made of
+            row = _row(clip, noisy, request, index, own_seed, answer)
+        except Exception as error:  # the answer is a failure or not a valid candidate
             failures.append(_failure(clip, request, index, error))
             continue
         earlier = first.setdefault(row["audio"]["bytes"], row["candidate_id"])
@@ -120,8 +122,8 @@ def add_skipped(
     existing: ClipCandidates = NO_CANDIDATES,
 ) -> ClipCandidates:
     """Return the existing candidates of a clip, with a failure for each of the others."""
-    lacking = [index for index in range(request.candidates) if index not in existing.indices]
-    failed = [*existing.failures, *(_failure(clip, request, index, why) for index in lacking)]
+    missing = [index for index in range(request.candidates) if index not in existing.indices]
+    failed = [*existing.failures, *(_failure(clip, request, index, why) for index in missing)]
     return ClipCandidates(existing.rows, tuple(sorted(failed, key=index_of)))
 
 
@@ -151,11 +153,11 @@ def _duplicate(row: Row, earlier: str) -> Failure:
 def reproducibility_notice(
     clip: Origin, noisy: Sound, request: GeneratorRequest, seed: Seed
 ) -> str | None:
-    """Return a warning where the same seed gives different audio; None where it does not.
+    """Return a warning if the same seed gives different audio, otherwise None.
 
-    Candidate 0 is drawn twice alone, and the last candidate alone and among all others: it must
-    come from its own seed, not from the batch's. Differences up to two steps of 16 bits are
-    rounding; a generator that fails is not judged, and neither is one whose candidates are files.
+    Candidate 0 is drawn twice alone, and the last candidate both alone and with all others, because
+    it must depend on its own seed alone. Differences up to two steps of 16 bits count as rounding.
+    Generators that fail or whose candidates are files are not judged.
     """
     if hasattr(request.generator, "candidates_of"):
         return None
@@ -163,33 +165,34 @@ def reproducibility_notice(
     alone = [_ask_within_limit(clip, noisy, request, seeds[:1])[0] for _ in range(2)]
     if how := _describe_difference(*alone):
         return (
-            f"generator {request.label!r} is not reproducible: the same clip and seed gave other "
-            f"audio ({how}), so this run cannot be repeated exactly"
+            f"generator {request.label!r} is not reproducible: the same clip and seed gave "
+            f"different audio ({how}), so this run cannot be repeated exactly"
         )
     if len(seeds) == 1:
         return None
-    last = [_ask_within_limit(clip, noisy, request, which)[-1] for which in (seeds, seeds[-1:])]
+    last = [_ask_within_limit(clip, noisy, request, batch)[-1] for batch in (seeds, seeds[-1:])]
     if how := _describe_difference(*last):
         return (
-            f"generator {request.label!r} draws a candidate from its batch: alone it differs from "
-            f"the one among {len(seeds)} ({how}). Draw all that is random about row b from seeds[b]"
+            f"generator {request.label!r}: a candidate depends on its batch; drawn alone it "
+            f"differs from the same one among {len(seeds)} ({how}). Take all randomness of row b "
+            "from seeds[b]"
         )
     return None
 
 
 def _describe_difference(one: Any, other: Any) -> str | None:
-    """Describe how two answers' audio differs; None within rounding, or where one has none."""
+    """Describe how the audio of two answers differs; None within rounding or without audio."""
     waves = _wave(one), _wave(other)
     if waves[0] is None or waves[1] is None:
         return None
     if waves[0].shape != waves[1].shape:
         return f"{waves[0].shape} samples, then {waves[1].shape}"
-    apart = float(np.max(np.abs(waves[0] - waves[1]), initial=0.0))
-    return f"up to {apart:.2g} of full scale apart" if apart > ROUNDING else None
+    largest = float(np.max(np.abs(waves[0] - waves[1]), initial=0.0))
+    return f"differences up to {largest:.2g} of full scale" if largest > ROUNDING else None
 
 
-def _wave(answer: Any) -> Any:
-    """The audio of an answer; None where it has none."""
+def _wave(answer: Any) -> np.ndarray | None:
+    """Return the audio of an answer; None if it has none."""
     wave = getattr(answer, "audio", None)
     return wave if isinstance(wave, np.ndarray) and wave.dtype.kind == "f" else None
 
@@ -212,8 +215,8 @@ def generator_timed_out(seconds: float | None) -> Unusable:
 def _ask(generator: Any, clip: Origin, noisy: Sound, seeds: Sequence[int]) -> list[Any]:
     """Return one answer per seed, whatever the generator does.
 
-    A batch that fails as a whole is asked for again row by row: only the rows that make it fail
-    shall be lost, and where the batch was too large for memory, a row may not be.
+    If a batch fails, its rows are requested one by one, so that only the rows that cause the
+    failure are lost. A single row may also fit into memory when the batch does not.
     """
     try:
         answers = list(_call_generator(generator, clip, noisy, seeds))
@@ -222,10 +225,10 @@ def _ask(generator: Any, clip: Origin, noisy: Sound, seeds: Sequence[int]) -> li
         fault = to_unusable(
             RuntimeError(f"{quantity(len(answers), 'candidate')} came back, not {len(seeds)}")
         )
-    except (Exception, SystemExit) as error:  # anyone's code; its failure is data
+    except (Exception, SystemExit) as error:  # a plugin's failure is data
         fault = to_unusable(error)
-    whole = hasattr(generator, "candidates_of") or fault.reason is Reason.TIMED_OUT
-    if whole or len(seeds) == 1:
+    indivisible = hasattr(generator, "candidates_of") or fault.reason is Reason.TIMED_OUT
+    if indivisible or len(seeds) == 1:
         return [fault] * len(seeds)
     _free_memory()
     return [answer for seed in seeds for answer in _ask(generator, clip, noisy, [seed])]
@@ -244,7 +247,7 @@ def _call_generator(
 
 
 def _free_memory() -> None:
-    """Give back what a failed batch held, also on a GPU."""
+    """Free the memory of a failed batch, also on a GPU."""
     gc.collect()
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
@@ -255,12 +258,12 @@ def to_unusable(error: BaseException) -> Unusable:
     """Return an error as `Unusable`, with a reason of the closed list."""
     if isinstance(error, Unusable):
         return error
-    reason = Reason.OUT_OF_MEMORY if _out_of_memory(error) else Reason.GENERATOR_ERROR
+    reason = Reason.OUT_OF_MEMORY if _is_out_of_memory(error) else Reason.GENERATOR_ERROR
     return Unusable(reason, f"{type(error).__name__}: {error}")
 
 
-def _out_of_memory(error: BaseException) -> bool:
-    """Python's, torch's on a GPU (by its name: torch may not be here), torch's on a CPU."""
+def _is_out_of_memory(error: BaseException) -> bool:
+    """Recognise Python's error, and torch's on GPU and CPU without importing torch."""
     names = {kind.__name__ for kind in type(error).__mro__}
     return bool(names & {"MemoryError", "OutOfMemoryError"}) or (
         isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
@@ -268,22 +271,22 @@ def _out_of_memory(error: BaseException) -> bool:
 
 
 def check_candidate(candidate: Candidate, rate: int, seconds: float) -> None:
-    """Refuse what is not a restored clip.
+    """Refuse a candidate whose audio is not a restored clip.
 
     Args:
-        rate: of its audio.
-        seconds: how long its input is.
+        rate: sampling rate of its audio, in Hz.
+        seconds: duration of the noisy input.
 
     Raises:
-        Unusable: EMPTY, NOT_FINITE, SILENT; LENGTH_MISMATCH where the output is not as long as
-            the input, by more than 20 ms; OUT_OF_RANGE where too much of it exceeds full scale,
-            and so would be clipped; GENERATOR_ERROR where it is no array of floats.
+        Unusable: EMPTY, NOT_FINITE, SILENT; LENGTH_MISMATCH if the durations of output and input
+            differ by more than 20 ms; OUT_OF_RANGE if too many samples exceed full scale, and so
+            would be clipped; GENERATOR_ERROR if the audio is not an array of floats.
     """
     kind = getattr(candidate.audio, "dtype", type(candidate.audio).__name__)
     if not isinstance(candidate.audio, np.ndarray) or candidate.audio.dtype.kind != "f":
         raise Unusable(Reason.GENERATOR_ERROR, f"audio is {kind}, not float32")
     audio.require_sound(candidate.audio)
-    audio.within_scale(candidate.audio)
+    audio.clip_to_full_scale(candidate.audio)
     if candidate.audio.ndim != 1:
         raise Unusable(Reason.LENGTH_MISMATCH, f"shape {candidate.audio.shape}, not [T]")
     length = len(candidate.audio) / rate
@@ -315,8 +318,8 @@ def _row(
 
 
 def _rate(candidate: Any, generator: Any) -> int:
-    given = getattr(candidate, "rate", None)
-    rate = generator.sample_rate if given is None else given
+    own_rate = getattr(candidate, "rate", None)
+    rate = generator.sample_rate if own_rate is None else own_rate
     if type(rate) is not int or rate <= 0:
         raise Unusable(Reason.WRONG_RATE, f"its rate is {rate!r}, not a whole number of Hz")
     return rate
@@ -345,7 +348,7 @@ def _latent(latent: Any) -> Row | None:
         )
     stored = latent.astype("<f2")
     if not np.isfinite(stored).all():
-        raise Unusable(Reason.NOT_FINITE, "the latent holds NaN or infinity, or passes float16")
+        raise Unusable(Reason.NOT_FINITE, "the latent has NaN, infinity or values beyond float16")
     return {"data": stored.tobytes(), "shape": list(stored.shape)}
 
 

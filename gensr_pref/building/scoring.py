@@ -1,4 +1,4 @@
-"""The scores of one clip: only those that are lacking, in pieces where the whole would be fatal."""
+"""Scores one clip: only missing scores, and in smaller calls if a larger one ended its process."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ Results = dict[str, CandidateScores]
 
 @dataclass(frozen=True)
 class ScoringInput:
-    """One clip and what is to be scored of it.
+    """One clip and its candidates to score.
 
     Attributes:
-        clip_id: its name.
-        sounds: by the name of the candidate; decoded, or the paths of files.
-        clean, noisy: of the same clip.
-        text: what is said.
+        clip_id: name of the clip.
+        sounds: audio by candidate id; decoded, or paths of files.
+        clean, noisy: clean target and noisy input of the clip.
+        text: the spoken text.
         language: a code of `language_code`.
     """
 
@@ -41,7 +41,7 @@ class ScoringInput:
     language: str | None
 
     def only(self, names: Sequence[str]) -> ScoringInput:
-        """The same clip with some of its candidates."""
+        """Return the same clip with some of its candidates."""
         return replace(self, sounds={name: self.sounds[name] for name in names})
 
 
@@ -56,7 +56,7 @@ def decode_clip(clip: Row, candidates: Sequence[Row]) -> ScoringInput:
 
 
 class Scorer:
-    """Metrics in this process, loaded when they are first asked."""
+    """The metrics of a panel in this process, each loaded when it is first used."""
 
     def __init__(
         self,
@@ -73,42 +73,40 @@ class Scorer:
         self._limit = limit_seconds
 
     def score(
-        self, task: DivisibleTask, clip: ScoringInput, kept: ExistingScores = NOTHING_SCORED
-    ) -> Iterator[Call | dict[str, CandidateScores]]:
-        """Tell what is begun, each time before it is, and last the scores of every candidate.
+        self, task: DivisibleTask, clip: ScoringInput, existing: ExistingScores = NOTHING_SCORED
+    ) -> Iterator[Call | Results]:
+        """Yield each call before it is made, and at last the scores of every candidate.
 
-        What ends this process, or takes too long, is thereby known to whoever listens; a task that
-        names it as `wary` is done in smaller pieces, and what it names as `hopeless` is null.
+        The listener thus knows which call ended this process or takes too long. Calls in the task's
+        `divided` are split into smaller ones; those in its `skipped` give null.
         """
-        old = [name for name in clip.sounds if name in kept.of]
-        lacking = [m for m in self.panel.members if m.metric.spec.name not in kept.metrics]
-        found = {name: [kept.of[name]] for name in old}
-        for names, members in (
-            ([name for name in clip.sounds if name not in kept.of], self.panel.members),
-            (old, lacking),
-        ):
+        old = [name for name in clip.sounds if name in existing.of]
+        new = [name for name in clip.sounds if name not in existing.of]
+        added = [m for m in self.panel.members if m.metric.spec.name not in existing.metrics]
+        parts = {name: [existing.of[name]] for name in old}
+        for names, members in ((new, self.panel.members), (old, added)):
             if names and members:
-                for told in self._score_in_parts(task, clip.only(names), members):
-                    if isinstance(told, Call):
-                        yield told
+                for answer in self._score_in_parts(task, clip.only(names), members):
+                    if isinstance(answer, Call):
+                        yield answer
                     else:
-                        for name, one in told.items():
-                            found.setdefault(name, []).append(one)
-        yield {name: self._merge(found[name]) for name in clip.sounds}
+                        for name, scores in answer.items():
+                            parts.setdefault(name, []).append(scores)
+        yield {name: self._merge(parts[name]) for name in clip.sounds}
 
     def _score_in_parts(
         self, task: DivisibleTask, clip: ScoringInput, members: Sequence[PanelMember]
     ) -> Iterator[Call | Results]:
-        """All metrics at once; metric by metric; one candidate of one metric at a time."""
+        """Run all metrics at once; if that call is divided or times out, one metric at a time."""
         whole = Call(clip.clip_id)
         if whole not in task.divided:
-            self.load(members)  # not at the clip's cost
+            self.load(members)  # before the call, so that loading does not use up its time limit
             yield whole
             try:
                 yield self._score_with_limit(clip, members)
                 return
             except OutOfTime:
-                pass  # whichever metric it is, the others shall be heard
+                pass  # one metric was too slow; the others are run below
         for member in members:
             yield from self._score_per_candidate(task, clip, member)
 
@@ -118,8 +116,8 @@ class Scorer:
         call = Call(clip.clip_id, member.metric.spec.name)
         if call in task.divided and task.skip_reason(call) is None and len(clip.sounds) > 1:
             for name in clip.sounds:
-                one = Call(call.clip_id, call.plugin, name)
-                yield from self._score_or_skip(task, clip.only([name]), member, one)
+                part = Call(call.clip_id, call.plugin, name)
+                yield from self._score_or_skip(task, clip.only([name]), member, part)
         else:
             yield from self._score_or_skip(task, clip, member, call)
 
@@ -144,7 +142,7 @@ class Scorer:
         return dict(zip(clip.sounds, scored, strict=True))
 
     def load(self, members: Sequence[PanelMember]) -> Panel:
-        """A panel of these metrics, in which each is loaded."""
+        """Return a panel of these metrics, all of them loaded."""
         names = _names(members)
         if names not in self._panels:
             self._panels[names] = self._make([member.use for member in members])
@@ -152,12 +150,11 @@ class Scorer:
         return self._panels[names]
 
     def _merge(self, parts: Sequence[CandidateScores]) -> CandidateScores:
-        """What several panels say of a candidate, as the whole one would."""
+        """Merge the scores of a candidate by several panels into those of the whole panel."""
         if len(parts) == 1:
             return parts[0]
         whole = CandidateScores()
-        order = [score.name for score in self.panel.scores]
-        for score in order:
+        for score in [score.name for score in self.panel.scores]:
             [part] = [part for part in parts if score in part.values]
             whole.values[score] = part.values[score]
             if score in part.failures:
@@ -171,15 +168,15 @@ class Scorer:
 
 
 def metric_timed_out(seconds: float | None) -> Unusable:
-    """Why a metric that took too long gives no scores."""
+    """Return the failure of a metric that took too long."""
     return Unusable(Reason.TIMED_OUT, f"no answer within {seconds or 0:g} s")
 
 
 def failures_of(clip_id: str, results: Results) -> Iterator[Failure]:
-    """A failure for every score that is null."""
-    for name, one in results.items():
-        for score, reason in one.failures.items():
-            detail = one.details.get(score, "")
+    """Yield a failure for every score that is null."""
+    for name, scores in results.items():
+        for score, reason in scores.failures.items():
+            detail = scores.details.get(score, "")
             yield Failure("scores", clip_id, reason, detail, candidate_id=name, score=score)
 
 
@@ -189,7 +186,7 @@ def _names(members: Sequence[PanelMember]) -> tuple[str, ...]:
 
 def _nulls(clip: ScoringInput, member: PanelMember, why: Unusable) -> Results:
     results = {name: CandidateScores() for name in clip.sounds}
-    for one in results.values():
+    for scores in results.values():
         for score in member.scores:
-            one.fail(score.name, why)
+            scores.fail(score.name, why)
     return results

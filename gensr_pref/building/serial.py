@@ -1,4 +1,4 @@
-"""The work in this process, one task after another."""
+"""Runs all tasks in this process, one after another."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ def run(worker: WorkerFactory, setup: Any, jobs: Sequence[Job]) -> Iterator[Even
     """Do all jobs; a job is the tasks of one shard, in order.
 
     Args:
-        worker: the class that does tasks, made of `setup` once.
+        worker: the class that does tasks; one is made with `setup`.
 
     Raises:
-        StorageError, InputError: no shard could be made: a full disk, a model that does not load.
+        StorageError, InputError: no shard can be made: a full disk, a model that does not load.
     """
-    only = worker(setup)
+    instance = worker(setup)
     for job in jobs:
         for task in job:
             try:
-                for event in only.run(task):
+                for event in instance.run(task):
                     process.raise_if_interrupted()
                     yield event
-            except Exception as error:  # one shard's fault must not cost the others
+            except Exception as error:  # the other shards must survive
                 if is_fatal(error):
                     raise
                 yield Lost(task.stage, task.shard, f"{type(error).__name__}: {error}")

@@ -1,13 +1,12 @@
-"""Which clips each part file holds: written down once, so that a run can grow.
+"""Assigns clips to shards, in such a way that a run can grow.
 
-A clip stays in the shard that it was first put into. Clips that are added later fill new shards.
+A clip stays in its first shard. Clips that are added later fill new shards.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
-from typing import Any
 
 from gensr_pref.building.recordings import Recordings, require_same_speech
 from gensr_pref.corpus.clips import ClipSpec
@@ -20,34 +19,34 @@ _NAMED = 3
 
 
 def assign_shards(
-    out: Path, clips: Sequence[ClipSpec], size: int, found: Recordings, placed_in: Sequence[Shard]
+    out: Path, clips: Sequence[ClipSpec], size: int, recordings: Recordings, shards: Sequence[Shard]
 ) -> Layout:
-    """The clips of a run, shard by shard; those that are new to it come last.
+    """Return the clips of a run, shard by shard; new clips come last.
 
     Args:
-        size: clips of a shard.
-        placed_in: the shards that are there.
-        found: the recordings of the clips.
+        size: number of clips per new shard.
+        recordings: the recordings of the clips.
+        shards: existing shards of the run directory.
 
     Raises:
-        RunMismatchError: a clip of the run directory is in the corpus no more, or its recording
-            is another.
+        RunMismatchError: a clip of the run directory is not in the corpus any more, or its
+            recording has changed.
     """
     known = {spec.clip_id: spec for spec in clips}
-    there = [shard.clips for shard in placed_in]
-    _require_all(out, [name for names in there for name in names], known, found)
-    made_from = [pair for one in placed_in for pair in zip(one.clips, one.contents, strict=False)]
-    changed = [known[name] for name, content in made_from if known[name].content != content]
-    require_same_speech(out, changed, found)
-    placed = {name for names in there for name in names}
-    added = [spec for spec in clips if spec.clip_id not in placed]
-    old = [tuple(known[name] for name in names) for names in there]
+    existing = [name for shard in shards for name in shard.clips]
+    _require_all(out, existing, known, recordings)
+    contents = [pair for shard in shards for pair in zip(shard.clips, shard.contents, strict=False)]
+    changed = [known[name] for name, content in contents if known[name].content != content]
+    require_same_speech(out, changed, recordings)
+    assigned = set(existing)
+    added = [spec for spec in clips if spec.clip_id not in assigned]
+    old = [tuple(known[name] for name in shard.clips) for shard in shards]
     new = [tuple(added[start : start + size]) for start in range(0, len(added), size)]
     return (*old, *new)
 
 
 def write_assignment(out: Path, layout: Layout) -> None:
-    """Write the layout down, where it has changed."""
+    """Write the layout to ``shards.jsonl`` if it has changed."""
     now = [Shard(*shard_columns(specs)) for specs in layout]
     if now != read_shards(out):
         write_shards(out, now)
@@ -56,40 +55,43 @@ def write_assignment(out: Path, layout: Layout) -> None:
 def shard_columns(
     specs: Sequence[ClipSpec],
 ) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
-    """The ids of a shard's clips, what each is made from, and its split."""
+    """Return the ids, content digests and splits of a shard's clips."""
     columns = ("clip_id", "content", "split")
-    ids, contents, splits = (tuple(getattr(one, name) for one in specs) for name in columns)
+    ids, contents, splits = (tuple(getattr(spec, name) for spec in specs) for name in columns)
     return ids, contents, splits
 
 
 def texts_of(clips: Sequence[ClipSpec], only: set[str] | None = None) -> tuple[str, ...]:
-    """What is said in clips, each sentence once.
+    """Return the texts of clips, each once, sorted.
 
     Args:
-        only: ids; None = all of them.
+        only: ids of the clips; None = all clips.
     """
-    said = {spec.item.text for spec in clips if only is None or spec.clip_id in only}
-    return tuple(sorted(text for text in said if text))
+    texts = {spec.item.text for spec in clips if only is None or spec.clip_id in only}
+    return tuple(sorted(text for text in texts if text))
 
 
 def texts_digest(texts: Sequence[str]) -> str:
-    """Of all that is said in a run."""
+    """Return the digest of all texts of a run."""
     return digest(list(texts))
 
 
-def _require_all(out: Path, there: Sequence[str], known: dict[str, Any], found: Recordings) -> None:
-    gone = [name for name in there if name not in known]
-    if not gone:
+def _require_all(
+    out: Path, existing: Sequence[str], known: Container[str], recordings: Recordings
+) -> None:
+    """Refuse a corpus that lacks clips of the run directory."""
+    missing = [name for name in existing if name not in known]
+    if not missing:
         return
-    shown = ", ".join(gone[:_NAMED]) + (", ..." if len(gone) > _NAMED else "")
-    changes = found.differences("speech")
+    shown = ", ".join(missing[:_NAMED]) + (", ..." if len(missing) > _NAMED else "")
+    changes = recordings.differences("speech")
     more = "" if len(changes) <= _NAMED else f" and {len(changes) - _NAMED} more"
-    told = f" These recordings are others now: {', '.join(changes[:_NAMED])}{more}."
+    changed = f" These recordings have changed: {', '.join(changes[:_NAMED])}{more}."
     raise RunMismatchError(
-        f"{len(gone)} of its {len(there)} clips are not in the corpus any more "
-        f"({shown}).{told if changes else ''} A run may grow but not shrink: restore corpus.limit "
-        "or the recordings, or choose another folder",
+        f"{len(missing)} of its {len(existing)} clips are not in the corpus any more "
+        f"({shown}).{changed if changes else ''} A run may grow but not shrink: restore "
+        "corpus.limit or the recordings, or choose another folder",
         path=out,
-        value=len(gone),
+        value=len(missing),
         problem=Problem.CHANGED,
     )

@@ -1,8 +1,8 @@
-"""Which clips each shard of a run directory holds, also where ``shards.jsonl`` does not tell it.
+"""Reads which clips each shard holds, and recovers this from the parts without ``shards.jsonl``.
 
-A part has a digest of its shard's clips, and of what each was made from, in its metadata. What
-``shards.jsonl`` says is believed where parts agree with it. Where it is lost, was edited or is of
-another run, the rows of the parts tell which clips they hold, and the same digest proves it.
+The metadata of a part has a digest of its shard's clips and their contents. ``shards.jsonl`` is
+used if this digest of any part agrees with it. If it is lost, edited or from another run, the clips
+are read from the rows of the parts, and the digest confirms them.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from gensr_pref.corpus.clips import ClipSpec
 from gensr_pref.errors import GensrPrefError
@@ -18,65 +19,64 @@ from gensr_pref.rundir.layout import LAYOUT, Shard, read_shards
 from gensr_pref.rundir.provenance import MADE, clips_digest
 from gensr_pref.schema import column
 
+PartPaths: TypeAlias = Mapping[part_files.Table, Sequence[Path]]
+
 
 def recover_shards(out: Path, clips: Sequence[ClipSpec]) -> list[Shard]:
-    """The shards of a run directory; nothing where it is new, or no part tells.
+    """Return the shards of a run directory; empty if it is new or its shards are unknown.
 
     Args:
-        clips: of the corpus, as it is now.
+        clips: present clips of the corpus.
     """
     written = read_shards(out)
-    there: dict[part_files.Table, list[Path]] = {made: part_files.parts(out, made) for made in MADE}
-    if not any(there.values()) or any(_matching_shards(there, written)):
+    parts: PartPaths = {table: part_files.parts(out, table) for table in MADE}
+    if not any(parts.values()) or any(_matching_shards(parts, written)):
         return written
-    found = _recover_from_parts({**there, "failures": part_files.parts(out, "failures")}, clips)
-    if not found:
+    recovered = _recover_from_parts({**parts, "failures": part_files.parts(out, "failures")}, clips)
+    if not recovered:
         return written
     print(f"{out / LAYOUT}: is not what was written, and is made again", file=sys.stderr)
-    proven = {int(number) for number in _matching_shards(there, found)}
-    for place in sorted(set(range(len(found))) - proven):
-        told = "the recordings of its clips are not known to be what they were"
-        print(f"{out}: shard {place}: {told}; its parts are made again", file=sys.stderr)
-    return found
+    confirmed = {int(number) for number in _matching_shards(parts, recovered)}
+    for index in sorted(set(range(len(recovered))) - confirmed):
+        reason = "it is unknown whether the recordings of its clips have changed"
+        print(f"{out}: shard {index}: {reason}; its parts are made again", file=sys.stderr)
+    return recovered
 
 
-def _matching_shards(
-    there: Mapping[part_files.Table, Sequence[Path]], found: Sequence[Shard]
-) -> Iterator[str]:
-    """The numbers of the shards of which a part holds the clips that the layout says."""
+def _matching_shards(parts: PartPaths, shards: Sequence[Shard]) -> Iterator[str]:
+    """Yield the numbers of the shards whose clips agree with the digest of one of their parts."""
     digests = {
-        f"{place:05d}": clips_digest(one.clips, one.contents) for place, one in enumerate(found)
+        f"{index:05d}": clips_digest(shard.clips, shard.contents)
+        for index, shard in enumerate(shards)
     }
-    for paths in there.values():
+    for paths in parts.values():
         for path in paths:
             number = path.stem.split("-")[1]
             if part_files.read_facts_if_any(path).get("clips", "") == digests.get(number):
                 yield number
 
 
-def _recover_from_parts(
-    there: Mapping[part_files.Table, Sequence[Path]], clips: Sequence[ClipSpec]
-) -> list[Shard]:
-    """The shards that parts tell of; nothing where one of them is told of by none."""
+def _recover_from_parts(parts: PartPaths, clips: Sequence[ClipSpec]) -> list[Shard]:
+    """Return the shards with the clips that occur in their parts; empty if one has no clips."""
     ids: dict[int, set[str]] = {}
     splits: dict[str, str] = {}
-    for table, paths in there.items():
+    for table, paths in parts.items():
         for path in paths:
             number = path.stem.split("-")[1]
             names = _clips_in(path, table, splits)
             if number.isdecimal() and names:
                 ids.setdefault(int(number), set()).update(names)
-    known = {spec.clip_id: place for place, spec in enumerate(clips)}
-    found: list[Shard] = []
-    taken: set[str] = set()
-    for place in range(max(ids, default=-1) + 1):
-        names = ids.get(place, set()) & known.keys() - taken
+    order = {spec.clip_id: index for index, spec in enumerate(clips)}
+    shards: list[Shard] = []
+    assigned: set[str] = set()
+    for shard in range(max(ids, default=-1) + 1):
+        names = ids.get(shard, set()) & order.keys() - assigned
         if not names:
             return []
-        own = [clips[number] for number in sorted(known[name] for name in names)]
-        taken.update(spec.clip_id for spec in own)
-        found.append(_shard(own, splits))
-    return found
+        specs = [clips[index] for index in sorted(order[name] for name in names)]
+        assigned.update(spec.clip_id for spec in specs)
+        shards.append(_shard(specs, splits))
+    return shards
 
 
 def _shard(clips: Sequence[ClipSpec], splits: Mapping[str, str]) -> Shard:
@@ -88,12 +88,12 @@ def _shard(clips: Sequence[ClipSpec], splits: Mapping[str, str]) -> Shard:
 
 
 def _clips_in(path: Path, table: part_files.Table, splits: dict[str, str]) -> set[str]:
-    """The clips that a part tells of; their splits are added to those known."""
+    """Return the ids of the clips in a part, and add their splits to `splits`."""
     wanted = ["clip_id", "split"] if table == "clips" else ["clip_id"]
     try:
-        found = part_files.read(path, wanted)
+        rows = part_files.read(path, wanted)
     except GensrPrefError:
         return set()
     if table == "clips":
-        splits.update(zip(column(found, "clip_id"), column(found, "split"), strict=True))
-    return {name for name in column(found, "clip_id") if name}
+        splits.update(zip(column(rows, "clip_id"), column(rows, "split"), strict=True))
+    return {name for name in column(rows, "clip_id") if name}

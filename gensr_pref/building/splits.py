@@ -1,4 +1,4 @@
-"""Writes new train and validation labels into the clips of a run; nothing else of them changes."""
+"""Writes changed train and validation labels into the clips of a run."""
 
 from __future__ import annotations
 
@@ -13,21 +13,19 @@ from gensr_pref.schema import CLIPS
 
 
 def relabel(out: Path, layout: Layout, run: RunDocument) -> None:
-    """Write the splits of a layout into the clips that are there; nothing else of them changes.
+    """Write the splits of a layout into the existing parts of clips; nothing else changes in them.
 
-    A part that is not as it was written is left to the build, which makes it again.
+    Damaged parts are skipped; the build makes them again.
     """
     stamps = Stamps(out)
     for shard, specs in enumerate(layout):
-        path, wanted = (
-            part_files.part(out, "clips", shard),
-            part_record("clips", run, *shard_columns(specs)),
-        )
+        path = part_files.part(out, "clips", shard)
+        wanted = part_record("clips", run, *shard_columns(specs))
         known = stamps.get(path)
         if known is None or known.fingerprint == wanted.fingerprint:
             continue
-        there = read_part_record(path)
-        if not there.is_known or not same_clips(there, wanted) or not stamps.is_intact(path):
+        existing = read_part_record(path)
+        if not existing.is_known or not same_clips(existing, wanted) or not stamps.is_intact(path):
             continue
         split = {spec.clip_id: spec.split for spec in specs}
         rows = [

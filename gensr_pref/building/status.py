@@ -1,64 +1,86 @@
-"""How far a build is, seen from outside: from its run directory alone."""
+"""Reads the status of a build from its run directory."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from gensr_pref.building import open_run
-from gensr_pref.building.progress import SNAPSHOTS
+from gensr_pref.building.progress import SNAPSHOTS, Snapshot
 from gensr_pref.errors import Problem, RunMismatchError
 from gensr_pref.rundir import ledger, part_files
 from gensr_pref.rundir.integrity import list_missing
 from gensr_pref.rundir.machine import mixture_notices
 
+_WORKING = ("starting", "running")  # states of a build that has not ended
 
-def status(out: Path) -> dict[str, Any]:
-    """The last snapshot of a build.
 
-    Returns:
-        The snapshot's fields, with ``state`` (``starting``, ``running``, ``interrupted``,
-        ``finished`` or ``incomplete``) as it is now, ``age_seconds`` since it was taken, and
-        ``notices``: where parts of one stage were computed on several kinds of machine; and
-        ``missing``: names of files that were written and are not there, or have another size. A
-        finished build that lacks any is ``incomplete``. What parts hold is not looked at.
+class Status(Snapshot):
+    """The last snapshot of a build, with the facts that ``gensr-pref status`` adds.
+
+    ``state`` is the present one: ``starting``, ``running``, ``interrupted``, ``finished`` or
+    ``incomplete``. A finished build with missing files is ``incomplete``.
+
+    Keys:
+        out: the run directory.
+        name: name of the run.
+        age_seconds: time since the snapshot was taken.
+        notices: stages whose parts were computed on several kinds of machine.
+        missing: names of files that were written but are missing or have another size; empty
+            while a build is running.
+    """
+
+    out: str
+    name: str
+    age_seconds: float
+    notices: list[str]
+    missing: list[str]
+
+
+def status(out: Path) -> Status:
+    """Return the status of a build, without reading the content of its parts.
 
     Raises:
-        RunMismatchError: not a run directory, or no build has begun to work on it.
+        RunMismatchError: not a run directory, no build has begun to work on it, or its last
+            snapshot is damaged.
     """
     name = open_run.read_document(out).name
-    found = part_files.last_json_line(out / SNAPSHOTS)
-    if found is None:
+    last = part_files.last_json_line(out / SNAPSHOTS)
+    if last is None:
         raise RunMismatchError("no build has begun to work on it", path=out, problem=Problem.EMPTY)
-    if not isinstance(found.get("state"), str) or not isinstance(found.get("time"), int | float):
+    if not isinstance(last.get("state"), str) or not isinstance(last.get("time"), int | float):
         raise RunMismatchError(
             f"the last line of its {SNAPSHOTS} is damaged. Remove that line, or the file: "
             "the same build writes it again",
             path=out,
             problem=Problem.DAMAGED,
         )
-    held = part_files.is_locked(out / ".lock")
-    if held and found["state"] != "running":
-        found["state"] = "starting"  # the snapshot is the build's before
-    elif found["state"] == "running" and not held:
-        found["state"] = "interrupted"
-    working = found["state"] in ("starting", "running")
-    missing = [] if working else list_missing(out)
-    if missing and found["state"] == "finished":
-        found["state"] = "incomplete"
-    age = max(0.0, round(time.time() - found["time"], 1))
-    notices = mixture_notices(ledger.machines(out))
-    told = {"age_seconds": age, "notices": notices, "missing": missing}
-    return {"out": str(out), "name": name, **found, **told}
+    snapshot = cast(Snapshot, last)
+    locked = part_files.is_locked(out / ".lock")
+    if locked and snapshot["state"] != "running":
+        snapshot["state"] = "starting"  # the snapshot is from the previous build
+    elif snapshot["state"] == "running" and not locked:
+        snapshot["state"] = "interrupted"
+    missing = [] if snapshot["state"] in _WORKING else list_missing(out)
+    if missing and snapshot["state"] == "finished":
+        snapshot["state"] = "incomplete"
+    return {
+        "out": str(out),
+        "name": name,
+        **snapshot,
+        "age_seconds": max(0.0, round(time.time() - snapshot["time"], 1)),
+        "notices": mixture_notices(ledger.machines(out)),
+        "missing": missing,
+    }
 
 
-def watch_status(out: Path, seconds: float) -> Iterator[dict[str, Any]]:
-    """The same every so many seconds, until the build does not run any more."""
+def watch_status(out: Path, seconds: float) -> Iterator[Status]:
+    """Yield the status every `seconds`, until the build is not running any more."""
     while True:
-        found = status(out)
-        yield found
-        if found["state"] not in ("starting", "running"):
+        current = status(out)
+        yield current
+        if current["state"] not in _WORKING:
             return
         time.sleep(seconds)

@@ -1,4 +1,4 @@
-"""``summary.json``: how much of what is in a run directory, and what it cost."""
+"""Writes ``summary.json``: the counts of a run, its failures, and the time that it took."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast
 
 import pyarrow.compute as pc
 
-from gensr_pref.building.tasks import Lost
+from gensr_pref.building.tasks import Lost, Stage
+from gensr_pref.corpus.leakage import leak_notices
 from gensr_pref.corpus.listing import LeftOut
-from gensr_pref.corpus.splits import leak_notices
 from gensr_pref.errors import quantity
 from gensr_pref.pairing import golden
 from gensr_pref.rundir import layout, ledger, part_files, provenance
@@ -23,6 +23,20 @@ from gensr_pref.schema import column
 from gensr_pref.untrusted import documents
 
 NOTICES = "notices.jsonl"  # of a run directory
+
+
+class LostTask(TypedDict):
+    """A task that was given up, and why.
+
+    Keys:
+        shard: number of its shard.
+        stage: ``sample`` or ``score``.
+        why: the error or the death of its worker.
+    """
+
+    shard: int
+    stage: Stage
+    why: str
 
 
 Summary = TypedDict(
@@ -44,10 +58,19 @@ Summary = TypedDict(
         "shards": int,
         "shards_expected": int,
         "complete": bool,
-        "lost": list[dict[str, Any]],
+        "lost": list[LostTask],
         "notices": list[str],
     },
 )
+"""The content of ``summary.json``; docs/run-directory.md describes its fields."""
+
+
+class _EarlierFacts(TypedDict, total=False):
+    """The facts of an earlier summary that stay when only the pairs change."""
+
+    shards_expected: int
+    lost: list[LostTask]
+    left_out: list[dict[str, Any]]
 
 
 def write_summary(
@@ -60,25 +83,25 @@ def write_summary(
     """Count what the tables hold and write ``summary.json``.
 
     Args:
-        document: what ``run.yaml`` holds.
-        expected_shards: parts per table when complete; None where only pairs changed.
+        document: content of ``run.yaml``.
+        expected_shards: parts per table of a complete run; None if only the pairs changed. Then the
+            earlier summary's lost tasks and left-out files stay.
         lost: tasks that were given up.
-        left_out: what the corpus's folders hold and is not read; where only pairs changed, what the
-            last summary says of it stays.
+        left_out: files in the corpus's folders that are not read.
     """
-    before = _previous_summary(out)
     if expected_shards is None:
-        expected_shards = before.get("shards_expected", len(layout.read_clip_ids(out)))
-        given_up = before.get("lost", [])
-        besides = before.get("left_out", [])
+        earlier = _earlier_facts(out)
+        expected_shards = earlier.get("shards_expected", len(layout.read_clip_ids(out)))
+        lost_tasks = earlier.get("lost", [])
+        files_left_out = earlier.get("left_out", [])
     else:
-        given_up = [{"shard": one.shard, "stage": one.stage, "why": one.why} for one in lost]
-        besides = [asdict(one) for one in left_out]
+        lost_tasks = [{"shard": task.shard, "stage": task.stage, "why": task.why} for task in lost]
+        files_left_out = [asdict(files) for files in left_out]
     stamps = ledger.Stamps(out)
     done = _count_finished(out, document, stamps)
     clips, machines = stamps.count_rows("clips"), ledger.machines(out)
     paired = [clip for path in part_files.parts(out, "pairs") for clip in _clips(path)]
-    undegraded = _undegraded(out)
+    undegraded = _count_undegraded(out)
     summary: Summary = {
         "clips": clips,
         "clips_undegraded": undegraded,
@@ -87,24 +110,24 @@ def write_summary(
         "pairs": len(paired),
         "clips_with_pair": len(set(paired)),
         "yield": len(set(paired)) / clips if clips else None,
-        "without_pair": _stops(out),
+        "without_pair": _count_without_pair(out),
         "pairing": document.pairing,
         "failures": failures_by_reason(out),
-        "left_out": besides,
+        "left_out": files_left_out,
         "stages": ledger.stage_times(out),
         "machines": [
-            {"stage": stage, "shards": count, **one.as_json()}
-            for stage, kinds in machines.items()
-            for one, count in kinds.items()
+            {"stage": stage, "shards": count, **machine.as_json()}
+            for stage, counts in machines.items()
+            for machine, count in counts.items()
         ],
         "shards": done,
         "shards_expected": expected_shards,
-        "complete": done == expected_shards and not given_up,
-        "lost": given_up,
+        "complete": done == expected_shards and not lost_tasks,
+        "lost": lost_tasks,
         "notices": [
-            *_notices(document.provenance.panel),
+            *_metric_notices(document.provenance.panel),
             *_generator_notices(out),
-            *_warnings(document.pairing),
+            *_rule_notices(document.pairing),
             *_undegraded_notices(undegraded, clips),
             *leak_notices(out),
             *mixture_notices(machines),
@@ -118,45 +141,46 @@ def write_summary(
 
 
 def _count_finished(out: Path, document: RunDocument, stamps: ledger.Stamps) -> int:
-    """How many shards have all the scores that the run wants, now that it may have grown."""
+    """Count the shards that have all scores of the run, which may have grown."""
     wanted = [
-        provenance.part_record("scores", document, *one.columns) for one in layout.read_shards(out)
+        provenance.part_record("scores", document, *shard.columns)
+        for shard in layout.read_shards(out)
     ]
     return sum(
-        stamps.is_whole(part_files.part(out, "scores", shard), one.fingerprint)
-        for shard, one in enumerate(wanted)
+        stamps.is_whole(part_files.part(out, "scores", index), record.fingerprint)
+        for index, record in enumerate(wanted)
     )
 
 
-def _notices(panel: Sequence[MetricRecord]) -> list[str]:
-    """What the metrics' licences and makers want to be told wherever they are used."""
-    return [f"{one.metric}: {one.notice}" for one in panel if one.notice]
+def _metric_notices(panel: Sequence[MetricRecord]) -> list[str]:
+    """Return the notices that the metrics' licences or authors require."""
+    return [f"{record.metric}: {record.notice}" for record in panel if record.notice]
 
 
 def _generator_notices(out: Path) -> list[str]:
-    """The last that was said of each generator of a run."""
+    """Return the last notice about each generator of a run."""
     lines = part_files.read_json_lines(out / NOTICES)
     return list({line["generator"]: str(line["text"]) for line in lines}.values())
 
 
-def _warnings(pairing: dict[str, Any]) -> list[str]:
-    """What is to be known of the rule that made the pairs."""
+def _rule_notices(pairing: Section) -> list[str]:
+    """Return the warning about the rule that made the pairs, if there is one."""
     return [f"golden: {golden.NOTICE}"] if pairing["rule"] == "golden" else []
 
 
-def _undegraded(out: Path) -> int:
-    """The number of clips that a corpus with degradations left as they were."""
+def _count_undegraded(out: Path) -> int:
+    """Count the clips that the corpus's degradations have left unchanged."""
     if not part_files.parts(out, "clips"):
         return 0
     steps = part_files.read_all(out, "clips", ["degradation"]).column("degradation")
     return int(pc.sum(pc.equal(steps, _NO_STEP)).as_py() or 0)
 
 
-_NO_STEP = "[]"  # JSON, of a clip whose every step was left to chance and not drawn
+_NO_STEP = "[]"  # JSON of a clip for which no degradation step was drawn
 
 
 def _undegraded_notices(undegraded: int, clips: int) -> list[str]:
-    """What is to be known of clips whose noisy input is the clean speech."""
+    """Return a notice if the noisy input of some clips is the clean speech."""
     if not undegraded:
         return []
     return [
@@ -165,8 +189,8 @@ def _undegraded_notices(undegraded: int, clips: int) -> list[str]:
     ]
 
 
-def _stops(out: Path) -> dict[str, int]:
-    """Why the clips without a pair have none, and how many."""
+def _count_without_pair(out: Path) -> dict[str, int]:
+    """Return the number of clips without a pair, by reason."""
     return {
         stop: count
         for path in part_files.parts(out, "pairs")
@@ -174,13 +198,13 @@ def _stops(out: Path) -> dict[str, int]:
     }
 
 
-def _previous_summary(out: Path) -> dict[str, Any]:
-    """The last summary; empty where there is none that can be read."""
+def _earlier_facts(out: Path) -> _EarlierFacts:
+    """Read facts of the earlier summary; empty if there is no readable one."""
     try:
-        found = documents.parse_json(part_files.read_text(out / "summary.json"))
+        summary = documents.parse_json(part_files.read_text(out / "summary.json"))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return cast(_EarlierFacts, summary) if isinstance(summary, dict) else {}
 
 
 def _clips(path: Path) -> Sequence[Any]:
@@ -188,10 +212,10 @@ def _clips(path: Path) -> Sequence[Any]:
 
 
 def failures_by_reason(out: Path) -> dict[str, dict[str, int]]:
-    """Stage -> reason -> count."""
-    found: dict[str, Counter[str]] = {}
+    """Return the number of failures by stage and reason."""
+    by_stage: dict[str, Counter[str]] = {}
     for path in part_files.parts(out, "failures"):
         table = part_files.read(path, ["stage", "reason"])
         for stage, reason in zip(column(table, "stage"), column(table, "reason"), strict=True):
-            found.setdefault(stage, Counter())[reason] += 1
-    return {stage: dict(sorted(counts.items())) for stage, counts in sorted(found.items())}
+            by_stage.setdefault(stage, Counter())[reason] += 1
+    return {stage: dict(sorted(counts.items())) for stage, counts in sorted(by_stage.items())}

@@ -1,4 +1,4 @@
-"""Tasks for the workers of a build and the events they report; all can be pickled."""
+"""Tasks for the workers of a build, and the events that they report; all can be pickled."""
 
 from __future__ import annotations
 
@@ -26,9 +26,13 @@ class Setup:
     """What a worker needs to start; small enough to send to another process.
 
     Attributes:
-        document: what ``run.yaml`` holds.
-        texts: what is said in it, each sentence once.
-        library: by path, what noises and impulse responses must hold when they are read.
+        run: the run file.
+        base: the folder that the run's relative paths start from.
+        out: the run directory.
+        document: content of ``run.yaml``.
+        texts: the texts of the corpus, each once.
+        library: fingerprints that noises and impulse responses must have when they are read, by
+            path.
     """
 
     run: Run
@@ -44,12 +48,12 @@ class Task(Protocol):
 
     @property
     def stage(self) -> Stage:
-        """Which stage."""
+        """The stage."""
         ...
 
     @property
     def shard(self) -> int:
-        """Which shard."""
+        """Number of the shard."""
         ...
 
 
@@ -81,15 +85,15 @@ class Skip:
 
 @dataclass(frozen=True)
 class DivisibleTask:
-    """A task that is done again around whatever ended its worker.
+    """A task that can be repeated without the calls that ended its worker.
 
     Attributes:
-        stage: of the work.
-        shard: whose events these are.
+        stage: the stage.
+        shard: number of the shard.
         skipped: calls that are left out, with their reasons.
         divided: calls that are split into smaller ones, because they ended their worker.
-        most_deaths: candidates of a clip that end a metric's process, after which the metric is
-            asked about none of them.
+        most_deaths: after a metric's process has died on so many candidates of a clip, the metric
+            scores no further candidate of that clip.
     """
 
     most_deaths: ClassVar[float] = math.inf
@@ -100,7 +104,7 @@ class DivisibleTask:
 
     def skip_reason(self, call: Call) -> Unusable | None:
         """Return why a call is skipped; None where it is made."""
-        return next((one.why for one in self.skipped if one.call == call), None)
+        return next((skip.why for skip in self.skipped if skip.call == call), None)
 
 
 @dataclass(frozen=True)
@@ -112,13 +116,13 @@ class ShardTask(DivisibleTask):
 
     @property
     def audio_seconds(self) -> float:
-        """Of its clips together."""
-        return float(sum(one.segment.frames / one.item.rate for one in self.clips))
+        """Total duration of its clips."""
+        return float(sum(spec.segment.frames / spec.item.rate for spec in self.clips))
 
 
 @dataclass(frozen=True)
 class CallStarted:
-    """A call to a generator or metric starts now, so the driver knows what it waits for."""
+    """A call to a generator or metric is about to start; the driver then waits for it."""
 
     stage: Stage
     shard: int
@@ -161,9 +165,10 @@ class PartsWritten:
     """The parts of a task are on disk.
 
     Attributes:
-        parts: by their name in the run directory; None for one that is rightly not there.
-        extends: whether they hold rows that were there before, which took no work now.
-        machine: what computed them.
+        parts: stamps by name of the part in the run directory; None for a part that is rightly
+            missing.
+        extends: whether they contain reused rows, which took no work now.
+        machine: the kind of machine that computed them.
     """
 
     stage: Stage
@@ -204,6 +209,8 @@ class WorkersChanged:
     """The number of processes that work at some stages has changed.
 
     Attributes:
+        stages: the stages.
+        workers: new number of processes.
         device: torch device that they use.
     """
 
@@ -214,7 +221,7 @@ class WorkersChanged:
 
 @dataclass(frozen=True)
 class Stalled:
-    """No task can run at present, and the reason."""
+    """No task can run at present; `why` is the reason."""
 
     why: str
 
@@ -260,6 +267,6 @@ def bundle_events(events: Iterable[Event]) -> Iterator[list[Event]]:
 
 
 def is_fatal(error: BaseException | None) -> bool:
-    """Whether what went wrong with one shard would go wrong with every other one too."""
+    """Return whether an error of one shard would occur in every other shard too."""
     fatal = isinstance(error, StorageError | InputError)
     return fatal and not isinstance(error, CorruptPartError)

@@ -1,4 +1,4 @@
-"""A limit to how long a generator may take over one clip."""
+"""Limits the time of a generator or a panel for one clip."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-SHORTEST = 1e-3  # seconds: a timer of 0 would never ring
-AGAIN = 5.0  # seconds: Python drops what is raised in a finaliser, so one ring might go unheard
+SHORTEST = 1e-3  # seconds; a timer of 0 would never fire
+AGAIN = 5.0  # seconds until it fires again, because Python ignores exceptions in finalisers
 
 
 class OutOfTime(BaseException):
-    """The limit has passed. No `Exception`, so that nobody's ``except Exception`` swallows it."""
+    """The limit has passed; not an `Exception`, so that no ``except Exception`` catches it."""
 
 
 @contextmanager
 def time_limit(seconds: float | None) -> Iterator[None]:
     """Raise `OutOfTime` in the block when it takes longer than `seconds`; None = no limit.
 
-    It works by an alarm signal: in the main thread only (elsewhere there is no limit), and only
-    once the block is back in Python, so that native code which never returns is not interrupted.
-    On Ray the driver ends such a worker; see `actors`. A timer that someone else had set goes on
-    afterwards.
+    The limit uses an alarm signal, so it works only in the main thread (elsewhere there is no
+    limit), and native code is interrupted only when it returns to Python. On Ray the driver ends a
+    worker whose code never returns; see `ray_pool`. An alarm that was set before continues after
+    the block.
     """
     if seconds is None or threading.current_thread() is not threading.main_thread():
         yield
         return
     began = time.monotonic()
-    handler = signal.signal(signal.SIGALRM, _ring)
+    handler = signal.signal(signal.SIGALRM, _raise_out_of_time)
     before, interval = signal.setitimer(signal.ITIMER_REAL, max(seconds, SHORTEST), AGAIN)
     try:
         yield
@@ -41,5 +41,5 @@ def time_limit(seconds: float | None) -> Iterator[None]:
             signal.setitimer(signal.ITIMER_REAL, max(left, SHORTEST), interval)
 
 
-def _ring(number: int, frame: object) -> None:
+def _raise_out_of_time(number: int, frame: object) -> None:
     raise OutOfTime

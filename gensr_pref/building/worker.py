@@ -1,4 +1,4 @@
-"""The work itself: one stage of one shard, the same in one process and on a cluster."""
+"""Does the tasks of a build; the same code runs in one process and on a cluster."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from gensr_pref.building import reuse
 from gensr_pref.building.prepare import origin_of
 from gensr_pref.building.reuse import ExistingSamples
 from gensr_pref.building.sampling import (
+    ClipCandidates,
     GeneratorRequest,
     add_skipped,
     reproducibility_notice,
@@ -49,7 +50,7 @@ Parts = dict[str, part_files.Stamp | None]
 
 
 class ShardWorker:
-    """Does the tasks of a run; loads each model when a task first needs it."""
+    """A worker that does the tasks of a run and loads each model when it is first needed."""
 
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
@@ -59,29 +60,31 @@ class ShardWorker:
         plugins.search(setup.base)
 
     def run(self, task: ShardTask) -> Iterator[Event]:
-        """Do a task, telling of every clip. Its part file is there when the iterator ends."""
+        """Do a task and yield its events; its parts are written when the iterator ends."""
         yield from self._sample(task) if task.stage == "sample" else self._score(task)
 
     def _sample(self, task: ShardTask) -> Iterator[Event]:
-        wanted, of_clips = self._record("candidates", task), self._record("clips", task)
-        there = reuse.existing_samples(self.setup.out, task.shard, wanted, of_clips.fingerprint)
+        wanted, clips_record = self._record("candidates", task), self._record("clips", task)
+        existing = reuse.existing_samples(
+            self.setup.out, task.shard, wanted, clips_record.fingerprint
+        )
         collected, generators = _Made(), self.generators
         for spec in task.clips:
             began = time.perf_counter()
             before, failed = len(collected.candidates), len(collected.failures)
             try:
-                clip = self._clip(spec, there)
+                clip = self._clip(spec, existing)
             except Unusable as fault:
                 collected.failures.append(
                     Failure("corpus", spec.clip_id, fault.reason, fault.detail)
                 )
             else:
-                yield from self._candidates(task, spec, clip, generators, there, collected)
+                yield from self._candidates(task, spec, clip, generators, existing, collected)
                 collected.clips.append(clip)
             new = [
                 row for row in collected.candidates[before:] if row["candidate_id"] in collected.new
             ]
-            reasons = tuple(one.reason for one in collected.failures[failed:])
+            reasons = tuple(failure.reason for failure in collected.failures[failed:])
             yield ClipFinished(
                 "sample",
                 task.shard,
@@ -91,16 +94,17 @@ class ShardWorker:
             )
         parts = self._write_failures(task, collected.failures, wanted)
         parts |= self._write("candidates", task, collected.candidates, schema.CANDIDATES, wanted)
-        if there.clips is None:
-            parts |= self._write("clips", task, collected.clips, schema.CLIPS, of_clips)
-        yield PartsWritten("sample", task.shard, parts, bool(there.drawn), self._machine())
+        if existing.clips is None:
+            parts |= self._write("clips", task, collected.clips, schema.CLIPS, clips_record)
+        extends = bool(existing.candidates)
+        yield PartsWritten("sample", task.shard, parts, extends, self._machine())
 
     def _machine(self) -> Machine:
         return this_machine(self.setup.run.engine.device)
 
-    def _clip(self, spec: ClipSpec, there: ExistingSamples) -> Row:
-        known = (there.clips or {}).get(spec.clip_id)
-        return self.maker.make(spec) if known is None else known
+    def _clip(self, spec: ClipSpec, existing: ExistingSamples) -> Row:
+        row = (existing.clips or {}).get(spec.clip_id)
+        return dict(self.maker.make(spec)) if row is None else row
 
     def _candidates(
         self,
@@ -108,7 +112,7 @@ class ShardWorker:
         spec: ClipSpec,
         clip: Row,
         generators: Sequence[GeneratorRequest],
-        there: ExistingSamples,
+        existing: ExistingSamples,
         collected: _Made,
     ) -> Iterator[Event]:
         noisy = audio.from_column(clip["noisy"])
@@ -117,15 +121,15 @@ class ShardWorker:
         first = task.shard == 0 and not collected.clips
         for request in generators:
             call = Call(origin.clip_id, request.label)
-            drawn = there.of(origin.clip_id, request.label)
+            old = existing.of(origin.clip_id, request.label)
             if why := task.skip_reason(call):
-                collected.add(add_skipped(origin, request, why, drawn), drawn)
+                collected.add(add_skipped(origin, request, why, old), old)
                 continue
-            if len(drawn.indices) < request.candidates:
+            if len(old.indices) < request.candidates:
                 yield CallStarted("sample", task.shard, call)
-            found = sample_clip(origin, noisy, request, self._seed, drawn)
-            collected.add(found, drawn)
-            if first and found.rows and not drawn.rows:  # whether a generator keeps its word
+            sampled = sample_clip(origin, noisy, request, self._seed, old)
+            collected.add(sampled, old)
+            if first and sampled.rows and not old.rows:  # one test of each new generator
                 yield CallStarted("sample", task.shard, call)
                 if text := reproducibility_notice(origin, noisy, request, self._seed):
                     yield Notice("sample", task.shard, request.label, text)
@@ -133,20 +137,19 @@ class ShardWorker:
     def _score(self, task: ShardTask) -> Iterator[Event]:
         wanted = self._record("scores", task)
         clips = self._read("clips", task)
-        of_clip: dict[str, list[Row]] = {clip["clip_id"]: [] for clip in clips}
+        candidates: dict[str, list[Row]] = {clip["clip_id"]: [] for clip in clips}
         for row in self._read("candidates", task):
-            of_clip[row["clip_id"]].append(row)
-        there = reuse.existing_scores(self.setup.out, task.shard, wanted, self.panel.members)
-        if not there.metrics:
+            candidates[row["clip_id"]].append(row)
+        existing = reuse.existing_scores(self.setup.out, task.shard, wanted, self.panel.members)
+        if not existing.metrics:
             self.scorer.load(self.panel.members)
         scores: list[Row] = []
         failures: list[Failure] = []
         for clip in clips:
             began = time.perf_counter()
             results: dict[str, CandidateScores] = {}
-            for answer in self.scorer.score(
-                task, decode_clip(clip, of_clip[clip["clip_id"]]), there
-            ):
+            rows = candidates[clip["clip_id"]]
+            for answer in self.scorer.score(task, decode_clip(clip, rows), existing):
                 if isinstance(answer, Call):
                     yield CallStarted("score", task.shard, answer)
                 else:
@@ -157,18 +160,18 @@ class ShardWorker:
             yield ClipFinished(
                 "score",
                 task.shard,
-                _audio_seconds(of_clip[clip["clip_id"]]),
+                _audio_seconds(rows),
                 time.perf_counter() - began,
-                failures=tuple(one.reason for one in failed),
+                failures=tuple(failure.reason for failure in failed),
             )
         parts = self._write_failures(task, failures, wanted)
         notes = {note.name: note.kind for note in self.panel.notes}
         form = schema.scores_schema((score.name for score in self.panel.scores), notes)
         parts |= self._write("scores", task, scores, form, wanted)
-        yield PartsWritten("score", task.shard, parts, bool(there.of), self._machine())
+        yield PartsWritten("score", task.shard, parts, bool(existing.of), self._machine())
 
     def _read(self, table: part_files.Table, task: ShardTask) -> list[Row]:
-        """A part that sampling made; one that is damaged is removed, so that it is made again."""
+        """Read a part of the first stage; a damaged one is removed, so that it is made again."""
         path = part_files.part(self.setup.out, table, task.shard)
         try:
             rows: list[Row] = part_files.read(path).to_pylist()
@@ -197,13 +200,13 @@ class ShardWorker:
     def _write_failures(
         self, task: ShardTask, failures: list[Failure], record: PartRecord
     ) -> Parts:
-        """Before the stage's own part, so that a part never stands without its failures."""
+        """Write the failures, before the stage's parts, so that no part exists without them."""
         path = part_files.part(self.setup.out, "failures", task.shard, task.stage)
         return {part_name(path): write_failures(path, failures, record.as_data())}
 
     @property
     def maker(self) -> ClipMaker:
-        """The corpus, opened."""
+        """The maker of the corpus's clips."""
         if self._maker is None:
             run = self.setup.run
             self._maker = ClipMaker(run.corpus, run.seed, self.setup.base, self.setup.library)
@@ -211,16 +214,16 @@ class ShardWorker:
 
     @property
     def generators(self) -> list[GeneratorRequest]:
-        """The generators, loaded, and what is asked of each."""
+        """The loaded generators with the number of candidates wanted from each."""
         if self._generators is None:
-            self._generators = list(self._loaded())
+            self._generators = list(self._load_generators())
         return self._generators
 
-    def _loaded(self) -> Iterator[GeneratorRequest]:
+    def _load_generators(self) -> Iterator[GeneratorRequest]:
         run = self.setup.run
         generators = make_generators(run, self.setup.base)
         records = self.setup.document.provenance.generators
-        revisions = {one.name: one.revision or "" for one in records}
+        revisions = {record.name: record.revision or "" for record in records}
         for use, (label, generator) in zip(run.generators, generators.items(), strict=True):
             load_generator(label, generator, run.engine.device)
             limit = run.engine.limit_seconds
@@ -230,7 +233,7 @@ class ShardWorker:
 
     @property
     def scorer(self) -> Scorer:
-        """The panel, whose metrics are loaded when they are first asked."""
+        """The scorer, whose metrics are loaded when they are first used."""
         if self._scorer is None:
             setup, engine = self.setup, self.setup.run.engine
             panel = Panel(setup.run.panel, setup.texts, setup.base)
@@ -241,32 +244,36 @@ class ShardWorker:
 
     @property
     def panel(self) -> Panel:
-        """The panel."""
+        """The panel of metrics."""
         return self.scorer.panel
 
 
 @dataclass
 class _Made:
-    """What a shard has come to so far; `new` are the candidates that were not there before."""
+    """The rows and failures of a shard so far.
+
+    Attributes:
+        new: ids of the candidates that did not exist before.
+    """
 
     clips: list[Row] = field(default_factory=list)
     candidates: list[Row] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     new: set[str] = field(default_factory=set)
 
-    def add(self, found: Any, before: Any) -> None:
-        """Take over what a generator has drawn for a clip."""
-        self.candidates += found.rows
-        self.failures += found.failures
-        old = {row["candidate_id"] for row in before.rows}
-        self.new |= {row["candidate_id"] for row in found.rows} - old
+    def add(self, sampled: ClipCandidates, existing: ClipCandidates) -> None:
+        """Add a generator's candidates of a clip."""
+        self.candidates += sampled.rows
+        self.failures += sampled.failures
+        old = {row["candidate_id"] for row in existing.rows}
+        self.new |= {row["candidate_id"] for row in sampled.rows} - old
 
 
 def load_generator(label: str, generator: Any, device: str) -> None:
     """Load a generator's weights.
 
     Raises:
-        InputError: they cannot be; ends a run before it samples.
+        InputError: they cannot be loaded; this ends a run before it samples.
     """
     try:
         generator.load(device)
@@ -284,23 +291,25 @@ def load_generator(label: str, generator: Any, device: str) -> None:
 def write_failures(
     path: Path, failures: Sequence[Failure], facts: Section
 ) -> part_files.Stamp | None:
-    """Write the failures of one stage of one shard; no file where there are none."""
+    """Write the failures of one stage of one shard; without failures there is no file."""
     if failures:
-        rows = [{**vars(one), "reason": str(one.reason)} for one in failures]
+        rows = [{**vars(failure), "reason": str(failure.reason)} for failure in failures]
         return part_files.write(path, rows, schema.FAILURES, facts)
     part_files.remove_file(path)
     return None
 
 
 def scores_of(scored: CandidateScores) -> Row:
-    """What the panel says of one candidate, as columns of a table."""
-    failures = [{"score": score, "reason": str(why)} for score, why in scored.failures.items()]
+    """Return the scores of one candidate as the columns of a row."""
+    failures = [
+        {"score": score, "reason": str(reason)} for score, reason in scored.failures.items()
+    ]
     return {**scored.values, "failures": failures or None, "notes": scored.notes or None}
 
 
 def _rows(clip_id: str, results: dict[str, CandidateScores]) -> Iterator[Row]:
-    for name, one in results.items():
-        yield {"candidate_id": name, "clip_id": clip_id, **scores_of(one)}
+    for name, scored in results.items():
+        yield {"candidate_id": name, "clip_id": clip_id, **scores_of(scored)}
 
 
 def _audio_seconds(rows: list[Row]) -> float:

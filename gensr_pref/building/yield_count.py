@@ -1,4 +1,4 @@
-"""The yield of the shards that are scored, while others are not."""
+"""Counts the pairs of finished shards while a build is running."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from gensr_pref.schema import column
 
 
 class YieldSoFar:
-    """Clips and pairs, counted shard by shard.
+    """Counts of clips and pairs, updated shard by shard.
 
     Args:
         out: the run directory.
-        document: what ``run.yaml`` holds.
-        rule: of its pairing section.
+        document: content of ``run.yaml``.
+        rule: the rule that its pairing section names.
 
     Attributes:
-        clips: of the shards that were counted.
-        paired: how many of them have a pair.
-        pairs: how many there are.
+        clips: number of clips in the counted shards.
+        paired: number of these clips that have a pair.
+        pairs: number of pairs of these clips.
     """
 
     def __init__(self, out: Path, document: RunDocument, rule: PairRule) -> None:
@@ -37,15 +37,15 @@ class YieldSoFar:
         self.clips = self.paired = self.pairs = 0
 
     def add(self, shard: int) -> None:
-        """Count a shard whose scores are there; one that cannot be read is not counted."""
-        if wants_clean(self._rule):  # its pairs are no matter of the scores alone
+        """Count a scored shard; one whose scores cannot be read is not counted."""
+        if wants_clean(self._rule):  # its pairs depend on more than the scores
             return
         try:
             scores = part_files.read(part_files.part(self._out, "scores", shard))
-            found = columns(scores, None, self._votes)
-            made = pair_clips(found, self._rule, self._pairing)
-        except GensrPrefError:  # it will be told where it matters
+            candidates = columns(scores, None, self._votes)
+            made = pair_clips(candidates, self._rule, self._pairing)
+        except GensrPrefError:  # reported later, when all pairs are made
             return
         self.clips += len(set(column(scores, "clip_id")))
-        self.paired += len(set(found.clip[made.chosen].tolist()))
+        self.paired += len(set(candidates.clip[made.chosen].tolist()))
         self.pairs += len(made.chosen)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from gensr_pref.auditing.bias import SMALL_D, SMALL_DELTA
+from gensr_pref.auditing.compare import AuditComparison
 from gensr_pref.auditing.format import format_bounds, format_interval, format_share
+from gensr_pref.auditing.learnability import GeneratorProbe
 from gensr_pref.auditing.report.pair_answers import GOLDEN, is_learnable, is_unlearnable
 from gensr_pref.cli.tables import format_number, format_reasons, format_table
 from gensr_pref.errors import quantity
@@ -21,7 +24,7 @@ _COMPARED = (
 )
 
 
-def text(audit: dict[str, Any]) -> str:
+def text(audit: Mapping[str, Any]) -> str:
     """Return everything that the command prints except the mean scores."""
     parts = [
         _describe_unfinished(audit),
@@ -34,7 +37,7 @@ def text(audit: dict[str, Any]) -> str:
     return "\n\n".join(part for part in [*parts, listening(audit), findings(audit)] if part)
 
 
-def means(audit: dict[str, Any]) -> str:
+def means(audit: Mapping[str, Any]) -> str:
     """Return the mean scores of the noisy input, all candidates, chosen and rejected."""
     rows = [
         {
@@ -49,7 +52,7 @@ def means(audit: dict[str, Any]) -> str:
     return format_table(rows)
 
 
-def _describe_unfinished(audit: dict[str, Any]) -> str:
+def _describe_unfinished(audit: Mapping[str, Any]) -> str:
     """Return that some shards are not finished; empty where all are."""
     count = audit.get("unfinished_shards")
     if not count:
@@ -60,7 +63,7 @@ def _describe_unfinished(audit: dict[str, Any]) -> str:
     )
 
 
-def _yields(audit: dict[str, Any]) -> str:
+def _yields(audit: Mapping[str, Any]) -> str:
     """Return the yield of every vote alone and of all together, each beside its chance level."""
     by_chance = audit["yield"].get("alone_by_chance", {})
     rows = [
@@ -82,7 +85,7 @@ def _yields(audit: dict[str, Any]) -> str:
     return format_table(rows)
 
 
-def _agreement(audit: dict[str, Any]) -> str:
+def _agreement(audit: Mapping[str, Any]) -> str:
     """Return how far every two votes agree on which of two candidates is better."""
     rows = [
         {
@@ -99,7 +102,7 @@ def _agreement(audit: dict[str, Any]) -> str:
     return format_table(rows)
 
 
-def _vetoes(audit: dict[str, Any]) -> str:
+def _vetoes(audit: Mapping[str, Any]) -> str:
     """Return which vote stops most pairs, and the yield without it."""
     rows = [
         {
@@ -117,7 +120,7 @@ def _vetoes(audit: dict[str, Any]) -> str:
     return format_table(rows) if len(rows) > 1 else ""
 
 
-def _hold_out(audit: dict[str, Any]) -> str:
+def _hold_out(audit: Mapping[str, Any]) -> str:
     """Return how often scores that do not vote prefer the chosen."""
     rows = [
         {
@@ -133,7 +136,7 @@ def _hold_out(audit: dict[str, Any]) -> str:
     return format_table(rows) if rows else ""
 
 
-def _differences(audit: dict[str, Any]) -> str:
+def _differences(audit: Mapping[str, Any]) -> str:
     """Return in which properties chosen and rejected differ; equal ones are left out."""
     rows = [
         {
@@ -152,7 +155,7 @@ def _differences(audit: dict[str, Any]) -> str:
     return format_table(rows) if rows else ""
 
 
-def listening(audit: dict[str, Any]) -> str:
+def listening(audit: Mapping[str, Any]) -> str:
     """Return what listeners answered and which catch trials they failed; empty without answers."""
     answers = audit.get("listening") or {}
     catches = answers.get("catches") or []
@@ -206,14 +209,14 @@ def _failed_catches(catches: list[dict[str, Any]]) -> list[str]:
     ]
 
 
-def findings(audit: dict[str, Any]) -> str:
+def findings(audit: Mapping[str, Any]) -> str:
     """Return the audit in a few sentences, the warnings last."""
     lines = [*_about_votes(audit), *_about_pairs(audit), *_learnable(audit), *_warnings(audit)]
     lines += audit["notices"]
     return "\n".join(lines)
 
 
-def _about_votes(audit: dict[str, Any]) -> list[str]:
+def _about_votes(audit: Mapping[str, Any]) -> list[str]:
     votes = audit["panel"]["effective_votes"]
     if votes["votes"] < 2:
         return []
@@ -238,22 +241,22 @@ def _about_votes(audit: dict[str, Any]) -> list[str]:
     return [f"{line}." for line in lines]
 
 
-def _about_pairs(audit: dict[str, Any]) -> list[str]:
+def _about_pairs(audit: Mapping[str, Any]) -> list[str]:
     if not audit["without_pair"]:
         return []
     return [f"Clips without a pair: {format_reasons(audit['without_pair'])}."]
 
 
-def _learnable(audit: dict[str, Any]) -> list[str]:
+def _learnable(audit: Mapping[str, Any]) -> list[str]:
     golden = [f"Learnability: {GOLDEN[0].lower()}{GOLDEN[1:]}."] if audit["golden"] else []
     return [*golden, *(_probe(row) for row in audit["learnability"])]
 
 
-def _probe(row: dict[str, Any]) -> str:
+def _probe(row: GeneratorProbe) -> str:
     about = f"Learnability ({row['generator']}, {row['features']})"
     if row["accuracy"] is None:
         return f"{about}: {quantity(row['pairs'], 'pair')}: too few for a probe."
-    low, high = (format_share(row[key]) for key in ("shuffled_low", "shuffled_high"))
+    low, high = format_share(row["shuffled_low"]), format_share(row["shuffled_high"])
     chance = f"[{low}, {high}] with labels shuffled"
     result = (
         f"{about}: a probe identifies {format_share(row['accuracy'])} "
@@ -268,7 +271,7 @@ def _probe(row: dict[str, Any]) -> str:
     return f"{result}. Whether this is better than chance is undecided."
 
 
-def _warnings(audit: dict[str, Any]) -> list[str]:
+def _warnings(audit: Mapping[str, Any]) -> list[str]:
     lines = [
         f"chosen differs from rejected in {row['property']} (d {format_number(row['cohens_d'])}, "
         f"delta {format_number(row['cliffs_delta'])}; small effects begin at {SMALL_D} and "
@@ -289,7 +292,7 @@ def _warnings(audit: dict[str, Any]) -> list[str]:
     return [f"WARNING: {line}." for line in lines]
 
 
-def comparison(compared: dict[str, Any]) -> str:
+def comparison(compared: AuditComparison) -> str:
     """Return the figures of two audits beside each other."""
     numbers = compared["numbers"]
     wanted = [(label, path) for label, path in _COMPARED if path in numbers]
@@ -303,10 +306,9 @@ def comparison(compared: dict[str, Any]) -> str:
     rows = [
         {
             "": label,
-            **{
-                name: _format_figure(numbers[path][key])
-                for name, key in (("A", "a"), ("B", "b"), ("B - A", "difference"))
-            },
+            "A": _format_figure(numbers[path]["a"]),
+            "B": _format_figure(numbers[path]["b"]),
+            "B - A": _format_figure(numbers[path]["difference"]),
         }
         for label, path in wanted
     ]

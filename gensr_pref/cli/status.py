@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
-from typing import Any
+from typing import TYPE_CHECKING
 
 from gensr_pref.cli.arguments import add_directory
 from gensr_pref.cli.output import show
 from gensr_pref.cli.tables import format_labelled, format_reasons
 from gensr_pref.errors import quantity
+
+if TYPE_CHECKING:
+    from gensr_pref.building.status import Status
 
 HELP = "show the progress of a build, also from another terminal"
 _SHOWN = 3  # names of missing files
@@ -37,7 +40,7 @@ def run(options: argparse.Namespace) -> None:
         show(json.dumps(report) if options.json else text(report), flush=True)
 
 
-def text(report: dict[str, Any]) -> str:
+def text(report: Status) -> str:
     """Return how far a build is, as labelled lines."""
     from gensr_pref.auditing.format import format_share
     from gensr_pref.building.progress_bar import duration
@@ -65,7 +68,7 @@ def text(report: dict[str, Any]) -> str:
     return format_labelled(rows)
 
 
-def _state(report: dict[str, Any]) -> str:
+def _state(report: Status) -> str:
     from gensr_pref.building.progress_bar import duration
 
     seen = f"{duration(report['age_seconds'])} ago"

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from gensr_pref.auditing.document import ShortAudit, Yield
 from gensr_pref.auditing.format import format_share
 from gensr_pref.auditing.run_audit import audit
 from gensr_pref.building.summary import Summary
@@ -55,7 +56,7 @@ def show_made(
         show(f"\n{next_steps(out, summary, audited, settings or ())}")
 
 
-def text(summary: Summary, audited: dict[str, Any]) -> str:
+def text(summary: Summary, audited: ShortAudit) -> str:
     """Return how much was made, the yield beside its chance level, what failed and what it took."""
     rows = [
         ("clips", f"{summary['clips']}"),
@@ -78,7 +79,7 @@ def text(summary: Summary, audited: dict[str, Any]) -> str:
     return format_labelled(rows)
 
 
-def _by_chance(yields: dict[str, Any]) -> str:
+def _by_chance(yields: Yield) -> str:
     """The yield on shuffled scores; why it is not known where the rule was not run."""
     if yields.get("by_chance_reason") == "rule_not_run":
         return "unknown: an audit runs only the rules of this package"
@@ -111,7 +112,7 @@ def incomplete(summary: Summary) -> str:
 
 
 def next_steps(
-    out: Path, summary: Summary, audited: dict[str, Any], settings: Sequence[str] = ()
+    out: Path, summary: Summary, audited: ShortAudit, settings: Sequence[str] = ()
 ) -> str:
     """Return where the dataset is and what to type next.
 
@@ -141,7 +142,7 @@ def next_steps(
     )
 
 
-def _other_pairs(pairing: dict[str, Any], audited: dict[str, Any], settings: Sequence[str]) -> str:
+def _other_pairs(pairing: dict[str, Any], audited: ShortAudit, settings: Sequence[str]) -> str:
     """Settings that give pairs in this run, for they are taken from it.
 
     A margin of half the median of a vote's margins leaves half of the pairs at least; without

@@ -7,7 +7,7 @@ progress. The same rows give the same bytes. A run directory may lie on a disk o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -93,7 +93,7 @@ class Stamp:
         return Entry(self.size, self.time, self.tag, self.changed)
 
 
-def write(path: Path, rows: Sequence[dict[str, Any]], schema: pa.Schema, facts: Any) -> Stamp:
+def write(path: Path, rows: Sequence[Mapping[str, Any]], schema: pa.Schema, facts: Any) -> Stamp:
     """Write rows as one part, atomically; every page has a checksum, which `read` verifies.
 
     Args:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ def overwrite_json(path: Path, record: dict[str, Any]) -> None:
         raise _write_error(path, error) from error
 
 
-def append_json(path: Path, record: dict[str, Any], durable: bool = False) -> None:
+def append_json(path: Path, record: Mapping[str, Any], durable: bool = False) -> None:
     """Append one JSON line; `read_json_lines` skips a line that a crash cut off.
 
     Args:
@@ -109,7 +109,7 @@ def _parse_lines(texts: Iterable[str]) -> Iterable[Any]:
                 continue
 
 
-def _line(record: dict[str, Any]) -> str:
+def _line(record: Mapping[str, Any]) -> str:
     return json.dumps(record, sort_keys=True, allow_nan=False) + "\n"
 
 

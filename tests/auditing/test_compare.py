@@ -2,7 +2,7 @@
 
 import pytest
 
-from gensr_pref.auditing.compare import compare_audits, flatten
+from gensr_pref.auditing.compare import compare_audits, flatten_numbers
 
 
 def test_numbers_of_an_audit_by_path():
@@ -11,7 +11,7 @@ def test_numbers_of_an_audit_by_path():
         "rows": [{"score": "x", "rate": 0.5}, {"scores": ["x", "y"], "tau": 1}],
         "bounds": [0.1, 0.2],
     }
-    assert flatten(audit) == {
+    assert flatten_numbers(audit) == {
         "a.b": 1,
         "rows.x.rate": 0.5,
         "rows.x/y.tau": 1,

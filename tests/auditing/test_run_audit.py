@@ -4,19 +4,21 @@ import itertools
 import json
 import shlex
 import shutil
+import typing
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from gensr_pref import audio
+from gensr_pref.auditing import document
 from gensr_pref.auditing.run_audit import audit
 from gensr_pref.auditing.sound_properties import sound_properties
 from gensr_pref.building.build import build
 from gensr_pref.building.pair import pair
 from gensr_pref.cli import audit_text
 from gensr_pref.cli.main import main
-from gensr_pref.corpus.splits import split_leakage
+from gensr_pref.corpus.leakage import find_leakage
 from gensr_pref.identity import clean_id
 from gensr_pref.rundir import part_files
 from tests.commands import run_command
@@ -52,6 +54,39 @@ def test_audit_has_every_part_and_is_plain_json(finished):
     assert results["panel"]["forward"]["level"]["yield"] == results["yield"]["joint"]
     assert [row["score"] for row in results["hold_out"]] == ["zero_crossings"]
     assert sum(results["without_pair"].values()) == 7 - results["pairs"]
+
+
+def is_optional(hint):
+    return typing.get_origin(hint) is typing.NotRequired
+
+
+def check_keys(value, kind, path=""):
+    """Refuse a value whose keys are not those of its type, at any depth."""
+    if typing.is_typeddict(kind):
+        hints = typing.get_type_hints(kind, include_extras=True)
+        optional = {key for key, hint in hints.items() if is_optional(hint)}
+        assert set(hints) - optional <= set(value) <= set(hints), path
+        for key, inner in value.items():
+            check_keys(inner, hints[key], f"{path}.{key}")
+        return
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if is_optional(kind):
+        check_keys(value, arguments[0], path)
+    elif origin is dict:
+        for key, inner in value.items():
+            check_keys(inner, arguments[1], f"{path}.{key}")
+    elif origin is list:
+        for inner in value:
+            check_keys(inner, arguments[0], path)
+    elif arguments and value is not None:  # a union with None
+        check_keys(value, *(inner for inner in arguments if inner is not type(None)), path)
+    elif value is not None and kind is not typing.Any:
+        assert isinstance(value, (int, float) if kind is float else kind), path
+
+
+def test_an_audit_has_the_keys_of_its_type(copy):
+    check_keys(audit(copy), document.Audit)
+    check_keys(audit(copy, brief=True), document.ShortAudit)
 
 
 def test_sides_match_the_audio_on_disk(finished):
@@ -324,4 +359,4 @@ def test_recordings_of_any_name_are_distinguished():
             "split": ["train", "train", "train", "validation", "train"],
         }
     )
-    assert split_leakage(clips)["source"] == {"shared": 1, "examples": ['a "b".wav']}
+    assert find_leakage(clips)["source"] == {"shared": 1, "examples": ['a "b".wav']}

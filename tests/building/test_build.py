@@ -228,14 +228,14 @@ def test_directory_of_another_run_is_refused_with_the_difference(copy, run, base
     assert tables(copy) == before
 
 
-def test_difference_is_told_in_the_words_of_yaml(copy, run, base):
+def test_differences_are_shown_as_yaml(copy, run, base):
     with pytest.raises(RunMismatchError) as caught:
         build(run("corpus.languages=[en]", "generators.0.options={name: x}"), copy, base=base)
-    told = str(caught.value)
-    assert 'corpus.languages.0: not set there, "en" now' in told
-    assert "provenance" not in told
-    assert "corpus.languages: null there, not set now" in told
-    assert "None" not in told
+    message = str(caught.value)
+    assert 'corpus.languages.0: not set in the run directory, "en" now' in message
+    assert "provenance" not in message
+    assert "corpus.languages: null in the run directory, not set now" in message
+    assert "None" not in message
 
 
 def test_difference_of_versions_alone_is_told(copy, run, base):
@@ -315,9 +315,9 @@ def test_failures_that_no_build_wrote_are_removed(copy, run, base):
 
 
 def test_directory_in_use_is_refused(copy, run, base):
-    from gensr_pref.building.open_run import locked
+    from gensr_pref.building.open_run import lock_run
 
-    with locked(copy), raises(RunMismatchError, path=copy, problem="busy"):
+    with lock_run(copy), raises(RunMismatchError, path=copy, problem="busy"):
         build(run(), copy, base=base)
 
 

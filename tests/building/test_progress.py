@@ -6,7 +6,7 @@ import pytest
 
 from gensr_pref.building import progress_bar
 from gensr_pref.building.build import build
-from gensr_pref.building.open_run import locked
+from gensr_pref.building.open_run import lock_run
 from gensr_pref.building.progress_bar import Bar, duration
 from gensr_pref.building.status import status
 from gensr_pref.cli.main import main
@@ -59,13 +59,13 @@ def test_status_is_of_now(run, base, tmp_path, capsys):
     assert not out.exists()
     build(run(), out, base=base)
     assert status(out)["state"] == "finished"
-    with locked(out):  # by the next build, which has not told anything yet
+    with lock_run(out):  # by the next build, which has not told anything yet
         assert status(out)["state"] == "starting"
         assert main(["status", str(out)]) == 0
         assert "state       starting" in capsys.readouterr().out
     (out / "progress.jsonl").write_text(json.dumps(snapshots(out)[0]) + "\n{cut off")
     assert status(out)["state"] == "interrupted"
-    with locked(out):
+    with lock_run(out):
         assert status(out)["state"] == "running"
     assert main(["status", str(out)]) == 0
     told = capsys.readouterr().out
@@ -78,9 +78,9 @@ def test_status_is_of_now(run, base, tmp_path, capsys):
 
 def test_looking_does_not_keep_a_build_out(run, base, tmp_path):
     build(run(), tmp_path / "run", base=base)
-    with locked(tmp_path / "run"):
+    with lock_run(tmp_path / "run"):
         status(tmp_path / "run")
-    with locked(tmp_path / "run"):
+    with lock_run(tmp_path / "run"):
         pass
 
 

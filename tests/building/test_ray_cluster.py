@@ -132,7 +132,7 @@ def test_ray_that_does_not_start_is_told_in_one_line(run, base, tmp_path, monkey
     arguments = ["build", str(base / "run.yaml"), "--out", str(tmp_path / "run")]
     assert main([*arguments, "engine.kind=ray"]) == 1
     told = capsys.readouterr().err.splitlines()
-    began = r"gensr-pref: Ray did not start within \d+ s \(3 tries; the last: The current node"
+    began = r"gensr-pref: Ray did not start within \d+ s \(3 attempts; the last: The current node"
     assert re.match(began, told[-1])
     assert "engine.kind=serial" in told[-1]
     assert main([*arguments, "engine.kind=ray", "engine.address=10.0.0.1:6379"]) == 2
@@ -160,23 +160,25 @@ LONG = "/tmp/" + "x" * 60
 def test_rays_sockets_fit_under_a_long_tmpdir(monkeypatch):
     monkeypatch.delenv("RAY_TMPDIR", raising=False)
     monkeypatch.setenv("TMPDIR", "/tmp")
-    assert "_temp_dir" not in clusters._settings(Engine(workers=1))
+    assert "_temp_dir" not in clusters._init_arguments(Engine(workers=1))
     monkeypatch.setenv("TMPDIR", LONG)
-    chosen = clusters._settings(Engine(workers=1))["_temp_dir"]
+    chosen = clusters._init_arguments(Engine(workers=1))["_temp_dir"]
     socket = "/session_2026-12-01_00-00-00_000000_4194304/sockets/plasma_store"
     assert len(chosen + socket) <= 107
-    assert "_temp_dir" not in clusters._settings(Engine(address="auto"))  # another's to choose
+    assert "_temp_dir" not in clusters._init_arguments(
+        Engine(address="auto")
+    )  # another's to choose
 
 
 def test_a_folder_for_ray_that_cannot_do_is_refused(monkeypatch):
     monkeypatch.setenv("RAY_TMPDIR", LONG)
     with raises(ConfigError, field="RAY_TMPDIR", value=LONG, problem="invalid"):
-        clusters._settings(Engine(workers=1))
+        clusters._init_arguments(Engine(workers=1))
     monkeypatch.delenv("RAY_TMPDIR")
     monkeypatch.setenv("TMPDIR", LONG)
     monkeypatch.setattr(clusters, "_SHORT", ("/no/such/folder",))
     with raises(ConfigError, field="TMPDIR", problem="invalid"):
-        clusters._settings(Engine(workers=1))
+        clusters._init_arguments(Engine(workers=1))
 
 
 @pytest.mark.slow

@@ -67,7 +67,7 @@ def test_recording_that_was_replaced_is_refused_and_named(project, out, keep_tim
     kept = path.read_bytes()
     other_sound(path, keep_time)
     said = refusal(project, out)
-    assert f"{path.name} (sound)" in said
+    assert f"{path.name} (audio)" in said
     assert "1 recording changed" in said
     path.write_bytes(kept)
     assert built(project, out)["complete"]
@@ -112,7 +112,7 @@ def test_records_that_are_lost_or_damaged_are_made_again(project, out):
     [
         (lambda noise: other_sound(noise), "{name} (replaced)"),
         (lambda noise: shutil.copy(noise, noise.with_name("more.flac")), "noise/more.flac (new)"),
-        (lambda noise: noise.rename(noise.with_name("x.flac")), "{name} (gone)"),
+        (lambda noise: noise.rename(noise.with_name("x.flac")), "{name} (missing)"),
     ],
 )
 def test_noise_that_is_not_the_same_is_refused_and_named(project, out, change, words):
@@ -129,7 +129,7 @@ def test_text_that_was_edited_is_refused(project, tmp_path):
     source = {"kind": "manifest", "path": "said.csv", "columns": {"text": "text"}}
     built(project, tmp_path / "run", source=source)
     manifest.write_text("\n".join(["path,text", *lines[:-1], f"speech/{names[-1]},other words"]))
-    assert f"{names[-1]} (sound, text, speaker or language)" in refusal(
+    assert f"{names[-1]} (audio, text, speaker or language)" in refusal(
         project, tmp_path / "run", source=source
     )
 
@@ -140,7 +140,7 @@ def test_clean_counterpart_that_was_replaced_is_refused(project, tmp_path):
     built(project, tmp_path / "run", source=source, degrade=None)
     path = project / "clean" / recorded(project)[1].name
     other_sound(path)
-    assert f"{path.name} (sound)" in refusal(project, tmp_path / "run", source=source, degrade=None)
+    assert f"{path.name} (audio)" in refusal(project, tmp_path / "run", source=source, degrade=None)
 
 
 def test_row_whose_bytes_changed_is_refused(project, tmp_path):

@@ -190,7 +190,7 @@ def test_it_grows(out, run, base, tmp_path):
 
 
 def test_second_build_is_refused(out, run, base, capsys):
-    with open_run.locked(out):
+    with open_run.lock_run(out):
         assert status(out)["state"] == "starting"  # held, and not a line yet
         with raises(RunMismatchError, problem="busy"):
             build(run(), out, base=base)

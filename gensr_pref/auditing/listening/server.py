@@ -1,4 +1,4 @@
-"""The server of the listening page: local, for one run; it saves every answer at once.
+"""Serves the listening page of one run on this machine, and saves every answer at once.
 
 It listens on 127.0.0.1 only and refuses requests with another Host or Origin, so that no other page
 in the same browser can read or write through it. No address is turned into a path: the server only
@@ -13,14 +13,14 @@ import secrets
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 from urllib.parse import parse_qs, urlsplit
 
 from gensr_pref.auditing.listening import answers
@@ -48,6 +48,21 @@ class RequestError(Exception):
         self.status = status
 
 
+class Question(TypedDict):
+    """The next question of a listener, as the page receives it.
+
+    Keys:
+        done, total: numbers of questions answered, and of all.
+        trial: code of the trial; null if all are answered.
+        buttons: the buttons that have a sound; absent if there is no question.
+    """
+
+    done: int
+    total: int
+    trial: str | None
+    buttons: NotRequired[list[str]]
+
+
 @dataclass
 class Session:
     """The listening test of a run.
@@ -73,15 +88,20 @@ class Session:
         known = json.dumps({"token": self.token, "listener": self.listener})
         return text.replace("{{ session }}", known.replace("<", "\\u003c")).encode()
 
-    def next(self, listener: str) -> dict[str, Any]:
+    def next_question(self, listener: str) -> Question:
         """Return the listener's first question without an answer, and the number of questions."""
-        done = {vote["trial"] for vote in answers.read_answers(self.out, listener)}
-        left = [one for one in order_for_listener(self.trials, listener) if one.key not in done]
-        reply = {"done": len(self.trials) - len(left), "total": len(self.trials), "trial": None}
+        done = self._answered_trials(listener)
+        left = [t for t in order_for_listener(self.trials, listener) if t.key not in done]
+        total = len(self.trials)
         if not left:
-            return reply
+            return {"done": total, "total": total, "trial": None}
         buttons = [button for button, name in left[0].buttons.items() if name in self.sounds]
-        return {**reply, "trial": left[0].code, "buttons": buttons}
+        return {
+            "done": total - len(left),
+            "total": total,
+            "trial": left[0].code,
+            "buttons": buttons,
+        }
 
     def sound(self, listener: str, code: str, button: str) -> bytes:
         """Return one sound of a question as WAV, as loud as the question's other sounds."""
@@ -91,7 +111,7 @@ class Session:
             raise RequestError(HTTPStatus.NOT_FOUND, "no such sound")
         return equalise_levels(encoded)[button]
 
-    def vote(self, answer: dict[str, Any]) -> dict[str, Any]:
+    def vote(self, answer: Mapping[str, Any]) -> Question:
         """Save an answer and return the next question."""
         listener = answers.listener_name(str(answer.get("listener", "")))
         trial = self._trial(listener, str(answer.get("trial", "")))
@@ -99,12 +119,17 @@ class Session:
             raise RequestError(HTTPStatus.BAD_REQUEST, f"choice must be one of {answers.CHOICES}")
         record = self._record(listener, trial, answer)
         with self.lock:
-            if trial.key in {vote["trial"] for vote in answers.read_answers(self.out, listener)}:
+            if trial.key in self._answered_trials(listener):
                 raise RequestError(HTTPStatus.CONFLICT, "this question has been answered already")
             answers.save_answer(self.out, record)
-        return self.next(listener)
+        return self.next_question(listener)
 
-    def _record(self, listener: str, trial: Trial, answer: dict[str, Any]) -> dict[str, Any]:
+    def _answered_trials(self, listener: str) -> set[str]:
+        return {answer["trial"] for answer in answers.read_answers(self.out, listener)}
+
+    def _record(
+        self, listener: str, trial: Trial, answer: Mapping[str, Any]
+    ) -> answers.StoredAnswer:
         return {
             "listener": listener,
             "trial": trial.key,
@@ -120,9 +145,9 @@ class Session:
         }
 
     def _trial(self, listener: str, code: str) -> Trial:
-        for one in order_for_listener(self.trials, listener):
-            if one.code == code:
-                return one
+        for trial in order_for_listener(self.trials, listener):
+            if trial.code == code:
+                return trial
         raise RequestError(HTTPStatus.NOT_FOUND, "no such question")
 
 
@@ -150,7 +175,7 @@ def open_server(
         )
     session = Session(out, trials, read_sounds(out, trials), name)
     try:
-        server = _Server((HOST, port), _handler(session))
+        server = _Server(port, session)
     except (OSError, OverflowError) as error:
         raise InputError(
             f"{port} cannot be used: {error}",
@@ -167,6 +192,10 @@ class _Server(ThreadingHTTPServer):
 
     daemon_threads = True
 
+    def __init__(self, port: int, session: Session) -> None:
+        super().__init__((HOST, port), _Requests)
+        self.session = session
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Print one line per error; a browser that closes the connection is not an error."""
         error = sys.exception()
@@ -175,80 +204,81 @@ class _Server(ThreadingHTTPServer):
             print(f"listening page: a request failed: {text}", file=sys.stderr)
 
 
-def _handler(session: Session) -> type[BaseHTTPRequestHandler]:
-    class Requests(BaseHTTPRequestHandler):
-        """The requests of one connection."""
+class _Requests(BaseHTTPRequestHandler):
+    """The requests of one connection."""
 
-        server_version = "gensr-pref"
-        sys_version = ""
-        timeout = 60
+    server: _Server
+    server_version = "gensr-pref"
+    sys_version = ""
+    timeout = 60
 
-        def do_GET(self) -> None:
-            self._answer(self._get)
+    def do_GET(self) -> None:
+        self._reply(self._get)
 
-        def do_POST(self) -> None:
-            self._answer(self._post)
+    def do_POST(self) -> None:
+        self._reply(self._post)
 
-        def _answer(self, handle: Callable[[], tuple[str, bytes]]) -> None:
-            try:
-                require_own_origin(dict(self.headers.items()), self.server.server_port)  # type: ignore[attr-defined]
-                kind, body = handle()
-                self._send(HTTPStatus.OK, kind, body)
-            except RequestError as refusal:
-                self._send(refusal.status, _JSON, _json({"error": str(refusal)}))
-            except InputError as error:
-                self._send(HTTPStatus.BAD_REQUEST, _JSON, _json({"error": str(error)}))
-            except StorageError as error:
-                self._send(HTTPStatus.INTERNAL_SERVER_ERROR, _JSON, _json({"error": str(error)}))
+    def _reply(self, handle: Callable[[], tuple[str, bytes]]) -> None:
+        """Send what `handle` returns, a media type and a body, or the reason of a refusal."""
+        try:
+            require_own_origin(dict(self.headers.items()), self.server.server_port)
+            kind, body = handle()
+            self._send(HTTPStatus.OK, kind, body)
+        except RequestError as refusal:
+            self._send_error(refusal.status, refusal)
+        except InputError as error:
+            self._send_error(HTTPStatus.BAD_REQUEST, error)
+        except StorageError as error:
+            self._send_error(HTTPStatus.INTERNAL_SERVER_ERROR, error)
 
-        def _get(self) -> tuple[str, bytes]:
-            try:
-                address = urlsplit(self.path)
-            except ValueError as error:
-                raise RequestError(HTTPStatus.BAD_REQUEST, "no such page") from error
-            steps = address.path.strip("/").split("/")
-            listener = parse_qs(address.query).get("listener", [""])[0]
-            if steps == [""]:
-                return "text/html; charset=utf-8", session.page()
-            if steps == ["next"]:
-                return _JSON, _json(session.next(answers.listener_name(listener)))
-            if len(steps) == 3 and steps[0] == "sound":
-                return "audio/wav", session.sound(
-                    answers.listener_name(listener), steps[1], steps[2]
-                )
+    def _get(self) -> tuple[str, bytes]:
+        session = self.server.session
+        try:
+            address = urlsplit(self.path)
+        except ValueError as error:
+            raise RequestError(HTTPStatus.BAD_REQUEST, "no such page") from error
+        steps = address.path.strip("/").split("/")
+        listener = parse_qs(address.query).get("listener", [""])[0]
+        if steps == [""]:
+            return "text/html; charset=utf-8", session.page()
+        if steps == ["next"]:
+            return _JSON, _json(session.next_question(answers.listener_name(listener)))
+        if len(steps) == 3 and steps[0] == "sound":
+            return "audio/wav", session.sound(answers.listener_name(listener), steps[1], steps[2])
+        raise RequestError(HTTPStatus.NOT_FOUND, "no such page")
+
+    def _post(self) -> tuple[str, bytes]:
+        body = self._read_body()
+        token = self.headers.get("X-Token", "").encode()
+        if not secrets.compare_digest(token, self.server.session.token.encode()):
+            raise RequestError(HTTPStatus.FORBIDDEN, "the server was restarted: reload the page")
+        if self.path != "/vote":
             raise RequestError(HTTPStatus.NOT_FOUND, "no such page")
+        return _JSON, _json(self.server.session.vote(_parse_answer(body)))
 
-        def _post(self) -> tuple[str, bytes]:
-            size = self.headers.get("Content-Length", "")
-            if re.fullmatch(r"[0-9]{1,6}", size) is None or int(size) > MAX_BODY:
-                self.close_connection = True
-                raise RequestError(
-                    HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "an answer has only a few bytes"
-                )
-            body = self.rfile.read(int(size))
-            if not secrets.compare_digest(
-                self.headers.get("X-Token", "").encode(), session.token.encode()
-            ):
-                raise RequestError(
-                    HTTPStatus.FORBIDDEN, "the server was restarted: reload the page"
-                )
-            if self.path != "/vote":
-                raise RequestError(HTTPStatus.NOT_FOUND, "no such page")
-            return _JSON, _json(session.vote(_object(body)))
+    def _read_body(self) -> bytes:
+        size = self.headers.get("Content-Length", "")
+        if re.fullmatch(r"[0-9]{1,6}", size) is None or int(size) > MAX_BODY:
+            self.close_connection = True
+            raise RequestError(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "an answer has only a few bytes"
+            )
+        return self.rfile.read(int(size))
 
-        def _send(self, status: HTTPStatus, kind: str, body: bytes) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
-            for name, value in _HEADERS.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body)
+    def _send_error(self, status: HTTPStatus, error: Exception) -> None:
+        self._send(status, _JSON, _json({"error": str(error)}))
 
-        def log_message(self, format: str, *args: Any) -> None:
-            """Print nothing: a terminal full of requests would hide the address."""
+    def _send(self, status: HTTPStatus, kind: str, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        for name, value in _HEADERS.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
 
-    return Requests
+    def log_message(self, format: str, *args: Any) -> None:
+        """Print nothing: a terminal full of requests would hide the address."""
 
 
 _HEADERS = {
@@ -269,7 +299,7 @@ def require_own_origin(headers: dict[str, str], port: int) -> None:
     another site.
 
     Raises:
-        Refused: with 403.
+        RequestError: the request is refused, with status 403.
     """
     given = {name.lower(): value for name, value in headers.items()}
     own = {f"{HOST}:{port}", f"localhost:{port}"}
@@ -288,7 +318,8 @@ def require_own_origin(headers: dict[str, str], port: int) -> None:
         )
 
 
-def _object(body: bytes) -> dict[str, Any]:
+def _parse_answer(body: bytes) -> dict[str, Any]:
+    """Return the JSON object that a page sent; its fields are checked where they are read."""
     try:
         value = json.loads(body)
     except (ValueError, RecursionError) as error:
@@ -298,7 +329,7 @@ def _object(body: bytes) -> dict[str, Any]:
     return value
 
 
-def _seconds(answer: dict[str, Any]) -> float | None:
+def _seconds(answer: Mapping[str, Any]) -> float | None:
     """Return the response time of an answer; Python's JSON reader accepts NaN and infinity."""
     seconds = answer.get("seconds")
     if seconds is None:
@@ -311,5 +342,5 @@ def _seconds(answer: dict[str, Any]) -> float | None:
     return round(float(seconds), 1)
 
 
-def _json(value: dict[str, Any]) -> bytes:
+def _json(value: Mapping[str, Any]) -> bytes:
     return json.dumps(value, allow_nan=False).encode()

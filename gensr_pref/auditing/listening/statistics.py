@@ -1,4 +1,4 @@
-"""Statistics of the answers: agreement of people with the pairs, and the margin that they hear.
+"""Computes how far people agree with the pairs, and from which margin on.
 
 An answer is 1 if the listener prefers the chosen, -1 for the rejected, and 0 for a tie. Intervals
 are over clips (`gensr_pref.statistics.intervals`): all answers on a clip are one cluster, whoever
@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import TypedDict
 
 import numpy as np
 import numpy.typing as npt
 
-from gensr_pref.auditing.base import Array, Rows
-from gensr_pref.statistics.intervals import MIN_CLUSTERS, quantile, share_interval
+from gensr_pref.auditing.base import Array, Mask, Rows
+from gensr_pref.statistics.intervals import MIN_CLUSTERS, Estimate, quantile, share_interval
 
 BINS = 5
 MIN_ANSWERS = 10  # for the fit; our choice
@@ -55,7 +55,7 @@ class Answers:
         return np.unique(np.array(self.listener, dtype=str), return_inverse=True)[1]
 
     def without(self, listeners: Collection[str]) -> Answers:
-        """Return the answers of everyone else."""
+        """Return the answers of all other listeners."""
         others = np.array([name not in listeners for name in self.listener], dtype=bool)
         return Answers(
             clip=self.clip[others],
@@ -66,6 +66,26 @@ class Answers:
             smallest=self.smallest[others],
             clips=self.clips,
         )
+
+
+class PanelAgreement(TypedDict):
+    """The shares of the answers that agree with the pairs, each with its interval.
+
+    Keys:
+        clips: the number of clips with an answer other than a tie.
+        agree, tie, against: shares that prefer the chosen, neither, or the rejected.
+        of_decided: share of answers other than ties that prefer the chosen: 0.5 is chance.
+    """
+
+    clips: int
+    agree: float | None
+    agree_interval: list[float] | None
+    tie: float | None
+    tie_interval: list[float] | None
+    against: float | None
+    against_interval: list[float] | None
+    of_decided: float | None
+    of_decided_interval: list[float] | None
 
 
 class ScoreAgreement(TypedDict):
@@ -119,26 +139,32 @@ class CatchRow(TypedDict):
     why: str | None
 
 
-def panel_agreement(answers: Answers) -> dict[str, Any]:
+def panel_agreement(answers: Answers) -> PanelAgreement:
     """Return the shares of the answers that prefer the chosen, neither, or the rejected.
 
-    ``of_decided`` is the share of answers other than ties that prefer the chosen: 0.5 is chance.
-    ``clips`` is the number of clips with such an answer. For comparison: in INTP (arXiv
-    2505.04113), ``agree`` is 72 % and ``tie`` is 15 %.
+    For comparison: in INTP (arXiv 2505.04113), ``agree`` is 72 % and ``tie`` is 15 %.
     """
     decided = answers.answer != 0
-    shares = {
-        "agree": (answers.answer == 1, slice(None)),
-        "tie": (answers.answer == 0, slice(None)),
-        "against": (answers.answer == -1, slice(None)),
-        "of_decided": (answers.answer == 1, decided),
+    everyone = np.ones(len(decided), dtype=bool)
+    agree, tie, against = (_answer_share(answers, value, everyone) for value in (1, 0, -1))
+    of_decided = _answer_share(answers, 1, decided)
+    return {
+        "clips": len(np.unique(answers.clip[decided])),
+        "agree": agree.value,
+        "agree_interval": agree.bounds,
+        "tie": tie.value,
+        "tie_interval": tie.bounds,
+        "against": against.value,
+        "against_interval": against.bounds,
+        "of_decided": of_decided.value,
+        "of_decided_interval": of_decided.bounds,
     }
-    results: dict[str, Any] = {"clips": len(np.unique(answers.clip[decided]))}
-    for name, (hits, rows) in shares.items():
-        people = answers.people[rows]
-        share = share_interval(answers.clip[rows], hits[rows].astype(np.float64), people)
-        results |= {name: share.value, f"{name}_interval": share.bounds}
-    return results
+
+
+def _answer_share(answers: Answers, value: int, rows: Mask) -> Estimate:
+    """Estimate the share of some answers that have a value."""
+    hits = (answers.answer[rows] == value).astype(np.float64)
+    return share_interval(answers.clip[rows], hits, answers.people[rows])
 
 
 def score_agreement(answers: Answers, names: Sequence[str]) -> list[ScoreAgreement]:
@@ -241,9 +267,7 @@ def is_attentive(failed: int, count: int) -> bool:
     return bool(attentive >= failed * np.log(GUESS) + passed * np.log(1 - GUESS))
 
 
-def catch_trials(
-    listener: Sequence[str], kind: Sequence[str], passed: npt.NDArray[np.bool_]
-) -> list[CatchRow]:
+def catch_trials(listener: Sequence[str], kind: Sequence[str], passed: Mask) -> list[CatchRow]:
     """Count each listener's answers, and the catch trials given and failed.
 
     Args:
@@ -261,9 +285,9 @@ def catch_trials(
     ]
 
 
-def _catch_row(name: str, kind: npt.NDArray[np.str_], passed: npt.NDArray[np.bool_]) -> CatchRow:
-    count = {one: int((kind == one).sum()) for one in ("same", "clean")}
-    failed = {one: int(((kind == one) & ~passed).sum()) for one in count}
+def _catch_row(name: str, kind: npt.NDArray[np.str_], passed: Mask) -> CatchRow:
+    count = {catch: int((kind == catch).sum()) for catch in ("same", "clean")}
+    failed = {catch: int(((kind == catch) & ~passed).sum()) for catch in count}
     counts = is_attentive(sum(failed.values()), sum(count.values()))
     return {
         "listener": name,
@@ -325,13 +349,13 @@ def _slope_interval(margin: Array, credit: Array, clip: Rows, slope: float) -> l
 
 
 def _crossing(excess: Callable[[float], float], inside: float, outside: float) -> float:
-    """Return where `excess` first exceeds 0 on the way outside; `outside` if it never does."""
+    """Return the point from `inside` on where `excess` first exceeds 0; `outside` if none does."""
     from scipy.optimize import brentq
 
     last = inside
     for step in np.geomspace(0.01, abs(outside - inside), 60):
-        here = inside + float(np.copysign(step, outside - inside))
-        if excess(here) > 0:
-            return float(brentq(excess, last, here)) if excess(last) < 0 else last
-        last = here
+        point = inside + float(np.copysign(step, outside - inside))
+        if excess(point) > 0:
+            return float(brentq(excess, last, point)) if excess(last) < 0 else last
+        last = point
     return outside

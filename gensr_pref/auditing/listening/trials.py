@@ -1,4 +1,4 @@
-"""The trials of a listening test: pairs of the run in random order, with catch trials."""
+"""Draws the trials of a listening test: pairs of the run in random order, with catch trials."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gensr_pref.rundir import part_files
 from gensr_pref.rundir.rows import rows_by_id
 
 Kind = Literal["pair", "same", "clean"]
-LEVEL_DB = -26.0  # level of frames that are not silent, in dB of full scale; as usual in ITU-T P.56
+LEVEL_DB = -26.0  # of frames that are not silent, in dB of full scale; usual with ITU-T P.56
 PEAK = 0.99
 ANCHOR_HZ = 3500
 CATCH_EVERY = 8  # one trial in eight is a catch trial; our choice
@@ -92,9 +92,10 @@ def order_for_listener(trials: list[Trial], listener: str) -> list[Trial]:
     Both depend only on the listener and the trial, so a restart gives the same questions.
     """
     swapped = [
-        replace(one, swapped=bool(seed_for(0, "side", listener, one.key) % 2)) for one in trials
+        replace(trial, swapped=bool(seed_for(0, "side", listener, trial.key) % 2))
+        for trial in trials
     ]
-    return sorted(swapped, key=lambda one: seed_for(0, "order", listener, one.key))
+    return sorted(swapped, key=lambda trial: seed_for(0, "order", listener, trial.key))
 
 
 def read_sounds(out: Path, trials: list[Trial]) -> dict[str, bytes]:
@@ -103,10 +104,10 @@ def read_sounds(out: Path, trials: list[Trial]) -> dict[str, bytes]:
     Raises:
         StorageError: the run directory cannot be read.
     """
-    ids = {name for one in trials for name in one.buttons.values()}
+    ids = {name for trial in trials for name in trial.buttons.values()}
     candidates = rows_by_id(part_files.parts(out, "candidates"), ids, ["candidate_id", "audio"])
-    sounds = {name: one["audio"]["bytes"] for name, one in candidates.items()}
-    names = {one.clip_id for one in trials}
+    sounds = {name: candidate["audio"]["bytes"] for name, candidate in candidates.items()}
+    names = {trial.clip_id for trial in trials}
     clips = rows_by_id(part_files.parts(out, "clips"), names, ["clip_id", "noisy", "clean"])
     for name, clip in clips.items():
         for role, label in (("noisy", noisy_id(name)), ("clean", clean_id(name))):
@@ -147,12 +148,12 @@ def equalise_levels(encoded: dict[str, bytes]) -> dict[str, bytes]:
     level for all if a peak of one would be clipped. Unlike loudness by BS.1770 it is not weighted
     by frequency; for the same words the two hardly differ.
     """
-    read = {button: audio.read(one) for button, one in encoded.items()}
-    waves = {button: one.wave * _gain(one) for button, one in read.items()}
+    sounds = {button: audio.read(data) for button, data in encoded.items()}
+    waves = {button: sound.wave * _gain(sound) for button, sound in sounds.items()}
     loudest = max((float(np.abs(wave).max()) for wave in waves.values()), default=0.0)
     scale = min(1.0, PEAK / loudest) if loudest else 1.0
     return {
-        button: audio.wav((wave * scale).astype(np.float32), read[button].rate)
+        button: audio.wav((wave * scale).astype(np.float32), sounds[button].rate)
         for button, wave in waves.items()
     }
 
@@ -164,17 +165,17 @@ def _gain(sound: audio.Sound) -> float:
 
 def _catch_trials(trials: list[Trial], with_clean: set[str]) -> list[Trial]:
     catches = []
-    for index, one in enumerate(trials[:: CATCH_EVERY - 1]):
-        if index % 2 and one.clip_id in with_clean:
-            sounds = (clean_id(one.clip_id), anchor_id(one.clip_id))
-            catches.append(replace(one, key=f"clean:{one.key}", kind="clean", sounds=sounds))
+    for index, trial in enumerate(trials[:: CATCH_EVERY - 1]):
+        if index % 2 and trial.clip_id in with_clean:
+            sounds = (clean_id(trial.clip_id), anchor_id(trial.clip_id))
+            catches.append(replace(trial, key=f"clean:{trial.key}", kind="clean", sounds=sounds))
         else:
-            sounds = (one.sounds[0], one.sounds[0])
-            catches.append(replace(one, key=f"same:{one.key}", kind="same", sounds=sounds))
+            sounds = (trial.sounds[0], trial.sounds[0])
+            catches.append(replace(trial, key=f"same:{trial.key}", kind="same", sounds=sounds))
     return catches
 
 
 def _clips_with_clean(out: Path, clips: list[str]) -> set[str]:
-    """Return those of some clips that have a clean version."""
+    """Return the ids of those clips that have a clean version."""
     rows = rows_by_id(part_files.parts(out, "clips"), clips, ["clip_id", "clean.path"])
     return {name for name, clip in rows.items() if clip["clean"]}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import yaml
 
@@ -19,7 +19,54 @@ from gensr_pref.errors import InputError, Problem, StorageError
 from gensr_pref.rundir import part_files
 
 
-def export_webmushra(out: Path, folder: Path, pairs: int) -> dict[str, Any]:
+class WebmushraTest(TypedDict):
+    """What was written: the paths of ``webmushra.yaml`` and ``key.json``, and how many trials."""
+
+    config: str
+    key: str
+    trials: int
+
+
+class Page(TypedDict):
+    """One page of webMUSHRA's configuration, as its documentation names the fields."""
+
+    type: str
+    id: str
+    name: str
+    content: str
+
+
+class FinishPage(TypedDict):
+    """The last page, on which the results are sent."""
+
+    type: str
+    name: str
+    content: str
+    writeResults: bool
+
+
+class RatingPage(Page):
+    """A page on which the sounds of a trial are rated from 1 to 5."""
+
+    mustRate: bool
+    mustPlayback: str
+    stimuli: dict[str, str]
+    response: list[dict[str, str]]
+
+
+class Configuration(TypedDict):
+    """The contents of ``webmushra.yaml``, as webMUSHRA's documentation names the fields."""
+
+    testname: str
+    testId: str
+    bufferSize: int
+    stopOnErrors: bool
+    showButtonPreviousPage: bool
+    remoteService: str
+    pages: list[Page | list[str | RatingPage] | FinishPage]
+
+
+def export_webmushra(out: Path, folder: Path, pairs: int) -> WebmushraTest:
     """Write WAV files, ``webmushra.yaml`` and ``key.json``.
 
     The WAV files go into webMUSHRA's ``configs/resources/gensr_pref``. A and B are the same for
@@ -29,12 +76,9 @@ def export_webmushra(out: Path, folder: Path, pairs: int) -> dict[str, Any]:
     Args:
         folder: a new or empty folder.
 
-    Returns:
-        ``config`` and ``key`` (paths) and the number of ``trials``.
-
     Raises:
         InputError: the folder is not empty, or there is no pair.
-        StorageError: something cannot be read or written.
+        StorageError: the run cannot be read, or the folder cannot be written.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(
@@ -49,11 +93,12 @@ def export_webmushra(out: Path, folder: Path, pairs: int) -> dict[str, Any]:
     key = {}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for one in trials:
-            encoded = {key: sounds[name] for key, name in one.buttons.items() if name in sounds}
+        for trial in trials:
+            buttons = trial.buttons
+            encoded = {button: sounds[name] for button, name in buttons.items() if name in sounds}
             for button, sound in equalise_levels(encoded).items():
-                (folder / f"{one.code}-{button}.wav").write_bytes(sound)
-            key[one.code] = {"kind": one.kind, "trial": one.key, **one.buttons}
+                (folder / f"{trial.code}-{button}.wav").write_bytes(sound)
+            key[trial.code] = {"kind": trial.kind, "trial": trial.key, **buttons}
     except OSError as error:
         raise StorageError(
             f"cannot be written: {error.strerror}", path=folder, problem=Problem.UNWRITABLE
@@ -68,7 +113,7 @@ def export_webmushra(out: Path, folder: Path, pairs: int) -> dict[str, Any]:
     }
 
 
-def _config(codes: list[str]) -> dict[str, Any]:
+def _config(codes: list[str]) -> Configuration:
     """Return webMUSHRA's configuration: one page per trial, in random order."""
     return {
         "testname": "Which is better?",
@@ -79,7 +124,7 @@ def _config(codes: list[str]) -> dict[str, Any]:
         "remoteService": "service/write.php",
         "pages": [
             {"type": "generic", "id": "welcome", "name": "Which is better?", "content": _WELCOME},
-            ["random", *map(_page, codes)],
+            ["random", *map(_rating_page, codes)],
             {"type": "finish", "name": "Thank you", "content": "Thank you.", "writeResults": True},
         ],
     }
@@ -90,7 +135,7 @@ _WELCOME = (
 )
 
 
-def _page(code: str) -> dict[str, Any]:
+def _rating_page(code: str) -> RatingPage:
     path = f"configs/resources/gensr_pref/{code}"
     return {
         "type": "likert_multi_stimulus",

@@ -1,19 +1,19 @@
-"""Advice for runs in which nearly as many clips have a pair by chance."""
+"""Advises margins for runs in which nearly as many clips have a pair by chance."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from gensr_pref.auditing.report.format import format_number, percent
+from gensr_pref.auditing.document import Audit
+from gensr_pref.auditing.panel_yields import MarginYield
+from gensr_pref.auditing.report.format import format_significant, percent
 from gensr_pref.errors import quantity
 
 MIN_GAIN = 0.05  # smallest yield above chance, as a share of the clips, to advise margins for; ours
 
 
-def advise_margins(audit: dict[str, Any]) -> str:
+def advise_margins(audit: Audit) -> str:
     """Return the command for the margins whose yield is farthest above the chance level.
 
-    Return general advice if margins gain nothing, or if the rule does not use them.
+    The advice is a general one if margins gain nothing, or if the rule does not use them.
     """
     rows = [row for row in audit.get("yield_by_margin") or [] if row["by_chance"] is not None]
     scales = audit.get("panel", {}).get("scales") or {}
@@ -22,7 +22,7 @@ def advise_margins(audit: dict[str, Any]) -> str:
     if not best or not gains or not best["spreads"] or audit.get("rule") != "unanimous":
         return "Try larger margins or fewer candidates, and look at the scores that did not vote."
     settings = " ".join(
-        f"margin.{name}={format_number(scale['margin'] + best['spreads'] * scale['spread'])}"
+        f"margin.{name}={format_significant(scale['margin'] + best['spreads'] * scale['spread'])}"
         for name, scale in scales.items()
     )
     return (
@@ -32,5 +32,5 @@ def advise_margins(audit: dict[str, Any]) -> str:
     )
 
 
-def _above_chance(row: dict[str, Any]) -> float:
-    return float(row["yield"] - row["by_chance"])
+def _above_chance(row: MarginYield) -> float:
+    return (row["yield"] or 0.0) - (row["by_chance"] or 0.0)

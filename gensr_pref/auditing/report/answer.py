@@ -1,14 +1,14 @@
-"""The answer to one question of the report, with its verdict."""
+"""Holds the answer to one question of the report, with its verdict."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from gensr_pref.errors import quantity
 from gensr_pref.statistics.verdicts import MIN_CLUSTERS_FOR_VERDICT
 
-Audit = dict[str, Any]
 Verdict = Literal["good", "check", "problem", "undecided"]
 
 
@@ -31,14 +31,14 @@ class Answer:
 
 
 def undecided_text(clips: int, needs: int | None = None) -> str:
-    """Return the number of clips, and about how many clips would decide."""
+    """Return a sentence on how many clips there are, and about how many would decide."""
     if clips < MIN_CLUSTERS_FOR_VERDICT:
         needs = max(needs or 0, MIN_CLUSTERS_FOR_VERDICT)
     text = f"Undecided with {quantity(clips, 'clip')}"
     return f"{text}; about {needs} would decide." if needs else f"{text}."
 
 
-def interval_of(row: Audit, name: str = "") -> tuple[float | None, float | None]:
-    """Return the bounds of a row: its low and high, or those of the value `name`."""
+def interval_of(row: Mapping[str, Any], name: str = "") -> tuple[float | None, float | None]:
+    """Return the bounds of a row of the audit: its low and high, or those of the value `name`."""
     bounds = row.get(f"{name}_interval") if name else [row["low"], row["high"]]
     return (bounds[0], bounds[1]) if bounds else (None, None)

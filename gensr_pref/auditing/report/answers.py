@@ -1,4 +1,4 @@
-"""Summarises the audit as answers to a few questions, with a traffic-light verdict on each.
+"""Summarises the audit as answers to a few questions, each with a verdict like a traffic light.
 
 A verdict about a sample is green, amber or red only if an interval excludes the threshold and there
 are at least eight clips (`gensr_pref.statistics.verdicts`). Otherwise it is grey and says about how
@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gensr_pref.auditing.document import Audit
+from gensr_pref.auditing.pairs import BreakdownRow
 from gensr_pref.auditing.report import pair_answers as pairs
 from gensr_pref.auditing.report.advice import advise_margins
-from gensr_pref.auditing.report.answer import Answer, Audit, interval_of, undecided_text
+from gensr_pref.auditing.report.answer import Answer, interval_of, undecided_text
 from gensr_pref.auditing.report.format import join_words, percent
+from gensr_pref.corpus.leakage import list_leaks
 from gensr_pref.errors import quantity
 from gensr_pref.statistics.verdicts import (
     MIN_CLUSTERS_FOR_VERDICT,
@@ -32,7 +35,7 @@ LEAK_NAMES = {"source": "recording"}  # the audit's names that a reader would no
 
 def answers(audit: Audit) -> list[Answer]:
     """Return the answers of the page's summary, in the order of the page."""
-    every = [
+    summary = [
         _agreement(audit),
         _votes(audit),
         _deciding_score(audit),
@@ -45,7 +48,7 @@ def answers(audit: Audit) -> list[Answer]:
         _duplicates(audit),
         _leaks(audit),
     ]
-    return [answer for answer in every if answer]
+    return [answer for answer in summary if answer]
 
 
 def _agreement(audit: Audit) -> Answer:
@@ -121,7 +124,7 @@ def _deciding_score(audit: Audit) -> Answer | None:
     if len(rows) < 2:
         return None
     question = "Which score decides?"
-    by_vetoes = sorted(rows, key=lambda row: -row["alone_against"])
+    by_vetoes = sorted(rows, key=lambda row: -(row["alone_against"] or 0.0))
     most, least = by_vetoes[0], by_vetoes[-1]
     text = (
         f"{most['score']} decides most: it alone stops {percent(most['alone_against'])} of the "
@@ -172,7 +175,7 @@ def _clips_without_pair(audit: Audit) -> Answer | None:
     return _compare_degradations(question, text, rows)
 
 
-def _compare_degradations(question: str, text: str, rows: Sequence[Audit]) -> Answer:
+def _compare_degradations(question: str, text: str, rows: Sequence[BreakdownRow]) -> Answer:
     """Compare the yields of the degradations; those with too few clips are left out."""
     enough = [row for row in rows if row["clips"] >= MIN_CLUSTERS_FOR_VERDICT]
     if len(enough) < 2:
@@ -210,12 +213,12 @@ def _improvement(audit: Audit) -> Answer | None:
         return Answer(question, "check", text, next_step)
     if 2 * better > len(known):
         return Answer(question, "good", f"{text}, clearly worse on none.")
-    every = [
+    needs = [
         clusters_needed(v[0], v[1], v[2], clips[score], 0.0)
         for score, v in known.items()
         if not clear[score]
     ]
-    next_step = undecided_text(max(clips.values()), min(filter(None, every), default=None))
+    next_step = undecided_text(max(clips.values()), min(filter(None, needs), default=None))
     return Answer(question, "undecided", f"{text}, clearly worse on none.", next_step)
 
 
@@ -239,7 +242,7 @@ def _duplicates(audit: Audit) -> Answer | None:
 
 def _leaks(audit: Audit) -> Answer:
     question = "Are training and validation separate?"
-    leaks = {k: v for k, v in audit["leakage"].items() if k != "clips" and v["shared"]}
+    leaks = list_leaks(audit["leakage"])
     if not leaks:
         splits = ", ".join(f"{name} {count}" for name, count in audit["leakage"]["clips"].items())
         if len(audit["leakage"]["clips"]) < 2:
@@ -252,7 +255,7 @@ def _leaks(audit: Audit) -> Answer:
         text = f"No clip, speaker or recording is in two splits (clips: {splits})."
         return Answer(question, "good", text)
     counts = join_words(
-        [quantity(v["shared"], LEAK_NAMES.get(kind, kind)) for kind, v in leaks.items()]
+        [quantity(leak["shared"], LEAK_NAMES.get(kind, kind)) for kind, leak in leaks.items()]
     )
     next_step = "Set corpus.validation.by to speaker or source and build again."
     return Answer(question, "problem", f"In several splits: {counts}.", next_step)

@@ -1,8 +1,8 @@
-"""The chart types of the report's figures."""
+"""Draws the kinds of charts that the report's figures consist of."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gensr_pref.auditing.report.svg import BAD, GOOD, GREY, MAIN, svg
@@ -29,7 +29,7 @@ def plot_bars(axes: Axes, names: Sequence[str], series: Sequence[Series]) -> Non
 
 
 def plot_intervals(
-    axes: Axes, names: Sequence[str], rows: Sequence[dict[str, Any]], key: str
+    axes: Axes, names: Sequence[str], rows: Sequence[Mapping[str, Any]], key: str
 ) -> None:
     """Plot a point per row at its `key`, on a line from its `low` to its `high`."""
     for index, row in enumerate(rows):
@@ -60,7 +60,7 @@ def add_legend(axes: Axes) -> None:
     axes.figure.legend(*axes.get_legend_handles_labels(), loc="outside upper right", ncols=9)
 
 
-def with_chance_level(rows: Sequence[dict[str, Any]], key: str, chance: str) -> list[Series]:
+def with_chance_level(rows: Sequence[Mapping[str, Any]], key: str, chance: str) -> list[Series]:
     """Return the series of a value and of its chance level."""
     return [
         ("shuffled scores", [row[chance] for row in rows], GREY),
@@ -81,15 +81,15 @@ def heat_map(
         from matplotlib.patches import Rectangle
 
         for i, row in enumerate(value):
-            for j, one in enumerate(row):
-                if one is None:
+            for j, number in enumerate(row):
+                if number is None:
                     continue
-                strength = min(abs(one) / max(largest, 1e-9), 1.0) * 0.75
-                colour = GOOD if one >= 0 else BAD
+                strength = min(abs(number) / max(largest, 1e-9), 1.0) * 0.75
+                colour = GOOD if number >= 0 else BAD
                 axes.add_patch(
                     Rectangle((j - 0.5, i - 0.5), 1, 1, lw=0, color=colour, alpha=strength)
                 )
-                axes.text(j, i, f"{one:.2f}", ha="center", va="center", fontsize=8)
+                axes.text(j, i, f"{number:.2f}", ha="center", va="center", fontsize=8)
         axes.set_xticks(range(len(columns)), columns, rotation=35, ha="right")
         axes.set_yticks(range(len(rows)), rows)
         axes.set(xlim=(-0.5, len(columns) - 0.5), ylim=(len(rows) - 0.5, -0.5))

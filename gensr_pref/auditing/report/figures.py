@@ -1,11 +1,12 @@
-"""The figures of the report, each from the part of the audit that it shows."""
+"""Draws the figures of the report, each from the part of the audit that it shows."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gensr_pref.auditing.bias import SMALL_D, SMALL_DELTA
+from gensr_pref.auditing.document import Audit
 from gensr_pref.auditing.report.charts import (
     add_legend,
     bars_height,
@@ -21,8 +22,6 @@ from gensr_pref.auditing.report.svg import BAD, FAINT, INK, MAIN, SECOND, panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-Audit = dict[str, Any]
 
 
 def figures(audit: Audit) -> dict[str, str]:
@@ -51,17 +50,17 @@ def _curves(audit: Audit) -> str:
     if not by_count or not by_margin:
         return ""
 
-    def draw(every: Sequence[Axes]) -> None:
-        for axes, rows, key, label in (
-            (every[0], by_count, "n", "candidates per clip and generator"),
-            (every[1], by_margin, "spreads", "spreads added to every margin"),
-        ):
-            plot_curves(
-                axes, [row[key] for row in rows], with_chance_level(rows, "yield", "by_chance")
-            )
-            axes.set(xlabel=label, ylabel="clips with a pair", ylim=(0, 1.05))
-        use_whole_numbers(every[0])  # 2.25 candidates make no sense
-        add_legend(every[0])
+    def draw(subplots: Sequence[Axes]) -> None:
+        above, below = subplots
+        counts, spreads = [row["n"] for row in by_count], [row["spreads"] for row in by_margin]
+        plot_curves(above, counts, with_chance_level(by_count, "yield", "by_chance"))
+        plot_curves(below, spreads, with_chance_level(by_margin, "yield", "by_chance"))
+        above.set(xlabel="candidates per clip and generator")
+        below.set(xlabel="spreads added to every margin")
+        for axes in subplots:
+            axes.set(ylabel="clips with a pair", ylim=(0, 1.05))
+        use_whole_numbers(above)  # 2.25 candidates make no sense
+        add_legend(above)
 
     return panels("curves", draw, 4.6, 2)
 
@@ -131,16 +130,16 @@ def _forward(audit: Audit) -> str:
 
     rows = list(steps.values())
 
-    def draw(every: Sequence[Axes]) -> None:
+    def draw(subplots: Sequence[Axes]) -> None:
         for axes, key, chance, label in (
-            (every[0], "yield", "by_chance", "clips with a pair"),
-            (every[1], "comparisons", "comparisons_by_chance", "unanimous comparisons"),
+            (subplots[0], "yield", "by_chance", "clips with a pair"),
+            (subplots[1], "comparisons", "comparisons_by_chance", "unanimous comparisons"),
         ):
             plot_curves(axes, range(len(rows)), with_chance_level(rows, key, chance))
             axes.set(ylabel=label, ylim=(0, 1.05), xticks=range(len(rows)), xticklabels=[])
         names = [f"+ {name}" for name in steps]
-        every[1].set_xticklabels(names, rotation=25, ha="right")
-        add_legend(every[0])
+        subplots[1].set_xticklabels(names, rotation=25, ha="right")
+        add_legend(subplots[0])
 
     return panels("forward", draw, 4.2, 2)
 
@@ -174,14 +173,19 @@ def _sides(audit: Audit) -> str:
     if not rows:
         return ""
 
-    def draw(every: Sequence[Axes]) -> None:
-        for axes, key, label, small in (
-            (every[0], "cohens_d", "Cohen's d", SMALL_D),
-            (every[1], "cliffs_delta", "Cliff's delta", SMALL_DELTA),
+    def draw(subplots: Sequence[Axes]) -> None:
+        colours = [BAD if row["warns"] else MAIN for row in rows]
+        names = [property_name(row["property"]) for row in rows]
+        for axes, effects, label, small in (
+            (subplots[0], [row["cohens_d"] or 0.0 for row in rows], "Cohen's d", SMALL_D),
+            (
+                subplots[1],
+                [row["cliffs_delta"] or 0.0 for row in rows],
+                "Cliff's delta",
+                SMALL_DELTA,
+            ),
         ):
-            colours = [BAD if row["warns"] else MAIN for row in rows]
-            names = [property_name(row["property"]) for row in rows]
-            axes.barh(names, [row[key] for row in rows], color=colours)
+            axes.barh(names, effects, color=colours)
             for edge in (-small, small):
                 axes.axvline(edge, color=INK, linewidth=1, linestyle="--")
             axes.invert_yaxis()
@@ -197,7 +201,7 @@ def _learnability(audit: Audit) -> str:
 
     def draw(axes: Axes) -> None:
         for index, row in enumerate(rows):
-            low, high = row["shuffled_low"], row["shuffled_high"]
+            low, high = row["shuffled_low"] or 0.0, row["shuffled_high"] or 0.0
             axes.barh(index, high - low, left=low, color=FAINT, height=0.6)
         plot_intervals(axes, [row["generator"] for row in rows], rows, "accuracy")
         axes.set(xlabel="accuracy on unseen pairs (grey: with shuffled labels)", xlim=(0, 1))
@@ -207,12 +211,12 @@ def _learnability(audit: Audit) -> str:
 
 def _margins(audit: Audit) -> str:
     margins = audit.get("margins") or {}
-    rows = [(name, of["quantiles"]) for name, of in margins.items() if of and of["quantiles"]]
+    rows = [(name, row["quantiles"]) for name, row in margins.items() if row and row["quantiles"]]
     if not rows:
         return ""
 
-    def draw(every: Sequence[Axes]) -> None:
-        for axes, (name, q) in zip(every, rows, strict=True):
+    def draw(subplots: Sequence[Axes]) -> None:
+        for axes, (name, q) in zip(subplots, rows, strict=True):
             axes.plot([q[0], q[4]], [0, 0], color=MAIN, linewidth=1)
             axes.plot([q[1], q[3]], [0, 0], color=MAIN, linewidth=7, solid_capstyle="butt")
             axes.plot([q[2]], [0], "|", color=INK, markersize=12, markeredgewidth=2)
@@ -229,7 +233,7 @@ def _preference(audit: Audit) -> str:
     if len(vectors) < 2:
         return ""
     names = list(next(iter(vectors.values()))["vector"])
-    value = [[one["vector"][name] for name in names] for one in vectors.values()]
+    value = [[row["vector"][name] for name in names] for row in vectors.values()]
     largest = max([abs(v) for row in value for v in row if v is not None] or [1.0])
     return heat_map("preference", list(vectors), names, value, largest)
 
@@ -241,9 +245,11 @@ def _listening(audit: Audit) -> str:
 
     def draw(axes: Axes) -> None:
         for row in rows:
-            axes.plot([row["margin"]], [row["rate"]], "o", color=MAIN)
-            if row["low"] is not None:
-                axes.plot([row["margin"]] * 2, [row["low"], row["high"]], color=MAIN, linewidth=1.5)
+            margin, rate, low, high = row["margin"], row["rate"], row["low"], row["high"]
+            if rate is not None:
+                axes.plot([margin], [rate], "o", color=MAIN)
+            if low is not None and high is not None:
+                axes.plot([margin] * 2, [low, high], color=MAIN, linewidth=1.5)
         axes.axhline(0.5, color=INK, linewidth=1, linestyle="--")
         axes.set(xlabel="smallest margin of the votes, in spreads", ylabel="prefer the chosen")
         axes.set_ylim(0, 1.05)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+
+from gensr_pref.auditing.bias import Difference
 
 # property: its name, the words for more and for less of it, its unit
 _WORDS = {
@@ -31,17 +32,17 @@ def property_label(name: str) -> str:
     return f"{property_name(name)}, {unit}" if unit else property_name(name)
 
 
-def describe_difference(row: dict[str, Any]) -> str:
-    """Return how the chosen differs, with the bounds; `row` is one of the audit's ``sides``."""
+def describe_difference(row: Difference) -> str:
+    """Return how the chosen differs in a property, with the bounds; for rows with an interval."""
     name = row["property"]
     setting = (name, f"sampled with higher {name}", f"sampled with lower {name}", "")
     _, more, less, unit = _WORDS.get(name, setting)
-    low, high = row["low"], row["high"]
-    if row["difference"] < 0:
+    difference, low, high = row["difference"] or 0.0, row["low"], row["high"]
+    if difference < 0 and low is not None and high is not None:
         low, high = -high, -low
-    size = f"{format_number(abs(row['difference']))} {unit}".strip()
-    kind = more if row["difference"] > 0 else less
-    return f"{kind} by {size} [{format_number(low)}, {format_number(high)}]"
+    size = f"{format_significant(abs(difference))} {unit}".strip()
+    kind = more if difference > 0 else less
+    return f"{kind} by {size} [{format_significant(low)}, {format_significant(high)}]"
 
 
 def join_words(names: Sequence[str]) -> str:
@@ -54,7 +55,7 @@ def percent(value: float | None) -> str:
     return "-" if value is None else f"{100 * value:.0f}\N{NO-BREAK SPACE}%"
 
 
-def format_number(value: float | None) -> str:
+def format_significant(value: float | None) -> str:
     """Return a number with three significant digits, without exponent; a dash if there is none."""
     if value is None:
         return "-"

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gensr_pref.auditing.document import Audit
 from gensr_pref.auditing.exhibits import KINDS
 from gensr_pref.auditing.report.answers import LEAK_NAMES, answers
 from gensr_pref.auditing.report.figures import figures
-from gensr_pref.auditing.report.format import format_number, percent, property_label
+from gensr_pref.auditing.report.format import format_significant, percent, property_label
 from gensr_pref.errors import quantity
 from gensr_pref.pairing.base import STOP_REASONS
 from gensr_pref.untrusted.text import escape_all, escape_invisible
@@ -59,9 +60,7 @@ class Exhibit:
     tracks: Sequence[AudioTrack]
 
 
-def render_page(
-    audit: dict[str, Any], exhibits: Sequence[Exhibit], notes: Sequence[str] = ()
-) -> str:
+def render_page(audit: Audit, exhibits: Sequence[Exhibit], notes: Sequence[str] = ()) -> str:
     """Return the report page.
 
     Args:
@@ -83,7 +82,7 @@ def render_page(
     environment.filters |= {
         "fixed": _format_fixed,
         "quantity": quantity,
-        "number": format_number,
+        "number": format_significant,
         "share": percent,
         "bounds": _bounds,
         "label": property_label,
@@ -122,5 +121,5 @@ def _bounds(value: Sequence[float | None] | None, as_percent: bool = False) -> s
         return ""
     if value[-1] is None:
         return "too few"
-    shown = [percent(one) if as_percent else f"{one:+.3f}" for one in value[-2:]]
+    shown = [percent(bound) if as_percent else f"{bound:+.3f}" for bound in value[-2:]]
     return f"[{', '.join(shown)}]"

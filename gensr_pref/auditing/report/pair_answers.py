@@ -1,11 +1,15 @@
-"""Answers about the pairs themselves: other judges, people, shortcuts, learnability."""
+"""Answers the questions about the pairs: other judges, people, shortcuts, learnability."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gensr_pref.auditing.bias import SMALL_DELTA
-from gensr_pref.auditing.report.answer import Answer, Audit, Verdict, interval_of, undecided_text
+from gensr_pref.auditing.bias import SMALL_DELTA, Difference
+from gensr_pref.auditing.document import Audit
+from gensr_pref.auditing.learnability import GeneratorProbe
+from gensr_pref.auditing.listening.answers import Listening
+from gensr_pref.auditing.pairs import HoldOutRate
+from gensr_pref.auditing.report.answer import Answer, Verdict, interval_of, undecided_text
 from gensr_pref.auditing.report.format import (
     describe_difference,
     is_sound,
@@ -30,11 +34,11 @@ GOLDEN = (
 
 
 def listeners_answer(audit: Audit) -> Answer:
-    """Return the answer of the listening tests."""
+    """Answer whether people agree with the pairs, from the listening tests."""
     question = "Do people agree with the pairs?"
     listening = audit.get("listening") or {}
-    panel = listening.get("panel") or {}
-    if panel.get("agree") is None:
+    panel = listening.get("panel")
+    if not panel or panel["agree"] is None:
         text = _not_counted(listening) or "Nobody has listened yet."
         next_step = "Compare some pairs blind; it takes a few minutes: gensr-pref listen DIR"
         return Answer(question, "undecided", text, next_step)
@@ -56,7 +60,7 @@ def listeners_answer(audit: Audit) -> Answer:
     return Answer(question, "undecided", text, next_step)
 
 
-def _not_counted(listening: Audit) -> str:
+def _not_counted(listening: Listening) -> str:
     """Return a sentence on the answers that do not count; empty if all do."""
     names = [row["listener"] for row in listening.get("catches") or [] if not row["counted"]]
     if not names:
@@ -66,13 +70,13 @@ def _not_counted(listening: Audit) -> str:
 
 
 def hold_out_answer(audit: Audit) -> Answer:
-    """Return the answer of the scores that did not vote."""
+    """Answer whether the scores that did not vote agree with the pairs."""
     question = "Do the scores that did not vote agree?"
     rows = [row for row in audit["hold_out"] if row["rate"] is not None]
     if not rows:
         next_step = "Add a metric with `vote: false` to the panel, and build again."
         return Answer(question, "undecided", "Every score voted, so none can disagree.", next_step)
-    by_side: dict[int, list[Audit]] = {1: [], 0: [], -1: []}
+    by_side: dict[int, list[HoldOutRate]] = {1: [], 0: [], -1: []}
     for row in rows:
         by_side[side_of_threshold(*interval_of(row), row["clips"], 0.5)].append(row)
     labels = {1: "Prefers the chosen", 0: "Undecided", -1: "Prefers the rejected"}
@@ -83,13 +87,13 @@ def hold_out_answer(audit: Audit) -> Answer:
         return Answer(question, "problem", text, next_step)
     if by_side[1]:
         return Answer(question, "good", text)
-    every = [clusters_needed(row["rate"], *interval_of(row), row["clips"], 0.5) for row in rows]
-    undecided = undecided_text(rows[0]["clips"], min(filter(None, every), default=None))
+    needs = [clusters_needed(row["rate"], *interval_of(row), row["clips"], 0.5) for row in rows]
+    undecided = undecided_text(rows[0]["clips"], min(filter(None, needs), default=None))
     next_step = f"{undecided} Make more pairs, or set larger margins."
     return Answer(question, "undecided", text, next_step)
 
 
-def _rates(rows: Sequence[Audit]) -> str:
+def _rates(rows: Sequence[HoldOutRate]) -> str:
     texts = [
         f"{row['score']} (the chosen wins in {percent(row['rate'])} of "
         f"{quantity(row['pairs'], 'pair')})"
@@ -101,7 +105,7 @@ def _rates(rows: Sequence[Audit]) -> str:
 
 
 def shortcut_answer(audit: Audit) -> Answer:
-    """Return whether chosen and rejected differ in properties other than quality."""
+    """Answer whether chosen and rejected differ in properties other than quality."""
     question = "Could a model learn a shortcut?"
     rows = [row for row in audit["sides"] if row["pairs"]]
     if not rows:
@@ -127,15 +131,15 @@ def shortcut_answer(audit: Audit) -> Answer:
     return Answer(question, "undecided", text, next_step)
 
 
-def _clips_for_harmless(row: Audit) -> int | None:
+def _clips_for_harmless(row: Difference) -> int | None:
     """Return about how many clips would show whether a property has at least a small effect."""
     delta = row["cliffs_delta"]
-    edge = SMALL_DELTA if delta >= 0 else -SMALL_DELTA
+    edge = -SMALL_DELTA if delta is not None and delta < 0 else SMALL_DELTA
     return clusters_needed(delta, row["delta_low"], row["delta_high"], row["clips"], edge)
 
 
 def learnability_answer(audit: Audit) -> Answer:
-    """Return the answer of the probe on the generator's own representation."""
+    """Answer whether a model can learn the preference, from the accuracy of the probe."""
     question = "Can a model learn the preference?"
     rows = [row for row in audit["learnability"] if row["accuracy"] is not None]
     if not rows and audit.get("golden"):
@@ -168,11 +172,13 @@ def learnability_answer(audit: Audit) -> Answer:
     return Answer(question, "undecided", f"{text}.", undecided_text(row["clips"], needs))
 
 
-def is_learnable(row: Audit) -> bool:
+def is_learnable(row: GeneratorProbe) -> bool:
     """Return whether the probe is clearly better than with shuffled labels."""
-    return bool(row["clips"] >= MIN_CLUSTERS_FOR_VERDICT and row["p_value"] <= CLEAR_P)
+    p_value = row["p_value"]
+    enough = row["clips"] >= MIN_CLUSTERS_FOR_VERDICT
+    return enough and p_value is not None and p_value <= CLEAR_P
 
 
-def is_unlearnable(row: Audit) -> bool:
-    """Return whether the probe is clearly hardly better than chance."""
+def is_unlearnable(row: GeneratorProbe) -> bool:
+    """Return whether the accuracy of the probe is clearly below `LEARNABLE`."""
     return side_of_threshold(*interval_of(row), row["clips"], LEARNABLE) == -1

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
 from gensr_pref import audio
+from gensr_pref.auditing.document import Audit
 from gensr_pref.auditing.exhibits import select_pairs
 from gensr_pref.auditing.load import Evidence, evidence
 from gensr_pref.auditing.report.page import AudioTrack, Exhibit, render_page
@@ -15,7 +17,7 @@ from gensr_pref.auditing.report.spectrogram import powers, spectrogram
 from gensr_pref.errors import InputError, Problem, quantity, typed
 from gensr_pref.rundir import part_files
 from gensr_pref.rundir.json_columns import parse_sampling
-from gensr_pref.rundir.rows import rows_by_id
+from gensr_pref.rundir.rows import Row, rows_by_id
 from gensr_pref.schema import PAIR_ROLES
 
 PAIRS_PER_KIND = 3
@@ -24,7 +26,15 @@ _CANDIDATE_COLUMNS = ["candidate_id", "generator", "index", "sampling", "audio"]
 _CLIP_COLUMNS = ["clip_id", "text", "noisy", "clean"]
 
 
-def report(out: Path, audit: dict[str, Any]) -> Path:
+@dataclass(frozen=True)
+class _Sound:
+    """An encoded audio file, and a description of it."""
+
+    encoded: bytes
+    about: str = ""
+
+
+def report(out: Path, audit: Audit) -> Path:
     """Write ``audit/report.html``.
 
     Args:
@@ -41,7 +51,7 @@ def report(out: Path, audit: dict[str, Any]) -> Path:
     return report_of(evidence(out), audit)
 
 
-def report_of(run: Evidence, audit: dict[str, Any]) -> Path:
+def report_of(run: Evidence, audit: Audit) -> Path:
     """Do the same as `report` for tables that have been read already."""
     out = run.out
     if "panel" not in audit:
@@ -72,7 +82,7 @@ def _exhibits(run: Evidence) -> tuple[list[Exhibit], int]:
     size = 0
     for (kind, index), row in zip(selected, rows, strict=True):
         sounds = _sounds(row, candidates, clips)
-        size += sum(len(value["bytes"]) for value, _ in sounds.values())
+        size += sum(len(sound.encoded) for sound in sounds.values())
         if size > MAX_BYTES and exhibits:
             continue
         margins = run.pairs.margins[index]
@@ -85,23 +95,21 @@ def _exhibits(run: Evidence) -> tuple[list[Exhibit], int]:
     return exhibits, len(selected) - len(exhibits)
 
 
-def _sounds(
-    row: dict[str, Any], candidates: dict[str, Any], clips: dict[str, Any]
-) -> dict[str, tuple[dict[str, Any], str]]:
-    """Return the existing sounds by role, each with a description."""
+def _sounds(row: Row, candidates: Mapping[str, Row], clips: Mapping[str, Row]) -> dict[str, _Sound]:
+    """Return the sounds of a pair that exist, by role."""
     clip = clips.get(row["clip_id"], {})
-    sounds = {}
+    sounds: dict[str, _Sound] = {}
     for role in PAIR_ROLES:
         candidate = candidates.get(row[f"{role}_id"])
         if candidate:
-            sounds[role] = (candidate["audio"], _describe_candidate(candidate))
+            sounds[role] = _Sound(candidate["audio"]["bytes"], _describe_candidate(candidate))
         elif clip.get("clean"):  # of the rule `golden`
-            sounds[role] = (clip["clean"], "the clean target")
-    sounds |= {role: (clip[role], "") for role in ("noisy", "clean") if clip.get(role)}
+            sounds[role] = _Sound(clip["clean"]["bytes"], "the clean target")
+    sounds |= {role: _Sound(clip[role]["bytes"]) for role in ("noisy", "clean") if clip.get(role)}
     return sounds
 
 
-def _describe_candidate(candidate: dict[str, Any]) -> str:
+def _describe_candidate(candidate: Row) -> str:
     settings = [
         f"{name} {value:.2f}" if isinstance(value, float) else f"{name} {value}"
         for name, value in parse_sampling(candidate["sampling"]).items()
@@ -110,10 +118,12 @@ def _describe_candidate(candidate: dict[str, Any]) -> str:
     return ", ".join([f"{candidate['generator']}, candidate {candidate['index']}", *settings])
 
 
-def _tracks(sounds: dict[str, tuple[dict[str, Any], str]]) -> list[AudioTrack]:
-    read = {role: audio.read(value["bytes"]) for role, (value, _) in sounds.items()}
-    top = max((float(powers(one.wave, one.rate).max()) for one in read.values()), default=None)
+def _tracks(sounds: Mapping[str, _Sound]) -> list[AudioTrack]:
+    decoded = {role: audio.read(sound.encoded) for role, sound in sounds.items()}
+    loudest = [float(powers(sound.wave, sound.rate).max()) for sound in decoded.values()]
+    top = max(loudest, default=None)
+    pictures = {role: spectrogram(sound.wave, sound.rate, top) for role, sound in decoded.items()}
     return [
-        AudioTrack(role, value["bytes"], spectrogram(read[role].wave, read[role].rate, top), about)
-        for role, (value, about) in sounds.items()
+        AudioTrack(role, sound.encoded, pictures[role], sound.about)
+        for role, sound in sounds.items()
     ]
