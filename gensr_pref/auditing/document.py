@@ -1,4 +1,4 @@
-"""The contents of ``audit/audit.json``, as types; docs/audit.md explains each part."""
+"""Defines the contents of ``audit/audit.json`` as types; docs/audit.md explains each part."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from gensr_pref.auditing.panel_yields import MarginYield, PanelYield, Veto
 
 
 class Counts(TypedDict):
-    """The sizes of a run, and what is known about it.
+    """The sizes of a run, its names and notices.
 
     Keys:
         run, rule: the names of the run and of its pair rule.
