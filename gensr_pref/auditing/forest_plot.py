@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gensr_pref.untrusted.text import escape_all
@@ -34,7 +34,7 @@ _STYLE: dict[Any, Any] = {
 }
 
 
-def forest_plot(results: dict[str, Any]) -> str:
+def forest_plot(results: Mapping[str, Any]) -> str:
     """Return a figure with one small panel per score, as an SVG document on white.
 
     A point is a policy's mean difference and a bar its interval, in the score's own unit. Better
@@ -73,7 +73,7 @@ def forest_plot(results: dict[str, Any]) -> str:
 
 
 def _panel(
-    axes: Axes, results: dict[str, Any], score: dict[str, Any], names: Sequence[str]
+    axes: Axes, results: Mapping[str, Any], score: dict[str, Any], names: Sequence[str]
 ) -> None:
     axes.axvline(0, color=_INK, linewidth=0.8)
     for row, name in enumerate(names):

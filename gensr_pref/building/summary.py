@@ -12,8 +12,8 @@ from typing import Any, TypedDict, cast
 import pyarrow.compute as pc
 
 from gensr_pref.building.tasks import Lost, Stage
+from gensr_pref.corpus.leakage import leak_notices
 from gensr_pref.corpus.listing import LeftOut
-from gensr_pref.corpus.splits import leak_notices
 from gensr_pref.errors import quantity
 from gensr_pref.pairing import golden
 from gensr_pref.rundir import layout, ledger, part_files, provenance

@@ -104,7 +104,7 @@ class ShardWorker:
 
     def _clip(self, spec: ClipSpec, existing: ExistingSamples) -> Row:
         row = (existing.clips or {}).get(spec.clip_id)
-        return self.maker.make(spec) if row is None else row
+        return dict(self.maker.make(spec)) if row is None else row
 
     def _candidates(
         self,
