@@ -139,7 +139,9 @@ def _counts(run: Evidence) -> Counts:
         "shards": len(run.contents.shards),
         "unfinished_shards": len(run.contents.unfinished),
         "contents": table_digests(run.contents),
-        "without_pair": part_files.facts(part_files.part(run.out, "pairs", 0)).get("stops", {}),
+        "without_pair": part_files.read_facts(part_files.part(run.out, "pairs", 0)).get(
+            "stops", {}
+        ),
         "notices": mixture_notices(ledger.machines(run.out)),
     }
 

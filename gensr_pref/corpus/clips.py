@@ -35,8 +35,8 @@ from gensr_pref.corpus.sources import (
 )
 from gensr_pref.errors import Problem, SourceError, Unusable
 from gensr_pref.identity import clip_id, digest, rng_for, unit_for
+from gensr_pref.rundir.json_columns import parse_steps
 from gensr_pref.schema import Failure, Reason
-from gensr_pref.untrusted.columns import parse_steps
 
 QUIET_SNR_DB = (
     40.0  # ratio of a recording to its 16-bit rounding error; lower ratios are recorded; our choice

@@ -148,7 +148,7 @@ def test_the_suggested_settings_give_pairs(copy, capsys, settings):
     assert main(["pair", str(copy), *settings]) == 0
     another = suggested_settings(capsys.readouterr().out, copy)
     assert another != settings
-    before = part_files.rows(part_files.part(copy, "pairs", 0))
+    before = part_files.count_rows(part_files.part(copy, "pairs", 0))
     after = pair(copy, another)["pairs"]
     assert after > 0
     if any(setting.startswith("margin") for setting in another):
