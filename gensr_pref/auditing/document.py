@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NotRequired, TypedDict
+from typing import NotRequired, TypedDict
 
 from gensr_pref.auditing.agreement import PairAgreement
 from gensr_pref.auditing.bias import Difference, GeneratorWins
@@ -18,6 +18,7 @@ from gensr_pref.auditing.pairs import (
     SingleScore,
 )
 from gensr_pref.auditing.panel_yields import MarginYield, PanelYield, Veto
+from gensr_pref.corpus.leakage import Leakage
 
 
 class Counts(TypedDict):
@@ -133,7 +134,7 @@ class FullParts(ShortParts):
     generators: list[GeneratorWins]
     learnability: list[GeneratorProbe]
     breakdown: dict[str, list[BreakdownRow]]
-    leakage: dict[str, Any]
+    leakage: Leakage
     listening: Listening
 
 

@@ -34,7 +34,7 @@ from gensr_pref.auditing.pair_audio import (
     sampling_values,
     sound_values,
 )
-from gensr_pref.corpus.splits import split_leakage
+from gensr_pref.corpus.leakage import find_leakage
 from gensr_pref.identity import is_clean
 from gensr_pref.pairing import yield_by_chance
 from gensr_pref.pairing.base import PairRule, wants_clean
@@ -139,7 +139,9 @@ def _counts(run: Evidence) -> Counts:
         "shards": len(run.contents.shards),
         "unfinished_shards": len(run.contents.unfinished),
         "contents": table_digests(run.contents),
-        "without_pair": part_files.facts(part_files.part(run.out, "pairs", 0)).get("stops", {}),
+        "without_pair": part_files.read_facts(part_files.part(run.out, "pairs", 0)).get(
+            "stops", {}
+        ),
         "notices": mixture_notices(ledger.machines(run.out)),
     }
 
@@ -188,7 +190,7 @@ def _full_parts(run: Evidence, audio_pairs: int, rule: PairRule | None) -> FullP
         "generators": _generator_wins(run),
         "learnability": probe_generators(run, analysed),
         "breakdown": pairs.breakdown(judged, run.pairs, run.properties),
-        "leakage": split_leakage(run.clips),
+        "leakage": find_leakage(run.clips),
         "listening": audit_answers(run),
     }
 

@@ -18,7 +18,7 @@ from gensr_pref.building.build import build
 from gensr_pref.building.pair import pair
 from gensr_pref.cli import audit_text
 from gensr_pref.cli.main import main
-from gensr_pref.corpus.splits import split_leakage
+from gensr_pref.corpus.leakage import find_leakage
 from gensr_pref.identity import clean_id
 from gensr_pref.rundir import part_files
 from tests.commands import run_command
@@ -148,7 +148,7 @@ def test_the_suggested_settings_give_pairs(copy, capsys, settings):
     assert main(["pair", str(copy), *settings]) == 0
     another = suggested_settings(capsys.readouterr().out, copy)
     assert another != settings
-    before = part_files.rows(part_files.part(copy, "pairs", 0))
+    before = part_files.count_rows(part_files.part(copy, "pairs", 0))
     after = pair(copy, another)["pairs"]
     assert after > 0
     if any(one.startswith("margin") for one in another):
@@ -359,4 +359,4 @@ def test_recordings_of_any_name_are_distinguished():
             "split": ["train", "train", "train", "validation", "train"],
         }
     )
-    assert split_leakage(clips)["source"] == {"shared": 1, "examples": ['a "b".wav']}
+    assert find_leakage(clips)["source"] == {"shared": 1, "examples": ['a "b".wav']}
