@@ -83,7 +83,7 @@ class Evidence:
 
     @cached_property
     def judged_by_rule(self) -> Judged:
-        """The same candidates; the scores that the pair rule used are those that vote."""
+        """The same candidates, where the scores that the pair rule used are those that vote."""
         cast = votes_of_run(self.document)
         used = [vote.votes or _has_bound(vote) for vote in cast]
         return replace(self.judged, votes=np.array(used, dtype=bool))
