@@ -1,4 +1,4 @@
-"""The arrays of an audit: candidates with their scores, pairs, and all possible comparisons.
+"""Defines the arrays of an audit: scored candidates, pairs, and all possible comparisons.
 
 All statistics are pure functions of these arrays; nothing here reads a file. Scores have their sign
 turned so that larger is better; null is NaN.
@@ -164,7 +164,7 @@ def shuffle_scores(judged: Judged, seed: int) -> Judged:
 
 
 def _rows_within_limit(judged: Judged, limit: int | None = None) -> Rows:
-    """Return the known rows, or those of a sample of clips if they give too many comparisons."""
+    """Return the complete rows, or those of a sample of clips if they give too many comparisons."""
     limit = MAX_COMPARISONS if limit is None else limit
     rows = judged.complete_rows
     count = np.bincount(judged.group[rows]) if len(rows) else np.zeros(0, dtype=np.int64)

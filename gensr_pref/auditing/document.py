@@ -1,13 +1,13 @@
-"""The contents of ``audit/audit.json``, as types; docs/audit.md explains each part."""
+"""Defines the contents of ``audit/audit.json`` as types; docs/audit.md explains each part."""
 
 from __future__ import annotations
 
-from typing import Any, NotRequired, TypedDict
+from typing import NotRequired, TypedDict
 
 from gensr_pref.auditing.agreement import PairAgreement
 from gensr_pref.auditing.bias import Difference, GeneratorWins
 from gensr_pref.auditing.candidates import CandidateYield, Repeats
-from gensr_pref.auditing.effective_votes import EffectiveVotes, MarginYield, PanelYield, Veto
+from gensr_pref.auditing.effective_votes import EffectiveVotes
 from gensr_pref.auditing.learnability import GeneratorProbe
 from gensr_pref.auditing.listening.answers import Listening
 from gensr_pref.auditing.pairs import (
@@ -17,10 +17,12 @@ from gensr_pref.auditing.pairs import (
     Preference,
     SingleScore,
 )
+from gensr_pref.auditing.panel_yields import MarginYield, PanelYield, Veto
+from gensr_pref.corpus.leakage import Leakage
 
 
 class Counts(TypedDict):
-    """The sizes of a run, and what is known about it.
+    """The sizes of a run, its names and notices.
 
     Keys:
         run, rule: the names of the run and of its pair rule.
@@ -132,7 +134,7 @@ class FullParts(ShortParts):
     generators: list[GeneratorWins]
     learnability: list[GeneratorProbe]
     breakdown: dict[str, list[BreakdownRow]]
-    leakage: dict[str, Any]
+    leakage: Leakage
     listening: Listening
 
 

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from gensr_pref.auditing.base import Array, Judged, Mask, Pairs, Rows
 from gensr_pref.config.run_file import Pairing, parse
-from gensr_pref.errors import InputError, Problem, typed
+from gensr_pref.errors import InputError, Problem, command_line
 from gensr_pref.identity import noisy_id
 from gensr_pref.pairing.base import Vote, oriented, within_bounds
 from gensr_pref.pairing.columns import ScoreColumns, columns, score_matrix
@@ -22,8 +22,8 @@ from gensr_pref.pairing.votes import cast_votes, votes_of_panel, votes_of_run
 from gensr_pref.rundir import part_files
 from gensr_pref.rundir.document import RunDocument
 from gensr_pref.rundir.integrity import Contents, check
+from gensr_pref.rundir.json_columns import parse_steps
 from gensr_pref.schema import PAIR_ROLES, column
-from gensr_pref.untrusted.columns import parse_steps
 
 _CLIP_COLUMNS = ("speaker", "language", "split", "source", "degradation")
 
@@ -83,7 +83,7 @@ class Evidence:
 
     @cached_property
     def judged_by_rule(self) -> Judged:
-        """The same candidates; the scores that the pair rule used are those that vote."""
+        """The same candidates, where the scores that the pair rule used are those that vote."""
         cast = votes_of_run(self.document)
         used = [vote.votes or _has_bound(vote) for vote in cast]
         return replace(self.judged, votes=np.array(used, dtype=bool))
@@ -103,8 +103,8 @@ def evidence(out: Path) -> Evidence:
     """Read the tables of a run directory.
 
     Raises:
-        InputError: not a run directory, or one without scores or pairs yet.
-        PartsError: its parts do not belong together.
+        InputError: the directory is no run, or one without scores or pairs.
+        PartsError: the parts of the run do not belong together.
         StorageError: a table cannot be read.
     """
     contents = check(out)
@@ -118,7 +118,7 @@ def evidence(out: Path) -> Evidence:
         )
     if not contents.parts["pairs"]:
         raise InputError(
-            f"there are no pairs yet. Run: {typed('gensr-pref', 'pair', out)}",
+            f"there are no pairs yet. Run: {command_line('gensr-pref', 'pair', out)}",
             path=out,
             value="pairs",
             problem=Problem.EMPTY,

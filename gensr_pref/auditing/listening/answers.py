@@ -60,7 +60,7 @@ class Listening(TypedDict):
         panel: shares of the answers that agree with the pairs.
         scores: how often each score agrees with the answers.
         between_listeners: how often two listeners agree.
-        by_margin: whether people prefer the chosen more often with the margin.
+        by_margin: how the answers depend on the smallest margin.
     """
 
     answers: int
@@ -78,7 +78,7 @@ def listener_name(name: str) -> str:
     """Return a listener's name in lower case.
 
     Raises:
-        InputError: it does not have 1 to 40 characters from a-z, 0-9, - and _.
+        InputError: the name does not have 1 to 40 characters from a-z, 0-9, - and _.
     """
     lower = name.strip().lower()
     if not NAME.fullmatch(lower):
@@ -95,7 +95,7 @@ def save_answer(out: Path, answer: StoredAnswer) -> None:
     """Append an answer to ``listening/votes-<listener>.jsonl`` and wait until it is on the disk.
 
     Raises:
-        StorageError: it cannot be written.
+        StorageError: the answer cannot be written.
     """
     path = _path(out, answer["listener"])
     try:
