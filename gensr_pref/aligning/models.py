@@ -109,7 +109,7 @@ def model_content(use: ModelUse, base: Path, generator: Alignable) -> ModelConte
     files = {key: base / value for key, value in named.items() if isinstance(value, str) and value}
     return ModelContent(
         use=use.use,
-        code=code_digest.digest_of(use.use) or _version(type(generator)),
+        code=code_digest.digest_code(use.use) or _version(type(generator)),
         options=use.options,
         files={key: file_digest(path) for key, path in files.items() if path.is_file()},
         revision=generator.revision,

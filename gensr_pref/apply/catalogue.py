@@ -1,4 +1,4 @@
-"""What plugins there are, for a person choosing among them."""
+"""Lists the installed metrics and generators for a user who chooses among them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ from gensr_pref.errors import InputError, MissingWeightsError
 from gensr_pref.generators.registry import checkpoint_file, licence_of
 from gensr_pref.metrics.base import MetricSpec, Score
 
-CODEBOOKS = "tokenizer.codebook"  # in a checkpoint, and fixed
+CODEBOOKS = "tokenizer.codebook"  # in a checkpoint; not trained
 
 
 class ScoreRow(TypedDict):
-    """A score of an installed metric, in words."""
+    """A row of the command ``metrics``: a score of an installed metric.
+
+    ``better``: higher or lower; ``needs``: inputs without which the score is null; ``here``: yes,
+    or no if ``missing`` names what is missing.
+    """
 
     metric: str
     score: str
@@ -31,7 +35,7 @@ class ScoreRow(TypedDict):
 
 
 class GeneratorRow(TypedDict):
-    """An installed generator, in words."""
+    """A row of the command ``generators``: an installed generator; see `generators`."""
 
     generator: str
     paradigm: str
@@ -46,24 +50,24 @@ class GeneratorRow(TypedDict):
 
 
 def metrics() -> list[ScoreRow]:
-    """One row per score of every installed metric, as it is without options.
+    """Return one row per score of every installed metric, made without options.
 
-    A metric says what it is by the attribute ``spec`` of its class where its weights are not here.
+    If the weights of a metric are missing, its spec is the attribute ``spec`` of its class.
     """
-    found = [_spec(name) for name in plugins.names("metric")]
-    return [_score_row(spec, score, missing) for spec, missing in found for score in spec.scores]
+    specs = [_spec(name) for name in plugins.names("metric")]
+    return [_score_row(spec, score, missing) for spec, missing in specs for score in spec.scores]
 
 
 def _spec(name: str) -> tuple[MetricSpec, str]:
-    """What a metric is, and what it lacks here."""
+    """Return the spec of a metric, and what is missing for its use."""
     try:
-        made = plugins.create("metric", name, {}, name)
+        metric = plugins.create("metric", name, {}, name)
     except MissingWeightsError as error:
         spec = getattr(plugins.find("metric", name), "spec", None)
         if isinstance(spec, MetricSpec):
             return spec, str(error)
         return MetricSpec(name, (Score("?"),), None), str(error)
-    spec = made.spec
+    spec = metric.spec
     return spec, ""
 
 
@@ -77,36 +81,36 @@ def generators() -> list[GeneratorRow]:
 
 
 def _generator_row(name: str) -> GeneratorRow:
-    found, missing = plugins.find("generator", name), ""
-    needs = getattr(found, "needs", None)
+    generator, missing = plugins.find("generator", name), ""
+    needs = getattr(generator, "needs", None)
     if needs is None:
         try:
-            found = plugins.create("generator", name, {}, name)
+            generator = plugins.create("generator", name, {}, name)
         except InputError as error:
             missing = str(error)
-    count = None if missing or needs else _parameters(found)
-    rate = getattr(found, "sample_rate", None)
-    revision = "" if missing or needs else found.revision
+    count = None if missing or needs else _count_parameters(generator)
+    rate = getattr(generator, "sample_rate", None)
+    revision = "" if missing or needs else generator.revision
     return {
         "generator": name,
-        "paradigm": getattr(found, "paradigm", None) or "-",
+        "paradigm": getattr(generator, "paradigm", None) or "-",
         "rate_hz": rate if isinstance(rate, int) else "-",
         "parameters": "-" if count is None else count,
         "needs": needs or "-",
         "here": "options" if needs else "no" if missing else "yes",
-        "licence": licence_of(found),
+        "licence": licence_of(generator),
         "revision": revision,
         "options": ", ".join(plugins.options_of(plugins.find("generator", name))) or "-",
         "missing": missing,
     }
 
 
-def _parameters(generator: Any) -> int | None:
-    """How many a generator says it has, or its checkpoint holds; None where neither is known."""
-    told = getattr(generator, "parameters", None)
+def _count_parameters(generator: Any) -> int | None:
+    """Return the number of parameters that a generator states or its checkpoint has, if known."""
+    stated = getattr(generator, "parameters", None)
     file = checkpoint_file(generator, "model.safetensors")
-    if isinstance(told, int) or file is None:
-        return told if isinstance(told, int) else None
+    if isinstance(stated, int) or file is None:
+        return stated if isinstance(stated, int) else None
     from safetensors import safe_open
 
     with safe_open(file, "numpy") as weights:

@@ -1,11 +1,11 @@
-"""What an evaluation is asked for: its file, or the same in words of a command line."""
+"""The evaluation file, and the same fields as arguments of the command line."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, NotRequired, Self, TypedDict
 
 from pydantic import Field, model_validator
 
@@ -15,7 +15,7 @@ from gensr_pref.config import run_file
 from gensr_pref.config.messages import WrongTogether
 from gensr_pref.errors import ConfigError, Problem, parameter
 
-PLACEBO = "placebo"  # the base again, with other seeds
+PLACEBO = "placebo"  # label of the base when it is sampled again, with other seeds
 SAMPLES = 4
 _FILES = (".yaml", ".yml")
 _LABELLED = re.compile(r"(?:(?P<label>[\w.@+-]+)=)?(?P<rest>[^=:]+(?::.+)?)", re.DOTALL)
@@ -27,7 +27,9 @@ class Evaluation(run_file.Model):
 
     name: str = "evaluation"
     seed: int | None = Field(
-        None, description="null: that of clips if it is a run file or run directory, otherwise 0"
+        None,
+        description="random seed; null: that of clips if it is a run file or run directory, "
+        "otherwise 0",
     )
     clips: str | None = Field(
         None,
@@ -35,7 +37,7 @@ class Evaluation(run_file.Model):
         "the validation split of a run directory or exported dataset",
     )
     corpus: run_file.Corpus | None = Field(
-        None, description="where the held-out clips come from, in place of clips"
+        None, description="corpus section of the held-out clips, instead of clips"
     )
     limit: int | None = Field(
         None, ge=1, description="largest number of clips; which clips depends only on their ids"
@@ -48,15 +50,17 @@ class Evaluation(run_file.Model):
     )
     placebo: bool = Field(True, description="add the base again, with other seeds")
     controls: list[str] = Field(
-        default_factory=list, description="policies that should not be better, such as one that "
-        "was trained on random labels"
+        default_factory=list, description="policies that should not beat the base, such as one "
+        "that was trained on random labels"
     )  # fmt: skip
     panel: list[run_file.MetricUse] | None = Field(
-        None, description="null: that of `clips`, where it is a run; else what there is need for"
+        None,
+        description="metrics; null: those of the run that clips is from, if any; otherwise "
+        "the default panel of `gensr-pref score`",
     )
     hold_out: list[str] | None = Field(
         None,
-        description="metrics or scores that did not choose the pairs; null: as the panel votes",
+        description="metrics or scores that did not choose the pairs; null: those without a vote",
     )
     over: Literal["clip", "speaker"] = Field(
         "clip",
@@ -71,31 +75,39 @@ class Evaluation(run_file.Model):
             raise WrongTogether(
                 "clips",
                 self.clips,
-                "give one of clips and corpus, where the held-out clips come from",
+                "give either clips or corpus as the source of the held-out clips",
             )
         return self
 
 
+class GeneratorEntry(TypedDict):
+    """A generator as in a run file: its name or class, its label if one is given, its options."""
+
+    use: str
+    name: NotRequired[str]
+    options: dict[str, Any]
+
+
 def parse_words(words: Sequence[str], options: Mapping[str, Any]) -> tuple[Evaluation, Path]:
-    """The evaluation of a command line, and the folder that its relative paths start from.
+    """Return the evaluation of a command line, and the folder of its relative paths.
 
     Args:
         words: an evaluation file and ``key=value``, or generators as in `parse_generator`.
-        options: by their names on the command line; those that are there win over the file's.
+        options: by their names on the command line; they override the file.
 
     Raises:
-        ConfigError: a field is wrong, or the words are neither.
+        ConfigError: a field is wrong, or a word is not a generator.
     """
     given = _fields(options)
     if words[0].endswith(_FILES):
         path = Path(words[0])
         data = {**run_file.override(run_file.read_yaml(path), list(words[1:])), **given}
-        if "clips" in given:  # of the command line, so not relative to the file
-            data |= {"corpus": None, "clips": str(Path(given["clips"]).absolute())}
+        if "clips" in given:  # from the command line, so not relative to the file
+            data |= {"corpus": None, "clips": str(Path(options["clips"]).absolute())}
         return run_file.parse(data, Evaluation, path), path.resolve().parent
     if "clips" not in given:
         raise ConfigError(
-            "say which held-out clips, or give an evaluation file (.yaml)",
+            "name the held-out clips, or give an evaluation file (.yaml)",
             field=parameter("clips"),
             problem=Problem.MISSING,
         )
@@ -104,10 +116,10 @@ def parse_words(words: Sequence[str], options: Mapping[str, Any]) -> tuple[Evalu
     return run_file.parse(data, Evaluation), Path.cwd()
 
 
-def _fields(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields that options of the command line name."""
+def _fields(options: Mapping[str, Any]) -> dict[str, object]:
+    """Return the fields that options of the command line set."""
     same = ("clips", "limit", "samples", "base", "over", "seed")
-    given = {name: options[name] for name in same}
+    given: dict[str, object] = {name: options[name] for name in same}
     given["controls"] = options["control"]
     given["hold_out"] = options["hold_out"] and options["hold_out"].split(",")
     given["panel"] = options["panel"] and choose_panel(options["panel"], [], reference=True)
@@ -116,17 +128,17 @@ def _fields(options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value is not None}
 
 
-def parse_generator(word: str) -> dict[str, Any]:
-    """A generator as a run file has it, from ``[label=]name[:option=value,...]``.
+def parse_generator(word: str) -> GeneratorEntry:
+    """Return the generator of an argument ``[label=]name[:option=value,...]``.
 
-    The name may be ``module:Class``; values are YAML, and may hold commas:
+    The name may be ``module:Class``; values are YAML and may contain commas:
     ``dpo=fm-tiny:checkpoint=runs/dpo,temperature=[0.2, 0.6]``.
 
     Raises:
-        ConfigError: it is not so.
+        ConfigError: the argument has another form.
     """
-    found = _LABELLED.fullmatch(word)
-    if found is None:
+    match = _LABELLED.fullmatch(word)
+    if match is None:
         raise ConfigError(
             f"{word!r}: write [label=]name[:option=value,...], such as "
             "dpo=fm-tiny:checkpoint=runs/dpo",
@@ -134,14 +146,16 @@ def parse_generator(word: str) -> dict[str, Any]:
             value=word,
             problem=Problem.INVALID,
         )
-    use, *more = found["rest"].split(":")
+    use, *more = match["rest"].split(":")
     if more and "=" not in more[0]:
         use = f"{use}:{more.pop(0)}"
     options = _NEXT_OPTION.split(":".join(more)) if more else []
-    named = {"name": found["label"]} if found["label"] else {}
-    return {"use": use, **named, "options": run_file.override({}, options)}
+    values = run_file.override({}, options)
+    if match["label"]:
+        return {"use": use, "name": match["label"], "options": values}
+    return {"use": use, "options": values}
 
 
 def policy_of(label: str) -> str:
-    """The policy that a label is a member of: ``dpo@2`` and ``dpo@3`` are both of ``dpo``."""
+    """Return the policy that a label belongs to: ``dpo`` for ``dpo@2`` and ``dpo@3``."""
     return label.partition("@")[0] or label

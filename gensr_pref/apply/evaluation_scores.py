@@ -1,4 +1,4 @@
-"""The tables of an evaluation as arrays, and what is missing in them, counted."""
+"""Reads the tables of an evaluation as arrays and counts what is missing in them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
@@ -22,28 +22,38 @@ Counts = dict[str, Counter[str]]
 Nulls = dict[str, dict[str, Counter[str]]]
 
 
+class CandidateFailure(TypedDict):
+    """A row of the failures table about a candidate; see `gensr_pref.schema.Failure`."""
+
+    stage: str
+    clip_id: str
+    candidate_id: str
+    score: str
+    reason: str
+    detail: str
+    duplicate_of: str
+
+
 @dataclass(frozen=True)
-class Missing:
-    """What is missing in an evaluation's tables.
+class MissingScores:
+    """Counts of what is missing in an evaluation's tables.
 
     Attributes:
-        failures: by generator, how many candidates failed for each reason.
-        nulls: by generator and score, how many are null for each reason.
+        failures: by generator and reason, the number of candidates that failed.
+        nulls: by generator, score and reason, the number of scores that are null.
     """
 
     failures: Counts
     nulls: Nulls
 
 
-def read_scores(out: Path, uses: Sequence[GeneratorUse]) -> tuple[PolicyScores, Missing]:
-    """The scores of some generators of a run directory.
+def read_scores(out: Path, uses: Sequence[GeneratorUse]) -> tuple[PolicyScores, MissingScores]:
+    """Return the scores of some generators of a run directory, and what is missing in them.
+
+    A candidate with the same samples as an earlier one is not missing: it has the same scores.
 
     Args:
-        uses: those, each with its label.
-
-    Returns:
-        The scores, and what is missing in them. A candidate with the samples of an earlier one
-        is not missing: it has that one's scores.
+        uses: the generators, each with its label.
 
     Raises:
         StorageError: there are no scores yet, or they cannot be read.
@@ -51,21 +61,21 @@ def read_scores(out: Path, uses: Sequence[GeneratorUse]) -> tuple[PolicyScores, 
     votes = votes_of_panel(open_run.read_document(out).provenance.panel)
     names = [vote.score for vote in votes]
     clips = part_files.read_all(out, "clips", ["clip_id", "speaker"])
-    number = {name: place for place, name in enumerate(column(clips, "clip_id"))}
-    labels = {str(use.name): place for place, use in enumerate(uses)}
+    clip_index = {name: index for index, name in enumerate(column(clips, "clip_id"))}
+    labels = {str(use.name): index for index, use in enumerate(uses)}
     samples = [use.candidates for use in uses]
-    value = np.full((len(labels), len(number), max(samples), len(names)), np.nan)
-    noisy = np.full((len(number), len(names)), np.nan)
+    value = np.full((len(labels), len(clip_index), max(samples), len(names)), np.nan)
+    noisy = np.full((len(clip_index), len(names)), np.nan)
     scores = _scores(out, names)
     for name, row in scores.items():
         clip, label, index = split_candidate_id(name)
-        if clip not in number:
+        if clip not in clip_index:
             continue
         if is_noisy(name):
-            noisy[number[clip]] = row
+            noisy[clip_index[clip]] = row
         elif label in labels and index < samples[labels[label]]:
-            value[labels[label], number[clip], index] = row
-    found = PolicyScores(
+            value[labels[label], clip_index[clip], index] = row
+    policy_scores = PolicyScores(
         value,
         samples,
         noisy,
@@ -76,46 +86,49 @@ def read_scores(out: Path, uses: Sequence[GeneratorUse]) -> tuple[PolicyScores, 
         np.array([vote.ties for vote in votes]),
         column(clips, "speaker"),
     )
-    return found, _missing(out, found, number, scores)
+    return policy_scores, _count_missing(out, policy_scores, clip_index, scores)
 
 
 def _scores(out: Path, names: Sequence[str]) -> dict[str, Array]:
-    """Scores by candidate id; NaN where null."""
+    """Return the scores by candidate id; NaN for null."""
     table = part_files.read_all(out, "scores", ["candidate_id", *names])
     values = np.stack([np.asarray(column(table, name), dtype=float) for name in names], axis=1)
     return dict(zip(column(table, "candidate_id"), values, strict=True))
 
 
-def _missing(
-    out: Path, measured: PolicyScores, number: Mapping[str, int], scores: Mapping[str, Array]
-) -> Missing:
+def _count_missing(
+    out: Path,
+    policy_scores: PolicyScores,
+    clip_index: Mapping[str, int],
+    scores: Mapping[str, Array],
+) -> MissingScores:
     """Count what is missing, and give every duplicate the scores of the candidate it repeats.
 
     Args:
-        measured: its `value` is filled in where a candidate is a duplicate.
-        number: position of each clip in it.
+        policy_scores: its `value` receives the scores of duplicates.
+        clip_index: index of each clip in it.
         scores: by candidate id.
     """
-    position = {label: place for place, label in enumerate(measured.labels)}
-    missing = Missing(defaultdict(Counter), defaultdict(lambda: defaultdict(Counter)))
+    label_index = {label: index for index, label in enumerate(policy_scores.labels)}
+    missing = MissingScores(defaultdict(Counter), defaultdict(lambda: defaultdict(Counter)))
     for row in _failures(out):
         clip, label, index = split_candidate_id(row["candidate_id"])
-        if label not in position or clip not in number:
+        if label not in label_index or clip not in clip_index:
             continue
-        if index >= measured.samples[position[label]]:
+        if index >= policy_scores.samples[label_index[label]]:
             continue
         earlier = scores.get(row["duplicate_of"])
         if row["stage"] == "scores":
             missing.nulls[label][row["score"]][row["reason"]] += 1
         elif earlier is not None:
-            measured.value[position[label], number[clip], index] = earlier
+            policy_scores.value[label_index[label], clip_index[clip], index] = earlier
         else:
             missing.failures[label][row["reason"]] += 1
     return missing
 
 
-def _failures(out: Path) -> list[dict[str, Any]]:
-    """Rows of the failures table that are about a candidate."""
+def _failures(out: Path) -> list[CandidateFailure]:
+    """Return the rows of the failures table that are about a candidate."""
     rows = [
         row
         for path in part_files.parts(out, "failures")

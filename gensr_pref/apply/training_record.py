@@ -1,4 +1,4 @@
-"""What the folder of a trained policy tells of its training: which scores chose its pairs."""
+"""Reads from a trained policy's folder which scores chose its training pairs."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from gensr_pref.rundir.document import MetricRecord, Section
 from gensr_pref.storage import files
 from gensr_pref.untrusted import documents
 
-RECIPE = "recipe.json"  # of a folder that `gensr-pref train` wrote
+RECIPE = "recipe.json"  # in a folder that `gensr-pref train` wrote
 
 
 @dataclass(frozen=True)
 class TrainingRecord:
-    """What is known of how a policy was trained.
+    """How a policy was trained, as far as its folder says.
 
     Attributes:
-        pairs: the run directory or dataset whose pairs it was trained on, where it is still there.
-        random_labels: whether a coin decided which side was chosen.
+        pairs: the run directory or dataset whose pairs it was trained on, if it still exists.
+        random_labels: whether the chosen side of each pair was random.
     """
 
     pairs: Path | None = None
@@ -36,29 +36,31 @@ class TrainingRecord:
 
 
 def read_training(use: GeneratorUse, home: Path) -> TrainingRecord:
-    """Of the policy whose folder is the option ``checkpoint``; nothing where that tells nothing.
+    """Read how a policy was trained from the folder that its option ``checkpoint`` names.
+
+    The record is empty if the option is missing or the folder has no readable recipe.
 
     Args:
-        home: the folder that relative paths start from.
+        home: folder that relative paths start from.
     """
     folder = home / str(use.options.get("checkpoint", ""))
     try:
         recipe = documents.parse_json(files.read_text(folder / RECIPE))
         pairs = recipe["pairs"]
-        place = (folder / recipe.get("base", ".") / pairs["source"]["path"]).resolve()
-        there = (place / "run.yaml").exists()
-        return TrainingRecord(place if there else None, pairs.get("labels") == "random")
+        run = (folder / recipe.get("base", ".") / pairs["source"]["path"]).resolve()
+        exists = (run / "run.yaml").exists()
+        return TrainingRecord(run if exists else None, pairs.get("labels") == "random")
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return TrainingRecord()
 
 
 def document_votes(document: Section, base: Path, own: bool = False) -> set[str]:
-    """The scores that chose the pairs of a run; none where nothing votes (rule `golden`).
+    """Return the scores that chose the pairs of a run; none if nothing votes (rule `golden`).
 
     Args:
         document: a run file, or ``run.yaml``, whose recorded votes count.
-        base: the folder that files named in a metric's options are relative to.
-        own: as of `document_panel`.
+        base: folder that files in a metric's options are relative to.
+        own: as in `document_panel`.
 
     Raises:
         InputError: the document is not a run file, or a metric is unavailable.
@@ -68,16 +70,20 @@ def document_votes(document: Section, base: Path, own: bool = False) -> set[str]
     if recorded:
         panel = _records(recorded)
     else:
-        panel = [one.record for one in Panel(document_panel(document, own), base=base).members]
+        panel = [
+            member.record for member in Panel(document_panel(document, own), base=base).members
+        ]
     return _votes(panel, document.get("pairing", {}))
 
 
 def _records(recorded: Any) -> list[MetricRecord]:
     try:
-        return [MetricRecord.model_validate(one) for one in recorded]
+        return [MetricRecord.model_validate(record) for record in recorded]
     except (ValidationError, TypeError) as error:
         raise RunMismatchError(
-            "its provenance is not what a build writes", path="run.yaml", problem=Problem.DAMAGED
+            "its provenance does not have the form that a build writes",
+            path="run.yaml",
+            problem=Problem.DAMAGED,
         ) from error
 
 
@@ -87,26 +93,26 @@ def _votes(panel: Iterable[MetricRecord], section: Section) -> set[str]:
 
 
 def document_panel(document: Section, own: bool = False) -> list[MetricUse]:
-    """The panel section of the run, dataset or run file that the clips are of.
+    """Return the panel of the run, dataset or run file that the clips are from.
 
     Args:
         document: a run file, or ``run.yaml``.
         own: whether it is a run file that the user named, so that it may name any plugin.
 
     Raises:
-        ConfigError: a metric, or an option of one, names code that is no part of this package. It
-            may be a stranger's, and is not run for being named there.
+        ConfigError: a metric, or an option of one, names code outside of this package. The code may
+            be someone else's, and is not run because a document names it.
     """
     rows = enumerate(document.get("panel") or ())
-    uses = [run_file.parse(row, MetricUse, field=f"panel.{place}") for place, row in rows]
-    for place, use in enumerate(() if own else uses):
+    uses = [run_file.parse(row, MetricUse, field=f"panel.{index}") for index, row in rows]
+    for index, use in enumerate(() if own else uses):
         known = use.metric in plugins.built_in("metric")
         if not known or plugins.names_code(use.options):
             raise ConfigError(
-                f"panel.{place} names {use.metric!r}"
-                f"{f' with {use.options}' if use.options else ''}, which runs code that is no "
-                "part of this package. What the clips come with is not run: if it is yours, name "
-                f"it as the panel ({parameter('panel')}, or `panel` of the evaluation file)",
+                f"panel.{index} names {use.metric!r}"
+                f"{f' with {use.options}' if use.options else ''}, which runs code that is not "
+                "part of this package. Code that the clips' run names is not run. If it is yours, "
+                f"name it in the panel ({parameter('panel')}, or `panel` of the evaluation file)",
                 field="clips",
                 value=use.metric,
                 problem=Problem.UNSAFE,
@@ -114,22 +120,22 @@ def document_panel(document: Section, own: bool = False) -> list[MetricUse]:
     return uses
 
 
-def training_votes(found: Iterable[TrainingRecord]) -> tuple[set[str], list[str]]:
-    """The scores that chose the pairs of any of several trainings, and where those pairs are."""
-    places = sorted({one.pairs for one in found if one.pairs is not None})
+def training_votes(records: Iterable[TrainingRecord]) -> tuple[set[str], list[str]]:
+    """Return the scores that chose the pairs of any training, and the paths of those pairs."""
+    runs = sorted({record.pairs for record in records if record.pairs is not None})
     votes: set[str] = set()
-    for place in places:
+    for run in runs:
         try:
-            document = open_run.read_document(place)
+            document = open_run.read_document(run)
             if panel := document.provenance.panel:  # else a dataset without its run's panel
                 votes |= _votes(panel, document.pairing)
         except InputError:
             continue
-    return votes, [str(place) for place in places]
+    return votes, [str(run) for run in runs]
 
 
 def with_votes(uses: Sequence[MetricUse], votes: set[str], base: Path) -> list[MetricUse]:
-    """A panel in which just these scores vote; as it is where it gives none of them."""
+    """Return a panel in which exactly these scores vote; unchanged if it has none of them."""
     members = Panel(list(uses), base=base).members
     if not votes & {score.name for member in members for score in member.scores}:
         return list(uses)

@@ -22,10 +22,10 @@ from gensr_pref.audio.sound import (
     SILENCE,
     Sound,
     Wave,
+    clip_to_full_scale,
     require_sound,
     resample,
     whole_frames,
-    within_scale,
 )
 from gensr_pref.audio.writing import column_value, flac, pcm16, wav
 
@@ -36,6 +36,7 @@ __all__ = [
     "Header",
     "Sound",
     "Wave",
+    "clip_to_full_scale",
     "column_value",
     "ffmpeg_suffixes",
     "flac",
@@ -50,5 +51,4 @@ __all__ = [
     "suffixes",
     "wav",
     "whole_frames",
-    "within_scale",
 ]

@@ -19,9 +19,8 @@ from gensr_pref.errors import Unusable
 from gensr_pref.schema import Reason
 
 _SLACK = 512  # arbitrary bytes allowed after the sound: 20 ms of 16 bits at 12.8 kHz
-_MANY_PARTS = re.compile(
-    rb"MATLAB|Extended|Creative|\x00{4}\x01|\x00\x00\x03\xe8"
-)  # formats with further parts
+# Formats with further parts.
+_MANY_PARTS = re.compile(rb"MATLAB|Extended|Creative|\x00{4}\x01|\x00\x00\x03\xe8")
 _MOST_CHUNKS = 1000  # read in one file; zeros would be endless chunks
 
 

@@ -63,10 +63,10 @@ def decode_blocks(file: Any, drop: int = 0, seek: int = 0) -> Iterator[Wave]:
             rest = block[drop:]
             drop -= min(drop, len(block))
             if len(rest):
-                yield _mono(rest)
+                yield _mix_down(rest)
 
 
-def _mono(block: Wave) -> Wave:
+def _mix_down(block: Wave) -> Wave:
     """Return the mean over channels, [T, C] -> [T]; infinities and NaN remain."""
     with np.errstate(all="ignore"):
         return np.asarray(block.mean(axis=1, dtype=np.float32))

@@ -43,7 +43,7 @@ class FfmpegStream:
 
     def blocks(self, content: AudioBytes, start: int) -> tuple[int, Iterator[Wave]]:
         """See `Stream.blocks`; decodes from the first frame on, because seeking is inexact."""
-        return 0, _mono(_decode(content, self.demuxer), self.channels)
+        return 0, _mix_down(_decode(content, self.demuxer), self.channels)
 
 
 def ffmpeg_track(content: AudioBytes, kind: media.Kind) -> Track:
@@ -74,7 +74,7 @@ def ffmpeg_track(content: AudioBytes, kind: media.Kind) -> Track:
 def _duration(content: AudioBytes, kind: media.Kind) -> float | None:
     """Return the declared duration of the stream of sound, in seconds; None if there is none."""
     with _input(content) as (file, name):
-        command = ["ffprobe", *_only(kind.demuxer), "-select_streams", "a", "-of", "json"]
+        command = ["ffprobe", *_restriction(kind.demuxer), "-select_streams", "a", "-of", "json"]
         command += ["-show_entries", "stream=duration", name]
         try:
             done = subprocess.run(
@@ -94,7 +94,7 @@ def _duration(content: AudioBytes, kind: media.Kind) -> float | None:
     return None if duration is None else float(duration)
 
 
-def _only(demuxer: str) -> list[str]:
+def _restriction(demuxer: str) -> list[str]:
     """Return options that restrict a program to this one file and its format."""
     return ["-v", "error", "-protocol_whitelist", "file,pipe", "-f", demuxer]
 
@@ -119,7 +119,7 @@ def _decode(content: AudioBytes, demuxer: str) -> Iterator[bytes]:
         Unusable: UNREADABLE where FFmpeg reports an error, or produces no output for a minute.
     """
     with _input(content) as (file, name), tempfile.TemporaryFile() as errors:
-        command = ["ffmpeg", "-nostdin", "-threads", "1", *_only(demuxer), "-i", name]
+        command = ["ffmpeg", "-nostdin", "-threads", "1", *_restriction(demuxer), "-i", name]
         command += ["-map", "0:a:0", "-c:a", "pcm_f32be", "-f", "au", "pipe:1"]
         process = subprocess.Popen(
             command,
@@ -146,7 +146,7 @@ def _read(pipe: IO[bytes]) -> Iterator[bytes]:
     """Yield an AU file's header, and then the bytes after it."""
     head = b""
     while len(head) < 8 or len(head) < int.from_bytes(head[4:8], "big"):
-        more = _some(pipe)
+        more = _read_some(pipe)
         head += more
         if not more:
             return
@@ -154,11 +154,11 @@ def _read(pipe: IO[bytes]) -> Iterator[bytes]:
     yield head[:size]
     if head[size:]:
         yield head[size:]
-    while more := _some(pipe):
+    while more := _read_some(pipe):
         yield more
 
 
-def _some(pipe: IO[bytes]) -> bytes:
+def _read_some(pipe: IO[bytes]) -> bytes:
     if not select.select([pipe], [], [], _PATIENCE_S)[0]:
         raise Unusable(Reason.UNREADABLE, f"FFmpeg produced no output for {_PATIENCE_S} s")
     return os.read(pipe.fileno(), _BLOCK)
@@ -182,7 +182,7 @@ def _frames(output: Iterator[bytes], channels: int) -> Iterator[Wave]:
         rest = rest[whole:]
 
 
-def _mono(output: Iterator[bytes], channels: int) -> Iterator[Wave]:
+def _mix_down(output: Iterator[bytes], channels: int) -> Iterator[Wave]:
     next(output, None)
     for block in _frames(output, channels):
         with np.errstate(all="ignore"):

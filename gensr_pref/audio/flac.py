@@ -17,9 +17,8 @@ from gensr_pref.audio.track import Track
 from gensr_pref.errors import Unusable
 from gensr_pref.schema import Reason
 
-_START = re.compile(
-    rb"fLaC[\x00\x80]\x00\x00\x22"
-)  # start of a file; its first block is STREAMINFO
+# Start of a file; its first block is STREAMINFO.
+_START = re.compile(rb"fLaC[\x00\x80]\x00\x00\x22")
 _INFO = 42  # bytes up to the end of STREAMINFO
 _TAIL = 2**18  # bytes that are searched for the last frame
 
@@ -58,12 +57,12 @@ def flac_track(content: AudioBytes, start: int) -> Track:
     Raises:
         Unusable: TRUNCATED, UNREADABLE or EMPTY.
     """
-    starts = [start, *_later(content, start + _INFO), content.size]
+    starts = [start, *_later_starts(content, start + _INFO), content.size]
     pieces = [ByteRange(at, end - at) for at, end in pairwise(starts)]
     return Track(tuple(_stream(content, piece) for piece in pieces))
 
 
-def _later(content: AudioBytes, at: int) -> Iterator[int]:
+def _later_starts(content: AudioBytes, at: int) -> Iterator[int]:
     """Yield the offsets at which further FLAC files begin."""
     while at < content.size:
         data = content.at(at, 2**20)
@@ -133,7 +132,7 @@ def _ends(content: AudioBytes, piece: ByteRange, head: bytes) -> Iterator[tuple[
         if data[at + 1 : at + 2] in (b"\xf8", b"\xf9"):
             end = _frame_end(data, at, fixed)
             if end is not None:
-                whole = _remainder(data[at:behind]) == 0
+                whole = _crc16(data[at:behind]) == 0
                 yield end, whole
                 if whole:
                     return
@@ -186,16 +185,16 @@ def _crc8(data: bytes) -> int:
     return crc
 
 
-def _remainder(data: bytes) -> int:
+def _crc16(data: bytes) -> int:
     """Return the CRC-16 with polynomial x^16 + x^15 + x^2 + 1; 0 for a frame with its checksum."""
-    table, crc = _table(), 0
+    table, crc = _crc16_table(), 0
     for byte in data:
         crc = (crc << 8 & 0xFFFF) ^ table[crc >> 8 ^ byte]
     return crc
 
 
 @cache
-def _table() -> tuple[int, ...]:
+def _crc16_table() -> tuple[int, ...]:
     table = []
     for byte in range(256):
         crc = byte << 8

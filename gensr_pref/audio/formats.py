@@ -40,12 +40,12 @@ def _libsndfile_suffixes() -> set[str]:
     return formats - {"raw"} | _OTHER_SUFFIXES | _MPEG_SUFFIXES
 
 
-def name_without_suffix(place: str) -> str:
+def name_without_suffix(name: str) -> str:
     """Return a relative path without the suffix of an audio file; other suffixes stay.
 
     The result is in Unicode form NFC, so that names that look the same are equal, whether they come
     from a table or from a macOS disk. It does not depend on whether FFmpeg is installed.
     """
-    path = PurePosixPath(unicodedata.normalize("NFC", place))
+    path = PurePosixPath(unicodedata.normalize("NFC", name))
     known = path.suffix[1:].lower() in _libsndfile_suffixes() | ffmpeg_suffixes()
     return str(path.with_suffix("") if known else path)

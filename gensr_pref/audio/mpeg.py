@@ -25,9 +25,8 @@ from gensr_pref.audio.track import Track
 from gensr_pref.errors import Unusable
 from gensr_pref.schema import Reason
 
-_ID3 = b"ID3\x04\0\0\0\0\0\x0a" + bytes(
-    10
-)  # libsndfile does not open a file that begins with a frame
+# libsndfile does not open a file that begins with a frame.
+_ID3 = b"ID3\x04\0\0\0\0\0\x0a" + bytes(10)
 _RESERVOIR = 512  # bytes before a frame that may contain its data (ISO 11172-3, 2.4.2.7: 9 bits)
 _OVERLAP = 3  # preceding frames that affect a frame: one for the IMDCT, two for the filter bank
 

@@ -155,7 +155,7 @@ def frame_runs(content: AudioBytes, start: int, end: int) -> list[FrameRun]:
     at = first_frame(content, start, end)
     while at is not None:
         at = _scan(content, at, end, runs)
-        at = _beyond(content, at, end, runs[-1].frame)
+        at = _next_start(content, at, end, runs[-1].frame)
     return [run for run in runs if len(run)]
 
 
@@ -235,14 +235,14 @@ def _frames(content: AudioBytes, at: int, end: int) -> Iterator[tuple[int, Frame
 def first_frame(content: AudioBytes, start: int, end: int) -> int | None:
     """Return the offset of the first frame that another follows, within 64 KiB, or None."""
     data = content.at(start, min(end - start, _LEAD + 2 * _LONGEST))
-    at = _pair(data, 0, None)
+    at = _find_pair(data, 0, None)
     if at is None:
         frame = _frame_at(data, 0)
         return start if frame is not None and frame.size == end - start else None
     return start + at if at < _LEAD else None
 
 
-def _pair(data: bytes, at: int, kind: tuple[int, ...] | None) -> int | None:
+def _find_pair(data: bytes, at: int, kind: tuple[int, ...] | None) -> int | None:
     """Return the offset of a frame that is followed by another of its kind."""
     at = data.find(b"\xff", at)
     while at >= 0:
@@ -259,7 +259,7 @@ def _frame_at(data: bytes, at: int) -> Frame | None:
     return parse_frame(int.from_bytes(data[at : at + 4], "big")) if at + 4 <= len(data) else None
 
 
-def _beyond(content: AudioBytes, at: int, end: int, last: Frame) -> int | None:
+def _next_start(content: AudioBytes, at: int, end: int, last: Frame) -> int | None:
     """Return the offset at which frames continue after tags; None where no more sound follows.
 
     Raises:
@@ -273,7 +273,7 @@ def _beyond(content: AudioBytes, at: int, end: int, last: Frame) -> int | None:
     if 0 < len(rest) < 4 and rest[0] == 0xFF:
         raise Unusable(Reason.TRUNCATED, f"its last frame has only {len(rest)} bytes")
     while at < end:
-        if _pair(content.at(at, _WINDOW), 0, last.kind) is not None:
+        if _find_pair(content.at(at, _WINDOW), 0, last.kind) is not None:
             raise Unusable(
                 Reason.UNREADABLE, f"it is damaged at byte {at}: no frame begins where one should"
             )

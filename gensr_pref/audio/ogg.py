@@ -41,7 +41,7 @@ class _Page:
 
 
 @dataclass
-class _Logical:
+class _LogicalStream:
     """The pages of a logical stream."""
 
     pages: list[_Page] = field(default_factory=list)
@@ -86,16 +86,16 @@ def ogg_track(content: AudioBytes, start: int) -> Track:
     return ffmpeg_track(content, Kind(_BY_FFMPEG[other], "ogg", lambda _: None))
 
 
-def _links(content: AudioBytes, start: int) -> Iterator[_Logical]:
+def _links(content: AudioBytes, start: int) -> Iterator[_LogicalStream]:
     """Yield the stream of sound in each link of the chain."""
-    link: dict[int, _Logical] = {}
+    link: dict[int, _LogicalStream] = {}
     begun = False  # whether a later page than the first of a stream was read
     for page in _pages(content, start):
         if page.flags & _FIRST and begun:
-            yield _sound(link)
+            yield _sound_stream(link)
             link, begun = {}, False
         if page.flags & _FIRST and page.serial not in link:
-            link[page.serial] = _Logical([page])
+            link[page.serial] = _LogicalStream([page])
         elif page.serial in link:
             begun = True
             link[page.serial].pages.append(page)
@@ -103,10 +103,10 @@ def _links(content: AudioBytes, start: int) -> Iterator[_Logical]:
             raise Unusable(
                 Reason.UNREADABLE, f"the page at byte {page.start} belongs to no earlier stream"
             )
-    yield _sound(link)
+    yield _sound_stream(link)
 
 
-def _sound(link: dict[int, _Logical]) -> _Logical:
+def _sound_stream(link: dict[int, _LogicalStream]) -> _LogicalStream:
     streams = [logical for logical in link.values() if logical.codec is not None]
     if len(streams) != 1:
         what = f"{len(streams)} simultaneous streams of sound" if streams else "no sound"
@@ -127,7 +127,7 @@ def _sound(link: dict[int, _Logical]) -> _Logical:
     return streams[0]
 
 
-def _stream(content: AudioBytes, logical: _Logical) -> OggStream:
+def _stream(content: AudioBytes, logical: _LogicalStream) -> OggStream:
     from gensr_pref.audio.decoding import open_audio
 
     if logical.codec == b"OpusHead" and _begins_late(logical.pages):
@@ -143,7 +143,7 @@ def _stream(content: AudioBytes, logical: _Logical) -> OggStream:
             file.frames,
             addressable=logical.codec == b"\x01vorbis",
         )
-    most = _most(logical, stream)
+    most = _most_frames(logical, stream)
     if most is not None and stream.frames > most + TOLERANCE_S * stream.rate:
         raise Unusable(
             Reason.TRUNCATED,
@@ -157,16 +157,15 @@ def _begins_late(pages: list[_Page]) -> bool:
     return len(pages) > 2 and pages[2].granule > pages[2].durations
 
 
-def _most(logical: _Logical, stream: OggStream) -> int | None:
+def _most_frames(logical: _LogicalStream, stream: OggStream) -> int | None:
     """Return the most frames that the packets can contain; None where this is unknown."""
     first = logical.pages[0].packet
     if logical.codec == b"OpusHead":
         return sum(page.durations for page in logical.pages[2:]) * stream.rate // 48_000
     if logical.codec == b"\x01vorbis" and len(first) > 28:
         size = sum(page.size for page in logical.pages)
-        return size * (
-            1 << (first[28] >> 4)
-        )  # each packet has at least one byte and gives at most one block
+        # Each packet has at least one byte and gives at most one block.
+        return size * (1 << (first[28] >> 4))
     return None
 
 

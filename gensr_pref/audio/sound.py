@@ -111,7 +111,7 @@ def require_sound(wave: Wave) -> None:
         raise Unusable(Reason.SILENT)
 
 
-def within_scale(wave: Wave) -> Wave:
+def clip_to_full_scale(wave: Wave) -> Wave:
     """Return the waveform with samples beyond full scale clipped, as a 16-bit file would store it.
 
     Raises:

@@ -81,7 +81,7 @@ def survey(content: AudioBytes) -> Track:
                 f"its first {start} bytes are tags, and no MPEG, FLAC, Ogg or AAC audio follows; "
                 "remove the tags",
             )
-    return _plain(content, data)
+    return _plain_track(content, data)
 
 
 def _require_track(track: Track | None) -> Track:
@@ -90,7 +90,7 @@ def _require_track(track: Track | None) -> Track:
     return track
 
 
-def _plain(content: AudioBytes, data: Data | None) -> Track:
+def _plain_track(content: AudioBytes, data: Data | None) -> Track:
     from gensr_pref.audio.decoding import decode_blocks, open_audio
 
     inside = data if data is not None and _needs_splicing(data, content.size) else None
@@ -105,7 +105,7 @@ def _plain(content: AudioBytes, data: Data | None) -> Track:
     require_rate(rate)
     require_whole(content, data)
     if data is None or data.length is None:
-        _refuse_second(content)
+        _refuse_second_recording(content)
     if addressable and data is not None and data.length is not None:
         declared = min(declared, data.length // width)
     if addressable and declared * width <= content.size:
@@ -138,7 +138,7 @@ def _file(content: AudioBytes, data: Data | None) -> Any:
     )
 
 
-def _refuse_second(content: AudioBytes) -> None:
+def _refuse_second_recording(content: AudioBytes) -> None:
     """Refuse a file whose beginning recurs; its format does not state where the sound ends."""
     head, at = content.at(0, 12), 1
     while at < content.size:

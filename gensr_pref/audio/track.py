@@ -111,9 +111,9 @@ class Track:
     def _continue(
         self, content: AudioBytes, number: int, first: int, blocks: Iterator[Wave]
     ) -> Iterator[Wave]:
-        yield from _whole(blocks, self.streams[number].frames - first)
+        yield from _take_frames(blocks, self.streams[number].frames - first)
         for stream in self.streams[number + 1 :]:
-            yield from _whole(stream.blocks(content, 0)[1], stream.frames)
+            yield from _take_frames(stream.blocks(content, 0)[1], stream.frames)
 
 
 def _kind(rate: int, channels: int) -> str:
@@ -133,7 +133,7 @@ def require_rate(rate: int) -> None:
         )
 
 
-def _whole(blocks: Iterator[Wave], frames: int) -> Iterator[Wave]:
+def _take_frames(blocks: Iterator[Wave], frames: int) -> Iterator[Wave]:
     """Yield exactly `frames` frames of the blocks."""
     left = frames
     for block in blocks:

@@ -1,4 +1,4 @@
-"""Agreement of two scores on which of two candidates of a clip is better."""
+"""Measures how far two scores agree on which of two candidates of a clip is better."""
 
 from __future__ import annotations
 
@@ -55,10 +55,10 @@ def pair_sums(compared: Comparisons, first: int, second: int) -> tuple[Array, in
     Row b sums a bundle of clips. The columns are concordant minus discordant comparisons, and those
     that differ on the first score, on the second, and on both.
     """
-    one, two = (np.sign(compared.difference[:, k]) for k in (first, second))
-    known = np.isfinite(one) & np.isfinite(two)
-    one, two = one[known], two[known]
-    values = np.stack([one * two, np.abs(one), np.abs(two), np.abs(one * two)], axis=1)
+    a, b = (np.sign(compared.difference[:, k]) for k in (first, second))
+    known = np.isfinite(a) & np.isfinite(b)
+    a, b = a[known], b[known]
+    values = np.stack([a * b, np.abs(a), np.abs(b), np.abs(a * b)], axis=1)
     clip = compared.clip[known]
     return totals(clip, values), len(np.unique(clip))
 
@@ -107,8 +107,8 @@ def coincidences(rank: Array, clip: Rows) -> tuple[Array, int]:
     index, width = np.searchsorted(values, level), len(values)
     number, count = bundles(clip)
     table = np.zeros((count, width, width))
-    for one, two in combinations(index.T, 2):
-        flat = (number * width + one) * width + two
+    for a, b in combinations(index.T, 2):
+        flat = (number * width + a) * width + b
         table += np.bincount(flat, minlength=table.size).reshape(table.shape)
     both = (table + table.transpose(0, 2, 1)) / max(rank.shape[1] - 1, 1)
     return np.asarray(both.reshape(count, width * width)), width

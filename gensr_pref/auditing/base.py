@@ -164,7 +164,7 @@ def shuffle_scores(judged: Judged, seed: int) -> Judged:
 
 
 def _rows_within_limit(judged: Judged, limit: int | None = None) -> Rows:
-    """Return the known rows, or those of a sample of clips if they give too many comparisons."""
+    """Return the complete rows, or those of a sample of clips if they give too many comparisons."""
     limit = MAX_COMPARISONS if limit is None else limit
     rows = judged.complete_rows
     count = np.bincount(judged.group[rows]) if len(rows) else np.zeros(0, dtype=np.int64)

@@ -1,4 +1,4 @@
-"""Differences of chosen and rejected in what should not matter: length, loudness, order."""
+"""Measures how chosen and rejected differ in what should not matter: length, loudness, order."""
 
 from __future__ import annotations
 
@@ -138,7 +138,8 @@ def _is_harmless(d: float | None, mean: Estimate, delta: Estimate) -> bool:
 def cohens_d(chosen: Array, rejected: Array) -> float | None:
     """Return ``(mean a - mean b) / sqrt((var a + var b) / 2)``.
 
-    0 if all values are equal; None if the variances are 0 but the means differ.
+    It is 0 if all values are equal; None for one pair, or if the variances are 0 but the means
+    differ.
     """
     gap = float(chosen.mean() - rejected.mean())
     if len(chosen) < 2:

@@ -1,4 +1,4 @@
-"""How the yield depends on the number of candidates, and how often candidates are the same."""
+"""Measures how the yield depends on the number of candidates, and how many candidates are equal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TypedDict
 import numpy as np
 
 from gensr_pref.auditing.base import Array, Comparisons, Judged, Mask, groups_by_size
-from gensr_pref.auditing.effective_votes import shuffles, tally
+from gensr_pref.auditing.panel_yields import shuffles, tally
 from gensr_pref.statistics.intervals import share_interval
 
 MAX_SUBSETS = 256  # of a clip's candidates; if there are more, this many are drawn
@@ -39,12 +39,12 @@ def yield_by_candidates(judged: Judged, compared: Comparisons) -> list[Candidate
 
     Returns:
         {n, yield, by_chance} for n from 2 to the size of the largest group; ``by_chance`` is the
-        mean over `gensr_pref.auditing.effective_votes.shuffles`.
+        mean over `gensr_pref.auditing.panel_yields.shuffles`.
     """
     curve = _curve(judged, compared)
     chance = [_curve(*mixed) for mixed in shuffles(judged)]
     return [
-        {"n": n, "yield": share, "by_chance": float(np.mean([one[n] for one in chance]))}
+        {"n": n, "yield": share, "by_chance": float(np.mean([shares[n] for shares in chance]))}
         for n, share in curve.items()
     ]
 
@@ -56,20 +56,20 @@ def _curve(judged: Judged, compared: Comparisons) -> dict[int, float]:
     groups = np.unique(judged.group[compared.first])
     if not len(groups) or not compared.clips:
         return {}
-    place = np.searchsorted(groups, judged.group[compared.first])
-    count = np.bincount(place, minlength=len(groups))
+    index = np.searchsorted(groups, judged.group[compared.first])
+    count = np.bincount(index, minlength=len(groups))
     sizes = np.rint((1 + np.sqrt(1 + 8 * count)) / 2).astype(np.int64)
-    order = np.argsort(place, kind="stable")  # a group's comparisons are in the order of triu
+    order = np.argsort(index, kind="stable")  # a group's comparisons are in the order of triu
     starts = np.r_[0, np.cumsum(count)[:-1]]
     clip = judged.clip[compared.first[order[starts]]]
     curve = {}
     for n in range(2, int(sizes.max()) + 1):
-        none = np.ones(judged.clips)
+        no_pair = np.ones(judged.clips)  # its probability, per clip
         for size in np.unique(sizes):
             rows = np.flatnonzero(sizes == size)
             edges = np.asarray(is_pair[order[starts[rows][:, None] + np.arange(count[rows[0]])]])
-            np.multiply.at(none, clip[rows], 1 - _any_edge(edges, int(size), min(n, int(size))))
-        curve[n] = float((1 - none).sum() / compared.clips)
+            np.multiply.at(no_pair, clip[rows], 1 - _any_edge(edges, int(size), min(n, int(size))))
+        curve[n] = float((1 - no_pair).sum() / compared.clips)
     return curve
 
 
@@ -91,7 +91,7 @@ def _any_edge(edges: Mask, size: int, n: int) -> Array:
 
 
 def subsets(size: int, n: int, seed: int = 0) -> Mask:
-    """Return [S, size] all subsets of n as masks, or `MAX_SUBSETS` random ones if more."""
+    """Return [S, size] all subsets of n as masks, or `MAX_SUBSETS` random ones of more."""
     if comb(size, n) <= MAX_SUBSETS:
         members = np.array(list(combinations(range(size), n)), dtype=np.int64)
     else:

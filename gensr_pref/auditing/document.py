@@ -7,7 +7,7 @@ from typing import Any, NotRequired, TypedDict
 from gensr_pref.auditing.agreement import PairAgreement
 from gensr_pref.auditing.bias import Difference, GeneratorWins
 from gensr_pref.auditing.candidates import CandidateYield, Repeats
-from gensr_pref.auditing.effective_votes import EffectiveVotes, MarginYield, PanelYield, Veto
+from gensr_pref.auditing.effective_votes import EffectiveVotes
 from gensr_pref.auditing.learnability import GeneratorProbe
 from gensr_pref.auditing.listening.answers import Listening
 from gensr_pref.auditing.pairs import (
@@ -17,6 +17,7 @@ from gensr_pref.auditing.pairs import (
     Preference,
     SingleScore,
 )
+from gensr_pref.auditing.panel_yields import MarginYield, PanelYield, Veto
 
 
 class Counts(TypedDict):

@@ -1,4 +1,4 @@
-"""The pairs that are worth listening to."""
+"""Selects the pairs that are worth listening to."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ KINDS = {
 def smallest_margins(judged: Judged, pairs: Pairs) -> Array:
     """Return [P] the smallest margin over the votes, in spreads; NaN if a vote is unknown.
 
-    If no score votes, the smallest over all known scores.
+    If no score votes, it is the smallest over all known scores.
     """
     spreads = pairs.margins / judged.unit
     if judged.votes.any():
@@ -27,9 +27,9 @@ def smallest_margins(judged: Judged, pairs: Pairs) -> Array:
 
 
 def objections(judged: Judged, pairs: Pairs) -> Array:
-    """Return [P] how many spreads the scores that did not vote prefer the rejected by, on average.
+    """Return [P] the mean preference for the rejected, over the scores that did not vote.
 
-    NaN if none is known.
+    In spreads; NaN if no such score is known.
     """
     spreads = (pairs.margins / judged.unit)[:, ~judged.votes]
     known = np.isfinite(spreads)

@@ -1,10 +1,10 @@
-"""The figure of an evaluation: every policy's difference from the base, score by score."""
+"""Draws the figure of an evaluation: every policy's difference from the base, score by score."""
 
 from __future__ import annotations
 
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gensr_pref.untrusted.text import escape_all
@@ -34,7 +34,7 @@ _STYLE: dict[Any, Any] = {
 }
 
 
-def forest_plot(results: dict[str, Any]) -> str:
+def forest_plot(results: Mapping[str, Any]) -> str:
     """Return a figure with one small panel per score, as an SVG document on white.
 
     A point is a policy's mean difference and a bar its interval, in the score's own unit. Better
@@ -49,8 +49,8 @@ def forest_plot(results: dict[str, Any]) -> str:
     from matplotlib.figure import Figure
 
     results = escape_all(results)
-    names = [name for name, one in results["policies"].items() if one["role"] != "base"]
-    scores = sorted(results["scores"], key=lambda one: not one["votes"])
+    names = [name for name, row in results["policies"].items() if row["role"] != "base"]
+    scores = sorted(results["scores"], key=lambda score: not score["votes"])
     rows = math.ceil(len(scores) / _COLUMNS)
     height = rows * (0.95 + 0.27 * len(names)) + 0.45
     with rc_context(_STYLE), io.StringIO() as file:
@@ -73,7 +73,7 @@ def forest_plot(results: dict[str, Any]) -> str:
 
 
 def _panel(
-    axes: Axes, results: dict[str, Any], score: dict[str, Any], names: Sequence[str]
+    axes: Axes, results: Mapping[str, Any], score: dict[str, Any], names: Sequence[str]
 ) -> None:
     axes.axvline(0, color=_INK, linewidth=0.8)
     for row, name in enumerate(names):

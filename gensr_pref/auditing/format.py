@@ -1,4 +1,4 @@
-"""Intervals and shares as text, for a terminal and for Markdown."""
+"""Formats intervals and shares as text, for a terminal and for Markdown."""
 
 from __future__ import annotations
 

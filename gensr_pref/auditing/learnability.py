@@ -1,4 +1,4 @@
-"""A simple probe that tells chosen from rejected on clips that it was not trained on.
+"""Tests whether a simple probe can tell chosen from rejected on clips it was not trained on.
 
 A model learns nothing from pairs whose candidates differ only by chance. The probe is ridge
 regression without intercept on the difference of the two candidates' features (Hoerl & Kennard

@@ -103,8 +103,8 @@ def evidence(out: Path) -> Evidence:
     """Read the tables of a run directory.
 
     Raises:
-        InputError: not a run directory, or one without scores or pairs yet.
-        PartsError: its parts do not belong together.
+        InputError: the directory is no run, or one without scores or pairs.
+        PartsError: the parts of the run do not belong together.
         StorageError: a table cannot be read.
     """
     contents = check(out)

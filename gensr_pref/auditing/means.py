@@ -1,4 +1,4 @@
-"""Mean scores of the noisy input, the candidates, the chosen and the rejected."""
+"""Computes the mean scores of the noisy input, the candidates, the chosen and the rejected."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gensr_pref.auditing.base import Array, Comparisons, Judged, Mask, Pairs, Rows
-from gensr_pref.auditing.effective_votes import tally
+from gensr_pref.auditing.panel_yields import tally
 from gensr_pref.statistics.intervals import clopper_pearson, ratio_interval, share_interval
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)

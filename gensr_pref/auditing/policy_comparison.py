@@ -157,17 +157,17 @@ def compare_policies(
         "noisy": {},
         "policies": {name: {"scores": {}} for name in policies},
     }
-    against = list(policies[base])
+    base_members = list(policies[base])
     for m, score in enumerate(measured.names):
         clips = np.flatnonzero(complete[:, m])
         results["noisy"][score] = _mean(measured.noisy[clips, m])
-        compared = _ScoreComparison(measured, m, clips, against, cluster[clips])
+        compared = _ScoreComparison(measured, m, clips, base_members, cluster[clips])
         for name, members in policies.items():
             statistics = compared.statistics(list(members), name == base)
             results["policies"][name]["scores"][score] = statistics
     for name, members in policies.items():
         if name != base:
-            results["policies"][name]["unanimous"] = unanimous_wins(measured, members, against)
+            results["policies"][name]["unanimous"] = unanimous_wins(measured, members, base_members)
     return results
 
 

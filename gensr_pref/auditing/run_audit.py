@@ -11,7 +11,7 @@ from typing import Literal, TypedDict, overload
 
 import numpy as np
 
-from gensr_pref.auditing import bias, candidates, effective_votes, means, pairs
+from gensr_pref.auditing import bias, candidates, means, pairs, panel_yields
 from gensr_pref.auditing.agreement import pairwise_agreement
 from gensr_pref.auditing.base import comparisons
 from gensr_pref.auditing.document import (
@@ -24,6 +24,7 @@ from gensr_pref.auditing.document import (
     ShortParts,
     Yield,
 )
+from gensr_pref.auditing.effective_votes import effective_votes
 from gensr_pref.auditing.listening.answers import audit_answers
 from gensr_pref.auditing.load import Evidence, evidence, raw_scores
 from gensr_pref.auditing.pair_audio import (
@@ -99,8 +100,8 @@ def audit(
         The contents of the file; docs/audit.md explains each part. It is an `Audit` unless `brief`.
 
     Raises:
-        InputError: not a run directory, or one without scores or pairs yet.
-        PartsError: its parts do not belong together.
+        InputError: the directory is no run, or one without scores or pairs.
+        PartsError: the parts of the run do not belong together.
         StorageError: a table cannot be read.
     """
     run = evidence(parse_location(out))
@@ -150,7 +151,7 @@ def table_digests(contents: Contents) -> dict[str, str]:
 
 def _short_parts(run: Evidence, rule: PairRule | None) -> ShortParts:
     judged = run.judged
-    votes = effective_votes.tally(judged, comparisons(judged))
+    votes = panel_yields.tally(judged, comparisons(judged))
     alone = {judged.names[k]: votes.clip_share(1 << p) for p, k in enumerate(judged.voters)}
     return {
         "yield": _yield(run, _yield_by_chance(run, rule), alone),
@@ -160,23 +161,23 @@ def _short_parts(run: Evidence, rule: PairRule | None) -> ShortParts:
 
 def _full_parts(run: Evidence, audio_pairs: int, rule: PairRule | None) -> FullParts:
     judged, compared = run.judged, comparisons(run.judged)
-    panel = effective_votes.panel_yields(judged, compared)
+    panel = panel_yields.panel_yields(judged, compared)
     joint = panel["joint"]  # None if no score votes
     analysed = analyse_pairs(run, max(audio_pairs, 0))
     return {
         "yield": _full_yield(run, panel, rule),
         "panel": {
-            "effective_votes": effective_votes.effective_votes(judged),
+            "effective_votes": effective_votes(judged),
             "comparisons": joint["comparisons"] if joint else None,
             "comparisons_by_chance": joint["comparisons_by_chance"] if joint else None,
             "scales": _scales(run),
             "without": panel["without"],
             "forward": panel["forward"],
-            "vetoes": effective_votes.vetoes(judged, compared),
+            "vetoes": panel_yields.vetoes(judged, compared),
         },
         "agreement": pairwise_agreement(judged, compared),
         "yield_by_candidates": candidates.yield_by_candidates(judged, compared),
-        "yield_by_margin": effective_votes.yield_by_margin(judged, compared),
+        "yield_by_margin": panel_yields.yield_by_margin(judged, compared),
         "candidates_with_all_votes": candidates.group_sizes(judged),
         "repeats": candidates.repeats(judged, compared),
         "margins": pairs.margin_statistics(judged, run.pairs),
@@ -213,7 +214,7 @@ def _yield(run: Evidence, chance: _ChanceLevel, alone: dict[str, float | None]) 
     }
 
 
-def _full_yield(run: Evidence, panel: effective_votes.PanelYields, rule: PairRule | None) -> Yield:
+def _full_yield(run: Evidence, panel: panel_yields.PanelYields, rule: PairRule | None) -> Yield:
     joint = panel["joint"]
     alone = {score: share for score, share in panel["alone"].items() if share}
     if run.pairing.rule == "unanimous" and not (run.pairing.min or run.pairing.max):

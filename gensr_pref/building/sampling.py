@@ -286,7 +286,7 @@ def check_candidate(candidate: Candidate, rate: int, seconds: float) -> None:
     if not isinstance(candidate.audio, np.ndarray) or candidate.audio.dtype.kind != "f":
         raise Unusable(Reason.GENERATOR_ERROR, f"audio is {kind}, not float32")
     audio.require_sound(candidate.audio)
-    audio.within_scale(candidate.audio)
+    audio.clip_to_full_scale(candidate.audio)
     if candidate.audio.ndim != 1:
         raise Unusable(Reason.LENGTH_MISMATCH, f"shape {candidate.audio.shape}, not [T]")
     length = len(candidate.audio) / rate

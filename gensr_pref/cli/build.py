@@ -22,7 +22,9 @@ def run(options: argparse.Namespace) -> None:
     """Build the run file and print what was made."""
     from gensr_pref.config import run_file
 
-    run = run_file.load(options.run, options.overrides)  # refused before the build is imported
+    run = run_file.load(
+        options.run, options.overrides
+    )  # before the slow import, so that errors come at once
     from gensr_pref.building.build import build
 
     with plugin_prints_on_stderr():

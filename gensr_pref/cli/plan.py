@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from gensr_pref.cli.arguments import add_overrides, add_run_file
 from gensr_pref.cli.output import as_json, plugin_prints_on_stderr, show
 from gensr_pref.cli.tables import format_labelled
 from gensr_pref.errors import quantity
 from gensr_pref.storage.location import parse_location
+
+if TYPE_CHECKING:
+    from gensr_pref.apply.pilot import Plan
 
 HELP = "build a small pilot run and estimate what N pairs will need"
 
@@ -44,7 +47,9 @@ def run(options: argparse.Namespace) -> None:
 
     from gensr_pref.config import run_file
 
-    run = run_file.load(options.run, options.overrides)  # refused before the build is imported
+    run = run_file.load(
+        options.run, options.overrides
+    )  # before the slow import, so that errors come at once
     from gensr_pref.apply.pilot import plan
 
     with tempfile.TemporaryDirectory() as folder, plugin_prints_on_stderr():
@@ -53,7 +58,7 @@ def run(options: argparse.Namespace) -> None:
     show(as_json(needs) if options.json else text(needs))
 
 
-def text(needs: dict[str, Any]) -> str:
+def text(needs: Plan) -> str:
     """Return what a number of pairs needs, as labelled lines."""
     value, low, high = needs["yield"]
     clips, fewest, most = needs["clips"]
@@ -62,7 +67,10 @@ def text(needs: dict[str, Any]) -> str:
         ("pilot", f"{quantity(pilot['pairs'], 'pair')} of {quantity(pilot['clips'], 'clip')}"),
         ("yield", f"{value:.1%} of the clips have a pair (95 %: {low:.1%} to {high:.1%})"),
         ("aim", quantity(needs["pairs"], "pair")),
-        ("clips", f"{_or_none(clips)} (95 %: {_or_none(fewest)} to {_or_none(most)})"),
+        (
+            "clips",
+            f"{_clip_count(clips)} (95 %: {_clip_count(fewest)} to {_clip_count(most)})",
+        ),
         ("corpus", quantity(needs["clips_in_corpus"], "clip")),
     ]
     for crew in needs["crews"]:
@@ -74,9 +82,9 @@ def text(needs: dict[str, Any]) -> str:
     return format_labelled(rows)
 
 
-def _work(needs: dict[str, Any]) -> str:
+def _work(needs: Plan) -> str:
     return ", ".join(f"{stage} {hours:.2f} h" for stage, hours in needs["work_hours"].items())
 
 
-def _or_none(count: int | None) -> str:
+def _clip_count(count: int | None) -> str:
     return "no number is enough" if count is None else str(count)

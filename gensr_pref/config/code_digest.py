@@ -1,4 +1,4 @@
-"""Digests of code and files that are not part of a package: nothing else tells of an edit."""
+"""Digests of code and files that are not part of an installed package, to detect edits."""
 
 from __future__ import annotations
 
@@ -9,15 +9,29 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from gensr_pref.identity import digest, file_digest
 
 
-def digest_of(name: Any) -> str | None:
-    """SHA-256 of the code of ``module:Class``: its file and those that it imports from beside it.
+class CodeIdentity(TypedDict, total=False):
+    """Digests of what a plugin of the user's own consists of; a key without digests is absent.
 
-    None for what is no such name. What is imported by other means than a statement is not seen.
+    Keys:
+        sources: of the code of the plugin, and of the options that name code.
+        files: by option, of the files that the plugin is given. Plugins of this package describe
+            the content of their files themselves.
+    """
+
+    sources: list[str]
+    files: dict[str, str]
+
+
+def digest_code(name: Any) -> str | None:
+    """Return the SHA-256 of the code of ``module:Class``: its file and the files it imports.
+
+    Only imports by statement, of files below the same root, are followed. Any other value than
+    ``module:Class`` gives None.
     """
     if not isinstance(name, str) or not re.fullmatch(r"[\w.]+:\w+", name):
         return None
@@ -26,46 +40,48 @@ def digest_of(name: Any) -> str | None:
     if origin is None:
         return None
     root = origin.parents[module.count(".") + (origin.name == "__init__.py")]
-    contents = hashlib.sha256()
+    sha256 = hashlib.sha256()
     for path in sorted(_with_imports(origin, root)):
-        contents.update(path.relative_to(root).as_posix().encode())
-        contents.update(path.read_bytes())
-    return contents.hexdigest()
+        sha256.update(path.relative_to(root).as_posix().encode())
+        sha256.update(path.read_bytes())
+    return sha256.hexdigest()
 
 
 def identity_of(
     name: str, options: Mapping[str, Any], plugin: Any, base: Path | None = None
-) -> dict[str, Any]:
-    """What tells that a plugin is another than before, beside its name, options and revision.
+) -> CodeIdentity:
+    """Return the digests that distinguish a plugin from an edited one of the same name and options.
 
     Args:
-        name, options: as the run file has them.
-        plugin: the class or what it made; those of its options that it lists in `paths` are files.
-        base: the folder that these are relative to.
-
-    Returns:
-        ``sources``, digests of the code of `name` and of options that name code; and ``files``, by
-        option, digests of the files that a plugin of ``module:Class`` is given, as those of this
-        package name their files' content themselves. Neither where there is none.
+        name: name of the plugin in the run file.
+        options: its options in the run file.
+        plugin: the class or an instance; its attribute `paths` lists the options that name files.
+        base: the folder to which these files are relative.
     """
-    written = [digest_of(value) for value in (name, *options.values())]
-    sources = [one for one in written if one is not None]
+    digests = [digest_code(value) for value in (name, *options.values())]
+    sources = [source for source in digests if source is not None]
     listed = getattr(plugin, "paths", ()) if ":" in name else ()
-    named = {one: options[one] for one in listed if isinstance(options.get(one), str)}
-    places = {one: (base or Path()) / value for one, value in named.items() if value}
-    files = {one: _content(path) for one, path in places.items() if path.exists()}
-    return {**({"sources": sources} if sources else {}), **({"files": files} if files else {})}
+    given = {option: options[option] for option in listed if isinstance(options.get(option), str)}
+    paths = {option: (base or Path()) / value for option, value in given.items() if value}
+    files = {option: _digest_path(path) for option, path in paths.items() if path.exists()}
+    identity: CodeIdentity = {}
+    if sources:
+        identity["sources"] = sources
+    if files:
+        identity["files"] = files
+    return identity
 
 
-def _content(path: Path) -> str:
-    """Of a file, or of all that is in a folder."""
+def _digest_path(path: Path) -> str:
+    """Return the digest of a file, or of all files in a folder."""
     if path.is_file():
         return file_digest(path)
-    inside = sorted(one for one in path.rglob("*") if one.is_file())
-    return digest([[one.relative_to(path).as_posix(), file_digest(one)] for one in inside])
+    files = sorted(file for file in path.rglob("*") if file.is_file())
+    return digest([[file.relative_to(path).as_posix(), file_digest(file)] for file in files])
 
 
 def _origin(module: str) -> Path | None:
+    """Return the file of a module; None if it has none."""
     try:
         spec = importlib.util.find_spec(module)
     except (ImportError, ValueError):
@@ -75,19 +91,19 @@ def _origin(module: str) -> Path | None:
 
 
 def _with_imports(path: Path, root: Path) -> set[Path]:
-    """A file below `root` and, through all of them, the files below it that it imports."""
-    found: set[Path] = set()
-    waiting = [path]
-    while waiting:
-        one = waiting.pop()
-        if one not in found:
-            found.add(one)
-            waiting += [there for name in _imported(one, root) if (there := _file(name))]
-    return found
+    """Return a file and all files below `root` that it imports, directly or indirectly."""
+    files: set[Path] = set()
+    pending = [path]
+    while pending:
+        current = pending.pop()
+        if current not in files:
+            files.add(current)
+            pending += [file for stem in _import_paths(current, root) if (file := _file(stem))]
+    return files
 
 
-def _imported(path: Path, root: Path) -> Iterator[Path]:
-    """Where the modules that a file imports would lie, without suffix."""
+def _import_paths(path: Path, root: Path) -> Iterator[Path]:
+    """Yield the paths, without suffix, that the imported modules of a file would have."""
     for level, module, names in _imports(path.read_bytes()):
         base = path.parents[level - 1] if level else root
         base = base.joinpath(*module.split("."))
@@ -97,20 +113,21 @@ def _imported(path: Path, root: Path) -> Iterator[Path]:
 
 @lru_cache(maxsize=256)
 def _imports(code: bytes) -> list[tuple[int, str, list[str]]]:
-    """The level, module and imported names of each import; none where the code is no Python."""
+    """Return the level, module and imported names of each import; none if it is not Python."""
     try:
         nodes = list(ast.walk(ast.parse(code)))
     except (SyntaxError, ValueError):
         return []
-    whole = [one for node in nodes if isinstance(node, ast.Import) for one in node.names]
+    modules = [alias for node in nodes if isinstance(node, ast.Import) for alias in node.names]
     parts = [node for node in nodes if isinstance(node, ast.ImportFrom)]
-    return [(0, alias.name, []) for alias in whole] + [
+    return [(0, alias.name, []) for alias in modules] + [
         (node.level, node.module or "", [alias.name for alias in node.names]) for node in parts
     ]
 
 
-def _file(place: Path) -> Path | None:
-    for path in (place.with_name(f"{place.name}.py"), place / "__init__.py"):
+def _file(stem: Path) -> Path | None:
+    """Return the file of a module or package, from its path without suffix."""
+    for path in (stem.with_name(f"{stem.name}.py"), stem / "__init__.py"):
         if path.is_file():
             return path
     return None

@@ -1,4 +1,4 @@
-"""What is wrong with a run file: pydantic's errors as ours, which a person can act on."""
+"""Messages about wrong settings: pydantic's errors as errors of this package, with advice."""
 
 from __future__ import annotations
 
@@ -10,13 +10,37 @@ from pydantic import BaseModel
 
 from gensr_pref.errors import ConfigError, Problem
 
+# What a person is to write. Text needs quotes where YAML reads it as another type, such as `no` as
+# false.
+BOOLEAN, INTEGER, NUMBER = "true or false", "a whole number", "a number"
+TEXT, FIELDS, NULL = "text (in quotes)", "fields, as in {key: value}", "null"
+_VALID = {  # by pydantic's type of error
+    "bool_type": BOOLEAN,
+    "bool_parsing": BOOLEAN,
+    "int_type": INTEGER,
+    "int_parsing": INTEGER,
+    "int_from_float": INTEGER,
+    "float_type": NUMBER,
+    "float_parsing": NUMBER,
+    "finite_number": "a finite number",
+    "greater_than": "a number above {gt:g}",
+    "greater_than_equal": "a number of at least {ge:g}",
+    "less_than_equal": "a number of at most {le:g}",
+    "string_type": TEXT,
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "dict_type": FIELDS.replace("{", "{{").replace("}", "}}"),
+    "too_short": "a list of {min_length} or more",
+    "too_long": "a list of {max_length} or fewer",
+}
+
 
 class WrongTogether(ValueError):
-    """A field that does not go with another, for the validators of whole models.
+    """A field that contradicts another one; raised by the validators of whole models.
 
     Args:
-        field: its name, dotted below the model.
-        value: what was given there.
+        field: its dotted name within the model.
+        value: the value of the field.
         message: what is wrong and what to do.
     """
 
@@ -30,13 +54,13 @@ def complaint(model: type[BaseModel], data: Any, error: Any, within: str = "") -
     """Return one pydantic error as a ConfigError: the dotted field, what is wrong, what is allowed.
 
     Args:
-        model: that the data were checked against.
-        data: what was checked.
+        model: what the data were checked against.
+        data: the checked data.
         error: one of `pydantic.ValidationError.errors`.
-        within: the field that holds all of the data.
+        within: the field that contains all of the data.
     """
     kind, given, context = error["type"], error.get("input"), error.get("ctx", {})
-    name = _dotted(data, error["loc"], keep_last=kind in ("extra_forbidden", "missing"))
+    name = _field_name(data, error["loc"], keep_last=kind in ("extra_forbidden", "missing"))
     name = ".".join(filter(None, [within, name])) or "run"
     if kind == "extra_forbidden":
         fields = _model_at(model, error["loc"][:-1]).model_fields
@@ -44,35 +68,49 @@ def complaint(model: type[BaseModel], data: Any, error: Any, within: str = "") -
     if kind == "missing":
         return ConfigError("is required", field=name, problem=Problem.MISSING)
     if kind == "union_tag_not_found":
-        return ConfigError("is required", field=f"{name}.kind", problem=Problem.MISSING)
+        kinds = filter(None, map(_tag, _models_at(model, error["loc"])))
+        return ConfigError(
+            "is required.", field=f"{name}.kind", known=kinds, problem=Problem.MISSING
+        )
     if kind == "union_tag_invalid":
-        tag, tags = context["tag"], _quoted(context["expected_tags"])
+        tag, tags = context["tag"], _names_in(context["expected_tags"])
         return ConfigError(f"no kind {tag!r}.", field=f"{name}.kind", value=tag, known=tags)
     if kind == "literal_error":
-        allowed = _quoted(context["expected"])
-        return ConfigError(f"{given!r} is not allowed.", field=name, value=given, known=allowed)
-    wrong = context.get("error")
-    if isinstance(wrong, WrongTogether):
-        field = wrong.field if name == "run" else f"{name}.{wrong.field}"
-        return ConfigError(str(wrong), field=field, value=wrong.value, problem=Problem.CONFLICT)
+        allowed = _names_in(context["expected"])
+        return ConfigError(
+            f"{show_value(given)} is not allowed.", field=name, value=given, known=allowed
+        )
+    cause = context.get("error")
+    if isinstance(cause, WrongTogether):
+        field = cause.field if name == "run" else f"{name}.{cause.field}"
+        return ConfigError(str(cause), field=field, value=cause.value, problem=Problem.CONFLICT)
     if kind in ("model_type", "model_attributes_type"):
         names = ", ".join(_model_at(model, error["loc"]).model_fields)
-        message = f"write fields, as in {{key: value}}, not {given!r}. Fields: {names}"
+        message = f"write {FIELDS}, not {show_value(given)}. Fields: {names}"
     elif kind == "value_error":
         message = error["msg"].removeprefix("Value error, ")
+    elif kind in _VALID:
+        message = f"write {_VALID[kind].format(**context)}, not {show_value(given)}"
     else:
-        message = f"{error['msg']}, not {given!r}"
+        message = f"{error['msg']}, not {show_value(given)}"
     return ConfigError(message, field=name, value=given, problem=Problem.INVALID)
 
 
-def _quoted(text: str) -> list[str]:
-    """The names in a text such as "'a', 'b' or 'c'"."""
+def show_value(value: Any) -> str:
+    """Return a value as YAML writes it if it is null, true or false; else as Python does."""
+    if value is None or isinstance(value, bool):
+        return {None: NULL, True: "true", False: "false"}[value]
+    return repr(value)
+
+
+def _names_in(text: str) -> list[str]:
+    """Return the names in a text such as "'a', 'b' or 'c'"."""
     return re.findall(r"'([^']*)'", text)
 
 
-def _dotted(data: Any, loc: tuple[str | int, ...], keep_last: bool) -> str:
-    """A pydantic location without the tags of unions, which are no fields of the data."""
-    place: list[str] = []
+def _field_name(data: Any, loc: tuple[str | int, ...], keep_last: bool) -> str:
+    """Return a pydantic location as a dotted name, without the tags of unions."""
+    names: list[str] = []
     for depth, part in enumerate(loc):
         inside = (isinstance(data, dict) and part in data) or (
             isinstance(data, list) and isinstance(part, int) and part < len(data)
@@ -80,30 +118,38 @@ def _dotted(data: Any, loc: tuple[str | int, ...], keep_last: bool) -> str:
         if inside:
             data = data[part]
         if inside or (keep_last and depth == len(loc) - 1):
-            place.append(str(part))
-    return ".".join(place)
+            names.append(str(part))
+    return ".".join(names)
 
 
 def _model_at(model: type[BaseModel], loc: tuple[str | int, ...]) -> type[BaseModel]:
-    """The section of the run file that a pydantic location is in."""
+    """Return the section of the run file at a pydantic location."""
+    return _models_at(model, loc)[0]
+
+
+def _models_at(model: type[BaseModel], loc: tuple[str | int, ...]) -> list[type[BaseModel]]:
+    """Return the sections that may be at a pydantic location: several for a union without a tag."""
     choices = [model]
     for part in loc:
-        tagged = [c for c in choices if _tag(c) == part]
-        fields = [c.model_fields[part].annotation for c in choices if part in c.model_fields]
+        tagged = [choice for choice in choices if _tag(choice) == part]
+        fields = [choice.model_fields.get(str(part)) for choice in choices]
+        annotations = [field.annotation for field in fields if field is not None]
         if tagged:
             choices = tagged
-        elif fields:
-            choices = [found for annotation in fields for found in _models_in(annotation)]
-    return choices[0]
+        elif annotations:
+            choices = [inner for annotation in annotations for inner in _models_in(annotation)]
+    return choices
 
 
 def _tag(model: type[BaseModel]) -> str | None:
+    """Return the kind of a source; None for other sections."""
     field = model.model_fields.get("kind")
-    return field.default if field is not None else None
+    kinds = typing.get_args(field.annotation) if field is not None else ()
+    return kinds[0] if len(kinds) == 1 else None
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:
-    """The models in a type such as ``A | B | None``, ``list[A]`` or ``Annotated[A, ...]``."""
+    """Return the models in a type such as ``A | None``, ``list[A]`` or ``Annotated[A, ...]``."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
-    return [found for part in typing.get_args(annotation) for found in _models_in(part)]
+    return [model for part in typing.get_args(annotation) for model in _models_in(part)]

@@ -1,10 +1,11 @@
-"""The one registry: entry points, and ``module:Class`` for what is not packaged."""
+"""The registry of plugins: entry points, and ``module:Class`` for unregistered classes."""
 
 from __future__ import annotations
 
 import importlib
 import inspect
 import sys
+from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Literal
@@ -20,86 +21,91 @@ _GROUPS: dict[Kind, str] = {
     "recogniser": "gensr_pref.recognisers",
     "speaker encoder": "gensr_pref.speaker_encoders",
 }
-# What the class of each kind must have, any of those in a tuple; looked at before it is made.
+# Methods that the class of each kind must have, one of each tuple; checked before it is called.
 _METHODS: dict[Kind, tuple[tuple[str, ...], ...]] = {
     "generator": (("load",), ("sample", "candidates_of")),
     "metric": (("load",), ("score",)),
     "recogniser": (("load",), ("transcribe",)),
     "speaker encoder": (("load",), ("embed",)),
 }
-_OWN = "gensr_pref."  # how the modules of this package begin
+_OWN = "gensr_pref."  # beginning of the names of this package's modules
 
 
 def names(kind: Kind) -> list[str]:
-    """The names of all plugins of a kind, sorted."""
-    return sorted(_found(kind))
+    """Return the names of all plugins of a kind, sorted."""
+    return sorted(_entry_points(kind))
 
 
 def built_in(kind: Kind) -> set[str]:
-    """The names of the plugins of a kind that are part of this package.
+    """Return the names of the plugins of a kind that are part of this package.
 
-    What a run directory or a dataset names is held against these, and never imported.
+    Of the plugins that a run directory or a dataset names, only these are imported.
     """
-    return {name for name, point in _found(kind).items() if point.value.startswith(_OWN)}
+    return {name for name, point in _entry_points(kind).items() if point.value.startswith(_OWN)}
 
 
 def names_code(value: Any) -> bool:
-    """Whether an option, or anything in it, names a plugin that is no part of this package."""
+    """Return whether an option contains the name of a plugin that is not part of this package."""
     if isinstance(value, dict):
         return any(map(names_code, value.values()))
     if isinstance(value, list | tuple):
         return any(map(names_code, value))
     if not isinstance(value, str):
         return False
-    foreign = any(value in _found(kind) and value not in built_in(kind) for kind in _GROUPS)
+    foreign = any(value in _entry_points(kind) and value not in built_in(kind) for kind in _GROUPS)
     return foreign or ":" in value
 
 
 def find(kind: Kind, name: str, field: str = "") -> Any:
-    """The class (or function) registered under a name, or named as ``module:Class``.
+    """Return the class (or function) that is registered under a name or named ``module:Class``.
 
-    Its module is imported, so the name must be the user's own: of a run file that is built, or of
-    the command line. What is found is of the right kind, so that ``os:system`` is never called.
+    Its module is imported, so the name must come from the user: from the command line or from a
+    run file that is built. The result is of the right kind, so that ``os:system`` is never called.
 
     Args:
-        field: where the name stands in the run file, for the error message.
+        kind: the kind of plugin.
+        name: the registered name, or ``module:Class``.
+        field: the field of the run file that contains the name, for messages.
 
     Raises:
-        UnknownPluginError: nothing has that name; the message lists what has, and the nearest.
-        ConfigError: what has that name is not what this kind of plugin is.
+        UnknownPluginError: no plugin has that name; the message lists the names and the nearest.
+        ConfigError: the object of that name is no plugin of this kind.
     """
-    found = _imported(kind, name, field) if ":" in name else _registered(kind, name, field)
-    _require_kind(kind, name, found, field)
-    return found
+    plugin = _import_plugin(kind, name, field) if ":" in name else _load_plugin(kind, name, field)
+    _require_kind(kind, name, plugin, field)
+    return plugin
 
 
-def _registered(kind: Kind, name: str, field: str | None) -> Any:
-    found = _found(kind)
-    if name not in found:
+def _load_plugin(kind: Kind, name: str, field: str | None) -> Any:
+    points = _entry_points(kind)
+    if name not in points:
         raise UnknownPluginError(
             f"no {kind} {name!r}. One of yours is named 'module:name'.",
             field=field,
             value=name,
-            known=found,
+            known=points,
         )
-    return found[name].load()
+    return points[name].load()
 
 
 def create(
     kind: Kind, name: str, options: dict[str, Any], field: str, base: Path | None = None
 ) -> Any:
-    """An instance of a plugin, its options checked against its constructor.
+    """Make an instance of a plugin; its options are checked against its constructor.
 
     Args:
-        field: where the options stand in the run file, for the error message.
-        base: the run file's folder. An option that the plugin's class lists in `paths`, and that
-            names a file there, is that file. One that it lists in `folders` is relative to it,
-            and is it where it is not given.
+        kind: the kind of plugin.
+        name: the registered name, or ``module:Class``.
+        options: keyword arguments of the constructor.
+        field: the field of the run file that contains the options, for messages.
+        base: the run file's folder. An option that the plugin's class lists in `paths` is relative
+            to it if such a file exists there. An option that the class lists in `folders` is
+            always relative to it; if it is not given, it is this folder.
 
     Raises:
-        UnknownPluginError: nothing has that name.
-        ConfigError: an option that the constructor does not take, of another type than it states,
-            or that it refuses.
+        UnknownPluginError: no plugin has that name.
+        ConfigError: the constructor does not take an option, requires another one, states another
+            type for it, or refuses its value.
     """
     plugin = find(kind, name, field.removesuffix(".options"))
     allowed = options_of(plugin)
@@ -112,24 +118,24 @@ def create(
                 known=allowed,
             )
     require_types(plugin, options, field)
-    lacking = [
-        name
-        for name, one in parameters(plugin).items()
-        if one.default is one.empty and name not in options
+    missing = [
+        option
+        for option, parameter in parameters(plugin).items()
+        if parameter.default is parameter.empty and option not in options
     ]
-    if lacking:
+    if missing:
         raise ConfigError(
-            f"{kind} {name!r} cannot do without this option",
-            field=f"{field}.{lacking[0]}",
+            f"{kind} {name!r} requires this option",
+            field=f"{field}.{missing[0]}",
             problem=Problem.MISSING,
         )
     try:
-        return plugin(**_rooted(plugin, options, base))
-    except (ConfigError, SourceError, UnknownPluginError) as error:  # also of a plugin in it
+        return plugin(**_with_full_paths(plugin, options, base))
+    except (ConfigError, SourceError, UnknownPluginError) as error:  # also of a nested plugin
         raise error.within(field) from error
     except GensrPrefError:
         raise
-    except Exception as error:  # anyone's code; whatever it raises, it cannot be used
+    except Exception as error:  # anyone's code may raise anything
         why = str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
         raise ConfigError(
             f"{kind} {name!r} cannot be made with these options: {why}",
@@ -140,29 +146,32 @@ def create(
 
 
 def options_of(plugin: Any) -> list[str]:
-    """The names of a plugin's options: the keyword arguments of its constructor."""
+    """Return the names of a plugin's options: the keyword arguments of its constructor."""
     return list(parameters(plugin))
 
 
-def _rooted(plugin: Any, options: dict[str, Any], base: Path | None) -> dict[str, Any]:
-    """The options, those that name a file or a folder below `base` as its whole path."""
+def _with_full_paths(
+    plugin: Any, options: Mapping[str, Any], base: Path | None
+) -> Mapping[str, object]:
+    """Return the options; those that name a file or folder below `base` with the full path."""
     if base is None:
         return options
-    named = {k: base / options[k] for k in getattr(plugin, "paths", ()) if _text(options.get(k))}
-    files = {name: str(path) for name, path in named.items() if path.exists()}
-    folders = {k: str(base / options.get(k, "")) for k in getattr(plugin, "folders", ())}
+    given = {option: options.get(option) for option in getattr(plugin, "paths", ())}
+    paths = {
+        option: base / text for option, text in given.items() if isinstance(text, str) and text
+    }
+    files = {option: str(path) for option, path in paths.items() if path.exists()}
+    folders = {
+        option: str(base / options.get(option, "")) for option in getattr(plugin, "folders", ())
+    }
     return {**options, **files, **folders}
 
 
-def _text(value: Any) -> bool:
-    return isinstance(value, str) and value != ""
-
-
 def search(folder: Path) -> None:
-    """Let ``module:Class`` name a module in a folder; what is installed comes first.
+    """Let ``module:Class`` name a module in a folder; installed modules take precedence.
 
-    The folder is put on ``sys.path`` when such a name is looked up and not before: until then no
-    library that tries to import something optional finds it there.
+    The folder is put on ``sys.path`` only when such a name is looked up. Until then, no library
+    that tries to import an optional package can find a module of the folder instead.
     """
     _searched.setdefault(str(folder))
 
@@ -170,15 +179,15 @@ def search(folder: Path) -> None:
 _searched: dict[str, None] = {}  # the folders of the user's own modules, in order
 
 
-def _require_kind(kind: Kind, name: str, found: Any, field: str | None) -> None:
-    """Refuse what is no plugin of this kind, before it is called or made.
+def _require_kind(kind: Kind, name: str, plugin: Any, field: str | None) -> None:
+    """Refuse an object that is no plugin of this kind, before it is called.
 
     Raises:
-        ConfigError: a class is wanted and it is none, or lacks a method; or a rule that does not
-            take a ballot and the pairing section.
+        ConfigError: a rule does not take a ballot and the pairing section; any other plugin is no
+            class, or lacks a method.
     """
     if kind == "rule":
-        if not _is_rule(found):
+        if not _is_rule(plugin):
             raise ConfigError(
                 f"{name!r} is not a function of (ballot, pairing)",
                 field=field,
@@ -186,42 +195,42 @@ def _require_kind(kind: Kind, name: str, found: Any, field: str | None) -> None:
                 problem=Problem.INVALID,
             )
         return
-    if not isinstance(found, type):
+    if not isinstance(plugin, type):
         raise ConfigError(
             f"{name!r} is not a class", field=field, value=name, problem=Problem.INVALID
         )
-    for names in _METHODS[kind]:
-        if not any(callable(getattr(found, one, None)) for one in names):
+    for methods in _METHODS[kind]:
+        if not any(callable(getattr(plugin, method, None)) for method in methods):
             raise ConfigError(
                 f"{name!r} is no {kind}: its class has no method "
-                f"{' or '.join(f'`{one}`' for one in names)}",
+                f"{' or '.join(f'`{method}`' for method in methods)}",
                 field=field,
-                value=names,
+                value=methods,
                 problem=Problem.MISSING,
             )
 
 
-def _is_rule(found: Any) -> bool:
-    """Whether it is a function written in Python, or an object, that takes a ballot and a pairing.
+def _is_rule(plugin: Any) -> bool:
+    """Return whether a Python function, or a callable object, takes a ballot and a pairing.
 
-    One that takes any number of arguments would take these too, whatever it does.
+    A function that takes any number of arguments is no rule: it may be any function.
     """
-    if isinstance(found, type) or not callable(found) or inspect.isbuiltin(found):
+    if isinstance(plugin, type) or not callable(plugin) or inspect.isbuiltin(plugin):
         return False
     try:
-        signature = inspect.signature(found)
+        signature = inspect.signature(plugin)
         signature.bind("ballot", "pairing")
     except (TypeError, ValueError):
         return False
-    kinds = {one.kind for one in signature.parameters.values()}
+    kinds = {parameter.kind for parameter in signature.parameters.values()}
     return inspect.Parameter.VAR_POSITIONAL not in kinds
 
 
-def _found(kind: Kind) -> dict[str, EntryPoint]:
+def _entry_points(kind: Kind) -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=_GROUPS[kind])}
 
 
-def _imported(kind: Kind, name: str, field: str | None) -> Any:
+def _import_plugin(kind: Kind, name: str, field: str | None) -> Any:
     module, _, attribute = name.partition(":")
     sys.path += [folder for folder in _searched if folder not in sys.path]
     try:
@@ -233,7 +242,7 @@ def _imported(kind: Kind, name: str, field: str | None) -> Any:
             value=name,
             problem=Problem.UNKNOWN,
         ) from error
-    except Exception as error:  # anyone's code runs when it is imported
+    except Exception as error:  # an import runs anyone's code
         raise UnknownPluginError(
             f"{kind} {name!r} cannot be imported: {type(error).__name__}: {error}",
             field=field,

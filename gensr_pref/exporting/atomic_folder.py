@@ -1,8 +1,9 @@
-"""A folder that is written beside its place, and replaces an earlier one once it is complete.
+"""A folder that is written under another name, and replaces an earlier one once it is complete.
 
-Until it is complete it is ``.unfinished-NAME``, which one process at a time holds by the lock
-``.unfinished-NAME.lock`` beside it. The earlier one is ``.replaced-NAME`` while the new one gets
-its name; if a command is killed at that moment, the next one repairs it.
+The new folder is called ``.unfinished-NAME`` until it is complete; the lock
+``.unfinished-NAME.lock`` beside it is held by one process at a time. The earlier folder is called
+``.replaced-NAME`` while the new one is renamed. If a command is killed at that moment, the next one
+repairs it.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ def replace_folder(out: Path) -> Iterator[Path]:
     """Yield an empty folder that becomes `out` if the block succeeds; otherwise `out` is unchanged.
 
     Raises:
-        InputError: another process is making it.
-        OSError: it cannot be written.
+        InputError: another process is writing it.
+        OSError: the folder cannot be written.
         StorageError: its lock cannot be written.
     """
     new, old = _beside(out, "unfinished"), _beside(out, "replaced")
@@ -38,7 +39,7 @@ def replace_folder(out: Path) -> Iterator[Path]:
             new.mkdir()
             yield new
             _take_place(new, out, old)
-        finally:  # once it is in place, nothing has this name
+        finally:  # after success, nothing has this name
             shutil.rmtree(new, ignore_errors=True)
 
 
@@ -46,22 +47,22 @@ def require_replaceable(out: Path) -> None:
     """Refuse a folder that cannot be replaced, before anything is written.
 
     Raises:
-        InputError: it is the working folder or above it, or where a disk is mounted.
+        InputError: it is the working folder or one above it, or a disk is mounted there.
     """
     if Path.cwd().is_relative_to(out.resolve()):
         raise InputError(
-            "is the folder you are in, or above it. Name one to make in it",
+            "is the current folder, or one above it. Name a new folder inside the current one",
             path=out,
             problem=Problem.UNSAFE,
         )
     if out.is_mount():
         raise InputError(
-            "a disk is mounted there. Name a folder to make in it", path=out, problem=Problem.UNSAFE
+            "a disk is mounted there. Name a new folder inside it", path=out, problem=Problem.UNSAFE
         )
 
 
-def _beside(out: Path, what: str) -> Path:
-    return out.parent / f".{what}-{out.name}"
+def _beside(out: Path, state: str) -> Path:
+    return out.parent / f".{state}-{out.name}"
 
 
 def _undo_interruption(out: Path, old: Path) -> None:

@@ -22,10 +22,10 @@ def candidate_rows(run: Path, scores: Sequence[str], audio: bool = False) -> Ite
 
     Args:
         scores: names of the panel's scores.
-        audio: whether their sound is wanted.
+        audio: whether to include their audio.
 
-    Returns:
-        Tables of the columns of `columns.export_candidates_schema` and ``split``.
+    Yields:
+        Tables with the columns of `columns.export_candidates_schema` and ``split``.
 
     Raises:
         StorageError: a part is missing or corrupt.
@@ -36,11 +36,11 @@ def candidate_rows(run: Path, scores: Sequence[str], audio: bool = False) -> Ite
         clips = part_files.read(run / "clips" / part.name, ["clip_id", "split", *_LENGTH])
         whole = PartScores(part, scores)
         if audio:
-            for known in _with_audio(run, part.name, columns):
-                yield _join(whole.only(known.column("candidate_id")), clips, known, schema)
+            for facts in _with_audio(run, part.name, columns):
+                yield _join(whole.only(facts.column("candidate_id")), clips, facts, schema)
         else:
-            known = part_files.read(run / "candidates" / part.name, columns)
-            yield _join(whole, clips, known, schema)
+            facts = part_files.read(run / "candidates" / part.name, columns)
+            yield _join(whole, clips, facts, schema)
 
 
 def _with_audio(run: Path, part: str, columns: list[str]) -> Iterator[pa.Table]:
@@ -52,11 +52,11 @@ def _with_audio(run: Path, part: str, columns: list[str]) -> Iterator[pa.Table]:
         yield pa.table(batch)
 
 
-def _join(scores: PartScores, clips: pa.Table, known: pa.Table, schema: pa.Schema) -> pa.Table:
-    """A row per row of the scores, with the columns of `schema`."""
+def _join(scores: PartScores, clips: pa.Table, facts: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Rows of scores with the columns of `schema`, from the clips and the candidates' facts."""
     table = scores.table
     ids, of_clip = table.column("candidate_id"), take(clips, "clip_id", table.column("clip_id"))
-    rows = take(known, "candidate_id", ids)
+    rows = take(facts, "candidate_id", ids)
     noisy = pc.ends_with(ids, noisy_id(""))
     named = {
         "candidate_id": ids,
@@ -67,9 +67,9 @@ def _join(scores: PartScores, clips: pa.Table, known: pa.Table, schema: pa.Schem
     }
     for field in schema:
         if field.name not in named:
-            is_known = field.name in rows.column_names
+            exists = field.name in rows.column_names
             named[field.name] = (
-                rows.column(field.name) if is_known else pa.nulls(len(ids), field.type)
+                rows.column(field.name) if exists else pa.nulls(len(ids), field.type)
             )
     named["generator"] = pc.if_else(noisy, NOISY, named["generator"])
     for name in _LENGTH:

@@ -7,9 +7,10 @@ from typing import Literal, NotRequired, TypedDict
 
 import yaml
 
-from gensr_pref.exporting.card_facts import CardFacts, DatasetConfig
+from gensr_pref.exporting.card_facts import CardFacts
 from gensr_pref.exporting.card_sections import render_body
 from gensr_pref.exporting.columns import YamlFeature, yaml_features
+from gensr_pref.exporting.dataset_files import DatasetConfig
 from gensr_pref.exporting.licences import hub_licences
 from gensr_pref.untrusted.text import escape_all
 

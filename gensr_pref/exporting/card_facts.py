@@ -4,43 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-import pyarrow as pa
-
+from gensr_pref.exporting.dataset_files import DatasetConfig
 from gensr_pref.exporting.licences import LicensedPart
 from gensr_pref.exporting.pseudonyms import Anonymisation
-from gensr_pref.exporting.shard_writer import Split
+from gensr_pref.exporting.redacted_facts import PublishedAudit, PublishedSummary
 from gensr_pref.rundir.document import RunDocument
 
 Format = Literal["parquet", "wav-jsonl", "trl"]
-
-
-@dataclass(frozen=True)
-class DatasetConfig:
-    """A config of the dataset.
-
-    Attributes:
-        name: name of the config.
-        folder: folder of its files; empty if they are at the top.
-        schema: schema of its files.
-        splits: its splits, with files and rows.
-    """
-
-    name: str
-    folder: str
-    schema: pa.Schema
-    splits: tuple[Split, ...]
-
-    @property
-    def download_size(self) -> int:
-        """Size of the files in bytes."""
-        return sum(split.download_size for split in self.splits)
-
-    @property
-    def dataset_size(self) -> int:
-        """Size of the rows in memory, in bytes."""
-        return sum(split.num_bytes for split in self.splits)
 
 
 @dataclass(frozen=True)
@@ -60,8 +32,8 @@ class CardFacts:
     """
 
     run: RunDocument
-    audit: dict[str, Any]
-    summary: dict[str, Any]
+    audit: PublishedAudit
+    summary: PublishedSummary
     parts: Sequence[LicensedPart]
     tables: Sequence[DatasetConfig]
     languages: Sequence[str] = ()

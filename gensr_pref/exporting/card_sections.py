@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
 
 from gensr_pref.config.run_file import Pairing, dump_fields
 from gensr_pref.errors import quantity
@@ -27,11 +26,11 @@ HOME = "gensr_pref"
 
 def render_body(facts: CardFacts) -> str:
     """Return the card below its YAML."""
-    every = [
+    sections = [
         _title, _warnings, _content, _loading, _sources, _models, _panel, _rule, _agreement,
         _biases, _consent, _rebuild, _citation,
     ]  # fmt: skip
-    return "\n\n".join(text for section in every if (text := section(facts))) + "\n"
+    return "\n\n".join(text for section in sections if (text := section(facts))) + "\n"
 
 
 def _title(facts: CardFacts) -> str:
@@ -39,9 +38,8 @@ def _title(facts: CardFacts) -> str:
     return (
         f"# {escape(facts.run.name)}\n\n"
         f"{quantity(counts['pairs'], 'preference pair')} for generative speech restoration. Each "
-        "is a noisy "
-        "clip (`prompt`) and two restorations of it, of which one (`chosen`) is better than the "
-        "other (`rejected`) by the rule below. They are from "
+        "has a noisy clip (`prompt`) and two restorations of it, of which one (`chosen`) is better "
+        "than the other (`rejected`) by the rule below. They are from "
         f"{quantity(counts['clips'], 'clip')} with "
         f"{quantity(counts['candidates'], 'restored candidate')}, judged by models and not by "
         "people."
@@ -49,49 +47,49 @@ def _title(facts: CardFacts) -> str:
 
 
 def _warnings(facts: CardFacts) -> str:
-    barred = [part for part in facts.parts if part.is_non_commercial]
-    bound = [part for part in facts.parts if part.is_restricted and not part.is_non_commercial]
+    non_commercial = [part for part in facts.parts if part.is_non_commercial]
+    restricted = [part for part in facts.parts if part.is_restricted and not part.is_non_commercial]
     unknown = [
         p for p in facts.parts if p.licence == UNKNOWN and p.kind not in ("generator", "metric")
     ]
     lines = []
-    if barred:
-        named = ", ".join(f"{escape(p.name)} ({p.kind}, {inline_code(p.licence)})" for p in barred)
-        lines.append(f"**Not for commercial use.** A licence that forbids it is of: {named}.")
+    if non_commercial:
+        names = ", ".join(
+            f"{escape(p.name)} ({p.kind}, {inline_code(p.licence)})" for p in non_commercial
+        )
+        lines.append(f"**Not for commercial use.** The licences of these forbid it: {names}.")
     lines += [
-        f"**Mind the licence of {escape(part.name)}** ({part.kind}): {escape(part.notice)}."
-        for part in bound
+        f"**Note the licence of {escape(part.name)}** ({part.kind}): {escape(part.notice)}."
+        for part in restricted
     ]
     if unknown:
-        named = ", ".join(escape(part.name) for part in unknown)
-        lines.append(
-            f"**Licence not stated** by whoever built this: {named}. Ask before you use it."
-        )
+        names = ", ".join(escape(part.name) for part in unknown)
+        lines.append(f"**Unknown licence:** {names}. Ask before you use it.")
     return "\n>\n".join(f"> {line}" for line in lines)
 
 
 def _content(facts: CardFacts) -> str:
     hours = facts.summary["dataset"].get("hours", {})
     rows = [
-        [inline_code(one.name), inline_code(split.name), str(split.rows), str(len(split.files)),
-         number_text(hours.get(split.name)) if one is facts.tables[0] else ""]
-        for one in facts.tables
-        for split in one.splits
+        [inline_code(table.name), inline_code(split.name), str(split.rows), str(len(split.files)),
+         number_text(hours.get(split.name)) if table is facts.tables[0] else ""]
+        for table in facts.tables
+        for split in table.splits
     ]  # fmt: skip
     columns = markdown_table(["config", "split", "rows", "files", "hours of noisy clips"], rows)
     notes = [
-        "`prompt`, `chosen`, `rejected` are sound (16-bit FLAC, mono).",
-        "`margins` says by how much chosen is better on every score; `chosen_scores` and "
-        "`rejected_scores` the scores themselves.",
-        "`chosen_tokens`, `chosen_latent` (and of rejected) are what the generator's own "
-        "likelihood or error is computed on; latents are little-endian float16.",
-        "`degradation` is what was done to clean speech to make the clip, as JSON.",
+        "`prompt`, `chosen` and `rejected` are audio (16-bit FLAC, mono).",
+        "`margins` states by how much chosen is better on each score; `chosen_scores` and "
+        "`rejected_scores` are the scores themselves.",
+        "The generator's own likelihood or error is computed from `chosen_tokens` or "
+        "`chosen_latent` (likewise for rejected); latents are little-endian float16.",
+        "`degradation` lists the degradations that were applied to clean speech, as JSON.",
     ]
     if facts.form == "trl":
         notes = [
-            "`chosen_ids` and `rejected_ids` are the tokens, frame by frame: the id of code c of "
-            f"codebook g is g · {facts.codes} + c. `chosen` and `rejected` are the same as words "
-            "`<|id|>`. `prompt` is empty: the noisy clip is in `noisy`.",
+            "`chosen_ids` and `rejected_ids` are the tokens, frame by frame: code c of codebook g "
+            f"has the id g · {facts.codes} + c. `chosen` and `rejected` contain the same ids as "
+            "words `<|id|>`. `prompt` is empty: the noisy clip is in `noisy`.",
         ]
     return "\n".join(["## What is in it\n", columns, "", *(f"- {line}" for line in notes)])
 
@@ -100,8 +98,8 @@ def _loading(facts: CardFacts) -> str:
     name = facts.repository or "path/to/this/folder"
     if facts.form == "wav-jsonl":
         code_text = "import json\n\npairs = [json.loads(line) for line in open('train.jsonl')]"
-        shown = code_block(code_text, "python")
-        return f"## How to load it\n\n{shown}\n\nPaths in it are relative to this folder."
+        block = code_block(code_text, "python")
+        return f"## How to load it\n\n{block}\n\nPaths in the rows are relative to this folder."
     lines = ["import datasets", "", f'pairs = datasets.load_dataset("{name}")']
     if len(facts.tables) > 1:
         lines.append(f'scores = datasets.load_dataset("{name}", "{facts.tables[1].name}")')
@@ -109,14 +107,14 @@ def _loading(facts: CardFacts) -> str:
 
 
 def _sources(facts: CardFacts) -> str:
-    known = {(c["of"], c["name"]): c for c in facts.run.credits}
+    credits = {(credit["of"], credit["name"]): credit for credit in facts.run.credits}
     rows = []
     for part in facts.parts:
         if part.kind in ("generator", "metric"):
             continue
-        one = known.get((part.kind, part.name), {})
-        name = link(part.name, one["url"]) if one.get("url") else escape(part.name)
-        rows.append([part.kind, name, inline_code(part.licence), escape(one.get("by") or "")])
+        credit = credits.get((part.kind, part.name), {})
+        name = link(part.name, credit["url"]) if credit.get("url") else escape(part.name)
+        rows.append([part.kind, name, inline_code(part.licence), escape(credit.get("by") or "")])
     text = markdown_table(["", "work", "licence", "by"], rows)
     return f"## Recordings\n\n{text}\n\n{_degradation(facts.run)}"
 
@@ -125,17 +123,17 @@ def _degradation(run: RunDocument) -> str:
     degrade = run.corpus.get("degrade") or {}
     steps = [name for name, settings in degrade.items() if settings]
     if not steps:
-        return "The clips are noisy as they were recorded."
+        return "The clips were recorded with their noise."
     names = ", ".join(name.replace("_", " ") for name in steps)
-    return f"Clean speech was degraded, in this order: {names}. `run.yaml` has the settings."
+    return f"Clean speech was degraded in this order: {names}. `run.yaml` has the settings."
 
 
 def _models(facts: CardFacts) -> str:
     licences = {part.name: part.licence for part in facts.parts if part.kind == "generator"}
     rows = [
-        [inline_code(one["name"]), inline_code(one["revision"] or ""), str(one["candidates"]),
-         inline_code(licences.get(one["name"], UNKNOWN))]
-        for one in facts.summary["generators"]
+        [inline_code(row["name"]), inline_code(row["revision"] or ""), str(row["candidates"]),
+         inline_code(licences.get(row["name"], UNKNOWN))]
+        for row in facts.summary["generators"]
     ]  # fmt: skip
     return "## Generators\n\n" + markdown_table(
         ["model", "revision", "candidates per clip", "licence"], rows
@@ -156,20 +154,22 @@ def _panel(facts: CardFacts) -> str:
 
 
 def _rule(facts: CardFacts) -> str:
-    pairing, measured = facts.run.pairing, facts.audit["yield"]
-    usual = dump_fields(Pairing())
-    settings = {k: v for k, v in pairing.items() if k != "rule" and v != usual.get(k)}
-    changes = inline_code(json.dumps(settings)) if settings else "with its usual settings"
+    pairing, yields = facts.run.pairing, facts.audit["yield"]
+    defaults = dump_fields(Pairing())
+    settings = {k: v for k, v in pairing.items() if k != "rule" and v != defaults.get(k)}
+    changes = inline_code(json.dumps(settings)) if settings else "with its default settings"
     lines = [
         f"## Rule and yield\n\nRule {inline_code(pairing['rule'])}, {changes}.",
-        f"{share_text(measured['joint'])} of the clips have a pair"
-        f"{_interval(measured.get('joint_interval'))}.",
+        f"{share_text(yields['joint'])} of the clips have a pair"
+        f"{_interval(yields.get('joint_interval'))}.",
     ]
-    if measured.get("by_chance") is not None:
-        lines.append(f"With shuffled scores it would be {share_text(measured['by_chance'])}.")
-    stops = facts.audit.get("without_pair") or {}
-    if stops:
-        reasons = ", ".join(f"{count} {inline_code(reason)}" for reason, count in stops.items())
+    if yields.get("by_chance") is not None:
+        lines.append(f"With shuffled scores it would be {share_text(yields['by_chance'])}.")
+    without_pair = facts.audit.get("without_pair") or {}
+    if without_pair:
+        reasons = ", ".join(
+            f"{count} {inline_code(reason)}" for reason, count in without_pair.items()
+        )
         lines.append(f"Clips without a pair, by reason: {reasons}.")
     return " ".join(lines)
 
@@ -191,47 +191,44 @@ def _agreement(facts: CardFacts) -> str:
     votes = facts.audit.get("panel", {}).get("effective_votes") or {}
     if votes.get("value") is not None:
         parts.append(
-            f"{quantity(votes['votes'], 'vote')} count as {votes['value']:.1f} independent ones "
-            "(effective "
-            "number by participation ratio)."
+            f"{quantity(votes['votes'], 'vote')} count as {votes['value']:.1f} independent votes "
+            "(effective number by participation ratio)."
         )
     if facts.has_figure:
         parts.append(f"![Kendall's tau between every two votes]({FIGURE})")
     if rows:
-        parts.append(
-            markdown_table(["vote", "vote", "Kendall's tau", "name the same winner"], rows)
-        )
+        parts.append(markdown_table(["vote", "vote", "Kendall's tau", "same winner"], rows))
     return "\n\n".join([*parts, *_hold_out(facts), *_listening(facts)])
 
 
 def _hold_out(facts: CardFacts) -> list[str]:
     rows = [
         [inline_code(row["score"]), share_text(row["rate"]),
-         _interval([row["low"], row["high"]]).strip() if row["low"] is not None else "too few"]
+         _interval(_bounds(row["low"], row["high"])).strip() or "too few"]
         for row in facts.audit.get("hold_out") or ()
     ]  # fmt: skip
     if not rows:
         return []
     text = (
-        "Scores that took no part, and in what share of the pairs they prefer the chosen (one half "
-        "is chance):"
+        "Scores that did not choose the pairs, and the share of the pairs in which they prefer the "
+        "chosen candidate (one half is chance):"
     )
     return [text, markdown_table(["score", "prefers chosen", "interval"], rows)]
 
 
-def _bounds(row: dict[str, Any]) -> list[float] | None:
-    return None if row["low"] is None else [row["low"], row["high"]]
+def _bounds(low: float | None, high: float | None) -> list[float] | None:
+    return None if low is None or high is None else [low, high]
 
 
 def _listening(facts: CardFacts) -> list[str]:
     answers = facts.audit.get("listening") or {}
     if not answers.get("answers"):
         return ["No person has judged these pairs."]
-    panel = answers.get("panel") or {}
-    bounds = _interval(panel.get("agree_interval"))
+    panel = answers.get("panel")
+    agree = share_text(panel.get("agree") if panel else None)
+    bounds = _interval(panel.get("agree_interval") if panel else None)
     return [
-        f"People gave {quantity(answers['answers'], 'answer')}; "
-        f"{share_text(panel.get('agree'))}{bounds} prefer the chosen."
+        f"People gave {quantity(answers['answers'], 'answer')}; {agree}{bounds} prefer the chosen."
     ]
 
 
@@ -239,14 +236,14 @@ def _biases(facts: CardFacts) -> str:
     bullets = [
         f"Chosen differs from rejected in {inline_code(row['property'])}: Cohen's d "
         f"{number_text(row['cohens_d'])}, Cliff's delta {number_text(row['cliffs_delta'])}. "
-        "A model may learn that instead."
+        "A model may learn this difference instead."
         for row in facts.audit.get("sides") or ()
         if row["warns"]
     ]
     bullets += [
-        f"A linear probe names the chosen of unseen pairs of {inline_code(row['generator'])} in "
-        f"{share_text(row['accuracy'])}{_interval(_bounds(row))} of cases; with labels "
-        f"shuffled, in {share_text(row['shuffled'])}."
+        f"A linear probe finds the chosen candidate in {share_text(row['accuracy'])}"
+        f"{_interval(_bounds(row['low'], row['high']))} of unseen pairs of "
+        f"{inline_code(row['generator'])}; with shuffled labels, in {share_text(row['shuffled'])}."
         for row in facts.audit.get("learnability") or ()
         if row["accuracy"] is not None
     ]
@@ -255,7 +252,7 @@ def _biases(facts: CardFacts) -> str:
             bullets.append(f"In several splits: {quantity(shared['shared'], escape(kind))}.")
     bullets += [escape(notice) for notice in facts.summary["notices"]]
     bullets.append(
-        "Preferences are those of the panel; what it cannot hear, the pairs do not know."
+        "Preferences are those of the panel: the pairs say nothing about what it does not measure."
     )
     return "## Known biases and limits\n\n" + "\n".join(f"- {line}" for line in bullets)
 
@@ -268,24 +265,24 @@ def _consent(facts: CardFacts) -> str:
         "drop": "Speakers and recordings are not named.",
     }[facts.anonymised]
     return (
-        f"## Privacy\n\n{how} Clip ids are pseudonyms too; seeds, and what was drawn from them, "
-        "are left out. Voices are not altered, and what is said is in `text`."
+        f"## Privacy\n\n{how} Clip ids are pseudonyms too. Seeds and values drawn from them are "
+        "left out. Voices are not altered, and `text` has the spoken words."
     )
 
 
 def _rebuild(facts: CardFacts) -> str:
     version = inline_code(f"gensr_pref {facts.run.provenance.gensr_pref}".strip())
     fingerprint = inline_code(facts.run.provenance.fingerprint)
-    made = f"Made with {version}; the run's fingerprint is {fingerprint}."
+    origin = f"Built with {version}; the run's fingerprint is {fingerprint}."
     if facts.anonymised is not None:
         return (
-            f"## How it was built\n\n{made} `run.yaml` has the settings. It cannot be built again "
-            "from them: the seed is withheld, as with it a guess of a recording could be checked."
+            f"## How it was built\n\n{origin} `run.yaml` has the settings. The dataset cannot be "
+            "built again from them: the seed is withheld, because it could confirm a guessed name."
         )
     command = code_block("gensr-pref build run.yaml --out RUN\ngensr-pref export RUN OUT", "sh")
     return (
-        f"## How to build it again\n\n{made} Put the recordings where `run.yaml` looks for them:"
-        f"\n\n{command}"
+        f"## How to build it again\n\n{origin} Put the recordings where `run.yaml` expects them, "
+        f"then:\n\n{command}"
     )
 
 
@@ -298,13 +295,12 @@ def _citation(facts: CardFacts) -> str:
         else ""
     )
     entry = f"@misc{{{key},\n  title = {{{title}}},{where}\n  note = {{Built with {HOME}}}\n}}"
-    cited = [one["cite"] for one in facts.run.credits if one.get("cite")]
-    also = (
-        ["", "And of what it is made of:", "", *(f"- {escape(text)}" for text in cited)]
-        if cited
-        else []
-    )
-    return "\n".join([f"## Citation\n\n{code_block(entry, 'bibtex')}", *also])
+    lines = [f"## Citation\n\n{code_block(entry, 'bibtex')}"]
+    citations = [credit["cite"] for credit in facts.run.credits if credit.get("cite")]
+    if citations:
+        lines += ["", "Please also cite the recordings:", ""]
+        lines += [f"- {escape(text)}" for text in citations]
+    return "\n".join(lines)
 
 
 def _codes(names: list[str]) -> str:

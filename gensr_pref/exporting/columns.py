@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from gensr_pref.schema import AUDIO, CANDIDATES, LATENT, PAIR_ROLES, SCORE_FAILURES
 
-VERSION = 1  # of the format of an export
+VERSION = 1  # version of the format of an export
 _TOKENS = CANDIDATES.field("tokens").type
 _OF_SIDE: tuple[tuple[str, pa.DataType], ...] = (
     ("generator", pa.string()),
@@ -26,7 +26,7 @@ def export_pairs_schema(scores: Iterable[str], clean: bool = False) -> pa.Schema
 
     Args:
         scores: names of the panel's scores.
-        clean: whether there is a column with the clean clip.
+        clean: whether to include a column with the clean clip.
     """
     values = pa.struct([pa.field(name, pa.float32()) for name in scores])
     sides = [
@@ -65,7 +65,7 @@ def export_candidates_schema(scores: Iterable[str], audio: bool = False) -> pa.S
 
     Args:
         scores: names of the panel's scores.
-        audio: whether there is a column with the sound.
+        audio: whether to include a column with the audio.
     """
     values = pa.struct([pa.field(name, pa.float32()) for name in scores])
     return pa.schema(

@@ -1,4 +1,4 @@
-"""The tables of an export: the pairs of a run with their audio, and the candidates' scores."""
+"""The tables of an export: a run's pairs with their audio, and its candidates with scores."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ import pyarrow.compute as pc
 from gensr_pref.errors import InputError, Problem, typed
 from gensr_pref.exporting import trl, wav_jsonl
 from gensr_pref.exporting.candidate_rows import candidate_rows
-from gensr_pref.exporting.card_facts import DatasetConfig, Format
+from gensr_pref.exporting.card_facts import Format
 from gensr_pref.exporting.columns import VERSION, export_candidates_schema, export_pairs_schema
+from gensr_pref.exporting.dataset_files import DatasetConfig, Split
 from gensr_pref.exporting.pseudonym_order import sort_by_pseudonym
 from gensr_pref.exporting.pseudonyms import Pseudonyms
-from gensr_pref.exporting.shard_writer import SHARD_BYTES, ShardWriter, Split
+from gensr_pref.exporting.shard_writer import SHARD_BYTES, ShardWriter
 from gensr_pref.rundir.rows import pairs
 
 _SPLIT = pa.field("split", pa.string())
@@ -30,10 +31,10 @@ class ExportOptions:
 
     Attributes:
         form: format of the files: parquet, wav-jsonl or trl.
-        candidates: whether a second config holds the scores of all candidates, and their audio;
-            only with parquet.
-        clean: whether the clean clip is a column of the pairs.
-        shard_bytes: approximate maximum size of a Parquet file.
+        candidates: content of the second config, for all candidates: none, scores, or scores and
+            audio; only with parquet.
+        clean: whether to include the clean clips.
+        shard_bytes: approximate maximum size of a Parquet file, in bytes.
     """
 
     form: Format = "parquet"
@@ -51,7 +52,7 @@ class WrittenDataset:
 
     Attributes:
         tables: the pairs, and the candidates if they are part of the export.
-        codes: codes per codebook, in the form trl.
+        codes: codes per codebook, in the format trl.
     """
 
     tables: tuple[DatasetConfig, ...]
@@ -62,21 +63,21 @@ def write_dataset(
     run: Path, out: Path, options: ExportOptions, scores: Sequence[str], facts: dict[str, Any],
     names: Pseudonyms | None = None,
 ) -> WrittenDataset:  # fmt: skip
-    """Write a run's pairs (and candidates) into a folder, a few clips in memory at a time.
+    """Write a run's pairs and candidates into a folder, with a few clips in memory at a time.
 
-    The same run gives the same bytes; sounds are the run's own FLAC bytes (under wav-jsonl, their
-    samples).
+    The same run gives the same bytes. Audio is copied as the run's own FLAC bytes; in the format
+    wav-jsonl, its samples are copied.
 
     Args:
         run: the run directory.
         out: an empty folder.
         scores: names of the panel's scores.
         facts: facts of the run, for the files' metadata.
-        names: pseudonyms for speakers and recordings; None = names stay.
+        names: pseudonyms for speakers and recordings; None = keep the names.
 
     Raises:
-        InputError: the run has no pairs, or none that the form can hold.
-        StorageError: a part cannot be read, or the folder not written.
+        InputError: the run has no pairs, or none that fit the format.
+        StorageError: a part cannot be read, or the folder cannot be written.
     """
     schema = export_pairs_schema(scores, options.clean)
     rows = _anonymise(_pairs(run, scores, schema), names, out)
@@ -153,7 +154,7 @@ def _write_parquet(
 def _read_ahead(rows: Iterator[pa.Table]) -> Iterator[pa.Table]:
     """The same tables; the next one is read while one is written."""
     with ThreadPoolExecutor(1) as reader:
-        coming = reader.submit(next, rows, None)
-        while (table := coming.result()) is not None:
-            coming = reader.submit(next, rows, None)
+        following = reader.submit(next, rows, None)
+        while (table := following.result()) is not None:
+            following = reader.submit(next, rows, None)
             yield table

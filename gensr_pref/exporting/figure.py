@@ -1,4 +1,4 @@
-"""The card's figure: how far the votes agree with one another."""
+"""The card's figure: agreement between the votes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
+from gensr_pref.auditing.agreement import PairAgreement
 from gensr_pref.untrusted.text import escape_all
 
 _SETTINGS: dict[Any, Any] = {"text.parse_math": False, "font.size": 9.0, "figure.titlesize": 10.0}
@@ -13,7 +14,7 @@ _CELL, _LEAST = 0.55, 4.4  # inches
 _GOOD, _BAD, _INK = "#0b6e4f", "#b3261e", "#1a1a1a"
 
 
-def agreement_figure(rows: Sequence[dict[str, Any]]) -> bytes | None:
+def agreement_figure(rows: Sequence[PairAgreement]) -> bytes | None:
     """Return Kendall's tau between every two votes as a PNG; None if there are fewer than two.
 
     Args:
@@ -36,7 +37,7 @@ def agreement_figure(rows: Sequence[dict[str, Any]]) -> bytes | None:
         return file.getvalue()
 
 
-def _draw(axes: Any, names: list[str], rows: Sequence[dict[str, Any]]) -> None:
+def _draw(axes: Any, names: list[str], rows: Sequence[PairAgreement]) -> None:
     from matplotlib.patches import Rectangle
 
     for row in rows:

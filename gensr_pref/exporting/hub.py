@@ -7,7 +7,7 @@ of any format, that this one does not contain. Files that no export wrote are li
 decides about them.
 
 The token is the one that `huggingface_hub` uses (``HF_TOKEN``, else the one that ``hf auth login``
-stored). It is never shown, and neither are the Hub's own messages, which may hold signed addresses.
+stored). It is never shown, nor are the Hub's own messages, which may contain signed addresses.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from glob import escape
 from pathlib import Path
-from typing import Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Literal, TypedDict
 
 from gensr_pref.errors import (
     InputError,
@@ -38,6 +38,10 @@ from gensr_pref.exporting.hub_files import (
 )
 from gensr_pref.weights import catalogue, hub
 
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
+    from huggingface_hub.hf_api import RepoFile
+
 _KIND = "dataset"
 _BLOCK = 1 << 20
 _PATIENCE = 10.0  # seconds for the first answer
@@ -46,11 +50,11 @@ _STATES = ("new", "changed", "same", "gone", "kept", "undecided")
 
 @dataclass(frozen=True)
 class HubTarget:
-    """Where an export is uploaded to.
+    """The repository that an export is uploaded to.
 
     Attributes:
         repository: ``org/name``.
-        public: whether a new repository is public.
+        public: whether a new repository is public; required to push to one that is public.
         revision: branch, which is created if it does not exist; None = main.
         create_pr: open a pull request instead of committing.
         others: what to do with files in the repository that no export wrote; None = refuse a
@@ -66,7 +70,7 @@ class HubTarget:
 
 @dataclass(frozen=True)
 class Change:
-    """One file, and what an upload does with it.
+    """A file, and what an upload does with it.
 
     Attributes:
         path: path in the repository.
@@ -82,7 +86,7 @@ class Change:
 
 
 def check_target(target: HubTarget) -> None:
-    """Refuse a target that nothing can be uploaded to, before any work.
+    """Refuse a target to which nothing can be uploaded, before any work.
 
     Raises:
         InputError: the Hub does not allow the name, two options exclude each other, or connections
@@ -123,7 +127,7 @@ def check_target(target: HubTarget) -> None:
 
 
 def require_token() -> None:
-    """Refuse to go on without a token.
+    """Refuse to continue without a token.
 
     Raises:
         InputError: there is no token on this machine.
@@ -141,7 +145,7 @@ def require_token() -> None:
 def plan_push(folder: Path, target: HubTarget) -> list[Change]:
     """Return every file of the folder and the repository, and what an upload would do with it.
 
-    Files are read to be compared if the repository has files of the same names and sizes.
+    A file is read only if the repository has a file of the same name and size.
 
     Raises:
         UnreachableError: the Hub does not answer.
@@ -153,19 +157,19 @@ def plan_push(folder: Path, target: HubTarget) -> list[Change]:
     with explain_errors(target.repository):
         remote, branch = _remote_files(target)
         titles = commit_titles(HfApi(), target.repository, branch) if remote else []
-    strangers = foreign_files(remote, titles)
-    changes = [_change(path, name, remote) for name, path in _local_files(folder).items()]
+    foreign = foreign_files(remote, titles)
+    changes = [_compare(path, name, remote) for name, path in _local_files(folder).items()]
     names = {change.path for change in changes}
     state: Literal["gone", "kept", "undecided"]
     state = "gone" if target.others == "delete" else "kept" if target.others else "undecided"
-    gone = dict.fromkeys(exported_files(remote, strangers), "gone")
-    states = {**gone, **dict.fromkeys(strangers, state)}
-    left = [Change(name, states[name], 0) for name in sorted(states.keys() - names)]  # type: ignore[arg-type]
-    return [*changes, *left]
+    gone = dict.fromkeys(exported_files(remote, foreign), "gone")
+    states = {**gone, **dict.fromkeys(foreign, state)}
+    others = [Change(name, states[name], 0) for name in sorted(states.keys() - names)]  # type: ignore[arg-type]
+    return [*changes, *others]
 
 
 def list_unknown_changes(folder: Path) -> list[Change]:
-    """Return every file of the folder, without knowing what the repository has."""
+    """Return every file of the folder as a change of unknown state, without asking the Hub."""
     local = _local_files(folder)
     return [Change(name, "unknown", path.stat().st_size) for name, path in local.items()]
 
@@ -217,21 +221,21 @@ def push(folder: Path, target: HubTarget) -> Pushed:
         private = bool(api.repo_info(target.repository, repo_type=_KIND).private)
     _require_expected(target, private)
     changes = plan_push(folder, target)
-    of = {state: [one.path for one in changes if one.state == state] for state in _STATES}
-    require_decided(target.repository, of["undecided"], target.others)
+    paths = {state: [c.path for c in changes if c.state == state] for state in _STATES}
+    require_decided(target.repository, paths["undecided"], target.others)
     _make_branch(api, target)
     return {
         "repository": target.repository,
         "private": private,
-        "same": len(of["same"]),
-        "gone": of["gone"],
-        "kept": of["kept"],
-        "earlier_commits": bool(of["changed"] or of["gone"]),
-        **_upload(api, folder, target, [*of["new"], *of["changed"]], of["gone"]),
+        "same": len(paths["same"]),
+        "gone": paths["gone"],
+        "kept": paths["kept"],
+        "earlier_commits": bool(paths["changed"] or paths["gone"]),
+        **_upload(api, folder, target, [*paths["new"], *paths["changed"]], paths["gone"]),
     }
 
 
-def _make_branch(api: Any, target: HubTarget) -> None:
+def _make_branch(api: HfApi, target: HubTarget) -> None:
     """Create the branch that is pushed to, as a copy of main."""
     if not target.revision or target.revision.startswith("refs/"):
         return
@@ -240,10 +244,10 @@ def _make_branch(api: Any, target: HubTarget) -> None:
 
 
 def _upload(
-    api: Any, folder: Path, target: HubTarget, moved: Sequence[str], gone: Sequence[str]
+    api: HfApi, folder: Path, target: HubTarget, uploaded: Sequence[str], gone: Sequence[str]
 ) -> Sent:
     url = f"{api.endpoint}/datasets/{target.repository}"
-    if not moved and not gone:
+    if not uploaded and not gone:
         return {"url": url, "sent": 0, "commit": None, "pull_request": None}
     with explain_errors(target.repository):
         commit = api.upload_folder(
@@ -253,23 +257,23 @@ def _upload(
             commit_message=COMMIT,
             revision=target.revision,
             create_pr=target.create_pr,
-            allow_patterns=[escape(name) for name in moved] or ["no such file"],
+            allow_patterns=[escape(name) for name in uploaded] or ["no such file"],
             delete_patterns=[escape(name) for name in gone] or None,
         )
     if gone:
         _require_gone(target, commit.pr_revision or target.revision, gone)
     return {
         "url": url,
-        "sent": len(moved),
+        "sent": len(uploaded),
         "commit": commit.oid,
         "pull_request": commit.pr_url,
     }
 
 
 def _require_gone(target: HubTarget, revision: str | None, gone: Sequence[str]) -> None:
-    """Check that files are deleted: one may be sound that must not be public."""
+    """Check that files were deleted: one may be audio that must not be public."""
     with explain_errors(target.repository):
-        remaining = _files(target.repository, revision)
+        remaining = _list_files(target.repository, revision)
     left = [name for name in gone if name in remaining]
     if left:
         raise PublishError(
@@ -284,8 +288,8 @@ def _require_gone(target: HubTarget, revision: str | None, gone: Sequence[str]) 
 def _require_expected(target: HubTarget, private: bool) -> None:
     if not private and not target.public:
         raise InputError(
-            f"is public already, so all that is pushed would be. Say "
-            f"{parameter('public')} if that is meant, or choose another name",
+            f"is public already, so everything that is pushed would be public. Allow this with "
+            f"{parameter('public')}, or choose another name",
             path=target.repository,
             problem=Problem.UNSAFE,
         )
@@ -313,22 +317,22 @@ def _require_answer(target: HubTarget) -> None:
         if find_answer(error)[0] is None:
             raise UnreachableError(
                 f"the Hub does not answer ({type(error).__name__}). Nothing "
-                "was begun; try again once it can be reached",
+                "was changed; try again when it can be reached",
                 path=target.repository,
                 problem=Problem.OFFLINE,
             ) from None
 
 
-def _remote_files(target: HubTarget) -> tuple[dict[str, Any], str | None]:
-    """The existing files by path, and their branch: main if the target's does not exist yet.
+def _remote_files(target: HubTarget) -> tuple[dict[str, RepoFile], str | None]:
+    """The repository's files by path, and their branch: main if the target's does not exist yet.
 
-    There are none if the repository does not exist yet.
+    There are no files if the repository does not exist yet.
     """
     from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
     for branch in dict.fromkeys((target.revision, None)):
         try:
-            return _files(target.repository, branch), branch
+            return _list_files(target.repository, branch), branch
         except RevisionNotFoundError:
             continue
         except RepositoryNotFoundError:
@@ -336,14 +340,16 @@ def _remote_files(target: HubTarget) -> tuple[dict[str, Any], str | None]:
     return {}, None
 
 
-def _files(repository: str, revision: str | None) -> dict[str, Any]:
+def _list_files(repository: str, revision: str | None) -> dict[str, RepoFile]:
     from huggingface_hub import HfApi
+    from huggingface_hub.hf_api import RepoFile
 
     entries = HfApi().list_repo_tree(repository, recursive=True, revision=revision, repo_type=_KIND)
-    return {one.path: one for one in entries if hasattr(one, "blob_id")}
+    return {entry.path: entry for entry in entries if isinstance(entry, RepoFile)}
 
 
-def _change(path: Path, name: str, remote: dict[str, Any]) -> Change:
+def _compare(path: Path, name: str, remote: dict[str, RepoFile]) -> Change:
+    """What an upload does with a local file."""
     size = path.stat().st_size
     existing = remote.get(name)
     if existing is None:
@@ -352,8 +358,8 @@ def _change(path: Path, name: str, remote: dict[str, Any]) -> Change:
     return Change(name, "same" if same else "changed", size)
 
 
-def _is_same(path: Path, existing: Any) -> bool:
-    """Whether a file has the digest that the Hub states: SHA-256 for a large one, else git's."""
+def _is_same(path: Path, existing: RepoFile) -> bool:
+    """Compare a file with the Hub's digest: SHA-256 of a large file, else git's."""
     if existing.lfs is not None:
         return catalogue.sha256_of(path) == str(existing.lfs.sha256)
     digest = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)

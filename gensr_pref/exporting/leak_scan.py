@@ -1,7 +1,7 @@
-"""Search for what must not be published: paths of this machine, names of user and host, tokens.
+"""A scan for what must not be published: paths of this machine, names of user and host, tokens.
 
-All text of an export is searched: every string in every Parquet file, the files' metadata, and all
-other text files. A leak is reported by its place; a token is never repeated.
+All text of an export is scanned: every string in every Parquet file, the files' metadata, and all
+other text files. The report of a leak names its place and never repeats a token.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from gensr_pref.rundir import part_files
 from gensr_pref.storage.location import home
 from gensr_pref.untrusted import documents
 
-Place = tuple[str, str, bool, str]  # column, row or line, whether it was spoken, the text
-SPOKEN = ("text", "transcript")  # spoken words: the name of a user may be one of them
+LocatedText = tuple[str, str, bool, str]  # column, row or line, whether it was spoken, the text
+SPOKEN = ("text", "transcript")  # columns of spoken words, one of which may be the user's name
 _TEXT = (".md", ".json", ".jsonl", ".yaml", ".yml", ".csv", ".txt", ".svg")
 # Names so common that they reveal nothing about a person or a machine.
 _COMMON = """
 root user admin ubuntu debian runner nobody guest home test build docker localhost localdomain
 container linux work data main master node worker app vagrant
 """
-_TOKENS = {  # also next to `_`, as in the name of a file
+_TOKENS = {  # may follow `_`, as in the name of a file
     what: rf"(?<![A-Za-z0-9])(?:{text})"
     for what, text in {
         "a Hugging Face token": r"(?:hf|api_org)_[A-Za-z0-9]{20,}",
@@ -52,7 +52,7 @@ _TOKENS = {  # also next to `_`, as in the name of a file
 }
 _OWN = "a token of this machine"
 _PATHS = {
-    # Not of an address (https://…), a fraction (a/b) or an option; that of a host (host:/a/b) is.
+    # An address (https://…), a fraction (a/b) or an option is no path; `host:/a/b` is one.
     "a path": r"(?:(?<=^)|(?<=[\s\"'`=(\[{,;|<>:@]))(?:/[\w.@+~-][^/\s\"'`<>|,;)\]}]*){2,}",
     "a path on Windows": r"(?<![A-Za-z])[A-Za-z]:\\+[\w.]|(?<!\\)\\\\[\w.-]+\\+[\w.$-]+",
     "a file address": r"\bfile:/",
@@ -67,7 +67,7 @@ class Leak:
     Attributes:
         column: file, and column of a table.
         at: first row or line that holds it.
-        what: description; a token only by its first letters.
+        what: description; of a token, only its first letters.
     """
 
     column: str
@@ -95,10 +95,10 @@ class LocalNames:
 
     @classmethod
     def of_machine(cls, *folders: Path) -> LocalNames:
-        """Return those of this machine, with the home and the working folder besides `folders`."""
-        every = {str(path.resolve()) for path in (*folders, home(), Path.cwd())}
+        """Return the names of this machine; home and working folder are added to `folders`."""
+        paths = {str(path.resolve()) for path in (*folders, home(), Path.cwd())}
         host = socket.gethostname().partition(".")[0]
-        long_enough = tuple(sorted(path for path in every if len(path) > 1))
+        long_enough = tuple(sorted(path for path in paths if len(path) > 1))
         return cls(_unless_common(_user()), _unless_common(host), long_enough, _own_tokens())
 
     @cached_property
@@ -106,31 +106,26 @@ class LocalNames:
         """Triples: description, expression to search for, whether spoken text is searched too."""
         own = {_OWN: "|".join(map(re.escape, self.secrets))} if self.secrets else {}
         known = {**own, **_TOKENS, **_PATHS}
-        made = [(what, re.compile(text), True) for what, text in known.items()]
+        patterns = [(what, re.compile(text), True) for what, text in known.items()]
         roots = [
             re.escape(path.strip("/")) + r"(?:/|\b)" for path in self.folders if "/" in path[1:]
         ]
         if roots:
-            made.append(("a folder of this machine", re.compile("|".join(roots)), True))
+            patterns.append(("a folder of this machine", re.compile("|".join(roots)), True))
         for what, name in (("the user's name", self.user), ("this machine's name", self.host)):
             if name:
-                made.append(
-                    (
-                        what,
-                        re.compile(rf"(?<![A-Za-z0-9]){re.escape(name)}(?![A-Za-z0-9])", re.I),
-                        False,
-                    )
-                )
-        return made
+                whole = re.compile(rf"(?<![A-Za-z0-9]){re.escape(name)}(?![A-Za-z0-9])", re.I)
+                patterns.append((what, whole, False))
+        return patterns
 
 
 def scan_folder(folder: Path, local: LocalNames, allowed: Sequence[str] = ()) -> list[Leak]:
-    """Return everything in a folder that must not be published; once per column.
+    """Return everything in a folder that must not be published, once per column.
 
     Args:
         folder: an export.
         local: names that reveal this machine.
-        allowed: texts that may be published whatever they look like.
+        allowed: texts that are accepted.
 
     Raises:
         StorageError: a file cannot be read.
@@ -139,19 +134,19 @@ def scan_folder(folder: Path, local: LocalNames, allowed: Sequence[str] = ()) ->
     for path in sorted(folder.rglob("*")):
         if path.is_file():
             name = path.relative_to(folder).as_posix()
-            places = _parquet_texts(path) if path.suffix == ".parquet" else _file_texts(path)
-            leaks += _leaks_in_file(name, places, local, allowed)
+            texts = _parquet_texts(path) if path.suffix == ".parquet" else _file_texts(path)
+            leaks += _leaks_in_file(name, texts, local, allowed)
     return leaks
 
 
 def _leaks_in_file(
-    name: str, places: Iterable[Place], local: LocalNames, allowed: Sequence[str]
+    name: str, texts: Iterable[LocatedText], local: LocalNames, allowed: Sequence[str]
 ) -> Iterator[Leak]:
-    seen: set[tuple[str, str]] = set()
-    for column, at, spoken, text in chain([("", "", False, name)], places):
+    reported: set[tuple[str, str]] = set()
+    for column, at, spoken, text in chain([("", "", False, name)], texts):
         for what in _leaks_in_text(text, spoken, local, allowed):
-            if (column, what) not in seen:
-                seen.add((column, what))
+            if (column, what) not in reported:
+                reported.add((column, what))
                 yield Leak(f"{name}{column}", at, what)
 
 
@@ -169,7 +164,7 @@ def _leaks_in_text(
             yield f"{what}: {_quote(what, match.strip())}"
             if what == _OWN:
                 return
-    prefix = max((len(one) for one in allowed if text.startswith(one)), default=0)
+    prefix = max((len(start) for start in allowed if text.startswith(start)), default=0)
     if _is_below_root(text) and (not prefix or _is_below_root(text[prefix:])):
         yield f"a path of this machine without its first slash: {text[:80]!r}"
 
@@ -177,18 +172,18 @@ def _leaks_in_text(
 def _search(
     pattern: re.Pattern[str], text: str, allowed: Sequence[str], folders: bool
 ) -> str | None:
-    """The first match that may not be published, as it stands in the text.
+    """The first match that must not be published, as it stands in the text.
 
     Args:
-        folders: whether a match that begins inside an allowed text is judged by the rest of it:
-            if `/data` is allowed, `/data/a.wav` is, and `/data/anna/a.wav` is not. Otherwise all
-            of it must be inside.
+        folders: whether a match that begins inside an allowed text is judged by its rest: if
+            `/data` is allowed, `/data/a.wav` is too, but not `/data/anna/a.wav`. Otherwise the
+            whole match must be inside.
     """
     spans = [
         occurrence.span()
-        for one in allowed
-        if one
-        for occurrence in re.finditer(re.escape(one), text)
+        for accepted in allowed
+        if accepted
+        for occurrence in re.finditer(re.escape(accepted), text)
     ]
     for match in pattern.finditer(text):
         start, end = match.start(), match.start() + len(match[0].rstrip("/"))
@@ -212,14 +207,14 @@ def _exists(path: str) -> bool:
 
 
 def _is_below_root(text: str) -> bool:
-    """Whether a value is a path of this machine that only lacks its first slash."""
+    """Recognise a path of this machine that lacks its first slash."""
     if "/" not in text or len(text) > 1024 or any(c in text for c in '\n"{}<>:') or text[0] in "/.":
         return False
     folder = text.rpartition("/")[0]
     return "/" in folder and _exists("/" + text.partition("/")[0]) and _exists("/" + folder)
 
 
-def _parquet_texts(path: Path) -> Iterator[Place]:
+def _parquet_texts(path: Path) -> Iterator[LocatedText]:
     """Every string of a Parquet file, and its metadata."""
     schema = pq.read_schema(path)
     for key, value in (schema.metadata or {}).items():
@@ -236,7 +231,7 @@ def _parquet_texts(path: Path) -> Iterator[Place]:
 
 
 def _string_leaves(name: str, kind: pa.DataType) -> Iterator[str]:
-    """Columns of a Parquet file that hold text; sound is left out."""
+    """Columns of a Parquet file that contain text; audio is left out."""
     if pa.types.is_string(kind):
         yield name
     elif pa.types.is_struct(kind):
@@ -248,23 +243,23 @@ def _string_leaves(name: str, kind: pa.DataType) -> Iterator[str]:
 
 def _distinct(column: pa.Array) -> Iterator[tuple[str, int]]:
     """Each text of a column once, with its first row."""
-    seen: set[str] = set()
+    distinct: set[str] = set()
     for row, value in enumerate(column.to_pylist()):
         for text in _strings(value):
-            if text not in seen:
-                seen.add(text)
+            if text not in distinct:
+                distinct.add(text)
                 yield text, row
 
 
-def _file_texts(path: Path) -> Iterator[Place]:
+def _file_texts(path: Path) -> Iterator[LocatedText]:
     if path.suffix not in _TEXT:
         return
     with path.open(encoding="utf-8", errors="replace") as file:
         for number, line in enumerate(file, 1):
-            place = f", line {number}"
-            yield "", place, False, line.rstrip("\n")
+            at = f", line {number}"
+            yield "", at, False, line.rstrip("\n")
             for piece in re.findall(r"[^\s\"'`|]+/[^\s\"'`|]+", line):
-                yield "", place, False, piece.strip(",;")
+                yield "", at, False, piece.strip(",;")
 
 
 def _parse(text: str) -> Any:
@@ -278,7 +273,7 @@ def _parse(text: str) -> Any:
 
 
 def _strings(value: Any) -> Iterator[str]:
-    """All texts inside nested data, keys too."""
+    """All texts in nested data, including keys."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
@@ -293,7 +288,7 @@ def _strings(value: Any) -> Iterator[str]:
 def _user() -> str:
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # of a container without an entry for the user
+    except (KeyError, OSError):  # a container without an entry for the user
         return ""
 
 

@@ -1,4 +1,4 @@
-"""Licences of the works and models in a dataset, and what they mean for its card."""
+"""Licences of the works and models in a dataset."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 from gensr_pref.rundir.document import RunDocument
 
 UNKNOWN = "unknown"
-UNRECORDED = "not recorded"  # of a generator, in a run that was built before licences were recorded
+UNRECORDED = "not recorded"  # a generator in a run of a version that recorded no licences
 _NON_COMMERCIAL = re.compile(r"\bnc\b|non-?\s?commercial", re.IGNORECASE)
-_COMMERCE = re.compile(r"\bcommercial", re.IGNORECASE)
+_COMMERCIAL = re.compile(r"\bcommercial", re.IGNORECASE)
 # Values of `license` on the Hub (docs/hub/repositories-licenses) that recordings, weights or code
 # may have; any other licence is written as `other`.
 _HUB = """
@@ -33,7 +33,7 @@ class LicensedPart:
     Attributes:
         kind: speech, noise, rooms, other, generator or metric.
         name: name of the work or model.
-        licence: name that its makers give it; `UNKNOWN` if they state none.
+        licence: name of its licence; `UNKNOWN` if none is stated.
         notice: text that must be shown with it.
     """
 
@@ -44,21 +44,21 @@ class LicensedPart:
 
     @property
     def is_non_commercial(self) -> bool:
-        """Whether its licence forbids commercial use."""
+        """The licence forbids commercial use."""
         return _NON_COMMERCIAL.search(f"{self.licence} {self.notice}") is not None
 
     @property
     def is_restricted(self) -> bool:
-        """Whether its licence or notice mentions commercial use."""
-        return self.is_non_commercial or _COMMERCE.search(self.notice) is not None
+        """The licence forbids commercial use, or the notice mentions it."""
+        return self.is_non_commercial or _COMMERCIAL.search(self.notice) is not None
 
 
 def licensed_parts(run: RunDocument) -> list[LicensedPart]:
     """Return all works and models in the dataset, recordings first.
 
     Args:
-        run: content of ``run.yaml``. The licences of the generators are those that the build
-            recorded: no generator is loaded here.
+        run: content of ``run.yaml``, in which the build recorded the licences of the generators;
+            no generator is loaded here.
     """
     provenance = run.provenance
     recordings = [LicensedPart(c["of"], c["name"], c["licence"]) for c in run.credits]
@@ -68,12 +68,12 @@ def licensed_parts(run: RunDocument) -> list[LicensedPart]:
     if "noise" not in kinds and _uses_noise(run):
         recordings.append(LicensedPart("noise", "the noise", UNKNOWN))
     models = [
-        LicensedPart("generator", one.name, _recorded_licence(provenance.licences, one.name))
-        for one in provenance.generators
+        LicensedPart("generator", name, _recorded_licence(provenance.licences, name))
+        for name in (generator.name for generator in provenance.generators)
     ]
     panel = [
-        LicensedPart("metric", one.metric, one.licence or UNKNOWN, one.notice or "")
-        for one in provenance.panel
+        LicensedPart("metric", metric.metric, metric.licence or UNKNOWN, metric.notice or "")
+        for metric in provenance.panel
     ]
     return [*recordings, *models, *panel]
 
@@ -87,9 +87,9 @@ def _recorded_licence(licences: Mapping[str, Any], label: str) -> str:
 
 
 def hub_licences(parts: Sequence[LicensedPart]) -> list[str]:
-    """Return the values of ``license`` in the card: of recordings, and any non-commercial one."""
-    bound = [p for p in parts if p.kind not in ("generator", "metric") or p.is_non_commercial]
-    return list(dict.fromkeys(_hub_licence(part.licence) for part in bound))
+    """Return the values of ``license`` in the card: of recordings, and non-commercial ones."""
+    listed = [p for p in parts if p.kind not in ("generator", "metric") or p.is_non_commercial]
+    return list(dict.fromkeys(_hub_licence(part.licence) for part in listed))
 
 
 def _hub_licence(licence: str) -> str:

@@ -1,17 +1,27 @@
-"""Pairs of an export as NumPy arrays, without torchcodec and FFmpeg.
+"""Rows of an export with audio as NumPy arrays, without torchcodec and FFmpeg.
 
-`datasets` decodes its Audio columns through these two; here the columns are read as bytes and
-decoded by soundfile.
+`datasets` needs these two to decode Audio columns. Here the columns are read as bytes, which
+soundfile decodes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
+
+import numpy as np
+import numpy.typing as npt
 
 from gensr_pref import audio
 from gensr_pref.errors import InputError, Problem
+
+
+class DecodedAudio(TypedDict):
+    """A sound: samples [T] float32, and their rate in Hz."""
+
+    array: npt.NDArray[np.float32]
+    sampling_rate: int
 
 
 def load(
@@ -22,12 +32,11 @@ def load(
 ) -> Iterator[dict[str, Any]]:
     """Yield the rows of an export, from disk or from the Hub.
 
-    Every Audio column (`prompt`, `chosen`, `rejected`, and `clean` and `audio` where they exist) is
-    ``{"array": [T] float32, "sampling_rate": Hz}``, or None where it is null; every other column is
-    as docs/export.md lists it.
+    The value of an Audio column (`prompt`, `chosen`, `rejected`, and `clean` and `audio` where they
+    exist) is `DecodedAudio`, or None for null. docs/export.md lists the other columns.
 
     Args:
-        source: the folder that `gensr-pref export` wrote, or ``org/name`` on the Hub.
+        source: folder that `gensr-pref export` wrote, or ``org/name`` on the Hub.
         config: ``default`` (pairs), or ``candidates``.
         split: ``train`` or ``validation``.
         revision: commit, tag or branch on the Hub.
@@ -74,6 +83,6 @@ def _decode(rows: Any) -> Iterator[dict[str, Any]]:
         yield {**row, **{name: _array(row[name]) for name in names}}
 
 
-def _array(value: dict[str, Any] | None) -> dict[str, Any] | None:
+def _array(value: dict[str, Any] | None) -> DecodedAudio | None:
     sound = audio.from_column(value)
     return None if sound is None else {"array": sound.wave, "sampling_rate": sound.rate}

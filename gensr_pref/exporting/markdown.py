@@ -1,4 +1,4 @@
-"""Text of others inside Markdown, so that it stays text."""
+"""Markdown with text from other people, which must remain text."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _MARKUP = re.compile(r"([\\`*_{}\[\]|~$!>]|^[#+-]|:(?=//)|(?<=www)\.|@(?=\w))")
 
 
 def escape(text: str) -> str:
-    """Return a text that Markdown shows as it is: one line, no markup, no HTML, no link."""
+    """Return one line of Markdown that shows a text as it is: no markup, no HTML, no link."""
     line = escape_invisible(" ".join(text.split())).replace("&", "&amp;").replace("<", "&lt;")
     line = _MARKUP.sub(r"\\\1", line)
-    return re.sub(r"^(\d+)([.)])", r"\1\\\2", line)  # no item of a list
+    return re.sub(r"^(\d+)([.)])", r"\1\\\2", line)  # not an item of a list
 
 
 def inline_code(text: str) -> str:
@@ -26,7 +26,7 @@ def inline_code(text: str) -> str:
 
 
 def code_block(text: str, language: str = "") -> str:
-    """Return a block of code; backticks in it do not end it."""
+    """Return a text as a block of code; backticks in it do not end it."""
     text = escape_invisible(text, lines=True)
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
@@ -34,13 +34,13 @@ def code_block(text: str, language: str = "") -> str:
 
 
 def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table; the cells are Markdown already."""
+    """Return a table of cells that are Markdown already."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def link(text: str, url: str) -> str:
-    """Return a link to an http address; only the text if the address is none."""
+    """Return a link to an http address; only the text for any other address."""
     safe = re.fullmatch(r"https?://[^\s<>()\[\]\\\"'`|]+", url)
     return f"[{escape(text)}]({url})" if safe else escape(text)
 

@@ -1,7 +1,8 @@
 """Rows sorted by their pseudonyms, so that their order reveals nothing about the names.
 
-Pseudonyms are spread evenly: rows are distributed to files by the first digits of theirs, and each
-file, a 256th of all rows, is sorted in memory. Meanwhile there are two copies on the disk.
+Rows are distributed to files by the first digits of their pseudonyms. Each file has about a 256th
+of all rows, because pseudonyms are spread evenly, and is sorted in memory. Meanwhile the disk holds
+two copies.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 ROWS_AT_ONCE = 32
-_DIGITS = 2  # of 16, hexadecimal
+_DIGITS = 2  # first hexadecimal digits, of 16
 
 
 def sort_by_pseudonym(rows: Iterator[pa.Table], folder: Path) -> Iterator[pa.Table]:
-    """Yield the same rows sorted by ``clip_id``; those of a clip stay in their order.
+    """Yield the same rows sorted by ``clip_id``; the rows of a clip stay in their order.
 
     Args:
         rows: rows with pseudonyms for clips (`pseudonyms.Pseudonyms.table`).
@@ -28,22 +29,22 @@ def sort_by_pseudonym(rows: Iterator[pa.Table], folder: Path) -> Iterator[pa.Tab
     Raises:
         OSError: the disk is full, or the folder cannot be written.
     """
-    with TemporaryDirectory(prefix=".unsorted-", dir=folder) as place:
-        for path in _distribute(rows, Path(place)):
+    with TemporaryDirectory(prefix=".unsorted-", dir=folder) as temporary:
+        for path in _distribute(rows, Path(temporary)):
             yield from _read_sorted(path)
             path.unlink()
 
 
 def _distribute(rows: Iterator[pa.Table], folder: Path) -> list[Path]:
-    """Write rows to files, sorted by the pseudonyms in them."""
+    """Write rows to files; return these in the order of the pseudonyms in them."""
     writers: dict[str, pa.ipc.RecordBatchStreamWriter] = {}
-    with ExitStack() as opened:
+    with ExitStack() as stack:
         for table in rows:
             starts = _first_digits(table)
             for start in pc.unique(starts).to_pylist():
                 if start not in writers:
                     writer = pa.ipc.new_stream(str(folder / start), table.schema)
-                    writers[start] = opened.enter_context(writer)
+                    writers[start] = stack.enter_context(writer)
                 writers[start].write_table(table.filter(pc.equal(starts, start)))
     return [folder / start for start in sorted(writers)]
 

@@ -1,9 +1,9 @@
-"""Names of speakers and recordings, dropped or replaced by pseudonyms.
+"""Pseudonyms for speakers and recordings.
 
-A pseudonym is BLAKE2b of the name, keyed with a secret of 32 random bytes: without the secret,
-nobody can try out names, as they could with a plain or publicly salted hash. The secret stays in
-the run directory (or in the file `secret`) and is never published; under one secret, a name has the
-same pseudonym in every export.
+A pseudonym is the BLAKE2b hash of the name, keyed with a secret of 32 random bytes. Without the
+secret, nobody can test guessed names, which would be possible with a plain hash or a published
+salt. The secret stays in the run directory (or in the file `secret`) and is never published. With
+the same secret, a name has the same pseudonym in every export.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from gensr_pref.errors import InputError, Problem, StorageError, parameter
 from gensr_pref.untrusted.columns import parse_source, parse_steps
 
 Anonymisation = Literal["drop", "hash"]
-SECRET = "anonymise.key"  # of a run directory
+SECRET = "anonymise.key"  # file of a run directory
 _BYTES = 32
 _IDS = ("clip_id", "pair_id", "candidate_id", "chosen_id", "rejected_id")
-_DRAWN = ("seed", "sampling")  # of a candidate, or of a pair's sides
+_DRAWN = ("seed", "sampling")  # columns of a candidate; of a pair, with the prefix of the side
 
 
 @dataclass(frozen=True)
@@ -42,27 +42,29 @@ class Pseudonyms:
     secret: bytes
 
     def of(self, kind: str, name: str) -> str:
-        """Return ``kind-`` and 16 hexadecimal digits."""
-        made = hashlib.blake2b(name.encode(), digest_size=8, key=self.secret, person=kind.encode())
-        return f"{kind}-{made.hexdigest()}"
+        """Return the pseudonym of a name: ``kind-`` and 16 hexadecimal digits."""
+        hashed = hashlib.blake2b(
+            name.encode(), digest_size=8, key=self.secret, person=kind.encode()
+        )
+        return f"{kind}-{hashed.hexdigest()}"
 
     def speaker(self, name: str) -> str | None:
         """Return a speaker's pseudonym; None if names are dropped."""
         return self.of("speaker", name) if self.how == "hash" else None
 
     def table(self, table: pa.Table) -> pa.Table:
-        """Return rows of an export, anonymised.
+        """Return rows of an export without names.
 
-        Ids begin with a pseudonym of their clip, as a clip's own name holds that of its recording.
-        Seeds and values drawn from them are dropped, and of a degradation only the steps' names
-        stay: all of these follow from the recording's name and the run's seed, and would confirm
-        a guess of the name.
+        Ids begin with a pseudonym of their clip, because a clip's own name contains that of its
+        recording. Seeds and values drawn from them are dropped, and only the names of the
+        degradation's steps are kept: all of these are computed from the recording's name and the
+        run's seed, so they would confirm a guessed name.
         """
         for name in table.column_names:
             if change := self._change(name):
                 values = [None if v is None else change(v) for v in table[name].to_pylist()]
-                place, field = table.schema.get_field_index(name), table.schema.field(name)
-                table = table.set_column(place, field, pa.array(values, field.type))
+                index, field = table.schema.get_field_index(name), table.schema.field(name)
+                table = table.set_column(index, field, pa.array(values, field.type))
         return table
 
     def _change(self, column: str) -> Callable[[Any], Any] | None:
@@ -88,16 +90,16 @@ class Pseudonyms:
 
 
 def open_pseudonyms(how: Anonymisation, secret: Path) -> Pseudonyms:
-    """Return pseudonyms under the secret in a file, which is made if it does not exist.
+    """Return pseudonyms with the secret in a file, which is created if it does not exist.
 
     Raises:
-        InputError: the file holds something else.
+        InputError: the file contains something else.
         StorageError: it cannot be read or written.
     """
     try:
         if not secret.exists():
-            made = os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(made, "w", encoding="ascii") as file:
+            created = os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(created, "w", encoding="ascii") as file:
                 file.write(secrets.token_hex(_BYTES) + "\n")
         key = bytes.fromhex(secret.read_text(encoding="ascii"))
     except OSError as error:
@@ -110,7 +112,7 @@ def open_pseudonyms(how: Anonymisation, secret: Path) -> Pseudonyms:
         key = b""
     if len(key) != _BYTES:
         raise InputError(
-            f"holds no secret of {_BYTES} bytes in hexadecimal",
+            f"contains no secret of {_BYTES} bytes in hexadecimal",
             path=secret,
             problem=Problem.INVALID,
         )

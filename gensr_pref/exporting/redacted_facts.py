@@ -1,22 +1,76 @@
-"""The facts of a run as they may be published: without paths, and without names if anonymised."""
+"""The facts of a run without what must not be published: paths, and names if anonymised."""
 
 from __future__ import annotations
 
 import re
 from copy import deepcopy
-from typing import Any
+from typing import Any, Literal, TypedDict, cast, get_args
 
+from gensr_pref.auditing.document import Audit, FullParts, MeanScores
+from gensr_pref.building.summary import Summary
 from gensr_pref.exporting.pseudonyms import Pseudonyms
+from gensr_pref.exporting.run_facts import DatasetSize
 from gensr_pref.rundir.document import RunDocument, Section
 
 _PATH = re.compile(
     r"(?<![\w/.:])(?:/|~[\w.-]*/|[A-Za-z]:\\|\.\.?/)[^\s\"'<>|,;]*[^\s\"'<>|,;/\\]|^/$"
 )
 _AS_GIVEN = ("name", "credits")
-_COUNTS = (
+_Count = Literal[
     "clips", "candidates", "scored", "pairs", "clips_with_pair", "yield", "without_pair",
     "failures", "stages", "machines",
-)  # fmt: skip
+]  # fmt: skip
+_COUNTS: tuple[_Count, ...] = get_args(_Count)
+
+
+class PublishedAudit(FullParts, MeanScores):
+    """The ``audit.json`` of an export: that of the run without its digests, ``contents``.
+
+    Listeners are numbered, and ``leakage`` has no examples. In an anonymised export, ``breakdown``
+    has pseudonyms of speakers, or no speakers.
+    """
+
+    run: str
+    rule: str
+    clips: int
+    candidates: int
+    pairs: int
+    golden: int
+    shards: int
+    unfinished_shards: int
+    without_pair: dict[str, int]
+    notices: list[str]
+
+
+class GeneratorFacts(TypedDict):
+    """A generator, as the published ``summary.json`` lists it."""
+
+    name: str
+    revision: str | None
+    candidates: int
+    sample_rate: int | None
+
+
+# The ``summary.json`` of an export: counts of the run's own one (docs/run-directory.md explains
+# them), the generators, the notices without paths, and the size of the dataset.
+PublishedSummary = TypedDict(
+    "PublishedSummary",
+    {
+        "clips": int,
+        "candidates": int,
+        "scored": int,
+        "pairs": int,
+        "clips_with_pair": int,
+        "yield": float | None,
+        "without_pair": dict[str, int],
+        "failures": dict[str, dict[str, int]],
+        "stages": dict[str, dict[str, float]],
+        "machines": list[dict[str, Any]],
+        "generators": list[GeneratorFacts],
+        "notices": list[str],
+        "dataset": DatasetSize,
+    },
+)
 
 
 def redact_run(run: RunDocument, names: Pseudonyms | None) -> RunDocument:
@@ -25,8 +79,8 @@ def redact_run(run: RunDocument, names: Pseudonyms | None) -> RunDocument:
     Names and credits stay as they were given (`gensr_pref.exporting.leak_scan` searches them).
 
     Args:
-        names: pseudonyms of an anonymised export; its seed is withheld, because a guess of a
-            recording's name could be tested with it.
+        names: pseudonyms of an anonymised export, which withholds the seed because a guessed name
+            of a recording could be tested with it.
     """
     published: Section = _without_paths({k: v for k, v in run.as_data().items() if k != "engine"})
     published["engine"] = {k: v for k, v in run.engine.items() if k == "shard_clips"}
@@ -46,15 +100,15 @@ def file_metadata(run: RunDocument) -> Section:
     return {"run": run.name, "pairing": run.pairing, **facts}
 
 
-def redact_audit(audited: dict[str, Any], names: Pseudonyms | None) -> dict[str, Any]:
+def redact_audit(audit: Audit, names: Pseudonyms | None) -> PublishedAudit:
     """Return the content of ``audit.json`` without listeners' names and examples of leakage."""
-    published = deepcopy(audited)
-    published.pop("contents", None)  # tells apart the parts of the run directory
+    published = cast(dict[str, Any], deepcopy(audit))
+    published.pop("contents", None)  # digests of the run directory's parts
     for shared in published.get("leakage", {}).values():
         shared.pop("examples", None)
-    for place, catch in enumerate(published.get("listening", {}).get("catches", ()), 1):
-        if isinstance(catch, dict) and "listener" in catch:
-            catch["listener"] = f"listener {place}"
+    for number, row in enumerate(published.get("listening", {}).get("catches", ()), 1):
+        if isinstance(row, dict) and "listener" in row:
+            row["listener"] = f"listener {number}"
     if names is not None:
         rows = published.get("breakdown", {}).get("speaker", [])
         for row in rows:
@@ -63,24 +117,35 @@ def redact_audit(audited: dict[str, Any], names: Pseudonyms | None) -> dict[str,
         rows.sort(key=lambda row: str(row.get("value")))  # no longer in the order of the names
         if names.how == "drop":
             published.get("breakdown", {}).pop("speaker", None)
-    return published
+    return cast(PublishedAudit, published)
 
 
 def redact_summary(
-    counted: dict[str, Any], run: RunDocument, dataset: dict[str, Any], anonymous: bool
-) -> dict[str, Any]:
+    summary: Summary, run: RunDocument, dataset: DatasetSize, anonymous: bool
+) -> PublishedSummary:
     """Return the counts of ``summary.json``, the generators, and the size of the dataset."""
     notices = [
         str(_without_paths(text))
-        for text in counted.get("notices", ())
+        for text in summary.get("notices", ())
         if not (anonymous and str(text).startswith("split:"))  # names a speaker or a recording
     ]
-    generators = [
-        {key: getattr(one, key) for key in ("name", "revision", "candidates", "sample_rate")}
-        for one in run.provenance.generators
+    generators: list[GeneratorFacts] = [
+        {
+            "name": generator.name,
+            "revision": generator.revision,
+            "candidates": generator.candidates,
+            "sample_rate": generator.sample_rate,
+        }
+        for generator in run.provenance.generators
     ]
-    counts = {key: counted[key] for key in _COUNTS if key in counted}
-    return {**counts, "generators": generators, "notices": notices, "dataset": dataset}
+    counts: dict[str, Any] = {key: summary[key] for key in _COUNTS if key in summary}
+    published: dict[str, Any] = {
+        **counts,
+        "generators": generators,
+        "notices": notices,
+        "dataset": dataset,
+    }
+    return cast(PublishedSummary, published)
 
 
 def _without_paths(node: Any) -> Any:

@@ -1,46 +1,24 @@
-"""Writer of a split as numbered Parquet files of about one size, while rows arrive."""
+"""Writer of a split as numbered Parquet files of about the same size."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
+from gensr_pref.exporting.dataset_files import Split
 from gensr_pref.rundir import part_files
 
 SHARD_BYTES = 400 * 10**6  # the Hub advises 300 to 500 MB
-ROW_GROUP_BYTES = 32 * 2**20  # a reader holds one at a time
-
-
-@dataclass(frozen=True)
-class Split:
-    """The files of a split.
-
-    Attributes:
-        name: train or validation.
-        files: the files in order.
-        rows: number of rows in all files.
-        num_bytes: size of the rows in memory, as Arrow holds them.
-    """
-
-    name: str
-    files: tuple[Path, ...]
-    rows: int
-    num_bytes: int
-
-    @property
-    def download_size(self) -> int:
-        """Size of the files in bytes."""
-        return sum(file.stat().st_size for file in self.files)
+ROW_GROUP_BYTES = 32 * 2**20  # a reader has one in memory at a time
 
 
 class ShardWriter:
-    """A writer of files ``SPLIT-00000-of-0000N.parquet``; at most two row groups are in memory.
+    """A writer of files ``SPLIT-00000-of-0000N.parquet`` with at most two row groups in memory.
 
     Args:
         folder: folder of the files.
@@ -79,7 +57,7 @@ class ShardWriter:
         return Split(self._split, tuple(named), self._rows, self._num_bytes)
 
     def abandon(self, error: BaseException) -> None:
-        """Leave the open file unwritten."""
+        """Close the open file without keeping it."""
         self._open.__exit__(type(error), error, error.__traceback__)
 
     def _add(self, table: pa.Table) -> None:

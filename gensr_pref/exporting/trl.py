@@ -1,13 +1,13 @@
 """Pairs of token models under the column names of TRL's preference trainers.
 
 TRL 1.16 (`trl/trainer/dpo_trainer.py`): `DPOTrainer` takes ``prompt``, ``chosen`` and ``rejected``
-as text, and turns them with its tokenizer into ``prompt_ids``, ``chosen_ids`` and ``rejected_ids``,
-which its `DataCollatorForPreference` joins to sequences. Both are written here: the ids, and as
-text one word ``<|id|>`` per id, for a tokenizer that has these as tokens.
+as text. Its tokenizer turns them into ``prompt_ids``, ``chosen_ids`` and ``rejected_ids``, which
+its `DataCollatorForPreference` joins to sequences. Both are written here: the ids, and a text with
+one word ``<|id|>`` per id, for a tokenizer that has these words as tokens.
 
-The tokens of a candidate, [codebooks][frames], become one sequence frame by frame; the id of code c
-of codebook g is ``g * codes + c``. The prompt is empty: what a generator hears is sound, which is
-in the column ``noisy``, and its tokens, if it has any, are its own.
+The tokens of a candidate, [codebooks][frames], become one sequence frame by frame; code c of
+codebook g has the id ``g * codes + c``. The prompt is empty: a generator's input is audio, which is
+in the column ``noisy``; a tokenizer of your own can make a prompt from it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _KEPT = (
 
 
 def trl_schema(pairs: pa.Schema) -> pa.Schema:
-    """Return the schema: the columns of TRL's trainers, the noisy clip, and facts of the pair."""
+    """Return the schema of the format: TRL's columns, the noisy clip, and facts of the pair."""
     roles = ("prompt", *PAIR_ROLES)
     return pa.schema(
         [
@@ -62,7 +62,7 @@ def codebook_size(run: Path) -> int:
 
 
 def require_tokens(run: Path) -> None:
-    """Refuse a run without tokens; reads only up to the first candidate that has some.
+    """Refuse a run without tokens; read only up to the first candidate that has tokens.
 
     Raises:
         InputError: no candidate has tokens.
@@ -77,8 +77,8 @@ def require_tokens(run: Path) -> None:
 
 def _no_tokens(run: Path) -> InputError:
     return InputError(
-        f"trl: no candidate of {run} has tokens, as none of its generators is "
-        f"over tokens. Use {parameter('form')} parquet",
+        f"trl: no candidate of {run} has tokens, because none of its generators "
+        f"produces them. Use {parameter('form')} parquet",
         field=parameter("form"),
         path=run,
         value="trl",
@@ -87,7 +87,7 @@ def _no_tokens(run: Path) -> InputError:
 
 
 def trl_rows(tables: Iterator[pa.Table], schema: pa.Schema, codes: int) -> Iterator[pa.Table]:
-    """Yield the pairs of which both sides have tokens.
+    """Yield the pairs whose candidates both have tokens.
 
     Args:
         tables: tables of `columns.export_pairs_schema` and ``split``.
@@ -111,7 +111,7 @@ def _to_trl(table: pa.Table, schema: pa.Schema, codes: int) -> pa.Table:
     }
     for role, sequences in ids.items():
         named[f"{role}_ids"] = pa.array(sequences, pa.list_(pa.int32()))
-        named[role] = pa.array([token_text(one) for one in sequences], pa.string())
+        named[role] = pa.array([token_text(sequence) for sequence in sequences], pa.string())
     named["noisy"] = table.column("prompt")
     return pa.table([named[name] for name in schema.names], schema=schema)
 
@@ -124,5 +124,5 @@ def token_sequence(tokens: list[list[int]], codes: int) -> npt.NDArray[np.int32]
 
 
 def token_text(ids: npt.NDArray[np.int32]) -> str:
-    """Return one word per id."""
-    return "".join(f"<|{one}|>" for one in ids)
+    """Return a text with one word ``<|id|>`` per id."""
+    return "".join(f"<|{token}|>" for token in ids)

@@ -12,12 +12,12 @@ from typing import Any, TextIO
 import pyarrow as pa
 
 from gensr_pref import audio
-from gensr_pref.exporting.shard_writer import Split
+from gensr_pref.exporting.dataset_files import Split
 from gensr_pref.identity import clean_id, noisy_id, split_candidate_id
 from gensr_pref.schema import AUDIO
 from gensr_pref.storage.base import storage_error
 
-SOUNDS = "wav"  # folder
+SOUNDS = "wav"  # folder of the audio files
 
 
 def write_wav_jsonl(out: Path, tables: Iterator[pa.Table]) -> list[Split]:
@@ -34,13 +34,13 @@ def write_wav_jsonl(out: Path, tables: Iterator[pa.Table]) -> list[Split]:
     files: dict[str, TextIO] = {}
     counts: dict[str, int] = {}
     try:
-        with ExitStack() as opened:
+        with ExitStack() as stack:
             for table in tables:
                 for row in table.to_pylist():
                     split = row.pop("split")
                     if split not in files:
                         path = out / f"{split}.jsonl"
-                        files[split] = opened.enter_context(path.open("w", encoding="utf-8"))
+                        files[split] = stack.enter_context(path.open("w", encoding="utf-8"))
                     line = json.dumps(
                         _json_row(out, row, table.schema), ensure_ascii=False, allow_nan=False
                     )
@@ -54,10 +54,10 @@ def write_wav_jsonl(out: Path, tables: Iterator[pa.Table]) -> list[Split]:
     ]
 
 
-def _json_row(out: Path, row: dict[str, Any], schema: pa.Schema) -> dict[str, Any]:
+def _json_row(out: Path, row: dict[str, Any], schema: pa.Schema) -> dict[str, object]:
     """A row with paths for sounds, and without latents, which JSON cannot hold."""
     ids = {"prompt": noisy_id(row["clip_id"]), "clean": clean_id(row["clip_id"])}
-    plain = {}
+    plain: dict[str, object] = {}
     for name, value in row.items():
         if schema.field(name).type == AUDIO:
             sound = ids.get(name) or row[f"{name}_id"]

@@ -29,9 +29,10 @@ from gensr_pref.schema import Reason
 from gensr_pref.storage import files
 from gensr_pref.untrusted import documents
 
-ONE = {"input", "output"}  # fields of a program that makes one candidate per process
+# Fields of a program that makes one candidate per process.
+PER_CANDIDATE = {"input", "output"}
 # Fields of a program that makes all candidates of a clip in one process.
-SEVERAL = ({"manifest"}, {"input_folder", "output_folder"})
+PER_CLIP = ({"manifest"}, {"input_folder", "output_folder"})
 FIELDS = ("input", "output", "seed", "manifest", "input_folder", "output_folder", "device")
 NOT_INHERITED = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "CONDA_PREFIX")
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
@@ -114,11 +115,11 @@ class Command:
         with tempfile.TemporaryDirectory(prefix="gensr-pref-") as folder:
             work = _Work(Path(folder), self.sample_rate)
             jobs = [
-                work.job(row[:length], seed)
+                work.add_job(row[:length], seed)
                 for row, length, seed in zip(noisy, lengths, seeds, strict=True)
             ]
             if self._together:
-                self._run(work, work.batch_fields(jobs))
+                self._run(work, work.write_manifest(jobs))
             return [self._candidate(work, job) for job in jobs]
 
     def _candidate(self, work: _Work, job: _Job) -> Candidate | Exception:
@@ -179,7 +180,7 @@ class _Work:
         for name in ("in", "out"):
             (folder / name).mkdir()
 
-    def job(self, wave: audio.Wave, seed: int) -> _Job:
+    def add_job(self, wave: audio.Wave, seed: int) -> _Job:
         """Write the input of one candidate; equal inputs are hard links to one file."""
         name = f"{len(self._jobs):03d}.wav"
         job = _Job(self._folder / "in" / name, self._folder / "out" / name, seed)
@@ -192,8 +193,8 @@ class _Work:
         self._jobs.append(job)
         return job
 
-    def batch_fields(self, jobs: Sequence[_Job]) -> dict[str, str]:
-        """Write the manifest; return the fields of a program that makes all candidates."""
+    def write_manifest(self, jobs: Sequence[_Job]) -> dict[str, str]:
+        """Write the manifest; return the fields for a program that makes all candidates."""
         manifest = self._folder / "manifest.csv"
         with manifest.open("w", newline="", encoding="utf-8") as lines:
             writer = csv.DictWriter(lines, ["input", "output", "seed"])
@@ -222,18 +223,18 @@ def _makes_all_candidates(words: Sequence[str]) -> bool:
         raise ValueError(
             f"command: no field {{{field}}}. Known: {', '.join(FIELDS)}; {{{{ is a brace"
         )
-    kinds = [kind for kind in (ONE, *SEVERAL) if kind <= fields]
-    if len(kinds) != 1 or fields & {f for k in (ONE, *SEVERAL) for f in k} != kinds[0]:
+    kinds = [kind for kind in (PER_CANDIDATE, *PER_CLIP) if kind <= fields]
+    if len(kinds) != 1 or fields & {f for k in (PER_CANDIDATE, *PER_CLIP) for f in k} != kinds[0]:
         raise ValueError(
             "command: name {input} and {output}, or {manifest}, or {input_folder} and "
             f"{{output_folder}}; it names {', '.join(sorted(fields)) or 'no field'}"
         )
-    if kinds[0] is not ONE and "seed" in fields:
+    if kinds[0] is not PER_CANDIDATE and "seed" in fields:
         raise ValueError(
             "command: {seed} is the seed of one candidate. Remove it: a manifest has a column of "
             "seeds"
         )
-    return kinds[0] is not ONE
+    return kinds[0] is not PER_CANDIDATE
 
 
 def _require_rate(name: str, value: Any) -> int:

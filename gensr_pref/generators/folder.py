@@ -116,7 +116,7 @@ class Folder:
         if not owners:
             shown = "; ".join(missing[:_SHOWN])
             raise SourceError(
-                f"none of the files is below {self._root}: {shown}",
+                f"no candidate's file exists in {self._root}: {shown}",
                 field="options",
                 path=self._root,
                 value=next(iter(missing), None),
@@ -217,9 +217,9 @@ class Folder:
         """Return the files of a folder by name without suffix; each folder is listed once."""
         if file.parent not in self._listings:
             listing: dict[str, list[Path]] = {}
-            for one in sorted(file.parent.glob("*")) if file.parent.is_dir() else ():
-                if one.is_file():
-                    listing.setdefault(normalize_name(one.stem), []).append(one)
+            for path in sorted(file.parent.glob("*")) if file.parent.is_dir() else ():
+                if path.is_file():
+                    listing.setdefault(normalize_name(path.stem), []).append(path)
             self._listings[file.parent] = listing
         return self._listings[file.parent]
 
@@ -282,15 +282,15 @@ class Folder:
         for clip in clips:
             if clip.degraded and not self._by_clip(clip):
                 raise ConfigError(
-                    "corpus.degrade makes the noisy clips in this run, so no existing file can be "
-                    "a restoration of them. Remove it, or name files by {clip_id}",
+                    "corpus.degrade makes the noisy clips of this run, so no existing file can "
+                    "restore them. Remove it, or name files by {clip_id}",
                     field="corpus.degrade",
                     problem=Problem.CONFLICT,
                 )
 
 
 def _owner(clip: Origin, by_clip: Callable[[Origin], bool]) -> str:
-    """Return what a file restores: a recording, which may have many clips, or one clip."""
+    """Return the name of what a file restores: a recording with all its clips, or one clip."""
     return clip.clip_id if by_clip(clip) else clip.recording
 
 

@@ -15,8 +15,8 @@ from gensr_pref.identity import NOISY
 
 RESERVED_LABELS = (NOISY, "clean")
 
-
-_GENERATOR: tuple[tuple[str, str, Callable[[Any], bool]], ...] = (
+# Attributes that a generator needs: name, expected value, check of the value.
+_MEMBERS: tuple[tuple[str, str, Callable[[Any], bool]], ...] = (
     (
         "name",
         "text of letters, digits and . _ - @ +",
@@ -25,12 +25,12 @@ _GENERATOR: tuple[tuple[str, str, Callable[[Any], bool]], ...] = (
     ("revision", "text", lambda value: isinstance(value, str)),
     ("load", "a method", callable),
 )
-
-
-_RATED = ("sample_rate", "a whole number of Hz", lambda value: type(value) is int and value > 0)
-
-
-_SAMPLING = ("sample", "a method", callable)
+_RATE_MEMBER = (
+    "sample_rate",
+    "a whole number of Hz",
+    lambda value: type(value) is int and value > 0,
+)
+_SAMPLE_MEMBER = ("sample", "a method", callable)
 
 
 def make_generators(run: Run, base: Path) -> dict[str, Generator]:
@@ -80,8 +80,8 @@ def make_generator(use: GeneratorUse, field: str, base: Path) -> Generator:
 
 def _check_generator(generator: Any, field: str) -> None:
     """Refuse an object that lacks a member of the protocol, before it is used."""
-    named = callable(getattr(generator, "candidates_of", None))
-    members = _GENERATOR if named else (*_GENERATOR, _RATED, _SAMPLING)
+    is_named = callable(getattr(generator, "candidates_of", None))
+    members = _MEMBERS if is_named else (*_MEMBERS, _RATE_MEMBER, _SAMPLE_MEMBER)
     for attribute, expected, holds in members:
         value = getattr(generator, attribute, None)
         if not holds(value):
@@ -109,7 +109,7 @@ def label_of(use: GeneratorUse, generator: Generator) -> str:
     return use.name or generator.name
 
 
-_CARD_CHARACTERS = 20_000  # that are read of a model card; its first lines name the licence
+_CARD_CHARACTERS = 20_000  # read from a model card; its first lines name the licence
 
 
 def licence_of(generator: Any) -> str:

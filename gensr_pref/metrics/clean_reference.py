@@ -1,6 +1,6 @@
 """Checks of the clean clip and a candidate, for the metrics that compare the two.
 
-A `Panel` makes most of these checks itself; a metric that is called directly refuses the same.
+A `Panel` makes most of these checks too; here they protect a metric that is called directly.
 """
 
 from __future__ import annotations

@@ -165,9 +165,9 @@ def _refuse_conflicts(spec: MetricSpec, others: Sequence[PanelMember], where: st
                 problem=Problem.DUPLICATE,
             )
         owners[score.name] = spec.name
-    noted = {note.name for member in others for note in member.metric.spec.notes}
+    note_names = {note.name for member in others for note in member.metric.spec.notes}
     for note in spec.notes:
-        if note.name in noted:
+        if note.name in note_names:
             raise ConfigError(
                 f"{spec.name!r} notes {note.name!r}, and so "
                 "does another metric of the panel; remove one",

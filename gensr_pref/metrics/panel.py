@@ -60,7 +60,7 @@ class PanelFacts(TypedDict):
 
 
 class Panel:
-    """The metrics of a run. The constructor checks all that can be checked without loading.
+    """The metrics of a run. The constructor checks everything that needs no loading.
 
     Args:
         metrics: entries of a run file, names, or metric objects, in any mixture.
@@ -234,7 +234,9 @@ class Panel:
         return results
 
 
-def _read_sound(source: Source, fit: Callable[[Wave], Wave] = audio.within_scale) -> SoundOrFault:
+def _read_sound(
+    source: Source, fit: Callable[[Wave], Wave] = audio.clip_to_full_scale
+) -> SoundOrFault:
     """Read a sound and bring it to full scale by `fit`; or return why it is unusable."""
     if not isinstance(source, Sound | Path | str):
         raise InputError(
@@ -318,8 +320,8 @@ def _ask(metric: Metric, sounds: ClipSounds) -> list[Answer]:
     except (Exception, SystemExit) as error:  # third-party code; its failure is data
         if count == 1:
             return [error if isinstance(error, Exception) else RuntimeError(f"exit {error}")]
-        alone = [replace(sounds, candidates=[candidate]) for candidate in sounds.candidates]
-        return [answer for one in alone for answer in _ask(metric, one)]
+        alone = (replace(sounds, candidates=[candidate]) for candidate in sounds.candidates)
+        return [answer for single in alone for answer in _ask(metric, single)]
     if len(answers) != count:
         return [
             ValueError(f"{quantity(len(answers), 'answer')} for {quantity(count, 'candidate')}")
@@ -330,9 +332,9 @@ def _ask(metric: Metric, sounds: ClipSounds) -> list[Answer]:
 def _note_alignments(
     alignments: Sequence[TimeAlignment | None], results: list[CandidateScores]
 ) -> None:
-    for one, result in zip(alignments, results, strict=True):
-        if one is not None:
-            result.notes["delay_seconds"] = one.delay / ALIGNMENT_RATE
-            result.notes["polarity"] = float(one.polarity)
-            result.notes["correlation"] = one.correlation
-            result.notes["unmatched_seconds"] = one.unmatched / ALIGNMENT_RATE
+    for alignment, result in zip(alignments, results, strict=True):
+        if alignment is not None:
+            result.notes["delay_seconds"] = alignment.delay / ALIGNMENT_RATE
+            result.notes["polarity"] = float(alignment.polarity)
+            result.notes["correlation"] = alignment.correlation
+            result.notes["unmatched_seconds"] = alignment.unmatched / ALIGNMENT_RATE

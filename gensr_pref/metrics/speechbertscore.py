@@ -43,8 +43,8 @@ class _Encoder:
     layer: int
 
 
-# Layer 14 is the authors' choice. Layer 8 is the layer that users of their package take of
-# mHuBERT-147, which has the size of HuBERT base: a convention, not a result.
+# Layer 14 is the authors' choice. Layer 8 is a convention, not a result: users of their package
+# take it from mHuBERT-147, which has the size of HuBERT base.
 ENCODERS = {
     "wavlm-large": _Encoder("wavlm_large", layers=24, layer=14),
     "hubert-base": _Encoder("hubert_base", layers=12, layer=8),

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from gensr_pref.errors import InputError, Problem
 
-Made = TypeVar("Made")
+Result = TypeVar("Result")
 
 LARGEST_FILE = 2**34  # bytes; Whisper large-v3 has 3.1 GB
 # Tensors may share values, such as tied embeddings: together they may represent this many times the
@@ -20,11 +20,11 @@ _UNBACKED = 2**31
 DETAIL = 300  # characters of torch's message that are shown; it can list hundreds of keys
 
 
-def read_checkpoint(path: Path, expected: str, make: Callable[[Any], Made]) -> Made:
+def read_checkpoint(path: Path, expected: str, make: Callable[[Any], Result]) -> Result:
     """Read a file of `torch.save` on the CPU; return what `make` makes of its content.
 
     Only tensors and plain values are unpickled: a file that would run code is refused. torch's own
-    message is not shown then, because it advises to load the file nevertheless.
+    message is not shown then, because it advises to load the file anyway.
 
     Args:
         path: of the file.
@@ -71,7 +71,7 @@ def _require_size(path: Path, expected: str) -> None:
     packed = False
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
-            packed = any(one.compress_type != zipfile.ZIP_STORED for one in archive.infolist())
+            packed = any(e.compress_type != zipfile.ZIP_STORED for e in archive.infolist())
     if size > LARGEST_FILE or packed:
         why = "its entries are compressed" if packed else f"it has {size} bytes of {LARGEST_FILE}"
         raise InputError(
@@ -91,13 +91,13 @@ def _require_backed(content: Any, size: int) -> None:
 
     total, waiting = 0, [content]
     while waiting:
-        one = waiting.pop()
-        if torch.is_tensor(one):
-            total += one.numel() * one.element_size()
-        elif isinstance(one, dict):
-            waiting += one.values()
-        elif isinstance(one, list | tuple):
-            waiting += one
+        value = waiting.pop()
+        if torch.is_tensor(value):
+            total += value.numel() * value.element_size()
+        elif isinstance(value, dict):
+            waiting += value.values()
+        elif isinstance(value, list | tuple):
+            waiting += value
     if total > max(_SHARED * size, _UNBACKED):
         raise ValueError(f"its tensors represent {total} bytes, but the file has {size}")
 

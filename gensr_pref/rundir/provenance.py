@@ -7,7 +7,7 @@ fingerprint is still wanted stay as they are, and only the others are made.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -71,7 +71,11 @@ def read_part_record(path: Path) -> PartRecord:
 
 
 def of_generator(
-    use: Section, label: str, revision: str, sample_rate: int | None, code: Section | None = None
+    use: Section,
+    label: str,
+    revision: str,
+    sample_rate: int | None,
+    code: Mapping[str, object] | None = None,
 ) -> GeneratorRecord:
     """Return a generator's entry in ``run.yaml`` and in the metadata of candidates.
 

@@ -1,4 +1,4 @@
-"""95 % intervals that hold for few clusters: of means, ratios, shares and bounded statistics.
+"""Computes 95 % intervals that hold for few clusters: of means, ratios, shares and the like.
 
 A cluster is a unit that was sampled independently, such as a clip with all its pairs. The standard
 error is that of the delete-one-cluster jackknife (Tukey 1958; for clusters MacKinnon, Nielsen &
@@ -95,17 +95,17 @@ def share_interval(cluster: Numbers, hits: Array, raters: Numbers | None = None)
             the quantile of `_shared_quantile`.
     """
     values = np.stack([hits, np.ones(len(hits))], axis=1)
-    over = _rows_interval(cluster, values, (0.0, 1.0))
-    if raters is None or over.value is None or over.bounds is None or len(np.unique(raters)) < 2:
-        return over
+    share = _rows_interval(cluster, values, (0.0, 1.0))
+    if raters is None or share.value is None or share.bounds is None or len(np.unique(raters)) < 2:
+        return share
     cells = np.unique(np.stack([cluster, raters]), axis=1, return_inverse=True)[1].ravel()
-    clips, people, alone = (_jackknife(one, values) for one in (cluster, raters, cells))
-    beyond = max(people.variance - alone.variance, 0.0)
+    clips, people, both = (_jackknife(number, values) for number in (cluster, raters, cells))
+    beyond = max(people.variance - both.variance, 0.0)
     if beyond == 0:
-        return over
+        return share
     parts = [(clips.variance, clips.quantile), (beyond, people.quantile)]
-    spread = _Spread(clips.variance + beyond, _shared_quantile(parts), over.clusters)
-    return _bounded_interval(over.value, spread, (0.0, 1.0), len(hits))
+    spread = _Spread(clips.variance + beyond, _shared_quantile(parts), share.clusters)
+    return _bounded_interval(share.value, spread, (0.0, 1.0), len(hits))
 
 
 def count_interval(hits: int, count: int) -> Estimate:
@@ -129,8 +129,8 @@ def interval(
         sums: [G, K] from `totals`; a cluster with only zeros does not contribute.
         statistic: maps totals [..., K] to values [..., S], NaN if undefined.
         bounds: smallest and largest possible value of the statistic; None if it is unbounded.
-        rows: number of observations in the totals, the maximum of an effective sample size.
-        clusters: number of clusters, if the totals are of bundles.
+        rows: number of observations in the totals, which limits the effective sample size.
+        clusters: number of clusters; None if each total is of one cluster.
     """
     sums = sums[(sums != 0).any(axis=1)]
     count = len(sums) if clusters is None else clusters
@@ -171,7 +171,7 @@ def two_way_interval(values: Array, cluster: Numbers) -> Estimate:
     """Estimate the mean of values [K, R] of K members on the same rows; members are sampled too.
 
     The variances of the members' means and of the clusters are added, with the quantile of
-    `_shared_quantile`. The residual counts in both, so the interval is rather too wide than too
+    `_shared_quantile`. The residual counts in both, so the interval is too wide rather than too
     narrow. With one member, the result is that of `ratio_interval`.
 
     Args:

@@ -1,4 +1,4 @@
-"""Whether an estimate supports a verdict, and how many clusters one would need.
+"""Decides whether an estimate supports a verdict, and how many clusters would be needed for one.
 
 A verdict needs an interval that excludes the threshold, and at least `MIN_CLUSTERS_FOR_VERDICT`
 clusters. Absence of evidence is not a verdict: "harmless" needs an interval within harmless bounds.

@@ -125,10 +125,10 @@ def test_the_code_of_a_plugin_identifies_it(tmp_path, monkeypatch) -> None:
     monkeypatch.syspath_prepend(str(tmp_path))
     from gensr_pref.config import code_digest
 
-    before = code_digest.digest_of("cheaper:Hiss")
+    before = code_digest.digest_code("cheaper:Hiss")
     with (tmp_path / "cheaper.py").open("a") as file:
         file.write("# edited\n")
-    assert code_digest.digest_of("cheaper:Hiss") not in (None, before)
+    assert code_digest.digest_code("cheaper:Hiss") not in (None, before)
 
 
 def test_weights_are_told_apart_by_name_type_shape_and_value() -> None:

@@ -404,7 +404,7 @@ def test_a_place_that_cannot_be_written_is_said(two, capsys, out):
 def test_what_is_finished_is_not_done_again(two, monkeypatch):
     uses = [MetricUse(metric=CHEAP)]
     calls = []
-    digest_of = code_digest.digest_of
+    digest_code = code_digest.digest_code
     original = Panel.score
 
     def counting(self, candidates, *rest):
@@ -423,10 +423,10 @@ def test_what_is_finished_is_not_done_again(two, monkeypatch):
     Path("t.csv").write_text("audio,text\na.wav,hello\n")
     with raises(InputError, value=["texts"], path="s.csv.partial", problem="changed"):
         score(systems, "s.csv", uses, texts="t.csv", engine=SERIAL)
-    monkeypatch.setattr(code_digest, "digest_of", lambda name: "edited")
+    monkeypatch.setattr(code_digest, "digest_code", lambda name: "edited")
     with raises(InputError, value=["panel"], path="s.csv.partial", problem="changed"):
         score(systems, "s.csv", uses, engine=SERIAL)
-    monkeypatch.setattr(code_digest, "digest_of", digest_of)
+    monkeypatch.setattr(code_digest, "digest_code", digest_code)
     score(systems, "s.csv", uses, engine=SERIAL)
     assert len(calls) == 4
     monkeypatch.undo()

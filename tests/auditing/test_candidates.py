@@ -8,7 +8,7 @@ import pytest
 
 from gensr_pref.auditing.base import comparisons
 from gensr_pref.auditing.candidates import MAX_SUBSETS, repeats, subsets, yield_by_candidates
-from gensr_pref.auditing.effective_votes import tally
+from gensr_pref.auditing.panel_yields import tally
 from tests.auditing.panels import judged, random_clips
 
 

@@ -1,9 +1,9 @@
-"""Tests of options, checked against the annotations of a constructor."""
+"""Tests of options that are checked against the annotations of a constructor."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional
@@ -37,6 +37,8 @@ class Plain:
         switch: Literal[0, "off"] = 0,
         noted: Annotated[int, "at least 1"] = 1,
         old: Optional[int] = None,  # noqa: UP045
+        each: Iterable[int] = (),
+        call: Callable[[], None] | bool = False,
     ) -> None: ...
 
 
@@ -81,16 +83,17 @@ def refusal(plugin, **options):
         {"pair": np.ones(2)},
         {"weights": {"a": 1}},
         {"switch": "off"},
+        {"call": "name"},
         {"noted": 2},
         {"old": 2},
     ],
 )
-def test_what_fits(options):
+def test_values_of_the_annotated_type_pass(options):
     require_types(Plain, options, "x")
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"flag": "maybe"}, "flag: write true or false, not 'maybe'"),
         ({"flag": 1}, "flag: write true or false, not 1"),
@@ -114,22 +117,23 @@ def test_what_fits(options):
         ({"weights": {"a": "b"}}, "weights: write fields, as in {key: value} or null, not {'a'"),
         ({"switch": False}, "switch: write 0 or 'off', not false"),
         ({"noted": "1"}, "noted: write a whole number, not '1'"),
+        ({"each": ["x"]}, "each: write a list of which each is a whole number, not ['x']"),
         ({"old": "1"}, "old: write a whole number or null, not '1'"),
     ],
 )
-def test_what_does_not_fit_is_told_with_what_to_write(options, told):
-    assert refusal(Plain, **options).startswith(told)
+def test_a_value_of_another_type_is_refused_with_what_to_write(options, message):
+    assert refusal(Plain, **options).startswith(message)
 
 
 @pytest.mark.parametrize("value", ["maybe", None, 3, [{}], object()])
-def test_an_odd_annotation_or_none_lets_everything_pass(value):
+def test_without_a_usable_annotation_every_value_passes(value):
     for option in parameters(Odd):
         require_types(Odd, {option: value}, "x")
     require_types(Unresolved, {"flag": value, "other": value}, "x")
 
 
 @pytest.mark.parametrize("plugin", [Record, function, functools.partial(function)])
-def test_whatever_has_a_signature_is_checked(plugin):
+def test_everything_with_a_signature_is_checked(plugin):
     assert refusal(plugin, flag="maybe") == "flag: write true or false, not 'maybe'"
 
 

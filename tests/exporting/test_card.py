@@ -18,13 +18,15 @@ from gensr_pref.building.pair import pair
 from gensr_pref.errors import InputError
 from gensr_pref.exporting import redacted_facts
 from gensr_pref.exporting.card import _size, render_card
-from gensr_pref.exporting.card_facts import CardFacts, DatasetConfig
+from gensr_pref.exporting.card_facts import CardFacts
 from gensr_pref.exporting.columns import export_pairs_schema
 from gensr_pref.exporting.dataset import ExportOptions
-from gensr_pref.exporting.export_run import PublishingOptions, _languages, export
+from gensr_pref.exporting.dataset_files import DatasetConfig
+from gensr_pref.exporting.export_run import PublishingOptions, export
 from gensr_pref.exporting.figure import agreement_figure
 from gensr_pref.exporting.licences import LicensedPart, hub_licences, licensed_parts
 from gensr_pref.exporting.markdown import code_block, escape, inline_code, link
+from gensr_pref.exporting.run_facts import clip_languages
 from gensr_pref.rundir import part_files
 from gensr_pref.rundir.document import RunDocument, write_document
 from tests.refusals import raises
@@ -286,7 +288,7 @@ def test_answers_since_the_audit_are_told(run_folder, tmp_path) -> None:
     assert "People gave 1 answer;" in text
 
 
-def test_languages_of_earlier_runs_become_codes(monkeypatch) -> None:
+def testclip_languages_of_earlier_runs_become_codes(monkeypatch) -> None:
     written = pa.table({"language": ["eng", "en-US", "cmn_hans_cn", "English", None, "", "und"]})
     monkeypatch.setattr(part_files, "read_all", lambda *_: written)
-    assert _languages(Path()) == ["en", "zh"]
+    assert clip_languages(Path()) == ["en", "zh"]

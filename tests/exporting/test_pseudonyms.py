@@ -96,7 +96,7 @@ def test_what_follows_from_the_seed_is_withheld(run_folder, tmp_path, facts) -> 
     export(run_folder, tmp_path / "out", ExportOptions(), PublishingOptions("hash"))
     assert "\nseed: null\n" in (tmp_path / "out" / "run.yaml").read_text()
     card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
-    assert "It cannot be built again" in card
+    assert "The dataset cannot be built again" in card
     assert "gensr-pref build" not in card
     told = facts(tmp_path / "out", "audit.json")
     assert all(row["value"].startswith("speaker-") for row in told["breakdown"]["speaker"])

@@ -78,7 +78,7 @@ def listener_name(name: str) -> str:
     """Return a listener's name in lower case.
 
     Raises:
-        InputError: it does not have 1 to 40 characters from a-z, 0-9, - and _.
+        InputError: the name does not have 1 to 40 characters from a-z, 0-9, - and _.
     """
     lower = name.strip().lower()
     if not NAME.fullmatch(lower):
@@ -95,7 +95,7 @@ def save_answer(out: Path, answer: StoredAnswer) -> None:
     """Append an answer to ``listening/votes-<listener>.jsonl`` and wait until it is on the disk.
 
     Raises:
-        StorageError: it cannot be written.
+        StorageError: the answer cannot be written.
     """
     path = _path(out, answer["listener"])
     try:

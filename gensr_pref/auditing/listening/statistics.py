@@ -349,7 +349,7 @@ def _slope_interval(margin: Array, credit: Array, clip: Rows, slope: float) -> l
 
 
 def _crossing(excess: Callable[[float], float], inside: float, outside: float) -> float:
-    """Return where `excess` first exceeds 0 on the way outside; `outside` if it never does."""
+    """Return the point from `inside` on where `excess` first exceeds 0; `outside` if none does."""
     from scipy.optimize import brentq
 
     last = inside

@@ -1,4 +1,4 @@
-"""The trials of a listening test: pairs of the run in random order, with catch trials."""
+"""Draws the trials of a listening test: pairs of the run in random order, with catch trials."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gensr_pref.rundir import part_files
 from gensr_pref.rundir.rows import rows_by_id
 
 Kind = Literal["pair", "same", "clean"]
-LEVEL_DB = -26.0  # level of frames that are not silent, in dB of full scale; as usual in ITU-T P.56
+LEVEL_DB = -26.0  # of frames that are not silent, in dB of full scale; usual with ITU-T P.56
 PEAK = 0.99
 ANCHOR_HZ = 3500
 CATCH_EVERY = 8  # one trial in eight is a catch trial; our choice

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from gensr_pref.auditing.document import Audit
-from gensr_pref.auditing.effective_votes import MarginYield
-from gensr_pref.auditing.report.format import format_number, percent
+from gensr_pref.auditing.panel_yields import MarginYield
+from gensr_pref.auditing.report.format import format_significant, percent
 from gensr_pref.errors import quantity
 
 MIN_GAIN = 0.05  # smallest yield above chance, as a share of the clips, to advise margins for; ours
@@ -22,7 +22,7 @@ def advise_margins(audit: Audit) -> str:
     if not best or not gains or not best["spreads"] or audit.get("rule") != "unanimous":
         return "Try larger margins or fewer candidates, and look at the scores that did not vote."
     settings = " ".join(
-        f"margin.{name}={format_number(scale['margin'] + best['spreads'] * scale['spread'])}"
+        f"margin.{name}={format_significant(scale['margin'] + best['spreads'] * scale['spread'])}"
         for name, scale in scales.items()
     )
     return (

@@ -31,7 +31,7 @@ class Answer:
 
 
 def undecided_text(clips: int, needs: int | None = None) -> str:
-    """Return the number of clips, and about how many clips would decide."""
+    """Return a sentence on how many clips there are, and about how many would decide."""
     if clips < MIN_CLUSTERS_FOR_VERDICT:
         needs = max(needs or 0, MIN_CLUSTERS_FOR_VERDICT)
     text = f"Undecided with {quantity(clips, 'clip')}"

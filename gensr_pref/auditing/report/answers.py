@@ -1,4 +1,4 @@
-"""Summarises the audit as answers to a few questions, with a traffic-light verdict on each.
+"""Summarises the audit as answers to a few questions, each with a verdict like a traffic light.
 
 A verdict about a sample is green, amber or red only if an interval excludes the threshold and there
 are at least eight clips (`gensr_pref.statistics.verdicts`). Otherwise it is grey and says about how
@@ -212,12 +212,12 @@ def _improvement(audit: Audit) -> Answer | None:
         return Answer(question, "check", text, next_step)
     if 2 * better > len(known):
         return Answer(question, "good", f"{text}, clearly worse on none.")
-    every = [
+    needs = [
         clusters_needed(v[0], v[1], v[2], clips[score], 0.0)
         for score, v in known.items()
         if not clear[score]
     ]
-    next_step = undecided_text(max(clips.values()), min(filter(None, every), default=None))
+    next_step = undecided_text(max(clips.values()), min(filter(None, needs), default=None))
     return Answer(question, "undecided", f"{text}, clearly worse on none.", next_step)
 
 

@@ -50,14 +50,14 @@ def _curves(audit: Audit) -> str:
     if not by_count or not by_margin:
         return ""
 
-    def draw(every: Sequence[Axes]) -> None:
-        above, below = every
+    def draw(subplots: Sequence[Axes]) -> None:
+        above, below = subplots
         counts, spreads = [row["n"] for row in by_count], [row["spreads"] for row in by_margin]
         plot_curves(above, counts, with_chance_level(by_count, "yield", "by_chance"))
         plot_curves(below, spreads, with_chance_level(by_margin, "yield", "by_chance"))
         above.set(xlabel="candidates per clip and generator")
         below.set(xlabel="spreads added to every margin")
-        for axes in every:
+        for axes in subplots:
             axes.set(ylabel="clips with a pair", ylim=(0, 1.05))
         use_whole_numbers(above)  # 2.25 candidates make no sense
         add_legend(above)
@@ -130,16 +130,16 @@ def _forward(audit: Audit) -> str:
 
     rows = list(steps.values())
 
-    def draw(every: Sequence[Axes]) -> None:
+    def draw(subplots: Sequence[Axes]) -> None:
         for axes, key, chance, label in (
-            (every[0], "yield", "by_chance", "clips with a pair"),
-            (every[1], "comparisons", "comparisons_by_chance", "unanimous comparisons"),
+            (subplots[0], "yield", "by_chance", "clips with a pair"),
+            (subplots[1], "comparisons", "comparisons_by_chance", "unanimous comparisons"),
         ):
             plot_curves(axes, range(len(rows)), with_chance_level(rows, key, chance))
             axes.set(ylabel=label, ylim=(0, 1.05), xticks=range(len(rows)), xticklabels=[])
         names = [f"+ {name}" for name in steps]
-        every[1].set_xticklabels(names, rotation=25, ha="right")
-        add_legend(every[0])
+        subplots[1].set_xticklabels(names, rotation=25, ha="right")
+        add_legend(subplots[0])
 
     return panels("forward", draw, 4.2, 2)
 
@@ -173,12 +173,17 @@ def _sides(audit: Audit) -> str:
     if not rows:
         return ""
 
-    def draw(every: Sequence[Axes]) -> None:
+    def draw(subplots: Sequence[Axes]) -> None:
         colours = [BAD if row["warns"] else MAIN for row in rows]
         names = [property_name(row["property"]) for row in rows]
         for axes, effects, label, small in (
-            (every[0], [row["cohens_d"] or 0.0 for row in rows], "Cohen's d", SMALL_D),
-            (every[1], [row["cliffs_delta"] or 0.0 for row in rows], "Cliff's delta", SMALL_DELTA),
+            (subplots[0], [row["cohens_d"] or 0.0 for row in rows], "Cohen's d", SMALL_D),
+            (
+                subplots[1],
+                [row["cliffs_delta"] or 0.0 for row in rows],
+                "Cliff's delta",
+                SMALL_DELTA,
+            ),
         ):
             axes.barh(names, effects, color=colours)
             for edge in (-small, small):
@@ -206,12 +211,12 @@ def _learnability(audit: Audit) -> str:
 
 def _margins(audit: Audit) -> str:
     margins = audit.get("margins") or {}
-    rows = [(name, of["quantiles"]) for name, of in margins.items() if of and of["quantiles"]]
+    rows = [(name, row["quantiles"]) for name, row in margins.items() if row and row["quantiles"]]
     if not rows:
         return ""
 
-    def draw(every: Sequence[Axes]) -> None:
-        for axes, (name, q) in zip(every, rows, strict=True):
+    def draw(subplots: Sequence[Axes]) -> None:
+        for axes, (name, q) in zip(subplots, rows, strict=True):
             axes.plot([q[0], q[4]], [0, 0], color=MAIN, linewidth=1)
             axes.plot([q[1], q[3]], [0, 0], color=MAIN, linewidth=7, solid_capstyle="butt")
             axes.plot([q[2]], [0], "|", color=INK, markersize=12, markeredgewidth=2)

@@ -40,9 +40,9 @@ def describe_difference(row: Difference) -> str:
     difference, low, high = row["difference"] or 0.0, row["low"], row["high"]
     if difference < 0 and low is not None and high is not None:
         low, high = -high, -low
-    size = f"{format_number(abs(difference))} {unit}".strip()
+    size = f"{format_significant(abs(difference))} {unit}".strip()
     kind = more if difference > 0 else less
-    return f"{kind} by {size} [{format_number(low)}, {format_number(high)}]"
+    return f"{kind} by {size} [{format_significant(low)}, {format_significant(high)}]"
 
 
 def join_words(names: Sequence[str]) -> str:
@@ -55,7 +55,7 @@ def percent(value: float | None) -> str:
     return "-" if value is None else f"{100 * value:.0f}\N{NO-BREAK SPACE}%"
 
 
-def format_number(value: float | None) -> str:
+def format_significant(value: float | None) -> str:
     """Return a number with three significant digits, without exponent; a dash if there is none."""
     if value is None:
         return "-"

@@ -11,7 +11,7 @@ from gensr_pref.auditing.document import Audit
 from gensr_pref.auditing.exhibits import KINDS
 from gensr_pref.auditing.report.answers import LEAK_NAMES, answers
 from gensr_pref.auditing.report.figures import figures
-from gensr_pref.auditing.report.format import format_number, percent, property_label
+from gensr_pref.auditing.report.format import format_significant, percent, property_label
 from gensr_pref.errors import quantity
 from gensr_pref.pairing.base import STOP_REASONS
 from gensr_pref.untrusted.text import escape_all, escape_invisible
@@ -82,7 +82,7 @@ def render_page(audit: Audit, exhibits: Sequence[Exhibit], notes: Sequence[str] 
     environment.filters |= {
         "fixed": _format_fixed,
         "quantity": quantity,
-        "number": format_number,
+        "number": format_significant,
         "share": percent,
         "bounds": _bounds,
         "label": property_label,

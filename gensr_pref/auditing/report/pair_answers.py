@@ -34,7 +34,7 @@ GOLDEN = (
 
 
 def listeners_answer(audit: Audit) -> Answer:
-    """Return the answer of the listening tests."""
+    """Answer whether people agree with the pairs, from the listening tests."""
     question = "Do people agree with the pairs?"
     listening = audit.get("listening") or {}
     panel = listening.get("panel")
@@ -70,7 +70,7 @@ def _not_counted(listening: Listening) -> str:
 
 
 def hold_out_answer(audit: Audit) -> Answer:
-    """Return the answer of the scores that did not vote."""
+    """Answer whether the scores that did not vote agree with the pairs."""
     question = "Do the scores that did not vote agree?"
     rows = [row for row in audit["hold_out"] if row["rate"] is not None]
     if not rows:
@@ -87,8 +87,8 @@ def hold_out_answer(audit: Audit) -> Answer:
         return Answer(question, "problem", text, next_step)
     if by_side[1]:
         return Answer(question, "good", text)
-    every = [clusters_needed(row["rate"], *interval_of(row), row["clips"], 0.5) for row in rows]
-    undecided = undecided_text(rows[0]["clips"], min(filter(None, every), default=None))
+    needs = [clusters_needed(row["rate"], *interval_of(row), row["clips"], 0.5) for row in rows]
+    undecided = undecided_text(rows[0]["clips"], min(filter(None, needs), default=None))
     next_step = f"{undecided} Make more pairs, or set larger margins."
     return Answer(question, "undecided", text, next_step)
 
@@ -105,7 +105,7 @@ def _rates(rows: Sequence[HoldOutRate]) -> str:
 
 
 def shortcut_answer(audit: Audit) -> Answer:
-    """Return whether chosen and rejected differ in properties other than quality."""
+    """Answer whether chosen and rejected differ in properties other than quality."""
     question = "Could a model learn a shortcut?"
     rows = [row for row in audit["sides"] if row["pairs"]]
     if not rows:
@@ -139,7 +139,7 @@ def _clips_for_harmless(row: Difference) -> int | None:
 
 
 def learnability_answer(audit: Audit) -> Answer:
-    """Return the answer of the probe on the generator's own representation."""
+    """Answer whether a model can learn the preference, from the accuracy of the probe."""
     question = "Can a model learn the preference?"
     rows = [row for row in audit["learnability"] if row["accuracy"] is not None]
     if not rows and audit.get("golden"):
@@ -180,5 +180,5 @@ def is_learnable(row: GeneratorProbe) -> bool:
 
 
 def is_unlearnable(row: GeneratorProbe) -> bool:
-    """Return whether the probe is clearly hardly better than chance."""
+    """Return whether the accuracy of the probe is clearly below `LEARNABLE`."""
     return side_of_threshold(*interval_of(row), row["clips"], LEARNABLE) == -1

@@ -1,4 +1,4 @@
-"""Figures as inline SVG in the colours and the font of the page.
+"""Draws figures as inline SVG in the colours and the font of the page.
 
 matplotlib draws in placeholder colours, which become CSS variables, so that one figure works in
 light and dark mode.
@@ -54,7 +54,7 @@ _STYLE: dict[Any, Any] = {
 
 def svg(name: str, draw: Callable[[Axes], None], height: float) -> str:
     """Return a figure with one panel as an SVG element; see `panels`."""
-    return panels(name, lambda every: draw(every[0]), height, 1)
+    return panels(name, lambda subplots: draw(subplots[0]), height, 1)
 
 
 def panels(name: str, draw: Callable[[Sequence[Axes]], None], height: float, count: int) -> str:

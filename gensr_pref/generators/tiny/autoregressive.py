@@ -58,8 +58,8 @@ class Autoregressive(TokenModel):
         state = self.states(history, known, self.departure(first, inputs), inputs)
         codebook = self.tokenizer.codebook
         base = self.head.base(codebook, inputs.mean, inputs.inverse_scale)
-        before = self.head.before(state, below)
-        return base + self.head.correction(codebook, before, inputs.inverse_scale)
+        pre_activation = self.head.pre_activation(state, below)
+        return base + self.head.correction(codebook, pre_activation, inputs.inverse_scale)
 
 
 class CausalBlock(nn.Module):

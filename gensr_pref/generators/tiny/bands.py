@@ -71,8 +71,8 @@ def latent_of(clean: Tensor, carrier: Carrier) -> Tensor:
 
     In units of the latent: (gain in dB - `GAIN_CENTRE_DB`) / `GAIN_SCALE_DB`.
     """
-    of_clean = band_db(clean, GAIN_BANDS, carrier.analysis)
-    gain = of_clean - band_db(carrier.spectrum, GAIN_BANDS, carrier.analysis)
+    energy = band_db(clean, GAIN_BANDS, carrier.analysis)
+    gain = energy - band_db(carrier.spectrum, GAIN_BANDS, carrier.analysis)
     return (gain.clamp(*GAIN_DB) - GAIN_CENTRE_DB) / GAIN_SCALE_DB
 
 

@@ -126,12 +126,13 @@ class Tiny(ABC, Generic[N, Prepared]):
         device = next(self.policy.parameters()).device
         candidates: list[Candidate] = []
         with one_thread():
-            for wave, of_clip in _group_rows(noisy, lengths, seeds):
+            for wave, clip_seeds in _group_rows(noisy, lengths, seeds):
                 clip = Clip.of(wave, device, self.analysis)
                 prepared = self._prepare(clip)
-                step = 1 if device.type == "cpu" else len(of_clip)
-                for start in range(0, len(of_clip), step):
-                    candidates += self._candidates(clip, prepared, of_clip[start : start + step])
+                step = 1 if device.type == "cpu" else len(clip_seeds)
+                for start in range(0, len(clip_seeds), step):
+                    batch = clip_seeds[start : start + step]
+                    candidates += self._candidates(clip, prepared, batch)
         return candidates
 
     # --- methods for alignment; see `generators.base.Alignable`
@@ -220,7 +221,7 @@ def number_or_range(
 
 
 def value_at(pair: tuple[float, float], uniform: float) -> float:
-    """Map `uniform` in [0, 1) to the range; rounded to the 6 digits that are recorded."""
+    """Map `uniform` in [0, 1) to the range; round to the 6 digits that are recorded."""
     low, high = pair
     return round(low + (high - low) * uniform, 6)
 

@@ -283,9 +283,9 @@ def _read_config(folder: Path, kind: type[Network]) -> Any:
             value=(sorted(known - given.keys()), sorted(given.keys() - known)),
             problem=Problem.INVALID,
         )
-    usual = asdict(configuration())
+    defaults = asdict(configuration())
     for name, value in given.items():
-        if requirement := _requirement(name, value, usual[name]):
+        if requirement := _requirement(name, value, defaults[name]):
             raise ConfigError(
                 f"must be {requirement}, not {_abbreviate(value)}, in {path}.",
                 field=name,
@@ -296,20 +296,20 @@ def _read_config(folder: Path, kind: type[Network]) -> Any:
     return configuration(**{k: tuple(v) if isinstance(v, list) else v for k, v in given.items()})
 
 
-def _requirement(name: str, value: Any, usual: Any) -> str | None:
-    """Return the requirement that a setting violates, or None; `usual` determines its type."""
+def _requirement(name: str, value: Any, default: Any) -> str | None:
+    """Return the requirement that a setting violates, or None; `default` determines its type."""
     if name in _FIXED:
         return None if value == _FIXED[name] else str(_FIXED[name])
     if name == "sample_rate":  # checked with the settings
         return None
-    if isinstance(usual, str):
+    if isinstance(default, str):
         fits = isinstance(value, str) and len(value) <= 64
         return None if fits else "text of at most 64 characters"
-    if isinstance(usual, tuple):
+    if isinstance(default, tuple):
         fits = isinstance(value, list) and len(value) <= MOST_BLOCKS
         fits = fits and all(_is_size(size, LARGEST) for size in value)
         return None if fits else f"at most {MOST_BLOCKS} whole numbers from 1 to {LARGEST}"
-    if isinstance(usual, float):
+    if isinstance(default, float):
         fits = type(value) in (int, float) and math.isfinite(value) and 0 <= value <= 1
         return None if fits else "a number from 0 to 1"
     most = MOST_CODES if name == "codes" else LARGEST
@@ -329,8 +329,8 @@ def _require_codebooks(path: Path, network: TokenModel) -> None:
     digest, named = network.tokenizer.digest, network.config.tokenizer
     if digest != named:
         raise ConfigError(
-            f"the codebooks in {path} have digest {digest}, but {CONFIG} names {named}. Tokens of "
-            "one mean other gains under the other.",
+            f"the codebooks in {path} have digest {digest}, but {CONFIG} names {named}. A token "
+            "means different gains in different codebooks.",
             field="tokenizer",
             path=path,
             value=digest,

@@ -71,7 +71,7 @@ class CodeHead(nn.Module):
         crossed = _by_code(codebook, mean * precision)
         return self.sharpness * (crossed - 0.5 * squared) + self.bias
 
-    def before(self, state: Tensor, z: Tensor | None = None) -> Tensor:
+    def pre_activation(self, state: Tensor, z: Tensor | None = None) -> Tensor:
         """Return the groups' hidden layers before the nonlinearity: [B, F, G * H].
 
         Args:
@@ -84,16 +84,17 @@ class CodeHead(nn.Module):
             return summed
         return summed + functional.linear(z, self.earlier * self.below)
 
-    def correction(self, codebook: Tensor, before: Tensor, inverse_scale: Tensor) -> Tensor:
+    def correction(self, codebook: Tensor, pre_activation: Tensor, inverse_scale: Tensor) -> Tensor:
         """Return the network's correction of the logits: [B, F, G, K].
 
         Args:
             codebook: [G, K, D].
-            before: [B, F, G * H] output of `before`.
+            pre_activation: [B, F, G * H] output of `pre_activation`.
             inverse_scale: [B, F, G * D] 1 / s.
         """
-        inner = functional.gelu(before).view(*before.shape[:2], self.groups, self.hidden)
-        out = at_least_float32(torch.einsum("bfgh,gho->bfgo", inner, self.leave))
+        hidden = functional.gelu(pre_activation)
+        grouped = hidden.view(*hidden.shape[:2], self.groups, self.hidden)
+        out = at_least_float32(torch.einsum("bfgh,gho->bfgo", grouped, self.leave))
         free, shift = out[..., : self.codes], out[..., self.codes :]
         return free + _by_code(codebook, shift.flatten(2) * inverse_scale)
 

@@ -95,8 +95,8 @@ def _statistics(x: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor]:
     if valid is None:
         return x.mean(-1), x.std(-1, unbiased=False)
     mean = frame_mean(x, valid)
-    apart = (x - mean[..., None]) * valid
-    return mean, frame_mean(apart.square(), valid).sqrt()
+    deviation = (x - mean[..., None]) * valid
+    return mean, frame_mean(deviation.square(), valid).sqrt()
 
 
 def frame_mean(values: Tensor, valid: Tensor | None) -> Tensor:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -49,8 +49,6 @@ class FlowConfig:
 
 class Flow(nn.Module):
     """Encoder of the noisy clip, and velocity field over its band gains."""
-
-    architecture: ClassVar[str] = "flow"
 
     def __init__(self, config: FlowConfig) -> None:
         super().__init__()
@@ -116,9 +114,9 @@ class VelocityField(nn.Module):
         entering = torch.cat([y_t, condition.mean], 1)
         hidden = self.enter(entering if valid is None else entering * valid)
         hidden = hidden + self.hear(rms_normalise_channels(condition.hidden))
-        when = self.time(sinusoids(t))
+        time = self.time(sinusoids(t))
         for block in self.blocks:
-            hidden = block(hidden, when, valid)
+            hidden = block(hidden, time, valid)
         return self.leave(rms_normalise_channels(hidden))  # type: ignore[no-any-return]
 
 

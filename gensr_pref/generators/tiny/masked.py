@@ -44,18 +44,18 @@ class Masked(TokenModel):
             inputs: the clips.
             valid: [B, 1, F] 1 for frames of the clip, 0 for padding; absent = all are valid.
         """
-        seen = visible.transpose(1, 2).float()
+        mask = visible.transpose(1, 2).float()
         bands = self.tokenizer.channels // self.config.groups
-        z = self.z(tokens[..., 1:], inputs) * seen.repeat_interleave(bands, -1)
+        z = self.z(tokens[..., 1:], inputs) * mask.repeat_interleave(bands, -1)
         departure = self.departure(tokens[..., 0], inputs)
-        hidden = self.enter(torch.cat([z, seen], -1)) + inputs.state + self.whole(departure)
+        hidden = self.enter(torch.cat([z, mask], -1)) + inputs.state + self.whole(departure)
         hidden = hidden.transpose(1, 2)
         for block in self.blocks:
             hidden = block(hidden, valid=valid)
-        before = self.head.before(rms_normalise_channels(hidden).transpose(1, 2))
+        pre_activation = self.head.pre_activation(rms_normalise_channels(hidden).transpose(1, 2))
         codebook = self.tokenizer.codebook
         base = self.head.base(codebook, inputs.mean, inputs.inverse_scale)
-        return base + self.head.correction(codebook, before, inputs.inverse_scale)
+        return base + self.head.correction(codebook, pre_activation, inputs.inverse_scale)
 
 
 def log_likelihood(model: Masked, tokens: Tensor, visible: Tensor, x: Tensor) -> Tensor:
@@ -139,7 +139,7 @@ def sample_tokens(
             for each in zip(logits, tokens[..., 1:].cpu(), visible.cpu(), plans, strict=True)
         ]
         tokens[..., 1:] = torch.stack([drawn for drawn, _ in revealed]).to(device)
-        visible = torch.stack([shown for _, shown in revealed]).to(device)
+        visible = torch.stack([mask for _, mask in revealed]).to(device)
     return [row.astype(np.int32) for row in tokens.cpu().numpy()]
 
 

@@ -109,8 +109,8 @@ class TokenGenerator(Tiny[T, Prepared], Generic[T, Prepared]):
     def log_likelihood(self, policy: T, rows: Rows) -> Tensor:
         """Return log p of each row [N], summed over its tokens under its draw."""
         condition = condition_of(rows.x, policy.tokenizer.channels)
-        of_clips = policy.decoder_input(condition, rows.input_mask)
-        inputs = DecoderInput(*(part[rows.clip] for part in of_clips))
+        clips = policy.decoder_input(condition, rows.input_mask)
+        inputs = DecoderInput(*(part[rows.clip] for part in clips))
         log_p, counted = self._log_probability(policy, rows, inputs)
         return (log_p * (counted & rows.valid[:, None])).sum((1, 2), dtype=torch.float64)
 

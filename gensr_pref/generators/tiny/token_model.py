@@ -149,9 +149,9 @@ class TokenModel(nn.Module):
         """Return the logits [B, G, K] of first columns [B, groups], given the groups before."""
         inverse_scale = (-self.clip_log_scale).exp().expand_as(inputs.group_mean)
         codebook = self.clip_codebook()
-        before = self.clip_head.before(inputs.pooled, self.departure(first, inputs))
+        pre_activation = self.clip_head.pre_activation(inputs.pooled, self.departure(first, inputs))
         base = self.clip_head.base(codebook, inputs.group_mean, inverse_scale)
-        return (base + self.clip_head.correction(codebook, before, inverse_scale))[:, 0]
+        return (base + self.clip_head.correction(codebook, pre_activation, inverse_scale))[:, 0]
 
     def clip_log_probability(self, first: Tensor, inputs: DecoderInput) -> Tensor:
         """Return log p [B, groups] of first columns [B, groups]."""

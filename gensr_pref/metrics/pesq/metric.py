@@ -20,10 +20,8 @@ from gensr_pref.metrics.clean_reference import candidate_signal, clean_signal
 from gensr_pref.metrics.pesq.utterances import RATE, SAFE, TABLE, Mode, count_utterances
 from gensr_pref.schema import Reason
 
-HIGHEST: dict[Mode, float] = {
-    "wb": 4.644,
-    "nb": 4.549,
-}  # value of the mapping at a raw score of 4.5
+# Value of the mapping at a raw score of 4.5.
+HIGHEST: dict[Mode, float] = {"wb": 4.644, "nb": 4.549}
 
 # The C code's table of 1000 intervals of bad frames suffices for any sound up to 95 s, as an
 # interval and the gap after it take 6 frames of 16 ms. For its table of 50 utterances, see

@@ -65,7 +65,7 @@ def count_utterances(clean: Wave, mode: Mode) -> int:
     Raises:
         OSError: the compiled module of `pesq` does not export its C functions.
     """
-    code = _code()
+    code = _open_code()
     with _load_signal(code, clean) as signal:
         code.fix_power_level(ctypes.byref(signal), b"", ctypes.c_long(signal.samples))
         _input_filter(code, signal, mode)
@@ -76,7 +76,7 @@ def count_utterances(clean: Wave, mode: Mode) -> int:
     return _count_long_runs(voiced)
 
 
-def _code() -> Any:
+def _open_code() -> Any:
     """Open PESQ's C code in this process; calls hold the GIL, because it has global state."""
     from pesq import cypesq
 
@@ -109,7 +109,7 @@ def _input_filter(code: Any, signal: _Signal, mode: Mode) -> None:
     """Filter the input as pesq_measure in pesqmain.h does before it estimates delays."""
     length = ctypes.c_long(signal.samples)
     if mode == "nb":
-        code.apply_filter(signal.data, length, 26, ctypes.byref(_table(code)))
+        code.apply_filter(signal.data, length, 26, ctypes.byref(_handset_response(code)))
         return
     padded = np.ctypeslib.as_array(signal.data, (signal.samples,))
     padded[EDGE - 1 : EDGE + 15] *= TAPER
@@ -120,7 +120,7 @@ def _input_filter(code: Any, signal: _Signal, mode: Mode) -> None:
     code.IIRFilt(sections, ctypes.c_ulong(1), None, start, inner, None)
 
 
-def _table(code: Any) -> Any:
+def _handset_response(code: Any) -> Any:
     """Return the response of a telephone handset (IRS), 26 pairs of Hz and dB."""
     return (ctypes.c_double * 52).in_dll(code, "standard_IRS_filter_dB")
 

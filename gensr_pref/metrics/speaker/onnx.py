@@ -99,7 +99,7 @@ def _providers(device: str) -> list[Any]:
 
 def _waveform(inputs: Sequence[Any], path: Path) -> tuple[str, tuple[int, ...]]:
     """Return the name of the input, and the shape in which it takes a waveform."""
-    described = ", ".join(f"{one.name} {one.type} {one.shape}" for one in inputs)
+    described = ", ".join(f"{value.name} {value.type} {value.shape}" for value in inputs)
     if len(inputs) != 1 or inputs[0].type != "tensor(float)" or len(inputs[0].shape) not in SHAPES:
         raise InputError(
             f"takes {described}; it must take one waveform: tensor(float) [T], [1, T] or [1, 1, T]",
@@ -112,11 +112,11 @@ def _waveform(inputs: Sequence[Any], path: Path) -> tuple[str, tuple[int, ...]]:
 
 def _vector(outputs: Sequence[Any], path: Path) -> str:
     """Return the name of the output that is the embedding."""
-    names: list[str] = [one.name for one in outputs]
+    names: list[str] = [value.name for value in outputs]
     if len(names) > 1:
         names = [name for name in names if "embed" in name.lower()]
     if len(names) != 1:
-        given = ", ".join(one.name for one in outputs)
+        given = ", ".join(value.name for value in outputs)
         raise InputError(
             f"has the outputs {given}; one must be the embedding: the only output, or the only "
             "one with 'embed' in its name",

@@ -20,7 +20,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from gensr_pref.metrics.wer.normalise import canonical
+from gensr_pref.metrics.wer.normalise import canonicalise
 
 Gram = tuple[str, ...]
 START, END = "<s>", "</s>"
@@ -38,10 +38,10 @@ class Level:
 def split_words(text: str) -> list[str]:
     """Split an English text into words, as a pronouncing dictionary spells them.
 
-    >>> words("Don't say 'TWENTY-ONE'!")
+    >>> split_words("Don't say 'TWENTY-ONE'!")
     ["don't", 'say', 'twenty', 'one']
     """
-    return re.findall(r"[^\W\d_]+(?:'[^\W\d_]+)*", canonical(text).lower())
+    return re.findall(r"[^\W\d_]+(?:'[^\W\d_]+)*", canonicalise(text).lower())
 
 
 def witten_bell(sentences: Sequence[Sequence[str]], order: int) -> list[Level]:

@@ -18,7 +18,7 @@ from gensr_pref.metrics.wer.recogniser import Recogniser, Transcript, languages_
 from gensr_pref.schema import Reason
 from gensr_pref.tables.languages import UNSPACED, language_code
 
-NOTHING = "neither a text nor a clean clip to transcribe"
+NO_REFERENCE = "neither a text nor a clean clip to transcribe"
 
 Rates = Mapping[str, float | str | Exception]
 
@@ -111,26 +111,26 @@ class WordErrorRate:
 
     def _language_of(self, clip: ClipSounds) -> str:
         if given := self._language or clip.language:
-            return _code(given)
+            return _parse_language(given)
         known = languages_of(self._recogniser)
         if known is not None and len(known) == 1:
             return known[0]
         if sound := clip.clean or clip.noisy:
-            return _code(self._recogniser.language_of(sound))
+            return _parse_language(self._recogniser.language_of(sound))
         if clip.text is None:
-            raise clip.faults.get("clean") or Unusable(Reason.NO_TEXT, NOTHING)
+            raise clip.faults.get("clean") or Unusable(Reason.NO_TEXT, NO_REFERENCE)
         raise Unusable(Reason.UNKNOWN_LANGUAGE, "no language is given; set option 'language'")
 
     def _reference(self, clip: ClipSounds, language: str) -> str | Unusable:
         """Return the normalised reference text, or why there is none."""
         if clip.text is not None:
-            return _with_words(clip.text, language, "the clip's text")
+            return _normalise_or_refuse(clip.text, language, "the clip's text")
         if clip.clean is None:
-            return clip.faults.get("clean") or Unusable(Reason.NO_TEXT, NOTHING)
+            return clip.faults.get("clean") or Unusable(Reason.NO_TEXT, NO_REFERENCE)
         [transcript] = self._recogniser.transcribe([clip.clean], language)
         if isinstance(transcript, Exception):
             return Unusable(Reason.NO_TEXT, f"the clean clip cannot be transcribed: {transcript}")
-        return _with_words(transcript, language, "the clean clip's transcript")
+        return _normalise_or_refuse(transcript, language, "the clean clip's transcript")
 
 
 def word_error_rate(reference: str, hypothesis: str) -> float:
@@ -153,14 +153,14 @@ def _require_known(language: str | None, recogniser: Recogniser) -> None:
         raise ValueError(f"language {language!r}: {recogniser.model} knows {', '.join(known)}")
 
 
-def _code(language: str) -> str:
+def _parse_language(language: str) -> str:
     try:
         return language_code(language)
     except ValueError as error:
         raise Unusable(Reason.UNKNOWN_LANGUAGE, str(error)) from error
 
 
-def _with_words(text: str, language: str, which: str) -> str | Unusable:
+def _normalise_or_refuse(text: str, language: str, which: str) -> str | Unusable:
     return normalise(text, language) or Unusable(Reason.NO_TEXT, f"{which} holds no word")
 
 

@@ -1,7 +1,7 @@
 """Normalisation of texts before they are compared, so that equal words have equal spellings.
 
-Every text first becomes `canonical`: no invisible characters, one apostrophe, Unicode NFKC, digits
-0 to 9. Then
+Every text is first canonicalised: no invisible characters, one apostrophe, Unicode NFKC, digits 0
+to 9. Then
 
 - English is normalised by Whisper's own normaliser, as in Whisper's published error rates: numbers
   become digits, contractions are spelled out, British spelling becomes American, fillers and text
@@ -10,8 +10,8 @@ Every text first becomes `canonical`: no invisible characters, one apostrophe, U
       A. Radford et al., "Robust speech recognition via large-scale weak supervision", 2022,
       appendix C; the code is openai-whisper's `EnglishTextNormalizer`.
 
-- Other languages are normalised by `plain`, which folds case, keeps marks, and unifies the
-  spellings that a language treats as equal (`gensr_pref.metrics.wer.spellings`). Whisper's
+- Other languages are normalised by `normalise_plainly`, which folds case, keeps marks, and unifies
+  the spellings that a language treats as equal (`gensr_pref.metrics.wer.spellings`). Whisper's
   `BasicTextNormalizer` turns every combining mark into a space, which splits Hindi or Tamil words.
 """
 
@@ -26,7 +26,7 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
-from gensr_pref.metrics.wer.spellings import same_spelling
+from gensr_pref.metrics.wer.spellings import unify_spelling
 
 # Characters that are written for an apostrophe: quotation marks, isolated accents and primes,
 # modifier letters, marks of single scripts (Greek koronis and psili, Armenian, Hebrew geresh), and
@@ -78,19 +78,19 @@ def normalise(text: str, language: str = "en") -> str:
         text: any.
         language: a code as `gensr_pref.tables.languages.language_code` returns it.
     """
-    return english(text) if language == "en" else plain(text, language)
+    return normalise_english(text) if language == "en" else normalise_plainly(text, language)
 
 
-def english(text: str) -> str:
+def normalise_english(text: str) -> str:
     """Normalise an English text by Whisper's normaliser, with two corrections.
 
-    Whisper's handles only the straight apostrophe, and leaves a dot of ``...`` as a word.
+    Whisper's normaliser knows only the straight apostrophe, and leaves a dot of ``...`` as a word.
     """
-    words = _english()(canonical(text)).split()
+    words = _english()(canonicalise(text)).split()
     return " ".join(word for word in words if any(map(str.isalnum, word)))
 
 
-def plain(text: str, language: str = "") -> str:
+def normalise_plainly(text: str, language: str = "") -> str:
     """Fold the case of a text and remove punctuation, symbols and repeated spaces.
 
     Marks are kept (``für`` is not ``fur``). An apostrophe is dropped (``l'eau`` is ``leau``), and
@@ -101,12 +101,12 @@ def plain(text: str, language: str = "") -> str:
         text: any.
         language: code of the language whose spellings are unified; empty = none.
     """
-    spelled = same_spelling(_WITHIN_WORDS.sub("", canonical(text)), language)
+    spelled = unify_spelling(_WITHIN_WORDS.sub("", canonicalise(text)), language)
     words = "".join(map(_letter_or_space, spelled)).split()
     return " ".join(filter(None, (_MARKS_OF_NOTHING.sub("", word) for word in words)))
 
 
-def canonical(text: str) -> str:
+def canonicalise(text: str) -> str:
     """Unify equivalent characters of a text; case and words are unchanged.
 
     Characters of category Cf (zero-width, joiners, soft hyphen, byte order mark, direction marks)

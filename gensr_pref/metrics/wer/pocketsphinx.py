@@ -61,7 +61,9 @@ class Pocketsphinx:
     def load(self, device: str) -> None:
         """Open the decoder with the corpus's model if there is one, else with the general model."""
         sentences = [language_model.split_words(text) for text in self._studied]
-        self._expecting = _corpus_decoder(sentences, self._known) if self._known else self._general
+        self._studied_decoder = (
+            _corpus_decoder(sentences, self._known) if self._known else self._general
+        )
 
     def remarks(self) -> list[str]:
         """Report how many words of the studied texts the dictionary lacks, and the first ones."""
@@ -89,7 +91,7 @@ class Pocketsphinx:
         """
         if language not in self.languages:
             raise Unusable(Reason.UNKNOWN_LANGUAGE, f"pocketsphinx knows English, not {language!r}")
-        decoder = self._expecting if text in self._studied else self._general
+        decoder = self._studied_decoder if text in self._studied else self._general
         return [_transcribe(decoder, sound) for sound in sounds]
 
     @cached_property

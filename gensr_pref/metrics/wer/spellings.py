@@ -15,11 +15,11 @@ from collections.abc import Callable, Mapping
 Fold = Callable[[str], str]
 
 
-def same_spelling(text: str, language: str) -> str:
+def unify_spelling(text: str, language: str) -> str:
     """Fold case and unify the language's equal spellings; return Unicode NFKC.
 
     Args:
-        text: output of `gensr_pref.metrics.wer.normalise.canonical`.
+        text: output of `gensr_pref.metrics.wer.normalise.canonicalise`.
         language: a code as `gensr_pref.tables.languages.language_code` returns it.
     """
     fold = _FOLDS.get(language, _fold_case)
@@ -54,14 +54,14 @@ def _fold_letters(letters: Mapping[str, str | None], dropped: str = "") -> Fold:
     return fold
 
 
-def _without_marks(fold: Fold, points: str) -> Fold:
+def _fold_without_marks(fold: Fold, points: str) -> Fold:
     """Return a function that removes combining marks, which may be part of a letter, and folds."""
     pattern = re.compile(f"[{points}]")
 
-    def without(text: str) -> str:
+    def fold_bare(text: str) -> str:
         return fold(pattern.sub("", text))
 
-    return without
+    return fold_bare
 
 
 def _greek(text: str) -> str:
@@ -123,17 +123,17 @@ _FRENCH = {"\u0153": "oe", "\u00e6": "ae"}
 _RUSSIAN = {"\u0451": "\u0435"}
 
 _FOLDS: Mapping[str, Fold] = {
-    "ar": _without_marks(_fold_letters(_ARABIC), _HARAKAT),
+    "ar": _fold_without_marks(_fold_letters(_ARABIC), _HARAKAT),
     "az": _turkish,
-    "ckb": _without_marks(_fold_letters(_SORANI), _HARAKAT),
+    "ckb": _fold_without_marks(_fold_letters(_SORANI), _HARAKAT),
     "el": _greek,
-    "fa": _without_marks(_fold_letters(_PERSIAN), _HARAKAT),
+    "fa": _fold_without_marks(_fold_letters(_PERSIAN), _HARAKAT),
     "fr": _fold_letters(_FRENCH),
-    "he": _without_marks(_fold_case, _NIQQUD),
+    "he": _fold_without_marks(_fold_case, _NIQQUD),
     "ro": _fold_letters(_ROMANIAN),
     "ru": _fold_letters(_RUSSIAN),
     "tr": _turkish,
-    "ur": _without_marks(_fold_letters(_URDU), _HARAKAT),
+    "ur": _fold_without_marks(_fold_letters(_URDU), _HARAKAT),
     "uz": _uzbek,
     "yi": _fold_letters(_YIDDISH),
 }

@@ -133,7 +133,7 @@ def _checkpoint(model: str) -> tuple[Path, str]:
     if _is_file(model):
         path = catalogue.find_weights("whisper", model)
         return path, f"{path.name}, SHA-256 {catalogue.sha256_of(path)[:12]}"
-    published = [one.removeprefix(PREFIX) for one in catalogue.CATALOGUE if one.startswith(PREFIX)]
+    published = [n.removeprefix(PREFIX) for n in catalogue.CATALOGUE if n.startswith(PREFIX)]
     if model not in published:
         raise InputError(f"no Whisper model and no file {model!r}.", value=model, known=published)
     return catalogue.find_weights(PREFIX + model), catalogue.describe_weights(PREFIX + model)

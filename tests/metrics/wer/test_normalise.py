@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from gensr_pref.metrics.wer.normalise import normalise, plain
+from gensr_pref.metrics.wer.normalise import normalise, normalise_plainly
 from tests.metrics.sounds import read_csv
 
 
@@ -73,6 +73,6 @@ def test_english_does_not_import_torch():
     ],
 )
 def test_other_languages_keep_their_marks(text, expected):
-    assert plain(text) == expected
-    assert plain(expected) == expected
+    assert normalise_plainly(text) == expected
+    assert normalise_plainly(expected) == expected
     assert normalise(text, "hi") == expected
