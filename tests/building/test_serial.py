@@ -2,7 +2,7 @@
 
 import pytest
 
-from gensr_pref.building.serial import run
+from gensr_pref.building.serial import run_in_process
 from gensr_pref.building.tasks import Call, CallStarted, Finished, Lost, ShardTask
 from gensr_pref.errors import CorruptPartError, StorageError
 
@@ -26,7 +26,7 @@ def worker_that_fails(error):
 
 def ended(error):
     """Return the tasks that were finished or lost."""
-    events = run(worker_that_fails(error), None, JOBS)
+    events = run_in_process(worker_that_fails(error), None, JOBS)
     return [
         (type(event), event.stage, event.shard)
         for event in events
