@@ -44,7 +44,7 @@ class YieldSoFar:
             scores = part_files.read(part_files.part(self._out, "scores", shard))
             candidates = columns(scores, None, self._votes)
             pairs = pair_clips(candidates, self._rule, self._pairing)
-        except GensrPrefError:  # reported later, when all pairs are pairs
+        except GensrPrefError:  # reported later, when all pairs are made
             return
         self.clips += len(set(column(scores, "clip_id")))
         self.paired += len(set(candidates.clip[pairs.chosen].tolist()))
