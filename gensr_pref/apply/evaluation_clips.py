@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from gensr_pref.config import run_file
 from gensr_pref.config.run_file import Columns, Corpus
-from gensr_pref.corpus.splits import count_units
+from gensr_pref.corpus.units import count_units
 from gensr_pref.errors import (
     ConfigError,
     InputError,

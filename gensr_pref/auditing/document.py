@@ -1,8 +1,8 @@
-"""The contents of ``audit/audit.json``, as types; docs/audit.md explains each part."""
+"""Defines the contents of ``audit/audit.json`` as types; docs/audit.md explains each part."""
 
 from __future__ import annotations
 
-from typing import Any, NotRequired, TypedDict
+from typing import NotRequired, TypedDict
 
 from gensr_pref.auditing.agreement import PairAgreement
 from gensr_pref.auditing.bias import Difference, GeneratorWins
@@ -18,10 +18,11 @@ from gensr_pref.auditing.pairs import (
     SingleScore,
 )
 from gensr_pref.auditing.panel_yields import MarginYield, PanelYield, Veto
+from gensr_pref.corpus.leakage import Leakage
 
 
 class Counts(TypedDict):
-    """The sizes of a run, and what is known about it.
+    """The sizes of a run, its names and notices.
 
     Keys:
         run, rule: the names of the run and of its pair rule.
@@ -133,7 +134,7 @@ class FullParts(ShortParts):
     generators: list[GeneratorWins]
     learnability: list[GeneratorProbe]
     breakdown: dict[str, list[BreakdownRow]]
-    leakage: dict[str, Any]
+    leakage: Leakage
     listening: Listening
 
 

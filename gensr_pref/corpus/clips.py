@@ -12,12 +12,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 
 from gensr_pref import audio
 from gensr_pref.audio import Sound, Wave
+from gensr_pref.audio.writing import AudioValue
 from gensr_pref.config.run_file import Corpus, Validation
 from gensr_pref.corpus.base import STAGE, Item
 from gensr_pref.corpus.codec import fit_length
@@ -34,8 +35,8 @@ from gensr_pref.corpus.sources import (
 )
 from gensr_pref.errors import Problem, SourceError, Unusable
 from gensr_pref.identity import clip_id, digest, rng_for, unit_for
+from gensr_pref.rundir.json_columns import parse_steps
 from gensr_pref.schema import Failure, Reason
-from gensr_pref.untrusted.columns import parse_steps
 
 QUIET_SNR_DB = (
     40.0  # ratio of a recording to its 16-bit rounding error; lower ratios are recorded; our choice
@@ -67,7 +68,7 @@ class ClipSpec:
     def content(self) -> str:
         """Digest of what affects the clip in its recording: sound, text, speaker, language."""
         item = self.item
-        sounds = [*(one.digest for one in self.contents), *item.contents]
+        sounds = [*(fingerprint.digest for fingerprint in self.contents), *item.contents]
         return digest(sounds, item.text, item.speaker, item.language)
 
 
@@ -198,19 +199,19 @@ def _split_name(held_out: bool) -> str:
 
 def _first_two(clips: Sequence[ClipSpec], units: Sequence[str], seed: int) -> list[str]:
     """Return the two units whose clips come first in the order of ``corpus.limit``."""
-    place: dict[str, float] = {}
+    first: dict[str, float] = {}
     for spec, unit in zip(clips, units, strict=True):
         number = unit_for(seed, "limit", spec.clip_id)
-        place[unit] = min(number, place.get(unit, number))
-    return sorted(place, key=place.__getitem__)[:2]
+        first[unit] = min(number, first.get(unit, number))
+    return sorted(first, key=first.__getitem__)[:2]
 
 
 def _known_units(
     clips: Sequence[ClipSpec], units: Sequence[str], known: Mapping[str, str]
 ) -> dict[str, str]:
     """Return the split of every unit that has a clip with a known split."""
-    both = zip(clips, units, strict=True)
-    return {unit: known[spec.clip_id] for spec, unit in both if spec.clip_id in known}
+    pairs = zip(clips, units, strict=True)
+    return {unit: known[spec.clip_id] for spec, unit in pairs if spec.clip_id in known}
 
 
 def _refuse_duplicates(clips: Iterable[ClipSpec]) -> None:
@@ -234,6 +235,49 @@ def _apply_limit(clips: list[ClipSpec], limit: int | None, seed: int) -> tuple[C
     ranked = sorted(clips, key=lambda spec: unit_for(seed, "limit", spec.clip_id))
     chosen = {spec.clip_id for spec in ranked[:limit]}
     return tuple(spec for spec in clips if spec.clip_id in chosen)
+
+
+class ClipOrigin(TypedDict):
+    """The recording and the segment of a clip, as the column ``source`` holds them in JSON.
+
+    Keys:
+        source_id: name of the recording within the source.
+        start, frames: first frame and length of the segment, at `rate`.
+        rate: rate of the recording, in Hz.
+        gain: factor that brought the recording within full scale; absent if it was.
+        rounding_snr_db: ratio of the recording to its 16-bit rounding error, in dB; absent if it
+            is at least `QUIET_SNR_DB`.
+    """
+
+    source_id: str
+    start: int
+    frames: int
+    rate: int
+    gain: NotRequired[float]
+    rounding_snr_db: NotRequired[float]
+
+
+class ClipRow(TypedDict):
+    """One row of `schema.CLIPS`, whose columns are the keys.
+
+    Keys:
+        noisy, clean: the sounds; `clean` is None if there is no clean counterpart.
+        text: the spoken words; None if they are unknown or the clip is a part of its recording.
+        source: a `ClipOrigin` in JSON.
+        degradation: the steps of the degradation in JSON; None if the recording was not degraded.
+    """
+
+    clip_id: str
+    noisy: AudioValue
+    clean: AudioValue | None
+    text: str | None
+    language: str | None
+    speaker: str | None
+    split: str
+    sample_rate: int
+    num_samples: int
+    source: str
+    degradation: str | None
 
 
 class ClipMaker:
@@ -262,7 +306,7 @@ class ClipMaker:
             Library.from_settings(corpus.degrade, base, known) if corpus.degrade else Library()
         )
 
-    def make(self, spec: ClipSpec) -> dict[str, Any]:
+    def make(self, spec: ClipSpec) -> ClipRow:
         """Return one row of `schema.CLIPS`.
 
         A recording beyond full scale (possible with floats) and its clean counterpart are scaled by
@@ -300,7 +344,7 @@ class ClipMaker:
 
     def _recording(self, spec: ClipSpec) -> tuple[Wave, Wave | None, float]:
         segment = spec.segment
-        files = [(Path(f), c) for f, c in zip(spec.item.files, spec.contents, strict=False)]
+        files = list(zip(map(Path, spec.item.files), spec.contents, strict=False))
         require_unchanged(files)
         sound, clean_sound = self._source.read(spec.item, segment.start, segment.frames)
         require_unchanged(files)
@@ -323,7 +367,7 @@ class ClipMaker:
         return cut
 
 
-def replay(row: dict[str, Any], library: Library) -> Wave:
+def replay(row: Mapping[str, Any], library: Library) -> Wave:
     """Recompute the noisy waveform [T] of a row of `schema.CLIPS` from its clean one and record.
 
     Rounded to 16 bits, it equals the stored waveform exactly.
@@ -353,9 +397,9 @@ def rounding_snr_db(wave: Wave) -> float:
     return 10 * math.log10(float(np.sum(exact**2)) / noise) if noise else math.inf
 
 
-def _origin(spec: ClipSpec, gain: float, rounding: float) -> dict[str, Any]:
+def _origin(spec: ClipSpec, gain: float, rounding: float) -> ClipOrigin:
     segment, item = spec.segment, spec.item
-    origin: dict[str, Any] = {
+    origin: ClipOrigin = {
         "source_id": item.source_id,
         "start": segment.start,
         "frames": segment.frames,

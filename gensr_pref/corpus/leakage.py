@@ -1,42 +1,94 @@
-"""Leakage: values that training and validation share."""
+"""Leakage: clips, speakers and recordings in several splits, such as train and validation."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import chain
-from typing import Any, TypedDict
+from pathlib import Path
+from typing import Literal, TypedDict
 
+import pyarrow as pa
+
+from gensr_pref.corpus.units import source_ids
+from gensr_pref.errors import quantity
+from gensr_pref.rundir import part_files
+from gensr_pref.schema import column
+
+Unit = Literal["clip", "speaker", "source"]
+_UNITS: tuple[Unit, ...] = ("clip", "speaker", "source")
 _SHOWN = 5
 
 
 class Shared(TypedDict):
-    """The number of values that several splits share, and up to five of them."""
+    """Units that are in several splits.
+
+    Keys:
+        shared: number of units.
+        examples: up to five of them.
+    """
 
     shared: int
     examples: list[str]
 
 
-def leakage(split: Sequence[str], identities: Mapping[str, Sequence[str | None]]) -> dict[str, Any]:
-    """Return the values that clips of different splits have in common.
+class Leakage(TypedDict):
+    """The clips of each split, and the units that several splits share.
+
+    Keys:
+        clips: number of clips by split.
+        clip, speaker, source: clips, known speakers and recordings in several splits.
+    """
+
+    clips: dict[str, int]
+    clip: Shared
+    speaker: Shared
+    source: Shared
+
+
+def find_leakage(clips: pa.Table) -> Leakage:
+    """Return the units that clips of different splits have in common.
 
     Args:
-        split: [clips], the split of each clip, such as train or validation.
-        identities: per kind (clip, speaker, source), [clips], its value; None is ignored.
-
-    Returns:
-        ``clips``: number of clips per split; per kind {shared: number of values in several splits,
-        examples: up to five of them}.
+        clips: table with `clip_id`, `speaker`, `source` and `split`.
     """
-    counts = {name: list(split).count(name) for name in sorted(set(split))}
-    return {"clips": counts, **{kind: _shared_values(split, of) for kind, of in identities.items()}}
+    splits = column(clips, "split")
+    return {
+        "clips": {name: splits.count(name) for name in sorted(set(splits))},
+        "clip": shared_units(splits, column(clips, "clip_id")),
+        "speaker": shared_units(splits, column(clips, "speaker")),
+        "source": shared_units(splits, source_ids(clips)),
+    }
 
 
-def _shared_values(split: Sequence[str], values: Sequence[str | None]) -> Shared:
-    sides = [
-        {value for side, value in zip(split, values, strict=True) if side == one}
-        for one in set(split)
+def shared_units(splits: Sequence[str], units: Sequence[str | None]) -> Shared:
+    """Return the units that are in several splits.
+
+    Args:
+        splits: [clips], the split of each clip.
+        units: [clips], the unit of each clip; None if it is unknown.
+    """
+    by_split = [
+        {unit for split, unit in zip(splits, units, strict=True) if split == name}
+        for name in set(splits)
     ]
-    counts = Counter(chain.from_iterable(sides))
-    both = sorted(value for value, count in counts.items() if count > 1 and value is not None)
-    return {"shared": len(both), "examples": both[:_SHOWN]}
+    counts = Counter(chain.from_iterable(by_split))
+    shared = sorted(unit for unit, count in counts.items() if count > 1 and unit is not None)
+    return {"shared": len(shared), "examples": shared[:_SHOWN]}
+
+
+def list_leaks(leakage: Leakage) -> dict[Unit, Shared]:
+    """Return the kinds of units that several splits share, each with the shared units."""
+    return {kind: leakage[kind] for kind in _UNITS if kind in leakage and leakage[kind]["shared"]}
+
+
+def leak_notices(out: Path) -> list[str]:
+    """Return one sentence per kind of unit that several splits of a run share."""
+    if not part_files.parts(out, "clips"):
+        return []
+    columns = ["clip_id", "speaker", "source", "split"]
+    leakage = find_leakage(part_files.read_all(out, "clips", columns))
+    return [
+        f"split: in several splits: {quantity(leak['shared'], kind)}, such as {leak['examples'][0]}"
+        for kind, leak in list_leaks(leakage).items()
+    ]

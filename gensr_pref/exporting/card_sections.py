@@ -6,6 +6,7 @@ import json
 import re
 
 from gensr_pref.config.run_file import Pairing, dump_fields
+from gensr_pref.corpus.leakage import list_leaks
 from gensr_pref.errors import quantity
 from gensr_pref.exporting.card_facts import CardFacts
 from gensr_pref.exporting.licences import UNKNOWN
@@ -247,9 +248,11 @@ def _biases(facts: CardFacts) -> str:
         for row in facts.audit.get("learnability") or ()
         if row["accuracy"] is not None
     ]
-    for kind, shared in (facts.audit.get("leakage") or {}).items():
-        if kind != "clips" and shared["shared"]:
-            bullets.append(f"In several splits: {quantity(shared['shared'], escape(kind))}.")
+    if leakage := facts.audit.get("leakage"):
+        bullets += [
+            f"In several splits: {quantity(leak['shared'], kind)}."
+            for kind, leak in list_leaks(leakage).items()
+        ]
     bullets += [escape(notice) for notice in facts.summary["notices"]]
     bullets.append(
         "Preferences are those of the panel: the pairs say nothing about what it does not measure."

@@ -15,6 +15,7 @@ from gensr_pref.auditing.report import pair_answers as pairs
 from gensr_pref.auditing.report.advice import advise_margins
 from gensr_pref.auditing.report.answer import Answer, interval_of, undecided_text
 from gensr_pref.auditing.report.format import join_words, percent
+from gensr_pref.corpus.leakage import list_leaks
 from gensr_pref.errors import quantity
 from gensr_pref.statistics.verdicts import (
     MIN_CLUSTERS_FOR_VERDICT,
@@ -241,7 +242,7 @@ def _duplicates(audit: Audit) -> Answer | None:
 
 def _leaks(audit: Audit) -> Answer:
     question = "Are training and validation separate?"
-    leaks = {k: v for k, v in audit["leakage"].items() if k != "clips" and v["shared"]}
+    leaks = list_leaks(audit["leakage"])
     if not leaks:
         splits = ", ".join(f"{name} {count}" for name, count in audit["leakage"]["clips"].items())
         if len(audit["leakage"]["clips"]) < 2:
@@ -254,7 +255,7 @@ def _leaks(audit: Audit) -> Answer:
         text = f"No clip, speaker or recording is in two splits (clips: {splits})."
         return Answer(question, "good", text)
     counts = join_words(
-        [quantity(v["shared"], LEAK_NAMES.get(kind, kind)) for kind, v in leaks.items()]
+        [quantity(leak["shared"], LEAK_NAMES.get(kind, kind)) for kind, leak in leaks.items()]
     )
     next_step = "Set corpus.validation.by to speaker or source and build again."
     return Answer(question, "problem", f"In several splits: {counts}.", next_step)

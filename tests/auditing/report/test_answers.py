@@ -56,7 +56,10 @@ GOOD = {
     "improvement": {"s": [0.5, 0.4, 0.6]},
     "improvement_clips": {"s": 100, "t": 100},
     "repeats": {"same": 0.0, "same_interval": [0.0, 0.03], "clips": 100},
-    "leakage": {"clips": {"train": 9, "validation": 1}, "speaker": {"shared": 0, "examples": []}},
+    "leakage": {
+        "clips": {"train": 9, "validation": 1},
+        **{unit: {"shared": 0, "examples": []} for unit in ("clip", "speaker", "source")},
+    },
 }  # fmt: skip
 
 
