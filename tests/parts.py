@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from gensr_pref.rundir import part_files
-from gensr_pref.rundir.ledger import LEDGER, name_of, note_parts
+from gensr_pref.rundir.ledger import LEDGER, note_parts, part_name
 
 
 def write_part(
@@ -18,13 +18,13 @@ def write_part(
     facts: dict[str, Any] | None = None,
 ) -> None:
     """Write a part and its ledger line, with the columns and facts of before unless told."""
-    facts = part_files.facts(path) if facts is None else facts
+    facts = part_files.read_facts(path) if facts is None else facts
     if isinstance(rows, pa.Table):
         table = rows
     else:
         form = part_files.read(path).schema.remove_metadata() if form is None else form
         table = pa.Table.from_pylist(rows, schema=form)
-    note_parts(path.parents[1], {name_of(path): part_files.write_table(path, table, facts)})
+    note_parts(path.parents[1], {part_name(path): part_files.write_table(path, table, facts)})
 
 
 def unmade(out: Path, *names: str) -> None:

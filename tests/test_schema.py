@@ -24,7 +24,7 @@ def test_features_are_those_that_datasets_would_write(form):
 
 def test_metadata_holds_the_version_and_the_facts_of_the_run():
     form = schema.with_metadata(schema.FAILURES, {"fingerprint": "f00"})
-    assert schema.facts_of(form) == {
+    assert schema.parse_facts(form) == {
         "schema_version": schema.SCHEMA_VERSION,
         "fingerprint": "f00",
     }
@@ -32,7 +32,7 @@ def test_metadata_holds_the_version_and_the_facts_of_the_run():
 
 @pytest.mark.parametrize("metadata", [None, {}, {"other": "1"}, {"gensr_pref": "[1]"}])
 def test_metadata_of_another_writer_holds_no_facts(metadata):
-    assert schema.facts_of(pa.schema([], metadata=metadata)) == {}
+    assert schema.parse_facts(pa.schema([], metadata=metadata)) == {}
 
 
 def test_the_notes_of_scores_have_the_types_of_their_kinds():

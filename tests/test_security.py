@@ -351,20 +351,20 @@ def forged(out: Path, data: dict, change) -> None:
     """
     run, written = rundir.RunDocument.model_validate(data), {}
     rundir.write_document(out, run)
-    for shard, one in enumerate(layout.shards_of(out)):
+    for shard, one in enumerate(layout.read_shards(out)):
         for made in provenance.MADE:
             path = part_files.part(out, made, shard)
             table = change(part_files.read(path), made).replace_schema_metadata()
             written[path] = part_files.write_table(
-                path, table, provenance.of_part(made, run, *one.of).as_data()
+                path, table, provenance.part_record(made, run, *one.columns).as_data()
             )
     scores = {path: stamp for path, stamp in written.items() if path.parent.name == "scores"}
     path = part_files.part(out, "pairs", 0)
-    made_from = {integrity.SCORES: integrity.digest_of(scores)}
+    made_from = {integrity.SCORES: integrity.parts_digest(scores)}
     told = {**run.facts(), "pairing": run.pairing, "stops": {}, **made_from}
     table = change(part_files.read(path), "pairs").replace_schema_metadata()
     written[path] = part_files.write_table(path, table, told)
-    ledger.note_parts(out, {ledger.name_of(path): stamp for path, stamp in written.items()})
+    ledger.note_parts(out, {ledger.part_name(path): stamp for path, stamp in written.items()})
 
 
 def filled(table: str, name: str, value):

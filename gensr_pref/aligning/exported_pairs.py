@@ -49,7 +49,7 @@ class PairsOfExport:
         self._root = folder.parent if folder.name == "data" else folder
         self._allowed = {*generators, CLEAN}
         first = self._files["train"][0]
-        self._there = set(part_files.columns_of(first))
+        self._there = set(part_files.column_names(first))
         _require_columns(self._there, str(first))
 
     @property

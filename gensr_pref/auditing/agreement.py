@@ -83,7 +83,7 @@ def agreement_rate(sums: Array) -> Array:
 
 
 def krippendorff_alpha(rank: Array, clip: Rows) -> Estimate:
-    """Compute Krippendorff's ordinal alpha: do the scores give a candidate the same rank?
+    """Compute Krippendorff's ordinal alpha of the ranks that the scores give to a candidate.
 
     ``alpha = 1 - (n - 1) sum o_ck d_ck / sum n_c n_k d_ck`` over the coincidences o of values c
     and k, ``d_ck = (sum_{g=c..k} n_g - (n_c + n_k) / 2)^2`` (Krippendorff, Content Analysis, 2004,

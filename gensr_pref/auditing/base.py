@@ -1,4 +1,4 @@
-"""The arrays of an audit: candidates with their scores, pairs, and all possible comparisons.
+"""Defines the arrays of an audit: scored candidates, pairs, and all possible comparisons.
 
 All statistics are pure functions of these arrays; nothing here reads a file. Scores have their sign
 turned so that larger is better; null is NaN.

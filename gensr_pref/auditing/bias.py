@@ -35,7 +35,7 @@ class Difference(TypedDict):
 
 
 class GeneratorWins(TypedDict):
-    """How often the candidate of a generator is chosen in pairs with another generator's."""
+    """The share of a generator's pairs with other generators in which its candidate is chosen."""
 
     generator: str
     pairs: int

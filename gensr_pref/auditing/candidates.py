@@ -21,7 +21,7 @@ CandidateYield = TypedDict("CandidateYield", {"n": int, "yield": float, "by_chan
 
 
 class Repeats(TypedDict):
-    """How many candidates are equal, or nearly; see `repeats`."""
+    """The shares of comparisons of equal or nearly equal candidates; see `repeats`."""
 
     same: float | None
     same_interval: list[float] | None
@@ -91,7 +91,7 @@ def _any_edge(edges: Mask, size: int, n: int) -> Array:
 
 
 def subsets(size: int, n: int, seed: int = 0) -> Mask:
-    """Return [S, size] all subsets of n as masks, or `MAX_SUBSETS` random ones of more."""
+    """Return [S, size] masks of all subsets of n, or of `MAX_SUBSETS` random ones if fewer."""
     if comb(size, n) <= MAX_SUBSETS:
         members = np.array(list(combinations(range(size), n)), dtype=np.int64)
     else:

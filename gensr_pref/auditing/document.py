@@ -1,4 +1,4 @@
-"""The contents of ``audit/audit.json``, as types; docs/audit.md explains each part."""
+"""Defines the contents of ``audit/audit.json`` as types; docs/audit.md explains each part."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from gensr_pref.corpus.leakage import Leakage
 
 
 class Counts(TypedDict):
-    """The sizes of a run, and what is known about it.
+    """The sizes of a run, its names and notices.
 
     Keys:
         run, rule: the names of the run and of its pair rule.

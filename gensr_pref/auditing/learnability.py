@@ -28,7 +28,7 @@ _RIDGE = (1e-2, 1e-1, 1.0, 1e1, 1e2)  # times the mean eigenvalue
 
 
 class Learnability(TypedDict):
-    """How often the probe identifies the chosen candidate; see `learnability`."""
+    """The accuracy with which the probe identifies the chosen candidate; see `learnability`."""
 
     pairs: int
     clips: int

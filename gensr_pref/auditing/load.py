@@ -22,8 +22,8 @@ from gensr_pref.pairing.votes import cast_votes, votes_of_panel, votes_of_run
 from gensr_pref.rundir import part_files
 from gensr_pref.rundir.document import RunDocument
 from gensr_pref.rundir.integrity import Contents, check
+from gensr_pref.rundir.json_columns import parse_steps
 from gensr_pref.schema import PAIR_ROLES, column
-from gensr_pref.untrusted.columns import parse_steps
 
 _CLIP_COLUMNS = ("speaker", "language", "split", "source", "degradation")
 
@@ -83,7 +83,7 @@ class Evidence:
 
     @cached_property
     def judged_by_rule(self) -> Judged:
-        """The same candidates; the scores that the pair rule used are those that vote."""
+        """The same candidates, where the scores that the pair rule used are those that vote."""
         cast = votes_of_run(self.document)
         used = [vote.votes or _has_bound(vote) for vote in cast]
         return replace(self.judged, votes=np.array(used, dtype=bool))

@@ -28,9 +28,9 @@ from gensr_pref.auditing.load import Evidence
 from gensr_pref.auditing.sound_properties import SoundProperties, sound_properties
 from gensr_pref.identity import clean_id, digest, is_clean, split_candidate_id
 from gensr_pref.rundir import part_files
+from gensr_pref.rundir.json_columns import parse_sampling
 from gensr_pref.rundir.rows import Row, find_rows
 from gensr_pref.schema import PAIR_ROLES
-from gensr_pref.untrusted.columns import parse_sampling
 
 MAX_PARTS = 40
 SoundProperty = Literal["seconds", "level_db", "bandwidth_hz", "silence"]
@@ -164,7 +164,7 @@ def _differences(run: Evidence, analysed: AnalysedPairs, rows: Rows) -> tuple[Ar
 
 def _draw_rows(run: Evidence, limit: int) -> tuple[Rows, list[Path]]:
     """Return rows of the pairs table, in order, and the part files of their candidates."""
-    counts = part_files.counts(run.out, "candidates")
+    counts = part_files.rows_by_part(run.out, "candidates")
     parts, ends = list(counts), np.cumsum(list(counts.values()))
     chosen, rejected = (_candidate_rows(run, role) for role in PAIR_ROLES)
     clean = pc.fill_null(pc.ends_with(run.pairs_table.column("chosen_id"), clean_id("")), False)
@@ -210,7 +210,7 @@ def _analyse(row: Row) -> Analysis:
 
 
 def _read_cache(path: Path, fingerprint: str) -> dict[str, Analysis]:
-    if not part_files.exists(path) or part_files.facts(path).get("fingerprint") != fingerprint:
+    if not part_files.exists(path) or part_files.read_facts(path).get("fingerprint") != fingerprint:
         return {}
     return {row["candidate_id"]: row for row in part_files.read(path).to_pylist()}
 

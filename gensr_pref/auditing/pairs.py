@@ -24,7 +24,7 @@ class Margins(TypedDict):
 
 
 class HoldOutRate(TypedDict):
-    """How often a score that does not vote prefers chosen; see `hold_out_rates`."""
+    """The share of pairs in which a score without a vote prefers chosen; see `hold_out_rates`."""
 
     score: str
     pairs: int
@@ -44,7 +44,7 @@ class SingleScore(TypedDict):
 
 
 class PreferenceVector(TypedDict):
-    """What the pairs of one generator prefer; see `preference`."""
+    """The preference of the pairs of one generator; see `preference`."""
 
     pairs: int
     vector: dict[str, float | None]
@@ -52,7 +52,7 @@ class PreferenceVector(TypedDict):
 
 
 class Cosine(TypedDict):
-    """How alike the preference vectors of two generators are."""
+    """The similarity of the preference vectors of two generators."""
 
     generators: list[str]
     all: float | None

@@ -109,7 +109,7 @@ class PanelYields(TypedDict):
 
 
 class Veto(TypedDict):
-    """How often one vote alone stops a pair; see `vetoes`."""
+    """The pairs that one vote alone stops; see `vetoes`."""
 
     score: str
     comparisons: int

@@ -52,7 +52,7 @@ AUDIO_PAIRS = 1000  # default number of pairs whose audio is analysed
 
 
 class _ChanceLevel(TypedDict):
-    """The yield on shuffled scores; None with the reason."""
+    """The yield with shuffled scores, or None with the reason."""
 
     by_chance: float | None
     by_chance_reason: str | None
@@ -139,7 +139,9 @@ def _counts(run: Evidence) -> Counts:
         "shards": len(run.contents.shards),
         "unfinished_shards": len(run.contents.unfinished),
         "contents": table_digests(run.contents),
-        "without_pair": part_files.facts(part_files.part(run.out, "pairs", 0)).get("stops", {}),
+        "without_pair": part_files.read_facts(part_files.part(run.out, "pairs", 0)).get(
+            "stops", {}
+        ),
         "notices": mixture_notices(ledger.machines(run.out)),
     }
 
@@ -227,7 +229,7 @@ def _full_yield(run: Evidence, panel: panel_yields.PanelYields, rule: PairRule |
 
 
 def _yield_by_chance(run: Evidence, rule: PairRule | None) -> _ChanceLevel:
-    """Return the yield of the run's rule on shuffled scores, or null with the reason."""
+    """Return the yield of the run's rule with shuffled scores, or None with the reason."""
     if rule is None:
         return _chance_level(None, "rule_not_run")
     if not len(run.clips) or wants_clean(rule):
@@ -238,7 +240,7 @@ def _yield_by_chance(run: Evidence, rule: PairRule | None) -> _ChanceLevel:
 
 
 def _chance_level(share: float | None, reason: str = "no_scores") -> _ChanceLevel:
-    """Return a yield by chance; if it is null, with the reason: no scores, or the rule not run."""
+    """Return a yield by chance; if it is None, with the reason: no scores, or a rule not run."""
     return {"by_chance": share, "by_chance_reason": reason if share is None else None}
 
 

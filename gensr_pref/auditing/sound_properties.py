@@ -1,4 +1,4 @@
-"""Four properties of a candidate's sound, computed from its waveform."""
+"""Measures four properties of a candidate's sound from its waveform."""
 
 from __future__ import annotations
 

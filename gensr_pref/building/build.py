@@ -39,10 +39,10 @@ from gensr_pref.corpus.clip_spec import ClipSpec
 from gensr_pref.corpus.listing import describe_left_out
 from gensr_pref.pairing.rules import find_rule
 from gensr_pref.rundir import part_files
-from gensr_pref.rundir.integrity import PLAN, refuse_strangers
-from gensr_pref.rundir.ledger import Stamps, name_of, note, note_parts
+from gensr_pref.rundir.integrity import PLAN, refuse_unexpected_parts
+from gensr_pref.rundir.ledger import Stamps, note, note_parts, part_name
 from gensr_pref.rundir.part_files import Stamp
-from gensr_pref.rundir.provenance import Made, of_part
+from gensr_pref.rundir.provenance import Made, part_record
 from gensr_pref.storage.location import parse_location
 
 _MADE_BY: dict[Stage, tuple[Made, ...]] = {
@@ -104,7 +104,7 @@ def _write_plan_failures(blueprint: Blueprint, out: Path) -> None:
     """Write the failures of recordings that the corpus left out."""
     path = part_files.part(out, "failures", 0, PLAN)
     written = write_failures(path, list(blueprint.failures), blueprint.document.facts())
-    note_parts(out, {name_of(path): written})
+    note_parts(out, {part_name(path): written})
 
 
 def _progress(blueprint: Blueprint, jobs: Sequence[Sequence[ShardTask]], out: Path) -> Progress:
@@ -133,8 +133,8 @@ def list_outstanding_tasks(
     """
     relabel(out, layout, blueprint.document)
     stamps = Stamps(out)
-    refuse_strangers(out, stamps.seen, len(layout))
-    stamps.changed([path for path in stamps.seen if stamps.of(path) is not None])
+    refuse_unexpected_parts(out, stamps.entries, len(layout))
+    stamps.find_changed([path for path in stamps.entries if stamps.get(path) is not None])
     checked = (_job(blueprint, stamps, out, shard, clips) for shard, clips in enumerate(layout))
     return [job for job in checked if job]
 
@@ -147,7 +147,7 @@ def _job(
     shard_clips = shard_columns(clips)
     for index, stage in enumerate(stages):
         wanted = {
-            table: of_part(table, blueprint.document, *shard_clips) for table in _MADE_BY[stage]
+            table: part_record(table, blueprint.document, *shard_clips) for table in _MADE_BY[stage]
         }
         whole = all(
             stamps.is_whole(part_files.part(out, table, shard), record.fingerprint)
@@ -171,16 +171,16 @@ def _remove_damaged(out: Path, shard: int, stage: Stage, stamps: Stamps) -> bool
     """
     paths = {table: part_files.part(out, table, shard) for table in _MADE_BY[stage]}
     failures = part_files.part(out, "failures", shard, stage)
-    if stamps.is_strange(failures) and all(map(stamps.is_as_noted, paths.values())):
+    if stamps.is_unexpected(failures) and all(map(stamps.is_as_noted, paths.values())):
         print(f"{failures}: was not written by this run, and is removed", file=sys.stderr)
         part_files.remove_file(failures)
     for path in paths.values():
-        if stamps.of(path) is not None and not stamps.exists(path):
+        if stamps.get(path) is not None and not stamps.exists(path):
             print(f"{path}: is missing, and is made again", file=sys.stderr)
     damaged = [
         path for path in paths.values() if stamps.exists(path) and not stamps.is_intact(path)
     ]
-    if not stamps.failures_intact(failures):
+    if not stamps.are_failures_intact(failures):
         damaged += [failures, paths["candidates" if stage == "sample" else "scores"]]
     for path in damaged:
         print(f"{path}: is not what was written, and is made again", file=sys.stderr)
@@ -197,11 +197,11 @@ def _note_unrecorded_parts(
         failures: path of the stage's part of failures, which need not exist.
     """
     unrecorded: dict[str, Stamp | None] = {
-        name_of(path): part_files.stamp(path) for path in paths if not stamps.is_as_noted(path)
+        part_name(path): part_files.stamp(path) for path in paths if not stamps.is_as_noted(path)
     }
     exists = stamps.exists(failures)
     if not stamps.is_as_noted(failures) if exists else unrecorded or not stamps.is_known(failures):
-        unrecorded[name_of(failures)] = part_files.stamp(failures) if exists else None
+        unrecorded[part_name(failures)] = part_files.stamp(failures) if exists else None
     note_parts(out, unrecorded)
 
 

@@ -24,7 +24,7 @@ from gensr_pref.rundir.document import (
     read_intact_document,
     write_document,
 )
-from gensr_pref.rundir.layout import Shard, clip_ids, splits_of
+from gensr_pref.rundir.layout import Shard, read_clip_ids, splits_by_clip
 from gensr_pref.rundir.provenance import MADE, PartRecord, read_part_record
 from gensr_pref.schema import SCHEMA_VERSION
 from gensr_pref.storage import files
@@ -94,7 +94,7 @@ def _assign_splits(
     settings = blueprint.document.corpus["validation"]
     if existing is None or existing.corpus.get("validation") != settings:
         return blueprint.clips
-    known = splits_of(shards)
+    known = splits_by_clip(shards)
     return assign_splits(blueprint.clips, corpus.validation, blueprint.run.seed, known)
 
 
@@ -144,7 +144,7 @@ def require_settings(out: Path, wanted: RunDocument) -> None:
     if existing is None:
         return
     _require_version(out, existing)
-    limit, clips = wanted.corpus["limit"], sum(map(len, clip_ids(out)))
+    limit, clips = wanted.corpus["limit"], sum(map(len, read_clip_ids(out)))
     shrinks = limit is not None and limit < clips
     if shrinks or not provenance.is_contained(existing.provenance, wanted.provenance):
         _refuse(out, existing, wanted)

@@ -92,7 +92,7 @@ def write_pairs(out: Path, document: RunDocument, rule: PairRule) -> None:
         scored = add_clean_targets(scored, clips_with_clean(out))
     made = pair_clips(scored, rule, pairing)
     stops = {str(stop): count for stop, count in made.stops.items()}
-    unscored = ledger.Stamps(out).rows("clips") - len(scored.clip_ids)
+    unscored = ledger.Stamps(out).count_rows("clips") - len(scored.clip_ids)
     if unscored > 0:
         stops[str(Stop.NO_CANDIDATE)] = unscored
     facts = {**document.facts(), "pairing": document.pairing, "stops": stops}
@@ -101,17 +101,17 @@ def write_pairs(out: Path, document: RunDocument, rule: PairRule) -> None:
     written = part_files.write_table(
         path, pairs_table(scored, made, pairing.rule), {**facts, SCORES: contents.digest("scores")}
     )
-    ledger.note_parts(out, {ledger.name_of(path): written})
+    ledger.note_parts(out, {ledger.part_name(path): written})
 
 
 def _report_replaced(out: Path, path: Path) -> None:
     """Report on stderr that the pairs to be replaced are missing or damaged."""
     stamps = ledger.Stamps(out)
-    if stamps.of(path) is None:
+    if stamps.get(path) is None:
         return
     if not stamps.exists(path):
         print(f"{path}: is missing, and is made again", file=sys.stderr)
-    elif stamps.changed([path]):
+    elif stamps.find_changed([path]):
         print(f"{path}: is not what was written, and is made again", file=sys.stderr)
 
 

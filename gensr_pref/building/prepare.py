@@ -148,7 +148,7 @@ def _document(
         gensr_pref=__version__,
         schema_version=SCHEMA_VERSION,
         generators=[
-            provenance.of_generator(
+            provenance.generator_record(
                 use,
                 label,
                 g.revision,
@@ -158,7 +158,7 @@ def _document(
             for use, (label, g) in zip(written["generators"], generators.items(), strict=True)
         ],
         panel=[
-            provenance.of_metric(
+            provenance.metric_record(
                 member.record, text_digest if hasattr(member.metric, "study") else None
             )
             for member in panel.members

@@ -262,8 +262,8 @@ class _Pool:
         task, call = running.job.task, running.call
         running.job.deaths[call] += 1
         deaths = running.job.deaths[call]
-        of_metric = call is not None and task.stage == "score" and bool(call.plugin)
-        if deaths <= self._engine.retries and not of_metric:
+        metric_record = call is not None and task.stage == "score" and bool(call.plugin)
+        if deaths <= self._engine.retries and not metric_record:
             self._requeue(running.job)
             return Restarted(task.stage, task.shard, why)
         if call is None:

@@ -12,7 +12,7 @@ from gensr_pref.building.recordings import Recordings, require_same_speech
 from gensr_pref.corpus.clip_spec import ClipSpec
 from gensr_pref.errors import Problem, RunMismatchError
 from gensr_pref.identity import digest
-from gensr_pref.rundir.layout import Shard, shards_of, write
+from gensr_pref.rundir.layout import Shard, read_shards, write_shards
 
 Layout = tuple[tuple[ClipSpec, ...], ...]
 _NAMED = 3
@@ -48,8 +48,8 @@ def assign_shards(
 def write_assignment(out: Path, layout: Layout) -> None:
     """Write the layout to ``shards.jsonl`` if it has changed."""
     now = [Shard(*shard_columns(specs)) for specs in layout]
-    if now != shards_of(out):
-        write(out, now)
+    if now != read_shards(out):
+        write_shards(out, now)
 
 
 def shard_columns(

@@ -15,7 +15,7 @@ from typing import TypeAlias
 from gensr_pref.corpus.clip_spec import ClipSpec
 from gensr_pref.errors import GensrPrefError
 from gensr_pref.rundir import part_files
-from gensr_pref.rundir.layout import LAYOUT, Shard, shards_of
+from gensr_pref.rundir.layout import LAYOUT, Shard, read_shards
 from gensr_pref.rundir.provenance import MADE, clips_digest
 from gensr_pref.schema import column
 
@@ -28,7 +28,7 @@ def recover_shards(out: Path, clips: Sequence[ClipSpec]) -> list[Shard]:
     Args:
         clips: present clips of the corpus.
     """
-    written = shards_of(out)
+    written = read_shards(out)
     parts: PartPaths = {table: part_files.parts(out, table) for table in MADE}
     if not any(parts.values()) or any(_matching_shards(parts, written)):
         return written
@@ -52,7 +52,7 @@ def _matching_shards(parts: PartPaths, shards: Sequence[Shard]) -> Iterator[str]
     for paths in parts.values():
         for path in paths:
             number = path.stem.split("-")[1]
-            if part_files.facts_if_any(path).get("clips", "") == digests.get(number):
+            if part_files.read_facts_if_any(path).get("clips", "") == digests.get(number):
                 yield number
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from gensr_pref.building.shard_assignment import Layout, shard_columns
 from gensr_pref.rundir import part_files
 from gensr_pref.rundir.document import RunDocument
-from gensr_pref.rundir.ledger import Stamps, name_of, note_parts
-from gensr_pref.rundir.provenance import of_part, read_part_record, same_clips
+from gensr_pref.rundir.ledger import Stamps, note_parts, part_name
+from gensr_pref.rundir.provenance import part_record, read_part_record, same_clips
 from gensr_pref.schema import CLIPS
 
 
@@ -20,8 +20,8 @@ def relabel(out: Path, layout: Layout, run: RunDocument) -> None:
     stamps = Stamps(out)
     for shard, specs in enumerate(layout):
         path = part_files.part(out, "clips", shard)
-        wanted = of_part("clips", run, *shard_columns(specs))
-        known = stamps.of(path)
+        wanted = part_record("clips", run, *shard_columns(specs))
+        known = stamps.get(path)
         if known is None or known.fingerprint == wanted.fingerprint:
             continue
         existing = read_part_record(path)
@@ -31,4 +31,4 @@ def relabel(out: Path, layout: Layout, run: RunDocument) -> None:
         rows = [
             {**row, "split": split[row["clip_id"]]} for row in part_files.read(path).to_pylist()
         ]
-        note_parts(out, {name_of(path): part_files.write(path, rows, CLIPS, wanted.as_data())})
+        note_parts(out, {part_name(path): part_files.write(path, rows, CLIPS, wanted.as_data())})

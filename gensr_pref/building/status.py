@@ -11,7 +11,7 @@ from gensr_pref.building import open_run
 from gensr_pref.building.progress import SNAPSHOTS, Snapshot
 from gensr_pref.errors import Problem, RunMismatchError
 from gensr_pref.rundir import ledger, part_files
-from gensr_pref.rundir.integrity import lost
+from gensr_pref.rundir.integrity import list_missing
 from gensr_pref.rundir.machine import mixture_notices
 
 _WORKING = ("starting", "running")  # states of a build that has not ended
@@ -63,7 +63,7 @@ def status(out: Path) -> Status:
         snapshot["state"] = "starting"  # the snapshot is from the previous build
     elif snapshot["state"] == "running" and not locked:
         snapshot["state"] = "interrupted"
-    missing = [] if snapshot["state"] in _WORKING else lost(out)
+    missing = [] if snapshot["state"] in _WORKING else list_missing(out)
     if missing and snapshot["state"] == "finished":
         snapshot["state"] = "incomplete"
     return {

@@ -91,7 +91,7 @@ def write_summary(
     """
     if expected_shards is None:
         earlier = _earlier_facts(out)
-        expected_shards = earlier.get("shards_expected", len(layout.clip_ids(out)))
+        expected_shards = earlier.get("shards_expected", len(layout.read_clip_ids(out)))
         lost_tasks = earlier.get("lost", [])
         files_left_out = earlier.get("left_out", [])
     else:
@@ -99,14 +99,14 @@ def write_summary(
         files_left_out = [asdict(files) for files in left_out]
     stamps = ledger.Stamps(out)
     done = _count_finished(out, document, stamps)
-    clips, machines = stamps.rows("clips"), ledger.machines(out)
+    clips, machines = stamps.count_rows("clips"), ledger.machines(out)
     paired = [clip for path in part_files.parts(out, "pairs") for clip in _clips(path)]
     undegraded = _count_undegraded(out)
     summary: Summary = {
         "clips": clips,
         "clips_undegraded": undegraded,
-        "candidates": stamps.rows("candidates"),
-        "scored": stamps.rows("scores"),
+        "candidates": stamps.count_rows("candidates"),
+        "scored": stamps.count_rows("scores"),
         "pairs": len(paired),
         "clips_with_pair": len(set(paired)),
         "yield": len(set(paired)) / clips if clips else None,
@@ -114,7 +114,7 @@ def write_summary(
         "pairing": document.pairing,
         "failures": failures_by_reason(out),
         "left_out": files_left_out,
-        "stages": ledger.stages(out),
+        "stages": ledger.stage_times(out),
         "machines": [
             {"stage": stage, "shards": count, **machine.as_json()}
             for stage, counts in machines.items()
@@ -142,7 +142,10 @@ def write_summary(
 
 def _count_finished(out: Path, document: RunDocument, stamps: ledger.Stamps) -> int:
     """Count the shards that have all scores of the run, which may have grown."""
-    wanted = [provenance.of_part("scores", document, *shard.of) for shard in layout.shards_of(out)]
+    wanted = [
+        provenance.part_record("scores", document, *shard.columns)
+        for shard in layout.read_shards(out)
+    ]
     return sum(
         stamps.is_whole(part_files.part(out, "scores", index), record.fingerprint)
         for index, record in enumerate(wanted)
@@ -191,7 +194,7 @@ def _count_without_pair(out: Path) -> dict[str, int]:
     return {
         stop: count
         for path in part_files.parts(out, "pairs")
-        for stop, count in part_files.facts(path).get("stops", {}).items()
+        for stop, count in part_files.read_facts(path).get("stops", {}).items()
     }
 
 

@@ -42,7 +42,7 @@ from gensr_pref.metrics.panel import Panel
 from gensr_pref.metrics.results import CandidateScores
 from gensr_pref.rundir import part_files, provenance
 from gensr_pref.rundir.document import Section
-from gensr_pref.rundir.ledger import name_of
+from gensr_pref.rundir.ledger import part_name
 from gensr_pref.rundir.machine import Machine, this_machine
 from gensr_pref.rundir.provenance import PartRecord
 from gensr_pref.schema import Failure
@@ -185,7 +185,7 @@ class ShardWorker:
         return seed_for(self.setup.run.seed, *identity)
 
     def _record(self, table: provenance.Made, task: ShardTask) -> PartRecord:
-        return provenance.of_part(table, self.setup.document, *shard_columns(task.clips))
+        return provenance.part_record(table, self.setup.document, *shard_columns(task.clips))
 
     def _write(
         self,
@@ -196,14 +196,14 @@ class ShardWorker:
         record: PartRecord,
     ) -> Parts:
         path = part_files.part(self.setup.out, table, task.shard)
-        return {name_of(path): part_files.write(path, rows, form, record.as_data())}
+        return {part_name(path): part_files.write(path, rows, form, record.as_data())}
 
     def _write_failures(
         self, task: ShardTask, failures: list[Failure], record: PartRecord
     ) -> Parts:
         """Write the failures, before the stage's parts, so that no part exists without them."""
         path = part_files.part(self.setup.out, "failures", task.shard, task.stage)
-        return {name_of(path): write_failures(path, failures, record.as_data())}
+        return {part_name(path): write_failures(path, failures, record.as_data())}
 
     @property
     def maker(self) -> ClipMaker:

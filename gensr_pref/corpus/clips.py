@@ -24,8 +24,8 @@ from gensr_pref.corpus.segments import Segment
 from gensr_pref.corpus.sources import open_source
 from gensr_pref.errors import Unusable
 from gensr_pref.identity import rng_for
+from gensr_pref.rundir.json_columns import parse_steps
 from gensr_pref.schema import Reason
-from gensr_pref.untrusted.columns import parse_steps
 
 # Ratio of a recording to its 16-bit rounding error; lower ratios are recorded. Our choice.
 QUIET_SNR_DB = 40.0

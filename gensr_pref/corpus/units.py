@@ -5,8 +5,8 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from gensr_pref.rundir.json_columns import parse_source, unescape
 from gensr_pref.schema import column
-from gensr_pref.untrusted.columns import parse_source, unescape
 
 _SOURCE = r'"source_id": "(?P<id>(?:[^"\\]|\\.)*)"'  # a JSON string, its escapes as they are
 

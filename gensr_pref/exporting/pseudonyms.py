@@ -20,7 +20,7 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from gensr_pref.errors import InputError, Problem, StorageError, parameter
-from gensr_pref.untrusted.columns import parse_source, parse_steps
+from gensr_pref.rundir.json_columns import parse_source, parse_steps
 
 Anonymisation = Literal["drop", "hash"]
 SECRET = "anonymise.key"  # file of a run directory

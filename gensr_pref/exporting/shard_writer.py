@@ -79,7 +79,7 @@ class ShardWriter:
         if self._write is None:
             file = self._folder / f"{self._split}-{len(self._files):05d}.parquet"
             self._files.append(file)
-            growing = part_files.growing(file, self._schema, self._facts)
+            growing = part_files.open_writer(file, self._schema, self._facts)
             self._write = self._open.enter_context(growing)
             self._in_file = 0
         self._write(pa.concat_tables(self._waiting))

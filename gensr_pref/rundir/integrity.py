@@ -1,7 +1,7 @@
-"""Whether the parts of a run directory are all there, unchanged, and of one run.
+"""The check that the parts of a run directory are complete, unchanged, and of one run.
 
-Every reader asks before it publishes a number. It costs a listing of each table, the ledger and
-the layout; the content of a part is read only where it does not look as it was written.
+Every reader makes it before it reports a number. It takes a listing of each table, the ledger and
+the layout. The content of a part is read only if its entry has changed since it was written.
 """
 
 from __future__ import annotations
@@ -15,40 +15,40 @@ from gensr_pref.errors import Fault, PartFault, PartsError, typed
 from gensr_pref.identity import digest
 from gensr_pref.rundir import part_files, provenance
 from gensr_pref.rundir.document import RunDocument, read_document
-from gensr_pref.rundir.layout import LAYOUT, Shard, shards_of
-from gensr_pref.rundir.ledger import LEDGER, TABLES, Stamps, name_of
+from gensr_pref.rundir.layout import LAYOUT, Shard, read_shards
+from gensr_pref.rundir.ledger import LEDGER, TABLES, Stamps, part_name
 from gensr_pref.rundir.part_files import Stamp, Table
 from gensr_pref.schema import SCHEMA_VERSION
 
 MADE_BEFORE_PAIRS: tuple[Table, ...] = tuple(table for table in TABLES if table != "pairs")
-SCORES = "scores"  # in the metadata of pairs: the digest of the scores that they were made from
-PLAN = "plan"  # the stage of failures that no shard has
+SCORES = "scores"  # key in the metadata of pairs: digest of the scores that they were made from
+PLAN = "plan"  # stage of failures that belong to no shard
 _STAGES: dict[str, provenance.Made] = {"sample": "candidates", "score": "scores"}
-_NOT_OF_PAIRS = ("pairing", "licences")  # of the provenance, which pairs do not depend on
-_ALL_NOTED = 2  # schema version from which on the ledger tells of every part
-_SHOWN = 5
-_HOLDS = "its parts do not belong together:"
+_NOT_OF_PAIRS = ("pairing", "licences")  # facts of the provenance that do not shape pairs
+_ALL_RECORDED = 2  # schema version from which on the ledger records every part
+_SHOWN = 5  # faults in a message
+_HEADING = "its parts do not belong together:"
 _WORDS = {
-    Fault.MISSING: "was written and is not there",
+    Fault.MISSING: "was written and does not exist any more",
     Fault.CHANGED: "does not hold what was written",
     Fault.FOREIGN: "was made by another run",
-    Fault.STRANGE: "is no part of this run. Move it away",
-    Fault.OUTDATED: "was made from other scores, or under other settings, than are there now",
-    Fault.UNRECORDED: "is not in the ledger, as the command that wrote it was interrupted",
+    Fault.STRANGE: "is not a part of this run. Move it away",
+    Fault.OUTDATED: "was made from other scores or settings than the current ones",
+    Fault.UNRECORDED: "is not in the ledger because the command that wrote it was interrupted",
 }
 
 
 @dataclass(frozen=True)
 class Contents:
-    """The parts of a run directory, which belong together.
+    """The parts of a checked run directory.
 
     Attributes:
         out: the run directory.
-        document: what ``run.yaml`` holds.
-        shards: the clips of every shard.
-        parts: of every table, as they were written.
-        unfinished: shards of which something was not made yet, or not all that the run wants now
-            that it has grown. A run with any is incomplete.
+        document: content of ``run.yaml``.
+        shards: ids of the clips of every shard.
+        parts: stamps of the parts of every table.
+        unfinished: shards of which something is not made yet, also because the run has grown. A
+            run with any is incomplete.
     """
 
     out: Path
@@ -58,80 +58,84 @@ class Contents:
     unfinished: tuple[int, ...] = ()
 
     def digest(self, table: Table) -> str:
-        """32 digits that tell the content of all parts of a table; no part is read for it."""
-        return digest_of(self.parts[table])
+        """Return the digest of the content of all parts of a table; reads no part."""
+        return parts_digest(self.parts[table])
 
 
 def check(out: Path, tables: Collection[Table] = TABLES) -> Contents:
-    """The contents of a run directory, where they are whole.
+    """Return the contents of a run directory; refuse parts that do not belong together.
 
     Args:
-        tables: which of them must be; those that are not made yet are left out.
+        out: the run directory.
+        tables: the tables to check; parts that are not made yet are left out.
 
     Raises:
-        RunMismatchError: it is no run directory, or its ``run.yaml`` was edited.
-        PartsError: parts are missing, changed, doubled or of another run; it says which, and
-            what command makes them again.
+        RunMismatchError: `out` is not a run directory, or its ``run.yaml`` was edited.
+        PartsError: parts are missing, changed, doubled or of another run; the message names them
+            and the command that makes them again.
     """
-    placed = shards_of(out)
-    found = _Check(out, read_document(out), placed, Stamps(out)).of(tables)
-    if placed and not any(one.contents for one in placed):
-        _tell_of_unknown_recordings(out)
-    return found
+    shards = read_shards(out)
+    contents = _Check(out, read_document(out), shards, Stamps(out)).run(tables)
+    if shards and not any(shard.contents for shard in shards):
+        _notice_unknown_recordings(out)
+    return contents
 
 
-def _tell_of_unknown_recordings(out: Path) -> None:
-    """Say once that nothing is known of what the recordings of a run of version 1 held."""
-    if str(out) not in _told:
-        _told.add(str(out))
+def _notice_unknown_recordings(out: Path) -> None:
+    """Print once that a run of version 1 does not record the content of its recordings."""
+    if str(out) not in _noticed:
+        _noticed.add(str(out))
         print(
-            f"{out}: was made by an earlier version, which did not note what its recordings held. "
-            "Its parts were checked as far as that version noted them",
+            f"{out}: was made by an earlier version, which did not record the content of the "
+            "recordings. Its parts were checked as far as that version recorded them",
             file=sys.stderr,
         )
 
 
-_told: set[str] = set()  # of which run directories that was said
+_noticed: set[str] = set()  # run directories for which the notice was printed
 
 
-def lost(out: Path) -> list[str]:
-    """What of a run directory is plainly not there any more, or has another size than was noted.
+def list_missing(out: Path) -> list[str]:
+    """Return the names of files of a run that do not exist or have another size than recorded.
 
-    No part is read: one of the same size that holds something else is found by `check`.
+    No part is read; `check` detects one that has the same size and another content.
     """
     stamps = Stamps(out)
-    layout = [] if shards_of(out) or not stamps.seen else [LAYOUT]
-    ledger = [LEDGER] if stamps.seen and stamps.is_empty else []
-    return [*layout, *ledger, *stamps.lost()]
+    layout = [] if read_shards(out) or not stamps.entries else [LAYOUT]
+    ledger = [LEDGER] if stamps.entries and stamps.is_empty else []
+    return [*layout, *ledger, *stamps.missing_names()]
 
 
-def strangers(out: Path, there: Iterable[Path], count: int) -> list[Path]:
-    """Which of the parts that are there are of no shard of a run.
+def list_unexpected_parts(out: Path, existing: Iterable[Path], count: int) -> list[Path]:
+    """Return those of the existing parts that belong to no shard of a run.
 
     Args:
-        count: shards of the run.
+        out: the run directory.
+        existing: paths of the parts.
+        count: number of shards of the run.
     """
     own = {part_files.part(out, "pairs", 0), part_files.part(out, "failures", 0, PLAN)}
     for shard in range(count):
         own |= {part_files.part(out, made, shard) for made in provenance.MADE}
         own |= {part_files.part(out, "failures", shard, stage) for stage in _STAGES}
-    return [path for path in there if path not in own]
+    return [path for path in existing if path not in own]
 
 
-def refuse_strangers(out: Path, there: Iterable[Path], count: int) -> None:
-    """Refuse parts that are of no shard of a run, such as doubles.
+def refuse_unexpected_parts(out: Path, existing: Iterable[Path], count: int) -> None:
+    """Refuse parts that belong to no shard of a run, such as copies.
 
     Raises:
-        PartsError: there are any.
+        PartsError: there are such parts.
     """
-    faults = tuple(PartFault(name_of(p), Fault.STRANGE) for p in strangers(out, there, count))
+    unexpected = list_unexpected_parts(out, existing, count)
+    faults = tuple(PartFault(part_name(path), Fault.STRANGE) for path in unexpected)
     if faults:
-        raise PartsError("\n".join([_HOLDS, *_lines(faults)]), faults, out)
+        raise PartsError("\n".join([_HEADING, *_lines(faults)]), faults, out)
 
 
 @dataclass
 class _Check:
-    """A check under way."""
+    """A running check: what it knows and what it has found so far."""
 
     out: Path
     document: RunDocument
@@ -140,61 +144,61 @@ class _Check:
     faults: list[PartFault] = field(default_factory=list)
     unfinished: set[int] = field(default_factory=set)
 
-    def of(self, tables: Collection[Table]) -> Contents:
+    def run(self, tables: Collection[Table]) -> Contents:
         self._require_records()
         asked = [table for table in TABLES if table in tables]
-        there = [path for path in self.stamps.seen if path.parent.name in asked]
-        known = [path for path in there if self.stamps.of(path) is not None]
-        self.changed = set(self.stamps.changed(known))
+        existing = [path for path in self.stamps.entries if path.parent.name in asked]
+        known = [path for path in existing if self.stamps.get(path) is not None]
+        self.changed = set(self.stamps.find_changed(known))
         parts: dict[Table, dict[Path, Stamp]] = {table: {} for table in asked}
-        wanted = dict(self._wanted(asked))
-        for path, fingerprint in wanted.items():
-            stamp = self._part(path, fingerprint)
+        for path, fingerprint in dict(self._required_parts(asked)).items():
+            stamp = self._check_part(path, fingerprint)
             if stamp is not None:
                 parts[path.parent.name][path] = stamp  # type: ignore[index]
-        for path in strangers(self.out, there, len(self.shards)):
+        for path in list_unexpected_parts(self.out, existing, len(self.shards)):
             self._add(path, Fault.STRANGE)
         if "pairs" in asked:
-            whole = "scores" in asked and not self.faults
-            parts["pairs"] = self._pairs(parts["scores"] if whole else None)
+            has_all_scores = "scores" in asked and not self.faults
+            parts["pairs"] = self._check_pairs(parts["scores"] if has_all_scores else None)
         if self.faults:
-            raise PartsError(self._told(), tuple(self.faults), self.out)
-        clips = [list(one.clips) for one in self.shards]
+            raise PartsError(self._message(), tuple(self.faults), self.out)
+        clips = [list(shard.clips) for shard in self.shards]
         return Contents(self.out, self.document, clips, parts, tuple(sorted(self.unfinished)))
 
     def _require_records(self) -> None:
-        """The layout and the ledger must be there where parts are."""
-        if not self.stamps.seen:
+        """Refuse parts without a layout or a ledger."""
+        if not self.stamps.entries:
             return
         if not self.shards:
-            there = part_files.exists(self.out / LAYOUT)
-            self.faults.append(PartFault(LAYOUT, Fault.CHANGED if there else Fault.MISSING))
+            exists = part_files.exists(self.out / LAYOUT)
+            self.faults.append(PartFault(LAYOUT, Fault.CHANGED if exists else Fault.MISSING))
         elif self.stamps.is_empty:
             self.faults.append(PartFault(LEDGER, Fault.MISSING))
         if self.faults:
-            raise PartsError(self._told(), tuple(self.faults), self.out)
+            raise PartsError(self._message(), tuple(self.faults), self.out)
 
-    def _wanted(self, tables: list[Table]) -> Iterator[tuple[Path, str]]:
-        """The parts that there should be, but for pairs, and the fingerprint of each."""
+    def _required_parts(self, tables: list[Table]) -> Iterator[tuple[Path, str]]:
+        """Yield the parts that the run should have, without pairs, and the fingerprint of each."""
         for made in provenance.MADE:
-            stages = [one for one, by in _STAGES.items() if by == made and "failures" in tables]
+            stages = [name for name, by in _STAGES.items() if by == made and "failures" in tables]
             if made not in tables and not stages:
                 continue
-            for shard, one in enumerate(self.shards):
-                fingerprint = provenance.of_part(made, self.document, *one.of).fingerprint
+            for number, shard in enumerate(self.shards):
+                record = provenance.part_record(made, self.document, *shard.columns)
+                fingerprint = record.fingerprint
                 if made in tables:
-                    yield part_files.part(self.out, made, shard), fingerprint
+                    yield part_files.part(self.out, made, number), fingerprint
                 for stage in stages:
-                    path = part_files.part(self.out, "failures", shard, stage)
-                    if self.stamps.of(path) is not None or self.stamps.exists(path):
+                    path = part_files.part(self.out, "failures", number, stage)
+                    if self.stamps.get(path) is not None or self.stamps.exists(path):
                         yield path, fingerprint
         plan = part_files.part(self.out, "failures", 0, PLAN)
-        if "failures" in tables and (self.stamps.of(plan) or self.stamps.exists(plan)):
+        if "failures" in tables and (self.stamps.get(plan) or self.stamps.exists(plan)):
             yield plan, self.document.provenance.fingerprint
 
-    def _part(self, path: Path, fingerprint: str) -> Stamp | None:
-        """A part as it was written; None where it is at fault or was not made yet."""
-        known = self.stamps.of(path)
+    def _check_part(self, path: Path, fingerprint: str) -> Stamp | None:
+        """Return the stamp of a part; None if the part has a fault or is not made yet."""
+        known = self.stamps.get(path)
         if not self.stamps.exists(path):
             if known is None and not self._was_made(path):
                 self.unfinished.add(_shard_of(path))
@@ -202,52 +206,54 @@ class _Check:
                 self._add(path, Fault.MISSING)
             return None
         if known is None or path in self.changed:
-            return self._unnoted(path, known, fingerprint)
+            return self._check_unrecorded(path, known, fingerprint)
         if known.fingerprint != fingerprint and not self._grows(path, known):
             self._add(path, Fault.FOREIGN)
             return None
         return known
 
-    def _unnoted(self, path: Path, known: Stamp | None, fingerprint: str) -> Stamp | None:
-        """A part that an interrupted build wrote last, without a word to the ledger.
+    def _check_unrecorded(self, path: Path, known: Stamp | None, fingerprint: str) -> Stamp | None:
+        """Return the stamp of a part that an interrupted build wrote last and did not record.
 
-        Only that is taken which the run wants and the ledger could not tell of.
+        Such a part is accepted only if it is intact and the run wants it, and if the ledger has no
+        record of this version of the part.
         """
         is_plan = path.stem.endswith(f"-{PLAN}")
-        told = self.document.version >= _ALL_NOTED or not is_plan
-        later = known.fingerprint != fingerprint if known else not self.stamps.is_known(path)
+        is_recorded_later = self.document.version >= _ALL_RECORDED or not is_plan
+        is_newer = known.fingerprint != fingerprint if known else not self.stamps.is_known(path)
         if (
-            later
+            is_newer
             and part_files.is_whole(path, fingerprint)
-            and part_files.is_intact(path, None, self.stamps.seen[path])
+            and part_files.is_intact(path, None, self.stamps.entries[path])
         ):
-            if told:
+            if is_recorded_later:
                 self.unfinished.add(_shard_of(path))
             return part_files.stamp(path)
         self._add(path, Fault.CHANGED)
         return None
 
     def _was_made(self, path: Path) -> bool:
-        """Whether what was made from a part was written, so that the part had been there."""
+        """Return whether scores were made from a part, so that the part must have existed."""
         scores = part_files.part(self.out, "scores", _shard_of(path))
-        return path.parent.name != "failures" and self.stamps.of(scores) is not None
+        return path.parent.name != "failures" and self.stamps.get(scores) is not None
 
     def _grows(self, path: Path, known: Stamp) -> bool:
-        """Whether a part is as the run had it before it grew."""
+        """Return whether a part is as the run wanted it before the run grew."""
         if path.stem.endswith(f"-{PLAN}"):
             return True  # each build determines again which recordings are left out
-        there = provenance.read_part_record(path)
-        shard = _shard_of(path)
-        clips = provenance.clips_digest(self.shards[shard].clips, self.shards[shard].contents)
-        if there.clips != clips or not provenance.is_contained(there, self.document.provenance):
+        record = provenance.read_part_record(path)
+        number = _shard_of(path)
+        shard = self.shards[number]
+        clips = provenance.clips_digest(shard.clips, shard.contents)
+        if record.clips != clips or not provenance.is_contained(record, self.document.provenance):
             return False
-        self.unfinished.add(shard)
+        self.unfinished.add(number)
         return True
 
-    def _pairs(self, scores: dict[Path, Stamp] | None) -> dict[Path, Stamp]:
-        """The part of the pairs, which must have been made from what is there."""
+    def _check_pairs(self, scores: dict[Path, Stamp] | None) -> dict[Path, Stamp]:
+        """Return the stamp of the pairs, which must have been made from the current scores."""
         path = part_files.part(self.out, "pairs", 0)
-        known = self.stamps.of(path)
+        known = self.stamps.get(path)
         if not self.stamps.exists(path):
             if known is not None:
                 self._add(path, Fault.MISSING)
@@ -255,7 +261,7 @@ class _Check:
         if path in self.changed:
             self._add(path, Fault.CHANGED)
             return {}
-        if known is None and self.document.version >= _ALL_NOTED:
+        if known is None and self.document.version >= _ALL_RECORDED:
             self._add(path, Fault.UNRECORDED)
             return {}
         if self._are_outdated(path, scores):
@@ -264,25 +270,26 @@ class _Check:
         return {path: part_files.stamp(path) if known is None else known}
 
     def _are_outdated(self, path: Path, scores: dict[Path, Stamp] | None) -> bool:
-        """Whether pairs were made under other settings than ``run.yaml`` has, or of other scores.
+        """Return whether pairs were made under other settings than those of ``run.yaml``.
 
-        That is so where `pair` was ended between its writes, and where the run has grown since.
+        The same holds for pairs of other scores. This happens if `pair` was ended between its
+        writes, or if the run has grown since.
         """
-        there, made_from = part_files.facts_if_any(path), self.document.facts()
-        shaping = {key: value for key, value in made_from.items() if key not in _NOT_OF_PAIRS}
+        facts, run_facts = part_files.read_facts_if_any(path), self.document.facts()
+        shaping = {key: value for key, value in run_facts.items() if key not in _NOT_OF_PAIRS}
         wanted = {**shaping, "pairing": self.document.pairing}
-        if scores is not None and SCORES in there:
-            wanted[SCORES] = digest_of(scores)
-        return any(there.get(key) != value for key, value in wanted.items())
+        if scores is not None and SCORES in facts:
+            wanted[SCORES] = parts_digest(scores)
+        return any(facts.get(key) != value for key, value in wanted.items())
 
     def _add(self, path: Path, fault: Fault) -> None:
-        self.faults.append(PartFault(name_of(path), fault))
+        self.faults.append(PartFault(part_name(path), fault))
 
-    def _told(self) -> str:
-        return "\n".join([_HOLDS, *_lines(self.faults), self._advice()])
+    def _message(self) -> str:
+        return "\n".join([_HEADING, *_lines(self.faults), self._advice()])
 
     def _advice(self) -> str:
-        if all(one.part.startswith("pairs/") for one in self.faults):
+        if all(fault.part.startswith("pairs/") for fault in self.faults):
             return f"Make its pairs again: {typed('gensr-pref', 'pair', self.out)}"
         if self.document.version != SCHEMA_VERSION:
             return (
@@ -292,19 +299,19 @@ class _Check:
                 "them"
             )
         command = f"gensr-pref build RUN.yaml --out {typed(self.out)}"
-        return f"Run the same build again, which makes again what is missing: {command}"
+        return f"Run the same build again, which restores what is missing: {command}"
 
 
 def _lines(faults: Sequence[PartFault]) -> list[str]:
-    """The first faults, a line each."""
-    lines = [f"  {one.part}: {_WORDS[one.fault]}" for one in faults[:_SHOWN]]
+    """Return one line for each of the first faults, and the number of the others."""
+    lines = [f"  {fault.part}: {_WORDS[fault.fault]}" for fault in faults[:_SHOWN]]
     rest = len(faults) - len(lines)
     return [*lines, f"  ... and {rest} more"] if rest else lines
 
 
-def digest_of(parts: dict[Path, Stamp]) -> str:
-    """Of the content of parts and where they stand."""
-    return digest([[name_of(path), parts[path].digest] for path in sorted(parts)])
+def parts_digest(parts: dict[Path, Stamp]) -> str:
+    """Return the digest of the names and contents of parts."""
+    return digest([[part_name(path), parts[path].digest] for path in sorted(parts)])
 
 
 def _shard_of(path: Path) -> int:

@@ -1,7 +1,7 @@
-"""Which clips each part file of a run directory holds, and what they were made from.
+"""The layout of a run directory: which clips each shard holds, and what they were made from.
 
-``shards.jsonl`` has a line for every shard: the ids of its clips, a digest for each of its
-recording's content, text, speaker and language, the split that it is in, and a digest of all this.
+``shards.jsonl`` has one line per shard: the ids of its clips; for each clip its split and a digest
+of its recording's content, text, speaker and language; and a digest of all this.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ class Shard:
 
     Attributes:
         clips: their ids.
-        contents: what each was made from; empty in a run of an earlier version.
-        splits: train or validation, of each; empty in a run of an earlier version.
+        contents: digest of what each clip was made from; empty in a run of an earlier version.
+        splits: train or validation, for each clip; empty in a run of an earlier version.
     """
 
     clips: tuple[str, ...]
@@ -32,55 +32,55 @@ class Shard:
     splits: tuple[str, ...] = ()
 
     @property
-    def of(self) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
-        """The clips, contents and splits, as `provenance.of_part` takes them."""
+    def columns(self) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+        """The clips, contents and splits, as `provenance.part_record` takes them."""
         return self.clips, self.contents, self.splits
 
 
-def shards_of(out: Path) -> list[Shard]:
-    """The shards of a run directory; nothing where that is not known, or a line was edited."""
+def read_shards(out: Path) -> list[Shard]:
+    """Return the shards of a run directory; none if they are unknown or a line was edited."""
     lines = part_files.read_json_lines(out / LAYOUT)
     try:
-        found = [_shard_of(line) for line in lines]
+        shards = [_parse_shard(line) for line in lines]
         numbers = [line["shard"] for line in lines]
-        whole = all(
-            line.get("digest") in (None, _digest(place, one))
-            for place, (line, one) in enumerate(zip(lines, found, strict=True))
+        is_unchanged = all(
+            line.get("digest") in (None, _digest(number, shard))
+            for number, (line, shard) in enumerate(zip(lines, shards, strict=True))
         )
     except (TypeError, KeyError, AttributeError):
         return []
-    return found if whole and numbers == list(range(len(found))) else []
+    return shards if is_unchanged and numbers == list(range(len(shards))) else []
 
 
-def write(out: Path, found: Sequence[Shard]) -> None:
-    """Write the shards of a run directory down."""
+def write_shards(out: Path, shards: Sequence[Shard]) -> None:
+    """Write the layout of a run directory."""
     lines = [
         {
-            "shard": place,
-            "clips": one.clips,
-            "contents": one.contents,
-            "splits": one.splits,
-            "digest": _digest(place, one),
+            "shard": number,
+            "clips": shard.clips,
+            "contents": shard.contents,
+            "splits": shard.splits,
+            "digest": _digest(number, shard),
         }
-        for place, one in enumerate(found)
+        for number, shard in enumerate(shards)
     ]
     part_files.write_json_lines(out / LAYOUT, lines)
 
 
-def clip_ids(out: Path) -> list[list[str]]:
-    """The clips of every shard of a run directory; nothing where that is not known."""
-    return [list(one.clips) for one in shards_of(out)]
+def read_clip_ids(out: Path) -> list[list[str]]:
+    """Return the clip ids of every shard of a run directory; none if they are unknown."""
+    return [list(shard.clips) for shard in read_shards(out)]
 
 
-def _shard_of(line: dict[str, Any]) -> Shard:
-    """A line as it was written.
+def _parse_shard(line: dict[str, Any]) -> Shard:
+    """Return the shard that a line describes.
 
     Raises:
-        TypeError, KeyError: it is none that was written here.
+        TypeError, KeyError: the line does not have the form that `write_shards` writes.
     """
     columns = [line["clips"], *(line.get(key, ()) for key in ("contents", "splits"))]
-    if not all(isinstance(one, list | tuple) and all(map(_is_text, one)) for one in columns):
-        raise TypeError("not lists of words")
+    if not all(isinstance(texts, list | tuple) and all(map(_is_text, texts)) for texts in columns):
+        raise TypeError("not lists of texts")
     return Shard(*map(tuple, columns))
 
 
@@ -88,15 +88,15 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str)
 
 
-def _digest(place: int, one: Shard) -> str:
-    return digest(place, *map(list, one.of))
+def _digest(number: int, shard: Shard) -> str:
+    return digest(number, *map(list, shard.columns))
 
 
-def splits_of(placed_in: Sequence[Shard]) -> dict[str, str]:
-    """The split of every clip whose split is known, by id; of runs of version 1 nothing."""
+def splits_by_clip(shards: Sequence[Shard]) -> dict[str, str]:
+    """Return the split of each clip by its id, where it is known; runs of version 1 record none."""
     return {
-        name: split
-        for shard in placed_in
-        for name, split in zip(shard.clips, shard.splits, strict=False)
+        clip: split
+        for shard in shards
+        for clip, split in zip(shard.clips, shard.splits, strict=False)
         if split
     }

@@ -1,7 +1,7 @@
-"""On what kind of machine a part was computed.
+"""The kind of machine that a part was computed on.
 
-The same run gives the same bytes on machines of one kind: the last bits of a model's arithmetic
-depend on the processor's instructions and on the libraries' versions.
+The same run gives the same bytes on machines of one kind. The last bits of a model's arithmetic
+depend on the processor's instructions and on the versions of the libraries.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ PAGE = "docs/run-directory.md"
 
 @dataclass(frozen=True)
 class Machine:
-    """What decides the last bits of computed numbers, as far as it can be known.
+    """What determines the last bits of computed numbers, as far as it is known.
 
     Attributes:
-        processor: the model's name, such as ``AMD EPYC 9654``.
-        instructions: what torch's kernels use of it, such as ``AVX512``.
-        accelerator: the model's name of a GPU; empty where none is used.
-        threads: of torch in the process that computed.
-        torch, numpy, onnxruntime: versions; empty where it is not installed.
+        processor: model name, such as ``AMD EPYC 9654``.
+        instructions: instruction set that torch's kernels use, such as ``AVX512``.
+        accelerator: model name of the GPU; empty if none is used.
+        threads: number of torch's threads in the process that computed the part.
+        torch, numpy, onnxruntime: versions; empty if the library is not installed.
     """
 
     processor: str
@@ -46,25 +46,25 @@ class Machine:
     def _versions(self) -> list[tuple[str, str]]:
         return [(name, getattr(self, name)) for name in ("torch", "numpy", "onnxruntime")]
 
-    def as_json(self) -> dict[str, Any]:
-        """Its fields."""
+    def as_json(self) -> dict[str, str | int]:
+        """Return the fields by name."""
         return asdict(self)
 
     @classmethod
-    def from_json(cls, found: Mapping[str, Any]) -> Machine:
-        """What `as_json` gave, of this version or a later one.
+    def from_json(cls, data: Mapping[str, Any]) -> Machine:
+        """Return the machine that `as_json` of this version, or of a later one, described.
 
         Raises:
             TypeError: a field is missing.
         """
-        return cls(**{one.name: found[one.name] for one in fields(cls) if one.name in found})
+        return cls(**{field.name: data[field.name] for field in fields(cls) if field.name in data})
 
 
 def this_machine(device: str) -> Machine:
-    """The machine that this process computes on.
+    """Return the machine that this process computes on.
 
     Args:
-        device: torch's, that the models are on, such as ``cpu`` or ``cuda:1``.
+        device: torch device of the models, such as ``cpu`` or ``cuda:1``.
     """
     import torch
 
@@ -78,27 +78,27 @@ def this_machine(device: str) -> Machine:
     )
 
 
-def mixture_notices(found: Mapping[str, Mapping[Machine, int]]) -> list[str]:
-    """What to say where the parts of one stage were computed on machines of several kinds.
+def mixture_notices(machines: Mapping[str, Mapping[Machine, int]]) -> list[str]:
+    """Return a notice for each stage whose parts were computed on several kinds of machine.
 
     Args:
-        found: stage -> machine -> shards, as `ledger.machines` returns it.
+        machines: stage -> machine -> number of shards, as `ledger.machines` returns it.
     """
     return [
         f"{stage}: computed on {len(kinds)} kinds of machine, whose last bits may differ "
-        f"(see {PAGE}): " + "; ".join(f"{count} shards on {one}" for one, count in kinds.items())
-        for stage, kinds in found.items()
+        f"(see {PAGE}): " + "; ".join(f"{count} shards on {kind}" for kind, count in kinds.items())
+        for stage, kinds in machines.items()
         if len(kinds) > 1
     ]
 
 
 def _processor() -> str:
     try:
-        told = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+        description = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
-        told = ""
-    found = re.search(r"^model name\s*:\s*(.+)$", told, re.MULTILINE)
-    return found[1].strip() if found else platform.processor() or platform.machine()
+        description = ""
+    match = re.search(r"^model name\s*:\s*(.+)$", description, re.MULTILINE)
+    return match[1].strip() if match else platform.processor() or platform.machine()
 
 
 def _version(name: str) -> str:

@@ -1,8 +1,8 @@
 """Part files: the one Parquet reader and the one Parquet writer.
 
-A part is written whole or not at all, so a file that is there is complete, and the files are the
-only record of progress. The same rows give the same bytes. A run directory may lie on a disk or at
-a URL (`gensr_pref.storage.location`).
+A part is written atomically, so an existing file is complete, and the files are the only record of
+progress. The same rows give the same bytes. A run directory may lie on a disk or at a URL
+(`gensr_pref.storage.location`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gensr_pref.errors import CorruptPartError, Problem, StorageError
-from gensr_pref.schema import facts_of, with_metadata
+from gensr_pref.schema import PartFacts, parse_facts, with_metadata
 from gensr_pref.storage import files
 from gensr_pref.storage.base import Entry
 from gensr_pref.storage.files import exists, read_text, remove_file, write_text
@@ -32,11 +32,12 @@ from gensr_pref.storage.jsonl import (
 from gensr_pref.storage.lease import hold_lock, is_locked, wait_for_lock
 
 __all__ = [
-    "Stamp", "Table", "append_json", "batches", "counts", "exists", "facts", "facts_if_any",
+    "Stamp", "Table", "append_json", "batches", "column_names", "count_rows", "exists",
     "hold_lock", "is_intact", "is_locked", "is_whole", "last_json_line", "list_json_files",
-    "overwrite_json", "part", "parts", "read", "read_all", "read_json_lines", "read_text",
-    "remove_file", "remove_unfinished_parts", "rows", "stamp", "stat_parts", "wait_for_lock",
-    "write", "write_json_lines", "write_table", "write_text",
+    "open_writer", "overwrite_json", "part", "parts", "read", "read_all", "read_facts",
+    "read_facts_if_any", "read_json_lines", "read_text", "remove_file",
+    "remove_unfinished_parts", "rows_by_part", "stamp", "stat_parts", "wait_for_lock", "write",
+    "write_json_lines", "write_table", "write_text",
 ]  # fmt: skip
 
 Table = Literal["clips", "candidates", "scores", "pairs", "failures"]
@@ -45,37 +46,37 @@ _ROW_GROUP_BYTES = 64 * 2**20  # Hugging Face asks for at most about 100 MB
 
 
 def part(run: Path, table: Table, shard: int, stage: str = "") -> Path:
-    """The path of one part; `stage` tells apart the failures of a shard's stages."""
+    """Return the path of a part; `stage` distinguishes the failures of a shard's stages."""
     return run / table / f"part-{shard:05d}{f'-{stage}' if stage else ''}.parquet"
 
 
 def parts(run: Path, table: Table) -> list[Path]:
-    """The parts of a table that are there, in order."""
+    """Return the paths of a table's existing parts, in order."""
     return list(stat_parts(run, table))
 
 
 def stat_parts(run: Path, table: Table) -> dict[Path, Entry]:
-    """The parts of a table that are there, in order, and how they look; asks for one listing."""
-    found = files.list_files(run / table)
+    """Return the entries of a table's existing parts, by path, in order; takes one listing."""
+    entries = files.list_files(run / table)
     return {
-        run / table / name: one
-        for name, one in found.items()
+        run / table / name: entry
+        for name, entry in entries.items()
         if name.startswith("part-") and name.endswith(".parquet")
     }
 
 
 @dataclass(frozen=True)
 class Stamp:
-    """A part as it was written: what tells later whether it is still the same.
+    """A part as it was written, by which a later change is detected.
 
     Attributes:
         size: bytes.
-        time: of its last change, in ns since 1970.
-        digest: of its content.
-        fingerprint: that its metadata names.
-        tag: that a store gave it; empty on a disk.
-        rows: how many; None where an older version wrote it down.
-        changed: as `store.Entry` has it; 0 where an older version wrote it down.
+        time: time of the last change, in ns since 1970.
+        digest: digest of the content.
+        fingerprint: fingerprint in the metadata.
+        tag: ETag in a store; empty on a disk.
+        rows: number of rows; None in the ledger of an older version.
+        changed: as in `storage.base.Entry`; 0 in the ledger of an older version.
     """
 
     size: int
@@ -88,15 +89,18 @@ class Stamp:
 
     @property
     def entry(self) -> Entry:
-        """What a listing shows of it."""
+        """The entry that a listing shows if the part is unchanged."""
         return Entry(self.size, self.time, self.tag, self.changed)
 
 
 def write(path: Path, rows: Sequence[Mapping[str, Any]], schema: pa.Schema, facts: Any) -> Stamp:
-    """Write rows as one part, atomically; every page has a checksum that `read` looks at.
+    """Write rows as one part, atomically; every page has a checksum, which `read` verifies.
 
     Args:
-        facts: JSON-able; schema version, fingerprint and the like, kept in the file's metadata.
+        path: the part.
+        rows: values by column.
+        schema: schema of the table.
+        facts: fingerprint and the like, JSON-able; kept in the file's metadata (`PartFacts`).
 
     Raises:
         StorageError: the disk is full or the folder cannot be written. Nothing is left behind.
@@ -105,20 +109,20 @@ def write(path: Path, rows: Sequence[Mapping[str, Any]], schema: pa.Schema, fact
 
 
 def write_table(path: Path, table: pa.Table, facts: Any) -> Stamp:
-    """Write a table as one part, atomically; as `write` for what is columns already."""
+    """Write a table as one part, atomically, as `write` does."""
     per_group = max(1, int(_ROW_GROUP_BYTES * len(table) / max(1, table.nbytes)))
     with files.write_atomically(path) as temporary:
         with _writer(temporary, table.schema, facts) as writer:
-            if len(table):  # `datasets` stumbles over a row group of no rows
+            if len(table):  # `datasets` fails on a row group without rows
                 writer.write_table(table, row_group_size=per_group)
         made = stamp(temporary)
-    there = files.stat_file(path) or made.entry  # renaming changes the one time, sending both
-    return replace(made, time=there.time, tag=there.tag, changed=there.changed)
+    entry = files.stat_file(path) or made.entry  # renaming changes ctime, uploading both times
+    return replace(made, time=entry.time, tag=entry.tag, changed=entry.changed)
 
 
 @contextmanager
-def growing(path: Path, schema: pa.Schema, facts: Any) -> Iterator[Callable[[pa.Table], None]]:
-    """A part that is written table by table, each a row group; atomic, as `write`.
+def open_writer(path: Path, schema: pa.Schema, facts: Any) -> Iterator[Callable[[pa.Table], None]]:
+    """Yield a function that appends a table, as a row group, to a part; the part is atomic.
 
     Raises:
         StorageError: the disk is full or the folder cannot be written.
@@ -139,64 +143,65 @@ def _writer(path: Path, schema: pa.Schema, facts: Any) -> pq.ParquetWriter:
 
 
 def stamp(path: Path) -> Stamp:
-    """A file as it is now.
+    """Return the stamp of a file as it is now.
 
     Raises:
-        StorageError: it cannot be read.
+        StorageError: the file cannot be read.
     """
     try:
-        seen = files.stat_file(path)
-        if seen is None:
-            raise FileNotFoundError("it is not there")
+        entry = files.stat_file(path)
+        if entry is None:
+            raise FileNotFoundError("the file does not exist")
         digest = files.digest_file(path)
     except OSError as error:
         raise _unreadable(path, error) from error
-    named, count = _named_and_counted(path)
-    return Stamp(seen.size, seen.time, digest, named, seen.tag, count, seen.changed)
+    fingerprint, count = _fingerprint_and_rows(path)
+    return Stamp(entry.size, entry.time, digest, fingerprint, entry.tag, count, entry.changed)
 
 
-def is_intact(path: Path, known: Stamp | None, seen: Entry | None) -> bool:
-    """Whether a part holds what was written: by how it looks, or else by its checksums.
+def is_intact(path: Path, known: Stamp | None, entry: Entry | None) -> bool:
+    """Return whether a part holds what was written: by its entry, else by its content.
 
     Args:
-        known: from when it was written; None where that is not known: then it is read through.
-        seen: how it looks now; None where it is not there.
+        path: the part.
+        known: stamp from when it was written; None = unknown, so its checksums are verified.
+        entry: its current entry; None if it does not exist.
     """
-    if seen is None:
+    if entry is None:
         return False
     if known is not None:
-        if seen.is_same(known.entry):
+        if entry.is_same(known.entry):
             return True
         now = stamp(path)
         if now.fingerprint == known.fingerprint:
             return now.digest == known.digest
-    try:  # not known, or written since by a worker that could not tell
+    try:  # unknown, or written again by a worker that ended before it could record the part
         read(path)
     except CorruptPartError:
         return False
     return True
 
 
-def facts_if_any(path: Path) -> dict[str, Any]:
-    """The facts that a part was written with; none where it is missing or damaged."""
+def read_facts_if_any(path: Path) -> PartFacts:
+    """Return the facts in a part's metadata; none where the part is missing or damaged."""
     try:
-        return facts(path)
+        return read_facts(path)
     except (CorruptPartError, ValueError):
         return {}
 
 
 def read(path: Path, columns: list[str] | None = None) -> pa.Table:
-    """One part.
+    """Return the table of one part.
 
     Raises:
-        CorruptPartError: it is missing or corrupt; the message says to delete it and build again.
-        StorageError: its store cannot be asked.
+        CorruptPartError: the part is missing or corrupt; the message says how to make it again.
+        StorageError: the store cannot be reached.
     """
-    return _opened(path, lambda source: _table(source, columns))
+    return _read_from(path, lambda source: _table(source, columns))
 
 
 def batches(path: Path, columns: list[str], rows: int = 64) -> Iterator[pa.RecordBatch]:
-    """A part in pieces of so many rows, for columns that are too large to read at once.
+    """Yield a part a few rows at a time, for columns that are too large to read at once.
 
     Raises:
         StorageError: as `read`.
@@ -210,21 +215,21 @@ def batches(path: Path, columns: list[str], rows: int = 64) -> Iterator[pa.Recor
 
 
 def read_all(run: Path, table: Table, columns: list[str] | None = None) -> pa.Table:
-    """All parts of a table, in order.
+    """Return all parts of a table, in order, as one.
 
-    Where a run has grown and not been finished, a column that a part lacks is null there.
+    A column that a part lacks, because the run has grown and is unfinished, is null there.
 
     Raises:
-        StorageError: there is none, or one cannot be read.
+        StorageError: there is no part, or one cannot be read.
     """
-    found = stat_parts(run, table)
-    if not found:
+    entries = stat_parts(run, table)
+    if not entries:
         raise StorageError(
             f"holds no part file. Is {run} a finished run directory?",
             path=run / table,
             problem=Problem.EMPTY,
         )
-    tables = files.map_files(run, lambda one: _read_known(*one, columns), found.items())
+    tables = files.map_files(run, lambda item: _read_existing(*item, columns), entries.items())
     whole = pa.concat_tables(tables, promote_options="permissive")
     for name in columns or ():
         if name not in whole.column_names:
@@ -232,26 +237,26 @@ def read_all(run: Path, table: Table, columns: list[str] | None = None) -> pa.Ta
     return whole if columns is None else whole.select(columns)
 
 
-def facts(path: Path) -> dict[str, Any]:
-    """The facts that a part was written with.
+def read_facts(path: Path) -> PartFacts:
+    """Return the facts in a part's metadata.
 
     Raises:
         StorageError: as `read`.
     """
-    return _opened(path, lambda source: facts_of(pq.read_schema(source)))
+    return _read_from(path, lambda source: parse_facts(pq.read_schema(source)))
 
 
-def columns_of(path: Path) -> list[str]:
-    """The names of a part's columns.
+def column_names(path: Path) -> list[str]:
+    """Return the names of a part's columns.
 
     Raises:
-        StorageError: it is missing or corrupt.
+        StorageError: the part is missing or corrupt.
     """
-    return _opened(path, lambda source: list(pq.read_schema(source).names))
+    return _read_from(path, lambda source: list(pq.read_schema(source).names))
 
 
-def rows(path: Path) -> int:
-    """How many rows a part has.
+def count_rows(path: Path) -> int:
+    """Return the number of rows of a part.
 
     Raises:
         StorageError: as `read`.
@@ -259,44 +264,43 @@ def rows(path: Path) -> int:
     return _count(path)
 
 
-def counts(run: Path, table: Table) -> dict[Path, int]:
-    """How many rows each part of a table has.
+def rows_by_part(run: Path, table: Table) -> dict[Path, int]:
+    """Return the number of rows of each part of a table.
 
     Raises:
         StorageError: as `read`.
     """
-    found = stat_parts(run, table)
-    return dict(
-        zip(found, files.map_files(run, lambda one: _count(*one), found.items()), strict=True)
-    )
+    entries = stat_parts(run, table)
+    counts = files.map_files(run, lambda item: _count(*item), entries.items())
+    return dict(zip(entries, counts, strict=True))
 
 
 def is_whole(path: Path, fingerprint: str) -> bool:
-    """Whether a part is there, ends as Parquet does, and belongs to this run."""
-    return bool(facts_if_any(path).get("fingerprint") == fingerprint)
+    """Return whether a part exists, is complete Parquet, and belongs to this run."""
+    return bool(read_facts_if_any(path).get("fingerprint") == fingerprint)
 
 
 def remove_unfinished_parts(run: Path, tables: Iterable[Table]) -> None:
-    """Remove what an interrupted write left behind."""
+    """Remove the remains of interrupted writes from a run directory."""
     files.remove_unfinished([run, *(run / table for table in tables)])
 
 
-def _count(path: Path, seen: Entry | None = None) -> int:
-    size = None if seen is None else seen.size
-    return _opened(path, lambda source: int(pq.read_metadata(source).num_rows), size)
+def _count(path: Path, entry: Entry | None = None) -> int:
+    size = None if entry is None else entry.size
+    return _read_from(path, lambda source: int(pq.read_metadata(source).num_rows), size)
 
 
-def _named_and_counted(path: Path) -> tuple[str, int | None]:
-    """The fingerprint of a part and its rows; nothing where it is damaged."""
+def _fingerprint_and_rows(path: Path) -> tuple[str, int | None]:
+    """Return the fingerprint and the number of rows of a part; neither where it is damaged."""
     try:
-        found = _opened(path, pq.read_metadata)
-        told = facts_of(found)
+        metadata = _read_from(path, pq.read_metadata)
+        facts = parse_facts(metadata)
     except (CorruptPartError, ValueError):
         return "", None
-    return str(told.get("fingerprint", "")), int(found.num_rows)
+    return str(facts.get("fingerprint", "")), int(metadata.num_rows)
 
 
-def _opened(path: Path, work: Callable[[Any], R], size: int | None = None) -> R:
+def _read_from(path: Path, work: Callable[[Any], R], size: int | None = None) -> R:
     try:
         return work(files.parquet_source(path, size))
     except (OSError, ValueError, pa.ArrowException) as error:
@@ -316,29 +320,29 @@ def _table(source: Any, columns: list[str] | None) -> pa.Table:
 
 
 def _require_bytes(schema: pa.Schema) -> None:
-    """Refuse a recording whose bytes are text: it would be taken for the name of a file.
+    """Refuse a recording whose bytes are text, which would be taken for a file name.
 
     Raises:
-        ValueError: names the column.
+        ValueError: a column holds such recordings; the message names it.
     """
     for field in schema:
-        place = field.type.get_field_index("bytes") if pa.types.is_struct(field.type) else -1
-        if place >= 0 and "binary" not in str(field.type.field(place).type):
+        index = field.type.get_field_index("bytes") if pa.types.is_struct(field.type) else -1
+        if index >= 0 and "binary" not in str(field.type.field(index).type):
             raise ValueError(
-                f"column {field.name!r} holds {field.type.field(place).type}, no bytes"
+                f"column {field.name!r} holds {field.type.field(index).type}, not bytes"
             )
 
 
-def _read_known(path: Path, seen: Entry, columns: list[str] | None) -> pa.Table:
-    """Those of the columns that a part has, without its metadata."""
+def _read_existing(path: Path, entry: Entry, columns: list[str] | None) -> pa.Table:
+    """Return those columns that a part has, without its metadata."""
 
-    def known(source: Any) -> pa.Table:
+    def read_columns(source: Any) -> pa.Table:
         if columns is None:
             return _table(source, None)
-        there = set(pq.read_schema(source).names)
-        return _table(source, [name for name in columns if name in there])
+        existing = set(pq.read_schema(source).names)
+        return _table(source, [name for name in columns if name in existing])
 
-    return _opened(path, known, seen.size).replace_schema_metadata()
+    return _read_from(path, read_columns, entry.size).replace_schema_metadata()
 
 
 def _unreadable(path: Path, error: Exception) -> CorruptPartError:

@@ -65,12 +65,12 @@ class PartRecord(Record):
 def read_part_record(path: Path) -> PartRecord:
     """Read the metadata of a part; one without facts where it is missing or damaged."""
     try:
-        return PartRecord.model_validate(part_files.facts_if_any(path))
+        return PartRecord.model_validate(part_files.read_facts_if_any(path))
     except ValidationError:
         return PartRecord()
 
 
-def of_generator(
+def generator_record(
     use: Section,
     label: str,
     revision: str,
@@ -94,7 +94,7 @@ def of_generator(
     )
 
 
-def of_metric(metric: MetricRecord, texts: str | None) -> MetricRecord:
+def metric_record(metric: MetricRecord, texts: str | None) -> MetricRecord:
     """Return a metric's entry in ``run.yaml``.
 
     Args:
@@ -106,7 +106,7 @@ def of_metric(metric: MetricRecord, texts: str | None) -> MetricRecord:
     return metric.model_copy(update={**studied, "fingerprint": fingerprint})
 
 
-def of_part(
+def part_record(
     made: Made,
     run: RunDocument,
     clip_ids: Sequence[str],

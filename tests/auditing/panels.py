@@ -16,9 +16,9 @@ def judged(
     groups: Sequence[int] | None = None,
     extra: int = 0,
 ) -> Judged:
-    """A panel from per-clip values [N, M]; `extra` clips have no candidates."""
+    """Return a panel with values per clip [N, M]; `extra` clips have no candidates."""
     value = np.concatenate([np.asarray(clip, dtype=float) for clip in clips])
-    clip = np.repeat(np.arange(len(clips)), [len(one) for one in clips])
+    clip = np.repeat(np.arange(len(clips)), [len(values) for values in clips])
     width = value.shape[1]
     return Judged(
         value=value,
@@ -37,11 +37,11 @@ def judged(
 
 
 def random_clips(seed: int, clips: int = 30, candidates: int = 5, scores: int = 3, levels: int = 6):
-    """Values in few levels, so that ties happen, with some nulls."""
+    """Return values per clip, in few levels, so that there are ties, and with some nulls."""
     rng = np.random.default_rng(seed)
-    found = []
+    values = []
     for _ in range(clips):
         value = rng.integers(0, levels, (candidates, scores)).astype(float)
         value[rng.random(value.shape) < 0.03] = np.nan
-        found.append(value)
-    return found
+        values.append(value)
+    return values

@@ -20,16 +20,16 @@ from tests.auditing.panels import judged, random_clips
 
 
 def summed(clips, statistic):
-    made = judged(clips)
-    return statistic(pair_sums(comparisons(made), 0, 1)[0].sum(axis=0))[0]
+    panel = judged(clips)
+    return statistic(pair_sums(comparisons(panel), 0, 1)[0].sum(axis=0))[0]
 
 
 def test_tau_of_one_clip_equals_scipys_tau_b():
     rng = np.random.default_rng(0)
     values = rng.integers(0, 5, size=(12, 3)).astype(float)  # with ties
-    made = judged([values])
+    panel = judged([values])
     for a, b in itertools.combinations(range(3), 2):
-        sums = pair_sums(comparisons(made), a, b)[0].sum(axis=0)
+        sums = pair_sums(comparisons(panel), a, b)[0].sum(axis=0)
         expected = kendalltau(values[:, a], values[:, b]).statistic
         assert kendall_tau(sums)[0] == pytest.approx(expected)
 
@@ -60,9 +60,9 @@ def test_many_clips_in_bundles_give_the_same_value():
     (first, *_) = pairwise_agreement(judged(clips), comparisons(judged(clips)))
     known = [clip[np.isfinite(clip).all(axis=1)] for clip in clips]
     plain = [
-        np.sign((one[i] - one[j])[:2])
-        for one in known
-        for i, j in itertools.combinations(range(len(one)), 2)
+        np.sign((clip[i] - clip[j])[:2])
+        for clip in known
+        for i, j in itertools.combinations(range(len(clip)), 2)
     ]
     x, y = np.array(plain).T
     assert first["kendall_tau"] == pytest.approx(
@@ -126,25 +126,25 @@ def test_ranks_equal_scipys_within_clips():
     from scipy.stats import rankdata
 
     clips = random_clips(2)
-    made = judged(clips)
-    result, rows = ranks(made, made.voters)
-    for number in range(made.clips):
-        here = rows[made.clip[rows] == number]
-        expected = rankdata(made.value[here], axis=0)
-        assert result[made.clip[rows] == number] == pytest.approx(expected)
+    panel = judged(clips)
+    result, rows = ranks(panel, panel.voters)
+    for number in range(panel.clips):
+        members = rows[panel.clip[rows] == number]
+        expected = rankdata(panel.value[members], axis=0)
+        assert result[panel.clip[rows] == number] == pytest.approx(expected)
 
 
 def test_one_vote_has_no_agreement_and_one_clip_has_no_interval():
     clips = random_clips(0, clips=3)
-    made = judged(clips, votes=[True, False, False])
-    assert pairwise_agreement(made, comparisons(made)) == []
+    panel = judged(clips, votes=[True, False, False])
+    assert pairwise_agreement(panel, comparisons(panel)) == []
     (row, *_) = pairwise_agreement(judged(clips[:1]), comparisons(judged(clips[:1])))
     assert row["kendall_tau"] is not None
     assert row["kendall_tau_interval"] is None
 
 
-def test_no_candidates_at_all():
-    made = judged([np.zeros((0, 2))])
-    (row,) = pairwise_agreement(made, comparisons(made))
+def test_without_candidates_there_is_no_agreement():
+    panel = judged([np.zeros((0, 2))])
+    (row,) = pairwise_agreement(panel, comparisons(panel))
     assert row["kendall_tau"] is None
     assert row["krippendorff_alpha"] is None

@@ -9,12 +9,12 @@ from tests.auditing.panels import judged, random_clips
 
 
 def test_shuffling_leaves_candidates_without_all_votes_unchanged():
-    made = judged(random_clips(3, clips=200), margin=(1, 0, 0))
-    mixed = shuffle_scores(made, 5)
-    assert (mixed.complete_rows == made.complete_rows).all()
-    nulls = [np.isnan(of.value).sum(axis=0).tolist() for of in (made, mixed)]
+    panel = judged(random_clips(3, clips=200), margin=(1, 0, 0))
+    mixed = shuffle_scores(panel, 5)
+    assert (mixed.complete_rows == panel.complete_rows).all()
+    nulls = [np.isnan(scores.value).sum(axis=0).tolist() for scores in (panel, mixed)]
     assert nulls[0] == nulls[1]
-    assert len(comparisons(mixed).clip) == len(comparisons(made).clip)
+    assert len(comparisons(mixed).clip) == len(comparisons(panel).clip)
 
 
 def test_beyond_the_limit_clips_are_sampled(monkeypatch):

@@ -12,43 +12,43 @@ from gensr_pref.auditing.panel_yields import tally
 from tests.auditing.panels import judged, random_clips
 
 
-def plain_yield(made, n):
-    """The mean over all subsets of n rows of every clip, by taking them."""
+def plain_yield(panel, n):
+    """Return the mean over all subsets of n rows of every clip, one by one."""
     total = 0.0
-    for number in range(made.clips):
-        rows = np.flatnonzero((made.clip == number) & np.isfinite(made.value).all(axis=1))
+    for number in range(panel.clips):
+        rows = np.flatnonzero((panel.clip == number) & np.isfinite(panel.value).all(axis=1))
         hits = []
         for subset in itertools.combinations(rows, min(n, len(rows))):
-            part = judged([made.value[list(subset)]])
+            part = judged([panel.value[list(subset)]])
             hits.append(tally(part, comparisons(part)).clip_share(7))
         total += np.mean(hits)
-    return total / made.clips
+    return total / panel.clips
 
 
 @pytest.mark.parametrize("n", [2, 3, 4])
 def test_expected_yield_is_the_mean_over_subsets(n):
-    made = judged(random_clips(0, clips=12))
-    result = {row["n"]: row["yield"] for row in yield_by_candidates(made, comparisons(made))}
-    assert result[n] == pytest.approx(plain_yield(made, n))
+    panel = judged(random_clips(0, clips=12))
+    result = {row["n"]: row["yield"] for row in yield_by_candidates(panel, comparisons(panel))}
+    assert result[n] == pytest.approx(plain_yield(panel, n))
 
 
 def test_all_candidates_give_the_yield_itself():
-    made = judged(random_clips(1), extra=5)
-    compared = comparisons(made)
-    result = yield_by_candidates(made, compared)
-    assert result[-1]["yield"] == pytest.approx(tally(made, compared).clip_share(7))
+    panel = judged(random_clips(1), extra=5)
+    compared = comparisons(panel)
+    result = yield_by_candidates(panel, compared)
+    assert result[-1]["yield"] == pytest.approx(tally(panel, compared).clip_share(7))
 
 
 def test_generators_that_may_not_be_paired_are_sampled_separately():
     clip = np.array([[1.0], [0.0], [1.0], [1.0]])
-    made = judged([clip], groups=[0, 0, 1, 1])
-    result = yield_by_candidates(made, comparisons(made))
+    panel = judged([clip], groups=[0, 0, 1, 1])
+    result = yield_by_candidates(panel, comparisons(panel))
     assert result == [{"n": 2, "yield": 1.0, "by_chance": 1.0}]
 
 
 def test_chance_level_of_the_curve_is_that_of_shuffled_scores():
-    made = judged(list(np.random.default_rng(0).normal(size=(2500, 4, 2))))
-    result = {row["n"]: row for row in yield_by_candidates(made, comparisons(made))}
+    panel = judged(list(np.random.default_rng(0).normal(size=(2500, 4, 2))))
+    result = {row["n"]: row for row in yield_by_candidates(panel, comparisons(panel))}
     assert result[2]["by_chance"] == pytest.approx(0.5, abs=0.02)  # two coins
     assert result[4]["by_chance"] == pytest.approx(result[4]["yield"], abs=0.02)
 
@@ -63,9 +63,9 @@ def test_subsets_are_complete_or_a_repeatable_sample():
 
 
 def test_no_comparisons_give_no_curve():
-    made = judged([np.ones((1, 2))])
-    assert yield_by_candidates(made, comparisons(made)) == []
-    assert repeats(made, comparisons(made))["same"] is None
+    panel = judged([np.ones((1, 2))])
+    assert yield_by_candidates(panel, comparisons(panel)) == []
+    assert repeats(panel, comparisons(panel))["same"] is None
 
 
 def test_repeats_are_counted():

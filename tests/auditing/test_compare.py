@@ -21,12 +21,12 @@ def test_numbers_of_an_audit_by_path():
 
 
 def test_two_audits_side_by_side():
-    def one(rate, low, high, joint):
+    def audit(rate, low, high, joint):
         rows = [{"score": "pesq", "rate": rate, "low": low, "high": high}]
-        of = {"joint": joint, "joint_interval": [joint - 0.1, joint + 0.1]}
-        return {"run": "r", "rule": "unanimous", "hold_out": rows, "yield": of}
+        yields = {"joint": joint, "joint_interval": [joint - 0.1, joint + 0.1]}
+        return {"run": "r", "rule": "unanimous", "hold_out": rows, "yield": yields}
 
-    result = compare_audits(one(0.6, 0.55, 0.65, 0.5), one(0.4, 0.3, 0.5, 0.55))
+    result = compare_audits(audit(0.6, 0.55, 0.65, 0.5), audit(0.4, 0.3, 0.5, 0.55))
     assert result["numbers"]["hold_out.pesq.rate"]["difference"] == pytest.approx(-0.2)
     assert result["apart"] == ["hold_out.pesq.rate"]
     only = compare_audits({"x": 1}, {"y": 2})["numbers"]

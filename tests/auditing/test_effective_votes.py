@@ -14,8 +14,8 @@ from tests.auditing.panels import judged
 
 def test_a_repeated_score_is_one_vote_and_unrelated_scores_are_many():
     rng = np.random.default_rng(0)
-    one = rng.normal(size=(300, 6, 1))
-    twins = effective_votes(judged(list(np.concatenate([one, one], axis=2))))
+    score = rng.normal(size=(300, 6, 1))
+    twins = effective_votes(judged(list(np.concatenate([score, score], axis=2))))
     assert twins["value"] == pytest.approx(1)
     assert twins["li_ji"] == pytest.approx(1)
     apart = effective_votes(judged(list(rng.normal(size=(1500, 6, 4)))))

@@ -32,8 +32,8 @@ def panel(count=4, votes=(True, False)):
 
 
 def test_hold_out_rates_by_hand():
-    made = pairs([[1, 1], [1, -1], [1, 0], [1, np.nan]])
-    (row,) = hold_out_rates(panel(), made)
+    four_pairs = pairs([[1, 1], [1, -1], [1, 0], [1, np.nan]])
+    (row,) = hold_out_rates(panel(), four_pairs)
     assert row["score"] == "s1"
     assert row["pairs"] == 3
     assert row["rate"] == pytest.approx(0.5)
@@ -82,8 +82,8 @@ def test_single_score_takes_the_largest_margin_of_each_clip():
 
 
 def test_cosine_of_preference_vectors():
-    made = pairs([[1, 2], [1, 2], [1, -2], [1, -2]])
-    result = preference(panel(), made, ["a", "a", "b", "b"])
+    four_pairs = pairs([[1, 2], [1, 2], [1, -2], [1, -2]])
+    result = preference(panel(), four_pairs, ["a", "a", "b", "b"])
     assert result["vectors"]["a"]["vector"] == {"s0": 1.0, "s1": 2.0}
     assert result["vectors"]["a"]["intervals"] == {"s0": None, "s1": None}  # of two clips
     (row,) = result["cosines"]
@@ -98,8 +98,8 @@ def test_undefined_cosine_is_none():
 
 
 def test_breakdown_counts_clips_with_a_pair():
-    made = pairs([[1, 1], [3, 1], [5, 1]], clip=[0, 0, 2])
-    result = breakdown(panel(), made, {"noise": ["a", "a", "b", None]})["noise"]
+    three_pairs = pairs([[1, 1], [3, 1], [5, 1]], clip=[0, 0, 2])
+    result = breakdown(panel(), three_pairs, {"noise": ["a", "a", "b", None]})["noise"]
     rows = {row["value"]: (row["clips"], row["with_pair"], row["yield"]) for row in result}
     assert rows == {"a": (2, 1, 0.5), "b": (1, 1, 1.0), "(unknown)": (1, 0, 0.0)}
     gains = {row["value"]: row["gain"]["s0"] for row in result}
@@ -107,7 +107,7 @@ def test_breakdown_counts_clips_with_a_pair():
 
 
 def test_values_beyond_the_limit_are_combined():
-    made = pairs([[1, 1]], clip=[0])
-    result = breakdown(panel(60), made, {"speaker": [f"s{k}" for k in range(60)]})["speaker"]
+    one_pair = pairs([[1, 1]], clip=[0])
+    result = breakdown(panel(60), one_pair, {"speaker": [f"s{k}" for k in range(60)]})["speaker"]
     assert len(result) == 51
     assert (result[-1]["value"], result[-1]["clips"]) == ("(others)", 10)

@@ -11,7 +11,7 @@ from tests.auditing.panels import judged, random_clips
 
 
 def unanimous(clip, votes, margin, ties, within_bounds):
-    """Whether any candidate of a clip beats another on all `votes`, in plain Python."""
+    """Return whether any candidate of a clip beats another on all `votes`, in plain Python."""
     for i, j in itertools.permutations(range(len(clip)), 2):
         gaps = [clip[i][k] - clip[j][k] for k in votes]
         stands = [
@@ -31,38 +31,38 @@ def test_yield_of_any_votes_equals_a_plain_loop(seed, margin, ties):
     clips = random_clips(seed)
     rng = np.random.default_rng(seed)
     within_bounds = rng.random(sum(map(len, clips))) < 0.8
-    made = judged(clips, margin=margin, ties=ties, within_bounds=within_bounds, extra=3)
-    here = tally(made, comparisons(made))
+    panel = judged(clips, margin=margin, ties=ties, within_bounds=within_bounds, extra=3)
+    cast = tally(panel, comparisons(panel))
     for bits in range(1, 8):
         votes = [k for k in range(3) if bits >> k & 1]
         plain = 0
         for number in range(len(clips)):
-            rows = np.flatnonzero((made.clip == number) & np.isfinite(made.value).all(axis=1))
+            rows = np.flatnonzero((panel.clip == number) & np.isfinite(panel.value).all(axis=1))
             plain += unanimous(
-                made.value[rows], votes, np.array(margin), np.array(ties), within_bounds[rows]
+                panel.value[rows], votes, np.array(margin), np.array(ties), within_bounds[rows]
             )
-        assert here.clip_share(bits) == pytest.approx(plain / 33)
+        assert cast.clip_share(bits) == pytest.approx(plain / 33)
 
 
 def test_shuffling_keeps_groups_and_removes_correlation():
     rng = np.random.default_rng(0)
     common = rng.normal(size=(200, 6, 1))
-    made = judged(list(np.repeat(common, 3, axis=2)))
-    mixed = shuffle_scores(made, 1)
+    panel = judged(list(np.repeat(common, 3, axis=2)))
+    mixed = shuffle_scores(panel, 1)
     for number in (0, 77):
-        here = made.clip == number
-        assert np.sort(mixed.value[here], axis=0) == pytest.approx(
-            np.sort(made.value[here], axis=0)
+        rows = panel.clip == number
+        assert np.sort(mixed.value[rows], axis=0) == pytest.approx(
+            np.sort(panel.value[rows], axis=0)
         )
-    result = panel_yields(made, comparisons(made))
+    result = panel_yields(panel, comparisons(panel))
     assert result["joint"]["yield"] == 1.0
     assert 0.6 < result["joint"]["by_chance"] < 0.98
 
 
 def test_chance_level_of_two_votes_on_two_candidates_is_a_half():
     rng = np.random.default_rng(0)
-    made = judged(list(rng.normal(size=(3000, 2, 2))))
-    result = panel_yields(made, comparisons(made))
+    panel = judged(list(rng.normal(size=(3000, 2, 2))))
+    result = panel_yields(panel, comparisons(panel))
     assert result["joint"]["by_chance"] == pytest.approx(0.5, abs=0.02)
     assert result["joint"]["comparisons_by_chance"] == result["joint"]["by_chance"]  # one each
     assert set(result["alone"]["s0"].values()) == {1.0}
@@ -73,8 +73,8 @@ def test_chance_level_of_two_votes_on_two_candidates_is_a_half():
 @pytest.mark.parametrize("votes", [2, 3, 4])
 def test_chance_of_a_unanimous_comparison_is_that_of_coins(votes):
     rng = np.random.default_rng(votes)
-    made = judged(list(rng.normal(size=(400, 9, votes))))
-    joint = panel_yields(made, comparisons(made))["joint"]
+    panel = judged(list(rng.normal(size=(400, 9, votes))))
+    joint = panel_yields(panel, comparisons(panel))["joint"]
     assert joint["comparisons_by_chance"] == pytest.approx(2 * 0.5**votes, abs=0.01)
     assert joint["comparisons"] == pytest.approx(2 * 0.5**votes, abs=0.03)
     assert joint["by_chance"] > 0.9  # of the clips: of 36 comparisons luck finds one
@@ -110,20 +110,20 @@ def test_larger_margins_never_increase_the_yield():
 def test_chance_level_falls_faster_than_the_yield_if_scores_agree():
     rng = np.random.default_rng(0)
     value = rng.normal(size=(300, 6, 1)) + 0.3 * rng.normal(size=(300, 6, 3))
-    made = judged(list(value))
-    rows = yield_by_margin(made, comparisons(made))
-    assert rows[0]["by_chance"] == panel_yields(made, comparisons(made))["joint"]["by_chance"]
+    panel = judged(list(value))
+    rows = yield_by_margin(panel, comparisons(panel))
+    assert rows[0]["by_chance"] == panel_yields(panel, comparisons(panel))["joint"]["by_chance"]
     assert all(row["yield"] >= row["by_chance"] for row in rows)
     gap = [row["yield"] - row["by_chance"] for row in rows]
     assert max(gap) > 3 * gap[0]
 
 
 def test_a_difference_equal_to_the_margin_is_not_a_win():
-    made = judged([np.array([[0.3], [0.2]])], margin=[0.1])  # 0.3 - 0.2 is a little below 0.1
-    assert tally(made, comparisons(made)).clip_share(1) == 0
+    panel = judged([np.array([[0.3], [0.2]])], margin=[0.1])  # 0.3 - 0.2 is a little below 0.1
+    assert tally(panel, comparisons(panel)).clip_share(1) == 0
 
 
 def test_candidates_of_different_groups_are_not_compared():
     clip = np.array([[2, 2], [1, 1]])
-    made = judged([clip], groups=[0, 1])
-    assert tally(made, comparisons(made)).clip_share(3) == 0
+    panel = judged([clip], groups=[0, 1])
+    assert tally(panel, comparisons(panel)).clip_share(3) == 0

@@ -12,7 +12,7 @@ BASE, POLICY = 0, 1
 
 
 def measured(value, higher=None, votes=None, ties=None, samples=None, speakers=None):
-    """Of values [L, C, N, M]; everything votes unless told otherwise."""
+    """Return the scores of values [L, C, N, M]; by default, every score votes."""
     value = np.asarray(value, dtype=float)
     models, clips, count, scores = value.shape
     flags = [np.ones(scores, bool) if flag is None else np.array(flag) for flag in (higher, votes)]
@@ -28,8 +28,8 @@ def measured(value, higher=None, votes=None, ties=None, samples=None, speakers=N
     )
 
 
-def against_base(of, members=(POLICY,), score="s0", **options):
-    result = compare_policies(of, {"base": [BASE], "policy": list(members)}, "base", **options)
+def against_base(scores, members=(POLICY,), score="s0", **options):
+    result = compare_policies(scores, {"base": [BASE], "policy": list(members)}, "base", **options)
     return result["policies"]["policy"]["scores"][score]
 
 
@@ -79,8 +79,8 @@ def test_members_are_averaged_and_their_variance_counts():
     difference, low, high = result["difference"]
     assert difference == pytest.approx(each.mean())
     assert high - low > 2 * 1.96 * each.std(ddof=1) / np.sqrt(3)
-    one = against_base(measured(value), members=(1,))["difference"]
-    assert high - low > 1.5 * (one[2] - one[1])  # the seeds' spread is in it
+    single = against_base(measured(value), members=(1,))["difference"]
+    assert high - low > 1.5 * (single[2] - single[1])  # the seeds' spread is in it
 
 
 def test_a_base_of_several_members_is_their_mean():
@@ -92,13 +92,13 @@ def test_a_base_of_several_members_is_their_mean():
 
 
 def of_speakers(speakers):
-    """Widths over clips and over speakers, of a policy that suits some speakers more."""
+    """Return interval widths over clips and over speakers; the policy suits some speakers more."""
     rng = np.random.default_rng(2)
     value = drawn(clips=len(speakers), seed=3)
     effect = np.array([0 if name is None else ord(name) - ord("c") for name in speakers])
     value[1] += (effect + rng.normal(0, 0.1, len(speakers)))[:, None, None]
-    of = measured(value, speakers=speakers)
-    clips, speakers = (against_base(of, by_speaker=by)["difference"] for by in (False, True))
+    scores = measured(value, speakers=speakers)
+    clips, speakers = (against_base(scores, by_speaker=by)["difference"] for by in (False, True))
     return clips[2] - clips[1], None if speakers[1] is None else speakers[2] - speakers[1]
 
 
@@ -117,9 +117,9 @@ def test_one_speaker_has_no_interval_over_speakers():
 
 
 def test_number_of_clusters_is_reported():
-    of = measured(drawn(clips=6), speakers=["a", "b", "b", None, None, "a"])
+    scores = measured(drawn(clips=6), speakers=["a", "b", "b", None, None, "a"])
     for by_speaker, clusters in ((False, 6), (True, 4)):
-        result = compare_policies(of, {"base": [0], "policy": [1]}, "base", by_speaker)
+        result = compare_policies(scores, {"base": [0], "policy": [1]}, "base", by_speaker)
         assert result["scores"][0]["clusters"] == clusters
 
 
@@ -138,24 +138,24 @@ def test_win_rates_by_hand():
 def test_unanimous_win_rates_by_hand():
     base = [[[1.0, 1.0, 1.0]] * 5]
     policy = [[[2.0, 2.0, 0.0], [2.0, 1.0, 9.0], [1.0, 1.0, 9.0], [0.0, 1.0, 9.0], [2.0, 0.0, 9.0]]]
-    of = measured([base, policy], votes=[True, True, False], ties=[False, True, True])
-    # better and better; better and a tie that is allowed; equal; worse and a tie; split
-    assert unanimous_wins(of, [1], [0]) == {"wins": 0.4, "losses": 0.2, "comparisons": 5}
-    strict = replace(of, ties=np.array([False, False, False]))
+    scores = measured([base, policy], votes=[True, True, False], ties=[False, True, True])
+    # two wins; a win and an allowed tie; two ties; a loss and a tie; a win and a loss
+    assert unanimous_wins(scores, [1], [0]) == {"wins": 0.4, "losses": 0.2, "comparisons": 5}
+    strict = replace(scores, ties=np.array([False, False, False]))
     assert unanimous_wins(strict, [1], [0]) == {"wins": 0.2, "losses": 0.0, "comparisons": 5}
-    nothing = replace(of, votes=np.array([False, False, False]))
+    nothing = replace(scores, votes=np.array([False, False, False]))
     assert unanimous_wins(nothing, [1], [0])["wins"] is None
 
 
 def test_a_clip_on_which_one_model_fails_is_left_out_for_all():
     value = drawn(models=3, clips=8, scores=2)
     value[2, 5, 1, 0] = np.nan  # one sample, of the policy that is not looked at
-    of = measured(value)
-    result = compare_policies(of, {"base": [0], "policy": [1], "other": [2]}, "base")
-    assert [(one["clips"], one["left_out"]) for one in result["scores"]] == [(7, 1), (8, 0)]
+    scores = measured(value)
+    result = compare_policies(scores, {"base": [0], "policy": [1], "other": [2]}, "base")
+    assert [(row["clips"], row["left_out"]) for row in result["scores"]] == [(7, 1), (8, 0)]
     kept = np.delete(value[..., 0], 5, axis=1).mean(axis=(1, 2))
-    for place, name in enumerate(("base", "policy", "other")):
-        assert result["policies"][name]["scores"]["s0"]["mean"] == pytest.approx(kept[place])
+    for index, name in enumerate(("base", "policy", "other")):
+        assert result["policies"][name]["scores"]["s0"]["mean"] == pytest.approx(kept[index])
     assert result["policies"]["policy"]["unanimous"]["comparisons"] == 7 * 4
 
 

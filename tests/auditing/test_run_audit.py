@@ -92,9 +92,9 @@ def test_an_audit_has_the_keys_of_its_type(copy):
 def test_sides_match_the_audio_on_disk(finished):
     results = {row["property"]: row for row in audit(finished)["sides"]}
     pairs, candidates = rows(finished, "pairs"), rows(finished, "candidates")
-    of = {row["candidate_id"]: row for row in candidates}
+    by_id = {row["candidate_id"]: row for row in candidates}
     levels = [
-        [json.loads(of[pair[f"{side}_id"]]["sampling"])["level"] for pair in pairs]
+        [json.loads(by_id[pair[f"{side}_id"]]["sampling"])["level"] for pair in pairs]
         for side in ("chosen", "rejected")
     ]
     assert results["level"]["difference"] == pytest.approx(np.mean(levels[0]) - np.mean(levels[1]))
@@ -148,10 +148,10 @@ def test_the_suggested_settings_give_pairs(copy, capsys, settings):
     assert main(["pair", str(copy), *settings]) == 0
     another = suggested_settings(capsys.readouterr().out, copy)
     assert another != settings
-    before = part_files.rows(part_files.part(copy, "pairs", 0))
+    before = part_files.count_rows(part_files.part(copy, "pairs", 0))
     after = pair(copy, another)["pairs"]
     assert after > 0
-    if any(one.startswith("margin") for one in another):
+    if any(setting.startswith("margin") for setting in another):
         assert before / 2 <= after <= before
 
 
@@ -191,10 +191,10 @@ def test_golden_needs_one_candidate_and_a_clean_target(base):
     from gensr_pref.config import run_file
     from gensr_pref.errors import ConfigError
 
-    one = ["generators.0.candidates=1", "pairing.rule=golden"]
-    assert prepare(run_file.load(base / "run.yaml", one), base).clips
+    settings = ["generators.0.candidates=1", "pairing.rule=golden"]
+    assert prepare(run_file.load(base / "run.yaml", settings), base).clips
     with raises(ConfigError, field="pairing.rule", value="golden", problem="conflict"):
-        prepare(run_file.load(base / "run.yaml", [*one, "corpus.degrade=null"]), base)
+        prepare(run_file.load(base / "run.yaml", [*settings, "corpus.degrade=null"]), base)
 
 
 def test_clips_without_a_clean_target_have_no_golden_pair(copy):
@@ -241,10 +241,10 @@ def test_a_score_with_a_floor_is_not_hold_out(copy):
 def test_numbers_equal_plain_loops_over_the_tables(copy):
     for path in part_files.parts(copy, "scores"):  # with ties and nulls among real scores
         table = part_files.read(path).to_pylist()
-        for place, row in enumerate(table):
+        for index, row in enumerate(table):
             row["roughness"] = round(row["roughness"], 2)
-            row["level"] = None if place % 7 == 3 else round(row["level"], 3)
-            row["zero_crossings"] = None if place % 5 == 2 else row["zero_crossings"]
+            row["level"] = None if index % 7 == 3 else round(row["level"], 3)
+            row["zero_crossings"] = None if index % 5 == 2 else row["zero_crossings"]
         write_part(path, table)
     pair(copy, ["tie.level=allow"])
     results = audit(copy)
@@ -256,8 +256,8 @@ def test_numbers_equal_plain_loops_over_the_tables(copy):
             for name, row in scores.items()
             if row["clip_id"] == clip and "/noisy/" not in name and row["level"] is not None
         ]
-        for one, other in itertools.combinations(of_clip, 2):
-            signs.append([np.sign(b - a) for a, b in zip(one, other, strict=True)])  # lower wins
+        for first, second in itertools.combinations(of_clip, 2):
+            signs.append([np.sign(b - a) for a, b in zip(first, second, strict=True)])  # lower wins
     x, y = np.array(signs).T
     assert 0 in x * y
     (row,) = results["agreement"]
@@ -268,8 +268,8 @@ def test_numbers_equal_plain_loops_over_the_tables(copy):
     decided = (x != 0) & ((y == x) | (y == 0))
     assert results["panel"]["comparisons"] == pytest.approx(decided.mean())
     crossings = [
-        [scores[one[f"{side}_id"]]["zero_crossings"] for side in ("chosen", "rejected")]
-        for one in rows(copy, "pairs")
+        [scores[row[f"{side}_id"]]["zero_crossings"] for side in ("chosen", "rejected")]
+        for row in rows(copy, "pairs")
     ]
     known = [(1 + np.sign(bad - good)) / 2 for good, bad in crossings if None not in (good, bad)]
     assert results["hold_out"][0]["pairs"] == len(known) < len(crossings)

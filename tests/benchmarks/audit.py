@@ -44,7 +44,7 @@ from gensr_pref.pairing.votes import votes_of_run
 from gensr_pref.rundir import part_files
 from gensr_pref.rundir.document import RunDocument
 from gensr_pref.rundir.layout import LAYOUT
-from gensr_pref.rundir.provenance import of_part
+from gensr_pref.rundir.provenance import part_record
 from tests.parts import write_part
 
 LOADINGS = {"sig": 0.8, "bak": 0.7, "ovrl": 0.9, "sim": 0.3, "wer": 0.3, "pesq": 0.4, "stoi": 0.3}
@@ -156,7 +156,7 @@ def _part(out: Path, table: str, shard: int, form: pa.Schema, columns: dict, row
         for field in form
     ]
     names = list(dict.fromkeys(columns["clip_id"]))
-    facts = of_part(table, document(), names).as_data()
+    facts = part_record(table, document(), names).as_data()
     write_part(part_files.part(out, table, shard), pa.table(arrays, schema=form), facts=facts)
 
 

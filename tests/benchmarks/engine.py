@@ -110,7 +110,7 @@ def one_size(folder, clips, kind, workers):
     if not (folder / "speech").exists():
         recording(folder, clips)
     run, out = run_of(kind=kind, workers=workers, shard_clips=64), folder / "run"
-    made = clips - sum(part_files.counts(out, "scores").values()) // (1 + CANDIDATES)
+    made = clips - sum(part_files.rows_by_part(out, "scores").values()) // (1 + CANDIDATES)
     with Processes() as seen:
         seconds, summary = timed(build, run, folder, out)
     assert (summary["clips"], summary["complete"]) == (clips, True)

@@ -27,7 +27,7 @@ from gensr_pref.building.pair import pair
 from gensr_pref.building.prepare import prepare
 from gensr_pref.rundir import part_files
 from gensr_pref.rundir.layout import LAYOUT
-from gensr_pref.rundir.provenance import of_part
+from gensr_pref.rundir.provenance import part_record
 from tests.benchmarks.engine import CANDIDATES, DISSENT, OPINIONS, recording, run_file, timed
 from tests.benchmarks.processes import load, resident_mb
 from tests.parts import write_part
@@ -52,7 +52,7 @@ def synthetic(folder, rows, shard_clips):
     part_files.write_text(out / LAYOUT, "".join(f"{line}\n" for line in lines))
     for place, share in enumerate(shares):
         for table, made in tables(np.array(share), place).items():
-            facts = of_part(table, blueprint.document, share).as_data()
+            facts = part_record(table, blueprint.document, share).as_data()
             write_part(part_files.part(out, table, place), made, facts=facts)
     return out
 

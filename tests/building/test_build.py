@@ -574,7 +574,7 @@ def test_rule_that_misbehaves_is_named(copy, rule, problem, cause):
 
 @pytest.mark.parametrize("empty", [0, 1, 3])
 def test_table_with_an_empty_part_opens(copy, tmp_path, empty):
-    rest = len(rows(copy, "candidates")) - part_files.rows(
+    rest = len(rows(copy, "candidates")) - part_files.count_rows(
         part_files.part(copy, "candidates", empty)
     )
     part_files.write(part_files.part(copy, "candidates", empty), [], schema.CANDIDATES, {})

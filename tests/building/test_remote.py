@@ -134,7 +134,7 @@ def test_finished_run_is_not_downloaded_to_be_looked_at(uploaded, s3):
     s3.forget()
     stamps = Stamps(uploaded)
     for table in ("clips", "candidates", "scores"):
-        assert stamps.rows(table) > 0
+        assert stamps.count_rows(table) > 0
         for path in part_files.parts(uploaded, table):
             assert stamps.is_intact(path)
     assert not [path for _, path, _ in s3.asked if path.endswith(".parquet")]

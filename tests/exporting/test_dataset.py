@@ -24,7 +24,7 @@ from gensr_pref.exporting.columns import (
 from gensr_pref.exporting.dataset import ExportOptions
 from gensr_pref.exporting.export_run import PublishingOptions, export
 from gensr_pref.rundir import part_files
-from gensr_pref.schema import AUDIO, facts_of, with_metadata
+from gensr_pref.schema import AUDIO, parse_facts, with_metadata
 from gensr_pref.storage import objects
 from gensr_pref.storage.location import parse_location
 from tests.commands import run_command
@@ -137,7 +137,7 @@ def test_schema_and_metadata_are_those_that_datasets_would_write(exported) -> No
         features = datasets.Features.from_arrow_schema(schema)
         told = json.loads(schema.metadata[b"huggingface"])["info"]["features"]
         assert datasets.Features.from_dict(told) == features
-        assert facts_of(schema)["export"] == 1
+        assert parse_facts(schema)["export"] == 1
         if path.parent.name == "data":
             assert isinstance(features["chosen"], datasets.Audio)
 

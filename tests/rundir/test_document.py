@@ -18,7 +18,7 @@ from gensr_pref.rundir.document import (
     read_published_document,
     write_document,
 )
-from gensr_pref.rundir.layout import shards_of
+from gensr_pref.rundir.layout import read_shards
 from tests.refusals import raises
 
 
@@ -114,12 +114,12 @@ def test_a_published_document_may_lack_its_seed(out, tmp_path):
 
 def test_parts_have_the_record_that_the_document_gives(out):
     document = read_document(out)
-    for number, shard in enumerate(shards_of(out)):
+    for number, shard in enumerate(read_shards(out)):
         for made in provenance.MADE:
             path = part_files.part(out, made, number)
-            wanted = provenance.of_part(made, document, *shard.of)
+            wanted = provenance.part_record(made, document, *shard.columns)
             assert provenance.read_part_record(path) == wanted
-            assert part_files.facts(path) == wanted.as_data()
+            assert part_files.read_facts(path) == wanted.as_data()
 
 
 def test_a_part_without_a_record_is_not_known(out, tmp_path):

@@ -49,7 +49,7 @@ def test_the_same_rows_give_the_same_bytes(tmp_path):
 def test_a_part_holds_the_rows_that_were_write_part(tmp_path):
     path = write_part(tmp_path)
     assert part_files.read(path).to_pylist() == [candidate(k) for k in range(5)]
-    assert part_files.rows(path) == 5
+    assert part_files.count_rows(path) == 5
     assert part_files.read_all(tmp_path, "candidates", ["index"]).column("index").to_pylist() == [
         0, 1, 2, 3, 4,
     ]  # fmt: skip
@@ -83,7 +83,7 @@ def test_the_error_names_a_corrupt_part(tmp_path):
     with raises(CorruptPartError, path=path, problem="unreadable"):
         part_files.read(path)
     with raises(CorruptPartError, path=path, problem="unreadable"):
-        part_files.rows(path)
+        part_files.count_rows(path)
 
 
 def test_the_error_names_a_missing_table(tmp_path):
@@ -122,5 +122,5 @@ def test_only_the_remains_of_interrupted_writes_are_removed(tmp_path):
 
 def test_a_part_without_rows_has_its_columns(tmp_path):
     path = write_part(tmp_path, [])
-    assert part_files.rows(path) == 0
+    assert part_files.count_rows(path) == 0
     assert part_files.read(path).schema.names == schema.CANDIDATES.names

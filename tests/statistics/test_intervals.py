@@ -34,8 +34,8 @@ def mean(sums):
 def test_symmetric_values_have_students_interval():
     values = np.array([-3.0, -1.0, 0.0, 1.0, 3.0]) + 2
     estimate = mean_interval(values)
-    told = stats.t.interval(0.95, 4, values.mean(), stats.sem(values))
-    assert estimate.bounds == pytest.approx(told)
+    expected = stats.t.interval(0.95, 4, values.mean(), stats.sem(values))
+    assert estimate.bounds == pytest.approx(expected)
     assert (estimate.value, estimate.clusters) == (2, 5)
 
 
@@ -66,14 +66,14 @@ def test_equal_values_have_no_interval():
 
 @pytest.mark.parametrize(("hits", "count"), [(0, 5), (5, 5), (3, 17), (400, 1000)])
 def test_shares_of_single_rows_equal_scipys_exact_intervals(hits, count):
-    told = stats.binomtest(hits, count).proportion_ci(method="exact")
-    assert count_interval(hits, count).bounds == pytest.approx([told.low, told.high])
+    expected = stats.binomtest(hits, count).proportion_ci(method="exact")
+    assert count_interval(hits, count).bounds == pytest.approx([expected.low, expected.high])
     rows = np.r_[np.ones(hits), np.zeros(count - hits)]
     estimate = share_interval(np.arange(count), rows)
-    assert estimate.bounds == pytest.approx([told.low, told.high])
+    assert estimate.bounds == pytest.approx([expected.low, expected.high])
 
 
-def test_all_of_few_is_not_certain():
+def test_a_share_of_all_in_few_clusters_is_uncertain():
     estimate = share_interval(np.arange(4), np.ones(4))
     assert estimate.value == 1
     assert estimate.low < 0.5
@@ -92,7 +92,7 @@ def test_rows_of_a_cluster_are_not_independent():
 
 
 def test_only_raters_who_differ_widen_the_interval():
-    clip, who = (one.ravel() for one in np.indices((20, 4)))
+    clip, who = (index.ravel() for index in np.indices((20, 4)))
     rng = np.random.default_rng(0)
     alike = (rng.random(80) < 0.6).astype(float)
     apart = (rng.random(80) < np.array([0.1, 0.9, 0.2, 0.8])[who]).astype(float)
@@ -112,11 +112,11 @@ def test_a_cluster_without_rows_does_not_count():
 def test_bundles_of_many_clusters_give_the_plain_interval():
     values = np.random.default_rng(1).normal(size=20 * BUNDLES + 7)
     estimate = mean_interval(values)
-    told = stats.t.interval(0.95, len(values) - 1, values.mean(), stats.sem(values))
+    expected = stats.t.interval(0.95, len(values) - 1, values.mean(), stats.sem(values))
     assert estimate.clusters == len(values)
-    width = told[1] - told[0]
+    width = expected[1] - expected[0]
     assert estimate.high - estimate.low == pytest.approx(width, rel=0.1)
-    assert estimate.bounds == pytest.approx(told, abs=0.1 * width)
+    assert estimate.bounds == pytest.approx(expected, abs=0.1 * width)
 
 
 def test_a_bounded_statistic_stays_within_its_bounds():
@@ -136,7 +136,7 @@ def test_members_add_their_variance():
 
 
 def least(kind, rounds):
-    """The coverage that a right interval falls below in one of about a thousand measurements."""
+    """Return the coverage that a correct interval has in all but one of about 1000 measurements."""
     share = HARD.get(kind.name, NOMINAL)
     return share - 3.1 * np.sqrt(share * (1 - share) / rounds)
 
@@ -144,21 +144,21 @@ def least(kind, rounds):
 @pytest.mark.parametrize("clusters", [3, 5, 10, 20])
 @pytest.mark.parametrize("kind", coverage.kinds(), ids=lambda kind: kind.name)
 def test_intervals_cover_the_true_value(kind, clusters):
-    told = coverage.coverage(kind, clusters, 200)
-    assert told["now"] >= least(kind, 200)
+    measured = coverage.coverage(kind, clusters, 200)
+    assert measured["now"] >= least(kind, 200)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("clusters", [3, 5, 8, 10, 20])
 @pytest.mark.parametrize("kind", coverage.kinds(), ids=lambda kind: kind.name)
 def test_intervals_cover_the_true_value_in_many_repetitions(kind, clusters):
-    told = coverage.coverage(kind, clusters, 3000, seed=1)
-    assert told["now"] >= least(kind, 3000)
+    measured = coverage.coverage(kind, clusters, 3000, seed=1)
+    assert measured["now"] >= least(kind, 3000)
 
 
 @pytest.mark.parametrize("clusters", [5, 10, 20])
 def test_intervals_are_not_much_wider_than_students(clusters):
-    """Of normal values, hardly wider than Student's."""
+    """For normal values, intervals are hardly wider than Student's."""
     values = np.random.default_rng(3).normal(size=(300, clusters))
     ratio = [
         (estimate.high - estimate.low) / (2 * stats.t.ppf(0.975, clusters - 1) * stats.sem(row))

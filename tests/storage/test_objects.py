@@ -97,8 +97,8 @@ def test_part_comes_back_and_is_stamped_as_it_is_listed(place):
     rows = [candidate(k) for k in range(5)]
     stamp = part_files.write(path, rows, shards_schema(), FACTS)
     assert part_files.read(path).to_pylist() == rows
-    assert part_files.facts(path)["fingerprint"] == stamp.fingerprint == "f00"
-    assert part_files.rows(path) == stamp.rows == 5
+    assert part_files.read_facts(path)["fingerprint"] == stamp.fingerprint == "f00"
+    assert part_files.count_rows(path) == stamp.rows == 5
     assert part_files.parts(place, "candidates") == [path]
     assert part_files.stat_parts(place, "candidates")[path].is_same(stamp.entry)
     assert [b.num_rows for b in part_files.batches(path, ["index"], rows=2)] == [2, 2, 1]
@@ -160,7 +160,7 @@ def test_byte_that_changed_is_seen(part, bucket, at):
 
 def test_missing_part_is_missing(bucket):
     path = part_files.part(bucket, "scores", 3)
-    assert part_files.facts_if_any(path) == {}
+    assert part_files.read_facts_if_any(path) == {}
     with raises(CorruptPartError, path=path, problem="unreadable"):
         part_files.read(path)
     with raises(StorageError, path=bucket / "scores", problem="empty"):

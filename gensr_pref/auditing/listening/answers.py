@@ -60,7 +60,7 @@ class Listening(TypedDict):
         panel: shares of the answers that agree with the pairs.
         scores: how often each score agrees with the answers.
         between_listeners: how often two listeners agree.
-        by_margin: whether people prefer the chosen more often with the margin.
+        by_margin: how the answers depend on the smallest margin.
     """
 
     answers: int

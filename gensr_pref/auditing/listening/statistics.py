@@ -1,4 +1,4 @@
-"""Computes how far people agree with the pairs, and from which margin on.
+"""Computes how often people agree with the pairs, and how that depends on the margin.
 
 An answer is 1 if the listener prefers the chosen, -1 for the rejected, and 0 for a tie. Intervals
 are over clips (`gensr_pref.statistics.intervals`): all answers on a clip are one cluster, whoever
@@ -89,7 +89,7 @@ class PanelAgreement(TypedDict):
 
 
 class ScoreAgreement(TypedDict):
-    """How often a score prefers the same candidate as the answers."""
+    """The share of answers with which a score agrees."""
 
     score: str
     answers: int
@@ -100,7 +100,7 @@ class ScoreAgreement(TypedDict):
 
 
 class ListenerAgreement(TypedDict):
-    """How often two listeners gave the same answer."""
+    """The number of answers of two listeners on the same pair, and the share of equal ones."""
 
     compared: int
     same: float | None
@@ -117,7 +117,7 @@ class MarginBin(TypedDict):
 
 
 class MarginFit(TypedDict):
-    """Whether people prefer the chosen more often with the margin; see `by_margin`."""
+    """The dependence of the answers on the smallest margin; see `by_margin`."""
 
     bins: list[MarginBin]
     slope: float | None

@@ -20,7 +20,7 @@ from gensr_pref.rundir import part_files
 
 
 class WebmushraTest(TypedDict):
-    """What was written: the paths of ``webmushra.yaml`` and ``key.json``, and how many trials."""
+    """The paths of ``webmushra.yaml`` and ``key.json``, and the number of trials."""
 
     config: str
     key: str

@@ -1,4 +1,4 @@
-"""The report page: an audit with audio examples, as one HTML file that needs no network."""
+"""Renders the report page: an audit with audio examples, as one HTML file that needs no network."""
 
 from __future__ import annotations
 

@@ -16,9 +16,9 @@ from gensr_pref.auditing.report.page import AudioTrack, Exhibit, render_page
 from gensr_pref.auditing.report.spectrogram import powers, spectrogram
 from gensr_pref.errors import InputError, Problem, quantity, typed
 from gensr_pref.rundir import part_files
+from gensr_pref.rundir.json_columns import parse_sampling
 from gensr_pref.rundir.rows import Row, rows_by_id
 from gensr_pref.schema import PAIR_ROLES
-from gensr_pref.untrusted.columns import parse_sampling
 
 PAIRS_PER_KIND = 3
 MAX_BYTES = 6 * 2**20  # of audio; base64 makes it a third larger in the page

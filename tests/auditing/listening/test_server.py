@@ -51,7 +51,7 @@ def serving(out, **options):
         try:
             yield int(url.rstrip("/").rpartition(":")[2])
         finally:
-            # serve_forever's own object, behind the function that was given
+            # the server that the function belongs to
             serve.__self__.shutdown()
             thread.join()
 
@@ -187,7 +187,7 @@ def test_valid_seconds_are_stored(out, seconds, stored):
 
 
 def raw_vote(port, trial, seconds):
-    """An answer whose seconds are JSON text of any kind."""
+    """Send an answer whose seconds are any JSON text; return the status and the reply."""
     body = f'{{"listener": "ann", "trial": "{trial}", "choice": "a", "seconds": {seconds}}}'
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     connection.request("POST", "/vote", body, {"X-Token": token(port)})
@@ -206,9 +206,11 @@ def test_sounds_are_those_of_the_run_at_equal_loudness(out):
         }
         swapped = ask(port, f"/sound/{reply['trial']}/b?listener=ann")[1]
     assert set(sounds) == {"a", "b", "noisy"}
-    levels = [sound_properties(one.wave, one.rate)["level_db"] for one in sounds.values()]
+    levels = [sound_properties(sound.wave, sound.rate)["level_db"] for sound in sounds.values()]
     assert np.ptp(levels) < 0.2
-    trials = {one.code: one for one in order_for_listener(draw_trials(evidence(out), PAIRS), "ann")}
+    trials = {
+        trial.code: trial for trial in order_for_listener(draw_trials(evidence(out), PAIRS), "ann")
+    }
     trial = trials[reply["trial"]]
     rows = {
         row["candidate_id"]: row
@@ -224,34 +226,34 @@ def test_a_and_b_are_swapped_per_listener_and_answers_are_translated(out):
     trials = draw_trials(evidence(out), PAIRS)
     names = [f"listener{k}" for k in range(40)]
     swapped = np.array(
-        [[one.swapped for one in order_for_listener(trials, name)] for name in names]
+        [[trial.swapped for trial in order_for_listener(trials, name)] for name in names]
     )
     assert 0.4 < swapped.mean() < 0.6
-    for one in order_for_listener(trials, "ann"):
-        assert one.preference("tie") == "tie"
-        if one.kind == "same":
+    for trial in order_for_listener(trials, "ann"):
+        assert trial.preference("tie") == "tie"
+        if trial.kind == "same":
             continue
-        chosen = one.sounds[0]
-        button = "a" if one.buttons["a"] == chosen else "b"
-        assert one.preference(button) == "chosen"
-        assert one.preference("b" if button == "a" else "a") == "rejected"
+        chosen = trial.sounds[0]
+        button = "a" if trial.buttons["a"] == chosen else "b"
+        assert trial.preference(button) == "chosen"
+        assert trial.preference("b" if button == "a" else "a") == "rejected"
 
 
 def test_trials_include_catch_trials(out):
     trials = draw_trials(evidence(out), PAIRS)
-    same = [one for one in trials if one.kind == "same"]
+    same = [trial for trial in trials if trial.kind == "same"]
     assert same
-    assert all(one.sounds[0] == one.sounds[1] for one in same)
-    assert len({one.code for one in trials}) == len(trials)
+    assert all(trial.sounds[0] == trial.sounds[1] for trial in same)
+    assert len({trial.code for trial in trials}) == len(trials)
 
 
 def test_no_sound_of_a_catch_trial_is_the_noisy_input(out):
     pair(out, ["pairs_per_clip=3"])
     drawn = draw_trials(evidence(out), 14)
-    (one,) = [trial for trial in drawn if trial.kind == "clean"]
+    (trial,) = [trial for trial in drawn if trial.kind == "clean"]
     stored = read_sounds(out, drawn)
-    sounds = {side: audio.read(stored[name]) for side, name in one.buttons.items()}
-    clean, anchored = (audio.read(stored[name]) for name in one.sounds)
+    sounds = {side: audio.read(stored[name]) for side, name in trial.buttons.items()}
+    clean, anchored = (audio.read(stored[name]) for name in trial.sounds)
     noisy = sounds["noisy"]
     assert not any(np.array_equal(noisy.wave, sounds[side].wave) for side in ("a", "b"))
     assert len(anchored.wave) == len(noisy.wave)
@@ -278,12 +280,12 @@ def below(sound):
 def test_the_audit_counts_the_answers(out, capsys):
     trials = order_for_listener(draw_trials(evidence(out), PAIRS), "ann")
     with serving(out, listener="Ann") as port:
-        for one in trials:
-            choice = "tie" if one.kind == "same" else ("b" if one.swapped else "a")
-            assert vote(port, one.code, choice)[0] == 200
+        for trial in trials:
+            choice = "tie" if trial.kind == "same" else ("b" if trial.swapped else "a")
+            assert vote(port, trial.code, choice)[0] == 200
         assert next_of(port)["trial"] is None
     reply = audit(out)["listening"]
-    pairs = sum(one.kind == "pair" for one in trials)
+    pairs = sum(trial.kind == "pair" for trial in trials)
     assert (reply["answers"], reply["pairs"], reply["listeners"]) == (pairs, pairs, 1)
     assert (reply["panel"]["agree"], reply["panel"]["tie"]) == (1.0, 0.0)
     assert reply["catches"][0]["same_failed"] == 0
@@ -292,7 +294,7 @@ def test_the_audit_counts_the_answers(out, capsys):
     assert main(["audit", str(out)]) == 0
     printed = capsys.readouterr().out
     assert f"Listening: {pairs} answers of 1 listener on {pairs} pairs: 100 %" in printed
-    same = sum(one.kind == "same" for one in trials)
+    same = sum(trial.kind == "same" for trial in trials)
     assert f"Catch trials failed: 0 of {same} with identical sounds, 0 of " in printed
 
 
@@ -304,6 +306,6 @@ def test_the_export_has_the_sounds_of_the_page(out, tmp_path):
         for button in ("a", "b"):
             audio.read(tmp_path / "test" / f"{code}-{button}.wav")
     config_text = (tmp_path / "test" / "webmushra.yaml").read_text()
-    assert not any(one["a"] in config_text for one in key.values())
+    assert not any(entry["a"] in config_text for entry in key.values())
     with raises(InputError, path="test", problem="exists"):
         webmushra.export_webmushra(out, tmp_path / "test", PAIRS)

@@ -3,8 +3,8 @@
 import pytest
 
 from gensr_pref.errors import CorruptPartError
+from gensr_pref.rundir.json_columns import parse_sampling, parse_source, parse_steps, unescape
 from gensr_pref.untrusted import documents
-from gensr_pref.untrusted.columns import parse_sampling, parse_source, parse_steps, unescape
 from tests.refusals import raises
 
 ODD = ["", "{", "null", "3", '"x"', "[" * 20_000, '{"a": NaN}', '{"a": 1e999}',
