@@ -204,7 +204,7 @@ def test_every_flag_is_known_by_the_name_of_its_parameter():
         (12000, "restored candidate", "12000 restored candidates"),
     ],
 )  # fmt: skip
-def test_things_are_counted_inflags(count, noun, words):
+def test_a_number_and_its_noun_agree(count, noun, words):
     assert quantity(count, noun) == words
 
 
