@@ -12,7 +12,8 @@ from gensr_pref.building.recordings import Library, Recordings, identify_content
 from gensr_pref.building.shard_assignment import texts_digest, texts_of
 from gensr_pref.config import code_digest, plugins
 from gensr_pref.config.run_file import Corpus, Run, dump_fields
-from gensr_pref.corpus.clips import ClipPlan, ClipSpec, plan_clips
+from gensr_pref.corpus.clip_plan import ClipPlan, plan_clips
+from gensr_pref.corpus.clip_spec import ClipSpec
 from gensr_pref.corpus.listing import LeftOut
 from gensr_pref.corpus.sources import has_clean
 from gensr_pref.errors import ConfigError, InputError, Problem
@@ -21,9 +22,8 @@ from gensr_pref.generators.registry import check_clips, licence_of, make_generat
 from gensr_pref.identity import digest
 from gensr_pref.metrics.panel import Panel
 from gensr_pref.pairing.base import wants_clean
-from gensr_pref.pairing.pairs import cast_votes
 from gensr_pref.pairing.rules import find_rule
-from gensr_pref.pairing.votes import votes_of_panel
+from gensr_pref.pairing.votes import cast_votes, votes_of_panel
 from gensr_pref.rundir import provenance
 from gensr_pref.rundir.document import Provenance, RunDocument, without_splits
 from gensr_pref.schema import SCHEMA_VERSION, Failure

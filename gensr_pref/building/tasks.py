@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 
 from gensr_pref.config.run_file import Run
-from gensr_pref.corpus.clips import ClipSpec
+from gensr_pref.corpus.clip_spec import ClipSpec
 from gensr_pref.corpus.fingerprints import Fingerprint
 from gensr_pref.errors import CorruptPartError, InputError, StorageError, Unusable
 from gensr_pref.rundir.document import RunDocument
@@ -103,7 +103,7 @@ class DivisibleTask:
     divided: tuple[Call, ...] = field(default=(), kw_only=True)
 
     def skip_reason(self, call: Call) -> Unusable | None:
-        """Return why a call is skipped; None where it is made."""
+        """Return why a call is skipped; None if it is made."""
         return next((skip.why for skip in self.skipped if skip.call == call), None)
 
 

@@ -33,7 +33,8 @@ from gensr_pref.building.tasks import (
     ShardTask,
 )
 from gensr_pref.config import plugins
-from gensr_pref.corpus.clips import ClipMaker, ClipSpec
+from gensr_pref.corpus.clip_spec import ClipSpec
+from gensr_pref.corpus.clips import ClipMaker
 from gensr_pref.errors import CorruptPartError, GensrPrefError, InputError, Problem, Unusable
 from gensr_pref.generators.registry import make_generators
 from gensr_pref.identity import seed_for
@@ -68,7 +69,7 @@ class ShardWorker:
         existing = reuse.existing_samples(
             self.setup.out, task.shard, wanted, clips_record.fingerprint
         )
-        collected, generators = _Made(), self.generators
+        collected, generators = _ShardRows(), self.generators
         for spec in task.clips:
             began = time.perf_counter()
             before, failed = len(collected.candidates), len(collected.failures)
@@ -113,7 +114,7 @@ class ShardWorker:
         clip: Row,
         generators: Sequence[GeneratorRequest],
         existing: ExistingSamples,
-        collected: _Made,
+        collected: _ShardRows,
     ) -> Iterator[Event]:
         noisy = audio.from_column(clip["noisy"])
         assert noisy is not None
@@ -249,7 +250,7 @@ class ShardWorker:
 
 
 @dataclass
-class _Made:
+class _ShardRows:
     """The rows and failures of a shard so far.
 
     Attributes:

@@ -97,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             options.command.run(options)
             sys.stdout.flush()  # here, where a closed pipe is no error
     except GensrPrefError as error:
-        output.show(f"gensr-pref: {error.shown(words)}", file=sys.stderr)
+        output.show(f"gensr-pref: {error.render(words)}", file=sys.stderr)
         return 2 if isinstance(error, InputError) else 1
     except BrokenPipeError:  # the reader of the output, such as `head`, has ended
         output.close()
