@@ -8,7 +8,7 @@ import pytest
 from gensr_pref import audio
 from gensr_pref.errors import Unusable
 from gensr_pref.schema import Reason
-from tests.audio.material import FFMPEG, by_ffmpeg, encoded, heard_by_ffmpeg, noise
+from tests.audio.material import FFMPEG, decode_by_ffmpeg, encode, encode_by_ffmpeg, noise
 
 RATE = 16_000
 KINDS = {
@@ -31,12 +31,12 @@ def reason(source):
 
 @needed
 @pytest.mark.parametrize("end", KINDS)
-def test_whole_file_and_segments_equal_ffmpeg(tmp_path, end):
+def test_whole_files_and_segments_equal_ffmpegs_output(tmp_path, end):
     path = tmp_path / f"a.{end}"
-    data = by_ffmpeg(noise(2 * RATE, 2), RATE, path, *KINDS[end])
+    data = encode_by_ffmpeg(noise(2 * RATE, 2), RATE, path, *KINDS[end])
     if data is None:
         pytest.skip(f"this FFmpeg does not encode {end}")
-    other, rate, _ = heard_by_ffmpeg(path)
+    other, rate, _ = decode_by_ffmpeg(path)
     sound = audio.read(path)
     assert sound.rate == rate
     assert audio.read_header(path).channels == 2
@@ -51,7 +51,7 @@ def test_whole_file_and_segments_equal_ffmpeg(tmp_path, end):
 @needed
 def test_two_streams_of_sound_are_refused(tmp_path):
     source = tmp_path / "a.wav"
-    source.write_bytes(encoded(noise(RATE), RATE, "WAV", "PCM_16"))
+    source.write_bytes(encode(noise(RATE), RATE, "WAV", "PCM_16"))
     target = tmp_path / "two.mka"
     command = [
         FFMPEG,
@@ -67,23 +67,23 @@ def test_two_streams_of_sound_are_refused(tmp_path):
         target,
     ]
     subprocess.run(command, check=True)
-    with pytest.raises(Unusable, match="2 streams"):
+    with pytest.raises(Unusable, match=r"\b2\b"):
         audio.read(target)
 
 
 @needed
-def test_playlist_opens_nothing(tmp_path):
+def test_a_playlist_opens_no_other_file(tmp_path):
     secret = tmp_path / "secret.wav"
-    secret.write_bytes(encoded(noise(RATE), RATE, "WAV", "PCM_16"))
+    secret.write_bytes(encode(noise(RATE), RATE, "WAV", "PCM_16"))
     for text in (f"#EXTM3U\n{secret}\n", f"ffconcat version 1.0\nfile {secret}\n"):
         path = tmp_path / "list.m4a"
         path.write_text(text, encoding="utf-8")
         assert reason(path) is Reason.UNREADABLE
 
 
-def test_without_ffmpeg_the_failure_says_what_to_install(monkeypatch):
+def test_a_format_that_needs_ffmpeg_fails_without_it(monkeypatch):
     monkeypatch.setattr("gensr_pref.audio.formats.shutil.which", lambda _: None)
-    with pytest.raises(Unusable, match="install FFmpeg") as caught:
+    with pytest.raises(Unusable, match="FFmpeg") as caught:
         audio.read(b"\0\0\0\x18ftypM4A " + bytes(64))
     assert caught.value.reason is Reason.UNREADABLE
 
@@ -91,7 +91,7 @@ def test_without_ffmpeg_the_failure_says_what_to_install(monkeypatch):
 @needed
 def test_damage_that_ffmpeg_reports_is_a_failure(tmp_path):
     path = tmp_path / "a.m4a"
-    data = by_ffmpeg(noise(2 * RATE), RATE, path, *KINDS["m4a"])
+    data = encode_by_ffmpeg(noise(2 * RATE), RATE, path, *KINDS["m4a"])
     assert data is not None
     at = data.index(b"mdat") + 400
     path.write_bytes(data[:at] + b"\xff" * 600 + data[at + 600 :])

@@ -7,10 +7,10 @@ import soundfile
 from gensr_pref import audio
 from gensr_pref.errors import Unusable
 from gensr_pref.schema import Reason
-from tests.audio.material import decoded, encoded, kinds, noise
+from tests.audio.material import decode, encode, kinds, noise
 
 KINDS = kinds()
-NO_LENGTH = {"PAF", "PVF", "IRCAM", "XI"}  # these headers do not say how long the sound is
+NO_LENGTH = {"PAF", "PVF", "IRCAM", "XI"}  # these headers do not state the length of the sound
 WITHOUT_PADDING = {
     "PCM_16",
     "PCM_24",
@@ -38,16 +38,16 @@ def test_many_formats_are_tested():
 
 
 @pytest.mark.parametrize(("form", "subtype"), KINDS)
-def test_segment_equals_that_part_of_the_whole(form, subtype):
+def test_a_segment_equals_that_part_of_the_whole(form, subtype):
     for rate, channels in ((8000, 1), (48000, 2)):
-        data = encoded(noise(12_000, channels), rate, form, subtype)
+        data = encode(noise(12_000, channels), rate, form, subtype)
         if data is None:
-            continue  # GSM, G.721 and others have one channel, Opus its own rates
+            continue  # GSM, G.721 and others allow one channel only, Opus a few rates
         whole = audio.read(data)
         header = audio.read_header(data)
         assert (header.rate, header.channels) == (whole.rate, channels)
         assert header.frames == len(whole.wave) >= 12_000
-        np.testing.assert_allclose(whole.wave, decoded(data)[: len(whole.wave)], atol=1e-5)
+        np.testing.assert_allclose(whole.wave, decode(data)[: len(whole.wave)], atol=1e-5)
         for start in (0, 1, 7_777, 3_000, header.frames - 900):  # forwards and back again
             stretch = audio.read(data, start, 900).wave
             np.testing.assert_allclose(stretch, whole.wave[start : start + 900], atol=1e-5)
@@ -55,11 +55,11 @@ def test_segment_equals_that_part_of_the_whole(form, subtype):
 
 @pytest.mark.parametrize("channels", [1, 2])
 @pytest.mark.parametrize(("form", "subtype"), [k for k in KINDS if k[1] in WITHOUT_PADDING])
-def test_length_is_exact(form, subtype, channels):
-    data = encoded(noise(1201, channels), 8000, form, subtype)
+def test_the_length_is_exact(form, subtype, channels):
+    data = encode(noise(1201, channels), 8000, form, subtype)
     if data is not None and (form, subtype) != ("PAF", "PCM_24"):  # groups of ten
         frames = audio.read_header(data).frames
-        # libsndfile adds a byte to an odd number of them here, and counts it
+        # libsndfile pads an odd number of bytes in these formats, and counts the padding
         odd = form == "AIFF" and subtype in ("PCM_S8", "PCM_U8", "ULAW", "ALAW")
         odd = odd or (form == "VOC" and subtype in ("ULAW", "ALAW"))
         assert frames == 1201 + (odd and channels == 1)
@@ -68,29 +68,29 @@ def test_length_is_exact(form, subtype, channels):
 
 
 @pytest.mark.parametrize(("form", "subtype"), [k for k in KINDS if k[0] not in NO_LENGTH])
-def test_cut_off_file_is_truncated(form, subtype):
-    data = encoded(noise(8000), 8000, form, subtype)
+def test_a_file_without_its_end_is_truncated(form, subtype):
+    data = encode(noise(8000), 8000, form, subtype)
     assert data is not None
     for share in (0.55, 0.9, 0.99):
         assert reason(data[: int(len(data) * share)]) is Reason.TRUNCATED
 
 
 @pytest.mark.parametrize("rate", [1, 8, 100, 3999, 384_001, 2_000_000])
-def test_rate_out_of_bounds_is_refused(rate):
-    data = encoded(noise(800), rate, "WAV", "PCM_16")
+def test_a_rate_out_of_bounds_is_refused(rate):
+    data = encode(noise(800), rate, "WAV", "PCM_16")
     with pytest.raises(Unusable, match=f"{rate} Hz") as caught:
         audio.read_header(data)
     assert caught.value.reason is Reason.UNREADABLE
 
 
 @pytest.mark.parametrize("rate", [4000, 384_000])
-def test_lowest_and_highest_rate_are_read(rate):
-    assert audio.read(encoded(noise(800), rate, "WAV", "PCM_16")).rate == rate
+def test_the_lowest_and_the_highest_rate_are_read(rate):
+    assert audio.read(encode(noise(800), rate, "WAV", "PCM_16")).rate == rate
 
 
 @pytest.mark.parametrize("form", ["WAV", "AIFF", "AU", "CAF", "W64", "SVX", "PVF", "FLAC"])
-def test_second_recording_in_a_file_is_read_or_refused(form):
-    data = encoded(noise(4000), 8000, form, "PCM_16")
+def test_a_second_recording_in_a_file_is_read_or_refused(form):
+    data = encode(noise(4000), 8000, form, "PCM_16")
     if form != "FLAC":
         assert reason(data + data) is Reason.UNREADABLE
     else:
@@ -98,13 +98,13 @@ def test_second_recording_in_a_file_is_read_or_refused(form):
         np.testing.assert_array_equal(both, np.tile(audio.read(data).wave, 2))
 
 
-def test_suffixes():
+def test_suffixes_include_libsndfiles_formats():
     assert audio.suffixes() >= {"wav", "flac", "ogg", "opus", "mp3"}
     known = {name.lower() for name in soundfile.available_formats()} - {"raw"}
     assert audio.suffixes() >= known
 
 
-def test_suffixes_of_ffmpeg_need_ffmpeg(monkeypatch):
+def test_ffmpegs_suffixes_need_ffmpeg(monkeypatch):
     monkeypatch.setattr("gensr_pref.audio.formats.shutil.which", lambda _: None)
     assert not audio.has_ffmpeg()
     assert not audio.suffixes() & audio.ffmpeg_suffixes()
@@ -114,7 +114,7 @@ def test_suffixes_of_ffmpeg_need_ffmpeg(monkeypatch):
 
 
 @pytest.mark.parametrize("end", ["gsm", "vox", "au", "snd", "raw", "sd2", "mp3"])
-def test_name_does_not_turn_other_bytes_into_sound(end, tmp_path):
+def test_a_name_does_not_turn_other_bytes_into_sound(end, tmp_path):
     path = tmp_path / f"x.{end}"
     path.write_bytes(np.random.default_rng(0).bytes(5000))
     with pytest.raises(Unusable) as caught:
@@ -123,15 +123,15 @@ def test_name_does_not_turn_other_bytes_into_sound(end, tmp_path):
 
 
 @pytest.mark.parametrize("form", ["WAV", "AIFF", "CAF"])
-def test_tags_before_a_format_without_tags_are_named(form):
-    data = encoded(noise(4000), 8000, form, "PCM_16")
+def test_tags_before_a_format_without_tags_are_refused(form):
+    data = encode(noise(4000), 8000, form, "PCM_16")
     assert data is not None
-    with pytest.raises(Unusable, match="its first 138 bytes are tags"):
+    with pytest.raises(Unusable, match=r"\b138\b"):
         audio.read(b"ID3\x04\0\0\0\0\1\0" + bytes(128) + data)
 
 
 @pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24"])
-def test_header_in_a_second_file_is_read(subtype, tmp_path):
+def test_a_header_in_a_second_file_is_read(subtype, tmp_path):
     wave = noise(12_000, 2)
     path = tmp_path / "x.sd2"
     soundfile.write(path, wave, 48000, format="SD2", subtype=subtype)

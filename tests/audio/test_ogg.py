@@ -9,30 +9,30 @@ from gensr_pref import audio
 from gensr_pref.audio.ogg import _checksum
 from gensr_pref.errors import Unusable
 from gensr_pref.schema import Reason
-from tests.audio.material import encoded, noise
+from tests.audio.material import encode, noise
 
 RATE = 16_000
 CODECS = ["VORBIS", "OPUS"]
 
 
 def ogg(codec: str, frames: int = 3 * RATE, rate: int = RATE, channels: int = 1) -> bytes:
-    data = encoded(noise(frames, channels), rate, "OGG", codec)
+    data = encode(noise(frames, channels), rate, "OGG", codec)
     assert data is not None
     return data
 
 
 def pages(data: bytes) -> list[bytes]:
-    found, at = [], 0
+    parts, at = [], 0
     while at < len(data):
         table = data[at + 26]
         size = 27 + table + sum(data[at + 27 : at + 27 + table])
-        found.append(data[at : at + size])
+        parts.append(data[at : at + size])
         at += size
-    return found
+    return parts
 
 
-def changed(page: bytes, at: int, value: bytes) -> bytes:
-    """A page with other bytes in its head, and the right checksum again."""
+def change_page(page: bytes, at: int, value: bytes) -> bytes:
+    """Change bytes in the head of a page, and correct its checksum."""
     page = page[:at] + value + page[at + len(value) :]
     page = page[:22] + bytes(4) + page[26:]
     return page[:22] + struct.pack("<I", _checksum(page)) + page[26:]
@@ -45,7 +45,7 @@ def reason(data: bytes) -> Reason:
 
 
 @pytest.mark.parametrize("codec", CODECS)
-def test_chain_is_read_to_its_end(codec):
+def test_a_chain_is_read_to_its_end(codec):
     first, second = ogg(codec), ogg(codec, RATE)
     both = audio.read(first + second).wave
     np.testing.assert_array_equal(
@@ -57,7 +57,7 @@ def test_chain_is_read_to_its_end(codec):
 
 
 @pytest.mark.parametrize("codec", CODECS)
-def test_chain_of_different_rates_or_channels_is_refused(codec):
+def test_a_chain_of_different_rates_or_channels_is_refused(codec):
     assert reason(ogg(codec) + ogg(codec, rate=24_000)) is Reason.UNREADABLE
     assert reason(ogg(codec) + ogg(codec, channels=2)) is Reason.UNREADABLE
 
@@ -65,26 +65,26 @@ def test_chain_of_different_rates_or_channels_is_refused(codec):
 @pytest.mark.parametrize("codec", CODECS)
 def test_damage_is_detected(codec):
     data = ogg(codec)
-    found = pages(data)
+    parts = pages(data)
     flipped = bytearray(data)
     flipped[len(data) // 2] ^= 1
     assert reason(bytes(flipped)) is Reason.UNREADABLE
-    assert reason(b"".join(found[:-2] + found[-1:])) is Reason.UNREADABLE
-    assert reason(b"".join(found[:-1])) is Reason.TRUNCATED
+    assert reason(b"".join(parts[:-2] + parts[-1:])) is Reason.UNREADABLE
+    assert reason(b"".join(parts[:-1])) is Reason.TRUNCATED
     assert reason(data[:-1]) is Reason.TRUNCATED
 
 
 @pytest.mark.parametrize("codec", CODECS)
 def test_wrong_times_are_detected(codec):
-    found = pages(ogg(codec))
-    late = changed(found[-1], 6, struct.pack("<q", 2**45))
-    early = changed(found[-1], 6, struct.pack("<q", 100))
-    assert reason(b"".join(found[:-1]) + late) is Reason.TRUNCATED
-    assert reason(b"".join(found[:-1]) + early) is Reason.UNREADABLE
+    parts = pages(ogg(codec))
+    late = change_page(parts[-1], 6, struct.pack("<q", 2**45))
+    early = change_page(parts[-1], 6, struct.pack("<q", 100))
+    assert reason(b"".join(parts[:-1]) + late) is Reason.TRUNCATED
+    assert reason(b"".join(parts[:-1]) + early) is Reason.UNREADABLE
 
 
 @pytest.mark.parametrize("codec", CODECS)
-def test_every_start(codec):
+def test_segments_from_every_start_equal_the_whole(codec):
     data = ogg(codec, 8 * RATE)
     whole = audio.read(data).wave
     for start in (90_000, 100, 91_000, 60_000, 60_100, 127_000):
@@ -92,7 +92,7 @@ def test_every_start(codec):
         np.testing.assert_allclose(stretch, whole[start : start + 700], atol=1e-5)
 
 
-def test_excerpt_of_an_opus_stream_is_refused():
-    found = pages(ogg("OPUS", 8 * RATE))
-    cut = [changed(p, 18, struct.pack("<I", n)) for n, p in enumerate(found[:2] + found[3:])]
+def test_an_excerpt_of_an_opus_stream_is_refused():
+    parts = pages(ogg("OPUS", 8 * RATE))
+    cut = [change_page(p, 18, struct.pack("<I", n)) for n, p in enumerate(parts[:2] + parts[3:])]
     assert reason(b"".join(cut)) is Reason.UNREADABLE

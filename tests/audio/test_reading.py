@@ -1,4 +1,4 @@
-"""Tests of the audio reader, writer and resampler on files as users have them."""
+"""Tests of the audio reader, writer and resampler."""
 
 import io
 
@@ -14,7 +14,7 @@ RATE = 16000
 TONE = (0.5 * np.sin(2 * np.pi * 440 * np.arange(RATE) / RATE)).astype(np.float32)
 
 
-def encoded(data, rate, form="WAV", subtype="FLOAT"):
+def encode(data, rate, form="WAV", subtype="FLOAT"):
     buffer = io.BytesIO()
     soundfile.write(buffer, data, rate, format=form, subtype=subtype)
     return buffer.getvalue()
@@ -28,23 +28,23 @@ def reason(source, **kwargs):
 
 def test_stereo_is_averaged_over_channels_not_time():
     left, right = TONE, np.zeros_like(TONE)
-    heard = audio.read(encoded(np.stack([left, right], axis=1), RATE))
-    assert heard.wave.shape == (RATE,)
-    np.testing.assert_allclose(heard.wave, TONE / 2, atol=1e-7)
+    sound = audio.read(encode(np.stack([left, right], axis=1), RATE))
+    assert sound.wave.shape == (RATE,)
+    np.testing.assert_allclose(sound.wave, TONE / 2, atol=1e-7)
 
 
 @pytest.mark.parametrize("rate", [8000, 22050, 44100, 48000, 96000])
 def test_any_rate_is_read_and_resampled(rate):
     tone = 0.5 * np.sin(2 * np.pi * 440 * np.arange(rate) / rate)
-    heard = audio.read(encoded(tone, rate)).at(RATE)
-    assert len(heard.wave) == RATE
+    sound = audio.read(encode(tone, rate)).at(RATE)
+    assert len(sound.wave) == RATE
     middle = slice(1000, -1000)
-    np.testing.assert_allclose(heard.wave[middle], TONE[middle], atol=2e-3)
+    np.testing.assert_allclose(sound.wave[middle], TONE[middle], atol=2e-3)
 
 
-def test_segment_of_a_file():
-    heard = audio.read(encoded(TONE, RATE), start=100, frames=50)
-    np.testing.assert_array_equal(heard.wave, TONE[100:150])
+def test_a_segment_of_a_file_is_read():
+    sound = audio.read(encode(TONE, RATE), start=100, frames=50)
+    np.testing.assert_array_equal(sound.wave, TONE[100:150])
 
 
 def test_flac_round_trip_is_sixteen_bit_exact():
@@ -68,9 +68,9 @@ def test_unusable_files_have_reasons(tmp_path):
     assert reason(tmp_path / "zero.wav") is Reason.EMPTY
     assert reason(b"this is a text file") is Reason.UNREADABLE
     assert reason(whole[: len(whole) // 2]) is Reason.TRUNCATED
-    assert reason(encoded(np.zeros(0), RATE)) is Reason.EMPTY
-    assert reason(encoded(holes, RATE)) is Reason.NOT_FINITE
-    assert reason(encoded(TONE, RATE), start=RATE - 10, frames=20) is Reason.UNREADABLE
+    assert reason(encode(np.zeros(0), RATE)) is Reason.EMPTY
+    assert reason(encode(holes, RATE)) is Reason.NOT_FINITE
+    assert reason(encode(TONE, RATE), start=RATE - 10, frames=20) is Reason.UNREADABLE
     assert reason(tmp_path) is Reason.UNREADABLE
 
 
@@ -83,12 +83,12 @@ def test_unusable_files_have_reasons(tmp_path):
         (np.array([0.1, np.inf]), Reason.NOT_FINITE),
     ],
 )
-def test_unusable_sound(wave, why):
+def test_unusable_sound_is_refused(wave, why):
     with pytest.raises(Unusable) as caught:
         audio.require_sound(wave.astype(np.float32))
     assert caught.value.reason is why
 
 
-def test_whole_frames():
+def test_samples_are_rounded_down_to_whole_frames():
     assert audio.whole_frames(16100, 16000) == 16000
     assert audio.whole_frames(882 * 3 + 5, 44100) == 882 * 3

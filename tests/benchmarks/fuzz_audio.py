@@ -105,9 +105,9 @@ def case(seed: int, folder: Path) -> tuple[str, bytes, bytes, str]:
     wave = material.noise(int(rng.integers(1, 3 * min(rate, 48000))), channels, seed)
     kind, data = _encoded(wave, rate, rng, folder)
     if data is None:
-        kind, data = "WAV/PCM_16", material.encoded(wave, rate, "WAV", "PCM_16")
+        kind, data = "WAV/PCM_16", material.encode(wave, rate, "WAV", "PCM_16")
     assert data is not None
-    other = material.encoded(wave[: len(wave) // 2], rate, "WAV", "PCM_16") or b""
+    other = material.encode(wave[: len(wave) // 2], rate, "WAV", "PCM_16") or b""
     made = damages(data, other, rng)
     name = str(rng.choice(list(made)))
     return kind, made[name], data, name
@@ -119,9 +119,9 @@ def _encoded(
     if material.FFMPEG and rng.random() < 0.4:
         end = str(rng.choice(list(FFMPEG_KINDS)))
         target = folder / f"made.{end}"
-        return end, material.by_ffmpeg(wave, rate, target, *FFMPEG_KINDS[end])
+        return end, material.encode_by_ffmpeg(wave, rate, target, *FFMPEG_KINDS[end])
     form, subtype = KINDS[int(rng.integers(len(KINDS)))]
-    return f"{form}/{subtype}", material.encoded(wave, rate, form, subtype)
+    return f"{form}/{subtype}", material.encode(wave, rate, form, subtype)
 
 
 KINDS = material.kinds()
@@ -161,7 +161,7 @@ def _compared(path: Path, sound: audio.Sound, whole: bytes, damage: str) -> tupl
     """Equal to FFmpeg, to the undamaged sound, or to what libsndfile makes of it in one call."""
     detail, judged = "FFmpeg does not read it", False
     if material.FFMPEG:
-        wave, rate, complaint = material.heard_by_ffmpeg(path)
+        wave, rate, complaint = material.decode_by_ffmpeg(path)
         judged = rate == sound.rate and len(wave) > 0
         if judged and _apart(sound.wave, wave) <= CLOSE:
             return "equal to FFmpeg", ""
@@ -181,7 +181,7 @@ def _compared(path: Path, sound: audio.Sound, whole: bytes, damage: str) -> tupl
 def _is_one_call(path: Path, sound: audio.Sound) -> bool:
     """Whether libsndfile hears the same in one call, in the same bytes, up to our end."""
     try:
-        wave = material.decoded(path.read_bytes())
+        wave = material.decode(path.read_bytes())
     except (RuntimeError, MemoryError):
         return False
     with np.errstate(all="ignore"):

@@ -1,4 +1,4 @@
-"""Noisy clips of the sample, for the tests of all generators."""
+"""Makes noisy clips from the sample, for the tests of all generators."""
 
 from pathlib import Path
 

@@ -52,9 +52,9 @@ def restore(how, source, target, seed):
     if how == "silent":
         made = array("h", [0] * len(made))
     if how == "environment":
-        told = {k: os.environ.get(k) for k in ("FLAVOUR", "PYTHONPATH", "OMP_NUM_THREADS")}
-        Path(f"{target}.json").write_text(json.dumps({**told, "folder": str(Path.cwd())}))
-    if how == "told":
+        environment = {k: os.environ.get(k) for k in ("FLAVOUR", "PYTHONPATH", "OMP_NUM_THREADS")}
+        Path(f"{target}.json").write_text(json.dumps({**environment, "folder": str(Path.cwd())}))
+    if how == "note":
         Path(f"{target}.json").write_text(json.dumps({"factor": factor}))
     with wave.open(target, "wb") as file:
         file.setnchannels(1)

@@ -39,32 +39,32 @@ def sample_rows(generator, noisy, seeds=(100, 200, 301)):
     return generator.sample(rows, [len(noisy)] * len(seeds), list(seeds))
 
 
-def check(candidates, noisy, factors):
+def require_factors(candidates, noisy, factors):
     for candidate, factor in zip(candidates, factors, strict=True):
         expected = np.trunc(factor * audio.pcm16(noisy)) / 32768
         np.testing.assert_allclose(candidate.audio, expected, atol=1e-6)
 
 
-def test_a_process_for_every_candidate(noisy):
-    check(sample_rows(command("told"), noisy), noisy, [0.55, 0.6, 0.6505])
+def test_a_process_may_make_one_candidate(noisy):
+    require_factors(sample_rows(command("note"), noisy), noisy, [0.55, 0.6, 0.6505])
 
 
 @pytest.mark.parametrize(
     "rest", [("manifest", "{manifest}"), ("folders", "{input_folder}", "{output_folder}")]
 )
-def test_one_process_for_all_candidates(noisy, rest):
+def test_a_process_may_make_all_candidates(noisy, rest):
     factors = [0.55, 0.6, 0.6505] if rest[0] == "manifest" else [0.5005, 0.501, 0.5015]
-    check(sample_rows(command("plain", *rest), noisy), noisy, factors)
+    require_factors(sample_rows(command("plain", *rest), noisy), noisy, factors)
 
 
-def test_command_may_be_one_text(noisy):
-    made = Command(f"{sys.executable} '{PROGRAM}' told {{input}} {{output}} {{seed}}")
+def test_the_command_may_be_one_text(noisy):
+    made = Command(f"{sys.executable} '{PROGRAM}' note {{input}} {{output}} {{seed}}")
     [candidate] = sample_rows(made, noisy, [100])
     assert candidate.sampling == {"factor": 0.55}
 
 
 def test_no_shell_reads_the_command(noisy, tmp_path):
-    made = command("told; touch", *ONE, "$(touch x)", "&&", folder=str(tmp_path))
+    made = command("note; touch", *ONE, "$(touch x)", "&&", folder=str(tmp_path))
     assert isinstance(sample_rows(made, noisy, [100])[0], Unusable)  # too many arguments
     assert list(tmp_path.iterdir()) == []
 
@@ -83,23 +83,23 @@ def test_no_shell_reads_the_command(noisy, tmp_path):
         ("rate", "wrong_rate", "the output has 8000 Hz, not output_rate = 16000"),
     ],
 )
-def test_each_fault_is_named(noisy, how, reason, detail):
+def test_each_fault_has_its_reason(noisy, how, reason, detail):
     [fault] = sample_rows(command(how), noisy, [100])
     assert (fault.reason, detail or fault.detail) == (reason, fault.detail)
     assert "/tmp" not in fault.detail
 
 
-def test_a_failing_candidate_spares_the_others(noisy):
+def test_a_failing_candidate_does_not_affect_the_others(noisy):
     good, also, bad = sample_rows(command("odd"), noisy)
-    check([good, also], noisy, [0.55, 0.6])
+    require_factors([good, also], noisy, [0.55, 0.6])
     assert bad.reason == "generator_error"
 
 
-def test_a_failed_batch_raises_so_that_it_is_tried_again(noisy):
+def test_a_failed_batch_raises_and_can_be_tried_again(noisy):
     together = command("odd", "manifest", "{manifest}")
     with pytest.raises(Unusable, match="exit status 3"):
         sample_rows(together, noisy)
-    check(sample_rows(together, noisy, [200]), noisy, [0.6])
+    require_factors(sample_rows(together, noisy, [200]), noisy, [0.6])
 
 
 def test_a_hanging_program_is_killed_with_its_children(noisy, tmp_path):
@@ -109,21 +109,21 @@ def test_a_hanging_program_is_killed_with_its_children(noisy, tmp_path):
     [fault] = sample_rows(hanging, noisy, [100])
     assert (fault.reason, fault.detail) == ("timed_out", "no answer within 2 s")
     assert time.monotonic() - began < 30
-    _gone(int(tally.read_text()))
+    _require_ended(int(tally.read_text()))
 
 
 def test_interruption_ends_the_program(noisy, tmp_path):
-    """An alarm, as the engine's limit sets it, or Ctrl-C."""
+    """The interruption may be an alarm of the build's time limit, or Ctrl-C."""
     from gensr_pref.building.time_limit import OutOfTime, time_limit
 
     tally = tmp_path / "tally"
     hanging = command("hang", env={"TALLY": str(tally)})
     with pytest.raises(OutOfTime), time_limit(2.0):
         sample_rows(hanging, noisy, [100])
-    _gone(int(tally.read_text()))
+    _require_ended(int(tally.read_text()))
 
 
-@pytest.mark.skipif(shutil.which("setpriv") is None, reason="util-linux's setpriv is not here")
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="util-linux's setpriv is not installed")
 def test_a_program_does_not_outlive_a_killed_worker(tmp_path):
     """When Ray kills an actor, no code of this package can clean up."""
     source = f"""
@@ -140,25 +140,25 @@ run_program([sys.executable, "-c", program], Path("{tmp_path}"), {{}}, 600, Path
         time.sleep(0.05)
     worker.kill()
     worker.wait()
-    _gone(int(tally.read_text()))
+    _require_ended(int(tally.read_text()))
 
 
-def _gone(group):
-    """Nothing of a process group is left; what was killed may take a moment to be reaped."""
+def _require_ended(group):
+    """Fail if a process group still runs after 5 s; a zombie counts as ended."""
     for _ in range(100):
-        listed = subprocess.run(
+        processes = subprocess.run(
             ["ps", "-e", "-o", "pgid=,stat="], capture_output=True, text=True, check=True
         )
-        states = [line.split()[1] for line in listed.stdout.splitlines()
+        states = [line.split()[1] for line in processes.stdout.splitlines()
                   if line.split()[0] == str(group)]  # fmt: skip
         if all(state.startswith("Z") for state in states):
             return
         time.sleep(0.05)
-    pytest.fail(f"process group {group} goes on: {states}")
+    pytest.fail(f"process group {group} still runs: {states}")
 
 
-def test_it_runs_in_its_folder_with_its_own_environment(noisy, tmp_path, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", "/somewhere/of/ours")
+def test_the_program_runs_in_its_folder_with_its_own_environment(noisy, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", "/some/folder")
     made = command("environment", folder=str(tmp_path), env={"FLAVOUR": "vanilla"})
     [candidate] = sample_rows(made, noisy, [100])
     assert candidate.sampling == {
@@ -172,17 +172,17 @@ def test_it_runs_in_its_folder_with_its_own_environment(noisy, tmp_path, monkeyp
 def test_the_output_rate_may_differ_from_the_input_rate(noisy):
     [candidate] = sample_rows(command("rate", output_rate=8000), noisy, [100])
     assert candidate.rate == 8000
-    assert len(candidate.audio) == len(noisy)  # as many samples: twice as long, for the engine
+    assert len(candidate.audio) == len(noisy)  # as many samples, and twice as long
 
 
 def test_no_temporary_files_remain(noisy, tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    sample_rows(command("told"), noisy)
+    sample_rows(command("note"), noisy)
     sample_rows(command("fail"), noisy)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_revision_follows_the_command_and_its_files(tmp_path):
+def test_the_revision_follows_the_command_and_its_files(tmp_path):
     script = tmp_path / "restore.sh"
     script.write_text("#!/bin/sh\n")
     script.chmod(0o755)
@@ -216,12 +216,12 @@ def test_revision_follows_the_command_and_its_files(tmp_path):
         ({"command": ["true", *ONE], "sample_rate": -1}, "whole number of Hz"),
     ],
 )
-def test_bad_options_are_refused_before_any_work(tmp_path, options, words):
+def test_invalid_options_are_refused_before_any_work(tmp_path, options, words):
     with pytest.raises(ConfigError, match=words):
         plugins.create("generator", "command", options, "generators.0.options", tmp_path)
 
 
-def test_relative_names_start_from_the_run_file(tmp_path, noisy):
+def test_names_are_relative_to_the_run_file(tmp_path, noisy):
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "restore").write_text(f"#!/bin/sh\nexec {sys.executable} {PROGRAM} $@\n")
     (tmp_path / "bin" / "restore").chmod(0o755)

@@ -20,7 +20,7 @@ PAGE = (DOCS / "generators.md").read_text(encoding="utf-8")
 CHEAP = Path(__file__).parents[1] / "cheap.py"
 
 
-def test_the_example_class(own_modules):
+def test_the_example_class_builds_a_run(own_modules):
     [source] = re.findall(r"runs this -->\n```python\n(.*?)```", PAGE, re.S)
     use = yaml.safe_load(re.search(r"# mine\.py, beside the run file: (\{.*\})", source)[1])
     (own_modules / "mine.py").write_text(source, encoding="utf-8")
@@ -59,7 +59,7 @@ def _folder():
     return Folder
 
 
-def test_the_run_file_snippets_are_run_files():
+def test_the_snippets_are_parts_of_run_files():
     snippets = re.findall(r"```yaml\n(.*?)```", PAGE, re.S)
     assert len(snippets) == 3
     for snippet in snippets:

@@ -84,19 +84,19 @@ def test_candidates_are_those_of_their_clip(build_collection, tmp_path):
         assert max(likeness, key=likeness.get) == row["clip_id"]
 
 
-def _likeness(one, other):
+def _likeness(first, second):
     """Return the largest magnitude of the cross-correlation within 50 ms."""
-    length = min(len(one), len(other))
-    spectrum = np.fft.rfft(one[:length], 2 * length) * np.conj(
-        np.fft.rfft(other[:length], 2 * length)
+    length = min(len(first), len(second))
+    spectrum = np.fft.rfft(first[:length], 2 * length) * np.conj(
+        np.fft.rfft(second[:length], 2 * length)
     )
-    found = np.fft.irfft(spectrum)
-    norm = np.linalg.norm(one[:length]) * np.linalg.norm(other[:length])
-    return float(np.abs(np.r_[found[:800], found[-800:]]).max() / norm)
+    correlation = np.fft.irfft(spectrum)
+    norm = np.linalg.norm(first[:length]) * np.linalg.norm(second[:length])
+    return float(np.abs(np.r_[correlation[:800], correlation[-800:]]).max() / norm)
 
 
-def test_segments_of_existing_files(build_collection, tmp_path):
-    """10 s items in pieces: each candidate is cut where its clip is."""
+def test_existing_files_are_cut_into_segments(build_collection, tmp_path):
+    """Items of 10 s are segmented; each candidate is the segment of its clip."""
     summary = build_collection(
         "dns2020_blind", BLIND, "corpus.segment_seconds=[2, 4]", "panel=[{metric: dnsmos}]", limit=2
     )

@@ -1,4 +1,4 @@
-"""Tests of the generator `folder`: files are matched by name, cut like their clip, or refused."""
+"""Tests of the generator `folder`: files are matched by name and cut like their clips."""
 
 import json
 import shutil
@@ -67,7 +67,7 @@ def build_run(base, out, *overrides):
 
 
 def candidates(out):
-    """The candidates of a run by the recording's name and their index."""
+    """Return the candidates of a run by their recording's name and their index."""
     source = {r["clip_id"]: json.loads(r["source"])["source_id"] for r in rows(out, "clips")}
     return {(source[r["clip_id"]], r["index"]): r for r in rows(out, "candidates")}
 
@@ -97,7 +97,7 @@ def test_the_order_of_files_and_recordings_does_not_matter(base, tmp_path):
     for number, file in enumerate(sorted((base / "made").rglob("*.flac"), reverse=True)):
         shutil.copy(file, base / f"{number}.flac")
         file.unlink()
-        shutil.copy(base / f"{number}.flac", file)  # later, and elsewhere in the directory
+        shutil.copy(base / f"{number}.flac", file)  # with a later time, in another order
     build_run(base, tmp_path / "again")
     assert tables(tmp_path / "again") == tables(tmp_path / "run")
 
@@ -109,7 +109,7 @@ def test_other_processes_find_the_same_files(base, tmp_path):
     assert tables(tmp_path / "ray") == tables(tmp_path / "run")
 
 
-def test_a_missing_file_is_a_failure_and_shifts_no_other(base, tmp_path):
+def test_a_missing_file_is_a_failure_and_affects_no_other(base, tmp_path):
     build_run(base, tmp_path / "run")
     (base / "made" / "half" / "second" / "voice.flac").unlink()
     summary = build_run(base, tmp_path / "less")
@@ -121,7 +121,7 @@ def test_a_missing_file_is_a_failure_and_shifts_no_other(base, tmp_path):
         assert row["audio"] == whole[place]["audio"]
 
 
-def test_a_build_says_what_the_corpus_leaves_out(base, tmp_path, capsys):
+def test_a_build_reports_what_the_corpus_leaves_out(base, tmp_path, capsys):
     (base / "noisy" / "notes.txt").write_text("none")
     (base / "noisy" / "more").symlink_to(base / "made")
     summary = build_run(base, tmp_path / "run")
@@ -129,7 +129,7 @@ def test_a_build_says_what_the_corpus_leaves_out(base, tmp_path, capsys):
         {"field": "corpus.source.path", "cause": cause, "count": 1, "example": example}
         for cause, example in (("no_sound", "notes.txt"), ("linked_folder", "more"))
     ]
-    [line] = [one for one in capsys.readouterr().err.splitlines() if "left out" in one]
+    [line] = [line for line in capsys.readouterr().err.splitlines() if "left out" in line]
     assert "notes.txt" in line
     assert "more" in line
     assert main(["pair", str(tmp_path / "run")]) == 0
@@ -145,8 +145,8 @@ def test_names_that_look_the_same_match(tmp_path, pattern, forms):
     folder = Folder(str(tmp_path), pattern)
     clip = Origin("clip", f"{name}.wav", RATE, 0, RATE, RATE)
     folder.check([clip], 1)
-    [found] = folder.candidates_of(clip, Sound(np.zeros(RATE, np.float32), RATE), [0])
-    assert isinstance(found, Candidate)
+    [candidate] = folder.candidates_of(clip, Sound(np.zeros(RATE, np.float32), RATE), [0])
+    assert isinstance(candidate, Candidate)
 
 
 def test_cells_of_a_table_are_read_as_in_a_manifest(tmp_path):
@@ -157,8 +157,8 @@ def test_cells_of_a_table_are_read_as_in_a_manifest(tmp_path):
     folder = Folder(str(tmp_path), table=str(table))
     clip = Origin("clip", "7", RATE, 0, RATE, RATE)
     folder.check([clip], 1)
-    [found] = folder.candidates_of(clip, Sound(np.zeros(RATE, np.float32), RATE), [0])
-    assert found.sampling == {"file": "1.wav"}
+    [candidate] = folder.candidates_of(clip, Sound(np.zeros(RATE, np.float32), RATE), [0])
+    assert candidate.sampling == {"file": "1.wav"}
     table.write_text('{"clip": ["a"], "file": "1.wav"}\n')
     with raises(
         SourceError, field="table", place="t.jsonl, line 1", value="clip", problem="invalid"
@@ -171,8 +171,8 @@ def test_candidates_keep_their_own_rate(base, tmp_path):
     wave = audio.read(file).at(44100).wave
     save(file, wave, 44100)
     build_run(base, tmp_path / "run")
-    found = candidates(tmp_path / "run")
-    row, clip = found["third.flac", 2], found["third.flac", 0]
+    by_place = candidates(tmp_path / "run")
+    row, clip = by_place["third.flac", 2], by_place["third.flac", 0]
     assert (row["sample_rate"], clip["sample_rate"]) == (44100, RATE)
     assert row["num_samples"] / 44100 == pytest.approx(clip["num_samples"] / RATE, abs=1e-4)
     [score] = [
@@ -183,7 +183,7 @@ def test_candidates_keep_their_own_rate(base, tmp_path):
 
 @pytest.mark.parametrize(("samples", "kept"), [(-320, True), (240, True), (-400, False)])
 def test_lengths_may_differ_by_20_ms(base, tmp_path, samples, kept):
-    """Longer ones lose what the clip has not; shorter ones stay as they are."""
+    """A longer file loses its end; a shorter one is unchanged."""
     file = base / "made" / "half" / "third.flac"
     wave = audio.read(file).wave
     save(file, wave[:samples] if samples < 0 else np.pad(wave, (0, samples)))
@@ -214,11 +214,11 @@ def test_unusable_files_are_failures(base, tmp_path, content, reason):
         soundfile.write(file, np.full(frames, np.nan), RATE, subtype="FLOAT")
     summary = build_run(base, tmp_path / "run")
     assert summary["candidates"] == 8
-    [(found, _)] = failures(tmp_path / "run")
-    assert found.startswith(reason)
+    [(recorded, _)] = failures(tmp_path / "run")
+    assert recorded.startswith(reason)
 
 
-def test_segments_of_files_match_those_of_the_recording(base, tmp_path):
+def test_files_are_cut_at_the_segments_of_their_recording(base, tmp_path):
     summary = build_run(base, tmp_path / "run", "corpus.segment_seconds=[0.3, 0.6]")
     assert summary["clips"] > 3
     assert summary["failures"] == {}
@@ -230,11 +230,11 @@ def test_segments_of_files_match_those_of_the_recording(base, tmp_path):
                 whole = audio.read(base / json.loads(row["sampling"])["file"]).wave
                 stored = audio.from_column(row["audio"]).wave
                 assert len(stored) == len(noisy)
-                there = whole[source["start"] : source["start"] + len(stored)]
-                np.testing.assert_allclose(stored, there, atol=2**-15)
+                expected = whole[source["start"] : source["start"] + len(stored)]
+                np.testing.assert_allclose(stored, expected, atol=2**-15)
 
 
-def test_segments_of_files_at_another_rate(base, tmp_path):
+def test_files_at_another_rate_are_cut_at_the_same_times(base, tmp_path):
     for file in (base / "made").rglob("*.*"):
         save(file, audio.read(file).at(24000).wave, 24000)
     build_run(base, tmp_path / "run", "corpus.segment_seconds=[0.3, 0.6]")
@@ -247,7 +247,7 @@ def test_segments_of_files_at_another_rate(base, tmp_path):
         assert np.corrcoef(noisy, stored[: len(noisy)])[0, 1] > 0.9
 
 
-def test_systems_may_be_generators_whose_pairs_cross(base, tmp_path):
+def test_systems_may_be_generators_with_pairs_across_them(base, tmp_path):
     uses = [
         {"use": "folder", "name": s, "candidates": 1, "options": {"files": f"made/{s}/{{path}}.*"}}
         for s in SYSTEMS
@@ -269,7 +269,7 @@ def test_systems_may_be_generators_whose_pairs_cross(base, tmp_path):
     assert crossed == inside
 
 
-def test_table_names_the_files(base, tmp_path):
+def test_a_table_can_name_the_files(base, tmp_path):
     lines = ["clip,file,system"]
     for name in NAMES:
         lines += [
@@ -289,8 +289,8 @@ def test_table_names_the_files(base, tmp_path):
     assert more["failures"] == {"candidates": {"missing": 3}}
 
 
-def test_files_of_the_clips_themselves(base, tmp_path):
-    """A run can use the outputs of a model that ran elsewhere, on clips that a run degraded."""
+def test_files_may_restore_the_clips_of_a_run(base, tmp_path):
+    """A model that ran elsewhere can restore the clips of an earlier run."""
     noisy = build_run(base, tmp_path / "first", "corpus.segment_seconds=[0.3, 0.6]")
     for clip in rows(tmp_path / "first", "clips"):
         wave = audio.from_column(clip["noisy"]).wave
@@ -304,12 +304,12 @@ def test_files_of_the_clips_themselves(base, tmp_path):
     assert summary["failures"] == {}
 
 
-def test_revision_is_of_names_and_contents(base, tmp_path):
+def test_the_revision_depends_on_names_and_contents(base, tmp_path):
     def revision():
         build_run(base, tmp_path / "run")
-        [found] = {row["revision"] for row in rows(tmp_path / "run", "candidates")}
+        [revision] = {row["revision"] for row in rows(tmp_path / "run", "candidates")}
         shutil.rmtree(tmp_path / "run")
-        return found
+        return revision
 
     before = revision()
     file = base / "made" / "half" / "third.flac"
@@ -339,13 +339,13 @@ def test_revision_is_of_names_and_contents(base, tmp_path):
 def test_ambiguous_files_are_refused_before_any_work(
     base, tmp_path, overrides, kind, field, value, problem
 ):
-    changes = [f"generators.0.{one}" for one in overrides]
+    changes = [f"generators.0.{override}" for override in overrides]
     with raises(kind, field=f"generators.0.{field}", value=value, problem=problem):
         build_run(base, tmp_path / "run", *changes)
     assert not (tmp_path / "run" / "candidates").exists()
 
 
-def test_no_existing_file_restores_a_clip_that_this_run_degrades(base, tmp_path):
+def test_files_for_clips_that_this_run_degrades_are_refused(base, tmp_path):
     noise = "corpus.degrade={noise: {source: {kind: folder, path: noisy}}}"
     with raises(ConfigError, field="generators.0.corpus.degrade", problem="conflict"):
         build_run(base, tmp_path / "run", noise)
@@ -379,7 +379,7 @@ def test_two_files_of_one_name_are_refused(base, tmp_path):
         build_run(base, tmp_path / "run")
 
 
-def test_two_recordings_do_not_share_a_file(base, tmp_path):
+def test_a_file_that_two_recordings_would_share_is_refused(base, tmp_path):
     for system in SYSTEMS:
         shutil.copy(base / "made/half/third.flac", base / "made" / system / "voice.flac")
     with raises(
@@ -395,14 +395,14 @@ def test_two_recordings_do_not_share_a_file(base, tmp_path):
     "second",
     ["third.flac,made/less/third.flac,half", "third,made/half/third.flac,less"],
 )
-def test_table_that_contradicts_itself_is_refused(tmp_path, second):
+def test_a_table_that_contradicts_itself_is_refused(tmp_path, second):
     table = tmp_path / "table.csv"
     table.write_text(f"clip,file,system\nthird.flac,made/half/third.flac,half\n{second}\n")
     with raises(SourceError, field="table", path="table.csv", problem="duplicate"):
         Folder(table=str(table))
 
 
-def test_names_from_a_table_do_not_leave_the_folder(base):
+def test_a_name_in_a_table_that_leaves_the_folder_is_refused(base):
     (base / "table.csv").write_text("clip,file\nthird,../../etc/passwd\n", encoding="utf-8")
     folder = Folder(str(base), table=str(base / "table.csv"))
     clip = Origin("third-0", "third.flac", RATE, 0, RATE, RATE)

@@ -20,10 +20,10 @@ PACKAGE = "pyrnnoise==0.4.5"
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory) -> str:
-    """A Python that has RNNoise: the example's, or one that is made for the test."""
-    there = EXAMPLE / "env" / "bin" / "python"
-    if there.exists():
-        return str(there)
+    """Path of a Python with RNNoise: the example's, or one that is made for the test."""
+    existing = EXAMPLE / "env" / "bin" / "python"
+    if existing.exists():
+        return str(existing)
     folder = tmp_path_factory.mktemp("rnnoise")
     subprocess.run([sys.executable, "-m", "venv", folder / "env"], check=True)
     python = folder / "env" / "bin" / "python"
@@ -47,7 +47,7 @@ def finished_run(program, tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_a_dataset_through_a_program_of_another_environment(finished_run):
+def test_a_program_in_another_environment_makes_a_dataset(finished_run):
     out, summary = finished_run
     assert summary["failures"] == {}
     assert summary["notices"] == []  # the same seed gave the same audio
@@ -62,7 +62,7 @@ def test_a_dataset_through_a_program_of_another_environment(finished_run):
 
 
 @pytest.mark.slow
-def test_it_restores_without_a_delay(finished_run):
+def test_the_program_adds_no_delay(finished_run):
     """A lag of one of RNNoise's frames, 10 ms, would cost all SI-SDR."""
     out, _ = finished_run
     panel = Panel(["stoi", "si_sdr"])
@@ -73,6 +73,6 @@ def test_it_restores_without_a_delay(finished_run):
             for row in rows(out, "candidates")
             if row["clip_id"] == clip["clip_id"]
         ]
-        before, *after = (one.values for one in panel.score([noisy, *candidates], clean))
-        assert min(one["stoi"] for one in after) > before["stoi"] - 0.05
-        assert max(one["si_sdr"] for one in after) > before["si_sdr"]
+        before, *after = (result.values for result in panel.score([noisy, *candidates], clean))
+        assert min(values["stoi"] for values in after) > before["stoi"] - 0.05
+        assert max(values["si_sdr"] for values in after) > before["si_sdr"]

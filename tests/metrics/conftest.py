@@ -1,4 +1,4 @@
-"""Real speech for the metrics, short enough for the original packages to be quick."""
+"""Real speech for the metrics, short enough for the original packages."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +18,7 @@ SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 @pytest.fixture(scope="session")
 def shared():
     if not SHARED.is_dir():
-        pytest.skip(f"{SHARED} is not here: published values and real enhancers go unchecked")
+        pytest.skip(f"{SHARED} does not exist: published values and real enhancers are not checked")
     return SHARED
 
 
@@ -27,7 +27,7 @@ def prompts():
     """English prompts of the bundled sample: [(sound, text)]."""
     table = SAMPLE / "speech.csv"
     if not table.is_file():
-        pytest.skip(f"{table} is not here: real speech is needed")
+        pytest.skip(f"{table} does not exist: real speech is needed")
     rows = [row for row in read_csv(table) if row["language"] == "en"]
     return [(audio.read(SAMPLE / row["path"]), row["text"]) for row in rows]
 
@@ -42,14 +42,14 @@ def clip(prompts):
 
 @pytest.fixture(scope="session")
 def brief(clip):
-    """The first 1.2 s of it, for networks that take long."""
+    """The first 1.2 s of `clip`, for slow networks."""
     shorter = [cut(sound, 1.2) for sound in (clip.clean, clip.noisy, *clip.candidates)]
     return replace(clip, clean=shorter[0], noisy=shorter[1], candidates=shorter[2:])
 
 
 @pytest.fixture(scope="session")
 def dnsmos():
-    """The metric, loaded; the first one of a machine is compiled."""
+    """The loaded metric; on a machine's first use its kernels are compiled."""
     metric = Dnsmos()
     metric.load("cpu")
     return metric

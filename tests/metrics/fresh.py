@@ -1,4 +1,4 @@
-"""Functions that run in a new process without imported packages."""
+"""Runs statements in a new process, in which no package is imported yet."""
 
 import subprocess
 import sys

@@ -32,7 +32,7 @@ ALL = ["dnsmos", "speaker_similarity", "wer", "pesq", "stoi"]
 
 
 class Peak:
-    """A hand-made metric: the largest sample; `answer` bends what it says."""
+    """Metric that returns the largest sample, or what `answer` returns."""
 
     def __init__(self, name="peak", needs=(), rate=16000, answer=None, **spec):
         self.spec = MetricSpec(name, (Score(name),), rate, frozenset(needs), **spec)
@@ -55,7 +55,7 @@ class Specless:
 
 
 class Weightless(Specless):
-    """A metric whose weights are not here."""
+    """Metric whose weights are missing."""
 
     def __init__(self, path="nowhere"):
         shown = f"no weights at {path}; run: gensr-pref fetch weightless"
@@ -67,7 +67,7 @@ def tone(peak=0.5, samples=16000, rate=16000):
 
 
 def whistle():
-    """15 kHz alone, faded in and out: nothing is left of it at 16 kHz."""
+    """Make a tone of 15 kHz, faded in and out, of which nothing is left at 16 kHz."""
     wave = np.hanning(48000) * np.sin(np.arange(48000) * 2 * np.pi * 15 / 48)
     return Sound(wave.astype(np.float32), 48000)
 
@@ -80,7 +80,7 @@ def reasons(results, score="peak"):
     return [result.failures.get(score) for result in results]
 
 
-# What it admits
+# Checks of metrics
 
 
 def test_a_metric_at_any_rate_cannot_need_the_clean_sound():
@@ -94,7 +94,7 @@ def test_two_metrics_may_not_note_the_same():
         Panel([Peak("a", notes=shown), Peak("b", notes=shown)])
 
 
-def test_notices_are_of_the_metrics_that_have_one():
+def test_notices_name_their_metrics():
     panel = Panel([Peak("a", notice="Not for sale."), Peak("b")])
     assert panel.notices == ["a: Not for sale."]
     assert [facts["notice"] for facts in panel.facts()["metrics"]] == ["Not for sale.", ""]
@@ -127,13 +127,13 @@ def test_a_run_file_overrides_votes(vote, expected):
     assert [score.name for score in panel.scores if score.votes] == expected
 
 
-def test_a_vote_for_an_unknown_score_names_the_field_and_what_is_allowed():
+def test_a_vote_for_an_unknown_score_is_refused():
     uses = [MetricUse(metric="pesq"), MetricUse(metric="stoi", vote=["stoj"])]
     with raises(ConfigError, field="panel.1.vote", value='stoj', problem="unknown"):  # fmt: skip
         Panel(uses)
 
 
-def test_unknown_metric_and_unknown_option():
+def test_an_unknown_metric_or_option_is_refused():
     with raises(UnknownPluginError, field="panel.0", value="dnsmoss", problem="unknown"):
         Panel(["dnsmoss"])
     use = MetricUse(metric="wer", options={"recognizer": "pocketsphinx"})
@@ -187,13 +187,13 @@ def test_optional_metrics_without_weights_are_left_out():
         Panel([MetricUse(metric=name, optional=True)])
 
 
-def test_a_spec_of_other_types_is_refused_by_its_field():
+def test_a_field_of_a_spec_with_a_wrong_type_is_refused():
     class Odd:
         spec = MetricSpec("odd", (Score("a"), Score("b", votes=1)), 16000, model="x", licence=3)
 
     with pytest.raises(ConfigError) as refused:
         Panel([Odd()]).facts()
-    assert [one.field for one in refused.value.errors] == [
+    assert [error.field for error in refused.value.errors] == [
         "spec of 'odd'.licence",
         "spec of 'odd'.scores.1.votes",
     ]
@@ -244,7 +244,7 @@ def test_a_metric_that_cannot_be_loaded_is_named():
         Panel([metric]).load()
 
 
-# Whom it asks
+# Inputs of a metric
 
 
 def test_each_metric_gets_its_rate():
@@ -252,9 +252,9 @@ def test_each_metric_gets_its_rate():
     sound = tone(rate=16000)
     Panel([low, high]).score([sound], clean=sound, noisy=sound)
     for metric, rate in ((low, 8000), (high, 48000)):
-        [seen] = metric.asked
+        [received] = metric.asked
         expected = resample(sound.wave, 16000, rate)
-        for got in (*seen.candidates, seen.clean, seen.noisy):
+        for got in (*received.candidates, received.clean, received.noisy):
             assert got.rate == rate
             assert np.array_equal(got.wave, expected)
 
@@ -302,12 +302,12 @@ def test_lengths_are_made_equal_to_the_clean_ones_up_to_20_ms():
     mismatch = Reason.LENGTH_MISMATCH
     assert reasons(results) == [None, None, None, mismatch, mismatch, None]
     assert results[3].details["peak"] == "0.980 s against 1.000 s of the clean clip"
-    seen = [[len(s.wave) for s in (*clip.candidates, clip.clean)] for clip in metric.asked]
-    assert sorted(seen) == [[15680, 15680], [15840, 15840], [16000, 16000, 16000]]
+    received = [[len(s.wave) for s in (*clip.candidates, clip.clean)] for clip in metric.asked]
+    assert sorted(received) == [[15680, 15680], [15840, 15840], [16000, 16000, 16000]]
     assert [len(sound.wave) for sound in free.asked[0].candidates] == lengths
 
 
-# What becomes of what comes back
+# Handling of answers
 
 
 def fail_at_low_peak(bad):
@@ -384,7 +384,7 @@ def test_a_metric_that_always_raises_fails_for_all_and_others_go_on():
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])
-def test_a_wrong_number_of_answers_is_no_answer(count):
+def test_a_wrong_number_of_answers_gives_no_score(count):
     class Miscounting(Peak):
         def score(self, clip):
             return [{"peak": 0.5}] * count
@@ -395,12 +395,12 @@ def test_a_wrong_number_of_answers_is_no_answer(count):
     assert results[0].details["peak"] == f"ValueError: {count} {answers} for 2 candidates"
 
 
-def test_an_interrupt_is_not_data():
+def test_an_interrupt_is_not_a_failure_of_the_metric():
     with pytest.raises(KeyboardInterrupt):
         Panel([Peak(answer=lambda sound: raise_error(KeyboardInterrupt())())]).score([tone()])
 
 
-def test_a_clip_without_candidates_gives_nothing():
+def test_a_clip_without_candidates_gives_no_results():
     metric = Peak()
     assert Panel([metric]).score([]) == []
     assert metric.asked == []
@@ -420,8 +420,8 @@ def without_dnsmos(panel):
     return Panel([m.metric for m in panel.members if m.metric.spec.name != "dnsmos"])
 
 
-def test_scores_depend_on_nothing_but_the_candidate(panel, clip):
-    """Alone, among others, in another order, beside a bad one: the same floats."""
+def test_scores_depend_on_the_candidate_alone(panel, clip):
+    """They are equal alone, among others, in another order and beside a bad candidate."""
     clip = replace(clip, candidates=[cut(sound, 1.2) for sound in clip.candidates])
     clip = replace(clip, clean=cut(clip.clean, 1.2), noisy=cut(clip.noisy, 1.2))
     short = cut(clip.candidates[0], 1.19)
@@ -437,21 +437,21 @@ def test_scores_depend_on_nothing_but_the_candidate(panel, clip):
 
 
 def test_scores_do_not_depend_on_threads(clip):
-    """The panel holds torch and BLAS to one thread, and gives back what it found."""
+    """The panel limits torch and BLAS to one thread, and restores the previous number."""
     import torch
 
     panel = Panel(["speaker_similarity", "stoi"])
     panel.load()
-    found = []
+    results = []
     for threads in (1, 2):
         torch.set_num_threads(threads)
-        found.append(ask(panel, clip))
+        results.append(ask(panel, clip))
         assert torch.get_num_threads() == threads
     torch.set_num_threads(1)
-    assert found[0] == found[1]
+    assert results[0] == results[1]
 
 
-def test_without_clean_and_text(panel, clip):
+def test_missing_inputs_give_reasons(panel, clip):
     [result] = without_dnsmos(panel).score([clip.candidates[0]], noisy=clip.noisy)
     assert result.failures == {
         "wer": Reason.NO_TEXT,
@@ -464,7 +464,7 @@ def test_without_clean_and_text(panel, clip):
 
 
 @pytest.mark.parametrize("kind", ["3 ms", "clipped", "dc", "8 kHz", "48 kHz"])
-def test_odd_sounds_are_scored_or_null_never_an_error_of_the_panel(panel, clip, kind):
+def test_unusual_sounds_get_a_score_or_a_reason(panel, clip, kind):
     clean = Sound(clip.clean.wave[8000:27200], 16000)
     make = {
         "3 ms": lambda: Sound(clean.wave[4000:4048], 16000),
@@ -493,7 +493,7 @@ def test_odd_sounds_are_scored_or_null_never_an_error_of_the_panel(panel, clip, 
 # Paths, lengths, notes
 
 
-def test_paths_and_sounds_are_the_same(tmp_path):
+def test_a_path_and_its_sound_get_the_same_score(tmp_path):
     soundfile.write(tmp_path / "a.wav", tone().wave, 16000, subtype="FLOAT")
     metric = Peak(needs=["clean"])
     panel = Panel([metric])
@@ -501,7 +501,7 @@ def test_paths_and_sounds_are_the_same(tmp_path):
         assert values(panel.score([source], clean=source)) == [float(np.abs(tone().wave).max())]
 
 
-def test_a_file_that_cannot_be_read_is_null_and_counts_as_absent(tmp_path):
+def test_a_file_that_cannot_be_read_gives_a_reason_and_is_no_reference(tmp_path):
     (tmp_path / "bad.wav").write_text("not audio")
     panel = Panel([Peak("alone"), Peak("against", needs=["clean"])])
     paths = [tmp_path / "none.wav", tmp_path / "bad.wav"]
@@ -510,7 +510,7 @@ def test_a_file_that_cannot_be_read_is_null_and_counts_as_absent(tmp_path):
     assert reasons(results, "against") == [Reason.MISSING, Reason.UNREADABLE, Reason.NO_CLEAN]
 
 
-def test_a_clip_too_long_for_a_metric_is_null_for_that_metric_alone():
+def test_a_clip_too_long_for_a_metric_fails_on_that_metric_alone():
     metric = Peak("short", longest_seconds=0.5)
     against = Peak("against", needs=["clean"], longest_seconds=0.5)
     panel = Panel([metric, against, Peak("any")])
@@ -572,7 +572,7 @@ def shift_sound(sound, delay, polarity=1, longer=0):
 @pytest.mark.parametrize(
     ("delay", "polarity", "longer"), [(160, 1, 160), (400, -1, 240), (-80, -1, 0), (0, 1, 0)]
 )
-def test_delay_and_polarity_are_undone_for_metrics_that_want_it(prompts, delay, polarity, longer):
+def test_delay_and_polarity_are_undone_for_metrics_that_align(prompts, delay, polarity, longer):
     clean = prompts[0][0]
     aligned = Peak("aligned", needs=["clean"], align=True)
     plain = Peak("plain", needs=["clean"])
@@ -591,7 +591,7 @@ def test_delay_and_polarity_are_undone_for_metrics_that_want_it(prompts, delay, 
     assert np.array_equal(plain.asked[0].clean.wave, clean.wave)
 
 
-def test_alignment_keeps_candidates_apart(prompts):
+def test_alignment_does_not_depend_on_other_candidates(prompts):
     clean = prompts[0][0]
     noise = np.random.default_rng(0).normal(0, 0.01, len(clean.wave)).astype(np.float32)
     rough = Sound(clean.wave + noise, clean.rate)
@@ -602,18 +602,18 @@ def test_alignment_keeps_candidates_apart(prompts):
         shift_sound(rough, 160),
     ]
     together = Panel([MetricUse(metric="si_sdr", options={"align": True})])
-    found = values(together.score(candidates, clean=clean), "si_sdr")
+    scores = values(together.score(candidates, clean=clean), "si_sdr")
     alone = [values(together.score([c], clean=clean), "si_sdr")[0] for c in candidates]
-    assert found == alone
+    assert scores == alone
 
 
-def test_a_shift_at_another_rate(prompts):
+def test_a_delay_is_undone_at_another_rate(prompts):
     clean = prompts[0][0].at(48000)
     metric = Peak("aligned", needs=["clean"], rate=8000, align=True)
     [result] = Panel([metric]).score([shift_sound(clean, 480, -1)], clean=clean)
     assert result.notes["delay_seconds"] == 0.01
-    [seen] = metric.asked
-    difference = seen.candidates[0].wave - seen.clean.wave
+    [received] = metric.asked
+    difference = received.candidates[0].wave - received.clean.wave
     assert np.abs(difference[:-200]).max() < 0.01
 
 
@@ -701,8 +701,8 @@ def test_every_metric_receives_sounds_clipped_to_full_scale(clip):
     assert 0 < share < audio.LARGEST_SHARE_BEYOND
     loud, cut = Sound(wave * 1.02, 16_000), Sound(np.clip(wave * 1.02, -1, 1), 16_000)
     panel = Panel(["dnsmos", "speaker_similarity", "pesq", "stoi", "si_sdr", Peak()])
-    one, other = panel.score([loud, cut], clean=clip.clean)
-    assert one.values == other.values
+    from_loud, from_cut = panel.score([loud, cut], clean=clip.clean)
+    assert from_loud.values == from_cut.values
     [far] = panel.score([Sound(wave * 30, 16_000)], clean=clip.clean)
     assert set(far.failures.values()) == {Reason.OUT_OF_RANGE}
 
@@ -712,10 +712,10 @@ def test_recordings_beyond_full_scale_are_scaled_and_not_refused(clip):
     panel = Panel(["speaker_similarity", "stoi", "si_sdr"])
     usual, loud = (Sound(wave * level, 16_000) for level in (1.0, 3.0))
     candidate = Sound(wave * 0.5, 16_000)
-    [one] = panel.score([candidate], clean=usual, noisy=usual)
-    [other] = panel.score([candidate], clean=loud, noisy=loud)
-    assert not other.failures
-    assert other.values == pytest.approx(one.values, rel=1e-4)
+    [usual_result] = panel.score([candidate], clean=usual, noisy=usual)
+    [loud_result] = panel.score([candidate], clean=loud, noisy=loud)
+    assert not loud_result.failures
+    assert loud_result.values == pytest.approx(usual_result.values, rel=1e-4)
 
 
 def test_a_metric_that_calls_exit_is_a_failure(clip):

@@ -15,7 +15,7 @@ def precision_settings():
     )
 
 
-def test_full_precision_is_for_its_block_only():
+def test_full_precision_ends_with_its_block():
     before = precision_settings()
     torch.set_float32_matmul_precision("medium")
     torch.backends.cudnn.allow_tf32 = True

@@ -73,7 +73,7 @@ def test_short_and_clipped_sounds_are_scored(clip):
     assert 0 < value < 20
 
 
-def test_refuses(clip):
+def test_a_sound_without_a_signal_or_of_another_length_is_refused(clip):
     assert_refuses_what_holds_no_signal(SiSdr(), clip)
     assert_refuses_another_length(SiSdr(), clip)
 
@@ -82,7 +82,7 @@ def test_candidates_do_not_matter_to_each_other(clip):
     assert_candidates_do_not_matter_to_each_other(SiSdr(), clip)
 
 
-def test_spec():
+def test_alignment_is_optional_and_the_score_does_not_vote():
     assert SiSdr(align=True).spec.align
     assert not SiSdr().spec.align
     assert not SiSdr().spec.scores[0].votes

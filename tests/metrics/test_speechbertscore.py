@@ -48,7 +48,7 @@ def random_weights(model):
 
 
 def blank_weights(model):
-    """The published format in a small file: every tensor is one zero, repeated."""
+    """Return weights in the published format as a small file: each tensor repeats one zero."""
     with torch.device("meta"):
         network = getattr(torchaudio.models, ENCODERS[model].architecture)()
     shapes = {published_name(name): tensor.shape for name, tensor in network.state_dict().items()}
@@ -103,7 +103,7 @@ def bundle_features(model, sound, layer):
     ("model", "options", "layer"),
     [("hubert-base", {}, 8), ("hubert-base", {"layer": 12}, 12), ("wavlm-large", {}, 14)],
 )
-def test_features_are_the_bundles_and_the_score_is_by_definition(hub, clip, model, options, layer):
+def test_features_and_score_equal_the_bundles_and_the_definition(hub, clip, model, options, layer):
     metric = load_metric(model, hub, **options)
     noisy = Sound(clip.candidates[2].wave[8000:24000], 16000)  # so that recall is another number
     clean = cut(clip.clean, 1.5)
@@ -121,36 +121,38 @@ def test_features_are_the_bundles_and_the_score_is_by_definition(hub, clip, mode
 
 
 def test_precision_does_not_penalise_omissions():
-    both, one = torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([[1.0, 0.0]])
-    assert precision(one, both) == 1
-    assert precision(both, one) == 0.5
-    assert precision(-one, one) == -1
+    both, first = torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([[1.0, 0.0]])
+    assert precision(first, both) == 1
+    assert precision(both, first) == 0.5
+    assert precision(-first, first) == -1
 
 
 @pytest.mark.slow
-def test_the_clean_clip_itself_is_1(hubert, clip):
+def test_the_score_of_the_clean_clip_itself_is_1(hubert, clip):
     [answer] = hubert.score(replace(clip, candidates=[clip.clean]))
     assert answer["speechbertscore"] == pytest.approx(1, abs=1e-6)
 
 
 @pytest.mark.slow
-def test_nothing_depends_on_the_others(hubert, brief):
+def test_a_score_does_not_depend_on_the_other_candidates(hubert, brief):
     clip = replace(brief, candidates=[*brief.candidates, cut(brief.candidates[0], 1)])
-    alone = [hubert.score(replace(clip, candidates=[one]))[0] for one in clip.candidates]
+    alone = [
+        hubert.score(replace(clip, candidates=[candidate]))[0] for candidate in clip.candidates
+    ]
     assert hubert.score(clip) == alone
     backwards = replace(clip, candidates=clip.candidates[::-1])
     assert hubert.score(backwards) == alone[::-1]
 
 
 @pytest.mark.slow
-def test_rows_of_one_batch_are_as_alone(hubert, brief, monkeypatch):
+def test_a_batch_gives_the_scores_of_single_candidates(hubert, brief, monkeypatch):
     """Candidates of one length share a batch on a GPU; the test forces that on the CPU."""
     alone = hubert.score(brief)
     monkeypatch.setattr(
         wav2vec2, "measure_in_batches", partial(wav2vec2.measure_in_batches, together=True)
     )
-    for one, other in zip(alone, hubert.score(brief), strict=True):
-        assert one["speechbertscore"] == pytest.approx(other["speechbertscore"], abs=1e-5)
+    for single, batched in zip(alone, hubert.score(brief), strict=True):
+        assert single["speechbertscore"] == pytest.approx(batched["speechbertscore"], abs=1e-5)
 
 
 def test_the_clean_clip_is_encoded_once(hubert, clip, monkeypatch):
@@ -162,7 +164,7 @@ def test_the_clean_clip_is_encoded_once(hubert, clip, monkeypatch):
 
 
 @pytest.mark.slow
-def test_too_short_or_without_clean(hubert, brief):
+def test_a_sound_that_is_too_short_or_has_no_clean_clip_gets_a_reason(hubert, brief):
     short = Sound(brief.clean.wave[:399], 16000)
     first, second = hubert.score(replace(brief, candidates=[short, brief.candidates[0]]))
     assert first.reason == Reason.TOO_SHORT
@@ -182,7 +184,7 @@ def test_too_short_or_without_clean(hubert, brief):
         ({"model": "hubert-base", "layer": 13}, "layers"),
     ],
 )
-def test_options_are_checked_first(options, option):
+def test_options_are_checked_before_the_file(options, option):
     refuses_option(SpeechBertScore, option, **options, checkpoint="nowhere.pth")
 
 
@@ -202,12 +204,12 @@ def test_another_models_file_is_refused(tmp_path):
         SpeechBertScore("wavlm-large", str(path)).load("cpu")
 
 
-def test_missing_file_is_reported_at_once():
+def test_a_missing_file_is_reported_at_once():
     with raises(MissingWeightsError, value="hubert-base", path="nowhere.pth", problem="missing"):
         SpeechBertScore("hubert-base", "nowhere.pth")
 
 
-def test_spec_of_the_options(tmp_path):
+def test_options_are_stated_in_the_spec(tmp_path):
     (tmp_path / "weights.pth").touch()
     spec = SpeechBertScore("wavlm-large", str(tmp_path / "weights.pth"), layer=9, align=True).spec
     assert spec.model.startswith("wavlm-large layer 9: weights.pth, SHA-256 ")
@@ -216,7 +218,7 @@ def test_spec_of_the_options(tmp_path):
     assert "CC BY-SA" in spec.notice
 
 
-def test_nothing_heavy_before_load(tmp_path):
+def test_torch_is_not_imported_before_loading(tmp_path):
     path = tmp_path / "weights.pt"
     path.touch()
     assert not imports_torch(
@@ -227,7 +229,7 @@ def test_nothing_heavy_before_load(tmp_path):
 
 @pytest.mark.corpus
 @pytest.mark.slow
-def test_published_value(shared):
+def test_the_published_value(shared):
     """Use the real weights, if they are in the cache."""
     try:
         metric = SpeechBertScore()

@@ -26,7 +26,7 @@ def speaker():
     return metric
 
 
-def test_speaker_similarity(speaker, clip):
+def test_speaker_similarity_equals_resemblyzers(speaker, clip):
     from resemblyzer import VoiceEncoder, preprocess_wav
 
     encoder = VoiceEncoder("cpu", verbose=False)
@@ -35,9 +35,9 @@ def test_speaker_similarity(speaker, clip):
         reference @ encoder.embed_utterance(preprocess_wav(candidate.wave))
         for candidate in clip.candidates
     ]
-    found = [answer["speaker_similarity"] for answer in speaker.score(clip)]
-    assert found == pytest.approx(expected, abs=1e-5)
-    assert found == sorted(found, reverse=True)
+    scores = [answer["speaker_similarity"] for answer in speaker.score(clip)]
+    assert scores == pytest.approx(expected, abs=1e-5)
+    assert scores == sorted(scores, reverse=True)
 
 
 def test_speaker_similarity_of_a_sound_to_itself_is_1(speaker, clip):
@@ -45,22 +45,22 @@ def test_speaker_similarity_of_a_sound_to_itself_is_1(speaker, clip):
     assert answer["speaker_similarity"] == pytest.approx(1, abs=1e-6)
 
 
-def test_speaker_similarity_is_to_the_noisy_clip_without_a_clean_one(speaker, clip):
+def test_speaker_similarity_uses_the_noisy_clip_if_there_is_no_clean_one(speaker, clip):
     without = replace(clip, clean=None)
     as_reference = replace(clip, clean=clip.noisy)
-    for one, other in zip(speaker.score(without), speaker.score(as_reference), strict=True):
-        assert one["speaker_similarity"] == other["speaker_similarity"]
-        assert (one["speaker_reference"], other["speaker_reference"]) == ("noisy", "clean")
+    for to_noisy, to_clean in zip(speaker.score(without), speaker.score(as_reference), strict=True):
+        assert to_noisy["speaker_similarity"] == to_clean["speaker_similarity"]
+        assert (to_noisy["speaker_reference"], to_clean["speaker_reference"]) == ("noisy", "clean")
 
 
-def test_speaker_similarity_tells_speakers_apart(speaker, prompts, shared):
+def test_speaker_similarity_distinguishes_speakers(speaker, prompts, shared):
     other = audio.read(sorted((shared / "speech").rglob("*.flac"))[0])
     clean, same = prompts[0][0], prompts[1][0]
     same_voice, other_voice = speaker.score(ClipSounds([same, other], clean))
     assert same_voice["speaker_similarity"] > other_voice["speaker_similarity"] + 0.1
 
 
-def test_speaker_similarity_without_a_voice(speaker, clip):
+def test_a_sound_without_a_voice_has_no_speaker_similarity(speaker, clip):
     hiss = Sound(np.random.default_rng(0).normal(size=16000).astype(np.float32) * 1e-3, 16000)
     click = np.zeros(16000, np.float32)
     click[8000] = 1.0
@@ -69,7 +69,7 @@ def test_speaker_similarity_without_a_voice(speaker, clip):
         assert voiced["speaker_similarity"] > 0.5
         assert isinstance(unvoiced, Unusable)
         assert unvoiced.reason is Reason.NO_SPEECH
-    with pytest.raises(Unusable, match="no_speech: no voice was found in the reference"):
+    with raises(Unusable, reason="no_speech"):
         speaker.score(replace(clip, clean=hiss))
 
 
@@ -80,7 +80,7 @@ def test_pesq_equals_the_packages(clip):
     assert [answer["pesq_wb"] for answer in Pesq().score(clip)] == expected
 
 
-def test_pesq_refuses_rather_than_returning_its_error_codes(clip):
+def test_pesqs_error_codes_become_reasons(clip):
     wave = np.zeros(24000, np.float32)
     wave[8000:8800] = clip.clean.wave[8000:8800]
     wordless = Sound(wave, 16000)
@@ -94,7 +94,7 @@ def test_pesq_refuses_rather_than_returning_its_error_codes(clip):
     assert reasons == [Reason.NO_SPEECH, Reason.TOO_SHORT, Reason.TOO_LONG]
 
 
-def test_stoi_and_estoi(clip):
+def test_stoi_and_estoi_equal_pystois(clip):
     from pystoi import stoi
 
     for candidate, answer in zip(clip.candidates, Stoi().score(clip), strict=True):
@@ -106,7 +106,7 @@ def test_stoi_and_estoi(clip):
 
 @pytest.mark.parametrize("seconds", [0.003, 0.02, 0.1, 0.3, 0.4, 0.41, 0.42, 0.43, 0.5, 0.6])
 def test_stoi_is_null_exactly_if_pystoi_warns(clip, seconds):
-    """pystoi warns and returns 1e-5, or raises on less than one frame."""
+    """pystoi warns and returns 1e-5, or raises if there is less than one frame."""
     from pystoi import stoi
 
     clean, candidate = cut(clip.clean, seconds), cut(clip.candidates[2], seconds)
@@ -126,14 +126,14 @@ def test_stoi_is_null_exactly_if_pystoi_warns(clip, seconds):
 
 
 def test_stoi_of_digital_silence_within_a_clip_is_the_same_every_time(clip):
-    """pystoi adds random noise there, and ESTOI moves from call to call."""
+    """pystoi adds random noise there, so that its ESTOI changes from call to call."""
     wave = clip.candidates[0].wave.copy()
     wave[8000:24000] = 0
     holed = replace(clip, candidates=[Sound(wave, 16000)])
     assert Stoi().score(holed) == Stoi().score(holed)
 
 
-def test_more_noise_is_worse(clip, dnsmos):
+def test_more_noise_lowers_dnsmos(clip, dnsmos):
     levels = [noisy(cut(clip.clean, 1.2), level) for level in (0.001, 0.1)]
     quiet, loud = dnsmos.score(replace(clip, candidates=levels))
     assert all(quiet[name] > loud[name] for name in ("dnsmos_bak", "dnsmos_ovrl", "dnsmos_p808"))
@@ -157,9 +157,9 @@ def real_clips(shared, part):
 @pytest.mark.slow
 @pytest.mark.corpus
 @pytest.mark.parametrize("part", range(10))
-@pytest.mark.usefixtures("speaker")  # its loading hides what resemblyzer warns of when imported
-def test_a_hundred_real_clips(shared, part):
-    """Among others as the package says it alone: similarity to 1e-5, PESQ exactly, STOI to 1e-9."""
+@pytest.mark.usefixtures("speaker")  # its loading silences the warnings of importing resemblyzer
+def test_scores_of_a_hundred_real_clips_equal_the_packages(shared, part):
+    """A panel's similarity agrees to 1e-5, PESQ exactly and STOI to 1e-9."""
     from pesq import pesq
     from pystoi import stoi
     from resemblyzer import VoiceEncoder, preprocess_wav

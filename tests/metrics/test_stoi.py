@@ -1,4 +1,4 @@
-"""Tests of STOI and ESTOI: against pystoi, over block borders, and without a result."""
+"""Tests of STOI and ESTOI: pystoi's values, block borders, and sounds without a score."""
 
 from dataclasses import replace
 
@@ -23,7 +23,7 @@ def end_to_end(prompts, seconds):
     return cut(Sound(np.concatenate([sound.wave for sound, _ in prompts]), 16_000), seconds)
 
 
-def assert_is_pystois(clean, candidates):
+def assert_equals_pystoi(clean, candidates):
     from pystoi import stoi
 
     answers = Stoi().score(ClipSounds(candidates, clean))
@@ -37,16 +37,16 @@ def test_equals_pystoi_over_several_blocks(prompts):
     """Blocks of resampling, frames and segments, of which the last ones are incomplete."""
     clean = end_to_end(prompts, 15.7)
     assert len(clean.wave) > 512 * module.STEP_IN * 2
-    assert_is_pystois(clean, [noisy(clean, 0.001), noisy(clean, 0.1, seed=1)])
+    assert_equals_pystoi(clean, [noisy(clean, 0.001), noisy(clean, 0.1, seed=1)])
 
 
 def test_equals_pystoi_at_low_level(clip):
     quiet = Sound(clip.clean.wave * np.float32(0.001), 16_000)
-    assert_is_pystois(quiet, [Sound(clip.candidates[0].wave * np.float32(0.0002), 16_000)])
+    assert_equals_pystoi(quiet, [Sound(clip.candidates[0].wave * np.float32(0.0002), 16_000)])
 
 
 def test_equals_pystoi_for_a_clipped_candidate(clip):
-    assert_is_pystois(clip.clean, [Sound(np.clip(clip.clean.wave * 20, -1, 1), 16_000)])
+    assert_equals_pystoi(clip.clean, [Sound(np.clip(clip.clean.wave * 20, -1, 1), 16_000)])
 
 
 @pytest.mark.parametrize("samples", [1, 7, 8, 9, 63, 64, 65, 32_767, 32_768, 40_001])
@@ -64,8 +64,8 @@ def test_block_sizes_change_nothing(clip, monkeypatch, frames, segments):
     expected = Stoi().score(clip)
     monkeypatch.setattr(module, "FRAMES_PER_BLOCK", frames)
     monkeypatch.setattr(module, "SEGMENTS_PER_BLOCK", segments)
-    for found, answer in zip(Stoi().score(clip), expected, strict=True):
-        assert found == {name: pytest.approx(value, abs=1e-12) for name, value in answer.items()}
+    for blocked, answer in zip(Stoi().score(clip), expected, strict=True):
+        assert blocked == {name: pytest.approx(value, abs=1e-12) for name, value in answer.items()}
 
 
 def test_digital_silence_has_a_low_estoi(clip):
@@ -87,7 +87,7 @@ def test_a_tenth_of_a_second_is_too_short(clip):
         Stoi().score(brief)
 
 
-def test_refuses(clip):
+def test_a_sound_without_a_signal_or_of_another_length_is_refused(clip):
     assert_refuses_what_holds_no_signal(Stoi(), clip)
     assert_refuses_another_length(Stoi(), clip)
 
@@ -98,9 +98,9 @@ def test_candidates_do_not_matter_to_each_other(clip):
 
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_segments(prompts):
-    """Of 5 minutes: the sound at 10 kHz (24 MB), envelopes (2 x 3 MB) and one block (20 MB).
+    """5 minutes need the sound at 10 kHz (24 MB), envelopes (2 x 3 MB) and one block (20 MB).
 
-    All segments at once would be 84 MB for each of seven arrays.
+    All segments at once would take 84 MB for each of seven arrays.
     """
     import tracemalloc
 

@@ -30,28 +30,28 @@ def clean(clip):
 
 @pytest.mark.corpus
 @pytest.mark.slow
-def test_real_enhancers(shared):
+def test_delays_of_real_enhancers_equal_the_listed_ones(shared):
     rows = read_csv(shared / "paired.csv")
     paths = {(row["collection"], row["item"], row["role"]): row["path"] for row in rows}
     candidates = [row for row in rows if row["role"] == "candidate"]
     for row in candidates:
         against = paths[row["collection"], row["item"], row["align_to"]]
         reference, candidate = (audio.read(shared / path).wave for path in (against, row["path"]))
-        found = find(reference, candidate)
+        alignment = find(reference, candidate)
         correlation = float(row["align_corr"])
-        assert found.delay == int(row["align_lag_samples"]), row["path"]
-        assert found.polarity == np.sign(correlation), row["path"]
-        assert found.correlation == pytest.approx(correlation, abs=0.003), row["path"]
+        assert alignment.delay == int(row["align_lag_samples"]), row["path"]
+        assert alignment.polarity == np.sign(correlation), row["path"]
+        assert alignment.correlation == pytest.approx(correlation, abs=0.003), row["path"]
     assert len(candidates) == 111
 
 
 @pytest.mark.parametrize("delay", [-3999, -400, -1, 0, 1, 160, 400, 3999])
 @pytest.mark.parametrize("polarity", [1, -1])
-def test_a_delay_and_a_polarity(clip, clean, delay, polarity):
+def test_a_delay_and_a_polarity_are_found(clip, clean, delay, polarity):
     candidate = add_delay(noisy(clip.clean, 0.02).wave * np.float32(polarity), delay)
-    found = find(clean, candidate)
-    assert (found.delay, found.polarity) == (delay, polarity)
-    assert np.sign(found.correlation) == polarity
+    alignment = find(clean, candidate)
+    assert (alignment.delay, alignment.polarity) == (delay, polarity)
+    assert np.sign(alignment.correlation) == polarity
 
 
 @pytest.mark.parametrize(
@@ -65,8 +65,8 @@ def test_a_delay_and_a_polarity(clip, clean, delay, polarity):
     ids=["clipped", "low-passed", "high-passed", "faded in"],
 )
 def test_a_delay_is_estimated_whatever_else_was_changed(clean, change):
-    found = find(clean, -add_delay(change(clean).astype(np.float32), 230))
-    assert (found.delay, found.polarity) == (230, -1)
+    alignment = find(clean, -add_delay(change(clean).astype(np.float32), 230))
+    assert (alignment.delay, alignment.polarity) == (230, -1)
 
 
 def test_a_candidate_without_the_phase_is_not_aligned(clean, prompts):
@@ -77,14 +77,14 @@ def test_a_candidate_without_the_phase_is_not_aligned(clean, prompts):
     other_speech = prompts[1][0].wave
     noise = rng.normal(size=len(clean))
     for candidate in (resynthesis, other_speech, noise):
-        found = find(clean, candidate.astype(np.float32))
-        assert (found.delay, found.polarity) == (0, 1)
-        assert abs(found.correlation) < 0.2
+        alignment = find(clean, candidate.astype(np.float32))
+        assert (alignment.delay, alignment.polarity) == (0, 1)
+        assert abs(alignment.correlation) < 0.2
 
 
 def test_a_delay_beyond_the_search_is_not_guessed(clean):
-    found = find(clean, add_delay(clean, 6000))
-    assert (found.delay, found.polarity) == (0, 1)
+    alignment = find(clean, add_delay(clean, 6000))
+    assert (alignment.delay, alignment.polarity) == (0, 1)
 
 
 @pytest.mark.parametrize("value", [0.0, np.nan, np.inf])
@@ -130,39 +130,39 @@ def test_long_sounds_are_aligned_like_short_ones(prompts):
     """More than one block, the last one incomplete."""
     clean = np.concatenate([sound.wave for sound, _ in prompts[:4]])
     assert len(clean) > 3 * 32_000
-    found = find(clean, add_delay(-clean, -123))
-    assert (found.delay, found.polarity) == (-123, -1)
-    assert found.correlation == pytest.approx(-1)
+    alignment = find(clean, add_delay(-clean, -123))
+    assert (alignment.delay, alignment.polarity) == (-123, -1)
+    assert alignment.correlation == pytest.approx(-1)
 
 
 def test_half_a_sample_of_delay_remains(clean):
-    """And costs what the docstring says."""
+    """It lowers the SI-SDR as the docstring states."""
     spectrum, turns = np.fft.rfft(clean), np.fft.rfftfreq(len(clean))
     shifted = np.fft.irfft(spectrum * np.exp(-2j * np.pi * turns * 40.5), len(clean))
     candidate = shifted.astype(np.float32)
-    found = find(clean, candidate)
-    assert found.delay in (40, 41)
-    assert 3 < si_sdr(*time_alignment.undo_alignment(found, clean, candidate)) < 25
+    alignment = find(clean, candidate)
+    assert alignment.delay in (40, 41)
+    assert 3 < si_sdr(*time_alignment.undo_alignment(alignment, clean, candidate)) < 25
 
 
 def test_the_rate_scales_the_search(clip):
     sound = clip.clean.at(8000)
-    found = time_alignment.find_alignment(sound.wave, add_delay(sound.wave, 1999), 8000)
-    assert replace(found, correlation=1.0) == TimeAlignment(1999, 1, 1.0)
+    alignment = time_alignment.find_alignment(sound.wave, add_delay(sound.wave, 1999), 8000)
+    assert replace(alignment, correlation=1.0) == TimeAlignment(1999, 1, 1.0)
 
 
 @pytest.mark.parametrize("delay", [-4005, 4001, 4010, 4016, 4020, 4100])
 def test_a_delay_beyond_the_search_is_not_taken_for_its_limit(clean, delay):
-    found = find(clean, add_delay(clean, delay))
-    assert (found.delay, found.polarity) == (0, 1)
+    alignment = find(clean, add_delay(clean, delay))
+    assert (alignment.delay, alignment.polarity) == (0, 1)
 
 
 @pytest.mark.parametrize("hertz", [100, 200, 440, 1000, 3000])
 @pytest.mark.parametrize("delay", [10, 30])
 def test_a_tone_is_not_aligned(hertz, delay):
     tone = (0.5 * np.sin(2 * np.pi * hertz * np.arange(48_000) / 16_000)).astype(np.float32)
-    found = find(tone, np.roll(tone, delay))
-    assert (found.delay, found.polarity) == (0, 1)
+    alignment = find(tone, np.roll(tone, delay))
+    assert (alignment.delay, alignment.polarity) == (0, 1)
 
 
 def test_unmatched_seconds_are_noted(clean):

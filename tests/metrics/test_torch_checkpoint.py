@@ -42,7 +42,7 @@ class Code:
     [b"", b"0", b"<html>404</html>", b"PK\x03\x04 cut off", {}, [1, 2], {"model_state": {}}, Code],
     ids=["empty", "no stack", "page", "zip", "no entry", "list", "no weight", "code"],
 )
-def test_other_files_than_a_checkpoint_are_named_and_refused(tmp_path, name, content):
+def test_a_file_that_is_no_checkpoint_is_refused_by_name(tmp_path, name, content):
     path, mark = tmp_path / "broken.pt", tmp_path / "it ran"
     if isinstance(content, bytes):
         path.write_bytes(content)
@@ -58,7 +58,7 @@ def test_other_files_than_a_checkpoint_are_named_and_refused(tmp_path, name, con
     assert not mark.exists()
 
 
-def test_the_message_says_that_code_is_refused(tmp_path):
+def test_code_in_a_file_is_refused_without_torchs_advice(tmp_path):
     torch.save(Code(tmp_path / "made"), tmp_path / "it.pt")
     with raises(InputError, path="it.pt", problem="unreadable") as refused:
         torch_checkpoint.read_checkpoint(tmp_path / "it.pt", "a thing", dict)
@@ -67,7 +67,7 @@ def test_the_message_says_that_code_is_refused(tmp_path):
     assert not (tmp_path / "made").exists()
 
 
-def test_a_file_that_cannot_be_opened_says_why(tmp_path):
+def test_the_error_of_a_file_that_cannot_be_opened_says_why(tmp_path):
     with raises(InputError, path=tmp_path, value="Is a directory", problem="unreadable"):
         torch_checkpoint.read_checkpoint(tmp_path, "a thing", dict)
 

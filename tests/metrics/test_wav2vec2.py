@@ -17,7 +17,7 @@ from tests.refusals import raises, require_length
 
 
 class Trap:
-    """A pickle that makes a folder when it is read."""
+    """Object whose unpickling makes a folder."""
 
     def __init__(self, folder):
         self.folder = str(folder)
@@ -43,7 +43,7 @@ def test_code_in_a_checkpoint_does_not_run(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["empty", "text", "cut", "plain pickle"])
-def test_damaged(tmp_path, kind):
+def test_a_damaged_file_is_refused(tmp_path, kind):
     path = tmp_path / "weights.pt"
     torch.save({"weight": torch.zeros(1000)}, path)
     whole = path.read_bytes()
@@ -61,7 +61,7 @@ def test_damaged(tmp_path, kind):
 
 
 @pytest.mark.parametrize("content", [[torch.zeros(1)], {"weight": 1.0}, torch.zeros(1)])
-def test_not_tensors_by_name(tmp_path, content):
+def test_content_other_than_tensors_by_name_is_refused(tmp_path, content):
     torch.save(content, tmp_path / "weights.pt")
     with raises(InputError, path="weights.pt", problem="invalid"):
         read_tensors(tmp_path / "weights.pt")
@@ -80,7 +80,7 @@ def test_half_precision_becomes_single(tmp_path):
         ({"weight": torch.zeros(2, 4), "bias": torch.zeros(2)}, r"\[2, 4\].*\[2, 3\]"),
     ],
 )
-def test_another_model(tmp_path, tensors, named):
+def test_tensors_of_another_model_are_refused(tmp_path, tensors, named):
     with raises(InputError, path="w.pt", problem="invalid") as caught:
         fill_weights(linear_on_meta(), tensors, tmp_path / "w.pt", "the layer of the test")
     assert re.search(named, str(caught.value))

@@ -1,4 +1,4 @@
-"""Sounds for which no metric that needs a reference may return a number."""
+"""Checks with sounds for which no metric that needs a reference may return a number."""
 
 from dataclasses import replace
 
@@ -44,9 +44,11 @@ def assert_refuses_another_length(metric, clip):
 
 
 def assert_candidates_do_not_matter_to_each_other(metric, clip):
-    """Bit for bit: alone, together, in another order, beside one that fails."""
+    """Assert equal bits alone, together, in another order, and beside a candidate that fails."""
     together = metric.score(clip)
-    alone = [metric.score(replace(clip, candidates=[one]))[0] for one in clip.candidates]
+    alone = [
+        metric.score(replace(clip, candidates=[candidate]))[0] for candidate in clip.candidates
+    ]
     backwards = metric.score(replace(clip, candidates=clip.candidates[::-1]))[::-1]
     dead = constant(clip.clean, 0.0)
     beside = metric.score(replace(clip, candidates=[dead, *clip.candidates]))[1:]

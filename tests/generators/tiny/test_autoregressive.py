@@ -1,4 +1,4 @@
-"""Tests of the autoregressive model: its likelihood sums to one and its sampling agrees with it."""
+"""Tests of the autoregressive model: its likelihood, and sampling that follows it."""
 
 import numpy as np
 import pytest
@@ -68,15 +68,15 @@ def test_the_first_column_moves_every_frame(model, x) -> None:
     assert moved.min() > 1e-6
 
 
-def test_the_likelihoods_of_all_continuations_add_up_to_one(model, x) -> None:
+def test_the_likelihoods_of_all_continuations_sum_to_one(model, x) -> None:
     """Sum over all values of the last two tokens given the others, for a clip of one frame."""
-    one = x[:1, :, :1]
+    frame = x[:1, :, :1]
     tokens = torch.zeros(25, 4, 2, dtype=torch.long)
     tokens[:, 2, 1], tokens[:, 3, 1] = torch.arange(25) // 5, torch.arange(25) % 5
-    total = log_likelihood(model, tokens, one.expand(25, -1, -1))
-    inputs = model.decoder_input(model.condition(one))
+    total = log_likelihood(model, tokens, frame.expand(25, -1, -1))
+    inputs = model.decoder_input(model.condition(frame))
     given = model.clip_log_probability(tokens[:1, :, 0], inputs).sum()
-    log_p = frame_logits(model, one, tokens[:1]).log_softmax(-1)
+    log_p = frame_logits(model, frame, tokens[:1]).log_softmax(-1)
     given = given + log_p[0, 0, 0, 0] + log_p[0, 0, 1, 0]
     torch.testing.assert_close(total.logsumexp(0), given)
 
@@ -99,25 +99,25 @@ def test_a_gradient_reaches_every_weight(model, x) -> None:
 
 
 def test_incremental_decoding_equals_teacher_forcing(model, x, monkeypatch) -> None:
-    """The logits that each token is drawn from are those of the likelihood of what was drawn."""
+    """Each token is drawn from the logits of which the likelihood consists."""
     inputs = model.decoder_input(model.condition(x[:1]))
-    seen = []
+    recorded = []
 
-    def watched(self: CodeSampler, logits, codes, uniform):
-        seen.append(logits.copy())
-        return drawn(self, logits, codes, uniform)
+    def record_logits(self: CodeSampler, logits, codes, uniform):
+        recorded.append(logits.copy())
+        return sample(self, logits, codes, uniform)
 
-    drawn = CodeSampler.__call__
-    monkeypatch.setattr(CodeSampler, "__call__", watched)
+    sample = CodeSampler.__call__
+    monkeypatch.setattr(CodeSampler, "__call__", record_logits)
     decoding = Decoding(model, inputs)
-    found = decoding.tokens(
+    sampled = decoding.tokens(
         SamplingPlan(np.random.default_rng(0), CodeSampler(), CodeSampler()), history=1
     )
-    assert found.shape == (4, 10)
-    tokens = torch.from_numpy(found).long()[None]
+    assert sampled.shape == (4, 10)
+    tokens = torch.from_numpy(sampled).long()[None]
     first = model.clip_logits(tokens[..., 0], inputs)[0]
     forced = torch.cat([first, frame_logits(model, x[:1], tokens)[0].flatten(0, 1)])
-    got = torch.from_numpy(np.stack(seen))
+    got = torch.from_numpy(np.stack(recorded))
     torch.testing.assert_close(got.log_softmax(-1), forced.log_softmax(-1), atol=2e-5, rtol=1e-5)
 
 
@@ -135,7 +135,7 @@ def test_a_history_of_zero_hides_earlier_frames_in_both(model, x, monkeypatch) -
     assert torch.equal(logits[0].argmax(-1).T, tokens[0, :, 1:])
 
 
-def test_numpy_and_torch_agree_on_the_small_functions() -> None:
+def test_gelu_and_normalisation_in_numpy_equal_torchs() -> None:
     v = np.random.default_rng(0).standard_normal(50).astype(np.float32)
     torch.testing.assert_close(
         torch.from_numpy(gelu(v)), torch.nn.functional.gelu(torch.from_numpy(v))

@@ -1,4 +1,4 @@
-"""Tests that candidates sampled as one batch (as on a GPU) equal those sampled one by one."""
+"""Tests that candidates sampled as one batch (as on a GPU) equal those sampled one by alone."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ SEEDS = [3, 14, 159, 2653]
 
 @pytest.fixture(scope="module", params=[FlowMatchingTiny, AutoregressiveTiny, MaskedTiny])
 def both(request):
-    """Candidates alone and in one batch."""
+    """Candidates that were sampled one by one, and in one batch."""
     generator = request.param()
     generator.load("cpu")
     with torch.inference_mode():
@@ -27,13 +27,13 @@ def both(request):
 
 
 def test_a_candidate_is_the_same_within_rounding(both):
-    for one, other in zip(*both, strict=True):
-        assert one.sampling == other.sampling
-        if one.latent is not None:
-            assert np.abs(one.latent - other.latent).max() <= 2e-3
-            assert np.abs(one.audio - other.audio).max() <= 1e-3
+    for alone, batched in zip(*both, strict=True):
+        assert alone.sampling == batched.sampling
+        if alone.latent is not None:
+            assert np.abs(alone.latent - batched.latent).max() <= 2e-3
+            assert np.abs(alone.audio - batched.audio).max() <= 1e-3
         else:
-            assert (one.tokens == other.tokens).mean() >= 0.99
+            assert (alone.tokens == batched.tokens).mean() >= 0.99
 
 
 def test_candidates_of_a_batch_differ(both):

@@ -22,7 +22,7 @@ RATES = (8000, 11025, 16000, 22050, 24000, 44100, 48000, 96000)
 
 
 def voice(samples: int = 16000, seed: int = 0, rate: int = 16000):
-    """A buzz at 125 Hz with formant-like tilt and a little noise: speech enough for DSP."""
+    """Make a buzz at 125 Hz with a falling spectrum and some noise, in place of speech."""
     rng = np.random.default_rng(seed)
     t = np.arange(samples) / rate
     buzz = sum(np.sin(2 * np.pi * 125 * h * t) / h for h in range(1, 60))
@@ -68,8 +68,8 @@ def test_triangles_share_every_bin_and_use_every_band(bands: int, rate: int) -> 
 
 
 @pytest.mark.parametrize("rate", RATES)
-def test_every_rate_fills_the_same_holes(rate: int) -> None:
-    """A lost packet of 20 ms and all that is above 3 kHz, in seconds and hertz."""
+def test_the_same_gaps_are_filled_at_every_rate(rate: int) -> None:
+    """The gaps are a lost packet of 20 ms and the band above 3 kHz."""
     analysis = Analysis(rate)
     wave = resample(resample(voice(2 * rate, rate=rate), rate, 6000), 6000, rate)
     lossy = round_to_16_bits(wave[: 2 * rate])
@@ -93,7 +93,7 @@ def test_a_clean_clip_needs_no_gain() -> None:
                                atol=1e-5, rtol=0)  # fmt: skip
 
 
-def test_features_ignore_the_level() -> None:
+def test_features_do_not_depend_on_the_level() -> None:
     quiet, loud = features(carrier(voice() * 0.5)), features(carrier(voice()))
     assert quiet.shape[0] == FEATURES
     assert (quiet - loud).abs()[:, 2:-2].max() < 0.1  # 2 dB, where the floor is near

@@ -54,7 +54,7 @@ def test_the_revision_follows_the_weights(folder) -> None:
     assert revision_of(folder) != before
 
 
-def test_the_error_of_an_absent_checkpoint_says_what_to_give(tmp_path) -> None:
+def test_a_missing_checkpoint_is_reported(tmp_path) -> None:
     with raises(MissingWeightsError, path="nowhere", problem="missing"):
         revision_of(tmp_path / "nowhere")
     with raises(MissingWeightsError, path="nowhere", problem="missing"):
@@ -85,7 +85,7 @@ def test_a_file_of_another_kind_is_refused(folder, content: bytes, problem: str)
         load_network(folder, Flow)
 
 
-def test_settings_without_a_rate_are_of_16_khz(folder) -> None:
+def test_settings_without_a_rate_mean_16_khz(folder) -> None:
     path = folder / "config.json"
     settings = json.loads(path.read_text())
     assert settings.pop("sample_rate") == 16000
@@ -227,7 +227,7 @@ def test_an_architecture_is_a_name(folder):
             refused()
 
 
-def test_settings_are_numbers_of_json(folder):
+def test_a_number_that_is_not_finite_is_refused(folder):
     change_settings(folder, shared_noise=1e400)
     for refused in (
         lambda: FlowMatchingTiny(checkpoint=str(folder)),
@@ -237,7 +237,7 @@ def test_settings_are_numbers_of_json(folder):
             refused()
 
 
-def test_a_wider_network_than_its_weights_is_not_made(folder, limit_memory):
+def test_a_network_wider_than_its_weights_is_refused(folder, limit_memory):
     change_settings(folder, encoder_width=4096)
     for refused in (
         lambda: FlowMatchingTiny(checkpoint=str(folder)),
@@ -250,7 +250,7 @@ def test_a_wider_network_than_its_weights_is_not_made(folder, limit_memory):
         assert reshaped[0].startswith("encoder.blocks.0.gain ")
 
 
-def test_codebooks_of_any_size_take_no_memory(tmp_path, limit_memory) -> None:
+def test_codebooks_of_a_false_size_are_refused_without_memory(tmp_path, limit_memory) -> None:
     save_network(Tokenizer(TokenizerConfig(4, 3)), tmp_path)
     change_settings(tmp_path, codes=65536, groups=40)
     with raises(
@@ -290,7 +290,7 @@ def test_a_false_header_is_refused_before_any_work(folder, content, limit_memory
         encoder_weights(folder)
 
 
-def test_a_file_of_nothing_but_holes_is_refused(folder) -> None:
+def test_an_oversized_sparse_file_is_refused(folder) -> None:
     with (folder / "model.safetensors").open("r+b") as file:
         file.truncate(2**40)
     with pytest.raises(ConfigError, match="the limit is"):

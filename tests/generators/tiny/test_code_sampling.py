@@ -11,11 +11,11 @@ UNIFORM = (np.arange(1000) + 0.5) / 1000
 
 
 def shares(draw: CodeSampler, logits=LOGITS):
-    found = draw(np.tile(logits, (1000, 1)), CODES, UNIFORM)
-    return np.bincount(found, minlength=4) / 1000
+    drawn = draw(np.tile(logits, (1000, 1)), CODES, UNIFORM)
+    return np.bincount(drawn, minlength=4) / 1000
 
 
-def test_codes_come_as_often_as_they_are_likely() -> None:
+def test_codes_are_drawn_with_their_probabilities() -> None:
     np.testing.assert_allclose(shares(CodeSampler()), [0.5, 0.2, 0.2, 0.1], atol=0.002)
 
 
@@ -55,5 +55,5 @@ def test_one_row_and_many_agree() -> None:
 
 
 @pytest.mark.parametrize("uniform", [0.0, np.nextafter(1.0, 0)])
-def test_the_ends_of_the_interval_are_codes_that_are_possible(uniform: float) -> None:
+def test_the_ends_of_the_interval_give_possible_codes(uniform: float) -> None:
     assert CodeSampler(top_p=0.6)(LOGITS, CODES, uniform) in (0, 1)

@@ -1,4 +1,4 @@
-"""Tests of the invariants of the flow, exact where theory gives the answer."""
+"""Tests of the flow against values that are known from theory."""
 
 import math
 
@@ -51,7 +51,7 @@ def test_the_error_is_a_mean_without_a_factor_of_one_half(monkeypatch, flow) -> 
 
 
 def test_an_untrained_field_is_exact_for_gaussian_data(flow) -> None:
-    """With a zero correction, y_0 = noise must be carried to m + s noise."""
+    """With a zero correction, the flow maps y_0 = noise to m + s noise."""
     m = torch.randn(1, GAIN_BANDS, 50)
     log_s = torch.randn(1, GAIN_BANDS, 50).clamp(-2, 0.5)
     condition = Condition(torch.zeros(1, SMALL.encoder_width, 50), m, log_s)
@@ -72,7 +72,7 @@ def test_midpoint_converges_faster_than_euler(flow) -> None:
 
 
 @pytest.mark.parametrize(("width", "sign"), [(0.2, 1), (5.0, -1)])
-def test_the_error_of_narrow_data_narrows_the_scale(flow, width, sign) -> None:
+def test_the_gradient_of_the_error_fits_the_scale_to_the_data(flow, width, sign) -> None:
     """Alignment needs this to make a policy as cautious as the chosen candidates."""
     generator = torch.Generator().manual_seed(0)
     m, y_0, noise = torch.randn(3, 64, GAIN_BANDS, 50, generator=generator)

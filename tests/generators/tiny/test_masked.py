@@ -1,4 +1,4 @@
-"""Tests of the masked model: masked tokens have no influence, and decoding unmasks all."""
+"""Tests of the masked model: hidden tokens have no influence, and decoding reveals all."""
 
 from itertools import pairwise
 
@@ -70,8 +70,8 @@ def test_the_likelihood_is_that_of_the_hidden_tokens(model, x, tokens, visible) 
         )
         for b in range(2)
     ]
-    found = log_likelihood(model, tokens, visible, x)
-    torch.testing.assert_close(found, torch.tensor(wanted), atol=1e-4, rtol=1e-4)
+    total = log_likelihood(model, tokens, visible, x)
+    torch.testing.assert_close(total, torch.tensor(wanted), atol=1e-4, rtol=1e-4)
 
 
 def test_with_nothing_hidden_the_log_likelihood_is_zero(model, x, tokens) -> None:
@@ -94,33 +94,33 @@ def test_the_schedule_is_a_quarter_of_a_cosine() -> None:
 
 
 @pytest.mark.parametrize("steps", [1, 2, 5, 40])
-def test_decoding_uncovers_all_and_changes_nothing_that_is_visible(
+def test_decoding_reveals_all_tokens_and_keeps_visible_ones(
     model, x, steps: int, monkeypatch
 ) -> None:
-    seen = []
+    calls = []
 
-    def watched(self, tokens, visible, inputs):
-        seen.append((tokens.clone(), visible.clone()))
+    def record_call(self, tokens, visible, inputs):
+        calls.append((tokens.clone(), visible.clone()))
         return logits(self, tokens, visible, inputs)
 
     logits = Masked.logits
-    monkeypatch.setattr(Masked, "logits", watched)
+    monkeypatch.setattr(Masked, "logits", record_call)
     inputs = model.decoder_input(model.condition(x[:1]))
-    [found] = sample_tokens(
+    [decoded] = sample_tokens(
         model, inputs, [SamplingPlan(np.random.default_rng(0), CodeSampler(), CodeSampler())], steps
     )
-    assert found.shape == (4, 10)
-    assert len(seen) == steps
-    assert not seen[0][1].any()
-    for (_, before), (tokens, after) in pairwise(seen):
+    assert decoded.shape == (4, 10)
+    assert len(calls) == steps
+    assert not calls[0][1].any()
+    for (_, before), (tokens, after) in pairwise(calls):
         assert (after | ~before).all()
         assert after.sum() >= before.sum()
-        assert (tokens[0, :, 1:].numpy()[after[0]] == found[:, 1:][after[0]]).all()
-    assert ((found >= 0) & (found < 5)).all()
+        assert (tokens[0, :, 1:].numpy()[after[0]] == decoded[:, 1:][after[0]]).all()
+    assert ((decoded >= 0) & (decoded < 5)).all()
 
 
 class Quiet:
-    """A source of random numbers without Gumbel noise."""
+    """Source of random numbers without Gumbel noise."""
 
     def random(self, size):
         return np.full(size, 0.5)
@@ -133,13 +133,13 @@ def test_the_most_confident_tokens_come_first(model, x, monkeypatch) -> None:
     """Without noise, the tokens that a step reveals are more confident than the others."""
     shown = []
 
-    def watched(self, tokens, visible, inputs):
-        found = logits(self, tokens, visible, inputs)
-        shown.append((visible, found))
-        return found
+    def record_call(self, tokens, visible, inputs):
+        result = logits(self, tokens, visible, inputs)
+        shown.append((visible, result))
+        return result
 
     logits = Masked.logits
-    monkeypatch.setattr(Masked, "logits", watched)
+    monkeypatch.setattr(Masked, "logits", record_call)
     inputs = model.decoder_input(model.condition(x[:1]))
     sample_tokens(
         model, inputs, [SamplingPlan(Quiet(), CodeSampler(), CodeSampler(temperature=0))], 2

@@ -73,7 +73,7 @@ def write_hub_cache(
 
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch) -> Path:
-    """The Hub's cache, empty, with nobody logged in and no Hub to be reached."""
+    """The empty cache of the Hub, which is unreachable; no token is stored."""
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "no-token"))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
@@ -115,7 +115,7 @@ def test_a_checkpoint_of_no_generator_is_refused(tmp_path) -> None:
 
 
 @pytest.mark.parametrize("how", ["GENSR_PREF_OFFLINE", "HF_HUB_OFFLINE", "unreachable"])
-def test_what_is_cached_is_used_without_a_connection(how, home, tmp_path, monkeypatch) -> None:
+def test_a_cached_checkpoint_is_used_without_a_connection(how, home, tmp_path, monkeypatch) -> None:
     folder = write_checkpoint(tmp_path / "x")
     write_hub_cache(home, contents(folder))
     if how == "GENSR_PREF_OFFLINE":
@@ -128,7 +128,7 @@ def test_what_is_cached_is_used_without_a_connection(how, home, tmp_path, monkey
 
 
 @pytest.mark.parametrize("how", ["GENSR_PREF_OFFLINE", "HF_HUB_OFFLINE"])
-def test_offline_nothing_is_requested_and_the_command_is_named(how, server, tmp_path, monkeypatch):
+def test_nothing_is_requested_offline(how, server, tmp_path, monkeypatch):
     server.push(ID, contents(write_checkpoint(tmp_path / "x")))
     if how == "GENSR_PREF_OFFLINE":
         monkeypatch.setenv(how, "1")
@@ -150,7 +150,7 @@ def test_a_partly_cached_repository_is_not_used(home, tmp_path, monkeypatch) -> 
         from_pretrained(ID)
 
 
-def test_of_a_repository_only_the_checkpoint_is_downloaded_and_once(server, tmp_path) -> None:
+def test_only_the_checkpoint_of_a_repository_is_downloaded_once(server, tmp_path) -> None:
     folder = write_checkpoint(tmp_path / "x")
     extra = {"pytorch_model.bin": b"\x80pickle", "README.md": b"hello", "run.py": b"1/0"}
     commit = server.push(ID, contents(folder) | extra)
@@ -162,7 +162,7 @@ def test_of_a_repository_only_the_checkpoint_is_downloaded_and_once(server, tmp_
     assert len(server.asked) == before
 
 
-def test_a_branch_that_advanced_is_updated_by_fetch(server, tmp_path, capsys) -> None:
+def test_fetch_updates_a_branch_that_advanced(server, tmp_path, capsys) -> None:
     """Until then, a resumed build and other workers use the commit that was cached first."""
     first = server.push(ID, contents(write_checkpoint(tmp_path / "a")), "main", "v1")
     assert f"@{first} " in FlowMatchingTiny(checkpoint=ID).revision
@@ -196,7 +196,7 @@ def test_an_id_that_the_hub_does_not_allow_is_refused(name, server) -> None:
     assert server.asked == []
 
 
-def test_what_the_hub_lacks_is_named(server, tmp_path) -> None:
+def test_a_repository_revision_or_file_that_the_hub_lacks_is_named(server, tmp_path) -> None:
     with raises(MissingWeightsError, path=ID, problem="refused"):
         from_pretrained(ID)
     server.push(ID, contents(write_checkpoint(tmp_path / "x")))
@@ -224,7 +224,7 @@ def test_an_unreachable_hub_is_reported(server, monkeypatch) -> None:
     require_absent(caught.value, "hf_secret")
 
 
-def test_a_run_file_names_one(home, tmp_path) -> None:
+def test_a_run_file_can_name_a_checkpoint_on_the_hub(home, tmp_path) -> None:
     write_hub_cache(home, contents(write_checkpoint(tmp_path / "x", "mgm")), ref="v1")
     options = {"checkpoint": ID, "revision": "v1"}
     made = plugins.create("generator", "mgm-tiny", options, "generators.0.options", tmp_path)
@@ -234,15 +234,15 @@ def test_a_run_file_names_one(home, tmp_path) -> None:
         plugins.create("generator", "mgm-tiny", {"revision": "v1"}, "generators.0.options")
 
 
-def test_a_digest_for_the_hub_is_refused(server) -> None:
+def test_a_digest_for_a_checkpoint_on_the_hub_is_refused(server) -> None:
     with raises(InputError, field="sha256", problem="conflict"):
         fetch.fetch([ID], sha256="0" * 64)
     assert server.asked == []
 
 
 @pytest.mark.slow
-def test_the_command_fetches_one_for_an_offline_run(server, tmp_path) -> None:
-    """In processes of their own, with the environment that a person would set."""
+def test_the_command_fetches_a_checkpoint_for_an_offline_run(server, tmp_path) -> None:
+    """Separate processes run in the environment that a user would set."""
     commit = server.push(ID, contents(write_checkpoint(tmp_path / "x")))
     settings = {"HF_HOME": str(tmp_path / "hf"), "HF_ENDPOINT": server.url}
     package = Path(gensr_pref.__file__).parents[1]

@@ -63,58 +63,58 @@ def test_a_seed_reproduces_its_candidate_and_another_seed_does_not(model) -> Non
 
 
 def test_a_row_does_not_depend_on_its_batch(model) -> None:
-    one, _ = noisy_clip(0, 12000)
-    two, _ = noisy_clip(1, 15777)
-    three, _ = noisy_clip(2, 8000)
-    waves, seeds = [one, two, two, three, one], [1, 2, 3, 4, 5]
+    first, _ = noisy_clip(0, 12000)
+    second, _ = noisy_clip(1, 15777)
+    third, _ = noisy_clip(2, 8000)
+    waves, seeds = [first, second, second, third, first], [1, 2, 3, 4, 5]
     together = sample_padded(model, waves, seeds)
-    for wave, seed, found in zip(waves, seeds, together, strict=True):
+    for wave, seed, candidate in zip(waves, seeds, together, strict=True):
         (alone,) = sample_padded(model, [wave], [seed])
-        np.testing.assert_array_equal(found.audio, alone.audio)
-        np.testing.assert_array_equal(found.tokens, alone.tokens)
+        np.testing.assert_array_equal(candidate.audio, alone.audio)
+        np.testing.assert_array_equal(candidate.tokens, alone.tokens)
 
 
 @pytest.mark.parametrize("samples", [1, 48, 255, 256, 5000])
 def test_output_is_as_long_as_the_input_and_finite(model, samples: int) -> None:
     wave = noisy_clip(samples=32000)[0][4000 : 4000 + samples]
-    (found,) = sample_padded(model, [wave], [0])
-    assert found.audio.shape == (samples,)
-    assert found.audio.dtype == np.float32
-    assert np.isfinite(found.audio).all()
+    (candidate,) = sample_padded(model, [wave], [0])
+    assert candidate.audio.shape == (samples,)
+    assert candidate.audio.dtype == np.float32
+    assert np.isfinite(candidate.audio).all()
 
 
 @pytest.mark.parametrize("wave", [np.zeros(4000), np.full(4000, 1.0), np.eye(1, 4000)[0]])
 def test_odd_signals_give_finite_audio(model, wave) -> None:
-    (found,) = sample_padded(model, [wave.astype(np.float32)], [0])
-    assert np.isfinite(found.audio).all()
+    (candidate,) = sample_padded(model, [wave.astype(np.float32)], [0])
+    assert np.isfinite(candidate.audio).all()
 
 
 def test_silence_stays_silent(model) -> None:
-    (found,) = sample_padded(model, [np.zeros(4000, np.float32)], [0])
-    assert np.abs(found.audio).max() == 0
+    (candidate,) = sample_padded(model, [np.zeros(4000, np.float32)], [0])
+    assert np.abs(candidate.audio).max() == 0
 
 
 def test_the_tokens_reproduce_the_audio(model) -> None:
     noisy, _ = noisy_clip(samples=12345)
-    (found,) = sample_padded(model, [noisy], [7])
-    assert found.tokens.dtype == np.int32
+    (candidate,) = sample_padded(model, [noisy], [7])
+    assert candidate.tokens.dtype == np.int32
     frames = -(-12345 // 256) + 2
-    assert found.tokens.shape == (8, 1 + frames)
-    rebuilt = from_tokens(noisy, found.tokens, model.policy.tokenizer)
-    np.testing.assert_array_equal(rebuilt, found.audio)
+    assert candidate.tokens.shape == (8, 1 + frames)
+    rebuilt = from_tokens(noisy, candidate.tokens, model.policy.tokenizer)
+    np.testing.assert_array_equal(rebuilt, candidate.audio)
 
 
 def test_options_are_drawn_within_their_ranges_and_recorded(model) -> None:
     made = type(model)(temperature=[0.8, 0.9], spread=[0.3, 0.5], clip_temperature=0.2, top_p=0.9)
     made.load("cpu")
     noisy, _ = noisy_clip(samples=6000)
-    found = sample_padded(made, [noisy] * 8, range(8))
+    candidates = sample_padded(made, [noisy] * 8, range(8))
     for option, (low, high) in {"temperature": (0.8, 0.9), "spread": (0.3, 0.5)}.items():
-        values = [candidate.sampling[option] for candidate in found]
+        values = [candidate.sampling[option] for candidate in candidates]
         assert all(low <= value <= high for value in values)
         assert np.std(values) > 0.01
-    assert found[0].sampling["clip_temperature"] == 0.2
-    assert found[0].sampling["top_p"] == 0.9
+    assert candidates[0].sampling["clip_temperature"] == 0.2
+    assert candidates[0].sampling["top_p"] == 0.9
 
 
 def test_candidates_at_temperature_zero_are_equal() -> None:
@@ -126,28 +126,28 @@ def test_candidates_at_temperature_zero_are_equal() -> None:
 
 
 def test_without_spread_candidates_differ_by_the_first_column_alone(model) -> None:
-    """Then gains differ less from frame to frame than candidates do as wholes."""
+    """The average gain of a candidate then follows the first column."""
     made = type(model)(spread=0, clip_temperature=3)
     made.load("cpu")
     noisy, _ = noisy_clip(samples=32000)
-    found = sample_padded(made, [noisy] * 4, range(4))
-    firsts = {tuple(candidate.tokens[:, 0]) for candidate in found}
+    candidates = sample_padded(made, [noisy] * 4, range(4))
+    firsts = {tuple(candidate.tokens[:, 0]) for candidate in candidates}
     assert len(firsts) == 4
     gains = [
-        made.policy.tokenizer.decode(torch.from_numpy(c.tokens)[None])[0].mean() for c in found
+        made.policy.tokenizer.decode(torch.from_numpy(c.tokens)[None])[0].mean() for c in candidates
     ]
     expected = [
         made.policy.tokenizer.levels()[torch.from_numpy(c.tokens[:, 0]).long()].mean()
-        for c in found
+        for c in candidates
     ]
     assert np.corrcoef(gains, expected)[0, 1] > 0.5
 
 
 def test_the_likelihood_prefers_its_own_samples_to_shuffled_ones(model) -> None:
     noisy, _ = noisy_clip(samples=16000)
-    (found,) = sample_padded(model, [noisy], [0])
+    (candidate,) = sample_padded(model, [noisy], [0])
     x = features(carrier(noisy))[None]
-    tokens = torch.from_numpy(found.tokens).long()[None]
+    tokens = torch.from_numpy(candidate.tokens).long()[None]
     shuffled = tokens.clone()
     order = torch.randperm(tokens.shape[-1] - 1, generator=torch.Generator().manual_seed(0))
     shuffled[..., 1:] = tokens[..., 1 + order]
@@ -187,25 +187,25 @@ def test_options_of_one_paradigm_are_checked() -> None:
     refuses_option(MaskedTiny, "steps", steps=0)
 
 
-def test_sampling_before_loading_says_so(model) -> None:
+def test_sampling_before_loading_is_refused(model) -> None:
     with pytest.raises(RuntimeError, match=model.name):
         sample_padded(type(model)(), [np.zeros(320, np.float32)], [0])
 
 
 @pytest.mark.slow
 def test_it_beats_the_noisy_input(model) -> None:
-    """PESQ and STOI over eight prompts of the sample, whose speakers training did hear."""
+    """PESQ and STOI over eight prompts of the sample, whose speakers were in the training data."""
     from pesq import pesq
     from pystoi import stoi
 
     gains = []
     for number in range(0, 24, 3):
         noisy, clean = noisy_clip(number, 48000)
-        (found,) = sample_padded(model, [noisy], [number])
+        (candidate,) = sample_padded(model, [noisy], [number])
         gains.append(
             (
-                pesq(16000, clean, found.audio, "wb") - pesq(16000, clean, noisy, "wb"),
-                stoi(clean, found.audio, 16000) - stoi(clean, noisy, 16000),
+                pesq(16000, clean, candidate.audio, "wb") - pesq(16000, clean, noisy, "wb"),
+                stoi(clean, candidate.audio, 16000) - stoi(clean, noisy, 16000),
             )
         )
     better_pesq, better_stoi = np.mean(gains, 0)

@@ -69,7 +69,7 @@ def test_a_code_without_points_is_moved() -> None:
         assert sorted(made.codebook.flatten().tolist()) == [0, 5, 9]
 
 
-def test_the_seed_determines_the_candidate() -> None:
+def test_the_seed_determines_the_codebooks() -> None:
     latents = torch.randn(2, GAIN_BANDS, 60, generator=torch.Generator().manual_seed(0))
     first, again, other = (fit_tokenizer(latents, 8, 4, seed).digest for seed in (0, 0, 1))
     assert first == again
@@ -77,10 +77,10 @@ def test_the_seed_determines_the_candidate() -> None:
 
 
 def test_too_few_frames_are_refused() -> None:
-    with pytest.raises(ValueError, match="3 different frames cannot give 4 codes"):
+    with pytest.raises(ValueError, match=r"\b3\b.*\b4\b"):
         fit_tokenizer(torch.randn(1, GAIN_BANDS, 3), 8, 4, 0)
 
 
 def test_bands_must_divide_into_groups() -> None:
-    with pytest.raises(ValueError, match="40 bands do not divide into 7 groups"):
+    with pytest.raises(ValueError, match=r"\b40\b.*\b7\b"):
         Tokenizer(TokenizerConfig(groups=7))

@@ -15,7 +15,7 @@ def layer(rng, channels, outputs):
 
 
 def dense(x, stages):
-    """Convolutions, ReLUs and the pooling between stages in torch: [T, F, C] to the same."""
+    """Apply convolutions, ReLUs and the pooling between stages in torch; [T, F, C] in and out."""
     values = torch.from_numpy(x).permute(2, 0, 1)[None].double()
     for at, stage in enumerate(stages):
         values = F.max_pool2d(values, 2) if at else values
@@ -33,7 +33,7 @@ def apply_stages(x, network):
 
 @pytest.mark.parametrize("share", [0, 0.1, 0.5, 1])
 @pytest.mark.parametrize("shape", [(1, 1), (2, 3), (9, 7), (8, 20)])
-def test_a_layer_on_any_share_of_nonzero_values(shape, share):
+def test_a_layer_equals_a_dense_convolution_at_any_sparsity(shape, share):
     rng = np.random.default_rng(0)
     x = rng.normal(size=(*shape, 13)).astype(np.float32)
     x[rng.random(x.shape) >= share] = 0
@@ -42,7 +42,7 @@ def test_a_layer_on_any_share_of_nonzero_values(shape, share):
 
 
 @pytest.mark.parametrize("shape", [(24, 20), (25, 21)])
-def test_stages_of_layers_and_the_pooling_between(shape):
+def test_stages_with_pooling_equal_dense_convolutions(shape):
     rng = np.random.default_rng(1)
     x = rng.normal(size=(*shape, 1)).astype(np.float32)
     stages = (
@@ -62,16 +62,16 @@ def test_an_output_has_the_same_bits_in_any_part_of_a_signal():
     assert not np.array_equal(piece[:2], whole[10:12])
 
 
-def test_filters_on_frames():
+def test_filters_equal_a_matrix_product_with_frames():
     rng = np.random.default_rng(3)
     samples, filters = rng.normal(size=1_000), rng.normal(size=(320, 7))
     frames = np.stack([samples[at : at + 320] for at in range(0, 681, 160)])
-    found = kernels.apply_filters(samples.astype(np.float32), filters.astype(np.float32), 160)
-    assert found == pytest.approx(frames @ filters, abs=1e-4)
+    filtered = kernels.apply_filters(samples.astype(np.float32), filters.astype(np.float32), 160)
+    assert filtered == pytest.approx(frames @ filters, abs=1e-4)
 
 
 def test_a_kernel_is_compiled_without_a_cache_folder():
-    """numba keeps nothing of a function that has no file, and raises if asked to."""
+    """numba cannot cache a function that has no file, and raises an error if it should."""
     names = {}
     exec("def half(x):\n    return x / 2", names)
     assert kernels.compile_kernel(names["half"])(3) == 1.5

@@ -1,4 +1,4 @@
-"""Tests that DNSMOS equals speechmos, although work is shared and done in blocks."""
+"""Tests that DNSMOS equals speechmos, although windows share work and are computed in blocks."""
 
 import tracemalloc
 
@@ -14,7 +14,7 @@ from gensr_pref.metrics.dnsmos.networks import RATE, WINDOW
 from tests.metrics.sounds import cut, read_csv
 
 TOLERANCE = 1e-5
-PERIODIC = [800, 16_160, 51_200]  # lengths whose frames soon come back
+PERIODIC = [800, 16_160, 51_200]  # lengths whose frames repeat with a short period
 APERIODIC = [1_601, 51_201, 72_079, 250_000]
 
 
@@ -47,12 +47,12 @@ def raw_scores(networks, wave):
 
 @pytest.mark.parametrize("samples", [51_200, 53_333, 72_079, 160_159])
 def test_every_score_equals_speechmos(dnsmos, recording, samples):
-    """Three windows, soon periodic and not; seven of a clip just short of half a window; two."""
+    """Three windows, with a short period and without; one sample less than half a window; two."""
     assert_agrees(dnsmos, Sound(recording.wave[40_000 : 40_000 + samples], RATE))
 
 
-def test_level_is_that_of_the_file(dnsmos, recording):
-    """Others (VERSA) divide by the peak first, and so get another number for a quiet file."""
+def test_the_level_is_not_normalised(dnsmos, recording):
+    """VERSA divides by the peak first, which gives another number for a quiet file."""
     wave = 0.25 * recording.wave[40_000 : 40_000 + 72_080]  # one window of 9.01 s when doubled
     assert_agrees(dnsmos, Sound(wave, RATE))
     [ours] = dnsmos.score(ClipSounds([Sound(wave, RATE)]))
@@ -64,13 +64,13 @@ def test_level_is_that_of_the_file(dnsmos, recording):
 @pytest.mark.parametrize(
     "samples", [1_600, 1_601, 16_000, 72_080, 72_081, 144_159, 144_160, 144_161, 160_000, 256_161]
 )
-def test_lengths_where_something_changes(dnsmos, recording, samples):
-    """0.1 s, a window, half of one, one hop more, and the last windows that are not dropped."""
+def test_scores_of_critical_lengths_equal_speechmos(dnsmos, recording, samples):
+    """0.1 s, half a window, a window, one hop more, and the last windows that are not dropped."""
     assert_agrees(dnsmos, Sound(recording.wave[:samples], RATE))
 
 
 @pytest.mark.slow
-def test_a_recording_with_dropped_windows(dnsmos, recording):
+def test_scores_of_a_recording_with_dropped_windows_equal_speechmos(dnsmos, recording):
     assert window_starts(len(recording.wave)) == [*range(7), *range(24, 38)]
     assert_agrees(dnsmos, recording)
 
@@ -91,7 +91,7 @@ def corpus_sounds(shared, part):
 @pytest.mark.slow
 @pytest.mark.corpus
 @pytest.mark.parametrize("part", range(5))
-def test_speech_noise_and_enhancers_of_all_lengths(dnsmos, shared, part):
+def test_scores_of_speech_noise_and_enhancers_equal_speechmos(dnsmos, shared, part):
     for sound in corpus_sounds(shared, part):
         assert_agrees(dnsmos, sound)
 
@@ -105,14 +105,14 @@ def test_windows_equal_those_of_speechmos(samples):
     hops = int(np.floor(len(repeated) / RATE) - 9.01) + 1
     expected = [repeated[int(i * RATE) : int((i + 9.01) * RATE)] for i in range(hops)]
     expected = [window for window in expected if len(window) == WINDOW]
-    found = list(split_windows(wave))
-    assert len(found) == len(expected) >= 1
-    assert all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))
+    windows = list(split_windows(wave))
+    assert len(windows) == len(expected) >= 1
+    assert all(np.array_equal(a, b) for a, b in zip(windows, expected, strict=True))
 
 
 @pytest.mark.parametrize("samples", [*PERIODIC, *APERIODIC])
 def test_sharing_changes_no_bit(networks, recording, samples):
-    """Window by window there is nothing to share."""
+    """Windows that are scored one by one share nothing."""
     wave = recording.wave[:samples]
     alone = np.concatenate([networks.raw_scores(window, [0]) for window in split_windows(wave)])
     assert np.array_equal(raw_scores(networks, wave), alone)
@@ -120,7 +120,7 @@ def test_sharing_changes_no_bit(networks, recording, samples):
 
 @pytest.mark.parametrize("samples", PERIODIC)
 def test_one_period_of_frames_is_enough(networks, recording, samples, monkeypatch):
-    """The sharing that is tested is there: fewer rows go through the first stage."""
+    """Work is really shared: fewer rows go through the first stage."""
     rows = []
     first = networks._p835._first
     monkeypatch.setattr(networks._p835, "_first", lambda x: rows.append(len(x)) or first(x))
@@ -137,7 +137,7 @@ def test_blocks_change_no_bit(networks, recording, monkeypatch):
 
 @pytest.mark.slow
 def test_memory_does_not_grow_with_length(networks, recording):
-    """Beyond what a block needs: 41 s."""
+    """It stays at the memory of a block, 41 s."""
     peaks = []
     for seconds in (70, 210):
         wave = np.resize(recording.wave, seconds * RATE)
@@ -162,7 +162,7 @@ def test_samples_beyond_full_scale_are_clipped(dnsmos, clip):
     assert first == second
 
 
-def test_digital_silence_within_a_clip(dnsmos, clip):
+def test_scores_of_a_clip_with_digital_silence_equal_speechmos(dnsmos, clip):
     wave = clip.candidates[0].wave.copy()
     wave[8_000:24_000] = 0
     assert_agrees(dnsmos, Sound(wave, RATE))

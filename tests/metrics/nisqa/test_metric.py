@@ -20,7 +20,7 @@ from gensr_pref.metrics.nisqa.network import NisqaNetwork
 from tests.metrics.sounds import cut, noisy, read_csv
 from tests.refusals import raises, require_length
 
-# What other projects call the five scores, after "nisqa_" and before "_pred".
+# Other projects' names of the five scores, between "nisqa_" and "_pred".
 THEIRS = {
     "mos": "nisqa",
     "noi": "nisqa_noisiness",
@@ -49,7 +49,7 @@ def random_checkpoint(args=ARGS):
 
 @pytest.fixture
 def save_checkpoint(tmp_path):
-    """Save an object as a checkpoint; gives its path."""
+    """Function that saves an object as a checkpoint and returns its path."""
 
     def save(checkpoint):
         path = tmp_path / "nisqa.tar"
@@ -78,10 +78,10 @@ def load_metric(path):
 
 
 def score_one(metric, sound):
-    [found] = metric.score(ClipSounds([sound]))
-    if isinstance(found, Exception):
-        raise found
-    return found
+    [answer] = metric.score(ClipSounds([sound]))
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
 
 
 def mos(metric, sound):
@@ -107,7 +107,7 @@ def resampy_48k(wave):
     [("versa", versa_48k, 1e-4), ("clearervoice", resampy_48k, 1e-3)],
 )
 def test_published_values_of_other_projects(real, shared, project, at_48k, allowed):
-    """Both score at 48 kHz what has 16, each through a resampler of its own."""
+    """Both projects resample 16 kHz to 48 kHz first, each by its own resampler."""
     rows = read_csv(shared / "reference_values.csv")
     rows = [row for row in rows if row["file"].startswith(project)]
     rows = [row for row in rows if row["metric"].lower().startswith("nisqa")]
@@ -121,15 +121,15 @@ def test_published_values_of_other_projects(real, shared, project, at_48k, allow
 
 @pytest.mark.corpus
 def test_values_of_the_official_predictor(real, shared):
-    """gabrielmittag/NISQA at fe84f0f, on the file as it is: 16 kHz."""
+    """They are from gabrielmittag/NISQA at fe84f0f, on the files at their own 16 kHz."""
     expected = {
         "versa/test2_test.wav": [0.8283831, 1.8785472, 2.5060654, 1.0370530, 1.5954345],
         "clearervoice/noisy/audio_1.wav": [1.4488730, 1.5890057, 3.2322730, 2.0424488, 2.0358446],
         "clearervoice/noisy/audio_2.wav": [2.3331745, 1.7143700, 4.2868680, 3.8778615, 3.3911912],
     }
     for file, values in expected.items():
-        found = mos(real, audio.read(shared / "reference_values" / file))
-        assert found == pytest.approx(values, abs=1e-5)
+        scores = mos(real, audio.read(shared / "reference_values" / file))
+        assert scores == pytest.approx(values, abs=1e-5)
 
 
 @pytest.mark.corpus
@@ -160,7 +160,7 @@ def test_features_are_librosas_without_its_warnings(clip):
 
 
 def librosa_decibel(sound):
-    """The call that the official predictor makes."""
+    """Compute features as the official predictor does."""
     import librosa
 
     magnitudes = librosa.feature.melspectrogram(
@@ -179,15 +179,15 @@ def librosa_decibel(sound):
 
 def test_segments_overlap_and_begin_every_4_frames():
     features = np.arange(48 * 40, dtype=np.float32).reshape(48, 40)
-    found = split_segments(features)
-    assert found.shape == (7, 48, 15)  # the last begins at frame 24 and ends at 39
-    assert np.array_equal(found[6], features[:, 24:39])
+    segments = split_segments(features)
+    assert segments.shape == (7, 48, 15)  # the last begins at frame 24 and ends at 39
+    assert np.array_equal(segments[6], features[:, 24:39])
 
 
-def test_five_scores_without_any_download(nisqa, clip):
-    for found in nisqa.score(clip):
-        assert list(found) == [score.name for score in nisqa.spec.scores]
-        assert all(np.isfinite(value) for value in found.values())
+def test_a_checkpoint_gives_five_finite_scores(nisqa, clip):
+    for answer in nisqa.score(clip):
+        assert list(answer) == [score.name for score in nisqa.spec.scores]
+        assert all(np.isfinite(value) for value in answer.values())
 
 
 def test_a_score_depends_on_its_candidate_alone_bit_for_bit(nisqa, clip):
@@ -196,10 +196,10 @@ def test_a_score_depends_on_its_candidate_alone_bit_for_bit(nisqa, clip):
     reversed_ = nisqa.score(ClipSounds(candidates[::-1]))
     assert together == reversed_[::-1]
     assert together == [score_one(nisqa, candidate) for candidate in candidates]
-    assert len({found["nisqa"] for found in together}) == len(candidates)
+    assert len({answer["nisqa"] for answer in together}) == len(candidates)
 
 
-def test_one_bad_candidate_spares_the_others(nisqa, clip):
+def test_a_bad_candidate_fails_alone(nisqa, clip):
     short = cut(clip.clean, 0.1)
     first, bad, last = nisqa.score(
         replace(clip, candidates=[clip.candidates[0], short, clip.clean])
@@ -209,7 +209,7 @@ def test_one_bad_candidate_spares_the_others(nisqa, clip):
 
 
 @pytest.mark.parametrize("rate", [8_000, 11_025, 16_000, 48_000])
-def test_too_short_ends_at_15_frames(nisqa, clip, rate):
+def test_a_sound_needs_15_frames(nisqa, clip, rate):
     shortest = 14 * int(rate * 0.01)
     wave = clip.clean.at(rate).wave
     assert np.isfinite(mos(nisqa, Sound(wave[:shortest], rate))).all()
@@ -217,8 +217,8 @@ def test_too_short_ends_at_15_frames(nisqa, clip, rate):
         score_one(nisqa, Sound(wave[: shortest - 1], rate))
 
 
-def test_too_long_begins_above_what_the_spec_says(nisqa):
-    """Features stand in for 52 s of sound: 10 ms a frame."""
+def test_a_sound_longer_than_the_spec_states_is_refused(nisqa):
+    """The features of 52 s are given directly, 10 ms per frame."""
     longest = round(nisqa.spec.longest_seconds * 100) + 1
     assert len(split_segments(np.zeros((48, longest), np.float32))) == 1300
     with raises(Unusable, reason="too_long"):
@@ -231,7 +231,7 @@ def test_a_sounds_own_rate_is_used(nisqa, clip, rate):
     assert mos(nisqa, clip.clean.at(rate)) != pytest.approx(mos(nisqa, clip.clean), abs=1e-6)
 
 
-def test_odd_sounds_get_finite_scores(nisqa, clip):
+def test_unusual_sounds_get_finite_scores(nisqa, clip):
     direct_current = np.full(16_000, 0.1, np.float32)
     clipped = np.clip(clip.clean.wave * 100, -1, 1)
     beyond_full_scale = clip.clean.wave * 10
@@ -239,7 +239,7 @@ def test_odd_sounds_get_finite_scores(nisqa, clip):
         assert np.isfinite(mos(nisqa, Sound(wave, 16_000))).all()
 
 
-def test_loading_leaves_the_seed_of_the_process_alone(save_checkpoint):
+def test_loading_does_not_change_the_random_state_of_the_process(save_checkpoint):
     path = save_checkpoint(random_checkpoint())
     before = torch.get_rng_state()
     load_metric(path)
@@ -252,7 +252,7 @@ def test_it_stays_on_the_cpu_whatever_the_device(nisqa, save_checkpoint, clip):
     assert other.score(clip) == nisqa.score(clip)
 
 
-def test_missing_weights(tmp_path, monkeypatch):
+def test_missing_weights_are_reported(tmp_path, monkeypatch):
     with raises(MissingWeightsError, value="nisqa", path="nowhere.tar", problem="missing"):
         Nisqa(str(tmp_path / "nowhere.tar"))
     monkeypatch.setenv("GENSR_PREF_CACHE", str(tmp_path))
@@ -292,16 +292,16 @@ def checkpoint_reshaped(name):
         {"args": None, "model_state_dict": {}},
         torch.zeros(3),
     ],
-    ids=["a weight lacks", "another shape", "no args", "empty args", "a tensor"],
+    ids=["a weight is missing", "another shape", "no args", "empty args", "a tensor"],
 )
-def test_another_file_than_the_checkpoint_is_refused(save_checkpoint, checkpoint):
+def test_a_checkpoint_of_another_format_is_refused(save_checkpoint, checkpoint):
     with raises(InputError, path="nisqa.tar", problem="invalid") as refused:
         load_metric(save_checkpoint(checkpoint))
     require_length(refused.value, 600)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04 cut off"])
-def test_other_files_are_refused(tmp_path, content):
+def test_a_file_that_is_no_checkpoint_is_refused(tmp_path, content):
     path = tmp_path / "nisqa.tar"
     path.write_bytes(content)
     with raises(InputError, path="nisqa.tar", problem="unreadable"):
@@ -323,7 +323,7 @@ def save_as_plain_pickle(checkpoint, path):
 
 
 @pytest.mark.parametrize("save", [torch.save, save_as_plain_pickle])
-def test_a_pickle_that_would_run_code_is_refused_unrun(tmp_path, save):
+def test_a_pickle_that_would_run_code_is_refused(tmp_path, save):
     path, mark = tmp_path / "nisqa.tar", tmp_path / "it ran"
     save({**random_checkpoint(), "extra": Malice(mark)}, path)
     with raises(InputError, path="nisqa.tar", problem="unreadable"):

@@ -25,7 +25,7 @@ BOTH = ["wb", "nb"]
 
 
 def bursts(seconds, on=3000, off=3400):
-    """Noise that is interrupted for longer than PESQ joins utterances over."""
+    """Make noise with interruptions over which PESQ does not join utterances."""
     noise = np.random.default_rng(0).normal(scale=0.1, size=round(seconds * 16_000))
     audible = np.arange(len(noise)) % (on + off) < on
     return Sound((noise * audible).astype(np.float32), 16_000)
@@ -36,7 +36,7 @@ def speech(prompts, seconds):
     return Sound(np.resize(wave, round(seconds * 16_000)), 16_000)
 
 
-def test_both_bands_equal_the_packages(clip):
+def test_scores_of_both_bands_equal_the_packages(clip):
     from pesq import pesq
 
     answers = Pesq(mode=BOTH).score(clip)
@@ -60,13 +60,12 @@ def test_a_long_clip_is_scored_as_by_the_package(prompts, mode):
 @pytest.mark.parametrize("mode", BOTH)
 def test_utterances_are_counted(mode):
     """26 bursts: 10 s of them at 0.4 s, the last one cut."""
-    found = count_utterances(bursts(10.4).wave, mode)
-    assert found == 26
+    assert count_utterances(bursts(10.4).wave, mode) == 26
 
 
 @pytest.mark.parametrize("mode", BOTH)
 def test_more_utterances_than_the_c_code_has_room_for_are_refused(mode):
-    """50 of them; 51 are where it writes past its table, and many more end the process."""
+    """At 51 utterances the code writes past its table; many more end the process."""
     for seconds in (20.1, 25, 59):
         clean = bursts(seconds)
         [answer] = Pesq(mode=mode).score(ClipSounds([noisy(clean, 1e-4)], clean))
@@ -84,7 +83,7 @@ def test_49_utterances_are_scored():
 
 
 def test_no_sound_of_the_safe_length_can_fill_the_table():
-    """The bound, over every period of bursts that the detector tells apart."""
+    """The bound holds for every period of bursts that the detector distinguishes."""
     for windows in (97, 98, 100, 103):
         for on in (46, 48, 50):
             clean = bursts(SAFE / 16_000, on * 64, (windows - on) * 64)
@@ -124,7 +123,7 @@ def test_one_band_may_fail_alone(clip, monkeypatch):
     assert answer["pesq_nb"].reason is Reason.NO_SPEECH
 
 
-def test_clipped_and_short_sounds(clip):
+def test_a_clipped_sound_is_scored_and_a_short_one_fails(clip):
     clipped = Sound(np.clip(clip.clean.wave * 20, -1, 1), 16_000)
     [answer] = Pesq().score(replace(clip, candidates=[clipped]))
     assert 1 < answer["pesq_wb"] < 4.644
@@ -134,7 +133,7 @@ def test_clipped_and_short_sounds(clip):
     assert answer.reason is Reason.TOO_SHORT
 
 
-def test_refuses(clip):
+def test_a_sound_without_a_signal_or_of_another_length_is_refused(clip):
     assert_refuses_what_holds_no_signal(Pesq(), clip)
     assert_refuses_another_length(Pesq(), clip)
 
@@ -152,11 +151,11 @@ def test_a_copy_has_the_highest_value_of_each_score(clip):
 
 
 @pytest.mark.parametrize("mode", ["fb", [], ["wb", "wb"], ["wb", "swb"], ""])
-def test_unknown_modes(mode):
+def test_an_unknown_mode_is_refused(mode):
     refuses_option(Pesq, "mode", mode=mode)
 
 
-def test_spec():
+def test_the_spec_follows_the_options():
     assert [score.name for score in Pesq().spec.scores] == ["pesq_wb"]
     assert [score.name for score in Pesq(mode=["nb", "wb"]).spec.scores] == ["pesq_nb", "pesq_wb"]
     assert Pesq(align=True).spec.align

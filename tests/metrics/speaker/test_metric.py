@@ -38,7 +38,7 @@ def load_metric(*args, **options):
 
 
 def stock(wave):
-    """The package's embedding, on its own ground."""
+    """Compute an embedding by the package alone."""
     from resemblyzer import VoiceEncoder, preprocess_wav
 
     return VoiceEncoder("cpu", verbose=False).embed_utterance(preprocess_wav(wave))
@@ -49,7 +49,7 @@ def concatenate(prompts, count):
 
 
 def test_pauses_are_removed_as_by_resemblyzer(metric, prompts):
-    """To the bit: of speech, of speech so quiet that it is raised, and of what clips when it is."""
+    """The bits are equal for speech, for amplified quiet speech, and if that clips."""
     from resemblyzer import preprocess_wav
 
     quiet = concatenate(prompts, 2) * np.float32(0.003)
@@ -58,36 +58,36 @@ def test_pauses_are_removed_as_by_resemblyzer(metric, prompts):
     for wave in (concatenate(prompts, 5), quiet, clicking, prompts[0][0].wave[:480], quiet[:479]):
         with np.errstate(invalid="ignore"):
             expected = preprocess_wav(wave)
-        found = remove_pauses(wave)
-        assert found.dtype == expected.dtype
-        assert np.array_equal(found, expected)
+        speech = remove_pauses(wave)
+        assert speech.dtype == expected.dtype
+        assert np.array_equal(speech, expected)
 
 
 @pytest.mark.parametrize("seconds", [0.5, 1.6, 2.0, 3.1, 4.7, 8.0])
 def test_the_embedding_is_resemblyzers(metric, prompts, seconds):
     """The last segment is padded with zeros or left out, as in the package."""
     wave = concatenate(prompts, 6)[: round(seconds * 16_000)]
-    [found] = metric._encoder.embed([Sound(wave, 16_000)])
-    assert found == pytest.approx(stock(wave), abs=1e-6)
+    [embedding] = metric._encoder.embed([Sound(wave, 16_000)])
+    assert embedding == pytest.approx(stock(wave), abs=1e-6)
 
 
 def test_the_embedding_is_resemblyzers_over_several_batches(metric, prompts, monkeypatch):
     monkeypatch.setattr(resemblyzer, "SEGMENTS_PER_BATCH", 3)
     monkeypatch.setattr(resemblyzer, "VAD_CHUNK", 480 * 7)
     wave = concatenate(prompts, 6)
-    [found] = metric._encoder.embed([Sound(wave, 16_000)])
-    assert found == pytest.approx(stock(wave), abs=1e-6)
+    [embedding] = metric._encoder.embed([Sound(wave, 16_000)])
+    assert embedding == pytest.approx(stock(wave), abs=1e-6)
 
 
 def test_candidates_do_not_matter_to_each_other(metric, clip):
     assert_candidates_do_not_matter_to_each_other(metric, clip)
 
 
-def test_refuses(metric, clip):
+def test_a_sound_without_a_signal_is_refused(metric, clip):
     assert_refuses_what_holds_no_signal(metric, clip)
 
 
-def test_clipped_short_and_longer_candidates(metric, clip):
+def test_clipped_and_longer_candidates_are_scored_and_too_short_ones_fail(metric, clip):
     clipped = Sound(np.clip(clip.clean.wave * 20, -1, 1), 16_000)
     longer = Sound(np.append(clip.clean.wave, clip.clean.wave), 16_000)
     brief = cut(clip.clean, 0.1)
@@ -98,7 +98,7 @@ def test_clipped_short_and_longer_candidates(metric, clip):
     assert third.reason is Reason.NO_SPEECH
 
 
-def test_reference_of_the_comparison(clip):
+def test_the_reference_of_the_comparison_is_an_option(clip):
     against = {name: load_metric(against=name) for name in ("clean_or_noisy", "clean", "noisy")}
     to_clean, to_noisy = against["clean"].score(clip), against["noisy"].score(clip)
     assert to_clean != to_noisy
@@ -111,7 +111,7 @@ def test_reference_of_the_comparison(clip):
         against["clean_or_noisy"].score(replace(clip, clean=None, noisy=None))
 
 
-def test_own_weights_in_resemblyzers_format(metric, clip, tmp_path):
+def test_weights_in_resemblyzers_format_can_be_given(metric, clip, tmp_path):
     published = files("resemblyzer") / "pretrained.pt"
     shutil.copy(str(published), tmp_path / "mine.pt")
     own = load_metric(checkpoint=tmp_path / "mine.pt")
@@ -143,20 +143,20 @@ def onnx_file(tmp_path):
 
 
 @pytest.mark.parametrize("rank", [1, 2, 3])
-def test_an_onnx_file(onnx_file, clip, rank):
+def test_an_onnx_file_embeds_each_sound_alone(onnx_file, clip, rank):
     metric = load_metric(onnx_file(rank=rank))
     waves = [sound.wave.astype(float) for sound in (clip.clean, *clip.candidates)]
     vectors = [(np.abs(w).sum(), np.linalg.norm(w), w.max()) for w in waves]
     unit = [np.asarray(vector) / np.linalg.norm(vector) for vector in vectors]
-    found = [answer["speaker_similarity"] for answer in metric.score(clip)]
-    assert found == pytest.approx([unit[0] @ other for other in unit[1:]], abs=1e-6)
+    similarities = [answer["speaker_similarity"] for answer in metric.score(clip)]
+    assert similarities == pytest.approx([unit[0] @ other for other in unit[1:]], abs=1e-6)
     assert "encoder.onnx, SHA-256" in metric.spec.model
     assert metric.spec.scores[0].low == -1
     assert_candidates_do_not_matter_to_each_other(metric, clip)
     assert_refuses_what_holds_no_signal(metric, clip)
 
 
-def test_the_output_of_an_onnx_file_that_is_the_embedding(onnx_file, clip):
+def test_the_embedding_of_an_onnx_file_is_selected_by_name(onnx_file, clip):
     metric = load_metric(onnx_file(outputs=("logits", "embeddings")))
     assert metric._encoder._output == "embeddings"
     assert metric.score(clip)[0]["speaker_similarity"] > 0
@@ -177,13 +177,13 @@ def test_onnx_files_of_other_networks_are_refused(onnx_file, options, names):
     assert [one.split()[0] for one in re.split(r", (?=[a-z])", caught.value.value)] == names
 
 
-def test_an_onnx_file_that_gives_one_number(onnx_file, clip):
+def test_an_onnx_file_that_gives_one_number_is_refused(onnx_file, clip):
     with pytest.raises(ValueError, match="must be one vector"):
         load_metric(onnx_file(size=1)).score(clip)
 
 
 class Loudest:
-    """An encoder of one's own, as its writer would write it."""
+    """Encoder as a user would write it."""
 
     model = "loudest"
     licence = "MIT"
@@ -211,7 +211,7 @@ class Forgetful(Loudest):
         return super().embed(sounds)[:1]
 
 
-def test_an_own_encoder(clip):
+def test_an_encoder_can_be_a_class_of_the_user(clip):
     metric = load_metric(f"{__name__}:Loudest", checkpoint="somewhere")
     assert (metric._encoder.device, metric._encoder.checkpoint) == ("cpu", "somewhere")
     assert (metric.spec.sample_rate, metric.spec.longest_seconds) == (8000, 5.0)
@@ -249,7 +249,7 @@ def test_an_unknown_comparison_is_refused():
     refuses_option(SpeakerSimilarity, "against", against="text")
 
 
-def test_missing_files(tmp_path):
+def test_missing_files_are_reported(tmp_path):
     with raises(MissingWeightsError, path="absent.pt", problem="missing"):
         SpeakerSimilarity(checkpoint=tmp_path / "absent.pt")
     with raises(MissingWeightsError, path="absent.onnx", problem="missing"):
@@ -260,7 +260,7 @@ def test_an_onnx_file_takes_no_checkpoint(onnx_file):
     refuses_option(SpeakerSimilarity, "checkpoint", encoder=onnx_file(), checkpoint="weights.pt")
 
 
-def test_nothing_heavy_is_imported_to_make_one():
+def test_the_constructor_imports_no_heavy_package():
     import subprocess
     import sys
 
@@ -274,8 +274,8 @@ def test_nothing_heavy_is_imported_to_make_one():
 
 def test_noise_lowers_the_score(metric, clip):
     loud = replace(clip, candidates=[noisy(clip.clean, level) for level in (0.001, 0.02, 0.2)])
-    found = [answer["speaker_similarity"] for answer in metric.score(loud)]
-    assert found == sorted(found, reverse=True)
+    similarities = [answer["speaker_similarity"] for answer in metric.score(loud)]
+    assert similarities == sorted(similarities, reverse=True)
 
 
 def test_the_built_in_encoders_can_be_made():

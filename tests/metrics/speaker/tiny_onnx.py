@@ -5,7 +5,7 @@ INT, INTS = 2, 7  # AttributeProto.AttributeType
 
 
 def message(*fields):
-    """Fields (number, value): an int as a varint, bytes and str after their length."""
+    """Encode fields (number, value): an int as a varint, bytes and str after their length."""
     return b"".join(_field(number, value) for number, value in fields)
 
 
@@ -32,7 +32,7 @@ def tensor(name, shape):
 
 def node(kind, inputs, output, *attributes):
     named = [(1, name) for name in inputs]
-    return message(*named, (2, output), (4, kind), *((5, one) for one in attributes))
+    return message(*named, (2, output), (4, kind), *((5, attribute) for attribute in attributes))
 
 
 def integer(name, value):
@@ -44,7 +44,7 @@ def integers(name, values):
 
 
 def encoder(rank=2, inputs=("wave",), outputs=("embedding",), size=3):
-    """A model: a waveform in; out, its L1 norm, L2 norm and maximum, which tell sounds apart."""
+    """Return a model that maps a waveform to its L1 norm, L2 norm and maximum."""
     operators = {"l1": "ReduceL1", "l2": "ReduceL2", "top": "ReduceMax"}
     axes = integers("axes", range(rank))
     nodes = [node(operator, ["wave"], name, axes) for name, operator in operators.items()]
@@ -52,7 +52,7 @@ def encoder(rank=2, inputs=("wave",), outputs=("embedding",), size=3):
     nodes += [node("Concat", joined, name, integer("axis", rank - 1)) for name in outputs]
     single = [1] * (rank - 1)
     graph = message(
-        *((1, one) for one in nodes),
+        *((1, node) for node in nodes),
         (2, "tiny"),
         *((11, tensor(name, [*single, "samples"])) for name in inputs),
         *((12, tensor(name, [*single, size])) for name in outputs),

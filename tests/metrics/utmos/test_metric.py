@@ -36,7 +36,7 @@ def affine(name, *shape):
 def layer_shapes(name):
     projections = [f"{name}.self_attn.{which}_proj" for which in "qkv"]
     return {
-        **{key: shape for one in projections for key, shape in affine(one, 768, 768).items()},
+        **{key: shape for name in projections for key, shape in affine(name, 768, 768).items()},
         **affine(f"{name}.self_attn.out_proj", 768, 768),
         **affine(f"{name}.fc1", 3072, 768),
         **affine(f"{name}.fc2", 768, 3072),
@@ -81,7 +81,7 @@ def published_shapes():
 
 
 def random_weights():
-    """No tensor is constant, and the signal neither dies out nor explodes on its way."""
+    """Draw weights with which no tensor is constant and no signal vanishes or explodes."""
     torch.manual_seed(0)
     weights = {}
     for name, shape in published_shapes().items():
@@ -112,7 +112,7 @@ def metric(checkpoint):
 
 
 def blank(**changes):
-    """The published format in a small file: every tensor is one zero, repeated."""
+    """Return weights in the published format as a small file: each tensor repeats one zero."""
     shapes = {**published_shapes(), **changes}
     return {name: torch.zeros(()).expand(shape) for name, shape in shapes.items() if shape}
 
@@ -193,23 +193,23 @@ def scores(metric, *candidates):
     return [answer["utmos"] for answer in metric.score(ClipSounds(candidates))]
 
 
-def test_format_is_the_published_one():
+def test_the_format_is_the_published_one():
     assert len(published_shapes()) == 225
     numbers = sum(math.prod(shape) for shape in published_shapes().values())
     assert numbers * 4 == pytest.approx(411_179_119, rel=3e-4)  # bytes of the published file
 
 
 @pytest.mark.slow
-def test_is_the_published_network(metric, weights, clip):
+def test_scores_equal_a_second_implementation(metric, weights, clip):
     restated = Restated(weights)
     sounds = [cut(clip.clean, 2), cut(clip.candidates[2], 1.23), cut(clip.clean, 0.025)]
-    found = scores(metric, *sounds)
-    assert found == pytest.approx([restated(sound.wave) for sound in sounds], abs=2e-5)
-    assert np.ptp(found) > 0.01  # the weights are such that sounds differ
+    values = scores(metric, *sounds)
+    assert values == pytest.approx([restated(sound.wave) for sound in sounds], abs=2e-5)
+    assert np.ptp(values) > 0.01  # the weights are such that sounds differ
 
 
 @pytest.mark.slow
-def test_nothing_depends_on_the_others(metric, brief):
+def test_a_score_does_not_depend_on_the_other_candidates(metric, brief):
     sounds = [*brief.candidates, cut(brief.candidates[0], 1), cut(brief.candidates[1], 0.5)]
     alone = [scores(metric, sound)[0] for sound in sounds]
     assert scores(metric, *sounds) == alone
@@ -217,17 +217,17 @@ def test_nothing_depends_on_the_others(metric, brief):
 
 
 @pytest.mark.slow
-def test_rows_of_one_batch_are_as_alone(metric, brief, monkeypatch):
+def test_a_batch_gives_the_scores_of_single_candidates(metric, brief, monkeypatch):
     """Candidates of one length share a batch on a GPU; the test forces that on the CPU."""
     alone = metric.score(brief)
     monkeypatch.setattr(
         wav2vec2, "measure_in_batches", partial(wav2vec2.measure_in_batches, together=True)
     )
-    for one, other in zip(alone, metric.score(brief), strict=True):
-        assert one["utmos"] == pytest.approx(other["utmos"], abs=1e-5)
+    for single, batched in zip(alone, metric.score(brief), strict=True):
+        assert single["utmos"] == pytest.approx(batched["utmos"], abs=1e-5)
 
 
-def test_too_short_is_that_candidate_only(metric, clip):
+def test_a_candidate_that_is_too_short_fails_alone(metric, clip):
     short = Sound(clip.clean.wave[:399], 16000)
     first, second, third = metric.score(
         replace(clip, candidates=[short, clip.candidates[0], Sound(clip.clean.wave[:400], 16000)])
@@ -254,12 +254,12 @@ def test_another_checkpoint_is_refused(tmp_path, changes, named):
     assert re.search(named, str(caught.value))
 
 
-def test_missing_file_is_reported_at_once():
+def test_a_missing_file_is_reported_at_once():
     with raises(MissingWeightsError, value="utmos", path="nowhere.pt", problem="missing"):
         Utmos("nowhere.pt")
 
 
-def test_nothing_heavy_before_load(tmp_path):
+def test_torch_is_not_imported_before_loading(tmp_path):
     path = tmp_path / "weights.pt"
     path.touch()
     assert not imports_torch(f"from gensr_pref.metrics.utmos.metric import Utmos; Utmos('{path}')")
@@ -267,7 +267,7 @@ def test_nothing_heavy_before_load(tmp_path):
 
 @pytest.mark.corpus
 @pytest.mark.slow
-def test_published_value(shared):
+def test_the_published_value(shared):
     """Use the real weights, if they are in the cache."""
     try:
         metric = Utmos()

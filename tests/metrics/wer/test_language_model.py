@@ -10,7 +10,7 @@ SENTENCES = [list("abac"), list("ab"), list("cabb"), []]
 
 
 def probability(levels, history, word):
-    """P(word | history) as an ARPA file is read: the longest n-gram that is there, backed off."""
+    """Return P(word | history) as of an ARPA file: of the longest known n-gram, with back-off."""
     level = levels[len(history)]
     if (*history, word) in level.probability:
         return level.probability[(*history, word)]
@@ -28,8 +28,8 @@ def test_probabilities_after_any_history_sum_to_one(order):
         assert total == pytest.approx(1.0, abs=1e-12)
 
 
-def test_the_equation():
-    """After a: b three times, c once; so c(a) = 4 and T(a) = 2."""
+def test_probabilities_follow_the_equation():
+    """After a, b occurs three times and c once: c(a) = 4 and T(a) = 2."""
     unigrams, bigrams = witten_bell(SENTENCES, 2)
     assert unigrams.probability["b",] == pytest.approx((4 + 4 * 0.25) / (14 + 4))
     assert bigrams.probability["a", "b"] == pytest.approx(
@@ -65,5 +65,5 @@ def test_pocketsphinx_reads_the_same_model(tmp_path):
         ("?!", []),
     ],
 )
-def test_words(text, expected):
+def test_a_text_is_split_into_words(text, expected):
     assert split_words(text) == expected

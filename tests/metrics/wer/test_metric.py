@@ -70,7 +70,7 @@ def wer():
         ("ten mice", "ten mine", 0.5, 1 / 8),
     ],
 )
-def test_the_equations(reference, hypothesis, words, characters):
+def test_rates_follow_their_equations(reference, hypothesis, words, characters):
     assert word_error_rate(reference, hypothesis) == pytest.approx(words)
     assert character_error_rate(reference, hypothesis) == pytest.approx(characters)
 
@@ -96,7 +96,7 @@ def test_a_candidates_score_does_not_depend_on_the_others(wer, brief):
 
 @pytest.mark.corpus
 @pytest.mark.slow
-def test_after_study_it_prefers_the_cleaner_of_two(shared):
+def test_after_study_the_cleaner_of_two_versions_has_the_lower_rate(shared):
     metric = WordErrorRate()
     metric.study(corpus_texts(shared))
     metric.load("cpu")
@@ -116,7 +116,7 @@ def test_each_candidate_has_its_own_rate():
     assert [answer["wer_reference"] for answer in answers] == ["text"] * 3
 
 
-def test_both_sides_are_normalised():
+def test_reference_and_transcript_are_normalised():
     [answer] = scripted_metric("I can not see the 2 gray mice.").score(
         clip_with_text("I can\u2019t see the TWO grey mice")
     )
@@ -132,7 +132,7 @@ def test_a_failure_on_one_candidate_is_its_answer():
 
 
 @pytest.mark.parametrize("text", ["", "?!", "...", "um"])
-def test_text_without_words_is_no_text(text):
+def test_a_text_without_words_is_no_text(text):
     [answer] = scripted_metric("a transcript").score(clip_with_text(text))
     for score in ("wer", "cer"):
         assert answer[score].reason is Reason.NO_TEXT
@@ -140,7 +140,7 @@ def test_text_without_words_is_no_text(text):
     assert answer["transcript"] == "a transcript"
 
 
-def test_neither_text_nor_clean_is_no_text():
+def test_without_text_and_clean_clip_there_are_no_rates():
     [answer] = scripted_metric("a transcript").score(clip_with_text(None))
     assert answer["wer"].reason is Reason.NO_TEXT
     assert "wer_reference" not in answer
@@ -169,7 +169,7 @@ def test_the_recogniser_receives_the_reference_text():
         (RuntimeError("decoder"), "the clean clip cannot be transcribed: decoder"),
     ],
 )
-def test_a_clean_clip_that_cannot_be_read_is_no_text(transcripts, detail):
+def test_a_clean_clip_without_a_transcript_is_no_text(transcripts, detail):
     metric = scripted_metric(transcripts)
     metric._recogniser.transcribe = lambda sounds, language, text=None: (
         [transcripts] if sounds[0] is not SILENT else ["yes"] * len(sounds)
@@ -193,7 +193,7 @@ def test_a_language_without_spaces_has_a_cer_and_no_wer():
     ("option", "given", "expected"),
     [(None, "en-US", "en"), (None, "FR", "fr"), ("es", "fr", "es"), ("pt_BR", None, "pt")],
 )
-def test_language_is_the_options_or_the_clips(option, given, expected):
+def test_the_language_is_the_options_or_the_clips(option, given, expected):
     metric = scripted_metric("yes", language=option)
     metric.score(clip_with_text("yes", given))
     assert metric._recogniser.asked == [(1, expected)]
@@ -205,13 +205,13 @@ def test_an_unknown_language_is_detected_once_on_the_clip():
     assert metric._recogniser.asked == ["language", (3, "de")]
 
 
-def test_an_unknown_language_without_a_clip_to_detect_it_from():
+def test_an_unknown_language_without_a_clip_is_a_failure():
     metric = scripted_metric("yes")
     with raises(Unusable, reason=Reason.UNKNOWN_LANGUAGE):
         metric.score(clip_with_text("yes", None))
 
 
-def test_a_language_that_the_recogniser_lacks(wer, clip):
+def test_a_clip_in_a_language_that_the_recogniser_lacks_is_a_failure(wer, clip):
     with pytest.raises(Unusable) as caught:
         wer.score(replace(clip, language="fr"))
     assert caught.value.reason is Reason.UNKNOWN_LANGUAGE
@@ -226,14 +226,14 @@ def test_without_any_hint_the_only_known_language_is_used():
 
 
 @pytest.mark.parametrize("languages", [None, ("de", "en")])
-def test_nothing_to_compare_with_is_no_text_whatever_the_language(languages):
+def test_without_a_reference_the_reason_is_no_text_in_any_language(languages):
     metric = scripted_metric("yes")
     metric._recogniser.languages = languages
     with raises(Unusable, reason=Reason.NO_TEXT):
         metric.score(clip_with_text(None, None))
 
 
-def test_a_clip_with_an_invalid_language_code():
+def test_a_clip_with_an_invalid_language_code_is_a_failure():
     with raises(Unusable, reason=Reason.UNKNOWN_LANGUAGE) as caught:
         scripted_metric("yes").score(clip_with_text("yes", "german"))
     assert isinstance(caught.value.__cause__, ValueError)  # of the code, not of the recogniser

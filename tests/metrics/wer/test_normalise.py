@@ -32,12 +32,12 @@ from tests.metrics.sounds import read_csv
         ("", ""),
     ],
 )
-def test_english(text, expected):
+def test_english_is_normalised_as_by_whisper(text, expected):
     assert normalise(text) == expected
 
 
 @pytest.mark.corpus
-def test_published_english_cases(shared):
+def test_english_cases_equal_the_published_ones(shared):
     cases = read_csv(shared / "text" / "normalizer_cases.csv")
     wrong = [case for case in cases if normalise(case["input"]) != case["expected"]]
     assert (len(cases), wrong) == (59, [])

@@ -39,7 +39,7 @@ def study_texts(texts):
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["recogniser", "student"])
 def test_a_transcript_does_not_depend_on_earlier_sounds(kind, request, prompts):
-    """A decoder without `reinit_feat` fails this: its estimate of the noise stays."""
+    """A decoder without `reinit_feat` fails this, because it keeps its noise estimate."""
     texts = [text for _, text in prompts] if kind == "student" else []
     meant = texts[0] if texts else None
     loud = noisy(cut(prompts[1][0], 1.0), 0.2)
@@ -104,7 +104,7 @@ def test_words_that_the_dictionary_lacks_are_named():
     assert remark.endswith(": fnordling, une, zzyzxian")
 
 
-def test_of_many_such_words_ten_are_named():
+def test_ten_of_many_missing_words_are_named():
     [remark] = study_texts([f"the zz{letter}" for letter in "abcdefghijkl"]).remarks()
     assert "lacks 12 of the 13" in remark
     assert remark.endswith(": " + ", ".join(f"zz{letter}" for letter in "abcdefghij") + ", …")
@@ -121,14 +121,14 @@ def test_texts_without_a_known_word_use_the_general_model(texts, recogniser, pro
     assert transcripts == recogniser.transcribe(sounds, "en")
 
 
-def test_hiss_is_no_error(recogniser):
+def test_hiss_gives_a_text(recogniser):
     hiss = np.random.default_rng(0).normal(size=8000).astype(np.float32) * 1e-3
     [text] = recogniser.transcribe([Sound(hiss, 16000)], "en")
     assert isinstance(text, str)
     assert recogniser.transcribe([], "en") == []
 
 
-def test_a_failure_on_one_sound_spares_the_others(recogniser, prompts, monkeypatch):
+def test_a_failure_on_one_sound_does_not_affect_the_others(recogniser, prompts, monkeypatch):
     sound = prompts[0][0]
     [alone] = recogniser.transcribe([sound], "en")
     text = pocketsphinx._text

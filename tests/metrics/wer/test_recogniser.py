@@ -1,4 +1,4 @@
-"""Tests of recognisers by name."""
+"""Tests that recognisers are made by name."""
 
 from gensr_pref.errors import ConfigError, UnknownPluginError
 from gensr_pref.metrics.wer.pocketsphinx import Pocketsphinx
@@ -6,11 +6,11 @@ from gensr_pref.metrics.wer.recogniser import make_recogniser
 from tests.refusals import raises
 
 
-def test_by_name():
+def test_a_recogniser_is_made_by_its_name():
     assert isinstance(make_recogniser("pocketsphinx"), Pocketsphinx)
 
 
-def test_by_module_and_class():
+def test_a_recogniser_is_made_by_module_and_class():
     theirs = make_recogniser(f"{__name__}:Parrot", model="polly")
     assert theirs.model == "polly"
 
@@ -29,7 +29,7 @@ def test_an_unknown_recogniser_is_named():
         make_recogniser("pocketsphynx")
 
 
-def test_an_option_it_does_not_take_is_named():
+def test_an_unknown_option_is_named():
     with raises(ConfigError, field="recogniser.model", value="model", problem="unknown"):
         make_recogniser("pocketsphinx", model="tiny.en")
 

@@ -9,8 +9,8 @@ from gensr_pref.metrics.wer.normalise import APOSTROPHES, normalise
 
 INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff\u00ad\u200e\u200f\u202a\u202c\u2066\u2069\u061c\ufe0f"
 
-# One sentence of each language in several spellings; the first of UDHR, article 1, where it holds
-# what is at stake. Sources of the equivalences: gensr_pref.metrics.wer.spellings.
+# One sentence of each language in several spellings; from article 1 of the UDHR where that has
+# the letters in question. Sources of the equivalences: gensr_pref.metrics.wer.spellings.
 SAME = {
     "en": ["It's Dr. Smith\u2019s caf\u00e9", "it`s dr smith\u00b4s cafe\u0301", "IT\u2032S DR SMITH'S CAFE"],
     "de": ["Die Stra\u00dfe gro\u00df", "DIE STRASSE GROSS", "die STRA\u1e9eE gro\u00df"],
@@ -87,7 +87,7 @@ def test_invisible_characters_are_dropped_in_every_language(language, mark):
 
 
 @pytest.mark.parametrize("mark", APOSTROPHES)
-def test_every_mark_used_as_an_apostrophe(mark):
+def test_every_mark_used_as_an_apostrophe_is_one(mark):
     assert (
         normalise(f"don{mark}t say it{mark}s") == normalise("don't say it's") == "do not say it is"
     )

@@ -35,7 +35,7 @@ def load_recogniser(made, folder):
 
 
 def recogniser_that_outputs(text, folder, **options):
-    """A recogniser that hears `text` in everything; English-only."""
+    """Return an English-only recogniser whose transcript is always `text`."""
     tokenizer = get_tokenizer(False)
     tokens = [*tokenizer.encode(text), tokenizer.eot]
     return load_recogniser(constant_network(tokens, start=1, **options), folder)
@@ -52,7 +52,7 @@ def test_the_transcript_is_the_networks_output(tmp_path):
     assert recogniser.transcribe([], "en") == []
 
 
-def test_it_is_whispers_own_greedy_decoding(random, clip):
+def test_transcripts_equal_whispers_own_greedy_decoding(random, clip):
     own = whisper.load_model(str(random._path), device="cpu")
     for sound in clip.candidates[:2]:
         mel = whisper.log_mel_spectrogram(whisper.pad_or_trim(sound.wave))
@@ -69,7 +69,7 @@ def test_a_transcript_does_not_depend_on_the_batch(random, clip):
 
 
 @pytest.mark.slow
-def test_error_rates_of_a_batch_are_those_of_one(random, clip):
+def test_error_rates_do_not_depend_on_the_batch(random, clip):
     metric = WordErrorRate("whisper", str(random._path))
     metric.load("cpu")
     together = metric.score(clip)
@@ -94,7 +94,7 @@ def test_an_uncertain_transcript_of_speech_is_used(tmp_path):
 
 
 def test_a_loop_ends_and_is_a_transcript(tmp_path):
-    """A network that never ends its text: 224 tokens, none of them dropped for looking bad."""
+    """A network that never ends its text gives 224 tokens, all of which are used."""
     made = constant_network([], start=1)
     word = get_tokenizer(False).encode(" la")[0]
     with torch.no_grad():

@@ -11,14 +11,14 @@ ENGLISH, MULTILINGUAL = 51864, 51865  # entries of the two vocabularies
 
 
 def get_tokenizer(multilingual, **options):
-    """Whisper's, which leaves its vocabulary file open."""
+    """Return Whisper's tokenizer, which leaves its vocabulary file open."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         return whisper.tokenizer.get_tokenizer(multilingual, **options)
 
 
 def network(vocabulary=ENGLISH, seed=0):
-    """One layer either side, random weights loud enough that transcripts differ."""
+    """Return a network of one layer per side, with weights so large that transcripts differ."""
     torch.manual_seed(seed)
     made = Whisper(ModelDimensions(80, 1500, WIDTH, 2, 1, vocabulary, 448, WIDTH, 2, 1)).eval()
     with torch.no_grad():
@@ -35,8 +35,8 @@ def constant_network(tokens, vocabulary=ENGLISH, start=0, loudness=10.0, no_spee
     embeddings' p-th entries: `loudness` for the token that is due, 0 for the others.
 
     Args:
-        tokens: what it says, the end of text included.
-        start: the position at which the first of them is due.
+        tokens: its output, including the end of text.
+        start: position of the first token.
         no_speech: the token whose probability is 1 at position 0.
     """
     made = network(vocabulary)
