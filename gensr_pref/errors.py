@@ -6,18 +6,18 @@
     │   ├── UnknownPluginError      a generator, metric or rule that does not exist
     │   ├── MissingWeightsError     a model whose weights are not on this machine
     │   ├── SourceError             a corpus that cannot be read as described
-    │   ├── RuleError               a pair rule that fails or gives what is not pairs
+    │   ├── RuleError               a pair rule that fails or does not return pairs
     │   └── RunMismatchError        a run directory that belongs to another run
     ├── FetchError                  weights that are unavailable or not those published (exit 1)
-    │   └── PartlyFetchedError      of several, some cannot; the others are here
-    ├── PublishError                the Hub refuses an upload or breaks off (exit 1)
-    │   └── UnreachableError        nothing answers there; nothing was begun
+    │   └── PartlyFetchedError      several weights, of which only some were fetched
+    ├── PublishError                an upload that the Hub refuses or breaks off (exit 1)
+    │   └── UnreachableError        a Hub that does not answer; nothing has started
     ├── StorageError                a run directory or cache that cannot be written or read
     │   ├── CorruptPartError        a part file that is missing or damaged
     │   ├── PartsError              a run directory whose parts do not belong together
-    │   └── UnwrittenError          a file for which there is no room, or no right to write
-    ├── RunIncompleteError          some shards are missing; the same command continues (exit 1)
-    └── Unusable                    one clip, candidate or score: a row or null with a reason
+    │   └── UnwrittenError          a file for which there is no room or no permission
+    ├── RunIncompleteError          missing shards; the same command resumes the build (exit 1)
+    └── Unusable                    one clip, candidate or score that is missing, with a reason
 
 An error carries its facts as attributes, so that a caller need not read its message:
 
@@ -28,8 +28,8 @@ An error carries its facts as attributes, so that a caller need not read its mes
     >>> error.field, error.value, error.problem
     ('panel.0.metric', 'dnsmoss', <Problem.UNKNOWN: 'unknown'>)
 
-A message says what, which value, and what to do. The parameters that it names are marked
-(`parameter`): a Python caller reads their names, and the command line shows its flags for them.
+A message says what is wrong, with which value, and what to do. The parameters that it names are
+marked (`parameter`): a Python caller reads their names, and the command line shows its flags.
 """
 
 from __future__ import annotations
@@ -46,24 +46,23 @@ from typing import TYPE_CHECKING, Any, Self
 if TYPE_CHECKING:
     from gensr_pref.schema import Reason
 
-
-_BEGIN, _END = "\ue000", "\ue001"  # private use: no text that a person writes has them
+_BEGIN, _END = "\ue000", "\ue001"  # private-use characters, which nobody writes in a text
 _MARKED = re.compile(f"{_BEGIN}([a-z0-9_]+){_END}")
 
 
 def parameter(name: str) -> str:
-    """Mark the name of a parameter in a message.
+    """Return the marked name of a parameter, for a message.
 
     >>> str(InputError(f"{parameter('out')}: 'a.txt' is no table"))
     "out: 'a.txt' is no table"
-    >>> InputError(f"{parameter('out')}: 'a.txt' is no table").shown({"out": "--out"})
+    >>> InputError(f"{parameter('out')}: 'a.txt' is no table").render({"out": "--out"})
     "--out: 'a.txt' is no table"
     """
     return f"{_BEGIN}{name}{_END}"
 
 
 class Message(str):
-    """A text for a person that names parameters; as a string, by their names in Python.
+    """A text for a person that may name parameters; its string shows their names in Python.
 
     Args:
         marked: the text, with the names as `parameter` marks them.
@@ -72,53 +71,53 @@ class Message(str):
     marked: str
 
     def __new__(cls, marked: str) -> Message:
-        """Keep the marked text beside the plain one; a message stays as it is."""
+        """Store the marked text in addition to the plain one."""
         marked = getattr(marked, "marked", marked)
-        made = super().__new__(cls, _MARKED.sub(r"\1", marked))
-        made.marked = marked
-        return made
+        message = super().__new__(cls, _MARKED.sub(r"\1", marked))
+        message.marked = marked
+        return message
 
-    def shown(self, words: Mapping[str, str]) -> str:
-        """Return the text with other words for the parameters, as far as there are any."""
-        return _MARKED.sub(lambda found: words.get(found[1], found[1]), self.marked)
+    def render(self, words: Mapping[str, str]) -> str:
+        """Return the text with other words for those parameters that `words` has."""
+        return _MARKED.sub(lambda match: words.get(match[1], match[1]), self.marked)
 
 
 class Problem(StrEnum):
-    """What is wrong, for a program that handles an error."""
+    """Kinds of problem, for a program that handles an error."""
 
     MISSING = "missing"  # a file, a column or a required field
-    UNKNOWN = "unknown"  # a name that nothing has
-    INVALID = "invalid"  # a value of another type or form, or out of range
-    DUPLICATE = "duplicate"  # twice where once is meant
+    UNKNOWN = "unknown"  # a name that does not exist
+    INVALID = "invalid"  # a value of the wrong type or form, or out of range
+    DUPLICATE = "duplicate"  # something that must be unique appears twice
     CONFLICT = "conflict"  # two settings, or a setting and the data, that exclude each other
-    UNSUPPORTED = "unsupported"  # well formed, and not possible with this model, file or system
+    UNSUPPORTED = "unsupported"  # valid, but not possible with this model, file or system
     EMPTY = "empty"  # no recording, pair, candidate or score is left
-    EXISTS = "exists"  # what would be written is there already
+    EXISTS = "exists"  # the file or folder to be written exists already
     BUSY = "busy"  # another process works on it
-    CHANGED = "changed"  # not what it was when the work began
-    DAMAGED = "damaged"  # its content is not what was written or published
-    UNREADABLE = "unreadable"  # the system does not let it be read, or not as what it should be
-    UNWRITABLE = "unwritable"  # no room, or no right to write
-    UNSAFE = "unsafe"  # it would run code, leave a folder, or publish what is private
-    OFFLINE = "offline"  # a server that does not answer, or connections that are forbidden
-    REFUSED = "refused"  # a server that answers no
-    FAILED = "failed"  # code of others raised, or a process ended
+    CHANGED = "changed"  # not the same as when the work began
+    DAMAGED = "damaged"  # content that is not what was written or published
+    UNREADABLE = "unreadable"  # it cannot be read, or not as the expected format
+    UNWRITABLE = "unwritable"  # no room or no permission
+    UNSAFE = "unsafe"  # it would run code, leave a folder, or publish something private
+    OFFLINE = "offline"  # a server that does not answer, or connections that are not allowed
+    REFUSED = "refused"  # a server that refuses the request
+    FAILED = "failed"  # code outside this package raised, or a process ended
 
 
 class GensrPrefError(Exception):
-    """Base of every error this package raises on purpose.
+    """Base of every error that this package raises on purpose.
 
-    The message begins with the field, or with the path where there is no field, and ends with
-    what is known, where that is given.
+    The message begins with the field, or else with the path. It ends with the known names, if they
+    are given.
 
     Args:
         message: what is wrong and what to do, for a person.
-        field: dotted field of the run file, or parameter of the function (`parameter`). What
-            follows a colon in it, such as "clips.csv, line 3", is the place below that field.
-        value: what was given there; else what is missing, or twice, or differs.
-        known: the names that would have been right; what is wrong is then UNKNOWN.
+        field: dotted field of the run file, or parameter of the function (`parameter`). A colon
+            may separate it from a place below the field, such as "clips.csv, line 3".
+        value: the wrong value; or what is missing, duplicate or different.
+        known: the valid names; `problem` is then UNKNOWN.
         path: file, folder, URL or repository that the error is about.
-        problem: what is wrong, for a program.
+        problem: kind of problem, for a program.
     """
 
     def __init__(
@@ -134,7 +133,7 @@ class GensrPrefError(Exception):
         names = None if known is None else sorted(known)
         where = path if field is None else field
         begin = "" if where is None else f"{where}: "
-        end = "" if names is None else f" {nearest(str(value), names)}"
+        end = "" if names is None else f" {suggestion(str(value), names)}"
         super().__init__(f"{begin}{getattr(message, 'marked', message)}{end}")
         plain, _, place = ("" if field is None else str(Message(field))).partition(": ")
         self.field = plain or None
@@ -145,29 +144,29 @@ class GensrPrefError(Exception):
         self.problem = Problem.UNKNOWN if problem is None and names is not None else problem
 
     def within(self, field: str) -> Self:
-        """Return the same error, its field being one of the options of another."""
-        made: Self = _copied(type(self), (f"{field}: {self.args[0]}",), self.__dict__)
-        made.field = f"{field}.{self.field}" if self.field else field
-        return made
+        """Return the same error with its field below another field."""
+        error: Self = _copy(type(self), (f"{field}: {self.args[0]}",), self.__dict__)
+        error.field = f"{field}.{self.field}" if self.field else field
+        return error
 
     def __reduce__(self) -> Any:
-        return _copied, (type(self), self.args, self.__dict__)
+        return _copy, (type(self), self.args, self.__dict__)
 
     def __str__(self) -> str:
         return Message(super().__str__())
 
-    def shown(self, words: Mapping[str, str]) -> str:
-        """Return the message with other words for the parameters that it names, such as flags."""
-        return Message(super().__str__()).shown(words)
+    def render(self, words: Mapping[str, str]) -> str:
+        """Return the message with other words, such as flags, for the parameters that it names."""
+        return Message(super().__str__()).render(words)
 
     @property
     def parameters(self) -> tuple[str, ...]:
-        """The parameters that the message names, in order."""
+        """Parameters that the message names, in order."""
         return tuple(_MARKED.findall(super().__str__()))
 
 
-def _copied(kind: type[GensrPrefError], args: tuple[str, ...], facts: dict[str, Any]) -> Any:
-    """An error as another process raised it, whatever its constructor takes."""
+def _copy(kind: type[GensrPrefError], args: tuple[str, ...], facts: dict[str, Any]) -> Any:
+    """Return a copy of an error of another process, whatever its constructor requires."""
     error = kind.__new__(kind)
     error.args = args
     error.__dict__.update(facts)
@@ -175,31 +174,31 @@ def _copied(kind: type[GensrPrefError], args: tuple[str, ...], facts: dict[str, 
 
 
 class InputError(GensrPrefError):
-    """The user's input is wrong; found before any long work."""
+    """The user's input is wrong; raised before any long work."""
 
 
 class ConfigError(InputError):
     """A field of a run file is unknown, missing or has a value that is not allowed.
 
     Attributes:
-        errors: one for each wrong field, where a whole file was checked; the attributes are those
-            of the first.
+        errors: one error per wrong field, if a whole file was checked; the other attributes are
+            those of the first.
     """
 
     errors: tuple[ConfigError, ...] = ()
 
     @classmethod
-    def joined(cls, path: Path | str | None, errors: Sequence[ConfigError]) -> ConfigError:
-        """Return one error for all the wrong fields of a file, each on a line of its own."""
+    def join(cls, path: Path | str | None, errors: Sequence[ConfigError]) -> ConfigError:
+        """Return one error for all wrong fields of a file, each on a line of its own."""
         begin = "" if path is None else f"{path}:\n  "
-        made = cls(begin + "\n  ".join(str(error) for error in errors))
-        made.__dict__.update(errors[0].__dict__, errors=tuple(errors))
-        made.path = None if path is None else str(path)
-        return made
+        error = cls(begin + "\n  ".join(map(str, errors)))
+        error.__dict__.update(errors[0].__dict__, errors=tuple(errors))
+        error.path = None if path is None else str(path)
+        return error
 
 
 class UnknownPluginError(InputError):
-    """No generator, metric or rule of that name."""
+    """There is no generator, metric or rule of that name."""
 
 
 class MissingWeightsError(InputError):
@@ -215,7 +214,7 @@ class RunMismatchError(InputError):
 
 
 class RuleError(InputError):
-    """A pair rule raised, or gave what is not pairs."""
+    """A pair rule raised, or returned something other than pairs."""
 
 
 class FetchError(GensrPrefError):
@@ -223,27 +222,27 @@ class FetchError(GensrPrefError):
 
 
 class PublishError(GensrPrefError):
-    """The Hub does not take what is pushed, or cannot be reached; the same command goes on."""
+    """The Hub refuses a push or cannot be reached; the same command resumes it."""
 
 
 class UnreachableError(PublishError):
-    """The Hub does not answer; nothing was begun."""
+    """The Hub does not answer; nothing has started."""
 
 
 class StorageError(GensrPrefError):
-    """A part file cannot be written (disk full, read-only) or read (corrupt, out of reach)."""
+    """A file cannot be written (disk full, read-only) or read (corrupt, unreachable)."""
 
 
 class UnwrittenError(StorageError):
-    """A file cannot be written; nothing of it is left."""
+    """A file cannot be written; nothing is left behind."""
 
 
 class CorruptPartError(StorageError):
-    """A part file is missing or is not what was written."""
+    """A part file is missing or does not hold what was written."""
 
 
 class Fault(StrEnum):
-    """What is wrong with a part of a run directory."""
+    """Faults of a part of a run directory."""
 
     MISSING = "missing"
     CHANGED = "changed"
@@ -255,11 +254,11 @@ class Fault(StrEnum):
 
 @dataclass(frozen=True)
 class PartFault:
-    """A part of a run directory and what is wrong with it.
+    """A part of a run directory and its fault.
 
     Attributes:
-        part: its path in the run directory.
-        fault: what is wrong.
+        part: path in the run directory.
+        fault: the fault.
     """
 
     part: str
@@ -270,8 +269,9 @@ class PartsError(StorageError):
     """Parts of a run directory are missing, changed, doubled or of another run.
 
     Args:
-        message: for a person.
-        faults: every part that is at fault.
+        message: what is wrong and what to do, for a person.
+        faults: every part with a fault.
+        path: the run directory.
     """
 
     def __init__(
@@ -282,7 +282,7 @@ class PartsError(StorageError):
 
 
 class RunIncompleteError(GensrPrefError):
-    """The build ended with shards missing; running the same command again continues."""
+    """The build ended with missing shards; the same command resumes it."""
 
 
 class Unusable(GensrPrefError):
@@ -290,7 +290,7 @@ class Unusable(GensrPrefError):
 
     Args:
         reason: one of the closed list `gensr_pref.schema.Reason`.
-        detail: free text for a person, such as the message of the exception behind it.
+        detail: free text for a person, such as the message of the exception that caused it.
     """
 
     def __init__(self, reason: Reason, detail: str = "") -> None:
@@ -299,17 +299,17 @@ class Unusable(GensrPrefError):
         self.detail = detail
 
 
-def typed(*words: object) -> str:
-    """A command line as it can be pasted into a shell, whatever its words hold.
+def command_line(*words: object) -> str:
+    """Return a command line that can be pasted into a shell, with its words quoted as needed.
 
-    >>> typed("gensr-pref", "audit", "my runs/first")
+    >>> command_line("gensr-pref", "audit", "my runs/first")
     "gensr-pref audit 'my runs/first'"
     """
     return shlex.join(map(str, words))
 
 
 def quantity(count: float, noun: str) -> str:
-    """A number of things in words, for every message that counts.
+    """Return a number with its noun in singular or plural.
 
     >>> quantity(1, "process"), quantity(2, "process"), quantity(0, "entry"), quantity(0.5, "clip")
     ('1 process', '2 processes', '0 entries', '0.5 clips')
@@ -321,13 +321,13 @@ def quantity(count: float, noun: str) -> str:
     return f"{count:.12g} {noun}{'es' if noun.endswith(('s', 'x', 'ch', 'sh')) else 's'}"
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """The tail of an error message: what is known, and the nearest to what was asked.
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Return the end of an error message: the known names and the one most similar to `name`.
 
-    >>> nearest("dnsmoss", ["pesq", "dnsmos"])
+    >>> suggestion("dnsmoss", ["pesq", "dnsmos"])
     "Known: dnsmos, pesq. Did you mean 'dnsmos'?"
     """
     known = sorted(known)
-    listed = f"Known: {', '.join(known)}." if known else "None is known."
+    names = f"Known: {', '.join(known)}." if known else "None is known."
     close = difflib.get_close_matches(name, known, n=1)
-    return f"{listed} Did you mean '{close[0]}'?" if close else listed
+    return f"{names} Did you mean '{close[0]}'?" if close else names

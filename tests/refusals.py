@@ -68,7 +68,7 @@ def require_length(error: GensrPrefError, longest: int, shortest: int = 0) -> No
 
 def require_absent(error: GensrPrefError, *secrets: str) -> None:
     """Fail if an error, or an error that a traceback would show with it, holds any of these."""
-    texts = [error.shown({}), repr(vars(error)), *map(str, _shown_chain(error))]
+    texts = [error.render({}), repr(vars(error)), *map(str, _shown_chain(error))]
     assert not [secret for secret in secrets if any(secret in text for text in texts)]
 
 

@@ -27,9 +27,9 @@ from gensr_pref.errors import (
     SourceError,
     StorageError,
     Unusable,
+    command_line,
     parameter,
     quantity,
-    typed,
 )
 from gensr_pref.schema import Reason
 from gensr_pref.weights import fetch, hub
@@ -45,16 +45,16 @@ OTHERS = {  # words with two dashes that are no flags of this project's commands
 def test_a_parameter_has_its_own_name_and_the_words_of_a_caller():
     error = InputError(f"{parameter('out')}: there already; name another {parameter('out')}")
     assert str(error) == "out: there already; name another out"
-    assert error.shown({"out": "OUT"}) == "OUT: there already; name another OUT"
-    assert error.shown({"other": "--other"}) == str(error)
+    assert error.render({"out": "OUT"}) == "OUT: there already; name another OUT"
+    assert error.render({"other": "--other"}) == str(error)
     assert error.parameters == ("out", "out")
 
 
 def test_marks_survive_another_process():
     error = pickle.loads(pickle.dumps(SourceError(f"{parameter('texts')}: no")))
-    assert error.shown({"texts": "--texts"}) == "--texts: no"
+    assert error.render({"texts": "--texts"}) == "--texts: no"
     line = pickle.loads(pickle.dumps(Message(f"{parameter('noisy')}: no")))
-    assert (str(line), line.shown({"noisy": "--noisy"})) == ("noisy: no", "--noisy: no")
+    assert (str(line), line.render({"noisy": "--noisy"})) == ("noisy: no", "--noisy: no")
 
 
 def test_an_error_begins_with_its_field_and_ends_with_what_is_known():
@@ -66,13 +66,13 @@ def test_an_error_begins_with_its_field_and_ends_with_what_is_known():
     assert (str(error), error.path, error.field) == ("runs/a: is gone", "runs/a", None)
     error = InputError("there", field=parameter("out"), path="a", value=1)
     assert (str(error), error.field, error.path) == ("out: there", "out", "a")
-    assert error.shown({"out": "--out"}) == "--out: there"
+    assert error.render({"out": "--out"}) == "--out: there"
 
 
 def test_a_field_may_say_where_below_it():
     error = SourceError("no 'clip'", field=f"{parameter('texts')}: a.csv, line 3", value="clip")
     assert (error.field, error.place) == ("texts", "a.csv, line 3")
-    assert error.shown({"texts": "--texts"}) == "--texts: a.csv, line 3: no 'clip'"
+    assert error.render({"texts": "--texts"}) == "--texts: a.csv, line 3: no 'clip'"
 
 
 def test_an_error_within_another_field_keeps_its_facts():
@@ -98,7 +98,7 @@ def test_every_error_survives_another_process(kind):
     }.get(kind, lambda: kind("no.", field="a", value=[1], known=["b"], path="c"))()
     copy = pickle.loads(pickle.dumps(error))
     assert type(copy) is kind
-    assert copy.shown({"a": "-a"}) == error.shown({"a": "-a"})
+    assert copy.render({"a": "-a"}) == error.render({"a": "-a"})
     facts = {name: value for name, value in vars(error).items() if name != "failed"}
     assert {name: vars(copy)[name] for name in facts} == facts
 
@@ -210,7 +210,7 @@ def test_things_are_counted_inflags(count, noun, words):
 
 def test_printed_commands_can_be_pasted(tmp_path):
     words = ["gensr-pref", "pair", str(tmp_path / "it's my run")]
-    assert shlex.split(typed(*words)) == words
+    assert shlex.split(command_line(*words)) == words
 
 
 def test_what_the_hubs_client_lacks_is_shown_and_nothing_else():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,4 +97,5 @@ def open_output(target: Path, rate: int) -> Iterator[PieceJoiner]:
             f"cannot be written: {error}", path=target, problem=Problem.UNWRITABLE
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # the error above matters more
+            temporary.unlink(missing_ok=True)

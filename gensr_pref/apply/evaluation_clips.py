@@ -22,9 +22,9 @@ from gensr_pref.errors import (
     InputError,
     Problem,
     RunMismatchError,
+    command_line,
     parameter,
     quantity,
-    typed,
 )
 from gensr_pref.identity import unit_for
 from gensr_pref.rundir import part_files
@@ -220,8 +220,8 @@ def _advice(folder: Path) -> str:
     if read_document(folder).version < SCHEMA_VERSION:
         return f"{_build_command('NEW', held_out_by)}; an earlier version built this run"
     return (
-        f"{_build_command(typed(folder), held_out_by)}, with its run file: only labels change, "
-        "nothing is sampled or scored again"
+        f"{_build_command(command_line(folder), held_out_by)}, with its run file: only labels "
+        "change, nothing is sampled or scored again"
     )
 
 

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from gensr_pref.auditing.base import Array, Judged, Mask, Pairs, Rows
 from gensr_pref.config.run_file import Pairing, parse
-from gensr_pref.errors import InputError, Problem, typed
+from gensr_pref.errors import InputError, Problem, command_line
 from gensr_pref.identity import noisy_id
 from gensr_pref.pairing.base import Vote, oriented, within_bounds
 from gensr_pref.pairing.columns import ScoreColumns, columns, score_matrix
@@ -118,7 +118,7 @@ def evidence(out: Path) -> Evidence:
         )
     if not contents.parts["pairs"]:
         raise InputError(
-            f"there are no pairs yet. Run: {typed('gensr-pref', 'pair', out)}",
+            f"there are no pairs yet. Run: {command_line('gensr-pref', 'pair', out)}",
             path=out,
             value="pairs",
             problem=Problem.EMPTY,

@@ -35,7 +35,7 @@ from gensr_pref.building.tasks import (
 from gensr_pref.building.worker import ShardWorker, write_failures
 from gensr_pref.building.yield_count import YieldSoFar
 from gensr_pref.config.run_file import Run, load_any
-from gensr_pref.corpus.clips import ClipSpec
+from gensr_pref.corpus.clip_spec import ClipSpec
 from gensr_pref.corpus.listing import describe_left_out
 from gensr_pref.pairing.rules import find_rule
 from gensr_pref.rundir import part_files

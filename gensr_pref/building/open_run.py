@@ -13,7 +13,8 @@ from gensr_pref.building.prepare import Blueprint
 from gensr_pref.building.shard_assignment import Layout, assign_shards, texts_digest, texts_of
 from gensr_pref.building.shard_assignment import write_assignment as record_layout
 from gensr_pref.building.shard_recovery import recover_shards
-from gensr_pref.corpus.clips import ClipSpec, assign_splits
+from gensr_pref.corpus.clip_spec import ClipSpec
+from gensr_pref.corpus.splits import assign_splits
 from gensr_pref.errors import Problem, RunMismatchError
 from gensr_pref.rundir import part_files, provenance
 from gensr_pref.rundir.document import (

@@ -12,7 +12,8 @@ from gensr_pref.building.recordings import Library, Recordings, identify_content
 from gensr_pref.building.shard_assignment import texts_digest, texts_of
 from gensr_pref.config import code_digest, plugins
 from gensr_pref.config.run_file import Corpus, Run, dump_fields
-from gensr_pref.corpus.clips import ClipPlan, ClipSpec, plan_clips
+from gensr_pref.corpus.clip_plan import ClipPlan, plan_clips
+from gensr_pref.corpus.clip_spec import ClipSpec
 from gensr_pref.corpus.listing import LeftOut
 from gensr_pref.corpus.sources import has_clean
 from gensr_pref.errors import ConfigError, InputError, Problem

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, field, replace
 from pathlib import Path
 
-from gensr_pref.corpus.clips import ClipSpec
+from gensr_pref.corpus.clip_spec import ClipSpec
 from gensr_pref.corpus.fingerprints import Fingerprint, read_fingerprints
 from gensr_pref.errors import Problem, RunMismatchError, quantity
 from gensr_pref.identity import digest

@@ -9,7 +9,7 @@ from collections.abc import Container, Sequence
 from pathlib import Path
 
 from gensr_pref.building.recordings import Recordings, require_same_speech
-from gensr_pref.corpus.clips import ClipSpec
+from gensr_pref.corpus.clip_spec import ClipSpec
 from gensr_pref.errors import Problem, RunMismatchError
 from gensr_pref.identity import digest
 from gensr_pref.rundir.layout import Shard, read_shards, write_shards

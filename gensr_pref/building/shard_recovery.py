@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from gensr_pref.corpus.clips import ClipSpec
+from gensr_pref.corpus.clip_spec import ClipSpec
 from gensr_pref.errors import GensrPrefError
 from gensr_pref.rundir import part_files
 from gensr_pref.rundir.layout import LAYOUT, Shard, read_shards

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 
 from gensr_pref.config.run_file import Run
-from gensr_pref.corpus.clips import ClipSpec
+from gensr_pref.corpus.clip_spec import ClipSpec
 from gensr_pref.corpus.fingerprints import Fingerprint
 from gensr_pref.errors import CorruptPartError, InputError, StorageError, Unusable
 from gensr_pref.rundir.document import RunDocument

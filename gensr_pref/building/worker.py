@@ -33,7 +33,8 @@ from gensr_pref.building.tasks import (
     ShardTask,
 )
 from gensr_pref.config import plugins
-from gensr_pref.corpus.clips import ClipMaker, ClipSpec
+from gensr_pref.corpus.clip_spec import ClipSpec
+from gensr_pref.corpus.clips import ClipMaker
 from gensr_pref.errors import CorruptPartError, GensrPrefError, InputError, Problem, Unusable
 from gensr_pref.generators.registry import make_generators
 from gensr_pref.identity import seed_for

@@ -117,7 +117,7 @@ def run(options: argparse.Namespace) -> None:
         )
     with plugin_prints_on_stderr():
         result = publish(options.dir, options.out, contents, publishing, target, options.dry_run)
-    show(as_json(result) if options.json else text(result).shown(flags(options)))
+    show(as_json(result) if options.json else text(result).render(flags(options)))
 
 
 def text(result: Exported) -> Message:

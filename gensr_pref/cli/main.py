@@ -96,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             options.command.run(options)
             sys.stdout.flush()  # here, where a reader that is gone is no error
     except GensrPrefError as error:
-        output.show(f"gensr-pref: {error.shown(words)}", file=sys.stderr)
+        output.show(f"gensr-pref: {error.render(words)}", file=sys.stderr)
         return 2 if isinstance(error, InputError) else 1
     except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
         output.close()

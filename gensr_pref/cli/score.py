@@ -81,7 +81,7 @@ def run(options: argparse.Namespace) -> None:
             texts=options.texts,
             language=options.language,
             engine=engine,
-            report=lambda line: show(line.shown(words)),
+            report=lambda line: show(line.render(words)),
         )
     show(as_json(result) if options.json else text(result))
     if result["lost"]:

@@ -18,7 +18,7 @@ from gensr_pref.cli.audit_text import means
 from gensr_pref.cli.output import as_json, show
 from gensr_pref.cli.tables import format_labelled, format_reasons
 from gensr_pref.config.run_file import Pairing, dump_fields
-from gensr_pref.errors import RunIncompleteError, quantity, typed
+from gensr_pref.errors import RunIncompleteError, command_line, quantity
 from gensr_pref.pairing.base import STOP_REASONS, Stop
 from gensr_pref.pairing.rules import find_rule
 
@@ -122,9 +122,9 @@ def next_steps(
     files = f"{out}/{'pairs' if summary['pairs'] else 'candidates'}/*.parquet"
     paired = (
         [
-            f"  judge pairs by ear:             {typed('gensr-pref', 'listen', out)}",
+            f"  judge pairs by ear:             {command_line('gensr-pref', 'listen', out)}",
             "  export a dataset to share:      "
-            f"{typed('gensr-pref', 'export', out, f'{out}-dataset')}",
+            f"{command_line('gensr-pref', 'export', out, f'{out}-dataset')}",
         ]
         if summary["pairs"]
         else []
@@ -132,9 +132,9 @@ def next_steps(
     return "\n".join(
         [
             f"The dataset is in {out} (clips, candidates, scores and pairs as Parquet). Next:",
-            f"  audit the pairs:                {typed('gensr-pref', 'audit', out)}",
+            f"  audit the pairs:                {command_line('gensr-pref', 'audit', out)}",
             *paired,
-            f"  make the pairs by other rules:  {typed('gensr-pref', 'pair', out)} "
+            f"  make the pairs by other rules:  {command_line('gensr-pref', 'pair', out)} "
             f"{_other_pairs(summary['pairing'], audited, settings)}",
             "  load them in Python:            "
             f'datasets.load_dataset("parquet", data_files={json.dumps(files)})["train"]',

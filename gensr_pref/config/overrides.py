@@ -9,7 +9,7 @@ from gensr_pref.errors import ConfigError, Problem, parameter
 from gensr_pref.untrusted import documents
 
 
-def override(data: Mapping[str, Any], assignments: Sequence[str]) -> dict[str, Any]:
+def override(data: Mapping[str, Any], assignments: Sequence[str]) -> dict[str, object]:
     """Return nested data with ``dotted.key=YAML value`` applied; lists are indexed by number.
 
     Raises:

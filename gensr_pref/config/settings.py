@@ -123,7 +123,7 @@ def parse(
             complaint(model, data, item, field) for item in error.errors(include_url=False)
         ]
         by_text = {str(item): item for item in complaints}  # without repetitions
-        raise ConfigError.joined(path, list(by_text.values())) from error
+        raise ConfigError.join(path, list(by_text.values())) from error
 
 
 def dump_fields(model: BaseModel) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from gensr_pref.errors import InputError, Problem, typed
+from gensr_pref.errors import InputError, Problem, command_line
 from gensr_pref.exporting import trl, wav_jsonl
 from gensr_pref.exporting.candidate_rows import candidate_rows
 from gensr_pref.exporting.card_facts import Format
@@ -94,7 +94,8 @@ def write_dataset(
         splits = _write_parquet(out / folder, rows, schema, facts, options.shard_bytes)
     if not splits:
         raise InputError(
-            f"has no pairs to export. Change its rule: {typed('gensr-pref', 'pair', run)} ...",
+            "has no pairs to export. Change its rule: "
+            f"{command_line('gensr-pref', 'pair', run)} ...",
             path=run,
             value="pairs",
             problem=Problem.EMPTY,

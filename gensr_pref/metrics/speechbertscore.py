@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gensr_pref.errors import nearest
+from gensr_pref.errors import suggestion
 from gensr_pref.metrics.base import Answer, ClipSounds, MetricSpec, Score
 from gensr_pref.weights import catalogue
 
@@ -93,7 +93,9 @@ class SpeechBertScore:
         align: bool = False,
     ) -> None:
         if model not in ENCODERS:
-            raise ValueError(f"no model {model!r} for speechbertscore. {nearest(model, ENCODERS)}")
+            raise ValueError(
+                f"no model {model!r} for speechbertscore. {suggestion(model, ENCODERS)}"
+            )
         self._model, self._encoder = model, ENCODERS[model]
         self._layer = _check_layer(layer, model, self._encoder)
         self._path = catalogue.find_weights(model, checkpoint)

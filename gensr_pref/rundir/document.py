@@ -1,6 +1,6 @@
 """``run.yaml``: the settings of a run, and what else made it.
 
-Its first line holds a digest of the rest, so that an edit by hand is noticed.
+Its first line holds a digest of the rest, so that an edit by hand is detected.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from gensr_pref.rundir import part_files
 from gensr_pref.schema import SCHEMA_VERSION
 from gensr_pref.untrusted import documents
 
-RUN = "run.yaml"  # of a run directory
+RUN = "run.yaml"  # in a run directory
 _FIRST_LINE = "# Written by gensr-pref, which refuses it where it was edited: "
 _FIRST_WITH_DIGEST = 2  # schema version
 _RELABELLED = 2  # schema version from which splits may change
-_UNSHAPING = ("fingerprint", "corpus", "pairing", "licences")  # of the provenance
-_VOTING = {"votes", "vote"}  # of a score; they shape pairs only
+_NOT_SHAPING = ("fingerprint", "corpus", "pairing", "licences")  # facts of the provenance
+_VOTING = {"votes", "vote"}  # fields of a score that shape pairs only
 
-Section = dict[str, Any]  # of the run file, as it was written
+Section = dict[str, Any]  # a section of the run file, as it was written
 
 
 class Record(BaseModel):
-    """Immutable facts in the types in which they were written; keys of other versions stay."""
+    """Immutable facts with the types in which they were written; keeps keys of other versions."""
 
     model_config = ConfigDict(extra="allow", frozen=True, strict=True, defer_build=True)
 
     def as_data(self) -> Section:
-        """Return what was written as JSON-able data; a field that was not written has no key."""
+        """Return what was written, as JSON-able data; a field that was not written has no key."""
         return self.model_dump(exclude_unset=True)
 
 
@@ -44,13 +44,13 @@ class ScoreRecord(Record):
     """A score of a metric.
 
     Attributes:
-        name: its column in the scores table.
-        higher_is_better: its direction.
-        unit: what it is measured in.
-        low, high: its range in theory; None where it is unbounded.
-        votes: whether it votes in the panel; None in the metadata of parts, which votes do not
-            shape.
-        ties: whether a tie on it lets a pair stand.
+        name: column of the scores table.
+        higher_is_better: direction of the score.
+        unit: unit of measurement.
+        low, high: theoretical range; None where it is unbounded.
+        votes: whether the score votes in the panel; None in the metadata of parts, which do not
+            depend on votes.
+        ties: whether a pair may be tied on this score.
     """
 
     name: str
@@ -66,15 +66,15 @@ class MetricRecord(Record):
     """A metric of the panel.
 
     Attributes:
-        metric: its name in the run file.
-        options: as in the run file.
-        sources: digests of its code, where that is no part of this package.
-        files: by option, digests of the files that it was given.
-        model, licence, notice: as its spec states them.
-        sample_rate: of the sounds that it scores, in Hz; None where it takes any.
-        scores: what it gives.
-        texts: digest of what is said in the corpus, where it learns from that.
-        fingerprint: digest of all this but the votes.
+        metric: name in the run file.
+        options: options of the run file.
+        sources: digests of its code, if that is not part of this package.
+        files: digests of the files that its options name, by option.
+        model, licence, notice: values of its `MetricSpec`.
+        sample_rate: sample rate of the sounds that it scores, in Hz; None = any.
+        scores: the scores that it gives.
+        texts: digest of the corpus's texts, if the metric learns from them.
+        fingerprint: digest of all this except the votes.
     """
 
     metric: str
@@ -90,7 +90,7 @@ class MetricRecord(Record):
     fingerprint: str = ""
 
     def without_votes(self) -> Section:
-        """Return its data without what shapes pairs only."""
+        """Return the data without what shapes pairs only."""
         return self.model_dump(exclude_unset=True, exclude={"scores": {"__all__": _VOTING}})
 
 
@@ -98,12 +98,12 @@ class GeneratorRecord(Record):
     """A generator.
 
     Attributes:
-        name: its label in candidate ids.
-        revision: which weights it has.
-        sample_rate: of its outputs, in Hz; None where it is that of the clip.
-        sources: digests of its code, where that is no part of this package.
-        files: by option, digests of the files that it was given.
-        candidates: how many it gives per clip.
+        name: label in candidate ids.
+        revision: revision of its weights.
+        sample_rate: sample rate of its outputs, in Hz; None = that of the clip.
+        sources: digests of its code, if that is not part of this package.
+        files: digests of the files that its options name, by option.
+        candidates: number of candidates per clip.
         fingerprint: digest of what shapes each of its candidates.
     """
 
@@ -120,17 +120,17 @@ class Provenance(Record):
     """What made a run, besides its run file.
 
     Attributes:
-        gensr_pref: the version of this package.
-        schema_version: the version of the tables.
-        generators, panel: what the run file names, as it was when it was used.
+        gensr_pref: version of the package.
+        schema_version: version of the tables.
+        generators, panel: records of the generators and metrics that the run file names.
         left_out: optional metrics whose weights are missing.
-        licences: by generator, as it states it.
-        texts: digest of what is said in the corpus, where a metric learns from that.
-        corpus: digest of all that shapes a clip.
-        fingerprint: digest of all that shapes clips, candidates and scores.
+        licences: licence that each generator states, by generator.
+        texts: digest of the corpus's texts, if a metric learns from them.
+        corpus: digest of everything that shapes a clip.
+        fingerprint: digest of everything that shapes clips, candidates and scores.
         library: digests of all noises and of all impulse responses; None before they are read, and
             in runs of version 1.
-        pairing: the pairing section of the build, where the pairs were made again under another.
+        pairing: pairing section of the build, if the pairs were made again with another one.
     """
 
     gensr_pref: str
@@ -154,23 +154,23 @@ class Provenance(Record):
     @cached_property
     def generators_data(self) -> list[Section]:
         """The generators as data."""
-        return [one.as_data() for one in self.generators]
+        return [generator.as_data() for generator in self.generators]
 
     @cached_property
     def panel_without_votes(self) -> list[Section]:
         """The panel as data, without what shapes pairs only."""
-        return [one.without_votes() for one in self.panel]
+        return [metric.without_votes() for metric in self.panel]
 
 
 class RunDocument(Record):
-    """What ``run.yaml`` holds: the run file with every default written out, and the provenance.
+    """The content of ``run.yaml``: the run file with all defaults written out, and the provenance.
 
-    Sections of the run file are data as they were written, perhaps by another version, whose
-    options may be others than those of `gensr_pref.config.run_file`; who needs one parses it.
+    Sections of the run file are data as they were written. Another version may have written them,
+    with other options than `gensr_pref.config.run_file` has; a reader must parse them.
 
     Attributes:
-        seed: None in an export that was anonymised.
-        engine: without ``shard_clips`` in an export of a run that did not name it.
+        seed: None in an anonymised export.
+        engine: without ``shard_clips`` in an export of a run that did not set it.
     """
 
     name: str
@@ -185,15 +185,15 @@ class RunDocument(Record):
 
     @property
     def version(self) -> int:
-        """The version of the run's tables."""
+        """Version of the run's tables."""
         return self.provenance.schema_version
 
     def identity(self) -> Section:
         """Return what shapes clips, candidates and scores."""
         made_from = self.provenance
-        generators = [_without_fingerprint(one) for one in made_from.generators_data]
-        panel = [_without_fingerprint(one) for one in made_from.panel_without_votes]
-        shaping = {k: v for k, v in made_from.as_data().items() if k not in _UNSHAPING}
+        generators = [_without_fingerprint(data) for data in made_from.generators_data]
+        panel = [_without_fingerprint(data) for data in made_from.panel_without_votes]
+        shaping = {k: v for k, v in made_from.as_data().items() if k not in _NOT_SHAPING}
         return {
             "seed": self.seed,
             "corpus": without_splits(self.corpus, self.version),
@@ -204,16 +204,16 @@ class RunDocument(Record):
         }
 
     def facts(self) -> Section:
-        """Return all that made the run, for the metadata of pairs and of what has no shard."""
+        """Return everything that made the run: the metadata of pairs and of parts without shard."""
         return {"run": self.name, **self.provenance.as_data()}
 
     def with_provenance(self, **changes: Any) -> RunDocument:
-        """Return the document with some facts of its provenance replaced."""
+        """Return the document with other values for some facts of its provenance."""
         made_from = Provenance.model_validate({**_fields(self.provenance), **changes})
         return self.model_copy(update={"provenance": made_from})
 
     def with_fingerprint(self) -> RunDocument:
-        """Return the document with the fingerprint of what it holds."""
+        """Return the document with the fingerprint of its content."""
         return self.with_provenance(fingerprint=digest(self.identity()))
 
 
@@ -221,8 +221,8 @@ def read_document(out: Path) -> RunDocument:
     """Read ``run.yaml``.
 
     Raises:
-        RunMismatchError: there is none, it is not one that a build wrote, it was edited since, or
-            a later version of this package wrote it.
+        RunMismatchError: the file does not exist, was not written by a build, was edited, or was
+            written by a later version of this package.
     """
     document, is_edited = _read(out)
     if document is None:
@@ -243,20 +243,20 @@ def read_document(out: Path) -> RunDocument:
 
 
 def read_intact_document(out: Path) -> RunDocument | None:
-    """Read ``run.yaml``; None where it is missing, damaged or was edited.
+    """Read ``run.yaml``; return None where it is missing, damaged or edited.
 
     Raises:
-        RunMismatchError: a later version of this package wrote it.
+        RunMismatchError: the file was written by a later version of this package.
     """
     document, is_edited = _read(out)
     return None if is_edited else document
 
 
 def read_published_document(folder: Path) -> RunDocument | None:
-    """Read the ``run.yaml`` of an exported dataset; None where it is missing or was not exported.
+    """Read the ``run.yaml`` of an exported dataset; return None where an export wrote none.
 
     Raises:
-        ConfigError: it is no YAML.
+        ConfigError: the file is not YAML.
     """
     if not part_files.exists(folder / RUN):
         return None
@@ -273,22 +273,22 @@ def write_document(out: Path, document: RunDocument) -> None:
 
 
 def without_splits(corpus: Section, version: int) -> Section:
-    """Return the corpus section without what shapes no sound; it counted in tables of version 1."""
+    """Return the corpus section without the splits, which count only in tables of version 1."""
     return {k: v for k, v in corpus.items() if k != "validation" or version < _RELABELLED}
 
 
 def _read(out: Path) -> tuple[RunDocument | None, bool]:
-    """Read ``run.yaml``: None where no build wrote it; and whether it was edited.
+    """Return ``run.yaml``, or None where no build wrote it, and whether it was edited.
 
     Raises:
-        RunMismatchError: a later version of this package wrote it.
+        RunMismatchError: the file was written by a later version of this package.
     """
     try:
         text = part_files.read_text(out / RUN)
         data = documents.parse_yaml(text)
         _refuse_later(out, data)
         document = RunDocument.model_validate(data)
-        document.identity()  # needs all that a run directory's has
+        document.identity()  # fails if the file lacks what a run directory's has
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None, False
     has_digest = document.version >= _FIRST_WITH_DIGEST or text.startswith(_FIRST_LINE)
@@ -299,8 +299,8 @@ def _refuse_later(out: Path, data: Any) -> None:
     """Refuse tables of a later version, whose facts may have other types.
 
     Raises:
-        RunMismatchError: they are.
-        TypeError, KeyError, ValueError: no build wrote the file.
+        RunMismatchError: the tables are of a later version.
+        TypeError, KeyError, ValueError: the file was not written by a build.
     """
     made_from = data["provenance"]
     version = int(made_from["schema_version"])
@@ -316,7 +316,7 @@ def _refuse_later(out: Path, data: Any) -> None:
 
 
 def _fields(record: Record) -> Section:
-    """Return the fields that were written, records among them staying records."""
+    """Return the fields that were written; records in them remain records."""
     return {name: value for name, value in record if name in record.model_fields_set}
 
 
@@ -325,7 +325,7 @@ def _without_fingerprint(entry: Section) -> Section:
 
 
 def _agrees(document: RunDocument) -> bool:
-    """Return whether settings are those of the fingerprint beside them."""
+    """Return whether the settings match the fingerprint in the same file."""
     return document.provenance.fingerprint == digest(document.identity())
 
 

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gensr_pref.errors import Fault, PartFault, PartsError, typed
+from gensr_pref.errors import Fault, PartFault, PartsError, command_line
 from gensr_pref.identity import digest
 from gensr_pref.rundir import part_files, provenance
 from gensr_pref.rundir.document import RunDocument, read_document
@@ -290,7 +290,7 @@ class _Check:
 
     def _advice(self) -> str:
         if all(fault.part.startswith("pairs/") for fault in self.faults):
-            return f"Make its pairs again: {typed('gensr-pref', 'pair', self.out)}"
+            return f"Make its pairs again: {command_line('gensr-pref', 'pair', self.out)}"
         if self.document.version != SCHEMA_VERSION:
             return (
                 f"Its tables are of version {self.document.version}, made by gensr-pref "
@@ -298,7 +298,7 @@ class _Check:
                 "Restore them from a copy, or run the same build again with the version that made "
                 "them"
             )
-        command = f"gensr-pref build RUN.yaml --out {typed(self.out)}"
+        command = f"gensr-pref build RUN.yaml --out {command_line(self.out)}"
         return f"Run the same build again, which restores what is missing: {command}"
 
 

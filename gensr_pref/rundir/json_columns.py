@@ -1,19 +1,40 @@
-"""Readers of the JSON columns of a run's tables, which anybody may have written."""
+"""Readers of the JSON columns of a run's tables, which may come from other people."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Required, TypedDict, TypeVar, cast
 
 from gensr_pref.errors import CorruptPartError, Problem
 from gensr_pref.untrusted import documents
 
 T = TypeVar("T")
-Step = dict[str, Any]
+Step = dict[str, Any]  # its name (key `step`) and its parameters
 
 
-def parse_sampling(text: str) -> dict[str, Any]:
+class ClipSource(TypedDict, total=False):
+    """The recording and the segment that a clip was cut from.
+
+    Only the type of `source_id` is checked when it is read.
+
+    Attributes:
+        source_id: name of the recording within its corpus.
+        start, frames: the segment, in frames at `rate`.
+        rate: sample rate of the recording, in Hz.
+        gain: factor of the clip's level, if it is not 1.
+        rounding_snr_db: ratio of the clip to its 16-bit rounding error, if it is low.
+    """
+
+    source_id: Required[str]
+    start: int
+    frames: int
+    rate: int
+    gain: float
+    rounding_snr_db: float
+
+
+def parse_sampling(text: str) -> dict[str, object]:
     """Parse the parameters that a candidate was sampled with (column `sampling`).
 
     Raises:
@@ -31,11 +52,8 @@ def parse_steps(text: str) -> list[Step]:
     return _parse_column("degradation", text, _steps)
 
 
-def parse_source(text: str) -> dict[str, Any]:
+def parse_source(text: str) -> ClipSource:
     """Parse the recording and the segment that a clip was cut from (column `source`).
-
-    Returns:
-        The JSON object; its `source_id` is a text.
 
     Raises:
         CorruptPartError: the text does not have the form that a build writes.
@@ -71,7 +89,7 @@ def _corrupt_column(column: str, error: Exception) -> CorruptPartError:
     )
 
 
-def _object(value: Any) -> dict[str, Any]:
+def _object(value: Any) -> dict[str, object]:
     if not isinstance(value, dict):
         raise TypeError(f"{type(value).__name__}, not an object")
     return value
@@ -81,15 +99,15 @@ def _steps(value: Any) -> list[Step]:
     if not isinstance(value, list):
         raise TypeError(f"{type(value).__name__}, not a list")
     for step in value:
-        _text(_object(step), "step")
+        _require_text(_object(step), "step")
     return value
 
 
-def _source(value: Any) -> dict[str, Any]:
-    _text(_object(value), "source_id")
-    return dict(value)
+def _source(value: Any) -> ClipSource:
+    _require_text(_object(value), "source_id")
+    return cast(ClipSource, value)
 
 
-def _text(value: dict[str, Any], key: str) -> None:
+def _require_text(value: dict[str, object], key: str) -> None:
     if not isinstance(value[key], str):
         raise TypeError(f"{key!r} is not a text")

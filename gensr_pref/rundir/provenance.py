@@ -1,8 +1,8 @@
-"""What the metadata of a part says of how it was made, so that a run can grow.
+"""The metadata of a part, which record what made it, so that a run can grow.
 
-Clips, each generator and each metric have a fingerprint of their own. A part whose own fingerprint
-is as the run wants it is whole; of one whose is not, the rows of every generator and metric whose
-fingerprint is still wanted stay as they are, and only the others are made.
+Clips, each generator and each metric have fingerprints of their own. A part is complete if its
+fingerprint is the one that the run wants. In any other part, the rows of each generator and metric
+whose fingerprint is still wanted are kept, and only the other rows are made.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ from gensr_pref.rundir.document import (
 
 Made = Literal["clips", "candidates", "scores"]
 MADE: tuple[Made, ...] = get_args(Made)
-_STUDIED = ("texts", "fingerprint")
+_OF_TEXTS = ("texts", "fingerprint")  # facts of a metric that depend on the corpus's texts
 
 
 class PartRecord(Record):
-    """The metadata of a part: what made it. A part that has none, or is damaged, has no facts.
+    """The metadata of a part: what made it. A part that is damaged or has none has no facts.
 
     Attributes:
-        run: the name of the run.
-        gensr_pref: the version of this package.
-        schema_version: the version of the tables.
-        corpus: digest of all that shapes a clip.
-        clips: digest of the clips of its shard, and of what they were made from.
+        run: name of the run.
+        gensr_pref: version of the package.
+        schema_version: version of the tables.
+        corpus: digest of everything that shapes a clip.
+        clips: digest of the shard's clips and of what they were made from.
         library: digests of all noises and of all impulse responses.
-        splits: digest of the splits that clips are in.
-        generators: those of its candidates.
-        panel: the metrics of its scores, without votes.
+        splits: digest of the splits of the clips (in parts of clips).
+        generators: generators of the candidates.
+        panel: metrics of the scores, without votes.
         fingerprint: digest of all this.
     """
 
@@ -58,12 +58,12 @@ class PartRecord(Record):
 
     @property
     def is_known(self) -> bool:
-        """Whether the part has any facts."""
+        """Whether the part has facts."""
         return bool(self.model_fields_set)
 
 
 def read_part_record(path: Path) -> PartRecord:
-    """Read the metadata of a part; one without facts where it is missing or damaged."""
+    """Return the metadata of a part; without facts if the part is missing or damaged."""
     try:
         return PartRecord.model_validate(part_files.read_facts_if_any(path))
     except ValidationError:
@@ -80,9 +80,11 @@ def generator_record(
     """Return a generator's entry in ``run.yaml`` and in the metadata of candidates.
 
     Args:
-        use: its entry in the run file. How many candidates it gives is no part of its
-            fingerprint: a candidate does not depend on how many others there are. Seeds that are
-            those of its own label are none either.
+        use: entry of the run file. Its number of candidates is not in the fingerprint, because a
+            candidate does not depend on the number of others. Nor are `seeds` that are the default.
+        label: label in candidate ids.
+        revision: revision of the weights.
+        sample_rate: rate of the outputs, in Hz; None = that of the clip.
         code: digests of its code and files, from `code_digest.identity_of`.
     """
     known = {"name": label, "revision": revision, "sample_rate": sample_rate, **(code or {})}
@@ -98,12 +100,12 @@ def metric_record(metric: MetricRecord, texts: str | None) -> MetricRecord:
     """Return a metric's entry in ``run.yaml``.
 
     Args:
-        metric: what the panel says of it.
-        texts: digest of all that is said in the corpus, where the metric learns from it.
+        metric: record of the metric in the panel.
+        texts: digest of all texts of the corpus; None if the metric does not learn from them.
     """
-    studied = {} if texts is None else {"texts": texts}
-    fingerprint = digest(metric.without_votes(), studied)
-    return metric.model_copy(update={**studied, "fingerprint": fingerprint})
+    learned_from = {} if texts is None else {"texts": texts}
+    fingerprint = digest(metric.without_votes(), learned_from)
+    return metric.model_copy(update={**learned_from, "fingerprint": fingerprint})
 
 
 def part_record(
@@ -116,9 +118,11 @@ def part_record(
     """Return the metadata of one part.
 
     Args:
-        clip_ids: of the clips that belong to its shard.
-        contents: what each was made from; nothing in runs of version 1.
-        splits: that they are in, which clips alone tell; nothing in runs of version 1.
+        made: table of the part.
+        run: the run.
+        clip_ids: ids of the shard's clips.
+        contents: digest of what each clip was made from; none in runs of version 1.
+        splits: split of each clip; they count only for parts of clips; none in runs of version 1.
     """
     made_from = run.provenance
     known: Section = {
@@ -139,37 +143,41 @@ def part_record(
 
 
 def clips_digest(clip_ids: Sequence[str], contents: Sequence[str] = ()) -> str:
-    """Return the digest of the clips of a shard, and of what they were made from."""
+    """Return the digest of a shard's clips and of what they were made from."""
     return digest(list(clip_ids), list(contents)) if contents else digest(list(clip_ids))
 
 
 def same_clips(part: PartRecord, wanted: PartRecord) -> bool:
-    """Return whether a part holds the clips that are wanted, made as they are wanted."""
+    """Return whether a part holds the clips of the wanted part, made in the same way."""
     return (part.corpus, part.clips, part.library) == (wanted.corpus, wanted.clips, wanted.library)
 
 
 def fingerprints(records: Iterable[GeneratorRecord | MetricRecord]) -> set[str]:
     """Return the fingerprints of generators or metrics."""
-    return {one.fingerprint for one in records}
+    return {record.fingerprint for record in records}
 
 
 def is_contained(existing: Provenance | PartRecord, now: Provenance) -> bool:
-    """Return whether all that made a run, or a part of it, is in a run, which may have more.
+    """Return whether a run still includes everything that made a run or a part; it may have more.
 
     Args:
-        existing: of ``run.yaml`` or of a part.
-        now: perhaps before noises and impulse responses (``library``) were looked at, which are
-            not compared then. Metrics that learn from what is said are compared without it: they
-            are asked again about every clip.
+        existing: provenance of ``run.yaml``, or record of a part.
+        now: provenance of the run. Noises and impulse responses (``library``) are compared only if
+            they are known there. Metrics that learn from the texts are compared without them,
+            because they score every clip again if the texts change.
     """
-    counts = {one.fingerprint: one.candidates for one in now.generators}
+    counts = {generator.fingerprint: generator.candidates for generator in now.generators}
     return (
         existing.corpus == now.corpus
         and (now.library is None or existing.library == now.library)
-        and all(counts.get(one.fingerprint, 0) >= one.candidates for one in existing.generators)
-        and set(map(_unstudied, existing.panel)) <= set(map(_unstudied, now.panel))
+        and all(
+            counts.get(generator.fingerprint, 0) >= generator.candidates
+            for generator in existing.generators
+        )
+        and set(map(_digest_without_texts, existing.panel))
+        <= set(map(_digest_without_texts, now.panel))
     )
 
 
-def _unstudied(metric: MetricRecord) -> str:
-    return digest({k: v for k, v in metric.without_votes().items() if k not in _STUDIED})
+def _digest_without_texts(metric: MetricRecord) -> str:
+    return digest({k: v for k, v in metric.without_votes().items() if k not in _OF_TEXTS})

@@ -1,8 +1,8 @@
-"""Rows of a run with their audio, a few at a time: some by id, or pairs with all that they name.
+"""Rows of a run with their audio, a few at a time: rows by id, or pairs with everything they name.
 
-No table with audio is read whole, and no part is opened twice at a time. A clip, its candidates and
-their scores are in parts of the same number, so `pairs` has one part of each table open and holds
-only the audio that the next rows need.
+No table with audio is read completely, and no part is opened twice at a time. A clip, its
+candidates and their scores are in parts with the same number. So `pairs` has one part of each table
+open, and holds only the audio that the next rows need.
 """
 
 from __future__ import annotations
@@ -44,8 +44,9 @@ def find_rows(
 
     Args:
         parts: Parquet files, such as `part_files.parts` lists.
-        ids: of the rows; one that is in no part has no row.
-        columns: the first holds the ids. A column that a part lacks is not in its tables.
+        ids: ids of the rows; an id that is in no part is ignored.
+        columns: names of the columns, the first of which holds the ids. A column that a part lacks
+            is not in its tables.
 
     Raises:
         StorageError: a part cannot be read.
@@ -61,7 +62,7 @@ def find_rows(
 
 
 def rows_by_id(parts: Iterable[Path], ids: Iterable[str], columns: Sequence[str]) -> dict[str, Row]:
-    """Return the rows that `find_rows` yields, by id, all in memory: for a few.
+    """Return the rows that `find_rows` yields, by id. They should be few, as all are in memory.
 
     Raises:
         StorageError: a part cannot be read.
@@ -78,8 +79,8 @@ def pairs(
 ) -> Iterator[pa.Table]:
     """Yield pairs with their clip and both sides, `CLIPS_AT_ONCE` clips at a time.
 
-    Clips come in the run's order and the pairs of a clip in the order of the pairs table; a clip's
-    pairs are in one of the tables that are yielded. Sounds are the run's own bytes.
+    Clips are in the run's order, and the pairs of a clip in the order of the pairs table. All pairs
+    of a clip are in the same yielded table. Sounds are the run's own bytes.
 
     Args:
         run: the run directory.
@@ -87,30 +88,31 @@ def pairs(
 
             - the columns of `schema.pairs_schema`;
             - ``prompt``, the clip's noisy sound, and the other columns of `schema.CLIPS`;
-            - ``chosen`` and ``rejected``, the sounds of both sides, and after either name and an
-              underscore: generator (`identity.CLEAN` for the clean target), revision, index, seed,
-              sampling, tokens or latent, null for the clean target;
+            - ``chosen`` and ``rejected``, the sounds of both sides;
+            - ``chosen_X`` and ``rejected_X``, where X is generator (`identity.CLEAN` for the clean
+              target), or revision, index, seed, sampling, tokens or latent (null for the clean
+              target);
             - ``prompt_scores``, ``chosen_scores``, ``rejected_scores``: structs of float32, null
-              where that was not scored.
+              where the sound was not scored.
         scores: the fields of these structs and of ``margins``; a score that the run lacks is null.
-        table: rows of the pairs table; None = all of it.
+        table: rows of the pairs table; None = all rows.
 
     Raises:
-        ValueError: there is no such column.
+        ValueError: a column has another name.
         StorageError: a part is missing or corrupt, or a pair names a clip or a candidate that is
             not in the run.
     """
-    if strange := sorted(set(columns) - _KNOWN):
-        raise ValueError(f"pairs have no column {', '.join(strange)}")
-    whole = (part_files.read_all(run, "pairs") if table is None else table).combine_chunks()
+    if unknown := sorted(set(columns) - _KNOWN):
+        raise ValueError(f"pairs have no column {', '.join(unknown)}")
+    every_pair = (part_files.read_all(run, "pairs") if table is None else table).combine_chunks()
     numbers: dict[str, list[int]] = {}
-    for number, clip in enumerate(column(whole, "clip_id")):
+    for number, clip in enumerate(column(every_pair, "clip_id")):
         numbers.setdefault(clip, []).append(number)
     for part in part_files.parts(run, "clips"):
         clips = column(part_files.read(part, ["clip_id"]), "clip_id")
-        here = {clip: numbers.pop(clip) for clip in clips if clip in numbers}
-        if here:
-            yield from _Part(run, part.name, columns, scores).join(whole, here)
+        part_record = {clip: numbers.pop(clip) for clip in clips if clip in numbers}
+        if part_record:
+            yield from _Part(run, part.name, columns, scores).join(every_pair, part_record)
     if numbers:
         clip = next(iter(numbers))
         raise CorruptPartError(
@@ -126,12 +128,12 @@ class PartScores:
     """The scores of one part, as structs.
 
     Args:
-        part: of the table of scores.
+        part: a part of the table of scores.
         names: fields of the structs; a score that the part lacks is null.
-        table: the part's rows that are wanted; None = all.
+        table: rows of the part; None = all rows.
 
     Attributes:
-        table: these rows, with all of the named scores and the column ``failures``.
+        table: these rows, with all named scores and the column ``failures``.
 
     Raises:
         StorageError: the part cannot be read.
@@ -144,18 +146,18 @@ class PartScores:
         self._values = _struct(columns, names, len(self.table))
 
     def structs(self, ids: pa.Array | pa.ChunkedArray) -> pa.Array:
-        """Return a struct per id; null where that was not scored."""
+        """Return one struct per id; null for an id without scores."""
         known = self.table.column("candidate_id").combine_chunks()
         return self._values.take(pc.index_in(_whole(ids), value_set=known))
 
     def only(self, ids: pa.Array) -> PartScores:
-        """Return the scores of these ids alone."""
-        wanted = self.table.filter(pc.is_in(self.table.column("candidate_id"), value_set=ids))
-        return PartScores(self._part, self._names, wanted)
+        """Return the scores of some ids."""
+        rows = self.table.filter(pc.is_in(self.table.column("candidate_id"), value_set=ids))
+        return PartScores(self._part, self._names, rows)
 
     def _read(self) -> pa.Table:
         table = part_files.read(self._part).combine_chunks()
-        for name in self._names:  # where the run has grown and was not finished
+        for name in self._names:  # the run has grown and is unfinished
             if name not in table.column_names:
                 table = table.append_column(name, pa.nulls(len(table), pa.float32()))
         if "failures" not in table.column_names:
@@ -164,16 +166,17 @@ class PartScores:
 
 
 def take(table: pa.Table, key: str, ids: pa.Array | pa.ChunkedArray) -> pa.Table:
-    """Return a row per id, null where the table has none."""
+    """Return one row per id; null for an id that the table lacks."""
     return table.take(pc.index_in(_whole(ids), value_set=_whole(table.column(key))))
 
 
 class _Part:
-    """The clips, candidates and scores of one number, of which some columns are wanted.
+    """The parts of clips, candidates and scores with the same number.
 
     Args:
-        run, name: which part of the run.
-        columns, scores: as `pairs` has them.
+        run: the run directory.
+        name: name of the parts.
+        columns, scores: as in `pairs`.
     """
 
     def __init__(self, run: Path, name: str, columns: Sequence[str], scores: Sequence[str]) -> None:
@@ -188,28 +191,28 @@ class _Part:
 
         Args:
             pairs: the pairs table.
-            numbers: by clip of this part, the numbers of its rows in that table.
+            numbers: indices of the rows of each clip of this part in that table, by clip.
         """
-        here = pa.array([one for rows in numbers.values() for one in rows], pa.int64())
-        ids = _ids_of_candidates(pairs.take(here))
+        part_record = pa.array([index for rows in numbers.values() for index in rows], pa.int64())
+        ids = _candidate_ids(pairs.take(part_record))
         of_clip = {_OF_CLIP[name] for name in self._columns if name in _OF_CLIP}
         if {*PAIR_ROLES} & {*self._columns} and pc.any(pc.ends_with(ids, clean_id(""))).as_py():
-            of_clip.add("clean")  # a sound of these pairs; else it is left on the disk
+            of_clip.add("clean")  # a sound of these pairs; else it is not read
         of_candidate = {_OF_CANDIDATE[name][1] for name in self._columns if name in _OF_CANDIDATE}
         candidates = _Candidates(self._candidates, ids, sorted(of_candidate))
         for batch in part_files.batches(self._clips, ["clip_id", *sorted(of_clip)], CLIPS_AT_ONCE):
             clips = pa.table(batch)
-            here = [one for clip in column(clips, "clip_id") for one in numbers.get(clip, ())]
-            if here:
-                some = pairs.take(pa.array(here, pa.int64()))
-                of_pair = take(clips, "clip_id", some.column("clip_id"))
-                values = self._values(some, of_pair, candidates)
+            rows = [index for clip in column(clips, "clip_id") for index in numbers.get(clip, ())]
+            if rows:
+                batch_pairs = pairs.take(pa.array(rows, pa.int64()))
+                clip_of_pair = take(clips, "clip_id", batch_pairs.column("clip_id"))
+                values = self._values(batch_pairs, clip_of_pair, candidates)
                 yield pa.table({name: values[name] for name in self._columns})
 
     def _values(
         self, pairs: pa.Table, clips: pa.Table, candidates: _Candidates
     ) -> dict[str, pa.ChunkedArray]:
-        """Every wanted column by name; `clips` has one row per pair."""
+        """Return every wanted column by name; `clips` has one row per pair."""
         values = {name: pairs.column(name) for name in self._columns if name in _OF_PAIR}
         values |= {name: clips.column(_OF_CLIP[name]) for name in self._columns if name in _OF_CLIP}
         if self._margins and "margins" in values:
@@ -231,7 +234,9 @@ class _Part:
         ids = [pairs.column(f"{role}_id") for role in PAIR_ROLES]
         rows = dict(zip(PAIR_ROLES, candidates.take(ids), strict=True))
         clean = pa.array([clean_id(clip) for clip in column(pairs, "clip_id")], pa.string())
-        is_clean = {role: pc.equal(one, clean) for role, one in zip(PAIR_ROLES, ids, strict=True)}
+        is_clean = {
+            role: pc.equal(names, clean) for role, names in zip(PAIR_ROLES, ids, strict=True)
+        }
         values = {}
         for name in self._columns:
             if name not in _OF_CANDIDATE:
@@ -246,12 +251,12 @@ class _Part:
 
 
 class _Candidates:
-    """Candidates of one part, read on as they are asked for.
+    """Candidates of one part, which is read as far as they are needed.
 
     Args:
-        part: of the table of candidates.
-        ids: of all that will be asked for.
-        columns: that are wanted besides the id.
+        part: a part of the table of candidates.
+        ids: ids of all candidates that will be needed.
+        columns: columns besides the id.
     """
 
     def __init__(self, part: Path, ids: pa.Array, columns: Sequence[str]) -> None:
@@ -262,18 +267,18 @@ class _Candidates:
         self._waiting = schema.empty_table()
 
     def take(self, columns: Sequence[pa.ChunkedArray]) -> list[pa.Table]:
-        """Return a row per id of each column, null for a clean clip's; each id is asked for once.
+        """Return one row per id of each column; null for a clean target. Take each id only once.
 
         Raises:
-            StorageError: the part cannot be read, or has no such candidate.
+            StorageError: the part cannot be read or lacks a candidate.
         """
-        ids = pc.unique(pa.chunked_array([chunk for one in columns for chunk in one.chunks]))
+        ids = pc.unique(pa.chunked_array([chunk for ids in columns for chunk in ids.chunks]))
         ids = ids.filter(pc.invert(pc.ends_with(ids, clean_id(""))))
         while len(lacking := ids.filter(pc.invert(self._has(ids)))):
             self._read_on(lacking)
-        tables = [take(self._waiting, "candidate_id", one) for one in columns]
-        given = pc.is_in(self._waiting.column("candidate_id"), value_set=ids)
-        self._waiting = self._waiting.filter(pc.invert(given)).combine_chunks()
+        tables = [take(self._waiting, "candidate_id", ids_of_side) for ids_of_side in columns]
+        taken = pc.is_in(self._waiting.column("candidate_id"), value_set=ids)
+        self._waiting = self._waiting.filter(pc.invert(taken)).combine_chunks()
         return tables
 
     def _has(self, ids: pa.Array) -> pa.Array:
@@ -297,14 +302,14 @@ class _Candidates:
         )
 
 
-def _ids_of_candidates(pairs: pa.Table) -> pa.Array:
-    """The ids of both sides of some pairs, each once."""
+def _candidate_ids(pairs: pa.Table) -> pa.Array:
+    """Return the distinct ids of both sides of some pairs."""
     columns = [pairs.column(f"{role}_id") for role in PAIR_ROLES]
-    return pc.unique(pa.chunked_array([chunk for one in columns for chunk in one.chunks]))
+    return pc.unique(pa.chunked_array([chunk for ids in columns for chunk in ids.chunks]))
 
 
 def _struct(columns: Sequence[pa.Array], names: Sequence[str], length: int) -> pa.StructArray:
-    """One struct of float32 per row."""
+    """Return one struct of float32 per row."""
     fields = [pa.field(name, pa.float32()) for name in names]
     if not fields:
         return pa.array([{}] * length, pa.struct([]))
@@ -312,13 +317,13 @@ def _struct(columns: Sequence[pa.Array], names: Sequence[str], length: int) -> p
 
 
 def _with_fields(values: pa.ChunkedArray, kind: pa.StructType) -> pa.Array:
-    """Structs with the fields of `kind`, null where `values` have none of that name."""
-    whole = _whole(values)
-    known = {field.name for field in whole.type}
+    """Return structs with the fields of `kind`; a field that `values` lack is null."""
+    structs = _whole(values)
+    known = {field.name for field in structs.type}
     columns = [
-        pc.struct_field(whole, field.name)
+        pc.struct_field(structs, field.name)
         if field.name in known
-        else pa.nulls(len(whole), field.type)
+        else pa.nulls(len(structs), field.type)
         for field in kind
     ]
     return pa.StructArray.from_arrays(columns, fields=list(kind))

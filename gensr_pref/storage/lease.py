@@ -249,7 +249,7 @@ def _is_active(folder: Path, number: int, lease: Lease) -> bool:
 def _renew(path: Path, lease: Lease, over: threading.Event, lost: threading.Event) -> None:
     """Renew a lease until `over` is set; interrupt the main thread if another process took it."""
     while not over.wait(RENEWAL_SECONDS):
-        with suppress(StorageError, InputError):  # tried again; the work itself meets the error too
+        with suppress(StorageError, InputError):  # retried; the work itself raises the error too
             lease = replace(lease, renewed=lease.renewed + 1)
             files.write_text(path, _as_json(lease))
             if _newest_lease(path.parent)[0] > int(path.name):
@@ -318,5 +318,5 @@ def _start_time(pid: int) -> str:
         line = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
-    fields = line.rpartition(")")[2].split()  # the program's name before it may hold anything
+    fields = line.rpartition(")")[2].split()  # the program's name before it may contain anything
     return "" if fields[0] in "ZX" else fields[19]

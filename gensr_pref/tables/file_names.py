@@ -30,7 +30,7 @@ class Names:
         self._folder = folder
         self._listed: dict[Path, dict[str, list[str]]] = {}
 
-    def find(self, place: str) -> str:
+    def find(self, path: str) -> str:
         """Return the relative path of the file that a relative path refers to.
 
         This is the path as written if that file exists, else the only path that looks the same. If
@@ -39,14 +39,14 @@ class Names:
         Raises:
             AmbiguousNameError: several paths look the same.
         """
-        if (self._folder / place).exists():
-            return place
+        if (self._folder / path).exists():
+            return path
         existing = Path()
-        for part in Path(place).parts:
+        for part in Path(path).parts:
             if not (self._folder / existing / part).exists():
                 alike = self._alike(existing, normalize_name(part))
                 if not alike:
-                    return place
+                    return path
                 if len(alike) > 1:
                     raise AmbiguousNameError(
                         f"{' and '.join(map(ascii, alike))} look the same; rename one of them"
@@ -59,7 +59,7 @@ class Names:
         folder = self._folder / inside
         if folder not in self._listed:
             names: dict[str, list[str]] = {}
-            for one in sorted(path.name for path in folder.glob("*")) if folder.is_dir() else ():
-                names.setdefault(normalize_name(one), []).append(one)
+            for entry in sorted(path.name for path in folder.glob("*")) if folder.is_dir() else ():
+                names.setdefault(normalize_name(entry), []).append(entry)
             self._listed[folder] = names
         return self._listed[folder].get(name, [])

@@ -33,15 +33,15 @@ def escape_invisible(text: str, lines: bool = False) -> str:
     """
     if _PLAIN.fullmatch(text):
         return text
-    return "".join(_escape(one, lines) for one in text)
+    return "".join(_escape(character, lines) for character in text)
 
 
-def _escape(one: str, lines: bool) -> str:
-    if one in _JOINERS or (lines and one in "\n\t"):
-        return one
-    if unicodedata.category(one) not in _HIDDEN:
-        return one
-    code = ord(one)
+def _escape(character: str, lines: bool) -> str:
+    if character in _JOINERS or (lines and character in "\n\t"):
+        return character
+    if unicodedata.category(character) not in _HIDDEN:
+        return character
+    code = ord(character)
     if code < 0x100:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
@@ -53,8 +53,8 @@ def csv_cell(text: str) -> str:
     A text that begins like a formula (``=``, ``+``, ``-``, ``@``, a tab or a line end) gets a
     leading apostrophe, unless it is a number (OWASP, "CSV Injection").
     """
-    begins = _FORMULA.match(text.lstrip(" ")) is not None and not _NUMBER.fullmatch(text)
-    return f"'{escape_invisible(text)}" if begins else escape_invisible(text)
+    is_formula = _FORMULA.match(text.lstrip(" ")) is not None and not _NUMBER.fullmatch(text)
+    return f"'{escape_invisible(text)}" if is_formula else escape_invisible(text)
 
 
 def escape_all(value: Any, lines: bool = False) -> Any:
@@ -62,9 +62,9 @@ def escape_all(value: Any, lines: bool = False) -> Any:
     if isinstance(value, str):
         return escape_invisible(value, lines)
     if isinstance(value, Mapping):
-        return {escape_all(key, lines): escape_all(one, lines) for key, one in value.items()}
+        return {escape_all(key, lines): escape_all(item, lines) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [escape_all(one, lines) for one in value]
+        return [escape_all(item, lines) for item in value]
     return value
 
 

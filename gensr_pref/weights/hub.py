@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from gensr_pref.errors import FetchError, MissingWeightsError, Problem, typed
+from gensr_pref.errors import FetchError, MissingWeightsError, Problem, command_line
 from gensr_pref.weights import catalogue
 
 FILES = ("config.json", "model.safetensors")
@@ -59,7 +59,7 @@ def snapshot(repository: str, revision: str | None = None, renew: bool = False) 
     if cached is None and not online:
         raise MissingWeightsError(
             f"is neither a folder nor a checkpoint in the Hub's cache on this machine. "
-            f"While connections are allowed, run: {typed('gensr-pref', 'fetch', name)}",
+            f"While connections are allowed, run: {command_line('gensr-pref', 'fetch', name)}",
             path=name,
             problem=Problem.MISSING,
         )

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -14,13 +13,12 @@ import yaml
 
 from gensr_pref import audio
 from gensr_pref.apply import evaluation_report
-from gensr_pref.apply.evaluation_file import parse_generator, parse_words, policy_of
 from gensr_pref.building.build import build
 from gensr_pref.cli.main import main
 from gensr_pref.config import run_file
 from gensr_pref.errors import ConfigError, InputError, RunMismatchError
 from gensr_pref.schema import AUDIO
-from tests.refusals import raises, refusal, require_facts
+from tests.refusals import refusal, require_facts
 from tests.small_run import RUN, rows, tables
 
 ROUGH = "cheap:Roughness"
@@ -431,47 +429,3 @@ def test_another_policy_of_the_same_label_is_refused(evaluate):
     evaluate(*PAIR)
     error = evaluate("base=cheap:Hiss", "other=cheap:Echo", status=2)
     require_facts(error, RunMismatchError, path="out", problem="conflict")
-
-
-@pytest.mark.parametrize(
-    ("word", "use", "name", "options"),
-    [
-        ("fm-tiny", "fm-tiny", None, {}),
-        ("base=fm-tiny", "fm-tiny", "base", {}),
-        ("dpo@2=fm-tiny:checkpoint=runs/a@2", "fm-tiny", "dpo@2", {"checkpoint": "runs/a@2"}),
-        ("mine:Model", "mine:Model", None, {}),
-        ("x=mine:Model:a=1,b=c:d", "mine:Model", "x", {"a": 1, "b": "c:d"}),
-        ("fm-tiny:temperature=[0.2, 0.6],steps=4", "fm-tiny", None,
-         {"temperature": [0.2, 0.6], "steps": 4}),
-    ],
-)  # fmt: skip
-def test_generators_in_one_word(word, use, name, options):
-    expected = {"use": use, "options": options, **({"name": name} if name else {})}
-    assert parse_generator(word) == expected
-
-
-@pytest.mark.parametrize("word", ["", "a=", "=a", "a=b=c", ":x=1"])
-def test_words_that_are_no_generator(word):
-    with raises(ConfigError, field="policies", value=word, problem="invalid"):
-        parse_generator(word)
-
-
-def test_members_of_a_policy():
-    assert [policy_of(label) for label in ("dpo@1", "dpo@x", "dpo", "@")] == [
-        "dpo",
-        "dpo",
-        "dpo",
-        "@",
-    ]
-
-
-def test_options_win_over_the_file(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    path = tmp_path / "sub" / "evaluation.yaml"
-    path.parent.mkdir()
-    path.write_text("clips: a.csv\ngenerators: [{use: x}]\nsamples: 3\nseed: 2\n")
-    options = dict.fromkeys(("clips", "limit", "samples", "base", "over", "seed", "control",
-                             "hold_out", "panel", "workers", "device"))  # fmt: skip
-    wanted, home = parse_words([str(path)], {**options, "samples": 5, "clips": "b.csv"})
-    assert (wanted.samples, wanted.seed, home) == (5, 2, path.parent)
-    assert Path(wanted.clips) == tmp_path / "b.csv"

@@ -5,7 +5,6 @@ import shutil
 import signal
 import sys
 import time
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -14,15 +13,13 @@ import soundfile
 
 from gensr_pref import audio, sample
 from gensr_pref.apply import restore as module
-from gensr_pref.apply.best_of import Judge
-from gensr_pref.apply.chunks import split_pieces
 from gensr_pref.apply.restore import restore
 from gensr_pref.cli.main import main
 from gensr_pref.config.run_file import GeneratorUse
 from gensr_pref.errors import ConfigError, InputError
 from gensr_pref.identity import seed_for
-from gensr_pref.metrics.base import MetricSpec, Score
 from gensr_pref.metrics.panel import Panel
+from tests.apply.loudness import loudness_judge
 from tests.commands import finish, start
 from tests.refusals import raises, refusal
 
@@ -72,30 +69,6 @@ def ledger(out):
     return {line["file"]: line for line in map(json.loads, lines)}
 
 
-class Loudness:
-    """The root mean square of a sound, better where lower; null where the peak is above a bound."""
-
-    def __init__(self, higher=False, bound=9.0):
-        self.spec = MetricSpec("loudness", (Score("loudness", higher),), RATE)
-        self.bound = bound
-
-    def load(self, device):
-        pass
-
-    def score(self, clip):
-        return [self._one(sound.wave) for sound in clip.candidates]
-
-    def _one(self, wave):
-        if float(np.abs(wave).max()) > self.bound:
-            return ValueError("too loud")
-        return {"loudness": round(float(np.sqrt(np.mean(wave**2))), 9)}
-
-
-def judge(**options):
-    metric = Loudness(**options)
-    return Judge(Panel([metric]), "loudness", metric.spec.scores[0].higher_is_better)
-
-
 def test_every_file_is_made_under_its_own_name(noisy, tmp_path):
     found = restore(noisy, tmp_path / "out", **wanted())
     assert found == {
@@ -125,7 +98,7 @@ def test_what_comes_out_depends_on_name_and_seed_alone(noisy, tmp_path):
 
 def test_the_best_of_n_is_the_best(noisy, tmp_path, monkeypatch):
     """The judge prefers the softest, which is the one whose seed drew the least hiss."""
-    monkeypatch.setattr(module, "judge_of", lambda by, count: judge())
+    monkeypatch.setattr(module, "judge_of", lambda by, count: loudness_judge())
     restore(noisy, tmp_path / "best", **wanted(best_of=6))
     for name, line in ledger(tmp_path / "best").items():
         seeds = [seed_for(0, "restore", f"{name}/0", "hiss", index) for index in range(6)]
@@ -133,19 +106,8 @@ def test_the_best_of_n_is_the_best(noisy, tmp_path, monkeypatch):
         assert [piece["chosen"] for piece in line["pieces"]] == [int(np.argmin(levels))]
 
 
-def test_direction_ties_and_nulls(noisy):
-    wave = audio.read(PROMPTS[0]).wave
-    sounds = [audio.Sound(wave * k, RATE) for k in (0.5, 0.25, 0.25, 0.6, 0.1)]
-    level = float(np.sqrt(np.mean((wave * 0.25) ** 2)))
-    peak = float(np.abs(wave).max())
-    assert judge().best(sounds[:4], sounds[0]) == (1, pytest.approx(level, abs=1e-6))
-    assert judge(higher=True).best(sounds, sounds[0])[0] == 3
-    assert judge(higher=True, bound=0.55 * peak).best(sounds, sounds[0])[0] == 0
-    assert judge(bound=0.01 * peak).best(sounds, sounds[0]) == (0, None)
-
-
 def test_candidates_that_cannot_be_judged_are_said_to_be(noisy, tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "judge_of", lambda by, count: judge(bound=0.0))
+    monkeypatch.setattr(module, "judge_of", lambda by, count: loudness_judge(bound=0.0))
     found = restore(noisy, tmp_path / "out", **wanted(best_of=2))
     assert found["unjudged"] == 3
     assert {line["pieces"][0]["chosen"] for line in ledger(tmp_path / "out").values()} == {0}
@@ -217,7 +179,7 @@ def test_generator_that_fails_writes_nothing(noisy, tmp_path, use, how, reason):
 
 def test_spoiled_candidate_is_not_among_those_to_choose_from(noisy, tmp_path, monkeypatch):
     """Silence would be the softest of all."""
-    monkeypatch.setattr(module, "judge_of", lambda by, count: judge())
+    monkeypatch.setattr(module, "judge_of", lambda by, count: loudness_judge())
     found = restore(
         noisy, tmp_path / "out", **wanted("cheap:Misbehaving", how="silence", best_of=3)
     )
@@ -227,19 +189,6 @@ def test_spoiled_candidate_is_not_among_those_to_choose_from(noisy, tmp_path, mo
 
 
 # Long files
-
-
-@pytest.mark.parametrize("seconds", [0.5, 20, 20.01, 39.8, 39.81, 3600])
-@pytest.mark.parametrize("rate", [8000, 44100])
-def test_pieces_cover_a_file_and_overlap(seconds, rate):
-    frames = round(seconds * rate)
-    cut = split_pieces(frames, rate)
-    assert cut[0].start == 0
-    assert cut[-1].start + cut[-1].frames == frames
-    assert max(piece.frames for piece in cut) <= 20 * rate
-    for one, after in pairwise(cut):
-        assert one.start + one.frames - after.start == round(0.2 * rate)
-    assert len(cut) == max(1, int(np.ceil(round((frames / rate - 0.2) / 19.8, 9))))
 
 
 def test_long_file_is_joined_without_a_seam(noisy, tmp_path, monkeypatch):

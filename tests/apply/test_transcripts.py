@@ -1,4 +1,4 @@
-"""Tests of texts of clips from a table: read like a manifest, or refused."""
+"""Tests of transcripts from a table: cells are read as in a manifest, or refused."""
 
 import json
 import unicodedata
@@ -47,7 +47,7 @@ def test_cells_are_read_as_in_a_manifest(texts):
         ({"audio": float("nan"), "text": "THE LAW"}, "audio", "empty"),
     ],
 )
-def test_what_is_no_text_is_refused(texts, row, column, problem):
+def test_a_cell_that_is_not_text_is_refused(texts, row, column, problem):
     where = {"field": "texts", "place": "texts.jsonl, line 1"}
     with raises(SourceError, **where, value=column, problem=problem):
         texts(row)
@@ -58,3 +58,45 @@ def test_names_that_look_the_same_are_the_same(texts):
     assert texts({"audio": apart, "text": "yes"}).by_clip == {"\u00e9t\u00e9": Transcript("yes")}
     with raises(SourceError, field="texts", value="été", problem="duplicate"):
         texts({"audio": apart, "text": "yes"}, {"audio": composed, "text": "no"})
+
+
+def test_sentences_are_those_of_the_whole_table(tmp_path):
+    (tmp_path / "t.csv").write_text(
+        "audio,text\na.wav,hello\nelsewhere.wav,ciao\nsub/c.wav,hello\n"
+    )
+    assert Transcripts.read(tmp_path / "t.csv").sentences == ("ciao", "hello")
+
+
+@pytest.mark.parametrize(
+    ("table", "name", "text"),
+    [
+        ("audio,text\na.1,one\na.2,two\n", "a.2", "two"),
+        ("audio,text\nsub/a.1.wav,one\n", "sub/a.1", "one"),
+        (',name,text\n0,a,"one, two"\n', "a", "one, two"),
+        ("audio,text\na.wav,one,\n", "a", "one"),
+    ],
+)
+def test_only_an_audio_suffix_is_removed_from_a_name(tmp_path, table, name, text):
+    (tmp_path / "t.csv").write_text(table)
+    assert Transcripts.read(tmp_path / "t.csv").by_clip[name] == Transcript(text)
+
+
+@pytest.mark.parametrize(
+    ("table", "value", "problem", "place"),
+    [
+        ("audio,text\na.wav,one, two\n", None, "unreadable", None),
+        ("audio,text\na.wav,one\na.flac,two\n", "a", "duplicate", None),
+        ("audio,text\n,one\n", "audio", "empty", "t.csv, line 2"),
+        ("audio,text,language\na,one,German\n", "language", "invalid", "t.csv, line 2"),
+    ],
+)
+def test_an_ambiguous_table_is_refused(tmp_path, table, value, problem, place):
+    (tmp_path / "t.csv").write_text(table)
+    with raises(SourceError, field="texts", value=value, problem=problem, place=place):
+        Transcripts.read(tmp_path / "t.csv")
+
+
+def test_json_lines_may_lack_a_text(tmp_path):
+    path = tmp_path / "t.jsonl"
+    path.write_text('{"audio": "a.wav"}\n{"audio": "b.wav", "text": "two"}\n')
+    assert Transcripts.read(path).by_clip == {"a": Transcript(), "b": Transcript("two")}

@@ -110,23 +110,3 @@ def test_clocks_that_jump_move_nothing(run, base, tmp_path, often, monkeypatch):
 )
 def test_durations(seconds, told):
     assert duration(seconds) == told
-
-
-def test_plan_says_what_the_aim_needs(run, base, tmp_path, capsys):
-    out = str(tmp_path / "pilot")
-    arguments = [str(base / "run.yaml"), "--pairs", "1000", "--clips", "5", "--out", out]
-    assert main(["plan", *arguments, "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    pairs, clips = found["pilot"]["pairs"], found["pilot"]["clips"]
-    assert (clips, found["clips_in_corpus"]) == (5, 7)
-    value, fewest, most = found["clips"]
-    assert fewest <= value <= most
-    assert value == -(-1000 * clips // pairs)
-    assert found["crews"][0]["hours"] == pytest.approx(sum(found["work_hours"].values()))
-    assert found["bottleneck"] in ("sample", "score")
-    assert found["disk_gb"] > 0
-    assert found["agreement"][0]["scores"] == ["roughness", "level"]
-    assert main(["plan", *arguments]) == 0
-    assert "aim         1000 pairs" in capsys.readouterr().out
-    summary = build(run(), tmp_path / "pilot", base=base)  # the whole run goes on from there
-    assert summary["clips"] == 7

@@ -12,6 +12,8 @@ import soundfile
 import gensr_pref
 from gensr_pref import audio
 from gensr_pref.audio import Wave
+from gensr_pref.config.run_file import Corpus
+from tests.corpus.sections import corpus, everything
 
 RATE = 16000
 SAMPLE = Path(gensr_pref.__file__).parent / "sample"
@@ -65,3 +67,10 @@ def write(tmp_path: Path) -> Write:
         return path
 
     return write
+
+
+@pytest.fixture(scope="module")
+def prompts(sample: Path) -> Corpus:
+    columns = {"audio": "path", "text": "text", "speaker": "speaker", "language": "language"}
+    source = {"kind": "manifest", "path": str(sample / "speech.csv"), "columns": columns}
+    return corpus(source=source, limit=10, segment_seconds=(1, 4), degrade=everything(sample))

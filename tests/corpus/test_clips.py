@@ -1,4 +1,4 @@
-"""Tests of planning and making clips: order, limits, splits and replay."""
+"""Tests of making clips: order, text, scaling, failures and replay."""
 
 from __future__ import annotations
 
@@ -14,47 +14,21 @@ import soundfile
 
 from gensr_pref import audio, schema
 from gensr_pref.audio import Wave, pcm16
-from gensr_pref.config import run_file
 from gensr_pref.config.run_file import Corpus
-from gensr_pref.corpus.clips import ClipMaker, ClipPlan, assign_splits, plan_clips, replay
+from gensr_pref.corpus.clip_plan import ClipPlan, plan_clips
+from gensr_pref.corpus.clips import ClipMaker, replay
 from gensr_pref.corpus.degradation_sources import Library
-from gensr_pref.errors import ConfigError, SourceError, Unusable
+from gensr_pref.errors import Unusable
 from gensr_pref.schema import Reason
+from tests.corpus.sections import corpus
 from tests.refusals import raises
 
 RATE = 16000
 
 
-def corpus(**fields: Any) -> Corpus:
-    defaults = {"source": {"kind": "folder", "path": "speech"}, "segment_seconds": (1, 3)}
-    return Corpus(**{**defaults, **fields})
-
-
 def rows_of(config: Corpus, base: Path, seed: int = 0) -> list[dict[str, Any]]:
     maker = ClipMaker(config, seed, base)
     return [maker.make(spec) for spec in plan_clips(config, seed, base).clips]
-
-
-def noise_of(sample: Path) -> dict[str, Any]:
-    return {"probability": 0.9, "source": {"kind": "folder", "path": str(sample / "noise")}}
-
-
-def everything(sample: Path) -> dict[str, Any]:
-    return {
-        "reverb": {"probability": 0.5},
-        "clipping": {"probability": 0.5},
-        "band_limit": {"probability": 0.5},
-        "noise": {**noise_of(sample), "snr_db": (-10, 10)},
-        "codec": {"probability": 0.5, "names": ["gsm", "vorbis", "ulaw"]},
-        "packet_loss": {"probability": 0.5},
-    }
-
-
-@pytest.fixture(scope="module")
-def prompts(sample: Path) -> Corpus:
-    columns = {"audio": "path", "text": "text", "speaker": "speaker", "language": "language"}
-    source = {"kind": "manifest", "path": str(sample / "speech.csv"), "columns": columns}
-    return corpus(source=source, limit=10, segment_seconds=(1, 4), degrade=everything(sample))
 
 
 def test_real_clips(prompts: Corpus, sample: Path) -> None:
@@ -96,53 +70,6 @@ def test_clips_do_not_depend_on_order_or_process(prompts: Corpus, sample: Path) 
     backward = [ClipMaker(prompts, 0, sample).make(spec) for spec in reversed(specs)]
     assert forward == backward[::-1]
     assert rows_of(prompts, sample, seed=1) != forward
-
-
-def test_clips_of_a_small_limit_are_among_those_of_a_larger_one(
-    prompts: Corpus, sample: Path
-) -> None:
-    def ids(limit: int | None) -> list[str]:
-        chosen = prompts.model_copy(update={"limit": limit})
-        return [spec.clip_id for spec in plan_clips(chosen, 0, sample).clips]
-
-    few, more, every = ids(8), ids(24), ids(None)
-    assert len(few) == 8
-    assert set(few) < set(more) < set(every)
-    assert few != every[:8]
-    assert more == [name for name in every if name in set(more)]
-    assert ids(10_000) == every
-
-
-def test_no_speaker_is_in_both_splits(write: Any, tmp_path: Path) -> None:
-    for number in range(60):
-        write(f"speech/{number % 20}/{number}.wav", seconds=1.0)
-    source = {"kind": "folder", "path": "speech", "speaker": "parent"}
-    clips = plan_clips(corpus(source=source, validation={"share": 0.3}), 0, tmp_path).clips
-    sides: dict[str, set[str]] = {}
-    for spec in clips:
-        sides.setdefault(spec.item.speaker or "", set()).add(spec.split)
-    assert all(len(side) == 1 for side in sides.values())
-    held_out = [side for side in sides.values() if side == {"validation"}]
-    assert 1 <= len(held_out) <= 12
-    by_clip = corpus(source=source, validation={"share": 0.3, "by": "clip"})
-    splits = [spec.split for spec in plan_clips(by_clip, 0, tmp_path).clips]
-    assert 8 <= splits.count("validation") <= 28
-
-
-def test_segments_of_a_recording_stay_in_one_split_by_source(write: Any, tmp_path: Path) -> None:
-    for number in range(20):
-        write(f"speech/{number}.wav", seconds=4.0)
-    source = {"kind": "folder", "path": "speech"}
-    sides: dict[str, dict[str, set[str]]] = {"source": {}, "clip": {}}
-    for by, found in sides.items():
-        settings = corpus(
-            source=source, segment_seconds=(1, 1), validation={"share": 0.4, "by": by}
-        )
-        for spec in plan_clips(settings, 0, tmp_path).clips:
-            found.setdefault(spec.item.source_id, set()).add(spec.split)
-    assert all(len(side) == 1 for side in sides["source"].values())
-    assert {"validation"} in sides["source"].values()
-    assert any(len(side) == 2 for side in sides["clip"].values())
 
 
 def test_only_a_whole_recording_has_text(write: Any, tmp_path: Path) -> None:
@@ -300,67 +227,6 @@ def test_recording_of_3_ms_is_a_failure(write: Any, tmp_path: Path) -> None:
     assert (failure.clip_id, failure.reason) == ("blip.wav", Reason.TOO_SHORT)
 
 
-def test_corpus_of_short_recordings_only_is_an_error(write: Any, tmp_path: Path) -> None:
-    write("speech/blip.wav", seconds=0.003)
-    with raises(
-        SourceError, field="corpus.source", value=[("blip.wav", "too_short")], problem="empty"
-    ):
-        plan_clips(corpus(), 0, tmp_path)
-
-
-def test_two_rows_of_one_recording_are_refused(write: Any, tmp_path: Path) -> None:
-    write("a.wav")
-    write("b.wav")
-    (tmp_path / "speech.csv").write_text("path\na.wav\nb.wav\n./a.wav\n")
-    with raises(SourceError, field="corpus.source", value="a.wav", problem="duplicate"):
-        plan_clips(corpus(source={"kind": "manifest", "path": "speech.csv"}), 0, tmp_path)
-
-
-def test_degradation_is_checked_before_long_work(write: Any, tmp_path: Path) -> None:
-    write("speech/a.wav")
-    absent = {"noise": {"source": {"kind": "folder", "path": "no noise"}}}
-    with raises(
-        SourceError, field="corpus.degrade.noise.source.path", path="no noise", problem="missing"
-    ):
-        plan_clips(corpus(degrade=absent), 0, tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("fields", "field", "value", "problem"),
-    [
-        (
-            {"degrade": {"band_limit": {"rates_hz": [4000, 16000]}}},
-            "degrade.band_limit.rates_hz",
-            [4000, 16000],
-            "conflict",
-        ),
-        ({"degrade": {"reverb": {"rt60_s": (0, 1)}}}, "degrade.reverb.rt60_s", (0, 1), "invalid"),
-        (
-            {"degrade": {"packet_loss": {"rate": (0.5, 2)}}},
-            "degrade.packet_loss.rate",
-            (0.5, 2),
-            "invalid",
-        ),
-        ({"segment_seconds": (0, 1)}, "segment_seconds", (0, 1), "invalid"),
-        (
-            {
-                "source": {"kind": "manifest", "path": "x.csv", "columns": {"clean": "clean"}},
-                "degrade": {},
-            },
-            "degrade",
-            "clean",
-            "conflict",
-        ),
-    ],
-)
-def test_invalid_settings_are_refused(
-    fields: dict[str, Any], field: str, value: Any, problem: str
-) -> None:
-    settings = {"source": {"kind": "folder", "path": "speech"}, **fields}
-    with raises(ConfigError, field=f"corpus.{field}", value=value, problem=problem):
-        run_file.parse(settings, Corpus, field="corpus")
-
-
 def test_real_corpus(data: Path) -> None:
     columns = {"audio": "path", "text": "text", "speaker": "speaker"}
     config = corpus(
@@ -380,66 +246,3 @@ def test_real_corpus(data: Path) -> None:
         noisy = audio.from_column(row["noisy"])
         assert noisy is not None
         np.testing.assert_array_equal(pcm16(replay(row, library)), pcm16(noisy.wave))
-
-
-def test_languages_are_selected(prompts: Corpus, sample: Path) -> None:
-    chosen = prompts.model_copy(update={"languages": ["es", "ru"], "limit": None})
-    languages = {spec.item.language for spec in plan_clips(chosen, 0, sample).clips}
-    assert languages == {"es", "ru"}
-
-
-def test_language_that_no_recording_has_is_refused(prompts: Corpus, sample: Path) -> None:
-    with raises(SourceError, field="corpus.languages", value=["ja"], problem="empty"):
-        plan_clips(prompts.model_copy(update={"languages": ["ja"]}), 0, sample)
-
-
-@pytest.mark.parametrize("by", ["speaker", "source", "clip"])
-@pytest.mark.parametrize("seed", range(5))
-def test_neither_split_is_empty_with_two_units(
-    write: Any, tmp_path: Path, by: str, seed: int
-) -> None:
-    for number in range(8):
-        write(f"speech/{number % 4}/{number}.wav", seconds=1.0)
-    source = {"kind": "folder", "path": "speech", "speaker": "parent"}
-    for share in (0.001, 0.999):
-        settings = corpus(source=source, validation={"share": share, "by": by})
-        splits = [spec.split for spec in plan_clips(settings, seed, tmp_path).clips]
-        assert set(splits) == {"train", "validation"}
-    for share, side in ((0.0, "train"), (1.0, "validation")):
-        settings = corpus(source=source, validation={"share": share, "by": by})
-        assert {spec.split for spec in plan_clips(settings, seed, tmp_path).clips} == {side}
-
-
-def test_single_unit_is_in_the_split_that_is_drawn(write: Any, tmp_path: Path) -> None:
-    write("speech/a/1.wav", seconds=1.0)
-    write("speech/a/2.wav", seconds=1.0)
-    source = {"kind": "folder", "path": "speech", "speaker": "parent"}
-    settings = corpus(source=source, validation={"share": 0.001})
-    assert {spec.split for spec in plan_clips(settings, 0, tmp_path).clips} == {"train"}
-
-
-def test_split_of_a_clip_does_not_depend_on_the_limit(write: Any, tmp_path: Path) -> None:
-    for number in range(24):
-        write(f"speech/{number % 12}/{number}.wav", seconds=1.0)
-    source = {"kind": "folder", "path": "speech", "speaker": "parent"}
-    whole: dict[str, str] = {}
-    for limit in (24, 12, 6):
-        settings = corpus(source=source, limit=limit, validation={"share": 0.2})
-        found = {spec.clip_id: spec.split for spec in plan_clips(settings, 3, tmp_path).clips}
-        whole = whole or found
-        if len({spec.item.speaker for spec in plan_clips(settings, 3, tmp_path).clips}) > 1:
-            assert found.items() <= whole.items()
-
-
-def test_known_split_holds_for_its_whole_unit(write: Any, tmp_path: Path) -> None:
-    for number in range(8):
-        write(f"speech/{number % 4}/{number}.wav", seconds=1.0)
-    source = {"kind": "folder", "path": "speech", "speaker": "parent"}
-    settings = corpus(source=source, validation={"share": 0.3})
-    clips = plan_clips(settings, 0, tmp_path).clips
-    one = clips[0]
-    other = "train" if one.split == "validation" else "validation"
-    again = assign_splits(clips, settings.validation, 0, {one.clip_id: other})
-    assert {s.split for s in again if s.item.speaker == one.item.speaker} == {other}
-    rest = [s.split for s in again if s.item.speaker != one.item.speaker]
-    assert rest == [s.split for s in clips if s.item.speaker != one.item.speaker]

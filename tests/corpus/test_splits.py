@@ -1,149 +1,96 @@
-"""Tests of splits: neither is empty, clips keep theirs, and changing labels needs no other work."""
+"""Tests of splits: units stay whole, neither split is empty, and no clip moves later."""
 
-import re
-import shlex
+from __future__ import annotations
 
-import pyarrow as pa
+from pathlib import Path
+from typing import Any
+
 import pytest
-import yaml
 
-from gensr_pref.building.build import build
-from gensr_pref.cli.main import main
-from gensr_pref.config import run_file
-from gensr_pref.rundir import integrity, part_files
-from tests.small_run import RUN, rows, tables
-
-BY_CLIP = "corpus.validation={share: 0.5, by: clip}"
+from gensr_pref.corpus.clip_plan import plan_clips
+from gensr_pref.corpus.splits import assign_splits
+from tests.corpus.sections import corpus
 
 
-def held_out(out):
-    return {row["clip_id"] for row in rows(out, "clips") if row["split"] == "validation"}
+def test_no_speaker_is_in_both_splits(write: Any, tmp_path: Path) -> None:
+    for number in range(60):
+        write(f"speech/{number % 20}/{number}.wav", seconds=1.0)
+    source = {"kind": "folder", "path": "speech", "speaker": "parent"}
+    clips = plan_clips(corpus(source=source, validation={"share": 0.3}), 0, tmp_path).clips
+    sides: dict[str, set[str]] = {}
+    for spec in clips:
+        sides.setdefault(spec.item.speaker or "", set()).add(spec.split)
+    assert all(len(side) == 1 for side in sides.values())
+    held_out = [side for side in sides.values() if side == {"validation"}]
+    assert 1 <= len(held_out) <= 12
+    by_clip = corpus(source=source, validation={"share": 0.3, "by": "clip"})
+    splits = [spec.split for spec in plan_clips(by_clip, 0, tmp_path).clips]
+    assert 8 <= splits.count("validation") <= 28
 
 
-@pytest.fixture
-def counted(base, tmp_path):
-    """A run whose generator and metric write down what they are asked."""
-    document = {
-        **RUN,
-        "generators": [
-            {"use": "cheap:Faulty", "candidates": 3,
-             "options": {"how": "one_row", "log": str(tmp_path / "calls")}}
-        ],
-        "panel": [
-            {"metric": "cheap:Counting",
-             "options": {"log": str(tmp_path / "asked"), "how": "picky"}}
-        ],
-    }  # fmt: skip
-
-    def made(*overrides):
-        return run_file.parse(run_file.override(document, list(overrides)), run_file.Run, "test")
-
-    return made
+def test_segments_of_a_recording_stay_in_one_split_by_source(write: Any, tmp_path: Path) -> None:
+    for number in range(20):
+        write(f"speech/{number}.wav", seconds=4.0)
+    source = {"kind": "folder", "path": "speech"}
+    sides: dict[str, dict[str, set[str]]] = {"source": {}, "clip": {}}
+    for by, found in sides.items():
+        settings = corpus(
+            source=source, segment_seconds=(1, 1), validation={"share": 0.4, "by": by}
+        )
+        for spec in plan_clips(settings, 0, tmp_path).clips:
+            found.setdefault(spec.item.source_id, set()).add(spec.split)
+    assert all(len(side) == 1 for side in sides["source"].values())
+    assert {"validation"} in sides["source"].values()
+    assert any(len(side) == 2 for side in sides["clip"].values())
 
 
-def work(tmp_path):
-    return [(tmp_path / name).stat().st_size for name in ("calls", "asked")]
+@pytest.mark.parametrize("by", ["speaker", "source", "clip"])
+@pytest.mark.parametrize("seed", range(5))
+def test_neither_split_is_empty_with_two_units(
+    write: Any, tmp_path: Path, by: str, seed: int
+) -> None:
+    for number in range(8):
+        write(f"speech/{number % 4}/{number}.wav", seconds=1.0)
+    source = {"kind": "folder", "path": "speech", "speaker": "parent"}
+    for share in (0.001, 0.999):
+        settings = corpus(source=source, validation={"share": share, "by": by})
+        splits = [spec.split for spec in plan_clips(settings, seed, tmp_path).clips]
+        assert set(splits) == {"train", "validation"}
+    for share, side in ((0.0, "train"), (1.0, "validation")):
+        settings = corpus(source=source, validation={"share": share, "by": by})
+        assert {spec.split for spec in plan_clips(settings, seed, tmp_path).clips} == {side}
 
 
-def test_small_run_has_held_out_clips(run, base, tmp_path):
-    build(run(), tmp_path / "run", base=base)
-    assert 0 < len(held_out(tmp_path / "run")) < 7
+def test_single_unit_is_in_the_split_that_is_drawn(write: Any, tmp_path: Path) -> None:
+    write("speech/a/1.wav", seconds=1.0)
+    write("speech/a/2.wav", seconds=1.0)
+    source = {"kind": "folder", "path": "speech", "speaker": "parent"}
+    settings = corpus(source=source, validation={"share": 0.001})
+    assert {spec.split for spec in plan_clips(settings, 0, tmp_path).clips} == {"train"}
 
 
-@pytest.mark.slow
-def test_new_splits_need_no_new_work_and_equal_those_of_a_new_run(counted, base, tmp_path):
-    out = tmp_path / "run"
-    build(counted(), out, base=base)
-    before, asked = tables(out), work(tmp_path)
-    summary = build(counted(BY_CLIP), out, base=base)
-    assert summary["complete"]
-    assert work(tmp_path) == asked
-    after = tables(out)
-    changed = {name for name in after if after[name] != before[name]}
-    assert changed
-    assert all(name.startswith("clips/") for name in changed)
-    build(counted(BY_CLIP), tmp_path / "new", base=base)
-    assert after == tables(tmp_path / "new")
-    assert integrity.check(out).unfinished == ()
-    assert build(counted(), out, base=base)["complete"]
-    assert tables(out) == before
+def test_split_of_a_clip_does_not_depend_on_the_limit(write: Any, tmp_path: Path) -> None:
+    for number in range(24):
+        write(f"speech/{number % 12}/{number}.wav", seconds=1.0)
+    source = {"kind": "folder", "path": "speech", "speaker": "parent"}
+    whole: dict[str, str] = {}
+    for limit in (24, 12, 6):
+        settings = corpus(source=source, limit=limit, validation={"share": 0.2})
+        found = {spec.clip_id: spec.split for spec in plan_clips(settings, 3, tmp_path).clips}
+        whole = whole or found
+        if len({spec.item.speaker for spec in plan_clips(settings, 3, tmp_path).clips}) > 1:
+            assert found.items() <= whole.items()
 
 
-@pytest.mark.slow
-def test_interrupted_change_of_splits_is_finished(counted, base, tmp_path, monkeypatch):
-    out = tmp_path / "run"
-    build(counted(), out, base=base)
-    written = []
-
-    def dies(*given):
-        if written:
-            raise KeyboardInterrupt
-        written.append(given[0])
-        return part_files.write_table(given[0], pa.Table.from_pylist(given[1], given[2]), given[3])
-
-    with monkeypatch.context() as patch:
-        patch.setattr(part_files, "write", dies)
-        with pytest.raises(KeyboardInterrupt):
-            build(counted(BY_CLIP), out, base=base)
-    assert integrity.check(out).unfinished
-    build(counted(BY_CLIP), out, base=base)
-    build(counted(BY_CLIP), tmp_path / "new", base=base)
-    assert tables(out) == tables(tmp_path / "new")
-
-
-def test_larger_limit_moves_no_clip_and_gives_the_bytes_of_one_run(run, base, tmp_path):
-    out = tmp_path / "run"
-    build(run("corpus.limit=3"), out, base=base)
-    first, clips = held_out(out), {row["clip_id"] for row in rows(out, "clips")}
-    build(run(), out, base=base)
-    assert held_out(out) & clips == first
-    build(run(), tmp_path / "whole", base=base)
-    assert held_out(tmp_path / "whole") == held_out(out)
-
-
-def test_clips_keep_their_split_when_recordings_are_added(run, base, tmp_path):
-    """Whatever the new recordings' places are; the run's own split wins over a new draw."""
-    speech = sorted((base / "speech").glob("*.flac"))
-    lists = {}
-    for count in (3, 7):
-        lists[count] = tmp_path / f"{count}.csv"
-        lines = ["audio,speaker", *(f"{path},{path.stem}" for path in speech[:count])]
-        lists[count].write_text("\n".join(lines), encoding="utf-8")
-    columns = f"root: {base / 'speech'}, columns: {{audio: audio, speaker: speaker}}"
-    source = tmp_path / "now.csv"
-    settings = run(f"corpus.source={{kind: manifest, path: {source}, {columns}}}")
-    source.write_bytes(lists[3].read_bytes())
-    build(settings, tmp_path / "run", base=base)
-    first = held_out(tmp_path / "run")
-    clips = {row["clip_id"] for row in rows(tmp_path / "run", "clips")}
-    source.write_bytes(lists[7].read_bytes())
-    build(settings, tmp_path / "run", base=base)
-    assert len(rows(tmp_path / "run", "clips")) == 7
-    assert held_out(tmp_path / "run") & clips == first
-    assert integrity.check(tmp_path / "run").unfinished == ()
-
-
-@pytest.mark.parametrize("share", ["0", "0.05"])
-def test_command_that_evaluate_suggests_works(base, tmp_path, capsys, monkeypatch, share):
-    """One speaker (or nothing held out): the command that is advised, then the evaluation."""
-    monkeypatch.chdir(base)
-    monkeypatch.syspath_prepend(base)
-    files = sorted(path.relative_to(base) for path in (base / "speech").glob("*.flac"))
-    lines = ["audio,speaker", *(f"{path},ann" for path in files)]
-    (base / "one.csv").write_text("\n".join(lines), encoding="utf-8")
-    columns = {"audio": "audio", "speaker": "speaker"}
-    source = {"kind": "manifest", "path": "one.csv", "columns": columns}
-    corpus = {**RUN["corpus"], "source": source, "validation": {"share": float(share)}}
-    text = yaml.safe_dump({**RUN, "corpus": corpus})
-    (base / "one.yaml").write_text(text, encoding="utf-8")
-    out, evaluation = tmp_path / "a run", str(tmp_path / "evaluation")
-    assert main(["build", "one.yaml", "--out", str(out)]) == 0
-    words = ["evaluate", "base=cheap:Hiss", "other=cheap:Echo", "--clips", str(out)]
-    words += ["--panel", "cheap:Roughness", "--workers", "1", "--out", evaluation]
-    capsys.readouterr()
-    assert main(words) == 2
-    told = " ".join(capsys.readouterr().err.split())
-    command = re.search(r"gensr-pref (build .*?) \(with its run file", told)[1]
-    assert main(shlex.split(command.replace("RUN.yaml", "one.yaml"))) == 0
-    assert held_out(out)
-    assert main(words) == 0
+def test_known_split_holds_for_its_whole_unit(write: Any, tmp_path: Path) -> None:
+    for number in range(8):
+        write(f"speech/{number % 4}/{number}.wav", seconds=1.0)
+    source = {"kind": "folder", "path": "speech", "speaker": "parent"}
+    settings = corpus(source=source, validation={"share": 0.3})
+    clips = plan_clips(settings, 0, tmp_path).clips
+    one = clips[0]
+    other = "train" if one.split == "validation" else "validation"
+    again = assign_splits(clips, settings.validation, 0, {one.clip_id: other})
+    assert {s.split for s in again if s.item.speaker == one.item.speaker} == {other}
+    rest = [s.split for s in again if s.item.speaker != one.item.speaker]
+    assert rest == [s.split for s in clips if s.item.speaker != one.item.speaker]

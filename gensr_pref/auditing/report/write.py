@@ -14,7 +14,7 @@ from gensr_pref.auditing.exhibits import select_pairs
 from gensr_pref.auditing.load import Evidence, evidence
 from gensr_pref.auditing.report.page import AudioTrack, Exhibit, render_page
 from gensr_pref.auditing.report.spectrogram import powers, spectrogram
-from gensr_pref.errors import InputError, Problem, quantity, typed
+from gensr_pref.errors import InputError, Problem, command_line, quantity
 from gensr_pref.rundir import part_files
 from gensr_pref.rundir.json_columns import parse_sampling
 from gensr_pref.rundir.rows import Row, rows_by_id
@@ -56,7 +56,7 @@ def report_of(run: Evidence, audit: Audit) -> Path:
     out = run.out
     if "panel" not in audit:
         raise InputError(
-            f"has only the short audit. Run: {typed('gensr-pref', 'audit', out)}",
+            f"has only the short audit. Run: {command_line('gensr-pref', 'audit', out)}",
             path=out,
             problem=Problem.EMPTY,
         )
