@@ -3,7 +3,7 @@
 import numpy as np
 
 from gensr_pref import Candidate, MetricSpec, Score
-from gensr_pref.pairing.base import Pair, oriented
+from gensr_pref.pairing.base import Pair, orient_scores
 
 
 class SpectralGate:
@@ -54,7 +54,7 @@ class Crest:
 def best_against_worst(ballot, pairing):
     """Pair the best with the worst candidate by the first voting score, if they differ."""
     first = next(k for k, vote in enumerate(ballot.votes) if vote.votes)
-    value = oriented(ballot)[:, first]
+    value = orient_scores(ballot)[:, first]
     best, worst = int(np.nanargmax(value)), int(np.nanargmin(value))
     gap = float(value[best] - value[worst])
     return [Pair(best, worst, gap)] if gap > 0 else []

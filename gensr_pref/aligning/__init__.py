@@ -7,6 +7,6 @@ Tests:
     ``average``, ``token_compatibility`` in tests/aligning/test_models.py
     ``exported_pairs``, ``feature_cache``, ``pairs`` in tests/aligning/test_run_pairs.py
     ``setup`` in tests/aligning/test_run_pairs.py
-    ``alarms``, ``log``, ``objectives`` in tests/aligning/test_train.py
+    ``log``, ``objectives`` in tests/aligning/test_train.py
     ``file_digests``, ``resume`` in tests/aligning/test_training_folder.py
 """

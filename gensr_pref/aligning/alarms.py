@@ -1,6 +1,6 @@
-"""Alarms about known failures of preference training, raised while they happen.
+"""Alarms about known failures of preference training, raised during the training.
 
-The bounds are our choice; the failures have been reported by others. Every alarm is raised once.
+Others have reported the failures; the bounds are our choice. Each alarm is raised once.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 
 from gensr_pref.statistics.intervals import clopper_pearson
 
-SATURATED = 0.95  # training accuracy
-EARLY = 0.2  # share of the steps before which it is suspicious
-CHOSEN_FALLS = -1.0  # mean reward of the chosen side: it is e times less likely
-EXPLODED = 10.0  # mean margin: sigma of it is 1 to four digits
-NEAR_CHANCE = 0.65  # accuracy that a chance alarm must rule out
+SATURATED = 0.95  # training accuracy from which it is suspicious early on
+EARLY = 0.2  # share of the steps that counts as early
+CHOSEN_FALLS = -1.0  # mean reward of the chosen side, which is then e times less likely
+EXPLODED = 10.0  # mean margin; its sigmoid is 1 to four digits
+NEAR_CHANCE = 0.65  # accuracy that the interval must exclude for the chance alarm
 
 
 @dataclass
@@ -28,20 +28,20 @@ class Alarms:
 
         Args:
             means: means of accuracy, margin and reward_chosen.
-            progress: share of the steps that is done.
+            progress: share of the steps that are done.
         """
         alarms = {}
         if means["accuracy"] >= SATURATED and progress <= EARLY:
             alarms["saturated"] = (
                 f"training accuracy is {means['accuracy']:.2f} after {progress:.0%} of the steps: "
-                "the pairs differ in something simple, or are learnt by heart. Look at the "
+                "the pairs differ in something simple, or are memorised. Look at the "
                 "audit's biases and at held-out accuracy; lower learning_rate"
             )
         if means["reward_chosen"] < CHOSEN_FALLS and means["margin"] > 0:
             alarms["chosen_falls"] = (
                 f"the chosen side has become less likely (reward {means['reward_chosen']:.2f}) and "
-                "the rejected one even less: both sides get worse while the margin grows. Give "
-                "anchor.weight, or more of it"
+                "the rejected one even less: both sides get worse while the margin grows. Set or "
+                "raise anchor.weight"
             )
         if means["margin"] > EXPLODED:
             alarms["exploded"] = (
@@ -53,8 +53,8 @@ class Alarms:
     def check_held_out(self, accuracy: float, clips: int, training: float) -> list[str]:
         """Return new alarms from an evaluation on held-out pairs.
 
-        The alarm "chance" is raised if the exact interval of the accuracy holds one half and
-        excludes `NEAR_CHANCE`; with less data it never is.
+        The alarm "chance" is raised only if the exact interval of the accuracy contains one half
+        and excludes `NEAR_CHANCE`, so it needs enough clips.
 
         Args:
             accuracy: accuracy on held-out pairs.
@@ -68,12 +68,12 @@ class Alarms:
             {
                 "chance": f"accuracy is {training:.2f} on training pairs and {accuracy:.2f} "
                 f"[{low:.2f}, {high:.2f}] on those of {clips} held-out clips, which is chance: "
-                "the pairs are learnt by heart. More pairs, fewer epochs, train: decoder; or no "
+                "the pairs are memorised. Use more pairs, fewer epochs or train: decoder; or no "
                 "model can learn them (learnability in the audit)"
             }
         )
 
     def _new(self, alarms: Mapping[str, str]) -> list[str]:
-        fresh = {name: text for name, text in alarms.items() if name not in self.raised}
-        self.raised.update(fresh)
-        return list(fresh.values())
+        new = {name: text for name, text in alarms.items() if name not in self.raised}
+        self.raised.update(new)
+        return list(new.values())

@@ -1,7 +1,7 @@
-"""The average of several checkpoints' weights: of seeds, or of rounds with the same start.
+"""The average of the weights of several checkpoints that were trained from the same start.
 
-Models that were trained from the same start lie in one basin, and their mean there is often better
-than any of them (model soups, arXiv 2203.05482). It costs nothing in sampling.
+Such models lie in one basin of the loss, and their mean is often better than any of them (model
+soups, arXiv 2203.05482). It costs nothing in sampling.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ def average_checkpoints(recipe: Average, base: Path, out: Path) -> Alignable:
 
     Args:
         base: folder that the recipe's paths are relative to.
-        out: receives what the generator's `save` writes.
+        out: folder for the files of the generator's `save`.
 
     Raises:
-        ConfigError: the checkpoints are of different networks, or of different tokenizers.
-        RunMismatchError: `out` holds another training's result.
+        ConfigError: the checkpoints have different networks or different tokenizers.
+        RunMismatchError: `out` contains the result of another training.
     """
     with lock_folder(out):
         models = [_load(recipe, base, number) for number in range(len(recipe.checkpoints))]
@@ -52,14 +52,15 @@ def _load(recipe: Average, base: Path, number: int) -> tuple[Alignable, ModelCon
 
 
 def _mean_weights(generators: Sequence[Alignable]) -> dict[str, Tensor]:
-    """The mean of the policies' weights; refuses models that differ in anything else."""
+    """The mean of the policies' weights; models that differ in anything else are refused."""
     first = generators[0]
     states = [generator.policy.state_dict() for generator in generators]
     for number, generator in enumerate(generators):
         field = f"checkpoints.{number}"
         if _shapes(states[number]) != _shapes(states[0]):
             raise ConfigError(
-                "another network than checkpoints.0. Only weights of one network can be averaged",
+                "its network is not that of checkpoints.0. Only weights of one network can be "
+                "averaged",
                 field=field,
                 value="shapes",
                 problem=Problem.CONFLICT,
@@ -81,7 +82,7 @@ def _shapes(state: dict[str, Tensor]) -> dict[str, torch.Size]:
 
 
 def _mean(values: list[Tensor]) -> Tensor:
-    """The mean in float64; a counter or mask, which is no weight, is taken from the first."""
+    """The mean in float64; a counter or mask is not averaged, but taken from the first."""
     if not values[0].is_floating_point():
         return values[0]
     return torch.stack([value.double() for value in values]).mean(0).to(values[0].dtype)

@@ -1,7 +1,7 @@
 """Batches of pairs, and their random draws.
 
-A draw (t, noise or mask) depends on (seed, pair, pass) alone. It is the same for both sides, for
-policy and reference, whatever the order of the pairs and the rest of the batch.
+A draw (t, noise or mask) depends on (seed, pair, pass) alone, not on the order of the pairs or the
+rest of the batch. Both sides, and policy and reference, have the same draws.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from gensr_pref.generators.base import Alignable, Rows
 from gensr_pref.generators.tiny.masked import hidden_share
 from gensr_pref.identity import rng_for, seed_for, unit_for
 
-BATCHES_SORTED_TOGETHER = 32  # by the length of their pairs, so that there is little padding
+BATCHES_SORTED_TOGETHER = 32  # sorted by the length of their pairs, for little padding
 
 
 @dataclass(frozen=True)
 class DrawSettings:
-    """What a batch's random part depends on, beside the pairs and the generator's `draw`.
+    """The settings that random draws depend on, beside the pair and the generator's `draw`.
 
     Attributes:
         seed: the recipe's seed.
@@ -31,7 +31,7 @@ class DrawSettings:
         antithetic: whether draws come in opposite pairs.
         crop: frames of a window; None = whole clips.
         clean: whether the clean target is a third side; draws are as long as the longest side.
-        epoch: the pass.
+        epoch: number of the pass.
     """
 
     seed: int
@@ -48,9 +48,9 @@ class PairBatch:
 
     Attributes:
         drawing: settings of the draws.
-        pairs: [P] numbers of the pairs in `PreparedPairs`.
+        pairs: [P] indices of the pairs in `PreparedPairs`.
         flipped: [P] whether chosen and rejected are swapped (random labels).
-        sides: S: 2, or 3 if the clean target follows chosen and rejected.
+        sides: S, the number of sides: 2, or 3 if the clean target follows chosen and rejected.
         draws: K, the number of draws.
         rows: N = S * K * P rows, in that order.
     """
@@ -69,7 +69,7 @@ class PairBatch:
 
 @dataclass(frozen=True)
 class Batching:
-    """A maker of batches; the content of each depends on the pairs' ids and the pass alone.
+    """The settings from which batches are made; a batch depends on its pairs and the pass alone.
 
     Attributes:
         data: the pairs.
@@ -94,14 +94,17 @@ class Batching:
     device: torch.device
 
     def order(self, pairs: Array, size: int, epoch: int) -> list[Array]:
-        """Return the batches of an epoch, shuffled, each of similar lengths; drop the rest."""
+        """Return the batches of an epoch, shuffled, each with pairs of similar length.
+
+        The pairs that do not fill a batch are dropped.
+        """
         rng = rng_for(self.seed, "order", epoch)
         shuffled = rng.permutation(pairs)
         frames = self.data.x_at[self.data.clip, 1]
         batches: list[Array] = []
-        whole = len(shuffled) - len(shuffled) % size
-        for start in range(0, whole, size * BATCHES_SORTED_TOGETHER):
-            block = shuffled[start : min(start + size * BATCHES_SORTED_TOGETHER, whole)]
+        total = len(shuffled) - len(shuffled) % size
+        for start in range(0, total, size * BATCHES_SORTED_TOGETHER):
+            block = shuffled[start : min(start + size * BATCHES_SORTED_TOGETHER, total)]
             block = block[np.argsort(frames[block], kind="stable")]
             batches += np.split(block, len(block) // size)
         return [batches[k] for k in rng.permutation(len(batches))]
@@ -115,7 +118,7 @@ class Batching:
         targets = [item.targets[s] for s in range(sides) for item in items]
         target = _pad(targets)
         target = target.float() if target.is_floating_point() else target.transpose(1, 2).long()
-        lengths = torch.tensor([len(one) for one in targets]).view(sides, 1, -1)
+        lengths = torch.tensor([len(array) for array in targets]).view(sides, 1, -1)
         t = torch.tensor([[float(t) for t in item.t] for item in items]).T
         rows = Rows(
             x=x.to(self.device),
@@ -141,14 +144,14 @@ class Batching:
             numbers.reverse()
         if drawing.clean:
             numbers.append(int(data.clean[data.clip[number]]))
-        targets = [data.target(one) for one in numbers]
+        targets = [data.target(index) for index in numbers]
         randomness = torch.Generator().manual_seed(
             seed_for(drawing.seed, "draw", name, drawing.epoch)
         )
         crop = drawing.crop
         if crop is not None and len(x) > crop:
             start = int(torch.randint(len(x) - crop + 1, (), generator=randomness))
-            targets = [self._window(one, start, crop) for one in targets]
+            targets = [self._window(target, start, crop) for target in targets]
             x = x[start : start + crop]
         t = stratified_times(drawing.draws, drawing.antithetic, randomness)
         longest = max(targets, key=len)
@@ -172,24 +175,26 @@ class Batching:
         randomness: torch.Generator,
     ) -> list[Tensor] | None:
         """The K noises or masks of a pair; opposite draws have opposite noise."""
-        drawings: list[Tensor] = []
+        draws: list[Tensor] = []
         opposite = drawing.antithetic and self.generator.paradigm == "fm"
-        for number, one in enumerate(t):
-            if opposite and number % 2:
-                drawings.append(-drawings[-1])
+        for index, time in enumerate(t):
+            if opposite and index % 2:
+                draws.append(-draws[-1])
                 continue
-            drawn = draw_for_target(self.generator, shape, one, randomness)
-            if drawn is None:
+            draw = draw_for_target(self.generator, shape, time, randomness)
+            if draw is None:
                 return None
-            drawings.append(drawn)
-        return drawings
+            draws.append(draw)
+        return draws
 
     def _draw(self, items: Sequence[_Item], sides: int) -> Tensor | None:
-        """[N, ...] the draws of all rows; the sides of a pair have the same."""
-        drawings = [item.draws for item in items]
-        if drawings[0] is None:
+        """The draws of all rows [N, ...]; the sides of a pair have the same."""
+        draws = [item.draws for item in items]
+        if draws[0] is None:
             return None
-        ordered = [one[k] for k in range(self.draws) for one in drawings if one is not None]
+        ordered = [
+            of_pair[k] for k in range(self.draws) for of_pair in draws if of_pair is not None
+        ]
         padded = _pad_all_axes(ordered)
         return padded.repeat(sides, *[1] * (padded.dim() - 1)).to(self.device)
 
@@ -208,7 +213,7 @@ class _Item:
 def stratified_times(draws: int, antithetic: bool, randomness: torch.Generator) -> list[float]:
     """Return K times in (0, 1), one in each of K equal parts.
 
-    Antithetic: as (t, 1 - t), which lie in opposite parts; an odd one comes last.
+    Antithetic times come in pairs (t, 1 - t), which lie in opposite parts; an odd one comes last.
     """
     uniform = torch.rand(draws, generator=randomness, dtype=torch.float64).clamp(1e-6, 1 - 1e-6)
     if not antithetic:
@@ -225,11 +230,11 @@ def stratified_times(draws: int, antithetic: bool, randomness: torch.Generator) 
 def draw_for_target(
     generator: Alignable, shape: Sequence[int], t: float, randomness: torch.Generator
 ) -> Tensor | None:
-    """Return the noise or mask of a target at t: by the generator's own `draw`, or the default."""
+    """Return the noise or mask of a target at t, from the generator's `draw` or by default."""
     own = getattr(generator, "draw", None)
     if own is not None:
-        drawn: Tensor | None = own(shape, t, randomness)
-        return drawn
+        draw: Tensor | None = own(shape, t, randomness)
+        return draw
     if generator.paradigm == "fm":
         return torch.randn(tuple(shape), generator=randomness)
     if generator.paradigm == "mgm":
@@ -240,24 +245,24 @@ def draw_for_target(
 
 
 def _repeat_by_draw(target: Tensor, sides: int, draws: int) -> Tensor:
-    """[S * P, ...] -> [S * K * P, ...]."""
+    """Repeat targets [S * P, ...] for each draw: [S * K * P, ...]."""
     split = target.view(sides, 1, -1, *target.shape[1:])
     return split.expand(-1, draws, *[-1] * (split.dim() - 2)).flatten(0, 2)
 
 
 def _pad(rows: Sequence[Array]) -> Tensor:
-    """[R, longest, D] of arrays [T, D], zeros behind."""
+    """Stack arrays [T, D] to [R, longest, D], with zeros at the end."""
     longest = max(map(len, rows))
-    whole = np.zeros((len(rows), longest, rows[0].shape[1]), rows[0].dtype)
-    for place, row in zip(whole, rows, strict=True):
-        place[: len(row)] = row
-    return torch.from_numpy(whole)
+    padded = np.zeros((len(rows), longest, rows[0].shape[1]), rows[0].dtype)
+    for index, row in enumerate(rows):
+        padded[index, : len(row)] = row
+    return torch.from_numpy(padded)
 
 
 def _pad_all_axes(rows: Sequence[Tensor]) -> Tensor:
-    """[R, ...] of tensors of different sizes in any axis, zeros behind."""
+    """Stack tensors that differ in the size of any axis to [R, ...], with zeros at the end."""
     size = [max(row.shape[axis] for row in rows) for axis in range(rows[0].dim())]
-    whole = rows[0].new_zeros(len(rows), *size)
-    for place, row in zip(whole, rows, strict=True):
-        place[tuple(slice(n) for n in row.shape)] = row
-    return whole
+    padded = rows[0].new_zeros(len(rows), *size)
+    for index, row in enumerate(rows):
+        padded[index][tuple(slice(n) for n in row.shape)] = row
+    return padded

@@ -3,9 +3,32 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, TypedDict, cast
+
+from torch import Tensor
 
 from gensr_pref.aligning.resume import read_state, write_state
-from gensr_pref.aligning.training import AlignmentRun
+from gensr_pref.aligning.training import AlignmentRun, BestWeights
+
+
+class AlignmentState(TypedDict):
+    """The state of an alignment.
+
+    Keys:
+        policy, averaged: weights by name; averaged is None without averaging.
+        optimiser: its `state_dict`.
+        step: number of completed steps.
+        alarms: texts of the alarms that were raised, by name.
+        best, since_best: see `AlignmentRun`.
+    """
+
+    policy: dict[str, Tensor]
+    averaged: dict[str, Tensor] | None
+    optimiser: dict[str, Any]
+    step: int
+    alarms: dict[str, str]
+    best: BestWeights | None
+    since_best: int
 
 
 def save_state(alignment: AlignmentRun, out: Path) -> None:
@@ -16,7 +39,7 @@ def save_state(alignment: AlignmentRun, out: Path) -> None:
     """
     if not alignment.accelerator.is_main_process:
         return
-    state = {
+    state: AlignmentState = {
         "policy": alignment.subject.generator.policy.state_dict(),
         "averaged": alignment.averaged,
         "optimiser": alignment.optimiser.state_dict(),
@@ -32,12 +55,13 @@ def resume_state(alignment: AlignmentRun, out: Path) -> None:
     """Continue from the state on disk, if there is one.
 
     Raises:
-        StorageError: it is damaged.
-        RunMismatchError: it is the state of another training.
+        StorageError: the state is damaged.
+        RunMismatchError: it belongs to another training.
     """
-    state = read_state(out, alignment.claim, alignment.accelerator.device)
-    if state is None:
+    loaded = read_state(out, alignment.claim, alignment.accelerator.device)
+    if loaded is None:
         return
+    state = cast(AlignmentState, loaded)
     alignment.subject.generator.policy.load_state_dict(state["policy"])
     alignment.optimiser.load_state_dict(state["optimiser"])
     alignment.averaged, alignment.step = state["averaged"], state["step"]
@@ -46,7 +70,7 @@ def resume_state(alignment: AlignmentRun, out: Path) -> None:
 
 
 def save_checkpoint(alignment: AlignmentRun, out: Path) -> None:
-    """Write the best, the averaged or the last policy by its generator's `save`."""
+    """Write the best weights, else the averaged, else the last, by the generator's `save`."""
     if not alignment.accelerator.is_main_process:
         return
     policy = alignment.subject.generator.policy

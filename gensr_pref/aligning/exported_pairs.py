@@ -14,7 +14,7 @@ from gensr_pref.rundir import part_files
 from gensr_pref.rundir.document import read_published_document
 from gensr_pref.weights.hub import missing_package
 
-ROWS = 16  # in memory at once; each has three sounds
+ROWS = 16  # rows in memory at once; each has three sounds
 SPLITS = ("train", "validation")
 _NEEDED = {"pair_id", "clip_id", "prompt", "chosen_generator", "rejected_generator"}
 
@@ -24,40 +24,41 @@ class PairsOfExport:
 
     Args:
         path: the folder OUT of `gensr-pref export`, or its `data`.
-        generators: labels that both sides must be among; the clean target always may be one.
-        with_audio: whether sides need their audio.
-        known: known digests of files.
+        generators: allowed labels of both sides; the clean target is always allowed.
+        with_audio: whether to read the audio of the sides.
+        digests: digests of files.
 
     Raises:
-        InputError: the folder does not exist, or lacks the columns of pairs.
+        InputError: the folder has no Parquet files of pairs, or they lack columns.
     """
 
     def __init__(
-        self, path: Path, generators: list[str], with_audio: bool, known: FileDigests
+        self, path: Path, generators: list[str], with_audio: bool, digests: FileDigests
     ) -> None:
         folder = path / "data" if (path / "data").is_dir() else path
         self._files = {split: sorted(folder.glob(f"{split}-*.parquet")) for split in SPLITS}
         if not self._files["train"]:
             raise InputError(
-                f"{path} holds no data/train-*.parquet. Give a folder that "
+                f"{path} contains no data/train-*.parquet. Give a folder that "
                 "`gensr-pref export` wrote as Parquet",
                 field="pairs.source.path",
                 path=path,
                 problem=Problem.MISSING,
             )
-        self._known, self._with_audio = known, with_audio
+        self._digests, self._with_audio = digests, with_audio
         self._root = folder.parent if folder.name == "data" else folder
         self._allowed = {*generators, CLEAN}
         first = self._files["train"][0]
-        self._there = set(part_files.column_names(first))
-        _require_columns(self._there, str(first))
+        self._columns = set(part_files.column_names(first))
+        _require_columns(self._columns, str(first))
 
     @property
     def content(self) -> dict[str, str]:
         """Return a digest of the files, which hold the pairs and everything that they refer to."""
         paths = [file for files in self._files.values() for file in files]
-        digests = zip([path.name for path in paths], self._known.of_all(paths), strict=True)
-        return {"pairs": digest(list(map(list, digests)))}
+        contents = self._digests.of_all(paths)
+        named = [[path.name, content] for path, content in zip(paths, contents, strict=True)]
+        return {"pairs": digest(named)}
 
     @property
     def uses(self) -> dict[str, str]:
@@ -72,12 +73,12 @@ class PairsOfExport:
     def _rows(self, files: list[Path], split: str) -> Iterator[dict[str, Any]]:
         for file in files:
             columns = [*PAIR_COLUMNS, "clean", *self._with_sound(file)]
-            existing = [column for column in columns if column in self._there]
+            existing = [column for column in columns if column in self._columns]
             for batch in part_files.batches(file, existing, ROWS):
                 yield from ({**row, "split": split} for row in batch.to_pylist())
 
     def _with_sound(self, file: Path) -> list[str]:
-        """The sides whose audio is needed: both, or the clean clip of a golden pair."""
+        """The sides whose audio is read: both, or chosen if it may be the clean clip."""
         if self._with_audio:
             return ["chosen", "rejected"]
         generators = part_files.read(file, ["chosen_generator"]).column("chosen_generator")
@@ -87,17 +88,17 @@ class PairsOfExport:
 class PairsOfHub:
     """The pairs of a dataset on the Hugging Face Hub, read as a stream.
 
-    The commit is fixed when the object is made: a branch that moves on later changes nothing.
+    The commit is fixed when the object is created: later commits change nothing.
 
     Args:
         name: ``org/name``, or a folder that `datasets` reads as one.
         config: config of the dataset; None = its default.
         revision: commit, tag or branch; None = main.
-        generators: labels that both sides must be among; the clean target always may be one.
-        known: known digests of files.
+        generators: allowed labels of both sides; the clean target is always allowed.
+        digests: digests of files.
 
     Raises:
-        InputError: `datasets` cannot open it, or it has no columns of pairs.
+        InputError: `datasets` cannot open it, or it lacks the columns of pairs.
     """
 
     def __init__(
@@ -106,12 +107,12 @@ class PairsOfHub:
         config: str | None,
         revision: str | None,
         generators: list[str],
-        known: FileDigests,
+        digests: FileDigests,
     ) -> None:
         import datasets
 
         self._allowed = {*generators, CLEAN}
-        self._name, self._config, self._known = name, config, known
+        self._name, self._config, self._digests = name, config, digests
         self._commit = None if Path(name).is_dir() else _commit(name, revision)
         try:
             self._splits = datasets.load_dataset(
@@ -135,14 +136,13 @@ class PairsOfHub:
         folder = Path(self._name)
         paths = sorted(path for path in folder.rglob("*") if path.is_file())
         names = [path.relative_to(folder).as_posix() for path in paths]
-        contents = self._known.of_all(paths)
-        return {
-            "pairs": digest(self._config, [list(one) for one in zip(names, contents, strict=True)])
-        }
+        contents = self._digests.of_all(paths)
+        named = [list(pair) for pair in zip(names, contents, strict=True)]
+        return {"pairs": digest(self._config, named)}
 
     @property
     def uses(self) -> dict[str, str]:
-        """Return the model behind each label, if the dataset is a folder; else nothing."""
+        """Return the model behind each label, if the dataset is a folder with ``run.yaml``."""
         return _uses(Path(self._name)) if self._commit is None else {}
 
     def clips(self) -> Iterator[PairedClip]:
@@ -163,7 +163,7 @@ def _commit(name: str, revision: str | None) -> str:
     """The commit that a revision of a dataset on the Hub points to.
 
     Raises:
-        InputError: there is no such dataset or revision, or the Hub cannot be asked.
+        InputError: there is no such dataset or revision, or the Hub cannot be reached.
     """
     from huggingface_hub import HfApi
 
@@ -178,9 +178,9 @@ def _commit(name: str, revision: str | None) -> str:
                 problem=Problem.OFFLINE,
             ) from error
         raise InputError(
-            f"{name!r} is no folder, and cannot be found on the Hub "
-            f"({type(error).__name__}). Check name and revision, and log in with `hf auth login` "
-            "where it is private",
+            f"{name!r} is neither a folder nor a dataset on the Hub "
+            f"({type(error).__name__}). Check name and revision; for a private dataset, log in "
+            "with `hf auth login`",
             field="pairs.source.path",
             value=name,
             problem=Problem.MISSING,

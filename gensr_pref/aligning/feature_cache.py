@@ -1,7 +1,7 @@
 """Features and targets of pairs in flat files, mapped into memory.
 
-The features of a clip are computed once for all pairs, epochs and trainings. Memory holds what the
-operating system caches of the files (about 100 KB per clip of 4 s).
+The features of a clip are computed once for all pairs, epochs and trainings. In memory is only what
+the operating system caches of the files (about 100 KB per clip of 4 s).
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class PreparedPairs:
         return self.x[start : start + rows]
 
     def target(self, number: int) -> Array:
-        """Return a target [T, D]."""
+        """Return a target [T, D] by its index."""
         start, rows = self.target_at[number]
         return self.targets[start : start + rows]
 
@@ -81,7 +81,7 @@ class PreparedPairs:
 def prepare_pairs(
     folder: Path, source: PairTable, hear: Hear, target: Target, clean: bool
 ) -> PreparedPairs:
-    """Return the pairs in a folder, which are made from a source if the folder does not exist.
+    """Return the pairs in a folder; if it does not exist, make them from a source first.
 
     Args:
         folder: folder of the files.
@@ -91,16 +91,17 @@ def prepare_pairs(
         clean: whether the clean targets are prepared too.
 
     Raises:
-        InputError: there is no pair, or `clean` is set and a clip has no clean target.
+        InputError: the source has no pair, or `clean` is set and a clip has no clean target.
+        StorageError: the folder cannot be read back.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    notice = f"{folder}: another training is preparing it; waiting"
+    notice = f"{folder}: waiting for another training that is preparing it"
     with wait_for_lock(folder.with_name(folder.name + ".lock"), notice):
         if folder.exists():
             pairs = _read(folder)
             if pairs is not None:
                 return pairs
-            print(f"{folder}: is damaged, and is made again", file=sys.stderr)
+            print(f"{folder}: is damaged and will be made again", file=sys.stderr)
             shutil.rmtree(folder)
         part = folder.with_name(folder.name + ".part")
         shutil.rmtree(part, ignore_errors=True)
@@ -110,7 +111,7 @@ def prepare_pairs(
         pairs = _read(folder)
     if pairs is None:
         raise StorageError(
-            "does not hold what was just written. Is its disk faulty?",
+            "does not contain what was just written. Is its disk faulty?",
             path=folder,
             problem=Problem.DAMAGED,
         )
@@ -119,7 +120,7 @@ def prepare_pairs(
 
 @dataclass
 class _Index:
-    """The index of what has been written."""
+    """The index of the features and targets that have been written."""
 
     ids: list[str] = field(default_factory=list)
     clips: list[str] = field(default_factory=list)
@@ -161,8 +162,8 @@ def _write(folder: Path, source: PairTable, hear: Hear, target: Target, clean: b
             index.clean.append(numbers.get(CLEAN, NO_TARGET))
     if not index.ids:
         raise InputError(
-            "has no pairs of the generators that are asked for (pairs.generators; "
-            "absent, the generator itself)",
+            "has no pairs of the required generators (pairs.generators; "
+            "if absent, the generator itself)",
             field="pairs.source",
             problem=Problem.EMPTY,
         )
@@ -170,22 +171,22 @@ def _write(folder: Path, source: PairTable, hear: Hear, target: Target, clean: b
     names = {"ids": index.ids, "clips": index.clips, "revisions": revisions}
     arrays = {key: np.array(value) for key, value in vars(index).items() if key not in names}
     np.savez(folder / "index.npz", allow_pickle=False, **arrays)
-    facts = {**names, **forms, "files": {one: file_digest(folder / one) for one in _FILES}}
+    facts = {**names, **forms, "files": {name: file_digest(folder / name) for name in _FILES}}
     files.write_text(folder / "forms.json", json.dumps({**facts, "digest": digest(facts)}))
 
 
 def _sides(clip: PairedClip, clean: bool) -> list[Side]:
-    """The sides of a clip's pairs, each once, and the clean target if `clean` is set."""
+    """The distinct sides of a clip's pairs, and the clean target if `clean` is set."""
     sides = {side.name: side for pair in clip.pairs for side in (pair.chosen, pair.rejected)}
     if clean:
         sides[CLEAN] = Side(CLEAN, CLEAN, "", None, None, None)
     return list(sides.values())
 
 
-def _append(file: BinaryIO, places: list[tuple[int, int]], rows: Array) -> tuple[str, int]:
-    """Append rows [R, D]; returns their type and D."""
-    start = sum(places[-1]) if places else 0
-    places.append((start, len(rows)))
+def _append(file: BinaryIO, index: list[tuple[int, int]], rows: Array) -> tuple[str, int]:
+    """Append rows [R, D] to a file and its index; return their type and D."""
+    start = sum(index[-1]) if index else 0
+    index.append((start, len(rows)))
     file.write(np.ascontiguousarray(rows).tobytes())
     return rows.dtype.str, rows.shape[1]
 
@@ -196,7 +197,7 @@ def _read(folder: Path) -> PreparedPairs | None:
         facts = documents.parse_json((folder / "forms.json").read_text(encoding="utf-8"))
         if facts.pop("digest") != digest(facts):
             return None
-        if any(file_digest(folder / name) != known for name, known in facts["files"].items()):
+        if any(file_digest(folder / name) != content for name, content in facts["files"].items()):
             return None
     except (OSError, ValueError, KeyError, AttributeError):
         return None

@@ -14,7 +14,7 @@ from gensr_pref.generators.base import Alignable, Rows
 class Utility(nn.Module):
     """The utility of rows under a policy: log p, or minus the flow-matching error.
 
-    A module, so that accelerate can wrap it: gradients of several processes meet in its `forward`.
+    It is a module so that accelerate can wrap it and combine the gradients of several processes.
 
     Args:
         generator: generator whose `log_likelihood` or `error` is called.
@@ -42,19 +42,19 @@ class Utility(nn.Module):
         device = rows.x.device.type
         with torch.autocast(device, self.precision, enabled=self.precision != torch.float32):
             if self.encodes:
-                rows = replace(rows, x=self._encoded(rows))
+                rows = replace(rows, x=self._encode(rows))
             if self.generator.paradigm == "fm":
                 return -self.generator.error(self.policy, rows).double()
             return self.generator.log_likelihood(self.policy, rows).double()
 
-    def _encoded(self, rows: Rows) -> Tensor:
+    def _encode(self, rows: Rows) -> Tensor:
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
             encoded: Tensor = self.generator.encode_input(self.policy, rows.x, rows.frames)  # type: ignore[attr-defined]
         return encoded
 
 
 def token_counts(batch: PairBatch, paradigm: str) -> Tensor:
-    """Return how many tokens each row's log-likelihood sums over: [S, K, P]; 1 for errors."""
+    """Return the number of tokens in each row's log-likelihood: [S, K, P]; 1 for errors."""
     rows = batch.rows
     if paradigm == "fm":
         return batch.split(torch.ones_like(rows.t, dtype=torch.float64))

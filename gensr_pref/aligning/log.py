@@ -1,12 +1,13 @@
-"""`log.jsonl` of an alignment: means over several steps, evaluations on held-out pairs, alarms."""
+"""The log of an alignment, `log.jsonl`: means over steps, evaluations on held-out pairs, alarms."""
 
 from __future__ import annotations
 
 import copy
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 from tqdm import tqdm
@@ -17,15 +18,34 @@ from gensr_pref.rundir import part_files
 from gensr_pref.storage.jsonl import replace_non_finite
 
 
+class AlignmentReport(TypedDict):
+    """The summary of a training.
+
+    Keys:
+        steps, pairs: numbers of completed steps and of training pairs.
+        training: last line of the log with means over steps; empty if there is none.
+        held_out: means of the last evaluation on held-out pairs; empty if there is none.
+        best_step: step of the weights that are kept.
+        alarms: texts of the alarms that were raised.
+    """
+
+    steps: int
+    pairs: int
+    training: dict[str, float]
+    held_out: dict[str, float]
+    best_step: int
+    alarms: list[str]
+
+
 class AlignmentLog:
-    """The log of one training; a resumed training continues after the lines of completed steps."""
+    """The log of a training; a resumed training continues after the lines of completed steps."""
 
     def __init__(self, path: Path, alignment: AlignmentRun) -> None:
         self._path, self._alignment = path, alignment
         self._steps: list[dict[str, float]] = []
         self._since_evaluation: list[float] = []
-        self._last: dict[str, Any] = {}
-        self._held: dict[str, float] = {}
+        self._last: dict[str, float] = {}
+        self._held_out: dict[str, float] = {}
         rows = [row for row in part_files.read_json_lines(path) if row["step"] <= alignment.step]
         if alignment.accelerator.is_main_process:
             part_files.write_text(
@@ -36,16 +56,16 @@ class AlignmentLog:
             )
 
     def add(self, means: dict[str, float]) -> None:
-        """Add the means of one step."""
+        """Keep the means of one step for the next line."""
         self._steps.append(means)
         self._since_evaluation.append(means["accuracy"])
 
     def write(self) -> dict[str, str]:
-        """Write the means since the last line; return the values for a progress bar."""
+        """Write the means over the steps since the last line; return values for a progress bar."""
         alignment = self._alignment
         seconds = sum(means["seconds"] for means in self._steps)
-        names = self._steps[-1].keys() - {"seconds"}
-        means = {n: float(np.mean([one[n] for one in self._steps])) for n in sorted(names)}
+        measures = sorted(self._steps[-1].keys() - {"seconds"})
+        means = {n: float(np.mean([step[n] for step in self._steps])) for n in measures}
         row = {
             "step": alignment.step,
             "epoch": round(alignment.step / alignment.per_epoch, 4),
@@ -58,15 +78,15 @@ class AlignmentLog:
         self._steps, self._last = [], row
         self._append(row)
         self._warn(alignment.alarms.check_training(means, alignment.step / alignment.steps))
-        shown = ("loss", "accuracy", "margin", "drift", "pairs_per_second")
-        return {name: f"{row[name]:.3g}" for name in shown}
+        names = ("loss", "accuracy", "margin", "drift", "pairs_per_second")
+        return {name: f"{row[name]:.3g}" for name in names}
 
     def add_held_out(self, means: dict[str, float]) -> None:
-        """Write an evaluation on held-out pairs; remember the best weights for early stopping."""
+        """Write an evaluation on held-out pairs; keep the best weights for early stopping."""
         if not means:
             return
         alignment = self._alignment
-        self._held = means
+        self._held_out = means
         self._append({"step": alignment.step, "held_out": means})
         training = float(np.mean(self._since_evaluation or [0.0]))
         self._since_evaluation = []
@@ -85,14 +105,14 @@ class AlignmentLog:
         else:
             alignment.since_best += 1
 
-    def report(self) -> dict[str, Any]:
+    def report(self) -> AlignmentReport:
         """Return the summary of the training."""
         alignment = self._alignment
         return {
             "steps": alignment.step,
             "pairs": len(alignment.training),
             "training": self._last,
-            "held_out": self._held,
+            "held_out": self._held_out,
             "best_step": alignment.best["step"] if alignment.best else alignment.step,
             "alarms": list(alignment.alarms.raised.values()),
         }
@@ -103,6 +123,6 @@ class AlignmentLog:
             if self._alignment.accelerator.is_main_process:
                 tqdm.write(f"alarm: {alarm}", file=sys.stderr)
 
-    def _append(self, row: dict[str, Any]) -> None:
+    def _append(self, row: Mapping[str, object]) -> None:
         if self._alignment.accelerator.is_main_process:
             part_files.append_json(self._path, replace_non_finite(row))

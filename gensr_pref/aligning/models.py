@@ -1,4 +1,4 @@
-"""The models of an alignment: how they are made, checked, and identified by what they compute."""
+"""The models of an alignment: loaded, checked, and identified by what they compute."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PROBE_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class ModelContent:
-    """Everything that the output of a loaded generator depends on; equal contents compute the same.
+    """Everything that the output of a loaded generator depends on.
 
     Attributes:
         use: name of the generator, or ``module:Class``.
@@ -63,7 +63,7 @@ def load_model(
         device: torch's name of the device.
 
     Raises:
-        InputError: there is no such generator or checkpoint, or it cannot be aligned.
+        InputError: the generator or checkpoint does not exist, or cannot be aligned.
     """
     generator = make_model(use, base, field)
     generator.load(device)
@@ -74,14 +74,14 @@ def make_model(use: ModelUse, base: Path, field: str) -> Alignable:
     """Return the generator of a recipe, with all members that alignment needs.
 
     Raises:
-        ConfigError: it lacks a member.
+        ConfigError: the generator lacks a member.
     """
     generator = plugins.create("generator", use.use, use.options, f"{field}.options", base)
     paradigm = getattr(generator, "paradigm", None)
     if paradigm not in UTILITY_MEMBER:
         raise ConfigError(
             f"{use.use!r} cannot be aligned: its attribute `paradigm` is "
-            f"{paradigm!r}, and must be 'ar', 'mgm' or 'fm'. See docs/alignment.md",
+            f"{paradigm!r}, but must be 'ar', 'mgm' or 'fm'. See docs/alignment.md",
             field=f"{field}.use",
             value=use.use,
             problem=Problem.UNSUPPORTED,
@@ -104,7 +104,7 @@ def make_model(use: ModelUse, base: Path, field: str) -> Alignable:
 
 
 def model_content(use: ModelUse, base: Path, generator: Alignable) -> ModelContent:
-    """Return what identifies a loaded generator."""
+    """Return the content of a loaded generator, which identifies it."""
     named = {name: use.options.get(name) for name in getattr(type(generator), "paths", ())}
     files = {key: base / value for key, value in named.items() if isinstance(value, str) and value}
     return ModelContent(
@@ -135,14 +135,14 @@ def weights_digest(state: Mapping[str, Any]) -> str:
 def require_one_space(ours: Alignable, other: Alignable, field: str) -> None:
     """Refuse two models whose features or targets differ.
 
-    Both process the same noise: different features or targets belong to another sample rate,
-    tokenizer or analysis, and their utilities cannot be compared.
+    Both process the same noise. If features or targets differ, the models have different sample
+    rates, tokenizers or analyses, and their utilities cannot be compared.
 
     Args:
         field: field of `other` in the recipe.
 
     Raises:
-        ConfigError: the models differ; the message says in what.
+        ConfigError: the models differ; the message names the difference.
     """
     for name in ("paradigm", "sample_rate"):
         theirs, expected = getattr(other, name), getattr(ours, name)
@@ -157,7 +157,7 @@ def require_one_space(ours: Alignable, other: Alignable, field: str) -> None:
     noisy, clean = _probe(ours.sample_rate)
     if not _same(ours.hear(noisy.copy()), other.hear(noisy.copy())):
         raise ConfigError(
-            "it computes other features of a clip than the generator does, so that one "
+            "its features of a clip differ from the generator's, so one model "
             "cannot be trained on features of the other. Name a model of the same kind",
             field=field,
             value="features",
@@ -165,8 +165,8 @@ def require_one_space(ours: Alignable, other: Alignable, field: str) -> None:
         )
     if not _same(ours.encode(noisy.copy(), clean.copy()), other.encode(noisy, clean)):
         raise ConfigError(
-            "its tokens or latents stand for other sounds than the generator's (another "
-            "tokenizer), so that their likelihoods cannot be compared. Name a model with the same "
+            "its tokens or latents have another meaning than the generator's (another "
+            "tokenizer), so their likelihoods cannot be compared. Name a model with the same "
             "tokenizer",
             field=field,
             value="tokens or latents",
@@ -175,7 +175,7 @@ def require_one_space(ours: Alignable, other: Alignable, field: str) -> None:
 
 
 def _probe(rate: int) -> tuple[Any, Any]:
-    """Two waves [T] of noise, the second with the envelope of syllables."""
+    """Two waves [T] of noise, the second with an envelope like that of syllables."""
     rng = rng_for(0, "probe")
     noisy, other = rng.normal(0, 0.1, (2, int(PROBE_SECONDS * rate))).astype(np.float32)
     envelope = np.sin(np.arange(len(noisy)) * (8 * np.pi / len(noisy))) ** 2
@@ -183,17 +183,15 @@ def _probe(rate: int) -> tuple[Any, Any]:
 
 
 def _same(a: Any, b: Any) -> bool:
-    """Whether two arrays are equal up to the rounding of float16."""
-    one, other = (
-        np.asarray(value.cpu() if isinstance(value, Tensor) else value) for value in (a, b)
-    )
-    return one.shape == other.shape and np.allclose(
-        one.astype(np.float64), other.astype(np.float64), rtol=1e-3, atol=1e-3
+    """Return True for arrays that are equal up to the rounding of float16."""
+    x, y = (np.asarray(value.cpu() if isinstance(value, Tensor) else value) for value in (a, b))
+    return x.shape == y.shape and np.allclose(
+        x.astype(np.float64), y.astype(np.float64), rtol=1e-3, atol=1e-3
     )
 
 
 def _version(kind: type) -> str:
-    """The version of a class's package; empty if it is in no installed package."""
+    """The version of a class's package; empty if no installed package has it."""
     package = kind.__module__.partition(".")[0]
     try:
         return f"{package} {metadata.version(package)}"

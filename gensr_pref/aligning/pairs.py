@@ -1,7 +1,6 @@
 """Pairs as training reads them: clip by clip, with both sides' tokens or latents.
 
-Where they come from differs (a run directory, an export, the Hub); the columns of their rows, and
-what training sees, do not.
+Pairs from a run directory, an export or the Hub have the same columns.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from gensr_pref.identity import CLEAN
 from gensr_pref.rundir.document import RunDocument
 from gensr_pref.schema import PAIR_ROLES
 
-# What training reads of a pair besides its sounds: names of `rundir.rows.pairs` and of an export.
+# Columns of a pair that training reads besides its audio, in `rundir.rows.pairs` and in an export.
 PAIR_COLUMNS = ["pair_id", "clip_id", "prompt"]
 PAIR_COLUMNS += [
     f"{side}_{name}"
@@ -38,8 +37,8 @@ class Side:
         name: candidate id; sides with the same name are one candidate.
         generator: label of its generator; `identity.CLEAN` for the clean target.
         revision: revision of the weights that sampled it.
-        tokens: [codebooks, T] int32, if it has any.
-        latent: [T, channels] float16, if it has any.
+        tokens: [codebooks, T] int32, or None.
+        latent: [T, channels] float16, or None.
         audio: value of its Audio column.
     """
 
@@ -51,7 +50,11 @@ class Side:
     audio: dict[str, Any] | None
 
     def sound(self) -> Sound:
-        """Return its audio."""
+        """Return its audio.
+
+        Raises:
+            InputError: the audio is not in the table.
+        """
         sound = audio.from_column(self.audio)
         if sound is None:
             raise InputError(
@@ -74,7 +77,7 @@ class PairedClip:
     """A clip and its pairs.
 
     Attributes:
-        noisy: the noisy sound that both sides restore.
+        noisy: the noisy clip that both sides restore.
         clean: the clean target, if there is one.
     """
 
@@ -90,12 +93,12 @@ class PairTable(Protocol):
 
     @property
     def content(self) -> dict[str, str]:
-        """Return digests of the pairs and of the tables that they refer to, by name, as of now."""
+        """Return current digests of the pairs and of the tables that they refer to, by name."""
         ...
 
     @property
     def uses(self) -> dict[str, str]:
-        """Return the model (`use` of a run file) behind each label, as far as it is known."""
+        """Return the model (`use` of a run file) behind each label, if known."""
         ...
 
     def clips(self) -> Iterator[PairedClip]:
@@ -124,59 +127,59 @@ class UnchangedPairs:
         """Yield every clip of the source.
 
         Raises:
-            InputError: after the last clip, if the source has changed.
+            InputError: the source has changed; raised after the last clip.
         """
         yield from self.source.clips()
         if self.source.content != self.content:
             raise InputError(
-                "was changed while it was read. Run the same command again once nothing writes it "
-                "any more",
+                "was changed while it was read. Run the same command again when nothing writes to "
+                "it",
                 field="pairs.source",
                 problem=Problem.CHANGED,
             )
 
 
 def group_by_clip(rows: Iterable[dict[str, Any]], allowed: set[str]) -> Iterator[PairedClip]:
-    """Yield the clips of rows of pairs, each with those pairs of which both sides are allowed.
+    """Yield the clips of rows of pairs, each with the pairs whose sides are both allowed.
 
     Args:
-        rows: with the names of `rundir.rows.pairs`, which an export has too; those of a clip stand
-            together. ``clean`` and all of a side but its generator may be absent.
+        rows: rows of pairs with the column names of `rundir.rows.pairs`; the rows of a clip are
+            adjacent. ``clean`` and all columns of a side except its generator may be absent.
         allowed: labels of generators.
 
     Raises:
         InputError: a clip has no noisy sound.
     """
     sides = {f"{side}_generator" for side in PAIR_ROLES}
-    wanted = (row for row in rows if {row[name] for name in sides} <= allowed)
-    for name, group in groupby(wanted, key=lambda row: row["clip_id"]):
-        together = list(group)
-        noisy = audio.from_column(together[0]["prompt"])
+    selected = (row for row in rows if {row[name] for name in sides} <= allowed)
+    for name, group in groupby(selected, key=lambda row: row["clip_id"]):
+        rows_of_clip = list(group)
+        noisy = audio.from_column(rows_of_clip[0]["prompt"])
         if noisy is None:
             raise InputError(
                 f"{name} has no prompt", field="pairs", value=name, problem=Problem.MISSING
             )
         pairs = tuple(
-            TrainingPair(row["pair_id"], *(_side(row, which) for which in PAIR_ROLES))
-            for row in together
+            TrainingPair(row["pair_id"], *(_side(row, role) for role in PAIR_ROLES))
+            for row in rows_of_clip
         )
-        yield PairedClip(name, together[0]["split"], noisy, _clean(together[0]), pairs)
+        yield PairedClip(name, rows_of_clip[0]["split"], noisy, _clean(rows_of_clip[0]), pairs)
 
 
-def _side(row: dict[str, Any], which: str) -> Side:
-    tokens, latent = row.get(f"{which}_tokens"), row.get(f"{which}_latent")
+def _side(row: dict[str, Any], role: str) -> Side:
+    tokens, latent = row.get(f"{role}_tokens"), row.get(f"{role}_latent")
     return Side(
-        row.get(f"{which}_id") or f"{row['pair_id']}/{which}",
-        row[f"{which}_generator"],
-        row.get(f"{which}_revision") or "",
+        row.get(f"{role}_id") or f"{row['pair_id']}/{role}",
+        row[f"{role}_generator"],
+        row.get(f"{role}_revision") or "",
         None if tokens is None else np.array(tokens, np.int32),
         None if latent is None else np.frombuffer(latent["data"], "<f2").reshape(latent["shape"]),
-        row.get(which),
+        row.get(role),
     )
 
 
 def _clean(row: dict[str, Any]) -> Sound | None:
-    """The clean clip: of its own column, or the chosen side of a golden pair."""
+    """The clean clip: the column ``clean``, or the chosen side of a golden pair."""
     value = row.get("clean")
     if value is None and row["chosen_generator"] == CLEAN:
         value = row.get("chosen")
@@ -184,7 +187,7 @@ def _clean(row: dict[str, Any]) -> Sound | None:
 
 
 def generator_uses(document: RunDocument) -> dict[str, str]:
-    """Return the model behind each label."""
-    labels = [one.name for one in document.provenance.generators]
-    uses = [str(one.get("use")) for one in document.generators]
+    """Return the model (`use` of the run file) behind each generator's label."""
+    labels = [generator.name for generator in document.provenance.generators]
+    uses = [str(entry.get("use")) for entry in document.generators]
     return dict(zip(labels, uses, strict=False))

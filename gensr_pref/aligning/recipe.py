@@ -1,4 +1,4 @@
-"""The recipe of an alignment: which pairs, which objective, how long."""
+"""The recipe of an alignment: its models, pairs, objective and length."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class ModelUse(run_file.Model):
 
 
 class PairSettings(run_file.Model):
-    """Which pairs are trained on."""
+    """The pairs to train on."""
 
     source: PairSource
     generators: list[Name] | None = Field(
@@ -164,7 +164,7 @@ class Dpo(run_file.Model):
             raise WrongTogether(
                 "objective.label_smoothing",
                 self.objective.label_smoothing,
-                f"is of dpo, not of {self.objective.name}",
+                f"applies to dpo, not to {self.objective.name}",
             )
         return self
 

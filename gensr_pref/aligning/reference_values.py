@@ -20,13 +20,13 @@ from gensr_pref.identity import digest
 
 @dataclass(frozen=True)
 class ReferenceInputs:
-    """All that the reference's values depend on, beside a pair and its `Drawing`.
+    """Everything that the reference's values depend on, beside a pair and its `DrawSettings`.
 
     Attributes:
         data: digest of what features and targets were computed from.
         draws_of: digest of the generator whose `draw` and `window` are called.
         reference: digest of the reference model.
-        encodes: whether it encodes features itself, or reads stored output of its encoder.
+        encodes: whether it encodes features; otherwise it reads stored output of its encoder.
         precision: precision of its inner products.
         device: kind of device that it runs on.
     """
@@ -46,9 +46,9 @@ class ReferenceInputs:
 class ReferenceValues:
     """The reference's utilities of both sides of pairs under their draws, cached on disk.
 
-    There is a file per pass, named by everything that its values depend on. Values are computed
-    batch by batch when they are first needed, in the same shapes as the policy's. Each pair's
-    values are stored with their CRC-32: missing or damaged ones are computed.
+    Each pass has a file, whose name contains a key of everything that its values depend on. Values
+    are computed batch by batch when they are first needed, in the same shapes as the policy's. Each
+    pair's values are stored with their CRC-32; missing or damaged values are computed.
 
     Args:
         folder: folder of the files; None = no cache.
@@ -68,7 +68,8 @@ class ReferenceValues:
             name: name of the pass, which is part of the file's name.
             reference: computes missing values.
         """
-        stored = self._stored(f"reference-{self._made_from.key(batch.drawing)}-{name}", batch.draws)
+        file = f"reference-{self._made_from.key(batch.drawing)}-{name}"
+        stored = self._open_file(file, batch.draws)
         if stored is not None:
             rows = stored[batch.pairs]
             if all(zlib.crc32(row["values"].tobytes()) == row["crc"] for row in rows):
@@ -79,7 +80,7 @@ class ReferenceValues:
             stored[batch.pairs] = _records(_unflip(batch, values), stored.dtype)
         return values
 
-    def _stored(self, name: str, draws: int) -> Any:
+    def _open_file(self, name: str, draws: int) -> Any:
         if self._folder is None:
             return None
         if name not in self._passes:
@@ -92,7 +93,7 @@ class ReferenceValues:
 
 
 def _is_table(path: Path, pairs: int, kind: np.dtype[Any]) -> bool:
-    """Whether a file holds the values of so many pairs, or room for them."""
+    """Check the type and the number of rows of a file of values."""
     try:
         table = np.load(path, mmap_mode="r")
     except (OSError, ValueError, EOFError):
@@ -101,7 +102,7 @@ def _is_table(path: Path, pairs: int, kind: np.dtype[Any]) -> bool:
 
 
 def _make_file(path: Path, pairs: int, kind: np.dtype[Any]) -> None:
-    """Make a file without any value: no row has the checksum of its zeros."""
+    """Make a file without values: the stored checksum of its zeros is wrong."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(f".part-{os.getpid()}")
     with part.open("wb") as file:
@@ -109,40 +110,40 @@ def _make_file(path: Path, pairs: int, kind: np.dtype[Any]) -> None:
     path.unlink(missing_ok=True)
     try:
         os.link(part, path)
-    except FileExistsError:  # another process of this training was first
+    except FileExistsError:  # another process of this training made it first
         pass
-    except OSError:  # a file system without links: then the last one stays
+    except OSError:  # a file system without links: the last file stays
         part.replace(path)
     part.unlink(missing_ok=True)
 
 
 def _records(values: Tensor, kind: np.dtype[Any]) -> Array:
     """Values [2, K, P] as rows of the file [P]."""
-    whole = np.ascontiguousarray(values.permute(2, 0, 1).cpu().numpy())
-    rows = np.zeros(len(whole), kind)
-    rows["values"] = whole
-    rows["crc"] = [zlib.crc32(one.tobytes()) for one in whole]
+    by_pair = np.ascontiguousarray(values.permute(2, 0, 1).cpu().numpy())
+    rows = np.zeros(len(by_pair), kind)
+    rows["values"] = by_pair
+    rows["crc"] = [zlib.crc32(values.tobytes()) for values in by_pair]
     return rows
 
 
 @torch.no_grad()
 def _compute(batch: PairBatch, reference: Utility) -> Tensor:
-    """Values [2, K, P]; the reference's value of the clean target is not needed."""
+    """Compute values [2, K, P]; the clean target needs none."""
     rows = batch.rows
-    asked = 2 * batch.draws * len(batch.pairs)
-    whole: Tensor = reference(
+    needed = 2 * batch.draws * len(batch.pairs)
+    computed: Tensor = reference(
         replace(
             rows,
-            clip=rows.clip[:asked],
-            target=rows.target[:asked],
-            lengths=rows.lengths[:asked],
-            t=rows.t[:asked],
-            draw=None if rows.draw is None else rows.draw[:asked],
+            clip=rows.clip[:needed],
+            target=rows.target[:needed],
+            lengths=rows.lengths[:needed],
+            t=rows.t[:needed],
+            draw=None if rows.draw is None else rows.draw[:needed],
         )
     )
-    return whole.view(2, batch.draws, len(batch.pairs))
+    return computed.view(2, batch.draws, len(batch.pairs))
 
 
 def _unflip(batch: PairBatch, values: Tensor) -> Tensor:
-    """Values [2, K, P] with sides in the order of the table, or back in the batch's order."""
+    """Convert values [2, K, P] from the table's order of sides to the batch's, or back."""
     return torch.where(batch.flipped, values.flip(0), values)

@@ -15,7 +15,7 @@ from gensr_pref.identity import CLEAN, digest, split_candidate_id
 from gensr_pref.rundir import integrity, part_files, rows
 from gensr_pref.schema import PAIR_ROLES, column
 
-_TABLES: tuple[part_files.Table, ...] = ("clips", "candidates")  # that pairs come from
+_TABLES: tuple[part_files.Table, ...] = ("clips", "candidates")  # tables that pairs refer to
 
 
 class PairsOfRun:
@@ -23,11 +23,11 @@ class PairsOfRun:
 
     Args:
         path: the run directory.
-        generators: labels that both sides must be among; the clean target always may be one.
-        with_audio: whether sides need their audio.
+        generators: allowed labels of both sides; the clean target is always allowed.
+        with_audio: whether to read the audio of the sides.
 
     Raises:
-        InputError: the folder is no run directory, or has no pairs of these generators.
+        InputError: the folder is not a run directory, or has no pairs of these generators.
         PartsError: its parts do not belong together, or some are missing or damaged.
     """
 
@@ -35,7 +35,7 @@ class PairsOfRun:
         if not part_files.parts(path, "pairs"):
             raise InputError(
                 f"{path} has no pairs. Give a run directory whose build is "
-                "done, or run: gensr-pref pair DIR",
+                "complete, or run: gensr-pref pair DIR",
                 field="pairs.source.path",
                 path=path,
                 problem=Problem.EMPTY,
@@ -46,15 +46,15 @@ class PairsOfRun:
         table = part_files.read_all(
             path, "pairs", ["pair_id", "clip_id", "chosen_id", "rejected_id"]
         )
-        self._pairs = table.filter(self._is_wanted(table))
+        self._pairs = table.filter(self._is_allowed(table))
         if not len(self._pairs):
             raise _no_pairs(generators, path, _count(table))
 
     @property
     def content(self) -> dict[str, str]:
-        """Return digests of the pairs and of the tables that they refer to, as they are now."""
-        now = integrity.check(self._path)
-        tables: dict[str, str] = {table: now.digest(table) for table in _TABLES}
+        """Return current digests of the pairs and of the tables that they refer to."""
+        contents = integrity.check(self._path)
+        tables: dict[str, str] = {table: contents.digest(table) for table in _TABLES}
         return {"pairs": digest(self._pairs.to_pydict()), **tables}
 
     @property
@@ -68,29 +68,31 @@ class PairsOfRun:
         for table in rows.pairs(self._path, columns, table=self._pairs):
             yield from group_by_clip(table.to_pylist(), self._allowed)
 
-    def _is_wanted(self, table: pa.Table) -> pa.Array:
+    def _is_allowed(self, table: pa.Table) -> pa.Array:
         chosen, rejected = _generators(table)
         allowed = pa.array(sorted(self._allowed))
         return pc.and_(pc.is_in(chosen, allowed), pc.is_in(rejected, allowed))
 
 
 def _generators(pairs: pa.Table) -> list[pa.Array]:
-    """The generators' labels of both sides, out of their candidate ids."""
+    """The generators' labels of both sides, from their candidate ids."""
     ids = (column(pairs, f"{side}_id") for side in PAIR_ROLES)
-    return [pa.array([split_candidate_id(name)[1] for name in of], pa.string()) for of in ids]
+    return [pa.array([split_candidate_id(name)[1] for name in names], pa.string()) for names in ids]
 
 
 def _count(pairs: pa.Table) -> dict[str, int]:
-    """The number of pairs of each generator, or of two generators."""
-    labels = zip(*(of.to_pylist() for of in _generators(pairs)), strict=True)
-    counts = Counter(one if one == other else f"{one} over {other}" for one, other in labels)
+    """The number of pairs of each generator, and of each two generators."""
+    labels = zip(*(side.to_pylist() for side in _generators(pairs)), strict=True)
+    counts = Counter(
+        chosen if chosen == rejected else f"{chosen} over {rejected}" for chosen, rejected in labels
+    )
     return dict(sorted(counts.items()))
 
 
 def _no_pairs(generators: list[str], path: Path, counts: dict[str, int]) -> InputError:
     existing = ", ".join(f"{count} of {name}" for name, count in counts.items()) or "none"
     return InputError(
-        f"{path} has no pairs of {', '.join(sorted(generators))} (there: {existing}). "
+        f"{path} has no pairs of {', '.join(sorted(generators))} (it has: {existing}). "
         "Name their generators in pairs.generators, or make pairs of this one",
         field="pairs.source",
         path=path,

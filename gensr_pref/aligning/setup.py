@@ -1,4 +1,4 @@
-"""Setup of an alignment: the generator, the reference and the pairs, all checked."""
+"""Setup of an alignment: loads and checks the generator, the reference and the pairs."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from gensr_pref.errors import ConfigError, InputError, Problem
 from gensr_pref.generators.base import Alignable
 from gensr_pref.identity import CLEAN, digest
 
-VERSION = 1  # of how features and targets are computed and kept; part of their key
+VERSION = 1  # version of the computation and storage of features and targets; part of their key
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A generator to align, its reference, and pairs.
+    """A generator to align, its reference, and the prepared pairs.
 
     Attributes:
         generator: generator whose policy is trained.
@@ -72,16 +72,16 @@ class Material:
 
 @dataclass(frozen=True)
 class FeatureInputs:
-    """What features and targets are computed from.
+    """Everything that features and targets are computed from.
 
     Attributes:
         pairs: digests of the pairs and of the tables that they refer to.
-        labels: labels of the generators whose pairs are taken.
+        labels: labels of the generators whose pairs are used.
         generator: digest of the model that computes features and encodes targets.
-        encode: which sides become targets from their audio.
+        encode: sides whose target is encoded from their audio.
         clean: whether the clean target is prepared.
-        encoded_on: kind of device that the encoder ran on, if its output is stored; None if
-            features are stored, which depend on no weights.
+        encoded_on: kind of device that the encoder ran on, if its output is stored; None if the
+            stored features depend on no weights.
     """
 
     pairs: Mapping[str, str]
@@ -98,7 +98,7 @@ class FeatureInputs:
 
 
 def load_material(recipe: Dpo, base: Path, cache: Path, device: str) -> Material:
-    """Load the models and open the pairs; nothing is computed yet.
+    """Load the models and open the pairs, without computing anything.
 
     Args:
         base: folder that the recipe's paths are relative to.
@@ -106,48 +106,49 @@ def load_material(recipe: Dpo, base: Path, cache: Path, device: str) -> Material
         device: torch's name of the device for the weights.
 
     Raises:
-        InputError: a generator that cannot be aligned, a reference that it cannot be compared
-            with, or no pairs for it.
+        InputError: the generator cannot be aligned or compared with the reference, or there are
+            no pairs for it.
     """
     generator, content = load_model(recipe.generator, base, "generator", device)
     if recipe.train == "decoder" and not hasattr(generator, "encode_input"):
         raise ConfigError(
-            f"{recipe.generator.use!r} does not say which part of it is the encoder (it has "
+            f"{recipe.generator.use!r} does not state which part of it is the encoder (it has "
             "no member `encode_input`). Write train: all",
             field="train",
             value=recipe.generator.use,
             problem=Problem.UNSUPPORTED,
         )
-    named = recipe.reference or recipe.generator
-    reference, reference_content = load_model(named, base, "reference", device)
+    use = recipe.reference or recipe.generator
+    reference, reference_content = load_model(use, base, "reference", device)
     if reference_content != content:
         require_one_space(generator, reference, "reference")
     labels = pair_labels(recipe, generator)
-    doubtful = recipe.reference_differs == "allow" or set(labels) != {reference.name}
-    with_audio = recipe.pairs.encode != "never" or (doubtful and generator.paradigm != "fm")
+    other_models = recipe.reference_differs == "allow" or set(labels) != {reference.name}
+    checks_tokens = other_models and generator.paradigm != "fm"
+    with_audio = recipe.pairs.encode != "never" or checks_tokens
     source = open_pairs(recipe.pairs.source, base, labels, with_audio, FileDigests(cache))
     pairs = UnchangedPairs(source, source.content)
     return Material(generator, reference, content, reference_content, pairs)
 
 
 def pair_labels(recipe: Dpo, generator: Alignable) -> list[str]:
-    """Return the labels of the generators whose pairs a recipe takes."""
+    """Return the labels of the generators whose pairs a recipe uses."""
     return recipe.pairs.generators or [generator.name]
 
 
 def prepare_subject(recipe: Dpo, material: Material, cache: Path, device: str) -> Subject:
-    """Check and prepare everything that training needs.
+    """Check the pairs, and compute their features and targets.
 
     Args:
         cache: folder of the features.
         device: torch's name of the device for the weights.
 
     Raises:
-        InputError: pairs that do not fit the models.
+        InputError: the pairs do not fit the models.
     """
     generator, reference = material.generator, material.reference
     weights = ReferenceWeights.of(recipe, material)
-    # The stored output is of one encoder: two models share it only if they are equal.
+    # Two models can share the stored output of an encoder only if they are equal.
     encoded = recipe.train == "decoder" and _same_weights(material)
     clean = recipe.anchor.weight > 0 and recipe.anchor.side == "clean"
     made_from = FeatureInputs(
@@ -179,7 +180,7 @@ class ReferenceWeights:
     """The weights that must have sampled the sides of a pair.
 
     Attributes:
-        labels: labels of the reference's candidates; other generators may have any weights.
+        labels: labels of the reference's candidates; other generators are not checked.
         revision: the reference's revision.
         any: whether any revision is allowed.
     """
@@ -190,9 +191,9 @@ class ReferenceWeights:
 
     @classmethod
     def of(cls, recipe: Dpo, material: Material) -> ReferenceWeights:
-        """Return what a recipe requires; a run may have other labels for the reference's model."""
-        use = material.reference_content.use
-        named = {label for label, one in material.source.uses.items() if one == use}
+        """Return the weights that a recipe requires, with all labels of the reference's model."""
+        reference_use = material.reference_content.use
+        named = {label for label, use in material.source.uses.items() if use == reference_use}
         return cls(
             frozenset({material.reference.name, *named}),
             material.reference.revision,
@@ -206,7 +207,7 @@ class ReferenceWeights:
                 self.require(generator, revision)
 
     def is_known(self, generator: str, revision: str) -> bool:
-        """Return whether a side was sampled by the reference itself."""
+        """Return True for a side that the reference itself sampled."""
         return generator in self.labels and revision == self.revision
 
     def require(self, generator: str, revision: str) -> None:
@@ -218,10 +219,10 @@ class ReferenceWeights:
         if self.any or generator not in self.labels or revision == self.revision:
             return
         raise InputError(
-            f"candidates of {generator} were sampled by revision {revision!r}, the "
-            f"reference is {self.revision!r}. DPO assumes that they are one model: name its "
-            "checkpoint as the generator's option, or as `reference`; or accept it with "
-            "reference_differs=allow",
+            f"candidates of {generator} were sampled by revision {revision!r}, but the "
+            f"reference is {self.revision!r}. DPO assumes that they are the same model: name its "
+            "checkpoint as the generator's option, or as `reference`; or accept the difference "
+            "with reference_differs=allow",
             field="pairs.source",
             value=revision,
             problem=Problem.CONFLICT,
@@ -229,20 +230,20 @@ class ReferenceWeights:
 
 
 def open_pairs(
-    source: PairSource, base: Path, labels: list[str], with_audio: bool, known: FileDigests
+    source: PairSource, base: Path, labels: list[str], with_audio: bool, digests: FileDigests
 ) -> PairTable:
     """Return the pairs that a recipe names, of generators with these labels."""
     if isinstance(source, RunSource):
         return PairsOfRun(base / source.path, labels, with_audio)
     if isinstance(source, ExportSource):
-        return PairsOfExport(base / source.path, labels, with_audio, known)
+        return PairsOfExport(base / source.path, labels, with_audio, digests)
     path = base / source.path
     name = str(path) if path.is_dir() else source.path
-    return PairsOfHub(name, source.config, source.revision, labels, known)
+    return PairsOfHub(name, source.config, source.revision, labels, digests)
 
 
 def _feature_function(generator: Alignable, encoded: bool) -> Callable[[PairedClip], Array]:
-    """A function that computes the features [F, C] of a clip, encoded by the generator if asked."""
+    """A function that computes the features [F, C] of a clip, or their encoding."""
 
     @torch.no_grad()
     def hear(clip: PairedClip) -> Array:
@@ -260,7 +261,7 @@ def _feature_function(generator: Alignable, encoded: bool) -> Callable[[PairedCl
 def _target_function(
     generator: Alignable, encode: str, weights: ReferenceWeights
 ) -> Callable[[PairedClip, Side], Array]:
-    """A function that returns the target [T, D] of a side: as stored, or encoded from its audio."""
+    """A function that returns the target [T, D] of a side, stored or encoded from its audio."""
     kind = "latent" if generator.paradigm == "fm" else "tokens"
     token_check = TokenCheck(generator)
 

@@ -1,4 +1,4 @@
-"""One step of an alignment: the loss of a batch of pairs, its gradient, and measured values."""
+"""A step of an alignment: the loss of a batch of pairs, its gradient, and measures."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ HELD_OUT_PASS = -1  # pass number of held-out pairs, whose draws are always the 
 
 
 def alignment_step(alignment: AlignmentRun, pairs: Array, epoch: int) -> dict[str, float]:
-    """Take one step of AdamW on a batch of pairs; return the means of loss and measures."""
+    """Take one step of AdamW on a batch of pairs; return the means of losses and measures."""
     recipe, accelerator = alignment.recipe, alignment.accelerator
     began = time.monotonic()
     torch.manual_seed(seed_for(recipe.seed, "step", alignment.step, accelerator.process_index))
     for group in alignment.optimiser.param_groups:
         group["lr"] = scheduled_learning_rate(recipe, alignment.step, alignment.steps)
-    measured_means: dict[str, float] = defaultdict(float)
+    step_means: dict[str, float] = defaultdict(float)
     for part in np.array_split(pairs, recipe.accumulate):
         own = part[accelerator.process_index :: accelerator.num_processes]
         with accelerator.accumulate(alignment.policy):
@@ -38,17 +38,17 @@ def alignment_step(alignment: AlignmentRun, pairs: Array, epoch: int) -> dict[st
             accelerator.backward(losses["loss"].mean())
             if accelerator.sync_gradients:
                 norm = accelerator.clip_grad_norm_(alignment.policy.parameters(), recipe.clip_norm)
-                measured_means["gradient_norm"] = float(norm)
+                step_means["gradient_norm"] = float(norm)
             alignment.optimiser.step()
             alignment.optimiser.zero_grad()
         means = torch.stack([value.detach().mean() for value in losses.values()])
         means = accelerator.reduce(means, "mean")
         for name, value in zip(losses, means.tolist(), strict=True):
-            measured_means[name] += value / recipe.accumulate
+            step_means[name] += value / recipe.accumulate
     if recipe.ema:
         _update_average(alignment)
-    measured_means["seconds"] = time.monotonic() - began
-    return dict(measured_means)
+    step_means["seconds"] = time.monotonic() - began
+    return dict(step_means)
 
 
 def pair_losses(alignment: AlignmentRun, batch: PairBatch, name: str) -> dict[str, Tensor]:
@@ -57,25 +57,25 @@ def pair_losses(alignment: AlignmentRun, batch: PairBatch, name: str) -> dict[st
     loss = objective + anchor.weight * anchor; see `objectives`.
 
     Args:
-        name: name of the pass, for the cache of the reference's values.
+        name: name of the pass in the cache of the reference's values.
     """
     recipe, paradigm = alignment.recipe, alignment.paradigm
     beta = recipe.objective.beta or BETA[paradigm]
     tokens = token_counts(batch, paradigm)
-    per = tokens if _reduction(alignment) == "mean" else torch.ones_like(tokens)
-    measured = batch.split(alignment.policy(batch.rows))
-    u = (measured / per).mean(1)
+    divisor = tokens if _reduction(alignment) == "mean" else torch.ones_like(tokens)
+    utility = batch.split(alignment.policy(batch.rows))
+    u = (utility / divisor).mean(1)
     if recipe.objective.name == "sft":
         gain = torch.zeros_like(u)
         preference = objectives.sft(u[0])
     else:
         reference = alignment.values.of(batch, name, alignment.reference)
-        gain = u[:2] - (reference / per[:2]).mean(1)
+        gain = u[:2] - (reference / divisor[:2]).mean(1)
         preference = _preference(recipe, gain, beta)
     values = {"loss": preference, "preference": preference}
     if recipe.anchor.weight:
         side = 0 if recipe.anchor.side == "chosen" else 2
-        values["anchor"] = objectives.anchor((measured[side] / tokens[side]).mean(0))
+        values["anchor"] = objectives.anchor((utility[side] / tokens[side]).mean(0))
         values["loss"] = preference + recipe.anchor.weight * values["anchor"]
     return values | {
         "accuracy": objectives.accuracy(gain[0], gain[1]),
@@ -105,7 +105,7 @@ def scheduled_learning_rate(recipe: Dpo, step: int, steps: int) -> float:
 
 @torch.no_grad()
 def _update_average(alignment: AlignmentRun) -> None:
-    """Update the moving average of the weights, in place; its memory is short at first."""
+    """Update the moving average of the weights in place, with a lower decay at first."""
     decay = min(alignment.recipe.ema, alignment.step / (alignment.step + 10))
     assert alignment.averaged is not None
     for name, value in alignment.subject.generator.policy.state_dict().items():
@@ -117,11 +117,11 @@ def _update_average(alignment: AlignmentRun) -> None:
 @torch.no_grad()
 def evaluate_held_out(alignment: AlignmentRun) -> dict[str, float]:
     """Return means over the held-out pairs, always with the same draws and the given labels."""
-    straight = replace(alignment.batching, random_labels=False, seed=0)
+    batching = replace(alignment.batching, random_labels=False, seed=0)
     total: dict[str, float] = defaultdict(float)
     for start in range(0, len(alignment.held_out), alignment.size):
         pairs = alignment.held_out[start : start + alignment.size]
-        values = pair_losses(alignment, straight.of(pairs, HELD_OUT_PASS), "held-out")
+        values = pair_losses(alignment, batching.of(pairs, HELD_OUT_PASS), "held-out")
         for name, value in values.items():
             total[name] += float(value.sum()) / len(alignment.held_out)
     return dict(total)

@@ -2,10 +2,11 @@
 
     gensr-pref train pipelines/dpo_fm_tiny.yaml --out DIR
 
-DIR receives the files of the generator's `save` (for those that ship, `model.safetensors` and
-`config.json`: the option `checkpoint`), `log.jsonl`, and `state.pt`, from which the same command
-resumes. All random draws depend on the recipe's seed, a pair's id and the number of the epoch, so
-an interrupted training ends with the same weights. On several GPUs:
+The command writes into DIR the files of the generator's `save` (for the shipped generators,
+`model.safetensors` and `config.json`, which their option `checkpoint` loads), `log.jsonl`, and
+`state.pt`, from which the same command resumes. All random draws depend on the recipe's seed, a
+pair's id and the number of the epoch, so an interrupted training ends with the same weights. On
+several GPUs:
 ``accelerate launch -m gensr_pref.cli train ...``.
 """
 
@@ -21,7 +22,7 @@ from tqdm import tqdm
 from gensr_pref import process
 from gensr_pref.aligning.checkpoints import resume_state, save_checkpoint, save_state
 from gensr_pref.aligning.feature_cache import Array
-from gensr_pref.aligning.log import AlignmentLog
+from gensr_pref.aligning.log import AlignmentLog, AlignmentReport
 from gensr_pref.aligning.recipe import Dpo
 from gensr_pref.aligning.setup import load_material
 from gensr_pref.aligning.step import alignment_step, evaluate_held_out
@@ -41,23 +42,20 @@ def align(
     out: str | Path,
     *,
     base: str | Path | None = None,
-) -> dict[str, Any]:
-    """Align a generator, or continue.
+) -> AlignmentReport:
+    """Align a generator, or continue an alignment.
 
         align("dpo.yaml", "runs/dpo")
 
     Args:
         recipe: the recipe file, its data, or a checked `Dpo`.
-        out: receives the checkpoint, the log and the state.
+        out: folder for the checkpoint, the log and the state.
         base: folder that the recipe's paths are relative to; None: the recipe file's folder, or the
-            working folder where `recipe` is no file.
-
-    Returns:
-        Steps, the last means, held-out accuracy, and the alarms.
+            working folder if `recipe` is not a file.
 
     Raises:
-        InputError: a generator or pairs that cannot be used, or a folder that was begun from
-            others; nothing was trained.
+        InputError: the generator or the pairs cannot be used, or the folder belongs to another
+            training; nothing was trained.
         StorageError: the folder cannot be written, or its state is damaged.
     """
     recipe, folder = load_any(recipe, Dpo, base)
@@ -70,7 +68,7 @@ def align(
 
 
 def _begin(recipe: Dpo, base: Path, out: Path, processes: Processes) -> AlignmentRun:
-    """The alignment, resumed if it was begun; the folder is claimed after all checks."""
+    """Return the alignment, resumed if it has a state; claim the folder after all checks."""
     cache = training_cache(recipe, base, out)
     material = load_material(recipe, base, cache, processes.device)
     claim = Claim.of(recipe, _changeable_fields(recipe), material.made_from)
@@ -85,11 +83,11 @@ def _begin(recipe: Dpo, base: Path, out: Path, processes: Processes) -> Alignmen
 
 def _changeable_fields(recipe: Dpo) -> set[str]:
     """Fields that may change when a training is resumed: its result does not depend on them."""
-    free = {"log_every", "save_every", "threads", "cache"}
-    return free if recipe.early_stop else {*free, "evaluate_every"}
+    fields = {"log_every", "save_every", "threads", "cache"}
+    return fields if recipe.early_stop else {*fields, "evaluate_every"}
 
 
-def _run(alignment: AlignmentRun, out: Path) -> dict[str, Any]:
+def _run(alignment: AlignmentRun, out: Path) -> AlignmentReport:
     recipe = alignment.recipe
     log = AlignmentLog(out / "log.jsonl", alignment)
     order: list[Array] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 import torch
@@ -25,19 +25,37 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
 PRECISION = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-HELD_OUT_SHARE = 0.1  # of the clips, if the data have no validation split
+HELD_OUT_SHARE = 0.1  # share of the clips, if the data have no validation split
 TRAIN, VALIDATION = "train", "validation"
+
+
+class BestWeights(TypedDict):
+    """The weights with the best held-out accuracy so far, for early stopping."""
+
+    step: int
+    accuracy: float
+    weights: dict[str, Tensor]
 
 
 @dataclass
 class AlignmentRun:
-    """An alignment in progress."""
+    """An alignment in progress.
+
+    Attributes:
+        policy: `Utility` of the policy, wrapped for several processes.
+        reference, values: `Utility` of the reference, and its cached values.
+        training, held_out: indices of the pairs.
+        averaged: moving average of the weights, if the recipe asks for it.
+        step: number of completed steps.
+        best, since_best: best weights, and the number of evaluations since, for early stopping.
+        claim: digest of the claim on the folder that it is saved in.
+    """
 
     recipe: Dpo
     accelerator: Accelerator
     subject: Subject
     batching: Batching
-    policy: Any  # Measured, wrapped for several processes
+    policy: Any
     reference: Utility
     values: ReferenceValues
     optimiser: torch.optim.Optimizer
@@ -46,9 +64,9 @@ class AlignmentRun:
     averaged: dict[str, Tensor] | None = None
     step: int = 0
     alarms: Alarms = field(default_factory=Alarms)
-    best: dict[str, Any] | None = None  # of early stopping: step, accuracy, weights
+    best: BestWeights | None = None
     since_best: int = 0
-    claim: str = ""  # digest of the claim on the folder that it is saved in
+    claim: str = ""
 
     @property
     def paradigm(self) -> str:
@@ -57,12 +75,12 @@ class AlignmentRun:
 
     @property
     def per_epoch(self) -> int:
-        """Return the steps of an epoch."""
+        """Return the number of steps of an epoch."""
         return len(self.training) // self.size
 
     @property
     def size(self) -> int:
-        """Return the pairs of a batch."""
+        """Return the number of pairs of a batch."""
         parts: int = self.recipe.accumulate * self.accelerator.num_processes
         return min(self.recipe.batch, len(self.training) // parts * parts)
 
@@ -74,7 +92,7 @@ class AlignmentRun:
 
 @dataclass(frozen=True)
 class Processes:
-    """The processes of a training; each takes a part of every batch.
+    """The processes of a training, each of which takes a part of every batch.
 
     Attributes:
         accelerator: accelerator of this process.
@@ -86,7 +104,7 @@ class Processes:
 
     @property
     def is_main(self) -> bool:
-        """Return whether this process is the one that writes."""
+        """Return True in the process that writes the files."""
         return bool(self.accelerator.is_main_process)
 
     @property
@@ -103,7 +121,7 @@ def start_alignment(recipe: Dpo, base: Path, out: Path) -> AlignmentRun:
         out: folder of the cache, if the recipe names none.
 
     Raises:
-        InputError: models or pairs that cannot be used.
+        InputError: the models or the pairs cannot be used.
     """
     processes = start_processes(recipe)
     cache = training_cache(recipe, base, out)
@@ -122,26 +140,26 @@ def make_alignment(
     """Return the alignment of a recipe from loaded models and opened pairs, at step 0.
 
     Raises:
-        InputError: pairs do not fit the models, or are too few.
+        InputError: the pairs do not fit the models, or are too few.
     """
     accelerator = processes.accelerator
     with accelerator.main_process_first():
-        ready = prepare_subject(recipe, material, cache, processes.device)
+        subject = prepare_subject(recipe, material, cache, processes.device)
     precision = PRECISION[recipe.precision]
-    policy = ready.generator.policy.eval()
+    policy = subject.generator.policy.eval()
     trained = _trained_parameters(policy, recipe)
-    encodes, frozen = not ready.encoded, recipe.train == "decoder"
-    measured = Utility(ready.generator, policy, encodes, precision, frozen)
-    reference = ready.reference.policy.requires_grad_(False).eval()
+    encodes, frozen = not subject.encoded, recipe.train == "decoder"
+    utility = Utility(subject.generator, policy, encodes, precision, frozen)
+    reference = subject.reference.policy.requires_grad_(False).eval()
     optimiser = torch.optim.AdamW(
         trained, recipe.learning_rate, (0.9, 0.99), weight_decay=recipe.weight_decay
     )
-    wrapped, optimiser = accelerator.prepare(measured, optimiser)
-    training, held_out = _split_pairs(recipe, ready)
+    wrapped, optimiser = accelerator.prepare(utility, optimiser)
+    training, held_out = _split_pairs(recipe, subject)
     if len(training) < processes.parts:
         raise InputError(
-            f"{len(training)} are of the split 'train' and not held out; {processes.parts} "
-            "is the minimum for a step",
+            f"the split 'train' has {len(training)} that are not held out; a step needs at least "
+            f"{processes.parts}",
             field="pairs",
             value=len(training),
             problem=Problem.EMPTY,
@@ -149,11 +167,11 @@ def make_alignment(
     return AlignmentRun(
         recipe,
         accelerator,
-        ready,
-        _batching(recipe, ready, accelerator.device),
+        subject,
+        _batching(recipe, subject, accelerator.device),
         wrapped,
-        Utility(ready.reference, reference, encodes, precision),
-        _values(recipe, material, ready, cache, accelerator.device),
+        Utility(subject.reference, reference, encodes, precision),
+        _values(recipe, material, subject, cache, accelerator.device),
         optimiser,
         training,
         held_out,
@@ -161,10 +179,10 @@ def make_alignment(
     )
 
 
-def _batching(recipe: Dpo, ready: Subject, device: torch.device) -> Batching:
+def _batching(recipe: Dpo, subject: Subject, device: torch.device) -> Batching:
     return Batching(
-        ready.data,
-        ready.generator,
+        subject.data,
+        subject.generator,
         recipe.seed,
         recipe.draws,
         recipe.antithetic,
@@ -203,7 +221,7 @@ def start_processes(recipe: Dpo) -> Processes:
 
 
 def _trained_parameters(policy: torch.nn.Module, recipe: Dpo) -> list[torch.nn.Parameter]:
-    """The weights that are trained; the others are frozen."""
+    """Freeze the weights that are not trained; return the others."""
     for name, parameter in policy.named_parameters():
         parameter.requires_grad_(recipe.train != "biases" or _is_bias(name, parameter))
     trained = [parameter for parameter in policy.parameters() if parameter.requires_grad]
@@ -218,22 +236,22 @@ def _trained_parameters(policy: torch.nn.Module, recipe: Dpo) -> list[torch.nn.P
 
 
 def _is_bias(name: str, parameter: Tensor) -> bool:
-    """Whether BitFit (Ben Zaken et al. 2022) trains it: biases, and here the gains of norms too."""
+    """Return True for biases, as in BitFit (Ben Zaken et al. 2022), and for gains of norms."""
     return parameter.ndim < 2 or name.rpartition(".")[2] == "bias"
 
 
 def _values(
-    recipe: Dpo, material: Material, ready: Subject, cache: Path, device: torch.device
+    recipe: Dpo, material: Material, subject: Subject, cache: Path, device: torch.device
 ) -> ReferenceValues:
     made_from = ReferenceInputs(
-        data=ready.identity,
+        data=subject.identity,
         draws_of=material.content.digest,
         reference=material.reference_content.digest,
-        encodes=not ready.encoded,
+        encodes=not subject.encoded,
         precision=recipe.precision,
         device=device.type,
     )
-    return ReferenceValues(cache, made_from, len(ready.data.ids))
+    return ReferenceValues(cache, made_from, len(subject.data.ids))
 
 
 def _split_pairs(recipe: Dpo, subject: Subject) -> tuple[Array, Array]:
@@ -254,7 +272,7 @@ def _split_pairs(recipe: Dpo, subject: Subject) -> tuple[Array, Array]:
 
 
 def held_out_clips(seed: int, data: PreparedPairs, pairs: Array) -> Array:
-    """Return the held-out clips, a tenth: at least one of several, and never all of them."""
+    """Return a tenth of the clips, to hold out: at least one of several, and never all of them."""
     clips = np.unique(data.clip[pairs])
     drawn = np.array([unit_for(seed, "held out", data.clips[clip]) for clip in clips])
     order = np.argsort(drawn, kind="stable")

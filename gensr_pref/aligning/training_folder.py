@@ -1,8 +1,8 @@
 """The claim on a training folder: its recipe, the content behind it, and a lock.
 
-`recipe.json` holds the recipe and, under ``made_from``, a digest of everything that the recipe
-names: pairs and their tables, weights, recordings, code. Names are not enough: a path may hold
-other pairs by now. A training is resumed only from the same content.
+`recipe.json` contains the recipe and, under ``made_from``, a digest of everything that the recipe
+names: pairs and their tables, weights, recordings, code. Names are not enough, because the content
+behind a path may have changed. A training is resumed only with the same content.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _RESULTS = (STATE, "model.safetensors")
 
 @dataclass(frozen=True)
 class Claim:
-    """What a training depends on.
+    """The settings and the content that a training depends on.
 
     Attributes:
         settings: fields of the recipe that the result depends on.
@@ -44,18 +44,18 @@ class Claim:
 
     @classmethod
     def of(
-        cls, recipe: run_file.Model, free: Collection[str], made_from: Mapping[str, str]
+        cls, recipe: run_file.Model, changeable: Collection[str], made_from: Mapping[str, str]
     ) -> Claim:
         """Return the claim of a recipe.
 
         Args:
             recipe: the recipe.
-            free: fields that may change when a training is resumed.
+            changeable: fields that may change when a training is resumed.
             made_from: digests of what the recipe names.
         """
         fields = type(recipe).model_fields.items()
         return cls(
-            recipe.model_dump(mode="json", exclude=set(free)),
+            recipe.model_dump(mode="json", exclude=set(changeable)),
             {**made_from, "gensr_pref": __version__},
             {key: field.default for key, field in fields if not field.is_required()},
         )
@@ -68,21 +68,21 @@ class Claim:
 
 @contextmanager
 def lock_folder(out: Path, alone: bool = True) -> Iterator[None]:
-    """Lock a folder against other trainings; it is made if it does not exist.
+    """Lock a folder against other trainings; create it if it does not exist.
 
     Args:
-        alone: whether this process takes the lock; False in the processes that work for it.
+        alone: False in the other processes of the same training, which take no lock.
 
     Raises:
-        RunMismatchError: another process is training in it.
-        StorageError: it cannot be written.
+        RunMismatchError: another process trains in the folder.
+        StorageError: the folder cannot be written.
     """
     home()  # torch's optimisers ask for the user's name, and fail where there is none
     if not alone:
         yield
         return
     busy = RunMismatchError(
-        "another training is working in it. Wait for it, or choose another folder",
+        "another training uses this folder. Wait for it, or choose another folder",
         path=out,
         problem=Problem.BUSY,
     )
@@ -92,10 +92,10 @@ def lock_folder(out: Path, alone: bool = True) -> Iterator[None]:
 
 
 def require_same_claim(out: Path, claim: Claim) -> None:
-    """Refuse to resume a training that was begun from something else. Writes nothing.
+    """Refuse to resume a training that was started with other settings or content.
 
     Raises:
-        RunMismatchError: the message says what differs, or that it is unknown.
+        RunMismatchError: the message names the differences, or says that they are unknown.
     """
     path = out / RECIPE
     if not path.exists():
@@ -105,7 +105,7 @@ def require_same_claim(out: Path, claim: Claim) -> None:
     made_from = before.get("made_from")
     if not isinstance(made_from, dict):
         raise RunMismatchError(
-            "was begun by an earlier version, which did not record what it was trained on, "
+            "was started by an earlier version, which did not record what it was trained on, "
             "so it cannot be resumed. Choose another folder",
             path=out,
             problem=Problem.UNSUPPORTED,
@@ -118,8 +118,8 @@ def require_same_claim(out: Path, claim: Claim) -> None:
     differences = [f"another {', '.join(settings)}"] if settings else []
     differences += [f"other content behind the same names: {', '.join(content)}"] if content else []
     raise RunMismatchError(
-        f"was begun with {'; with '.join(differences)}. Restore it to continue, or choose another "
-        "folder",
+        f"was started with {'; with '.join(differences)}. Restore it to continue, or choose "
+        "another folder",
         path=out,
         value=[*settings, *(line.partition(" ")[0] for line in content)],
         problem=Problem.CONFLICT if settings else Problem.CHANGED,
@@ -152,21 +152,21 @@ def _require_empty(out: Path) -> None:
     results = [name for name in _RESULTS if (out / name).exists()]
     if results:
         raise RunMismatchError(
-            f"holds {' and '.join(results)} but no {RECIPE}, so it is not known what made "
-            "them. Choose another folder",
+            f"contains {' and '.join(results)} but no {RECIPE}, so it is unknown which training "
+            "wrote them. Choose another folder",
             path=out,
             value=RECIPE,
             problem=Problem.MISSING,
         )
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> dict[str, object]:
     try:
         recipe = documents.parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise RunMismatchError(
-            f"cannot be read ({error}), so it is not known what was begun there. Restore "
-            "it, or choose another folder",
+            f"cannot be read ({error}), so it is unknown which training was started there. "
+            "Restore it, or choose another folder",
             path=path,
             problem=Problem.UNREADABLE,
         ) from error

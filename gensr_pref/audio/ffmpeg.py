@@ -28,7 +28,7 @@ from gensr_pref.schema import Reason
 
 _PATIENCE_S = 60  # without output from FFmpeg
 _BLOCK = 2**20  # bytes read together
-_CLOSE_S = 0.1  # excess of a file's declared duration over its sound: one packet and its delay
+_CLOSE_S = 0.1  # allowed excess of the declared duration over the sound: a packet and its delay
 
 
 @dataclass(frozen=True)

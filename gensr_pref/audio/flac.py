@@ -100,10 +100,10 @@ def _require_all(content: AudioBytes, stream: FlacStream, end: int) -> None:
     try:
         for block in stream.blocks(content, 0)[1]:
             decoded += len(block)
-    except Unusable as failed:
+    except Unusable as error:
         raise Unusable(
             Reason.TRUNCATED, f"some of its {stream.frames} declared frames are missing or damaged"
-        ) from failed
+        ) from error
     if decoded < stream.frames:
         raise Unusable(
             Reason.TRUNCATED, f"it declares {stream.frames} frames and contains {decoded}"
@@ -119,9 +119,10 @@ def _with_total(stream: FlacStream, frames: int) -> FlacStream:
 
 
 def _ends(content: AudioBytes, piece: ByteRange, head: bytes) -> Iterator[tuple[int, bool]]:
-    """Yield the sample after each frame near the end, last first, and whether it ends the file.
+    """Yield the end of each frame near the end, last first, and whether the frame ends the file.
 
-    A frame ends the file if its checksum is right over all bytes up to the end.
+    The end is the number of the sample after the frame. A frame ends the file if its checksum is
+    right over all bytes up to the end.
     """
     most = int.from_bytes(head[15:18], "big") or _TAIL  # the longest frame, if it is known
     length = min(piece.length - _INFO, most + 2**10)

@@ -48,7 +48,7 @@ class MpegStream:
 
     @property
     def rate(self) -> int:
-        """Hz."""
+        """Sample rate in Hz."""
         return self.run.frame.rate
 
     @property

@@ -119,7 +119,7 @@ def _plain_track(content: AudioBytes, data: Data | None) -> Track:
 
 
 def _needs_splicing(data: Data, size: int) -> bool:
-    """Return whether libsndfile would read bytes after the sound, or nothing without a length."""
+    """Return whether libsndfile would read bytes after the sound, or none without a length."""
     if data.length is None or data.correction is not None:
         return data.correction is not None
     return data.start + data.length < size or bool(data.closing)

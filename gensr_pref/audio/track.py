@@ -20,7 +20,7 @@ class Stream(Protocol):
 
     @property
     def rate(self) -> int:
-        """Hz."""
+        """Sample rate in Hz."""
         ...
 
     @property
@@ -35,7 +35,7 @@ class Stream(Protocol):
 
     @property
     def addressable(self) -> bool:
-        """Whether decoding can begin at any frame without extra cost."""
+        """True if decoding can begin at any frame without extra cost."""
         ...
 
     def blocks(self, content: AudioBytes, start: int) -> tuple[int, Iterator[Wave]]:
@@ -76,7 +76,7 @@ class Track:
 
     @property
     def rate(self) -> int:
-        """Hz."""
+        """Sample rate in Hz."""
         return self.streams[0].rate
 
     @property
@@ -91,7 +91,7 @@ class Track:
 
     @property
     def addressable(self) -> bool:
-        """Whether decoding can begin at any frame without extra cost."""
+        """True if decoding can begin at any frame without extra cost."""
         return all(stream.addressable for stream in self.streams)
 
     def blocks(self, content: AudioBytes, start: int) -> tuple[int, Iterator[Wave]]:

@@ -16,7 +16,7 @@ from gensr_pref.auditing.base import Array, Judged, Mask, Pairs, Rows
 from gensr_pref.config.run_file import Pairing, parse
 from gensr_pref.errors import InputError, Problem, command_line
 from gensr_pref.identity import noisy_id
-from gensr_pref.pairing.base import Vote, oriented, within_bounds
+from gensr_pref.pairing.base import Vote, orient_scores, within_bounds
 from gensr_pref.pairing.columns import ScoreColumns, columns, score_matrix
 from gensr_pref.pairing.votes import cast_votes, votes_of_panel, votes_of_run
 from gensr_pref.rundir import part_files
@@ -171,7 +171,7 @@ def _judged_candidates(
     ballot = scored.ballot(order)
     votes = scored.votes
     return order, Judged(
-        value=oriented(ballot),
+        value=orient_scores(ballot),
         clip=clip[order],
         group=group[order],
         within_bounds=within_bounds(ballot),

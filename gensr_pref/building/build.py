@@ -45,7 +45,7 @@ from gensr_pref.rundir.part_files import Stamp
 from gensr_pref.rundir.provenance import Made, part_record
 from gensr_pref.storage.location import parse_location
 
-_MADE_BY: dict[Stage, tuple[Made, ...]] = {
+_TABLES_OF: dict[Stage, tuple[Made, ...]] = {
     "sample": ("candidates", "clips"),
     "score": ("scores",),
 }
@@ -147,7 +147,8 @@ def _job(
     shard_clips = shard_columns(clips)
     for index, stage in enumerate(stages):
         wanted = {
-            table: part_record(table, blueprint.document, *shard_clips) for table in _MADE_BY[stage]
+            table: part_record(table, blueprint.document, *shard_clips)
+            for table in _TABLES_OF[stage]
         }
         whole = all(
             stamps.is_whole(part_files.part(out, table, shard), record.fingerprint)
@@ -169,7 +170,7 @@ def _remove_damaged(out: Path, shard: int, stage: Stage, stamps: Stamps) -> bool
     Without the part of failures it is unknown which rows are rightly missing, so everything that
     the stage made is removed, except clips.
     """
-    paths = {table: part_files.part(out, table, shard) for table in _MADE_BY[stage]}
+    paths = {table: part_files.part(out, table, shard) for table in _TABLES_OF[stage]}
     failures = part_files.part(out, "failures", shard, stage)
     if stamps.is_unexpected(failures) and all(map(stamps.is_as_noted, paths.values())):
         print(f"{failures}: was not written by this run, and is removed", file=sys.stderr)

@@ -6,7 +6,8 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Any
 
-from gensr_pref.building import ray_pool, serial
+from gensr_pref.building.ray_pool import run_on_ray
+from gensr_pref.building.serial import run_in_process
 from gensr_pref.building.tasks import Event, Job, WorkerFactory
 from gensr_pref.config.run_file import Engine
 
@@ -30,6 +31,6 @@ def _events(
     if not jobs:
         return
     if engine.kind == "ray":
-        yield from ray_pool.run(worker, setup, jobs, engine)
+        yield from run_on_ray(worker, setup, jobs, engine)
     else:
-        yield from serial.run(worker, setup, jobs)
+        yield from run_in_process(worker, setup, jobs)

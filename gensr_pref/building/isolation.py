@@ -40,5 +40,5 @@ def _may_be_divided(call: Call, why: Unusable) -> bool:
 
 
 def _same_metric(one: Call, other: Call) -> bool:
-    """Return whether two calls ask the same metric about the same clip."""
+    """Return whether two calls are of the same metric for the same clip."""
     return (one.clip_id, one.plugin) == (other.clip_id, other.plugin)

@@ -90,8 +90,8 @@ def write_pairs(out: Path, document: RunDocument, rule: PairRule) -> None:
     scored = candidates(out, votes_of_run(document))
     if wants_clean(rule):
         scored = add_clean_targets(scored, clips_with_clean(out))
-    made = pair_clips(scored, rule, pairing)
-    stops = {str(stop): count for stop, count in made.stops.items()}
+    pairs = pair_clips(scored, rule, pairing)
+    stops = {str(stop): count for stop, count in pairs.stops.items()}
     unscored = ledger.Stamps(out).count_rows("clips") - len(scored.clip_ids)
     if unscored > 0:
         stops[str(Stop.NO_CANDIDATE)] = unscored
@@ -99,7 +99,7 @@ def write_pairs(out: Path, document: RunDocument, rule: PairRule) -> None:
     path = part_files.part(out, "pairs", 0)
     _report_replaced(out, path)
     written = part_files.write_table(
-        path, pairs_table(scored, made, pairing.rule), {**facts, SCORES: contents.digest("scores")}
+        path, pairs_table(scored, pairs, pairing.rule), {**facts, SCORES: contents.digest("scores")}
     )
     ledger.note_parts(out, {ledger.part_name(path): written})
 

@@ -22,9 +22,8 @@ from gensr_pref.generators.registry import check_clips, licence_of, make_generat
 from gensr_pref.identity import digest
 from gensr_pref.metrics.panel import Panel
 from gensr_pref.pairing.base import wants_clean
-from gensr_pref.pairing.pairs import cast_votes
 from gensr_pref.pairing.rules import find_rule
-from gensr_pref.pairing.votes import votes_of_panel
+from gensr_pref.pairing.votes import cast_votes, votes_of_panel
 from gensr_pref.rundir import provenance
 from gensr_pref.rundir.document import Provenance, RunDocument, without_splits
 from gensr_pref.schema import SCHEMA_VERSION, Failure

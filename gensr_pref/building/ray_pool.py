@@ -300,8 +300,10 @@ class _Pool:
                 yield self._work_around(running, call, generator_timed_out(self._limit))
 
 
-def run(worker: WorkerFactory, setup: Any, jobs: Sequence[Job], engine: Engine) -> Iterator[Event]:
-    """Do all jobs; a job is the tasks of one shard, in order.
+def run_on_ray(
+    worker: WorkerFactory, setup: Any, jobs: Sequence[Job], engine: Engine
+) -> Iterator[Event]:
+    """Do all jobs on Ray; a job is the tasks of one shard, in order.
 
     Args:
         worker: the class that does tasks; each process makes one with `setup`.

@@ -9,8 +9,8 @@ from gensr_pref import process
 from gensr_pref.building.tasks import Event, Finished, Job, Lost, WorkerFactory, is_fatal
 
 
-def run(worker: WorkerFactory, setup: Any, jobs: Sequence[Job]) -> Iterator[Event]:
-    """Do all jobs; a job is the tasks of one shard, in order.
+def run_in_process(worker: WorkerFactory, setup: Any, jobs: Sequence[Job]) -> Iterator[Event]:
+    """Do all jobs in this process; a job is the tasks of one shard, in order.
 
     Args:
         worker: the class that does tasks; one is made with `setup`.

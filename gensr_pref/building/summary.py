@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypedDict, cast
@@ -18,7 +18,7 @@ from gensr_pref.errors import quantity
 from gensr_pref.pairing import golden
 from gensr_pref.rundir import layout, ledger, part_files, provenance
 from gensr_pref.rundir.document import MetricRecord, RunDocument, Section
-from gensr_pref.rundir.machine import mixture_notices
+from gensr_pref.rundir.machine import Machine, mixture_notices
 from gensr_pref.schema import column
 from gensr_pref.untrusted import documents
 
@@ -115,19 +115,13 @@ def write_summary(
         "failures": failures_by_reason(out),
         "left_out": files_left_out,
         "stages": ledger.stage_times(out),
-        "machines": [
-            {"stage": stage, "shards": count, **machine.as_json()}
-            for stage, counts in machines.items()
-            for machine, count in counts.items()
-        ],
+        "machines": _machine_counts(machines),
         "shards": done,
         "shards_expected": expected_shards,
         "complete": done == expected_shards and not lost_tasks,
         "lost": lost_tasks,
         "notices": [
-            *_metric_notices(document.provenance.panel),
-            *_generator_notices(out),
-            *_rule_notices(document.pairing),
+            *_plugin_notices(out, document),
             *_undegraded_notices(undegraded, clips),
             *leak_notices(out),
             *mixture_notices(machines),
@@ -140,6 +134,15 @@ def write_summary(
     return summary
 
 
+def _machine_counts(machines: Mapping[str, Mapping[Machine, int]]) -> list[dict[str, Any]]:
+    """Return a row with the number of shards for each stage and kind of machine."""
+    return [
+        {"stage": stage, "shards": count, **machine.as_json()}
+        for stage, counts in machines.items()
+        for machine, count in counts.items()
+    ]
+
+
 def _count_finished(out: Path, document: RunDocument, stamps: ledger.Stamps) -> int:
     """Count the shards that have all scores of the run, which may have grown."""
     wanted = [
@@ -150,6 +153,15 @@ def _count_finished(out: Path, document: RunDocument, stamps: ledger.Stamps) -> 
         stamps.is_whole(part_files.part(out, "scores", index), record.fingerprint)
         for index, record in enumerate(wanted)
     )
+
+
+def _plugin_notices(out: Path, document: RunDocument) -> list[str]:
+    """Return the notices about metrics, generators and the pair rule."""
+    return [
+        *_metric_notices(document.provenance.panel),
+        *_generator_notices(out),
+        *_rule_notices(document.pairing),
+    ]
 
 
 def _metric_notices(panel: Sequence[MetricRecord]) -> list[str]:

@@ -103,7 +103,7 @@ class DivisibleTask:
     divided: tuple[Call, ...] = field(default=(), kw_only=True)
 
     def skip_reason(self, call: Call) -> Unusable | None:
-        """Return why a call is skipped; None where it is made."""
+        """Return why a call is skipped; None if it is made."""
         return next((skip.why for skip in self.skipped if skip.call == call), None)
 
 

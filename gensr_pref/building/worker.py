@@ -69,7 +69,7 @@ class ShardWorker:
         existing = reuse.existing_samples(
             self.setup.out, task.shard, wanted, clips_record.fingerprint
         )
-        collected, generators = _Made(), self.generators
+        collected, generators = _ShardRows(), self.generators
         for spec in task.clips:
             began = time.perf_counter()
             before, failed = len(collected.candidates), len(collected.failures)
@@ -114,7 +114,7 @@ class ShardWorker:
         clip: Row,
         generators: Sequence[GeneratorRequest],
         existing: ExistingSamples,
-        collected: _Made,
+        collected: _ShardRows,
     ) -> Iterator[Event]:
         noisy = audio.from_column(clip["noisy"])
         assert noisy is not None
@@ -250,7 +250,7 @@ class ShardWorker:
 
 
 @dataclass
-class _Made:
+class _ShardRows:
     """The rows and failures of a shard so far.
 
     Attributes:

@@ -43,9 +43,9 @@ class YieldSoFar:
         try:
             scores = part_files.read(part_files.part(self._out, "scores", shard))
             candidates = columns(scores, None, self._votes)
-            made = pair_clips(candidates, self._rule, self._pairing)
+            pairs = pair_clips(candidates, self._rule, self._pairing)
         except GensrPrefError:  # reported later, when all pairs are made
             return
         self.clips += len(set(column(scores, "clip_id")))
-        self.paired += len(set(candidates.clip[made.chosen].tolist()))
-        self.pairs += len(made.chosen)
+        self.paired += len(set(candidates.clip[pairs.chosen].tolist()))
+        self.pairs += len(pairs.chosen)

@@ -46,7 +46,7 @@ Source = Sound | Path | str
 
 
 class PanelFacts(TypedDict):
-    """What identifies a panel, as JSON-able data.
+    """Identity of a panel, as JSON-able data.
 
     Keys:
         metrics: one record per metric, in order; see `gensr_pref.rundir.document.MetricRecord`.
@@ -143,7 +143,7 @@ class Panel:
 
     @property
     def studies(self) -> bool:
-        """Whether any metric learns from the transcripts of the corpus."""
+        """True if any metric learns from the transcripts of the corpus."""
         return any(hasattr(member.metric, "study") for member in self.members)
 
     def load(self, device: str = "cpu") -> None:
@@ -162,7 +162,7 @@ class Panel:
         self._loaded = True
 
     def facts(self) -> PanelFacts:
-        """Return what identifies the panel, for the metadata of tables of scores."""
+        """Return the identity of the panel, for the metadata of tables of scores."""
         return {
             "metrics": [member.record.as_data() for member in self.members],
             "votes": self.votes,

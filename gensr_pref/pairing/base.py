@@ -226,7 +226,7 @@ def voting_columns(votes: Sequence[Vote]) -> Rows:
     return np.array([k for k, vote in enumerate(votes) if vote.votes], dtype=np.int64)
 
 
-def oriented(ballot: Ballot) -> Scores:
+def orient_scores(ballot: Ballot) -> Scores:
     """Return [N, M] scores with their sign turned so that larger is better."""
     sign = np.array([1.0 if vote.higher_is_better else -1.0 for vote in ballot.votes])
     return np.asarray(ballot.scores * sign)
@@ -234,7 +234,7 @@ def oriented(ballot: Ballot) -> Scores:
 
 def margins(ballot: Ballot, pair: Pair) -> list[float | None]:
     """Return [M] how much better chosen is on each score; None if either score is null."""
-    value = oriented(ballot)
+    value = orient_scores(ballot)
     difference = value[pair.chosen] - value[pair.rejected]
     return [None if np.isnan(margin) else float(margin) for margin in difference]
 

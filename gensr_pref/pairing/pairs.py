@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -35,10 +35,28 @@ from gensr_pref.pairing.columns import (
     clip_blocks,
     columns,
 )
-from gensr_pref.pairing.votes import cast_votes
 from gensr_pref.schema import pairs_schema
 
-__all__ = ["RulePairs", "ballots", "cast_votes", "make_pairs", "pair_clip", "pair_clips"]
+
+class PairRow(TypedDict):
+    """A row of the pairs table.
+
+    Keys:
+        pair_id: clip id, rule and rank.
+        clip_id: the clip of both candidates.
+        chosen_id, rejected_id: candidate ids.
+        rule: the rule of the run file.
+        margins: how much better chosen is, by score; None if either score is null.
+        rank: position among the pairs of the clip, from 0, the best first.
+    """
+
+    pair_id: str
+    clip_id: str
+    chosen_id: str
+    rejected_id: str
+    rule: str
+    margins: dict[str, float | None]
+    rank: int
 
 
 @dataclass(frozen=True)
@@ -179,7 +197,7 @@ def make_pairs(
     rule: PairRule,
     pairing: Pairing,
     clean: Sequence[str] | pa.Array = (),
-) -> list[dict[str, Any]]:
+) -> list[PairRow]:
     """Return all rows of the pairs table, in the order of the clips in the scores table.
 
     Args:
@@ -188,33 +206,33 @@ def make_pairs(
     candidates = columns(scores, generators, votes)
     if wants_clean(rule):
         candidates = add_clean_targets(candidates, clean)
-    made = pairs_table(candidates, pair_clips(candidates, rule, pairing), pairing.rule)
-    rows: list[dict[str, Any]] = made.to_pylist()
+    table = pairs_table(candidates, pair_clips(candidates, rule, pairing), pairing.rule)
+    rows: list[PairRow] = table.to_pylist()
     return rows
 
 
-def pairs_table(candidates: ScoreColumns, made: RulePairs, rule: str) -> pa.Table:
-    """Return the pairs table: ids, the rule, margins (null if either score is), rank."""
-    clips = candidates.clip_ids.take(pa.array(candidates.clip[made.chosen]))
-    ranks = pa.array(made.rank.astype(np.int32))
+def pairs_table(candidates: ScoreColumns, pairs: RulePairs, rule: str) -> pa.Table:
+    """Return the pairs table, with the columns of `PairRow`."""
+    clips = candidates.clip_ids.take(pa.array(candidates.clip[pairs.chosen]))
+    ranks = pa.array(pairs.rank.astype(np.int32))
     ids = pc.binary_join_element_wise(clips, rule, ranks.cast(pa.string()), "/")
     columns = {
         "pair_id": ids,
         "clip_id": clips,
-        "chosen_id": candidates.ids.take(pa.array(made.chosen)),
-        "rejected_id": candidates.ids.take(pa.array(made.rejected)),
-        "rule": pa.repeat(rule, len(made.rank)),
-        "margins": _margins(candidates, made),
+        "chosen_id": candidates.ids.take(pa.array(pairs.chosen)),
+        "rejected_id": candidates.ids.take(pa.array(pairs.rejected)),
+        "rule": pa.repeat(rule, len(pairs.rank)),
+        "margins": _margins(candidates, pairs),
         "rank": ranks,
     }
     form = pairs_schema(vote.score for vote in candidates.votes)
     return pa.table([columns[name] for name in form.names], schema=form)
 
 
-def _margins(candidates: ScoreColumns, made: RulePairs) -> pa.StructArray:
+def _margins(candidates: ScoreColumns, pairs: RulePairs) -> pa.StructArray:
     names = [vote.score for vote in candidates.votes]
     sign = np.array([1.0 if vote.higher_is_better else -1.0 for vote in candidates.votes])
-    margin = ((candidates.scores[made.chosen] - candidates.scores[made.rejected]) * sign).astype(
+    margin = ((candidates.scores[pairs.chosen] - candidates.scores[pairs.rejected]) * sign).astype(
         np.float32
     )
     return pa.StructArray.from_arrays([pa.array(m, from_pandas=True) for m in margin.T], names)

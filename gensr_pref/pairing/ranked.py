@@ -26,7 +26,7 @@ from gensr_pref.pairing.base import (
     Stop,
     Verdicts,
     may_meet,
-    oriented,
+    orient_scores,
     voting_columns,
     within_bounds,
 )
@@ -35,7 +35,7 @@ from gensr_pref.pairing.base import (
 def judge_top_bottom(ballot: Ballot, pairing: Pairing) -> Verdicts:
     """Return the verdicts of `top_bottom`; the ranking is among candidates that may be paired."""
     (score,) = voting_columns(ballot.votes)
-    value = oriented(ballot)[..., score]
+    value = orient_scores(ballot)[..., score]
     spread = float(ballot.spreads[score])
     meets = may_meet(ballot, pairing)
     verdicts = _judge_values(ballot, value, ballot.votes[score].margin, meets)
@@ -62,7 +62,7 @@ def weighted_sum(ballot: Ballot, pairing: Pairing) -> Scores:
     if pairing.units == "spread":
         spreads = ballot.spreads[votes]
         weight = weight / np.where(spreads > 0, spreads, 1.0)
-    return np.asarray(oriented(ballot)[..., votes] @ weight)
+    return np.asarray(orient_scores(ballot)[..., votes] @ weight)
 
 
 def _judge_values(ballot: Ballot, value: Scores, gap: float, meets: Mask) -> Verdicts:

@@ -3,12 +3,12 @@
 Multi-metric preference alignment (arXiv 2508.17229): strict Pareto dominance over the panel. The
 paper has no margins, ties, floors or choice among several pairs; those are this project's.
 
-Candidate i beats j on a score if ``oriented(i) - oriented(j) > margin``. It is a tie if the
-difference is within the margin; a tie prevents the pair unless the score allows ties. At least one
-voting score must be won. A null on a voting score prevents the pair, and so does a bound (floor or
-ceiling) that chosen violates or whose score is null. The smallest margin is taken over the scores
-that are won, in units of each score's spread. Pairs with the largest smallest margin come first,
-equal ones in row order.
+Candidate i beats j on a score if ``s_i - s_j > margin``, where a larger s is better
+(`orient_scores`). It is a tie if the difference is within the margin; a tie prevents the pair
+unless the score allows ties. At least one voting score must be won. A null on a voting score
+prevents the pair, and so does a bound (floor or ceiling) that chosen violates or whose score is
+null. The smallest margin is taken over the scores that are won, in units of each score's spread.
+Pairs with the largest smallest margin come first, equal ones in row order.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from gensr_pref.pairing.base import (
     Stop,
     Verdicts,
     may_meet,
-    oriented,
+    orient_scores,
     voting_columns,
     within_bounds,
 )
@@ -36,7 +36,7 @@ from gensr_pref.pairing.base import (
 def judge_unanimous(ballot: Ballot, pairing: Pairing) -> Verdicts:
     """Return the verdicts of `unanimous`."""
     votes = voting_columns(ballot.votes)
-    value = oriented(ballot)[..., votes]
+    value = orient_scores(ballot)[..., votes]
     shape = (*value.shape[:-1], value.shape[-2])
     won, lost, short, near, null = (np.zeros(shape, dtype=bool) for _ in range(5))
     strength = np.full(shape, np.inf)
@@ -80,4 +80,4 @@ def in_spreads(ballot: Ballot) -> Scores:
     """Return [..., N, V] voting scores, larger is better, in units of each score's spread."""
     votes = voting_columns(ballot.votes)
     spreads = ballot.spreads[votes]
-    return np.asarray(oriented(ballot)[..., votes] / np.where(spreads > 0, spreads, 1.0))
+    return np.asarray(orient_scores(ballot)[..., votes] / np.where(spreads > 0, spreads, 1.0))

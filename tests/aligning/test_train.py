@@ -10,7 +10,6 @@ import torch
 import yaml
 
 from gensr_pref.aligning import objectives, train
-from gensr_pref.aligning.alarms import Alarms
 from gensr_pref.aligning.average import average_checkpoints
 from gensr_pref.aligning.recipe import Average, Dpo
 from gensr_pref.aligning.step import alignment_step, pair_losses, scheduled_learning_rate
@@ -203,24 +202,6 @@ def test_checkpoints_are_averaged(paradigm, run, tmp_path) -> None:
     facts = {"value": value, "path": "other/config.json", "problem": "conflict"}
     with raises(ConfigError, field="checkpoints.1.options.architecture", **facts):
         average_checkpoints(mixed, tmp_path, tmp_path / "mixed")
-
-
-def test_alarms_are_raised_once_and_for_their_reasons() -> None:
-    alarms = Alarms()
-    well = {"accuracy": 0.6, "reward_chosen": 0.1, "margin": 0.3}
-    assert alarms.check_training(well, 0.1) == []
-    [told] = alarms.check_training(well | {"accuracy": 0.97}, 0.1)
-    assert "differ in something simple" in told
-    assert alarms.check_training(well | {"accuracy": 0.97}, 0.15) == []
-    assert Alarms().check_training(well | {"accuracy": 0.97}, 0.9) == []
-    assert "both sides get worse" in alarms.check_training(well | {"reward_chosen": -2}, 0.5)[0]
-    assert "sigmoid is flat" in alarms.check_training(well | {"margin": 11}, 0.5)[0]
-    assert set(alarms.raised) == {"saturated", "chosen_falls", "exploded"}
-    assert Alarms().check_held_out(0.55, 200, 0.6) == []  # not learnt by heart either
-    assert Alarms().check_held_out(0.60, 200, 0.9) == []  # above chance
-    assert Alarms().check_held_out(0.55, 40, 0.9) == []  # too few to tell
-    assert Alarms().check_held_out(0.55, 0, 0.9) == []
-    assert "learnt by heart" in Alarms().check_held_out(0.55, 200, 0.9)[0]
 
 
 def test_an_alarm_is_in_the_log(run, tmp_path) -> None:

@@ -10,9 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gensr_pref.building.build import build
 from gensr_pref.building.progress import Progress
-from gensr_pref.building.status import status
 from gensr_pref.building.tasks import ClipFinished
 from gensr_pref.cli.main import main
 from gensr_pref.errors import RunMismatchError
@@ -34,25 +32,25 @@ def undisturbed(base, tmp_path_factory):
     return undisturbed_tables(base, tmp_path_factory.mktemp("undisturbed") / "run", *SLOW_WORK)
 
 
-def parts(out: Path) -> int:
+def count_parts(out: Path) -> int:
     return len(list(out.glob("*/part-*")))
 
 
-def stopped(arguments, out: Path, number: int, seed: int) -> int:
-    """Start a build, wait for some part file and a random moment, send a signal."""
+def start_and_stop(arguments, out: Path, number: int, seed: int) -> int:
+    """Start a build, send it a signal at a random moment, and return its exit status."""
     process = subprocess.Popen(
         arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
     )
     rng = random.Random(seed)
-    enough = parts(out) + rng.randint(1, 4)
-    while process.poll() is None and parts(out) < enough:
+    enough = count_parts(out) + rng.randint(1, 4)
+    while process.poll() is None and count_parts(out) < enough:
         time.sleep(0.01)
     time.sleep(rng.uniform(0, 0.3))
     if process.poll() is None:
         os.kill(process.pid, number)
-    told = process.communicate(timeout=120)[0].decode()
+    shown = process.communicate(timeout=120)[0].decode()
     if number == signal.SIGINT and process.returncode != 0:
-        assert "interrupted" in told
+        assert "interrupted" in shown
         assert process.returncode == 1
     return process.returncode
 
@@ -63,7 +61,7 @@ def stopped(arguments, out: Path, number: int, seed: int) -> int:
 def test_bytes_after_interruptions(base, tmp_path, undisturbed, number, kind):
     out = tmp_path / "run"
     arguments = command(base, out, f"engine.kind={kind}", "engine.workers=2")
-    stops = sum(stopped(arguments, out, number, seed) != 0 for seed in range(3))
+    stops = sum(start_and_stop(arguments, out, number, seed) != 0 for seed in range(3))
     assert stops >= 1
     subprocess.run(arguments, check=True, capture_output=True)
     assert tables(out) == undisturbed
@@ -71,8 +69,8 @@ def test_bytes_after_interruptions(base, tmp_path, undisturbed, number, kind):
 
 
 @pytest.mark.slow
-def test_storage_that_takes_no_more(base, tmp_path, undisturbed):
-    """Files are limited to 300 KiB, as if the disk were full; then they are not."""
+def test_build_continues_after_the_disk_was_full(base, tmp_path, undisturbed):
+    """A limit of 300 KiB per file acts like a full disk; the second build has no limit."""
     out = tmp_path / "run"
     arguments = command(base, out)
     limited = ["bash", "-c", 'ulimit -f 300; exec "$@"', "-", *arguments]
@@ -87,22 +85,22 @@ def test_storage_that_takes_no_more(base, tmp_path, undisturbed):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["serial", "ray"])
-def test_interrupted_twice_in_a_row(base, tmp_path, undisturbed, kind):
+def test_build_that_is_interrupted_twice_in_a_row(base, tmp_path, undisturbed, kind):
     """The second Ctrl-C comes while the first one is being handled."""
     out = tmp_path / "run"
     arguments = command(base, out, f"engine.kind={kind}", "engine.workers=2")
     process = subprocess.Popen(
         arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
     )
-    while process.poll() is None and parts(out) < 2:
+    while process.poll() is None and count_parts(out) < 2:
         time.sleep(0.01)
     for _ in range(2):
         os.kill(process.pid, signal.SIGINT)
         time.sleep(0.3)
-    told = process.communicate(timeout=120)[0].decode()
+    shown = process.communicate(timeout=120)[0].decode()
     assert process.returncode == 1
-    assert "interrupted" in told
-    assert "Traceback" not in told
+    assert "interrupted" in shown
+    assert "Traceback" not in shown
     subprocess.run(arguments, check=True, capture_output=True)
     assert tables(out) == undisturbed
 
@@ -113,10 +111,10 @@ def test_interrupted_twice_in_a_row(base, tmp_path, undisturbed, kind):
 def test_signal_whose_exception_is_dropped_stops_a_build(
     base, tmp_path, number, kind, monkeypatch, capsys
 ):
-    out, shown = tmp_path / "run", Progress.show
+    out, real = tmp_path / "run", Progress.show
 
     def show(self, event):
-        shown(self, event)
+        real(self, event)
         if isinstance(event, ClipFinished) and not dropped:
             dropped.append(DroppedSignal.sent(number))
 
@@ -125,35 +123,17 @@ def test_signal_whose_exception_is_dropped_stops_a_build(
     arguments = [str(base / "run.yaml"), "--out", str(out), f"engine.kind={kind}"]
     assert main(["build", *arguments, "engine.workers=1", "engine.shard_clips=1"]) == 1
     assert "interrupted. Finished work is kept" in capsys.readouterr().err
-    assert parts(out) < 14
+    assert count_parts(out) < 14
     monkeypatch.undo()
     assert main(["build", *arguments, "engine.shard_clips=1"]) == 0
 
 
-def test_interrupted_build_has_told_how_far_it_came(base, tmp_path, run, monkeypatch):
-    out, shown = tmp_path / "run", Progress.show
-
-    def show(self, event):
-        shown(self, event)
-        if isinstance(event, ClipFinished) and event.stage == "score":
-            raise error
-
-    monkeypatch.setattr(Progress, "show", show)
-    for error in (KeyboardInterrupt(), RuntimeError("any")):
-        with pytest.raises(type(error)):
-            build(run("engine.shard_clips=1"), out, base=base)
-        found = status(out)
-        assert found["state"] == "interrupted"
-        done = [found["stages"][stage]["clips"] for stage in ("sample", "score")]
-        assert done[0] >= done[1] >= 1
-
-
 @pytest.mark.slow
-def test_second_build_of_a_directory_is_refused_and_harms_nothing(base, tmp_path, undisturbed):
-    """The first is held up meanwhile, so that it cannot be done before the second looks."""
+def test_second_build_of_a_directory_is_refused_without_damage(base, tmp_path, undisturbed):
+    """The first build is suspended, so that it cannot end before the second one starts."""
     out = tmp_path / "run"
     first = start(command(base, out))
-    while first.poll() is None and parts(out) < 1:
+    while first.poll() is None and count_parts(out) < 1:
         time.sleep(0.01)
     os.kill(first.pid, signal.SIGSTOP)
     try:
@@ -165,7 +145,7 @@ def test_second_build_of_a_directory_is_refused_and_harms_nothing(base, tmp_path
 
 
 def workers_of(driver: int, title: bytes = b"ray::PoolWorker") -> list[int]:
-    """The processes of Ray actors that a driver has started; of nobody else's."""
+    """Return the ids of the Ray actor processes that a driver has started."""
     parents, workers = {}, []
     for folder in Path("/proc").iterdir():
         if not folder.name.isdigit():
@@ -188,8 +168,8 @@ def workers_of(driver: int, title: bytes = b"ray::PoolWorker") -> list[int]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_actors_killed_at_random_moments(base, tmp_path):
-    """Up to 20 times in one run, each between 1 and 3 s after the one before."""
+def test_bytes_after_actors_are_killed(base, tmp_path):
+    """An actor is killed every 1 to 3 s, up to 20 times."""
     slower = ["generators.0.options.seconds=2", "engine.shard_clips=1"]
     calm = undisturbed_tables(base, tmp_path / "calm", *SLOW_WORK, *slower)
     out, rng, killed = tmp_path / "run", random.Random(0), 0
@@ -206,8 +186,8 @@ def test_actors_killed_at_random_moments(base, tmp_path):
         if alive:
             os.kill(rng.choice(alive), signal.SIGKILL)
             killed += 1
-    told = process.communicate(timeout=300)[0].decode()
-    assert process.returncode == 0, told
+    shown = process.communicate(timeout=300)[0].decode()
+    assert process.returncode == 0, shown
     assert killed >= 8
-    assert "starts again" in told
+    assert "starts again" in shown
     assert tables(out) == calm

@@ -1,4 +1,4 @@
-"""Tests of several Ray nodes on one machine: killed and late nodes, and the processes started."""
+"""Tests of Ray: how it is started, which processes are planned, and nodes that leave and join."""
 
 import os
 import re
@@ -30,36 +30,38 @@ def cluster(monkeypatch):
 
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     monkeypatch.setattr(ray_pool, "LOOK_SECONDS", 1.0)
-    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-    ray.init(address=made.address, log_to_driver=False, logging_level="ERROR")
-    yield made
+    nodes = Cluster(
+        initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False}
+    )
+    ray.init(address=nodes.address, log_to_driver=False, logging_level="ERROR")
+    yield nodes
     ray.shutdown()
-    made.shutdown()
+    nodes.shutdown()
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_node_that_is_killed_and_one_that_comes(cluster, run, base, tmp_path, monkeypatch):
+def test_bytes_after_a_node_is_killed_and_another_joins(cluster, run, base, tmp_path, monkeypatch):
     calm = undisturbed_tables(base, tmp_path / "calm", *SLOW)
-    node, out, told = cluster.add_node(num_cpus=1), tmp_path / "run", []
+    node, out, events = cluster.add_node(num_cpus=1), tmp_path / "run", []
 
     after_death = ray_pool._Pool._after_death
     monkeypatch.setattr(
         ray_pool._Pool,
         "_after_death",
-        lambda *given: told.append(after_death(*given)) or told[-1],
+        lambda *arguments: events.append(after_death(*arguments)) or events[-1],
     )
     with ThreadPoolExecutor(1) as beside:
-        made = beside.submit(build, run(*SLOW, "engine.kind=ray"), out, base=base)
-        while not made.done() and len(list(out.glob("*/part-*"))) < 4:
+        future = beside.submit(build, run(*SLOW, "engine.kind=ray"), out, base=base)
+        while not future.done() and len(list(out.glob("*/part-*"))) < 4:
             time.sleep(0.05)
-        assert not made.done()
+        assert not future.done()
         cluster.remove_node(node, allow_graceful=False)
         cluster.add_node(num_cpus=1)
-        summary = made.result()
+        summary = future.result()
     assert summary["complete"]
-    assert not any(isinstance(event, Lost) for event in told)
-    assert all(isinstance(event, Restarted) for event in told)
+    assert not any(isinstance(event, Lost) for event in events)
+    assert all(isinstance(event, Restarted) for event in events)
     assert tables(out) == calm
 
 
@@ -79,12 +81,12 @@ def test_node_that_is_killed_and_one_that_comes(cluster, run, base, tmp_path, mo
          [Crew(("sample",), 4, 1, "cuda"), Crew(("score",), 2, 0, "cpu")]),
     ],
 )  # fmt: skip
-def test_processes_are_those_that_fit(settings, cpus, gpus, expected):
+def test_planned_processes_fit_the_resources(settings, cpus, gpus, expected):
     assert list(plan_crews(Engine(**settings), cpus, gpus)) == expected
 
 
 @pytest.mark.slow
-def test_crews_of_their_own_give_the_same_bytes(run, base, tmp_path):
+def test_separate_crews_give_the_same_bytes(run, base, tmp_path):
     """Sampling and scoring in different processes, with at most one shard waiting between them."""
     build(run("engine.shard_clips=1"), tmp_path / "serial", base=base)
     apart = ["engine.kind=ray", "engine.scorer_gpus=0", "engine.scorer_device=cpu:0"]
@@ -93,7 +95,7 @@ def test_crews_of_their_own_give_the_same_bytes(run, base, tmp_path):
     assert tables(tmp_path / "ray") == tables(tmp_path / "serial")
 
 
-def test_gpus_that_are_not_here_are_refused_and_not_waited_for():
+def test_gpus_that_this_machine_lacks_are_refused():
     engine = Engine(device="cuda")
     with raises(ConfigError, field="engine.generator_gpus", value=1.0, problem="conflict"):
         require_gpus(engine, plan_crews(engine, 8, 0), 0)
@@ -104,8 +106,8 @@ def test_gpus_that_are_not_here_are_refused_and_not_waited_for():
 
 
 @pytest.mark.slow
-def test_ray_that_is_slow_to_start_is_given_more_time(monkeypatch):
-    """The first start runs out of its time, as on a busy machine; the second is a real one."""
+def test_ray_that_is_slow_to_start_is_started_again(monkeypatch):
+    """The first start times out, as on a busy machine; the second one is real."""
     import ray
 
     tries, init = [], ray.init
@@ -122,7 +124,7 @@ def test_ray_that_is_slow_to_start_is_given_more_time(monkeypatch):
     assert len(tries) == 2
 
 
-def test_ray_that_does_not_start_is_told_in_one_line(run, base, tmp_path, monkeypatch, capsys):
+def test_ray_that_does_not_start_is_reported_in_one_line(run, base, tmp_path, monkeypatch, capsys):
     import ray
 
     def slow(**settings):
@@ -131,16 +133,16 @@ def test_ray_that_does_not_start_is_told_in_one_line(run, base, tmp_path, monkey
     monkeypatch.setattr(ray, "init", slow)
     arguments = ["build", str(base / "run.yaml"), "--out", str(tmp_path / "run")]
     assert main([*arguments, "engine.kind=ray"]) == 1
-    told = capsys.readouterr().err.splitlines()
+    shown = capsys.readouterr().err.splitlines()
     began = r"gensr-pref: Ray did not start within \d+ s \(3 attempts; the last: The current node"
-    assert re.match(began, told[-1])
-    assert "engine.kind=serial" in told[-1]
+    assert re.match(began, shown[-1])
+    assert "engine.kind=serial" in shown[-1]
     assert main([*arguments, "engine.kind=ray", "engine.address=10.0.0.1:6379"]) == 2
-    told = capsys.readouterr().err.splitlines()
-    assert told[-1].startswith("gensr-pref: engine.address: Ray at '10.0.0.1:6379' cannot be")
+    shown = capsys.readouterr().err.splitlines()
+    assert shown[-1].startswith("gensr-pref: engine.address: Ray at '10.0.0.1:6379' cannot be")
 
 
-def test_time_for_ray_is_more_than_its_own_unless_it_is_set(monkeypatch):
+def test_ray_gets_more_time_than_its_default_unless_the_user_sets_it(monkeypatch):
     import ray
 
     name, seen = "RAY_gcs_server_port_wait_time_s", []
@@ -157,7 +159,7 @@ def test_time_for_ray_is_more_than_its_own_unless_it_is_set(monkeypatch):
 LONG = "/tmp/" + "x" * 60
 
 
-def test_rays_sockets_fit_under_a_long_tmpdir(monkeypatch):
+def test_path_of_rays_sockets_is_short_enough(monkeypatch):
     monkeypatch.delenv("RAY_TMPDIR", raising=False)
     monkeypatch.setenv("TMPDIR", "/tmp")
     assert "_temp_dir" not in clusters._init_arguments(Engine(workers=1))
@@ -165,12 +167,10 @@ def test_rays_sockets_fit_under_a_long_tmpdir(monkeypatch):
     chosen = clusters._init_arguments(Engine(workers=1))["_temp_dir"]
     socket = "/session_2026-12-01_00-00-00_000000_4194304/sockets/plasma_store"
     assert len(chosen + socket) <= 107
-    assert "_temp_dir" not in clusters._init_arguments(
-        Engine(address="auto")
-    )  # another's to choose
+    assert "_temp_dir" not in clusters._init_arguments(Engine(address="auto"))  # its head chooses
 
 
-def test_a_folder_for_ray_that_cannot_do_is_refused(monkeypatch):
+def test_too_long_folder_for_ray_is_refused(monkeypatch):
     monkeypatch.setenv("RAY_TMPDIR", LONG)
     with raises(ConfigError, field="RAY_TMPDIR", value=LONG, problem="invalid"):
         clusters._init_arguments(Engine(workers=1))

@@ -35,7 +35,7 @@ from tests.small_run import TABLES, tables, undisturbed_tables
 
 @pytest.fixture(scope="module")
 def local(base, tmp_path_factory):
-    """The run on a disk, its parts by name."""
+    """The parts of the same run on a disk, by name."""
     out = tmp_path_factory.mktemp("local") / "run"
     build(run_file.load(base / "run.yaml"), out, base=base)
     return tables(out)
@@ -43,7 +43,7 @@ def local(base, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def uploaded(s3_server, base):
-    """The run on the server, as the build left it; no test changes it."""
+    """The run on the server, which no test changes."""
     out = parse_location(f"s3://{BUCKET}/{uuid.uuid4().hex}")
     with pytest.MonkeyPatch.context() as patch:
         for name, value in s3_server.environment.items():
@@ -54,7 +54,7 @@ def uploaded(s3_server, base):
 
 @pytest.fixture
 def out(uploaded, bucket):
-    """A copy of it that a test may change."""
+    """A copy of the run, which a test may change."""
     system = fsspec.filesystem("s3", use_listings_cache=False)
     for name in system.find(uploaded.path):
         system.copy(name, bucket.path + name.removeprefix(uploaded.path))
@@ -86,7 +86,7 @@ def test_same_bytes_in_memory(local, run, base):
     assert status(out)["state"] == "finished"
 
 
-def test_commands_work_on_it(out, base, capsys):
+def test_commands_work_on_a_url(out, base, capsys):
     assert main(["status", str(out)]) == 0
     assert "finished" in capsys.readouterr().out
     assert main(["pair", str(out), "margin.roughness=0.001"]) == 0
@@ -98,19 +98,19 @@ def test_commands_work_on_it(out, base, capsys):
     refuses(["audit", out, "--open"], InputError, path=out, problem="unsupported")
 
 
-def test_audit_says_what_it_says_of_a_disk(out, run, base, tmp_path):
+def test_audit_equals_that_of_a_disk(out, run, base, tmp_path):
     build(run(), tmp_path / "run", base=base)
     assert json.dumps(audit(out)) == json.dumps(audit(tmp_path / "run"))
 
 
-def test_plan_keeps_its_pilot_there(bucket, base):
-    told = run_json("plan", base / "run.yaml", "--out", bucket, "--clips", 2)
-    assert told["pilot"] == {"clips": 2, "pairs": told["pilot"]["pairs"], "out": f"{bucket}"}
-    assert told["disk_gb"] > 0
+def test_plan_saves_its_pilot_at_a_url(bucket, base):
+    report = run_json("plan", base / "run.yaml", "--out", bucket, "--clips", 2)
+    assert report["pilot"] == {"clips": 2, "pairs": report["pilot"]["pairs"], "out": f"{bucket}"}
+    assert report["disk_gb"] > 0
     assert len(part_files.parts(bucket, "clips")) == 1
 
 
-def test_answers_of_listeners_are_kept(out):
+def test_answers_of_listeners_are_saved(out):
     heard = {"kind": "pair", "clip_id": "c", "chosen_id": "c/0", "rejected_id": "c/1"}
     for trial in ("one", "two"):
         answers.save_answer(
@@ -129,8 +129,8 @@ def test_secrets_are_in_no_file(uploaded, s3, console):
         ]
 
 
-def test_finished_run_is_not_downloaded_to_be_looked_at(uploaded, s3):
-    """A listing for each table and the ledger tell all of it."""
+def test_checking_a_finished_run_downloads_no_part(uploaded, s3):
+    """A listing of each table and the ledger are enough."""
     s3.forget()
     stamps = Stamps(uploaded)
     for table in ("clips", "candidates", "scores"):
@@ -138,7 +138,7 @@ def test_finished_run_is_not_downloaded_to_be_looked_at(uploaded, s3):
         for path in part_files.parts(uploaded, table):
             assert stamps.is_intact(path)
     assert not [path for _, path, _ in s3.asked if path.endswith(".parquet")]
-    assert s3.counted()["LIST"] <= 1 + 5 + 3 + 1  # of the run, where a folder is missing
+    assert s3.counted()["LIST"] <= 1 + 5 + 3 + 1  # more for missing folders
 
 
 def test_running_again_writes_no_part_but_pairs(out, run, base, s3):
@@ -153,7 +153,7 @@ def test_running_again_writes_no_part_but_pairs(out, run, base, s3):
 
 
 @pytest.mark.parametrize("table", ["clips", "candidates", "scores"])
-def test_object_in_which_a_byte_changed_is_made_again(out, run, base, local, table, capsys):
+def test_object_with_a_changed_byte_is_made_again(out, run, base, local, table, capsys):
     path = part_files.part(out, table, 1)
     content = bytearray(objects.read_object(path))
     content[len(content) // 2] ^= 0x10
@@ -163,7 +163,7 @@ def test_object_in_which_a_byte_changed_is_made_again(out, run, base, local, tab
     assert f"{path}: is not what was written" in capsys.readouterr().err
 
 
-def test_what_is_missing_is_made_again(out, run, base, local):
+def test_missing_files_are_made_again(out, run, base, local):
     objects.remove_object(part_files.part(out, "scores", 1))
     objects.remove_object(part_files.part(out, "candidates", 2))
     objects.remove_object(out / "summary.json")
@@ -171,8 +171,8 @@ def test_what_is_missing_is_made_again(out, run, base, local):
     assert contents(out) == local
 
 
-def test_what_was_only_copied_is_kept(out, run, base, local, monkeypatch):
-    """Other tags, or a copy to another store: the checksum says that it is the same."""
+def test_copied_objects_are_kept(out, run, base, local, monkeypatch):
+    """A copy in another store has other tags, but the same checksums."""
     copy = parse_location(f"memory://{uuid.uuid4().hex}/run")
     system = fsspec.filesystem("memory")
     for name, content in everything(out).items():
@@ -182,7 +182,7 @@ def test_what_was_only_copied_is_kept(out, run, base, local, monkeypatch):
     assert contents(copy) == local
 
 
-def test_it_grows(out, run, base, tmp_path):
+def test_run_can_be_extended(out, run, base, tmp_path):
     more = run("generators.0.candidates=4")
     build(more, out, base=base)
     build(more, tmp_path / "run", base=base)
@@ -191,7 +191,7 @@ def test_it_grows(out, run, base, tmp_path):
 
 def test_second_build_is_refused(out, run, base, capsys):
     with open_run.lock_run(out):
-        assert status(out)["state"] == "starting"  # held, and not a line yet
+        assert status(out)["state"] == "starting"  # locked, and no snapshot yet
         with raises(RunMismatchError, problem="busy"):
             build(run(), out, base=base)
         refuses(["pair", out], RunMismatchError, path=out, problem="busy")
@@ -202,17 +202,17 @@ def test_other_run_is_refused(uploaded, s3, run, base):
         build(run("seed=1"), uploaded, base=base)
 
 
-def test_wrong_bucket_is_told(run, base, s3):
+def test_wrong_bucket_is_refused(run, base, s3):
     build_it = ["build", str(base / "run.yaml"), "--out", "s3://no-such-bucket/run"]
     for arguments in (build_it, ["status", "s3://no-such-bucket/run"]):
         refuses(arguments, InputError, path="s3://no-such-bucket/run", problem="missing")
 
 
-def test_what_is_no_run_directory_is_told(bucket, capsys):
+def test_empty_folder_is_not_a_run_directory(bucket, capsys):
     refuses(["status", bucket], RunMismatchError, path=bucket, problem="missing")
 
 
-# Stopped, and run again
+# Builds that are stopped and continued
 
 
 def command(base, out, *overrides):
@@ -221,7 +221,7 @@ def command(base, out, *overrides):
 
 @pytest.fixture(scope="module")
 def undisturbed(base, tmp_path_factory):
-    """The same on a disk, its parts by name."""
+    """The parts of an undisturbed run on a disk, by name."""
     return undisturbed_tables(base, tmp_path_factory.mktemp("undisturbed") / "run", *SLOW_WORK)
 
 
@@ -243,7 +243,7 @@ def wait_for(process, s3, count):
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(("kind", "kills"), [("serial", 3), ("ray", 1)])
 def test_bytes_after_being_killed(base, bucket, s3, undisturbed, kind, kills):
-    """Whatever the moment, no reader sees half an object, and the rest is made as it was."""
+    """No object is ever incomplete, and the missing ones are made with the same bytes."""
     arguments = command(base, bucket, f"engine.kind={kind}", "engine.workers=2")
     rng, killed = random.Random(0), 0
     for _ in range(kills):
@@ -255,8 +255,7 @@ def test_bytes_after_being_killed(base, bucket, s3, undisturbed, kind, kills):
             os.killpg(process.pid, signal.SIGKILL)
             killed += 1
         process.communicate()
-        there = contents(bucket)
-        assert there.items() <= undisturbed.items()
+        assert contents(bucket).items() <= undisturbed.items()
     assert killed
     subprocess.run(arguments, env=environment(s3), check=True, capture_output=True)
     assert contents(bucket) == undisturbed
@@ -265,13 +264,13 @@ def test_bytes_after_being_killed(base, bucket, s3, undisturbed, kind, kills):
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("kind", ["serial", "ray"])
-def test_server_that_stops_in_the_middle(base, bucket, s3, undisturbed, kind):
+def test_build_continues_after_the_server_was_stopped(base, bucket, s3, undisturbed, kind):
     arguments = command(base, bucket, f"engine.kind={kind}", "engine.workers=2")
     process = subprocess.Popen(
         arguments, env=environment(s3), stderr=subprocess.PIPE, text=True, start_new_session=True
     )
-    told = []
-    reader = threading.Thread(target=lambda: told.append(process.stderr.read()))
+    shown = []
+    reader = threading.Thread(target=lambda: shown.append(process.stderr.read()))
     reader.start()
     wait_for(process, s3, 2)
     s3.stop()
@@ -281,10 +280,10 @@ def test_server_that_stops_in_the_middle(base, bucket, s3, undisturbed, kind):
     finally:
         s3.start()
         process.stderr.close()
-    assert f"gensr-pref: {bucket}" in told[0]
-    assert "the same command continues" in told[0]
-    assert "Traceback" not in told[0]
-    assert not any(value in told[0] for value in KEYS.values())
+    assert f"gensr-pref: {bucket}" in shown[0]
+    assert "the same command continues" in shown[0]
+    assert "Traceback" not in shown[0]
+    assert not any(value in shown[0] for value in KEYS.values())
     assert len(contents(bucket)) < len(undisturbed)
     subprocess.run(arguments, env=environment(s3), check=True, capture_output=True)
     assert contents(bucket) == undisturbed
@@ -293,9 +292,9 @@ def test_server_that_stops_in_the_middle(base, bucket, s3, undisturbed, kind):
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_audio_does_not_pass_through_the_driver(base, bucket, s3, undisturbed):
-    """On Ray the workers are told the URL: each part goes to the server once, and comes once."""
+    """Ray workers write to the server themselves, each part once."""
     arguments = command(base, bucket, "engine.kind=ray", "engine.workers=2")
     subprocess.run(arguments, env=environment(s3), check=True, capture_output=True)
     assert contents(bucket) == undisturbed
-    moved = [path for kind, path, _ in s3.asked if kind == "PUT" and "/candidates/" in path]
-    assert len(moved) == len(set(moved)) == 4
+    uploaded = [path for kind, path, _ in s3.asked if kind == "PUT" and "/candidates/" in path]
+    assert len(uploaded) == len(set(uploaded)) == 4

@@ -28,7 +28,7 @@ class Machines:
         self.nodes = [self.cluster.add_node(num_cpus=1) for _ in range(2)]
 
     def kill_node(self, rng):
-        """One is lost with all its processes, and another one comes."""
+        """Remove a node with all its processes, and add another one."""
         self.cluster.remove_node(self.nodes.pop(rng.randrange(2)), allow_graceful=False)
         self.nodes.append(self.cluster.add_node(num_cpus=1))
 
@@ -36,34 +36,34 @@ class Machines:
 @pytest.fixture
 def machines(monkeypatch):
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    made = Machines()
-    yield made
-    made.cluster.shutdown()
+    machines = Machines()
+    yield machines
+    machines.cluster.shutdown()
 
 
 def strike(kind, driver, machines, rng):
-    """One fault."""
+    """Cause one fault."""
     if kind == "node":
         machines.kill_node(rng)
     elif kind == "driver":
         driver.kill()
         driver.wait()
     else:
-        with contextlib.suppress(ProcessLookupError):  # it may just have been replaced
-            os.kill(rng.choice(at_work() or workers_of(os.getpid())), signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # it may have just been replaced
+            os.kill(rng.choice(busy_workers() or workers_of(os.getpid())), signal.SIGKILL)
 
 
-def at_work():
-    """The actors that are at a task; the nodes are children of this process."""
+def busy_workers():
+    """Return the actors that are doing a task; the nodes are children of this process."""
     return workers_of(os.getpid(), b"ray::PoolWorker.run")
 
 
 def wait_for(driver, rng):
-    """Until an actor is at work, and some seconds more, as long as the driver lives."""
-    while driver.poll() is None and not at_work():
+    """Wait until an actor is doing a task, and some seconds longer; the driver must not end."""
+    while driver.poll() is None and not busy_workers():
         time.sleep(0.1)
     time.sleep(rng.uniform(0, 5))
-    while driver.poll() is None and not at_work():
+    while driver.poll() is None and not busy_workers():
         time.sleep(0.1)
     assert driver.poll() is None
 
@@ -76,26 +76,26 @@ def test_twenty_faults_in_one_build(base, tmp_path, machines):
     on_ray = ["engine.kind=ray", f"engine.address={machines.cluster.address}", "engine.retries=50"]
     log = tmp_path / "log"
 
-    def started():
+    def start_driver():
         arguments = command(base, out, *SLOW, *on_ray)
         with log.open("ab") as file:
             return subprocess.Popen(arguments, stdout=file, stderr=file, start_new_session=True)
 
-    order, struck = rng.sample(FAULTS, len(FAULTS)), Counter()
-    driver = started()
+    order, caused = rng.sample(FAULTS, len(FAULTS)), Counter()
+    driver = start_driver()
     try:
         while order:
             wait_for(driver, rng)
             strike(order[-1], driver, machines, rng)
-            struck[order.pop()] += 1
+            caused[order.pop()] += 1
             if driver.poll() is not None:
-                driver = started()
+                driver = start_driver()
         assert driver.wait(timeout=1200) == 0, log.read_text()
     finally:
         driver.kill()
-    assert struck == Counter(FAULTS)
+    assert caused == Counter(FAULTS)
     assert "starts again" in log.read_text()
     assert tables(out) == calm
-    made = [row["candidate_id"] for row in rows(out, "candidates")]
-    assert len(made) == len(set(made)) == 3 * len(rows(out, "clips"))
+    names = [row["candidate_id"] for row in rows(out, "candidates")]
+    assert len(names) == len(set(names)) == 3 * len(rows(out, "clips"))
     assert not list(out.glob("*/.unfinished-*"))

@@ -15,6 +15,7 @@ from gensr_pref import audio, sample
 from gensr_pref.config import plugins
 from gensr_pref.errors import ConfigError, Unusable
 from gensr_pref.generators.command import Command
+from tests.refusals import raises
 
 PROGRAM = Path(__file__).with_name("program.py")
 ONE = ["{input}", "{output}", "{seed}"]
@@ -97,7 +98,7 @@ def test_a_failing_candidate_does_not_affect_the_others(noisy):
 
 def test_a_failed_batch_raises_and_can_be_tried_again(noisy):
     together = command("odd", "manifest", "{manifest}")
-    with pytest.raises(Unusable, match="exit status 3"):
+    with raises(Unusable, reason="generator_error"):
         sample_rows(together, noisy)
     require_factors(sample_rows(together, noisy, [200]), noisy, [0.6])
 
@@ -201,23 +202,23 @@ def test_the_revision_follows_the_command_and_its_files(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("options", "words"),
+    ("options", "named"),
     [
-        ({"command": ["no-such-program", *ONE]}, "'no-such-program' on the PATH is not"),
-        ({"command": ["./nothing", *ONE]}, "nothing is not an executable program"),
-        ({"command": ["true"]}, r"name \{input\} and \{output\}"),
-        ({"command": ["true", "{input}"]}, "it names input"),
-        ({"command": ["true", *ONE, "{manifest}"]}, "name"),
-        ({"command": ["true", "{manifest}", "{seed}"]}, "a column of seeds"),
-        ({"command": ["true", *ONE, "{sed}"]}, r"no field \{sed\}"),
-        ({"command": ["true", *ONE, "{"]}, "brace|format string|'}'"),
-        ({"command": []}, "a list of words"),
-        ({"command": ["true", *ONE], "limit_seconds": 0}, "above 0"),
-        ({"command": ["true", *ONE], "sample_rate": -1}, "whole number of Hz"),
+        ({"command": ["no-such-program", *ONE]}, "'no-such-program'"),
+        ({"command": ["./nothing", *ONE]}, "/nothing "),
+        ({"command": ["true"]}, r"\{output\}"),
+        ({"command": ["true", "{input}"]}, "input$"),
+        ({"command": ["true", *ONE, "{manifest}"]}, "input, manifest, output, seed$"),
+        ({"command": ["true", "{manifest}", "{seed}"]}, r"\{seed\}"),
+        ({"command": ["true", *ONE, "{sed}"]}, r"\{sed\}"),
+        ({"command": ["true", *ONE, "{"]}, "['{}]"),
+        ({"command": []}, r"\[\]"),
+        ({"command": ["true", *ONE], "limit_seconds": 0}, "limit_seconds"),
+        ({"command": ["true", *ONE], "sample_rate": -1}, "sample_rate"),
     ],
 )
-def test_invalid_options_are_refused_before_any_work(tmp_path, options, words):
-    with pytest.raises(ConfigError, match=words):
+def test_invalid_options_are_refused_before_any_work(tmp_path, options, named):
+    with pytest.raises(ConfigError, match=named):
         plugins.create("generator", "command", options, "generators.0.options", tmp_path)
 
 

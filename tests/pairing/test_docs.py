@@ -10,7 +10,7 @@ import yaml
 from gensr_pref.config import plugins
 from gensr_pref.config.run_file import Pairing
 from gensr_pref.pairing.base import STOP_REASONS, Ballot, Pair, Stop, Vote
-from gensr_pref.pairing.pairs import cast_votes
+from gensr_pref.pairing.votes import cast_votes
 
 PAGE = (Path(__file__).parents[2] / "docs" / "pairing.md").read_text(encoding="utf-8")
 PANEL = [

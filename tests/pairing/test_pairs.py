@@ -12,8 +12,9 @@ from gensr_pref.config.run_file import Pairing
 from gensr_pref.errors import ConfigError
 from gensr_pref.pairing.base import Vote
 from gensr_pref.pairing.columns import columns
-from gensr_pref.pairing.pairs import cast_votes, make_pairs
+from gensr_pref.pairing.pairs import make_pairs
 from gensr_pref.pairing.unanimous import unanimous
+from gensr_pref.pairing.votes import cast_votes
 from tests.refusals import raises
 
 PANEL = [

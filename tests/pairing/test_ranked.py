@@ -9,9 +9,10 @@ from gensr_pref.identity import clean_id, is_clean
 from gensr_pref.pairing.base import Ballot, Pairwise, Stop, Vote
 from gensr_pref.pairing.columns import add_clean_targets, columns
 from gensr_pref.pairing.golden import golden
-from gensr_pref.pairing.pairs import cast_votes, make_pairs, pair_clips
+from gensr_pref.pairing.pairs import make_pairs, pair_clips
 from gensr_pref.pairing.ranked import top_bottom, weighted
 from gensr_pref.pairing.unanimous import unanimous
+from gensr_pref.pairing.votes import cast_votes
 from tests.pairing.test_pairs import PANEL, table
 from tests.refusals import raises
 

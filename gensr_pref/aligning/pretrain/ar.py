@@ -1,8 +1,8 @@
 """Pretraining of the autoregressive model.
 
 Teacher forcing on true histories alone gives the best likelihood and the worst samples: in
-sampling, the model conditions on its own mistakes and repeats them. So most of its history in
-training is hidden, or replaced by samples of its own.
+sampling, the model conditions on its own mistakes and repeats them. Therefore, most of its history
+in training is hidden or replaced by its own samples.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ def ar_losses(
     y_1: Tensor,
     generator: torch.Generator,
 ) -> dict[str, Tensor]:
-    """Return the loss of a batch and its parts; see `totalled`.
+    """Return the loss of a batch and its parts; see `total_loss`.
 
-    An example hides each of its frames from those after it with a probability that is drawn for
-    the example, and replaces each by the model's own (`own_residuals`) with another; likewise for
-    the groups below on which the groups of a frame condition.
+    Probabilities are drawn per example: each frame is hidden from the later frames with one, and
+    replaced by the model's own (`own_residuals`) with another. The lower groups, on which a
+    frame's groups depend, are replaced with a third.
     """
     batch = TokenBatch.of(model, x, y_1)
     true = model.z(batch.tokens[..., 1:], batch.inputs).detach()
@@ -56,9 +56,9 @@ def own_residuals(
 ) -> Tensor:
     """Return residuals [B, F, channels] of frames drawn from the model, all at once.
 
-    Each frame is drawn given the true frames before it that are `known` (Mihaylova and Martins
-    2019, "Scheduled Sampling for Transformers"), pulled towards the expected gain by an amount
-    that is drawn for the example, as `spread` does in sampling.
+    Each frame is drawn given the earlier true frames that are `known` (Mihaylova and Martins
+    2019, "Scheduled Sampling for Transformers"). It is moved towards the expected gain by an
+    amount that is drawn per example, as `spread` does in sampling.
     """
     logits = model.logits(batch.tokens[..., 0], batch.inputs, true, known, true)
     p = logits.softmax(-1)
@@ -75,6 +75,6 @@ def own_residuals(
 
 
 def _random_mask(like: Tensor, generator: torch.Generator) -> Tensor:
-    """[B, F] of 0 and 1, each example with a share of ones of its own, uniform in [0, 1]."""
+    """A mask [B, F] of 0 and 1; the share of ones is drawn per example, uniform in [0, 1]."""
     share = torch.rand(len(like), 1, generator=generator)
     return (torch.rand(like.shape[:2], generator=generator) < share).float()

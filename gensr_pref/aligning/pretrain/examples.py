@@ -1,7 +1,7 @@
 """Training examples: degraded clean speech, as features and latent.
 
-Examples are numbered: example n depends on (seed, n) alone, and step k of a training draws its
-batch from a window of the latest `pool` examples, which moves on by `fresh` examples per step.
+Examples are numbered: example n depends on (seed, n) alone. Step k of a training draws its batch
+from a window of `pool` examples, which moves by `fresh` examples per step.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ from gensr_pref.identity import digest, file_digest, rng_for
 from gensr_pref.rundir import part_files
 from gensr_pref.storage import files
 
-LEVEL_DB = (-38.0, -16.0)  # root mean square of the clean speech, relative to full scale
+LEVEL_DB = (-38.0, -16.0)  # range of the clean speech's RMS, relative to full scale
 PEAK = 0.9
 PAUSE_S = (0.1, 0.4)  # between short recordings that are joined to fill an example
 
 
 class Voices:
-    """Clean speech in memory at a rate (Hz), drawn source by weight and recording by length."""
+    """Clean speech in memory at a rate (Hz): sources are drawn by weight, recordings by length."""
 
     def __init__(self, speech: list[Speech], base: Path, rate: int) -> None:
         self._sources = [
@@ -54,9 +54,9 @@ class Voices:
         weights = np.array([s.weight for s in speech])
         self._share = weights / weights.sum()
 
-    def digest(self, known: FileDigests) -> str:
+    def digest(self, digests: FileDigests) -> str:
         """Return the digest of all recordings, their names and their speakers."""
-        return digest([source.digest(known) for source in self._sources])
+        return digest([source.digest(digests) for source in self._sources])
 
     def draw(self, rng: np.random.Generator, samples: int) -> Wave:
         """Return speech [samples] of one speaker, at a random level."""
@@ -82,7 +82,7 @@ class SpeechRecordings:
             print(line, file=sys.stderr)
         if not self._items:
             raise SourceError(
-                "holds no recording that can be used", field=field, problem=Problem.EMPTY
+                "contains no recording that can be used", field=field, problem=Problem.EMPTY
             )
         seconds = np.array([item.frames / item.rate for item in self._items])
         self._share = seconds / seconds.sum()
@@ -91,12 +91,12 @@ class SpeechRecordings:
         for item in self._items:
             self._by_speaker[item.speaker or item.source_id].append(item)
 
-    def digest(self, known: FileDigests) -> str:
+    def digest(self, digests: FileDigests) -> str:
         """Return the digest of all recordings, their names and their speakers."""
-        return _digest(self._items, self._root, known)
+        return _digest(self._items, self._root, digests)
 
     def stretch(self, rng: np.random.Generator, samples: int) -> Wave:
-        """Return [samples] from anywhere in a recording; short ones of a speaker are joined."""
+        """Return [samples] from a random place; short recordings of a speaker are joined."""
         item = self._items[int(rng.choice(len(self._items), p=self._share))]
         pieces = [self._wave(item)]
         others = self._by_speaker[item.speaker or item.source_id]
@@ -111,7 +111,7 @@ class SpeechRecordings:
         if item.source_id not in self._waves:
             sound, _ = self._source.read(item, 0, item.frames)
             wave = sound.at(self._rate).wave
-            peak = np.abs(wave).max(initial=1.0)  # beyond full scale: scaled, as clips are
+            peak = np.abs(wave).max(initial=1.0)  # scaled if it exceeds full scale, as clips are
             self._waves[item.source_id] = pcm16(wave / peak)
         return self._waves[item.source_id].astype(np.float32) / np.float32(32768)
 
@@ -126,8 +126,8 @@ def _root_of(source: FilesSource, base: Path) -> Path:
     return base / source.root if source.root is not None else (base / source.path).parent
 
 
-def _digest(items: Sequence[Item], root: Path, known: FileDigests) -> str:
-    contents = known.of_all(root / item.path for item in items)
+def _digest(items: Sequence[Item], root: Path, digests: FileDigests) -> str:
+    contents = digests.of_all(root / item.path for item in items)
     return digest([
         [item.source_id, item.speaker, content]
         for item, content in zip(items, contents, strict=True)
@@ -144,7 +144,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Sources:
-    """The usable recordings that a recipe names.
+    """The recordings that a recipe names and that can be used.
 
     Attributes:
         recipe, base: the recipe, and the folder that its paths are relative to.
@@ -162,7 +162,7 @@ class Sources:
         """Return the sources of a recipe.
 
         Raises:
-            InputError: a source cannot be read, or holds a file that cannot be used.
+            InputError: a source cannot be read, or contains a file that cannot be used.
         """
         voices = Voices(recipe.speech, base, recipe.sample_rate)
         return cls(recipe, base, voices, Library.from_settings(recipe.degrade, base))
@@ -173,22 +173,22 @@ class Sources:
         Args:
             out: folder that remembers the digests of files.
         """
-        known, degrade = FileDigests(out), self.recipe.degrade
-        digests = {"speech": self.voices.digest(known)}
+        file_digests, degrade = FileDigests(out), self.recipe.degrade
+        digests = {"speech": self.voices.digest(file_digests)}
         sources = {
             "noise": (degrade.noise and degrade.noise.source, self.library.noise),
             "rooms": (degrade.reverb and degrade.reverb.source, self.library.responses),
         }
         for name, (source, recordings) in sources.items():
             if source and recordings:
-                items = [recordings.header(one) for one in recordings.names]
-                digests[name] = _digest(items, _root_of(source, self.base), known)
+                items = [recordings.header(recording) for recording in recordings.names]
+                digests[name] = _digest(items, _root_of(source, self.base), file_digests)
         return digests
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Numbered training examples, which depend on the recipe and the number only."""
+    """Numbered training examples; each depends on the recipe and its number alone."""
 
     recipe: ExampleSettings
     voices: Voices
@@ -197,12 +197,12 @@ class Examples:
 
     @classmethod
     def open(cls, recipe: ExampleSettings, base: Path, out: Path) -> Examples:
-        """Return the examples of a recipe; simulated rooms are made here, under `out`."""
+        """Return the examples of a recipe, and simulate rooms under `out` if it asks for them."""
         return cls.of_sources(Sources.open(recipe, base), out)
 
     @classmethod
     def of_sources(cls, sources: Sources, out: Path) -> Examples:
-        """Return the examples of open sources; simulated rooms are made here, under `out`."""
+        """Return the examples of open sources; see `open`."""
         recipe = sources.recipe
         settings = _with_rooms(recipe, out)
         library = sources.library
@@ -211,16 +211,16 @@ class Examples:
         return cls(recipe, sources.voices, settings, library)
 
     def of(self, number: int) -> Example:
-        """Return example `number`; a draw that cannot be degraded (silence) is drawn again."""
+        """Return an example by its number; a draw that cannot be degraded is drawn again."""
         rate = self.recipe.sample_rate
         for attempt in range(100):
             rng = rng_for(self.recipe.seed, "example", number, attempt)
             clean = self.voices.draw(rng, int(self.recipe.seconds * rate))
             try:
-                made = degrade.degrade(clean, rate, self.settings, self.library, rng)
+                degraded = degrade.degrade(clean, rate, self.settings, self.library, rng)
             except Unusable:
                 continue
-            return _example(made, Analysis(rate))
+            return _example(degraded, Analysis(rate))
         raise Unusable(*_no_example(number))
 
 
@@ -230,14 +230,14 @@ def _no_example(number: int) -> tuple[Any, str]:
     return Reason.SILENT, f"example {number}: 100 draws of speech and noise, none usable"
 
 
-def _example(made: degrade.Degraded, analysis: Analysis) -> Example:
-    heard = carrier(pcm16(made.noisy).astype(np.float32) / np.float32(32768), analysis)
-    target = latent_of(stft(torch.from_numpy(made.clean), analysis), heard)
-    return Example(features(heard).half(), target.half())
+def _example(degraded: degrade.Degraded, analysis: Analysis) -> Example:
+    noisy = carrier(pcm16(degraded.noisy).astype(np.float32) / np.float32(32768), analysis)
+    target = latent_of(stft(torch.from_numpy(degraded.clean), analysis), noisy)
+    return Example(features(noisy).half(), target.half())
 
 
 def _with_rooms(recipe: ExampleSettings, out: Path) -> run_file.Degrade:
-    """The settings with `recipe.rooms` simulated rooms, made once, as recorded ones."""
+    """Settings that read `recipe.rooms` rooms, simulated once, like recorded ones."""
     reverb = recipe.degrade.reverb
     if reverb is None or reverb.source is not None or recipe.rooms == 0:
         return recipe.degrade
@@ -245,11 +245,11 @@ def _with_rooms(recipe: ExampleSettings, out: Path) -> run_file.Degrade:
     drawn_from = digest(recipe.seed, rate, reverb.model_dump(mode="json"))
     folder = out.resolve() / "rooms" / drawn_from[:12]
     folder.mkdir(parents=True, exist_ok=True)
-    ledger = folder.with_suffix(".jsonl")  # the digest of every room, so that none is another
-    made = {line.get("room"): line.get("digest") for line in part_files.read_json_lines(ledger)}
+    ledger = folder.with_suffix(".jsonl")  # digest of every room
+    digests = {line.get("room"): line.get("digest") for line in part_files.read_json_lines(ledger)}
     for number in tqdm(range(recipe.rooms), desc="rooms", leave=False):
         path = folder / f"{number:04d}.wav"
-        if not path.exists() or made.get(path.name) != file_digest(path):
+        if not path.exists() or digests.get(path.name) != file_digest(path):
             rng = rng_for(recipe.seed, "room", number)
             rt60_s = float(rng.uniform(*reverb.rt60_s))
             room = rooms.draw_room(rt60_s, float(rng.uniform(*reverb.distance_m)), rate, rng)

@@ -38,7 +38,7 @@ def fm_losses(
     y_1s = y_1.repeat(shape.draws, 1, 1)
     y_0 = base_noise(y_1s.shape, flow.config.shared_noise, generator)
     condition = flow.condition(x)
-    fixed = condition._replace(log_scale=condition.log_scale.detach())  # it learns from `s` alone
+    fixed = condition._replace(log_scale=condition.log_scale.detach())  # learns only from `s`
     repeated = Condition(*(part.repeat(shape.draws, 1, 1) for part in fixed))
     matching = flow_matching_error(flow, y_1s, y_0, t, repeated).mean()
     m, s = regression_error(condition, y_1).mean(), scale_error(condition, y_1).mean()

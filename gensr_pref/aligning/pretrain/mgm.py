@@ -21,7 +21,7 @@ def new_mgm_model(shape: MaskedShape, tokenizer: Tokenizer) -> Masked:
 def mgm_losses(
     model: Masked, shape: MaskedShape, x: Tensor, y_1: Tensor, generator: torch.Generator
 ) -> dict[str, Tensor]:
-    """Return the loss of a batch and its parts; see `totalled`.
+    """Return the loss of a batch and its parts; see `total_loss`.
 
     The share of hidden tokens follows the cosine schedule at a progress drawn per example;
     cross-entropy is over hidden tokens.
@@ -34,7 +34,7 @@ def mgm_losses(
 
 
 def draw_mask(shape: torch.Size, generator: torch.Generator) -> Tensor:
-    """Return whether each token is hidden: [B, G, F], each example at its own progress."""
+    """Return a mask [B, G, F], True for hidden tokens; progress is drawn per example."""
     progress = torch.rand(shape[0], generator=generator)
     share = torch.tensor([hidden_share(float(p)) for p in progress])
     return torch.rand(shape, generator=generator) < share[:, None, None]

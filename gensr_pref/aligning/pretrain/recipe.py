@@ -1,4 +1,4 @@
-"""The recipe of a pretraining: which speech and degradations, which network, how long."""
+"""The recipe of a pretraining: its speech and degradations, its network, its length."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gensr_pref.generators.tiny.analysis import HIGHEST_RATE, LOWEST_RATE
 
 
 class Speech(run_file.Model):
-    """A source of clean speech and how often it is drawn."""
+    """A source of clean speech, and how often it is drawn."""
 
     source: run_file.FileSource
     weight: float = Field(1.0, gt=0, description="relative to the other sources")
@@ -32,7 +32,7 @@ class EncoderShape(run_file.Model):
 
 
 class FlowShape(EncoderShape):
-    """Flow matching; see `FlowConfig`."""
+    """Flow-matching model; see `FlowConfig`."""
 
     paradigm: Literal["fm"] = "fm"
     velocity_width: int = 160
@@ -42,7 +42,7 @@ class FlowShape(EncoderShape):
 
 
 class TokenShape(EncoderShape):
-    """The settings that both paradigms on tokens share; see `TokenModelConfig`."""
+    """The settings of both paradigms on tokens; see `TokenModelConfig`."""
 
     decoder_width: int = 160
     head_width: int = 64
@@ -52,7 +52,7 @@ class TokenShape(EncoderShape):
 
 
 class AutoregressiveShape(TokenShape):
-    """Autoregressive over frames and band groups."""
+    """Autoregressive model over frames and band groups."""
 
     paradigm: Literal["ar"] = "ar"
     decoder_dilations: tuple[int, ...] = (1, 2, 4, 8)
@@ -69,7 +69,7 @@ Shape = Annotated[FlowShape | AutoregressiveShape | MaskedShape, Field(discrimin
 
 
 class ExampleSettings(run_file.Model):
-    """How training examples are made; the recipes pretrain and tokenize have these fields."""
+    """The settings of training examples, which the recipes pretrain and tokenize share."""
 
     seed: int = 0
     speech: list[Speech] = Field(min_length=1)
@@ -93,8 +93,8 @@ class ExampleSettings(run_file.Model):
             raise WrongTogether(
                 "degrade.band_limit.rates_hz",
                 band_limit.rates_hz,
-                f"{max(band_limit.rates_hz)} is no limit at sample_rate {self.sample_rate}; give "
-                "lower rates",
+                f"{max(band_limit.rates_hz)} does not limit the band at sample_rate "
+                f"{self.sample_rate}; give lower rates",
             )
         return self
 

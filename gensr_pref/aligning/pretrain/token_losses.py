@@ -1,4 +1,4 @@
-"""The loss that pretraining shares between the two paradigms on tokens."""
+"""The pretraining loss of both paradigms on tokens."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def tokenizer_of(shape: TokenShape, sample_rate: int, base: Path) -> Tokenizer:
     """Return the tokenizer that a recipe names, by a path relative to `base`, or the shipped one.
 
     Raises:
-        ConfigError: it is of another sample rate (Hz), at which its bands lie elsewhere.
+        ConfigError: it was fitted at another sample rate (Hz), with other bands.
     """
-    named = tokenizer_folder(shape, base)
-    tokenizer = load_network(named, Tokenizer)
+    folder = tokenizer_folder(shape, base)
+    tokenizer = load_network(folder, Tokenizer)
     if tokenizer.config.sample_rate != sample_rate:
         raise ConfigError(
-            f"{named} is for {tokenizer.config.sample_rate} Hz, sample_rate is "
+            f"{folder} is for {tokenizer.config.sample_rate} Hz, sample_rate is "
             f"{sample_rate}. Fit one for that rate first "
             f"(pipelines/tokenize_gains.yaml with sample_rate={sample_rate})",
             field="model.tokenizer",
@@ -46,13 +46,13 @@ def tokenizer_of(shape: TokenShape, sample_rate: int, base: Path) -> Tokenizer:
 
 @dataclass(frozen=True)
 class TokenBatch:
-    """A batch for both paradigms on tokens.
+    """A batch of tokens, with what the network computes from its features.
 
     Attributes:
         tokens: [B, G, 1 + F].
-        y_1: [B, channels, F].
-        condition: of the encoder.
-        inputs: what the decoder and the heads read of it.
+        y_1: latent [B, channels, F].
+        condition: output of the encoder.
+        inputs: the part of it that the decoder and the heads read.
     """
 
     tokens: Tensor
@@ -75,10 +75,10 @@ class TokenBatch:
 def total_loss(
     model: TokenModel, shape: TokenShape, batch: TokenBatch, cross_entropy: Tensor
 ) -> dict[str, Tensor]:
-    """Return the loss of a batch and its parts, all of them means over tokens in nats.
+    """Return the loss of a batch and its parts, which are means over tokens in nats.
 
-    loss = ce + marginal * e + clip * c + regression * (m + s / 10): the decoder's cross-entropy,
-    that of the encoder alone, that of the first column, and the encoder's regression and scale
+    loss = ce + marginal * e + clip * c + regression * (m + s / 10): the cross-entropies of the
+    decoder, of the encoder alone, and of the first column, then the encoder's regression and scale
     errors. The encoder has losses of its own so that the decoder starts from a useful encoding.
     """
     codebook, inputs = model.tokenizer.codebook, batch.inputs

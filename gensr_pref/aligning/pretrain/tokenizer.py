@@ -19,14 +19,14 @@ from gensr_pref.identity import seed_for
 
 
 def tokenize(recipe: Tokenize, base: Path, out: Path) -> Tokenizer:
-    """Make the examples, cluster their gains, and write the codebooks.
+    """Make examples, cluster their gains, write the codebooks, and return the tokenizer.
 
     Args:
         base: folder that the recipe's paths are relative to.
-        out: receives `model.safetensors`, `config.json` and `rooms/`.
+        out: folder for `model.safetensors`, `config.json` and `rooms/`.
 
     Raises:
-        InputError: a source that cannot be used, or a folder that holds another training's result.
+        InputError: a source cannot be used, or the folder belongs to another training.
         StorageError: the folder cannot be written.
     """
     torch.set_num_threads(recipe.threads)

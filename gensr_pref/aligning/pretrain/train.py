@@ -2,10 +2,10 @@
 
     gensr-pref train pipelines/pretrain_fm_tiny.yaml --out DIR
 
-DIR receives `model.safetensors` and `config.json` (what the generator's option `checkpoint` loads),
-and `state.pt`, from which the same command resumes. All random draws depend on the recipe's seed
-and the number of the example or of the step, so an interrupted training ends with the same weights
-(unless `minutes`, which reads the clock, is set).
+The command writes into DIR `model.safetensors` and `config.json` (which the generator's option
+`checkpoint` loads), and `state.pt`, from which the same command resumes. All random draws depend on
+the recipe's seed and the number of the example or step, so an interrupted training ends with the
+same weights (unless `minutes` is set, which depends on the clock).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, cast
 
 import torch
 from torch import Tensor
@@ -44,9 +44,26 @@ from gensr_pref.identity import seed_for
 Policy = Flow | Autoregressive | Masked
 
 
+class PretrainingState(TypedDict):
+    """The state of a pretraining.
+
+    Keys:
+        model, averaged: weights by name.
+        optimiser: its `state_dict`.
+        step: number of completed steps.
+        seconds: time spent in them.
+    """
+
+    model: dict[str, Tensor]
+    averaged: dict[str, Tensor]
+    optimiser: dict[str, Any]
+    step: int
+    seconds: float
+
+
 @dataclass
 class Training:
-    """The state of a pretraining."""
+    """A pretraining in progress."""
 
     model: Policy
     averaged: Policy
@@ -57,7 +74,7 @@ class Training:
 
     @classmethod
     def start(cls, recipe: Pretrain, base: Path) -> Training:
-        """Return a training at step 0: random weights, and the encoder that the recipe names."""
+        """Return a training at step 0, with random weights and the encoder of the recipe."""
         torch.manual_seed(seed_for(recipe.seed, "weights"))
         model = new_model(recipe, base)
         optimiser = torch.optim.AdamW(
@@ -71,7 +88,7 @@ class Training:
         Raises:
             StorageError: they cannot be written.
         """
-        state = {
+        state: PretrainingState = {
             "model": self.model.state_dict(),
             "averaged": self.averaged.state_dict(),
             "optimiser": self.optimiser.state_dict(),
@@ -85,12 +102,13 @@ class Training:
         """Continue from the state on disk, if there is one.
 
         Raises:
-            StorageError: it is damaged.
-            RunMismatchError: it is the state of another training.
+            StorageError: the state is damaged.
+            RunMismatchError: it belongs to another training.
         """
-        state = read_state(out, self.claim)
-        if state is None:
+        loaded = read_state(out, self.claim)
+        if loaded is None:
             return
+        state = cast(PretrainingState, loaded)
         self.model.load_state_dict(state["model"])
         self.averaged.load_state_dict(state["averaged"])
         self.optimiser.load_state_dict(state["optimiser"])
@@ -106,7 +124,7 @@ def new_model(recipe: Pretrain, base: Path) -> Policy:
     """Return the network that the recipe describes.
 
     Raises:
-        ConfigError: the encoder it is to begin with has another shape, or the tokenizer another
+        ConfigError: the encoder of `encoder_from` has another shape, or the tokenizer another
             sample rate.
     """
     shape = recipe.model
@@ -122,7 +140,7 @@ def new_model(recipe: Pretrain, base: Path) -> Policy:
             model.encoder.load_state_dict(encoder_weights(base / shape.encoder_from))
         except RuntimeError as error:
             raise ConfigError(
-                f"another shape of encoder. {error}",
+                f"its encoder has another shape. {error}",
                 field="model.encoder_from",
                 problem=Problem.CONFLICT,
             ) from error
@@ -130,15 +148,15 @@ def new_model(recipe: Pretrain, base: Path) -> Policy:
 
 
 def pretrain(recipe: Pretrain, base: Path, out: Path) -> Policy:
-    """Train, or go on training, and return the averaged weights.
+    """Train, or continue a training, and return the network with averaged weights.
 
     Args:
         base: folder that the recipe's paths are relative to.
-        out: receives `state.pt`, `model.safetensors`, `config.json` and `rooms/`.
+        out: folder for `state.pt`, `model.safetensors`, `config.json` and `rooms/`.
 
     Raises:
-        InputError: a source or checkpoint that cannot be used, or a folder that was begun from
-            others; nothing was trained.
+        InputError: a source or checkpoint cannot be used, or the folder belongs to another
+            training; nothing was trained.
         StorageError: the folder cannot be written, or its state is damaged.
     """
     torch.set_num_threads(recipe.threads)
@@ -185,7 +203,7 @@ def _train(
 def pretraining_step(
     training: Training, recipe: Pretrain, batch: list[Example]
 ) -> dict[str, float]:
-    """Take one step of AdamW; return the losses of the paradigm."""
+    """Take one step of AdamW on a batch; return the loss and its parts."""
     for group in training.optimiser.param_groups:
         group["lr"] = pretraining_learning_rate(recipe, training.step, training.progress(recipe))
     x = torch.stack([example.x for example in batch]).float()

@@ -22,6 +22,7 @@ from gensr_pref.generators.tiny.checkpoint import (
 from gensr_pref.generators.tiny.flow import Flow, FlowConfig
 from gensr_pref.generators.tiny.fm_tiny import FlowMatchingTiny
 from gensr_pref.generators.tiny.masked import Masked
+from gensr_pref.generators.tiny.safetensors_header import LARGEST_FILE
 from gensr_pref.generators.tiny.token_model import TokenModelConfig
 from gensr_pref.generators.tiny.tokenizer import Tokenizer, TokenizerConfig
 from tests.refusals import raises
@@ -293,8 +294,9 @@ def test_a_false_header_is_refused_before_any_work(folder, content, limit_memory
 def test_an_oversized_sparse_file_is_refused(folder) -> None:
     with (folder / "model.safetensors").open("r+b") as file:
         file.truncate(2**40)
-    with pytest.raises(ConfigError, match="the limit is"):
+    with raises(ConfigError, path="model.safetensors", problem="unreadable") as caught:
         FlowMatchingTiny(checkpoint=str(folder))
+    assert str(LARGEST_FILE) in str(caught.value)
 
 
 def test_weights_that_are_not_finite_are_refused(folder) -> None:

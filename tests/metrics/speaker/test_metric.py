@@ -178,7 +178,7 @@ def test_onnx_files_of_other_networks_are_refused(onnx_file, options, names):
 
 
 def test_an_onnx_file_that_gives_one_number_is_refused(onnx_file, clip):
-    with pytest.raises(ValueError, match="must be one vector"):
+    with pytest.raises(ValueError, match="'embedding'"):
         load_metric(onnx_file(size=1)).score(clip)
 
 
@@ -224,11 +224,11 @@ def test_an_encoder_can_be_a_class_of_the_user(clip):
 def test_a_vector_that_is_not_of_norm_1_gives_no_number(clip):
     for answer in load_metric(f"{__name__}:Long").score(clip):
         assert isinstance(answer, ValueError)
-        assert "it must be 1" in str(answer)
+        assert "norm" in str(answer)
 
 
 def test_a_wrong_number_of_vectors_is_refused(clip):
-    with pytest.raises(ValueError, match="1 vectors for 3 sounds"):
+    with pytest.raises(ValueError, match=r"\b1\b.*\b3\b"):
         load_metric(f"{__name__}:Forgetful").score(clip)
 
 

@@ -1,4 +1,4 @@
-"""Tests of growing a finished run: only new work is done, and the bytes equal those of one run."""
+"""Tests of extending a run: only new work is done, and the bytes equal those of a new run."""
 
 import json
 import shutil
@@ -17,7 +17,7 @@ from tests.small_run import RUN, rows, tables
 
 
 class Project:
-    """Builds one directory again and again, with plugins that write down what they are asked."""
+    """Builds a directory several times, with plugins that log their calls."""
 
     def __init__(self, base, folder):
         self.base, self.folder, self.out = base, folder, folder / "run"
@@ -31,18 +31,20 @@ class Project:
             "options": {"log": str(folder / "asked"), "how": "picky"},
         }
 
-    def file(self, generators, panel, **corpus):
+    def run_file(self, generators, panel, **corpus):
         document = {**RUN, "generators": generators, "panel": panel}
         document["corpus"] = {**RUN["corpus"], **corpus}
         return run_file.parse(document, run_file.Run, "test")
 
     def build(self, out, generators, panel, *overrides, **corpus):
-        made = self.file(generators, panel, **corpus).model_dump(mode="json", exclude_none=True)
-        run = run_file.parse(run_file.override(made, list(overrides)), run_file.Run, "test")
+        complete = self.run_file(generators, panel, **corpus).model_dump(
+            mode="json", exclude_none=True
+        )
+        run = run_file.parse(run_file.override(complete, list(overrides)), run_file.Run, "test")
         return build(run, out, base=self.base)
 
-    def taken(self, name):
-        """What was written down since the last look."""
+    def take_log(self, name):
+        """Return and clear a log of calls."""
         path = self.folder / name
         lines = [int(line) for line in path.read_text().split()] if path.exists() else []
         path.unlink(missing_ok=True)
@@ -69,37 +71,37 @@ ROUGH = {"metric": "cheap:Roughness"}
 OF_HISS = {"use": "cheap:Hiss", "candidates": 2}
 
 
-def test_more_candidates_are_drawn_beside_those_that_are_there(project, tmp_path):
+def test_more_candidates_are_drawn_without_drawing_existing_ones_again(project, tmp_path):
     project.build(project.out, [project.generator], [ROUGH, project.metric])
-    project.taken("calls"), project.taken("asked")
+    project.take_log("calls"), project.take_log("asked")
     project.build(project.out, [project.more(5)], [ROUGH, project.metric])
-    calls, asked = project.taken("calls"), project.taken("asked")
-    assert max(calls) == 2  # of three that are there and five that are wanted
+    calls, asked = project.take_log("calls"), project.take_log("asked")
+    assert max(calls) == 2  # three exist and five are wanted
     made = [row for row in rows(project.out, "candidates") if row["index"] >= 3]
     assert sum(asked) == len(made)
     project.build(tmp_path / "once", [project.more(5)], [ROUGH, project.metric])
     assert tables(project.out) == tables(tmp_path / "once")
-    assert rows(project.out, "failures")  # of odd seeds and odd lengths, old and new
+    assert rows(project.out, "failures")  # old and new failures, of odd seeds and odd lengths
 
 
-def test_another_generator_leaves_the_first_alone(project, tmp_path):
+def test_another_generator_does_not_run_the_first_one_again(project, tmp_path):
     project.build(project.out, [project.generator], [project.metric])
-    before = len(project.taken("asked"))
-    project.taken("calls")
+    before = len(project.take_log("asked"))
+    project.take_log("calls")
     project.build(project.out, [OF_HISS, project.generator], [project.metric])
-    assert project.taken("calls") == []
-    assert project.taken("asked") == [2] * before  # not the noisy input again either
+    assert project.take_log("calls") == []
+    assert project.take_log("asked") == [2] * before  # not the noisy input again either
     project.build(tmp_path / "once", [OF_HISS, project.generator], [project.metric])
     assert tables(project.out) == tables(tmp_path / "once")
 
 
-def test_another_metric_is_the_only_one_asked(project, tmp_path):
+def test_only_an_added_metric_runs(project, tmp_path):
     project.build(project.out, [project.generator], [project.metric])
     untouched = {k: v for k, v in tables(project.out).items() if k[:5] in ("clips", "candi")}
     times = [(project.out / name).stat().st_mtime_ns for name in untouched]
-    project.taken("calls"), project.taken("asked")
+    project.take_log("calls"), project.take_log("asked")
     project.build(project.out, [project.generator], [ROUGH, project.metric])
-    assert project.taken("calls") == project.taken("asked") == []
+    assert project.take_log("calls") == project.take_log("asked") == []
     assert [(project.out / name).stat().st_mtime_ns for name in untouched] == times
     project.build(tmp_path / "once", [project.generator], [ROUGH, project.metric])
     assert tables(project.out) == tables(tmp_path / "once")
@@ -108,29 +110,29 @@ def test_another_metric_is_the_only_one_asked(project, tmp_path):
 def test_more_clips_fill_new_shards(project, tmp_path):
     project.build(project.out, [OF_HISS], [project.metric], limit=3)
     before = tables(project.out)
-    project.taken("asked")
+    project.take_log("asked")
     summary = project.build(project.out, [OF_HISS], [project.metric])
     assert summary["clips"] == 7
-    assert len(project.taken("asked")) == 4
+    assert len(project.take_log("asked")) == 4
     after = tables(project.out)
     assert {k: after[k] for k in before if "pairs" not in k} == {
         k: v for k, v in before.items() if "pairs" not in k
     }
     project.build(tmp_path / "once", [OF_HISS], [project.metric])
     for table, key in (("clips", "clip_id"), ("candidates", "candidate_id"), ("pairs", "pair_id")):
-        there = {row[key]: row for row in rows(project.out, table)}
-        assert there == {row[key]: row for row in rows(tmp_path / "once", table)}
+        grown = {row[key]: row for row in rows(project.out, table)}
+        assert grown == {row[key]: row for row in rows(tmp_path / "once", table)}
 
 
-def test_everything_at_once_and_interrupted(project, tmp_path, monkeypatch):
-    """A growth that stops half-way continues, and its old scores still make pairs until then."""
+def test_interrupted_extension_is_continued(project, tmp_path, monkeypatch):
+    """Until then the old scores still give pairs."""
     project.build(project.out, [project.generator], [ROUGH], limit=3)
     wanted = ([project.more(5), OF_HISS], [project.metric, ROUGH])
-    write, seen = part_files.write, []
+    write, written = part_files.write, []
 
     def failing(path, *rest):
-        seen.append(path)
-        if len(seen) == 6:
+        written.append(path)
+        if len(written) == 6:
             raise KeyboardInterrupt
         return write(path, *rest)
 
@@ -146,12 +148,12 @@ def test_everything_at_once_and_interrupted(project, tmp_path, monkeypatch):
     assert json.loads((project.out / "summary.json").read_text())["complete"]
 
 
-def test_vote_that_changes_scores_nothing_anew(project):
+def test_changed_vote_scores_nothing_again(project):
     project.build(project.out, [OF_HISS], [ROUGH, project.metric])
     before = tables(project.out)
-    project.taken("asked")
+    project.take_log("asked")
     project.build(project.out, [OF_HISS], [ROUGH, {**project.metric, "vote": False}])
-    assert project.taken("asked") == []
+    assert project.take_log("asked") == []
     after = tables(project.out)
     assert {k for k in before if before[k] != after[k]} == {"pairs/part-00000.parquet"}
 
@@ -176,39 +178,24 @@ def test_run_that_shrinks_or_changes_is_refused(finished, tmp_path, override, fi
     assert yaml.safe_load((out / "run.yaml").read_text())["corpus"]["limit"] is None
 
 
-def test_texts_of_clips_that_come_are_learnt_for_those_that_were_there(base, tmp_path):
-    """A metric that studies the corpus scores all of it anew, and only that metric does."""
+def test_metric_that_learns_from_texts_scores_all_clips_again(base, tmp_path):
+    """No other metric scores them again."""
     names = sorted(path.name for path in (base / "speech").iterdir())
     lines = [f"speech/{name},sentence {place}" for place, name in enumerate(names)]
     (base / "growing.csv").write_text("\n".join(["path,text", *lines]), encoding="utf-8")
     source = {"kind": "manifest", "path": "growing.csv", "columns": {"text": "text"}}
     counting = {"metric": "cheap:Counting", "options": {"log": str(tmp_path / "asked")}}
 
-    def built(out, limit):
+    def build_limited(out, limit):
         corpus = {**RUN["corpus"], "source": source, "limit": limit}
         panel = [{"metric": "cheap:Talkative"}, counting]
         run = run_file.parse({**RUN, "corpus": corpus, "panel": panel}, run_file.Run, "test")
         return build(run, out, base=base)
 
-    built(tmp_path / "run", 3)
+    build_limited(tmp_path / "run", 3)
     (tmp_path / "asked").unlink()
-    built(tmp_path / "run", 5)
+    build_limited(tmp_path / "run", 5)
     assert len((tmp_path / "asked").read_text().split()) == 2
-    heard = {row["notes"]["heard"] for row in rows(tmp_path / "run", "scores")}
-    assert len(heard) == 1
-    assert heard.pop().count("/") == 4
-
-
-def test_clips_that_left_the_corpus_are_told(base, tmp_path):
-    names = sorted(path.name for path in (base / "speech").iterdir())
-    manifest = base / "leaving.csv"
-    manifest.write_text("\n".join(["path", *(f"speech/{name}" for name in names)]))
-    source = {"kind": "manifest", "path": "leaving.csv"}
-    document = {**RUN, "corpus": {**RUN["corpus"], "source": source}}
-    run = run_file.parse(document, run_file.Run, "test")
-    build(run, tmp_path / "run", base=base)
-    manifest.write_text("\n".join(["path", *(f"speech/{name}" for name in names[1:])]))
-    with raises(RunMismatchError, path="run", value=1, problem="changed"):
-        build(run, tmp_path / "run", base=base)
-    manifest.write_text("\n".join(["path", *(f"speech/{name}" for name in names)]))
-    assert build(run, tmp_path / "run", base=base)["complete"]
+    texts = {row["notes"]["heard"] for row in rows(tmp_path / "run", "scores")}
+    assert len(texts) == 1
+    assert texts.pop().count("/") == 4
