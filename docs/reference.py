@@ -22,6 +22,7 @@ from typing import Any
 from layout import BLOCKS, LayoutError, page_with_block
 from pydantic import BaseModel
 
+from gensr_pref.cli.arguments import describe_argument
 from gensr_pref.cli.main import parser
 from gensr_pref.config.run_file import Model, Run
 
@@ -178,25 +179,21 @@ def _subcommands(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentP
 def _command(parser: argparse.ArgumentParser) -> str:
     arguments = [a for a in parser._actions if not isinstance(a, argparse._HelpAction)]
     synopsis = " ".join([parser.prog, *(_spelling(a, synopsis=True) for a in arguments)])
-    rows = [f"| `{_spelling(a)}` | {a.help or ''}{_argument_default(a)} |" for a in arguments]
+    rows = [f"| `{_spelling(a)}` | {describe_argument(a)} |" for a in arguments]
     title = parser.prog.split()[-1]
     lines = [f"## {title}\n", f"{parser.description}\n", f"```\n{synopsis}\n```\n"]
     return "\n".join([*lines, "| argument | |", "|---|---|", *rows, ""])
 
 
 def _spelling(action: argparse.Action, synopsis: bool = False) -> str:
-    value = "" if action.nargs == 0 else str(action.metavar or action.dest.upper())
+    choices = "{" + ",".join(map(str, action.choices)) + "}" if action.choices else ""
+    value = "" if action.nargs == 0 else str(action.metavar or choices or action.dest.upper())
     if action.option_strings:
         written = " ".join([", ".join(action.option_strings), value]).strip()
         return written if action.required or not synopsis else f"[{written}]"
-    if synopsis and action.nargs == "*":
-        return f"[{value} …]"
+    if synopsis and action.nargs in ("*", "+"):
+        return f"[{value} …]" if action.nargs == "*" else f"{value} …"
     return f"[{value}]" if synopsis and action.nargs == "?" else value
-
-
-def _argument_default(action: argparse.Action) -> str:
-    shown = action.option_strings and action.nargs != 0 and action.default is not None
-    return f" (default `{action.default}`)" if shown else ""
 
 
 def broken_links(root: Path) -> list[str]:

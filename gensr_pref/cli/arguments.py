@@ -8,8 +8,8 @@ from pathlib import Path
 from gensr_pref.storage.location import parse_location
 
 DIRECTORY = "run directory, or its URL"
-OVERRIDE = "field to override, such as corpus.limit=8"
-PANEL = "names of metrics separated by commas, or a YAML file with a `panel`"
+OVERRIDE = "field of the run file to override, such as corpus.limit=8"
+PANEL = "names of metrics, separated by commas, or a YAML file with a `panel` section"
 SEED = "random seed"
 DEVICE = "torch device, such as cuda"
 
@@ -27,6 +27,21 @@ def add_directory(parser: argparse.ArgumentParser) -> None:
 def add_overrides(parser: argparse.ArgumentParser, text: str = OVERRIDE) -> None:
     """Add ``key=value`` settings, which `gensr_pref.cli.main.parse` also takes after options."""
     parser.add_argument("overrides", nargs="*", metavar="key=value", help=text)
+
+
+def describe_argument(action: argparse.Action) -> str:
+    """Return the help of an argument with its default."""
+    text = action.help or ""
+    if not action.option_strings or action.nargs == 0 or action.default in (None, []):
+        return text
+    return f"{text}; default: {action.default}"
+
+
+class HelpFormatter(argparse.HelpFormatter):
+    """The layout of ``--help``: each option is shown with its default."""
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        return describe_argument(action)
 
 
 def megabytes(text: str) -> int:

@@ -8,7 +8,7 @@ from gensr_pref.cli.arguments import add_directory
 from gensr_pref.cli.output import as_json, show
 from gensr_pref.storage.location import parse_location, require_local
 
-HELP = "measure what the pairs of a run are worth; writes report.html and audit.json"
+HELP = "measure what the pairs of a run are worth, and write report.html and audit.json"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,20 +19,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=parse_location,
         nargs="?",
         metavar="OTHER",
-        help="second run directory, which the first is compared with",
+        help="second run directory, or its URL, to compare the first with",
     )
     parser.add_argument(
         "--heard",
         type=int,
         default=1000,
         metavar="N",
-        help="number of pairs whose audio is analysed",
+        help="largest number of pairs whose audio is analysed",
     )
     parser.add_argument("--open", action="store_true", help="open the report in the browser")
 
 
 def run(options: argparse.Namespace) -> None:
-    """Audit one run, or two to compare them, and print what was found."""
+    """Audit one run, or two to compare them, and print the results."""
     from gensr_pref.auditing.compare import compare_audits
     from gensr_pref.auditing.load import evidence
     from gensr_pref.auditing.report.write import report_of

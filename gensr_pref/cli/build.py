@@ -8,13 +8,13 @@ from gensr_pref.cli.arguments import DIRECTORY, add_overrides, add_run_file
 from gensr_pref.cli.output import plugin_prints_on_stderr
 from gensr_pref.storage.location import parse_location
 
-HELP = "build preference pairs from a corpus; the same command again continues the build"
+HELP = "build preference pairs from a corpus, or continue an interrupted build"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the run file, the run directory and overrides."""
     add_run_file(parser)
-    parser.add_argument("--out", type=parse_location, required=True, help=DIRECTORY)
+    parser.add_argument("--out", type=parse_location, required=True, metavar="DIR", help=DIRECTORY)
     add_overrides(parser)
 
 

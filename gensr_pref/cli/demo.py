@@ -13,8 +13,10 @@ HELP = "build a small dataset from the bundled sample"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add where the run goes, and overrides."""
-    parser.add_argument("--out", type=parse_location, default=Path("demo-run"), help=DIRECTORY)
+    """Add the run directory and overrides."""
+    parser.add_argument(
+        "--out", type=parse_location, default=Path("demo-run"), metavar="DIR", help=DIRECTORY
+    )
     add_overrides(parser)
 
 

@@ -19,15 +19,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar="GENERATOR",
         help="generator as [label=]name[:option=value,...], the base first, such as base=fm-tiny "
-        "dpo@1=fm-tiny:checkpoint=runs/dpo; or an evaluation file (.yaml), then key=value",
+        "dpo@1=fm-tiny:checkpoint=runs/dpo; or instead an evaluation file (.yaml), and key=value "
+        "to override its fields",
     )
     parser.set_defaults(overrides=[])
-    parser.add_argument("--out", type=Path, required=True, help="folder to write the results to")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="run directory of the evaluation"
+    )
     parser.add_argument(
         "--clips",
         metavar="PATH",
-        help="held-out clips: run file, manifest, folder with noisy/ and clean/, or the validation "
-        "split of a run directory or exported dataset",
+        help="held-out clips: a run file, a manifest, a folder with noisy/ and clean/, or a run "
+        "directory or exported dataset, whose validation split is used",
     )
     parser.add_argument(
         "--limit", type=int, metavar="N", help="largest number of clips; default: all"
@@ -44,21 +47,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--control",
         action="append",
         metavar="LABEL",
-        help="label of a control: a generator that should not beat the base; may be repeated",
+        help="label of a control, that is, a generator that should not beat the base; may be "
+        "repeated",
     )
-    parser.add_argument("--panel", help=PANEL)
+    parser.add_argument(
+        "--panel",
+        metavar="METRICS",
+        help=f"{PANEL}; default: the panel of the run that the clips are from, or that of `score`",
+    )
     parser.add_argument(
         "--hold-out",
         metavar="NAMES",
-        help="metrics or scores that did not choose the pairs, separated by commas",
+        help="metrics or scores that did not choose the training pairs, separated by commas; "
+        "default: those without a vote",
     )
     parser.add_argument(
         "--over",
         choices=["clip", "speaker"],
-        help="cluster of the confidence intervals; default: clip",
+        help="unit that the confidence intervals are computed over; default: clip",
     )
-    parser.add_argument("--seed", type=int, help=SEED)
-    parser.add_argument("--workers", help="number of processes; default: one per CPU")
+    parser.add_argument(
+        "--seed",
+        type=int,
+        metavar="N",
+        help=f"{SEED}; default: that of the run that the clips are from, or 0",
+    )
+    parser.add_argument("--workers", metavar="N", help="number of processes; default: one per CPU")
     parser.add_argument("--device", help=f"{DEVICE}; default: cpu")
 
 
@@ -70,7 +84,7 @@ def run(options: argparse.Namespace) -> None:
     from gensr_pref.config import plugins
 
     if not options.words[0].endswith((".yaml", ".yml")):
-        plugins.search(Path.cwd())  # of what is named here
+        plugins.search(Path.cwd())  # for generators of the user's own
     wanted, home = parse_words([*options.words, *options.overrides], vars(options))
     with plugin_prints_on_stderr():
         summary, evaluation = evaluate(wanted, options.out, base=home)

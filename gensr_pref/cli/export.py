@@ -20,7 +20,7 @@ HELP = "write a run as a Hugging Face dataset with a card, and push it to the Hu
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the run, the folder to make, what goes into it, and where it is published."""
+    """Add the run, the folder to write, its contents, and the repository on the Hub."""
     add_directory(parser)
     parser.add_argument(
         "out", type=Path, metavar="OUT", help="folder to write; an earlier export in it is replaced"
@@ -35,13 +35,15 @@ def _add_contents(parser: argparse.ArgumentParser) -> None:
         dest="form",
         choices=["parquet", "wav-jsonl", "trl"],
         default="parquet",
-        help="parquet; plain files (wav-jsonl); or token ids under TRL's column names (trl)",
+        help="format of the dataset: Parquet files, WAV files with JSON lines, or token ids in "
+        "columns named as TRL expects",
     )
     parser.add_argument(
         "--candidates",
         choices=["none", "scores", "audio"],
         default="scores",
-        help="content of the config `candidates`: none, scores, or scores and audio; parquet only",
+        help="what to include of all candidates, as a second table (config `candidates`): nothing, "
+        "their scores, or scores and audio; only with --format parquet",
     )
     parser.add_argument("--clean", action="store_true", help="include the clean clips")
     parser.add_argument(
@@ -50,18 +52,19 @@ def _add_contents(parser: argparse.ArgumentParser) -> None:
         type=megabytes,
         default="400",
         metavar="MB",
-        help="approximate size of a Parquet file in MB",
+        help="approximate size of a Parquet file, in megabytes",
     )
     parser.add_argument(
         "--anonymise",
         choices=["drop", "hash"],
-        help="drop the names of speakers and recordings, or replace them with pseudonyms",
+        help="how to treat the names of speakers and recordings: drop them, or hash them into "
+        "pseudonyms; default: keep them",
     )
     parser.add_argument(
         "--secret",
         type=Path,
         metavar="FILE",
-        help="file with the key of the pseudonyms; default: DIR/anonymise.key",
+        help="file with the key for --anonymise hash; default: DIR/anonymise.key",
     )
     parser.add_argument(
         "--allow",
@@ -69,7 +72,7 @@ def _add_contents(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="TEXT",
-        help="text that the scan for private text accepts; may be repeated",
+        help="text that the scan for private text must not refuse; may be repeated",
     )
 
 
@@ -90,7 +93,8 @@ def _add_hub(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--others",
         choices=["keep", "delete"],
-        help="whether to keep or delete files in the repository that no export wrote",
+        help="what to do with files in the repository that no export wrote; default: refuse to "
+        "push if there are any",
     )
     parser.add_argument(
         "--dry-run", action="store_true", help="list what would be pushed, but push nothing"
@@ -98,7 +102,7 @@ def _add_hub(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Export the run, push it where a repository is named, and print what was written."""
+    """Export the run, push it if a repository is named, and print what was written."""
     from gensr_pref.exporting.dataset import ExportOptions
     from gensr_pref.exporting.export_run import PublishingOptions
     from gensr_pref.exporting.hub import HubTarget

@@ -9,29 +9,31 @@ from typing import Any
 from gensr_pref.cli.output import as_json, show
 from gensr_pref.cli.tables import format_table_with_lines
 
-HELP = "download model weights and verify them; without a name, list them"
+HELP = "download and verify the weights of models; without a name, list them"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the names of weights and how to check them."""
+    """Add the names of checkpoints and their verification."""
     parser.add_argument(
         "names",
         nargs="*",
         metavar="NAME",
-        help="name of a checkpoint, such as utmos, or ORG/NAME[@REVISION] on the Hub",
+        help="name of a checkpoint, such as utmos, or repository on the Hub as ORG/NAME[@REVISION]",
     )
     parser.add_argument(
-        "--sha256", metavar="HEX", help="SHA-256 digest that the file must have; for a single name"
+        "--sha256",
+        metavar="HEX",
+        help="SHA-256 digest that the file must have; only with a single name",
     )
     parser.add_argument(
         "--verify",
         action="store_true",
-        help="compare the files on this machine with their digests; downloads nothing",
+        help="compare the files on this machine with their digests, without any download",
     )
 
 
 def run(options: argparse.Namespace) -> None:
-    """Download, verify or list weights, and print which are on this machine."""
+    """Download, verify or list checkpoints, and print which are on this machine."""
     from gensr_pref.weights import fetch
 
     try:

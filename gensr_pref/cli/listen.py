@@ -11,19 +11,21 @@ from gensr_pref.cli.arguments import add_directory
 from gensr_pref.cli.output import show
 from gensr_pref.errors import quantity
 
-HELP = "run a blind listening test with pairs of a run, in the browser"
+HELP = "judge pairs of a run by ear, in a blind listening test in the browser"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the run directory, how many pairs, who listens, and where the page is."""
+    """Add the run directory, the number of pairs, the listener and the page."""
     add_directory(parser)
     parser.add_argument(
         "--pairs", type=int, default=40, metavar="N", help="number of pairs to judge"
     )
     parser.add_argument(
-        "--listener", metavar="NAME", help="name of the listener; without it, the page asks"
+        "--listener", metavar="NAME", help="name of the listener; default: the page asks for it"
     )
-    parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one")
+    parser.add_argument(
+        "--port", type=int, default=0, metavar="N", help="port on 127.0.0.1; 0: any free port"
+    )
     parser.add_argument(
         "--no-browser", action="store_true", help="print the address without opening a browser"
     )
@@ -31,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--export",
         type=Path,
         metavar="FOLDER",
-        help="folder for a webMUSHRA test, written instead of serving the page",
+        help="folder to write a webMUSHRA test to, instead of serving the page",
     )
 
 

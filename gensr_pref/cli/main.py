@@ -1,6 +1,7 @@
-"""The program: parse, run one command, and turn its errors into an exit status.
+"""The program: parses, runs one command, and turns its errors into an exit status.
 
-Exit status: 0 done, 1 incomplete (says what is missing), 2 bad input (says which field).
+Exit status: 0 done, 1 incomplete (the message says what is missing), 2 bad input (the message names
+the field).
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from gensr_pref.cli import (
     status,
     train,
 )
-from gensr_pref.cli.arguments import flags
+from gensr_pref.cli.arguments import HelpFormatter, flags
 from gensr_pref.errors import GensrPrefError, InputError
 from gensr_pref.storage.location import home
 
@@ -42,7 +43,7 @@ class Command(Protocol):
     """A module of this package that is a command.
 
     Attributes:
-        HELP: what the command does, in a line.
+        HELP: one line about what the command does.
     """
 
     HELP: str
@@ -79,7 +80,7 @@ _READING: tuple[Command, ...] = (
     export,
     evaluate,
     train,
-)  # files that a stranger may have made
+)  # they read files that someone else may have made
 _RESUMABLE: tuple[Command, ...] = (demo, build, plan, score, evaluate, restore, fetch, train)
 _TRACEBACK = "GENSR_PREF_TRACEBACK"  # environment variable: raise unexpected errors
 
@@ -92,16 +93,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with process.handle_signals():
             options = parse(arguments)
             command, words = options.command, flags(options)
-            home()  # libraries ask for one, and some fail where there is none
+            home()  # some libraries fail without a home folder
             options.command.run(options)
-            sys.stdout.flush()  # here, where a reader that is gone is no error
+            sys.stdout.flush()  # here, where a closed pipe is no error
     except GensrPrefError as error:
         output.show(f"gensr-pref: {error.render(words)}", file=sys.stderr)
         return 2 if isinstance(error, InputError) else 1
-    except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
+    except BrokenPipeError:  # the reader of the output, such as `head`, has ended
         output.close()
     except KeyboardInterrupt:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C changes nothing any more
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # ignore a second Ctrl-C
         resume = " Finished work is kept; the same command continues it."
         output.show(
             f"gensr-pref: interrupted.{resume if command in _RESUMABLE else ''}", file=sys.stderr
@@ -116,7 +117,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _describe_unexpected(error: Exception) -> str:
-    """A sentence about an error that no reader expected in the files that a command reads."""
+    """Return a sentence about an error that no code expected in the files that were read."""
     last = traceback.extract_tb(error.__traceback__)[-1]
     return (
         f"unexpected error: {type(error).__name__}: {error} ({Path(last.filename).name}, line "
@@ -127,11 +128,11 @@ def _describe_unexpected(error: Exception) -> str:
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Return the arguments, with ``key=value`` allowed before and after options."""
-    known = parser()
-    options, rest = known.parse_known_args(arguments)
-    strange = [word for word in rest if "=" not in word or word.startswith("-")]
-    if strange or (rest and not hasattr(options, "overrides")):
-        known.error(f"unrecognized arguments: {' '.join(strange or rest)}")
+    whole = parser()
+    options, rest = whole.parse_known_args(arguments)
+    unknown = [word for word in rest if "=" not in word or word.startswith("-")]
+    if unknown or (rest and not hasattr(options, "overrides")):
+        whole.error(f"unrecognized arguments: {' '.join(unknown or rest)}")
     if rest:
         options.overrides = [*options.overrides, *rest]
     return options
@@ -147,7 +148,9 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"gensr-pref {__version__}")
     commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for name, command in COMMANDS.items():
-        added = commands.add_parser(name, help=command.HELP, description=command.HELP)
+        added = commands.add_parser(
+            name, help=command.HELP, description=command.HELP, formatter_class=HelpFormatter
+        )
         added.add_argument("--json", action="store_true", help="print the result as JSON")
         added.set_defaults(command=command, parser=added)
         command.add_arguments(added)

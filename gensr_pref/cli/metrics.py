@@ -7,7 +7,7 @@ import argparse
 from gensr_pref.cli.output import as_json, show
 from gensr_pref.cli.tables import format_table_with_lines
 
-HELP = "list the available metrics"
+HELP = "list the metrics, with their scores, needs and licences"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

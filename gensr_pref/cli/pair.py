@@ -9,13 +9,13 @@ from pathlib import Path
 from gensr_pref.cli.arguments import add_directory, add_overrides
 from gensr_pref.cli.output import show
 
-HELP = "make the pairs again from the scores, with another rule or other settings"
+HELP = "make the pairs of a run again from its scores, with another rule or settings"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the run directory and the settings of the pairing section."""
     add_directory(parser)
-    add_overrides(parser, "setting of the pairing section, such as margin.dnsmos_ovrl=0.1")
+    add_overrides(parser, "field of the pairing section to set, such as margin.dnsmos_ovrl=0.1")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -25,7 +25,7 @@ def run(options: argparse.Namespace) -> None:
     from gensr_pref.cli.summary_text import show_made
     from gensr_pref.config import plugins
 
-    plugins.search(Path.cwd())  # of a rule that is named here
+    plugins.search(Path.cwd())  # for a rule of the user's own
     summary = pair(options.dir, options.overrides)
     rule = summary["pairing"]["rule"] if names_rule(options.overrides) else None
     show_made(summary, options.dir, options.json, rule=rule, settings=options.overrides)

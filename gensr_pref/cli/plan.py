@@ -15,7 +15,7 @@ from gensr_pref.storage.location import parse_location
 if TYPE_CHECKING:
     from gensr_pref.apply.pilot import Plan
 
-HELP = "build a small pilot run and estimate what N pairs will need"
+HELP = "build a small pilot run, and estimate the time and disk space that N pairs need"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,13 +36,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out",
         type=parse_location,
         metavar="DIR",
-        help="run directory for the pilot run; a build with the same --out continues it",
+        help="run directory of the pilot run, which a build with the same --out continues; "
+        "default: a temporary one",
     )
     add_overrides(parser)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Build the pilot and print what the number of pairs needs."""
+    """Build the pilot run and print the estimate."""
     import tempfile
 
     from gensr_pref.config import run_file

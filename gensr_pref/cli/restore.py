@@ -13,17 +13,20 @@ from gensr_pref.errors import RunIncompleteError, quantity
 if TYPE_CHECKING:
     from gensr_pref.apply.restore import RestoreReport
 
-HELP = "restore a noisy file, or a folder of them, with a generator"
+HELP = "restore a noisy audio file, or a folder of them, with a generator"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the files, the generator, and how one of its candidates is chosen."""
+    """Add the files, the generator, and the choice among its candidates."""
     parser.add_argument(
-        "source", type=Path, metavar="IN", help="noisy file, or folder of noisy files"
+        "source", type=Path, metavar="IN", help="noisy audio file, or folder of such files"
     )
     parser.add_argument("out", type=Path, metavar="OUT", help="file or folder to write")
     parser.add_argument(
-        "--generator", required=True, metavar="NAME", help="name of the generator, or module:Class"
+        "--generator",
+        required=True,
+        metavar="NAME",
+        help="name of a generator (see `gensr-pref generators`), or module:Class",
     )
     parser.add_argument(
         "--option",
@@ -38,14 +41,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=1,
         metavar="N",
-        help="number of candidates to choose from",
+        help="number of candidates to draw, of which the best is used",
     )
     parser.add_argument(
         "--by",
         metavar="SCORE",
-        help="score that chooses among the candidates; default with --best-of: dnsmos_ovrl",
+        help="score that chooses the best candidate; default with --best-of: dnsmos_ovrl",
     )
-    parser.add_argument("--seed", type=int, default=0, help=SEED)
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help=SEED)
     parser.add_argument("--device", default="cpu", help=DEVICE)
 
 

@@ -18,41 +18,56 @@ HELP = "score folders of audio files with a panel of metrics"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the folders, what to compare them with, the panel and the engine."""
+    """Add the folders, the clips to compare with, the panel and the engine."""
     parser.add_argument(
         "systems",
         nargs="+",
         metavar="DIR",
-        help="folder with the audio files of one system, or a single file; then "
-        "METRIC.OPTION=VALUE for options of metrics",
+        help="folder with the audio files of one system, or a single file; METRIC.OPTION=VALUE "
+        "sets an option of a metric",
     )
     parser.set_defaults(overrides=[])
     parser.add_argument(
-        "--out", type=Path, required=True, help="table to write: .parquet, .csv or .jsonl"
+        "--out",
+        type=Path,
+        required=True,
+        metavar="TABLE",
+        help="table to write: .parquet, .csv or .jsonl",
     )
     parser.add_argument(
-        "--reference", type=Path, metavar="DIR", help="folder with the same clips, clean"
+        "--reference", type=Path, metavar="DIR", help="folder with the clean versions of the clips"
     )
     parser.add_argument(
-        "--noisy", type=Path, metavar="DIR", help="folder with the same clips, before restoration"
+        "--noisy", type=Path, metavar="DIR", help="folder with the clips before restoration"
     )
     parser.add_argument(
         "--texts",
         type=Path,
         metavar="TABLE",
-        help="table with the columns audio, text and language",
+        help="table with what is said in the clips, in the columns audio, text and (optionally) "
+        "language",
     )
     parser.add_argument(
         "--language",
-        help="language of clips for which the texts give none; ISO 639 code, such as en",
+        metavar="CODE",
+        help="language of clips for which the table of texts gives none; ISO 639 code, such as en",
     )
-    parser.add_argument("--panel", help=PANEL)
+    parser.add_argument(
+        "--panel",
+        metavar="METRICS",
+        help=f"{PANEL}; default: all metrics that the given inputs allow",
+    )
     parser.add_argument(
         "--align",
         action="store_true",
-        help="undo the delay and polarity of each file before scoring",
+        help="correct the delay and polarity of each file before scoring",
     )
-    parser.add_argument("--workers", default="auto", help="number of processes; auto = one per CPU")
+    parser.add_argument(
+        "--workers",
+        default="auto",
+        metavar="N",
+        help="number of processes; auto: one per CPU, or a single one for few clips",
+    )
     parser.add_argument("--device", default="cpu", help=DEVICE)
 
 

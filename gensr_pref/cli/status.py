@@ -14,8 +14,8 @@ from gensr_pref.errors import quantity
 if TYPE_CHECKING:
     from gensr_pref.building.status import Status
 
-HELP = "show the progress of a build, also from another terminal"
-_SHOWN = 3  # names of missing files
+HELP = "show the progress of a build that runs or has ended"
+_SHOWN = 3  # number of missing files that are named
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--watch",
         type=float,
         metavar="SECONDS",
-        help="report again after so many seconds, until the build ends",
+        help="interval between reports, which end with the build; default: one report",
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from gensr_pref.cli.arguments import add_overrides
 from gensr_pref.cli.output import show
 
-HELP = "train a generator; the same command again continues the training"
+HELP = "train a generator, or continue an interrupted training"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,20 +19,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "recipe",
         type=Path,
         metavar="TRAIN.yaml",
-        help="recipe file: pretrain, tokenize, dpo or average",
+        help="recipe file, whose field `recipe` is pretrain, tokenize, dpo or average",
     )
-    parser.add_argument("--out", type=Path, required=True, help="folder to write the checkpoint to")
-    add_overrides(parser, "field to override, such as steps=100")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="folder to write the checkpoint to"
+    )
+    add_overrides(parser, "field of the recipe to override, such as steps=100")
 
 
 def run(options: argparse.Namespace) -> None:
-    """Carry out the recipe and print how to use what it made."""
+    """Carry out the recipe and print how to use the result."""
     from gensr_pref.aligning.pretrain.recipe import load_recipe
     from gensr_pref.config import plugins
 
     recipe = load_recipe(options.recipe, options.overrides)
     base = options.recipe.resolve().parent
-    plugins.search(base)  # of a generator that the recipe names
+    plugins.search(base)  # for a generator that the recipe names
     result, use = _run_recipe(recipe, base, options.out)
     show(json.dumps(result) if options.json else f"{options.out}: finished. {use}")
 

@@ -4,7 +4,7 @@ import argparse
 
 import pytest
 
-from gensr_pref.cli.arguments import flags, megabytes
+from gensr_pref.cli.arguments import HelpFormatter, flags, megabytes
 from gensr_pref.cli.main import COMMANDS, parse
 
 CALLS = {
@@ -28,6 +28,16 @@ def test_a_flag_is_known_by_the_name_of_its_parameter():
     known = flags(parse(["export", "a", "b"]))
     assert known["repository"] == "--push-to-hub"
     assert known["out"] == "OUT"
+
+
+def test_help_shows_the_default_of_each_option_that_has_one():
+    parser = argparse.ArgumentParser(formatter_class=HelpFormatter)
+    parser.add_argument("--seed", default=7, help="number")
+    parser.add_argument("--name", help="text")
+    parser.add_argument("--allow", action="append", default=[], help="list")
+    parser.add_argument("--open", action="store_true", help="switch")
+    lines = parser.format_help().splitlines()
+    assert {line.split()[-1] for line in lines[-4:]} == {"7", "text", "list", "switch"}
 
 
 @pytest.mark.parametrize("text", ["", "4e2", "x"])
