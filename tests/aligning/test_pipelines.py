@@ -66,19 +66,19 @@ def test_a_folder_that_is_no_run_is_refused_before_anything_is_copied(tmp_path, 
 
 
 @pytest.mark.parametrize(
-    ("variable", "value", "told"),
+    ("variable", "value", "message"),
     [
         ("MODELS", "ar arr", "arr is none of ar, mgm, fm"),
         ("CLIPS", "missing", "missing does not exist"),
     ],
 )
 def test_a_wrong_variable_is_refused_before_anything_is_built(
-    tmp_path, variable, value, result
+    tmp_path, variable, value, message
 ) -> None:
     words = [str(PIPELINES / "laptop.yaml"), str(tmp_path / "out")]
     done = called("unanimous", *words, **{variable: value})
     assert done.returncode == 2
-    assert result in done.stderr
+    assert message in done.stderr
     assert not (tmp_path / "out").exists()
 
 
