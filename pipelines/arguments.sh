@@ -51,7 +51,7 @@ build() {
     fi
 }
 
-# pair_again NAME SETTING ...: copy $pairs to OUT/NAME and pair its candidates by other settings.
+# pair_again NAME SETTING ...: copy $pairs to OUT/NAME and pair its candidates with other settings.
 pair_again() {
     copy=$out/$1
     shift

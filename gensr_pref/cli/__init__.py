@@ -7,11 +7,11 @@ Tests: ``__main__`` in tests/apply/test_score.py;
 ``evaluate`` in tests/apply/test_evaluate.py;
 ``generators`` in tests/cli/test_main.py;
 ``metrics`` in tests/cli/test_main.py;
-``pair`` in tests/building/test_build.py;
+``pair`` in tests/building/test_pair.py;
 ``plan`` in tests/apply/test_pilot.py;
 ``restore`` in tests/apply/test_restore.py;
 ``score`` in tests/apply/test_score.py;
-``status`` in tests/building/test_progress.py;
-``summary_text`` in tests/building/test_build.py;
+``status`` in tests/building/test_status.py;
+``summary_text`` in tests/building/test_scoring.py;
 ``train`` in tests/aligning/test_train.py.
 """

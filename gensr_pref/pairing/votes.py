@@ -67,7 +67,7 @@ def drop_idle(panel: Sequence[Vote], pairing: Pairing, explicit: Collection[str]
     idle = {
         setting: getattr(defaults, setting)
         for setting in _IDLE.get(pairing.rule, ())
-        if not any(one.split(".")[0] == setting for one in explicit)
+        if not any(name.split(".")[0] == setting for name in explicit)
     }
     reduced = pairing.model_copy(update=idle)
     voting = {vote.score for vote in panel if _has_vote(vote, reduced)}

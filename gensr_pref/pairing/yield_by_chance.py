@@ -1,4 +1,4 @@
-"""The number of clips for which a rule makes a pair, and its chance level."""
+"""Counts the clips with a pair, and estimates this number by chance."""
 
 from __future__ import annotations
 

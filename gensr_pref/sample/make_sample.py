@@ -1,4 +1,4 @@
-"""Makes the sample that lies beside this file: clean speech clips, noise clips and two tables.
+"""Makes the sample next to this file: clean speech clips, noise clips and two tables.
 
 The speech is taken from the prompts of Debian's `asterisk-core-sounds-*-g722` packages, decoded
 by `ffmpeg -f g722 -i NAME.g722 -ar 16000 -ac 1 PROMPTS/LANGUAGE/NAME.flac`. The babble is made
@@ -7,7 +7,7 @@ the same versions of numpy and libsndfile.
 
     python make_sample.py PROMPTS core-sounds-en.txt.gz --out FOLDER
 
-PROMPTS holds one folder for each language; the text file is the one in the package
+PROMPTS has one folder per language. The text file is part of the package
 `asterisk-core-sounds-en`, under /usr/share/doc.
 """
 
@@ -51,18 +51,22 @@ SPEECH = {
     "ru": ["conf-invalid", "followme/pls-hold-while-try", "vm-invalidpassword"],
 }  # fmt: skip
 BABBLE = {"babble-crowd": 16, "babble-table": 8, "babble-room": 8}
-"""How many voices speak in each babble clip."""
+"""Number of voices in each babble clip."""
 
 
 def read_texts(path: Path) -> dict[str, str]:
-    """Return the English prompts' words by name, in lower case and without punctuation."""
+    """Return the texts of the English prompts by name, in lower case and without punctuation."""
     with gzip.open(path, "rt", encoding="utf-8") as lines:
         pairs = [line.split(":", 1) for line in lines if ":" in line and line[0] != ";"]
     return {name: " ".join(re.findall(r"[a-z']+", text.lower())) for name, text in pairs}
 
 
 def read_prompt(prompts: Path, name: str) -> Audio:
-    """Return the samples of prompt LANGUAGE/NAME, in [-1, 1]; ValueError if not 16 kHz mono."""
+    """Return the samples of prompt LANGUAGE/NAME, in [-1, 1].
+
+    Raises:
+        ValueError: the prompt is not 16 kHz mono.
+    """
     path = prompts / f"{name}.flac"
     header = read_header(path)
     if header.rate != RATE or header.channels != 1:
@@ -83,24 +87,24 @@ def trim(audio: Audio) -> Audio:
 
 
 def babble_prompts(prompts: Path) -> dict[str, list[str]]:
-    """Return the names of the prompts each babble clip is made of; no clip shares one.
+    """Choose the prompts of each babble clip; no prompt is used twice.
 
-    Only prompts of 6 to 12 s that are not speech clips, the languages in turn.
+    The prompts are 6 to 12 s long, are not speech clips, and are taken from each language in turn.
     """
     rng = np.random.default_rng(1)
     pools = []
     for language, chosen in SPEECH.items():
-        found = sorted(p.relative_to(prompts).with_suffix("").as_posix()
+        names = sorted(p.relative_to(prompts).with_suffix("").as_posix()
                        for p in (prompts / language).rglob("*.flac")
                        if 6 <= sf.info(p).duration <= 12)  # fmt: skip
-        pool = [name for name in found if name.split("/", 1)[1] not in chosen]
+        pool = [name for name in names if name.split("/", 1)[1] not in chosen]
         pools.append(iter(rng.permutation(pool).tolist()))
     turns = [next(pools[turn % len(pools)]) for turn in range(sum(BABBLE.values()))]
     return {kind: [turns.pop() for _ in range(voices)] for kind, voices in BABBLE.items()}
 
 
 def voices(prompts: Path, names: Iterable[str], rng: np.random.Generator) -> list[Audio]:
-    """Return one 8 s voice for each prompt: of equal power within ±4 dB, started anywhere."""
+    """Return one 8 s voice per prompt, at equal power ±4 dB and from a random starting point."""
     result = []
     for name in names:
         voice = np.resize(trim(read_prompt(prompts, name)), NOISE_SAMPLES)
@@ -110,7 +114,7 @@ def voices(prompts: Path, names: Iterable[str], rng: np.random.Generator) -> lis
 
 
 def shape_noise(rng: np.random.Generator, gain: Audio) -> Audio:
-    """Return white noise with the magnitude response `gain` over the bins of `bins()`."""
+    """Return white noise with the magnitude response `gain` at the frequencies of `bins`."""
     return np.fft.irfft(np.fft.rfft(rng.standard_normal(NOISE_SAMPLES)) * gain, NOISE_SAMPLES)
 
 
@@ -121,12 +125,12 @@ def bins() -> Audio:
 
 
 def drifting_gain(rng: np.random.Generator, fastest_hz: float, depth_db: float) -> Audio:
-    """Return a slow random gain: no change faster than `fastest_hz`, `depth_db` at one sigma."""
+    """Return a random gain without changes faster than `fastest_hz`; one sigma is `depth_db`."""
     slow = shape_noise(rng, (bins() <= fastest_hz).astype(np.float64))
     return np.asarray(10 ** (depth_db * slow / np.std(slow) / 20), dtype=np.float64)
 
 
-def in_room(voice: Audio, rng: np.random.Generator, rt60_s: float = 0.8) -> Audio:
+def reverberate(voice: Audio, rng: np.random.Generator, rt60_s: float = 0.8) -> Audio:
     """Convolve with exponentially decaying noise (60 dB in `rt60_s`), the direct sound first."""
     time = np.arange(int(rt60_s * RATE)) / RATE
     response = 0.05 * rng.standard_normal(len(time)) * 10 ** (-3 * time / rt60_s)
@@ -136,7 +140,7 @@ def in_room(voice: Audio, rng: np.random.Generator, rt60_s: float = 0.8) -> Audi
 
 
 def hum(rng: np.random.Generator) -> Audio:
-    """Mains hum: 50 Hz and its harmonics to 1.5 kHz, over a little hiss."""
+    """Return mains hum: 50 Hz and its harmonics up to 1.5 kHz, with a little hiss."""
     time = np.arange(NOISE_SAMPLES) / RATE
     result = 0.01 * shape_noise(rng, bins() ** -0.2)
     for k in range(1, 31):
@@ -146,12 +150,12 @@ def hum(rng: np.random.Generator) -> Audio:
 
 
 def pink(rng: np.random.Generator) -> Audio:
-    """Noise with power falling as 1/f above 40 Hz, its level drifting."""
+    """Return noise whose power falls as 1/f above 40 Hz and whose level drifts."""
     return shape_noise(rng, np.maximum(bins(), 40) ** -0.5) * drifting_gain(rng, 2.0, 2.0)
 
 
 def fan(rng: np.random.Generator) -> Audio:
-    """Noise between 60 Hz and 2 kHz swelling at 0.4 Hz, with the tones of the blades."""
+    """Return noise from 60 Hz to 2 kHz that swells at 0.4 Hz, with the tones of the blades."""
     time = np.arange(NOISE_SAMPLES) / RATE
     f = bins()
     air = shape_noise(rng, f**-0.4 / np.sqrt((1 + (60 / f) ** 4) * (1 + (f / 2000) ** 4)))
@@ -161,7 +165,7 @@ def fan(rng: np.random.Generator) -> Audio:
 
 
 def ring(rng: np.random.Generator, low_hz: float, high_hz: float, decay_s: float) -> Audio:
-    """Return one struck sound of 60 ms: a resonance in the range, and noise, dying away."""
+    """Return one struck sound of 60 ms: a decaying resonance in the range, with noise."""
     time = np.arange(int(0.06 * RATE)) / RATE
     tone = np.sin(2 * np.pi * rng.uniform(low_hz, high_hz) * time)
     noise = 0.5 * rng.standard_normal(len(time))
@@ -169,7 +173,7 @@ def ring(rng: np.random.Generator, low_hz: float, high_hz: float, decay_s: float
 
 
 def keyboard(rng: np.random.Generator) -> Audio:
-    """Typing: a click and a thump for each key, in bursts with pauses, over faint room noise."""
+    """Return typing: a click and a thump per key, in bursts with pauses, over faint noise."""
     result = 0.004 * shape_noise(rng, np.maximum(bins(), 100) ** -0.3)
     at = 0.1
     while at < 7.8:
@@ -181,7 +185,7 @@ def keyboard(rng: np.random.Generator) -> Audio:
 
 
 def rain(rng: np.random.Generator) -> Audio:
-    """Rain: a hiss above 500 Hz, and 120 drops a second of very different loudness."""
+    """Return rain: a hiss above 500 Hz and 120 drops per second of very different loudness."""
     result = 0.25 * shape_noise(rng, 1 / (1 + (500 / bins()) ** 2))
     for _ in range(120 * 8):
         drop = ring(rng, 900, 6000, rng.uniform(0.001, 0.005))
@@ -196,7 +200,7 @@ def make_noises(prompts: Path) -> dict[str, Audio]:
     for seed, (kind, names) in enumerate(babble_prompts(prompts).items(), start=2):
         rng = np.random.default_rng(seed)
         talk = voices(prompts, names, rng)
-        talk = [in_room(voice, rng) for voice in talk] if kind == "babble-room" else talk
+        talk = [reverberate(voice, rng) for voice in talk] if kind == "babble-room" else talk
         noises[kind] = np.sum(talk, axis=0)
     for seed, make in enumerate((hum, pink, keyboard, fan, rain), start=10):
         noises[make.__name__] = make(np.random.default_rng(seed))
@@ -231,7 +235,7 @@ def write_speech(prompts: Path, texts: dict[str, str], out: Path) -> None:
 
 
 def write_noise(prompts: Path, out: Path) -> None:
-    """Write noise/*.flac and noise.csv; babble of share-alike prompts is share-alike."""
+    """Write noise/*.flac and noise.csv; babble is share-alike because its prompts are."""
     rows = []
     for kind, noise in make_noises(prompts).items():
         path = f"noise/{kind}.flac"

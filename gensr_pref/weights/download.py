@@ -39,15 +39,8 @@ TIMEOUT_S = 30.0  # without a received byte
 TRIES = 4  # in a row without progress
 WAIT_S = 0.5  # before the next attempt; doubles with every attempt without progress
 _CHUNK = 1 << 16
-_RETRYABLE = {
-    408,
-    425,
-    429,
-    500,
-    502,
-    503,
-    504,
-}  # status codes for which another attempt may succeed
+# Status codes for which another attempt may succeed.
+_RETRYABLE = frozenset((408, 425, 429, 500, 502, 503, 504))
 _LOGIN = ". Is a login, a proxy or a mirror (GENSR_PREF_MIRROR) needed here?"
 _GONE = ". Copy the file into the cache by hand, or set GENSR_PREF_MIRROR."
 _HINTS = {401: _LOGIN, 403: _LOGIN, 407: _LOGIN, 404: _GONE, 410: _GONE}
@@ -100,12 +93,10 @@ def require_safe(url: str) -> None:
     """
     try:
         parts = urlsplit(url)
-        whole = (
-            bool(parts.hostname) and parts.port != 0
-        )  # raises ValueError for a port that is not a number
-    except ValueError:
-        whole = False
-    if not whole or not re.fullmatch(r"[\x21-\x7e]+", url):
+        is_complete = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # the port is not a number
+        is_complete = False
+    if not is_complete or not re.fullmatch(r"[\x21-\x7e]+", url):
         raise InputError(
             "the address of a download is malformed; the form is https://HOST/PATH",
             problem=Problem.INVALID,
@@ -144,9 +135,7 @@ def _attempt(url: str, part: Path, size: int | None, title: str, hashed: bool) -
     tag, start = _tag(part), _reusable_bytes(part, hashed)
     try:
         answer = _open(_request(url, start, tag))
-    except (
-        urllib.error.HTTPError
-    ) as error:  # for the range: the part is complete, or of another file
+    except urllib.error.HTTPError as error:  # the part is complete, or of another file
         if error.headers.get("Content-Range") == f"bytes */{start}" and size in (None, start):
             return
         remove_part(part)
@@ -184,9 +173,8 @@ def _request(url: str, start: int, tag: str) -> Request:
     if parts.username is not None:
         login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         secret = base64.b64encode(login.encode()).decode()
-        request.add_unredirected_header(
-            "Authorization", f"Basic {secret}"
-        )  # not sent to other hosts
+        # An unredirected header is not sent to other hosts.
+        request.add_unredirected_header("Authorization", f"Basic {secret}")
     return request
 
 
