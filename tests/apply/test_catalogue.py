@@ -35,14 +35,14 @@ class Counted(Absent):
 
 @pytest.fixture
 def with_others(monkeypatch):
-    found = plugins._found
+    entry_points = plugins._entry_points
 
     def more(kind):
         group = "gensr_pref.generators"
         points = [EntryPoint(n.lower(), f"{__name__}:{n}", group) for n in ("Absent", "Counted")]
-        return {**found(kind), **{point.name: point for point in points}}
+        return {**entry_points(kind), **{point.name: point for point in points}}
 
-    monkeypatch.setattr(plugins, "_found", more)
+    monkeypatch.setattr(plugins, "_entry_points", more)
 
 
 def rows():
