@@ -14,7 +14,6 @@ from __future__ import annotations
 import base64
 import errno
 import http.client
-import ipaddress
 import re
 import shutil
 import ssl
@@ -24,7 +23,7 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import Path
 from typing import IO, Any
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 from urllib.request import (
     HTTPRedirectHandler,
     Request,
@@ -33,7 +32,8 @@ from urllib.request import (
     proxy_bypass,
 )
 
-from gensr_pref.errors import FetchError, InputError, Problem, StorageError, quantity
+from gensr_pref.errors import FetchError, Problem, StorageError, quantity
+from gensr_pref.weights.addresses import is_on_this_machine, require_safe, without_credentials
 
 TIMEOUT_S = 30.0  # without a received byte
 TRIES = 4  # in a row without progress
@@ -83,36 +83,6 @@ def download(url: str, part: Path, size: int | None, title: str, hashed: bool = 
                     message, path=without_credentials(url), value=furthest, problem=Problem.OFFLINE
                 ) from error
             time.sleep(WAIT_S * 2**fruitless)
-
-
-def require_safe(url: str) -> None:
-    """Refuse an address that is neither https nor http on this machine.
-
-    Raises:
-        InputError: shows the address without its secrets.
-    """
-    try:
-        parts = urlsplit(url)
-        is_complete = bool(parts.hostname) and parts.port != 0
-    except ValueError:  # the port is not a number
-        is_complete = False
-    if not is_complete or not re.fullmatch(r"[\x21-\x7e]+", url):
-        raise InputError(
-            "the address of a download is malformed; the form is https://HOST/PATH",
-            problem=Problem.INVALID,
-        )
-    if parts.scheme != "https" and not _on_this_machine(parts):
-        raise InputError(
-            "is not allowed; use https, http on this machine, or a folder",
-            path=without_credentials(url),
-            problem=Problem.UNSAFE,
-        )
-
-
-def without_credentials(url: str) -> str:
-    """Return an address without user name, password, query and fragment, which may be secret."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def cache_error(path: Path, error: OSError) -> StorageError:
@@ -185,7 +155,7 @@ class _Redirects(HTTPRedirectHandler):
         self, req: Request, fp: IO[bytes], code: int, msg: str, headers: Any, newurl: str
     ) -> Request | None:
         target = urlsplit(newurl)
-        inside = _on_this_machine(urlsplit(req.full_url)) and _on_this_machine(target)
+        inside = is_on_this_machine(urlsplit(req.full_url)) and is_on_this_machine(target)
         if target.scheme != "https" and not inside:
             fp.close()
             raise FetchError(
@@ -343,16 +313,6 @@ def _tag_file(part: Path) -> Path:
 
 def _length(part: Path) -> int:
     return part.stat().st_size if part.is_file() else 0
-
-
-def _on_this_machine(parts: SplitResult) -> bool:
-    """Return whether an address is http on the loopback interface."""
-    host = parts.hostname or ""
-    try:
-        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = False
-    return parts.scheme == "http" and loopback
 
 
 def _describe_cause(cause: BaseException | str) -> str:

@@ -34,13 +34,12 @@ from gensr_pref.storage import lease
 from gensr_pref.storage.local_files import flush
 from gensr_pref.storage.location import expand_user
 from gensr_pref.weights import catalogue, hub
+from gensr_pref.weights.addresses import require_safe, without_credentials
 from gensr_pref.weights.catalogue import CATALOGUE, Checkpoint
 from gensr_pref.weights.download import (
     cache_error,
     download,
     remove_part,
-    require_safe,
-    without_credentials,
 )
 
 
