@@ -42,14 +42,14 @@ def refuses_option(make: Callable[..., object], option: str, **options: Any) -> 
 def refusal(*words: object) -> GensrPrefError:
     """Run a command that ends in an error, and return what it showed on standard error."""
     shown: list[GensrPrefError] = []
-    real = GensrPrefError.shown
+    real = GensrPrefError.render
 
     def show(error: GensrPrefError, words: dict[str, str]) -> str:
         shown.append(error)
         return real(error, words)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(GensrPrefError, "shown", show)
+        patch.setattr(GensrPrefError, "render", show)
         status = main([str(word) for word in words])
     [error] = shown
     assert status == (2 if isinstance(error, InputError) else 1)

@@ -50,7 +50,7 @@ def test_a_parameter_has_its_own_name_and_the_words_of_a_caller():
     assert error.parameters == ("out", "out")
 
 
-def test_marks_survive_another_process():
+def test_marked_parameters_survive_pickling():
     error = pickle.loads(pickle.dumps(SourceError(f"{parameter('texts')}: no")))
     assert error.render({"texts": "--texts"}) == "--texts: no"
     line = pickle.loads(pickle.dumps(Message(f"{parameter('noisy')}: no")))
@@ -69,7 +69,7 @@ def test_an_error_begins_with_its_field_and_ends_with_what_is_known():
     assert error.render({"out": "--out"}) == "--out: there"
 
 
-def test_a_field_may_say_where_below_it():
+def test_a_field_may_name_a_place_below_it():
     error = SourceError("no 'clip'", field=f"{parameter('texts')}: a.csv, line 3", value="clip")
     assert (error.field, error.place) == ("texts", "a.csv, line 3")
     assert error.render({"texts": "--texts"}) == "--texts: a.csv, line 3: no 'clip'"
@@ -90,7 +90,7 @@ def _classes(kind):
 
 
 @pytest.mark.parametrize("kind", _classes(GensrPrefError))
-def test_every_error_survives_another_process(kind):
+def test_every_error_survives_pickling(kind):
     error = {
         Unusable: lambda: Unusable(Reason.SILENT, "no sound"),
         PartsError: lambda: PartsError("no", (PartFault("a", Fault.MISSING),), "runs/a"),
@@ -204,7 +204,7 @@ def test_every_flag_is_known_by_the_name_of_its_parameter():
         (12000, "restored candidate", "12000 restored candidates"),
     ],
 )  # fmt: skip
-def test_things_are_counted_inflags(count, noun, words):
+def test_a_number_and_its_noun_agree(count, noun, words):
     assert quantity(count, noun) == words
 
 

@@ -46,7 +46,7 @@ _SCHEMA = pa.schema(
 _COLUMNS = ["candidate_id", "audio", "tokens", "latent"]
 
 
-class Analysis(SoundProperties):
+class AudioAnalysis(SoundProperties):
     """The analysis of one candidate, a row of ``audit/sides.parquet``.
 
     Keys:
@@ -70,7 +70,7 @@ class AnalysedPairs:
     """
 
     pairs: Rows
-    analyses: Mapping[str, Analysis]
+    analyses: Mapping[str, AudioAnalysis]
 
 
 def analyse_pairs(run: Evidence, limit: int) -> AnalysedPairs:
@@ -195,7 +195,7 @@ def _clean_targets(out: Path, ids: set[str]) -> Iterator[Row]:
                 yield {"candidate_id": name, "audio": row["clean"], "latent": None, "tokens": None}
 
 
-def _analyse(row: Row) -> Analysis:
+def _analyse(row: Row) -> AudioAnalysis:
     sound = audio.read(row["audio"]["bytes"])
     latent = row["latent"]
     value = None
@@ -209,7 +209,7 @@ def _analyse(row: Row) -> Analysis:
     }
 
 
-def _read_cache(path: Path, fingerprint: str) -> dict[str, Analysis]:
+def _read_cache(path: Path, fingerprint: str) -> dict[str, AudioAnalysis]:
     if not part_files.exists(path) or part_files.read_facts(path).get("fingerprint") != fingerprint:
         return {}
     return {row["candidate_id"]: row for row in part_files.read(path).to_pylist()}

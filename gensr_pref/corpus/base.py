@@ -26,8 +26,8 @@ class Item:
         frames: number of frames at `rate`.
         row: position for people: the line of a manifest (the header is line 1), the row of a table
             from 0, or the position in a folder from 1.
-        place: path of the file, relative to the source's root; empty for bytes in a table.
-        clean_place: path of the clean counterpart's file, in the same form.
+        path: path of the file, relative to the source's root; empty for bytes in a table.
+        clean_path: path of the clean counterpart's file, in the same form.
         text, speaker, language: null where the source does not state them.
         files: paths of the recording and its clean counterpart, except those inside a table.
         contents: digests of the recording and its clean counterpart where they are in a table.
@@ -37,8 +37,8 @@ class Item:
     rate: int
     frames: int
     row: int
-    place: str = ""
-    clean_place: str | None = None
+    path: str = ""
+    clean_path: str | None = None
     text: str | None = None
     speaker: str | None = None
     language: str | None = None

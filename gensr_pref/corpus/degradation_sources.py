@@ -24,9 +24,8 @@ from gensr_pref.corpus.sources import (
 from gensr_pref.errors import Problem, SourceError, Unusable, quantity
 
 CACHE_BYTES = 256 * 2**20
-_LARGEST_CACHED = (
-    32 * 2**20
-)  # bytes decoded: 8.7 minutes at 16 kHz; longer files are read in segments
+# Decoded bytes: 8.7 minutes at 16 kHz. Longer files are read in segments.
+_LARGEST_CACHED = 32 * 2**20
 
 
 class RecordingPool:
@@ -107,7 +106,8 @@ class RecordingPool:
 
     def _read(self, name: str, start: int, frames: int) -> Sound:
         item = self._items[name]
-        require_unchanged((Path(one), self._known[one]) for one in item.files if one in self._known)
+        known = [(Path(file), self._known[file]) for file in item.files if file in self._known]
+        require_unchanged(known)
         try:
             return self._source.read(item, start, frames)[0]
         except Unusable as failed:
@@ -126,7 +126,7 @@ class RecordingPool:
 def _refuse_duplicate_names(items: list[Item], by_name: dict[str, Item], field: str) -> None:
     """Refuse two files whose names look the same, because a record could not distinguish them."""
     for item in items:
-        if by_name[item.source_id].place != item.place:
+        if by_name[item.source_id].path != item.path:
             raise SourceError(
                 f"two files are named {item.source_id!r}; rename one",
                 field=field,
@@ -152,7 +152,7 @@ class Library:
     def left_out(self) -> tuple[LeftOut, ...]:
         """Other content of the folders of noise and of responses."""
         pools = [pool for pool in (self.noise, self.responses) if pool is not None]
-        return tuple(one for pool in pools for one in pool.left_out)
+        return tuple(part for pool in pools for part in pool.left_out)
 
     @classmethod
     def from_settings(

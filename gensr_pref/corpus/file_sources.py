@@ -36,8 +36,8 @@ class ManifestFiles:
     def items(self) -> Iterator[Item | Failure]:
         """Yield one recording or failure per row, in the table's order."""
         rows = read_rows(self._table, f"{self._field}.path")
-        found = dict.fromkeys(name for _, row in rows for name in row)
-        require_columns(self._columns, found, self._field, str(self._table))
+        names = dict.fromkeys(name for _, row in rows for name in row)
+        require_columns(self._columns, names, self._field, str(self._table))
         for number, row in rows:
             yield self._item(number, row)
 
@@ -47,22 +47,22 @@ class ManifestFiles:
 
     def _item(self, number: int, row: Row) -> Item | Failure:
         columns = self._columns
-        place = self._place(number, row, columns.audio)
-        if place is None:
+        path = self._path(number, row, columns.audio)
+        if path is None:
             detail = f"row {number} has no value in column {columns.audio!r}"
             return Failure(STAGE, f"{self._table.name}:{number}", Reason.MISSING, detail)
-        clean = self._place(number, row, columns.clean)
+        clean = self._path(number, row, columns.clean)
         if columns.clean is not None and clean is None:
             detail = f"row {number} has no value in column {columns.clean!r}"
-            return Failure(STAGE, place, Reason.NO_CLEAN, detail)
-        return self._root.item(place, clean, number, **labels(columns, row, self._where(number)))
+            return Failure(STAGE, path, Reason.NO_CLEAN, detail)
+        return self._root.item(path, clean, number, **labels(columns, row, self._where(number)))
 
-    def _place(self, number: int, row: Row, column: str | None) -> str | None:
+    def _path(self, number: int, row: Row, column: str | None) -> str | None:
         value = text_in(row, column, self._where(number))
         if value is None:
             return None
-        place = self._root.place(value)
-        if place is None:
+        path = self._root.relative_path(value)
+        if path is None:
             raise SourceError(
                 f"{column} = {value!r} leaves the folder "
                 f"{self._root.folder}. To allow it, set {self._field}.root to a folder that "
@@ -71,7 +71,7 @@ class ManifestFiles:
                 value=value,
                 problem=Problem.UNSAFE,
             )
-        return self._root.find(place)
+        return self._root.find(path)
 
     def _where(self, number: int) -> str:
         return f"{self._field}.path: {self._table}, row {number}"
@@ -88,19 +88,19 @@ class FolderFiles:
 
     def items(self) -> Iterator[Item | Failure]:
         """Yield one recording or failure per file."""
-        found = list_audio(self._root.folder, f"{self._field}.path")
-        self.left_out = found.left_out
-        for number, place in enumerate(found.places, 1):
-            yield self._root.item(place, None, number, speaker=self._speaker_of(place))
+        listing = list_audio(self._root.folder, f"{self._field}.path")
+        self.left_out = listing.left_out
+        for number, path in enumerate(listing.paths, 1):
+            yield self._root.item(path, None, number, speaker=self._speaker_of(path))
 
     def read(self, item: Item, start: int, frames: int) -> tuple[Sound, Sound | None]:
         """Read a segment of the file."""
         return self._root.read(item, start, frames)
 
-    def _speaker_of(self, place: str) -> str | None:
+    def _speaker_of(self, path: str) -> str | None:
         if self._speaker == "none":
             return None
-        return unicodedata.normalize("NFC", PurePosixPath(place).parent.name) or None
+        return unicodedata.normalize("NFC", PurePosixPath(path).parent.name) or None
 
 
 class PairedFiles:
@@ -119,14 +119,14 @@ class PairedFiles:
         ]
         self.left_out = sides[0].left_out + sides[1].left_out
         noisy, clean = (side.by_name() for side in sides)
-        for number, (stem, place) in enumerate(noisy.items(), 1):
+        for number, (stem, path) in enumerate(noisy.items(), 1):
             if stem in clean:
-                yield self._root.item(place, clean[stem], number)
+                yield self._root.item(path, clean[stem], number)
             else:
-                yield Failure(STAGE, place, Reason.MISSING, "no clean file of this name")
-        for stem, place in clean.items():
+                yield Failure(STAGE, path, Reason.MISSING, "no clean file of this name")
+        for stem, path in clean.items():
             if stem not in noisy:
-                yield Failure(STAGE, place, Reason.MISSING, "no noisy file of this name")
+                yield Failure(STAGE, path, Reason.MISSING, "no noisy file of this name")
 
     def read(self, item: Item, start: int, frames: int) -> tuple[Sound, Sound | None]:
         """Read a segment of the noisy file and of the clean file."""
@@ -141,7 +141,7 @@ class Root:
         self.clean_folder = self.folder if clean_folder is None else _normal(clean_folder)
         self._names = Names(self.folder)
 
-    def place(self, path: str) -> str | None:
+    def relative_path(self, path: str) -> str | None:
         """Return `path` relative to the folder; None if it is outside the folder.
 
         Links are not followed: a link inside the folder may point out of it.
@@ -152,47 +152,47 @@ class Root:
                 return full.relative_to(folder).as_posix()
         return None
 
-    def find(self, place: str) -> str:
+    def find(self, path: str) -> str:
         """Return the relative path of a file with the spelling on the disk.
 
         Raises:
             SourceError: several files have names that look the same.
         """
         try:
-            return self._names.find(place)
+            return self._names.find(path)
         except AmbiguousNameError as error:
             raise SourceError(f"{error}", path=self.folder, problem=Problem.DUPLICATE) from error
 
     def item(
-        self, place: str, clean_place: str | None, row: int, **described: str | None
+        self, path: str, clean_path: str | None, row: int, **described: str | None
     ) -> Item | Failure:
         """Return a recording from the headers of its file and of its clean counterpart."""
         try:
-            header = self._header(self.folder, place)
+            header = self._header(self.folder, path)
             frames = header.frames
-            if clean_place is not None:
-                frames = common_frames(header, self._header(self.clean_folder, clean_place))
+            if clean_path is not None:
+                frames = common_frames(header, self._header(self.clean_folder, clean_path))
         except Unusable as failed:
-            return Failure(STAGE, printable(place), failed.reason, failed.detail)
-        files = [str(self.folder / place)]
-        if clean_place is not None:
-            files.append(str(self.clean_folder / clean_place))
+            return Failure(STAGE, printable(path), failed.reason, failed.detail)
+        files = [str(self.folder / path)]
+        if clean_path is not None:
+            files.append(str(self.clean_folder / clean_path))
         labels: dict[str, Any] = {**described, "files": tuple(files)}
-        name = unicodedata.normalize("NFC", place)
-        return Item(name, header.rate, frames, row, place, clean_place, **labels)
+        name = unicodedata.normalize("NFC", path)
+        return Item(name, header.rate, frames, row, path, clean_path, **labels)
 
     def read(self, item: Item, start: int, frames: int) -> tuple[Sound, Sound | None]:
         """Read a segment of an item, and of its clean counterpart."""
-        noisy = audio.read(self.folder / item.place, start, frames)
-        if item.clean_place is None:
+        noisy = audio.read(self.folder / item.path, start, frames)
+        if item.clean_path is None:
             return noisy, None
-        return noisy, read_at(self.clean_folder / item.clean_place, item.rate, start, frames)
+        return noisy, read_at(self.clean_folder / item.clean_path, item.rate, start, frames)
 
-    def _header(self, folder: Path, place: str) -> Header:
-        if printable(place) != place:
+    def _header(self, folder: Path, path: str) -> Header:
+        if printable(path) != path:
             raise Unusable(Reason.UNREADABLE, "the file's name is not valid UTF-8; rename it")
         try:
-            return audio.read_header(folder / place)
+            return audio.read_header(folder / path)
         except Unusable as failed:
             raise Unusable(failed.reason, failed.detail.replace(f"{folder}/", "")) from failed
 
@@ -224,18 +224,18 @@ def common_frames(noisy: Header, clean: Header) -> int:
     return min(noisy.frames, int(clean.frames * noisy.rate / clean.rate))
 
 
-def printable(place: str) -> str:
+def printable(path: str) -> str:
     """Return a path as valid UTF-8, with invalid bytes as ``\\xNN``."""
-    return os.fsencode(place).decode("utf-8", "backslashreplace")
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-def require_columns(columns: Columns, found: Iterable[str], field: str, where: str) -> None:
+def require_columns(columns: Columns, existing: Iterable[str], field: str, where: str) -> None:
     """Refuse columns that the table does not have.
 
     Raises:
         ConfigError: names the field, the existing columns and the nearest one.
     """
-    names = list(found)
+    names = list(existing)
     for role, name in columns.model_dump().items():
         if name is not None and name not in names:
             raise ConfigError(

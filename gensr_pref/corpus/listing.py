@@ -52,12 +52,12 @@ class Listing:
 
     Attributes:
         folder: the folder.
-        places: relative paths of the recordings, sorted.
+        paths: relative paths of the recordings, sorted.
         left_out: the other content.
     """
 
     folder: Path
-    places: tuple[str, ...]
+    paths: tuple[str, ...]
     left_out: tuple[LeftOut, ...]
 
     def by_name(self) -> dict[str, str]:
@@ -67,17 +67,17 @@ class Listing:
             SourceError: two files differ only in the suffix, or in characters that look the same.
         """
         names: dict[str, str] = {}
-        for place in self.places:
-            name = audio.name_without_suffix(place)
+        for path in self.paths:
+            name = audio.name_without_suffix(path)
             if name in names:
                 raise SourceError(
-                    f"{names[name]!r} and {place!r} have the same name without "
+                    f"{names[name]!r} and {path!r} have the same name without "
                     "suffix, so that they cannot be distinguished. Keep one of them.",
                     path=self.folder,
                     value=name,
                     problem=Problem.DUPLICATE,
                 )
-            names[name] = place
+            names[name] = path
         return names
 
 
@@ -97,36 +97,36 @@ def list_audio(folder: Path, field: str) -> Listing:
         raise SourceError(
             f"{folder} is not a folder", field=field, path=folder, problem=Problem.MISSING
         )
-    places: list[str] = []
+    paths: list[str] = []
     others: dict[Cause, list[str]] = {}
-    for place, cause in _entries(folder):
+    for path, cause in _entries(folder):
         if cause is None:
-            places.append(place)
+            paths.append(path)
         else:
-            others.setdefault(cause, []).append(place)
+            others.setdefault(cause, []).append(path)
     left_out = tuple(
         LeftOut(field, cause, len(others[cause]), min(others[cause]))
         for cause in Cause
         if cause in others
     )
-    if not places:
+    if not paths:
         raise SourceError(
             f"{folder} contains no audio file (such as .wav, .flac, .ogg, .mp3)"
             + "".join(f"; {line}" for line in describe_left_out(left_out)),
             field=field,
             path=folder,
-            value=[(one.example, str(one.cause)) for one in left_out],
+            value=[(part.example, str(part.cause)) for part in left_out],
             problem=Problem.EMPTY,
         )
-    return Listing(folder, tuple(sorted(places)), left_out)
+    return Listing(folder, tuple(sorted(paths)), left_out)
 
 
 def describe_left_out(left_out: Sequence[LeftOut]) -> list[str]:
     """Return one line of text per folder with content that is left out."""
     lines: dict[str, list[str]] = {}
-    for one in left_out:
-        words = _WORDS[one.cause][one.count > 1]
-        lines.setdefault(one.field, []).append(f"{one.count} {words}, such as {one.example!r}")
+    for part in left_out:
+        words = _WORDS[part.cause][part.count > 1]
+        lines.setdefault(part.field, []).append(f"{part.count} {words}, such as {part.example!r}")
     return [f"{field}: left out {'; '.join(parts)}" for field, parts in lines.items()]
 
 

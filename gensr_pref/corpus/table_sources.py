@@ -43,35 +43,35 @@ class ParquetRows:
 
     def items(self) -> Iterator[Item | Failure]:
         """Yield one recording or failure per row, file by file."""
-        for place in self._files:
-            yield from self._items(place)
+        for path in self._files:
+            yield from self._items(path)
 
     def read(self, item: Item, start: int, frames: int) -> tuple[Sound, Sound | None]:
         """Read a segment of the row's recordings."""
-        row = _row(self._folder / item.place, item.row, tuple(self._recordings()))
+        row = _row(self._folder / item.path, item.row, tuple(self._recordings()))
         return _sounds(row, self._columns, self._folder, item, start, frames)
 
-    def _items(self, place: str) -> Iterator[Item | Failure]:
+    def _items(self, path: str) -> Iterator[Item | Failure]:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         try:
-            file = pq.ParquetFile(self._folder / place)
+            file = pq.ParquetFile(self._folder / path)
         except (OSError, pa.ArrowException) as error:
             raise SourceError(
-                f"{place} is not Parquet: {error}",
+                f"{path} is not Parquet: {error}",
                 field=f"{self._field}.path",
-                path=place,
+                path=path,
                 problem=Problem.UNREADABLE,
             ) from error
         with file:
-            require_columns(self._columns, file.schema_arrow.names, self._field, place)
+            require_columns(self._columns, file.schema_arrow.names, self._field, path)
             number = 0
             for batch in file.iter_batches(_ROWS_AT_ONCE, columns=self._wanted):
                 for row in batch.to_pylist():
-                    name = str(PurePosixPath(place).with_suffix(""))
-                    where = f"{self._field}.path: {place}, row {number}"
-                    yield _item(name, number, row, self._columns, self._folder, where, place)
+                    name = str(PurePosixPath(path).with_suffix(""))
+                    where = f"{self._field}.path: {path}, row {number}"
+                    yield _item(name, number, row, self._columns, self._folder, where, path)
                     number += 1
 
     def _recordings(self) -> list[str]:
@@ -225,7 +225,7 @@ def _item(
     columns: Columns,
     folder: Path | None,
     where: str,
-    place: str = "",
+    path: str = "",
 ) -> Item | Failure:
     source_id = f"{table}/{_row_name(number, row.get(columns.audio or ''))}"
     try:
@@ -237,11 +237,11 @@ def _item(
     except Unusable as failed:
         return Failure(STAGE, source_id, failed.reason, failed.detail)
     recordings = _row_recordings(row, columns, folder)
-    files = tuple(str(one) for one in recordings if isinstance(one, Path))
-    inside = tuple(bytes_digest(one) for one in recordings if isinstance(one, bytes))
+    files = tuple(str(recording) for recording in recordings if isinstance(recording, Path))
+    contents = _digests(recordings)
     row_labels = labels(columns, row, where)
     return Item(
-        source_id, header.rate, frames, number, place, files=files, contents=inside, **row_labels
+        source_id, header.rate, frames, number, path, files=files, contents=contents, **row_labels
     )
 
 
@@ -255,11 +255,16 @@ def _sounds(
     row: Row, columns: Columns, folder: Path | None, item: Item, start: int, frames: int
 ) -> tuple[Sound, Sound | None]:
     recordings = _row_recordings(row, columns, folder)
-    inside = tuple(bytes_digest(one) for one in recordings if isinstance(one, bytes))
-    if item.contents and inside != item.contents:
+    contents = _digests(recordings)
+    if item.contents and contents != item.contents:
         raise changed_error(item.source_id)
     noisy = audio.read(recordings[0], start, frames)
     return noisy, read_at(recordings[1], item.rate, start, frames) if len(recordings) > 1 else None
+
+
+def _digests(recordings: list[bytes | Path]) -> tuple[str, ...]:
+    """Return the digests of the recordings that are in the table itself."""
+    return tuple(bytes_digest(content) for content in recordings if isinstance(content, bytes))
 
 
 def _row_recordings(row: Row, columns: Columns, folder: Path | None) -> list[bytes | Path]:
@@ -287,10 +292,10 @@ def _recording(row: Row, column: str | None, folder: Path | None) -> bytes | Pat
     if not full.is_relative_to(folder.absolute()):
         raise Unusable(Reason.MISSING, f"{path!r} is not below the table's folder")
     try:
-        place = _names(folder.absolute()).find(str(full.relative_to(folder.absolute())))
+        existing = _names(folder.absolute()).find(str(full.relative_to(folder.absolute())))
     except AmbiguousNameError as error:
         raise Unusable(Reason.MISSING, str(error)) from error
-    return folder.absolute() / place
+    return folder.absolute() / existing
 
 
 @lru_cache(maxsize=8)

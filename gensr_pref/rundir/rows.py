@@ -110,9 +110,9 @@ def pairs(
         numbers.setdefault(clip, []).append(number)
     for part in part_files.parts(run, "clips"):
         clips = column(part_files.read(part, ["clip_id"]), "clip_id")
-        part_record = {clip: numbers.pop(clip) for clip in clips if clip in numbers}
-        if part_record:
-            yield from _Part(run, part.name, columns, scores).join(every_pair, part_record)
+        rows_of_part = {clip: numbers.pop(clip) for clip in clips if clip in numbers}
+        if rows_of_part:
+            yield from _Part(run, part.name, columns, scores).join(every_pair, rows_of_part)
     if numbers:
         clip = next(iter(numbers))
         raise CorruptPartError(
@@ -193,8 +193,8 @@ class _Part:
             pairs: the pairs table.
             numbers: indices of the rows of each clip of this part in that table, by clip.
         """
-        part_record = pa.array([index for rows in numbers.values() for index in rows], pa.int64())
-        ids = _candidate_ids(pairs.take(part_record))
+        indices = pa.array([index for rows in numbers.values() for index in rows], pa.int64())
+        ids = _candidate_ids(pairs.take(indices))
         of_clip = {_OF_CLIP[name] for name in self._columns if name in _OF_CLIP}
         if {*PAIR_ROLES} & {*self._columns} and pc.any(pc.ends_with(ids, clean_id(""))).as_py():
             of_clip.add("clean")  # a sound of these pairs; else it is not read

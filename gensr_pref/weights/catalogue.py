@@ -120,7 +120,7 @@ _ALL = (
     _torchaudio("hubert-base", "hubert_fairseq_base_ls960.pth"),
     *map(_whisper, _WHISPER.strip().splitlines()),
 )
-CATALOGUE: dict[str, Checkpoint] = {one.name: one for one in _ALL}
+CATALOGUE: dict[str, Checkpoint] = {checkpoint.name: checkpoint for checkpoint in _ALL}
 
 
 def find_weights(name: str, path: str | Path | None = None) -> Path:
@@ -211,12 +211,12 @@ def is_offline() -> bool:
 def missing_message(checkpoints: Iterable[Checkpoint]) -> str:
     """Return the message for checkpoints missing from the cache, with the command to fetch them."""
     checkpoints = list(checkpoints)
-    names = ", ".join(repr(one.name) for one in checkpoints)
-    command = " ".join(["gensr-pref fetch", *(one.name for one in checkpoints)])
+    names = ", ".join(repr(checkpoint.name) for checkpoint in checkpoints)
+    command = " ".join(["gensr-pref fetch", *(checkpoint.name for checkpoint in checkpoints)])
     message = f"the weights of {names} are not in {cache_folder()}; run: {command}"
     if not is_offline():
         return message
-    files = ", ".join(one.file for one in checkpoints)
+    files = ", ".join(checkpoint.file for checkpoint in checkpoints)
     return f"{message} (unset {OFFLINE} for this, or copy {files} there)"
 
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 import base64
 import errno
 import http.client
-import ipaddress
 import re
 import shutil
 import ssl
@@ -24,7 +23,7 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import Path
 from typing import IO, Any
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 from urllib.request import (
     HTTPRedirectHandler,
     Request,
@@ -33,21 +32,15 @@ from urllib.request import (
     proxy_bypass,
 )
 
-from gensr_pref.errors import FetchError, InputError, Problem, StorageError, quantity
+from gensr_pref.errors import FetchError, Problem, StorageError, quantity
+from gensr_pref.weights.addresses import is_on_this_machine, require_safe, without_credentials
 
 TIMEOUT_S = 30.0  # without a received byte
 TRIES = 4  # in a row without progress
 WAIT_S = 0.5  # before the next attempt; doubles with every attempt without progress
 _CHUNK = 1 << 16
-_RETRYABLE = {
-    408,
-    425,
-    429,
-    500,
-    502,
-    503,
-    504,
-}  # status codes for which another attempt may succeed
+# Status codes for which another attempt may succeed.
+_RETRYABLE = frozenset((408, 425, 429, 500, 502, 503, 504))
 _LOGIN = ". Is a login, a proxy or a mirror (GENSR_PREF_MIRROR) needed here?"
 _GONE = ". Copy the file into the cache by hand, or set GENSR_PREF_MIRROR."
 _HINTS = {401: _LOGIN, 403: _LOGIN, 407: _LOGIN, 404: _GONE, 410: _GONE}
@@ -92,38 +85,6 @@ def download(url: str, part: Path, size: int | None, title: str, hashed: bool = 
             time.sleep(WAIT_S * 2**fruitless)
 
 
-def require_safe(url: str) -> None:
-    """Refuse an address that is neither https nor http on this machine.
-
-    Raises:
-        InputError: shows the address without its secrets.
-    """
-    try:
-        parts = urlsplit(url)
-        whole = (
-            bool(parts.hostname) and parts.port != 0
-        )  # raises ValueError for a port that is not a number
-    except ValueError:
-        whole = False
-    if not whole or not re.fullmatch(r"[\x21-\x7e]+", url):
-        raise InputError(
-            "the address of a download is malformed; the form is https://HOST/PATH",
-            problem=Problem.INVALID,
-        )
-    if parts.scheme != "https" and not _on_this_machine(parts):
-        raise InputError(
-            "is not allowed; use https, http on this machine, or a folder",
-            path=without_credentials(url),
-            problem=Problem.UNSAFE,
-        )
-
-
-def without_credentials(url: str) -> str:
-    """Return an address without user name, password, query and fragment, which may be secret."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-
-
 def cache_error(path: Path, error: OSError) -> StorageError:
     """Return the error for a cache that is full or cannot be written."""
     return StorageError(
@@ -144,9 +105,7 @@ def _attempt(url: str, part: Path, size: int | None, title: str, hashed: bool) -
     tag, start = _tag(part), _reusable_bytes(part, hashed)
     try:
         answer = _open(_request(url, start, tag))
-    except (
-        urllib.error.HTTPError
-    ) as error:  # for the range: the part is complete, or of another file
+    except urllib.error.HTTPError as error:  # the part is complete, or of another file
         if error.headers.get("Content-Range") == f"bytes */{start}" and size in (None, start):
             return
         remove_part(part)
@@ -184,9 +143,8 @@ def _request(url: str, start: int, tag: str) -> Request:
     if parts.username is not None:
         login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         secret = base64.b64encode(login.encode()).decode()
-        request.add_unredirected_header(
-            "Authorization", f"Basic {secret}"
-        )  # not sent to other hosts
+        # An unredirected header is not sent to other hosts.
+        request.add_unredirected_header("Authorization", f"Basic {secret}")
     return request
 
 
@@ -197,7 +155,7 @@ class _Redirects(HTTPRedirectHandler):
         self, req: Request, fp: IO[bytes], code: int, msg: str, headers: Any, newurl: str
     ) -> Request | None:
         target = urlsplit(newurl)
-        inside = _on_this_machine(urlsplit(req.full_url)) and _on_this_machine(target)
+        inside = is_on_this_machine(urlsplit(req.full_url)) and is_on_this_machine(target)
         if target.scheme != "https" and not inside:
             fp.close()
             raise FetchError(
@@ -355,16 +313,6 @@ def _tag_file(part: Path) -> Path:
 
 def _length(part: Path) -> int:
     return part.stat().st_size if part.is_file() else 0
-
-
-def _on_this_machine(parts: SplitResult) -> bool:
-    """Return whether an address is http on the loopback interface."""
-    host = parts.hostname or ""
-    try:
-        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = False
-    return parts.scheme == "http" and loopback
 
 
 def _describe_cause(cause: BaseException | str) -> str:

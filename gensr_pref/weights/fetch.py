@@ -34,13 +34,12 @@ from gensr_pref.storage import lease
 from gensr_pref.storage.local_files import flush
 from gensr_pref.storage.location import expand_user
 from gensr_pref.weights import catalogue, hub
+from gensr_pref.weights.addresses import require_safe, without_credentials
 from gensr_pref.weights.catalogue import CATALOGUE, Checkpoint
 from gensr_pref.weights.download import (
     cache_error,
     download,
     remove_part,
-    require_safe,
-    without_credentials,
 )
 
 
@@ -89,16 +88,16 @@ def list_checkpoints() -> list[ListedRow]:
     """Return one row per checkpoint of the catalogue, with its facts and its state in the cache."""
     return [
         {
-            "name": one.name,
-            "here": _state(one),
-            "size_mb": "-" if one.size is None else round(one.size / 1e6, 1),
-            "licence": one.licence,
-            "from": one.revision,
-            "host": urlsplit(one.url).hostname,
-            "digest": "published" if one.sha256 else "of the first fetch",
-            "notice": one.notice,
+            "name": checkpoint.name,
+            "here": _state(checkpoint),
+            "size_mb": "-" if checkpoint.size is None else round(checkpoint.size / 1e6, 1),
+            "licence": checkpoint.licence,
+            "from": checkpoint.revision,
+            "host": urlsplit(checkpoint.url).hostname,
+            "digest": "published" if checkpoint.sha256 else "of the first fetch",
+            "notice": checkpoint.notice,
         }
-        for one in CATALOGUE.values()
+        for checkpoint in CATALOGUE.values()
     ]
 
 
@@ -130,13 +129,13 @@ def fetch(names: Sequence[str], sha256: str | None = None) -> list[FetchedRow]:
             problem=Problem.CONFLICT,
         )
     pinned = _pin(list(wanted.values()), sha256)
-    sources = {name: _source(one) for name, one in wanted.items()}
-    absent = [one for one in wanted.values() if not catalogue.is_cached(one)]
-    online = [one for one in absent if isinstance(sources[one.name], str)]
+    sources = {name: _source(checkpoint) for name, checkpoint in wanted.items()}
+    absent = [checkpoint for checkpoint in wanted.values() if not catalogue.is_cached(checkpoint)]
+    online = [checkpoint for checkpoint in absent if isinstance(sources[checkpoint.name], str)]
     if catalogue.is_offline() and online:
         raise MissingWeightsError(
             catalogue.missing_message(online),
-            value=[one.name for one in online],
+            value=[checkpoint.name for checkpoint in online],
             problem=Problem.OFFLINE,
         )
     rows: list[FetchedRow] = []
@@ -182,14 +181,18 @@ def verify(names: Sequence[str] = ()) -> list[FetchedRow]:
         InputError: no checkpoint has that name.
     """
     wanted = [catalogue.get_checkpoint(name) for name in names]
-    wanted = wanted or [one for one in CATALOGUE.values() if catalogue.is_cached(one)]
-    if absent := [one for one in wanted if not catalogue.is_cached(one)]:
+    wanted = wanted or [
+        checkpoint for checkpoint in CATALOGUE.values() if catalogue.is_cached(checkpoint)
+    ]
+    if absent := [checkpoint for checkpoint in wanted if not catalogue.is_cached(checkpoint)]:
         raise MissingWeightsError(
             catalogue.missing_message(absent),
-            value=[one.name for one in absent],
+            value=[checkpoint.name for checkpoint in absent],
             problem=Problem.MISSING,
         )
-    return [_row(one, catalogue.verify_digest(one, again=True)) for one in wanted]
+    return [
+        _row(checkpoint, catalogue.verify_digest(checkpoint, again=True)) for checkpoint in wanted
+    ]
 
 
 def _state(checkpoint: Checkpoint) -> str:

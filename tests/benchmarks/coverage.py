@@ -19,7 +19,7 @@ import numpy as np
 from gensr_pref.auditing.agreement import kendall_tau, krippendorff_alpha, pair_sums
 from gensr_pref.auditing.base import comparisons, ranks
 from gensr_pref.auditing.effective_votes import effective_votes
-from gensr_pref.auditing.listening.statistics import _slope_interval, logistic_slope
+from gensr_pref.auditing.listening.margin_fit import logistic_slope, slope_interval
 from gensr_pref.statistics.intervals import (
     Estimate,
     count_interval,
@@ -192,7 +192,7 @@ def _slope(rng: np.random.Generator, count: int) -> Draw:
     margin = rng.uniform(0, 3, count)[clip]
     credit = (rng.random(len(clip)) < 1 / (1 + np.exp(-1.2 * margin))).astype(float)
     slope = logistic_slope(margin, credit)
-    bounds = _slope_interval(margin, credit, clip, slope)
+    bounds = slope_interval(margin, credit, clip, slope)
     return Estimate(slope, *(bounds or (None, None)), clusters=count), None
 
 

@@ -12,7 +12,7 @@ from gensr_pref.corpus.base import Item
 from gensr_pref.corpus.clips import ClipSpec
 from gensr_pref.corpus.segments import Segment
 from gensr_pref.errors import RunMismatchError
-from gensr_pref.rundir.layout import shards_of
+from gensr_pref.rundir.layout import read_shards
 from tests.refusals import raises
 from tests.small_run import RUN
 
@@ -38,14 +38,14 @@ def test_added_clips_fill_new_shards(tmp_path):
     """Even if they come first in the corpus, and the last shard is not full."""
     write_assignment(tmp_path, assign_shards(OUT, [spec(n) for n in "bde"], 2, Recordings(), []))
     clips = [spec(name) for name in "abcde"]
-    layout = assign_shards(OUT, clips, 2, Recordings(), shards_of(tmp_path))
+    layout = assign_shards(OUT, clips, 2, Recordings(), read_shards(tmp_path))
     assert ids(layout) == [["b", "d"], ["e"], ["a", "c"]]
 
 
 def test_clip_whose_text_has_changed_is_refused(tmp_path):
     write_assignment(tmp_path, assign_shards(OUT, [spec("a", "one")], 2, Recordings(), []))
     with raises(RunMismatchError, path=OUT, value=["a.flac"], problem="changed"):
-        assign_shards(OUT, [spec("a", "two")], 2, Recordings(), shards_of(tmp_path))
+        assign_shards(OUT, [spec("a", "two")], 2, Recordings(), read_shards(tmp_path))
 
 
 @pytest.mark.parametrize(("only", "texts"), [(None, ("x", "y")), ({"a", "c"}, ("y",))])

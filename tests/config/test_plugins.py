@@ -12,7 +12,7 @@ from tests.refusals import raises
 
 
 class Mute:
-    """All that is looked at in a metric's class."""
+    """A class with the methods of a metric."""
 
     def load(self, device): ...
 
@@ -34,12 +34,12 @@ def test_built_ins_come_through_entry_points():
     assert callable(plugins.find("rule", "unanimous"))
 
 
-def test_unknown_name_lists_known_and_nearest():
+def test_an_unknown_name_is_refused():
     with raises(UnknownPluginError, value="dnsmoss", problem="unknown"):
         plugins.find("metric", "dnsmoss")
 
 
-def test_class_beside_the_project():
+def test_a_class_of_the_users_own_is_made():
     made = plugins.create("metric", f"{__name__}:Chatty", {"volume": 2}, "panel.0.options")
     assert made.volume == 2
 
@@ -52,7 +52,7 @@ def test_class_beside_the_project():
         (":Thing", "failed", ValueError),
     ],
 )
-def test_class_that_is_not_there(name, problem, cause):
+def test_a_class_that_does_not_exist_is_refused(name, problem, cause):
     with raises(UnknownPluginError, value=name, problem=problem) as caught:
         plugins.find("generator", name)
     assert type(caught.value.__cause__) is cause
@@ -81,25 +81,25 @@ class Fileful(Mute):
     paths = ("checkpoint", "other")
 
     def __init__(self, checkpoint="", other=None, text="a.pt"):
-        self.told = checkpoint, other, text
+        self.options = checkpoint, other, text
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "expected"),
     [
         ({"checkpoint": "a.pt", "text": "a.pt"}, ("{base}/a.pt", None, "a.pt")),
         ({"checkpoint": "b.pt", "other": 3}, ("b.pt", 3, "a.pt")),
         ({"checkpoint": "/a.pt", "other": ""}, ("/a.pt", "", "a.pt")),
     ],
 )
-def test_options_that_name_files_are_relative_to_the_run_file(tmp_path, options, told):
+def test_options_that_name_files_are_relative_to_the_run_file(tmp_path, options, expected):
     (tmp_path / "a.pt").touch()
     made = plugins.create("metric", f"{__name__}:Fileful", options, "panel.0.options", tmp_path)
-    assert made.told == tuple(
-        value.format(base=tmp_path) if isinstance(value, str) else value for value in told
+    assert made.options == tuple(
+        value.format(base=tmp_path) if isinstance(value, str) else value for value in expected
     )
     assert (
-        plugins.create("metric", f"{__name__}:Fileful", options, "x").told[0]
+        plugins.create("metric", f"{__name__}:Fileful", options, "x").options[0]
         == options["checkpoint"]
     )
 
@@ -122,7 +122,7 @@ def test_options_that_name_files_are_relative_to_the_run_file(tmp_path, options,
         ("rule", "shutil:disk_usage", None),
     ],
 )
-def test_what_is_no_plugin_of_the_kind_is_never_called(kind, name, methods, monkeypatch):
+def test_an_object_of_another_kind_is_never_called(kind, name, methods, monkeypatch):
     for module, attribute in ("os", "system"), ("subprocess", "Popen"), ("subprocess", "call"):
         real = getattr(__import__(module), attribute)
         if not isinstance(real, type):
@@ -140,7 +140,7 @@ def _never(real):
     return called
 
 
-def test_a_folder_is_on_the_path_from_the_first_name_of_a_module_on(tmp_path, monkeypatch):
+def test_a_folder_is_on_the_path_once_a_name_has_a_module(tmp_path, monkeypatch):
     monkeypatch.setattr("sys.path", list(sys.path))
     monkeypatch.setattr(plugins, "_searched", {})
     (tmp_path / "beside_the_run_file.py").write_text("def rule(ballot, pairing): return []\n")
@@ -161,7 +161,7 @@ def test_a_folder_is_on_the_path_from_the_first_name_of_a_module_on(tmp_path, mo
         ({"a": [{"b": "os:system"}]}, True),
     ],
 )
-def test_options_that_name_code(option, foreign):
+def test_names_of_code_are_found_in_options(option, foreign):
     assert plugins.names_code(option) is foreign
 
 

@@ -37,7 +37,7 @@ def test_other_content_is_counted(tmp_path, no_ffmpeg):
     (tmp_path / "in/loop").symlink_to(tmp_path / "in")
     (tmp_path / "in/link.wav").symlink_to(tmp_path / "other/3.wav")
     found = list_audio(tmp_path / "in", "corpus.source.path")
-    assert found.places == ("a.flac", "b/2.WAV", "link.wav")
+    assert found.paths == ("a.flac", "b/2.WAV", "link.wav")
     assert {(one.cause, one.count, one.example) for one in found.left_out} == {
         (Cause.NEEDS_FFMPEG, 2, "a.m4a"),
         (Cause.NO_SOUND, 2, "notes.txt"),

@@ -52,7 +52,7 @@ def test_keys_of_other_versions_stay_and_count(out):
     assert read.with_provenance(library={}).as_data()["provenance"]["weather"] == "fair"
 
 
-def test_numbers_stay_whole_or_not(out):
+def test_integers_and_floats_keep_their_types(out):
     data = read_document(out).as_data()
     data["provenance"]["panel"][0]["scores"][0] |= {"low": 1, "high": 5.0}
     sealed(out, data)
@@ -73,7 +73,7 @@ def test_numbers_stay_whole_or_not(out):
         (("name",), 3),
     ],
 )
-def test_what_no_build_wrote_is_refused(out, where, value):
+def test_a_document_that_no_build_wrote_is_refused(out, where, value):
     data = read_document(out).as_data()
     node = data
     for key in where[:-1]:
@@ -129,7 +129,7 @@ def test_a_part_without_a_record_is_not_known(out, tmp_path):
     assert not provenance.read_part_record(path).is_known
 
 
-def test_a_metric_without_votes_has_all_else():
+def test_a_metric_without_votes_keeps_its_other_facts():
     score = {"name": "a", "votes": True, "vote": 1, "other": 2}
     record = MetricRecord.model_validate({"metric": "m", "scores": [score]})
     assert record.without_votes() == {"metric": "m", "scores": [{"name": "a", "other": 2}]}
@@ -138,7 +138,7 @@ def test_a_metric_without_votes_has_all_else():
     assert [one["type"] for one in caught.value.errors()] == ["frozen_instance"]
 
 
-def test_votes_of_two_documents_differ_in_no_identity(out):
+def test_votes_do_not_change_the_identity(out):
     document = read_document(out)
     data = document.as_data()
     for metric in data["provenance"]["panel"]:

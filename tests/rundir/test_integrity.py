@@ -18,7 +18,7 @@ from gensr_pref.rundir import ledger, part_files, provenance
 from gensr_pref.rundir.document import RunDocument, read_document
 from gensr_pref.rundir.integrity import MADE_BEFORE_PAIRS, check
 from gensr_pref.rundir.layout import read_clip_ids
-from gensr_pref.storage import files
+from gensr_pref.storage.local_files import LocalFiles
 from tests.refusals import raises
 from tests.small_run import tables
 
@@ -40,10 +40,10 @@ def flip(path, place: int) -> None:
     os.utime(path, ns=(seen.st_atime_ns, seen.st_mtime_ns))
 
 
-def test_whole_run_passes(out):
-    found = check(out)
-    assert found.unfinished == ()
-    assert {table: len(parts) for table, parts in found.parts.items()} == {
+def test_an_intact_run_passes(out):
+    contents = check(out)
+    assert contents.unfinished == ()
+    assert {table: len(parts) for table, parts in contents.parts.items()} == {
         "clips": 4,
         "candidates": 4,
         "scores": 4,
@@ -52,14 +52,14 @@ def test_whole_run_passes(out):
     }
 
 
-def test_copy_is_the_same_and_read_once(out, monkeypatch):
+def test_a_copy_is_intact_and_read_once(out, monkeypatch):
     digests = [check(out).digest(table) for table in SHARDED]
     monkeypatch.setattr(part_files, "stamp", None)
     assert [check(out).digest(table) for table in SHARDED] == digests
     assert len(set(digests)) == 3
 
 
-def test_copy_that_can_only_be_read(out, built):
+def test_a_read_only_copy_is_read_at_every_check(out, built):
     out.chmod(0o555)
     try:
         assert check(out).digest("scores") == check(built).digest("scores")
@@ -68,21 +68,21 @@ def test_copy_that_can_only_be_read(out, built):
 
 
 @pytest.mark.parametrize("table", [*SHARDED, "pairs"])
-def test_part_that_is_missing(out, table):
+def test_a_missing_part_is_named(out, table):
     part_files.part(out, table, 0).unlink()
     assert faults(out) == {f"{table}/part-00000.parquet": Fault.MISSING}
 
 
 @pytest.mark.parametrize("table", [*SHARDED, "pairs"])
 @pytest.mark.parametrize("place", [100, -60])
-def test_bit_that_is_flipped_without_a_trace(out, table, place):
+def test_a_flipped_bit_is_detected_although_size_and_times_are_restored(out, table, place):
     check(out)
     flip(part_files.part(out, table, 0), place)
     assert faults(out) == {f"{table}/part-00000.parquet": Fault.CHANGED}
 
 
 @pytest.mark.parametrize("table", SHARDED)
-def test_part_that_is_doubled(out, table):
+def test_a_copied_part_is_named(out, table):
     shutil.copy2(part_files.part(out, table, 0), part_files.part(out, table, 4))
     shutil.copy2(part_files.part(out, table, 0), out / table / "part-00000 (copy).parquet")
     assert faults(out) == {
@@ -91,7 +91,7 @@ def test_part_that_is_doubled(out, table):
     }
 
 
-def test_parts_that_are_swapped(out):
+def test_swapped_parts_are_named(out):
     one, other = (part_files.part(out, "scores", shard) for shard in (0, 1))
     one.rename(out / "kept")
     other.rename(one)
@@ -99,26 +99,26 @@ def test_parts_that_are_swapped(out):
     assert set(faults(out).values()) == {Fault.CHANGED}
 
 
-def test_part_of_another_run_with_its_ledger(out, twin):
+def test_a_part_of_another_run_is_named_even_with_its_ledger(out, twin):
     shutil.copy2(part_files.part(twin, "scores", 0), part_files.part(out, "scores", 0))
     assert faults(out) == {"scores/part-00000.parquet": Fault.CHANGED}
     shutil.copy2(twin / "timings.jsonl", out)
     assert Fault.CHANGED in faults(out).values()
 
 
-def test_tables_of_another_run(out, twin):
+def test_a_table_of_another_run_is_named(out, twin):
     """Whatever their ledger says, they are not what run.yaml describes."""
     for table in (*SHARDED, "pairs"):
         shutil.rmtree(out / table)
         shutil.copytree(twin / table, out / table)
     shutil.copy2(twin / "timings.jsonl", out)
-    found = faults(out)
-    assert found.pop("pairs/part-00000.parquet") is Fault.OUTDATED
-    assert set(found.values()) == {Fault.FOREIGN}
+    fault_of = faults(out)
+    assert fault_of.pop("pairs/part-00000.parquet") is Fault.OUTDATED
+    assert set(fault_of.values()) == {Fault.FOREIGN}
 
 
 @pytest.mark.parametrize("name", ["shards.jsonl", "timings.jsonl"])
-def test_records_that_are_missing(out, name):
+def test_a_missing_layout_or_ledger_is_named(out, name):
     (out / name).unlink()
     assert faults(out) == {name: Fault.MISSING}
 
@@ -131,7 +131,7 @@ def test_records_that_are_missing(out, name):
         '{"parts": {"scores/part-00000.parquet": null}}',
     ],
 )
-def test_ledger_that_says_something_else(out, damage):
+def test_a_ledger_with_other_stamps_is_detected(out, damage):
     with (out / "timings.jsonl").open("a") as ledger_of_run:
         ledger_of_run.write(f"{damage}\n")
     if "null" not in damage:  # no word of a part at all: what was said before holds
@@ -141,20 +141,20 @@ def test_ledger_that_says_something_else(out, damage):
 
 
 @pytest.mark.parametrize("line", ["5", "[]", '{"shard": 0}', '{"shard": 0, "clips": 7}', "{"])
-def test_layout_that_is_damaged(out, line):
+def test_a_damaged_layout_is_named(out, line):
     lines = (out / "shards.jsonl").read_text().splitlines()
     (out / "shards.jsonl").write_text("\n".join([line, *lines[1:]]))
     assert faults(out) == {"shards.jsonl": Fault.CHANGED}
 
 
-def test_layout_that_lost_its_end(out):
+def test_a_layout_without_its_end_is_detected(out):
     lines = (out / "shards.jsonl").read_text().splitlines()
     (out / "shards.jsonl").write_text("\n".join(lines[:3]))
     assert set(faults(out).values()) == {Fault.STRANGE}
 
 
-def test_failures_of_another_run(out):
-    """That nothing failed is known, too."""
+def test_failures_of_another_run_are_named(out):
+    """The ledger also records that nothing failed."""
     path = part_files.part(out, "failures", 0, "score")
     path.parent.mkdir()
     shutil.copy2(part_files.part(out, "scores", 0), path)
@@ -162,7 +162,7 @@ def test_failures_of_another_run(out):
 
 
 @pytest.mark.parametrize("words", [("seed: 0", "seed: 1"), ("rule: unanimous", "rule: ranked")])
-def test_settings_that_are_edited(out, words):
+def test_edited_settings_are_refused(out, words):
     path = out / "run.yaml"
     assert words[0] in path.read_text()
     path.write_text(path.read_text().replace(*words))
@@ -170,7 +170,7 @@ def test_settings_that_are_edited(out, words):
         check(out)
 
 
-def test_build_that_was_interrupted_is_unfinished(run, base, tmp_path, monkeypatch):
+def test_an_interrupted_build_is_unfinished(run, base, tmp_path, monkeypatch):
     write, written = part_files.write, []
 
     def failing(path, *rest):
@@ -188,8 +188,8 @@ def test_build_that_was_interrupted_is_unfinished(run, base, tmp_path, monkeypat
     assert check(tmp_path / "run").unfinished == ()
 
 
-def test_run_that_has_grown_in_part(run, base, out, monkeypatch):
-    """Its parts are as before or as wanted now, and its pairs are of before."""
+def test_a_partly_grown_run_is_unfinished(run, base, out, monkeypatch):
+    """Its parts are the earlier or the new ones, and its pairs are the earlier ones."""
     write = part_files.write
 
     def failing(path, *rest):
@@ -212,25 +212,28 @@ def test_run_that_has_grown_in_part(run, base, out, monkeypatch):
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("grown", [False, True])
-def test_build_that_was_killed_after_any_write(run, base, built, tmp_path, monkeypatch, grown):
-    """Whatever was written last, nothing is at fault but pairs, and the same build ends it."""
+def test_a_build_that_is_killed_after_any_write_can_be_finished(
+    run, base, built, tmp_path, monkeypatch, grown
+):
+    """Whatever was written last, only pairs have faults, and the same build finishes the run."""
     more = run("generators.0.candidates=4")
     build(more, tmp_path / "whole", base=base)
-    whole, atomic, killed = tables(tmp_path / "whole"), files.write_atomically, 0
+    whole, killed = tables(tmp_path / "whole"), 0
+    write_atomically = LocalFiles.write_atomically
     for last in itertools.count(1):
         out, count = tmp_path / f"run {last}", itertools.count(1)
         if grown:
             shutil.copytree(built, out)
 
         @contextmanager
-        def dying(path, last=last, count=count):
-            with atomic(path) as temporary:
+        def dying(self, path, last=last, count=count):
+            with write_atomically(self, path) as temporary:
                 yield temporary
             if next(count) == last:
                 raise KeyboardInterrupt
 
         with monkeypatch.context() as patched:
-            patched.setattr(files, "write_atomically", dying)
+            patched.setattr(LocalFiles, "write_atomically", dying)
             try:
                 build(more, out, base=base)
             except KeyboardInterrupt:
@@ -247,8 +250,10 @@ def test_build_that_was_killed_after_any_write(run, base, built, tmp_path, monke
 
 
 @pytest.mark.parametrize("write", ["write_table", "append_json", "write_text"])
-def test_pair_that_was_killed_between_its_writes(out, monkeypatch, write):
-    """Pairs of one rule beside the settings of another are refused until it is run again."""
+def test_pairs_and_settings_that_do_not_match_are_refused_after_a_killed_pair(
+    out, monkeypatch, write
+):
+    """Pairs of one rule with the settings of another are refused until `pair` runs again."""
 
     def killed(*_):
         raise KeyboardInterrupt
@@ -266,7 +271,7 @@ def test_pair_that_was_killed_between_its_writes(out, monkeypatch, write):
     assert check(out).document.pairing["margin"] == {"roughness": 0.001}
 
 
-def test_scores_that_are_made_anew_leave_pairs_behind(out):
+def test_pairs_are_outdated_when_scores_are_made_again(out):
     other = check(out).digest("scores")
     path = part_files.part(out, "scores", 0)
     table = part_files.read(path)
@@ -283,7 +288,7 @@ def test_scores_that_are_made_anew_leave_pairs_behind(out):
 
 @pytest.fixture
 def old(out, tmp_path):
-    """The same run as version 1 of the tables would have it."""
+    """The same run in version 1 of the tables."""
     data = read_document(out).as_data()
     later = ("library", "licences")  # what no run of version 1 has
     made_from = {k: v for k, v in data["provenance"].items() if k not in later}
@@ -311,7 +316,7 @@ def old(out, tmp_path):
     return place
 
 
-def test_run_of_version_1_is_read(old, capsys):
+def test_a_run_of_version_1_is_read(old, capsys):
     assert check(old).unfinished == ()
     assert check(old).digest("pairs")
     assert capsys.readouterr().err.count(f"{old}: ") == 1  # at the first check only
@@ -319,19 +324,19 @@ def test_run_of_version_1_is_read(old, capsys):
 
 
 @pytest.mark.parametrize("table", [*SHARDED, "pairs"])
-def test_run_of_version_1_that_was_changed(old, twin, table):
+def test_a_changed_run_of_version_1_is_refused(old, twin, table):
     shutil.copy2(part_files.part(twin, table, 0), part_files.part(old, table, 0))
     assert f"{table}/part-00000.parquet" in faults(old)
 
 
-def test_settings_of_version_1_that_were_edited(old):
+def test_edited_settings_of_version_1_are_refused(old):
     path = old / "run.yaml"
     path.write_text(path.read_text().replace("seed: 0", "seed: 1"))
     with raises(RunMismatchError, path="run.yaml", problem="changed"):
         check(old)
 
 
-def test_reading_imports_no_stage():
+def test_reading_a_run_imports_no_stage():
     """Whoever trains or exports can check a run without what made it."""
     code = (
         "import sys; import gensr_pref.rundir.integrity; print([name for name in sys.modules if "

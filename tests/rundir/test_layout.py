@@ -58,7 +58,7 @@ def built_again(base, out) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("edit", EDITS)
-def test_layout_that_was_edited_is_noticed_and_restored(base, built, out, edit):
+def test_an_edited_layout_is_detected_and_restored(base, built, out, edit):
     layout = out / "shards.jsonl"
     lines = [json.loads(line) for line in layout.read_text().splitlines()]
     edit(lines)
@@ -74,13 +74,13 @@ def test_layout_that_was_edited_is_noticed_and_restored(base, built, out, edit):
     assert status(out)["missing"] == []
 
 
-def test_layout_of_another_run_is_restored(base, built, out, twin):
+def test_a_layout_of_another_run_is_replaced(base, built, out, twin):
     shutil.copy2(twin / "shards.jsonl", out)
     assert built_again(base, out) == tables(built)
     assert (out / "shards.jsonl").read_text() == (built / "shards.jsonl").read_text()
 
 
-def test_layout_of_a_run_that_has_grown_is_restored(base, tmp_path):
+def test_the_layout_of_a_grown_run_is_restored(base, tmp_path):
     """Its shards are not those that a new run of as many clips would have."""
     out, whole = tmp_path / "run", run_file.load(base / "run.yaml")
     for limit in (3, 5, None):
@@ -92,14 +92,14 @@ def test_layout_of_a_run_that_has_grown_is_restored(base, tmp_path):
     assert (out / "shards.jsonl").read_text() == layout
 
 
-def test_run_yaml_of_another_run_is_restored(base, built, out, twin):
+def test_run_yaml_of_another_run_is_replaced(base, built, out, twin):
     shutil.copy2(twin / "run.yaml", out)
     assert built_again(base, out) == tables(built)
     assert (out / "run.yaml").read_text() == (built / "run.yaml").read_text()
 
 
 @pytest.mark.parametrize("name", ["timings.jsonl", "shards.jsonl", "run.yaml"])
-def test_records_of_another_run_with_failures(base, tmp_path, name):
+def test_records_of_another_run_with_failures_are_replaced(base, tmp_path, name):
     """Parts of failures are noted anew like the rest: no build leaves what readers refuse."""
     outs = tmp_path / "one", tmp_path / "other"
     for out, seed in zip(outs, (0, 1), strict=True):
@@ -123,12 +123,12 @@ def test_records_of_another_run_with_failures(base, tmp_path, name):
     assert tables(outs[0]) == before
 
 
-def test_ledger_that_is_lost_is_made_again_with_its_failures(base, built, out):
+def test_a_missing_ledger_is_written_again_with_its_failures(base, built, out):
     (out / "timings.jsonl").unlink()
     assert built_again(base, out) == tables(built)
 
 
-def test_digests_of_recordings_that_were_edited_are_not_believed(base, built, out):
+def test_edited_digests_of_recordings_are_not_trusted(base, built, out):
     """What is cached of the noises decides nothing where it is not what was written."""
     lines = (out / "recordings.jsonl").read_text().splitlines()
     changed = [line.replace('"digest": "', '"digest": "0') for line in lines[1:]]
@@ -139,7 +139,7 @@ def test_digests_of_recordings_that_were_edited_are_not_believed(base, built, ou
 
 
 @pytest.mark.parametrize("table", ["clips", "scores", "pairs"])
-def test_status_of_a_finished_run_that_lacks_a_part(out, table):
+def test_status_reports_a_missing_part_of_a_finished_run(out, table):
     assert status(out)["state"] == "finished"
     part_files.part(out, table, 0).unlink()
     found = status(out)
@@ -147,7 +147,7 @@ def test_status_of_a_finished_run_that_lacks_a_part(out, table):
     assert found["missing"] == [f"{table}/part-00000.parquet"]
 
 
-def test_status_of_a_part_that_was_cut(out):
+def test_status_reports_a_truncated_part(out):
     path = part_files.part(out, "candidates", 1)
     path.write_bytes(path.read_bytes()[:-1])
     assert status(out)["missing"] == ["candidates/part-00001.parquet"]

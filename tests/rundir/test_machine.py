@@ -23,13 +23,13 @@ STAGES = {"sample", "score"}
 
 @pytest.fixture
 def other(monkeypatch) -> Machine:
-    """What this process becomes: another kind of machine."""
+    """Another kind of machine, which this process seems to run on."""
     made = replace(this_machine("cpu"), processor="Another", instructions="NEON", threads=1)
     monkeypatch.setattr(worker, "this_machine", lambda device: made)
     return made
 
 
-def test_every_part_tells_what_computed_it(run, base, tmp_path) -> None:
+def test_the_ledger_records_the_machine_of_every_part(run, base, tmp_path) -> None:
     summary = build(run(), tmp_path, base=base)
     lines = [line for line in read_json_lines(tmp_path / ledger.LEDGER) if "stage" in line]
     assert {line["stage"] for line in lines} == STAGES
@@ -42,7 +42,7 @@ def test_every_part_tells_what_computed_it(run, base, tmp_path) -> None:
     assert summary["notices"] == status(tmp_path)["notices"] == audit(tmp_path)["notices"] == []
 
 
-def test_run_that_grows_on_another_machine_says_so(run, base, tmp_path, request) -> None:
+def test_a_run_that_grows_on_another_machine_reports_it(run, base, tmp_path, request) -> None:
     build(run("corpus.limit=3"), tmp_path / "mixed", base=base)
     other = request.getfixturevalue("other")
     summary = build(run("corpus.limit=6"), tmp_path / "mixed", base=base)
@@ -60,7 +60,7 @@ def test_run_that_grows_on_another_machine_says_so(run, base, tmp_path, request)
     assert str(other) in page.read_text()
 
 
-def test_rows_that_are_added_to_a_part_may_be_of_another_machine(run, base, tmp_path, request):
+def test_rows_that_are_added_to_a_part_may_be_from_another_machine(run, base, tmp_path, request):
     build(run("corpus.limit=2"), tmp_path, base=base)
     request.getfixturevalue("other")
     run_file = run("corpus.limit=2", "generators.0.candidates=4")
@@ -69,7 +69,7 @@ def test_rows_that_are_added_to_a_part_may_be_of_another_machine(run, base, tmp_
     assert "2 kinds of machine" in json.loads((tmp_path / "summary.json").read_text())["notices"][0]
 
 
-def test_parts_tell_nothing_of_machines(run, base, tmp_path, request) -> None:
+def test_parts_do_not_record_machines(run, base, tmp_path, request) -> None:
     build(run("corpus.limit=3"), tmp_path / "here", base=base)
     request.getfixturevalue("other")
     build(run("corpus.limit=3"), tmp_path / "there", base=base)

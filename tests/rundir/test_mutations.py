@@ -169,12 +169,12 @@ def unnoticed_by_build(out, did, run, base, whole) -> list[str]:
     return [] if tables(out) == whole else [f"build: {did}"]
 
 
-def test_a_run_to_which_nothing_happened_is_read(out, tmp_path):
+def test_an_unchanged_run_is_read(out, tmp_path):
     assert all(is_unnoticed(work) for _, work in readers(out, tmp_path))
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_random_change_is_noticed_by_every_reader(seed, built, twin, stranger, tmp_path):
+def test_a_random_change_is_detected_by_every_reader(seed, built, twin, stranger, tmp_path):
     out = tmp_path / "run"
     did = spoiled(seed, built, twin, stranger, out)
     assert unnoticed_by_readers(out, did, tmp_path) == []
@@ -188,7 +188,7 @@ def everything(out) -> tuple[dict[str, bytes], bytes]:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("first", range(100, 200, 20))
-def test_hundred_random_changes_are_noticed_by_every_command(
+def test_a_hundred_random_changes_are_detected_by_every_command(
     first, built, twin, stranger, run, base, tmp_path
 ):
     whole, ignored = tables(built), []

@@ -75,7 +75,7 @@ def _list(tables) -> list[dict]:
     return [row for table in tables for row in table.to_pylist()]
 
 
-def test_pairs_come_with_what_they_name(run) -> None:
+def test_pairs_have_the_sounds_and_scores_that_they_name(run) -> None:
     clips = {row["clip_id"]: row for row in every_row(run, "clips")}
     candidates = {row["candidate_id"]: row for row in every_row(run, "candidates")}
     loud = {row["candidate_id"]: row["loud"] for row in every_row(run, "scores")}
@@ -101,7 +101,7 @@ def test_pairs_come_with_what_they_name(run) -> None:
             assert row[f"{side}_scores"] == {"loud": loud[row[f"{side}_id"]], "clear": None}
 
 
-def test_clips_are_in_the_runs_order_and_pairs_of_a_clip_in_theirs(run) -> None:
+def test_clips_and_the_pairs_of_a_clip_keep_their_order(run) -> None:
     tables = list(rows.pairs(run, ["clip_id", "rank"]))
     clips = [row["clip_id"] for row in every_row(run, "clips")]
     assert [(row["clip_id"], row["rank"]) for row in _list(tables)] == [
@@ -128,7 +128,7 @@ def test_only_the_given_pairs_are_read(run) -> None:
     assert [row["chosen_id"] for row in found] == column(some, "chosen_id")
 
 
-def test_every_part_is_read_once_and_audio_only_where_it_is_asked_for(run, monkeypatch) -> None:
+def test_every_part_is_read_once_and_audio_only_if_it_is_wanted(run, monkeypatch) -> None:
     opened: Counter = Counter()
     batches = part_files.batches
 
@@ -150,7 +150,7 @@ def test_every_part_is_read_once_and_audio_only_where_it_is_asked_for(run, monke
     )
 
 
-def test_a_clean_target_has_the_clips_sound_and_nothing_of_a_candidate(run) -> None:
+def test_a_clean_target_has_the_sound_of_its_clip_and_no_facts_of_a_candidate(run) -> None:
     name = "clip/0-3"
     pairs = [_pair(name, 0, clean_id(name)), _pair(name, 1)]
     table = pa.Table.from_pylist(pairs, schema=schema.pairs_schema(["loud"]))
@@ -170,7 +170,7 @@ def test_a_clean_target_has_the_clips_sound_and_nothing_of_a_candidate(run) -> N
         (_pair("clip/9-9", 0), "clips", "clip/9-9"),
     ],
 )
-def test_a_pair_that_names_what_is_missing_is_refused(run, pair, part, named) -> None:
+def test_a_pair_that_names_a_missing_clip_or_candidate_is_refused(run, pair, part, named) -> None:
     table = pa.Table.from_pylist([pair], schema=schema.pairs_schema(["loud"]))
     with raises(CorruptPartError, path=run / part, value=named):
         list(rows.pairs(run, ["chosen"], table=table))

@@ -23,7 +23,7 @@ def folder(request):
     return parse_location(f"memory://{uuid.uuid4().hex}/run")
 
 
-def test_the_path_decides_who_does_the_work(tmp_path):
+def test_the_path_decides_the_implementation(tmp_path):
     assert isinstance(files.files_at(tmp_path), LocalFiles)
     assert isinstance(files.files_at(parse_location("memory://run")), ObjectFiles)
 

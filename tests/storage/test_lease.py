@@ -228,10 +228,10 @@ def test_discarded_file_has_one_holder_at_a_time(tmp_path):
                 continue
 
     threads = [threading.Thread(target=work) for _ in range(4)]
-    for one in threads:
-        one.start()
-    for one in threads:
-        one.join()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     assert alone
     assert all(alone)
     assert list(tmp_path.iterdir()) == []
@@ -263,12 +263,12 @@ def test_exactly_one_of_several_threads_creates_a_lease_on_a_disk(tmp_path, monk
         )
         for number in range(8)
     ]
-    for one in threads:
-        one.start()
-    for one in threads:
-        one.join()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     assert sorted(made) == [False] * 7 + [True]
-    assert [one.name for one in place.parent.iterdir()] == ["000001"]
+    assert [path.name for path in place.parent.iterdir()] == ["000001"]
 
 
 def test_lease_that_another_machine_does_not_renew_is_taken_over_on_a_disk(
@@ -277,7 +277,7 @@ def test_lease_that_another_machine_does_not_renew_is_taken_over_on_a_disk(
     monkeypatch.setattr(lease, "_lock_file", lambda *_: False)
     write_foreign_lease(tmp_path / ".lock.lease")
     with hold_lock(tmp_path / ".lock", BUSY):
-        assert sorted(one.name for one in (tmp_path / ".lock.lease").iterdir()) == ["000002"]
+        assert sorted(path.name for path in (tmp_path / ".lock.lease").iterdir()) == ["000002"]
 
 
 def test_file_system_without_fsync_and_chmod_can_be_written(tmp_path, monkeypatch):

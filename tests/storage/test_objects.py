@@ -70,7 +70,7 @@ def test_listing_does_not_stop_at_a_thousand(bucket, s3):
     assert s3.counted() == {"LIST": 2}
 
 
-def test_one_of_many_creates(place):
+def test_one_of_many_threads_creates_an_object(place):
     won = []
 
     def attempt(k):
@@ -78,21 +78,21 @@ def test_one_of_many_creates(place):
             won.append(f"{k}".encode())
 
     threads = [threading.Thread(target=attempt, args=(k,)) for k in range(8)]
-    for one in threads:
-        one.start()
-    for one in threads:
-        one.join()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     assert won == [objects.read_object(place / "lock")]
     assert not objects.create_object(place / "lock", b"late")
 
 
-def test_answer_that_was_lost_does_not_cost_the_lock(bucket):
-    """The client asks again, and is then told that there is an object: its own."""
+def test_a_repeated_request_to_create_an_object_succeeds(bucket):
+    """The client repeats a request whose answer was lost, and the object exists: its own."""
     objects.write_object(bucket / "lock", b"mine")
     assert objects.create_object(bucket / "lock", b"mine")
 
 
-def test_part_comes_back_and_is_stamped_as_it_is_listed(place):
+def test_a_part_is_read_as_written_and_its_stamp_matches_its_entry(place):
     path = part_files.part(place, "candidates", 0)
     rows = [candidate(k) for k in range(5)]
     stamp = part_files.write(path, rows, shards_schema(), FACTS)
@@ -114,7 +114,7 @@ def shards_schema():
     return schema.CANDIDATES
 
 
-def test_part_has_the_bytes_that_it_has_on_a_disk(place, tmp_path):
+def test_a_part_has_the_same_bytes_as_on_a_disk(place, tmp_path):
     rows = [candidate(k) for k in range(3)]
     for folder in (place, tmp_path):
         part_files.write(part_files.part(folder, "candidates", 0), rows, shards_schema(), FACTS)
@@ -122,7 +122,7 @@ def test_part_has_the_bytes_that_it_has_on_a_disk(place, tmp_path):
     assert objects.read_object(part_files.part(place, "candidates", 0)) == content
 
 
-def test_audio_stays_where_it_is_when_ids_are_read(part, bucket, s3):
+def test_audio_is_not_fetched_when_ids_are_read(part, bucket, s3):
     size = objects.stat_object(part).size
     assert size > 4e6
     s3.forget()
@@ -133,7 +133,7 @@ def test_audio_stays_where_it_is_when_ids_are_read(part, bucket, s3):
     assert len(s3.asked) <= 4
 
 
-def test_ranges_are_those_of_a_file(part):
+def test_a_reader_returns_the_same_ranges_as_a_file(part):
     content = objects.read_object(part)
     file, rng = objects.ObjectReader(part), np.random.default_rng(0)
     for start, length in rng.integers(0, [len(content), 50_000], (20, 2)):
@@ -145,7 +145,7 @@ def test_ranges_are_those_of_a_file(part):
 
 
 @pytest.mark.parametrize("at", [0.3, 0.999])
-def test_byte_that_changed_is_seen(part, bucket, at):
+def test_a_changed_byte_is_detected(part, bucket, at):
     stamp = part_files.stamp(part)
     content = bytearray(objects.read_object(part))
     content[int(len(content) * at)] ^= 0x10
@@ -158,7 +158,7 @@ def test_byte_that_changed_is_seen(part, bucket, at):
         part_files.read(part)
 
 
-def test_missing_part_is_missing(bucket):
+def test_the_error_names_a_missing_part(bucket):
     path = part_files.part(bucket, "scores", 3)
     assert part_files.read_facts_if_any(path) == {}
     with raises(CorruptPartError, path=path, problem="unreadable"):
@@ -167,21 +167,21 @@ def test_missing_part_is_missing(bucket):
         part_files.read_all(bucket, "scores")
 
 
-def test_bucket_that_is_not_there(s3):
+def test_a_missing_bucket_is_an_input_error(s3):
     place = parse_location("s3://no-such-bucket/run")
-    for asked in (
+    for request in (
         lambda: objects.write_object(place / "a", b"x"),
         lambda: objects.read_object(place / "a"),
         lambda: objects.list_objects(place / "a"),
         lambda: objects.create_object(place / "a", b"x"),
     ):
         with raises(InputError, path="run", problem="missing"):
-            asked()
+            request()
 
 
 @pytest.fixture
 def read_only(s3):
-    """A policy of the bucket that lets nobody write, as an administrator would set it."""
+    """Set a policy of the bucket that forbids everybody to write."""
     rule = {
         "Effect": "Deny",
         "Principal": "*",
@@ -195,13 +195,13 @@ def read_only(s3):
     system.call_s3("delete_bucket_policy", Bucket=BUCKET)
 
 
-def test_missing_permission_is_told(bucket, read_only):
+def test_a_missing_permission_is_reported(bucket, read_only):
     with raises(StorageError, path=bucket / "a", value="PermissionError", problem="unwritable"):
         objects.write_object(bucket / "a", b"x")
 
 
 @pytest.mark.slow
-def test_server_that_is_gone_is_no_damage(part, s3):
+def test_an_unreachable_server_does_not_count_as_damage(part, s3):
     s3.stop()
     try:
         with raises(StorageError, path=part, problem="unreadable"):

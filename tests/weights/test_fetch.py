@@ -326,9 +326,9 @@ def test_response_of_unknown_length_may_be_cut_off(server, thing):
 )
 def test_refusal_is_reported_at_once(server, thing, code, advice):
     server.answers = [code] * 9
-    with raises(FetchError, path="thing.bin", value=code, problem="refused") as told:
+    with raises(FetchError, path="thing.bin", value=code, problem="refused") as caught:
         fetch.fetch(["thing"])
-    assert advice in str(told.value)
+    assert advice in str(caught.value)
     assert len(server.asked) == 1
 
 
@@ -387,9 +387,9 @@ def test_redirect_away_from_https_is_refused(server, thing):
     server.redirects = {"/a/thing.bin": f"http://files.example/x?sig={SECRET}"}
     with raises(
         FetchError, value="http://files.example/x", path="thing.bin", problem="unsafe"
-    ) as told:
+    ) as caught:
         fetch.fetch(["thing"])
-    require_absent(told.value, SECRET)
+    require_absent(caught.value, SECRET)
 
 
 @pytest.mark.parametrize("there", ["http://127.0.0.1/x", "http://h/x", "ftp://h/x", "file:///x"])
@@ -410,9 +410,9 @@ def test_https_redirects_to_https_only(there):
 )
 def test_mirror_must_be_https_or_local(server, thing, mirror, monkeypatch):
     monkeypatch.setenv(catalogue.MIRROR, mirror)
-    with raises(InputError, field=catalogue.MIRROR) as told:
+    with raises(InputError, field=catalogue.MIRROR) as caught:
         fetch.fetch(["thing"])
-    require_absent(told.value, SECRET)
+    require_absent(caught.value, SECRET)
 
 
 @pytest.mark.parametrize("mirror", ["https://", "https://h:x/", "https://h/a b", "https://hö/"])
@@ -427,13 +427,13 @@ def test_secrets_of_a_mirror_are_sent_but_not_printed(server, thing, monkeypatch
     monkeypatch.setenv(catalogue.MIRROR, f"{here}/m/?token={SECRET}")
     server.redirects = {f"/m/thing.bin?token={SECRET}": "/b"}
     server.answers = [404]
-    with raises(FetchError, path=f"{server.url}/m/thing.bin", value=404) as told:
+    with raises(FetchError, path=f"{server.url}/m/thing.bin", value=404) as caught:
         fetch.fetch(["thing"])
     (path, first), (_, second) = server.asked
     assert path == f"/m/thing.bin?token={SECRET}"
     assert first["Authorization"] == "Basic bWU6aGZfc0VjUmVUIQ=="  # me:hf_sEcReT!
     assert "Authorization" not in second
-    require_absent(told.value, SECRET)
+    require_absent(caught.value, SECRET)
 
 
 def test_proxy_of_the_environment_is_used(server, thing, monkeypatch):

@@ -127,7 +127,7 @@ def _root_of(source: FilesSource, base: Path) -> Path:
 
 
 def _digest(items: Sequence[Item], root: Path, digests: FileDigests) -> str:
-    contents = digests.of_all(root / item.place for item in items)
+    contents = digests.of_all(root / item.path for item in items)
     return digest([
         [item.source_id, item.speaker, content]
         for item, content in zip(items, contents, strict=True)

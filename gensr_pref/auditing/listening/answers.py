@@ -12,6 +12,8 @@ import pyarrow.compute as pc
 
 from gensr_pref.auditing.base import Rows
 from gensr_pref.auditing.listening import statistics
+from gensr_pref.auditing.listening.catch_trials import CatchRow, catch_trials
+from gensr_pref.auditing.listening.margin_fit import MarginFit, by_margin
 from gensr_pref.auditing.load import Evidence
 from gensr_pref.errors import InputError, Problem, StorageError, parameter
 from gensr_pref.rundir import part_files
@@ -67,11 +69,11 @@ class Listening(TypedDict):
     not_counted: int
     listeners: int
     pairs: int
-    catches: list[statistics.CatchRow]
+    catches: list[CatchRow]
     panel: NotRequired[statistics.PanelAgreement]
     scores: NotRequired[list[statistics.ScoreAgreement]]
     between_listeners: NotRequired[statistics.ListenerAgreement]
-    by_margin: NotRequired[statistics.MarginFit]
+    by_margin: NotRequired[MarginFit]
 
 
 def listener_name(name: str) -> str:
@@ -139,7 +141,7 @@ def audit_answers(run: Evidence) -> Listening:
     candidates: they still show whether the scores agree with people.
     """
     stored = [answer for name in list_listeners(run.out) for answer in read_answers(run.out, name)]
-    catches = statistics.catch_trials(
+    catches = catch_trials(
         [answer["listener"] for answer in stored],
         [answer["kind"] for answer in stored],
         np.array([_is_right(answer) for answer in stored], dtype=bool),
@@ -161,7 +163,7 @@ def audit_answers(run: Evidence) -> Listening:
         "panel": statistics.panel_agreement(counted),
         "scores": statistics.score_agreement(counted, run.judged.names),
         "between_listeners": statistics.between_listeners(counted),
-        "by_margin": statistics.by_margin(counted),
+        "by_margin": by_margin(counted),
     }
 
 

@@ -4,6 +4,7 @@ Tests: ``analysis`` in tests/generators/tiny/test_carrier.py.
 Tests: ``ar_tiny`` in tests/generators/tiny/test_token_generator.py.
 Tests: ``bands`` in tests/generators/tiny/test_carrier.py.
 Tests: ``base`` in tests/generators/tiny/test_batches.py.
+Tests: ``checkpoint_settings`` in tests/generators/tiny/test_checkpoint.py.
 Tests: ``code_head`` in tests/generators/tiny/test_autoregressive.py.
 Tests: ``encoder`` in tests/generators/tiny/test_flow.py.
 Tests: ``incremental`` in tests/generators/tiny/test_autoregressive.py.

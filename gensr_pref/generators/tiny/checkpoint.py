@@ -1,19 +1,15 @@
 """Checkpoints: a network on disk as `model.safetensors` and `config.json`, read strictly.
 
-`config.json` names the architecture and holds all fields of its configuration. `sample_rate` (Hz)
-may be absent; it is 16000 then.
-
-Both files are untrusted: types and bounds of the settings are checked, and the settings are
-compared with the header of the weights, before memory is allocated for a network.
+Both files are untrusted: the settings are checked (`checkpoint_settings`) and compared with the
+header of the weights, before memory is allocated for a network.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,26 +17,25 @@ import torch
 from safetensors import SafetensorError
 from safetensors import torch as safetensors_torch
 
-from gensr_pref.errors import ConfigError, MissingWeightsError, Problem
-from gensr_pref.generators.tiny.analysis import WIDEBAND, Analysis
+from gensr_pref.errors import ConfigError, Problem
 from gensr_pref.generators.tiny.autoregressive import Autoregressive
-from gensr_pref.generators.tiny.bands import FEATURES, GAIN_BANDS
+from gensr_pref.generators.tiny.checkpoint_settings import (
+    CONFIG,
+    WEIGHTS,
+    abbreviate_list,
+    read_configuration,
+    require_files,
+)
 from gensr_pref.generators.tiny.flow import Flow, FlowConfig
 from gensr_pref.generators.tiny.masked import Masked
 from gensr_pref.generators.tiny.safetensors_header import read_tensor_headers
 from gensr_pref.generators.tiny.token_model import TokenModel, TokenModelConfig
 from gensr_pref.generators.tiny.tokenizer import Tokenizer, TokenizerConfig
 from gensr_pref.storage import files
-from gensr_pref.untrusted import documents
 from gensr_pref.weights import hub
 
-WEIGHTS, CONFIG = "model.safetensors", "config.json"
 Shapes = Mapping[str, tuple[int, ...]]
 Network = Flow | Autoregressive | Masked | Tokenizer
-LARGEST = 4096  # limit of a width, a dilation, a number of groups; 20 times the shipped networks'
-MOST_CODES = 2**16
-MOST_BLOCKS = 64  # of one kind
-_FIXED = {"features": FEATURES, "channels": GAIN_BANDS}  # the same in every network here
 N = TypeVar("N", Flow, Autoregressive, Masked, Tokenizer)
 ARCHITECTURES: dict[type[Network], tuple[str, Any]] = {
     Flow: ("flow", FlowConfig),
@@ -70,21 +65,6 @@ class CheckpointLocation:
             MissingWeightsError: a file is missing.
         """
         return f"{self.origin} {revision_of(self.folder)}".lstrip()
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Content of a `config.json`, of which only the sample rate has been checked.
-
-    Attributes:
-        architecture: stated name of the architecture; None if it is absent.
-        sample_rate: in Hz.
-        others: the other settings by name.
-    """
-
-    architecture: object
-    sample_rate: int
-    others: Mapping[str, object]
 
 
 def locate(checkpoint: str | Path, revision: str | None = None) -> CheckpointLocation:
@@ -138,7 +118,7 @@ def load_network(folder: Path, kind: type[N], device: str = "cpu") -> N:
     weights = _read_weights(path)
     if bad := [name for name, values in weights.items() if not values.isfinite().all()]:
         raise ConfigError(
-            f"holds NaN or infinite weights: {_abbreviate_list(bad)}.",
+            f"holds NaN or infinite weights: {abbreviate_list(bad)}.",
             path=path,
             value=bad,
             problem=Problem.INVALID,
@@ -163,7 +143,7 @@ def require_loadable(folder: Path, kind: type[Network]) -> Any:
             type or exceeds its bound, the network is of another class, or the weights do not fit
             the settings.
     """
-    configuration, path = _read_config(folder, kind), folder / WEIGHTS
+    configuration, path = read_configuration(folder, *ARCHITECTURES[kind]), folder / WEIGHTS
     try:
         with torch.device("meta"):
             network = kind(configuration).state_dict()
@@ -181,7 +161,7 @@ def encoder_weights(folder: Path) -> dict[str, torch.Tensor]:
         MissingWeightsError: a file is missing.
         ConfigError: the weights cannot be read.
     """
-    _require_files(folder)
+    require_files(folder)
     weights = _read_weights(folder / WEIGHTS)
     prefix = "encoder."
     return {
@@ -197,27 +177,13 @@ def revision_of(folder: Path) -> str:
     Raises:
         MissingWeightsError: a file is missing.
     """
-    _require_files(folder)
+    require_files(folder)
     contents = hashlib.blake2b(digest_size=6)
     for name in (CONFIG, WEIGHTS):
         with (folder / name).open("rb") as file:
             while block := file.read(2**20):
                 contents.update(block)
     return contents.hexdigest()
-
-
-def _require_files(folder: Path) -> None:
-    for name in (CONFIG, WEIGHTS):
-        try:
-            (folder / name).open("rb").close()
-        except OSError as error:
-            raise MissingWeightsError(
-                f"there is no checkpoint ({name}: {error.strerror}). Give a folder that "
-                f"holds {WEIGHTS} and {CONFIG}, such as one written by `gensr-pref train`, or the "
-                "id org/name of one on the Hugging Face Hub.",
-                path=folder,
-                problem=Problem.MISSING,
-            ) from error
 
 
 def _read_weights(path: Path) -> dict[str, torch.Tensor]:
@@ -228,101 +194,6 @@ def _read_weights(path: Path) -> dict[str, torch.Tensor]:
         raise ConfigError(
             f"cannot be read as safetensors ({error}).", path=path, problem=Problem.UNREADABLE
         ) from error
-
-
-def read_settings(folder: Path) -> Settings:
-    """Read `config.json`; check its sample rate.
-
-    Raises:
-        MissingWeightsError: a file is missing.
-        ConfigError: the file is not JSON, or the sample rate is not supported.
-    """
-    _require_files(folder)
-    path = folder / CONFIG
-    try:
-        data = documents.parse_json(files.read_text(path))
-    except (OSError, ValueError) as error:
-        raise ConfigError(
-            f"cannot be read as JSON ({error}).", path=path, problem=Problem.UNREADABLE
-        ) from error
-    others = dict(data) if isinstance(data, dict) else {}
-    architecture = others.pop("architecture", None)
-    rate = others.pop("sample_rate", WIDEBAND.rate)
-    try:
-        Analysis(rate)
-    except ValueError as error:
-        raise ConfigError(
-            f"{path}: {error}.",
-            field="sample_rate",
-            value=rate,
-            path=path,
-            problem=Problem.INVALID,
-        ) from error
-    return Settings(architecture, rate, others)
-
-
-def _read_config(folder: Path, kind: type[Network]) -> Any:
-    architecture, configuration = ARCHITECTURES[kind]
-    path, settings = folder / CONFIG, read_settings(folder)
-    if settings.architecture != architecture:
-        raise ConfigError(
-            f"{path} has {settings.architecture!r}, but {architecture!r} is required here.",
-            field="architecture",
-            path=path,
-            value=settings.architecture,
-            problem=Problem.CONFLICT,
-        )
-    given = {"sample_rate": settings.sample_rate, **settings.others}
-    known = {field.name for field in fields(configuration)}
-    if set(given) != known:
-        raise ConfigError(
-            f"not the settings of {architecture!r}. "
-            f"Missing: {_abbreviate_list(known - given.keys())}. "
-            f"Unknown: {_abbreviate_list(given.keys() - known)}.",
-            path=path,
-            value=(sorted(known - given.keys()), sorted(given.keys() - known)),
-            problem=Problem.INVALID,
-        )
-    defaults = asdict(configuration())
-    for name, value in given.items():
-        if requirement := _requirement(name, value, defaults[name]):
-            raise ConfigError(
-                f"must be {requirement}, not {_abbreviate(value)}, in {path}.",
-                field=name,
-                value=value,
-                path=path,
-                problem=Problem.INVALID,
-            )
-    return configuration(**{k: tuple(v) if isinstance(v, list) else v for k, v in given.items()})
-
-
-def _requirement(name: str, value: Any, default: Any) -> str | None:
-    """Return the requirement that a setting violates, or None; `default` determines its type."""
-    if name in _FIXED:
-        return None if value == _FIXED[name] else str(_FIXED[name])
-    if name == "sample_rate":  # checked with the settings
-        return None
-    if isinstance(default, str):
-        fits = isinstance(value, str) and len(value) <= 64
-        return None if fits else "text of at most 64 characters"
-    if isinstance(default, tuple):
-        fits = isinstance(value, list) and len(value) <= MOST_BLOCKS
-        fits = fits and all(_is_size(size, LARGEST) for size in value)
-        return None if fits else f"at most {MOST_BLOCKS} whole numbers from 1 to {LARGEST}"
-    if isinstance(default, float):
-        fits = type(value) in (int, float) and math.isfinite(value) and 0 <= value <= 1
-        return None if fits else "a number from 0 to 1"
-    most = MOST_CODES if name == "codes" else LARGEST
-    return None if _is_size(value, most) else f"a whole number from 1 to {most}"
-
-
-def _is_size(value: Any, most: int) -> bool:
-    return type(value) is int and 1 <= value <= most
-
-
-def _abbreviate(value: Any) -> str:
-    shown = repr(value)
-    return shown if len(shown) <= 60 else f"{shown[:57]}..."
 
 
 def _require_codebooks(path: Path, network: TokenModel) -> None:
@@ -348,15 +219,9 @@ def _require_same(path: Path, stated: Shapes, expected: Shapes) -> None:
     if missing or unknown or reshaped:
         raise ConfigError(
             f"not the weights of the network in {CONFIG}. "
-            f"Missing: {_abbreviate_list(missing)}. Unknown: {_abbreviate_list(unknown)}. "
-            f"Of another shape: {_abbreviate_list(reshaped)}.",
+            f"Missing: {abbreviate_list(missing)}. Unknown: {abbreviate_list(unknown)}. "
+            f"Of another shape: {abbreviate_list(reshaped)}.",
             path=path,
             value=(sorted(missing), sorted(unknown), reshaped),
             problem=Problem.CONFLICT,
         )
-
-
-def _abbreviate_list(names: object) -> str:
-    listed = sorted(names)  # type: ignore[call-overload]
-    shown = ", ".join(listed[:3])
-    return f"{shown} and {len(listed) - 3} more" if len(listed) > 3 else shown or "none"

@@ -7,7 +7,8 @@ from typing import Any
 
 from gensr_pref.errors import ConfigError
 from gensr_pref.generators.tiny.ar_tiny import AutoregressiveTiny
-from gensr_pref.generators.tiny.checkpoint import CONFIG, locate, read_settings
+from gensr_pref.generators.tiny.checkpoint import locate
+from gensr_pref.generators.tiny.checkpoint_settings import CONFIG, read_settings
 from gensr_pref.generators.tiny.fm_tiny import FlowMatchingTiny
 from gensr_pref.generators.tiny.mgm_tiny import MaskedTiny
 

@@ -15,10 +15,10 @@ from gensr_pref.generators.tiny.autoregressive import Autoregressive
 from gensr_pref.generators.tiny.checkpoint import (
     encoder_weights,
     load_network,
-    read_settings,
     revision_of,
     save_network,
 )
+from gensr_pref.generators.tiny.checkpoint_settings import read_settings
 from gensr_pref.generators.tiny.flow import Flow, FlowConfig
 from gensr_pref.generators.tiny.fm_tiny import FlowMatchingTiny
 from gensr_pref.generators.tiny.masked import Masked
