@@ -78,7 +78,7 @@ def _status(path: Path) -> _Status:
 
 
 def _read(path: Path) -> dict[str, tuple[_Status, str]]:
-    """The remembered digests; none if the file is damaged."""
+    """Return the remembered digests; none if the file is damaged."""
     try:
         remembered = documents.parse_json(path.read_text(encoding="utf-8"))
         return {

@@ -47,7 +47,7 @@ class ModelContent:
 
     @property
     def digest(self) -> str:
-        """Return 32 hexadecimal digits."""
+        """Digest of the content, 32 hexadecimal digits."""
         return digest(asdict(self))
 
 
@@ -175,7 +175,7 @@ def require_one_space(ours: Alignable, other: Alignable, field: str) -> None:
 
 
 def _probe(rate: int) -> tuple[Any, Any]:
-    """Two waves [T] of noise, the second with an envelope like that of syllables."""
+    """Return two waves [T] of noise, the second with an envelope like that of syllables."""
     rng = rng_for(0, "probe")
     noisy, other = rng.normal(0, 0.1, (2, int(PROBE_SECONDS * rate))).astype(np.float32)
     envelope = np.sin(np.arange(len(noisy)) * (8 * np.pi / len(noisy))) ** 2
@@ -183,7 +183,7 @@ def _probe(rate: int) -> tuple[Any, Any]:
 
 
 def _same(a: Any, b: Any) -> bool:
-    """Return True for arrays that are equal up to the rounding of float16."""
+    """Return whether two arrays are equal up to the rounding of float16."""
     x, y = (np.asarray(value.cpu() if isinstance(value, Tensor) else value) for value in (a, b))
     return x.shape == y.shape and np.allclose(
         x.astype(np.float64), y.astype(np.float64), rtol=1e-3, atol=1e-3
@@ -191,7 +191,7 @@ def _same(a: Any, b: Any) -> bool:
 
 
 def _version(kind: type) -> str:
-    """The version of a class's package; empty if no installed package has it."""
+    """Return the version of a class's package; empty if no installed package has it."""
     package = kind.__module__.partition(".")[0]
     try:
         return f"{package} {metadata.version(package)}"

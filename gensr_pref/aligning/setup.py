@@ -1,4 +1,4 @@
-"""Setup of an alignment: loads and checks the generator, the reference and the pairs."""
+"""The inputs of an alignment: generator, reference and pairs, loaded and checked."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Material:
 
     @property
     def made_from(self) -> dict[str, str]:
-        """Return the digests of models and pairs, by name."""
+        """Digests of models and pairs, by name."""
         return {
             **self.source.content,
             "generator": self.content.digest,
@@ -93,7 +93,7 @@ class FeatureInputs:
 
     @property
     def digest(self) -> str:
-        """Return 32 hexadecimal digits."""
+        """Digest of the inputs, 32 hexadecimal digits."""
         return digest(asdict(self), VERSION)
 
 
@@ -207,7 +207,7 @@ class ReferenceWeights:
                 self.require(generator, revision)
 
     def is_known(self, generator: str, revision: str) -> bool:
-        """Return True for a side that the reference itself sampled."""
+        """Return whether the reference itself sampled a side."""
         return generator in self.labels and revision == self.revision
 
     def require(self, generator: str, revision: str) -> None:
@@ -243,7 +243,7 @@ def open_pairs(
 
 
 def _feature_function(generator: Alignable, encoded: bool) -> Callable[[PairedClip], Array]:
-    """A function that computes the features [F, C] of a clip, or their encoding."""
+    """Return a function that computes the features [F, C] of a clip, or their encoding."""
 
     @torch.no_grad()
     def hear(clip: PairedClip) -> Array:
@@ -261,7 +261,7 @@ def _feature_function(generator: Alignable, encoded: bool) -> Callable[[PairedCl
 def _target_function(
     generator: Alignable, encode: str, weights: ReferenceWeights
 ) -> Callable[[PairedClip, Side], Array]:
-    """A function that returns the target [T, D] of a side, stored or encoded from its audio."""
+    """Return a function that gives a side's target [T, D], stored or encoded from its audio."""
     kind = "latent" if generator.paradigm == "fm" else "tokens"
     token_check = TokenCheck(generator)
 

@@ -82,7 +82,7 @@ def _begin(recipe: Dpo, base: Path, out: Path, processes: Processes) -> Alignmen
 
 
 def _changeable_fields(recipe: Dpo) -> set[str]:
-    """Fields that may change when a training is resumed: its result does not depend on them."""
+    """Return the fields that may change on resuming, because no result depends on them."""
     fields = {"log_every", "save_every", "threads", "cache"}
     return fields if recipe.early_stop else {*fields, "evaluate_every"}
 

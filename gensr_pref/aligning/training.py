@@ -70,23 +70,23 @@ class AlignmentRun:
 
     @property
     def paradigm(self) -> str:
-        """Return the paradigm of the generator."""
+        """Paradigm of the generator."""
         return self.subject.generator.paradigm
 
     @property
     def per_epoch(self) -> int:
-        """Return the number of steps of an epoch."""
+        """Number of steps of an epoch."""
         return len(self.training) // self.size
 
     @property
     def size(self) -> int:
-        """Return the number of pairs of a batch."""
+        """Number of pairs of a batch."""
         parts: int = self.recipe.accumulate * self.accelerator.num_processes
         return min(self.recipe.batch, len(self.training) // parts * parts)
 
     @property
     def steps(self) -> int:
-        """Return the total number of steps."""
+        """Total number of steps."""
         return self.recipe.steps or self.recipe.epochs * self.per_epoch
 
 
@@ -104,12 +104,12 @@ class Processes:
 
     @property
     def is_main(self) -> bool:
-        """Return True in the process that writes the files."""
+        """Whether this is the process that writes the files."""
         return bool(self.accelerator.is_main_process)
 
     @property
     def device(self) -> str:
-        """Return torch's name of this process's device."""
+        """Name of this process's device in torch."""
         return str(self.accelerator.device)
 
 
@@ -236,7 +236,7 @@ def _trained_parameters(policy: torch.nn.Module, recipe: Dpo) -> list[torch.nn.P
 
 
 def _is_bias(name: str, parameter: Tensor) -> bool:
-    """Return True for biases, as in BitFit (Ben Zaken et al. 2022), and for gains of norms."""
+    """Return whether it is a bias, as in BitFit (Ben Zaken et al. 2022), or the gain of a norm."""
     return parameter.ndim < 2 or name.rpartition(".")[2] == "bias"
 
 
@@ -255,7 +255,7 @@ def _values(
 
 
 def _split_pairs(recipe: Dpo, subject: Subject) -> tuple[Array, Array]:
-    """The pairs for training, and the held-out pairs."""
+    """Return the pairs for training, and the held-out pairs."""
     training, held_out = subject.data.of(TRAIN), subject.data.of(VALIDATION)
     if not len(held_out) and recipe.pairs.held_out:
         is_held_out = np.isin(

@@ -62,7 +62,7 @@ class Claim:
 
     @property
     def digest(self) -> str:
-        """Return the digest of settings and content."""
+        """Digest of settings and content."""
         return digest(dict(self.settings), dict(self.made_from))
 
 

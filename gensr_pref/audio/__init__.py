@@ -1,6 +1,8 @@
 """Reads, writes and resamples audio, and refuses unusable recordings with a reason.
 
 Everywhere in the package a waveform is a float32 NumPy array [T], mono, nominally in [-1, 1].
+Recordings are read by `read`. Generators and metrics further refuse sounds that they cannot use:
+`generators.command`, `generators.folder`, `metrics.panel` and `metrics.inputs`.
 
 Tests:
     ``content``, ``flac`` in tests/audio/test_containers.py

@@ -1,4 +1,4 @@
-"""The one writer: 16-bit FLAC and WAV bytes of a waveform."""
+"""Encodes a waveform as 16-bit FLAC or WAV bytes."""
 
 from __future__ import annotations
 

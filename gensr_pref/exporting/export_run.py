@@ -162,7 +162,7 @@ class _Source:
 
 
 def _write_failure(out: Path, error: BaseException) -> StorageError:
-    """The error for a failed write; unlike a build, a failed export leaves nothing behind."""
+    """Return the error for a failed write; unlike a build, a failed export leaves nothing."""
     cause = error.__cause__ if isinstance(error, UnwrittenError) else error
     why = getattr(cause, "strerror", None) or cause
     return StorageError(

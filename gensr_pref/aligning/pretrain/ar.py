@@ -75,6 +75,6 @@ def own_residuals(
 
 
 def _random_mask(like: Tensor, generator: torch.Generator) -> Tensor:
-    """A mask [B, F] of 0 and 1; the share of ones is drawn per example, uniform in [0, 1]."""
+    """Draw a mask [B, F] of 0 and 1, in which the share of ones is uniform per example."""
     share = torch.rand(len(like), 1, generator=generator)
     return (torch.rand(like.shape[:2], generator=generator) < share).float()

@@ -120,7 +120,7 @@ FilesSource = run_file.ManifestSource | run_file.FolderSource
 
 
 def _root_of(source: FilesSource, base: Path) -> Path:
-    """The folder that the paths of a source's recordings are relative to."""
+    """Return the folder that the paths of a source's recordings are relative to."""
     if isinstance(source, run_file.FolderSource):
         return base / source.path
     return base / source.root if source.root is not None else (base / source.path).parent
@@ -237,7 +237,7 @@ def _example(degraded: degrade.Degraded, analysis: Analysis) -> Example:
 
 
 def _with_rooms(recipe: ExampleSettings, out: Path) -> run_file.Degrade:
-    """Settings that read `recipe.rooms` rooms, simulated once, like recorded ones."""
+    """Simulate `recipe.rooms` rooms once, and return settings that read them like recorded ones."""
     reverb = recipe.degrade.reverb
     if reverb is None or reverb.source is not None or recipe.rooms == 0:
         return recipe.degrade

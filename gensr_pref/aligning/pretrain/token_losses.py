@@ -68,7 +68,7 @@ class TokenBatch:
 
     @property
     def frames(self) -> Tensor:
-        """Return the tokens of frames [B, F, G], in the order of logits."""
+        """Tokens of frames [B, F, G], in the order of logits."""
         return self.tokens[..., 1:].transpose(1, 2)
 
 
