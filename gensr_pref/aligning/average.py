@@ -35,7 +35,7 @@ def average_checkpoints(recipe: Average, base: Path, out: Path) -> Alignable:
         made_from = {
             f"checkpoints.{number}": content.digest for number, (_, content) in enumerate(models)
         }
-        claim = Claim.of(recipe, (), made_from)
+        claim = Claim.from_recipe(recipe, (), made_from)
         require_same_claim(out, claim)
         generators = [generator for generator, _ in models]
         mean = _mean_weights(generators)

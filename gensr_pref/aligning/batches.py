@@ -109,7 +109,7 @@ class Batching:
             batches += np.split(block, len(block) // size)
         return [batches[k] for k in rng.permutation(len(batches))]
 
-    def of(self, pairs: Array, epoch: int) -> PairBatch:
+    def make_batch(self, pairs: Array, epoch: int) -> PairBatch:
         """Return the batch of these pairs in a pass."""
         drawing = self._drawing(epoch)
         items = [self._item(int(number), drawing) for number in pairs]

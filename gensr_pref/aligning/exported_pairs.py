@@ -56,7 +56,7 @@ class PairsOfExport:
     def content(self) -> dict[str, str]:
         """Digest of the files, which hold the pairs and everything that they refer to."""
         paths = [file for files in self._files.values() for file in files]
-        contents = self._digests.of_all(paths)
+        contents = self._digests.get_all(paths)
         named = [[path.name, content] for path, content in zip(paths, contents, strict=True)]
         return {"pairs": digest(named)}
 
@@ -136,7 +136,7 @@ class PairsOfHub:
         folder = Path(self._name)
         paths = sorted(path for path in folder.rglob("*") if path.is_file())
         names = [path.relative_to(folder).as_posix() for path in paths]
-        contents = self._digests.of_all(paths)
+        contents = self._digests.get_all(paths)
         named = [list(pair) for pair in zip(names, contents, strict=True)]
         return {"pairs": digest(self._config, named)}
 

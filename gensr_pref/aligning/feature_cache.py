@@ -63,7 +63,7 @@ class PreparedPairs:
     x: Array
     targets: Array
 
-    def of(self, split: str) -> Array:
+    def indices_in(self, split: str) -> Array:
         """Return the indices of the pairs of a split."""
         return np.flatnonzero(self.split == split)
 

@@ -21,6 +21,7 @@ from gensr_pref.identity import digest, file_digest, rng_for
 
 REQUIRED_MEMBERS = ("paradigm", "hear", "encode", "save")
 UTILITY_MEMBER = {"ar": "log_likelihood", "mgm": "log_likelihood", "fm": "error"}
+FORMER_MEMBERS = {"encoded": "encode_input"}  # optional methods that were renamed
 PROBE_SECONDS = 1.0
 
 
@@ -74,7 +75,7 @@ def make_model(use: ModelUse, base: Path, field: str) -> Alignable:
     """Return the generator of a recipe, with all members that alignment needs.
 
     Raises:
-        ConfigError: the generator lacks a member.
+        ConfigError: the generator lacks a member, or has a method under its former name.
     """
     generator = plugins.create("generator", use.use, use.options, f"{field}.options", base)
     paradigm = getattr(generator, "paradigm", None)
@@ -99,6 +100,15 @@ def make_model(use: ModelUse, base: Path, field: str) -> Alignable:
             value=use.use,
             problem=Problem.UNSUPPORTED,
         )
+    for former, current in FORMER_MEMBERS.items():
+        if callable(getattr(generator, former, None)) and not hasattr(generator, current):
+            raise ConfigError(
+                f"{use.use!r} cannot be aligned: its method `{former}` is now called "
+                f"`{current}`. Rename it. See docs/alignment.md",
+                field=f"{field}.use",
+                value=former,
+                problem=Problem.UNSUPPORTED,
+            )
     aligned: Alignable = generator
     return aligned
 

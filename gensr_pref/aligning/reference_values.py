@@ -14,7 +14,7 @@ from torch import Tensor
 
 from gensr_pref.aligning.batches import DrawSettings, PairBatch
 from gensr_pref.aligning.feature_cache import Array
-from gensr_pref.aligning.likelihood_gain import Utility
+from gensr_pref.aligning.utility import Utility
 from gensr_pref.identity import digest
 
 
@@ -60,7 +60,7 @@ class ReferenceValues:
         self._folder, self._made_from, self._pairs = folder, made_from, pairs
         self._passes: dict[str, Any] = {}
 
-    def of(self, batch: PairBatch, name: str, reference: Utility) -> Tensor:
+    def get(self, batch: PairBatch, name: str, reference: Utility) -> Tensor:
         """Return log p_ref or -e_ref of chosen and rejected: [2, K, P].
 
         Args:

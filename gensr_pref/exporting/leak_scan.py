@@ -94,7 +94,7 @@ class LocalNames:
     secrets: tuple[str, ...] = ()
 
     @classmethod
-    def of_machine(cls, *folders: Path) -> LocalNames:
+    def from_machine(cls, *folders: Path) -> LocalNames:
         """Return the names of this machine; home and working folder are added to `folders`."""
         paths = {str(path.resolve()) for path in (*folders, home(), Path.cwd())}
         host = socket.gethostname().partition(".")[0]

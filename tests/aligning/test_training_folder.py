@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from gensr_pref.aligning import align as align_module
 from gensr_pref.aligning import exported_pairs
-from gensr_pref.aligning import train as train_module
+from gensr_pref.aligning.align import align
 from gensr_pref.aligning.average import average_checkpoints
 from gensr_pref.aligning.file_digests import FileDigests
 from gensr_pref.aligning.pairs import UnchangedPairs
@@ -20,7 +21,6 @@ from gensr_pref.aligning.pretrain.recipe import Tokenize
 from gensr_pref.aligning.pretrain.tokenizer import tokenize
 from gensr_pref.aligning.pretrain.train import pretrain
 from gensr_pref.aligning.recipe import Average
-from gensr_pref.aligning.train import align
 from gensr_pref.building.pair import pair
 from gensr_pref.config import run_file
 from gensr_pref.errors import InputError, RunMismatchError, StorageError, UnwrittenError
@@ -340,8 +340,8 @@ def test_a_folder_from_before_content_was_recorded_is_refused(once, tmp_path) ->
 
 
 def test_the_evaluation_interval_matters_only_with_early_stopping(run) -> None:
-    assert "evaluate_every" in train_module._changeable_fields(recipe("fm", run))
-    assert "evaluate_every" not in train_module._changeable_fields(
+    assert "evaluate_every" in align_module._changeable_fields(recipe("fm", run))
+    assert "evaluate_every" not in align_module._changeable_fields(
         recipe("fm", run, "early_stop=2")
     )
 
@@ -350,13 +350,13 @@ def test_a_digest_is_remembered_and_a_change_is_noticed(tmp_path, monkeypatch) -
     path = tmp_path / "a.wav"
     path.write_bytes(b"one")
     monkeypatch.setattr("gensr_pref.aligning.file_digests._SETTLED_NS", -1)
-    first = FileDigests(tmp_path).of_all([path])
+    first = FileDigests(tmp_path).get_all([path])
     seen = path.stat()
     with monkeypatch.context() as patch:
         patch.setattr("gensr_pref.aligning.file_digests.file_digest", None)
-        assert FileDigests(tmp_path).of_all([path]) == first
+        assert FileDigests(tmp_path).get_all([path]) == first
     path.write_bytes(b"two")
     os.utime(path, ns=(seen.st_atime_ns, seen.st_mtime_ns))  # as a copy that keeps times
-    assert FileDigests(tmp_path).of_all([path]) != first
+    assert FileDigests(tmp_path).get_all([path]) != first
     (tmp_path / "digests.json").write_text("damaged")
-    assert FileDigests(tmp_path).of_all([path]) != first
+    assert FileDigests(tmp_path).get_all([path]) != first
