@@ -23,7 +23,7 @@ from gensr_pref.identity import digest
 from gensr_pref.metrics.panel import Panel
 from gensr_pref.pairing.base import wants_clean
 from gensr_pref.pairing.rules import find_rule
-from gensr_pref.pairing.votes import cast_votes, votes_of_panel
+from gensr_pref.pairing.votes import apply_pairing_settings, votes_of_panel
 from gensr_pref.rundir import provenance
 from gensr_pref.rundir.document import Provenance, RunDocument, without_splits
 from gensr_pref.schema import SCHEMA_VERSION, Failure
@@ -81,7 +81,7 @@ def prepare(
     panel = Panel(run.panel, base=base)
     clean = wants_clean(find_rule(run.pairing.rule))
     _check_references(run, panel, clean)
-    cast_votes(votes_of_panel(member.record for member in panel.members), run.pairing)
+    apply_pairing_settings(votes_of_panel(member.record for member in panel.members), run.pairing)
     if not clean:
         _check_candidates(run)
     check(_document(run, base, generators, panel, ()))

@@ -19,7 +19,7 @@ from gensr_pref.cli.output import as_json, show
 from gensr_pref.cli.tables import format_labelled, format_reasons
 from gensr_pref.config.run_file import Pairing, dump_fields
 from gensr_pref.errors import RunIncompleteError, command_line, quantity
-from gensr_pref.pairing.base import STOP_REASONS, Stop
+from gensr_pref.pairing.base import NO_PAIR_REASONS, NoPairReason
 from gensr_pref.pairing.rules import find_rule
 
 _WITH_MARGINS = ("unanimous", "top_bottom")
@@ -88,7 +88,8 @@ def _by_chance(yields: Yield) -> str:
 
 def _most_frequent(reasons: dict[str, int]) -> str:
     reason = max(reasons, key=lambda reason: reasons[reason])
-    return f"No clip has a pair. The most frequent reason is {reason}: {STOP_REASONS[Stop(reason)]}"
+    meaning = NO_PAIR_REASONS[NoPairReason(reason)]
+    return f"No clip has a pair. The most frequent reason is {reason}: {meaning}"
 
 
 def _rule(pairing: dict[str, Any]) -> str:
