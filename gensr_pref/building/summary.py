@@ -15,7 +15,7 @@ from gensr_pref.building.tasks import Lost, Stage
 from gensr_pref.corpus.leakage import leak_notices
 from gensr_pref.corpus.listing import LeftOut
 from gensr_pref.errors import quantity
-from gensr_pref.pairing import golden
+from gensr_pref.pairing import golden, no_pairs
 from gensr_pref.rundir import ledger, part_files, provenance
 from gensr_pref.rundir.document import MetricRecord, RunDocument, Section
 from gensr_pref.rundir.machine import Machine, mixture_notices
@@ -176,7 +176,9 @@ def _generator_notices(out: Path) -> list[str]:
 
 
 def _rule_notices(pairing: Section) -> list[str]:
-    """Return the warning about the rule that made the pairs, if there is one."""
+    """Return the notice about the rule that made the pairs, if there is one."""
+    if not no_pairs.asks_for_pairs(pairing["rule"]):
+        return [no_pairs.NOTICE]
     return [f"golden: {golden.NOTICE}"] if pairing["rule"] == "golden" else []
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from gensr_pref.config.run_file import Pairing, parse
 from gensr_pref.errors import ConfigError, Problem
 from gensr_pref.pairing.base import Vote
+from gensr_pref.pairing.no_pairs import asks_for_pairs
 from gensr_pref.rundir.document import MetricRecord, RunDocument
 
 # The settings that each built-in rule ignores. Such a setting is refused, because it would have no
@@ -26,11 +27,11 @@ def apply_pairing_settings(panel: Sequence[Vote], pairing: Pairing) -> list[Vote
     """Return the panel's votes with the run file's margins, ties and bounds.
 
     With `top_bottom` only the ranking score votes, with `weighted` the scores that have a weight,
-    with `golden` none.
+    with `golden` none. With `none` the votes count only in the audit, and there may be none.
 
     Raises:
-        ConfigError: a setting for a score that the panel does not give, or that the rule ignores; a
-            panel without votes; several votes where one must rank.
+        ConfigError: a setting for a score that the panel does not give, or that the rule ignores;
+            no votes although the rule needs one; several votes where one must rank.
     """
     _require_known(pairing, [vote.score for vote in panel])
     _refuse_ignored(pairing)
@@ -38,7 +39,7 @@ def apply_pairing_settings(panel: Sequence[Vote], pairing: Pairing) -> list[Vote
     if pairing.rule == "golden":
         return [replace(vote, votes=False) for vote in votes]
     voting = [vote.score for vote in votes if vote.votes]
-    if not voting:
+    if not voting and asks_for_pairs(pairing.rule):
         raise ConfigError(
             "no score votes. Name the scores that vote, or set vote: true for a metric",
             field="pairing.votes",
