@@ -17,7 +17,7 @@ from gensr_pref.building.time_limit import OutOfTime, time_limit, timeout_failur
 from gensr_pref.errors import Unusable, quantity
 from gensr_pref.generators.base import LENGTH_TOLERANCE_S, Candidate, Origin
 from gensr_pref.identity import candidate_id, split_candidate_id
-from gensr_pref.process import one_thread
+from gensr_pref.process import full_precision, one_thread
 from gensr_pref.schema import Failure, Reason
 
 Row = dict[str, Any]
@@ -201,7 +201,7 @@ def _ask_within_limit(
     clip: Origin, noisy: Sound, request: GeneratorRequest, seeds: Sequence[int]
 ) -> list[Any]:
     try:
-        with one_thread(), time_limit(request.limit_seconds):
+        with one_thread(), full_precision(), time_limit(request.limit_seconds):
             return _ask(request.generator, clip, noisy, seeds)
     except OutOfTime:
         return [timeout_failure(request.limit_seconds)] * len(seeds)

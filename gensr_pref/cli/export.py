@@ -64,7 +64,8 @@ def _add_contents(parser: argparse.ArgumentParser) -> None:
         "--secret",
         type=Path,
         metavar="FILE",
-        help="file with the key for --anonymise hash; default: DIR/anonymise.key",
+        help="file with the key for --anonymise hash, created if missing; default: "
+        "DIR/anonymise.key",
     )
     parser.add_argument(
         "--allow",

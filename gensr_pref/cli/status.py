@@ -14,7 +14,7 @@ from gensr_pref.errors import quantity
 if TYPE_CHECKING:
     from gensr_pref.building.status import Status
 
-HELP = "show the progress of a build that runs or has ended"
+HELP = "show the progress of a running or ended build"
 _SHOWN = 3  # number of missing files that are named
 
 
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--watch",
         type=float,
         metavar="SECONDS",
-        help="interval between reports, which end with the build; default: one report",
+        help="seconds between reports, until the build ends; default: a single report",
     )
 
 
