@@ -6,7 +6,7 @@ examples/own_metric.py show complete ones; `gensr_pref.metrics.stoi` is one of t
 
 **Imports.** A metric of your own may import anything. From this package it needs `MetricSpec` and
 `Score`, and to report failures `Unusable` and `Reason` (``from gensr_pref import ...``). A metric
-inside this package imports only from the floors below `metrics/` (CONTRIBUTING.md), such as
+inside this package imports from `metrics/` and from the floors below it (CONTRIBUTING.md), usually
 `audio`, `weights`, `config`, `tables`, `errors` and `schema`; never from `corpus`, `generators`,
 `pairing` or anything above. Import heavy packages (torch, librosa) in `load`, so that a run file
 can be checked without them.
