@@ -75,7 +75,7 @@ def unrendered_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     from matplotlib.figure import Figure
 
     def save(figure: Figure, file: IO[Any], format: str, **_: Any) -> None:
-        file.write("<svg></svg>" if format == "svg" else b"")
+        file.write("<svg></svg>" if format == "svg" else b"png")
 
     monkeypatch.setattr(Figure, "savefig", save)
 

@@ -280,8 +280,8 @@ def test_output(toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("arguments", [["--root", "nowhere"], ["--list", "nothing"]])
-def test_bad_input(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_bad_input(toy: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
-        main(arguments)
+        main(["--root", str(toy), *arguments])  # the last --root counts
     assert stopped.value.code == 2
     assert arguments[1] in capsys.readouterr().err
